@@ -1,0 +1,1 @@
+"""What needs the whole corpus: duplicates of documents, sentences, datasets. Imports only ``pipelines``."""

@@ -1,0 +1,33 @@
+"""Decide: numbers to reasons. Every broken rule is kept, with its value and its threshold."""
+
+import operator
+
+import numpy as np
+import polars as pl
+
+from filters.filter import Filter
+
+BREAKS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+
+
+def decide(rule_set: Filter, measures: pl.DataFrame, profile: np.ndarray) -> pl.Series:
+    """Measures, one row a document, and each document's profile (object[n]) -> list of broken rules, empty to stay.
+
+    Thresholds are those of the document's profile; a rule without a threshold there is off.
+    """
+    names = sorted(set(profile))
+    by_profile = {name: rule_set.for_profile(name).rules() for name in names}
+    frame = measures.with_columns(pl.Series("profile", profile, pl.String))
+    broken = []
+    for name, rule in rule_set.rules().items():
+        thresholds = {p: rules[name].threshold for p, rules in by_profile.items()}
+        threshold = pl.col("profile").replace_strict(thresholds, return_dtype=pl.Float64)
+        value = pl.col(rule.measure).cast(pl.Float64)
+        fields = [pl.lit(name).alias("rule"), value.alias("value"), threshold.alias("threshold")]
+        broken.append(pl.when(BREAKS[rule.breaks](value, threshold)).then(pl.struct(fields)))
+    if not broken:
+        return pl.Series("broken", [[]] * len(frame), pl.List(BROKEN_DTYPE))
+    return frame.select(pl.concat_list(broken).list.drop_nulls().alias("broken")).to_series()
+
+
+BROKEN_DTYPE = pl.Struct({"rule": pl.String, "value": pl.Float64, "threshold": pl.Float64})

@@ -1,0 +1,5 @@
+"""Every filter a recipe can name."""
+
+from filters.filter import Filter
+
+FILTERS: dict[str, type[Filter]] = {}

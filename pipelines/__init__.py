@@ -1,0 +1,1 @@
+"""How text is held and moved: readers, shards, manifests, steps. Imports none of the other rooms."""

@@ -1,0 +1,54 @@
+"""Settings: frozen, typed, checked, with the paper's defaults beside the code they set.
+
+A recipe mirrors them one to one. An unknown key, a wrong type or an impossible value is a RecipeError that names
+the place, what was found and the nearest right name.
+"""
+
+import difflib
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipelines.errors import RecipeError
+
+
+class Settings(BaseModel):
+    """Base of all settings: nothing can be set twice, misspelt or changed later."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def read_settings(kind: type[S], values: Any, where: str) -> S:
+    """Build settings from a table of a recipe; ``where`` names the file and table in complaints."""
+    if not isinstance(values, dict):
+        raise RecipeError(f"{where}: expected a table of settings, found {values!r}")
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise RecipeError(f"{where}: {_complaint(kind, error.errors()[0])}") from None
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """A hint at what may have been meant: ``did you mean 'min_words'?``"""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"there is {', '.join(known)}"
+
+
+def _complaint(kind: type[Settings], error: dict) -> str:
+    *outer, key = map(str, error["loc"]) if error["loc"] else ("",)
+    path = ".".join([*outer, key])
+    if error["type"] == "extra_forbidden":
+        return f"no setting {path!r}; {nearest(key, sorted(_fields(kind, outer)))}"
+    found = "" if error["type"] == "missing" else f", found {error['input']!r}"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{path}: {message}{found}" if path else message
+
+
+def _fields(kind: type[Settings], outer: list[str]) -> list[str]:
+    for key in outer:
+        inner = kind.model_fields.get(key)
+        kind = getattr(inner and inner.annotation, "model_fields", None) and inner.annotation or kind
+    return list(kind.model_fields)

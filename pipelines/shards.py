@@ -1,0 +1,71 @@
+"""Parquet shards: list, read in batches, write whole or not at all."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from upath import UPath
+
+from pipelines.errors import WorkError
+from pipelines.files import write_whole
+from pipelines.schema import ID, SOURCE, TEXT
+from pipelines.step import finished
+
+GROUP_BYTES = 8 << 20  # of text in a row group: what one batch of kernels sees
+SHARD_BYTES = 64 << 20  # of text in a shard, before a new one is begun
+
+
+def list_shards(folder: UPath) -> list[UPath]:
+    """The shards of a finished folder, in order of their names."""
+    remedy = "`gristmill clean RECIPE --input … --output WORK` makes it"
+    return [folder / name for name in sorted(finished(folder, remedy).files) if name.endswith(".parquet")]
+
+
+def read_batches(path: UPath, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """The shard's row groups one by one: about 8 MB of text each, except where one document is larger.
+
+    Raises WorkError, naming the file, where it is damaged.
+    """
+    try:
+        with path.open("rb") as file:
+            shard = pq.ParquetFile(file)
+            for group in range(shard.num_row_groups):
+                yield shard.read_row_group(group, columns=columns, use_threads=False)
+    except pa.ArrowInvalid as error:
+        raise WorkError(f"{path} is damaged ({error}); remove it and run again") from error
+
+
+def read_shard(path: UPath, columns: list[str] | None = None) -> pa.Table:
+    """A whole shard, for tables that are small: measures, decisions, spans."""
+    with path.open("rb") as file:
+        return pq.read_table(file, columns=columns, use_threads=False)
+
+
+def write_shard(path: UPath, tables: Iterable[pa.Table], schema: pa.Schema) -> int:
+    """Write the tables as one row group each, all or nothing, and return the number of rows.
+
+    The file's bytes depend on the tables alone. No table at all makes an empty shard.
+    """
+    rows = 0
+    # A dictionary helps columns that repeat; ids and texts do not.
+    repeating = [field.name for field in schema if field.name not in (ID, TEXT, "duplicate_of")]
+    with write_whole(path) as file, pq.ParquetWriter(
+        file, schema, compression="zstd", compression_level=3, use_dictionary=repeating, write_statistics=[ID, SOURCE]
+    ) as writer:
+        for table in tables:
+            writer.write_table(table.cast(schema), row_group_size=max(table.num_rows, 1))
+            rows += table.num_rows
+    return rows
+
+
+def cut_groups(table: pa.Table, group_bytes: int = GROUP_BYTES) -> Iterator[pa.Table]:
+    """Cut a table of documents into row groups of about ``group_bytes`` of text, at least one row each."""
+    lengths = table[TEXT].combine_chunks().cast(pa.large_string())
+    ends = np.cumsum(np.diff(np.frombuffer(lengths.buffers()[1], np.int64)[lengths.offset :][: len(lengths) + 1]))
+    begin = 0
+    while begin < table.num_rows:
+        before = ends[begin - 1] if begin else 0
+        end = max(int(np.searchsorted(ends, before + group_bytes, side="right")), begin + 1)
+        yield table.slice(begin, end - begin)
+        begin = end

@@ -1,0 +1,1 @@
+"""Text to ids: trainers, encoders, exports, comparison. Imports only ``pipelines``."""
