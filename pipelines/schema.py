@@ -13,11 +13,22 @@ BROKEN = pa.struct([("rule", pa.string()), ("value", pa.float64()), ("threshold"
 # One row a document, in the order of the documents' shard. No broken rule: the document stays.
 # Steps that need the whole corpus add which document it duplicates, and how nearly.
 DECISION = pa.schema(
-    [(ID, pa.large_string()), ("broken", pa.list_(BROKEN)), ("duplicate_of", pa.large_string()), ("similarity", pa.float64())]
+    [
+        (ID, pa.large_string()),
+        ("broken", pa.list_(BROKEN)),
+        ("duplicate_of", pa.large_string()),
+        ("similarity", pa.float64()),
+    ]
 )
 
 # One row a rewritten span, ordered by (row, offset), never overlapping: bytes offset:offset + length of
 # document ``row`` of the shard, as the step found it, became ``replacement``.
 SPAN = pa.schema(
-    [("row", pa.int64()), ("offset", pa.int64()), ("length", pa.int64()), ("reason", pa.string()), ("replacement", pa.large_string())]
+    [
+        ("row", pa.int64()),
+        ("offset", pa.int64()),
+        ("length", pa.int64()),
+        ("reason", pa.string()),
+        ("replacement", pa.large_string()),
+    ]
 )

@@ -50,9 +50,17 @@ def write_shard(path: UPath, tables: Iterable[pa.Table], schema: pa.Schema) -> i
     rows = 0
     # A dictionary helps columns that repeat; ids and texts do not.
     repeating = [field.name for field in schema if field.name not in (ID, TEXT, "duplicate_of")]
-    with write_whole(path) as file, pq.ParquetWriter(
-        file, schema, compression="zstd", compression_level=3, use_dictionary=repeating, write_statistics=[ID, SOURCE]
-    ) as writer:
+    with (
+        write_whole(path) as file,
+        pq.ParquetWriter(
+            file,
+            schema,
+            compression="zstd",
+            compression_level=3,
+            use_dictionary=repeating,
+            write_statistics=[ID, SOURCE],
+        ) as writer,
+    ):
         for table in tables:
             writer.write_table(table.cast(schema), row_group_size=max(table.num_rows, 1))
             rows += table.num_rows

@@ -11,7 +11,9 @@ from pipelines.schema import SPAN
 def spans_table(row, offset, length, reason, replacement: list[str] | None = None) -> pa.Table:
     """Columns of equal length, ordered by (row, offset) -> a table of schema SPAN. No replacement means removal."""
     replacement = [""] * len(row) if replacement is None else replacement
-    return pa.table([pa.array(c, f.type) for c, f in zip((row, offset, length, reason, replacement), SPAN, strict=True)], SPAN)
+    return pa.table(
+        [pa.array(c, f.type) for c, f in zip((row, offset, length, reason, replacement), SPAN, strict=True)], SPAN
+    )
 
 
 def rewrite(text: Ragged, spans: pa.Table, first_row: int = 0) -> Ragged:
