@@ -79,9 +79,9 @@ def _judged(decisions: dict[str, pl.DataFrame], shard: UPath) -> pl.DataFrame:
         for name, frame in decisions.items()
     ]
     schema = {"step": pl.String, "row": pl.UInt32, "rule": pl.String, "value": pl.Float64, "threshold": pl.Float64}
-    reasons = pl.concat([pl.DataFrame(schema=schema), *(frame.select(schema) for frame in broken)])
+    reasons = pl.concat([pl.DataFrame(schema=schema), *(frame.select(*schema) for frame in broken)])
     by_row = reasons.group_by("row", maintain_order=True).agg(
-        pl.struct(REASON).alias("reasons"), *(pl.first(name) for name in REASON)
+        pl.struct(*REASON).alias("reasons"), *(pl.first(name) for name in REASON)
     )
     frame = ids.join(by_row, on="row", how="left", maintain_order="left")
     for column in ("duplicate_of", "similarity"):
@@ -112,7 +112,7 @@ def _rewritten_by(spans: dict[str, pa.Table], rows: int) -> pl.Series:
         for name, table in spans.items()
     ]
     every = pl.concat([pl.DataFrame(schema={"row": pl.Int64, **REWRITTEN}), *frames])
-    by_row = every.group_by("row", maintain_order=True).agg(pl.struct(REWRITTEN.keys()).alias("rewritten"))
+    by_row = every.group_by("row", maintain_order=True).agg(pl.struct(*REWRITTEN).alias("rewritten"))
     rows = pl.DataFrame({"row": np.arange(rows)}).join(by_row, on="row", how="left", maintain_order="left")
     return rows["rewritten"].fill_null([])
 

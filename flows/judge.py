@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
-from pipelines.ingest import read_documents
 
 from filters.decide import decide
 from filters.filter import Filter
 from filters.measure import LANGUAGE, measure_documents
 from filters.profiles import NO_PROFILE, profile_of
 from flows.recipe import Recipe
+from pipelines.ingest import read_documents
 from pipelines.schema import ID
 
 

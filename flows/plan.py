@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import groupby
 
-from pipelines.ingest import ingest_step
 from upath import UPath
 
 from dedup.exact import Exact, decide_exact
@@ -18,6 +17,7 @@ from filters.filter import Rewriter
 from filters.measure import LANGUAGE, SPANS, measure_shard, warm_up
 from flows.apply import apply_shard
 from flows.recipe import Recipe
+from pipelines.ingest import ingest_step
 from pipelines.manifest import Manifest, fingerprint
 from pipelines.step import Job, Output, Step
 

@@ -4,11 +4,10 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pipelines.ingest import InputSettings
-
 from dedup.exact import Exact
 from filters.registry import FILTERS
 from pipelines.errors import RecipeError
+from pipelines.ingest import InputSettings
 from pipelines.settings import Settings, nearest, read_settings
 
 STEPS: dict[str, type[Settings]] = {**FILTERS, "exact": Exact}

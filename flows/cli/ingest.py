@@ -13,11 +13,10 @@ def ingest(recipe, paths, work, workers, changes):
     \b
         gristmill ingest recipes/clean-corpus.toml --input crawl.jsonl.zst --output work
     """
-    from pipelines.ingest import ingest_step
-
     from flows.engines import engine
     from flows.progress import Shown
     from flows.recipe import read_recipe
+    from pipelines.ingest import ingest_step
     from pipelines.step import run_step
 
     settings = read_recipe(recipe, changes, paths)
