@@ -10,16 +10,16 @@ from typing import ClassVar
 
 import numpy as np
 import polars as pl
-import pyarrow.parquet as pq
 from upath import UPath
 
 from dedup.normalize import hash_normalized
 from pipelines.decisions import survivors, write_decisions
 from pipelines.schema import ID, SOURCE
 from pipelines.settings import Settings
-from pipelines.shards import read_shard
+from pipelines.shards import count_rows, read_shard
 from pipelines.step import Wrote
 
+NONE = pl.DataFrame(schema={"part": pl.String, "row": pl.UInt32, "duplicate_of": pl.String})
 RULE = "exact_duplicate"
 PARTITION_ROWS = 20_000_000  # documents looked at together: 40 bytes each, 0.8 GB
 
@@ -50,10 +50,10 @@ def find_duplicates(
     ``stays(part, rows) -> bool[rows]`` says which documents of a shard the earlier steps left. Memory: 40 bytes a
     document for PARTITION_ROWS documents at a time, and the ids of the duplicates.
     """
-    total = sum(pq.read_metadata(path.open("rb")).num_rows for path in (measures / f"{part}.parquet" for part in parts))
-    partitions = total // PARTITION_ROWS + 1
+    total = sum(count_rows(measures / f"{part}.parquet") for part in parts)
+    partitions = total // PARTITION_ROWS + 1 if parts else 0
     found = [_partition(settings, documents, measures, stays, parts, p, partitions) for p in range(partitions)]
-    return pl.concat(found)
+    return pl.concat([NONE, *found])
 
 
 def _partition(settings, documents, measures, stays, parts, partition, partitions) -> pl.DataFrame:
@@ -66,7 +66,7 @@ def _partition(settings, documents, measures, stays, parts, partition, partition
     same = pl.concat(rows).filter(pl.struct("high", "low").is_duplicated())
     named = [_named(documents, *key, group) for key, group in same.group_by("part", maintain_order=True)]
     if not named:
-        return pl.DataFrame(schema={"part": pl.String, "row": pl.UInt32, "duplicate_of": pl.String})
+        return NONE
     rank = {source: place for place, source in enumerate(settings.source_priority)}
     priority = pl.col(SOURCE).replace_strict(rank, default=len(rank), return_dtype=pl.Int64)
     ranked = pl.concat(named).sort("high", "low", priority, "bytes", ID, descending=[False, False, False, True, False])

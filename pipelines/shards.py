@@ -42,6 +42,12 @@ def read_shard(path: UPath, columns: list[str] | None = None) -> pa.Table:
         return pq.read_table(file, columns=columns, use_threads=False)
 
 
+def count_rows(path: UPath) -> int:
+    """How many rows a shard has, without reading them."""
+    with path.open("rb") as file:
+        return pq.ParquetFile(file).metadata.num_rows
+
+
 def write_shard(path: UPath, tables: Iterable[pa.Table], schema: pa.Schema) -> int:
     """Write the tables as one row group each, all or nothing, and return the number of rows.
 
