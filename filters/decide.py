@@ -4,8 +4,15 @@ import operator
 
 import numpy as np
 import polars as pl
+from upath import UPath
 
 from filters.filter import Filter
+from filters.measure import LANGUAGE
+from filters.profiles import NO_PROFILE, profile_of
+from pipelines.decisions import write_decisions
+from pipelines.schema import ID
+from pipelines.shards import read_shard
+from pipelines.step import Wrote
 
 BREAKS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
@@ -28,6 +35,20 @@ def decide(rule_set: Filter, measures: pl.DataFrame, profile: np.ndarray) -> pl.
     if not broken:
         return pl.Series("broken", [[]] * len(frame), pl.List(BROKEN_DTYPE))
     return frame.select(pl.concat_list(broken).list.drop_nulls().alias("broken")).to_series()
+
+
+def decide_shard(chain: dict[str, Filter], shard: UPath, measures: dict[str, UPath], outputs) -> list[Wrote]:
+    """Decide for one shard of documents what each filter of the chain asked for (an output's key) would remove."""
+    ids = read_shard(shard, [ID])[ID]
+    profile = np.full(len(ids), NO_PROFILE, object)
+    if LANGUAGE in measures:
+        profile = profile_of(read_shard(measures[LANGUAGE], ["label"])["label"].to_numpy())
+    results = []
+    for output in outputs:
+        rule_set, frame = chain[output.key], pl.from_arrow(read_shard(measures[output.key]))
+        broken = decide(rule_set, frame, profile)
+        results.append(Wrote([output.path.name], write_decisions(output.path, ids, broken)))
+    return results
 
 
 BROKEN_DTYPE = pl.Struct({"rule": pl.String, "value": pl.Float64, "threshold": pl.Float64})

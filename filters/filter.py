@@ -7,7 +7,7 @@ import pyarrow as pa
 from pydantic import model_validator
 
 from filters.batch import Batch
-from filters.profiles import profile_settings
+from filters.profiles import profile_settings, profiles
 from pipelines.errors import RecipeError
 from pipelines.settings import Settings, read_settings
 
@@ -63,6 +63,11 @@ class Filter(Settings):
     def measured_settings(self) -> dict:
         """The part of the settings that the measures depend on."""
         return {"filter": self.NAME, **{key: self.model_dump(mode="json")[key] for key in self.MEASURED}}
+
+    def decided_settings(self) -> dict:
+        """All that decisions depend on besides the measures, shipped profiles included."""
+        shipped = {name: profile_settings(name, self.NAME) for name in profiles()} if self.use_profiles else {}
+        return {**self.measured_settings(), **self.model_dump(mode="json"), "shipped": shipped}
 
 
 class Rewriter(Filter):

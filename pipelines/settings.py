@@ -50,5 +50,5 @@ def _complaint(kind: type[Settings], error: dict) -> str:
 def _fields(kind: type[Settings], outer: list[str]) -> list[str]:
     for key in outer:
         inner = kind.model_fields.get(key)
-        kind = getattr(inner and inner.annotation, "model_fields", None) and inner.annotation or kind
+        kind = (getattr(inner and inner.annotation, "model_fields", None) and inner.annotation) or kind
     return list(kind.model_fields)

@@ -6,7 +6,7 @@ it must see all) that writes its files whole and returns what it wrote and count
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 from upath import UPath
@@ -67,7 +67,8 @@ class Step:
     title: str
     folders: dict[UPath, dict]  # folder -> the settings it is made with, as JSON
     jobs: list[Job]
-    done: Callable[[dict[UPath, Manifest]], None] = field(default=lambda manifests: None)  # checks before the end
+    prepare: Callable[[], None] = lambda: None  # called once before the first job, here and not in a worker
+    done: Callable[[dict[UPath, Manifest]], None] = lambda manifests: None  # checks before the manifests are written
 
 
 def run_job(job: Job) -> list[Part]:
@@ -99,9 +100,16 @@ class Silent:
         pass
 
 
-def run_step(step: Step, engine: Engine = serial, progress: Progress | None = None) -> dict[UPath, Manifest]:
-    """Make the step's folders and return their manifests; what is there and still fits is not made again."""
-    progress, began = progress or Silent(), time.perf_counter()
+class Finished(NamedTuple):
+    """A step's folders, and how many jobs it took this time: none where everything was there."""
+
+    manifests: dict[UPath, Manifest]
+    fresh: int
+
+
+def run_step(step: Step, engine: Engine = serial, progress: Progress | None = None) -> Finished:
+    """Make the step's folders; what is there and still fits is not made again."""
+    progress, began, jobs = progress or Silent(), time.perf_counter(), []
     wanted = {folder: {} for folder in step.folders}
     for job in step.jobs:
         for output in job.outputs:
@@ -112,6 +120,8 @@ def run_step(step: Step, engine: Engine = serial, progress: Progress | None = No
         parts = {f: reopen(f, wanted[f]) for f in step.folders if f not in manifests}
         jobs = [job for job in (_without(job, parts) for job in step.jobs) if job.outputs]
         progress.start(step.title, len(jobs), sum(job.bytes for job in jobs))
+        if jobs:
+            step.prepare()
         for job, results in engine(jobs):
             for output, part in zip(job.outputs, results, strict=True):
                 parts[output.folder][output.name] = part
@@ -123,7 +133,7 @@ def run_step(step: Step, engine: Engine = serial, progress: Progress | None = No
         manifests |= made
         counts = {key: count for m in made.values() for key, count in m.counts.items()}
         progress.finish(step.title, time.perf_counter() - began, len(jobs), counts)
-    return manifests
+    return Finished(manifests, len(jobs))
 
 
 def _without(job: Job, parts: dict[UPath, dict[str, Part]]) -> Job:

@@ -1,22 +1,16 @@
 """The ``gristmill`` command: a group of small commands, each loaded when it is called."""
 
 import importlib
+import os
+import sys
 
 import click
 
 from pipelines.errors import GristmillError
 
-# name -> module of flows.cli that holds a click command of that name ("-" read as "_")
-COMMANDS = {
-    "clean": "clean",
-    "ingest": "ingest",
-    "judge": "judge",
-    "why": "why",
-    "what-if": "what_if",
-    "inspect": "inspect",
-    "demo": "demo",
-    "compare-languages": "compare_languages",
-}
+# name -> module of flows.cli that holds a click command of that name, "-" read as "_"
+COMMANDS = ("clean", "ingest", "judge", "why", "what-if", "inspect", "demo", "compare-languages")
+INTERRUPTED = 130  # what shells give for SIGINT
 
 
 class Lazy(click.Group):
@@ -28,5 +22,51 @@ class Lazy(click.Group):
     def get_command(self, context, name):
         if name not in COMMANDS:
             return None
-        module = importlib.import_module(f"flows.cli.{COMMANDS[name]}")
-        return getattr(module, COMMANDS[name])
+        attribute = name.replace("-", "_")
+        return getattr(importlib.import_module(f"flows.cli.{attribute}"), attribute)
+
+    def format_commands(self, context, formatter):
+        """List commands from the table below: asking each for its help would import them all."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, SHORT[name]) for name in COMMANDS])
+
+
+SHORT = {
+    "clean": "Run a recipe: raw files in, clean documents and the reasons for all others out.",
+    "ingest": "Read raw files into a work folder's documents, and no more.",
+    "judge": "Say of documents which rules they break, without writing anything.",
+    "why": "Say what became of one document, and why.",
+    "what-if": "Recount a finished run with other thresholds, in seconds.",
+    "inspect": "Look into Parquet shards: schema, sizes, histograms, samples.",
+    "demo": "Write a corpus from the text that is on this machine already.",
+    "compare-languages": "Compare language models on labelled text: accuracy and speed.",
+}
+
+
+@click.group(cls=Lazy)
+@click.version_option(package_name="gristmill")
+def group():
+    """Gristmill: raw text to clean, explained shards for language-model pretraining.
+
+    \b
+        gristmill demo --output demo
+        gristmill clean recipes/clean-corpus.toml --input demo --output work
+    """
+
+
+def main() -> None:
+    """Entry point: the user's mistakes are one line and exit code 2, Ctrl-C is 130; anything else is our bug."""
+    try:
+        sys.exit(group.main(standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except GristmillError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted. What is finished is kept: the same command goes on from there.", err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output has gone: `gristmill inspect … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

@@ -1,0 +1,48 @@
+"""gristmill clean"""
+
+import click
+
+from flows.cli.options import console, run_options, writable
+
+
+@click.command()
+@run_options
+def clean(recipe, paths, work, workers, changes):
+    """Run RECIPE: raw files in; clean documents, removed documents and the reasons out.
+
+    What is finished and still fits is not done again: run it once more after a crash, Ctrl-C or a changed threshold.
+
+    \b
+        gristmill clean recipes/clean-corpus.toml --input crawl.jsonl.zst --output work
+        gristmill clean recipes/clean-corpus.toml --input 'crawl/*.parquet' --set gopher.min_words=30
+    """
+    from flows.engines import engine
+    from flows.funnel import funnel
+    from flows.progress import Shown
+    from flows.recipe import read_recipe
+    from flows.run import clean
+
+    settings = read_recipe(recipe, changes, paths)
+    folder = writable(work)
+    progress = Shown(console, folder)
+    try:
+        summary = clean(settings, folder, engine(workers), progress)
+    finally:
+        progress.stop()
+    console.print()
+    if not progress.work_done:
+        console.print(f"Nothing to do: {work} is finished and fits the recipe and its input.\n")
+    click.echo(render(funnel(summary)))
+    console.print(f"\n  {work}/clean    the documents that stay    gristmill inspect {work}/clean")
+    console.print(f"  {work}/removed  those that went, and why   gristmill inspect {work}/removed --histogram reason")
+    console.print(f"  {work}/ledger   every document's story     gristmill why ID --work {work}")
+
+
+def render(table) -> str:
+    """A rich table as text, coloured where standard output is a terminal."""
+    from rich.console import Console
+
+    terminal = Console(width=None if Console().is_terminal else 100)
+    with terminal.capture() as capture:
+        terminal.print(table)
+    return capture.get().rstrip("\n")

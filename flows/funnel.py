@@ -1,0 +1,33 @@
+"""The funnel: documents and bytes in, what each rule took, documents and bytes out."""
+
+from rich.table import Table
+
+BLOCKS = 24
+
+
+def funnel(summary: dict) -> Table:
+    """A table for the terminal of what ``summary.json`` holds."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("", "documents", "", "MB", "rule broken by"):
+        table.add_column(name, justify="right" if name in ("documents", "MB", "rule broken by") else "left")
+    total, megabytes = summary["documents_in"], summary["bytes_in"] / 1e6
+    table.add_row("in", f"{total:,}", "█" * BLOCKS, f"{megabytes:,.1f}", style="bold")
+    left = total - summary["rejects"]
+    if summary["rejects"]:
+        table.add_row("rejects (unreadable)", f"−{summary['rejects']:,}", _bar(left, total), "")
+    for name, step in summary["steps"].items():
+        left -= step["removed"]
+        megabytes -= step["bytes_removed"] / 1e6
+        rewritten = f"{step['bytes_rewritten'] / 1e6:,.1f} MB of text rewritten" if step.get("spans_rewritten") else ""
+        table.add_row(name, f"−{step['removed']:,}", _bar(left, total), f"{megabytes:,.1f}", rewritten, style="bold")
+        for rule, counts in step["rules"].items():
+            if counts["removed"]:
+                table.add_row(f"  {rule}", f"−{counts['removed']:,}", "", "", f"{counts['broken']:,}", style="dim")
+    clean = summary["clean"]
+    table.add_row("clean", f"{clean:,}", _bar(clean, total), f"{summary['bytes_clean'] / 1e6:,.1f}", style="bold green")
+    return table
+
+
+def _bar(part: int, whole: int) -> str:
+    eighths = round(8 * BLOCKS * part / whole) if whole else 0
+    return "█" * (eighths // 8) + (" ▏▎▍▌▋▊▉"[eighths % 8] if eighths % 8 else "")

@@ -1,0 +1,92 @@
+"""A recipe: one TOML file that holds a whole run, mirrored one to one by settings."""
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pipelines.ingest import InputSettings
+
+from dedup.exact import Exact
+from filters.registry import FILTERS
+from pipelines.errors import RecipeError
+from pipelines.settings import Settings, nearest, read_settings
+
+STEPS: dict[str, type[Settings]] = {**FILTERS, "exact": Exact}
+
+
+class Recipe(Settings):
+    """What to read and which steps to run over it, in their order."""
+
+    name: str = "recipe"
+    about: str = ""
+    words: Literal["unicode"] = "unicode"  # the word splitter that counting rules share
+    input: InputSettings = InputSettings()
+    steps: dict[str, Settings] = {}
+
+    def table(self) -> dict[str, Any]:
+        """The recipe as the table its TOML file could hold, every default written out."""
+        steps = {name: {"use": step.NAME, **step.model_dump(mode="json")} for name, step in self.steps.items()}
+        rest = self.model_dump(mode="json", exclude={"input", "steps"})
+        return {**rest, "input": self.input.model_dump(mode="json", exclude_none=True), "steps": steps}
+
+
+def read_recipe(path: str, changes: tuple[str, ...] = (), paths: tuple[str, ...] = ()) -> Recipe:
+    """Read and check a recipe file; ``changes`` are ``step.setting=value``, ``paths`` replace its input paths.
+
+    Raises RecipeError naming file, table and key where anything is unknown, of a wrong type or impossible.
+    """
+    try:
+        text = Path(path).read_text("utf-8")
+    except FileNotFoundError:
+        raise RecipeError(f"no recipe at {path}; recipes/clean-corpus.toml is the one to start from") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"cannot read {path}: {error}") from None
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{path} is not TOML: {error}") from None
+    if paths:
+        table.setdefault("input", {})["paths"] = list(paths)
+    return parse_recipe(table, path, changes)
+
+
+def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = ()) -> Recipe:
+    """Build a recipe from the table a TOML file holds, with some settings changed."""
+    for change in changes:
+        _change(table, change)
+    steps = table.get("steps", {})
+    if not isinstance(steps, dict):
+        raise RecipeError(f"{where}: steps must be tables such as [steps.gopher], found {steps!r}")
+    inputs = read_settings(InputSettings, table.get("input", {}), f"{where} [input]")
+    built = {name: _step(name, values, f"{where} [steps.{name}]") for name, values in steps.items()}
+    rest = {key: value for key, value in table.items() if key not in ("input", "steps")}
+    return read_settings(Recipe, rest, where).model_copy(update={"input": inputs, "steps": built})
+
+
+def _step(name: str, values: Any, where: str) -> Settings:
+    """One step's settings; ``use`` names the kind where the step's name does not."""
+    kind = values.get("use", name) if isinstance(values, dict) else name
+    if kind not in STEPS:
+        raise RecipeError(f"{where}: no step {kind!r}; {nearest(str(kind), sorted(STEPS))}")
+    values = {key: value for key, value in values.items() if key != "use"} if isinstance(values, dict) else values
+    return read_settings(STEPS[kind], values, where)
+
+
+def _change(table: dict[str, Any], change: str) -> None:
+    """Set one value of the table: ``gopher.min_words=30``; the value is read as TOML, else as a string."""
+    path, equals, value = change.partition("=")
+    *outer, key = (part.strip() for part in path.split("."))
+    steps = table.get("steps", {})
+    if not equals or not outer or outer[0] not in steps:
+        raise RecipeError(
+            f"cannot set {change!r}: expected STEP.SETTING=VALUE; {nearest(outer[0] if outer else path, list(steps))}"
+        )
+    inner = steps
+    for part in outer:
+        inner = inner.setdefault(part, {})
+        if not isinstance(inner, dict):
+            raise RecipeError(f"cannot set {change!r}: {part} is a value, not a table")
+    try:
+        inner[key] = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        inner[key] = value.strip()

@@ -1,0 +1,104 @@
+"""Hashes of byte ranges, for use inside kernels. Neither withstands somebody who wants to make collisions.
+
+``hash64``   wyhash, final version 4 (public domain, github.com/wangyi-fudan/wyhash): table keys, shingles, words.
+``hash128``  MurmurHash3 x64 128 (public domain, github.com/aappleby/smhasher): identities, which must never collide
+             by chance; among 1e10 texts two agree with probability 1.5e-19.
+``mix``      two words into one, for keys made of keys.
+
+Both give the same numbers on every machine we know of (little-endian), and never read outside the range.
+"""
+
+import numpy as np
+from numba import njit
+
+from pipelines.bits import load8, multiply
+
+U = np.uint64
+SEED = U(0)
+W0, W1, W2, W3 = U(0xA0761D6478BD642F), U(0xE7037ED1A0B428DB), U(0x8EBC6AF09C88C6E3), U(0x589965CC75374CC3)
+C1, C2 = U(0x87C37B91114253D5), U(0x4CF5AD432745937F)
+F1, F2 = U(0xFF51AFD7ED558CCD), U(0xC4CEB9FE1A85EC53)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def mix(a, b):
+    """uint64, uint64 -> uint64: the halves of the product, folded. Zero if either is zero, so salt one of them."""
+    low, high = multiply(a, b)
+    return low ^ high
+
+
+@njit(nogil=True, cache=True, inline="always")
+def load4(data, at):
+    return U(data[at]) | U(data[at + 1]) << U(8) | U(data[at + 2]) << U(16) | U(data[at + 3]) << U(24)
+
+
+@njit(nogil=True, cache=True)
+def hash64(data, begin, end, seed=SEED):
+    """uint8 data -> the wyhash of ``data[begin:end]`` as uint64."""
+    size = end - begin
+    seed ^= mix(seed ^ W0, W1)
+    a = b = U(0)
+    if size <= 16:
+        if size >= 4:
+            far = (size >> 3) << 2
+            a = load4(data, begin) << U(32) | load4(data, begin + far)
+            b = load4(data, end - 4) << U(32) | load4(data, end - 4 - far)
+        elif size > 0:
+            a = U(data[begin]) << U(16) | U(data[begin + (size >> 1)]) << U(8) | U(data[end - 1])
+    else:
+        at = begin
+        if size >= 48:
+            second = third = seed
+            while end - at >= 48:
+                seed = mix(load8(data, at) ^ W1, load8(data, at + 8) ^ seed)
+                second = mix(load8(data, at + 16) ^ W2, load8(data, at + 24) ^ second)
+                third = mix(load8(data, at + 32) ^ W3, load8(data, at + 40) ^ third)
+                at += 48
+            seed ^= second ^ third
+        while end - at > 16:
+            seed = mix(load8(data, at) ^ W1, load8(data, at + 8) ^ seed)
+            at += 16
+        a, b = load8(data, end - 16), load8(data, end - 8)
+    a, b = multiply(a ^ W1, b ^ seed)
+    return mix(a ^ W0 ^ U(size), b ^ W1)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _rotate(word, left):
+    return word << U(left) | word >> U(64 - left)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _finish(word):
+    word = (word ^ word >> U(33)) * F1
+    word = (word ^ word >> U(33)) * F2
+    return word ^ word >> U(33)
+
+
+@njit(nogil=True, cache=True)
+def hash128(data, begin, end, seed=SEED):
+    """uint8 data -> the MurmurHash3 x64 128 of ``data[begin:end]`` as two uint64."""
+    low = high = seed
+    at = begin
+    while end - at >= 16:
+        low ^= _rotate(load8(data, at) * C1, 31) * C2
+        low = (_rotate(low, 27) + high) * U(5) + U(0x52DCE729)
+        high ^= _rotate(load8(data, at + 8) * C2, 33) * C1
+        high = (_rotate(high, 31) + low) * U(5) + U(0x38495AB5)
+        at += 16
+    first = second = U(0)
+    for i in range(end - at):
+        if i < 8:
+            first |= U(data[at + i]) << U(8 * i)
+        else:
+            second |= U(data[at + i]) << U(8 * i - 64)
+    high ^= _rotate(second * C2, 33) * C1
+    low ^= _rotate(first * C1, 31) * C2
+    size = U(end - begin)
+    low ^= size
+    high ^= size
+    low += high
+    high += low
+    low, high = _finish(low), _finish(high)
+    low += high
+    return low, high + low
