@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from filters.lines import Lines, split_lines, unwrap
 from filters.profiles import NO_PROFILE, profile_of
 from filters.words import Words, unicode_words
 from pipelines.ragged import Ragged
@@ -24,6 +25,16 @@ class Batch:
     def words(self) -> Words:
         """The words of every document, by the splitter the recipe names."""
         return SPLITTERS[self.splitter](self.text)
+
+    @cached_property
+    def lines(self) -> Lines:
+        """The lines of every document as they lie."""
+        return split_lines(self.text)
+
+    @cached_property
+    def logical_lines(self) -> Lines:
+        """The lines of every document, hard-wrapped ones joined."""
+        return unwrap(self.text, self.lines)
 
     @cached_property
     def profile(self) -> np.ndarray:

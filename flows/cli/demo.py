@@ -1,0 +1,32 @@
+"""``gristmill demo``: a corpus of the text that is already on the machine."""
+
+import click
+import orjson
+
+from flows.demo import write_demo
+
+
+@click.command()
+@click.option("--output", default="build/demo", show_default=True, help="Folder to write the corpus into.")
+@click.option("--max-mb", type=click.FloatRange(0.1), default=64, show_default=True, help="Of text, at most.")
+@click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
+def demo(output, max_mb, as_json):
+    """Write a corpus of the text that is already on the machine.
+
+    READMEs, licences, notes and docstrings of the installed Python packages and the standard library, as JSONL,
+    each document with its package, path, kind and licence. Nothing is downloaded and no package is imported.
+
+    \b
+        gristmill demo --output build/demo --max-mb 10
+    """
+    counts = write_demo(output, max_mb).summary()
+    if as_json:
+        return click.echo(orjson.dumps(counts, option=orjson.OPT_INDENT_2))
+    for kind, count in counts["kinds"].items():
+        click.echo(f"{count['documents']:>9,}  {count['bytes'] / 1e6:>7.2f} MB  {kind}")
+    click.echo(f"{counts['documents']:>9,}  {counts['bytes'] / 1e6:>7.2f} MB  from {counts['packages']} packages")
+    click.echo(
+        f"{counts['licences_like_another']:,} licence texts say what another one says; "
+        f"{counts['mail_addresses']:,} e-mail addresses"
+    )
+    click.echo(f"{len(counts['files'])} files in {output}")
