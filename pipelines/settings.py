@@ -5,17 +5,31 @@ the place, what was found and the nearest right name.
 """
 
 import difflib
-from typing import Any, TypeVar
+from types import NoneType
+from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from pipelines.errors import RecipeError
 
+OFF = "off"
+
 
 class Settings(BaseModel):
-    """Base of all settings: nothing can be set twice, misspelt or changed later."""
+    """Base of all settings: nothing can be set twice, misspelt or changed later.
+
+    TOML has no null: where a setting may be None (a rule without a threshold), a recipe writes ``"off"``.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _off_is_none(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        may_be_none = {key for key, field in cls.model_fields.items() if NoneType in get_args(field.annotation)}
+        return {key: None if value == OFF and key in may_be_none else value for key, value in values.items()}
 
 
 S = TypeVar("S", bound=Settings)

@@ -9,7 +9,7 @@ class Inner(Settings):
 
 
 class Outer(Settings):
-    min_words: int = 50
+    min_words: int | None = 50
     ratio: float = 0.1
     inner: Inner = Inner()
 
@@ -34,3 +34,9 @@ def test_a_mistake_is_one_line_that_names_place_finding_and_remedy(values, compl
 
 def test_whole_numbers_are_numbers_too():
     assert read_settings(Outer, {"ratio": 1}, "r.toml").ratio == 1.0
+
+
+def test_off_is_how_toml_says_none():
+    assert read_settings(Outer, {"min_words": "off"}, "r.toml").min_words is None
+    with pytest.raises(RecipeError, match="ratio: Input should be a valid number, found 'off'"):
+        read_settings(Outer, {"ratio": "off"}, "r.toml")
