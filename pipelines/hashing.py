@@ -9,9 +9,8 @@ Both give the same numbers on every machine we know of (little-endian), and neve
 """
 
 import numpy as np
-from numba import njit
 
-from pipelines.bits import load8, multiply
+from pipelines.bits import first_bytes, inlined, kernel, load8, multiply
 
 U = np.uint64
 SEED = U(0)
@@ -20,19 +19,19 @@ C1, C2 = U(0x87C37B91114253D5), U(0x4CF5AD432745937F)
 F1, F2 = U(0xFF51AFD7ED558CCD), U(0xC4CEB9FE1A85EC53)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def mix(a, b):
     """uint64, uint64 -> uint64: the halves of the product, folded. Zero if either is zero, so salt one of them."""
     low, high = multiply(a, b)
     return low ^ high
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def load4(data, at):
     return U(data[at]) | U(data[at + 1]) << U(8) | U(data[at + 2]) << U(16) | U(data[at + 3]) << U(24)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def hash64(data, begin, end, seed=SEED):
     """uint8 data -> the wyhash of ``data[begin:end]`` as uint64."""
     size = end - begin
@@ -63,19 +62,48 @@ def hash64(data, begin, end, seed=SEED):
     return mix(a ^ W0 ^ U(size), b ^ W1)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
+def hash_word(data, begin, end):
+    """uint8 data -> a hash of ``data[begin:end]`` for short ranges: up to 8 bytes without a branch, else hash64.
+
+    15 against 29 ns a word of English with hash64, whose branches on the length cannot be foreseen.
+    """
+    size = end - begin
+    if size > 8:
+        return hash64(data, begin, end)
+    return hash_short(load_short(data, begin, size), size)
+
+
+@inlined
+def hash_short(word, size):
+    """The hash_word of a range whose ``size`` <= 8 bytes are the low ones of ``word``."""
+    return mix(mix(word ^ W0, U(size) ^ W1) ^ W2, W3)
+
+
+@inlined
+def load_short(data, begin, size):
+    """Up to 8 bytes as the low ones of a uint64."""
+    if begin + 8 <= data.size:
+        return load8(data, begin) & first_bytes(size)
+    word = U(0)
+    for i in range(size):
+        word |= U(data[begin + i]) << U(8 * i)
+    return word
+
+
+@inlined
 def _rotate(word, left):
     return word << U(left) | word >> U(64 - left)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _finish(word):
     word = (word ^ word >> U(33)) * F1
     word = (word ^ word >> U(33)) * F2
     return word ^ word >> U(33)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def hash128(data, begin, end, seed=SEED):
     """uint8 data -> the MurmurHash3 x64 128 of ``data[begin:end]`` as two uint64."""
     low = high = seed

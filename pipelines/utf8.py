@@ -6,8 +6,8 @@ with 40 KB they stay in the processor's cache, where one flat table would take 1
 """
 
 import numpy as np
-from numba import njit
 
+from pipelines.bits import inlined, kernel
 from pipelines.unicode_tables import CLASSES, LOWER_SHIFTS
 
 OTHER = 0  # control, format, private and unassigned code points, and what is no character at all
@@ -40,19 +40,19 @@ CLASS_BLOCK, CLASS = _two_stages(CLASSES, np.uint8)
 LOWER_BLOCK, LOWER_SHIFT = _two_stages(LOWER_SHIFTS, np.int32)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def character_class(code):
     """The class of a code point."""
     return CLASS[CLASS_BLOCK[code >> 8] * 256 + (code & 255)]
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def lower(code):
     """The simple lower case of a code point: one character for one character."""
     return code + LOWER_SHIFT[LOWER_BLOCK[code >> 8] * 256 + (code & 255)]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def decode(data, at, stop):
     """uint8 data -> the code point at ``at`` and how many bytes it takes; INVALID and 1 where none begins.
 
@@ -77,7 +77,7 @@ def decode(data, at, stop):
     return code, size
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def encode(code, out, at):
     """Write a code point to uint8 ``out`` from ``at`` on and return the place after it."""
     if code < 0x80:
