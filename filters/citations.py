@@ -2,9 +2,9 @@
 
 import numpy as np
 from numba import njit
-from pipelines.utf8 import decode
 
 from filters.marks import NONE, mark_kind
+from pipelines.utf8 import decode
 
 WORDS = np.frombuffer(b"edit]citation needed]", np.uint8)
 EDIT = len(b"edit]")

@@ -2,9 +2,9 @@
 
 import numpy as np
 from numba import njit
-from pipelines.utf8 import decode
 
 from filters.lines import trimmed
+from pipelines.utf8 import decode
 
 NONE, TERMINAL, WIDE_TERMINAL, CLOSER = 0, 1, 2, 3
 
