@@ -33,7 +33,7 @@ def column_of(name: str, values: list) -> tuple[pa.Field, pa.Array]:
         integers = [value for value in values if type(value) is int]
         low, high = min(integers, default=0), max(integers, default=0)
         wide = low < -EXACT or high > EXACT
-        if types == {int} and -(1 << 63) <= low and high < 1 << 63:
+        if types == {int} and low >= -(1 << 63) and high < 1 << 63:
             return pa.field(name, pa.int64(), metadata=WIDE if wide else None), pa.array(values, pa.int64())
         if not wide:
             return pa.field(name, pa.float64()), pa.array(values, pa.float64())

@@ -105,7 +105,8 @@ class _Lines:
         return self.lines
 
     def _lines(self) -> Iterator[str]:
-        for _, self.offset, lines in self.batches:
+        for _, offset, lines in self.batches:
+            self.offset = offset
             for line in lines:
                 text = line.removeprefix(BOM) if self.offset == 0 else line
                 self.offset += len(line) + 1
