@@ -14,7 +14,12 @@ from pipelines.inputs import File
 from pipelines.readers.stream import Broken, read_blocks, split_records
 from pipelines.units import Piece
 
-COMPRESS = {"gz": gzip.compress, "zst": zstandard.compress, "bz2": bz2.compress, "xz": lzma.compress}
+COMPRESS = {
+    "gz": gzip.compress,
+    "zst": zstandard.compress,
+    "bz2": lambda data: bz2.compress(data, 1),
+    "xz": lambda data: lzma.compress(data, preset=0),
+}
 
 
 def piece(path, compression=None):
@@ -69,7 +74,7 @@ def test_streams_one_after_the_other_are_one_file(tmp_path, compression):
 @pytest.mark.parametrize("compression", COMPRESS)
 @pytest.mark.parametrize("keep", [0.3, 0.999])
 def test_a_truncated_file_gives_what_it_holds_and_says_so(tmp_path, compression, keep):
-    data = b"".join(b"%d\n" % (i * i) for i in range(400_000))
+    data = b"".join(b"%d\n" % (i * i) for i in range(150_000))
     whole = COMPRESS[compression](data)
     path = tmp_path / "x"
     path.write_bytes(whole[: int(len(whole) * keep)])
@@ -78,8 +83,7 @@ def test_a_truncated_file_gives_what_it_holds_and_says_so(tmp_path, compression,
         got.extend(read_blocks(piece(path, compression)))
     got = b"".join(got)
     assert data.startswith(got)
-    # bz2 and zstd give only whole blocks: of 900 kB and 128 kB
-    assert len(got) > len(data) * keep - 1_000_000
+    assert len(got) > len(data) * keep - 200_000  # bz2 and zstd give only whole blocks, of 100 kB and 128 kB
 
 
 @pytest.mark.parametrize("compression", COMPRESS)
@@ -92,7 +96,7 @@ def test_what_is_not_compressed_is_damaged(tmp_path, compression):
 
 def test_a_compression_bomb_is_read_in_bounded_memory(tmp_path):
     path = tmp_path / "x"
-    path.write_bytes(zstandard.compress(bytes(1 << 30)))
+    path.write_bytes(zstandard.compress(bytes(1 << 28)))
     long = []
     blocks = read_blocks(piece(path, "zst"))
     assert not [r for r in split_records(blocks, b"\n", 1 << 20, lambda *record: long.append(record)) if r.records]
