@@ -8,7 +8,6 @@ small files. Units depend on the files, their order by name, and `unit_bytes`; n
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -71,18 +70,13 @@ def _cut_lines(file: File, unit_bytes: int) -> Cuts:
             while (newline := block.find(b"\n", max(starts[-1] + unit_bytes - 1 - at, 0))) >= 0:
                 if at + newline + 1 == file.size:
                     break
-                number += _newlines(block, counted, newline + 1)
+                number += block.count(b"\n", counted, newline + 1)
                 counted = newline + 1
                 starts.append(at + counted)
                 firsts.append(number)
-            number += _newlines(block, counted, len(block))
+            number += block.count(b"\n", counted)
             at += len(block)
     return [list(piece) for piece in zip(starts, [*starts[1:], file.size], firsts, strict=True)]
-
-
-def _newlines(block: bytes, begin: int, end: int) -> int:
-    # 5 GB/s, where bytes.count does 1.5 on lines of 100 bytes
-    return int(np.count_nonzero(np.frombuffer(block, np.uint8, end - begin, begin) == 10))
 
 
 def _cut_row_groups(file: File, unit_bytes: int) -> Cuts:
