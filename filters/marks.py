@@ -84,3 +84,22 @@ def _end_with_mark(data, start, end, answer):
     for j in range(start.size):
         begin, stop = trimmed(data, start[j], end[j])
         answer[j] = begin == stop or ends_sentence(data, begin, stop)
+
+
+def finished(data: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """int32[m]: how many bytes of each line stand in sentences that end in it; not those behind its last full stop."""
+    answer = np.zeros(start.size, np.int32)
+    _find_last_end(data, start, end, answer)
+    return answer
+
+
+@kernel
+def _find_last_end(data, start, end, answer):
+    for j in range(start.size):
+        stop = np.int64(end[j])
+        for at in range(stop - 1, start[j] - 1, -1):
+            if MAY_END[data[at]]:
+                over = after_sentence_end(data, at, stop)
+                if over:
+                    answer[j] = over - start[j]
+                    break
