@@ -1,0 +1,45 @@
+"""Readers: a piece of raw input -> the records in it, and a reject for each that cannot be read."""
+
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
+
+from pipelines.readers.columns import read_hugging_face, read_parquet
+from pipelines.readers.jsonl import read_jsonl
+from pipelines.readers.reading import Reading
+from pipelines.readers.stream import Broken
+from pipelines.readers.text import read_csv, read_text
+from pipelines.readers.web import read_html, read_warc
+from pipelines.records import Found, documents
+from pipelines.units import Piece, Unit
+
+FORMATS: dict[str, Callable[[Piece, Reading], Iterator[Found]]] = {
+    "jsonl": read_jsonl,
+    "parquet": read_parquet,
+    "csv": read_csv,
+    "tsv": read_csv,
+    "text": read_text,
+    "html": read_html,
+    "warc": read_warc,
+    "hf": read_hugging_face,
+}
+
+
+def read_unit(unit: Unit, reading: Reading) -> Iterator[pa.Table]:
+    """The documents of a unit, in tables of some 16 MB: id, text, source and the columns carried.
+
+    A file that breaks off is one reject after its good records; so is a file without any record.
+    """
+    try:
+        for piece in unit:
+            rejects, empty = reading.rejects, piece.end is None
+            try:
+                for found in FORMATS[piece.file.format](piece, reading):
+                    empty = False
+                    yield documents(found, piece.file.name, reading.source(piece), reading.settings)
+            except Broken as broken:
+                reading.reject(piece, broken.number or 1, broken.reason, broken.excerpt, broken.offset)
+            if empty and reading.rejects == rejects:
+                reading.reject(piece, 1, "empty file: it holds no record", offset=0)
+    finally:
+        reading.close()

@@ -1,0 +1,68 @@
+"""JSON lines: one object a line."""
+
+from collections.abc import Iterator
+
+from orjson import JSONDecodeError, loads
+
+from pipelines.readers.reading import BOM, Reading
+from pipelines.readers.stream import read_blocks, split_records
+from pipelines.records import Found
+from pipelines.units import Piece
+
+
+def read_jsonl(piece: Piece, reading: Reading) -> Iterator[Found]:
+    """Objects whose text is a string; every other line but blank ones is rejected.
+
+    Lines are parsed one by one: a broken one then costs nobody else, and its place is known. (All lines of a block
+    joined to one array parse no faster.)
+    """
+    key, others = reading.settings.text, [name for name in reading.needed if name != reading.settings.text]
+
+    def too_long(number, offset, beginning):
+        reading.reject(piece, number, "record too long", beginning, piece.start + offset)
+
+    blocks = read_blocks(piece)
+    for first, offset, lines in split_records(blocks, b"\n", reading.settings.max_record_bytes, too_long, piece.first):
+        rows, numbers, at = [], [], piece.start + offset
+        if at == 0 and lines:
+            lines[0] = lines[0].removeprefix(BOM)
+        for i, line in enumerate(lines):
+            try:
+                row = loads(line)
+                if type(row) is dict and type(row.get(key)) is str and not (others and _lacks(row, others)):
+                    rows.append(row)
+                    numbers.append(first + i)
+                    continue
+                reason = _why_not(row, key, others)
+            except JSONDecodeError as error:
+                if not line.strip():
+                    continue
+                reason = _why_not_json(line, error)
+            reading.reject(piece, first + i, reason, line, at + sum(map(len, lines[:i])) + i)
+        if rows:
+            yield Found.rows(rows, numbers, piece.file.name)
+
+
+def _lacks(row: dict, names: list[str]) -> str | None:
+    """The first of the names for which the row has no value."""
+    return next((name for name in names if row.get(name) is None), None)
+
+
+def _why_not(row, key: str, others: list[str]) -> str:
+    if type(row) is not dict:
+        return "not an object"
+    if (lacking := _lacks(row, [key, *others])) is None:
+        return f"text is not a string: {key!r} is a {type(row[key]).__name__}"
+    if lacking in row:
+        return f"no {lacking!r}: it is null"
+    return f"no {lacking!r}: there is {', '.join(sorted(row)[:8])}"
+
+
+def _why_not_json(line: bytes, error: JSONDecodeError) -> str:
+    try:
+        line.decode()
+    except UnicodeDecodeError as invalid:
+        return f"invalid UTF-8: byte {invalid.start} of the record"
+    if "surrogate" in str(error):
+        return "lone surrogate"
+    return f"not JSON: {error}"
