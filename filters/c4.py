@@ -17,15 +17,15 @@ from typing import ClassVar
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from numba import njit
 from pydantic import field_validator
 
 from filters.batch import Batch
 from filters.citations import find_citations
 from filters.filter import Rewriter, Rule
-from filters.lines import Lines, add_up, trimmed, words_per_line
+from filters.lines import Lines, add_up, columns, places, trimmed
 from filters.marks import MAY_END, after_sentence_end, ends_sentence, ends_with_mark
 from filters.phrases import phrase_around, phrases
+from pipelines.bits import kernel
 from pipelines.spans import spans_table
 
 NOTICES = [
@@ -50,9 +50,10 @@ NOTICES = [
 ]
 PLACEHOLDERS = ["lorem ipsum", "dolor sit amet"]
 
-KEPT, LONG_WORD, NO_TERMINAL_MARK, SHORT_LINE, NOTICE = range(5)
+KEPT, LONG_WORD, NO_TERMINAL_MARK, SHORT_LINE, NOTICE, CITATION = range(6)
 REASONS = ("", "long_word", "no_terminal_mark", "short_line", "notice", "citation")
-CITATION = 5
+SENTENCES, NOTICES_IN, PLACEHOLDERS_IN, CURLY, SQUARE = range(5)  # what is counted in a line
+WORD_COLUMNS = 16
 
 
 class C4(Rewriter):
@@ -96,21 +97,29 @@ class C4(Rewriter):
 
     def rewrite(self, batch: Batch) -> tuple[pa.Table, pl.DataFrame]:
         text, lines = batch.text, batch.logical_lines
-        search, known = phrases(self.notices + self.placeholders), len(self.notices)
-        found = _read(text.data, *lines[1:], search, known, self.max_word_length)
-        long_word, sentences, notices, placeholders, curly, square = found
-        words = words_per_line(*lines, *batch.words[:2])
-        reason = np.full(words.size, KEPT, np.uint8)
-        reason[notices > 0] = NOTICE
+        found, long_word = self._read_lines(text.data, lines)
+        reason = np.full(lines.start.size, KEPT, np.uint8)
+        reason[found[NOTICES_IN] > 0] = NOTICE
         if self.terminal_mark:
             reason[~ends_with_mark(text.data, *lines[1:])] = NO_TERMINAL_MARK
         reason[long_word] = LONG_WORD
-        mark_menus(text.data, *lines, words, self.min_words, self.min_run, reason)
-        looked_at = square * ((reason == KEPT) & self.citations)
+        _mark_menus(text.data, *lines, self.min_words, self.min_run, reason)
+        looked_at = found[SQUARE] * ((reason == KEPT) & self.citations)
         cited = find_citations(text.data, *lines[1:], looked_at)
-        counts = {"sentences": sentences, "placeholders": placeholders, "curly_brackets": curly}
-        measures = {name: add_up(lines.offsets, np.where(reason == KEPT, count, 0)) for name, count in counts.items()}
+        kept = np.where(reason == KEPT, found, 0)
+        columns = {"sentences": SENTENCES, "placeholders": PLACEHOLDERS_IN, "curly_brackets": CURLY}
+        measures = {name: add_up(lines.offsets, kept[row]) for name, row in columns.items()}
         return _spans(text.offsets, lines, reason, cited), pl.DataFrame(measures)
+
+    def _read_lines(self, data: np.ndarray, lines: Lines) -> tuple[np.ndarray, np.ndarray]:
+        """int32[5, m] of counts by line, and bool[m] whether it holds a word that is too long."""
+        search = phrases(self.notices + self.placeholders)
+        looked_at = MAY_END | (search.first < search.last)
+        looked_at[[*b"{["]] = True
+        found, long_word = np.zeros((5, lines.start.size), np.int32), np.zeros(lines.start.size, np.bool_)
+        seen = places(data, looked_at)
+        _read(data, *lines[1:], seen, search, len(self.notices), self.max_word_length, long_word, found)
+        return found, long_word
 
 
 def _spans(offsets: np.ndarray, lines: Lines, reason: np.ndarray, cited: tuple[np.ndarray, np.ndarray]) -> pa.Table:
@@ -128,39 +137,35 @@ def _spans(offsets: np.ndarray, lines: Lines, reason: np.ndarray, cited: tuple[n
     return spans_table(row, start[order] - offsets[row], length[order], np.array(REASONS, object)[code[order]])
 
 
-@njit(nogil=True, cache=True)
-def _read(data, start, end, search, known, max_word):
-    """Lines -> bool[m]: has it a word of over max_word bytes? and int64[m] each: its sentences; its phrases numbered
-    below ``known``, and the others; its opening curly brackets; its square ones."""
-    m = start.size
-    long_word, sentences, notices = np.zeros(m, np.bool_), np.zeros(m, np.int64), np.zeros(m, np.int64)
-    placeholders, curly, square = np.zeros(m, np.int64), np.zeros(m, np.int64), np.zeros(m, np.int64)
-    looked_at = MAY_END | (search.first < search.last)  # of the others, nearly all, nothing is asked: twice as fast
-    looked_at[0x7B] = looked_at[0x5B] = True  # { [
-    for j in range(m):
-        n_sentences = n_notices = n_placeholders = n_curly = n_square = 0
-        sentence = start[j]
-        for at in range(start[j], end[j]):
+@kernel
+def _read(data, start, end, seen, search, known, max_word, long_word, counts):
+    """Lines -> has each a word of over max_word bytes? and int32[5, m]: its sentences; its phrases numbered below
+    ``known``, and the others; its opening curly brackets, and its square ones. ``seen`` is where all of these may be.
+    """
+    s = 0
+    for j in range(start.size):
+        sentences = notices = placeholders = curly = square = 0
+        sentence, stop = np.int64(start[j]), np.int64(end[j])
+        while s < seen.size and seen[s] < stop:
+            at = np.int64(seen[s])
+            s += 1
             byte = data[at]
-            if not looked_at[byte]:
-                continue
-            n_curly += byte == 0x7B
-            n_square += byte == 0x5B
             if MAY_END[byte]:
-                over = after_sentence_end(data, at, end[j]) if at >= sentence else 0
-                n_sentences += over > 0
+                over = after_sentence_end(data, at, stop) if at >= sentence else 0
+                sentences += over > 0
                 sentence = max(sentence, over)
-            else:
-                number = phrase_around(data, at, start[j], end[j], search)
-                n_notices += 0 <= number < known
-                n_placeholders += number >= known
-        long_word[j] = end[j] - start[j] > max_word and _longest_word(data, start[j], end[j]) > max_word
-        sentences[j], notices[j], placeholders[j] = n_sentences, n_notices, n_placeholders
-        curly[j], square[j] = n_curly, n_square
-    return long_word, sentences, notices, placeholders, curly, square
+                continue
+            curly += byte == 0x7B
+            square += byte == 0x5B
+            number = phrase_around(data, at, start[j], stop, search)
+            notices += 0 <= number < known
+            placeholders += number >= known
+        counts[SENTENCES, j], counts[NOTICES_IN, j], counts[PLACEHOLDERS_IN, j] = sentences, notices, placeholders
+        counts[CURLY, j], counts[SQUARE, j] = curly, square
+        long_word[j] = stop - start[j] > max_word and _longest_word(data, start[j], stop) > max_word
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _longest_word(data, start, end):
     longest, word = 0, start
     for at in range(start, end):
@@ -169,18 +174,21 @@ def _longest_word(data, start, end):
     return max(longest, end - word)
 
 
-@njit(nogil=True, cache=True)
-def mark_menus(data, first, start, end, words, min_words, min_run, reason):
+@kernel
+def _mark_menus(data, first, start, end, min_words, min_run, reason):
     """Give SHORT_LINE to kept lines in runs of at least ``min_run`` short ones, and the blank lines inside a run."""
     for i in range(first.size - 1):
-        run = first[i]  # the first line of the run so far
-        short = last = 0  # short lines in it, and behind the last of them
+        run = short = last = 0  # the first line of the run, its short lines, and where the last of them ended
         for j in range(first[i], first[i + 1] + 1):
             if j < first[i + 1]:
                 begin, stop = trimmed(data, start[j], end[j])
                 if begin == stop or reason[j] != KEPT:
                     continue
-                if words[j] < min_words and begin == start[j] and not ends_sentence(data, begin, stop):
+                if (
+                    begin == start[j]
+                    and fewer_words(data, begin, stop, min_words)
+                    and not ends_sentence(data, begin, stop)
+                ):
                     run = j if short == 0 else run
                     short, last = short + 1, j + 1
                     continue
@@ -189,3 +197,20 @@ def mark_menus(data, first, start, end, words, min_words, min_run, reason):
                     if reason[k] == KEPT:
                         reason[k] = SHORT_LINE
             short = 0
+
+
+@kernel
+def fewer_words(data, start, end, min_words):
+    """Has a line fewer words? One between spaces counts once for each 16 columns begun: Thai and Japanese have none."""
+    if end - start > 4 * WORD_COLUMNS * min_words:  # whatever its characters, too wide
+        return False
+    words = width = 0
+    for at in range(start, end + 1):
+        if at == end or data[at] <= 0x20:
+            words += (width + WORD_COLUMNS - 1) // WORD_COLUMNS
+            width = 0
+            if words >= min_words:
+                return False
+        else:
+            width += columns(data, at, at + 1)
+    return True

@@ -1,23 +1,27 @@
 """Citation marks of encyclopaedias: [3], [edit], [citation needed]."""
 
 import numpy as np
-from numba import njit
 
 from filters.marks import NONE, mark_kind
+from pipelines.bits import kernel
 from pipelines.utf8 import decode
 
 WORDS = np.frombuffer(b"edit]citation needed]", np.uint8)
 EDIT = len(b"edit]")
 
 
-@njit(nogil=True, cache=True)
-def find_citations(data, start, end, brackets):
+def find_citations(data: np.ndarray, start: np.ndarray, end: np.ndarray, brackets: np.ndarray):
     """Lines, and how many "[" to look at in each -> starts and lengths of their citations."""
-    most = brackets.sum()
-    at, length = np.empty(most, np.int64), np.empty(most, np.int64)
+    at, length = np.empty(brackets.sum(), np.int64), np.empty(brackets.sum(), np.int64)
+    found = _find(data, start, end, brackets, at, length)
+    return at[:found], length[:found]
+
+
+@kernel
+def _find(data, start, end, brackets, at, length):
     found = 0
     for j in range(start.size):
-        behind = start[j]  # where the last citation ended: another may follow it
+        behind = -1  # where the last citation ended: another may follow it
         for k in range(start[j], end[j] if brackets[j] else start[j]):
             if data[k] != 0x5B:
                 continue
@@ -27,10 +31,10 @@ def find_citations(data, start, end, brackets):
                 at[found], length[found] = k, size
                 found += 1
                 behind = k + size
-    return at[:found].copy(), length[:found].copy()
+    return found
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def citation_length(data, at, end, numbered):
     """Bytes of the citation that opens at ``at``, 0 for none; [1] to [999] are some only if ``numbered``."""
     k = at + 1
@@ -38,13 +42,20 @@ def citation_length(data, at, end, numbered):
         k += 1
     if k > at + 1:
         return k + 1 - at if numbered and k - at <= 4 and k < end and data[k] == 0x5D else 0
-    for word in (WORDS[:EDIT], WORDS[EDIT:]):
-        if end - k >= word.size and (data[k : k + word.size] == word).all():
-            return word.size + 1
-    return 0
+    edit = _matches(data, k, end, 0, EDIT)
+    return edit if edit else _matches(data, k, end, EDIT, WORDS.size)
 
 
-@njit(nogil=True, cache=True)
+@kernel
+def _matches(data, at, end, first, last):
+    """Bytes of a citation whose bracket is followed by ``WORDS[first:last]``; 0 if other text follows."""
+    k = first
+    while k < last and at < end and data[at] == WORDS[k]:
+        at, k = at + 1, k + 1
+    return last - first + 1 if k == last else 0
+
+
+@kernel
 def follows_mark(data, start, at):
     """Is the character before ``at`` one that a citation stands behind: a comma, a terminal or closing mark?"""
     last = at - 1

@@ -10,12 +10,13 @@ from typing import ClassVar
 
 import numpy as np
 import polars as pl
-from numba import njit
 
 from filters.batch import Batch
 from filters.filter import Filter, Rule
 from filters.lines import columns, trimmed
 from filters.marks import ends_sentence
+from pipelines.bits import kernel
+from pipelines.hashing import hash64
 
 
 class FineWeb(Filter):
@@ -57,54 +58,53 @@ class FineWeb(Filter):
         }
 
 
-@njit(nogil=True, cache=True)
-def shape(data, first, start, end, short_width):
+def shape(data, offsets, start, end, short_width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Lines -> int64[n] each: lines that are not blank; those that end a sentence; those no wider than short_width."""
-    n = first.size - 1
-    lines, ended, short = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
-    for i in range(n):
-        for j in range(first[i], first[i + 1]):
-            begin, stop = trimmed(data, start[j], end[j])
-            if begin < stop:
-                lines[i] += 1
-                ended[i] += ends_sentence(data, begin, stop)
-                short[i] += stop - begin <= 4 * short_width and columns(data, begin, stop) <= short_width
+    lines, ended, short = (np.zeros(offsets.size - 1, np.int64) for _ in range(3))
+    _shape(data, offsets, start, end, short_width, lines, ended, short)
     return lines, ended, short
 
 
-@njit(nogil=True, cache=True)
-def repeated_lines(data, first, start, end):
-    """Lines -> int64[n] each: bytes of the lines that stood in the document before, and of all; white space around
-    a line not counted.
+@kernel
+def _shape(data, first, start, end, short_width, lines, ended, short):
+    for i in range(first.size - 1):
+        n_lines = n_ended = n_short = 0
+        for j in range(first[i], first[i + 1]):
+            begin, stop = trimmed(data, start[j], end[j])
+            if begin < stop:
+                n_lines += 1
+                n_ended += ends_sentence(data, begin, stop)
+                n_short += stop - begin <= 4 * short_width and columns(data, begin, stop) <= short_width
+        lines[i], ended[i], short[i] = n_lines, n_ended, n_short
 
-    Lines are told apart by 64 bits of hash: two of a million differ and agree with a chance of 3e-8.
+
+def repeated_lines(data, offsets, start, end) -> tuple[np.ndarray, np.ndarray]:
+    """Lines -> int64[n] each: bytes of the lines that stood in the document before, and of all, white space around
+    them not counted.
+
+    Lines are told apart by 64 bits of hash: among a million, two that differ agree with a chance of 3e-8.
     """
-    n = first.size - 1
-    repeated, total = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    slots = 16
-    while slots < 2 * np.diff(first).max() if n else False:
-        slots *= 2
-    seen, owner = np.zeros(slots, np.uint64), np.full(slots, -1, np.int64)  # owner: a new document needs no clearing
-    mask = np.uint64(slots - 1)
-    for i in range(n):
+    repeated, total = np.zeros(offsets.size - 1, np.int64), np.zeros(offsets.size - 1, np.int64)
+    slots = 16 << int(np.diff(offsets).max(initial=0)).bit_length()
+    seen, owner = np.zeros(slots, np.uint64), np.full(slots, -1, np.int64)
+    _repeated(data, offsets, start, end, seen, owner, repeated, total)
+    return repeated, total
+
+
+@kernel
+def _repeated(data, first, start, end, seen, owner, repeated, total):
+    """``owner`` holds the document that filled a slot, so that the next one need not clear the table."""
+    for i in range(first.size - 1):
         n_repeated = n_total = 0
         for j in range(first[i], first[i + 1]):
             begin, stop = trimmed(data, start[j], end[j])
-            key = hash_bytes(data, begin, stop)
-            slot = np.int64((key ^ (key >> np.uint64(32))) & mask)
+            if begin == stop:
+                continue
+            key = hash64(data, begin, stop)
+            slot = np.int64(key & np.uint64(seen.size - 1))
             while owner[slot] == i and seen[slot] != key:
-                slot = (slot + 1) & (slots - 1)
+                slot = (slot + 1) & (seen.size - 1)
             n_repeated += (stop - begin) * (owner[slot] == i)
             n_total += stop - begin
             seen[slot], owner[slot] = key, i
         repeated[i], total[i] = n_repeated, n_total
-    return repeated, total
-
-
-@njit(nogil=True, cache=True)
-def hash_bytes(data, start, end):
-    """FNV-1a in 64 bits: weak, but a line is long and a collision only miscounts it."""
-    key = np.uint64(0xCBF29CE484222325)
-    for byte in data[start:end]:
-        key = (key ^ np.uint64(byte)) * np.uint64(0x100000001B3)
-    return key

@@ -21,13 +21,16 @@ at its end not counted.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from pipelines.bits import inlined, kernel
 from pipelines.ragged import Ragged
 
 MIN_WIDTH, MAX_WIDTH = 40, 120  # of wrapping: below lie menus and verse, above one paragraph a line
 BAND = 10  # columns below the width in which wrapped lines end; most words are shorter
 MIN_FULL = 4  # lines that must end there
+
+MAY_BREAK = np.zeros(256, np.bool_)  # bytes that can begin a line end
+MAY_BREAK[[*b"\n\v\f\r\x1c\x1d\x1e", 0xC2, 0xE2]] = True
 
 
 class Lines(NamedTuple):
@@ -37,21 +40,60 @@ class Lines(NamedTuple):
     """
 
     offsets: np.ndarray  # int64[n + 1]
-    start: np.ndarray  # int64[m]
-    end: np.ndarray  # int64[m]
+    start: np.ndarray  # int32[m]; batches stay below 2 GiB
+    end: np.ndarray  # int32[m]
 
 
 def split_lines(text: Ragged) -> Lines:
     """Every line of every document, blank ones too. A line end closes a line: "a\\n" is one line, "" is none."""
-    return Lines(*_split(*text, _count_ends(*text)))
+    breaks = places(text.data, MAY_BREAK)
+    most = breaks.size + text.rows
+    offsets, start, end = np.zeros(text.rows + 1, np.int64), np.empty(most, np.int32), np.empty(most, np.int32)
+    _split(*text, breaks, offsets, start, end)
+    return _frozen(offsets, start, end)
 
 
 def unwrap(text: Ragged, lines: Lines) -> Lines:
     """The same lines with those that were only wrapped joined; see the module for the rule."""
-    return Lines(*_join(*lines, _goes_on(text.data, *lines)))
+    width, goes_on = np.zeros(lines.start.size, np.int32), np.zeros(lines.start.size, np.bool_)
+    _find_wraps(text.data, *lines, np.zeros(MAX_WIDTH + BAND + 1, np.int64), width, goes_on)
+    offsets, start, end = np.zeros_like(lines.offsets), np.empty_like(lines.start), np.empty_like(lines.end)
+    _join(*lines, goes_on, offsets, start, end)
+    return _frozen(offsets, start, end)
 
 
-@njit(nogil=True, cache=True)
+def places(data: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Bytes and the set of those wanted (bool[256]) -> where they are, int32.
+
+    Three times as fast as asking of each byte while doing something else: this loop never branches.
+    """
+    found = np.empty(data.size + 1, np.int32)  # memory never written to is never taken
+    return found[: _places(data, wanted, found)]
+
+
+def add_up(offsets: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Values of lines -> their sums by document, int64[n]."""
+    sums = np.concatenate(([0], np.cumsum(values, dtype=np.int64)))
+    return sums[offsets[1:]] - sums[offsets[:-1]]
+
+
+def _frozen(offsets: np.ndarray, start: np.ndarray, end: np.ndarray) -> Lines:
+    lines = Lines(offsets, start[: offsets[-1]], end[: offsets[-1]])
+    for array in lines:
+        array.flags.writeable = False
+    return lines
+
+
+@kernel
+def _places(data, wanted, found):
+    n = 0
+    for at in range(data.size):
+        found[n] = at
+        n += wanted[data[at]]
+    return n
+
+
+@kernel
 def end_length(data, at, stop):
     """How many bytes the line end at ``at`` has; 0 where there is none."""
     byte = data[at]
@@ -68,28 +110,15 @@ def end_length(data, at, stop):
     return 1 if byte >= 0x0A else 0
 
 
-@njit(nogil=True, cache=True)
-def _count_ends(offsets, data):
-    """An upper bound of the number of lines: bytes that can begin a line end, and one line a document."""
-    count = offsets.size - 1
-    for byte in data:
-        count += (byte <= 0x1E) | (byte == 0xC2) | (byte == 0xE2)
-    return count
-
-
-@njit(nogil=True, cache=True)
-def _split(offsets, data, most):
-    n = offsets.size - 1
-    first = np.empty(n + 1, np.int64)
-    start, end = np.empty(most, np.int64), np.empty(most, np.int64)
-    m = 0
-    for i in range(n):
-        first[i] = m
+@kernel
+def _split(offsets, data, breaks, first, start, end):
+    m = b = 0
+    for i in range(offsets.size - 1):
         begin, stop = offsets[i], offsets[i + 1]
-        for at in range(begin, stop):
-            if 0x1E < data[at] < 0x80 or at < begin:  # nearly all bytes; at < begin is the \n of \r\n
-                continue
-            length = end_length(data, at, stop)
+        while b < breaks.size and breaks[b] < stop:
+            at = np.int64(breaks[b])
+            b += 1
+            length = end_length(data, at, stop) if at >= begin else 0  # before it lies the \n of \r\n
             if length:
                 start[m], end[m] = begin, at
                 m += 1
@@ -97,23 +126,24 @@ def _split(offsets, data, most):
         if begin < stop:
             start[m], end[m] = begin, stop
             m += 1
-    first[n] = m
-    return first, start[:m].copy(), end[:m].copy()
+        first[i + 1] = m
 
 
-@njit(nogil=True, cache=True)
+@inlined
 def columns(data, start, end):
     """The width of some bytes: a character takes 1 column, one of East Asia or an emoji 2."""
     width = 0
-    for byte in data[start:end]:  # no branch, so that LLVM takes 16 bytes at a time
+    for at in range(start, end):  # no branch, so that LLVM takes 16 bytes at a time
+        byte = data[at]
         width += (byte < 0x80) | (byte >= 0xC0)
         width += (byte >= 0xE3) & (byte != 0xEF)
     return width
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def trimmed(data, start, end):
-    """A line's bytes without the spaces and tabs around them: start, end; empty at its start for a blank line."""
+    """A line's bytes without the spaces and tabs around them: start, end; empty for a blank line."""
+    start, end = np.int64(start), np.int64(end)
     while end > start and (data[end - 1] == 0x20 or data[end - 1] == 0x09):
         end -= 1
     while start < end and (data[start] == 0x20 or data[start] == 0x09):
@@ -121,9 +151,9 @@ def trimmed(data, start, end):
     return start, end
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def first_word(data, start, end):
-    """The width of a trimmed line's first word, at most 20; in East Asian text, which breaks anywhere, a character's."""
+    """The width of a trimmed line's first word, at most 20; in East Asia, where lines break anywhere, a character's."""
     width = 0
     for at in range(start, end):
         byte = data[at]
@@ -135,16 +165,17 @@ def first_word(data, start, end):
     return width
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def can_break(data, start, end):
     """Could a trimmed line have been broken earlier: does it hold a space or East Asian text?"""
     found = False
-    for byte in data[start:end]:
+    for at in range(start, end):
+        byte = data[at]
         found |= byte == 0x20 or byte == 0x09 or (byte >= 0xE3 and byte != 0xEF)
     return found
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def opens_item(data, start, end):
     """Does a trimmed line begin with a list mark: - * + and a space, a bullet, or a number and a dot or bracket?"""
     at = start
@@ -157,33 +188,32 @@ def opens_item(data, start, end):
     return at + 2 < end and data[at] == 0xE2 and data[at + 1] == 0x80 and data[at + 2] == 0xA2  # •
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def wrap_width(counts, lines):
     """Lines by width int64[MAX_WIDTH + BAND + 1], lines that are not blank -> the wrap width; 0 for none."""
     best = max(MIN_FULL, (lines + 3) // 4) - 1
-    found = 0
+    found = inside = outside = 0
+    for width in range(MIN_WIDTH - BAND + 1, MIN_WIDTH + 1):
+        inside, outside = inside + counts[width], outside + counts[width + BAND]
     for width in range(MIN_WIDTH, MAX_WIDTH + 1):
-        surplus = counts[width - BAND + 1 : width + 1].sum() - counts[width + 1 : width + BAND + 1].sum()
-        if surplus > best:
-            best, found = surplus, width
+        if inside - outside > best:
+            best, found = inside - outside, width
+        inside += counts[width + 1] - counts[width + 1 - BAND]
+        outside += (counts[width + 1 + BAND] if width < MAX_WIDTH else 0) - counts[width + 1]
     return found
 
 
-@njit(nogil=True, cache=True)
-def _goes_on(data, first, start, end):
-    """bool[m]: does line j go on in line j + 1?"""
-    n = first.size - 1
-    goes_on = np.zeros(start.size, np.bool_)
-    width = np.zeros(start.size, np.int64)
-    counts = np.empty(MAX_WIDTH + BAND + 1, np.int64)
-    for i in range(n):
+@kernel
+def _find_wraps(data, first, start, end, counts, width, goes_on):
+    """Say of each line whether it goes on in the next one."""
+    for i in range(first.size - 1):
         if first[i + 1] - first[i] < MIN_FULL:
             continue
         counts[:] = 0
         lines = 0
         for j in range(first[i], first[i + 1]):
-            last = trimmed(data, start[j], end[j])[1]
-            width[j] = columns(data, start[j], min(last, start[j] + 4 * counts.size))  # wider is only too wide
+            stop = trimmed(data, start[j], end[j])[1]
+            width[j] = columns(data, start[j], min(stop, start[j] + 4 * counts.size))  # wider is only too wide
             lines += width[j] > 0
             if width[j] < counts.size:
                 counts[width[j]] += 1
@@ -191,10 +221,9 @@ def _goes_on(data, first, start, end):
         for j in range(first[i], first[i + 1] - 1):
             if limit // 2 < width[j] <= limit and width[j + 1] > 0:
                 goes_on[j] = _was_wrapped(data, start[j], end[j], width[j], start[j + 1], end[j + 1], limit)
-    return goes_on
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _was_wrapped(data, start, end, width, next_start, next_end, limit):
     """Did a line end because the next one's first word did not fit?"""
     start, end = trimmed(data, start, end)
@@ -203,14 +232,10 @@ def _was_wrapped(data, start, end, width, next_start, next_end, limit):
     return full and can_break(data, start, end) and not opens_item(data, next_start, next_end)
 
 
-@njit(nogil=True, cache=True)
-def _join(first, start, end, goes_on):
-    n = first.size - 1
-    joined = np.empty(n + 1, np.int64)
-    begin, stop = np.empty(start.size, np.int64), np.empty(start.size, np.int64)
+@kernel
+def _join(first, start, end, goes_on, joined, begin, stop):
     m = 0
-    for i in range(n):
-        joined[i] = m
+    for i in range(first.size - 1):
         fresh = True
         for j in range(first[i], first[i + 1]):
             if fresh:
@@ -219,29 +244,4 @@ def _join(first, start, end, goes_on):
             if fresh:
                 stop[m] = end[j]
                 m += 1
-    joined[n] = m
-    return joined, begin[:m].copy(), stop[:m].copy()
-
-
-@njit(nogil=True, cache=True)
-def words_per_line(first_line, start, end, first_word, word_start):
-    """Lines and words of the same documents -> words int64[m] that begin in each line."""
-    words = np.zeros(start.size, np.int64)
-    for i in range(first_line.size - 1):
-        w = first_word[i]
-        for j in range(first_line[i], first_line[i + 1]):
-            begin = w
-            while w < first_word[i + 1] and word_start[w] < end[j]:
-                w += 1
-            words[j] = w - begin
-    return words
-
-
-@njit(nogil=True, cache=True)
-def add_up(first, values):
-    """Line values int64[m] -> their sums by document int64[n]."""
-    sums = np.zeros(first.size - 1, np.int64)
-    for i in range(sums.size):
-        for j in range(first[i], first[i + 1]):
-            sums[i] += values[j]
-    return sums
+        joined[i + 1] = m

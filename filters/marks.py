@@ -1,9 +1,9 @@
 """Marks that end a sentence, in every script, and what may stand between them and the end of a line."""
 
 import numpy as np
-from numba import njit
 
 from filters.lines import trimmed
+from pipelines.bits import inlined, kernel
 from pipelines.utf8 import decode
 
 NONE, TERMINAL, WIDE_TERMINAL, CLOSER = 0, 1, 2, 3
@@ -31,12 +31,12 @@ MAY_END = np.zeros(256, np.bool_)  # first bytes of terminal marks: with these a
 MAY_END[[mark.encode()[0] for mark in TERMINALS + WIDE_TERMINALS]] = True
 
 
-@njit(nogil=True, cache=True)
+@inlined
 def mark_kind(code):
     return KIND[code] if code < 0x10000 else NONE
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def ends_sentence(data, start, end):
     """Do some bytes, without white space behind them, end like a sentence? Not with "..." or "…"."""
     at = end
@@ -55,7 +55,7 @@ def ends_sentence(data, start, end):
     return False
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def after_sentence_end(data, at, end):
     """Where the sentence is over that the terminal mark at ``at`` ends, closing marks included; 0 where it ends none.
 
@@ -72,11 +72,34 @@ def after_sentence_end(data, at, end):
     return at
 
 
-@njit(nogil=True, cache=True)
-def ends_with_mark(data, start, end):
+def ends_with_mark(data: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """bool[m]: does the line end a sentence? A blank one counts as doing so: it parts paragraphs."""
     answer = np.ones(start.size, np.bool_)
+    _end_with_mark(data, start, end, answer)
+    return answer
+
+
+@kernel
+def _end_with_mark(data, start, end, answer):
     for j in range(start.size):
         begin, stop = trimmed(data, start[j], end[j])
         answer[j] = begin == stop or ends_sentence(data, begin, stop)
+
+
+def finished(data: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """int32[m]: how many bytes of each line stand in sentences that end in it; not those behind its last full stop."""
+    answer = np.zeros(start.size, np.int32)
+    _find_last_end(data, start, end, answer)
     return answer
+
+
+@kernel
+def _find_last_end(data, start, end, answer):
+    for j in range(start.size):
+        stop = np.int64(end[j])
+        for at in range(stop - 1, start[j] - 1, -1):
+            if MAY_END[data[at]]:
+                over = after_sentence_end(data, at, stop)
+                if over:
+                    answer[j] = over - start[j]
+                    break

@@ -7,8 +7,8 @@ the few bytes that are a rare letter.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from pipelines.bits import inlined, kernel
 from pipelines.ragged import Ragged
 
 RARE_FIRST = "zqxjkvbpygfwmucldrhsnioate"  # letters of English, the rarest first
@@ -50,22 +50,22 @@ def _anchor(term: str) -> tuple[int, str]:
     return at, term[at]
 
 
-@njit(nogil=True, cache=True)
-def phrase_around(data, at, start, end, found):
+@kernel
+def phrase_around(data, at, start, end, search):
     """The number of the phrase whose anchor is the byte ``at``, and which lies in ``start:end``; -1 for none."""
-    for p in range(found.first[data[at]], found.last[data[at]]):
-        begin = at - found.anchor[p]
-        length = found.offsets[p + 1] - found.offsets[p]
+    for p in range(search.first[data[at]], search.last[data[at]]):
+        begin = at - search.anchor[p]
+        length = search.offsets[p + 1] - search.offsets[p]
         if begin < start or begin + length > end:
             continue
         k = 0
-        while k < length and _lower(data[begin + k]) == found.data[found.offsets[p] + k]:
+        while k < length and _lower(data[begin + k]) == search.data[search.offsets[p] + k]:
             k += 1
         if k == length:
-            return found.number[p]
+            return search.number[p]
     return -1
 
 
-@njit(nogil=True, cache=True)
+@inlined
 def _lower(byte):
     return byte + 0x20 if 0x41 <= byte <= 0x5A else byte

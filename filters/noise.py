@@ -1,0 +1,96 @@
+"""What a reader would not call text, whatever its language: our own rules, where the published ones are blind.
+
+Each is one statement about text, with a threshold far from both sides (figures: texts of 90 languages, novels, man
+pages, source code, web pages; and the planted noise of a test corpus):
+
+few_letters      of the characters not white space, few are letters: tables of numbers, rows of symbols.
+                 Source code has 0.46 at its 10th percentile, noise at most 0.2.
+capitals         most letters are capitals: shouting, and legal or machine text nobody wrote to be read.
+unpronounceable  Latin letters stand in runs of five and more consonants: random keys, base64. Texts have up to 0.05,
+                 German and Czech included, random letters 0.3.
+garbled          UTF-8 read as Latin-1 or Windows-1252 ("fÃ¼r"), replacement characters, control characters. Clean
+                 text has none.
+markup           characters inside <tags>.
+addresses        characters of web addresses.
+unbroken         ASCII characters in runs of over 40 without a space: keys, minified scripts, data.
+few_words        of the first 1,000 words, the ten commonest make up nearly all: keyword stuffing. Prose has 0.3.
+lower_starts     behind full stops the next word is in lower case, in a text that has capitals: the order of its words
+                 is lost.
+lost_order       English "the" is followed by a word no noun phrase begins with, as in "the of": the same, for texts
+                 without case. Prose has under 0.01, shuffled words 0.2.
+no_sentences     little of the text stands in finished sentences: menus, lists, fragments.
+"""
+
+from typing import ClassVar
+
+import numpy as np
+import polars as pl
+
+from filters.batch import Batch
+from filters.filter import Filter, Rule
+from filters.letters import count_letters
+from filters.lines import add_up
+from filters.marks import finished
+from filters.markup import tag_bytes
+from filters.sequences import count_sequences
+
+
+class Noise(Filter):
+    """Drops what is no text in any language."""
+
+    NAME: ClassVar[str] = "noise"
+
+    min_letters: float | None = 0.4  # of characters that are not white space
+    max_capitals: float | None = 0.7  # of letters, those without case included
+    max_unpronounceable: float | None = 0.15  # of letters
+    max_garbled: float | None = 0.005  # of characters that are not white space
+    max_markup: float | None = 0.2  # of bytes
+    max_addresses: float | None = 0.4  # of bytes of words
+    max_unbroken: float | None = 0.5  # of the same
+    max_top_words: float | None = 0.75  # of the first 1,000 words; 0 for fewer than 100
+    max_lower_starts: float | None = 0.6  # of words behind a full stop; 0 for fewer than 8, or hardly any capitals
+    max_lost_order: float | None = 0.1  # of the words "the"; 0 for fewer than 10
+    min_sentences: float | None = 0.1  # of bytes of lines
+
+    def measure(self, batch: Batch) -> pl.DataFrame:
+        """A blank document is all letters and sentences, and its other ratios are 0."""
+        text, words = batch.text, batch.words
+        letters = count_letters(text)
+        sequences = count_sequences(text, words)
+        size = np.diff(text.offsets)
+        line_bytes = add_up(batch.logical_lines.offsets, batch.logical_lines.end - batch.logical_lines.start)
+        sentences = add_up(batch.logical_lines.offsets, finished(text.data, *batch.logical_lines[1:]))
+        return pl.DataFrame(
+            {
+                "letters": _ratio(letters.letters, letters.characters, 1.0),
+                "capitals": _ratio(letters.capitals, letters.letters),
+                "unpronounceable": _ratio(letters.clumped, letters.letters),
+                "garbled": _ratio(letters.garbled, letters.characters),
+                "markup": _ratio(tag_bytes(text), size),
+                "addresses": _ratio(sequences.addresses, sequences.bytes),
+                "unbroken": _ratio(sequences.unbroken, sequences.bytes),
+                "top_words": _ratio(sequences.top_words, sequences.counted),
+                "lower_starts": _ratio(sequences.lower_starts, sequences.starts),
+                "lost_order": _ratio(sequences.lost, sequences.articles),
+                "sentences": _ratio(sentences, line_bytes, 1.0),
+            }
+        )
+
+    def rules(self) -> dict[str, Rule]:
+        return {
+            "few_letters": Rule("letters", "<", self.min_letters),
+            "capitals": Rule("capitals", ">", self.max_capitals),
+            "unpronounceable": Rule("unpronounceable", ">", self.max_unpronounceable),
+            "garbled": Rule("garbled", ">", self.max_garbled),
+            "markup": Rule("markup", ">", self.max_markup),
+            "addresses": Rule("addresses", ">", self.max_addresses),
+            "unbroken": Rule("unbroken", ">", self.max_unbroken),
+            "few_words": Rule("top_words", ">", self.max_top_words),
+            "lower_starts": Rule("lower_starts", ">", self.max_lower_starts),
+            "lost_order": Rule("lost_order", ">", self.max_lost_order),
+            "no_sentences": Rule("sentences", "<", self.min_sentences),
+        }
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray, empty: float = 0.0) -> np.ndarray:
+    return np.where(whole > 0, part / np.maximum(whole, 1), empty)

@@ -1,0 +1,161 @@
+"""Words in their order: long unbroken runs, addresses, the same few words over and over, sentences that begin wrongly."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from filters.words import HAS_LETTER, PUNCTUATION_ONLY, Words, unicode_words
+from pipelines.bits import kernel
+from pipelines.ragged import Ragged
+from pipelines.utf8 import LOWER, UPPER, character_class, decode
+
+UNBROKEN = 40  # bytes of a run without a space that no word or path explains
+WINDOW = 1000  # words looked at for how few they are; the share of the commonest falls with length
+MIN_WINDOW, TOP = 100, 10
+SLOTS = 2048  # of the table of words, a power of two above WINDOW
+MIN_STARTS = 8  # words behind full stops
+MIN_CAPITALIZED = 0.03  # of words, in a text that has capitals at all
+MIN_ARTICLES = 10
+
+ARTICLE = "the"
+FUNCTION_WORDS = (  # of English; behind "the" none of them stands
+    "of to in and for on with at by from is was are were be been has had have that which who this it he she they his "
+    "her their the a an as but or not if"
+).split()
+
+
+class Sequences(NamedTuple):
+    """Counts of each document, int64[n] each."""
+
+    bytes: np.ndarray  # of words
+    addresses: np.ndarray  # bytes of words that begin with http or www.
+    unbroken: np.ndarray  # bytes of ASCII runs of over UNBROKEN bytes, addresses not counted
+    counted: np.ndarray  # words, WINDOW at most; 0 for fewer than MIN_WINDOW
+    top_words: np.ndarray  # how many of these are one of the TOP commonest
+    starts: np.ndarray  # words with a cased first letter behind . ! ?; 0 for fewer than MIN_STARTS
+    lower_starts: np.ndarray  # those in lower case
+    articles: np.ndarray  # words "the"; 0 for fewer than MIN_ARTICLES
+    lost: np.ndarray  # those followed by one of FUNCTION_WORDS
+
+
+def count_sequences(text: Ragged, words: Words) -> Sequences:
+    counts = np.zeros((9, text.rows), np.int64)
+    _runs(text.data, *words[:3], words.length, counts)
+    keys, owner, count = np.zeros(SLOTS, np.uint64), np.full(SLOTS, -1, np.int64), np.zeros(SLOTS, np.int64)
+    _count_top_words(words.offsets, words.hash, words.flags, keys, owner, count, np.zeros(TOP, np.int64), counts)
+    articles, function_words = _hash([ARTICLE, ARTICLE.title()]), _hash(FUNCTION_WORDS)
+    _count_starts(text.data, *words[:4], words.flags, articles, function_words, counts)
+    return Sequences(*counts)
+
+
+def _hash(terms: list[str]) -> np.ndarray:
+    return unicode_words(Ragged.from_strings(terms)).hash
+
+
+@kernel
+def _runs(data, first, start, end, length, counts):
+    """Bytes of words, of addresses and of unbroken runs."""
+    for i in range(first.size - 1):
+        n_bytes = n_addresses = n_unbroken = 0
+        j = first[i]
+        while j < first[i + 1]:
+            run = j  # words up to the next space
+            ascii_only = True
+            while True:
+                ascii_only &= length[j] == end[j] - start[j]
+                j += 1
+                if j == first[i + 1] or start[j] != end[j - 1]:
+                    break
+            size = end[j - 1] - start[run]
+            n_bytes += size
+            if size >= 8 and is_address(data, start[run], end[j - 1]):
+                n_addresses += size
+            elif size > UNBROKEN and ascii_only:
+                n_unbroken += size
+        counts[0, i], counts[1, i], counts[2, i] = n_bytes, n_addresses, n_unbroken
+
+
+@kernel
+def is_address(data, start, end):
+    """Does a run of at least 8 bytes hold :// near its beginning, or begin with www.?"""
+    if data[start] == 0x77 and data[start + 1] == 0x77 and data[start + 2] == 0x77 and data[start + 3] == 0x2E:
+        return True
+    for at in range(start + 2, min(start + 10, end - 2)):
+        if data[at] == 0x3A and data[at + 1] == 0x2F and data[at + 2] == 0x2F:
+            return True
+    return False
+
+
+@kernel
+def _count_top_words(first, hashes, flags, keys, owner, count, top, counts):
+    """How many of the first WINDOW words with a letter are one of the TOP commonest."""
+    for i in range(first.size - 1):
+        seen = 0
+        top[:] = 0
+        for j in range(first[i], first[i + 1]):
+            if not flags[j] & HAS_LETTER:
+                continue
+            if seen == WINDOW:
+                break
+            seen += 1
+            slot = np.int64(hashes[j] & np.uint64(SLOTS - 1))
+            while owner[slot] == i and keys[slot] != hashes[j]:
+                slot = (slot + 1) & (SLOTS - 1)
+            if owner[slot] != i:
+                owner[slot], keys[slot], count[slot] = i, hashes[j], 0
+            count[slot] += 1
+        if seen >= MIN_WINDOW:
+            for slot in range(SLOTS):
+                if owner[slot] == i and count[slot] > top[TOP - 1]:
+                    insert(top, count[slot])
+            counts[3, i], counts[4, i] = seen, top.sum()
+
+
+@kernel
+def insert(top, value):
+    """Put a value into an array that falls, and drop its last."""
+    k = top.size - 1
+    while k > 0 and top[k - 1] < value:
+        top[k] = top[k - 1]
+        k -= 1
+    top[k] = value
+
+
+@kernel
+def _count_starts(data, first, start, end, hashes, flags, articles, function_words, counts):
+    """Words behind full stops, those of them in lower case; "the", and those followed by a function word."""
+    for i in range(first.size - 1):
+        n_starts = n_lower = n_articles = n_lost = n_words = n_capitalized = 0
+        ended = article = False
+        for j in range(first[i], first[i + 1]):
+            if not flags[j] & HAS_LETTER:
+                if flags[j] & PUNCTUATION_ONLY:
+                    last = data[end[j] - 1]
+                    ended = last == 0x2E or last == 0x21 or last == 0x3F  # . ! ?
+                article = False
+                continue
+            case = first_case(data, start[j], end[j])
+            n_words += 1
+            n_capitalized += case == UPPER
+            if ended and start[j] > end[j - 1]:
+                n_starts += case == UPPER or case == LOWER
+                n_lower += case == LOWER
+            if article:
+                for each in function_words:
+                    n_lost += hashes[j] == each
+            article = hashes[j] == articles[0] or hashes[j] == articles[1]
+            n_articles += article
+            ended = False
+        if n_starts >= MIN_STARTS and n_capitalized >= MIN_CAPITALIZED * n_words:
+            counts[5, i], counts[6, i] = n_starts, n_lower
+        if n_articles >= MIN_ARTICLES:
+            counts[7, i], counts[8, i] = n_articles, n_lost
+
+
+@kernel
+def first_case(data, start, end):
+    """The class of a word's first character, as far as it is a cased letter of ASCII or any other character."""
+    byte = data[start]
+    if byte < 0x80:
+        return UPPER if 0x41 <= byte <= 0x5A else LOWER if 0x61 <= byte <= 0x7A else 0
+    return character_class(decode(data, np.int64(start), np.int64(end))[0])
