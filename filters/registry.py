@@ -3,5 +3,7 @@
 from filters.c4 import C4
 from filters.filter import Filter
 from filters.fineweb import FineWeb
+from filters.gopher import Gopher
+from filters.repetition import Repetition
 
-FILTERS: dict[str, type[Filter]] = {kind.NAME: kind for kind in (C4, FineWeb)}
+FILTERS: dict[str, type[Filter]] = {kind.NAME: kind for kind in (C4, FineWeb, Gopher, Repetition)}
