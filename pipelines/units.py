@@ -1,8 +1,8 @@
 """Cut the input into units of about equal work.
 
 A unit is the share of one job: a byte range of a large uncompressed JSONL file, a range of row groups of a large
-Parquet file, one large file that cannot be cut (a compressed one can only be read from its beginning), or a pack of
-small files. Units depend on the files, their order by name, and `unit_bytes`; never on the number of workers.
+Parquet file, one large file that cannot be cut (a compressed one can only be read from its beginning), one Hugging
+Face dataset, or a pack of small files. Units depend on the files, their order by name, and `unit_bytes`; never on the number of workers.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def cut_units(files: list[File], unit_bytes: int, known: dict[str, Cuts] | None 
     """
     units, pack, cuts = [], [], {}
     for file in files:
-        if file.size <= unit_bytes:
+        if file.size <= unit_bytes and file.format != "hf":
             if pack and sum(piece.bytes for piece in pack) + file.size > unit_bytes:
                 units.append(tuple(pack))
                 pack = []
