@@ -60,7 +60,9 @@ def test_odd_text_is_text(tmp_path, text):
 
 
 def test_a_file_without_records_is_one_reject(tmp_path):
-    raw = write(tmp_path / "raw", a__jsonl=b"", b__txt=b"", c__csv=b"text\n", d__html=b"", e__jsonl=b"\n \n", f__warc=b"")
+    raw = write(
+        tmp_path / "raw", a__jsonl=b"", b__txt=b"", c__csv=b"text\n", d__html=b"", e__jsonl=b"\n \n", f__warc=b""
+    )
     write(raw, g__jsonl__gz=b"", h__jsonl=lines(*GOOD))
     pq.write_table(pa.table({"text": pa.array([], pa.string())}), raw / "i.parquet")
     made = ingest(tmp_path / "work", raw)
@@ -163,7 +165,9 @@ def test_bad_rows_of_csv_are_rejected_alone(tmp_path):
 
 
 def test_plain_text_that_is_no_utf8_or_too_long_is_rejected(tmp_path):
-    raw = write(tmp_path / "raw", a__txt=b"good", b__txt="é".encode("latin-1"), c__txt=b"x" * 101, d__md=b"\xef\xbb\xbfok")
+    raw = write(
+        tmp_path / "raw", a__txt=b"good", b__txt="é".encode("latin-1"), c__txt=b"x" * 101, d__md=b"\xef\xbb\xbfok"
+    )
     made = ingest(tmp_path / "work", raw, max_record_bytes=100)
     assert made.texts == ["good", "ok"]
     assert made.places == [("b.txt", 1, "invalid UTF-8"), ("c.txt", 1, "record too long")]

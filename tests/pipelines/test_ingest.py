@@ -94,8 +94,8 @@ def test_plain_text_is_a_document_a_file_or_between_separators(tmp_path):
 
 
 PAGE = """<html><head><title>Of Mills</title><meta charset="{charset}">
-<meta property="article:published_time" content="2021-05-06"></head><body><nav>Home | About</nav><article><h1>Of Mills</h1>
-<p>{text}</p></article></body></html>"""
+<meta property="article:published_time" content="2021-05-06"></head>
+<body><nav>Home | About</nav><article><h1>Of Mills</h1><p>{text}</p></article></body></html>"""
 SENTENCE = "The miller grinds the grain of the whole village, and the Müller keeps every tenth sack for himself."
 
 
@@ -114,7 +114,8 @@ def test_a_page_without_main_text_is_a_document_without_text(tmp_path):
 
 
 def record(kind, url, body, mime="application/http; msgtype=response", record_id="1", length=None):
-    head = f"WARC/1.0\r\nWARC-Type: {kind}\r\nWARC-Record-ID: <urn:uuid:{record_id}>\r\nWARC-Date: 2020-01-02T03:04:05Z\r\n"
+    head = f"WARC/1.0\r\nWARC-Type: {kind}\r\nWARC-Record-ID: <urn:uuid:{record_id}>\r\n"
+    head += "WARC-Date: 2020-01-02T03:04:05Z\r\n"
     head += f"WARC-Target-URI: {url}\r\nContent-Type: {mime}\r\nContent-Length: {length or len(body)}\r\n\r\n"
     return head.encode() + body + b"\r\n\r\n"
 
@@ -153,7 +154,9 @@ def test_broken_and_cut_warc_records_are_rejected(tmp_path):
     good = record("conversion", "http://a/", b"good", "text/plain")
     lies = record("conversion", "http://b/", b"too long", "text/plain", length=4)
     cut = record("conversion", "http://c/", b"cut", "text/plain", length=500)
-    raw = write(tmp_path / "raw", a__warc=good + cut, b__warc=good + lies + good, c__warc=good + b"WARC/1.0\r\nnonsense")
+    raw = write(
+        tmp_path / "raw", a__warc=good + cut, b__warc=good + lies + good, c__warc=good + b"WARC/1.0\r\nnonsense"
+    )
     write(raw, d__warc__gz=gzip.compress(good * 1000)[:-20], e__warc=b"\x00garbage" * 1000)
     made = ingest(tmp_path / "work", raw)
     assert made.places[0] == ("a.warc", 2, "cut WARC record")
@@ -209,7 +212,9 @@ def test_byte_ranges_give_the_documents_of_the_whole(tmp_path_factory, rows, uni
     whole = ingest(folder / "whole", raw)
     cut = ingest(folder / "cut", raw, unit_bytes=unit_bytes)
     assert cut.rows == whole.rows
-    assert [r for r in cut.rejects if "empty" not in r["reason"]] == [r for r in whole.rejects if "empty" not in r["reason"]]
+    assert [r for r in cut.rejects if "empty" not in r["reason"]] == [
+        r for r in whole.rejects if "empty" not in r["reason"]
+    ]
 
 
 def test_row_groups_give_the_documents_of_the_whole(tmp_path):
@@ -223,7 +228,11 @@ def test_row_groups_give_the_documents_of_the_whole(tmp_path):
 
 def test_one_file_or_seven_in_any_order_give_the_same_rows(tmp_path):
     rows = [dict(row, extra=row["n"] if row["n"] % 3 else 0.5) for row in ROWS]
-    rows += [{"id": "twice", "text": "a"}, {"id": "twice", "text": "b", "only": {"here": 1}}, {"id": "twice", "text": "a"}]
+    rows += [
+        {"id": "twice", "text": "a"},
+        {"id": "twice", "text": "b", "only": {"here": 1}},
+        {"id": "twice", "text": "a"},
+    ]
     one = ingest(tmp_path / "one", write(tmp_path / "raw1", x__jsonl__gz=gzip.compress(lines(*rows))))
     random.Random(0).shuffle(rows)
     parts = {f"{name}__jsonl": lines(*rows[i::7]) for i, name in enumerate("bgacfde")}
@@ -256,7 +265,9 @@ def test_ids_are_compared_in_parts_where_there_are_many(tmp_path, monkeypatch):
 def test_only_shards_that_differ_are_rewritten(tmp_path, monkeypatch):
     written = []
     write_shard = settling.write_shard
-    monkeypatch.setattr(settling, "write_shard", lambda path, *rest: written.append(path.name) or write_shard(path, *rest))
+    monkeypatch.setattr(
+        settling, "write_shard", lambda path, *rest: written.append(path.name) or write_shard(path, *rest)
+    )
     more = lines({"text": "x", "a": 1, "b": 2.5})
     raw = write(tmp_path / "raw", x__jsonl=more, y__jsonl=lines({"text": "y", "b": 1}), z__jsonl=more)
     made = ingest(tmp_path / "work", raw, unit_bytes=10)

@@ -35,7 +35,9 @@ def test_runs_hold_at_most_the_limit_or_one_item(sizes, limit):
 
 def test_row_groups_are_cut_and_numbered(tmp_path):
     write(tmp_path, y__parquet=b"x" * 1000)
-    pq.write_table(pa.table({"text": ["x" * 100] * 70}), tmp_path / "x.parquet", row_group_size=10, use_dictionary=False)
+    pq.write_table(
+        pa.table({"text": ["x" * 100] * 70}), tmp_path / "x.parquet", row_group_size=10, use_dictionary=False
+    )
     units, _ = cut_units(find_files(InputSettings(paths=[str(tmp_path)])), 999)
     assert [(p.file.name, p.start, p.end, p.first) for (p,) in units] == [
         *[("x.parquet", g, g + 1, 1 + 10 * g) for g in range(7)],
@@ -44,7 +46,9 @@ def test_row_groups_are_cut_and_numbered(tmp_path):
 
 
 def test_small_files_are_packed_in_order():
-    files = [File(name, name, "text", None, size, "") for name, size in zip("abcdefg", (3, 3, 5, 20, 1, 9, 10), strict=True)]
+    files = [
+        File(name, name, "text", None, size, "") for name, size in zip("abcdefg", (3, 3, 5, 20, 1, 9, 10), strict=True)
+    ]
     units, cuts = cut_units(files, 10)
     assert ["".join(piece.file.name for piece in unit) for unit in units] == ["ab", "c", "d", "ef", "g"]
     assert units[2] == (Piece(files[3]),)
