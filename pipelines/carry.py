@@ -41,7 +41,9 @@ def column_of(name: str, values: list) -> tuple[pa.Field, pa.Array]:
 
 
 def normal(field: pa.Field, column: pa.ChunkedArray) -> tuple[pa.Field, pa.ChunkedArray]:
-    """An Arrow column as we hold it: one string type, dictionaries looked up, wide integers marked."""
+    """An Arrow column as we hold it: one string type, no extensions nor dictionaries, wide integers marked."""
+    if isinstance(column.type, pa.BaseExtensionType):
+        column = column.cast(column.type.storage_type)
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pa.types.is_string(column.type) or pa.types.is_string_view(column.type):

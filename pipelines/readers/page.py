@@ -12,6 +12,8 @@ import signal
 import struct
 import sys
 
+from trafilatura import bare_extraction
+
 ALIASES = {"iso-8859-1": "cp1252", "latin-1": "cp1252", "latin1": "cp1252", "ascii": "cp1252", "us-ascii": "cp1252"}
 CHARSET = re.compile(rb"""<meta[^>]{0,200}charset\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
 
@@ -37,8 +39,6 @@ def decode(page: bytes, charset: str) -> str | bytes:
 
 def extract(page: bytes, url: str, charset: str) -> dict:
     """Main text, title and date of a page; a page without main text has the text ""."""
-    from trafilatura import bare_extraction
-
     # No `deduplicate`: it remembers paragraphs of earlier pages, so what a page gives would depend on its neighbours.
     found = bare_extraction(
         decode(page, charset),
