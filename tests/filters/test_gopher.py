@@ -22,7 +22,12 @@ TEXTS = st.lists(st.lists(st.sampled_from(PIECES), max_size=40).map("".join) | s
 
 
 def slowly(text: bytes) -> dict:
-    found = [(text[a:b].decode("utf-8", "replace"), b, n, flags) for a, b, n, flags in reference.words(text)]
+    placed = reference.words(text)
+    found = [(text[a:b].decode("utf-8", "replace"), b, n, flags) for a, b, n, flags in placed]
+    chunks = [[]]  # of flags
+    for (_, before, *_), (begin, *_, flags) in pairwise([(0, -1), *placed]):
+        chunks = [*chunks, [flags]] if begin != before else [*chunks[:-1], [*chunks[-1], flags]]
+    alpha = [any(flag & HAS_LETTER for flag in flags) for flags in chunks[1:]]
     words = [n for _, _, n, flags in found if flags & (HAS_LETTER | HAS_NUMBER)]
     begins = [i for i, word in enumerate(found) if word[3] & BEGINS_LINE]
     lines = [found[a:b] for a, b in pairwise([*begins, len(found)])]
@@ -36,7 +41,7 @@ def slowly(text: bytes) -> dict:
         "ellipsis_ratio": sum(bool(flags & ELLIPSIS) for *_, flags in found) / every,
         "bullet_lines": sum(is_bullet(*first) for first in firsts) / n_lines,
         "ellipsis_lines": sum(bool(line[-1][3] & ELLIPSIS) for line in lines) / n_lines,
-        "alpha_words": sum(bool(flags & HAS_LETTER) for *_, flags in found) / every,
+        "alpha_words": sum(alpha) / (len(alpha) or 1),
         "stop_words": len(stops & set(Gopher().stop_words)),
     }
 

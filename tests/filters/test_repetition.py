@@ -11,7 +11,6 @@ from filters.batch import Batch
 from filters.decide import decide
 from filters.repeats import number_keys, table_for
 from filters.repetition import Repetition
-from filters.words import BEGINS_LINE, BEGINS_PARAGRAPH
 from pipelines.ragged import Ragged
 
 FEW_WORDS = st.lists(st.sampled_from(["a", "b", "cc", "a b", "é", "字", ".", "...", "\n", "\n\n", "a b c\n"]), max_size=60)
@@ -28,10 +27,8 @@ def test_shares_are_those_of_the_reference(texts):
     words, measured = batch.words, Repetition().measure(batch)
     for row in range(len(texts)):
         span = slice(words.offsets[row], words.offsets[row + 1])
-        flags = words.flags[span]
-        begins = [np.flatnonzero(flags & flag).tolist() for flag in (BEGINS_LINE, BEGINS_PARAGRAPH)]
-        found = zip(words.start[span], words.end[span], words.length[span], strict=True)
-        expected = reference.shares([(batch.text.data[a:b].tobytes(), int(n)) for a, b, n in found], *begins)
+        found = zip(*(column[span] for column in (words.start, words.end, words.length, words.flags)), strict=True)
+        expected = reference.shares([(batch.text.data[a:b].tobytes(), int(n), int(flags)) for a, b, n, flags in found])
         assert measured.row(row, named=True) == pytest.approx(expected)
 
 
@@ -40,7 +37,7 @@ def test_equal_keys_get_equal_numbers(keys):
     distinct = np.empty(len(keys), np.uint64)
     counts, numbers = np.empty(len(keys), np.int32), np.empty(len(keys), np.int32)
     array = np.array(keys, np.uint64)
-    total = number_keys(array, 0, len(keys), table_for(len(keys)), distinct, counts, numbers)
+    total = number_keys(array, len(keys), table_for(len(keys)), distinct, counts, numbers)
     assert (numbers.tolist(), counts[:total].tolist()) == reference.numbers(keys)
 
 
@@ -48,7 +45,7 @@ def test_numbering_grows_its_table():
     keys = np.arange(100_000, dtype=np.uint64) % np.uint64(60_000) << np.uint64(32)
     distinct = np.empty(keys.size, np.uint64)
     counts, numbers = np.empty(keys.size, np.int32), np.empty(keys.size, np.int32)
-    assert number_keys(keys, 0, keys.size, table_for(keys.size), distinct, counts, numbers) == 60_000
+    assert number_keys(keys, keys.size, table_for(keys.size), distinct, counts, numbers) == 60_000
     assert np.array_equal(distinct[numbers], keys) and counts[:60_000].sum() == 100_000
 
 

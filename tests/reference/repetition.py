@@ -1,23 +1,32 @@
 """filters/repetition.py as plain Python, from the paper's words and the ones in its documentation."""
 
 from collections import Counter
-from itertools import groupby, pairwise
+from itertools import groupby
+
+from filters.words import BEGINS_LINE, BEGINS_PARAGRAPH, PUNCTUATION_ONLY
 
 
-def shares(words: list[tuple[bytes, int]], lines: list[int], paragraphs: list[int]) -> dict[str, float]:
-    """Words (their bytes and characters), and where lines and paragraphs begin -> measure -> share."""
+def shares(found: list[tuple[bytes, int, int]]) -> dict[str, float]:
+    """Words (their bytes, characters and flags) -> measure -> share."""
+    words = [(word, length) for word, length, flags in found if not flags & PUNCTUATION_ONLY]
     total = sum(length for _, length in words)
-    found = {}
-    for name, starts in ("paragraph", paragraphs), ("line", lines):
-        pieces = [tuple(words[a:b]) for a, b in pairwise([*starts, len(words)])]
+    measures = {}
+    for name, begins in ("paragraph", BEGINS_PARAGRAPH), ("line", BEGINS_LINE):
+        pieces: list[list] = [[]]
+        for word, length, flags in found:
+            if flags & begins:
+                pieces.append([])
+            if not flags & PUNCTUATION_ONLY:
+                pieces[-1].append((word, length))
+        pieces = [piece for piece in pieces if piece]
         repeats = [piece for i, piece in enumerate(pieces) if piece in pieces[:i]]
-        found[f"dup_{name}s"] = len(repeats) / len(pieces) if pieces else 0.0
-        found[f"dup_{name}_chars"] = sum(length for piece in repeats for _, length in piece) / (total or 1)
+        measures[f"dup_{name}s"] = len(repeats) / (len(pieces) or 1)
+        measures[f"dup_{name}_chars"] = sum(length for piece in repeats for _, length in piece) / (total or 1)
     for n in range(2, 5):
-        found[f"top_{n}_gram"] = top(words, n) / (total or 1)
+        measures[f"top_{n}_gram"] = top(words, n) / (total or 1)
     for n in range(5, 11):
-        found[f"dup_{n}_grams"] = duplicates(words, n) / (total or 1)
-    return found
+        measures[f"dup_{n}_grams"] = duplicates(words, n) / (total or 1)
+    return measures
 
 
 def top(words: list, n: int) -> int:
