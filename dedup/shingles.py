@@ -13,6 +13,7 @@ from numba import njit
 
 from dedup.letters import SPACELESS, letters
 from pipelines.ragged import Ragged
+from pipelines.utf8 import decode
 
 CHUNK = 2048  # tokens hashed at a time: 16 KB, so that what follows finds them in the first-level cache
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -28,24 +29,11 @@ def shingle_sets(text: Ragged, words: int = 5, characters: int = 8) -> Ragged:
 
 
 @njit(nogil=True, cache=True)
-def mix(x):
+def scramble(x):
     """Spread every bit of ``x`` over all 64."""
     x = (x ^ (x >> THIRTY_TWO)) * MIXER
     x = (x ^ (x >> THIRTY_TWO)) * MIXER
     return x ^ (x >> THIRTY_TWO)
-
-
-@njit(nogil=True, cache=True)
-def decode(data, at, end):
-    """The character at a byte >= 0x80 and its length; a damaged one is read as length 1, code 0."""
-    lead = data[at]
-    length = 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
-    if lead < 0xC2 or lead > 0xF4 or at + length > end:
-        return 0, 1
-    code = np.int64(lead) & (0x7F >> length)
-    for i in range(1, length):
-        code = code << 6 | np.int64(data[at + i]) & 0x3F
-    return (code, length) if code < 0x110000 else (0, 1)
 
 
 @njit(nogil=True, cache=True)
@@ -105,7 +93,7 @@ def scan_characters(data, at, end, table, tokens, filled):
     while at < end and filled < tokens.size:
         code, length = (np.int64(data[at]), 1) if data[at] < 0x80 else decode(data, at, end)
         letter = np.int64(table[code] & CODE)
-        tokens[filled] = mix(np.uint64(letter if letter else code) + MULTIPLIER)
+        tokens[filled] = scramble(np.uint64(letter if letter else code) + MULTIPLIER)
         filled += 1
         at += length
     return at, filled
@@ -120,7 +108,7 @@ def hash_windows(tokens, filled, size, hashes):
         hash = tokens[i]
         for j in range(1, size):
             hash = hash * MULTIPLIER + tokens[i + j]
-        hashes[i] = mix(hash)
+        hashes[i] = scramble(hash)
     return windows
 
 
