@@ -71,7 +71,6 @@ class Batch:
 def deduplicate(settings: NearDuplicates, rows: list[dict], folder: Path) -> tuple[pl.DataFrame, dict]:
     """What the step finds, and CPU seconds by stage."""
     parts, seconds = write(rows, folder / "documents"), {}
-    measured = NearDuplicates().measure(Batch(Ragged.from_strings(["compile", "字"])))
     corpus = Corpus(UPath(folder / "documents"), UPath(folder / "measures"), parts, lambda _, n: np.ones(n, bool))
     began = time.process_time()
     for part in parts:
@@ -124,6 +123,8 @@ def main() -> None:
     parser.add_argument("--threshold", type=float, default=0.8)
     args = parser.parse_args()
     settings = NearDuplicates(threshold=args.threshold)
+    with tempfile.TemporaryDirectory() as folder:  # compiles the kernels
+        deduplicate(settings, [{"id": str(i), "text": "a b c d e f g 字"} for i in range(3)], Path(folder))
     print(f"threshold {args.threshold}, bands and rows {settings.bands}")
     for path in args.corpora:
         rows = read(path)

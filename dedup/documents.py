@@ -7,30 +7,28 @@ of a corpus, cost nothing beyond their band rows.
 """
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import Field
 from upath import UPath
 
 from dedup.bands import choose_bands, read_buckets, write_bands
 from dedup.clusters import Buckets, Greedy
+from dedup.corpus import Corpus
 from dedup.minhash import sign
 from dedup.shingles import shingle_sets
 from dedup.verify import ShingleSets
 from pipelines.decisions import survivors, write_decisions
 from pipelines.ragged import Ragged
-from pipelines.schema import ID, SOURCE, TEXT
+from pipelines.schema import ID, SOURCE
 from pipelines.settings import Settings
-from pipelines.shards import read_batches, read_shard
-from pipelines.spans import rewrite
-from pipelines.step import Wrote
+from pipelines.shards import read_shard
+from pipelines.step import Output, Wrote
 
 RULE = "near_duplicate"
 BAND_ROW_BYTES = 64  # of memory for a band row while its partition is sorted
@@ -79,50 +77,6 @@ class NearDuplicates(Settings):
 
     def shingles(self, text: Ragged) -> Ragged:
         return shingle_sets(text, self.shingle_words, self.shingle_characters)
-
-
-class Corpus:
-    """Where the documents' shards lie, what was measured of them, which of them are looked at, and their text."""
-
-    def __init__(self, documents: UPath, measures: UPath, parts: list[str], stays, rewritten: tuple[UPath, ...] = ()):
-        self.documents, self.measures, self.parts, self.stays = documents, measures, sorted(parts), stays
-        self.rewritten = rewritten  # folders of spans, in the order they were cut
-        rows = [pq.read_metadata(self._shard(part).open("rb")).num_rows for part in self.parts]
-        self.first = dict(zip(self.parts, np.concatenate(([0], np.cumsum(rows)))[:-1].tolist(), strict=True))
-        self.rows = dict(zip(self.parts, rows, strict=True))
-
-    def _shard(self, part: str) -> UPath:
-        return self.documents / f"{part}.parquet"
-
-    def measured(self, part: str, columns: list[str]) -> pa.Table:
-        return read_shard(self.measures / f"{part}.parquet", columns)
-
-    def rows_of(self, part: str, numbers: np.ndarray) -> np.ndarray:
-        """Which of the ascending document numbers lie in the part, as rows of it."""
-        begin, end = np.searchsorted(numbers, (self.first[part], self.first[part] + self.rows[part]))
-        return numbers[begin:end] - self.first[part]
-
-    def columns(self, part: str, names: list[str], rows: np.ndarray) -> pl.DataFrame:
-        return pl.from_arrow(read_shard(self._shard(part), names).take(rows))
-
-    def texts(self, part: str, rows: np.ndarray) -> Iterator[Ragged]:
-        """The text of ascending rows, as the steps before left it, a row group at a time."""
-        spans = [read_shard(folder / f"{part}.parquet") for folder in self.rewritten]
-        first = 0
-        for table in read_batches(self._shard(part), [TEXT]) if rows.size else ():
-            begin, end = np.searchsorted(rows, (first, first + table.num_rows))
-            if end > begin:
-                yield self._text(table, rows[begin:end] - first, spans, first)
-            first += table.num_rows
-
-    def _text(self, table: pa.Table, rows: np.ndarray, spans: list[pa.Table], first: int) -> Ragged:
-        if not spans:
-            return Ragged.from_text(table[TEXT].take(rows))
-        text = Ragged.from_text(table[TEXT])
-        for cut in spans:
-            begin, end = np.searchsorted(cut["row"].to_numpy(), (first, first + table.num_rows))
-            text = rewrite(text, cut.slice(begin, end - begin), first)
-        return Ragged.from_text(text.to_text().take(pa.array(rows)))
 
 
 def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path) -> tuple[pl.DataFrame, dict]:
@@ -253,14 +207,14 @@ def decide_near(
     settings: NearDuplicates,
     documents: UPath,
     measures: UPath,
-    earlier: list[UPath],
-    rewritten,
-    parts,
-    scratch,
-    outputs,
-):
-    """Write which document each near-duplicate is alike to, among those the steps ``earlier`` left."""
-    corpus = Corpus(documents, measures, parts, partial(survivors, earlier), tuple(rewritten))
+    earlier: list[UPath],  # folders of decisions of the steps before
+    rewritten: list[UPath],  # and of spans, of those among them that change text
+    parts: list[str],
+    scratch: Path,
+    outputs: tuple[Output, ...],
+) -> list[Wrote]:
+    """Write which document each near-duplicate is alike to, among those that the steps before left."""
+    corpus = Corpus(documents, measures, parts, partial(survivors, earlier), rewritten)
     found, _ = find_near_duplicates(settings, corpus, scratch)
     results = []
     for output in outputs:
