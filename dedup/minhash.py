@@ -1,4 +1,12 @@
-"""MinHash signatures: what share of two signatures agrees estimates the Jaccard similarity of two shingle sets."""
+"""MinHash signatures: what share of two signatures agrees estimates the Jaccard similarity of two shingle sets.
+
+The classic sketch, one permutation a lane: it takes a document of any length in one pass of constant memory, merges
+by the smaller value, and its lanes are independent as the theory of bands asks. Two that look at each shingle once
+lost (benchmarks/sketches.py; 600 shingles, 128 lanes, ns a shingle; error at 100 shingles against theory):
+classic 29, 1.00; one permutation with optimal densification 7, 0.96, but 1.1 at 30 shingles; rounds of fast
+similarity sketching 14, 0.72. The rest of the way from text to shingles takes 30 ns, so the gain would be a third,
+paid with keeping or scanning anew all shingles of a document until each lane is filled.
+"""
 
 import numpy as np
 from numba import njit
