@@ -21,11 +21,12 @@ from dedup.bands import choose_bands, read_buckets, write_bands
 from dedup.clusters import Buckets, Greedy
 from dedup.corpus import Corpus
 from dedup.minhash import sign
+from dedup.order import rank
 from dedup.shingles import shingle_sets
 from dedup.verify import ShingleSets
 from pipelines.decisions import survivors, write_decisions
 from pipelines.ragged import Ragged
-from pipelines.schema import ID, SOURCE
+from pipelines.schema import ID
 from pipelines.settings import Settings
 from pipelines.shards import read_shard
 from pipelines.step import Output, Wrote
@@ -95,7 +96,7 @@ def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path
         offsets, documents = read_buckets(paths, partition, partitions)
         np.savez(scratch / f"buckets-{partition}.npz", offsets=offsets, members=documents)
         candidates = np.union1d(candidates, documents)
-    ranked = rank(settings, corpus, candidates)
+    ranked = rank(corpus, candidates, settings.source_priority, settings.quality)
     ranked.write_parquet(scratch / "ranked.parquet")
     place = ranked["place"].to_numpy().astype(np.int32)  # of each candidate by rank, among them in the corpus's order
     renumber(scratch, partitions, candidates, place)
@@ -123,34 +124,6 @@ def map_bands(settings: NearDuplicates, corpus: Corpus, part: str, path: Path) -
     mine = np.flatnonzero(corpus.stays(part, table.num_rows) & (table["shingles"].to_numpy() > 0))
     write_bands(UPath(path), signatures[mine], corpus.first[part] + mine, *settings.bands)
     return mine.size * settings.bands[0]
-
-
-def rank(settings: NearDuplicates, corpus: Corpus, candidates: np.ndarray) -> pl.DataFrame:
-    """The candidates in the order they are kept: columns place (in ``candidates``), part, row, id."""
-    frames = [pl.DataFrame(schema={"place": pl.Int64, "part": pl.String, "row": pl.Int64, ID: pl.String})]
-    place, priority = 0, {source: i for i, source in enumerate(settings.source_priority)}
-    quality = pl.col(settings.quality).cast(pl.Float64) if settings.quality else pl.lit(0.0)
-    for part in corpus.parts:
-        rows = corpus.rows_of(part, candidates)
-        columns = [ID, SOURCE] + [settings.quality] * (settings.quality is not None)
-        frames.append(
-            corpus.columns(part, columns, rows).select(
-                pl.int_range(place, place + pl.len()).alias("place"),
-                pl.lit(part).alias("part"),
-                pl.Series("row", rows),
-                pl.col(ID).cast(pl.String),
-                pl.col(SOURCE).replace_strict(priority, default=len(priority), return_dtype=pl.Int64).alias("priority"),
-                quality.alias("quality"),
-                pl.Series("bytes", corpus.measured(part, ["bytes"])["bytes"].to_numpy()[rows]),
-            )
-        )
-        place += rows.size
-    frame = pl.concat(frames, how="diagonal")
-    if not place:
-        return frame
-    order = ["priority", "quality", "bytes", ID]
-    frame = frame.sort(order, descending=[False, True, True, False], nulls_last=True)
-    return frame.select("place", "part", "row", ID)
 
 
 def renumber(scratch: Path, partitions: int, candidates: np.ndarray, place: np.ndarray) -> None:
