@@ -46,7 +46,7 @@ class Gopher(Filter):
     max_ellipsis_ratio: float | None = 0.1  # "..." and "…" a word
     max_bullet_lines: float | None = 0.9  # share of lines
     max_ellipsis_lines: float | None = 0.3
-    min_alpha_words: float | None = 0.8  # share of what stands between white space that holds a letter
+    min_alpha_words: float | None = 0.7  # the paper: 0.8; share of what stands between white space that holds a letter
     min_stop_words: int | None = 2  # different ones
 
     @field_validator("stop_words")
