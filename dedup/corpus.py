@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 from upath import UPath
 
 from pipelines.ragged import Ragged
 from pipelines.schema import TEXT
-from pipelines.shards import read_batches, read_shard
-from pipelines.spans import rewrite
+from pipelines.shards import count_rows, read_batches, read_shard
+from pipelines.spans import replay
 
 Stays = Callable[[str, int], np.ndarray]  # (part, rows) -> bool[rows]: which documents the steps before left
 
@@ -55,13 +54,5 @@ class Corpus:
     def _text(self, table: pa.Table, rows: np.ndarray, spans: list[pa.Table], first: int) -> Ragged:
         if not spans:
             return Ragged.from_text(table[TEXT].take(rows))
-        text = Ragged.from_text(table[TEXT])
-        for cut in spans:
-            begin, end = np.searchsorted(cut["row"].to_numpy(), (first, first + table.num_rows))
-            text = rewrite(text, cut.slice(begin, end - begin), first)
+        text = replay(Ragged.from_text(table[TEXT]), spans, first)
         return Ragged.from_text(text.to_text().take(pa.array(rows)))
-
-
-def count_rows(path: UPath) -> int:
-    with path.open("rb") as file:
-        return pq.read_metadata(file).num_rows
