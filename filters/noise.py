@@ -13,7 +13,7 @@ garbled          UTF-8 read as Latin-1 or Windows-1252 ("fÃ¼r"), replacement c
 markup           characters inside <tags>.
 addresses        characters of web addresses.
 unbroken         ASCII characters in runs of over 40 without a space: keys, minified scripts, data.
-few_words        of the first 1,000 words, the ten commonest make up nearly all: keyword stuffing. Prose has 0.3.
+few_words        of the first 500 words, the ten commonest make up nearly all: keyword stuffing. Prose has 0.3.
 lower_starts     behind full stops the next word is in lower case, in a text that has capitals: the order of its words
                  is lost.
 lost_order       English "the" is followed by a word no noun phrase begins with, as in "the of": the same, for texts
@@ -34,6 +34,8 @@ from filters.marks import finished
 from filters.markup import tag_bytes
 from filters.sequences import count_sequences
 
+MIN_CAPITALS = 0.01  # of letters, in a text that has capitals at all
+
 
 class Noise(Filter):
     """Drops what is no text in any language."""
@@ -47,7 +49,7 @@ class Noise(Filter):
     max_markup: float | None = 0.2  # of bytes
     max_addresses: float | None = 0.4  # of bytes of words
     max_unbroken: float | None = 0.5  # of the same
-    max_top_words: float | None = 0.75  # of the first 1,000 words; 0 for fewer than 100
+    max_top_words: float | None = 0.75  # of the first 500 words; 0 for fewer than 100
     max_lower_starts: float | None = 0.6  # of words behind a full stop; 0 for fewer than 8, or hardly any capitals
     max_lost_order: float | None = 0.1  # of the words "the"; 0 for fewer than 10
     min_sentences: float | None = 0.1  # of bytes of lines
@@ -57,6 +59,7 @@ class Noise(Filter):
         text, words = batch.text, batch.words
         letters = count_letters(text)
         sequences = count_sequences(text, words)
+        cased = letters.capitals > MIN_CAPITALS * letters.letters
         size = np.diff(text.offsets)
         line_bytes = add_up(batch.logical_lines.offsets, batch.logical_lines.end - batch.logical_lines.start)
         sentences = add_up(batch.logical_lines.offsets, finished(text.data, *batch.logical_lines[1:]))
@@ -70,7 +73,7 @@ class Noise(Filter):
                 "addresses": _ratio(sequences.addresses, sequences.bytes),
                 "unbroken": _ratio(sequences.unbroken, sequences.bytes),
                 "top_words": _ratio(sequences.top_words, sequences.counted),
-                "lower_starts": _ratio(sequences.lower_starts, sequences.starts),
+                "lower_starts": np.where(cased, _ratio(sequences.lower_starts, sequences.starts), 0.0),
                 "lost_order": _ratio(sequences.lost, sequences.articles),
                 "sentences": _ratio(sentences, line_bytes, 1.0),
             }
