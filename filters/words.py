@@ -5,7 +5,7 @@ The rules of ``unicode_words``, close to those of spaCy's blank English, which t
 1. White space ends a word. What stands between is a chunk, taken apart from its ends.
 2. Marks at its front and back are words of their own, a run of one mark being one word: ``("`` is two words, ``...``,
    ``###`` and ``!!`` are one. ``-`` ``/`` ``@`` ``\\`` ``^`` ``|`` ``~`` stay with what they touch, as does ``+``
-   before a digit; at the back ``%`` ``$`` ``+`` go only after a digit and ``=`` stays.
+   before a digit; at the back ``%`` ``$`` ``+`` go only after a digit.
 3. A full stop stays with a letter that stands alone: ``I.``, ``U.S.A.``, ``e.g.``
 4. An address (``https://a.b/c``, ``www.a.b``, ``a.b/c``, ``me@a.b``) is one word.
 5. ``n't``, and an apostrophe with ``s m d ll re ve``, leave the word they end: ``do n't``, ``she 'll``.
@@ -24,8 +24,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipelines.bits import first_bytes, inlined, kernel, load8, trailing_zeros
-from pipelines.hashing import hash_word
+from pipelines.bits import first_bytes, inlined, kernel, load8, one_of, trailing_zeros
+from pipelines.hashing import hash_word, load_short
 from pipelines.ragged import Ragged
 from pipelines.utf8 import (
     DIGIT,
@@ -87,6 +87,9 @@ def unicode_words(text: Ragged) -> Words:
 
 U = np.uint64
 
+DOT, W = ord("."), ord("w")
+DOTS, WIDE_DOTS = (U(int.from_bytes(dots.encode(), "little")) for dots in ("...", "…"))
+
 # Roles of bytes.
 INSIDE, BLANK, BREAK, RETURN, UNSURE = range(5)  # no space; a space; a line break; \r; may begin a wider space
 BYTE = np.zeros(256, np.uint8)
@@ -99,7 +102,7 @@ FINAL = np.isin(np.arange(256), [*b",;:!?."])
 
 # Roles of ASCII marks at the ends of a chunk, and inside it.
 OPENS = np.isin(np.arange(128), [*b",:;!?()[]{}<>_#*&'\"`%=$"])
-CLOSES = np.isin(np.arange(128), [*b",:;!?()[]{}<>_#*&'\"`"])
+CLOSES = np.isin(np.arange(128), [*b",:;!?()[]{}<>_#*&'\"`="])
 UNIT = np.isin(np.arange(128), [*b"%$+"])  # closes after a digit
 BETWEEN_LETTERS = np.isin(np.arange(128), [*b"-~,"])
 BEFORE_LETTER = np.isin(np.arange(128), [*b":<>=/"])
@@ -118,24 +121,19 @@ SAYS[UPPER] |= UPPERCASE
 SAYS[[DIGIT, NUMBER]] = HAS_NUMBER | OPAQUE
 SAYS[[MARK, SYMBOL]] = OPAQUE
 IS_LETTER = np.isin(np.arange(16), [LOWER, UPPER, LETTER, HANGUL])
+IS_INVISIBLE = np.isin(np.arange(16), [MARK, OTHER])  # or written into what it follows
 
 
 @inlined
-def _one_of(code, codes):
-    for each in codes:
-        if code == each:
-            return True
-    return False
-
-
-@inlined
-def _flags(says):
+def _flags(data, begin, stop, says):
     """What the characters of a word say together -> its flags."""
     flag = says & (HAS_LETTER | HAS_NUMBER)
     if says & UPPERCASE and not says & LOWERCASE:
         flag |= CAPITALS
     if not says & OPAQUE:
         flag |= PUNCTUATION_ONLY
+        if stop - begin > 2 and (load_short(data, begin, 3) == DOTS or load_short(data, begin, 3) == WIDE_DOTS):
+            flag |= ELLIPSIS
     return flag
 
 
@@ -173,19 +171,23 @@ def _front(data, begin, stop):
     at = begin
     while at < stop:
         code, size = decode(data, at, stop)
+        kind = character_class(code)
+        if at > begin and IS_INVISIBLE[kind]:
+            at += size
+            continue
         if code < 128:
             following = data[at + 1] if at + 1 < stop else 32
-            if code == ord("."):
-                if following != ord("."):
+            if code == DOT:
+                if following != DOT:
                     break
-                while at + 1 < stop and data[at + 1] == ord("."):
+                while at + 1 < stop and data[at + 1] == DOT:
                     at += 1
             elif code == ord("+"):
                 if 48 <= following < 58:
                     break
             elif not OPENS[code]:
                 break
-        elif not _stands_alone(code, character_class(code)):
+        elif not _stands_alone(code, kind):
             break
         at += size
     return at
@@ -194,59 +196,66 @@ def _front(data, begin, stop):
 @inlined
 def _stands_alone(code, kind):
     """Is this character beyond ASCII a mark that is a word wherever it stands?"""
-    return (kind == PUNCTUATION and (code == 0x2019 or not _one_of(code, JOINER))) or kind == SYMBOL
+    return (kind == PUNCTUATION and (code == 0x2019 or not one_of(code, JOINER))) or kind == SYMBOL
 
 
 @kernel
 def _back(data, begin, stop):
     """Where the marks at the back of a chunk begin."""
-    at = stop
+    at = back = stop
     while at > begin:
         code, before = _previous(data, begin, at)
+        kind = character_class(code)
+        if IS_INVISIBLE[kind]:  # goes with what it follows
+            at = before
+            continue
         if code < 128:
             previous = data[before - 1] if before > begin else 32
-            if code == ord("."):
-                if previous == ord("."):
-                    while before > begin and data[before - 1] == ord("."):
+            if code == DOT:
+                if previous == DOT:
+                    while before > begin and data[before - 1] == DOT:
                         before -= 1
-                elif ASCII_LETTER[previous] and (before - 1 == begin or data[before - 2] == ord(".")):
+                elif ASCII_LETTER[previous] and (before - 1 == begin or data[before - 2] == DOT):
                     break
             elif UNIT[code]:
                 if not 48 <= previous < 58:
                     break
             elif not CLOSES[code]:
                 break
-        elif not _stands_alone(code, character_class(code)):
+        elif not _stands_alone(code, kind):
             break
-        at = before
-    return at
+        at = back = before
+    return back
 
 
 @kernel
 def _put_marks(data, begin, stop, m, start, end, hashes, lengths, flags):
     """A word for each run of one mark."""
-    at = begin
+    first = at = begin
+    length, says, last = 0, 0, np.int64(-1)
     while at < stop:
         code, size = decode(data, at, stop)
-        past, length = at + size, 1
-        says = _says(code, character_class(code))
-        while past < stop:
-            following, size = decode(data, past, stop)
-            if following != code:
-                break
-            past, length = past + size, length + 1
-        flag = _flags(says)
-        if code == 0x2026 or (code == ord(".") and length > 2):
-            flag |= ELLIPSIS
-        m = _put(data, at, past, length, flag, m, start, end, hashes, lengths, flags)
-        at = past
-    return m
+        kind = character_class(code)
+        if not IS_INVISIBLE[kind] and code != last:
+            if length:
+                m = _put(data, first, at, length, _flags(data, first, at, says), m, start, end, hashes, lengths, flags)
+            first, length, says, last = at, 0, 0, code
+        length += 1
+        says |= _says(code, kind)
+        at += size
+    return _put(data, first, stop, length, _flags(data, first, stop, says), m, start, end, hashes, lengths, flags)
 
 
 @kernel
 def _is_address(data, begin, stop):
     """Is this ASCII chunk ``scheme://…``, ``www.…``, ``name@host.domain`` or ``host.domain/…``?"""
-    if stop - begin > 4 and data[begin] == ord("w") and data[begin + 1] == ord("w") and data[begin + 3] == ord("."):
+    if (
+        stop - begin > 4
+        and data[begin] == W
+        and data[begin + 1] == W
+        and data[begin + 2] == W
+        and data[begin + 3] == DOT
+    ):
         return True
     dot = at_sign = -1
     for at in range(begin, stop):
@@ -254,7 +263,7 @@ def _is_address(data, begin, stop):
         if byte == ord(":"):
             if stop - at > 3 and data[at + 1] == ord("/") and data[at + 2] == ord("/"):
                 return True
-        elif byte == ord("."):
+        elif byte == DOT:
             dot = at
         elif byte == ord("@"):
             at_sign = at
@@ -294,8 +303,8 @@ PLAIN, ALONE, MARKS = 1, 2, 3  # what the word at hand is made of; or KATAKANA, 
 @kernel
 def _cuts(data, at, stop, code, before):
     """Is the ASCII mark ``code`` at ``at`` a word of its own, inside a chunk, after a character of class ``before``?"""
-    if code == ord("."):
-        if at + 1 == stop or data[at + 1] == ord("."):
+    if code == DOT:
+        if at + 1 == stop or data[at + 1] == DOT:
             return at + 1 < stop
         following, _ = decode(data, at + 1, stop)
         return before == LOWER and character_class(following) == UPPER
@@ -323,25 +332,25 @@ def _put_core(data, begin, stop, m, start, end, hashes, lengths, flags):
         code, size = decode(data, at, stop)
         kind = character_class(code)
         was, joins = made, False
-        if kind == MARK or kind == OTHER:
+        if IS_INVISIBLE[kind]:
             joins = made != 0
             made = made if joins else PLAIN
-        elif kind == HAN or kind == HIRAGANA:
+        elif kind in (HAN, HIRAGANA):
             made = ALONE
         elif kind == KATAKANA:
             made = KATAKANA
             joins = was == KATAKANA
         elif kind == UNSPACED:
             made = UNSPACED
-            joins = was == UNSPACED and (_one_of(last, LEADS) or _one_of(code, TRAILS))
-        elif code < 128 and (kind == PUNCTUATION or kind == SYMBOL):
+            joins = was == UNSPACED and (one_of(last, LEADS) or one_of(code, TRAILS))
+        elif code < 128 and kind in (PUNCTUATION, SYMBOL):
             if (was == MARKS and last == code) or _cuts(data, at, stop, code, before):
                 made = MARKS
                 joins = was == MARKS and last == code
             else:
                 made = PLAIN
                 joins = was == PLAIN
-        elif (kind == PUNCTUATION and not _one_of(code, JOINER)) or kind == SYMBOL:
+        elif (kind == PUNCTUATION and not one_of(code, JOINER)) or kind == SYMBOL:
             made = MARKS
             joins = was == MARKS and last == code
         else:
@@ -353,7 +362,7 @@ def _put_core(data, begin, stop, m, start, end, hashes, lengths, flags):
                 first,
                 at,
                 length,
-                _flags(says) | _dots(was, data, first, at),
+                _flags(data, first, at, says),
                 m,
                 start,
                 end,
@@ -366,7 +375,7 @@ def _put_core(data, begin, stop, m, start, end, hashes, lengths, flags):
         says |= _says(code, kind)
         at += size
         last = code
-        if kind != MARK and kind != OTHER:
+        if not IS_INVISIBLE[kind]:
             before = kind
     if stop > first:
         m = _put(
@@ -374,7 +383,7 @@ def _put_core(data, begin, stop, m, start, end, hashes, lengths, flags):
             first,
             stop,
             length,
-            _flags(says) | _dots(made, data, first, stop),
+            _flags(data, first, stop, says),
             m,
             start,
             end,
@@ -383,14 +392,6 @@ def _put_core(data, begin, stop, m, start, end, hashes, lengths, flags):
             flags,
         )
     return m
-
-
-@inlined
-def _dots(made, data, start, stop):
-    """ELLIPSIS for a word of marks that is one."""
-    ascii_dots = data[start] == ord(".") and stop - start > 2
-    wide_dots = data[start] == 0xE2 and data[start + 1] == 0x80 and data[start + 2] == 0xA6
-    return ELLIPSIS if made == MARKS and (ascii_dots or wide_dots) else 0
 
 
 @kernel
@@ -409,7 +410,9 @@ def _put_chunk(data, begin, stop, m, start, end, hashes, lengths, flags):
             says = 0
             for at in range(core, tail):
                 says |= _says(np.int64(data[at]), character_class(np.int64(data[at])))
-            m = _put(data, core, tail, tail - core, _flags(says), m, start, end, hashes, lengths, flags)
+            m = _put(
+                data, core, tail, tail - core, _flags(data, core, tail, says), m, start, end, hashes, lengths, flags
+            )
         else:
             cut = _contraction(data, core, tail)
             m = _put_core(data, core, cut, m, start, end, hashes, lengths, flags)

@@ -74,3 +74,12 @@ def ones(typing, word):
 def first_bytes(count):
     """A mask of the ``count`` lowest bytes, 0 <= count <= 8."""
     return np.uint64(0) if count == 0 else ~np.uint64(0) >> np.uint64(64 - 8 * count)
+
+
+@inlined
+def one_of(value, values):
+    """Is the value in a short array?"""
+    for each in values:  # noqa: SIM110  # a generator would be no kernel
+        if value == each:
+            return True
+    return False

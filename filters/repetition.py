@@ -1,0 +1,158 @@
+"""Gopher's repetition rules (Rae et al. 2021, arXiv:2112.11446, table A1): a text must not say the same again.
+
+How we count, where the paper leaves it open or the common code errs:
+
+* All shares are of the characters in words; white space counts nowhere. (datatrove divides characters of words by
+  those of the text, which makes shares 15 to 20 % smaller.)
+* Lines and paragraphs are told apart by their words, so indentation and wrapping do not matter; blank ones are none.
+  A paragraph ends at a blank line. Only what repeats counts, the first of its kind is free.
+* The top n-gram is the one that comes most often, and at least twice; of several, the one that covers most. Its share
+  is of the characters it covers, so it is never above 1: "a a a" is covered once by "a a", not twice.
+* Repeated n-grams are found from left to right: where n words stood before, they count and are stepped over.
+"""
+
+from typing import ClassVar
+
+import numpy as np
+import polars as pl
+
+from filters.batch import Batch
+from filters.filter import Filter, Rule
+from filters.repeats import keep_repeats, number_keys, pair_neighbours, table_for
+from filters.words import BEGINS_LINE, BEGINS_PARAGRAPH
+from pipelines.bits import kernel
+from pipelines.hashing import mix
+
+TOP, DUPLICATE = range(2, 5), range(5, 11)  # lengths of n-grams
+MEASURES = (
+    *("dup_paragraphs", "dup_paragraph_chars", "dup_lines", "dup_line_chars"),
+    *(f"top_{n}_gram" for n in TOP),
+    *(f"dup_{n}_grams" for n in DUPLICATE),
+)
+
+
+class Repetition(Filter):
+    """Drops documents that repeat lines, paragraphs or runs of words. Each measure is a share from 0 to 1."""
+
+    NAME: ClassVar[str] = "repetition"
+
+    max_dup_paragraphs: float | None = 0.30  # of the paragraphs
+    max_dup_paragraph_chars: float | None = 0.20
+    max_dup_lines: float | None = 0.30  # of the lines
+    max_dup_line_chars: float | None = 0.20
+    max_top_2_gram: float | None = 0.20
+    max_top_3_gram: float | None = 0.18
+    max_top_4_gram: float | None = 0.16
+    max_dup_5_grams: float | None = 0.15
+    max_dup_6_grams: float | None = 0.14
+    max_dup_7_grams: float | None = 0.13
+    max_dup_8_grams: float | None = 0.12
+    max_dup_9_grams: float | None = 0.11
+    max_dup_10_grams: float | None = 0.10
+
+    def measure(self, batch: Batch) -> pl.DataFrame:
+        """A document without words repeats nothing: all shares are 0."""
+        offsets, _, _, hashes, lengths, flags = batch.words
+        words = int(np.diff(offsets).max(initial=0))
+        scratch = [np.empty(words, kind) for kind in (np.uint64, np.uint64, np.int32, np.int32, np.int32, np.int32)]
+        shares = np.zeros((len(MEASURES), batch.text.rows))
+        measure_repeats(offsets, hashes, lengths, flags, *scratch, table_for(words), shares)
+        return pl.DataFrame(dict(zip(MEASURES, shares, strict=True)))
+
+    def rules(self) -> dict[str, Rule]:
+        return {name.replace("dup_", "duplicate_"): Rule(name, ">", getattr(self, f"max_{name}")) for name in MEASURES}
+
+
+@kernel
+def measure_repeats(offsets, hashes, lengths, flags, keys, distinct, counts, numbers, place, chars, table, shares):
+    """The words of documents -> shares float64[13, documents], in the order of MEASURES. Others are scratch."""
+    for row in range(offsets.size - 1):
+        first, n = offsets[row], offsets[row + 1] - offsets[row]
+        if n == 0:
+            continue
+        total = 0
+        for i in range(first, first + n):
+            total += lengths[i]
+        for level, boundary in enumerate((BEGINS_PARAGRAPH, BEGINS_LINE)):
+            pieces = cut(first, n, hashes, lengths, flags, boundary, keys, chars)
+            unique = number_keys(keys, 0, pieces, table, distinct, counts, numbers)
+            shares[2 * level, row] = (pieces - unique) / pieces
+            shares[2 * level + 1, row] = repeated_chars(pieces, unique, numbers, chars) / total
+        found = number_keys(hashes, first, n, table, distinct, counts, numbers)
+        for i in range(n):
+            place[i] = i
+        for length in range(2, 11):
+            n = keep_repeats(n, counts, place, numbers)
+            n = pair_neighbours(n, place, numbers, keys)
+            if n == 0:
+                break
+            found = number_keys(keys, 0, n, table, distinct, counts, numbers)
+            if length < 5:
+                covered = top_chars(length, found, n, counts, numbers, place, lengths, first, chars, table)
+            else:
+                covered = duplicate_chars(length, found, n, counts, numbers, place, lengths, first, table)
+            shares[2 + length, row] = covered / total
+
+
+@kernel
+def cut(first, n, hashes, lengths, flags, boundary, keys, chars):
+    """Words -> a key and the characters of each piece that begins at a word flagged ``boundary``; how many."""
+    pieces, key, length = 0, np.uint64(0), 0
+    for i in range(first, first + n):
+        if flags[i] & boundary and i > first:
+            keys[pieces], chars[pieces] = key, length
+            pieces, key, length = pieces + 1, np.uint64(0), 0
+        key = mix(key ^ hashes[i], np.uint64(0x9E3779B97F4A7C15))
+        length += lengths[i]
+    keys[pieces], chars[pieces] = key, length
+    return pieces + 1
+
+
+@kernel
+def repeated_chars(n, unique, numbers, chars):
+    """The characters of pieces whose number came before."""
+    seen = total = 0
+    for i in range(n):
+        if numbers[i] == seen:  # numbers are given in the order of first appearance
+            seen += 1
+        else:
+            total += chars[i]
+    return total
+
+
+@kernel
+def top_chars(length, found, n, counts, numbers, place, lengths, first, covered, until):
+    """The characters covered by the most frequent n-gram, if it repeats; of several the most."""
+    most = 0
+    for number in range(found):
+        most = max(most, counts[number])
+    if most < 2:
+        return 0
+    for number in range(found):
+        covered[number] = until[number] = 0
+    best = 0
+    for i in range(n):
+        number = numbers[i]
+        if counts[number] == most:
+            for word in range(max(place[i], until[number]), place[i] + length):
+                covered[number] += lengths[first + word]
+            until[number] = place[i] + length
+            best = max(best, covered[number])
+    return best
+
+
+@kernel
+def duplicate_chars(length, found, n, counts, numbers, place, lengths, first, seen):
+    """The characters of n-grams that stood before, from left to right, none counted twice."""
+    for number in range(found):
+        seen[number] = 0
+    free = total = 0
+    for i in range(n):
+        if place[i] < free:
+            continue
+        if seen[numbers[i]]:
+            free = place[i] + length
+            for word in range(place[i], free):
+                total += lengths[first + word]
+        seen[numbers[i]] = 1
+    return total
