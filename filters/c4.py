@@ -167,9 +167,10 @@ def _read(data, start, end, seen, search, known, max_word, long_word, counts):
 
 @kernel
 def _longest_word(data, start, end):
+    """Bytes of a line's longest run without a space. Scripts of three bytes a character have few: they end it too."""
     longest, word = 0, start
     for at in range(start, end):
-        if data[at] <= 0x20:
+        if data[at] <= 0x20 or data[at] >= 0xE0:
             longest, word = max(longest, at - word), at + 1
     return max(longest, end - word)
 

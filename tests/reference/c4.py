@@ -39,7 +39,7 @@ def removed(lines: list[str], settings: C4) -> list[bool]:
     for line in lines:
         lower = line.encode().lower().decode()
         notice = any(phrase in lower for phrase in settings.notices)
-        long = max(len(word.encode()) for word in re.split("[\x00-\x20]", line)) > settings.max_word_length
+        long = max(map(len, re.split(rb"[\x00-\x20\xe0-\xff]", line.encode()))) > settings.max_word_length
         text = line.strip(BLANKS)
         unfinished = settings.terminal_mark and text != "" and not ends_sentence(text)
         gone.append(notice or long or unfinished)
