@@ -26,8 +26,8 @@ def _slot(key, shift):
 
 
 @kernel
-def number_keys(keys, first, n, table, distinct, counts, numbers):
-    """Number ``keys[first:first + n]`` in the order of first appearance.
+def number_keys(keys, n, table, distinct, counts, numbers):
+    """Number ``keys[:n]`` in the order of first appearance.
 
     Fills ``numbers[:n]``, and of each number its key and its count, ``distinct`` and ``counts``; returns how many
     there are. The table doubles when half full, so that a novel's stays as small as its vocabulary.
@@ -38,7 +38,7 @@ def number_keys(keys, first, n, table, distinct, counts, numbers):
     table[:slots] = -1
     total = 0
     for i in range(n):
-        key = keys[first + i]
+        key = keys[i]
         slot = _slot(key, shift)
         number = table[slot]
         while number >= 0 and distinct[number] != key:

@@ -2,9 +2,11 @@
 
 How we count, where the paper leaves it open or the common code errs:
 
-* All shares are of the characters in words; white space counts nowhere. (datatrove divides characters of words by
-  those of the text, which makes shares 15 to 20 % smaller.)
-* Lines and paragraphs are told apart by their words, so indentation and wrapping do not matter; blank ones are none.
+* Words are those with more to them than marks, as white space would part them: where each mark is a word, "(2020
+  est.)" is five, and half of an almanac's entries fail.
+* All shares are of the characters in words; white space and marks count nowhere. (datatrove divides characters of
+  words by those of the text, which makes shares 15 to 20 % smaller.)
+* Lines and paragraphs are told apart by their words, so indentation and wrapping do not matter; without, they are none.
   A paragraph ends at a blank line. Only what repeats counts, the first of its kind is free.
 * The top n-gram is the one that comes most often, and at least twice; of several, the one that covers most. Its share
   is of the characters it covers, so it is never above 1: "a a a" is covered once by "a a", not twice.
@@ -19,7 +21,7 @@ import polars as pl
 from filters.batch import Batch
 from filters.filter import Filter, Rule
 from filters.repeats import keep_repeats, number_keys, pair_neighbours, table_for
-from filters.words import BEGINS_LINE, BEGINS_PARAGRAPH
+from filters.words import BEGINS_LINE, BEGINS_PARAGRAPH, PUNCTUATION_ONLY
 from pipelines.bits import kernel
 from pipelines.hashing import mix
 
@@ -56,7 +58,7 @@ class Repetition(Filter):
         words = int(np.diff(offsets).max(initial=0))
         scratch = [np.empty(words, kind) for kind in (np.uint64, np.uint64, np.int32, np.int32, np.int32, np.int32)]
         shares = np.zeros((len(MEASURES), batch.text.rows))
-        measure_repeats(offsets, hashes, lengths, flags, *scratch, table_for(words), shares)
+        measure_repeats(offsets, hashes, lengths, flags, PUNCTUATION_ONLY, *scratch, table_for(words), shares)
         return pl.DataFrame(dict(zip(MEASURES, shares, strict=True)))
 
     def rules(self) -> dict[str, Rule]:
@@ -64,52 +66,67 @@ class Repetition(Filter):
 
 
 @kernel
-def measure_repeats(offsets, hashes, lengths, flags, keys, distinct, counts, numbers, place, chars, table, shares):
-    """The words of documents -> shares float64[13, documents], in the order of MEASURES. Others are scratch."""
+def measure_repeats(
+    offsets, hashes, lengths, flags, ignored, keys, distinct, counts, numbers, place, chars, table, shares
+):
+    """Words, but those flagged ``ignored`` -> shares float64[13, documents] in the order of MEASURES.
+
+    The arrays between are scratch, as long as the longest document has words.
+    """
     for row in range(offsets.size - 1):
-        first, n = offsets[row], offsets[row + 1] - offsets[row]
-        if n == 0:
-            continue
-        total = 0
-        for i in range(first, first + n):
-            total += lengths[i]
+        first, last = offsets[row], offsets[row + 1]
         for level, boundary in enumerate((BEGINS_PARAGRAPH, BEGINS_LINE)):
-            pieces = cut(first, n, hashes, lengths, flags, boundary, keys, chars)
-            unique = number_keys(keys, 0, pieces, table, distinct, counts, numbers)
-            shares[2 * level, row] = (pieces - unique) / pieces
-            shares[2 * level + 1, row] = repeated_chars(pieces, unique, numbers, chars) / total
-        found = number_keys(hashes, first, n, table, distinct, counts, numbers)
-        for i in range(n):
-            place[i] = i
+            pieces, total = cut(first, last, hashes, lengths, flags, ignored, boundary, keys, chars)
+            if pieces:
+                unique = number_keys(keys, pieces, table, distinct, counts, numbers)
+                shares[2 * level, row] = (pieces - unique) / pieces
+                shares[2 * level + 1, row] = repeated_chars(pieces, numbers, chars) / total
+        n, total = gather(first, last, hashes, lengths, flags, ignored, keys, chars, place)
+        number_keys(keys, n, table, distinct, counts, numbers)
         for length in range(2, 11):
-            n = keep_repeats(n, counts, place, numbers)
-            n = pair_neighbours(n, place, numbers, keys)
+            n = pair_neighbours(keep_repeats(n, counts, place, numbers), place, numbers, keys)
             if n == 0:
                 break
-            found = number_keys(keys, 0, n, table, distinct, counts, numbers)
+            found = number_keys(keys, n, table, distinct, counts, numbers)
             if length < 5:
-                covered = top_chars(length, found, n, counts, numbers, place, lengths, first, chars, table)
+                covered = top_chars(length, found, n, counts, numbers, place, chars, table)
             else:
-                covered = duplicate_chars(length, found, n, counts, numbers, place, lengths, first, table)
+                covered = duplicate_chars(length, found, n, numbers, place, chars, table)
             shares[2 + length, row] = covered / total
 
 
 @kernel
-def cut(first, n, hashes, lengths, flags, boundary, keys, chars):
-    """Words -> a key and the characters of each piece that begins at a word flagged ``boundary``; how many."""
-    pieces, key, length = 0, np.uint64(0), 0
-    for i in range(first, first + n):
-        if flags[i] & boundary and i > first:
+def cut(first, last, hashes, lengths, flags, ignored, boundary, keys, chars):
+    """Cut at words flagged ``boundary`` -> a key and the characters of each piece; how many, and all characters."""
+    pieces, total, key, length = 0, 0, np.uint64(0), 0
+    for i in range(first, last):
+        if flags[i] & boundary and length:
             keys[pieces], chars[pieces] = key, length
             pieces, key, length = pieces + 1, np.uint64(0), 0
-        key = mix(key ^ hashes[i], np.uint64(0x9E3779B97F4A7C15))
-        length += lengths[i]
-    keys[pieces], chars[pieces] = key, length
-    return pieces + 1
+        if not flags[i] & ignored:
+            key = mix(key ^ hashes[i], np.uint64(0x9E3779B97F4A7C15))
+            length += lengths[i]
+            total += lengths[i]
+    if length:
+        keys[pieces], chars[pieces] = key, length
+        pieces += 1
+    return pieces, total
 
 
 @kernel
-def repeated_chars(n, unique, numbers, chars):
+def gather(first, last, hashes, lengths, flags, ignored, keys, chars, place):
+    """The keys and characters of the words that count, and their places among them; how many, and all characters."""
+    n = total = 0
+    for i in range(first, last):
+        keys[n], chars[n], place[n] = hashes[i], lengths[i], n
+        if not flags[i] & ignored:
+            n += 1
+            total += lengths[i]
+    return n, total
+
+
+@kernel
+def repeated_chars(n, numbers, chars):
     """The characters of pieces whose number came before."""
     seen = total = 0
     for i in range(n):
@@ -121,38 +138,39 @@ def repeated_chars(n, unique, numbers, chars):
 
 
 @kernel
-def top_chars(length, found, n, counts, numbers, place, lengths, first, covered, until):
+def top_chars(length, found, n, counts, numbers, place, chars, scratch):
     """The characters covered by the most frequent n-gram, if it repeats; of several the most."""
     most = 0
     for number in range(found):
         most = max(most, counts[number])
     if most < 2:
         return 0
+    until, covered = scratch[:found], scratch[found : 2 * found]
     for number in range(found):
-        covered[number] = until[number] = 0
+        until[number] = covered[number] = 0
     best = 0
     for i in range(n):
         number = numbers[i]
         if counts[number] == most:
             for word in range(max(place[i], until[number]), place[i] + length):
-                covered[number] += lengths[first + word]
+                covered[number] += chars[word]
             until[number] = place[i] + length
             best = max(best, covered[number])
     return best
 
 
 @kernel
-def duplicate_chars(length, found, n, counts, numbers, place, lengths, first, seen):
+def duplicate_chars(length, found, n, numbers, place, chars, scratch):
     """The characters of n-grams that stood before, from left to right, none counted twice."""
     for number in range(found):
-        seen[number] = 0
+        scratch[number] = False
     free = total = 0
     for i in range(n):
         if place[i] < free:
             continue
-        if seen[numbers[i]]:
+        if scratch[numbers[i]]:
             free = place[i] + length
             for word in range(place[i], free):
-                total += lengths[first + word]
-        seen[numbers[i]] = 1
+                total += chars[word]
+        scratch[numbers[i]] = True
     return total
