@@ -11,6 +11,7 @@ from pipelines.utf8 import HAN, INVALID, LOWER, MARK, SPACE, UPPER, character_cl
 
 CLUMP = 5  # consonants in a row; "Rechtsschutz" and "strength" have up to 7, but few words do
 LAST_LATIN = 0x24F
+LAST_CASED = 0x58F  # Latin, Greek, Cyrillic, Armenian; Cherokee beyond is written in what Unicode calls capitals
 LOW, HIGH = np.uint64(0xFFFFFFFF), np.uint64(32)
 
 
@@ -77,7 +78,7 @@ def _count(offsets, data, counts):
             kind = character_class(code)
             characters += kind != SPACE
             letters += is_letter(kind)
-            capitals += kind == UPPER
+            capitals += kind == UPPER and code <= LAST_CASED
             garbled += garbled_length(data, at, stop, code, size)
             if kind != MARK:
                 window = (window << 1 | (code <= LAST_LATIN and IS_CONSONANT[code])) & (WINDOW - 1)
