@@ -1,16 +1,23 @@
 # make run: set up, then clean the text that is on this machine. make test: set up, then test.
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: install run test lint
+.PHONY: install run test lint lock
 
 install: .venv/installed
 
-.venv/installed: requirements.lock requirements-dev.lock pyproject.toml
+.venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock -r requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PIP) install --requirement requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
 	touch $@
+
+# Names and versions of all that pyproject.toml asks for, as they resolve today.
+lock:
+	$(PYTHON) -m venv --clear build/lock
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check '.[dev]'
+	build/lock/bin/python -m pip freeze --all --exclude pip --exclude gristmill > requirements.lock
 
 run: install
 	$(BIN)/gristmill demo --output demo

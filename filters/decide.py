@@ -29,6 +29,8 @@ def decide(rule_set: Filter, measures: pl.DataFrame, profile: np.ndarray) -> pl.
     for name, rule in rule_set.rules().items():
         thresholds = {p: rules[name].threshold for p, rules in by_profile.items()}
         threshold = pl.col("profile").replace_strict(thresholds, return_dtype=pl.Float64)
+        if rule.thresholds:
+            threshold = pl.col(rule.by).replace_strict(rule.thresholds, default=threshold, return_dtype=pl.Float64)
         value = pl.col(rule.measure).cast(pl.Float64)
         fields = [pl.lit(name).alias("rule"), value.alias("value"), threshold.alias("threshold")]
         broken.append(pl.when(BREAKS[rule.breaks](value, threshold)).then(pl.struct(fields)))

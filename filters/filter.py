@@ -18,6 +18,8 @@ class Rule(NamedTuple):
     measure: str  # column of the filter's measures
     breaks: str  # "<", "<=", ">", ">="
     threshold: float | None
+    by: str | None = None  # a column of the measures whose values may have thresholds of their own
+    thresholds: dict[str, float] = {}
 
 
 class Filter(Settings):

@@ -96,7 +96,6 @@ def write_demo(output: str | os.PathLike, max_mb: float = 64) -> Written:
             for document in documents:
                 compressed.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
                 written.add(document)
-            compressed.flush(zstandard.FLUSH_FRAME)
         written.files.append(name)
     if not written.files:
         raise InputError(f"no Python package on this machine has {max_mb} MB of text or less; raise --max-mb")

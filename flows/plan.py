@@ -17,6 +17,7 @@ from filters.filter import Rewriter
 from filters.measure import LANGUAGE, SPANS, measure_shard, warm_up
 from flows.apply import apply_shard
 from flows.recipe import Recipe
+from pipelines import spans
 from pipelines.ingest import ingest_step
 from pipelines.manifest import Manifest, fingerprint
 from pipelines.step import Job, Output, Step
@@ -127,4 +128,5 @@ def apply_step(recipe: Recipe, work: UPath, documents: dict[str, dict]) -> Step:
         outputs = tuple(Output(folder, part, depends, key) for key, folder in targets.items())
         args = (work / "documents" / f"{part}.parquet", decided, rewritten)
         jobs.append(Job(apply_shard, args, outputs, shard["bytes"]))
-    return Step("apply", {folder: {"steps": list(recipe.steps)} for folder in targets.values()}, jobs)
+    settings = {"steps": list(recipe.steps)}
+    return Step("apply", dict.fromkeys(targets.values(), settings), jobs, prepare=spans.warm_up)

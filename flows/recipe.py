@@ -74,13 +74,11 @@ def _step(name: str, values: Any, where: str) -> Settings:
 def _change(table: dict[str, Any], change: str) -> None:
     """Set one value of the table: ``gopher.min_words=30``; the value is read as TOML, else as a string."""
     path, equals, value = change.partition("=")
-    *outer, key = (part.strip() for part in path.split("."))
-    steps = table.get("steps", {})
-    if not equals or not outer or outer[0] not in steps:
-        raise RecipeError(
-            f"cannot set {change!r}: expected STEP.SETTING=VALUE; {nearest(outer[0] if outer else path, list(steps))}"
-        )
-    inner = steps
+    first, *outer = (part.strip() for part in path.split("."))
+    known = {"input": table.setdefault("input", {}), **table.get("steps", {})}
+    if not equals or not outer or first not in known:
+        raise RecipeError(f"cannot set {change!r}: expected STEP.SETTING=VALUE; {nearest(first, list(known))}")
+    inner, key = known[first], outer.pop()
     for part in outer:
         inner = inner.setdefault(part, {})
         if not isinstance(inner, dict):

@@ -33,7 +33,7 @@ def column_of(name: str, values: list) -> tuple[pa.Field, pa.Array]:
         integers = [value for value in values if type(value) is int]
         low, high = min(integers, default=0), max(integers, default=0)
         wide = low < -EXACT or high > EXACT
-        if types == {int} and -(1 << 63) <= low and high < 1 << 63:
+        if types == {int} and low >= -(1 << 63) and high < 1 << 63:
             return pa.field(name, pa.int64(), metadata=WIDE if wide else None), pa.array(values, pa.int64())
         if not wide:
             return pa.field(name, pa.float64()), pa.array(values, pa.float64())
@@ -41,7 +41,9 @@ def column_of(name: str, values: list) -> tuple[pa.Field, pa.Array]:
 
 
 def normal(field: pa.Field, column: pa.ChunkedArray) -> tuple[pa.Field, pa.ChunkedArray]:
-    """An Arrow column as we hold it: one string type, dictionaries looked up, wide integers marked."""
+    """An Arrow column as we hold it: one string type, no extensions nor dictionaries, wide integers marked."""
+    if isinstance(column.type, pa.BaseExtensionType):
+        column = column.cast(column.type.storage_type)
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pa.types.is_string(column.type) or pa.types.is_string_view(column.type):

@@ -1,14 +1,16 @@
 """What raw input is: the settings of `[input]`, and the files they name."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, BinaryIO, Literal, NamedTuple
 
 import fsspec
 from pydantic import Field
 
 from pipelines.errors import InputError
+from pipelines.files import place
 from pipelines.manifest import MANIFEST, fingerprint
 from pipelines.settings import Settings
 
@@ -90,6 +92,18 @@ def find_files(settings: InputSettings) -> list[File]:
     root = _common(folders)
     files = [File(url, "/".join(url.split("/")[root:]), *kind) for url, kind in found.items()]
     return sorted(files, key=lambda file: (file.name, file.url))
+
+
+@contextmanager
+def open_input(url: str) -> Iterator[BinaryIO]:
+    """Open a file of the input for reading. Raises InputError for what the file system refuses, then or later."""
+    try:
+        with place(url).open("rb") as file:
+            yield file
+    except OSError as error:
+        if not error.errno:  # of a decompressor or of Arrow: about the data
+            raise
+        raise InputError(f"cannot read {url}: {error.strerror}") from error
 
 
 def _look(path: str) -> tuple[str, dict[str, dict]]:

@@ -28,6 +28,11 @@ def rewrite(text: Ragged, spans: pa.Table, first_row: int = 0) -> Ragged:
     return Ragged.of(*_rewrite(*text, row - first_row, offset, length, *replacement))
 
 
+def warm_up() -> None:
+    """Compile the kernel, or load it from the cache, before worker processes do the same at once."""
+    rewrite(Ragged.from_strings(["a"]), spans_table([0], [0], [1], ["warm up"]))
+
+
 @njit(nogil=True, cache=True)
 def _rewrite(offsets, data, row, offset, length, new_offsets, new_data):
     """Spans ordered by (row, offset), not overlapping -> offsets and data of the rewritten documents."""

@@ -36,10 +36,8 @@ def why(id, work, as_json):
         f"  {story['bytes']:,} bytes read, {story['clean_bytes']:,} after rewriting; {story['shard']} row {story['row']}"
     )
     for step, values in story["measures"].items():
-        shown = "  ".join(
-            f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in values.items()
-        )
-        click.echo(click.style(f"  {step}  {shown}", dim=True))
+        numbers = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in values.items()}
+        click.echo(click.style(f"  {step}  " + "  ".join(f"{key} {n}" for key, n in numbers.items()), dim=True))
 
 
 def ascii_safe(text: str) -> str:

@@ -40,6 +40,6 @@ def read_unit(unit: Unit, reading: Reading) -> Iterator[pa.Table]:
             except Broken as broken:
                 reading.reject(piece, broken.number or 1, broken.reason, broken.excerpt, broken.offset)
             if empty and reading.rejects == rejects:
-                reading.reject(piece, 1, "empty file: it holds no record", offset=0)
+                reading.reject(piece, 1, "empty file: there is no document in it", offset=0)
     finally:
         reading.close()

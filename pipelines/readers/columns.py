@@ -9,17 +9,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.errors import InputError
-from pipelines.files import place
+from pipelines.inputs import open_input
 from pipelines.readers.reading import Reading
 from pipelines.readers.stream import Broken
 from pipelines.records import Found
-from pipelines.units import BLOCK_BYTES, Piece
+from pipelines.units import BLOCK_BYTES, PARQUET_DAMAGE, Piece
 
 
 def read_parquet(piece: Piece, reading: Reading) -> Iterator[Found]:
     """The rows of a range of row groups, some 16 MB at a time. A damaged row group is one reject."""
     try:
-        with place(piece.file.url).open("rb") as stream:
+        with open_input(piece.file.url) as stream:
             # Without a read-ahead buffer pyarrow holds whole column chunks, however large the row group.
             file = pq.ParquetFile(stream, buffer_size=1 << 20, pre_buffer=False)
             number = piece.first
@@ -32,14 +32,12 @@ def read_parquet(piece: Piece, reading: Reading) -> Iterator[Found]:
                         numbers = np.arange(at, at + batch.num_rows)
                         yield from found_in(pa.Table.from_batches([batch]), numbers, piece, reading)
                         at += batch.num_rows
-                except (pa.ArrowInvalid, OSError) as error:
+                except PARQUET_DAMAGE as error:
+                    if getattr(error, "errno", None):
+                        raise
                     reading.reject(piece, at, f"damaged Parquet: row group {g} from here on: {_first_line(error)}")
                 number += group.num_rows
-    except pa.ArrowInvalid as error:
-        raise Broken(f"damaged Parquet: {_first_line(error)}") from None
-    except OSError as error:
-        if error.errno:
-            raise InputError(f"cannot read {piece.file.url}: {error.strerror}") from error
+    except PARQUET_DAMAGE as error:
         raise Broken(f"damaged Parquet: {_first_line(error)}") from None
 
 

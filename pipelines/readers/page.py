@@ -12,9 +12,14 @@ import signal
 import struct
 import sys
 
+from trafilatura import bare_extraction
+
 ALIASES = {"iso-8859-1": "cp1252", "latin-1": "cp1252", "latin1": "cp1252", "ascii": "cp1252", "us-ascii": "cp1252"}
 CHARSET = re.compile(rb"""<meta[^>]{0,200}charset\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
 
+# Only dates that a page states: searching its text for one is a guess (any "2021" makes 2021-01-01). By default no date
+# may lie after today, which would make the answer depend on the day.
+DATES = {"original_date": True, "extensive_search": False, "outputformat": "%Y-%m-%d", "max_date": "2100-01-01"}
 MAX_BYTES = 2 << 30  # of address space: a page of 8 MB needs a tenth
 
 
@@ -34,11 +39,14 @@ def decode(page: bytes, charset: str) -> str | bytes:
 
 def extract(page: bytes, url: str, charset: str) -> dict:
     """Main text, title and date of a page; a page without main text has the text ""."""
-    from trafilatura import bare_extraction
-
     # No `deduplicate`: it remembers paragraphs of earlier pages, so what a page gives would depend on its neighbours.
     found = bare_extraction(
-        decode(page, charset), url=url or None, favor_precision=True, include_comments=False, with_metadata=True
+        decode(page, charset),
+        url=url or None,
+        favor_precision=True,
+        include_comments=False,
+        with_metadata=True,
+        date_extraction_params=DATES,
     )
     return {"text": found.text or "", "title": found.title, "date": found.date} if found else {"text": ""}
 

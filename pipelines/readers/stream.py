@@ -2,18 +2,18 @@
 
 import bz2
 import lzma
+import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import zstandard
 
-from pipelines.errors import InputError
-from pipelines.files import place
+from pipelines.inputs import open_input
 from pipelines.units import BLOCK_BYTES, Piece
 
 # Compressed bytes handed to a decompressor at once. So few that even a bomb of 128 KB of zeros in 4 bytes, the most
-# that zstd can say, stays under 128 MB; 16 times as many were no faster.
+# that zstd can say, stays under 128 MB; 16 times as many at once were at most 5 % faster.
 SIP_BYTES = 4096
 
 DECOMPRESSORS = {
@@ -42,19 +42,15 @@ class Records(NamedTuple):
 
 def read_blocks(piece: Piece) -> Iterator[bytes]:
     """The piece's bytes in blocks of about 16 MB. Raises Broken, after all good bytes, where it ends too early."""
-    try:
-        with place(piece.file.url).open("rb") as file:
-            if piece.file.compression:
-                yield from _decompress(iter(lambda: file.read(1 << 20), b""), piece.file.compression)
-                return
-            file.seek(piece.start)
-            left = piece.file.size if piece.end is None else piece.end - piece.start
-            # A file without a range is read to its end, whatever size it was said to have.
-            while block := file.read(BLOCK_BYTES if piece.end is None else min(BLOCK_BYTES, left)):
-                left -= len(block)
-                yield block
-    except OSError as error:
-        raise InputError(f"cannot read {piece.file.url}: {error.strerror or error}") from error
+    with open_input(piece.file.url) as file:
+        if piece.file.compression:
+            yield from _decompress(iter(lambda: file.read(1 << 20), b""), piece.file.compression)
+            return
+        file.seek(piece.start)
+        left = piece.end - piece.start if piece.end else sys.maxsize
+        while block := file.read(min(BLOCK_BYTES, left)):
+            left -= len(block)
+            yield block
 
 
 def _decompress(chunks: Iterator[bytes], compression: str) -> Iterator[bytes]:

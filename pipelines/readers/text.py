@@ -9,7 +9,7 @@ import pyarrow as pa
 from pipelines.carry import STRING
 from pipelines.readers.columns import found_in
 from pipelines.readers.reading import BOM, Reading
-from pipelines.readers.stream import Broken, read_blocks, split_records
+from pipelines.readers.stream import Broken, Records, read_blocks, split_records
 from pipelines.records import Found
 from pipelines.units import BLOCK_BYTES, Piece
 
@@ -47,24 +47,24 @@ def read_text(piece: Piece, reading: Reading) -> Iterator[Found]:
 def read_csv(piece: Piece, reading: Reading) -> Iterator[Found]:
     """Rows below a header, every column as strings; a row has as many fields as the header, or is rejected."""
     csv.field_size_limit(reading.settings.max_record_bytes)
-    lines = _Lines(piece, reading)
+    lines = _Lines(piece, reading.settings.max_record_bytes)
     table = csv.reader(lines, delimiter="\t" if piece.file.format == "tsv" else ",")
-    header, rows, numbers, number, began, broken = None, [], [], 0, 0, None
-    while broken is None:
-        at, lines.invalid = lines.offset, False
+    header, rows, numbers, number, began = None, [], [], 0, 0
+    while True:
+        at, lines.trouble = lines.offset, None
         try:
             row = next(table)
-            reason = "invalid UTF-8" if lines.invalid else None
+            reason = lines.trouble
         except csv.Error as error:
-            row, reason = [str(error)], f"not CSV: {error}"
-        except StopIteration:
+            row, reason = [], f"not CSV: {error}"
+        except (StopIteration, Broken) as error:
+            end = error
             break
-        except Broken as error:
-            broken = Broken(error.reason, number + 1, error.offset, error.excerpt)
-            break
-        if not row:
+        if not row and not reason:
             continue
-        if header is None and not reason:
+        if header is None:
+            if reason:
+                raise Broken(f"no header: {reason}", 1, 0)
             header = row
             continue
         number += 1
@@ -80,37 +80,46 @@ def read_csv(piece: Piece, reading: Reading) -> Iterator[Found]:
             rows, numbers, began = [], [], lines.offset
     if rows:
         yield from _found(header, rows, numbers, piece, reading)
-    if broken:
-        raise broken
+    if isinstance(end, Broken):
+        raise Broken(end.reason, number + 1, end.offset, end.excerpt)
 
 
-def _found(header: list[str], rows: list[list[str]], numbers: list[int], piece: Piece, reading: Reading):
+def _found(
+    header: list[str], rows: list[list[str]], numbers: list[int], piece: Piece, reading: Reading
+) -> Iterator[Found]:
     columns = [pa.array(column, STRING) for column in zip(*rows, strict=True)]
     return found_in(pa.table(columns, names=header), np.array(numbers), piece, reading)
 
 
 class _Lines:
-    """The lines of a file as csv.reader wants them, noting where it is and whether a line was no UTF-8."""
+    """The lines of a file as csv.reader wants them, and what was wrong with those since somebody asked."""
 
-    def __init__(self, piece: Piece, reading: Reading):
-        self.offset, self.invalid = 0, False  # of the next line; of those since somebody reset it
-
-        def too_long(number, offset, beginning):
-            reading.reject(piece, number, "record too long", beginning, offset)
-
-        self.batches = split_records(read_blocks(piece), b"\n", reading.settings.max_record_bytes, too_long)
-        self.lines = self._lines()
+    def __init__(self, piece: Piece, max_bytes: int):
+        self.offset, self.trouble = 0, None  # offset of the next line
+        self.long = []
+        batches = split_records(read_blocks(piece), b"\n", max_bytes, lambda *record: self.long.append(record))
+        self.lines = self._lines(batches)
 
     def __iter__(self):
         return self.lines
 
-    def _lines(self) -> Iterator[str]:
-        for _, self.offset, lines in self.batches:
+    def _lines(self, batches: Iterator[Records]) -> Iterator[str]:
+        for _, offset, lines in batches:
+            yield from self._instead_of_long()
+            self.offset = offset
             for line in lines:
                 text = line.removeprefix(BOM) if self.offset == 0 else line
                 self.offset += len(line) + 1
                 try:
                     yield text.decode() + "\n"
                 except UnicodeDecodeError:
-                    self.invalid = True
+                    self.trouble = "invalid UTF-8"
                     yield text.decode(errors="backslashreplace") + "\n"
+        yield from self._instead_of_long()
+
+    def _instead_of_long(self) -> Iterator[str]:
+        """A short line for each that was too long: the record it belongs to, perhaps of several lines, is rejected."""
+        for _ in range(len(self.long)):
+            self.long.pop()
+            self.trouble = "record too long"
+            yield "…\n"

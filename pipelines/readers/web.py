@@ -47,7 +47,7 @@ def read_warc(piece: Piece, reading: Reading) -> Iterator[Found]:
 
 
 def _named(row: dict, settings: InputSettings) -> dict:
-    return {settings.text: row.pop("text"), **row}
+    return {key: value for key, value in row.items() if key != "text"} | {settings.text: row["text"]}
 
 
 def _pages(piece: Piece, reading: Reading) -> Iterator[tuple[int, dict]]:
@@ -58,63 +58,66 @@ def _pages(piece: Piece, reading: Reading) -> Iterator[tuple[int, dict]]:
         INC_RECORD = ""  # else it warns on stderr; err_count tells us too
 
     stream = _Stream(read_blocks(piece))
-    records, number, errors, waiting = Records(stream), 0, 0, None
+    records, number, errors, waiting, began, broken = Records(stream), 0, 0, None, 0, None
     while True:
         try:
             record = next(records, None)
-            end = None
-        except Broken as broken:
-            end = Broken(broken.reason, number + 1, stream.offset)
+        except Broken as error:
+            broken = error.reason
         except Exception as error:  # warcio meets garbage with errors of many kinds
-            end = Broken(
-                f"broken WARC: {_first_line(error)}; the rest of the file is not read", number + 1, stream.offset
-            )
+            broken = f"broken WARC: {type(error).__name__}: {error}".partition("\n")[0]
         if waiting and records.err_count > errors:
-            reading.reject(
-                piece, number, "broken WARC: a record is not as long as it says", str(waiting[1]), stream.offset
-            )
+            reading.reject(piece, number, "broken WARC: a record is not as long as it says", waiting["text"], began)
         elif waiting:
-            yield waiting
-        if end:
-            raise end
+            yield number, _named(waiting, reading.settings)
+        if broken:
+            raise Broken(broken, number + 1, stream.offset)
         if record is None:
             return
-        errors, waiting, number = records.err_count, None, number + 1
+        errors, began, waiting, number = records.err_count, records.offset, None, number + 1
         try:
-            if row := _document(record, reading):
-                waiting = number, _named(row, reading.settings)
+            waiting = _document(record, reading)
         except NoText as error:
-            reading.reject(piece, number, str(error), record.rec_headers.get_header("WARC-Target-URI") or "")
-        except Broken as broken:
-            raise Broken(broken.reason, number, stream.offset) from None
+            reading.reject(piece, number, str(error), _head(record, "WARC-Target-URI", "uri"), began)
+        except Broken as error:
+            raise Broken(error.reason, number, stream.offset) from None
 
 
 def _document(record, reading: Reading) -> dict | None:
     """The row of a record, None for one that is no document. Raises NoText where it should be one but is not."""
-    http, kind = record.http_headers, record.rec_type
-    if kind not in ("response", "resource", "conversion") or (http and http.get_statuscode() not in ("200", "")):
+    url, http, kind = _head(record, "WARC-Target-URI", "uri"), record.http_headers, record.rec_type
+    if kind not in ("response", "resource", "conversion") or url.startswith(("dns:", "metadata:", "filedesc:")):
         return None
-    declared = (http.get_header("Content-Type") if http else record.rec_headers.get_header("Content-Type")) or ""
+    if http and http.get_statuscode() not in ("200", ""):
+        return None
+    declared = (http.get_header("Content-Type") if http else _head(record, "Content-Type", "content-type")) or ""
     mime, charset = declared.partition(";")[0].strip().lower(), declared.lower().partition("charset=")[2].strip("\"' ;")
     if kind != "conversion" and mime not in (*HTML, "text/plain"):
         return None
-    settings, head = reading.settings, record.rec_headers
-    limit = settings.max_page_bytes if mime in HTML else settings.max_record_bytes
-    content = record.content_stream().read(limit + 1)
-    if len(content) > limit:
+    content = _content(record, reading.settings.max_page_bytes if mime in HTML else reading.settings.max_record_bytes)
+    row = {"id": _head(record, "WARC-Record-ID"), "url": url, "crawled": _head(record, "WARC-Date", "archive-date")}
+    if mime in HTML and kind != "conversion":
+        return row | reading.extractor.extract(content, url, charset)
+    try:
+        return row | {"text": content.decode()}
+    except UnicodeDecodeError as error:
+        raise NoText(f"invalid UTF-8: byte {error.start} of the record") from None
+
+
+def _content(record, max_bytes: int) -> bytes:
+    content = record.content_stream().read(max_bytes + 1)
+    if len(content) > max_bytes:
         raise NoText("record too long")
     while record.raw_stream.read(1 << 16):  # what follows the last chunk, so that `limit` counts what is missing
         pass
     if missing := getattr(record.raw_stream, "limit", 0):
         raise NoText(f"cut WARC record: {missing} bytes are missing")
-    url = head.get_header("WARC-Target-URI") or ""
-    where = {"id": head.get_header("WARC-Record-ID"), "url": url, "crawled": head.get_header("WARC-Date")}
-    if mime in HTML:
-        return where | reading.extractor.extract(content, url, charset)
-    try:
-        return where | {"text": content.decode()}
-    except UnicodeDecodeError as error:
-        raise NoText(f"invalid UTF-8: byte {error.start} of the record") from None
+    return content
+
+
+def _head(record, *names: str) -> str:
+    """A header of the record by its WARC or its ARC name; "" where it has none."""
+    return next((value for name in names if (value := record.rec_headers.get_header(name))), "")
 
 
 class _Stream:
@@ -136,7 +139,3 @@ class _Stream:
 
     def tell(self) -> int:
         return self.offset
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".strip().partition("\n")[0]

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from corpora import tree
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PREFECT = Path(sys.executable).with_name("prefect")
@@ -71,7 +72,3 @@ def test_the_deployment_gives_the_same_bytes_as_the_command(environment, tmp_pat
     pairs = [text for key, value in parameters.items() for text in ("--param", f"{key}={json.dumps(value)}")]
     prefect(environment, "deployment", "run", "clean-corpus/local", "--watch", *pairs)
     assert tree(by_flow, "clean", "removed", "ledger") == tree(by_command, "clean", "removed", "ledger")
-
-
-def tree(work, *folders):
-    return {str(p.relative_to(work)): p.read_bytes() for f in folders for p in sorted((work / f).rglob("*"))}

@@ -1,0 +1,92 @@
+"""Prepare an input from the development data: ``python -m benchmarks.inputs DATA TARGET NUMBER``.
+
+``english-<MB>.jsonl`` and ``messy-<times>.jsonl.zst``, each with the bytes of its text in ``<name>.bytes``, and
+``bad-words.txt``.
+"""
+
+import hashlib
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import BinaryIO
+
+import orjson
+import zstandard
+from upath import UPath
+
+from pipelines.files import write_whole
+
+LONGEST = 50_000  # characters: a novel would be a tenth of the input, and no crawl holds one as a document
+MEGABYTE = 1_000_000
+WEB = ("web_html_trafilatura", "web_html_readability")
+PROSE = ("prose_anarchism", "prose_factbook", "prose_novels", "prose_small", "prose_speeches", "prose_wikitext2")
+
+
+def read(data: Path, name: str) -> Iterator[dict]:
+    with (data / f"{name}.jsonl.zst").open("rb") as file:
+        for line in io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file)):
+            yield orjson.loads(line)
+
+
+def english(data: Path, megabytes: int) -> Iterator[tuple[str, str]]:
+    """Id and text, by the hash of the id, until there are so many."""
+    texts = [(row["id"], row["text"]) for row in read(data, "messy") if row["labels"]["language"] == "en"]
+    texts += [(row["id"], row["text"]) for name in PROSE for row in read(data, name)]
+    texts += [(row["id"], text) for row in _english_pages(data) if (text := _extracted(row["html"]))]
+    texts.sort(key=lambda document: hashlib.sha256(document[0].encode()).digest())
+    room = megabytes * MEGABYTE
+    for id, text in texts:
+        text = text[:LONGEST]
+        room -= len(text.encode())
+        if room < 0:
+            return
+        yield id, text
+
+
+def _english_pages(data: Path) -> Iterator[dict]:
+    return (row for name in WEB for row in read(data, name) if row["language"] == "en")
+
+
+def _extracted(html: str) -> str | None:
+    from trafilatura import extract
+
+    return extract(html)
+
+
+def messy(data: Path, times: int) -> Iterator[tuple[str, str]]:
+    """All documents, again and again; a number in front keeps a copy from being an exact duplicate."""
+    for copy in range(times):
+        for row in read(data, "messy"):
+            yield (f"{copy}-{row['id']}", f"{copy}\n{row['text']}") if copy else (row["id"], row["text"])
+
+
+def write_documents(target: Path, documents: Iterator[tuple[str, str]]) -> None:
+    size = 0
+    with write_whole(UPath(target)) as file, _compressed(target, file) as output:
+        for id, text in documents:
+            output.write(orjson.dumps({"id": id, "text": text}, option=orjson.OPT_APPEND_NEWLINE))
+            size += len(text.encode())
+        target.with_name(target.name + ".bytes").write_text(f"{size}\n")
+
+
+def _compressed(target: Path, file: BinaryIO):
+    if target.suffix != ".zst":
+        return nullcontext(file)
+    return zstandard.ZstdCompressor(level=3).stream_writer(file, closefd=False)
+
+
+def main(data: Path, target: Path, number: int) -> None:
+    if not data.is_dir():
+        sys.exit(f"development data is not at {data}; set GRISTMILL_SHARED_DATA to where it lies")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.name == "bad-words.txt":
+        lists = {row["language"]: row["text"] for row in read(data, "badwords")}
+        target.write_text(lists["en"])
+    else:
+        write_documents(target, (english if target.name.startswith("english") else messy)(data, number))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

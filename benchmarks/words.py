@@ -1,0 +1,23 @@
+"""Our side of the words: ``python -m benchmarks.words DOCUMENTS``, timed around splitting alone."""
+
+import json
+import sys
+import time
+
+from benchmarks.rules import batches
+from filters.words import unicode_words
+from pipelines.ragged import Ragged
+from pipelines.schema import TEXT
+
+
+def main(path: str) -> None:
+    texts = [Ragged.from_text(table[TEXT]) for table in batches(path)]
+    unicode_words(Ragged.from_strings(["compile"]))
+    began = time.process_time()
+    words = sum(unicode_words(text).start.size for text in texts)
+    cpu = time.process_time() - began
+    print(json.dumps({"bytes": sum(text.data.size for text in texts), "cpu": cpu, "words": words}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,274 @@
+"""What a fastText classifier says of documents: the same arithmetic as fastText's, without a call per document.
+
+1. Tokens are runs of bytes between white space; one that the vocabulary knows gives its row of the input matrix.
+2. Each token, between ``<`` and ``>``, gives its character n-grams; a hash names the bucket, a bucket the row.
+3. ``</s>`` ends the document; neighbouring tokens may give word n-grams, hashed as well.
+4. The mean of all these rows is the document; the output matrix turns it into probabilities.
+
+Joulin et al. 2016 (arXiv:1607.01759, arXiv:1612.03651). Labels equal those of fastText's own code and probabilities
+differ by less than 1e-5 (documents up to 4 kB; over 100 kB fastText's sum in single precision is off by that much),
+at 6 to 8 times its speed. Where fastText takes ``</s>`` or ``__label__x`` in a text for its own marks, here they are
+words like others: text is data.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from filters.langid.fasttext_file import LOSSES, FastText
+from pipelines.bits import inlined, kernel
+from pipelines.errors import InputError
+from pipelines.ragged import Ragged
+
+FNV_OFFSET, FNV_PRIME = np.uint32(2166136261), np.uint32(16777619)
+WORD_PRIME = np.uint64(116049371)
+SPACE = np.isin(np.arange(256), list(b" \n\r\t\v\f\0"))
+END = np.frombuffer(b"</s>", np.uint8)
+OPEN, CLOSE = np.uint8(ord("<")), np.uint8(ord(">"))
+UNSURE = 1e-5  # fastText takes log(p + 1e-5)
+# Most tokens have been seen a moment ago: their sums of rows are kept, 4 MB of them (24 against 6 MB/s).
+KEPT_FLOATS = 1 << 20
+
+
+class Classifier:
+    """A model ready to read documents."""
+
+    def __init__(self, model: FastText):
+        loss = LOSSES.get(model.header["loss"])
+        if loss not in ("softmax", "hierarchical softmax"):
+            raise InputError(f"a fastText model of loss {loss} gives no probabilities; use one trained with softmax")
+        self.labels, self.model = model.labels, model
+        self.slots = _vocabulary(*model.words)
+        self.tree = huffman(model.label_counts) if loss == "hierarchical softmax" else np.empty((0, 2), np.int32)
+        end_word = find_word(self.slots, *model.words, hash_token(END, 0, END.size), END, 0, END.size)
+        self.numbers = (*(model.header[key] for key in ("min_n", "max_n", "word_ngrams", "buckets")), end_word)
+
+    def predict(self, text: Ragged) -> tuple[np.ndarray, np.ndarray]:
+        """The best label of each document, int64[n] into ``labels``, and its probability, float64[n].
+
+        -1 and 0 where the model knows nothing of the document.
+        """
+        model = self.model
+        dim = model.input.shape[1]
+        tokens = 1 << (KEPT_FLOATS // dim).bit_length()
+        sums, seen = np.empty((tokens, dim), np.float32), np.zeros((3, tokens), np.int64)
+        stack = len(self.labels) + 1
+        grams = np.empty(model.header["word_ngrams"] + 1, np.uint64)
+        scratch = np.empty(dim, np.float32), np.empty(stack), np.empty(stack, np.int64), grams
+        out = np.empty(text.rows, np.int64), np.empty(text.rows)
+        tables = self.slots, *model.words, model.kept, model.input, model.output, self.tree
+        _predict(*text, *tables, *self.numbers, sums, *seen, *scratch, *out)
+        return out
+
+
+def huffman(counts: np.ndarray) -> np.ndarray:
+    """Label counts, falling -> children int32[labels - 1, 2] of the inner nodes; leaf i is label i.
+
+    Inner node j is named ``labels + j`` and asks row j of the output matrix; the last one is the root.
+    """
+    n = len(counts)
+    count = np.concatenate((counts, np.full(n - 1, 10**15)))
+    tree = np.empty((n - 1, 2), np.int32)
+    leaf, node = n - 1, n
+    for i in range(n, 2 * n - 1):
+        for side in range(2):
+            if leaf >= 0 and count[leaf] < count[node]:
+                tree[i - n, side], leaf = leaf, leaf - 1
+            else:
+                tree[i - n, side], node = node, node + 1
+        count[i] = count[tree[i - n]].sum()
+    return tree
+
+
+@inlined
+def _step(hash, byte):
+    """FNV-1a over *signed* bytes, as fastText has it: a byte from 0x80 up flips the upper 24 bits too."""
+    return np.uint32((hash ^ np.uint32(np.int32(np.int8(byte)))) * FNV_PRIME)
+
+
+@kernel
+def hash_token(data, start, end):
+    hash = FNV_OFFSET
+    for i in range(start, end):
+        hash = _step(hash, data[i])
+    return hash
+
+
+@inlined
+def _equal(data, first, other, second, length):
+    k = 0
+    while k < length and data[first + k] == other[second + k]:
+        k += 1
+    return k == length
+
+
+@njit(nogil=True, cache=True)
+def _vocabulary(offsets, data):
+    """Words -> open-addressing table int32[power of two above twice the words] of word numbers, -1 where free."""
+    size = 16
+    while size < 2 * offsets.size:
+        size *= 2
+    slots = np.full(size, np.int32(-1))
+    for word in range(offsets.size - 1):
+        at = np.int64(hash_token(data, offsets[word], offsets[word + 1])) & (size - 1)
+        while slots[at] >= 0:
+            at = (at + 1) & (size - 1)
+        slots[at] = word
+    return slots
+
+
+@kernel
+def find_word(slots, word_offsets, word_data, hash, data, start, end):
+    """The number of the word ``data[start:end]``, or -1."""
+    at = np.int64(hash) & (slots.size - 1)
+    while slots[at] >= 0:
+        word = np.int64(slots[at])
+        first = word_offsets[word]
+        if word_offsets[word + 1] - first == end - start and _equal(word_data, first, data, start, end - start):
+            return word
+        at = (at + 1) & (slots.size - 1)
+    return np.int64(-1)
+
+
+@kernel
+def _predict(
+    offsets, data, slots, word_offsets, word_data, kept, matrix, output, tree,
+    min_n, max_n, word_ngrams, buckets, end_word,
+    sums, seen_start, seen_end, seen_rows, hidden, scores, nodes, grams, labels, probabilities,
+):  # fmt: skip
+    """The best label of each document. ``sums`` and ``seen_*`` keep tokens of this text, ``hidden`` on are scratch."""
+    words, dim = word_offsets.size - 1, hidden.size
+    for i in range(offsets.size - 1):
+        hidden[:] = 0
+        rows, tokens, at, end = 0, 0, offsets[i], offsets[i + 1]
+        while at < end:
+            if SPACE[data[at]]:
+                at += 1
+                continue
+            start, hash = at, FNV_OFFSET
+            while at < end and not SPACE[data[at]]:
+                hash = _step(hash, data[at])
+                at += 1
+            slot = np.int64(hash) & (sums.shape[0] - 1)
+            first = seen_start[slot]
+            if seen_end[slot] - first != at - start or not _equal(data, first, data, start, at - start):
+                word = find_word(slots, word_offsets, word_data, hash, data, start, at)
+                token = data, start, at, word
+                seen_rows[slot] = _read_token(sums, slot, *token, words, min_n, max_n, buckets, kept, matrix)
+                seen_start[slot], seen_end[slot] = start, at
+            for d in range(dim):
+                hidden[d] += sums[slot, d]
+            rows += seen_rows[slot]
+            tokens += 1
+            rows += _read_ngrams(hidden, hash, tokens, word_ngrams, grams, words, buckets, kept, matrix)
+        labels[i], probabilities[i] = -1, 0.0
+        if rows == 0:
+            continue
+        hash = hash_token(END, 0, END.size)
+        rows += _read_ngrams(hidden, hash, tokens + 1, word_ngrams, grams, words, buckets, kept, matrix)
+        if end_word >= 0:
+            for d in range(dim):
+                hidden[d] += matrix[end_word, d]
+            rows += 1
+        for d in range(dim):
+            hidden[d] *= np.float32(1.0 / rows)
+        if tree.size:
+            labels[i], probabilities[i] = _descend(hidden, output, tree, scores, nodes)
+        else:
+            labels[i], probabilities[i] = _softmax(hidden, output, scores)
+
+
+@inlined
+def _bucket(hash, buckets, kept):
+    """The row after the words' that a hash names, or -1 where it was pruned."""
+    # The hash modulo the buckets; a division of integers takes far longer than this one of floats.
+    row = np.int64(hash) - np.int64(np.float64(hash) / buckets) * buckets
+    return np.int64(kept[row]) if kept.size else row
+
+
+@kernel
+def _read_token(sums, slot, data, start, end, word, words, min_n, max_n, buckets, kept, matrix):
+    """Write the sum of one token's rows, its own and its n-grams', to ``sums[slot]``; returns how many they are."""
+    rows = 0
+    for d in range(sums.shape[1]):
+        sums[slot, d] = matrix[word, d] if word >= 0 else 0
+    rows += word >= 0
+    # The token in its brackets: byte ``start - 1`` stands for "<", byte ``end`` for ">".
+    for first in range(start - 1, end + 1):
+        if first >= start and first < end and data[first] & 0xC0 == 0x80:
+            continue
+        hash, last, n = FNV_OFFSET, first, 0
+        while last <= end and n < max_n:
+            hash = _step(hash, OPEN if last < start else CLOSE if last == end else data[last])
+            last += 1
+            while last < end and last >= start and data[last] & 0xC0 == 0x80:
+                hash = _step(hash, data[last])
+                last += 1
+            n += 1
+            if n >= min_n and not (n == 1 and (first < start or last > end)):
+                row = _bucket(hash, buckets, kept)
+                if row >= 0:
+                    for d in range(sums.shape[1]):
+                        sums[slot, d] += matrix[words + row, d]
+                    rows += 1
+    return rows
+
+
+@inlined
+def _read_ngrams(hidden, hash, tokens, word_ngrams, grams, words, buckets, kept, matrix):
+    """Add the rows of the word n-grams that end with the newest token; ``grams[n]`` is the hash of the last n."""
+    rows, newest = 0, np.uint64(np.int64(np.int32(hash)))
+    for n in range(min(tokens, word_ngrams), 1, -1):
+        grams[n] = grams[n - 1] * WORD_PRIME + newest
+        row = np.int64(grams[n] % np.uint64(buckets))
+        row = np.int64(kept[row]) if kept.size else row
+        if row >= 0:
+            for d in range(hidden.size):
+                hidden[d] += matrix[words + row, d]
+            rows += 1
+    grams[1] = newest
+    return rows
+
+
+@kernel
+def _descend(hidden, output, tree, scores, nodes):
+    """The likeliest leaf of the Huffman tree: depth first, the likelier child first, dropping what cannot win."""
+    labels = tree.shape[0] + 1
+    nodes[0], scores[0] = 2 * labels - 2, 0.0
+    size, best, best_score = 1, np.int64(0), -np.inf
+    while size:
+        size -= 1
+        node, score = nodes[size], scores[size]
+        if score <= best_score:
+            continue
+        if node < labels:
+            best, best_score = node, score
+            continue
+        node -= labels
+        dot = np.float32(0.0)
+        for d in range(hidden.size):
+            dot += output[node, d] * hidden[d]
+        right = 1 / (1 + math.exp(-dot))
+        likelier = 1 if right > 0.5 else 0
+        nodes[size], scores[size] = tree[node, 1 - likelier], score + math.log(min(right, 1 - right) + UNSURE)
+        nodes[size + 1], scores[size + 1] = tree[node, likelier], score + math.log(max(right, 1 - right) + UNSURE)
+        size += 2
+    return best, math.exp(best_score)
+
+
+@kernel
+def _softmax(hidden, output, scores):
+    """The likeliest row of the output matrix."""
+    best = np.int64(0)
+    for label in range(output.shape[0]):
+        dot = np.float32(0.0)
+        for d in range(hidden.size):
+            dot += output[label, d] * hidden[d]
+        scores[label] = dot
+        if dot > scores[best]:
+            best = label
+    total = 0.0
+    for label in range(output.shape[0]):
+        total += math.exp(scores[label] - scores[best])
+    return best, 1 / total

@@ -1,0 +1,86 @@
+"""What py3langid's model says of documents, without a Python loop over their bytes.
+
+An automaton walks the bytes and counts the byte n-grams the model knows; a naive Bayes classifier over log(1 + count)
+gives a score a language, which divided by the square root of the length in bytes becomes a probability. Lui & Baldwin
+2012 (langid.py); Barbaresi's py3langid 0.4 for model and arithmetic, with which labels agree
+(8 times as fast on one core).
+"""
+
+import math
+
+import numpy as np
+from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+from pipelines.bits import kernel
+from pipelines.ragged import Ragged
+
+
+class NaiveBayes:
+    """py3langid's model, ready to read documents."""
+
+    def __init__(self):
+        identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
+        # Two columns of one label (one language, two scripts) add up: each column knows where its label's first is.
+        self.labels = identifier.labels
+        self.label_of = np.array([self.labels.index(label) for label in identifier.nb_classes])
+        self.move = np.asarray(identifier.tk_nextmove).reshape(-1, 256)
+        self.row_of = np.asarray(identifier.tk_row)
+        self.feature_of = np.asarray(identifier.tk_output, np.int32)
+        self.weights = identifier.nb_ptc.astype(np.float32)
+        self.prior = identifier.nb_pc.astype(np.float32)
+
+    def predict(self, text: Ragged) -> tuple[np.ndarray, np.ndarray]:
+        """The best label of each document, int64[n] into ``labels``, and its probability, float64[n].
+
+        -1 and 0 where the model knows nothing of the document.
+        """
+        model = self.move, self.row_of, self.feature_of, self.weights, self.prior, self.label_of
+        features, columns = self.weights.shape
+        scratch = np.zeros(features, np.int32), np.empty(features, np.int64), np.empty(columns, np.float32)
+        out = np.empty(text.rows, np.int64), np.empty(text.rows)
+        _predict(*text, *model, *scratch, np.empty(len(self.labels)), *out)
+        return out
+
+
+@kernel
+def _predict(
+    offsets, data, move, row_of, feature_of, weights, prior, label_of,
+    counts, found, scores, label_sums, labels, probabilities,
+):  # fmt: skip
+    """The best label of each document. ``counts`` of the features are all 0 before and after."""
+    columns = prior.size
+    for i in range(offsets.size - 1):
+        state, features = 0, 0
+        for k in range(offsets[i], offsets[i + 1]):
+            state = np.int64(move[row_of[state], data[k]])
+            feature = feature_of[state]
+            if feature >= 0:
+                if counts[feature] == 0:
+                    found[features] = feature
+                    features += 1
+                counts[feature] += 1
+        labels[i], probabilities[i] = -1, 0.0
+        if features == 0:
+            continue
+        for c in range(columns):
+            scores[c] = prior[c]
+        for j in range(features):
+            feature = found[j]
+            weight = np.float32(math.log1p(counts[feature]))
+            counts[feature] = 0
+            for c in range(columns):
+                scores[c] += weight * weights[feature, c]
+        top = scores[0]
+        for c in range(columns):
+            top = max(top, scores[c])
+        cooling = 1 / math.sqrt(offsets[i + 1] - offsets[i])
+        label_sums[:] = 0
+        total, best = 0.0, 0
+        for c in range(columns):
+            share = math.exp((scores[c] - top) * cooling)
+            label_sums[label_of[c]] += share
+            total += share
+        for label in range(label_sums.size):
+            if label_sums[label] > label_sums[best]:
+                best = label
+        labels[i], probabilities[i] = best, label_sums[best] / total

@@ -1,0 +1,58 @@
+"""Language identification: which language a document is in, and how surely."""
+
+from typing import ClassVar
+
+import numpy as np
+import polars as pl
+from pydantic import Field, field_validator
+
+from filters.batch import Batch
+from filters.filter import Filter, Rule
+from filters.langid.excerpt import excerpt
+from filters.langid.labels import language_of
+from filters.langid.models import PAIR, check_name, load_model
+
+
+class Language(Filter):
+    """Keep documents that are surely in one of some languages.
+
+    The default model is the pair of lid.176 and py3langid: of all choices it is right most often, and hardly ever
+    sure about a language that it does not know (figures in LOG.md, by `gristmill compare-languages`).
+    """
+
+    NAME: ClassVar[str] = "language"
+    MEASURED: ClassVar[tuple[str, ...]] = ("model", "languages", "max_bytes")
+
+    model: str = PAIR  # a name in filters/langid/models.py, or file:PATH of a fastText model
+    languages: list[str] = []  # ISO 639-1 where there is a code, else 639-3; none: every language is allowed
+    min_probability: float = Field(0.5, ge=0, le=1)  # CCNet (Wenzek et al. 2019) has 0.5, FineWeb 0.65
+    min_probabilities: dict[str, float] = {}  # by language, instead: {"zh": 0.4}
+    max_bytes: int | None = Field(1024, ge=64)  # of a document read, in slices spread over it; None: all of it
+
+    _known_model = field_validator("model")(check_name)
+
+    @field_validator("languages", "min_probabilities")
+    @classmethod
+    def _our_names(cls, languages):
+        for language in languages:
+            if language != language_of(language):
+                raise ValueError(f"the language {language!r} goes by the name {language_of(language)!r} here")
+        return languages
+
+    def measure(self, batch: Batch) -> pl.DataFrame:
+        """``label``, its ``probability``, and that again if the language is allowed, else 0: ``allowed_probability``.
+
+        A blank document is ``und`` with probability 0.
+        """
+        label, probability = load_model(self.model).identify(excerpt(batch.text, self.max_bytes))
+        allowed = np.isin(label, self.languages) if self.languages else np.ones(label.size, np.bool_)
+        return pl.DataFrame(
+            {
+                "label": pl.Series(label, dtype=pl.String),
+                "probability": probability,
+                "allowed_probability": np.where(allowed, probability, 0.0),
+            }
+        )
+
+    def rules(self) -> dict[str, Rule]:
+        return {"language": Rule("allowed_probability", "<", self.min_probability, "label", self.min_probabilities)}

@@ -1,0 +1,51 @@
+"""gristmill compare-languages"""
+
+import click
+from rich.table import Table
+
+
+@click.command(name="compare-languages")
+@click.option(
+    "--model", "names", multiple=True, metavar="NAME", help="Only this one; or file:PATH of a fastText model."
+)
+@click.option("--max-bytes", type=click.IntRange(64), default=1024, show_default=True, help="Read of each document.")
+@click.option("--label-column", default="language", show_default=True, metavar="COLUMN", help="What language it is in.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a model and cap.")
+@click.argument("corpora", nargs=-1, required=True, metavar="CORPUS...")
+def compare_languages(names, max_bytes, label_column, as_json, corpora):
+    """Compare language models on labelled texts: JSON lines with columns text and language.
+
+    Each model reads a few slices of every document, and then all of it. Labels may be ISO 639-1 or 639-3, with
+    script or region: eng, en_GB and eng_Latn are en; cmn, zh_TW and zh-Hans are zh; nb is no.
+
+    \b
+        gristmill compare-languages langid.jsonl.zst
+        gristmill compare-languages langid.jsonl --model lid.176 --model file:glotlid.bin --json
+    """
+    import json
+
+    from filters.langid.compare import compare, read_labelled
+    from filters.langid.models import MODELS
+
+    documents = read_labelled(corpora, label_column)
+    scores = compare(documents, list(names or MODELS), [max_bytes, None])
+    if as_json:
+        click.echo("\n".join(json.dumps(score._asdict()) for score in scores))
+        return
+    from flows.cli.clean import render
+
+    click.echo(f"{len(documents):,} documents in {documents['language'].n_unique()} languages")
+    click.echo(render(_table(scores)))
+
+
+def _table(scores) -> Table:
+    titles = ("model", "reads", "macro-F1", "shared", "accuracy", "sure+right", "unknown", "MB/s", "languages")
+    table = Table(*titles, box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for score in scores:
+        shares = (score.macro_f1, score.shared_f1, score.accuracy, score.sure_and_right, score.sure_of_unknown)
+        reads = f"{score.max_bytes:,} B" if score.max_bytes else "all"
+        rate = f"{score.megabytes_per_second:.1f}"
+        table.add_row(score.model, reads, *(f"{share:.3f}" for share in shares), rate, str(score.languages))
+    return table

@@ -1,0 +1,141 @@
+"""``gristmill inspect``: look into shards without loading them."""
+
+import sys
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from flows.cli.escape import JSON, LINE, TERMINAL
+from pipelines.files import place
+from pipelines.schema import TEXT
+
+WIDTH = 40  # of a full bar
+CUT = 400  # characters of a value in a sample
+
+
+@click.command()
+@click.argument("path")
+@click.option("--columns", metavar="A,B", default="", help="Only these columns.")
+@click.option("--where", "expression", metavar="SQL", help="Only rows for which this holds.")
+@click.option("--histogram", "column", metavar="COLUMN", help="Draw how a column is spread; broken.rule is a field.")
+@click.option("--sample", "count", type=click.IntRange(0), metavar="N", help="Show N rows, the same each time.")
+@click.option("--id", "id", metavar="ID", help="Show one document in full.")
+@click.option("--json", "as_json", is_flag=True, help="All of it as JSON, values in full.")
+def inspect(path, columns, expression, column, count, id, as_json):
+    """Look into PATH: a Parquet shard, a folder of them, or JSON lines.
+
+    Shows sizes, columns with their nulls, and how long the texts are. What a terminal would obey in a document is
+    escaped. --where shows 3 rows unless --sample says otherwise.
+
+    \b
+        gristmill inspect work/clean
+        gristmill inspect work/removed --histogram reason
+        gristmill inspect work/clean --where "len(text) < 200 and source = 'crawl'" --sample 5
+    """
+    from pipelines import inspect as look
+    from pipelines.histogram import histogram
+
+    table = look.open_table(place(path))
+    names = look.only(table, [name for name in columns.split(",") if name])
+    table = look.where(table, expression) if expression is not None else table
+    if id is not None:
+        found = {"document": look.document(table, id, names)}
+    else:
+        found = look.overview(table, names) | {"where": expression}
+        if column:
+            found["histogram"] = histogram(table, column)
+        count = count if count is not None else 3 * (expression is not None)
+        found["samples"] = look.sample(table, count, names) if count else []
+    if as_json:
+        return click.echo(orjson.dumps(found, default=str, option=orjson.OPT_INDENT_2).decode().translate(JSON))
+    if id is not None:
+        return show_document(found["document"])
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    console.print(sizes(found))
+    console.print(column_table(found["columns"]))
+    if column:
+        console.print(bars(found["histogram"]))
+    for row in found["samples"]:
+        click.echo()
+        for name, value in row.items():
+            click.echo(f"{click.style(_line(name), dim=True)}  {_line(value, CUT)}")
+
+
+def show_document(row: dict) -> None:
+    """Every column on a line, and the text in full after them."""
+    text = row.pop(TEXT, None)
+    for name, value in row.items():
+        click.echo(f"{click.style(_line(name), dim=True)}  {_line(value)}")
+    if text is not None:
+        click.echo(f"\n{text.translate(TERMINAL)}")
+
+
+def sizes(found: dict) -> Text:
+    """What the files are, in two or three lines."""
+    groups, lengths = found["row_groups"], found["text_characters"]
+    lines = [f"{found['rows']:,} rows{' where ' + found['where'] if found['where'] else ''}"]
+    lines[0] += f" in {found['files']} files of {_megabytes(found['file_bytes'])}"
+    if found["text_bytes"] is not None:
+        lines[0] += f", {_megabytes(found['text_bytes'])} of text"
+    if groups["count"]:
+        rows, size = (
+            "–".join(dict.fromkeys(pair))
+            for pair in ([f"{n:,}" for n in groups["rows"]], [_megabytes(n) for n in groups["bytes"]])
+        )
+        lines.append(f"{groups['count']} row groups of {rows} rows, {size}")
+    if found["rows"] and lengths:
+        lines.append("characters a text  " + "  ".join(f"{name} {n:,.0f}" for name, n in lengths.items()))
+    return Text(_line(found["path"]), "bold").append("\n" + "\n".join(map(_line, lines)), "not bold")
+
+
+def column_table(columns: list[dict]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("column")
+    table.add_column("type", overflow="fold")
+    table.add_column("nulls", justify="right")
+    for column in columns:
+        table.add_row(Text(_line(column["name"])), Text(_line(column["type"]), "dim"), f"{column['nulls']:,}")
+    return table
+
+
+def bars(histogram: dict) -> Table:
+    """A bar a value or range, in eighths of a character."""
+    table = Table(box=None, pad_edge=False, show_header=False, title=Text(_title(histogram)), title_justify="left")
+    for justify in ("right", "left", "right"):
+        table.add_column(justify=justify)
+    most = max((bar["rows"] for bar in histogram["bars"]), default=0)
+    for bar in histogram["bars"]:
+        label = _line(bar["value"], 60) if "value" in bar else f"{_number(bar['from'])} – {_number(bar['to'])}"
+        table.add_row(Text(label), Text(_bar(bar["rows"] / most), "cyan"), f"{bar['rows']:,}")
+    for name in ("others", "missing"):
+        if histogram[name]:
+            table.add_row(Text(name, "dim"), "", f"{histogram[name]:,}")
+    return table
+
+
+def _title(histogram: dict) -> str:
+    of = {"value": "", "characters": " in characters", "items": ", items of each list"}[histogram["of"]]
+    return f"\n{_line(histogram['column'])}{of}"
+
+
+def _bar(part: float) -> str:
+    eighths = round(8 * WIDTH * part)
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.4g}"
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count:,} bytes"
+
+
+def _line(value, cut: int | None = None) -> str:
+    """Any value on one line: nothing a terminal obeys, cut after so many characters."""
+    text = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+    shown = text[:cut].translate(LINE)
+    return f"{shown}… ({len(text):,} characters)" if cut and len(text) > cut else shown
