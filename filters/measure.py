@@ -15,6 +15,7 @@ from pipelines.spans import rewrite
 from pipelines.step import Output, Wrote
 
 LANGUAGE = "language"  # the step whose labels tell the later ones which profile a document has
+SURE_LABEL = "sure"  # the column of its measures that they are in
 SPANS = ".spans"  # ends the key of a rewriter's second output
 
 Frames = dict[str, pl.DataFrame]
@@ -37,7 +38,7 @@ def measure_shard(chain: dict[str, Measures], splitter: str, shard: UPath, label
     ``labels`` is where the language step's measures lie if they are not among the outputs.
     """
     wanted = {output.key.removesuffix(SPANS) for output in outputs}
-    known = read_shard(labels)["label"] if LANGUAGE in chain and LANGUAGE not in wanted else None
+    known = read_shard(labels, [SURE_LABEL])[SURE_LABEL] if LANGUAGE in chain and LANGUAGE not in wanted else None
     frames, spans, first = {name: [] for name in wanted}, {name: [] for name in wanted}, 0
     for table in read_batches(shard, [TEXT]):
         batch = Batch(Ragged.from_text(table[TEXT]), splitter=splitter)
@@ -67,7 +68,7 @@ def _measure(chain, wanted: set[str], batch: Batch, labels) -> tuple[Frames, dic
         elif name in wanted:
             frames[name] = step.measure(batch)
         if name == LANGUAGE:
-            batch.language = frames[name]["label"].to_numpy() if name in frames else labels
+            batch.language = frames[name][SURE_LABEL].to_numpy() if name in frames else labels
     return {name: frames[name] for name in wanted}, spans
 
 

@@ -9,7 +9,7 @@ from upath import UPath
 
 from dedup.exact import Exact, as_decisions, find_duplicates
 from filters.decide import decide
-from filters.measure import LANGUAGE
+from filters.measure import LANGUAGE, SURE_LABEL
 from filters.profiles import NO_PROFILE, profile_of
 from flows.plan import measures_of, shards_of
 from flows.recipe import Recipe, parse_recipe
@@ -61,7 +61,7 @@ def _rules(recipe: Recipe, work: UPath, name: str) -> Callable[[str], pl.Series]
         frame = pl.from_arrow(read_shard(measures_of(work, name) / f"{part}.parquet"))
         profile = np.full(len(frame), NO_PROFILE, object)
         if LANGUAGE in recipe.steps:
-            labels = read_shard(measures_of(work, LANGUAGE) / f"{part}.parquet", ["label"])["label"]
+            labels = read_shard(measures_of(work, LANGUAGE) / f"{part}.parquet", [SURE_LABEL])[SURE_LABEL]
             profile = profile_of(labels.to_numpy())
         return decide(recipe.steps[name], frame, profile)
 
