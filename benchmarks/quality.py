@@ -17,7 +17,7 @@ import zstandard
 
 from filters.decide import decide
 from filters.filter import Filter
-from filters.measure import LANGUAGE, measure_documents
+from filters.measure import LANGUAGE, SURE_LABEL, measure_documents
 from filters.profiles import NO_PROFILE, profile_of
 from flows.recipe import read_recipe
 from pipelines.schema import TEXT
@@ -37,7 +37,7 @@ def broken_rules(chain: dict[str, Filter], texts: list[str]) -> list[list[str]]:
     frames = measure_documents(chain, pa.table({TEXT: pa.array(texts, pa.large_string())}))
     profile = np.full(len(texts), NO_PROFILE, object)
     if LANGUAGE in frames:
-        profile = profile_of(frames[LANGUAGE]["label"].to_numpy())
+        profile = profile_of(frames[LANGUAGE][SURE_LABEL].to_numpy())
     broken = [[] for _ in texts]
     for name, step in chain.items():
         for i, rules in enumerate(decide(step, frames[name], profile).to_list()):

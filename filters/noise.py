@@ -52,7 +52,7 @@ class Noise(Filter):
     max_top_words: float | None = 0.75  # of the first 500 words; 0 for fewer than 100
     max_lower_starts: float | None = 0.5  # of words behind a full stop; 0 for fewer than 8, or hardly any capitals
     max_lost_order: float | None = 0.12  # of the words "the"; 0 for fewer than 10
-    min_sentences: float | None = 0.1  # of bytes of lines
+    min_sentences: float | None = 0.05  # of bytes of lines
 
     def measure(self, batch: Batch) -> pl.DataFrame:
         """A blank document is all letters and sentences, and its other ratios are 0."""
