@@ -167,9 +167,10 @@ def _read(data, start, end, seen, search, known, max_word, long_word, counts):
 
 @kernel
 def _longest_word(data, start, end):
+    """Bytes of a line's longest run without a space. Scripts of three bytes a character have few: they end it too."""
     longest, word = 0, start
     for at in range(start, end):
-        if data[at] <= 0x20:
+        if data[at] <= 0x20 or data[at] >= 0xE0:
             longest, word = max(longest, at - word), at + 1
     return max(longest, end - word)
 
@@ -201,7 +202,8 @@ def _mark_menus(data, first, start, end, min_words, min_run, reason):
 
 @kernel
 def fewer_words(data, start, end, min_words):
-    """Has a line fewer words? One between spaces counts once for each 16 columns begun: Thai and Japanese have none."""
+    """Has a line fewer words? Scripts without spaces have words too: one is begun by each 16 columns of a run without
+    a space, and by each second character of East Asia."""
     if end - start > 4 * WORD_COLUMNS * min_words:  # whatever its characters, too wide
         return False
     words = width = 0
@@ -212,5 +214,6 @@ def fewer_words(data, start, end, min_words):
             if words >= min_words:
                 return False
         else:
-            width += columns(data, at, at + 1)
+            step = columns(data, at, at + 1)
+            width += step if step < 2 else WORD_COLUMNS // 2
     return True

@@ -2,12 +2,14 @@
 
 import numpy as np
 
-from filters.marks import NONE, mark_kind
+from filters.marks import NONE, is_one_of, mark_kind
 from pipelines.bits import kernel
 from pipelines.utf8 import decode
 
 WORDS = np.frombuffer(b"edit]citation needed]", np.uint8)
 EDIT = len(b"edit]")
+OF_CODE = np.array([ord(mark) for mark in ")]}>`*_"])  # closing marks that an index of an array follows
+PAUSES = np.array([ord(mark) for mark in ",;:、，"])
 
 
 def find_citations(data: np.ndarray, start: np.ndarray, end: np.ndarray, brackets: np.ndarray):
@@ -57,12 +59,11 @@ def _matches(data, at, end, first, last):
 
 @kernel
 def follows_mark(data, start, at):
-    """Is the character before ``at`` one that a citation stands behind: a comma, a terminal or closing mark?"""
+    """Is the character before ``at`` one that a citation stands behind: a pause, a terminal mark or a closing one?"""
     last = at - 1
     while last > start and data[last] & 0xC0 == 0x80:
         last -= 1
     code, size = decode(data, last, at)
-    if size != at - last or code == 0x5D or code == 0x60 or code == 0x2A or code == 0x5F:  # ] ` * _ are code
+    if size != at - last or is_one_of(code, OF_CODE):
         return False
-    kind = mark_kind(code)
-    return kind != NONE or code == 0x2C or code == 0x3B or code == 0x3A or code == 0x3001 or code == 0xFF0C
+    return mark_kind(code) != NONE or is_one_of(code, PAUSES)

@@ -7,7 +7,7 @@ import polars as pl
 from upath import UPath
 
 from filters.filter import Filter
-from filters.measure import LANGUAGE
+from filters.measure import LANGUAGE, SURE_LABEL
 from filters.profiles import NO_PROFILE, profile_of
 from pipelines.decisions import write_decisions
 from pipelines.schema import ID
@@ -44,7 +44,7 @@ def decide_shard(chain: dict[str, Filter], shard: UPath, measures: dict[str, UPa
     ids = read_shard(shard, [ID])[ID]
     profile = np.full(len(ids), NO_PROFILE, object)
     if LANGUAGE in measures:
-        profile = profile_of(read_shard(measures[LANGUAGE], ["label"])["label"].to_numpy())
+        profile = profile_of(read_shard(measures[LANGUAGE], [SURE_LABEL])[SURE_LABEL].to_numpy())
     results = []
     for output in outputs:
         rule_set, frame = chain[output.key], pl.from_arrow(read_shard(measures[output.key]))

@@ -9,8 +9,12 @@ from pydantic import Field, field_validator
 from filters.batch import Batch
 from filters.filter import Filter, Rule
 from filters.langid.excerpt import excerpt
-from filters.langid.labels import language_of
+from filters.langid.labels import UNKNOWN, language_of
 from filters.langid.models import PAIR, check_name, load_model
+
+# Below it a document is judged by the neutral profile. FineWeb's threshold for English; of Bibles, declarations and
+# manuals in languages that no model knows, the stop words of the language it guesses would drop every second one.
+SURE = 0.65
 
 
 class Language(Filter):
@@ -40,7 +44,8 @@ class Language(Filter):
         return languages
 
     def measure(self, batch: Batch) -> pl.DataFrame:
-        """``label``, its ``probability``, and that again if the language is allowed, else 0: ``allowed_probability``.
+        """``label``, its ``probability``, that again if the language is allowed, else 0: ``allowed_probability``; and
+        ``sure``, the label that later steps go by: ``und`` where the probability is below SURE.
 
         A blank document is ``und`` with probability 0.
         """
@@ -51,6 +56,7 @@ class Language(Filter):
                 "label": pl.Series(label, dtype=pl.String),
                 "probability": probability,
                 "allowed_probability": np.where(allowed, probability, 0.0),
+                "sure": pl.Series(np.where(probability >= SURE, label, UNKNOWN), dtype=pl.String),
             }
         )
 

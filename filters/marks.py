@@ -32,6 +32,14 @@ MAY_END[[mark.encode()[0] for mark in TERMINALS + WIDE_TERMINALS]] = True
 
 
 @inlined
+def is_one_of(key, keys):
+    found = False
+    for each in keys:
+        found |= key == each
+    return found
+
+
+@inlined
 def mark_kind(code):
     return KIND[code] if code < 0x10000 else NONE
 

@@ -15,6 +15,7 @@ from pipelines.spans import replay, rewrite
 from pipelines.step import Output, Wrote
 
 LANGUAGE = "language"  # the step whose labels tell the later ones which profile a document has
+SURE_LABEL = "sure"  # the column of its measures that they are in
 SPANS = ".spans"  # ends the key of a rewriter's second output
 
 Frames = dict[str, pl.DataFrame]
@@ -41,7 +42,7 @@ def measure_shard(
     """
     wanted = {output.key.removesuffix(SPANS) for output in outputs}
     cuts = [read_shard(path) for path in before]
-    known = read_shard(labels, ["label"])["label"] if LANGUAGE not in wanted and labels.exists() else None
+    known = read_shard(labels, [SURE_LABEL])[SURE_LABEL] if LANGUAGE not in wanted and labels.exists() else None
     frames, spans, first = {name: [] for name in wanted}, {name: [] for name in wanted}, 0
     for table in read_batches(shard, [TEXT]):
         text = replay(Ragged.from_text(table[TEXT]), cuts, first)
@@ -71,7 +72,7 @@ def _measure(chain, wanted: set[str], batch: Batch) -> tuple[Frames, dict[str, p
         elif name in wanted:
             frames[name] = step.measure(batch)
         if name == LANGUAGE and name in frames:
-            batch.language = frames[name]["label"].to_numpy()
+            batch.language = frames[name][SURE_LABEL].to_numpy()
     return {name: frames[name] for name in wanted}, spans
 
 

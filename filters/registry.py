@@ -6,6 +6,8 @@ from filters.fineweb import FineWeb
 from filters.gopher import Gopher
 from filters.keywords import Keywords
 from filters.language import Language
+from filters.noise import Noise
 from filters.repetition import Repetition
 
-FILTERS: dict[str, type[Filter]] = {kind.NAME: kind for kind in (Language, C4, FineWeb, Gopher, Repetition, Keywords)}
+KINDS = (Language, C4, Gopher, Repetition, FineWeb, Noise, Keywords)
+FILTERS: dict[str, type[Filter]] = {kind.NAME: kind for kind in KINDS}

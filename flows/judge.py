@@ -7,7 +7,7 @@ import numpy as np
 
 from filters.decide import decide
 from filters.filter import Filter
-from filters.measure import LANGUAGE, measure_documents
+from filters.measure import LANGUAGE, SURE_LABEL, measure_documents
 from filters.profiles import NO_PROFILE, profile_of
 from flows.recipe import Recipe
 from pipelines.ingest import read_documents
@@ -22,7 +22,7 @@ def judge(recipe: Recipe, paths: tuple[str, ...]) -> Iterator[dict]:
         frames = measure_documents(chain, table)
         profile = np.full(len(table), NO_PROFILE, object)
         if LANGUAGE in frames:
-            profile = profile_of(frames[LANGUAGE]["label"].to_numpy())
+            profile = profile_of(frames[LANGUAGE][SURE_LABEL].to_numpy())
         broken = {name: decide(step, frames[name], profile).to_list() for name, step in chain.items()}
         rows = {name: frame.to_dicts() for name, frame in frames.items()}
         for i, id in enumerate(table[ID].to_pylist()):

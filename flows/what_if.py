@@ -12,7 +12,7 @@ from upath import UPath
 from dedup.corpus import Corpus
 from dedup.step import CorpusStep
 from filters.decide import decide
-from filters.measure import LANGUAGE
+from filters.measure import LANGUAGE, SURE_LABEL
 from filters.profiles import NO_PROFILE, profile_of
 from flows.plan import measures_of, shards_of, spans_before
 from flows.recipe import Recipe, parse_recipe
@@ -68,7 +68,7 @@ def _rules(recipe: Recipe, work: UPath, name: str, stays: dict[str, np.ndarray])
         frame = pl.from_arrow(read_shard(measures_of(work, name) / f"{part}.parquet"))
         profile = np.full(mask.size, NO_PROFILE, object)
         if LANGUAGE in recipe.steps:
-            labels = read_shard(measures_of(work, LANGUAGE) / f"{part}.parquet", ["label"])["label"]
+            labels = read_shard(measures_of(work, LANGUAGE) / f"{part}.parquet", [SURE_LABEL])[SURE_LABEL]
             profile = profile_of(labels.to_numpy())
         yield part, decide(recipe.steps[name], frame, profile)
 

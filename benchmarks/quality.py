@@ -1,0 +1,102 @@
+"""How good are a recipe's rules? Recall of planted noise against false removal, on documents whose truth is known.
+
+    python -m benchmarks.quality messy.jsonl.zst [--recipe recipes/clean-corpus.toml] [--show RULE]
+
+Only the steps that judge a document alone are run. Labels are read to score the decisions, never to make them.
+"""
+
+import io
+from collections import Counter, defaultdict
+
+import click
+import numpy as np
+import orjson
+import polars as pl
+import pyarrow as pa
+import zstandard
+
+from filters.decide import decide
+from filters.filter import Filter
+from filters.measure import LANGUAGE, SURE_LABEL, measure_documents
+from filters.profiles import NO_PROFILE, profile_of
+from flows.recipe import read_recipe
+from pipelines.schema import TEXT
+
+TARGETS = {"web": 15, "novel": 5, "speech": 5, "essay": 10, "techdoc": 25, "reference": 25, "foreign": 25}  # percent
+MIN_RECALL = 90
+
+
+def read_labelled(path: str) -> list[dict]:
+    """The rows of a JSONL file in zstd, each with its text and labels."""
+    with open(path, "rb") as file:
+        return [orjson.loads(line) for line in io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file))]
+
+
+def broken_rules(chain: dict[str, Filter], texts: list[str]) -> list[list[str]]:
+    """Texts -> for each the rules it breaks, "step.rule", in the order of the chain."""
+    frames = measure_documents(chain, pa.table({TEXT: pa.array(texts, pa.large_string())}))
+    profile = np.full(len(texts), NO_PROFILE, object)
+    if LANGUAGE in frames:
+        profile = profile_of(frames[LANGUAGE][SURE_LABEL].to_numpy())
+    broken = [[] for _ in texts]
+    for name, step in chain.items():
+        for i, rules in enumerate(decide(step, frames[name], profile).to_list()):
+            broken[i].extend(f"{name}.{rule['rule']}" for rule in rules)
+    return broken
+
+
+def percent(part: int, whole: int) -> float:
+    return 100 * part / max(whole, 1)
+
+
+def rates(groups: list[str], broken: list[list[str]]) -> pl.DataFrame:
+    """How many documents of each group there are, and what share of them goes."""
+    all_documents, gone = Counter(groups), Counter(g for g, rules in zip(groups, broken, strict=True) if rules)
+    rows = [(group, n, percent(gone[group], n)) for group, n in sorted(all_documents.items())]
+    return pl.DataFrame(rows, ["group", "documents", "removed_percent"], orient="row")
+
+
+def costs(groups: list[str], broken: list[list[str]]) -> pl.DataFrame:
+    """What each rule removes of each group, and in all; ``alone``: what no other rule would have removed."""
+    removed, alone = defaultdict(Counter), Counter()
+    for group, rules in zip(groups, broken, strict=True):
+        for rule in rules:
+            removed[rule][group] += 1
+        if len(rules) == 1:
+            alone[rules[0]] += 1
+    rows = [{"rule": r, "removed": c.total(), "alone": alone[r], **c} for r, c in removed.items()]
+    frame = pl.DataFrame(rows, infer_schema_length=None).fill_null(0)
+    return frame.sort("removed", descending=True) if rows else frame
+
+
+@click.command()
+@click.argument("path", type=click.Path(exists=True))
+@click.option("--recipe", default="recipes/clean-corpus.toml", show_default=True)
+@click.option("--show", metavar="RULE", help="print the beginning of unplanted documents that break STEP.RULE")
+def main(path, recipe, show):
+    """Score the rules of a recipe on labelled documents."""
+    chain = {name: step for name, step in read_recipe(recipe).steps.items() if isinstance(step, Filter)}
+    rows = read_labelled(path)
+    broken = broken_rules(chain, [row["text"] for row in rows])
+    planted = [(r["labels"]["low_quality"], b) for r, b in zip(rows, broken, strict=True) if _is_noise(r)]
+    kept = [(r["labels"]["kind"], b, r["text"]) for r, b in zip(rows, broken, strict=True) if not r["labels"]["issues"]]
+    pl.Config.set_tbl_rows(-1).set_tbl_cols(-1).set_tbl_hide_dataframe_shape(True).set_tbl_hide_column_data_types(True).set_float_precision(1).set_tbl_width_chars(200)
+    click.echo(f"planted low quality: recall {percent(sum(bool(b) for _, b in planted), len(planted)):.1f} %")
+    click.echo(rates([kind for kind, _ in planted], [b for _, b in planted]))
+    click.echo(costs([kind for kind, _ in planted], [b for _, b in planted])[["rule", "removed", "alone"]])
+    false = rates([kind for kind, *_ in kept], [b for _, b, _ in kept])
+    limit = pl.col("group").replace_strict(TARGETS, default=None, return_dtype=pl.Int64).alias("at_most")
+    click.echo("documents without plants")
+    click.echo(false.with_columns(limit))
+    click.echo(costs([kind for kind, *_ in kept], [b for _, b, _ in kept]))
+    for kind, rules, text in kept if show else ():
+        if show in rules:
+            click.echo(f"--- {kind} {rules}\n{text[:400]!r}")
+
+
+def _is_noise(row: dict) -> bool:
+    return "low_quality" in row["labels"]["issues"]
+
+
+if __name__ == "__main__":
+    main()

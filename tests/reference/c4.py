@@ -1,0 +1,91 @@
+"""Plain twin of filters/c4.py, over str: what is left of a text, and its measures."""
+
+import re
+
+from filters.c4 import C4
+from filters.marks import CLOSERS, TERMINALS, WIDE_TERMINALS
+from reference.lines import BLANKS, unwrap, width, wraps
+from reference.marks import ends_sentence, sentence_ends
+
+BEHIND = "".join(set(TERMINALS + WIDE_TERMINALS + CLOSERS + ",;:、，") - set(")]}>`*_"))
+
+
+def lines_with_ends(text: str) -> list[str]:
+    """The logical lines of a text, each with the line end behind it."""
+    out, going = [], False
+    for line, goes_on in zip(text.splitlines(keepends=True), wraps(text), strict=True):
+        if going:
+            out[-1] += line
+        else:
+            out.append(line)
+        going = goes_on
+    return out
+
+
+def is_short(line: str, min_words: int) -> bool:
+    runs = re.split("[\x00-\x20]+", line)
+    words = sum(-(-sum(map(width_of, run)) // 16) for run in runs)
+    short = len(line.strip(BLANKS).encode()) <= 64 * min_words and words < min_words
+    return short and line[:1] not in BLANKS and not ends_sentence(line.strip(BLANKS))
+
+
+def width_of(character: str) -> int:
+    """In columns of which a word has 16."""
+    return {0: 0, 1: 1, 2: 8}[width("x" + character + "x") - 2]
+
+
+def removed(lines: list[str], settings: C4) -> list[bool]:
+    gone = []
+    for line in lines:
+        lower = line.encode().lower().decode()
+        notice = any(phrase in lower for phrase in settings.notices)
+        long = max(map(len, re.split(rb"[\x00-\x20\xe0-\xff]", line.encode()))) > settings.max_word_length
+        text = line.strip(BLANKS)
+        unfinished = settings.terminal_mark and text != "" and not ends_sentence(text)
+        gone.append(notice or long or unfinished)
+    for run in runs_of_short(lines, gone, settings.min_words):
+        if len(run) >= settings.min_run:
+            for j in range(run[0], run[-1] + 1):
+                gone[j] = True
+    return gone
+
+
+def runs_of_short(lines: list[str], gone: list[bool], min_words: int) -> list[list[int]]:
+    """Numbers of short lines that stand together; blank and removed lines between them do not part them."""
+    runs = [[]]
+    for j, line in enumerate(lines):
+        if line.strip(BLANKS) == "" or gone[j]:
+            continue
+        if is_short(line, min_words):
+            runs[-1].append(j)
+        else:
+            runs.append([])
+    return [run for run in runs if run]
+
+
+def without_citations(line: str) -> str:
+    out, at, behind = "", 0, -1
+    while at < len(line):
+        match = re.compile(r"\[(\d{1,3}|edit|citation needed)\]", re.ASCII).match(line, at)
+        numbered = match and match[1].isdigit()
+        if match and (not numbered or (at > 0 and (at == behind or line[at - 1] in BEHIND))):
+            at = behind = match.end()
+        else:
+            out, at = out + line[at], at + 1
+    return out
+
+
+def rewrite(text: str, settings: C4) -> tuple[str, dict[str, int]]:
+    lines, whole = unwrap(text), lines_with_ends(text)
+    gone = removed(lines, settings)
+    left = [j for j in range(len(lines)) if not gone[j]]
+    lower = [lines[j].encode().lower().decode() for j in left]
+    measures = {
+        "sentences": sum(len(sentence_ends(lines[j])) for j in left),
+        "placeholders": sum(line.count(phrase) for line in lower for phrase in settings.placeholders),
+        "curly_brackets": sum(lines[j].count("{") for j in left),
+    }
+    kept = "".join(
+        (without_citations(lines[j]) if settings.citations else lines[j]) + whole[j][len(lines[j]) :] for j in left
+    )
+    return kept, measures

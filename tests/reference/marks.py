@@ -1,0 +1,25 @@
+"""Plain twin of filters/marks.py, over str."""
+
+from filters.marks import CLOSERS, TERMINALS, WIDE_TERMINALS
+
+
+def ends_sentence(line: str) -> bool:
+    """Does a line, stripped, end like a sentence?"""
+    line = line.rstrip(CLOSERS)
+    return line.endswith(tuple(TERMINALS + WIDE_TERMINALS)) and not line.endswith("...")
+
+
+def sentence_ends(line: str) -> list[int]:
+    """Where the sentences of a line are over, their closing marks included."""
+    ends, at = [], 0
+    while at < len(line):
+        stop = at
+        while stop < len(line) and line[stop] in TERMINALS + WIDE_TERMINALS + CLOSERS:
+            stop += 1
+        begin = next((k for k in range(at, stop) if line[k] not in CLOSERS), stop)
+        if begin < stop:
+            wide = any(c in WIDE_TERMINALS for c in line[begin:stop])
+            if wide or stop == len(line) or line[stop] <= " " or line[stop] in "\x85\xa0\u3000":
+                ends.append(stop)
+        at = max(stop, at + 1)
+    return ends

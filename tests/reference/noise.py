@@ -1,0 +1,107 @@
+"""Plain twins of filters/letters.py, filters/markup.py, filters/marks.finished and filters/sequences.py, over str."""
+
+import re
+import unicodedata
+from collections import Counter
+
+from filters.sequences import FUNCTION_WORDS
+from filters.words import HAS_LETTER, PUNCTUATION_ONLY
+from pipelines.utf8 import HAN, LOWER, MARK, SPACE, UPPER, character_class
+from reference.marks import sentence_ends
+
+VOWELS = "aeiouyæœøıəǝɛɔ"
+
+
+def kind(c: str) -> int:
+    return character_class(ord(c))
+
+
+def is_consonant(c: str) -> bool:
+    return c <= "\u024f" and c.isalpha() and unicodedata.normalize("NFD", c)[0].lower() not in VOWELS
+
+
+def clumped(text: str) -> int:
+    """Latin letters in runs of five and more consonants; combining marks do not part them."""
+    runs, run = 0, 0
+    for c in [*(c for c in text if c < "\x80" or kind(c) != MARK), " "]:
+        if is_consonant(c):
+            run += 1
+        else:
+            runs, run = runs + (run if run >= 5 else 0), 0
+    return runs
+
+
+def as_byte(c: str) -> int:
+    """The byte that Windows-1252, or Latin-1 where that has none, reads as a character; 0 for none."""
+    for codec in ("cp1252", "latin-1"):
+        try:
+            return c.encode(codec)[0]
+        except UnicodeEncodeError:
+            continue
+    return 0
+
+
+def garbled(text: str) -> int:
+    count = 0
+    for at, c in enumerate(text):
+        code = ord(c)
+        count += (code < 9 or 13 < code < 27 or code == 127) or c == "\ufffd" or (0x80 <= code < 0xA0 and code != 0x85)
+        if 0xC2 <= code <= 0xF4:
+            follow = text[at + 1 : at + 2 + (code >= 0xE0) + (code >= 0xF0)]
+            whole = len(follow) == 1 + (code >= 0xE0) + (code >= 0xF0)
+            if whole and all(0x80 <= as_byte(f) < 0xC0 for f in follow):
+                count += 1 + len(follow)
+    return count
+
+
+def letters(text: str) -> tuple[int, int, int, int, int]:
+    """Characters, letters, capitals, clumped and garbled."""
+    kinds = [kind(c) for c in text]
+    capitals = sum(k == UPPER and c < "\u0590" for k, c in zip(kinds, text, strict=True))
+    black = sum(not c.isspace() if c < "\x80" else k != SPACE for k, c in zip(kinds, text, strict=True))
+    return black, sum(LOWER <= k <= MARK or k >= HAN for k in kinds), capitals, clumped(text), garbled(text)
+
+
+def tag_bytes(text: str) -> int:
+    return sum(len(tag.encode()) for tag in re.findall(r"<[A-Za-z/!][^<>]*>", text) if len(tag.encode()) <= 2000)
+
+
+def finished(line: str) -> int:
+    """Bytes of a line up to the end of its last sentence."""
+    return len(line[: max(sentence_ends(line), default=0)].encode())
+
+
+def is_address(run: bytes) -> bool:
+    return len(run) >= 8 and (run.startswith(b"www.") or 0 <= run.find(b"://", 2) < 10)
+
+
+def sequences(words: list[tuple[bytes, int, int, bool]]) -> tuple[int, ...]:
+    """Words (bytes, characters, flags, begins behind a space) -> the nine counts, in order."""
+    runs = []
+    for word in words:
+        if word[3]:
+            runs.append([])
+        runs[-1].append(word)
+    addresses = unbroken = 0
+    for run in runs:
+        whole = b"".join(word for word, *_ in run)
+        if is_address(whole):
+            addresses += len(whole)
+        elif len(whole) > 40 and whole.isascii():
+            unbroken += len(whole)
+    starts = lower = articles = lost = 0
+    for before, (word, _, flags, spaced) in zip([(b"", 0, 0, False), *words], words, strict=False):
+        if flags & HAS_LETTER:
+            if spaced and before[2] & PUNCTUATION_ONLY and before[0][-1:] in (b".", b"!", b"?"):
+                first = kind(word.decode("utf-8", "replace")[0])
+                starts, lower = starts + (first in (UPPER, LOWER)), lower + (first == LOWER)
+            articles += word in (b"the", b"The")
+            lost += before[0] in (b"the", b"The") and word.decode("utf-8", "replace") in FUNCTION_WORDS
+    lettered = [word for word, _, flags, _ in words if flags & HAS_LETTER][:500]
+    top = sum(n for _, n in Counter(lettered).most_common(10))
+    return (
+        *(sum(len(word) for word, *_ in words), addresses, unbroken),
+        *((len(lettered), top) if len(lettered) >= 100 else (0, 0)),
+        *((starts, lower) if starts >= 8 else (0, 0)),
+        *((articles, lost) if articles >= 10 else (0, 0)),
+    )
