@@ -41,7 +41,7 @@ class Repeats(Settings):
     lowercase: bool = False
     span: int = Field(1, ge=1)  # consecutive passages that must occur together
     min_copies: int = Field(2, ge=2)
-    min_characters: int = Field(30, ge=0)  # bytes of a run of repeats
+    min_characters: int = Field(20, ge=0)  # bytes of a run of repeats
     source_priority: list[str] = []
     quality: str | None = None
     min_words: int = Field(0, ge=0)  # left in a document that lost some
