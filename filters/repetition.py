@@ -20,7 +20,7 @@ import polars as pl
 
 from filters.batch import Batch
 from filters.filter import Filter, Rule
-from filters.repeats import keep_repeats, number_keys, pair_neighbours, table_for
+from filters.repeats import drop_singles, keep_repeats, number_keys, pair_neighbours, table_for
 from filters.words import BEGINS_LINE, BEGINS_PARAGRAPH, PUNCTUATION_ONLY
 from pipelines.bits import kernel
 from pipelines.hashing import mix
@@ -87,6 +87,7 @@ def measure_repeats(
         number_keys(keys, n, table, distinct, counts, numbers)
         for length in range(2, 11):
             n = pair_neighbours(keep_repeats(n, counts, place, numbers), place, numbers, keys)
+            n = drop_singles(n, place, keys, table)
             if n == 0:
                 break
             found = number_keys(keys, n, table, distinct, counts, numbers)
