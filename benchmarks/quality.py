@@ -80,7 +80,9 @@ def main(path, recipe, show):
     broken = broken_rules(chain, [row["text"] for row in rows])
     planted = [(r["labels"]["low_quality"], b) for r, b in zip(rows, broken, strict=True) if _is_noise(r)]
     kept = [(r["labels"]["kind"], b, r["text"]) for r, b in zip(rows, broken, strict=True) if not r["labels"]["issues"]]
-    pl.Config.set_tbl_rows(-1).set_tbl_cols(-1).set_tbl_hide_dataframe_shape(True).set_tbl_hide_column_data_types(True).set_float_precision(1).set_tbl_width_chars(200)
+    pl.Config.set_tbl_rows(-1).set_tbl_cols(-1).set_tbl_hide_dataframe_shape(True).set_tbl_hide_column_data_types(
+        True
+    ).set_float_precision(1).set_tbl_width_chars(200)
     click.echo(f"planted low quality: recall {percent(sum(bool(b) for _, b in planted), len(planted)):.1f} %")
     click.echo(rates([kind for kind, _ in planted], [b for _, b in planted]))
     click.echo(costs([kind for kind, _ in planted], [b for _, b in planted])[["rule", "removed", "alone"]])
