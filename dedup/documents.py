@@ -7,7 +7,7 @@ of a corpus, cost nothing beyond their band rows.
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -23,13 +23,10 @@ from dedup.corpus import Corpus
 from dedup.minhash import sign
 from dedup.order import rank
 from dedup.shingles import shingle_sets
+from dedup.step import CorpusStep, Judged, by_part
 from dedup.verify import ShingleSets
-from pipelines.decisions import survivors, write_decisions
 from pipelines.ragged import Ragged
 from pipelines.schema import ID
-from pipelines.settings import Settings
-from pipelines.shards import read_shard
-from pipelines.step import Output, Wrote
 
 RULE = "near_duplicate"
 BAND_ROW_BYTES = 64  # of memory for a band row while its partition is sorted
@@ -38,7 +35,7 @@ FOUND = {"part": pl.String, "row": pl.Int64, ID: pl.String, "cluster": pl.String
 }  # fmt: skip
 
 
-class NearDuplicates(Settings):
+class NearDuplicates(CorpusStep):
     """A document goes if one that stays comes before it by (source priority, quality, length, id) and is alike."""
 
     NAME: ClassVar[str] = "near"
@@ -53,9 +50,6 @@ class NearDuplicates(Settings):
     quality: str | None = None  # a numeric column of the documents: of two, the one with more stays
     max_trials: int = Field(1000, ge=1)  # unlike documents to meet in one bucket before no more is tried there
     memory_mb: int = Field(1024, ge=64)
-
-    def measured_settings(self) -> dict:
-        return {"step": self.NAME, **{key: getattr(self, key) for key in self.MEASURED}}
 
     @property
     def bands(self) -> tuple[int, int]:
@@ -75,6 +69,12 @@ class NearDuplicates(Settings):
                 "bytes": np.diff(batch.text.offsets),
             }
         )
+
+    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[Judged]:
+        """A near-duplicate breaks ``near_duplicate`` with its similarity to the document that stays."""
+        found, _ = find_near_duplicates(self, corpus, scratch)
+        gone = found.filter(pl.col("duplicate_of").is_not_null())
+        yield from by_part(gone, corpus, RULE, self.threshold)
 
     def shingles(self, text: Ragged) -> Ragged:
         return shingle_sets(text, self.shingle_words, self.shingle_characters)
@@ -163,35 +163,3 @@ def _describe(greedy: Greedy, ranked: pl.DataFrame, compare: Callable) -> pl.Dat
         ids.gather(greedy.cluster).alias("cluster"),
     )
     return frame.filter(pl.col("size") > 1).join(gone, on="rank", how="left", maintain_order="left").select(*FOUND)
-
-
-def as_decisions(settings: NearDuplicates, found: pl.DataFrame, part: str, rows: int) -> pl.DataFrame:
-    """What was found in one shard as the decisions on all its documents: duplicate_of, similarity, broken."""
-    mine = found.filter(pl.col("part") == part, pl.col("duplicate_of").is_not_null())
-    frame = pl.DataFrame({"row": np.arange(rows)}).join(mine, on="row", how="left", maintain_order="left")
-    gone, value = pl.col("duplicate_of").is_not_null(), pl.col("similarity")
-    broken = pl.struct(pl.lit(RULE).alias("rule"), value.alias("value"), pl.lit(settings.threshold).alias("threshold"))
-    return frame.select(
-        "duplicate_of", "similarity", pl.concat_list(pl.when(gone).then(broken)).list.drop_nulls().alias("broken")
-    )
-
-
-def decide_near(
-    settings: NearDuplicates,
-    documents: UPath,
-    measures: UPath,
-    earlier: list[UPath],  # folders of decisions of the steps before
-    rewritten: list[UPath],  # and of spans, of those among them that change text
-    parts: list[str],
-    scratch: Path,
-    outputs: tuple[Output, ...],
-) -> list[Wrote]:
-    """Write which document each near-duplicate is alike to, among those that the steps before left."""
-    corpus = Corpus(documents, measures, parts, partial(survivors, earlier), rewritten)
-    found, _ = find_near_duplicates(settings, corpus, scratch)
-    results = []
-    for output in outputs:
-        ids = read_shard(documents / f"{output.name}.parquet", [ID])[ID]
-        counts = write_decisions(output.path, ids, *as_decisions(settings, found, output.name, len(ids)))
-        results.append(Wrote([output.path.name], counts))
-    return results

@@ -23,19 +23,20 @@ from dedup.corpus import Corpus
 from dedup.order import rank
 from dedup.passages import LINE, cut_passages
 from dedup.shingles import MULTIPLIER, scramble
+from dedup.step import CorpusStep, Judged
 from pipelines.ragged import Ragged
-from pipelines.settings import Settings
 from pipelines.spans import spans_table
 
 REASON = "repeated"
 PASSAGE_BYTES = 64  # of memory for a passage while its partition is sorted
 
 
-class Repeats(Settings):
+class Repeats(CorpusStep):
     """Cuts passages that the corpus has before; then drops documents of which too little is left."""
 
     NAME: ClassVar[str] = "repeats"
     MEASURED: ClassVar[tuple[str, ...]] = ("passage", "lowercase")
+    REWRITES: ClassVar[bool] = True
 
     passage: Literal["sentence", "line", "paragraph"] = LINE
     lowercase: bool = False
@@ -47,9 +48,6 @@ class Repeats(Settings):
     min_words: int = Field(0, ge=0)  # left in a document that lost some
     min_passages: int = Field(1, ge=0)
     memory_mb: int = Field(1024, ge=64)
-
-    def measured_settings(self) -> dict:
-        return {"step": self.NAME, **{key: getattr(self, key) for key in self.MEASURED}}
 
     def measure(self, batch) -> pl.DataFrame:
         """Lists, one entry a passage: its hash, place and length in bytes, line breaks behind it, words."""
@@ -65,6 +63,23 @@ class Repeats(Settings):
         lists = {name: Ragged.of(found.offsets, values).to_lists() for name, values in columns.items()}
         frame = pl.DataFrame({name: pl.from_arrow(values) for name, values in lists.items()})
         return frame.with_columns(bytes=np.diff(batch.text.offsets))
+
+    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[Judged]:
+        """Spans to cut, and which documents go because too little of them is left."""
+        least = {"too_few_words": ("words_left", self.min_words), "too_few_passages": ("passages_left", self.min_passages)}
+        cut = pl.col("passages_left") < pl.col("passages")
+        broken = [
+            pl.when(cut & (pl.col(left) < minimum)).then(
+                pl.struct(
+                    pl.lit(rule).alias("rule"),
+                    pl.col(left).cast(pl.Float64).alias("value"),
+                    pl.lit(float(minimum)).alias("threshold"),
+                )
+            )
+            for rule, (left, minimum) in least.items()
+        ]
+        for part, spans, counts in find_repeats(self, corpus, scratch):
+            yield Judged(part, counts.select(pl.concat_list(broken).list.drop_nulls().alias("broken")), spans)
 
 
 def find_repeats(settings: Repeats, corpus: Corpus, scratch: Path) -> Iterator[tuple[str, pa.Table, pl.DataFrame]]:

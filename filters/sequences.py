@@ -1,12 +1,12 @@
-"""Words in their order: long unbroken runs, addresses, the same few words over and over, sentences that begin wrongly."""
+"""Words in their order: unbroken runs, addresses, the same few words over and over, sentences that begin wrongly."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from filters.marks import is_one_of
-from filters.words import HAS_LETTER, PUNCTUATION_ONLY, Words, unicode_words
-from pipelines.bits import inlined, kernel
+from filters.words import BEGINS_LINE, HAS_LETTER, Words, unicode_words
+from pipelines.bits import kernel
 from pipelines.ragged import Ragged
 from pipelines.utf8 import LOWER, UPPER, character_class, decode
 
@@ -17,11 +17,13 @@ SLOTS = 1024  # of the table of words, a power of two above WINDOW
 MIN_STARTS = 8  # words behind full stops
 MIN_ARTICLES = 10
 
+ARMENIAN = 0x530  # the first of its characters; Latin, Greek and Cyrillic lie before
 ARTICLE = "the"
-FUNCTION_WORDS = (  # of English; behind "the" none of them stands
-    "of to in and for on with at by from is was are were be been has had have that which who this it he she they his "
-    "her their the a an as but or not if"
-).split()
+FUNCTION_WORDS = [  # of English; behind "the" none of them stands
+    *("of", "to", "in", "and", "for", "on", "with", "at", "by", "from", "as", "but", "or", "not", "if", "that"),
+    *("which", "is", "was", "are", "were", "be", "been", "has", "had", "have", "who", "this", "the", "a", "an"),
+    *("it", "he", "she", "they", "his", "her", "their"),
+]
 
 
 class Sequences(NamedTuple):
@@ -32,7 +34,7 @@ class Sequences(NamedTuple):
     unbroken: np.ndarray  # bytes of ASCII runs of over UNBROKEN bytes, addresses not counted
     counted: np.ndarray  # words, WINDOW at most; 0 for fewer than MIN_WINDOW
     top_words: np.ndarray  # how many of these are one of the TOP commonest
-    starts: np.ndarray  # words with a cased first letter behind . ! ? and a space; 0 for fewer than MIN_STARTS
+    starts: np.ndarray  # words with a cased first letter behind a word with . ! ? in their line; 0 below MIN_STARTS
     lower_starts: np.ndarray  # those in lower case
     articles: np.ndarray  # words "the"; 0 for fewer than MIN_ARTICLES
     lost: np.ndarray  # those followed by one of FUNCTION_WORDS
@@ -110,7 +112,7 @@ def _count_runs(data, first, start, end, hashes, length, flags, articles, functi
             while True:  # the words up to the next space
                 ascii_only &= length[j] == end[j] - start[j]
                 if flags[j] & HAS_LETTER:
-                    if ended and start[j] == begin:
+                    if ended and start[j] == begin and not flags[j] & BEGINS_LINE:
                         case = first_case(data, begin, end[j])
                         n_starts += case != 0
                         n_lower += case == LOWER
@@ -120,10 +122,11 @@ def _count_runs(data, first, start, end, hashes, length, flags, articles, functi
                     n_articles += article
                     ended = False
                 else:
+                    last = data[end[j] - 1]
+                    stops = last == 0x2E or last == 0x21 or last == 0x3F  # . ! ?
+                    # Behind a word: not the "." of "1. item", ". . .", ".. note::" and $a . $b
+                    ended = stops and start[j] > begin and start[j] == end[j - 1] and flags[j - 1] & HAS_LETTER != 0
                     article = False
-                    if flags[j] & PUNCTUATION_ONLY:
-                        last = data[end[j] - 1]
-                        ended = last == 0x2E or last == 0x21 or last == 0x3F  # . ! ?
                 j += 1
                 if j == first[i + 1] or start[j] != end[j - 1]:
                     break
@@ -142,9 +145,13 @@ def _count_runs(data, first, start, end, hashes, length, flags, articles, functi
 
 @kernel
 def first_case(data, start, end):
-    """UPPER or LOWER for a word that begins with a cased letter, else 0."""
+    """UPPER or LOWER for a word that begins with a letter of Latin, Greek or Cyrillic, else 0.
+
+    Armenian has case too, but its full stop is a colon: behind it a sentence goes on.
+    """
     byte = data[start]
     if byte < 0x80:
         return UPPER if 0x41 <= byte <= 0x5A else LOWER if 0x61 <= byte <= 0x7A else 0
-    kind = character_class(decode(data, start, np.int64(end))[0])
-    return kind if kind in (UPPER, LOWER) else 0
+    code = decode(data, start, np.int64(end))[0]
+    kind = character_class(code)
+    return kind if code < ARMENIAN and (kind in (UPPER, LOWER)) else 0

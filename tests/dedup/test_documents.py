@@ -11,7 +11,8 @@ import pytest
 from upath import UPath
 
 from dedup import documents as module
-from dedup.documents import Corpus, NearDuplicates, decide_near, find_near_duplicates
+from dedup.documents import Corpus, NearDuplicates, find_near_duplicates
+from dedup.step import decide_corpus
 from pipelines.ragged import Ragged
 from pipelines.schema import DOCUMENT, ID
 from pipelines.shards import cut_groups, read_shard, write_shard
@@ -200,7 +201,7 @@ def test_decisions_name_rule_value_and_threshold(tmp_path):
     parts = build(folder, rows, settings, shards=2)
     outputs = [Output(folder / "decisions", part, "") for part in parts]
     inputs = (folder / "documents", folder / "measures", [], [], parts)
-    wrote = decide_near(settings, *inputs, tmp_path / "scratch", outputs)
+    wrote = decide_corpus(settings, *inputs, tmp_path / "scratch", outputs)
     assert [w.counts for w in wrote] == [{"documents": 1, "would_remove": 0}, {"documents": 2, "would_remove": 1}]
     rows = read_shard(outputs[1].path).to_pylist()
     similarity = 186 / 196

@@ -14,9 +14,10 @@ from pipelines.ragged import Ragged
 from pipelines.spans import rewrite
 
 PARTS = [
-    "Home", "Log in", "a sentence of some words.", "Yes.", "“Done!”", "[1]", ".[12][3]", "a[7]", "[edit]", "[", "{", "}",
-    "lorem ipsum", "Dolor sit amet", "Please enable JavaScript", "we use cookies", "javascript", "terms of use", "好。", "漢字",
-    "ไทยไม่มีช่องว่าง", "x" * 40, "\t", "...", "…", "3.14", "\x85", "\u2028", "\r", "é", "\x00", "«", "»", "؟",
+    "Home", "Log in", "a sentence of some words.", "Yes.", "“Done!”", "[1]", ".[12][3]", "a[7]", "[edit]", "[", "{",
+    "}", "lorem ipsum", "Dolor sit amet", "Please enable JavaScript", "we use cookies", "javascript", "terms of use",
+    "好。", "漢字", "ไทยไม่มีช่องว่าง", "x" * 40, "\t", "...", "…", "3.14", "\x85", "\u2028", "\r", "é", "\x00", "«", "»",
+    "؟",
 ]  # fmt: skip
 LINE = st.lists(st.sampled_from(PARTS), max_size=6).map(" ".join)
 TEXTS = st.lists(st.lists(LINE, max_size=8).map("\n".join) | st.text(max_size=30), max_size=4)

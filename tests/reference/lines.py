@@ -1,6 +1,7 @@
 """Plain twin of filters/lines.py, over str."""
 
 import re
+from itertools import pairwise
 
 BLANKS = " \t"
 
@@ -42,7 +43,7 @@ def wraps(text: str) -> list[bool]:
     lines = text.splitlines()
     limit = wrap_width([width(line) for line in lines]) if len(lines) >= 4 else 0
     answer = [False] * len(lines)
-    for j, (line, after) in enumerate(zip(lines, lines[1:], strict=False)):
+    for j, (line, after) in enumerate(pairwise(lines)):
         long = limit // 2 < width(line) <= limit
         full = width(line) + 1 + first_word(after) > limit - limit // 8
         answer[j] = long and full and width(after) > 0 and can_break(line) and not opens_item(after)

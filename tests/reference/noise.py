@@ -7,7 +7,7 @@ from collections import Counter
 from reference.marks import sentence_ends
 
 from filters.sequences import FUNCTION_WORDS
-from filters.words import HAS_LETTER, PUNCTUATION_ONLY
+from filters.words import BEGINS_LINE, HAS_LETTER
 from pipelines.utf8 import HAN, LOWER, MARK, SPACE, UPPER, character_class
 
 VOWELS = "aeiouyæœøıəǝɛɔ"
@@ -77,7 +77,7 @@ def is_address(run: bytes) -> bool:
 
 
 def sequences(words: list[tuple[bytes, int, int, bool]]) -> tuple[int, ...]:
-    """Words (bytes, characters, flags, begins behind a space) -> the nine counts, in order."""
+    """Words (bytes, characters, flags, behind a space) -> the nine counts, in order."""
     runs = []
     for word in words:
         if word[3]:
@@ -91,13 +91,18 @@ def sequences(words: list[tuple[bytes, int, int, bool]]) -> tuple[int, ...]:
         elif len(whole) > 40 and whole.isascii():
             unbroken += len(whole)
     starts = lower = articles = lost = 0
-    for before, (word, _, flags, spaced) in zip([(b"", 0, 0, False), *words], words, strict=False):
+    nothing = (b"", 0, 0, True)
+    for before, mark, word in zip([nothing, nothing, *words], [nothing, *words], words, strict=False):
+        letters, _, flags, spaced = word
         if flags & HAS_LETTER:
-            if spaced and before[2] & PUNCTUATION_ONLY and before[0][-1:] in (b".", b"!", b"?"):
-                first = kind(word.decode("utf-8", "replace")[0])
-                starts, lower = starts + (first in (UPPER, LOWER)), lower + (first == LOWER)
-            articles += word in (b"the", b"The")
-            lost += before[0] in (b"the", b"The") and word.decode("utf-8", "replace") in FUNCTION_WORDS
+            ended = mark[0][-1:] in (b".", b"!", b"?") and not mark[2] & HAS_LETTER
+            behind_word = not mark[3] and before[2] & HAS_LETTER
+            if spaced and ended and behind_word and not flags & BEGINS_LINE:
+                first = letters.decode("utf-8", "replace")[0]
+                cased = first < "\u0530" and kind(first) in (UPPER, LOWER)
+                starts, lower = starts + cased, lower + (cased and kind(first) == LOWER)
+            articles += letters in (b"the", b"The")
+            lost += mark[0] in (b"the", b"The") and letters.decode("utf-8", "replace") in FUNCTION_WORDS
     lettered = [word for word, _, flags, _ in words if flags & HAS_LETTER][:500]
     top = sum(n for _, n in Counter(lettered).most_common(10))
     return (
