@@ -66,7 +66,10 @@ class Repeats(CorpusStep):
 
     def judge(self, corpus: Corpus, scratch: Path) -> Iterator[Judged]:
         """Spans to cut, and which documents go because too little of them is left."""
-        least = {"too_few_words": ("words_left", self.min_words), "too_few_passages": ("passages_left", self.min_passages)}
+        least = {
+            "too_few_words": ("words_left", self.min_words),
+            "too_few_passages": ("passages_left", self.min_passages),
+        }
         cut = pl.col("passages_left") < pl.col("passages")
         broken = [
             pl.when(cut & (pl.col(left) < minimum)).then(
