@@ -153,6 +153,18 @@ def _put(data, begin, stop, length, flag, m, start, end, hashes, lengths, flags)
 
 
 @kernel
+def describe(data, begin, stop):
+    """The characters of any word, and the flags that it has by itself."""
+    length, says, at = 0, 0, np.int64(begin)
+    while at < stop:
+        code, size = decode(data, at, stop)
+        says |= _says(code, character_class(code))
+        length += 1
+        at += size
+    return length, _flags(data, np.int64(begin), np.int64(stop), says)
+
+
+@kernel
 def _previous(data, begin, at):
     """The character that ends at ``at``, and where it begins."""
     byte = data[at - 1]

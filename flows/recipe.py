@@ -20,7 +20,7 @@ class Recipe(Settings):
 
     name: str = "recipe"
     about: str = ""
-    words: Literal["unicode"] = "unicode"  # the word splitter that counting rules share
+    words: Literal["unicode", "spacy"] = "unicode"  # the word splitter that counting rules share
     input: InputSettings = InputSettings()
     steps: dict[str, Settings] = {}
 
