@@ -111,15 +111,17 @@ class ChunkSplitter:
         order = np.argsort(chunk, kind="stable")
         return Pieces(chunk[order], start[order], end[order], notes)
 
-    def split_text(self, text: str, chunks: list[str]) -> Pieces:
-        """Take apart the chunks of a text where they stand in it."""
-        begins, at = [], 0
-        for chunk in chunks:
-            at = text.index(chunk, at)
-            begins.append(at)
-            at += len(chunk)
+    def split_within(self, windows: list[tuple[str, str, str]]) -> Pieces:
+        """Take apart chunks where they stand: what is before a chunk, the chunk, and what is behind it."""
+        text = "\n".join(map("".join, windows))
+        sizes = np.array([[len(part) for part in window] for window in windows])
+        begins = np.append(0, np.cumsum(sizes.sum(1) + 1)[:-1]) + sizes[:, 0]
         with self.language.memory_zone():
-            return Pieces(*_pieces(self._tokens(self.tokenizer, text), text, np.array(begins)), np.zeros(0, np.uint8))
+            tokens = self._tokens(self.tokenizer, text)
+        start = tokens[:, 1].astype(np.int64)
+        of = np.searchsorted(begins, start, "right") - 1
+        tokens = tokens[(of >= 0) & (start < (begins + sizes[:, 1])[of])]
+        return Pieces(*_pieces(tokens, text, begins), np.zeros(0, np.uint8))
 
     def _ask(self, chunks: list[str]) -> Pieces:
         """Chunks on lines of their own: no exception goes across a line break, which is a piece itself."""

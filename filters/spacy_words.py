@@ -7,24 +7,19 @@ exception, which is looked for here: documents that have it are shown to spaCy w
 """
 
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 
+from filters.python_text import BREAK, BYTE, INSIDE, RETURN, UNSURE, wide_space
 from filters.spacy_chunks import CLOSES, FRAGILE, OPENS, Pieces, chunk_splitter
 from filters.words import BEGINS_LINE, BEGINS_PARAGRAPH, Words, describe
-from pipelines.bits import inlined, kernel
+from pipelines.bits import kernel
 from pipelines.hashing import hash_word
 from pipelines.ragged import Ragged
 
 CHUNKS = 1 << 22  # remembered at most: 150 MB; a full table is emptied, and fills with what is frequent now
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-
-INSIDE, BLANK, BREAK, RETURN, UNSURE = range(5)  # roles of bytes: no space; a space; a line break; \r; may be wider
-BYTE = np.zeros(256, np.uint8)
-BYTE[[*b" \t\x1f"]] = BLANK
-BYTE[[*b"\n\v\f\x1c\x1d\x1e"]] = BREAK
-BYTE[ord("\r")] = RETURN
-BYTE[[0xC2, 0xE1, 0xE2, 0xE3]] = UNSURE
 
 
 def spacy_words(text: Ragged) -> Words:
@@ -95,45 +90,22 @@ class Memo:
         return np.concatenate((self.first, ends)), pieces
 
     def _with_doubtful(self, text: Ragged, rows, start, end, entry):
-        """``first`` and ``pieces``, with entries of their own for the chunks of documents that spaCy must see whole."""
-        doubtful = np.zeros(text.rows, np.bool_)
-        doubt(text.data, rows, start, end, entry, self.notes, doubtful)
-        chunk, begin, stop, places, count = [], [], [], [], 0
-        for row in np.flatnonzero(doubtful):
-            of = slice(rows[row], rows[row + 1])
-            chunks = [text.data[a:b].tobytes().decode() for a, b in zip(start[of], end[of], strict=True)]
-            split = chunk_splitter().split_text(text.row(row).decode(), chunks)
-            entry[of] = self.known + count + np.arange(len(chunks))
-            chunk.append(split.chunk + count)
-            begin.append(split.start)
-            stop.append(split.end)
-            places.append(start[of])
-            count += len(chunks)
-        if not chunk:
+        """``first`` and ``pieces``, with entries of their own for chunks that depend on what stands beside them."""
+        doubtful = np.empty(start.size, np.int64)
+        doubtful = doubtful[: doubt(text.data, rows, start, end, entry, self.notes, doubtful)]
+        if not doubtful.size:
             return self.first, self.pieces
-        split = Pieces(*(np.concatenate(part) for part in (chunk, begin, stop)), np.zeros(0, np.uint8))
-        return self._and(text.data, np.concatenate(places), split)
-
-
-@inlined
-def wide_space(data, at, stop):
-    """The size of the space beyond ASCII, as ``str.isspace`` has them, that begins here, and the line breaks it makes."""
-    byte = data[at]
-    if byte == 0xC2:
-        if at + 1 < stop and (data[at + 1] == 0x85 or data[at + 1] == 0xA0):
-            return 2, data[at + 1] == 0x85
-        return 0, 0
-    if at + 2 >= stop:
-        return 0, 0
-    second, third = data[at + 1], data[at + 2]
-    if byte == 0xE1:
-        return 3 * (second == 0x9A and third == 0x80), 0
-    if byte == 0xE3:
-        return 3 * (second == 0x80 and third == 0x80), 0
-    if byte == 0xE2 and second == 0x80:
-        breaks = (third == 0xA8) + 2 * (third == 0xA9)
-        return 3 * (0x80 <= third <= 0x8A or breaks > 0 or third == 0xAF), breaks
-    return 3 * (byte == 0xE2 and second == 0x81 and third == 0x9F), 0
+        windows, spots = [], (text.data, start, end, entry, self.notes)
+        for i, row in zip(doubtful, np.searchsorted(rows, doubtful, "right"), strict=True):
+            low = high = i
+            while low > rows[row - 1] and crosses(*spots, low - 1):
+                low -= 1
+            while high + 1 < rows[row] and crosses(*spots, high):
+                high += 1
+            cuts = (start[low], start[i], end[i], end[high])
+            windows.append(tuple(text.data[a:b].tobytes().decode() for a, b in pairwise(cuts)))
+        entry[doubtful] = self.known + np.arange(doubtful.size)
+        return self._and(text.data, start[doubtful], chunk_splitter().split_within(windows))
 
 
 @kernel
@@ -188,16 +160,24 @@ def number_chunks(data, start, end, table, keys, known, entry, fresh):
 
 
 @kernel
+def crosses(data, start, end, entry, notes, i):
+    """May an exception lie across the space between chunk i and the next? A space, since no other white space is one."""
+    spaced = start[i + 1] - end[i] == 1 and data[end[i]] == 0x20
+    return spaced and notes[entry[i]] & CLOSES != 0 and notes[entry[i + 1]] & OPENS != 0
+
+
+@kernel
 def doubt(data, rows, start, end, entry, notes, doubtful):
-    """Mark documents where an exception might lie across a space beside a fragile chunk."""
+    """Find fragile chunks beside which an exception may lie across the space; return how many."""
+    found = 0
     for row in range(rows.size - 1):
         for i in range(rows[row], rows[row + 1]):
-            note = notes[entry[i]]
-            if note & FRAGILE:
-                if note & OPENS and i > rows[row] and start[i] - end[i - 1] == 1 and data[end[i - 1]] == 0x20:
-                    doubtful[row] |= notes[entry[i - 1]] & CLOSES != 0
-                if note & CLOSES and i + 1 < rows[row + 1] and start[i + 1] - end[i] == 1 and data[end[i]] == 0x20:
-                    doubtful[row] |= notes[entry[i + 1]] & OPENS != 0
+            if notes[entry[i]] & FRAGILE:
+                before = i > rows[row] and crosses(data, start, end, entry, notes, i - 1)
+                if before or (i + 1 < rows[row + 1] and crosses(data, start, end, entry, notes, i)):
+                    doubtful[found] = i
+                    found += 1
+    return found
 
 
 @kernel
