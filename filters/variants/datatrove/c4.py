@@ -20,7 +20,7 @@ import pyarrow as pa
 from filters.batch import SPLITTERS, Batch
 from filters.filter import Rewriter, Rule
 from filters.lines import add_up, places
-from filters.phrases import Phrases, phrase_around, phrases
+from filters.phrases import phrase_around, phrases
 from filters.python_text import characters_in, space, stripped
 from filters.variants.datatrove.characters import DECIMAL, bits_of, characters
 from filters.variants.datatrove.rejoin import KEPT, Cleaned, rejoin

@@ -12,23 +12,28 @@ import numpy as np
 import polars as pl
 
 from filters.batch import Batch
-from filters.filter import Rule
-from filters.fineweb import FineWeb
+from filters.filter import Filter, Rule
 from filters.python_text import Parts, lengths, split_at_newlines, stripped
 from filters.variants.datatrove.characters import TERMINALS
 from filters.variants.datatrove.repetition import repeated_parts
 from pipelines.bits import kernel
 
 
-class DatatroveFineWeb(FineWeb):
+class DatatroveFineWeb(Filter):
     """Drops lists, menus and pages that repeat their lines, by the lines and thresholds of datatrove."""
 
+    NAME: ClassVar[str] = "fineweb"
+    MEASURED: ClassVar[tuple[str, ...]] = ("variant", "short_line_width")
     STOPS: ClassVar[str] = TERMINALS
 
     variant: Literal["datatrove-0.10.1"] = "datatrove-0.10.1"
     use_profiles: bool = False
-    short_line_width: int = 30  # characters
-    max_char_dup_ratio: float | None = 0.01
+    short_line_width: int = 30  # characters; a line of no more is short
+
+    min_line_punct_ratio: float | None = 0.12  # lines that end in a stop, of the lines that are not blank
+    max_short_line_ratio: float | None = 0.67  # short lines, of the same
+    max_char_dup_ratio: float | None = 0.01  # characters of lines that stood before, of all but line breaks
+    max_list_ratio: float | None = 0.3  # line breaks a word
 
     def measure(self, batch: Batch) -> pl.DataFrame:
         """A blank document has no lines, and its ratios are 0."""
@@ -47,6 +52,15 @@ class DatatroveFineWeb(FineWeb):
                 "list_ratio": newlines / words.clip(1),
             }
         )
+
+    def rules(self) -> dict[str, Rule]:
+        return {
+            "empty": Rule("lines", "<", 1),
+            "line_punct_ratio": Rule("line_punct_ratio", "<", self.min_line_punct_ratio),
+            "short_line_ratio": Rule("short_line_ratio", ">", self.max_short_line_ratio),
+            "char_dup_ratio": Rule("char_dup_ratio", ">", self.max_char_dup_ratio),
+            "list_ratio": Rule("list_ratio", ">", self.max_list_ratio),
+        }
 
 
 class FineWebPaper(DatatroveFineWeb):

@@ -7,33 +7,24 @@
 * Stop words count in lower case only: "The" is none. There is one list, of English.
 """
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 import polars as pl
 
 from filters.batch import Batch
-from filters.filter import Rule
-from filters.gopher import Gopher
 from filters.python_text import stripped
 from filters.variants.datatrove.characters import characters, is_word
+from filters.variants.published import PublishedGopher
 from pipelines.bits import kernel, ones
 from pipelines.hashing import hash_word
 from pipelines.ragged import Ragged
 
-REASONS = (
-    *("gopher_short_doc", "gopher_long_doc", "gopher_below_avg_threshold", "gopher_above_avg_threshold"),
-    *("gopher_too_many_hashes", "gopher_too_many_ellipsis"),
-    *("gopher_too_many_bullets", "gopher_too_many_end_ellipsis"),
-    *("gopher_below_alpha_threshold", "gopher_enough_stop_words"),  # "enough" is theirs: too few
-)
 
-
-class DatatroveGopher(Gopher):
+class DatatroveGopher(PublishedGopher):
     """Drops what is not prose, by the words and thresholds of datatrove."""
 
     variant: Literal["datatrove-0.10.1"] = "datatrove-0.10.1"
-    use_profiles: bool = False
 
     def measure(self, batch: Batch) -> pl.DataFrame:
         """A document without words has a mean word length, ratios and shares of 0."""
@@ -57,9 +48,6 @@ class DatatroveGopher(Gopher):
                 "stop_words": stop_words,
             }
         )
-
-    def rules(self) -> dict[str, Rule]:
-        return dict(zip(REASONS, super().rules().values(), strict=True))
 
 
 def hashes_of(words: list[str]) -> np.ndarray:

@@ -7,7 +7,7 @@
 * n-grams of five and more are told apart by their words without spaces: "a bc" and "ab c" are one.
 """
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -16,27 +16,21 @@ from filters.batch import Batch
 from filters.filter import Rule
 from filters.python_text import Parts, lengths, split_at_newlines
 from filters.repeats import keep_repeats, number_keys, pair_neighbours, table_for
-from filters.repetition import DUPLICATE, MEASURES, TOP, Repetition, repeated_chars
+from filters.repetition import repeated_chars
+from filters.variants.published import SHARES, PublishedRepetition
 from pipelines.bits import inlined, kernel, multiply
 
-REASONS = (
-    *("dup_para_frac", "dup_para_char_frac", "dup_line_frac", "dup_line_char_frac"),
-    *(f"top_{n}_gram" for n in TOP),
-    *(f"duplicated_{n}_n_grams" for n in DUPLICATE),
-)
 
-
-class DatatroveRepetition(Repetition):
+class DatatroveRepetition(PublishedRepetition):
     """Drops documents that repeat lines, paragraphs or runs of words, by datatrove's shares."""
 
     variant: Literal["datatrove-0.10.1"] = "datatrove-0.10.1"
-    use_profiles: bool = False
 
     def measure(self, batch: Batch) -> pl.DataFrame:
         """An empty document repeats nothing: all shares are 0."""
         text, words = batch.text, batch.words
         chars = lengths(text)
-        shares = np.zeros((len(MEASURES), text.rows))
+        shares = np.zeros((len(SHARES), text.rows))
         paragraphs, lines = split_at_newlines(text, 2, True, True), split_at_newlines(text, 1, True)
         for level, parts in enumerate((paragraphs, lines)):
             again, again_chars = repeated_parts(parts)
@@ -49,11 +43,10 @@ class DatatroveRepetition(Repetition):
         slots = 2 << max(4, int(most).bit_length())
         seen, owner = np.empty(slots, np.uint64), np.zeros(slots, np.int32)
         repeated_n_grams(text.data, *words[:3], words.length, prefix, shift, seen, owner, chars, shares)
-        columns = {"chars": chars, **dict(zip(MEASURES, shares, strict=True))}
-        return pl.DataFrame(columns)
+        return pl.DataFrame({"chars": chars, **dict(zip(SHARES, shares, strict=True))})
 
     def rules(self) -> dict[str, Rule]:
-        return {"empty": Rule("chars", "<", 1), **dict(zip(REASONS, super().rules().values(), strict=True))}
+        return {"empty": Rule("chars", "<", 1), **super().rules()}
 
 
 def repeated_parts(parts: Parts) -> tuple[np.ndarray, np.ndarray]:
@@ -69,9 +62,9 @@ def repeated_parts(parts: Parts) -> tuple[np.ndarray, np.ndarray]:
 def _repeated_parts(offsets, length, key, distinct, counts, numbers, table, found):
     for row in range(offsets.size - 1):
         first, n = offsets[row], offsets[row + 1] - offsets[row]
-        unique = number_keys(key, first, n, table, distinct, counts, numbers)
+        unique = number_keys(key[first : first + n], n, table, distinct, counts, numbers)
         found[0, row] = n - unique
-        found[1, row] = repeated_chars(n, unique, numbers, length[first : first + n])
+        found[1, row] = repeated_chars(n, numbers, length[first : first + n])
 
 
 @kernel
@@ -80,13 +73,13 @@ def top_n_grams(offsets, hashes, lengths, keys, distinct, counts, numbers, place
     for row in range(offsets.size - 1):
         first, every = offsets[row], offsets[row + 1] - offsets[row]
         n = every
-        found = number_keys(hashes, first, n, table, distinct, counts, numbers)
+        number_keys(hashes[first : first + n], n, table, distinct, counts, numbers)
         for i in range(n):
             place[i] = i
         for length in range(2, 5):
             n = keep_repeats(n, counts, place, numbers)
             n = pair_neighbours(n, place, numbers, keys)
-            found = number_keys(keys, 0, n, table, distinct, counts, numbers)
+            found = number_keys(keys, n, table, distinct, counts, numbers)
             most = best = 0
             for number in range(found):
                 if counts[number] > most:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from filters.python_text import characters_in, space
+from filters.python_text import characters_in
 from filters.variants.datatrove.characters import ENDS, PUNCT, all_bits, characters
 from filters.words import Words
 from pipelines.bits import kernel
