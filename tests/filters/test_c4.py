@@ -51,7 +51,7 @@ def test_spans_are_in_order_and_apart(texts):
     for before, after in zip(spans, spans[1:], strict=False):
         assert before["row"] < after["row"] or before["offset"] + before["length"] <= after["offset"]
     for span in spans:
-        assert span["offset"] >= 0 and span["length"] > 0 and span["replacement"] == ""
+        assert 0 <= span["offset"] and span["length"] > 0 and span["replacement"] == ""
         assert span["offset"] + span["length"] <= len(texts[span["row"]].encode())
 
 

@@ -13,8 +13,8 @@ from filters.batch import Batch
 from filters.decide import decide
 from filters.letters import count_letters
 from filters.lines import split_lines
-from filters.marks import finished
 from filters.markup import tag_bytes
+from filters.marks import finished
 from filters.noise import Noise
 from filters.sequences import count_sequences
 from pipelines.ragged import Ragged

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.reference import words as reference
 
 from filters.words import (
     BEGINS_LINE,
@@ -17,7 +18,6 @@ from filters.words import (
 )
 from pipelines.hashing import hash_word
 from pipelines.ragged import Ragged
-from tests.reference import words as reference
 
 PIECES = (
     *("a", "B", "word", "Don't", "n't", "’s", "'ll", "'S", "cannot", "é", "é", "Ü", "ß", "ǅ", "1", "42", "½", "Ⅷ"),
