@@ -20,9 +20,9 @@ import polars as pl
 from pydantic import field_validator
 
 from filters.batch import Batch
+from filters.chunks import BEGINS_LINE, CAPITALS, ELLIPSIS, HAS_LETTER, HAS_NUMBER, PUNCTUATION_ONLY
 from filters.filter import Filter, Rule
 from filters.profiles import stop_words
-from filters.words import BEGINS_LINE, CAPITALS, ELLIPSIS, HAS_LETTER, HAS_NUMBER, PUNCTUATION_ONLY
 from pipelines.bits import inlined, kernel, one_of, ones
 from pipelines.hashing import hash_word, load_short
 from pipelines.ragged import Ragged

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from filters.lines import places
 from pipelines.bits import inlined, kernel
 from pipelines.hashing import hash64
 from pipelines.ragged import Ragged
@@ -97,36 +98,44 @@ class Parts(NamedTuple):
     key: np.ndarray  # uint64[m], equal for equal parts
 
 
-def split_at_newlines(text: Ragged, least: int = 1, most: bool = False, strip: bool = False) -> Parts:
-    r"""``re.split("\n", text)``; with ``most``, at whole runs: ``re.split("\n{least,}", text)``; of the stripped text."""
-    breaks = int((text.data == 10).sum()) + text.rows
-    arrays = [np.empty(breaks, kind) for kind in (np.int32, np.int32, np.int32, np.uint64)]
+NEWLINE = np.arange(256) == 10
+
+
+def split_at_newlines(text: Ragged, least: int = 1, runs: bool = False, strip: bool = False) -> Parts:
+    r"""``text.split("\n")``, or with ``runs`` ``re.split("\n{least,}", text)``; of the stripped text."""
+    breaks = places(text.data, NEWLINE)
+    most = breaks.size + text.rows
+    arrays = [np.empty(most, kind) for kind in (np.int32, np.int32, np.int32, np.uint64)]
     offsets = np.zeros(text.rows + 1, np.int64)
-    _split(*text, least, most, strip, offsets, *arrays)
+    _split(*text, breaks, least, runs, strip, offsets, *arrays)
     return Parts(offsets, *(array[: offsets[-1]] for array in arrays))
 
 
 @kernel
-def _split(offsets, data, least, whole_runs, strip, first, start, end, length, key):
-    m = 0
+def _split(offsets, data, breaks, least, runs, strip, first, start, end, length, key):
+    m = b = 0
     for row in range(offsets.size - 1):
         begin, stop = offsets[row], offsets[row + 1]
         if strip:
             begin, stop = stripped(data, begin, stop)
-        at = begin
-        while at <= stop:
-            run = at
-            while run < stop and data[run] == 10 and (whole_runs or run == at):
-                run += 1
-            if at < stop and run - at < least:
-                at = max(run, at + 1)
-                continue
+        while b < breaks.size and breaks[b] < begin:
+            b += 1
+        while begin <= stop:
+            at = over = stop  # where the part ends, and where the next begins
+            while b < breaks.size and breaks[b] < stop:
+                at = np.int64(breaks[b])
+                over = at + 1
+                b += 1
+                while runs and b < breaks.size and breaks[b] == over and over < stop:
+                    over, b = over + 1, b + 1
+                if over - at >= least:
+                    break
+                at = over = stop
             start[m], end[m] = begin, at
             length[m] = characters_in(data, begin, at)
             key[m] = hash64(data, begin, at)
             m += 1
-            begin = run
             if at == stop:
                 break
-            at = run
+            begin = over
         first[row + 1] = m

@@ -19,9 +19,9 @@ import numpy as np
 import polars as pl
 
 from filters.batch import Batch
+from filters.chunks import BEGINS_LINE, BEGINS_PARAGRAPH, PUNCTUATION_ONLY
 from filters.filter import Filter, Rule
 from filters.repeats import drop_singles, keep_repeats, number_keys, pair_neighbours, table_for
-from filters.words import BEGINS_LINE, BEGINS_PARAGRAPH, PUNCTUATION_ONLY
 from pipelines.bits import kernel
 from pipelines.hashing import mix
 

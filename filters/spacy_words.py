@@ -11,9 +11,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from filters.chunks import put_whole
 from filters.python_text import BREAK, BYTE, INSIDE, RETURN, UNSURE, wide_space
 from filters.spacy_chunks import CLOSES, FRAGILE, OPENS, Pieces, chunk_splitter
-from filters.words import BEGINS_LINE, BEGINS_PARAGRAPH, Words, describe
+from filters.words import BEGINS_LINE, BEGINS_PARAGRAPH, Words
 from pipelines.bits import kernel
 from pipelines.hashing import hash_word
 from pipelines.ragged import Ragged
@@ -80,10 +81,11 @@ class Memo:
 
     def _and(self, data: np.ndarray, start: np.ndarray, split: Pieces) -> tuple[np.ndarray, list[np.ndarray]]:
         """``first`` and ``pieces`` with those of chunks that begin at ``start`` behind them."""
-        hashes, lengths = np.empty(split.start.size, np.uint64), np.empty(split.start.size, np.int32)
-        flags = np.empty(split.start.size, np.uint8)
+        size = split.start.size
+        hashes, lengths, flags = np.empty(size, np.uint64), np.empty(size, np.int32), np.empty(size, np.uint8)
+        places = np.empty(size, np.int32), np.empty(size, np.int32)
         begin = start[split.chunk]
-        describe_words(data, begin + split.start, begin + split.end, hashes, lengths, flags)
+        describe_words(data, begin + split.start, begin + split.end, hashes, *places, lengths, flags)
         ends = self.first[-1] + np.cumsum(np.bincount(split.chunk, minlength=start.size))
         columns = (split.start, split.end, hashes, lengths, flags)
         pieces = [np.concatenate(pair) for pair in zip(self.pieces, columns, strict=True)]
@@ -161,7 +163,7 @@ def number_chunks(data, start, end, table, keys, known, entry, fresh):
 
 @kernel
 def crosses(data, start, end, entry, notes, i):
-    """May an exception lie across the space between chunk i and the next? A space, since no other white space is one."""
+    """May an exception lie across the space between chunk i and the next? Other white space is a piece itself."""
     spaced = start[i + 1] - end[i] == 1 and data[end[i]] == 0x20
     return spaced and notes[entry[i]] & CLOSES != 0 and notes[entry[i + 1]] & OPENS != 0
 
@@ -181,10 +183,11 @@ def doubt(data, rows, start, end, entry, notes, doubtful):
 
 
 @kernel
-def describe_words(data, start, end, hashes, lengths, flags):
-    for j in range(start.size):
-        hashes[j] = hash_word(data, np.int64(start[j]), np.int64(end[j]))
-        lengths[j], flags[j] = describe(data, start[j], end[j])
+def describe_words(data, begin, stop, hashes, start, end, lengths, flags):
+    m = 0
+    for j in range(begin.size):
+        hashes[j] = hash_word(data, np.int64(begin[j]), np.int64(stop[j]))
+        m = put_whole(data, np.int64(begin[j]), np.int64(stop[j]), m, start, end, lengths, flags)
 
 
 @kernel

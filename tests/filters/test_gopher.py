@@ -8,13 +8,13 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.reference import words as reference
 
 from filters.batch import Batch
+from filters.chunks import BEGINS_LINE, CAPITALS, ELLIPSIS, HAS_LETTER, HAS_NUMBER, PUNCTUATION_ONLY
 from filters.decide import decide
 from filters.gopher import Gopher
-from filters.words import BEGINS_LINE, CAPITALS, ELLIPSIS, HAS_LETTER, HAS_NUMBER, PUNCTUATION_ONLY
 from pipelines.ragged import Ragged
+from tests.reference import words as reference
 
 PIECES = ["the", "The", "OF", "tHe", "and", "word", "12", "#", "##", "C#", "...", "wait…", "•", "-", "- ", "* ", "–\t"]
 PIECES += ["●x", "字", "\n", "\n\n", " ", "\r\n", ".", "👍", "-5"]

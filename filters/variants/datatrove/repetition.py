@@ -3,7 +3,7 @@
 * Shares are of the characters of the text, white space too, so those of n-grams of words come out 15 to 20 % smaller.
 * Lines and paragraphs are what lies between line breaks as they are: an indented copy is none, and a text that begins
   and ends in a line break has two empty lines, the second a duplicate.
-* A most frequent n-gram that comes once counts, so five words are dropped; of several the first counts, not the longest.
+* A most frequent n-gram that comes once counts, so five words are dropped; of several the first counts.
 * n-grams of five and more are told apart by their words without spaces: "a bc" and "ab c" are one.
 """
 
@@ -15,8 +15,8 @@ import polars as pl
 from filters.batch import Batch
 from filters.filter import Rule
 from filters.python_text import Parts, lengths, split_at_newlines
-from filters.repeats import keep_repeats, number_keys, pair_neighbours, table_for
-from filters.repetition import repeated_chars
+from filters.repeats import drop_singles, keep_repeats, number_keys, pair_neighbours, table_for
+from filters.repetition import duplicate_chars, repeated_chars
 from filters.variants.published import SHARES, PublishedRepetition
 from pipelines.bits import inlined, kernel, multiply
 
@@ -39,10 +39,8 @@ class DatatroveRepetition(PublishedRepetition):
         most = int(np.diff(words.offsets).max(initial=0))
         scratch = [np.empty(most, kind) for kind in (np.uint64, np.uint64, np.int32, np.int32, np.int32)]
         top_n_grams(words.offsets, words.hash, words.length, *scratch, table_for(most), chars, shares)
-        prefix, shift = np.empty(most + 1, np.uint64), np.empty(most + 1, np.uint64)
-        slots = 2 << max(4, int(most).bit_length())
-        seen, owner = np.empty(slots, np.uint64), np.zeros(slots, np.int32)
-        repeated_n_grams(text.data, *words[:3], words.length, prefix, shift, seen, owner, chars, shares)
+        prefix = [np.empty(most + 1, np.uint64) for _ in range(2)]
+        repeated_n_grams(text.data, *words[:3], words.length, *prefix, *scratch, table_for(most), chars, shares)
         return pl.DataFrame({"chars": chars, **dict(zip(SHARES, shares, strict=True))})
 
     def rules(self) -> dict[str, Rule]:
@@ -125,34 +123,25 @@ def hash_prefixes(data, first, n, start, end, prefix, shift):
 
 
 @kernel
-def repeated_n_grams(data, offsets, start, end, lengths, prefix, shift, seen, owner, chars, shares):
+def repeated_n_grams(
+    data, offsets, start, end, lengths, prefix, shift, keys, distinct, counts, numbers, place, table, chars, shares
+):
     """Shares of the n-grams that stood before, from left to right, none counted twice.
 
     Their words are joined without a space and told apart by a polynomial hash, which of any run of words is the
     difference of two prefixes: with 61 bits, two of a million differ and agree with a chance of 2e-7.
     """
-    stamp = np.int32(0)
     for row in range(offsets.size - 1):
         first, n = offsets[row], offsets[row + 1] - offsets[row]
         hash_prefixes(data, first, n, start, end, prefix, shift)
-        slots = 16
-        while slots < 2 * n:
-            slots *= 2
         for length in range(5, 11):
-            stamp += np.int32(1)
-            i = total = 0
-            while i < n - length + 1:
+            if n < length:
+                break
+            for i in range(n - length + 1):
                 difference = prefix[i + length] + PRIME - prefix[i]
-                key = times(difference - PRIME if difference >= PRIME else difference, shift[i])
-                slot = np.int64((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20)) & (slots - 1)
-                while owner[slot] == stamp and seen[slot] != key:
-                    slot = (slot + 1) & (slots - 1)
-                if owner[slot] == stamp:
-                    for word in range(i, i + length):
-                        total += lengths[first + word]
-                    i += length
-                else:
-                    seen[slot], owner[slot] = key, stamp
-                    i += 1
-            if n:
-                shares[2 + length, row] = total / chars[row]
+                keys[i] = times(difference - PRIME if difference >= PRIME else difference, shift[i])
+                place[i] = i
+            left = drop_singles(n - length + 1, place, keys, table)
+            found = number_keys(keys, left, table, distinct, counts, numbers)
+            of = lengths[first : first + n]
+            shares[2 + length, row] = duplicate_chars(length, found, left, numbers, place, of, table) / chars[row]
