@@ -18,6 +18,7 @@ import polars as pl
 import pyarrow as pa
 
 from filters.batch import SPLITTERS, Batch
+from filters.decide import BREAKS
 from filters.filter import Rewriter, Rule
 from filters.lines import add_up, places
 from filters.phrases import phrase_around, phrases
@@ -32,8 +33,10 @@ from pipelines.utf8 import decode
 POLICIES = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
 TERMS = phrases(["lorem ipsum", "javascript", *POLICIES])
 LOREM, JAVASCRIPT, POLICY, CURLY = 1, 2, 4, 8  # what a line holds
-LONG_WORD, NO_TERMINAL_MARK, SHORT_LINE, OF_LOREM, OF_JAVASCRIPT, OF_CURLY, OF_POLICY = range(1, 8)
+LONG_WORD, NO_TERMINAL_MARK, SHORT_LINE, OF_LOREM, OF_JAVASCRIPT, OF_CURLY, OF_POLICY = range(1, 8)  # of rejoin.REASONS
 KELVIN = "\u212a".encode()  # the one character beyond ASCII that is an ASCII letter, k, in lower case
+BRACKET, TERM_BYTES = np.arange(256) == ord("["), TERMS.first < TERMS.last
+TERM_BYTES[ord("{")] = True
 TERMINAL = np.isin(np.arange(256), [*b".?!\"'"])
 
 
@@ -68,53 +71,70 @@ class DatatroveC4(Rewriter):
         }
 
     def rewrite(self, batch: Batch) -> tuple[pa.Table, pl.DataFrame]:
-        lines = batch.lines
-        cleaned = self._clean(batch)
-        kept = cleaned.reason == KEPT
-        survivors = _rows(cleaned.text, kept)
-        sentences = np.zeros(kept.size, np.int64)
-        sentences[kept] = count_sentences(survivors, SPLITTERS[batch.splitter](survivors))
-        curly = cleaned.reason == OF_CURLY
-        before = _before(lines.offsets, curly)
-        measures = {
-            "lorem_ipsum": add_up(lines.offsets, (cleaned.reason == OF_LOREM) & (before == 0)),
-            "curly_brackets": add_up(lines.offsets, curly),
-            "sentences": add_up(lines.offsets, sentences),
-        }
+        lines, sentences = batch.lines, np.zeros(batch.lines.start.size, np.int64)
+        cleaned = self._read_lines(batch)
+        special = self._special(batch.text, cleaned)
+        usual = np.flatnonzero(~special)
+        self._judge(batch.text.data, usual, cleaned.start[usual], cleaned.end[usual], cleaned)
+        usual = usual[cleaned.reason[usual] == KEPT]
+        sentences[usual] = count_sentences(batch.text.data, batch.words, cleaned.start[usual], cleaned.end[usual])
+        if special.any():
+            rows = np.flatnonzero(special)
+            text = without_citations(batch.text.data, cleaned, rows)
+            self._judge(text.data, rows, text.offsets[:-1], text.offsets[1:], cleaned)
+            words = SPLITTERS[batch.splitter](text)
+            counts = count_sentences(text.data, words, text.offsets[:-1], text.offsets[1:])
+            sentences[rows] = np.where(cleaned.reason[rows] == KEPT, counts, 0)
+        measures = self._measures(lines.offsets, cleaned.reason, sentences)
         dropped = np.zeros(batch.text.rows, np.bool_)
         for rule in self.rules().values():
             if rule.threshold is not None:
-                value = measures[rule.measure]
-                dropped |= value < rule.threshold if rule.breaks == "<" else value > rule.threshold
+                dropped |= BREAKS[rule.breaks](measures[rule.measure], rule.threshold)
         return rejoin(batch.text, lines.offsets, cleaned, dropped), pl.DataFrame(measures)
 
-    def _clean(self, batch: Batch) -> Cleaned:
-        """Each line stripped and without its citations, and why it goes."""
+    def _measures(self, lines: np.ndarray, reason: np.ndarray, sentences: np.ndarray) -> dict[str, np.ndarray]:
+        curly = reason == OF_CURLY
+        earlier = np.cumsum(curly) - curly
+        earlier -= np.repeat(np.append(earlier, 0)[lines[:-1]], np.diff(lines))
+        return {
+            "lorem_ipsum": add_up(lines, (reason == OF_LOREM) & (earlier == 0)),
+            "curly_brackets": add_up(lines, curly),
+            "sentences": add_up(lines, sentences),
+        }
+
+    def _read_lines(self, batch: Batch) -> Cleaned:
+        """Each line stripped, its citations, and whether its words speak against it."""
         data, lines = batch.text.data, batch.lines
         n = lines.start.size
-        start, end = np.empty(n, np.int64), np.empty(n, np.int64)
-        reason, words = np.zeros(n, np.uint8), np.empty(n, np.int32)
-        opening = int((data == 0x5B).sum()) if self.citations else 0
-        cited = np.empty((2, opening), np.int64)
-        offsets, out, firsts = np.zeros(n + 1, np.int64), np.empty(data.size, np.uint8), np.zeros(n + 1, np.int64)
-        places_ = (start, end, words, firsts, cited, offsets, out)
-        limit = self.max_word_length
-        clean_lines(data, *lines[1:], limit, LONG_WORD, self.citations, *characters(), reason, *places_)
-        text = Ragged.of(offsets, out[: offsets[-1]])
-        judge_lines(*text, words, self._held(text), self.terminal_mark, self.min_words, reason)
-        return Cleaned(text, reason, start, end, firsts, cited[:, : firsts[-1]])
+        brackets = places(data, BRACKET) if self.citations else np.empty(0, np.int32)
+        cleaned = Cleaned(
+            reason=np.zeros(n, np.uint8),
+            short=np.zeros(n, np.bool_),
+            start=np.empty(n, np.int64),
+            end=np.empty(n, np.int64),
+            first=np.zeros(n + 1, np.int64),
+            cited=np.empty((2, brackets.size), np.int64),
+        )
+        read_lines(data, *lines[1:], brackets, self.max_word_length, self.min_words, *characters(), *cleaned)
+        return cleaned
 
-    def _held(self, text: Ragged) -> np.ndarray:
-        """What each line holds, uint8[m], as far as the settings ask."""
+    def _special(self, text: Ragged, cleaned: Cleaned) -> np.ndarray:
+        """Lines that cannot be judged where they lie: with citations, and wherever "K" might be the sign of Kelvin."""
+        return (np.diff(cleaned.first) > 0) | (KELVIN in text.data.tobytes())
+
+    def _judge(self, data: np.ndarray, rows: np.ndarray, start: np.ndarray, end: np.ndarray, cleaned: Cleaned) -> None:
+        """Why the lines ``rows`` go, which lie in the bytes ``start:end``, without their citations."""
         asked = LOREM * (self.max_lorem_ipsum is not None) | CURLY * (self.max_curly_brackets is not None)
         asked |= JAVASCRIPT * self.javascript | POLICY * self.policies
-        if KELVIN in text.data.tobytes():
-            text = Ragged.from_strings([text.row(i).replace(KELVIN, b"k") for i in range(text.rows)])
-        wanted = TERMS.first < TERMS.last
-        wanted[0x7B] = True
-        held = np.zeros(text.rows, np.uint8)
-        find_terms(*text, places(text.data, wanted), TERMS, held)
-        return held & np.uint8(asked)
+        lower, begin, stop = data, start, end
+        if KELVIN in data.tobytes():
+            lines = Ragged.from_strings(
+                [data[a:b].tobytes().replace(KELVIN, b"k") for a, b in zip(start, end, strict=True)]
+            )
+            lower, begin, stop = lines.data, lines.offsets[:-1], lines.offsets[1:]
+        held = np.zeros(rows.size, np.uint8)
+        find_terms(lower, begin, stop, places(lower, TERM_BYTES), TERMS, held)
+        judge_lines(data, start, end, rows, cleaned.short, held & np.uint8(asked), self.terminal_mark, cleaned.reason)
 
 
 class FineWebC4(DatatroveC4):
@@ -124,51 +144,56 @@ class FineWebC4(DatatroveC4):
     terminal_mark: bool = False
 
 
-def _rows(text: Ragged, wanted: np.ndarray) -> Ragged:
-    """Some rows of a text."""
-    sizes = np.diff(text.offsets)
-    offsets = np.concatenate(([0], np.cumsum(sizes[wanted]))).astype(np.int64)
-    return Ragged.of(offsets, text.data[np.repeat(wanted, sizes)])
-
-
-def _before(offsets: np.ndarray, marked: np.ndarray) -> np.ndarray:
-    """Of each line, how many of its document's lines before it are marked."""
-    total = np.cumsum(marked) - marked
-    first = np.repeat(offsets[:-1], np.diff(offsets))
-    return total - total[first]
+def without_citations(data: np.ndarray, cleaned: Cleaned, rows: np.ndarray) -> Ragged:
+    """Some of the lines, without their citations."""
+    offsets, out = np.zeros(rows.size + 1, np.int64), np.empty(data.size, np.uint8)
+    cut_citations(data, rows, cleaned.start, cleaned.end, cleaned.first, cleaned.cited, offsets, out)
+    return Ragged.of(offsets, out[: offsets[-1]].copy())
 
 
 @kernel
-def clean_lines(
-    data, start, end, limit, too_long, cut, numbers, blocks, reason, begin, stop, words, first, cited, offsets, out
-):
-    """Lines as they lie -> stripped and written to ``out`` without the citations, whose places are noted."""
-    size = n = 0
+def cut_citations(data, rows, start, end, first, cited, offsets, out):
+    size = 0
+    for i in range(rows.size):
+        j = rows[i]
+        at = start[j]
+        for k in range(first[j], first[j + 1] + 1):
+            stop = end[j] if k == first[j + 1] else cited[0, k]
+            for byte in range(at, stop):
+                out[size] = data[byte]
+                size += 1
+            at = end[j] if k == first[j + 1] else cited[1, k]
+        offsets[i + 1] = size
+
+
+@kernel
+def read_lines(data, start, end, brackets, limit, min_words, numbers, blocks, reason, short, begin, stop, first, cited):
+    """Lines as they lie -> stripped, whether their words are too few or one is too long, and their citations."""
+    n = b = 0
     for j in range(start.size):
         begin[j], stop[j] = stripped(data, start[j], end[j])
-        words[j], longest = count_words(data, begin[j], stop[j])
-        reason[j] = too_long if longest > limit else KEPT
-        at = begin[j]
-        while at < stop[j]:
-            length = citation(data, at, stop[j], numbers, blocks) if cut and data[at] == 0x5B else 0
+        words, longest = count_words(data, begin[j], stop[j], min_words, limit)
+        short[j] = words < min_words
+        if longest > limit:
+            reason[j] = LONG_WORD
+        free = begin[j]
+        while b < brackets.size and brackets[b] < stop[j]:
+            at = np.int64(brackets[b])
+            b += 1
+            length = citation(data, at, stop[j], numbers, blocks) if at >= free else 0
             if length:
                 cited[0, n], cited[1, n] = at, at + length
-                n += 1
-                at += length
-                continue
-            out[size] = data[at]
-            size, at = size + 1, at + 1
-        first[j + 1], offsets[j + 1] = n, size
+                n, free = n + 1, at + length
+        first[j + 1] = n
 
 
 @kernel
-def count_words(data, begin, end):
-    """What ``str.split`` makes of a line: how many words, and the characters of the longest."""
+def count_words(data, begin, end, enough, limit):
+    """What ``str.split`` makes of a line: how many words, and the characters of the longest, as far as it matters."""
     words, longest, at = 0, 0, begin
-    while at < end:
-        size = space(data, at, end)
-        if size:
-            at += size
+    while at < end and (words < enough or end - begin > limit):
+        if space(data, at, end):
+            at += space(data, at, end)
             continue
         word = at
         while at < end and not space(data, at, end):
@@ -184,7 +209,7 @@ WORDS = (np.frombuffer(b"edit]", np.uint8), np.frombuffer(b"citation needed]", n
 
 @kernel
 def citation(data, at, end, numbers, blocks):
-    """Bytes of the citation that opens here, as ``\\\\[\\\\d*]|\\\\[edit]|\\\\[citation needed]`` finds it; 0 for none."""
+    """Bytes of the citation that opens here, [1], [], [edit] or [citation needed]; 0 for none."""
     k = at + 1
     while k < end:
         if data[k] == 0x5D:
@@ -210,40 +235,43 @@ def begins_with(data, at, end, word):
 
 
 @kernel
-def find_terms(offsets, data, seen, search, held):
+def find_terms(data, start, end, seen, search, held):
+    """What each line holds; ``seen`` is where it may."""
     s = 0
-    for j in range(offsets.size - 1):
+    for j in range(start.size):
         found = 0
-        while s < seen.size and seen[s] < offsets[j + 1]:
+        while s < seen.size and seen[s] < end[j]:
             at = np.int64(seen[s])
             s += 1
+            if at < start[j]:
+                continue
             if data[at] == 0x7B:
                 found |= CURLY
                 continue
-            number = phrase_around(data, at, offsets[j], offsets[j + 1], search)
+            number = phrase_around(data, at, start[j], end[j], search)
             if number >= 0:
                 found |= min(1 << number, POLICY)
         held[j] = found
 
 
 @kernel
-def judge_lines(offsets, data, words, held, terminal, min_words, reason):
+def judge_lines(data, start, end, rows, short, held, terminal, reason):
     """Why each line goes, in datatrove's order."""
-    for j in range(words.size):
+    for i in range(rows.size):
+        j, begin, stop = rows[i], start[i], end[i]
         if reason[j] != KEPT:
             continue
-        begin, end = offsets[j], offsets[j + 1]
-        if terminal and not (end > begin and TERMINAL[data[end - 1]] and not is_cut_short(data, begin, end)):
+        if terminal and not (stop > begin and TERMINAL[data[stop - 1]] and not is_cut_short(data, begin, stop)):
             reason[j] = NO_TERMINAL_MARK
-        elif words[j] < min_words:
+        elif short[j]:
             reason[j] = SHORT_LINE
-        elif held[j] & LOREM:
+        elif held[i] & LOREM:
             reason[j] = OF_LOREM
-        elif held[j] & JAVASCRIPT:
+        elif held[i] & JAVASCRIPT:
             reason[j] = OF_JAVASCRIPT
-        elif held[j] & CURLY:
+        elif held[i] & CURLY:
             reason[j] = OF_CURLY
-        elif held[j] & POLICY:
+        elif held[i] & POLICY:
             reason[j] = OF_POLICY
 
 

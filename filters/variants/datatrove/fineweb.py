@@ -85,7 +85,7 @@ def ending_bytes(marks: str) -> np.ndarray:
 
 
 def judge_lines(data: np.ndarray, parts: Parts, short: int, stops: np.ndarray) -> tuple[Parts, np.ndarray, ...]:
-    """Lines -> those that are not blank; int64[n] each: how many, that end in a stop, of ``short`` characters at most."""
+    """Lines -> those that are not blank; int64[n] each: how many, that end in a stop, no longer than ``short``."""
     offsets, counts = np.zeros_like(parts.offsets), np.zeros((3, parts.offsets.size - 1), np.int64)
     black = np.empty(parts.start.size, np.int64)
     _judge(data, parts.offsets, parts.start, parts.end, parts.length, short, stops, black, offsets, counts)

@@ -12,19 +12,21 @@ from pipelines.spans import spans_table
 
 KEPT = 0
 REASONS = np.array(
-    ["", "long_word", "no_terminal_mark", "short_line", "lorem_ipsum", "javascript", "curly_bracket", "policy"]
-    + ["citation", "white_space"],
+    [
+        *("", "long_word", "no_terminal_mark", "short_line", "lorem_ipsum", "javascript", "curly_bracket", "policy"),
+        *("citation", "white_space"),
+    ],
     object,
 )
 CITATION, WHITE_SPACE = 8, 9
 
 
 class Cleaned(NamedTuple):
-    """Lines j stripped, without the citations ``first[j]:first[j + 1]``."""
+    """The lines of a batch, stripped, and without the citations ``first[j]:first[j + 1]`` in line j."""
 
-    text: Ragged  # row j is what is left of line j
     reason: np.ndarray  # uint8[m], why the line goes; KEPT
-    start: np.ndarray  # int64[m], its place in the documents, stripped
+    short: np.ndarray  # bool[m], fewer words than it must have
+    start: np.ndarray  # int64[m], its bytes in the documents, stripped
     end: np.ndarray
     first: np.ndarray  # int64[m + 1]
     cited: np.ndarray  # int64[2, k], where citations begin and end
@@ -32,10 +34,10 @@ class Cleaned(NamedTuple):
 
 def rejoin(text: Ragged, lines: np.ndarray, cleaned: Cleaned, dropped: np.ndarray) -> pa.Table:
     """Spans that leave of each document its kept lines joined by \\n, all stripped; a dropped one stays as it is."""
-    most = int((cleaned.reason == KEPT).sum()) + cleaned.cited.shape[1] + text.rows
+    most = int((cleaned.reason == KEPT).sum()) + cleaned.first[-1] + text.rows
     row, offset, length, newlines = (np.empty(most, np.int64) for _ in range(4))
     code = np.empty(most, np.uint8)
-    n = _rejoin(*text, lines, *cleaned[1:], dropped, row, offset, length, newlines, code)
+    n = _rejoin(*text, lines, cleaned.reason, *cleaned[2:], dropped, row, offset, length, newlines, code)
     breaks = np.array(["\n" * k for k in range(int(newlines[:n].max(initial=0)) + 1)], object)
     return spans_table(row[:n], offset[:n], length[:n], REASONS[code[:n]], breaks[newlines[:n]])
 

@@ -6,36 +6,46 @@ from filters.python_text import characters_in
 from filters.variants.datatrove.characters import ENDS, PUNCT, all_bits, characters
 from filters.words import Words
 from pipelines.bits import kernel
-from pipelines.ragged import Ragged
+
+MAY_BE_MARK = np.array([i >= 33 and not chr(i).isalnum() for i in range(128)])  # which ASCII words begin with
 
 
-def count_sentences(text: Ragged, words: Words) -> np.ndarray:
-    """int64[n]. White space alone is a sentence, an empty text is none."""
-    counts = np.zeros(text.rows, np.int64)
-    _count(*text, *words[:3], *characters(), counts)
+def count_sentences(data: np.ndarray, words: Words, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Lines ``data[start:end]`` in their order -> int64[m]. White space alone is a sentence, an empty line is none."""
+    counts = np.zeros(start.size, np.int64)
+    _count(data, *words[1:3], start, end, *characters(), counts)
     return counts
 
 
 @kernel
-def _count(offsets, data, first, start, end, numbers, blocks, counts):
+def _count(data, begin, stop, start, end, numbers, blocks, counts):
     """A sentence begins at the first piece, and at the first behind an ending mark that is no punctuation.
 
     White space is such a piece, except for a single space behind another piece.
     """
-    for row in range(offsets.size - 1):
-        at, ended = offsets[row], False
-        sentences = np.int64(at < offsets[row + 1])
-        for j in range(first[row], first[row + 1]):
-            if ended and is_piece(data, offsets[row], at, start[j]):
+    j = 0
+    for i in range(start.size):
+        at, ended = start[i], False
+        sentences = np.int64(at < end[i])
+        while j < begin.size and begin[j] < end[i]:
+            if begin[j] < start[i]:
+                j += 1
+                continue
+            if ended and is_piece(data, start[i], at, begin[j]):
                 sentences, ended = sentences + 1, False
-            bits = all_bits(data, start[j], end[j], numbers, blocks)
-            if bits & ENDS and characters_in(data, start[j], end[j]) == 1:
-                ended = True
-            elif ended and not bits & PUNCT:
+            byte = data[begin[j]]
+            if byte > 0x7F or MAY_BE_MARK[byte]:
+                bits = all_bits(data, begin[j], stop[j], numbers, blocks)
+                if bits & ENDS and characters_in(data, begin[j], stop[j]) == 1:
+                    ended = True
+                elif ended and not bits & PUNCT:
+                    sentences, ended = sentences + 1, False
+            elif ended:
                 sentences, ended = sentences + 1, False
-            at = np.int64(end[j])
-        sentences += ended and is_piece(data, offsets[row], at, offsets[row + 1])
-        counts[row] = sentences
+            at = np.int64(stop[j])
+            j += 1
+        sentences += ended and is_piece(data, start[i], at, end[i])
+        counts[i] = sentences
 
 
 @kernel
