@@ -46,11 +46,13 @@ class ChunkSplitter:
     def __init__(self):
         try:
             import spacy
-            from spacy.attrs import ORTH
+            from spacy.attrs import IS_SPACE, ORTH
             from spacy.tokenizer import Tokenizer
         except ImportError:
             raise RecipeError('words = "spacy" needs spaCy: pip install "gristmill[spacy]"') from None
         self.language = spacy.blank("en")
+        # Of each new word spaCy would note a dozen things, its shape, is it like a number: half the time of a new chunk.
+        self.language.vocab.lex_attr_getters = {IS_SPACE: str.isspace}
         self.tokenizer = whole = self.language.tokenizer
         switch = {"on": False}
 
