@@ -33,6 +33,11 @@ def _memo() -> "Memo":
     return Memo()
 
 
+def forget() -> None:
+    """Begin with an empty memo, as a new process does."""
+    _memo.cache_clear()
+
+
 class Memo:
     """Chunks and their pieces. Pieces of entry i are ``first[i]:first[i + 1]`` of the columns of ``pieces``."""
 
