@@ -84,7 +84,9 @@ def main() -> None:
         spacy_words.forget()
         cold, warm = chain_seconds(texts), chain_seconds(texts)
         (peer,) = ask(arguments.python, rows, "--time")
-        print(f"chain: datatrove {peer['cpu']:.1f} s; gristmill cold {cold:.2f} s, {peer['cpu'] / cold:.0f} x;", end=" ")
+        print(
+            f"chain: datatrove {peer['cpu']:.1f} s; gristmill cold {cold:.2f} s, {peer['cpu'] / cold:.0f} x;", end=" "
+        )
         print(f"warm {warm:.2f} s, {peer['cpu'] / warm:.0f} x")
 
 

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from filters.chunks import BEGINS_LINE, BEGINS_PARAGRAPH
 from filters.lines import places
 from pipelines.bits import inlined, kernel
 from pipelines.hashing import hash64
@@ -96,6 +97,39 @@ class Parts(NamedTuple):
     end: np.ndarray  # int32[m]
     length: np.ndarray  # int32[m], in characters
     key: np.ndarray  # uint64[m], equal for equal parts
+
+
+@kernel
+def find_chunks(offsets, data, rows, start, end, begins):
+    """Fill in what ``str.split`` makes of each document, and whether it begins a line or a paragraph."""
+    m = 0
+    for row in range(offsets.size - 1):
+        at, stop = offsets[row], offsets[row + 1]
+        breaks = 2
+        while at < stop:
+            role = BYTE[data[at]]
+            if role != INSIDE:
+                size, broken = 1, 0
+                if role == BREAK:
+                    broken = 1
+                elif role == RETURN:
+                    broken = np.int64(at + 1 == stop or data[at + 1] != 10)
+                elif role == UNSURE:
+                    size, broken = wide_space(data, at, stop)
+                if size:
+                    at, breaks = at + size, breaks + broken
+                    continue
+            start[m] = at
+            while at < stop:
+                role = BYTE[data[at]]
+                if role != INSIDE and (role != UNSURE or wide_space(data, at, stop)[0]):
+                    break
+                at += 1
+            end[m] = at
+            begins[m] = 0 if breaks == 0 else BEGINS_LINE if breaks == 1 else BEGINS_LINE | BEGINS_PARAGRAPH
+            breaks = 0
+            m += 1
+        rows[row + 1] = m
 
 
 NEWLINE = np.arange(256) == 10

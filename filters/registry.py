@@ -12,6 +12,8 @@ from filters.variants.datatrove.c4 import DatatroveC4, FineWebC4
 from filters.variants.datatrove.fineweb import DatatroveFineWeb, FineWebPaper
 from filters.variants.datatrove.gopher import DatatroveGopher
 from filters.variants.datatrove.repetition import DatatroveRepetition
+from filters.variants.dclm import DclmGopher, DclmRepetition
+from filters.variants.dolma import DolmaGopher, DolmaRepetition
 from pipelines.errors import RecipeError
 
 KINDS = (Language, C4, Gopher, Repetition, FineWeb, Noise, Keywords)
@@ -20,6 +22,7 @@ FILTERS: dict[str, type[Filter]] = {kind.NAME: kind for kind in KINDS}
 VARIANT_KINDS = (
     *(DatatroveGopher, DatatroveRepetition, DatatroveC4, DatatroveFineWeb),
     *(FineWebC4, FineWebPaper),
+    *(DolmaGopher, DolmaRepetition, DclmGopher, DclmRepetition),
 )
 VARIANTS: dict[str, dict[str, type[Filter]]] = {
     name: {kind.model_fields["variant"].default: kind for kind in (FILTERS[name], *VARIANT_KINDS) if name == kind.NAME}

@@ -17,13 +17,14 @@ import numpy as np
 from pipelines.errors import RecipeError
 
 FRAGILE, OPENS, CLOSES = 1, 2, 4
-# Once spaCy has met this word, number 1 of its symbols, and forgotten it, it throws at it; datatrove then strikes it out
-# of the text. So here it is asked for by another name, and left out where it is a piece.
+# Once spaCy has met this word, number 1 of its symbols, and forgotten it, it throws at it; datatrove then strikes it
+# out of the whole text. Here it is asked for by another name, and left out where it is a piece: the one difference is
+# a text that also has it inside another word.
 CURSED, STAND_IN = "IS_ALPHA", "IS_ALPHZ"
 BATCH = 200_000  # characters given to spaCy at once
 
-# Half of all chunks are a word of ASCII letters, with or without a mark behind it. Where no exception knows it, that is
-# one piece and the mark another; saying so here is 20 times as fast as asking spaCy.
+# Half of all chunks are a word of ASCII letters, with or without a mark behind it. Where no exception knows it, that
+# is one piece and the mark another; saying so here is 20 times as fast as asking spaCy.
 PLAIN = re.compile("([A-Za-z]{2,})([,;:!?.]?)")
 
 
@@ -51,7 +52,7 @@ class ChunkSplitter:
         except ImportError:
             raise RecipeError('words = "spacy" needs spaCy: pip install "gristmill[spacy]"') from None
         self.language = spacy.blank("en")
-        # Of each new word spaCy would note a dozen things, its shape, is it like a number: half the time of a new chunk.
+        # Of each new word spaCy would note a dozen things, as its shape: half the time that a new chunk takes.
         self.language.vocab.lex_attr_getters = {IS_SPACE: str.isspace}
         self.tokenizer = whole = self.language.tokenizer
         switch = {"on": False}

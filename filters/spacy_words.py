@@ -12,9 +12,9 @@ from itertools import pairwise
 import numpy as np
 
 from filters.chunks import put_whole
-from filters.python_text import BREAK, BYTE, INSIDE, RETURN, UNSURE, wide_space
+from filters.python_text import find_chunks
 from filters.spacy_chunks import CLOSES, FRAGILE, OPENS, Pieces, chunk_splitter
-from filters.words import BEGINS_LINE, BEGINS_PARAGRAPH, Words
+from filters.words import Words
 from pipelines.bits import kernel
 from pipelines.hashing import hash_word
 from pipelines.ragged import Ragged
@@ -113,39 +113,6 @@ class Memo:
             windows.append(tuple(text.data[a:b].tobytes().decode() for a, b in pairwise(cuts)))
         entry[doubtful] = self.known + np.arange(doubtful.size)
         return self._and(text.data, start[doubtful], chunk_splitter().split_within(windows))
-
-
-@kernel
-def find_chunks(offsets, data, rows, start, end, begins):
-    """Fill in the chunks of each document: their places, and whether they begin a line or a paragraph."""
-    m = 0
-    for row in range(offsets.size - 1):
-        at, stop = offsets[row], offsets[row + 1]
-        breaks = 2
-        while at < stop:
-            role = BYTE[data[at]]
-            if role != INSIDE:
-                size, broken = 1, 0
-                if role == BREAK:
-                    broken = 1
-                elif role == RETURN:
-                    broken = np.int64(at + 1 == stop or data[at + 1] != 10)
-                elif role == UNSURE:
-                    size, broken = wide_space(data, at, stop)
-                if size:
-                    at, breaks = at + size, breaks + broken
-                    continue
-            start[m] = at
-            while at < stop:
-                role = BYTE[data[at]]
-                if role != INSIDE and (role != UNSURE or wide_space(data, at, stop)[0]):
-                    break
-                at += 1
-            end[m] = at
-            begins[m] = 0 if breaks == 0 else BEGINS_LINE if breaks == 1 else BEGINS_LINE | BEGINS_PARAGRAPH
-            breaks = 0
-            m += 1
-        rows[row + 1] = m
 
 
 @kernel

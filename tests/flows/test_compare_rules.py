@@ -61,7 +61,9 @@ def test_a_wrong_choice_is_explained(corpus, variants, said):
 
 
 def test_a_variant_that_a_filter_lacks_names_those_it_has():
-    with pytest.raises(RecipeError, match=r"fineweb has no variant 'nemo'; it has datatrove-0\.10\.1, fineweb-paper, grist"):
+    with pytest.raises(
+        RecipeError, match=r"fineweb has no variant 'nemo'; it has datatrove-0\.10\.1, fineweb-paper, grist"
+    ):
         parse_recipe({"steps": {"fineweb": {"variant": "nemo"}}}, "r.toml")
     with pytest.raises(RecipeError, match="exact has no variant"):
         parse_recipe({"steps": {"exact": {"variant": "nemo"}}}, "r.toml")

@@ -26,8 +26,8 @@ from datatrove.pipeline.filters import (
 from datatrove.utils.text import split_into_words
 from datatrove.utils.word_tokenizers import load_word_tokenizer
 
-# Once spaCy has met this word and forgotten it, it throws at it, and datatrove strikes it out: only in the first document
-# that holds it, it is a word. Answers are those for the others.
+# Once spaCy has met this word and forgotten it, it throws at it, and datatrove strikes it out: only in the first
+# document that holds it, it is a word. Answers are those for the others.
 CURSED = "IS_ALPHA"
 ALONE = {
     "repetition": GopherRepetitionFilter(),

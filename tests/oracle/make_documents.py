@@ -14,19 +14,51 @@ from pathlib import Path
 
 import zstandard
 
-SPACES = [" ", "\n", "\n\n", "  ", "\t", "\r", "\r\n", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x1f", "\x85", "\xa0"]
-SPACES += ["\u1680", "\u2003", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000", " \n", "\n ", " \u2028", "\u200b", "\ufeff"]
-MARKS = [*".,;:!?'\"()[]{}<>#*-_/\\|@&%$^~`+="] + ["...", "…", "—", "–", "’", "“", "”", "•", "‣", "。", "？", "！", "،", "؟", "।"]
-MARKS += ["\u061e", "\U00011944", "\0", "\x07", "\x7f", "\x9d", "\u0301", "\u200d", "\ufffd", "１", "％"]
-EXCEPTIONS = [":)", "):", ":-(", "8)", "e.g.", "i.e.", "Mr.", "it's", "don't", "can't", "U.S.A.", "a.m.", "10p.m.", "o.O"]
-EXCEPTIONS += ["C++", "'em", "’s", "it’s", "''", "``", "(59):", "x:", "foo:)", "site(s):", "</3", "and/or", "w/o", "id.", "vs."]
-EXCEPTIONS += ["IS_ALPHA", "X", "PERSON", "http://a.b/c?d=1", "me@a.org", "$3.50", "10km", "3-4", "COVID-19", "a--b", "Mr.Smith"]
-WORDS = ["the", "The", "be", "to", "of", "and", "that", "have", "with", "a", "mill", "grain", "turns", "bread", "river"]
-WORDS += ["Straße", "naïve", "мельница", "磨坊", "水車小屋", "โรงสี", "مطحنة", "한국어", "चक्की", "12", "1,234.5", "½", "Ⅷ", "٣", "😀", "👩‍🌾"]
-PHRASES = ["javascript", "JavaScript", "lorem ipsum", "Lorem\u00a0ipsum", "terms of use", "use coo\u212aies", "cookie policy"]
-PHRASES += ["[1]", "[]", "[٣]", "[edit]", "[citation needed]", "[a]", "a[3]", "lorem[1] ipsum", "java[2]script", "{", "{}", "[[1]]"]
-LINES = ["", " ", "- item one", "• item", "* star", "Read more...", "And so on…", "He said so. ", "One two three.", "Short."]
-LINES += ["“Quoted it is.”", 'He said "yes"', "It was so [1].", "It was so.[1]", "It was so. [1]", "[1] [2] [3]", "Hello!  \"What\"", "x" * 1001]
+SPACES = [*" \n\t\r\v\f\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2003\u2028\u2029\u202f\u205f\u3000\u200b\ufeff"]
+SPACES += ["\n\n", "  ", "\r\n", " \n", "\n ", " \u2028"]
+MARKS = [*".,;:!?'\"()[]{}<>#*-_/\\|@&%$^~`+=…—–’“”•‣。？！،؟।\u061e\U00011944\0\x07\x7f\x9d\u0301\u200d\ufffd１％"]
+EXCEPTIONS = """:) ): :-( 8) e.g. i.e. Mr. it's don't can't U.S.A. a.m. 10p.m. o.O C++ 'em ’s it’s '' `` (59): x: foo:)
+site(s): </3 and/or w/o id. vs. X PERSON http://a.b/c?d=1 me@a.org $3.50 10km 3-4 COVID-19 a--b Mr.Smith note: (:]x ..."""
+WORDS = """the The be to of and that have with a mill grain turns bread river
+Straße naïve мельница 磨坊 水車小屋 โรงสี مطحنة 한국어 चक्की 12 1,234.5 ½ Ⅷ ٣ 😀 👩‍🌾"""
+EXCEPTIONS, WORDS = EXCEPTIONS.split(), WORDS.split()
+PHRASES = [
+    "javascript",
+    "JavaScript",
+    "lorem ipsum",
+    "Lorem\u00a0ipsum",
+    "terms of use",
+    "use coo\u212aies",
+    "cookie policy",
+]
+PHRASES += [
+    "[1]",
+    "[]",
+    "[٣]",
+    "[edit]",
+    "[citation needed]",
+    "[a]",
+    "a[3]",
+    "lorem[1] ipsum",
+    "java[2]script",
+    "{",
+    "[[1]]",
+]
+LINES = [
+    "",
+    " ",
+    "- item one",
+    "• item",
+    "* star",
+    "Read more...",
+    "And so on…",
+    "He said so. ",
+    "One two three.",
+    "Short.",
+]
+LINES += ["“Quoted it is.”", 'He said "yes"', "It was so [1].", "It was so.[1]", "It was so. [1]", "[1] [2] [3]"]
+LINES += ['Hello!  "What"', "x" * 1001]
+CURSED = ["a IS_ALPHA b", "(IS_ALPHA).", "xIS_ALPHAy", "token.IS_ALPHA, IS_ALPHA"]  # see filters/spacy_chunks.py
 
 
 def prose(rng: random.Random, words: int) -> str:
@@ -52,7 +84,9 @@ def repeats():
         yield "\n\n".join([line, *(f"Other {i}" for i in range(4)), *[line] * n])
         yield "\n".join([line, *(f"Other {i}" for i in range(4)), *[line] * n])
         yield unlike(0, 60) + " the of" + " ... and" * (5 + n) + "…" * n
+        yield "\n\n".join([*(f"Paragraph {i} of {unlike(10 * i, 4)}" for i in range(5)), *["twice"] * 2 * n])
     yield "the of word " * 33_334
+    yield from CURSED
 
 
 def thresholds(rng: random.Random):
@@ -62,7 +96,9 @@ def thresholds(rng: random.Random):
         yield prose(rng, n)
         yield "\n".join(["One mill turns. "] * n)
     for n in range(6):
-        distinct = [f"Line {i} holds {'abcdefgh'[i % 8] * (1 + i)} words of its own, and one full stop." for i in range(20)]
+        distinct = [
+            f"Line {i} holds {'abcdefgh'[i % 8] * (1 + i)} words of its own, and one full stop." for i in range(20)
+        ]
         yield "\n".join(distinct + [distinct[0]] * n)
         yield "\n\n".join(distinct + [distinct[0]] * n)
         yield "\n".join(distinct[: n + 2])
@@ -72,7 +108,7 @@ def thresholds(rng: random.Random):
         yield "\n".join(["- " + line for line in distinct[: 20 - n]] + ["no item at all."] * n)
         yield "\n".join([line + "..." for line in distinct[: 4 + n]] + distinct[10:])
         yield "\n".join(line[: 28 + n] for line in distinct)
-        yield " ".join("ab abcdefghijklmn".split()[i % 2] for i in range(60 + n))
+        yield " ".join(["ab", "abcdefghijklmn"][i % 2] for i in range(60 + n))
         yield " ".join(["12", "..", "34"] * 4 * n) + " " + prose(rng, 50)
         yield "a bc d e f g ab c d e f g " * n + prose(rng, 40)
         yield prose(rng, 10) + " " + " ".join(["turn the mill of bread to river"] * n) + " " + prose(rng, 10 * n)
@@ -95,7 +131,9 @@ def anything(rng: random.Random):
             row = rng.randrange(len(lines))
             at = rng.randrange(len(lines[row]) + 1)
             lines[row] = lines[row][:at] + rng.choice(SPACES + MARKS + EXCEPTIONS + PHRASES) + lines[row][at:]
-        yield rng.choice(["\n", "\n", "\n\n", "\r\n", "\r", "\u2028", " \n "]).join(lines) + rng.choice(["", "\n", " ", "\n\n"])
+        yield rng.choice(["\n", "\n", "\n\n", "\r\n", "\r", "\u2028", " \n "]).join(lines) + rng.choice(
+            ["", "\n", " ", "\n\n"]
+        )
 
 
 def documents():
