@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: install run test lint lock
+.PHONY: install run test lint lock peers
 
 install: .venv/installed
 
@@ -31,3 +31,8 @@ test: install
 lint: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The tools that benchmarks compare with, in an environment of their own.
+peers:
+	$(PYTHON) -m venv build/peers/.venv
+	build/peers/.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/peers.txt

@@ -2,7 +2,7 @@
 
 Each side is a child process, measured from outside by the kernel's account of it and all its children (CPU seconds,
 wall seconds, the peak memory of the largest). Where the last line it prints is a JSON object, that is its own account
-of the work alone, without start-up and compiling: ``bytes`` and ``cpu`` and whatever it found.
+of the work alone, without start-up and compiling: ``bytes``, ``cpu``, ``wall`` and whatever it found.
 """
 
 import json
@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from statistics import median
 
@@ -57,14 +58,15 @@ class Figures:
     wall: float
     peak: int
     rate: float  # bytes per CPU second
+    pace: float  # bytes per second by the clock
     said: dict
 
     @classmethod
     def of(cls, side: Side, runs: list[Run]) -> "Figures":
         said, size = runs[-1].said, runs[-1].said.get("bytes", side.bytes)
-        work = median(run.said.get("cpu", run.cpu) for run in runs)
         cpu, wall, peak = (median(getattr(run, name) for run in runs) for name in ("cpu", "wall", "peak"))
-        return cls(bytes=size, cpu=cpu, wall=wall, peak=int(peak), rate=size / max(work, 1e-9), said=said)
+        rate, pace = (size / median(run.said.get(name, getattr(run, name)) for run in runs) for name in ("cpu", "wall"))
+        return cls(bytes=size, cpu=cpu, wall=wall, peak=int(peak), rate=rate, pace=pace, said=said)
 
 
 def run(side: Side) -> Run:
@@ -114,12 +116,12 @@ HEAD = ("", "MB", "MB per CPU s", "peer", "times", "MB per s", "peer", "times", 
 def table(results: dict[str, tuple[Figures, Figures | None]]) -> str:
     """A Markdown table of MB (10^6 bytes of text) per second and core, how many times the peer's, and peak memory.
 
-    MB per CPU second is of the work alone where a side tells it; MB per second is of the whole command, by the clock.
+    Rates are of the work alone where a side tells it, else of the whole command; memory is of the whole command.
     """
     lines = [HEAD, ("---", *["---:"] * (len(HEAD) - 1))]
     for name, (ours, peer) in results.items():
         cells = [name, f"{ours.bytes / 1e6:.1f}"]
-        for rate in (lambda f: f.rate, lambda f: f.bytes / f.wall):
+        for rate in (attrgetter("rate"), attrgetter("pace")):
             cells += [_rate(rate(ours)), _rate(rate(peer)) if peer else "", _times(rate(ours), peer and rate(peer))]
         cells += [f"{ours.peak / 1e6:,.0f}", f"{peer.peak / 1e6:,.0f}" if peer else ""]
         lines.append(cells)

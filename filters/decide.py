@@ -14,6 +14,7 @@ from pipelines.schema import ID
 from pipelines.shards import read_shard
 from pipelines.step import Wrote
 
+BROKEN = {"rule": pl.String, "value": pl.Float64, "threshold": pl.Float64}
 BREAKS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
@@ -22,21 +23,25 @@ def decide(rule_set: Filter, measures: pl.DataFrame, profile: np.ndarray) -> pl.
 
     Thresholds are those of the document's profile; a rule without a threshold there is off.
     """
-    names = sorted(set(profile))
-    by_profile = {name: rule_set.for_profile(name).rules() for name in names}
-    frame = measures.with_columns(pl.Series("profile", profile, pl.String))
-    broken = []
-    for name, rule in rule_set.rules().items():
-        thresholds = {p: rules[name].threshold for p, rules in by_profile.items()}
-        threshold = pl.col("profile").replace_strict(thresholds, return_dtype=pl.Float64)
+    names, codes = np.unique(profile.astype(str), return_inverse=True)
+    by_profile = [rule_set.for_profile(name).rules() for name in names]
+    broken = [pl.DataFrame(schema={"row": pl.Int64, **BROKEN})]
+    for name, rule in rule_set.rules().items():  # few documents break a rule: a row each, not a column for all
+        threshold = np.array([_number(rules[name].threshold) for rules in by_profile])[codes]
         if rule.thresholds:
-            threshold = pl.col(rule.by).replace_strict(rule.thresholds, default=threshold, return_dtype=pl.Float64)
-        value = pl.col(rule.measure).cast(pl.Float64)
-        fields = [pl.lit(name).alias("rule"), value.alias("value"), threshold.alias("threshold")]
-        broken.append(pl.when(BREAKS[rule.breaks](value, threshold)).then(pl.struct(fields)))
-    if not broken:
-        return pl.Series("broken", [[]] * len(frame), pl.List(BROKEN_DTYPE))
-    return frame.select(pl.concat_list(broken).list.drop_nulls().alias("broken")).to_series()
+            own = measures[rule.by].replace_strict(rule.thresholds, default=None, return_dtype=pl.Float64).to_numpy()
+            threshold = np.where(np.isnan(own), threshold, own)
+        value = measures[rule.measure].cast(pl.Float64).to_numpy()
+        rows = np.flatnonzero(BREAKS[rule.breaks](value, threshold))  # nothing compares with NaN
+        found = {"row": rows, "rule": [name] * rows.size, "value": value[rows], "threshold": threshold[rows]}
+        broken.append(pl.DataFrame(found, broken[0].schema))
+    lists = pl.concat(broken).group_by("row", maintain_order=True).agg(pl.struct(*BROKEN).alias("broken"))
+    every = pl.DataFrame({"row": np.arange(len(measures))})
+    return every.join(lists, on="row", how="left", maintain_order="left")["broken"].fill_null([])
+
+
+def _number(threshold: float | None) -> float:
+    return np.nan if threshold is None else threshold
 
 
 def decide_shard(chain: dict[str, Filter], shard: UPath, measures: dict[str, UPath], outputs) -> list[Wrote]:
@@ -51,6 +56,3 @@ def decide_shard(chain: dict[str, Filter], shard: UPath, measures: dict[str, UPa
         broken = decide(rule_set, frame, profile)
         results.append(Wrote([output.path.name], write_decisions(output.path, ids, broken)))
     return results
-
-
-BROKEN_DTYPE = pl.Struct({"rule": pl.String, "value": pl.Float64, "threshold": pl.Float64})

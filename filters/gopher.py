@@ -10,6 +10,7 @@ How we count, where the paper leaves it open or the common code errs:
   behind it: "-5" and "*sic*" are none. (datatrove knows • and -, anywhere, and counts blank lines.)
 * Stop words count once each, in lower, upper or title case, by the document's language profile: where that has no
   list, or no language is known, those of ``stop_words``.
+* One rule is ours: text in capitals, a word of one letter being none.
 """
 
 from typing import ClassVar
@@ -19,9 +20,9 @@ import polars as pl
 from pydantic import field_validator
 
 from filters.batch import Batch
+from filters.chunks import BEGINS_LINE, CAPITALS, ELLIPSIS, HAS_LETTER, HAS_NUMBER, PUNCTUATION_ONLY
 from filters.filter import Filter, Rule
 from filters.profiles import stop_words
-from filters.words import BEGINS_LINE, ELLIPSIS, HAS_LETTER, HAS_NUMBER, PUNCTUATION_ONLY
 from pipelines.bits import inlined, kernel, one_of, ones
 from pipelines.hashing import hash_word, load_short
 from pipelines.ragged import Ragged
@@ -46,8 +47,9 @@ class Gopher(Filter):
     max_ellipsis_ratio: float | None = 0.1  # "..." and "…" a word
     max_bullet_lines: float | None = 0.9  # share of lines
     max_ellipsis_lines: float | None = 0.3
-    min_alpha_words: float | None = 0.8  # share of what stands between white space that holds a letter
+    min_alpha_words: float | None = 0.7  # the paper: 0.8; share of what stands between white space that holds a letter
     min_stop_words: int | None = 2  # different ones
+    max_capital_words: float | None = 0.5  # share of words with a letter
 
     @field_validator("stop_words")
     @classmethod
@@ -75,6 +77,7 @@ class Gopher(Filter):
                 "ellipsis_lines": of["ellipsis_lines"] / lines,
                 "alpha_words": of["alpha_chunks"] / of["chunks"].clip(1),
                 "stop_words": of["stop_words"],
+                "capital_words": of["capital_words"] / of["letter_words"].clip(1),
             }
         )
 
@@ -90,12 +93,13 @@ class Gopher(Filter):
             "too_many_ellipsis_lines": Rule("ellipsis_lines", ">", self.max_ellipsis_lines),
             "too_few_alphabetic_words": Rule("alpha_words", "<", self.min_alpha_words),
             "too_few_stop_words": Rule("stop_words", "<", self.min_stop_words),
+            "too_many_capitals": Rule("capital_words", ">", self.max_capital_words),
         }
 
 
 COUNTS = (
     *("words", "chars", "all_words", "chunks", "alpha_chunks", "hashes", "ellipses"),
-    *("lines", "bullet_lines", "ellipsis_lines", "stop_words"),
+    *("lines", "bullet_lines", "ellipsis_lines", "letter_words", "capital_words", "stop_words"),
 )
 SLOTS = 1024  # of a stop word table: 64 words in 3 cases leave four of five empty, so most words need one look
 
@@ -131,9 +135,9 @@ def _look_up(keys, bits, row, key):
 
 @kernel
 def count(data, offsets, start, end, hashes, lengths, flags, profile, keys, bits, counts):
-    """Words -> int64[11, documents] in the order of COUNTS."""
+    """Words -> int64[13, documents] in the order of COUNTS."""
     for row in range(offsets.size - 1):
-        words = chars = chunks = alpha = marks = ellipses = lines = bullets = faded = 0
+        words = chars = chunks = alpha = marks = ellipses = lines = bullets = faded = letters = capitals = 0
         found, previous, edge, has_letter = np.uint64(0), 0, -1, 0  # edge: where the word before ended
         for i in range(offsets[row], offsets[row + 1]):
             flag = flags[i]
@@ -156,14 +160,17 @@ def count(data, offsets, start, end, hashes, lengths, flags, profile, keys, bits
                     spaced = i + 1 == offsets[row + 1] or start[i + 1] > end[i]
                     bullets += _is_bullet(data, start[i], end[i], spaced)
             if flag & HAS_LETTER:
+                letters += 1
+                capitals += flag & CAPITALS != 0 and lengths[i] > 1
                 found |= _look_up(keys, bits, profile[row], hashes[i])
             previous = flag
         alpha += has_letter
         faded += previous & ELLIPSIS != 0
         every = offsets[row + 1] - offsets[row]
-        for j, value in enumerate((words, chars, every, chunks, alpha, marks, ellipses, lines, bullets, faded)):
+        values = (words, chars, every, chunks, alpha, marks, ellipses, lines, bullets, faded, letters, capitals)
+        for j, value in enumerate(values):
             counts[j, row] = value
-        counts[10, row] = ones(found)
+        counts[len(values), row] = ones(found)
 
 
 BULLETS = np.array([int.from_bytes(c.encode(), "little") for c in "•‣⁃◦·●○■□▪▫▶►"], np.uint64)

@@ -29,7 +29,9 @@ class Language(Filter):
 
     model: str = PAIR  # a name in filters/langid/models.py, or file:PATH of a fastText model
     languages: list[str] = []  # ISO 639-1 where there is a code, else 639-3; none: every language is allowed
-    min_probability: float = Field(0.5, ge=0, le=1)  # CCNet (Wenzek et al. 2019) has 0.5, FineWeb 0.65
+    # 0.5 removes nearly all documents in a language that no model knows; 0.3, as NeMo Curator has it, keeps half of
+    # them, and 96 instead of 92 % of the others. FineWeb has 0.65, for lid.176 and English alone.
+    min_probability: float = Field(0.3, ge=0, le=1)
     min_probabilities: dict[str, float] = {}  # by language, instead: {"zh": 0.4}
     max_bytes: int | None = Field(1024, ge=64)  # of a document read, in slices spread over it; None: all of it
 

@@ -11,7 +11,7 @@ from filters.filter import Rewriter
 from pipelines.ragged import Ragged
 from pipelines.schema import SPAN, TEXT
 from pipelines.shards import read_batches, read_shard, write_shard
-from pipelines.spans import rewrite
+from pipelines.spans import replay, rewrite
 from pipelines.step import Output, Wrote
 
 LANGUAGE = "language"  # the step whose labels tell the later ones which profile a document has
@@ -29,21 +29,25 @@ class Measures(Protocol):
 
 def measure_documents(chain: dict[str, Measures], table: pa.Table) -> Frames:
     """Documents (a table with a text column) -> step name -> its measures, one row a document."""
-    return _measure(chain, set(chain), Batch(Ragged.from_text(table[TEXT])), None)[0]
+    return _measure(chain, set(chain), Batch(Ragged.from_text(table[TEXT])))[0]
 
 
-def measure_shard(chain: dict[str, Measures], splitter: str, shard: UPath, labels: UPath, outputs) -> list[Wrote]:
+def measure_shard(
+    chain: dict[str, Measures], splitter: str, shard: UPath, labels: UPath, before: list[UPath], outputs
+) -> list[Wrote]:
     """Measure a shard of documents for the outputs asked for: step names, and ``<name>.spans`` for a rewriter's.
 
-    ``labels`` is where the language step's measures lie if they are not among the outputs.
+    ``labels`` is where the language step's measures lie if they are not among the outputs, and ``before`` the spans
+    that steps before the chain cut.
     """
     wanted = {output.key.removesuffix(SPANS) for output in outputs}
-    known = read_shard(labels, [SURE_LABEL])[SURE_LABEL] if LANGUAGE in chain and LANGUAGE not in wanted else None
+    cuts = [read_shard(path) for path in before]
+    known = read_shard(labels, [SURE_LABEL])[SURE_LABEL] if LANGUAGE not in wanted and labels.exists() else None
     frames, spans, first = {name: [] for name in wanted}, {name: [] for name in wanted}, 0
     for table in read_batches(shard, [TEXT]):
-        batch = Batch(Ragged.from_text(table[TEXT]), splitter=splitter)
+        text = replay(Ragged.from_text(table[TEXT]), cuts, first)
         labelled = None if known is None else known.slice(first, table.num_rows).to_numpy()
-        measured, rewritten = _measure(chain, wanted, batch, labelled)
+        measured, rewritten = _measure(chain, wanted, Batch(text, labelled, splitter))
         for name in wanted:
             frames[name].append(measured[name])
             if name in rewritten:
@@ -55,10 +59,10 @@ def measure_shard(chain: dict[str, Measures], splitter: str, shard: UPath, label
 def warm_up(chain: dict[str, Measures], splitter: str) -> None:
     """Compile every kernel of the chain, or load it from the cache, before worker processes do the same at once."""
     text = Ragged.from_strings(["A first line, and\na second one.", "", "字"])
-    _measure(chain, set(chain), Batch(text, splitter=splitter), None)
+    _measure(chain, set(chain), Batch(text, splitter=splitter))
 
 
-def _measure(chain, wanted: set[str], batch: Batch, labels) -> tuple[Frames, dict[str, pa.Table]]:
+def _measure(chain, wanted: set[str], batch: Batch) -> tuple[Frames, dict[str, pa.Table]]:
     frames, spans = {}, {}
     last = max(i for i, name in enumerate(chain) if name in wanted)
     for name, step in list(chain.items())[: last + 1]:
@@ -67,8 +71,8 @@ def _measure(chain, wanted: set[str], batch: Batch, labels) -> tuple[Frames, dic
             batch = batch.rewritten(rewrite(batch.text, spans[name]))
         elif name in wanted:
             frames[name] = step.measure(batch)
-        if name == LANGUAGE:
-            batch.language = frames[name][SURE_LABEL].to_numpy() if name in frames else labels
+        if name == LANGUAGE and name in frames:
+            batch.language = frames[name][SURE_LABEL].to_numpy()
     return {name: frames[name] for name in wanted}, spans
 
 

@@ -64,6 +64,30 @@ def number_keys(keys, n, table, distinct, counts, numbers):
 
 
 @kernel
+def drop_singles(n, place, keys, table):
+    """Drop of ``place[:n]`` and ``keys[:n]`` most keys that come once, none that comes twice; return how many stay.
+
+    A filter of 8 to 16 places a key, two bits each: taken once, taken twice. Without branches and in 2 to 4 bytes a
+    key, it spares two of three pairs of words the table, where each costs a branch nobody foresees and a cache line:
+    DROPPED ns a word in all.
+    """
+    places, shift = 16, U(60)
+    while places < 8 * n:
+        places, shift = 2 * places, shift - U(1)
+    table[: places >> 4] = 0
+    for i in range(n):
+        at = _slot(keys[i], shift)
+        bits = (table[at >> 4] >> (at & 15) * 2) & 1
+        table[at >> 4] |= (1 + 2 * bits) << (at & 15) * 2
+    kept = 0
+    for i in range(n):
+        at = _slot(keys[i], shift)
+        place[kept], keys[kept] = place[i], keys[i]
+        kept += (table[at >> 4] >> (at & 15) * 2 + 1) & 1
+    return kept
+
+
+@kernel
 def keep_repeats(n, counts, place, numbers):
     """Keep of ``place[:n]`` and ``numbers[:n]`` what is numbered more than once; return how many."""
     kept = 0

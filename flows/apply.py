@@ -8,7 +8,7 @@ from upath import UPath
 from pipelines.ragged import Ragged
 from pipelines.schema import ID, SOURCE, TEXT
 from pipelines.shards import cut_groups, read_batches, read_shard, write_shard
-from pipelines.spans import rewrite
+from pipelines.spans import replay
 from pipelines.step import Wrote
 
 REASON = {"step": pl.String, "rule": pl.String, "value": pl.Float64, "threshold": pl.Float64}
@@ -53,7 +53,7 @@ def apply_shard(shard: UPath, decided: dict[str, UPath], rewritten: dict[str, UP
     for table in read_batches(shard):
         rows = slice(first, first + table.num_rows)
         text = Ragged.from_text(table[TEXT])
-        clean = _rewritten(text, spans, rows)
+        clean = replay(text, list(spans.values()), first)
         stays = ledger["kept"][rows]
         sizes.append((np.diff(text.offsets), np.diff(clean.offsets)))
         place = table.schema.get_field_index(TEXT)
@@ -92,14 +92,6 @@ def _judged(decisions: dict[str, pl.DataFrame], shard: UPath) -> pl.DataFrame:
             else pl.lit(None).alias(column)
         )
     return frame.with_columns(kept=pl.col("rule").is_null(), reasons=pl.col("reasons").fill_null([]))
-
-
-def _rewritten(text: Ragged, spans: dict[str, pa.Table], rows: slice) -> Ragged:
-    for table in spans.values():
-        row = table["row"].to_numpy()
-        begin, end = np.searchsorted(row, (rows.start, rows.stop))
-        text = rewrite(text, table.slice(begin, end - begin), rows.start)
-    return text
 
 
 def _rewritten_by(spans: dict[str, pa.Table], rows: int) -> pl.Series:

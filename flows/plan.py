@@ -2,7 +2,8 @@
 
 Steps come lazily, each made when those before it are finished, because what a step depends on is the checksums they
 left. Per-document steps measure *every* document, whatever the others decide, so one read of a shard serves them all
-and a changed threshold measures nothing anew; who stays is decided afterwards, in the recipe's order.
+and a changed threshold measures nothing anew; who stays is decided afterwards, in the recipe's order. Only a step
+that rewrites text by what it saw of the whole corpus ends a pass: those after it measure what it left.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from itertools import groupby
 
 from upath import UPath
 
-from dedup.exact import Exact, decide_exact
+from dedup.step import CorpusStep, decide_corpus
 from filters.decide import decide_shard
 from filters.filter import Rewriter
 from filters.measure import LANGUAGE, SPANS, measure_shard, warm_up
@@ -20,6 +21,7 @@ from flows.recipe import Recipe
 from pipelines import spans
 from pipelines.ingest import ingest_step
 from pipelines.manifest import Manifest, fingerprint
+from pipelines.settings import Settings
 from pipelines.step import Job, Output, Step
 
 
@@ -27,14 +29,31 @@ def plan(recipe: Recipe, work: UPath) -> Iterator[Step]:
     """The steps from raw files to clean documents. Ask for the next one only when the last is finished."""
     yield ingest_step(work, recipe.input)
     documents = shards_of(work / "documents")
-    if recipe.steps:
-        yield measure_step(recipe, work, documents)
-    for kind, names in groupby(recipe.steps, key=lambda name: isinstance(recipe.steps[name], Exact)):
-        if kind:
-            yield from (exact_step(recipe, work, documents, name) for name in names)
-        else:
-            yield decide_step(recipe, work, documents, list(names))
+    for chain in passes(recipe.steps):
+        yield measure_step(recipe, work, documents, chain)
+        for over_corpus, names in groupby(chain, key=lambda name: isinstance(recipe.steps[name], CorpusStep)):
+            if over_corpus:
+                yield from (corpus_step(recipe, work, documents, name) for name in names)
+            else:
+                yield decide_step(recipe, work, documents, list(names))
     yield apply_step(recipe, work, documents)
+
+
+def passes(steps: dict[str, Settings]) -> Iterator[list[str]]:
+    """The names of the steps, cut behind each that rewrites by what it saw of the whole corpus."""
+    chain = []
+    for name, step in steps.items():
+        chain.append(name)
+        if isinstance(step, CorpusStep) and step.REWRITES:
+            yield chain
+            chain = []
+    if chain:
+        yield chain
+
+
+def rewrites(step: Settings) -> bool:
+    """Does the step leave spans?"""
+    return isinstance(step, Rewriter) or (isinstance(step, CorpusStep) and step.REWRITES)
 
 
 def shards_of(folder: UPath) -> dict[str, dict]:
@@ -55,11 +74,28 @@ def decisions_of(work: UPath, name: str) -> UPath:
     return work / "steps" / name / "decisions"
 
 
-def measure_step(recipe: Recipe, work: UPath, documents: dict[str, dict]) -> Step:
-    """All measures of all per-document steps, one job a shard."""
-    folders, depends, text = {}, {}, []  # text: what its version so far was made by
+def earlier_than(recipe: Recipe, name: str) -> list[str]:
+    """The steps before one, in order."""
+    names = list(recipe.steps)
+    return names[: names.index(name)]
+
+
+def spans_before(recipe: Recipe, work: UPath, name: str) -> list[UPath]:
+    """Where the spans lie that make the text a step sees out of the documents."""
+    return [spans_of(work, other) for other in earlier_than(recipe, name) if rewrites(recipe.steps[other])]
+
+
+def checksums(folder: UPath) -> list[str]:
+    return [shard["sha256"] for _, shard in sorted(shards_of(folder).items())]
+
+
+def measure_step(recipe: Recipe, work: UPath, documents: dict[str, dict], chain: list[str]) -> Step:
+    """All measures of the steps of one pass, one job a shard."""
+    steps = {name: recipe.steps[name] for name in chain}
+    before = spans_before(recipe, work, chain[0])
     labels = recipe.steps[LANGUAGE].measured_settings() if LANGUAGE in recipe.steps else None
-    for name, step in recipe.steps.items():
+    folders, depends, text = {}, {}, []  # text: what its version so far was made by
+    for name, step in steps.items():
         settings = step.measured_settings()
         depends[name] = [settings, recipe.words, labels, list(text)]
         folders[measures_of(work, name)] = settings
@@ -67,64 +103,59 @@ def measure_step(recipe: Recipe, work: UPath, documents: dict[str, dict]) -> Ste
             folders[spans_of(work, name)] = settings
             depends[name + SPANS] = depends[name]
             text.append(settings)
-    places = {
-        key: spans_of(work, key.removesuffix(SPANS)) if key.endswith(SPANS) else measures_of(work, key)
-        for key in depends
-    }
+    places = {k: spans_of(work, k.removesuffix(SPANS)) if k.endswith(SPANS) else measures_of(work, k) for k in depends}
+    cuts = [shards_of(folder) for folder in before]
     jobs = []
     for part, shard in documents.items():
-        outputs = tuple(Output(places[k], part, fingerprint(shard["sha256"], *depends[k]), k) for k in depends)
-        labelled = measures_of(work, LANGUAGE) / f"{part}.parquet"
-        args = (recipe.steps, recipe.words, work / "documents" / f"{part}.parquet", labelled)
-        jobs.append(Job(measure_shard, args, outputs, shard["bytes"]))
-    return Step("measure", folders, jobs, prepare=partial(warm_up, recipe.steps, recipe.words))
+        made_of = [shard["sha256"], [cut[part]["sha256"] for cut in cuts]]
+        outputs = tuple(Output(places[k], part, fingerprint(made_of, *depends[k]), k) for k in depends)
+        paths = [folder / f"{part}.parquet" for folder in (work / "documents", measures_of(work, LANGUAGE), *before)]
+        jobs.append(Job(measure_shard, (steps, recipe.words, *paths[:2], paths[2:]), outputs, shard["bytes"]))
+    title = "measure" if chain[0] == next(iter(recipe.steps)) else f"measure {chain[0]}"
+    return Step(title, folders, jobs, prepare=partial(warm_up, steps, recipe.words))
 
 
 def decide_step(recipe: Recipe, work: UPath, documents: dict[str, dict], names: list[str]) -> Step:
     """Rules over measures, for filters that judge a document alone: one job a shard."""
     measured = {name: shards_of(measures_of(work, name)) for name in {*names, LANGUAGE} & recipe.steps.keys()}
-    folders = {decisions_of(work, name): recipe.steps[name].model_dump(mode="json") for name in names}
+    chain = {name: recipe.steps[name] for name in names}
     jobs = []
     for part in documents:
         labels = measured[LANGUAGE][part]["sha256"] if LANGUAGE in measured else None
-        outputs = tuple(
-            Output(
-                decisions_of(work, name),
-                part,
-                fingerprint(measured[name][part]["sha256"], labels, recipe.steps[name].decided_settings()),
-                name,
-            )
-            for name in names
-        )
+        outputs = []
+        for name, step in chain.items():
+            depends = fingerprint(measured[name][part]["sha256"], labels, step.decided_settings())
+            outputs.append(Output(decisions_of(work, name), part, depends, name))
         measures = {name: measures_of(work, name) / f"{part}.parquet" for name in measured}
-        chain = {name: recipe.steps[name] for name in names}
-        jobs.append(Job(decide_shard, (chain, work / "documents" / f"{part}.parquet", measures), outputs))
-    return Step("decide", folders, jobs)
+        jobs.append(Job(decide_shard, (chain, work / "documents" / f"{part}.parquet", measures), tuple(outputs)))
+    folders = {decisions_of(work, name): step.model_dump(mode="json") for name, step in chain.items()}
+    return Step(f"decide {', '.join(names)}", folders, jobs)
 
 
-def exact_step(recipe: Recipe, work: UPath, documents: dict[str, dict], name: str) -> Step:
-    """Exact duplicates among what the steps before ``name`` left: one job over all shards."""
-    step, order = recipe.steps[name], list(recipe.steps)
-    earlier = [decisions_of(work, n) for n in order[: order.index(name)]]
-    inputs = [*earlier, measures_of(work, name), work / "documents"]
-    depends = fingerprint([sorted(shards_of(folder).items()) for folder in inputs], step.model_dump(mode="json"))
-    outputs = tuple(Output(decisions_of(work, name), part, depends, name) for part in documents)
-    args = (step, work / "documents", measures_of(work, name), earlier, list(documents))
-    job = Job(decide_exact, args, outputs)
-    return Step(f"decide {name}", {decisions_of(work, name): step.model_dump(mode="json")}, [job] if documents else [])
+def corpus_step(recipe: Recipe, work: UPath, documents: dict[str, dict], name: str) -> Step:
+    """A step over the whole corpus, on what the steps before it left: one job for all shards."""
+    step, settings = recipe.steps[name], recipe.steps[name].model_dump(mode="json")
+    measures, before = measures_of(work, name), spans_before(recipe, work, name)
+    earlier = [decisions_of(work, other) for other in earlier_than(recipe, name)]
+    depends = fingerprint([checksums(folder) for folder in (work / "documents", measures, *earlier, *before)], settings)
+    targets = {name: decisions_of(work, name)} | ({name + SPANS: spans_of(work, name)} if step.REWRITES else {})
+    outputs = tuple(Output(folder, part, depends, key) for key, folder in targets.items() for part in documents)
+    scratch = str(work / "steps" / name / "scratch")
+    args = (step, work / "documents", measures, earlier, before, list(documents), scratch)
+    jobs = [Job(decide_corpus, args, outputs)] if documents else []
+    return Step(f"decide {name}", dict.fromkeys(targets.values(), settings), jobs)
 
 
 def apply_step(recipe: Recipe, work: UPath, documents: dict[str, dict]) -> Step:
     """Reasons and spans to documents: what stays, what went and why, and the ledger of both; one job a shard."""
     decided = {name: decisions_of(work, name) for name in recipe.steps}
-    rewritten = {name: spans_of(work, name) for name, step in recipe.steps.items() if isinstance(step, Rewriter)}
-    shas = {folder: shards_of(folder) for folder in [*decided.values(), *rewritten.values()]}
+    rewritten = {name: spans_of(work, name) for name, step in recipe.steps.items() if rewrites(step)}
+    made_of = [shards_of(folder) for folder in [*decided.values(), *rewritten.values()]]
     targets = {key: work / key for key in ("clean", "removed", "ledger")}
     jobs = []
     for part, shard in documents.items():
-        depends = fingerprint(
-            shard["sha256"], list(decided), list(rewritten), [s[part]["sha256"] for s in shas.values()]
-        )
+        sources = [shards[part]["sha256"] for shards in made_of]
+        depends = fingerprint(shard["sha256"], list(decided), list(rewritten), sources)
         outputs = tuple(Output(folder, part, depends, key) for key, folder in targets.items())
         args = (work / "documents" / f"{part}.parquet", decided, rewritten)
         jobs.append(Job(apply_shard, args, outputs, shard["bytes"]))

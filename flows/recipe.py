@@ -4,13 +4,15 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
+from dedup.documents import NearDuplicates
 from dedup.exact import Exact
+from dedup.sentences import Repeats
 from filters.registry import FILTERS
 from pipelines.errors import RecipeError
 from pipelines.ingest import InputSettings
 from pipelines.settings import Settings, nearest, read_settings
 
-STEPS: dict[str, type[Settings]] = {**FILTERS, "exact": Exact}
+STEPS: dict[str, type[Settings]] = {**FILTERS, **{step.NAME: step for step in (Exact, NearDuplicates, Repeats)}}
 
 
 class Recipe(Settings):

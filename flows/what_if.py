@@ -1,17 +1,20 @@
 """What if: a finished run recounted with other thresholds, from its measures alone."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import orjson
 import polars as pl
 from upath import UPath
 
-from dedup.exact import Exact, as_decisions, find_duplicates
+from dedup.corpus import Corpus
+from dedup.step import CorpusStep
 from filters.decide import decide
 from filters.measure import LANGUAGE, SURE_LABEL
 from filters.profiles import NO_PROFILE, profile_of
-from flows.plan import measures_of, shards_of
+from flows.plan import measures_of, shards_of, spans_before
 from flows.recipe import Recipe, parse_recipe
 from flows.run import RECIPE, SUMMARY, sizes
 from flows.tally import Tally
@@ -43,9 +46,11 @@ def recount(recipe: Recipe, work: UPath) -> dict:
     stays = {part: np.ones(len(frame), bool) for part, frame in sizes_by_part.items()}
     tally = Tally(list(recipe.steps))
     for name, step in recipe.steps.items():
-        broken = _exact(step, work, name, stays) if isinstance(step, Exact) else _rules(recipe, work, name)
-        for part, frame in sizes_by_part.items():
-            stays[part] = tally.add(name, broken(part), stays[part], frame["bytes"].to_numpy())
+        judged = (
+            _corpus(recipe, work, name, stays) if isinstance(step, CorpusStep) else _rules(recipe, work, name, stays)
+        )
+        for part, broken in judged:
+            stays[part] = tally.add(name, broken, stays[part], sizes_by_part[part]["bytes"].to_numpy())
     clean = int(sum(mask.sum() for mask in stays.values()))
     clean_bytes = sum(
         int(frame["clean_bytes"].filter(pl.Series(stays[part])).sum()) for part, frame in sizes_by_part.items()
@@ -54,28 +59,25 @@ def recount(recipe: Recipe, work: UPath) -> dict:
     return {"clean": clean, "removed": removed, "bytes_clean": clean_bytes, "steps": tally.table()}
 
 
-def _rules(recipe: Recipe, work: UPath, name: str) -> Callable[[str], pl.Series]:
-    """A filter's decisions by shard."""
+Judgements = Iterator[tuple[str, pl.Series]]  # part, broken rules
 
-    def broken(part: str) -> pl.Series:
+
+def _rules(recipe: Recipe, work: UPath, name: str, stays: dict[str, np.ndarray]) -> Judgements:
+    """A filter's decisions, shard by shard."""
+    for part, mask in stays.items():
         frame = pl.from_arrow(read_shard(measures_of(work, name) / f"{part}.parquet"))
-        profile = np.full(len(frame), NO_PROFILE, object)
+        profile = np.full(mask.size, NO_PROFILE, object)
         if LANGUAGE in recipe.steps:
             labels = read_shard(measures_of(work, LANGUAGE) / f"{part}.parquet", [SURE_LABEL])[SURE_LABEL]
             profile = profile_of(labels.to_numpy())
-        return decide(recipe.steps[name], frame, profile)
-
-    return broken
+        yield part, decide(recipe.steps[name], frame, profile)
 
 
-def _exact(step: Exact, work: UPath, name: str, stays: dict[str, np.ndarray]) -> Callable[[str], pl.Series]:
-    """Exact duplicates' decisions by shard, among the documents that stay so far."""
+def _corpus(recipe: Recipe, work: UPath, name: str, stays: dict[str, np.ndarray]) -> Judgements:
+    """A corpus step's decisions among the documents that stay so far."""
     masks = dict(stays)  # as they are now
-    found = find_duplicates(
-        step, work / "documents", measures_of(work, name), lambda part, rows: masks[part], list(masks)
-    )
-
-    def broken(part: str) -> pl.Series:
-        return as_decisions(found, part, masks[part].size)["broken"]
-
-    return broken
+    places = work / "documents", measures_of(work, name)
+    corpus = Corpus(*places, list(masks), lambda part, rows: masks[part], spans_before(recipe, work, name))
+    with TemporaryDirectory() as scratch:
+        for part, decisions, _ in recipe.steps[name].judge(corpus, Path(scratch) / name):
+            yield part, decisions["broken"]

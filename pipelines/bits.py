@@ -79,7 +79,7 @@ def first_bytes(count):
 @inlined
 def one_of(value, values):
     """Is the value in a short array?"""
-    for each in values:  # noqa: SIM110  # a generator would be no kernel
+    for each in values:  # a generator would be no kernel
         if value == each:
             return True
     return False

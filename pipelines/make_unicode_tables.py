@@ -48,6 +48,7 @@ SCRIPT = {  # by the first words of a letter's name
     "KHMER": UNSPACED,
     "MYANMAR": UNSPACED,
     "TIBETAN": UNSPACED,
+    "CHEROKEE": LETTER,  # has small letters since Unicode 8, but is written in capitals
 }
 
 
@@ -57,7 +58,7 @@ def character_class(code: int) -> int:
     if character in WHITE:
         return SPACE
     category = unicode.category(character)
-    if category in ("Lo", "Lm", "Nl"):
+    if category[0] == "L" or category == "Nl":
         first, second, *_ = [*unicode.name(character, "").split(" "), ""]
         for script in (first, f"{first} {second}"):
             if script in SCRIPT:

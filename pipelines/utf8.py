@@ -37,6 +37,7 @@ def _two_stages(runs: str, kind: type) -> tuple[np.ndarray, np.ndarray]:
 
 
 CLASS_BLOCK, CLASS = _two_stages(CLASSES, np.uint8)
+ASCII = CLASS[int(CLASS_BLOCK[0]) * 256 :][:128]
 LOWER_BLOCK, LOWER_SHIFT = _two_stages(LOWER_SHIFTS, np.int32)
 
 

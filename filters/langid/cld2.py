@@ -23,7 +23,7 @@ class Cld2:
         """The language of most of each document, int64[n] into ``labels``, and its share of the text, float64[n].
 
         -1 and 0 where CLD2 is at a loss: mostly short texts. Its ``bestEffort`` names a language there too, but for
-        unknown languages as well: macro-F1 falls by 0.03 (table of `gristmill compare-languages`).
+        unknown languages as well: macro-F1 on the langid corpora falls by 0.03.
         """
         labels, shares = np.full(text.rows, -1), np.zeros(text.rows)
         for row in range(text.rows):

@@ -254,7 +254,7 @@ def _descend(hidden, output, tree, scores, nodes):
         nodes[size], scores[size] = tree[node, 1 - likelier], score + math.log(min(right, 1 - right) + UNSURE)
         nodes[size + 1], scores[size + 1] = tree[node, likelier], score + math.log(max(right, 1 - right) + UNSURE)
         size += 2
-    return best, math.exp(best_score)
+    return best, min(1.0, math.exp(best_score))  # so many times 1e-5 can add up to more
 
 
 @kernel

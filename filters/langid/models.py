@@ -40,12 +40,15 @@ class Single:
         return languages, np.where(languages == UNKNOWN, 0.0, probabilities)
 
 
-class Pair:
-    """Two models, each with half a vote, or the whole where only the first knows the language.
+SURE = 0.9  # from here on the first of a pair speaks alone
 
-    Where they agree, the probability is the mean of theirs; where they do not, the weightier vote wins with its
-    weight: at most one half, unless the other model could not know better. So a language that neither knows, on
-    which single models are often sure of themselves, hardly ever gets a probability above one half.
+
+class Pair:
+    """Two models; the second is asked about the documents of which the first is not sure.
+
+    Each has half a vote, the first the whole where only it knows the language. Where they agree, the probability is
+    the mean of theirs; where they do not, the weightier vote wins with its weight, hardly ever above one half. So a
+    language that neither knows, of which single models are often sure, seldom gets a probability above that.
     """
 
     def __init__(self, first: Model, second: Model):
@@ -54,12 +57,23 @@ class Pair:
 
     def identify(self, text: Ragged) -> tuple[np.ndarray, np.ndarray]:
         language, probability = self.first.identify(text)
-        other, other_probability = self.second.identify(text)
+        # Asked about every document, the second costs twice as much and improves neither F1 nor accuracy.
+        unsure = np.flatnonzero(probability < SURE)
+        votes = language[unsure], probability[unsure], *self.second.identify(_take(text, unsure))
+        language = language.astype(object)
+        language[unsure], probability[unsure] = self._settle(*votes)
+        return language, probability
+
+    def _settle(self, language, probability, other, other_probability):
         shared = np.isin(language, list(self.second.languages))
         weight, other_weight = np.where(shared, probability / 2, probability), other_probability / 2
         agree, wins = language == other, weight > other_weight
         disputed = np.where(wins, weight, other_weight)
         return np.where(agree | wins, language, other), np.where(agree, (probability + other_probability) / 2, disputed)
+
+
+def _take(text: Ragged, rows: np.ndarray) -> Ragged:
+    return Ragged.from_text(text.to_text().take(rows))
 
 
 def _fasttext(path: str | Path, differing: dict[str, str] | None = None) -> Model:

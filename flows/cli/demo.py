@@ -7,7 +7,7 @@ from flows.demo import write_demo
 
 
 @click.command()
-@click.option("--output", default="build/demo", show_default=True, help="Folder to write the corpus into.")
+@click.option("--output", default="demo", show_default=True, help="Folder to write the corpus into.")
 @click.option("--max-mb", type=click.FloatRange(0.1), default=64, show_default=True, help="Of text, at most.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 def demo(output, max_mb, as_json):
@@ -17,7 +17,7 @@ def demo(output, max_mb, as_json):
     each document with its package, path, kind and licence. Nothing is downloaded and no package is imported.
 
     \b
-        gristmill demo --output build/demo --max-mb 10
+        gristmill demo --output demo --max-mb 10
     """
     counts = write_demo(output, max_mb).summary()
     if as_json:

@@ -32,9 +32,8 @@ def why(id, work, as_json):
         click.echo(f"  duplicate of {ascii_safe(story['duplicate_of'])}, similarity {story['similarity']:.3g}")
     for part in story["rewritten"]:
         click.echo(f"  {part['step']} rewrote {part['spans']} spans ({part['bytes']:,} bytes): {part['reason']}")
-    click.echo(
-        f"  {story['bytes']:,} bytes read, {story['clean_bytes']:,} after rewriting; {story['shard']} row {story['row']}"
-    )
+    sizes = f"{story['bytes']:,} bytes read, {story['clean_bytes']:,} after rewriting"
+    click.echo(f"  {sizes}; {story['shard']} row {story['row']}")
     for step, values in story["measures"].items():
         numbers = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in values.items()}
         click.echo(click.style(f"  {step}  " + "  ".join(f"{key} {n}" for key, n in numbers.items()), dim=True))

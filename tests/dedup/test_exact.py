@@ -1,5 +1,4 @@
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -7,6 +6,7 @@ from hypothesis import strategies as st
 from reference.normalize import normalize as slowly
 
 from dedup import exact
+from dedup.corpus import Corpus
 from dedup.exact import Exact, find_duplicates
 from dedup.normalize import hash_normalized, normalize
 from filters.batch import Batch
@@ -45,8 +45,8 @@ def duplicates(tmp_path, shards, settings=None, stays=None):
         measured = settings.measure(Batch(Ragged.from_text(table["text"]))).to_arrow()
         write_shard(measures / f"{part}.parquet", [measured], measured.schema)
     masks = {part: np.ones(len(rows), bool) for part, rows in shards.items()} | (stays or {})
-    found = find_duplicates(settings, documents, measures, lambda part, rows: masks[part], list(shards))
-    return {shards[part][row][0]: kept for part, row, kept in found.iter_rows()}
+    found = find_duplicates(settings, Corpus(documents, measures, list(shards), lambda part, rows: masks[part]))
+    return {shards[part][row][0]: kept for part, row, kept, _ in found.iter_rows()}
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,12 @@ def test_neither_order_nor_shards_nor_partitions_matter(tmp_path_factory, rows, 
         assert duplicates(tmp_path_factory.mktemp("cut"), cut) == whole
 
 
-def test_as_decisions_says_nothing_of_documents_that_stay():
-    found = pl.DataFrame({"part": ["p"], "row": pl.Series([1], dtype=pl.UInt32), "duplicate_of": ["a"]})
-    decisions = exact.as_decisions(found, "p", 2)
+def test_every_document_of_every_shard_is_judged(tmp_path):
+    rows = {"p": [("1", "a", "x"), ("2", "b", "x")], "q": [("3", "a", "x")]}
+    duplicates(tmp_path, rows)
+    corpus = Corpus(
+        *(place(tmp_path / n) for n in ("documents", "measures")), ["p", "q"], lambda p, n: np.ones(n, bool)
+    )
+    judged = {part: decisions.rows() for part, decisions, _ in Exact().judge(corpus, tmp_path)}
     broken = [{"rule": "exact_duplicate", "value": 1.0, "threshold": 1.0}]
-    assert decisions.rows() == [(None, None, []), ("a", 1.0, broken)]
+    assert judged == {"p": [(None, None, []), (None, None, [])], "q": [("1", 1.0, broken)]}

@@ -8,13 +8,13 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.reference import words as reference
 
 from filters.batch import Batch
+from filters.chunks import BEGINS_LINE, CAPITALS, ELLIPSIS, HAS_LETTER, HAS_NUMBER, PUNCTUATION_ONLY
 from filters.decide import decide
 from filters.gopher import Gopher
-from filters.words import BEGINS_LINE, ELLIPSIS, HAS_LETTER, HAS_NUMBER
 from pipelines.ragged import Ragged
+from tests.reference import words as reference
 
 PIECES = ["the", "The", "OF", "tHe", "and", "word", "12", "#", "##", "C#", "...", "wait…", "•", "-", "- ", "* ", "–\t"]
 PIECES += ["●x", "字", "\n", "\n\n", " ", "\r\n", ".", "👍", "-5"]
@@ -34,15 +34,17 @@ def slowly(text: bytes) -> dict:
     every, n_lines = len(found) or 1, len(lines) or 1
     firsts = [(line[0][0], text[line[0][1] :].decode("utf-8", "replace")[:1]) for line in lines]
     stops = {word.lower() for word, *_ in found if word in (word.lower(), word.upper(), word.title())}
+    letters = [(n, flags) for *_, n, flags in found if flags & HAS_LETTER]
     return {
         "words": len(words),
         "word_length": sum(words) / (len(words) or 1),
-        "hash_ratio": sum(n for word, _, n, _ in found if word.startswith("#")) / every,
+        "hash_ratio": sum(n for word, _, n, flags in found if word[0] == "#" and flags & PUNCTUATION_ONLY) / every,
         "ellipsis_ratio": sum(bool(flags & ELLIPSIS) for *_, flags in found) / every,
         "bullet_lines": sum(is_bullet(*first) for first in firsts) / n_lines,
         "ellipsis_lines": sum(bool(line[-1][3] & ELLIPSIS) for line in lines) / n_lines,
         "alpha_words": sum(alpha) / (len(alpha) or 1),
         "stop_words": len(stops & set(Gopher().stop_words)),
+        "capital_words": sum(n > 1 and bool(flags & CAPITALS) for n, flags in letters) / (len(letters) or 1),
     }
 
 
@@ -93,8 +95,13 @@ STOPS = "the of "
         (STOPS + "word " * 90 + "\n\n- word word" * 10, "too_many_bullets"),  # blank lines are no lines
         ((STOPS + "word " * 20 + "\n") * 7 + "word word...\n" * 3, None),
         ((STOPS + "word " * 20 + "\n") * 6 + "word word…\n" * 3, "too_many_ellipsis_lines"),
-        (STOPS + "word " * 38 + "12 " * 10, None),  # 40 of 50
-        (STOPS + "word " * 38 + "123 " * 11, "too_few_alphabetic_words"),
+        (STOPS + "word " * 33 + "123, " * 15, None),  # 35 of 50
+        (STOPS + "word " * 33 + "1234 " * 16, "too_few_alphabetic_words"),
+        (STOPS + "word, " * 48 + "| " * 20, None),  # a mark beside a word is part of it
+        (STOPS + "word, " * 48 + "| " * 22, "too_few_alphabetic_words"),
+        ("OF the I A " + "WORD " * 25 + "word " * 23, None),  # 26 of 52
+        ("OF the I A " + "WORD " * 26 + "word " * 23, "too_many_capitals"),
+        (STOPS + "CAPITALS " * 30 + "字" * 40, None),
         ("the " * 50, "too_few_stop_words"),  # two, but not of two kinds
         ("The AND " + "word " * 48, None),
         ("thE aNd " + "word " * 48, "too_few_stop_words"),

@@ -137,17 +137,18 @@ class Says:
     """A model that gives the same answer always."""
 
     def __init__(self, language, probability, languages):
-        self.answer, self.languages = (np.array([language]), np.array([probability])), frozenset(languages.split())
+        self.answer, self.languages = (language, probability), frozenset(languages.split())
 
     def identify(self, text):
-        return self.answer
+        return tuple(np.full(text.rows, part) for part in self.answer)
 
 
 @pytest.mark.parametrize(
     ("first", "second", "language", "probability"),
     [
-        (("en", 0.9), ("en", 0.7), "en", 0.8),  # agreed: the mean
-        (("en", 0.9), ("de", 0.7), "en", 0.45),  # disputed: half of the surer
+        (("en", 0.9), ("de", 1.0), "en", 0.9),  # sure: the second is not asked
+        (("en", 0.8), ("en", 0.6), "en", 0.7),  # agreed: the mean
+        (("en", 0.8), ("de", 0.7), "en", 0.4),  # disputed: half of the surer
         (("en", 0.6), ("de", 0.7), "de", 0.35),
         (("ceb", 0.6), ("de", 1.0), "ceb", 0.6),  # the second does not know Cebuano
         (("ceb", 0.4), ("de", 1.0), "de", 0.5),

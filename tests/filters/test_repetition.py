@@ -5,15 +5,17 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.reference import repetition as reference
 
 from filters.batch import Batch
 from filters.decide import decide
 from filters.repeats import number_keys, table_for
 from filters.repetition import Repetition
 from pipelines.ragged import Ragged
+from tests.reference import repetition as reference
 
-FEW_WORDS = st.lists(st.sampled_from(["a", "b", "cc", "a b", "é", "字", ".", "...", "\n", "\n\n", "a b c\n"]), max_size=60)
+FEW_WORDS = st.lists(
+    st.sampled_from(["a", "b", "cc", "a b", "é", "字", ".", "...", "\n", "\n\n", "a b c\n"]), max_size=60
+)
 TEXTS = st.lists(st.one_of(FEW_WORDS.map(" ".join), FEW_WORDS.map("".join), st.text(max_size=20)), max_size=4)
 
 

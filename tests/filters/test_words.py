@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.reference import words as reference
 
-from filters.words import (
+from filters.chunks import (
     BEGINS_LINE,
     BEGINS_PARAGRAPH,
     CAPITALS,
@@ -14,10 +13,11 @@ from filters.words import (
     HAS_LETTER,
     HAS_NUMBER,
     PUNCTUATION_ONLY,
-    unicode_words,
 )
+from filters.words import unicode_words
 from pipelines.hashing import hash_word
 from pipelines.ragged import Ragged
+from tests.reference import words as reference
 
 PIECES = (
     *("a", "B", "word", "Don't", "n't", "’s", "'ll", "'S", "cannot", "é", "é", "Ü", "ß", "ǅ", "1", "42", "½", "Ⅷ"),

@@ -13,7 +13,9 @@ from pipelines.utf8 import INVALID, character_class, decode, encode, lower
 BYTES = st.one_of(
     st.binary(max_size=12),
     st.text(max_size=6).map(lambda text: text.encode("utf-8", "surrogatepass")),
-    st.lists(st.sampled_from([*b"\x00\x7f\x80\xbf\xc0\xc1\xc2\xdf\xe0\x9f\xa0\xed\xef\xf0\x8f\x90\xf4\xf5\xff"])).map(bytes),
+    st.lists(st.sampled_from([*b"\x00\x7f\x80\xbf\xc0\xc1\xc2\xdf\xe0\x9f\xa0\xed\xef\xf0\x8f\x90\xf4\xf5\xff"])).map(
+        bytes
+    ),
 )
 
 
@@ -57,7 +59,14 @@ def test_the_tables_are_those_of_unicode_16():
         *(("👍", "SYMBOL"), ("字", "HAN"), ("〇", "HAN"), ("々", "HAN"), ("𠀀", "HAN"), ("か", "HIRAGANA")),
         *(("カ", "KATAKANA"), ("ー", "KATAKANA"), ("ｶ", "KATAKANA"), ("한", "HANGUL"), ("ᄒ", "HANGUL")),
         *(("ก", "UNSPACED"), ("ລ", "UNSPACED"), ("ក", "UNSPACED"), ("မ", "UNSPACED"), ("ཀ", "UNSPACED")),
-        *((" ", "SPACE"), ("\n", "SPACE"), ("\x85", "SPACE"), ("\xa0", "SPACE"), ("\u2028", "SPACE"), ("\u200b", "SPACE")),
+        *(
+            (" ", "SPACE"),
+            ("\n", "SPACE"),
+            ("\x85", "SPACE"),
+            ("\xa0", "SPACE"),
+            ("\u2028", "SPACE"),
+            ("\u200b", "SPACE"),
+        ),
         *(("\0", "OTHER"), ("\xad", "OTHER"), ("\u200d", "OTHER"), ("\ue000", "OTHER"), ("\U0010ffff", "OTHER")),
     ],
 )
@@ -66,7 +75,8 @@ def test_classes_by_example(character, name):
 
 
 @pytest.mark.parametrize(
-    ("upper", "expected"), [("A", "a"), ("z", "z"), ("É", "é"), ("İ", "i"), ("Σ", "σ"), ("ẞ", "ß"), ("Ა", "ა"), ("字", "字"), ("\ua7cb", "ɤ")]
+    ("upper", "expected"),
+    [("A", "a"), ("z", "z"), ("É", "é"), ("İ", "i"), ("Σ", "σ"), ("ẞ", "ß"), ("Ა", "ა"), ("字", "字"), ("\ua7cb", "ɤ")],
 )
 def test_lower_case_by_example(upper, expected):
     assert chr(lower(ord(upper))) == expected

@@ -2,10 +2,11 @@
 
 import re
 
-from filters.c4 import C4
-from filters.marks import CLOSERS, TERMINALS, WIDE_TERMINALS
 from reference.lines import BLANKS, unwrap, width, wraps
 from reference.marks import ends_sentence, sentence_ends
+
+from filters.c4 import C4
+from filters.marks import CLOSERS, TERMINALS, WIDE_TERMINALS
 
 BEHIND = "".join(set(TERMINALS + WIDE_TERMINALS + CLOSERS + ",;:、，") - set(")]}>`*_"))
 

@@ -89,7 +89,8 @@ def predict(model, text: str) -> tuple[int, float]:
     if model.header["loss"] == 3:
         scores = np.exp(model.output @ hidden)
         return int(scores.argmax()), scores.max() / scores.sum()
-    return max(leaves(model, hidden), key=lambda leaf: leaf[1])
+    label, probability = max(leaves(model, hidden), key=lambda leaf: leaf[1])
+    return label, min(probability, 1.0)
 
 
 def leaves(model, hidden) -> list[tuple[int, float]]:

@@ -4,10 +4,11 @@ import re
 import unicodedata
 from collections import Counter
 
+from reference.marks import sentence_ends
+
 from filters.sequences import FUNCTION_WORDS
 from filters.words import BEGINS_LINE, HAS_LETTER
 from pipelines.utf8 import HAN, LOWER, MARK, SPACE, UPPER, character_class
-from reference.marks import sentence_ends
 
 VOWELS = "aeiouyæœøıəǝɛɔ"
 

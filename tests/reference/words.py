@@ -5,7 +5,7 @@ import unicodedata
 
 import unicodedata2
 
-from filters import words as fast
+from filters import chunks as fast
 from pipelines.make_unicode_tables import character_class
 from pipelines.utf8 import (
     DIGIT,

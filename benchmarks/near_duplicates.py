@@ -1,0 +1,140 @@
+r"""Near-duplicates against labels: pairs missed, removals that were not alike, by a slow implementation of its own.
+
+    python -m benchmarks.near_duplicates CORPUS.jsonl.zst … [--threshold 0.8]
+
+Within each labelled group all pairs' Jaccard similarity of 5-word shingles is computed with Python's ``re`` and sets;
+so is that of every removed document to the one it is said to duplicate.
+"""
+
+import argparse
+import io
+import re
+import tempfile
+import time
+from collections import defaultdict
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import orjson
+import polars as pl
+import pyarrow as pa
+import zstandard
+from upath import UPath
+
+from dedup.documents import Corpus, NearDuplicates, find_near_duplicates
+from pipelines.ragged import Ragged
+from pipelines.schema import DOCUMENT
+from pipelines.shards import cut_groups, write_shard
+
+SPACELESS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uff66-\uff9f]")
+GROUPS = ("near_cluster", "natural_near", "group", "exact_cluster")
+
+
+def slow_shingles(text: str) -> set:
+    """5 words, or 8 characters where most letters belong to a script without spaces."""
+    letters = re.findall(r"\w", text)
+    if sum(bool(SPACELESS.match(letter)) for letter in letters) > len(letters) / 2:
+        tokens, size = text.lower(), 8
+    else:
+        tokens, size = re.findall(r"\w+", text.lower()), 5
+    if not letters:
+        return set()
+    return {tuple(tokens[i : i + size]) for i in range(max(len(tokens) - size + 1, 1))}
+
+
+def jaccard(a: set, b: set) -> float:
+    return len(a & b) / len(a | b) if a or b else 0.0
+
+
+def read(path: str) -> list[dict]:
+    with open(path, "rb") as file:
+        lines = io.TextIOWrapper(zstandard.ZstdDecompressor().stream_reader(file), encoding="utf-8", newline="\n")
+        return [orjson.loads(line) for line in lines]
+
+
+def write(rows: list[dict], folder: Path, shards: int = 2) -> list[str]:
+    """The rows as shards of documents: names of the parts."""
+    parts = [f"part-{i:05}" for i in range(shards)]
+    for i, part in enumerate(parts):
+        some = rows[len(rows) * i // shards : len(rows) * (i + 1) // shards]
+        table = pa.table([[r["id"] for r in some], [r["text"] for r in some], [""] * len(some)], DOCUMENT.names)
+        write_shard(UPath(folder) / f"{part}.parquet", cut_groups(table.cast(DOCUMENT)), DOCUMENT)
+    return parts
+
+
+class Batch:
+    def __init__(self, text: Ragged):
+        self.text = text
+
+
+def deduplicate(settings: NearDuplicates, rows: list[dict], folder: Path) -> tuple[pl.DataFrame, dict]:
+    """What the step finds, and CPU seconds by stage."""
+    parts, seconds = write(rows, folder / "documents"), {}
+    corpus = Corpus(UPath(folder / "documents"), UPath(folder / "measures"), parts, lambda _, n: np.ones(n, bool))
+    began = time.process_time()
+    for part in parts:
+        everything = np.arange(corpus.rows[part])
+        measured = pl.concat(settings.measure(Batch(text)) for text in corpus.texts(part, everything)).to_arrow()
+        write_shard(corpus.measures / f"{part}.parquet", [measured], measured.schema)
+    seconds["measure"] = time.process_time() - began
+    found, counts = find_near_duplicates(settings, corpus, folder / "scratch")
+    seconds["decide"] = time.process_time() - began - seconds["measure"]
+    return found, counts | seconds
+
+
+def evaluate(rows: list[dict], found: pl.DataFrame, threshold: float) -> dict:
+    """Pairs at or above the threshold, those of them both kept, removals below the threshold, copies kept."""
+    text = {row["id"]: row["text"] for row in rows}
+    gone = found.filter(pl.col("duplicate_of").is_not_null())
+    kept_by = dict(zip(gone["id"], gone["duplicate_of"], strict=True))
+    sets = defaultdict(lambda: None)
+
+    def shingles(id: str) -> set:
+        sets[id] = slow_shingles(text[id]) if sets[id] is None else sets[id]
+        return sets[id]
+
+    groups = defaultdict(list)
+    for row in rows:
+        for label in GROUPS:
+            if row["labels"].get(label) is not None:
+                groups[label, row["labels"][label]].append(row["id"])
+    pairs = missed = copies = copies_kept = 0
+    for members in groups.values():
+        for a, b in combinations(members, 2):
+            both = a not in kept_by and b not in kept_by
+            if shingles(a) == shingles(b):
+                copies += bool(sets[a])
+                copies_kept += both and bool(sets[a])
+            elif jaccard(shingles(a), shingles(b)) >= threshold:
+                pairs += 1
+                missed += both
+    wrong = [id for id, kept in kept_by.items() if jaccard(shingles(id), shingles(kept)) < threshold]
+    chained = [id for id, kept in kept_by.items() if kept in kept_by]
+    return {
+        "documents": len(rows), "removed": len(kept_by), "pairs": pairs, "missed": missed, "copies": copies,
+        "copies_kept": copies_kept, "wrong": len(wrong), "named_but_removed": len(chained),
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("corpora", nargs="+")
+    parser.add_argument("--threshold", type=float, default=0.8)
+    args = parser.parse_args()
+    settings = NearDuplicates(threshold=args.threshold)
+    with tempfile.TemporaryDirectory() as folder:  # compiles the kernels
+        deduplicate(settings, [{"id": str(i), "text": "a b c d e f g 字"} for i in range(3)], Path(folder))
+    print(f"threshold {args.threshold}, bands and rows {settings.bands}")
+    for path in args.corpora:
+        rows = read(path)
+        with tempfile.TemporaryDirectory() as folder:
+            found, counts = deduplicate(settings, rows, Path(folder))
+        megabytes = sum(len(row["text"].encode()) for row in rows) / 1e6
+        speed = megabytes / (counts["measure"] + counts["decide"])
+        print(Path(path).name, *(f"  {key} {value}" for key, value in counts.items()), sep="\n")
+        print(f"  {megabytes:.1f} MB at {speed:.1f} MB a CPU second", evaluate(rows, found, args.threshold))
+
+
+if __name__ == "__main__":
+    main()

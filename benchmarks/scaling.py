@@ -1,0 +1,88 @@
+"""Near-duplicates at growing size: MB a CPU second of each stage and peak memory, which should both stay.
+
+    python -m benchmarks.scaling CORPUS.jsonl.zst [--copies 1 4 16] [--memory-mb 256]
+
+A copy of the corpus is written in an alphabet of its own (a permutation of the Latin, Greek and Cyrillic letters), so
+that its near-duplicates stay near-duplicates of each other and of nothing else. Each size runs in a fresh process.
+"""
+
+import argparse
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from upath import UPath
+
+from benchmarks.near_duplicates import Batch, read, write
+from dedup.corpus import Corpus
+from dedup.documents import NearDuplicates, find_near_duplicates
+from pipelines.shards import write_shard
+
+LETTERS = [[chr(c) for c in range(first, last + 1)] for first, last in ((97, 122), (0x3B1, 0x3C9), (0x430, 0x44F))]
+
+
+def alphabet(copy: int) -> dict:
+    """The letters of each script and case, permuted."""
+    draw, table = random.Random(copy), {}
+    for script in LETTERS:
+        mixed = draw.sample(script, len(script)) if copy else script
+        table |= dict(zip(script, mixed, strict=True)) | {
+            a.upper(): b.upper() for a, b in zip(script, mixed, strict=True) if len(a.upper()) == 1 == len(b.upper())
+        }
+    return str.maketrans(table)
+
+
+def prepare(path: str, copies: int, documents: Path) -> list[str]:
+    rows, parts = read(path), []
+    for copy in range(copies):
+        table = alphabet(copy)
+        some = [{"id": f"{copy}/{row['id']}", "text": row["text"].translate(table)} for row in rows]
+        for part in write(some, documents / "new"):
+            parts.append(f"copy-{copy:03}-{part}")
+            (documents / "new" / f"{part}.parquet").rename(documents / f"{parts[-1]}.parquet")
+    return parts
+
+
+def run(folder: Path, memory_mb: int) -> None:
+    """One size, in its own process: the measuring, then the deciding."""
+    settings = NearDuplicates(memory_mb=memory_mb)
+    parts = [path.stem for path in sorted((folder / "documents").glob("*.parquet"))]
+    corpus = Corpus(UPath(folder / "documents"), UPath(folder / "measures"), parts, lambda _, n: np.ones(n, bool))
+    began = time.process_time()
+    for part in parts:
+        everything = np.arange(corpus.rows[part])
+        measured = pl.concat(settings.measure(Batch(text)) for text in corpus.texts(part, everything)).to_arrow()
+        write_shard(corpus.measures / f"{part}.parquet", [measured], measured.schema)
+    middle = time.process_time()
+    found, counts = find_near_duplicates(settings, corpus, folder / "scratch")
+    megabytes = sum(pl.read_parquet(path, columns=["bytes"])["bytes"].sum() for path in corpus.measures.iterdir()) / 1e6
+    ended, peak = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    stages = {"measure": middle - began, "decide": ended - middle, "both": ended - began}
+    speeds = ", ".join(f"{stage} {megabytes / seconds:.1f}" for stage, seconds in stages.items())
+    removed = found["duplicate_of"].is_not_null().sum()
+    print(f"{megabytes:.0f} MB: {speeds} MB a CPU second, peak {peak} MB, {removed} removed, {counts}")
+
+
+def main() -> None:
+    if sys.argv[1] == "--run":
+        return run(Path(sys.argv[2]), int(sys.argv[3]))
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("corpus")
+    parser.add_argument("--copies", type=int, nargs="+", default=[1, 4, 16])
+    parser.add_argument("--memory-mb", type=int, default=256)
+    args = parser.parse_args()
+    for copies in args.copies:
+        with tempfile.TemporaryDirectory() as folder:
+            prepare(args.corpus, copies, Path(folder) / "documents")
+            command = [sys.executable, "-m", "benchmarks.scaling", "--run", folder, str(args.memory_mb)]
+            subprocess.run(command, check=True)
+
+
+if __name__ == "__main__":
+    main()

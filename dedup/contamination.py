@@ -1,0 +1,167 @@
+"""Contamination: documents that hold items of the benchmarks a model will be judged by.
+
+1. Index. The words of each item's question (dedup/shingles.py: case, punctuation and white space do not count) give
+   its n-grams; a question of fewer words is one gram, whole. Questions under ``min_words`` are not looked for: nobody
+   can say whether "Explain." comes from a benchmark.
+2. Measure. Which of all those grams each document holds, at 64-bit hashes.
+3. Decide. A document holds an item if the grams it has make up ``threshold`` of the item's weight, where a gram
+   weighs 1 / documents that hold it: sharing "which of the following is not a" proves little. One hit is not enough,
+   unless the item is one gram; then no more than ``max_documents`` may hold it, or it is a common phrase.
+"""
+
+import math
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import polars as pl
+from numba import njit
+from pydantic import Field
+
+from dedup.letters import letters
+from dedup.shingles import MULTIPLIER, scan_words, scramble
+from pipelines.ragged import Ragged
+from pipelines.settings import Settings
+
+FILTER_BITS = 22  # a first look that answers "no" for nearly all windows from 4 Mbit, which stay in the cache
+TOP = np.uint64(64 - FILTER_BITS)
+
+
+class Item(NamedTuple):
+    """One question of a benchmark."""
+
+    benchmark: str
+    id: str
+    question: str
+
+
+class Contamination(Settings):
+    """Finds benchmark items in documents by the share of their n-grams, rare ones counting more."""
+
+    NAME: ClassVar[str] = "contamination"
+    MEASURED: ClassVar[tuple[str, ...]] = ("ngram", "min_words")
+
+    ngram: int = Field(6, ge=2, le=64)
+    min_words: int = Field(3, ge=1)
+    threshold: float = Field(0.35, gt=0, le=1)  # low, since the weights already tell
+    max_documents: float = Field(0.0005, gt=0)  # share of the corpus that may hold an item of one gram
+
+    def index(self, items: list[Item]) -> "Index":
+        return Index(items, self.ngram, self.min_words)
+
+    def find(self, grams: Ragged, index: "Index") -> pl.DataFrame:
+        """Grams of each document -> row, item and coverage, one row a document and item it holds.
+
+        ``grams`` is of the whole corpus: rarity is counted in it.
+        """
+        held_by = np.bincount(grams.data, minlength=index.grams.size)
+        weight = 1 / np.maximum(held_by, 1)
+        lone = np.diff(index.of_item.offsets) == 1
+        common = held_by > max(2, math.ceil(self.max_documents * grams.rows))
+        rows, items, coverage = cover(*grams, *index.items_of, *index.of_item, weight, self.threshold)
+        known = ~(lone[items] & common[index.of_item.data[index.of_item.offsets[items]]])
+        return pl.DataFrame({"row": rows[known], "item": items[known], "coverage": coverage[known]})
+
+
+class Index:
+    """The grams of all items, and which items have each."""
+
+    def __init__(self, items: list[Item], ngram: int, min_words: int):
+        text = Ragged.from_strings([item.question for item in items])
+        item, gram, length = _item_grams(*text, letters(), ngram, min_words)
+        self.items, self.ngram = items, ngram
+        self.grams, number = np.unique(gram, return_inverse=True)  # uint64, ascending
+        pairs = np.unique(np.column_stack((item, number)), axis=0)
+        self.of_item = _lists(pairs[:, 0], pairs[:, 1], len(items))  # gram numbers of each item
+        self.items_of = _lists(pairs[:, 1], pairs[:, 0], self.grams.size)  # items of each gram
+        self.lengths = np.isin(np.arange(ngram + 1), length)  # in words, that grams have
+        self.filter = np.zeros(1 << FILTER_BITS, np.bool_)
+        self.filter[(self.grams >> TOP).astype(np.int64)] = True
+        for array in (self.grams, self.lengths, self.filter):
+            array.flags.writeable = False
+        self.short = np.flatnonzero(np.diff(self.of_item.offsets) == 0)  # items too short to look for
+
+    def measure(self, text: Ragged) -> Ragged:
+        """The numbers of the grams that each document holds, each once, ascending."""
+        return Ragged.of(*_find_grams(*text, letters(), self.grams, self.filter, self.lengths))
+
+
+def _lists(keys: np.ndarray, values: np.ndarray, rows: int) -> Ragged:
+    order = np.lexsort((values, keys))
+    return Ragged.of(np.searchsorted(keys[order], np.arange(rows + 1)), values[order])
+
+
+@njit(nogil=True, cache=True)
+def _item_grams(offsets, data, table, ngram, min_words):
+    """Item, gram and its length in words, for all grams of all items, with repeats."""
+    items, grams = np.empty(data.size + 1, np.int64), np.empty(data.size + 1, np.uint64)
+    lengths, tokens, m = np.empty(data.size + 1, np.int64), np.empty(data.size + 1, np.uint64), 0
+    for i in range(offsets.size - 1):
+        _, filled = scan_words(data, offsets[i], offsets[i + 1], table, tokens, 0)
+        size = min(ngram, filled)
+        for at in range(filled - size + 1 if filled >= min_words else 0):
+            hash = tokens[at]
+            for j in range(1, size):
+                hash = hash * MULTIPLIER + tokens[at + j]
+            items[m], grams[m], lengths[m] = i, scramble(hash + np.uint64(size)), size
+            m += 1
+    return items[:m], grams[:m], lengths[:m]
+
+
+@njit(nogil=True, cache=True)
+def _find_grams(offsets, data, table, grams, filter, lengths):
+    n = offsets.size - 1
+    longest = 0
+    for i in range(n):
+        longest = max(longest, offsets[i + 1] - offsets[i])
+    tokens = np.empty(longest + 1, np.uint64)
+    out_offsets, found = np.zeros(n + 1, np.int64), [np.int64(0) for _ in range(0)]
+    for i in range(n):
+        _, filled = scan_words(data, offsets[i], offsets[i + 1], table, tokens, 0)
+        mine = [np.int64(0) for _ in range(0)]
+        for at in range(filled):
+            hash = tokens[at]
+            for size in range(1, min(lengths.size - 1, filled - at) + 1):
+                if size > 1:
+                    hash = hash * MULTIPLIER + tokens[at + size - 1]
+                if lengths[size]:
+                    gram = scramble(hash + np.uint64(size))
+                    if filter[np.int64(gram >> TOP)]:
+                        number = np.searchsorted(grams, gram)
+                        if number < grams.size and grams[number] == gram:
+                            mine.append(number)
+        mine.sort()
+        for j in range(len(mine)):
+            if j == 0 or mine[j] != mine[j - 1]:
+                found.append(mine[j])
+        out_offsets[i + 1] = len(found)
+    return out_offsets, np.array(found)
+
+
+@njit(nogil=True, cache=True)
+def cover(offsets, numbers, items_offsets, items, of_offsets, of_grams, weight, threshold):
+    """Row, item and coverage of the documents that hold at least ``threshold`` of an item's weight."""
+    whole = np.zeros(of_offsets.size - 1)
+    for item in range(whole.size):
+        for at in range(of_offsets[item], of_offsets[item + 1]):
+            whole[item] += weight[of_grams[at]]
+    held = np.zeros(whole.size)
+    rows = [np.int64(0) for _ in range(0)]
+    found = [np.int64(0) for _ in range(0)]
+    coverage = [0.0 for _ in range(0)]
+    for row in range(offsets.size - 1):
+        touched = [np.int64(0) for _ in range(0)]
+        for at in range(offsets[row], offsets[row + 1]):
+            gram = numbers[at]
+            for i in range(items_offsets[gram], items_offsets[gram + 1]):
+                if held[items[i]] == 0:
+                    touched.append(items[i])
+                held[items[i]] += weight[gram]
+        touched.sort()
+        for item in touched:
+            share = held[item] / whole[item]
+            if share >= threshold:
+                rows.append(row)
+                found.append(item)
+                coverage.append(min(share, 1.0))
+            held[item] = 0
+    return np.array(rows), np.array(found), np.array(coverage)

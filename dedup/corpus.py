@@ -1,0 +1,58 @@
+"""The corpus as steps that must see all of it see it: documents numbered through all shards."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from upath import UPath
+
+from pipelines.ragged import Ragged
+from pipelines.schema import TEXT
+from pipelines.shards import count_rows, read_batches, read_shard
+from pipelines.spans import replay
+
+Stays = Callable[[str, int], np.ndarray]  # (part, rows) -> bool[rows]: which documents the steps before left
+
+
+class Corpus:
+    """Where the documents' shards lie, what was measured of them, which of them are looked at, and their text."""
+
+    def __init__(
+        self, documents: UPath, measures: UPath, parts: list[str], stays: Stays, rewritten: tuple[UPath, ...] = ()
+    ):
+        self.documents, self.measures, self.parts, self.stays = documents, measures, sorted(parts), stays
+        self.rewritten = list(rewritten)  # folders of spans, in the order they were cut
+        rows = [count_rows(self._shard(part)) for part in self.parts]
+        self.first = dict(zip(self.parts, np.concatenate(([0], np.cumsum(rows)))[:-1].tolist(), strict=True))
+        self.rows = dict(zip(self.parts, rows, strict=True))
+
+    def _shard(self, part: str) -> UPath:
+        return self.documents / f"{part}.parquet"
+
+    def measured(self, part: str, columns: list[str]) -> pa.Table:
+        return read_shard(self.measures / f"{part}.parquet", columns)
+
+    def rows_of(self, part: str, numbers: np.ndarray) -> np.ndarray:
+        """Which of the ascending document numbers lie in the part, as rows of it."""
+        begin, end = np.searchsorted(numbers, (self.first[part], self.first[part] + self.rows[part]))
+        return numbers[begin:end] - self.first[part]
+
+    def columns(self, part: str, names: list[str], rows: np.ndarray) -> pl.DataFrame:
+        return pl.from_arrow(read_shard(self._shard(part), names).take(rows))
+
+    def texts(self, part: str, rows: np.ndarray) -> Iterator[Ragged]:
+        """The text of ascending rows, as the steps before left it, a row group at a time."""
+        spans = [read_shard(folder / f"{part}.parquet") for folder in self.rewritten]
+        first = 0
+        for table in read_batches(self._shard(part), [TEXT]) if rows.size else ():
+            begin, end = np.searchsorted(rows, (first, first + table.num_rows))
+            if end > begin:
+                yield self._text(table, rows[begin:end] - first, spans, first)
+            first += table.num_rows
+
+    def _text(self, table: pa.Table, rows: np.ndarray, spans: list[pa.Table], first: int) -> Ragged:
+        if not spans:
+            return Ragged.from_text(table[TEXT].take(rows))
+        text = replay(Ragged.from_text(table[TEXT]), spans, first)
+        return Ragged.from_text(text.to_text().take(pa.array(rows)))

@@ -1,0 +1,165 @@
+"""Near-duplicate documents: of those whose shingle sets are alike, the first by a total order stays.
+
+Measure a shard: signatures. Map: band rows. Reduce: buckets of candidates. Then, over the candidates alone: number
+them in the order they are kept, write their shingle sets, choose greedily (dedup/clusters.py), and say for each
+removed document which kept one it is alike to and how much. Documents that share no band with another, nearly all
+of a corpus, cost nothing beyond their band rows.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+from upath import UPath
+
+from dedup.bands import choose_bands, read_buckets, write_bands
+from dedup.clusters import Buckets, Greedy
+from dedup.corpus import Corpus
+from dedup.minhash import sign
+from dedup.order import rank
+from dedup.shingles import shingle_sets
+from dedup.step import CorpusStep, Judged, by_part
+from dedup.verify import ShingleSets
+from pipelines.ragged import Ragged
+from pipelines.schema import ID
+
+RULE = "near_duplicate"
+BAND_ROW_BYTES = 64  # of memory for a band row while its partition is sorted
+FOUND = {"part": pl.String, "row": pl.Int64, ID: pl.String, "cluster": pl.String, "size": pl.Int64} | {
+    "duplicate_of": pl.String, "similarity": pl.Float64, "contained": pl.Float64
+}  # fmt: skip
+
+
+class NearDuplicates(CorpusStep):
+    """A document goes if one that stays comes before it by (source priority, quality, length, id) and is alike."""
+
+    NAME: ClassVar[str] = "near"
+    MEASURED: ClassVar[tuple[str, ...]] = ("hashes", "shingle_words", "shingle_characters")
+
+    threshold: float = Field(0.8, gt=0, le=1)  # Jaccard similarity of shingle sets
+    shingle_words: int = Field(5, ge=1, le=64)
+    shingle_characters: int = Field(8, ge=1, le=64)  # for text without spaces
+    hashes: int = Field(128, ge=16, le=1024)  # in a signature
+    recall: float = Field(0.995, gt=0, lt=1)  # of candidates, for a pair just at the threshold
+    source_priority: list[str] = []  # sources to keep from first; others follow, all alike
+    quality: str | None = None  # a numeric column of the documents: of two, the one with more stays
+    max_trials: int = Field(1000, ge=1)  # unlike documents to meet in one bucket before no more is tried there
+    memory_mb: int = Field(1024, ge=64)
+
+    @property
+    def bands(self) -> tuple[int, int]:
+        return choose_bands(self.threshold, self.hashes, self.recall)
+
+    @property
+    def memory(self) -> int:
+        return self.memory_mb << 20
+
+    def measure(self, batch) -> pl.DataFrame:
+        """Signature, shingles (0: the document can have no duplicate) and length of the text in bytes."""
+        signatures, shingles = sign(batch.text, self.hashes, self.shingle_words, self.shingle_characters)
+        return pl.DataFrame(
+            {
+                "signature": pl.Series(signatures, dtype=pl.Array(pl.UInt32, self.hashes)),
+                "shingles": shingles,
+                "bytes": np.diff(batch.text.offsets),
+            }
+        )
+
+    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[Judged]:
+        """A near-duplicate breaks ``near_duplicate`` with its similarity to the document that stays."""
+        found, _ = find_near_duplicates(self, corpus, scratch)
+        gone = found.filter(pl.col("duplicate_of").is_not_null())
+        yield from by_part(gone, corpus, RULE, self.threshold)
+
+    def shingles(self, text: Ragged) -> Ragged:
+        return shingle_sets(text, self.shingle_words, self.shingle_characters)
+
+
+def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path) -> tuple[pl.DataFrame, dict]:
+    """Every document of a cluster of two or more (columns FOUND, removed ones with duplicate_of), and counts.
+
+    ``scratch`` is a folder all workers see; it is emptied first. Its size: 16 bytes for each document and band,
+    8 for each shingle of a candidate.
+    """
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    paths = [scratch / f"bands-{part}.npy" for part in corpus.parts]
+    band_rows = sum(map_bands(settings, corpus, part, path) for part, path in zip(corpus.parts, paths, strict=True))
+    partitions = band_rows * BAND_ROW_BYTES // settings.memory + 1
+    candidates = np.zeros(0, np.int64)
+    for partition in range(partitions):
+        offsets, documents = read_buckets(paths, partition, partitions)
+        np.savez(scratch / f"buckets-{partition}.npz", offsets=offsets, members=documents)
+        candidates = np.union1d(candidates, documents)
+    ranked = rank(corpus, candidates, settings.source_priority, settings.quality)
+    ranked.write_parquet(scratch / "ranked.parquet")
+    place = ranked["place"].to_numpy().astype(np.int32)  # of each candidate by rank, among them in the corpus's order
+    renumber(scratch, partitions, candidates, place)
+    del ranked
+    sets = ShingleSets(scratch / "shingles.u64")
+    for part in corpus.parts:
+        for text in corpus.texts(part, corpus.rows_of(part, candidates)):
+            sets.append(settings.shingles(text))
+    del candidates
+    greedy = Greedy(place.size, settings.max_trials)
+    compare = partial(sets.compare, threshold=settings.threshold, memory=settings.memory // 4)
+    greedy.run(
+        lambda: (_load(scratch / f"buckets-{p}.npz") for p in range(partitions)),
+        lambda left, right: compare(place[left], place[right])[0] >= settings.threshold,
+    )
+    found = _describe(greedy, pl.read_parquet(scratch / "ranked.parquet"), lambda a, b: compare(place[a], place[b]))
+    shutil.rmtree(scratch)
+    return found, {"candidates": place.size, "compared": greedy.compared, "cut": int(greedy.cut.sum())}
+
+
+def map_bands(settings: NearDuplicates, corpus: Corpus, part: str, path: Path) -> int:
+    """Write the band rows of one shard's documents and say how many."""
+    table = corpus.measured(part, ["signature", "shingles"])
+    signatures = table["signature"].combine_chunks().flatten().to_numpy().reshape(-1, settings.hashes)
+    mine = np.flatnonzero(corpus.stays(part, table.num_rows) & (table["shingles"].to_numpy() > 0))
+    write_bands(UPath(path), signatures[mine], corpus.first[part] + mine, *settings.bands)
+    return mine.size * settings.bands[0]
+
+
+def renumber(scratch: Path, partitions: int, candidates: np.ndarray, place: np.ndarray) -> None:
+    """Rewrite every partition of buckets: corpus numbers become ranks, ascending in each bucket."""
+    ranks = np.empty(place.size, np.int32)
+    ranks[place] = np.arange(place.size, dtype=np.int32)
+    for partition in range(partitions):
+        path = scratch / f"buckets-{partition}.npz"
+        offsets, documents = _load(path)
+        members = ranks[np.searchsorted(candidates, documents)]
+        bucket = np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
+        np.savez(path, offsets=offsets, members=members[np.lexsort((members, bucket))])
+
+
+def _load(path: Path) -> Buckets:
+    with np.load(path) as arrays:
+        return arrays["offsets"], arrays["members"]
+
+
+def _describe(greedy: Greedy, ranked: pl.DataFrame, compare: Callable) -> pl.DataFrame:
+    """The clusters of two and more, members in the order they are kept."""
+    sizes = np.bincount(greedy.cluster, minlength=greedy.cluster.size)
+    removed = np.flatnonzero(greedy.kept_by != np.arange(greedy.kept_by.size))
+    similarity, contained = compare(removed, greedy.kept_by[removed])
+    ids = ranked[ID]
+    gone = pl.DataFrame(
+        {
+            "rank": removed,
+            "duplicate_of": ids.gather(greedy.kept_by[removed]),
+            "similarity": similarity,
+            "contained": contained,
+        }
+    )
+    frame = ranked.with_columns(
+        pl.int_range(pl.len()).alias("rank"),
+        pl.Series("size", sizes[greedy.cluster]),
+        ids.gather(greedy.cluster).alias("cluster"),
+    )
+    return frame.filter(pl.col("size") > 1).join(gone, on="rank", how="left", maintain_order="left").select(*FOUND)

@@ -1,0 +1,219 @@
+"""Repeated passages: sentences, lines or paragraphs that occur more than once in the corpus, cut but for the first.
+
+1. Measure: the passages of each document and a hash of each after collapsing white space.
+2. Count, by partitions of the hash: what occurs at least twice (or ``span`` consecutive passages that do).
+3. The first by the order of documents (dedup/order.py), then by place, stays; the others are repeats.
+4. Only runs of repeats with ``min_characters`` go: a menu or a pasted paragraph, not every "Yes." of a dialogue.
+   So no document loses a passage that occurs once in the corpus.
+5. What separated the run from its neighbours is kept once, the side with more line breaks.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numba import njit
+from pydantic import Field
+
+from dedup.corpus import Corpus
+from dedup.order import rank
+from dedup.passages import LINE, cut_passages
+from dedup.shingles import MULTIPLIER, scramble
+from dedup.step import CorpusStep, Judged
+from pipelines.ragged import Ragged
+from pipelines.spans import spans_table
+
+REASON = "repeated"
+PASSAGE_BYTES = 64  # of memory for a passage while its partition is sorted
+
+
+class Repeats(CorpusStep):
+    """Cuts passages that the corpus has before; then drops documents of which too little is left."""
+
+    NAME: ClassVar[str] = "repeats"
+    MEASURED: ClassVar[tuple[str, ...]] = ("passage", "lowercase")
+    REWRITES: ClassVar[bool] = True
+
+    passage: Literal["sentence", "line", "paragraph"] = LINE
+    lowercase: bool = False
+    span: int = Field(1, ge=1)  # consecutive passages that must occur together
+    min_copies: int = Field(2, ge=2)
+    min_characters: int = Field(20, ge=0)  # bytes of a run of repeats
+    source_priority: list[str] = []
+    quality: str | None = None
+    min_words: int = Field(0, ge=0)  # left in a document that lost some
+    min_passages: int = Field(1, ge=0)
+    memory_mb: int = Field(1024, ge=64)
+
+    def measure(self, batch) -> pl.DataFrame:
+        """Lists, one entry a passage: its hash, place and length in bytes, line breaks behind it, words."""
+        found = cut_passages(batch.text, self.passage)
+        starts = found.start - np.repeat(batch.text.offsets[:-1], np.diff(found.offsets))
+        columns = {
+            "hash": found.hashes(batch.text, self.lowercase),
+            "start": starts,
+            "length": found.end - found.start,
+            "breaks": found.breaks,
+            "words": found.words,
+        }
+        lists = {name: Ragged.of(found.offsets, values).to_lists() for name, values in columns.items()}
+        frame = pl.DataFrame({name: pl.from_arrow(values) for name, values in lists.items()})
+        return frame.with_columns(bytes=np.diff(batch.text.offsets))
+
+    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[Judged]:
+        """Spans to cut, and which documents go because too little of them is left."""
+        least = {
+            "too_few_words": ("words_left", self.min_words),
+            "too_few_passages": ("passages_left", self.min_passages),
+        }
+        cut = pl.col("passages_left") < pl.col("passages")
+        broken = [
+            pl.when(cut & (pl.col(left) < minimum)).then(
+                pl.struct(
+                    pl.lit(rule).alias("rule"),
+                    pl.col(left).cast(pl.Float64).alias("value"),
+                    pl.lit(float(minimum)).alias("threshold"),
+                )
+            )
+            for rule, (left, minimum) in least.items()
+        ]
+        for part, spans, counts in find_repeats(self, corpus, scratch):
+            yield Judged(part, counts.select(pl.concat_list(broken).list.drop_nulls().alias("broken")), spans)
+
+
+def find_repeats(settings: Repeats, corpus: Corpus, scratch: Path) -> Iterator[tuple[str, pa.Table, pl.DataFrame]]:
+    """For each part: its name, the spans to cut (schema SPAN), and per document words and passages before and after.
+
+    Memory: a partition of the passages at a time, and 8 bytes for each document that has a repeat.
+    """
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    total = sum(len(corpus.measured(part, ["hash"])["hash"].combine_chunks().flatten()) for part in corpus.parts)
+    partitions = total * PASSAGE_BYTES // (settings.memory_mb << 20) + 1
+    documents = np.zeros(0, np.int64)
+    for partition in range(partitions):
+        offsets, rows = repeated(settings, corpus, partition, partitions)
+        np.savez(scratch / f"{partition}.npz", offsets=offsets, rows=rows)
+        documents = np.union1d(documents, rows["document"])
+    place = rank(corpus, documents, settings.source_priority, settings.quality)["place"].to_numpy()
+    order = np.empty(place.size, np.int64)
+    order[place] = np.arange(place.size)
+    for partition in range(partitions):
+        with np.load(scratch / f"{partition}.npz") as saved:
+            offsets, rows = saved["offsets"], saved["rows"]
+        bucket = np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
+        ranks = order[np.searchsorted(documents, rows["document"])]
+        sorted_rows = rows[np.lexsort((rows["passage"], ranks, bucket))]
+        later = np.ones(rows.size, np.bool_)
+        later[offsets[:-1]] = False
+        _scatter(corpus, sorted_rows[later], scratch)
+    for part in corpus.parts:
+        yield part, *_cut_part(settings, corpus, part, scratch / f"{part}.rows")
+    shutil.rmtree(scratch)
+
+
+WINDOW = np.dtype([("hash", np.uint64), ("document", np.int64), ("passage", np.int64)])
+
+
+def repeated(settings: Repeats, corpus: Corpus, partition: int, partitions: int) -> tuple[np.ndarray, np.ndarray]:
+    """Windows of ``span`` passages whose hash, of this partition, occurs often enough: offsets, rows WINDOW."""
+    found = [np.zeros(0, WINDOW)]
+    for part in corpus.parts:
+        lists = Ragged.from_lists(corpus.measured(part, ["hash"])["hash"])
+        stays = corpus.stays(part, lists.rows)
+        hashes, document, passage = windows(*lists, settings.span, stays)
+        mine = hashes % np.uint64(partitions) == partition
+        rows = np.empty(int(mine.sum()), WINDOW)
+        rows["hash"], rows["document"], rows["passage"] = (
+            hashes[mine],
+            corpus.first[part] + document[mine],
+            passage[mine],
+        )
+        found.append(rows)
+    rows = np.concatenate(found)
+    rows = rows[np.argsort(rows["hash"], kind="stable")]
+    begins = np.flatnonzero(np.append(True, rows["hash"][1:] != rows["hash"][:-1])) if rows.size else rows["document"]
+    sizes = np.diff(np.append(begins, rows.size))
+    often = sizes >= settings.min_copies
+    return np.append(0, np.cumsum(sizes[often])), rows[np.repeat(often, sizes)]
+
+
+@njit(nogil=True, cache=True)
+def windows(offsets, hashes, span, stays):
+    """Hash, document and first passage of all runs of ``span`` passages in documents that stay."""
+    room = hashes.size
+    out, document, passage = np.empty(room, np.uint64), np.empty(room, np.int64), np.empty(room, np.int64)
+    m = 0
+    for i in range(offsets.size - 1):
+        for at in range(offsets[i], offsets[i + 1] - span + 1 if stays[i] else 0):
+            hash = hashes[at]
+            for j in range(1, span):
+                hash = scramble(hash * MULTIPLIER + hashes[at + j])
+            out[m], document[m], passage[m] = hash, i, at - offsets[i]
+            m += 1
+    return out[:m], document[:m], passage[:m]
+
+
+def _scatter(corpus: Corpus, rows: np.ndarray, scratch: Path) -> None:
+    """Append repeats to a file for each part, as (row, passage)."""
+    rows = rows[np.argsort(rows["document"], kind="stable")]
+    for part in corpus.parts:
+        begin, end = np.searchsorted(rows["document"], (corpus.first[part], corpus.first[part] + corpus.rows[part]))
+        with (scratch / f"{part}.rows").open("ab") as file:
+            some = rows[begin:end]
+            np.column_stack((some["document"] - corpus.first[part], some["passage"])).tofile(file)
+
+
+def _cut_part(settings: Repeats, corpus: Corpus, part: str, path: Path) -> tuple[pa.Table, pl.DataFrame]:
+    table = corpus.measured(part, ["start", "length", "breaks", "words"])
+    lists = {name: Ragged.from_lists(table[name]) for name in table.column_names}
+    offsets = lists["start"].offsets
+    row, passage = np.fromfile(path, np.int64).reshape(-1, 2).T
+    repeats = np.zeros(lists["start"].data.size, np.bool_)
+    for step in range(settings.span):
+        repeats[offsets[row] + passage + step] = True
+    columns = (lists[name].data for name in ("start", "length", "breaks"))
+    document, begin, end = cut_runs(offsets, *columns, repeats, settings.min_characters)
+    words = np.add.reduceat(np.append(np.where(repeats, 0, lists["words"].data), 0), offsets[:-1])
+    counts = pl.DataFrame(
+        {
+            "passages": np.diff(offsets),
+            "passages_left": np.diff(np.append(0, np.cumsum(~repeats))[offsets]),
+            "words_left": np.where(np.diff(offsets) > 0, words, 0),
+        }
+    )
+    return spans_table(document, begin, end - begin, [REASON] * document.size), counts
+
+
+@njit(nogil=True, cache=True)
+def cut_runs(offsets, start, length, breaks, repeats, min_characters):
+    """Spans to cut: document, begin and end. Clears ``repeats`` where a run is too short to go."""
+    document = np.empty(repeats.sum(), np.int64)
+    begins, ends = np.empty(document.size, np.int64), np.empty(document.size, np.int64)
+    m = 0
+    for i in range(offsets.size - 1):
+        at = offsets[i]
+        while at < offsets[i + 1]:
+            if not repeats[at]:
+                at += 1
+                continue
+            first, size = at, 0
+            while at < offsets[i + 1] and repeats[at]:
+                size += length[at]
+                at += 1
+            if size < min_characters:
+                repeats[first:at] = False
+                continue
+            begin, end = start[first], start[at - 1] + length[at - 1]
+            leads, trails = first == offsets[i], at == offsets[i + 1]
+            if not trails and (leads or breaks[first - 1] >= breaks[at - 1]):
+                end = start[at]  # keep the white space before the run
+            elif not leads:
+                begin = start[first - 1] + length[first - 1]  # keep the white space behind it
+            document[m], begins[m], ends[m] = i, begin, end
+            m += 1
+    return document[:m], begins[:m], ends[:m]

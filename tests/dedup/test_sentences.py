@@ -1,0 +1,121 @@
+import tempfile
+from collections import Counter
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from upath import UPath
+
+from dedup import sentences as module
+from dedup.corpus import Corpus
+from dedup.sentences import Repeats, find_repeats
+from pipelines.ragged import Ragged
+from pipelines.schema import DOCUMENT, TEXT
+from pipelines.shards import cut_groups, read_shard, write_shard
+from pipelines.spans import rewrite
+from tests.reference.passages import passages
+
+lines = st.sampled_from(["alpha", "beta", "gamma delta", "epsilon", "x", "漢字", ""])
+documents = st.lists(st.lists(lines, max_size=6).map("\n".join), max_size=6)
+
+
+class Batch:
+    def __init__(self, text):
+        self.text = text
+
+
+def cut(folder, texts, repeats, shards=1, stays=lambda part, rows: np.ones(rows, bool)):
+    """The texts after cutting, and the counts, in order."""
+    folder, parts = UPath(folder), [f"part-{i}" for i in range(shards)]
+    for i, part in enumerate(parts):
+        some = range(len(texts) * i // shards, len(texts) * (i + 1) // shards)
+        rows = [[f"{n:03}" for n in some], [texts[n] for n in some], [""] * len(some)]
+        table = pa.table(rows, DOCUMENT.names).cast(DOCUMENT)
+        write_shard(folder / "documents" / f"{part}.parquet", cut_groups(table), DOCUMENT)
+        measured = repeats.measure(Batch(Ragged.from_text(table[TEXT]))).to_arrow()
+        write_shard(folder / "measures" / f"{part}.parquet", [measured], measured.schema)
+    corpus = Corpus(folder / "documents", folder / "measures", parts, stays)
+    left, counts = [], []
+    for part, spans, count in find_repeats(repeats, corpus, folder / "scratch"):
+        text = Ragged.from_text(read_shard(folder / "documents" / f"{part}.parquet", [TEXT])[TEXT])
+        left += rewrite(text, spans).to_text().to_pylist()
+        counts.append(count)
+    return left, pl.concat(counts)
+
+
+def kept(texts, kind="line"):
+    """The passages that stay, one document after the other in the order they are kept."""
+    counts = Counter(passage for text in texts for passage in passages(text, kind))
+    seen, stay = set(), {}
+    for number in sorted(range(len(texts)), key=lambda i: (-len(texts[i].encode()), i)):
+        stay[number] = []
+        for passage in passages(texts[number], kind):
+            if counts[passage] == 1 or passage not in seen:
+                stay[number].append(passage)
+            seen.add(passage)
+    return [stay[i] for i in range(len(texts))]
+
+
+@settings(max_examples=30)
+@given(texts=documents, shards=st.integers(1, 3), partition_bytes=st.sampled_from([64, 1 << 24]))
+def test_the_first_of_each_line_stays(tmp_path_factory, texts, shards, partition_bytes):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "PASSAGE_BYTES", partition_bytes)
+        repeats = Repeats(min_characters=0, memory_mb=64)
+        left, counts = cut(tmp_path_factory.mktemp("repeats"), texts, repeats, shards)
+    assert [passages(text, "line") for text in left] == kept(texts)
+    assert counts["passages_left"].to_list() == [len(passages(text, "line")) for text in left]
+    words = [sum(2 if line == "漢字" else len(line.split()) for line in passages(text, "line")) for text in left]
+    assert counts["words_left"].to_list() == words
+
+
+@settings(max_examples=30)
+@given(documents, st.integers(1, 3), st.integers(0, 12))
+def test_nothing_that_occurs_once_is_lost(texts, span, min_characters):
+    with tempfile.TemporaryDirectory() as folder:
+        left, _ = cut(folder, texts, Repeats(span=span, min_characters=min_characters))
+    counts = Counter(passage for text in texts for passage in passages(text, "line"))
+    for before, after in zip(texts, left, strict=True):
+        gone = Counter(passages(before, "line")) - Counter(passages(after, "line"))
+        assert all(counts[passage] > 1 for passage in gone)
+    assert {p for t in left for p in passages(t, "line")} == counts.keys()  # one copy of each stays somewhere
+
+
+MENU = "Home | News | Sport | Contact | Imprint"
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "expected"),
+    [
+        ("line", f"{MENU}\n\nunique text", "unique text"),
+        ("line", f"unique text\n\n{MENU}", "unique text"),
+        ("line", f"unique text\n\n{MENU}\n", "unique text\n"),
+        ("line", f"one\n\n{MENU}\ntwo", "one\n\ntwo"),
+        ("line", f"one\n{MENU}\n\ntwo", "one\n\ntwo"),
+        ("line", f"one\n{MENU}\n{MENU}\ntwo", "one\ntwo"),
+        ("line", MENU, ""),
+        ("sentence", f"One. {MENU}. Two.", "One. Two."),
+        ("sentence", f"One. {MENU}.\nTwo.", "One.\nTwo."),
+        ("sentence", f"One.\n{MENU}. Two.", "One.\nTwo."),
+        ("paragraph", f"one\n\n{MENU}\n{MENU}\n\ntwo", "one\n\ntwo"),
+    ],
+)
+def test_white_space_is_kept_once(tmp_path, kind, text, expected):
+    repeated = {"line": MENU, "sentence": f"{MENU}.", "paragraph": f"{MENU}\n{MENU}"}[kind]
+    first = repeated + "\n\n" + "a longer document, which comes first " * 5
+    left, _ = cut(tmp_path, [first, text], Repeats(passage=kind))
+    assert left == [first, expected]
+
+
+def test_a_short_repeat_alone_stays(tmp_path):
+    texts = ['He sighed.\n"Yes."\nShe left, and that was all there was.', 'Night fell.\n"Yes."\nIt rained.']
+    assert cut(tmp_path, texts, Repeats())[0] == texts
+
+
+def test_documents_removed_before_hold_no_first_copy(tmp_path):
+    texts = [f"{MENU}\nlongest text of them all, but gone", f"{MENU}\nsecond text", f"{MENU}\nthird"]
+    left, _ = cut(tmp_path, texts, Repeats(), stays=lambda part, rows: np.array([False, True, True]))
+    assert left == [texts[0], texts[1], "third"]

@@ -1,0 +1,36 @@
+"""Shingles as sets of tuples: the twin of dedup/shingles.py."""
+
+import re
+
+import unicodedata2 as unicode
+
+SPACELESS = ("CJK", "HIRAGANA", "KATAKANA", "HALFWIDTH KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
+
+
+def fold(character: str) -> str:
+    """Lower case as one character; both small sigmas are one."""
+    return character.lower()[0].replace("ς", "σ")
+
+
+def is_letter(character: str) -> bool:
+    return character == "_" or unicode.category(character)[0] in "LN"
+
+
+def is_spaceless(text: str) -> bool:
+    letters = [c for c in text if is_letter(c)]
+    spaceless = [
+        c for c in letters if unicode.category(c) in ("Lo", "Lm") and unicode.name(c, "").startswith(SPACELESS)
+    ]
+    return len(spaceless) > len(letters) - len(spaceless)
+
+
+def shingles(text: str, words: int = 5, characters: int = 8) -> set[tuple]:
+    """Runs of consecutive tokens; a shorter text is one run."""
+    if is_spaceless(text):
+        tokens, size = [fold(c) for c in text], characters
+    else:
+        letters = "".join(fold(c) if is_letter(c) else " " for c in text)
+        tokens, size = re.findall("[^ ]+", letters), words
+    if not tokens:
+        return set()
+    return {tuple(tokens[i : i + size]) for i in range(max(len(tokens) - size + 1, 1))}
