@@ -30,7 +30,7 @@ TEXTS = st.lists(TEXT | st.text(), max_size=4)
 
 
 @given(TEXTS)
-@example(["bcdfg", "abcdfgh jklmn", "bcdf g", "schtschtsch" * 9])
+@example(["bcdfg", "abcdfgh jklmn", "bcdf g", "schtschtsch" * 9, "é" * 499 + "xyzxcvb", "aé" + "xkcd" * 249 + "漢"])
 def test_letters_are_counted_as_by_the_reference(texts):
     counts = np.array(count_letters(Ragged.from_strings(texts))).T.tolist()
     assert counts == [list(reference.letters(text)) for text in texts]
@@ -53,7 +53,7 @@ MANY = st.lists(st.sampled_from(["the", "of", "word", "Word", ".", "x", "a!"]), 
 
 
 @given(st.lists(TEXT | MANY | st.text(), max_size=3))
-@example(["the of " * 10, "A. b! " * 8, "word " * 99, "word " * 100])
+@example(["the of " * 10, "A. b! " * 8, "word " * 99, "word " * 100, "a b c d e f g h i j k " * 30])
 def test_sequences_are_counted_as_by_the_reference(texts):
     batch = Batch(Ragged.from_strings(texts))
     words, data = batch.words, batch.text.data
