@@ -1,5 +1,7 @@
 """C4: what it removes from a text, and when it drops what is left."""
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -48,10 +50,10 @@ def test_c4_answers_as_the_reference(texts, settings):
 def test_spans_are_in_order_and_apart(texts):
     text = Ragged.from_strings(texts)
     spans = C4().rewrite(Batch(text))[0].to_pylist()
-    for before, after in zip(spans, spans[1:], strict=False):
+    for before, after in pairwise(spans):
         assert before["row"] < after["row"] or before["offset"] + before["length"] <= after["offset"]
     for span in spans:
-        assert 0 <= span["offset"] and span["length"] > 0 and span["replacement"] == ""
+        assert span["offset"] >= 0 and span["length"] > 0 and span["replacement"] == ""
         assert span["offset"] + span["length"] <= len(texts[span["row"]].encode())
 
 

@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from reference import lines as reference
 
 from filters.lines import Lines, split_lines, unwrap
 from pipelines.ragged import Ragged
-from reference import lines as reference
 
 ENDS = ["\n", "\n", "\n\n", "\r\n", "\r", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029", "\x1f", ""]
 WORDS = st.sampled_from(

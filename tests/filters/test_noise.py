@@ -13,8 +13,8 @@ from filters.batch import Batch
 from filters.decide import decide
 from filters.letters import count_letters
 from filters.lines import split_lines
-from filters.markup import tag_bytes
 from filters.marks import finished
+from filters.markup import tag_bytes
 from filters.noise import Noise
 from filters.sequences import count_sequences
 from pipelines.ragged import Ragged
@@ -22,8 +22,8 @@ from pipelines.ragged import Ragged
 PARTS = [
     "the", "The", "of", "word", "Word", "strength", "Rechtsschutz", "xkcdqwrt", "für", "fÃ¼r", "â€™", "Ã", "\ufffd",
     "\x9d", "\x01", "<b>", "</p>", "<", ">", "<!-- x -->", "<3", "1,234", "...", ".", "!", "?", "。", "漢字", "ไทย",
-    "www.example.com", "https://example.com/a", "mailto:x", "x" * 41, "é", "e\u0301", "ŋ", "Я", "ᏣᎳᎩ", "ա. ա", "\n", "\t",
-    "😀", "¿", "word. next", "Word! Next",
+    "www.example.com", "https://example.com/a", "mailto:x", "x" * 41, "é", "e\u0301", "ŋ", "Я", "ᏣᎳᎩ", "ա. ա",
+    "\n", "\t", "😀", "¿", "word. next", "Word! Next",
 ]  # fmt: skip
 TEXT = st.lists(st.sampled_from(PARTS), max_size=40).map(" ".join) | st.lists(st.sampled_from(PARTS)).map("".join)
 TEXTS = st.lists(TEXT | st.text(), max_size=4)
