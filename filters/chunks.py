@@ -80,6 +80,13 @@ def put_chunk(data, begin, stop, m, start, end, lengths, flags):
     return m
 
 
+@kernel
+def put_whole(data, begin, stop, m, start, end, lengths, flags):
+    """Add a word that is taken apart no further."""
+    length, says = _survey(data, begin, stop)
+    return _put(data, begin, stop, length, says, m, start, end, lengths, flags)
+
+
 @inlined
 def _put(data, begin, stop, length, says, m, start, end, lengths, flags):
     """Add the word ``data[begin:stop]``, whose characters say what they say together."""

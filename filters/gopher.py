@@ -13,7 +13,7 @@ How we count, where the paper leaves it open or the common code errs:
 * One rule is ours: text in capitals, a word of one letter being none.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import polars as pl
@@ -35,8 +35,9 @@ class Gopher(Filter):
     """Drops what is not prose: too short or long, odd words, lists, symbols, no stop words."""
 
     NAME: ClassVar[str] = "gopher"
-    MEASURED: ClassVar[tuple[str, ...]] = ("stop_words",)
+    MEASURED: ClassVar[tuple[str, ...]] = ("variant", "stop_words")
 
+    variant: Literal["gristmill"] = "gristmill"  # others: filters/variants
     stop_words: list[str] = PAPER  # lower case; those of a language profile come first
 
     min_words: int | None = 50

@@ -15,7 +15,7 @@ How we count, where the paper leaves it open or the common code errs:
 * Repeated n-grams are found from left to right: where n words stood before, they count and are stepped over.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import polars as pl
@@ -39,6 +39,9 @@ class Repetition(Filter):
     """Drops documents that repeat lines, paragraphs or runs of words. Each measure is a share from 0 to 1."""
 
     NAME: ClassVar[str] = "repetition"
+    MEASURED: ClassVar[tuple[str, ...]] = ("variant",)
+
+    variant: Literal["gristmill"] = "gristmill"  # others: filters/variants
 
     max_dup_paragraphs: float | None = 0.30  # of the paragraphs
     max_dup_paragraph_chars: float | None = 0.20
