@@ -27,8 +27,9 @@ from pipelines.utf8 import (
 )
 
 U = np.uint64
-DOT, W = ord("."), ord("w")
+DOT = ord(".")
 DOTS, WIDE_DOTS = (U(int.from_bytes(dots.encode(), "little")) for dots in ("...", "…"))
+WWW = U(int.from_bytes(b"www.", "little"))
 ASCII_LETTER = np.array([chr(i).isalpha() and i < 128 for i in range(256)])
 
 # Roles of ASCII marks at the ends of a chunk, and inside it.
@@ -222,13 +223,7 @@ def _put_marks(data, begin, stop, m, start, end, lengths, flags):
 @kernel
 def _is_address(data, begin, stop):
     """Is this ASCII chunk ``scheme://…``, ``www.…``, ``name@host.domain`` or ``host.domain/…``?"""
-    if (
-        stop - begin > 4
-        and data[begin] == W
-        and data[begin + 1] == W
-        and data[begin + 2] == W
-        and data[begin + 3] == DOT
-    ):
+    if stop - begin > 4 and load_short(data, begin, 4) == WWW:
         return True
     dot = at_sign = -1
     for at in range(begin, stop):
@@ -278,6 +273,8 @@ def _cuts(data, at, stop, code, before):
             return at + 1 < stop
         following, _ = decode(data, at + 1, stop)
         return before == LOWER and character_class(following) == UPPER
+    if not IS_LETTER[before] and before != DIGIT:  # so a long run of dashes is looked along once
+        return False
     end = at + 1
     while end < stop and data[end] == code and code == ord("-"):
         end += 1
@@ -287,7 +284,7 @@ def _cuts(data, at, stop, code, before):
     after = character_class(following)
     if BETWEEN_LETTERS[code] and IS_LETTER[before] and IS_LETTER[after]:
         return True
-    if BEFORE_LETTER[code] and (IS_LETTER[before] or before == DIGIT) and IS_LETTER[after]:
+    if BEFORE_LETTER[code] and IS_LETTER[after]:
         return True
     return BETWEEN_DIGITS[code] and end == at + 1 and before == DIGIT and (after == DIGIT or following == ord("-"))
 
@@ -326,18 +323,7 @@ def _put_core(data, begin, stop, m, start, end, lengths, flags):
             made = PLAIN
             joins = was == PLAIN
         if not joins and at > first:
-            m = _put(
-                data,
-                first,
-                at,
-                length,
-                says,
-                m,
-                start,
-                end,
-                lengths,
-                flags,
-            )
+            m = _put(data, first, at, length, says, m, start, end, lengths, flags)
             first, length, says = at, 0, 0
         length += 1
         says |= _says(code, kind)
@@ -346,16 +332,5 @@ def _put_core(data, begin, stop, m, start, end, lengths, flags):
         if not IS_INVISIBLE[kind]:
             before = kind
     if stop > first:
-        m = _put(
-            data,
-            first,
-            stop,
-            length,
-            says,
-            m,
-            start,
-            end,
-            lengths,
-            flags,
-        )
+        m = _put(data, first, stop, length, says, m, start, end, lengths, flags)
     return m
