@@ -12,7 +12,7 @@ What we changed, and why, on the pages and books we tried it on:
 * A curly bracket drops no document: half of the technical ones have one.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import polars as pl
@@ -61,6 +61,7 @@ class C4(Rewriter):
 
     NAME: ClassVar[str] = "c4"
     MEASURED: ClassVar[tuple[str, ...]] = (
+        "variant",
         "terminal_mark",
         "min_words",
         "min_run",
@@ -70,6 +71,7 @@ class C4(Rewriter):
         "citations",
     )
 
+    variant: Literal["gristmill"] = "gristmill"  # others: filters/variants
     terminal_mark: bool = False  # a line must end a sentence, or it goes
     min_words: int = 3  # of a line
     min_run: int = 3  # short lines in a row, blank ones between them not counted, that make a menu

@@ -1,7 +1,8 @@
-"""Chunks: what stands between white space, taken apart into words by the rules of filters/words.py."""
+"""Chunks: what stands between white space, taken apart into words by the rules of filters/unicode_words.py."""
 
 import numpy as np
 
+from filters.words import CAPITALS, ELLIPSIS, HAS_LETTER, HAS_NUMBER, PUNCTUATION_ONLY
 from pipelines.bits import inlined, kernel, one_of
 from pipelines.hashing import load_short
 from pipelines.utf8 import (
@@ -26,15 +27,6 @@ from pipelines.utf8 import (
 )
 
 U = np.uint64
-# What a word is, bit by bit.
-HAS_LETTER = 1
-HAS_NUMBER = 2  # a digit or another number
-CAPITALS = 4  # upper-case letters and none in lower case
-PUNCTUATION_ONLY = 8  # ASCII marks, punctuation and control characters, nothing else
-ELLIPSIS = 16  # "…", or three and more full stops
-BEGINS_LINE = 32  # the first word of a line that is not blank
-BEGINS_PARAGRAPH = 64  # the first word after a blank line, or of the document
-
 DOT, W = ord("."), ord("w")
 DOTS, WIDE_DOTS = (U(int.from_bytes(dots.encode(), "little")) for dots in ("...", "…"))
 ASCII_LETTER = np.array([chr(i).isalpha() and i < 128 for i in range(256)])
@@ -86,6 +78,13 @@ def put_chunk(data, begin, stop, m, start, end, lengths, flags):
     if tail < stop:
         m = _put_marks(data, tail, stop, m, start, end, lengths, flags)
     return m
+
+
+@kernel
+def put_whole(data, begin, stop, m, start, end, lengths, flags):
+    """Add a word that is taken apart no further."""
+    length, says = _survey(data, begin, stop)
+    return _put(data, begin, stop, length, says, m, start, end, lengths, flags)
 
 
 @inlined

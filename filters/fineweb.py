@@ -6,7 +6,7 @@ by its width, where an East Asian character counts twice. Repeated lines are cou
 ``char_dup_ratio`` is the paper's 0.1; the published code says 0.01, where one repeated menu drops a page.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import polars as pl
@@ -23,8 +23,9 @@ class FineWeb(Filter):
     """Drops lists, menus and pages that repeat their lines."""
 
     NAME: ClassVar[str] = "fineweb"
-    MEASURED: ClassVar[tuple[str, ...]] = ("short_line_width",)
+    MEASURED: ClassVar[tuple[str, ...]] = ("variant", "short_line_width")
 
+    variant: Literal["gristmill"] = "gristmill"  # others: filters/variants
     short_line_width: int = 30  # columns; a line of no more is short
 
     min_line_punct_ratio: float | None = 0.12  # lines that end a sentence, of the lines that are not blank

@@ -27,9 +27,9 @@ class Measures(Protocol):
     def measure(self, batch: Batch) -> pl.DataFrame: ...
 
 
-def measure_documents(chain: dict[str, Measures], table: pa.Table) -> Frames:
+def measure_documents(chain: dict[str, Measures], table: pa.Table, splitter: str = "unicode") -> Frames:
     """Documents (a table with a text column) -> step name -> its measures, one row a document."""
-    return _measure(chain, set(chain), Batch(Ragged.from_text(table[TEXT])))[0]
+    return _measure(chain, set(chain), Batch(Ragged.from_text(table[TEXT]), splitter=splitter))[0]
 
 
 def measure_shard(

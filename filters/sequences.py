@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from filters.marks import is_one_of
-from filters.words import BEGINS_LINE, HAS_LETTER, Words, unicode_words
+from filters.unicode_words import unicode_words
+from filters.words import BEGINS_LINE, HAS_LETTER, Words
 from pipelines.bits import kernel
 from pipelines.ragged import Ragged
 from pipelines.utf8 import LOWER, UPPER, character_class, decode

@@ -19,7 +19,7 @@ def judge(recipe: Recipe, paths: tuple[str, ...]) -> Iterator[dict]:
     chain = {name: step for name, step in recipe.steps.items() if isinstance(step, Filter)}
     settings = recipe.input.model_copy(update={"paths": list(paths)})
     for table in read_documents(list(paths), settings):
-        frames = measure_documents(chain, table)
+        frames = measure_documents(chain, table, recipe.words)
         profile = np.full(len(table), NO_PROFILE, object)
         if LANGUAGE in frames:
             profile = profile_of(frames[LANGUAGE][SURE_LABEL].to_numpy())

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from dedup.documents import NearDuplicates
 from dedup.exact import Exact
 from dedup.sentences import Repeats
-from filters.registry import FILTERS
+from filters.registry import FILTERS, variant_of
 from pipelines.errors import RecipeError
 from pipelines.ingest import InputSettings
 from pipelines.settings import Settings, nearest, read_settings
@@ -20,7 +20,7 @@ class Recipe(Settings):
 
     name: str = "recipe"
     about: str = ""
-    words: Literal["unicode"] = "unicode"  # the word splitter that counting rules share
+    words: Literal["unicode", "spacy"] = "unicode"  # the word splitter that counting rules share
     input: InputSettings = InputSettings()
     steps: dict[str, Settings] = {}
 
@@ -70,6 +70,8 @@ def _step(name: str, values: Any, where: str) -> Settings:
     if kind not in STEPS:
         raise RecipeError(f"{where}: no step {kind!r}; {nearest(str(kind), sorted(STEPS))}")
     values = {key: value for key, value in values.items() if key != "use"} if isinstance(values, dict) else values
+    if isinstance(values, dict) and "variant" in values:
+        return read_settings(variant_of(kind, values["variant"], where), values, where)
     return read_settings(STEPS[kind], values, where)
 
 

@@ -9,7 +9,7 @@ import click
 from pipelines.errors import GristmillError
 
 # name -> module of flows.cli that holds a click command of that name, "-" read as "_"
-COMMANDS = ("clean", "ingest", "judge", "why", "what-if", "inspect", "demo", "compare-languages")
+COMMANDS = ("clean", "ingest", "judge", "why", "what-if", "inspect", "demo", "compare-languages", "compare-rules")
 INTERRUPTED = 130  # what shells give for SIGINT
 
 
@@ -40,6 +40,7 @@ SHORT = {
     "inspect": "Look into Parquet shards: schema, sizes, histograms, samples.",
     "demo": "Write a corpus from the text that is on this machine already.",
     "compare-languages": "Compare language models on labelled text: accuracy and speed.",
+    "compare-rules": "Compare variants of the rule sets: which documents they decide differently on.",
 }
 
 
