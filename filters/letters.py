@@ -11,7 +11,7 @@ from pipelines.utf8 import HAN, INVALID, LOWER, MARK, SPACE, UPPER, character_cl
 
 LAST_CASED = 0x58F  # Latin, Greek, Cyrillic, Armenian; Cherokee beyond is written in what Unicode calls capitals
 LAST_LATIN = 0x24F
-CLUMP = 5  # consonants in a row; "Rechtsschutz" and "strengths" have such, but few words do
+CLUMP = 5  # consonants in a row, each unlike the one before; "Angstschweiß" has them, but few words do
 SAMPLE = 1000  # bytes of a document looked at for clumps: a share of its letters needs no more
 
 
@@ -101,15 +101,18 @@ def _count(offsets, data, counts):
 def _count_clumps(offsets, data, counts):
     for i in range(offsets.size - 1):
         at, stop = offsets[i], min(offsets[i] + SAMPLE, offsets[i + 1])
-        letters = clumped = run = 0
+        letters = clumped = run = before = 0
         while at < stop:
             byte = data[at]
             if byte < 0x80:
                 letters += IS_LETTER[byte]
-                run = run + 1 if IS_CONSONANT[byte] else 0
-                clumped += CLUMPED[min(run, CLUMP + 1)]
+                if byte != before:  # 0xFFFFFF is one consonant
+                    run = run + 1 if IS_CONSONANT[byte] else 0
+                    clumped += CLUMPED[min(run, CLUMP + 1)]
+                before = byte
                 at += 1
                 continue
+            before = 0
             code, size = decode(data, at, offsets[i + 1])
             kind = character_class(code)
             letters += is_letter(kind)

@@ -15,7 +15,7 @@ UNBROKEN = 40  # bytes of a run without a space that no word or path explains
 WINDOW = 250  # words looked at for how few they are; the share of the commonest falls with length
 MIN_WINDOW, TOP = 100, 10
 SLOTS = 512  # of the table of words, a power of two above WINDOW
-MIN_STARTS = 8  # words behind full stops
+MIN_STARTS = 12  # words behind full stops: a few may be abbreviations
 MIN_ARTICLES = 10
 
 ARMENIAN = 0x530  # the first of its characters; Latin, Greek and Cyrillic lie before

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
+from itertools import pairwise
 
 from reference.marks import sentence_ends
 
@@ -22,9 +23,11 @@ def is_consonant(c: str) -> bool:
 
 
 def clumped(text: str) -> int:
-    """Latin letters in runs of five and more consonants; combining marks do not part them."""
+    """Latin letters in runs of five and more consonants, an ASCII letter like the one before it not counted;
+    combining marks part only like ones."""
     runs, run = 0, 0
-    for c in [*(c for c in text if c < "\x80" or kind(c) != MARK), " "]:
+    alike = [c == before and c < "\x80" for before, c in pairwise(" " + text)]
+    for c in [*(c for c, same in zip(text, alike, strict=True) if not same and (c < "\x80" or kind(c) != MARK)), " "]:
         if is_consonant(c):
             run += 1
         else:
@@ -121,6 +124,6 @@ def sequences(words: list[tuple[bytes, int, int, bool]]) -> tuple[int, ...]:
     return (
         *(sum(len(word) for word, *_ in words), addresses, unbroken),
         *((len(lettered), top) if len(lettered) >= 100 else (0, 0)),
-        *((starts, lower) if starts >= 8 else (0, 0)),
+        *((starts, lower) if starts >= 12 else (0, 0)),
         *((articles, lost) if articles >= 10 else (0, 0)),
     )
