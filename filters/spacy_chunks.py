@@ -17,6 +17,9 @@ import numpy as np
 from pipelines.errors import RecipeError
 
 FRAGILE, OPENS, CLOSES = 1, 2, 4
+# Once spaCy has met this word, number 1 of its symbols, and forgotten it, it throws at it; datatrove then strikes it out
+# of the text. So here it is asked for by another name, and left out where it is a piece.
+CURSED, STAND_IN = "IS_ALPHA", "IS_ALPHZ"
 BATCH = 200_000  # characters given to spaCy at once
 
 # Half of all chunks are a word of ASCII letters, with or without a mark behind it. Where no exception knows it, that is
@@ -71,6 +74,7 @@ class ChunkSplitter:
         self.not_plain = self.rules | {text for pattern in patterns for text in pattern if text.isalpha()}
         self.notes = {m: (OPENS if m in opening else 0) | (CLOSES if m in closing else 0) for m in (*",;:!?.", "")}
         hashes = self.language.vocab.strings
+        self.stand_in = np.uint64(hashes[STAND_IN])
         self.opening, self.closing = (np.array([hashes[t] for t in sorted(s)], np.uint64) for s in (opening, closing))
         firsts = {whole.rules[rule][0][ORTH] for rule in searched}
         self.exceptions = np.array([hashes[text] for text in sorted(firsts)], np.uint64)
@@ -113,7 +117,7 @@ class ChunkSplitter:
 
     def split_within(self, windows: list[tuple[str, str, str]]) -> Pieces:
         """Take apart chunks where they stand: what is before a chunk, the chunk, and what is behind it."""
-        text = "\n".join(map("".join, windows))
+        text = "\n".join(map("".join, windows)).replace(CURSED, STAND_IN)
         sizes = np.array([[len(part) for part in window] for window in windows])
         begins = np.append(0, np.cumsum(sizes.sum(1) + 1)[:-1]) + sizes[:, 0]
         with self.language.memory_zone():
@@ -125,7 +129,7 @@ class ChunkSplitter:
 
     def _ask(self, chunks: list[str]) -> Pieces:
         """Chunks on lines of their own: no exception goes across a line break, which is a piece itself."""
-        text = "\n".join(chunks)
+        text = "\n".join(chunks).replace(CURSED, STAND_IN)
         begins = np.array([0, *accumulate(len(chunk) + 1 for chunk in chunks)][:-1])
         # A zone forgets its words when it closes, as datatrove's does: spaCy's memory stays as it was.
         with self.language.memory_zone():
@@ -135,7 +139,7 @@ class ChunkSplitter:
             several = np.bincount(chunk, minlength=len(chunks)) > 1
             suspects = np.unique(chunk[np.isin(tokens[:, 0], self.exceptions) & several[chunk]])
             if suspects.size:
-                again = "\n".join(chunks[i] for i in suspects)
+                again = "\n".join(chunks[i] for i in suspects).replace(CURSED, STAND_IN)
                 where = np.array([0, *accumulate(len(chunks[i]) + 1 for i in suspects)][:-1])
                 plainly = self._tokens(self.unsearched, again)
                 piece, begin, stop = _pieces(plainly, again, where)
@@ -155,13 +159,15 @@ class ChunkSplitter:
         from spacy.attrs import IDX, IS_SPACE, LENGTH, ORTH
 
         tokens = tokenizer(text).to_array([ORTH, IDX, LENGTH, IS_SPACE]).reshape(-1, 4)
-        return tokens[tokens[:, 3] == 0, :3]
+        return tokens[(tokens[:, 3] == 0) & (tokens[:, 0] != self.stand_in), :3]
 
     def _note(self, hashes: np.ndarray, chunk: np.ndarray, n: int) -> np.ndarray:
-        every = np.arange(n)
-        first, last = np.searchsorted(chunk, every, "left"), np.searchsorted(chunk, every, "right") - 1
-        opens, closes = np.isin(hashes[first], self.opening), np.isin(hashes[last], self.closing)
-        return (opens * OPENS + closes * CLOSES).astype(np.uint8)
+        opens, closes = np.isin(hashes, self.opening), np.isin(hashes, self.closing)
+        is_first, is_last = np.diff(chunk, prepend=-1) > 0, np.diff(chunk, append=n) > 0
+        notes = np.zeros(n, np.uint8)
+        notes[chunk[opens & is_first]] |= OPENS
+        notes[chunk[closes & is_last]] |= CLOSES
+        return notes
 
 
 def _batches(rows: list[int], chunks: list[str]):

@@ -1,0 +1,60 @@
+"""Our answers in the form of tests/oracle/datatrove_oracle.py, to be set beside datatrove's own."""
+
+import hashlib
+
+import numpy as np
+
+from filters.batch import Batch
+from filters.decide import decide
+from filters.filter import Rewriter
+from filters.registry import VARIANTS
+from pipelines.ragged import Ragged
+from pipelines.spans import rewrite
+
+DATATROVE = "datatrove-0.10.1"
+ALONE = {name: VARIANTS[name][DATATROVE]() for name in ("repetition", "gopher", "c4", "fineweb")}
+CHAIN = {**ALONE, "c4": VARIANTS["c4"][DATATROVE](terminal_mark=False)}  # FineWeb's order
+
+
+def answers(texts: list[str], splitter: str = "spacy") -> list[dict]:
+    batch = Batch(Ragged.from_strings(texts), splitter=splitter)
+    rows = [{"words": words} for words in word_digests(batch)]
+    for name, rule_set in ALONE.items():
+        left, reasons = judge(rule_set, batch)
+        for row, reason in enumerate(reasons):
+            rows[row][name] = reason
+            if name == "c4":
+                rows[row]["c4_text"] = digest(left.text.row(row))
+    for name, rule_set in CHAIN.items():
+        left, reasons = judge(rule_set, batch)
+        for row, reason in enumerate(reasons):
+            if reason and "chain" not in rows[row]:
+                rows[row].update(chain=[name, reason], chain_text=digest(batch.text.row(row)))
+        batch = left
+    for row, answer in enumerate(rows):
+        if "chain" not in answer:
+            answer.update(chain=[], chain_text=digest(batch.text.row(row)))
+    return rows
+
+
+def judge(rule_set, batch: Batch) -> tuple[Batch, list[str]]:
+    """What a rule set leaves, and the first rule that each document breaks, "" for none."""
+    if isinstance(rule_set, Rewriter):
+        spans, measures = rule_set.rewrite(batch)
+        left = batch.rewritten(rewrite(batch.text, spans))
+    else:
+        measures, left = rule_set.measure(batch), batch
+    broken = decide(rule_set, measures, np.full(batch.text.rows, "", object))
+    return left, broken.list.first().struct.field("rule").fill_null("").to_list()
+
+
+def word_digests(batch: Batch) -> list[list]:
+    data, words = batch.text.data.tobytes(), batch.words
+    for row in range(batch.text.rows):
+        of = slice(words.offsets[row], words.offsets[row + 1])
+        found = [data[a:b] for a, b in zip(words.start[of].tolist(), words.end[of].tolist(), strict=True)]
+        yield [len(found), digest(b"\0".join(found))]
+
+
+def digest(text: bytes) -> str:
+    return hashlib.blake2b(text, digest_size=12).hexdigest()
