@@ -36,7 +36,6 @@ class Repeats(CorpusStep):
 
     NAME: ClassVar[str] = "repeats"
     MEASURED: ClassVar[tuple[str, ...]] = ("passage", "lowercase")
-    REWRITES: ClassVar[bool] = True
 
     passage: Literal["sentence", "line", "paragraph"] = LINE
     lowercase: bool = False
@@ -48,6 +47,10 @@ class Repeats(CorpusStep):
     min_words: int = Field(0, ge=0)  # left in a document that lost some
     min_passages: int = Field(1, ge=0)
     memory_mb: int = Field(1024, ge=64)
+
+    @property
+    def rewrites(self) -> bool:
+        return True
 
     def measure(self, batch) -> pl.DataFrame:
         """Lists, one entry a passage: its hash, place and length in bytes, line breaks behind it, words."""

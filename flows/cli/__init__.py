@@ -9,7 +9,10 @@ import click
 from pipelines.errors import GristmillError
 
 # name -> module of flows.cli that holds a click command of that name, "-" read as "_"
-COMMANDS = ("clean", "ingest", "judge", "why", "what-if", "inspect", "demo", "compare-languages")
+COMMANDS = (
+    *("clean", "dedup", "decontaminate", "overlap", "ingest", "judge", "why", "cluster", "what-if", "inspect", "demo"),
+    "compare-languages",
+)
 INTERRUPTED = 130  # what shells give for SIGINT
 
 
@@ -33,9 +36,13 @@ class Lazy(click.Group):
 
 SHORT = {
     "clean": "Run a recipe: raw files in, clean documents and the reasons for all others out.",
+    "dedup": "Drop duplicates of documents, cut repeated passages, or drop what another corpus has.",
+    "decontaminate": "Find the items of evaluation sets in a corpus: drop, cut or report.",
+    "overlap": "Show how much of each source the others have too.",
     "ingest": "Read raw files into a work folder's documents, and no more.",
     "judge": "Say of documents which rules they break, without writing anything.",
     "why": "Say what became of one document, and why.",
+    "cluster": "Show a document's near-duplicates, word by word.",
     "what-if": "Recount a finished run with other thresholds, in seconds.",
     "inspect": "Look into Parquet shards: schema, sizes, histograms, samples.",
     "demo": "Write a corpus from the text that is on this machine already.",
