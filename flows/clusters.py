@@ -15,7 +15,7 @@ from pipelines.shards import read_batches, read_shard
 from pipelines.step import finished
 
 MAX_WORDS = 20_000  # of a text to compare: difflib's time grows with the square where all differs
-WORDS = re.compile(r"\s*\S+|\s+$")
+WORDS = re.compile(r"\s*\S+")
 
 
 class Member(NamedTuple):
