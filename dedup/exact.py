@@ -48,8 +48,7 @@ def find_duplicates(settings: Exact, corpus: Corpus) -> pl.DataFrame:
 
     Memory: 40 bytes a document for PARTITION_ROWS documents at a time, and the ids of the duplicates.
     """
-    partitions = sum(corpus.rows.values()) // PARTITION_ROWS + 1
-    same = pl.concat([_partition(corpus, partition, partitions) for partition in range(partitions)]).sort("number")
+    same = find_same(corpus)
     numbers = same["number"].to_numpy()
     ranked = rank(corpus, numbers, settings.source_priority, settings.quality)
     ranked = ranked.with_columns(same[ranked["place"].to_numpy()].select("high", "low"))
@@ -60,6 +59,12 @@ def find_duplicates(settings: Exact, corpus: Corpus) -> pl.DataFrame:
     gone = ~pl.col("old") & (pl.col("place") != pl.col("kept"))
     gone = gone & pl.col("by_old") if settings.only_against else gone
     return joined.filter(gone).select("part", "row", "duplicate_of", pl.lit(1.0).alias("similarity"))
+
+
+def find_same(corpus: Corpus) -> pl.DataFrame:
+    """Number (ascending) and hash (high, low) of each document that has its hash in common with another."""
+    partitions = sum(corpus.rows.values()) // PARTITION_ROWS + 1
+    return pl.concat([_partition(corpus, partition, partitions) for partition in range(partitions)]).sort("number")
 
 
 def _partition(corpus: Corpus, partition: int, partitions: int) -> pl.DataFrame:

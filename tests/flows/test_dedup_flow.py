@@ -2,6 +2,7 @@
 
 import json
 import random
+import xml.dom.minidom
 
 import polars as pl
 import pytest
@@ -198,3 +199,18 @@ def test_decontaminate_from_raw_files_to_the_report(tmp_path, gristmill):
     assert gristmill(*command, "--action", "cut", cwd=tmp_path).returncode == 0
     assert question not in "".join(rows(tmp_path / "work", "clean")["text"])
     assert len(rows(tmp_path / "work", "clean")) == 2
+
+
+def test_overlap_is_told_drawn_and_escaped(tmp_path, gristmill):
+    sources = {"a": "<b>&", "b": "\x1b[31mred"}
+    write_jsonl(tmp_path / "raw" / "0.jsonl", [row | {"source": sources[row["source"]]} for row in pages()])
+    command = ["overlap", "raw", "--threshold", 0.7, "--workers", 1]
+    done = gristmill(*command, "--svg", "o.svg", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "<b>&" in done.stdout and "\\x1b[31mred" in done.stdout and "\x1b" not in done.stdout
+    drawn = (tmp_path / "o.svg").read_text()
+    assert "&lt;b&gt;&amp;" in drawn and "\x1b" not in drawn
+    assert xml.dom.minidom.parseString(drawn).getElementsByTagName("rect").length == 4
+    told = json.loads(gristmill(*command, "--json", cwd=tmp_path).stdout)
+    of_b = {row["kind"]: row["documents"] for row in told["shared"] if row["source"] == sources["b"]}
+    assert of_b == {"exact": 10, "near": 20} and [row["documents"] for row in told["sources"]] == [30, 30]
