@@ -44,9 +44,12 @@ def report(summary: dict, work: str) -> None:
     from flows.funnel import funnel
 
     click.echo(render(funnel(summary)))
-    console.print(f"\n  {work}/clean    the documents that stay    gristmill inspect {work}/clean")
-    console.print(f"  {work}/removed  those that went, and why   gristmill inspect {work}/removed --histogram reason")
-    console.print(f"  {work}/ledger   every document's story     gristmill why ID --work {work}")
+    for folder, holds, command in (
+        ("clean", "the documents that stay", f"gristmill inspect {work}/clean"),
+        ("removed", "those that went, and why", f"gristmill inspect {work}/removed --histogram reason"),
+        ("ledger", "every document's story", f"gristmill why ID --work {work}"),
+    ):
+        console.print(f"  {work}/{folder:<9}{holds:<26}{command}", soft_wrap=True, highlight=False)
 
 
 def render(table) -> str:
