@@ -179,6 +179,10 @@ def test_commands_from_raw_files_to_clusters(tmp_path, gristmill):
     shown = gristmill("cluster", "a-1-0", cwd=tmp_path)
     assert "duplicate of" in shown.stdout and "{+" in shown.stdout and "\x1b" not in shown.stdout
     assert len(json.loads(gristmill("cluster", "a-1-0", "--json", cwd=tmp_path).stdout)) == 2
+    done = gristmill(
+        "dedup", "a.jsonl", "b.jsonl", "--level", "sentence", "--workers", 1, "--output", "w3", cwd=tmp_path
+    )
+    assert f"4           4  {MENU}" in done.stdout, done.stderr
     for arguments in (["--against-index", "idx"], ["--level", "dataset", "--against", "a.jsonl"]):
         done = gristmill("dedup", "b.jsonl", *arguments, "--workers", 1, "--output", "w2", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
