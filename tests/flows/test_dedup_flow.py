@@ -165,7 +165,11 @@ def test_a_cluster_shows_its_members_and_what_differs(tmp_path):
     assert "".join(text for sign, text in pieces if sign != "-") == other.text
     assert "".join(text for sign, text in pieces if sign != "+") == first.text
     assert sum(len(text.split()) for sign, text in pieces if sign == "+") <= 4
-    with pytest.raises(WorkError, match="has no near-duplicate"):
+    copies = find_cluster(place(tmp_path / "work"), "near", "b-3-0")  # removed as an exact copy
+    told = [(member.id, member.duplicate_of, member.similarity, member.contained) for member in copies]
+    assert told == [("a-3-0", None, None, None), ("b-3-0", "a-3-0", 1.0, 1.0)]
+    assert find_cluster(place(tmp_path / "work"), "near", "a-3-0") == copies
+    with pytest.raises(WorkError, match="nothing in"):
         find_cluster(place(tmp_path / "work"), "near", "a-29-0")
 
 
