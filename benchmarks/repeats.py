@@ -1,6 +1,6 @@
 r"""Repeated passages against labels: planted paragraphs and site lines found, documents that lose what occurs once.
 
-    python -m benchmarks.repeats CORPUS.jsonl.zst [--passage line] [--min-characters 20]
+    python -m benchmarks.repeats CORPUS.jsonl.zst [--passage line] [--min-characters 20] [--min-copies 2]
 
 A planted span is found when nine tenths of its characters are cut; of each text one copy may stay. What occurs once is
 counted anew with Python's ``re`` over the whole corpus.
@@ -73,8 +73,9 @@ def main() -> None:
     parser.add_argument("corpus")
     parser.add_argument("--passage", default="line")
     parser.add_argument("--min-characters", type=int, default=Repeats.model_fields["min_characters"].default)
+    parser.add_argument("--min-copies", type=int, default=Repeats.model_fields["min_copies"].default)
     args = parser.parse_args()
-    settings = Repeats(passage=args.passage, min_characters=args.min_characters)
+    settings = Repeats(passage=args.passage, min_characters=args.min_characters, min_copies=args.min_copies)
     rows = read(args.corpus)
     with tempfile.TemporaryDirectory() as folder:  # compiles the kernels
         cut_spans(settings, rows[:2], Path(folder))

@@ -1,8 +1,8 @@
 """Contamination: documents that hold items of the benchmarks a model will be judged by.
 
-1. Index. The words of each item's question (dedup/shingles.py: case, punctuation and white space do not count) give
-   its n-grams; a question of fewer words is one gram, whole. Questions under ``min_words`` are not looked for: nobody
-   can say whether "Explain." comes from a benchmark.
+1. Index. The words of each item's question give its n-grams; a question of fewer words is one gram, whole. Case,
+   punctuation and white space do not count, and each Chinese character is a word (dedup/grams.py). Questions under
+   ``min_words`` are not looked for: nobody can say whether "Explain." comes from a benchmark.
 2. Measure. Which of all those grams each document holds, at 64-bit hashes.
 3. Decide. A document holds an item if the grams it has make up ``threshold`` of the item's weight, where a gram
    weighs 1 / documents that hold it: sharing "which of the following is not a" proves little. One hit is not enough,

@@ -4,9 +4,10 @@ import numpy as np
 from numba import njit
 
 from dedup.evaluation import Item
-from dedup.letters import letters
-from dedup.shingles import MULTIPLIER, scan_words, scramble
+from dedup.letters import SPACELESS, letters
+from dedup.shingles import CODE, MULTIPLIER, START, ZERO, scramble
 from pipelines.ragged import Ragged
+from pipelines.utf8 import decode
 
 FILTER_BITS = 22  # a first look that answers "no" for nearly all windows from 4 Mbit, which stay in the cache
 TOP = np.uint64(64 - FILTER_BITS)
@@ -46,12 +47,39 @@ def _lists(keys: np.ndarray, values: np.ndarray, rows: int) -> Ragged:
 
 
 @njit(nogil=True, cache=True)
+def scan_tokens(data, at, end, table, tokens):
+    """Hashes of words, as dedup/shingles.py has them, but each letter of a script without spaces is a word -> how many.
+
+    A Chinese question in an English page is found so, and one character changed in it spoils no more than its grams.
+    """
+    hash, filled = START, 0
+    while at < end:
+        byte = data[at]
+        if byte < 0x80:
+            letter, length = np.uint64(table[byte]), 1
+        else:
+            code, length = decode(data, at, end)
+            letter = np.uint64(table[code] & CODE)
+            if table[code] >= SPACELESS:
+                tokens[filled] = hash
+                filled += hash != START
+                hash = (START ^ letter) * MULTIPLIER
+                letter = ZERO
+        at += length
+        tokens[filled] = hash
+        filled += (letter == ZERO) & (hash != START)
+        hash = START if letter == ZERO else (hash ^ letter) * MULTIPLIER
+    tokens[filled] = hash
+    return filled + (hash != START)
+
+
+@njit(nogil=True, cache=True)
 def _item_grams(offsets, data, table, ngram, min_words):
     """Item, gram and its length in words, for all grams of all items, with repeats."""
     items, grams = np.empty(data.size + 1, np.int64), np.empty(data.size + 1, np.uint64)
     lengths, tokens, m = np.empty(data.size + 1, np.int64), np.empty(data.size + 1, np.uint64), 0
     for i in range(offsets.size - 1):
-        _, filled = scan_words(data, offsets[i], offsets[i + 1], table, tokens, 0)
+        filled = scan_tokens(data, offsets[i], offsets[i + 1], table, tokens)
         size = min(ngram, filled)
         for at in range(filled - size + 1 if filled >= min_words else 0):
             hash = tokens[at]
@@ -71,7 +99,7 @@ def _find_grams(offsets, data, table, grams, filter, lengths):
     tokens = np.empty(longest + 1, np.uint64)
     out_offsets, found = np.zeros(n + 1, np.int64), [np.int64(0) for _ in range(0)]
     for i in range(n):
-        _, filled = scan_words(data, offsets[i], offsets[i + 1], table, tokens, 0)
+        filled = scan_tokens(data, offsets[i], offsets[i + 1], table, tokens)
         mine = [np.int64(0) for _ in range(0)]
         for at in range(filled):
             hash = tokens[at]

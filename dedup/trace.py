@@ -3,33 +3,36 @@
 import numpy as np
 from numba import njit
 
-from dedup.letters import letters
+from dedup.letters import SPACELESS, letters
 from dedup.shingles import CODE, MULTIPLIER, START, scramble
 from pipelines.utf8 import decode
 
 
 def word_places(text: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Hash (as dedup/shingles.py has it), first byte and end of each word of one document."""
+    """Hash (as dedup/grams.py has it), first byte and end of each word of one document."""
     return _word_places(text, letters())
 
 
 @njit(nogil=True, cache=True)
 def _word_places(data, table):
-    hashes = np.empty(data.size // 2 + 1, np.uint64)
+    hashes = np.empty(data.size // 2 + 1, np.uint64)  # a word takes a letter and what separates it, or three bytes
     starts, ends = np.empty(hashes.size, np.int64), np.empty(hashes.size, np.int64)
     at, n, inside = 0, 0, False
     hash = START
     while at < data.size:
         code, length = (np.int64(data[at]), 1) if data[at] < 0x80 else decode(data, at, data.size)
-        letter = np.uint64(table[code] & CODE)
+        letter, alone = np.uint64(table[code] & CODE), table[code] >= SPACELESS
+        if inside and (alone or not letter):
+            hashes[n], ends[n], inside = hash, at, False
+            n += 1
         if letter:
             if not inside:
                 starts[n], hash, inside = at, START, True
             hash = (hash ^ letter) * MULTIPLIER
-        elif inside:
+        at += length
+        if alone:
             hashes[n], ends[n], inside = hash, at, False
             n += 1
-        at += length
     if inside:
         hashes[n], ends[n] = hash, data.size
         n += 1

@@ -16,7 +16,7 @@ SAME = 60  # characters to show of what is the same, before and after a change
 @click.option("--step", default="near", show_default=True, help="The step that found the clusters.")
 @click.option("--json", "as_json", is_flag=True, help="The members with their texts, as JSON.")
 def cluster(id, work, step, as_json):
-    """Show the near-duplicates of the document ID, and word by word how each differs from the one that stayed.
+    """Show the near and exact copies of the document ID, and word by word how each differs from the one that stayed.
 
     [-words-] are only in the one that stayed, {+words+} only in the member.
 
@@ -37,9 +37,10 @@ def cluster(id, work, step, as_json):
         name = click.style(member.id.translate(LINE), bold=True)
         size = f"{len(member.text):,} characters"
         if member.duplicate_of is None:
-            click.echo(f"{name}  stays, {size}")
+            click.echo(f"{name}  is a duplicate of none, {size}")
             continue
-        alike = f"similarity {member.similarity:.3g}, {member.contained:.0%} of it contained"
+        alike = f"similarity {member.similarity:.3g}"
+        alike += f", {member.contained:.0%} of it contained" if member.contained is not None else ""
         click.echo(f"{name}  duplicate of {member.duplicate_of.translate(LINE)}: {alike}, {size}")
         if member.duplicate_of in texts:
             click.echo(f"  {shown(texts[member.duplicate_of], member.text)}\n")

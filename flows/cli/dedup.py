@@ -2,6 +2,7 @@
 
 import click
 
+from flows.cli.escape import LINE
 from flows.cli.options import console, work_options, writable
 
 
@@ -37,11 +38,24 @@ def dedup(corpus, level, threshold, against, indices, saved, work, workers, chan
             keep(recipe, [path], index, workers)
     recipe = dedup_recipe(level, corpus, [*made.values(), *indices], threshold, changes)
     report(run(recipe, folder, workers), work)
-    if level != "sentence":
+    if level == "sentence":
+        most_repeated(folder)
+    else:
         console.print(f"  {work}/steps/near/clusters  who is like whom   gristmill cluster ID --work {work}")
     if saved:
         keep(recipe, [f"{work}/clean"], saved, workers)
         console.print(f"  {saved}  the index kept   gristmill dedup NEW --against-index {saved}")
+
+
+def most_repeated(folder) -> None:
+    """The ten most copied passages, on standard output."""
+    from pipelines.shards import list_shards, read_shard
+
+    rows = [row for path in list_shards(folder / "steps" / "repeats" / "top") for row in read_shard(path).to_pylist()]
+    click.echo(f"\n{'copies':>10}{'documents':>12}  passage")
+    for row in rows[:10]:
+        text = " ".join(row["text"].split())[:80].translate(LINE)
+        click.echo(f"{row['copies']:>10,}{row['documents']:>12,}  {text}")
 
 
 def keep(recipe, paths, index, workers: int) -> None:

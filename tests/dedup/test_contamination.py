@@ -1,5 +1,3 @@
-import re
-
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -21,7 +19,9 @@ from pipelines.shards import cut_groups, write_shard
 from pipelines.spans import rewrite
 from tests.reference import contamination as reference
 
-texts = st.lists(st.sampled_from(["a", "B", "c!", "d", "é", "12", "-"]), max_size=20).map(" ".join)
+texts = st.lists(st.sampled_from(["a", "B", "c!", "d", "é", "12", "-", "字", "x東京", "คะ1"]), max_size=20).map(
+    " ".join
+)
 
 
 def held(texts, questions, settings):
@@ -48,6 +48,7 @@ def test_items_are_found_as_by_the_reference(texts, questions, ngram, min_words,
 
 
 QUESTION = "How many eggs does Janet sell at the farmers' market every day, if three are eaten for breakfast?"
+KANJI = "一つの袋に小麦粉が七キロ入っています。粉屋は何袋を売りましたか。"
 FILLER = "Nothing to see here but some words of no great interest to any benchmark at all. " * 3
 
 
@@ -58,12 +59,15 @@ FILLER = "Nothing to see here but some words of no great interest to any benchma
         (QUESTION.upper().replace(" ", "\n").replace(",", ""), True),
         (QUESTION[: len(QUESTION) * 2 // 3], True),  # a part of it is enough
         ("How many eggs does Janet sell? " + FILLER, False),  # one gram is not
+        (f"{FILLER}{KANJI}{FILLER}", True),  # no spaces around it, nor in it
+        (KANJI.replace("七", "八"), True),
+        (KANJI[:7], False),
         (FILLER, False),
         ("", False),
     ],
 )
 def test_what_counts_as_holding_a_question(text, found):
-    assert bool(held([text, FILLER, FILLER], [QUESTION], Contamination())[0]) is found
+    assert bool(held([text, FILLER, FILLER], [QUESTION, KANJI], Contamination())[0]) is found
 
 
 def test_what_many_documents_share_proves_little():
@@ -177,9 +181,9 @@ def test_other_questions_are_measured_anew_and_other_thresholds_not(tmp_path):
 
 @given(texts)
 def test_places_of_words_are_those_of_re(text):
-    text += " ﬁn_1 ΟΔΟΣ"
+    text = text.lower() + " ﬁn_1 ὀδός"
     data = np.frombuffer(text.encode(), np.uint8)
     hashes, starts, ends = word_places(data)
-    assert [bytes(data[a:b]).decode() for a, b in zip(starts, ends, strict=True)] == re.findall(r"\w+", text)
+    assert [bytes(data[a:b]).decode() for a, b in zip(starts, ends, strict=True)] == reference.words(text)
     index = Index([Item("", "", text)], 2, 1)
     assert index.of_item.data.size and chains(hashes, index.grams, np.ones(index.grams.size), 2, 0)[0].tolist() == [0]

@@ -165,7 +165,11 @@ def test_a_cluster_shows_its_members_and_what_differs(tmp_path):
     assert "".join(text for sign, text in pieces if sign != "-") == other.text
     assert "".join(text for sign, text in pieces if sign != "+") == first.text
     assert sum(len(text.split()) for sign, text in pieces if sign == "+") <= 4
-    with pytest.raises(WorkError, match="has no near-duplicate"):
+    copies = find_cluster(place(tmp_path / "work"), "near", "b-3-0")  # removed as an exact copy
+    told = [(member.id, member.duplicate_of, member.similarity, member.contained) for member in copies]
+    assert told == [("a-3-0", None, None, None), ("b-3-0", "a-3-0", 1.0, 1.0)]
+    assert find_cluster(place(tmp_path / "work"), "near", "a-3-0") == copies
+    with pytest.raises(WorkError, match="nothing in"):
         find_cluster(place(tmp_path / "work"), "near", "a-29-0")
 
 
@@ -179,6 +183,10 @@ def test_commands_from_raw_files_to_clusters(tmp_path, gristmill):
     shown = gristmill("cluster", "a-1-0", cwd=tmp_path)
     assert "duplicate of" in shown.stdout and "{+" in shown.stdout and "\x1b" not in shown.stdout
     assert len(json.loads(gristmill("cluster", "a-1-0", "--json", cwd=tmp_path).stdout)) == 2
+    done = gristmill(
+        "dedup", "a.jsonl", "b.jsonl", "--level", "sentence", "--workers", 1, "--output", "w3", cwd=tmp_path
+    )
+    assert f"4           4  {MENU}" in done.stdout, done.stderr
     for arguments in (["--against-index", "idx"], ["--level", "dataset", "--against", "a.jsonl"]):
         done = gristmill("dedup", "b.jsonl", *arguments, "--workers", 1, "--output", "w2", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
