@@ -8,7 +8,8 @@ import time
 from collections import Counter
 
 from benchmarks.near_duplicates import read
-from dedup.contamination import Contamination, Item
+from dedup.contamination import Contamination
+from dedup.evaluation import Item
 from pipelines.ragged import Ragged
 
 

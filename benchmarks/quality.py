@@ -1,6 +1,6 @@
 """How good are a recipe's rules? Recall of planted noise against false removal, on documents whose truth is known.
 
-    python -m benchmarks.quality messy.jsonl.zst [--recipe recipes/clean-corpus.toml] [--show RULE]
+    python -m benchmarks.quality messy.jsonl.zst [--recipe recipes/clean-corpus.toml] [--show RULE] [--spread MEASURE]
 
 Only the steps that judge a document alone are run. Labels are read to score the decisions, never to make them.
 """
@@ -32,13 +32,17 @@ def read_labelled(path: str) -> list[dict]:
         return [orjson.loads(line) for line in io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file))]
 
 
-def broken_rules(chain: dict[str, Filter], texts: list[str]) -> list[list[str]]:
-    """Texts -> for each the rules it breaks, "step.rule", in the order of the chain."""
-    frames = measure_documents(chain, pa.table({TEXT: pa.array(texts, pa.large_string())}))
-    profile = np.full(len(texts), NO_PROFILE, object)
+def measure(chain: dict[str, Filter], texts: list[str]) -> dict[str, pl.DataFrame]:
+    return measure_documents(chain, pa.table({TEXT: pa.array(texts, pa.large_string())}))
+
+
+def broken_rules(chain: dict[str, Filter], frames: dict[str, pl.DataFrame]) -> list[list[str]]:
+    """Measures of documents -> for each the rules it breaks, "step.rule", in the order of the chain."""
+    documents = len(next(iter(frames.values())))
+    profile = np.full(documents, NO_PROFILE, object)
     if LANGUAGE in frames:
         profile = profile_of(frames[LANGUAGE][SURE_LABEL].to_numpy())
-    broken = [[] for _ in texts]
+    broken = [[] for _ in range(documents)]
     for name, step in chain.items():
         for i, rules in enumerate(decide(step, frames[name], profile).to_list()):
             broken[i].extend(f"{name}.{rule['rule']}" for rule in rules)
@@ -69,20 +73,31 @@ def costs(groups: list[str], broken: list[list[str]]) -> pl.DataFrame:
     return frame.sort("removed", descending=True) if rows else frame
 
 
+def spread(groups: list[str], values: pl.Series) -> pl.DataFrame:
+    """Percentiles of a measure in each group: where a threshold would cut."""
+    percentiles = [pl.col("value").quantile(q / 100).alias(f"{q} %") for q in (1, 5, 25, 50, 75, 95, 99)]
+    return pl.DataFrame({"group": groups, "value": values}).group_by("group").agg(percentiles).sort("group")
+
+
 @click.command()
 @click.argument("path", type=click.Path(exists=True))
 @click.option("--recipe", default="recipes/clean-corpus.toml", show_default=True)
 @click.option("--show", metavar="RULE", help="print the beginning of unplanted documents that break STEP.RULE")
-def main(path, recipe, show):
+@click.option("--spread", "measured", metavar="MEASURE", help="print percentiles of STEP.MEASURE instead")
+def main(path, recipe, show, measured):
     """Score the rules of a recipe on labelled documents."""
     chain = {name: step for name, step in read_recipe(recipe).steps.items() if isinstance(step, Filter)}
     rows = read_labelled(path)
-    broken = broken_rules(chain, [row["text"] for row in rows])
+    frames = measure(chain, [row["text"] for row in rows])
+    pl.Config.set_tbl_rows(-1).set_tbl_cols(-1).set_tbl_hide_dataframe_shape(True).set_tbl_hide_column_data_types(True)
+    pl.Config.set_float_precision(3 if measured else 1).set_tbl_width_chars(200)
+    if measured:
+        step, _, name = measured.partition(".")
+        groups = [f"noise: {r['labels']['low_quality']}" if _is_noise(r) else r["labels"]["kind"] for r in rows]
+        return click.echo(spread(groups, frames[step][name]))
+    broken = broken_rules(chain, frames)
     planted = [(r["labels"]["low_quality"], b) for r, b in zip(rows, broken, strict=True) if _is_noise(r)]
     kept = [(r["labels"]["kind"], b, r["text"]) for r, b in zip(rows, broken, strict=True) if not r["labels"]["issues"]]
-    pl.Config.set_tbl_rows(-1).set_tbl_cols(-1).set_tbl_hide_dataframe_shape(True).set_tbl_hide_column_data_types(
-        True
-    ).set_float_precision(1).set_tbl_width_chars(200)
     click.echo(f"planted low quality: recall {percent(sum(bool(b) for _, b in planted), len(planted)):.1f} %")
     click.echo(rates([kind for kind, _ in planted], [b for _, b in planted]))
     click.echo(costs([kind for kind, _ in planted], [b for _, b in planted])[["rule", "removed", "alone"]])

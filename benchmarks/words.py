@@ -5,7 +5,7 @@ import sys
 import time
 
 from benchmarks.rules import batches
-from filters.words import unicode_words
+from filters.unicode_words import unicode_words
 from pipelines.ragged import Ragged
 from pipelines.schema import TEXT
 

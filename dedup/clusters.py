@@ -33,9 +33,11 @@ LOW = np.uint64(0xFFFFFFFF)
 class Greedy:
     """The choice among ``documents`` documents, and the clusters of alike ones."""
 
-    def __init__(self, documents: int, max_trials: int):
-        self.max_trials = max_trials
+    def __init__(self, documents: int, max_trials: int, old: int = 0, keepers: int | None = None):
+        """The first ``old`` documents stay, alike or not; only the first ``keepers`` keep others out, else all do."""
+        self.max_trials, self.keepers = max_trials, documents if keepers is None else keepers
         self.kept_by = np.full(documents, UNDECIDED, np.int32)  # itself where it stays
+        self.kept_by[:old] = np.arange(old)
         self.cluster = np.arange(documents, dtype=np.int32)  # union-find; a root is the cluster's first document
         self.alike = self.unlike = np.zeros(0, np.uint64)  # compared pairs of undecided documents, ascending
         self.cut = np.zeros(documents, np.bool_)
@@ -63,7 +65,7 @@ class Greedy:
         found = [np.zeros(0, np.uint64)]
         for offsets, members in buckets:
             state = (self.kept_by, waits, self.unlike, more, self.cut)
-            found.append(np.unique(propose(offsets, members, *state, window, self.max_trials)))
+            found.append(np.unique(propose(offsets, members, *state, window, self.max_trials, self.keepers)))
         return np.unique(np.concatenate(found))
 
     def _remember(self, alike: np.ndarray, unlike: np.ndarray) -> None:
@@ -81,7 +83,7 @@ class Greedy:
 
 
 @njit(nogil=True, cache=True)
-def propose(offsets, members, kept_by, waits, unlike, more, cut, window, max_trials):
+def propose(offsets, members, kept_by, waits, unlike, more, cut, window, max_trials, keepers):
     """Pairs to compare, uint64[p] with repeats.
 
     Sets ``more`` where the window left some for another round, ``cut`` where ``max_trials`` left some for good.
@@ -117,7 +119,7 @@ def propose(offsets, members, kept_by, waits, unlike, more, cut, window, max_tri
                     else:
                         more[document] = True
                         break
-            if kept_by[document] == UNDECIDED or kept_by[document] == document:
+            if document < keepers and (kept_by[document] == UNDECIDED or kept_by[document] == document):
                 left[stay] = document
                 stay += 1
     return pairs[:found]

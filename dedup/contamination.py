@@ -1,140 +1,225 @@
 """Contamination: documents that hold items of the benchmarks a model will be judged by.
 
-1. Index. The words of each item's question (dedup/shingles.py: case, punctuation and white space do not count) give
-   its n-grams; a question of fewer words is one gram, whole. Questions under ``min_words`` are not looked for: nobody
-   can say whether "Explain." comes from a benchmark.
+1. Index. The words of each item's question give its n-grams; a question of fewer words is one gram, whole. Case,
+   punctuation and white space do not count, and each Chinese character is a word (dedup/grams.py). Questions under
+   ``min_words`` are not looked for: nobody can say whether "Explain." comes from a benchmark.
 2. Measure. Which of all those grams each document holds, at 64-bit hashes.
 3. Decide. A document holds an item if the grams it has make up ``threshold`` of the item's weight, where a gram
    weighs 1 / documents that hold it: sharing "which of the following is not a" proves little. One hit is not enough,
    unless the item is one gram; then no more than ``max_documents`` may hold it, or it is a common phrase.
+4. Drop the document, cut the item out of it (with the choices and answers beside it), or only report.
+
+Memory: 8 bytes for each gram of the index, and one shard's grams at a time.
 """
 
 import math
-from typing import ClassVar, NamedTuple
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import ClassVar, Literal
 
 import numpy as np
 import polars as pl
 from numba import njit
 from pydantic import Field
 
-from dedup.letters import letters
-from dedup.shingles import MULTIPLIER, scan_words, scramble
+from dedup.corpus import Corpus
+from dedup.evaluation import USUAL, Item, find_sets, read_items
+from dedup.grams import Index
+from dedup.step import CorpusStep, Judged
+from dedup.trace import chains, word_places
+from pipelines.errors import RecipeError
+from pipelines.inputs import File
+from pipelines.manifest import fingerprint
 from pipelines.ragged import Ragged
-from pipelines.settings import Settings
+from pipelines.schema import ID
+from pipelines.spans import spans_table
 
-FILTER_BITS = 22  # a first look that answers "no" for nearly all windows from 4 Mbit, which stay in the cache
-TOP = np.uint64(64 - FILTER_BITS)
+SPACE = b"\t\n\v\f\r "
+TOO_LITTLE = "too_few_words_left"
+FOUND = {"row": pl.Int64, ID: pl.String, "benchmark": pl.String, "item": pl.String, "coverage": pl.Float64} | {
+    "offset": pl.Int64, "length": pl.Int64, "number": pl.Int64
+}  # fmt: skip
+
+ITEMS = {"benchmark": pl.String, "item": pl.String, "looked_for": pl.Boolean, "documents": pl.Int64} | {
+    "coverage": pl.Float64, "ids": pl.List(pl.String)
+}  # fmt: skip
 
 
-class Item(NamedTuple):
-    """One question of a benchmark."""
-
-    benchmark: str
-    id: str
-    question: str
-
-
-class Contamination(Settings):
+class Contamination(CorpusStep):
     """Finds benchmark items in documents by the share of their n-grams, rare ones counting more."""
 
-    NAME: ClassVar[str] = "contamination"
+    NAME: ClassVar[str] = "decontaminate"
     MEASURED: ClassVar[tuple[str, ...]] = ("ngram", "min_words")
+    REPORTS: ClassVar[tuple[str, ...]] = ("found", "items")
 
+    against: list[str] = []  # evaluation sets: JSON lines, Parquet, folders of them; hf:NAME is a dataset
+    action: Literal["drop", "cut", "report"] = "drop"
     ngram: int = Field(6, ge=2, le=64)
     min_words: int = Field(3, ge=1)
     threshold: float = Field(0.35, gt=0, le=1)  # low, since the weights already tell
     max_documents: float = Field(0.0005, gt=0)  # share of the corpus that may hold an item of one gram
+    min_words_left: int = Field(10, ge=0)  # of a document whose items were cut; with fewer it goes
+    question: str | None = None  # where the usual names fail: dotted names of the fields, such as "doc.query"
+    choices: str | None = None
+    answer: str | None = None
+    id: str | None = None
+    benchmark: str | None = None
+    split: str = "test"  # of a Hugging Face dataset
+    config: str | None = None
 
-    def index(self, items: list[Item]) -> "Index":
+    @property
+    def rewrites(self) -> bool:
+        return self.action == "cut"
+
+    def index(self, items: list[Item]) -> Index:
         return Index(items, self.ngram, self.min_words)
 
-    def find(self, grams: Ragged, index: "Index") -> pl.DataFrame:
-        """Grams of each document -> row, item and coverage, one row a document and item it holds.
+    def loaded(self) -> Index:
+        """The index of the evaluation sets, read once a process while they stay as they are."""
+        if not self.against:
+            raise RecipeError(f"{self.NAME}: nothing to look for; name evaluation sets in `against`, or --against EVAL")
+        fields = tuple((role, name) for role in USUAL if (name := getattr(self, role)))
+        files = tuple(find_sets(self.against, self.split, self.config))
+        return _load(files, fields, self.split, self.config, self.ngram, self.min_words)
 
-        ``grams`` is of the whole corpus: rarity is counted in it.
-        """
-        held_by = np.bincount(grams.data, minlength=index.grams.size)
-        weight = 1 / np.maximum(held_by, 1)
+    def measured_settings(self) -> dict:
+        return super().measured_settings() | {"items": fingerprint([list(item) for item in self.loaded().items])}
+
+    def measure(self, batch) -> pl.DataFrame:
+        """The numbers of the grams that each document holds."""
+        return pl.DataFrame({"grams": pl.from_arrow(self.loaded().measure(batch.text).to_lists())})
+
+    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[Judged]:
+        """A document that holds items breaks, for each benchmark, the rule of its name with the greatest coverage."""
+        index = self.loaded()
+        held_by, documents = np.zeros(index.grams.size, np.int64), 0
+        for part in corpus.parts:
+            grams, stays = _grams(corpus, part)
+            mine = np.repeat(stays, np.diff(grams.offsets))
+            held_by += np.bincount(grams.data[mine], minlength=held_by.size)
+            documents += int(stays.sum())
+        weight, common = self.weigh(held_by, documents, index)
+        found = {}
+        for part in corpus.parts:
+            grams, stays = _grams(corpus, part)
+            hits = self.hold(grams, index, weight, common)
+            found[part] = self._placed(corpus, part, hits.filter(pl.Series(stays)[hits["row"]]), index, weight)
+        items = summarize(index, pl.concat([frame for frame, *_ in found.values()]))
+        for part, (frame, spans, broken) in found.items():
+            report = frame.drop("row", "number")
+            yield Judged(part, pl.DataFrame({"broken": broken}), spans, {"found": report, "items": items})
+            items = items.clear()
+
+    def weigh(self, held_by: np.ndarray, documents: int, index: Index) -> tuple[np.ndarray, np.ndarray]:
+        """Of each gram its weight; of each item whether it is one gram that is a common phrase."""
+        common = held_by > max(2, math.ceil(self.max_documents * documents))
         lone = np.diff(index.of_item.offsets) == 1
-        common = held_by > max(2, math.ceil(self.max_documents * grams.rows))
+        phrase = np.zeros(lone.size, np.bool_)
+        phrase[lone] = common[index.of_item.data[index.of_item.offsets[:-1][lone]]]
+        return 1 / np.maximum(held_by, 1), phrase
+
+    def hold(self, grams: Ragged, index: Index, weight: np.ndarray, common: np.ndarray) -> pl.DataFrame:
+        """Grams of each document -> row, item and coverage, one row a document and item it holds."""
         rows, items, coverage = cover(*grams, *index.items_of, *index.of_item, weight, self.threshold)
-        known = ~(lone[items] & common[index.of_item.data[index.of_item.offsets[items]]])
+        known = ~common[items]
         return pl.DataFrame({"row": rows[known], "item": items[known], "coverage": coverage[known]})
 
+    def find(self, grams: Ragged, index: Index) -> pl.DataFrame:
+        """The same for a whole corpus at once: rarity is counted in ``grams``."""
+        return self.hold(
+            grams, index, *self.weigh(np.bincount(grams.data, minlength=index.grams.size), grams.rows, index)
+        )
 
-class Index:
-    """The grams of all items, and which items have each."""
+    def _placed(self, corpus: Corpus, part: str, hits: pl.DataFrame, index: Index, weight: np.ndarray) -> tuple:
+        """What a shard's documents hold and where (columns FOUND), the spans to cut, the rules broken."""
+        rows = np.unique(hits["row"].to_numpy())
+        texts = (
+            text.data[text.offsets[i] : text.offsets[i + 1]]
+            for text in corpus.texts(part, rows)
+            for i in range(text.rows)
+        )
+        ids = corpus.columns(part, [ID], rows)[ID]
+        found, cuts, left = [], [], {}
+        for row, id, text in zip(rows.tolist(), ids, texts, strict=True):
+            hashes, starts, ends = word_places(text)
+            gone = np.zeros(hashes.size, np.bool_)
+            for _, item, coverage in hits.filter(row=row).iter_rows():
+                first, last = self._lie(hashes, item, index, weight)
+                for i, j in zip(first, last, strict=True):
+                    gone[i : j + 1] = True
+                begin, end = starts[first[0]], ends[last[-1]]
+                known = index.items[item]
+                found.append((row, id, known.benchmark, known.id, coverage, begin, end - begin, item))
+            left[row] = int((~gone).sum())
+            for i, j in _runs(gone):
+                end = ends[j - 1]
+                while end < text.size and text[end] not in SPACE and (j == starts.size or end < starts[j]):
+                    end += 1  # the question mark goes too
+                cuts.append((row, starts[i], end - starts[i]))
+        frame = pl.DataFrame(found, FOUND, orient="row")
+        spans = spans_table(*(zip(*cuts, strict=True) if cuts else ([], [], [])), ["contaminated"] * len(cuts))
+        return frame, spans, self._broken(frame, left, corpus.rows[part])
 
-    def __init__(self, items: list[Item], ngram: int, min_words: int):
-        text = Ragged.from_strings([item.question for item in items])
-        item, gram, length = _item_grams(*text, letters(), ngram, min_words)
-        self.items, self.ngram = items, ngram
-        self.grams, number = np.unique(gram, return_inverse=True)  # uint64, ascending
-        pairs = np.unique(np.column_stack((item, number)), axis=0)
-        self.of_item = _lists(pairs[:, 0], pairs[:, 1], len(items))  # gram numbers of each item
-        self.items_of = _lists(pairs[:, 1], pairs[:, 0], self.grams.size)  # items of each gram
-        self.lengths = np.isin(np.arange(ngram + 1), length)  # in words, that grams have
-        self.filter = np.zeros(1 << FILTER_BITS, np.bool_)
-        self.filter[(self.grams >> TOP).astype(np.int64)] = True
-        for array in (self.grams, self.lengths, self.filter):
-            array.flags.writeable = False
-        self.short = np.flatnonzero(np.diff(self.of_item.offsets) == 0)  # items too short to look for
+    def _lie(self, hashes: np.ndarray, item: int, index: Index, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """First and last words of each place where the item lies: all of it, or else all parts there are."""
+        own = index.of_item.data[slice(*index.of_item.offsets[item : item + 2])]
+        rest = index.rest.data[slice(*index.rest.offsets[item : item + 2])]
+        grams, at = np.unique(np.concatenate((index.grams[own], rest)), return_index=True)
+        shares = np.concatenate((weight[own] / weight[own].sum(), np.zeros(rest.size)))[at]
+        first, last, share = chains(hashes, grams, shares, self.ngram, self.ngram)
+        enough = share >= min(self.threshold, share.max())
+        return first[enough], last[enough]
 
-    def measure(self, text: Ragged) -> Ragged:
-        """The numbers of the grams that each document holds, each once, ascending."""
-        return Ragged.of(*_find_grams(*text, letters(), self.grams, self.filter, self.lengths))
-
-
-def _lists(keys: np.ndarray, values: np.ndarray, rows: int) -> Ragged:
-    order = np.lexsort((values, keys))
-    return Ragged.of(np.searchsorted(keys[order], np.arange(rows + 1)), values[order])
-
-
-@njit(nogil=True, cache=True)
-def _item_grams(offsets, data, table, ngram, min_words):
-    """Item, gram and its length in words, for all grams of all items, with repeats."""
-    items, grams = np.empty(data.size + 1, np.int64), np.empty(data.size + 1, np.uint64)
-    lengths, tokens, m = np.empty(data.size + 1, np.int64), np.empty(data.size + 1, np.uint64), 0
-    for i in range(offsets.size - 1):
-        _, filled = scan_words(data, offsets[i], offsets[i + 1], table, tokens, 0)
-        size = min(ngram, filled)
-        for at in range(filled - size + 1 if filled >= min_words else 0):
-            hash = tokens[at]
-            for j in range(1, size):
-                hash = hash * MULTIPLIER + tokens[at + j]
-            items[m], grams[m], lengths[m] = i, scramble(hash + np.uint64(size)), size
-            m += 1
-    return items[:m], grams[:m], lengths[:m]
+    def _broken(self, found: pl.DataFrame, left: dict[int, int], rows: int) -> pl.Series:
+        """Lists of broken rules, one a document of the shard."""
+        if self.action == "drop":
+            broken = found.group_by("row", "benchmark").agg(pl.max("coverage")).sort("row", "benchmark")
+            broken = broken.select("row", rule="benchmark", value="coverage", threshold=pl.lit(self.threshold))
+        else:
+            few = {row: words for row, words in left.items() if self.rewrites and words < self.min_words_left}
+            broken = pl.DataFrame(
+                {"row": list(few), "value": list(few.values())}, {"row": pl.Int64, "value": pl.Float64}
+            ).select("row", pl.lit(TOO_LITTLE).alias("rule"), "value", threshold=pl.lit(float(self.min_words_left)))
+        lists = broken.group_by("row").agg(pl.struct("rule", "value", "threshold").alias("broken"))
+        every = pl.DataFrame({"row": np.arange(rows)}).join(lists, on="row", how="left", maintain_order="left")
+        return every["broken"].fill_null([])
 
 
-@njit(nogil=True, cache=True)
-def _find_grams(offsets, data, table, grams, filter, lengths):
-    n = offsets.size - 1
-    longest = 0
-    for i in range(n):
-        longest = max(longest, offsets[i + 1] - offsets[i])
-    tokens = np.empty(longest + 1, np.uint64)
-    out_offsets, found = np.zeros(n + 1, np.int64), [np.int64(0) for _ in range(0)]
-    for i in range(n):
-        _, filled = scan_words(data, offsets[i], offsets[i + 1], table, tokens, 0)
-        mine = [np.int64(0) for _ in range(0)]
-        for at in range(filled):
-            hash = tokens[at]
-            for size in range(1, min(lengths.size - 1, filled - at) + 1):
-                if size > 1:
-                    hash = hash * MULTIPLIER + tokens[at + size - 1]
-                if lengths[size]:
-                    gram = scramble(hash + np.uint64(size))
-                    if filter[np.int64(gram >> TOP)]:
-                        number = np.searchsorted(grams, gram)
-                        if number < grams.size and grams[number] == gram:
-                            mine.append(number)
-        mine.sort()
-        for j in range(len(mine)):
-            if j == 0 or mine[j] != mine[j - 1]:
-                found.append(mine[j])
-        out_offsets[i + 1] = len(found)
-    return out_offsets, np.array(found)
+def summarize(index: Index, found: pl.DataFrame) -> pl.DataFrame:
+    """Every item: benchmark, item, was it looked for, and the documents that hold it, greatest coverage first."""
+    held = found.sort("coverage", ID, descending=[True, False]).group_by("number", maintain_order=True)
+    held = held.agg(pl.first("coverage"), pl.col(ID).alias("ids"))
+    looked_for = np.ones(len(index.items), np.bool_)
+    looked_for[index.short] = False
+    every = pl.DataFrame(
+        {
+            "number": np.arange(len(index.items)),
+            "benchmark": [item.benchmark for item in index.items],
+            "item": [item.id for item in index.items],
+            "looked_for": looked_for,
+        }
+    ).join(held, on="number", how="left", maintain_order="left")
+    ids = pl.col("ids").fill_null([])
+    return every.select(
+        "benchmark", "item", "looked_for", ids.list.len().cast(pl.Int64).alias("documents"), "coverage", ids
+    )
+
+
+@lru_cache(maxsize=4)
+def _load(files: tuple[File, ...], fields: tuple, split: str, config: str | None, ngram: int, min_words: int) -> Index:
+    return Index(read_items(list(files), dict(fields), split, config), ngram, min_words)
+
+
+def _grams(corpus: Corpus, part: str) -> tuple[Ragged, np.ndarray]:
+    grams = Ragged.from_lists(corpus.measured(part, ["grams"])["grams"])
+    return grams, corpus.stays(part, grams.rows)
+
+
+def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
+    """Begin and end of each run of true values."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], mask, [0]))))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
 @njit(nogil=True, cache=True)

@@ -1,5 +1,6 @@
 """The corpus as steps that must see all of it see it: documents numbered through all shards."""
 
+import copy
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -9,7 +10,7 @@ from upath import UPath
 
 from pipelines.ragged import Ragged
 from pipelines.schema import TEXT
-from pipelines.shards import count_rows, read_batches, read_shard
+from pipelines.shards import count_rows, list_shards, read_batches, read_shard
 from pipelines.spans import replay
 
 Stays = Callable[[str, int], np.ndarray]  # (part, rows) -> bool[rows]: which documents the steps before left
@@ -22,16 +23,41 @@ class Corpus:
         self, documents: UPath, measures: UPath, parts: list[str], stays: Stays, rewritten: tuple[UPath, ...] = ()
     ):
         self.documents, self.measures, self.parts, self.stays = documents, measures, sorted(parts), stays
+        self.old: list[str] = []  # shards of other corpora, numbered behind the own: they stay, whatever is found
         self.rewritten = list(rewritten)  # folders of spans, in the order they were cut
-        rows = [count_rows(self._shard(part)) for part in self.parts]
-        self.first = dict(zip(self.parts, np.concatenate(([0], np.cumsum(rows)))[:-1].tolist(), strict=True))
-        self.rows = dict(zip(self.parts, rows, strict=True))
+        self.places = {part: (documents / f"{part}.parquet", measures / f"{part}.parquet") for part in self.parts}
+        self._number()
+
+    def beside(self, others: list[tuple[UPath, UPath]]) -> "Corpus":
+        """This corpus with others, given by their folders of documents and measures, behind it."""
+        joined = copy.copy(self)
+        for k, (documents, measures) in enumerate(others):
+            shards = {f"{k}/{path.stem}": (path, measures / path.name) for path in list_shards(documents)}
+            joined.places, joined.old = joined.places | shards, joined.old + list(shards)
+        joined.stays = lambda part, rows: np.ones(rows, np.bool_) if part in joined.old else self.stays(part, rows)
+        joined._number()
+        return joined
+
+    def _number(self) -> None:
+        rows = [count_rows(self._shard(part)) for part in self.every]
+        self.first = dict(zip(self.every, np.concatenate(([0], np.cumsum(rows)))[:-1].tolist(), strict=True))
+        self.rows = dict(zip(self.every, rows, strict=True))
+
+    @property
+    def every(self) -> list[str]:
+        """The shards to look at: the own ones, then the old."""
+        return self.parts + self.old
+
+    @property
+    def own(self) -> int:
+        """How many documents are judged; old ones have this number and above."""
+        return sum(self.rows[part] for part in self.parts)
 
     def _shard(self, part: str) -> UPath:
-        return self.documents / f"{part}.parquet"
+        return self.places[part][0]
 
     def measured(self, part: str, columns: list[str]) -> pa.Table:
-        return read_shard(self.measures / f"{part}.parquet", columns)
+        return read_shard(self.places[part][1], columns)
 
     def rows_of(self, part: str, numbers: np.ndarray) -> np.ndarray:
         """Which of the ascending document numbers lie in the part, as rows of it."""
@@ -43,7 +69,7 @@ class Corpus:
 
     def texts(self, part: str, rows: np.ndarray) -> Iterator[Ragged]:
         """The text of ascending rows, as the steps before left it, a row group at a time."""
-        spans = [read_shard(folder / f"{part}.parquet") for folder in self.rewritten]
+        spans = [] if part in self.old else [read_shard(folder / f"{part}.parquet") for folder in self.rewritten]
         first = 0
         for table in read_batches(self._shard(part), [TEXT]) if rows.size else ():
             begin, end = np.searchsorted(rows, (first, first + table.num_rows))

@@ -20,10 +20,11 @@ from upath import UPath
 from dedup.bands import choose_bands, read_buckets, write_bands
 from dedup.clusters import Buckets, Greedy
 from dedup.corpus import Corpus
+from dedup.index import AgainstIndex
 from dedup.minhash import sign
 from dedup.order import rank
 from dedup.shingles import shingle_sets
-from dedup.step import CorpusStep, Judged, by_part
+from dedup.step import Judged, by_part
 from dedup.verify import ShingleSets
 from pipelines.ragged import Ragged
 from pipelines.schema import ID
@@ -35,11 +36,12 @@ FOUND = {"part": pl.String, "row": pl.Int64, ID: pl.String, "cluster": pl.String
 }  # fmt: skip
 
 
-class NearDuplicates(CorpusStep):
+class NearDuplicates(AgainstIndex):
     """A document goes if one that stays comes before it by (source priority, quality, length, id) and is alike."""
 
     NAME: ClassVar[str] = "near"
     MEASURED: ClassVar[tuple[str, ...]] = ("hashes", "shingle_words", "shingle_characters")
+    REPORTS: ClassVar[tuple[str, ...]] = ("clusters",)
 
     threshold: float = Field(0.8, gt=0, le=1)  # Jaccard similarity of shingle sets
     shingle_words: int = Field(5, ge=1, le=64)
@@ -71,10 +73,15 @@ class NearDuplicates(CorpusStep):
         )
 
     def judge(self, corpus: Corpus, scratch: Path) -> Iterator[Judged]:
-        """A near-duplicate breaks ``near_duplicate`` with its similarity to the document that stays."""
-        found, _ = find_near_duplicates(self, corpus, scratch)
+        """A near-duplicate breaks ``near_duplicate`` with its similarity to the document that stays.
+
+        Reports the clusters: each document that is alike to another, with the cluster's first document and its size.
+        """
+        found, _ = find_near_duplicates(self, corpus.beside(self.indices()), scratch)
         gone = found.filter(pl.col("duplicate_of").is_not_null())
-        yield from by_part(gone, corpus, RULE, self.threshold)
+        for judged in by_part(gone, corpus, RULE, self.threshold):
+            clusters = found.filter(part=judged.part).drop("part", "row")
+            yield judged._replace(reports={"clusters": clusters})
 
     def shingles(self, text: Ragged) -> Ragged:
         return shingle_sets(text, self.shingle_words, self.shingle_characters)
@@ -88,25 +95,26 @@ def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path
     """
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    paths = [scratch / f"bands-{part}.npy" for part in corpus.parts]
-    band_rows = sum(map_bands(settings, corpus, part, path) for part, path in zip(corpus.parts, paths, strict=True))
+    paths = [scratch / f"bands-{k}.npy" for k in range(len(corpus.every))]
+    band_rows = sum(map_bands(settings, corpus, part, path) for part, path in zip(corpus.every, paths, strict=True))
     partitions = band_rows * BAND_ROW_BYTES // settings.memory + 1
     candidates = np.zeros(0, np.int64)
     for partition in range(partitions):
-        offsets, documents = read_buckets(paths, partition, partitions)
+        offsets, documents = with_own(*read_buckets(paths, partition, partitions), corpus.own)
         np.savez(scratch / f"buckets-{partition}.npz", offsets=offsets, members=documents)
         candidates = np.union1d(candidates, documents)
     ranked = rank(corpus, candidates, settings.source_priority, settings.quality)
     ranked.write_parquet(scratch / "ranked.parquet")
     place = ranked["place"].to_numpy().astype(np.int32)  # of each candidate by rank, among them in the corpus's order
     renumber(scratch, partitions, candidates, place)
+    old = int(ranked["old"].sum())
     del ranked
     sets = ShingleSets(scratch / "shingles.u64")
-    for part in corpus.parts:
+    for part in corpus.every:
         for text in corpus.texts(part, corpus.rows_of(part, candidates)):
             sets.append(settings.shingles(text))
     del candidates
-    greedy = Greedy(place.size, settings.max_trials)
+    greedy = Greedy(place.size, settings.max_trials, old, old if settings.only_against else place.size)
     compare = partial(sets.compare, threshold=settings.threshold, memory=settings.memory // 4)
     greedy.run(
         lambda: (_load(scratch / f"buckets-{p}.npz") for p in range(partitions)),
@@ -115,6 +123,13 @@ def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path
     found = _describe(greedy, pl.read_parquet(scratch / "ranked.parquet"), lambda a, b: compare(place[a], place[b]))
     shutil.rmtree(scratch)
     return found, {"candidates": place.size, "compared": greedy.compared, "cut": int(greedy.cut.sum())}
+
+
+def with_own(offsets: np.ndarray, documents: np.ndarray, own: int) -> Buckets:
+    """The buckets that hold a document to be judged: those have the lowest numbers, and buckets ascend."""
+    mine = documents[offsets[:-1]] < own
+    sizes = np.diff(offsets)
+    return np.concatenate(([0], np.cumsum(sizes[mine]))), documents[np.repeat(mine, sizes)]
 
 
 def map_bands(settings: NearDuplicates, corpus: Corpus, part: str, path: Path) -> int:

@@ -13,16 +13,17 @@ import numpy as np
 import polars as pl
 
 from dedup.corpus import Corpus
+from dedup.index import AgainstIndex
 from dedup.normalize import hash_normalized
 from dedup.order import rank
-from dedup.step import CorpusStep, Judged, by_part
+from dedup.step import Judged, by_part
 from pipelines.schema import ID
 
 RULE = "exact_duplicate"
 PARTITION_ROWS = 20_000_000  # documents looked at together: 40 bytes each, 0.8 GB
 
 
-class Exact(CorpusStep):
+class Exact(AgainstIndex):
     """Of the documents with equal normalised text, the first by (source priority, quality, length, id) stays."""
 
     NAME: ClassVar[str] = "exact"
@@ -39,7 +40,7 @@ class Exact(CorpusStep):
 
     def judge(self, corpus: Corpus, scratch: Path) -> Iterator[Judged]:
         """A duplicate breaks ``exact_duplicate`` with a similarity of 1, which is the threshold."""
-        yield from by_part(find_duplicates(self, corpus), corpus, RULE, 1.0)
+        yield from by_part(find_duplicates(self, corpus.beside(self.indices())), corpus, RULE, 1.0)
 
 
 def find_duplicates(settings: Exact, corpus: Corpus) -> pl.DataFrame:
@@ -47,22 +48,32 @@ def find_duplicates(settings: Exact, corpus: Corpus) -> pl.DataFrame:
 
     Memory: 40 bytes a document for PARTITION_ROWS documents at a time, and the ids of the duplicates.
     """
-    partitions = sum(corpus.rows.values()) // PARTITION_ROWS + 1
-    same = pl.concat([_partition(corpus, partition, partitions) for partition in range(partitions)]).sort("number")
+    same = find_same(corpus)
     numbers = same["number"].to_numpy()
     ranked = rank(corpus, numbers, settings.source_priority, settings.quality)
     ranked = ranked.with_columns(same[ranked["place"].to_numpy()].select("high", "low"))
-    kept = ranked.group_by("high", "low", maintain_order=True).agg(pl.first(ID).alias("duplicate_of"))
-    joined = ranked.join(kept, on=["high", "low"], maintain_order="left").filter(pl.col(ID) != pl.col("duplicate_of"))
-    return joined.select("part", "row", "duplicate_of", pl.lit(1.0).alias("similarity"))
+    kept = ranked.group_by("high", "low", maintain_order=True).agg(
+        pl.first(ID).alias("duplicate_of"), pl.first("place").alias("kept"), pl.first("old").alias("by_old")
+    )
+    joined = ranked.join(kept, on=["high", "low"], maintain_order="left")
+    gone = ~pl.col("old") & (pl.col("place") != pl.col("kept"))
+    gone = gone & pl.col("by_old") if settings.only_against else gone
+    return joined.filter(gone).select("part", "row", "duplicate_of", pl.lit(1.0).alias("similarity"))
+
+
+def find_same(corpus: Corpus) -> pl.DataFrame:
+    """Number (ascending) and hash (high, low) of each document that has its hash in common with another."""
+    partitions = sum(corpus.rows.values()) // PARTITION_ROWS + 1
+    return pl.concat([_partition(corpus, partition, partitions) for partition in range(partitions)]).sort("number")
 
 
 def _partition(corpus: Corpus, partition: int, partitions: int) -> pl.DataFrame:
-    """Number and hash of the documents that share a hash of this partition with another."""
+    """Number and hash of the documents that share a hash of this partition with another, one of them to be judged."""
     rows = [pl.DataFrame(schema={"number": pl.Int64, "high": pl.UInt64, "low": pl.UInt64})]
-    for part in corpus.parts:
+    for part in corpus.every:
         frame = pl.from_arrow(corpus.measured(part, ["high", "low"]))
         mine = pl.Series(corpus.stays(part, len(frame))) & (frame["high"] % partitions == partition)
         number = pl.int_range(pl.len(), dtype=pl.Int64) + corpus.first[part]
         rows.append(frame.select(number.alias("number"), "high", "low").filter(mine))
-    return pl.concat(rows).filter(pl.struct("high", "low").is_duplicated())
+    same = pl.concat(rows).filter(pl.struct("high", "low").is_duplicated())
+    return same.filter(pl.col("number").min().over("high", "low") < corpus.own)

@@ -24,6 +24,7 @@ from dedup.order import rank
 from dedup.passages import LINE, cut_passages
 from dedup.shingles import MULTIPLIER, scramble
 from dedup.step import CorpusStep, Judged
+from dedup.top_repeats import describe, most_copied
 from pipelines.ragged import Ragged
 from pipelines.spans import spans_table
 
@@ -36,7 +37,7 @@ class Repeats(CorpusStep):
 
     NAME: ClassVar[str] = "repeats"
     MEASURED: ClassVar[tuple[str, ...]] = ("passage", "lowercase")
-    REWRITES: ClassVar[bool] = True
+    REPORTS: ClassVar[tuple[str, ...]] = ("top",)
 
     passage: Literal["sentence", "line", "paragraph"] = LINE
     lowercase: bool = False
@@ -47,7 +48,12 @@ class Repeats(CorpusStep):
     quality: str | None = None
     min_words: int = Field(0, ge=0)  # left in a document that lost some
     min_passages: int = Field(1, ge=0)
+    top: int = Field(100, ge=0)  # most copied passages to report
     memory_mb: int = Field(1024, ge=64)
+
+    @property
+    def rewrites(self) -> bool:
+        return True
 
     def measure(self, batch) -> pl.DataFrame:
         """Lists, one entry a passage: its hash, place and length in bytes, line breaks behind it, words."""
@@ -81,12 +87,17 @@ class Repeats(CorpusStep):
             )
             for rule, (left, minimum) in least.items()
         ]
-        for part, spans, counts in find_repeats(self, corpus, scratch):
-            yield Judged(part, counts.select(pl.concat_list(broken).list.drop_nulls().alias("broken")), spans)
+        for part, spans, counts, top in find_repeats(self, corpus, scratch):
+            decisions = counts.select(pl.concat_list(broken).list.drop_nulls().alias("broken"))
+            yield Judged(part, decisions, spans, {"top": top})
 
 
-def find_repeats(settings: Repeats, corpus: Corpus, scratch: Path) -> Iterator[tuple[str, pa.Table, pl.DataFrame]]:
+def find_repeats(
+    settings: Repeats, corpus: Corpus, scratch: Path
+) -> Iterator[tuple[str, pa.Table, pl.DataFrame, pl.DataFrame]]:
     """For each part: its name, the spans to cut (schema SPAN), and per document words and passages before and after.
+
+    With the first part come the most copied passages of all (dedup/top_repeats.py).
 
     Memory: a partition of the passages at a time, and 8 bytes for each document that has a repeat.
     """
@@ -102,6 +113,7 @@ def find_repeats(settings: Repeats, corpus: Corpus, scratch: Path) -> Iterator[t
     place = rank(corpus, documents, settings.source_priority, settings.quality)["place"].to_numpy()
     order = np.empty(place.size, np.int64)
     order[place] = np.arange(place.size)
+    copied = []
     for partition in range(partitions):
         with np.load(scratch / f"{partition}.npz") as saved:
             offsets, rows = saved["offsets"], saved["rows"]
@@ -111,28 +123,29 @@ def find_repeats(settings: Repeats, corpus: Corpus, scratch: Path) -> Iterator[t
         later = np.ones(rows.size, np.bool_)
         later[offsets[:-1]] = False
         _scatter(corpus, sorted_rows[later], scratch)
+        copied.append(most_copied(offsets, sorted_rows, settings.top))
+    top = describe(corpus, copied, settings.top, settings.span)
     for part in corpus.parts:
-        yield part, *_cut_part(settings, corpus, part, scratch / f"{part}.rows")
+        yield part, *_cut_part(settings, corpus, part, scratch / f"{part}.rows"), top
+        top = top.clear()
     shutil.rmtree(scratch)
 
 
-WINDOW = np.dtype([("hash", np.uint64), ("document", np.int64), ("passage", np.int64)])
+WINDOW = np.dtype([("hash", np.uint64), ("document", np.int64), ("passage", np.int64), ("long", np.bool_)])
 
 
 def repeated(settings: Repeats, corpus: Corpus, partition: int, partitions: int) -> tuple[np.ndarray, np.ndarray]:
     """Windows of ``span`` passages whose hash, of this partition, occurs often enough: offsets, rows WINDOW."""
     found = [np.zeros(0, WINDOW)]
     for part in corpus.parts:
-        lists = Ragged.from_lists(corpus.measured(part, ["hash"])["hash"])
+        table = corpus.measured(part, ["hash", "length"])
+        lists, length = Ragged.from_lists(table["hash"]), Ragged.from_lists(table["length"])
         stays = corpus.stays(part, lists.rows)
-        hashes, document, passage = windows(*lists, settings.span, stays)
+        hashes, document, passage, size = windows(*lists, length.data, settings.span, stays)
         mine = hashes % np.uint64(partitions) == partition
         rows = np.empty(int(mine.sum()), WINDOW)
-        rows["hash"], rows["document"], rows["passage"] = (
-            hashes[mine],
-            corpus.first[part] + document[mine],
-            passage[mine],
-        )
+        rows["hash"], rows["document"] = hashes[mine], corpus.first[part] + document[mine]
+        rows["passage"], rows["long"] = passage[mine], size[mine] >= settings.min_characters
         found.append(rows)
     rows = np.concatenate(found)
     rows = rows[np.argsort(rows["hash"], kind="stable")]
@@ -143,10 +156,11 @@ def repeated(settings: Repeats, corpus: Corpus, partition: int, partitions: int)
 
 
 @njit(nogil=True, cache=True)
-def windows(offsets, hashes, span, stays):
-    """Hash, document and first passage of all runs of ``span`` passages in documents that stay."""
+def windows(offsets, hashes, length, span, stays):
+    """Hash, document, first passage and bytes of all runs of ``span`` passages in documents that stay."""
     room = hashes.size
     out, document, passage = np.empty(room, np.uint64), np.empty(room, np.int64), np.empty(room, np.int64)
+    size = np.empty(room, np.int64)
     m = 0
     for i in range(offsets.size - 1):
         for at in range(offsets[i], offsets[i + 1] - span + 1 if stays[i] else 0):
@@ -154,8 +168,9 @@ def windows(offsets, hashes, span, stays):
             for j in range(1, span):
                 hash = scramble(hash * MULTIPLIER + hashes[at + j])
             out[m], document[m], passage[m] = hash, i, at - offsets[i]
+            size[m] = length[at : at + span].sum()
             m += 1
-    return out[:m], document[:m], passage[:m]
+    return out[:m], document[:m], passage[:m], size[:m]
 
 
 def _scatter(corpus: Corpus, rows: np.ndarray, scratch: Path) -> None:

@@ -17,7 +17,7 @@ from pipelines.settings import Settings
 from pipelines.shards import read_shard, write_shard
 from pipelines.step import Output, Wrote
 
-SPANS = ".spans"  # ends the key of a rewriting step's second output
+DECISIONS, CUTS = "decisions", "spans"  # keys of a step's outputs; those of its reports are their names
 
 
 class Judged(NamedTuple):
@@ -26,6 +26,7 @@ class Judged(NamedTuple):
     part: str
     decisions: pl.DataFrame  # broken (list of {rule, value, threshold}); duplicate_of and similarity where it has them
     spans: pa.Table | None = None  # schema SPAN, of a step that rewrites
+    reports: dict[str, pl.DataFrame] | None = None  # by name; what is of the whole corpus lies with its first shard
 
 
 class CorpusStep(Settings):
@@ -33,7 +34,16 @@ class CorpusStep(Settings):
 
     NAME: ClassVar[str]
     MEASURED: ClassVar[tuple[str, ...]] = ()
-    REWRITES: ClassVar[bool] = False
+    REPORTS: ClassVar[tuple[str, ...]] = ()  # tables it leaves beside its decisions, for people and commands
+
+    @property
+    def rewrites(self) -> bool:
+        """Does it leave spans, and end a pass of the plan?"""
+        return False
+
+    def made_of(self) -> list:
+        """What it decides by, beyond the corpus and its settings: checksums and the like, as JSON."""
+        return []
 
     def measure(self, batch) -> pl.DataFrame:
         """One row a document: what deciding needs of it."""
@@ -57,21 +67,25 @@ def decide_corpus(
     scratch: str,
     outputs: tuple[Output, ...],
 ) -> list[Wrote]:
-    """Write a step's decisions, and spans if it rewrites, on the documents that the steps before it left.
+    """Write a step's decisions, spans if it rewrites, and reports, on the documents that the steps before it left.
 
     ``earlier`` are the folders of those steps' decisions, ``rewritten`` of the spans of those that change text.
     """
     corpus = Corpus(documents, measures, parts, partial(survivors, earlier), rewritten)
-    wrote, wanted = {}, {(output.name, output.key.endswith(SPANS)): output for output in outputs}
-    for part, decisions, spans in step.judge(corpus, Path(scratch)):
-        if output := wanted.get((part, False)):
+    wrote, wanted = {}, {(output.name, output.key): output for output in outputs}
+    for part, decisions, spans, reports in step.judge(corpus, Path(scratch)):
+        if output := wanted.get((part, DECISIONS)):
             ids = read_shard(documents / f"{part}.parquet", [ID])[ID]
-            counts = write_decisions(output.path, ids, *decisions)
-            wrote[output] = Wrote([output.path.name], counts)
-        if output := wanted.get((part, True)):
+            wrote[output] = Wrote([output.path.name], write_decisions(output.path, ids, *decisions))
+        if output := wanted.get((part, CUTS)):
             write_shard(output.path, [spans], SPAN)
             counts = {"spans": spans.num_rows, "bytes": int(spans["length"].to_numpy().sum())}
             wrote[output] = Wrote([output.path.name], counts)
+        for name, frame in (reports or {}).items():
+            if output := wanted.get((part, name)):
+                table = frame.to_arrow()
+                write_shard(output.path, [table], table.schema)
+                wrote[output] = Wrote([output.path.name], {"rows": table.num_rows})
     return [wrote[output] for output in outputs]
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from filters.lines import Lines, split_lines, unwrap
 from filters.profiles import NO_PROFILE, profile_of
 from filters.spacy_words import spacy_words
-from filters.words import Words, unicode_words
+from filters.unicode_words import unicode_words
+from filters.words import Words
 from pipelines.ragged import Ragged
 
 SPLITTERS = {"unicode": unicode_words, "spacy": spacy_words}  # name in the recipe -> splitter

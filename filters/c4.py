@@ -48,7 +48,7 @@ NOTICES = [
     "use of cookies",
     "use cookies",
 ]
-PLACEHOLDERS = ["lorem ipsum", "dolor sit amet"]
+PLACEHOLDERS = ["lorem ipsum"]
 
 KEPT, LONG_WORD, NO_TERMINAL_MARK, SHORT_LINE, NOTICE, CITATION = range(6)
 REASONS = ("", "long_word", "no_terminal_mark", "short_line", "notice", "citation")

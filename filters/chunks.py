@@ -1,7 +1,8 @@
-"""Chunks: what stands between white space, taken apart into words by the rules of filters/words.py."""
+"""Chunks: what stands between white space, taken apart into words by the rules of filters/unicode_words.py."""
 
 import numpy as np
 
+from filters.words import CAPITALS, ELLIPSIS, HAS_LETTER, HAS_NUMBER, PUNCTUATION_ONLY
 from pipelines.bits import inlined, kernel, one_of
 from pipelines.hashing import load_short
 from pipelines.utf8 import (
@@ -26,17 +27,9 @@ from pipelines.utf8 import (
 )
 
 U = np.uint64
-# What a word is, bit by bit.
-HAS_LETTER = 1
-HAS_NUMBER = 2  # a digit or another number
-CAPITALS = 4  # upper-case letters and none in lower case
-PUNCTUATION_ONLY = 8  # ASCII marks, punctuation and control characters, nothing else
-ELLIPSIS = 16  # "…", or three and more full stops
-BEGINS_LINE = 32  # the first word of a line that is not blank
-BEGINS_PARAGRAPH = 64  # the first word after a blank line, or of the document
-
-DOT, W = ord("."), ord("w")
+DOT = ord(".")
 DOTS, WIDE_DOTS = (U(int.from_bytes(dots.encode(), "little")) for dots in ("...", "…"))
+WWW = U(int.from_bytes(b"www.", "little"))
 ASCII_LETTER = np.array([chr(i).isalpha() and i < 128 for i in range(256)])
 
 # Roles of ASCII marks at the ends of a chunk, and inside it.
@@ -230,13 +223,7 @@ def _put_marks(data, begin, stop, m, start, end, lengths, flags):
 @kernel
 def _is_address(data, begin, stop):
     """Is this ASCII chunk ``scheme://…``, ``www.…``, ``name@host.domain`` or ``host.domain/…``?"""
-    if (
-        stop - begin > 4
-        and data[begin] == W
-        and data[begin + 1] == W
-        and data[begin + 2] == W
-        and data[begin + 3] == DOT
-    ):
+    if stop - begin > 4 and load_short(data, begin, 4) == WWW:
         return True
     dot = at_sign = -1
     for at in range(begin, stop):
@@ -286,6 +273,8 @@ def _cuts(data, at, stop, code, before):
             return at + 1 < stop
         following, _ = decode(data, at + 1, stop)
         return before == LOWER and character_class(following) == UPPER
+    if not IS_LETTER[before] and before != DIGIT:  # so a long run of dashes is looked along once
+        return False
     end = at + 1
     while end < stop and data[end] == code and code == ord("-"):
         end += 1
@@ -295,7 +284,7 @@ def _cuts(data, at, stop, code, before):
     after = character_class(following)
     if BETWEEN_LETTERS[code] and IS_LETTER[before] and IS_LETTER[after]:
         return True
-    if BEFORE_LETTER[code] and (IS_LETTER[before] or before == DIGIT) and IS_LETTER[after]:
+    if BEFORE_LETTER[code] and IS_LETTER[after]:
         return True
     return BETWEEN_DIGITS[code] and end == at + 1 and before == DIGIT and (after == DIGIT or following == ord("-"))
 
@@ -334,18 +323,7 @@ def _put_core(data, begin, stop, m, start, end, lengths, flags):
             made = PLAIN
             joins = was == PLAIN
         if not joins and at > first:
-            m = _put(
-                data,
-                first,
-                at,
-                length,
-                says,
-                m,
-                start,
-                end,
-                lengths,
-                flags,
-            )
+            m = _put(data, first, at, length, says, m, start, end, lengths, flags)
             first, length, says = at, 0, 0
         length += 1
         says |= _says(code, kind)
@@ -354,16 +332,5 @@ def _put_core(data, begin, stop, m, start, end, lengths, flags):
         if not IS_INVISIBLE[kind]:
             before = kind
     if stop > first:
-        m = _put(
-            data,
-            first,
-            stop,
-            length,
-            says,
-            m,
-            start,
-            end,
-            lengths,
-            flags,
-        )
+        m = _put(data, first, stop, length, says, m, start, end, lengths, flags)
     return m

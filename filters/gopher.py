@@ -20,9 +20,9 @@ import polars as pl
 from pydantic import field_validator
 
 from filters.batch import Batch
-from filters.chunks import BEGINS_LINE, CAPITALS, ELLIPSIS, HAS_LETTER, HAS_NUMBER, PUNCTUATION_ONLY
 from filters.filter import Filter, Rule
 from filters.profiles import stop_words
+from filters.words import BEGINS_LINE, CAPITALS, ELLIPSIS, HAS_LETTER, HAS_NUMBER, PUNCTUATION_ONLY
 from pipelines.bits import inlined, kernel, one_of, ones
 from pipelines.hashing import hash_word, load_short
 from pipelines.ragged import Ragged
@@ -48,7 +48,7 @@ class Gopher(Filter):
     max_ellipsis_ratio: float | None = 0.1  # "..." and "…" a word
     max_bullet_lines: float | None = 0.9  # share of lines
     max_ellipsis_lines: float | None = 0.3
-    min_alpha_words: float | None = 0.7  # the paper: 0.8; share of what stands between white space that holds a letter
+    min_alpha_words: float | None = 0.8  # share of what stands between white space that holds a letter
     min_stop_words: int | None = 2  # different ones
     max_capital_words: float | None = 0.5  # share of words with a letter
 

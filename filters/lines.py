@@ -22,13 +22,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipelines.bits import inlined, kernel
+from pipelines.bits import kernel, load8
 from pipelines.ragged import Ragged
 
 MIN_WIDTH, MAX_WIDTH = 40, 120  # of wrapping: below lie menus and verse, above one paragraph a line
 BAND = 10  # columns below the width in which wrapped lines end; most words are shorter
 MIN_FULL = 4  # lines that must end there
 
+NOT_ASCII = np.uint64(0x8080808080808080)  # of 8 bytes at once
 MAY_BREAK = np.zeros(256, np.bool_)  # bytes that can begin a line end
 MAY_BREAK[[*b"\n\v\f\r\x1c\x1d\x1e", 0xC2, 0xE2]] = True
 
@@ -129,14 +130,18 @@ def _split(offsets, data, breaks, first, start, end):
         first[i + 1] = m
 
 
-@inlined
+@kernel
 def columns(data, start, end):
     """The width of some bytes: a character takes 1 column, one of East Asia or an emoji 2."""
-    width = 0
-    for at in range(start, end):  # no branch, so that LLVM takes 16 bytes at a time
+    at, end, width = np.int64(start), np.int64(end), 0
+    while at < end:
+        if end - at >= 8 and load8(data, at) & NOT_ASCII == 0:
+            at, width = at + 8, width + 8
+            continue
         byte = data[at]
         width += (byte < 0x80) | (byte >= 0xC0)
         width += (byte >= 0xE3) & (byte != 0xEF)
+        at += 1
     return width
 
 
@@ -168,11 +173,10 @@ def first_word(data, start, end):
 @kernel
 def can_break(data, start, end):
     """Could a trimmed line have been broken earlier: does it hold a space or East Asian text?"""
-    found = False
-    for at in range(start, end):
-        byte = data[at]
-        found |= byte == 0x20 or byte == 0x09 or (byte >= 0xE3 and byte != 0xEF)
-    return found
+    at = start
+    while at < end and data[at] != 0x20 and data[at] != 0x09 and (data[at] < 0xE3 or data[at] == 0xEF):
+        at += 1
+    return at < end
 
 
 @kernel

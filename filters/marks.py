@@ -69,6 +69,8 @@ def after_sentence_end(data, at, end):
 
     After a mark of East Asia it is always over, after others only before white space or at ``end``: not in 3.14.
     """
+    if data[at] < 0x80 and at + 1 < end and data[at + 1] <= 0x20:  # ". ": nearly all of them
+        return at + 1
     wide = False
     while at < end:
         code, size = decode(data, at, end)

@@ -5,20 +5,20 @@ from typing import NamedTuple
 import numpy as np
 
 from filters.marks import is_one_of
-from filters.words import BEGINS_LINE, HAS_LETTER, Words, unicode_words
+from filters.unicode_words import unicode_words
+from filters.words import BEGINS_LINE, HAS_LETTER, Words
 from pipelines.bits import kernel
 from pipelines.ragged import Ragged
 from pipelines.utf8 import LOWER, UPPER, character_class, decode
 
 UNBROKEN = 40  # bytes of a run without a space that no word or path explains
-WINDOW = 500  # words looked at for how few they are; the share of the commonest falls with length
+WINDOW = 250  # words looked at for how few they are; the share of the commonest falls with length
 MIN_WINDOW, TOP = 100, 10
-SLOTS = 1024  # of the table of words, a power of two above WINDOW
-MIN_STARTS = 8  # words behind full stops
+SLOTS = 512  # of the table of words, a power of two above WINDOW
+MIN_STARTS = 12  # words behind full stops: a few may be abbreviations
 MIN_ARTICLES = 10
 
 ARMENIAN = 0x530  # the first of its characters; Latin, Greek and Cyrillic lie before
-ARTICLE = "the"
 FUNCTION_WORDS = [  # of English; behind "the" none of them stands
     *("of", "to", "in", "and", "for", "on", "with", "at", "by", "from", "as", "but", "or", "not", "if", "that"),
     *("which", "is", "was", "are", "were", "be", "been", "has", "had", "have", "who", "this", "the", "a", "an"),
@@ -44,24 +44,10 @@ def count_sequences(text: Ragged, words: Words) -> Sequences:
     counts = np.zeros((9, text.rows), np.int64)
     keys, owner, count = np.zeros(SLOTS, np.uint64), np.full(SLOTS, -1, np.int64), np.zeros(SLOTS, np.int64)
     _count_top_words(words.offsets, words.hash, words.flags, keys, owner, count, np.zeros(TOP, np.int64), counts)
-    articles, function_words = _hash([ARTICLE, ARTICLE.title()]), _hash(FUNCTION_WORDS)
-    _count_runs(text.data, *words, articles, function_words, counts)
+    the, capital_the = unicode_words(Ragged.from_strings(["the The"])).hash
+    function_words = unicode_words(Ragged.from_strings(FUNCTION_WORDS)).hash
+    _count_runs(text.data, *words, the, capital_the, function_words, counts)
     return Sequences(*counts)
-
-
-def _hash(terms: list[str]) -> np.ndarray:
-    return unicode_words(Ragged.from_strings(terms)).hash
-
-
-@kernel
-def is_address(data, start, end):
-    """Does a run of at least 8 bytes hold :// near its beginning, or begin with www.?"""
-    if data[start] == 0x77 and data[start + 1] == 0x77 and data[start + 2] == 0x77 and data[start + 3] == 0x2E:
-        return True
-    for at in range(start + 2, min(start + 10, end - 2)):
-        if data[at] == 0x3A and data[at + 1] == 0x2F and data[at + 2] == 0x2F:
-            return True
-    return False
 
 
 @kernel
@@ -100,47 +86,62 @@ def insert(top, value):
 
 
 @kernel
-def _count_runs(data, first, start, end, hashes, length, flags, articles, function_words, counts):
+def _count_runs(data, first, start, end, hashes, length, flags, the, capital_the, function_words, counts):
     """All counts but those of the commonest words, in one pass over the words: three passes took twice as long."""
     for i in range(first.size - 1):
         n_bytes = n_addresses = n_unbroken = n_starts = n_lower = n_articles = n_lost = 0
-        ended = article = False
-        j = first[i]
-        while j < first[i + 1]:
-            begin = np.int64(start[j])
-            ascii_only = True
-            while True:  # the words up to the next space
-                ascii_only &= length[j] == end[j] - start[j]
-                if flags[j] & HAS_LETTER:
-                    if ended and start[j] == begin and not flags[j] & BEGINS_LINE:
-                        case = first_case(data, begin, end[j])
-                        n_starts += case != 0
-                        n_lower += case == LOWER
-                    if article:
-                        n_lost += is_one_of(hashes[j], function_words)
-                    article = is_one_of(hashes[j], articles)
-                    n_articles += article
-                    ended = False
-                else:
-                    last = data[end[j] - 1]
-                    stops = last == 0x2E or last == 0x21 or last == 0x3F  # . ! ?
-                    # Behind a word: not the "." of "1. item", ". . .", ".. note::" and $a . $b
-                    ended = stops and start[j] > begin and start[j] == end[j - 1] and flags[j - 1] & HAS_LETTER != 0
-                    article = False
-                j += 1
-                if j == first[i + 1] or start[j] != end[j - 1]:
+        ended = article = behind_letters = False  # what the word before was
+        ascii_only = True
+        begin = before = np.int64(-1)  # where the run so far begins and ends
+        for j in range(first[i], first[i + 1] + 1):
+            inside = j < first[i + 1]
+            if not inside or start[j] != before:  # the run is over
+                size = before - begin
+                n_bytes += size
+                if size >= 8 and is_address(data, begin):
+                    n_addresses += size
+                elif size > UNBROKEN and ascii_only:
+                    n_unbroken += size
+                if not inside:
                     break
-            size = end[j - 1] - begin
-            n_bytes += size
-            if size >= 8 and is_address(data, begin, end[j - 1]):
-                n_addresses += size
-            elif size > UNBROKEN and ascii_only:
-                n_unbroken += size
+                begin = np.int64(start[j])
+                ascii_only = True
+                spaced = True
+            else:
+                spaced = False
+            before = np.int64(end[j])
+            ascii_only &= length[j] == before - start[j]
+            letters = flags[j] & HAS_LETTER != 0
+            if letters:
+                if ended and spaced and not flags[j] & BEGINS_LINE:
+                    case = first_case(data, begin, before)
+                    n_starts += case != 0
+                    n_lower += case == LOWER
+                if article:
+                    n_lost += is_one_of(hashes[j], function_words)
+                ended = False
+            elif behind_letters and not spaced:  # not the "." of "1. item", ". . .", ".. note::" and $a . $b
+                last = data[before - 1]
+                ended = last == 0x2E or last == 0x21 or last == 0x3F  # . ! ?
+            else:
+                ended = False
+            article = (hashes[j] == the) | (hashes[j] == capital_the)
+            n_articles += article
+            behind_letters = letters
         counts[0, i], counts[1, i], counts[2, i] = n_bytes, n_addresses, n_unbroken
         if n_starts >= MIN_STARTS:
             counts[5, i], counts[6, i] = n_starts, n_lower
         if n_articles >= MIN_ARTICLES:
             counts[7, i], counts[8, i] = n_articles, n_lost
+
+
+@kernel
+def is_address(data, start):
+    """Do at least 4 bytes from ``start`` on begin with http or www.? In lower case, as addresses are pasted."""
+    byte = data[start]
+    if byte == 0x68:
+        return data[start + 1] == 0x74 and data[start + 2] == 0x74 and data[start + 3] == 0x70
+    return byte == 0x77 and data[start + 1] == 0x77 and data[start + 2] == 0x77 and data[start + 3] == 0x2E
 
 
 @kernel

@@ -12,7 +12,7 @@ from itertools import groupby
 
 from upath import UPath
 
-from dedup.step import CorpusStep, decide_corpus
+from dedup.step import CUTS, DECISIONS, CorpusStep, decide_corpus
 from filters.decide import decide_shard
 from filters.filter import Rewriter
 from filters.measure import LANGUAGE, SPANS, measure_shard, warm_up
@@ -44,7 +44,7 @@ def passes(steps: dict[str, Settings]) -> Iterator[list[str]]:
     chain = []
     for name, step in steps.items():
         chain.append(name)
-        if isinstance(step, CorpusStep) and step.REWRITES:
+        if isinstance(step, CorpusStep) and step.rewrites:
             yield chain
             chain = []
     if chain:
@@ -53,7 +53,7 @@ def passes(steps: dict[str, Settings]) -> Iterator[list[str]]:
 
 def rewrites(step: Settings) -> bool:
     """Does the step leave spans?"""
-    return isinstance(step, Rewriter) or (isinstance(step, CorpusStep) and step.REWRITES)
+    return isinstance(step, Rewriter) or (isinstance(step, CorpusStep) and step.rewrites)
 
 
 def shards_of(folder: UPath) -> dict[str, dict]:
@@ -72,6 +72,10 @@ def spans_of(work: UPath, name: str) -> UPath:
 
 def decisions_of(work: UPath, name: str) -> UPath:
     return work / "steps" / name / "decisions"
+
+
+def report_of(work: UPath, name: str, report: str) -> UPath:
+    return work / "steps" / name / report
 
 
 def earlier_than(recipe: Recipe, name: str) -> list[str]:
@@ -137,8 +141,10 @@ def corpus_step(recipe: Recipe, work: UPath, documents: dict[str, dict], name: s
     step, settings = recipe.steps[name], recipe.steps[name].model_dump(mode="json")
     measures, before = measures_of(work, name), spans_before(recipe, work, name)
     earlier = [decisions_of(work, other) for other in earlier_than(recipe, name)]
-    depends = fingerprint([checksums(folder) for folder in (work / "documents", measures, *earlier, *before)], settings)
-    targets = {name: decisions_of(work, name)} | ({name + SPANS: spans_of(work, name)} if step.REWRITES else {})
+    sources = [checksums(folder) for folder in (work / "documents", measures, *earlier, *before)]
+    depends = fingerprint(sources, settings, step.made_of())
+    targets = {DECISIONS: decisions_of(work, name)} | ({CUTS: spans_of(work, name)} if step.rewrites else {})
+    targets |= {report: report_of(work, name, report) for report in step.REPORTS}
     outputs = tuple(Output(folder, part, depends, key) for key, folder in targets.items() for part in documents)
     scratch = str(work / "steps" / name / "scratch")
     args = (step, work / "documents", measures, earlier, before, list(documents), scratch)

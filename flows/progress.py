@@ -44,7 +44,7 @@ class Shown:
     def finish(self, title: str, seconds: float, fresh: int, counts: dict[str, int]) -> None:
         self.stop()
         shown = ", ".join(f"{count:,} {key}" for key, count in counts.items() if key in ("documents", "rejects"))
-        self.console.print(f"{title:>14}  {seconds:6.1f} s  {fresh:,} jobs  {shown}", highlight=False)
+        self.console.print(f"{title:>14}  {seconds:6.1f} s  {fresh:,} jobs  {shown}", highlight=False, soft_wrap=True)
         log.info("finished %s in %.2f s: %s", title, seconds, counts)
         if self.work:
             line = {"time": time.time(), "step": title, "seconds": round(seconds, 3), "jobs": fresh, "counts": counts}

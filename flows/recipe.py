@@ -4,6 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
+from dedup.contamination import Contamination
 from dedup.documents import NearDuplicates
 from dedup.exact import Exact
 from dedup.sentences import Repeats
@@ -12,7 +13,8 @@ from pipelines.errors import RecipeError
 from pipelines.ingest import InputSettings
 from pipelines.settings import Settings, nearest, read_settings
 
-STEPS: dict[str, type[Settings]] = {**FILTERS, **{step.NAME: step for step in (Exact, NearDuplicates, Repeats)}}
+CORPUS_STEPS = (Exact, NearDuplicates, Repeats, Contamination)
+STEPS: dict[str, type[Settings]] = {**FILTERS, **{step.NAME: step for step in CORPUS_STEPS}}
 
 
 class Recipe(Settings):

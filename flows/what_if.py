@@ -79,5 +79,5 @@ def _corpus(recipe: Recipe, work: UPath, name: str, stays: dict[str, np.ndarray]
     places = work / "documents", measures_of(work, name)
     corpus = Corpus(*places, list(masks), lambda part, rows: masks[part], spans_before(recipe, work, name))
     with TemporaryDirectory() as scratch:
-        for part, decisions, _ in recipe.steps[name].judge(corpus, Path(scratch) / name):
+        for part, decisions, *_ in recipe.steps[name].judge(corpus, Path(scratch) / name):
             yield part, decisions["broken"]

@@ -3,6 +3,7 @@
 ``hash64``   wyhash, final version 4 (public domain, github.com/wangyi-fudan/wyhash): table keys, shingles, words.
 ``hash128``  MurmurHash3 x64 128 (public domain, github.com/aappleby/smhasher): identities, which must never collide
              by chance; among 1e10 texts two agree with probability 1.5e-19.
+``hash_word``  ours, for words: wyhash's steps over up to 8 bytes at once, hash64 beyond.
 ``mix``      two words into one, for keys made of keys.
 
 Both give the same numbers on every machine we know of (little-endian), and never read outside the range.
@@ -66,7 +67,8 @@ def hash64(data, begin, end, seed=SEED):
 def hash_word(data, begin, end):
     """uint8 data -> a hash of ``data[begin:end]`` for short ranges: up to 8 bytes without a branch, else hash64.
 
-    15 against 29 ns a word of English with hash64, whose branches on the length cannot be foreseen.
+    The whole scan of English takes 34 ns a word with it and 45 with hash64, whose branches on the length cannot be
+    foreseen.
     """
     size = end - begin
     if size > 8:

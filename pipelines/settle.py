@@ -19,14 +19,16 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numba import njit
 from upath import UPath
 
 from pipelines.carry import JSON, conform, fits, join_schemas, json_text
 from pipelines.files import write_whole
+from pipelines.hashing import hash64
 from pipelines.manifest import PROGRESS, Manifest, Part, record
+from pipelines.ragged import Ragged
 from pipelines.schema import DOCUMENT, ID
 from pipelines.shards import read_batches, read_shard, write_shard
 
@@ -84,16 +86,27 @@ def _collisions(folder: UPath, shards: list[str], renames: Renames) -> dict[str,
         places = defaultdict(list)
         for shard, ids, hashed in _hashed_ids(folder, shards, renames):
             for row in np.flatnonzero(np.isin(hashed, twice)).tolist():
-                places[ids[row]].append((shard, row))
+                places[ids[row].as_py()].append((shard, row))
         found |= {id: where for id, where in places.items() if len(where) > 1}
     return found
 
 
-def _hashed_ids(folder: UPath, shards: list[str], renames: Renames) -> Iterator[tuple[str, pl.Series, np.ndarray]]:
+def _hashed_ids(
+    folder: UPath, shards: list[str], renames: Renames
+) -> Iterator[tuple[str, pa.ChunkedArray, np.ndarray]]:
     """Each shard, its ids with the renames applied, and their hashes."""
     for shard in shards:
-        ids = pl.Series(_renamed(read_shard(folder / shard, [ID])[ID], renames.get(shard, {}), 0))
-        yield shard, ids, ids.hash(seed=0).to_numpy()
+        ids = _renamed(read_shard(folder / shard, [ID])[ID], renames.get(shard, {}), 0)
+        yield shard, ids, hash_rows(*Ragged.from_text(ids))
+
+
+@njit(nogil=True, cache=True)
+def hash_rows(offsets, data):
+    """Texts as offsets int64[n + 1] and data uint8[m] -> the 64-bit hash of each, uint64[n]."""
+    hashes = np.empty(offsets.size - 1, np.uint64)
+    for row in range(hashes.size):
+        hashes[row] = hash64(data, offsets[row], offsets[row + 1])
+    return hashes
 
 
 def _new_names(folder: UPath, collisions: dict, schema: pa.Schema) -> dict[tuple[str, int], str]:

@@ -8,8 +8,22 @@ import click
 
 from pipelines.errors import GristmillError
 
-# name -> module of flows.cli that holds a click command of that name, "-" read as "_"
-COMMANDS = ("clean", "ingest", "judge", "why", "what-if", "inspect", "demo", "compare-languages", "compare-rules")
+# name, as of the click command in the module of that name in flows.cli ("-" read as "_") -> what it does
+COMMANDS = {
+    "clean": "Run a recipe: raw files in, clean documents and the reasons for all others out.",
+    "dedup": "Drop duplicates of documents, cut repeated passages, or drop what another corpus has.",
+    "decontaminate": "Find the items of evaluation sets in a corpus: drop, cut or report.",
+    "overlap": "Show how much of each source the others have too.",
+    "ingest": "Read raw files into a work folder's documents, and no more.",
+    "judge": "Say of documents which rules they break, without writing anything.",
+    "why": "Say what became of one document, and why.",
+    "cluster": "Show a document's near-duplicates, word by word.",
+    "what-if": "Recount a finished run with other thresholds, in seconds.",
+    "inspect": "Look into Parquet shards: schema, sizes, histograms, samples.",
+    "demo": "Write a corpus from the text that is on this machine already.",
+    "compare-languages": "Compare language models on labelled text: accuracy and speed.",
+    "compare-rules": "Compare variants of the rule sets: which documents they decide differently on.",
+}
 INTERRUPTED = 130  # what shells give for SIGINT
 
 
@@ -26,22 +40,9 @@ class Lazy(click.Group):
         return getattr(importlib.import_module(f"flows.cli.{attribute}"), attribute)
 
     def format_commands(self, context, formatter):
-        """List commands from the table below: asking each for its help would import them all."""
+        """List commands from the table above: asking each for its help would import them all."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, SHORT[name]) for name in COMMANDS])
-
-
-SHORT = {
-    "clean": "Run a recipe: raw files in, clean documents and the reasons for all others out.",
-    "ingest": "Read raw files into a work folder's documents, and no more.",
-    "judge": "Say of documents which rules they break, without writing anything.",
-    "why": "Say what became of one document, and why.",
-    "what-if": "Recount a finished run with other thresholds, in seconds.",
-    "inspect": "Look into Parquet shards: schema, sizes, histograms, samples.",
-    "demo": "Write a corpus from the text that is on this machine already.",
-    "compare-languages": "Compare language models on labelled text: accuracy and speed.",
-    "compare-rules": "Compare variants of the rule sets: which documents they decide differently on.",
-}
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(cls=Lazy)

@@ -16,26 +16,40 @@ def clean(recipe, paths, work, workers, changes):
         gristmill clean recipes/clean-corpus.toml --input crawl.jsonl.zst --output work
         gristmill clean recipes/clean-corpus.toml --input 'crawl/*.parquet' --set gopher.min_words=30
     """
-    from flows.engines import engine
-    from flows.funnel import funnel
-    from flows.progress import Shown
     from flows.recipe import read_recipe
-    from flows.run import clean
 
     settings = read_recipe(recipe, changes, paths)
-    folder = writable(work)
+    report(run(settings, writable(work), workers), work)
+
+
+def run(recipe, folder, workers: int) -> dict:
+    """Run a recipe with its progress shown; returns the summary."""
+    from flows.engines import engine
+    from flows.progress import Shown
+    from flows.run import clean
+
     progress = Shown(console, folder)
     try:
-        summary = clean(settings, folder, engine(workers), progress)
+        summary = clean(recipe, folder, engine(workers), progress)
     finally:
         progress.stop()
     console.print()
     if not progress.work_done:
-        console.print(f"Nothing to do: {work} is finished and fits the recipe and its input.\n")
+        console.print(f"Nothing to do: {folder} is finished and fits the recipe and its input.\n")
+    return summary
+
+
+def report(summary: dict, work: str) -> None:
+    """The funnel on standard output, and where to look next."""
+    from flows.funnel import funnel
+
     click.echo(render(funnel(summary)))
-    console.print(f"\n  {work}/clean    the documents that stay    gristmill inspect {work}/clean")
-    console.print(f"  {work}/removed  those that went, and why   gristmill inspect {work}/removed --histogram reason")
-    console.print(f"  {work}/ledger   every document's story     gristmill why ID --work {work}")
+    for folder, holds, command in (
+        ("clean", "the documents that stay", f"gristmill inspect {work}/clean"),
+        ("removed", "those that went, and why", f"gristmill inspect {work}/removed --histogram reason"),
+        ("ledger", "every document's story", f"gristmill why ID --work {work}"),
+    ):
+        console.print(f"  {work}/{folder:<9}{holds:<26}{command}", soft_wrap=True, highlight=False)
 
 
 def render(table) -> str:

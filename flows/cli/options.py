@@ -25,6 +25,18 @@ def run_options(command):
     return command
 
 
+def work_options(command):
+    """CORPUS…, where to write, how many workers, settings of the recipe that the command builds."""
+    for option in (
+        click.option("--set", "changes", multiple=True, metavar="STEP.SETTING=VALUE", help="Change one setting."),
+        click.option("--workers", type=click.IntRange(1), default=os.cpu_count(), show_default="all cores"),
+        click.option("--output", "work", default="work", show_default=True, metavar="WORK", help="The work folder."),
+        click.argument("corpus", nargs=-1, required=True, metavar="CORPUS..."),
+    ):
+        command = option(command)
+    return command
+
+
 work_folder = click.option("--work", "work", default="work", show_default=True, metavar="WORK", help="The work folder.")
 
 

@@ -43,22 +43,26 @@ def read_parquet(piece: Piece, reading: Reading) -> Iterator[Found]:
 
 def read_hugging_face(piece: Piece, reading: Reading) -> Iterator[Found]:
     """A dataset that was saved in a folder, or one of the hub: its rows 256 at a time."""
-    import datasets
-
-    settings, path = reading.settings, piece.file.url
-    try:
-        try:
-            dataset = datasets.load_from_disk(path)
-            if isinstance(dataset, datasets.DatasetDict):
-                dataset = dataset[settings.split]
-        except FileNotFoundError:
-            dataset = datasets.load_dataset(path, settings.config, split=settings.split, streaming=settings.streaming)
-    except (OSError, KeyError, ValueError, datasets.exceptions.DatasetsError) as error:
-        raise InputError(f"no dataset {path!r} with split {settings.split!r}: {_first_line(error)}") from error
+    settings = reading.settings
+    dataset = open_hugging_face(piece.file.url, settings.config, settings.split, settings.streaming)
     number = 1
     for table in dataset.with_format("arrow").iter(256):
         yield from found_in(table, np.arange(number, number + table.num_rows), piece, reading)
         number += table.num_rows
+
+
+def open_hugging_face(path: str, config: str | None, split: str, streaming: bool):
+    """The dataset of a folder, or of the hub. Raises InputError where there is none."""
+    import datasets
+
+    try:
+        try:
+            dataset = datasets.load_from_disk(path)
+            return dataset[split] if isinstance(dataset, datasets.DatasetDict) else dataset
+        except FileNotFoundError:
+            return datasets.load_dataset(path, config, split=split, streaming=streaming)
+    except (OSError, KeyError, ValueError, datasets.exceptions.DatasetsError) as error:
+        raise InputError(f"no dataset {path!r} with split {split!r}: {_first_line(error)}") from error
 
 
 def found_in(table: pa.Table, numbers: np.ndarray, piece: Piece, reading: Reading) -> Iterator[Found]:

@@ -11,8 +11,8 @@ def as_arrays(buckets):
     return offsets, np.array([member for bucket in buckets for member in sorted(bucket)], np.int32)
 
 
-def decide(documents, partitions, alike, max_trials=1000):
-    greedy = Greedy(documents, max_trials)
+def decide(documents, partitions, alike, max_trials=1000, old=0, keepers=None):
+    greedy = Greedy(documents, max_trials, old, keepers)
     arrays = [as_arrays(buckets) for buckets in partitions]
     greedy.run(lambda: arrays, lambda a, b: np.array([alike(*pair) for pair in zip(a, b, strict=True)], np.bool_))
     return greedy
@@ -42,6 +42,17 @@ def test_the_choice_is_the_one_by_one_choice(graph, random):
     random.shuffle(buckets)
     again = decide(documents, [buckets], lambda a, b: (a, b) in edges)
     assert (again.kept_by == greedy.kept_by).all() and (again.cluster == greedy.cluster).all()
+
+
+@given(graphs(), st.integers(0, 25), st.booleans())
+def test_old_documents_stay_and_may_be_the_only_ones_that_keep_others_out(graph, old, one_way):
+    documents, partitions, edges = graph
+    old, buckets = min(old, documents), [bucket for partition in partitions for bucket in partition]
+    keepers = old if one_way else None
+    greedy = decide(documents, partitions, lambda a, b: (a, b) in edges, old=old, keepers=keepers)
+    stay = reference.kept(documents, buckets, lambda a, b: (a, b) in edges, old, keepers)
+    assert np.flatnonzero(greedy.kept_by == np.arange(documents)).tolist() == stay
+    assert stay[:old] == list(range(old)) and all((d, k) in edges for d, k in enumerate(greedy.kept_by) if d != k)
 
 
 @given(graphs())

@@ -12,7 +12,7 @@ from upath import UPath
 
 from dedup import documents as module
 from dedup.documents import Corpus, NearDuplicates, find_near_duplicates
-from dedup.step import decide_corpus
+from dedup.step import DECISIONS, decide_corpus
 from pipelines.ragged import Ragged
 from pipelines.schema import DOCUMENT, ID
 from pipelines.shards import cut_groups, read_shard, write_shard
@@ -199,7 +199,7 @@ def test_decisions_name_rule_value_and_threshold(tmp_path):
     words = prose(4, 200)
     rows = [("a", " ".join(words)), ("other", "nothing like it at all in the least"), ("b", " ".join(words[:-10]))]
     parts = build(folder, rows, settings, shards=2)
-    outputs = [Output(folder / "decisions", part, "") for part in parts]
+    outputs = [Output(folder / "decisions", part, "", DECISIONS) for part in parts]
     inputs = (folder / "documents", folder / "measures", [], [], parts)
     wrote = decide_corpus(settings, *inputs, tmp_path / "scratch", outputs)
     assert [w.counts for w in wrote] == [{"documents": 1, "would_remove": 0}, {"documents": 2, "would_remove": 1}]

@@ -39,7 +39,7 @@ def cut(folder, texts, repeats, shards=1, stays=lambda part, rows: np.ones(rows,
         write_shard(folder / "measures" / f"{part}.parquet", [measured], measured.schema)
     corpus = Corpus(folder / "documents", folder / "measures", parts, stays)
     left, counts = [], []
-    for part, spans, count in find_repeats(repeats, corpus, folder / "scratch"):
+    for part, spans, count, _ in find_repeats(repeats, corpus, folder / "scratch"):
         text = Ragged.from_text(read_shard(folder / "documents" / f"{part}.parquet", [TEXT])[TEXT])
         left += rewrite(text, spans).to_text().to_pylist()
         counts.append(count)
@@ -119,3 +119,17 @@ def test_documents_removed_before_hold_no_first_copy(tmp_path):
     texts = [f"{MENU}\nlongest text of them all, but gone", f"{MENU}\nsecond text", f"{MENU}\nthird"]
     left, _ = cut(tmp_path, texts, Repeats(), stays=lambda part, rows: np.array([False, True, True]))
     assert left == [texts[0], texts[1], "third"]
+
+
+def test_the_most_copied_passages_are_reported_with_their_text(tmp_path):
+    texts = [f"{MENU}\n{'x' * n} is the text of document {n}\nyes" for n in range(5, 9)] + [f"{MENU}\n{MENU}\nyes"]
+    texts += ["A notice on two pages only."] * 2
+    for shards in (1, 3):
+        folder, repeats = tmp_path / str(shards), Repeats(top=2)
+        cut(folder, texts, repeats, shards)
+        parts = [f"part-{i}" for i in range(shards)]
+        corpus = Corpus(UPath(folder) / "documents", UPath(folder) / "measures", parts, lambda _, n: np.ones(n, bool))
+        top = pl.concat([judged.reports["top"] for judged in repeats.judge(corpus, folder / "scratch")])
+        notice = "A notice on two pages only."
+        assert top.rows() == [(MENU, 6, 5, len(MENU), "004"), (notice, 2, 2, len(notice), "005")]
+    assert [j.reports["top"].height for j in Repeats(top=0).judge(corpus, folder / "scratch")] == [0, 0, 0]

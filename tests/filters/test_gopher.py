@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filters.batch import Batch
-from filters.chunks import BEGINS_LINE, CAPITALS, ELLIPSIS, HAS_LETTER, HAS_NUMBER, PUNCTUATION_ONLY
 from filters.decide import decide
 from filters.gopher import Gopher
+from filters.words import BEGINS_LINE, CAPITALS, ELLIPSIS, HAS_LETTER, HAS_NUMBER, PUNCTUATION_ONLY
 from pipelines.ragged import Ragged
 from tests.reference import words as reference
 
@@ -95,10 +95,10 @@ STOPS = "the of "
         (STOPS + "word " * 90 + "\n\n- word word" * 10, "too_many_bullets"),  # blank lines are no lines
         ((STOPS + "word " * 20 + "\n") * 7 + "word word...\n" * 3, None),
         ((STOPS + "word " * 20 + "\n") * 6 + "word word…\n" * 3, "too_many_ellipsis_lines"),
-        (STOPS + "word " * 33 + "123, " * 15, None),  # 35 of 50
-        (STOPS + "word " * 33 + "1234 " * 16, "too_few_alphabetic_words"),
-        (STOPS + "word, " * 48 + "| " * 20, None),  # a mark beside a word is part of it
-        (STOPS + "word, " * 48 + "| " * 22, "too_few_alphabetic_words"),
+        (STOPS + "word " * 38 + "123, " * 10, None),  # 40 of 50
+        (STOPS + "word " * 38 + "1234 " * 11, "too_few_alphabetic_words"),
+        (STOPS + "word, " * 48 + "| " * 12, None),  # 50 of 62: a mark beside a word is part of it
+        (STOPS + "word, " * 48 + "| " * 13, "too_few_alphabetic_words"),
         ("OF the I A " + "WORD " * 25 + "word " * 23, None),  # 26 of 52
         ("OF the I A " + "WORD " * 26 + "word " * 23, "too_many_capitals"),
         (STOPS + "CAPITALS " * 30 + "字" * 40, None),

@@ -1,5 +1,6 @@
 """A small corpus on disk, its recipe, and the command as a user runs it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -29,8 +30,9 @@ def recipe(tmp_path):
 def gristmill():
     """Run the command in a process of its own, as a user does."""
 
-    def run(*arguments, **options):
+    def run(*arguments, cwd=REPOSITORY, **options):
+        env = os.environ | {"PYTHONPATH": str(REPOSITORY)} | options.pop("env", {})
         command = [sys.executable, "-m", "flows.cli", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, timeout=300, **options)
+        return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env, timeout=300, **options)
 
     return run

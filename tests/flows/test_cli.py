@@ -49,7 +49,7 @@ def complaint(done):
         ("[steps.fineweb]\nmax_list_ratio = 'x'", r"max_list_ratio: Input should be a valid number, found 'x'"),
         ("[step.fineweb]", r"no setting 'step'; did you mean 'steps'\?"),
         ("[input]\npath = ['x']", r"\[input\]: no setting 'path'; did you mean 'paths'\?"),
-        ("words = 'uncode'", r"words: Input should be 'unicode', found 'uncode'"),
+        ("words = 'uncode'", r"words: Input should be 'unicode' or 'spacy', found 'uncode'"),
         ("steps = 3", "steps must be tables such as"),
         ("[steps.fineweb", "is not TOML"),
         ("[steps.fineweb]\n[steps.fineweb.profiles.zh]\nmin_line_punct = 1.0", "did you mean 'min_line_punct_ratio'"),

@@ -265,4 +265,4 @@ def test_a_line_of_a_gigabyte_stays_in_the_memory_budget(tmp_path, megabytes, co
     )
     command = [sys.executable, "-c", program, tmp_path / "work", raw, *[path for path in sys.path if path]]
     peak = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    assert peak < 450, f"{peak} MB"  # of which Python with Arrow and Polars is 160
+    assert peak < 600, f"{peak} MB"

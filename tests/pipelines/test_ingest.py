@@ -19,6 +19,7 @@ from pipelines import settle as settling
 from pipelines.carry import JSON
 from pipelines.ingest import InputSettings, read_documents
 from pipelines.manifest import Manifest
+from pipelines.ragged import Ragged
 
 ROWS = [{"id": f"doc-{i}", "text": f"Text {i}.\n" * (i % 7 + 1), "n": i} for i in range(60)]
 
@@ -260,6 +261,12 @@ def test_ids_are_compared_in_parts_where_there_are_many(tmp_path, monkeypatch):
     whole = ingest(tmp_path / "whole", raw)
     monkeypatch.setattr(settling, "IDS_AT_ONCE", 7)
     assert documents(ingest(tmp_path / "parts", raw)) == documents(whole)
+
+
+def test_equal_ids_and_only_those_have_equal_hashes():
+    ids = ["", "a", "b", "a", "\0", "", "a" * 1000, "é"]
+    hashes = settling.hash_rows(*Ragged.from_strings(ids)).tolist()
+    assert [ids.index(id) for id in ids] == [hashes.index(each) for each in hashes]
 
 
 def test_only_shards_that_differ_are_rewritten(tmp_path, monkeypatch):

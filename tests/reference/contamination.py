@@ -4,9 +4,12 @@ import math
 import re
 from collections import Counter
 
+SPACELESS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
+
 
 def words(text: str) -> list[str]:
-    return re.findall(r"\w+", text.lower())
+    """Runs of letters, digits and underscores; each letter of a script without spaces is one."""
+    return re.findall(rf"[{SPACELESS}]|[^\W{SPACELESS}]+", text.lower())
 
 
 def grams(question: str, ngram: int, min_words: int) -> set[tuple]:

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
+from itertools import pairwise
 
 from reference.marks import sentence_ends
 
@@ -22,9 +23,11 @@ def is_consonant(c: str) -> bool:
 
 
 def clumped(text: str) -> int:
-    """Latin letters in runs of five and more consonants; combining marks do not part them."""
+    """Latin letters in runs of five and more consonants, an ASCII letter like the one before it not counted;
+    combining marks part only like ones."""
     runs, run = 0, 0
-    for c in [*(c for c in text if c < "\x80" or kind(c) != MARK), " "]:
+    alike = [c == before and c < "\x80" for before, c in pairwise(" " + text)]
+    for c in [*(c for c, same in zip(text, alike, strict=True) if not same and (c < "\x80" or kind(c) != MARK)), " "]:
         if is_consonant(c):
             run += 1
         else:
@@ -55,12 +58,25 @@ def garbled(text: str) -> int:
     return count
 
 
-def letters(text: str) -> tuple[int, int, int, int, int]:
-    """Characters, letters, capitals, clumped and garbled."""
+def letters(text: str) -> tuple[int, ...]:
+    """Characters, letters, capitals, garbled; of the first 1,000 bytes letters and clumped ones."""
     kinds = [kind(c) for c in text]
     capitals = sum(k == UPPER and c < "\u0590" for k, c in zip(kinds, text, strict=True))
     black = sum(not c.isspace() if c < "\x80" else k != SPACE for k, c in zip(kinds, text, strict=True))
-    return black, sum(LOWER <= k <= MARK or k >= HAN for k in kinds), capitals, clumped(text), garbled(text)
+    sample = first_bytes(text, 1000)
+    return black, lettered(text), capitals, garbled(text), lettered(sample), clumped(sample)
+
+
+def lettered(text: str) -> int:
+    return sum(LOWER <= kind(c) <= MARK or kind(c) >= HAN for c in text)
+
+
+def first_bytes(text: str, limit: int) -> str:
+    """The characters that begin in the first bytes of a text."""
+    at, size = 0, 0
+    while at < len(text) and size < limit:
+        at, size = at + 1, size + len(text[at].encode())
+    return text[:at]
 
 
 def tag_bytes(text: str) -> int:
@@ -73,7 +89,7 @@ def finished(line: str) -> int:
 
 
 def is_address(run: bytes) -> bool:
-    return len(run) >= 8 and (run.startswith(b"www.") or 0 <= run.find(b"://", 2) < 10)
+    return len(run) >= 8 and run.startswith((b"http", b"www."))
 
 
 def sequences(words: list[tuple[bytes, int, int, bool]]) -> tuple[int, ...]:
@@ -103,11 +119,11 @@ def sequences(words: list[tuple[bytes, int, int, bool]]) -> tuple[int, ...]:
                 starts, lower = starts + cased, lower + (cased and kind(first) == LOWER)
             articles += letters in (b"the", b"The")
             lost += mark[0] in (b"the", b"The") and letters.decode("utf-8", "replace") in FUNCTION_WORDS
-    lettered = [word for word, _, flags, _ in words if flags & HAS_LETTER][:500]
+    lettered = [word for word, _, flags, _ in words if flags & HAS_LETTER][:250]
     top = sum(n for _, n in Counter(lettered).most_common(10))
     return (
         *(sum(len(word) for word, *_ in words), addresses, unbroken),
         *((len(lettered), top) if len(lettered) >= 100 else (0, 0)),
-        *((starts, lower) if starts >= 8 else (0, 0)),
+        *((starts, lower) if starts >= 12 else (0, 0)),
         *((articles, lost) if articles >= 10 else (0, 0)),
     )

@@ -3,7 +3,7 @@
 from collections import Counter
 from itertools import groupby
 
-from filters.chunks import BEGINS_LINE, BEGINS_PARAGRAPH, PUNCTUATION_ONLY
+from filters.words import BEGINS_LINE, BEGINS_PARAGRAPH, PUNCTUATION_ONLY
 
 
 def shares(found: list[tuple[bytes, int, int]]) -> dict[str, float]:

@@ -1,11 +1,11 @@
-"""filters/words.py as plain Python: characters in a list, each rule in the words of its documentation."""
+"""filters/unicode_words.py as plain Python: characters in a list, each rule in the words of its documentation."""
 
 import re
 import unicodedata
 
 import unicodedata2
 
-from filters import chunks as fast
+from filters import words as fast
 from pipelines.make_unicode_tables import character_class
 from pipelines.utf8 import (
     DIGIT,

@@ -1,11 +1,16 @@
 """The words of texts: against the twin, by table, and against spaCy's known answers."""
 
+import itertools
+import json
+
 import numpy as np
 import pytest
+import zstandard
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from filters.chunks import (
+from filters.unicode_words import unicode_words
+from filters.words import (
     BEGINS_LINE,
     BEGINS_PARAGRAPH,
     CAPITALS,
@@ -14,7 +19,6 @@ from filters.chunks import (
     HAS_NUMBER,
     PUNCTUATION_ONLY,
 )
-from filters.words import unicode_words
 from pipelines.hashing import hash_word
 from pipelines.ragged import Ragged
 from tests.reference import words as reference
@@ -135,6 +139,17 @@ def test_words_know_lines_and_paragraphs(end):
 
 
 def test_one_long_word_and_one_long_line_are_only_slow_in_proportion():
-    texts = ["x" * 300_000, "字" * 100_000, "!?" * 100_000, "a." * 100_000]
+    texts = ["x" * 300_000, "字" * 100_000, "!?" * 100_000, "a." * 100_000, "-" * 300_000, "a" + "-" * 300_000 + "|"]
     found = unicode_words(Ragged.from_strings(texts))
-    assert np.diff(found.offsets).tolist() == [1, 100_000, 200_000, 1]
+    assert np.diff(found.offsets).tolist() == [1, 100_000, 200_000, 1, 1, 1]
+
+
+@pytest.mark.parametrize("name", ["prose_speeches", "prose_anarchism", "quality_movie_reviews", "cc_text"])
+def test_english_has_as_many_words_as_for_spacy(shared_data, name):
+    tokenize = pytest.importorskip("spacy").blank("en").tokenizer
+    with zstandard.open(shared_data / f"{name}.jsonl.zst", "rt", encoding="utf-8") as file:
+        texts = [json.loads(line)["text"][:20_000] for line in itertools.islice(file, 40)]
+    ours = np.diff(unicode_words(Ragged.from_strings(texts)).offsets)
+    theirs = np.array([sum(not token.is_space for token in tokenize(text)) for text in texts])
+    assert abs(ours.sum() / theirs.sum() - 1) < 0.005
+    assert np.median(abs(ours / theirs - 1)) < 0.005

@@ -1,0 +1,44 @@
+"""An index to keep: the documents of a corpus and what was measured of them, for new ones to be compared with.
+
+A folder like a work folder, with ``documents/`` and ``steps/<kind>/measures/`` and no more. The text is kept because
+candidates are verified by it; in zstd it takes a quarter of what hashes of all shingles would.
+"""
+
+from upath import UPath
+
+from dedup.step import CorpusStep
+from pipelines.errors import WorkError
+from pipelines.files import place
+from pipelines.manifest import Manifest
+from pipelines.step import finished
+
+REMEDY = "`gristmill dedup CORPUS --save-index DIR` makes one"
+
+
+class AgainstIndex(CorpusStep):
+    """A step that finds duplicates within the corpus, and of documents in indices that were kept."""
+
+    against: list[str] = []  # folders of indices; their documents stay, whatever they are like
+    only_against: bool = False  # compare with them alone, not with each other
+
+    def indices(self) -> list[tuple[UPath, UPath]]:
+        """Folders of documents and of measures. Raises WorkError for what is no index, or one made otherwise."""
+        folders = []
+        for path in self.against:
+            documents, measures = place(path) / "documents", measures_in(place(path), self.NAME)
+            if (place(path) / "ledger").exists():
+                raise WorkError(f"{path} is a work folder, not an index of what stayed in it; {REMEDY}")
+            finished(documents, f"it is no index: {REMEDY}")
+            made = finished(measures, f"the index has nothing of {self.NAME}: {REMEDY}").settings
+            for key, value in self.measured_settings().items():
+                if made.get(key) != value:
+                    raise WorkError(f"{path} was made with {self.NAME}.{key} = {made.get(key)!r}, and not {value!r}")
+            folders.append((documents, measures))
+        return folders
+
+    def made_of(self) -> list:
+        return [Manifest.read(folder).fingerprint for pair in self.indices() for folder in pair]
+
+
+def measures_in(index: UPath, kind: str) -> UPath:
+    return index / "steps" / kind / "measures"

@@ -1,0 +1,34 @@
+"""gristmill decontaminate"""
+
+import click
+
+from flows.cli.options import console, work_options, writable
+
+
+@click.command()
+@click.option("--against", multiple=True, required=True, metavar="EVAL", help="JSON lines, Parquet, or hf:NAME.")
+@click.option("--action", type=click.Choice(["drop", "cut", "report"]), default="drop", show_default=True)
+@work_options
+def decontaminate(corpus, against, action, work, workers, changes):
+    """Find the items of evaluation sets in CORPUS…, and drop the documents, cut the items, or only report.
+
+    Questions are known by their 6-grams of words, rare ones counting more. WORK/steps/decontaminate holds the report
+    by item (items) and by document (found); --set maps fields with unusual names.
+
+    \b
+        gristmill decontaminate crawl.jsonl.zst --against gsm8k.jsonl --against mmlu.parquet --output work
+        gristmill decontaminate crawl.jsonl.zst --against quiz.jsonl --set decontaminate.question=doc.query
+    """
+    from flows.cli.clean import report, run
+    from flows.contamination import by_benchmark
+    from flows.recipe import parse_recipe
+
+    steps = {"decontaminate": {"against": list(against), "action": action}}
+    recipe = parse_recipe({"input": {"paths": list(corpus)}, "steps": steps}, "decontaminate", changes)
+    folder = writable(work)
+    report(run(recipe, folder, workers), work)
+    click.echo(f"\n{'benchmark':24}{'items':>10}{'too short':>12}{'found':>10}{'documents':>12}")
+    for name, items, short, found, documents in by_benchmark(folder, "decontaminate").iter_rows():
+        click.echo(f"{name:24}{items:>10,}{short:>12,}{found:>10,}{documents:>12,}")
+    console.print(f"\n  gristmill inspect {work}/steps/decontaminate/found    each document, item, coverage and place")
+    console.print(f"  gristmill inspect {work}/steps/decontaminate/items    each item and the documents that hold it")

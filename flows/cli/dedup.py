@@ -1,0 +1,72 @@
+"""gristmill dedup"""
+
+import click
+
+from flows.cli.escape import LINE
+from flows.cli.options import console, work_options, writable
+
+
+@click.command()
+@click.option("--level", type=click.Choice(["document", "sentence", "dataset"]), default="document", show_default=True)
+@click.option("--threshold", type=float, metavar="J", help="Jaccard similarity of near-duplicates; 0.8 by default.")
+@click.option("--against", multiple=True, metavar="OTHER", help="A corpus, for --level dataset.")
+@click.option("--against-index", "indices", multiple=True, metavar="DIR", help="An index kept of an earlier corpus.")
+@click.option("--save-index", "saved", metavar="DIR", help="Keep an index of the documents that stay.")
+@work_options
+def dedup(corpus, level, threshold, against, indices, saved, work, workers, changes):
+    """Deduplicate CORPUS….
+
+    --level document drops exact and near copies of a document, sentence cuts repeated lines (or what
+    --set repeats.passage says), dataset drops what the corpora named by --against have, and nothing else.
+
+    \b
+        gristmill dedup crawl.jsonl.zst --threshold 0.7 --output work
+        gristmill dedup crawl.jsonl.zst --level sentence --set repeats.passage=paragraph
+        gristmill dedup crawl.jsonl.zst --level dataset --against books.parquet
+        gristmill dedup may.jsonl.zst --save-index may.index --output may
+        gristmill dedup june.jsonl.zst --against-index may.index --output june
+    """
+    from flows.cli.clean import report, run
+    from flows.dedup import dedup_recipe, to_index
+
+    if against and level != "dataset":
+        raise click.UsageError("--against needs --level dataset; --against-index goes with --level document too")
+    recipe = dedup_recipe(level, corpus, [*against, *indices], threshold, changes)
+    folder, made = writable(work), to_index(against, recipe, work)
+    for path, index in made.items():
+        if path != index:
+            keep(recipe, [path], index, workers)
+    recipe = dedup_recipe(level, corpus, [*made.values(), *indices], threshold, changes)
+    report(run(recipe, folder, workers), work)
+    if level == "sentence":
+        most_repeated(folder)
+    else:
+        console.print(f"  {work}/steps/near/clusters  who is like whom   gristmill cluster ID --work {work}")
+    if saved:
+        keep(recipe, [f"{work}/clean"], saved, workers)
+        console.print(f"  {saved}  the index kept   gristmill dedup NEW --against-index {saved}")
+
+
+def most_repeated(folder) -> None:
+    """The ten most copied passages, on standard output."""
+    from pipelines.shards import list_shards, read_shard
+
+    rows = [row for path in list_shards(folder / "steps" / "repeats" / "top") for row in read_shard(path).to_pylist()]
+    click.echo(f"\n{'copies':>10}{'documents':>12}  passage")
+    for row in rows[:10]:
+        text = " ".join(row["text"].split())[:80].translate(LINE)
+        click.echo(f"{row['copies']:>10,}{row['documents']:>12,}  {text}")
+
+
+def keep(recipe, paths, index, workers: int) -> None:
+    """Make an index, its progress shown."""
+    from flows.engines import engine
+    from flows.index import save_index
+    from flows.progress import Shown
+
+    folder = writable(index)
+    progress = Shown(console, folder)
+    try:
+        save_index(recipe, paths, folder, engine(workers), progress)
+    finally:
+        progress.stop()

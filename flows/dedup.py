@@ -1,0 +1,30 @@
+"""The recipes of ``gristmill dedup``, by level."""
+
+from collections.abc import Sequence
+
+from flows.index import is_index
+from flows.recipe import Recipe, parse_recipe
+from pipelines.errors import RecipeError
+
+
+def dedup_recipe(
+    level: str,
+    corpus: Sequence[str],
+    against: Sequence[str],
+    threshold: float | None = None,
+    changes: Sequence[str] = (),
+) -> Recipe:
+    """Raw files and the steps of a level; ``against`` are indices. Raises RecipeError for what does not go together."""
+    if level == "sentence" and (against or threshold is not None):
+        raise RecipeError("--level sentence compares passages by their text: no --threshold and nothing to go against")
+    if level == "dataset" and not against:
+        raise RecipeError("--level dataset drops what other corpora have: name them with --against")
+    shared = {"against": list(against), "only_against": level == "dataset"}
+    near = shared | ({} if threshold is None else {"threshold": threshold})
+    steps = {"repeats": {}} if level == "sentence" else {"exact": shared, "near": near}
+    return parse_recipe({"input": {"paths": list(corpus)}, "steps": steps}, f"dedup --level {level}", tuple(changes))
+
+
+def to_index(against: Sequence[str], recipe: Recipe, work: str) -> dict[str, str]:
+    """Of each path named by --against, the index to use: itself if it is one, else one to be made under WORK."""
+    return {path: path if is_index(path, recipe.steps) else f"{work}/against/{k:03}" for k, path in enumerate(against)}

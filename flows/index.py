@@ -1,0 +1,32 @@
+"""Keep an index of a corpus, so that new documents can be compared with it long after."""
+
+from collections.abc import Iterable
+
+from upath import UPath
+
+from dedup.index import AgainstIndex, measures_in
+from flows.plan import measure_step, shards_of
+from flows.recipe import Recipe
+from pipelines.files import place
+from pipelines.ingest import ingest_step
+from pipelines.manifest import Manifest
+from pipelines.step import Engine, Progress, run_step, serial
+
+
+def save_index(
+    recipe: Recipe, paths: Iterable[str], folder: UPath, engine: Engine = serial, progress: Progress | None = None
+) -> None:
+    """Documents of ``paths`` and what the recipe's steps of document level measure of them, under ``folder``."""
+    settings = recipe.input.model_copy(update={"paths": list(paths)})
+    run_step(ingest_step(folder, settings), engine, progress)
+    steps = {step.NAME: step for step in recipe.steps.values() if isinstance(step, AgainstIndex)}
+    kept = Recipe(input=settings).model_copy(update={"steps": steps})
+    run_step(measure_step(kept, folder, shards_of(folder / "documents"), list(steps)), engine, progress)
+
+
+def is_index(path: str, kinds: Iterable[str]) -> bool:
+    """Does the folder hold all that steps of these kinds need, and is it no work folder?"""
+    folder = place(path)
+    if not (folder / "documents").is_dir() or (folder / "ledger").exists():
+        return False
+    return all(Manifest.read(measures_in(folder, kind)) for kind in kinds)
