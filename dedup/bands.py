@@ -65,7 +65,7 @@ def read_buckets(paths: list[UPath], partition: int, partitions: int) -> tuple[n
 
     The answer does not depend on how documents are spread over the files.
     """
-    rows = np.concatenate([_slice(path, partition, partitions) for path in paths])
+    rows = np.concatenate([np.zeros(0, ROW), *(_slice(path, partition, partitions) for path in paths)])
     return group(rows["key"], rows["document"])
 
 

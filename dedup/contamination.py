@@ -20,12 +20,11 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import polars as pl
-from numba import njit
 from pydantic import Field
 
 from dedup.corpus import Corpus
 from dedup.evaluation import USUAL, Item, find_sets, read_items
-from dedup.grams import Index
+from dedup.grams import Index, cover
 from dedup.step import CorpusStep, Judged
 from dedup.trace import chains, word_places
 from pipelines.errors import RecipeError
@@ -83,8 +82,11 @@ class Contamination(CorpusStep):
         files = tuple(find_sets(self.against, self.split, self.config))
         return _load(files, fields, self.split, self.config, self.ngram, self.min_words)
 
+    def made_of(self) -> list:
+        return [fingerprint([list(item) for item in self.loaded().items])]
+
     def measured_settings(self) -> dict:
-        return super().measured_settings() | {"items": fingerprint([list(item) for item in self.loaded().items])}
+        return super().measured_settings() | {"items": self.made_of()}
 
     def measure(self, batch) -> pl.DataFrame:
         """The numbers of the grams that each document holds."""
@@ -220,33 +222,3 @@ def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
     """Begin and end of each run of true values."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], mask, [0]))))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
-
-
-@njit(nogil=True, cache=True)
-def cover(offsets, numbers, items_offsets, items, of_offsets, of_grams, weight, threshold):
-    """Row, item and coverage of the documents that hold at least ``threshold`` of an item's weight."""
-    whole = np.zeros(of_offsets.size - 1)
-    for item in range(whole.size):
-        for at in range(of_offsets[item], of_offsets[item + 1]):
-            whole[item] += weight[of_grams[at]]
-    held = np.zeros(whole.size)
-    rows = [np.int64(0) for _ in range(0)]
-    found = [np.int64(0) for _ in range(0)]
-    coverage = [0.0 for _ in range(0)]
-    for row in range(offsets.size - 1):
-        touched = [np.int64(0) for _ in range(0)]
-        for at in range(offsets[row], offsets[row + 1]):
-            gram = numbers[at]
-            for i in range(items_offsets[gram], items_offsets[gram + 1]):
-                if held[items[i]] == 0:
-                    touched.append(items[i])
-                held[items[i]] += weight[gram]
-        touched.sort()
-        for item in touched:
-            share = held[item] / whole[item]
-            if share >= threshold:
-                rows.append(row)
-                found.append(item)
-                coverage.append(min(share, 1.0))
-            held[item] = 0
-    return np.array(rows), np.array(found), np.array(coverage)

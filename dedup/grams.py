@@ -1,4 +1,4 @@
-"""Grams: the runs of words by which benchmark items are known, and which of them a document holds."""
+"""Grams: the runs of words by which benchmark items are known, and how much of an item's a document holds."""
 
 import numpy as np
 from numba import njit
@@ -118,3 +118,33 @@ def _find_grams(offsets, data, table, grams, filter, lengths):
                 found.append(mine[j])
         out_offsets[i + 1] = len(found)
     return out_offsets, np.array(found)
+
+
+@njit(nogil=True, cache=True)
+def cover(offsets, numbers, items_offsets, items, of_offsets, of_grams, weight, threshold):
+    """Row, item and coverage of the documents that hold at least ``threshold`` of an item's weight."""
+    whole = np.zeros(of_offsets.size - 1)
+    for item in range(whole.size):
+        for at in range(of_offsets[item], of_offsets[item + 1]):
+            whole[item] += weight[of_grams[at]]
+    held = np.zeros(whole.size)
+    rows = [np.int64(0) for _ in range(0)]
+    found = [np.int64(0) for _ in range(0)]
+    coverage = [0.0 for _ in range(0)]
+    for row in range(offsets.size - 1):
+        touched = [np.int64(0) for _ in range(0)]
+        for at in range(offsets[row], offsets[row + 1]):
+            gram = numbers[at]
+            for i in range(items_offsets[gram], items_offsets[gram + 1]):
+                if held[items[i]] == 0:
+                    touched.append(items[i])
+                held[items[i]] += weight[gram]
+        touched.sort()
+        for item in touched:
+            share = held[item] / whole[item]
+            if share >= threshold:
+                rows.append(row)
+                found.append(item)
+                coverage.append(min(share, 1.0))
+            held[item] = 0
+    return np.array(rows), np.array(found), np.array(coverage)

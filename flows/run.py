@@ -5,6 +5,7 @@ import orjson
 import polars as pl
 from upath import UPath
 
+from dedup.step import CorpusStep
 from flows.plan import decisions_of, plan, shards_of, spans_of
 from flows.recipe import Recipe
 from flows.tally import Tally
@@ -24,6 +25,9 @@ def clean(recipe: Recipe, work: UPath, engine: Engine = serial, progress: Progre
     """
     if not recipe.input.paths:
         raise RecipeError("nothing to read: name files with --input, or under [input] paths in the recipe")
+    for step in recipe.steps.values():
+        if isinstance(step, CorpusStep):
+            step.made_of()  # what it goes by is missing: told before anything is read
     fresh = 0
     for step in plan(recipe, work):
         fresh += run_step(step, engine, progress).fresh

@@ -28,6 +28,7 @@ def dedup(corpus, level, threshold, against, indices, saved, work, workers, chan
     """
     from flows.cli.clean import report, run
     from flows.dedup import dedup_recipe, to_index
+    from pipelines.errors import WorkError
 
     if against and level != "dataset":
         raise click.UsageError("--against needs --level dataset; --against-index goes with --level document too")
@@ -37,11 +38,14 @@ def dedup(corpus, level, threshold, against, indices, saved, work, workers, chan
         if path != index:
             keep(recipe, [path], index, workers)
     recipe = dedup_recipe(level, corpus, [*made.values(), *indices], threshold, changes)
-    report(run(recipe, folder, workers), work)
+    summary = run(recipe, folder, workers)
+    report(summary, work)
     if level == "sentence":
         most_repeated(folder)
     else:
         console.print(f"  {work}/steps/near/clusters  who is like whom   gristmill cluster ID --work {work}")
+    if saved and not summary["clean"]:
+        raise WorkError(f"no document stays, so there is no index to keep in {saved}")
     if saved:
         keep(recipe, [f"{work}/clean"], saved, workers)
         console.print(f"  {saved}  the index kept   gristmill dedup NEW --against-index {saved}")

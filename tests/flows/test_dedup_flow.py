@@ -14,10 +14,11 @@ from flows.contamination import by_benchmark
 from flows.dedup import dedup_recipe
 from flows.engines import engine
 from flows.index import is_index, save_index
+from flows.overlap import find_overlap
 from flows.recipe import parse_recipe
 from flows.run import clean
 from flows.what_if import what_if
-from pipelines.errors import RecipeError, WorkError
+from pipelines.errors import InputError, RecipeError, WorkError
 from pipelines.files import place
 
 MENU = "Home | News | Sport | Contact | Imprint | About us"
@@ -71,11 +72,18 @@ def test_neither_workers_nor_files_nor_order_matter(tmp_path):
     random.Random(3).shuffle(shuffled)
     for k in range(4):
         write_jsonl(tmp_path / "four" / f"{9 - k}.jsonl", shuffled[k::4])
-    run(tmp_path / "work", STEPS, tmp_path / "one")
-    run(tmp_path / "again", STEPS, tmp_path / "four", unit_bytes=20_000)
-    run(tmp_path / "two", STEPS, tmp_path / "four", unit_bytes=20_000, workers=2)
+    asked = [{"id": str(i), "question": " ".join(words(i, 200)[5:30])} for i in (3, 25)]
+    quiz = {"against": [str(write_jsonl(tmp_path / "quiz.jsonl", asked))], "action": "cut"}
+    steps = STEPS | {"decontaminate": quiz}
+    run(tmp_path / "work", steps, tmp_path / "one")
+    run(tmp_path / "again", steps, tmp_path / "four", unit_bytes=20_000)
+    run(tmp_path / "two", steps, tmp_path / "four", unit_bytes=20_000, workers=2)
+    assert rows(tmp_path / "two", "steps/decontaminate/found")["item"].to_list() == [
+        "3",
+        "25",
+    ]  # a copy each: the lines of the others are cut
     assert tree(tmp_path / "again", *RESULTS) == tree(tmp_path / "two", *RESULTS)
-    for folder in ("clean", "removed", "ledger", "steps/near/clusters"):
+    for folder in ("clean", "removed", "ledger", "steps/near/clusters", "steps/decontaminate/found"):
         assert rows(tmp_path / "work", folder).equals(rows(tmp_path / "two", folder))
 
 
@@ -222,3 +230,22 @@ def test_overlap_is_told_drawn_and_escaped(tmp_path, gristmill):
     told = json.loads(gristmill(*command, "--json", cwd=tmp_path).stdout)
     of_b = {row["kind"]: row["documents"] for row in told["shared"] if row["source"] == sources["b"]}
     assert of_b == {"exact": 10, "near": 20} and [row["documents"] for row in told["sources"]] == [30, 30]
+
+
+def test_without_documents_or_what_to_go_by_it_ends_well(tmp_path):
+    write_jsonl(tmp_path / "raw" / "0.jsonl", [{"no": "text"}])
+    write_jsonl(tmp_path / "quiz.jsonl", [{"question": "Why is the sky blue at noon?"}])
+    steps = STEPS | {"decontaminate": {"against": [str(tmp_path / "quiz.jsonl")], "action": "cut"}}
+    summary = run(tmp_path / "work", steps, tmp_path / "raw", max_reject_fraction=1.0)
+    assert (summary["rejects"], summary["clean"]) == (1, 0)
+    assert by_benchmark(place(tmp_path / "work"), "decontaminate").is_empty()
+    shared = find_overlap(
+        [str(tmp_path / "raw")], place(tmp_path / "o"), tmp_path, None, ["input.max_reject_fraction=1.0"]
+    )
+    assert [frame.height for frame in shared] == [0, 0]
+    for name, step in (("decontaminate", {"against": ["nowhere.jsonl"]}), ("near", {"against": ["nowhere"]})):
+        with pytest.raises((InputError, WorkError), match="nowhere"):
+            run(tmp_path / name, {name: step}, tmp_path / "raw")
+        assert not (tmp_path / name).exists()
+    with pytest.raises(RecipeError, match="nothing to look for"):
+        run(tmp_path / "work", {"decontaminate": {}}, tmp_path / "raw")
