@@ -44,7 +44,7 @@ def cut_spans(settings: Repeats, rows: list[dict], folder: Path) -> tuple[dict[s
 
 
 def recall(rows: list[dict], kept: dict[str, np.ndarray], planted) -> tuple[int, int]:
-    """Planted spans found, and how many there are but for one copy of each text; ``planted(row)`` -> (text, start, end)."""
+    """Planted spans found, of all but one copy of each text; ``planted(row)`` -> (text, start, end)."""
     copies, found = Counter(), Counter()
     for row in rows:
         for key, start, end in planted(row):
