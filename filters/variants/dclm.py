@@ -17,13 +17,13 @@ import numpy as np
 import polars as pl
 
 from filters.batch import Batch
-from filters.chunks import HAS_LETTER, HAS_NUMBER
 from filters.filter import Rule
 from filters.python_text import split_at_newlines
 from filters.variants.datatrove.characters import characters, is_word
 from filters.variants.datatrove.gopher import count_symbols, hashes_of, is_ellipsis
 from filters.variants.published import SHARES, PublishedGopher, PublishedRepetition
 from filters.variants.shares import LONGEST, OF_WORDS, black_parts, copies, ends_with, n_gram_shares, split_words
+from filters.words import HAS_LETTER, HAS_NUMBER
 from pipelines.bits import kernel, one_of
 
 SPACED_DOTS = np.frombuffer(b". . .", np.uint8)

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filters.batch import Batch
-from filters.chunks import HAS_LETTER, HAS_NUMBER
 from filters.decide import decide
 from filters.registry import VARIANTS
+from filters.words import HAS_LETTER, HAS_NUMBER
 from pipelines.ragged import Ragged
 from tests.reference import dolma as reference
 

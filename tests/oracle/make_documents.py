@@ -16,9 +16,11 @@ import zstandard
 
 SPACES = [*" \n\t\r\v\f\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2003\u2028\u2029\u202f\u205f\u3000\u200b\ufeff"]
 SPACES += ["\n\n", "  ", "\r\n", " \n", "\n ", " \u2028"]
-MARKS = [*".,;:!?'\"()[]{}<>#*-_/\\|@&%$^~`+=…—–’“”•‣。？！،؟।\u061e\U00011944\0\x07\x7f\x9d\u0301\u200d\ufffd１％"]
+MARKS = [*".,;:!?'\"()[]{}<>#*-_/\\|@&%$^~`+=…—–’“”•‣。？！،؟।\u061e\U00011944\0\x07\x7f\x9d\u0301\u200d\ufffd１"]
+MARKS += ["％"]
 EXCEPTIONS = """:) ): :-( 8) e.g. i.e. Mr. it's don't can't U.S.A. a.m. 10p.m. o.O C++ 'em ’s it’s '' `` (59): x: foo:)
-site(s): </3 and/or w/o id. vs. X PERSON http://a.b/c?d=1 me@a.org $3.50 10km 3-4 COVID-19 a--b Mr.Smith note: (:]x ..."""
+site(s): </3 and/or w/o id. vs. X PERSON http://a.b/c?d=1 me@a.org $3.50 10km 3-4 COVID-19 a--b Mr.Smith
+note: (:]x ..."""
 WORDS = """the The be to of and that have with a mill grain turns bread river
 Straße naïve мельница 磨坊 水車小屋 โรงสี مطحنة 한국어 चक्की 12 1,234.5 ½ Ⅷ ٣ 😀 👩‍🌾"""
 EXCEPTIONS, WORDS = EXCEPTIONS.split(), WORDS.split()
