@@ -98,18 +98,13 @@ class Memo:
 
     def _with_doubtful(self, text: Ragged, rows, start, end, entry):
         """``first`` and ``pieces``, with entries of their own for chunks that depend on what stands beside them."""
-        doubtful = np.empty(start.size, np.int64)
-        doubtful = doubtful[: doubt(text.data, rows, start, end, entry, self.notes, doubtful)]
-        if not doubtful.size:
+        doubtful, low, high = (np.empty(start.size, np.int64) for _ in range(3))
+        found = doubt(text.data, rows, start, end, entry, self.notes, doubtful, low, high)
+        if not found:
             return self.first, self.pieces
-        windows, spots = [], (text.data, start, end, entry, self.notes)
-        for i, row in zip(doubtful, np.searchsorted(rows, doubtful, "right"), strict=True):
-            low = high = i
-            while low > rows[row - 1] and crosses(*spots, low - 1):
-                low -= 1
-            while high + 1 < rows[row] and crosses(*spots, high):
-                high += 1
-            cuts = (start[low], start[i], end[i], end[high])
+        windows, doubtful = [], doubtful[:found]
+        for i, first, last in zip(doubtful, low, high, strict=False):
+            cuts = (start[first], start[i], end[i], end[last])
             windows.append(tuple(text.data[a:b].tobytes().decode() for a, b in pairwise(cuts)))
         entry[doubtful] = self.known + np.arange(doubtful.size)
         return self._and(text.data, start[doubtful], chunk_splitter().split_within(windows))
@@ -141,15 +136,21 @@ def crosses(data, start, end, entry, notes, i):
 
 
 @kernel
-def doubt(data, rows, start, end, entry, notes, doubtful):
-    """Find fragile chunks beside which an exception may lie across the space; return how many."""
+def doubt(data, rows, start, end, entry, notes, doubtful, low, high):
+    """Find fragile chunks beside which an exception may lie across the space, and how far such spaces go on around
+    them: from chunk ``low`` to chunk ``high``. Returns how many there are.
+    """
     found = 0
     for row in range(rows.size - 1):
         for i in range(rows[row], rows[row + 1]):
             if notes[entry[i]] & FRAGILE:
-                before = i > rows[row] and crosses(data, start, end, entry, notes, i - 1)
-                if before or (i + 1 < rows[row + 1] and crosses(data, start, end, entry, notes, i)):
-                    doubtful[found] = i
+                first = last = i
+                while first > rows[row] and crosses(data, start, end, entry, notes, first - 1):
+                    first -= 1
+                while last + 1 < rows[row + 1] and crosses(data, start, end, entry, notes, last):
+                    last += 1
+                if first < last:
+                    doubtful[found], low[found], high[found] = i, first, last
                     found += 1
     return found
 

@@ -78,13 +78,12 @@ class DatatroveC4(Rewriter):
         self._judge(batch.text.data, usual, cleaned.start[usual], cleaned.end[usual], cleaned)
         usual = usual[cleaned.reason[usual] == KEPT]
         sentences[usual] = count_sentences(batch.text.data, batch.words, cleaned.start[usual], cleaned.end[usual])
-        if special.any():
-            rows = np.flatnonzero(special)
-            text = without_citations(batch.text.data, cleaned, rows)
-            self._judge(text.data, rows, text.offsets[:-1], text.offsets[1:], cleaned)
-            words = SPLITTERS[batch.splitter](text)
-            counts = count_sentences(text.data, words, text.offsets[:-1], text.offsets[1:])
-            sentences[rows] = np.where(cleaned.reason[rows] == KEPT, counts, 0)
+        rows = np.flatnonzero(special)
+        text = without_citations(batch.text.data, cleaned, rows)
+        self._judge(text.data, rows, text.offsets[:-1], text.offsets[1:], cleaned)
+        words = SPLITTERS[batch.splitter](text)
+        counts = count_sentences(text.data, words, text.offsets[:-1], text.offsets[1:])
+        sentences[rows] = np.where(cleaned.reason[rows] == KEPT, counts, 0)
         measures = self._measures(lines.offsets, cleaned.reason, sentences)
         dropped = np.zeros(batch.text.rows, np.bool_)
         for rule in self.rules().values():
