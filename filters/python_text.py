@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from filters.chunks import BEGINS_LINE, BEGINS_PARAGRAPH
 from filters.lines import places
+from filters.words import BEGINS_LINE, BEGINS_PARAGRAPH
 from pipelines.bits import inlined, kernel
 from pipelines.hashing import hash64
 from pipelines.ragged import Ragged
