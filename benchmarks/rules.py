@@ -19,8 +19,8 @@ from pipelines.shards import cut_groups
 
 
 def chain(words: str) -> dict[str, Filter]:
-    """The rule sets in the order of FineWeb, then the bad words of C4: one is too many."""
-    rule_sets = {name: FILTERS[name]() for name in ("repetition", "gopher", "c4", "fineweb")}
+    """The rule sets in the default recipe's order, then the bad words of C4: one is too many."""
+    rule_sets = {name: FILTERS[name]() for name in ("c4", "gopher", "repetition", "fineweb")}
     return rule_sets | {"keywords": FILTERS["keywords"](lists={"*": words}, max_hits=0, max_density=None)}
 
 

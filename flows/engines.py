@@ -17,6 +17,9 @@ from pipelines.step import Engine, Job, run_job, serial
 ONE_THREAD = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS")
 
 
+MANY_JOBS = 64  # of those that read no text (decisions, 0.1 s each): a worker takes 2 s to start, so fewer run here
+
+
 def engine(workers: int) -> Engine:
     """The engine for a number of workers; one worker is this process."""
     return serial if workers == 1 else processes(workers)
@@ -26,7 +29,7 @@ def processes(workers: int) -> Engine:
     """Worker processes, spawned anew for each step so that they inherit nothing and leave nothing."""
 
     def run(jobs: list[Job]) -> Iterator[tuple[Job, list[Part]]]:
-        if len(jobs) < 2:
+        if len(jobs) < 2 or (len(jobs) < MANY_JOBS and not any(job.bytes for job in jobs)):
             yield from serial(jobs)
             return
         os.environ.update(dict.fromkeys(ONE_THREAD, "1"))

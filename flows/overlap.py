@@ -11,7 +11,7 @@ from upath import UPath
 from dedup.corpus import Corpus
 from dedup.index import measures_in
 from dedup.overlap import NEAR, overlap, totals
-from flows.dedup import dedup_recipe
+from flows.deduplicate import dedup_recipe
 from flows.index import save_index
 from flows.plan import shards_of
 from pipelines.step import Engine, Progress, serial

