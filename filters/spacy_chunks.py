@@ -24,7 +24,7 @@ CURSED, STAND_IN = "IS_ALPHA", "IS_ALPHZ"
 BATCH = 200_000  # characters given to spaCy at once
 
 # Half of all chunks are a word of ASCII letters, with or without a mark behind it. Where no exception knows it, that
-# is one piece and the mark another; saying so here is 20 times as fast as asking spaCy.
+# is one piece and the mark another; saying so here takes 2 µs, asking spaCy 18.
 PLAIN = re.compile("([A-Za-z]{2,})([,;:!?.]?)")
 
 
