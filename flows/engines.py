@@ -16,8 +16,8 @@ from pipelines.step import Engine, Job, run_job, serial
 # One thread a process: parallelism is across shards, and idle pools of threads only cost start-up and memory.
 ONE_THREAD = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS")
 
-
-MANY_JOBS = 64  # of those that read no text (decisions, 0.1 s each): a worker takes 2 s to start, so fewer run here
+# Light jobs (0.1 s and 40 MB/s) run here below so many seconds of them: a worker takes 2 s to start.
+LIGHT_SECONDS = 6.0
 
 
 def engine(workers: int) -> Engine:
@@ -29,7 +29,8 @@ def processes(workers: int) -> Engine:
     """Worker processes, spawned anew for each step so that they inherit nothing and leave nothing."""
 
     def run(jobs: list[Job]) -> Iterator[tuple[Job, list[Part]]]:
-        if len(jobs) < 2 or (len(jobs) < MANY_JOBS and not any(job.bytes for job in jobs)):
+        light = sum(0.1 + job.bytes / 40e6 for job in jobs)
+        if len(jobs) < 2 or (light < LIGHT_SECONDS and all(job.light for job in jobs)):
             yield from serial(jobs)
             return
         os.environ.update(dict.fromkeys(ONE_THREAD, "1"))

@@ -131,7 +131,8 @@ def decide_step(recipe: Recipe, work: UPath, documents: dict[str, dict], names: 
             depends = fingerprint(measured[name][part]["sha256"], labels, step.decided_settings())
             outputs.append(Output(decisions_of(work, name), part, depends, name))
         measures = {name: measures_of(work, name) / f"{part}.parquet" for name in measured}
-        jobs.append(Job(decide_shard, (chain, work / "documents" / f"{part}.parquet", measures), tuple(outputs)))
+        args = (chain, work / "documents" / f"{part}.parquet", measures)
+        jobs.append(Job(decide_shard, args, tuple(outputs), light=True))
     folders = {decisions_of(work, name): step.model_dump(mode="json") for name, step in chain.items()}
     return Step(f"decide {', '.join(names)}", folders, jobs)
 
@@ -164,6 +165,6 @@ def apply_step(recipe: Recipe, work: UPath, documents: dict[str, dict]) -> Step:
         depends = fingerprint(shard["sha256"], list(decided), list(rewritten), sources)
         outputs = tuple(Output(folder, part, depends, key) for key, folder in targets.items())
         args = (work / "documents" / f"{part}.parquet", decided, rewritten)
-        jobs.append(Job(apply_shard, args, outputs, shard["bytes"]))
+        jobs.append(Job(apply_shard, args, outputs, shard["bytes"], light=True))
     settings = {"steps": list(recipe.steps)}
     return Step("apply", dict.fromkeys(targets.values(), settings), jobs, prepare=spans.warm_up)

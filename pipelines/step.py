@@ -44,6 +44,7 @@ class Job:
     args: tuple
     outputs: tuple[Output, ...]
     bytes: int = 0  # of input: the measure of progress
+    light: bool = False  # it decides or copies, and may be done before a worker has started
 
 
 class Engine(Protocol):

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 
 from pipelines.bits import inlined, kernel
-from pipelines.utf8 import decode
+from pipelines.utf8 import decode, two_stages
 
 # Bits of a character: str.isalpha; one of datatrove's PUNCTUATION_SET; Unicode's category P, spaCy's is_punct; ends a
 # sentence for spaCy; str.isdecimal, which a regular expression writes \d.
@@ -54,11 +54,7 @@ def characters() -> tuple[np.ndarray, np.ndarray]:
             bits[code] = DECIMAL
     bits[[*map(ord, PUNCTUATION + TERMINALS), *CONTROLS]] |= MARK
     bits[[*map(ord, SENTENCE_ENDS)]] |= ENDS
-    blocks, numbers = np.unique(bits.reshape(-1, 256), axis=0, return_inverse=True)
-    tables = numbers.astype(np.uint8).ravel(), blocks.ravel()
-    for table in tables:
-        table.flags.writeable = False
-    return tables
+    return two_stages(bits)
 
 
 @inlined
