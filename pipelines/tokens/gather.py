@@ -125,7 +125,7 @@ def gather_shard(
             source = _read_ids(folder / f"{name}{IDS}", vocabulary.dtype)
             stop, size = table["stop"].to_numpy()[mine], table["tokens"].to_numpy()[mine]
             place(source, stop - size, size, (stops - sizes)[mine], before, behind, ids)
-    return [_write(outputs[0], ids, stops, table)]
+    return [write_tokens(outputs[0], ids, stops, table["bytes"].to_numpy(), table.select(NAMES.names))]
 
 
 def edges(vocabulary: Vocabulary, settings: TokenSettings) -> tuple[np.ndarray, np.ndarray]:
@@ -156,13 +156,13 @@ def place(source, start, size, target, before, behind, ids):
             ids[at + i] = behind[i]
 
 
-def _write(output: Output, ids: np.ndarray, stops: np.ndarray, table: pa.Table) -> Wrote:
+def write_tokens(output: Output, ids: np.ndarray, ends: np.ndarray, sizes: np.ndarray, documents: pa.Table) -> Wrote:
+    """The files of one shard: ids, where documents end in them, bytes of their texts, their NAMES."""
     names = []
-    sizes = table["bytes"].to_numpy()
-    for suffix, array in ((PAYLOAD, ids), (ENDS, stops.astype("<u8")), (BYTES, sizes.astype("<u4"))):
+    for suffix, array in ((PAYLOAD, ids), (ENDS, ends.astype("<u8")), (BYTES, sizes.astype("<u4"))):
         names.append(f"{output.name}{suffix}")
         with write_whole(output.folder / names[-1]) as file:
             file.write(memoryview(array))
-    write_shard(output.path, [table.select(NAMES.names)], NAMES)
-    counts = {"documents": table.num_rows, "tokens": ids.size, "bytes": int(sizes.sum())}
+    write_shard(output.path, [documents], NAMES)
+    counts = {"documents": documents.num_rows, "tokens": ids.size, "bytes": int(sizes.sum())}
     return Wrote([*names, output.path.name], counts)
