@@ -25,6 +25,8 @@ CARD = re.compile(
 )
 JOINED_BEFORE = re.compile(rb"[\w./%#&=+-]$")  # a number inside an address or an expression
 JOINED_BEHIND = re.compile(rb"[\w/%=]|[.,-]\d|-\w")
+ROW_BEFORE = re.compile(rb"[0-9A-Fa-f]{2}[\s,]$")  # groups in a row of others: a table, not a card
+ROW_BEHIND = re.compile(rb"[\s,][0-9A-Fa-f]{4}\b")
 
 # ISO 13616 registry: country -> what follows the two check digits; n digits, a capitals, c either.
 IBANS = {
@@ -39,7 +41,16 @@ IBANS = {
     **{"NI": "4a20n", "NL": "4a10n", "NO": "11n", "OM": "3n16c", "PK": "4a16c", "PL": "24n", "PS": "4a21c"},
     **{"PT": "21n", "QA": "4a21c", "RO": "4a16c", "RS": "18n", "RU": "14n15c", "SA": "2n18c", "SC": "4a20n3a"},
     **{"SD": "14n", "SE": "20n", "SI": "15n", "SK": "20n", "SM": "1a10n12c", "SO": "19n", "ST": "21n", "SV": "4a20n"},
-    **{"TL": "19n", "TN": "20n", "TR": "6n16c", "UA": "6n19c", "VA": "18n", "VG": "4a16n", "XK": "16n", "YE": "4a4n18c"},
+    **{
+        "TL": "19n",
+        "TN": "20n",
+        "TR": "6n16c",
+        "UA": "6n19c",
+        "VA": "18n",
+        "VG": "4a16n",
+        "XK": "16n",
+        "YE": "4a4n18c",
+    },
 }
 CHARACTERS = {"n": "[0-9]", "a": "[A-Z]", "c": "[A-Z0-9]"}
 
@@ -62,7 +73,9 @@ def cards(place: Place) -> Iterator[Span]:
             continue
         issued = any(prefix.match(digits) and len(digits) in lengths for prefix, lengths in ISSUED)
         joined = JOINED_BEFORE.search(place.before(start, 1)) or JOINED_BEHIND.match(place.behind(end, 2))
-        if issued and not joined or supported("card", place, start, end):
+        row = ROW_BEFORE.search(place.before(start, 3)) or ROW_BEHIND.match(place.behind(end, 6))
+        joined = joined or (row and len(found[0]) > len(digits))
+        if (issued and not joined) or supported("card", place):
             yield Span(start, end, "credit_card")
 
 

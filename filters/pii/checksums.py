@@ -1,10 +1,12 @@
-"""Check digits of cards, accounts and numbers of state. Each takes the digits (or letters) alone, without separators."""
+"""Check digits of cards, accounts and numbers of state. Each takes digits and letters alone, without separators."""
 
 import string
 from collections.abc import Sequence
 from itertools import cycle
 
-VERHOEFF = "0123456789 1234067895 2340178956 3401289567 4012395678 5987604321 6598710432 7659821043 8765932104 9876543210"
+VERHOEFF = (
+    "0123456789 1234067895 2340178956 3401289567 4012395678 5987604321 6598710432 7659821043 8765932104 9876543210"
+)
 PERMUTED = "0123456789 1576283094 5803796142 8916043527 9453126870 4286573901 2793806415 7046913258"
 
 
@@ -33,7 +35,7 @@ def mod11_10(digits: str) -> bool:
 
 
 def mod11_2(digits: str) -> bool:
-    """ISO 7064 MOD 11-2, as in Chinese resident numbers: the last character, which may be X for ten, checks the others."""
+    """ISO 7064 MOD 11-2, as in Chinese resident numbers: the last character, X for ten, checks the others."""
     total = 0
     for character in digits[:-1]:
         total = (total + int(character)) * 2 % 11
@@ -49,7 +51,7 @@ def verhoeff(digits: str) -> bool:
 
 
 def remainder_letter(number: str, letters: str, letter: str) -> bool:
-    """The letter that stands for the number's remainder, as in Spain (23 letters) and Finland (31)."""
+    """The letter that stands for the number's remainder, as in Spain."""
     return letters[int(number) % len(letters)] == letter
 
 
@@ -66,14 +68,9 @@ def turkish(digits: str) -> bool:
     return numbers[0] != 0 and numbers[9] == tenth and numbers[10] == sum(numbers[:10]) % 10
 
 
-ODD = dict(
-    zip(
-        string.digits + string.ascii_uppercase,
-        (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16)
-        + (10, 22, 25, 24, 23),
-        strict=True,
-    )
-)
+ODD_DIGITS = (1, 0, 5, 7, 9, 13, 15, 17, 19, 21)
+ODD_LETTERS = (*ODD_DIGITS, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23)
+ODD = dict(zip(string.digits + string.ascii_uppercase, ODD_DIGITS + ODD_LETTERS, strict=True))
 
 
 def italian(code: str) -> bool:
@@ -83,7 +80,7 @@ def italian(code: str) -> bool:
 
 
 def mexican(code: str) -> bool:
-    """CURP: 17 characters weighted 18 to 2 in an alphabet with Ñ, the last digit brings the sum to a multiple of ten."""
+    """CURP: 17 characters weighted 18 to 2, Ñ among the letters, and the digit that makes tens of it."""
     alphabet = "0123456789ABCDEFGHIJKLMNÑOPQRSTUVWXYZ"
     total = sum(alphabet.index(c) * weight for c, weight in zip(code[:17], range(18, 1, -1), strict=True))
     return str(-total % 10) == code[17]

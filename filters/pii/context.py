@@ -1,25 +1,33 @@
 """Words around a number that say what it is, or what it is not. One TOML file a language, in ``languages/``.
 
-A file lists the language's phone ``regions`` and by topic ``support`` and ``veto``: lower case, up to three words each.
+A file lists the language's phone ``regions``, its ``months``, and by topic ``support`` and ``veto`` (before a number)
+and ``behind`` (supporting it from there, as in "555 1234 office"): lower case, up to three words each.
 The words of a document's own language and of English count, and those of all languages where its own is not known.
-Of the words before a number the nearest known one decides; of those behind it only the first is asked.
+Of the words before a number the nearest known one decides.
 """
 
 import re
 import tomllib
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from filters.pii.place import Place
 
 FOLDER = Path(__file__).parent / "languages"
 ENGLISH = "en"
 BEFORE, BEHIND = 64, 20  # bytes looked at
+SIGNS = ((1, "support"), (-1, "veto"))
 WORDS = 7  # of them, at most
 WIDE = 0x2E80  # from here on: scripts without spaces, where a term is looked for inside a run of characters
 WORD = re.compile(r"[^\W\d_]+")
 HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")  # phoneNumber is two words
-BREAK = re.compile(rb"[^:\s][^\S\n]*\n|\n\s*\n")  # a new line is another matter, but not where ":" ends the one before
+BESIDE = re.compile(r" ?\(?([^\W\d_]+)(?=\s*(?:[\n.,;)]|$))")
+EXTENSION = re.compile(rb"^ ?(?:x|ext\.?) ?\d+")
+# A new line is another matter, but not where ":" ends the one before; so is what follows a number and a stop.
+BREAK = re.compile(
+    rb"[^:\s][^\S\n]*\n|\n\s*\n|\d[.;)] "
+)  # a new line is another matter, but not where ":" ends the one before
 
 
 @cache
@@ -34,36 +42,61 @@ def regions(language: str) -> tuple[str, ...]:
     return tuple(languages().get(language, {}).get("regions", ()))
 
 
+class Terms(NamedTuple):
+    """What is known of a topic in some languages."""
+
+    signs: dict[str, int]  # term -> 1 for support, -1 for veto
+    wide: tuple[tuple[str, int], ...]  # those of scripts without spaces
+    last: frozenset[str]  # the last words of all
+    behind: frozenset[str]
+
+
 @cache
-def _terms(topic: str, language: str) -> tuple[dict[str, int], tuple[tuple[str, int], ...]]:
-    """Terms of a topic -> 1 for support, -1 for veto; those of scripts without spaces apart."""
-    terms = {}
-    for file in [languages()[name] for name in (language, ENGLISH)] if language in languages() else languages().values():
-        for sign, part in ((1, "support"), (-1, "veto")):
-            terms.update(dict.fromkeys(file.get(topic, {}).get(part, ()), sign))
-    wide = tuple((term, sign) for term, sign in terms.items() if ord(term[0]) >= WIDE)
-    return terms, wide
+def _terms(topic: str, language: str) -> Terms:
+    files = languages()
+    files = [files[name] for name in (language, ENGLISH)] if language in files else [*files.values()]
+    told = [file.get(topic, {}) for file in files]
+    signs = {term: sign for words in told for sign, part in SIGNS for term in words.get(part, ())}
+    wide = tuple((term, sign) for term, sign in signs.items() if ord(term[0]) >= WIDE)
+    last = frozenset(term.rpartition(" ")[2] for term in signs)
+    return Terms(signs, wide, last, frozenset(term for words in told for term in words.get("behind", ())))
 
 
-def supported(topic: str, place: Place, start: int, end: int) -> bool:
-    """Do the words around ``start:end`` speak for the topic?"""
-    return opinion(topic, place, start, end) > 0
+def supported(topic: str, place: Place) -> bool:
+    """Do the words around the window speak for the topic?"""
+    return opinion(topic, place) > 0
 
 
-def opinion(topic: str, place: Place, start: int, end: int) -> int:
+def opinion(topic: str, place: Place) -> int:
     """1 where a word speaks for the topic, -1 where one speaks against it, 0 where none is known."""
-    before = place.before(start, BEFORE)
-    for line in BREAK.finditer(before):
-        before = b" " * line.end() + before[line.end() :]
-    known = _terms(topic, place.language)
-    words = split(before.decode("utf-8", "ignore"))[-WORDS:]
+    if place.words is None:
+        place.words, place.beside = _before(place), _behind(place)
+        place.wide = any(ord(word[0]) >= WIDE for word in place.words)
+    terms, words = _terms(topic, place.language), place.words
+    if place.beside in terms.behind:
+        return 1
+    if terms.last.isdisjoint(words) and not (terms.wide and place.wide):
+        return 0
     for i in range(len(words) - 1, -1, -1):
-        sign = _sign(known, words, i)
+        sign = _sign(terms, words, i)
         if sign:
             return sign
-    behind = place.behind(end, BEHIND).partition(b"\n")[0].decode("utf-8", "ignore")
-    words = split(behind)[:1]
-    return max(0, _sign(known, words, 0)) if words else 0
+    return 0
+
+
+def _before(place: Place) -> list[str]:
+    """The words before the window, in lower case."""
+    before = place.before(place.start, BEFORE)
+    breaks = [found.end() for found in BREAK.finditer(before)]
+    before = before[breaks[-1] :] if breaks else before
+    return split(before.decode("utf-8", "ignore"))[-WORDS:]
+
+
+def _behind(place: Place) -> str:
+    """The word right behind the window, in lower case, "" for none."""
+    behind = EXTENSION.sub(b"", place.behind(place.end, BEHIND))
+    word = BESIDE.match(behind.decode("utf-8", "ignore"))
+    return word[1].lower() if word else ""
 
 
 def split(text: str) -> list[str]:
@@ -71,12 +104,11 @@ def split(text: str) -> list[str]:
     return [word.lower() for word in WORD.findall(HUMP.sub(" ", text))]
 
 
-def _sign(known: tuple, words: list[str], i: int) -> int:
+def _sign(terms: Terms, words: list[str], i: int) -> int:
     """What a term that ends with word i says, the longest first."""
-    terms, wide = known
     for size in (3, 2, 1):
-        if size <= i + 1 and (sign := terms.get(" ".join(words[i + 1 - size : i + 1]), 0)):
+        if size <= i + 1 and (sign := terms.signs.get(" ".join(words[i + 1 - size : i + 1]), 0)):
             return sign
     if ord(words[i][0]) >= WIDE:
-        return next((sign for term, sign in wide if term in words[i]), 0)
+        return next((sign for term, sign in terms.wide if term in words[i]), 0)
     return 0

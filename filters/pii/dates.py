@@ -9,13 +9,16 @@ from filters.pii.states import is_day
 
 NUMERIC = re.compile(r"(?<!\d)(\d{1,4})([./-])(\d{1,2})\2(\d{4}|\d{2})(?!\d)")
 EASTERN = re.compile(r"(?<!\d)(\d{4})\s?[年년]\s?(\d{1,2})\s?[月월]\s?(\d{1,2})\s?[日일号]")
-DAY_FIRST = re.compile(r"(?<!\d)(\d{1,2})(?:st|nd|rd|th|er|º|\.)?(?: (?:of|de|d'|di))?[ -]?([^\W\d_]{3,12})\.?,?(?: de| del)?[ -](\d{4})(?!\d)")
+DAY_FIRST = re.compile(
+    r"(?<!\d)(\d{1,2})(?:st|nd|rd|th|er|º|\.)?(?: (?:of|de|d'|di))?[ -]?"
+    r"([^\W\d_]{3,12})\.?,?(?: de| del)?[ -](\d{4})(?!\d)"
+)
 MONTH_FIRST = re.compile(r"([^\W\d_]{3,12})\.? (\d{1,2})(?:st|nd|rd|th)?,? (\d{4})(?!\d)")
 
 
 def births(place: Place) -> Iterator[Span]:
     """A window of kind DATE -> a day that exists, from 1900 to 2029, behind a word for birth."""
-    if not supported("birth", place, place.start, place.start):
+    if not supported("birth", place):
         return
     low = max(place.low, place.start - 16)  # the month may stand before the day
     head = place.data[low : place.start].decode("utf-8", "ignore")

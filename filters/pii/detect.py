@@ -26,6 +26,7 @@ TYPES = (
     "date_of_birth",
     "phone",
 )
+ASKED_FOR = ()
 
 # Kind of window -> the rules that look at it, each with the types it may find.
 RULES: dict[int, tuple[tuple[Rule, frozenset[str]], ...]] = {
@@ -59,7 +60,7 @@ RULES: dict[int, tuple[tuple[Rule, frozenset[str]], ...]] = {
 
 
 class Found(NamedTuple):
-    """Personal data in documents: ``text.data[start:end]`` of document ``row`` is of a type. Ordered, not overlapping."""
+    """``text.data[start:end]`` of document ``row`` is personal data of a type. In order, they do not overlap."""
 
     row: int
     start: int
@@ -67,8 +68,16 @@ class Found(NamedTuple):
     type: str
 
 
-def detect(text: Ragged, types: Iterable[str], language: np.ndarray | None = None, **asked) -> list[Found]:
-    """Documents -> the personal data of the types asked for. ``asked`` are fields of Place.
+def detect(
+    text: Ragged,
+    types: Iterable[str],
+    language: np.ndarray | None = None,
+    every_address: bool = False,
+    regions: tuple[str, ...] = (),
+) -> list[Found]:
+    """Documents, and their languages where known (object[n]) -> the personal data of the types asked for.
+
+    ``every_address``: those of private networks count too; ``regions``: whose national phone numbers count.
 
     A document is judged by its own text and language alone, whatever documents lie beside it.
     """
@@ -79,9 +88,9 @@ def detect(text: Ragged, types: Iterable[str], language: np.ndarray | None = Non
         rows = np.searchsorted(text.offsets, [block.start for block in blocks], "right") - 1
         spans += zip(rows.tolist(), blocks, strict=True)
     windows = scan.scan(text)
-    labels = {} if language is None else dict(enumerate(language.tolist()))
+    labels = [""] * text.rows if language is None else language.tolist()
     for kind, start, end, row in zip(*(column.tolist() for column in windows), strict=True):
-        place = Place(data, start, end, offsets[row], offsets[row + 1], labels.get(row, ""), **asked)
+        place = Place(data, start, end, offsets[row], offsets[row + 1], labels[row], every_address, regions)
         for rule, may_find in RULES[kind]:
             if may_find & wanted:
                 spans += ((row, span) for span in rule(place) if span.type in wanted)

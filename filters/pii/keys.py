@@ -1,4 +1,4 @@
-"""Keys and tokens of machines: those with a known prefix, then whatever is random and assigned to a name for a secret."""
+"""Keys and tokens of machines: those with a known prefix, then what is random and assigned to a name for a secret."""
 
 import math
 import re
@@ -11,7 +11,7 @@ from filters.pii.place import Place, Span
 
 # What services give out, each beginning with what names the service.
 KNOWN = re.compile(
-    rb"""(?<![A-Za-z0-9])(?:
+    rb"""(?:
     (?:AKIA|ASIA|AROA|AIDA)[A-Z2-7]{16}                    # Amazon
   | AIza[\w-]{35} | ya29\.[\w-]{20,} | GOCSPX-[\w-]{28}     # Google
   | gh[pousr]_[A-Za-z0-9]{36,251} | github_pat_\w{22,255}   # GitHub
@@ -31,16 +31,22 @@ KNOWN = re.compile(
     re.VERBOSE,
 )
 REACH = 4096  # bytes of the longest token
-PREFIX = 8  # bytes of a prefix that is no part of the window, as SG. and ya29.
+DOTTED = re.compile(rb"(?:SG|ya29|hvs)\.$")  # prefixes that are no part of the window
+PREFIX = 5
 
 # name = "value", name: value, "name": "value", Authorization: Bearer value, --password=value
 ASSIGNED = re.compile(
-    rb"""(?ix) (?: api[_-]?key | apikey | secret(?:[_-]?(?:access[_-]?)?key)? | access[_-]?(?:key|token) | auth[_-]?token
-    | token | passw(?:or)?d | passwd | pwd | private[_-]?key | client[_-]?secret | credential | encryption[_-]?key )
-    (?:[_-]?id)? ["'\]]{0,2} \s{0,3} (?: :|=>?|:= ) \s{0,3} ["'`]? $ | (?: bearer | authorization:\s{0,2}basic ) \s{1,2} $"""
+    rb"""(?ix)
+    (?: api[_-]?key | apikey | secret(?:[_-]?(?:access[_-]?)?key)? | access[_-]?(?:key|token) | auth[_-]?token | token
+      | passw(?:or)?d | passwd | pwd | private[_-]?key | client[_-]?secret | credential | encryption[_-]?key )
+    (?:[_-]?id)? ["'\]]{0,2} \s{0,3} (?: :|=>?|:= ) \s{0,3} ["'`]? $
+    | (?: bearer | authorization:\s{0,2}basic ) \s{1,2} $"""
 )
+INSIDE = re.compile(rb"[A-Za-z0-9_+/.~-]*$")  # the part of a value that stands before the window
 VALUE = re.compile(rb"[A-Za-z0-9_+/=.~-]{16,512}")
-PLACEHOLDER = re.compile(rb"(?i)example|your|placeholder|changeme|xxxx|dummy|sample|12345678|abcdef|redacted|insert|<|\$")
+PLACEHOLDER = re.compile(
+    rb"(?i)example|your|placeholder|changeme|xxxx|dummy|sample|12345678|abcdef|redacted|insert|<|\$"
+)
 MIN_BITS = 3.2  # a character; 20 characters of random letters have 3.9, of random hexadecimal 3.3, words 3.0
 BLOCK = re.compile(rb"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 LONGEST_BLOCK = 16384
@@ -48,14 +54,14 @@ LONGEST_BLOCK = 16384
 
 def keys(place: Place) -> Iterator[Span]:
     """A window of kind TOKEN -> a key with a known prefix, or a random value assigned to a name for a secret."""
-    low = max(place.low, place.start - PREFIX)
-    found = KNOWN.search(place.data[low : min(place.high, place.start + REACH)])
-    if found and low + found.start() < place.end and not PLACEHOLDER.search(found[0]):
-        yield Span(low + found.start(), low + found.end(), "api_key")
+    dotted = DOTTED.search(place.before(place.start, PREFIX))
+    start = place.start - (len(dotted[0]) if dotted else 0)
+    found = KNOWN.match(place.data[start : min(place.high, start + REACH)])
+    if found and not PLACEHOLDER.search(found[0]):
+        yield Span(start, start + found.end(), "api_key")
         return
     start = place.start
-    while start > max(place.low, place.start - PREFIX * 8) and VALUE.fullmatch(place.data[start - 1 : start] * 16):
-        start -= 1
+    start -= len(INSIDE.search(place.before(start, 40))[0])
     if ASSIGNED.search(place.before(start, 48)):
         value = VALUE.match(place.behind(start, 512))
         if value and is_random(value[0]):
@@ -67,7 +73,7 @@ def is_random(value: bytes) -> bool:
     if PLACEHOLDER.search(value) or not re.search(rb"\d", value) or not re.search(rb"[A-Za-z]", value):
         return False
     words = re.findall(rb"[A-Za-z]+", value)
-    if max(map(len, words)) == len(value) or re.fullmatch(rb"[a-z]+(?:[_.-][a-z0-9]+)*", value) and len(words) > 2:
+    if max(map(len, words)) == len(value) or (re.fullmatch(rb"[a-z]+(?:[_.-][a-z0-9]+)*", value) and len(words) > 2):
         return False
     return entropy(value) >= MIN_BITS
 
@@ -86,6 +92,6 @@ def private_keys(data: bytes, offsets: np.ndarray) -> Iterator[Span]:
         if end >= 0:
             end = data.find(b"-----", end + 9, end + 64)
             row = np.searchsorted(offsets, at, "right")
-            if 0 <= end and end + 5 <= offsets[row]:
+            if end >= 0 and end + 5 <= offsets[row]:
                 yield Span(at, end + 5, "api_key")
         at = data.find(b"-----BEGIN ", at + 11)

@@ -4,6 +4,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 from functools import cache, lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 from filters.pii.context import opinion, split, supported
@@ -126,7 +127,9 @@ def spelt_addresses(place: Place) -> Iterator[Span]:
 
 VERSION = {"version", "versions", "ver", "v", "release", "rev", "revision", "build", "firmware", "section", "chapter"}
 VERSION |= {"figure", "table", "clause", "paragraph", "oid", "rule", "appendix", "upgrade", "kernel"}
-ASSIGNED = re.compile(rb"(?:[=~><!]=|[~^]|[A-Za-z][-/]|[.$#]|\xc2\xa7 ?)$")  # numpy==1.2.3.4, Opera/9.80.1.2, foo-1.2.3.4
+ASSIGNED = re.compile(
+    rb"(?:[=~><!]=|[~^]|[A-Za-z][-/]|[.$#]|\xc2\xa7 ?)$"
+)  # numpy==1.2.3.4, Opera/9.80.1.2, foo-1.2.3.4
 GOES_ON = re.compile(rb"[A-Za-z0-9_%]|\.[a-z0-9]|-[A-Za-z]|-\d+(?![\d.])")  # 1.2.3.4.tar.gz, 1.2.3.4-rc1, 1.2.3.4-2
 SMALL = 64  # versions and sections count from small numbers; one in 256 addresses has no larger one
 
@@ -141,15 +144,14 @@ def ipv4(place: Place) -> Iterator[Span]:
         return
     if GOES_ON.match(place.behind(place.end, 12)):
         return
-    said = opinion("ip", place, place.start, place.end)
+    said = opinion("ip", place)
     served = before.endswith((b"//", b"@")) or re.match(rb":\d|/\d\d?\b|\]", place.behind(place.end, 3))
     words = split(place.before(place.start, 24).decode("utf-8", "ignore"))[-1:]
     if words and words[0] in VERSION:
         return
-    if said < 0 or max(map(int, text.split("."))) < SMALL:
-        if not served and said <= 0:
-            return
-    yield Span(place.start, place.end, "ip")
+    doubtful = said < 0 or max(map(int, text.split("."))) < SMALL
+    if said > 0 or served or not doubtful:
+        yield Span(place.start, place.end, "ip")
 
 
 @lru_cache(maxsize=65536)
@@ -191,7 +193,7 @@ def colons(place: Place) -> Iterator[Span]:
     if not address_counts(address, place.every_address) or place.before(start, 1) in (b":", b"."):
         return
     groups = [group for group in address.split(":") if group]
-    if len(groups) >= 3 and sum(map(len, groups)) >= 8 or supported("ip", place, start, end):
+    if (len(groups) >= 3 and sum(map(len, groups)) >= 8) or supported("ip", place):
         yield Span(start, end, "ip")
 
 
@@ -201,10 +203,12 @@ def mac(place: Place) -> Iterator[Span]:
     if not (MAC.fullmatch(text) or CISCO.fullmatch(text)):
         return
     digits = re.sub(rb"[^0-9a-f]", b"", text)
+    if b"." in text and (place.before(place.start, 1) in (b".", b"*") or digits.isdigit()):
+        return  # [.1FA2.001C.0002] of collation tables
     pairs = [int(digits[i : i + 2], 16) for i in range(0, len(digits), 2)]
-    steps = {(b - a) % 256 for a, b in zip(pairs, pairs[1:], strict=False)}
+    steps = {(b - a) % 256 for a, b in pairwise(pairs)}
     if len(steps) == 1 or text.startswith(b"00:00:5e:00:53"):  # all alike, 00:11:22:33:44:55; of documentation
         return
-    if digits.isdigit() and not supported("mac", place, place.start, place.end):
+    if digits.isdigit() and not supported("mac", place):
         return
     yield Span(place.start, place.end, "mac")

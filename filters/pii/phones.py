@@ -12,7 +12,9 @@ from filters.pii.context import opinion, regions
 from filters.pii.place import Place, Span
 
 PIECE = re.compile(rb"[+(]{0,2}\d(?:[\d./()-]|\xe2\x80[\x90-\x97])*")  # groups without a space between them
-EXTENSION = re.compile(rb"(?i)[ ,]{0,2}(?:x|ext\.?|extension|#|poste|durchwahl|\xd0\xb4\xd0\xbe\xd0\xb1\.?) ?\d{1,6}(?!\w)")
+EXTENSION = re.compile(
+    rb"(?i)[ ,]{0,2}(?:x|ext\.?|extension|#|poste|durchwahl|\xd0\xb4\xd0\xbe\xd0\xb1\.?) ?\d{1,6}(?!\w)"
+)
 NANP = re.compile(rb"(?:1[ .-]|001[ .-]|\(?1\)?[ .-])?(?:\((\d{3})\) ?-?|(\d{3})([ .-]))(\d{3})[ .-](\d{4})")
 CHINESE = re.compile(rb"(?:86[ -]?)?1[3-9]\d(?:\d{8}|([ -])\d{4}\1\d{4})")
 DATED = re.compile(rb"(?:19|20)\d\d([./-])\d{1,2}\1\d{1,2}(?!\d)|\d{1,2}([./])\d{1,2}\2(?:19|20)\d\d(?!\d)")
@@ -20,6 +22,7 @@ YEARS = re.compile(rb"(?:1[5-9]|20)\d\d\D{1,3}(?:1[5-9]|20)\d\d")
 FICTION = re.compile(r"1?[2-9]\d\d55501\d\d$")  # numbers of films and manuals, and our own surrogates
 BOOK = re.compile(rb"97[89][ -]")
 MAX_PIECES = 12
+NONE, CALLED, SHAPED, VALID = range(4)  # how surely something is a number
 GLUED_BEFORE = re.compile(rb"[\w.,/%#&=*@<>\\~^$-]$|\xe2\x82\xac$")
 GLUED_BEHIND = re.compile(rb"\w|[.,:/-]\d|[%=*\\^]|[-/]\w|\(\w")
 
@@ -27,89 +30,91 @@ GLUED_BEHIND = re.compile(rb"\w|[.,:/-]\d|[%=*\\^]|[-/]\w|\(\w")
 def phones(place: Place) -> Iterator[Span]:
     """A window of kind NUMBER -> the phone numbers in it, with their extension.
 
-    Pieces stand apart by spaces: of all runs of pieces the longest that is a number goes first ("90210 +1 415 …").
+    Pieces stand apart by spaces. Of the runs of pieces that begin with one the best is taken, of equals the longest:
+    in "+36 85 330 060 9" the 9 is no part of a number that is known to be whole without it.
     """
     pieces = [(place.start + found.start(), place.start + found.end()) for found in PIECE.finditer(place.text)]
-    pieces = pieces[:MAX_PIECES]
-    first = 0
-    while first < len(pieces):
-        for last in range(len(pieces), first, -1):
-            start, end = pieces[first][0], pieces[last - 1][1]
-            whole = first == 0 and last == len(pieces)
-            found = _phone(place, start, end, whole)
-            if found:
-                yield found
-                first = last
-                break
-        else:
-            first += 1
+    first, said, from_first = 0, opinion("phone", place), True
+    while first < min(len(pieces), MAX_PIECES):
+        best, span, next_first = NONE, None, first + 1
+        for last in range(min(len(pieces), first + MAX_PIECES), first, -1):
+            alone = from_first and last == len(pieces)
+            found, quality = _phone(place, pieces[first][0], pieces[last - 1][1], said, alone)
+            if quality > best:
+                best, span, next_first = quality, found, last
+        if span:
+            yield span
+            said = min(said, 0)  # the word was about this one
+        first, from_first = next_first, span is not None
 
 
-def _phone(place: Place, start: int, end: int, whole: bool) -> Span | None:
-    """The number that the bytes ``start:end`` are, with its extension; ``whole``: no other digits beside them."""
+def _phone(place: Place, start: int, end: int, said: int, alone: bool) -> tuple[Span | None, int]:
+    """The number that the bytes ``start:end`` are, with its extension, and how surely.
+
+    ``said``: what words say; ``alone``: there are no other digits beside it.
+    """
     text = place.data[start:end]
     if text.startswith(b"(") and b")" not in text:
         start, text = start + 1, text[1:]
-    if text.endswith(b")") and b"(" not in text:
-        end, text = end - 1, text[:-1]
     digits = re.sub(rb"\D", b"", text).decode()
     if not 6 <= len(digits) <= 17 or len(set(digits)) == 1:
-        return None
+        return None, NONE
     extension = EXTENSION.match(place.behind(end, 16))
-    behind = place.behind(end, 3)
-    if not extension and GLUED_BEHIND.match(behind) or DATED.match(text) or YEARS.fullmatch(text):
-        return None
-    if FICTION.match(digits) or BOOK.match(text):
-        return None
+    if (not extension and GLUED_BEHIND.match(place.behind(end, 3))) or DATED.match(text) or YEARS.fullmatch(text):
+        return None, NONE
+    if FICTION.match(digits) or BOOK.match(text) or said < 0:
+        return None, NONE
     glued = GLUED_BEFORE.search(place.before(start, 1))
-    end += extension.end() if extension else 0
-    said = opinion("phone", place, start, end)
-    if said < 0 or glued and not (said > 0 and glued[0] in b"=/#.<>*"):
-        return None
+    if glued and not (said > 0 and glued[0] in b"=/#.<>*"):
+        return None, NONE
     groups = re.findall(rb"\d+", text)
-    if said > 0 and _is_called_phone(text, digits, groups) or _is_phone(place, text, digits, groups, whole):
-        return Span(start, end, "phone")
-    return None
+    quality = _is_phone(place, text, digits, groups, said > 0, alone)
+    if quality == NONE and said > 0 and _is_called_phone(text, digits, groups):
+        quality = CALLED
+    end += extension.end() if extension else 0
+    return (Span(start, end, "phone"), quality) if quality else (None, NONE)
 
 
 def _is_called_phone(text: bytes, digits: str, groups: list[bytes]) -> bool:
     """Is it written as a number that a word has named a phone?"""
-    if len(digits) == 6 and len(groups) < 2 or len(digits) > 15:
+    if (len(digits) == 6 and len(groups) < 2) or len(digits) > 15:
         return False
     return len(groups) <= 7 and sum(len(group) == 1 for group in groups) <= 2 and text.count(b"/") <= 1
 
 
-def _is_phone(place: Place, text: bytes, digits: str, groups: list[bytes], whole: bool) -> bool:
-    """Is it a phone though no word says so?"""
-    if text[:2] in (b"+(", b"(+") or text[:1] == b"+":
-        return 8 <= len(digits) <= 15 and _exists("+" + digits, len(groups) > 1)
+def _is_phone(place: Place, text: bytes, digits: str, groups: list[bytes], called: bool, alone: bool) -> int:
+    """Is it a phone though no word says so, and how surely? Where a word does, fewer signs are enough."""
+    if text.startswith((b"+", b"(+")):
+        return _international(digits, len(groups) > 1) if 8 <= len(digits) <= 15 else NONE
     nanp = NANP.fullmatch(text)
     if nanp:
         area, exchange = nanp[1] or nanp[2], nanp[4]
-        if min(area, exchange) < b"200":
-            return False
-        return bool(nanp[1]) or (whole and nanp[3] != b" ") or (whole and _exists("+1" + digits[-10:], False))
-    if digits.startswith("00") and len(digits) >= 10 and whole:
-        return _exists("+" + digits[2:], False)
+        if called or (nanp[1] and exchange >= b"200") or (alone and nanp[3] != b" " and min(area, exchange) >= b"200"):
+            return VALID
+        return _international("1" + digits[-10:], False) if alone else NONE
+    if digits.startswith("00") and len(digits) >= 10 and (alone or called):
+        return _international(digits[2:], False)
     here = {*place.regions, *regions(place.language)}
-    if CHINESE.fullmatch(text) and whole:
-        return "CN" in here or bool(re.search(rb"[\xe4-\xe9][\x80-\xbf]{2}", place.before(place.start, 12)))
-    if len(groups) < 2 or not whole or len(digits) < 8:
-        return False
-    trunk = digits[0] == "0" or text.startswith(b"(")
-    return trunk and any(_grouped(digits, tuple(groups), region) for region in sorted(here))
+    if CHINESE.fullmatch(text) and alone:
+        chinese = "CN" in here or re.search(rb"[\xe4-\xe9][\x80-\xbf]{2}", place.before(place.start, 12))
+        return VALID if chinese else NONE
+    if len(groups) < 2 or len(digits) < 8 or not (alone or called):
+        return NONE
+    if not called and digits[0] != "0" and not text.startswith(b"("):
+        return NONE
+    return VALID if any(_grouped(digits, tuple(groups), region) for region in sorted(here)) else NONE
 
 
 @lru_cache(maxsize=65536)
-def _exists(number: str, written: bool) -> bool:
-    """Is it a number of some country, or, where it is ``written`` in groups, could it be one?"""
+def _international(digits: str, written: bool) -> int:
+    """How surely is it a number with a country's code? Where it is ``written`` in groups, the code alone will do."""
     import phonenumbers  # 40 ms
 
     try:
-        parsed = phonenumbers.parse(number)
+        parsed = phonenumbers.parse("+" + digits)
     except phonenumbers.NumberParseException:
-        return False
-    return written or phonenumbers.is_valid_number(parsed)
+        return NONE
+    return VALID if phonenumbers.is_valid_number(parsed) else SHAPED if written else NONE
 
 
 @lru_cache(maxsize=65536)

@@ -14,7 +14,7 @@ class Span(NamedTuple):
     type: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Place:
     """A window ``start:end`` of a document that lies at ``low:high`` of the data."""
 
@@ -26,6 +26,9 @@ class Place:
     language: str = ""  # ISO 639-1, "" where unknown
     every_address: bool = False  # addresses of private networks count too
     regions: tuple[str, ...] = ()  # ISO 3166 countries whose national phone numbers are read without a word for phone
+    words: list[str] | None = None  # before it, once context.py has looked
+    beside: str = ""  # the one right behind it
+    wide: bool = False  # some of those before are of a script without spaces
 
     @property
     def text(self) -> bytes:

@@ -154,16 +154,16 @@ def _around_digit(data, low, floor, at, high):
         return COLONS, first, last, last
     if plain:
         quads, last = _dotted(data, begin, stop, high)
-        if quads >= 4:
-            return (DOTTED if quads == 4 else NOTHING), begin, last, last
+        if quads == 4:
+            return DOTTED, begin, last, last
     first, last = _token(data, floor, begin, stop, plain, high)
     if last - first >= MIN_TOKEN:
         return (TOKEN if last - first <= MAX_TOKEN else NOTHING), first, last, last
     if plain:
         return _number(data, low, floor, begin, stop, high)
-    if stop - begin == 4 and digits == 2 and _is(data, begin + 1, high, UPPER) and _is(data, begin, high, UPPER):
-        if stop + 1 < high and data[stop] == SPACE and _is(data, stop + 1, high, DIGIT | LETTER):
-            return GROUPED, begin, min(high, begin + GROUPED_BYTES), stop
+    headed = stop - begin == 4 and digits == 2 and CLASS[data[begin]] & UPPER and CLASS[data[begin + 1]] & UPPER
+    if headed and stop + 1 < high and data[stop] == SPACE and _is(data, stop + 1, high, DIGIT | LETTER):
+        return GROUPED, begin, min(high, begin + GROUPED_BYTES), stop
     if digits >= MIN_ID_DIGITS and stop - begin <= MAX_ID:
         return ID, begin, stop, stop
     return NOTHING, begin, stop, stop
@@ -201,15 +201,15 @@ def _colons(data, floor, begin, stop, high):
 
 @kernel
 def _dotted(data, begin, stop, high):
-    """How many numbers with dots between them begin with a run of digits, and where they end; 5 for one too long."""
+    """How many numbers of up to three digits, with dots between them, begin here, up to 5; and where they end."""
     quads, long = 1, stop - begin > 3
-    while stop + 1 < high and data[stop] == DOT and CLASS[data[stop + 1]] & DIGIT:
+    while quads < 5 and stop + 1 < high and data[stop] == DOT and CLASS[data[stop + 1]] & DIGIT:
         begin = stop = stop + 1
-        while stop < high and CLASS[data[stop]] & DIGIT:
+        while stop < min(high, begin + 4) and CLASS[data[stop]] & DIGIT:
             stop += 1
         quads += 1
         long |= stop - begin > 3
-    return (5 if quads >= 4 and long else quads), stop
+    return (0 if long else quads), stop
 
 
 @kernel
@@ -245,8 +245,8 @@ def _number(data, low, floor, begin, stop, high):
         after = k
         while after < high and CLASS[data[after]] & DIGIT:
             after += 1
-        if after < high and (_in_word(data[after]) or (data[after] == COLON and _is(data, after + 1, high, DIGIT))):
-            break  # digits of a word, or of a time
+        if after < high and _goes_on(data, after, high):
+            break
         dots &= k == stop + 1 and data[stop] == DOT
         tight &= k == stop + 1 and data[stop] != SPACE
         groups, last = groups + 1, after - k
@@ -256,9 +256,9 @@ def _number(data, low, floor, begin, stop, high):
         return NOTHING, begin, stop, stop
     if groups == 1 and digits == 4:
         return _year(data, low, begin, stop, high)
-    if groups == 3 and tight and second <= 2:
-        if (first == 4 and last <= 2) or (first <= 2 and (last == 4 or last == 2)):
-            return DATE, begin, stop, stop
+    dated = (first == 4 and last <= 2) or (first <= 2 and (last == 4 or last == 2))
+    if groups == 3 and tight and second <= 2 and dated:
+        return DATE, begin, stop, stop
     plus = begin > floor and data[begin - 1] == PLUS
     ranged = first == 4 and last == 4 and data[begin] <= 0x32 and not dots  # 1914-1918
     if groups == 2 and tight and not plus and (dots or ranged):
@@ -268,6 +268,20 @@ def _number(data, low, floor, begin, stop, high):
     while begin > max(floor, head - 2) and (data[begin - 1] == PLUS or data[begin - 1] == OPEN):
         begin -= 1
     return NUMBER, begin, stop, stop
+
+
+@inlined
+def _goes_on(data, after, high):
+    """Do the digits before it belong to a word or a time? In 4508x769 they do not: that is an extension."""
+    if data[after] == COLON:
+        return _is(data, after + 1, high, DIGIT)
+    return _in_word(data[after]) and not (data[after] | 0x20 == 0x78 and _is(data, after + 1, high, DIGIT))
+
+
+@inlined
+def _joins_groups(byte):
+    """The last of the three bytes of a narrow space, a hyphen or a dash."""
+    return byte == 0xAF or byte & 0xF8 == 0x90
 
 
 @kernel
@@ -284,7 +298,12 @@ def _separated(data, at, high):
             blank, k = True, k + (1 if byte == SPACE else 2)
         elif byte == DASH or byte == DOT or byte == SLASH or byte == OPEN or byte == CLOSE:
             blank, k = False, k + 1
-        elif byte == 0xE2 and k + 2 < high and data[k + 1] == 0x80 and (data[k + 2] == 0xAF or data[k + 2] & 0xF8 == 0x90):
+        elif (
+            byte == 0xE2
+            and k + 2 < high
+            and data[k + 1] == 0x80
+            and (data[k + 2] == 0xAF or data[k + 2] & 0xF8 == 0x90)
+        ):
             blank, k = False, k + 3  # narrow spaces, hyphens and dashes
         else:
             break

@@ -23,9 +23,9 @@ def wallets(place: Place) -> Iterator[Span]:
     text = place.text
     found = ETHER.fullmatch(text)
     if found:
-        wallet = is_ether(found[1]) or supported("wallet", place, place.start, place.end)
+        wallet = is_ether(found[1]) or supported("wallet", place)
     elif BASE58.fullmatch(text):
-        wallet = is_base58(text, BITCOIN) or text.startswith(b"r") and is_base58(text, RIPPLE)
+        wallet = is_base58(text, BITCOIN) or (text.startswith(b"r") and is_base58(text, RIPPLE))
     else:
         wallet = is_bech32(text.lower()) if text.islower() or text.isupper() else False
     if wallet:
