@@ -1,7 +1,8 @@
 """Words around a number that say what it is, or what it is not. One TOML file a language, in ``languages/``.
 
 A file lists the language's phone ``regions``, its ``months``, and by topic ``support`` and ``veto`` (before a number)
-and ``behind`` (supporting it from there, as in "555 1234 office"): lower case, up to three words each.
+and, one word each, ``behind`` (it supports from there, as in "555 1234 office") and ``units`` (it vetoes from there, as
+in "33554432 bytes"): lower case, up to three words.
 The words of a document's own language and of English count, and those of all languages where its own is not known.
 Of the words before a number the nearest known one decides.
 """
@@ -22,7 +23,7 @@ WORDS = 7  # of them, at most
 WIDE = 0x2E80  # from here on: scripts without spaces, where a term is looked for inside a run of characters
 WORD = re.compile(r"[^\W\d_]+")
 HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")  # phoneNumber is two words
-BESIDE = re.compile(r" ?\(?([^\W\d_]+)(?=\s*(?:[\n.,;)]|$))")
+BESIDE = re.compile(r" ?\(?([^\W\d_]+)(\s*(?:[\n.,;)]|$))?")
 EXTENSION = re.compile(rb"^ ?(?:x|ext\.?) ?\d+")
 # A new line is another matter, but not where ":" ends the one before; so is what follows a number and a stop.
 BREAK = re.compile(
@@ -49,6 +50,7 @@ class Terms(NamedTuple):
     wide: tuple[tuple[str, int], ...]  # those of scripts without spaces
     last: frozenset[str]  # the last words of all
     behind: frozenset[str]
+    units: frozenset[str]
 
 
 @cache
@@ -59,7 +61,8 @@ def _terms(topic: str, language: str) -> Terms:
     signs = {term: sign for words in told for sign, part in SIGNS for term in words.get(part, ())}
     wide = tuple((term, sign) for term, sign in signs.items() if ord(term[0]) >= WIDE)
     last = frozenset(term.rpartition(" ")[2] for term in signs)
-    return Terms(signs, wide, last, frozenset(term for words in told for term in words.get("behind", ())))
+    behind, units = (frozenset(term for words in told for term in words.get(part, ())) for part in ("behind", "units"))
+    return Terms(signs, wide, last, behind, units)
 
 
 def supported(topic: str, place: Place) -> bool:
@@ -67,17 +70,22 @@ def supported(topic: str, place: Place) -> bool:
     return opinion(topic, place) > 0
 
 
-def opinion(topic: str, place: Place) -> int:
-    """1 where a word speaks for the topic, -1 where one speaks against it, 0 where none is known."""
+def opinion(topic: str, place: Place, near: int = WORDS) -> int:
+    """1 where a word speaks for the topic, -1 where one speaks against it, 0 where none is known.
+
+    ``near``: only so many words before the window are asked.
+    """
     if place.words is None:
-        place.words, place.beside = _before(place), _behind(place)
+        place.words, (place.beside, place.last) = _before(place), _behind(place)
         place.wide = any(ord(word[0]) >= WIDE for word in place.words)
     terms, words = _terms(topic, place.language), place.words
-    if place.beside in terms.behind:
+    if place.beside in terms.units:
+        return -1
+    if place.last and place.beside in terms.behind:
         return 1
     if terms.last.isdisjoint(words) and not (terms.wide and place.wide):
         return 0
-    for i in range(len(words) - 1, -1, -1):
+    for i in range(len(words) - 1, max(-1, len(words) - 1 - near), -1):
         sign = _sign(terms, words, i)
         if sign:
             return sign
@@ -92,11 +100,11 @@ def _before(place: Place) -> list[str]:
     return split(before.decode("utf-8", "ignore"))[-WORDS:]
 
 
-def _behind(place: Place) -> str:
-    """The word right behind the window, in lower case, "" for none."""
+def _behind(place: Place) -> tuple[str, bool]:
+    """The word right behind the window, in lower case, "" for none; is it the last of its line or clause?"""
     behind = EXTENSION.sub(b"", place.behind(place.end, BEHIND))
     word = BESIDE.match(behind.decode("utf-8", "ignore"))
-    return word[1].lower() if word else ""
+    return (word[1].lower(), word[2] is not None) if word else ("", False)
 
 
 def split(text: str) -> list[str]:

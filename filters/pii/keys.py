@@ -17,7 +17,7 @@ KNOWN = re.compile(
   | gh[pousr]_[A-Za-z0-9]{36,251} | github_pat_\w{22,255}   # GitHub
   | gl(?:pat|dt|rt|cbt|ptt|ft|soat)-[\w-]{20,}              # GitLab
   | xox[abeoprs]-[A-Za-z0-9-]{10,} | xapp-\d-[A-Z0-9]+-\d+-[a-z0-9]+      # Slack
-  | sk-(?:proj-|svcacct-|admin-|ant-(?:api|admin)\d\d-|or-v1-|lf-)?[A-Za-z0-9_-]{20,} # OpenAI, Anthropic, OpenRouter
+  | sk-(?=[\w-]*[A-Z])(?=[\w-]*\d)(?:proj-|svcacct-|admin-|ant-(?:api|admin)\d\d-|or-v1-|lf-)?[\w-]{20,}  # OpenAI
   | (?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{16,} | whsec_[A-Za-z0-9+/=]{24,}     # Stripe
   | SG\.[\w-]{16,32}\.[\w-]{16,64}                          # SendGrid
   | (?:AC|SK)[0-9a-f]{32} | key-[0-9a-f]{32} | [0-9a-f]{32}-us\d{1,2}     # Twilio, Mailgun, Mailchimp

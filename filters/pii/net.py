@@ -28,8 +28,9 @@ SECURE_SHELL = {"git", "hg", "svn", "gitolite", "gitlab", "bzr", "aur", "gitea"}
 ESCAPED = re.compile(r"(?:%[0-9A-Fa-f]{2})+|u[0-9A-Fa-f]{4}|[nrt](?=[^.])")  # the first is %20, the others follow "\"
 MAILED = re.compile(r"\d{6,}\.\d+-\d+-(?=.)")  # git send-email's message id: time, process, number, address
 LISTED = re.compile(rb"(?i)(?:message-id|references|in-reply-to|mid|cid|/r|msgid)\W{1,3}$")  # ids of messages follow
+ARCHIVED = re.compile(rb"(?i)(?:lore\.kernel|lkml|/r/|msgid|message-id)\S*$")  # the middle of one, in a URL
 CREDENTIALS = re.compile(rb"://([^\s/:@\"'<>]*):([^\s/@\"'<>]+)$")
-NO_SECRET = re.compile(rb"(?i)^(?:[$%{\[*.x]|.*[{}$*]|pass|pw|secret|user|xxx|your|my|token)")
+NO_SECRET = re.compile(rb"(?i)^(?:[$%{\[*.x]|pw|secret|user|your|my|token)|[{}$*]|pass|contrase")
 
 
 @cache
@@ -44,7 +45,8 @@ def addresses(place: Place) -> Iterator[Span]:
     head = place.data[place.start : at]
     if b"://" in head and b"/" not in head.rpartition(b"://")[2]:
         found = CREDENTIALS.search(head)
-        if found and not NO_SECRET.match(found[2]):
+        host = place.data[at + 1 : place.end].decode("utf-8", "ignore").partition(":")[0]
+        if found and not NO_SECRET.search(found[2]) and not _is_placeholder("", host):
             yield Span(place.start + found.start(1), at, "url_credentials")
         return
     local = _local(head, place)
@@ -70,7 +72,7 @@ def _local(head: bytes, place: Place) -> str:
         escape = ESCAPED.match(local)
         if escape and (local[0] == "%" or place.before(start, 1) == b"\\"):
             local = local[escape.end() :]
-    if LISTED.search(place.before(start, 16)):
+    if LISTED.search(place.before(start, 16)) or ARCHIVED.search(place.before(start, 100)):
         return ""
     if local.startswith("_") and place.behind(place.end, 1) == b"_":  # emphasis of Markdown
         local = local[1:]
@@ -96,7 +98,7 @@ def _host_end(host: str) -> int:
 
 
 def _is_placeholder(local: str, host: str) -> bool:
-    labels = host.lower().split(".")
+    labels = ["", *host.lower().split(".")]
     return labels[-2] in PLACEHOLDERS or labels[-1] in ("example", "test", "invalid")
 
 
@@ -131,6 +133,7 @@ ASSIGNED = re.compile(
     rb"(?:[=~><!]=|[~^]|[A-Za-z][-/]|[.$#]|\xc2\xa7 ?)$"
 )  # numpy==1.2.3.4, Opera/9.80.1.2, foo-1.2.3.4
 GOES_ON = re.compile(rb"[A-Za-z0-9_%]|\.[a-z0-9]|-[A-Za-z]|-\d+(?![\d.])")  # 1.2.3.4.tar.gz, 1.2.3.4-rc1, 1.2.3.4-2
+TINY = 20  # below it a word nearby is not enough: it must stand right before the address
 SMALL = 64  # versions and sections count from small numbers; one in 256 addresses has no larger one
 
 
@@ -149,8 +152,8 @@ def ipv4(place: Place) -> Iterator[Span]:
     words = split(place.before(place.start, 24).decode("utf-8", "ignore"))[-1:]
     if words and words[0] in VERSION:
         return
-    doubtful = said < 0 or max(map(int, text.split("."))) < SMALL
-    if said > 0 or served or not doubtful:
+    named, largest = opinion("address_of", place, 1) > 0, max(map(int, text.split(".")))
+    if served or named or largest >= TINY and (said > 0 or largest >= SMALL and said == 0):
         yield Span(place.start, place.end, "ip")
 
 
@@ -174,6 +177,7 @@ _DOCUMENTED = {
     6: [ipaddress.ip_network(n) for n in ("2001:db8::/32", "3fff::/20", "::/96")],
 }
 
+NO_DEVICE = (b"00005e0053", b"0180c20000", b"01005e", b"3333")  # of documentation, of bridges, of groups
 CISCO = re.compile(rb"[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2}")
 MAC = re.compile(rb"[0-9A-Fa-f]{2}(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}(?:\1[0-9A-Fa-f]{2}\1[0-9A-Fa-f]{2})?")
 
@@ -207,8 +211,8 @@ def mac(place: Place) -> Iterator[Span]:
         return  # [.1FA2.001C.0002] of collation tables
     pairs = [int(digits[i : i + 2], 16) for i in range(0, len(digits), 2)]
     steps = {(b - a) % 256 for a, b in pairwise(pairs)}
-    if len(steps) == 1 or text.startswith(b"00:00:5e:00:53"):  # all alike, 00:11:22:33:44:55; of documentation
+    if len(steps) == 1 or digits.startswith(NO_DEVICE):  # all alike, 00:11:22:33:44:55
         return
-    if digits.isdigit() and not supported("mac", place):
+    if (digits.isdigit() or len(pairs) == 8) and not supported("mac", place):
         return
     yield Span(place.start, place.end, "mac")

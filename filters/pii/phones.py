@@ -20,8 +20,10 @@ CHINESE = re.compile(rb"(?:86[ -]?)?1[3-9]\d(?:\d{8}|([ -])\d{4}\1\d{4})")
 DATED = re.compile(rb"(?:19|20)\d\d([./-])\d{1,2}\1\d{1,2}(?!\d)|\d{1,2}([./])\d{1,2}\2(?:19|20)\d\d(?!\d)")
 YEARS = re.compile(rb"(?:1[5-9]|20)\d\d\D{1,3}(?:1[5-9]|20)\d\d")
 FICTION = re.compile(r"1?[2-9]\d\d55501\d\d$")  # numbers of films and manuals, and our own surrogates
+DECIMAL = re.compile(rb"\+?\d+\.\d+")
 BOOK = re.compile(rb"97[89][ -]")
 MAX_PIECES = 12
+NEAR = 3  # words: a number in one piece, or one that ends like a year, wants its word as near
 NONE, CALLED, SHAPED, VALID = range(4)  # how surely something is a number
 GLUED_BEFORE = re.compile(rb"[\w.,/%#&=*@<>\\~^$-]$|\xe2\x82\xac$")
 GLUED_BEHIND = re.compile(rb"\w|[.,:/-]\d|[%=*\\^]|[-/]\w|\(\w")
@@ -62,30 +64,41 @@ def _phone(place: Place, start: int, end: int, said: int, alone: bool) -> tuple[
     extension = EXTENSION.match(place.behind(end, 16))
     if (not extension and GLUED_BEHIND.match(place.behind(end, 3))) or DATED.match(text) or YEARS.fullmatch(text):
         return None, NONE
-    if FICTION.match(digits) or BOOK.match(text) or said < 0:
+    if (
+        FICTION.match(digits)
+        or BOOK.match(text)
+        or DECIMAL.fullmatch(text)
+        or said < 0
+        or text.count(b"(") != text.count(b")")
+    ):
         return None, NONE
     glued = GLUED_BEFORE.search(place.before(start, 1))
     if glued and not (said > 0 and glued[0] in b"=/#.<>*"):
         return None, NONE
     groups = re.findall(rb"\d+", text)
     quality = _is_phone(place, text, digits, groups, said > 0, alone)
-    if quality == NONE and said > 0 and _is_called_phone(text, digits, groups):
+    if quality == NONE and said > 0 and _is_called_phone(place, text, digits, groups):
         quality = CALLED
     end += extension.end() if extension else 0
     return (Span(start, end, "phone"), quality) if quality else (None, NONE)
 
 
-def _is_called_phone(text: bytes, digits: str, groups: list[bytes]) -> bool:
+def _is_called_phone(place: Place, text: bytes, digits: str, groups: list[bytes]) -> bool:
     """Is it written as a number that a word has named a phone?"""
-    if (len(digits) == 6 and len(groups) < 2) or len(digits) > 15:
+    if len(digits) > 15 or (len(digits) == 6 and (len(groups) != 3 or digits.startswith("00"))):
         return False
-    return len(groups) <= 7 and sum(len(group) == 1 for group in groups) <= 2 and text.count(b"/") <= 1
+    if len(groups) > 7 or sum(len(group) == 1 for group in groups) > 2 or len(groups[-1]) == 1:
+        return False
+    if text.count(b"/") > 1 or b" - " in text:
+        return False
+    dated = len(groups) == 2 and re.fullmatch(rb"(?:19|20)\d\d", groups[1])
+    return not (dated or len(groups) == 1) or opinion("phone", place, NEAR) > 0
 
 
 def _is_phone(place: Place, text: bytes, digits: str, groups: list[bytes], called: bool, alone: bool) -> int:
     """Is it a phone though no word says so, and how surely? Where a word does, fewer signs are enough."""
     if text.startswith((b"+", b"(+")):
-        return _international(digits, len(groups) > 1) if 8 <= len(digits) <= 15 else NONE
+        return _international(digits, len(groups) > 1 and len(groups[-1]) > 1) if 8 <= len(digits) <= 15 else NONE
     nanp = NANP.fullmatch(text)
     if nanp:
         area, exchange = nanp[1] or nanp[2], nanp[4]

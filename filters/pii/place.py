@@ -28,6 +28,7 @@ class Place:
     regions: tuple[str, ...] = ()  # ISO 3166 countries whose national phone numbers are read without a word for phone
     words: list[str] | None = None  # before it, once context.py has looked
     beside: str = ""  # the one right behind it
+    last: bool = False  # that one is the last of its line or clause
     wide: bool = False  # some of those before are of a script without spaces
 
     @property
