@@ -6,11 +6,39 @@ at a time instead, turned into their gradient while the cache holds them, and fo
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-IGNORED = -1  # a target that counts nothing
+from pretrain.packing import IGNORED
+
 LOGITS = 1 << 20  # of a block of rows: 128 at V = 8,192. 2^18 is 10 % slower there (thin products), 2^22 no faster
+
+
+class LanguageModel(nn.Module):
+    """Whatever gives each place a vector to multiply with ``output``. Called, it gives the loss.
+
+    inputs, targets and documents [B, T] -> nats summed over the targets. Targets that are IGNORED count nothing.
+    """
+
+    def hidden(self, inputs_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
+        """[B, T, D]"""
+        raise NotImplementedError
+
+    @property
+    def output(self) -> Tensor:
+        """[V, D]"""
+        raise NotImplementedError
+
+    def forward(self, inputs_BT: Tensor, targets_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
+        return summed_nats(self.hidden(inputs_BT, documents_BT), self.output, targets_BT)
+
+    def nats(self, inputs_BT: Tensor, targets_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
+        """float32[B, T]: what each target costs, 0 where it is IGNORED."""
+        return nats(self.hidden(inputs_BT, documents_BT), self.output, targets_BT)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """[…, D] -> […, V]"""
+        return F.linear(hidden, self.output)
 
 
 def nats(x_BTD: Tensor, output_VD: Tensor, targets_BT: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pretrain.loss import IGNORED, nats, summed_nats
+from pretrain.loss import LanguageModel
 from pretrain.shape import GATED, Shape
 
 
@@ -135,12 +135,8 @@ class Block(nn.Module):
         return x_BTD + self.dropout(self.mlp(self.mlp_norm(x_BTD)))
 
 
-class GPT(nn.Module):
-    """Called, it gives the loss: inputs, targets and documents [B, T] -> nats summed over the targets.
-
-    Targets that are IGNORED count nothing. ``documents`` numbers the document of each token within its row: tokens
-    then see their own document alone, and positions begin anew with each.
-    """
+class GPT(LanguageModel):
+    """``documents`` numbers the document of each token within its row: tokens see their own alone, placed from 0."""
 
     def __init__(self, shape: Shape, seed: int = 0):
         super().__init__()
@@ -186,19 +182,9 @@ class GPT(nn.Module):
         else:
             self.head.weight.zero_()
 
-    def forward(self, inputs_BT: Tensor, targets_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
-        return summed_nats(self.hidden(inputs_BT, documents_BT), self.output, targets_BT)
-
-    def nats(self, inputs_BT: Tensor, targets_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
-        """float32[B, T]: what each target costs, 0 where it is IGNORED."""
-        return nats(self.hidden(inputs_BT, documents_BT), self.output, targets_BT)
-
-    def logits(self, hidden: Tensor) -> Tensor:
-        """[…, D] -> [..., V], over the real vocabulary."""
-        return F.linear(hidden, self.output)
-
     @property
     def output(self) -> Tensor:
+        """[V, D]: of the real vocabulary."""
         return self.head.weight[: self.shape.vocab_size]
 
     def hidden(self, inputs_BT: Tensor, documents_BT: Tensor | None = None, cache: Cache | None = None) -> Tensor:
@@ -248,5 +234,3 @@ def first_of(documents_BT: Tensor) -> Tensor:
     begins_BT = F.pad(documents_BT[:, 1:] != documents_BT[:, :-1], (1, 0), value=True)
     return torch.where(begins_BT, at_BT, 0).cummax(1).values
 
-
-__all__ = ["GPT", "IGNORED", "Cache", "Shape"]
