@@ -8,6 +8,8 @@
 Nothing else is needed: order of rows, hidden tokens and dropout are functions of seed and step.
 """
 
+import shutil
+
 import orjson
 import torch
 from safetensors.torch import load, save
@@ -15,7 +17,7 @@ from torch import nn
 from upath import UPath
 
 from pipelines.errors import WorkError
-from pipelines.files import write_whole
+from pipelines.files import is_local, remove_leftovers, write_whole
 from pipelines.settings import read_settings
 from pretrain.loss import LanguageModel
 from pretrain.model import GPT
@@ -86,13 +88,13 @@ def load_model(folder: UPath) -> LanguageModel:
 def save_checkpoint(folder: UPath, step: int, model: nn.Module, optimizers: dict, state: dict, keep: int) -> None:
     """``step`` steps are done. Keeps the last ``keep`` checkpoints."""
     path = folder / f"{step:08}"
+    remove_leftovers(path)
     write_tensors(path / MODEL, weights(model))
     write_tensors(path / OPTIMIZER, _moments(model, optimizers))
     write_json(path / STATE, state)
     for old in checkpoints(folder)[:-keep]:
-        for name in (STATE, OPTIMIZER, MODEL):  # what says that it is whole goes first
-            (old / name).unlink()
-        old.rmdir()
+        (old / STATE).unlink()  # what says that it is whole goes first
+        shutil.rmtree(old) if is_local(old) else old.rmdir(recursive=True)
 
 
 def checkpoints(folder: UPath) -> list[UPath]:
@@ -107,7 +109,7 @@ def load_checkpoint(path: UPath, model: nn.Module, optimizers: dict) -> dict:
     for name, tensor in moments.items():
         kind, parameter, moment = _split(name)
         weight = named[parameter]
-        optimizers[kind].state[weight][moment] = tensor if moment == "step" else tensor.to(weight.device)
+        optimizers[kind].state[weight][moment] = tensor.to(weight.device)
     return orjson.loads((path / STATE).read_bytes())
 
 
