@@ -14,21 +14,25 @@ from typing import NamedTuple
 import numpy as np
 
 from pipelines.errors import InputError, RecipeError
+from pipelines.manifest import fingerprint
+from pipelines.tokens.shards import TokenShards
 from pretrain.masking import Masking
 from pretrain.packing import IGNORED, PACKINGS
 from pretrain.permute import permute
 
+LOOKED_AT = 1000  # documents, to see whether they begin with BOS
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tokens:
-    """The documents of one split as token ids, end to end; what a folder of token shards hands over.
+    """The documents of one split as token ids, end to end.
 
-    ``payloads`` are its shards in order, uint16 or uint32, usually memory maps: nothing is read before it is needed.
-    No document is split across two. ``ends`` counts tokens from the beginning of the first payload to the end of each
-    document, ``bytes`` is the UTF-8 size of the text that a document was made from: what bits per byte divide by.
+    ``payloads`` are its shards in order, usually memory maps: nothing is read before it is needed. No document is split
+    across two. ``ends`` counts tokens from the beginning of the first payload to the end of each document, ``bytes`` is
+    the UTF-8 size of the text that a document was made from, 0 where it is not known.
     """
 
-    payloads: tuple[np.ndarray, ...]
+    payloads: tuple[np.ndarray, ...]  # uint16 or uint32
     ends: np.ndarray  # int64[n], never falling
     bytes: np.ndarray  # int64[n]
     vocab_size: int
@@ -36,6 +40,30 @@ class Tokens:
     eos: int | None = None  # and ends with
     name: str = "tokens"  # where they lie, for messages
     fingerprint: str = ""  # of ids and tokenizer: a run goes on only with the tokens it began with
+
+    @classmethod
+    def of(cls, shards: TokenShards, split: str) -> "Tokens":
+        """One split of a folder of token shards."""
+        parts, about = shards.split(split), shards.about
+        payloads = tuple(part.ids for part in parts)
+        begins = np.cumsum([0, *(payload.size for payload in payloads)])
+        ends = [part.ends + begin for part, begin in zip(parts, begins, strict=False)]
+        files = shards.manifest.files
+        sums = [file["sha256"] for name, file in sorted(files.items()) if name.startswith(f"{split}-")]
+        boundary = about.get("boundary")
+        if boundary is None:  # imported: nothing says what stands around documents, but the ids do
+            firsts = (part.ids[np.concatenate(([0], part.ends[:-1]))[: part.ends.size][:LOOKED_AT]] for part in parts)
+            boundary = "prepend" if all((first == about["bos"]).all() for first in firsts) else "none"
+        return cls(
+            payloads=payloads,
+            ends=np.concatenate(ends) if ends else np.zeros(0, np.int64),
+            bytes=np.concatenate([part.bytes for part in parts]).astype(np.int64) if parts else np.zeros(0, np.int64),
+            vocab_size=shards.vocab_size,
+            bos=about["bos"] if boundary in ("prepend", "both") else None,
+            eos=about["eos"] if boundary in ("append", "both") else None,
+            name=f"{shards.folder} ({split})",
+            fingerprint=fingerprint(about["tokenizer"]["sha256"], shards.vocab_size, sums),
+        )
 
     def __post_init__(self):
         sizes = [payload.size for payload in self.payloads]

@@ -85,11 +85,14 @@ class World(NamedTuple):
             distributed.barrier()
 
 
+ALONE = World()
+
+
 @contextmanager
 def join_world(device: str):
     """The world that ``torchrun`` has started this process in: NCCL between GPUs, gloo between CPUs."""
     if "WORLD_SIZE" not in os.environ or os.environ["WORLD_SIZE"] == "1":
-        yield World()
+        yield ALONE
         return
     gpus = device != "cpu" and torch.cuda.is_available()
     distributed.init_process_group("nccl" if gpus else "gloo")

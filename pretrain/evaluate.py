@@ -8,7 +8,7 @@ import torch
 
 from pipelines.errors import RecipeError
 from pretrain.batches import IGNORED, Loader, Tokens, gather
-from pretrain.devices import World
+from pretrain.devices import ALONE, World
 from pretrain.loss import LanguageModel
 from pretrain.masking import Masking
 
@@ -28,9 +28,13 @@ class Scores:
         return float(self.nats.sum() / max(1, self.tokens.sum()))
 
     @property
-    def bits_per_byte(self) -> float:
-        """Comparable between tokenizers: all of the text is scored, and its bytes do not depend on tokens."""
-        return float(self.nats.sum() / (max(1, self.bytes.sum()) * math.log(2)))
+    def bits_per_byte(self) -> float | None:
+        """Comparable between tokenizers: all of the text is scored, and its bytes do not depend on tokens.
+
+        None where the bytes are not known, as of shards imported from other trainers.
+        """
+        size = int(self.bytes.sum())
+        return float(self.nats.sum() / (size * math.log(2))) if size else None
 
     @property
     def perplexity(self) -> float:
@@ -39,7 +43,7 @@ class Scores:
 
 @torch.no_grad()
 def window_loss(
-    model: LanguageModel, tokens: Tokens, context: int, world: World = World(), masking: Masking | None = None
+    model: LanguageModel, tokens: Tokens, context: int, world: World = ALONE, masking: Masking | None = None
 ) -> float:
     """Nats a target over all windows of the split, each target once: quick, and without a random number.
 
@@ -64,7 +68,7 @@ def window_loss(
 
 @torch.no_grad()
 def score_documents(
-    model: LanguageModel, tokens: Tokens, context: int, stride: int | None = None, world: World = World()
+    model: LanguageModel, tokens: Tokens, context: int, stride: int | None = None, world: World = ALONE
 ) -> Scores:
     """Score every token of every document, each document by itself.
 
@@ -75,7 +79,7 @@ def score_documents(
     """
     stride = stride or max(1, context // 2)
     if stride > context:
-        raise RecipeError(f"stride {stride} is above the context of {context}: tokens between windows would be left out")
+        raise RecipeError(f"stride {stride} is above the context of {context}: some tokens would be left out")
     model.eval()
     device = next(model.parameters()).device
     marker = tokens.eos if tokens.bos is None else None  # to put in front, where no document brings one

@@ -44,7 +44,7 @@ class Reader:
 
     def __init__(self, model: GPT, prompt: list[int], copies: int):
         if not model.shape.causal:
-            raise RecipeError("a masked language model (causal = false) does not continue text; train.objective next does")
+            raise RecipeError("a masked language model (causal = false) cannot continue text")
         self.model, self.copies = model, copies
         device = model.embedding.weight.device
         self.seen_BT = torch.tensor(prompt, device=device).expand(copies, -1)

@@ -167,8 +167,8 @@ class GPT(LanguageModel):
     def _initialise(self, generator: torch.Generator) -> None:
         """GPT-2's: N(0, 0.02), what feeds the residual stream smaller by √(2L); and a loss of ln V to begin with.
 
-        An output matrix of its own begins at 0. A tied one would predict the token just seen, by a logit of about
-        0.02 · D (15 for GPT-2, whose loss begins 0.2 too high): the last norm's gain is set so that it is 1.
+        An output matrix of its own begins at 0. A tied one would predict the token just seen, by a logit of 0.02 · D,
+        and scatter the others: the last norm's gain is lowered until each costs 0.02 nats (GPT-2 begins 0.2 too high).
         """
         for name, parameter in self.named_parameters():
             if parameter.ndim == 2:
@@ -178,7 +178,8 @@ class GPT(LanguageModel):
             elif name.endswith("bias"):
                 parameter.zero_()
         if self.shape.tied:
-            self.norm.weight.fill_(min(1.0, 1 / (0.02 * self.shape.width)))
+            width, own = self.shape.width, math.log1p(0.02 * self.shape.vocab_size)
+            self.norm.weight.fill_(min(1.0, own / (0.02 * width), 0.2 / (0.02 * math.sqrt(width))))
         else:
             self.head.weight.zero_()
 
@@ -233,4 +234,3 @@ def first_of(documents_BT: Tensor) -> Tensor:
     at_BT = torch.arange(documents_BT.shape[1], device=documents_BT.device).expand_as(documents_BT)
     begins_BT = F.pad(documents_BT[:, 1:] != documents_BT[:, :-1], (1, 0), value=True)
     return torch.where(begins_BT, at_BT, 0).cummax(1).values
-

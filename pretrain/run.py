@@ -13,7 +13,7 @@ from upath import UPath
 
 from pipelines.errors import RecipeError, WorkError
 from pipelines.files import write_whole
-from pipelines.manifest import MANIFEST, Manifest, Part, fingerprint
+from pipelines.manifest import Manifest, Part, fingerprint
 from pipelines.settings import Settings
 from pretrain.batches import Loader, Tokens
 from pretrain.checkpoint import MODEL, SHAPE, checkpoints, load_checkpoint, save_checkpoint, save_model, write_json
@@ -46,8 +46,8 @@ def pretrain(
     model: LanguageModel,
     training: Training,
     folder: UPath,
-    machine: Machine = Machine(),
-    saving: Saving = Saving(),
+    machine: Machine,
+    saving: Saving,
     told: Told = lambda line: None,
 ) -> dict:
     """Train ``model`` into ``folder`` and return the summary, which `SUMMARY` holds too.
@@ -96,7 +96,7 @@ class Run:
         self.validation, self.training, self.folder = validation, training, folder
         self.saving, self.told, self.world, self.scores = saving, told, world, None
         if training.batch < world.size:
-            raise RecipeError(f"train.batch {training.batch} is less than one sequence for each of {world.size} processes")
+            raise RecipeError(f"train.batch {training.batch} leaves some of {world.size} processes without a sequence")
         self.context, self.vocab_size = model.shape.context, model.shape.vocab_size
         self.masking = None
         if training.objective == "masked":
