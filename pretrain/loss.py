@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from pretrain.packing import IGNORED
 
-LOGITS = 1 << 20  # of a block of rows: 128 at V = 8,192. 2^18 is 10 % slower there (thin products), 2^22 no faster
+LOGITS = 1 << 20  # of a block of rows: 128 at V = 8,192. Training with 2^18 was 10 % slower there, with 2^16 40 %
 
 
 class LanguageModel(nn.Module):
@@ -26,34 +26,31 @@ class LanguageModel(nn.Module):
 
     @property
     def output(self) -> Tensor:
-        """[V, D]"""
+        """[V or more, D]: rows beyond the vocabulary are there for speed and mean nothing."""
         raise NotImplementedError
 
     def forward(self, inputs_BT: Tensor, targets_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
-        return summed_nats(self.hidden(inputs_BT, documents_BT), self.output, targets_BT)
+        hidden_BTD = self.hidden(inputs_BT, documents_BT)
+        if hidden_BTD.device.type == "cpu" and torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            return summed_nats(hidden_BTD, self.output[: self.shape.vocab_size], targets_BT)
+        return self._nats(hidden_BTD, targets_BT, "sum")
 
     def nats(self, inputs_BT: Tensor, targets_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
         """float32[B, T]: what each target costs, 0 where it is IGNORED."""
-        return nats(self.hidden(inputs_BT, documents_BT), self.output, targets_BT)
+        return self._nats(self.hidden(inputs_BT, documents_BT), targets_BT, "none").view_as(targets_BT)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """[…, D] -> […, V]"""
-        return F.linear(hidden, self.output)
+        return F.linear(hidden, self.output)[..., : self.shape.vocab_size]
 
-
-def nats(x_BTD: Tensor, output_VD: Tensor, targets_BT: Tensor) -> Tensor:
-    """float32[B, T]: the nats of each target, 0 where it is IGNORED."""
-    logits = F.linear(x_BTD, output_VD).float()
-    flat = F.cross_entropy(logits.flatten(0, 1), targets_BT.flatten(), ignore_index=IGNORED, reduction="none")
-    return flat.view_as(targets_BT)
+    def _nats(self, hidden_BTD: Tensor, targets_BT: Tensor, reduction: str) -> Tensor:
+        logits = self.logits(hidden_BTD).flatten(0, 1).float()
+        return F.cross_entropy(logits, targets_BT.flatten(), ignore_index=IGNORED, reduction=reduction)
 
 
 def summed_nats(x_BTD: Tensor, output_VD: Tensor, targets_BT: Tensor) -> Tensor:
-    """float32[]: the nats of all targets together."""
-    if x_BTD.device.type == "cpu" and torch.is_grad_enabled() and not torch.compiler.is_compiling():
-        return _SummedNats.apply(x_BTD.flatten(0, 1), output_VD, targets_BT.flatten())
-    logits = F.linear(x_BTD, output_VD).float()
-    return F.cross_entropy(logits.flatten(0, 1), targets_BT.flatten(), ignore_index=IGNORED, reduction="sum")
+    """float32[]: the nats of all targets together, for training on a CPU."""
+    return _SummedNats.apply(x_BTD.flatten(0, 1), output_VD, targets_BT.flatten())
 
 
 class _SummedNats(torch.autograd.Function):

@@ -185,8 +185,7 @@ class GPT(LanguageModel):
 
     @property
     def output(self) -> Tensor:
-        """[V, D]: of the real vocabulary."""
-        return self.head.weight[: self.shape.vocab_size]
+        return self.head.weight
 
     def hidden(self, inputs_BT: Tensor, documents_BT: Tensor | None = None, cache: Cache | None = None) -> Tensor:
         """[B, T, D] after the last norm. With a cache, inputs are what follows the tokens that it holds."""

@@ -64,7 +64,8 @@ class NGram:
         ids, place = _stream(tokens)
         probability = np.full(ids.size, 1 / self.vocab_size)
         previous = np.zeros(ids.size, np.int64)
-        for k in range(self.order):
+        orders = [k for k in range(self.order) if self.keys[k].size]  # short documents have no long grams
+        for k in orders:
             known = (place >= k) & (previous != UNSEEN)
             row = _find(self.keys[k], np.where(known, previous * self.vocab_size + ids, UNSEEN))
             own = np.where(row != UNSEEN, self.kept[k][row], 0.0)
@@ -81,5 +82,6 @@ def _stream(tokens: Tokens) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _find(table: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """The row of each key in a sorted table, UNSEEN where it is in none."""
     at = np.minimum(np.searchsorted(table, keys), table.size - 1)
     return np.where(table[at] == keys, at, UNSEEN)

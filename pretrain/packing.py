@@ -57,7 +57,7 @@ class Stream:
     def account(self) -> Account:
         targets = max(self.tokens - 1, 0)
         rows = -(-targets // self.context)
-        return Account(rows, targets, 0, rows * self.context - targets)
+        return Account(rows, targets, 0 if rows else self.tokens, rows * self.context - targets)
 
     def spans(self, row: int) -> list[Span]:
         start = row * self.context

@@ -24,7 +24,8 @@ from pretrain.loss import LanguageModel
 from pretrain.masking import Masking
 from pretrain.train import Guard, Trainer, Training
 
-RUN, LOG, SCORES, CURVE, SUMMARY = "run.json", "log.jsonl", "documents.parquet", "loss.png", "summary.json"
+RUN, LOG, CHECKPOINTS = "run.json", "log.jsonl", "checkpoints"
+SCORES, CURVE, SUMMARY = "documents.parquet", "loss.png", "summary.json"
 DONE = [MODEL, SHAPE, SCORES, SUMMARY]  # what a finished run holds that two runs write alike
 
 
@@ -59,12 +60,13 @@ def pretrain(
     told_settings = _settings(train, validation, model, training)
     identity = fingerprint(told_settings)
     with join_world(machine.device) as world:
-        if world.rank == 0:
-            _claim(folder, told_settings, identity)
-        world.wait()
         if (finished := Manifest.read(folder)) and finished.fingerprint == identity:
             return orjson.loads((folder / SUMMARY).read_bytes())
         run = Run(train, validation, model, training, folder, machine, saving, told, world)
+        if world.rank == 0:
+            _claim(folder, told_settings, identity)
+        world.wait()
+        run.resume()
         run.go()
         summary = run.finish()
         if world.rank == 0:
@@ -94,7 +96,8 @@ class Run:
 
     def __init__(self, train, validation, model, training, folder, machine, saving, told, world: World):
         self.validation, self.training, self.folder = validation, training, folder
-        self.saving, self.told, self.world, self.scores = saving, told, world, None
+        self.saving, self.world, self.scores = saving, world, None
+        self.told = told if world.rank == 0 else lambda line: None
         if training.batch < world.size:
             raise RecipeError(f"train.batch {training.batch} leaves some of {world.size} processes without a sequence")
         self.context, self.vocab_size = model.shape.context, model.shape.vocab_size
@@ -106,12 +109,10 @@ class Run:
             train, self.context, training.batch, training.seed, training.packing, self.masking, world.rank, world.size
         )
         self.guard, self.lines, self.first, self.pending = Guard(training.max_rise), [], 0, []
-        self._resume()
-        self.began, self.busy = perf_counter(), 0.0
 
-    def _resume(self) -> None:
-        """From the last checkpoint; the log is cut back to it."""
-        found = checkpoints(self.folder / "checkpoints")
+    def resume(self) -> None:
+        """Go back to the last checkpoint, and cut the log back to it."""
+        found = checkpoints(self.folder / CHECKPOINTS)
         if found:
             state = load_checkpoint(found[-1], self.trainer.model, self.trainer.optimizers)
             self.first = state["step"]
@@ -140,7 +141,7 @@ class Run:
                 position = self.loader.position(done)._asdict()
                 state = {"step": done, "data": position, "torch": torch.__version__}
                 model, optimizers = self.trainer.model, self.trainer.optimizers
-                save_checkpoint(self.folder / "checkpoints", done, model, optimizers, state, saving.keep)
+                save_checkpoint(self.folder / CHECKPOINTS, done, model, optimizers, state, saving.keep)
             if look or save:
                 self.since = perf_counter()
 
@@ -148,7 +149,6 @@ class Run:
         """Losses are asked for here and not at each step, which would make a GPU wait."""
         losses = [(number, loss.item(), norm.item()) for number, loss, norm in self.pending]
         seconds, count = perf_counter() - self.since, len(losses)
-        self.busy += seconds
         tokens = self.training.batch * self.context
         speed = {"tokens_per_second": round(count * tokens / seconds, 1)}
         if self.trainer.peak:
@@ -235,16 +235,19 @@ def _settings(train: Tokens, validation: Tokens | None, model: LanguageModel, tr
 
 
 def _claim(folder: UPath, settings: dict, identity: str) -> None:
-    """Make the folder this run's. Raises WorkError where it is another's, and names what differs."""
-    if (folder / RUN).exists():
+    """Make the folder this run's. Raises WorkError where it is another's, and names what differs.
+
+    A run that has neither ended nor reached a checkpoint has nothing to lose, and gives way.
+    """
+    begun = (folder / RUN).exists()
+    if begun and (checkpoints(folder / CHECKPOINTS) or Manifest.read(folder)):
         known = orjson.loads((folder / RUN).read_bytes())
         if known["fingerprint"] != identity:
-            differing = sorted(_differences(known["settings"], settings)) or ["the version of Gristmill"]
+            differing = sorted(_differences(known["settings"], settings)) or ["version of Gristmill"]
             raise WorkError(f"{folder} holds a run with another {differing[0]}; choose another --output or remove it")
-    elif folder.is_dir() and any(folder.iterdir()):
+    elif not begun and folder.is_dir() and any(folder.iterdir()):
         raise WorkError(f"{folder} holds files that are not a run's; choose another --output or empty it")
-    else:
-        write_json(folder / RUN, {"fingerprint": identity, "settings": settings})
+    write_json(folder / RUN, {"fingerprint": identity, "settings": settings})
 
 
 def _differences(a, b, path: str = "") -> set[str]:

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from pipelines.errors import Diverged
+from pipelines.errors import Diverged, RecipeError
 from pipelines.settings import Settings
 from pretrain.batches import Batch
 from pretrain.devices import Machine, World, peak_flops
@@ -72,10 +72,7 @@ class Trainer:
         total, parts = torch.zeros((), device=self.device), list(self._parts(batch))
         for part in parts:
             with self._alone(part is not parts[-1]):
-                with self.autocast():
-                    nats = self.net(*part)
-                (nats * (self.world.size / targets)).backward()  # processes' gradients are averaged
-            total += nats.detach()
+                total += self._learn(part, self.world.size / targets)  # processes' gradients are averaged
         self.world.sum(total)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.training.clip)
         lr = self.lr(number)
@@ -85,6 +82,17 @@ class Trainer:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         return total / targets, norm
+
+    def _learn(self, part: list[Tensor], weight: Tensor) -> Tensor:
+        """Add a micro-batch's gradients, so weighted, to those there; returns its nats."""
+        try:
+            with self.autocast():
+                nats = self.net(*part)
+            (nats * weight).backward()
+        except torch.OutOfMemoryError as error:
+            remedy = f"--set machine.micro={max(1, len(part[0]) // 2)} takes fewer at once"
+            raise RecipeError(f"{len(part[0])} sequences do not fit the memory of {self.device}; {remedy}") from error
+        return nats.detach()
 
     def lr(self, number: int) -> float:
         t = self.training

@@ -1,5 +1,7 @@
 """gristmill pretrain"""
 
+import os
+
 import click
 
 from flows.cli.options import console, settings_option
@@ -29,12 +31,14 @@ def pretrain(tokens, name, steps, output, start, changes, as_json):
     from flows.pretraining import train_model
 
     summary = train_model(tokens, name, steps, output, start, changes, show)
+    if os.environ.get("RANK", "0") != "0":  # the first process under torchrun speaks for all
+        return
     if as_json:
         return click.echo(orjson.dumps(summary, option=orjson.OPT_INDENT_2))
     packing = summary["packing"]
     rows = {
         "parameters": f"{summary['parameters']:,}",
-        "trained on": f"{summary['tokens']:,} tokens, {summary['epochs']:.2f} epochs",
+        "trained on": f"{summary['steps']:,} steps, {summary['tokens']:,} tokens, {summary['epochs']:.2f} epochs",
         "packing": f"{packing['kind']}: {packing['cropped']:,} tokens cropped, {packing['padded']:,} padded an epoch",
         "loss": f"{summary['loss']:.4f} nats a token, mean of the last steps",
     }
