@@ -89,7 +89,7 @@ class OurLoop:
     """The trainer and its loader; losses are asked for at the end, as a run does."""
 
     def __init__(self, shape: Shape, tokens: Tokens, batch: int, machine: Machine):
-        self.trainer = Trainer(GPT(shape), Training(batch=batch, steps=10**6), machine, ALONE)
+        self.trainer = Trainer(GPT(shape), Training(batch=batch, steps=10**6, optimizer="adamw"), machine, ALONE)
         self.loader, self.done = Loader(tokens, shape.context, batch), 0
 
     def steps(self, count: int) -> None:
@@ -125,12 +125,12 @@ def measure(name: str, vocab_size: int, batch: int, steps: int, rounds: int, mac
             plain.step()
         best["plain"] = min(best["plain"], clock() - began)
     size = batch * shape.context * steps
-    waiting = (ours.loader.waited - waited) / seconds
+    waiting, times = (ours.loader.waited - waited) / seconds, best["plain"] / best["ours"]
     peak = peak_flops(device)
     mfu = f", MFU {size * shape.flops_per_token() / best['ours'] / peak:.1%}" if peak else ""
     print(
         f"{name}, vocabulary {vocab_size:,}, {batch} x {shape.context}: {size / best['ours']:,.0f} tokens/s, "
-        f"plain loop {size / best['plain']:,.0f}, {best['plain'] / best['ours']:.2f} times; waiting for data {waiting:.2%}{mfu}",
+        f"plain loop {size / best['plain']:,.0f}, {times:.2f} times; waiting for data {waiting:.2%}{mfu}",
         flush=True,
     )
 

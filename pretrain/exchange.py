@@ -1,4 +1,6 @@
-"""Models to and from the folders of ``transformers``: ``config.json`` and safetensors, GPT-2's layout or Llama's."""
+"""Models from and to folders that others read: ``config.json`` and safetensors of ``transformers`` (GPT-2's layout or
+Llama's), and the checkpoints that OpenAI published.
+"""
 
 import orjson
 import torch
@@ -8,7 +10,7 @@ from upath import UPath
 from pipelines.errors import InputError, RecipeError
 from pipelines.settings import read_settings
 from pretrain.checkpoint import read_tensors, set_weights, weights, write_json, write_tensors
-from pretrain.layouts import gpt2, llama
+from pretrain.layouts import gpt2, llama, openai
 from pretrain.model import GPT
 from pretrain.shape import Shape
 
@@ -42,7 +44,10 @@ def export_model(model: GPT, folder: UPath) -> str:
 
 
 def import_model(folder: UPath) -> GPT:
-    """Read a model that ``transformers`` has saved, in one safetensors file or several."""
+    """Read a model that ``transformers`` has saved, in one safetensors file or several, or OpenAI's GPT-2."""
+    if (folder / openai.HPARAMS).exists():
+        shape = read_settings(Shape, openai.shape_of(folder), f"{folder / openai.HPARAMS}")
+        return build(shape, dict(openai.load(shape, openai.read_variables(folder))), f"{folder}")
     where = folder / CONFIG
     try:
         config = orjson.loads(where.read_bytes())

@@ -1,6 +1,8 @@
 """The same weights give the same logits here and in transformers, both ways."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,6 +19,7 @@ from pretrain.shape import PRESETS, Shape
 transformers = pytest.importorskip("transformers")
 pytestmark = pytest.mark.filterwarnings("ignore")  # theirs
 IDS = torch.arange(0, 40).reshape(2, 20) * 7 % 101
+GOLDEN = Path(__file__).parents[1] / "golden" / "gpt2-tensorflow"
 SIZES = {"vocab_size": 101, "bos_token_id": None, "eos_token_id": None}
 GPT2 = {**SIZES, "n_positions": 32, "n_embd": 48, "n_layer": 2, "n_head": 4}
 LLAMA = {
@@ -61,6 +64,23 @@ def test_logits_are_equal_after_import_and_after_export(theirs, tmp_path):
     assert not any(told.values()) and difference(back.eval(), ours) < 1e-4
     for name, tensor in back.state_dict().items():
         assert torch.equal(tensor, theirs.state_dict()[name]), name
+
+
+def test_openais_checkpoints_are_read():
+    """The golden files were written by TensorFlow 2.21 from a GPT-2 of transformers, whose logits lie beside them."""
+    ours = import_model(UPath(GOLDEN))
+    with torch.no_grad():
+        found = ours.logits(ours.hidden(torch.tensor([[3, 14, 15, 9, 26, 5, 35, 8]])))[0]
+    assert (found - torch.tensor(json.loads((GOLDEN / "logits.json").read_text()))).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize(("name", "words"), [("index", "does not end as"), ("data-00000-of-00001", "was cut short")])
+def test_openais_checkpoints_cut_short_are_one_line(name, words, tmp_path):
+    shutil.copytree(GOLDEN, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / f"model.ckpt.{name}"
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(InputError, match=words):
+        import_model(UPath(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["nano", "nano-gpt2", "nano-3m"])

@@ -31,7 +31,7 @@ CHILD = "import json, sys; from tests.pretrain.test_run import run; run(sys.argv
 
 
 def run(folder, pause=0.0, told=lambda line: None, shape=None, machine=None, **changes):
-    training = Training(**{"steps": STEPS, "batch": 4, "warmup": 3, "lr": 1e-2, **changes})
+    training = Training(**{"steps": STEPS, "batch": 4, "warmup": 3, "lr": 1e-2, "optimizer": "adamw", **changes})
     masked = training.objective == "masked"
     model = GPT(Shape(**{**SHAPE, "causal": not masked, **(shape or {})}))
     saving = Saving(evaluate_every=10, checkpoint_every=7, log_every=1)

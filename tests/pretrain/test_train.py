@@ -19,7 +19,7 @@ TOKENS = make_tokens([5, 40, 9, 200, 17, 3, 60, 2, 31] * 4)
 
 
 def losses(steps=4, machine=None, look=False, shape=SHAPE, **changes):
-    training = Training(**{"steps": steps, "batch": 32, "warmup": 2, "packing": "pad", **changes})
+    training = Training(**{"steps": steps, "batch": 32, "warmup": 2, "packing": "pad", "optimizer": "adamw", **changes})
     trainer = Trainer(GPT(shape), training, machine or Machine(), ALONE)
     loader, found = Loader(TOKENS, 16, training.batch, packing=training.packing), []
     for number, batch in enumerate(loader.batches(0, steps)):
