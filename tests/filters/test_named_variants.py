@@ -1,4 +1,4 @@
-"""NeMo Curator's, RedPajama-V2's and the Gopher paper's variants: the smallest documents on both sides of their lines."""
+"""Three named variants of Gopher: the smallest documents on both sides of their lines."""
 
 import numpy as np
 import pytest
