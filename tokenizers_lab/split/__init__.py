@@ -19,10 +19,10 @@ from pipelines.bits import inlined, kernel
 from pipelines.errors import RecipeError
 from pipelines.ragged import Ragged
 from pipelines.settings import nearest
-from tokenizers_lab.split.cl100k import cl100k
-from tokenizers_lab.split.deepseek import deepseek
-from tokenizers_lab.split.gpt2 import gpt2
-from tokenizers_lab.split.o200k import o200k
+from tokenizers_lab.split.cl100k import cl100k, cl100k_pattern
+from tokenizers_lab.split.deepseek import DEEPSEEK_PATTERNS, deepseek
+from tokenizers_lab.split.gpt2 import GPT2_PATTERN, gpt2
+from tokenizers_lab.split.o200k import O200K_PATTERN, o200k
 from tokenizers_lab.split.pattern import compiled, cut_by_pattern
 from tokenizers_lab.split.words import bert, metaspace, whitespace
 
@@ -45,6 +45,16 @@ O200K, GPT2, CL100K, TIKTOKEN, LLAMA3, QWEN2 = range(6)
 NANOCHAT, DEEPSEEK, WHITESPACE, BERT, METASPACE, NONE = range(6, 12)
 DROPS_SPACE = {"whitespace", "bert"}
 PATTERN = "regex:"
+PATTERNS = {  # the regexes of those that have them, each cutting what the ones before it left
+    "o200k": (O200K_PATTERN,),
+    "gpt2": (GPT2_PATTERN,),
+    "cl100k": (cl100k_pattern(3, False),),
+    "cl100k-tiktoken": (cl100k_pattern(3, True),),
+    "llama3": (cl100k_pattern(3, False),),
+    "qwen2": (cl100k_pattern(1, False),),
+    "nanochat": (cl100k_pattern(2, False),),
+    "deepseek-v3": DEEPSEEK_PATTERNS,
+}
 
 
 @inlined
@@ -85,7 +95,7 @@ SPLITS = {name: _scanner(number) for number, name in enumerate(NAMES)}
 
 
 class Pieces(NamedTuple):
-    """Piece p is ``data[offsets[p]:offsets[p + 1]]``; document d has those from ``documents[d]`` to ``documents[d + 1]``."""
+    """Piece p is ``data[offsets[p]:offsets[p + 1]]``; document d has ``documents[d]`` to ``documents[d + 1]``."""
 
     documents: np.ndarray  # int64[n + 1]
     offsets: np.ndarray  # int64[m + 1]: where pieces begin and, last, where the text ends

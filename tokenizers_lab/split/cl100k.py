@@ -1,8 +1,4 @@
-"""GPT-4's split and its relatives: a word takes any sign before it, numbers are cut, signs take their line's end.
-
-``(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*``
-``|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+``
-"""
+"""GPT-4's split and its relatives: a word takes any sign before it, numbers are cut, signs take their line's end."""
 
 from pipelines.bits import inlined
 from tokenizers_lab.characters import NEWLINE, NUMBER, kind_at
@@ -19,6 +15,16 @@ from tokenizers_lab.split.runs import (
     space_piece,
     up_to,
 )
+
+
+def cl100k_pattern(digits: int, whole_end: bool) -> str:
+    """The split as a regex, in the spelling that means the same to Rust's, Python's and Ruby's engines."""
+    number = rf"\p{{N}}{{1,{digits}}}" if digits > 1 else r"\p{N}"
+    end = r"\s+\z|" if whole_end else ""
+    return (
+        rf"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|{number}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*"
+        rf"|{end}\s*[\r\n]+|\s+(?!\S)|\s+"
+    )
 
 
 @inlined

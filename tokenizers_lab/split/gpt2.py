@@ -1,11 +1,10 @@
-"""GPT-2's split, also of r50k and p50k: words with the space before them, numbers, signs, white space.
-
-``'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+``
-"""
+"""GPT-2's split, also of r50k and p50k: words with the space before them, numbers, signs, white space."""
 
 from pipelines.bits import inlined
 from tokenizers_lab.characters import NUMBER, kind_at
 from tokenizers_lab.split.runs import BLANK, LETTERS, SPACES, WORDS, contraction, is_in, letters, run_of, space_piece
+
+GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
 
 @inlined

@@ -1,9 +1,5 @@
 """GPT-4o's split, the default of new tokenizers: words keep their combining marks, and a capital begins a word.
 
-``[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?``
-``|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?``
-``|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+``
-
 GPT-2's and GPT-4's rules cut a word at each mark: 2.3 bytes a token of vowelled Arabic against 5.2 with this one.
 """
 
@@ -11,7 +7,6 @@ from pipelines.bits import inlined, kernel
 from tokenizers_lab.characters import LETTER, LOWER, MARK, NEWLINE, NUMBER, UPPER, kind_at
 from tokenizers_lab.split.runs import (
     BLANK,
-    LETTERS,
     SPACES,
     WORDS,
     contraction,
@@ -22,6 +17,11 @@ from tokenizers_lab.split.runs import (
     up_to,
 )
 
+O200K_PATTERN = (
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 CASELESS = 1 << LETTER | 1 << MARK  # Lm, Lo, M: in both of the pattern's classes
 CAPITALS = 1 << UPPER | CASELESS
 SMALL = 1 << LOWER | CASELESS
@@ -60,7 +60,7 @@ def with_contraction(data, at, stop):
 def o200k(data, at, stop, digits):
     """The end of the piece that begins at ``at`` < ``stop``; at most ``digits`` in a number."""
     kind, begin = kind_at(data, at, stop)
-    if is_in(kind, LETTERS):
+    if is_in(kind, CAPITALS | SMALL):  # a mark before a word would be its sign, but is as well its beginning
         return with_contraction(data, word(data, at, stop), stop)
     if kind == NUMBER:
         return up_to(digits - 1, data, begin, stop) if digits > 1 else begin
@@ -68,8 +68,6 @@ def o200k(data, at, stop, digits):
         end = word(data, begin, stop)
         if end >= 0:
             return with_contraction(data, end, stop)
-        if kind == MARK:
-            return with_contraction(data, begin, stop)
     if not is_in(kind, SPACES):
         return newlines(data, run_of(~WORDS, data, begin, stop), stop, True)
     if data[at] == BLANK and begin < stop:
