@@ -57,7 +57,7 @@ def cost(ids, pieces, values, unknown, text):
             stop = len(text) if following is None else None
             while True:
                 total, at = total + unknown, at + 1
-                if stop is None and text.startswith(following, at) or at == stop:
+                if (stop is None and text.startswith(following, at)) or at == stop:
                     break
     assert at == len(text)
     return total
@@ -78,9 +78,9 @@ def models(tmp_path_factory):
     (folder / "text").write_text("\n".join(lines))
     for fallback in (False, True):
         sentencepiece.SentencePieceTrainer.train(
-            input=str(folder / "text"), model_prefix=str(folder / "m"), vocab_size=320 if fallback else 64, minloglevel=2,
+            input=str(folder / "text"), model_prefix=str(folder / "m"), vocab_size=320 if fallback else 64,
             model_type="unigram", character_coverage=1.0, normalization_rule_name="identity", byte_fallback=fallback,
-            hard_vocab_limit=False, num_threads=1,
+            hard_vocab_limit=False, num_threads=1, minloglevel=2,
         )  # fmt: skip
         theirs = sentencepiece.SentencePieceProcessor(model_file=str(folder / "m.model"))
         ids = range(theirs.get_piece_size())
