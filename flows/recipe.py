@@ -8,12 +8,13 @@ from dedup.contamination import Contamination
 from dedup.documents import NearDuplicates
 from dedup.exact import Exact
 from dedup.sentences import Repeats
+from dedup.substrings import Substrings
 from filters.registry import FILTERS, variant_of
 from pipelines.errors import RecipeError
 from pipelines.ingest import InputSettings
 from pipelines.settings import Settings, nearest, read_settings
 
-CORPUS_STEPS = (Exact, NearDuplicates, Repeats, Contamination)
+CORPUS_STEPS = (Exact, NearDuplicates, Repeats, Substrings, Contamination)
 STEPS: dict[str, type[Settings]] = {**FILTERS, **{step.NAME: step for step in CORPUS_STEPS}}
 
 
