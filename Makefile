@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: install run test lint lock peers
+.PHONY: install run test lint lock peers interop
 
 install: .venv/installed
 
@@ -17,7 +17,7 @@ install: .venv/installed
 lock:
 	$(PYTHON) -m venv --clear build/lock
 	build/lock/bin/python -m pip install --quiet --disable-pip-version-check '.[dev,spacy]'
-	build/lock/bin/python -m pip freeze --all --exclude pip --exclude gristmill > requirements.lock
+	build/lock/bin/python -m pip freeze --all --exclude pip --exclude gristmill | sed 's/+cpu$$//' > requirements.lock
 
 run: install
 	$(BIN)/gristmill demo --output demo
@@ -36,3 +36,10 @@ lint: install
 peers:
 	$(PYTHON) -m venv build/peers/.venv
 	build/peers/.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/peers.txt
+
+# The trainers' readers of token files, each in an environment of its own: their pins do not meet.
+interop:
+	for client in megatron:megatron-core==0.16.1 litdata:litdata==0.2.76 mds:mosaicml-streaming==0.13.0 \
+		"datatrove:datatrove==0.10.1 xxhash==3.8.2 tokenizers"; do \
+		$(PYTHON) -m venv build/interop/$${client%%:*} && build/interop/$${client%%:*}/bin/python -m pip install --quiet \
+		--disable-pip-version-check torch==2.13.0 $${client#*:}; done

@@ -30,6 +30,13 @@ U = np.uint64
 DOT = ord(".")
 DOTS, WIDE_DOTS = (U(int.from_bytes(dots.encode(), "little")) for dots in ("...", "…"))
 WWW = U(int.from_bytes(b"www.", "little"))
+# English words that a full stop belongs to. Without them a novel in which Mr. and Mrs. speak has 1 % more marks.
+TITLES = "Adm Bros Co Corp Dr Gen Gov Inc Jr Ltd Messrs Mr Mrs Ms Mt Prof Rep Rev Sen St co vs"
+MONTHS = "Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec"
+STATES = """Ak Ala Ariz Ark Calif Colo Conn Del Fla Ga Ia Id Ill Ind Kan Kans Ky La Mass Md Mich Minn Miss Mo Mont Neb
+Nebr Nev Okla Ore Pa Tenn Va Wash Wis"""
+ABBREVIATIONS = f"{TITLES} {MONTHS} {STATES}".split()
+PACKED = np.sort(np.array([int.from_bytes(word.encode(), "little") for word in ABBREVIATIONS], np.uint64))
 ASCII_LETTER = np.array([chr(i).isalpha() and i < 128 for i in range(256)])
 
 # Roles of ASCII marks at the ends of a chunk, and inside it.
@@ -162,6 +169,23 @@ def _stands_alone(code, kind):
 
 
 @kernel
+def is_abbreviation(data, begin, stop):
+    """Is ``data[begin:stop]`` a word that the full stop behind it belongs to?"""
+    size = stop - begin
+    if size < 2 or size > 6:
+        return False
+    word = load_short(data, begin, size)
+    low, high = 0, PACKED.size
+    while low < high:
+        middle = (low + high) // 2
+        if PACKED[middle] < word:
+            low = middle + 1
+        else:
+            high = middle
+    return low < PACKED.size and PACKED[low] == word
+
+
+@kernel
 def _back(data, begin, stop):
     """Where the marks at the back of a chunk begin."""
     at = back = stop
@@ -177,7 +201,9 @@ def _back(data, begin, stop):
                 if previous == DOT:
                     while before > begin and data[before - 1] == DOT:
                         before -= 1
-                elif ASCII_LETTER[previous] and (before - 1 == begin or data[before - 2] == DOT):
+                elif (ASCII_LETTER[previous] and (before - 1 == begin or data[before - 2] == DOT)) or is_abbreviation(
+                    data, begin, before
+                ):
                     break
             elif UNIT[code]:
                 if not 48 <= previous < 58:

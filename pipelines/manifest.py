@@ -99,11 +99,12 @@ def record(folder: UPath, name: str, part: Part) -> None:
 def reopen(folder: UPath, wanted: dict[str, str]) -> dict[str, Part]:
     """Prepare ``folder`` for the parts ``{name: fingerprint}`` and return those that are there already.
 
-    Whatever else lies there (parts of another recipe, half-written files) is removed, in an order that a kill at
+    Whatever other files lie there (parts of another recipe, half-written ones) are removed, in an order that a kill at
     any moment leaves nothing that could be taken for a finished part.
     """
     manifest, records = Manifest.read(folder), folder / PROGRESS
-    if not manifest and not records.exists() and folder.is_dir() and any(folder.iterdir()):
+    ours = manifest or records.exists() or not folder.is_dir()
+    if not ours and any(path.is_file() for path in folder.iterdir()):
         raise WorkError(f"{folder} holds files that are not Gristmill's; choose another --output or empty it")
     with write_whole(records / "started"):  # from now on the folder is known as ours
         pass

@@ -37,6 +37,11 @@ def work_options(command):
     return command
 
 
+def settings_option(tables: str):
+    """``--set TABLE.SETTING=VALUE`` for commands without a recipe."""
+    return click.option("--set", "changes", multiple=True, metavar="TABLE.SETTING=VALUE", help=f"Table: {tables}.")
+
+
 work_folder = click.option("--work", "work", default="work", show_default=True, metavar="WORK", help="The work folder.")
 
 

@@ -6,6 +6,7 @@ import unicodedata
 import unicodedata2
 
 from filters import words as fast
+from filters.chunks import ABBREVIATIONS
 from pipelines.make_unicode_tables import character_class
 from pipelines.utf8 import (
     DIGIT,
@@ -122,7 +123,7 @@ def opens(text: str, at: int) -> bool:
 def closes(text: str, front: int, back: int) -> bool:
     character, before = text[back - 1], text[front : back - 1]
     if character == ".":
-        return before.endswith(".") or not re.search(r"(\A|\.)[A-Za-z]\Z", before)
+        return before.endswith(".") or not (re.search(r"(\A|\.)[A-Za-z]\Z", before) or before in ABBREVIATIONS)
     if character in "%$+":
         return bool(re.search(r"[0-9]\Z", before))
     return character in ",:;!?()[]{}<>_#*&'\"`=" or stands_alone(character)

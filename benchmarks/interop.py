@@ -1,0 +1,127 @@
+"""Every export read back by its real client: ``python -m benchmarks.interop TOKENS``, once ``make interop`` has run.
+
+The clients do not share an environment (mosaicml-streaming wants transformers below 5, datatrove above), so each has
+its own. Printed is, for each format, how many documents and tokens the client found, and whether they are ours.
+OLMo-core's and nanoGPT's loaders are a ``memmap`` of the whole file, llm.c's a header and the rest: they are read so.
+"""
+
+import argparse
+import hashlib
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from upath import UPath
+
+from pipelines.tokens.export import export
+from pipelines.tokens.shards import TokenShards
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Each prints: documents tokens digest, over the documents of all training shards in order; 0 documents: boundaries
+# are no part of what the client sees.
+TELL = """
+import hashlib, sys
+import numpy as np
+from pathlib import Path
+folder, kind = Path(sys.argv[1]), sys.argv[2]
+digest, documents, tokens = hashlib.sha256(), 0, 0
+def tell(ids, boundary=True):
+    global documents, tokens
+    digest.update(np.ascontiguousarray(ids).astype(kind).tobytes() + (b"|" if boundary else b""))
+    documents += boundary
+    tokens += len(ids)
+"""
+CLIENTS = {
+    "megatron": """
+from megatron.core.datasets.indexed_dataset import IndexedDataset
+for path in sorted(folder.glob("train-*.idx")):
+    data = IndexedDataset(str(path.with_suffix("")))
+    for i in range(len(data.document_indices) - 1):
+        tell(data[i])
+""",
+    "datatrove": """
+from datatrove.utils.dataset import DatatroveFileDataset
+from datatrove.pipeline.tokens.merger import load_doc_ends
+for path in sorted(folder.glob("train-*.ds")):
+    with open(f"{path}.index", "rb") as file:
+        ends = load_doc_ends(file)
+    data = DatatroveFileDataset(str(path), seq_len=255, token_size=np.dtype(kind).itemsize)
+    ids = np.concatenate([data[i]["input_ids"].numpy() for i in range(len(data))])
+    whole = np.fromfile(path, kind)
+    assert (ids == whole[: len(ids)]).all() and len(whole) - len(ids) < 256  # its windows drop the tail
+    for a, b in zip([0, *ends[:-1]], ends):
+        tell(whole[a:b])
+""",
+    "litdata": """
+from litdata import StreamingDataset
+from litdata.streaming.item_loader import TokensLoader
+data = StreamingDataset(str(folder / "train"), item_loader=TokensLoader(block_size=1), shuffle=False, drop_last=False)
+tell(np.concatenate([np.asarray(data[i]) for i in range(len(data))]), boundary=False)
+""",
+    "mds": """
+import torch  # torchvision, which it imports, asks for operators that a wheel beside torch for CPUs lacks
+torch.library.register_fake = lambda name: lambda function: function
+from streaming import StreamingDataset
+data = StreamingDataset(local=str(folder / "train"), batch_size=1, shuffle=False)
+for i in range(len(data)):
+    tell(data[i]["tokens"])
+""",
+    "olmo": """
+import csv, gzip
+for path in sorted(folder.glob("train-*.npy")):
+    ids = np.memmap(path, mode="r", dtype=kind)
+    with gzip.open(path.with_suffix(".csv.gz"), "rt", newline="") as file:
+        for start, end, _ in csv.reader(file):
+            tell(ids[int(start):int(end)])
+""",
+    "nanogpt": """
+tell(np.memmap(folder / "train.bin", dtype=np.uint16, mode="r"), boundary=False)
+""",
+    "llmc": """
+for path in sorted(folder.glob("train-*.bin")):
+    header = np.fromfile(path, np.int32, 256)
+    assert header[0] in (20240520, 20240801) and path.stat().st_size == 1024 + header[2] * np.dtype(kind).itemsize
+    tell(np.fromfile(path, kind, offset=1024), boundary=False)
+""",
+}
+
+
+def ours(tokens: TokenShards, boundary: bool) -> tuple[int, int, str]:
+    digest, documents, count = hashlib.sha256(), 0, 0
+    for shard in tokens.split():
+        first = 0
+        for end in shard.ends.tolist() if boundary else [shard.ids.size]:
+            digest.update(shard.ids[first:end].tobytes() + (b"|" if boundary else b""))
+            documents, count, first = documents + boundary, count + end - first, end
+    return documents, count, digest.hexdigest()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.interop", description=__doc__)
+    parser.add_argument("tokens")
+    parser.add_argument("--environments", type=Path, default=ROOT / "build" / "interop")
+    arguments = parser.parse_args()
+    tokens, failed = TokenShards(UPath(arguments.tokens)), False
+    print(f"{'format':10} {'documents':>10} {'tokens':>12}  same")
+    for format, client in CLIENTS.items():
+        python = arguments.environments / format / "bin" / "python"
+        python = python if python.exists() or format in ("megatron", "litdata", "mds", "datatrove") else sys.executable
+        with tempfile.TemporaryDirectory() as folder:
+            export(tokens, format, UPath(folder))
+            command = [str(python), "-c", TELL + client + "\nprint(documents, tokens, digest.hexdigest())"]
+            said = subprocess.run([*command, folder, tokens.about["dtype"]], capture_output=True, text=True)
+        if said.returncode:
+            print(f"{format:10} {said.stderr.strip().splitlines()[-1][:150]}")
+            failed = True
+            continue
+        documents, count, digest = said.stdout.split("\n")[-2].split()
+        same = (int(documents), int(count), digest) == ours(tokens, boundary=int(documents) > 0)
+        failed |= not same
+        print(f"{format:10} {int(documents):>10,} {int(count):>12,}  {'yes' if same else 'NO'}")
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()

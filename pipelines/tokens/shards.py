@@ -1,0 +1,124 @@
+"""Token shards as their readers see them: checked when they are opened, mapped and not read."""
+
+from bisect import bisect_right
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from upath import UPath
+
+from pipelines.errors import WorkError
+from pipelines.files import checksum
+from pipelines.manifest import Manifest
+from pipelines.schema import ID, SOURCE
+from pipelines.shards import read_shard
+from pipelines.tokens.gather import BYTES, ENDS, PAYLOAD
+from pipelines.tokens.settings import TRAIN
+
+
+class Place(NamedTuple):
+    """Where a token comes from."""
+
+    id: str  # of the document
+    source: str
+    document: int  # its number in the shard
+    first: int  # positions in the shard: the document is first <= position < stop
+    stop: int
+
+
+class TokenShard:
+    """One shard: ``ids``, ``ends`` of its documents in ids, ``bytes`` of their texts."""
+
+    def __init__(self, folder: UPath, name: str, dtype: str):
+        self.folder, self.name, self.dtype = folder, name, np.dtype(dtype)
+
+    @cached_property
+    def ids(self) -> np.ndarray:
+        """uint16 or uint32 [tokens], mapped."""
+        return self._map(PAYLOAD, self.dtype)
+
+    @cached_property
+    def ends(self) -> np.ndarray:
+        """int64 [documents], rising: document d is ids[ends[d - 1]:ends[d]]."""
+        return self._map(ENDS, np.dtype("<u8")).astype(np.int64)
+
+    @cached_property
+    def bytes(self) -> np.ndarray:
+        """uint32 [documents]: bytes of UTF-8 of the text each was made of."""
+        return self._map(BYTES, np.dtype("<u4"))
+
+    @cached_property
+    def documents(self) -> pa.Table:
+        """Their ids and sources."""
+        return read_shard(self.folder / f"{self.name}.parquet")
+
+    def trace(self, position: int) -> Place:
+        """The document of the token at ``position``; raises WorkError beyond the shard."""
+        if not 0 <= position < self.ids.size:
+            raise WorkError(f"{self.name} has positions 0 to {self.ids.size - 1:,}, found {position:,}")
+        document = bisect_right(self.ends, position)
+        row = self.documents.slice(document, 1).to_pylist()[0]
+        first = int(self.ends[document - 1]) if document else 0
+        return Place(row[ID], row[SOURCE], document, first, int(self.ends[document]))
+
+    def check(self, vocab_size: int, files: dict[str, dict]) -> None:
+        """Read everything: checksums, the largest id, ends that rise to the last token."""
+        for name, file in files.items():
+            if checksum(self.folder / name) != file["sha256"]:
+                raise WorkError(f"{self.folder / name} is damaged: its checksum is not the manifest's; make it again")
+        largest = int(self.ids.max(initial=0))
+        if largest >= vocab_size:
+            raise WorkError(f"{self.folder / self.name}{PAYLOAD} holds id {largest}, of a vocabulary of {vocab_size:,}")
+        if self.ends.size and (self.ends[-1] != self.ids.size or (np.diff(self.ends) < 0).any()):
+            raise WorkError(f"{self.folder / self.name}{ENDS} does not fit its ids; make the shard again")
+
+    def _map(self, suffix: str, dtype: np.dtype) -> np.ndarray:
+        path = self.folder / f"{self.name}{suffix}"
+        return np.memmap(str(path), dtype, "r") if path.stat().st_size else np.empty(0, dtype)
+
+
+class TokenShards:
+    """A finished folder of token shards. Raises WorkError where it is none, or a file is missing or cut short."""
+
+    def __init__(self, folder: UPath, tokenizer: str | None = None):
+        """``tokenizer`` is the SHA-256 of the file that the shards must have been made with."""
+        manifest = Manifest.read(folder)
+        if manifest is None or "vocab_size" not in manifest.settings:
+            raise WorkError(f"{folder} holds no token shards; `gristmill tokenize CORPUS --output {folder}` makes them")
+        self.folder, self.about, self.manifest = folder, manifest.settings, manifest
+        for name, file in manifest.files.items():
+            size = (folder / name).stat().st_size if (folder / name).exists() else None
+            if size != file["bytes"]:
+                found = "is missing" if size is None else f"has {size:,} bytes"
+                raise WorkError(f"{folder / name} {found}, expected {file['bytes']:,}; make the shards again")
+        made_with = self.about["tokenizer"]["sha256"]
+        if tokenizer and tokenizer != made_with:
+            raise WorkError(f"{folder} was made with another tokenizer ({made_with[:12]}…, not {tokenizer[:12]}…)")
+
+    @property
+    def vocab_size(self) -> int:
+        return self.about["vocab_size"]
+
+    @property
+    def tokenizer(self) -> UPath:
+        """The copy of the tokenizer's file."""
+        return self.folder / self.about["tokenizer"]["file"]
+
+    def names(self, split: str | None = None) -> list[str]:
+        """The shards of a split, or of all."""
+        payloads = sorted(name.removesuffix(PAYLOAD) for name in self.manifest.files if name.endswith(PAYLOAD))
+        return [name for name in payloads if split is None or name.startswith(f"{split}-")]
+
+    def shard(self, name: str) -> TokenShard:
+        if name not in self.names():
+            raise WorkError(f"{self.folder} has no shard {name!r}; it has {', '.join(self.names())}")
+        return TokenShard(self.folder, name, self.about["dtype"])
+
+    def split(self, split: str = TRAIN) -> list[TokenShard]:
+        return [self.shard(name) for name in self.names(split)]
+
+    def check(self) -> None:
+        """Read every shard and compare it with the manifest; raises WorkError at the first that does not fit."""
+        for name in self.names():
+            self.shard(name).check(self.vocab_size, self.manifest.parts[name].files)

@@ -1,0 +1,111 @@
+"""The two steps from documents to token shards: encode every shard, gather what belongs together."""
+
+import hashlib
+from collections import Counter
+from typing import Protocol
+
+from upath import UPath
+
+from pipelines.errors import RecipeError
+from pipelines.files import write_whole
+from pipelines.manifest import Manifest, fingerprint
+from pipelines.ragged import Ragged
+from pipelines.schema import SOURCE
+from pipelines.shards import read_shard
+from pipelines.step import Job, Output, Step, Wrote
+from pipelines.tokens.encode import IDS, Vocabulary, encode_shard
+from pipelines.tokens.gather import gather_shard, of_validation, stretches
+from pipelines.tokens.mixing import Source, mix
+from pipelines.tokens.settings import TRAIN, VALIDATION, TokenSettings
+
+FORMAT = 1
+TOKENIZER = "tokenizer"  # the part that holds a copy of the tokenizer's file
+
+
+class Coder(Protocol):
+    """A tokenizer as workers get it: it pickles, and reads its file where it is used."""
+
+    vocabulary: Vocabulary
+    file: UPath
+
+    def __call__(self, text: Ragged) -> Ragged: ...
+
+
+def encode_step(shards: dict[UPath, dict], coder: Coder, tokens: UPath) -> Step:
+    """``tokens/encoded``: the shards (path -> what its manifest says of it) as ids, one job each."""
+    folder, jobs = tokens / "encoded", []
+    for n, (shard, file) in enumerate(shards.items()):
+        made_of = fingerprint(file["sha256"], coder.vocabulary.sha256, FORMAT)
+        output = Output(folder, f"part-{n:05d}", made_of)
+        jobs.append(Job(_encode, (shard, coder), (output,), file["bytes"]))
+    return Step("encode", {folder: {"tokenizer": coder.vocabulary.sha256}}, jobs)
+
+
+def _encode(shard: UPath, coder: Coder, outputs: tuple[Output, ...]) -> list[Wrote]:
+    return [encode_shard(shard, coder.vocabulary, coder, outputs[0])]
+
+
+def gather_step(tokens: UPath, coder: Coder, settings: TokenSettings) -> Step:
+    """``tokens`` itself, once the encoded parts are there: shards of both splits and a copy of the tokenizer."""
+    vocabulary = coder.vocabulary
+    for id, edge in ((vocabulary.bos, ("prepend", "both")), (vocabulary.eos, ("append", "both"))):
+        if id is None and settings.boundary in edge:
+            name = "BOS" if "prepend" in edge else "EOS"
+            raise RecipeError(f"boundary = {settings.boundary!r} needs a tokenizer with a special token for {name}")
+    folder, encoded = tokens / "encoded", Manifest.read(tokens / "encoded")
+    parts = sorted(name.removesuffix(IDS) for name in encoded.files if name.endswith(IDS))
+    there, sources = survey(folder, parts, settings, edge_ids(settings))
+    epochs = {source.name: source.epochs for source in sources}
+    made_of = fingerprint(sorted(file["sha256"] for file in encoded.files.values()), settings.model_dump(mode="json"))
+    jobs = [Job(_copy, (coder.file,), (Output(tokens, TOKENIZER, vocabulary.sha256),))]
+    for stretch in stretches(there, settings):
+        args = (folder, parts, stretch, vocabulary, settings, epochs)
+        output = Output(tokens, stretch.name, fingerprint(made_of, *stretch))
+        size = (stretch.last - stretch.first) * there[stretch.split] >> 64
+        jobs.append(Job(gather_shard, args, (output,), size * vocabulary.dtype.itemsize))
+    about = {
+        "format": FORMAT,
+        "dtype": vocabulary.dtype.str,
+        "vocab_size": vocabulary.size,
+        "bos": vocabulary.bos,
+        "eos": vocabulary.eos,
+        "tokenizer": {"file": coder.file.name, "sha256": vocabulary.sha256},
+        "mixture": [source._asdict() for source in sources],
+        **settings.model_dump(mode="json"),
+    }
+    return Step("gather", {tokens: about}, jobs)
+
+
+def edge_ids(settings: TokenSettings) -> int:
+    """How many ids stand around a document."""
+    return {"none": 0, "prepend": 1, "append": 1, "both": 2}[settings.boundary]
+
+
+def survey(folder: UPath, parts: list[str], settings: TokenSettings, edge: int) -> tuple[dict[str, int], list[Source]]:
+    """Tokens that go into each split, and the mixture of the training split."""
+    tokens, documents, held_out = Counter(), Counter(), 0
+    for part in parts:
+        table = read_shard(folder / f"{part}.parquet", [SOURCE, "hash", "tokens"])
+        sizes, held = table["tokens"].to_numpy() + edge, of_validation(table["hash"].to_numpy(), settings.validation)
+        held_out += int(sizes[held].sum())
+        sources = table[SOURCE].combine_chunks().dictionary_encode()
+        names, numbers = sources.dictionary.to_pylist(), sources.indices.to_numpy()
+        for k, name in enumerate(names):
+            mine = (numbers == k) & ~held
+            tokens[name] += int(sizes[mine].sum())
+            documents[name] += int(mine.sum())
+    sources = mix(tokens, documents, settings)
+    train = sum(int(source.tokens * source.epochs) for source in sources)
+    return {TRAIN: train, VALIDATION: held_out}, sources
+
+
+def _copy(file: UPath, outputs: tuple[Output, ...]) -> list[Wrote]:
+    output = outputs[0]
+    with write_whole(output.folder / file.name) as copy:
+        copy.write(file.read_bytes())
+    return [Wrote([file.name], {})]
+
+
+def digest(file: UPath) -> str:
+    """SHA-256 of a tokenizer's file."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
