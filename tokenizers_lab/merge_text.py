@@ -25,10 +25,14 @@ class Merges(NamedTuple):
     made: np.ndarray  # int32[ranks]: the id of the whole
 
 
-def merges_of(left: np.ndarray, right: np.ndarray, made: np.ndarray) -> Merges:
-    """Merges in the order of their ranks; of a pair that comes twice the first counts."""
+def merges_of(left: np.ndarray, right: np.ndarray, made: np.ndarray, ranks: np.ndarray | None = None) -> Merges:
+    """Merges in the order of their ranks; or of these ``ranks``, each with one whole in ``made``.
+
+    Of a pair that comes twice the first counts.
+    """
     pairs = np.zeros((1 << max(4, int(2 * left.size).bit_length()), 2), np.uint64)
-    _fill(pairs, left.astype(np.int32), right.astype(np.int32))
+    ranks = np.arange(left.size) if ranks is None else ranks
+    _fill(pairs, left.astype(np.int32), right.astype(np.int32), ranks.astype(np.int64))
     return Merges(pairs, np.append(made, 0).astype(np.int32))
 
 
@@ -38,15 +42,15 @@ def _slot(key, mask):
 
 
 @kernel
-def _fill(pairs, left, right):
+def _fill(pairs, left, right, ranks):
     mask = np.uint64(pairs.shape[0] - 1)
-    for rank in range(left.size):
-        key = (np.uint64(left[rank]) << THIRTY_TWO | np.uint64(right[rank])) + ONE
+    for row in range(left.size):
+        key = (np.uint64(left[row]) << THIRTY_TWO | np.uint64(right[row])) + ONE
         slot = _slot(key, mask)
         while pairs[slot, 0] != 0 and pairs[slot, 0] != key:
             slot = (slot + 1) & np.int64(mask)
         if pairs[slot, 0] == 0:
-            pairs[slot, 0], pairs[slot, 1] = key, np.uint64(rank)
+            pairs[slot, 0], pairs[slot, 1] = key, np.uint64(ranks[row])
 
 
 @inlined
@@ -126,8 +130,8 @@ def _rank_again(pairs, left, right, last):
 def merge_long(symbols, ranks, count, pairs, made, head, waiting, place, behind, ordered, before, after):
     """As ``merge_short``, in linear time. Queues are left empty.
 
-    Two places of one rank overlap only where a symbol merges with itself, so only there their order matters. Where a
-    merge lets a lower rank apply (vocabularies that no training made), that place is the only one, and comes at once.
+    Where a merge lets a lower rank apply, or its own once more (vocabularies that no training made), that place is the
+    first of all that wait, and comes at once.
     """
     node = 0
     left_pair = right_pair = (np.int32(-1), np.int32(-1), NEVER)  # those asked for last: a run asks the same again

@@ -6,6 +6,7 @@ is in the file.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ class Model:
     level: str = "bytes"  # what the first pieces are: bytes or characters
     bytes_from: int | None = None  # id of the piece for byte 0, where bytes have pieces of their own, apart from text
     whole: bool = False  # a piece of text that is in the vocabulary is its id, whatever merges say
+    by_piece: bool = False  # whatever neighbours spell a piece merge, ranked by scores or else ids: no list of merges
     normalizers: tuple[str, ...] = ()  # see tokenizers_lab/normalize.py
     prefix: str = ""  # wordpiece: what a piece inside a word begins with
     max_word: int = 0  # wordpiece: characters of the longest word that is cut
@@ -58,6 +60,15 @@ class Model:
     def role(self, name: str) -> int | None:
         """The id of the special token with that role."""
         return self.special.get(self.roles.get(name, ""))
+
+    def is_text(self, id: int) -> bool:
+        """Is the piece what a part of a text may become?"""
+        return not self.is_byte(id) and id not in self.taken
+
+    @cached_property
+    def taken(self) -> frozenset[int]:
+        """The ids of special tokens."""
+        return frozenset(self.special.values())
 
     def is_byte(self, id: int) -> bool:
         """Does the piece stand for a byte and not for text?"""
@@ -83,6 +94,7 @@ def write_model(model: Model, folder: UPath) -> None:
         "roles": model.roles,
         "bytes_from": model.bytes_from,
         "whole": model.whole,
+        "by_piece": model.by_piece,
         "prefix": model.prefix,
         "max_word": model.max_word,
         "sizes": {"pieces": model.size, "merges": len(model.merges), "scores": model.scores.size},
@@ -125,6 +137,7 @@ def read_model(path: UPath) -> Model:
         level=told["level"],
         bytes_from=told["bytes_from"],
         whole=told["whole"],
+        by_piece=told["by_piece"],
         normalizers=tuple(told["normalizers"]),
         prefix=told["prefix"],
         max_word=told["max_word"],

@@ -11,11 +11,12 @@ from pipelines.errors import InputError, RecipeError
 from pipelines.files import place
 from pipelines.ragged import Ragged
 from tokenizers_lab.alphabet import CODES
-from tokenizers_lab.encode_bpe import BpeEncoder
-from tokenizers_lab.merge_text import merges_of
+from tokenizers_lab.encode import Encoder, Longest, Whole
+from tokenizers_lab.merge_text import Merges, merges_of
 from tokenizers_lab.model import Model, read_model
 from tokenizers_lab.normalize import denormalize, normalize
 from tokenizers_lab.unigram.encode import Encoder as UnigramEncoder
+from tokenizers_lab.unigram.trie import NOTHING, build, step
 
 Encode = Callable[[Ragged], Ragged]
 
@@ -80,36 +81,60 @@ def rectangle(ids: Ragged, length: int, pad: int, cut_left: bool = False) -> np.
 
 def bpe_encoder(model: Model) -> Encode:
     """BPE over bytes or characters; ``words`` and ``chars`` are BPE without merges."""
-    taken, offset = {*model.special.values()}, model.bytes_from
+    text = {piece: id for id, piece in enumerate(model.pieces) if model.is_text(id)}
     if model.level == "bytes":
-        first = np.full(256, -1, np.int32)
-        first[[piece[0] for piece in _single(model, taken)]] = [*_single(model, taken).values()]
+        first = np.array([text.get(bytes([b]), -1) for b in range(256)], np.int32)
         if (first < 0).any():
             raise RecipeError(f"byte {int(np.argmin(first))} has no piece of its own in this vocabulary")
     else:
         first = np.full(CODES + 257, -1, np.int32)
-        for id, piece in enumerate(model.pieces):
-            text = piece.decode("utf-8", "ignore")
-            if len(text) == 1 and len(piece) == len(text.encode()) and id not in taken and not model.is_byte(id):
-                first[ord(text)] = id
-        if offset is not None:
-            first[CODES : CODES + 256] = np.arange(offset, offset + 256)
+        for piece, id in text.items():
+            if (character := piece.decode("utf-8", "ignore")) and len(character) == 1 and character.encode() == piece:
+                first[ord(character)] = id
+        if model.bytes_from is not None:
+            first[CODES : CODES + 256] = np.arange(model.bytes_from, model.bytes_from + 256)
         unknown = model.role("unknown")
         first[-1] = -1 if unknown is None else unknown
-        if offset is None and unknown is None:
+        if model.bytes_from is None and unknown is None:
             raise RecipeError("a vocabulary of characters needs a special token for unknown ones, or bytes")
-    whole = (
-        [id for id, piece in enumerate(model.pieces) if id not in taken and not model.is_byte(id)]
-        if model.whole
-        else []
+    merges = merges_by_piece(model, text) if model.by_piece else merges_of(*model.merges.T)
+    return Encoder(model.split, model.dtype, first, merges, Whole.of(text) if model.whole else None)
+
+
+def merges_by_piece(model: Model, text: dict[bytes, int]) -> Merges:
+    """Every way to cut a piece in two is a merge; its rank is the piece's, by scores or else by ids."""
+    order = sorted(text.values(), key=lambda id: -model.scores[id]) if model.scores.size else sorted(text.values())
+    pairs = []
+    for rank, id in enumerate(order):
+        piece = model.pieces[id]
+        for cut in range(1, len(piece)):
+            left, right = text.get(piece[:cut]), text.get(piece[cut:])
+            if left is not None and right is not None:
+                pairs.append((left, right, rank))
+    left, right, ranks = np.array(pairs, np.int32).reshape(-1, 3).T
+    return merges_of(left, right, np.array(order, np.int32), ranks)
+
+
+def wordpiece_encoder(model: Model) -> Encode:
+    """The longest pieces from the left; a word that does not come out even is unknown."""
+    unknown, prefix = model.role("unknown"), model.prefix.encode()
+    if unknown is None:
+        raise RecipeError("WordPiece needs a special token for unknown words, such as [UNK]")
+    text = {piece: id for id, piece in enumerate(model.pieces) if model.is_text(id)}
+    pieces = {b"\xff": NOTHING}  # the mark itself is no piece
+    for piece, id in text.items():
+        pieces[b"\xff" + piece[len(prefix) :] if piece.startswith(prefix) and piece != prefix else piece] = id
+    trie = build(Ragged.from_strings([*pieces]))
+    ids = np.array([*pieces.values(), NOTHING], np.int32)
+    longest = Longest(trie.keys, trie.nodes, ids[trie.piece], _behind_mark(trie), unknown, model.max_word)
+    return Encoder(
+        model.split, model.dtype, np.full(256, -1, np.int32), merges_of(*np.empty((3, 0), np.int32)), None, longest
     )
-    texts = Ragged.from_strings([model.pieces[id] for id in whole])
-    merges = merges_of(*model.merges.T)
-    return BpeEncoder(model.split, first, merges, texts, np.array(whole, np.int32), model.dtype)
 
 
-def _single(model: Model, taken: set[int]) -> dict[bytes, int]:
-    return {piece: id for id, piece in enumerate(model.pieces) if len(piece) == 1 and id not in taken}
+@njit
+def _behind_mark(trie):
+    return step(trie.keys, trie.nodes, np.int64(0), np.int64(0xFF))
 
 
 def unigram_encoder(model: Model) -> Encode:
@@ -135,6 +160,7 @@ ENCODERS: dict[str, Callable[[Model], Encode]] = {
     "words": bpe_encoder,
     "chars": bpe_encoder,
     "unigram": unigram_encoder,
+    "wordpiece": wordpiece_encoder,
 }
 
 

@@ -17,6 +17,7 @@ from tokenizers_lab.model import END, KNOWN, Model, known_roles
 from tokenizers_lab.normalize import check
 from tokenizers_lab.unigram.seeds import seeds
 from tokenizers_lab.unigram.train import train_unigram
+from tokenizers_lab.wordpiece import WordpieceSettings, train_wordpiece
 
 Report = Callable[[str], None]
 # What an algorithm begins with where nothing is said: its split, its normalizers, its special tokens.
@@ -53,6 +54,7 @@ class TokenizerSettings(Settings):
     normalizers: list[str] | None = None
     bpe: BpeSettings = BpeSettings()
     unigram: UnigramSettings = UnigramSettings()
+    wordpiece: WordpieceSettings = WordpieceSettings()
 
     def of_algorithm(self) -> tuple[str, tuple[str, ...], list[str]]:
         """Split, normalizers and special tokens. Raises RecipeError for what there is not."""
@@ -84,13 +86,42 @@ def _train_bpe(counts: WordCounts, settings: TokenizerSettings, report: Report) 
     _, _, special = settings.of_algorithm()
     bpe = settings.bpe
     characters = bpe.level == "characters"
+    if characters and bpe.rule == "sentencepiece":
+        return _train_by_piece(counts, settings, report)
     if characters and not bpe.byte_fallback and not {*special} & {*KNOWN["unknown"]}:
         special = ["<unk>", *special]
     bpe = bpe.model_copy(update={"vocab_size": settings.vocab_size, "special_tokens": special})
     trained = train_bpe(counts, bpe, lambda made, wanted: report(f"{made:,} of {wanted:,} merges"))
-    merges = np.column_stack([trained.merges, trained.made]).astype(np.int32)
     first = trained.pieces.index(b"\0") if characters and bpe.byte_fallback else None
+    merges = np.column_stack([trained.merges, trained.made]).astype(np.int32)
     return _model(settings, trained.pieces, special, merges=merges, level=bpe.level, bytes_from=first)
+
+
+def _train_by_piece(counts: WordCounts, settings: TokenizerSettings, report: Report) -> Model:
+    """BPE as SentencePiece has it: special tokens, bytes, then pieces of falling score, merges before characters."""
+    _, _, special = settings.of_algorithm()
+    bpe, fixed = settings.bpe, [token.encode() for token in special]
+    if not {*special} & {*KNOWN["unknown"]}:
+        fixed = [b"<unk>", *fixed]
+    special = [token.decode() for token in fixed]
+    fixed += [bytes([b]) for b in range(256)] if bpe.byte_fallback else []
+    room = _room(settings, len(fixed))
+    plain = bpe.model_copy(update={"vocab_size": room, "special_tokens": [], "byte_fallback": False})
+    trained = train_bpe(counts, plain, lambda made, wanted: report(f"{made:,} of {wanted:,} merges"))
+    made = [trained.pieces[id] for id in trained.made.tolist()]
+    single = trained.pieces[: len(trained.pieces) - len(made)]
+    scores = np.concatenate((np.full(len(fixed), np.nan), -np.arange(len(trained.pieces)))).astype(np.float32)
+    first = len(special) if bpe.byte_fallback else None
+    more = {"scores": scores, "by_piece": True, "bytes_from": first, "level": "characters"}
+    return _model(settings, fixed + made + single, special, **more)
+
+
+def _train_wordpiece(counts: WordCounts, settings: TokenizerSettings, report: Report) -> Model:
+    _, _, special = settings.of_algorithm()
+    wanted = settings.wordpiece
+    report_merges = lambda made, wanted: report(f"{made:,} of {wanted:,} merges")  # noqa: E731
+    pieces = train_wordpiece(counts, wanted, settings.vocab_size, special, report_merges)
+    return _model(settings, pieces, special, level="characters", prefix=wanted.prefix, max_word=wanted.max_word)
 
 
 def _train_words(counts: WordCounts, settings: TokenizerSettings, report: Report) -> Model:
@@ -181,6 +212,7 @@ def _model(settings: TokenizerSettings, pieces: list[bytes], special: list[str],
 
 TRAINERS: dict[str, Callable[[WordCounts, TokenizerSettings, Report], Model]] = {
     "bpe": _train_bpe,
+    "wordpiece": _train_wordpiece,
     "words": _train_words,
     "chars": _train_chars,
     "unigram": _train_unigram,

@@ -1,9 +1,11 @@
-"""Text to ids by BPE: each piece is merged once and remembered.
+"""Text to ids, piece by piece of a split: each is cut once and remembered.
 
-A piece of up to 15 bytes that became up to four ids fills a line of 32 bytes: its bytes and size in 16, which compare
-in two words, and the ids. Others lie in a table of places in two pools. A table that is full is emptied and fills with
-what is frequent now, so memory is bounded.
+How a piece is cut is BPE (merge_text.py) or, with a trie, WordPiece. A piece of up to 15 bytes that became up to four
+ids fills a line of 32 bytes: its bytes and size in 16, which compare in two words, and the ids. Others lie in a table
+of places in two pools. A table that is full is emptied and fills with what is frequent now, so memory is bounded.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -16,6 +18,7 @@ from tokenizers_lab.characters import kind_at
 from tokenizers_lab.merge_text import SHORT, Merges, merge_long, merge_short, queues
 from tokenizers_lab.split import DROPS_SPACE, pieces
 from tokenizers_lab.split.runs import SPACES, is_in
+from tokenizers_lab.unigram.trie import NOTHING, build, step
 
 SMALL, FEW = 15, 4  # bytes of a piece, and ids, that fit a line
 LINES = 1 << 18  # 8 MB: 2 ** 17 gave 70 MB/s of novels and this 105, 2 ** 20 no more
@@ -27,19 +30,53 @@ KEY = ~(np.uint64(15) << COUNT_SHIFT)  # all of the second word but the number o
 NONE = -1
 
 
-class BpeEncoder:
-    """Cuts text by a split and merges each piece. Keeps its tables from batch to batch; one per worker."""
+class Whole(NamedTuple):
+    """Pieces of text that are their ids as they stand, whatever the cutting says."""
+
+    offsets: np.ndarray
+    text: np.ndarray
+    ids: np.ndarray  # int32
+    slots: np.ndarray  # a hash table of their rows
+
+    @classmethod
+    def of(cls, pieces: dict[bytes, int]) -> "Whole":
+        texts = Ragged.from_strings([*pieces])
+        return cls(*texts, np.array([*pieces.values()], np.int32), _slots(*texts))
+
+
+class Longest(NamedTuple):
+    """WordPiece: the longest pieces from the left, those inside a word told apart by a byte 0xFF before them."""
+
+    keys: np.ndarray
+    nodes: np.ndarray
+    piece: np.ndarray
+    inside: int  # the node behind that byte; NOTHING for BPE
+    unknown: int
+    max_word: int  # characters; a longer word is unknown
+
+    @classmethod
+    def none(cls) -> "Longest":
+        """For BPE."""
+        return cls(*build(Ragged.from_strings([b"\xff"])), NOTHING, 0, 0)
+
+
+class Encoder:
+    """Cuts text by a split, and each piece. Keeps its tables from batch to batch; one per worker."""
 
     def __init__(
-        self, split: str, first: np.ndarray, merges: Merges, whole: Ragged, whole_ids: np.ndarray, dtype: np.dtype
+        self,
+        split: str,
+        dtype: np.dtype,
+        first: np.ndarray,
+        merges: Merges,
+        whole: Whole | None = None,
+        longest: Longest | None = None,
     ):
         """``first`` int32: byte -> id [256], or code point -> id [0x110000] where -1 is written as its bytes' ids
         ``first[0x110000 + byte]``, or as one unknown id where these are -1 too and ``first[-1]`` has it.
-
-        ``whole``: pieces of text (sorted in any way) that are their ids whatever merges say.
         """
-        self.split, self.first, self.merges, self.dtype = split, first, merges, dtype
-        self.whole = whole, whole_ids, _slots(*whole)
+        self.split, self.dtype, self.first, self.merges = split, dtype, first, merges
+        self.whole, self.longest = whole or Whole.of({}), longest or Longest.none()
         self.lines, self.used = np.zeros((LINES, 4), np.uint64), np.zeros(2, np.int64)
         self.table = np.full(2 * WORDS, NONE, np.int32)
         self.places = np.zeros((WORDS + 1, 2), np.int64)
@@ -57,7 +94,7 @@ class BpeEncoder:
         held = self.lines, self.lines.view(np.int32), self.used, self.table, self.places, self.text, self.ids
         count = encode(
             *(documents, ends, text.data, self.split in DROPS_SPACE, self.first, *self.merges),
-            *(*self.whole[0], *self.whole[1:], *held, *room, *self.long, offsets, ids),
+            *(*self.whole, *self.longest, *held, *room, *self.long, offsets, ids),
         )
         return Ragged.of(offsets, ids[:count])
 
@@ -127,6 +164,32 @@ def first_symbols(data, at, end, first, symbols):
     return count
 
 
+@kernel
+def cut_longest(data, at, end, keys, nodes, piece, inside, unknown, max_word, symbols):
+    """A word in the longest pieces from the left, or one unknown id where that does not come out even."""
+    characters = 0
+    for i in range(at, end):
+        characters += data[i] & 0xC0 != 0x80
+    count, node = 0, np.int64(0)
+    while at < end and characters <= max_word:
+        id, last = np.int64(NONE), at
+        for i in range(at, end):
+            node = step(keys, nodes, node, np.int64(data[i]))
+            if node == NOTHING:
+                break
+            if piece[node] != NOTHING:
+                id, last = np.int64(piece[node]), i + 1
+        if id < 0:
+            break
+        symbols[count] = id
+        count += 1
+        at, node = last, np.int64(inside)
+    if at < end:
+        symbols[0] = unknown
+        return 1
+    return count
+
+
 @njit(nogil=True, cache=True)
 def encode(
     documents,
@@ -140,6 +203,12 @@ def encode(
     whole_text,
     whole_ids,
     whole_slots,
+    trie_keys,
+    trie_nodes,
+    trie_piece,
+    inside,
+    unknown,
+    max_word,
     lines,
     line_ids,
     used,
@@ -194,6 +263,8 @@ def encode(
             id = _whole_id(data, at, end, whole_offsets, whole_text, whole_ids, whole_slots)
             if id >= 0:
                 symbols[0], n = id, 1
+            elif inside != NOTHING:
+                n = cut_longest(data, at, end, trie_keys, trie_nodes, trie_piece, inside, unknown, max_word, symbols)
             else:
                 n = first_symbols(data, at, end, first, symbols)
                 if n <= SHORT:
