@@ -17,7 +17,7 @@ install: .venv/installed
 lock:
 	$(PYTHON) -m venv --clear build/lock
 	build/lock/bin/python -m pip install --quiet --disable-pip-version-check '.[dev,spacy]'
-	build/lock/bin/python -m pip freeze --all --exclude pip --exclude gristmill > requirements.lock
+	build/lock/bin/python -m pip freeze --all --exclude pip --exclude gristmill | sed 's/+cpu$$//' > requirements.lock
 
 run: install
 	$(BIN)/gristmill demo --output demo

@@ -15,6 +15,9 @@ from filters.variants.datatrove.gopher import DatatroveGopher
 from filters.variants.datatrove.repetition import DatatroveRepetition
 from filters.variants.dclm import DclmGopher, DclmRepetition
 from filters.variants.dolma import DolmaGopher, DolmaRepetition
+from filters.variants.nemo import NemoGopher, NemoRepetition
+from filters.variants.paper import PaperGopher, PaperRepetition
+from filters.variants.rpv2 import Rpv2Gopher, Rpv2Repetition
 from pipelines.errors import RecipeError
 
 KINDS = (Language, C4, Gopher, Repetition, FineWeb, Noise, Keywords, Pii)
@@ -24,6 +27,7 @@ VARIANT_KINDS = (
     *(DatatroveGopher, DatatroveRepetition, DatatroveC4, DatatroveFineWeb),
     *(FineWebC4, FineWebPaper),
     *(DolmaGopher, DolmaRepetition, DclmGopher, DclmRepetition),
+    *(NemoGopher, NemoRepetition, PaperGopher, PaperRepetition, Rpv2Gopher, Rpv2Repetition),
 )
 VARIANTS: dict[str, dict[str, type[Filter]]] = {
     name: {kind.model_fields["variant"].default: kind for kind in (FILTERS[name], *VARIANT_KINDS) if name == kind.NAME}

@@ -15,13 +15,14 @@ def dedup_recipe(
     changes: Sequence[str] = (),
 ) -> Recipe:
     """Raw files and the steps of a level; ``against`` are indices. Raises RecipeError for what does not go together."""
-    if level == "sentence" and (against or threshold is not None):
-        raise RecipeError("--level sentence compares passages by their text: no --threshold and nothing to go against")
+    if level in ("sentence", "substring") and (against or threshold is not None):
+        raise RecipeError(f"--level {level} compares text by text: no --threshold and nothing to go against")
     if level == "dataset" and not against:
         raise RecipeError("--level dataset drops what other corpora have: name them with --against")
     shared = {"against": list(against), "only_against": level == "dataset"}
     near = shared | ({} if threshold is None else {"threshold": threshold})
-    steps = {"repeats": {}} if level == "sentence" else {"exact": shared, "near": near}
+    cuts = {"sentence": {"repeats": {}}, "substring": {"substrings": {}}}
+    steps = cuts.get(level) or {"exact": shared, "near": near}
     return parse_recipe({"input": {"paths": list(corpus)}, "steps": steps}, f"dedup --level {level}", tuple(changes))
 
 

@@ -8,12 +8,13 @@ from dedup.contamination import Contamination
 from dedup.documents import NearDuplicates
 from dedup.exact import Exact
 from dedup.sentences import Repeats
+from dedup.substrings import Substrings
 from filters.registry import FILTERS, variant_of
 from pipelines.errors import RecipeError
 from pipelines.ingest import InputSettings
 from pipelines.settings import Settings, nearest, read_settings
 
-CORPUS_STEPS = (Exact, NearDuplicates, Repeats, Contamination)
+CORPUS_STEPS = (Exact, NearDuplicates, Repeats, Substrings, Contamination)
 STEPS: dict[str, type[Settings]] = {**FILTERS, **{step.NAME: step for step in CORPUS_STEPS}}
 
 
@@ -56,7 +57,7 @@ def read_recipe(path: str, changes: tuple[str, ...] = (), paths: tuple[str, ...]
 def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = ()) -> Recipe:
     """Build a recipe from the table a TOML file holds, with some settings changed."""
     for change in changes:
-        _change(table, change)
+        make_change({"input": table.setdefault("input", {}), **table.get("steps", {})}, change)
     steps = table.get("steps", {})
     if not isinstance(steps, dict):
         raise RecipeError(f"{where}: steps must be tables such as [steps.gopher], found {steps!r}")
@@ -77,13 +78,12 @@ def _step(name: str, values: Any, where: str) -> Settings:
     return read_settings(STEPS[kind], values, where)
 
 
-def _change(table: dict[str, Any], change: str) -> None:
-    """Set one value of the table: ``gopher.min_words=30``; the value is read as TOML, else as a string."""
+def make_change(known: dict[str, dict], change: str, form: str = "STEP.SETTING=VALUE") -> None:
+    """Set one value of the tables: ``gopher.min_words=30``; the value is read as TOML, else as a string."""
     path, equals, value = change.partition("=")
     first, *outer = (part.strip() for part in path.split("."))
-    known = {"input": table.setdefault("input", {}), **table.get("steps", {})}
     if not equals or not outer or first not in known:
-        raise RecipeError(f"cannot set {change!r}: expected STEP.SETTING=VALUE; {nearest(first, list(known))}")
+        raise RecipeError(f"cannot set {change!r}: expected {form}; {nearest(first, list(known))}")
     inner, key = known[first], outer.pop()
     for part in outer:
         inner = inner.setdefault(part, {})

@@ -4,7 +4,8 @@ GristmillError
 ├── RecipeError     the recipe (or an option on the command line) asks for something that cannot be
 ├── InputError      the input is not there, or is none of the formats we read
 ├── WorkError       the work folder cannot be written, is incomplete, or does not hold what was asked for
-└── TooManyRejects  more records were unreadable than ``max_reject_fraction`` allows
+├── TooManyRejects  more records were unreadable than ``max_reject_fraction`` allows
+└── Diverged        training has run away: the loss is no number, or rose and stayed there
 """
 
 
@@ -26,3 +27,7 @@ class WorkError(GristmillError):
 
 class TooManyRejects(GristmillError):
     """Ingest met more unreadable records than ``max_reject_fraction`` allows."""
+
+
+class Diverged(GristmillError):
+    """The loss of a model in training is no number any more, or rose and stayed there."""

@@ -36,16 +36,16 @@ def two_stages(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return places, np.frombuffer(b"".join(numbers), values.dtype)
 
 
-def _spread(runs: str, kind: type) -> np.ndarray:
+def spread(runs: str, kind: type) -> np.ndarray:
     """Run lengths -> a value for each code point."""
     pairs = [(run if ":" in run else f"1:{run}").split(":") for run in runs.split()]
     lengths, values = np.array(pairs, np.int64).T
     return np.repeat(values.astype(kind), lengths)
 
 
-CLASS_BLOCK, CLASS = two_stages(_spread(CLASSES, np.uint8))
+CLASS_BLOCK, CLASS = two_stages(spread(CLASSES, np.uint8))
 ASCII = CLASS[int(CLASS_BLOCK[0]) * 256 :][:128]
-LOWER_BLOCK, LOWER_SHIFT = two_stages(_spread(LOWER_SHIFTS, np.int32))
+LOWER_BLOCK, LOWER_SHIFT = two_stages(spread(LOWER_SHIFTS, np.int32))
 
 
 @inlined

@@ -5,9 +5,16 @@ import click
 from flows.cli.escape import LINE
 from flows.cli.options import console, work_options, writable
 
+LEVELS = ["document", "sentence", "substring", "dataset"]
+
 
 @click.command()
-@click.option("--level", type=click.Choice(["document", "sentence", "dataset"]), default="document", show_default=True)
+@click.option(
+    "--level",
+    type=click.Choice(["document", "sentence", "substring", "dataset"]),
+    default="document",
+    show_default=True,
+)
 @click.option("--threshold", type=float, metavar="J", help="Jaccard similarity of near-duplicates; 0.8 by default.")
 @click.option("--against", multiple=True, metavar="OTHER", help="A corpus, for --level dataset.")
 @click.option("--against-index", "indices", multiple=True, metavar="DIR", help="An index kept of an earlier corpus.")
@@ -17,11 +24,13 @@ def dedup(corpus, level, threshold, against, indices, saved, work, workers, chan
     """Deduplicate CORPUS….
 
     --level document drops exact and near copies of a document, sentence cuts repeated lines (or what
-    --set repeats.passage says), dataset drops what the corpora named by --against have, and nothing else.
+    --set repeats.passage says), substring spans of 50 words wherever they begin and end, dataset drops what the corpora
+    named by --against have, and nothing else.
 
     \b
         gristmill dedup crawl.jsonl.zst --threshold 0.7 --output work
         gristmill dedup crawl.jsonl.zst --level sentence --set repeats.passage=paragraph
+        gristmill dedup crawl.jsonl.zst --level substring --set substrings.length=100
         gristmill dedup crawl.jsonl.zst --level dataset --against books.parquet
         gristmill dedup may.jsonl.zst --save-index may.index --output may
         gristmill dedup june.jsonl.zst --against-index may.index --output june
@@ -42,6 +51,8 @@ def dedup(corpus, level, threshold, against, indices, saved, work, workers, chan
     report(summary, work)
     if level == "sentence":
         most_repeated(folder)
+    elif level == "substring":
+        console.print(f"  {work}/steps/substrings/found   what was cut, and which document keeps it")
     else:
         console.print(f"  {work}/steps/near/clusters  who is like whom   gristmill cluster ID --work {work}")
     if saved and not summary["clean"]:

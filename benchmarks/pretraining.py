@@ -1,0 +1,155 @@
+"""Training speed against a plain loop of the nanoGPT kind, in turns in one process: python -m benchmarks.pretraining
+
+Both train GPT-2's architecture at the same size on the same tokens, on one thread (a GPU where there is one). The plain
+loop is nanoGPT's (github.com/karpathy/nanoGPT, train.py and model.py at 3adf61e), eager, without what we do not do
+either: random windows from a memory map, cross-entropy over all logits, AdamW, clipping. Ours is the trainer itself.
+"""
+
+import argparse
+import math
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from pretrain.batches import Loader, Tokens
+from pretrain.devices import ALONE, Machine, peak_flops
+from pretrain.model import GPT
+from pretrain.shape import PRESETS, Shape
+from pretrain.train import Trainer, Training
+
+
+class PlainBlock(nn.Module):
+    def __init__(self, shape: Shape):
+        super().__init__()
+        self.heads = shape.heads
+        self.ln_1, self.ln_2 = nn.LayerNorm(shape.width), nn.LayerNorm(shape.width)
+        self.c_attn, self.c_proj = nn.Linear(shape.width, 3 * shape.width), nn.Linear(shape.width, shape.width)
+        self.c_fc, self.c_out = nn.Linear(shape.width, 4 * shape.width), nn.Linear(4 * shape.width, shape.width)
+
+    def forward(self, x):
+        B, T, D = x.shape
+        q, k, v = (
+            part.view(B, T, self.heads, D // self.heads).transpose(1, 2)
+            for part in self.c_attn(self.ln_1(x)).split(D, dim=2)
+        )
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.c_proj(y.transpose(1, 2).contiguous().view(B, T, D))
+        return x + self.c_out(F.gelu(self.c_fc(self.ln_2(x)), approximate="tanh"))
+
+
+class PlainGPT(nn.Module):
+    def __init__(self, shape: Shape):
+        super().__init__()
+        self.wte, self.wpe = nn.Embedding(shape.vocab_size, shape.width), nn.Embedding(shape.context, shape.width)
+        self.blocks = nn.ModuleList(PlainBlock(shape) for _ in range(shape.layers))
+        self.ln_f = nn.LayerNorm(shape.width)
+        self.lm_head = nn.Linear(shape.width, shape.vocab_size, bias=False)
+        self.lm_head.weight = self.wte.weight
+        for name, parameter in self.named_parameters():
+            if parameter.ndim == 2:
+                narrow = name.endswith(("c_proj.weight", "c_out.weight"))
+                nn.init.normal_(parameter, 0.0, 0.02 / math.sqrt(2 * shape.layers) if narrow else 0.02)
+
+    def forward(self, ids, targets):
+        x = self.wte(ids) + self.wpe(torch.arange(ids.shape[1], device=ids.device))
+        for block in self.blocks:
+            x = block(x)
+        logits = self.lm_head(self.ln_f(x))
+        return F.cross_entropy(logits.view(-1, logits.size(-1)), targets.view(-1), ignore_index=-1)
+
+
+class PlainLoop:
+    def __init__(self, shape: Shape, ids: np.ndarray, batch: int, device: torch.device, dtype: torch.dtype):
+        self.model, self.data, self.batch, self.context = PlainGPT(shape).to(device), ids, batch, shape.context
+        self.device, self.dtype = device, dtype
+        matrices = [p for p in self.model.parameters() if p.ndim >= 2]
+        vectors = [p for p in self.model.parameters() if p.ndim < 2]
+        groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.95), fused=device.type == "cuda")
+
+    def step(self):
+        at = torch.randint(len(self.data) - self.context, (self.batch,))
+        x = torch.stack([torch.from_numpy(self.data[i : i + self.context].astype(np.int64)) for i in at])
+        y = torch.stack([torch.from_numpy(self.data[i + 1 : i + 1 + self.context].astype(np.int64)) for i in at])
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            loss = self.model(x.to(self.device), y.to(self.device))
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return loss.item()
+
+
+class OurLoop:
+    """The trainer and its loader; losses are asked for at the end, as a run does."""
+
+    def __init__(self, shape: Shape, tokens: Tokens, batch: int, machine: Machine):
+        self.trainer = Trainer(GPT(shape), Training(batch=batch, steps=10**6, optimizer="adamw"), machine, ALONE)
+        self.loader, self.done = Loader(tokens, shape.context, batch), 0
+
+    def steps(self, count: int) -> None:
+        losses = []
+        for number, batch in enumerate(self.loader.batches(self.done, self.done + count), self.done):
+            losses.append(self.trainer.step(number, batch)[0])
+        torch.stack(losses).tolist()
+        self.done += count
+
+
+def measure(name: str, vocab_size: int, batch: int, steps: int, rounds: int, machine: Machine, folder: Path) -> None:
+    """A line: tokens a second of both, by CPU time on a CPU and by the clock on a GPU; best of some rounds each."""
+    shape = Shape(vocab_size=vocab_size, **PRESETS[name])
+    path = folder / f"{name}-{vocab_size}.bin"
+    np.random.default_rng(0).integers(0, vocab_size, 2_000_000).astype(np.uint16).tofile(path)
+    ids = np.memmap(path, np.uint16, "r")
+    tokens = Tokens(payloads=(ids,), ends=np.array([ids.size]), bytes=np.array([ids.size]), vocab_size=vocab_size)
+    ours = OurLoop(shape, tokens, batch, machine)
+    device = ours.trainer.device
+    plain = PlainLoop(shape, ids, batch, device, ours.trainer.dtype)
+    clock = time.perf_counter if device.type == "cuda" else time.process_time
+    ours.steps(2)
+    plain.step()
+    best, seconds = {"ours": math.inf, "plain": math.inf}, 0.0
+    waited = ours.loader.waited
+    for _ in range(rounds):
+        began, wall = clock(), time.perf_counter()
+        ours.steps(steps)
+        best["ours"] = min(best["ours"], clock() - began)
+        seconds += time.perf_counter() - wall
+        began = clock()
+        for _ in range(steps):
+            plain.step()
+        best["plain"] = min(best["plain"], clock() - began)
+    size = batch * shape.context * steps
+    waiting, times = (ours.loader.waited - waited) / seconds, best["plain"] / best["ours"]
+    peak = peak_flops(device)
+    mfu = f", MFU {size * shape.flops_per_token() / best['ours'] / peak:.1%}" if peak else ""
+    print(
+        f"{name}, vocabulary {vocab_size:,}, {batch} x {shape.context}: {size / best['ours']:,.0f} tokens/s, "
+        f"plain loop {size / best['plain']:,.0f}, {times:.2f} times; waiting for data {waiting:.2%}{mfu}",
+        flush=True,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pretraining", description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=10, help="in a round")
+    parser.add_argument("--threads", type=int, default=1, help="of a CPU")
+    parser.add_argument("--cpu", action="store_true", help="though there is a GPU")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if torch.cuda.is_available() and not arguments.cpu:
+            machine = Machine(device="cuda", compile=True)
+            return measure("gpt2-124m", 50257, 32, arguments.steps, arguments.rounds, machine, Path(folder))
+        for vocab_size in (2048, 8192, 32768):
+            machine = Machine(device="cpu", threads=arguments.threads)
+            measure("nano-gpt2", vocab_size, 16, arguments.steps, arguments.rounds, machine, Path(folder))
+
+
+if __name__ == "__main__":
+    main()

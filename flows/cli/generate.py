@@ -1,0 +1,43 @@
+"""gristmill generate"""
+
+import click
+
+from flows.cli.escape import TERMINAL
+from flows.cli.options import settings_option
+from pipelines.errors import RecipeError
+
+
+@click.command()
+@click.argument("run")
+@click.option("--prompt", metavar="TEXT", help="Text to go on from.")
+@click.option("--ids", metavar="1,2,…", help="Token ids to go on from, in place of text; ids are printed.")
+@click.option("--copies", type=click.IntRange(1), default=1, show_default=True, help="Continuations of the prompt.")
+@settings_option("sample or machine")
+@click.option("--json", "as_json", is_flag=True, help="A list of continuations as JSON.")
+def generate(run, prompt, ids, copies, changes, as_json):
+    """Let the model in RUN continue a text. RUN may be a folder of GPT-2 or Llama weights from transformers too.
+
+    Settings: sample.temperature (0 takes the likeliest token), sample.top_k, sample.top_p, sample.beams, sample.stop,
+    sample.tokens, sample.seed.
+
+    \b
+        gristmill generate work/runs/nano --prompt "The people of the" --set sample.temperature=0.8
+        gristmill generate work/runs/nano --prompt "In the beginning" --set sample.beams=4 --set sample.tokens=30
+        gristmill generate work/runs/nano --ids 0,17,4 --copies 3 --set sample.top_k=50
+    """
+    import orjson
+
+    from flows.pretraining import write_text
+
+    if (prompt is None) == (ids is None):
+        raise RecipeError("give either --prompt TEXT or --ids 1,2,…")
+    try:
+        numbers = [int(part) for part in ids.split(",")] if ids is not None else None
+    except ValueError:
+        raise RecipeError(f"--ids {ids!r}: expected numbers with commas between them") from None
+    written = write_text(run, prompt, numbers, copies, changes)
+    if as_json:
+        return click.echo(orjson.dumps(written))
+    for each in written:
+        text = f"{prompt}{each}" if numbers is None else ",".join(map(str, each))
+        click.echo(text.translate(TERMINAL))

@@ -1,0 +1,108 @@
+"""The GPT of pretrain/model.py for one sequence, in float64, written out: loops over positions and heads, no caches."""
+
+import math
+
+import torch
+
+
+def norm(shape, weights, name, x):
+    if shape.norm == "rms":
+        return x / (x.square().mean() + shape.norm_eps).sqrt() * weights[f"{name}.weight"]
+    centred = x - x.mean()
+    bias = weights.get(f"{name}.bias", 0.0)
+    return centred / (centred.square().mean() + shape.norm_eps).sqrt() * weights[f"{name}.weight"] + bias
+
+
+def linear(weights, name, x):
+    return weights[f"{name}.weight"] @ x + weights.get(f"{name}.bias", 0.0)
+
+
+def activation(kind, x):
+    return {
+        "gelu": lambda: x / 2 * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
+        "geglu": lambda: x / 2 * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
+        "gelu-erf": lambda: x / 2 * (1 + torch.erf(x / math.sqrt(2))),
+        "relu2": lambda: torch.clamp(x, min=0) ** 2,
+        "swiglu": lambda: x / (1 + torch.exp(-x)),
+    }[kind]()
+
+
+def rope(shape, x, position):
+    """RoFormer, equation 34, with the pairs (i, i + C/2) as Llama has them."""
+    half, turned = shape.head // 2, x.clone()
+    for i in range(half):
+        angle = position * shape.rope_theta ** (-2 * i / shape.head)
+        turned[i] = x[i] * math.cos(angle) - x[i + half] * math.sin(angle)
+        turned[i + half] = x[i + half] * math.cos(angle) + x[i] * math.sin(angle)
+    return turned
+
+
+def alibi_slope(head, heads):
+    """The paper's code: powers of 2^(-8/n); for other n those of the power below, then every second of that above."""
+
+    def powers(n):
+        first = 2 ** (-(2 ** -(math.log2(n) - 3)))
+        return [first * first**i for i in range(n)]
+
+    if math.log2(heads).is_integer():
+        return powers(heads)[head]
+    below = 2 ** math.floor(math.log2(heads))
+    return (powers(below) + powers(2 * below)[0::2][: heads - below])[head]
+
+
+def sinusoid(position, width):
+    """Vaswani and others, 3.5."""
+    angles = [position / 10000 ** (2 * (i // 2) / width) for i in range(width)]
+    return torch.tensor([math.cos(a) if i % 2 else math.sin(a) for i, a in enumerate(angles)], dtype=torch.float64)
+
+
+def logits(shape, weights, ids):
+    """Token ids -> [T, V]."""
+    weights = {name: weight.detach().double() for name, weight in weights.items()}
+    xs = [weights["embedding.weight"][i] for i in ids]
+    if shape.positions == "learned":
+        xs = [x + weights["learned.weight"][p] for p, x in enumerate(xs)]
+    if shape.positions == "sinusoidal":
+        xs = [x * math.sqrt(shape.width) + sinusoid(p, shape.width) for p, x in enumerate(xs)]
+    for layer in range(shape.layers):
+        block = f"blocks.{layer}"
+        mixed = attention(shape, weights, block, [norm(shape, weights, f"{block}.attention_norm", x) for x in xs])
+        xs = [x + m for x, m in zip(xs, mixed, strict=True)]
+        xs = [x + mlp(shape, weights, block, norm(shape, weights, f"{block}.mlp_norm", x)) for x in xs]
+    head = weights["embedding.weight" if shape.tied else "head.weight"][: shape.vocab_size]
+    return torch.stack([head @ norm(shape, weights, "norm", x) for x in xs])
+
+
+def attention(shape, weights, block, xs):
+    width, keys = shape.head, shape.key_heads
+    qkv = [linear(weights, f"{block}.attention.qkv", x) for x in xs]
+    outputs = [[] for _ in xs]
+    for head in range(shape.heads):
+        shared = head * keys // shape.heads
+        queries = [x[head * width : (head + 1) * width] for x in qkv]
+        begin = shape.width + shared * width
+        seen = [x[begin : begin + width] for x in qkv]
+        values = [x[begin + keys * width : begin + (keys + 1) * width] for x in qkv]
+        if shape.qk_norm:
+            queries, seen = (
+                [v / (v.square().mean() + shape.norm_eps).sqrt() for v in some] for some in (queries, seen)
+            )
+        if shape.positions == "rope":
+            queries, seen = ([rope(shape, v, p) for p, v in enumerate(some)] for some in (queries, seen))
+        for i, query in enumerate(queries):
+            visible = range(i + 1) if shape.causal else range(len(xs))
+            scores = torch.stack([query @ seen[j] / math.sqrt(width) for j in visible])
+            if shape.positions == "alibi":
+                slope = alibi_slope(head, shape.heads)
+                scores = scores - torch.tensor([slope * abs(i - j) for j in visible], dtype=torch.float64)
+            chances = scores.softmax(0)
+            outputs[i].append(sum(chance * values[j] for chance, j in zip(chances, visible, strict=True)))
+    return [linear(weights, f"{block}.attention.out", torch.cat(parts)) for parts in outputs]
+
+
+def mlp(shape, weights, block, x):
+    up = linear(weights, f"{block}.mlp.up", x)
+    if shape.mlp in ("swiglu", "geglu"):
+        gate, value = up.chunk(2)
+        return linear(weights, f"{block}.mlp.down", activation(shape.mlp, gate) * value)
+    return linear(weights, f"{block}.mlp.down", activation(shape.mlp, up))

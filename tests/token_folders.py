@@ -1,0 +1,57 @@
+"""Tokens to train on: in memory, and as a folder of shards made the way the command makes them."""
+
+import numpy as np
+import pyarrow as pa
+from upath import UPath
+
+from flows.train_tokenizer import coder
+from pipelines.ragged import Ragged
+from pipelines.schema import DOCUMENT
+from pipelines.shards import write_shard
+from pipelines.step import run_step
+from pipelines.tokens.settings import TokenSettings
+from pipelines.tokens.steps import encode_step, gather_step
+from pretrain.batches import Tokens
+from tokenizers_lab.bpe import BpeSettings
+from tokenizers_lab.count import count_words
+from tokenizers_lab.model import write_model
+from tokenizers_lab.train import TokenizerSettings, train
+
+BOS = 0
+
+
+def make_tokens(lengths, vocab_size=50, seed=0, bos=BOS, shards=1, rule=False, **changes):
+    """Random documents of so many tokens, the first of each BOS; by a rule, token t is followed by 3 t + 1."""
+    rng = np.random.default_rng(seed)
+    documents = []
+    for length in lengths:
+        ids = rng.integers(1, vocab_size, length)
+        for i in range(1, length * rule):
+            ids[i] = (3 * ids[i - 1] + 1) % (vocab_size - 1) + 1
+        if bos is not None and length:
+            ids[0] = bos
+        documents.append(ids.astype(np.uint16))
+    cuts = np.array_split(np.arange(len(documents)), shards)
+    payloads = tuple(np.concatenate([np.zeros(0, np.uint16), *(documents[i] for i in cut)]) for cut in cuts)
+    sizes = np.array([3 * length + 1 for length in lengths], np.int64)
+    ends = np.cumsum(np.array(lengths, np.int64))
+    return Tokens(payloads=payloads, ends=ends, bytes=sizes, vocab_size=vocab_size, bos=bos, **changes)
+
+
+def train_subwords(folder, texts, size=300):
+    """A byte-level BPE, its file in the folder, as workers get it."""
+    stop = BpeSettings(stop_early=True)
+    settings = TokenizerSettings(vocab_size=size, split="gpt2", special_tokens=["<bos>"], bpe=stop)
+    write_model(train(count_words([Ragged.from_strings(texts)], "gpt2"), settings), UPath(folder))
+    return coder(str(folder))
+
+
+def token_folder(folder, texts, size=300, validation=0.2):
+    """Texts -> a finished folder of token shards, their tokenizer trained on them."""
+    rows = [{"id": f"d{i}", "text": text, "source": "s"} for i, text in enumerate(texts)]
+    shard = UPath(folder / "in" / "0.parquet")
+    write_shard(shard, [pa.Table.from_pylist(rows, DOCUMENT)], DOCUMENT)
+    coder, tokens = train_subwords(folder / "tokenizer", texts, size), UPath(folder / "tokens")
+    run_step(encode_step({shard: {"sha256": "in", "bytes": shard.stat().st_size}}, coder, tokens))
+    run_step(gather_step(tokens, coder, TokenSettings(validation=validation)))
+    return tokens

@@ -1,0 +1,252 @@
+"""Every way to cut words into pieces, kept from one pass to the next: pieces go, places stay.
+
+An edge is a piece that fits at a place of a word; edges lie in the order of their places, so one sweep forwards and one
+backwards give all that EM asks for. A place where no single character is a piece has an edge for the unknown one.
+Walking the trie anew in each of some forty passes took five times as long as keeping the edges (5 bytes each).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from pipelines.bits import inlined
+from pipelines.ragged import Ragged
+from tokenizers_lab.unigram.trie import NOTHING, Trie, step
+
+# A word of so many bytes has a probability that float64 holds: each byte costs less than 19 nats of the 700 there are.
+# Longer ones are summed in logarithms, ten times slower.
+SHORT = 36
+
+
+class Lattice(NamedTuple):
+    """Edges of place i (a byte of ``words.data``): first[i] to first[i + 1]; piece number and length in bytes."""
+
+    words: Ragged
+    first: np.ndarray  # int64 [bytes + 1]
+    piece: np.ndarray  # int32 [edges]; `unknown` for a character that is no piece
+    size: np.ndarray  # uint16 [edges]
+
+
+@inlined
+def character_size(byte):
+    """Bytes of the character that begins with a byte; 1 for what begins none."""
+    return 1 + (byte >= 0xC2) + (byte >= 0xE0) + (byte >= 0xF0)
+
+
+def lattice(words: Ragged, trie: Trie, unknown: int, whole: bool = True) -> Lattice:
+    """Edges of all words; without ``whole`` none that is all of a word: what a piece falls into without itself."""
+    first = np.zeros(words.data.size + 1, np.int64)
+    _survey(*words, *trie, whole, first)
+    np.cumsum(first, out=first)
+    piece, size = np.empty(first[-1], np.int32), np.empty(first[-1], np.uint16)
+    _connect(*words, *trie, unknown, whole, first, piece, size)
+    return Lattice(words, first, piece, size)
+
+
+@inlined
+def _is_inside(byte):
+    """Does a character go on at this byte?"""
+    return byte & 0xC0 == 0x80
+
+
+@njit(nogil=True, cache=True)
+def _survey(offsets, data, keys, nodes, piece, whole, first):
+    """first[i + 1] = how many edges place i has."""
+    for row in range(offsets.size - 1):
+        begin, stop = offsets[row], offsets[row + 1]
+        at = begin
+        while at < stop:
+            char = min(character_size(data[at]), stop - at)
+            node, end, count, single = np.int64(0), at, 0, False
+            while end < stop:
+                node = step(keys, nodes, node, np.int64(data[end]))
+                if node == NOTHING:
+                    break
+                end += 1
+                if piece[node] != NOTHING and (whole or end - at < stop - begin):
+                    count += 1
+                    single |= end - at == char
+            if not single and (whole or char < stop - begin):
+                count += 1
+            first[at + 1] = count
+            at += char
+
+
+@njit(nogil=True, cache=True)
+def _connect(offsets, data, keys, nodes, piece, unknown, whole, first, edges, sizes):
+    for row in range(offsets.size - 1):
+        begin, stop = offsets[row], offsets[row + 1]
+        at = begin
+        while at < stop:
+            char = min(character_size(data[at]), stop - at)
+            node, end, e, single = np.int64(0), at, first[at], False
+            while end < stop:
+                node = step(keys, nodes, node, np.int64(data[end]))
+                if node == NOTHING:
+                    break
+                end += 1
+                if piece[node] != NOTHING and (whole or end - at < stop - begin):
+                    edges[e], sizes[e] = piece[node], end - at
+                    e += 1
+                    single |= end - at == char
+            if not single and (whole or char < stop - begin):
+                edges[e], sizes[e] = unknown, char
+            at += char
+
+
+def renumber(old: Lattice, numbers: np.ndarray, unknown: int) -> Lattice:
+    """The lattice of the pieces that stay: ``numbers`` int32 [pieces + 1] has -1 for those that go.
+
+    A single character that goes leaves an edge for the unknown one.
+    """
+    first, piece, size = np.empty_like(old.first), np.empty_like(old.piece), np.empty_like(old.size)
+    count = _renumber(old.words.data, old.first, old.piece, old.size, numbers, unknown, first, piece, size)
+    return Lattice(old.words, first, piece[:count].copy(), size[:count].copy())
+
+
+@njit(nogil=True, cache=True)
+def _renumber(data, first, piece, size, numbers, unknown, new_first, new_piece, new_size):
+    count = 0
+    for at in range(data.size):
+        new_first[at] = count
+        char = character_size(data[at])
+        for e in range(first[at], first[at + 1]):
+            number = numbers[piece[e]]
+            if number < 0 and size[e] == char:
+                number = unknown
+            if number >= 0:
+                new_piece[count], new_size[count] = number, size[e]
+                count += 1
+    new_first[data.size] = count
+    return count
+
+
+def expected_counts(net: Lattice, counts: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, float]:
+    """The E-step: how often each piece comes, over all ways to cut, and the log-likelihood of the words.
+
+    counts int64 [words], scores float64 [pieces + 1] (natural logarithms, the unknown one last). The sums run in the
+    order of the words, so they have the same bits wherever they are made.
+    """
+    expected, likelihood = np.zeros(scores.size), np.zeros(1)
+    longest = int(np.diff(net.words.offsets).max(initial=0))
+    room = np.empty((2, longest + 1))
+    _expect(net.words.offsets, *net[1:], counts, scores, np.exp(scores), room, expected, likelihood)
+    return expected, float(likelihood[0])
+
+
+@inlined
+def _log_add(a, b):
+    return max(a, b) + np.log1p(np.exp(-abs(a - b))) if a > -np.inf and b > -np.inf else max(a, b)
+
+
+@njit(nogil=True, cache=True)
+def _expect(offsets, first, piece, size, counts, scores, odds, room, expected, likelihood):
+    ahead, behind = room[0], room[1]
+    for row in range(offsets.size - 1):
+        begin, stop = offsets[row], offsets[row + 1]
+        length = stop - begin
+        if length == 0:
+            continue
+        if length <= SHORT:
+            ahead[: length + 1] = 0.0
+            ahead[0] = 1.0
+            for i in range(length):
+                if ahead[i] > 0:
+                    for e in range(first[begin + i], first[begin + i + 1]):
+                        ahead[i + size[e]] += ahead[i] * odds[piece[e]]
+            behind[length] = 1.0
+            weight = counts[row] / ahead[length]
+            likelihood[0] += counts[row] * np.log(ahead[length])
+            for i in range(length - 1, -1, -1):
+                total, reach = 0.0, ahead[i] * weight
+                for e in range(first[begin + i], first[begin + i + 1]):
+                    path = odds[piece[e]] * behind[i + size[e]]
+                    total += path
+                    expected[piece[e]] += reach * path
+                behind[i] = total
+        else:
+            ahead[: length + 1] = -np.inf
+            ahead[0] = 0.0
+            for i in range(length):
+                for e in range(first[begin + i], first[begin + i + 1]):
+                    ahead[i + size[e]] = _log_add(ahead[i + size[e]], ahead[i] + scores[piece[e]])
+            behind[length] = 0.0
+            likelihood[0] += counts[row] * ahead[length]
+            for i in range(length - 1, -1, -1):
+                total = -np.inf
+                for e in range(first[begin + i], first[begin + i + 1]):
+                    path = scores[piece[e]] + behind[i + size[e]]
+                    total = _log_add(total, path)
+                    expected[piece[e]] += counts[row] * np.exp(ahead[i] + path - ahead[length])
+                behind[i] = total
+
+
+def best_counts(net: Lattice, counts: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """How often each piece comes if every word is cut in its best way: int64 [pieces + 1]."""
+    found = np.zeros(scores.size, np.int64)
+    longest = int(np.diff(net.words.offsets).max(initial=0))
+    _count_best(
+        net.words.offsets, *net[1:], counts, scores, np.empty(longest + 1), np.empty(longest + 1, np.int64), found
+    )
+    return found
+
+
+@inlined
+def best_path(begin, length, first, piece, size, scores, best, edge):
+    """Fill best[0..length] and the edge by which each place is best reached; of equal ones, the earliest begun."""
+    best[: length + 1] = -np.inf
+    best[0] = 0.0
+    for i in range(length):
+        if best[i] > -np.inf:
+            for e in range(first[begin + i], first[begin + i + 1]):
+                score, end = best[i] + scores[piece[e]], i + size[e]
+                if score > best[end]:
+                    best[end], edge[end] = score, e
+
+
+@njit(nogil=True, cache=True)
+def _count_best(offsets, first, piece, size, counts, scores, best, edge, found):
+    for row in range(offsets.size - 1):
+        begin, length = offsets[row], offsets[row + 1] - offsets[row]
+        best_path(begin, length, first, piece, size, scores, best, edge)
+        while length > 0:
+            found[piece[edge[length]]] += counts[row]
+            length -= np.int64(size[edge[length]])
+
+
+def alternatives(net: Lattice, scores: np.ndarray) -> tuple[np.ndarray, Ragged]:
+    """What each piece falls into without itself, from the lattice of pieces without ``whole``.
+
+    Returns the score of the best way, float64 [pieces], -inf where there is none, and its pieces, the last one first.
+    """
+    rows = net.words.rows
+    value, offsets = np.full(rows, -np.inf), np.zeros(rows + 1, np.int64)
+    into = np.empty(net.words.data.size, np.int32)  # no way has more pieces than bytes
+    longest = int(np.diff(net.words.offsets).max(initial=0))
+    _fall(
+        net.words.offsets,
+        *net[1:],
+        scores,
+        np.empty(longest + 1),
+        np.empty(longest + 1, np.int64),
+        value,
+        offsets,
+        into,
+    )
+    return value, Ragged(offsets, into[: offsets[-1]])
+
+
+@njit(nogil=True, cache=True)
+def _fall(offsets, first, piece, size, scores, best, edge, value, into_offsets, into):
+    count = 0
+    for row in range(offsets.size - 1):
+        begin, length = offsets[row], offsets[row + 1] - offsets[row]
+        best_path(begin, length, first, piece, size, scores, best, edge)
+        if length > 0 and best[length] > -np.inf:
+            value[row] = best[length]
+            while length > 0:
+                into[count] = piece[edge[length]]
+                length -= np.int64(size[edge[length]])
+                count += 1
+        into_offsets[row + 1] = count
