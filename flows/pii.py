@@ -58,7 +58,7 @@ def with_values(table: pa.Table, found: list[dict], around: int = 0) -> Iterator
 
 
 def values_of(work: UPath) -> Iterator[dict]:
-    """What the step has taken out in a finished work folder, with its value., of the recipe above."""
+    """What the step has taken out in a finished work folder, with its value."""
     for part in shards_of(work / "documents"):
         spans = read_shard(spans_of(work, STEP) / f"{part}.parquet")
         first, at = 0, 0

@@ -26,7 +26,6 @@ TYPES = (
     "date_of_birth",
     "phone",
 )
-ASKED_FOR = ()
 
 # Kind of window -> the rules that look at it, each with the types it may find.
 RULES: dict[int, tuple[tuple[Rule, frozenset[str]], ...]] = {

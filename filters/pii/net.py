@@ -153,7 +153,7 @@ def ipv4(place: Place) -> Iterator[Span]:
     if words and words[0] in VERSION:
         return
     named, largest = opinion("address_of", place, 1) > 0, max(map(int, text.split(".")))
-    if served or named or largest >= TINY and (said > 0 or largest >= SMALL and said == 0):
+    if served or named or (largest >= TINY and (said > 0 or (largest >= SMALL and said == 0))):
         yield Span(place.start, place.end, "ip")
 
 

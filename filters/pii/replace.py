@@ -68,7 +68,7 @@ def mask(type: str, value: str) -> str:
         return re.split("[.:]", value)[0] + ("." if "." in value else ":") + "***"
     if type == "date_of_birth":
         return "****"
-    if type in ("api_key", "wallet", "url_credentials", "person", "address"):
+    if type in ("api_key", "wallet", "url_credentials"):
         return re.match(r"[^\W\d_]?", value)[0] + "***"
     hidden = max(0, len(re.findall(r"[^\W_]", value)) - SHOWN)
     return re.sub(r"[^\W_]", "*", value, count=hidden)
@@ -124,6 +124,4 @@ SURROGATES: dict[str, Callable[[Draw, str], str]] = {
     "api_key": lambda draw, _: "example-" + draw.word(10),
     "wallet": lambda draw, _: "1Example" + draw.word(10),
     "url_credentials": lambda draw, _: draw.word(3) + ":password",
-    "person": lambda draw, _: f"{draw.word(2).title()} Doe",
-    "address": lambda draw, _: f"{draw.word(3).title()} Example Street",
 }

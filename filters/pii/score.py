@@ -128,8 +128,8 @@ def read_labelled(path: str) -> list[Labelled]:
 
 def _lines(path: str) -> Iterator[bytes]:
     try:
-        with fsspec.open(path, "rb", compression="infer") as file:
-            yield from io.BufferedReader(file)  # zstandard reads no lines
+        with fsspec.open(path, "rb", compression="infer") as file, io.BufferedReader(file) as lines:
+            yield from lines  # which zstandard's own readers do not have
     except (OSError, ValueError, zstandard.ZstdError, zlib.error) as error:
         raise InputError(f"cannot read {path}: {error}") from None
 

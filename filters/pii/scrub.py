@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from filters.batch import Batch
 from filters.filter import Rewriter, Rule
-from filters.pii.detect import ASKED_FOR, TYPES, Found, detect
+from filters.pii.detect import TYPES, Found, detect
 from filters.pii.edits import Edit, apply, merged
 from filters.pii.replace import KEYED, How, replacement
 from pipelines.errors import InputError
@@ -43,7 +43,7 @@ class Pii(Rewriter):
         "key_file",
     )
 
-    types: list[Type] = [name for name in TYPES if name not in ASKED_FOR]
+    types: list[Type] = [*TYPES]
     address_scope: Literal["public", "all"] = "public"  # all: addresses of private networks too, never loopback
     phone_regions: list[str] = []  # countries whose national numbers count besides those of the document's language
     replacement: How = "tag"

@@ -104,7 +104,7 @@ def score(labelled, tools, lines, show, changes, as_json):
     """Precision, recall and F1 by type on LABELLED: JSON lines with text and pii: [{start, end, type}], in characters.
 
     A span counts if both ends and the type are right. FILE of --spans holds JSON lines of id, start, end and type;
-    `python -m benchmarks.pii` writes those of datatrove and dolma.
+    for instance of what Presidio or a formatter of datatrove replaced.
 
     \b
         gristmill pii score labelled.jsonl --set pii.address_scope=all --show 10
