@@ -278,12 +278,6 @@ def _goes_on(data, after, high):
     return _in_word(data[after]) and not (data[after] | 0x20 == 0x78 and _is(data, after + 1, high, DIGIT))
 
 
-@inlined
-def _joins_groups(byte):
-    """The last of the three bytes of a narrow space, a hyphen or a dash."""
-    return byte == 0xAF or byte & 0xF8 == 0x90
-
-
 @kernel
 def _separated(data, at, high):
     """Where the next group of digits begins, behind one separator, or two or three as in ``) `` and `` (``; else at."""
