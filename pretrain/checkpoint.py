@@ -99,7 +99,8 @@ def save_checkpoint(folder: UPath, step: int, model: nn.Module, optimizers: dict
 
 def checkpoints(folder: UPath) -> list[UPath]:
     """Those that are whole, oldest first."""
-    return sorted(path.parent for path in folder.glob(f"*/{STATE}")) if folder.is_dir() else []
+    found = folder.glob(f"*/{STATE}") if folder.is_dir() else ()
+    return sorted(p.parent for p in found if all((p.parent / name).exists() for name in (MODEL, OPTIMIZER)))
 
 
 def load_checkpoint(path: UPath, model: nn.Module, optimizers: dict) -> dict:

@@ -6,7 +6,7 @@ from upath import UPath
 
 from pipelines.files import write_whole
 
-SMOOTH = 0.98  # weight of the past in the bold line, as the usual dashboards have it
+SPAN = 30, 50  # the bold line is a mean over a thirtieth of the steps, at most 50: more would lag behind the loss
 
 
 def draw_curve(path: UPath, lines: list[dict], title: str) -> None:
@@ -17,10 +17,11 @@ def draw_curve(path: UPath, lines: list[dict], title: str) -> None:
     figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
     axes = FigureCanvasAgg(figure).figure.subplots()
     steps, losses = zip(*((line["step"], line["loss"]) for line in lines if "loss" in line), strict=True)
+    past = 1 - 1 / min(SPAN[1], 1 + len(losses) / SPAN[0])
     mean, means = 0.0, []
     for i, loss in enumerate(losses):
-        mean = SMOOTH * mean + (1 - SMOOTH) * loss
-        means.append(mean / (1 - SMOOTH ** (i + 1)))
+        mean = past * mean + (1 - past) * loss
+        means.append(mean / (1 - past ** (i + 1)))
     axes.plot(steps, losses, color="#1f5fa8", alpha=0.25, linewidth=0.8, label="training, each step")
     axes.plot(steps, means, color="#1f5fa8", linewidth=1.6, label="training, running mean")
     seen = [(line["step"], line["validation"]) for line in lines if "validation" in line]

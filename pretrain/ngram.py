@@ -3,7 +3,7 @@
 Every gram of k tokens that occurs is a row of a sorted table, its key the row of its first k - 1 tokens in the table
 before it and its last token; so a table needs 16 bytes a gram, whatever k is. Grams do not reach over the beginning of
 a document. The highest order counts occurrences; a lower one counts the different tokens that precede a gram, and
-occurrences where it begins a document.
+occurrences where it begins a document. Counting needs some 80 bytes a token of memory.
 """
 
 import numpy as np

@@ -6,6 +6,8 @@ from typing import Literal
 import torch
 from torch import nn
 
+from pretrain.muon import Muon
+
 Schedule = Literal["wsd", "cosine", "linear", "constant"]
 
 
@@ -31,10 +33,7 @@ def rate(step: int, steps: int, schedule: Schedule, warmup: int, decay: float, f
 def make_optimizers(
     model: nn.Module, kind: Literal["adamw", "muon"], lr: float, decay: float, betas: tuple[float, float]
 ) -> dict[str, torch.optim.Optimizer]:
-    """AdamW for all; or Muon for the matrices inside the blocks and AdamW for the rest. Vectors do not decay.
-
-    Muon's updates are scaled to the size of AdamW's (2502.16982), so that one learning rate serves both.
-    """
+    """AdamW for all; or Muon for the matrices inside the blocks and AdamW for the rest. Vectors do not decay."""
     muon, matrices, vectors = [], [], []
     for name, parameter in model.named_parameters():
         inner = kind == "muon" and parameter.ndim == 2 and name.startswith("blocks.")
@@ -42,5 +41,5 @@ def make_optimizers(
     groups = [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
     made = {"adamw": torch.optim.AdamW(groups, lr=lr, betas=betas, fused=True)}
     if muon:
-        made["muon"] = torch.optim.Muon(muon, lr=lr, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+        made["muon"] = Muon(muon, lr, decay)
     return made

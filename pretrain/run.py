@@ -1,5 +1,6 @@
 """A whole run in a folder: train, look at the validation set, save, go on after a kill, finish."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import asdict
 from time import perf_counter
@@ -57,21 +58,21 @@ def pretrain(
     the folder is another run's, RecipeError where tokens and model do not fit, Diverged where the loss runs away.
     """
     check(train, validation, model, training)
-    told_settings = _settings(train, validation, model, training)
-    identity = fingerprint(told_settings)
+    about = _about(train, validation, model, training)
+    identity = fingerprint(about)
     with join_world(machine.device) as world:
         if (finished := Manifest.read(folder)) and finished.fingerprint == identity:
             return orjson.loads((folder / SUMMARY).read_bytes())
         run = Run(train, validation, model, training, folder, machine, saving, told, world)
         if world.rank == 0:
-            _claim(folder, told_settings, identity)
+            _claim(folder, about, identity)
         world.wait()
         run.resume()
         run.go()
         summary = run.finish()
         if world.rank == 0:
             files = DONE if run.scores else [name for name in DONE if name != SCORES]
-            Manifest(identity, told_settings, {"run": Part.of(folder, identity, files, {})}).write(folder)
+            Manifest(identity, about, {"run": Part.of(folder, identity, files, {})}).write(folder)
         world.wait()
     return summary
 
@@ -225,8 +226,13 @@ def read_log(folder: UPath) -> list[dict]:
     return [orjson.loads(line) for line in lines[:-1]]
 
 
-def _settings(train: Tokens, validation: Tokens | None, model: LanguageModel, training: Training) -> dict:
+def _about(train: Tokens, validation: Tokens | None, model: LanguageModel, training: Training) -> dict:
+    """All that a run's results depend on."""
+    begin = hashlib.sha256()
+    for parameter in model.parameters():
+        begin.update(parameter.detach().cpu().numpy().tobytes())
     return {
+        "weights": begin.hexdigest(),  # to begin with: by seed, or another run's
         "model": model.shape.model_dump(),
         "train": training.model_dump(),
         "tokens": train.fingerprint,

@@ -4,8 +4,11 @@ import pytest
 import torch
 
 from pretrain.model import GPT
+from pretrain.muon import Muon
 from pretrain.optim import make_optimizers, rate
 from pretrain.shape import Shape
+
+SHAPES = [(32, 96), (32, 96), (64, 32), (48, 48)]
 
 
 @pytest.mark.parametrize(
@@ -58,6 +61,21 @@ def test_adamw_is_the_papers_and_spares_vectors_from_decay():
             0.1 * parameter.grad / (parameter.grad.abs() + 1e-8)
         )  # of the first step both moments are the gradient's
         assert torch.allclose(parameter.detach(), decayed - moved, atol=1e-5), name
+
+
+def test_muon_moves_as_torchs():
+    """Theirs works in bfloat16, which is good to some percent."""
+    ours, theirs = ([torch.nn.Parameter(torch.zeros(shape)) for shape in SHAPES] for _ in range(2))
+    mine = Muon(ours, lr=0.1, weight_decay=0.5)
+    other = torch.optim.Muon(theirs, lr=0.1, weight_decay=0.5, adjust_lr_fn="match_rms_adamw")
+    for _ in range(4):
+        for a, b in zip(ours, theirs, strict=True):
+            a.grad = torch.randn(a.shape)
+            b.grad = a.grad.clone()
+        mine.step()
+        other.step()
+        for a, b in zip(ours, theirs, strict=True):
+            assert torch.linalg.matrix_norm(a - b) < 0.05 * torch.linalg.matrix_norm(a)
 
 
 def test_muon_moves_the_matrices_of_the_blocks_in_all_directions_alike():

@@ -125,6 +125,8 @@ def test_another_run_does_not_go_on_from_this_one(whole, tmp_path):
         run(whole[0], lr=2e-2)
     with pytest.raises(WorkError, match=r"holds a run with another model.hidden"):
         run(whole[0], shape={"hidden": 100})
+    with pytest.raises(WorkError, match=r"holds a run with another train.init_seed"):
+        run(whole[0], init_seed=1)
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(WorkError, match=r"holds files that are not a run's"):
         run(tmp_path)
