@@ -1,10 +1,14 @@
 """BPE training, ours and the peers', on the same text with the same split: CPU seconds, peak memory, equal merges.
 
-    python -m benchmarks.bpe_training CORPUS.jsonl.zst … [--megabytes 105] [--vocab-size 32000] [--peers PYTHON]
+    python -m benchmarks.bpe_training CORPUS.jsonl.zst … [--megabytes 105] [--vocab-size 32000] [--split gpt2]
+        [--min-frequency 0] [--peers PYTHON] [--only tokenizers gigatoken rustbpe]
 
-Documents of all files, by the hash of their text, until there is enough. ``--peers`` is the Python of an environment with
-any of tokenizers 0.23.3, gigatoken 0.10.0 and rustbpe 0.1.0. Each side is a process on one core, timed from text in
-memory to merges. tokenizers and gigatoken follow one rule for ties, rustbpe another: each is compared with ours by its.
+Documents of all files, by the hash of their text, until there is enough; where there is less, they are repeated, each
+time with other letters for some words, so that new words come. ``--peers`` is the Python of an environment with any of
+tokenizers 0.23.3, gigatoken 0.10.0 (which knows the split gpt2 alone) and rustbpe 0.1.0. Each side is a process on one
+core, timed from text in memory to merges; our peak memory is that of counting from files and training. tokenizers and
+gigatoken follow one rule for ties, rustbpe another: each is compared with ours by its own. The merges of a smaller
+vocabulary are the first of a larger one's: none is compared apart.
 """
 
 import argparse
@@ -13,21 +17,28 @@ import json
 import os
 import sys
 import tempfile
+import time
+from itertools import count, islice
 from pathlib import Path
 
 from benchmarks.harness import BenchmarkError, Run, Side, run
 
 PEER = r"""
 import json, sys, time
-who, path, size, pattern, out = sys.argv[1:]
-texts = json.load(open(path))
+who, path, size, pattern, frequency, out = sys.argv[1:]
+texts = [json.loads(line) for line in open(path)]
 
 def tokenizers():
-    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
     bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    cut = pre_tokenizers.Split(Regex(pattern), "isolated")
+    level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    bpe.pre_tokenizer = pre_tokenizers.Sequence([cut, level])
+    if pattern.startswith("'s|'t|"):  # the regex it has built in is faster
+        bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=int(size), initial_alphabet=alphabet, show_progress=False)
+    settings = {"vocab_size": int(size), "min_frequency": int(frequency), "initial_alphabet": alphabet}
+    trainer = trainers.BpeTrainer(**settings, show_progress=False)
     yield
     bpe.train_from_iterator(texts, trainer)
     yield
@@ -65,50 +76,57 @@ PEERS = {"tokenizers": "hf", "gigatoken": "hf", "rustbpe": "tiktoken"}  # and th
 ONE_CORE = {"RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "POLARS_MAX_THREADS": "1"}
 
 
-def ours(path: str, vocab_size: int, rule: str, out: str) -> None:
-    """Our side, in a process of its own; the kernels are compiled before."""
-    import time
-
-    from pipelines.ragged import Ragged
-    from tokenizers_lab.bpe import BpeSettings, train_bpe
-    from tokenizers_lab.count import count_words
-
-    settings = BpeSettings(vocab_size=vocab_size, rule=rule)
-    small = BpeSettings(vocab_size=258, rule=rule)
-    train_bpe(count_words([Ragged.from_strings(["ab abc " + "x" * 20] * 2)], "gpt2", 1), small)
-    texts = json.loads(Path(path).read_bytes())
-    batches = [Ragged.from_strings(texts[i : i + 1000]) for i in range(0, len(texts), 1000)]
-    del texts
-    cpu, wall = time.process_time(), time.perf_counter()
-    counts = count_words(batches, "gpt2")
-    counted = time.process_time() - cpu
-    trained = train_bpe(counts, settings)
-    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    pairs = [[trained.pieces[half] for half in pair] for pair in trained.merges.tolist()]
-    pairs = pairs if rule == "hf" else [[left + right] for left, right in pairs]
-    Path(out).write_text(json.dumps([[half.hex() for half in pair] for pair in pairs]))
-    print(json.dumps({"cpu": cpu, "wall": wall, "counting": counted, "words": counts.words.rows}))
-
-
-def prepare(corpora: list[str], megabytes: float, path: Path) -> float:
-    """Write the texts as one JSON list and return how many MB of UTF-8 they are."""
+def prepare(path: str, megabytes: float, corpora: list[str]) -> None:
+    """Write the texts as JSON lines and say how many MB of UTF-8 they are."""
     from benchmarks.near_duplicates import read
 
-    texts = [row.get("text") or row.get("html", "") for corpus in corpora for row in read(corpus)]
-    texts = sorted({text.encode("utf-8", "replace") for text in texts}, key=lambda t: hashlib.sha256(t).digest())
-    taken, size = [], 0
-    for text in texts:
-        if size < megabytes * 1e6:
-            taken.append(text.decode())
+    texts = {row.get("text") or row.get("html", "") for corpus in corpora for row in read(corpus)}
+    texts = sorted((t.encode("utf-8", "replace") for t in texts), key=lambda t: hashlib.sha256(t).digest())
+    size = 0
+    with open(path, "w") as file:
+        for text, times in ((text, times) for times in count() for text in texts):
+            if size >= megabytes * 1e6:
+                break
+            file.write(json.dumps(_another(text, times).decode("utf-8", "replace")) + "\n")
             size += len(text)
-    path.write_text(json.dumps(taken))
-    return size / 1e6
+    print(json.dumps({"megabytes": size / 1e6}))
 
 
-def said(name: str, ran: Run, ours: Run | None, equal: str) -> str:
-    cpu = ran.said["cpu"]
-    times = f"gristmill {cpu / ours.said['cpu']:.1f} times as fast" if ours else ""
-    return f"  {name:12} {cpu:7.2f} CPU s  {ran.said['wall']:7.2f} s  {ran.peak / 1e6:6,.0f} MB  {times}{equal}"
+def _another(text: bytes, times: int) -> bytes:
+    """The text of the repetition of that number: every 50th word longer than 4 bytes is spelled anew."""
+    if not times:
+        return text
+    words = text.split(b" ")
+    for i in range(times % 50, len(words), 50):
+        if len(words[i]) > 4:
+            words[i] = bytes(97 + (b * times + i) % 26 if chr(b).isalpha() and b < 128 else b for b in words[i])
+    return b" ".join(words)
+
+
+def ours(path: str, vocab_size: str, split: str, frequency: str, rule: str, out: str) -> None:
+    """Our side, in a process of its own: kernels are compiled before, and reading is not timed."""
+    from pipelines.ragged import Ragged
+    from tokenizers_lab.bpe import BpeSettings, train_bpe
+    from tokenizers_lab.count import Counter, count_words
+
+    settings = BpeSettings(vocab_size=int(vocab_size), rule=rule, min_frequency=int(frequency))
+    small = settings.model_copy(update={"vocab_size": 258, "min_frequency": 0})
+    train_bpe(count_words([Ragged.from_strings(["ab abc " + "x" * 20] * 2)], split), small)
+    counter, seconds = Counter(split), 0.0
+    with open(path) as file:
+        while lines := [*islice(file, 1000)]:
+            text = Ragged.from_strings([json.loads(line) for line in lines])
+            began = time.process_time()
+            counter.add(text)
+            seconds += time.process_time() - began
+    began = time.process_time()
+    counts = counter.finish()
+    counting = seconds + time.process_time() - began
+    trained = train_bpe(counts, settings)
+    seconds += time.process_time() - began
+    pairs = [[trained.pieces[half].hex() for half in pair] for pair in trained.merges.tolist()]
+    Path(out).write_text(json.dumps(pairs if rule == "hf" else [[left + right] for left, right in pairs]))
+    print(json.dumps({"cpu": seconds, "counting": counting, "words": counts.words.rows, "runs": len(counter.runs)}))
 
 
 def main() -> None:
@@ -116,49 +134,54 @@ def main() -> None:
     parser.add_argument("corpora", nargs="+")
     parser.add_argument("--megabytes", type=float, default=105)
     parser.add_argument("--vocab-size", type=int, default=32_000)
+    parser.add_argument("--split", default="gpt2")
+    parser.add_argument("--min-frequency", type=int, default=0)
     parser.add_argument("--peers", help="Python of the peers' environment")
     parser.add_argument("--only", nargs="*", default=list(PEERS), help="peers to run")
     args = parser.parse_args()
     os.environ |= ONE_CORE
+    peers = args.only if args.peers else ()
+    size, frequency = str(args.vocab_size), str(args.min_frequency)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "texts.json"
-        # The list is made in a child: what this process holds would count into the peak of every one it starts.
-        prepared = [sys.executable, "-c", "from benchmarks import bpe_training as b, sys; print()"]
-        prepared[2] = (
-            "import json, sys; from pathlib import Path; from benchmarks.bpe_training import prepare; "
-            f"print(json.dumps({{'megabytes': prepare(sys.argv[2:], {args.megabytes}, Path(sys.argv[1]))}}))"
-        )
-        megabytes = run(Side(command=(*prepared, str(path), *args.corpora))).said["megabytes"]
-        print(f"{megabytes:.1f} MB, vocabulary {args.vocab_size:,}, split gpt2")
+        path = f"{folder}/texts.jsonl"
+        # In a child: what this process holds would count into the peak of every one it starts.
+        prepared = run(_side("prepare", path, args.megabytes, args.corpora))
+        print(f"{prepared.said['megabytes']:.1f} MB, vocabulary {size}, split {args.split}, min_frequency {frequency}")
         mine = {}
-        for rule in {PEERS[name]: None for name in args.only} if args.peers else ("hf",):
+        for rule in sorted({PEERS[name] for name in peers} or {"hf"}):
             out = Path(folder) / f"{rule}.json"
-            code = f"from benchmarks.bpe_training import ours; ours({str(path)!r}, {args.vocab_size}, {rule!r}, {str(out)!r})"
-            ran = run(Side(command=(sys.executable, "-c", code)))
+            ran = run(_side("ours", path, size, args.split, frequency, rule, str(out)))
             mine[rule] = ran, json.loads(out.read_text())
-            print(
-                said(
-                    f"ours, {rule}",
-                    ran,
-                    None,
-                    f"of it counting {ran.said['counting']:.2f}, {ran.said['words']:,} words",
-                )
-            )
-        for name in args.only if args.peers else ():
+            told = f"counting {ran.said['counting']:.2f}; {ran.said['words']:,} words, {ran.said['runs']} runs on disk"
+            print(_line(f"ours, {rule}", ran, told), flush=True)
+        for name in peers:
             out, (ran_ours, merges) = Path(folder) / f"{name}.json", mine[PEERS[name]]
-            from tokenizers_lab.split import PATTERNS
-
-            pattern = PATTERNS["gpt2"][0]
             try:
                 ran = run(
-                    Side(command=(args.peers, "-c", PEER, name, str(path), str(args.vocab_size), pattern, str(out)))
+                    Side(command=(args.peers, "-c", PEER, name, path, size, _pattern(args.split), frequency, str(out)))
                 )
             except BenchmarkError as error:
-                print(f"  {name:12} {error}")
+                print(f"  {name:14} {error}")
                 continue
             theirs = json.loads(out.read_text())
             equal = sum(a == b for a, b in zip(merges, theirs, strict=False))
-            print(said(name, ran, ran_ours, f", {equal:,} of {len(theirs):,} merges equal"))
+            times = ran.said["cpu"] / ran_ours.said["cpu"]
+            told = f"ours is {times:.1f} times as fast; {equal:,} of {len(theirs):,} merges equal, ours {len(merges):,}"
+            print(_line(name, ran, told), flush=True)
+
+
+def _side(name: str, *given) -> Side:
+    return Side(command=(sys.executable, "-c", f"from benchmarks.bpe_training import {name}; {name}(*{given!r})"))
+
+
+def _pattern(split: str) -> str:
+    from tokenizers_lab.split import PATTERNS
+
+    return PATTERNS[split][0]
+
+
+def _line(name: str, ran: Run, told: str) -> str:
+    return f"  {name:14} {ran.said['cpu']:7.2f} CPU s  {ran.peak / 1e6:6,.0f} MB  {told}"
 
 
 if __name__ == "__main__":

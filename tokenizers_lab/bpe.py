@@ -127,4 +127,4 @@ def finish(first: list[bytes], made: np.ndarray, settings: BpeSettings) -> Train
 
 def _made_of(alphabet: Alphabet, settings: BpeSettings) -> str:
     special = f"{len(settings.special_tokens):,} special tokens, " if settings.special_tokens else ""
-    return f"{special}{len(alphabet.pieces):,} {'bytes' if settings.level == 'bytes' else 'first pieces'}"
+    return f"{special}{len(alphabet.pieces):,} {'bytes' if len(alphabet.pieces) == 256 else 'first pieces'}"
