@@ -57,6 +57,8 @@ def extend(
     update = {"vocab_size": vocab_size, "special_tokens": [], "level": model.level}
     trained = train_bpe(counts, (settings or BpeSettings()).model_copy(update=update), advance, Known(model))
     if special := model.taken.intersection(trained.made.tolist()):
-        raise RecipeError(f"special token {model.pieces[min(special)].decode()!r} is also what merges make; use the rule tiktoken")
+        raise RecipeError(
+            f"special token {model.pieces[min(special)].decode()!r} is also what merges make; use the rule tiktoken"
+        )
     merges = np.concatenate((model.merges, np.column_stack((trained.merges, trained.made)))).astype(np.int32)
     return replace(model, pieces=trained.pieces, merges=merges, split=split or model.split)
