@@ -1,6 +1,6 @@
 """Near-duplicates at growing size: MB a CPU second of each stage and peak memory, which should both stay.
 
-    python -m benchmarks.scaling CORPUS.jsonl.zst [--copies 1 4 16] [--memory-mb 256]
+    python -m benchmarks.scaling CORPUS.jsonl.zst [--copies 1 10 40] [--memory-mb 64]
 
 A copy of the corpus is written in an alphabet of its own (a permutation of the Latin, Greek and Cyrillic letters), so
 that its near-duplicates stay near-duplicates of each other and of nothing else. Each size runs in a fresh process,
@@ -77,8 +77,8 @@ def main() -> None:
         return run(Path(sys.argv[2]), int(sys.argv[3]))
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpus")
-    parser.add_argument("--copies", type=int, nargs="+", default=[1, 4, 16])
-    parser.add_argument("--memory-mb", type=int, default=256)
+    parser.add_argument("--copies", type=int, nargs="+", default=[1, 10, 40])
+    parser.add_argument("--memory-mb", type=int, default=64)
     args = parser.parse_args()
     rows = read(args.corpus)
     for copies in (0, *args.copies):  # 0: compiles the kernels
