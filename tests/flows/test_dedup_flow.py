@@ -87,6 +87,26 @@ def test_neither_workers_nor_files_nor_order_matter(tmp_path):
         assert rows(tmp_path / "work", folder).equals(rows(tmp_path / "two", folder))
 
 
+CUTS = {"repeats": {"span": 2}, "substrings": {"length": 20, "memory_mb": 1}}
+
+
+@pytest.mark.parametrize("step", CUTS)
+def test_neither_workers_nor_files_nor_order_show_in_what_is_cut(tmp_path, step):
+    write_jsonl(tmp_path / "one" / "0.jsonl", pages())
+    shuffled = pages()
+    random.Random(4).shuffle(shuffled)
+    for k in range(3):
+        write_jsonl(tmp_path / "three" / f"{9 - k}.jsonl", shuffled[k::3])
+    steps = {step: CUTS[step]}
+    summary = run(tmp_path / "work", steps, tmp_path / "one")
+    run(tmp_path / "again", steps, tmp_path / "three", unit_bytes=20_000)
+    run(tmp_path / "two", steps, tmp_path / "three", unit_bytes=20_000, workers=2)
+    assert summary["removed"] >= 10  # whole copies are cut to nothing
+    assert tree(tmp_path / "again", *RESULTS) == tree(tmp_path / "two", *RESULTS)
+    for folder in ("clean", "removed", "ledger"):
+        assert rows(tmp_path / "work", folder).equals(rows(tmp_path / "two", folder))
+
+
 @pytest.mark.slow
 def test_killed_at_any_step_and_started_again(tmp_path, gristmill):
     write_jsonl(tmp_path / "raw" / "0.jsonl", pages())
