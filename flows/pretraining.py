@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterable
 
-from upath import UPath
-
 from flows.recipe import make_change
 from pipelines.errors import RecipeError, WorkError
 from pipelines.files import place, write_whole
@@ -21,8 +19,11 @@ from pretrain.model import GPT
 from pretrain.run import Saving, Told, pretrain
 from pretrain.shape import PRESETS, Shape, preset
 from pretrain.train import Training
+from tokenizers_lab.exchange.files import read_any
+from tokenizers_lab.exchange.hf import to_hf
+from tokenizers_lab.model import FILE, read_model
+from tokenizers_lab.tokenizer import Tokenizer
 
-TOKENIZER = "tokenizer.json"
 TABLES: dict[str, type[Settings]] = {"train": Training, "machine": Machine, "save": Saving, "sample": Sampling}
 
 
@@ -92,9 +93,9 @@ def write_export(run: str, output: str) -> str:
     if not isinstance(model, GPT):
         raise RecipeError(f"{run} holds an RNN, which transformers has no layout for")
     layout = export_model(model, folder)
-    if (place(run) / TOKENIZER).exists():
-        with write_whole(folder / TOKENIZER) as file:
-            file.write((place(run) / TOKENIZER).read_bytes())
+    if (place(run) / FILE).exists():
+        with write_whole(folder / "tokenizer.json") as file:
+            file.write(to_hf(read_model(place(run))))
     return layout
 
 
@@ -108,16 +109,6 @@ def write_text(run: str, prompt: str | None, ids: list[int] | None, copies: int,
     model = model.to(made["machine"].place())
     if ids is not None:
         return generate(model, ids, made["sample"], copies)
-    encode, decode = open_tokenizer(place(run))
-    return [decode(written) for written in generate(model, encode(prompt or ""), made["sample"], copies)]
-
-
-def open_tokenizer(folder: UPath) -> tuple[Callable[[str], list[int]], Callable[[list[int]], str]]:
-    """Encoder and decoder of the tokenizer that a run was trained with, its copy in the run's folder."""
-    from tokenizers import Tokenizer
-
-    path = folder / TOKENIZER
-    if not path.exists():
-        raise WorkError(f"{folder} holds no {TOKENIZER}; give the prompt as --ids")
-    tokenizer = Tokenizer.from_buffer(path.read_bytes())
-    return lambda text: tokenizer.encode(text).ids, lambda ids: tokenizer.decode(ids)
+    tokenizer = Tokenizer(read_any(place(run)))
+    prompt_ids = tokenizer.encode(prompt or "", allowed="all")
+    return [tokenizer.decode_ids(written) for written in generate(model, prompt_ids, made["sample"], copies)]

@@ -59,6 +59,12 @@ def count_rows(path: UPath) -> int:
         return pq.ParquetFile(file).metadata.num_rows
 
 
+def shard_schema(path: UPath) -> pa.Schema:
+    """The columns of a shard."""
+    with _open(path) as source:
+        return pq.read_schema(source)
+
+
 def write_shard(path: UPath, tables: Iterable[pa.Table], schema: pa.Schema) -> int:
     """Write the tables as one row group each, all or nothing, and return the number of rows.
 

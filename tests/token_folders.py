@@ -1,21 +1,21 @@
 """Tokens to train on: in memory, and as a folder of shards made the way the command makes them."""
 
-from dataclasses import dataclass
-from functools import cached_property
-
 import numpy as np
 import pyarrow as pa
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from upath import UPath
 
+from flows.train_tokenizer import coder
 from pipelines.ragged import Ragged
 from pipelines.schema import DOCUMENT
 from pipelines.shards import write_shard
 from pipelines.step import run_step
-from pipelines.tokens.encode import Vocabulary
 from pipelines.tokens.settings import TokenSettings
-from pipelines.tokens.steps import digest, encode_step, gather_step
+from pipelines.tokens.steps import encode_step, gather_step
 from pretrain.batches import Tokens
+from tokenizers_lab.bpe import BpeSettings
+from tokenizers_lab.count import count_words
+from tokenizers_lab.model import write_model
+from tokenizers_lab.train import TokenizerSettings, train
 
 BOS = 0
 
@@ -38,37 +38,12 @@ def make_tokens(lengths, vocab_size=50, seed=0, bos=BOS, shards=1, rule=False, *
     return Tokens(payloads=payloads, ends=ends, bytes=sizes, vocab_size=vocab_size, bos=bos, **changes)
 
 
-@dataclass(frozen=True)
-class Subwords:
-    """A byte-level BPE of the tokenizers library, as workers get it."""
-
-    file: UPath
-
-    @cached_property
-    def tokenizer(self):
-        return Tokenizer.from_file(str(self.file))
-
-    @property
-    def vocabulary(self):
-        return Vocabulary(self.tokenizer.get_vocab_size(), BOS, None, digest(self.file))
-
-    def __call__(self, text):
-        encoded = [self.tokenizer.encode(row.decode()).ids for row in map(text.row, range(text.rows))]
-        offsets = np.cumsum([0, *map(len, encoded)]).astype(np.int64)
-        return Ragged.of(offsets, np.array([i for ids in encoded for i in ids], np.uint32))
-
-
-def train_subwords(path, texts, size=300):
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=size, special_tokens=["<bos>"], initial_alphabet=alphabet, show_progress=False
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    tokenizer.save(str(path))
-    return Subwords(UPath(path))
+def train_subwords(folder, texts, size=300):
+    """A byte-level BPE, its file in the folder, as workers get it."""
+    stop = BpeSettings(stop_early=True)
+    settings = TokenizerSettings(vocab_size=size, split="gpt2", special_tokens=["<bos>"], bpe=stop)
+    write_model(train(count_words([Ragged.from_strings(texts)], "gpt2"), settings), UPath(folder))
+    return coder(str(folder))
 
 
 def token_folder(folder, texts, size=300, validation=0.2):
@@ -76,7 +51,7 @@ def token_folder(folder, texts, size=300, validation=0.2):
     rows = [{"id": f"d{i}", "text": text, "source": "s"} for i, text in enumerate(texts)]
     shard = UPath(folder / "in" / "0.parquet")
     write_shard(shard, [pa.Table.from_pylist(rows, DOCUMENT)], DOCUMENT)
-    coder, tokens = train_subwords(folder / "tokenizer.json", texts, size), UPath(folder / "tokens")
+    coder, tokens = train_subwords(folder / "tokenizer", texts, size), UPath(folder / "tokens")
     run_step(encode_step({shard: {"sha256": "in", "bytes": shard.stat().st_size}}, coder, tokens))
     run_step(gather_step(tokens, coder, TokenSettings(validation=validation)))
     return tokens

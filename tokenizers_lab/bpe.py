@@ -47,17 +47,21 @@ class Trained(NamedTuple):
 
 
 def train_bpe(
-    counts: WordCounts, settings: BpeSettings, advance: Callable[[int, int], None] = lambda merges, wanted: None
+    counts: WordCounts,
+    settings: BpeSettings,
+    advance: Callable[[int, int], None] = lambda merges, wanted: None,
+    alphabet: Alphabet | None = None,
 ) -> Trained:
     """Merge the most frequent pair of neighbours until there are ``vocab_size`` pieces.
 
-    ``advance(merges, wanted)`` is called now and then. The answer depends on words, counts and settings alone, and on
-    the order of the words only under "minbpe". Raises InputError for a table without words; RecipeError for a
-    vocabulary too small for its alphabet or larger than the words can give, and for a special token that is a piece.
+    ``alphabet`` is what words begin as, where not as bytes or characters. ``advance(merges, wanted)`` is called now and
+    then. The answer depends on words, counts and settings alone, and on the order of the words only under "minbpe".
+    Raises InputError for a table without words; RecipeError for a vocabulary too small for its alphabet or larger than
+    the words can give, and for a special token that is a piece.
     """
     if not counts.words.rows:
         raise InputError("there is nothing to train on: the corpus has no words; see its documents and the split")
-    alphabet = first_pieces(counts, settings)
+    alphabet = alphabet or first_pieces(counts, settings)
     target = settings.vocab_size - len(settings.special_tokens)
     check_room(alphabet, settings)
     merger = Merger(

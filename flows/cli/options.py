@@ -10,13 +10,16 @@ from pipelines.errors import WorkError
 console = Console(stderr=True)  # what is going on; results go to standard output
 
 
+workers_option = click.option("--workers", type=click.IntRange(1), default=os.cpu_count(), show_default="all cores")
+
+
 def run_options(command):
     """RECIPE, where to read, where to write, how many workers."""
     for option in (
         click.option(
             "--set", "changes", multiple=True, metavar="STEP.SETTING=VALUE", help="Change one setting of the recipe."
         ),
-        click.option("--workers", type=click.IntRange(1), default=os.cpu_count(), show_default="all cores"),
+        workers_option,
         click.option("--output", "work", default="work", show_default=True, metavar="WORK", help="The work folder."),
         click.option("--input", "paths", multiple=True, metavar="PATH", help="Files, folders, globs or URLs to read."),
         click.argument("recipe", metavar="RECIPE"),
@@ -29,7 +32,7 @@ def work_options(command):
     """CORPUS…, where to write, how many workers, settings of the recipe that the command builds."""
     for option in (
         click.option("--set", "changes", multiple=True, metavar="STEP.SETTING=VALUE", help="Change one setting."),
-        click.option("--workers", type=click.IntRange(1), default=os.cpu_count(), show_default="all cores"),
+        workers_option,
         click.option("--output", "work", default="work", show_default=True, metavar="WORK", help="The work folder."),
         click.argument("corpus", nargs=-1, required=True, metavar="CORPUS..."),
     ):

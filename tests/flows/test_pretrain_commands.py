@@ -10,7 +10,7 @@ from corpora import paragraph
 from token_folders import token_folder
 
 from flows.cli import group
-from pipelines.errors import GristmillError, RecipeError, WorkError
+from pipelines.errors import GristmillError, RecipeError
 
 SMALL = ("--set", "model.width=32", "--set", "model.heads=2", "--set", "model.layers=1", "--set", "model.context=32")
 
@@ -46,7 +46,7 @@ def test_pretrain_learns_and_leaves_a_model_a_picture_and_a_log(trained):
     folder, done = trained
     summary = json.loads(done.stdout)
     assert summary["loss"] < 5.0 and 1 < summary["bits_per_byte"] < 4  # ln 300 is 5.7
-    assert {"model.safetensors", "model.json", "loss.png", "log.jsonl", "tokenizer.json"} <= set(os.listdir(folder))
+    assert {"model.safetensors", "model.json", "loss.png", "log.jsonl", "gristmill.json"} <= set(os.listdir(folder))
     assert "step      40 of 40" in done.stderr and "validation" in done.stderr
 
 
@@ -134,8 +134,8 @@ def test_prompts_that_do_not_fit_are_one_line(trained):
     assert "either --prompt TEXT or --ids" in str(complaint("generate", trained[0]))
     assert "expected numbers with commas" in str(complaint("generate", trained[0], "--ids", "1,b"))
     assert isinstance(complaint("generate", trained[0], "--ids", "300"), RecipeError)
-    (trained[0] / "tokenizer.json").rename(trained[0] / "away.json")
+    (trained[0] / "gristmill.json").rename(trained[0] / "away.json")
     try:
-        assert isinstance(complaint("generate", trained[0], "--prompt", "x"), WorkError)
+        assert "holds neither gristmill.json nor" in str(complaint("generate", trained[0], "--prompt", "x"))
     finally:
-        (trained[0] / "away.json").rename(trained[0] / "tokenizer.json")
+        (trained[0] / "away.json").rename(trained[0] / "gristmill.json")

@@ -41,7 +41,7 @@ GROUPS[[UNSPACED]] = SOUTH_EAST
 GROUPS[[MARK]] = ANY
 SPACE = 0x2581  # ▁, which stands for a space: only a piece's first character
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-ROUND = 1 << 22  # substrings that one pass may hold: more passes, each over a share of the hashes, for more
+ROUND = 1 << 24  # substrings that one pass may hold: more passes, each over a share of the hashes, for more
 
 
 class Seeds(NamedTuple):

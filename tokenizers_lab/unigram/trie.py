@@ -6,13 +6,14 @@ One random access a byte, as with a double array, and built in one pass: 1 milli
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from pipelines.bits import inlined
+from pipelines.bits import inlined, kernel
+from pipelines.errors import RecipeError
 from pipelines.ragged import Ragged
 
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 EMPTY = np.uint32(0xFFFFFFFF)
+MOST = 1 << 24  # nodes, so that an edge fits 32 bits
 NOTHING = -1  # of a node: no piece ends here; of a walk: no such edge
 
 
@@ -25,14 +26,21 @@ class Trie(NamedTuple):
 
 
 def build(pieces: Ragged) -> Trie:
-    """The trie of up to 2^24 bytes of distinct, nonempty pieces; a piece's number is its row."""
-    limit = pieces.data.size + 1
-    if limit >= 1 << 24:  # so that an edge fits 32 bits
-        raise ValueError(f"{limit:,} bytes of pieces are too many for one trie")
-    size = 1 << max(10, int(2 * limit - 1).bit_length())
-    keys, nodes, piece = np.full(size, EMPTY), np.empty(size, np.int32), np.full(limit, NOTHING, np.int32)
-    used = _fill(*pieces, keys, nodes, piece)
-    return Trie(keys, nodes, piece[:used].copy())
+    """The trie of distinct, nonempty pieces; a piece's number is its row. Up to 2^24 different beginnings of pieces."""
+    keys, nodes = np.full(1 << 10, EMPTY), np.empty(1 << 10, np.int32)
+    ends, row, used = np.full(pieces.rows, NOTHING, np.int32), 0, 1
+    while True:
+        row, used = _fill(*pieces, row, used, keys, nodes, ends)
+        if row == pieces.rows:
+            break
+        if used + pieces.offsets[row + 1] - pieces.offsets[row] > MOST:
+            raise RecipeError("these are too many pieces for one trie: fewer seeds, or shorter pieces")
+        more = np.full(4 * keys.size, EMPTY), np.empty(4 * keys.size, np.int32)
+        _move(keys, nodes, *more)
+        keys, nodes = more
+    piece = np.full(used, NOTHING, np.int32)
+    piece[ends] = np.arange(pieces.rows)
+    return Trie(keys, nodes, piece)
 
 
 @inlined
@@ -53,10 +61,10 @@ def step(keys, nodes, node, byte):
     return np.int64(nodes[at]) if keys[at] == key else np.int64(NOTHING)
 
 
-@njit(nogil=True, cache=True)
-def _fill(offsets, data, keys, nodes, piece):
-    used = 1
-    for row in range(offsets.size - 1):
+@kernel
+def _fill(offsets, data, row, used, keys, nodes, ends):
+    """Enter pieces from ``row`` on until the table is half full; returns the first that is not in, and the nodes."""
+    while row < ends.size and used + offsets[row + 1] - offsets[row] <= min(MOST, keys.size >> 1):
         node = np.int64(0)
         for i in range(offsets[row], offsets[row + 1]):
             key = np.uint32(node << 8 | np.int64(data[i]))
@@ -65,5 +73,14 @@ def _fill(offsets, data, keys, nodes, piece):
                 keys[at], nodes[at] = key, used
                 used += 1
             node = np.int64(nodes[at])
-        piece[node] = row
-    return used
+        ends[row] = node
+        row += 1
+    return row, used
+
+
+@kernel
+def _move(keys, nodes, more_keys, more_nodes):
+    for i in range(keys.size):
+        if keys[i] != EMPTY:
+            at = _slot(more_keys, keys[i])
+            more_keys[at], more_nodes[at] = keys[i], nodes[i]

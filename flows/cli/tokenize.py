@@ -1,0 +1,48 @@
+"""gristmill tokenize"""
+
+import click
+
+from flows.cli.escape import LINE
+from flows.cli.options import console, settings_option, workers_option, writable
+
+
+@click.command()
+@click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
+@click.option("--tokenizer", required=True, metavar="DIR", help="A tokenizer's folder or file.")
+@click.option("--output", required=True, metavar="TOKENS", help="Folder of the token shards.")
+@workers_option
+@settings_option("tokens")
+@click.option("--json", "as_json", is_flag=True, help="Print what the shards hold as JSON.")
+def tokenize(corpus, tokenizer, output, workers, changes, as_json):
+    """Turn the documents of CORPUS… into token shards: shuffled, cut into training and validation, mixed by source.
+
+    Documents are never cut, and the same seed gives the same bytes for any number of workers. Settings:
+    tokens.boundary (prepend, append, both, none), tokens.validation, tokens.seed, tokens.weights.SOURCE,
+    tokens.epochs.SOURCE, tokens.temperature, tokens.tokens, tokens.shard_tokens.
+
+    \b
+        gristmill tokenize work --tokenizer tok --output tokens
+        gristmill tokenize books/ web/ --tokenizer tok --set tokens.weights.books=0.3 --output mix
+    """
+    import orjson
+
+    from flows.engines import engine
+    from flows.progress import Shown
+    from flows.tokenize import token_settings, tokenize
+
+    settings, folder = token_settings(changes), writable(output)
+    progress = Shown(console, writable(f"{output}/work"))
+    try:
+        tokens = tokenize(corpus, tokenizer, folder, settings, engine(workers), progress)
+    finally:
+        progress.stop()
+    counts = tokens.manifest.counts
+    if as_json:
+        told = {"counts": counts, "mixture": tokens.about["mixture"], "shards": tokens.names()}
+        return click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2))
+    click.echo(f"{'source':<24}{'documents':>12}{'tokens':>16}{'epochs':>8}{'share':>8}")
+    for source in tokens.about["mixture"]:
+        numbers = f"{source['documents']:>12,}{source['tokens']:>16,}{source['epochs']:>8.2f}{source['share']:>8.1%}"
+        click.echo(f"{source['name'].translate(LINE)[:23]:<24}{numbers}")
+    told = f"{len(tokens.names()):,} shards of {tokens.about['dtype'].lstrip('<')}, {counts['tokens']:,} tokens"
+    console.print(f"  {output}  {told}   gristmill tokens inspect {output}", soft_wrap=True, highlight=False)

@@ -1,0 +1,134 @@
+"""gristmill tokens"""
+
+import click
+
+from flows.cli.escape import LINE, TERMINAL
+
+FORMATS = ["nanogpt", "llmc", "megatron", "datatrove", "olmo", "litdata", "mds"]
+
+
+@click.group()
+def tokens():
+    """Look into token shards, and write or read those of other trainers."""
+
+
+@tokens.command()
+@click.argument("folder", metavar="TOKENS")
+@click.option("--check", is_flag=True, help="Read everything: checksums, the largest id, the ends of documents.")
+@click.option("--sample", type=click.IntRange(0), default=0, metavar="N", help="Show the first N documents as pieces.")
+def inspect(folder, check, sample):
+    """Show the shards in TOKENS: documents, tokens, bytes a token, and how the sources are mixed.
+
+    \b
+        gristmill tokens inspect tokens
+        gristmill tokens inspect tokens --check --sample 2
+    """
+    from pipelines.files import place
+    from pipelines.tokens.shards import TokenShards
+
+    shards = TokenShards(place(folder))
+    if check:
+        shards.check()
+    click.echo(f"{'shard':<20}{'documents':>12}{'tokens':>16}{'bytes of text':>16}{'bytes a token':>15}")
+    for name in shards.names():
+        shard = shards.shard(name)
+        size, count = int(shard.bytes.sum(dtype="int64")), shard.ids.size
+        ratio = f"{size / count:>15.3f}" if size and count else f"{'unknown':>15}"
+        click.echo(f"{name:<20}{shard.ends.size:>12,}{count:>16,}{size:>16,}{ratio}")
+    for source in shards.about["mixture"]:
+        told = (
+            f"{source['tokens']:,} tokens, {source['epochs']:.2f} epochs, {source['share']:.1%} of the training tokens"
+        )
+        click.echo(f"  {source['name'].translate(LINE)}: {told}")
+    for name in shards.names()[:1]:
+        show_documents(shards, shards.shard(name), sample)
+
+
+def show_documents(shards, shard, count: int) -> None:
+    from tokenizers_lab.tokenizer import Tokenizer
+
+    if not count:
+        return
+    opened, begin = Tokenizer.load(shards.tokenizer), 0
+    for document, end in enumerate(shard.ends[:count].tolist()):
+        ids = shard.ids[begin : min(end, begin + 60)].tolist()
+        pieces = "|".join(opened.model.pieces[id].decode("utf-8", "backslashreplace") for id in ids)
+        where = shard.documents.slice(document, 1).to_pylist()[0]
+        click.echo(f"\n{where['id'].translate(LINE)}: {end - begin:,} tokens\n{pieces.translate(TERMINAL)}")
+        begin = end
+
+
+@tokens.command()
+@click.argument("folder", metavar="TOKENS")
+@click.argument("place", metavar="SHARD:POSITION")
+@click.option("--around", type=click.IntRange(0), default=20, show_default=True, help="Tokens of text on each side.")
+def trace(folder, place, around):
+    """Name the document, the source and the text around the token at SHARD:POSITION.
+
+    \b
+        gristmill tokens trace tokens train-00000:1000
+    """
+    from pipelines.errors import RecipeError
+    from pipelines.files import place as path
+    from pipelines.tokens.shards import TokenShards
+    from tokenizers_lab.tokenizer import Tokenizer
+
+    shards = TokenShards(path(folder))
+    name, _, position = place.partition(":")
+    if not position.isdigit():
+        raise RecipeError(f"expected SHARD:POSITION, as {shards.names()[0]}:1000, found {place!r}")
+    shard, at = shards.shard(name), int(position)
+    found = shard.trace(at)
+    rows = {
+        "document": found.id,
+        "source": found.source,
+        "token": f"{at - found.first:,} of {found.stop - found.first:,} of document {found.document:,}",
+        "id": str(int(shard.ids[at])),
+    }
+    if shards.about["tokenizer"]["file"]:
+        decode, ids = Tokenizer.load(shards.tokenizer).decode_ids, shard.ids
+        before, after = ids[max(found.first, at - around) : at], ids[at + 1 : min(found.stop, at + 1 + around)]
+        rows["text"] = f"{decode(before)}⟦{decode(ids[at : at + 1])}⟧{decode(after)}"
+    for what, value in rows.items():
+        click.echo(f"{what:>10}  {value.translate(LINE)}")
+
+
+@tokens.command()
+@click.argument("folder", metavar="TOKENS")
+@click.option("--format", "kind", type=click.Choice(FORMATS), required=True)
+@click.option("--output", required=True, metavar="DIR")
+def export(folder, kind, output):
+    """Write the shards as another trainer reads them; where it reads our very bytes they are linked, not copied.
+
+    \b
+        gristmill tokens export tokens --format megatron --output megatron
+    """
+    from pipelines.files import place
+    from pipelines.tokens.export import export as write
+    from pipelines.tokens.shards import TokenShards
+
+    for file in write(TokenShards(place(folder)), kind, place(output)):
+        click.echo(str(file))
+
+
+@tokens.command("import")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--format", "kind", type=click.Choice(["llmc", "megatron", "datatrove"]), required=True)
+@click.option("--vocab-size", type=click.IntRange(1), required=True, help="Of the tokenizer that made the ids.")
+@click.option("--bos", type=click.IntRange(0), default=0, show_default=True, help="The id that documents begin with.")
+@click.option("--output", required=True, metavar="TOKENS")
+def read(files, kind, vocab_size, bos, output):
+    """Read token files of another tool as token shards; files with "val" in their names are the validation split.
+
+    \b
+        gristmill tokens import edu_fineweb_train_*.bin edu_fineweb_val_*.bin --format llmc \\
+            --vocab-size 50257 --bos 50256 --output tokens
+    """
+    from pipelines.files import place
+    from pipelines.step import run_step
+    from pipelines.tokens.importing import import_step
+    from pipelines.tokens.shards import TokenShards
+
+    run_step(import_step([place(file) for file in files], kind, vocab_size, bos, place(output)))
+    shards = TokenShards(place(output))
+    click.echo(f"{output}: {shards.manifest.counts['tokens']:,} tokens in {len(shards.names()):,} shards")

@@ -1,0 +1,113 @@
+"""From a corpus to a tokenizer: count the words of every shard, then train on the sums."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from upath import UPath
+
+from flows.corpus import corpus_shards
+from flows.recipe import make_change
+from pipelines.files import place
+from pipelines.manifest import Manifest, fingerprint
+from pipelines.ragged import Ragged
+from pipelines.schema import TEXT
+from pipelines.settings import read_settings
+from pipelines.shards import read_batches
+from pipelines.step import Engine, Job, Output, Progress, Step, Wrote, run_step, serial
+from pipelines.tokens.encode import Vocabulary
+from pipelines.tokens.steps import digest
+from tokenizers_lab.count import Counter, WordCounts, merge
+from tokenizers_lab.model import FILE, Model, read_model, write_model
+from tokenizers_lab.normalize import normalize
+from tokenizers_lab.tokenizer import Tokenizer
+from tokenizers_lab.train import TokenizerSettings, train
+
+WORK, COUNTS = "work", "counts"  # in the tokenizer's folder: documents that were read, and the counts
+TABLES = ("bpe", "unigram", "roles")
+
+
+def tokenizer_settings(given: dict, changes: Sequence[str] = ()) -> TokenizerSettings:
+    """From the command line: what has an option of its own, and ``bpe.min_frequency=2`` and the like."""
+    tables = {name: {} for name in TABLES}
+    for change in changes:
+        make_change(tables, change, "TABLE.SETTING=VALUE")
+    told = {key: value for key, value in given.items() if value is not None}
+    settings = read_settings(TokenizerSettings, told | {k: v for k, v in tables.items() if v}, "tokenizer train")
+    settings.of_algorithm()  # what there is not is told before anything is read
+    return settings
+
+
+def train_tokenizer(
+    corpus: Sequence[str],
+    output: UPath,
+    settings: TokenizerSettings,
+    engine: Engine = serial,
+    progress: Progress | None = None,
+    report: Callable[[str], None] = lambda line: None,
+) -> Model:
+    """``OUTPUT/gristmill.json``, the same bytes for any number of workers and any order of shards.
+
+    The counts of each shard stay in ``OUTPUT/work``: another vocabulary of the same split counts nothing anew.
+    """
+    shards = corpus_shards(corpus, output / WORK, engine, progress)
+    split, normalizers, _ = settings.of_algorithm()
+    folder, counted = output / WORK / COUNTS, {"split": split, "normalizers": list(normalizers)}
+    jobs = []
+    for n, (shard, file) in enumerate(sorted(shards.items(), key=lambda item: item[1]["sha256"])):
+        made_of = Output(folder, f"part-{n:05d}", fingerprint(file["sha256"], counted))
+        jobs.append(Job(count_shard, (shard, split, normalizers), (made_of,), file["bytes"]))
+    run_step(Step("count words", {folder: counted}, jobs), engine, progress)
+    sources = sorted(file["sha256"] for file in Manifest.read(folder).files.values())
+    made_of = Output(output, FILE, fingerprint(sources, settings.model_dump(mode="json")))
+    about = settings.model_dump(mode="json")
+    run_step(Step("train", {output: about}, [Job(train_on, (folder, settings, report), (made_of,))]), serial, progress)
+    return read_model(output)
+
+
+def count_shard(shard: UPath, split: str, normalizers: tuple[str, ...], outputs: tuple[Output, ...]) -> list[Wrote]:
+    """The words of one shard as a table of counts."""
+    counter, size = Counter(split), 0
+    for table in read_batches(shard, [TEXT]):
+        text = Ragged.from_text(table[TEXT])
+        size += text.data.size
+        counter.add(normalize(text, normalizers))
+    counts = counter.finish()
+    counts.save(outputs[0].path, split)
+    return [Wrote([outputs[0].path.name], {"words": int(counts.counts.sum()), "bytes": size})]
+
+
+def train_on(
+    counts: UPath, settings: TokenizerSettings, report: Callable[[str], None], outputs: tuple[Output, ...]
+) -> list[Wrote]:
+    """The tokenizer from the tables of all shards."""
+    names = sorted(Manifest.read(counts).files)
+    model = train(merge(WordCounts.load(counts / name)[0] for name in names), settings, report)
+    write_model(model, outputs[0].folder)
+    return [Wrote([FILE], {"pieces": model.size, "merges": len(model.merges)})]
+
+
+class Coder(NamedTuple):
+    """A tokenizer as workers get it: its file and what token shards must know of it."""
+
+    file: UPath
+    vocabulary: Vocabulary
+
+    def __call__(self, text: Ragged) -> Ragged:
+        return _opened(str(self.file), self.vocabulary.sha256)(text)
+
+
+_OPEN: dict[tuple[str, str], Tokenizer] = {}  # one per process: its tables of words stay warm from shard to shard
+
+
+def _opened(file: str, sha256: str) -> Tokenizer:
+    if (file, sha256) not in _OPEN:
+        _OPEN.clear()
+        _OPEN[file, sha256] = Tokenizer.load(file)
+    return _OPEN[file, sha256]
+
+
+def coder(path: str) -> Coder:
+    """The tokenizer in a folder or a file, ready for token shards."""
+    file = place(path)
+    model, file = read_model(file), file / FILE if file.is_dir() else file
+    return Coder(file, Vocabulary(model.size, model.role("bos"), model.role("eos"), digest(file)))

@@ -1,0 +1,1 @@
+"""Tokenizers in the formats of other libraries, and from them."""

@@ -1,0 +1,190 @@
+"""The merges of BPE, done to one piece of text: the lowest rank first, of equal ones the leftmost.
+
+A short piece is searched for the lowest rank before each merge. A long one has a queue for each rank, so the time is
+linear in its length whatever it holds: 1 MB of one letter, of emoji, of random characters.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from pipelines.bits import inlined, kernel, trailing_zeros
+from pipelines.hashing import mix
+
+SHORT = 48  # symbols: up to here searching is as fast as queues
+NEVER = np.int32(0x7FFFFFFF)  # the rank of a pair that does not merge
+SALT, SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xA0761D6478BD642F)
+THIRTY_TWO, ONE = np.uint64(32), np.uint64(1)
+
+
+class Merges(NamedTuple):
+    """Which pairs of ids merge, at which rank, to what."""
+
+    pairs: np.ndarray  # uint64[2 ** k, 2]: open addressing, left << 32 | right, plus one; and the rank
+    made: np.ndarray  # int32[ranks]: the id of the whole
+
+
+def merges_of(left: np.ndarray, right: np.ndarray, made: np.ndarray, ranks: np.ndarray | None = None) -> Merges:
+    """Merges in the order of their ranks; or of these ``ranks``, each with one whole in ``made``.
+
+    Of a pair that comes twice the first counts.
+    """
+    pairs = np.zeros((1 << max(4, int(2 * left.size).bit_length()), 2), np.uint64)
+    ranks = np.arange(left.size) if ranks is None else ranks
+    _fill(pairs, left.astype(np.int32), right.astype(np.int32), ranks.astype(np.int64))
+    return Merges(pairs, np.append(made, 0).astype(np.int32))
+
+
+@inlined
+def _slot(key, mask):
+    return np.int64(mix(key ^ SALT, SECOND) & mask)
+
+
+@kernel
+def _fill(pairs, left, right, ranks):
+    mask = np.uint64(pairs.shape[0] - 1)
+    for row in range(left.size):
+        key = (np.uint64(left[row]) << THIRTY_TWO | np.uint64(right[row])) + ONE
+        slot = _slot(key, mask)
+        while pairs[slot, 0] != 0 and pairs[slot, 0] != key:
+            slot = (slot + 1) & np.int64(mask)
+        if pairs[slot, 0] == 0:
+            pairs[slot, 0], pairs[slot, 1] = key, np.uint64(ranks[row])
+
+
+@inlined
+def rank_of(pairs, left, right):
+    """The rank at which two ids merge, or NEVER."""
+    mask = np.uint64(pairs.shape[0] - 1)
+    key = (np.uint64(left) << THIRTY_TWO | np.uint64(right)) + ONE
+    slot = _slot(key, mask)
+    while pairs[slot, 0] != key:
+        if pairs[slot, 0] == 0:
+            return NEVER
+        slot = (slot + 1) & np.int64(mask)
+    return np.int32(pairs[slot, 1])
+
+
+@kernel
+def merge_short(symbols, ranks, count, pairs, made):
+    """Merge symbols[:count] in place; returns how many are left. Quadratic."""
+    for i in range(count - 1):
+        ranks[i] = rank_of(pairs, symbols[i], symbols[i + 1])
+    while count > 1:
+        lowest, at = NEVER, 0
+        for i in range(count - 1):
+            if ranks[i] < lowest:
+                lowest, at = ranks[i], i
+        if lowest == NEVER:
+            break
+        symbols[at] = made[lowest]
+        count -= 1
+        for i in range(at + 1, count):
+            symbols[i] = symbols[i + 1]
+        for i in range(at, count - 1):
+            ranks[i] = ranks[i + 1]
+        if at + 1 < count:
+            ranks[at] = rank_of(pairs, symbols[at], symbols[at + 1])
+        if at:
+            ranks[at - 1] = rank_of(pairs, symbols[at - 1], symbols[at])
+    return count
+
+
+class Queues(NamedTuple):
+    """Room to merge a long piece of n symbols: for each rank a list of places, and which ranks have any."""
+
+    head: np.ndarray  # int32[ranks]: the list's first node, -1 for none
+    waiting: np.ndarray  # uint64[ranks / 64 + 1]: a bit for each rank
+    place: np.ndarray  # int32[3 * n]: of a node
+    behind: np.ndarray  # int32[3 * n]: the next node
+    sorted: np.ndarray  # int32[n]: places of one rank in order
+    before: np.ndarray  # int32[n]: neighbours of a symbol
+    after: np.ndarray  # int32[n]
+
+
+def queues(length: int, ranks: int) -> Queues:
+    """Empty queues; memory 40 bytes a symbol."""
+    nodes, places = 3 * length, length
+    waiting = np.zeros(ranks // 64 + 1, np.uint64)
+    return Queues(
+        np.full(ranks, -1, np.int32), waiting, *np.empty((2, nodes), np.int32), *np.empty((3, places), np.int32)
+    )
+
+
+@inlined
+def _push(head, waiting, place, behind, node, rank, at):
+    place[node], behind[node], head[rank] = at, head[rank], node
+    waiting[rank >> 6] |= ONE << np.uint64(rank & 63)
+
+
+@inlined
+def _rank_again(pairs, left, right, last):
+    """(left, right, rank), the last answer where it is the same pair."""
+    if left == last[0] and right == last[1]:
+        return last
+    return left, right, rank_of(pairs, left, right)
+
+
+@njit(nogil=True, cache=True)
+def merge_long(symbols, ranks, count, pairs, made, head, waiting, place, behind, ordered, before, after):
+    """As ``merge_short``, in linear time. Queues are left empty.
+
+    Where a merge lets a lower rank apply, or its own once more (vocabularies that no training made), that place is the
+    first of all that wait, and comes at once.
+    """
+    node = 0
+    left_pair = right_pair = (np.int32(-1), np.int32(-1), NEVER)  # those asked for last: a run asks the same again
+    for i in range(count - 1, -1, -1):
+        before[i], after[i] = i - 1, i + 1
+        if i + 1 < count:
+            right_pair = _rank_again(pairs, symbols[i], symbols[i + 1], right_pair)
+        ranks[i] = right_pair[2] if i + 1 < count else NEVER
+        if ranks[i] != NEVER:
+            _push(head, waiting, place, behind, node, ranks[i], i)
+            node += 1
+    word = 0
+    while word < waiting.size:
+        if waiting[word] == 0:
+            word += 1
+            continue
+        rank = (word << 6) + trailing_zeros(waiting[word])
+        waiting[word] &= waiting[word] - ONE
+        found, at, rising = 0, head[rank], True
+        head[rank] = -1
+        while at >= 0:
+            if ranks[place[at]] == rank:
+                ordered[found] = place[at]
+                rising &= found == 0 or ordered[found - 1] < ordered[found]
+                found += 1
+            at = behind[at]
+        if not rising:
+            ordered[:found].sort()
+        for k in range(found):
+            at = ordered[k]
+            while ranks[at] <= rank:  # a place that was merged away, or is as it was, or came to a lower rank just now
+                left, end = np.int64(before[at]), np.int64(after[after[at]])
+                symbols[at], ranks[after[at]], after[at] = made[ranks[at]], NEVER, end
+                ranks[at] = NEVER
+                if end < count:
+                    before[end] = at
+                    right_pair = _rank_again(pairs, symbols[at], symbols[end], right_pair)
+                    ranks[at] = right_pair[2]
+                    if rank < ranks[at] < NEVER:
+                        _push(head, waiting, place, behind, node, ranks[at], at)
+                        node += 1
+                if left >= 0:
+                    left_pair = _rank_again(pairs, symbols[left], symbols[at], left_pair)
+                    ranks[left] = left_pair[2]
+                    if rank < ranks[left] < NEVER:
+                        _push(head, waiting, place, behind, node, ranks[left], left)
+                        node += 1
+                    if ranks[left] <= rank and ranks[left] <= ranks[at]:
+                        at = left
+    kept, at = 0, 0
+    while at < count:
+        following = after[at]
+        symbols[kept] = symbols[at]
+        kept += 1
+        at = following
+    return kept

@@ -1,0 +1,191 @@
+"""A tokenizer in use: text to ids and back, for batches of documents and, for people, for a string."""
+
+import re
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from numba import njit
+from upath import UPath
+
+from pipelines.errors import InputError, RecipeError
+from pipelines.files import place
+from pipelines.ragged import Ragged
+from tokenizers_lab.alphabet import CODES
+from tokenizers_lab.encode import Encoder, Longest, Whole
+from tokenizers_lab.merge_text import Merges, merges_of
+from tokenizers_lab.model import Model, read_model
+from tokenizers_lab.normalize import denormalize, normalize
+from tokenizers_lab.unigram.encode import Encoder as UnigramEncoder
+from tokenizers_lab.unigram.trie import NOTHING, build, step
+
+Encode = Callable[[Ragged], Ragged]
+
+
+class Tokenizer:
+    """Encodes and decodes by a model. Special tokens in text are text, unless they are allowed by name."""
+
+    def __init__(self, model: Model):
+        self.model = model
+        self._encode: Encode = ENCODERS[model.algorithm](model)
+        self._spelled = Ragged.from_strings(model.pieces)
+
+    @classmethod
+    def load(cls, path: str | UPath) -> "Tokenizer":
+        """From a folder or file that ``gristmill tokenizer`` wrote."""
+        return cls(read_model(place(path)))
+
+    def __call__(self, text: Ragged) -> Ragged:
+        """The ids of each document, uint16, or uint32 for more than 65,536 pieces; of an empty one none."""
+        return self._encode(normalize(text, self.model.normalizers))
+
+    def encode(self, text: str, allowed: Iterable[str] = ()) -> list[int]:
+        """One string's ids. Special tokens named in ``allowed`` are recognised in it ("all" for every one)."""
+        named = [*self.model.special] if allowed == "all" else [*allowed]
+        for token in named:
+            if token not in self.model.special:
+                raise RecipeError(f"{token!r} is no special token; there is {', '.join(self.model.special) or 'none'}")
+        cut = (
+            re.split("(" + "|".join(map(re.escape, sorted(named, key=len, reverse=True))) + ")", text)
+            if named
+            else [text]
+        )
+        ids = []
+        for i, part in enumerate(cut):
+            ids += [self.model.special[part]] if i % 2 else self(Ragged.from_strings([part])).data.tolist()
+        return ids
+
+    def decode(self, ids: Ragged) -> Ragged:
+        """Each document's bytes, special tokens by their text. Raises InputError for an id that there is not."""
+        if ids.data.size and int(ids.data.max()) >= self.model.size:
+            raise InputError(f"there is no id {int(ids.data.max())} in a vocabulary of {self.model.size:,}")
+        return denormalize(Ragged.of(*_spell(*ids, *self._spelled)), self.model.normalizers)
+
+    def decode_ids(self, ids: Iterable[int]) -> str:
+        """One document's text; bytes that make no character show as U+FFFD."""
+        ids = np.array([*ids], np.int64)
+        return self.decode(Ragged.of(np.array([0, ids.size]), ids)).row(0).decode("utf-8", "replace")
+
+    def offsets(self, ids: Ragged) -> np.ndarray:
+        """The byte of its document where each id's text begins, int64; exact where nothing is normalised."""
+        sizes = np.diff(self._spelled.offsets)[ids.data]
+        begin = np.concatenate(([0], np.cumsum(sizes)))
+        return begin[:-1] - np.repeat(begin[ids.offsets[:-1]], np.diff(ids.offsets))
+
+
+def rectangle(ids: Ragged, length: int, pad: int, cut_left: bool = False) -> np.ndarray:
+    """Documents as one array [rows, length]: what is too long is cut at the end (or the beginning), the rest padded."""
+    rows = np.full((ids.rows, length), pad, ids.data.dtype)
+    _lay(*ids, rows, cut_left)
+    return rows
+
+
+def bpe_encoder(model: Model) -> Encode:
+    """BPE over bytes or characters; ``words`` and ``chars`` are BPE without merges."""
+    text = {piece: id for id, piece in enumerate(model.pieces) if model.is_text(id)}
+    if model.level == "bytes":
+        first = np.array([text.get(bytes([b]), -1) for b in range(256)], np.int32)
+        if (first < 0).any():
+            raise RecipeError(f"byte {int(np.argmin(first))} has no piece of its own in this vocabulary")
+    else:
+        first = np.full(CODES + 257, -1, np.int32)
+        for piece, id in text.items():
+            if (character := piece.decode("utf-8", "ignore")) and len(character) == 1 and character.encode() == piece:
+                first[ord(character)] = id
+        if model.bytes_from is not None:
+            first[CODES : CODES + 256] = np.arange(model.bytes_from, model.bytes_from + 256)
+        unknown = model.role("unknown")
+        first[-1] = -1 if unknown is None else unknown
+        if model.bytes_from is None and unknown is None:
+            raise RecipeError("a vocabulary of characters needs a special token for unknown ones, or bytes")
+    merges = merges_by_piece(model, text) if model.by_piece else merges_of(*model.merges.T)
+    return Encoder(model.split, model.dtype, first, merges, Whole.of(text) if model.whole else None)
+
+
+def merges_by_piece(model: Model, text: dict[bytes, int]) -> Merges:
+    """Every way to cut a piece in two is a merge; its rank is the piece's, by scores or else by ids."""
+    order = sorted(text.values(), key=lambda id: -model.scores[id]) if model.scores.size else sorted(text.values())
+    pairs = []
+    for rank, id in enumerate(order):
+        piece = model.pieces[id]
+        for cut in range(1, len(piece)):
+            left, right = text.get(piece[:cut]), text.get(piece[cut:])
+            if left is not None and right is not None:
+                pairs.append((left, right, rank))
+    left, right, ranks = np.array(pairs, np.int32).reshape(-1, 3).T
+    return merges_of(left, right, np.array(order, np.int32), ranks)
+
+
+def wordpiece_encoder(model: Model) -> Encode:
+    """The longest pieces from the left; a word that does not come out even is unknown."""
+    unknown, prefix = model.role("unknown"), model.prefix.encode()
+    if unknown is None:
+        raise RecipeError("WordPiece needs a special token for unknown words, such as [UNK]")
+    text = {piece: id for id, piece in enumerate(model.pieces) if model.is_text(id)}
+    pieces = {b"\xff": NOTHING}  # the mark itself is no piece
+    for piece, id in text.items():
+        pieces[b"\xff" + piece[len(prefix) :] if piece.startswith(prefix) and piece != prefix else piece] = id
+    trie = build(Ragged.from_strings([*pieces]))
+    ids = np.array([*pieces.values(), NOTHING], np.int32)
+    longest = Longest(trie.keys, trie.nodes, ids[trie.piece], _behind_mark(trie), unknown, model.max_word)
+    return Encoder(
+        model.split, model.dtype, np.full(256, -1, np.int32), merges_of(*np.empty((3, 0), np.int32)), None, longest
+    )
+
+
+@njit
+def _behind_mark(trie):
+    return step(trie.keys, trie.nodes, np.int64(0), np.int64(0xFF))
+
+
+def unigram_encoder(model: Model) -> Encode:
+    unknown = model.role("unknown")
+    if unknown is None and model.bytes_from is None:
+        raise RecipeError("a unigram vocabulary needs a special token for unknown characters, or bytes")
+    encoder = UnigramEncoder(
+        model.pieces,
+        model.scores,
+        -1 if unknown is None else unknown,
+        -1 if model.bytes_from is None else model.bytes_from,
+    )
+
+    def encode(text: Ragged) -> Ragged:
+        ids = encoder(text)
+        return Ragged.of(ids.offsets, ids.data.astype(model.dtype))
+
+    return encode
+
+
+ENCODERS: dict[str, Callable[[Model], Encode]] = {
+    "bpe": bpe_encoder,
+    "words": bpe_encoder,
+    "chars": bpe_encoder,
+    "unigram": unigram_encoder,
+    "wordpiece": wordpiece_encoder,
+}
+
+
+@njit(nogil=True, cache=True)
+def _spell(offsets, ids, piece_offsets, text):
+    """Ids to the bytes of their pieces."""
+    total = 0
+    for id in ids:
+        total += piece_offsets[id + 1] - piece_offsets[id]
+    new_offsets, data, at = np.empty(offsets.size, np.int64), np.empty(total, np.uint8), 0
+    for row in range(offsets.size - 1):
+        new_offsets[row] = at
+        for i in range(offsets[row], offsets[row + 1]):
+            for k in range(piece_offsets[ids[i]], piece_offsets[ids[i] + 1]):
+                data[at] = text[k]
+                at += 1
+    new_offsets[offsets.size - 1] = at
+    return new_offsets, data
+
+
+@njit(nogil=True, cache=True)
+def _lay(offsets, ids, rows, cut_left):
+    for row in range(rows.shape[0]):
+        begin, end = offsets[row], offsets[row + 1]
+        if end - begin > rows.shape[1]:
+            begin, end = (end - rows.shape[1], end) if cut_left else (begin, begin + rows.shape[1])
+        for i in range(begin, end):
+            rows[row, i - begin] = ids[i]

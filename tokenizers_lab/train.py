@@ -1,0 +1,219 @@
+"""Train a tokenizer: counted words -> a Model, by any of the algorithms."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+
+from pipelines.errors import InputError, RecipeError
+from pipelines.inputs import Fraction, Positive
+from pipelines.ragged import Ragged
+from pipelines.settings import Settings
+from tokenizers_lab import split as splits
+from tokenizers_lab.alphabet import character_alphabet
+from tokenizers_lab.bpe import BpeSettings, train_bpe
+from tokenizers_lab.count import WordCounts
+from tokenizers_lab.model import END, KNOWN, Model, known_roles
+from tokenizers_lab.normalize import check
+from tokenizers_lab.unigram.seeds import seeds
+from tokenizers_lab.unigram.train import train_unigram
+from tokenizers_lab.wordpiece import WordpieceSettings, train_wordpiece
+
+Report = Callable[[str], None]
+# What an algorithm begins with where nothing is said: its split, its normalizers, its special tokens.
+DEFAULTS = {
+    "bpe": ("o200k", (), (END,)),
+    "wordpiece": ("bert", ("bert_clean", "lower", "strip_accents"), ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")),
+    "unigram": ("metaspace", ("prefix", "escape"), ("<unk>", "<s>", "</s>")),
+    "words": ("o200k", (), (END,)),
+    "chars": ("none", (), (END,)),
+}
+
+
+class UnigramSettings(Settings):
+    """How a unigram vocabulary is trained (Kudo 2018)."""
+
+    coverage: Fraction = 0.9995  # of characters, by the share of the text; printable ASCII always has pieces
+    byte_fallback: bool = True  # other characters are written as bytes; without it they are <unk>
+    required: str = ""  # characters that must be pieces
+    seeds: Positive = 1_000_000
+    max_piece_length: Positive = 16  # characters
+    split_digits: bool = True  # numbers and letters share no piece
+    shrinking: Fraction = 0.75
+    steps: Positive = 2  # of EM a round
+
+
+class TokenizerSettings(Settings):
+    """What ``gristmill tokenizer train`` is asked for; None takes what the algorithm is known for."""
+
+    algorithm: Literal["bpe", "wordpiece", "unigram", "words", "chars"] = "bpe"
+    split: str | None = None
+    vocab_size: Positive = 32_000  # pieces in all, with bytes and special tokens
+    special_tokens: list[str] | None = None
+    roles: dict[Literal["bos", "eos", "unknown", "pad", "mask"], str] = {}  # special tokens; known names need none
+    normalizers: list[str] | None = None
+    bpe: BpeSettings = BpeSettings()
+    unigram: UnigramSettings = UnigramSettings()
+    wordpiece: WordpieceSettings = WordpieceSettings()
+
+    def of_algorithm(self) -> tuple[str, tuple[str, ...], list[str]]:
+        """Split, normalizers and special tokens. Raises RecipeError for what there is not."""
+        split, normalizers, special = DEFAULTS[self.algorithm]
+        split = self.split or split
+        normalizers = normalizers if self.normalizers is None else tuple(self.normalizers)
+        splits.check_split(split)
+        check(normalizers)
+        if self.algorithm == "unigram" and (split != "metaspace" or "escape" not in normalizers):
+            raise RecipeError("unigram cuts text at ▁: it needs split metaspace and the normalizer escape")
+        return split, normalizers, [*special] if self.special_tokens is None else self.special_tokens
+
+
+def train(counts: WordCounts, settings: TokenizerSettings, report: Report = lambda line: None) -> Model:
+    """A tokenizer from the words of a corpus, counted by its split. The answer depends on nothing else.
+
+    Raises InputError for no words, RecipeError for a vocabulary that the corpus cannot give or that has no room.
+    """
+    if not counts.words.rows:
+        raise InputError("there is nothing to train on: the corpus has no words; see its documents and the split")
+    _, _, special = settings.of_algorithm()
+    for i, token in enumerate(special):
+        if token in special[:i] or not token:
+            raise RecipeError(f"special token {token!r} is empty or named twice; each must be a text of its own")
+    return TRAINERS[settings.algorithm](counts, settings, report)
+
+
+def _train_bpe(counts: WordCounts, settings: TokenizerSettings, report: Report) -> Model:
+    _, _, special = settings.of_algorithm()
+    bpe = settings.bpe
+    characters = bpe.level == "characters"
+    if characters and bpe.rule == "sentencepiece":
+        return _train_by_piece(counts, settings, report)
+    if characters and not bpe.byte_fallback and not {*special} & {*KNOWN["unknown"]}:
+        special = ["<unk>", *special]
+    bpe = bpe.model_copy(update={"vocab_size": settings.vocab_size, "special_tokens": special})
+    trained = train_bpe(counts, bpe, lambda made, wanted: report(f"{made:,} of {wanted:,} merges"))
+    first = trained.pieces.index(b"\0") if characters and bpe.byte_fallback else None
+    merges = np.column_stack([trained.merges, trained.made]).astype(np.int32)
+    return _model(settings, trained.pieces, special, merges=merges, level=bpe.level, bytes_from=first)
+
+
+def _train_by_piece(counts: WordCounts, settings: TokenizerSettings, report: Report) -> Model:
+    """BPE as SentencePiece has it: special tokens, bytes, then pieces of falling score, merges before characters."""
+    _, _, special = settings.of_algorithm()
+    bpe, fixed = settings.bpe, [token.encode() for token in special]
+    if not {*special} & {*KNOWN["unknown"]}:
+        fixed = [b"<unk>", *fixed]
+    special = [token.decode() for token in fixed]
+    fixed += [bytes([b]) for b in range(256)] if bpe.byte_fallback else []
+    room = _room(settings, len(fixed))
+    plain = bpe.model_copy(update={"vocab_size": room, "special_tokens": [], "byte_fallback": False})
+    trained = train_bpe(counts, plain, lambda made, wanted: report(f"{made:,} of {wanted:,} merges"))
+    made = [trained.pieces[id] for id in trained.made.tolist()]
+    single = trained.pieces[: len(trained.pieces) - len(made)]
+    scores = np.concatenate((np.full(len(fixed), np.nan), -np.arange(len(trained.pieces)))).astype(np.float32)
+    first = len(special) if bpe.byte_fallback else None
+    more = {"scores": scores, "by_piece": True, "bytes_from": first, "level": "characters"}
+    return _model(settings, fixed + made + single, special, **more)
+
+
+def _train_wordpiece(counts: WordCounts, settings: TokenizerSettings, report: Report) -> Model:
+    _, _, special = settings.of_algorithm()
+    wanted = settings.wordpiece
+    report_merges = lambda made, wanted: report(f"{made:,} of {wanted:,} merges")  # noqa: E731
+    pieces = train_wordpiece(counts, wanted, settings.vocab_size, special, report_merges)
+    return _model(settings, pieces, special, level="characters", prefix=wanted.prefix, max_word=wanted.max_word)
+
+
+def _train_words(counts: WordCounts, settings: TokenizerSettings, report: Report) -> Model:
+    """The most frequent words, of equals the smaller bytes; others are written as bytes."""
+    _, _, special = settings.of_algorithm()
+    first = [bytes([b]) for b in range(256)]
+    room = _room(settings, len(special) + len(first))
+    sizes = np.diff(counts.words.offsets)
+    order = np.flatnonzero(sizes > 1)
+    order = order[np.argsort(-counts.counts[order], kind="stable")][:room]
+    words = [counts.words.row(row) for row in order.tolist()]
+    return _model(settings, [*map(str.encode, special), *first, *words], special, whole=True)
+
+
+def _train_chars(counts: WordCounts, settings: TokenizerSettings, report: Report) -> Model:
+    """The most frequent characters, by code point; others are written as bytes."""
+    _, _, special = settings.of_algorithm()
+    bytes_of = [bytes([b]) for b in range(256)]
+    room = _room(settings, len(special) + len(bytes_of))
+    alphabet = character_alphabet(counts, 1.0, False)
+    often = _frequencies(counts, alphabet.pieces)
+    kept = np.sort(np.argsort(-often, kind="stable")[:room])
+    pieces = [*map(str.encode, special), *bytes_of, *(alphabet.pieces[k] for k in kept)]
+    return _model(settings, pieces, special, level="characters", bytes_from=len(special))
+
+
+def _frequencies(counts: WordCounts, characters: list[bytes]) -> np.ndarray:
+    """How often each character comes: int64."""
+    found = seeds(counts.words, counts.counts, limit=0)
+    often = {found.pieces.row(row): int(weight) for row, weight in enumerate(found.weights)}
+    return np.array([often[character] for character in characters])
+
+
+def _train_unigram(counts: WordCounts, settings: TokenizerSettings, report: Report) -> Model:
+    _, _, special = settings.of_algorithm()
+    wanted = settings.unigram
+    fixed = [token.encode() for token in special] + ([bytes([b]) for b in range(256)] if wanted.byte_fallback else [])
+    room = _room(settings, len(fixed))
+    found = seeds(counts.words, counts.counts, wanted.seeds, wanted.max_piece_length, wanted.split_digits)
+    trained = train_unigram(
+        counts.words,
+        counts.counts,
+        *found,
+        room,
+        required(counts, wanted, room),
+        shrinking=wanted.shrinking,
+        steps=wanted.steps,
+        report=report,
+    )
+    scores = np.concatenate((np.full(len(fixed), np.nan), trained.scores)).astype(np.float32)
+    first = len(special) if wanted.byte_fallback else None
+    return _model(settings, fixed + trained.pieces, special, scores=scores, level="characters", bytes_from=first)
+
+
+def required(counts: WordCounts, settings: UnigramSettings, room: int) -> Ragged:
+    """Characters that must be pieces, the most frequent first: what ``coverage`` says, and all printable ASCII."""
+    found = seeds(counts.words, counts.counts, limit=0)
+    often = {found.pieces.row(row).decode(): weight for row, weight in enumerate(found.weights)}
+    order = sorted(often, key=lambda c: (-often[c], c))
+    total, covered, kept = sum(often.values()), 0.0, []
+    for character in order:
+        always = " " <= character <= "~" or character == "▁" or character in settings.required
+        if always or covered < settings.coverage * total:
+            kept.append(character)
+        covered += often[character]
+    return Ragged.from_strings(kept)
+
+
+def _room(settings: TokenizerSettings, taken: int) -> int:
+    """How many pieces there are besides those ``taken``. Raises RecipeError for none."""
+    if settings.vocab_size <= taken:
+        raise RecipeError(
+            f"vocab_size {settings.vocab_size:,} has no room beside {taken:,} special tokens and bytes; raise it"
+        )
+    return settings.vocab_size - taken
+
+
+def _model(settings: TokenizerSettings, pieces: list[bytes], special: list[str], **more) -> Model:
+    split, normalizers, _ = settings.of_algorithm()
+    special = {token: pieces.index(token.encode()) for token in special}
+    for role, token in settings.roles.items():
+        if token not in special:
+            raise RecipeError(f"roles.{role} = {token!r} is none of the special tokens; name it with --special too")
+    roles = known_roles(special) | settings.roles
+    normal = {"algorithm": settings.algorithm, "split": split, "normalizers": normalizers}
+    return Model(**normal, pieces=pieces, special=special, roles=roles, **more)
+
+
+TRAINERS: dict[str, Callable[[WordCounts, TokenizerSettings, Report], Model]] = {
+    "bpe": _train_bpe,
+    "wordpiece": _train_wordpiece,
+    "words": _train_words,
+    "chars": _train_chars,
+    "unigram": _train_unigram,
+}
