@@ -5,7 +5,7 @@ ids names its words by their numbers.
 """
 
 from collections.abc import Iterator
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 import numpy as np
 
@@ -44,15 +44,15 @@ def grams_of(model: NGram) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]
         ids[used] = grams
 
 
-def write_arpa(model: NGram, file: TextIO) -> None:
+def write_arpa(model: NGram, file: BinaryIO) -> None:
     """The model as ARPA."""
     orders = list(grams_of(model))
     sizes = [model.vocabulary.size, *(len(grams) for grams, *_ in orders)]
-    file.write("\\data\\\n" + "".join(f"ngram {k}={n}\n" for k, n in enumerate(sizes, 1)))
+    file.write(("\\data\\\n" + "".join(f"ngram {k}={n}\n" for k, n in enumerate(sizes, 1))).encode())
     words = [model.vocabulary.words.row(i).decode() for i in range(model.vocabulary.size)]
     singles = np.arange(len(words))[:, None], *model.unigrams.T
     for k, (grams, probabilities, backoffs) in enumerate([singles, *orders], 1):
-        file.write(f"\n\\{k}-grams:\n")
+        file.write(f"\n\\{k}-grams:\n".encode())
         for begin in range(0, len(grams), AT_ONCE):
             span = slice(begin, begin + AT_ONCE)
             rows = zip(probabilities[span].tolist(), grams[span].tolist(), backoffs[span].tolist(), strict=True)
@@ -60,8 +60,8 @@ def write_arpa(model: NGram, file: TextIO) -> None:
                 text = " ".join([words[i] for i in ids])
                 # Nothing follows </s>, and nothing is longer than the highest order: no back-off there.
                 more = f"\t{backoff:.7g}" if k < model.order and ids[-1] != END else ""
-                file.write(f"{probability:.7g}\t{text}{more}\n")
-    file.write("\n\\end\\\n")
+                file.write(f"{probability:.7g}\t{text}{more}\n".encode())
+    file.write(b"\n\\end\\\n")
 
 
 def read_arpa(file: TextIO, where: str) -> NGram:
