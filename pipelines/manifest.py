@@ -45,7 +45,7 @@ class Part:
         """Are the files there, in the size they were written?"""
         try:
             return all((folder / name).stat().st_size == file["bytes"] for name, file in self.files.items())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
 
     @property
