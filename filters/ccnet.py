@@ -9,14 +9,13 @@ import unicodedata
 
 from pipelines.ragged import Ragged
 
-PUNCTUATION = dict(
-    zip(
-        "，。、„”“«»１」「《》´∶：？！（）；–—．～’…━〈〉【】％►",
-        [",", ".", ",", *['"'] * 10, "'", ":", ":", "?", "!", "(", ")", ";", "-", " - ", ". ", "~", "'", "...", "-"]
-        + ["<", ">", "[", "]", "%", "-"],
-        strict=True,
-    )
-)
+PUNCTUATION = {
+    **dict.fromkeys("„”“«»１」「《》", '"'),
+    **dict(zip("，。、´’∶：？！（）；–━►～〈〉【】％", ",.,''::?!();---~<>[]%", strict=True)),
+    "—": " - ",
+    "．": ". ",
+    "…": "...",
+}
 TABLE = str.maketrans(PUNCTUATION)
 DIGIT = re.compile(r"\d")
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")

@@ -68,9 +68,10 @@ class Perplexity(Filter):
         return self
 
     def measure(self, batch: Batch) -> pl.DataFrame:
-        """``model`` (the language whose model spoke, "" where none did), ``log10``, ``tokens``, ``perplexity``,
-        ``bits_per_byte``, ``unknown`` (share of tokens), ``gain`` and ``bucket`` (head, middle, tail, or all where there
-        are no cut-offs). Zeros for a document without words or without a model.
+        """What ``columns`` gives, zeros for a document without words or without a model, and besides
+
+        ``model``, the language whose model spoke, "" where none did, and ``bucket``: head, middle, tail, or all where
+        there are no cut-offs.
         """
         n = batch.text.rows
         language = np.full(n, UNKNOWN) if batch.language is None else batch.language.astype(str)
@@ -91,7 +92,7 @@ class Perplexity(Filter):
         frame = frame.with_columns(
             bucket=pl.Series(self._buckets(spoken, frame["perplexity"].to_numpy()), dtype=pl.String)
         )
-        return frame.hstack(pl.DataFrame(more, kinds)) if self.lines else frame
+        return frame.hstack(pl.DataFrame(more, kinds, strict=False)) if self.lines else frame
 
     def _buckets(self, spoken: np.ndarray, perplexity: np.ndarray) -> list[str]:
         table = read_cutoffs(self.cutoffs) if self.cutoffs else {}
@@ -159,9 +160,7 @@ def read_cutoffs(path: str) -> dict[str, list[float]]:
     try:
         table = orjson.loads(place(path).read_bytes())
     except (OSError, orjson.JSONDecodeError) as error:
-        raise InputError(
-            f"cannot read the cut-offs {path}: {error}; `gristmill ngram score --fit` makes them"
-        ) from None
+        raise InputError(f"cannot read cut-offs {path}: {error}; `gristmill ngram score --fit` makes them") from None
     if not isinstance(table, dict) or any(
         not isinstance(values, list) or len(values) != PERCENTS or sorted(values) != values for values in table.values()
     ):
