@@ -67,7 +67,7 @@ def test_only_documents_with_a_model_are_judged(model):
 
 
 def test_percentiles_and_buckets(model, tmp_path):
-    values = np.linspace(1, 50, 101).tolist()
+    values = np.linspace(1, 20, 101).tolist()
     (tmp_path / "cutoffs.json").write_bytes(orjson.dumps({"*": values}))
     judge = Perplexity(models={"*": model}, cutoffs=str(tmp_path / "cutoffs.json"), max_percentile=60, min_percentile=1)
     frame = judge.measure(batch(TEXT, "corn the in mill"))
