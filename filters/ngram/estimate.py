@@ -20,7 +20,9 @@ from pipelines.bits import kernel
 NEVER = -99.0  # log10 probability of <s>, which nothing predicts
 
 
-def estimate(levels: list[Level], bits: int, prune: list[int], fallback) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def estimate(
+    levels: list[Level], bits: int, prune: list[int], fallback, modified: bool = True
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Levels -> unigrams float32[ids, 2] (log10 probability and back-off), cells, begins int64[order + 2].
 
     The table of grams of k words is ``begins[k]:begins[k + 1]`` of the cells. Grams of k words that occur
@@ -32,12 +34,12 @@ def estimate(levels: list[Level], bits: int, prune: list[int], fallback) -> tupl
     begins = np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
     cells = np.zeros(2 * begins[-1], np.uint64)
     floats = cells.view(np.float32)
-    unigrams, probability = _first(levels[0], fallback)
+    unigrams, probability = _first(levels[0], fallback, modified)
     places = context = np.arange(levels[0].words.size, dtype=np.int64)  # of a single word the place is its id
     for k in range(2, order + 1):
         level, kept = levels[k - 1], keep[k - 1]
         context = _contexts_of(level, context, cells, begins, k, bits)
-        taken = discounts(level.counts, k, fallback)
+        taken = discounts(level.counts, k, fallback, modified)
         n = unigrams.shape[0] if k == 2 else sizes[k - 1]
         total, left = np.zeros(n), np.zeros(n)
         _add_up(context, level.counts, kept, taken, total, left)
@@ -57,10 +59,10 @@ def estimate(levels: list[Level], bits: int, prune: list[int], fallback) -> tupl
     return unigrams, cells, begins
 
 
-def _first(level: Level, fallback) -> tuple[np.ndarray, np.ndarray]:
+def _first(level: Level, fallback, modified: bool) -> tuple[np.ndarray, np.ndarray]:
     """Single words: those never seen share, with all others, what the discounts took."""
     counts = level.counts.astype(np.float64)
-    taken = discounts(level.counts, 1, fallback)[np.minimum(level.counts, 3)]
+    taken = discounts(level.counts, 1, fallback, modified)[np.minimum(level.counts, 3)]
     probability = (counts - taken + taken.sum() / (counts.size - 1)) / counts.sum()
     probability[BEGIN] = 0
     unigrams = np.zeros((counts.size, 2), np.float32)

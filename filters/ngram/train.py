@@ -33,6 +33,7 @@ class NGramSettings(Settings):
     max_words: int = Field(1_000_000, ge=1, le=MAX_WORDS - SPECIAL)  # the commonest; others are <unk>
     min_count: int = Field(1, ge=1)  # of a word
     prune: list[int] = [0]  # grams of 1, 2, 3 … words that occur so often or less go; the last holds for longer ones
+    modified: bool = True  # three discounts an order; one, as Kneser and Ney 1995, to compare with
     quantise: bool = False  # 8 bits a probability
     fallback: list[float] | None = Field(None, min_length=3, max_length=3)  # discounts where the corpus gives none
     memory_bytes: int = Field(1 << 29, ge=1 << 16)  # for counting
@@ -96,7 +97,7 @@ def _estimated(
     prune = (settings.prune + settings.prune[-1:] * order)[:order]
     least = [-1, *prune[1:]]
     fallback = tuple(settings.fallback) if settings.fallback else None
-    tables = estimate(levels, bits, least, fallback)
+    tables = estimate(levels, bits, least, fallback, settings.modified)
     about = {"order": order, "bits": bits, "units": units, "quantised": False, "settings": settings.model_dump()}
     model = NGram(about, vocabulary, *tables, np.zeros((0, 2, 256), np.float32))
     return quantised(model) if settings.quantise else model
