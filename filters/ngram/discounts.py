@@ -12,9 +12,9 @@ def discounts(
 ) -> np.ndarray:
     """Adjusted counts of an order's grams -> what is taken from counts 0, 1, 2, and 3 or more: float64[4].
 
-    Chen and Goodman 1999, equation 26: ``Y = n1 / (n1 + 2 n2)``, ``D_i = i - (i + 1) Y n_(i+1) / n_i``.
-    Kneser and Ney 1995 take Y from all, which is what they are without ``modified``. Where the corpus is too small (some n_i is 0, or a discount lies outside 0 to i), ``fallback`` is taken, and
-    without one InputError raised.
+    Chen and Goodman 1999, equation 26: ``Y = n1 / (n1 + 2 n2)``, ``D_i = i - (i + 1) Y n_(i+1) / n_i``. Without
+    ``modified``, Y from every count, as Kneser and Ney 1995 have it. Where the corpus is too small (some n_i is 0, or
+    a discount lies outside 0 to i), ``fallback`` is taken, and without one InputError raised.
     """
     n = [int((counts == i).sum()) for i in (1, 2, 3, 4)]
     if all(n[:3]):

@@ -61,5 +61,5 @@ def test_too_little_text_judges_nothing(rows):
 
 
 def test_percentiles_that_cross_are_refused():
-    with pytest.raises(RecipeError, match="min_percentile 60.0 is not below"):
+    with pytest.raises(RecipeError, match=r"min_percentile 60\.0 is not below"):
         parse_recipe({"steps": {"own_perplexity": {"min_percentile": 60.0, "max_percentile": 30.0}}}, "test")
