@@ -7,7 +7,12 @@ from flows.cli.options import settings_option, writable
 
 @click.group()
 def ngram():
-    """Train models of n-grams, score documents with them, exchange them with KenLM and others."""
+    """Train models of n-grams, score documents with them, exchange them with KenLM and others.
+
+    \b
+        gristmill ngram train books/ --output books.ngram
+        gristmill ngram score work --model books.ngram
+    """
 
 
 WORK = click.option("--work", help="Where raw files are read into.", default="work/ngram", show_default=True)
