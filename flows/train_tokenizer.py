@@ -6,6 +6,7 @@ from typing import NamedTuple
 from upath import UPath
 
 from flows.corpus import corpus_shards
+from flows.lock import alone
 from flows.recipe import make_change
 from pipelines.files import place
 from pipelines.manifest import Manifest, fingerprint
@@ -49,18 +50,21 @@ def train_tokenizer(
 
     The counts of each shard stay in ``OUTPUT/work``: another vocabulary of the same split counts nothing anew.
     """
-    shards = corpus_shards(corpus, output / WORK, engine, progress)
-    split, normalizers, _ = settings.of_algorithm()
-    folder, counted = output / WORK / COUNTS, {"split": split, "normalizers": list(normalizers)}
-    jobs = []
-    for n, (shard, file) in enumerate(sorted(shards.items(), key=lambda item: item[1]["sha256"])):
-        made_of = Output(folder, f"part-{n:05d}", fingerprint(file["sha256"], counted))
-        jobs.append(Job(count_shard, (shard, split, normalizers), (made_of,), file["bytes"]))
-    run_step(Step("count words", {folder: counted}, jobs), engine, progress)
-    sources = sorted(file["sha256"] for file in Manifest.read(folder).files.values())
-    made_of = Output(output, FILE, fingerprint(sources, settings.model_dump(mode="json")))
-    about = settings.model_dump(mode="json")
-    run_step(Step("train", {output: about}, [Job(train_on, (folder, settings, report), (made_of,))]), serial, progress)
+    with alone(output / WORK):
+        shards = corpus_shards(corpus, output / WORK, engine, progress)
+        split, normalizers, _ = settings.of_algorithm()
+        folder, counted = output / WORK / COUNTS, {"split": split, "normalizers": list(normalizers)}
+        jobs = []
+        for n, (shard, file) in enumerate(sorted(shards.items(), key=lambda item: item[1]["sha256"])):
+            made_of = Output(folder, f"part-{n:05d}", fingerprint(file["sha256"], counted))
+            jobs.append(Job(count_shard, (shard, split, normalizers), (made_of,), file["bytes"]))
+        run_step(Step("count words", {folder: counted}, jobs), engine, progress)
+        sources = sorted(file["sha256"] for file in Manifest.read(folder).files.values())
+        made_of = Output(output, FILE, fingerprint(sources, settings.model_dump(mode="json")))
+        about = settings.model_dump(mode="json")
+        run_step(
+            Step("train", {output: about}, [Job(train_on, (folder, settings, report), (made_of,))]), serial, progress
+        )
     return read_model(output)
 
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "judge": "Say of documents which rules they break, without writing anything.",
     "why": "Say what became of one document, and why.",
     "cluster": "Show a document's near-duplicates, word by word.",
+    "status": "Show how far the run in a work folder is, and what of it is stale.",
     "what-if": "Recount a finished run with other thresholds, in seconds.",
     "inspect": "Look into Parquet shards: schema, sizes, histograms, samples.",
     "tokenizer": "Train tokenizers; encode, decode, export, import, compare.",
