@@ -1,7 +1,7 @@
 """Where jobs run: here one after the other, in threads, in worker processes, or on a cluster."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from typing import Protocol
@@ -24,6 +24,15 @@ class Place(Protocol):
     width: int
 
     def run(self, job: Job) -> list[Part]: ...
+
+
+class Here:
+    """This process, one job after the other."""
+
+    width = 1
+
+    def run(self, job: Job) -> list[Part]:
+        return run_job(job)
 
 
 class Threads:
@@ -54,8 +63,10 @@ class Places:
         light = sum(0.1 + job.bytes / 40e6 for job in jobs)
         return self.workers == 1 or len(jobs) < 2 or (light < LIGHT_SECONDS and all(job.light for job in jobs))
 
-    def open(self) -> AbstractContextManager[Place]:
+    def open(self, jobs: list[Job]) -> AbstractContextManager[Place]:
         """The place for the jobs of one step."""
+        if self.stays_here(jobs):
+            return nullcontext(Here())
         if self.name == "threads":
             return nullcontext(Threads(self.workers))
         if self.name == "processes":
@@ -78,22 +89,35 @@ class Places:
             self.cluster.close()
 
 
+def in_threads(place: Place, jobs: list[Job]) -> Iterator[tuple[Job, list[Part]]]:
+    """As many jobs at a time as the place is wide."""
+    if isinstance(place, Here):
+        yield from serial(jobs)
+        return
+    threads = ThreadPoolExecutor(min(place.width, len(jobs)))
+    try:
+        futures = {threads.submit(place.run, job): job for job in jobs}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    finally:  # also on Ctrl-C: do not wait for jobs that are under way, they are made again
+        threads.shutdown(wait=False, cancel_futures=True)
+
+
 @contextmanager
-def engine(name: str = "processes", workers: int | None = None, seconds: float | None = None) -> Iterator[Engine]:
-    """The engine of that name (``dask:tcp://host:8786`` for a cluster that runs); a job may take ``seconds``."""
+def engine(
+    name: str = "processes",
+    workers: int | None = None,
+    seconds: float | None = None,
+    spread: Callable[[Place, list[Job]], Iterator[tuple[Job, list[Part]]]] = in_threads,
+) -> Iterator[Engine]:
+    """The engine of that name (``dask:tcp://host:8786`` for a cluster that runs).
+
+    A job may take so many ``seconds``; ``spread`` hands jobs to the place where they run, as threads do or Prefect.
+    """
     with closing(Places(name, workers or os.cpu_count() or 1, seconds)) as places:
 
         def run(jobs: list[Job]) -> Iterator[tuple[Job, list[Part]]]:
-            if places.stays_here(jobs):
-                yield from serial(jobs)
-                return
-            with places.open() as place:
-                threads = ThreadPoolExecutor(min(place.width, len(jobs)))
-                try:
-                    futures = {threads.submit(place.run, job): job for job in jobs}
-                    for future in as_completed(futures):
-                        yield futures[future], future.result()
-                finally:  # also on Ctrl-C: do not wait for jobs that are under way, they are made again
-                    threads.shutdown(wait=False, cancel_futures=True)
+            with places.open(jobs) as place:
+                yield from spread(place, jobs)
 
         yield run

@@ -28,6 +28,7 @@ COMMANDS = {
     "generate": "Let a trained model continue a text.",
     "compare-baselines": "Perplexities of an n-gram, an LSTM and a GPT, side by side.",
     "export-model": "Write a trained model as transformers reads it.",
+    "serve": "Offer the flows to Prefect, with a local server where none is configured.",
     "demo": "Write a corpus from the text that is on this machine already.",
     "compare-languages": "Compare language models on labelled text: accuracy and speed.",
     "compare-rules": "Compare variants of the rule sets: which documents they decide differently on.",
