@@ -19,19 +19,32 @@ CONNECT_SECONDS = 30
 class Dask:
     """A client of a cluster. Safe to use from threads."""
 
-    def __init__(self, cluster, seconds: float | None = None):
+    def __init__(self, cluster, workers: int, seconds: float | None = None):
         from distributed import Client
 
         try:
             self.client = Client(cluster, timeout=CONNECT_SECONDS, set_as_default=False)
         except OSError as error:
             raise WorkError(f"no Dask scheduler answers at {cluster}: {error}; is `dask scheduler` running?") from error
-        self.cluster, self.seconds, self.numbers = cluster, seconds, count()
+        self.cluster, self.workers, self.seconds, self.numbers = cluster, workers, seconds, count()
+        if isinstance(cluster, str):
+            self._wait_for_a_worker()
+
+    def _wait_for_a_worker(self) -> None:
+        """SLURM may take its time; a scheduler that runs should have workers."""
+        try:
+            self.client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+        except TimeoutError as error:
+            self.client.close()
+            raise WorkError(f"{self.cluster} has no worker; start some by `dask worker {self.cluster}`") from error
 
     @property
     def width(self) -> int:
-        """Jobs that may be under way at a time: twice the threads, so that no worker waits for us."""
-        return max(2, 2 * sum(self.client.nthreads().values()))
+        """Jobs that are handed over at a time: more than there are threads, so that no worker waits for us.
+
+        Workers that are still on their way count by what was asked for.
+        """
+        return 2 * max(sum(self.client.nthreads().values()), self.workers)
 
     def run(self, job: Job) -> list[Part]:
         """Do a job on some worker."""

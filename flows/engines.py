@@ -80,7 +80,7 @@ class Places:
             from flows.cluster import Dask, local, slurm
 
             started = slurm if self.name == "slurm" else local
-            return Dask(self.address or started(self.workers), self.seconds)
+            return Dask(self.address or started(self.workers), self.workers, self.seconds)
         except ModuleNotFoundError as error:
             raise RecipeError(f"--engine {self.name} needs {error.name}: pip install 'gristmill[cluster]'") from error
 

@@ -83,14 +83,39 @@ def test_no_scheduler_is_one_line(gristmill, raw, recipe, tmp_path):
     assert "no Dask scheduler answers at tcp://127.0.0.1" in done.stderr.splitlines()[-1]
 
 
-def test_a_work_folder_on_s3_holds_the_same_bytes(gristmill, raw, recipe, tmp_path):
+def test_slurm_jobs_give_the_same_bytes(gristmill, corpus, recipe, tmp_path):
+    """With an sbatch that starts the job's script here, and the configuration that recipes/ holds."""
+    pytest.importorskip("dask_jobqueue", reason="pip install 'gristmill[cluster]'")
+    run = ["clean", recipe, "--input", corpus, "--workers", 1, "--output"]
+    refused = gristmill(*run, tmp_path / "none", "--engine", "slurm")
+    assert refused.returncode == 2 and "sbatch, which is not on this machine" in refused.stderr
+    commands = {
+        "sbatch": 'bash "$1" > /dev/null 2>&1 &\necho Submitted batch job $!',
+        "scancel": 'pkill -P "$1"; kill "$1"',
+    }
+    for name, script in commands.items():
+        (tmp_path / "bin").mkdir(exist_ok=True)
+        (tmp_path / "bin" / name).write_text(f"#!/bin/bash\n{script}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    env = {
+        "DASK_CONFIG": str(REPOSITORY / "recipes" / "slurm.yaml"),
+        "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+    }
+    env |= {"DASK_JOBQUEUE__SLURM__PROCESSES": "1", "DASK_JOBQUEUE__SLURM__CORES": "1"}
+    done = gristmill(*run, tmp_path / "slurm", "--engine", "slurm", env=env)
+    assert done.returncode == 0, done.stderr
+    assert gristmill(*run, tmp_path / "here").returncode == 0
+    assert tree(tmp_path / "slurm", *RESULTS) == tree(tmp_path / "here", *RESULTS)
+
+
+def test_a_work_folder_on_s3_holds_the_same_bytes(gristmill, corpus, recipe, tmp_path):
     pytest.importorskip("moto.server", reason="pip install 'moto[server]'")
     s3fs = pytest.importorskip("s3fs", reason="pip install 'gristmill[s3]'")
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     access = {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
     access |= {"AWS_DEFAULT_REGION": "us-east-1"}
-    run = ["clean", recipe, "--input", raw, "--set", "input.unit_bytes=60000", "--workers", 2, "--output"]
+    run = ["clean", recipe, "--input", corpus, "--set", "input.unit_bytes=60000", "--workers", 2, "--output"]
     assert gristmill(*run, tmp_path / "here").returncode == 0
     with started(sys.executable, "-m", "moto.server", "--port", port, **access):
         wait_for(port)
