@@ -13,6 +13,7 @@ COMMANDS = {
     "clean": "Run a recipe: raw files in, clean documents and the reasons for all others out.",
     "dedup": "Drop duplicates of documents, cut repeated passages, or drop what another corpus has.",
     "decontaminate": "Find the items of evaluation sets in a corpus: drop, cut or report.",
+    "pii": "Find personal data: scan a corpus, redact it, score the rules on labelled text.",
     "overlap": "Show how much of each source the others have too.",
     "ingest": "Read raw files into a work folder's documents, and no more.",
     "judge": "Say of documents which rules they break, without writing anything.",

@@ -1,0 +1,81 @@
+"""Personal data: MB a CPU second on one core, against datatrove's PIIFormatter, and on text made to be slow.
+
+    python -m benchmarks.pii CORPUS.jsonl.zst … [--peers PYTHON] [--largest 100]
+
+Ours looks for all of its types, datatrove for e-mail and IP addresses, which are all that it knows. ``--peers`` is the
+Python of an environment with datatrove 0.10.1. ``--largest``: megabytes of the longest adversarial text, a tenth of it
+where exact rules look at all of it.
+"""
+
+import argparse
+import json
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+PEER = r"""
+import json, sys, time
+from datatrove.pipeline.formatters import PIIFormatter
+texts, format = json.load(open(sys.argv[1])), PIIFormatter().format
+format(texts[0])
+began = time.process_time()
+for text in texts:
+    format(text)
+print(json.dumps(time.process_time() - began))
+"""
+# Text made to be slow; the second lot is windows all over, each of which an exact rule looks at.
+PASSED_OVER = {"digits": "0123456789", "@": "@", "1.1.1.1.": "1.1.1.1.", "1-": "1-", "ab::": "ab::"}
+LOOKED_AT = {"a@b.c": "a@b.c", "12345678 ": "12345678 ", "9.8.7.6 ": "9.8.7.6 "}
+
+
+def seconds(texts: list[str]) -> tuple[float, int]:
+    """CPU seconds of ours, and how many spans it finds."""
+    from filters.batch import Batch
+    from filters.pii.scrub import Pii
+    from pipelines.ragged import Ragged
+
+    step, spans = Pii(), 0
+    step.rewrite(Batch(Ragged.from_strings(["a@mill.org 8.8.8.8 +1 415 867 5309"])))
+    batches = [Batch(Ragged.from_strings(texts[i : i + 1000])) for i in range(0, len(texts), 1000)]
+    began = time.process_time()
+    for batch in batches:
+        spans += step.rewrite(batch)[0].num_rows
+    return time.process_time() - began, spans
+
+
+def main() -> None:
+    from benchmarks.near_duplicates import read
+
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("corpora", nargs="+")
+    parser.add_argument("--peers", help="Python of the peer's environment")
+    parser.add_argument("--megabytes", type=float, default=40, help="of text taken from each corpus")
+    parser.add_argument("--largest", type=int, default=0, help="megabytes of the longest adversarial text; 0 for none")
+    args = parser.parse_args()
+    for path in args.corpora:
+        texts, left = [], args.megabytes * 1e6
+        for row in read(path):
+            if left > 0:
+                texts.append(row["text"])
+                left -= len(texts[-1])
+        size = sum(len(text.encode("utf-8", "replace")) for text in texts) / 1e6
+        spent, spans = min(seconds(texts) for _ in range(3))
+        told = f"{Path(path).name}: gristmill {size / spent:.1f} MB/s, {spans:,} spans in {size:.1f} MB"
+        if args.peers:
+            with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+                json.dump(texts, file)
+                file.flush()
+                ran = subprocess.run([args.peers, "-c", PEER, file.name], capture_output=True, text=True, check=True)
+            peer = json.loads(ran.stdout.splitlines()[-1])
+            told += f"; datatrove {size / peer:.1f} MB/s, gristmill {peer / spent:.1f} times as fast"
+        print(told, flush=True)
+    for name, unit in {**PASSED_OVER, **LOOKED_AT}.items() if args.largest else ():
+        most = args.largest / 10 if name in LOOKED_AT else args.largest
+        sizes = [n for n in (1, 10, 100, 1000) if n <= most]
+        speeds = [f"{n} MB {n / seconds([unit * (n * 1_000_000 // len(unit))])[0]:.3g} MB/s" for n in sizes]
+        print(f"{name}: {', '.join(speeds)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

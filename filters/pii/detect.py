@@ -1,0 +1,115 @@
+"""Text to spans: windows of one scan, each looked at by the rules for its kind; of overlapping spans one stays."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from filters.pii import cards, dates, keys, net, phones, scan, states, wallets
+from filters.pii.place import Place, Rule, Span
+from pipelines.ragged import Ragged
+
+# In the order in which they take text from each other: what has a checksum or a prefix before what has a shape.
+TYPES = (
+    "url_credentials",
+    "api_key",
+    "email",
+    "wallet",
+    "iban",
+    "cn_id",
+    "mac",
+    "ip",
+    "credit_card",
+    "us_ssn",
+    "national_id",
+    "passport",
+    "date_of_birth",
+    "phone",
+)
+
+# Kind of window -> the rules that look at it, each with the types it may find.
+RULES: dict[int, tuple[tuple[Rule, frozenset[str]], ...]] = {
+    kind: tuple((rule, frozenset(types.split())) for rule, types in rules.items())
+    for kind, rules in {
+        scan.AT: {net.addresses: "email url_credentials"},
+        scan.SPELT_AT: {net.spelt_addresses: "email"},
+        scan.DOTTED: {net.ipv4: "ip"},
+        scan.COLONS: {net.colons: "ip mac"},
+        scan.TOKEN: {
+            keys.keys: "api_key",
+            wallets.wallets: "wallet",
+            cards.iban: "iban",
+            net.mac: "mac",
+            states.chinese_resident: "cn_id",
+            states.national: "national_id",
+        },
+        scan.GROUPED: {cards.iban: "iban"},
+        scan.ID: {states.national: "national_id", states.passport: "passport"},
+        scan.DATE: {dates.births: "date_of_birth"},
+        scan.NUMBER: {
+            cards.cards: "credit_card",
+            states.chinese_resident: "cn_id",
+            states.social_security: "us_ssn",
+            states.national: "national_id",
+            states.passport: "passport",
+            phones.phones: "phone",
+        },
+    }.items()
+}
+
+
+class Found(NamedTuple):
+    """``text.data[start:end]`` of document ``row`` is personal data of a type. In order, they do not overlap."""
+
+    row: int
+    start: int
+    end: int
+    type: str
+
+
+def detect(
+    text: Ragged,
+    types: Iterable[str],
+    language: np.ndarray | None = None,
+    every_address: bool = False,
+    regions: tuple[str, ...] = (),
+) -> list[Found]:
+    """Documents, and their languages where known (object[n]) -> the personal data of the types asked for.
+
+    ``every_address``: those of private networks count too; ``regions``: whose national phone numbers count.
+
+    A document is judged by its own text and language alone, whatever documents lie beside it.
+    """
+    wanted, data, offsets = frozenset(types), text.data.tobytes(), text.offsets.tolist()
+    spans: list[tuple[int, Span]] = []
+    if "api_key" in wanted:
+        blocks = list(keys.private_keys(data, text.offsets))
+        rows = np.searchsorted(text.offsets, [block.start for block in blocks], "right") - 1
+        spans += zip(rows.tolist(), blocks, strict=True)
+    windows = scan.scan(text)
+    labels = [""] * text.rows if language is None else language.tolist()
+    for kind, start, end, row in zip(*(column.tolist() for column in windows), strict=True):
+        place = Place(data, start, end, offsets[row], offsets[row + 1], labels[row], every_address, regions)
+        for rule, may_find in RULES[kind]:
+            if may_find & wanted:
+                spans += ((row, span) for span in rule(place) if span.type in wanted)
+    return _apart(spans)
+
+
+def _apart(spans: list[tuple[int, Span]]) -> list[Found]:
+    """The spans in order of the text; of two that overlap the one of the earlier type stays, then the longer one."""
+    rank = {type: number for number, type in enumerate(TYPES)}
+    spans = sorted(set(spans), key=lambda each: (each[1].start, -each[1].end))
+    kept: list[tuple[int, Span]] = []
+    for row, span in spans:
+        beaten = False
+        while kept and kept[-1][1].end > span.start and not beaten:
+            other = kept[-1][1]
+            beaten = rank[other.type] < rank[span.type] or (
+                rank[other.type] == rank[span.type] and other.end - other.start >= span.end - span.start
+            )
+            if not beaten:
+                kept.pop()
+        if not beaten:
+            kept.append((row, span))
+    return [Found(row, *span) for row, span in kept]

@@ -1,0 +1,51 @@
+"""Replacements made one after the other on a text, as replacements made at once on what the text was at first."""
+
+from typing import NamedTuple
+
+
+class Edit(NamedTuple):
+    """Bytes ``start:end`` of a text become ``text``."""
+
+    start: int
+    end: int
+    type: str
+    text: bytes
+
+
+def merged(earlier: list[Edit], later: list[Edit]) -> list[Edit]:
+    """``later`` edits, of the text that the earlier ones left, together with those, as edits of the text at first.
+
+    All are in order and do not overlap. A later edit that touches what an earlier one wrote takes it over whole.
+
+    >>> merged([Edit(2, 5, "ip", b"<>")], [Edit(6, 8, "mac", b"!")])
+    [Edit(start=2, end=5, type='ip', text=b'<>'), Edit(start=7, end=9, type='mac', text=b'!')]
+    """
+    result, queue, shift = [], list(earlier), 0  # shift: how much longer the text has become so far
+    for edit in later:
+        start = None
+        while queue and queue[0].start + shift + len(queue[0].text) <= edit.start:
+            shift += _growth(queue[0])
+            result.append(queue.pop(0))
+        start = edit.start - shift
+        if queue and queue[0].start + shift < edit.start:
+            start = queue[0].start
+        end = edit.end - shift
+        while queue and queue[0].start + shift < edit.end:
+            taken = queue.pop(0)
+            shift += _growth(taken)
+            end = max(taken.end, edit.end - shift)
+        result.append(Edit(start, end, edit.type, edit.text))
+    return result + queue
+
+
+def _growth(edit: Edit) -> int:
+    return len(edit.text) - (edit.end - edit.start)
+
+
+def apply(edits: list[Edit], text: bytes) -> bytes:
+    """The text with all edits made."""
+    parts, at = [], 0
+    for edit in edits:
+        parts += [text[at : edit.start], edit.text]
+        at = edit.end
+    return b"".join([*parts, text[at:]])

@@ -1,0 +1,148 @@
+"""gristmill pii"""
+
+import click
+
+from flows.cli.escape import LINE
+from flows.cli.options import console, work_options, writable
+
+changes = click.option("--set", "changes", multiple=True, metavar="pii.SETTING=VALUE", help="Change one setting.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
+values = click.option("--values", metavar="FILE", help="Write what was found, in clear, to FILE: only you can read it.")
+HOW = ("tag", "surrogate", "hash", "mask", "remove")
+AROUND = 60  # bytes of text shown on either side
+
+
+@click.group()
+def pii():
+    """Find personal data: e-mail and net addresses, phones, cards, accounts, numbers of state, keys, wallets.
+
+    No value is written anywhere unless --values or --show ask for it.
+
+    \b
+        gristmill pii scan crawl.jsonl.zst
+        gristmill pii redact crawl.jsonl.zst --output work
+        gristmill pii score labelled.jsonl
+    """
+
+
+@pii.command()
+@click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
+@click.option("--show", type=click.IntRange(1), metavar="N", help="Show the first N of each type, in clear.")
+@values
+@changes
+@as_json
+def scan(corpus, show, values, changes, as_json):
+    """Say what personal data there is in CORPUS…, by type. Nothing is changed.
+
+    \b
+        gristmill pii scan crawl.jsonl.zst --show 5
+        gristmill pii scan crawl.jsonl.zst --json --set 'pii.types=["phone"]' --set 'pii.phone_regions=["DE"]'
+    """
+    from collections import Counter, defaultdict
+    from contextlib import ExitStack
+
+    import orjson
+
+    from flows.pii import pii_recipe, scan, values_file, with_values
+
+    spans, documents, shown, count = Counter(), defaultdict(set), Counter(), 0
+    with ExitStack() as files:
+        write = files.enter_context(values_file(values)) if values else None
+        for table, found in scan(pii_recipe(corpus, changes)):
+            for each in found:
+                spans[each["type"]] += 1
+                documents[each["type"]].add(count + each["row"])
+                if as_json:
+                    click.echo(orjson.dumps({key: each[key] for key in ("id", "type", "start", "end")}).decode())
+            for each in with_values(table, found, AROUND) if write or show else ():
+                if write:
+                    write(each)
+                if show and shown[each["type"]] < show:
+                    shown[each["type"]] += 1
+                    before, value, behind = (each[key].translate(LINE) for key in ("before", "value", "behind"))
+                    click.echo(f"{each['type']:<16}{before}{click.style(f'⟦{value}⟧', bold=True)}{behind}")
+            count += len(table)
+    if not as_json:
+        for type, number in spans.most_common():
+            click.echo(f"{number:>12,}  in {len(documents[type]):>9,} documents  {type}")
+    console.print(f"of {count:,} documents")
+
+
+@pii.command()
+@click.option("--replacement", type=click.Choice(HOW), help="Instead of a tag.")
+@values
+@work_options
+def redact(corpus, replacement, values, work, workers, changes):
+    """Replace personal data in CORPUS…; documents that are little else are dropped.
+
+    \b
+        gristmill pii redact crawl.jsonl.zst --output work
+        gristmill pii redact crawl.jsonl.zst --replacement surrogate --set pii.key_file=pii.key
+        gristmill pii redact crawl.jsonl.zst --set 'pii.replacements={phone = "mask"}' --values found.jsonl
+    """
+    from flows.cli.clean import report, run
+    from flows.pii import pii_recipe, values_file, values_of
+
+    chosen = (f"pii.replacement={replacement}",) if replacement else ()
+    folder = writable(work)
+    summary = run(pii_recipe(corpus, (*chosen, *changes)), folder, workers)
+    report(summary, work)
+    if values:
+        with values_file(values) as write:
+            for each in values_of(folder):
+                write(each)
+
+
+@pii.command()
+@click.argument("labelled", metavar="LABELLED")
+@click.option("--spans", "tools", multiple=True, metavar="FILE", help="Score what another tool has found as well.")
+@click.option("--lines", is_flag=True, help="Look only at lines with a label or a decoy: nobody labelled the others.")
+@click.option("--show", type=click.IntRange(1), metavar="N", help="Show N false and missed spans a type, in clear.")
+@changes
+@as_json
+def score(labelled, tools, lines, show, changes, as_json):
+    """Precision, recall and F1 by type on LABELLED: JSON lines with text and pii: [{start, end, type}], in characters.
+
+    A span counts if both ends and the type are right. FILE of --spans holds JSON lines of id, start, end and type;
+    for instance of what Presidio or a formatter of datatrove replaced.
+
+    \b
+        gristmill pii score labelled.jsonl --set pii.address_scope=all --show 10
+        gristmill pii score labelled.jsonl --spans presidio.jsonl --json
+    """
+    import orjson
+
+    from filters.pii.score import our_finder, read_labelled, score
+    from flows.cli.clean import render
+    from flows.pii import finder_of, pii_recipe
+
+    documents, settings = read_labelled(labelled), pii_recipe([], changes).steps["pii"]
+    finders = {"gristmill": our_finder(settings)}
+    finders |= {path: finder_of(path, [document.id for document in documents]) for path in tools}
+    for name, finder in finders.items():
+        scores = score(documents, finder, settings.types, lines)
+        if as_json:
+            for type, each in scores.types.items():
+                told = {"finder": name, "type": type, **each._asdict()}
+                told |= {key: round(getattr(each, key), 4) for key in ("precision", "recall", "f1")}
+                click.echo(orjson.dumps(told).decode())
+            continue
+        click.echo(render(table(name, scores)))
+        others = ", ".join(f"{count:,} {type}" for type, count in scores.unlabelled.items()) or "nothing"
+        click.echo(f"{scores.touched} of {scores.decoys} decoys touched; found of types without labels: {others}\n")
+        for type in [*scores.types, *scores.unlabelled] if show else ():
+            for miss in [miss for miss in scores.misses if miss.type == type][:show]:
+                click.echo(f"{miss.kind:<7}{type:<16}{miss.text.translate(LINE)!s:<32} {miss.around.translate(LINE)}")
+
+
+def table(name: str, scores):
+    """One row a type."""
+    from rich.table import Table
+
+    head = Table(name, "found right", "false", "missed", "precision", "recall", "F1", box=None, pad_edge=False)
+    for column in head.columns[1:]:
+        column.justify = "right"
+    for type, each in scores.types.items():
+        shares = (f"{share:.4f}" for share in (each.precision, each.recall, each.f1))
+        head.add_row(type, *(f"{number:,}" for number in each), *shares)
+    return head
