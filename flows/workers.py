@@ -126,7 +126,7 @@ class Workers:
         """Stop all workers at once: what they were doing is done again by the next run."""
         with self.lock:
             self.closed = True
-            for worker in self.all:
+            for worker in list(self.all):  # whose threads see the end of their pipes, and take it out
                 worker.stop()
 
 
