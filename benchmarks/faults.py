@@ -163,12 +163,6 @@ def zero(path: Path) -> None:
     path.write_bytes(b"\0" * path.stat().st_size)
 
 
-def lose_manifest(mill: Mill) -> str:
-    mill.run()
-    (mill.work / "clean" / "manifest.json").unlink()
-    return "clean/ has no manifest; run again"
-
-
 def two_runs(mill: Mill) -> str:
     first = mill.start()
     mill.until(first, 1)
@@ -223,7 +217,6 @@ FAULTS: dict[str, Callable[[Mill], str]] = {
     "documents vanish from the work folder": vanished_work,
     "shard damaged, same size": lambda mill: corrupt(mill, zero),
     "shard cut short": lambda mill: corrupt(mill, lambda shard: os.truncate(shard, 100)),
-    "manifest removed": lose_manifest,
     "two runs on one work folder": two_runs,
     "clock skew": clock,
     "work folder cannot be made": no_rights,
