@@ -15,7 +15,7 @@ def serve(port, limit):
     profile names one.
 
     \b
-        gristmill serve
+        gristmill serve --port 4200
         prefect deployment run clean-corpus/local --watch
     """
     from flows import deploy
