@@ -2,11 +2,14 @@
 
     python -m benchmarks.quality messy.jsonl.zst [--recipe recipes/clean-corpus.toml] [--show RULE] [--spread MEASURE]
 
-Only the steps that judge a document alone are run. Labels are read to score the decisions, never to make them.
+Only the steps that judge a document alone are run, and own_perplexity. Labels are read to score the
+decisions, never to make them.
 """
 
 import io
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import numpy as np
@@ -19,11 +22,15 @@ from filters.decide import decide
 from filters.filter import Filter
 from filters.measure import LANGUAGE, SURE_LABEL, measure_documents
 from filters.profiles import NO_PROFILE, profile_of
+from flows.own_perplexity import OwnPerplexity
 from flows.recipe import read_recipe
-from pipelines.schema import TEXT
+from pipelines.ragged import Ragged
+from pipelines.schema import ID, TEXT
 
 TARGETS = {"web": 15, "novel": 5, "speech": 5, "essay": 10, "techdoc": 25, "reference": 25, "foreign": 25}  # percent
 MIN_RECALL = 90
+AT_ONCE = 2000  # documents
+STRING = pa.large_string()
 
 
 def read_labelled(path: str) -> list[dict]:
@@ -47,6 +54,41 @@ def broken_rules(chain: dict[str, Filter], frames: dict[str, pl.DataFrame]) -> l
         for i, rules in enumerate(decide(step, frames[name], profile).to_list()):
             broken[i].extend(f"{name}.{rule['rule']}" for rule in rules)
     return broken
+
+
+class Labelled:
+    """Labelled documents as a step over the corpus sees a corpus: one part, of which those stay that break no rule."""
+
+    parts = ("all",)
+
+    def __init__(self, rows: list[dict], frames: dict[str, pl.DataFrame], broken: list[list[str]]):
+        self.table = pa.table({ID: [row["id"] for row in rows], TEXT: pa.array([row["text"] for row in rows], STRING)})
+        language = frames[LANGUAGE][SURE_LABEL] if LANGUAGE in frames else pl.Series(["und"] * len(rows))
+        size = [len(row["text"].encode()) for row in rows]
+        self.frame = pl.DataFrame({"language": language, "bytes": size})
+        self.kept, self.rows = np.array([not rules for rules in broken]), {"all": len(rows)}
+
+    def stays(self, part: str, rows: int) -> np.ndarray:
+        return self.kept
+
+    def measured(self, part: str, columns: list[str]) -> pa.Table:
+        return self.frame.select(columns).to_arrow()
+
+    def columns(self, part: str, names: list[str], rows: np.ndarray) -> pl.DataFrame:
+        return pl.from_arrow(self.table.select(names).take(rows))
+
+    def texts(self, part: str, rows: np.ndarray) -> Iterator[Ragged]:
+        for begin in range(0, rows.size, AT_ONCE):
+            yield Ragged.from_text(self.table[TEXT].take(rows[begin : begin + AT_ONCE]))
+
+
+def judge_corpus(step: OwnPerplexity, name: str, corpus: Labelled, broken: list[list[str]]) -> pl.DataFrame:
+    """Add what the step finds to the rules broken; its scores."""
+    (judged,) = step.judge(corpus, Path())
+    for i, rules in enumerate(judged.decisions["broken"].to_list()):
+        broken[i].extend(f"{name}.{rule['rule']}" for rule in rules)
+    every = pl.DataFrame({"row": np.arange(len(broken))})
+    return every.join(judged.reports["scores"], on="row", how="left", maintain_order="left")
 
 
 def percent(part: int, whole: int) -> float:
@@ -87,15 +129,18 @@ def spread(groups: list[str], values: pl.Series) -> pl.DataFrame:
 def main(path, recipe, show, measured):
     """Score the rules of a recipe on labelled documents."""
     chain = {name: step for name, step in read_recipe(recipe).steps.items() if isinstance(step, Filter)}
+    over_corpus = {n: step for n, step in read_recipe(recipe).steps.items() if isinstance(step, OwnPerplexity)}
     rows = read_labelled(path)
     frames = measure(chain, [row["text"] for row in rows])
     pl.Config.set_tbl_rows(-1).set_tbl_cols(-1).set_tbl_hide_dataframe_shape(True).set_tbl_hide_column_data_types(True)
     pl.Config.set_float_precision(3 if measured else 1).set_tbl_width_chars(200)
+    broken = broken_rules(chain, frames)
+    for name, step in over_corpus.items():
+        frames[name] = judge_corpus(step, name, Labelled(rows, frames, broken), broken)
     if measured:
         step, _, name = measured.partition(".")
         groups = [f"noise: {r['labels']['low_quality']}" if _is_noise(r) else r["labels"]["kind"] for r in rows]
         return click.echo(spread(groups, frames[step][name]))
-    broken = broken_rules(chain, frames)
     planted = [(r["labels"]["low_quality"], b) for r, b in zip(rows, broken, strict=True) if _is_noise(r)]
     kept = [(r["labels"]["kind"], b, r["text"]) for r, b in zip(rows, broken, strict=True) if not r["labels"]["issues"]]
     click.echo(f"planted low quality: recall {percent(sum(bool(b) for _, b in planted), len(planted)):.1f} %")

@@ -44,7 +44,8 @@ texts = json.load(open(sys.argv[1]))
 for peer, share in ((rensa, 1), (datasketch, 4), (datatrove, 16)):
     try:
         peer(texts[:1])
-    except ImportError:
+    except ImportError as error:
+        print(f"  {peer.__name__} not run: {error}", file=sys.stderr)
         continue
     some = texts[::share]
     began = time.process_time()
@@ -86,7 +87,8 @@ def main() -> None:
             with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
                 json.dump(texts, file)
                 file.flush()
-                ran = subprocess.run([args.peers, "-c", PEER, file.name], capture_output=True, text=True, check=True)
+                command = [args.peers, "-c", PEER, file.name]
+                ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
             for line in ran.stdout.splitlines():
                 name, size, spent = json.loads(line)
                 print(f"  {name} {size / spent:.2f} MB/s, gristmill {speed * spent / size:.0f} times as fast")

@@ -41,7 +41,7 @@ class Greedy:
         self.cluster = np.arange(documents, dtype=np.int32)  # union-find; a root is the cluster's first document
         self.alike = self.unlike = np.zeros(0, np.uint64)  # compared pairs of undecided documents, ascending
         self.cut = np.zeros(documents, np.bool_)
-        self.compared = self.rounds = 0
+        self.compared = self.rounds = self.bytes = 0  # bytes: the most that its arrays took at once
 
     def run(self, buckets: Callable[[], Iterable[Buckets]], are_alike: Callable) -> None:
         """``buckets()`` goes through all partitions; ``are_alike(documents, earlier) -> bool`` verifies pairs."""
@@ -49,6 +49,9 @@ class Greedy:
         while (self.kept_by == UNDECIDED).any():
             more = np.zeros(self.kept_by.size, np.bool_)
             pairs = self._propose(buckets(), window, more)
+            pairs_held = 2 * pairs.nbytes + self.alike.nbytes + self.unlike.nbytes
+            arrays = (self.kept_by, self.cluster, self.cut, more, more)  # twice: who waits
+            self.bytes = max(self.bytes, pairs_held + sum(array.nbytes for array in arrays))
             alike = are_alike((pairs >> HALF).astype(np.int64), (pairs & LOW).astype(np.int64))
             self._remember(pairs[alike], pairs[~alike])
             decide(self.kept_by, self.alike, more)

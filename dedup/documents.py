@@ -122,7 +122,8 @@ def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path
     )
     found = _describe(greedy, pl.read_parquet(scratch / "ranked.parquet"), lambda a, b: compare(place[a], place[b]))
     shutil.rmtree(scratch)
-    return found, {"candidates": place.size, "compared": greedy.compared, "cut": int(greedy.cut.sum())}
+    counts = {"candidates": place.size, "compared": greedy.compared, "cut": int(greedy.cut.sum())}
+    return found, counts | {"cluster_bytes": greedy.bytes + place.nbytes + sets.offsets.nbytes}
 
 
 def with_own(offsets: np.ndarray, documents: np.ndarray, own: int) -> Buckets:

@@ -7,6 +7,7 @@ from filters.gopher import Gopher
 from filters.keywords import Keywords
 from filters.language import Language
 from filters.noise import Noise
+from filters.perplexity import Perplexity
 from filters.pii.scrub import Pii
 from filters.repetition import Repetition
 from filters.variants.datatrove.c4 import DatatroveC4, FineWebC4
@@ -20,7 +21,7 @@ from filters.variants.paper import PaperGopher, PaperRepetition
 from filters.variants.rpv2 import Rpv2Gopher, Rpv2Repetition
 from pipelines.errors import RecipeError
 
-KINDS = (Language, C4, Gopher, Repetition, FineWeb, Noise, Keywords, Pii)
+KINDS = (Language, C4, Gopher, Repetition, FineWeb, Noise, Keywords, Perplexity, Pii)
 FILTERS: dict[str, type[Filter]] = {kind.NAME: kind for kind in KINDS}
 
 VARIANT_KINDS = (

@@ -10,11 +10,12 @@ from dedup.exact import Exact
 from dedup.sentences import Repeats
 from dedup.substrings import Substrings
 from filters.registry import FILTERS, variant_of
+from flows.own_perplexity import OwnPerplexity
 from pipelines.errors import RecipeError
 from pipelines.ingest import InputSettings
 from pipelines.settings import Settings, nearest, read_settings
 
-CORPUS_STEPS = (Exact, NearDuplicates, Repeats, Substrings, Contamination)
+CORPUS_STEPS = (Exact, NearDuplicates, Repeats, Substrings, Contamination, OwnPerplexity)
 STEPS: dict[str, type[Settings]] = {**FILTERS, **{step.NAME: step for step in CORPUS_STEPS}}
 
 

@@ -18,13 +18,15 @@ from pipelines.step import Engine, Job, Output, Progress, Step, Wrote, run_step,
 from pipelines.tokens.encode import Vocabulary
 from pipelines.tokens.steps import digest
 from tokenizers_lab.count import Counter, WordCounts, merge
+from tokenizers_lab.extend import extend
 from tokenizers_lab.model import FILE, Model, read_model, write_model
 from tokenizers_lab.normalize import normalize
 from tokenizers_lab.tokenizer import Tokenizer
 from tokenizers_lab.train import TokenizerSettings, train
 
 WORK, COUNTS = "work", "counts"  # in the tokenizer's folder: documents that were read, and the counts
-TABLES = ("bpe", "unigram", "roles")
+LINES = "lines"  # the split that joins words
+TABLES = ("bpe", "unigram", "wordpiece", "roles")
 
 
 def tokenizer_settings(given: dict, changes: Sequence[str] = ()) -> TokenizerSettings:
@@ -50,22 +52,57 @@ def train_tokenizer(
 
     The counts of each shard stay in ``OUTPUT/work``: another vocabulary of the same split counts nothing anew.
     """
+    split, normalizers, _ = settings.of_algorithm()
     with alone(output / WORK):
-        shards = corpus_shards(corpus, output / WORK, engine, progress)
-        split, normalizers, _ = settings.of_algorithm()
-        folder, counted = output / WORK / COUNTS, {"split": split, "normalizers": list(normalizers)}
-        jobs = []
-        for n, (shard, file) in enumerate(sorted(shards.items(), key=lambda item: item[1]["sha256"])):
-            made_of = Output(folder, f"part-{n:05d}", fingerprint(file["sha256"], counted))
-            jobs.append(Job(count_shard, (shard, split, normalizers), (made_of,), file["bytes"]))
-        run_step(Step("count words", {folder: counted}, jobs), engine, progress)
+        folder = count_words(corpus, output / WORK, split, normalizers, engine, progress)
         sources = sorted(file["sha256"] for file in Manifest.read(folder).files.values())
         made_of = Output(output, FILE, fingerprint(sources, settings.model_dump(mode="json")))
-        about = settings.model_dump(mode="json")
-        run_step(
-            Step("train", {output: about}, [Job(train_on, (folder, settings, report), (made_of,))]), serial, progress
-        )
+        jobs = [Job(train_on, (folder, settings, report), (made_of,))]
+        run_step(Step("train", {output: settings.model_dump(mode="json")}, jobs), serial, progress)
     return read_model(output)
+
+
+def extend_tokenizer(
+    tokenizer: str,
+    corpus: Sequence[str],
+    output: UPath,
+    vocab_size: int,
+    join_words: bool = False,
+    engine: Engine = serial,
+    progress: Progress | None = None,
+) -> Model:
+    """A larger tokenizer in ``OUTPUT``, trained on with the words of a corpus, or with its lines to join words."""
+    model = read_model(place(tokenizer))
+    split = LINES if join_words else model.split
+    with alone(output / WORK):
+        folder = count_words(corpus, output / WORK, split, model.normalizers, engine, progress)
+        larger = extend(model, read_counts(folder), vocab_size, split)
+        write_model(larger, output)
+    return larger
+
+
+def count_words(
+    corpus: Sequence[str],
+    work: UPath,
+    split: str,
+    normalizers: tuple[str, ...],
+    engine: Engine = serial,
+    progress: Progress | None = None,
+) -> UPath:
+    """The folder of a table of counts for each shard of the corpus, under ``WORK``."""
+    shards = corpus_shards(corpus, work, engine, progress)
+    folder, counted = work / COUNTS, {"split": split, "normalizers": list(normalizers)}
+    jobs = []
+    for n, (shard, file) in enumerate(sorted(shards.items(), key=lambda item: item[1]["sha256"])):
+        made_of = Output(folder, f"part-{n:05d}", fingerprint(file["sha256"], counted))
+        jobs.append(Job(count_shard, (shard, split, normalizers), (made_of,), file["bytes"]))
+    run_step(Step("count words", {folder: counted}, jobs), engine, progress)
+    return folder
+
+
+def read_counts(folder: UPath) -> WordCounts:
+    """The words of all shards."""
+    return merge(WordCounts.load(folder / name)[0] for name in sorted(Manifest.read(folder).files))
 
 
 def count_shard(shard: UPath, split: str, normalizers: tuple[str, ...], outputs: tuple[Output, ...]) -> list[Wrote]:
@@ -84,8 +121,7 @@ def train_on(
     counts: UPath, settings: TokenizerSettings, report: Callable[[str], None], outputs: tuple[Output, ...]
 ) -> list[Wrote]:
     """The tokenizer from the tables of all shards."""
-    names = sorted(Manifest.read(counts).files)
-    model = train(merge(WordCounts.load(counts / name)[0] for name in names), settings, report)
+    model = train(read_counts(counts), settings, report)
     write_model(model, outputs[0].folder)
     return [Wrote([FILE], {"pieces": model.size, "merges": len(model.merges)})]
 

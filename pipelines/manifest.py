@@ -82,7 +82,7 @@ class Manifest:
         """The folder's manifest, or None where it is unfinished."""
         try:
             body = orjson.loads((folder / MANIFEST).read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except orjson.JSONDecodeError as error:
             raise WorkError(f"{folder / MANIFEST} is damaged ({error}); remove {folder} and run again") from error

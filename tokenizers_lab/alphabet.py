@@ -18,10 +18,10 @@ class Alphabet(NamedTuple):
     """First pieces and how to write words in them."""
 
     pieces: list[bytes]  # symbol -> what it spells
-    symbol_of: np.ndarray  # int32[256], byte -> symbol; or int32[0x110000], character -> symbol or NONE
+    symbol_of: np.ndarray  # uint8[256], byte -> symbol; or int32[0x110000], character -> symbol or NONE
 
     def spell(self, words: Ragged) -> Ragged:
-        """Words as symbols, int32."""
+        """Words as symbols, uint8 or int32."""
         if self.symbol_of.size == 256:
             return Ragged.of(words.offsets, self.symbol_of[words.data])
         return Ragged.of(*_spell_characters(*words, self.symbol_of))
@@ -34,7 +34,7 @@ def byte_alphabet(as_hf: bool) -> Alphabet:
     """
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     order = [*printable, *(b for b in range(256) if b not in printable)] if as_hf else [*range(256)]
-    symbol_of = np.empty(256, np.int32)
+    symbol_of = np.empty(256, np.uint8)
     symbol_of[order] = np.arange(256)
     return Alphabet([bytes([b]) for b in order], symbol_of)
 

@@ -11,7 +11,7 @@ from pipelines.settings import Settings
 from tokenizers_lab.alphabet import Alphabet, byte_alphabet, character_alphabet
 from tokenizers_lab.count import WordCounts
 from tokenizers_lab.merge_kernels import ANEW, BY_IDS, BY_PLACE, BY_SPELLING, REUSE, SKIP
-from tokenizers_lab.merging import Merger
+from tokenizers_lab.merging import Layout, Merger
 
 # Ties and duplicates as the named trainer has them. minbpe's place is that in the table of words: in the text, where
 # the table has the words in the order of the text.
@@ -65,8 +65,7 @@ def train_bpe(
     target = settings.vocab_size - len(settings.special_tokens)
     check_room(alphabet, settings)
     merger = Merger(
-        alphabet.spell(counts.words),
-        counts.counts,
+        Layout.of(alphabet.spell(counts.words), counts.counts),
         alphabet.pieces,
         target,
         rule=RULES[settings.rule],
@@ -128,4 +127,4 @@ def finish(first: list[bytes], made: np.ndarray, settings: BpeSettings) -> Train
 
 def _made_of(alphabet: Alphabet, settings: BpeSettings) -> str:
     special = f"{len(settings.special_tokens):,} special tokens, " if settings.special_tokens else ""
-    return f"{special}{len(alphabet.pieces):,} {'bytes' if settings.level == 'bytes' else 'first pieces'}"
+    return f"{special}{len(alphabet.pieces):,} {'bytes' if len(alphabet.pieces) == 256 else 'first pieces'}"

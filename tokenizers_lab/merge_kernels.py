@@ -2,7 +2,7 @@
 
 1. Words lie one after the other in ``cells``, a cell a first symbol, a cell of NONE between words. A token fills as
    many cells as it has first symbols and has its id in the first and the last, so both neighbours are found by
-   arithmetic. The first cell also knows which pair the token begins and how often its word occurs.
+   arithmetic. The first cell also knows which pair the token begins.
 2. A pair has a count and a list of the places where it occurs, ascending. Lists lie in ``pool``. Places that have been
    merged away since stay in the list; their cell names another pair.
 3. A merge of (a, b) to z walks the list. At each place that still holds, the pairs to the left (x, a) and the right
@@ -23,12 +23,13 @@ from pipelines.bits import inlined, kernel, multiply
 from tokenizers_lab.pair_heap import pop, push
 
 NONE = -1
-CELL = np.dtype([("symbol", np.int32), ("pair", np.int32), ("count", np.int64)], align=True)
+CELL = np.dtype([("symbol", np.int32), ("pair", np.int32)], align=True)
+BLOCK = 32  # cells
 # A list of places; ``pair`` is the list whose count counts for it: itself, but for lists that REUSE adds to a pair.
 LIST = np.dtype(
     [
-        *(("left", np.int32), ("right", np.int32), ("count", np.int64), ("begin", np.int64)),
-        *(("size", np.int32), ("pair", np.int32), ("first", np.int32)),
+        *(("left", np.int32), ("right", np.int32), ("count", np.int64)),
+        *(("begin", np.int32), ("size", np.int32), ("pair", np.int32), ("first", np.int32)),
     ],
     align=True,
 )
@@ -39,6 +40,7 @@ BY_IDS, BY_PLACE, BY_SPELLING = range(3)
 ANEW, REUSE, SKIP = range(3)
 LISTS, POOLED, HEAPED, SYMBOLS, MERGES = range(5)  # places in State.used
 DONE, EXHAUSTED, FULL = range(3)  # why ``merge_some`` returned
+ROOM = 1024  # new pairs for which there is always room
 PRIME = np.uint64((1 << 61) - 1)
 BASES = np.array([0x1A2B3C4D5E6F708F, 0x0F1E2D3C4B5A6978], np.uint64) % PRIME
 
@@ -46,7 +48,10 @@ BASES = np.array([0x1A2B3C4D5E6F708F, 0x0F1E2D3C4B5A6978], np.uint64) % PRIME
 class State(NamedTuple):
     """All a training run knows. Arrays with room to spare; ``used`` says how much of each is taken."""
 
-    cells: np.ndarray  # CELL[n]
+    cells: np.ndarray  # CELL[n]: word w begins after cell offsets[w] + w
+    words: np.ndarray  # int32[n / BLOCK]: the word that each block of cells begins in
+    offsets: np.ndarray  # int64[words + 1], in symbols
+    counts: np.ndarray  # int64[words]
     lists: np.ndarray  # LIST
     pool: np.ndarray  # int32: places
     heap: np.ndarray  # ENTRY
@@ -64,19 +69,29 @@ class State(NamedTuple):
     used: np.ndarray  # int64[5]
 
 
-@njit(nogil=True, cache=True)
-def lay_out(offsets, symbols, counts):
-    """Words of symbols (int32, NONE where nothing may merge) and their counts -> CELL[n]."""
-    cells = np.empty(symbols.size + counts.size + 1, CELL)
-    at = 0
-    for word in range(counts.size):
-        cells[at].symbol, cells[at].pair, cells[at].count = NONE, NONE, 0
-        at += 1
-        for i in range(offsets[word], offsets[word + 1]):
-            cells[at].symbol, cells[at].pair, cells[at].count = symbols[i], NONE, counts[word]
-            at += 1
-    cells[at].symbol, cells[at].pair, cells[at].count = NONE, NONE, 0
-    return cells
+@kernel
+def lay_out(offsets, symbols, cells, words):
+    """Write words of symbols (NONE where nothing may merge) to ``cells``, and to ``words`` which begins each block."""
+    for word in range(offsets.size):
+        at = offsets[word] + word
+        cells[at].symbol, cells[at].pair = NONE, NONE
+        end = offsets[word + 1] if word + 1 < offsets.size else offsets[word]
+        for i in range(offsets[word], end):
+            cells[i + word + 1].symbol, cells[i + word + 1].pair = symbols[i], NONE
+        for block in range((at + BLOCK - 1) // BLOCK, (end + word) // BLOCK + 1):
+            words[block] = word
+    return cells, words
+
+
+@inlined
+def _count_at(place, words, offsets, counts):
+    """How often the word occurs that a cell belongs to. A count in each cell would be read sooner, but cells of 16
+    bytes are slower by more than that.
+    """
+    word = words[place // BLOCK]
+    while offsets[word + 1] + word + 1 <= place:
+        word += 1
+    return counts[word]
 
 
 @inlined
@@ -86,8 +101,8 @@ def _slot(left, right):
 
 
 @njit(nogil=True, cache=True)
-def first_pairs(cells, once):
-    """Number the pairs of neighbours in ``cells`` and list their places: LIST[m], pool int32.
+def first_pairs(cells, words, offsets, counts, once):
+    """Number the pairs of neighbours in ``cells`` and say how many places each has: LIST[m].
 
     ``once`` leaves out the second of two pairs that overlap, as in AAA.
     """
@@ -111,21 +126,25 @@ def first_pairs(cells, once):
             which = table[slot] = used
             _begin_list(lists, used, left, right, used, at)
             used += 1
-        lists[which].count += cells[at].count
+        lists[which].count += _count_at(at, words, offsets, counts)
         lists[which].size += 1
         cells[at].pair = which
+    return lists[:used].copy()
+
+
+@kernel
+def list_places(cells, lists, pool):
+    """Write the places of all pairs to the pool, list by list."""
     begin = 0
-    for which in range(used):
+    for which in range(lists.size):
         lists[which].begin = begin
         begin += lists[which].size
         lists[which].size = 0
-    pool = np.empty(begin, np.int32)
     for at in range(cells.size):
         which = cells[at].pair
         if which >= 0:
             pool[lists[which].begin + lists[which].size] = at
             lists[which].size += 1
-    return lists[:used].copy(), pool
 
 
 @inlined
@@ -154,6 +173,8 @@ def compact(lists, count, pool, cells):
     for which in range(count):
         begin, size, pair = lists[which].begin, lists[which].size, lists[which].pair
         lists[which].begin = end
+        if not lists[pair].count:
+            size = 0
         for k in range(begin, begin + size):
             if cells[pool[k]].pair == pair:
                 pool[end] = pool[k]
@@ -298,7 +319,7 @@ def _merge_places(state, which, new, reused, max_length, once):
         at = state.pool[k]
         if cells[at].pair != pair:
             continue
-        count, end = cells[at].count, at + whole
+        count, end = _count_at(at, state.words, state.offsets, state.counts), at + whole
         before, after = cells[at - 1].symbol, cells[end].symbol
         if before >= 0:
             place = at - span[before]

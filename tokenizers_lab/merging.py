@@ -1,12 +1,16 @@
 """The merge loop as trainers use it: its arrays, and their growth. What it does stands in merge_kernels.py."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from pipelines.ragged import Ragged
 from tokenizers_lab.merge_kernels import (
     ANEW,
     BASES,
+    BLOCK,
     BY_SPELLING,
+    CELL,
     EXHAUSTED,
     FULL,
     HEAPED,
@@ -15,6 +19,7 @@ from tokenizers_lab.merge_kernels import (
     NONE,
     POOLED,
     PRIME,
+    ROOM,
     SYMBOLS,
     State,
     compact,
@@ -22,24 +27,45 @@ from tokenizers_lab.merge_kernels import (
     first_pairs,
     lay_out,
     learn_spellings,
+    list_places,
     merge_some,
 )
 from tokenizers_lab.pair_heap import ENTRY
 
 ANY_LENGTH = 1 << 30
+PAIRS_A_MERGE = 100  # new pairs for which there is room at once: what is never written takes no memory
+
+
+class Layout(NamedTuple):
+    """Words as the merge loop has them: see State."""
+
+    cells: np.ndarray
+    words: np.ndarray
+    offsets: np.ndarray
+    counts: np.ndarray
+
+    @classmethod
+    def of(cls, words: Ragged, counts: np.ndarray) -> "Layout":
+        """From words of symbols, NONE for what merges with nothing.
+
+        Large arrays are numpy's own, never a kernel's: numpy asks for huge pages, and places are read at random.
+        """
+        cells = np.empty(words.data.size + words.offsets.size, CELL)
+        word_at = np.empty(cells.size // BLOCK + 1, np.int32)
+        lay_out(*words, cells, word_at)
+        return cls(cells, word_at, words.offsets, counts)
 
 
 class Merger:
     """Merges pairs in words of symbols until there are ``target`` symbols, or no pair is frequent enough.
 
-    ``words`` int32 symbols, numbers in ``pieces`` or -1 for what merges with nothing; ``rule`` is (ties, duplicates).
-    Memory: about 21 bytes a symbol of the words, and 80 a pair.
+    The layout's symbols are numbers in ``pieces``, which are all different; ``rule`` is (ties, duplicates).
+    Memory: 13 bytes a symbol of the words, and 70 a pair.
     """
 
     def __init__(
         self,
-        words: Ragged,
-        counts: np.ndarray,
+        layout: Layout,
         pieces: list[bytes],
         target: int,
         *,
@@ -51,18 +77,21 @@ class Merger:
         self.rule, self.target, self.min_frequency = rule, target, min_frequency
         self.max_length = max_length or ANY_LENGTH
         ties, same = rule
-        cells = lay_out(*words, counts)
+        cells = layout.cells
         spelling = cells["symbol"].copy() if ties == BY_SPELLING else np.empty(0, np.int32)
-        lists, pool = first_pairs(cells, ties == BY_SPELLING)
-        room = 2 * int(lists["size"].max(initial=0)) + 1024  # new pairs of one merge, at most
+        lists = first_pairs(*layout, ties == BY_SPELLING)
+        room = 2 * int(lists["size"].max(initial=0)) + ROOM  # new pairs of one merge, at most
+        pooled = int(lists["size"].sum())
+        pool = np.empty(pooled + pooled // 4 + room, np.int32)
+        list_places(cells, lists, pool)
         size = max(target, len(pieces))
         span, length = np.ones(size, np.int32), np.ones(size, np.int32)
         length[: len(pieces)] = [len(p.decode(errors="replace")) if in_characters else len(p) for p in pieces]
         self.state = State(
-            cells=cells,
-            lists=larger(lists, lists.size + room),
-            pool=larger(pool, pool.size + pool.size // 4 + room),
-            heap=np.empty(lists.size + room, ENTRY),
+            **layout._asdict(),
+            lists=larger(lists, lists.size + room + PAIRS_A_MERGE * target),
+            pool=pool,
+            heap=np.empty(lists.size + room + PAIRS_A_MERGE * target, ENTRY),
             span=span,
             length=length,
             hashes=hash_pieces(pieces, size),
@@ -70,11 +99,11 @@ class Merger:
             with_left=np.zeros((size, 4), np.int64),
             with_right=np.zeros((size, 4), np.int64),
             fresh=np.empty((room, 2), np.int32),
-            merges=np.empty((size - len(pieces) + 1024, 3), np.int32),
+            merges=np.empty((size - len(pieces) + ROOM, 3), np.int32),
             spelling=spelling,
             used=np.zeros(5, np.int64),
         )
-        self.state.used[[LISTS, POOLED, SYMBOLS]] = lists.size, pool.size, len(pieces)
+        self.state.used[[LISTS, POOLED, SYMBOLS]] = lists.size, pooled, len(pieces)
         if same != ANEW:
             learn_spellings(self.state.known, self.state.hashes, len(pieces))
         enqueue(self.state, 0, lists.size, ties, min_frequency)
@@ -107,7 +136,7 @@ class Merger:
         used[POOLED] = compact(state.lists, used[LISTS], state.pool, state.cells)
         grown = {}
         for name, taken in (("pool", POOLED), ("lists", LISTS), ("heap", HEAPED), ("merges", MERGES)):
-            array, wanted = getattr(state, name), used[taken] + used[taken] // 8 + room
+            array, wanted = getattr(state, name), used[taken] + used[taken] // 4 + room
             if wanted > array.shape[0]:
                 grown[name] = larger(array, int(wanted + used[taken] // 2))
         self.state = state._replace(**grown)

@@ -1,7 +1,7 @@
 """What may be done to text before it is cut, by name and in order. None of it is done unless a tokenizer asks for it.
 
 ``nfc nfd nfkc nfkd``  Unicode's forms, by the version this Python has
-``nmt_nfkc nmt_nfkc_cf``  SentencePiece's maps: NFKC by character, control characters dropped, all white space a space
+``nmt_nfkc nmt_nfkc_cf``  SentencePiece's tables: NFKC by character, control characters dropped, all white space a space
 ``lower``  lower case, character by character
 ``strip_accents``  decomposed, without the marks that take no room (Mn)
 ``bert_clean``  control characters and U+FFFD dropped, all white space a space
@@ -9,20 +9,23 @@
 ``prefix``  a space before every document that is not empty
 ``escape``  each space written as ▁
 
-Plain ASCII passes through kernels; other documents through Python, one by one. An empty document stays empty.
+All but Unicode's forms are kernels over tables; those pass over plain ASCII and take other documents one by one. An
+empty document stays empty.
 """
 
 import unicodedata
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 
 import numpy as np
 from numba import njit
 
-from pipelines.bits import kernel
+from pipelines.bits import inlined, kernel
 from pipelines.errors import RecipeError
 from pipelines.ragged import Ragged
 from pipelines.settings import nearest
+from pipelines.utf8 import INVALID, decode
+from tokenizers_lab.exchange.charsmap import charsmap
 
 MARK = "▁".encode()
 
@@ -30,18 +33,33 @@ MARK = "▁".encode()
 def normalize(text: Ragged, names: tuple[str, ...]) -> Ragged:
     """Each document, changed by all that are named, in turn. Raises RecipeError for a name that there is not."""
     check(names)
-    spaces = tuple(name in names for name in ("collapse", "prefix", "escape"))
-    for name in names:
-        if name in CHANGES:
-            text = _by_document(text, CHANGES[name], name in FOLDS)
+    for run in runs(names):
+        if run[0] in BY_CHARACTER:
+            text = character_map(run)(text)
+        elif run[0] in FORMS:
+            text = _by_document(text, run[0].upper())
+        elif run[0] in RULES:
+            text = Ragged.of(*_by_rules(*text, *rules_of(run[0])))
+    spaces = tuple(name in names for name in SPACES)
     return Ragged.of(*_space(*text, *spaces)) if any(spaces) else text
+
+
+def runs(names: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Changes in turn; neighbours that go character by character are one."""
+    found: list[tuple[str, ...]] = []
+    for name in names:
+        if found and name in BY_CHARACTER and found[-1][0] in BY_CHARACTER:
+            found[-1] += (name,)
+        else:
+            found.append((name,))
+    return found
 
 
 def denormalize(text: Ragged, names: tuple[str, ...]) -> Ragged:
     """Undo what can be undone: ▁ reads as a space, and the space before a document goes."""
-    if "escape" not in names:
+    if not {"escape", "prefix"} & {*names}:
         return text
-    return Ragged.of(*_unescape(*text, "prefix" in names))
+    return Ragged.of(*_unescape(*text, "escape" in names, "prefix" in names))
 
 
 def check(names: tuple[str, ...]) -> None:
@@ -53,55 +71,188 @@ def check(names: tuple[str, ...]) -> None:
             raise RecipeError(f"normalizer {name!r} must come before {', '.join(SPACES)}")
 
 
-def strip_accents(text: str) -> str:
-    return "".join(c for c in unicodedata.normalize("NFD", text) if unicodedata.category(c) != "Mn")
+def _without_accents(character: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFD", character) if unicodedata.category(c) != "Mn")
 
 
-def bert_clean(text: str) -> str:
-    kept = []
-    for c in text:
-        if c in "\t\n\r" or c.isspace() or unicodedata.category(c) == "Zs":
-            kept.append(" ")
-        elif c not in "\0\ufffd" and unicodedata.category(c)[0] != "C":
-            kept.append(c)
-    return "".join(kept)
+def _clean(character: str) -> str:
+    if character in WHITE:
+        return " "
+    kept = character not in "\0\ufffd" and unicodedata.category(character) not in ("Cc", "Cf", "Co", "Cs")
+    return character if kept else ""
 
 
-def lower(text: str) -> str:
-    return text.replace("Σ", "σ").lower()  # ς at the end of a word is a matter of words, not of characters
+WHITE = "\t\n\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+BY_CHARACTER: dict[str, Callable[[str], str]] = {
+    "lower": str.lower,
+    "strip_accents": _without_accents,
+    "bert_clean": _clean,
+}
+FORMS = ("nfc", "nfd", "nfkc", "nfkd")
+RULES = ("nmt_nfkc", "nmt_nfkc_cf")
+CHANGES = (*FORMS, *RULES, *BY_CHARACTER)
+SPACES = ("collapse", "prefix", "escape")
+UNASKED, SAME, NOBODY = -2, -1, -3
+
+
+class CharacterMap:
+    """Changes of single characters, one after the other, as a table that is asked for each character once."""
+
+    def __init__(self, names: tuple[str, ...]):
+        self.names = names
+        self.place = np.full(0x110000, UNASKED, np.int32)  # of what each character becomes, in the pool
+        self.pool, self.used = np.zeros(1 << 12, np.uint8), 0
+
+    def __call__(self, text: Ragged) -> Ragged:
+        done = np.zeros(3, np.int64)
+        while (code := _mapped_size(*text, self.place, self.pool, done)) != NOBODY:
+            self._ask(code)
+        offsets, out = np.empty(text.rows + 1, np.int64), np.empty(done[2], np.uint8)
+        _map_characters(*text, self.place, self.pool, offsets, out)
+        return Ragged.of(offsets, out)
+
+    def _ask(self, code: int) -> None:
+        """Enter what a character becomes: its size in bytes, then the bytes."""
+        new = chr(code)
+        for name in self.names:
+            new = "".join(map(BY_CHARACTER[name], new))
+        if new == chr(code):
+            self.place[code] = SAME
+            return
+        data = new.encode("utf-8", "surrogateescape")
+        if self.used + len(data) + 1 > self.pool.size:
+            self.pool = np.concatenate((self.pool, np.zeros_like(self.pool)))
+        self.pool[self.used : self.used + len(data) + 1] = [len(data), *data]
+        self.place[code], self.used = self.used, self.used + len(data) + 1
+
+
+character_map = cache(CharacterMap)
+
+
+@inlined
+def _place_of(data, at, stop, place):
+    """What becomes of the character at ``at``, its size, and the character; a byte that begins none stays."""
+    if data[at] < 0x80:
+        return np.int64(place[data[at]]), 1, np.int64(data[at])
+    code, size = decode(data, at, stop)
+    if size == 1:
+        return np.int64(SAME), 1, code
+    return np.int64(place[code]), size, code
+
+
+@kernel
+def _mapped_size(offsets, data, place, pool, done):
+    """Add up the bytes that the text becomes, in ``done`` (row, byte, sum), up to a character never asked for.
+
+    Returns that character, and goes on from it the next time; NOBODY at the end.
+    """
+    row, at, total = done[0], done[1], done[2]
+    while row < offsets.size - 1:
+        stop = offsets[row + 1]
+        while at < stop:
+            where, size, code = _place_of(data, at, stop, place)
+            if where == UNASKED:
+                done[0], done[1], done[2] = row, at, total
+                return code
+            total += size if where == SAME else np.int64(pool[where])
+            at += size
+        row += 1
+    done[2] = total
+    return np.int64(NOBODY)
+
+
+@kernel
+def _map_characters(offsets, data, place, pool, new_offsets, out):
+    to = 0
+    new_offsets[0] = 0
+    for row in range(offsets.size - 1):
+        at, stop = offsets[row], offsets[row + 1]
+        while at < stop:
+            where, size, _ = _place_of(data, at, stop, place)
+            if where == SAME:
+                for i in range(size):
+                    out[to + i] = data[at + i]
+                to += size
+            else:
+                for i in range(np.int64(pool[where])):
+                    out[to] = pool[where + 1 + i]
+                    to += 1
+            at += size
+        new_offsets[row + 1] = to
 
 
 @cache
-def _sentencepiece(rule: str):
-    from sentencepiece import SentencePieceNormalizer
-
-    return SentencePieceNormalizer(
-        rule_name=rule, add_dummy_prefix=False, escape_whitespaces=False, remove_extra_whitespaces=False
-    )
-
-
-def _nmt(rule: str, text: str) -> str:
-    # The library ends a text at a zero byte.
-    return "\0".join(_sentencepiece(rule).normalize(part) if part else "" for part in text.split("\0"))
+def rules_of(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """SentencePiece's table of a name: a double array over UTF-8 (darts-clone), and replacements that end in 0."""
+    table = charsmap(name)
+    size = int.from_bytes(table[:4], "little")
+    return np.frombuffer(table, "<u4", size // 4, 4), np.frombuffer(table, np.uint8, offset=4 + size)
 
 
-CHANGES: dict[str, Callable[[str], str]] = {
-    **{form.lower(): partial(unicodedata.normalize, form) for form in ("NFC", "NFD", "NFKC", "NFKD")},
-    **{rule: partial(_nmt, rule) for rule in ("nmt_nfkc", "nmt_nfkc_cf")},
-    "lower": lower,
-    "strip_accents": strip_accents,
-    "bert_clean": bert_clean,
-}
-FOLDS = {"lower", "nmt_nfkc_cf"}  # these change plain ASCII too
-SPACES = ("collapse", "prefix", "escape")
+@inlined
+def _children(unit):
+    """Where a node's children begin, relative to it."""
+    return np.int64((unit >> np.uint32(10)) << ((unit & np.uint32(0x200)) >> np.uint32(6)))
 
 
-def _by_document(text: Ragged, change: Callable[[str], str], folds: bool) -> Ragged:
-    """Change every document that is not plain: printable ASCII, which only case folding touches."""
+@kernel
+def _rule_at(data, at, stop, units):
+    """The longest rule that begins at ``at``: the place of its replacement, -1 for none, and its bytes."""
+    node, found, size = _children(units[0]), np.int64(-1), 0
+    for i in range(at, stop):
+        node ^= np.int64(data[i])
+        unit = units[node]
+        if unit & np.uint32(0x800000FF) != data[i]:
+            break
+        node ^= _children(unit)
+        if unit & np.uint32(0x100):
+            found, size = np.int64(units[node] & np.uint32(0x7FFFFFFF)), i + 1 - at
+    return found, size
+
+
+@njit(nogil=True, cache=True)
+def _by_rules(offsets, data, units, replacements):
+    """At each place the longest rule applies, else the character stays; a byte that begins none is U+FFFD."""
+    new_offsets, out, to = np.empty(offsets.size, np.int64), np.empty(data.size + 64, np.uint8), 0
+    new_offsets[0] = 0
+    for row in range(offsets.size - 1):
+        at, stop = offsets[row], offsets[row + 1]
+        while at < stop:
+            if to + 256 > out.size:
+                larger = np.empty(2 * out.size + 256, np.uint8)
+                larger[:to] = out[:to]
+                out = larger
+            # No rule begins with two characters of printable ASCII.
+            if 0x20 <= data[at] < 0x7F and at + 1 < stop and data[at + 1] < 0x7F and not 65 <= data[at] <= 90:
+                out[to] = data[at]
+                to += 1
+                at += 1
+                continue
+            where, size = _rule_at(data, at, stop, units)
+            if where >= 0:
+                while replacements[where] != 0:
+                    out[to] = replacements[where]
+                    to += 1
+                    where += 1
+                at += size
+                continue
+            code, size = decode(data, at, stop)
+            if code == INVALID and size == 1:
+                out[to], out[to + 1], out[to + 2] = 0xEF, 0xBF, 0xBD
+                to += 3
+            else:
+                for i in range(size):
+                    out[to + i] = data[at + i]
+                to += size
+            at += size
+        new_offsets[row + 1] = to
+    return new_offsets, out[:to].copy()
+
+
+def _by_document(text: Ragged, form: str) -> Ragged:
+    """Change every document that is not plain: printable ASCII, which the forms of Unicode leave as it is."""
     plain = np.empty(text.rows, np.bool_)
     _is_plain(*text, plain)
-    if folds:
-        text = Ragged.of(text.offsets, _lower_ascii(text.data))
     rows = np.flatnonzero(~plain)
     if not rows.size:
         return text
@@ -109,7 +260,8 @@ def _by_document(text: Ragged, change: Callable[[str], str], folds: bool) -> Rag
     for row in rows.tolist():
         parts.append(text.data[begin : text.offsets[row]])
         begin = int(text.offsets[row + 1])
-        document = change(text.row(row).decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+        document = text.row(row).decode("utf-8", "surrogateescape")
+        document = unicodedata.normalize(form, document).encode("utf-8", "surrogateescape")
         parts.append(np.frombuffer(document, np.uint8))
         sizes[row] = len(document)
     parts.append(text.data[begin:])
@@ -123,14 +275,6 @@ def _is_plain(offsets, data, plain):
         while at < end and 0x20 <= data[at] < 0x7F:
             at += 1
         plain[row] = at == end
-
-
-@njit(nogil=True, cache=True)
-def _lower_ascii(data):
-    low = np.empty_like(data)
-    for i in range(data.size):
-        low[i] = data[i] | 0x20 if 65 <= data[i] <= 90 else data[i]
-    return low
 
 
 @njit(nogil=True, cache=True)
@@ -169,14 +313,16 @@ def _write_space(out, at, escape):
 
 
 @njit(nogil=True, cache=True)
-def _unescape(offsets, data, prefix):
+def _unescape(offsets, data, escaped, prefix):
     new_offsets, out, at = np.empty(offsets.size, np.int64), np.empty(data.size, np.uint8), 0
     new_offsets[0] = 0
     for row in range(offsets.size - 1):
         i, end = offsets[row], offsets[row + 1]
         begin = i
         while i < end:
-            if data[i] == 0xE2 and i + 2 < end and data[i + 1] == 0x96 and data[i + 2] == 0x81:
+            if prefix and i == begin and data[i] == 32:
+                i += 1
+            elif escaped and data[i] == 0xE2 and i + 2 < end and data[i + 1] == 0x96 and data[i + 2] == 0x81:
                 if not (prefix and i == begin):
                     out[at] = 32
                     at += 1

@@ -27,7 +27,7 @@ class Tokenizer:
     def __init__(self, model: Model):
         self.model = model
         self._encode: Encode = ENCODERS[model.algorithm](model)
-        self._spelled = Ragged.from_strings(model.pieces)
+        self._spelled = Ragged.from_strings(spelling(model))
 
     @classmethod
     def load(cls, path: str | UPath) -> "Tokenizer":
@@ -58,7 +58,8 @@ class Tokenizer:
         """Each document's bytes, special tokens by their text. Raises InputError for an id that there is not."""
         if ids.data.size and int(ids.data.max()) >= self.model.size:
             raise InputError(f"there is no id {int(ids.data.max())} in a vocabulary of {self.model.size:,}")
-        return denormalize(Ragged.of(*_spell(*ids, *self._spelled)), self.model.normalizers)
+        text = Ragged.of(*_spell(*ids, *self._spelled))
+        return denormalize(text, ("prefix",) if self.model.prefix else self.model.normalizers)
 
     def decode_ids(self, ids: Iterable[int]) -> str:
         """One document's text; bytes that make no character show as U+FFFD."""
@@ -70,6 +71,14 @@ class Tokenizer:
         sizes = np.diff(self._spelled.offsets)[ids.data]
         begin = np.concatenate(([0], np.cumsum(sizes)))
         return begin[:-1] - np.repeat(begin[ids.offsets[:-1]], np.diff(ids.offsets))
+
+
+def spelling(model: Model) -> list[bytes]:
+    """What each id is in a text; of WordPiece those that begin words with a space before them."""
+    prefix = model.prefix.encode()
+    if not prefix:
+        return model.pieces
+    return [p[len(prefix) :] if p.startswith(prefix) and p != prefix else b" " + p for p in model.pieces]
 
 
 def rectangle(ids: Ragged, length: int, pad: int, cut_left: bool = False) -> np.ndarray:

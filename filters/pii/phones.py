@@ -22,6 +22,8 @@ YEARS = re.compile(rb"(?:1[5-9]|20)\d\d\D{1,3}(?:1[5-9]|20)\d\d")
 FICTION = re.compile(r"1?[2-9]\d\d55501\d\d$")  # numbers of films and manuals, and our own surrogates
 DECIMAL = re.compile(rb"\+?\d+\.\d+")
 BOOK = re.compile(rb"97[89][ -]")
+NO_DIGIT = re.compile(rb"\D+")
+MIN_DIGITS, MAX_DIGITS = 6, 17
 MAX_PIECES = 12
 NEAR = 3  # words: a number in one piece, or one that ends like a year, wants its word as near
 NONE, CALLED, SHAPED, VALID = range(4)  # how surely something is a number
@@ -35,11 +37,17 @@ def phones(place: Place) -> Iterator[Span]:
     Pieces stand apart by spaces. Of the runs of pieces that begin with one the best is taken, of equals the longest:
     in "+36 85 330 060 9" the 9 is no part of a number that is known to be whole without it.
     """
+    said = opinion("phone", place)
+    if said < 0:
+        return
     pieces = [(place.start + found.start(), place.start + found.end()) for found in PIECE.finditer(place.text)]
-    first, said, from_first = 0, opinion("phone", place), True
+    sizes = [len(NO_DIGIT.sub(b"", place.data[start:end])) for start, end in pieces]
+    first, from_first = 0, True
     while first < min(len(pieces), MAX_PIECES):
         best, span, next_first = NONE, None, first + 1
         for last in range(min(len(pieces), first + MAX_PIECES), first, -1):
+            if not MIN_DIGITS <= sum(sizes[first:last]) <= MAX_DIGITS:
+                continue
             alone = from_first and last == len(pieces)
             found, quality = _phone(place, pieces[first][0], pieces[last - 1][1], said, alone)
             if quality > best:
@@ -58,19 +66,13 @@ def _phone(place: Place, start: int, end: int, said: int, alone: bool) -> tuple[
     text = place.data[start:end]
     if text.startswith(b"(") and b")" not in text:
         start, text = start + 1, text[1:]
-    digits = re.sub(rb"\D", b"", text).decode()
-    if not 6 <= len(digits) <= 17 or len(set(digits)) == 1:
+    digits = NO_DIGIT.sub(b"", text).decode()
+    if len(set(digits)) == 1:
         return None, NONE
     extension = EXTENSION.match(place.behind(end, 16))
     if (not extension and GLUED_BEHIND.match(place.behind(end, 3))) or DATED.match(text) or YEARS.fullmatch(text):
         return None, NONE
-    if (
-        FICTION.match(digits)
-        or BOOK.match(text)
-        or DECIMAL.fullmatch(text)
-        or said < 0
-        or text.count(b"(") != text.count(b")")
-    ):
+    if FICTION.match(digits) or BOOK.match(text) or DECIMAL.fullmatch(text) or text.count(b"(") != text.count(b")"):
         return None, NONE
     glued = GLUED_BEFORE.search(place.before(start, 1))
     if glued and not (said > 0 and glued[0] in b"=/#.<>*"):

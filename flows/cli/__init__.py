@@ -25,6 +25,7 @@ COMMANDS = {
     "tokenizer": "Train tokenizers; encode, decode, export, import, compare.",
     "tokenize": "Turn documents into token shards.",
     "tokens": "Look into token shards; export and import them.",
+    "ngram": "Train models of n-grams, score documents with them, exchange them with KenLM.",
     "pretrain": "Train a GPT on token shards.",
     "generate": "Let a trained model continue a text.",
     "compare-baselines": "Perplexities of an n-gram, an LSTM and a GPT, side by side.",

@@ -32,7 +32,7 @@ def tokenizer():
 @click.option("--normalizer", multiple=True, metavar="NAME", help="What is done to text first, in order.")
 @click.option("--output", required=True, metavar="DIR", help="Folder of the tokenizer.")
 @engine_options
-@settings_option("bpe, unigram or roles")
+@settings_option("bpe, unigram, wordpiece or roles")
 def train(corpus, algorithm, split, vocab_size, special, normalizer, output, engine, changes):
     """Train a tokenizer on CORPUS…: a work folder, Parquet, JSONL with any compression, or text.
 
@@ -141,3 +141,114 @@ def show(tokenizer, count):
     ):
         shown = " ".join(repr(model.pieces[id].decode("utf-8", "backslashreplace")) for id in ids)
         click.echo(f"{name:>12}  {shown}".translate(TERMINAL))
+
+
+@tokenizer.command()
+@click.argument("tokenizer", metavar="TOKENIZER")
+@click.option("--format", "kind", type=click.Choice(["hf", "tiktoken", "sentencepiece", "bert"]), required=True)
+@click.option("--output", required=True, metavar="FILE")
+@click.option(
+    "--on", "corpus", multiple=True, metavar="CORPUS", help="Text to compare ids on; some of ours without it."
+)
+def export(tokenizer, kind, output, corpus):
+    """Write a tokenizer as another library reads it, load it there, and compare the ids on a sample.
+
+    hf is tokenizer.json, tiktoken a .tiktoken file of ranks, sentencepiece a .model, bert a vocab.txt.
+
+    \b
+        gristmill tokenizer export tok --format hf --output tokenizer.json
+        gristmill tokenizer export uni --format sentencepiece --output uni.model --on work
+    """
+    from flows.exchange import export_tokenizer
+
+    told = export_tokenizer(tokenizer, kind, output, corpus)
+    click.echo(f"{output}: {told.library} gives the same ids for {told.same:,} of {told.texts:,} texts")
+    if told.same < told.texts:
+        click.echo(f"the first that differs: {told.first[:200]!r}".translate(TERMINAL))
+        sys.exit(1)
+
+
+@tokenizer.command("import")
+@click.argument("file", metavar="FILE")
+@click.option("--output", required=True, metavar="DIR", help="Folder of the tokenizer.")
+@click.option("--split", help="Of a .tiktoken file, which does not say it.")
+@click.option("--special", multiple=True, metavar="TOKEN=ID", help="Special tokens of a .tiktoken file.")
+def read(file, output, split, special):
+    """Read a tokenizer of another library: tokenizer.json (BPE over bytes), .tiktoken, SentencePiece's .model.
+
+    \b
+        gristmill tokenizer import gpt2/tokenizer.json --output gpt2
+        gristmill tokenizer import cl100k_base.tiktoken --split cl100k-tiktoken --special "<|endoftext|>=100257" \\
+            --output cl100k
+    """
+    from flows.exchange import import_tokenizer
+
+    model = import_tokenizer(file, output, split, special)
+    click.echo(f"{output}: {model.algorithm}, {model.size:,} pieces, split {model.split}")
+
+
+@tokenizer.command()
+@click.argument("tokenizer", metavar="TOKENIZER")
+@click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
+@click.option("--vocab-size", type=click.IntRange(1), required=True, help="Pieces in all, with those there are.")
+@click.option("--join-words", is_flag=True, help="Let merges cross the borders of words (SuperBPE's second phase).")
+@click.option("--output", required=True, metavar="DIR", help="Folder of the larger tokenizer.")
+@engine_options
+def extend(tokenizer, corpus, vocab_size, join_words, output, engine):
+    """Add pieces to a byte-level BPE by training on with CORPUS…; the ids that there are keep their meaning.
+
+    \b
+        gristmill tokenizer extend tok medicine/ --vocab-size 40000 --output tok-medicine
+        gristmill tokenizer extend tok work --vocab-size 40000 --join-words --output super
+    """
+    from flows.train_tokenizer import extend_tokenizer
+
+    folder = writable(output)
+    progress = shown(writable(f"{output}/work"))
+    try:
+        model = extend_tokenizer(tokenizer, corpus, folder, vocab_size, join_words, engine, progress)
+    finally:
+        progress.stop()
+    click.echo(f"{output}: {model.size:,} pieces, {len(model.merges):,} merges")
+
+
+@tokenizer.command()
+@click.argument("tokenizers", nargs=-1, required=True, metavar="TOKENIZER...")
+@click.option("--on", "corpus", multiple=True, required=True, metavar="CORPUS", help="Text that none was trained on.")
+@click.option("--max-mb", type=click.FloatRange(min=0, min_open=True), default=20, show_default=True, help="Of text.")
+@click.option("--picture", metavar="FILE", help="Draw bytes a token by language into FILE (PNG).")
+@click.option("--json", "as_json", is_flag=True, help="Everything as JSON.")
+def compare(tokenizers, corpus, max_mb, picture, as_json):
+    """Measure tokenizers on the same text: how short it gets, for whom, and how fast.
+
+    bytes a token; fertility: tokens a word; whole: words that are one token; the language that fares worst, where
+    documents have a language; used: pieces that occur; Rényi efficiency (α = 2.5, Zouhar et al. 2023); dead: pieces
+    that their own text does not give; unknown: text that is lost; exact: documents that come back byte for byte.
+
+    \b
+        gristmill tokenizer compare tok gpt2 uni --on held-out.jsonl.zst
+        gristmill tokenizer compare tok --on held-out.jsonl.zst --picture languages.png --json
+    """
+    import orjson
+
+    from flows.compare_tokenizers import compare_tokenizers, draw
+
+    rows = compare_tokenizers(tokenizers, corpus, max_mb)
+    if picture:
+        draw(rows, picture)
+    if as_json:
+        return click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2))
+    heads = ("pieces", "bytes/token", "fertility", "whole", "used", "Rényi", "dead", "unknown", "exact", "MB/s")
+    click.echo(f"{'':<20}" + "".join(f"{head:>12}" for head in heads) + "  worst language")
+    for row in rows:
+        cells = [
+            f"{row['pieces']:,}",
+            f"{row['bytes_per_token']:.3f}",
+            f"{row['fertility']:.3f}",
+            f"{row['whole']:.1%}",
+        ]
+        cells += [f"{row['used']:.1%}", f"{row['renyi']:.3f}", f"{row['dead']:,}", f"{row['unknown']:.2%}"]
+        cells += [f"{row['exact']:.1%}", f"{row['mb_per_second']:.1f}"]
+        worst = row["worst_language"]
+        told = f"{worst}, {row['languages'][worst]:.3f} bytes a token" if worst else "not told"
+        click.echo(f"{row['tokenizer'][-19:]:<20}" + "".join(f"{cell:>12}" for cell in cells) + f"  {told}")

@@ -9,7 +9,12 @@ FORMATS = ["nanogpt", "llmc", "megatron", "datatrove", "olmo", "litdata", "mds"]
 
 @click.group()
 def tokens():
-    """Look into token shards, and write or read those of other trainers."""
+    """Look into token shards, and write or read those of other trainers.
+
+    \b
+        gristmill tokens inspect tokens
+        gristmill tokens export tokens --format megatron --output megatron
+    """
 
 
 @tokens.command()

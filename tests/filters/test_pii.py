@@ -12,12 +12,13 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from reference.pii_windows import at_windows, spelt_windows
 
 from filters.batch import Batch
 from filters.pii.detect import TYPES, detect
 from filters.pii.edits import apply
 from filters.pii.replace import replacement
-from filters.pii.scan import scan
+from filters.pii.scan import AT, SPELT_AT, scan
 from filters.pii.score import our_finder, read_labelled, score
 from filters.pii.scrub import Pii
 from flows.cli import group
@@ -144,6 +145,23 @@ def test_the_same_thing_gets_the_same_surrogate_however_it_is_spelt():
         made = replacement("surrogate", type, one, KEY)
         assert made == replacement("surrogate", type, other, KEY)
         assert made != replacement("surrogate", type, one, KEY[::-1]) or type == "phone"
+
+
+parts = st.one_of(
+    st.sampled_from([b"@", b"(at)", b"[AT]", b"(at]", b"a.b", b"x" * 130 + b"@a.b", b"x@a.b" + b"y" * 260, b"1.2.3.4"]),
+    st.binary(max_size=4),
+)
+
+
+@given(st.lists(st.lists(parts, max_size=9).map(b"".join), max_size=3))
+def test_windows_around_at_are_those_of_the_twin(texts):
+    rows = Ragged.from_strings(texts)
+    windows = scan(rows)
+    for kind, twin in ((AT, at_windows), (SPELT_AT, spelt_windows)):
+        of = windows.kind == kind
+        found = zip(windows.row[of].tolist(), windows.start[of].tolist(), windows.end[of].tolist(), strict=True)
+        lows = rows.offsets.tolist()
+        assert [*found] == [(i, lows[i] + a, lows[i] + b) for i, text in enumerate(texts) for a, b in twin(text)]
 
 
 @pytest.mark.parametrize(

@@ -88,22 +88,56 @@ def test_neither_workers_nor_files_nor_order_matter(tmp_path):
         assert rows(tmp_path / "work", folder).equals(rows(tmp_path / "two", folder))
 
 
+CUTS = {"repeats": {"span": 2}, "substrings": {"length": 20, "memory_mb": 1}}
+
+
+@pytest.mark.parametrize("step", CUTS)
+def test_neither_workers_nor_files_nor_order_show_in_what_is_cut(tmp_path, step):
+    write_jsonl(tmp_path / "one" / "0.jsonl", pages())
+    shuffled = pages()
+    random.Random(4).shuffle(shuffled)
+    for k in range(3):
+        write_jsonl(tmp_path / "three" / f"{9 - k}.jsonl", shuffled[k::3])
+    steps = {step: CUTS[step]}
+    summary = run(tmp_path / "work", steps, tmp_path / "one")
+    run(tmp_path / "again", steps, tmp_path / "three", unit_bytes=20_000)
+    run(tmp_path / "two", steps, tmp_path / "three", unit_bytes=20_000, workers=2)
+    assert summary["removed"] >= 10  # whole copies are cut to nothing
+    assert tree(tmp_path / "again", *RESULTS) == tree(tmp_path / "two", *RESULTS)
+    for folder in ("clean", "removed", "ledger"):
+        assert rows(tmp_path / "work", folder).equals(rows(tmp_path / "two", folder))
+
+
+KILLED = {
+    "document and sentence": (
+        "[steps.exact]\n[steps.near]\nthreshold = 0.7\n[steps.repeats]\n",
+        ("exact/measures", "near/decisions", "repeats/measures", "repeats/decisions"),
+    ),
+    "substring": (
+        "[steps.substrings]\nlength = 20\nmemory_mb = 1\n",
+        ("substrings/measures", "substrings/decisions", "substrings/found"),
+    ),
+}
+
+
 @pytest.mark.slow
-def test_killed_at_any_step_and_started_again(tmp_path, gristmill):
+@pytest.mark.parametrize("level", KILLED)
+def test_killed_at_any_step_and_started_again(tmp_path, gristmill, level):
+    recipe, steps = KILLED[level]
     write_jsonl(tmp_path / "raw" / "0.jsonl", pages())
-    (tmp_path / "recipe.toml").write_text("[steps.exact]\n[steps.near]\nthreshold = 0.7\n[steps.repeats]\n")
+    (tmp_path / "recipe.toml").write_text(recipe)
     command = ["clean", tmp_path / "recipe.toml", "--input", tmp_path / "raw", "--workers", 2]
     command += ["--set", "input.unit_bytes=20000"]
     assert gristmill(*command, "--output", tmp_path / "whole").returncode == 0
     work, killed = tmp_path / "killed", 0
-    for step in ("exact/measures", "near/decisions", "repeats/measures", "repeats/decisions"):
+    for step in steps:
         process = start([*command, "--output", work])
         while process.poll() is None and not (work / "steps" / step).exists():
             pass
         killed += process.poll() is None
         process.kill()
         process.wait()
-    assert killed >= 3
+    assert killed >= len(steps) - 1
     again = gristmill(*command, "--output", work)
     assert again.returncode == 0, again.stderr
     assert tree(work, *RESULTS) == tree(tmp_path / "whole", *RESULTS)

@@ -4,12 +4,14 @@ A byte-level piece is written there by one character a byte: printable Latin-1 s
 the characters from U+0100 on.
 """
 
+import base64
 from typing import Any
 
 import numpy as np
 import orjson
 
 from pipelines.errors import InputError, RecipeError
+from tokenizers_lab.exchange.charsmap import charsmap
 from tokenizers_lab.model import Model, known_roles
 from tokenizers_lab.split import PATTERN, PATTERNS
 
@@ -94,7 +96,54 @@ def _bpe(model: Model) -> dict:
     )
 
 
-WRITERS = {"bpe": _bpe, "words": _byte_level}
+def _wordpiece(model: Model) -> dict:
+    """WordPiece behind BERT's normalizer and pre-tokenizer."""
+    if model.split != "bert" or set(model.normalizers) - {"bert_clean", "lower", "strip_accents"}:
+        raise RecipeError("WordPiece goes to tokenizer.json with the split bert and BERT's own normalizers")
+    clean, lower, strip = (name in model.normalizers for name in ("bert_clean", "lower", "strip_accents"))
+    bert = {"type": "BertNormalizer", "clean_text": clean, "handle_chinese_chars": True}
+    return {
+        "normalizer": bert | {"strip_accents": strip, "lowercase": lower},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "decoder": {"type": "WordPiece", "prefix": model.prefix, "cleanup": False},
+        "model": {
+            **{"type": "WordPiece", "unk_token": model.roles["unknown"], "continuing_subword_prefix": model.prefix},
+            "max_input_chars_per_word": model.max_word,
+            "vocab": {piece.decode(): id for id, piece in enumerate(model.pieces)},
+        },
+    }
+
+
+def _unigram(model: Model) -> dict:
+    """A unigram model behind SentencePiece's table of characters and ▁ for spaces."""
+    steps = []
+    for name in model.normalizers:
+        if name in ("nmt_nfkc", "nmt_nfkc_cf"):
+            table = base64.b64encode(charsmap(name)).decode()
+            steps.append({"type": "Precompiled", "precompiled_charsmap": table})
+        elif name == "collapse":
+            steps.append({"type": "Strip", "strip_left": True, "strip_right": True})
+            steps.append({"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "})
+        elif name in NORMALIZERS:
+            steps.append(NORMALIZERS[name])
+    scheme = "always" if "prefix" in model.normalizers else "never"
+    space = {"type": "Metaspace", "replacement": MARK, "prepend_scheme": scheme, "split": True}
+    least = float(np.nanmin(model.scores))
+    named = [b"<0x%02X>" % p[0] if model.is_byte(id) else p for id, p in enumerate(model.pieces)]
+    scores = [least - 10.0 if np.isnan(score) else float(score) for score in model.scores]
+    fallback = {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, space]}
+    return {
+        "normalizer": {"type": "Sequence", "normalizers": steps} if steps else None,
+        "pre_tokenizer": space,
+        "decoder": fallback if model.bytes_from is not None else space,
+        "model": {
+            **{"type": "Unigram", "unk_id": model.role("unknown"), "byte_fallback": model.bytes_from is not None},
+            "vocab": [[piece.decode(), score] for piece, score in zip(named, scores, strict=True)],
+        },
+    }
+
+
+WRITERS = {"bpe": _bpe, "words": _byte_level, "wordpiece": _wordpiece, "unigram": _unigram}
 
 
 def from_hf(data: bytes) -> Model:

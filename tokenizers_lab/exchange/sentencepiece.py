@@ -4,14 +4,13 @@ The numbers of fields are those of sentencepiece_model.proto (google/sentencepie
 (BPE over bytes, other splits) is refused.
 """
 
-import io
 import re
 import struct
-from functools import cache
 
 import numpy as np
 
 from pipelines.errors import InputError, RecipeError
+from tokenizers_lab.exchange.charsmap import charsmap
 from tokenizers_lab.exchange.protobuf import field, fields
 from tokenizers_lab.model import Model
 
@@ -58,22 +57,6 @@ def _piece(model: Model, id: int) -> bytes:
     else:
         score = float(model.scores[id])
     return field(1, text) + field(2, score) + field(3, kind)
-
-
-@cache
-def charsmap(rule: str) -> bytes:
-    """SentencePiece's own table for a rule, as the library writes it into the models it trains."""
-    if rule == "identity":
-        return b""
-    from sentencepiece import SentencePieceTrainer
-
-    written = io.BytesIO()
-    text = iter(["a b c d e"] * 9)
-    SentencePieceTrainer.train(
-        sentence_iterator=text, model_writer=written, vocab_size=9, normalization_rule_name=rule, minloglevel=5
-    )
-    normalizer = dict(fields(written.getvalue()))[NORMALIZER]
-    return dict(fields(normalizer))[2]
 
 
 def from_sentencepiece(data: bytes) -> Model:

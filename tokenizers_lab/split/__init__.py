@@ -24,7 +24,7 @@ from tokenizers_lab.split.deepseek import DEEPSEEK_PATTERNS, deepseek
 from tokenizers_lab.split.gpt2 import GPT2_PATTERN, gpt2
 from tokenizers_lab.split.o200k import O200K_PATTERN, o200k
 from tokenizers_lab.split.pattern import compiled, cut_by_pattern
-from tokenizers_lab.split.words import bert, metaspace, whitespace
+from tokenizers_lab.split.words import bert, lines, metaspace, whitespace
 
 DEFAULT = "o200k"
 NAMES = (
@@ -40,9 +40,10 @@ NAMES = (
     "bert",
     "metaspace",
     "none",  # a document is one piece
+    "lines",  # with their newlines
 )
 O200K, GPT2, CL100K, TIKTOKEN, LLAMA3, QWEN2 = range(6)
-NANOCHAT, DEEPSEEK, WHITESPACE, BERT, METASPACE, NONE = range(6, 12)
+NANOCHAT, DEEPSEEK, WHITESPACE, BERT, METASPACE, NONE, LINES = range(6, 13)
 DROPS_SPACE = {"whitespace", "bert"}
 PATTERN = "regex:"
 PATTERNS = {  # the regexes of those that have them, each cutting what the ones before it left
@@ -54,6 +55,7 @@ PATTERNS = {  # the regexes of those that have them, each cutting what the ones 
     "qwen2": (cl100k_pattern(1, False),),
     "nanochat": (cl100k_pattern(2, False),),
     "deepseek-v3": DEEPSEEK_PATTERNS,
+    "lines": (r"[^\r\n]*[\r\n]+|[^\r\n]+",),
 }
 
 
@@ -80,6 +82,8 @@ def end_of_piece(split, data, at, stop):
         return bert(data, at, stop)
     if split == METASPACE:
         return metaspace(data, at, stop)
+    if split == LINES:
+        return lines(data, at, stop)
     return stop
 
 

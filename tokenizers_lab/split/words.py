@@ -1,4 +1,4 @@
-"""Splits by white space: plain, BERT's, and SentencePiece's, where a word takes the space before it."""
+"""Splits by white space: lines, plain, BERT's, and SentencePiece's, where a word takes the space before it."""
 
 from pipelines.bits import inlined
 from pipelines.utf8 import decode
@@ -11,6 +11,16 @@ def whitespace(data, at, stop):
     """A run of ``\\s``, which is dropped, or a run of anything else."""
     kind, end = kind_at(data, at, stop)
     return run_of(SPACES if is_in(kind, SPACES) else ~SPACES, data, end, stop)
+
+
+@inlined
+def lines(data, at, stop):
+    """A line with the newlines after it: for merges that reach across words."""
+    while at < stop and data[at] != 10 and data[at] != 13:
+        at += 1
+    while at < stop and (data[at] == 10 or data[at] == 13):
+        at += 1
+    return at
 
 
 @inlined

@@ -1,0 +1,108 @@
+"""A trained model, and its file: a line of JSON, then arrays that are mapped, not read.
+
+    gristmill-ngram {"order": 5, …, "arrays": {"unigrams": ["<f4", [70003, 2], 4096], …}}\\n
+
+Arrays begin at multiples of 64 bytes. Models of words hold the words; models of a tokenizer's ids its name, and scores
+of text need the same tokenizer.
+"""
+
+from mmap import ACCESS_READ, mmap
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+from upath import UPath
+
+from filters.batch import Batch
+from filters.ngram.lines import SPECIAL, Encode, Stream, Units, framed, text_of_lines, words_by_line
+from filters.ngram.score import score
+from filters.ngram.vocabulary import Vocabulary
+from pipelines.errors import InputError
+from pipelines.files import is_local, write_whole
+from pipelines.ragged import Ragged
+
+MAGIC = b"gristmill-ngram "
+ALIGNED = 64
+WORDS = "words"  # the units of a model that splits text itself
+
+
+class NGram(NamedTuple):
+    """A back-off model of n-grams; see filters/ngram/table.py for its cells."""
+
+    about: dict[str, Any]  # order, bits of an id in a key, units ("words" or a tokenizer's name), settings
+    vocabulary: Vocabulary
+    unigrams: np.ndarray  # float32[ids, 2]: log10 probability and back-off
+    cells: np.ndarray  # uint64
+    begins: np.ndarray  # int64[order + 2]
+    codes: np.ndarray  # float32[order + 1, 2, 256], empty where cells are exact
+
+    @property
+    def order(self) -> int:
+        return self.about["order"]
+
+    def stream(self, batch: Batch, encode: Encode | None = None) -> Stream:
+        """The lines of a batch as this model's ids. ``encode`` must be the tokenizer it was trained with."""
+        return stream_of(batch, self.vocabulary.ids, encode)
+
+    def score(self, ids: np.ndarray) -> np.ndarray:
+        """A stream's ids -> log10 probabilities, float32; 0 at each <s>."""
+        out = np.empty(ids.size, np.float32)
+        floats = self.cells.view(np.float32)
+        tables = self.unigrams, self.cells, floats, self.begins, self.codes
+        score(ids, self.order, self.about["bits"], *tables, out)
+        return out
+
+    def save(self, path: UPath) -> None:
+        """Write the model, whole or not at all."""
+        arrays = {
+            "word_offsets": self.vocabulary.words.offsets,
+            "word_bytes": self.vocabulary.words.data,
+            "slots": self.vocabulary.slots,
+            **{name: getattr(self, name) for name in ("unigrams", "cells", "begins", "codes")},
+        }
+        layout, at = {}, 0
+        for name, array in arrays.items():
+            layout[name] = [array.dtype.str, list(array.shape), at]
+            at += -(-array.nbytes // ALIGNED) * ALIGNED
+        head = MAGIC + orjson.dumps({**self.about, "arrays": layout, "bytes": at}, option=orjson.OPT_SORT_KEYS)
+        with write_whole(path) as file:
+            file.write(head + b" " * (-(len(head) + 1) % ALIGNED) + b"\n")
+            for array in arrays.values():
+                file.write(np.ascontiguousarray(array).data)
+                file.write(bytes(-array.nbytes % ALIGNED))
+
+    @classmethod
+    def open(cls, path: UPath) -> "NGram":
+        """Map a model's file. Raises InputError where it is missing, none, or cut short."""
+        remedy = "`gristmill ngram train CORPUS --output FILE` makes one"
+        try:
+            data = _mapped(path)
+        except (OSError, ValueError) as error:
+            raise InputError(f"cannot read the n-gram model {path}: {error or 'it is empty'}; {remedy}") from error
+        if bytes(data[: len(MAGIC)]) != MAGIC or (end := data.find(b"\n")) < 0:
+            raise InputError(f"{path} is no n-gram model of Gristmill; {remedy}, --arpa reads another's")
+        about = orjson.loads(data[len(MAGIC) : end])
+        layout = about.pop("arrays")
+        if len(data) != end + 1 + about.pop("bytes"):
+            raise InputError(f"{path} is cut short: {len(data):,} bytes; copy it again, or {remedy}")
+        arrays = {}
+        for name, (kind, shape, at) in layout.items():
+            count = int(np.prod(shape))
+            arrays[name] = np.frombuffer(data, kind, count, end + 1 + at).reshape(shape)
+        words = Ragged(arrays.pop("word_offsets"), arrays.pop("word_bytes"))
+        return cls(about, Vocabulary(words, arrays.pop("slots")), **arrays)
+
+
+def stream_of(batch: Batch, number, encode: Encode | None) -> Stream:
+    """The lines of a batch as ids: of words by ``number`` (hashes -> ids), or as ``encode`` has them."""
+    if encode is None:
+        return framed(words_by_line(batch), number(batch.words.hash))
+    tokens = encode(text_of_lines(batch.text, batch.logical_lines))
+    return framed(Units(tokens.offsets, batch.logical_lines.offsets), tokens.data.astype(np.uint32) + SPECIAL)
+
+
+def _mapped(path: UPath) -> mmap | bytes:
+    if not is_local(path):
+        return path.read_bytes()
+    with path.open("rb") as file:
+        return mmap(file.fileno(), 0, access=ACCESS_READ)

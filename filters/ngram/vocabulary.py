@@ -1,0 +1,150 @@
+"""Words and their ids: found in the order of the text while counting, then numbered by how common they are.
+
+A word is known by its 64-bit hash: among a million words two share one with probability 3e-8.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from filters.ngram.lines import BEGIN, END, SPECIAL, UNKNOWN
+from pipelines.bits import inlined, kernel
+from pipelines.hashing import W0, W1, mix
+from pipelines.ragged import Ragged
+
+U = np.uint64
+NAMES = {UNKNOWN: b"<unk>", BEGIN: b"<s>", END: b"</s>"}
+MAX_WORDS = 2**21 - 1  # three ids fit into 63 bits
+
+
+class Vocabulary(NamedTuple):
+    """Word ``id`` is row ``id`` of ``words``; the first three are <unk>, <s> and </s>."""
+
+    words: Ragged
+    slots: np.ndarray  # uint64[2 * places]: hash and id + 1 side by side, 0 where free; empty for tokenizer ids
+
+    @property
+    def size(self) -> int:
+        return self.words.rows
+
+    def ids(self, hashes: np.ndarray) -> np.ndarray:
+        """Hashes of words (filters.words) -> uint32 ids, UNKNOWN for those it does not have."""
+        out = np.empty(hashes.size, np.uint32)
+        _look_up(self.slots, hashes, out)
+        return out
+
+
+class Numbering:
+    """Numbers the words of text as it comes, by first appearance, and counts them."""
+
+    def __init__(self):
+        self.slots, self.taken = np.zeros(2 << 16, np.uint64), 0
+        self.hashes, self.counts = np.empty(1 << 16, np.uint64), np.zeros(1 << 16, np.int64)
+        self.places = np.empty((1 << 16, 2), np.int64)  # first and last byte in ``text``
+        self.text = [np.empty(0, np.uint8)]
+        self.bytes = 0
+
+    def add(self, data: np.ndarray, start: np.ndarray, end: np.ndarray, hashes: np.ndarray) -> np.ndarray:
+        """Words of a batch -> their numbers, uint32, from 0 on."""
+        out, done = np.empty(hashes.size, np.uint32), 0
+        before = self.taken
+        while True:
+            arrays = self.slots, self.hashes, self.counts, self.places
+            done, self.taken = _number(start, end, hashes, done, out, self.taken, *arrays)
+            if done == hashes.size:
+                break
+            self._grow()
+        begin, stop = self.places[before : self.taken].T
+        rows = Ragged.of(np.concatenate(([0], np.cumsum(stop - begin))), _gathered(data, begin, stop))
+        self.places[before : self.taken, 0] = rows.offsets[:-1] + self.bytes
+        self.places[before : self.taken, 1] = rows.offsets[1:] + self.bytes
+        self.text.append(rows.data)
+        self.bytes += rows.data.size
+        return out
+
+    def finish(self, max_words: int, min_count: int) -> tuple[Vocabulary, np.ndarray]:
+        """The commonest words (of equals, the lower hash) and, by number, each word's id, uint32."""
+        hashes, counts = self.hashes[: self.taken], self.counts[: self.taken]
+        order = np.lexsort((hashes, -counts))
+        text = np.concatenate(self.text)
+        names = set(NAMES.values())  # a word written "<s>" is none of ours: it stays unknown
+        chosen = [n for n in order[: max_words + len(names)].tolist() if counts[n] >= min_count]
+        places = self.places
+        words = [text[places[n, 0] : places[n, 1]].tobytes() for n in chosen]
+        kept = [(n, word) for n, word in zip(chosen, words, strict=True) if word not in names][:max_words]
+        numbers = np.array([n for n, _ in kept], np.int64)
+        ids = np.full(self.taken, UNKNOWN, np.uint32)
+        ids[numbers] = np.arange(SPECIAL, SPECIAL + numbers.size, dtype=np.uint32)
+        rows = Ragged.from_strings([*NAMES.values(), *(word for _, word in kept)])
+        return Vocabulary(rows, slots_of(hashes[numbers])), ids
+
+    def _grow(self) -> None:
+        self.slots = np.zeros(self.slots.size * 2, np.uint64)
+        _fill(self.slots, self.hashes[: self.taken], 0)
+        self.hashes = np.concatenate((self.hashes, np.empty_like(self.hashes)))
+        self.counts = np.concatenate((self.counts, np.zeros_like(self.counts)))
+        self.places = np.concatenate((self.places, np.empty_like(self.places)))
+
+
+def slots_of(hashes: np.ndarray) -> np.ndarray:
+    """The table that finds words of these hashes, whose ids begin at SPECIAL; at most half full."""
+    slots = np.zeros(4 << max(hashes.size, 1).bit_length(), np.uint64)
+    _fill(slots, hashes, SPECIAL)
+    return slots
+
+
+@inlined
+def _place(slots, hash):
+    """Where a hash is in the table, or the free place where it would be."""
+    last = U(slots.size // 2 - 1)
+    at = mix(hash ^ W0, W1) & last
+    while slots[U(2) * at + U(1)] != U(0) and slots[U(2) * at] != hash:
+        at = (at + U(1)) & last
+    return U(2) * at
+
+
+@kernel
+def _fill(slots, hashes, first):
+    for i in range(hashes.size):
+        at = _place(slots, hashes[i])
+        slots[at], slots[at + U(1)] = hashes[i], U(i + first + 1)
+
+
+@kernel
+def _look_up(slots, hashes, out):
+    for i in range(hashes.size):
+        found = slots[_place(slots, hashes[i]) + U(1)]
+        out[i] = found - U(1) if found else U(UNKNOWN)
+
+
+@kernel
+def _number(start, end, hashes, done, out, taken, slots, known, counts, places):
+    """Number words from ``done`` on until all are, or the table is half full."""
+    room = known.size // 2
+    while done < hashes.size and taken < room:
+        at = _place(slots, hashes[done])
+        number = np.int64(slots[at + U(1)]) - 1
+        if number < 0:
+            number = taken
+            taken += 1
+            slots[at], slots[at + U(1)] = hashes[done], U(taken)
+            known[number], places[number, 0], places[number, 1] = hashes[done], start[done], end[done]
+        counts[number] += 1
+        out[done] = number
+        done += 1
+    return done, taken
+
+
+def _gathered(data: np.ndarray, begin: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    out = np.empty(int((stop - begin).sum()), np.uint8)
+    _gather(data, np.ascontiguousarray(begin), np.ascontiguousarray(stop), out)
+    return out
+
+
+@kernel
+def _gather(data, begin, stop, out):
+    at = 0
+    for i in range(begin.size):
+        for j in range(begin[i], stop[i]):
+            out[at] = data[j]
+            at += 1

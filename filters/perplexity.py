@@ -1,0 +1,179 @@
+"""Perplexity: how surprising a text is to a model of n-grams, and whether it is too much or too little so."""
+
+from functools import cache
+from typing import ClassVar, Literal
+
+import numpy as np
+import orjson
+import polars as pl
+import pyarrow as pa
+from pydantic import Field, field_validator, model_validator
+
+from filters.batch import Batch
+from filters.ccnet import normalised
+from filters.filter import Filter, Rule
+from filters.langid.labels import UNKNOWN
+from filters.ngram.costs import Costs, costs
+from filters.ngram.model import WORDS, NGram
+from pipelines.errors import InputError
+from pipelines.files import checksum, place
+from pipelines.ragged import Ragged
+
+EVERY = "*"  # the model for documents in any language
+HEAD, MIDDLE = 30, 60  # percentiles below which CCNet calls a document head or middle
+PERCENTS = 101
+
+
+class Perplexity(Filter):
+    """Drop documents that surprise a model too much (noise, other languages) or too little (boilerplate).
+
+    Models are files of ``gristmill ngram train``, one by language label of the language step. Cut-offs in perplexity
+    mean something for one model only; percentiles, of a sample measured with the same model
+    (``gristmill ngram score --fit``), carry over. Wenzek et al. 2020 (arXiv:1911.00359) keep what is below the 30th
+    (head) or 60th (middle) percentile of its language.
+    """
+
+    NAME: ClassVar[str] = "perplexity"
+    MEASURED: ClassVar[tuple[str, ...]] = ("models", "cutoffs", "normalise", "lines")
+
+    models: dict[str, str] = {}  # file by language label; "*": for all other documents
+    cutoffs: str | None = None  # JSON file: language label -> perplexities at the percentiles 0 to 100
+    normalise: Literal["none", "ccnet"] = "none"
+    lines: bool = False  # measure each line too, in lists
+    min_perplexity: float | None = Field(None, ge=1)
+    max_perplexity: float | None = Field(None, ge=1)
+    min_percentile: int | None = Field(None, ge=0, le=100)
+    max_percentile: int | None = Field(None, ge=0, le=100)
+    min_gain: float | None = None  # bits a token that its context saves; shuffled words have less than 0.5
+
+    @field_validator("models")
+    @classmethod
+    def _readable(cls, models):
+        for path in models.values():
+            try:
+                open_model(path)
+            except InputError as error:
+                raise ValueError(str(error)) from None
+        return models
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        if self.cutoffs is None and (self.min_percentile is not None or self.max_percentile is not None):
+            raise ValueError("percentiles need cutoffs; `gristmill ngram score --fit FILE` measures them on a sample")
+        if self.cutoffs is not None:
+            try:
+                read_cutoffs(self.cutoffs)
+            except InputError as error:
+                raise ValueError(str(error)) from None
+        return self
+
+    def measure(self, batch: Batch) -> pl.DataFrame:
+        """What ``columns`` gives, zeros for a document without words or without a model, and besides
+
+        ``model``, the language whose model spoke, "" where none did, and ``bucket``: head, middle, tail, or all where
+        there are no cut-offs.
+        """
+        n = batch.text.rows
+        language = np.full(n, UNKNOWN) if batch.language is None else batch.language.astype(str)
+        spoken = np.where(np.isin(language, list(self.models)), language, EVERY if EVERY in self.models else "")
+        total = Costs(np.zeros(n), np.zeros(n), np.zeros(n, np.int64), np.zeros(n, np.int64))
+        by_line = [[[], []] for _ in range(n)] if self.lines else []
+        for name in np.unique(spoken[spoken != ""]):
+            rows = np.flatnonzero(spoken == name)
+            own = _taken(batch, rows, self.normalise)
+            found, lines = costs(open_model(self.models[name]), own)
+            for all_rows, mine in zip(total, found, strict=True):
+                all_rows[rows] = mine
+            for row, first, last in zip(rows, *_spans(own), strict=True) if self.lines else ():
+                by_line[row] = [lines.log10[first:last].tolist(), lines.tokens[first:last].tolist()]
+        more = {"line_log10": [each[0] for each in by_line], "line_tokens": [each[1] for each in by_line]}
+        kinds = {"line_log10": pl.List(pl.Float64), "line_tokens": pl.List(pl.Int64)}
+        frame = pl.DataFrame({"model": spoken.astype(object).tolist(), **columns(total, np.diff(batch.text.offsets))})
+        frame = frame.with_columns(
+            bucket=pl.Series(self._buckets(spoken, frame["perplexity"].to_numpy()), dtype=pl.String)
+        )
+        return frame.hstack(pl.DataFrame(more, kinds, strict=False)) if self.lines else frame
+
+    def _buckets(self, spoken: np.ndarray, perplexity: np.ndarray) -> list[str]:
+        table = read_cutoffs(self.cutoffs) if self.cutoffs else {}
+        buckets = np.full(spoken.size, "all", object)
+        for name, values in table.items():
+            mine = np.where(perplexity < values[HEAD], "head", np.where(perplexity < values[MIDDLE], "middle", "tail"))
+            buckets = np.where(spoken == name, mine, buckets)
+        return buckets.tolist()
+
+    def rules(self) -> dict[str, Rule]:
+        """Documents that no model spoke of have no threshold."""
+        table = read_cutoffs(self.cutoffs) if self.cutoffs else {}
+
+        def by_model(value: float | None) -> dict[str, float]:
+            return {} if value is None else dict.fromkeys(self.models, value)
+
+        def by_percent(percent: int | None) -> dict[str, float]:
+            return {} if percent is None else {name: values[percent] for name, values in table.items()}
+
+        return {
+            "too_predictable": Rule("perplexity", "<", None, "model", by_model(self.min_perplexity)),
+            "too_surprising": Rule("perplexity", ">", None, "model", by_model(self.max_perplexity)),
+            "low_percentile": Rule("perplexity", "<", None, "model", by_percent(self.min_percentile)),
+            "high_percentile": Rule("perplexity", ">", None, "model", by_percent(self.max_percentile)),
+            "no_gain": Rule("gain", "<", None, "model", by_model(self.min_gain)),
+        }
+
+    def measured_settings(self) -> dict:
+        """As for every filter, with what the models and cut-offs are."""
+        files = [*self.models.values(), *([self.cutoffs] if self.cutoffs else [])]
+        return {**super().measured_settings(), "checksums": [checksum(place(path)) for path in files]}
+
+
+def columns(total: Costs, size: np.ndarray) -> dict[str, np.ndarray]:
+    """Costs of documents of so many bytes -> the measures that rules ask for."""
+    return {
+        "log10": total.log10,
+        "tokens": total.tokens,
+        "perplexity": total.perplexity(),
+        "bits_per_byte": total.bits_per_byte(size),
+        "unknown": total.unknown / np.maximum(total.tokens, 1),
+        "gain": total.gain(),
+    }
+
+
+def percentiles(perplexity: np.ndarray) -> list[float]:
+    """Perplexities of a sample -> its percentiles 0 to 100."""
+    return np.percentile(perplexity, np.arange(PERCENTS)).tolist()
+
+
+@cache
+def open_model(path: str) -> NGram:
+    """A model of words, mapped once a process."""
+    model = NGram.open(place(path))
+    if model.about["units"] != WORDS:
+        raise InputError(
+            f"{path} is a model of the ids of {model.about['units']}; this filter scores words: train one on words"
+        )
+    return model
+
+
+@cache
+def read_cutoffs(path: str) -> dict[str, list[float]]:
+    """Percentiles by language. Raises InputError where the file is missing or holds something else."""
+    try:
+        table = orjson.loads(place(path).read_bytes())
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise InputError(f"cannot read cut-offs {path}: {error}; `gristmill ngram score --fit` makes them") from None
+    if not isinstance(table, dict) or any(
+        not isinstance(values, list) or len(values) != PERCENTS or sorted(values) != values for values in table.values()
+    ):
+        raise InputError(f"{path} holds no cut-offs: expected {PERCENTS} rising perplexities for each language")
+    return table
+
+
+def _taken(batch: Batch, rows: np.ndarray, normalise: str) -> Batch:
+    if rows.size == batch.text.rows and normalise == "none":
+        return batch
+    text = Ragged.from_text(batch.text.to_text().take(pa.array(rows)))
+    return batch.rewritten(normalised(text) if normalise == "ccnet" else text)
+
+
+def _spans(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+    return batch.logical_lines.offsets[:-1], batch.logical_lines.offsets[1:]

@@ -1,0 +1,92 @@
+"""gristmill ngram"""
+
+import click
+
+from flows.cli.options import settings_option, writable
+
+
+@click.group()
+def ngram():
+    """Train models of n-grams, score documents with them, exchange them with KenLM and others."""
+
+
+WORK = click.option("--work", help="Where raw files are read into.", default="work/ngram", show_default=True)
+TOKENIZER = click.option("--tokenizer", metavar="DIR", help="Units are its tokens, and not words.")
+
+
+@ngram.command()
+@click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
+@click.option("--output", required=True, metavar="FILE", help="The model to write.")
+@TOKENIZER
+@WORK
+@settings_option("ngram")
+def train(corpus, output, tokenizer, work, changes):
+    """Train modified Kneser-Ney on the documents of CORPUS…: work folders, shards, or raw files.
+
+    Settings: ngram.order (5), ngram.max_words, ngram.min_count, ngram.prune, ngram.quantise, ngram.fallback,
+    ngram.memory_bytes.
+
+    \b
+        gristmill ngram train books/ --output books.ngram
+        gristmill ngram train work --set ngram.prune=[0,0,1] --set ngram.quantise=true --output small.ngram
+    """
+    from flows.ngram import ngram_settings, train_ngram
+    from pipelines.files import place
+
+    settings, folder = ngram_settings(changes), writable(work)
+    model = train_ngram(corpus, folder, settings, tokenizer)
+    model.save(place(output))
+    size = place(output).stat().st_size
+    click.echo(f"{output}: order {model.order}, {model.vocabulary.size:,} words, {size / 1e6:,.1f} MB")
+
+
+@ngram.command()
+@click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
+@click.option("--model", required=True, metavar="FILE")
+@click.option("--lines", "by_line", is_flag=True, help="Log10 probability and tokens of each line too.")
+@click.option("--fit", metavar="FILE", help="Write the percentiles of perplexity there, as cut-offs for a recipe.")
+@click.option("--language", default="*", show_default=True, help="The label that the cut-offs get.")
+@TOKENIZER
+@WORK
+def score(corpus, model, by_line, fit, language, tokenizer, work):
+    """Print what each document of CORPUS… costs, a JSON line each: log10 probability, perplexity, bits a byte, gain.
+
+    \b
+        gristmill ngram score work --model books.ngram
+        gristmill ngram score work --model books.ngram --fit cutoffs.json --language en > scores.jsonl
+    """
+    import numpy as np
+    import orjson
+
+    from filters.ngram.model import NGram
+    from filters.perplexity import percentiles
+    from flows.ngram import score_documents
+    from pipelines.errors import InputError
+    from pipelines.files import place, write_whole
+
+    found = []
+    for row in score_documents(corpus, writable(work), NGram.open(place(model)), tokenizer, by_line):
+        click.echo(orjson.dumps(row))
+        if row["tokens"]:
+            found.append(row["perplexity"])
+    if fit:
+        if not found:
+            raise InputError("no document has a word, so there are no percentiles to fit")
+        old = orjson.loads(place(fit).read_bytes()) if place(fit).exists() else {}
+        with write_whole(place(fit)) as file:
+            file.write(orjson.dumps({**old, language: percentiles(np.array(found))}, option=orjson.OPT_INDENT_2))
+
+
+@ngram.command()
+@click.argument("source")
+@click.argument("target")
+def export(source, target):
+    """Write the model SOURCE as ARPA to TARGET.arpa; or an ARPA file SOURCE as a model of ours to TARGET.
+
+    \b
+        gristmill ngram export books.ngram books.arpa
+        gristmill ngram export theirs.arpa theirs.ngram
+    """
+    from flows.ngram import export
+
+    click.echo(f"{target}: {export(source, target)}")

@@ -1,0 +1,54 @@
+"""Tokenizers side by side on one text: numbers, and a picture of who pays what."""
+
+import io
+from collections.abc import Sequence
+
+from pipelines.errors import InputError
+from pipelines.files import place, write_whole
+from pipelines.ingest import InputSettings, read_documents
+from pipelines.ragged import Ragged
+from pipelines.schema import TEXT
+from tokenizers_lab.compare import measure
+from tokenizers_lab.exchange.files import read_any
+from tokenizers_lab.tokenizer import Tokenizer
+
+LANGUAGE = "language"
+MOST = 24  # languages in the picture
+
+
+def compare_tokenizers(tokenizers: Sequence[str], corpus: Sequence[str], max_mb: float) -> list[dict]:
+    """A row a tokenizer, all on the same documents."""
+    texts, languages, left = [], [], max_mb * 1e6
+    for table in read_documents([*corpus], InputSettings()):
+        names = table[LANGUAGE].to_pylist() if LANGUAGE in table.column_names else [""] * len(table)
+        for text, language in zip(table[TEXT].to_pylist(), names, strict=True):
+            if left > 0:
+                texts.append(text)
+                languages.append(language or "")
+                left -= len(text.encode())
+    if not texts:
+        raise InputError(f"{' '.join(corpus)} holds no documents to compare tokenizers on")
+    rows = Ragged.from_strings(texts)
+    return [{"tokenizer": path, **measure(Tokenizer(read_any(place(path))), rows, languages)} for path in tokenizers]
+
+
+def draw(rows: list[dict], picture: str) -> None:
+    """Bytes a token by language, a bar a tokenizer, as PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    names = sorted({name for row in rows for name in row["languages"]})[:MOST] or ["all"]
+    figure = Figure(figsize=(8, 1.2 + 0.3 * len(names) * max(1, len(rows) / 2)), dpi=120, layout="constrained")
+    axes, height = FigureCanvasAgg(figure).figure.subplots(), 0.8 / len(rows)
+    for i, row in enumerate(rows):
+        values = [row["languages"].get(name, row["bytes_per_token"] if name == "all" else 0) for name in names]
+        axes.barh([k + i * height for k in range(len(names))], values, height, label=row["tokenizer"])
+    axes.set_yticks([k + 0.4 - height / 2 for k in range(len(names))], names)
+    axes.invert_yaxis()
+    axes.set(xlabel="bytes a token (more is shorter text)")
+    axes.grid(alpha=0.3, axis="x")
+    axes.legend(frameon=False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    with write_whole(place(picture)) as file:
+        file.write(buffer.getvalue())

@@ -1,0 +1,89 @@
+"""Models of n-grams from a corpus, and what its documents cost under them."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from upath import UPath
+
+from filters.batch import Batch
+from filters.ngram.arpa import read_arpa, write_arpa
+from filters.ngram.costs import costs
+from filters.ngram.lines import Encode
+from filters.ngram.model import WORDS, NGram
+from filters.ngram.train import NGramSettings, train
+from filters.perplexity import columns
+from flows.corpus import corpus_shards
+from flows.recipe import make_change
+from pipelines.errors import InputError, RecipeError
+from pipelines.files import place, write_whole
+from pipelines.ragged import Ragged
+from pipelines.schema import ID, TEXT
+from pipelines.settings import read_settings
+from pipelines.shards import read_batches
+
+TABLE = "ngram"
+
+
+def ngram_settings(changes: Sequence[str]) -> NGramSettings:
+    """``ngram.order=4`` and the like -> settings."""
+    tables = {TABLE: {}}
+    for change in changes:
+        make_change(tables, change, f"{TABLE}.SETTING=VALUE")
+    return read_settings(NGramSettings, tables[TABLE], f"[{TABLE}]")
+
+
+def train_ngram(corpus: Sequence[str], work: UPath, settings: NGramSettings, tokenizer: str | None) -> NGram:
+    """Train on the documents of a corpus; raw files are read into ``work`` first."""
+    shards = corpus_shards(corpus, work)
+    batches = (Batch(Ragged.from_text(table[TEXT])) for shard in shards for table in read_batches(shard, [TEXT]))
+    return train(batches, settings, *encoder(tokenizer))
+
+
+def encoder(tokenizer: str | None) -> tuple[Encode | None, str]:
+    """What turns lines into units, and its name in models: a tokenizer's digest, so that no other is taken for it."""
+    if tokenizer is None:
+        return None, WORDS
+    from flows.train_tokenizer import coder
+
+    code = coder(tokenizer)
+    return code, f"tokenizer {code.vocabulary.sha256}"
+
+
+def score_documents(
+    corpus: Sequence[str], work: UPath, model: NGram, tokenizer: str | None, by_line: bool = False
+) -> Iterator[dict]:
+    """Each document's id and measures; with ``by_line`` the log10 probability and tokens of its lines too."""
+    encode, units = encoder(tokenizer)
+    if units != model.about["units"]:
+        raise RecipeError(
+            f"the model's units are {model.about['units']}, and {units} were given; "
+            f"score with the tokenizer it was trained with (--tokenizer), or train another"
+        )
+    for shard in corpus_shards(corpus, work):
+        for table in read_batches(shard, [ID, TEXT]):
+            batch = Batch(Ragged.from_text(table[TEXT]))
+            total, lines = costs(model, batch, encode)
+            measured = columns(total, np.diff(batch.text.offsets))
+            spans = batch.logical_lines.offsets
+            for i, id in enumerate(table[ID].to_pylist()):
+                row = {"id": id, **{name: values[i].item() for name, values in measured.items()}}
+                if by_line:
+                    span = slice(spans[i], spans[i + 1])
+                    row |= {"line_log10": lines.log10[span].tolist(), "line_tokens": lines.tokens[span].tolist()}
+                yield row
+
+
+def export(source: str, target: str) -> str:
+    """A model to ARPA (``.arpa``), or ARPA to a model; says what was written."""
+    if target.endswith(".arpa"):
+        model = NGram.open(place(source))
+        with write_whole(place(target)) as file:
+            write_arpa(model, file)
+    else:
+        try:
+            with place(source).open("r", encoding="utf-8") as file:
+                model = read_arpa(file, source)
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"cannot read {source} as ARPA: {error}") from error
+        model.save(place(target))
+    return f"order {model.order}, {model.vocabulary.size:,} words"
