@@ -59,15 +59,14 @@ print(json.dumps(spent))
 OURS = r"""
 import json, sys, time
 from flows.deduplicate import dedup_recipe
-from flows.engines import engine
 from flows.run import clean
 from pipelines.files import place
 
 work, source = sys.argv[1:]
 recipe = dedup_recipe("document", [source], [])
-clean(recipe, place(work + "-first"), engine(1))  # loads the kernels
+clean(recipe, place(work + "-first"))  # loads the kernels
 began = time.process_time()
-clean(recipe, place(work), engine(1))
+clean(recipe, place(work))
 print(json.dumps([time.process_time() - began]))
 """
 

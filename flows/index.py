@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from upath import UPath
 
 from dedup.index import AgainstIndex, measures_in
+from flows.lock import alone
 from flows.plan import measure_step, shards_of
 from flows.recipe import Recipe
 from pipelines.files import place
@@ -18,10 +19,11 @@ def save_index(
 ) -> None:
     """Documents of ``paths`` and what the recipe's steps of document level measure of them, under ``folder``."""
     settings = recipe.input.model_copy(update={"paths": list(paths)})
-    run_step(ingest_step(folder, settings), engine, progress)
     steps = {step.NAME: step for step in recipe.steps.values() if isinstance(step, AgainstIndex)}
     kept = Recipe(input=settings).model_copy(update={"steps": steps})
-    run_step(measure_step(kept, folder, shards_of(folder / "documents"), list(steps)), engine, progress)
+    with alone(folder):
+        run_step(ingest_step(folder, settings), engine, progress)
+        run_step(measure_step(kept, folder, shards_of(folder / "documents"), list(steps)), engine, progress)
 
 
 def is_index(path: str, kinds: Iterable[str]) -> bool:

@@ -6,6 +6,7 @@ import polars as pl
 from upath import UPath
 
 from dedup.step import CorpusStep
+from flows.lock import alone
 from flows.plan import decisions_of, plan, shards_of, spans_of
 from flows.recipe import Recipe
 from flows.tally import Tally
@@ -28,15 +29,16 @@ def clean(recipe: Recipe, work: UPath, engine: Engine = serial, progress: Progre
     for step in recipe.steps.values():
         if isinstance(step, CorpusStep):
             step.made_of()  # what it goes by is missing: told before anything is read
-    fresh = 0
-    for step in plan(recipe, work):
-        fresh += run_step(step, engine, progress).fresh
-    if not fresh and (work / SUMMARY).exists():
-        return orjson.loads((work / SUMMARY).read_bytes())
-    summary = summarize(recipe, work)
-    _write_json(work / RECIPE, recipe.table())
-    _write_json(work / SUMMARY, summary)
-    return summary
+    with alone(work, recipe=recipe.table()):
+        fresh = 0
+        for step in plan(recipe, work):
+            fresh += run_step(step, engine, progress).fresh
+        if not fresh and (work / SUMMARY).exists():
+            return orjson.loads((work / SUMMARY).read_bytes())
+        summary = summarize(recipe, work)
+        _write_json(work / RECIPE, recipe.table())
+        _write_json(work / SUMMARY, summary)
+        return summary
 
 
 def summarize(recipe: Recipe, work: UPath) -> dict:

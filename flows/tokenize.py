@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from upath import UPath
 
 from flows.corpus import corpus_shards
+from flows.lock import alone
 from flows.recipe import make_change
 from flows.train_tokenizer import WORK, coder
 from pipelines.settings import read_settings
@@ -32,7 +33,8 @@ def tokenize(
 ) -> TokenShards:
     """Encode every document once, then gather them into shards by split, shuffled: the same bytes for any workers."""
     code = coder(tokenizer)
-    shards = corpus_shards(corpus, output / WORK, engine, progress)
-    run_step(encode_step(shards, code, output), engine, progress)
-    run_step(gather_step(output, code, settings), engine, progress)
+    with alone(output / WORK):
+        shards = corpus_shards(corpus, output / WORK, engine, progress)
+        run_step(encode_step(shards, code, output), engine, progress)
+        run_step(gather_step(output, code, settings), engine, progress)
     return TokenShards(output)

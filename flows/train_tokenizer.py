@@ -6,6 +6,7 @@ from typing import NamedTuple
 from upath import UPath
 
 from flows.corpus import corpus_shards
+from flows.lock import alone
 from flows.recipe import make_change
 from pipelines.files import place
 from pipelines.manifest import Manifest, fingerprint
@@ -52,11 +53,12 @@ def train_tokenizer(
     The counts of each shard stay in ``OUTPUT/work``: another vocabulary of the same split counts nothing anew.
     """
     split, normalizers, _ = settings.of_algorithm()
-    folder = count_words(corpus, output / WORK, split, normalizers, engine, progress)
-    sources = sorted(file["sha256"] for file in Manifest.read(folder).files.values())
-    made_of = Output(output, FILE, fingerprint(sources, settings.model_dump(mode="json")))
-    about = settings.model_dump(mode="json")
-    run_step(Step("train", {output: about}, [Job(train_on, (folder, settings, report), (made_of,))]), serial, progress)
+    with alone(output / WORK):
+        folder = count_words(corpus, output / WORK, split, normalizers, engine, progress)
+        sources = sorted(file["sha256"] for file in Manifest.read(folder).files.values())
+        made_of = Output(output, FILE, fingerprint(sources, settings.model_dump(mode="json")))
+        jobs = [Job(train_on, (folder, settings, report), (made_of,))]
+        run_step(Step("train", {output: settings.model_dump(mode="json")}, jobs), serial, progress)
     return read_model(output)
 
 
@@ -72,9 +74,10 @@ def extend_tokenizer(
     """A larger tokenizer in ``OUTPUT``, trained on with the words of a corpus, or with its lines to join words."""
     model = read_model(place(tokenizer))
     split = LINES if join_words else model.split
-    folder = count_words(corpus, output / WORK, split, model.normalizers, engine, progress)
-    larger = extend(model, read_counts(folder), vocab_size, split)
-    write_model(larger, output)
+    with alone(output / WORK):
+        folder = count_words(corpus, output / WORK, split, model.normalizers, engine, progress)
+        larger = extend(model, read_counts(folder), vocab_size, split)
+        write_model(larger, output)
     return larger
 
 

@@ -14,8 +14,12 @@ TEMPORARY = ".tmp-"  # in the name of a file that is being written
 
 
 def place(path: str | os.PathLike) -> UPath:
-    """A path on the file system its URL names: ``/data``, ``s3://bucket/key``, ``memory://x``."""
-    return UPath(path)
+    """A path on the file system its URL names: ``/data``, ``s3://bucket/key``, ``memory://x``.
+
+    What a store lists is asked for anew each time: another process may have written since.
+    """
+    path = UPath(path)
+    return path if is_local(path) else UPath(path, use_listings_cache=False)
 
 
 def is_local(path: UPath) -> bool:

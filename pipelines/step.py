@@ -13,6 +13,7 @@ from upath import UPath
 
 from pipelines.errors import WorkError
 from pipelines.manifest import Manifest, Part, fingerprint, forget_progress, record, reopen
+from pipelines.retry import patiently
 
 
 class Wrote(NamedTuple):
@@ -46,6 +47,12 @@ class Job:
     bytes: int = 0  # of input: the measure of progress
     light: bool = False  # it decides or copies, and may be done before a worker has started
 
+    @property
+    def title(self) -> str:
+        """Its name to a person: ``measure shard part-00003``."""
+        work = getattr(self.work, "__name__", type(self.work).__name__)
+        return f"{work.strip('_').replace('_', ' ')} {self.outputs[0].name}"
+
 
 class Engine(Protocol):
     """Somewhere to run jobs. Yields each with its parts when it is done, in any order."""
@@ -73,7 +80,17 @@ class Step:
 
 
 def run_job(job: Job) -> list[Part]:
-    """Do the work, then record each finished part: only now will another run skip it."""
+    """Do the work, then record each finished part: only now will another run skip it.
+
+    What fails for a passing reason is done again; a file that cannot be read or written is a WorkError.
+    """
+    try:
+        return patiently(lambda: _run_job(job), job.title)
+    except OSError as error:
+        raise WorkError(f"{job.title}: {error}; finished parts are kept: put it right and run again") from error
+
+
+def _run_job(job: Job) -> list[Part]:
     parts = []
     for output, wrote in zip(job.outputs, job.work(*job.args, job.outputs), strict=True):
         part = Part.of(output.folder, output.fingerprint, wrote.names, wrote.counts)
@@ -111,11 +128,7 @@ class Finished(NamedTuple):
 def run_step(step: Step, engine: Engine = serial, progress: Progress | None = None) -> Finished:
     """Make the step's folders; what is there and still fits is not made again."""
     progress, began, jobs = progress or Silent(), time.perf_counter(), []
-    wanted = {folder: {} for folder in step.folders}
-    for job in step.jobs:
-        for output in job.outputs:
-            wanted[output.folder][output.name] = output.fingerprint
-    names = {f: fingerprint(step.folders[f], wanted[f]) for f in step.folders}
+    wanted, names = _parts_of(step), names_of(step)
     manifests = {f: m for f in step.folders if (m := _still_fits(f, names[f]))}
     if len(manifests) < len(step.folders):
         parts = {f: reopen(f, wanted[f]) for f in step.folders if f not in manifests}
@@ -135,6 +148,20 @@ def run_step(step: Step, engine: Engine = serial, progress: Progress | None = No
         counts = {key: count for m in made.values() for key, count in m.counts.items()}
         progress.finish(step.title, time.perf_counter() - began, len(jobs), counts)
     return Finished(manifests, len(jobs))
+
+
+def names_of(step: Step) -> dict[UPath, str]:
+    """Folder -> the fingerprint of all it depends on, which its manifest holds when it is finished."""
+    wanted = _parts_of(step)
+    return {folder: fingerprint(step.folders[folder], wanted[folder]) for folder in step.folders}
+
+
+def _parts_of(step: Step) -> dict[UPath, dict[str, str]]:
+    wanted = {folder: {} for folder in step.folders}
+    for job in step.jobs:
+        for output in job.outputs:
+            wanted[output.folder][output.name] = output.fingerprint
+    return wanted
 
 
 def _without(job: Job, parts: dict[UPath, dict[str, Part]]) -> Job:

@@ -2,12 +2,12 @@
 
 import click
 
-from flows.cli.options import console, run_options, writable
+from flows.cli.options import console, run_options, shown, writable
 
 
 @click.command()
 @run_options
-def clean(recipe, paths, work, workers, changes):
+def clean(recipe, paths, work, engine, changes):
     """Run RECIPE: raw files in; clean documents, removed documents and the reasons out.
 
     What is finished and still fits is not done again: run it once more after a crash, Ctrl-C or a changed threshold.
@@ -19,18 +19,16 @@ def clean(recipe, paths, work, workers, changes):
     from flows.recipe import read_recipe
 
     settings = read_recipe(recipe, changes, paths)
-    report(run(settings, writable(work), workers), work)
+    report(run(settings, writable(work), engine), work)
 
 
-def run(recipe, folder, workers: int) -> dict:
+def run(recipe, folder, engine) -> dict:
     """Run a recipe with its progress shown; returns the summary."""
-    from flows.engines import engine
-    from flows.progress import Shown
     from flows.run import clean
 
-    progress = Shown(console, folder)
+    progress = shown(folder)
     try:
-        summary = clean(recipe, folder, engine(workers), progress)
+        summary = clean(recipe, folder, engine, progress)
     finally:
         progress.stop()
     console.print()

@@ -9,7 +9,7 @@ from flows.cli.options import console, work_options, writable
 @click.option("--against", multiple=True, required=True, metavar="EVAL", help="JSON lines, Parquet, or hf:NAME.")
 @click.option("--action", type=click.Choice(["drop", "cut", "report"]), default="drop", show_default=True)
 @work_options
-def decontaminate(corpus, against, action, work, workers, changes):
+def decontaminate(corpus, against, action, work, engine, changes):
     """Find the items of evaluation sets in CORPUS…, and drop the documents, cut the items, or only report.
 
     Questions are known by their 6-grams of words, rare ones counting more. WORK/steps/decontaminate holds the report
@@ -26,7 +26,7 @@ def decontaminate(corpus, against, action, work, workers, changes):
     steps = {"decontaminate": {"against": list(against), "action": action}}
     recipe = parse_recipe({"input": {"paths": list(corpus)}, "steps": steps}, "decontaminate", changes)
     folder = writable(work)
-    report(run(recipe, folder, workers), work)
+    report(run(recipe, folder, engine), work)
     click.echo(f"\n{'benchmark':24}{'items':>10}{'too short':>12}{'found':>10}{'documents':>12}")
     for name, items, short, found, documents in by_benchmark(folder, "decontaminate").iter_rows():
         click.echo(f"{name:24}{items:>10,}{short:>12,}{found:>10,}{documents:>12,}")

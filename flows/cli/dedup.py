@@ -3,7 +3,7 @@
 import click
 
 from flows.cli.escape import LINE
-from flows.cli.options import console, work_options, writable
+from flows.cli.options import console, shown, work_options, writable
 
 LEVELS = ["document", "sentence", "substring", "dataset"]
 
@@ -20,7 +20,7 @@ LEVELS = ["document", "sentence", "substring", "dataset"]
 @click.option("--against-index", "indices", multiple=True, metavar="DIR", help="An index kept of an earlier corpus.")
 @click.option("--save-index", "saved", metavar="DIR", help="Keep an index of the documents that stay.")
 @work_options
-def dedup(corpus, level, threshold, against, indices, saved, work, workers, changes):
+def dedup(corpus, level, threshold, against, indices, saved, work, engine, changes):
     """Deduplicate CORPUS….
 
     --level document drops exact and near copies of a document, sentence cuts repeated lines (or what
@@ -45,9 +45,9 @@ def dedup(corpus, level, threshold, against, indices, saved, work, workers, chan
     folder, made = writable(work), to_index(against, recipe, work)
     for path, index in made.items():
         if path != index:
-            keep(recipe, [path], index, workers)
+            keep(recipe, [path], index, engine)
     recipe = dedup_recipe(level, corpus, [*made.values(), *indices], threshold, changes)
-    summary = run(recipe, folder, workers)
+    summary = run(recipe, folder, engine)
     report(summary, work)
     if level == "sentence":
         most_repeated(folder)
@@ -58,7 +58,7 @@ def dedup(corpus, level, threshold, against, indices, saved, work, workers, chan
     if saved and not summary["clean"]:
         raise WorkError(f"no document stays, so there is no index to keep in {saved}")
     if saved:
-        keep(recipe, [f"{work}/clean"], saved, workers)
+        keep(recipe, [f"{work}/clean"], saved, engine)
         console.print(f"  {saved}  the index kept   gristmill dedup NEW --against-index {saved}")
 
 
@@ -73,15 +73,13 @@ def most_repeated(folder) -> None:
         click.echo(f"{row['copies']:>10,}{row['documents']:>12,}  {text}")
 
 
-def keep(recipe, paths, index, workers: int) -> None:
+def keep(recipe, paths, index, engine) -> None:
     """Make an index, its progress shown."""
-    from flows.engines import engine
     from flows.index import save_index
-    from flows.progress import Shown
 
     folder = writable(index)
-    progress = Shown(console, folder)
+    progress = shown(folder)
     try:
-        save_index(recipe, paths, folder, engine(workers), progress)
+        save_index(recipe, paths, folder, engine, progress)
     finally:
         progress.stop()

@@ -2,28 +2,28 @@
 
 import click
 
-from flows.cli.options import console, run_options, writable
+from flows.cli.options import run_options, shown, writable
 
 
 @click.command()
 @run_options
-def ingest(recipe, paths, work, workers, changes):
+def ingest(recipe, paths, work, engine, changes):
     """Read raw files into WORK/documents as RECIPE's [input] says, and no more.
 
     \b
         gristmill ingest recipes/clean-corpus.toml --input crawl.jsonl.zst --output work
     """
-    from flows.engines import engine
-    from flows.progress import Shown
+    from flows.lock import alone
     from flows.recipe import read_recipe
     from pipelines.ingest import ingest_step
     from pipelines.step import run_step
 
     settings = read_recipe(recipe, changes, paths)
     folder = writable(work)
-    progress = Shown(console, folder)
+    progress = shown(folder)
     try:
-        manifests, _ = run_step(ingest_step(folder, settings.input), engine(workers), progress)
+        with alone(folder):
+            manifests, _ = run_step(ingest_step(folder, settings.input), engine, progress)
     finally:
         progress.stop()
     for path, manifest in manifests.items():

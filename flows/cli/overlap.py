@@ -3,7 +3,7 @@
 import click
 
 from flows.cli.escape import JSON, LINE
-from flows.cli.options import console, work_options, writable
+from flows.cli.options import shown, work_options, writable
 
 MOST = 12  # sources in the terminal's matrix: those with the most bytes
 SHADES = " ░▒▓█"
@@ -14,7 +14,7 @@ SHADES = " ░▒▓█"
 @click.option("--svg", "picture", metavar="FILE", help="Draw the near matrix into FILE.")
 @click.option("--json", "as_json", is_flag=True, help="Totals and all pairs as JSON.")
 @work_options
-def overlap(corpus, threshold, picture, as_json, work, workers, changes):
+def overlap(corpus, threshold, picture, as_json, work, engine, changes):
     """Show how much of each source in CORPUS… the others have too: documents, bytes and words, exactly and nearly.
 
     A source is what the documents' source column says, else the top folder they lie in. A row says how much of that
@@ -27,16 +27,14 @@ def overlap(corpus, threshold, picture, as_json, work, workers, changes):
     import orjson
 
     from flows.cli.clean import render
-    from flows.engines import engine
     from flows.overlap import draw, find_overlap
-    from flows.progress import Shown
     from pipelines.files import place, write_whole
 
     folder = writable(work)
-    progress = Shown(console, folder)
+    progress = shown(folder)
     try:
         scratch = place(work) / "scratch"
-        totals, shared = find_overlap(corpus, folder, scratch, threshold, changes, engine(workers), progress)
+        totals, shared = find_overlap(corpus, folder, scratch, threshold, changes, engine, progress)
     finally:
         progress.stop()
     sources = totals.sort("bytes", "source", descending=[True, False])["source"].to_list()

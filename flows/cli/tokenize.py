@@ -3,17 +3,17 @@
 import click
 
 from flows.cli.escape import LINE
-from flows.cli.options import console, settings_option, workers_option, writable
+from flows.cli.options import console, engine_options, settings_option, shown, writable
 
 
 @click.command()
 @click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
 @click.option("--tokenizer", required=True, metavar="DIR", help="A tokenizer's folder or file.")
 @click.option("--output", required=True, metavar="TOKENS", help="Folder of the token shards.")
-@workers_option
+@engine_options
 @settings_option("tokens")
 @click.option("--json", "as_json", is_flag=True, help="Print what the shards hold as JSON.")
-def tokenize(corpus, tokenizer, output, workers, changes, as_json):
+def tokenize(corpus, tokenizer, output, engine, changes, as_json):
     """Turn the documents of CORPUS… into token shards: shuffled, cut into training and validation, mixed by source.
 
     Documents are never cut, and the same seed gives the same bytes for any number of workers. Settings:
@@ -26,14 +26,12 @@ def tokenize(corpus, tokenizer, output, workers, changes, as_json):
     """
     import orjson
 
-    from flows.engines import engine
-    from flows.progress import Shown
     from flows.tokenize import token_settings, tokenize
 
     settings, folder = token_settings(changes), writable(output)
-    progress = Shown(console, writable(f"{output}/work"))
+    progress = shown(writable(f"{output}/work"))
     try:
-        tokens = tokenize(corpus, tokenizer, folder, settings, engine(workers), progress)
+        tokens = tokenize(corpus, tokenizer, folder, settings, engine, progress)
     finally:
         progress.stop()
     counts = tokens.manifest.counts

@@ -5,7 +5,7 @@ import sys
 import click
 
 from flows.cli.escape import TERMINAL
-from flows.cli.options import console, settings_option, workers_option, writable
+from flows.cli.options import engine_options, settings_option, shown, writable
 
 ALGORITHMS = ["bpe", "wordpiece", "unigram", "words", "chars"]
 
@@ -31,9 +31,9 @@ def tokenizer():
 @click.option("--special", multiple=True, metavar="TOKEN", help="A special token; in place of the default ones.")
 @click.option("--normalizer", multiple=True, metavar="NAME", help="What is done to text first, in order.")
 @click.option("--output", required=True, metavar="DIR", help="Folder of the tokenizer.")
-@workers_option
+@engine_options
 @settings_option("bpe, unigram, wordpiece or roles")
-def train(corpus, algorithm, split, vocab_size, special, normalizer, output, workers, changes):
+def train(corpus, algorithm, split, vocab_size, special, normalizer, output, engine, changes):
     """Train a tokenizer on CORPUS…: a work folder, Parquet, JSONL with any compression, or text.
 
     The counts of words stay in DIR/work, so that another vocabulary size takes only the training.
@@ -44,8 +44,6 @@ def train(corpus, algorithm, split, vocab_size, special, normalizer, output, wor
         gristmill tokenizer train books/ --algorithm unigram --normalizer nmt_nfkc --normalizer collapse \\
             --normalizer prefix --normalizer escape --output uni
     """
-    from flows.engines import engine
-    from flows.progress import Shown
     from flows.train_tokenizer import tokenizer_settings, train_tokenizer
 
     given = {
@@ -53,9 +51,9 @@ def train(corpus, algorithm, split, vocab_size, special, normalizer, output, wor
         **{"special_tokens": [*special] or None, "normalizers": [*normalizer] or None},
     }
     settings, folder = tokenizer_settings(given, changes), writable(output)
-    progress = Shown(console, writable(f"{output}/work"))
+    progress = shown(writable(f"{output}/work"))
     try:
-        model = train_tokenizer(corpus, folder, settings, engine(workers), progress)
+        model = train_tokenizer(corpus, folder, settings, engine, progress)
     finally:
         progress.stop()
     click.echo(f"{output}: {model.algorithm}, {model.size:,} pieces, {len(model.merges):,} merges, split {model.split}")
@@ -195,22 +193,20 @@ def read(file, output, split, special):
 @click.option("--vocab-size", type=click.IntRange(1), required=True, help="Pieces in all, with those there are.")
 @click.option("--join-words", is_flag=True, help="Let merges cross the borders of words (SuperBPE's second phase).")
 @click.option("--output", required=True, metavar="DIR", help="Folder of the larger tokenizer.")
-@workers_option
-def extend(tokenizer, corpus, vocab_size, join_words, output, workers):
+@engine_options
+def extend(tokenizer, corpus, vocab_size, join_words, output, engine):
     """Add pieces to a byte-level BPE by training on with CORPUS…; the ids that there are keep their meaning.
 
     \b
         gristmill tokenizer extend tok medicine/ --vocab-size 40000 --output tok-medicine
         gristmill tokenizer extend tok work --vocab-size 40000 --join-words --output super
     """
-    from flows.engines import engine
-    from flows.progress import Shown
     from flows.train_tokenizer import extend_tokenizer
 
     folder = writable(output)
-    progress = Shown(console, writable(f"{output}/work"))
+    progress = shown(writable(f"{output}/work"))
     try:
-        model = extend_tokenizer(tokenizer, corpus, folder, vocab_size, join_words, engine(workers), progress)
+        model = extend_tokenizer(tokenizer, corpus, folder, vocab_size, join_words, engine, progress)
     finally:
         progress.stop()
     click.echo(f"{output}: {model.size:,} pieces, {len(model.merges):,} merges")

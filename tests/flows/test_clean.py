@@ -21,7 +21,8 @@ LOOSER = ["fineweb.max_short_line_ratio=1.0", "fineweb.min_line_punct_ratio=0.0"
 def run(recipe):
     def run(work, *inputs, workers=1, changes=()):
         settings = read_recipe(str(recipe), tuple(changes), tuple(map(str, inputs)))
-        return clean(settings, place(work), engine(workers))
+        with engine("processes", workers) as run:
+            return clean(settings, place(work), run)
 
     return run
 

@@ -48,7 +48,8 @@ def pages():
 
 def run(work, steps, *inputs, workers=1, **settings):
     table = {"input": {"paths": list(map(str, inputs)), **settings}, "steps": steps}
-    return clean(parse_recipe(table, "test"), place(work), engine(workers))
+    with engine("processes", workers) as run:
+        return clean(parse_recipe(table, "test"), place(work), run)
 
 
 def rows(work, folder="ledger"):

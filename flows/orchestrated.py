@@ -1,0 +1,115 @@
+"""The flows: what the commands do, run and shown by Prefect. Same steps, same bytes.
+
+Parameters are typed and the recipe is read before anything is begun. A flow that failed or was killed is run again with
+the same parameters and goes on from what is finished.
+"""
+
+from typing import Annotated
+
+from prefect import flow, get_run_logger, task
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import Field
+
+from flows.engines import engine
+from flows.recipe import read_recipe
+from flows.run import clean
+from flows.tasks import Logged, as_tasks, show_funnel
+from pipelines.files import place
+
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0)]
+RECIPE = "recipes/clean-corpus.toml"
+THREADS = ThreadPoolTaskRunner()  # they wait for workers; how many run at a time is the engine's to say
+
+
+@flow(name="clean-corpus", task_runner=THREADS)
+def clean_corpus(
+    recipe: str = RECIPE,
+    input: list[str] | None = None,
+    output: str = "work",
+    set: list[str] | None = None,
+    engine: str = "processes",
+    workers: Count | None = None,
+    job_seconds: Seconds | None = None,
+) -> dict:
+    """Clean a corpus: the paths ``input`` (or the recipe's own) by ``recipe`` into the work folder ``output``."""
+    wanted = read_recipe(recipe, tuple(set or ()), tuple(input or ()))
+    with engine_of(engine, workers, job_seconds, as_tasks) as run:
+        summary = clean(wanted, place(output), run, Logged())
+    show_funnel(summary, output)
+    return summary
+
+
+@flow(name="train-tokenizer", task_runner=THREADS)
+def train_tokenizer(
+    corpus: list[str],
+    output: str = "work/tokenizers/bpe",
+    algorithm: str = "bpe",
+    vocab_size: Count = 32_000,
+    set: list[str] | None = None,
+    engine: str = "processes",
+    workers: Count | None = None,
+) -> str:
+    """Train a tokenizer on ``corpus`` (work folders, shards, raw files) into the folder ``output``."""
+    from flows import train_tokenizer as steps
+
+    settings = steps.tokenizer_settings({"algorithm": algorithm, "vocab_size": vocab_size}, set or ())
+    with engine_of(engine, workers, None, as_tasks) as run:
+        steps.train_tokenizer(corpus, place(output), settings, run, Logged(), get_run_logger().info)
+    return output
+
+
+@flow(name="tokenize-corpus", task_runner=THREADS)
+def tokenize_corpus(
+    corpus: list[str],
+    tokenizer: str,
+    output: str = "work/tokens/bpe",
+    set: list[str] | None = None,
+    engine: str = "processes",
+    workers: Count | None = None,
+) -> dict:
+    """Turn the documents of ``corpus`` into token shards in the folder ``output``; returns their counts."""
+    from flows.tokenize import token_settings, tokenize
+
+    settings = token_settings(set or ())
+    with engine_of(engine, workers, None, as_tasks) as run:
+        return dict(tokenize(corpus, tokenizer, place(output), settings, run, Logged()).manifest.counts)
+
+
+@flow(name="pretrain-smoke")
+def pretrain_smoke(
+    tokens: str,
+    output: str = "work/runs/smoke",
+    preset: str = "nano",
+    steps: Count = 200,
+    set: list[str] | None = None,
+) -> dict:
+    """Train a small GPT on token shards: does the loss fall? Returns the summary of the run."""
+    from flows.pretraining import train_model
+
+    log = get_run_logger()
+    trained = task(train_model, name="train", task_run_name=f"train {preset} for {steps} steps", persist_result=False)
+    return trained(tokens, preset, steps, output, None, set or [], lambda line: log.info("%s", line))
+
+
+@flow(name="corpus-to-model")
+def corpus_to_model(
+    recipe: str = RECIPE,
+    input: list[str] | None = None,
+    output: str = "work",
+    vocab_size: Count = 8_000,
+    preset: str = "nano",
+    steps: Count = 200,
+    engine: str = "processes",
+    workers: Count | None = None,
+) -> dict:
+    """Raw files to a trained model: the four flows in turn, all within the work folder ``output``."""
+    where = {"engine": engine, "workers": workers}
+    clean_corpus(recipe, input, output, **where)
+    tokenizer = train_tokenizer([output], f"{output}/tokenizers/bpe", "bpe", vocab_size, **where)
+    tokenize_corpus([output], tokenizer, f"{output}/tokens/bpe", **where)
+    return pretrain_smoke(f"{output}/tokens/bpe", f"{output}/runs/{preset}", preset, steps)
+
+
+engine_of = engine  # the flows have a parameter of that name
+FLOWS = {flow.name: flow for flow in (clean_corpus, train_tokenizer, tokenize_corpus, pretrain_smoke, corpus_to_model)}

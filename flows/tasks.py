@@ -1,0 +1,79 @@
+"""Prefect as an engine: each job is a task with a name, run where `flows.engines` says, with progress in its UI.
+
+Manifests say what is finished (not Prefect's cache), files are the results (not Prefect's storage). The place a job
+runs at needs no Prefect: workers hold no connection to the server, so a server that is restarted costs them nothing.
+"""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from prefect import get_run_logger, task
+from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.futures import as_completed
+from prefect.utilities.annotations import quote
+
+from flows.engines import Place
+from pipelines.errors import GristmillError
+from pipelines.manifest import Part
+from pipelines.step import Job
+
+
+def is_not_the_users(task, run, state) -> bool:
+    """Is it worth another try? A GristmillError says what must be put right first."""
+    return not isinstance(state.result(raise_on_failure=False), GristmillError)
+
+
+@task(
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=1,
+    retry_delay_seconds=2,
+    retry_condition_fn=is_not_the_users,
+)
+def run_one(place: Place, job: Job) -> list[Part]:
+    """One job of one step."""
+    return place.run(job)
+
+
+def as_tasks(place: Place, jobs: list[Job]) -> Iterator[tuple[Job, list[Part]]]:
+    """A task a job, and as many at a time as the place is wide: what is shown as running runs."""
+    waiting, under_way = list(reversed(jobs)), {}
+    while waiting or under_way:
+        while waiting and len(under_way) < place.width:
+            job = waiting.pop()
+            under_way[run_one.with_options(task_run_name=job.title).submit(quote(place), quote(job))] = job
+        future = next(as_completed(list(under_way)))
+        yield under_way.pop(future), future.result()
+
+
+class Logged:
+    """Progress as lines of the flow run's log, and a bar a step among its artifacts."""
+
+    def start(self, title: str, jobs: int, bytes: int) -> None:
+        self.jobs, self.done, self.bytes = jobs, 0, bytes
+        get_run_logger().info("%s: %d jobs, %.1f MB", title, jobs, bytes / 1e6)
+        self.bar: UUID | None = create_progress_artifact(0.0, description=title) if jobs else None
+
+    def advance(self, job: Job) -> None:
+        self.done += 1
+        percent = int(100 * self.done / self.jobs)
+        if percent > int(100 * (self.done - 1) / self.jobs):  # at most a hundred calls of the server a step
+            update_progress_artifact(self.bar, float(percent))
+
+    def finish(self, title: str, seconds: float, fresh: int, counts: dict[str, int]) -> None:
+        rate = self.bytes / 1e6 / seconds
+        get_run_logger().info("%s: finished in %.1f s, %.1f MB/s, %s", title, seconds, rate, counts)
+
+
+def show_funnel(summary: dict, work: str) -> None:
+    """The funnel as an artifact of the flow run, and where to look next."""
+    rows = [("in", summary["documents_in"], summary["bytes_in"])]
+    rows += [("rejects", -summary["rejects"], None)] if summary["rejects"] else []
+    for name, step in summary["steps"].items():
+        rows.append((name, -step["removed"], -step["bytes_removed"]))
+    rows.append(("**clean**", summary["clean"], summary["bytes_clean"]))
+    lines = ["| | documents | MB |", "|---|---:|---:|"]
+    lines += [f"| {name} | {documents:,} | {'' if b is None else f'{b / 1e6:,.1f}'} |" for name, documents, b in rows]
+    lines += ["", f"Ledger: `{work}/ledger`, `gristmill why ID --work {work}`"]
+    create_markdown_artifact("\n".join(lines), key="funnel", description="What each step took")
