@@ -16,7 +16,7 @@ install: .venv/installed
 # Names and versions of all that pyproject.toml asks for, as they resolve today.
 lock:
 	$(PYTHON) -m venv --clear build/lock
-	build/lock/bin/python -m pip install --quiet --disable-pip-version-check '.[dev,spacy]'
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check '.[dev,spacy,s3,cluster]'
 	build/lock/bin/python -m pip freeze --all --exclude pip --exclude gristmill | sed 's/+cpu$$//' > requirements.lock
 
 run: install
