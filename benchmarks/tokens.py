@@ -1,0 +1,61 @@
+"""Documents to token shards and back: every text compared, random positions traced, MB a CPU second from clean Parquet.
+
+python -m benchmarks.tokens CORPUS.jsonl.zst … [--vocab-size 32000] [--positions 10000]
+"""
+
+import argparse
+import tempfile
+import time
+
+import numpy as np
+
+
+def main() -> None:
+    from flows.tokenize import tokenize
+    from flows.train_tokenizer import tokenizer_settings, train_tokenizer
+    from pipelines.files import place
+    from pipelines.shards import list_shards, read_shard
+    from pipelines.tokens.settings import TokenSettings
+    from tokenizers_lab.tokenizer import Tokenizer
+
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("corpora", nargs="+")
+    parser.add_argument("--vocab-size", type=int, default=32_000)
+    parser.add_argument("--positions", type=int, default=10_000)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        tokenizer, folder = place(f"{scratch}/tokenizer"), place(f"{scratch}/tokens")
+        train_tokenizer(args.corpora, tokenizer, tokenizer_settings({"vocab_size": args.vocab_size}))
+        clean = str(tokenizer / "work" / "documents")
+        tokenize([clean], str(tokenizer), place(f"{scratch}/warm"), TokenSettings())  # compiles
+        began, wall = time.process_time(), time.perf_counter()
+        shards = tokenize([clean], str(tokenizer), folder, TokenSettings())
+        cpu, wall = time.process_time() - began, time.perf_counter() - wall
+        texts = {r["id"]: r["text"] for path in list_shards(place(clean)) for r in read_shard(path).to_pylist()}
+        size = sum(len(text.encode()) for text in texts.values()) / 1e6
+        count = shards.manifest.counts["tokens"]
+        print(
+            f"{size:.1f} MB, {len(texts):,} documents, {count:,} tokens: {size / cpu:.1f} MB a CPU second, {wall:.1f} s"
+        )
+
+        opened, same, seen, spans = Tokenizer.load(tokenizer), 0, 0, []
+        for name in shards.names():
+            shard, begin = shards.shard(name), 0
+            for row, end in zip(shard.documents.to_pylist(), shard.ends.tolist(), strict=True):
+                same += opened.decode_ids(shard.ids[begin + 1 : end]) == texts[row["id"]]  # behind BOS
+                seen += 1
+                spans.append((name, begin, end, row["id"]))
+                begin = end
+        print(f"{same:,} of {seen:,} documents come back as they were ({len(texts):,} went in)")
+        rng, right = np.random.default_rng(0), 0
+        sizes = np.cumsum([end - begin for _, begin, end, _ in spans])
+        for position in rng.integers(0, sizes[-1], args.positions).tolist():
+            which = int(np.searchsorted(sizes, position, "right"))
+            name, begin, end, id = spans[which]
+            at = begin + position - (int(sizes[which]) - (end - begin))
+            right += shards.shard(name).trace(at).id == id
+        print(f"{right:,} of {args.positions:,} positions lead to their document")
+
+
+if __name__ == "__main__":
+    main()
