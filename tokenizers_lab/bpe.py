@@ -51,11 +51,13 @@ def train_bpe(
     settings: BpeSettings,
     advance: Callable[[int, int], None] = lambda merges, wanted: None,
     alphabet: Alphabet | None = None,
+    merging: type[Merger] = Merger,
 ) -> Trained:
     """Merge the most frequent pair of neighbours until there are ``vocab_size`` pieces.
 
-    ``alphabet`` is what words begin as, where not as bytes or characters. ``advance(merges, wanted)`` is called now and
-    then. The answer depends on words, counts and settings alone, and on the order of the words only under "minbpe".
+    ``alphabet`` is what words begin as, where not as bytes or characters; ``merging`` says which pair is next, where
+    not the most frequent one. ``advance(merges, wanted)`` is called now and then. The answer depends on words, counts
+    and settings alone, and on the order of the words only under "minbpe".
     Raises InputError for a table without words; RecipeError for a vocabulary too small for its alphabet or larger than
     the words can give, and for a special token that is a piece.
     """
@@ -64,7 +66,7 @@ def train_bpe(
     alphabet = alphabet or first_pieces(counts, settings)
     target = settings.vocab_size - len(settings.special_tokens)
     check_room(alphabet, settings)
-    merger = Merger(
+    merger = merging(
         Layout.of(alphabet.spell(counts.words), counts.counts),
         alphabet.pieces,
         target,

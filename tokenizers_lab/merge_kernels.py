@@ -84,7 +84,7 @@ def lay_out(offsets, symbols, cells, words):
 
 
 @inlined
-def _count_at(place, words, offsets, counts):
+def count_at(place, words, offsets, counts):
     """How often the word occurs that a cell belongs to. A count in each cell would be read sooner, but cells of 16
     bytes are slower by more than that.
     """
@@ -126,7 +126,7 @@ def first_pairs(cells, words, offsets, counts, once):
             which = table[slot] = used
             _begin_list(lists, used, left, right, used, at)
             used += 1
-        lists[which].count += _count_at(at, words, offsets, counts)
+        lists[which].count += count_at(at, words, offsets, counts)
         lists[which].size += 1
         cells[at].pair = which
     return lists[:used].copy()
@@ -246,6 +246,19 @@ def enqueue(state, begin, end, ties, min_frequency):
             state.used[HEAPED] += 1
 
 
+@inlined
+def lacks_room(state, which):
+    """Might the merge of a list's pair need more room than there is?"""
+    used, size = state.used, state.lists[which].size
+    more = min(2 * size, 2 * used[SYMBOLS] + 1)  # new pairs at most
+    return (
+        used[LISTS] + more > state.lists.size
+        or used[HEAPED] + more >= state.heap.size
+        or used[POOLED] + 2 * size > state.pool.size
+        or used[MERGES] == state.merges.shape[0]
+    )
+
+
 @kernel
 def merge_some(state, target, limit, ties, same, min_frequency, max_length):
     """Merge until there are ``target`` symbols or ``limit`` merges; says why it returned.
@@ -257,15 +270,8 @@ def merge_some(state, target, limit, ties, same, min_frequency, max_length):
         if not used[HEAPED]:
             return EXHAUSTED
         top = state.heap[0]
-        which, pair = top.list, state.lists[top.list].pair
-        size, count = state.lists[which].size, state.lists[pair].count
-        more = min(2 * size, 2 * used[SYMBOLS] + 1)  # new pairs at most
-        if (
-            used[LISTS] + more > state.lists.size
-            or used[HEAPED] + more >= state.heap.size
-            or used[POOLED] + 2 * size > state.pool.size
-            or used[MERGES] == state.merges.shape[0]
-        ):
+        which, count = top.list, state.lists[state.lists[top.list].pair].count
+        if lacks_room(state, which):
             return FULL
         stale = top.count != count or (ties == BY_PLACE and top.key != _key(state, which, ties))
         pop(state.heap, used[HEAPED], state.spelling)
@@ -277,12 +283,13 @@ def merge_some(state, target, limit, ties, same, min_frequency, max_length):
             push(state.heap, used[HEAPED], count, key, which, state.lists[which].first, state.spelling)
             used[HEAPED] += 1
             continue
-        _merge_next(state, which, ties, same, min_frequency, max_length)
+        merge_next(state, which, ties, same, min_frequency, max_length)
     return DONE
 
 
 @inlined
-def _merge_next(state, which, ties, same, min_frequency, max_length):
+def merge_next(state, which, ties, same, min_frequency, max_length):
+    """Merge a list's pair wherever it still holds, and put the new pairs on the heap."""
     left, right = state.lists[which].left, state.lists[which].right
     used, new, before = state.used, state.used[SYMBOLS], state.used[LISTS]
     if same != ANEW:
@@ -319,7 +326,7 @@ def _merge_places(state, which, new, reused, max_length, once):
         at = state.pool[k]
         if cells[at].pair != pair:
             continue
-        count, end = _count_at(at, state.words, state.offsets, state.counts), at + whole
+        count, end = count_at(at, state.words, state.offsets, state.counts), at + whole
         before, after = cells[at - 1].symbol, cells[end].symbol
         if before >= 0:
             place = at - span[before]
