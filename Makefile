@@ -1,4 +1,4 @@
-# make run: set up, then clean the text that is on this machine. make test: set up, then test.
+# make run: set up, clean the text that is on this machine, train a tokenizer and a small GPT on it. make test: set up, test.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
@@ -22,6 +22,10 @@ lock:
 run: install
 	$(BIN)/gristmill demo --output demo
 	$(BIN)/gristmill clean recipes/clean-corpus.toml --input demo --output work
+	$(BIN)/gristmill tokenizer train work --vocab-size 4096 --output work/tokenizers/bpe
+	$(BIN)/gristmill tokenize work --tokenizer work/tokenizers/bpe --output work/tokens/bpe
+	$(BIN)/gristmill pretrain work/tokens/bpe --preset nano --steps 100 --output work/runs/nano
+	$(BIN)/gristmill generate work/runs/nano --prompt "The"
 
 test: install
 	$(BIN)/ruff check .
