@@ -25,6 +25,16 @@ def code_points() -> list[str]:
     return texts
 
 
+def encode(encoding, text: str) -> list[int] | None:
+    """tiktoken's ids; None where it fails, as version 0.14 does on a megabyte of one thing: its stack overflows."""
+    try:
+        return encoding.encode_ordinary(text)
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        return None
+
+
 def main() -> None:
     import tiktoken
     import tokenizers
@@ -69,25 +79,25 @@ def main() -> None:
 
     def check(texts: list[str], what: str) -> None:
         ids = ours(Ragged.from_strings(texts))
-        differ = [0, 0]
+        differ, refused = [0, 0], 0
         for i, text in enumerate(texts):
             mine = ids.data[ids.offsets[i] : ids.offsets[i + 1]].tolist()
             differ[0] += hf.encode(text).ids != mine
-            differ[1] += tik.encode_ordinary(text) != mine if what != " " else 0
+            theirs = encode(tik, text)
+            refused += theirs is None
+            differ[1] += theirs is not None and theirs != mine
         size = sum(len(text) for text in texts) / 1e6
-        told = f"{differ[0]} differ from tokenizers, {differ[1]} from tiktoken"
+        told = f"{differ[0]} differ from tokenizers, {differ[1]} from tiktoken, which failed on {refused}"
         print(f"{what}: {len(texts):,} texts, {size:.1f} million characters: {told}", flush=True)
 
     if not args.speed_only:
         check(code_points(), "every code point in six contexts")
-        check([ODD[0], ODD[2], ODD[3]], "a megabyte of one thing")
-        ids = ours(Ragged.from_strings([ODD[1]])).data.tolist()  # tiktoken 0.14 overflows its stack on spaces
-        print(f"a megabyte of spaces: {'the same as' if hf.encode(ODD[1]).ids == ids else 'NOT as'} tokenizers")
+        check(ODD, "a megabyte of one thing")
         for path in args.corpora:
             texts = [row.get("text") or row.get("html") or "" for row in read(path)]
             check([text.encode("utf-8", "replace").decode() for text in texts], Path(path).name)
     size, spent = sum(batch.data.size for batch in rows) / 1e6, {}
-    for name, encode in (
+    for name, work in (
         ("gristmill", lambda: [ours(batch) for batch in rows]),
         ("tiktoken", lambda: [tik.encode_ordinary(text) for text in sample]),
         ("tokenizers", lambda: hf.encode_batch(sample)),
@@ -95,7 +105,7 @@ def main() -> None:
         times = []
         for _ in range(3 if name == "gristmill" else 1):
             began = time.process_time()
-            encode()
+            work()
             times.append(time.process_time() - began)
         spent[name] = min(times)
         print(f"{name}: {size / spent[name]:.1f} MB/s, ours {spent[name] / spent['gristmill']:.1f} times as fast")
