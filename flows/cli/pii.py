@@ -72,7 +72,7 @@ def scan(corpus, show, values, changes, as_json):
 @click.option("--replacement", type=click.Choice(HOW), help="Instead of a tag.")
 @values
 @work_options
-def redact(corpus, replacement, values, work, workers, changes):
+def redact(corpus, replacement, values, work, engine, changes):
     """Replace personal data in CORPUS…; documents that are little else are dropped.
 
     \b
@@ -85,7 +85,7 @@ def redact(corpus, replacement, values, work, workers, changes):
 
     chosen = (f"pii.replacement={replacement}",) if replacement else ()
     folder = writable(work)
-    summary = run(pii_recipe(corpus, (*chosen, *changes)), folder, workers)
+    summary = run(pii_recipe(corpus, (*chosen, *changes)), folder, engine)
     report(summary, work)
     if values:
         with values_file(values) as write:
