@@ -2,13 +2,16 @@
 
 import itertools
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipelines.errors import RecipeError
 from pipelines.ragged import Ragged
+from pipelines.utf8 import spread
 from tests.reference import split as plain
+from tokenizers_lab.character_tables import KINDS
 from tokenizers_lab.split import DROPS_SPACE, NAMES, pieces
 
 ODD = st.sampled_from(
@@ -58,10 +61,14 @@ def test_pieces_are_those_of_tokenizers(split, text):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("split", LIBRARIES)
+@pytest.mark.parametrize("split", sorted({*LIBRARIES} - {"llama3", "qwen2", "nanochat"}))  # cl100k but for digits
 def test_every_code_point_is_cut_as_by_tokenizers(split):
-    """In six places: between letters, after a space, before a space, beside digits, signs and newlines."""
-    codes = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+    """In six places: between letters, after a space, before a space, beside digits, signs and newlines.
+
+    Of code points without a class every 61st; `python -m benchmarks.bpe_encoding` has them all.
+    """
+    kinds = spread(KINDS, np.uint8)
+    codes = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000 and (kinds[c] or c % 61 == 0)]
     for begin in range(0, len(codes), 20_000):
         data = "".join(map("a{0}b {0} 1{0}2'{0}.\n{0}\nx".format, codes[begin : begin + 20_000])).encode()
         assert cut(split, data) == plain.pieces(split, data), f"code points from {codes[begin]!r}"
