@@ -157,7 +157,7 @@ def _standard_library(folder: Path) -> Iterator[Origin]:
 
 def _package(package: Distribution) -> Iterator[Origin]:
     meta = package.metadata  # parsed anew at every mention, as is package.name
-    name, licence = meta["Name"], meta["License-Expression"] or meta["License"]
+    name, licence = meta["Name"], meta.get("License-Expression") or meta.get("License")
     if not licence or len(licence) > 80:  # some paste the whole text here
         classified = [line for line in meta.get_all("Classifier") or () if line.startswith("License ::")]
         licence = classified[0].rpartition(" :: ")[2] if classified else None
