@@ -83,6 +83,7 @@ def test_no_scheduler_is_one_line(gristmill, raw, recipe, tmp_path):
     assert "no Dask scheduler answers at tcp://127.0.0.1" in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.skipif("GRISTMILL_CLUSTER" not in os.environ, reason="takes minutes; GRISTMILL_CLUSTER=1 runs it")
 def test_slurm_jobs_give_the_same_bytes(gristmill, corpus, recipe, tmp_path):
     """With an sbatch that starts the job's script here, and the configuration that recipes/ holds."""
     pytest.importorskip("dask_jobqueue", reason="pip install 'gristmill[cluster]'")
@@ -108,6 +109,7 @@ def test_slurm_jobs_give_the_same_bytes(gristmill, corpus, recipe, tmp_path):
     assert tree(tmp_path / "slurm", *RESULTS) == tree(tmp_path / "here", *RESULTS)
 
 
+@pytest.mark.skipif("GRISTMILL_CLUSTER" not in os.environ, reason="takes minutes; GRISTMILL_CLUSTER=1 runs it")
 def test_a_work_folder_on_s3_holds_the_same_bytes(gristmill, corpus, recipe, tmp_path):
     pytest.importorskip("moto.server", reason="pip install 'moto[server]'")
     s3fs = pytest.importorskip("s3fs", reason="pip install 'gristmill[s3]'")
