@@ -60,7 +60,8 @@ def test_the_same_bytes_for_any_number_of_workers_and_order_of_files(corpus, fol
 def test_encode_and_decode_are_the_way_there_and_back(folder):
     ids = call("tokenizer", "encode", folder, "The naïve 漢字")
     assert call("tokenizer", "decode", folder, text=ids) == "The naïve 漢字\n"
-    assert "'The'" in call("tokenizer", "encode", folder, "The naïve", "--pieces") or len(ids.split()) > 3
+    shown = call("tokenizer", "encode", folder, "The mill", "--pieces").split("' '")
+    assert "".join(piece.strip("'\n") for piece in shown) == "The mill"
     assert call("tokenizer", "encode", folder, "<|endoftext|>", "--allow", "all").split() == ["0"]
     assert "400 (" in call("tokenizer", "show", folder)
 
