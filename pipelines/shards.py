@@ -53,6 +53,29 @@ def read_shard(path: UPath, columns: list[str] | None = None) -> pa.Table:
         return pq.read_table(file, columns=columns, use_threads=False)
 
 
+def read_rows(path: UPath, rows: np.ndarray, columns: list[str] | None = None) -> pa.Table:
+    """Some rows of a shard, by their numbers in rising order; reads only the row groups they lie in."""
+    with _open(path) as file:
+        shard = pq.ParquetFile(file)
+        groups = [shard.metadata.row_group(group).num_rows for group in range(shard.num_row_groups)]
+        ends = np.cumsum(groups)
+        group_of = np.searchsorted(ends, rows, side="right")
+        found = [
+            shard.read_row_group(group, columns, use_threads=False).take(
+                rows[group_of == group] - (ends[group] - groups[group])
+            )
+            for group in np.unique(group_of).tolist()
+        ]
+        return pa.concat_tables(found) if found else shard.schema_arrow.empty_table().select(columns or slice(None))
+
+
+def group_rows(path: UPath) -> list[int]:
+    """How many rows each row group of a shard has."""
+    with _open(path) as file:
+        metadata = pq.ParquetFile(file).metadata
+        return [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+
+
 def count_rows(path: UPath) -> int:
     """How many rows a shard has, without reading them."""
     with _open(path) as file:
