@@ -1,5 +1,7 @@
 """gristmill explore"""
 
+from contextlib import suppress
+
 import click
 
 
@@ -26,5 +28,6 @@ def explore(work, port, tokenizers):
     index = Index(place(work))
     app = application(index, Tokenizers(place(work), tokenizers))
     address = f"http://{HOST}:{listening.getsockname()[1]}"
-    click.echo(f"{index.documents:,} documents of {work} at {address}  (Ctrl-C ends it)")
-    serve(app, listening)
+    with suppress(KeyboardInterrupt):  # how it is meant to end
+        click.echo(f"{index.documents:,} documents of {work} at {address}  (Ctrl-C ends it)")
+        serve(app, listening)

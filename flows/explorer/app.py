@@ -80,7 +80,7 @@ class Explorer:
         query, samples = self.query(request), {}
         for state in (find.NEWLY_REMOVED, find.NEWLY_KEPT):
             asked = Query(state=state, changes=query.changes)
-            samples[state] = asked, find.page(self.index, self.thresholds, asked, size=SAMPLES).rows
+            samples[state] = asked, find.sample(self.index, self.thresholds, asked, SAMPLES)
         return self.render("changed.html", query, samples=samples)
 
     def show(self, request: Request, template: str) -> Response:
@@ -113,7 +113,8 @@ class Explorer:
     def copies(self, request: Request) -> Response:
         part, row = request.path_params["part"], request.path_params["row"]
         id = document.read_document(self.index, part, row).story["id"]
-        return self.render("copies.html", self.query(request), copies=document.copies(self.index, id))
+        found, others = document.copies(self.index, id)
+        return self.render("copies.html", self.query(request), copies=found, others=others, compared=document.COMPARED)
 
     def move(self, request: Request) -> Response:
         query, asked = self.query(request), request.query_params

@@ -18,8 +18,8 @@ from pipelines.schema import ID, SOURCE, TEXT
 from pipelines.shards import read_rows, read_shard
 
 CUT, PUT, SAME = "cut", "put", "same"
-COMPARED = 20_000  # characters of two texts that are compared word by word
-COPIES = 20  # of a cluster that are shown
+COMPARED = 10_000  # characters of two texts that are compared word by word
+COPIES = 10  # of a cluster that are shown
 
 
 class Piece(NamedTuple):
@@ -168,20 +168,21 @@ class Copy(NamedTuple):
     whole: bool  # were all of both texts compared?
 
 
-def copies(index: Index, id: str) -> list[Copy]:
-    """The near and exact copies of a document, each compared with it; none where nothing is like it."""
+def copies(index: Index, id: str) -> tuple[list[Copy], int]:
+    """The near and exact copies of a document, each compared with it, and how many there are besides.
+
+    None where nothing is like it.
+    """
     near = next((name for name, step in index.recipe.steps.items() if step.NAME == "near"), "near")
     try:
         members = find_cluster(index.work, near, id)
     except WorkError:
-        return []
+        return [], 0
     own = next(member.text for member in members if member.id == id)
     others = [member for member in members if member.id != id]
-    return [
-        Copy(
-            other,
-            [*word_diff(other.text[:COMPARED], own[:COMPARED])],
-            max(len(other.text), len(own)) <= COMPARED,
-        )
-        for other in others[:COPIES]
-    ]
+    return [_compared(other, own) for other in others[:COPIES]], max(len(others) - COPIES, 0)
+
+
+def _compared(other: Member, own: str) -> Copy:
+    diff = [*word_diff(other.text[:COMPARED], own[:COMPARED])]
+    return Copy(other, diff, max(len(other.text), len(own)) <= COMPARED)

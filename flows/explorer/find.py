@@ -100,6 +100,12 @@ def page(index: Index, thresholds: Thresholds, query: Query, after: int = -1, si
     return Page(rows(index, places[:size]), more, 0)
 
 
+def sample(index: Index, thresholds: Thresholds, query: Query, size: int) -> list[Row]:
+    """Some of the documents asked for, at equal distances."""
+    places = np.flatnonzero(select(index, thresholds, query))
+    return rows(index, places[np.unique(np.linspace(0, places.size - 1, min(size, places.size)).astype(int))])
+
+
 def search(index: Index, places: np.ndarray, needle: str, size: int) -> Page:
     """The first of ``places`` whose text or id holds the needle."""
     units, cores, until = index.units(places), os.cpu_count() or 1, time.monotonic() + SEARCH_SECONDS

@@ -30,6 +30,7 @@ from pipelines.shards import group_rows, list_shards, read_shard
 
 COLUMNS_KEPT = 24  # of measures: 192 MB for a million documents
 LABEL = "label"  # the language step's column of its best guess
+CODED = pa.dictionary(pa.int32(), pa.large_string())
 Reason = tuple[str, str]  # step, rule
 
 
@@ -40,10 +41,11 @@ class Names(NamedTuple):
     codes: np.ndarray  # int32[n]
 
     @classmethod
-    def of(cls, chunks: list[pa.Array]) -> "Names":
-        coded = pa.chunked_array(chunks, pa.large_string()).fill_null("").dictionary_encode().unify_dictionaries()
-        names = coded.chunk(0).dictionary.to_pylist() if coded.num_chunks else []
-        return cls(names, np.concatenate([[], *(chunk.indices.to_numpy() for chunk in coded.chunks)]).astype(np.int32))
+    def of(cls, columns: list[pa.DictionaryArray]) -> "Names":
+        """From the column of each shard, as `_coded` gives it."""
+        coded = pa.chunked_array(columns, CODED).unify_dictionaries()
+        names = coded.chunk(0).dictionary.to_pylist() if columns else []
+        return cls(names, np.concatenate([np.empty(0, np.int32), *(c.indices.to_numpy() for c in coded.chunks)]))
 
 
 class Index:
@@ -97,9 +99,9 @@ class Index:
         if LANGUAGE not in self.recipe.steps or not n:
             return
         folder = measures_of(self.work, LANGUAGE)
-        tables = self.over_parts(lambda part: read_shard(folder / f"{part}.parquet", [LABEL, SURE_LABEL]))
-        self.language = Names.of([chunk for table in tables for chunk in table[LABEL].chunks])
-        sure = Names.of([chunk for table in tables for chunk in table[SURE_LABEL].chunks])
+        names = [LABEL, SURE_LABEL]
+        labels = self.over_parts(lambda part: [*map(_coded, read_shard(folder / f"{part}.parquet", names).columns)])
+        self.language, sure = (Names.of([*columns]) for columns in zip(*labels, strict=True))
         names, codes = np.unique(profile_of(np.array(sure.names)).astype(str), return_inverse=True)
         self.profile = Names(names.tolist(), codes.astype(np.int32)[sure.codes])
 
@@ -167,7 +169,7 @@ def on_all_cores(work: Callable, items: list) -> list:
 
 
 class _Shard(NamedTuple):
-    source: pa.Array
+    source: pa.DictionaryArray
     bytes: np.ndarray
     clean_bytes: np.ndarray
     breaks: np.ndarray  # uint16[rows]: how many rules each broke
@@ -183,13 +185,17 @@ def _ledger(table: pa.Table) -> _Shard:
     rows = np.repeat(np.arange(counts.size, dtype=np.int32), counts)
     first = np.flatnonzero(counts).astype(np.int32)
     return _Shard(
-        table[SOURCE].combine_chunks(),
+        _coded(table[SOURCE]),
         table["bytes"].to_numpy(),
         table["clean_bytes"].to_numpy(),
         counts,
         _by_rule(every.select("step", "rule"), rows),
         _by_rule(frame.select("step", "rule").filter(pl.Series(counts > 0)), first),
     )
+
+
+def _coded(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    return column.combine_chunks().cast(pa.large_string()).fill_null("").dictionary_encode()
 
 
 def _by_rule(rules: pl.DataFrame, rows: np.ndarray) -> dict[Reason, np.ndarray]:

@@ -62,7 +62,10 @@ def threshold_page(index: Index, thresholds: Thresholds, query: Query, rule: str
     for name, each in movable.items():
         steps.setdefault(each.step, []).append((each, broken[name]))
     corpus_steps = [name for name in index.recipe.steps if name not in index.filters]
-    about = {"steps": steps, "corpus_steps": corpus_steps, "chosen": None, "outcome": thresholds.what_if(changes)}
+    profiles, paths = ("", *index.profile.names), {change.partition("=")[0] for change in changes}
+    moved = {name for name, each in movable.items() if paths & {each.path(profile) for profile in profiles}}
+    about = {"steps": steps, "corpus_steps": corpus_steps, "moved": moved, "chosen": None}
+    about["outcome"] = thresholds.what_if(changes)
     if not movable:
         return about
     chosen = movable.get(rule) or movable[max(broken, key=broken.get)]

@@ -1,7 +1,6 @@
 """Serve a run on this machine until Ctrl-C."""
 
 import socket
-from contextlib import suppress
 
 import uvicorn
 from starlette.applications import Starlette
@@ -25,7 +24,7 @@ def listen(port: int) -> socket.socket:
 
 
 def serve(app: Starlette, listening: socket.socket) -> None:
-    """Answer until Ctrl-C."""
+    """Answer until Ctrl-C, which is passed on as KeyboardInterrupt."""
     config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
-    with listening, suppress(KeyboardInterrupt):
+    with listening:
         uvicorn.Server(config).run(sockets=[listening])

@@ -35,7 +35,11 @@ const pane = () => document.getElementById("pane");
 function open(row) {
   for (const other of document.querySelectorAll(".row[aria-current]")) other.removeAttribute("aria-current");
   row.setAttribute("aria-current", "true");
-  load(row.dataset.pane, (...nodes) => { pane().replaceChildren(...nodes); pane().scrollTop = 0; });
+  load(row.dataset.pane, (...nodes) => {
+    if (!row.hasAttribute("aria-current")) return; // another was chosen meanwhile
+    pane().replaceChildren(...nodes);
+    pane().scrollTop = 0;
+  });
 }
 
 document.addEventListener("click", (event) => {

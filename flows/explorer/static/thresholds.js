@@ -12,13 +12,15 @@ function axis() {
   const { low, high, logarithmic, step, whole } = get("move").dataset;
   const warp = logarithmic === "1" ? Math.log1p : (v) => v, unwarp = logarithmic === "1" ? Math.expm1 : (v) => v;
   const [from, to] = [warp(Number(low)), warp(Number(high))];
+  const unit = (value) => (logarithmic === "1" && whole !== "1" ? 10 ** Math.floor(Math.log10(Math.max(Math.abs(value), 1)) - 1) : Number(step));
+  const rounded = (value, by) => Number((Math.round(value / by) * by).toPrecision(12));
   return {
     at: (value) => Math.min(Math.max((warp(value) - from) / (to - from), 0), 1),
     value(share) {
       const exact = unwarp(from + share * (to - from));
-      const by = logarithmic === "1" && whole !== "1" ? 10 ** Math.floor(Math.log10(Math.max(Math.abs(exact), 1)) - 1) : Number(step);
-      return Number((Math.round(exact / by) * by).toPrecision(12));
+      return rounded(exact, unit(exact));
     },
+    beside: (value, by) => rounded(value + by * unit(value), unit(value)),
   };
 }
 
@@ -72,10 +74,13 @@ function tell(outcome) {
   for (const place of document.querySelectorAll("[data-out]")) place.textContent = says[place.dataset.out];
 }
 
+let rests = 0;
+
 /** Let the server write the page for a threshold that rests: samples, links and export with it. */
 async function rest(value) {
-  const to = address("/thresholds", value), focus = document.activeElement?.id;
+  const to = address("/thresholds", value), focus = document.activeElement?.id, turn = ++rests;
   const page = await fetched(to);
+  if (turn !== rests) return; // it has moved on
   history.replaceState(null, "", to);
   for (const part of ["header.top", "main"]) document.querySelector(part).replaceWith(page.querySelector(part));
   prepare(document.body);
@@ -87,11 +92,20 @@ function begin() {
   if (!get("move")) return;
   const { now, then } = get("move").dataset;
   const number = (text) => (text === "off" || text === "" ? null : Number(text));
-  const moved = (value) => { draw(value); ask(value); };
+  const moved = (value) => { rests++; draw(value); ask(value); };
   draw(number(then));
   get("slider").value = then === "off" ? 0 : 1000 * axis().at(Number(then));
   get("slider").addEventListener("input", (event) => moved(axis().value(event.target.value / 1000)));
   get("slider").addEventListener("change", (event) => rest(axis().value(event.target.value / 1000)));
+  get("slider").addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
+    if (!by) return;
+    event.preventDefault(); // a step of the axis may be less than the least that changes anything
+    const value = axis().beside(Number(get("number").value), by);
+    get("slider").value = 1000 * axis().at(value);
+    moved(value);
+  });
+  get("slider").addEventListener("keyup", (event) => event.key.startsWith("Arrow") && rest(number(get("number").value)));
   get("number").addEventListener("input", (event) => moved(number(event.target.value)));
   get("number").addEventListener("change", (event) => rest(number(event.target.value)));
   get("back")?.addEventListener("click", () => rest(number(now)));
