@@ -102,9 +102,7 @@ def main() -> None:
     print(f"{megabytes:.0f} MB, {args.recipe}, medians of {args.rounds} rounds")
     print(f"start-up: command {start[by_command]:.1f} s, flow {start[by_flow]:.1f} s")
     print(f"then, 2 workers: command {command:.1f} s, flow {flow:.1f} s: {flow / command:.3f} times as long")
-    print(
-        f"1 worker {one:.1f} s: the second gains {gain:.2f} times; two plain loops gain {loop:.2f}; {gain / loop:.2f} of it"
-    )
+    print(f"1 worker {one:.1f} s: two gain {gain:.2f} times; two plain loops {loop:.2f}, so {gain / loop:.2f} of it")
 
 
 if __name__ == "__main__":
