@@ -11,6 +11,7 @@ from pipelines.errors import InputError, RecipeError
 from pipelines.files import place
 from pipelines.ragged import Ragged
 from tokenizers_lab.alphabet import CODES
+from tokenizers_lab.dropout import Dropout
 from tokenizers_lab.encode import Encoder, Longest, Whole
 from tokenizers_lab.merge_text import Merges, merges_of
 from tokenizers_lab.model import Model, read_model
@@ -37,6 +38,19 @@ class Tokenizer:
     def __call__(self, text: Ragged) -> Ragged:
         """The ids of each document, uint16, or uint32 for more than 65,536 pieces; of an empty one none."""
         return self._encode(normalize(text, self.model.normalizers))
+
+    def dropped(self, text: Ragged, chance: float, seed: int, numbers: np.ndarray | None = None) -> Ragged:
+        """The ids of each document by BPE-dropout: merges are passed over with probability ``chance``, 0 to 1.
+
+        The same for the same seed (0 to 2 ** 64 - 1) and document's number (uint64[rows], by default 0, 1, 2 ...).
+        Raises RecipeError for what is not BPE.
+        """
+        if not isinstance(self._encode, Encoder) or self.model.algorithm == "wordpiece":
+            raise RecipeError(f"dropout passes merges over, and {self.model.algorithm} has none; it is for bpe")
+        if not 0 <= chance <= 1:
+            raise RecipeError(f"dropout is a probability, 0 to 1; found {chance}")
+        numbers = np.arange(text.rows) if numbers is None else numbers
+        return Dropout(self._encode, chance, seed)(normalize(text, self.model.normalizers), numbers)
 
     def encode(self, text: str, allowed: Iterable[str] = ()) -> list[int]:
         """One string's ids. Special tokens named in ``allowed`` are recognised in it ("all" for every one)."""

@@ -64,19 +64,30 @@ def train(corpus, algorithm, split, vocab_size, special, normalizer, output, eng
 @click.argument("text", required=False)
 @click.option("--allow", multiple=True, metavar="TOKEN", help='Special tokens that count in the text; "all" for all.')
 @click.option("--pieces", is_flag=True, help="Print what the ids spell, and not the ids.")
-def encode(tokenizer, text, allow, pieces):
+@click.option("--dropout", type=click.FloatRange(0, 1), help="BPE: pass merges over with this probability.")
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True, help="Of what is drawn.")
+def encode(tokenizer, text, allow, pieces, dropout, seed):
     """Print the ids of TEXT, or of each line of standard input. Special tokens in it are text unless allowed.
 
     \b
         gristmill tokenizer encode tok "The mill grinds slowly."
         gristmill tokenizer encode tok --pieces < README.md
         gristmill tokenizer encode tok "<|endoftext|>One more" --allow "<|endoftext|>"
+        gristmill tokenizer encode tok "Another way to cut it" --dropout 0.1 --seed 7 --pieces
     """
+    import numpy as np
+
+    from pipelines.ragged import Ragged
     from tokenizers_lab.tokenizer import Tokenizer
 
+    if dropout is not None and allow:
+        raise click.UsageError("--dropout draws how text is cut: special tokens (--allow) cannot be among it")
     opened, allowed = Tokenizer.load(tokenizer), "all" if "all" in allow else allow
-    for line in [text] if text is not None else (line.rstrip("\n") for line in sys.stdin):
-        ids = opened.encode(line, allowed)
+    for number, line in enumerate([text] if text is not None else (line.rstrip("\n") for line in sys.stdin)):
+        if dropout is None:
+            ids = opened.encode(line, allowed)
+        else:
+            ids = opened.dropped(Ragged.from_strings([line]), dropout, seed, np.array([number])).data.tolist()
         if pieces:
             shown = [repr(opened.model.pieces[id].decode("utf-8", "backslashreplace")) for id in ids]
             click.echo(" ".join(shown).translate(TERMINAL))
