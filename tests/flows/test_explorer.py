@@ -8,6 +8,7 @@ import sys
 import threading
 import tomllib
 from pathlib import Path
+from urllib.request import urlopen
 
 import numpy as np
 import polars as pl
@@ -486,7 +487,7 @@ def test_moving_a_threshold_shows_at_once_what_would_change(tab, whole, tmp_path
     handle = box["x"] + box["width"] * float(tab.locator("#slider").input_value()) / 1000
     tab.mouse.move(handle, box["y"] + 8)
     tab.mouse.down()
-    tab.mouse.move(handle - 80, box["y"] + 8)
+    tab.mouse.move(handle - 250, box["y"] + 8)
     tab.wait_for_function("() => Number(document.getElementById('number').value) < 74")
     dragged = (f"gopher.min_words={tab.locator('#number').input_value()}",)
     tab.wait_for_function(told, arg=str(thresholds.what_if(dragged)["newly_removed"]))
@@ -586,5 +587,7 @@ def test_the_command_serves_until_it_is_interrupted(works):
         port = re.search(r"http://127.0.0.1:(\d+)", server.stdout.readline())[1]
         with pytest.raises(WorkError, match=r"cannot listen on .*--port 0"):
             listen(int(port))
+        with urlopen(f"http://127.0.0.1:{port}/thresholds") as answer:
+            assert b"too few words" in answer.read()
         server.send_signal(signal.SIGINT)
         assert server.wait(30) == 0 and server.stderr.read() == ""
