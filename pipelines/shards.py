@@ -57,16 +57,15 @@ def read_rows(path: UPath, rows: np.ndarray, columns: list[str] | None = None) -
     """Some rows of a shard, by their numbers in rising order; reads only the row groups they lie in."""
     with _open(path) as file:
         shard = pq.ParquetFile(file)
-        groups = [shard.metadata.row_group(group).num_rows for group in range(shard.num_row_groups)]
-        ends = np.cumsum(groups)
-        group_of = np.searchsorted(ends, rows, side="right")
-        found = [
-            shard.read_row_group(group, columns, use_threads=False).take(
-                rows[group_of == group] - (ends[group] - groups[group])
-            )
-            for group in np.unique(group_of).tolist()
-        ]
-        return pa.concat_tables(found) if found else shard.schema_arrow.empty_table().select(columns or slice(None))
+        found = [shard.schema_arrow.empty_table().select(columns or shard.schema_arrow.names)]
+        first = 0
+        for group in range(shard.num_row_groups):
+            end = first + shard.metadata.row_group(group).num_rows
+            begin, stop = np.searchsorted(rows, (first, end))
+            if begin < stop:
+                found.append(shard.read_row_group(group, columns, use_threads=False).take(rows[begin:stop] - first))
+            first = end
+        return pa.concat_tables(found)
 
 
 def group_rows(path: UPath) -> list[int]:
