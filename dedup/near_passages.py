@@ -98,11 +98,14 @@ class Alike(NamedTuple):
         return np.where(goes, self.kept[at], hashes), np.where(goes, self.similarity[at], 1.0)
 
 
-def find_alike(near: Near, kind: str, corpus: Corpus, priority: list, quality: str | None, memory: int, scratch: Path):
-    """Alike: of the corpus's different passages, those that go for another. ``scratch`` is a folder to make."""
+def find_alike(near: Near, kind: str, corpus: Corpus, order_by: tuple, memory: int, scratch: Path) -> Alike:
+    """Of the corpus's different passages those that go for another.
+
+    ``order_by`` are the source priority and quality column that documents are kept by; ``scratch`` a folder to make.
+    """
     scratch.mkdir()
     hashes, files = find_candidates(*_spill(near, corpus, memory, scratch), memory, scratch)
-    documents, first = _first_places(corpus, hashes, priority, quality)
+    documents, first = _first_places(corpus, hashes, order_by)
     order = np.argsort(first)  # the candidates as they are kept
     ranks = np.empty(hashes.size, np.int32)
     ranks[order] = np.arange(hashes.size, dtype=np.int32)
@@ -152,9 +155,7 @@ def _long_passages(corpus: Corpus, part: str) -> tuple[np.ndarray, np.ndarray, n
     return hashes.data[mine].view(np.int64), corpus.first[part] + row, mine - hashes.offsets[row]
 
 
-def _first_places(
-    corpus: Corpus, candidates: np.ndarray, priority: list, quality: str | None
-) -> tuple[np.ndarray, np.ndarray]:
+def _first_places(corpus: Corpus, candidates: np.ndarray, order_by: tuple) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of the documents that hold candidates, in the order they are kept, and each candidate's first place."""
 
     def occurrences():
@@ -165,7 +166,7 @@ def _first_places(
             yield at[mine], document[mine], passage[mine]
 
     documents = np.concatenate([np.zeros(0, np.int64), *(np.unique(document) for _, document, _ in occurrences())])
-    place = rank(corpus, documents, priority, quality)["place"].to_numpy()
+    place = rank(corpus, documents, *order_by)["place"].to_numpy()
     ranks = np.empty(place.size, np.uint64)
     ranks[place] = np.arange(place.size, dtype=np.uint64)
     first = np.full(candidates.size, np.iinfo(np.uint64).max)

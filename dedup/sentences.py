@@ -128,16 +128,16 @@ def find_repeats(
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     total = sum(len(corpus.measured(part, ["hash"])["hash"].combine_chunks().flatten()) for part in corpus.parts)
-    memory, order = settings.memory_mb << 20, (settings.source_priority, settings.quality)
+    memory, order_by = settings.memory_mb << 20, (settings.source_priority, settings.quality)
     alike, partitions = Alike(), total * PASSAGE_BYTES // memory + 1
     if near := settings.nearness:
-        alike = find_alike(near, settings.passage, corpus, *order, memory, scratch / "near")
+        alike = find_alike(near, settings.passage, corpus, order_by, memory, scratch / "near")
     documents = np.zeros(0, np.int64)
     for partition in range(partitions):
         offsets, rows = repeated(settings, corpus, alike, partition, partitions)
         np.savez(scratch / f"{partition}.npz", offsets=offsets, rows=rows)
         documents = np.union1d(documents, rows["document"])
-    ranked = rank(corpus, documents, *order)
+    ranked = rank(corpus, documents, *order_by)
     place = ranked["place"].to_numpy()
     ids, ranks = pl.DataFrame({"document": documents[place], ID: ranked[ID]}), np.empty(place.size, np.int64)
     ranks[place] = np.arange(place.size)
