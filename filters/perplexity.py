@@ -4,13 +4,13 @@ from functools import cache
 from typing import ClassVar, Literal
 
 import numpy as np
-import orjson
 import polars as pl
 import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
 from filters.batch import Batch
 from filters.ccnet import normalised
+from filters.cutoffs import EVERY, read_cutoffs
 from filters.filter import Filter, Rule
 from filters.langid.labels import UNKNOWN
 from filters.ngram.costs import Costs, costs
@@ -19,9 +19,7 @@ from pipelines.errors import InputError
 from pipelines.files import checksum, place
 from pipelines.ragged import Ragged
 
-EVERY = "*"  # the model for documents in any language
 HEAD, MIDDLE = 30, 60  # percentiles below which CCNet calls a document head or middle
-PERCENTS = 101
 
 
 class Perplexity(Filter):
@@ -138,11 +136,6 @@ def columns(total: Costs, size: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def percentiles(perplexity: np.ndarray) -> list[float]:
-    """Perplexities of a sample -> its percentiles 0 to 100."""
-    return np.percentile(perplexity, np.arange(PERCENTS)).tolist()
-
-
 @cache
 def open_model(path: str) -> NGram:
     """A model of words, mapped once a process."""
@@ -152,20 +145,6 @@ def open_model(path: str) -> NGram:
             f"{path} is a model of the ids of {model.about['units']}; this filter scores words: train one on words"
         )
     return model
-
-
-@cache
-def read_cutoffs(path: str) -> dict[str, list[float]]:
-    """Percentiles by language. Raises InputError where the file is missing or holds something else."""
-    try:
-        table = orjson.loads(place(path).read_bytes())
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise InputError(f"cannot read cut-offs {path}: {error}; `gristmill ngram score --fit` makes them") from None
-    if not isinstance(table, dict) or any(
-        not isinstance(values, list) or len(values) != PERCENTS or sorted(values) != values for values in table.values()
-    ):
-        raise InputError(f"{path} holds no cut-offs: expected {PERCENTS} rising perplexities for each language")
-    return table
 
 
 def _taken(batch: Batch, rows: np.ndarray, normalise: str) -> Batch:

@@ -60,14 +60,12 @@ def score(corpus, model, by_line, fit, language, tokenizer, work):
         gristmill ngram score work --model books.ngram
         gristmill ngram score work --model books.ngram --fit cutoffs.json --language en > scores.jsonl
     """
-    import numpy as np
     import orjson
 
+    from filters.cutoffs import write_cutoffs
     from filters.ngram.model import NGram
-    from filters.perplexity import percentiles
     from flows.ngram import score_documents
-    from pipelines.errors import InputError
-    from pipelines.files import place, write_whole
+    from pipelines.files import place
 
     found = []
     for row in score_documents(corpus, writable(work), NGram.open(place(model)), tokenizer, by_line):
@@ -75,11 +73,7 @@ def score(corpus, model, by_line, fit, language, tokenizer, work):
         if row["tokens"]:
             found.append(row["perplexity"])
     if fit:
-        if not found:
-            raise InputError("no document has a word, so there are no percentiles to fit")
-        old = orjson.loads(place(fit).read_bytes()) if place(fit).exists() else {}
-        with write_whole(place(fit)) as file:
-            file.write(orjson.dumps({**old, language: percentiles(np.array(found))}, option=orjson.OPT_INDENT_2))
+        write_cutoffs(fit, language, found)
 
 
 @ngram.command()

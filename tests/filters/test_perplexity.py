@@ -9,9 +9,10 @@ from upath import UPath
 
 from filters.batch import Batch
 from filters.ccnet import normalise
+from filters.cutoffs import percentiles
 from filters.decide import decide
 from filters.ngram.train import NGramSettings, train
-from filters.perplexity import Perplexity, percentiles
+from filters.perplexity import Perplexity
 from pipelines.errors import RecipeError
 from pipelines.ragged import Ragged
 from pipelines.settings import read_settings
