@@ -65,8 +65,7 @@ class Classifier(Filter):
         score = open_model(self.model).probability(batch.text, self.label)
         most = np.full(score.size, SURE)
         if batch.ids is not None:
-            with np.errstate(divide="ignore"):
-                most = np.minimum(-np.log(draws(batch.ids, self.NAME)) / np.log(2 - score), SURE)
+            most = max_alpha(score, draws(batch.ids, self.NAME))
         return pl.DataFrame({"score": score, "max_alpha": most})
 
     def rules(self) -> dict[str, Rule]:
@@ -91,6 +90,12 @@ class Classifier(Filter):
     def decided_settings(self) -> dict:
         """As for every filter, with the thresholds that files hold."""
         return {**super().decided_settings(), "thresholds": [rule.threshold for rule in self.rules().values()]}
+
+
+def max_alpha(score: np.ndarray, draw: np.ndarray) -> np.ndarray:
+    """Below which alpha the Pareto variable ``draw ** (-1 / alpha) - 1`` is above ``1 - score``; SURE at most."""
+    with np.errstate(divide="ignore"):
+        return np.minimum(-np.log(draw) / np.log(2 - score), SURE)
 
 
 @cache
