@@ -72,8 +72,8 @@ def train(batches: Iterable[Ragged], targets: np.ndarray, labels: list[str], set
     tokens, words, counts = number_documents(batches, settings.min_count, settings.max_words, subwords)
     if words.rows < 2:
         raise InputError("no words to train a classifier on; expected documents with text")
-    matrix = np.empty((words.rows + settings.rows, settings.dim), np.float32)
-    _start(matrix)
+    matrix = np.zeros((words.rows + settings.rows, settings.dim), np.float32)
+    _start(matrix[: words.rows])
     output = np.zeros((len(labels), settings.dim), np.float32)
     descend(tokens, targets, matrix, output, words.rows, settings)
     header = {"dim": settings.dim, "window": 5, "epochs": settings.epochs, "min_count": settings.min_count}
