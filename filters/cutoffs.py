@@ -17,13 +17,13 @@ def percentiles(scores: np.ndarray) -> list[float]:
     return np.percentile(scores, np.arange(PERCENTS)).tolist()
 
 
-def write_cutoffs(path: str, label: str, scores: list[float]) -> None:
+def write_cutoffs(path: str, label: str, scores: np.ndarray) -> None:
     """Add or replace one label's cut-offs in a JSON file. Raises InputError where there are no scores to fit."""
-    if not scores:
+    if not len(scores):
         raise InputError("no document has a word, so there are no percentiles to fit")
     old = orjson.loads(place(path).read_bytes()) if place(path).exists() else {}
     with write_whole(place(path)) as file:
-        file.write(orjson.dumps({**old, label: percentiles(np.array(scores))}, option=orjson.OPT_INDENT_2))
+        file.write(orjson.dumps({**old, label: percentiles(scores)}, option=orjson.OPT_INDENT_2))
 
 
 @cache

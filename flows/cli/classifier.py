@@ -67,6 +67,7 @@ def score(corpus, model, label, fit, work):
         gristmill classifier score work --model quality.bin
         gristmill classifier score work --model quality.bin --fit cutoffs.json > scores.jsonl
     """
+    import numpy as np
     import orjson
 
     from filters.cutoffs import EVERY, write_cutoffs
@@ -77,4 +78,4 @@ def score(corpus, model, label, fit, work):
         click.echo(orjson.dumps({"id": id, "score": value}))
         found.append(value)
     if fit:
-        write_cutoffs(fit, EVERY, found)
+        write_cutoffs(fit, EVERY, np.array(found))
