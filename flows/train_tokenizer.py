@@ -20,9 +20,8 @@ from pipelines.tokens.steps import digest
 from tokenizers_lab.count import Counter, WordCounts, merge
 from tokenizers_lab.extend import extend
 from tokenizers_lab.model import FILE, Model, read_model, write_model
-from tokenizers_lab.normalize import normalize
 from tokenizers_lab.tokenizer import Tokenizer
-from tokenizers_lab.train import TokenizerSettings, train
+from tokenizers_lab.train import TokenizerSettings, countable, train
 
 WORK, COUNTS = "work", "counts"  # in the tokenizer's folder: documents that were read, and the counts
 LINES = "lines"  # the split that joins words
@@ -54,7 +53,7 @@ def train_tokenizer(
     """
     split, normalizers, _ = settings.of_algorithm()
     with alone(output / WORK):
-        folder = count_words(corpus, output / WORK, split, normalizers, engine, progress)
+        folder = count_words(corpus, output / WORK, split, normalizers, engine, progress, settings.by_sentence)
         sources = sorted(file["sha256"] for file in Manifest.read(folder).files.values())
         made_of = Output(output, FILE, fingerprint(sources, settings.model_dump(mode="json")))
         jobs = [Job(train_on, (folder, settings, report), (made_of,))]
@@ -88,14 +87,16 @@ def count_words(
     normalizers: tuple[str, ...],
     engine: Engine = serial,
     progress: Progress | None = None,
+    by_sentence: bool = False,
 ) -> UPath:
     """The folder of a table of counts for each shard of the corpus, under ``WORK``."""
     shards = corpus_shards(corpus, work, engine, progress)
-    folder, counted = work / COUNTS, {"split": split, "normalizers": list(normalizers)}
+    counted = {"split": split, "normalizers": list(normalizers), "by_sentence": by_sentence}
+    folder = work / COUNTS
     jobs = []
     for n, (shard, file) in enumerate(sorted(shards.items(), key=lambda item: item[1]["sha256"])):
         made_of = Output(folder, f"part-{n:05d}", fingerprint(file["sha256"], counted))
-        jobs.append(Job(count_shard, (shard, split, normalizers), (made_of,), file["bytes"]))
+        jobs.append(Job(count_shard, (shard, split, normalizers, by_sentence), (made_of,), file["bytes"]))
     run_step(Step("count words", {folder: counted}, jobs), engine, progress)
     return folder
 
@@ -105,13 +106,15 @@ def read_counts(folder: UPath) -> WordCounts:
     return merge(WordCounts.load(folder / name)[0] for name in sorted(Manifest.read(folder).files))
 
 
-def count_shard(shard: UPath, split: str, normalizers: tuple[str, ...], outputs: tuple[Output, ...]) -> list[Wrote]:
+def count_shard(
+    shard: UPath, split: str, normalizers: tuple[str, ...], by_sentence: bool, outputs: tuple[Output, ...]
+) -> list[Wrote]:
     """The words of one shard as a table of counts."""
     counter, size = Counter(split), 0
     for table in read_batches(shard, [TEXT]):
         text = Ragged.from_text(table[TEXT])
         size += text.data.size
-        counter.add(normalize(text, normalizers))
+        counter.add(countable(text, normalizers, by_sentence))
     counts = counter.finish()
     counts.save(outputs[0].path, split)
     return [Wrote([outputs[0].path.name], {"words": int(counts.counts.sum()), "bytes": size})]

@@ -14,8 +14,9 @@ from tokenizers_lab.alphabet import character_alphabet
 from tokenizers_lab.bpe import BpeSettings, train_bpe
 from tokenizers_lab.count import WordCounts
 from tokenizers_lab.model import END, KNOWN, Model, known_roles
-from tokenizers_lab.normalize import check
+from tokenizers_lab.normalize import check, normalize
 from tokenizers_lab.unigram.seeds import seeds
+from tokenizers_lab.unigram.sentencepiece_seeds import sentencepiece_seeds, sentences, words_of
 from tokenizers_lab.unigram.train import train_unigram
 from tokenizers_lab.wordpiece import WordpieceSettings, train_wordpiece
 
@@ -36,6 +37,8 @@ class UnigramSettings(Settings):
     coverage: Fraction = 0.9995  # of characters, by the share of the text; printable ASCII always has pieces
     byte_fallback: bool = True  # other characters are written as bytes; without it they are <unk>
     required: str = ""  # characters that must be pieces
+    seeding: Literal["words", "sentencepiece"] = "words"  # which substrings may be pieces: see unigram/seeds.py, or
+    # unigram/sentencepiece_seeds.py for those of SentencePiece 0.2.3, whose sentences are the lines of documents
     seeds: Positive = 1_000_000
     max_piece_length: Positive = 16  # characters
     split_digits: bool = True  # numbers and letters share no piece
@@ -56,6 +59,11 @@ class TokenizerSettings(Settings):
     unigram: UnigramSettings = UnigramSettings()
     wordpiece: WordpieceSettings = WordpieceSettings()
 
+    @property
+    def by_sentence(self) -> bool:
+        """Must it be counted which words end a sentence?"""
+        return self.algorithm == "unigram" and self.unigram.seeding == "sentencepiece"
+
     def of_algorithm(self) -> tuple[str, tuple[str, ...], list[str]]:
         """Split, normalizers and special tokens. Raises RecipeError for what there is not."""
         split, normalizers, special = DEFAULTS[self.algorithm]
@@ -66,6 +74,11 @@ class TokenizerSettings(Settings):
         if self.algorithm == "unigram" and (split != "metaspace" or "escape" not in normalizers):
             raise RecipeError("unigram cuts text at ▁: it needs split metaspace and the normalizer escape")
         return split, normalizers, [*special] if self.special_tokens is None else self.special_tokens
+
+
+def countable(text: Ragged, normalizers: tuple[str, ...], by_sentence: bool) -> Ragged:
+    """What is counted of text: normalised, or its sentences, as ``TokenizerSettings.by_sentence`` says."""
+    return sentences(text, normalizers) if by_sentence else normalize(text, normalizers)
 
 
 def train(counts: WordCounts, settings: TokenizerSettings, report: Report = lambda line: None) -> Model:
@@ -160,13 +173,20 @@ def _train_unigram(counts: WordCounts, settings: TokenizerSettings, report: Repo
     wanted = settings.unigram
     fixed = [token.encode() for token in special] + ([bytes([b]) for b in range(256)] if wanted.byte_fallback else [])
     room = _room(settings, len(fixed))
-    found = seeds(counts.words, counts.counts, wanted.seeds, wanted.max_piece_length, wanted.split_digits)
+    counted, limits = counts, (wanted.seeds, wanted.max_piece_length, wanted.split_digits)
+    if wanted.seeding == "sentencepiece":
+        counts = WordCounts(*words_of(*counts))
+        must = required(counts, wanted)
+        kept = {must.row(row).decode() for row in range(must.rows)}
+        found = sentencepiece_seeds(*counted, kept, *limits)
+    else:
+        must, found = required(counts, wanted), seeds(*counts, *limits)
     trained = train_unigram(
         counts.words,
         counts.counts,
         *found,
         room,
-        required(counts, wanted, room),
+        must,
         shrinking=wanted.shrinking,
         steps=wanted.steps,
         report=report,
@@ -176,7 +196,7 @@ def _train_unigram(counts: WordCounts, settings: TokenizerSettings, report: Repo
     return _model(settings, fixed + trained.pieces, special, scores=scores, level="characters", bytes_from=first)
 
 
-def required(counts: WordCounts, settings: UnigramSettings, room: int) -> Ragged:
+def required(counts: WordCounts, settings: UnigramSettings) -> Ragged:
     """Characters that must be pieces, the most frequent first: what ``coverage`` says, and all printable ASCII."""
     found = seeds(counts.words, counts.counts, limit=0)
     often = {found.pieces.row(row).decode(): weight for row, weight in enumerate(found.weights)}
