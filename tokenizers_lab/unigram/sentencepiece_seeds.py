@@ -3,7 +3,7 @@
 There a suffix array over all sentences gives the strings that come twice and have two different bytes behind them, so
 that a frequent word which always has the same character behind it is none. Pieces lie within words, so the words and
 how often each comes are enough, where it is told which of them end a sentence: they are counted with NUL behind the
-last word of each line (``sentences``). What differs: a suffix array also meets the end of the last sentence and, beyond
+last word of each line (``ended``). What differs: a suffix array also meets the end of the last sentence and, beyond
 500 MB, the ends of its blocks.
 """
 
@@ -13,7 +13,6 @@ from numba import njit
 from pipelines.bits import inlined, kernel
 from pipelines.ragged import Ragged
 from pipelines.utf8 import decode, spread, two_stages
-from tokenizers_lab.normalize import normalize
 from tokenizers_lab.unigram.script_table import SCRIPTS
 from tokenizers_lab.unigram.seeds import SPACE, Seeds, seeds_among
 
@@ -21,9 +20,14 @@ SCRIPT_BLOCK, SCRIPT = two_stages(spread(SCRIPTS, np.uint8))
 ENDS, GOES_ON = 0, 0xE2  # the byte behind a word: that of an end of a sentence, that of ▁ and of SentencePiece's ▅
 
 
-def sentences(text: Ragged, normalizers: tuple[str, ...]) -> Ragged:
-    """Each line that is not blank, normalised, and NUL behind it: what to count words of."""
-    return Ragged.of(*_ended(*normalize(Ragged.of(*_lines(*text)), normalizers)))
+def lines_of(text: Ragged) -> Ragged:
+    """Each line as a row, without its newline."""
+    return Ragged.of(*_lines(*text))
+
+
+def ended(text: Ragged) -> Ragged:
+    """Rows that are not empty, with NUL behind them."""
+    return Ragged.of(*_ended(*text))
 
 
 def words_of(words: Ragged, counts: np.ndarray) -> tuple[Ragged, np.ndarray]:
@@ -35,7 +39,7 @@ def words_of(words: Ragged, counts: np.ndarray) -> tuple[Ragged, np.ndarray]:
 def sentencepiece_seeds(
     words: Ragged, counts: np.ndarray, kept: set[str], limit: int, longest: int, split_digits: bool = True
 ) -> Seeds:
-    """The ``limit`` candidates with the highest weights among words counted from ``sentences``, and all characters.
+    """The ``limit`` candidates with the highest weights among words of ``ended`` lines, and all characters.
 
     Characters that are not ``kept`` are in no piece. Of equal weights the shorter stays, then the smaller bytes.
     """
@@ -49,7 +53,6 @@ def sentencepiece_seeds(
 
 @njit(nogil=True, cache=True)
 def _lines(offsets, data):
-    """Lines as rows, without their newlines."""
     rows = offsets.size
     for byte in data:
         rows += byte == 10
@@ -69,7 +72,6 @@ def _lines(offsets, data):
 
 @njit(nogil=True, cache=True)
 def _ended(offsets, data):
-    """Rows that are not empty, with NUL behind."""
     new_offsets, out, row, at = np.zeros(offsets.size, np.int64), np.empty(data.size + offsets.size, np.uint8), 0, 0
     for i in range(offsets.size - 1):
         if offsets[i] == offsets[i + 1]:
