@@ -1,0 +1,127 @@
+"""Documents that are alike: groups by size, which sources share them, and a few pairs word by word."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from dedup.documents import NearDuplicates
+from dedup.exact import Exact
+from flows.cli.escape import TERMINAL
+from flows.clusters import word_diff
+from flows.plan import report_of
+from flows.report.samples import excerpt, read_texts
+from flows.report.work import Work
+from pipelines.schema import ID, SOURCE
+
+SIZES = (2, 3, 4, 5, 10, 20, 50, 100, 1000)  # of groups: where a row of the table begins
+PAIRS = 6  # to show: from the largest groups
+DIFFERENT, AROUND = 12, 12  # places of a pair where words differ, words shown before and behind each
+WORDS = 400  # of a text that are compared
+SOURCES = 12  # in the matrix: those with the most bytes
+SHADES = 10
+MEMBER = {ID: pl.String, "group": pl.String, "similarity": pl.Float64, "contained": pl.Float64}
+
+
+def duplicates(work: Work, sources: pl.DataFrame) -> dict[str, Any] | None:
+    """Groups of alike documents; None where the run has no such step. Memory: the documents that are alike."""
+    names = {step.NAME: name for name, step in work.recipe.steps.items()}
+    if not names.keys() & {Exact.NAME, NearDuplicates.NAME}:
+        return None
+    members = _members(work, names)
+    groups = members.group_by("group").agg(pl.len().cast(pl.Int64).alias("size"))
+    return {
+        "groups": groups.height,
+        "documents": members.height,
+        "removed": members.filter(pl.col("duplicate_of").is_not_null()).height,
+        "sizes": _sizes(groups["size"]),
+        "matrix": _matrix(members, sources),
+        "pairs": _pairs(work, members.join(groups, on="group")),
+    }
+
+
+def _members(work: Work, names: dict[str, str]) -> pl.DataFrame:
+    """Documents of near clusters and exact copies, by the group both make: id, group, source, bytes, place, original."""
+    clusters = work.whole(report_of(work.folder, names.get(NearDuplicates.NAME, ""), "clusters"))
+    near = pl.DataFrame(schema=MEMBER)
+    if clusters is not None:
+        near = clusters.select(ID, pl.col("cluster").alias("group"), "similarity", "contained").cast(MEMBER)
+    known = [near[ID]]
+    for part in work.parts:
+        copies = work.shard(work.folder / "ledger", part, [ID, "duplicate_of"]).drop_nulls("duplicate_of")
+        known += [copies[ID].cast(pl.String), copies["duplicate_of"].cast(pl.String)]
+    alike = pl.concat(known).unique().implode()
+    columns = [ID, SOURCE, "bytes", "duplicate_of", "similarity"]
+    frames = []
+    for part in work.parts:
+        rows = work.shard(work.folder / "ledger", part, columns).with_row_index("row").filter(pl.col(ID).is_in(alike))
+        frames.append(rows.with_columns(pl.lit(part).alias("part")))
+    found = pl.concat(frames)
+    found = found.join(near.select(ID, "group", "contained"), on=ID, how="left")
+    found = found.join(near.select(pl.col(ID).alias("duplicate_of"), of_group="group"), on="duplicate_of", how="left")
+    group = pl.coalesce("group", "of_group", "duplicate_of", ID)
+    return found.with_columns(group=group).drop("of_group").sort("group", ID)
+
+
+def _sizes(sizes: pl.Series) -> list[dict]:
+    """How many groups and documents there are by size of the group."""
+    rows, ends = [], [*SIZES[1:], None]
+    for begin, end in zip(SIZES, ends, strict=True):
+        mine = sizes.filter((sizes >= begin) & (sizes < end if end else True))
+        label = f"{begin:,} and more" if end is None else str(begin) if end == begin + 1 else f"{begin} to {end - 1}"
+        rows.append({"label": label, "groups": len(mine), "documents": int(mine.sum())})
+    return [row for row in rows if row["groups"]]
+
+
+def _matrix(members: pl.DataFrame, sources: pl.DataFrame) -> dict | None:
+    """What share of a source's bytes lies in documents that a source (or it, a second time) has too."""
+    names = sources[SOURCE].head(SOURCES).to_list()
+    if len(names) < 2:
+        return None
+    others = members.group_by("group", SOURCE).agg(pl.len().alias("n")).rename({SOURCE: "other"})
+    pairs = members.join(others, on="group").filter((pl.col(SOURCE) != pl.col("other")) | (pl.col("n") > 1))
+    shared = pairs.group_by(SOURCE, "other").agg(pl.sum("bytes").alias("shared"), pl.len().alias("documents"))
+    found = {(a, b): (size, documents) for a, b, size, documents in shared.iter_rows()}
+    whole = dict(sources.select(SOURCE, "bytes").iter_rows())
+    rows = []
+    for source in names:
+        cells = []
+        for other in names:
+            size, documents = found.get((source, other), (0, 0))
+            share = size / max(whole[source], 1)
+            cells.append({"share": share, "documents": documents, "shade": round(SHADES * min(1, share) ** 0.5)})
+        rows.append({"source": source, "cells": cells})
+    return {"names": names, "rows": rows}
+
+
+def _pairs(work: Work, members: pl.DataFrame) -> list[dict]:
+    """From the largest groups (equal ones: in order of their hashed names) the copy least like its original."""
+    copies = members.filter(pl.col("duplicate_of").is_not_null()).sort("similarity", ID)
+    copies = copies.group_by("group", maintain_order=True).first()
+    copies = copies.sort("size", "similarity", "group", descending=[True, False, False]).head(PAIRS)
+    places = members.select(pl.col(ID).alias("duplicate_of"), pl.col("part").alias("of_part"), of_row="row")
+    copies = copies.join(places, on="duplicate_of", how="inner", maintain_order="left")
+    old = read_texts(work.folder / "documents", copies.select(part="of_part", row="of_row"))
+    new = read_texts(work.folder / "documents", copies.select("part", "row"))
+    return [
+        row | {"pieces": list(_folded(before, after)), "excerpt": excerpt(after, size)}
+        for row, (before, _), (after, size) in zip(copies.iter_rows(named=True), old, new, strict=True)
+    ]
+
+
+def _folded(old: str, new: str) -> Iterator[tuple[str, str]]:
+    """The pieces of a diff, long ones that are alike folded to their ends; beyond DIFFERENT of others it stops."""
+    seen = 0
+    for sign, piece in word_diff(*(" ".join(text.split(" ")[:WORDS]) for text in (old, new))):
+        words = piece.split(" ")
+        if sign == " " and len(words) > 2 * AROUND:
+            before, behind = " ".join(words[:AROUND]), " ".join(words[-AROUND:])
+            yield " ", before.translate(TERMINAL)
+            yield "…", f" {len(words) - 2 * AROUND} words alike "
+            yield " ", behind.translate(TERMINAL)
+            continue
+        seen += sign != " "
+        if seen > DIFFERENT:
+            yield "…", " more differs"
+            return
+        yield sign, piece.translate(TERMINAL)
