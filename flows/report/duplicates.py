@@ -10,13 +10,13 @@ from dedup.exact import Exact
 from flows.cli.escape import TERMINAL
 from flows.clusters import word_diff
 from flows.plan import report_of
-from flows.report.samples import excerpt, read_texts
+from flows.report.samples import first_words, read_texts
 from flows.report.work import Work
 from pipelines.schema import ID, SOURCE
 
 SIZES = (2, 3, 4, 5, 10, 20, 50, 100, 1000)  # of groups: where a row of the table begins
-PAIRS = 6  # to show: from the largest groups
-DIFFERENT, AROUND = 12, 12  # places of a pair where words differ, words shown before and behind each
+LARGEST, PAIRS = 10, 8  # groups and pairs to show
+DIFFERENT, AROUND = 30, 10  # pieces of a pair that differ, words shown before and behind each
 WORDS = 400  # of a text that are compared
 SOURCES = 12  # in the matrix: those with the most bytes
 SHADES = 10
@@ -30,18 +30,20 @@ def duplicates(work: Work, sources: pl.DataFrame) -> dict[str, Any] | None:
         return None
     members = _members(work, names)
     groups = members.group_by("group").agg(pl.len().cast(pl.Int64).alias("size"))
+    members = members.join(groups, on="group")
     return {
         "groups": groups.height,
         "documents": members.height,
         "removed": members.filter(pl.col("duplicate_of").is_not_null()).height,
         "sizes": _sizes(groups["size"]),
         "matrix": _matrix(members, sources),
-        "pairs": _pairs(work, members.join(groups, on="group")),
+        "largest": _largest(work, members),
+        "pairs": _pairs(work, members),
     }
 
 
 def _members(work: Work, names: dict[str, str]) -> pl.DataFrame:
-    """Documents of near clusters and exact copies, by the group both make: id, group, source, bytes, place, original."""
+    """Documents of near clusters and exact copies with their place and original, by the group that both make."""
     clusters = work.whole(report_of(work.folder, names.get(NearDuplicates.NAME, ""), "clusters"))
     near = pl.DataFrame(schema=MEMBER)
     if clusters is not None:
@@ -94,19 +96,26 @@ def _matrix(members: pl.DataFrame, sources: pl.DataFrame) -> dict | None:
     return {"names": names, "rows": rows}
 
 
+def _largest(work: Work, members: pl.DataFrame) -> list[dict]:
+    """The largest groups by one of their documents."""
+    first = members.group_by("group").agg(pl.all().sort_by(pl.col("duplicate_of").is_not_null(), ID).first())
+    first = first.sort("size", "group", descending=[True, False]).head(LARGEST)
+    texts = read_texts(work.folder / "documents", first.select("part", "row"))
+    rows = zip(first.iter_rows(named=True), texts, strict=True)
+    return [row | {"begins": first_words(text)} for row, (text, _) in rows]
+
+
 def _pairs(work: Work, members: pl.DataFrame) -> list[dict]:
-    """From the largest groups (equal ones: in order of their hashed names) the copy least like its original."""
-    copies = members.filter(pl.col("duplicate_of").is_not_null()).sort("similarity", ID)
+    """Near copies with their originals: of the largest groups the one that is least like."""
+    copies = members.filter(pl.col("similarity") < 1).sort("similarity", ID)
     copies = copies.group_by("group", maintain_order=True).first()
     copies = copies.sort("size", "similarity", "group", descending=[True, False, False]).head(PAIRS)
     places = members.select(pl.col(ID).alias("duplicate_of"), pl.col("part").alias("of_part"), of_row="row")
     copies = copies.join(places, on="duplicate_of", how="inner", maintain_order="left")
     old = read_texts(work.folder / "documents", copies.select(part="of_part", row="of_row"))
     new = read_texts(work.folder / "documents", copies.select("part", "row"))
-    return [
-        row | {"pieces": list(_folded(before, after)), "excerpt": excerpt(after, size)}
-        for row, (before, _), (after, size) in zip(copies.iter_rows(named=True), old, new, strict=True)
-    ]
+    rows = zip(copies.iter_rows(named=True), old, new, strict=True)
+    return [row | {"pieces": list(_folded(before, after))} for row, (before, _), (after, _) in rows]
 
 
 def _folded(old: str, new: str) -> Iterator[tuple[str, str]]:

@@ -83,7 +83,7 @@ def _summed(frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
 
 
 def _first(frame: pl.DataFrame) -> pl.DataFrame:
-    """Of each reason those with the smallest hashes, reasons with most documents last."""
+    """Of each reason those with the smallest hashes."""
     most = pl.when(pl.col("reason") == KEPT).then(SHOWN_KEPT).otherwise(SHOWN)
     ranked = frame.sort("hash", ID).with_columns(place=pl.int_range(pl.len()).over("reason"))
     return ranked.filter(pl.col("place") < most).drop("place")

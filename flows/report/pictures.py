@@ -2,6 +2,7 @@
 screen lets it be and its text stays as large as all other text; down in pixels."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 BARS = 40  # of a histogram
 HEIGHT = 84  # pixels of the bars
 WIDE = 100  # ratio of the largest to the smallest usual value from which ranges grow by ratio
+MOSTLY = 0.9  # share of the values that must be above zero for that
+ROOM = 0.15  # of the width, beyond a threshold
 USUAL = (0.005, 0.995)  # quantiles; what is beyond them is counted in the bars at the ends
 STEPS = (1, 2, 2.5, 5, 10)  # of axes, times a power of ten
 
@@ -27,51 +30,61 @@ class Bar(NamedTuple):
 
 class Histogram(NamedTuple):
     bars: list[Bar]
-    line: float | None  # where the threshold is
+    lines: list[float]  # where the thresholds are
     ticks: list[tuple[float, str]]
-    levels: list[tuple[float, str]]  # heights that numbers of documents have: the scale is logarithmic
+    levels: list[tuple[float, str]]  # heights that numbers of documents have
 
 
-def histogram(values: np.ndarray, broken: np.ndarray, threshold: float | None, whole: bool) -> Histogram:
+def histogram(values: np.ndarray, broken: np.ndarray, thresholds: list[float], whole: bool) -> Histogram:
     """How values are spread, and those among them that break a rule.
 
-    Ranges are even, or grow by ratio where values do; an edge lies on the threshold. Heights are logarithms of counts,
+    Ranges are even, or grow by ratio where values do; edges lie on the thresholds. Heights are logarithms of counts,
     since a rule is about the few documents at the end of the many.
     """
     values = values[np.isfinite(values)]
     if not values.size:
-        return Histogram([], None, [], [])
-    edges, scale = _edges(values, threshold, whole)
+        return Histogram([], [], [], [])
+    edges, by_ratio = _edges(values, thresholds, whole)
     counts, bad = (np.histogram(v.clip(edges[0], edges[-1]), edges)[0] for v in (values, broken))
     tall = np.log10(1 + counts.max())
     heights, bad_heights = (HEIGHT * np.log10(1 + n) / tall for n in (counts, bad))
-    at = (scale(edges) - scale(edges[:1])) / (scale(edges[-1:]) - scale(edges[:1])) * 100
+    scale = np.log(edges) if by_ratio else edges
+    at = (scale - scale[0]) / (scale[-1] - scale[0]) * 100
     labels = _labels(edges, whole, values.min() < edges[0], values.max() > edges[-1])
-    columns = (at[:-1], np.diff(at), heights, bad_heights, labels, counts, bad)
-    bars = [Bar(*(c if isinstance(c, str) else c.item() for c in bar)) for bar in zip(*columns, strict=True)]
-    levels = [(HEIGHT - HEIGHT * np.log10(1 + n) / tall, f"{n:,}") for n in (1, 10, 100, 1000, 10**4, 10**5, 10**6)]
-    place = None if threshold is None else np.interp(threshold, edges, at).item()
-    return Histogram(bars, place, _ticks(edges, at, whole), [(y.item(), n) for y, n in levels if y > 0])
+    columns = (column.tolist() for column in (at[:-1], np.diff(at), heights, bad_heights, counts, bad))
+    x, width, height, bad_height, documents, bad_documents = columns
+    bars = map(Bar, x, width, height, bad_height, labels, documents, bad_documents)
+    lines = np.interp(thresholds, edges, at).tolist()
+    return Histogram(list(bars), lines, _ticks(edges, at, by_ratio, whole), _levels(tall))
 
 
-def _edges(values: np.ndarray, threshold: float | None, whole: bool):
-    """Of the ranges, and the scale they lie on."""
+def _edges(values: np.ndarray, thresholds: list[float], whole: bool) -> tuple[np.ndarray, bool]:
+    """Of the ranges, and whether they grow by ratio. What lies beyond a threshold has some room."""
     low, high = np.quantile(values, USUAL)
     positive = values[values > 0]
-    least = np.quantile(positive, USUAL[0]) if positive.size > 0.9 * values.size and values.min() >= 0 else 0
-    if threshold is not None:
-        low, high = min(low, threshold), max(high, threshold)
-        least = min(least, threshold) if threshold > 0 else 0
+    by_ratio = positive.size > MOSTLY * values.size and values.min() >= 0 and min(thresholds, default=1) > 0
+    least = np.quantile(positive, USUAL[0]) if by_ratio else 0
+    if by_ratio and (not whole or high >= BARS):
+        least, most = min(least, *thresholds, high), max(high, *thresholds, least)
+        if most / least >= WIDE:
+            return _snapped(np.geomspace(least, most, BARS + 1), thresholds), True
+    if thresholds:
+        first, last = min(thresholds), max(thresholds)
+        room = ROOM * ((max(high, last) - min(low, first)) or 1)
+        low, high = min(low, first - room if values.min() < first else first), max(high, last + room)
+        low, high = max(low, min(values.min(), first)), min(high, max(values.max(), last))
     if whole and high - low < BARS:
-        return np.arange(np.floor(low), np.ceil(high) + 2), lambda edges: edges
-    if least > 0 and high / least >= WIDE:
-        edges, scale = np.geomspace(least, high, BARS + 1), np.log
-    else:
-        high = high if high > low else low + 1
-        edges, scale = np.linspace(low, high, BARS + 1), lambda edges: edges
-    if threshold is not None and edges[0] < threshold < edges[-1]:
-        edges[1:-1][np.abs(edges[1:-1] - threshold).argmin()] = threshold
-    return edges, scale
+        return np.arange(np.floor(low), np.ceil(high) + 2), False
+    return _snapped(np.linspace(low, high if high > low else low + 1, BARS + 1), thresholds), False
+
+
+def _snapped(edges: np.ndarray, thresholds: list[float]) -> np.ndarray:
+    """The inner edge next to each threshold moved onto it."""
+    for threshold in thresholds:
+        inner = edges[1:-1]
+        if edges[0] < threshold < edges[-1]:
+            inner[np.abs(inner - threshold).argmin()] = threshold
+    return edges
 
 
 def _labels(edges: np.ndarray, whole: bool, below: bool, above: bool) -> list[str]:
@@ -79,7 +92,7 @@ def _labels(edges: np.ndarray, whole: bool, below: bool, above: bool) -> list[st
     if whole and (np.diff(edges) == 1).all():
         labels = [number(low) for low in edges[:-1]]
     else:
-        labels = [f"{number(low)} to {number(high)}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
+        labels = [f"{number(low)} to {number(high)}" for low, high in pairwise(edges.tolist())]
     if below:
         labels[0] = f"under {number(edges[1])}"
     if above:
@@ -87,13 +100,19 @@ def _labels(edges: np.ndarray, whole: bool, below: bool, above: bool) -> list[st
     return labels
 
 
-def _ticks(edges: np.ndarray, at: np.ndarray, whole: bool) -> list[tuple[float, str]]:
+def _ticks(edges: np.ndarray, at: np.ndarray, by_ratio: bool, whole: bool) -> list[tuple[float, str]]:
     """A few round values and where they are, none too near an end for its number to be read."""
-    even = at.size < 3 or abs(at[1] - at[0]) < 1e-9 or np.allclose(np.diff(edges[2:-2]), np.diff(edges)[3:4])
-    values = round_values(edges[0], edges[-1], 4) if even else [10.0**k for k in range(-6, 13)]
+    values = [10.0**k for k in range(-6, 13)] if by_ratio else round_values(edges[0], edges[-1], 4)
     half = 0.5 if whole and (np.diff(edges) == 1).all() else 0  # a number stands below the middle of its bar
     places = [(np.interp(value + half, edges, at).item(), value) for value in values if edges[0] <= value < edges[-1]]
-    return [(place, number(value)) for place, value in places if 2 < place < 98]
+    return [(place, number(value)) for place, value in places if 2 < place < 96]
+
+
+def _levels(tall: float) -> list[tuple[float, str]]:
+    """Powers of ten, as many as have room for their number."""
+    every = 1 + int(tall // 3)
+    levels = [(HEIGHT - HEIGHT * np.log10(1 + 10.0**k) / tall, 10**k) for k in range(0, 13, every)]
+    return [(y.item(), f"{n:,}") for y, n in levels if y >= 0]
 
 
 def round_values(low: float, high: float, most: int) -> list[float]:

@@ -2,12 +2,11 @@
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 from upath import UPath
 
 from filters.batch import Batch
 from filters.pii.scrub import Pii
-from flows.cli.escape import TERMINAL
+from flows.cli.escape import LINE, TERMINAL
 from flows.report.ledger import KEPT
 from flows.report.work import Work
 from pipelines.ragged import Ragged
@@ -17,6 +16,7 @@ from pipelines.spans import rewrite
 
 BYTES = 8_000  # of a text that are looked at
 CHARACTERS, LINES, WIDTH = 1_600, 24, 400  # of a text, and of a line, that are shown
+FIRST = 110  # characters that tell what a text is
 
 
 def samples(work: Work, chosen: pl.DataFrame) -> list[dict]:
@@ -36,43 +36,45 @@ def samples(work: Work, chosen: pl.DataFrame) -> list[dict]:
 
 def read_texts(folder: UPath, places: pl.DataFrame) -> list[tuple[str, int]]:
     """The beginnings of the texts at ``part`` and ``row``, in the order of ``places``, and their sizes in bytes."""
-    places = places.with_row_index("at")
-    found = [("", 0)] * places.height
-    for (part,), frame in places.sort("row").group_by("part", maintain_order=True):
+    begun, sizes = [b""] * places.height, [0] * places.height
+    for (part,), frame in places.with_row_index("at").group_by("part", maintain_order=True):
         rows, back = np.unique(frame["row"].to_numpy().astype(np.int64), return_inverse=True)
-        column = read_rows(folder / f"{part}.parquet", rows, [TEXT])[TEXT]
-        texts = beginnings(column)
-        for at, k in zip(frame["at"], back.tolist(), strict=True):
-            found[at] = texts[k]
-    return found
+        texts = Ragged.from_text(read_rows(folder / f"{part}.parquet", rows, [TEXT])[TEXT])
+        for at, row in zip(frame["at"], back.tolist(), strict=True):
+            whole = texts.row(row)
+            begun[at], sizes[at] = whole[:BYTES], len(whole)
+    return list(zip(without_personal([text.decode("utf-8", "ignore") for text in begun]), sizes, strict=True))
 
 
-def beginnings(column: pa.ChunkedArray) -> list[tuple[str, int]]:
-    """Of each text the first BYTES without personal data (its type stands in its place), and the size of it all.
+def without_personal(texts: list[str]) -> list[str]:
+    """Texts with the type of personal data in its place, found by the rules' own settings and not the run's.
 
-    What is found goes by the rules' own settings, not the run's: a report is read by more people than a corpus.
+    A report is read by more people than a corpus is.
     """
-    whole = Ragged.from_text(column)
-    begun = [whole.row(row)[:BYTES].decode("utf-8", "ignore") for row in range(whole.rows)]
-    if not begun:
+    if not texts:
         return []
-    text = Ragged.from_strings(begun)
+    text = Ragged.from_strings(texts)
     spans, _ = Pii().rewrite(Batch(text))
     clean = rewrite(text, spans)
-    sizes = np.diff(whole.offsets).tolist()
-    return [(clean.row(row).decode(), size) for row, size in enumerate(sizes)]
+    return [clean.row(row).decode() for row in range(clean.rows)]
 
 
 def excerpt(text: str, size: int) -> dict:
-    """The beginning of a text, control characters written out, and how many bytes of it are not shown."""
-    lines, left, cut = [], CHARACTERS, False
+    """The beginning of a text of ``size`` bytes, control characters written out; ``more`` is 0 where that is all."""
+    lines, left, whole = [], CHARACTERS, True
     for line in text.split("\n"):
         if len(lines) == LINES or left <= 0:
-            cut = True
+            whole = False
             break
         most = min(WIDTH, left)
+        whole &= len(line) <= most
         lines.append(line[:most] + "…" * (len(line) > most))
-        cut |= len(line) > most
-        left -= min(len(line), most) + 1
+        left -= len(lines[-1]) + 1
     shown = "\n".join(lines)
-    return {"text": shown.translate(TERMINAL), "more": size if cut or size > BYTES else 0}
+    more = 0 if whole and size <= BYTES else size
+    return {"text": shown.translate(TERMINAL), "more": more, "first": first_words(shown)}
+
+
+def first_words(text: str) -> str:
+    """What a text begins with, on one line."""
+    return " ".join(text.split())[:FIRST].translate(LINE)

@@ -1,6 +1,8 @@
 """A finished work folder, opened to be told of: its recipe, its sums, its tables shard by shard."""
 
 import copy
+from pathlib import PurePath
+from typing import Any
 
 import orjson
 import polars as pl
@@ -18,14 +20,15 @@ REMEDY = "`gristmill clean RECIPE --input … --output WORK` makes it"
 
 
 class Work:
-    """``recipe``, its ``table`` as it was run, the ``summary``, the ``parts`` (shards) and the library's version."""
+    """``recipe``, its ``table`` as anybody may read it, the ``summary``, the ``parts`` (shards), the ``version``."""
 
     def __init__(self, folder: UPath):
         """Raises WorkError where the run is unfinished."""
         self.folder = folder
         self.version = finished(folder / "ledger", REMEDY).version
-        self.table = orjson.loads((folder / RECIPE).read_bytes())
-        self.recipe = parse_recipe(_without_keys(self.table), str(folder / RECIPE))
+        table = orjson.loads((folder / RECIPE).read_bytes())
+        self.table = without_places(table)
+        self.recipe = parse_recipe(_without_keys(table), str(folder / RECIPE))
         self.summary = orjson.loads((folder / SUMMARY).read_bytes())
         self.parts = list(shards_of(folder / "ledger"))
 
@@ -47,3 +50,16 @@ def _without_keys(table: dict) -> dict:
         if step["use"] == Pii.NAME:
             step.update(replacement="tag", replacements={}, key_file=None)
     return table
+
+
+def without_places(value: Any) -> Any:
+    """A table whose absolute paths are names of files: where they lie on somebody's machine is nobody else's business.
+
+    >>> without_places({"paths": ["/home/ada/crawl.jsonl", "demo"]})
+    {'paths': ['crawl.jsonl', 'demo']}
+    """
+    if isinstance(value, dict):
+        return {key: without_places(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [without_places(each) for each in value]
+    return PurePath(value).name if isinstance(value, str) and PurePath(value).is_absolute() else value
