@@ -10,14 +10,15 @@ from dedup.exact import Exact
 from flows.cli.escape import TERMINAL
 from flows.clusters import word_diff
 from flows.plan import report_of
-from flows.report.samples import first_words, read_texts
+from flows.report.samples import BYTES, first_words, read_texts
 from flows.report.work import Work
 from pipelines.schema import ID, SOURCE
 
 SIZES = (2, 3, 4, 5, 10, 20, 50, 100, 1000)  # of groups: where a row of the table begins
 LARGEST, PAIRS = 10, 8  # groups and pairs to show
 DIFFERENT, AROUND = 30, 10  # pieces of a pair that differ, words shown before and behind each
-WORDS = 400  # of a text that are compared
+WORDS = 1200  # of a text that are compared
+NEARLY = 0.95  # of the bytes that are read of a text: more than that may be its beginning only
 SOURCES = 12  # in the matrix: those with the most bytes
 SHADES = 10
 MEMBER = {ID: pl.String, "group": pl.String, "similarity": pl.Float64, "contained": pl.Float64}
@@ -119,18 +120,23 @@ def _pairs(work: Work, members: pl.DataFrame) -> list[dict]:
 
 
 def _folded(old: str, new: str) -> Iterator[tuple[str, str]]:
-    """The pieces of a diff, long ones that are alike folded to their ends; beyond DIFFERENT of others it stops."""
-    seen = 0
-    for sign, piece in word_diff(*(" ".join(text.split(" ")[:WORDS]) for text in (old, new))):
+    """The pieces of a diff, those that are alike folded to their ends; no more than DIFFERENT others."""
+    texts = [text.split(" ") for text in (old, new)]
+    pieces = list(word_diff(*(" ".join(words[:WORDS]) for words in texts)))
+    cut = any(
+        len(words) > WORDS or len(text.encode()) > BYTES - 4 for words, text in zip(texts, (old, new), strict=True)
+    )
+    if cut:  # the ends differ because they are cut at different places
+        while pieces and pieces[-1][0] != " ":
+            pieces.pop()
+    different = [place for place, (sign, _) in enumerate(pieces) if sign != " "][DIFFERENT:]
+    for sign, piece in pieces[: different[0] if different else None]:
         words = piece.split(" ")
         if sign == " " and len(words) > 2 * AROUND:
-            before, behind = " ".join(words[:AROUND]), " ".join(words[-AROUND:])
-            yield " ", before.translate(TERMINAL)
+            yield " ", " ".join(words[:AROUND]).translate(TERMINAL)
             yield "…", f" {len(words) - 2 * AROUND} words alike "
-            yield " ", behind.translate(TERMINAL)
-            continue
-        seen += sign != " "
-        if seen > DIFFERENT:
-            yield "…", " more differs"
-            return
-        yield sign, piece.translate(TERMINAL)
+            yield " ", " ".join(words[-AROUND:]).translate(TERMINAL)
+        else:
+            yield sign, piece.translate(TERMINAL)
+    if cut or different:
+        yield "…", " the rest is not compared "

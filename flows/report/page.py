@@ -23,6 +23,7 @@ from flows.report.training import runs, tokenizers, tokens
 from flows.report.words import TEMPLATES, environment
 from flows.report.work import Work
 from pipelines.files import write_whole
+from pipelines.schema import ID
 
 TOP = 25  # repeated passages shown
 MOST = 24  # sources and languages shown
@@ -78,14 +79,17 @@ def _tops(work: Work) -> list[dict]:
 
 def benchmarks(work: Work) -> list[dict]:
     """Of each evaluation set how many items were looked for and found, and in how many documents."""
-    told = []
+    frames = []
     for name in work.recipe.steps:
-        items = work.whole(report_of(work.folder, name, "items"))
-        found = work.whole(report_of(work.folder, name, "found"), ["id", "benchmark"]) if items is not None else None
-        for (benchmark,), rows in items.group_by("benchmark") if items is not None else ():
-            documents = found.filter(benchmark=benchmark)["id"].n_unique()
-            told.append({"benchmark": benchmark, "found": rows.height, "documents": documents})
-    return sorted(told, key=lambda row: row["benchmark"])
+        items = work.whole(report_of(work.folder, name, "items"), ["benchmark", "looked_for", "documents"])
+        if items is not None:
+            found = work.whole(report_of(work.folder, name, "found"), [ID, "benchmark"])
+            by_set = items.group_by("benchmark").agg(
+                pl.sum("looked_for"), (pl.col("documents") > 0).sum().alias("found")
+            )
+            held = found.group_by("benchmark").agg(pl.col(ID).n_unique().alias("documents"))
+            frames.append(by_set.join(held, on="benchmark", how="left").fill_null(0))
+    return pl.concat(frames).sort("benchmark").to_dicts() if frames else []
 
 
 def render(told: dict[str, Any]) -> str:

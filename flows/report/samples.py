@@ -77,4 +77,5 @@ def excerpt(text: str, size: int) -> dict:
 
 def first_words(text: str) -> str:
     """What a text begins with, on one line."""
-    return " ".join(text.split())[:FIRST].translate(LINE)
+    line = " ".join(text.split())
+    return (line[:FIRST] + "…" * (len(line) > FIRST)).translate(LINE)
