@@ -7,37 +7,44 @@ lets nothing run but the one script whose hash it names.
 
 import base64
 import hashlib
+from collections import Counter
 from typing import Any
 
+import orjson
 import polars as pl
 from upath import UPath
 
 from filters.pii.scrub import Pii
 from flows.plan import report_of
 from flows.report.duplicates import duplicates
+from flows.report.impact import impact
 from flows.report.ledger import Told, read_ledger
 from flows.report.pictures import HEIGHT
 from flows.report.rules import plots, steps
 from flows.report.samples import samples, without_personal
 from flows.report.training import runs, tokenizers, tokens
 from flows.report.words import TEMPLATES, environment
-from flows.report.work import Work
+from flows.report.work import REMEDY, Work
 from pipelines.files import write_whole
 from pipelines.schema import ID
+from pipelines.step import finished
 
 TOP = 25  # repeated passages shown
 MOST = 24  # sources and languages shown
 
 
-def report(folder: UPath, target: UPath) -> int:
-    """Write the report of a finished work folder; returns its size in bytes. The same folder gives the same bytes."""
-    page = render(tell(Work(folder))).encode()
+def report(folder: UPath, target: UPath, experiment: UPath | None = None) -> int:
+    """Write the report of a finished work folder, and of an experiment with its data; returns its size in bytes.
+
+    The same folders give the same bytes.
+    """
+    page = render(tell(Work(folder), experiment or folder / "impact")).encode()
     with write_whole(target) as file:
         file.write(page)
     return len(page)
 
 
-def tell(work: Work) -> dict[str, Any]:
+def tell(work: Work, experiment: UPath) -> dict[str, Any]:
     """All that the page says."""
     told = read_ledger(work)
     return {
@@ -46,6 +53,7 @@ def tell(work: Work) -> dict[str, Any]:
         "version": work.version,
         "summary": work.summary,
         "steps": [step | {"plots": plots(work, step)} for step in steps(work, told)],
+        "rejects": rejects(work),
         "sources": told.sources.to_dicts(),
         "languages": told.languages.to_dicts(),
         "personal": rewritten(work, told, True),
@@ -57,8 +65,18 @@ def tell(work: Work) -> dict[str, Any]:
         "tokenizers": tokenizers(work),
         "tokens": tokens(work),
         "runs": runs(work),
+        "impact": impact(experiment),
         "recipe": work.table,
     }
+
+
+def rejects(work: Work) -> list[tuple[str, int]]:
+    """Why records could not be read, the most frequent reason first."""
+    reasons = Counter()
+    for name in finished(work.folder / "rejects", REMEDY).files:
+        with (work.folder / "rejects" / name).open("rb") as file:
+            reasons.update(orjson.loads(line)["reason"].partition(": ")[0] for line in file)
+    return sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
 
 
 def rewritten(work: Work, told: Told, personal: bool) -> list[dict]:

@@ -64,15 +64,17 @@ def _edges(values: np.ndarray, thresholds: list[float], whole: bool) -> tuple[np
     positive = values[values > 0]
     by_ratio = positive.size > MOSTLY * values.size and values.min() >= 0 and min(thresholds, default=1) > 0
     least = np.quantile(positive, USUAL[0]) if by_ratio else 0
+    first, last = (min(thresholds), max(thresholds)) if thresholds else (high, low)
     if by_ratio and (not whole or high >= BARS):
-        least, most = min(least, *thresholds, high), max(high, *thresholds, least)
-        if most / least >= WIDE:
+        least, most = min(least, first), max(high, least)
+        most = np.exp((1 + ROOM) * np.log(last) - ROOM * np.log(least)) if last >= most else most
+        if most >= WIDE * least:
             return _snapped(np.geomspace(least, most, BARS + 1), thresholds), True
     if thresholds:
-        first, last = min(thresholds), max(thresholds)
         room = ROOM * ((max(high, last) - min(low, first)) or 1)
         low, high = min(low, first - room if values.min() < first else first), max(high, last + room)
-        low, high = max(low, min(values.min(), first)), min(high, max(values.max(), last))
+        low = max(low, min(values.min(), first))
+        high = min(high, values.max()) if values.max() > last else high
     if whole and high - low < BARS:
         return np.arange(np.floor(low), np.ceil(high) + 2), False
     return _snapped(np.linspace(low, high if high > low else low + 1, BARS + 1), thresholds), False
