@@ -21,6 +21,8 @@ COMMANDS = {
     "cluster": "Show a document's near-duplicates, word by word.",
     "status": "Show how far the run in a work folder is, and what of it is stale.",
     "what-if": "Recount a finished run with other thresholds, in seconds.",
+    "report": "Write a page about a finished run: what went, why, and what is left.",
+    "card": "Write the dataset card of a finished run, as the Hugging Face Hub reads it.",
     "inspect": "Look into Parquet shards: schema, sizes, histograms, samples.",
     "tokenizer": "Train tokenizers; encode, decode, export, import, compare.",
     "tokenize": "Turn documents into token shards.",
