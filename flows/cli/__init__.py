@@ -23,6 +23,7 @@ COMMANDS = {
     "what-if": "Recount a finished run with other thresholds, in seconds.",
     "report": "Write a page about a finished run: what went, why, and what is left.",
     "card": "Write the dataset card of a finished run, as the Hugging Face Hub reads it.",
+    "explore": "Look through a finished run with a browser; move thresholds and see what would change.",
     "inspect": "Look into Parquet shards: schema, sizes, histograms, samples.",
     "tokenizer": "Train tokenizers; encode, decode, export, import, compare.",
     "tokenize": "Turn documents into token shards.",
