@@ -1,5 +1,7 @@
 """gristmill impact"""
 
+from collections.abc import Iterator
+
 import click
 
 from flows.cli.escape import LINE
@@ -106,7 +108,8 @@ def show(found: dict, work: str) -> None:
     """Tables on standard output, the headline last."""
     from flows.cli.clean import render
 
-    click.echo(render(differences(found)))
+    for line in differences(found):
+        click.echo(line)
     click.echo()
     click.echo(render(losses(found)))
     click.echo()
@@ -125,27 +128,17 @@ def show(found: dict, work: str) -> None:
     console.print(f"  {work}/impact.json    {work}/impact.png", soft_wrap=True, highlight=False)
 
 
-def differences(found: dict):
-    """A row a question."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("")
-    for name in ("Δ bpb", "Welch", "paired", "seeds × docs", "p, Holm", "could see", "MB per 0.001"):
-        table.add_column(name, justify="right")
-    table.add_column("verdict")
+def differences(found: dict) -> Iterator[str]:
+    """Three lines a question: what is known of it by each kind of interval."""
     for row in found["questions"]:
+        correlation = "" if row["correlation"] is None else f", correlation of seeds {row['correlation']:+.2f}"
         price = row["bytes_per_millibit"]
-        table.add_row(
-            f"{row['arm']} against {row['against']}".translate(LINE),
-            f"{row['delta']:+.4f}",
-            *(_interval(row[key]) for key in ("interval", "paired", "bootstrap")),
-            f"{row['adjusted']:.3f}",
-            f"{row['smallest']:.4f}",
-            "–" if price is None else f"{price / 1e6:.2f}",
-            row["verdict"],
-        )
-    return table
+        priced = "" if price is None else f", {price / 1e6:.2f} MB removed for each 0.001 gained"
+        name = f"{row['arm']} against {row['against']}".translate(LINE)
+        yield f"{name:<32}{row['delta']:+.4f}   Welch        {_interval(row['interval'])}   {row['verdict']}{priced}"
+        yield f"{'':42}paired       {_interval(row['paired'])}   p {row['adjusted']:.3f} after Holm{correlation}"
+        seeds = " and ".join(map(str, row["seeds"]))
+        yield f"{'':42}seeds × docs {_interval(row['bootstrap'])}   {seeds} seeds could show {row['smallest']:.4f}"
 
 
 def losses(found: dict):
@@ -156,7 +149,7 @@ def losses(found: dict):
     sets = [name, *(other for other in found["arms"][0]["losses"] if other != name)]
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("arm")
-    for title in ("runs", "MB there", "tokens", "source MB", "unique", "epochs", "effective"):
+    for title in ("runs", "MB there", "tokens", "MB read", "unique", "epochs", "effective"):
         table.add_column(title, justify="right")
     for each in sets:
         table.add_column(f"{each.translate(LINE)}{'*' if each == name else ''}", justify="right")
@@ -169,22 +162,30 @@ def losses(found: dict):
             *numbers,
             f"{arm['epochs']:.2f}",
             f"{arm['effective_tokens']:,}",
-            *(f"{arm['losses'][each]['mean']:.4f} ± {arm['losses'][each]['sd']:.4f}" for each in sets),
+            *(f"{arm['losses'][each]['mean']:.4f}" for each in sets),
         )
     return table
 
 
-def law(scaling: dict):
+def law(scaling: dict) -> Iterator[str]:
     """Lines about the ladder."""
     for each in scaling["sizes"]:
         yield f"{each['rung']:<12} ranks {each['pairs_agreed']:.0%} of the pairs of arms as the largest does"
     if scaling["law"]:
-        numbers = (f"{k} {v['value']:.4g} {_interval(v['interval'])}" for k, v in scaling["law"]["values"].items())
-        yield f"{scaling['law']['form']}: " + ", ".join(numbers)
+        values = scaling["law"]["values"].items()
+        yield (
+            scaling["law"]["form"]
+            + ": "
+            + ", ".join(
+                f"{name} {each['value']:.4g} [{each['interval'][0]:.4g}, {each['interval'][1]:.4g}]"
+                for name, each in values
+            )
+        )
         for arm, worth in scaling["worth"].items():
-            yield f"  a token of {arm} is worth {worth['tokens']:.2f} {_interval(worth['interval'])}".translate(LINE)
+            low, high = worth["interval"]
+            yield f"  a token of {arm} is worth {worth['tokens']:.2f} [{low:.2f}, {high:.2f}]".translate(LINE)
     yield scaling["note"]
 
 
-def _interval(pair) -> str:
-    return "–" if pair is None else f"[{pair[0]:+.4g}, {pair[1]:+.4g}]"
+def _interval(pair: list[float] | None) -> str:
+    return f"{'–':^18}" if pair is None else f"[{pair[0]:+.4f}, {pair[1]:+.4f}]"

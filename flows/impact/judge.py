@@ -1,25 +1,21 @@
 """From scores to verdicts: every question of the plan, with intervals, and which arms deserve more seeds."""
 
+from typing import NamedTuple
+
 import numpy as np
-from upath import UPath
 
 from flows.impact.plan import Plan
-from flows.impact.train import Run, read_scores
 from pretrain.impact.bootstrap import bits_per_byte, bootstrap
 from pretrain.impact.halving import Question, Rung
-from pretrain.impact.statistics import UNSEEN, Interval, compare, holm, verdict
+from pretrain.impact.statistics import UNSEEN, compare, holm, verdict
 
 
-class Scored:
-    """The held-out pieces under every run, read once."""
+class Scored(NamedTuple):
+    """The held-out pieces under every run."""
 
-    def __init__(self, work: UPath, runs: list[Run]):
-        self.runs, self.nats, self.sizes, self.sets = {}, {}, None, None
-        for run in runs:
-            frame = read_scores(work, run)
-            self.sizes, self.sets = frame["bytes"].to_numpy(), frame["set"].to_numpy()
-            self.runs.setdefault(run.arm, []).append(run)
-            self.nats.setdefault(run.arm, []).append(frame["nats"].to_numpy())
+    nats: dict[str, np.ndarray]  # arm -> float64[seeds, pieces]
+    sizes: np.ndarray  # int64[pieces], bytes
+    sets: np.ndarray  # str[pieces]
 
     def names(self) -> list[str]:
         return sorted(set(self.sets.tolist()))
@@ -27,7 +23,7 @@ class Scored:
     def of(self, arm: str, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Nats [seeds, pieces of that set], bytes [pieces]."""
         mine = self.sets == name
-        return np.array(self.nats[arm])[:, mine], self.sizes[mine]
+        return self.nats[arm][:, mine], self.sizes[mine]
 
     def losses(self, arm: str, name: str) -> np.ndarray:
         """Bits per byte of each seed."""
@@ -35,7 +31,7 @@ class Scored:
 
 
 def judge(plan: Plan, scored: Scored, look: Rung) -> list[dict]:
-    """A row a question, as impact.json has it. Later looks judge what has gone on; the others stand as they were."""
+    """A row a question, as impact.json has it."""
     name, judging = plan.impact.heldout.verdict, plan.impact.judging
     rows = []
     for arm in plan.arms:
@@ -72,7 +68,3 @@ def judge(plan: Plan, scored: Scored, look: Rung) -> list[dict]:
 
 def questions(rows: list[dict]) -> list[Question]:
     return [Question(row["arm"], row["against"], row["p"], row["verdict"] != UNSEEN) for row in rows]
-
-
-def interval(row: dict) -> Interval:
-    return Interval(*row["interval"])

@@ -18,12 +18,13 @@ import orjson
 import polars as pl
 from upath import UPath
 
+from flows.impact.arms import Arm
 from flows.impact.judge import Scored
 from flows.impact.picture import draw
 from flows.impact.plan import Plan
 from flows.impact.prepare import arm_summary, overlaps
 from flows.impact.scaling import describe_ladder
-from flows.impact.train import Run, check_epochs, data_of, read_summary
+from flows.impact.train import Run, base_run, check_epochs, data_of, read_summary
 from pipelines.errors import WorkError
 from pipelines.files import write_whole
 from pretrain.impact.statistics import BETTER, EQUAL, WORSE
@@ -32,19 +33,18 @@ REPORT, PICTURE = "impact.json", "impact.png"
 MILLIBIT = 0.001
 
 
-def write_report(plan: Plan, work: UPath, runs: list[Run], rows: list[dict]) -> dict:
+def write_report(plan: Plan, work: UPath, scored: Scored, ladder: list[Run], rows: list[dict]) -> dict:
     """Write and return the report."""
-    base, ladder = [run for run in runs if not run.rung], [run for run in runs if run.rung]
-    scored = Scored(work, base)
+    runs = [base_run(plan, work, arm, 0) for arm in plan.arms]
     report = {
         "name": plan.impact.name,
         "headline": "",
         "verdict": plan.table()["verdict"],
-        "arms": [_arm(plan, work, arm, scored) for arm in plan.arms],
+        "arms": [_arm(work, arm, run, scored) for arm, run in zip(plan.arms, runs, strict=True)],
         "questions": rows,
         "heldout": _heldout(plan, work, scored),
         "scaling": describe_ladder(plan, work, ladder) if ladder else None,
-        "warnings": check_epochs(runs, plan.impact.budget.max_epochs),
+        "warnings": check_epochs([*runs, *ladder], plan.impact.budget.max_epochs),
     }
     sizes = {arm["name"]: arm["bytes"] for arm in report["arms"]}
     for row in rows:
@@ -88,10 +88,8 @@ def _price(row: dict, sizes: dict[str, int]) -> dict:
     }
 
 
-def _arm(plan: Plan, work: UPath, arm, scored: Scored) -> dict:
-    runs, counts = scored.runs[arm.name], arm_summary(work, arm)["counts"]
-    data = data_of(runs[0])
-    losses = {}
+def _arm(work: UPath, arm: Arm, run: Run, scored: Scored) -> dict:
+    data, counts, losses = data_of(run), arm_summary(work, arm)["counts"], {}
     for name in scored.names():
         seeds = scored.losses(arm.name, name)
         losses[name] = {"mean": float(seeds.mean()), "sd": float(seeds.std(ddof=1)), "seeds": seeds.tolist()}
@@ -102,8 +100,8 @@ def _arm(plan: Plan, work: UPath, arm, scored: Scored) -> dict:
         "documents": counts["documents"],
         "bytes": counts["bytes"],
         "tokens": data.tokens,
-        "runs": len(runs),
-        "parameters": read_summary(work, runs[0])["parameters"],
+        "runs": len(scored.nats[arm.name]),
+        "parameters": read_summary(work, run)["parameters"],
         "trained_tokens": data.trained,
         "source_bytes": round(data.source_bytes),
         "unique_tokens": data.unique,

@@ -5,9 +5,8 @@ from itertools import groupby
 import numpy as np
 from upath import UPath
 
-from flows.impact.judge import Scored
 from flows.impact.plan import Plan
-from flows.impact.train import Run
+from flows.impact.train import Run, read_scored
 from pretrain.impact.ranks import agreement, kendall
 from pretrain.impact.scaling import Fit, fit
 
@@ -18,7 +17,7 @@ ASKED = 10.0  # times the largest model and budget: what the report predicts
 def describe_ladder(plan: Plan, work: UPath, runs: list[Run]) -> dict:
     """Laws of the verdict's loss over sizes (parameters that tokens are multiplied with) and tokens."""
     name, arms = plan.impact.heldout.verdict, plan.impact.ladder.arms
-    losses = [float(Scored(work, [run]).losses(run.arm, name)[0]) for run in runs]
+    losses = [float(read_scored(work, [run]).losses(run.arm, name)[0]) for run in runs]
     sizes, tokens = [run.shape.matrices() for run in runs], [run.trained for run in runs]
     points = [
         {"arm": run.arm, "size": size, "tokens": count, "loss": loss, "seed": run.seed}
@@ -48,6 +47,8 @@ def _told(law: Fit, arms: list[str], size: float, tokens: float) -> dict:
     note = f"the law has seen {law.points} runs; at {far:.0f} times their size it is " + (
         "a guess" if far >= FAR else "an extrapolation"
     )
+    if law.vague:
+        note += f"; these runs do not determine {', '.join(law.vague)}: its numbers mean nothing"
     law_told = {"form": law.form, "values": values, "residual": law.residual}
     prediction = {"size": ASKED * size, "tokens": ASKED * tokens, "loss": loss, "interval": list(interval)}
     return {"law": law_told, "worth": worth, "prediction": prediction, "note": note}

@@ -4,20 +4,22 @@ IMPACT/runs/ARM-SEED.parquet   what each held-out piece costs: tokens, nats, byt
 IMPACT/runs/ARM-SEED/          the run itself: model, log, curve
 """
 
+import math
 from typing import NamedTuple
 
+import numpy as np
 import orjson
 import polars as pl
 from upath import UPath
 
 from flows.impact.arms import Arm
+from flows.impact.judge import Scored
 from flows.impact.plan import RUNS, Plan
 from flows.impact.prepare import arm_tokens, folder_of, heldout_tokens
 from pipelines.errors import RecipeError
 from pipelines.files import write_whole
 from pipelines.manifest import fingerprint
 from pipelines.schema import ID, SOURCE
-from pipelines.shards import read_shard
 from pipelines.step import Job, Output, Step, Wrote
 from pipelines.tokens.settings import TRAIN
 from pipelines.tokens.shards import TokenShards
@@ -67,9 +69,7 @@ class Data(NamedTuple):
     @property
     def effective(self) -> float:
         """New tokens that the repeated ones are worth: U + U R* (1 - exp(-(epochs - 1) / R*)) (2305.16264, eq. 5)."""
-        from math import exp
-
-        return self.unique * (1 + WORTH * (1 - exp(-max(0.0, self.epochs - 1) / WORTH)))
+        return self.unique * (1 + WORTH * (1 - math.exp(-max(0.0, self.epochs - 1) / WORTH)))
 
     @property
     def source_bytes(self) -> float:
@@ -149,9 +149,14 @@ def train_run(run: Run, outputs: tuple[Output, ...]) -> list[Wrote]:
     return [Wrote([outputs[0].path.name], {"steps": summary["steps"], "tokens": summary["tokens"]})]
 
 
-def read_scores(work: UPath, run: Run) -> pl.DataFrame:
-    """Columns tokens, nats, bytes, id, set; a row a piece."""
-    return pl.from_arrow(read_shard(work / RUNS / f"{run.name}.parquet"))
+def read_scored(work: UPath, runs: list[Run]) -> Scored:
+    """What each piece costs under each run, all of which have scored the same pieces."""
+    frames = [pl.read_parquet(work / RUNS / f"{run.name}.parquet") for run in runs]
+    nats = {}
+    for run, frame in zip(runs, frames, strict=True):
+        nats.setdefault(run.arm, []).append(frame["nats"].to_numpy())
+    stacked = {arm: np.array(seeds) for arm, seeds in nats.items()}
+    return Scored(stacked, frames[0]["bytes"].to_numpy(), frames[0]["set"].to_numpy())
 
 
 def read_summary(work: UPath, run: Run) -> dict:

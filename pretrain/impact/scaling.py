@@ -15,6 +15,7 @@ from pretrain.impact.statistics import Interval, quantile
 
 DELTA = 1e-3  # of Huber's loss: residuals of a tenth of a percent count by their square (Hoffmann et al. 2022)
 EXPONENTS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.1)  # starts: all pairs of them
+FLATTEST, STEEPEST, LEAST = 0.01, 3.0, 1e-3  # exponents, and share of a loss, beyond which a term is none
 FORMS = {"chinchilla": (True, True, True), "kaplan-n": (False, True, False), "kaplan-d": (False, False, True)}
 FORMS |= {"data": (True, False, True), "size": (True, True, False)}  # models of one size, or of one number of tokens
 
@@ -30,6 +31,7 @@ class Fit(NamedTuple):
     residual: float  # median of |ln L̂ - ln L|
     points: int
     largest: tuple[float, float]  # N and D that the fit has seen
+    vague: list[str]  # numbers that these points do not determine: no run would look different without them
     draws: np.ndarray  # θ of each resample
 
     def predict(self, size: float, tokens: float, arm: int = 0, alpha: float = 0.05) -> tuple[float, Interval]:
@@ -123,8 +125,17 @@ def _told(form: str, best, drawn, points, arms, free: int, alpha: float) -> Fit:
         residual=float(np.median(np.abs(np.log(laws) - points[:, 2]))),
         points=len(points),
         largest=(_exp(points[:, 0].max()), _exp(points[:, 1].max())),
+        vague=[name for name in there if name not in ("A", "B") and not _asked_for(name, best, points)],
         draws=drawn,
     )
+
+
+def _asked_for(name: str, theta: np.ndarray, points: np.ndarray) -> bool:
+    """Does the term of E, alpha or beta make up a part of some run's loss, and fall as a law may?"""
+    place, exponent, axis = {"E": (E, None, 0), "alpha": (A, ALPHA, 0), "beta": (B, BETA, 1)}[name]
+    power = theta[exponent] if exponent else 0.0
+    share = float((theta[place] - power * points[:, axis] - points[:, 2]).max())
+    return share > math.log(LEAST) and (exponent is None or FLATTEST < power < STEEPEST)
 
 
 def _theta(fit: Fit) -> list[float]:
