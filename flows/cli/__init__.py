@@ -34,6 +34,7 @@ COMMANDS = {
     "generate": "Let a trained model continue a text.",
     "compare-baselines": "Perplexities of an n-gram, an LSTM and a GPT, side by side.",
     "export-model": "Write a trained model as transformers reads it.",
+    "impact": "Measure which step of a recipe helped a model, by how much, and how sure that is.",
     "serve": "Offer the flows to Prefect, with a local server where none is configured.",
     "demo": "Write a corpus from the text that is on this machine already.",
     "compare-languages": "Compare language models on labelled text: accuracy and speed.",
