@@ -64,7 +64,8 @@ def read_rows(path: UPath, rows: np.ndarray, columns: list[str] | None = None) -
                 table = shard.read_row_group(group, columns=columns, use_threads=False)
                 taken.append(table.take(pa.array(rows[begin:end] - first)))
             first = stop
-        return pa.concat_tables(taken) if taken else shard.schema_arrow.empty_table().select(columns or shard.schema_arrow.names)
+        schema = shard.schema_arrow
+        return pa.concat_tables(taken) if taken else schema.empty_table().select(columns or schema.names)
 
 
 def group_rows(path: UPath) -> list[int]:
