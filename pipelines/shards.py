@@ -54,18 +54,18 @@ def read_shard(path: UPath, columns: list[str] | None = None) -> pa.Table:
 
 
 def read_rows(path: UPath, rows: np.ndarray, columns: list[str] | None = None) -> pa.Table:
-    """Some rows of a shard, by their numbers in rising order; reads only the row groups they lie in."""
+    """Some rows of a shard, given in ascending order: only the row groups they lie in are read."""
     with _open(path) as file:
-        shard = pq.ParquetFile(file)
-        found = [shard.schema_arrow.empty_table().select(columns or shard.schema_arrow.names)]
-        first = 0
+        shard, taken, first = pq.ParquetFile(file), [], 0
         for group in range(shard.num_row_groups):
-            end = first + shard.metadata.row_group(group).num_rows
-            begin, stop = np.searchsorted(rows, (first, end))
-            if begin < stop:
-                found.append(shard.read_row_group(group, columns, use_threads=False).take(rows[begin:stop] - first))
-            first = end
-        return pa.concat_tables(found)
+            stop = first + shard.metadata.row_group(group).num_rows
+            begin, end = np.searchsorted(rows, (first, stop))
+            if end > begin:
+                table = shard.read_row_group(group, columns=columns, use_threads=False)
+                taken.append(table.take(pa.array(rows[begin:end] - first)))
+            first = stop
+        schema = shard.schema_arrow
+        return pa.concat_tables(taken) if taken else schema.empty_table().select(columns or schema.names)
 
 
 def group_rows(path: UPath) -> list[int]:
