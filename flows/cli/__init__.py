@@ -28,6 +28,7 @@ COMMANDS = {
     "tokenize": "Turn documents into token shards.",
     "tokens": "Look into token shards; export and import them.",
     "ngram": "Train models of n-grams, score documents with them, exchange them with KenLM.",
+    "classifier": "Train quality classifiers, score documents with them or with others' fastText models.",
     "pretrain": "Train a GPT on token shards.",
     "generate": "Let a trained model continue a text.",
     "compare-baselines": "Perplexities of an n-gram, an LSTM and a GPT, side by side.",
