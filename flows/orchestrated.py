@@ -120,5 +120,26 @@ def corpus_to_model(
     return pretrain_smoke(f"{output}/tokens/bpe", f"{output}/runs/{preset}", preset, steps)
 
 
+@flow(name="measure-impact", task_runner=THREADS)
+def measure_impact(
+    recipe: str = "recipes/impact-small.toml",
+    input: list[str] | None = None,
+    output: str = "impact",
+    set: list[str] | None = None,
+    engine: str = "processes",
+    workers: Count | None = None,
+) -> dict:
+    """Which step of a recipe helped a model: arms, seeds and verdicts, as ``gristmill impact run`` has them."""
+    from flows.impact.recipe import read_impact
+    from flows.impact.run import measure_impact as measure
+
+    wanted, log = read_impact(recipe, tuple(set or ()), tuple(input or ())), get_run_logger()
+    with engine_of(engine, workers, None, as_tasks) as run:
+        found = measure(wanted, place(output), run, Logged(), log.info)
+    log.info("%s", found["headline"])
+    return found
+
+
 engine_of = engine  # the flows have a parameter of that name
-FLOWS = {flow.name: flow for flow in (clean_corpus, train_tokenizer, tokenize_corpus, pretrain_smoke, corpus_to_model)}
+IN_TURN = clean_corpus, train_tokenizer, tokenize_corpus, pretrain_smoke, corpus_to_model
+FLOWS = {flow.name: flow for flow in (*IN_TURN, measure_impact)}
