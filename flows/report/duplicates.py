@@ -1,6 +1,7 @@
 """Documents that are alike: groups by size, which sources share them, and a few pairs word by word."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import polars as pl
@@ -15,12 +16,13 @@ from flows.report.work import Work
 from pipelines.schema import ID, SOURCE
 
 SIZES = (2, 3, 4, 5, 10, 20, 50, 100, 1000)  # of groups: where a row of the table begins
-LARGEST, PAIRS = 10, 8  # groups and pairs to show
+LARGEST, PAIRS, TRIED = 10, 8, 4  # groups and pairs to show; for each pair so many are looked at
 DIFFERENT, AROUND = 30, 10  # pieces of a pair that differ, words shown before and behind each
 WORDS = 1200  # of a text that are compared
 NEARLY = 0.95  # of the bytes that are read of a text: more than that may be its beginning only
 SOURCES = 12  # in the matrix: those with the most bytes
 SHADES = 10
+FOLD = "…"  # the sign of what is not shown
 MEMBER = {ID: pl.String, "group": pl.String, "similarity": pl.Float64, "contained": pl.Float64}
 
 
@@ -107,25 +109,27 @@ def _largest(work: Work, members: pl.DataFrame) -> list[dict]:
 
 
 def _pairs(work: Work, members: pl.DataFrame) -> list[dict]:
-    """Near copies with their originals: of the largest groups the one that is least like."""
+    """Near copies with their originals: of the largest groups the one least like, where its beginning shows it."""
     copies = members.filter(pl.col("similarity") < 1).sort("similarity", ID)
     copies = copies.group_by("group", maintain_order=True).first()
-    copies = copies.sort("size", "similarity", "group", descending=[True, False, False]).head(PAIRS)
+    copies = copies.sort("size", "similarity", "group", descending=[True, False, False]).head(TRIED * PAIRS)
     places = members.select(pl.col(ID).alias("duplicate_of"), pl.col("part").alias("of_part"), of_row="row")
     copies = copies.join(places, on="duplicate_of", how="inner", maintain_order="left")
     old = read_texts(work.folder / "documents", copies.select(part="of_part", row="of_row"))
     new = read_texts(work.folder / "documents", copies.select("part", "row"))
     rows = zip(copies.iter_rows(named=True), old, new, strict=True)
-    return [row | {"pieces": list(_folded(before, after))} for row, (before, _), (after, _) in rows]
+    pairs = (row | {"pieces": list(_folded(before, after))} for row, (before, _), (after, _) in rows)
+    return list(islice((pair for pair in pairs if any(sign in "-+" for sign, _ in pair["pieces"])), PAIRS))
 
 
 def _folded(old: str, new: str) -> Iterator[tuple[str, str]]:
-    """The pieces of a diff, those that are alike folded to their ends; no more than DIFFERENT others."""
-    texts = [text.split(" ") for text in (old, new)]
-    pieces = list(word_diff(*(" ".join(words[:WORDS]) for words in texts)))
-    cut = any(
-        len(words) > WORDS or len(text.encode()) > BYTES - 4 for words, text in zip(texts, (old, new), strict=True)
-    )
+    """The pieces of a diff, those that are alike folded to their ends; no more than DIFFERENT others.
+
+    White space is not compared, as it is not when copies are looked for.
+    """
+    before, after = (text.split()[:WORDS] for text in (old, new))
+    pieces = list(word_diff(" ".join(before), " ".join(after)))
+    cut = WORDS in (len(before), len(after)) or max(len(old.encode()), len(new.encode())) > NEARLY * BYTES
     if cut:  # the ends differ because they are cut at different places
         while pieces and pieces[-1][0] != " ":
             pieces.pop()
@@ -134,9 +138,9 @@ def _folded(old: str, new: str) -> Iterator[tuple[str, str]]:
         words = piece.split(" ")
         if sign == " " and len(words) > 2 * AROUND:
             yield " ", " ".join(words[:AROUND]).translate(TERMINAL)
-            yield "…", f" {len(words) - 2 * AROUND} words alike "
+            yield FOLD, f" {len(words) - 2 * AROUND} words alike "
             yield " ", " ".join(words[-AROUND:]).translate(TERMINAL)
         else:
             yield sign, piece.translate(TERMINAL)
     if cut or different:
-        yield "…", " the rest is not compared "
+        yield FOLD, " the rest is not compared "

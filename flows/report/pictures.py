@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-BARS = 40  # of a histogram
+BARS, FEWEST = 40, 12  # of a histogram
 HEIGHT = 84  # pixels of the bars
 WIDE = 100  # ratio of the largest to the smallest usual value from which ranges grow by ratio
 MOSTLY = 0.9  # share of the values that must be above zero for that
@@ -30,21 +30,22 @@ class Bar(NamedTuple):
 
 class Histogram(NamedTuple):
     bars: list[Bar]
-    lines: list[float]  # where the thresholds are
+    lines: list[float]  # where the cuts are
     ticks: list[tuple[float, str]]
     levels: list[tuple[float, str]]  # heights that numbers of documents have
 
 
-def histogram(values: np.ndarray, broken: np.ndarray, thresholds: list[float], whole: bool) -> Histogram:
+def histogram(values: np.ndarray, broken: np.ndarray, cuts: list[float], whole: bool) -> Histogram:
     """How values are spread, and those among them that break a rule.
 
-    Ranges are even, or grow by ratio where values do; edges lie on the thresholds. Heights are logarithms of counts,
-    since a rule is about the few documents at the end of the many.
+    Ranges hold their lower end and not the upper one. They are even, or grow by ratio where values do; ``cuts``, where
+    thresholds part the values, are ends of ranges. Heights are logarithms of counts, since a rule is about the few
+    documents at the end of the many.
     """
     values = values[np.isfinite(values)]
     if not values.size:
         return Histogram([], [], [], [])
-    edges, by_ratio = _edges(values, thresholds, whole)
+    edges, by_ratio = _edges(values, cuts, whole)
     counts, bad = (np.histogram(v.clip(edges[0], edges[-1]), edges)[0] for v in (values, broken))
     tall = np.log10(1 + counts.max())
     heights, bad_heights = (HEIGHT * np.log10(1 + n) / tall for n in (counts, bad))
@@ -54,38 +55,45 @@ def histogram(values: np.ndarray, broken: np.ndarray, thresholds: list[float], w
     columns = (column.tolist() for column in (at[:-1], np.diff(at), heights, bad_heights, counts, bad))
     x, width, height, bad_height, documents, bad_documents = columns
     bars = map(Bar, x, width, height, bad_height, labels, documents, bad_documents)
-    lines = np.interp(thresholds, edges, at).tolist()
+    lines = np.interp(cuts, edges, at).tolist()
     return Histogram(list(bars), lines, _ticks(edges, at, by_ratio, whole), _levels(tall))
 
 
-def _edges(values: np.ndarray, thresholds: list[float], whole: bool) -> tuple[np.ndarray, bool]:
-    """Of the ranges, and whether they grow by ratio. What lies beyond a threshold has some room."""
+def _edges(values: np.ndarray, cuts: list[float], whole: bool) -> tuple[np.ndarray, bool]:
+    """Ends of the ranges, and whether they grow by ratio. What lies beyond a cut has some room."""
     low, high = np.quantile(values, USUAL)
     positive = values[values > 0]
-    by_ratio = positive.size > MOSTLY * values.size and values.min() >= 0 and min(thresholds, default=1) > 0
+    by_ratio = positive.size > MOSTLY * values.size and values.min() >= 0 and min(cuts, default=1) > 0
     least = np.quantile(positive, USUAL[0]) if by_ratio else 0
-    first, last = (min(thresholds), max(thresholds)) if thresholds else (high, low)
+    first, last = (min(cuts), max(cuts)) if cuts else (high, low)
     if by_ratio and (not whole or high >= BARS):
-        least, most = min(least, first), max(high, least)
-        most = np.exp((1 + ROOM) * np.log(last) - ROOM * np.log(least)) if last >= most else most
+        least, most = _with_room(values, first, last, min(least, first), max(high, last, least))
         if most >= WIDE * least:
-            return _snapped(np.geomspace(least, most, BARS + 1), thresholds), True
-    if thresholds:
+            edges = _snapped(np.geomspace(least, most, BARS + 1), cuts)
+            return (np.unique(np.ceil(edges)) if whole else edges), True  # no range between two whole numbers
+    if cuts:
         room = ROOM * ((max(high, last) - min(low, first)) or 1)
         low, high = min(low, first - room if values.min() < first else first), max(high, last + room)
         low = max(low, min(values.min(), first))
         high = min(high, values.max()) if values.max() > last else high
     if whole and high - low < BARS:
-        return np.arange(np.floor(low), np.ceil(high) + 2), False
-    return _snapped(np.linspace(low, high if high > low else low + 1, BARS + 1), thresholds), False
+        return np.arange(np.floor(low), max(np.ceil(high) + 2, np.floor(low) + FEWEST + 1)), False
+    return _snapped(np.linspace(low, high if high > low else low + 1, BARS + 1), cuts), False
 
 
-def _snapped(edges: np.ndarray, thresholds: list[float]) -> np.ndarray:
-    """The inner edge next to each threshold moved onto it."""
-    for threshold in thresholds:
+def _with_room(values: np.ndarray, first: float, last: float, least: float, most: float) -> tuple[float, float]:
+    """Least and most, moved by a ratio where a cut is one of them and there are values beyond it."""
+    ratio = (np.log(most) - np.log(least)) * ROOM
+    least = np.exp(np.log(least) - ratio) if first <= least and values.min() < first else least
+    return least, np.exp(np.log(most) + ratio) if last >= most else most
+
+
+def _snapped(edges: np.ndarray, cuts: list[float]) -> np.ndarray:
+    """The inner edge next to each cut moved onto it."""
+    for cut in cuts:
         inner = edges[1:-1]
-        if edges[0] < threshold < edges[-1]:
-            inner[np.abs(inner - threshold).argmin()] = threshold
+        if edges[0] < cut < edges[-1]:
+            inner[np.abs(inner - cut).argmin()] = cut
     return edges
 
 
@@ -106,6 +114,7 @@ def _ticks(edges: np.ndarray, at: np.ndarray, by_ratio: bool, whole: bool) -> li
     """A few round values and where they are, none too near an end for its number to be read."""
     values = [10.0**k for k in range(-6, 13)] if by_ratio else round_values(edges[0], edges[-1], 4)
     half = 0.5 if whole and (np.diff(edges) == 1).all() else 0  # a number stands below the middle of its bar
+    values = [value for value in values if not whole or value == int(value)]
     places = [(np.interp(value + half, edges, at).item(), value) for value in values if edges[0] <= value < edges[-1]]
     return [(place, number(value)) for place, value in places if 2 < place < 96]
 

@@ -1,5 +1,6 @@
 """Rules, what they took, and how the measures they look at are spread."""
 
+import math
 from collections import Counter
 from typing import Any, NamedTuple
 
@@ -17,6 +18,8 @@ from flows.report.ledger import Told
 from flows.report.pictures import Histogram, histogram, number
 from flows.report.work import Work
 
+SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥"}
+
 
 class Looks(NamedTuple):
     """What a rule looks at, and when a document breaks it."""
@@ -28,7 +31,12 @@ class Looks(NamedTuple):
     folder: str = "measures"  # the step's table that the measure is in
 
     def __str__(self) -> str:
-        return f"{self.breaks} {number(self.threshold)}" if self.threshold is not None else "off"
+        return f"{SIGNS[self.breaks]} {number(self.threshold)}" if self.threshold is not None else "off"
+
+    def cut(self, whole: bool) -> float | None:
+        """The least value on the right of the threshold: of whole numbers above 2, that is 3."""
+        beyond = whole and self.breaks in (">", "<=") and self.threshold is not None
+        return math.floor(self.threshold) + 1 if beyond else self.threshold
 
 
 # Steps over the corpus that leave a value of many documents.
@@ -102,21 +110,23 @@ def plots(work: Work, step: dict[str, Any]) -> list[dict]:
         by_measure.setdefault(look.measure, []).append(rule)
     drawn = []
     for measure, rules in by_measure.items():
-        if picture := _picture(work, name, looks[rules[0]], rules, [looks[rule].threshold for rule in rules]):
+        if picture := _picture(work, name, {rule: looks[rule] for rule in rules}):
             drawn.append({"measure": measure, "says": ", ".join(str(looks[r]) for r in rules), "picture": picture})
     return drawn
 
 
-def _picture(work: Work, name: str, look: Looks, rules: list[str], thresholds: list[float | None]) -> Histogram | None:
-    """All documents' values, and those of the documents that break the rules, as they were decided."""
+def _picture(work: Work, name: str, looks: dict[str, Looks]) -> Histogram | None:
+    """All documents' values of a measure, and those of the documents that break its rules, as they were decided."""
+    look = next(iter(looks.values()))
     folder = report_of(work.folder, name, look.folder)
     values = [work.shard(folder, part, [look.measure])[look.measure] for part in work.parts]
     kind = values[0].dtype if values else pl.Null
     if not kind.is_numeric():
         return None
-    broken = [_broken(work, decisions_of(work.folder, name), part, rules) for part in work.parts]
+    broken = [_broken(work, decisions_of(work.folder, name), part, list(looks)) for part in work.parts]
     numbers = [pl.concat(columns).cast(pl.Float64).drop_nulls().to_numpy() for columns in (values, broken)]
-    drawn = histogram(*numbers, sorted({t for t in thresholds if t is not None}), kind.is_integer())
+    cuts = {look.cut(kind.is_integer()) for look in looks.values()} - {None}
+    drawn = histogram(*numbers, sorted(cuts), kind.is_integer())
     return drawn if drawn.bars else None
 
 

@@ -6,6 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flows.report.pictures import HEIGHT, chart, histogram, number, round_values
+from flows.report.rules import Looks
 from flows.report.words import cell, megabytes, percent
 
 values = st.one_of(
@@ -46,9 +47,31 @@ def test_bars_end_at_the_threshold(values, threshold):
 
 def test_few_whole_numbers_have_a_bar_each():
     drawn = histogram(np.array([0, 1, 1, 3.0]), np.array([0.0]), [1], True)
-    assert [(bar.label, bar.documents, bar.broken) for bar in drawn.bars][:4] == [
-        ("0", 1, 1), ("1", 2, 0), ("2", 0, 0), ("3", 1, 0)
-    ]  # fmt: skip
+    bars = [(bar.label, bar.documents, bar.broken) for bar in drawn.bars]
+    assert bars[:4] == [("0", 1, 1), ("1", 2, 0), ("2", 0, 0), ("3", 1, 0)]
+    assert drawn.lines == [drawn.bars[1].x]
+
+
+def test_no_range_lies_between_two_whole_numbers():
+    drawn = histogram(np.array([1, 2, 3, 400, 5000.0] * 9), np.zeros(0), [3], True)
+    assert [bar.documents for bar in drawn.bars if bar.documents] == [9] * 5
+    assert all(bar.documents for bar in drawn.bars[:3])
+
+
+@pytest.mark.parametrize(
+    ("breaks", "threshold", "whole", "cut"),
+    [
+        ("<", 3, True, 3),
+        ("<=", 3, True, 4),
+        (">", 3, True, 4),
+        (">=", 3, True, 3),
+        (">", 0.5, True, 1),
+        (">", 0.5, False, 0.5),
+        (">", None, True, None),
+    ],
+)
+def test_a_cut_is_the_least_value_beyond_the_threshold(breaks, threshold, whole, cut):
+    assert Looks("words", breaks, threshold, []).cut(whole) == cut
 
 
 def test_values_that_are_no_numbers_are_left_out():
