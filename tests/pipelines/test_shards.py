@@ -1,3 +1,4 @@
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -6,7 +7,7 @@ from hypothesis import strategies as st
 from pipelines.errors import WorkError
 from pipelines.files import place
 from pipelines.schema import DOCUMENT
-from pipelines.shards import cut_groups, read_batches, read_shard, write_shard
+from pipelines.shards import cut_groups, read_batches, read_rows, read_shard, write_shard
 
 
 def documents(texts):
@@ -27,6 +28,13 @@ def test_a_shard_reads_back_in_its_row_groups(tmp_path):
     path, table = place(tmp_path / "a" / "part.parquet"), documents(["one", "two", "three"])
     assert write_shard(path, [table[:2], table[2:]], DOCUMENT) == 3
     assert [batch["text"].to_pylist() for batch in read_batches(path, ["text"])] == [["one", "two"], ["three"]]
+
+
+@pytest.mark.parametrize("rows", [[], [0], [4], [1, 2], [0, 1, 2, 3, 4]])
+def test_some_rows_are_those_of_the_whole_shard(tmp_path, rows):
+    path, table = place(tmp_path / "part.parquet"), documents(["one", "two", "three", "four", "five"])
+    write_shard(path, [table[:2], table[2:3], table[3:]], DOCUMENT)
+    assert read_rows(path, np.array(rows, np.int64), ["text"]).equals(table.select(["text"]).take(rows))
 
 
 def test_a_shard_without_rows_keeps_its_columns(tmp_path):
