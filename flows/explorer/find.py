@@ -27,8 +27,8 @@ STATES = {
     ALL: "All",
     KEPT: "Kept",
     REMOVED: "Removed",
-    NEWLY_REMOVED: "Newly removed",
-    NEWLY_KEPT: "Newly kept",
+    NEWLY_REMOVED: "Would go",
+    NEWLY_KEPT: "Would come back",
 }
 
 

@@ -133,6 +133,19 @@ def test_a_run_without_a_recipe_or_a_ledger_says_so(tmp_path, works):
         Index(place(tmp_path))
 
 
+@pytest.mark.parametrize("steps", ["", "[steps.exact]"])
+@pytest.mark.parametrize("rows", [[], [{"id": "a", "text": "One."}, {"id": "b", "text": "One."}]])
+def test_a_run_without_rules_or_documents_is_shown_too(tmp_path, steps, rows):
+    (tmp_path / "recipe.toml").write_text(f"input = {{ max_reject_fraction = 1.0 }}\n{steps}")  # an empty file is one
+    write_jsonl(tmp_path / "raw.jsonl", rows)
+    clean(read_recipe(str(tmp_path / "recipe.toml"), paths=(str(tmp_path / "raw.jsonl"),)), place(tmp_path / "work"))
+    index = Index(place(tmp_path / "work"))
+    client = TestClient(application(index, Tokenizers(index.work)), base_url="http://localhost")
+    assert f'data-total="all">{len(rows)}<' in client.get("/").text
+    assert "No step of this run judges" in client.get("/thresholds").text
+    assert client.get("/?text=one").text.count('<a class="row') == len(rows)
+
+
 # Moving thresholds
 
 MOVES = [
