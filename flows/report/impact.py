@@ -5,13 +5,20 @@ from typing import Any
 import orjson
 from upath import UPath
 
+from pipelines.errors import WorkError
+
 RESULT = "impact.json"
 ROOM = 0.05  # of the width, on both sides
 
 
-def impact(folder: UPath) -> dict[str, Any] | None:
-    """The result of `gristmill impact` in a folder, its intervals as places in percent; None where there is none."""
+def impact(folder: UPath, asked: bool) -> dict[str, Any] | None:
+    """The result of `gristmill impact` in a folder, its intervals as places in percent; None where there is none.
+
+    Raises WorkError where the folder was ``asked`` for.
+    """
     if not (folder / RESULT).exists():
+        if asked:
+            raise WorkError(f"{folder} holds no {RESULT}; `gristmill impact run RECIPE --output {folder}` makes it")
         return None
     told = orjson.loads((folder / RESULT).read_bytes())
     questions = told["questions"]

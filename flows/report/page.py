@@ -38,13 +38,13 @@ def report(folder: UPath, target: UPath, experiment: UPath | None = None) -> int
 
     The same folders give the same bytes.
     """
-    page = render(tell(Work(folder), experiment or folder / "impact")).encode()
+    page = render(tell(Work(folder), experiment)).encode()
     with write_whole(target) as file:
         file.write(page)
     return len(page)
 
 
-def tell(work: Work, experiment: UPath) -> dict[str, Any]:
+def tell(work: Work, experiment: UPath | None) -> dict[str, Any]:
     """All that the page says."""
     told = read_ledger(work)
     return {
@@ -65,7 +65,7 @@ def tell(work: Work, experiment: UPath) -> dict[str, Any]:
         "tokenizers": tokenizers(work),
         "tokens": tokens(work),
         "runs": runs(work),
-        "impact": impact(experiment),
+        "impact": impact(experiment or work.folder / "impact", asked=experiment is not None),
         "recipe": work.table,
     }
 

@@ -111,7 +111,8 @@ def plots(work: Work, step: dict[str, Any]) -> list[dict]:
     drawn = []
     for measure, rules in by_measure.items():
         if picture := _picture(work, name, {rule: looks[rule] for rule in rules}):
-            drawn.append({"measure": measure, "says": ", ".join(str(looks[r]) for r in rules), "picture": picture})
+            says = sorted((looks[rule] for rule in rules), key=lambda look: look.threshold or 0)
+            drawn.append({"measure": measure, "says": ", ".join(map(str, says)), "picture": picture})
     return drawn
 
 

@@ -273,7 +273,12 @@ def test_what_was_made_of_it_is_told(tmp_path, opened):
 
 def test_an_experiment_is_told_with_its_intervals(work, tmp_path, opened):
     question = {"arm": "full", "against": "raw", "delta": -0.02, "interval": [-0.03, -0.01], "margin": 0.005}
-    question |= {"verdict": "better", "sentence": "full against raw: <b>"}
+    question |= {
+        "adjusted": 0.012,
+        "bytes_per_millibit": 4200.0,
+        "verdict": "better",
+        "sentence": "full against raw: <b>",
+    }
     arm = {"documents": 3, "bytes": 10, "trained_tokens": 9, "epochs": 1.0, "runs": 3}
     losses = {"novels": {"mean": 2.5, "sd": 0.01}}
     told = {"headline": "full against raw: <b>", "verdict": {"set": "novels"}, "questions": [question], "warnings": []}
@@ -281,10 +286,17 @@ def test_an_experiment_is_told_with_its_intervals(work, tmp_path, opened):
     (tmp_path / "impact.json").write_bytes(orjson.dumps(told))
     report(work, UPath(tmp_path / "page.html"), UPath(tmp_path))
     page, _ = opened(tmp_path / "page.html")
-    assert table(page, "#intervals") == [["full", "raw", "", "−0.0200", "−0.0300 to −0.0100", "better"]]
+    assert table(page, "#intervals") == [
+        ["full", "raw", "", "−0.0200", "−0.0300 to −0.0100", "0.012", "better", "4.2 kB"]
+    ]
     assert page.locator("#impact .lead").inner_text() == "full against raw: <b>"
     point, zero = (page.locator(f"#intervals {mark}").bounding_box()["x"] for mark in (".dot", ".zero"))
     assert point < zero
+
+
+def test_an_experiment_that_is_not_there_is_one_line(work, tmp_path):
+    with pytest.raises(WorkError, match=r"holds no impact.json; `gristmill impact run"):
+        report(work, UPath(tmp_path / "page.html"), UPath(tmp_path))
 
 
 def test_what_cannot_be_read_is_counted_by_reason(tmp_path):
