@@ -13,7 +13,8 @@ from pipelines.errors import RecipeError, WorkError
 from pipelines.manifest import Part
 from pipelines.step import Job, run_job
 
-CONNECT_SECONDS = 30
+CONNECT_SECONDS = 10
+WORKER_SECONDS = 30
 
 
 class Dask:
@@ -33,7 +34,7 @@ class Dask:
     def _wait_for_a_worker(self) -> None:
         """SLURM may take its time; a scheduler that runs should have workers."""
         try:
-            self.client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+            self.client.wait_for_workers(1, timeout=WORKER_SECONDS)
         except TimeoutError as error:
             self.client.close()
             raise WorkError(f"{self.cluster} has no worker; start some by `dask worker {self.cluster}`") from error

@@ -18,9 +18,9 @@ from pipelines.step import Engine, Job, Output, Progress, Step, Wrote, run_step,
 from pipelines.tokens.encode import Vocabulary
 from pipelines.tokens.steps import digest
 from tokenizers_lab.count import Counter, WordCounts, merge
+from tokenizers_lab.counting import Counting
 from tokenizers_lab.extend import extend
 from tokenizers_lab.model import FILE, Model, read_model, write_model
-from tokenizers_lab.normalize import normalize
 from tokenizers_lab.tokenizer import Tokenizer
 from tokenizers_lab.train import TokenizerSettings, train
 
@@ -52,9 +52,9 @@ def train_tokenizer(
 
     The counts of each shard stay in ``OUTPUT/work``: another vocabulary of the same split counts nothing anew.
     """
-    split, normalizers, _ = settings.of_algorithm()
+    counting = settings.counting()
     with alone(output / WORK):
-        folder = count_words(corpus, output / WORK, split, normalizers, engine, progress)
+        folder = count_words(corpus, output / WORK, counting, engine, progress)
         sources = sorted(file["sha256"] for file in Manifest.read(folder).files.values())
         made_of = Output(output, FILE, fingerprint(sources, settings.model_dump(mode="json")))
         jobs = [Job(train_on, (folder, settings, report), (made_of,))]
@@ -75,7 +75,7 @@ def extend_tokenizer(
     model = read_model(place(tokenizer))
     split = LINES if join_words else model.split
     with alone(output / WORK):
-        folder = count_words(corpus, output / WORK, split, model.normalizers, engine, progress)
+        folder = count_words(corpus, output / WORK, Counting(split, model.normalizers), engine, progress)
         larger = extend(model, read_counts(folder), vocab_size, split)
         write_model(larger, output)
     return larger
@@ -84,18 +84,18 @@ def extend_tokenizer(
 def count_words(
     corpus: Sequence[str],
     work: UPath,
-    split: str,
-    normalizers: tuple[str, ...],
+    counting: Counting,
     engine: Engine = serial,
     progress: Progress | None = None,
 ) -> UPath:
     """The folder of a table of counts for each shard of the corpus, under ``WORK``."""
     shards = corpus_shards(corpus, work, engine, progress)
-    folder, counted = work / COUNTS, {"split": split, "normalizers": list(normalizers)}
+    counted = {key: [*value] if isinstance(value, tuple) else value for key, value in counting._asdict().items()}
+    folder = work / COUNTS
     jobs = []
     for n, (shard, file) in enumerate(sorted(shards.items(), key=lambda item: item[1]["sha256"])):
         made_of = Output(folder, f"part-{n:05d}", fingerprint(file["sha256"], counted))
-        jobs.append(Job(count_shard, (shard, split, normalizers), (made_of,), file["bytes"]))
+        jobs.append(Job(count_shard, (shard, counting), (made_of,), file["bytes"]))
     run_step(Step("count words", {folder: counted}, jobs), engine, progress)
     return folder
 
@@ -105,15 +105,15 @@ def read_counts(folder: UPath) -> WordCounts:
     return merge(WordCounts.load(folder / name)[0] for name in sorted(Manifest.read(folder).files))
 
 
-def count_shard(shard: UPath, split: str, normalizers: tuple[str, ...], outputs: tuple[Output, ...]) -> list[Wrote]:
+def count_shard(shard: UPath, counting: Counting, outputs: tuple[Output, ...]) -> list[Wrote]:
     """The words of one shard as a table of counts."""
-    counter, size = Counter(split), 0
+    counter, size = Counter(counting.split), 0
     for table in read_batches(shard, [TEXT]):
         text = Ragged.from_text(table[TEXT])
         size += text.data.size
-        counter.add(normalize(text, normalizers))
+        counter.add(counting(text))
     counts = counter.finish()
-    counts.save(outputs[0].path, split)
+    counts.save(outputs[0].path, counting.split)
     return [Wrote([outputs[0].path.name], {"words": int(counts.counts.sum()), "bytes": size})]
 
 

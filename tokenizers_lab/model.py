@@ -17,7 +17,7 @@ from pipelines.errors import WorkError
 from pipelines.files import write_whole
 
 FILE = "gristmill.json"
-FORMAT, VERSION = "gristmill tokenizer", 1
+FORMAT, VERSION = "gristmill tokenizer", 2
 END = "<|endoftext|>"
 # The names by which special tokens are known to have a role.
 KNOWN = {
@@ -45,6 +45,7 @@ class Model:
     whole: bool = False  # a piece of text that is in the vocabulary is its id, whatever merges say
     by_piece: bool = False  # whatever neighbours spell a piece merge, ranked by scores or else ids: no list of merges
     normalizers: tuple[str, ...] = ()  # see tokenizers_lab/normalize.py
+    symbols: tuple[int, ...] = ()  # ids of texts that are one piece wherever they stand: see tokenizers_lab/symbols.py
     prefix: str = ""  # wordpiece: what a piece inside a word begins with
     max_word: int = 0  # wordpiece: characters of the longest word that is cut
 
@@ -90,6 +91,7 @@ def write_model(model: Model, folder: UPath) -> None:
         "split": model.split,
         "level": model.level,
         "normalizers": model.normalizers,
+        "symbols": model.symbols,
         "special": model.special,
         "roles": model.roles,
         "bytes_from": model.bytes_from,
@@ -139,6 +141,7 @@ def read_model(path: UPath) -> Model:
         whole=told["whole"],
         by_piece=told["by_piece"],
         normalizers=tuple(told["normalizers"]),
+        symbols=tuple(told["symbols"]),
         prefix=told["prefix"],
         max_word=told["max_word"],
     )

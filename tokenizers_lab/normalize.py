@@ -26,22 +26,32 @@ from pipelines.ragged import Ragged
 from pipelines.settings import nearest
 from pipelines.utf8 import INVALID, decode
 from tokenizers_lab.exchange.charsmap import charsmap
+from tokenizers_lab.symbols import Symbols
 
 MARK = "▁".encode()
 
 
-def normalize(text: Ragged, names: tuple[str, ...]) -> Ragged:
-    """Each document, changed by all that are named, in turn. Raises RecipeError for a name that there is not."""
+def normalize(text: Ragged, names: tuple[str, ...], symbols: Symbols | None = None) -> Ragged:
+    """Each document, changed by all that are named, in turn, but for its symbols.
+
+    Raises RecipeError for a name that there is not.
+    """
     check(names)
     for run in runs(names):
-        if run[0] in BY_CHARACTER:
-            text = character_map(run)(text)
-        elif run[0] in FORMS:
-            text = _by_document(text, run[0].upper())
-        elif run[0] in RULES:
-            text = Ragged.of(*_by_rules(*text, *rules_of(run[0])))
+        if run[0] in SPACES:
+            continue
+        text = symbols.beside(_changed_by(run), text) if symbols else _changed_by(run)(text)
     spaces = tuple(name in names for name in SPACES)
     return Ragged.of(*_space(*text, *spaces)) if any(spaces) else text
+
+
+def _changed_by(run: tuple[str, ...]) -> Callable[[Ragged], Ragged]:
+    """The change of characters that a run of names is."""
+    if run[0] in BY_CHARACTER:
+        return character_map(run)
+    if run[0] in FORMS:
+        return lambda text: _by_document(text, run[0].upper())
+    return lambda text: Ragged.of(*_by_rules(*text, *rules_of(run[0])))
 
 
 def runs(names: tuple[str, ...]) -> list[tuple[str, ...]]:

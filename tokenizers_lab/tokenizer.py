@@ -11,12 +11,15 @@ from pipelines.errors import InputError, RecipeError
 from pipelines.files import place
 from pipelines.ragged import Ragged
 from tokenizers_lab.alphabet import CODES
+from tokenizers_lab.dropout import Dropout
 from tokenizers_lab.encode import Encoder, Longest, Whole
 from tokenizers_lab.merge_text import Merges, merges_of
 from tokenizers_lab.model import Model, read_model
 from tokenizers_lab.normalize import denormalize, normalize
+from tokenizers_lab.symbols import Symbols
 from tokenizers_lab.unigram.encode import Encoder as UnigramEncoder
 from tokenizers_lab.unigram.trie import NOTHING, build, step
+from tokenizers_lab.unigram.ways import Ways
 
 Encode = Callable[[Ragged], Ragged]
 
@@ -27,6 +30,7 @@ class Tokenizer:
     def __init__(self, model: Model):
         self.model = model
         self._encode: Encode = ENCODERS[model.algorithm](model)
+        self._symbols = Symbols(model.pieces[id] for id in model.symbols)
         self._spelled = Ragged.from_strings(spelling(model))
 
     @classmethod
@@ -36,7 +40,55 @@ class Tokenizer:
 
     def __call__(self, text: Ragged) -> Ragged:
         """The ids of each document, uint16, or uint32 for more than 65,536 pieces; of an empty one none."""
-        return self._encode(normalize(text, self.model.normalizers))
+        text = self._normal(text)
+        if self._symbols and isinstance(self._encode, Encoder):
+            return self._symbols.between(self._encode, np.array(self.model.symbols), text)
+        return self._encode(text)
+
+    def dropped(self, text: Ragged, chance: float, seed: int, numbers: np.ndarray | None = None) -> Ragged:
+        """The ids of each document by BPE-dropout: merges are passed over with probability ``chance``, 0 to 1.
+
+        The same for the same seed (0 to 2 ** 64 - 1) and document's number (uint64[rows], by default 0, 1, 2 ...).
+        Raises RecipeError for what is not BPE.
+        """
+        if not isinstance(self._encode, Encoder) or self.model.algorithm == "wordpiece":
+            raise RecipeError(f"dropout passes merges over, and {self.model.algorithm} has none; it is for bpe")
+        if not 0 <= chance <= 1:
+            raise RecipeError(f"dropout is a probability, 0 to 1; found {chance}")
+        if self._symbols:
+            raise RecipeError("dropout does not know symbols, and this tokenizer has some")
+        numbers = np.arange(text.rows) if numbers is None else numbers
+        return Dropout(self._encode, chance, seed)(self._normal(text), numbers)
+
+    def best(self, text: str, count: int) -> list[tuple[list[int], float]]:
+        """The ``count`` best ways to cut a string, or as many as there are: ids and the logarithm of the probability.
+
+        Raises RecipeError for what is not unigram.
+        """
+        ids, scores = self._ways().best(self._normal(Ragged.from_strings([text])), count)
+        rows = [ids.data[a:b].tolist() for a, b in zip(ids.offsets[:-1], ids.offsets[1:], strict=True)]
+        return [*zip(rows, scores.tolist(), strict=True)]
+
+    def drawn(self, text: Ragged, alpha: float, seed: int, numbers: np.ndarray | None = None) -> Ragged:
+        """The ids of each document, a way to cut it drawn with probability P ** alpha: subword regularisation.
+
+        The same for the same seed (0 to 2 ** 64 - 1) and document's number (uint64[rows], by default 0, 1, 2 ...).
+        Raises RecipeError for what is not unigram.
+        """
+        numbers = np.arange(text.rows) if numbers is None else numbers
+        return self._ways().drawn(self._normal(text), alpha, seed, numbers)
+
+    def entropy(self, text: Ragged, alpha: float = 1.0) -> np.ndarray:
+        """How uncertain the cut of each document is: the entropy of its ways in nats, float64[rows]."""
+        return self._ways().entropy(self._normal(text), alpha)
+
+    def _ways(self) -> Ways:
+        if not isinstance(self._encode, UnigramEncoder):
+            raise RecipeError(f"ways to cut have probabilities under unigram alone; this is {self.model.algorithm}")
+        return Ways(self._encode)
+
+    def _normal(self, text: Ragged) -> Ragged:
+        return normalize(text, self.model.normalizers, self._symbols)
 
     def encode(self, text: str, allowed: Iterable[str] = ()) -> list[int]:
         """One string's ids. Special tokens named in ``allowed`` are recognised in it ("all" for every one)."""
@@ -90,7 +142,7 @@ def rectangle(ids: Ragged, length: int, pad: int, cut_left: bool = False) -> np.
 
 def bpe_encoder(model: Model) -> Encode:
     """BPE over bytes or characters; ``words`` and ``chars`` are BPE without merges."""
-    text = {piece: id for id, piece in enumerate(model.pieces) if model.is_text(id)}
+    text = {piece: id for id, piece in enumerate(model.pieces) if model.is_text(id) and id not in model.symbols}
     if model.level == "bytes":
         first = np.array([text.get(bytes([b]), -1) for b in range(256)], np.int32)
         if (first < 0).any():
@@ -150,18 +202,14 @@ def unigram_encoder(model: Model) -> Encode:
     unknown = model.role("unknown")
     if unknown is None and model.bytes_from is None:
         raise RecipeError("a unigram vocabulary needs a special token for unknown characters, or bytes")
-    encoder = UnigramEncoder(
+    return UnigramEncoder(
         model.pieces,
         model.scores,
         -1 if unknown is None else unknown,
         -1 if model.bytes_from is None else model.bytes_from,
+        symbols=model.symbols,
+        dtype=model.dtype,
     )
-
-    def encode(text: Ragged) -> Ragged:
-        ids = encoder(text)
-        return Ragged.of(ids.offsets, ids.data.astype(model.dtype))
-
-    return encode
 
 
 ENCODERS: dict[str, Callable[[Model], Encode]] = {

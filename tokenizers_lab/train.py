@@ -13,9 +13,12 @@ from tokenizers_lab import split as splits
 from tokenizers_lab.alphabet import character_alphabet
 from tokenizers_lab.bpe import BpeSettings, train_bpe
 from tokenizers_lab.count import WordCounts
+from tokenizers_lab.counting import Counting
 from tokenizers_lab.model import END, KNOWN, Model, known_roles
 from tokenizers_lab.normalize import check
+from tokenizers_lab.symbols import check_symbols
 from tokenizers_lab.unigram.seeds import seeds
+from tokenizers_lab.unigram.sentencepiece_seeds import sentencepiece_seeds, words_of
 from tokenizers_lab.unigram.train import train_unigram
 from tokenizers_lab.wordpiece import WordpieceSettings, train_wordpiece
 
@@ -36,6 +39,8 @@ class UnigramSettings(Settings):
     coverage: Fraction = 0.9995  # of characters, by the share of the text; printable ASCII always has pieces
     byte_fallback: bool = True  # other characters are written as bytes; without it they are <unk>
     required: str = ""  # characters that must be pieces
+    seeding: Literal["words", "sentencepiece"] = "words"  # which substrings may be pieces: see unigram/seeds.py, or
+    # unigram/sentencepiece_seeds.py for those of SentencePiece 0.2.3, whose sentences are the lines of documents
     seeds: Positive = 1_000_000
     max_piece_length: Positive = 16  # characters
     split_digits: bool = True  # numbers and letters share no piece
@@ -50,11 +55,25 @@ class TokenizerSettings(Settings):
     split: str | None = None
     vocab_size: Positive = 32_000  # pieces in all, with bytes and special tokens
     special_tokens: list[str] | None = None
+    symbols: list[str] = []  # texts that are one piece wherever they stand; unigram and SentencePiece's BPE have them
     roles: dict[Literal["bos", "eos", "unknown", "pad", "mask"], str] = {}  # special tokens; known names need none
     normalizers: list[str] | None = None
     bpe: BpeSettings = BpeSettings()
     unigram: UnigramSettings = UnigramSettings()
     wordpiece: WordpieceSettings = WordpieceSettings()
+
+    @property
+    def as_sentencepiece(self) -> bool:
+        """Is it one of SentencePiece's kinds, whose special tokens and symbols are nothing that words are made of?"""
+        by_piece = self.bpe.level == "characters" and self.bpe.rule == "sentencepiece"
+        return self.algorithm == "unigram" or (self.algorithm == "bpe" and by_piece)
+
+    def counting(self) -> Counting:
+        """What to count of a corpus. Raises RecipeError as ``of_algorithm``."""
+        split, normalizers, special = self.of_algorithm()
+        apart = (*special, *self.symbols) if self.as_sentencepiece else ()
+        by_sentence = self.algorithm == "unigram" and self.unigram.seeding == "sentencepiece"
+        return Counting(split, normalizers, tuple(self.symbols), apart, by_sentence)
 
     def of_algorithm(self) -> tuple[str, tuple[str, ...], list[str]]:
         """Split, normalizers and special tokens. Raises RecipeError for what there is not."""
@@ -65,7 +84,11 @@ class TokenizerSettings(Settings):
         check(normalizers)
         if self.algorithm == "unigram" and (split != "metaspace" or "escape" not in normalizers):
             raise RecipeError("unigram cuts text at ▁: it needs split metaspace and the normalizer escape")
-        return split, normalizers, [*special] if self.special_tokens is None else self.special_tokens
+        special = [*special] if self.special_tokens is None else self.special_tokens
+        if self.symbols and not self.as_sentencepiece:
+            raise RecipeError("symbols are for unigram, and bpe with bpe.level characters and bpe.rule sentencepiece")
+        check_symbols(self.symbols, special)
+        return split, normalizers, special
 
 
 def train(counts: WordCounts, settings: TokenizerSettings, report: Report = lambda line: None) -> Model:
@@ -104,6 +127,7 @@ def _train_by_piece(counts: WordCounts, settings: TokenizerSettings, report: Rep
     if not {*special} & {*KNOWN["unknown"]}:
         fixed = [b"<unk>", *fixed]
     special = [token.decode() for token in fixed]
+    fixed += [symbol.encode() for symbol in settings.symbols]
     fixed += [bytes([b]) for b in range(256)] if bpe.byte_fallback else []
     room = _room(settings, len(fixed))
     plain = bpe.model_copy(update={"vocab_size": room, "special_tokens": [], "byte_fallback": False})
@@ -111,7 +135,7 @@ def _train_by_piece(counts: WordCounts, settings: TokenizerSettings, report: Rep
     made = [trained.pieces[id] for id in trained.made.tolist()]
     single = trained.pieces[: len(trained.pieces) - len(made)]
     scores = np.concatenate((np.full(len(fixed), np.nan), -np.arange(len(trained.pieces)))).astype(np.float32)
-    first = len(special) if bpe.byte_fallback else None
+    first = len(special) + len(settings.symbols) if bpe.byte_fallback else None
     more = {"scores": scores, "by_piece": True, "bytes_from": first, "level": "characters"}
     return _model(settings, fixed + made + single, special, **more)
 
@@ -158,25 +182,33 @@ def _frequencies(counts: WordCounts, characters: list[bytes]) -> np.ndarray:
 def _train_unigram(counts: WordCounts, settings: TokenizerSettings, report: Report) -> Model:
     _, _, special = settings.of_algorithm()
     wanted = settings.unigram
-    fixed = [token.encode() for token in special] + ([bytes([b]) for b in range(256)] if wanted.byte_fallback else [])
+    fixed = [token.encode() for token in (*special, *settings.symbols)]
+    fixed += [bytes([b]) for b in range(256)] if wanted.byte_fallback else []
     room = _room(settings, len(fixed))
-    found = seeds(counts.words, counts.counts, wanted.seeds, wanted.max_piece_length, wanted.split_digits)
+    counted, limits = counts, (wanted.seeds, wanted.max_piece_length, wanted.split_digits)
+    if wanted.seeding == "sentencepiece":
+        counts = WordCounts(*words_of(*counts))
+        must = required(counts, wanted)
+        kept = {must.row(row).decode() for row in range(must.rows)}
+        found = sentencepiece_seeds(*counted, kept, *limits)
+    else:
+        must, found = required(counts, wanted), seeds(*counts, *limits)
     trained = train_unigram(
         counts.words,
         counts.counts,
         *found,
         room,
-        required(counts, wanted, room),
+        must,
         shrinking=wanted.shrinking,
         steps=wanted.steps,
         report=report,
     )
     scores = np.concatenate((np.full(len(fixed), np.nan), trained.scores)).astype(np.float32)
-    first = len(special) if wanted.byte_fallback else None
+    first = len(special) + len(settings.symbols) if wanted.byte_fallback else None
     return _model(settings, fixed + trained.pieces, special, scores=scores, level="characters", bytes_from=first)
 
 
-def required(counts: WordCounts, settings: UnigramSettings, room: int) -> Ragged:
+def required(counts: WordCounts, settings: UnigramSettings) -> Ragged:
     """Characters that must be pieces, the most frequent first: what ``coverage`` says, and all printable ASCII."""
     found = seeds(counts.words, counts.counts, limit=0)
     often = {found.pieces.row(row).decode(): weight for row, weight in enumerate(found.weights)}
@@ -206,8 +238,9 @@ def _model(settings: TokenizerSettings, pieces: list[bytes], special: list[str],
         if token not in special:
             raise RecipeError(f"roles.{role} = {token!r} is none of the special tokens; name it with --special too")
     roles = known_roles(special) | settings.roles
+    symbols = tuple(range(len(special), len(special) + len(settings.symbols)))  # they stand behind the special tokens
     normal = {"algorithm": settings.algorithm, "split": split, "normalizers": normalizers}
-    return Model(**normal, pieces=pieces, special=special, roles=roles, **more)
+    return Model(**normal, pieces=pieces, special=special, roles=roles, symbols=symbols, **more)
 
 
 TRAINERS: dict[str, Callable[[WordCounts, TokenizerSettings, Report], Model]] = {

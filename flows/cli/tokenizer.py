@@ -29,11 +29,12 @@ def tokenizer():
 @click.option("--split", help="How text is cut into words first; each algorithm has its own default.")
 @click.option("--vocab-size", type=click.IntRange(1), default=32_000, show_default=True, help="Pieces in all.")
 @click.option("--special", multiple=True, metavar="TOKEN", help="A special token; in place of the default ones.")
+@click.option("--symbol", multiple=True, metavar="TEXT", help="A text that is one piece wherever it stands.")
 @click.option("--normalizer", multiple=True, metavar="NAME", help="What is done to text first, in order.")
 @click.option("--output", required=True, metavar="DIR", help="Folder of the tokenizer.")
 @engine_options
 @settings_option("bpe, unigram, wordpiece or roles")
-def train(corpus, algorithm, split, vocab_size, special, normalizer, output, engine, changes):
+def train(corpus, algorithm, split, vocab_size, special, symbol, normalizer, output, engine, changes):
     """Train a tokenizer on CORPUS…: a work folder, Parquet, JSONL with any compression, or text.
 
     The counts of words stay in DIR/work, so that another vocabulary size takes only the training.
@@ -43,12 +44,14 @@ def train(corpus, algorithm, split, vocab_size, special, normalizer, output, eng
         gristmill tokenizer train 'crawl/*.jsonl.zst' --split gpt2 --set bpe.min_frequency=2 --output gpt2-like
         gristmill tokenizer train books/ --algorithm unigram --normalizer nmt_nfkc --normalizer collapse \\
             --normalizer prefix --normalizer escape --output uni
+        gristmill tokenizer train chats/ --algorithm unigram --special "<unk>" --symbol "<user>" --output chat
     """
     from flows.train_tokenizer import tokenizer_settings, train_tokenizer
 
     given = {
         **{"algorithm": algorithm, "split": split, "vocab_size": vocab_size},
         **{"special_tokens": [*special] or None, "normalizers": [*normalizer] or None},
+        "symbols": [*symbol],
     }
     settings, folder = tokenizer_settings(given, changes), writable(output)
     progress = shown(writable(f"{output}/work"))
@@ -64,24 +67,45 @@ def train(corpus, algorithm, split, vocab_size, special, normalizer, output, eng
 @click.argument("text", required=False)
 @click.option("--allow", multiple=True, metavar="TOKEN", help='Special tokens that count in the text; "all" for all.')
 @click.option("--pieces", is_flag=True, help="Print what the ids spell, and not the ids.")
-def encode(tokenizer, text, allow, pieces):
+@click.option("--dropout", type=click.FloatRange(0, 1), help="BPE: pass merges over with this probability.")
+@click.option("--nbest", type=click.IntRange(1), help="Unigram: so many of the best ways, each with its score.")
+@click.option("--sample", is_flag=True, help="Unigram: a way that is drawn, each by its probability ** alpha.")
+@click.option("--alpha", type=click.FloatRange(0), default=0.1, show_default=True, help="0: all ways alike.")
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True, help="Of what is drawn.")
+def encode(tokenizer, text, allow, pieces, dropout, nbest, sample, alpha, seed):
     """Print the ids of TEXT, or of each line of standard input. Special tokens in it are text unless allowed.
 
     \b
         gristmill tokenizer encode tok "The mill grinds slowly."
         gristmill tokenizer encode tok --pieces < README.md
         gristmill tokenizer encode tok "<|endoftext|>One more" --allow "<|endoftext|>"
+        gristmill tokenizer encode tok "Another way to cut it" --dropout 0.1 --seed 7 --pieces
+        gristmill tokenizer encode uni "Another way to cut it" --sample --seed 7 --pieces
+        gristmill tokenizer encode uni "Three ways to cut it" --nbest 3 --pieces
     """
+    import numpy as np
+
+    from pipelines.ragged import Ragged
     from tokenizers_lab.tokenizer import Tokenizer
 
+    given = {"--dropout": dropout is not None, "--nbest": nbest, "--sample": sample}
+    asked = [name for name, is_given in given.items() if is_given]
+    if len(asked) > 1 or (asked and allow):
+        raise click.UsageError(f"{asked[0]} says how text is cut: not with {asked[1] if asked[1:] else '--allow'}")
     opened, allowed = Tokenizer.load(tokenizer), "all" if "all" in allow else allow
-    for line in [text] if text is not None else (line.rstrip("\n") for line in sys.stdin):
-        ids = opened.encode(line, allowed)
-        if pieces:
-            shown = [repr(opened.model.pieces[id].decode("utf-8", "backslashreplace")) for id in ids]
-            click.echo(" ".join(shown).translate(TERMINAL))
+    for number, line in enumerate([text] if text is not None else (line.rstrip("\n") for line in sys.stdin)):
+        row, numbers = Ragged.from_strings([line]), np.array([number])
+        if nbest:
+            ways = [(f"{score:.4f}\t", ids) for ids, score in opened.best(line, nbest)]
+        elif sample:
+            ways = [("", opened.drawn(row, alpha, seed, numbers).data.tolist())]
+        elif dropout is not None:
+            ways = [("", opened.dropped(row, dropout, seed, numbers).data.tolist())]
         else:
-            click.echo(" ".join(map(str, ids)))
+            ways = [("", opened.encode(line, allowed))]
+        for score, ids in ways:
+            shown = [repr(opened.model.pieces[id].decode("utf-8", "backslashreplace")) for id in ids]
+            click.echo(score + " ".join(shown if pieces else map(str, ids)).translate(TERMINAL))
 
 
 @tokenizer.command()

@@ -1,16 +1,14 @@
 """A Dask scheduler and two workers as processes of their own, one killed in the middle; an S3 store: the same bytes."""
 
 import os
-import signal
-import socket
-import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from corpora import documents, tree, write_jsonl
+from processes import dask_cluster, free_port, started, wait_for
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = ("documents", "rejects", "clean", "removed", "ledger")
@@ -26,45 +24,12 @@ def raw(tmp_path):
     return tmp_path / "raw"
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextmanager
-def started(*command, **env):
-    env = os.environ | {"PYTHONPATH": str(REPOSITORY)} | env
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen([*map(str, command)], env=env, start_new_session=True, **quiet) as process:
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-
-
-def wait_for(port, seconds=60):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise TimeoutError(f"nothing listens on port {port}")
-
-
 def test_a_dask_worker_killed_in_the_middle_changes_no_byte(gristmill, raw, recipe, tmp_path):
     pytest.importorskip("distributed", reason="pip install 'gristmill[cluster]'")
     run = ["clean", recipe, "--input", raw, "--set", "input.unit_bytes=20000", "--output"]
     assert gristmill(*run, tmp_path / "here", "--workers", 1).returncode == 0
-    port, dask = free_port(), [sys.executable, "-m", "dask"]
-    address = f"tcp://127.0.0.1:{port}"
     with ExitStack() as cluster:
-        cluster.enter_context(started(*dask, "scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"))
-        wait_for(port)
-        worker = [*dask, "worker", address, "--nthreads", 1, "--no-nanny", "--no-dashboard"]
-        first, _ = [cluster.enter_context(started(*worker)) for _ in range(2)]
+        address, (first, _) = cluster.enter_context(dask_cluster(2))
         command = [sys.executable, "-m", "flows.cli", *map(str, run), tmp_path / "dask", "--engine", f"dask:{address}"]
         cleaning = cluster.enter_context(started(*command))
         while cleaning.poll() is None and len(list((tmp_path / "dask").rglob("part-*.parquet"))) < 5:
@@ -83,7 +48,6 @@ def test_no_scheduler_is_one_line(gristmill, raw, recipe, tmp_path):
     assert "no Dask scheduler answers at tcp://127.0.0.1" in done.stderr.splitlines()[-1]
 
 
-@pytest.mark.skipif("GRISTMILL_CLUSTER" not in os.environ, reason="takes minutes; GRISTMILL_CLUSTER=1 runs it")
 def test_slurm_jobs_give_the_same_bytes(gristmill, corpus, recipe, tmp_path):
     """With an sbatch that starts the job's script here, and the configuration that recipes/ holds."""
     pytest.importorskip("dask_jobqueue", reason="pip install 'gristmill[cluster]'")
@@ -91,7 +55,8 @@ def test_slurm_jobs_give_the_same_bytes(gristmill, corpus, recipe, tmp_path):
     refused = gristmill(*run, tmp_path / "none", "--engine", "slurm")
     assert refused.returncode == 2 and "sbatch, which is not on this machine" in refused.stderr
     commands = {
-        "sbatch": 'bash "$1" > /dev/null 2>&1 &\necho Submitted batch job $!',
+        # the job's script is deleted as soon as sbatch has returned: SLURM keeps its own copy
+        "sbatch": 'script=$(cat "$1")\nbash -c "$script" > /dev/null 2>&1 &\necho Submitted batch job $!',
         "scancel": 'pkill -P "$1"; kill "$1"',
     }
     for name, script in commands.items():
@@ -109,7 +74,6 @@ def test_slurm_jobs_give_the_same_bytes(gristmill, corpus, recipe, tmp_path):
     assert tree(tmp_path / "slurm", *RESULTS) == tree(tmp_path / "here", *RESULTS)
 
 
-@pytest.mark.skipif("GRISTMILL_CLUSTER" not in os.environ, reason="takes minutes; GRISTMILL_CLUSTER=1 runs it")
 def test_a_work_folder_on_s3_holds_the_same_bytes(gristmill, corpus, recipe, tmp_path):
     pytest.importorskip("moto.server", reason="pip install 'moto[server]'")
     s3fs = pytest.importorskip("s3fs", reason="pip install 'gristmill[s3]'")

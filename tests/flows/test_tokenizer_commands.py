@@ -164,7 +164,7 @@ def test_mistakes_are_one_line(corpus, folder, tmp_path):
     whole = (folder / FILE).read_bytes()
     (broken / FILE).write_bytes(whole[: len(whole) // 2])
     assert "cut short" in complaint("tokenizer", "show", broken)
-    (broken / FILE).write_bytes(whole.replace(b'"version": 1', b'"version": 9'))
+    (broken / FILE).write_bytes(whole.replace(b'"version": 2', b'"version": 9'))
     assert "of version 9" in complaint("tokenizer", "show", broken)
     (broken / "x.model").write_bytes(b"\xff\xff\xff")
     assert "SentencePiece" in complaint("tokenizer", "import", broken / "x.model", *out)

@@ -34,6 +34,8 @@ def to_hf(model: Model) -> bytes:
     """The file's bytes. Raises RecipeError for a model or a normalizer that the format has no words for."""
     if model.algorithm not in WRITERS:
         raise RecipeError(f"tokenizer.json has no form for the algorithm {model.algorithm!r}")
+    if model.symbols:
+        raise RecipeError("tokenizer.json has no form for symbols within words; --format sentencepiece has")
     table = {
         "version": "1.0",
         "truncation": None,

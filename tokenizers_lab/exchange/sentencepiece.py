@@ -52,6 +52,8 @@ def _piece(model: Model, id: int) -> bytes:
     text, score, kind = model.pieces[id], 0.0, NORMAL
     if id in model.taken:
         kind = UNKNOWN if id == model.role("unknown") else CONTROL
+    elif id in model.symbols:
+        kind = USER_DEFINED
     elif model.is_byte(id):
         text, kind = b"<0x%02X>" % text[0], BYTE
     else:
@@ -77,8 +79,9 @@ def from_sentencepiece(data: bytes) -> Model:
     kind = {number: name for name, number in KINDS.items()}.get(trainer.get(3, UNIGRAM))
     if kind is None:
         raise InputError("SentencePiece models of words or characters are not read; unigram and BPE are")
-    if USER_DEFINED in kinds:
-        raise InputError(f"user-defined symbols, such as {pieces[kinds.index(USER_DEFINED)].decode()}, are not read")
+    symbols = tuple(id for id, kind_of in enumerate(kinds) if kind_of == USER_DEFINED)
+    if spaced := [pieces[id].decode() for id in symbols if b" " in pieces[id] or "▁".encode() in pieces[id]]:
+        raise InputError(f"user-defined symbols with spaces, such as {spaced[0]!r}, are not read")
     if trainer.get(24):
         raise InputError("models that write spaces behind words (treat_whitespace_as_suffix) are not read")
     where = [id for id, kind_of in enumerate(kinds) if kind_of == BYTE]
@@ -98,6 +101,7 @@ def from_sentencepiece(data: bytes) -> Model:
         bytes_from=where[0] if where else None,
         by_piece=kind == "bpe",
         normalizers=_normalizers(normalizer),
+        symbols=symbols,
     )
 
 

@@ -6,6 +6,8 @@ each remembered word has a margin, how much better its way is than the next; whe
 is about to be taken back to 0 (beyond ±100,000), the word is cut anew from the sum as it stands, in float32.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 from numba import njit
 
@@ -29,17 +31,32 @@ MARKS = np.uint64(0xE2) * ONES  # the first byte of ▁, eight times
 class Encoder:
     """Cuts text in which spaces are ▁ already. Keeps its table of words from batch to batch; one per worker."""
 
-    def __init__(self, pieces: list[bytes], scores: np.ndarray, unknown: int, bytes_from: int = -1, words: int = WORDS):
+    def __init__(
+        self,
+        pieces: list[bytes],
+        scores: np.ndarray,
+        unknown: int,
+        bytes_from: int = -1,
+        words: int = WORDS,
+        symbols: Iterable[int] = (),
+        dtype: type | np.dtype = np.int32,
+    ):
         """``scores`` float32 [pieces], NaN for what is no piece of text (control, unused and byte pieces).
+
+        ``symbols`` are ids of pieces that are taken wherever they stand: their scores are above 0, as SentencePiece's.
 
         ``unknown`` is the id of an unknown character, or with ``bytes_from`` each of its bytes b is ``bytes_from + b``.
         """
+        least = np.nanmin(scores).astype(np.float32)
+        scores = scores.astype(np.float32)
+        for id in symbols:
+            scores[id] = 0.1 * (len(pieces[id]) - 1)
         text = np.flatnonzero(~np.isnan(scores))
         self.trie = build(Ragged.from_strings([pieces[id] for id in text]))
         self.trie.piece[self.trie.piece != NOTHING] = text[self.trie.piece[self.trie.piece != NOTHING]]
         self.sizes = np.array([*map(len, pieces), 0], np.int32)
-        self.scores = np.append(scores.astype(np.float32), np.nanmin(scores).astype(np.float32) - PENALTY)
-        self.unknown, self.bytes_from = unknown, bytes_from
+        self.scores = np.append(scores, least - PENALTY)
+        self.unknown, self.bytes_from, self.dtype = unknown, bytes_from, dtype
         self.words = words
         self.forget()
 
@@ -54,7 +71,7 @@ class Encoder:
         self.lines_known = np.zeros(1, np.int64)
 
     def __call__(self, text: Ragged) -> Ragged:
-        """Ids of each document, int32."""
+        """Ids of each document."""
         offsets, ids = np.zeros(text.rows + 1, np.int64), np.empty(text.data.size + FEW, np.int32)
         longest = int(np.diff(text.offsets).max(initial=0)) + 1  # a document may be one word
         room = np.empty(longest, np.float32), *np.empty((3, longest), np.int32)
@@ -62,7 +79,7 @@ class Encoder:
         lines = self.lines, self.lines.view(np.int32), self.lines.view(np.float32), self.lines_known
         model = self.scores, self.sizes, self.unknown, self.bytes_from
         count = _encode(*text, *self.trie, *model, *held, *lines, *room, offsets, ids)
-        return Ragged.of(offsets, ids[:count])
+        return Ragged.of(offsets, ids[:count].astype(self.dtype))
 
 
 @inlined
@@ -194,7 +211,7 @@ def _remember(data, at, size, start, found, word, place, text, ids):
 
 
 @kernel
-def _emit(data, at, way, first, last, unknown, bytes_from, none, sizes, fused, count, ids):
+def emit(data, at, way, first, last, unknown, bytes_from, none, sizes, fused, count, ids):
     """Write way[first:last] for the text at ``at``; returns the new count, and whether it ends in an unknown id."""
     for k in range(first, last):
         if way[k] != none:
@@ -306,7 +323,7 @@ def _encode(
                 worst = abs(total) + np.float32(size) * -scores[none]
                 exact = margin[word] > np.float32(size + 1) * ULP * worst and worst < RESET
             if exact:
-                count, fused = _emit(
+                count, fused = emit(
                     *(data, at, ways, place[word, 1], place[word + 1, 1]),
                     *(unknown, bytes_from, none, sizes, fused, count, ids),
                 )
@@ -318,7 +335,7 @@ def _encode(
                     first -= 1
                     way[first] = found[back]
                     back = np.int64(start[back])
-                count, fused = _emit(*(data, at, way, first, size, unknown, bytes_from, none, sizes, fused, count, ids))
+                count, fused = emit(*(data, at, way, first, size, unknown, bytes_from, none, sizes, fused, count, ids))
             at = end
         new_offsets[row + 1] = count
     return count

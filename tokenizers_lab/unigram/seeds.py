@@ -41,6 +41,8 @@ GROUPS[[UNSPACED]] = SOUTH_EAST
 GROUPS[[MARK]] = ANY
 SPACE = 0x2581  # ▁, which stands for a space: only a piece's first character
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+SEVERAL = -1  # different bytes follow
+_NOTHING_BEHIND = np.empty(0, np.uint8)
 ROUND = 1 << 24  # substrings that one pass may hold: more passes, each over a share of the hashes, for more
 
 
@@ -75,6 +77,17 @@ def seeds(
     """
     groups = np.zeros(words.data.size, np.uint8)
     groups_of(words.data, split_digits, groups)
+    return seeds_among(words, counts, groups, limit, longest)
+
+
+def seeds_among(
+    words: Ragged, counts: np.ndarray, groups: np.ndarray, limit: int, longest: int, behind: np.ndarray | None = None
+) -> Seeds:
+    """As ``seeds``, no substring mixing groups (uint8, at each character's first byte; ANY goes with each).
+
+    With ``behind``, the byte behind each word (uint8), a seed must have two different bytes behind it, and of equal
+    weights the shorter stays, then the smaller bytes.
+    """
     total = int(_survey(*words, groups, longest))
     rounds, found = max(1, -(-total // ROUND)), []
     for r in range(rounds):
@@ -82,12 +95,16 @@ def seeds(
         room = table.size // 2
         keys, where = np.empty(room, np.uint64), np.empty(room, np.int64)
         size, chars, often = np.empty(room, np.uint16), np.empty(room, np.uint8), np.zeros(room, np.int64)
-        n = _count(*words, groups, longest, counts, r, rounds, table, keys, where, size, chars, often)
-        keep = np.flatnonzero(often[:n] > 1)
+        follows = np.empty(room if behind is not None else 0, np.int16)
+        n = _count(
+            *(*words, groups, longest, counts, r, rounds, table, keys, where, size, chars, often),
+            *(_NOTHING_BEHIND if behind is None else behind, follows),
+        )
+        keep = np.flatnonzero(often[:n] > 1 if behind is None else (often[:n] > 1) & (follows[:n] == SEVERAL))
         found.append((where[keep], size[keep], chars[keep], often[keep]))
         if len(found) > 8:
-            found = [_best(found, limit)]
-    where, size, chars, often = _best(found, limit)
+            found = [_best(found, limit, words.data if behind is not None else None)]
+    where, size, chars, often = _best(found, limit, words.data if behind is not None else None)
     single, single_often = _characters(words, counts)
     offsets = np.concatenate(([0], np.cumsum(size, dtype=np.int64)))
     data = np.empty(offsets[-1], np.uint8)
@@ -98,10 +115,20 @@ def seeds(
     return Seeds(pieces, np.concatenate((single_often, often * chars)).astype(np.float64))
 
 
-def _best(found: list, limit: int) -> tuple:
-    """Of all candidates those with the highest weights, in the order of their places."""
+def _best(found: list, limit: int, data: np.ndarray | None) -> tuple:
+    """Of all candidates those with the highest weights, in the order of their places.
+
+    Of equal weights that which was met first; with ``data`` the shorter, then the smaller bytes.
+    """
     where, size, chars, often = (np.concatenate(column) for column in zip(*found, strict=True))
-    order = np.lexsort((size, where, -(often * chars)))[:limit]
+    order = np.lexsort((where, size, -(often * chars)) if data is not None else (size, where, -(often * chars)))
+    if data is not None and 0 < limit < order.size:  # bytes matter only where the limit falls among equals
+        last = order[limit - 1]
+        equal = (often * chars == often[last] * chars[last]) & (size == size[last])
+        places = np.flatnonzero(equal[order])
+        tied = sorted(order[places].tolist(), key=lambda k: data[where[k] : where[k] + size[k]].tobytes())
+        order[places] = tied
+    order = order[:limit]
     order = order[np.lexsort((size[order], where[order]))]
     return where[order], size[order], chars[order], often[order]
 
@@ -154,8 +181,13 @@ def _is_space(data, at, stop):
 
 
 @kernel
-def _count(offsets, data, groups, longest, counts, part, parts, table, keys, where, size, chars, often):
-    """Count the substrings whose hash falls to this part; returns how many different ones there are."""
+def _count(
+    offsets, data, groups, longest, counts, part, parts, table, keys, where, size, chars, often, behind, follows
+):
+    """Count the substrings whose hash falls to this part; returns how many different ones there are.
+
+    ``follows`` is filled, where it has room, with the byte that follows each, or SEVERAL.
+    """
     mask, n = np.uint64(table.size - 1), 0
     for row in range(offsets.size - 1):
         at, stop = offsets[row], offsets[row + 1]
@@ -186,7 +218,11 @@ def _count(offsets, data, groups, longest, counts, part, parts, table, keys, whe
                     table[slot] = entry
                     keys[entry], where[entry], size[entry], chars[entry] = full, at, end - at, count
                     n += 1
+                    if follows.size:
+                        follows[entry] = data[end] if end < stop else behind[row]
                 often[entry] += counts[row]
+                if follows.size and follows[entry] != (data[end] if end < stop else behind[row]):
+                    follows[entry] = SEVERAL
             at += character_size(data[at])
     return n
 

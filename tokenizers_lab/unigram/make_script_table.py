@@ -1,0 +1,45 @@
+"""Write ``tokenizers_lab/unigram/script_table.py``: the scripts that SentencePiece tells apart, as run lengths.
+
+    python -m tokenizers_lab.unigram.make_script_table sentencepiece-0.2.3/sentencepiece/src/unicode_script_map.h
+
+The header is in sentencepiece's source package (Apache-2.0). It is older than Unicode 16.0, and what counts is what the
+library has. Hiragana, Katakana and the long vowel mark ー are Han there (trainer_interface.cc, IsValidSentencePiece).
+"""
+
+import re
+import sys
+from pathlib import Path
+
+from pipelines.make_unicode_tables import CODE_POINTS, runs
+from tokenizers_lab.unigram.seeds import ANY
+
+ENTRY = re.compile(
+    r"for \(char32_t c = (0x\w+); c <= (0x\w+); \+\+c\) \(\*smap\)\[c\] = U_(\w+)|\(\*smap\)\[(0x\w+)\] = U_(\w+)"
+)
+
+
+def scripts(header: str) -> list[int]:
+    """The script of each code point: ANY for what takes that of its neighbour, else a number from 1 on."""
+    names = ["Common"] * CODE_POINTS
+    for first, last, name, only, its in ENTRY.findall(header):
+        begin, end = (first, last) if first else (only, only)
+        for code in range(int(begin, 16), int(end, 16) + 1):
+            names[code] = "Han" if (name or its) in ("Hiragana", "Katakana") else name or its
+    names[0x30FC] = "Han"
+    numbers = {"Inherited": ANY, "Common": 1}
+    for name in names:
+        numbers.setdefault(name, len(numbers))
+    return [numbers[name] for name in names]
+
+
+def main(header: str) -> None:
+    Path(__file__).with_name("script_table.py").write_text(
+        '"""Scripts as SentencePiece 0.2.3 knows them, by make_script_table.py beside it; not to be edited."""\n\n'
+        '# Of each code point, as "run length:script"; 0 takes the script of its neighbour.\n'
+        f'SCRIPTS = """\n{runs(scripts(Path(header).read_text("utf-8")))}\n"""\n',
+        "utf-8",
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
