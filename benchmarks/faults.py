@@ -11,6 +11,7 @@ import random
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -19,10 +20,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from flows.deploy import server
+
 HERE = Path(__file__).resolve().parents[1]
 RESULTS = ("documents", "rejects", "clean", "removed", "ledger")
 DOCUMENTS = 2400
 RECIPE = "[input]\nunit_bytes = 60000\n[steps.c4]\nmin_sentences = 2\n[steps.fineweb]\n[steps.exact]\n"
+FLOW = "import sys; from flows.orchestrated import clean_corpus as run; run(sys.argv[1], [sys.argv[2]], sys.argv[3])"
 WORDS = "the mill by a river turns grain into flour and of bread people have made for years with water to be told"
 
 
@@ -181,6 +185,24 @@ def clock(mill: Mill) -> str:
     return "killed; half of the files dated 2038, half 1970"
 
 
+def restart_server(mill: Mill) -> str:
+    """Prefect's server goes while a flow runs, and another takes its place and database."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    os.environ |= {"PREFECT_HOME": str(mill.raw.parent / "prefect"), "DO_NOT_TRACK": "1"}
+    env = os.environ | {"PYTHONPATH": str(HERE), "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
+    command = [sys.executable, "-c", FLOW, mill.recipe, mill.raw, mill.work]
+    with server(port):
+        process = subprocess.Popen(
+            list(map(str, command)), env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        running = mill.until(process, 9)
+    with server(port):
+        code = process.wait(300)
+    return f"{'running' if running else 'over'} when it went; flow: exit {code}"
+
+
 def no_rights(mill: Mill) -> str:
     (mill.work).write_text("a file where the folder should be")
     code, line = mill.run()
@@ -217,6 +239,7 @@ FAULTS: dict[str, Callable[[Mill], str]] = {
     "documents vanish from the work folder": vanished_work,
     "shard damaged, same size": lambda mill: corrupt(mill, zero),
     "shard cut short": lambda mill: corrupt(mill, lambda shard: os.truncate(shard, 100)),
+    "Prefect's server restarted in mid-run": restart_server,
     "two runs on one work folder": two_runs,
     "clock skew": clock,
     "work folder cannot be made": no_rights,

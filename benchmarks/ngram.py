@@ -4,7 +4,8 @@
 
 quality  perplexity of held-out novels: modified Kneser-Ney, Kneser-Ney with one discount, add-one.
 kenlm    10,000 real lines under our model and under its ARPA read by KenLM: the largest difference, and both speeds.
-noise    area under the ROC curve: real prose against planted low quality, by a model of novels.
+noise    area under the ROC curve: real prose against planted low quality, by a model of novels and what is typical
+         of novels that it has not seen.
 speed    CPU seconds and memory to train a 5-gram on 100 MB of English, and MB/s to score it.
 """
 
@@ -19,16 +20,19 @@ from upath import UPath
 
 from benchmarks.inputs import english, read
 from filters.batch import Batch
+from filters.curves import Curve
 from filters.ngram.arpa import write_arpa
 from filters.ngram.costs import costs
 from filters.ngram.lines import BEGIN
 from filters.ngram.model import NGram
 from filters.ngram.train import NGramSettings, train
+from filters.typical import Typical
 from pipelines.ragged import Ragged
 
 BATCH = 8 << 20  # bytes
 PROSE = ("essay", "speech", "wiki")  # of messy; its novels are those of prose_novels
 SENTENCES = 10_000
+PIECE = 3000  # characters of a novel: as long as a document of messy
 
 
 def batches(texts: list[str]) -> list[Batch]:
@@ -116,44 +120,39 @@ def kenlm(data: Path) -> None:
     click.echo(f"ours {rate / ours:.1f}, theirs {rate / peer:.1f} million ids a second: {peer / ours:.1f} times")
 
 
-def roc_area(good: np.ndarray, bad: np.ndarray) -> float:
-    """The probability that a bad document has the higher value; ties count half."""
-    values = np.concatenate((good, bad))
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-    return (rank[good.size :].sum() - bad.size * (bad.size + 1) / 2) / (good.size * bad.size)
-
-
 def noise(data: Path) -> None:
-    """The further a document's cost a byte and what context saves are from those of held-out novels, the worse."""
+    """Distances from what is typical of held-out novels, and log perplexities, on either side of theirs."""
     model = train(batches(novels(data, False)), NGramSettings())
-    rows = list(read(data, "messy"))
+    pieces = [text[at : at + PIECE] for text in novels(data, True) for at in range(0, len(text), PIECE)]
+    sample = measured(model, pieces)
+    typical, usual = Typical.of(*sample), np.median(np.log(sample[0]))
     groups, texts = [], []
-    for row in rows:
+    for row in read(data, "messy"):
         labels = row["labels"]
-        if "low_quality" in labels["issues"] or (
-            labels["kind"] in PROSE and labels["language"] == "en" and not labels["issues"]
-        ):
-            groups.append(labels["low_quality"] if "low_quality" in labels["issues"] else "prose")
+        if "low_quality" in labels["issues"]:
+            groups.append(labels["low_quality"])
             texts.append(row["text"])
-    surprise, both = zip(*(surprises(model, batch) for batch in batches(texts)), strict=True)
-    surprise, both, groups = np.concatenate(surprise), np.concatenate(both), np.array(groups)
+        elif labels["kind"] in PROSE and labels["language"] == "en" and not labels["issues"]:
+            groups.append("prose")
+            texts.append(row["text"])
+    found, groups = measured(model, texts), np.array(groups)
+    distance, surprise = typical.distance(*found), np.log(np.maximum(found[0], 1))
+    columns = {"distance": distance, "two-sided": np.abs(surprise - usual), "perplexity": surprise}
+    click.echo(f"{'area under the ROC curve':<24}{'documents':>10}" + "".join(f"{name:>12}" for name in columns))
     good = groups == "prose"
-    click.echo(f"{'area under the ROC curve':<24}{'documents':>10}{'two-sided':>11}{'perplexity':>11}")
     for name in ["all", *np.unique(groups[~good])]:
         bad = ~good if name == "all" else groups == name
-        click.echo(f"{name:<24}{bad.sum():>10}", nl=False)
-        click.echo(f"{roc_area(both[good], both[bad]):>11.3f}{roc_area(surprise[good], surprise[bad]):>11.3f}")
+        areas = "".join(f"{Curve.of(values[bad], values[good]).area():>12.3f}" for values in columns.values())
+        click.echo(f"{name:<24}{bad.sum():>10}{areas}")
 
 
-def surprises(model: NGram, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-    """Log perplexity of each document, and how far it lies from that of novels, in either direction."""
-    found, _ = costs(model, batch)
-    log = np.log(np.maximum(found.perplexity(), 1))
-    return log, np.abs(log - np.log(NOVEL))
-
-
-NOVEL = 250.0
+def measured(model: NGram, texts: list[str]) -> list[np.ndarray]:
+    """Perplexity, bits a byte and gain of each text."""
+    rows = []
+    for batch in batches(texts):
+        found, _ = costs(model, batch)
+        rows.append((found.perplexity(), found.bits_per_byte(np.diff(batch.text.offsets)), found.gain()))
+    return [np.concatenate(column) for column in zip(*rows, strict=True)]
 
 
 def forgotten(texts: list[str]):

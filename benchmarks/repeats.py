@@ -1,23 +1,30 @@
 r"""Repeated passages against labels: planted paragraphs and site lines found, documents that lose what occurs once.
 
     python -m benchmarks.repeats CORPUS.jsonl.zst [--passage line] [--min-characters 20] [--min-copies 2]
+    python -m benchmarks.repeats CORPUS.jsonl.zst --near 0.8 [--edits 0.01]
 
 A planted span is found when nine tenths of its characters are cut; of each text one copy may stay. What occurs once is
 counted anew with Python's ``re`` over the whole corpus.
+
+With ``--near`` the planted copies are edited first, each in its own way: ``--edits`` of the letters of each line, one
+at least, become others. Of two copies of a line that are alike by Python's sets one must go. And a line that is cut
+and occurs once must be as alike to a line that stays in the document which is said to keep it.
 """
 
 import argparse
+import random
 import re
 import tempfile
 import time
 from collections import Counter, defaultdict
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from upath import UPath
 
-from benchmarks.near_duplicates import Batch, read, write
+from benchmarks.near_duplicates import Batch, jaccard, read, write
 from dedup.corpus import Corpus
 from dedup.sentences import Repeats, find_repeats
 from pipelines.shards import write_shard
@@ -26,8 +33,8 @@ LINES = re.compile("\r\n|[\n\v\f\r\x85\u2028\u2029]")
 FOUND = 0.9
 
 
-def cut_spans(settings: Repeats, rows: list[dict], folder: Path) -> tuple[dict[str, list], pl.DataFrame, float]:
-    """Byte spans cut from each document by id, the most copied passages, CPU seconds."""
+def cut_spans(settings: Repeats, rows: list[dict], folder: Path) -> tuple[dict, pl.DataFrame, pl.DataFrame, float]:
+    """Byte spans cut from each document by id, the passages cut, the most copied, CPU seconds."""
     parts = write(rows, folder / "documents")
     corpus = Corpus(UPath(folder / "documents"), UPath(folder / "measures"), parts, lambda _, n: np.ones(n, bool))
     began = time.process_time()
@@ -35,12 +42,13 @@ def cut_spans(settings: Repeats, rows: list[dict], folder: Path) -> tuple[dict[s
         texts = corpus.texts(part, np.arange(corpus.rows[part]))
         measured = pl.concat(settings.measure(Batch(text)) for text in texts).to_arrow()
         write_shard(corpus.measures / f"{part}.parquet", [measured], measured.schema)
-    spans, top = defaultdict(list), []
-    for part, table, _, most in find_repeats(settings, corpus, folder / "scratch"):
+    spans, cuts, top = defaultdict(list), [], []
+    for part, table, _, found, most in find_repeats(settings, corpus, folder / "scratch"):
+        cuts.append(found)
         top.append(most)
         for row, offset, length in zip(*(table[name].to_pylist() for name in ("row", "offset", "length")), strict=True):
             spans[rows[corpus.first[part] + row]["id"]].append((offset, offset + length))
-    return spans, pl.concat(top), time.process_time() - began
+    return spans, pl.concat(cuts), pl.concat(top), time.process_time() - began
 
 
 def recall(rows: list[dict], kept: dict[str, np.ndarray], planted) -> tuple[int, int]:
@@ -68,27 +76,100 @@ def lines(text: str) -> list[str]:
     return [joined for line in LINES.split(text) if (joined := " ".join(line.split()))]
 
 
+def plants(row: dict) -> list:
+    return paragraphs(row) + boilerplate(row)
+
+
+def edit(rows: list[dict], share: float) -> list[tuple]:
+    """Edit every planted line in place -> (text and number of the line, id, bytes of the line) of each copy."""
+    copies = []
+    for row in rows:
+        text = list(row["text"])
+        for key, start, end in plants(row):
+            for number, line in enumerate(re.finditer(r"[^\n]+", row["text"][start:end])):
+                places = [start + at for at in range(*line.span()) if text[start + at].isalpha()]
+                draw = random.Random(f"{row['id']} {start} {number}")
+                for at in draw.sample(places, min(len(places), max(1, round(share * len(places))))):
+                    text[at] = draw.choice("abcdefghijklmnopqrstuvwxyz")
+                copies.append(((key, number), row["id"], start + line.start(), start + line.end()))
+        row["text"] = "".join(text)
+    texts = {row["id"]: row["text"] for row in rows}
+    return [(k, i, len(texts[i][:a].encode()), len(texts[i][:b].encode())) for k, i, a, b in copies]
+
+
+def slow_set(line: str, settings: Repeats) -> set:
+    """Runs of characters; none of a line too short to be compared."""
+    text, size = " ".join(line.split()).lower(), settings.near_characters
+    if len(re.findall(r"\w", text)) < settings.near_letters:
+        return set()
+    return {text[i : i + size] for i in range(max(len(text) - size + 1, 1))}
+
+
+def missed(texts: dict[str, bytes], kept: dict[str, np.ndarray], copies: list, settings: Repeats) -> tuple[int, int]:
+    """Pairs of copies of a line that are alike and not the same: those of which both stay, and all."""
+    by_text, both, pairs = defaultdict(list), 0, 0
+    for key, id, begin, end in copies:
+        line = slow_set(texts[id][begin:end].decode(), settings)
+        if line:
+            by_text[key].append((line, kept[id][begin:end].mean() > 1 - FOUND))
+    for lines in by_text.values():
+        for (left, left_stays), (right, right_stays) in combinations(lines, 2):
+            if left != right and jaccard(left, right) >= settings.near:
+                pairs += 1
+                both += left_stays and right_stays
+    return both, pairs
+
+
+def unproven(texts: dict[str, bytes], kept: dict, cut: pl.DataFrame, settings: Repeats) -> tuple[list[str], int]:
+    """Of cut lines that occur once, those that are alike to no line which stays in the document named, and all."""
+    counts = Counter(line for text in texts.values() for line in lines(text.decode()))
+    wrong, once = [], 0
+    for (keeper,), some in cut.filter(pl.col("similarity") < 1).group_by("in", maintain_order=True):
+        stays = [
+            slow_set(line, settings)
+            for line in lines(np.frombuffer(texts[keeper], np.uint8)[kept[keeper]].tobytes().decode())
+        ]
+        for id, offset, length, *_ in some.iter_rows():
+            text = texts[id][offset : offset + length].decode()
+            line, least = slow_set(text, settings), settings.near
+            once += counts[" ".join(text.split())] == 1
+            near = (other for other in stays if least * len(line) <= len(other) <= len(line) / least)
+            wrong += [] if any(jaccard(line, other) >= least for other in near) else [id]
+    return wrong, once
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpus")
     parser.add_argument("--passage", default="line")
     parser.add_argument("--min-characters", type=int, default=Repeats.model_fields["min_characters"].default)
     parser.add_argument("--min-copies", type=int, default=Repeats.model_fields["min_copies"].default)
+    parser.add_argument("--near", type=float, help="edit the planted lines, and find them by this similarity")
+    parser.add_argument("--edits", type=float, default=0.01, help="share of a line's letters")
     args = parser.parse_args()
-    settings = Repeats(passage=args.passage, min_characters=args.min_characters, min_copies=args.min_copies)
-    rows = read(args.corpus)
+    chosen = {"passage": args.passage, "min_characters": args.min_characters, "min_copies": args.min_copies}
+    settings, rows = Repeats(**chosen, near=args.near), read(args.corpus)
+    copies = edit(rows, args.edits) if args.near else []
     with tempfile.TemporaryDirectory() as folder:  # compiles the kernels
         cut_spans(settings, rows[:2], Path(folder))
     with tempfile.TemporaryDirectory() as folder:
-        spans, top, seconds = cut_spans(settings, rows, Path(folder))
-    kept, cut_bytes = {}, 0
+        spans, cut, top, seconds = cut_spans(settings, rows, Path(folder))
+    texts, kept, cut_bytes = {row["id"]: row["text"].encode() for row in rows}, {}, 0
     for row in rows:
-        kept[row["id"]] = np.ones(len(row["text"].encode()), np.bool_)
+        kept[row["id"]] = np.ones(len(texts[row["id"]]), np.bool_)
         for begin, end in spans.get(row["id"], ()):
             kept[row["id"]][begin:end] = False
             cut_bytes += end - begin
     total = sum(mask.size for mask in kept.values())
     print(f"{total / 1e6:.1f} MB at {total / 1e6 / seconds:.1f} MB a CPU second; {cut_bytes / total:.2%} of it cut")
+    if args.near:
+        both, pairs = missed(texts, kept, copies, settings)
+        print(
+            f"{both} of {pairs} pairs of edited lines with similarity {args.near} or more both stay, {both / pairs:.2%}"
+        )
+        wrong, once = unproven(texts, kept, cut, settings)
+        print(f"{once} lines that occur once are cut, {len(wrong)} cut lines are alike to none that stays", *wrong[:5])
+        return
     for name, planted in (("repeated paragraphs", paragraphs), ("boilerplate", boilerplate)):
         found, least = recall(rows, kept, planted)
         print(f"{name}: {found} of {least} planted spans cut, {found / max(least, 1):.2%}")

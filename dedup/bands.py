@@ -53,9 +53,14 @@ def band_keys(signatures, bands, rows):
 
 def write_bands(path: UPath, signatures: np.ndarray, documents: np.ndarray, bands: int, rows: int) -> None:
     """Map: the band rows of one shard, sorted by key; ``documents`` int64[n] are the documents' numbers."""
-    table = np.empty(signatures.shape[0] * bands, ROW)
-    table["key"] = band_keys(signatures, bands, rows).ravel()
-    table["document"] = np.repeat(documents, bands)
+    write_keys(path, band_keys(signatures, bands, rows), documents)
+
+
+def write_keys(path: UPath, keys: np.ndarray, documents: np.ndarray) -> None:
+    """The same of keys, uint64[n, bands]."""
+    table = np.empty(keys.size, ROW)
+    table["key"] = keys.ravel()
+    table["document"] = np.repeat(documents, keys.shape[1])
     with write_whole(path) as file:
         np.save(file, table[np.argsort(table["key"], kind="stable")])
 
@@ -70,9 +75,12 @@ def read_buckets(paths: list[UPath], partition: int, partitions: int) -> tuple[n
 
 
 def group(keys: np.ndarray, documents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Keys that occur at least twice, as offsets into the documents that have them."""
+    """Keys that several documents share, as offsets into the documents; one that has a key twice counts once."""
     order = np.lexsort((documents, keys))
     keys, documents = keys[order], documents[order]
+    fresh = np.append(True, (keys[1:] != keys[:-1]) | (documents[1:] != documents[:-1]))[: keys.size]
+    if not fresh.all():
+        keys, documents = keys[fresh], documents[fresh]
     begins = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1]))) if keys.size else np.zeros(0, np.int64)
     sizes = np.diff(np.append(begins, keys.size))
     shared = np.repeat(sizes > 1, sizes)

@@ -17,8 +17,9 @@ import polars as pl
 from pydantic import Field
 from upath import UPath
 
-from dedup.bands import choose_bands, read_buckets, write_bands
-from dedup.clusters import Buckets, Greedy
+from dedup.bands import choose_bands, write_bands
+from dedup.candidates import find_candidates, load, renumber
+from dedup.clusters import Greedy
 from dedup.corpus import Corpus
 from dedup.index import AgainstIndex
 from dedup.minhash import sign
@@ -30,7 +31,6 @@ from pipelines.ragged import Ragged
 from pipelines.schema import ID
 
 RULE = "near_duplicate"
-BAND_ROW_BYTES = 64  # of memory for a band row while its partition is sorted
 FOUND = {"part": pl.String, "row": pl.Int64, ID: pl.String, "cluster": pl.String, "size": pl.Int64} | {
     "duplicate_of": pl.String, "similarity": pl.Float64, "contained": pl.Float64
 }  # fmt: skip
@@ -97,16 +97,14 @@ def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path
     scratch.mkdir(parents=True)
     paths = [scratch / f"bands-{k}.npy" for k in range(len(corpus.every))]
     band_rows = sum(map_bands(settings, corpus, part, path) for part, path in zip(corpus.every, paths, strict=True))
-    partitions = band_rows * BAND_ROW_BYTES // settings.memory + 1
-    candidates = np.zeros(0, np.int64)
-    for partition in range(partitions):
-        offsets, documents = with_own(*read_buckets(paths, partition, partitions), corpus.own)
-        np.savez(scratch / f"buckets-{partition}.npz", offsets=offsets, members=documents)
-        candidates = np.union1d(candidates, documents)
+    candidates, files = find_candidates(list(map(UPath, paths)), band_rows, settings.memory, scratch, corpus.own)
     ranked = rank(corpus, candidates, settings.source_priority, settings.quality)
     ranked.write_parquet(scratch / "ranked.parquet")
     place = ranked["place"].to_numpy().astype(np.int32)  # of each candidate by rank, among them in the corpus's order
-    renumber(scratch, partitions, candidates, place)
+    ranks = np.empty(place.size, np.int32)
+    ranks[place] = np.arange(place.size, dtype=np.int32)
+    renumber(files, candidates, ranks)
+    del ranks
     old = int(ranked["old"].sum())
     del ranked
     sets = ShingleSets(scratch / "shingles.u64")
@@ -117,20 +115,13 @@ def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path
     greedy = Greedy(place.size, settings.max_trials, old, old if settings.only_against else place.size)
     compare = partial(sets.compare, threshold=settings.threshold, memory=settings.memory // 4)
     greedy.run(
-        lambda: (_load(scratch / f"buckets-{p}.npz") for p in range(partitions)),
+        lambda: map(load, files),
         lambda left, right: compare(place[left], place[right])[0] >= settings.threshold,
     )
     found = _describe(greedy, pl.read_parquet(scratch / "ranked.parquet"), lambda a, b: compare(place[a], place[b]))
     shutil.rmtree(scratch)
     counts = {"candidates": place.size, "compared": greedy.compared, "cut": int(greedy.cut.sum())}
     return found, counts | {"cluster_bytes": greedy.bytes + place.nbytes + sets.offsets.nbytes}
-
-
-def with_own(offsets: np.ndarray, documents: np.ndarray, own: int) -> Buckets:
-    """The buckets that hold a document to be judged: those have the lowest numbers, and buckets ascend."""
-    mine = documents[offsets[:-1]] < own
-    sizes = np.diff(offsets)
-    return np.concatenate(([0], np.cumsum(sizes[mine]))), documents[np.repeat(mine, sizes)]
 
 
 def map_bands(settings: NearDuplicates, corpus: Corpus, part: str, path: Path) -> int:
@@ -140,23 +131,6 @@ def map_bands(settings: NearDuplicates, corpus: Corpus, part: str, path: Path) -
     mine = np.flatnonzero(corpus.stays(part, table.num_rows) & (table["shingles"].to_numpy() > 0))
     write_bands(UPath(path), signatures[mine], corpus.first[part] + mine, *settings.bands)
     return mine.size * settings.bands[0]
-
-
-def renumber(scratch: Path, partitions: int, candidates: np.ndarray, place: np.ndarray) -> None:
-    """Rewrite every partition of buckets: corpus numbers become ranks, ascending in each bucket."""
-    ranks = np.empty(place.size, np.int32)
-    ranks[place] = np.arange(place.size, dtype=np.int32)
-    for partition in range(partitions):
-        path = scratch / f"buckets-{partition}.npz"
-        offsets, documents = _load(path)
-        members = ranks[np.searchsorted(candidates, documents)]
-        bucket = np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
-        np.savez(path, offsets=offsets, members=members[np.lexsort((members, bucket))])
-
-
-def _load(path: Path) -> Buckets:
-    with np.load(path) as arrays:
-        return arrays["offsets"], arrays["members"]
 
 
 def _describe(greedy: Greedy, ranked: pl.DataFrame, compare: Callable) -> pl.DataFrame:

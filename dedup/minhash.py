@@ -29,7 +29,10 @@ def lanes(hashes: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def sign(text: Ragged, hashes: int = 128, words: int = 5, characters: int = 8) -> tuple[np.ndarray, np.ndarray]:
-    """uint32[n, hashes] signatures, and int64[n] shingles (with repeats); no shingles, no signature to speak of."""
+    """uint32[n, hashes] signatures, and int64[n] shingles (with repeats); no shingles, no signature to speak of.
+
+    ``words`` 0: characters, whatever the script.
+    """
     return _sign(*text, letters(), words, characters, *lanes(hashes))
 
 
@@ -40,7 +43,7 @@ def _sign(offsets, data, table, words, characters, masks, odds):
     tokens, hashes, high = np.empty(CHUNK, np.uint64), np.empty(CHUNK, np.uint64), np.empty(CHUNK, np.uint32)
     for i in range(n):
         begin, end = offsets[i], offsets[i + 1]
-        spaceless = is_spaceless(data, begin, end, table)
+        spaceless = words == 0 or is_spaceless(data, begin, end, table)
         size = characters if spaceless else words
         shingles[i] = _sign_document(
             data, begin, end, table, spaceless, size, tokens, hashes, high, masks, odds, signatures[i]

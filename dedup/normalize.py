@@ -25,6 +25,16 @@ def hash_normalized(offsets, data, lowercase):
 
 
 @njit(nogil=True, cache=True)
+def normalized(begins, ends, data):
+    """Ranges of ``data`` as texts of their own, normalised: offsets int64[n + 1], data uint8."""
+    offsets, out = np.zeros(begins.size + 1, np.int64), np.empty((ends - begins).sum(), np.uint8)
+    for i in range(begins.size):
+        at = offsets[i]
+        offsets[i + 1] = at + normalize(data, begins[i], ends[i], False, out[at:])
+    return offsets, out[: offsets[-1]].copy()
+
+
+@njit(nogil=True, cache=True)
 def normalize(data, begin, end, lowercase, buffer):
     """Write the normalised bytes begin:end of ``data`` into ``buffer`` and return how many they are."""
     size, at, pending = 0, begin, False

@@ -1,10 +1,11 @@
 """Repeated passages: sentences, lines or paragraphs that occur more than once in the corpus, cut but for the first.
 
-1. Measure: the passages of each document and a hash of each after collapsing white space.
+1. Measure: the passages of each document and a hash of each after collapsing white space. By option, passages nearly
+   alike to one that stays are taken for it (dedup/near_passages.py), so that what follows sees them as equal.
 2. Count, by partitions of the hash: what occurs at least twice (or ``span`` consecutive passages that do).
 3. The first by the order of documents (dedup/order.py), then by place, stays; the others are repeats.
 4. Only runs of repeats with ``min_characters`` go: a menu or a pasted paragraph, not every "Yes." of a dialogue.
-   So no document loses a passage that occurs once in the corpus.
+   So no document loses a passage that occurs once in the corpus, nearly or exactly.
 5. What separated the run from its neighbours is kept once, the side with more line breaks.
 """
 
@@ -17,18 +18,19 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 from numba import njit
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dedup.corpus import Corpus
+from dedup.near_passages import Alike, Near, find_alike
 from dedup.order import rank
 from dedup.passages import LINE, cut_passages
+from dedup.runs import cut_part
 from dedup.shingles import MULTIPLIER, scramble
 from dedup.step import CorpusStep, Judged
 from dedup.top_repeats import describe, most_copied
 from pipelines.ragged import Ragged
-from pipelines.spans import spans_table
+from pipelines.schema import ID
 
-REASON = "repeated"
 PASSAGE_BYTES = 64  # of memory for a passage while its partition is sorted
 
 
@@ -36,12 +38,15 @@ class Repeats(CorpusStep):
     """Cuts passages that the corpus has before; then drops documents of which too little is left."""
 
     NAME: ClassVar[str] = "repeats"
-    MEASURED: ClassVar[tuple[str, ...]] = ("passage", "lowercase")
-    REPORTS: ClassVar[tuple[str, ...]] = ("top",)
+    MEASURED: ClassVar[tuple[str, ...]] = ("passage", "lowercase", "near", "near_characters", "near_letters")
+    REPORTS: ClassVar[tuple[str, ...]] = ("top", "found")
 
     passage: Literal["sentence", "line", "paragraph"] = LINE
     lowercase: bool = False
     span: int = Field(1, ge=1)  # consecutive passages that must occur together
+    near: float | None = Field(None, ge=0.5, le=1)  # Jaccard similarity at which a passage is taken for another
+    near_characters: int = Field(5, ge=1, le=64)  # in the runs of characters that are compared
+    near_letters: int = Field(20, ge=1)  # that a passage has to have; shorter ones are taken for their equals only
     min_copies: int = Field(2, ge=2)
     min_characters: int = Field(20, ge=0)  # bytes of a run of repeats
     source_priority: list[str] = []
@@ -51,12 +56,25 @@ class Repeats(CorpusStep):
     top: int = Field(100, ge=0)  # most copied passages to report
     memory_mb: int = Field(1024, ge=64)
 
+    @model_validator(mode="after")
+    def _near_goes_alone(self):
+        if self.near is not None and self.span > 1:
+            raise ValueError(f"near compares passages one by one: it does not go with span = {self.span}")
+        return self
+
     @property
     def rewrites(self) -> bool:
         return True
 
+    @property
+    def nearness(self) -> Near | None:
+        return None if self.near is None else Near(self.near, self.near_characters, self.near_letters)
+
     def measure(self, batch) -> pl.DataFrame:
-        """Lists, one entry a passage: its hash, place and length in bytes, line breaks behind it, words."""
+        """Lists, one entry a passage: its hash, place and length in bytes, line breaks behind it, words.
+
+        With ``near``, whether it is long enough for that, and the bands of those that are, one behind the other.
+        """
         found = cut_passages(batch.text, self.passage)
         starts = found.start - np.repeat(batch.text.offsets[:-1], np.diff(found.offsets))
         columns = {
@@ -66,7 +84,12 @@ class Repeats(CorpusStep):
             "breaks": found.breaks,
             "words": found.words,
         }
-        lists = {name: Ragged.of(found.offsets, values).to_lists() for name, values in columns.items()}
+        keys = {}
+        if near := self.nearness:
+            columns["long"], bands = near.measure(batch.text, found)
+            ends = np.append(0, np.cumsum(columns["long"], dtype=np.int64))[found.offsets] * bands.shape[1]
+            keys["keys"] = Ragged.of(ends, bands.ravel()).to_lists()
+        lists = {name: Ragged.of(found.offsets, values).to_lists() for name, values in columns.items()} | keys
         frame = pl.DataFrame({name: pl.from_arrow(values) for name, values in lists.items()})
         return frame.with_columns(bytes=np.diff(batch.text.offsets))
 
@@ -87,46 +110,51 @@ class Repeats(CorpusStep):
             )
             for rule, (left, minimum) in least.items()
         ]
-        for part, spans, counts, top in find_repeats(self, corpus, scratch):
+        for part, spans, counts, found, top in find_repeats(self, corpus, scratch):
             decisions = counts.select(pl.concat_list(broken).list.drop_nulls().alias("broken"))
-            yield Judged(part, decisions, spans, {"top": top})
+            yield Judged(part, decisions, spans, {"top": top, "found": found})
 
 
 def find_repeats(
     settings: Repeats, corpus: Corpus, scratch: Path
-) -> Iterator[tuple[str, pa.Table, pl.DataFrame, pl.DataFrame]]:
-    """For each part: its name, the spans to cut (schema SPAN), and per document words and passages before and after.
+) -> Iterator[tuple[str, pa.Table, pl.DataFrame, pl.DataFrame, pl.DataFrame]]:
+    """For each part: its name, the spans to cut (schema SPAN), per document words and passages before and after, and
+    the passages cut (dedup/runs.FOUND; ``in`` is the document that has the first copy of the run they lie in).
 
     With the first part come the most copied passages of all (dedup/top_repeats.py).
 
-    Memory: a partition of the passages at a time, and 8 bytes for each document that has a repeat.
+    Memory: a partition of the passages at a time, and 8 bytes and the id of each document that has a repeat.
     """
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     total = sum(len(corpus.measured(part, ["hash"])["hash"].combine_chunks().flatten()) for part in corpus.parts)
-    partitions = total * PASSAGE_BYTES // (settings.memory_mb << 20) + 1
+    memory, order_by = settings.memory_mb << 20, (settings.source_priority, settings.quality)
+    alike, partitions = Alike(), total * PASSAGE_BYTES // memory + 1
+    if near := settings.nearness:
+        alike = find_alike(near, settings.passage, corpus, order_by, memory, scratch / "near")
     documents = np.zeros(0, np.int64)
     for partition in range(partitions):
-        offsets, rows = repeated(settings, corpus, partition, partitions)
+        offsets, rows = repeated(settings, corpus, alike, partition, partitions)
         np.savez(scratch / f"{partition}.npz", offsets=offsets, rows=rows)
         documents = np.union1d(documents, rows["document"])
-    place = rank(corpus, documents, settings.source_priority, settings.quality)["place"].to_numpy()
-    order = np.empty(place.size, np.int64)
-    order[place] = np.arange(place.size)
+    ranked = rank(corpus, documents, *order_by)
+    place = ranked["place"].to_numpy()
+    ids, ranks = pl.DataFrame({"document": documents[place], ID: ranked[ID]}), np.empty(place.size, np.int64)
+    ranks[place] = np.arange(place.size)
     copied = []
     for partition in range(partitions):
         with np.load(scratch / f"{partition}.npz") as saved:
             offsets, rows = saved["offsets"], saved["rows"]
         bucket = np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
-        ranks = order[np.searchsorted(documents, rows["document"])]
-        sorted_rows = rows[np.lexsort((rows["passage"], ranks, bucket))]
-        later = np.ones(rows.size, np.bool_)
+        rows = rows[np.lexsort((rows["passage"], ranks[np.searchsorted(documents, rows["document"])], bucket))]
+        first, later = rows["document"][offsets[:-1]][bucket], np.ones(rows.size, np.bool_)
         later[offsets[:-1]] = False
-        _scatter(corpus, sorted_rows[later], scratch)
-        copied.append(most_copied(offsets, sorted_rows, settings.top))
+        _scatter(corpus, rows[later], first[later], scratch)
+        copied.append(most_copied(offsets, rows, settings.top))
     top = describe(corpus, copied, settings.top, settings.span)
     for part in corpus.parts:
-        yield part, *_cut_part(settings, corpus, part, scratch / f"{part}.rows"), top
+        repeats = np.fromfile(scratch / f"{part}.rows", np.int64).reshape(-1, 3)
+        yield part, *cut_part(corpus, part, repeats, ids, alike, settings.span, settings.min_characters), top
         top = top.clear()
     shutil.rmtree(scratch)
 
@@ -134,14 +162,18 @@ def find_repeats(
 WINDOW = np.dtype([("hash", np.uint64), ("document", np.int64), ("passage", np.int64), ("long", np.bool_)])
 
 
-def repeated(settings: Repeats, corpus: Corpus, partition: int, partitions: int) -> tuple[np.ndarray, np.ndarray]:
+def repeated(
+    settings: Repeats, corpus: Corpus, alike: Alike, partition: int, partitions: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Windows of ``span`` passages whose hash, of this partition, occurs often enough: offsets, rows WINDOW."""
     found = [np.zeros(0, WINDOW)]
     for part in corpus.parts:
         table = corpus.measured(part, ["hash", "length"])
         lists, length = Ragged.from_lists(table["hash"]), Ragged.from_lists(table["length"])
         stays = corpus.stays(part, lists.rows)
-        hashes, document, passage, size = windows(*lists, length.data, settings.span, stays)
+        hashes, document, passage, size = windows(
+            lists.offsets, alike.keeper(lists.data)[0], length.data, settings.span, stays
+        )
         mine = hashes % np.uint64(partitions) == partition
         rows = np.empty(int(mine.sum()), WINDOW)
         rows["hash"], rows["document"] = hashes[mine], corpus.first[part] + document[mine]
@@ -173,62 +205,12 @@ def windows(offsets, hashes, length, span, stays):
     return out[:m], document[:m], passage[:m], size[:m]
 
 
-def _scatter(corpus: Corpus, rows: np.ndarray, scratch: Path) -> None:
-    """Append repeats to a file for each part, as (row, passage)."""
-    rows = rows[np.argsort(rows["document"], kind="stable")]
+def _scatter(corpus: Corpus, rows: np.ndarray, keeper: np.ndarray, scratch: Path) -> None:
+    """Append repeats to a file for each part, as (row, passage, number of the document with the first copy)."""
+    order = np.argsort(rows["document"], kind="stable")
+    rows, keeper = rows[order], keeper[order]
     for part in corpus.parts:
         begin, end = np.searchsorted(rows["document"], (corpus.first[part], corpus.first[part] + corpus.rows[part]))
         with (scratch / f"{part}.rows").open("ab") as file:
             some = rows[begin:end]
-            np.column_stack((some["document"] - corpus.first[part], some["passage"])).tofile(file)
-
-
-def _cut_part(settings: Repeats, corpus: Corpus, part: str, path: Path) -> tuple[pa.Table, pl.DataFrame]:
-    table = corpus.measured(part, ["start", "length", "breaks", "words"])
-    lists = {name: Ragged.from_lists(table[name]) for name in table.column_names}
-    offsets = lists["start"].offsets
-    row, passage = np.fromfile(path, np.int64).reshape(-1, 2).T
-    repeats = np.zeros(lists["start"].data.size, np.bool_)
-    for step in range(settings.span):
-        repeats[offsets[row] + passage + step] = True
-    columns = (lists[name].data for name in ("start", "length", "breaks"))
-    document, begin, end = cut_runs(offsets, *columns, repeats, settings.min_characters)
-    words = np.add.reduceat(np.append(np.where(repeats, 0, lists["words"].data), 0), offsets[:-1])
-    counts = pl.DataFrame(
-        {
-            "passages": np.diff(offsets),
-            "passages_left": np.diff(np.append(0, np.cumsum(~repeats))[offsets]),
-            "words_left": np.where(np.diff(offsets) > 0, words, 0),
-        }
-    )
-    return spans_table(document, begin, end - begin, [REASON] * document.size), counts
-
-
-@njit(nogil=True, cache=True)
-def cut_runs(offsets, start, length, breaks, repeats, min_characters):
-    """Spans to cut: document, begin and end. Clears ``repeats`` where a run is too short to go."""
-    document = np.empty(repeats.sum(), np.int64)
-    begins, ends = np.empty(document.size, np.int64), np.empty(document.size, np.int64)
-    m = 0
-    for i in range(offsets.size - 1):
-        at = offsets[i]
-        while at < offsets[i + 1]:
-            if not repeats[at]:
-                at += 1
-                continue
-            first, size = at, 0
-            while at < offsets[i + 1] and repeats[at]:
-                size += length[at]
-                at += 1
-            if size < min_characters:
-                repeats[first:at] = False
-                continue
-            begin, end = start[first], start[at - 1] + length[at - 1]
-            leads, trails = first == offsets[i], at == offsets[i + 1]
-            if not trails and (leads or breaks[first - 1] >= breaks[at - 1]):
-                end = start[at]  # keep the white space before the run
-            elif not leads:
-                begin = start[first - 1] + length[first - 1]  # keep the white space behind it
-            document[m], begins[m], ends[m] = i, begin, end
-            m += 1
-    return document[:m], begins[:m], ends[:m]
+            np.column_stack((some["document"] - corpus.first[part], some["passage"], keeper[begin:end])).tofile(file)

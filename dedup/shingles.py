@@ -24,7 +24,10 @@ CODE = np.uint32(0x1FFFFF)
 
 
 def shingle_sets(text: Ragged, words: int = 5, characters: int = 8) -> Ragged:
-    """The distinct shingles of each document as sorted 64-bit hashes; none for a document without letters."""
+    """The distinct shingles of each document as sorted 64-bit hashes; none for a document without letters.
+
+    ``words`` 0: characters, whatever the script.
+    """
     return Ragged.of(*_shingle_sets(*text, letters(), words, characters))
 
 
@@ -123,7 +126,7 @@ def _shingle_sets(offsets, data, table, words, characters):
     at = 0
     for i in range(n):
         begin, end = offsets[i], offsets[i + 1]
-        if is_spaceless(data, begin, end, table):
+        if words == 0 or is_spaceless(data, begin, end, table):
             _, filled = scan_characters(data, begin, end, table, tokens, 0)
             windows = hash_windows(tokens, filled, characters, hashes)
         else:

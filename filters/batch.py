@@ -22,6 +22,7 @@ class Batch:
     text: Ragged
     language: np.ndarray | None = None  # str[n], ISO 639-1 labels; None before a language step has spoken
     splitter: str = "unicode"
+    ids: Ragged | None = None  # for what is left to chance; None where documents have none
 
     @cached_property
     def words(self) -> Words:
@@ -47,4 +48,4 @@ class Batch:
 
     def rewritten(self, text: Ragged) -> "Batch":
         """The same documents after a step has rewritten their text."""
-        return Batch(text, self.language, self.splitter)
+        return Batch(text, self.language, self.splitter, self.ids)

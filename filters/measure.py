@@ -9,7 +9,7 @@ from upath import UPath
 from filters.batch import Batch
 from filters.filter import Rewriter
 from pipelines.ragged import Ragged
-from pipelines.schema import SPAN, TEXT
+from pipelines.schema import ID, SPAN, TEXT
 from pipelines.shards import read_batches, read_shard, write_shard
 from pipelines.spans import replay, rewrite
 from pipelines.step import Output, Wrote
@@ -29,7 +29,8 @@ class Measures(Protocol):
 
 def measure_documents(chain: dict[str, Measures], table: pa.Table, splitter: str = "unicode") -> Frames:
     """Documents (a table with a text column) -> step name -> its measures, one row a document."""
-    return _measure(chain, set(chain), Batch(Ragged.from_text(table[TEXT]), splitter=splitter))[0]
+    ids = Ragged.from_text(table[ID]) if ID in table.column_names else None
+    return _measure(chain, set(chain), Batch(Ragged.from_text(table[TEXT]), splitter=splitter, ids=ids))[0]
 
 
 def measure_shard(
@@ -44,10 +45,10 @@ def measure_shard(
     cuts = [read_shard(path) for path in before]
     known = read_shard(labels, [SURE_LABEL])[SURE_LABEL] if LANGUAGE not in wanted and labels.exists() else None
     frames, spans, first = {name: [] for name in wanted}, {name: [] for name in wanted}, 0
-    for table in read_batches(shard, [TEXT]):
+    for table in read_batches(shard, [ID, TEXT]):
         text = replay(Ragged.from_text(table[TEXT]), cuts, first)
         labelled = None if known is None else known.slice(first, table.num_rows).to_numpy()
-        measured, rewritten = _measure(chain, wanted, Batch(text, labelled, splitter))
+        measured, rewritten = _measure(chain, wanted, Batch(text, labelled, splitter, Ragged.from_text(table[ID])))
         for name in wanted:
             frames[name].append(measured[name])
             if name in rewritten:
@@ -59,7 +60,7 @@ def measure_shard(
 def warm_up(chain: dict[str, Measures], splitter: str) -> None:
     """Compile every kernel of the chain, or load it from the cache, before worker processes do the same at once."""
     text = Ragged.from_strings(["A first line, and\na second one.", "", "字"])
-    _measure(chain, set(chain), Batch(text, splitter=splitter))
+    _measure(chain, set(chain), Batch(text, splitter=splitter, ids=text))
 
 
 def _measure(chain, wanted: set[str], batch: Batch) -> tuple[Frames, dict[str, pa.Table]]:

@@ -1,77 +1,81 @@
 """Perplexity: how surprising a text is to a model of n-grams, and whether it is too much or too little so."""
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from typing import ClassVar, Literal
 
 import numpy as np
-import orjson
 import polars as pl
 import pyarrow as pa
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from filters.batch import Batch
 from filters.ccnet import normalised
+from filters.cutoffs import EVERY, read_cutoffs
 from filters.filter import Filter, Rule
 from filters.langid.labels import UNKNOWN
 from filters.ngram.costs import Costs, costs
+from filters.ngram.kenlm import KenLM, is_kenlm
 from filters.ngram.model import WORDS, NGram
+from filters.typical import read_typical
 from pipelines.errors import InputError
 from pipelines.files import checksum, place
 from pipelines.ragged import Ragged
 
-EVERY = "*"  # the model for documents in any language
 HEAD, MIDDLE = 30, 60  # percentiles below which CCNet calls a document head or middle
-PERCENTS = 101
 
 
 class Perplexity(Filter):
     """Drop documents that surprise a model too much (noise, other languages) or too little (boilerplate).
 
-    Models are files of ``gristmill ngram train``, one by language label of the language step. Cut-offs in perplexity
-    mean something for one model only; percentiles, of a sample measured with the same model
-    (``gristmill ngram score --fit``), carry over. Wenzek et al. 2020 (arXiv:1911.00359) keep what is below the 30th
-    (head) or 60th (middle) percentile of its language.
+    Models are files of ``gristmill ngram train``, or KenLM's, one by language label of the language step. Cut-offs in
+    perplexity mean something for one model only; percentiles, of a sample measured with the same model
+    (``gristmill ngram score --fit``), carry over, as does the distance from what is typical of it (``--typical``).
+    Wenzek et al. 2020 (arXiv:1911.00359) keep what is below the 30th (head) or 60th (middle) percentile of its
+    language.
     """
 
     NAME: ClassVar[str] = "perplexity"
-    MEASURED: ClassVar[tuple[str, ...]] = ("models", "cutoffs", "normalise", "lines")
+    MEASURED: ClassVar[tuple[str, ...]] = ("models", "pieces", "cutoffs", "typical", "normalise", "lines")
 
     models: dict[str, str] = {}  # file by language label; "*": for all other documents
+    pieces: dict[str, str] = {}  # by the same label: the SentencePiece model that KenLM's was counted over
     cutoffs: str | None = None  # JSON file: language label -> perplexities at the percentiles 0 to 100
+    typical: str | None = None  # JSON file: language label -> what is typical of a sample; see filters/typical.py
     normalise: Literal["none", "ccnet"] = "none"
     lines: bool = False  # measure each line too, in lists
     min_perplexity: float | None = Field(None, ge=1)
     max_perplexity: float | None = Field(None, ge=1)
     min_percentile: int | None = Field(None, ge=0, le=100)
     max_percentile: int | None = Field(None, ge=0, le=100)
+    max_distance: float | None = Field(None, gt=0)  # from what is typical, in standard deviations
     min_gain: float | None = None  # bits a token that its context saves; shuffled words have less than 0.5
 
-    @field_validator("models")
-    @classmethod
-    def _readable(cls, models):
-        for path in models.values():
-            try:
-                open_model(path)
-            except InputError as error:
-                raise ValueError(str(error)) from None
-        return models
+    @model_validator(mode="after")
+    def _readable(self):
+        try:
+            for name, path in self.models.items():
+                open_scorer(path, self.pieces.get(name))
+            self.rules()
+        except InputError as error:
+            raise ValueError(str(error)) from None
+        return self
 
     @model_validator(mode="after")
     def _consistent(self):
         if self.cutoffs is None and (self.min_percentile is not None or self.max_percentile is not None):
             raise ValueError("percentiles need cutoffs; `gristmill ngram score --fit FILE` measures them on a sample")
-        if self.cutoffs is not None:
-            try:
-                read_cutoffs(self.cutoffs)
-            except InputError as error:
-                raise ValueError(str(error)) from None
+        if self.typical is None and self.max_distance is not None:
+            raise ValueError(
+                "max_distance needs typical; `gristmill ngram score --typical FILE` measures it on a sample"
+            )
         return self
 
     def measure(self, batch: Batch) -> pl.DataFrame:
         """What ``columns`` gives, zeros for a document without words or without a model, and besides
 
         ``model``, the language whose model spoke, "" where none did, and ``bucket``: head, middle, tail, or all where
-        there are no cut-offs.
+        there are no cut-offs; ``distance``, 0 where nothing is known to be typical.
         """
         n = batch.text.rows
         language = np.full(n, UNKNOWN) if batch.language is None else batch.language.astype(str)
@@ -81,7 +85,7 @@ class Perplexity(Filter):
         for name in np.unique(spoken[spoken != ""]):
             rows = np.flatnonzero(spoken == name)
             own = _taken(batch, rows, self.normalise)
-            found, lines = costs(open_model(self.models[name]), own)
+            found, lines = open_scorer(self.models[name], self.pieces.get(name))(own)
             for all_rows, mine in zip(total, found, strict=True):
                 all_rows[rows] = mine
             for row, first, last in zip(rows, *_spans(own), strict=True) if self.lines else ():
@@ -92,6 +96,7 @@ class Perplexity(Filter):
         frame = frame.with_columns(
             bucket=pl.Series(self._buckets(spoken, frame["perplexity"].to_numpy()), dtype=pl.String)
         )
+        frame = frame.with_columns(distance=self._distances(spoken, frame))
         return frame.hstack(pl.DataFrame(more, kinds, strict=False)) if self.lines else frame
 
     def _buckets(self, spoken: np.ndarray, perplexity: np.ndarray) -> list[str]:
@@ -102,9 +107,19 @@ class Perplexity(Filter):
             buckets = np.where(spoken == name, mine, buckets)
         return buckets.tolist()
 
+    def _distances(self, spoken: np.ndarray, frame: pl.DataFrame) -> np.ndarray:
+        out = np.zeros(spoken.size)
+        for name, typical in (read_typical(self.typical) if self.typical else {}).items():
+            rows = np.flatnonzero((spoken == name) & (frame["tokens"].to_numpy() > 0))
+            measures = (frame[column].to_numpy()[rows] for column in ("perplexity", "bits_per_byte", "gain"))
+            out[rows] = typical.distance(*measures)
+        return out
+
     def rules(self) -> dict[str, Rule]:
         """Documents that no model spoke of have no threshold."""
         table = read_cutoffs(self.cutoffs) if self.cutoffs else {}
+        typical = read_typical(self.typical) if self.typical else {}
+        far = {} if self.max_distance is None else dict.fromkeys(typical, self.max_distance)
 
         def by_model(value: float | None) -> dict[str, float]:
             return {} if value is None else dict.fromkeys(self.models, value)
@@ -117,13 +132,14 @@ class Perplexity(Filter):
             "too_surprising": Rule("perplexity", ">", None, "model", by_model(self.max_perplexity)),
             "low_percentile": Rule("perplexity", "<", None, "model", by_percent(self.min_percentile)),
             "high_percentile": Rule("perplexity", ">", None, "model", by_percent(self.max_percentile)),
+            "untypical": Rule("distance", ">", None, "model", far),
             "no_gain": Rule("gain", "<", None, "model", by_model(self.min_gain)),
         }
 
     def measured_settings(self) -> dict:
         """As for every filter, with what the models and cut-offs are."""
-        files = [*self.models.values(), *([self.cutoffs] if self.cutoffs else [])]
-        return {**super().measured_settings(), "checksums": [checksum(place(path)) for path in files]}
+        files = [*self.models.values(), *self.pieces.values(), self.cutoffs, self.typical]
+        return {**super().measured_settings(), "checksums": [checksum(place(path)) for path in files if path]}
 
 
 def columns(total: Costs, size: np.ndarray) -> dict[str, np.ndarray]:
@@ -138,34 +154,19 @@ def columns(total: Costs, size: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def percentiles(perplexity: np.ndarray) -> list[float]:
-    """Perplexities of a sample -> its percentiles 0 to 100."""
-    return np.percentile(perplexity, np.arange(PERCENTS)).tolist()
-
-
 @cache
-def open_model(path: str) -> NGram:
-    """A model of words, mapped once a process."""
+def open_scorer(path: str, pieces: str | None = None) -> Callable[[Batch], tuple[Costs, Costs]]:
+    """What documents and lines cost under a model of words, opened once a process; others' through ``kenlm``."""
+    if place(path).exists() and is_kenlm(place(path)):
+        return KenLM(path, pieces).costs
     model = NGram.open(place(path))
+    if pieces:
+        raise InputError(f"{path} is a model of ours and knows no pieces; leave them out")
     if model.about["units"] != WORDS:
         raise InputError(
             f"{path} is a model of the ids of {model.about['units']}; this filter scores words: train one on words"
         )
-    return model
-
-
-@cache
-def read_cutoffs(path: str) -> dict[str, list[float]]:
-    """Percentiles by language. Raises InputError where the file is missing or holds something else."""
-    try:
-        table = orjson.loads(place(path).read_bytes())
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise InputError(f"cannot read cut-offs {path}: {error}; `gristmill ngram score --fit` makes them") from None
-    if not isinstance(table, dict) or any(
-        not isinstance(values, list) or len(values) != PERCENTS or sorted(values) != values for values in table.values()
-    ):
-        raise InputError(f"{path} holds no cut-offs: expected {PERCENTS} rising perplexities for each language")
-    return table
+    return partial(costs, model)
 
 
 def _taken(batch: Batch, rows: np.ndarray, normalise: str) -> Batch:

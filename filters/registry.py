@@ -1,6 +1,7 @@
 """Every filter a recipe can name, and the variants of those that others have defined otherwise."""
 
 from filters.c4 import C4
+from filters.classifier import Classifier
 from filters.filter import Filter
 from filters.fineweb import FineWeb
 from filters.gopher import Gopher
@@ -21,7 +22,7 @@ from filters.variants.paper import PaperGopher, PaperRepetition
 from filters.variants.rpv2 import Rpv2Gopher, Rpv2Repetition
 from pipelines.errors import RecipeError
 
-KINDS = (Language, C4, Gopher, Repetition, FineWeb, Noise, Keywords, Perplexity, Pii)
+KINDS = (Language, C4, Gopher, Repetition, FineWeb, Noise, Keywords, Perplexity, Classifier, Pii)
 FILTERS: dict[str, type[Filter]] = {kind.NAME: kind for kind in KINDS}
 
 VARIANT_KINDS = (

@@ -13,16 +13,25 @@ def dedup_recipe(
     against: Sequence[str],
     threshold: float | None = None,
     changes: Sequence[str] = (),
+    near: float | None = None,
 ) -> Recipe:
-    """Raw files and the steps of a level; ``against`` are indices. Raises RecipeError for what does not go together."""
+    """Raw files and the steps of a level; ``against`` are indices, ``near`` is for passages.
+
+    Raises RecipeError for what does not go together.
+    """
     if level in ("sentence", "substring") and (against or threshold is not None):
         raise RecipeError(f"--level {level} compares text by text: no --threshold and nothing to go against")
     if level == "dataset" and not against:
         raise RecipeError("--level dataset drops what other corpora have: name them with --against")
+    if level != "sentence" and near is not None:
+        raise RecipeError(
+            f"--near takes nearly alike passages for one, for --level sentence; --level {level} is another"
+        )
     shared = {"against": list(against), "only_against": level == "dataset"}
-    near = shared | ({} if threshold is None else {"threshold": threshold})
-    cuts = {"sentence": {"repeats": {}}, "substring": {"substrings": {}}}
-    steps = cuts.get(level) or {"exact": shared, "near": near}
+    documents = shared | ({} if threshold is None else {"threshold": threshold})
+    passages = {} if near is None else {"near": near}
+    cuts = {"sentence": {"repeats": passages}, "substring": {"substrings": {}}}
+    steps = cuts.get(level) or {"exact": shared, "near": documents}
     return parse_recipe({"input": {"paths": list(corpus)}, "steps": steps}, f"dedup --level {level}", tuple(changes))
 
 

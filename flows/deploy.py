@@ -21,6 +21,7 @@ DEPLOYED = {
     "tokenize-corpus": {"corpus": ["work"], "tokenizer": "work/tokenizers/bpe", "output": "work/tokens/bpe"},
     "pretrain-smoke": {"tokens": "work/tokens/bpe", "output": "work/runs/smoke"},
     "corpus-to-model": {"recipe": "recipes/clean-corpus.toml", "input": ["demo"], "output": "work"},
+    "measure-impact": {"recipe": "recipes/impact-small.toml", "input": ["demo"], "output": "impact"},
 }
 
 

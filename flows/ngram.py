@@ -1,13 +1,14 @@
 """Models of n-grams from a corpus, and what its documents cost under them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from upath import UPath
 
 from filters.batch import Batch
 from filters.ngram.arpa import read_arpa, write_arpa
-from filters.ngram.costs import costs
+from filters.ngram.costs import Costs, costs
+from filters.ngram.kenlm import KenLM, is_kenlm
 from filters.ngram.lines import Encode
 from filters.ngram.model import WORDS, NGram
 from filters.ngram.train import NGramSettings, train
@@ -49,20 +50,28 @@ def encoder(tokenizer: str | None) -> tuple[Encode | None, str]:
     return code, f"tokenizer {code.vocabulary.sha256}"
 
 
-def score_documents(
-    corpus: Sequence[str], work: UPath, model: NGram, tokenizer: str | None, by_line: bool = False
-) -> Iterator[dict]:
-    """Each document's id and measures; with ``by_line`` the log10 probability and tokens of its lines too."""
+def scorer(model: str, tokenizer: str | None = None) -> Callable[[Batch], tuple[Costs, Costs]]:
+    """What documents and lines cost under the model in a file, ours or KenLM's."""
+    if tokenizer is None and place(model).exists() and is_kenlm(place(model)):
+        return KenLM(model).costs
+    ngram = NGram.open(place(model))
     encode, units = encoder(tokenizer)
-    if units != model.about["units"]:
+    if units != ngram.about["units"]:
         raise RecipeError(
-            f"the model's units are {model.about['units']}, and {units} were given; "
+            f"the model's units are {ngram.about['units']}, and {units} were given; "
             f"score with the tokenizer it was trained with (--tokenizer), or train another"
         )
+    return lambda batch: costs(ngram, batch, encode)
+
+
+def score_documents(
+    corpus: Sequence[str], work: UPath, score: Callable[[Batch], tuple[Costs, Costs]], by_line: bool = False
+) -> Iterator[dict]:
+    """Each document's id and measures; with ``by_line`` the log10 probability and tokens of its lines too."""
     for shard in corpus_shards(corpus, work):
         for table in read_batches(shard, [ID, TEXT]):
             batch = Batch(Ragged.from_text(table[TEXT]))
-            total, lines = costs(model, batch, encode)
+            total, lines = score(batch)
             measured = columns(total, np.diff(batch.text.offsets))
             spans = batch.logical_lines.offsets
             for i, id in enumerate(table[ID].to_pylist()):

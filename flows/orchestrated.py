@@ -7,6 +7,7 @@ the same parameters and goes on from what is finished.
 from typing import Annotated
 
 from prefect import flow, get_run_logger, task
+from prefect.logging.loggers import flow_run_logger
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import Field
 
@@ -22,7 +23,15 @@ RECIPE = "recipes/clean-corpus.toml"
 THREADS = ThreadPoolTaskRunner()  # they wait for workers; how many run at a time is the engine's to say
 
 
-@flow(name="clean-corpus", task_runner=THREADS)
+def say_how_to_go_on(flow, run, state) -> None:
+    """What to do after a failure, a crash, a cancellation, Ctrl-C."""
+    flow_run_logger(run, flow).error("%s ended early. The same parameters go on from what is finished.", flow.name)
+
+
+HOOKS = {name: [say_how_to_go_on] for name in ("on_failure", "on_crashed", "on_cancellation")}
+
+
+@flow(name="clean-corpus", task_runner=THREADS, **HOOKS)
 def clean_corpus(
     recipe: str = RECIPE,
     input: list[str] | None = None,
@@ -40,7 +49,7 @@ def clean_corpus(
     return summary
 
 
-@flow(name="train-tokenizer", task_runner=THREADS)
+@flow(name="train-tokenizer", task_runner=THREADS, **HOOKS)
 def train_tokenizer(
     corpus: list[str],
     output: str = "work/tokenizers/bpe",
@@ -59,7 +68,7 @@ def train_tokenizer(
     return output
 
 
-@flow(name="tokenize-corpus", task_runner=THREADS)
+@flow(name="tokenize-corpus", task_runner=THREADS, **HOOKS)
 def tokenize_corpus(
     corpus: list[str],
     tokenizer: str,
@@ -76,7 +85,7 @@ def tokenize_corpus(
         return dict(tokenize(corpus, tokenizer, place(output), settings, run, Logged()).manifest.counts)
 
 
-@flow(name="pretrain-smoke")
+@flow(name="pretrain-smoke", **HOOKS)
 def pretrain_smoke(
     tokens: str,
     output: str = "work/runs/smoke",
@@ -92,7 +101,7 @@ def pretrain_smoke(
     return trained(tokens, preset, steps, output, None, set or [], lambda line: log.info("%s", line))
 
 
-@flow(name="corpus-to-model")
+@flow(name="corpus-to-model", **HOOKS)
 def corpus_to_model(
     recipe: str = RECIPE,
     input: list[str] | None = None,
@@ -111,5 +120,26 @@ def corpus_to_model(
     return pretrain_smoke(f"{output}/tokens/bpe", f"{output}/runs/{preset}", preset, steps)
 
 
+@flow(name="measure-impact", task_runner=THREADS)
+def measure_impact(
+    recipe: str = "recipes/impact-small.toml",
+    input: list[str] | None = None,
+    output: str = "impact",
+    set: list[str] | None = None,
+    engine: str = "processes",
+    workers: Count | None = None,
+) -> dict:
+    """Which step of a recipe helped a model: arms, seeds and verdicts, as ``gristmill impact run`` has them."""
+    from flows.impact.recipe import read_impact
+    from flows.impact.run import measure_impact as measure
+
+    wanted, log = read_impact(recipe, tuple(set or ()), tuple(input or ())), get_run_logger()
+    with engine_of(engine, workers, None, as_tasks) as run:
+        found = measure(wanted, place(output), run, Logged(), log.info)
+    log.info("%s", found["headline"])
+    return found
+
+
 engine_of = engine  # the flows have a parameter of that name
-FLOWS = {flow.name: flow for flow in (clean_corpus, train_tokenizer, tokenize_corpus, pretrain_smoke, corpus_to_model)}
+IN_TURN = clean_corpus, train_tokenizer, tokenize_corpus, pretrain_smoke, corpus_to_model
+FLOWS = {flow.name: flow for flow in (*IN_TURN, measure_impact)}

@@ -10,12 +10,13 @@ from dedup.exact import Exact
 from dedup.sentences import Repeats
 from dedup.substrings import Substrings
 from filters.registry import FILTERS, variant_of
+from flows.importance import Importance
 from flows.own_perplexity import OwnPerplexity
 from pipelines.errors import RecipeError
 from pipelines.ingest import InputSettings
 from pipelines.settings import Settings, nearest, read_settings
 
-CORPUS_STEPS = (Exact, NearDuplicates, Repeats, Substrings, Contamination, OwnPerplexity)
+CORPUS_STEPS = (Exact, NearDuplicates, Repeats, Substrings, Contamination, OwnPerplexity, Importance)
 STEPS: dict[str, type[Settings]] = {**FILTERS, **{step.NAME: step for step in CORPUS_STEPS}}
 
 

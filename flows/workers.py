@@ -21,6 +21,7 @@ log = logging.getLogger("gristmill")
 
 # One thread a process: parallelism is across shards, and idle pools of threads only cost start-up and memory.
 ONE_THREAD = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS")
+STOPPED = "the run has been stopped"
 TRIES = 3  # of a job whose worker was lost; the last with nothing beside it, for want of memory is the usual reason
 
 
@@ -92,8 +93,8 @@ class Workers:
                 else:
                     self.idle.append(worker)
                     return parts
-            if self.closed:
-                break
+            if self.closed:  # which is what ended the worker
+                raise WorkError(STOPPED)
             if attempt < TRIES:
                 log.warning("%s; trying again (%d of %d)", why, attempt + 1, TRIES)
         raise WorkError(f"{why}, {attempt} times; finished parts are kept: run again with fewer --workers or more time")
@@ -113,7 +114,7 @@ class Workers:
     def _take(self) -> Worker:
         with self.lock:
             if self.closed:
-                raise WorkError("the run has been stopped")
+                raise WorkError(STOPPED)
             while self.idle:
                 if (worker := self.idle.pop()).process.is_alive():
                     return worker

@@ -53,6 +53,28 @@ def read_shard(path: UPath, columns: list[str] | None = None) -> pa.Table:
         return pq.read_table(file, columns=columns, use_threads=False)
 
 
+def read_rows(path: UPath, rows: np.ndarray, columns: list[str] | None = None) -> pa.Table:
+    """Some rows of a shard, given in ascending order: only the row groups they lie in are read."""
+    with _open(path) as file:
+        shard, taken, first = pq.ParquetFile(file), [], 0
+        for group in range(shard.num_row_groups):
+            stop = first + shard.metadata.row_group(group).num_rows
+            begin, end = np.searchsorted(rows, (first, stop))
+            if end > begin:
+                table = shard.read_row_group(group, columns=columns, use_threads=False)
+                taken.append(table.take(pa.array(rows[begin:end] - first)))
+            first = stop
+        schema = shard.schema_arrow
+        return pa.concat_tables(taken) if taken else schema.empty_table().select(columns or schema.names)
+
+
+def group_rows(path: UPath) -> list[int]:
+    """How many rows each row group of a shard has."""
+    with _open(path) as file:
+        metadata = pq.ParquetFile(file).metadata
+        return [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+
+
 def count_rows(path: UPath) -> int:
     """How many rows a shard has, without reading them."""
     with _open(path) as file:

@@ -77,8 +77,8 @@ def _take(text: Ragged, rows: np.ndarray) -> Ragged:
 
 
 def _fasttext(path: str | Path, differing: dict[str, str] | None = None) -> Model:
-    from filters.langid.fasttext import Classifier
-    from filters.langid.fasttext_file import read_fasttext
+    from filters.fasttext.file import read_fasttext
+    from filters.fasttext.predict import Classifier
 
     return Single(Classifier(read_fasttext(path)), differing)
 

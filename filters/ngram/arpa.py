@@ -102,7 +102,10 @@ def _place(grams: np.ndarray, entries: list, cells: np.ndarray, begins: np.ndarr
     _walk(np.ascontiguousarray(grams[:, 1:]), cells, begins, bits, below)
     if (orphans := np.flatnonzero(below < 0)).size:
         text = " ".join(entries[orphans[0]][0])
-        raise InputError(f"{where}: it has {text!r} but not the same without its first word; read it through kenlm")
+        raise InputError(
+            f"{where}: it has {text!r} but not the same without its first word; leave it ARPA and name it in "
+            f"[steps.perplexity] models, or score with it: that goes through kenlm"
+        )
     probabilities = np.array([entry[1] for entry in entries], np.float32)
     places, words = np.empty(len(grams), np.int64), grams[:, 0].astype(np.uint32)
     floats, every = cells.view(np.float32), np.ones(len(grams), np.bool_)

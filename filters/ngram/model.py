@@ -80,7 +80,7 @@ class NGram(NamedTuple):
         except (OSError, ValueError) as error:
             raise InputError(f"cannot read the n-gram model {path}: {error or 'it is empty'}; {remedy}") from error
         if bytes(data[: len(MAGIC)]) != MAGIC or (end := data.find(b"\n")) < 0:
-            raise InputError(f"{path} is no n-gram model of Gristmill; {remedy}, --arpa reads another's")
+            raise InputError(f"{path} is no n-gram model of Gristmill; {remedy}")
         about = orjson.loads(data[len(MAGIC) : end])
         layout = about.pop("arrays")
         if len(data) != end + 1 + about.pop("bytes"):

@@ -1,11 +1,11 @@
 """Text to spans: windows of one scan, each looked at by the rules for its kind; of overlapping spans one stays."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from filters.pii import cards, dates, keys, net, phones, scan, states, wallets
+from filters.pii import cards, dates, keys, named, net, phones, scan, states, wallets
 from filters.pii.place import Place, Rule, Span
 from pipelines.ragged import Ragged
 
@@ -26,6 +26,7 @@ TYPES = (
     "date_of_birth",
     "phone",
 )
+ON_REQUEST = (*named.FINDERS,)  # of rules that cost precision and a look at every word
 
 # Kind of window -> the rules that look at it, each with the types it may find.
 RULES: dict[int, tuple[tuple[Rule, frozenset[str]], ...]] = {
@@ -93,12 +94,25 @@ def detect(
         for rule, may_find in RULES[kind]:
             if may_find & wanted:
                 spans += ((row, span) for span in rule(place) if span.type in wanted)
+    for type in wanted & {*ON_REQUEST}:
+        spans += ((row, span) for row in range(text.rows) for span in _named(type, data, *offsets[row : row + 2]))
     return _apart(spans)
+
+
+def _named(type: str, data: bytes, low: int, high: int) -> Iterator[Span]:
+    text, at, begin = data[low:high].decode("utf-8", "surrogateescape"), low, 0
+    for start, end in sorted(named.FINDERS[type](text)):
+        if start < begin:  # inside one before
+            continue
+        at += len(text[begin:start].encode("utf-8", "surrogateescape"))
+        size = len(text[start:end].encode("utf-8", "surrogateescape"))
+        yield Span(at, at + size, type)
+        at, begin = at + size, end
 
 
 def _apart(spans: list[tuple[int, Span]]) -> list[Found]:
     """The spans in order of the text; of two that overlap the one of the earlier type stays, then the longer one."""
-    rank = {type: number for number, type in enumerate(TYPES)}
+    rank = {type: number for number, type in enumerate((*TYPES, *ON_REQUEST))}
     spans = sorted(set(spans), key=lambda each: (each[1].start, -each[1].end))
     kept: list[tuple[int, Span]] = []
     for row, span in spans:

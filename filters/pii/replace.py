@@ -124,4 +124,6 @@ SURROGATES: dict[str, Callable[[Draw, str], str]] = {
     "api_key": lambda draw, _: "example-" + draw.word(10),
     "wallet": lambda draw, _: "1Example" + draw.word(10),
     "url_credentials": lambda draw, _: draw.word(3) + ":password",
+    "person": lambda draw, _: f"{draw.word(2)} {draw.word(3)}",  # in small letters, for behind a title all else is one
+    "street_address": lambda draw, _: draw.word(3).capitalize() + "-by-the-Mill",  # has no number
 }

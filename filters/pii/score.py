@@ -15,11 +15,12 @@ import fsspec
 import orjson
 import zstandard
 
-from filters.pii.detect import TYPES
+from filters.pii.detect import ON_REQUEST, TYPES
 from filters.pii.scrub import Pii
 from pipelines.errors import InputError
 from pipelines.ragged import Ragged
 
+KNOWN = (*TYPES, *ON_REQUEST)
 LISTS = ("pii", "spans", "entities")
 ALIASES = {
     "email_address": "email",
@@ -43,7 +44,7 @@ ALIASES = {
     "key": "api_key",
     "crypto": "wallet",
     "name": "person",
-    "street_address": "address",
+    "address": "street_address",
 }
 
 
@@ -119,7 +120,7 @@ def read_labelled(path: str) -> list[Labelled]:
             raise InputError(
                 f"{path}:{number} is no labelled row; expected JSON with text and pii: [{{start, end, type}}]"
             ) from None
-        spans = frozenset(span for span in named if span[2] in TYPES)
+        spans = frozenset(span for span in named if span[2] in KNOWN)
         documents.append(Labelled(str(row.get("id", number)), text, spans, decoys))
     if not lists:
         raise InputError(f"{path} has labels in no row; expected pii: [{{start, end, type}}], at the top or in labels")
@@ -180,7 +181,7 @@ def score(
                     around = document.text[max(0, start - 40) : end + 20]
                     misses.append(Miss(kind, document.id, start, end, type, document.text[start:end], around))
     labelled = {span[2] for document in documents for span in document.spans}
-    kinds = {type: [counts[type][kind] for kind in ("right", "false", "missed")] for type in TYPES if type in counts}
+    kinds = {type: [counts[type][kind] for kind in ("right", "false", "missed")] for type in KNOWN if type in counts}
     scores = {type: Score(*numbers) for type, numbers in kinds.items() if type in labelled}
     others = {type: numbers[1] for type, numbers in kinds.items() if type not in labelled}
     return Scores(scores, others, misses, touched, sum(len(document.decoys) for document in documents))

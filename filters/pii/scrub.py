@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from filters.batch import Batch
 from filters.filter import Rewriter, Rule
-from filters.pii.detect import TYPES, Found, detect
+from filters.pii.detect import ON_REQUEST, TYPES, Found, detect
 from filters.pii.edits import Edit, apply, merged
 from filters.pii.replace import KEYED, How, replacement
 from pipelines.errors import InputError
@@ -23,7 +23,7 @@ KB = 1000  # bytes
 LEAST_KEY, LONGEST_KEY = 16, 64  # bytes
 CHOSEN_ROUNDS = 3  # after them what still comes to light becomes a tag, which nothing can come of
 
-Type = Literal[TYPES]
+Type = Literal[*TYPES, *ON_REQUEST]
 
 
 class Pii(Rewriter):
@@ -43,7 +43,7 @@ class Pii(Rewriter):
         "key_file",
     )
 
-    types: list[Type] = [*TYPES]
+    types: list[Type] = [*TYPES]  # person and street_address cost precision: name them to have them
     address_scope: Literal["public", "all"] = "public"  # all: addresses of private networks too, never loopback
     phone_regions: list[str] = []  # countries whose national numbers count besides those of the document's language
     replacement: How = "tag"

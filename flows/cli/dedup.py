@@ -16,20 +16,22 @@ LEVELS = ["document", "sentence", "substring", "dataset"]
     show_default=True,
 )
 @click.option("--threshold", type=float, metavar="J", help="Jaccard similarity of near-duplicates; 0.8 by default.")
+@click.option("--near", type=float, metavar="J", help="Jaccard similarity of passages, for --level sentence.")
 @click.option("--against", multiple=True, metavar="OTHER", help="A corpus, for --level dataset.")
 @click.option("--against-index", "indices", multiple=True, metavar="DIR", help="An index kept of an earlier corpus.")
 @click.option("--save-index", "saved", metavar="DIR", help="Keep an index of the documents that stay.")
 @work_options
-def dedup(corpus, level, threshold, against, indices, saved, work, engine, changes):
+def dedup(corpus, level, threshold, near, against, indices, saved, work, engine, changes):
     """Deduplicate CORPUS….
 
     --level document drops exact and near copies of a document, sentence cuts repeated lines (or what
-    --set repeats.passage says), substring spans of 50 words wherever they begin and end, dataset drops what the corpora
-    named by --against have, and nothing else.
+    --set repeats.passage says; with --near also those nearly alike to one that stays), substring spans of 50 words
+    wherever they begin and end, dataset drops what the corpora named by --against have, and nothing else.
 
     \b
         gristmill dedup crawl.jsonl.zst --threshold 0.7 --output work
         gristmill dedup crawl.jsonl.zst --level sentence --set repeats.passage=paragraph
+        gristmill dedup crawl.jsonl.zst --level sentence --near 0.9
         gristmill dedup crawl.jsonl.zst --level substring --set substrings.length=100
         gristmill dedup crawl.jsonl.zst --level dataset --against books.parquet
         gristmill dedup may.jsonl.zst --save-index may.index --output may
@@ -41,16 +43,17 @@ def dedup(corpus, level, threshold, against, indices, saved, work, engine, chang
 
     if against and level != "dataset":
         raise click.UsageError("--against needs --level dataset; --against-index goes with --level document too")
-    recipe = dedup_recipe(level, corpus, [*against, *indices], threshold, changes)
+    recipe = dedup_recipe(level, corpus, [*against, *indices], threshold, changes, near)
     folder, made = writable(work), to_index(against, recipe, work)
     for path, index in made.items():
         if path != index:
             keep(recipe, [path], index, engine)
-    recipe = dedup_recipe(level, corpus, [*made.values(), *indices], threshold, changes)
+    recipe = dedup_recipe(level, corpus, [*made.values(), *indices], threshold, changes, near)
     summary = run(recipe, folder, engine)
     report(summary, work)
     if level == "sentence":
         most_repeated(folder)
+        console.print(f"  {work}/steps/repeats/found   what was cut, and which document keeps it")
     elif level == "substring":
         console.print(f"  {work}/steps/substrings/found   what was cut, and which document keeps it")
     else:

@@ -47,13 +47,14 @@ def train(corpus, output, tokenizer, work, changes):
 
 @ngram.command()
 @click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
-@click.option("--model", required=True, metavar="FILE")
+@click.option("--model", required=True, metavar="FILE", help="Of ngram train; or a KenLM binary, or ARPA.")
 @click.option("--lines", "by_line", is_flag=True, help="Log10 probability and tokens of each line too.")
 @click.option("--fit", metavar="FILE", help="Write the percentiles of perplexity there, as cut-offs for a recipe.")
-@click.option("--language", default="*", show_default=True, help="The label that the cut-offs get.")
+@click.option("--typical", metavar="FILE", help="Write there what is typical of these documents, for max_distance.")
+@click.option("--language", default="*", show_default=True, help="The label that both get.")
 @TOKENIZER
 @WORK
-def score(corpus, model, by_line, fit, language, tokenizer, work):
+def score(corpus, model, by_line, fit, typical, language, tokenizer, work):
     """Print what each document of CORPUS… costs, a JSON line each: log10 probability, perplexity, bits a byte, gain.
 
     \b
@@ -63,23 +64,20 @@ def score(corpus, model, by_line, fit, language, tokenizer, work):
     import numpy as np
     import orjson
 
-    from filters.ngram.model import NGram
-    from filters.perplexity import percentiles
-    from flows.ngram import score_documents
-    from pipelines.errors import InputError
-    from pipelines.files import place, write_whole
+    from filters.cutoffs import write_cutoffs
+    from filters.typical import Typical, write_typical
+    from flows.ngram import score_documents, scorer
 
-    found = []
-    for row in score_documents(corpus, writable(work), NGram.open(place(model)), tokenizer, by_line):
+    found, names = [], ("perplexity", "bits_per_byte", "gain")
+    for row in score_documents(corpus, writable(work), scorer(model, tokenizer), by_line):
         click.echo(orjson.dumps(row))
         if row["tokens"]:
-            found.append(row["perplexity"])
+            found.append([row[name] for name in names])
+    columns = np.array(found).reshape(-1, len(names)).T
     if fit:
-        if not found:
-            raise InputError("no document has a word, so there are no percentiles to fit")
-        old = orjson.loads(place(fit).read_bytes()) if place(fit).exists() else {}
-        with write_whole(place(fit)) as file:
-            file.write(orjson.dumps({**old, language: percentiles(np.array(found))}, option=orjson.OPT_INDENT_2))
+        write_cutoffs(fit, language, columns[0])
+    if typical:
+        write_typical(typical, language, Typical.of(*columns))
 
 
 @ngram.command()

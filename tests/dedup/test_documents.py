@@ -12,7 +12,7 @@ import pytest
 from corpora import PEAK_MB
 from upath import UPath
 
-from dedup import documents as module
+from dedup import candidates
 from dedup.documents import Corpus, NearDuplicates, find_near_duplicates
 from dedup.step import DECISIONS, decide_corpus
 from pipelines.ragged import Ragged
@@ -173,7 +173,7 @@ def test_shards_order_and_partitions_change_nothing(tmp_path, monkeypatch):
     for removed, keeper in gone.items():
         assert keeper not in gone and jaccard(text[removed], text[keeper]) >= 0.8
     columns = [ID, "cluster", "size", "duplicate_of", "similarity", "contained"]
-    monkeypatch.setattr(module, "BAND_ROW_BYTES", 1 << 18)  # as if memory held few rows: many partitions
+    monkeypatch.setattr(candidates, "BAND_ROW_BYTES", 1 << 18)  # as if memory held few rows: many partitions
     for shards in (1, 3, 7):
         random.Random(shards).shuffle(rows)
         again = near(tmp_path / str(shards), rows, NearDuplicates(memory_mb=64), shards)[1]

@@ -28,7 +28,7 @@ class Batch:
 
 
 def cut(folder, texts, repeats, shards=1, stays=lambda part, rows: np.ones(rows, bool)):
-    """The texts after cutting, and the counts, in order."""
+    """The texts after cutting, the counts and what was found, in order."""
     folder, parts = UPath(folder), [f"part-{i}" for i in range(shards)]
     for i, part in enumerate(parts):
         some = range(len(texts) * i // shards, len(texts) * (i + 1) // shards)
@@ -38,12 +38,13 @@ def cut(folder, texts, repeats, shards=1, stays=lambda part, rows: np.ones(rows,
         measured = repeats.measure(Batch(Ragged.from_text(table[TEXT]))).to_arrow()
         write_shard(folder / "measures" / f"{part}.parquet", [measured], measured.schema)
     corpus = Corpus(folder / "documents", folder / "measures", parts, stays)
-    left, counts = [], []
-    for part, spans, count, _ in find_repeats(repeats, corpus, folder / "scratch"):
+    left, counts, found = [], [], []
+    for part, spans, count, cuts, _ in find_repeats(repeats, corpus, folder / "scratch"):
         text = Ragged.from_text(read_shard(folder / "documents" / f"{part}.parquet", [TEXT])[TEXT])
         left += rewrite(text, spans).to_text().to_pylist()
         counts.append(count)
-    return left, pl.concat(counts)
+        found.append(cuts)
+    return left, pl.concat(counts), pl.concat(found)
 
 
 def kept(texts, kind="line"):
@@ -65,18 +66,22 @@ def test_the_first_of_each_line_stays(tmp_path_factory, texts, shards, partition
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "PASSAGE_BYTES", partition_bytes)
         repeats = Repeats(min_characters=0, memory_mb=64)
-        left, counts = cut(tmp_path_factory.mktemp("repeats"), texts, repeats, shards)
+        left, counts, found = cut(tmp_path_factory.mktemp("repeats"), texts, repeats, shards)
     assert [passages(text, "line") for text in left] == kept(texts)
     assert counts["passages_left"].to_list() == [len(passages(text, "line")) for text in left]
     words = [sum(2 if line == "漢字" else len(line.split()) for line in passages(text, "line")) for text in left]
     assert counts["words_left"].to_list() == words
+    for id, offset, length, keeper, similarity in found.iter_rows():
+        gone = passages(texts[int(id)].encode()[offset:][:length].decode(), "line")
+        assert len(gone) == 1 and gone[0] in passages(left[int(keeper)], "line") and similarity == 1
+    assert len(found) == (counts["passages"] - counts["passages_left"]).sum()
 
 
 @settings(max_examples=30)
 @given(documents, st.integers(1, 3), st.integers(0, 12))
 def test_nothing_that_occurs_once_is_lost(texts, span, min_characters):
     with tempfile.TemporaryDirectory() as folder:
-        left, _ = cut(folder, texts, Repeats(span=span, min_characters=min_characters))
+        left, _, _ = cut(folder, texts, Repeats(span=span, min_characters=min_characters))
     counts = Counter(passage for text in texts for passage in passages(text, "line"))
     for before, after in zip(texts, left, strict=True):
         gone = Counter(passages(before, "line")) - Counter(passages(after, "line"))
@@ -106,7 +111,7 @@ MENU = "Home | News | Sport | Contact | Imprint"
 def test_white_space_is_kept_once(tmp_path, kind, text, expected):
     repeated = {"line": MENU, "sentence": f"{MENU}.", "paragraph": f"{MENU}\n{MENU}"}[kind]
     first = repeated + "\n\n" + "a longer document, which comes first " * 5
-    left, _ = cut(tmp_path, [first, text], Repeats(passage=kind))
+    left, _, _ = cut(tmp_path, [first, text], Repeats(passage=kind))
     assert left == [first, expected]
 
 
@@ -117,7 +122,7 @@ def test_a_short_repeat_alone_stays(tmp_path):
 
 def test_documents_removed_before_hold_no_first_copy(tmp_path):
     texts = [f"{MENU}\nlongest text of them all, but gone", f"{MENU}\nsecond text", f"{MENU}\nthird"]
-    left, _ = cut(tmp_path, texts, Repeats(), stays=lambda part, rows: np.array([False, True, True]))
+    left, _, _ = cut(tmp_path, texts, Repeats(), stays=lambda part, rows: np.array([False, True, True]))
     assert left == [texts[0], texts[1], "third"]
 
 

@@ -13,7 +13,8 @@ from upath import UPath
 
 from dedup import substrings as module
 from dedup.corpus import Corpus
-from dedup.substrings import Substrings, find_substrings, tokens_of
+from dedup.substrings import Substrings, find_substrings
+from dedup.token_windows import tokens_of
 from pipelines.ragged import Ragged
 from pipelines.schema import DOCUMENT, TEXT
 from pipelines.shards import cut_groups, read_shard, write_shard

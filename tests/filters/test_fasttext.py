@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reference.fasttext_model import LABELS, VOCABULARY, predict, write_model
+from reference.fasttext_model import LABELS, VOCABULARY, every_probability, predict, write_model
 
-from filters.langid.fasttext import Classifier, huffman
-from filters.langid.fasttext_file import read_fasttext
+from filters.fasttext.file import read_fasttext
+from filters.fasttext.predict import Classifier, huffman
 from pipelines.errors import InputError
 from pipelines.ragged import Ragged
 
@@ -115,3 +115,12 @@ def test_a_loss_without_probabilities_is_refused(tmp_path):
     path = write_model(tmp_path / "ova.bin", loss=4, min_n=0, max_n=0, word_ngrams=1, quantised=False, seed=1)
     with pytest.raises(InputError, match="one against all"):
         Classifier(read_fasttext(path))
+
+
+@pytest.mark.parametrize("kind", range(len(KINDS)))
+@given(text=TEXT)
+def test_the_probability_of_a_label_is_that_of_the_twin(models, kind, text):
+    model, rows = models[kind].model, Ragged.from_strings([text])
+    expected = every_probability(model, text)
+    for number, label in enumerate(LABELS):
+        assert Classifier(model).probability(rows, label)[0] == pytest.approx(expected[number], abs=2e-5)

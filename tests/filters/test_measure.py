@@ -64,7 +64,7 @@ def test_row_groups_do_not_show(tmp_path, shard):
     assert all(whole[name].equals(cut[name]) for name in CHAIN)
 
 
-@pytest.mark.parametrize("name", FILTERS)
+@pytest.mark.parametrize("name", sorted(FILTERS.keys() - {"classifier"}))  # which needs a model: test_classifier.py
 def test_no_measure_of_any_filter_is_ever_missing(name):
     texts = ["", " \n\t", "\0", "word", "字", "\u2028", "é" * 50, "- \n- \n", "0 1 2", "\ufffd"]
     frame = measure_documents({name: FILTERS[name]()}, pa.table({"text": pa.array(texts, pa.large_string())}))[name]

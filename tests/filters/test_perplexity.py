@@ -9,10 +9,14 @@ from upath import UPath
 
 from filters.batch import Batch
 from filters.ccnet import normalise
+from filters.cutoffs import percentiles
 from filters.decide import decide
+from filters.ngram.arpa import write_arpa
+from filters.ngram.model import NGram
 from filters.ngram.train import NGramSettings, train
-from filters.perplexity import Perplexity, percentiles
-from pipelines.errors import RecipeError
+from filters.perplexity import Perplexity
+from filters.typical import Typical, write_typical
+from pipelines.errors import InputError, RecipeError
 from pipelines.ragged import Ragged
 from pipelines.settings import read_settings
 
@@ -76,12 +80,68 @@ def test_percentiles_and_buckets(model, tmp_path):
     assert percentiles(np.array([1.0, 2, 3]))[50] == 2
 
 
+def sample(seed, count):
+    chance = np.random.default_rng(seed)
+    words = np.array(TEXT.split())
+    return [" ".join(chance.choice(words, chance.integers(5, 30))) + "\n" + TEXT for _ in range(count)]
+
+
+def test_distance_from_what_is_typical(model, tmp_path):
+    plain = Perplexity(models={"*": model})
+    frame = plain.measure(batch(*sample(1, 60)))
+    assert frame["distance"].to_list() == [0] * 60
+    measures = [frame[name].to_numpy() for name in ("perplexity", "bits_per_byte", "gain")]
+    typical = Typical.of(*measures)
+    places = np.column_stack((np.log(np.log(measures[0])), np.log(measures[1]), measures[2]))
+    away = places - places.mean(axis=0)
+    expected = np.sqrt([row @ np.linalg.inv(np.cov(places.T)) @ row for row in away])
+    np.testing.assert_allclose(typical.distance(*measures), expected, rtol=1e-6)
+    assert np.mean(expected**2) == pytest.approx(3 * 59 / 60)
+    write_typical(str(tmp_path / "typical.json"), "*", typical)
+    judge = Perplexity(models={"*": model}, typical=str(tmp_path / "typical.json"), max_distance=6.0)
+    texts = [*sample(2, 20), "zebra quagga " * 30, ""]
+    assert reasons(judge, *texts) == [[]] * 20 + [["untypical"], []]
+
+
+def test_too_few_documents_are_not_typical_of_anything():
+    with pytest.raises(InputError, match="3 documents with words do not say what is typical"):
+        Typical.of(*np.random.default_rng(0).uniform(1, 2, (3, 3)))
+    with pytest.raises(InputError, match="no three alike"):
+        Typical.of(*np.ones((3, 50)))
+
+
+def test_kenlm_models_speak_as_ours_and_over_pieces(model, tmp_path):
+    pytest.importorskip("kenlm")
+    sentencepiece = pytest.importorskip("sentencepiece")
+    arpa = tmp_path / "m.arpa"
+    with arpa.open("wb") as file:
+        write_arpa(NGram.open(UPath(model)), file)
+    texts = [TEXT, "", "corn zebra", "the <s> mill </s>\n\nMore ."]
+    ours, theirs = (Perplexity(models={"*": path}, lines=True).measure(batch(*texts)) for path in (model, str(arpa)))
+    for name in ("log10", "tokens", "unknown", "gain", "perplexity"):
+        np.testing.assert_allclose(ours[name].to_numpy(), theirs[name].to_numpy(), rtol=1e-3, atol=1e-4)
+    assert ours["line_tokens"].to_list() == theirs["line_tokens"].to_list()
+    (tmp_path / "text").write_text((TEXT + "\n") * 20)
+    options = {"vocab_size": 25, "model_prefix": str(tmp_path / "sp"), "minloglevel": 2}
+    sentencepiece.SentencePieceTrainer.train(input=str(tmp_path / "text"), **options)
+    pieces = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / "sp.model"))
+    lines = [" ".join(pieces.encode(line, out_type=str)) for line in TEXT.splitlines()] * 5
+    spaced = train([batch("\n\n".join(lines))], NGramSettings(order=2, fallback=[0.5, 1, 1.5]))
+    with (tmp_path / "pieces.arpa").open("wb") as file:
+        write_arpa(spaced, file)
+    over = Perplexity(models={"*": str(tmp_path / "pieces.arpa")}, pieces={"*": str(tmp_path / "sp.model")})
+    row = over.measure(batch(TEXT)).row(0, named=True)
+    assert row["tokens"] == sum(len(line.split()) for line in lines[:2]) + 2
+
+
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
         ({"models": {"en": "nowhere.ngram"}}, "cannot read the n-gram model nowhere.ngram"),
         ({"max_percentile": 60}, "percentiles need cutoffs"),
         ({"cutoffs": "nowhere.json"}, "cannot read cut-offs nowhere.json"),
+        ({"max_distance": 6.0}, "max_distance needs typical"),
+        ({"typical": "nowhere.json"}, "cannot read what is typical from nowhere.json"),
     ],
 )
 def test_what_cannot_be_says_so(settings, complaint):

@@ -5,7 +5,10 @@ import pytest
 from click.testing import CliRunner
 
 from flows.cli.ngram import ngram
+from flows.cli.tokenizer import tokenizer
+from flows.train_tokenizer import coder
 from pipelines.errors import GristmillError
+from pipelines.ragged import Ragged
 
 FALLBACK = "ngram.fallback=[0.5, 1.0, 1.5]"
 
@@ -44,15 +47,33 @@ def test_too_little_text_says_what_to_do(corpus, tmp_path):
         run("train", corpus, "--output", tmp_path / "m", "--work", tmp_path / "work")
 
 
-def test_another_vocabulary_is_refused(corpus, tmp_path):
-    from upath import UPath
+def test_a_model_of_tokens_is_trained_and_scored_with_its_tokenizer_and_no_other(corpus, tmp_path):
+    tokenizers = []
+    for size in (270, 280):
+        tokenizers.append(tmp_path / f"tokenizer-{size}")
+        options = ["--workers", "1", "--vocab-size", str(size), "--output", str(tokenizers[-1])]
+        assert CliRunner().invoke(tokenizer, ["train", str(corpus), *options], catch_exceptions=False).exit_code == 0
+    model, words, work = tmp_path / "tokens.ngram", tmp_path / "words.ngram", ("--work", tmp_path / "work")
+    small = (*work, "--set", "ngram.order=2", "--set", FALLBACK)
+    run("train", corpus, "--output", model, "--tokenizer", tokenizers[0], *small)
+    score = run("score", corpus, "--model", model, "--tokenizer", tokenizers[0], *work)
+    rows = [*map(orjson.loads, score.splitlines())]
+    lines = coder(str(tokenizers[0]))(Ragged.from_strings(["The mill grinds corn number 0 .", "And more ."]))
+    assert rows[0]["tokens"] == lines.data.size + 2 and rows[0]["unknown"] == 0
+    run("train", corpus, "--output", words, *small)
+    for other, given in ((model, ()), (model, ("--tokenizer", tokenizers[1])), (words, ("--tokenizer", tokenizers[0]))):
+        with pytest.raises(GristmillError, match="score with the tokenizer it was trained with"):
+            run("score", corpus, "--model", other, *given, *work)
 
-    from filters.ngram.model import NGram
-    from flows.ngram import score_documents
 
-    work = tmp_path / "work"
-    run("train", corpus, "--output", tmp_path / "m", "--work", work, "--set", "ngram.order=2", "--set", FALLBACK)
-    model = NGram.open(UPath(tmp_path / "m"))
-    other = model._replace(about={**model.about, "units": "tokenizer 123"})
-    with pytest.raises(GristmillError, match="score with the tokenizer it was trained with"):
-        next(score_documents([str(corpus)], UPath(work), other, None))
+def test_kenlm_scores_our_arpa_as_we_do(corpus, tmp_path):
+    pytest.importorskip("kenlm")
+    model, arpa, work = tmp_path / "m.ngram", tmp_path / "m.arpa", ("--work", tmp_path / "work")
+    run("train", corpus, "--output", model, *work, "--set", "ngram.order=3", "--set", FALLBACK)
+    run("export", model, arpa)
+    ours, theirs = ([*map(orjson.loads, run("score", corpus, "--model", m, *work).splitlines())] for m in (model, arpa))
+    for row, other in zip(ours, theirs, strict=True):
+        assert row == pytest.approx(other, abs=1e-3)
+    (tmp_path / "broken.arpa").write_bytes(arpa.read_bytes()[:100])
+    with pytest.raises(GristmillError, match=r"kenlm cannot read .*broken\.arpa"):
+        run("score", corpus, "--model", tmp_path / "broken.arpa", *work)

@@ -1,16 +1,14 @@
 """A Dask scheduler and two workers as processes of their own, one killed in the middle; an S3 store: the same bytes."""
 
 import os
-import signal
-import socket
-import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from corpora import documents, tree, write_jsonl
+from processes import dask_cluster, free_port, started, wait_for
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = ("documents", "rejects", "clean", "removed", "ledger")
@@ -26,45 +24,12 @@ def raw(tmp_path):
     return tmp_path / "raw"
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextmanager
-def started(*command, **env):
-    env = os.environ | {"PYTHONPATH": str(REPOSITORY)} | env
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen([*map(str, command)], env=env, start_new_session=True, **quiet) as process:
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-
-
-def wait_for(port, seconds=60):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise TimeoutError(f"nothing listens on port {port}")
-
-
 def test_a_dask_worker_killed_in_the_middle_changes_no_byte(gristmill, raw, recipe, tmp_path):
     pytest.importorskip("distributed", reason="pip install 'gristmill[cluster]'")
     run = ["clean", recipe, "--input", raw, "--set", "input.unit_bytes=20000", "--output"]
     assert gristmill(*run, tmp_path / "here", "--workers", 1).returncode == 0
-    port, dask = free_port(), [sys.executable, "-m", "dask"]
-    address = f"tcp://127.0.0.1:{port}"
     with ExitStack() as cluster:
-        cluster.enter_context(started(*dask, "scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"))
-        wait_for(port)
-        worker = [*dask, "worker", address, "--nthreads", 1, "--no-nanny", "--no-dashboard"]
-        first, _ = [cluster.enter_context(started(*worker)) for _ in range(2)]
+        address, (first, _) = cluster.enter_context(dask_cluster(2))
         command = [sys.executable, "-m", "flows.cli", *map(str, run), tmp_path / "dask", "--engine", f"dask:{address}"]
         cleaning = cluster.enter_context(started(*command))
         while cleaning.poll() is None and len(list((tmp_path / "dask").rglob("part-*.parquet"))) < 5:

@@ -88,29 +88,42 @@ def test_neither_workers_nor_files_nor_order_matter(tmp_path):
         assert rows(tmp_path / "work", folder).equals(rows(tmp_path / "two", folder))
 
 
-CUTS = {"repeats": {"span": 2}, "substrings": {"length": 20, "memory_mb": 1}}
+CUTS = [
+    {"repeats": {"span": 2}},
+    {"repeats": {"near": 0.6, "memory_mb": 64}},
+    {"substrings": {"length": 20, "memory_mb": 1}},
+]
 
 
-@pytest.mark.parametrize("step", CUTS)
-def test_neither_workers_nor_files_nor_order_show_in_what_is_cut(tmp_path, step):
+@pytest.mark.parametrize("steps", CUTS)
+def test_neither_workers_nor_files_nor_order_show_in_what_is_cut(tmp_path, steps):
     write_jsonl(tmp_path / "one" / "0.jsonl", pages())
     shuffled = pages()
     random.Random(4).shuffle(shuffled)
     for k in range(3):
         write_jsonl(tmp_path / "three" / f"{9 - k}.jsonl", shuffled[k::3])
-    steps = {step: CUTS[step]}
     summary = run(tmp_path / "work", steps, tmp_path / "one")
     run(tmp_path / "again", steps, tmp_path / "three", unit_bytes=20_000)
     run(tmp_path / "two", steps, tmp_path / "three", unit_bytes=20_000, workers=2)
     assert summary["removed"] >= 10  # whole copies are cut to nothing
     assert tree(tmp_path / "again", *RESULTS) == tree(tmp_path / "two", *RESULTS)
-    for folder in ("clean", "removed", "ledger"):
-        assert rows(tmp_path / "work", folder).equals(rows(tmp_path / "two", folder))
+    for folder in ("clean", "removed", "ledger", f"steps/{next(iter(steps))}/found"):
+        once, again = (rows(tmp_path / work, folder) for work in ("work", "two"))
+        assert once.sort(once.columns[:3]).equals(again.sort(again.columns[:3]))
+
+
+def test_nearly_alike_lines_are_cut_and_say_who_keeps_theirs(tmp_path):
+    write_jsonl(tmp_path / "raw" / "0.jsonl", pages())
+    for near, lines in ((None, 0), (0.6, 10)):
+        run(tmp_path / "work", {"exact": {}, "repeats": {} if near is None else {"near": near}}, tmp_path / "raw")
+        found = rows(tmp_path / "work", "steps/repeats/found").filter(pl.col("similarity") < 1)
+        assert len(found) == lines and (found["similarity"] >= 0.6).all()  # of ten pages the last line was edited
+        assert (found["in"].str.split("-").list.get(1) == found["id"].str.split("-").list.get(1)).all()
 
 
 KILLED = {
     "document and sentence": (
-        "[steps.exact]\n[steps.near]\nthreshold = 0.7\n[steps.repeats]\n",
+        "[steps.exact]\n[steps.near]\nthreshold = 0.7\n[steps.repeats]\nnear = 0.6\n",
         ("exact/measures", "near/decisions", "repeats/measures", "repeats/decisions"),
     ),
     "substring": (
@@ -195,6 +208,19 @@ def test_what_is_no_index_or_another_is_one_line(tmp_path, index):
 def test_what_does_not_go_together_is_one_line(level, against, threshold, complaint):
     with pytest.raises(RecipeError, match=complaint):
         dedup_recipe(level, ["x"], against, threshold)
+
+
+@pytest.mark.parametrize(
+    ("level", "near", "complaint"),
+    [
+        ("document", 0.9, "--near takes nearly alike passages for one, for --level sentence"),
+        ("sentence", 1.5, "repeats.*near"),
+        ("sentence", 0.1, "repeats.*near"),
+    ],
+)
+def test_near_is_for_passages_and_a_share(level, near, complaint):
+    with pytest.raises(RecipeError, match=complaint):
+        dedup_recipe(level, ["x"], [], near=near)
 
 
 def test_a_cluster_shows_its_members_and_what_differs(tmp_path):

@@ -6,25 +6,26 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import yaml
 from corpora import tree
+from processes import dask_cluster, free_port
 
 from flows.deploy import DEPLOYED
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+FLOW = "import sys; from flows.orchestrated import clean_corpus as run; run(sys.argv[1], [sys.argv[2]], sys.argv[3])"
 PREFECT = Path(sys.executable).with_name("prefect")
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
     """`gristmill serve` with a server of its own, its database in a temporary folder."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")} | {
         "PREFECT_HOME": str(tmp_path_factory.mktemp("prefect")),
         "DO_NOT_TRACK": "1",
@@ -59,6 +60,10 @@ def prefect(environment, *command):
     return done.stdout
 
 
+def params(parameters):
+    return [text for key, value in parameters.items() for text in ("--param", f"{key}={json.dumps(value)}")]
+
+
 @pytest.mark.flow
 @pytest.mark.slow
 def test_the_deployment_gives_the_same_bytes_as_the_command(environment, tmp_path, corpus, recipe):
@@ -66,9 +71,74 @@ def test_the_deployment_gives_the_same_bytes_as_the_command(environment, tmp_pat
     command = [sys.executable, "-m", "flows.cli", "clean", recipe, "--input", corpus, "--output", by_command]
     subprocess.run(command, env=environment, cwd=REPOSITORY, check=True, capture_output=True)
     parameters = {"recipe": str(recipe), "input": [str(corpus)], "output": str(by_flow), "workers": 2}
-    pairs = [text for key, value in parameters.items() for text in ("--param", f"{key}={json.dumps(value)}")]
-    assert "Completed" in prefect(environment, "deployment", "run", "clean-corpus/local", "--watch", *pairs)
+    told = prefect(environment, "deployment", "run", "clean-corpus/local", "--watch", *params(parameters))
+    assert "Completed" in told
     assert tree(by_flow, "clean", "removed", "ledger") == tree(by_command, "clean", "removed", "ledger")
+
+
+@pytest.mark.flow
+@pytest.mark.slow
+def test_a_flow_on_dask_that_loses_a_worker_ends_completed(environment, tmp_path, gristmill, corpus, recipe):
+    pytest.importorskip("distributed", reason="pip install 'gristmill[cluster]'")
+    wanted = ["--input", corpus, "--set", "input.unit_bytes=8000", "--output", tmp_path / "here"]
+    assert gristmill("clean", recipe, *wanted).returncode == 0
+    with dask_cluster(2) as (address, workers):
+        parameters = {"recipe": str(recipe), "input": [str(corpus)], "output": str(tmp_path / "dask")}
+        parameters |= {"engine": f"dask:{address}", "set": ["input.unit_bytes=8000"]}
+        command = [PREFECT, "deployment", "run", "clean-corpus/local", "--watch", *params(parameters)]
+        with subprocess.Popen(command, env=environment, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as run:
+            while run.poll() is None and len(list((tmp_path / "dask").rglob("part-*.parquet"))) < 5:
+                time.sleep(0.01)
+            assert run.poll() is None, "it ended before a worker could be killed"
+            workers[0].kill()
+            told, _ = run.communicate(timeout=240)
+    assert "Completed" in told
+    assert tree(tmp_path / "dask", "clean", "removed", "ledger") == tree(
+        tmp_path / "here", "clean", "removed", "ledger"
+    )
+
+
+@pytest.mark.flow
+@pytest.mark.slow
+def test_the_flows_in_turn_end_in_a_model(environment, tmp_path, corpus, recipe):
+    parameters = {"recipe": str(recipe), "input": [str(corpus)], "output": str(tmp_path / "work")}
+    parameters |= {"vocab_size": 300, "steps": 2}
+    assert "Completed" in prefect(
+        environment, "deployment", "run", "corpus-to-model/local", "--watch", *params(parameters)
+    )
+    assert list((tmp_path / "work" / "runs" / "nano").glob("*.safetensors"))
+
+
+@pytest.mark.flow
+@pytest.mark.slow
+def test_ctrl_c_in_a_flow_leaves_nothing_and_says_how_to_go_on(environment, tmp_path, corpus, recipe):
+    command = [sys.executable, "-c", FLOW, recipe, corpus, tmp_path / "work"]
+    started = {"env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen([*map(str, command)], start_new_session=True, **started) as run:
+        while run.poll() is None and len(list((tmp_path / "work").rglob("part-*.parquet"))) < 5:
+            time.sleep(0.01)
+        os.killpg(run.pid, signal.SIGINT)
+        try:
+            told, _ = run.communicate(timeout=30)
+        except subprocess.TimeoutExpired:  # Prefect 3.8.8 may wait for its own queue of events, after all else
+            os.killpg(run.pid, signal.SIGINT)
+            told, _ = run.communicate(timeout=60)
+    assert run.returncode
+    assert "The same parameters go on from what is finished" in told
+    assert not alive_in(run.pid)
+    assert subprocess.run([*map(str, command)], env=environment, capture_output=True, timeout=120).returncode == 0
+    whole = [*command[:-1], tmp_path / "whole"]
+    assert subprocess.run([*map(str, whole)], env=environment, capture_output=True, timeout=120).returncode == 0
+    assert tree(tmp_path / "work", "clean", "ledger") == tree(tmp_path / "whole", "clean", "ledger")
+    assert {str(p.relative_to(tmp_path / "work")) for p in (tmp_path / "work").rglob("*")} == {
+        str(p.relative_to(tmp_path / "whole")) for p in (tmp_path / "whole").rglob("*")
+    }
+
+
+def alive_in(group):
+    """The processes of a group that run (a process that nobody waited for is over, and still listed)."""
+    rows = subprocess.run(["ps", "-eo", "pgid=,stat=,args="], capture_output=True, text=True).stdout.splitlines()
+    return [row for row in rows if row.split()[0] == str(group) and not row.split()[1].startswith("Z")]
 
 
 def test_prefect_yaml_deploys_what_serve_does():

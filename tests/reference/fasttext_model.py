@@ -93,6 +93,18 @@ def predict(model, text: str) -> tuple[int, float]:
     return label, min(probability, 1.0)
 
 
+def every_probability(model, text: str) -> list[float]:
+    """Of each label in turn; 0 for a text without rows."""
+    rows = rows_of(model, text)
+    if not rows:
+        return [0.0] * len(model.labels)
+    hidden = model.input[rows].astype(np.float64).mean(axis=0)
+    if model.header["loss"] == 3:
+        scores = np.exp(model.output @ hidden)
+        return (scores / scores.sum()).tolist()
+    return [min(probability, 1.0) for _, probability in sorted(leaves(model, hidden))]
+
+
 def leaves(model, hidden) -> list[tuple[int, float]]:
     """Every label with its probability: join the two rarest nodes until one is left, then walk down from it."""
     nodes = [(int(count), n, None) for n, count in enumerate(model.label_counts)]  # count, age, children

@@ -16,7 +16,7 @@ import math
 import numpy as np
 from numba import njit
 
-from filters.langid.fasttext_file import LOSSES, FastText
+from filters.fasttext.file import LOSSES, FastText
 from pipelines.bits import inlined, kernel
 from pipelines.errors import InputError
 from pipelines.ragged import Ragged
@@ -49,6 +49,14 @@ class Classifier:
 
         -1 and 0 where the model knows nothing of the document.
         """
+        return self._ask(text, -1, np.empty((0, 2), np.int64))
+
+    def probability(self, text: Ragged, label: str) -> np.ndarray:
+        """Of each document the probability that it has the label, float64[n]; 0 where nothing is known of it."""
+        number = self.labels.index(label)
+        return self._ask(text, number, path_to(self.tree, number))[1]
+
+    def _ask(self, text: Ragged, label: int, path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         model = self.model
         dim = model.input.shape[1]
         tokens = 1 << (KEPT_FLOATS // dim).bit_length()
@@ -58,7 +66,7 @@ class Classifier:
         scratch = np.empty(dim, np.float32), np.empty(stack), np.empty(stack, np.int64), grams
         out = np.empty(text.rows, np.int64), np.empty(text.rows)
         tables = self.slots, *model.words, model.kept, model.input, model.output, self.tree
-        _predict(*text, *tables, *self.numbers, sums, *seen, *scratch, *out)
+        _predict(*text, *tables, *self.numbers, label, path, sums, *seen, *scratch, *out)
         return out
 
 
@@ -81,8 +89,18 @@ def huffman(counts: np.ndarray) -> np.ndarray:
     return tree
 
 
+def path_to(tree: np.ndarray, label: int) -> np.ndarray:
+    """The way from the root of a Huffman tree to a leaf: int64[depth, 2] of inner nodes and sides; empty: no tree."""
+    path, node = [], label
+    while len(tree) and node != 2 * len(tree):
+        row, side = np.argwhere(tree == node)[0].tolist()
+        path.append((row, side))
+        node = len(tree) + 1 + row
+    return np.array(path[::-1], np.int64).reshape(-1, 2)
+
+
 @inlined
-def _step(hash, byte):
+def step(hash, byte):
     """FNV-1a over *signed* bytes, as fastText has it: a byte from 0x80 up flips the upper 24 bits too."""
     return np.uint32((hash ^ np.uint32(np.int32(np.int8(byte)))) * FNV_PRIME)
 
@@ -91,7 +109,7 @@ def _step(hash, byte):
 def hash_token(data, start, end):
     hash = FNV_OFFSET
     for i in range(start, end):
-        hash = _step(hash, data[i])
+        hash = step(hash, data[i])
     return hash
 
 
@@ -134,10 +152,13 @@ def find_word(slots, word_offsets, word_data, hash, data, start, end):
 @kernel
 def _predict(
     offsets, data, slots, word_offsets, word_data, kept, matrix, output, tree,
-    min_n, max_n, word_ngrams, buckets, end_word,
+    min_n, max_n, word_ngrams, buckets, end_word, asked, path,
     sums, seen_start, seen_end, seen_rows, hidden, scores, nodes, grams, labels, probabilities,
 ):  # fmt: skip
-    """The best label of each document. ``sums`` and ``seen_*`` keep tokens of this text, ``hidden`` on are scratch."""
+    """The best label of each document, or the probability of the one asked for.
+
+    ``sums`` and ``seen_*`` keep tokens of this text, ``hidden`` on are scratch.
+    """
     words, dim = word_offsets.size - 1, hidden.size
     for i in range(offsets.size - 1):
         hidden[:] = 0
@@ -148,7 +169,7 @@ def _predict(
                 continue
             start, hash = at, FNV_OFFSET
             while at < end and not SPACE[data[at]]:
-                hash = _step(hash, data[at])
+                hash = step(hash, data[at])
                 at += 1
             slot = np.int64(hash) & (sums.shape[0] - 1)
             first = seen_start[slot]
@@ -173,10 +194,12 @@ def _predict(
             rows += 1
         for d in range(dim):
             hidden[d] *= np.float32(1.0 / rows)
-        if tree.size:
+        if path.size:
+            labels[i], probabilities[i] = asked, _follow(hidden, output, path)
+        elif tree.size:
             labels[i], probabilities[i] = _descend(hidden, output, tree, scores, nodes)
         else:
-            labels[i], probabilities[i] = _softmax(hidden, output, scores)
+            labels[i], probabilities[i] = _softmax(hidden, output, scores, asked)
 
 
 @inlined
@@ -200,10 +223,10 @@ def _read_token(sums, slot, data, start, end, word, words, min_n, max_n, buckets
             continue
         hash, last, n = FNV_OFFSET, first, 0
         while last <= end and n < max_n:
-            hash = _step(hash, OPEN if last < start else CLOSE if last == end else data[last])
+            hash = step(hash, OPEN if last < start else CLOSE if last == end else data[last])
             last += 1
             while last < end and last >= start and data[last] & 0xC0 == 0x80:
-                hash = _step(hash, data[last])
+                hash = step(hash, data[last])
                 last += 1
             n += 1
             if n >= min_n and not (n == 1 and (first < start or last > end)):
@@ -258,8 +281,21 @@ def _descend(hidden, output, tree, scores, nodes):
 
 
 @kernel
-def _softmax(hidden, output, scores):
-    """The likeliest row of the output matrix."""
+def _follow(hidden, output, path):
+    """The probability of the leaf at the end of a path."""
+    score = 0.0
+    for i in range(path.shape[0]):
+        dot = np.float32(0.0)
+        for d in range(hidden.size):
+            dot += output[path[i, 0], d] * hidden[d]
+        right = 1 / (1 + math.exp(-dot))
+        score += math.log((right if path[i, 1] else 1 - right) + UNSURE)
+    return min(1.0, math.exp(score))
+
+
+@kernel
+def _softmax(hidden, output, scores, asked):
+    """The likeliest row of the output matrix, or the one asked for, and its probability."""
     best = np.int64(0)
     for label in range(output.shape[0]):
         dot = np.float32(0.0)
@@ -268,6 +304,8 @@ def _softmax(hidden, output, scores):
         scores[label] = dot
         if dot > scores[best]:
             best = label
+    if asked >= 0:
+        best = asked
     total = 0.0
     for label in range(output.shape[0]):
         total += math.exp(scores[label] - scores[best])

@@ -1,4 +1,4 @@
-"""Reading fastText's own model files, ``.bin`` and ``.ftz`` (version 12, as written since 2017).
+"""fastText's own model files, ``.bin`` and ``.ftz`` (version 12, as written since 2017): read, and written.
 
 A file holds, one after the other: a header of thirteen numbers, the dictionary (words, then labels, most frequent
 first), for pruned models the table of the n-gram buckets that were kept, the input matrix and the output matrix.
@@ -8,17 +8,21 @@ and perhaps one more code for its norm.
 
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from struct import pack
 from typing import NamedTuple
 
 import numpy as np
+from upath import UPath
 
 from pipelines.errors import InputError
+from pipelines.files import write_whole
 from pipelines.ragged import Ragged
 
 MAGIC, VERSION = 793712314, 12
 LOSSES = {1: "hierarchical softmax", 2: "negative sampling", 3: "softmax", 4: "one against all"}
 HEADER = ("magic", "version", "dim", "window", "epochs", "min_count", "negatives", "word_ngrams", "loss", "model")
 HEADER += ("buckets", "min_n", "max_n")
+UPDATE_RATE = 100  # tokens between two changes of the learning rate, as fastText has it
 CENTROIDS = 256  # of a product quantiser: a code is one byte
 
 
@@ -46,6 +50,22 @@ def read_fasttext(path: str | Path) -> FastText:
         raise InputError(f"cannot read the fastText model {path}: {error}; give the path of a .bin or .ftz") from error
     except ValueError as error:
         raise InputError(f"{path} is no whole supervised fastText model ({error}); fetch it again") from error
+
+
+def write_fasttext(path: UPath, model: FastText, word_counts: np.ndarray, tokens: int) -> None:
+    """Write a model, not quantised, with the words' counts and how many tokens it was trained on; fastText reads it."""
+    head = np.array([MAGIC, VERSION, *(model.header[key] for key in HEADER[2:]), UPDATE_RATE], "<i4").tobytes()
+    sizes = [model.words.rows + len(model.labels), model.words.rows, len(model.labels)]
+    head += np.float64(1e-4).tobytes() + np.array(sizes, "<i4").tobytes() + np.array([tokens, -1], "<i8").tobytes()
+    words = [model.words.row(i) for i in range(model.words.rows)]
+    entries = [*zip(words, word_counts.tolist(), strict=True)]
+    labels = [*zip([label.encode() for label in model.labels], model.label_counts.tolist(), strict=True)]
+    with write_whole(path) as file:
+        file.write(head)
+        for kind, group in enumerate((entries, labels)):
+            file.write(b"".join([pack(f"<{len(word)}sxqb", word, count, kind) for word, count in group]))
+        for matrix in (model.input, model.output):
+            file.write(pack("<?2q", False, *matrix.shape) + np.ascontiguousarray(matrix, "<f4").tobytes())
 
 
 class Cursor:

@@ -1,0 +1,109 @@
+"""What an experiment on the data can be trusted with, by simulation: false findings, power, and scaling fits.
+
+    python -m benchmarks.impact
+
+1. Arms without any difference: in how many of 100 experiments is none found? With two arms, and with five.
+2. A planted effect, of the size that the plan says is found four times in five: how often is it?
+3. Points drawn from the published laws of Chinchilla with noise of 0.5 %: how often do all of E, alpha and beta lie
+   within the intervals, and how long does a fit take?
+"""
+
+import math
+import sys
+from time import process_time
+
+import numpy as np
+
+from flows.impact.arms import Arm
+from flows.impact.judge import Scored
+from flows.impact.plan import Plan
+from flows.impact.recipe import Budget, Heldout, ImpactRecipe
+from flows.impact.run import rounds
+from flows.recipe import Recipe
+from pretrain.impact.scaling import fit
+from pretrain.impact.statistics import BETTER, WORSE, smallest_effect
+
+PIECES, BYTES, LOSS = 60, 400, 2.5  # of a simulated held-out set; bits per byte
+SD = 0.0116  # of runs of one arm, in bits per byte: measured on models of 0.4 M parameters, 0.5 M tokens, 8 seeds
+# E, A, B, alpha, beta as Hoffmann et al. (2022) print them, and as Besiroglu et al. (2024) find them in the same runs
+PUBLISHED = {
+    "Hoffmann": (1.69, 406.4, 410.7, 0.34, 0.28),
+    "Besiroglu": (1.8172, 482.01, 2085.43, 0.3478, 0.3658),
+}
+FIRST_COMPUTE, LAST_COMPUTE = 6e18, 3e21  # FLOPs of Chinchilla's runs; sizes 44 M to 16 B
+
+
+def experiment(effects: dict[str, float], seed: int, seeds: int = 3, most_seeds: int | None = 6) -> list[dict]:
+    """Questions and answers of one simulated experiment; the first arm is what the others are held against."""
+    rng = np.random.default_rng(seed)
+    first, *others = effects
+    arms = [Arm(first, first, Recipe()), *(Arm(name, name, Recipe(), against=first) for name in others)]
+    impact = ImpactRecipe(budget=Budget(seeds=seeds, most_seeds=most_seeds), heldout=Heldout(share=0.02))
+    documents = rng.normal(0, 0.3, PIECES)  # what makes one piece harder than another
+    runs = {name: rng.normal(LOSS + effects[name], SD, most_seeds or seeds) for name in effects}
+    odd = {name: rng.normal(0, 0.03, (len(runs[name]), PIECES)) for name in effects}  # of one run and piece
+
+    def train(wanted: dict[str, int]) -> Scored:
+        sizes, nats = np.full(PIECES, BYTES), {}
+        for name, n in wanted.items():
+            bits = runs[name][:n, None] + documents + odd[name][:n] - odd[name][:n].mean(1, keepdims=True)
+            nats[name] = bits * BYTES * math.log(2)
+        return Scored(nats, sizes, np.full(PIECES, "raw"))
+
+    return rounds(Plan(impact, arms), train)[1]
+
+
+def false_findings(arms: int, repeats: int, first: int = 0, **budget) -> int:
+    """Experiments on nothing that found something."""
+    nothing = {f"arm {k}": 0.0 for k in range(arms)}
+    return sum(
+        any(row["verdict"] in (BETTER, WORSE) for row in experiment(nothing, first + i, **budget))
+        for i in range(repeats)
+    )
+
+
+def found(effect: float, repeats: int, arms: int = 2, **budget) -> int:
+    """Experiments that found one arm's planted effect, and on the right side."""
+    planted = {f"arm {k}": 0.0 for k in range(arms - 1)} | {"planted": -effect}
+    answers = (experiment(planted, i, **budget)[-1] for i in range(repeats))
+    return sum(row["verdict"] == BETTER for row in answers)
+
+
+def chinchilla_points(law: tuple, count: int, noise: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sizes, tokens and losses of runs spread over Chinchilla's sizes and budgets."""
+    rng = np.random.default_rng(seed)
+    e, a, b, alpha, beta = law
+    sizes = np.exp(rng.uniform(math.log(44e6), math.log(16e9), count))
+    tokens = np.exp(rng.uniform(math.log(FIRST_COMPUTE), math.log(LAST_COMPUTE), count)) / 6 / sizes
+    losses = e + a / sizes**alpha + b / tokens**beta
+    return sizes, tokens, losses * np.exp(noise * rng.standard_normal(count))
+
+
+def covered(law: tuple, draw: int, count: int = 245, draws: int = 200) -> bool:
+    """Do E, alpha and beta all lie within the intervals of a fit?"""
+    law_fit = fit(*chinchilla_points(law, count, 0.005, draw), draws=draws, seed=draw)
+    true = {"E": law[0], "alpha": law[3], "beta": law[4]}
+    return all(law_fit.intervals[name].low <= value <= law_fit.intervals[name].high for name, value in true.items())
+
+
+def main() -> None:
+    repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 100
+    for arms in (2, 5):
+        wrong = false_findings(arms, repeats)
+        print(f"{arms} arms without a difference: none found in {repeats - wrong} of {repeats} experiments")
+    for seeds in (3, 6):
+        effect = smallest_effect(SD, seeds, seeds, 0.02)
+        times = found(effect, repeats, seeds=seeds, most_seeds=None)
+        print(f"an effect of {effect:.4f} bpb, {seeds} seeds: found in {times} of {repeats}, stated power 0.80")
+    for arms, most in ((5, None), (5, 6)):
+        times = found(2.5 * SD, repeats, arms, seeds=3, most_seeds=most)
+        print(f"{2.5 * SD:.4f} of one among {arms} arms, 3 seeds, {most or 'no more'} by halving: {times} of {repeats}")
+    for name, law in PUBLISHED.items():
+        began = process_time()
+        times = sum(covered(law, draw) for draw in range(repeats))
+        seconds = (process_time() - began) / repeats
+        print(f"{name}: E, alpha, beta all covered in {times} of {repeats} draws, {seconds:.2f} CPU s a fit")
+
+
+if __name__ == "__main__":
+    main()

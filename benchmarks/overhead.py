@@ -1,0 +1,109 @@
+"""What Prefect adds to a run, and what a second worker gains: `python -m benchmarks.overhead CORPUS [--megabytes 500]`.
+
+The same plan by the command and by the flow, against a Prefect server of its own on this machine, each in a fresh
+process and work folder. Start-up is what either takes for five documents, and is taken off. A second worker is held
+against what two copies of a plain loop gain over one in the same minutes: other people's load slows both.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+from flows.deploy import server
+
+HERE = Path(__file__).resolve().parents[1]
+FLOW = (
+    "import sys; from flows.orchestrated import clean_corpus; clean_corpus(sys.argv[1], [sys.argv[2]], sys.argv[3]{})"
+)
+LOOP = "x = 0\nfor i in range(60_000_000): x += i"
+
+
+def write_input(corpus: str, megabytes: float, folder: Path) -> float:
+    """Documents of a corpus again and again, with new ids and a word of their own each time; MB written."""
+    from benchmarks.near_duplicates import read
+
+    rows, size, copy = read(corpus), 0, 0
+    folder.mkdir()
+    while size < megabytes * 1e6:
+        with (folder / f"{copy:04}.jsonl").open("w") as file:
+            for row in rows:
+                if size >= megabytes * 1e6:
+                    break
+                text = f"{row['text']} Copy{copy}." if copy else row["text"]
+                file.write(json.dumps({"id": f"{copy}/{row['id']}", "text": text}) + "\n")
+                size += len(text.encode())
+        copy += 1
+    return size / 1e6
+
+
+def seconds(command: list[str], work: Path | None = None) -> float:
+    if work:
+        shutil.rmtree(work, ignore_errors=True)
+    began = time.perf_counter()
+    subprocess.run(command, check=True, cwd=HERE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - began
+
+
+def loops(count: int) -> float:
+    """Seconds that so many copies of a plain loop take side by side."""
+    began = time.perf_counter()
+    copies = [subprocess.Popen([sys.executable, "-c", LOOP]) for _ in range(count)]
+    assert not any(copy.wait() for copy in copies)
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=__doc__)
+    parser.add_argument("corpus", help="JSONL, with any compression")
+    parser.add_argument("--megabytes", type=float, default=500)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--recipe", default="recipes/clean-corpus.toml")
+    args = parser.parse_args()
+    os.environ |= {"DO_NOT_TRACK": "1", "PREFECT_LOGGING_LEVEL": "WARNING"}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        large, small, work = (Path(folder) / name for name in ("large", "small", "work"))
+        megabytes = write_input(args.corpus, args.megabytes, large)
+        small.mkdir()
+        with next(large.iterdir()).open() as lines:
+            (small / "0.jsonl").write_text("".join(next(lines) for _ in range(5)))
+        os.environ["PREFECT_HOME"] = folder
+
+        def by_command(raw: Path, workers: int) -> float:
+            command = [sys.executable, "-m", "flows.cli", "clean", args.recipe, "--input", str(raw)]
+            return seconds([*command, "--output", str(work), "--workers", str(workers)], work)
+
+        def by_flow(raw: Path, workers: int) -> float:
+            return seconds([sys.executable, "-c", FLOW, args.recipe, str(raw), str(work), str(workers)], work)
+
+        with server(port) as url:
+            os.environ["PREFECT_API_URL"] = url
+            by_command(small, 1), by_flow(small, 1)  # compile, and make what the server makes once
+            start = {run: median(run(small, 2) for _ in range(3)) for run in (by_command, by_flow)}
+            sides = [(by_command, 2), (by_flow, 2), (by_command, 1)]
+            took, alone, together = {side: [] for side in sides}, [], []
+            for _ in range(args.rounds):
+                for run, workers in sides:
+                    took[run, workers].append(run(large, workers) - start[run])
+                alone.append(loops(1))
+                together.append(loops(2))
+    command, flow, one = (median(took[side]) for side in sides)
+    gain, loop = one / command, 2 * median(alone) / median(together)
+    print(f"{megabytes:.0f} MB, {args.recipe}, medians of {args.rounds} rounds")
+    print(f"start-up: command {start[by_command]:.1f} s, flow {start[by_flow]:.1f} s")
+    print(f"then, 2 workers: command {command:.1f} s, flow {flow:.1f} s: {flow / command:.3f} times as long")
+    print(f"1 worker {one:.1f} s: two gain {gain:.2f} times; two plain loops {loop:.2f}, so {gain / loop:.2f} of it")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+"""Train a supervised fastText model: softmax over the mean of the rows of a document's words and word n-grams.
+
+1. Words are runs of bytes between white space and are numbered by how common they are; ``</s>`` ends a document.
+2. A document is the mean of its words' rows and, by hash, of the rows of its n-grams; for words, of their subwords too.
+3. Stochastic gradient descent goes through the documents in the order given, ``epochs`` times, with a learning rate
+   that falls linearly to 0.
+
+Joulin et al. 2016 (arXiv:1607.01759), the arithmetic of fastText's own code: from the same start, in the same order,
+the same model but for rounding (a test compares). One thread, no randomness but a fixed start, and an exponential of
+our own: the same documents give the same bytes on every machine.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple, Self
+
+import numpy as np
+from numba import njit
+from pydantic import Field, model_validator
+
+from filters.fasttext.file import UPDATE_RATE, FastText
+from filters.fasttext.predict import WORD_PRIME
+from filters.fasttext.tokens import Subwords, Tokens, number_documents
+from pipelines.bits import inlined, kernel
+from pipelines.errors import InputError
+from pipelines.hashing import W0, W1, mix
+from pipelines.ragged import Ragged
+from pipelines.settings import Settings
+
+U, F = np.uint64, np.float32
+SOFTMAX = 3
+
+
+class FastTextSettings(Settings):
+    """How a model is trained; defaults are fastText's, with the hidden units and bigrams of Joulin et al. 2016."""
+
+    dim: int = Field(10, ge=1, le=1000)
+    epochs: int = Field(5, ge=1)
+    learning_rate: float = Field(0.1, gt=0)
+    word_ngrams: int = Field(2, ge=1, le=10)
+    buckets: int = Field(2_000_000, ge=1, le=1 << 30)  # rows that n-grams and subwords share, 4 dim bytes each
+    min_count: int = Field(1, ge=1)  # of a word
+    max_words: int = Field(1_000_000, ge=1)  # the commonest
+    min_n: int = Field(0, ge=0)  # characters of a subword; 0: no subwords
+    max_n: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.min_n == 0) != (self.max_n == 0) or self.min_n > self.max_n:
+            raise ValueError(f"subwords of {self.min_n} to {self.max_n} characters cannot be; both 0 switches them off")
+        return self
+
+    @property
+    def rows(self) -> int:
+        """Rows behind the words' own."""
+        return self.buckets if self.word_ngrams > 1 or self.max_n else 0
+
+
+class Trained(NamedTuple):
+    """A model, with what its file says besides of what it was trained on."""
+
+    model: FastText
+    word_counts: np.ndarray  # int64[words]
+    tokens: int  # ends and labels included
+
+
+def train(batches: Iterable[Ragged], targets: np.ndarray, labels: list[str], settings: FastTextSettings) -> Trained:
+    """Batches of documents, and the label number of each document, int64[n] -> a model.
+
+    The order of documents matters: it should be as good as random. Raises InputError where there is no word.
+    """
+    subwords = Subwords(settings.min_n, settings.max_n, settings.buckets)
+    tokens, words, counts = number_documents(batches, settings.min_count, settings.max_words, subwords)
+    if words.rows < 2:
+        raise InputError("no words to train a classifier on; expected documents with text")
+    matrix = np.zeros((words.rows + settings.rows, settings.dim), np.float32)
+    _start(matrix[: words.rows])
+    output = np.zeros((len(labels), settings.dim), np.float32)
+    descend(tokens, targets, matrix, output, words.rows, settings)
+    header = {"dim": settings.dim, "window": 5, "epochs": settings.epochs, "min_count": settings.min_count}
+    header |= {"negatives": 5, "word_ngrams": settings.word_ngrams, "loss": SOFTMAX, "model": 3}
+    header |= {"buckets": settings.rows, "min_n": settings.min_n, "max_n": settings.max_n}
+    each = np.bincount(targets, minlength=len(labels)).astype(np.int64)
+    model = FastText(header, words, labels, each, np.empty(0, np.int32), matrix, output)
+    for array in (model.kept, matrix, output):
+        array.flags.writeable = False
+    return Trained(model, counts, _read_in_an_epoch(tokens))
+
+
+def descend(tokens: Tokens, targets, matrix, output, words: int, settings: FastTextSettings) -> None:
+    """Go through the documents and change ``matrix`` and ``output``."""
+    longest = int(np.diff(tokens.rows.offsets).max(initial=0))
+    most = int(np.diff(tokens.subwords.offsets).max(initial=0))
+    scratch = np.empty(longest * (settings.word_ngrams + most), np.int64)
+    vectors = np.empty(settings.dim, np.float32), np.empty(settings.dim, np.float32), np.empty(output.shape[0], F)
+    rates = settings.learning_rate, settings.epochs, _read_in_an_epoch(tokens)
+    tables = tokens.hashes, tokens.ids, *tokens.subwords
+    _descend(*tokens.rows, *tables, targets, words, settings.rows, settings.word_ngrams, *rates, matrix, output,
+             scratch, *vectors)  # fmt: skip
+
+
+def _read_in_an_epoch(tokens: Tokens) -> int:
+    return tokens.rows.data.size + tokens.rows.rows  # a label each
+
+
+@kernel
+def _start(matrix):
+    """Numbers between -1/dim and 1/dim, a function of their place."""
+    scale = 2.0 / matrix.shape[1]
+    for row in range(matrix.shape[0]):
+        for d in range(matrix.shape[1]):
+            chance = mix(U(row * matrix.shape[1] + d) ^ W0, W1) >> U(11)
+            matrix[row, d] = (chance * 2.0**-53 - 0.5) * scale
+
+
+@inlined
+def exponential(x):
+    """e to the x, to the last digit or so of a float64, by operations that are the same on every machine.
+
+    The C library's differ between machines in the last bit, and after a million steps of training in all of them.
+    """
+    if x < -700.0:
+        return 0.0
+    k = np.floor(x * 1.4426950408889634 + 0.5)
+    r = (x - k * 0.693147180369123816490) - k * 1.90821492927058770002e-10  # ln 2 in two parts
+    total, term = 1.0, 1.0
+    for i in range(1, 14):
+        term *= r / i
+        total += term
+    power, base, n = 1.0, 2.0, np.int64(k)
+    if n < 0:
+        base, n = 0.5, -n
+    while n:
+        if n & 1:
+            power *= base
+        base *= base
+        n >>= 1
+    return total * power
+
+
+@inlined
+def _rows_of(first, last, data, hashes, ids, sub_offsets, sub_rows, words, buckets, word_ngrams, rows):
+    """The rows a document is the mean of; returns how many."""
+    n = 0
+    for i in range(first, last):
+        number = data[i]
+        if ids[number] >= 0:
+            rows[n] = ids[number]
+            n += 1
+        for j in range(sub_offsets[number], sub_offsets[number + 1]):
+            rows[n] = sub_rows[j]
+            n += 1
+    for i in range(first, last):
+        gram = U(np.int64(np.int32(hashes[data[i]])))
+        for j in range(i + 1, min(i + word_ngrams, last)):
+            gram = gram * WORD_PRIME + U(np.int64(np.int32(hashes[data[j]])))
+            rows[n] = words + np.int64(gram % U(buckets))
+            n += 1
+    return n
+
+
+@njit(nogil=True, cache=True)
+def _descend(
+    offsets, data, hashes, ids, sub_offsets, sub_rows, targets, words, buckets, word_ngrams, learning_rate, epochs,
+    tokens, matrix, output, rows, hidden, gradient, scores,
+):  # fmt: skip
+    """fastText's loop with one thread, in its order of single-precision additions."""
+    dim, total = hidden.size, epochs * tokens
+    done, since, document = 0, 0, 0
+    while done < total:
+        rate = F(learning_rate * (1.0 - F(done) / F(total)))
+        first, last = offsets[document], offsets[document + 1]
+        since += last - first + 1
+        tables = hashes, ids, sub_offsets, sub_rows
+        n = _rows_of(first, last, data, *tables, words, buckets, word_ngrams, rows)
+        if n:
+            hidden[:] = 0
+            for i in range(n):
+                for d in range(dim):
+                    hidden[d] += matrix[rows[i], d]
+            share = F(1.0 / n)
+            for d in range(dim):
+                hidden[d] *= share
+            _softmax(output, hidden, scores)
+            gradient[:] = 0
+            for label in range(scores.size):
+                alpha = rate * ((F(1.0) if label == targets[document] else F(0.0)) - scores[label])
+                for d in range(dim):
+                    gradient[d] += alpha * output[label, d]
+                    output[label, d] += alpha * hidden[d]
+            for d in range(dim):
+                gradient[d] *= share
+            for i in range(n):
+                for d in range(dim):
+                    matrix[rows[i], d] += gradient[d]
+        document = document + 1 if document + 2 < offsets.size else 0
+        if since > UPDATE_RATE:
+            done, since = done + since, 0
+
+
+@inlined
+def _softmax(output, hidden, scores):
+    highest = F(-np.inf)
+    for label in range(scores.size):
+        dot = F(0.0)
+        for d in range(hidden.size):
+            dot += output[label, d] * hidden[d]
+        scores[label] = dot
+        highest = max(highest, dot)
+    total = F(0.0)
+    for label in range(scores.size):
+        scores[label] = F(exponential(np.float64(scores[label] - highest)))
+        total += scores[label]
+    for label in range(scores.size):
+        scores[label] /= total

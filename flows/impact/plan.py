@@ -1,0 +1,81 @@
+"""What will be run and by which set it will be judged, written down before anything is: ``IMPACT/plan.json``.
+
+A plan with runs stays as it is: whoever looked at figures first and chose the set afterwards would find what he likes.
+"""
+
+from dataclasses import dataclass
+
+import orjson
+from upath import UPath
+
+from flows.impact.arms import Arm, arms_of
+from flows.impact.recipe import ImpactRecipe
+from pipelines.errors import WorkError
+from pipelines.files import write_whole
+from pipelines.inputs import find_files
+from pipelines.manifest import MANIFEST, fingerprint
+from pretrain.impact.halving import Rung, rungs
+
+PLAN, RUNS = "plan.json", "runs"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An experiment, all choices made."""
+
+    impact: ImpactRecipe
+    arms: list[Arm]
+
+    @property
+    def looks(self) -> list[Rung]:
+        return rungs(self.impact.budget.seeds, self.impact.most_seeds, self.impact.judging.alpha)
+
+    def arm(self, name: str) -> Arm:
+        return next(arm for arm in self.arms if arm.name == name)
+
+    def table(self) -> dict:
+        """The plan as JSON. ``frozen`` is all that every arm has alike."""
+        impact = self.impact
+        files = [[file.name, file.size] for file in find_files(impact.input)]
+        frozen = impact.model_dump(mode="json", include={"heldout", "tokenizer", "model", "train", "budget", "ladder"})
+        frozen["input"] = {"settings": impact.input.model_dump(mode="json", exclude={"paths"}), "files": files}
+        arms = {}
+        for arm in self.arms:
+            steps = arm.recipe.table()["steps"]
+            about = {"steps": list(steps), "recipe": fingerprint(steps), "tokenizer": arm.tokenizer}
+            arms[arm.name] = about | {"data": arm.data, "against": arm.against}
+        return {
+            "name": impact.name,
+            "verdict": {"set": impact.heldout.verdict, **impact.judging.model_dump(mode="json")},
+            "looks": [look._asdict() for look in self.looks],
+            "questions": [arm.question for arm in self.arms if arm.against],
+            "arms": arms,
+            "frozen": frozen,
+            "frozen_fingerprint": fingerprint(frozen),
+        }
+
+
+def make_plan(impact: ImpactRecipe, work: UPath) -> Plan:
+    """Write the plan. Raises WorkError, naming what differs, where the folder holds runs of another."""
+    plan = Plan(impact, arms_of(impact))
+    table = plan.table()
+    known = read_plan(work)
+    if known and known != table and _has_runs(work):
+        differs = next(key for key in table if known.get(key) != table[key])
+        raise WorkError(
+            f"{work} holds runs of a plan with other {differs!r}, and a plan is not changed once there are figures; "
+            "choose another --output"
+        )
+    if known != table:
+        with write_whole(work / PLAN) as file:
+            file.write(orjson.dumps(table, option=orjson.OPT_INDENT_2))
+    return plan
+
+
+def read_plan(work: UPath) -> dict | None:
+    return orjson.loads((work / PLAN).read_bytes()) if (work / PLAN).exists() else None
+
+
+def _has_runs(work: UPath) -> bool:
+    folder = work / RUNS
+    return folder.is_dir() and any(path.name == MANIFEST or path.suffix == ".parquet" for path in folder.iterdir())

@@ -1,0 +1,132 @@
+"""What came of an experiment: ``IMPACT/impact.json``, ``IMPACT/impact.png``, and a table for people.
+
+impact.json
+  name, headline        the sentence: "full against raw: Δ bpb = … [lo, hi]"
+  verdict               set, alpha, margin (share of the loss), draws, as planned
+  arms[]                name, against, steps, documents, bytes, tokens (all there are), runs, parameters,
+                        trained_tokens, source_bytes, unique_tokens, epochs, effective_tokens (means where runs
+                        differ), losses {set: {mean, sd, seeds[]}} in bits per byte
+  questions[]           arm, against, seeds [n, n], delta, interval (Welch), paired, bootstrap, confidence, p,
+                        adjusted (Holm), sd, smallest (effect seen with a power of 0.8), margin, verdict, sentence,
+                        bytes_removed, bytes_per_millibit (null where nothing was gained)
+  heldout[]             set, pieces, bytes, candidates, overlapping, overlap {data: mean share of n-grams held}
+  scaling               laws, worth of tokens by arm, agreement of sizes; null without a ladder
+  warnings[]
+"""
+
+import orjson
+import polars as pl
+from upath import UPath
+
+from flows.impact.arms import Arm
+from flows.impact.judge import Scored
+from flows.impact.picture import draw
+from flows.impact.plan import Plan
+from flows.impact.prepare import arm_summary, overlaps
+from flows.impact.scaling import describe_ladder
+from flows.impact.train import Run, base_run, check_epochs, data_of, read_summary
+from pipelines.errors import WorkError
+from pipelines.files import write_whole
+from pretrain.impact.statistics import BETTER, EQUAL, WORSE
+
+REPORT, PICTURE = "impact.json", "impact.png"
+MILLIBIT = 0.001
+
+
+def write_report(plan: Plan, work: UPath, scored: Scored, ladder: list[Run], rows: list[dict]) -> dict:
+    """Write and return the report."""
+    runs = [base_run(plan, work, arm, 0) for arm in plan.arms]
+    report = {
+        "name": plan.impact.name,
+        "headline": "",
+        "verdict": plan.table()["verdict"],
+        "arms": [_arm(work, arm, run, scored) for arm, run in zip(plan.arms, runs, strict=True)],
+        "questions": rows,
+        "heldout": _heldout(plan, work, scored),
+        "scaling": describe_ladder(plan, work, ladder) if ladder else None,
+        "warnings": check_epochs([*runs, *ladder], plan.impact.budget.max_epochs),
+    }
+    sizes = {arm["name"]: arm["bytes"] for arm in report["arms"]}
+    for row in rows:
+        row |= _price(row, sizes)
+        row["sentence"] = sentence(row, report["verdict"]["set"])
+    report["headline"] = rows[0]["sentence"]
+    with write_whole(work / REPORT) as file:
+        file.write(orjson.dumps(report, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY))
+    draw(work / PICTURE, report)
+    return report
+
+
+def read_report(work: UPath) -> dict:
+    """A finished experiment's report. Raises WorkError where there is none."""
+    if not (work / REPORT).exists():
+        raise WorkError(f"{work} holds no finished experiment; `gristmill impact run RECIPE --output {work}` makes one")
+    return orjson.loads((work / REPORT).read_bytes())
+
+
+def sentence(row: dict, name: str) -> str:
+    """One question's answer, in the form that is quoted."""
+    low, high = row["interval"]
+    said = row["verdict"]
+    if said not in (BETTER, WORSE, EQUAL):
+        said += f"; an effect of {row['smallest']:.4f} would have been, four times in five"
+    seeds = " and ".join(map(str, row["seeds"]))
+    return (
+        f"{row['arm']} against {row['against']}: Δ bpb = {row['delta']:+.4f} [{low:+.4f}, {high:+.4f}] on {name} "
+        f"({row['confidence']:.0%} interval, {seeds} seeds): {said}"
+    )
+
+
+def _price(row: dict, sizes: dict[str, int]) -> dict:
+    """Bytes that the cleaner of the two arms has less, and how many of them a thousandth of a bit gained took."""
+    removed = sizes[row["arm"]] - sizes[row["against"]]
+    gained = row["delta"] if removed > 0 else -row["delta"]
+    surely = row["verdict"] in (BETTER, WORSE) and gained > 0 and removed
+    return {
+        "bytes_removed": abs(removed),
+        "bytes_per_millibit": abs(removed) / (gained / MILLIBIT) if surely else None,
+    }
+
+
+def _arm(work: UPath, arm: Arm, run: Run, scored: Scored) -> dict:
+    data, counts, losses = data_of(run), arm_summary(work, arm)["counts"], {}
+    for name in scored.names():
+        seeds = scored.losses(arm.name, name)
+        losses[name] = {"mean": float(seeds.mean()), "sd": float(seeds.std(ddof=1)), "seeds": seeds.tolist()}
+    return {
+        "name": arm.name,
+        "against": arm.against,
+        "steps": list(arm.recipe.steps),
+        "documents": counts["documents"],
+        "bytes": counts["bytes"],
+        "tokens": data.tokens,
+        "runs": len(scored.nats[arm.name]),
+        "parameters": read_summary(work, run)["parameters"],
+        "trained_tokens": data.trained,
+        "source_bytes": round(data.source_bytes),
+        "unique_tokens": data.unique,
+        "epochs": data.epochs,
+        "effective_tokens": round(data.effective),
+        "losses": losses,
+    }
+
+
+def _heldout(plan: Plan, work: UPath, scored: Scored) -> list[dict]:
+    data = list(dict.fromkeys(arm.data for arm in plan.arms))
+    shares, rows = overlaps(work, data), []
+    limit = plan.impact.heldout.max_overlap
+    for name in scored.names():
+        mine = shares.filter(set=name)
+        most = mine.select(pl.max_horizontal(pl.col(data)))
+        pieces = scored.sizes[scored.sets == name]
+        rows.append(
+            {
+                "set": name,
+                "pieces": pieces.size,
+                "bytes": int(pieces.sum()),
+                "candidates": mine.height,
+                "overlapping": int((most.to_series() > limit).sum()),
+                "overlap": {each: mine[each].mean() for each in data},
+            }
+        )
+    return rows
