@@ -3,8 +3,9 @@
     python -m benchmarks.explorer WORK [--documents 1000000] [--folder FOLDER] [--times 20]
 
 WORK is a finished run, such as `make run` leaves; it is repeated, each time with ids of its own, until it has so many
-documents. The server is a process of its own, and each figure is what a client on this machine waits. A new value is
-asked for each time: nothing is answered out of a cache.
+documents. The server is a process of its own; a client on this machine waits for whole answers, and the server's CPU
+time, which other work on the machine does not change, stands beside. A new value is asked for each time: nothing is
+answered out of a cache.
 """
 
 import argparse
@@ -70,54 +71,66 @@ def renamed(table: pa.Table, copy: int) -> pa.Table:
     return table
 
 
-def get(address: str, **asked) -> tuple[float, bytes]:
-    """Seconds until the whole answer is there, and the answer."""
-    began = time.perf_counter()
-    with urllib.request.urlopen(f"{address}?{urlencode(asked, doseq=True)}") as answer:
-        body = answer.read()
-    return time.perf_counter() - began, body
+class Client:
+    """Asks the server, and says how long that took: by the clock, and in CPU seconds of the server."""
+
+    def __init__(self, address: str, pid: int):
+        self.address, self.pid = address, pid
+
+    def cpu_seconds(self) -> float:
+        user, system = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    def ask(self, what: str, path: str, *questions: dict) -> None:
+        """Print the median and the worst of what all questions took, and the CPU time of one on average."""
+        seconds, cpu = [], self.cpu_seconds()
+        for asked in questions or ({},):
+            began = time.perf_counter()
+            with urllib.request.urlopen(f"{self.address}{path}?{urlencode(asked, doseq=True)}") as answer:
+                answer.read()
+            seconds.append(time.perf_counter() - began)
+        say(what, statistics.median(seconds), max(seconds), (self.cpu_seconds() - cpu) / len(seconds))
 
 
-def say(what: str, seconds: list[float]) -> None:
-    middle, worst = (f"{1000 * value:,.0f} ms" for value in (statistics.median(seconds), max(seconds)))
-    print(f"{what:44} {middle:>10} {worst:>10}", flush=True)
+def say(what: str, *seconds: float) -> None:
+    print(f"{what:50}" + "".join(f"{1000 * each:>9,.0f} ms" for each in seconds), flush=True)
 
 
 def measure(work: Path, times: int) -> None:
+    print(f"{'':50}{'median':>12}{'worst':>12}{'CPU':>12}")
     began = time.perf_counter()
     command = [sys.executable, "-m", "flows.cli", "explore", str(work), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             address = next(word for word in server.stdout.readline().split() if word.startswith("http"))
-            seconds, _ = get(f"{address}/")
-            print(f"{'':44} {'median':>10} {'worst':>10}")
-            say("command to first page", [time.perf_counter() - began])
-            say("first page, asked for first", [seconds])
-            ask(address, times)
+            client, seconds = Client(address, server.pid), time.perf_counter() - began
+            say("start, with all imports", seconds, seconds, client.cpu_seconds())
+            ask(client, times)
             status = Path(f"/proc/{server.pid}/status").read_text()
             for name, says in (("VmHWM", "peak memory"), ("RssAnon", "of its own, at the end")):
                 kilobytes = next(line for line in status.splitlines() if line.startswith(name)).split()[1]
-                print(f"{says:44} {int(kilobytes) / 1000:>7,.0f} MB")
+                print(f"{says:50}{int(kilobytes) / 1000:>9,.0f} MB")
         finally:
             server.terminate()
 
 
-def ask(address: str, times: int) -> None:
-    say("first page", [get(f"{address}/")[0] for _ in range(times)])
-    say("last page", [get(f"{address}/rows", after=990_000 + i)[0] for i in range(times)])
-    say("documents a rule removed, first page", [get(f"{address}/", reason="gopher.too_few_stop_words")[0]])
-    say("page of a threshold, with its histogram", [get(f"{address}/thresholds", rule="gopher.words_too_long")[0]])
+def ask(client: Client, times: int) -> None:
+    client.ask("first page, asked for first", "/")
+    client.ask("first page", "/", *[{}] * times)
+    client.ask("last page", "/rows", *({"after": 990_000 + i} for i in range(times)))
+    client.ask("documents a rule removed, first page", "/", {"reason": "gopher.too_few_stop_words"})
+    client.ask("page of a threshold, with its histogram", "/thresholds", {"rule": "gopher.words_too_long"})
     rng, asked = random.Random(0), []
     for path, low, high in MOVES:
         scale = 1 if path.endswith("words") else 0.01
-        values = [f"{path}={value * scale:g}" for value in rng.sample(range(low, high), min(times, high - low))]
-        say(f"{path}, first move", [get(f"{address}/what-if", set=values[0])[0]])
-        say(f"{path} moved", [get(f"{address}/what-if", set=value)[0] for value in values[1:]])
-        asked.append(values)
-    together = [get(f"{address}/what-if", set=[*values])[0] for values in zip(*asked, strict=False)]
-    say("all three moved", together)
-    say("samples of what would change", [get(f"{address}/changed", set=asked[0][0])[0]])
-    say("a search that finds nothing, until it stops", [get(f"{address}/", text="zqxjkv")[0]])
+        asked.append([f"{path}={value * scale:g}" for value in rng.sample(range(low, high), min(times, high - low))])
+        first, *others = ({"set": change} for change in asked[-1])
+        client.ask(f"{path} moved, its measures read", "/what-if", first)
+        client.ask(f"{path} moved", "/what-if", *others)
+    client.ask("all three moved", "/what-if", *({"set": [*changes]} for changes in zip(*asked, strict=False)))
+    client.ask("samples of what would change", "/changed", {"set": asked[0][0]})
+    client.ask("a search that finds nothing, until it stops", "/", {"text": "zqxjkv"})
+    client.ask("the copies of a document", "/copies/0000-part-00000-000/3")
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ def spread(values: np.ndarray, threshold: float | None) -> Spread:
     ends = np.append(ends, [] if threshold is None else threshold)
     low, high = min(0.0, float(ends.min())), float(ends.max())
     whole = bool(values.size and (values == np.round(values)).all())
-    if high <= low:
+    if high - low <= 1e-12 * max(1.0, abs(low), abs(high)):  # too narrow for bars with a difference between them
         high = low + 1
     logarithmic = False
     if whole and high - low < BARS:

@@ -7,8 +7,8 @@ stays once others come or go.
 
 import math
 from functools import lru_cache
-from types import NoneType
-from typing import NamedTuple
+from types import UnionType
+from typing import NamedTuple, Union, get_args, get_origin
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from filters.profiles import profile_settings
 from flows.explorer.index import Index, Reason
 from flows.recipe import Recipe
 from flows.what_if import change_recipe
-from pipelines.errors import RecipeError
+from pipelines.errors import GristmillError, RecipeError
 from pipelines.settings import OFF
 
 NOWHERE = -(1 << 62)  # no threshold: which rule has it when a setting does shows what the setting is for
@@ -52,17 +52,18 @@ def movable(filters: dict[str, Filter]) -> dict[str, Threshold]:
 
 def _settings(step: Filter):
     """Rule, setting and whether it is whole, for each setting that a rule compares with its measure."""
-    fields = type(step).model_fields
-    for setting in (name for name in fields if name not in step.MEASURED):
-        if type(getattr(step, setting)) not in (int, float, NoneType):
+    for setting, field in type(step).model_fields.items():
+        one = field.annotation
+        kinds = {*(get_args(one) if get_origin(one) in (Union, UnionType) else [one])} & {int, float}
+        if not kinds or setting in step.MEASURED:
             continue
         try:
             rules = step.model_copy(update={setting: NOWHERE}).rules()
-        except LookupError:  # it picks a threshold and is none itself, as a percentile does
+        except (LookupError, TypeError, GristmillError):  # it picks a threshold, as a percentile does, and is none
             continue
         for name, rule in rules.items():
             if rule.threshold == NOWHERE or NOWHERE in rule.thresholds.values():
-                yield name, setting, "float" not in str(fields[setting].annotation)
+                yield name, setting, float not in kinds
 
 
 class Moved(NamedTuple):
@@ -144,7 +145,9 @@ class Thresholds:
     def value(self, threshold: Threshold, profile: str, changes: tuple[str, ...]) -> float | None:
         """The threshold as it is for one profile, "" for the default; None where the rule is off."""
         step: Filter = self.recipe(changes).steps[threshold.step]
-        return getattr(step.for_profile(profile) if profile else step, threshold.setting)
+        step = step.for_profile(profile) if profile else step
+        value = getattr(step, threshold.setting)
+        return step.rules()[threshold.rule].threshold if isinstance(value, str) else value  # "chosen" elsewhere
 
     def what_if(self, changes: tuple[str, ...]) -> dict:
         """Documents and bytes kept, now and then, and how many would change sides."""

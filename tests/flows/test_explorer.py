@@ -183,7 +183,7 @@ def test_steps_over_the_corpus_are_counted_as_they_stand(whole):
 
 def test_every_setting_that_is_compared_can_be_moved():
     for name, kind in FILTERS.items():
-        step = kind()
+        step = kind.model_construct(model="none is read")
         for threshold in movable({name: step}).values():
             moved = step.model_copy(update={threshold.setting: 7})
             assert (
@@ -191,6 +191,8 @@ def test_every_setting_that_is_compared_can_be_moved():
             )
     assert len(movable({"gopher": FILTERS["gopher"]()})) == 11
     assert "perplexity.low_percentile" not in movable({"perplexity": FILTERS["perplexity"]()})
+    chosen = FILTERS["classifier"].model_construct(model="none is read", min_score="chosen")
+    assert "classifier.low_score" in movable({"classifier": chosen})
 
 
 @pytest.mark.parametrize(
@@ -425,15 +427,14 @@ def test_a_wrong_address_is_told(client, whole, address, status):
 @pytest.fixture(scope="module")
 def address(whole):
     """The explorer as it is served."""
-    listening = listen(0)
     config = uvicorn.Config(application(whole, Tokenizers(whole.work)), log_level="warning", lifespan="off")
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
-    listening.close()
+    with listen(0) as listening:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
 
 
 @pytest.fixture
