@@ -26,6 +26,7 @@ run: install
 	$(BIN)/gristmill tokenize work --tokenizer work/tokenizers/bpe --output work/tokens/bpe
 	$(BIN)/gristmill pretrain work/tokens/bpe --preset nano --steps 100 --output work/runs/nano
 	$(BIN)/gristmill generate work/runs/nano --prompt "The"
+	$(BIN)/gristmill report work
 
 test: install
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Write what README shows: the tree of files, the funnel of `make run`, the benchmark tables.
+"""Write what README and README.zh-CN.md show: the tree of files, the funnel of `make run`, the benchmark tables.
 
     python -m benchmarks.readme [--work work]
 
@@ -17,7 +17,7 @@ from benchmarks.harness import Figures, table
 from benchmarks.rows import RESULTS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-README = REPOSITORY / "README.md"
+README, CHINESE = REPOSITORY / "README.md", REPOSITORY / "README.zh-CN.md"
 ROOMS = ("pipelines", "filters", "dedup", "tokenizers_lab", "pretrain", "flows", "benchmarks")
 
 
@@ -53,19 +53,23 @@ def replace(text: str, name: str, block: str) -> str:
 @click.command()
 @click.option("--work", type=Path, help="A finished work folder: its funnel is shown.")
 def main(work: Path | None):
-    text = replace(README.read_text("utf-8"), "tree", f"```\n{tree()}\n```")
+    blocks = {"tree": f"```\n{tree()}\n```"}
     if work:
         from flows.cli.clean import render
         from flows.funnel import funnel
 
-        text = replace(text, "funnel", f"```\n{render(funnel(json.loads((work / 'summary.json').read_text())))}\n```")
+        blocks["funnel"] = f"```\n{render(funnel(json.loads((work / 'summary.json').read_text())))}\n```"
     if RESULTS.exists():
         measured = json.loads(RESULTS.read_text())
         sides = {
             name: [side and Figures(**side) for side in (row["ours"], row["peer"])] for name, row in measured.items()
         }
-        text = replace(text, "benchmarks", table(sides))
-    README.write_text(text, "utf-8")
+        blocks["benchmarks"] = table(sides)
+    for path in (README, CHINESE):
+        text = path.read_text("utf-8")
+        for name, block in blocks.items():
+            text = replace(text, name, block)
+        path.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

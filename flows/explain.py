@@ -1,11 +1,15 @@
 """Why: one document's story, out of the ledger and the measures."""
 
-import polars as pl
+from collections.abc import Iterable
+
+import numpy as np
+import pyarrow.compute as pc
 from upath import UPath
 
-from flows.plan import measures_of, shards_of
+from flows.plan import measures_of
 from pipelines.errors import WorkError
 from pipelines.schema import ID
+from pipelines.shards import list_shards, read_rows, read_shard
 from pipelines.step import finished
 
 
@@ -15,25 +19,24 @@ def explain(work: UPath, id: str) -> dict:
     Raises WorkError where the work folder is unfinished or holds no such document.
     """
     finished(work / "ledger", "`gristmill clean RECIPE --input … --output WORK` makes it")
-    for part in shards_of(work / "ledger"):
-        rows = _rows(work / "ledger" / f"{part}.parquet")
-        found = rows.filter(pl.col(ID) == id)
-        if len(found):
-            row = found["row"][0]
-            measures = {name: _measures(work, name, part, row) for name in _steps(work)}
-            return {**found.drop("row").row(0, named=True), "shard": part, "row": row, "measures": measures}
+    for path in list_shards(work / "ledger"):
+        rows = np.flatnonzero(pc.equal(read_shard(path, [ID])[ID], id).to_numpy())
+        if rows.size:
+            return story(work, path.stem, int(rows[0]))
     raise WorkError(f"{work} knows no document {id!r}; `gristmill inspect {work}/ledger --sample 3` shows some ids")
+
+
+def story(work: UPath, part: str, row: int, steps: Iterable[str] | None = None) -> dict:
+    """As `explain`, of the document in one row of a shard, with the measures of ``steps`` or of all."""
+    (found,) = read_rows(work / "ledger" / f"{part}.parquet", np.array([row])).to_pylist()
+    measures = {name: _measures(work, name, part, row) for name in (_steps(work) if steps is None else steps)}
+    return {**found, "shard": part, "row": row, "measures": measures}
 
 
 def _steps(work: UPath) -> list[str]:
     return finished(work / "ledger", "").settings["steps"]
 
 
-def _rows(path: UPath) -> pl.DataFrame:
-    with path.open("rb") as file:
-        return pl.read_parquet(file).with_row_index("row")
-
-
 def _measures(work: UPath, name: str, part: str, row: int) -> dict:
-    with (measures_of(work, name) / f"{part}.parquet").open("rb") as file:
-        return pl.read_parquet(file, n_rows=row + 1).row(row, named=True)
+    (found,) = read_rows(measures_of(work, name) / f"{part}.parquet", np.array([row])).to_pylist()
+    return found

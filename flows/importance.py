@@ -68,10 +68,9 @@ class Importance(CorpusStep):
 
     def _score(self, corpus: Corpus, part: str, raw: Bag) -> pl.DataFrame:
         rows = _left(corpus, part)
-        found = [log_weights(batch.words, self.bag(), raw) for batch in _texts(corpus, part)]
-        weight, grams = (np.concatenate([np.empty(0, kind), *arrays]) for kind, arrays in zip(
-            (np.float64, np.int64), zip(*found, strict=True) if found else ([], []), strict=True
-        ))  # fmt: skip
+        found = [(np.empty(0), np.empty(0, np.int64))]
+        found += [log_weights(batch.words, self.bag(), raw) for batch in _texts(corpus, part)]
+        weight, grams = map(np.concatenate, zip(*found, strict=True))
         drawn = weight
         if self.chance:
             ids = Ragged.from_text(corpus.columns(part, [ID], rows)[ID].to_arrow())

@@ -29,15 +29,24 @@ def what_if(work: UPath, changes: tuple[str, ...]) -> tuple[dict, dict]:
     Rules are those a recipe has; a change that would need text measured anew is a RecipeError that says so.
     """
     finished(work / "ledger", "`gristmill clean RECIPE --input … --output WORK` makes it")
-    table = orjson.loads((work / RECIPE).read_bytes())
-    recipe, changed = parse_recipe(table, str(work / RECIPE)), parse_recipe(table, "what-if", changes)
+    changed = change_recipe((work / RECIPE).read_bytes(), changes)
+    before = orjson.loads((work / SUMMARY).read_bytes())
+    return before, {**before, **recount(changed, work)}
+
+
+def change_recipe(run: bytes, changes: tuple[str, ...]) -> Recipe:
+    """The recipe of a run (its JSON) with other thresholds.
+
+    Raises RecipeError where a change is none, or would need text measured anew.
+    """
+    recipe = parse_recipe(orjson.loads(run), RECIPE)
+    changed = parse_recipe(orjson.loads(run), "what-if", changes)
     for name, step in changed.steps.items():
         if step.measured_settings() != recipe.steps[name].measured_settings():
             raise RecipeError(
                 f"{name}: this setting changes what is measured; `gristmill clean` with --set measures it"
             )
-    before = orjson.loads((work / SUMMARY).read_bytes())
-    return before, {**before, **recount(changed, work)}
+    return changed
 
 
 def recount(recipe: Recipe, work: UPath) -> dict:

@@ -38,6 +38,19 @@ def load8(typing, data, at):
 
 
 @intrinsic
+def store8(typing, data, at, word):
+    """Write 8 bytes to ``data[at:at + 8]`` of a uint8 array, little end first. They must lie inside the array."""
+
+    def generate(context, builder, signature, args):
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        pointer = builder.gep(array.data, [args[1]])
+        builder.store(args[2], builder.bitcast(pointer, WORD.as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(data, types.int64, types.uint64), generate
+
+
+@intrinsic
 def multiply(typing, a, b):
     """The low and the high half of the 128-bit product a * b."""
 

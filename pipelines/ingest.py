@@ -24,7 +24,7 @@ from pipelines.readers import read_unit
 from pipelines.readers.reading import Reading
 from pipelines.schema import DOCUMENT, TEXT
 from pipelines.settle import settle
-from pipelines.shards import SHARD_BYTES, cut_groups, write_shard
+from pipelines.shards import FAST, SHARD_BYTES, cut_groups, write_shard
 from pipelines.step import Job, Output, Step, Wrote
 from pipelines.units import Unit, cut_units
 
@@ -106,7 +106,7 @@ def write_documents(tables: Iterable[pa.Table], output: Output) -> Wrote:
         schema = join_schemas([table.schema for table in batch], DOCUMENT)
         table = pa.concat_tables([conform(table, schema) for table in batch])
         names.append(f"{output.name}-{k:03d}.parquet")
-        counts["documents"] += write_shard(output.folder / names[-1], cut_groups(table), schema)
+        counts["documents"] += write_shard(output.folder / names[-1], cut_groups(table), schema, FAST)
         counts["bytes"] += _text_bytes(table)
     return Wrote(names, dict(counts))
 

@@ -30,7 +30,7 @@ from pipelines.hashing import hash64
 from pipelines.manifest import PROGRESS, Manifest, Part, record
 from pipelines.ragged import Ragged
 from pipelines.schema import DOCUMENT, ID
-from pipelines.shards import read_batches, read_shard, write_shard
+from pipelines.shards import FAST, read_batches, read_shard, write_shard
 
 IDS_AT_ONCE = 1 << 25  # hashes of ids that are compared in memory
 
@@ -151,7 +151,7 @@ def _apply(path: UPath, plan: Plan) -> bool:
             first += table.num_rows
             yield conform(table, plan.schema)
 
-    write_shard(path, tables(), plan.schema)
+    write_shard(path, tables(), plan.schema, FAST)
     return True
 
 

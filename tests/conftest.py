@@ -1,6 +1,7 @@
 """What tests share: where development data lies, Hypothesis profiles, small builders."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,3 +27,17 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"development data is not at {folder}; set GRISTMILL_SHARED_DATA to where it lies")
     return folder
+
+
+@pytest.fixture(scope="module")  # not the session: Playwright leaves a running event loop in the thread until it ends
+def browser():
+    """Headless Chromium, driven by Playwright; its absence skips."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not (chromium := shutil.which("chromium")):
+        pytest.skip("chromium is not on the PATH")
+    quiet = ("disable-background-networking", "disable-component-update", "disable-sync", "no-first-run")
+    with playwright.sync_playwright() as started:
+        arguments = ["--no-sandbox", "--disable-gpu", *(f"--{flag}" for flag in quiet)]
+        opened = started.chromium.launch(executable_path=chromium, args=arguments)
+        yield opened
+        opened.close()

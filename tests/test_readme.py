@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.readme import README, tree
+from benchmarks.readme import CHINESE, README, tree
 from flows.cli import COMMANDS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -28,6 +28,17 @@ def test_every_command_is_shown():
 def test_files_it_names_are_there():
     for name in re.findall(r"`((?:recipes|filters|tests)/[\w./-]+)`", TEXT):
         assert (REPOSITORY / name).exists(), name
+
+
+def test_the_chinese_readme_has_the_same_sections_commands_and_tables():
+    def skeleton(text):
+        blocks = re.findall(r"^```.*?^```", text, re.MULTILINE | re.DOTALL)
+        prose = re.sub(r"^```.*?^```", "```", text, flags=re.MULTILINE | re.DOTALL)
+        levels = re.findall(r"^(#+) |^(```)|^(-) |^(<!-- .* -->)|^(\|.*\|)$|^(!)", prose, re.MULTILINE)
+        named = re.findall(r"`[^`\n]+`", prose)
+        return blocks, levels, sorted(named)
+
+    assert skeleton(CHINESE.read_text("utf-8")) == skeleton(TEXT)
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from tokenizers_lab.model import END, KNOWN, Model, known_roles
 from tokenizers_lab.normalize import check
 from tokenizers_lab.symbols import check_symbols
 from tokenizers_lab.unigram.seeds import seeds
-from tokenizers_lab.unigram.sentencepiece_seeds import sentencepiece_seeds, words_of
+from tokenizers_lab.unigram.sentencepiece_seeds import words_of
 from tokenizers_lab.unigram.train import train_unigram
 from tokenizers_lab.wordpiece import WordpieceSettings, train_wordpiece
 
@@ -185,14 +185,12 @@ def _train_unigram(counts: WordCounts, settings: TokenizerSettings, report: Repo
     fixed = [token.encode() for token in (*special, *settings.symbols)]
     fixed += [bytes([b]) for b in range(256)] if wanted.byte_fallback else []
     room = _room(settings, len(fixed))
-    counted, limits = counts, (wanted.seeds, wanted.max_piece_length, wanted.split_digits)
-    if wanted.seeding == "sentencepiece":
-        counts = WordCounts(*words_of(*counts))
-        must = required(counts, wanted)
-        kept = {must.row(row).decode() for row in range(must.rows)}
-        found = sentencepiece_seeds(*counted, kept, *limits)
-    else:
-        must, found = required(counts, wanted), seeds(*counts, *limits)
+    counted, as_sentencepiece = counts, wanted.seeding == "sentencepiece"
+    counts = WordCounts(*words_of(*counts)) if as_sentencepiece else counts
+    must = required(counts, wanted)
+    kept = {must.row(row).decode() for row in range(must.rows)}
+    limits = wanted.seeds, wanted.max_piece_length, wanted.split_digits
+    found = seeds(*counted, *limits, kept, as_sentencepiece)
     trained = train_unigram(
         counts.words,
         counts.counts,

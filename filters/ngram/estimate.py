@@ -9,10 +9,12 @@ down to p(w) = 1 / (ids but <s>) under order 1. So a gram that is not in the tab
 pruning as Heafield et al. 2013: a pruned gram's whole count goes to the back-off.
 """
 
+import math
+
 import numpy as np
 
 from filters.ngram.discounts import discounts
-from filters.ngram.levels import Level
+from filters.ngram.levels import Level, Levels
 from filters.ngram.lines import BEGIN
 from filters.ngram.table import NONE, find, insert, key_of, places_for
 from pipelines.bits import kernel
@@ -21,40 +23,37 @@ NEVER = -99.0  # log10 probability of <s>, which nothing predicts
 
 
 def estimate(
-    levels: list[Level], bits: int, prune: list[int], fallback, modified: bool = True
+    levels: Levels, bits: int, prune: list[int], fallback, modified: bool = True
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Levels -> unigrams float32[ids, 2] (log10 probability and back-off), cells, begins int64[order + 2].
 
     The table of grams of k words is ``begins[k]:begins[k + 1]`` of the cells. Grams of k words that occur
     ``prune[k - 1]`` times or less are left out; ``prune`` must not fall.
     """
-    order = len(levels)
-    keep = [level.occurrences > least for level, least in zip(levels, prune, strict=True)]
+    order = levels.order
+    keep = [levels[k].occurrences > least for k, least in enumerate(prune, 1)]
     sizes = [0, 0, *(places_for(int(np.count_nonzero(kept))) for kept in keep[1:])]
     begins = np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
     cells = np.zeros(2 * begins[-1], np.uint64)
     floats = cells.view(np.float32)
-    unigrams, probability = _first(levels[0], fallback, modified)
-    places = context = np.arange(levels[0].words.size, dtype=np.int64)  # of a single word the place is its id
+    unigrams, probability = _first(levels[1], fallback, modified)
+    places = context = np.arange(len(unigrams), dtype=np.int64)  # of a single word the place is its id
     for k in range(2, order + 1):
-        level, kept = levels[k - 1], keep[k - 1]
+        level, kept = levels[k], keep[k - 1]
         context = _contexts_of(level, context, cells, begins, k, bits)
         taken = discounts(level.counts, k, fallback, modified)
         n = unigrams.shape[0] if k == 2 else sizes[k - 1]
-        total, left = np.zeros(n), np.zeros(n)
-        _add_up(context, level.counts, kept, taken, total, left)
-        backoff = np.divide(left, total, out=np.ones(n), where=total > 0)
+        total, backoff = np.zeros(n), np.zeros(n)
+        _add_up(context, level.counts, kept, taken, total, backoff)
+        _divide(backoff, total)
         longer = np.empty(level.words.size)
         _interpolate(context, level.counts, level.parents, taken, total, backoff, probability, longer)
-        logs = np.log10(backoff, out=np.full(n, NEVER), where=backoff > 0)
-        if k == 2:
-            unigrams[:, 1] = logs
-        else:
-            floats[4 * begins[k - 1] + 3 : 4 * begins[k] : 4] = logs
-        shorter = places[level.parents]
-        places = np.empty(level.words.size, np.int64)
-        logs = np.log10(longer).astype(np.float32)
-        insert(cells, floats, begins[k], sizes[k], bits, shorter, level.words, kept, logs, places)
+        del total  # arrays as long as the table are what a model's training takes most memory for
+        _put_logs(backoff, unigrams[:, 1] if k == 2 else floats[4 * begins[k - 1] + 3 : 4 * begins[k] : 4])
+        del backoff
+        shorter, places = places, np.empty(level.words.size, np.int64)
+        table = cells, floats, begins[k], sizes[k], bits
+        insert(*table, shorter, level.parents, level.words, kept, longer, places)
         probability = longer
     return unigrams, cells, begins
 
@@ -93,6 +92,19 @@ def _add_up(context, counts, kept, taken, total, left):
         if context[i] >= 0:
             total[context[i]] += counts[i]
             left[context[i]] += taken[min(counts[i], 3)] if kept[i] else counts[i]
+
+
+@kernel
+def _divide(left, total):
+    """What was taken becomes the share that goes to the back-off, 1 in a context that was never seen."""
+    for i in range(left.size):
+        left[i] = left[i] / total[i] if total[i] > 0 else 1.0
+
+
+@kernel
+def _put_logs(values, out):
+    for i in range(values.size):
+        out[i] = math.log10(values[i]) if values[i] > 0 else NEVER
 
 
 @kernel

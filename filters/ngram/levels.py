@@ -28,18 +28,39 @@ class Level(NamedTuple):
     occurrences: np.ndarray  # uint32[n]
 
 
-def split_levels(grams: Run, order: int, bits: int, vocabulary: int, scratch: Path) -> list[Level]:
-    """The levels 1 to ``order``; those above the first lie in files of ``scratch``."""
+class Levels(NamedTuple):
+    """The levels 1 to ``order``, end to end in files, a file a column."""
+
+    folder: Path
+    first: np.ndarray  # int64[order + 2]: level k is rows ``first[k]:first[k + 1]``
+
+    @property
+    def order(self) -> int:
+        return self.first.size - 2
+
+    def __getitem__(self, k: int) -> Level:
+        """Mapped anew each time: what one level takes of memory is given back before the next."""
+        n = int(self.first[k + 1] - self.first[k])
+        if not n:
+            return Level(*(np.empty(0, np.uint32) for _ in Level._fields))
+        options = {"dtype": np.uint32, "mode": "r", "offset": 4 * int(self.first[k]), "shape": n}
+        return Level(*(np.memmap(_column(self.folder, name), **options) for name in Level._fields))
+
+
+def _column(folder: Path, name: str) -> Path:
+    return folder / f"level-{name}"
+
+
+def split_levels(grams: Run, order: int, bits: int, vocabulary: int, scratch: Path) -> Levels:
+    """The levels of sorted grams, in files of ``scratch``."""
     sizes = np.zeros(order + 1, np.int64)
     _measure(*grams[:2], order, bits, sizes)
     sizes[1] = vocabulary
-    first = np.concatenate(([0], np.cumsum(sizes)))  # levels end to end, each array in one file
-    columns = []
-    for field in Level._fields:
-        shape = max(int(first[-1]), 1)
-        columns.append(np.memmap(scratch / f"level-{field}", np.uint32, "w+", shape=shape))
+    first = np.concatenate(([0], np.cumsum(sizes)))
+    shape = max(int(first[-1]), 1)
+    columns = [np.memmap(_column(scratch, name), np.uint32, "w+", shape=shape) for name in Level._fields]
     _fill(*grams, order, bits, first, *columns)
-    return [Level(*(column[first[k] : first[k + 1]] for column in columns)) for k in range(1, order + 1)]
+    return Levels(scratch, first)
 
 
 @inlined

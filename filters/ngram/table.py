@@ -9,6 +9,8 @@ quantised  one: the key in the upper 48 bits, and two bytes that name one of 256
 0 is a free cell; keys count from 1. Tables are 0.6 full: a gram takes 27 or 13 bytes.
 """
 
+import math
+
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -76,16 +78,19 @@ def find_from(cells, begin, size, width, shift, key, place):
 
 
 @kernel
-def insert(cells, floats, begin, size, bits, shorter, words, keep, probabilities, places):
-    """Put the grams of a level into their exact table; ``places`` gets where, NONE where not kept."""
+def insert(cells, floats, begin, size, bits, shorter, parents, words, keep, probabilities, places):
+    """Put the grams of a level into their exact table; ``places`` gets where, NONE where not kept.
+
+    ``shorter`` are the places of the level below, in which gram i, less its first word, is ``parents[i]``.
+    """
     for i in range(words.size):
         places[i] = NONE
         if not keep[i]:
             continue
-        key = key_of(shorter[i], words[i], bits)
+        key = key_of(shorter[parents[i]], words[i], bits)
         place = home(key, size)
         while cells[(begin + place) * 2] != U(0):
             place = place + 1 if place + 1 < size else 0
         at = (begin + place) * 2
-        cells[at], floats[2 * at + 2], floats[2 * at + 3] = key, probabilities[i], 0.0
+        cells[at], floats[2 * at + 2], floats[2 * at + 3] = key, math.log10(probabilities[i]), 0.0
         places[i] = place

@@ -28,7 +28,7 @@ lines = st.lists(words, max_size=7).map(" ".join)
 documents = st.lists(st.lists(lines, max_size=5).map("\n".join), max_size=6)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(documents, st.integers(1, 3), st.sampled_from([64, 1 << 20]), st.sampled_from([0.5, 0.75, 0.9, 1.0]))
 def test_what_stays_is_what_stays_one_by_one(tmp_path_factory, texts, shards, row_bytes, near):
     repeats = Repeats(min_characters=0, memory_mb=64, near=near, near_characters=3, near_letters=8)

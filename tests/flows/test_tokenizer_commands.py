@@ -99,6 +99,25 @@ def test_exports_give_the_same_ids_in_the_real_library(corpus, tmp_path, algorit
         assert one.encode("The naïve 漢字 xyz") == other.encode("The naïve 漢字 xyz")
 
 
+def test_unigram_shows_its_ways_and_keeps_symbols_whole(corpus, tmp_path):
+    made = tmp_path / "uni"
+    unigram = ("--algorithm", "unigram", "--symbol", "<user>", "--set", "unigram.seeding=sentencepiece")
+    call("tokenizer", "train", corpus, *unigram, "--vocab-size", 400, "--output", made)
+    lines = call("tokenizer", "encode", made, "<user>The mill", "--nbest", 3).splitlines()
+    scores, ids = zip(*(line.split("\t") for line in lines), strict=True)
+    assert len({*ids}) == 3 and [*map(float, scores)] == sorted(map(float, scores), reverse=True)
+    assert ids[0] == call("tokenizer", "encode", made, "<user>The mill").strip()
+    shown = call("tokenizer", "encode", made, "--sample", "--seed", 3, "--pieces", text="a<user>b\nThe mill\n")
+    assert "'<user>'" in shown.splitlines()[0]
+    again = call("tokenizer", "encode", made, "--sample", "--seed", 3, "--pieces", text="x\nThe mill\n")
+    assert again.splitlines()[1] == shown.splitlines()[1]
+    told = call("tokenizer", "encode", made, "x", "--nbest", 2, "--sample", code=2)
+    assert told == ""
+    assert "symbols are for unigram" in complaint(
+        "tokenizer", "train", corpus, "--symbol", "x", "--output", tmp_path / "no"
+    )
+
+
 def test_extending_keeps_what_ids_mean(corpus, folder, tmp_path):
     call("tokenizer", "extend", folder, corpus, "--vocab-size", 450, "--output", tmp_path / "larger")
     old, new = read_model(UPath(folder)), read_model(UPath(tmp_path / "larger"))

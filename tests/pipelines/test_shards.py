@@ -1,3 +1,6 @@
+import itertools
+
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -6,7 +9,7 @@ from hypothesis import strategies as st
 from pipelines.errors import WorkError
 from pipelines.files import place
 from pipelines.schema import DOCUMENT
-from pipelines.shards import cut_groups, read_batches, read_shard, write_shard
+from pipelines.shards import cut_groups, group_rows, read_batches, read_rows, read_shard, write_shard
 
 
 def documents(texts):
@@ -27,6 +30,18 @@ def test_a_shard_reads_back_in_its_row_groups(tmp_path):
     path, table = place(tmp_path / "a" / "part.parquet"), documents(["one", "two", "three"])
     assert write_shard(path, [table[:2], table[2:]], DOCUMENT) == 3
     assert [batch["text"].to_pylist() for batch in read_batches(path, ["text"])] == [["one", "two"], ["three"]]
+
+
+@given(st.lists(st.integers(0, 3), max_size=4), st.data())
+def test_rows_are_read_out_of_their_row_groups(tmp_path_factory, sizes, data):
+    path = place(tmp_path_factory.mktemp("rows") / "part.parquet")
+    table = documents([str(i) for i in range(sum(sizes))])
+    ends = np.cumsum([0, *sizes])
+    write_shard(path, [table[a:b] for a, b in itertools.pairwise(ends.tolist())], DOCUMENT)
+    assert group_rows(path) == sizes
+    rows = np.array(sorted(data.draw(st.sets(st.sampled_from(range(len(table)))) if len(table) else st.just(()))), int)
+    assert read_rows(path, rows).equals(table.take(rows))
+    assert read_rows(path, rows, ["text"])["text"].to_pylist() == [str(row) for row in rows]
 
 
 def test_a_shard_without_rows_keeps_its_columns(tmp_path):

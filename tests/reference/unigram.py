@@ -66,3 +66,9 @@ def substrings(words: dict[str, int], longest: int, group) -> Counter:
                 if len(groups) <= 1 and "▁" not in word[i + 1 : j]:
                     found[word[i:j]] += count
     return found
+
+
+def branches(words: dict[str, int], piece: str) -> bool:
+    """Does a word end behind the piece, or do different characters follow it?"""
+    behind = {word[i + len(piece) :][:1] for word in words for i in range(len(word)) if word.startswith(piece, i)}
+    return len(behind) > 1 or "" in behind

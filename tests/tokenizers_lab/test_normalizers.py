@@ -14,6 +14,8 @@ from tokenizers_lab.normalize import denormalize, normalize
 odd = st.text(
     st.one_of(st.characters(codec="utf-8"), st.sampled_from("aA \t\n▁é\u0301ｶﾞ①ﬁ\u200b\ufeff\u3000ǅς한\u1100")),
     max_size=30,
+) | st.text(
+    st.characters(min_codepoint=1, max_codepoint=0x7F) | st.sampled_from("aA  \u0301é"), min_size=16, max_size=48
 )
 
 

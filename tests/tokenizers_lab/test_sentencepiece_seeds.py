@@ -14,7 +14,8 @@ from tests.reference import sentencepiece_seeds as plain
 from tokenizers_lab.count import count_words
 from tokenizers_lab.counting import Counting
 from tokenizers_lab.train import TokenizerSettings, train
-from tokenizers_lab.unigram.sentencepiece_seeds import ended, lines_of, sentencepiece_seeds, words_of
+from tokenizers_lab.unigram.seeds import seeds
+from tokenizers_lab.unigram.sentencepiece_seeds import ended, lines_of, words_of
 
 SCRIPTS = {"a": "Latin", "b": "Latin", "é": "Latin", "я": "Cyrillic", "漢": "Han", "か": "Han", "ー": "Han", "x": ""}
 SCRIPTS |= {"1": "Common", ".": "Common", "▁": None, "\u0301": None}
@@ -25,7 +26,7 @@ LINES = st.lists(st.lists(st.text("abéя漢かー1.\u0301x", min_size=1, max_si
 def test_seeds_are_those_of_the_sentences(lines, longest):
     sentences = ["".join("▁" + word for word in line) for line in lines]
     counts = count_words([ended(Ragged.from_strings(sentences))], "metaspace")
-    found = sentencepiece_seeds(*counts, {*SCRIPTS} - {"x"}, 10_000, longest)
+    found = seeds(*counts, 10_000, longest, kept={*SCRIPTS} - {"x"}, as_sentencepiece=True)
     ours = {found.pieces.row(row).decode(): weight for row, weight in enumerate(found.weights)}
     assert {p: n for p, n in ours.items() if len(p) > 1} == plain.seeds(sentences, SCRIPTS.get, longest)
     text = "".join(sentences).replace("x", "")
@@ -55,7 +56,7 @@ def test_the_limit_falls_where_sentencepieces_does():
     sentences = ["▁dc", "▁dcx", "▁ba", "▁bax", "▁efgh", "▁q"]
     counts = count_words([ended(Ragged.from_strings(sentences))], "metaspace")
     for limit, pieces in ((2, ["▁ba", "▁dc"]), (3, ["ba", "▁ba", "▁dc"])):
-        found = sentencepiece_seeds(*counts, {*"▁abcdefghqx"}, limit, 3)
+        found = seeds(*counts, limit, 3, as_sentencepiece=True)
         more = [found.pieces.row(row).decode() for row in range(found.pieces.rows)]
         assert sorted(piece for piece in more if len(piece) > 1) == pieces
 

@@ -137,16 +137,16 @@ def test_a_trie_finds_every_piece_that_begins(pieces, text):
     assert found == [(end, pieces.index(text[:end])) for end in range(1, len(text) + 1) if text[:end] in pieces]
 
 
-GROUPS = {"a": "L", "b": "L", "1": "D", "2": "D", "漢": "C", "か": "C", ".": "O", "-": "O", "▁": None}
+GROUPS = {"a": "L", "b": "L", "1": "O", "я": "R", "漢": "C", "か": "C", ".": "O", "-": "O", "▁": None}
 
 
-@given(st.dictionaries(st.text("ab12漢か.-▁", max_size=9), st.integers(1, 5), max_size=8), st.integers(2, 5))
+@given(st.dictionaries(st.text("ab1я漢か.-▁", max_size=9), st.integers(1, 5), max_size=8), st.integers(2, 5))
 def test_seeds_are_the_substrings_that_come_again(words, longest):
     expected = plain.substrings(words, longest, GROUPS.get)
     found = seeds(*corpus(words or {"": 1}), limit=10_000, longest=longest)
     ours = {found.pieces.row(row).decode(): weight for row, weight in enumerate(found.weights)}
     assert {piece: n for piece, n in ours.items() if len(piece) > 1} == {
-        piece: n * len(piece) for piece, n in expected.items() if n > 1
+        piece: n * len(piece) for piece, n in expected.items() if n > 1 and plain.branches(words, piece)
     }
     chars = Counter()
     for word, count in words.items():
@@ -156,7 +156,7 @@ def test_seeds_are_the_substrings_that_come_again(words, longest):
 
 
 def test_the_heaviest_seeds_stay():
-    words = corpus({"abab": 5, "cd": 9, "ef": 1})
+    words = corpus({"abab": 5, "cd": 9, "ef": 1})  # ab has a behind it, and the end of the word
     found = seeds(*words, limit=2)
     assert [found.pieces.row(row) for row in range(6, found.pieces.rows)] == [
         b"ab",

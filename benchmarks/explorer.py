@@ -1,0 +1,151 @@
+"""The explorer on a large run: seconds to the first page, milliseconds a threshold move, peak memory.
+
+    python -m benchmarks.explorer WORK [--documents 1000000] [--folder FOLDER] [--times 20]
+
+WORK is a finished run, such as `make run` leaves; it is repeated, each time with ids of its own, until it has so many
+documents. The server is a process of its own; a client on this machine waits for whole answers, and the server's CPU
+time, which other work on the machine does not change, stands beside. A new value is asked for each time: nothing is
+answered out of a cache.
+"""
+
+import argparse
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from upath import UPath
+
+from flows.plan import shards_of
+from flows.run import RECIPE
+from pipelines.manifest import Manifest, Part
+from pipelines.shards import read_batches, shard_schema, write_shard
+
+IDS = {"id", "duplicate_of", "cluster"}  # columns that hold ids of documents
+MOVES = (("gopher.min_words", 20, 120), ("noise.max_markup", 5, 40), ("repetition.max_dup_lines", 10, 90))
+
+
+def repeat(work: Path, documents: int, target: Path) -> int:
+    """Write a run of at least so many documents; returns how many. What holds no ids is linked, not copied."""
+    have = Manifest.read(UPath(work / "ledger")).counts["documents"]
+    copies = -(-documents // have)
+    for folder in sorted(path.parent for path in work.rglob("manifest.json")):
+        name = folder.relative_to(work)
+        if name.parts[0] in ("documents", "ledger", "steps") and name.parts[-1] != "decisions":
+            repeat_folder(UPath(folder), UPath(target / name), copies)
+    (target / RECIPE).write_bytes((work / RECIPE).read_bytes())
+    return copies * have
+
+
+def repeat_folder(source: UPath, target: UPath, copies: int) -> None:
+    manifest, parts = Manifest.read(source), {}
+    target.mkdir(parents=True)
+    for copy in range(copies):
+        for shard, file in shards_of(source).items():
+            name = f"{copy:04}-{shard}"
+            path = target / f"{name}.parquet"
+            if IDS & {*(schema := shard_schema(source / f"{shard}.parquet")).names}:
+                batches = [renamed(table, copy) for table in read_batches(source / f"{shard}.parquet")]
+                counts = {"documents": write_shard(path, batches, schema)}
+                parts[name] = Part.of(target, "", [path.name], counts)
+            else:
+                os.link(source / f"{shard}.parquet", path)
+                parts[name] = Part("", {path.name: file}, {})
+    Manifest("", manifest.settings, parts).write(target)
+
+
+def renamed(table: pa.Table, copy: int) -> pa.Table:
+    for name in IDS & {*table.column_names}:
+        place = table.column_names.index(name)
+        kind = table.schema.field(name).type
+        ids = pc.binary_join_element_wise(pa.scalar(f"{copy}", kind), table[name], pa.scalar("/", kind))
+        table = table.set_column(place, table.schema.field(name), ids)
+    return table
+
+
+class Client:
+    """Asks the server, and says how long that took: by the clock, and in CPU seconds of the server."""
+
+    def __init__(self, address: str, pid: int):
+        self.address, self.pid = address, pid
+
+    def cpu_seconds(self) -> float:
+        user, system = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    def ask(self, what: str, path: str, *questions: dict) -> None:
+        """Print the median and the worst of what all questions took, and the CPU time of one on average."""
+        seconds, cpu = [], self.cpu_seconds()
+        for asked in questions or ({},):
+            began = time.perf_counter()
+            with urllib.request.urlopen(f"{self.address}{path}?{urlencode(asked, doseq=True)}") as answer:
+                answer.read()
+            seconds.append(time.perf_counter() - began)
+        say(what, statistics.median(seconds), max(seconds), (self.cpu_seconds() - cpu) / len(seconds))
+
+
+def say(what: str, *seconds: float) -> None:
+    print(f"{what:50}" + "".join(f"{1000 * each:>9,.0f} ms" for each in seconds), flush=True)
+
+
+def measure(work: Path, times: int) -> None:
+    print(f"{'':50}{'median':>12}{'worst':>12}{'CPU':>12}")
+    began = time.perf_counter()
+    command = [sys.executable, "-m", "flows.cli", "explore", str(work), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            address = next(word for word in server.stdout.readline().split() if word.startswith("http"))
+            client, seconds = Client(address, server.pid), time.perf_counter() - began
+            say("start, with all imports", seconds, seconds, client.cpu_seconds())
+            ask(client, times)
+            status = Path(f"/proc/{server.pid}/status").read_text()
+            for name, says in (("VmHWM", "peak memory"), ("RssAnon", "of its own, at the end")):
+                kilobytes = next(line for line in status.splitlines() if line.startswith(name)).split()[1]
+                print(f"{says:50}{int(kilobytes) / 1000:>9,.0f} MB")
+        finally:
+            server.terminate()
+
+
+def ask(client: Client, times: int) -> None:
+    client.ask("first page, asked for first", "/")
+    client.ask("first page", "/", *[{}] * times)
+    client.ask("last page", "/rows", *({"after": 990_000 + i} for i in range(times)))
+    client.ask("documents a rule removed, first page", "/", {"reason": "gopher.too_few_stop_words"})
+    client.ask("page of a threshold, with its histogram", "/thresholds", {"rule": "gopher.words_too_long"})
+    rng, asked = random.Random(0), []
+    for path, low, high in MOVES:
+        scale = 1 if path.endswith("words") else 0.01
+        asked.append([f"{path}={value * scale:g}" for value in rng.sample(range(low, high), min(times, high - low))])
+        first, *others = ({"set": change} for change in asked[-1])
+        client.ask(f"{path} moved, its measures read", "/what-if", first)
+        client.ask(f"{path} moved", "/what-if", *others)
+    client.ask("all three moved", "/what-if", *({"set": [*changes]} for changes in zip(*asked, strict=False)))
+    client.ask("samples of what would change", "/changed", {"set": asked[0][0]})
+    client.ask("a search that finds nothing, until it stops", "/", {"text": "zqxjkv"})
+    client.ask("the copies of a document", "/copies/0000-part-00000-000/3")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--documents", type=int, default=1_000_000)
+    parser.add_argument("--folder", type=Path, help="Where the large run lies, or is to lie; it stays.")
+    parser.add_argument("--times", type=int, default=20)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.work) as scratch:  # beside the run: links do not leave a disk
+        folder = options.folder or Path(scratch) / "large"
+        if not folder.exists():
+            print(f"{repeat(options.work, options.documents, folder):,} documents")
+        measure(folder, options.times)
+
+
+if __name__ == "__main__":
+    main()

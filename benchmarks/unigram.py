@@ -1,0 +1,239 @@
+"""Unigram, ours and the peers': pieces in common, CPU seconds of training and encoding, what held-out text comes to.
+
+    python -m benchmarks.unigram CORPUS.jsonl.zst … --folder build/unigram [--language ru] [--megabytes 105]
+        [--vocab-size 32000] [--coverage 0.9995] [--sides sentencepiece parity ours tokenizers]
+
+Lines of the documents are the sentences, as SentencePiece has it; every twentieth document is held out. All train with
+SentencePiece's defaults (nmt_nfkc, a space in front, 1,000,000 seeds) on one core, timed from text in memory, or for
+sentencepiece from a file, to pieces. ``ours`` counts seeds over words, ``parity`` takes those of SentencePiece. A peer
+that is in --folder is not trained again. Held-out text: bytes a token of the best way to cut, and the log-likelihood
+over all ways, in nats a byte; pieces' probabilities are made to sum to 1, an unknown character is 10 nats below the
+least. Encoding is by sentencepiece's vocabulary, normalising too, with tables that are warm.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.harness import BenchmarkError, Side, run
+
+ONE_CORE = {"RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "POLARS_MAX_THREADS": "1"}
+NORMAL = ["nmt_nfkc", "collapse", "prefix", "escape"]
+SPECIAL = ["<unk>", "<s>", "</s>"]
+SIDES = ("sentencepiece", "parity", "ours", "tokenizers")
+ENCODED = 10_000_000  # bytes of text that is encoded for time
+BATCH = 10_000  # lines
+
+
+def prepare(folder: str, megabytes: float, language: str, corpora: list[str]) -> None:
+    """Write the lines to train on and those held out."""
+    from benchmarks.near_duplicates import read
+
+    rows = (row for corpus in corpora for row in read(corpus) if not language or row.get("language") == language)
+    texts = {(row.get("text") or row.get("html") or "").encode("utf-8", "replace") for row in rows}
+    texts = sorted(texts, key=lambda text: hashlib.sha256(text).digest())
+    sizes = {"train": 0, "held": 0}
+    with open(f"{folder}/train", "wb") as train, open(f"{folder}/held", "wb") as held:
+        for i, text in enumerate(texts if len(texts) > 20 else cut(texts)):
+            if sizes["train"] >= megabytes * 1e6:
+                break
+            name, file = ("held", held) if i % 20 == 7 else ("train", train)
+            for line in text.replace(b"\0", b" ").replace("▅".encode(), b" ").split(b"\n"):
+                if line.strip():
+                    file.write(line + b"\n")
+                    sizes[name] += len(line) + 1
+
+
+def cut(texts: list[bytes]) -> list[bytes]:
+    """A hundred parts of few texts, each some lines."""
+    lines = b"\n".join(texts).split(b"\n")
+    step = max(1, len(lines) // 100)
+    return [b"\n".join(lines[at : at + step]) for at in range(0, len(lines), step)]
+
+
+def lines_of(path: str) -> list[str]:
+    return Path(path).read_bytes().decode().split("\n")[:-1]
+
+
+def sentencepiece(folder: str, size: int, coverage: float) -> dict:
+    from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
+
+    began = time.process_time()
+    SentencePieceTrainer.train(
+        input=f"{folder}/train", model_prefix=f"{folder}/spm-{size}", vocab_size=size, model_type="unigram",
+        character_coverage=coverage, num_threads=1, max_sentence_length=1 << 30, minloglevel=2,
+    )  # fmt: skip
+    seconds = time.process_time() - began
+    made = SentencePieceProcessor(model_file=f"{folder}/spm-{size}.model")
+    return {"cpu": seconds, "pieces": {made.id_to_piece(i): made.get_score(i) for i in range(3, len(made))}}
+
+
+def tokenizers(folder: str, size: int, coverage: float) -> dict:
+    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+    from tokenizers_lab.exchange.charsmap import charsmap
+
+    texts, made = lines_of(f"{folder}/train"), Tokenizer(models.Unigram())
+    spaces = [normalizers.Strip(), normalizers.Replace(Regex(" {2,}"), " ")]
+    made.normalizer = normalizers.Sequence([normalizers.Precompiled(charsmap("nmt_nfkc")), *spaces])
+    made.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer = trainers.UnigramTrainer(vocab_size=size, special_tokens=SPECIAL, unk_token="<unk>", show_progress=False)
+    began = time.process_time()
+    made.train_from_iterator(texts, trainer)
+    seconds = time.process_time() - began
+    vocabulary = json.loads(made.to_str())["model"]["vocab"]
+    return {"cpu": seconds, "pieces": {piece: score for piece, score in vocabulary if piece not in SPECIAL}}
+
+
+def ours(folder: str, size: int, coverage: float, seeding: str = "words") -> dict:
+    from pipelines.ragged import Ragged
+    from tokenizers_lab.count import count_words
+    from tokenizers_lab.train import TokenizerSettings, train
+
+    wanted = {"coverage": coverage, "byte_fallback": False, "seeding": seeding}
+    settings = TokenizerSettings(algorithm="unigram", vocab_size=size, normalizers=NORMAL, unigram=wanted)
+    counting, made = settings.counting(), settings.model_copy(update={"vocab_size": 22})
+    small = Ragged.from_strings(["some small text to compile for", "more of this small text"] * 9)
+    train(count_words([counting(small)], counting.split), made)
+    texts = lines_of(f"{folder}/train")
+    batches = [Ragged.from_strings(texts[at : at + BATCH]) for at in range(0, len(texts), BATCH)]
+    del texts
+    began = time.process_time()
+    model = train(count_words(map(counting, batches), counting.split), settings)
+    seconds = time.process_time() - began
+    return {"cpu": seconds, "pieces": {model.pieces[id].decode(): float(model.scores[id]) for id in range(3, size)}}
+
+
+def parity(folder: str, size: int, coverage: float) -> dict:
+    return ours(folder, size, coverage, "sentencepiece")
+
+
+def one_side(name: str, folder: str, size: str, coverage: str) -> None:
+    """Train in a process of its own; the pieces go to a file."""
+    told = globals()[name](folder, int(size), float(coverage))
+    Path(f"{folder}/{name}-{size}.json").write_text(json.dumps(told))
+
+
+def held_out(folder: str, pieces: dict[str, float]) -> tuple[float, float]:
+    """Bytes a token and nats a byte."""
+    import numpy as np
+
+    from pipelines.ragged import Ragged
+    from tokenizers_lab.count import count_words
+    from tokenizers_lab.normalize import normalize
+    from tokenizers_lab.unigram.lattice import best_counts, expected_counts, lattice
+    from tokenizers_lab.unigram.trie import build
+
+    words, counts = count_words(
+        [normalize(Ragged.from_strings(lines_of(f"{folder}/held")), tuple(NORMAL))], "metaspace"
+    )
+    scores = np.array([*pieces.values()])
+    scores -= np.log(np.exp(scores).sum())
+    scores = np.append(scores, scores.min() - 10)
+    net = lattice(words, build(Ragged.from_strings([*pieces])), len(pieces))
+    size = int((np.diff(words.offsets) * counts).sum())
+    return size / int(best_counts(net, counts, scores).sum()), expected_counts(net, counts, scores)[1] / size
+
+
+def encode(folder: str, size: int) -> None:
+    """Time the encoders with sentencepiece's vocabulary on the same lines."""
+    import tokenizers as hf
+    from sentencepiece import SentencePieceProcessor
+
+    from pipelines.ragged import Ragged
+    from tokenizers_lab.exchange.hf import to_hf
+    from tokenizers_lab.exchange.sentencepiece import from_sentencepiece
+    from tokenizers_lab.tokenizer import Tokenizer
+
+    data, lines, left = Path(f"{folder}/spm-{size}.model").read_bytes(), [], ENCODED
+    for line in lines_of(f"{folder}/train"):
+        lines.append(line)
+        left -= len(line.encode())
+        if left < 0:
+            break
+    model = from_sentencepiece(data)
+    mine, spm, theirs = (
+        Tokenizer(model),
+        SentencePieceProcessor(model_proto=data),
+        hf.Tokenizer.from_str(to_hf(model).decode()),
+    )
+    batches = [Ragged.from_strings(lines[at : at + BATCH]) for at in range(0, len(lines), BATCH)]
+    spent = {}
+    for name, work, rounds in (
+        ("ours", lambda: [mine(batch) for batch in batches], 4),
+        ("sentencepiece", lambda: spm.encode(lines, num_threads=1), 1),
+        ("tokenizers", lambda: theirs.encode_batch(lines, add_special_tokens=False), 1),
+    ):
+        for _ in range(rounds):
+            began = time.process_time()
+            made = work()
+            spent[name] = min(spent.get(name, 1e9), time.process_time() - began)
+        if name == "sentencepiece":
+            ids = [
+                batch.data[a:b].tolist()
+                for batch in map(mine, batches)
+                for a, b in zip(batch.offsets[:-1], batch.offsets[1:], strict=True)
+            ]
+            same = sum(a == b for a, b in zip(ids, made, strict=True))
+    told = ", ".join(
+        f"{name} {seconds / spent['ours']:.1f} times ours" for name, seconds in spent.items() if name != "ours"
+    )
+    rate = (ENCODED - left) / 1e6 / spent["ours"]
+    print(f"encoding: {rate:.1f} MB a CPU s; {told}; ids equal sentencepiece's on {same:,} of {len(lines):,} lines")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("corpora", nargs="+")
+    parser.add_argument("--folder", required=True)
+    parser.add_argument("--language", default="")
+    parser.add_argument("--megabytes", type=float, default=105)
+    parser.add_argument("--vocab-size", type=int, default=32_000)
+    parser.add_argument("--coverage", type=float, default=0.9995)
+    parser.add_argument("--sides", nargs="*", default=list(SIDES), choices=SIDES)
+    args = parser.parse_args()
+    os.environ |= ONE_CORE
+    folder = Path(args.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "train").exists():
+        prepare(str(folder), args.megabytes, args.language, args.corpora)
+    sizes = {name: (folder / name).stat().st_size / 1e6 for name in ("train", "held")}
+    print(
+        f"{sizes['train']:.1f} MB, {sizes['held']:.2f} held out; {args.vocab_size:,} pieces, coverage {args.coverage}"
+    )
+    told = {}
+    for name in args.sides:
+        file = folder / f"{name}-{args.vocab_size}.json"
+        if name in ("ours", "parity") or not file.exists():
+            given = name, str(folder), str(args.vocab_size), str(args.coverage)
+            code = f"from benchmarks.unigram import one_side; one_side(*{given!r})"
+            try:
+                peak = run(Side(command=(sys.executable, "-c", code))).peak
+            except BenchmarkError as error:
+                print(f"  {name:14} {error}")
+                continue
+            told[name] = json.loads(file.read_text()) | {"peak": peak}
+            file.write_text(json.dumps(told[name]))
+        told[name] = json.loads(file.read_text())
+        report(name, told, str(folder))
+    if "sentencepiece" in told:
+        encode(str(folder), args.vocab_size)
+
+
+def report(name: str, told: dict, folder: str) -> None:
+    its, theirs = told[name], told.get("sentencepiece")
+    rate, nats = held_out(folder, its["pieces"])
+    line = f"  {name:14} {its['cpu']:8.2f} CPU s {its.get('peak', 0) / 1e6:6,.0f} MB  {rate:.4f} bytes a token"
+    line += f"  {nats:.4f} nats a byte"
+    if theirs and name != "sentencepiece":
+        common = len(its["pieces"].keys() & theirs["pieces"].keys()) / len(theirs["pieces"])
+        line += f"  {common:.2%} of sentencepiece's pieces, {theirs['cpu'] / its['cpu']:.1f} times as fast"
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""The web application: pages made on the server from the index, escaped by Jinja; only ever GET.
+
+Nothing in a document can run: it reaches a page as text, and the policy below lets no script and no style run but the
+files served here. A page of another site can neither frame this one nor read it, and one whose name was pointed at
+127.0.0.1 (DNS rebinding) is turned away by the Host header.
+"""
+
+from functools import partial
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from flows.explorer import document, find
+from flows.explorer.export import recipe_toml
+from flows.explorer.find import STATES, Query
+from flows.explorer.index import Index
+from flows.explorer.pages import link, pager, reasons, threshold_page
+from flows.explorer.shown import number, shown, size
+from flows.explorer.thresholds import Thresholds
+from flows.explorer.tokens import Tokenizers
+from pipelines.errors import GristmillError, RecipeError, WorkError
+
+HERE = Path(__file__).parent
+PIECE = 20_000  # characters of a text that are shown at a time
+SAMPLES = 6  # documents shown of those that would change sides
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+class Explorer:
+    """The pages of one run."""
+
+    def __init__(self, index: Index, tokenizers: Tokenizers):
+        self.index, self.tokenizers, self.thresholds = index, tokenizers, Thresholds(index)
+        self.templates = Environment(
+            loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        )
+        self.templates.filters |= {"shown": shown, "number": number, "size": size}
+        self.templates.globals |= {"link": link, "run": index, "states": STATES}
+        self.facets = {"counts": find.counts(index), "reasons": reasons(index)}
+
+    def query(self, request: Request) -> Query:
+        asked = request.query_params
+        plain = {name: asked.get(name, "") for name in ("reason", "broke", "source", "language", "text")}
+        state = asked.get("state", find.ALL)
+        if state not in STATES:
+            raise WorkError(f"no documents are {state!r}; there is {', '.join(STATES)}")
+        return Query(state=state, changes=self.thresholds.read(asked.getlist("set")), **plain)
+
+    def render(self, name: str, query: Query, **values) -> HTMLResponse:
+        return HTMLResponse(self.templates.get_template(name).render(query=query, **values))
+
+    def documents(self, request: Request) -> Response:
+        query = self.query(request)
+        page = find.page(self.index, self.thresholds, query)
+        totals = pager(self.index, self.thresholds, query)
+        return self.render("documents.html", query, page=page, **self.facets, **totals)
+
+    def rows(self, request: Request) -> Response:
+        query = self.query(request)
+        page = find.page(self.index, self.thresholds, query, _whole(request, "after", -1))
+        return self.render("rows.html", query, page=page)
+
+    def changed(self, request: Request) -> Response:
+        """Samples of what the moved thresholds would remove and keep."""
+        query, samples = self.query(request), {}
+        for state in (find.NEWLY_REMOVED, find.NEWLY_KEPT):
+            asked = Query(state=state, changes=query.changes)
+            samples[state] = asked, find.sample(self.index, self.thresholds, asked, SAMPLES)
+        return self.render("changed.html", query, samples=samples)
+
+    def show(self, request: Request, template: str) -> Response:
+        query, part, row = self.query(request), request.path_params["part"], request.path_params["row"]
+        found = document.read_document(self.index, part, row)
+        bars = document.bars(self.index, self.thresholds, query.changes, found)
+        about = {"document": found, "story": found.story, "bars": bars, "tokenizers": list(self.tokenizers.paths)}
+        return self.render(template, query, **about, **self._piece(request, found))
+
+    def text(self, request: Request) -> Response:
+        part, row = request.path_params["part"], request.path_params["row"]
+        found = document.read_document(self.index, part, row)
+        about = {"document": found, "story": found.story}
+        return self.render("text.html", self.query(request), **about, **self._piece(request, found))
+
+    def _piece(self, request: Request, found: document.Document) -> dict:
+        """A stretch of the text as a view shows it, and where the next one begins."""
+        view, begin = request.query_params.get("view", "changes"), _whole(request, "from", 0)
+        pieces = document.changes(found.text, found.spans)
+        if view != "changes":
+            pieces = [document.Piece(document.SAME, document.clean_text(pieces))]
+        length = sum(len(piece.text) for piece in pieces)
+        here = document.cut_out(pieces, begin, begin + PIECE)
+        tokens = None
+        if view not in ("changes", "clean"):
+            tokens = self.tokenizers.tokens(view, "".join(piece.text for piece in here))
+        more = begin + PIECE if begin + PIECE < length else None
+        return {"view": view, "pieces": here, "tokens": tokens, "more": more, "length": length}
+
+    def copies(self, request: Request) -> Response:
+        part, row = request.path_params["part"], request.path_params["row"]
+        id = document.read_document(self.index, part, row).story["id"]
+        found, others = document.copies(self.index, id)
+        return self.render("copies.html", self.query(request), copies=found, others=others, compared=document.COMPARED)
+
+    def move(self, request: Request) -> Response:
+        query, asked = self.query(request), request.query_params
+        about = threshold_page(self.index, self.thresholds, query, asked.get("rule", ""), asked.get("profile", ""))
+        return self.render("thresholds.html", query, **about)
+
+    def what_if(self, request: Request) -> Response:
+        return JSONResponse(self.thresholds.what_if(self.query(request).changes))
+
+    def recipe(self, request: Request) -> Response:
+        """The moved thresholds as a recipe to download."""
+        changes = self.query(request).changes
+        headers = {"Content-Disposition": 'attachment; filename="explored.toml"'}
+        return Response(
+            recipe_toml(self.thresholds.recipe(changes), changes), media_type="application/toml", headers=headers
+        )
+
+    def mistake(self, request: Request, error: Exception) -> Response:
+        status = 400 if isinstance(error, RecipeError) else 404
+        html = self.templates.get_template("mistake.html").render(query=Query(), error=str(error))
+        return HTMLResponse(html, status)
+
+
+def _whole(request: Request, name: str, default: int) -> int:
+    value = request.query_params.get(name, default)
+    try:
+        return max(int(value), -1)
+    except ValueError:
+        raise WorkError(f"{name} is a whole number, found {value!r}") from None
+
+
+class Guarded:
+    """Every answer carries the headers that keep it to itself."""
+
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        async def answer(message):
+            if message["type"] == "http.response.start":
+                message["headers"] += [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+            await send(message)
+
+        await self.app(scope, receive, answer)
+
+
+def application(index: Index, tokenizers: Tokenizers) -> Starlette:
+    """Plain functions as endpoints: Starlette runs them in threads, so that a search holds nobody up."""
+    explorer = Explorer(index, tokenizers)
+    routes = [
+        Route("/", explorer.documents),
+        Route("/rows", explorer.rows),
+        Route("/document/{part}/{row:int}", partial(explorer.show, template="document.html")),
+        Route("/pane/{part}/{row:int}", partial(explorer.show, template="pane.html")),
+        Route("/text/{part}/{row:int}", explorer.text),
+        Route("/copies/{part}/{row:int}", explorer.copies),
+        Route("/thresholds", explorer.move),
+        Route("/what-if", explorer.what_if),
+        Route("/changed", explorer.changed),
+        Route("/recipe.toml", explorer.recipe),
+        Mount("/static", StaticFiles(directory=HERE / "static")),
+    ]
+    middleware = [
+        Middleware(Guarded),
+        Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"], www_redirect=False),
+    ]
+    return Starlette(routes=routes, middleware=middleware, exception_handlers={GristmillError: explorer.mistake})

@@ -1,0 +1,114 @@
+"""What the templates are given: addresses that hold the whole question, totals, the panel of a threshold."""
+
+from urllib.parse import quote, urlencode
+
+import numpy as np
+
+from flows.explorer import find
+from flows.explorer.find import Query
+from flows.explorer.index import Index
+from flows.explorer.spread import Spread, spread
+from flows.explorer.thresholds import Threshold, Thresholds
+
+SAYS = {"<": "is below", "<=": "is at most", ">": "is above", ">=": "is at least"}
+PARAMETERS = ("reason", "broke", "source", "language", "text")
+
+
+def link(path: str, query: Query, *parts, **other) -> str:
+    """The address of a page with the same question, but for what ``other`` says; None or "" leaves a parameter out.
+
+    Moved thresholds are in every address, so that they stay moved from page to page.
+    """
+    asked = {name: getattr(query, name) for name in PARAMETERS}
+    asked["state"] = "" if query.state == find.ALL else query.state
+    asked |= {name: value for name, value in other.items() if name != "changes"}
+    pairs = [(name, value) for name, value in asked.items() if value not in ("", None)]
+    pairs += [("set", change) for change in other.get("changes", query.changes)]
+    address = "/".join([path, *(quote(str(part), safe="") for part in parts)])
+    return f"{address}?{urlencode(pairs)}" if pairs else address
+
+
+def pager(index: Index, thresholds: Thresholds, query: Query) -> dict:
+    """How many documents each state has under the filters, and how many are asked for."""
+    chosen = find.select(index, thresholds, Query(**{**query.__dict__, "state": find.ALL}))
+    kept = index.kept & chosen
+    totals = {find.ALL: chosen, find.KEPT: kept, find.REMOVED: chosen & ~kept}
+    if query.changes:
+        after = thresholds.moved(query.changes).after
+        totals |= {find.NEWLY_REMOVED: kept & ~after, find.NEWLY_KEPT: chosen & ~kept & after}
+    return {"totals": {state: int(np.count_nonzero(mask)) for state, mask in totals.items()}}
+
+
+def reasons(index: Index) -> list[tuple[str, int, list[tuple[str, int, int]]]]:
+    """Each step, how many documents it removed, and its rules with how many they removed and how many broke them."""
+    removed = np.bincount(index.first[index.first >= 0], minlength=len(index.rules)).tolist()
+    steps = {}
+    for (step, rule), first in zip(index.rules, removed, strict=True):
+        steps.setdefault(step, []).append((rule, first, len(index.broken[step, rule])))
+    return [
+        (step, sum(first for _, first, _ in rules), sorted(rules, key=lambda rule: -rule[1]))
+        for step, rules in steps.items()
+    ]
+
+
+def threshold_page(index: Index, thresholds: Thresholds, query: Query, rule: str, profile: str) -> dict:
+    """A threshold, how its measure is spread, and what all moved ones come to.
+
+    No rule asked for is the one that most documents broke.
+    """
+    movable, changes = thresholds.movable, query.changes
+    broken = {name: len(index.broken.get((each.step, each.rule), ())) for name, each in movable.items()}
+    steps = {}
+    for name, each in movable.items():
+        steps.setdefault(each.step, []).append((each, broken[name]))
+    corpus_steps = [name for name in index.recipe.steps if name not in index.filters]
+    profiles, paths = ("", *index.profile.names), {change.partition("=")[0] for change in changes}
+    moved = {name for name, each in movable.items() if paths & {each.path(profile) for profile in profiles}}
+    about = {"steps": steps, "corpus_steps": corpus_steps, "moved": moved, "chosen": None}
+    about["outcome"] = thresholds.what_if(changes)
+    if not movable:
+        return about
+    chosen = movable.get(rule) or movable[max(broken, key=broken.get)]
+    profile = profile if profile in index.profile.names else ""
+    return about | {"chosen": chosen, "profile": profile} | _panel(index, thresholds, chosen, profile, changes)
+
+
+def _panel(index: Index, thresholds: Thresholds, chosen: Threshold, profile: str, changes: tuple[str, ...]) -> dict:
+    rule = index.filters[chosen.step].rules()[chosen.rule]
+    own = [name for name in index.profile.names if name and thresholds.has_own(chosen, name, changes)]
+    names = np.array(index.profile.names)
+    goes_by = (names == profile) if profile else ~np.isin(names, own)
+    governed = goes_by[index.profile.codes]
+    now, then = (thresholds.value(chosen, profile, each) for each in ((), changes))
+    seen = spread(index.column(chosen.step, rule.measure)[governed], now)
+    documents = np.bincount(index.profile.codes, minlength=names.size)
+    profiles = [
+        (name, int(documents[i]), thresholds.value(chosen, name, changes), name in own)
+        for i, name in sorted(enumerate(index.profile.names), key=lambda pair: -documents[pair[0]])
+        if name
+    ]
+    return {
+        "rule": rule,
+        "says": SAYS[rule.breaks],
+        "now": now,
+        "then": then,
+        "seen": seen,
+        "bars": _bars(seen),
+        "governed": int(governed.sum()),
+        "profiles": profiles,
+        "default": thresholds.value(chosen, "", changes),
+    }
+
+
+def _bars(seen: Spread) -> list[dict]:
+    """Bars of a histogram 1000 wide and 100 high. Heights go by the square root: a tail of ten shows beside 10,000."""
+    most = max(*seen.counts, 1)
+    found = []
+    for low, high, count in zip(seen.edges, seen.edges[1:], seen.counts, strict=False):
+        left, right = 1000 * seen.at(low), 1000 * seen.at(high)
+        height = 100 * (count / most) ** 0.5
+        found.append(
+            {"x": round(left, 2), "width": round(right - left, 2), "height": round(height, 2), "low": low, "high": high}
+            | {"count": count}
+        )
+    return found

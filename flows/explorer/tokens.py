@@ -1,0 +1,64 @@
+"""A text as a tokenizer cuts it."""
+
+from functools import cache
+from typing import NamedTuple
+
+from upath import UPath
+
+from pipelines.errors import GristmillError, WorkError
+from pipelines.files import place
+from tokenizers_lab.tokenizer import Tokenizer, spelling
+
+LONGEST = 4  # bytes of a character
+
+
+class Token(NamedTuple):
+    """What one id spells, or several where only together they make whole characters."""
+
+    text: str
+    ids: list[int]
+
+    @property
+    def size(self) -> int:
+        return len(self.ids)
+
+
+class Tokenizers:
+    """The tokenizers of a work folder and those named beside it, opened when they are first asked for."""
+
+    def __init__(self, work: UPath, more: tuple[str, ...] = ()):
+        folder = work / "tokenizers"
+        found = sorted(folder.iterdir(), key=lambda path: path.name) if folder.is_dir() else []
+        self.paths = {path.name: path for path in [*found, *map(place, more)]}
+        self._open = cache(lambda name: _Opened(self.paths[name]))
+        for path in map(place, more):  # a mistake on the command line is told before the page is opened
+            self._open(path.name)
+
+    def tokens(self, name: str, text: str) -> list[Token]:
+        """Raises WorkError where there is no such tokenizer."""
+        if name not in self.paths:
+            raise WorkError(f"there is no tokenizer {name!r}; there is {', '.join(self.paths) or 'none'}")
+        return self._open(name)(text)
+
+
+class _Opened:
+    def __init__(self, path: UPath):
+        try:
+            self.tokenizer = Tokenizer.load(path)
+        except OSError as error:
+            raise GristmillError(f"cannot read the tokenizer {path}: {error.strerror or error}") from None
+        self.spelled = spelling(self.tokenizer.model)
+
+    def __call__(self, text: str) -> list[Token]:
+        found, ids, bytes = [], [], b""
+        for id in self.tokenizer.encode(text):
+            ids.append(id)
+            bytes += self.spelled[id]
+            try:
+                found.append(Token(bytes.decode(), ids))
+            except UnicodeDecodeError as error:
+                if len(bytes) - error.start < LONGEST and error.reason == "unexpected end of data":
+                    continue  # the rest of the character is in the next id
+                found.append(Token(bytes.decode("utf-8", "replace"), ids))
+            ids, bytes = [], b""
+        return [*found, Token(bytes.decode("utf-8", "replace"), ids)] if ids else found

@@ -1,0 +1,106 @@
+"""The dataset card: a README as the Hugging Face Hub reads it, to lie beside ``clean/``."""
+
+import re
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+from upath import UPath
+
+from dedup.contamination import Contamination
+from dedup.documents import NearDuplicates
+from dedup.exact import Exact
+from filters.keywords import Keywords
+from filters.language import Language
+from filters.pii.scrub import Pii
+from flows.report.ledger import read_ledger
+from flows.report.page import benchmarks, rewritten
+from flows.report.rules import steps
+from flows.report.words import environment, indented
+from flows.report.work import Work
+from pipelines.files import write_whole
+from pipelines.schema import ID, SOURCE, TEXT
+from pipelines.shards import shard_schema
+
+UNSURE = "und"
+SAID = 0.005  # share of the kept documents from which the header names a language
+SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
+SIZES += ((10**8, "10M<n<100M"), (10**9, "100M<n<1B"), (10**10, "1B<n<10B"), (10**11, "10B<n<100B"))
+MEANINGS = {ID: "unique, the same in every run over the same input", TEXT: "the document, as the steps left it"}
+MEANINGS |= {SOURCE: "where it comes from"}
+
+
+def card(folder: UPath, target: UPath, licence: str, name: str | None = None) -> int:
+    """Write the card of a finished work folder; returns its size in bytes. The same folder gives the same bytes."""
+    text = write(Work(folder), licence, name).encode()
+    with write_whole(target) as file:
+        file.write(text)
+    return len(text)
+
+
+def write(work: Work, licence: str, name: str | None) -> str:
+    """The card: a header for the Hub, then what people ask of a dataset."""
+    told = read_ledger(work)
+    kinds = {step.NAME: step for step in work.recipe.steps.values()}
+    languages = told.languages.filter(pl.col("kept") > 0).sort("kept", "language", descending=[True, False])
+    recipe = indented(work.table)
+    body = (
+        environment(autoescape=False)
+        .get_template("card.md")
+        .render(
+            title=name or work.recipe.name,
+            licence=licence,
+            work=work,
+            summary=work.summary,
+            steps=steps(work, told),
+            sources=told.sources.to_dicts(),
+            languages=languages.to_dicts(),
+            columns=_columns(work),
+            personal=rewritten(work, told, True),
+            cut=rewritten(work, told, False),
+            benchmarks=benchmarks(work),
+            pii=kinds.get(Pii.NAME),
+            contamination=kinds.get(Contamination.NAME),
+            language=kinds.get(Language.NAME),
+            near=kinds.get(NearDuplicates.NAME),
+            exact=kinds.get(Exact.NAME),
+            keywords=kinds.get(Keywords.NAME),
+            recipe=recipe,
+            fence="`" * max(3, 1 + max(map(len, re.findall("`+", recipe)), default=0)),
+        )
+    )
+    return f"---\n{_header(work, languages, licence, name)}\n---\n\n{body}"
+
+
+def _header(work: Work, languages: pl.DataFrame, licence: str, name: str | None) -> str:
+    """What the Hub and `datasets` read: YAML."""
+    from huggingface_hub import DatasetCardData  # takes a third of a second to import
+
+    said = languages.filter((pl.col("kept") >= SAID * work.summary["clean"]) & (pl.col("language") != UNSURE))
+    data = DatasetCardData(
+        pretty_name=name or work.recipe.name,
+        license=licence,
+        language=said["language"].to_list() or None,
+        size_categories=[size_category(work.summary["clean"])],
+        task_categories=["text-generation"],
+        configs=[{"config_name": "default", "data_files": [{"split": "train", "path": "clean/*.parquet"}]}],
+    )
+    return data.to_yaml()
+
+
+def size_category(documents: int) -> str:
+    """The Hub's word for so many rows.
+
+    >>> size_category(999), size_category(1000)
+    ('n<1K', '1K<n<10K')
+    """
+    return next((word for below, word in SIZES if documents < below), "100B<n<1T")
+
+
+def _columns(work: Work) -> list[dict[str, Any]]:
+    """The columns of clean/, with what they hold."""
+    schema = shard_schema(work.folder / "clean" / f"{work.parts[0]}.parquet") if work.parts else pa.schema([])
+    return [
+        {"name": field.name, "type": str(field.type), "holds": MEANINGS.get(field.name, "as the input had it")}
+        for field in schema
+    ]

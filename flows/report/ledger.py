@@ -1,0 +1,89 @@
+"""The ledger read once, shard by shard: what became of documents by source, language and rule, and which to show."""
+
+from typing import NamedTuple
+
+import polars as pl
+
+from filters.measure import LANGUAGE, SURE_LABEL
+from flows.plan import measures_of
+from flows.report.work import Work
+from pipelines.ragged import Ragged
+from pipelines.schema import ID, SOURCE
+from pipelines.tokens.encode import hash_ids
+
+KEPT = "kept"  # the reason of documents that stay
+SHOWN, SHOWN_KEPT = 4, 12  # documents of each reason, of those that stay
+COLUMNS = [ID, SOURCE, "kept", "step", "rule", "value", "threshold", "duplicate_of", "similarity"]
+COLUMNS += ["bytes", "clean_bytes", "reasons", "rewritten"]
+
+
+class Told(NamedTuple):
+    """Sums over all documents, and the documents to show."""
+
+    sources: pl.DataFrame  # source, documents, kept, bytes, clean_bytes
+    languages: pl.DataFrame  # language, and the same; empty without a language step
+    alone: dict[tuple[str, str], int]  # (step, rule) -> documents that broke no other rule
+    rewritten: pl.DataFrame  # step, reason, spans, bytes, documents, kept_spans, kept_documents
+    chosen: pl.DataFrame  # reason, part, row, clean_row, and of the ledger's columns those of single documents
+
+
+def read_ledger(work: Work) -> Told:
+    """Memory: the ledger of one shard. The documents shown are those whose hashed ids come first."""
+    parts = [_tell(_rows(work, part)) for part in work.parts]
+    sources, languages, alone, rewritten, chosen = (pl.concat(frames) for frames in zip(*parts, strict=True))
+    counts = {(step, rule): n for step, rule, n in _summed(alone, ["step", "rule"]).iter_rows()}
+    return Told(
+        _summed(sources, [SOURCE]).sort("bytes", SOURCE, descending=[True, False]),
+        _summed(languages, [LANGUAGE]).sort("bytes", LANGUAGE, descending=[True, False]),
+        counts,
+        _summed(rewritten, ["step", "reason"]).sort("spans", "reason", descending=[True, False]),
+        _first(chosen),
+    )
+
+
+def _rows(work: Work, part: str) -> pl.DataFrame:
+    """A shard's ledger with reason, language, hash of the id, and the row in the shards of documents and of clean."""
+    frame = work.shard(work.folder / "ledger", part, COLUMNS).with_row_index("row")
+    label = pl.lit(None, pl.String)
+    if LANGUAGE in work.recipe.steps:
+        label = work.shard(measures_of(work.folder, LANGUAGE), part, [SURE_LABEL])[SURE_LABEL]
+    return frame.with_columns(
+        label.alias(LANGUAGE),
+        pl.lit(part).alias("part"),
+        pl.Series("hash", hash_ids(*Ragged.from_text(frame[ID].to_arrow()))),
+        (pl.col("kept").cast(pl.Int64).cum_sum() - 1).alias("clean_row"),
+        pl.when("kept").then(pl.lit(KEPT)).otherwise(pl.format("{}.{}", "step", "rule")).alias("reason"),
+        pl.when("kept").then("clean_bytes").otherwise(0).alias("clean_bytes"),
+    )
+
+
+def _tell(frame: pl.DataFrame) -> tuple[pl.DataFrame, ...]:
+    """One shard's share of everything in Told."""
+    sizes = [pl.len().cast(pl.Int64).alias("documents"), pl.sum("kept").cast(pl.Int64), pl.sum("bytes", "clean_bytes")]
+    labelled = frame.filter(pl.col(LANGUAGE).is_not_null())
+    only = frame.filter(pl.col("reasons").list.len() == 1).group_by("step", "rule")
+    spans = frame.select("row", "kept", "rewritten").explode("rewritten", empty_as_null=False).unnest("rewritten")
+    rewritten = spans.group_by("step", "reason").agg(
+        pl.sum("spans", "bytes"),
+        pl.col("row").n_unique().cast(pl.Int64).alias("documents"),
+        pl.col("spans").filter("kept").sum().alias("kept_spans"),
+        pl.col("row").filter("kept").n_unique().cast(pl.Int64).alias("kept_documents"),
+    )
+    return (
+        frame.group_by(SOURCE).agg(sizes),
+        labelled.group_by(LANGUAGE).agg(sizes),
+        only.agg(pl.len().cast(pl.Int64)),
+        rewritten,
+        _first(frame.drop("rewritten")),
+    )
+
+
+def _summed(frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+    return frame.group_by(keys).agg(pl.all().sum())
+
+
+def _first(frame: pl.DataFrame) -> pl.DataFrame:
+    """Of each reason those with the smallest hashes."""
+    most = pl.when(pl.col("reason") == KEPT).then(SHOWN_KEPT).otherwise(SHOWN)
+    ranked = frame.sort("hash", ID).with_columns(place=pl.int_range(pl.len()).over("reason"))
+    return ranked.filter(pl.col("place") < most).drop("place")

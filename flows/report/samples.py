@@ -1,0 +1,81 @@
+"""Documents to read: as much of each as a page can bear, without the personal data in it."""
+
+import numpy as np
+import polars as pl
+from upath import UPath
+
+from filters.batch import Batch
+from filters.pii.scrub import Pii
+from flows.cli.escape import LINE, TERMINAL
+from flows.report.ledger import KEPT
+from flows.report.work import Work
+from pipelines.ragged import Ragged
+from pipelines.schema import TEXT
+from pipelines.shards import read_rows
+from pipelines.spans import rewrite
+
+BYTES = 8_000  # of a text that are looked at
+CHARACTERS, LINES, WIDTH = 1_600, 24, 400  # of a text, and of a line, that are shown
+FIRST = 110  # characters that tell what a text is
+
+
+def samples(work: Work, chosen: pl.DataFrame) -> list[dict]:
+    """The chosen documents with an excerpt of their text: as rewritten if they stay, else as read.
+
+    Kept ones come first, then the others in the order of the recipe's steps, their reasons by name.
+    """
+    order = {name: place for place, name in enumerate(work.recipe.steps)}
+    told = []
+    for kept, folder, row in (True, "clean", "clean_row"), (False, "documents", "row"):
+        rows = chosen.filter(pl.col("kept") == kept)
+        texts = read_texts(work.folder / folder, rows.select("part", pl.col(row).alias("row")))
+        for document, (text, size) in zip(rows.iter_rows(named=True), texts, strict=True):
+            told.append(document | {"excerpt": excerpt(text, size), "reason": KEPT if kept else document["reason"]})
+    return sorted(told, key=lambda row: (not row["kept"], order.get(row["step"], 0), row["reason"], row["hash"]))
+
+
+def read_texts(folder: UPath, places: pl.DataFrame) -> list[tuple[str, int]]:
+    """The beginnings of the texts at ``part`` and ``row``, in the order of ``places``, and their sizes in bytes."""
+    begun, sizes = [b""] * places.height, [0] * places.height
+    for (part,), frame in places.with_row_index("at").group_by("part", maintain_order=True):
+        rows, back = np.unique(frame["row"].to_numpy().astype(np.int64), return_inverse=True)
+        texts = Ragged.from_text(read_rows(folder / f"{part}.parquet", rows, [TEXT])[TEXT])
+        for at, row in zip(frame["at"], back.tolist(), strict=True):
+            whole = texts.row(row)
+            begun[at], sizes[at] = whole[:BYTES], len(whole)
+    return list(zip(without_personal([text.decode("utf-8", "ignore") for text in begun]), sizes, strict=True))
+
+
+def without_personal(texts: list[str]) -> list[str]:
+    """Texts with the type of personal data in its place, found by the rules' own settings and not the run's.
+
+    A report is read by more people than a corpus is.
+    """
+    if not texts:
+        return []
+    text = Ragged.from_strings(texts)
+    spans, _ = Pii().rewrite(Batch(text))
+    clean = rewrite(text, spans)
+    return [clean.row(row).decode() for row in range(clean.rows)]
+
+
+def excerpt(text: str, size: int) -> dict:
+    """The beginning of a text of ``size`` bytes, control characters written out; ``more`` is 0 where that is all."""
+    lines, left, whole = [], CHARACTERS, True
+    for line in text.split("\n"):
+        if len(lines) == LINES or left <= 0:
+            whole = False
+            break
+        most = min(WIDTH, left)
+        whole &= len(line) <= most
+        lines.append(line[:most] + "…" * (len(line) > most))
+        left -= len(lines[-1]) + 1
+    shown = "\n".join(lines)
+    more = 0 if whole and size <= BYTES else size
+    return {"text": shown.translate(TERMINAL), "more": more, "first": first_words(shown)}
+
+
+def first_words(text: str) -> str:
+    """What a text begins with, on one line."""
+    line = " ".join(text.split())
+    return (line[:FIRST] + "…" * (len(line) > FIRST)).translate(LINE)
