@@ -14,19 +14,23 @@ from upath import UPath
 from flows.impact.arms import ONE, Arm
 from flows.impact.heldout import candidates_step, heldout_step, overlap, split_step
 from flows.impact.plan import Plan
+from flows.impact.recipe import Heldout
 from flows.plan import checksums
 from flows.recipe import Recipe
 from flows.run import clean
 from flows.tokenize import tokenize
 from flows.train_tokenizer import coder, tokenizer_settings, train_tokenizer
+from pipelines.errors import RecipeError
 from pipelines.files import write_whole
 from pipelines.ingest import ingest_step
 from pipelines.inputs import InputSettings
 from pipelines.manifest import Manifest, fingerprint
-from pipelines.shards import list_shards
+from pipelines.schema import SOURCE
+from pipelines.shards import list_shards, read_shard
 from pipelines.step import Engine, Job, Output, Progress, Step, Wrote, run_step
 from pipelines.tokens.settings import TokenSettings
 
+FEWEST = 10  # pieces that a verdict may rest on
 TOKENS = TokenSettings(validation=0.0)  # what is held out is held out already
 
 
@@ -35,6 +39,9 @@ def prepare(plan: Plan, work: UPath, engine: Engine, progress: Progress) -> dict
     impact = plan.impact
     run_step(ingest_step(work, impact.input), engine, progress)
     run_step(split_step(work, impact.heldout.share), engine, progress)
+    if not Manifest.read(work / "held").counts["documents"]:
+        held = f"heldout.share {impact.heldout.share:g} of {Manifest.read(work / 'pool').counts['documents']:,}"
+        raise RecipeError(f"{held} documents holds out none; raise it or read more")
     whole = next((arm.recipe for arm in plan.arms if arm.recipe.steps), Recipe())
     clean(_reading(whole, work / "held", plan), work / "held-clean", engine, progress)
     run_step(candidates_step(work, impact.heldout), engine, progress)
@@ -44,6 +51,7 @@ def prepare(plan: Plan, work: UPath, engine: Engine, progress: Progress) -> dict
         uses = {other.tokenizer for other in plan.arms if other.data == name}
         prepare_arm(arm, uses, tokenizers, plan, work, engine, progress)
     run_step(heldout_step(work, [folder_of(name) for name in data], impact.heldout), engine, progress)
+    check_verdict(work, impact.heldout)
     for name, tokenizer in tokenizers.items():
         tokenize([str(work / "heldout")], tokenizer, heldout_tokens(work, name), TOKENS, engine, progress)
     return {arm.name: arm_tokens(work, arm) for arm in plan.arms}
@@ -71,6 +79,16 @@ def prepare_arm(
     args = (work / "candidates", documents, heldout.ngram, {"summary": summary, "counts": counts})
     job = Job(look_for_overlap, args, (Output(folder, "arm", made_of),))
     run_step(Step(f"overlap of {arm.data}", {folder: {"steps": list(arm.recipe.steps)}}, [job]), progress=progress)
+
+
+def check_verdict(work: UPath, settings: Heldout) -> None:
+    """Raises RecipeError where too little is left of the set that judges."""
+    kept = pl.concat([pl.from_arrow(read_shard(shard, [SOURCE])) for shard in list_shards(work / "heldout")])
+    if (pieces := kept.filter(source=settings.verdict).height) < FEWEST:
+        raise RecipeError(
+            f"{pieces} pieces of the set {settings.verdict!r} are left that no arm holds, expected {FEWEST} or more; "
+            "name other text in [heldout] sets, or raise heldout.share"
+        )
 
 
 def look_for_overlap(

@@ -4,11 +4,12 @@ impact.json
   name, headline        the sentence: "full against raw: Δ bpb = … [lo, hi]"
   verdict               set, alpha, margin (share of the loss), draws, as planned
   arms[]                name, against, steps, documents, bytes, tokens (all there are), runs, parameters,
-                        trained_tokens, source_bytes, unique_tokens, epochs, effective_tokens (means where runs
-                        differ), losses {set: {mean, sd, seeds[]}} in bits per byte
+                        trained_tokens, source_bytes, unique_tokens, epochs, effective_tokens (of a run),
+                        losses {set: {mean, sd, seeds[]}} in bits per byte
   questions[]           arm, against, seeds [n, n], delta, interval (Welch), paired, bootstrap, confidence, p,
-                        adjusted (Holm), sd, smallest (effect seen with a power of 0.8), margin, verdict, sentence,
-                        bytes_removed, bytes_per_millibit (null where nothing was gained)
+                        adjusted (Holm), narrow (interval at 2 alpha), correlation (of same seeds), sd, smallest
+                        (effect seen with a power of 0.8), margin, verdict, sentence, bytes_removed,
+                        bytes_per_millibit (bytes that 0.001 bpb took; null where nothing was gained)
   heldout[]             set, pieces, bytes, candidates, overlapping, overlap {data: mean share of n-grams held}
   scaling               laws, worth of tokens by arm, agreement of sizes; null without a ladder
   warnings[]

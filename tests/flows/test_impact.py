@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from corpora import RECIPE, documents, write_jsonl
 from hypothesis import given
 from hypothesis import strategies as st
+from token_folders import train_subwords
 from upath import UPath
 
 from benchmarks.impact import SD, false_findings, found
@@ -46,6 +47,10 @@ context = 16
 steps = 4
 batch = 2
 warmup = 1
+[ladder]
+arms = ["raw", "full"]
+models = [{}, { width = 32 }]
+steps = [2, 3, 6]
 """
 
 
@@ -141,6 +146,30 @@ def test_held_out_pieces_are_in_no_arm(experiment):
     assert raw["overlapping"] > 0  # the corpus has copies on both sides
 
 
+def test_a_ladder_ends_in_a_law_and_says_what_it_cannot_know(experiment):
+    scaling = report_of(experiment)["scaling"]
+    assert len(scaling["points"]) == 2 * 2 * 3 and scaling["law"]["form"] == "chinchilla"
+    assert scaling["worth"]["raw"]["tokens"] == 1.0 and len(scaling["sizes"]) == 6
+    assert scaling["sizes"][-1]["tau"] == 1 and "a guess" in scaling["note"]
+    assert "a token of full is worth" in call("impact", "report", experiment / "work").stdout
+
+
+def test_tokenizers_are_compared_on_the_same_bytes(experiment, tmp_path):
+    texts = [row["text"] for row in documents(60)]
+    for size in (300, 400):
+        train_subwords(tmp_path / str(size), texts, size)
+    named = ", ".join(f'{name} = "{tmp_path / size}"' for name, size in (("small", "300"), ("large", "400")))
+    changes = {"arms.raw": "false", "arms.full": "false", "arms.tokenizers": f"{{ {named} }}", "ladder.arms": "[]"}
+    options = [part for key, value in changes.items() for part in ("--set", f"{key}={value}")]
+    arguments = ("--input", experiment / "raw", "--output", tmp_path / "work", "--workers", 1)
+    call("impact", "run", experiment / "tiny.toml", *arguments, *options, "--set", "budget.equal=bytes")
+    report = json.loads((tmp_path / "work" / "impact.json").read_text())
+    small, large = report["arms"]
+    assert small["source_bytes"] == pytest.approx(large["source_bytes"], rel=0.2)  # whole steps of 32 tokens
+    assert small["trained_tokens"] >= large["trained_tokens"] and small["parameters"] < large["parameters"]
+    assert report["headline"].startswith("large against small")
+
+
 def test_labels_go_nowhere(experiment):
     assert pl.read_parquet(str(experiment / "work" / "pool" / "*.parquet")).columns == DOCUMENT.names
 
@@ -184,6 +213,16 @@ def test_repeating_too_often_is_refused(experiment, tmp_path):
     with pytest.raises(RecipeError, match=r"would read them [\d.]+ times"):
         arguments = ("--input", experiment / "raw", "--output", tmp_path, "--workers", 1)
         call("impact", "run", experiment / "tiny.toml", *arguments, "--set", "train.steps=9000")
+
+
+def test_a_set_that_the_arms_hold_cannot_judge(experiment, tmp_path):
+    pool = pl.read_parquet(str(experiment / "work" / "pool" / "*.parquet"))
+    copy = write_jsonl(tmp_path / "copy.jsonl", pool.to_dicts())
+    changes = (f'heldout.sets.copy=["{copy}"]', "heldout.verdict=copy", "arms.full=false", 'arms.only=["exact"]')
+    options = [part for change in changes for part in ("--set", change)]
+    with pytest.raises(RecipeError, match=r"^\d pieces of the set 'copy' are left that no arm holds"):
+        arguments = ("--input", experiment / "raw", "--output", tmp_path / "work", "--workers", 1)
+        call("impact", "run", experiment / "tiny.toml", *arguments, *options, "--set", "ladder.arms=[]")
 
 
 # What is asked for, and what is refused.
