@@ -17,22 +17,11 @@ What 32,000 merges cost on 105 MB of text (9 M cells): 6 M places merged, 18 M l
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from pipelines.bits import inlined, kernel, multiply
 from tokenizers_lab.pair_heap import pop, push
+from tokenizers_lab.pair_lists import NONE, begin_list, count_at, same_before
 
-NONE = -1
-CELL = np.dtype([("symbol", np.int32), ("pair", np.int32)], align=True)
-BLOCK = 32  # cells
-# A list of places; ``pair`` is the list whose count counts for it: itself, but for lists that REUSE adds to a pair.
-LIST = np.dtype(
-    [
-        *(("left", np.int32), ("right", np.int32), ("count", np.int64)),
-        *(("begin", np.int32), ("size", np.int32), ("pair", np.int32), ("first", np.int32)),
-    ],
-    align=True,
-)
 # Which of two pairs with equal counts is merged first: the one with the smaller ids, the one that comes first in the
 # words, or the shorter and then alphabetically first.
 BY_IDS, BY_PLACE, BY_SPELLING = range(3)
@@ -59,128 +48,12 @@ class State(NamedTuple):
     length: np.ndarray  # int32[vocabulary]: its length in bytes or characters
     hashes: np.ndarray  # uint64[vocabulary, 4]: two hashes of its spelling, and two powers
     known: np.ndarray  # int32[power of two]: a hash table from spelling to symbol
-    with_left: (
-        np.ndarray
-    )  # int64[vocabulary, 4]: list of the pair (x, z), the merge that wrote it; pair known before, …
+    with_left: np.ndarray  # int64[vocabulary, 4]: list of the pair (x, z), the merge that wrote it; pair known, …
     with_right: np.ndarray  # int64[vocabulary, 4]: of (z, y)
     fresh: np.ndarray  # int32[m, 2]: place and list of each pair that the current merge made
     merges: np.ndarray  # int32[m, 3]: left, right, symbol made
     spelling: np.ndarray  # int32[n], the first symbol of each cell, where ties go by spelling; else empty
     used: np.ndarray  # int64[5]
-
-
-@kernel
-def lay_out(offsets, symbols, cells, words):
-    """Write words of symbols (NONE where nothing may merge) to ``cells``, and to ``words`` which begins each block."""
-    for word in range(offsets.size):
-        at = offsets[word] + word
-        cells[at].symbol, cells[at].pair = NONE, NONE
-        end = offsets[word + 1] if word + 1 < offsets.size else offsets[word]
-        for i in range(offsets[word], end):
-            cells[i + word + 1].symbol, cells[i + word + 1].pair = symbols[i], NONE
-        for block in range((at + BLOCK - 1) // BLOCK, (end + word) // BLOCK + 1):
-            words[block] = word
-    return cells, words
-
-
-@inlined
-def count_at(place, words, offsets, counts):
-    """How often the word occurs that a cell belongs to. A count in each cell would be read sooner, but cells of 16
-    bytes are slower by more than that.
-    """
-    word = words[place // BLOCK]
-    while offsets[word + 1] + word + 1 <= place:
-        word += 1
-    return counts[word]
-
-
-@inlined
-def _slot(left, right):
-    key = np.uint64(left) << np.uint64(32) | np.uint64(right)
-    return np.int64(key * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(24))
-
-
-@njit(nogil=True, cache=True)
-def first_pairs(cells, words, offsets, counts, once):
-    """Number the pairs of neighbours in ``cells`` and say how many places each has: LIST[m].
-
-    ``once`` leaves out the second of two pairs that overlap, as in AAA.
-    """
-    lists, used, room = np.empty(1 << 16, LIST), 0, 1 << 18
-    table = np.full(room, NONE, np.int32)
-    for at in range(cells.size - 1):
-        left, right = cells[at].symbol, cells[at + 1].symbol
-        if left < 0 or right < 0 or (once and left == right and at and _same_before(cells, at, left)):
-            continue
-        slot = _slot(left, right) & room - 1
-        while table[slot] >= 0 and (lists[table[slot]].left != left or lists[table[slot]].right != right):
-            slot = slot + 1 & room - 1
-        which = table[slot]
-        if which < 0:
-            if used == lists.size:
-                lists, table = _more_pairs(lists)
-                room = table.size
-                slot = _slot(left, right) & room - 1
-                while table[slot] >= 0:
-                    slot = slot + 1 & room - 1
-            which = table[slot] = used
-            _begin_list(lists, used, left, right, used, at)
-            used += 1
-        lists[which].count += count_at(at, words, offsets, counts)
-        lists[which].size += 1
-        cells[at].pair = which
-    return lists[:used].copy()
-
-
-@kernel
-def list_places(cells, lists, pool):
-    """Write the places of all pairs to the pool, list by list."""
-    begin = 0
-    for which in range(lists.size):
-        lists[which].begin = begin
-        begin += lists[which].size
-        lists[which].size = 0
-    for at in range(cells.size):
-        which = cells[at].pair
-        if which >= 0:
-            pool[lists[which].begin + lists[which].size] = at
-            lists[which].size += 1
-
-
-@inlined
-def _same_before(cells, at, symbol):
-    """Is the pair before the place a pair of this symbol with itself?"""
-    return cells[at - 1].symbol == symbol and cells[at - 1].pair >= 0
-
-
-@njit(nogil=True, cache=True)
-def _more_pairs(lists):
-    more = np.empty(lists.size * 2, LIST)
-    more[: lists.size] = lists
-    table = np.full(more.size * 4, NONE, np.int32)
-    for which in range(lists.size):
-        slot = _slot(lists[which].left, lists[which].right) & table.size - 1
-        while table[slot] >= 0:
-            slot = slot + 1 & table.size - 1
-        table[slot] = which
-    return more, table
-
-
-@kernel
-def compact(lists, count, pool, cells):
-    """Move the places that still hold to the front of the pool; returns how many there are."""
-    end = 0
-    for which in range(count):
-        begin, size, pair = lists[which].begin, lists[which].size, lists[which].pair
-        lists[which].begin = end
-        if not lists[pair].count:
-            size = 0
-        for k in range(begin, begin + size):
-            if cells[pool[k]].pair == pair:
-                pool[end] = pool[k]
-                end += 1
-        lists[which].size = end - lists[which].begin
-    return end
 
 
 @inlined
@@ -351,12 +224,12 @@ def _replace(state, place, left, right, found, other, count, made, reused, max_l
         cells[place].pair = NONE
     if state.length[left] + state.length[right] > max_length:
         return made
-    if once and left == right and _same_before(cells, place, left):
+    if once and left == right and same_before(cells, place, left):
         return made
     if found[other, 1] != used[MERGES]:
         found[other, 0], found[other, 1] = used[LISTS], used[MERGES]
         pair = found[other, 2] if reused and found[other, 3] == used[MERGES] else used[LISTS]
-        _begin_list(lists, used[LISTS], left, right, pair, place)
+        begin_list(lists, used[LISTS], left, right, pair, place)
         used[LISTS] += 1
     which = found[other, 0]
     pair = lists[which].pair
@@ -365,12 +238,6 @@ def _replace(state, place, left, right, found, other, count, made, reused, max_l
     cells[place].pair = pair
     state.fresh[made, 0], state.fresh[made, 1] = place, which
     return made + 1
-
-
-@inlined
-def _begin_list(lists, which, left, right, pair, place):
-    new = lists[which]
-    new.left, new.right, new.count, new.begin, new.size, new.pair, new.first = left, right, 0, 0, 0, pair, place
 
 
 @inlined

@@ -8,29 +8,23 @@ from pipelines.ragged import Ragged
 from tokenizers_lab.merge_kernels import (
     ANEW,
     BASES,
-    BLOCK,
     BY_SPELLING,
-    CELL,
     EXHAUSTED,
     FULL,
     HEAPED,
     LISTS,
     MERGES,
-    NONE,
     POOLED,
     PRIME,
     ROOM,
     SYMBOLS,
     State,
-    compact,
     enqueue,
-    first_pairs,
-    lay_out,
     learn_spellings,
-    list_places,
     merge_some,
 )
 from tokenizers_lab.pair_heap import ENTRY
+from tokenizers_lab.pair_lists import BLOCK, CELL, NONE, compact, first_pairs, lay_out, list_places
 
 ANY_LENGTH = 1 << 30
 PAIRS_A_MERGE = 100  # new pairs for which there is room at once: what is never written takes no memory

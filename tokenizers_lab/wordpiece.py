@@ -26,11 +26,11 @@ from tokenizers_lab.merge_kernels import (
     LISTS,
     MERGES,
     SYMBOLS,
-    count_at,
     lacks_room,
     merge_next,
 )
 from tokenizers_lab.merging import ANY_LENGTH, Layout, Merger
+from tokenizers_lab.pair_lists import count_at
 
 NO_QUEUE = 1 << 62  # as a pair's least count: none waits in the heap
 INSIDE = b"\xff"  # before a character that does not begin its word, while training
