@@ -21,7 +21,7 @@ def measure(tokenizer: Tokenizer, text: Ragged, languages: list[str]) -> dict:
     began = time.process_time()
     ids = tokenizer(text)
     seconds = time.process_time() - began
-    words = cut_words(text)
+    words = cut_words(text, "prefix" not in model.normalizers)
     of_words = np.diff(tokenizer(words).offsets)
     counts = np.bincount(ids.data, minlength=model.size)
     back = tokenizer.decode(ids)
@@ -50,20 +50,20 @@ def measure(tokenizer: Tokenizer, text: Ragged, languages: list[str]) -> dict:
     }
 
 
-def cut_words(text: Ragged) -> Ragged:
-    """What stands between white space, each with one space before it: a row a word."""
+def cut_words(text: Ragged, spaced: bool) -> Ragged:
+    """What stands between white space: a row a word, with one space before it unless the tokenizer puts one there."""
     _, ends = pieces(text, "whitespace")
-    return Ragged.of(*_words(ends, text.data))
+    return Ragged.of(*_words(ends, text.data, spaced))
 
 
 @njit(nogil=True, cache=True)
-def _words(ends, data):
+def _words(ends, data, spaced):
     offsets, out, rows, at = np.empty(ends.size, np.int64), np.empty(2 * data.size + 1, np.uint8), 0, 0
     offsets[0] = 0
     for piece in range(ends.size - 1):
         if data[ends[piece]] > 32:
             out[at] = 32
-            at += 1
+            at += spaced
             for i in range(ends[piece], ends[piece + 1]):
                 out[at] = data[i]
                 at += 1
