@@ -136,7 +136,7 @@ def differences(found: dict) -> Iterator[str]:
         priced = "" if price is None else f", {price / 1e6:.2f} MB removed for each 0.001 gained"
         name = f"{row['arm']} against {row['against']}".translate(LINE)
         yield f"{name:<32}{row['delta']:+.4f}   Welch        {_interval(row['interval'])}   {row['verdict']}{priced}"
-        yield f"{'':42}paired       {_interval(row['paired'])}   p {row['adjusted']:.3f} after Holm{correlation}"
+        yield f"{'':42}paired       {_interval(row['paired'])}   p {row['adjusted']:.2g} after Holm{correlation}"
         seeds = " and ".join(map(str, row["seeds"]))
         yield f"{'':42}seeds × docs {_interval(row['bootstrap'])}   {seeds} seeds could show {row['smallest']:.4f}"
 
@@ -160,7 +160,7 @@ def losses(found: dict):
             str(arm["runs"]),
             f"{arm['bytes'] / 1e6:.1f}",
             *numbers,
-            f"{arm['epochs']:.2f}",
+            f"{arm['epochs']:.3f}",
             f"{arm['effective_tokens']:,}",
             *(f"{arm['losses'][each]['mean']:.4f}" for each in sets),
         )

@@ -36,7 +36,7 @@ def draw(path: UPath, report: dict) -> None:
         f"Δ bits per byte on {name}, lower is better; thick: Welch {confidence:.0%}, thin: seeds × documents"
     )
     left.invert_yaxis()
-    left.margins(x=0.18, y=0.12)
+    left.margins(x=0.25, y=0.12)
     left.legend(frameon=False, fontsize=8, loc="lower right")
     for y, arm in enumerate(report["arms"]):
         seeds = arm["losses"][name]["seeds"]
