@@ -185,6 +185,8 @@ MAC = re.compile(rb"[0-9A-Fa-f]{2}(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4
 def colons(place: Place) -> Iterator[Span]:
     """A window of kind COLONS -> the MAC or IPv6 address in it."""
     text = place.text
+    if b"." in text[4:5] and place.before(place.start, 1) in (b".", b"*"):
+        return  # [.1FA2.001C.0002] of collation tables, of which there are thousands where there is one
     if CISCO.fullmatch(text) or MAC.fullmatch(text):
         yield from mac(place)
         return
@@ -207,8 +209,8 @@ def mac(place: Place) -> Iterator[Span]:
     if not (MAC.fullmatch(text) or CISCO.fullmatch(text)):
         return
     digits = re.sub(rb"[^0-9a-f]", b"", text)
-    if b"." in text and (place.before(place.start, 1) in (b".", b"*") or digits.isdigit()):
-        return  # [.1FA2.001C.0002] of collation tables
+    if b"." in text and digits.isdigit():
+        return
     pairs = [int(digits[i : i + 2], 16) for i in range(0, len(digits), 2)]
     steps = {(b - a) % 256 for a, b in pairwise(pairs)}
     if len(steps) == 1 or digits.startswith(NO_DEVICE):  # all alike, 00:11:22:33:44:55

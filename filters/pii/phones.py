@@ -16,6 +16,7 @@ EXTENSION = re.compile(
     rb"(?i)[ ,]{0,2}(?:x|ext\.?|extension|#|poste|durchwahl|\xd0\xb4\xd0\xbe\xd0\xb1\.?) ?\d{1,6}(?!\w)"
 )
 NANP = re.compile(rb"(?:1[ .-]|001[ .-]|\(?1\)?[ .-])?(?:\((\d{3})\) ?-?|(\d{3})([ .-]))(\d{3})[ .-](\d{4})")
+NANP_DIGITS = (10, 11, 13)
 CHINESE = re.compile(rb"(?:86[ -]?)?1[3-9]\d(?:\d{8}|([ -])\d{4}\1\d{4})")
 DATED = re.compile(rb"(?:19|20)\d\d([./-])\d{1,2}\1\d{1,2}(?!\d)|\d{1,2}([./])\d{1,2}\2(?:19|20)\d\d(?!\d)")
 YEARS = re.compile(rb"(?:1[5-9]|20)\d\d\D{1,3}(?:1[5-9]|20)\d\d")
@@ -46,9 +47,11 @@ def phones(place: Place) -> Iterator[Span]:
     while first < min(len(pieces), MAX_PIECES):
         best, span, next_first = NONE, None, first + 1
         for last in range(min(len(pieces), first + MAX_PIECES), first, -1):
-            if not MIN_DIGITS <= sum(sizes[first:last]) <= MAX_DIGITS:
+            digits, alone = sum(sizes[first:last]), from_first and last == len(pieces)
+            if not MIN_DIGITS <= digits <= MAX_DIGITS:
                 continue
-            alone = from_first and last == len(pieces)
+            if not (said > 0 or alone or digits in NANP_DIGITS or place.data[pieces[first][0]] in b"+("):
+                continue  # nothing speaks for it: a third of the time is saved by not asking
             found, quality = _phone(place, pieces[first][0], pieces[last - 1][1], said, alone)
             if quality > best:
                 best, span, next_first = quality, found, last
