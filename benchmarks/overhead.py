@@ -20,9 +20,12 @@ from statistics import median
 from flows.deploy import server
 
 HERE = Path(__file__).resolve().parents[1]
-FLOW = (
-    "import sys; from flows.orchestrated import clean_corpus; clean_corpus(sys.argv[1], [sys.argv[2]], sys.argv[3]{})"
-)
+FLOW = """
+import sys
+from flows.orchestrated import clean_corpus
+recipe, raw, work, workers = sys.argv[1:]
+clean_corpus(recipe, [raw], work, workers=int(workers))
+"""
 LOOP = "x = 0\nfor i in range(60_000_000): x += i"
 
 
