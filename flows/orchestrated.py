@@ -120,7 +120,7 @@ def corpus_to_model(
     return pretrain_smoke(f"{output}/tokens/bpe", f"{output}/runs/{preset}", preset, steps)
 
 
-@flow(name="measure-impact", task_runner=THREADS)
+@flow(name="measure-impact", task_runner=THREADS, **HOOKS)
 def measure_impact(
     recipe: str = "recipes/impact-small.toml",
     input: list[str] | None = None,
@@ -141,5 +141,5 @@ def measure_impact(
 
 
 engine_of = engine  # the flows have a parameter of that name
-IN_TURN = clean_corpus, train_tokenizer, tokenize_corpus, pretrain_smoke, corpus_to_model
-FLOWS = {flow.name: flow for flow in (*IN_TURN, measure_impact)}
+EVERY = clean_corpus, train_tokenizer, tokenize_corpus, pretrain_smoke, corpus_to_model, measure_impact
+FLOWS = {flow.name: flow for flow in EVERY}

@@ -48,7 +48,7 @@ class Symbols:
     def without(self, text: Ragged) -> Ragged:
         """What stands between symbols, each part a row: what to count words of."""
         parts, number, _ = self.cut(text)
-        return Ragged.of(*_emptied(*parts, number))
+        return _but_symbols(parts, number)
 
     def beside(self, change: Change, text: Ragged) -> Ragged:
         """Each document with all but its symbols changed."""
@@ -59,7 +59,7 @@ class Symbols:
     def between(self, encode: Change, ids: np.ndarray, text: Ragged) -> Ragged:
         """Ids of what stands between symbols by ``encode``, and of each symbol the one in ``ids``."""
         parts, number, documents = self.cut(text)
-        of_parts = encode(Ragged.of(*_emptied(*parts, number)))
+        of_parts = encode(_but_symbols(parts, number))
         offsets, found = _insert(*of_parts, number, ids.astype(of_parts.data.dtype))
         return Ragged.of(offsets[documents], found)
 
@@ -109,22 +109,14 @@ def _cut(offsets, data, begin, keys, nodes, piece):
     return parts[: count + 1].copy(), number[:count].copy(), documents
 
 
-@njit(nogil=True, cache=True)
-def _emptied(offsets, data, number):
+def _but_symbols(parts: Ragged, number: np.ndarray) -> Ragged:
     """Rows with nothing in those that are symbols."""
-    new_offsets, out, at = np.zeros(offsets.size, np.int64), np.empty(data.size, np.uint8), 0
-    for row in range(number.size):
-        if number[row] == NOTHING:
-            for i in range(offsets[row], offsets[row + 1]):
-                out[at] = data[i]
-                at += 1
-        new_offsets[row + 1] = at
-    return new_offsets, out[:at].copy()
+    return Ragged.of(*_instead(*parts, np.zeros_like(parts.offsets), np.empty(0, np.uint8), number))
 
 
 @njit(nogil=True, cache=True)
 def _instead(offsets, data, old_offsets, old, number):
-    """Rows as they are, but for symbols as they were."""
+    """Rows as they are, but for symbols, which are as ``old`` has them."""
     new_offsets, out, at = np.zeros(offsets.size, np.int64), np.empty(data.size + old.size, np.uint8), 0
     for row in range(number.size):
         if number[row] == NOTHING:

@@ -4,7 +4,7 @@ A name is found behind a title ("Dr. Anna Weber"), behind words that introduce i
 name of ``given_names.txt`` has a surname behind it. A name alone, or of a language the list lacks, is not. An address
 has a house number and a word for street as English, German, Dutch, French, Spanish, Italian and Portuguese write them.
 What is found in text of public interest (biographies, histories) is as much a name as any. That is what it costs, and
-time: 1 MB/s where the other types take 380 MB/s of novels.
+time: some 1 MB/s, where the other types see to hundreds of MB/s of novels (`python -m benchmarks.pii --types ...`).
 """
 
 import re

@@ -68,11 +68,11 @@ def test_nearly_as_much_is_passed_over_as_by_tokenizers(bpe):
     """There merges passed over come back when a stale entry is met, too, which makes 1 % fewer ids at 0.1."""
     theirs = tokenizers.Tokenizer.from_str(to_hf(bpe.model).decode())
     texts = [TEXT] * 300
-    for chance in (0.1, 0.5):
+    for chance, error in ((0.1, 0.03), (0.5, 0.02), (0.9, 0.01)):
         theirs.model.dropout = chance
         wanted = sum(len(theirs.encode(text).ids) for text in texts)
         found = bpe.dropped(Ragged.from_strings(texts), chance, 3).data.size
-        assert found == pytest.approx(wanted, rel=0.04)
+        assert found == pytest.approx(wanted, rel=error)
     assert wanted > 1.3 * bpe(Ragged.from_strings(texts)).data.size
 
 
