@@ -1,19 +1,79 @@
-"""BPE encoding, ours and the peers', with one vocabulary: equal ids on all text given, and MB a CPU second, warm.
+"""BPE encoding, ours and the peers', with one vocabulary: equal ids on all text given, and MB a CPU second.
 
-    python -m benchmarks.bpe_encoding CORPUS.jsonl.zst … [--split gpt2] [--vocab-size 32000] [--megabytes 30]
+    python -m benchmarks.bpe_encoding CORPUS.jsonl.zst … [--split gpt2] [--vocab-size 32000] [--megabytes 4]
+        [--peers PYTHON] [--all]
 
-Equality is checked on every document, on every code point in six contexts, and on a megabyte each of one letter,
-spaces, newlines and emoji with joiners. Speed is that of a sample of ``--megabytes``, all sides here on one core.
+Of each corpus documents by the hash of their text, until there is enough, and all of these as the mix. The vocabulary
+is trained on the mix. Each side encodes each sample on one core: the first time with empty tables, and again, warm; the
+ids of all sides are compared. ``--peers`` is the Python of an environment with gigatoken 0.10.0, which is timed by its
+lists of ids and by its arrays. Then a megabyte each of text without spaces or of nothing else, against the time a byte
+of the first corpus takes, and dropout. ``--all`` compares ids on every document of the corpora and on every code point
+in six contexts too.
 """
 
 import argparse
+import hashlib
+import json
 import os
+import random
+import tempfile
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-os.environ |= {"RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+import numpy as np
+
+from benchmarks.harness import Side, run
+
+ONE_CORE = {"RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "POLARS_MAX_THREADS": "1"}
 BATCH = 1000
-ODD = ["a" * 10**6, " " * 10**6, "\n" * 10**6, "\U0001f469\u200d\U0001f469\u200d\U0001f467" * 60_000]
+ROUNDS = 3
+MIX = "the mix"
+RANDOM = random.Random(5)
+ODD = {
+    "one letter": "a" * 10**6,
+    "spaces": " " * 10**6,
+    "newlines": "\n" * 10**6,
+    "emoji with joiners": "\U0001f469\u200d\U0001f469\u200d\U0001f467" * 60_000,
+    "random letters": "".join(RANDOM.choices("abcdefghijklmnopqrstuvwxyz", k=10**6)),
+    "random of two letters": "".join(RANDOM.choices("ab", k=10**6)),
+}
+PEER = r"""
+import json, sys, time
+import numpy
+from gigatoken import Tokenizer
+folder, split, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
+said = {}
+for name, texts in json.load(open(folder + "/texts.json")).items():
+    for way in ("encode_batch_list", "encode_batch"):
+        encode, times = getattr(Tokenizer.from_tiktoken(folder + "/ranks.tiktoken", split), way), []
+        for _ in range(rounds):
+            began = time.process_time()
+            ids = encode(texts)
+            times.append(time.process_time() - began)
+        said[name + "/" + way] = times
+    numpy.save(folder + "/" + name.replace("/", "_"), numpy.concatenate([numpy.asarray(i, numpy.uint32) for i in ids]))
+print(json.dumps(said))
+"""
+GIGATOKEN = {"gpt2": "gpt2", "cl100k-tiktoken": "cl100k", "o200k": "o200k"}  # its names of splits
+
+
+def documents(path: str) -> list[str]:
+    from benchmarks.near_duplicates import read
+
+    texts = (row.get("text") or row.get("html") or "" for row in read(path))
+    return [text.encode("utf-8", "replace").decode() for text in texts]
+
+
+def sample(texts: list[str], megabytes: float) -> list[str]:
+    """By the hash of the text until there is enough; a document that is more than that is cut."""
+    taken, room = [], int(megabytes * 1e6)
+    for text in sorted(texts, key=lambda text: hashlib.sha256(text.encode()).digest()):
+        if room <= 0:
+            break
+        taken.append(text[:room])
+        room -= len(taken[-1].encode())
+    return taken
 
 
 def code_points() -> list[str]:
@@ -25,96 +85,159 @@ def code_points() -> list[str]:
     return texts
 
 
-def encode(encoding, text: str) -> list[int] | None:
-    """tiktoken's ids; None where it fails, as version 0.14 does on a megabyte of one thing: its stack overflows."""
-    try:
-        return encoding.encode_ordinary(text)
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":
-            raise
-        return None
+def timed(work: Callable, rounds: int = ROUNDS) -> tuple[list[float], object]:
+    """CPU seconds of each round, and what the last one made."""
+    seconds = []
+    for _ in range(rounds):
+        began = time.process_time()
+        made = work()
+        seconds.append(time.process_time() - began)
+    return seconds, made
+
+
+class Sides:
+    """Ours, tokenizers and tiktoken, with one vocabulary."""
+
+    def __init__(self, model):
+        import tiktoken
+        import tokenizers
+
+        from tokenizers_lab.exchange.hf import to_hf
+        from tokenizers_lab.split import PATTERNS
+
+        self.model, self.hf = model, tokenizers.Tokenizer.from_str(to_hf(model).decode())
+        ranks = {piece: id for id, piece in enumerate(model.pieces) if id not in model.taken}
+        pattern = PATTERNS[model.split][0]
+        self.tik = tiktoken.Encoding("ours", pat_str=pattern, mergeable_ranks=ranks, special_tokens=model.special)
+        self.fresh()(batches(["compiled before it is timed", *ODD.values()])[0])
+
+    def fresh(self):
+        """Our tokenizer with empty tables."""
+        from tokenizers_lab.tokenizer import Tokenizer
+
+        return Tokenizer(self.model)
+
+    def tiktoken(self, text: str) -> list[int] | None:
+        """None where it fails, as version 0.14 does on a megabyte of white space: its stack overflows."""
+        try:
+            return self.tik.encode_ordinary(text)
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":
+                raise
+            return None
+
+    def differ(self, texts: list[str], ours: list[np.ndarray]) -> str:
+        differ, refused = [0, 0], 0
+        for text, ids in zip(texts, ours, strict=True):
+            theirs = self.tiktoken(text)
+            refused += theirs is None
+            differ[0] += self.hf.encode(text).ids != ids.tolist()
+            differ[1] += theirs is not None and theirs != ids.tolist()
+        told = f"{differ[0]} differ from tokenizers, {differ[1]} from tiktoken"
+        return told + (f", which failed on {refused}" if refused else "")
+
+
+def batches(texts: list[str]) -> list:
+    """As Ragged."""
+    from pipelines.ragged import Ragged
+
+    return [Ragged.from_strings(texts[i : i + BATCH]) for i in range(0, len(texts), BATCH)]
+
+
+def rows(made: Iterable) -> list[np.ndarray]:
+    return [ids for batch in made for ids in np.split(batch.data, batch.offsets[1:-1])]
+
+
+def gigatoken(python: str, model, samples: dict[str, list[str]]) -> tuple[dict, dict[str, np.ndarray]]:
+    """Its seconds by sample and way, and its ids end to end by sample."""
+    from tokenizers_lab.exchange.tiktoken import to_tiktoken
+
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "texts.json").write_text(json.dumps(samples))
+        (Path(folder) / "ranks.tiktoken").write_bytes(to_tiktoken(model))
+        said = run(Side(command=(python, "-c", PEER, folder, GIGATOKEN[model.split], str(ROUNDS)))).said
+        return said, {name: np.load(f"{folder}/{name.replace('/', '_')}.npy") for name in samples}
+
+
+def compare(sides: Sides, samples: dict[str, list[str]], python: str | None) -> float:
+    """A line a sample; returns the warm seconds that a byte of the first one takes us."""
+    peer, peer_ids = gigatoken(python, sides.model, samples) if python else ({}, {})
+    print(f"\nMB a CPU second, first and warm, and how many times the peers' ours is, warm\n{'':36} MB   first    warm")
+    prose = 0.0
+    for name, texts in samples.items():
+        ours, given = sides.fresh(), batches(texts)
+        size = sum(batch.data.size for batch in given) / 1e6
+        seconds, made = timed(lambda ours=ours, given=given: [ours(batch) for batch in given])
+        best, ids = min(seconds[1:]), rows(made)
+        told = f"{name[:32]:32} {size:6.1f} {size / seconds[0]:7.1f} {size / best:7.1f}"
+        prose = prose or best / (size * 1e6)
+        spent, theirs = timed(lambda texts=texts: [sides.tiktoken(text) for text in texts], 2)
+        told += f"  tiktoken {min(spent) / best:5.1f}"
+        differ = [sum(a != b.tolist() for a, b in zip(theirs, ids, strict=True))]
+        spent, theirs = timed(lambda texts=texts: sides.hf.encode_batch(texts), 2)
+        told += f"  tokenizers {min(spent) / best:5.1f}"
+        differ.append(sum(a.ids != b.tolist() for a, b in zip(theirs, ids, strict=True)))
+        if peer:
+            for way in ("encode_batch_list", "encode_batch"):
+                first, warm = peer[f"{name}/{way}"][0], min(peer[f"{name}/{way}"][1:])
+                what = "lists" if way == "encode_batch_list" else "arrays"
+                told += f"  gigatoken's {what} {warm / best:.2f} ({first / seconds[0]:.2f} first)"
+            differ.append(int(not np.array_equal(peer_ids[name], np.concatenate(ids))))
+        print(told + (f"  differ: {differ}" if any(differ) else "  ids equal"), flush=True)
+    return prose
+
+
+def odd(sides: Sides, prose: float, what: str) -> None:
+    print(f"\na megabyte of one thing, the first time, against {prose * 1e9:.1f} ns a byte of {what}")
+    for name, text in ODD.items():
+        ours, given = sides.fresh(), batches([text])[0]
+        (seconds,), ids = timed(lambda ours=ours, given=given: ours(given), 1)
+        rate, times = given.data.size / 1e6 / seconds, seconds / given.data.size / prose
+        print(f"{name:24} {rate:6.1f} MB/s, {times:4.1f} times; {sides.differ([text], [ids.data])}", flush=True)
+
+
+def dropout(sides: Sides, name: str, texts: list[str]) -> None:
+    ours, given = sides.fresh(), batches(texts)
+    spent, made = timed(lambda: [ours.dropped(batch, 0.1, 1) for batch in given])
+    sides.hf.model.dropout = 0.1
+    theirs, encoded = timed(lambda: sides.hf.encode_batch(texts), 2)
+    sides.hf.model.dropout = None
+    rate, times = sum(batch.data.size for batch in given) / 1e6 / min(spent), min(theirs) / min(spent)
+    share = sum(batch.data.size for batch in made) / sum(len(each.ids) for each in encoded)
+    print(f"\ndropout 0.1 on {name}: {rate:.1f} MB/s, {times:.1f} times tokenizers, with {share:.3f} of its ids")
 
 
 def main() -> None:
-    import tiktoken
-    import tokenizers
-
-    from benchmarks.near_duplicates import read
-    from pipelines.ragged import Ragged
     from tokenizers_lab.count import Counter
-    from tokenizers_lab.exchange.hf import to_hf
-    from tokenizers_lab.split import PATTERNS
-    from tokenizers_lab.tokenizer import Tokenizer
     from tokenizers_lab.train import TokenizerSettings, train
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpora", nargs="+")
     parser.add_argument("--split", default="gpt2")
     parser.add_argument("--vocab-size", type=int, default=32_000)
-    parser.add_argument("--megabytes", type=float, default=30)
-    parser.add_argument("--speed-only", action="store_true")
+    parser.add_argument("--megabytes", type=float, default=4, help="of each corpus, and of the mix")
+    parser.add_argument("--peers", help="Python of an environment with gigatoken")
+    parser.add_argument("--all", action="store_true", help="compare ids on all documents and code points")
     args = parser.parse_args()
-    counter, sample, left = Counter(args.split), [], args.megabytes * 1e6
-    share = left / len(args.corpora)
-    for path in args.corpora:
-        taken = 0
-        for row in read(path):
-            text = row.get("text") or row.get("html") or ""
-            if taken < share:
-                sample.append(text[: int(share)])
-                taken += len(sample[-1].encode("utf-8", "replace"))
-        print(f"{Path(path).name}: {taken / 1e6:.1f} MB of the sample", flush=True)
-    rows = [Ragged.from_strings(sample[i : i + BATCH]) for i in range(0, len(sample), BATCH)]
-    for batch in rows:
-        counter.add(batch)
+    os.environ |= ONE_CORE
+    samples = {Path(path).name.split(".")[0]: sample(documents(path), args.megabytes) for path in args.corpora}
+    counter = Counter(args.split)
+    for texts in samples.values():
+        for batch in batches(texts):
+            counter.add(batch)
     settings = TokenizerSettings(vocab_size=args.vocab_size, split=args.split)
-    model = train(
-        counter.finish(), settings.model_copy(update={"bpe": settings.bpe.model_copy(update={"rule": "tiktoken"})})
-    )
-    ours, hf = Tokenizer(model), tokenizers.Tokenizer.from_str(to_hf(model).decode())
-    ranks = {piece: id for id, piece in enumerate(model.pieces) if id not in model.taken}
-    tik = tiktoken.Encoding(
-        "ours", pat_str=PATTERNS[args.split][0], mergeable_ranks=ranks, special_tokens=model.special
-    )
+    settings = settings.model_copy(update={"bpe": settings.bpe.model_copy(update={"rule": "tiktoken"})})
+    sides = Sides(train(counter.finish(), settings))
+    samples[MIX] = [text for texts in samples.values() for text in sample(texts, args.megabytes / len(args.corpora))]
+    prose = compare(sides, samples, args.peers)
 
-    def check(texts: list[str], what: str) -> None:
-        ids = ours(Ragged.from_strings(texts))
-        differ, refused = [0, 0], 0
-        for i, text in enumerate(texts):
-            mine = ids.data[ids.offsets[i] : ids.offsets[i + 1]].tolist()
-            differ[0] += hf.encode(text).ids != mine
-            theirs = encode(tik, text)
-            refused += theirs is None
-            differ[1] += theirs is not None and theirs != mine
-        size = sum(len(text) for text in texts) / 1e6
-        told = f"{differ[0]} differ from tokenizers, {differ[1]} from tiktoken, which failed on {refused}"
-        print(f"{what}: {len(texts):,} texts, {size:.1f} million characters: {told}", flush=True)
-
-    if not args.speed_only:
-        check(code_points(), "every code point in six contexts")
-        check(ODD, "a megabyte of one thing")
-        for path in args.corpora:
-            texts = [row.get("text") or row.get("html") or "" for row in read(path)]
-            check([text.encode("utf-8", "replace").decode() for text in texts], Path(path).name)
-    size, spent = sum(batch.data.size for batch in rows) / 1e6, {}
-    for name, work in (
-        ("gristmill", lambda: [ours(batch) for batch in rows]),
-        ("tiktoken", lambda: [tik.encode_ordinary(text) for text in sample]),
-        ("tokenizers", lambda: hf.encode_batch(sample)),
-    ):
-        times = []
-        for _ in range(3 if name == "gristmill" else 1):
-            began = time.process_time()
-            work()
-            times.append(time.process_time() - began)
-        spent[name] = min(times)
-        print(f"{name}: {size / spent[name]:.1f} MB/s, ours {spent[name] / spent['gristmill']:.1f} times as fast")
-    for text in ODD:
-        batch = Ragged.from_strings([text])
-        ours(batch)
-        began = time.process_time()
-        ours(batch)
-        print(f"a megabyte of {text[:1]!r}: {batch.data.size / 1e6 / (time.process_time() - began):.1f} MB/s")
+    odd(sides, prose, next(iter(samples)))
+    dropout(sides, *next(iter(samples.items())))
+    if args.all:
+        print()
+        for name, texts in (("code points", code_points()), *((path, documents(path)) for path in args.corpora)):
+            ids = rows(map(sides.fresh(), batches(texts)))
+            print(f"{Path(name).name}: {len(texts):,} texts, {sides.differ(texts, ids)}", flush=True)
 
 
 if __name__ == "__main__":

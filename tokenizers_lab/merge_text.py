@@ -1,7 +1,8 @@
 """The merges of BPE, done to one piece of text: the lowest rank first, of equal ones the leftmost.
 
-A short piece is searched for the lowest rank before each merge. A long one has a queue for each rank, so the time is
-linear in its length whatever it holds: 1 MB of one letter, of emoji, of random characters.
+A piece is cut where nothing can merge across (starts.py). A short part is searched for the lowest rank before each
+merge. A long one has a queue for each rank, so the time is linear in its length whatever it holds: 1 MB of one letter,
+of emoji, of random characters.
 """
 
 from typing import NamedTuple
@@ -9,13 +10,16 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from pipelines.bits import inlined, kernel, trailing_zeros
+from pipelines.bits import inlined, kernel, leading_zeros, trailing_zeros
+from pipelines.errors import RecipeError
 from pipelines.hashing import mix
 
-SHORT = 48  # symbols: up to here searching is as fast as queues
-NEVER = np.int32(0x7FFFFFFF)  # the rank of a pair that does not merge
+SHORT = 64  # symbols: up to here their places are bits of a word
+PLACE_BITS = np.int32(6)
+NEVER = np.int32((1 << 31 - 6) - 1)  # the rank of a pair that does not merge
+CUT = np.int32(-1)  # of one that nothing merges across either
 SALT, SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xA0761D6478BD642F)
-THIRTY_TWO, ONE = np.uint64(32), np.uint64(1)
+THIRTY_TWO, ONE, ALL = np.uint64(32), np.uint64(1), ~np.uint64(0)
 
 
 class Merges(NamedTuple):
@@ -32,8 +36,17 @@ def merges_of(left: np.ndarray, right: np.ndarray, made: np.ndarray, ranks: np.n
     """
     pairs = np.zeros((1 << max(4, int(2 * left.size).bit_length()), 2), np.uint64)
     ranks = np.arange(left.size) if ranks is None else ranks
+    if made.size >= NEVER:
+        raise RecipeError(f"there are {made.size:,} merges; at most {NEVER - 1:,} can be ranked")
     _fill(pairs, left.astype(np.int32), right.astype(np.int32), ranks.astype(np.int64))
     return Merges(pairs, np.append(made, 0).astype(np.int32))
+
+
+def listed(merges: Merges) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What merges, int32: left halves, right halves and ranks, in no order."""
+    keys, ranks = merges.pairs[merges.pairs[:, 0] != 0].T
+    left, right = keys - ONE >> THIRTY_TWO, keys - ONE & np.uint64(0xFFFFFFFF)
+    return left.astype(np.int32), right.astype(np.int32), ranks.astype(np.int32)
 
 
 @inlined
@@ -54,41 +67,74 @@ def _fill(pairs, left, right, ranks):
 
 
 @inlined
-def rank_of(pairs, left, right):
-    """The rank at which two ids merge, or NEVER."""
+def entry_of(pairs, left, right):
+    """As ``rank_of``, but CUT for a pair that is not in the table."""
     mask = np.uint64(pairs.shape[0] - 1)
     key = (np.uint64(left) << THIRTY_TWO | np.uint64(right)) + ONE
     slot = _slot(key, mask)
     while pairs[slot, 0] != key:
         if pairs[slot, 0] == 0:
-            return NEVER
+            return CUT
         slot = (slot + 1) & np.int64(mask)
     return np.int32(pairs[slot, 1])
 
 
+@inlined
+def rank_of(pairs, left, right):
+    """The rank at which two ids merge, or NEVER."""
+    entry = entry_of(pairs, left, right)
+    return NEVER if entry == CUT else entry
+
+
 @kernel
-def merge_short(symbols, ranks, count, pairs, made):
-    """Merge symbols[:count] in place; returns how many are left. Quadratic."""
-    for i in range(count - 1):
-        ranks[i] = rank_of(pairs, symbols[i], symbols[i + 1])
-    while count > 1:
-        lowest, at = NEVER, 0
-        for i in range(count - 1):
-            if ranks[i] < lowest:
-                lowest, at = ranks[i], i
-        if lowest == NEVER:
+def merge_short(symbols, begin, count, ranks, pairs, made):
+    """Merge symbols[begin:begin + count], up to 64, in place; returns how many are left.
+
+    ``ranks`` int32: of each of them with the next, of the last NEVER. They become ``rank << 6 | place``, of which the
+    least says where: no branch that cannot be foreseen, and nothing moves until the end.
+    """
+    there = ALL >> np.uint64(SHORT - count)  # the places of symbols that have not been merged away
+    for i in range(count):
+        ranks[i] = _at_place(ranks[i], i)
+    while True:
+        least = _at_place(NEVER, 0)
+        for i in range(count):
+            least = min(least, ranks[i])
+        if least >> PLACE_BITS == NEVER:
             break
-        symbols[at] = made[lowest]
-        count -= 1
-        for i in range(at + 1, count):
-            symbols[i] = symbols[i + 1]
-        for i in range(at, count - 1):
-            ranks[i] = ranks[i + 1]
-        if at + 1 < count:
-            ranks[at] = rank_of(pairs, symbols[at], symbols[at + 1])
-        if at:
-            ranks[at - 1] = rank_of(pairs, symbols[at - 1], symbols[at])
-    return count
+        at = np.int64(least & np.int32(SHORT - 1))
+        gone = _next(there, at)
+        there &= ~(ONE << np.uint64(gone))
+        symbols[begin + at] = made[least >> PLACE_BITS]
+        ranks[at] = ranks[gone] = _at_place(NEVER, 0)
+        after, before = _next(there, at), _last(there, at)
+        if after < SHORT:
+            ranks[at] = _at_place(rank_of(pairs, symbols[begin + at], symbols[begin + after]), at)
+        if before >= 0:
+            ranks[before] = _at_place(rank_of(pairs, symbols[begin + before], symbols[begin + at]), before)
+    kept = 0
+    while there:
+        symbols[begin + kept] = symbols[begin + trailing_zeros(there)]
+        there &= there - ONE
+        kept += 1
+    return kept
+
+
+@inlined
+def _at_place(rank, place):
+    return np.int32(rank << PLACE_BITS | np.int32(place))
+
+
+@inlined
+def _next(there, at):
+    """The first place behind ``at`` in a word of places; 64 or more for none."""
+    return at + 1 + trailing_zeros(there >> np.uint64(at) >> ONE)
+
+
+@inlined
+def _last(there, at):
+    """The last place before ``at``, or -1."""
+    return 63 - leading_zeros(there & (ONE << np.uint64(at)) - ONE)
 
 
 class Queues(NamedTuple):
@@ -127,19 +173,26 @@ def _rank_again(pairs, left, right, last):
 
 
 @njit(nogil=True, cache=True)
-def merge_long(symbols, ranks, count, pairs, made, head, waiting, place, behind, ordered, before, after):
-    """As ``merge_short``, in linear time. Queues are left empty.
+def _put_in_order(places):
+    """Mostly they fall, having been found from the left: sorting a megabyte of spaces took half of its time."""
+    places[:] = places[::-1].copy()
+    for i in range(1, places.size):
+        if places[i - 1] > places[i]:
+            places.sort()
+            break
+
+
+@njit(nogil=True, cache=True)
+def merge_long(symbols, ranks, pairs, made, head, waiting, place, behind, ordered, before, after):
+    """As ``merge_short`` for any number of symbols, in linear time. Queues are left empty.
 
     Where a merge lets a lower rank apply, or its own once more (vocabularies that no training made), that place is the
     first of all that wait, and comes at once.
     """
-    node = 0
+    node, count = 0, symbols.size
     left_pair = right_pair = (np.int32(-1), np.int32(-1), NEVER)  # those asked for last: a run asks the same again
     for i in range(count - 1, -1, -1):
         before[i], after[i] = i - 1, i + 1
-        if i + 1 < count:
-            right_pair = _rank_again(pairs, symbols[i], symbols[i + 1], right_pair)
-        ranks[i] = right_pair[2] if i + 1 < count else NEVER
         if ranks[i] != NEVER:
             _push(head, waiting, place, behind, node, ranks[i], i)
             node += 1
@@ -159,7 +212,7 @@ def merge_long(symbols, ranks, count, pairs, made, head, waiting, place, behind,
                 found += 1
             at = behind[at]
         if not rising:
-            ordered[:found].sort()
+            _put_in_order(ordered[:found])
         for k in range(found):
             at = ordered[k]
             while ranks[at] <= rank:  # a place that was merged away, or is as it was, or came to a lower rank just now
@@ -187,4 +240,29 @@ def merge_long(symbols, ranks, count, pairs, made, head, waiting, place, behind,
         symbols[kept] = symbols[at]
         kept += 1
         at = following
+    return kept
+
+
+@njit(nogil=True, cache=True)
+def merge(symbols, ranks, count, pairs, made, head, waiting, place, behind, ordered, before, after):
+    """Merge symbols[:count] in place, part by part; returns how many are left."""
+    kept, begin = 0, 0
+    for end in range(1, count + 1):
+        size = end - begin
+        if end < count:
+            ranks[size - 1] = entry_of(pairs, symbols[end - 1], symbols[end])
+            if ranks[size - 1] != CUT:
+                continue
+        ranks[size - 1] = NEVER
+        if size == 2 and ranks[0] != NEVER:
+            symbols[begin], size = made[ranks[0]], 1
+        elif 2 < size <= SHORT:
+            size = merge_short(symbols, begin, size, ranks, pairs, made)
+        elif size > SHORT:
+            size = merge_long(
+                *(symbols[begin:end], ranks, pairs, made, head, waiting, place, behind, ordered, before, after)
+            )
+        for i in range(size):
+            symbols[kept + i] = symbols[begin + i]
+        kept, begin = kept + size, end
     return kept

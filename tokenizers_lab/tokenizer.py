@@ -12,7 +12,8 @@ from pipelines.files import place
 from pipelines.ragged import Ragged
 from tokenizers_lab.alphabet import CODES
 from tokenizers_lab.dropout import Dropout
-from tokenizers_lab.encode import Encoder, Longest, Whole
+from tokenizers_lab.encode import Encoder
+from tokenizers_lab.longest import Longest
 from tokenizers_lab.merge_text import Merges, merges_of
 from tokenizers_lab.model import Model, read_model
 from tokenizers_lab.normalize import denormalize, normalize
@@ -20,6 +21,7 @@ from tokenizers_lab.symbols import Symbols
 from tokenizers_lab.unigram.encode import Encoder as UnigramEncoder
 from tokenizers_lab.unigram.trie import NOTHING, build, step
 from tokenizers_lab.unigram.ways import Ways
+from tokenizers_lab.whole import Whole
 
 Encode = Callable[[Ragged], Ragged]
 
@@ -159,7 +161,8 @@ def bpe_encoder(model: Model) -> Encode:
         if model.bytes_from is None and unknown is None:
             raise RecipeError("a vocabulary of characters needs a special token for unknown ones, or bytes")
     merges = merges_by_piece(model, text) if model.by_piece else merges_of(*model.merges.T)
-    return Encoder(model.split, model.dtype, first, merges, Whole.of(text) if model.whole else None)
+    spelled = Ragged.from_strings(model.pieces)
+    return Encoder(model.split, model.dtype, first, merges, spelled, Whole.of(text) if model.whole else None)
 
 
 def merges_by_piece(model: Model, text: dict[bytes, int]) -> Merges:
@@ -188,9 +191,8 @@ def wordpiece_encoder(model: Model) -> Encode:
     trie = build(Ragged.from_strings([*pieces]))
     ids = np.array([*pieces.values(), NOTHING], np.int32)
     longest = Longest(trie.keys, trie.nodes, ids[trie.piece], _behind_mark(trie), unknown, model.max_word)
-    return Encoder(
-        model.split, model.dtype, np.full(256, -1, np.int32), merges_of(*np.empty((3, 0), np.int32)), None, longest
-    )
+    nothing = np.full(256, -1, np.int32), merges_of(*np.empty((3, 0), np.int32)), Ragged.from_strings([])
+    return Encoder(model.split, model.dtype, *nothing, None, longest)
 
 
 @njit

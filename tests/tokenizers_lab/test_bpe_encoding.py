@@ -1,6 +1,7 @@
 """Ids are those of the plain definition, of tokenizers and of tiktoken; and they decode to the very bytes."""
 
 import random
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,11 +14,13 @@ from pipelines.ragged import Ragged
 from tests.reference import bpe as plain
 from tokenizers_lab.bpe import BpeSettings
 from tokenizers_lab.count import WordCounts, count_words
+from tokenizers_lab.encode import Encoder
 from tokenizers_lab.exchange.hf import from_hf, to_hf
 from tokenizers_lab.exchange.tiktoken import from_tiktoken, to_tiktoken
-from tokenizers_lab.merge_text import SHORT, merge_long, merge_short, merges_of, queues
+from tokenizers_lab.merge_text import CUT, NEVER, SHORT, entry_of, merge_long, merge_short, merges_of, queues, rank_of
 from tokenizers_lab.model import Model
 from tokenizers_lab.split import PATTERNS
+from tokenizers_lab.starts import sure_characters, with_cuts
 from tokenizers_lab.tokenizer import Tokenizer, rectangle
 from tokenizers_lab.train import TokenizerSettings, train
 
@@ -70,21 +73,99 @@ def merges_and_text(draw):
     return merges, draw(st.lists(st.integers(0, 3), max_size=60))
 
 
+def merged_by(way, symbols, table):
+    """The symbols left by ``merge_short`` or ``merge_long``, which leaves its queues empty."""
+    if not symbols:
+        return []
+    n = len(symbols)
+    room, ranks, more = np.array(symbols, np.int32), np.empty(n, np.int32), queues(n, table.made.size)
+    ranks[:] = [*(rank_of(table.pairs, *pair) for pair in pairwise(symbols)), NEVER]
+    count = way(room, 0, n, ranks, *table) if way is merge_short else way(room, ranks, *table, *more)
+    assert (more.head == -1).all() and not more.waiting.any()
+    return room[:count].tolist()
+
+
 @given(merges_and_text())
 @example(([(0, 0, 4)], [0] * 7))
+@example(([(0, 0, 4)], [0] * SHORT))
+@example(([(0, 1, 4), (4, 4, 5), (5, 5, 6)], [0, 1] * (SHORT // 2)))
 def test_both_ways_to_merge_are_the_plain_one(case):
     merges, symbols = case
+    table = merges_of(*np.array(merges, np.int32).reshape(-1, 3).T)
+    expected = plain.merge(symbols, ranks_of(merges))
+    assert merged_by(merge_short, symbols, table) == expected
+    assert merged_by(merge_long, symbols, table) == expected
+
+
+def ranks_of(merges):
     ranks = {}
     for rank, (left, right, whole) in enumerate(merges):
         ranks.setdefault((left, right), (rank, whole))
-    expected = plain.merge(symbols, ranks)
-    table, n = merges_of(*np.array(merges, np.int32).reshape(-1, 3).T), len(symbols)
-    for merge in (merge_short, merge_long):
-        room, at = np.array([*symbols, 0], np.int32), np.empty(n + 1, np.int32)
-        more = queues(n + 1, table.made.size) if merge is merge_long else ()
-        count = merge(room, at, n, *table, *more)
-        assert room[:count].tolist() == expected
-        assert all((queue == -1).all() for queue in more[:1]) and not any(word for word in (more[1] if more else ()))
+    return ranks
+
+
+BYTES = "aé\u0e01\u0e41漢".encode() + b"\xbf"  # characters that share bytes, and one that begins none
+
+
+@st.composite
+def merges_of_bytes(draw):
+    """Merges of these bytes, mostly ones that make whole characters, in any order."""
+    pieces, merges = [bytes([b]) for b in range(256)], []
+    likely = [c.encode() for c in "é\u0e01\u0e41漢"]
+    for _ in range(draw(st.integers(0, 16))):
+        if draw(st.booleans()):
+            whole = draw(st.sampled_from(likely))
+            cuts = [(whole[:i], whole[i:]) for i in range(1, len(whole))]
+            left, right = draw(st.sampled_from(cuts))
+            if left not in pieces or right not in pieces:
+                left, right = whole[:1], whole[1:2]
+        else:
+            left, right = (draw(st.sampled_from([*(bytes([b]) for b in BYTES), *pieces[256:]])) for _ in "lr")
+        if left + right in pieces:
+            continue
+        merges.append((pieces.index(left), pieces.index(right), len(pieces)))
+        pieces.append(left + right)
+    texts = st.text("aé\u0e01\u0e41漢", max_size=30).map(str.encode) | st.lists(st.sampled_from(BYTES)).map(bytes)
+    return pieces, draw(st.permutations(merges)), draw(st.lists(texts, min_size=1, max_size=3))
+
+
+@given(merges_of_bytes())
+def test_sure_characters_and_cuts_change_nothing(case):
+    pieces, merges, texts = case
+    rows = np.array(merges, np.int32).reshape(-1, 3)
+    ours = Encoder("none", np.uint32, np.arange(256, dtype=np.int32), merges_of(*rows.T), Ragged.from_strings(pieces))
+    ids = ours(Ragged.from_strings(texts))
+    for row, text in enumerate(texts):
+        assert ids.data[ids.offsets[row] : ids.offsets[row + 1]].tolist() == plain.merge([*text], ranks_of(merges))
+
+
+def sure_and_parted(merges):
+    """Which of two characters are sure, the table of merges with what they reach across, and ids of pieces."""
+    pieces = [bytes([b]) for b in range(256)]
+    for left, right in merges:
+        pieces.append(left + right)
+    rows = np.array([(pieces.index(a), pieces.index(b), pieces.index(a + b)) for a, b in merges], np.int32)
+    spelled, table, first = Ragged.from_strings(pieces), merges_of(*rows.T), np.arange(256, dtype=np.int32)
+    sure = sure_characters(first, table, spelled)
+    return [c for c in "é\u0e01" if sure[ord(c)] >= 0], with_cuts(table, first, sure, spelled).pairs, pieces.index
+
+
+def test_a_character_is_sure_where_nothing_touches_it_before_it_is_whole():
+    first, second = (b"\xe0", b"\xb8"), (b"\xe0\xb8", b"\x81")
+    assert sure_and_parted([first, second, (b"a", b"b")])[0] == ["\u0e01"]
+    assert sure_and_parted([first, second, (b"\xbf", b"\xe0")])[0] == ["\u0e01"]  # too late to take its first byte
+    assert sure_and_parted([(b"a", b"\xe0"), first, (b"\x81", b"a"), second])[0] == ["\u0e01"]  # not beside ASCII
+    assert sure_and_parted([(b"\xbf", b"\xe0"), first, second])[0] == []
+    assert sure_and_parted([first, (b"\xbf", b"\xe0\xb8"), second])[0] == []
+    assert sure_and_parted([first, (b"\x81", b"\xbf"), second])[0] == []
+    assert sure_and_parted([first])[0] == []
+
+
+def test_a_text_is_cut_where_no_merge_reaches_across():
+    _, pairs, id_of = sure_and_parted([(b"c", b"d"), (b"a", b"b"), (b"ab", b"cd")])
+    assert entry_of(pairs, id_of(b"c"), id_of(b"d")) == 0
+    assert entry_of(pairs, id_of(b"b"), id_of(b"c")) == NEVER
+    assert entry_of(pairs, id_of(b"d"), id_of(b"a")) == CUT == entry_of(pairs, id_of(b"c"), id_of(b"a"))
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +206,8 @@ def test_ids_are_those_of_tiktoken(split):
 
 
 def test_tables_that_are_emptied_change_nothing(tokenizer, monkeypatch):
-    monkeypatch.setattr("tokenizers_lab.encode.LINES", 16)
-    monkeypatch.setattr("tokenizers_lab.encode.WORDS", 4)
+    monkeypatch.setattr("tokenizers_lab.encode.FEWEST", 4)
+    monkeypatch.setattr("tokenizers_lab.remembered.MOST", 16)
     texts = [TEXT, *ODD, *random_texts(), TEXT]
     assert ids_of(Tokenizer(tokenizer.model), texts) == ids_of(tokenizer, texts)
 
