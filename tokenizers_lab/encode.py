@@ -17,6 +17,7 @@ from tokenizers_lab.remembered import (
     ROOM,
     Remembered,
     first_line,
+    has_ids,
     key_of,
     line_of,
     remember_line,
@@ -128,10 +129,11 @@ def encode(
         prefetch(lines, 4 * first_line(lines, *key_of(data, ends[coming], ends[coming + 1])))
         low, high = key_of(data, at, end)
         line = line_of(lines, low, high) if high else 0
-        if high and lines[line, 1]:
+        new = high and not lines[line, 1]
+        if high and has_ids(lines, line):
             count += write_line(lines, line, id_bytes, count * ids.itemsize)
             continue
-        word, slot = word_of(data, at, end, slots, places, text) if end - at <= LONGEST else (-1, 0)
+        word, slot = word_of(data, at, end, slots, places, text) if end - at <= LONGEST and not new else (-1, 0)
         if word >= 0:
             for k in range(places[word, 1], places[word + 1, 1]):
                 ids[count] = known[k]
@@ -153,7 +155,7 @@ def encode(
         for k in range(n):
             ids[count + k] = symbols[k]
         count += n
-        if high and n * ids.itemsize <= ROOM:
+        if new:
             full = remember_line(lines, line_ids, used, line, low, high, symbols, n)
         elif end - at <= LONGEST:
             full = remember_word(data, at, end, slots, places, text, known, used, slot, symbols, n)

@@ -1,7 +1,8 @@
 """What pieces of text became when they were cut: tables that keep it, of bounded size.
 
 A piece of up to 15 bytes whose ids fill up to 16 fills a line of 32 bytes: its bytes, its size and how many ids in two
-words, and the ids in two. Others lie in a table of places in two pools. When either is full, who has them takes larger
+words, and the ids in two. Where ids are too many the line has none, and the piece lies with the longer ones in a table
+of places in two pools. When either is full, who has them takes larger
 ones, or empty ones of the largest size: these fill with what is frequent now.
 """
 
@@ -72,6 +73,11 @@ def line_of(lines, low, high):
 
 
 @inlined
+def has_ids(lines, line):
+    return lines[line, 1] >> COUNT_SHIFT != 0
+
+
+@inlined
 def write_line(lines, line, out, at):
     """Write the ids of a line, and what room it has behind them, as bytes of ``out``; returns how many ids."""
     store8(out, at, lines[line, 2])
@@ -81,7 +87,8 @@ def write_line(lines, line, out, at):
 
 @inlined
 def remember_line(lines, line_ids, used, line, low, high, symbols, count):
-    """Enter ids for a key; returns whether the table is then full."""
+    """Enter ids for a key, or none where they are too many; returns whether the table is then full."""
+    count = count if 2 * count <= line_ids.shape[1] else 0
     lines[line, 0], lines[line, 1] = low, high | np.uint64(count) << COUNT_SHIFT
     for k in range(count):
         line_ids[line, line_ids.shape[1] // 2 + k] = symbols[k]
