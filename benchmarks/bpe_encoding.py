@@ -1,9 +1,9 @@
 """BPE encoding, ours and the peers', with one vocabulary: equal ids on all text given, and MB a CPU second.
 
-    python -m benchmarks.bpe_encoding CORPUS.jsonl.zst … [--split gpt2] [--vocab-size 32000] [--megabytes 4]
+    python -m benchmarks.bpe_encoding CORPUS.jsonl.zst … [--split gpt2] [--vocab-size 32000] [--megabytes 2]
         [--peers PYTHON] [--all]
 
-Of each corpus documents by the hash of their text, until there is enough, and a quarter of each of these as the mix.
+Of each corpus documents by the hash of their text, until there is enough, and a half of each of these as the mix.
 The vocabulary is trained on all of them. Each side encodes each sample on one core: the first time with empty tables,
 and again, warm; the ids of all sides are compared. ``--peers`` is the Python of an environment with gigatoken 0.10.0,
 which is timed by its lists of ids and by its arrays. Then a megabyte each of what is one piece, against the time a byte
@@ -171,10 +171,10 @@ def compare(sides: Sides, samples: dict[str, list[str]], python: str | None) -> 
         best, ids = min(seconds[1:]), rows(made)
         told = f"{name[:32]:32} {size:6.1f} {size / seconds[0]:7.1f} {size / best:7.1f}"
         prose = prose or best / (size * 1e6)
-        spent, theirs = timed(lambda texts=texts: [sides.tiktoken(text) for text in texts], 2)
+        spent, theirs = timed(lambda texts=texts: [sides.tiktoken(text) for text in texts], 1)
         told += f"  tiktoken {min(spent) / best:5.1f}"
         differ = [sum(a != b.tolist() for a, b in zip(theirs, ids, strict=True))]
-        spent, theirs = timed(lambda texts=texts: sides.hf.encode_batch(texts), 2)
+        spent, theirs = timed(lambda texts=texts: sides.hf.encode_batch(texts), 1)
         told += f"  tokenizers {min(spent) / best:5.1f}"
         differ.append(sum(a.ids != b.tolist() for a, b in zip(theirs, ids, strict=True)))
         if peer:
@@ -216,7 +216,7 @@ def main() -> None:
     parser.add_argument("corpora", nargs="+")
     parser.add_argument("--split", default="gpt2")
     parser.add_argument("--vocab-size", type=int, default=32_000)
-    parser.add_argument("--megabytes", type=float, default=4, help="of each corpus")
+    parser.add_argument("--megabytes", type=float, default=2, help="of each corpus")
     parser.add_argument("--peers", help="Python of an environment with gigatoken")
     parser.add_argument("--all", action="store_true", help="compare ids on all documents and code points")
     args = parser.parse_args()
@@ -229,7 +229,7 @@ def main() -> None:
     settings = TokenizerSettings(vocab_size=args.vocab_size, split=args.split)
     settings = settings.model_copy(update={"bpe": settings.bpe.model_copy(update={"rule": "tiktoken"})})
     sides = Sides(train(counter.finish(), settings))
-    samples[MIX] = [text for texts in samples.values() for text in sample(texts, args.megabytes / 4)]
+    samples[MIX] = [text for texts in samples.values() for text in sample(texts, args.megabytes / 2)]
     prose = compare(sides, samples, args.peers)
 
     odd(sides, prose, next(iter(samples)))

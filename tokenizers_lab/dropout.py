@@ -13,7 +13,7 @@ from pipelines.hashing import W0, W1, mix
 from pipelines.ragged import Ragged
 from tokenizers_lab.characters import kind_at
 from tokenizers_lab.encode import Encoder
-from tokenizers_lab.merge_text import NEVER, rank_of
+from tokenizers_lab.merges import NEVER, rank_of
 from tokenizers_lab.split import DROPS_SPACE, pieces
 from tokenizers_lab.split.runs import SPACES, is_in
 from tokenizers_lab.starts import first_symbols

@@ -10,7 +10,8 @@ from pipelines.bits import prefetch
 from pipelines.ragged import Ragged
 from tokenizers_lab.characters import kind_at
 from tokenizers_lab.longest import Longest, cut_longest
-from tokenizers_lab.merge_text import SHORT, Merges, merge, queues
+from tokenizers_lab.merge_text import SHORT, merge, queues
+from tokenizers_lab.merges import Merges
 from tokenizers_lab.remembered import (
     FEWEST,
     LONGEST,

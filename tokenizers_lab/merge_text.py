@@ -2,7 +2,7 @@
 
 A piece is cut where nothing can merge across (starts.py). A short part is searched for the lowest rank before each
 merge. A long one has a queue for each rank, so the time is linear in its length whatever it holds: 1 MB of one letter,
-of emoji, of random characters.
+of emoji, of random characters. One of a single symbol takes a few steps.
 """
 
 from typing import NamedTuple
@@ -11,89 +11,11 @@ import numpy as np
 from numba import njit
 
 from pipelines.bits import inlined, kernel, leading_zeros, trailing_zeros
-from pipelines.errors import RecipeError
-from pipelines.hashing import mix
+from tokenizers_lab.merges import CUT, NEVER, entry_of, rank_of
 
 SHORT = 64  # symbols: up to here their places are bits of a word
 PLACE_BITS = np.int32(6)
-ID_BITS, RANK_BITS = 21, 22
-NEVER = np.int32((1 << RANK_BITS) - 1)  # the rank of a pair that does not merge
-CUT = np.int32(-1)  # of one that nothing merges across either
-SALT, SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xA0761D6478BD642F)
-KEY_SHIFT, RANK, ID = np.uint64(RANK_BITS), np.uint64(NEVER), np.uint64((1 << ID_BITS) - 1)
 ONE, ALL = np.uint64(1), ~np.uint64(0)
-
-
-class Merges(NamedTuple):
-    """Which pairs of ids merge, at which rank, to what."""
-
-    pairs: np.ndarray  # uint64[2 ** k], open addressing: left, right and rank in 21, 21 and 22 bits, all turned; 0 free
-    made: np.ndarray  # int32[ranks]: the id of the whole
-
-
-def merges_of(left: np.ndarray, right: np.ndarray, made: np.ndarray, ranks: np.ndarray | None = None) -> Merges:
-    """Merges in the order of their ranks; or of these ``ranks``, each with one whole in ``made``.
-
-    Of a pair that comes twice the first counts. Raises RecipeError for more ids than an entry has bits for.
-    """
-    largest = max((int(ids.max(initial=0)) for ids in (left, right, made)), default=0)
-    if largest >= ID:
-        raise RecipeError(f"id {largest:,} merges; BPE is done with ids below {int(ID):,}")
-    pairs = np.zeros(1 << max(4, int(2 * left.size).bit_length()), np.uint64)
-    ranks = np.arange(left.size) if ranks is None else ranks
-    _fill(pairs, left.astype(np.int32), right.astype(np.int32), ranks.astype(np.int32))
-    return Merges(pairs, np.append(made, 0).astype(np.int32))
-
-
-def listed(merges: Merges) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What merges, int32: left halves, right halves and ranks, in no order."""
-    entries = ~merges.pairs[merges.pairs != 0]
-    parts = entries >> np.uint64(ID_BITS + RANK_BITS), entries >> KEY_SHIFT & ID, entries & RANK
-    left, right, ranks = (part.astype(np.int32) for part in parts)
-    return left, right, ranks
-
-
-@inlined
-def _entry(left, right, rank):
-    """Turned, so that none is 0."""
-    return ~((np.uint64(left) << np.uint64(ID_BITS) | np.uint64(right)) << KEY_SHIFT | np.uint64(rank))
-
-
-@inlined
-def _slot(entry, pairs):
-    return mix(entry >> KEY_SHIFT ^ SALT, SECOND) & np.uint64(pairs.size - 1)
-
-
-@kernel
-def _fill(pairs, left, right, ranks):
-    for row in range(left.size):
-        entry = _entry(left[row], right[row], ranks[row])
-        slot = _slot(entry, pairs)
-        while pairs[slot] != 0 and pairs[slot] >> KEY_SHIFT != entry >> KEY_SHIFT:
-            slot = slot + ONE & np.uint64(pairs.size - 1)
-        if pairs[slot] == 0:
-            pairs[slot] = entry
-
-
-@inlined
-def entry_of(pairs, left, right):
-    """As ``rank_of``, but CUT for a pair that is not in the table."""
-    entry = _entry(left, right, NEVER)
-    slot = _slot(entry, pairs)
-    while True:  # slots are unsigned: else each index is looked at for being negative
-        found = pairs[slot]
-        if found >> KEY_SHIFT == entry >> KEY_SHIFT:
-            return np.int32(~found & RANK)
-        if found == 0:
-            return CUT
-        slot = slot + ONE & np.uint64(pairs.size - 1)
-
-
-@inlined
-def rank_of(pairs, left, right):
-    """The rank at which two ids merge, or NEVER."""
-    entry = entry_of(pairs, left, right)
-    return NEVER if entry == CUT else entry
 
 
 @kernel
@@ -174,24 +96,6 @@ def _push(head, waiting, place, behind, node, rank, at):
     waiting[rank >> 6] |= ONE << np.uint64(rank & 63)
 
 
-@inlined
-def _rank_again(pairs, left, right, last):
-    """(left, right, rank), the last answer where it is the same pair."""
-    if left == last[0] and right == last[1]:
-        return last
-    return left, right, rank_of(pairs, left, right)
-
-
-@njit(nogil=True, cache=True)
-def _put_in_order(places):
-    """Mostly they fall, having been found from the left: sorting a megabyte of spaces took half of its time."""
-    places[:] = places[::-1].copy()
-    for i in range(1, places.size):
-        if places[i - 1] > places[i]:
-            places.sort()
-            break
-
-
 @njit(nogil=True, cache=True)
 def merge_long(symbols, ranks, pairs, made, head, waiting, place, behind, ordered, before, after):
     """As ``merge_short`` for any number of symbols, in linear time. Queues are left empty.
@@ -200,7 +104,6 @@ def merge_long(symbols, ranks, pairs, made, head, waiting, place, behind, ordere
     first of all that wait, and comes at once.
     """
     node, count = 0, symbols.size
-    left_pair = right_pair = (np.int32(-1), np.int32(-1), NEVER)  # those asked for last: a run asks the same again
     for i in range(count - 1, -1, -1):
         before[i], after[i] = i - 1, i + 1
         if ranks[i] != NEVER:
@@ -222,7 +125,7 @@ def merge_long(symbols, ranks, pairs, made, head, waiting, place, behind, ordere
                 found += 1
             at = behind[at]
         if not rising:
-            _put_in_order(ordered[:found])
+            ordered[:found].sort()
         for k in range(found):
             at = ordered[k]
             while ranks[at] <= rank:  # a place that was merged away, or is as it was, or came to a lower rank just now
@@ -231,14 +134,12 @@ def merge_long(symbols, ranks, pairs, made, head, waiting, place, behind, ordere
                 ranks[at] = NEVER
                 if end < count:
                     before[end] = at
-                    right_pair = _rank_again(pairs, symbols[at], symbols[end], right_pair)
-                    ranks[at] = right_pair[2]
+                    ranks[at] = rank_of(pairs, symbols[at], symbols[end])
                     if rank < ranks[at] < NEVER:
                         _push(head, waiting, place, behind, node, ranks[at], at)
                         node += 1
                 if left >= 0:
-                    left_pair = _rank_again(pairs, symbols[left], symbols[at], left_pair)
-                    ranks[left] = left_pair[2]
+                    ranks[left] = rank_of(pairs, symbols[left], symbols[at])
                     if rank < ranks[left] < NEVER:
                         _push(head, waiting, place, behind, node, ranks[left], left)
                         node += 1
@@ -251,6 +152,49 @@ def merge_long(symbols, ranks, pairs, made, head, waiting, place, behind, ordere
         kept += 1
         at = following
     return kept
+
+
+@kernel
+def merge_run(symbols, begin, count, tail, pairs, made):
+    """As ``merge_short`` for ``count`` times one symbol, in a few steps; returns how many are left.
+
+    They are at any time a body of one symbol and a short tail: all pairs of a body merge in turn, and an odd one is
+    left over for the tail. -1 where the symbols are not one, or where what merges would come to a lower rank before
+    its turn is over (vocabularies that no training made): nothing is changed then.
+    """
+    body, size, held = symbols[begin], count, 0  # tail[held - 1] is the symbol behind the body
+    for i in range(begin, begin + count):
+        if symbols[i] != body:
+            return -1
+    while True:
+        rank, where = NEVER if size < 2 else rank_of(pairs, body, body), held + 1
+        if size and held and rank_of(pairs, body, tail[held - 1]) < rank:
+            rank, where = rank_of(pairs, body, tail[held - 1]), held
+        for i in range(held - 1, 0, -1):
+            if rank_of(pairs, tail[i], tail[i - 1]) < rank:
+                rank, where = rank_of(pairs, tail[i], tail[i - 1]), i
+        if rank == NEVER:
+            break
+        whole = made[rank]
+        if where > held:
+            if rank_of(pairs, whole, body) <= rank or rank_of(pairs, whole, whole) <= rank:
+                return -1
+            if size & 1:
+                tail[held] = body
+                held += 1
+            body, size = whole, size >> 1
+        elif where == held:
+            tail[held - 1] = whole
+            size -= 1
+        else:
+            tail[where - 1] = whole
+            held -= 1
+            for i in range(where, held):
+                tail[i] = tail[i + 1]
+    symbols[begin : begin + size] = body
+    for i in range(held):
+        symbols[begin + size + i] = tail[held - 1 - i]
+    return size + held
 
 
 @njit(nogil=True, cache=True)
@@ -269,9 +213,12 @@ def merge(symbols, ranks, count, pairs, made, head, waiting, place, behind, orde
         elif 2 < size <= SHORT:
             size = merge_short(symbols, begin, size, ranks, pairs, made)
         elif size > SHORT:
-            size = merge_long(
-                *(symbols[begin:end], ranks, pairs, made, head, waiting, place, behind, ordered, before, after)
-            )
+            left = merge_run(symbols, begin, size, ordered, pairs, made)
+            if left < 0:
+                left = merge_long(
+                    *(symbols[begin:end], ranks, pairs, made, head, waiting, place, behind, ordered, before, after)
+                )
+            size = left
         for i in range(size):
             symbols[kept + i] = symbols[begin + i]
         kept, begin = kept + size, end

@@ -24,7 +24,7 @@ from numba import njit
 from pipelines.bits import kernel
 from pipelines.ragged import Ragged
 from pipelines.utf8 import decode
-from tokenizers_lab.merge_text import NEVER, Merges, listed, merges_of, rank_of
+from tokenizers_lab.merges import NEVER, Merges, listed, merges_of, rank_of
 
 CODES = 0x110000
 NONE = -1

@@ -14,7 +14,7 @@ from tokenizers_lab.alphabet import CODES
 from tokenizers_lab.dropout import Dropout
 from tokenizers_lab.encode import Encoder
 from tokenizers_lab.longest import Longest
-from tokenizers_lab.merge_text import Merges, merges_of
+from tokenizers_lab.merges import Merges, merges_of
 from tokenizers_lab.model import Model, read_model
 from tokenizers_lab.normalize import denormalize, normalize
 from tokenizers_lab.symbols import Symbols

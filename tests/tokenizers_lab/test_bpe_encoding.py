@@ -17,7 +17,8 @@ from tokenizers_lab.count import WordCounts, count_words
 from tokenizers_lab.encode import Encoder
 from tokenizers_lab.exchange.hf import from_hf, to_hf
 from tokenizers_lab.exchange.tiktoken import from_tiktoken, to_tiktoken
-from tokenizers_lab.merge_text import CUT, NEVER, SHORT, entry_of, merge_long, merge_short, merges_of, queues, rank_of
+from tokenizers_lab.merge_text import SHORT, merge_long, merge_run, merge_short, queues
+from tokenizers_lab.merges import CUT, NEVER, entry_of, merges_of, rank_of
 from tokenizers_lab.model import Model
 from tokenizers_lab.split import PATTERNS
 from tokenizers_lab.starts import sure_characters, with_cuts
@@ -95,6 +96,33 @@ def test_both_ways_to_merge_are_the_plain_one(case):
     expected = plain.merge(symbols, ranks_of(merges))
     assert merged_by(merge_short, symbols, table) == expected
     assert merged_by(merge_long, symbols, table) == expected
+
+
+@st.composite
+def merges_of_one_letter(draw):
+    """Merges of what one letter becomes, in a training's order or any other, and how many letters."""
+    merges = []
+    for whole in range(1, draw(st.integers(2, 11))):
+        merges.append((draw(st.integers(0, whole - 1)), draw(st.integers(0, whole - 1)), whole))
+    return draw(st.just(merges) | st.permutations(merges)), draw(st.integers(1, 200))
+
+
+@given(merges_of_one_letter())
+@example(([(0, 0, 1), (1, 1, 2), (1, 0, 3), (2, 3, 4)], 7))
+def test_a_run_of_one_symbol_merges_as_any_text(case):
+    merges, count = case
+    table, room = merges_of(*np.array(merges, np.int32).T), np.zeros(count, np.int32)
+    left = merge_run(room, 0, count, np.empty(count, np.int32), *table)
+    if left < 0:
+        assert not room.any() and merges != sorted(merges, key=lambda merge: merge[2])
+    else:
+        assert room[:left].tolist() == plain.merge([0] * count, ranks_of(merges))
+
+
+def test_what_is_no_run_is_not_taken_for_one():
+    assert (
+        merge_run(np.array([0, 0, 1], np.int32), 0, 3, np.empty(3, np.int32), *merges_of(*np.zeros((3, 1), int))) == -1
+    )
 
 
 def ranks_of(merges):

@@ -17,7 +17,7 @@ from tests.reference import bpe_dropout as plain
 from tokenizers_lab.count import count_words
 from tokenizers_lab.dropout import coin, merge_some
 from tokenizers_lab.exchange.hf import to_hf
-from tokenizers_lab.merge_text import merges_of
+from tokenizers_lab.merges import merges_of
 from tokenizers_lab.tokenizer import Tokenizer
 from tokenizers_lab.train import TokenizerSettings, train
 
