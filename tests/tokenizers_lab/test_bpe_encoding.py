@@ -10,6 +10,7 @@ import tokenizers
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from pipelines.errors import RecipeError
 from pipelines.ragged import Ragged
 from tests.reference import bpe as plain
 from tokenizers_lab.bpe import BpeSettings
@@ -295,3 +296,11 @@ def test_a_whole_piece_counts_before_merges_where_the_model_says_so():
     plain_one = Model("bpe", "gpt2", pieces, merges)
     assert Tokenizer(plain_one).encode("abc") == [256, 99]
     assert Tokenizer(Model("bpe", "gpt2", pieces, merges, whole=True)).encode("abc") == [257]
+
+
+def test_more_ids_than_the_table_of_merges_has_bits_for_are_refused():
+    largest = (1 << 21) - 2
+    entry = merges_of(*np.array([[largest], [largest], [3]]))
+    assert rank_of(entry.pairs, largest, largest) == 0
+    with pytest.raises(RecipeError, match="id 2,097,151 merges; BPE is done with ids below 2,097,151"):
+        merges_of(*np.array([[0], [largest + 1], [3]]))
