@@ -93,22 +93,6 @@ def ones(typing, word):
     return types.int64(types.uint64), generate
 
 
-@intrinsic
-def prefetch(typing, array, at):
-    """Ask for ``array[at]`` from memory without waiting for it."""
-
-    def generate(context, builder, signature, args):
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        pointer = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
-        number = ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [pointer.type, number, number, number])
-        function = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], kind)
-        builder.call(function, [pointer, *(ir.Constant(number, value) for value in (0, 3, 1))])
-        return context.get_dummy_value()
-
-    return types.void(array, types.int64), generate
-
-
 @inlined
 def first_bytes(count):
     """A mask of the ``count`` lowest bytes, 0 <= count <= 8."""

@@ -6,7 +6,6 @@ How a piece is cut is BPE (merge_text.py) or, with a trie, WordPiece (longest.py
 import numpy as np
 from numba import njit
 
-from pipelines.bits import prefetch
 from pipelines.ragged import Ragged
 from tokenizers_lab.characters import kind_at
 from tokenizers_lab.longest import Longest, cut_longest
@@ -17,7 +16,6 @@ from tokenizers_lab.remembered import (
     LONGEST,
     ROOM,
     Remembered,
-    first_line,
     has_ids,
     key_of,
     line_of,
@@ -31,8 +29,6 @@ from tokenizers_lab.split.runs import SPACES, is_in
 from tokenizers_lab.starts import first_symbols, sure_characters, sure_symbols, with_cuts
 from tokenizers_lab.unigram.trie import NOTHING
 from tokenizers_lab.whole import Whole, whole_id
-
-AHEAD = 12  # pieces from here to the one whose line is asked for from memory
 
 
 class Encoder:
@@ -118,16 +114,14 @@ def encode(
 
     ``done``: how many pieces, documents and ids are written; it goes on from there.
     """
-    row, count, last, full = done[1], done[2], ends.size - 2, False
-    for number in range(done[0], last + 1):
+    row, count, full = done[1], done[2], False
+    for number in range(done[0], ends.size - 1):
         while documents[row] == number:
             offsets[row] = count
             row += 1
         at, end = ends[number], ends[number + 1]
         if drops and is_in(kind_at(data, at, end)[0], SPACES):
             continue
-        coming = min(number + AHEAD, last)
-        prefetch(lines, 4 * first_line(lines, *key_of(data, ends[coming], ends[coming + 1])))
         low, high = key_of(data, at, end)
         line = line_of(lines, low, high) if high else 0
         new = high and not lines[line, 1]

@@ -59,14 +59,9 @@ def key_of(data, at, end):
 
 
 @inlined
-def first_line(lines, low, high):
-    return np.int64(mix(low ^ GOLDEN, high ^ SECOND) & np.uint64(lines.shape[0] - 1))
-
-
-@inlined
 def line_of(lines, low, high):
     """The line of that key, or the empty one where it may be written."""
-    line = first_line(lines, low, high)
+    line = np.int64(mix(low ^ GOLDEN, high ^ SECOND) & np.uint64(lines.shape[0] - 1))
     while lines[line, 1] != 0 and (lines[line, 0] != low or lines[line, 1] & KEY != high):
         line = (line + 1) & (lines.shape[0] - 1)
     return line

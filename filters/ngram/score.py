@@ -8,8 +8,7 @@ import numpy as np
 from numba import njit
 
 from filters.ngram.lines import BEGIN
-from filters.ngram.table import CODE_BITS, CODES, find_from, home, key_of
-from pipelines.bits import prefetch
+from filters.ngram.table import CODE_BITS, CODES, find_from, home, key_of, prefetch
 
 AT_ONCE = 256
 

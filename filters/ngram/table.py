@@ -12,6 +12,9 @@ quantised  one: the key in the upper 48 bits, and two bytes that name one of 256
 import math
 
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
 from pipelines.bits import inlined, kernel, multiply
 from pipelines.hashing import W0, W1, mix
@@ -36,6 +39,22 @@ def key_of(shorter, word, bits):
 @inlined
 def home(key, size):
     return np.int64(multiply(mix(key ^ W0, W1), U(size))[1])
+
+
+@intrinsic
+def prefetch(typing, array, at):
+    """Ask for ``array[at]`` from memory without waiting for it."""
+
+    def generate(context, builder, signature, args):
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        pointer = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, number, number, number])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], kind)
+        builder.call(function, [pointer, *(ir.Constant(number, value) for value in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), generate
 
 
 @inlined
