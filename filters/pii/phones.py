@@ -46,12 +46,11 @@ def phones(place: Place) -> Iterator[Span]:
     first, from_first = 0, True
     while first < min(len(pieces), MAX_PIECES):
         best, span, next_first = NONE, None, first + 1
+        spoken_for = said > 0 or place.data[pieces[first][0]] in b"+(0"
         for last in range(min(len(pieces), first + MAX_PIECES), first, -1):
             digits, alone = sum(sizes[first:last]), from_first and last == len(pieces)
-            if not MIN_DIGITS <= digits <= MAX_DIGITS:
-                continue
-            if not (said > 0 or digits in NANP_DIGITS or place.data[pieces[first][0]] in b"+(0"):
-                continue  # nothing speaks for it: a third of the time is saved by not asking
+            if not MIN_DIGITS <= digits <= MAX_DIGITS or not (spoken_for or digits in NANP_DIGITS):
+                continue  # nothing would come of it; to ask takes 0.48 s of 11 MB of code in place of 0.33
             found, quality = _phone(place, pieces[first][0], pieces[last - 1][1], said, alone)
             if quality > best:
                 best, span, next_first = quality, found, last

@@ -78,7 +78,7 @@ groups = st.lists(st.text(string.digits, min_size=1, max_size=9), min_size=1, ma
 @example(["138", "0013", "8000"], " ", "")
 @example(["212", "736", "5000"], "-", "1-")
 @example(["030", "901820"], "/", "")
-def test_a_number_no_word_speaks_for_begins_like_one_or_has_the_digits_of_one(groups, separator, head):
+def test_a_number_nothing_speaks_for_begins_like_one_or_has_as_many_digits(groups, separator, head):
     text = (head + separator.join(groups)).encode()
     digits = len(text.translate(None, phones.NO_DIGITS))
     if digits in phones.NANP_DIGITS or text[:1] in (b"+", b"(", b"0"):
