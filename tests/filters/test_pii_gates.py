@@ -88,13 +88,13 @@ def test_a_number_nothing_speaks_for_begins_like_one_or_has_as_many_digits(group
         assert phones._phone(place, 0, len(text), 0, alone) == (None, phones.NONE)
 
 
-pieces = [*"a1:.;)_é", "電話", "\u2028", "\n", "\t", " ", "phone", "phoneNumber"]
+pieces = [*"a1:.;)_é", "電話", "\u2028", "\n", "\t", " ", "phone", "phoneNumber", "1. ", "2) ", "x\n", ": \n"]
 before = st.lists(st.sampled_from(pieces), max_size=20)
 
 
 @given(before.map("".join))
 @example("1; \nx")
-@example("a\n\nb:\n c")
+@example("phone:\n\nb:\n c")
 def test_words_before_are_those_behind_the_last_break(text):
     data = text.encode() + b"1234567"
     place = Place(data, len(data) - 7, len(data), 0, len(data))
