@@ -120,14 +120,15 @@ def main() -> None:
             start = {run: median(run(small, 2) for _ in range(3)) for run in (by_command, by_flow)}
             sides = [(by_command, 2), (by_flow, 2), (by_command, 1)]
             took, alone, together = {side: [] for side in sides}, [], []
+            print(f"{megabytes:.0f} MB; seconds of command, flow, command with 1 worker, one loop, two:", flush=True)
             for _ in range(args.rounds):
                 for run, workers in sides:
                     took[run, workers].append(run(large, workers) - start[run])
                 alone.append(loops(1))
                 together.append(loops(2))
+                print(*(f"{seconds[-1]:.1f}" for seconds in (*took.values(), alone, together)), flush=True)
     command, flow, one = (median(took[side]) for side in sides)
     gain, loop = one / command, 2 * median(alone) / median(together)
-    print(f"{megabytes:.0f} MB, {args.recipe}, medians of {args.rounds} rounds")
     print(f"start-up: command {start[by_command]:.1f} s, flow {start[by_flow]:.1f} s")
     print(f"then, 2 workers: command {command:.1f} s, flow {flow:.1f} s: {flow / command:.3f} times as long")
     print(f"1 worker {one:.1f} s: two gain {gain:.2f} times; two plain loops {loop:.2f}, so {gain / loop:.2f} of it")
