@@ -125,6 +125,7 @@ def held_out(folder: str, pieces: dict[str, float]) -> tuple[float, float]:
     from pipelines.ragged import Ragged
     from tokenizers_lab.count import count_words
     from tokenizers_lab.normalize import normalize
+    from tokenizers_lab.unigram.codes import codes
     from tokenizers_lab.unigram.lattice import best_counts, expected_counts, lattice
     from tokenizers_lab.unigram.trie import build
 
@@ -134,7 +135,7 @@ def held_out(folder: str, pieces: dict[str, float]) -> tuple[float, float]:
     scores = np.array([*pieces.values()])
     scores -= np.log(np.exp(scores).sum())
     scores = np.append(scores, scores.min() - 10)
-    net = lattice(words, build(Ragged.from_strings([*pieces])), len(pieces))
+    net = lattice(words, build(codes(Ragged.from_strings([*pieces]))), len(pieces))
     size = int((np.diff(words.offsets) * counts).sum())
     return size / int(best_counts(net, counts, scores).sum()), expected_counts(net, counts, scores)[1] / size
 

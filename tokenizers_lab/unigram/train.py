@@ -14,6 +14,7 @@ from numba import njit
 
 from pipelines.errors import RecipeError
 from pipelines.ragged import Ragged
+from tokenizers_lab.unigram.codes import codes
 from tokenizers_lab.unigram.lattice import Lattice, alternatives, best_counts, expected_counts, lattice, renumber
 from tokenizers_lab.unigram.trie import build
 
@@ -68,7 +69,7 @@ class _State:
 
     def __init__(self, words: Ragged, counts: np.ndarray, pieces: Ragged, scores: np.ndarray):
         self.counts, self.pieces, self.scores, self.likelihood = counts, pieces, scores, 0.0
-        trie = build(pieces)
+        trie = build(codes(pieces))
         self.words = lattice(words, trie, pieces.rows)
         self.own = lattice(pieces, trie, pieces.rows, whole=False)
 
@@ -109,7 +110,7 @@ class _State:
         new.counts, new.scores, new.likelihood = self.counts, scores, self.likelihood
         new.pieces = take(self.pieces, np.flatnonzero(which))
         new.words = renumber(self.words, numbers, stay)
-        new.own = _rows_of(renumber(self.own, numbers, stay), new.pieces, np.flatnonzero(which))
+        new.own = _rows_of(renumber(self.own, numbers, stay), np.flatnonzero(which))
         return new
 
 
@@ -130,7 +131,7 @@ def _take(offsets, data, which, new_offsets, new_data):
             new_data[at + i] = data[begin + i]
 
 
-def _rows_of(net: Lattice, words: Ragged, which: np.ndarray) -> Lattice:
+def _rows_of(net: Lattice, which: np.ndarray) -> Lattice:
     """The lattice of some of its words."""
     degree = np.diff(net.first)
     places = np.zeros(net.words.data.size + 1, np.int8)
@@ -140,7 +141,7 @@ def _rows_of(net: Lattice, words: Ragged, which: np.ndarray) -> Lattice:
     of_place = np.cumsum(places[:-1]).astype(bool)
     of_edge = np.repeat(of_place, degree)
     first = np.concatenate(([0], np.cumsum(degree[of_place])))
-    return Lattice(words, first, net.piece[of_edge], net.size[of_edge])
+    return Lattice(take(net.words, which), first, net.piece[of_edge], net.size[of_edge])
 
 
 @njit(nogil=True, cache=True)
