@@ -25,7 +25,8 @@ documents within 0.3 % (a test compares). What differs is runs of one mark, whic
 
 import numpy as np
 
-from filters.chunks import ASCII_LETTER, DOT, is_abbreviation, put_chunk
+from filters.chunk_cuts import ASCII_LETTER, DOT, is_abbreviation
+from filters.chunks import put_chunk
 from filters.words import BEGINS_LINE, BEGINS_PARAGRAPH, CAPITALS, HAS_LETTER, PUNCTUATION_ONLY, Words
 from pipelines.bits import first_bytes, inlined, kernel, load8, trailing_zeros
 from pipelines.hashing import hash_word

@@ -6,7 +6,7 @@ import unicodedata
 import unicodedata2
 
 from filters import words as fast
-from filters.chunks import ABBREVIATIONS
+from filters.chunk_cuts import ABBREVIATIONS
 from pipelines.make_unicode_tables import character_class
 from pipelines.utf8 import (
     DIGIT,

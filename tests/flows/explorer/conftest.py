@@ -1,0 +1,90 @@
+"""Two finished runs over documents of which some are hostile, and the explorer's view of them."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from corpora import documents, write_jsonl
+
+from flows.explorer.index import Index
+from flows.recipe import read_recipe
+from flows.run import clean
+from flows.train_tokenizer import train_tokenizer
+from pipelines.files import place
+from tokenizers_lab.train import TokenizerSettings
+
+RULES = """
+name = "explored"
+
+[steps.language]
+min_probability = 0.0
+
+[steps.c4]
+min_sentences = 2
+
+[steps.gopher]
+max_words = "off"
+min_stop_words = 1
+
+[steps.gopher.profiles.neutral]
+min_words = 20
+
+[steps.fineweb]
+min_line_punct_ratio = "off"
+
+[steps.noise]
+
+[steps.pii]
+"""
+COPIES = "\n[steps.exact]\n\n[steps.near]\n\n[steps.repeats]\nmin_copies = 4\n"
+EVIL = "</title></style><script>alert('text')</script><img src=x onerror=alert(1)><svg onload=alert(2)>{{ 7 * 7 }}"
+MARKS = "The mill\x00 grinds \u202eevil\u202c slowly \x1b[31m\u2066.\u2069 \u05e9\u05dc\u05d5\u05dd"
+
+
+def hostile():
+    """Documents that would break out of a page, or freeze it."""
+    prose = "The mill by the river turns grain into flour, and of the flour people have made bread for years. " * 6
+    yield {"id": f"evil-1 {EVIL}", "text": f"{prose}\n{EVIL}\n{MARKS}", "source": f"crawl {EVIL}", "note": EVIL}
+    yield {"id": "evil-2", "text": "The mill is long. " + "x" * 1_000_000 + " END", "source": "crawl-1"}
+    yield {"id": "evil-3", "text": "&lt;b&gt; " + prose + "\r\nWrite to jane.doe@flourmill.org or call.\r\n" + "<!--"}
+    yield {"id": "evil-4 \u202egnirts", "text": "\u0000", "source": "crawl-0"}
+
+
+@pytest.fixture(scope="session")
+def works(tmp_path_factory):
+    """Two finished runs over the same documents: of rules alone, and with steps over the whole corpus behind them."""
+    folder = tmp_path_factory.mktemp("explorer")
+    write_jsonl(folder / "raw" / "0.jsonl", [*documents(240), *hostile()])
+    german = "Die M\u00fchle am Fluss mahlt das Korn zu Mehl, und aus dem Mehl wird seit vielen Jahren Brot gebacken. "
+    rows = [{"id": f"de-{n}", "text": german * (n % 9), "source": "crawl-2"} for n in range(40)]
+    write_jsonl(folder / "raw" / "1.jsonl", rows)
+    for name, steps in (("rules", RULES), ("whole", RULES + COPIES)):
+        (folder / f"{name}.toml").write_text(steps)
+        clean(read_recipe(str(folder / f"{name}.toml"), paths=(str(folder / "raw"),)), place(folder / name))
+    tokenizer = place(folder / "whole" / "tokenizers" / "bpe")
+    train_tokenizer([str(folder / "whole")], tokenizer, TokenizerSettings(vocab_size=400))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def rules(works):
+    return Index(place(works / "rules"))
+
+
+@pytest.fixture(scope="session")
+def whole(works):
+    return Index(place(works / "whole"))
+
+
+@pytest.fixture(scope="session")
+def shards(whole):
+    """A folder of the whole run as one table."""
+    return lambda folder: pl.concat(
+        [pl.read_parquet(path) for path in sorted(Path(whole.work / folder).glob("*.parquet"))]
+    )
+
+
+@pytest.fixture
+def evil():
+    """What one document says everywhere it can: id, source, text and a column."""
+    return EVIL
