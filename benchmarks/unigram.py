@@ -123,9 +123,9 @@ def held_out(folder: str, pieces: dict[str, float]) -> tuple[float, float]:
     import numpy as np
 
     from pipelines.ragged import Ragged
+    from tokenizers_lab.codes import codes
     from tokenizers_lab.count import count_words
     from tokenizers_lab.normalize import normalize
-    from tokenizers_lab.unigram.codes import codes
     from tokenizers_lab.unigram.lattice import best_counts, expected_counts, lattice
     from tokenizers_lab.unigram.trie import build
 

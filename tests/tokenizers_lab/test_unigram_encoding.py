@@ -89,7 +89,7 @@ def models(tmp_path_factory):
         ]
         scores = np.array([theirs.get_score(i) if text[i] else np.nan for i in ids], np.float32)
         bytes_from = theirs.piece_to_id("<0x00>") if fallback else -1
-        ours = Encoder([theirs.id_to_piece(i).encode() for i in ids], scores, theirs.unk_id(), bytes_from, 64, 64)
+        ours = Encoder([theirs.id_to_piece(i).encode() for i in ids], scores, theirs.unk_id(), bytes_from, lines=64)
         made[fallback] = theirs, ours
     return made, lines
 

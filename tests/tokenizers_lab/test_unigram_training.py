@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipelines.errors import RecipeError
 from pipelines.ragged import Ragged
 from tests.reference import unigram as plain
-from tokenizers_lab.unigram.codes import codes
+from tokenizers_lab.codes import codes
 from tokenizers_lab.unigram.lattice import alternatives, best_counts, expected_counts, lattice, renumber
 from tokenizers_lab.unigram.seeds import seeds
 from tokenizers_lab.unigram.train import digamma, train_unigram

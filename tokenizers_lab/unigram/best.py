@@ -7,8 +7,9 @@ back to 0 at the next place.
 import numpy as np
 
 from pipelines.bits import kernel
-from tokenizers_lab.unigram.codes import code_at
-from tokenizers_lab.unigram.trie import NOTHING, step
+from tokenizers_lab.codes import code_at
+from tokenizers_lab.unigram.packed import LEAF, PIECE, ROOT, SCORE, child
+from tokenizers_lab.unigram.trie import NOTHING
 
 RESET = np.float32(100_000)  # SentencePiece's kScoreResetThreshold
 FAR = np.float32(np.inf)
@@ -20,14 +21,15 @@ def room_for(size: int) -> tuple[np.ndarray, ...]:
 
 
 @kernel
-def best_way(data, at, stop, keys, nodes, piece, scores, base, best, second, start, found, codes, way):
+def best_way(data, at, stop, letters, nodes, scores, none, penalty, base, best, second, start, found, word, way):
     """Cut data[at:stop] from a sum of ``base`` on: how many pieces, the sum and the margin; the pieces in ``way``.
 
-    The margin is how much better the way is than the next, at the closest of its places.
+    An unknown character is the piece ``none`` at ``penalty``. The margin is how much better the way is than the next, at the closest of its places.
     """
-    length, unknown, frontier = 0, scores.size - 1, 0
+    length, frontier = 0, 0
     while at < stop:
-        codes[length], size = code_at(data, at, stop)
+        code, size = code_at(data, at, stop)
+        word[length] = letters[code]
         at += size
         length += 1
     best[: length + 1] = second[: length + 1] = -FAR
@@ -37,18 +39,18 @@ def best_way(data, at, stop, keys, nodes, piece, scores, base, best, second, sta
             gone = best[i]
             for k in range(i, frontier + 1):
                 best[k] -= gone
-        node, end, single = np.int64(0), i, False
+        node, end, single = np.int64(ROOT), i, False
         while end < length:
-            node = step(keys, nodes, node, codes[end])
-            if node == NOTHING:
+            node = child(nodes, node, word[end])
+            if node == LEAF:
                 break
             end += 1
-            if piece[node] != NOTHING:
-                _arrive(best, second, start, found, i, end, np.int64(piece[node]), scores)
+            if nodes[node, PIECE] != NOTHING:
+                _arrive(best, second, start, found, i, end, nodes[node, PIECE], scores[node, SCORE])
                 frontier = max(frontier, end)
                 single |= end == i + 1
         if not single:
-            _arrive(best, second, start, found, i, i + 1, unknown, scores)
+            _arrive(best, second, start, found, i, i + 1, none, penalty)
             frontier = max(frontier, i + 1)
     count, margin, end = 0, FAR, length
     while end > 0:
@@ -63,8 +65,8 @@ def best_way(data, at, stop, keys, nodes, piece, scores, base, best, second, sta
 
 
 @kernel
-def _arrive(best, second, start, found, begin, end, id, scores):
-    score = scores[id] + best[begin]
+def _arrive(best, second, start, found, begin, end, id, score):
+    score += best[begin]
     if score > best[end]:
         second[end] = best[end]
         best[end], start[end], found[end] = score, begin, id

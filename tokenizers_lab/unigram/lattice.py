@@ -12,7 +12,7 @@ from numba import njit
 
 from pipelines.bits import inlined
 from pipelines.ragged import Ragged
-from tokenizers_lab.unigram.codes import codes
+from tokenizers_lab.codes import codes
 from tokenizers_lab.unigram.trie import NOTHING, Trie, step
 
 LOW, LIFT = 2.0**-256, 2.0**256  # odds below are multiplied: exact, and no word is too long for float64

@@ -17,7 +17,7 @@ from pipelines.bits import inlined, kernel
 from pipelines.hashing import mix
 from pipelines.ragged import Ragged
 from pipelines.utf8 import decode, spread, two_stages
-from tokenizers_lab.unigram.codes import character_size
+from tokenizers_lab.codes import character_size
 from tokenizers_lab.unigram.script_table import SCRIPTS
 
 ANY = 0  # of scripts, none of which a piece mixes: one that goes with each

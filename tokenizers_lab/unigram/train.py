@@ -14,7 +14,7 @@ from numba import njit
 
 from pipelines.errors import RecipeError
 from pipelines.ragged import Ragged
-from tokenizers_lab.unigram.codes import codes
+from tokenizers_lab.codes import codes
 from tokenizers_lab.unigram.lattice import Lattice, alternatives, best_counts, expected_counts, lattice, renumber
 from tokenizers_lab.unigram.trie import build
 

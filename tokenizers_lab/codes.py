@@ -1,4 +1,4 @@
-"""Text as the numbers of its characters, which the tries and lattices of unigram are made of.
+"""Text as the numbers of its characters: for the rules of characters, and the tries and lattices of unigram.
 
 A byte that belongs to no character is one of its own, beyond Unicode's.
 """
