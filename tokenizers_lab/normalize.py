@@ -148,7 +148,7 @@ def _space(offsets, data, collapse, prefix, escape):
                 at = _write_space(out, at, escape)
             i += 1
         new_offsets[row + 1] = at
-    return new_offsets, out[:at].copy()
+    return new_offsets, out[:at]
 
 
 @kernel

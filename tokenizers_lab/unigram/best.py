@@ -24,7 +24,8 @@ def room_for(size: int) -> tuple[np.ndarray, ...]:
 def best_way(data, at, stop, letters, nodes, scores, none, penalty, base, best, second, start, found, word, way):
     """Cut data[at:stop] from a sum of ``base`` on: how many pieces, the sum and the margin; the pieces in ``way``.
 
-    An unknown character is the piece ``none`` at ``penalty``. The margin is how much better the way is than the next, at the closest of its places.
+    An unknown character is the piece ``none`` at ``penalty``. The margin is how much better the way is than the next,
+    at the closest of its places.
     """
     length, frontier = 0, 0
     while at < stop:

@@ -21,7 +21,7 @@ from pipelines.ragged import Ragged
 from pipelines.utf8 import decode
 from tokenizers_lab.codes import character_size, code_at, codes
 from tokenizers_lab.unigram.best import FAR, RESET, best_way, room_for
-from tokenizers_lab.unigram.packed import PIECE, SCORE, pack
+from tokenizers_lab.unigram.packed import PIECE, ROOT, SCORE, child, pack
 from tokenizers_lab.unigram.parts import MARKER, cut_parts, is_marker, neighbours
 from tokenizers_lab.unigram.trie import NOTHING, build
 
@@ -77,7 +77,7 @@ class Encoder:
         parts = cut_parts(*text, self.sieve, self.by_word, documents, ends)
         ends = ends[: parts + 1]
         places = np.empty(parts + AHEAD, np.int32)
-        _find_places(ends, text.data, self.packed.letters, self.lines.shape[0], places)
+        _find_places(ends, text.data, *self.packed[:2], self.lines.shape[0], places)
         offsets, ids = np.zeros(text.rows + 1, np.int64), np.empty(text.data.size + FEW, self.dtype)
         room = room_for(int(np.diff(ends).max(initial=0)))
         model = *self.packed, self.scores, self.sizes, self.unknown, self.bytes_from
@@ -87,12 +87,12 @@ class Encoder:
 
 
 @kernel
-def _find_places(ends, data, letters, lines, places):
+def _find_places(ends, data, letters, nodes, lines, places):
     """Where to look for each part: its line, ~ the node of the character that it is, or ~0, where there is no piece."""
     for part in range(ends.size - 1):
         at, size = ends[part], ends[part + 1] - ends[part]
         if size == character_size(data[at]):
-            places[part] = ~letters[code_at(data, at, at + size)[0]]
+            places[part] = ~max(child(nodes, ROOT, letters[code_at(data, at, at + size)[0]]), ROOT)
             continue
         mark = _mark_size(data, at, size)
         places[part] = ~0
@@ -112,9 +112,11 @@ def _key(data, at, size, marked):
     """Up to 30 bytes, their number and whether ▁ is before them in four words; 32 bytes must be there."""
     a = load8(data, at) & first_bytes(min(size, 8))
     b = load8(data, at + 8) & first_bytes(min(max(size - 8, 0), 8))
-    c = load8(data, at + 16) & first_bytes(min(max(size - 16, 0), 8))
-    d = load8(data, at + 24) & first_bytes(max(size - 24, 0))
-    return a, b, c, d | np.uint64(size) << SIZE_SHIFT | np.uint64(marked) << MARK_SHIFT
+    c, d = np.uint64(0), np.uint64(size) << SIZE_SHIFT | np.uint64(marked) << MARK_SHIFT
+    if size > 16:
+        c = load8(data, at + 16) & first_bytes(min(size - 16, 8))
+        d |= load8(data, at + 24) & first_bytes(max(size - 24, 0))
+    return a, b, c, d
 
 
 @inlined
@@ -216,12 +218,11 @@ def _encode(
                         for k in range(n):
                             line_ids[line, IDS + k] = way[k]
                 if lines[line, 3] != 0 and line_floats[line, MARGIN] > least:
-                    for k in range(FEW):  # as many as fit, for the next ones overwrite what is too much
-                        ids[count + k] = line_ids[line, IDS + k]
-                    n = np.int64(lines[line, 3] >> COUNT_SHIFT)
-                    for k in range(n):
-                        total += scores[line_ids[line, IDS + k]]
-                    count, fused = count + n, False
+                    for k in range(IDS, IDS + np.int64(lines[line, 3] >> COUNT_SHIFT)):
+                        ids[count] = line_ids[line, k]
+                        total += scores[line_ids[line, k]]
+                        count += 1
+                    fused = False
                     continue
             n, total, _ = best_way(
                 *(data, at, end, letters, nodes, node_scores, none, scores[none], total),
