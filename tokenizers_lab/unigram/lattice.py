@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from pipelines.bits import inlined
+from pipelines.bits import inlined, kernel
 from pipelines.ragged import Ragged
 from tokenizers_lab.codes import codes
 from tokenizers_lab.unigram.trie import NOTHING, Trie, step
@@ -75,29 +75,31 @@ def _connect(offsets, data, keys, nodes, piece, unknown, whole, first, edges, si
                     e += 1
 
 
-def renumber(old: Lattice, numbers: np.ndarray, unknown: int) -> Lattice:
-    """The lattice of the pieces that stay: ``numbers`` int32 [pieces + 1] has -1 for those that go.
+def renumber(net: Lattice, numbers: np.ndarray, unknown: int) -> Lattice:
+    """The lattice of the pieces that stay, in the memory of ``net``, which is no more.
 
-    A single character that goes leaves an edge for the unknown one.
+    ``numbers`` int32 [pieces + 1] has -1 for those that go. A single character that goes leaves an edge for the unknown
+    one.
     """
-    first, piece, size = np.empty_like(old.first), np.empty_like(old.piece), np.empty_like(old.size)
-    count = _renumber(*old[1:], numbers, unknown, first, piece, size)
-    return Lattice(old.words, first, piece[:count].copy(), size[:count].copy())
+    count = _renumber(*net[1:], numbers, unknown)
+    return Lattice(net.words, net.first, net.piece[:count], net.size[:count])
 
 
-@njit(nogil=True, cache=True)
-def _renumber(first, piece, size, numbers, unknown, new_first, new_piece, new_size):
-    count = 0
+@kernel
+def _renumber(first, piece, size, numbers, unknown):
+    count = begin = 0
     for at in range(first.size - 1):
-        new_first[at] = count
-        for e in range(first[at], first[at + 1]):
+        stop = first[at + 1]
+        first[at] = count
+        for e in range(begin, stop):
             number = numbers[piece[e]]
             if number < 0 and size[e] == 1:
                 number = unknown
             if number >= 0:
-                new_piece[count], new_size[count] = number, size[e]
+                piece[count], size[count] = number, size[e]
                 count += 1
-    new_first[first.size - 1] = count
+        begin = stop
+    first[first.size - 1] = count
     return count
 
 
