@@ -25,6 +25,8 @@ from tokenizers_lab.unigram.packed import PIECE, ROOT, SCORE, child, pack
 from tokenizers_lab.unigram.parts import MARKER, cut_parts, is_marker, neighbours
 from tokenizers_lab.unigram.trie import NOTHING, build
 
+SIEVE = 1 << 17  # bytes: 32,000 pieces set one bit in thirty
+WHOLE = 18  # bytes of a word that is not cut in parts: English words are found 8 bytes at a time
 LINES = 1 << 18  # 16 MB
 SMALL, FEW = 30, 7  # bytes of a part, and ids, that fit a line
 IDS, MARGIN = 8, 15  # where they are in a line, in fours of bytes
@@ -62,7 +64,7 @@ class Encoder:
             scores[id] = 0.1 * (len(pieces[id]) - 1)
         text = np.flatnonzero(~np.isnan(scores))
         known = codes(Ragged.from_strings([pieces[id] for id in text]))
-        self.trie, self.sieve = build(known), neighbours(known)
+        self.trie, self.sieve = build(known), neighbours(known, SIEVE)
         self.trie.piece[self.trie.piece != NOTHING] = text[self.trie.piece[self.trie.piece != NOTHING]]
         self.by_word = not any(MARKER in pieces[id][1:] for id in text)
         self.sizes = np.array([*map(len, pieces), 0], np.int32)
@@ -74,7 +76,7 @@ class Encoder:
     def __call__(self, text: Ragged) -> Ragged:
         """Ids of each document."""
         documents, ends = np.empty(text.rows + 1, np.int64), np.empty(text.data.size + 1, np.int64)
-        parts = cut_parts(*text, self.sieve, self.by_word, documents, ends)
+        parts = cut_parts(*text, self.sieve, self.by_word, WHOLE, documents, ends)
         ends = ends[: parts + 1]
         places = np.empty(parts + AHEAD, np.int32)
         _find_places(ends, text.data, *self.packed[:2], self.lines.shape[0], places)

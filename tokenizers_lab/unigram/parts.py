@@ -11,38 +11,37 @@ from pipelines.bits import inlined, kernel, load8, trailing_zeros
 from pipelines.ragged import Ragged
 from tokenizers_lab.codes import code_at
 
-BITS = 20  # 128 KB; 32,000 pieces set one bit in thirty
 ROW = np.uint64(0x9E3779B1)  # what may follow a character lies together, as letters of one alphabet do
-WHOLE = 18  # bytes of a word that is not cut: English is found 8 bytes at a time
 ONES, TOPS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
 MARKER = "▁".encode()
 MARKS = np.uint64(MARKER[0]) * ONES
 
 
-def neighbours(pieces: Ragged) -> np.ndarray:
-    """A sieve of those in pieces of codes: uint8[2^17]. Others may pass too, which costs a cut and no more."""
-    sieve = np.zeros(1 << BITS - 3, np.uint8)
+def neighbours(pieces: Ragged, size: int) -> np.ndarray:
+    """A sieve of those in pieces of codes: uint8[size], a power of two. Others may pass too, which costs a cut."""
+    sieve = np.zeros(size, np.uint8)
     _enter(*pieces, sieve)
     return sieve
 
 
 @inlined
-def _bit(code, after):
-    return (np.uint64(code) * ROW + np.uint64(after)) & np.uint64((1 << BITS) - 1)
+def _bit(code, after, sieve):
+    return (np.uint64(code) * ROW + np.uint64(after)) & np.uint64(8 * sieve.size - 1)
 
 
 @kernel
 def _enter(offsets, codes, sieve):
     for row in range(offsets.size - 1):
         for i in range(offsets[row] + 1, offsets[row + 1]):
-            bit = _bit(codes[i - 1], codes[i])
+            bit = _bit(codes[i - 1], codes[i], sieve)
             sieve[bit >> np.uint64(3)] |= np.uint8(1) << np.uint8(bit & np.uint64(7))
 
 
 @kernel
-def cut_parts(offsets, data, sieve, by_word, documents, ends):
+def cut_parts(offsets, data, sieve, by_word, whole, documents, ends):
     """Fill ``documents`` (int64, the first part of each, and the number of parts) and ``ends`` (int64, of the parts,
-    behind a 0); returns how many there are. Without ``by_word`` a document is one word.
+    behind a 0); returns how many there are. Without ``by_word`` a document is one word. Words of up to ``whole`` bytes
+    are not cut.
     """
     count = ends[0] = 0
     for row in range(offsets.size - 1):
@@ -50,7 +49,7 @@ def cut_parts(offsets, data, sieve, by_word, documents, ends):
         at, stop = offsets[row], offsets[row + 1]
         while at < stop:
             word = _word_end(data, at, stop) if by_word else stop
-            if word - at > WHOLE:
+            if word - at > whole:
                 count = _cut_word(data, at, word, sieve, count, ends)
             count += 1
             ends[count] = at = word
@@ -65,7 +64,7 @@ def _cut_word(data, at, stop, sieve, count, ends):
     at += size
     while at < stop:
         after, size = code_at(data, at, stop)
-        bit = _bit(code, after)
+        bit = _bit(code, after, sieve)
         ends[count + 1] = at
         count += 1 - np.int64(sieve[bit >> np.uint64(3)] >> np.uint8(bit & np.uint64(7)) & 1)
         code = after

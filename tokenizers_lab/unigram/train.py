@@ -15,12 +15,15 @@ from numba import njit
 from pipelines.errors import RecipeError
 from pipelines.ragged import Ragged
 from tokenizers_lab.codes import codes
+from tokenizers_lab.count import sort_words
 from tokenizers_lab.unigram.lattice import Lattice, alternatives, best_counts, expected_counts, lattice, renumber
+from tokenizers_lab.unigram.parts import cut_parts, neighbours
 from tokenizers_lab.unigram.trie import build
 
 RARE = 0.5  # a piece expected less often than this is dropped
 SPARE = 1.1  # of the vocabulary, before the most probable are taken
 PENALTY = 1e-4  # between required characters that EM left without a score
+SIEVE = 1 << 21  # bytes: 1,000,000 seeds set one bit in a hundred
 UNKNOWN = 10.0  # nats below the least probable piece
 
 
@@ -68,8 +71,9 @@ class _State:
     """Pieces, their scores and the lattices of the words and of the pieces themselves."""
 
     def __init__(self, words: Ragged, counts: np.ndarray, pieces: Ragged, scores: np.ndarray):
-        self.counts, self.pieces, self.scores, self.likelihood = counts, pieces, scores, 0.0
+        self.pieces, self.scores, self.likelihood = pieces, scores, 0.0
         trie = build(codes(pieces))
+        words, self.counts = apart(words, counts, codes(pieces))
         self.words = lattice(words, trie, pieces.rows)
         self.own = lattice(pieces, trie, pieces.rows, whole=False)
 
@@ -112,6 +116,35 @@ class _State:
         new.words = renumber(self.words, numbers, stay)
         new.own = _rows_of(renumber(self.own, numbers, stay), np.flatnonzero(which))
         return new
+
+
+def apart(words: Ragged, counts: np.ndarray, pieces: Ragged) -> tuple[Ragged, np.ndarray]:
+    """Words in parts that no piece (codes) crosses, and how often each comes, sorted: the same lattices, but fewer.
+
+    1,000,000 seeds leave 62 % of the characters of a mix of languages, 76 % of Japanese.
+    """
+    documents, ends = np.empty(words.rows + 1, np.int64), np.empty(words.data.size + 1, np.int64)
+    parts = cut_parts(*words, neighbours(pieces, SIEVE), False, 0, documents, ends)
+    (offsets, data), counts = sort_words(ends[: parts + 1], words.data, np.repeat(counts, np.diff(documents)))
+    offsets, data, counts = _add_up(offsets, data, counts)
+    return Ragged.of(offsets, data), counts
+
+
+@njit(nogil=True, cache=True)
+def _add_up(offsets, data, counts):
+    """Sorted rows, each but once."""
+    new_offsets, out, new_counts, row = np.zeros_like(offsets), np.empty_like(data), np.zeros_like(counts), 0
+    for old in range(counts.size):
+        begin, size, at = offsets[old], offsets[old + 1] - offsets[old], new_offsets[row]
+        same = row > 0 and size == at - new_offsets[row - 1]
+        for i in range(size):
+            same = same and out[at - size + i] == data[begin + i]
+            out[at + i] = data[begin + i]
+        if not same:
+            row += 1
+            new_offsets[row] = at + size
+        new_counts[row - 1] += counts[old]
+    return new_offsets[: row + 1].copy(), out[: new_offsets[row]].copy(), new_counts[:row].copy()
 
 
 def take(rows: Ragged, which: np.ndarray) -> Ragged:
