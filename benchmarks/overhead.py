@@ -1,11 +1,13 @@
-"""What Prefect adds to a run, and what a second worker gains: `python -m benchmarks.overhead CORPUS [--megabytes 500]`.
+"""What Prefect adds to a run, and what a second worker gains: python -m benchmarks.overhead CORPUS … [--megabytes 500].
 
 The same plan by the command and by the flow, against a Prefect server of its own on this machine, each in a fresh
 process and work folder. Start-up is what either takes for five documents, and is taken off. A second worker is held
-against what two copies of a plain loop gain over one in the same minutes: other people's load slows both.
+against what two copies of a plain loop gain over one in the same minutes: other people's load slows both. First what
+empty jobs take, in steps of eight: all that is left is Prefect.
 """
 
 import argparse
+import itertools
 import json
 import os
 import shutil
@@ -26,24 +28,46 @@ from flows.orchestrated import clean_corpus
 recipe, raw, work, workers = sys.argv[1:]
 clean_corpus(recipe, [raw], work, workers=int(workers))
 """
+EMPTY = """
+import time
+from flows.orchestrated import THREADS
+from flows.tasks import Logged, as_tasks
+from pipelines.step import Job, Output
+from prefect import flow
+
+class Nowhere:
+    width = 2
+    def run(self, job):
+        return []
+
+@flow(task_runner=THREADS)
+def empty():
+    for step in range(10):
+        progress, jobs = Logged(), [Job(len, (), (Output("", f"{step}-{n}", None),)) for n in range(8)]
+        progress.start(str(step), len(jobs), 1)
+        for job, _ in as_tasks(Nowhere(), jobs):
+            progress.advance(job)
+empty()
+began, spent = time.perf_counter(), time.process_time()
+empty()
+seconds, cpu = time.perf_counter() - began, time.process_time() - spent
+print(f"ten steps of eight empty jobs: {seconds:.2f} s, {cpu:.2f} CPU s beside the server's", flush=True)
+"""
 LOOP = "x = 0\nfor i in range(60_000_000): x += i"
+FILE = 32e6  # bytes
 
 
-def write_input(corpus: str, megabytes: float, folder: Path) -> float:
-    """Documents of a corpus again and again, with new ids and a word of their own each time; MB written."""
+def write_input(corpora: list[str], megabytes: float, folder: Path) -> float:
+    """The documents of the corpora in files of 32 MB, up to so many in all; MB written."""
     from benchmarks.near_duplicates import read
 
-    rows, size, copy = read(corpus), 0, 0
     folder.mkdir()
-    while size < megabytes * 1e6:
-        with (folder / f"{copy:04}.jsonl").open("w") as file:
-            for row in rows:
-                if size >= megabytes * 1e6:
-                    break
-                text = f"{row['text']} Copy{copy}." if copy else row["text"]
-                file.write(json.dumps({"id": f"{copy}/{row['id']}", "text": text}) + "\n")
-                size += len(text.encode())
-        copy += 1
+    size = 0
+    for row in itertools.chain.from_iterable(map(read, corpora)):
+        if row.get("text") and size < megabytes * 1e6:
+            with (folder / f"{int(size // FILE):04}.jsonl").open("a") as file:
+                file.write(json.dumps({"id": row["id"], "text": row["text"]}) + "\n")
+            size += len(row["text"].encode("utf-8", "replace"))
     return size / 1e6
 
 
@@ -65,7 +89,7 @@ def loops(count: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=__doc__)
-    parser.add_argument("corpus", help="JSONL, with any compression")
+    parser.add_argument("corpora", nargs="+", help="JSONL, with any compression")
     parser.add_argument("--megabytes", type=float, default=500)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--recipe", default="recipes/clean-corpus.toml")
@@ -76,9 +100,9 @@ def main() -> None:
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
         large, small, work = (Path(folder) / name for name in ("large", "small", "work"))
-        megabytes = write_input(args.corpus, args.megabytes, large)
+        megabytes = write_input(args.corpora, args.megabytes, large)
         small.mkdir()
-        with next(large.iterdir()).open() as lines:
+        with (large / "0000.jsonl").open() as lines:
             (small / "0.jsonl").write_text("".join(next(lines) for _ in range(5)))
         os.environ["PREFECT_HOME"] = folder
 
@@ -91,18 +115,20 @@ def main() -> None:
 
         with server(port) as url:
             os.environ["PREFECT_API_URL"] = url
+            subprocess.run([sys.executable, "-c", EMPTY], check=True, cwd=HERE)
             by_command(small, 1), by_flow(small, 1)  # compile, and make what the server makes once
             start = {run: median(run(small, 2) for _ in range(3)) for run in (by_command, by_flow)}
             sides = [(by_command, 2), (by_flow, 2), (by_command, 1)]
             took, alone, together = {side: [] for side in sides}, [], []
+            print(f"{megabytes:.0f} MB; seconds of command, flow, command with 1 worker, one loop, two:", flush=True)
             for _ in range(args.rounds):
                 for run, workers in sides:
                     took[run, workers].append(run(large, workers) - start[run])
                 alone.append(loops(1))
                 together.append(loops(2))
+                print(*(f"{seconds[-1]:.1f}" for seconds in (*took.values(), alone, together)), flush=True)
     command, flow, one = (median(took[side]) for side in sides)
     gain, loop = one / command, 2 * median(alone) / median(together)
-    print(f"{megabytes:.0f} MB, {args.recipe}, medians of {args.rounds} rounds")
     print(f"start-up: command {start[by_command]:.1f} s, flow {start[by_flow]:.1f} s")
     print(f"then, 2 workers: command {command:.1f} s, flow {flow:.1f} s: {flow / command:.3f} times as long")
     print(f"1 worker {one:.1f} s: two gain {gain:.2f} times; two plain loops {loop:.2f}, so {gain / loop:.2f} of it")

@@ -1,5 +1,6 @@
 """``gristmill serve``: the flows as deployments of a Prefect server, one of our own where none is configured."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -7,8 +8,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from pipelines.errors import GristmillError
 
@@ -68,18 +69,24 @@ def _wait(process: subprocess.Popen, url: str) -> None:
     raise GristmillError("the Prefect server does not start; `prefect server start` tells why")
 
 
-def serve(limit: int) -> None:
-    """Register the deployments and run what is asked of them, until Ctrl-C. PREFECT_API_URL names the server."""
-    from prefect import serve
+def serve(limit: int, ready: Callable[[], None]) -> None:
+    """Register the deployments, say ``ready``, and run what is asked of them, until Ctrl-C.
+
+    PREFECT_API_URL names the server.
+    """
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+    from prefect.exceptions import TerminationSignal
     from prefect.flows import EntrypointType
+    from prefect.runner import Runner
 
     from flows.orchestrated import FLOWS
 
     # Two runs of one flow on one work folder would refuse each other: the second waits in the queue.
     one = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE)
-    offered = []
+    runner = Runner(limit=limit)
     for name, parameters in DEPLOYED.items():
         made = {"entrypoint_type": EntrypointType.MODULE_PATH, "concurrency_limit": one, "parameters": parameters}
-        offered.append(FLOWS[name].to_deployment("local", **made))
-    serve(*offered, limit=limit, print_starting_message=False)
+        runner.add_deployment(FLOWS[name].to_deployment("local", **made))
+    ready()
+    with suppress(KeyboardInterrupt, TerminationSignal):
+        asyncio.run(runner.start())

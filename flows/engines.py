@@ -3,14 +3,14 @@
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from typing import Protocol
 
 from flows.workers import Workers
 from pipelines.errors import RecipeError
 from pipelines.manifest import Part
 from pipelines.settings import nearest
-from pipelines.step import Engine, Job, run_job, serial
+from pipelines.step import Engine, Job, run_job
 
 ENGINES = ("processes", "threads", "dask", "slurm")
 
@@ -25,32 +25,28 @@ class Place(Protocol):
 
     def run(self, job: Job) -> list[Part]: ...
 
+    def close(self) -> None: ...
+
 
 class Here:
-    """This process, one job after the other."""
+    """This process: a job after the other, or in threads, where kernels run beside each other and Python does not."""
 
-    width = 1
-
-    def run(self, job: Job) -> list[Part]:
-        return run_job(job)
-
-
-class Threads:
-    """Threads of this process. Kernels run beside each other, Python does not; a thread cannot be stopped."""
-
-    def __init__(self, width: int):
+    def __init__(self, width: int = 1):
         self.width = width
 
     def run(self, job: Job) -> list[Part]:
         return run_job(job)
 
+    def close(self) -> None:
+        """Nothing is held."""
+
 
 class Places:
-    """The place of a run: opened for each step, or once for all where it is a cluster."""
+    """The places of a run: this process for steps that are soon done, for all others one that stays for all of them."""
 
     def __init__(self, name: str, workers: int, seconds: float | None = None):
         self.name, _, self.address = name.partition(":")
-        self.workers, self.seconds, self.cluster = workers, seconds, None
+        self.workers, self.seconds, self.elsewhere = workers, seconds, None
         if self.name not in ENGINES or (self.address and self.name != "dask"):
             raise RecipeError(f"no engine {name!r}; {nearest(self.name, [*ENGINES, 'dask:ADDRESS'])}")
         if seconds and self.name == "threads":
@@ -63,19 +59,19 @@ class Places:
         light = sum(0.1 + job.bytes / 40e6 for job in jobs)
         return self.workers == 1 or len(jobs) < 2 or (light < LIGHT_SECONDS and all(job.light for job in jobs))
 
-    def open(self, jobs: list[Job]) -> AbstractContextManager[Place]:
+    def open(self, jobs: list[Job]) -> Place:
         """The place for the jobs of one step."""
         if self.stays_here(jobs):
-            return nullcontext(Here())
-        if self.name == "threads":
-            return nullcontext(Threads(self.workers))
-        if self.name == "processes":
-            return closing(Workers(self.workers, self.seconds))
-        if not self.cluster:
-            self.cluster = self._connect()
-        return nullcontext(self.cluster)
+            return Here()
+        if not self.elsewhere:
+            self.elsewhere = self._start()
+        return self.elsewhere
 
-    def _connect(self) -> Place:
+    def _start(self) -> Place:
+        if self.name == "threads":
+            return Here(self.workers)
+        if self.name == "processes":
+            return Workers(self.workers, self.seconds)
         try:
             from flows.cluster import Dask, local, slurm
 
@@ -85,14 +81,15 @@ class Places:
             raise RecipeError(f"--engine {self.name} needs {error.name}: pip install 'gristmill[cluster]'") from error
 
     def close(self) -> None:
-        if self.cluster:
-            self.cluster.close()
+        if self.elsewhere:
+            self.elsewhere.close()
 
 
 def in_threads(place: Place, jobs: list[Job]) -> Iterator[tuple[Job, list[Part]]]:
     """As many jobs at a time as the place is wide."""
-    if isinstance(place, Here):
-        yield from serial(jobs)
+    if place.width == 1:
+        for job in jobs:
+            yield job, place.run(job)
         return
     threads = ThreadPoolExecutor(min(place.width, len(jobs)))
     try:
@@ -117,7 +114,6 @@ def engine(
     with closing(Places(name, workers or os.cpu_count() or 1, seconds)) as places:
 
         def run(jobs: list[Job]) -> Iterator[tuple[Job, list[Part]]]:
-            with places.open(jobs) as place:
-                yield from spread(place, jobs)
+            yield from spread(places.open(jobs), jobs)
 
         yield run

@@ -4,6 +4,7 @@ Manifests say what is finished (not Prefect's cache), files are the results (not
 runs at needs no Prefect: workers hold no connection to the server, so a server that is restarted costs them nothing.
 """
 
+import time
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -17,6 +18,8 @@ from flows.engines import Place
 from pipelines.errors import GristmillError
 from pipelines.manifest import Part
 from pipelines.step import Job
+
+TELL_SECONDS = 2.0
 
 
 def is_not_the_users(task, run, state) -> bool:
@@ -48,18 +51,27 @@ def as_tasks(place: Place, jobs: list[Job]) -> Iterator[tuple[Job, list[Part]]]:
 
 
 class Logged:
-    """Progress as lines of the flow run's log, and a bar a step among its artifacts."""
+    """Progress as lines of the flow run's log; a step that takes longer also has a bar among the run's artifacts.
+
+    The bar is told every TELL_SECONDS. Told after each job it kept the next one waiting 60 ms for the server's answer:
+    eighty empty jobs took 9.2 s, and take 1.3.
+    """
 
     def start(self, title: str, jobs: int, bytes: int) -> None:
-        self.jobs, self.done, self.bytes = jobs, 0, bytes
+        self.title, self.jobs, self.done, self.bytes = title, jobs, 0, bytes
+        self.bar: UUID | None = None
+        self.told = time.monotonic()
         get_run_logger().info("%s: %d jobs, %.1f MB", title, jobs, bytes / 1e6)
-        self.bar: UUID | None = create_progress_artifact(0.0, description=title) if jobs else None
 
     def advance(self, job: Job) -> None:
         self.done += 1
-        percent = int(100 * self.done / self.jobs)
-        if percent > int(100 * (self.done - 1) / self.jobs):  # at most a hundred calls of the server a step
-            update_progress_artifact(self.bar, float(percent))
+        if time.monotonic() - self.told > TELL_SECONDS or (self.bar and self.done == self.jobs):
+            percent = 100 * self.done / self.jobs
+            if self.bar:
+                update_progress_artifact(self.bar, percent)
+            else:
+                self.bar = create_progress_artifact(percent, description=self.title)
+            self.told = time.monotonic()
 
     def finish(self, title: str, seconds: float, fresh: int, counts: dict[str, int]) -> None:
         rate = self.bytes / 1e6 / seconds

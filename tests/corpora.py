@@ -17,6 +17,35 @@ min_sentences = 2
 [steps.exact]
 """
 
+# An experiment of two models on that recipe, in a folder where it is "recipe.toml".
+IMPACT = """
+name = "tiny"
+recipe = "recipe.toml"
+[arms]
+full = true
+[heldout]
+share = 0.2
+bytes = 5_000
+piece_bytes = 200
+[budget]
+seeds = 2
+[tokenizer]
+vocab_size = 300
+[model]
+width = 16
+heads = 1
+layers = 1
+context = 16
+[train]
+steps = 4
+batch = 2
+warmup = 1
+[ladder]
+arms = ["raw", "full"]
+models = [{}, { width = 32 }]
+steps = [2, 3, 6]
+"""
+
 
 def paragraph(random, words):
     sentence = " ".join(random.choice(WORDS.split()) for _ in range(words))

@@ -20,15 +20,13 @@ ENGLISH = "en"
 BEFORE, BEHIND = 64, 20  # bytes looked at
 SIGNS = ((1, "support"), (-1, "veto"))
 WORDS = 7  # of them, at most
-WIDE = 0x2E80  # from here on: scripts without spaces, where a term is looked for inside a run of characters
+WIDE = "\u2e80"  # from here on: scripts without spaces, where a term is looked for inside a run of characters
 WORD = re.compile(r"[^\W\d_]+")
 HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")  # phoneNumber is two words
 BESIDE = re.compile(r" ?\(?([^\W\d_]+)(\s*(?:[\n.,;)]|$))?")
-EXTENSION = re.compile(rb"^ ?(?:x|ext\.?) ?\d+")
+EXTENSION = re.compile(rb" ?(?:x|ext\.?) ?\d+")
 # A new line is another matter, but not where ":" ends the one before; so is what follows a number and a stop.
-BREAK = re.compile(
-    rb"[^:\s][^\S\n]*\n|\n\s*\n|\d[.;)] "
-)  # a new line is another matter, but not where ":" ends the one before
+BREAK = re.compile(rb"(?s).*(?:[^:\s][^\S\n]*\n|\n\s*\n|\d[.;)] )")  # the text as far as the last one
 
 
 @cache
@@ -59,7 +57,7 @@ def _terms(topic: str, language: str) -> Terms:
     files = [files[name] for name in (language, ENGLISH)] if language in files else [*files.values()]
     told = [file.get(topic, {}) for file in files]
     signs = {term: sign for words in told for sign, part in SIGNS for term in words.get(part, ())}
-    wide = tuple((term, sign) for term, sign in signs.items() if ord(term[0]) >= WIDE)
+    wide = tuple((term, sign) for term, sign in signs.items() if term >= WIDE)
     last = frozenset(term.rpartition(" ")[2] for term in signs)
     behind, units = (frozenset(term for words in told for term in words.get(part, ())) for part in ("behind", "units"))
     return Terms(signs, wide, last, behind, units)
@@ -77,7 +75,7 @@ def opinion(topic: str, place: Place, near: int = WORDS) -> int:
     """
     if place.words is None:
         place.words, (place.beside, place.last) = _before(place), _behind(place)
-        place.wide = any(ord(word[0]) >= WIDE for word in place.words)
+        place.wide = max(place.words, default="") >= WIDE
     terms, words = _terms(topic, place.language), place.words
     if place.beside in terms.units:
         return -1
@@ -95,15 +93,15 @@ def opinion(topic: str, place: Place, near: int = WORDS) -> int:
 def _before(place: Place) -> list[str]:
     """The words before the window, in lower case."""
     before = place.before(place.start, BEFORE)
-    breaks = [found.end() for found in BREAK.finditer(before)]
-    before = before[breaks[-1] :] if breaks else before
-    return split(before.decode("utf-8", "ignore"))[-WORDS:]
+    last = BREAK.match(before)
+    return split(before[last.end() if last else 0 :].decode("utf-8", "ignore"))[-WORDS:]
 
 
 def _behind(place: Place) -> tuple[str, bool]:
     """The word right behind the window, in lower case, "" for none; is it the last of its line or clause?"""
-    behind = EXTENSION.sub(b"", place.behind(place.end, BEHIND))
-    word = BESIDE.match(behind.decode("utf-8", "ignore"))
+    behind = place.behind(place.end, BEHIND)
+    extension = EXTENSION.match(behind)
+    word = BESIDE.match(behind[extension.end() if extension else 0 :].decode("utf-8", "ignore"))
     return (word[1].lower(), word[2] is not None) if word else ("", False)
 
 
@@ -117,6 +115,6 @@ def _sign(terms: Terms, words: list[str], i: int) -> int:
     for size in (3, 2, 1):
         if size <= i + 1 and (sign := terms.signs.get(" ".join(words[i + 1 - size : i + 1]), 0)):
             return sign
-    if ord(words[i][0]) >= WIDE:
+    if words[i] >= WIDE:
         return next((sign for term, sign in terms.wide if term in words[i]), 0)
     return 0

@@ -87,13 +87,14 @@ def detect(
         blocks = list(keys.private_keys(data, text.offsets))
         rows = np.searchsorted(text.offsets, [block.start for block in blocks], "right") - 1
         spans += zip(rows.tolist(), blocks, strict=True)
-    windows = scan.scan(text)
+    rules = {kind: [rule for rule, types in those if types & wanted] for kind, those in RULES.items()}
     labels = [""] * text.rows if language is None else language.tolist()
-    for kind, start, end, row in zip(*(column.tolist() for column in windows), strict=True):
+    for kind, start, end, row in zip(*(column.tolist() for column in scan.scan(text)), strict=True):
         place = Place(data, start, end, offsets[row], offsets[row + 1], labels[row], every_address, regions)
-        for rule, may_find in RULES[kind]:
-            if may_find & wanted:
-                spans += ((row, span) for span in rule(place) if span.type in wanted)
+        for rule in rules[kind]:
+            for span in rule(place):
+                if span.type in wanted:
+                    spans.append((row, span))
     for type in wanted & {*ON_REQUEST}:
         spans += ((row, span) for row in range(text.rows) for span in _named(type, data, *offsets[row : row + 2]))
     return _apart(spans)

@@ -2,6 +2,7 @@
 
 import math
 import re
+import string
 from collections import Counter
 from collections.abc import Iterator
 
@@ -31,8 +32,7 @@ KNOWN = re.compile(
     re.VERBOSE,
 )
 REACH = 4096  # bytes of the longest token
-DOTTED = re.compile(rb"(?:SG|ya29|hvs)\.$")  # prefixes that are no part of the window
-PREFIX = 5
+DOTTED = b"SG.", b"ya29.", b"hvs."  # prefixes that are no part of the window
 
 # name = "value", name: value, "name": "value", Authorization: Bearer value, --password=value
 ASSIGNED = re.compile(
@@ -42,7 +42,9 @@ ASSIGNED = re.compile(
     (?:[_-]?id)? ["'\]]{0,2} \s{0,3} (?: :|=>?|:= ) \s{0,3} ["'`]? $
     | (?: bearer | authorization:\s{0,2}basic ) \s{1,2} $"""
 )
-INSIDE = re.compile(rb"[A-Za-z0-9_+/.~-]*$")  # the part of a value that stands before the window
+SIGNS = b":", b"=", b">", b"bearer", b"basic"  # one of them ends what it finds, but for spaces and a quote
+SPACED = b" \t\n\r\f\v\"'`"
+INSIDE = string.ascii_letters.encode() + b"0123456789_+/.~-"  # a value's bytes, some of which stand before the window
 VALUE = re.compile(rb"[A-Za-z0-9_+/=.~-]{16,512}")
 PLACEHOLDER = re.compile(
     rb"(?i)example|your|placeholder|changeme|xxxx|dummy|sample|12345678|abcdef|redacted|insert|<|\$"
@@ -54,15 +56,15 @@ LONGEST_BLOCK = 16384
 
 def keys(place: Place) -> Iterator[Span]:
     """A window of kind TOKEN -> a key with a known prefix, or a random value assigned to a name for a secret."""
-    dotted = DOTTED.search(place.before(place.start, PREFIX))
-    start = place.start - (len(dotted[0]) if dotted else 0)
-    found = KNOWN.match(place.data[start : min(place.high, start + REACH)])
+    before = place.before(place.start, 40)
+    start = place.start - next((len(prefix) for prefix in DOTTED if before.endswith(prefix)), 0)
+    found = KNOWN.match(place.data, start, min(place.high, start + REACH))
     if found and not PLACEHOLDER.search(found[0]):
-        yield Span(start, start + found.end(), "api_key")
+        yield Span(start, found.end(), "api_key")
         return
-    start = place.start
-    start -= len(INSIDE.search(place.before(start, 40))[0])
-    if ASSIGNED.search(place.before(start, 48)):
+    start = place.start - len(before) + len(before.rstrip(INSIDE))
+    before = place.before(start, 48)
+    if before.rstrip(SPACED).lower().endswith(SIGNS) and ASSIGNED.search(before):
         value = VALUE.match(place.behind(start, 512))
         if value and is_random(value[0]):
             yield Span(start, start + len(value[0]), "api_key")

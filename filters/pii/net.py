@@ -185,8 +185,6 @@ MAC = re.compile(rb"[0-9A-Fa-f]{2}(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4
 def colons(place: Place) -> Iterator[Span]:
     """A window of kind COLONS -> the MAC or IPv6 address in it."""
     text = place.text
-    if b"." in text[4:5] and place.before(place.start, 1) in (b".", b"*"):
-        return  # [.1FA2.001C.0002] of collation tables, of which there are thousands where there is one
     if CISCO.fullmatch(text) or MAC.fullmatch(text):
         yield from mac(place)
         return

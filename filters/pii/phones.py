@@ -23,7 +23,7 @@ YEARS = re.compile(rb"(?:1[5-9]|20)\d\d\D{1,3}(?:1[5-9]|20)\d\d")
 FICTION = re.compile(r"1?[2-9]\d\d55501\d\d$")  # numbers of films and manuals, and our own surrogates
 DECIMAL = re.compile(rb"\+?\d+\.\d+")
 BOOK = re.compile(rb"97[89][ -]")
-NO_DIGIT = re.compile(rb"\D+")
+NO_DIGITS = bytes({*range(256)} - {*b"0123456789"})
 MIN_DIGITS, MAX_DIGITS = 6, 17
 MAX_PIECES = 12
 NEAR = 3  # words: a number in one piece, or one that ends like a year, wants its word as near
@@ -42,16 +42,15 @@ def phones(place: Place) -> Iterator[Span]:
     if said < 0:
         return
     pieces = [(place.start + found.start(), place.start + found.end()) for found in PIECE.finditer(place.text)]
-    sizes = [len(NO_DIGIT.sub(b"", place.data[start:end])) for start, end in pieces]
+    sizes = [len(place.data[start:end].translate(None, NO_DIGITS)) for start, end in pieces]
     first, from_first = 0, True
     while first < min(len(pieces), MAX_PIECES):
         best, span, next_first = NONE, None, first + 1
+        spoken_for = said > 0 or place.data[pieces[first][0]] in b"+(0"
         for last in range(min(len(pieces), first + MAX_PIECES), first, -1):
             digits, alone = sum(sizes[first:last]), from_first and last == len(pieces)
-            if not MIN_DIGITS <= digits <= MAX_DIGITS:
-                continue
-            if not (said > 0 or alone or digits in NANP_DIGITS or place.data[pieces[first][0]] in b"+("):
-                continue  # nothing speaks for it: a third of the time is saved by not asking
+            if not MIN_DIGITS <= digits <= MAX_DIGITS or not (spoken_for or digits in NANP_DIGITS):
+                continue  # nothing would come of it; to ask takes 0.48 s of 11 MB of code in place of 0.33
             found, quality = _phone(place, pieces[first][0], pieces[last - 1][1], said, alone)
             if quality > best:
                 best, span, next_first = quality, found, last
@@ -69,7 +68,7 @@ def _phone(place: Place, start: int, end: int, said: int, alone: bool) -> tuple[
     text = place.data[start:end]
     if text.startswith(b"(") and b")" not in text:
         start, text = start + 1, text[1:]
-    digits = NO_DIGIT.sub(b"", text).decode()
+    digits = text.translate(None, NO_DIGITS).decode()
     if len(set(digits)) == 1:
         return None, NONE
     extension = EXTENSION.match(place.behind(end, 16))

@@ -40,7 +40,7 @@ GROUPED_BYTES = 48
 BORN = 1900, 2029  # years that make a window of kind DATE
 
 DIGIT, LETTER, HEX, HOST, LOCAL, UPPER, MONTHLY = 1, 2, 4, 8, 16, 32, 64
-DOT, DASH, COLON, AT_SIGN, PLUS, OPEN, CLOSE, SPACE, UNDERSCORE, SLASH = b".-:@+() _/"
+DOT, DASH, COLON, AT_SIGN, PLUS, OPEN, CLOSE, SPACE, UNDERSCORE, SLASH, STAR = b".-:@+() _/*"
 
 
 def _classes() -> np.ndarray:
@@ -150,8 +150,10 @@ def _around_digit(data, low, floor, at, high):
         stop += 1
     plain = digits == stop - begin
     first, last = _colons(data, floor, begin, stop, high)
-    if first < last:
-        return COLONS, first, last, last
+    if first < last:  # [.1FA2.001C.0002] is of a collation table, of which there are thousands where there is one
+        headed = first > low and (data[first - 1] == DOT or data[first - 1] == STAR)
+        tabled = headed and last - first > 4 and data[first + 4] == DOT
+        return (NOTHING if tabled else COLONS), first, last, last
     if plain:
         quads, last = _dotted(data, begin, stop, high)
         if quads == 4:

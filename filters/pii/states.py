@@ -14,10 +14,10 @@ from filters.pii.checksums import luhn, weighted
 from filters.pii.context import opinion, supported
 from filters.pii.place import Place, Span
 
-SSN = re.compile(rb"(?<![\w.-])(\d{3})([- ])(\d{2})\2(\d{4})(?![\w-])")
-SSN_BARE = re.compile(rb"(?<![\w.-])(\d{3})()(\d{2})(\d{4})(?![\w-])")
+SSN = re.compile(rb"(?<![\w.-])(\d{3})([- ]?)(\d{2})\2(\d{4})(?![\w-])")
 ADVERTISED = {b"078051120", b"219099999"}  # printed on cards in wallets and leaflets
 RESIDENT = re.compile(rb"(?<![0-9A-Za-z])([1-9]\d)\d{4}(\d{4})(\d\d)(\d\d)\d{3}[0-9Xx](?![0-9A-Za-z])")
+RUN = re.compile(rb"\d{17}")  # of digits, which no window cuts
 PROVINCES = {*range(11, 16), *range(21, 24), *range(31, 38), *range(41, 47), *range(50, 55), *range(61, 66), 71, 81, 82}
 
 
@@ -26,19 +26,18 @@ def social_security(place: Place) -> Iterator[Span]:
 
     With hyphens it needs no word; with spaces, or nine digits in a row, it does.
     """
-    for shape in (SSN, SSN_BARE):
-        for found, start, end in place.find(shape):
-            area, separator, group, serial = found.groups()
-            said = opinion("ssn", place)
-            if not (b"000" < area < b"900" and area != b"666" and group != b"00" and serial != b"0000"):
-                continue
-            if area + group + serial not in ADVERTISED and (said > 0 or (separator == b"-" and said == 0)):
-                yield Span(start, end, "us_ssn")
+    for found, start, end in place.find(SSN):
+        area, separator, group, serial = found.groups()
+        said = opinion("ssn", place)
+        if not (b"000" < area < b"900" and area != b"666" and group != b"00" and serial != b"0000"):
+            continue
+        if area + group + serial not in ADVERTISED and (said > 0 or (separator == b"-" and said == 0)):
+            yield Span(start, end, "us_ssn")
 
 
 def chinese_resident(place: Place) -> Iterator[Span]:
     """A window of kind NUMBER or TOKEN -> resident numbers of China: province, day of birth, check digit."""
-    for found, start, end in place.find(RESIDENT):
+    for found, start, end in place.find(RESIDENT) if RUN.search(place.data, place.start, place.end) else ():
         if (
             int(found[1]) in PROVINCES
             and is_day(*map(int, found.groups()[1:]))
@@ -127,6 +126,8 @@ NUMBERS = (
 
 CHECKED = tuple(number for number in NUMBERS if not number.named)
 ANY_CHECKED = re.compile(b"|".join(number.shape.pattern for number in CHECKED))
+MIN_CHECKED = 11  # bytes of the shortest of them
+SMALL = re.compile(rb"[a-z_]")  # a word with one of these is no number here: all stand alone and are of capitals
 
 CARD_NUMBER = re.compile(rb"(?<![\w.-])[A-Z]{0,3}\d{5,12}[A-Z]?\d?(?![\w-])")  # of what says it is an identity card
 PASSPORT = re.compile(rb"(?<![\w.-])(?:[A-Z]{1,2}\d{6,8}|\d{8,9}|\d\d[A-Z]{2}\d{5}|[A-Z0-9]{8,9})(?![\w-])")
@@ -134,8 +135,10 @@ PASSPORT = re.compile(rb"(?<![\w.-])(?:[A-Z]{1,2}\d{6,8}|\d{8,9}|\d\d[A-Z]{2}\d{
 
 def national(place: Place) -> Iterator[Span]:
     """A window of kind ID, TOKEN or NUMBER -> numbers by the table above; what follows "id number" and the like."""
+    if SMALL.search(place.data, place.start, place.end):
+        return
     named = supported("national_id", place)
-    if not named and not ANY_CHECKED.search(place.text):
+    if not named and (place.end - place.start < MIN_CHECKED or not ANY_CHECKED.search(place.text)):
         return
     for number in NUMBERS if named else CHECKED:
         for found, start, end in place.find(number.shape):
@@ -150,7 +153,7 @@ def national(place: Place) -> Iterator[Span]:
 
 def passport(place: Place) -> Iterator[Span]:
     """A window of kind ID or NUMBER -> what follows a word for passport and may be its number."""
-    if not supported("passport", place):
+    if SMALL.search(place.data, place.start, place.end) or not supported("passport", place):
         return
     for found, start, end in place.find(PASSPORT):
         digits = re.sub(rb"\D", b"", found[0])

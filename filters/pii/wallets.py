@@ -21,6 +21,8 @@ VERSIONS = {0x00, 0x05, 0x16, 0x1C, 0x1E, 0x30, 0x32, 0x41, 0x4C, 0x80, 0xB0}  #
 def wallets(place: Place) -> Iterator[Span]:
     """A window of kind TOKEN -> the address (or private key) that it is."""
     text = place.text
+    if not text.isalnum():
+        return  # none of the alphabets has "_" or "-", which most tokens of code do
     found = ETHER.fullmatch(text)
     if found:
         wallet = is_ether(found[1]) or supported("wallet", place)

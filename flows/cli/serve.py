@@ -23,11 +23,13 @@ def serve(port, limit):
     with deploy.server(port) as url:
         os.environ["PREFECT_API_URL"] = url
         os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "gristmill,pipelines")
-        names = ", ".join(f"{name}/local" for name in deploy.DEPLOYED)
-        click.echo(f"Serving {names} at {url.removesuffix('/api')}. In another terminal:\n")
-        click.echo(f"    export PREFECT_API_URL={url}")
-        click.echo("    prefect deployment run clean-corpus/local --watch\n")
         from prefect.settings import temporary_settings
 
+        def say() -> None:
+            names = ", ".join(f"{name}/local" for name in deploy.DEPLOYED)
+            click.echo(f"Serving {names} at {url.removesuffix('/api')}. In another terminal:\n")
+            click.echo(f"    export PREFECT_API_URL={url}")
+            click.echo("    prefect deployment run clean-corpus/local --watch\n")
+
         with temporary_settings({}):
-            deploy.serve(limit)
+            deploy.serve(limit, say)

@@ -1,6 +1,9 @@
 """Training fastText models: as the plain twin, as fastText itself, the same bytes each time."""
 
+import json
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -62,31 +65,48 @@ def prose(seed, count=60):
     return [" ".join(chance.choice(words, 20, p=likely / likely.sum())) for _ in range(count)]
 
 
+THEIRS = """
+import sys, json, fasttext, numpy
+made = fasttext.train_supervised(**json.loads(sys.argv[1]))
+read = {"words": made.words, "labels": made.labels}
+numpy.savez(sys.argv[2], input=made.get_input_matrix(), output=made.get_output_matrix(), **read)
+"""
+
+
+def theirs(folder, **options):
+    """What fastText trains, in a process of its own.
+
+    Single-threaded, it fills a tenth of its matrix; the rest is zeros only where the system gives fresh memory.
+    """
+    command = [sys.executable, "-c", THEIRS, json.dumps(options), str(folder / "theirs.npz")]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+    return dict(np.load(folder / "theirs.npz"))
+
+
 @pytest.mark.parametrize("extra", [{}, {"min_n": 2, "max_n": 4}, {"word_ngrams": 3}])
 def test_fasttext_trains_the_same_model_from_the_same_start(tmp_path, extra):
-    fasttext = pytest.importorskip("fasttext")
+    pytest.importorskip("fasttext")
     texts = prose(1)
     targets = np.array([i % 2 for i in range(len(texts))])
     lines = [f"{LABELS[target]} {text}\n" for target, text in zip(targets, texts, strict=True)]
     (tmp_path / "train.txt").write_text("".join(lines))
-    # Single-threaded, fastText fills a tenth of its matrix; the rest is zeros only where the system gives fresh memory.
     kind = FastTextSettings(
         **{"dim": 10, "epochs": 5, "word_ngrams": 2, "buckets": 10**6, "learning_rate": 0.3, **extra}
     )
     names_of_ours = {"dim": "dim", "epochs": "epoch", "word_ngrams": "wordNgrams", "buckets": "bucket"}
     names_of_ours |= {"min_n": "minn", "max_n": "maxn"}
-    options = {theirs: getattr(kind, ours) for ours, theirs in names_of_ours.items()} | {"thread": 1, "verbose": 0}
-    start, done = (fasttext.train_supervised(str(tmp_path / "train.txt"), lr=lr, **options) for lr in (1e-12, 0.3))
+    options = {name: getattr(kind, ours) for ours, name in names_of_ours.items()} | {"thread": 1, "verbose": 0}
+    start, done = (theirs(tmp_path, input=str(tmp_path / "train.txt"), lr=lr, **options) for lr in (1e-12, 0.3))
     tokens, words, _ = numbered(texts, kind)
-    order = [names(words)[name] for name in start.words]  # of equal counts, theirs may come in another order
-    matrix = start.get_input_matrix().copy()
-    matrix[order] = start.get_input_matrix()[: words.rows]
-    turned = [LABELS.index(label) for label in start.labels]
+    order = [names(words)[name] for name in start["words"]]  # of equal counts, theirs may come in another order
+    matrix = start["input"].copy()
+    matrix[order] = start["input"][: words.rows]
+    turned = [LABELS.index(label) for label in start["labels"]]
     output = np.zeros((2, kind.dim), np.float32)
     descend(tokens, targets, matrix, output, words.rows, kind)
-    np.testing.assert_allclose(matrix[order], done.get_input_matrix()[: words.rows], atol=1e-5)
-    np.testing.assert_allclose(matrix[words.rows :], done.get_input_matrix()[words.rows :], atol=1e-5)
-    np.testing.assert_allclose(output[turned], done.get_output_matrix(), atol=1e-5)
+    np.testing.assert_allclose(matrix[order], done["input"][: words.rows], atol=1e-5)
+    np.testing.assert_allclose(matrix[words.rows :], done["input"][words.rows :], atol=1e-5)
+    np.testing.assert_allclose(output[turned], done["output"], atol=1e-5)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
-from corpora import RECIPE, documents, write_jsonl
+from corpora import IMPACT, RECIPE, documents, write_jsonl
 from hypothesis import given
 from hypothesis import strategies as st
 from token_folders import train_subwords
@@ -25,34 +25,6 @@ from pipelines.schema import DOCUMENT
 from pipelines.shards import write_shard
 from pretrain.impact.statistics import smallest_effect
 
-TINY = """
-name = "tiny"
-recipe = "recipe.toml"
-[arms]
-full = true
-[heldout]
-share = 0.2
-bytes = 5_000
-piece_bytes = 200
-[budget]
-seeds = 2
-[tokenizer]
-vocab_size = 300
-[model]
-width = 16
-heads = 1
-layers = 1
-context = 16
-[train]
-steps = 4
-batch = 2
-warmup = 1
-[ladder]
-arms = ["raw", "full"]
-models = [{}, { width = 32 }]
-steps = [2, 3, 6]
-"""
-
 
 def call(*arguments):
     done = CliRunner().invoke(group, [str(argument) for argument in arguments], catch_exceptions=False)
@@ -65,7 +37,7 @@ def experiment(tmp_path_factory):
     """A recipe, raw text, and the folder of the finished experiment."""
     folder = tmp_path_factory.mktemp("impact")
     (folder / "recipe.toml").write_text(RECIPE)
-    (folder / "tiny.toml").write_text(TINY)
+    (folder / "tiny.toml").write_text(IMPACT)
     rows = [row | {"labels": {"secret": "LABELLED"}} for row in documents(120)]
     write_jsonl(folder / "raw" / "a.jsonl", rows)
     run(folder)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from corpora import tree
+from corpora import IMPACT, tree
 from processes import dask_cluster, free_port
 
 from flows.deploy import DEPLOYED
@@ -107,6 +107,17 @@ def test_the_flows_in_turn_end_in_a_model(environment, tmp_path, corpus, recipe)
         environment, "deployment", "run", "corpus-to-model/local", "--watch", *params(parameters)
     )
     assert list((tmp_path / "work" / "runs" / "nano").glob("*.safetensors"))
+
+
+@pytest.mark.flow
+@pytest.mark.slow
+def test_an_experiment_ends_in_a_verdict(environment, tmp_path, corpus, recipe):
+    (tmp_path / "tiny.toml").write_text(IMPACT)
+    parameters = {"recipe": str(tmp_path / "tiny.toml"), "input": [str(corpus)], "output": str(tmp_path / "impact")}
+    assert "Completed" in prefect(
+        environment, "deployment", "run", "measure-impact/local", "--watch", *params(parameters)
+    )
+    assert "full against raw" in json.loads((tmp_path / "impact" / "impact.json").read_text())["headline"]
 
 
 @pytest.mark.flow

@@ -1,4 +1,4 @@
-"""Windows around "@" and "(at)", by expressions."""
+"""Windows around "@" and "(at)", the words before a window, and the check of cards, in the plainest way."""
 
 import re
 
@@ -19,3 +19,22 @@ def at_windows(text: bytes) -> list[tuple[int, int]]:
 
 def spelt_windows(text: bytes) -> list[tuple[int, int]]:
     return [found.span() for found in SPELT.finditer(text)]
+
+
+BREAK = re.compile(rb"[^:\s][^\S\n]*\n|\n\s*\n|\d[.;)] ")
+
+
+def words_before(text: bytes) -> list[str]:
+    """The words, in lower case, behind the last of all ends of line, paragraph and number."""
+    ends = [0, *(found.end() for found in BREAK.finditer(text))]
+    humps = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text[ends[-1] :].decode("utf-8", "ignore"))
+    return [word.lower() for word in re.findall(r"[^\W\d_]+", humps)]
+
+
+def luhn(digits: str) -> bool:
+    """Digits from the right; every second one doubled and, where that makes two digits, those added."""
+    total = 0
+    for i, digit in enumerate(reversed(digits)):
+        number = int(digit) * (2 if i % 2 else 1)
+        total += number // 10 + number % 10
+    return total % 10 == 0
