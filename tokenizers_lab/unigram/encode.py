@@ -81,7 +81,7 @@ class Encoder:
         ends = ends[: parts + 1]
         places = np.empty(parts + AHEAD, np.int32)
         _find_places(ends, text.data, *self.packed[:2], self.lines.shape[0], places)
-        offsets, ids = np.zeros(text.rows + 1, np.int64), np.empty(text.data.size + FEW, self.dtype)
+        offsets, ids = np.zeros(text.rows + 1, np.int64), np.empty(text.data.size, self.dtype)
         room = room_for(int(np.diff(ends).max(initial=0)))
         model = *self.packed, self.scores, self.sizes, self.unknown, self.bytes_from
         held = self.lines, self.lines.view(np.int32), self.lines.view(np.float32)
