@@ -87,12 +87,12 @@ def prepare(path: str, megabytes: float, corpora: list[str]) -> None:
         for text, times in ((text, times) for times in count() for text in texts):
             if size >= megabytes * 1e6:
                 break
-            file.write(json.dumps(_another(text, times).decode("utf-8", "replace")) + "\n")
+            file.write(json.dumps(another(text, times).decode("utf-8", "replace")) + "\n")
             size += len(text)
     print(json.dumps({"megabytes": size / 1e6}))
 
 
-def _another(text: bytes, times: int) -> bytes:
+def another(text: bytes, times: int) -> bytes:
     """The text of the repetition of that number: every 50th word longer than 4 bytes is spelled anew."""
     if not times:
         return text

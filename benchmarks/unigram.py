@@ -1,12 +1,13 @@
 """Unigram, ours and the peers': pieces in common, CPU seconds of training and encoding, what held-out text comes to.
 
     python -m benchmarks.unigram CORPUS.jsonl.zst … --folder build/unigram [--language ru] [--megabytes 105]
-        [--vocab-size 32000] [--coverage 0.9995] [--sides sentencepiece parity ours tokenizers]
+        [--vocab-size 32000] [--coverage 0.9995] [--repeat] [--sides sentencepiece parity ours tokenizers]
 
 Lines of the documents are the sentences, as SentencePiece has it; every twentieth document is held out. All train with
 SentencePiece's defaults (nmt_nfkc, a space in front, 1,000,000 seeds) on one core, timed from text in memory, or for
 sentencepiece from a file, to pieces. ``ours`` counts seeds over words, ``parity`` takes those of SentencePiece. A peer
-that is in --folder is not trained again. Held-out text: bytes a token of the best way to cut, and the log-likelihood
+that is in --folder is not trained again. With ``--repeat``, texts that are too few come again, every 50th word with
+other letters, so that new words come. Held-out text: bytes a token of the best way to cut, and the log-likelihood
 over all ways, in nats a byte; pieces' probabilities are made to sum to 1, an unknown character is 10 nats below the
 least. Encoding is by sentencepiece's vocabulary, normalising too, with tables that are warm.
 """
@@ -17,6 +18,7 @@ import json
 import os
 import sys
 import time
+from itertools import count, islice
 from pathlib import Path
 
 from benchmarks.harness import BenchmarkError, Side, run
@@ -29,8 +31,9 @@ ENCODED = 10_000_000  # bytes of text that is encoded for time
 BATCH = 10_000  # lines
 
 
-def prepare(folder: str, megabytes: float, language: str, corpora: list[str]) -> None:
+def prepare(folder: str, megabytes: float, language: str, repeat: bool, corpora: list[str]) -> None:
     """Write the lines to train on and those held out."""
+    from benchmarks.bpe_training import another
     from benchmarks.near_duplicates import read
 
     rows = (row for corpus in corpora for row in read(corpus) if not language or row.get("language") == language)
@@ -38,7 +41,8 @@ def prepare(folder: str, megabytes: float, language: str, corpora: list[str]) ->
     texts = sorted(texts, key=lambda text: hashlib.sha256(text).digest())
     sizes = {"train": 0, "held": 0}
     with open(f"{folder}/train", "wb") as train, open(f"{folder}/held", "wb") as held:
-        for i, text in enumerate(texts if len(texts) > 20 else cut(texts)):
+        texts = texts if len(texts) > 20 else cut(texts)
+        for i, text in enumerate(another(text, times) for times in (count() if repeat else (0,)) for text in texts):
             if sizes["train"] >= megabytes * 1e6:
                 break
             name, file = ("held", held) if i % 20 == 7 else ("train", train)
@@ -91,7 +95,7 @@ def tokenizers(folder: str, size: int, coverage: float) -> dict:
 
 def ours(folder: str, size: int, coverage: float, seeding: str = "words") -> dict:
     from pipelines.ragged import Ragged
-    from tokenizers_lab.count import count_words
+    from tokenizers_lab.count import Counter, count_words
     from tokenizers_lab.train import TokenizerSettings, train
 
     wanted = {"coverage": coverage, "byte_fallback": False, "seeding": seeding}
@@ -99,12 +103,16 @@ def ours(folder: str, size: int, coverage: float, seeding: str = "words") -> dic
     counting, made = settings.counting(), settings.model_copy(update={"vocab_size": 22})
     small = Ragged.from_strings(["some small text to compile for", "more of this small text"] * 9)
     train(count_words([counting(small)], counting.split), made)
-    texts = lines_of(f"{folder}/train")
-    batches = [Ragged.from_strings(texts[at : at + BATCH]) for at in range(0, len(texts), BATCH)]
-    del texts
+    counter, seconds = Counter(counting.split), 0.0
+    with open(f"{folder}/train", newline="\n") as file:
+        while lines := [line[:-1] for line in islice(file, BATCH)]:
+            batch = Ragged.from_strings(lines)
+            began = time.process_time()
+            counter.add(counting(batch))
+            seconds += time.process_time() - began
     began = time.process_time()
-    model = train(count_words(map(counting, batches), counting.split), settings)
-    seconds = time.process_time() - began
+    model = train(counter.finish(), settings)
+    seconds += time.process_time() - began
     return {"cpu": seconds, "pieces": {model.pieces[id].decode(): float(model.scores[id]) for id in range(3, size)}}
 
 
@@ -123,6 +131,7 @@ def held_out(folder: str, pieces: dict[str, float]) -> tuple[float, float]:
     import numpy as np
 
     from pipelines.ragged import Ragged
+    from tokenizers_lab.codes import codes
     from tokenizers_lab.count import count_words
     from tokenizers_lab.normalize import normalize
     from tokenizers_lab.unigram.lattice import best_counts, expected_counts, lattice
@@ -134,7 +143,7 @@ def held_out(folder: str, pieces: dict[str, float]) -> tuple[float, float]:
     scores = np.array([*pieces.values()])
     scores -= np.log(np.exp(scores).sum())
     scores = np.append(scores, scores.min() - 10)
-    net = lattice(words, build(Ragged.from_strings([*pieces])), len(pieces))
+    net = lattice(words, build(codes(Ragged.from_strings([*pieces]))), len(pieces))
     size = int((np.diff(words.offsets) * counts).sum())
     return size / int(best_counts(net, counts, scores).sum()), expected_counts(net, counts, scores)[1] / size
 
@@ -194,13 +203,14 @@ def main() -> None:
     parser.add_argument("--megabytes", type=float, default=105)
     parser.add_argument("--vocab-size", type=int, default=32_000)
     parser.add_argument("--coverage", type=float, default=0.9995)
+    parser.add_argument("--repeat", action="store_true", help="texts until there are enough megabytes")
     parser.add_argument("--sides", nargs="*", default=list(SIDES), choices=SIDES)
     args = parser.parse_args()
     os.environ |= ONE_CORE
     folder = Path(args.folder)
     folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "train").exists():
-        prepare(str(folder), args.megabytes, args.language, args.corpora)
+    if not (folder / "train").exists():  # in a child: what this process holds would count into the peak of each side
+        run(_side("prepare", str(folder), args.megabytes, args.language, args.repeat, args.corpora))
     sizes = {name: (folder / name).stat().st_size / 1e6 for name in ("train", "held")}
     print(
         f"{sizes['train']:.1f} MB, {sizes['held']:.2f} held out; {args.vocab_size:,} pieces, coverage {args.coverage}"
@@ -209,10 +219,8 @@ def main() -> None:
     for name in args.sides:
         file = folder / f"{name}-{args.vocab_size}.json"
         if name in ("ours", "parity") or not file.exists():
-            given = name, str(folder), str(args.vocab_size), str(args.coverage)
-            code = f"from benchmarks.unigram import one_side; one_side(*{given!r})"
             try:
-                peak = run(Side(command=(sys.executable, "-c", code))).peak
+                peak = run(_side("one_side", name, str(folder), str(args.vocab_size), str(args.coverage))).peak
             except BenchmarkError as error:
                 print(f"  {name:14} {error}")
                 continue
@@ -222,6 +230,10 @@ def main() -> None:
         report(name, told, str(folder))
     if "sentencepiece" in told:
         encode(str(folder), args.vocab_size)
+
+
+def _side(name: str, *given) -> Side:
+    return Side(command=(sys.executable, "-c", f"from benchmarks.unigram import {name}; {name}(*{given!r})"))
 
 
 def report(name: str, told: dict, folder: str) -> None:

@@ -51,6 +51,21 @@ def store8(typing, data, at, word):
 
 
 @intrinsic
+def prefetch(typing, data, at):
+    """Have the memory of element ``at`` of a flat array on its way to the processor."""
+
+    def generate(context, builder, signature, args):
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        pointer, flag = builder.gep(array.data, [args[1]]), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, flag, flag, flag])
+        fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(fetch, [pointer, flag(0), flag(3), flag(1)])  # to read, near, data
+        return context.get_dummy_value()
+
+    return types.void(data, types.int64), generate
+
+
+@intrinsic
 def multiply(typing, a, b):
     """The low and the high half of the 128-bit product a * b."""
 

@@ -23,7 +23,8 @@ from pipelines.bits import kernel, load8, store8, trailing_zeros
 from pipelines.errors import RecipeError
 from pipelines.ragged import Ragged
 from pipelines.settings import nearest
-from tokenizers_lab.character_changes import BY_CHARACTER, by_rules, character_map
+from tokenizers_lab.character_changes import BY_CHARACTER, character_map
+from tokenizers_lab.rules import by_rules
 from tokenizers_lab.symbols import Symbols
 
 U = np.uint64
@@ -147,7 +148,7 @@ def _space(offsets, data, collapse, prefix, escape):
                 at = _write_space(out, at, escape)
             i += 1
         new_offsets[row + 1] = at
-    return new_offsets, out[:at].copy()
+    return new_offsets, out[:at]
 
 
 @kernel

@@ -17,7 +17,7 @@ from tokenizers_lab.counting import Counting
 from tokenizers_lab.model import END, KNOWN, Model, known_roles
 from tokenizers_lab.normalize import check
 from tokenizers_lab.symbols import check_symbols
-from tokenizers_lab.unigram.seeds import seeds
+from tokenizers_lab.unigram.seeds import characters, seeds
 from tokenizers_lab.unigram.sentencepiece_seeds import words_of
 from tokenizers_lab.unigram.train import train_unigram
 from tokenizers_lab.wordpiece import WordpieceSettings, train_wordpiece
@@ -172,11 +172,11 @@ def _train_chars(counts: WordCounts, settings: TokenizerSettings, report: Report
     return _model(settings, pieces, special, level="characters", bytes_from=len(special))
 
 
-def _frequencies(counts: WordCounts, characters: list[bytes]) -> np.ndarray:
+def _frequencies(counts: WordCounts, alphabet: list[bytes]) -> np.ndarray:
     """How often each character comes: int64."""
-    found = seeds(counts.words, counts.counts, limit=0)
-    often = {found.pieces.row(row): int(weight) for row, weight in enumerate(found.weights)}
-    return np.array([often[character] for character in characters])
+    found, weights = characters(*counts)
+    often = {found.row(row): int(weight) for row, weight in enumerate(weights)}
+    return np.array([often[character] for character in alphabet])
 
 
 def _train_unigram(counts: WordCounts, settings: TokenizerSettings, report: Report) -> Model:
@@ -208,8 +208,8 @@ def _train_unigram(counts: WordCounts, settings: TokenizerSettings, report: Repo
 
 def required(counts: WordCounts, settings: UnigramSettings) -> Ragged:
     """Characters that must be pieces, the most frequent first: what ``coverage`` says, and all printable ASCII."""
-    found = seeds(counts.words, counts.counts, limit=0)
-    often = {found.pieces.row(row).decode(): weight for row, weight in enumerate(found.weights)}
+    found, weights = characters(*counts)
+    often = {found.row(row).decode(): int(weight) for row, weight in enumerate(weights)}
     order = sorted(often, key=lambda c: (-often[c], c))
     total, covered, kept = sum(often.values()), 0.0, []
     for character in order:

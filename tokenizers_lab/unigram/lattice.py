@@ -2,7 +2,7 @@
 
 An edge is a piece that fits at a place of a word; edges lie in the order of their places, so one sweep forwards and one
 backwards give all that EM asks for. A place where no single character is a piece has an edge for the unknown one.
-Walking the trie anew in each of some forty passes took five times as long as keeping the edges (5 bytes each).
+Walking the trie anew in each of some forty passes took five times as long as keeping the edges (6 bytes each).
 """
 
 from typing import NamedTuple
@@ -10,32 +10,28 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from pipelines.bits import inlined
+from pipelines.bits import inlined, kernel
 from pipelines.ragged import Ragged
+from tokenizers_lab.codes import codes
 from tokenizers_lab.unigram.trie import NOTHING, Trie, step
 
-# A word of so many bytes has a probability that float64 holds: each byte costs less than 19 nats of the 700 there are.
-# Longer ones are summed in logarithms, ten times slower.
-SHORT = 36
+LOW, LIFT = 2.0**-256, 2.0**256  # odds below are multiplied: exact, and no word is too long for float64
 
 
 class Lattice(NamedTuple):
-    """Edges of place i (a byte of ``words.data``): first[i] to first[i + 1]; piece number and length in bytes."""
+    """Edges of place i (a character of ``words.data``): first[i] to first[i + 1]; piece number and characters."""
 
-    words: Ragged
-    first: np.ndarray  # int64 [bytes + 1]
+    words: Ragged  # codes
+    first: np.ndarray  # int64 [characters + 1]
     piece: np.ndarray  # int32 [edges]; `unknown` for a character that is no piece
     size: np.ndarray  # uint16 [edges]
 
 
-@inlined
-def character_size(byte):
-    """Bytes of the character that begins with a byte; 1 for what begins none."""
-    return 1 + (byte >= 0xC2) + (byte >= 0xE0) + (byte >= 0xF0)
-
-
-def lattice(words: Ragged, trie: Trie, unknown: int, whole: bool = True) -> Lattice:
-    """Edges of all words; without ``whole`` none that is all of a word: what a piece falls into without itself."""
+def lattice(text: Ragged, trie: Trie, unknown: int, whole: bool = True) -> Lattice:
+    """Edges of all words, by a trie of codes; without ``whole`` none that is all of a word: what a piece falls into
+    without itself.
+    """
+    words = codes(text)
     first = np.zeros(words.data.size + 1, np.int64)
     _survey(*words, *trie, whole, first)
     np.cumsum(first, out=first)
@@ -44,81 +40,66 @@ def lattice(words: Ragged, trie: Trie, unknown: int, whole: bool = True) -> Latt
     return Lattice(words, first, piece, size)
 
 
-@inlined
-def _is_inside(byte):
-    """Does a character go on at this byte?"""
-    return byte & 0xC0 == 0x80
-
-
 @njit(nogil=True, cache=True)
 def _survey(offsets, data, keys, nodes, piece, whole, first):
     """first[i + 1] = how many edges place i has."""
     for row in range(offsets.size - 1):
         begin, stop = offsets[row], offsets[row + 1]
-        at = begin
-        while at < stop:
-            char = min(character_size(data[at]), stop - at)
+        for at in range(begin, stop):
             node, end, count, single = np.int64(0), at, 0, False
             while end < stop:
-                node = step(keys, nodes, node, np.int64(data[end]))
+                node = step(keys, nodes, node, data[end])
                 if node == NOTHING:
                     break
                 end += 1
                 if piece[node] != NOTHING and (whole or end - at < stop - begin):
                     count += 1
-                    single |= end - at == char
-            if not single and (whole or char < stop - begin):
-                count += 1
-            first[at + 1] = count
-            at += char
+                    single |= end == at + 1
+            first[at + 1] = count + (not single and (whole or stop - begin > 1))
 
 
 @njit(nogil=True, cache=True)
 def _connect(offsets, data, keys, nodes, piece, unknown, whole, first, edges, sizes):
     for row in range(offsets.size - 1):
         begin, stop = offsets[row], offsets[row + 1]
-        at = begin
-        while at < stop:
-            char = min(character_size(data[at]), stop - at)
-            node, end, e, single = np.int64(0), at, first[at], False
-            while end < stop:
-                node = step(keys, nodes, node, np.int64(data[end]))
+        for at in range(begin, stop):
+            node, end, e = np.int64(0), at, first[at]
+            while e < first[at + 1]:
+                node = step(keys, nodes, node, data[end]) if end < stop else np.int64(NOTHING)
                 if node == NOTHING:
+                    edges[e], sizes[e] = unknown, 1
                     break
                 end += 1
                 if piece[node] != NOTHING and (whole or end - at < stop - begin):
                     edges[e], sizes[e] = piece[node], end - at
                     e += 1
-                    single |= end - at == char
-            if not single and (whole or char < stop - begin):
-                edges[e], sizes[e] = unknown, char
-            at += char
 
 
-def renumber(old: Lattice, numbers: np.ndarray, unknown: int) -> Lattice:
-    """The lattice of the pieces that stay: ``numbers`` int32 [pieces + 1] has -1 for those that go.
+def renumber(net: Lattice, numbers: np.ndarray, unknown: int) -> Lattice:
+    """The lattice of the pieces that stay, in the memory of ``net``, which is no more.
 
-    A single character that goes leaves an edge for the unknown one.
+    ``numbers`` int32 [pieces + 1] has -1 for those that go. A single character that goes leaves an edge for the unknown
+    one.
     """
-    first, piece, size = np.empty_like(old.first), np.empty_like(old.piece), np.empty_like(old.size)
-    count = _renumber(old.words.data, old.first, old.piece, old.size, numbers, unknown, first, piece, size)
-    return Lattice(old.words, first, piece[:count].copy(), size[:count].copy())
+    count = _renumber(*net[1:], numbers, unknown)
+    return Lattice(net.words, net.first, net.piece[:count], net.size[:count])
 
 
-@njit(nogil=True, cache=True)
-def _renumber(data, first, piece, size, numbers, unknown, new_first, new_piece, new_size):
-    count = 0
-    for at in range(data.size):
-        new_first[at] = count
-        char = character_size(data[at])
-        for e in range(first[at], first[at + 1]):
+@kernel
+def _renumber(first, piece, size, numbers, unknown):
+    count = begin = 0
+    for at in range(first.size - 1):
+        stop = first[at + 1]
+        first[at] = count
+        for e in range(begin, stop):
             number = numbers[piece[e]]
-            if number < 0 and size[e] == char:
+            if number < 0 and size[e] == 1:
                 number = unknown
             if number >= 0:
-                new_piece[count], new_size[count] = number, size[e]
+                piece[count], size[count] = number, size[e]
                 count += 1
-    new_first[data.size] = count
+        begin = stop
+    first[first.size - 1] = count
     return count
 
 
@@ -130,56 +111,44 @@ def expected_counts(net: Lattice, counts: np.ndarray, scores: np.ndarray) -> tup
     """
     expected, likelihood = np.zeros(scores.size), np.zeros(1)
     longest = int(np.diff(net.words.offsets).max(initial=0))
-    room = np.empty((2, longest + 1))
-    _expect(net.words.offsets, *net[1:], counts, scores, np.exp(scores), room, expected, likelihood)
+    room = *np.empty((2, longest + 1)), np.empty(longest + 1, np.int64)
+    reach = int(net.size.max(initial=0))
+    _expect(net.words.offsets, *net[1:], counts, np.exp(scores), reach, *room, expected, likelihood)
     return expected, float(likelihood[0])
 
 
-@inlined
-def _log_add(a, b):
-    return max(a, b) + np.log1p(np.exp(-abs(a - b))) if a > -np.inf and b > -np.inf else max(a, b)
-
-
 @njit(nogil=True, cache=True)
-def _expect(offsets, first, piece, size, counts, scores, odds, room, expected, likelihood):
-    ahead, behind = room[0], room[1]
+def _expect(offsets, first, piece, size, counts, odds, reach, ahead, behind, lifts, expected, likelihood):
+    """``ahead`` is the odds of all ways from the beginning to a place, ``behind`` from there to the end.
+
+    Where they sink below LOW, those of the places from there on are lifted: ``lifts`` has these places, the sweep
+    backwards lifts at the same ones. Logarithms in their stead took ten times as long.
+    """
     for row in range(offsets.size - 1):
-        begin, stop = offsets[row], offsets[row + 1]
-        length = stop - begin
-        if length == 0:
-            continue
-        if length <= SHORT:
-            ahead[: length + 1] = 0.0
-            ahead[0] = 1.0
-            for i in range(length):
-                if ahead[i] > 0:
-                    for e in range(first[begin + i], first[begin + i + 1]):
-                        ahead[i + size[e]] += ahead[i] * odds[piece[e]]
-            behind[length] = 1.0
-            weight = counts[row] / ahead[length]
-            likelihood[0] += counts[row] * np.log(ahead[length])
-            for i in range(length - 1, -1, -1):
-                total, reach = 0.0, ahead[i] * weight
-                for e in range(first[begin + i], first[begin + i + 1]):
-                    path = odds[piece[e]] * behind[i + size[e]]
-                    total += path
-                    expected[piece[e]] += reach * path
-                behind[i] = total
-        else:
-            ahead[: length + 1] = -np.inf
-            ahead[0] = 0.0
-            for i in range(length):
-                for e in range(first[begin + i], first[begin + i + 1]):
-                    ahead[i + size[e]] = _log_add(ahead[i + size[e]], ahead[i] + scores[piece[e]])
-            behind[length] = 0.0
-            likelihood[0] += counts[row] * ahead[length]
-            for i in range(length - 1, -1, -1):
-                total = -np.inf
-                for e in range(first[begin + i], first[begin + i + 1]):
-                    path = scores[piece[e]] + behind[i + size[e]]
-                    total = _log_add(total, path)
-                    expected[piece[e]] += counts[row] * np.exp(ahead[i] + path - ahead[length])
-                behind[i] = total
+        begin, length, lifted = offsets[row], offsets[row + 1] - offsets[row], 0
+        ahead[: length + 1] = 0.0
+        ahead[0] = 1.0
+        for i in range(length):
+            if ahead[i] < LOW:
+                lifts[lifted] = i
+                lifted += 1
+                for k in range(i, min(i + reach, length) + 1):
+                    ahead[k] *= LIFT
+            for e in range(first[begin + i], first[begin + i + 1]):
+                ahead[i + size[e]] += ahead[i] * odds[piece[e]]
+        likelihood[0] += counts[row] * (np.log(ahead[length]) - lifted * np.log(LIFT))
+        behind[length] = counts[row] / ahead[length]
+        for i in range(length - 1, -1, -1):
+            total = 0.0
+            for e in range(first[begin + i], first[begin + i + 1]):
+                path = odds[piece[e]] * behind[i + size[e]]
+                total += path
+                expected[piece[e]] += ahead[i] * path
+            behind[i] = total
+            if lifted and lifts[lifted - 1] == i:
+                lifted -= 1
+                for k in range(i, min(i + reach, length) + 1):
+                    behind[k] *= LIFT
 
 
 def best_counts(net: Lattice, counts: np.ndarray, scores: np.ndarray) -> np.ndarray:

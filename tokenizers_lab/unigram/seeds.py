@@ -17,7 +17,7 @@ from pipelines.bits import inlined, kernel
 from pipelines.hashing import mix
 from pipelines.ragged import Ragged
 from pipelines.utf8 import decode, spread, two_stages
-from tokenizers_lab.unigram.lattice import character_size
+from tokenizers_lab.codes import character_size
 from tokenizers_lab.unigram.script_table import SCRIPTS
 
 ANY = 0  # of scripts, none of which a piece mixes: one that goes with each
@@ -27,6 +27,7 @@ SPACE = 0x2581  # ▁, which stands for a space: only a piece's first character
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 SEVERAL = -1  # different bytes follow
 _NOTHING_BEHIND = np.empty(0, np.uint8)
+GRAM = 4  # characters: a substring with as many that come but once comes but once, and so does what it begins
 ROUND = 1 << 24  # substrings that one pass may hold: more passes, each over a share of the hashes, for more
 
 
@@ -68,7 +69,9 @@ def _seeds_among(
     With ``behind``, the byte behind each word (uint8), a seed must have two different bytes behind it, and of equal
     weights the shorter stays, then the smaller bytes.
     """
-    total = int(_survey(*words, groups, longest))
+    again = np.zeros(words.data.size, np.uint8)
+    _find_repeats(*words, counts, np.zeros(1 << max(10, int(2 * words.data.size).bit_length()), np.uint8), again)
+    total = int(_survey(*words, groups, longest, again))
     rounds, found = max(1, -(-total // ROUND)), []
     for r in range(rounds):
         table = np.full(1 << max(10, int(2 * total // rounds * 5 // 4).bit_length()), -1, np.int32)
@@ -77,7 +80,7 @@ def _seeds_among(
         size, chars, often = np.empty(room, np.uint16), np.empty(room, np.uint8), np.zeros(room, np.int64)
         follows = np.empty(room, np.int32)
         n = _count(
-            *(*words, groups, longest, counts, r, rounds, table, keys, where, size, chars, often),
+            *(*words, groups, longest, again, counts, r, rounds, table, keys, where, size, chars, often),
             *(_NOTHING_BEHIND if behind is None else behind, follows),
         )
         keep = np.flatnonzero((often[:n] > 1) & (follows[:n] == SEVERAL))
@@ -85,7 +88,7 @@ def _seeds_among(
         if len(found) > 8:
             found = [_best(found, limit, words.data if behind is not None else None)]
     where, size, chars, often = _best(found, limit, words.data if behind is not None else None)
-    single, single_often = _characters(words, counts)
+    single, single_often = characters(words, counts)
     offsets = np.concatenate(([0], np.cumsum(size, dtype=np.int64)))
     data = np.empty(offsets[-1], np.uint8)
     _copy(words.data, where, offsets, data)
@@ -158,7 +161,7 @@ def _best(found: list, limit: int, data: np.ndarray | None) -> tuple:
     return where[order], size[order], chars[order], often[order]
 
 
-def _characters(words: Ragged, counts: np.ndarray) -> tuple[Ragged, np.ndarray]:
+def characters(words: Ragged, counts: np.ndarray) -> tuple[Ragged, np.ndarray]:
     """Every character and how often it comes, the most frequent first."""
     often = np.zeros(0x110000, np.int64)
     _count_characters(*words, counts, often)
@@ -184,17 +187,44 @@ def _may_follow(group, other):
 
 
 @kernel
-def _survey(offsets, data, groups, longest):
-    """How many substrings there are."""
+def _find_repeats(offsets, data, counts, seen, again):
+    """again[at] = 1 where the GRAM characters from there on come more than once, or, rarely, have their hash.
+
+    ``seen`` is for counting, up to 2, and may be of any power of two.
+    """
+    for told in (False, True):
+        for row in range(offsets.size - 1):
+            at, stop = offsets[row], offsets[row + 1]
+            while at < stop:
+                end, key = at, np.uint64(0)
+                for _ in range(GRAM):
+                    for i in range(end, min(end + character_size(data[end]), stop) if end < stop else end):
+                        key = (key ^ np.uint64(data[i])) * GOLDEN
+                        end = i + 1
+                slot = mix(key ^ GOLDEN, np.uint64(0xE7037ED1A0B428DB)) & np.uint64(seen.size - 1)
+                if told:
+                    again[at] = seen[slot] > 1
+                else:
+                    seen[slot] = min(2, seen[slot] + counts[row])
+                at += character_size(data[at])
+
+
+@kernel
+def _survey(offsets, data, groups, longest, again):
+    """How many substrings there are that may come again."""
     total = 0
     for row in range(offsets.size - 1):
         at, stop = offsets[row], offsets[row + 1]
         while at < stop:
-            group, end, chars = groups[at], at + character_size(data[at]), 1
+            group, end, chars, gram = groups[at], at + character_size(data[at]), 1, at
             while end < stop and chars < longest and _may_follow(group, groups[end]) and not _is_space(data, end, stop):
                 group = max(group, groups[end])
                 end += character_size(data[end])
                 chars += 1
+                if chars >= GRAM:
+                    if not again[gram]:
+                        break
+                    gram += character_size(data[gram])
                 total += 1
             at += character_size(data[at])
     return total
@@ -215,7 +245,7 @@ def _follower(data, end, stop, behind, row):
 
 @kernel
 def _count(
-    offsets, data, groups, longest, counts, part, parts, table, keys, where, size, chars, often, behind, follows
+    offsets, data, groups, longest, again, counts, part, parts, table, keys, where, size, chars, often, behind, follows
 ):
     """Count the substrings whose hash falls to this part; returns how many different ones there are.
 
@@ -225,7 +255,7 @@ def _count(
     for row in range(offsets.size - 1):
         at, stop = offsets[row], offsets[row + 1]
         while at < stop:
-            group, end, count = groups[at], at + character_size(data[at]), 1
+            group, end, count, gram = groups[at], at + character_size(data[at]), 1, at
             key = np.uint64(0)
             for i in range(at, min(end, stop)):
                 key = (key ^ np.uint64(data[i])) * GOLDEN
@@ -237,6 +267,10 @@ def _count(
                     key ^= key >> np.uint64(29)
                 end = after
                 count += 1
+                if count >= GRAM:
+                    if not again[gram]:
+                        break
+                    gram += character_size(data[gram])
                 full = mix(key ^ GOLDEN, np.uint64(0xE7037ED1A0B428DB))
                 if parts > 1 and (full >> np.uint64(32)) % np.uint64(parts) != np.uint64(part):
                     continue

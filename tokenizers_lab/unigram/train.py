@@ -14,12 +14,16 @@ from numba import njit
 
 from pipelines.errors import RecipeError
 from pipelines.ragged import Ragged
+from tokenizers_lab.codes import codes
+from tokenizers_lab.count import sort_words
 from tokenizers_lab.unigram.lattice import Lattice, alternatives, best_counts, expected_counts, lattice, renumber
+from tokenizers_lab.unigram.parts import cut_parts, neighbours
 from tokenizers_lab.unigram.trie import build
 
 RARE = 0.5  # a piece expected less often than this is dropped
 SPARE = 1.1  # of the vocabulary, before the most probable are taken
 PENALTY = 1e-4  # between required characters that EM left without a score
+SIEVE = 1 << 21  # bytes: 1,000,000 seeds set one bit in a hundred
 UNKNOWN = 10.0  # nats below the least probable piece
 
 
@@ -67,8 +71,9 @@ class _State:
     """Pieces, their scores and the lattices of the words and of the pieces themselves."""
 
     def __init__(self, words: Ragged, counts: np.ndarray, pieces: Ragged, scores: np.ndarray):
-        self.counts, self.pieces, self.scores, self.likelihood = counts, pieces, scores, 0.0
-        trie = build(pieces)
+        self.pieces, self.scores, self.likelihood = pieces, scores, 0.0
+        trie = build(codes(pieces))
+        words, self.counts = apart(words, counts, codes(pieces))
         self.words = lattice(words, trie, pieces.rows)
         self.own = lattice(pieces, trie, pieces.rows, whole=False)
 
@@ -109,8 +114,37 @@ class _State:
         new.counts, new.scores, new.likelihood = self.counts, scores, self.likelihood
         new.pieces = take(self.pieces, np.flatnonzero(which))
         new.words = renumber(self.words, numbers, stay)
-        new.own = _rows_of(renumber(self.own, numbers, stay), new.pieces, np.flatnonzero(which))
+        new.own = _rows_of(renumber(self.own, numbers, stay), np.flatnonzero(which))
         return new
+
+
+def apart(words: Ragged, counts: np.ndarray, pieces: Ragged) -> tuple[Ragged, np.ndarray]:
+    """Words in parts that no piece (codes) crosses, and how often each comes, sorted: the same lattices, but fewer.
+
+    1,000,000 seeds leave 62 % of the characters of a mix of languages, 76 % of Japanese.
+    """
+    documents, ends = np.empty(words.rows + 1, np.int64), np.empty(words.data.size + 1, np.int64)
+    parts = cut_parts(*words, neighbours(pieces, SIEVE), False, 0, documents, ends)
+    (offsets, data), counts = sort_words(ends[: parts + 1], words.data, np.repeat(counts, np.diff(documents)))
+    offsets, data, counts = _add_up(offsets, data, counts)
+    return Ragged.of(offsets, data), counts
+
+
+@njit(nogil=True, cache=True)
+def _add_up(offsets, data, counts):
+    """Sorted rows, each but once."""
+    new_offsets, out, new_counts, row = np.zeros_like(offsets), np.empty_like(data), np.zeros_like(counts), 0
+    for old in range(counts.size):
+        begin, size, at = offsets[old], offsets[old + 1] - offsets[old], new_offsets[row]
+        same = row > 0 and size == at - new_offsets[row - 1]
+        for i in range(size):
+            same = same and out[at - size + i] == data[begin + i]
+            out[at + i] = data[begin + i]
+        if not same:
+            row += 1
+            new_offsets[row] = at + size
+        new_counts[row - 1] += counts[old]
+    return new_offsets[: row + 1].copy(), out[: new_offsets[row]].copy(), new_counts[:row].copy()
 
 
 def take(rows: Ragged, which: np.ndarray) -> Ragged:
@@ -130,7 +164,7 @@ def _take(offsets, data, which, new_offsets, new_data):
             new_data[at + i] = data[begin + i]
 
 
-def _rows_of(net: Lattice, words: Ragged, which: np.ndarray) -> Lattice:
+def _rows_of(net: Lattice, which: np.ndarray) -> Lattice:
     """The lattice of some of its words."""
     degree = np.diff(net.first)
     places = np.zeros(net.words.data.size + 1, np.int8)
@@ -140,7 +174,7 @@ def _rows_of(net: Lattice, words: Ragged, which: np.ndarray) -> Lattice:
     of_place = np.cumsum(places[:-1]).astype(bool)
     of_edge = np.repeat(of_place, degree)
     first = np.concatenate(([0], np.cumsum(degree[of_place])))
-    return Lattice(words, first, net.piece[of_edge], net.size[of_edge])
+    return Lattice(take(net.words, which), first, net.piece[of_edge], net.size[of_edge])
 
 
 @njit(nogil=True, cache=True)

@@ -31,19 +31,21 @@ class Ways:
         Of equal ones that which begins its last piece earlier comes first. Memory 20 bytes a byte and way.
         """
         net = self._lattice(text)
-        values, paths, sizes = _best_few(text.data.size, *net[1:], self.scores, count)
+        values, paths, sizes = _best_few(net.words.data.size, *net[1:], self.scores, count)
         return self._ids(text, np.zeros(values.size, np.int64), paths, sizes), values
 
     def drawn(self, text: Ragged, alpha: float, seed: int, numbers: np.ndarray) -> Ragged:
         """The ids of a way for each document, drawn for its number (uint64[rows])."""
         net = self._lattice(text)
-        paths, sizes = _draw(text.offsets, *net[1:], self.scores * alpha, np.uint64(seed), numbers.astype(np.uint64))
+        paths, sizes = _draw(
+            net.words.offsets, *net[1:], self.scores * alpha, np.uint64(seed), numbers.astype(np.uint64)
+        )
         return self._ids(text, np.arange(text.rows), paths, sizes)
 
     def entropy(self, text: Ragged, alpha: float) -> np.ndarray:
         """Of each document's ways, in nats: float64[rows]. 0 where there is one way, as for an empty document."""
         net = self._lattice(text)
-        return _entropy(text.offsets, *net[1:], self.scores * alpha)
+        return _entropy(net.words.offsets, *net[1:], self.scores * alpha)
 
     def _lattice(self, text: Ragged) -> Lattice:
         return lattice(text, self.encoder.trie, self.none)
@@ -162,9 +164,9 @@ def _entropy(offsets, first, piece, size, scores):
 def _spell_out(offsets, data, rows, paths, sizes, unknown, bytes_from, none, piece_sizes, new_offsets, ids):
     count = at = 0
     for way in range(rows.size):
-        begin = offsets[rows[way]]
+        begin, stop = offsets[rows[way]], offsets[rows[way] + 1]
         last = at + sizes[way]
-        count, _ = emit(data, begin, paths, at, last, unknown, bytes_from, none, piece_sizes, False, count, ids)
+        count, _ = emit(data, begin, stop, paths, at, last, unknown, bytes_from, none, piece_sizes, False, count, ids)
         at = last
         new_offsets[way + 1] = count
     return count
