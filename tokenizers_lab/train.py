@@ -17,6 +17,7 @@ from tokenizers_lab.counting import Counting
 from tokenizers_lab.model import END, KNOWN, Model, known_roles
 from tokenizers_lab.normalize import check
 from tokenizers_lab.symbols import check_symbols
+from tokenizers_lab.unigram.scripts import part_scripts
 from tokenizers_lab.unigram.seeds import characters, seeds
 from tokenizers_lab.unigram.sentencepiece_seeds import words_of
 from tokenizers_lab.unigram.train import train_unigram
@@ -121,7 +122,10 @@ def _train_bpe(counts: WordCounts, settings: TokenizerSettings, report: Report) 
 
 
 def _train_by_piece(counts: WordCounts, settings: TokenizerSettings, report: Report) -> Model:
-    """BPE as SentencePiece has it: special tokens, bytes, then pieces of falling score, merges before characters."""
+    """BPE as SentencePiece has it: special tokens, bytes, then pieces of falling score, merges before characters.
+
+    No piece mixes scripts, nor numbers with letters: its defaults split_by_unicode_script and split_by_number.
+    """
     _, _, special = settings.of_algorithm()
     bpe, fixed = settings.bpe, [token.encode() for token in special]
     if not {*special} & {*KNOWN["unknown"]}:
@@ -131,7 +135,9 @@ def _train_by_piece(counts: WordCounts, settings: TokenizerSettings, report: Rep
     fixed += [bytes([b]) for b in range(256)] if bpe.byte_fallback else []
     room = _room(settings, len(fixed))
     plain = bpe.model_copy(update={"vocab_size": room, "special_tokens": [], "byte_fallback": False})
-    trained = train_bpe(counts, plain, lambda made, wanted: report(f"{made:,} of {wanted:,} merges"))
+    trained = train_bpe(
+        WordCounts(*part_scripts(*counts)), plain, lambda made, wanted: report(f"{made:,} of {wanted:,} merges")
+    )
     made = [trained.pieces[id] for id in trained.made.tolist()]
     single = trained.pieces[: len(trained.pieces) - len(made)]
     scores = np.concatenate((np.full(len(fixed), np.nan), -np.arange(len(trained.pieces)))).astype(np.float32)

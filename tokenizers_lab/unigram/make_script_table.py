@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from pipelines.make_unicode_tables import CODE_POINTS, runs
-from tokenizers_lab.unigram.seeds import ANY
+from tokenizers_lab.unigram.scripts import ANY
 
 ENTRY = re.compile(
     r"for \(char32_t c = (0x\w+); c <= (0x\w+); \+\+c\) \(\*smap\)\[c\] = U_(\w+)|\(\*smap\)\[(0x\w+)\] = U_(\w+)"

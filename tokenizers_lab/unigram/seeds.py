@@ -16,14 +16,11 @@ from numba import njit
 from pipelines.bits import inlined, kernel
 from pipelines.hashing import mix
 from pipelines.ragged import Ragged
-from pipelines.utf8 import decode, spread, two_stages
+from pipelines.utf8 import decode
 from tokenizers_lab.codes import character_size
-from tokenizers_lab.unigram.script_table import SCRIPTS
+from tokenizers_lab.unigram.scripts import may_follow, scripts_of
 
-ANY = 0  # of scripts, none of which a piece mixes: one that goes with each
-SCRIPT_BLOCK, SCRIPT = two_stages(spread(SCRIPTS, np.uint8))
 ENDS, GOES_ON = 0, 0xE2  # the byte behind a word: NUL at the end of a sentence, else that of ▁, as of SentencePiece's ▅
-SPACE = 0x2581  # ▁, which stands for a space: only a piece's first character
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 SEVERAL = -1  # different bytes follow
 _NOTHING_BEHIND = np.empty(0, np.uint8)
@@ -56,8 +53,7 @@ def seeds(
     keep = np.full(0x110000, kept is None)
     keep[[ord(character) for character in kept or ()]] = True
     offsets, data, counts, behind = _parts(*words, counts, keep)
-    scripts = np.zeros(data.size, np.uint8)
-    _scripts_of(data, split_digits, scripts)
+    scripts = scripts_of(data, split_digits)
     return _seeds_among(Ragged.of(offsets, data), counts, scripts, limit, longest, behind if as_sentencepiece else None)
 
 
@@ -131,18 +127,6 @@ def _parts(offsets, data, counts, keep):
     return new_offsets[: row + 1].copy(), out[:at].copy(), new_counts[:row].copy(), behind[:row].copy()
 
 
-@kernel
-def _scripts_of(data, split_digits, groups):
-    """The script of each character, at its first byte."""
-    at = 0
-    while at < data.size:
-        code, size = decode(data, at, data.size)
-        digit = 0x30 <= code <= 0x39 or 0xFF10 <= code <= 0xFF19
-        if code != SPACE and not (digit and not split_digits):
-            groups[at] = SCRIPT[SCRIPT_BLOCK[code >> 8] * 256 + (code & 255)]
-        at += size
-
-
 def _best(found: list, limit: int, data: np.ndarray | None) -> tuple:
     """Of all candidates those with the highest weights, in the order of their places.
 
@@ -181,11 +165,6 @@ def _count_characters(offsets, data, counts, often):
             at += size
 
 
-@inlined
-def _may_follow(group, other):
-    return group == ANY or other == ANY or group == other
-
-
 @kernel
 def _find_repeats(offsets, data, counts, seen, again):
     """again[at] = 1 where the GRAM characters from there on come more than once, or, rarely, have their hash.
@@ -217,7 +196,7 @@ def _survey(offsets, data, groups, longest, again):
         at, stop = offsets[row], offsets[row + 1]
         while at < stop:
             group, end, chars, gram = groups[at], at + character_size(data[at]), 1, at
-            while end < stop and chars < longest and _may_follow(group, groups[end]) and not _is_space(data, end, stop):
+            while end < stop and chars < longest and may_follow(group, groups[end]) and not _is_space(data, end, stop):
                 group = max(group, groups[end])
                 end += character_size(data[end])
                 chars += 1
@@ -259,7 +238,7 @@ def _count(
             key = np.uint64(0)
             for i in range(at, min(end, stop)):
                 key = (key ^ np.uint64(data[i])) * GOLDEN
-            while end < stop and count < longest and _may_follow(group, groups[end]) and not _is_space(data, end, stop):
+            while end < stop and count < longest and may_follow(group, groups[end]) and not _is_space(data, end, stop):
                 group = max(group, groups[end])
                 after = min(end + character_size(data[end]), stop)
                 for i in range(end, after):
