@@ -39,7 +39,7 @@ def address(whole):
 def tab(browser, address):
     """A page of its own that must end without a word on the console, a dialog, or a request to anywhere else."""
     tab = browser.new_page(viewport={"width": 1400, "height": 900})
-    tab.set_default_timeout(20_000)
+    tab.set_default_timeout(90_000)  # the first page of tokens compiles
     heard = []
     tab.on("console", lambda message: heard.append(message.text))
     tab.on("pageerror", lambda error: heard.append(str(error)))
