@@ -53,8 +53,8 @@ def as_tasks(place: Place, jobs: list[Job]) -> Iterator[tuple[Job, list[Part]]]:
 class Logged:
     """Progress as lines of the flow run's log; a step that takes longer also has a bar among the run's artifacts.
 
-    The bar is told every TELL_SECONDS. Told after each job it kept the next one waiting 60 ms for the server's answer:
-    ten steps of eight empty jobs took 9.2 s, and take 2.4.
+    The bar is told every TELL_SECONDS. Told after each job it kept the next one waiting for the server's answer: ten
+    steps of eight empty jobs took 9.2 s, and take 2.4 to 3.6 (`python -m benchmarks.overhead`).
     """
 
     def start(self, title: str, jobs: int, bytes: int) -> None:

@@ -24,7 +24,8 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 
 @pytest.fixture(scope="module")
 def address(whole):
-    """The explorer as it is served."""
+    """The explorer as it is served, its kernels compiled: in a fresh clone that takes longer than a page may."""
+    Tokenizers(whole.work).tokens("bpe", "a mill")
     config = uvicorn.Config(application(whole, Tokenizers(whole.work)), log_level="warning", lifespan="off")
     server = uvicorn.Server(config)
     with listen(0) as listening:
@@ -39,7 +40,7 @@ def address(whole):
 def tab(browser, address):
     """A page of its own that must end without a word on the console, a dialog, or a request to anywhere else."""
     tab = browser.new_page(viewport={"width": 1400, "height": 900})
-    tab.set_default_timeout(90_000)  # the first page of tokens compiles
+    tab.set_default_timeout(20_000)
     heard = []
     tab.on("console", lambda message: heard.append(message.text))
     tab.on("pageerror", lambda error: heard.append(str(error)))
