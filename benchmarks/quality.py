@@ -10,6 +10,7 @@ import io
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 import numpy as np
@@ -17,15 +18,18 @@ import orjson
 import polars as pl
 import pyarrow as pa
 import zstandard
+from upath import UPath
 
+from dedup.step import judge_here
 from filters.decide import decide
 from filters.filter import Filter
 from filters.measure import LANGUAGE, SURE_LABEL, measure_documents
 from filters.profiles import NO_PROFILE, profile_of
-from flows.own_perplexity import OwnPerplexity
+from flows.own_perplexity import SCORES, OwnPerplexity
 from flows.recipe import read_recipe
 from pipelines.ragged import Ragged
 from pipelines.schema import ID, TEXT
+from pipelines.shards import read_shard
 
 TARGETS = {"web": 15, "novel": 5, "speech": 5, "essay": 10, "techdoc": 25, "reference": 25, "foreign": 25}  # percent
 MIN_RECALL = 90
@@ -61,12 +65,16 @@ class Labelled:
 
     parts = ("all",)
 
-    def __init__(self, rows: list[dict], frames: dict[str, pl.DataFrame], broken: list[list[str]]):
+    def __init__(self, rows: list[dict], frames: dict[str, pl.DataFrame], broken: list[list[str]], made: UPath):
         self.table = pa.table({ID: [row["id"] for row in rows], TEXT: pa.array([row["text"] for row in rows], STRING)})
         language = frames[LANGUAGE][SURE_LABEL] if LANGUAGE in frames else pl.Series(["und"] * len(rows))
         size = [len(row["text"].encode()) for row in rows]
         self.frame = pl.DataFrame({"language": language, "bytes": size})
         self.kept, self.rows = np.array([not rules for rules in broken]), {"all": len(rows)}
+        self.made = made
+
+    def only(self, part: str) -> "Labelled":
+        return self
 
     def stays(self, part: str, rows: int) -> np.ndarray:
         return self.kept
@@ -82,13 +90,18 @@ class Labelled:
             yield Ragged.from_text(self.table[TEXT].take(rows[begin : begin + AT_ONCE]))
 
 
-def judge_corpus(step: OwnPerplexity, name: str, corpus: Labelled, broken: list[list[str]]) -> pl.DataFrame:
+def judge_corpus(
+    step: OwnPerplexity, name: str, rows: list[dict], frames: dict[str, pl.DataFrame], broken: list[list[str]]
+) -> pl.DataFrame:
     """Add what the step finds to the rules broken; its scores."""
-    (judged,) = step.judge(corpus, Path())
+    with TemporaryDirectory() as folder:
+        made = UPath(folder)
+        (judged,) = judge_here(step, Labelled(rows, frames, broken, made), Path(folder))
+        scores = pl.from_arrow(read_shard(made / SCORES / "all.parquet"))
     for i, rules in enumerate(judged.decisions["broken"].to_list()):
         broken[i].extend(f"{name}.{rule['rule']}" for rule in rules)
     every = pl.DataFrame({"row": np.arange(len(broken))})
-    return every.join(judged.reports["scores"], on="row", how="left", maintain_order="left")
+    return every.join(scores, on="row", how="left", maintain_order="left")
 
 
 def percent(part: int, whole: int) -> float:
@@ -136,7 +149,7 @@ def main(path, recipe, show, measured):
     pl.Config.set_float_precision(3 if measured else 1).set_tbl_width_chars(200)
     broken = broken_rules(chain, frames)
     for name, step in over_corpus.items():
-        frames[name] = judge_corpus(step, name, Labelled(rows, frames, broken), broken)
+        frames[name] = judge_corpus(step, name, rows, frames, broken)
     if measured:
         step, _, name = measured.partition(".")
         groups = [f"noise: {r['labels']['low_quality']}" if _is_noise(r) else r["labels"]["kind"] for r in rows]

@@ -1,7 +1,7 @@
 """The corpus as steps that must see all of it see it: documents numbered through all shards."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import polars as pl
@@ -10,7 +10,7 @@ from upath import UPath
 
 from pipelines.ragged import Ragged
 from pipelines.schema import TEXT
-from pipelines.shards import count_rows, list_shards, read_batches, read_shard
+from pipelines.shards import count_rows, list_shards, read_holding, read_shard
 from pipelines.spans import replay
 
 Stays = Callable[[str, int], np.ndarray]  # (part, rows) -> bool[rows]: which documents the steps before left
@@ -20,9 +20,16 @@ class Corpus:
     """Where the documents' shards lie, what was measured of them, which of them are looked at, and their text."""
 
     def __init__(
-        self, documents: UPath, measures: UPath, parts: list[str], stays: Stays, rewritten: tuple[UPath, ...] = ()
+        self,
+        documents: UPath,
+        measures: UPath,
+        parts: list[str],
+        stays: Stays,
+        rewritten: Sequence[UPath] = (),
+        made: UPath | None = None,
     ):
         self.documents, self.measures, self.parts, self.stays = documents, measures, sorted(parts), stays
+        self.made = made or measures.parent  # the folder that holds those of the step's stages
         self.old: list[str] = []  # shards of other corpora, numbered behind the own: they stay, whatever is found
         self.rewritten = list(rewritten)  # folders of spans, in the order they were cut
         self.places = {part: (documents / f"{part}.parquet", measures / f"{part}.parquet") for part in self.parts}
@@ -37,6 +44,13 @@ class Corpus:
         joined.stays = lambda part, rows: np.ones(rows, np.bool_) if part in joined.old else self.stays(part, rows)
         joined._number()
         return joined
+
+    def only(self, part: str) -> "Corpus":
+        """One shard of it, its documents numbered as before: all that a job over that shard has to be sent."""
+        one = copy.copy(self)
+        one.parts, one.old = [part], []
+        one.places, one.first, one.rows = ({part: each[part]} for each in (self.places, self.first, self.rows))
+        return one
 
     def _number(self) -> None:
         rows = [count_rows(self._shard(part)) for part in self.every]
@@ -68,14 +82,11 @@ class Corpus:
         return pl.from_arrow(read_shard(self._shard(part), names).take(rows))
 
     def texts(self, part: str, rows: np.ndarray) -> Iterator[Ragged]:
-        """The text of ascending rows, as the steps before left it, a row group at a time."""
+        """The text of ascending rows, as the steps before left it, by the row groups that hold them."""
         spans = [] if part in self.old else [read_shard(folder / f"{part}.parquet") for folder in self.rewritten]
-        first = 0
-        for table in read_batches(self._shard(part), [TEXT]) if rows.size else ():
+        for first, table in read_holding(self._shard(part), rows, [TEXT]):
             begin, end = np.searchsorted(rows, (first, first + table.num_rows))
-            if end > begin:
-                yield self._text(table, rows[begin:end] - first, spans, first)
-            first += table.num_rows
+            yield self._text(table, rows[begin:end] - first, spans, first)
 
     def _text(self, table: pa.Table, rows: np.ndarray, spans: list[pa.Table], first: int) -> Ragged:
         if not spans:

@@ -1,8 +1,13 @@
-"""Steps that must see the whole corpus: measured shard by shard with all others, decided in one go."""
+"""Steps that must see the whole corpus: measured shard by shard with all others, decided in one go.
 
-from collections.abc import Iterator
-from functools import partial
+What takes long in between may be a stage: pieces of work that run side by side and leave files for what comes after.
+"""
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -11,7 +16,8 @@ import pyarrow as pa
 from upath import UPath
 
 from dedup.corpus import Corpus
-from pipelines.decisions import survivors, write_decisions
+from pipelines.decisions import write_decisions
+from pipelines.files import is_local
 from pipelines.schema import ID, SPAN
 from pipelines.settings import Settings
 from pipelines.shards import read_shard, write_shard
@@ -29,11 +35,24 @@ class Judged(NamedTuple):
     reports: dict[str, pl.DataFrame] | None = None  # by name; what is of the whole corpus lies with its first shard
 
 
+class Piece(NamedTuple):
+    """What one job of a stage makes: ``work(*args, outputs) -> list[Wrote]`` for one output of that name."""
+
+    name: str
+    work: Callable[..., list[Wrote]]
+    args: tuple
+    bytes: int = 0  # of input; 0 for a shard's
+
+
 class CorpusStep(Settings):
-    """A step over the corpus. Settings named in MEASURED change its measures; all others only what it decides."""
+    """A step over the corpus. Settings named in MEASURED change its measures; all others only what it decides.
+
+    STAGES are the folders made before it is judged, in order, each with the settings that change it and all later ones.
+    """
 
     NAME: ClassVar[str]
     MEASURED: ClassVar[tuple[str, ...]] = ()
+    STAGES: ClassVar[dict[str, tuple[str, ...]]] = {}
     REPORTS: ClassVar[tuple[str, ...]] = ()  # tables it leaves beside its decisions, for people and commands
 
     @property
@@ -49,6 +68,13 @@ class CorpusStep(Settings):
         """One row a document: what deciding needs of it."""
         raise NotImplementedError
 
+    def stage(self, name: str, corpus: Corpus) -> Iterable[Piece]:
+        """The pieces of a stage, those before it being in their folders in ``corpus.made``."""
+        raise NotImplementedError
+
+    def warm_up(self, stage: str) -> None:
+        """Compile what a stage and those after it run, before workers do the same at once."""
+
     def judge(self, corpus: Corpus, scratch: Path) -> Iterator[Judged]:
         """Every shard in turn. ``scratch`` is a folder that all workers see, to be emptied and removed."""
         raise NotImplementedError
@@ -56,37 +82,51 @@ class CorpusStep(Settings):
     def measured_settings(self) -> dict:
         return {"step": self.NAME, **{key: self.model_dump(mode="json")[key] for key in self.MEASURED}}
 
+    def staged_settings(self, name: str) -> dict:
+        stages = list(self.STAGES)
+        keys = [key for stage in stages[: stages.index(name) + 1] for key in self.STAGES[stage]]
+        return {"step": self.NAME, **{key: self.model_dump(mode="json")[key] for key in keys}}
 
-def decide_corpus(
-    step: CorpusStep,
-    documents: UPath,
-    measures: UPath,
-    earlier: list[UPath],
-    rewritten: list[UPath],
-    parts: list[str],
-    scratch: str,
-    outputs: tuple[Output, ...],
-) -> list[Wrote]:
-    """Write a step's decisions, spans if it rewrites, and reports, on the documents that the steps before it left.
 
-    ``earlier`` are the folders of those steps' decisions, ``rewritten`` of the spans of those that change text.
-    """
-    corpus = Corpus(documents, measures, parts, partial(survivors, earlier), rewritten)
+def judge_here(step: CorpusStep, corpus: Corpus, scratch: Path) -> Iterator[Judged]:
+    """All stages and the judgement in this process."""
+    for stage in step.STAGES:
+        for piece in step.stage(stage, corpus):
+            piece.work(*piece.args, (Output(corpus.made / stage, piece.name, ""),))
+    yield from step.judge(corpus, scratch)
+
+
+def decide_corpus(step: CorpusStep, corpus: Corpus, outputs: tuple[Output, ...]) -> list[Wrote]:
+    """Write a step's decisions, spans if it rewrites, and reports, on the documents that the steps before it left."""
     wrote, wanted = {}, {(output.name, output.key): output for output in outputs}
-    for part, decisions, spans, reports in step.judge(corpus, Path(scratch)):
-        if output := wanted.get((part, DECISIONS)):
-            ids = read_shard(documents / f"{part}.parquet", [ID])[ID]
-            wrote[output] = Wrote([output.path.name], write_decisions(output.path, ids, *decisions))
-        if output := wanted.get((part, CUTS)):
-            write_shard(output.path, [spans], SPAN)
-            counts = {"spans": spans.num_rows, "bytes": int(spans["length"].to_numpy().sum())}
-            wrote[output] = Wrote([output.path.name], counts)
-        for name, frame in (reports or {}).items():
-            if output := wanted.get((part, name)):
-                table = frame.to_arrow()
-                write_shard(output.path, [table], table.schema)
-                wrote[output] = Wrote([output.path.name], {"rows": table.num_rows})
+    with scratch_beside(corpus.made) as scratch:
+        for part, decisions, spans, reports in step.judge(corpus, scratch):
+            if output := wanted.get((part, DECISIONS)):
+                ids = read_shard(corpus.documents / f"{part}.parquet", [ID])[ID]
+                wrote[output] = Wrote([output.path.name], write_decisions(output.path, ids, *decisions))
+            if output := wanted.get((part, CUTS)):
+                write_shard(output.path, [spans], SPAN)
+                counts = {"spans": spans.num_rows, "bytes": int(spans["length"].to_numpy().sum())}
+                wrote[output] = Wrote([output.path.name], counts)
+            for name, frame in (reports or {}).items():
+                if output := wanted.get((part, name)):
+                    table = frame.to_arrow()
+                    write_shard(output.path, [table], table.schema)
+                    wrote[output] = Wrote([output.path.name], {"rows": table.num_rows})
     return [wrote[output] for output in outputs]
+
+
+@contextmanager
+def scratch_beside(folder: UPath, name: str = "") -> Iterator[Path]:
+    """Where files that are not kept may lie, gone before and after: beside a local work folder's, else on our disk."""
+    if is_local(folder):
+        scratch = Path(folder / "scratch" / name)
+        shutil.rmtree(scratch, ignore_errors=True)
+        yield scratch
+        shutil.rmtree(scratch, ignore_errors=True)
+        return
+    with TemporaryDirectory(prefix="gristmill-") as local:
+        yield Path(local) / "scratch"
 
 
 def by_part(found: pl.DataFrame, corpus: Corpus, rule: str, threshold: float) -> Iterator[Judged]:

@@ -1,23 +1,27 @@
-"""Perplexity by models of the run's own best documents: a step over the corpus.
+"""Perplexity by models of the run's own best documents: a step over the corpus, in stages.
 
-1. Documents that the steps before left are put into two halves by the hash of their ids.
-2. Of each language and half, those with the lowest hashes, up to ``sample_bytes``, train a model.
-3. A document is scored by the model of the other half: a model knows by heart what it was trained on.
+1. Sample: documents that the steps before left are put into two halves by the hash of their ids; of each language and
+   half, those with the lowest hashes are chosen, up to ``sample_bytes``. Texts: those of each shard.
+2. Models: one of each language and half. Languages with less than ``min_bytes`` in a half have none.
+3. Scores: a document is scored by the model of the other half: a model knows by heart what it was trained on.
 
-No document judges itself, nothing depends on shards or workers, and no model has to be fetched. Languages with less
-than ``min_bytes`` in a half are not judged.
+No document judges itself, nothing depends on shards or workers, and no model has to be fetched. Memory: the sample's
+hashes, a shard's sample, and what training takes (filters/ngram/train.py).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import quote
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from pydantic import Field, model_validator
+from upath import UPath
 
 from dedup.corpus import Corpus
-from dedup.step import CorpusStep, Judged
+from dedup.step import CorpusStep, Judged, Piece, scratch_beside
 from filters.batch import Batch
 from filters.decide import BROKEN
 from filters.langid.labels import UNKNOWN
@@ -27,22 +31,27 @@ from filters.ngram.model import NGram
 from filters.ngram.train import NGramSettings, train
 from filters.perplexity import columns
 from pipelines.ragged import Ragged
-from pipelines.schema import ID
+from pipelines.schema import ID, TEXT
+from pipelines.shards import read_holding, read_shard, write_shard
+from pipelines.step import Output, Wrote
 from pipelines.tokens.encode import hash_ids
 
 HALVES = 2
-LISTED = {"part": pl.String, "row": pl.Int64, "language": pl.String, "bytes": pl.Int64}
-LISTED |= {"half": pl.Int64, "hash": pl.UInt64}
+SAMPLE, TEXTS, MODELS, SCORES = "sample", "texts", "models", "scores"  # stages
+OF_MODEL = ["language", "half"]  # what tells models apart
 MEASURED = {"log10": pl.Float64, "tokens": pl.Int64, "perplexity": pl.Float64, "bits_per_byte": pl.Float64}
 MEASURED |= {"unknown": pl.Float64, "gain": pl.Float64}
-SCORES = pl.DataFrame(schema={"row": pl.Int64, "language": pl.String, **MEASURED})
+NO_SCORES = pl.DataFrame(schema={"row": pl.Int64, "language": pl.String, **MEASURED})
+SAMPLED = pa.schema([("language", pa.string()), ("half", pa.int64()), (TEXT, pa.large_string())])
 
 
 class OwnPerplexity(CorpusStep):
     """Drop documents that models of the run's own documents find too surprising, or too predictable."""
 
     NAME: ClassVar[str] = "own_perplexity"
-    REPORTS: ClassVar[tuple[str, ...]] = ("scores",)
+    STAGES: ClassVar[dict[str, tuple[str, ...]]] = {
+        SAMPLE: ("sample_bytes", "min_bytes"), TEXTS: (), MODELS: ("order",), SCORES: ()
+    }  # fmt: skip
 
     order: int = Field(3, ge=2, le=6)
     sample_bytes: int = Field(8_000_000, ge=1)  # of text, a language and half
@@ -63,54 +72,44 @@ class OwnPerplexity(CorpusStep):
         language = np.full(batch.text.rows, UNKNOWN) if batch.language is None else batch.language.astype(str)
         return pl.DataFrame({"language": language.astype(object).tolist(), "bytes": np.diff(batch.text.offsets)})
 
+    def stage(self, name: str, corpus: Corpus) -> Iterable[Piece]:
+        """Texts and scores are by shard, models by language and half."""
+        if name == SAMPLE:
+            return [Piece(SAMPLE, choose, (self, corpus))]
+        if name == MODELS:
+            models = chosen(corpus.made).rows()
+            return [Piece(_name(*key), train_model, (self, corpus.made, *key), size) for *key, size, _ in models]
+        work = {TEXTS: take_texts, SCORES: score_shard}[name]
+        return [Piece(part, work, (corpus.only(part),)) for part in corpus.parts]
+
+    def warm_up(self, stage: str) -> None:
+        if stage != MODELS:
+            return
+        words = Batch(Ragged.from_strings(["A first line, and\na second one. " * 3, ""]))
+        costs(train([words], self.training()), words)
+
+    def training(self) -> NGramSettings:
+        return NGramSettings(order=self.order, fallback=list(FALLBACK))
+
     def judge(self, corpus: Corpus, scratch: Path) -> Iterator[Judged]:
-        """Rules are by language; every document's scores are in the report."""
-        table = listed(corpus)
-        models = self._models(corpus, table)
-        scored = {part: self._score(corpus, part, frame, models) for part, frame in _by_part(table, corpus)}
-        rules = self._thresholds(pl.concat([SCORES, *scored.values()]))
-        for part, frame in scored.items():
-            yield Judged(part, self._decide(frame, rules, corpus.rows[part]), reports={"scores": frame})
+        """Rules are by language."""
+        limits = self._limits(corpus)
+        for part in corpus.parts:
+            yield Judged(part, self._decide(_scores(corpus, part), limits, corpus.rows[part]))
 
-    def _models(self, corpus: Corpus, table: pl.DataFrame) -> dict[tuple[str, int], NGram]:
-        """By language and half, where both halves have text enough."""
-        table = table.filter(pl.col("language") != UNKNOWN).sort("hash", "part", "row")
-        before = pl.col("bytes").cum_sum().over("language", "half") - pl.col("bytes")
-        sample = table.filter(before < self.sample_bytes)
-        sizes = sample.group_by("language", "half").agg(pl.col("bytes").sum())
-        enough = sizes.filter(pl.col("bytes") >= self.min_bytes).group_by("language").len().filter(len=HALVES)
-        settings = NGramSettings(order=self.order, fallback=list(FALLBACK))
-        models = {}
-        for language in sorted(enough["language"]):
-            for half in range(HALVES):
-                mine = sample.filter(language=language, half=half)
-                batches = (batch for part, rows in _by_part(mine, corpus) for batch in _texts(corpus, part, rows))
-                models[language, half] = train(batches, settings)
-        return models
-
-    def _score(self, corpus: Corpus, part: str, frame: pl.DataFrame, models: dict) -> pl.DataFrame:
-        """The part's documents of languages with models: row, language and what they cost."""
-        found = [SCORES]
-        for (language, half), mine in frame.sort("row").group_by("language", "half", maintain_order=True):
-            if model := models.get((language, 1 - half)):
-                for batch in _texts(corpus, part, mine):
-                    total, _ = costs(model, batch)
-                    rows = mine.select("row", "language").head(batch.text.rows)
-                    found.append(rows.hstack(pl.DataFrame(columns(total, np.diff(batch.text.offsets)))))
-                    mine = mine.slice(batch.text.rows)
-        return pl.concat(found).sort("row")
-
-    def _thresholds(self, scores: pl.DataFrame) -> pl.DataFrame:
+    def _limits(self, corpus: Corpus) -> pl.DataFrame:
         """Of each language the perplexities at the two percentiles; null where there is no such rule."""
+        percents = {"low": self.min_percentile, "high": self.max_percentile}
+        wanted = corpus.parts if set(percents.values()) != {None} else []
+        scores = pl.concat([NO_SCORES, *(_scores(corpus, part) for part in wanted)])
         judged = scores.filter(pl.col("tokens") >= self.min_words)
-        low, high = (
-            pl.lit(None, pl.Float64) if percent is None else pl.col("perplexity").quantile(percent / 100)
-            for percent in (self.min_percentile, self.max_percentile)
+        return judged.group_by("language").agg(
+            (pl.lit(None, pl.Float64) if percent is None else pl.col("perplexity").quantile(percent / 100)).alias(side)
+            for side, percent in percents.items()
         )
-        return judged.group_by("language").agg(low.alias("low"), high.alias("high"))
 
-    def _decide(self, scores: pl.DataFrame, thresholds: pl.DataFrame, rows: int) -> pl.DataFrame:
-        scores = scores.filter(pl.col("tokens") >= self.min_words).join(thresholds, on="language", how="left")
+    def _decide(self, scores: pl.DataFrame, limits: pl.DataFrame, rows: int) -> pl.DataFrame:
+        scores = scores.filter(pl.col("tokens") >= self.min_words).join(limits, on="language", how="left")
         gain = pl.lit(self.min_gain, pl.Float64)
         broken = [
             _broken("too_predictable", pl.col("perplexity"), pl.col("low"), pl.col("perplexity") < pl.col("low")),
@@ -128,25 +127,88 @@ def _broken(rule: str, value: pl.Expr, threshold: pl.Expr, when: pl.Expr) -> pl.
     return pl.when(when).then(pl.struct(fields))
 
 
-def listed(corpus: Corpus) -> pl.DataFrame:
-    """The documents that are still there: part, row, language, bytes, half, and the hash that orders the sample."""
-    frames = [pl.DataFrame(schema=LISTED)]
+def choose(step: OwnPerplexity, corpus: Corpus, outputs: tuple[Output, ...]) -> list[Wrote]:
+    """Write, for each language and half that get a model, the bytes chosen and the last hash that is."""
+    sample, before = pl.DataFrame(), pl.col("bytes").cum_sum().over(OF_MODEL) - pl.col("bytes")
     for part in corpus.parts:
-        rows = np.flatnonzero(corpus.stays(part, corpus.rows[part]))
-        hashes = hash_ids(*Ragged.from_text(corpus.columns(part, [ID], rows)[ID].to_arrow()))
-        measured = pl.from_arrow(corpus.measured(part, ["language", "bytes"]))[rows]
-        halves = (hashes & np.uint64(HALVES - 1)).astype(np.int64)
-        numbers = {"part": [part] * rows.size, "row": rows, "half": halves, "hash": hashes}
-        frames.append(pl.DataFrame(numbers, {k: LISTED[k] for k in numbers}).hstack(measured).select(LISTED.keys()))
-    return pl.concat(frames)
+        some = listed(corpus, part).drop("row").filter(pl.col("language") != UNKNOWN)
+        sample = pl.concat([sample, some]).sort("hash").filter(before < step.sample_bytes)
+    sizes = sample.group_by(OF_MODEL).agg(pl.col("bytes").sum(), pl.col("hash").max().alias("last"))
+    enough = (pl.col("bytes") >= step.min_bytes).all().over("language") & (pl.len().over("language") == HALVES)
+    return [_write(outputs[0].path, [sizes.filter(enough).sort(OF_MODEL).to_arrow()])]
 
 
-def _by_part(table: pl.DataFrame, corpus: Corpus) -> Iterator[tuple[str, pl.DataFrame]]:
-    for part in corpus.parts:
-        yield part, table.filter(part=part).sort("row")
+def chosen(made: UPath) -> pl.DataFrame:
+    """Language, half, bytes and last hash of each model."""
+    return pl.from_arrow(read_shard(made / SAMPLE / f"{SAMPLE}.parquet"))
 
 
-def _texts(corpus: Corpus, part: str, frame: pl.DataFrame) -> Iterator[Batch]:
-    """The text of the frame's ascending rows."""
+def take_texts(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Wrote]:
+    """Write what was chosen of a shard, a row group for each model."""
+    (part,) = corpus.parts
+    last = chosen(corpus.made).drop("bytes")
+    mine = listed(corpus, part).join(last, on=OF_MODEL).filter(pl.col("hash") <= pl.col("last")).sort("row")
+    texts = [text.to_text() for text in corpus.texts(part, mine["row"].to_numpy())]
+    found = mine.select(OF_MODEL).to_arrow().append_column(TEXT, pa.chunked_array(texts, pa.large_string()))
+    groups = mine.with_row_index().group_by(OF_MODEL).agg("index").sort(OF_MODEL)["index"]
+    return [_write(outputs[0].path, [found.take(rows.to_arrow()) for rows in groups], SAMPLED)]
+
+
+def train_model(step: OwnPerplexity, made: UPath, language: str, half: int, outputs) -> list[Wrote]:
+    """Write the model of a language and half."""
+
+    def batches() -> Iterator[Batch]:
+        for path in sorted((made / TEXTS).glob("*.parquet")):
+            of = pl.from_arrow(read_shard(path, OF_MODEL))
+            rows = np.flatnonzero((of["language"] == language) & (of["half"] == half))
+            for _, table in read_holding(path, rows, [TEXT]):
+                yield Batch(Ragged.from_text(table[TEXT]))
+
+    path = _model(outputs[0].folder, language, half)
+    with scratch_beside(made, path.stem) as scratch:
+        scratch.mkdir(parents=True)
+        train(batches(), step.training(), scratch=scratch).save(path)
+    return [Wrote([path.name], {"models": 1})]
+
+
+def score_shard(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Wrote]:
+    """Write the scores of a shard's documents of languages with models: row, language and what they cost."""
+    (part,) = corpus.parts
+    models = {(*key,): NGram.open(_model(corpus.made / MODELS, *key)) for *key, _, _ in chosen(corpus.made).rows()}
+    frame, found = listed(corpus, part), [NO_SCORES]
     for text in corpus.texts(part, frame["row"].to_numpy()):
-        yield Batch(text)
+        rows, frame = frame.head(text.rows).with_row_index(), frame.slice(text.rows)
+        for (language, half), mine in rows.group_by(OF_MODEL, maintain_order=True):
+            if model := models.get((language, 1 - half)):
+                batch = Batch(Ragged.from_text(text.to_text().take(mine["index"].to_arrow())))
+                total, _ = costs(model, batch)
+                measured = pl.DataFrame(columns(total, np.diff(batch.text.offsets)))
+                found.append(mine.select("row", "language").hstack(measured))
+    return [_write(outputs[0].path, [pl.concat(found).sort("row").to_arrow()])]
+
+
+def listed(corpus: Corpus, part: str) -> pl.DataFrame:
+    """A shard's documents that are still there: row, language, bytes, half, and the hash that orders the sample."""
+    rows = np.flatnonzero(corpus.stays(part, corpus.rows[part]))
+    hashes = hash_ids(*Ragged.from_text(corpus.columns(part, [ID], rows)[ID].to_arrow()))
+    measured = pl.from_arrow(corpus.measured(part, ["language", "bytes"]))[rows]
+    halves = (hashes & np.uint64(HALVES - 1)).astype(np.int64)
+    return measured.with_columns(
+        pl.Series("row", rows, pl.Int64), pl.Series("half", halves), pl.Series("hash", hashes, pl.UInt64)
+    )
+
+
+def _scores(corpus: Corpus, part: str) -> pl.DataFrame:
+    return pl.from_arrow(read_shard(corpus.made / SCORES / f"{part}.parquet"))
+
+
+def _name(language: str, half: int) -> str:
+    return f"{quote(language, safe='')}-{half}"
+
+
+def _model(folder: UPath, language: str, half: int) -> UPath:
+    return folder / f"{_name(language, half)}.ngram"
+
+
+def _write(path: UPath, tables: list[pa.Table], schema: pa.Schema | None = None) -> Wrote:
+    return Wrote([path.name], {"rows": write_shard(path, tables, schema or tables[0].schema)})

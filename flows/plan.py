@@ -12,6 +12,7 @@ from itertools import groupby
 
 from upath import UPath
 
+from dedup.corpus import Corpus
 from dedup.step import CUTS, DECISIONS, CorpusStep, decide_corpus
 from filters.decide import decide_shard
 from filters.filter import Rewriter
@@ -19,10 +20,13 @@ from filters.measure import LANGUAGE, SPANS, measure_shard, warm_up
 from flows.apply import apply_shard
 from flows.recipe import Recipe
 from pipelines import spans
+from pipelines.decisions import survivors
 from pipelines.ingest import ingest_step
 from pipelines.manifest import Manifest, fingerprint
 from pipelines.settings import Settings
 from pipelines.step import Job, Output, Step
+
+SMALL = 500_000  # bytes of a stage's input that are worth no worker
 
 
 def plan(recipe: Recipe, work: UPath) -> Iterator[Step]:
@@ -33,7 +37,8 @@ def plan(recipe: Recipe, work: UPath) -> Iterator[Step]:
         yield measure_step(recipe, work, documents, chain)
         for over_corpus, names in groupby(chain, key=lambda name: isinstance(recipe.steps[name], CorpusStep)):
             if over_corpus:
-                yield from (corpus_step(recipe, work, documents, name) for name in names)
+                for name in names:
+                    yield from corpus_steps(recipe, work, documents, name)
             else:
                 yield decide_step(recipe, work, documents, list(names))
     yield apply_step(recipe, work, documents)
@@ -137,20 +142,26 @@ def decide_step(recipe: Recipe, work: UPath, documents: dict[str, dict], names: 
     return Step(f"decide {', '.join(names)}", folders, jobs)
 
 
-def corpus_step(recipe: Recipe, work: UPath, documents: dict[str, dict], name: str) -> Step:
-    """A step over the whole corpus, on what the steps before it left: one job for all shards."""
+def corpus_steps(recipe: Recipe, work: UPath, documents: dict[str, dict], name: str) -> Iterator[Step]:
+    """A step over the corpus, on what the steps before it left: its stages, then one job for all shards."""
     step, settings = recipe.steps[name], recipe.steps[name].model_dump(mode="json")
     measures, before = measures_of(work, name), spans_before(recipe, work, name)
     earlier = [decisions_of(work, other) for other in earlier_than(recipe, name)]
     sources = [checksums(folder) for folder in (work / "documents", measures, *earlier, *before)]
+    corpus = Corpus(work / "documents", measures, list(documents), partial(survivors, earlier), before)
+    for stage in step.STAGES:
+        folder, made_with = corpus.made / stage, step.staged_settings(stage)
+        depends, jobs = fingerprint(sources, made_with), []
+        for piece, function, args, size in step.stage(stage, corpus) if documents else ():
+            size = size or documents.get(piece, {"bytes": 0})["bytes"]
+            jobs.append(Job(function, args, (Output(folder, piece, depends),), size, light=size < SMALL))
+        yield Step(f"{name} {stage}", {folder: made_with}, jobs, prepare=partial(step.warm_up, stage))
     depends = fingerprint(sources, settings, step.made_of())
     targets = {DECISIONS: decisions_of(work, name)} | ({CUTS: spans_of(work, name)} if step.rewrites else {})
     targets |= {report: report_of(work, name, report) for report in step.REPORTS}
     outputs = tuple(Output(folder, part, depends, key) for key, folder in targets.items() for part in documents)
-    scratch = str(work / "steps" / name / "scratch")
-    args = (step, work / "documents", measures, earlier, before, list(documents), scratch)
-    jobs = [Job(decide_corpus, args, outputs)] if documents else []
-    return Step(f"decide {name}", dict.fromkeys(targets.values(), settings), jobs)
+    jobs = [Job(decide_corpus, (step, corpus), outputs)] if documents else []
+    yield Step(f"decide {name}", dict.fromkeys(targets.values(), settings), jobs)
 
 
 def apply_step(recipe: Recipe, work: UPath, documents: dict[str, dict]) -> Step:

@@ -84,6 +84,8 @@ def _folders(recipe: Recipe) -> Iterator[str]:
         yield str(measures_of(here, name))
         if rewrites(step):
             yield str(spans_of(here, name))
+        if isinstance(step, CorpusStep):
+            yield from (str(report_of(here, name, stage)) for stage in step.STAGES)
         yield str(decisions_of(here, name))
         if isinstance(step, CorpusStep):
             yield from (str(report_of(here, name, report)) for report in step.REPORTS)

@@ -10,15 +10,17 @@ import polars as pl
 from upath import UPath
 
 from dedup.corpus import Corpus
-from dedup.step import CorpusStep
+from dedup.step import CorpusStep, judge_here
 from filters.decide import decide
 from filters.measure import LANGUAGE, SURE_LABEL
 from filters.profiles import NO_PROFILE, profile_of
-from flows.plan import measures_of, shards_of, spans_before
+from flows.plan import decisions_of, earlier_than, measures_of, shards_of, spans_before
 from flows.recipe import Recipe, parse_recipe
 from flows.run import RECIPE, SUMMARY, sizes
 from flows.tally import Tally
+from pipelines.decisions import survivors
 from pipelines.errors import RecipeError
+from pipelines.manifest import Manifest
 from pipelines.shards import read_shard
 from pipelines.step import finished
 
@@ -84,9 +86,20 @@ def _rules(recipe: Recipe, work: UPath, name: str, stays: dict[str, np.ndarray])
 
 def _corpus(recipe: Recipe, work: UPath, name: str, stays: dict[str, np.ndarray]) -> Judgements:
     """A corpus step's decisions among the documents that stay so far."""
-    masks = dict(stays)  # as they are now
-    places = work / "documents", measures_of(work, name)
-    corpus = Corpus(*places, list(masks), lambda part, rows: masks[part], spans_before(recipe, work, name))
-    with TemporaryDirectory() as scratch:
-        for part, decisions, *_ in recipe.steps[name].judge(corpus, Path(scratch) / name):
+    step, masks = recipe.steps[name], dict(stays)  # as they are now
+    measures, before = measures_of(work, name), spans_before(recipe, work, name)
+    with TemporaryDirectory() as folder:
+        there = _stages_fit(recipe, work, name, masks)
+        made, scratch = None if there else UPath(folder), Path(folder) / "scratch"
+        corpus = Corpus(work / "documents", measures, list(masks), lambda part, _: masks[part], before, made)
+        for part, decisions, *_ in step.judge(corpus, scratch) if there else judge_here(step, corpus, scratch):
             yield part, decisions["broken"]
+
+
+def _stages_fit(recipe: Recipe, work: UPath, name: str, stays: dict[str, np.ndarray]) -> bool:
+    """Did the run's own stages see the same documents, with the same settings?"""
+    step, earlier = recipe.steps[name], [decisions_of(work, other) for other in earlier_than(recipe, name)]
+    manifests = {stage: Manifest.read(measures_of(work, name).parent / stage) for stage in step.STAGES}
+    return all(made and made.settings == step.staged_settings(stage) for stage, made in manifests.items()) and all(
+        np.array_equal(mask, survivors(earlier, part, mask.size)) for part, mask in stays.items()
+    )

@@ -55,19 +55,34 @@ def read_shard(path: UPath, columns: list[str] | None = None) -> pa.Table:
         return pq.read_table(file, columns=columns, use_threads=False)
 
 
+def read_holding(path: UPath, rows: np.ndarray, columns: list[str] | None = None) -> Iterator[tuple[int, pa.Table]]:
+    """The row groups that hold some of the ascending rows, each with the number of its first row.
+
+    Raises WorkError, naming the file, where it is damaged.
+    """
+    try:
+        with _open(path) as file:
+            shard, first = pq.ParquetFile(file), 0
+            for group in range(shard.num_row_groups):
+                stop = first + shard.metadata.row_group(group).num_rows
+                begin, end = np.searchsorted(rows, (first, stop))
+                if end > begin:
+                    yield first, shard.read_row_group(group, columns=columns, use_threads=False)
+                first = stop
+    except pa.ArrowInvalid as error:
+        raise WorkError(f"{path} is damaged ({error}); remove it and run again") from error
+
+
 def read_rows(path: UPath, rows: np.ndarray, columns: list[str] | None = None) -> pa.Table:
     """Some rows of a shard, given in ascending order: only the row groups they lie in are read."""
-    with _open(path) as file:
-        shard, taken, first = pq.ParquetFile(file), [], 0
-        for group in range(shard.num_row_groups):
-            stop = first + shard.metadata.row_group(group).num_rows
-            begin, end = np.searchsorted(rows, (first, stop))
-            if end > begin:
-                table = shard.read_row_group(group, columns=columns, use_threads=False)
-                taken.append(table.take(pa.array(rows[begin:end] - first)))
-            first = stop
-        schema = shard.schema_arrow
-        return pa.concat_tables(taken) if taken else schema.empty_table().select(columns or schema.names)
+    taken = []
+    for first, table in read_holding(path, rows, columns):
+        begin, end = np.searchsorted(rows, (first, first + table.num_rows))
+        taken.append(table.take(pa.array(rows[begin:end] - first)))
+    if taken:
+        return pa.concat_tables(taken)
+    schema = shard_schema(path)
+    return schema.empty_table().select(columns or schema.names)
 
 
 def group_rows(path: UPath) -> list[int]:

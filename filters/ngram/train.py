@@ -48,16 +48,20 @@ class NGramSettings(Settings):
 
 
 def train(
-    batches: Iterable[Batch], settings: NGramSettings | None = None, encode: Encode | None = None, units: str = WORDS
+    batches: Iterable[Batch],
+    settings: NGramSettings | None = None,
+    encode: Encode | None = None,
+    units: str = WORDS,
+    scratch: Path | None = None,
 ) -> NGram:
     """Train on batches of documents: on their words, or on the ids that ``encode`` gives, named ``units``.
 
-    The model depends on the documents and settings alone, not on their order. Raises InputError where the text is
-    too little.
+    The model depends on the documents and settings alone, not on their order. Temporary files lie in ``scratch``, or
+    where the system keeps such. Raises InputError where the text is too little.
     """
     settings = settings or NGramSettings()
-    with TemporaryDirectory(prefix="gristmill-ngram-") as scratch:
-        tape = Tape(Path(scratch) / "ids")
+    with TemporaryDirectory(prefix="gristmill-ngram-", dir=scratch) as folder:
+        tape = Tape(Path(folder) / "ids")
         numbering = Numbering()
         most = 0
         for batch in batches:
@@ -75,7 +79,7 @@ def train(
             mapping = np.concatenate((np.arange(SPECIAL, dtype=np.uint32), ids))
         else:
             vocabulary, mapping = _numbered(most), np.arange(most + SPECIAL, dtype=np.uint32)
-        return _estimated(tape, vocabulary, mapping, settings, units, Path(scratch))
+        return _estimated(tape, vocabulary, mapping, settings, units, Path(folder))
 
 
 def _numbered(most: int) -> Vocabulary:

@@ -202,8 +202,8 @@ def test_decisions_name_rule_value_and_threshold(tmp_path):
     rows = [("a", " ".join(words)), ("other", "nothing like it at all in the least"), ("b", " ".join(words[:-10]))]
     parts = build(folder, rows, settings, shards=2)
     outputs = [Output(folder / "decisions", part, "", DECISIONS) for part in parts]
-    inputs = (folder / "documents", folder / "measures", [], [], parts)
-    wrote = decide_corpus(settings, *inputs, tmp_path / "scratch", outputs)
+    corpus = Corpus(folder / "documents", folder / "measures", parts, lambda _, rows: np.ones(rows, bool))
+    wrote = decide_corpus(settings, corpus, outputs)
     assert [w.counts for w in wrote] == [{"documents": 1, "would_remove": 0}, {"documents": 2, "would_remove": 1}]
     rows = read_shard(outputs[1].path).to_pylist()
     similarity = 186 / 196
