@@ -54,11 +54,11 @@ seconds, cpu = time.perf_counter() - began, time.process_time() - spent
 print(f"ten steps of eight empty jobs: {seconds:.2f} s, {cpu:.2f} CPU s beside the server's", flush=True)
 """
 LOOP = "x = 0\nfor i in range(60_000_000): x += i"
-FILE = 32e6  # bytes
+FILE = 16e6  # bytes
 
 
 def write_input(corpora: list[str], megabytes: float, folder: Path) -> float:
-    """The documents of the corpora in files of 32 MB, up to so many in all; MB written."""
+    """The documents of the corpora in files of 16 MB, up to so many in all; MB written."""
     from benchmarks.near_duplicates import read
 
     folder.mkdir()

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,7 @@ from upath import UPath
 
 from pipelines.ragged import Ragged
 from pipelines.schema import TEXT
-from pipelines.shards import count_rows, list_shards, read_holding, read_shard
+from pipelines.shards import count_rows, group_rows, groups_of, list_shards, read_group, read_shard
 from pipelines.spans import replay
 
 Stays = Callable[[str, int], np.ndarray]  # (part, rows) -> bool[rows]: which documents the steps before left
@@ -83,12 +84,17 @@ class Corpus:
 
     def texts(self, part: str, rows: np.ndarray) -> Iterator[Ragged]:
         """The text of ascending rows, as the steps before left it, by the row groups that hold them."""
-        spans = [] if part in self.old else [read_shard(folder / f"{part}.parquet") for folder in self.rewritten]
-        for first, table in read_holding(self._shard(part), rows, [TEXT]):
-            begin, end = np.searchsorted(rows, (first, first + table.num_rows))
-            yield self._text(table, rows[begin:end] - first, spans, first)
+        for piece in self.pieces(part, rows):
+            yield piece()
 
-    def _text(self, table: pa.Table, rows: np.ndarray, spans: list[pa.Table], first: int) -> Ragged:
+    def pieces(self, part: str, rows: np.ndarray) -> Iterator[Callable[[], Ragged]]:
+        """The same, each still to be read: threads may do it."""
+        spans = [] if part in self.old else [read_shard(folder / f"{part}.parquet") for folder in self.rewritten]
+        for group, first, mine in groups_of(group_rows(self._shard(part)), rows):
+            yield partial(self._text, part, group, mine, spans, first)
+
+    def _text(self, part: str, group: int, rows: np.ndarray, spans: list[pa.Table], first: int) -> Ragged:
+        table = read_group(self._shard(part), group, [TEXT])
         if not spans:
             return Ragged.from_text(table[TEXT].take(rows))
         text = replay(Ragged.from_text(table[TEXT]), spans, first)

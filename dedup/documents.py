@@ -29,6 +29,7 @@ from dedup.step import Judged, by_part
 from dedup.verify import ShingleSets
 from pipelines.ragged import Ragged
 from pipelines.schema import ID
+from pipelines.threads import side_by_side
 
 RULE = "near_duplicate"
 FOUND = {"part": pl.String, "row": pl.Int64, ID: pl.String, "cluster": pl.String, "size": pl.Int64} | {
@@ -96,7 +97,7 @@ def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     paths = [scratch / f"bands-{k}.npy" for k in range(len(corpus.every))]
-    band_rows = sum(map_bands(settings, corpus, part, path) for part, path in zip(corpus.every, paths, strict=True))
+    band_rows = sum(side_by_side(lambda one: map_bands(settings, corpus, *one), zip(corpus.every, paths, strict=True)))
     candidates, files = find_candidates(list(map(UPath, paths)), band_rows, settings.memory, scratch, corpus.own)
     ranked = rank(corpus, candidates, settings.source_priority, settings.quality)
     ranked.write_parquet(scratch / "ranked.parquet")
@@ -108,9 +109,9 @@ def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path
     old = int(ranked["old"].sum())
     del ranked
     sets = ShingleSets(scratch / "shingles.u64")
-    for part in corpus.every:
-        for text in corpus.texts(part, corpus.rows_of(part, candidates)):
-            sets.append(settings.shingles(text))
+    pieces = (piece for part in corpus.every for piece in corpus.pieces(part, corpus.rows_of(part, candidates)))
+    for found in side_by_side(lambda piece: settings.shingles(piece()), pieces):
+        sets.append(found)
     del candidates
     greedy = Greedy(place.size, settings.max_trials, old, old if settings.only_against else place.size)
     compare = partial(sets.compare, threshold=settings.threshold, memory=settings.memory // 4)

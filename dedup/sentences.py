@@ -28,8 +28,10 @@ from dedup.runs import cut_part
 from dedup.shingles import MULTIPLIER, scramble
 from dedup.step import CorpusStep, Judged
 from dedup.top_repeats import describe, most_copied
+from pipelines.decisions import broken_lists
 from pipelines.ragged import Ragged
 from pipelines.schema import ID
+from pipelines.threads import side_by_side
 
 PASSAGE_BYTES = 64  # of memory for a passage while its partition is sorted
 
@@ -99,19 +101,13 @@ class Repeats(CorpusStep):
             "too_few_words": ("words_left", self.min_words),
             "too_few_passages": ("passages_left", self.min_passages),
         }
-        cut = pl.col("passages_left") < pl.col("passages")
-        broken = [
-            pl.when(cut & (pl.col(left) < minimum)).then(
-                pl.struct(
-                    pl.lit(rule).alias("rule"),
-                    pl.col(left).cast(pl.Float64).alias("value"),
-                    pl.lit(float(minimum)).alias("threshold"),
-                )
-            )
-            for rule, (left, minimum) in least.items()
-        ]
         for part, spans, counts, found, top in find_repeats(self, corpus, scratch):
-            decisions = counts.select(pl.concat_list(broken).list.drop_nulls().alias("broken"))
+            cut, broken = (counts["passages_left"] < counts["passages"]).to_numpy(), []
+            for rule, (left, minimum) in least.items():
+                value = counts[left].to_numpy()
+                rows = np.flatnonzero(cut & (value < minimum))
+                broken.append((rule, rows, value[rows].astype(float), float(minimum)))
+            decisions = pl.DataFrame({"broken": broken_lists(counts.height, broken)})
             yield Judged(part, decisions, spans, {"top": top, "found": found})
 
 
@@ -152,9 +148,13 @@ def find_repeats(
         _scatter(corpus, rows[later], first[later], scratch)
         copied.append(most_copied(offsets, rows, settings.top))
     top = describe(corpus, copied, settings.top, settings.span)
-    for part in corpus.parts:
+
+    def cut(part: str) -> tuple:
         repeats = np.fromfile(scratch / f"{part}.rows", np.int64).reshape(-1, 3)
-        yield part, *cut_part(corpus, part, repeats, ids, alike, settings.span, settings.min_characters), top
+        return cut_part(corpus, part, repeats, ids, alike, settings.span, settings.min_characters)
+
+    for part, cuts in zip(corpus.parts, side_by_side(cut, corpus.parts), strict=True):
+        yield part, *cuts, top
         top = top.clear()
     shutil.rmtree(scratch)
 
@@ -166,8 +166,8 @@ def repeated(
     settings: Repeats, corpus: Corpus, alike: Alike, partition: int, partitions: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Windows of ``span`` passages whose hash, of this partition, occurs often enough: offsets, rows WINDOW."""
-    found = [np.zeros(0, WINDOW)]
-    for part in corpus.parts:
+
+    def of_part(part: str) -> np.ndarray:
         table = corpus.measured(part, ["hash", "length"])
         lists, length = Ragged.from_lists(table["hash"]), Ragged.from_lists(table["length"])
         stays = corpus.stays(part, lists.rows)
@@ -178,13 +178,30 @@ def repeated(
         rows = np.empty(int(mine.sum()), WINDOW)
         rows["hash"], rows["document"] = hashes[mine], corpus.first[part] + document[mine]
         rows["passage"], rows["long"] = passage[mine], size[mine] >= settings.min_characters
-        found.append(rows)
-    rows = np.concatenate(found)
+        return rows
+
+    rows = np.concatenate([np.zeros(0, WINDOW), *side_by_side(of_part, corpus.parts)])
+    rows = rows[in_full_slots(rows["hash"], settings.min_copies)]  # most occur once: fewer to sort
     rows = rows[np.argsort(rows["hash"], kind="stable")]
     begins = np.flatnonzero(np.append(True, rows["hash"][1:] != rows["hash"][:-1])) if rows.size else rows["document"]
     sizes = np.diff(np.append(begins, rows.size))
     often = sizes >= settings.min_copies
     return np.append(0, np.cumsum(sizes[often])), rows[np.repeat(often, sizes)]
+
+
+@njit(nogil=True, cache=True)
+def in_full_slots(hashes, least):
+    """Which hashes lie in a slot, of 4 to 8 for each, with ``least`` hashes or more: all that occur so often do."""
+    bits = 2
+    while 1 << bits < 4 * hashes.size:
+        bits += 1
+    counts, shift, most = np.zeros(1 << bits, np.uint8), np.uint64(64 - bits), min(least, 255)
+    for hash in hashes:
+        counts[hash >> shift] += counts[hash >> shift] < most
+    full = np.empty(hashes.size, np.bool_)
+    for i in range(hashes.size):
+        full[i] = counts[hashes[i] >> shift] == most
+    return full
 
 
 @njit(nogil=True, cache=True)

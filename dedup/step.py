@@ -16,7 +16,7 @@ import pyarrow as pa
 from upath import UPath
 
 from dedup.corpus import Corpus
-from pipelines.decisions import write_decisions
+from pipelines.decisions import broken_lists, write_decisions
 from pipelines.files import is_local
 from pipelines.schema import ID, SPAN
 from pipelines.settings import Settings
@@ -131,12 +131,9 @@ def scratch_beside(folder: UPath, name: str = "") -> Iterator[Path]:
 
 def by_part(found: pl.DataFrame, corpus: Corpus, rule: str, threshold: float) -> Iterator[Judged]:
     """Duplicates (columns part, row, duplicate_of, similarity) as decisions on all documents, shard by shard."""
-    fields = pl.lit(rule).alias("rule"), pl.col("similarity").alias("value"), pl.lit(threshold).alias("threshold")
-    broken = pl.when(pl.col("duplicate_of").is_not_null()).then(pl.struct(fields))
     for part in corpus.parts:
         mine = found.filter(part=part).select(pl.col("row").cast(pl.Int64), "duplicate_of", "similarity")
-        rows = pl.DataFrame({"row": np.arange(corpus.rows[part])}).join(
-            mine, on="row", how="left", maintain_order="left"
-        )
-        decisions = rows.select("duplicate_of", "similarity", pl.concat_list(broken).list.drop_nulls().alias("broken"))
-        yield Judged(part, decisions)
+        every = pl.DataFrame({"row": np.arange(corpus.rows[part])})
+        decisions = every.join(mine, on="row", how="left", maintain_order="left").drop("row")
+        gone = mine["row"].to_numpy(), mine["similarity"].to_numpy()
+        yield Judged(part, decisions.with_columns(broken=broken_lists(every.height, [(rule, *gone, threshold)])))

@@ -36,6 +36,7 @@ from dedup.token_windows import (
     tokens_of,
     windows_seen_again,
 )
+from pipelines.decisions import broken_lists
 from pipelines.ragged import Ragged
 from pipelines.schema import ID
 from pipelines.spans import spans_table
@@ -72,19 +73,14 @@ class Substrings(CorpusStep):
         for part, found, left in find_substrings(self, corpus, scratch):
             lost = np.zeros(left.size, bool)
             lost[found["row"].to_numpy()] = self.rewrites
-            rule = pl.struct(
-                pl.lit("too_few_tokens").alias("rule"),
-                pl.Series("value", left, pl.Float64),
-                pl.lit(float(self.min_left)).alias("threshold"),
-            )
-            few = pl.when(pl.Series(lost & (left < self.min_left))).then(rule)
-            decisions = pl.select(pl.concat_list(few).list.drop_nulls().alias("broken")) if left.size else NOTHING
+            few = np.flatnonzero(lost & (left < self.min_left))
+            broken = [("too_few_tokens", few, left[few].astype(float), float(self.min_left))]
+            decisions = pl.DataFrame({"broken": broken_lists(left.size, broken)})
             places = (found[name].to_numpy() for name in ("row", "offset", "length"))
             spans = spans_table(*places, [REASON] * found.height)
             yield Judged(part, decisions, spans if self.rewrites else None, {"found": found.drop("row")})
 
 
-NOTHING = pl.DataFrame(schema={"broken": pl.List(pl.Struct({"rule": str, "value": float, "threshold": float}))})
 FOUND = {"row": pl.Int64, ID: pl.String, "offset": pl.Int64, "length": pl.Int64, "tokens": pl.Int64, "in": pl.String}
 
 

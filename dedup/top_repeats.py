@@ -6,6 +6,7 @@ import polars as pl
 from dedup.corpus import Corpus
 from pipelines.ragged import Ragged
 from pipelines.schema import ID
+from pipelines.threads import side_by_side
 
 SHOWN = 500  # characters of a passage
 TOP = {"text": pl.String, "copies": pl.Int64, "documents": pl.Int64, "bytes": pl.Int64, "first": pl.String}
@@ -29,22 +30,25 @@ def most_copied(offsets: np.ndarray, rows: np.ndarray, top: int) -> pl.DataFrame
 def describe(corpus: Corpus, frames: list[pl.DataFrame], top: int, span: int) -> pl.DataFrame:
     """The ``top`` of several partitions with their text (its beginning) and the document it stays in: columns TOP."""
     chosen = pl.concat(frames).sort("copies", "hash", descending=[True, False]).head(top).with_row_index("rank")
-    told = [pl.DataFrame(schema={"rank": pl.UInt32, "text": pl.String, "bytes": pl.Int64, "first": pl.String})]
+    told = {"rank": pl.UInt32, "text": pl.String, "bytes": pl.Int64, "first": pl.String}
     numbers = chosen["document"].unique().sort().to_numpy()
-    for part in corpus.parts:
+
+    def tell(part: str) -> pl.DataFrame:
         rows = corpus.rows_of(part, numbers)
         if not rows.size:
-            continue
+            return pl.DataFrame(schema=told)
         lists = corpus.measured(part, ["start", "length"]).take(rows)
         start, length = (Ragged.from_lists(lists[name]) for name in ("start", "length"))
         texts = [text.row(i) for text in corpus.texts(part, rows) for i in range(text.rows)]
         ids = corpus.columns(part, [ID], rows)[ID].cast(pl.String)
-        place = {row + corpus.first[part]: i for i, row in enumerate(rows.tolist())}
+        place, found = {row + corpus.first[part]: i for i, row in enumerate(rows.tolist())}, []
         mine = chosen.filter(pl.col("document").is_in(list(place)))
         for rank, document, passage in mine.select("rank", "document", "passage").iter_rows():
             i = place[document]
             at = start.offsets[i] + passage
             begin, end = start.data[at], start.data[at + span - 1] + length.data[at + span - 1]
-            text = texts[i][begin:end].decode(errors="replace")[:SHOWN]
-            told.append(pl.DataFrame([(rank, text, end - begin, ids[i])], told[0].schema, orient="row"))
-    return chosen.join(pl.concat(told), on="rank").sort("rank").select(TOP.keys())
+            found.append((rank, texts[i][begin:end].decode(errors="replace")[:SHOWN], end - begin, ids[i]))
+        return pl.DataFrame(found, told, orient="row")
+
+    found = pl.concat([pl.DataFrame(schema=told), *side_by_side(tell, corpus.parts)])
+    return chosen.join(found, on="rank").sort("rank").select(TOP.keys())

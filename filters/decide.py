@@ -9,12 +9,11 @@ from upath import UPath
 from filters.filter import Filter, Rule
 from filters.measure import LANGUAGE, SURE_LABEL
 from filters.profiles import NO_PROFILE, profile_of
-from pipelines.decisions import write_decisions
+from pipelines.decisions import broken_lists, write_decisions
 from pipelines.schema import ID
 from pipelines.shards import read_shard
 from pipelines.step import Wrote
 
-BROKEN = {"rule": pl.String, "value": pl.Float64, "threshold": pl.Float64}
 BREAKS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
@@ -25,16 +24,13 @@ def decide(rule_set: Filter, measures: pl.DataFrame, profile: np.ndarray) -> pl.
     """
     names, codes = np.unique(profile.astype(str), return_inverse=True)
     by_profile = [rule_set.for_profile(name).rules() for name in names]
-    broken = [pl.DataFrame(schema={"row": pl.Int64, **BROKEN})]
-    for name, rule in rule_set.rules().items():  # few documents break a rule: a row each, not a column for all
+    found = []
+    for name, rule in rule_set.rules().items():
         threshold = thresholds(name, rule, by_profile, codes, measures[rule.by] if rule.thresholds else None)
         value = measures[rule.measure].cast(pl.Float64).to_numpy()
         rows = np.flatnonzero(breaks(rule, value, threshold))
-        found = {"row": rows, "rule": [name] * rows.size, "value": value[rows], "threshold": threshold[rows]}
-        broken.append(pl.DataFrame(found, broken[0].schema))
-    lists = pl.concat(broken).group_by("row", maintain_order=True).agg(pl.struct(*BROKEN).alias("broken"))
-    every = pl.DataFrame({"row": np.arange(len(measures))})
-    return every.join(lists, on="row", how="left", maintain_order="left")["broken"].fill_null([])
+        found.append((name, rows, value[rows], threshold[rows]))
+    return broken_lists(len(measures), found)
 
 
 def thresholds(name: str, rule: Rule, by_profile: list[dict[str, Rule]], profile: np.ndarray, by: pl.Series | None):

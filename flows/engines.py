@@ -11,10 +11,11 @@ from pipelines.errors import RecipeError
 from pipelines.manifest import Part
 from pipelines.settings import nearest
 from pipelines.step import Engine, Job, run_job
+from pipelines.threads import alone
 
 ENGINES = ("processes", "threads", "dask", "slurm")
 
-# Light jobs (0.1 s and 40 MB/s) run here below so many seconds of them: a worker takes 2 s to start.
+# Light jobs (0.1 s and 40 MB/s) run here below so many seconds of them, where no worker has started: it takes 2 s to.
 LIGHT_SECONDS = 6.0
 
 
@@ -29,13 +30,17 @@ class Place(Protocol):
 
 
 class Here:
-    """This process: a job after the other, or in threads, where kernels run beside each other and Python does not."""
+    """This process: a job after the other, or in threads, where kernels run beside each other and Python does not.
 
-    def __init__(self, width: int = 1):
-        self.width = width
+    A job that has the run to itself may use ``threads`` for its parts.
+    """
+
+    def __init__(self, width: int = 1, threads: int = 1):
+        self.width, self.threads = width, threads
 
     def run(self, job: Job) -> list[Part]:
-        return run_job(job)
+        with alone(self.threads):
+            return run_job(job)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -56,13 +61,15 @@ class Places:
         """Are the jobs done sooner in this process than a worker has started?"""
         if self.name in ("dask", "slurm") or self.seconds:
             return not jobs
+        if self.workers == 1 or len(jobs) < 2:
+            return True
         light = sum(0.1 + job.bytes / 40e6 for job in jobs)
-        return self.workers == 1 or len(jobs) < 2 or (light < LIGHT_SECONDS and all(job.light for job in jobs))
+        return not self.elsewhere and light < LIGHT_SECONDS and all(job.light for job in jobs)
 
     def open(self, jobs: list[Job]) -> Place:
         """The place for the jobs of one step."""
         if self.stays_here(jobs):
-            return Here()
+            return Here(threads=self.workers if len(jobs) == 1 else 1)
         if not self.elsewhere:
             self.elsewhere = self._start()
         return self.elsewhere
@@ -114,6 +121,7 @@ def engine(
     with closing(Places(name, workers or os.cpu_count() or 1, seconds)) as places:
 
         def run(jobs: list[Job]) -> Iterator[tuple[Job, list[Part]]]:
-            yield from spread(places.open(jobs), jobs)
+            largest_first = sorted(jobs, key=lambda job: -job.bytes)  # or one long job is waited for at the end
+            yield from spread(places.open(jobs), largest_first)
 
         yield run

@@ -21,8 +21,8 @@ from dedup.corpus import Corpus
 from dedup.step import CorpusStep, Judged
 from filters.batch import Batch
 from filters.chance import draws
-from filters.decide import BROKEN
 from filters.importance import Bag, log_weights
+from pipelines.decisions import broken_lists
 from pipelines.errors import InputError
 from pipelines.ingest import InputSettings, read_documents
 from pipelines.ragged import Ragged
@@ -86,14 +86,12 @@ class Importance(CorpusStep):
         return float(np.partition(drawn, drawn.size - stay)[drawn.size - stay])
 
     def _decide(self, scores: pl.DataFrame, limit: float | None, rows: int) -> pl.DataFrame:
-        broken = []
-        for rule, column, threshold in (("not_drawn", "drawn", limit), ("unlike_target", "mean", self.min_mean)):
-            least = pl.lit(threshold, pl.Float64)
-            fields = pl.lit(rule).alias("rule"), pl.col(column).alias("value"), least.alias("threshold")
-            broken.append(pl.when(pl.col(column) < least).then(pl.struct(fields)))
-        lists = scores.select("row", pl.concat_list(broken).list.drop_nulls().alias("broken"))
-        every = pl.DataFrame({"row": np.arange(rows)}).join(lists, on="row", how="left", maintain_order="left")
-        return every.select(pl.col("broken").cast(pl.List(pl.Struct(BROKEN))).fill_null([]))
+        broken, row = [], scores["row"].to_numpy()
+        for rule, column, least in (("not_drawn", "drawn", limit), ("unlike_target", "mean", self.min_mean)):
+            if least is not None:
+                value = scores[column].to_numpy()
+                broken.append((rule, row[value < least], value[value < least], least))
+        return pl.DataFrame({"broken": broken_lists(rows, broken)})
 
 
 @cache

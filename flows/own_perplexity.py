@@ -23,16 +23,16 @@ from upath import UPath
 from dedup.corpus import Corpus
 from dedup.step import CorpusStep, Judged, Piece, scratch_beside
 from filters.batch import Batch
-from filters.decide import BROKEN
 from filters.langid.labels import UNKNOWN
 from filters.ngram.costs import costs
 from filters.ngram.discounts import FALLBACK
 from filters.ngram.model import NGram
 from filters.ngram.train import NGramSettings, train
 from filters.perplexity import columns
+from pipelines.decisions import broken_lists
 from pipelines.ragged import Ragged
 from pipelines.schema import ID, TEXT
-from pipelines.shards import read_holding, read_shard, write_shard
+from pipelines.shards import read_rows, read_shard, write_shard
 from pipelines.step import Output, Wrote
 from pipelines.tokens.encode import hash_ids
 
@@ -110,21 +110,17 @@ class OwnPerplexity(CorpusStep):
 
     def _decide(self, scores: pl.DataFrame, limits: pl.DataFrame, rows: int) -> pl.DataFrame:
         scores = scores.filter(pl.col("tokens") >= self.min_words).join(limits, on="language", how="left")
-        gain = pl.lit(self.min_gain, pl.Float64)
-        broken = [
-            _broken("too_predictable", pl.col("perplexity"), pl.col("low"), pl.col("perplexity") < pl.col("low")),
-            _broken("too_surprising", pl.col("perplexity"), pl.col("high"), pl.col("perplexity") > pl.col("high")),
-            _broken("no_gain", pl.col("gain"), gain, pl.col("gain") < gain),
+        scores = scores.with_columns(pl.lit(self.min_gain, pl.Float64).alias("least"))
+        rules = [
+            ("too_predictable", "perplexity", "low", pl.col("perplexity") < pl.col("low")),
+            ("too_surprising", "perplexity", "high", pl.col("perplexity") > pl.col("high")),
+            ("no_gain", "gain", "least", pl.col("gain") < pl.col("least")),
         ]
-        lists = scores.select("row", pl.concat_list(broken).list.drop_nulls().alias("broken"))
-        every = pl.DataFrame({"row": np.arange(rows)})
-        joined = every.join(lists, on="row", how="left", maintain_order="left")
-        return joined.select(pl.col("broken").cast(pl.List(pl.Struct(BROKEN))).fill_null([]))
-
-
-def _broken(rule: str, value: pl.Expr, threshold: pl.Expr, when: pl.Expr) -> pl.Expr:
-    fields = pl.lit(rule).alias("rule"), value.alias("value"), threshold.cast(pl.Float64).alias("threshold")
-    return pl.when(when).then(pl.struct(fields))
+        broken = (
+            (rule, *(scores.filter(breaks)[column].to_numpy() for column in ("row", value, limit)))
+            for rule, value, limit, breaks in rules
+        )
+        return pl.DataFrame({"broken": broken_lists(rows, broken)})
 
 
 def choose(step: OwnPerplexity, corpus: Corpus, outputs: tuple[Output, ...]) -> list[Wrote]:
@@ -161,8 +157,7 @@ def train_model(step: OwnPerplexity, made: UPath, language: str, half: int, outp
         for path in sorted((made / TEXTS).glob("*.parquet")):
             of = pl.from_arrow(read_shard(path, OF_MODEL))
             rows = np.flatnonzero((of["language"] == language) & (of["half"] == half))
-            for _, table in read_holding(path, rows, [TEXT]):
-                yield Batch(Ragged.from_text(table[TEXT]))
+            yield Batch(Ragged.from_text(read_rows(path, rows, [TEXT])[TEXT]))
 
     path = _model(outputs[0].folder, language, half)
     with scratch_beside(made, path.stem) as scratch:

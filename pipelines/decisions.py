@@ -1,4 +1,6 @@
-"""Decisions on disk: one shard for each shard of documents, rows in the same order."""
+"""Decisions: the rules that each document breaks; on disk one shard for each shard of documents, rows in its order."""
+
+from collections.abc import Iterable
 
 import numpy as np
 import polars as pl
@@ -8,6 +10,21 @@ from upath import UPath
 
 from pipelines.schema import DECISION, ID
 from pipelines.shards import read_shard, write_shard
+
+BROKEN = {"rule": pl.String, "value": pl.Float64, "threshold": pl.Float64}
+NONE = pl.DataFrame(schema={"row": pl.Int64, **BROKEN})
+Broke = tuple[str, np.ndarray, np.ndarray, np.ndarray | float]  # rule; rows that break it, their values and thresholds
+
+
+def broken_lists(documents: int, found: Iterable[Broke]) -> pl.Series:
+    """The rules that each of so many documents breaks, in the order given: lists, empty for one that stays."""
+    frames = [NONE]
+    for rule, rows, value, threshold in found:  # few documents break a rule: a row each, not a column for all
+        columns = {"row": rows, "rule": [rule] * rows.size, "value": value}
+        frames.append(pl.DataFrame(columns | {"threshold": np.broadcast_to(threshold, rows.size)}, NONE.schema))
+    lists = pl.concat(frames).group_by("row", maintain_order=True).agg(pl.struct(*BROKEN).alias("broken"))
+    every = pl.DataFrame({"row": np.arange(documents)})
+    return every.join(lists, on="row", how="left", maintain_order="left")["broken"].fill_null([])
 
 
 def write_decisions(path: UPath, ids: pa.ChunkedArray, *columns: pl.Series) -> dict[str, int]:

@@ -55,34 +55,32 @@ def read_shard(path: UPath, columns: list[str] | None = None) -> pa.Table:
         return pq.read_table(file, columns=columns, use_threads=False)
 
 
-def read_holding(path: UPath, rows: np.ndarray, columns: list[str] | None = None) -> Iterator[tuple[int, pa.Table]]:
-    """The row groups that hold some of the ascending rows, each with the number of its first row.
-
-    Raises WorkError, naming the file, where it is damaged.
-    """
+def read_group(path: UPath, group: int, columns: list[str] | None = None) -> pa.Table:
+    """One row group of a shard. Raises WorkError, naming the file, where it is damaged."""
     try:
         with _open(path) as file:
-            shard, first = pq.ParquetFile(file), 0
-            for group in range(shard.num_row_groups):
-                stop = first + shard.metadata.row_group(group).num_rows
-                begin, end = np.searchsorted(rows, (first, stop))
-                if end > begin:
-                    yield first, shard.read_row_group(group, columns=columns, use_threads=False)
-                first = stop
+            return pq.ParquetFile(file).read_row_group(group, columns=columns, use_threads=False)
     except pa.ArrowInvalid as error:
         raise WorkError(f"{path} is damaged ({error}); remove it and run again") from error
 
 
 def read_rows(path: UPath, rows: np.ndarray, columns: list[str] | None = None) -> pa.Table:
     """Some rows of a shard, given in ascending order: only the row groups they lie in are read."""
-    taken = []
-    for first, table in read_holding(path, rows, columns):
-        begin, end = np.searchsorted(rows, (first, first + table.num_rows))
-        taken.append(table.take(pa.array(rows[begin:end] - first)))
+    taken = [
+        read_group(path, group, columns).take(pa.array(mine)) for group, _, mine in groups_of(group_rows(path), rows)
+    ]
     if taken:
         return pa.concat_tables(taken)
     schema = shard_schema(path)
     return schema.empty_table().select(columns or schema.names)
+
+
+def groups_of(sizes: list[int], rows: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
+    """The row groups, of so many rows each, that hold some of the ascending rows: group, its first row, rows in it."""
+    ends = np.cumsum([0, *sizes])
+    cuts = np.searchsorted(rows, ends)
+    for group in np.flatnonzero(np.diff(cuts)).tolist():
+        yield group, int(ends[group]), rows[cuts[group] : cuts[group + 1]] - ends[group]
 
 
 def group_rows(path: UPath) -> list[int]:

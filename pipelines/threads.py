@@ -1,0 +1,41 @@
+"""Work on parts of a corpus side by side in threads: kernels and Parquet let go of the interpreter's lock."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeVar
+
+Item, Result = TypeVar("Item"), TypeVar("Result")
+WIDTH = ContextVar("width", default=1)
+
+
+@contextmanager
+def alone(width: int) -> Iterator[None]:
+    """What is done within has the run to itself, and may use as many threads as that has workers."""
+    token = WIDTH.set(width)
+    try:
+        yield
+    finally:
+        WIDTH.reset(token)
+
+
+def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """``work`` of each item, in their order; no more results wait than there are threads."""
+    width = WIDTH.get()
+    if width == 1:
+        yield from map(work, items)
+        return
+    with ThreadPoolExecutor(width) as threads:
+        waiting = deque()
+        try:
+            for item in items:
+                waiting.append(threads.submit(work, item))
+                if len(waiting) > width:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
