@@ -127,11 +127,16 @@ def main() -> None:
                 alone.append(loops(1))
                 together.append(loops(2))
                 print(*(f"{seconds[-1]:.1f}" for seconds in (*took.values(), alone, together)), flush=True)
-    command, flow, one = (median(took[side]) for side in sides)
-    gain, loop = one / command, 2 * median(alone) / median(together)
-    print(f"start-up: command {start[by_command]:.1f} s, flow {start[by_flow]:.1f} s")
-    print(f"then, 2 workers: command {command:.1f} s, flow {flow:.1f} s: {flow / command:.3f} times as long")
-    print(f"1 worker {one:.1f} s: two gain {gain:.2f} times; two plain loops {loop:.2f}, so {gain / loop:.2f} of it")
+    command, flow, one = (took[side] for side in sides)
+    print(f"start-up: command {start[by_command]:.1f} s, flow {start[by_flow]:.1f} s; then, as medians of rounds:")
+    gain, loop = ratio(one, command), 2 * ratio(alone, together)
+    print(f"2 workers: the flow takes {ratio(flow, command):.3f} times as long as the command")
+    print(f"two workers gain {gain:.2f} times; two plain loops {loop:.2f}, so {gain / loop:.2f} of it")
+
+
+def ratio(some: list[float], others: list[float]) -> float:
+    """The median over rounds: what slows the machine for a minute slows both sides of one round."""
+    return median(one / other for one, other in zip(some, others, strict=True))
 
 
 if __name__ == "__main__":
