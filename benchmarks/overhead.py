@@ -3,7 +3,7 @@
 The same plan by the command and by the flow, against a Prefect server of its own on this machine, each in a fresh
 process and work folder. Start-up is what either takes for five documents, and is taken off. A second worker is held
 against what two copies of a plain loop gain over one in the same minutes: other people's load slows both. First what
-empty jobs take, in steps of eight: all that is left is Prefect.
+empty tasks take, in steps of eight: all that is left is Prefect.
 """
 
 import argparse
@@ -42,16 +42,17 @@ class Nowhere:
 
 @flow(task_runner=THREADS)
 def empty():
+    began, spent = time.perf_counter(), time.process_time()
     for step in range(10):
-        progress, jobs = Logged(), [Job(len, (), (Output("", f"{step}-{n}", None),)) for n in range(8)]
+        progress = Logged()
+        jobs = [Job(len, (), (Output("", f"{step}-{n}", None),), 50_000_000) for n in range(8)]  # large: a task each
         progress.start(str(step), len(jobs), 1)
         for job, _ in as_tasks(Nowhere(), jobs):
             progress.advance(job)
+    return time.perf_counter() - began, time.process_time() - spent
 empty()
-began, spent = time.perf_counter(), time.process_time()
-empty()
-seconds, cpu = time.perf_counter() - began, time.process_time() - spent
-print(f"ten steps of eight empty jobs: {seconds:.2f} s, {cpu:.2f} CPU s beside the server's", flush=True)
+seconds, cpu = empty()
+print(f"ten steps of eight empty tasks: {seconds:.2f} s, {cpu:.2f} CPU s beside the server's", flush=True)
 """
 LOOP = "x = 0\nfor i in range(60_000_000): x += i"
 FILE = 16e6  # bytes

@@ -15,7 +15,7 @@ from pipelines.threads import alone
 
 ENGINES = ("processes", "threads", "dask", "slurm")
 
-# Light jobs (0.1 s and 40 MB/s) run here below so many seconds of them, where no worker has started: it takes 2 s to.
+# Light jobs run here below so many seconds of them, where no worker has started: it takes 2 s to.
 LIGHT_SECONDS = 6.0
 
 
@@ -63,8 +63,8 @@ class Places:
             return not jobs
         if self.workers == 1 or len(jobs) < 2:
             return True
-        light = sum(0.1 + job.bytes / 40e6 for job in jobs)
-        return not self.elsewhere and light < LIGHT_SECONDS and all(job.light for job in jobs)
+        light = all(job.light for job in jobs) and sum(job.seconds for job in jobs) < LIGHT_SECONDS
+        return light and not self.elsewhere
 
     def open(self, jobs: list[Job]) -> Place:
         """The place for the jobs of one step."""

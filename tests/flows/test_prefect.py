@@ -16,6 +16,8 @@ from corpora import IMPACT, tree
 from processes import dask_cluster, free_port
 
 from flows.deploy import DEPLOYED
+from flows.tasks import TASK_SECONDS, bundled
+from pipelines.step import Job, Output
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FLOW = "import sys; from flows.orchestrated import clean_corpus as run; run(sys.argv[1], [sys.argv[2]], sys.argv[3])"
@@ -157,3 +159,23 @@ def test_prefect_yaml_deploys_what_serve_does():
     named = {d["entrypoint"].partition(":")[2].replace("_", "-"): d["parameters"] for d in deployments}
     assert named == DEPLOYED
     assert {d["name"] for d in deployments} == {"local"}
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "width", "sizes"),
+    [
+        ([64.0] * 5, 2, [1, 1, 1, 1, 1]),  # a shard is a task
+        ([0.0] * 10, 2, [5, 5]),  # an instant each: one task for each worker
+        ([0.0] * 10, 1, [10]),
+        ([0.0], 4, [1]),
+        ([8.0, 8.0, *[0.5] * 20], 2, [2, 2, 9, 9]),  # two models of a common language, twenty of rare ones
+        ([], 2, []),
+    ],
+)
+def test_short_jobs_share_a_task(megabytes, width, sizes):
+    jobs = [Job(len, (), (Output("", str(k), ""),), int(size * 1e6)) for k, size in enumerate(megabytes)]
+    bundles = bundled(jobs, width)
+    assert sorted(map(len, bundles)) == sizes
+    assert sorted((job for bundle in bundles for job in bundle), key=jobs.index) == jobs
+    short = (sum(job.seconds for job in bundle) for bundle in bundles if len(bundle) > 1)
+    assert all(seconds < 1.2 * TASK_SECONDS for seconds in short)
