@@ -10,6 +10,7 @@ hashes, a shard's sample, and what training takes (filters/ngram/train.py).
 """
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote
@@ -42,6 +43,7 @@ OF_MODEL = ["language", "half"]  # what tells models apart
 MEASURED = {"log10": pl.Float64, "tokens": pl.Int64, "perplexity": pl.Float64, "bits_per_byte": pl.Float64}
 MEASURED |= {"unknown": pl.Float64, "gain": pl.Float64}
 NO_SCORES = pl.DataFrame(schema={"row": pl.Int64, "language": pl.String, **MEASURED})
+NO_SAMPLE = pl.DataFrame(schema={"language": pl.String, "bytes": pl.Int64, "half": pl.Int64, "hash": pl.UInt64})
 SAMPLED = pa.schema([("language", pa.string()), ("half", pa.int64()), (TEXT, pa.large_string())])
 
 
@@ -125,7 +127,7 @@ class OwnPerplexity(CorpusStep):
 
 def choose(step: OwnPerplexity, corpus: Corpus, outputs: tuple[Output, ...]) -> list[Wrote]:
     """Write, for each language and half that get a model, the bytes chosen and the last hash that is."""
-    sample, before = pl.DataFrame(), pl.col("bytes").cum_sum().over(OF_MODEL) - pl.col("bytes")
+    sample, before = NO_SAMPLE, pl.col("bytes").cum_sum().over(OF_MODEL) - pl.col("bytes")
     for part in corpus.parts:
         some = listed(corpus, part).drop("row").filter(pl.col("language") != UNKNOWN)
         sample = pl.concat([sample, some]).sort("hash").filter(before < step.sample_bytes)
@@ -169,14 +171,15 @@ def train_model(step: OwnPerplexity, made: UPath, language: str, half: int, outp
 def score_shard(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Wrote]:
     """Write the scores of a shard's documents of languages with models: row, language and what they cost."""
     (part,) = corpus.parts
-    models = {(*key,): NGram.open(_model(corpus.made / MODELS, *key)) for *key, _, _ in chosen(corpus.made).rows()}
+    models = {(*key,) for *key, _, _ in chosen(corpus.made).rows()}
+    opened = cache(lambda *key: NGram.open(_model(corpus.made / MODELS, *key)))
     frame, found = listed(corpus, part), [NO_SCORES]
     for text in corpus.texts(part, frame["row"].to_numpy()):
         rows, frame = frame.head(text.rows).with_row_index(), frame.slice(text.rows)
         for (language, half), mine in rows.group_by(OF_MODEL, maintain_order=True):
-            if model := models.get((language, 1 - half)):
+            if (key := (language, 1 - half)) in models:
                 batch = Batch(Ragged.from_text(text.to_text().take(mine["index"].to_arrow())))
-                total, _ = costs(model, batch)
+                total, _ = costs(opened(*key), batch)
                 measured = pl.DataFrame(columns(total, np.diff(batch.text.offsets)))
                 found.append(mine.select("row", "language").hstack(measured))
     return [_write(outputs[0].path, [pl.concat(found).sort("row").to_arrow()])]

@@ -82,8 +82,8 @@ class Told(Silent):
         self.titles += [title] * bool(jobs)
 
 
-def run(folder, rows, shards=1, workers=1, gopher=20, **settings):
-    """What steps had something to do in a run over the rows in so many files."""
+def run(folder, rows, shards=1, workers=1, gopher=20, work=None, **settings):
+    """What steps had something to do in a run over the rows in so many files, and its summary."""
     for k in range(shards) if not (folder / f"raw-{shards}").exists() else ():
         write_jsonl(folder / f"raw-{shards}" / f"{k}.jsonl", rows[k::shards])
     steps = {"language": {"min_probability": 0.0}, "gopher": {"min_words": gopher}}
@@ -91,7 +91,7 @@ def run(folder, rows, shards=1, workers=1, gopher=20, **settings):
     recipe = parse_recipe({"input": {"paths": [str(folder / f"raw-{shards}")]}, "steps": steps}, "test")
     told = Told()
     with engine("processes", workers) as run:
-        summary = clean(recipe, place(folder / f"work-{shards}"), run, told)
+        summary = clean(recipe, place(work or folder / f"work-{shards}"), run, told)
     return told.titles, summary
 
 
@@ -138,3 +138,10 @@ def test_what_if_trains_anew_where_other_documents_are_left(rows, work):
     _, told = what_if(place(work / "work-1"), ("gopher.min_words=82",))
     _, summary = run(work, rows, gopher=82)
     assert told["steps"] == summary["steps"] and 0 < summary["steps"]["gopher"]["removed"] < 300
+
+
+def test_a_work_folder_in_a_store_comes_to_the_same(rows, work):
+    _, here = run(work, rows)
+    titles, there = run(work, rows, work="memory://own-perplexity")
+    assert there == here and "own_perplexity models" in titles
+    assert run(work, rows, work="memory://own-perplexity")[0] == []
