@@ -111,6 +111,10 @@ def main() -> None:
             command = [sys.executable, "-m", "flows.cli", "clean", args.recipe, "--input", str(raw)]
             return seconds([*command, "--output", str(work), "--workers", str(workers)], work)
 
+        def by_step() -> dict[str, float]:
+            lines = map(json.loads, (work / "log.jsonl").read_text().splitlines())
+            return {line["step"]: line["seconds"] for line in lines}
+
         def by_flow(raw: Path, workers: int) -> float:
             return seconds([sys.executable, "-c", FLOW, args.recipe, str(raw), str(work), str(workers)], work)
 
@@ -122,12 +126,18 @@ def main() -> None:
             sides = [(by_command, 2), (by_flow, 2), (by_command, 1)]
             took, alone, together = {side: [] for side in sides}, [], []
             print(f"{megabytes:.0f} MB; seconds of command, flow, command with 1 worker, one loop, two:", flush=True)
+            steps: dict[int, list] = {1: [], 2: []}
             for _ in range(args.rounds):
                 for run, workers in sides:
                     took[run, workers].append(run(large, workers) - start[run])
+                    if run is by_command:
+                        steps[workers].append(by_step())
                 alone.append(loops(1))
                 together.append(loops(2))
                 print(*(f"{seconds[-1]:.1f}" for seconds in (*took.values(), alone, together)), flush=True)
+    print("seconds of each step of the command, with 1 worker and with 2:")
+    for name in steps[1][0]:
+        print(*(f"{median(told[name] for told in steps[workers]):8.2f}" for workers in (1, 2)), f" {name}")
     command, flow, one = (took[side] for side in sides)
     print(f"start-up: command {start[by_command]:.1f} s, flow {start[by_flow]:.1f} s; then, as medians of rounds:")
     gain, loop = ratio(one, command), 2 * ratio(alone, together)

@@ -91,7 +91,7 @@ class NearDuplicates(AgainstIndex):
 def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path) -> tuple[pl.DataFrame, dict]:
     """Every document of a cluster of two or more (columns FOUND, removed ones with duplicate_of), and counts.
 
-    ``scratch`` is a folder all workers see; it is emptied first. Its size: 16 bytes for each document and band,
+    ``scratch`` is a folder on a local disk; it is emptied first. Its size: 16 bytes for each document and band,
     8 for each shingle of a candidate.
     """
     shutil.rmtree(scratch, ignore_errors=True)

@@ -76,7 +76,7 @@ class CorpusStep(Settings):
         """Compile what a stage and those after it run, before workers do the same at once."""
 
     def judge(self, corpus: Corpus, scratch: Path) -> Iterator[Judged]:
-        """Every shard in turn. ``scratch`` is a folder that all workers see, to be emptied and removed."""
+        """Every shard in turn. ``scratch`` is a folder on a local disk to make, and to remove."""
         raise NotImplementedError
 
     def measured_settings(self) -> dict:

@@ -11,7 +11,7 @@ from pipelines.errors import RecipeError
 from pipelines.manifest import Part
 from pipelines.settings import nearest
 from pipelines.step import Engine, Job, run_job
-from pipelines.threads import alone
+from pipelines.threads import with_threads
 
 ENGINES = ("processes", "threads", "dask", "slurm")
 
@@ -39,7 +39,7 @@ class Here:
         self.width, self.threads = width, threads
 
     def run(self, job: Job) -> list[Part]:
-        with alone(self.threads):
+        with with_threads(self.threads):
             return run_job(job)
 
     def close(self) -> None:

@@ -12,8 +12,8 @@ WIDTH = ContextVar("width", default=1)
 
 
 @contextmanager
-def alone(width: int) -> Iterator[None]:
-    """What is done within has the run to itself, and may use as many threads as that has workers."""
+def with_threads(width: int) -> Iterator[None]:
+    """What is done within may take so many threads for its parts: a job has them where it has the run to itself."""
     token = WIDTH.set(width)
     try:
         yield

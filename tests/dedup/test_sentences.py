@@ -11,7 +11,7 @@ from upath import UPath
 
 from dedup import sentences as module
 from dedup.corpus import Corpus
-from dedup.sentences import Repeats, find_repeats
+from dedup.sentences import Repeats, find_repeats, in_full_slots
 from pipelines.ragged import Ragged
 from pipelines.schema import DOCUMENT, TEXT
 from pipelines.shards import cut_groups, read_shard, write_shard
@@ -138,3 +138,19 @@ def test_the_most_copied_passages_are_reported_with_their_text(tmp_path):
         notice = "A notice on two pages only."
         assert top.rows() == [(MENU, 6, 5, len(MENU), "004"), (notice, 2, 2, len(notice), "005")]
     assert [j.reports["top"].height for j in Repeats(top=0).judge(corpus, folder / "scratch")] == [0, 0, 0]
+
+
+@given(st.lists(st.integers(0, 40), max_size=300), st.integers(2, 5), st.integers(0, 58))
+def test_no_hash_that_occurs_often_is_left_out(numbers, least, shift):
+    """And none stays whose slot, its first bits, has too few."""
+    hashes = np.array(numbers, np.uint64) << np.uint64(shift)
+    full, counts = in_full_slots(hashes, least), Counter(hashes.tolist())
+    assert all(full[[counts[hash] >= least for hash in hashes.tolist()]])
+    bits = max(4 * hashes.size - 1, 3).bit_length()
+    slots = Counter(hash >> (64 - bits) for hash in hashes.tolist())
+    assert full.tolist() == [slots[hash >> (64 - bits)] >= least for hash in hashes.tolist()]
+
+
+def test_a_slot_counts_to_255_and_keeps_what_occurs_more_often():
+    hashes = np.repeat(np.array([1, 2**63], np.uint64), [300, 254])
+    assert in_full_slots(hashes, 300).tolist() == [True] * 300 + [False] * 254

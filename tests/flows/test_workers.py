@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from upath import UPath
 
-from flows.engines import engine
+from flows.engines import Here, engine
 from flows.lock import alone, last_run
 from flows.workers import TRIES, Workers
 from pipelines.errors import RecipeError, WorkError
@@ -161,3 +163,23 @@ def test_how_a_run_failed_is_noted(tmp_path):
         raise WorkError("the disk is full")
     note, _ = last_run(place(tmp_path))
     assert note["error"] == "the disk is full" and note["recipe"] == {"name": "r"}
+
+
+def test_the_largest_job_begins_and_one_that_is_alone_may_use_threads():
+    seen = []
+    jobs = [Job(len, (), (Output(UPath(), str(size), ""),), size) for size in (1, 3, 2)]
+    with engine("processes", 3, spread=lambda place, jobs: seen.append((place, jobs)) or ()) as run:
+        list(run(jobs))
+        list(run(jobs[:1]))
+    (_, three), (here, _) = seen
+    assert [job.bytes for job in three] == [3, 2, 1]
+    assert here.width == 1 and here.threads == 3
+
+
+def test_light_jobs_go_to_workers_that_have_started():
+    light = [Job(len, (), (Output(UPath(), str(k), ""),), light=True) for k in range(3)]
+    heavy, seen = [replace(job, light=False) for job in light], []
+    with engine("processes", 2, spread=lambda place, jobs: seen.append(type(place)) or ()) as run:
+        for jobs in (light, heavy, light):
+            list(run(jobs))
+    assert seen == [Here, Workers, Workers]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipelines.errors import WorkError
 from pipelines.files import place
 from pipelines.schema import DOCUMENT
-from pipelines.shards import cut_groups, group_rows, read_batches, read_rows, read_shard, write_shard
+from pipelines.shards import cut_groups, group_rows, groups_of, read_batches, read_rows, read_shard, write_shard
 
 
 def documents(texts):
@@ -75,3 +75,12 @@ def test_a_place_that_cannot_be_written_is_an_error_of_one_line(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(WorkError, match=r"cannot write .*part\.parquet"):
         write_shard(place(tmp_path / "file" / "part.parquet"), [], DOCUMENT)
+
+
+@given(st.lists(st.integers(0, 5), max_size=6), st.data())
+def test_rows_are_found_in_their_row_groups(sizes, data):
+    every = [(group, sum(sizes[:group]), row) for group, size in enumerate(sizes) for row in range(size)]
+    wanted = sorted(data.draw(st.sets(st.integers(0, len(every) - 1)))) if every else []
+    found = list(groups_of(sizes, np.array(wanted, np.int64)))
+    assert [(group, first, row) for group, first, rows in found for row in rows] == [every[row] for row in wanted]
+    assert all(rows.size for _, _, rows in found)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from pipelines.threads import alone, side_by_side
+from pipelines.threads import side_by_side, with_threads
 
 
 @pytest.mark.parametrize("width", [1, 2, 5])
@@ -14,7 +14,7 @@ def test_results_come_in_order_whatever_finishes_first(width):
         time.sleep(0.02 if item % 3 == 0 else 0.0)
         return item * 2
 
-    with alone(width):
+    with with_threads(width):
         assert list(side_by_side(slow, range(20))) == [item * 2 for item in range(20)]
         assert list(side_by_side(slow, [])) == []
 
@@ -32,7 +32,7 @@ def test_as_many_at_a_time_as_are_allowed_and_one_within():
         with lock:
             here -= 1
 
-    with alone(3):
+    with with_threads(3):
         list(side_by_side(work, range(12)))
     assert most == 3 and nested == {True}
     most = 0
@@ -43,7 +43,7 @@ def test_as_many_at_a_time_as_are_allowed_and_one_within():
 def test_items_are_taken_no_further_ahead_than_there_are_threads():
     taken = []
     items = (taken.append(i) or i for i in range(100))
-    with alone(2):
+    with with_threads(2):
         results = side_by_side(lambda item: item, items)
         assert next(results) == 0 and len(taken) == 3
         results.close()
@@ -56,7 +56,7 @@ def test_what_fails_is_raised_in_its_turn():
             raise ValueError("one")
         return item
 
-    with alone(2):
+    with with_threads(2):
         results = side_by_side(work, range(9))
         assert next(results) == 0
         with pytest.raises(ValueError, match="one"):
