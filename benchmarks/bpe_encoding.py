@@ -100,8 +100,8 @@ class Sides:
         import tiktoken
         import tokenizers
 
-        from tokenizers_lab.exchange.hf import to_hf
-        from tokenizers_lab.split import PATTERNS
+        from gristmill.tokenizers_lab.formats.huggingface import to_hf
+        from gristmill.tokenizers_lab.pretokenize import PATTERNS
 
         self.model, self.hf = model, tokenizers.Tokenizer.from_str(to_hf(model).decode())
         ranks = {piece: id for id, piece in enumerate(model.pieces) if id not in model.taken}
@@ -111,7 +111,7 @@ class Sides:
 
     def fresh(self):
         """Our tokenizer with empty tables."""
-        from tokenizers_lab.tokenizer import Tokenizer
+        from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
         return Tokenizer(self.model)
 
@@ -137,7 +137,7 @@ class Sides:
 
 def batches(texts: list[str]) -> list:
     """As Ragged."""
-    from pipelines.ragged import Ragged
+    from gristmill.pipelines.ragged import Ragged
 
     return [Ragged.from_strings(texts[i : i + BATCH]) for i in range(0, len(texts), BATCH)]
 
@@ -148,7 +148,7 @@ def rows(made: Iterable) -> list[np.ndarray]:
 
 def gigatoken(python: str, model, texts: list[str]) -> tuple[dict[str, list[float]], np.ndarray]:
     """Its seconds of each round by lists and by arrays, and its ids end to end."""
-    from tokenizers_lab.exchange.tiktoken import to_tiktoken
+    from gristmill.tokenizers_lab.formats.tiktoken import to_tiktoken
 
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "texts.json").write_text(json.dumps(texts))
@@ -206,8 +206,8 @@ def dropout(sides: Sides, name: str, texts: list[str]) -> None:
 
 
 def main() -> None:
-    from tokenizers_lab.count import Counter
-    from tokenizers_lab.train import TokenizerSettings, train
+    from gristmill.tokenizers_lab.count.word_counts import Counter
+    from gristmill.tokenizers_lab.train import TokenizerSettings, train
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpora", nargs="+")

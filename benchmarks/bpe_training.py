@@ -105,9 +105,9 @@ def another(text: bytes, times: int) -> bytes:
 
 def ours(path: str, vocab_size: str, split: str, frequency: str, rule: str, out: str) -> None:
     """Our side, in a process of its own: kernels are compiled before, and reading is not timed."""
-    from pipelines.ragged import Ragged
-    from tokenizers_lab.bpe import BpeSettings, train_bpe
-    from tokenizers_lab.count import Counter, count_words
+    from gristmill.pipelines.ragged import Ragged
+    from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings, train_bpe
+    from gristmill.tokenizers_lab.count.word_counts import Counter, count_words
 
     settings = BpeSettings(vocab_size=int(vocab_size), rule=rule, min_frequency=int(frequency))
     small = settings.model_copy(update={"vocab_size": 258, "min_frequency": 0})
@@ -175,7 +175,7 @@ def _side(name: str, *given) -> Side:
 
 
 def _pattern(split: str) -> str:
-    from tokenizers_lab.split import PATTERNS
+    from gristmill.tokenizers_lab.pretokenize import PATTERNS
 
     return PATTERNS[split][0]
 

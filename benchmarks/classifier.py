@@ -15,12 +15,12 @@ import click
 import numpy as np
 
 from benchmarks.inputs import read
-from filters.chance import draws
-from filters.curves import Curve
-from filters.fasttext.predict import SPACE, Classifier
-from filters.fasttext.train import FastTextSettings, train
-from flows.classifier import LABELS, mixed
-from pipelines.ragged import Ragged
+from gristmill.filters.classifier.roc import Curve
+from gristmill.filters.core.sampling import draws
+from gristmill.filters.fasttext.predict import SPACE, Classifier
+from gristmill.filters.fasttext.train import FastTextSettings, train
+from gristmill.flows.models.classifier import LABELS, mixed
+from gristmill.pipelines.ragged import Ragged
 
 HELD_OUT = 1 / 3
 SETTINGS = FastTextSettings(epochs=20, learning_rate=0.2)

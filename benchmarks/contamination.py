@@ -8,9 +8,9 @@ import time
 from collections import Counter
 
 from benchmarks.near_duplicates import read
-from dedup.contamination import Contamination
-from dedup.evaluation import Item
-from pipelines.ragged import Ragged
+from gristmill.dedup.contamination.eval_sets import Item
+from gristmill.dedup.contamination.step import Contamination
+from gristmill.pipelines.ragged import Ragged
 
 
 def main() -> None:

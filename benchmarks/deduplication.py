@@ -58,9 +58,9 @@ print(json.dumps(spent))
 
 OURS = r"""
 import json, sys, time
-from flows.deduplicate import dedup_recipe
-from flows.run import clean
-from pipelines.files import place
+from gristmill.flows.clean.dedup_recipes import dedup_recipe
+from gristmill.flows.clean.run import clean
+from gristmill.pipelines.storage.files import place
 
 work, source = sys.argv[1:]
 recipe = dedup_recipe("document", [source], [])

@@ -24,10 +24,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from upath import UPath
 
-from flows.plan import shards_of
-from flows.run import RECIPE
-from pipelines.manifest import Manifest, Part
-from pipelines.shards import read_batches, shard_schema, write_shard
+from gristmill.flows.clean.plan import shards_of
+from gristmill.flows.clean.run import RECIPE
+from gristmill.pipelines.storage.manifest import Manifest, Part
+from gristmill.pipelines.storage.shards import read_batches, shard_schema, write_shard
 
 IDS = {"id", "duplicate_of", "cluster"}  # columns that hold ids of documents
 MOVES = (("gopher.min_words", 20, 120), ("noise.max_markup", 5, 40), ("repetition.max_dup_lines", 10, 90))
@@ -99,7 +99,7 @@ def say(what: str, *seconds: float) -> None:
 def measure(work: Path, times: int) -> None:
     print(f"{'':50}{'median':>12}{'worst':>12}{'CPU':>12}")
     began = time.perf_counter()
-    command = [sys.executable, "-m", "flows.cli", "explore", str(work), "--port", "0"]
+    command = [sys.executable, "-m", "gristmill", "explore", str(work), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             address = next(word for word in server.stdout.readline().split() if word.startswith("http"))

@@ -20,13 +20,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from flows.deploy import server
+from gristmill.flows.orchestration.serve import server
 
 HERE = Path(__file__).resolve().parents[1]
 RESULTS = ("documents", "rejects", "clean", "removed", "ledger")
 DOCUMENTS = 2400
 RECIPE = "[input]\nunit_bytes = 60000\n[steps.c4]\nmin_sentences = 2\n[steps.fineweb]\n[steps.exact]\n"
-FLOW = "import sys; from flows.orchestrated import clean_corpus as run; run(sys.argv[1], [sys.argv[2]], sys.argv[3])"
+FLOW = """
+import sys
+from gristmill.flows.orchestration.flows import clean_corpus
+clean_corpus(sys.argv[1], [sys.argv[2]], sys.argv[3])
+"""
 WORDS = "the mill by a river turns grain into flour and of bread people have made for years with water to be told"
 
 
@@ -46,7 +50,7 @@ class Mill:
                     file.write(json.dumps({"id": f"{k}-{i}", "text": text}) + "\n")
 
     def start(self, *options: str, work: Path | None = None, **popen) -> subprocess.Popen:
-        command = [sys.executable, "-m", "flows.cli", "clean", self.recipe, "--input", self.raw, "--workers", "2"]
+        command = [sys.executable, "-m", "gristmill", "clean", self.recipe, "--input", self.raw, "--workers", "2"]
         command += ["--output", work or self.work, *options]
         popen["env"] = os.environ | {"PYTHONPATH": str(HERE)} | popen.get("env", {})
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}

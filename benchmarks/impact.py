@@ -14,14 +14,14 @@ from time import process_time
 
 import numpy as np
 
-from flows.impact.arms import Arm
-from flows.impact.judge import Scored
-from flows.impact.plan import Plan
-from flows.impact.recipe import Budget, Heldout, ImpactRecipe
-from flows.impact.run import rounds
-from flows.recipe import Recipe
-from pretrain.impact.scaling import fit
-from pretrain.impact.statistics import BETTER, WORSE, smallest_effect
+from gristmill.flows.clean.recipe import Recipe
+from gristmill.flows.impact.arms import Arm
+from gristmill.flows.impact.plan import Plan
+from gristmill.flows.impact.recipe import Budget, Heldout, ImpactRecipe
+from gristmill.flows.impact.run import rounds
+from gristmill.flows.impact.verdicts import Scored
+from gristmill.pretrain.impact.scaling import fit
+from gristmill.pretrain.impact.significance import BETTER, WORSE, smallest_effect
 
 PIECES, BYTES, LOSS = 60, 400, 2.5  # of a simulated held-out set; bits per byte
 SD = 0.0116  # of runs of one arm, in bits per byte: measured on models of 0.4 M parameters, 0.5 M tokens, 8 seeds

@@ -16,7 +16,7 @@ import orjson
 import zstandard
 from upath import UPath
 
-from pipelines.files import write_whole
+from gristmill.pipelines.storage.files import write_whole
 
 LONGEST = 50_000  # characters: a novel would be a tenth of the input, and no crawl holds one as a document
 MEGABYTE = 1_000_000

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from upath import UPath
 
-from pipelines.tokens.export import export
-from pipelines.tokens.shards import TokenShards
+from gristmill.pipelines.tokens.export_formats import export
+from gristmill.pipelines.tokens.shards import TokenShards
 
 ROOT = Path(__file__).resolve().parents[1]
 

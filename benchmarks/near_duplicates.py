@@ -22,10 +22,10 @@ import pyarrow as pa
 import zstandard
 from upath import UPath
 
-from dedup.documents import Corpus, NearDuplicates, find_near_duplicates
-from pipelines.ragged import Ragged
-from pipelines.schema import DOCUMENT
-from pipelines.shards import cut_groups, write_shard
+from gristmill.dedup.near.near_duplicates import Corpus, NearDuplicates, find_near_duplicates
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.schema import DOCUMENT
+from gristmill.pipelines.storage.shards import cut_groups, write_shard
 
 SPACELESS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uff66-\uff9f]")
 GROUPS = ("near_cluster", "natural_near", "group", "exact_cluster")

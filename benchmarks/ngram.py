@@ -19,15 +19,15 @@ import numpy as np
 from upath import UPath
 
 from benchmarks.inputs import english, read
-from filters.batch import Batch
-from filters.curves import Curve
-from filters.ngram.arpa import write_arpa
-from filters.ngram.costs import costs
-from filters.ngram.lines import BEGIN
-from filters.ngram.model import NGram
-from filters.ngram.train import NGramSettings, train
-from filters.typical import Typical
-from pipelines.ragged import Ragged
+from gristmill.filters.classifier.roc import Curve
+from gristmill.filters.core.batch import Batch
+from gristmill.filters.ngram.document_scores import costs
+from gristmill.filters.ngram.formats.arpa import write_arpa
+from gristmill.filters.ngram.model import NGram
+from gristmill.filters.ngram.token_stream import BEGIN
+from gristmill.filters.ngram.train import NGramSettings, train
+from gristmill.filters.perplexity.mahalanobis import Typical
+from gristmill.pipelines.ragged import Ragged
 
 BATCH = 8 << 20  # bytes
 PROSE = ("essay", "speech", "wiki")  # of messy; its novels are those of prose_novels

@@ -49,7 +49,7 @@ def main() -> None:
 def train(corpus: str, target: str, algorithm: str, size: int) -> str:
     wanted = "--algorithm", algorithm, "--vocab-size", str(size), "--workers", "1", "--output", target
     try:
-        ran = run(Side(command=(sys.executable, "-m", "flows.cli", "tokenizer", "train", corpus, *wanted)))
+        ran = run(Side(command=(sys.executable, "-m", "gristmill", "tokenizer", "train", corpus, *wanted)))
     except BenchmarkError as error:
         return str(error).partition(" ended with ")[2]
     return f"{ran.cpu:6.1f} CPU s, {ran.peak / 1e6:5,.0f} MB"

@@ -19,20 +19,20 @@ import time
 from pathlib import Path
 from statistics import median
 
-from flows.deploy import server
+from gristmill.flows.orchestration.serve import server
 
 HERE = Path(__file__).resolve().parents[1]
 FLOW = """
 import sys
-from flows.orchestrated import clean_corpus
+from gristmill.flows.orchestration.flows import clean_corpus
 recipe, raw, work, workers = sys.argv[1:]
 clean_corpus(recipe, [raw], work, workers=int(workers))
 """
 EMPTY = """
 import time
-from flows.orchestrated import THREADS
-from flows.tasks import Logged, as_tasks
-from pipelines.step import Job, Output
+from gristmill.flows.orchestration.flows import THREADS
+from gristmill.flows.orchestration.tasks import Logged, as_tasks
+from gristmill.pipelines.steps.step import Job, Output
 from prefect import flow
 
 class Nowhere:
@@ -108,7 +108,7 @@ def main() -> None:
         os.environ["PREFECT_HOME"] = folder
 
         def by_command(raw: Path, workers: int) -> float:
-            command = [sys.executable, "-m", "flows.cli", "clean", args.recipe, "--input", str(raw)]
+            command = [sys.executable, "-m", "gristmill", "clean", args.recipe, "--input", str(raw)]
             return seconds([*command, "--output", str(work), "--workers", str(workers)], work)
 
         def by_step() -> dict[str, float]:

@@ -15,11 +15,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from filters import spacy_words
-from filters.batch import Batch
-from pipelines.ingest import read_documents
-from pipelines.inputs import InputSettings
-from pipelines.ragged import Ragged
+from gristmill.filters.core.batch import Batch
+from gristmill.filters.words import spacy_words
+from gristmill.pipelines.ingest.ingest import read_documents
+from gristmill.pipelines.inputs.inputs import InputSettings
+from gristmill.pipelines.ragged import Ragged
 from tests.datatrove_answers import CHAIN, answers, judge
 
 ROOT = Path(__file__).resolve().parents[1]

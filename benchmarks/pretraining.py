@@ -16,11 +16,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from pretrain.batches import Loader, Tokens
-from pretrain.devices import ALONE, Machine, peak_flops
-from pretrain.model import GPT
-from pretrain.shape import PRESETS, Shape
-from pretrain.train import Trainer, Training
+from gristmill.pretrain.data.batches import Loader, Tokens
+from gristmill.pretrain.model.config import PRESETS, Shape
+from gristmill.pretrain.model.devices import ALONE, Machine, peak_flops
+from gristmill.pretrain.model.gpt import GPT
+from gristmill.pretrain.training.trainer import Trainer, Training
 
 
 class PlainBlock(nn.Module):

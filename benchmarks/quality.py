@@ -20,16 +20,16 @@ import pyarrow as pa
 import zstandard
 from upath import UPath
 
-from dedup.step import judge_here
-from filters.decide import decide
-from filters.filter import Filter
-from filters.measure import LANGUAGE, SURE_LABEL, measure_documents
-from filters.profiles import NO_PROFILE, profile_of
-from flows.own_perplexity import SCORES, OwnPerplexity
-from flows.recipe import read_recipe
-from pipelines.ragged import Ragged
-from pipelines.schema import ID, TEXT
-from pipelines.shards import read_shard
+from gristmill.filters.core.decide import decide
+from gristmill.filters.core.filter import Filter
+from gristmill.filters.core.measure import LANGUAGE, SURE_LABEL, measure_documents
+from gristmill.filters.core.profiles import NO_PROFILE, profile_of
+from gristmill.filters.perplexity.cross_fit import SCORES, OwnPerplexity
+from gristmill.flows.clean.recipe import read_recipe
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.schema import ID, TEXT
+from gristmill.pipelines.steps.corpus_step import judge_here
+from gristmill.pipelines.storage.shards import read_shard
 
 TARGETS = {"web": 15, "novel": 5, "speech": 5, "essay": 10, "techdoc": 25, "reference": 25, "foreign": 25}  # percent
 MIN_RECALL = 90

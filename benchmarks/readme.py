@@ -55,8 +55,8 @@ def replace(text: str, name: str, block: str) -> str:
 def main(work: Path | None):
     blocks = {"tree": f"```\n{tree()}\n```"}
     if work:
-        from flows.cli.clean import render
-        from flows.funnel import funnel
+        from gristmill.flows.clean.funnel import funnel
+        from gristmill.flows.cli.clean import render
 
         blocks["funnel"] = f"```\n{render(funnel(json.loads((work / 'summary.json').read_text())))}\n```"
     if RESULTS.exists():

@@ -25,9 +25,9 @@ import polars as pl
 from upath import UPath
 
 from benchmarks.near_duplicates import Batch, jaccard, read, write
-from dedup.corpus import Corpus
-from dedup.sentences import Repeats, find_repeats
-from pipelines.shards import write_shard
+from gristmill.dedup.passages.repeated import Repeats, find_repeats
+from gristmill.pipelines.steps.corpus import Corpus
+from gristmill.pipelines.storage.shards import write_shard
 
 LINES = re.compile("\r\n|[\n\v\f\r\x85\u2028\u2029]")
 FOUND = 0.9

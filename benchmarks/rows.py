@@ -66,7 +66,7 @@ def theirs(script: str, *arguments) -> Side:
 
 def gristmill(*arguments, source: Path, work: Path) -> Side:
     """The command itself, into a work folder that is removed before each run."""
-    start = (sys.executable, "-m", "flows.cli")
+    start = (sys.executable, "-m", "gristmill")
     return Side(
         command=(*start, *map(str, arguments), "--input", str(source), "--output", str(work)),
         bytes=text_bytes(source),

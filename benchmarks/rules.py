@@ -8,14 +8,14 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from filters.decide import decide
-from filters.filter import Filter
-from filters.measure import measure_documents
-from filters.profiles import NO_PROFILE
-from filters.registry import FILTERS
-from pipelines.ragged import Ragged
-from pipelines.schema import TEXT
-from pipelines.shards import cut_groups
+from gristmill.filters.core.decide import decide
+from gristmill.filters.core.filter import Filter
+from gristmill.filters.core.measure import measure_documents
+from gristmill.filters.core.profiles import NO_PROFILE
+from gristmill.filters.registry import FILTERS
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.schema import TEXT
+from gristmill.pipelines.storage.shards import cut_groups
 
 
 def chain(words: str) -> dict[str, Filter]:

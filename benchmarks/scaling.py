@@ -21,9 +21,9 @@ import polars as pl
 from upath import UPath
 
 from benchmarks.near_duplicates import Batch, read, write
-from dedup.corpus import Corpus
-from dedup.documents import NearDuplicates, find_near_duplicates
-from pipelines.shards import write_shard
+from gristmill.dedup.near.near_duplicates import NearDuplicates, find_near_duplicates
+from gristmill.pipelines.steps.corpus import Corpus
+from gristmill.pipelines.storage.shards import write_shard
 
 LETTERS = [[chr(c) for c in range(first, last + 1)] for first, last in ((97, 122), (0x3B1, 0x3C9), (0x430, 0x44F))]
 

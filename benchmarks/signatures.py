@@ -55,8 +55,8 @@ for peer, share in ((rensa, 1), (datasketch, 4), (datatrove, 16)):
 
 
 def ours(texts: list[str]) -> tuple[float, float]:
-    from dedup.minhash import sign
-    from pipelines.ragged import Ragged
+    from gristmill.dedup.near.minhash import sign
+    from gristmill.pipelines.ragged import Ragged
 
     sign(Ragged.from_strings(texts[:1]))
     batches = [Ragged.from_strings(texts[i : i + 2000]) for i in range(0, len(texts), 2000)]

@@ -2,7 +2,7 @@
 
     python -m benchmarks.sketches
 
-classic      k permutations, each lane the smallest value over all shingles (dedup/minhash.py): O(n k), vectorised
+classic      k permutations, each lane the smallest value over all shingles (dedup/near/minhash.py): O(n k), vectorised
 oph          one permutation, k bins, empty ones filled by optimal densification (Shrivastava, ICML 2017): O(n + k)
 rounds       fast similarity sketching (Dahlgaard et al., FOCS 2017): rounds of throwing all shingles into k bins
              until each has one: O(n + k log k)
@@ -13,8 +13,8 @@ import time
 import numpy as np
 from numba import njit
 
-from dedup.minhash import EMPTY, lanes, lower
-from dedup.shingles import MULTIPLIER, scramble
+from gristmill.dedup.near.minhash import EMPTY, lanes, lower
+from gristmill.dedup.near.shingles import MULTIPLIER, scramble
 
 K = 128
 ROUND = np.uint64(0x9E3779B97F4A7C15)

@@ -11,12 +11,12 @@ import numpy as np
 
 
 def main() -> None:
-    from flows.tokenize import tokenize
-    from flows.train_tokenizer import tokenizer_settings, train_tokenizer
-    from pipelines.files import place
-    from pipelines.shards import list_shards, read_shard
-    from pipelines.tokens.settings import TokenSettings
-    from tokenizers_lab.tokenizer import Tokenizer
+    from gristmill.flows.tokenize.tokenize_corpus import tokenize
+    from gristmill.flows.tokenize.train_tokenizer import tokenizer_settings, train_tokenizer
+    from gristmill.pipelines.storage.files import place
+    from gristmill.pipelines.storage.shards import list_shards, read_shard
+    from gristmill.pipelines.tokens.settings import TokenSettings
+    from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpora", nargs="+")

@@ -79,7 +79,7 @@ def sentencepiece(folder: str, size: int, coverage: float) -> dict:
 def tokenizers(folder: str, size: int, coverage: float) -> dict:
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-    from tokenizers_lab.exchange.charsmap import charsmap
+    from gristmill.tokenizers_lab.normalize.charsmap import charsmap
 
     texts, made = lines_of(f"{folder}/train"), Tokenizer(models.Unigram())
     spaces = [normalizers.Strip(), normalizers.Replace(Regex(" {2,}"), " ")]
@@ -94,9 +94,9 @@ def tokenizers(folder: str, size: int, coverage: float) -> dict:
 
 
 def ours(folder: str, size: int, coverage: float, seeding: str = "words") -> dict:
-    from pipelines.ragged import Ragged
-    from tokenizers_lab.count import Counter, count_words
-    from tokenizers_lab.train import TokenizerSettings, train
+    from gristmill.pipelines.ragged import Ragged
+    from gristmill.tokenizers_lab.count.word_counts import Counter, count_words
+    from gristmill.tokenizers_lab.train import TokenizerSettings, train
 
     wanted = {"coverage": coverage, "byte_fallback": False, "seeding": seeding}
     settings = TokenizerSettings(algorithm="unigram", vocab_size=size, normalizers=NORMAL, unigram=wanted)
@@ -130,12 +130,12 @@ def held_out(folder: str, pieces: dict[str, float]) -> tuple[float, float]:
     """Bytes a token and nats a byte."""
     import numpy as np
 
-    from pipelines.ragged import Ragged
-    from tokenizers_lab.codes import codes
-    from tokenizers_lab.count import count_words
-    from tokenizers_lab.normalize import normalize
-    from tokenizers_lab.unigram.lattice import best_counts, expected_counts, lattice
-    from tokenizers_lab.unigram.trie import build
+    from gristmill.pipelines.ragged import Ragged
+    from gristmill.tokenizers_lab.count.word_counts import count_words
+    from gristmill.tokenizers_lab.normalize.normalizers import normalize
+    from gristmill.tokenizers_lab.strings.codepoints import codes
+    from gristmill.tokenizers_lab.strings.trie import build
+    from gristmill.tokenizers_lab.unigram.lattice import best_counts, expected_counts, lattice
 
     words, counts = count_words(
         [normalize(Ragged.from_strings(lines_of(f"{folder}/held")), tuple(NORMAL))], "metaspace"
@@ -153,10 +153,10 @@ def encode(folder: str, size: int) -> None:
     import tokenizers as hf
     from sentencepiece import SentencePieceProcessor
 
-    from pipelines.ragged import Ragged
-    from tokenizers_lab.exchange.hf import to_hf
-    from tokenizers_lab.exchange.sentencepiece import from_sentencepiece
-    from tokenizers_lab.tokenizer import Tokenizer
+    from gristmill.pipelines.ragged import Ragged
+    from gristmill.tokenizers_lab.formats.huggingface import to_hf
+    from gristmill.tokenizers_lab.formats.sentencepiece import from_sentencepiece
+    from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
     data, lines, left = Path(f"{folder}/spm-{size}.model").read_bytes(), [], ENCODED
     for line in lines_of(f"{folder}/train"):

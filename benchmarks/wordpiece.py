@@ -21,13 +21,13 @@ def main() -> None:
     import tokenizers
 
     from benchmarks.near_duplicates import read
-    from pipelines.ragged import Ragged
-    from tokenizers_lab.count import count_words
-    from tokenizers_lab.exchange.hf import to_hf
-    from tokenizers_lab.model import Model, known_roles
-    from tokenizers_lab.tokenizer import Tokenizer
-    from tokenizers_lab.train import TokenizerSettings, train
-    from tokenizers_lab.wordpiece import WordpieceSettings, train_wordpiece
+    from gristmill.pipelines.ragged import Ragged
+    from gristmill.tokenizers_lab.bpe.train_wordpiece import WordpieceSettings, train_wordpiece
+    from gristmill.tokenizers_lab.count.word_counts import count_words
+    from gristmill.tokenizers_lab.formats.huggingface import to_hf
+    from gristmill.tokenizers_lab.formats.model import Model, known_roles
+    from gristmill.tokenizers_lab.tokenizer import Tokenizer
+    from gristmill.tokenizers_lab.train import TokenizerSettings, train
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpora", nargs="+")

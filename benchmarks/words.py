@@ -5,9 +5,9 @@ import sys
 import time
 
 from benchmarks.rules import batches
-from filters.unicode_words import unicode_words
-from pipelines.ragged import Ragged
-from pipelines.schema import TEXT
+from gristmill.filters.words.unicode_words import unicode_words
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.schema import TEXT
 
 
 def main(path: str) -> None:

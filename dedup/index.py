@@ -6,11 +6,11 @@ candidates are verified by it; in zstd it takes a quarter of what hashes of all 
 
 from upath import UPath
 
-from dedup.step import CorpusStep
-from pipelines.errors import WorkError
-from pipelines.files import place
-from pipelines.manifest import Manifest
-from pipelines.step import finished
+from gristmill.pipelines.errors import WorkError
+from gristmill.pipelines.steps.corpus_step import CorpusStep
+from gristmill.pipelines.steps.step import finished
+from gristmill.pipelines.storage.files import place
+from gristmill.pipelines.storage.manifest import Manifest
 
 REMEDY = "`gristmill dedup CORPUS --save-index DIR` makes one"
 

@@ -1,26 +1,26 @@
 """Every filter a recipe can name, and the variants of those that others have defined otherwise."""
 
-from filters.c4 import C4
-from filters.classifier import Classifier
-from filters.filter import Filter
-from filters.fineweb import FineWeb
-from filters.gopher import Gopher
-from filters.keywords import Keywords
-from filters.language import Language
-from filters.noise import Noise
-from filters.perplexity import Perplexity
-from filters.pii.scrub import Pii
-from filters.repetition import Repetition
-from filters.variants.datatrove.c4 import DatatroveC4, FineWebC4
-from filters.variants.datatrove.fineweb import DatatroveFineWeb, FineWebPaper
-from filters.variants.datatrove.gopher import DatatroveGopher
-from filters.variants.datatrove.repetition import DatatroveRepetition
-from filters.variants.dclm import DclmGopher, DclmRepetition
-from filters.variants.dolma import DolmaGopher, DolmaRepetition
-from filters.variants.nemo import NemoGopher, NemoRepetition
-from filters.variants.paper import PaperGopher, PaperRepetition
-from filters.variants.rpv2 import Rpv2Gopher, Rpv2Repetition
-from pipelines.errors import RecipeError
+from gristmill.filters.classifier.filter import Classifier
+from gristmill.filters.core.filter import Filter
+from gristmill.filters.langid.filter import Language
+from gristmill.filters.perplexity.filter import Perplexity
+from gristmill.filters.pii.filter import Pii
+from gristmill.filters.rules.c4 import C4
+from gristmill.filters.rules.fineweb import FineWeb
+from gristmill.filters.rules.gopher import Gopher
+from gristmill.filters.rules.keywords import Keywords
+from gristmill.filters.rules.noise import Noise
+from gristmill.filters.rules.repetition import Repetition
+from gristmill.filters.rules.variants.datatrove.c4 import DatatroveC4, FineWebC4
+from gristmill.filters.rules.variants.datatrove.fineweb import DatatroveFineWeb, FineWebPaper
+from gristmill.filters.rules.variants.datatrove.gopher import DatatroveGopher
+from gristmill.filters.rules.variants.datatrove.repetition import DatatroveRepetition
+from gristmill.filters.rules.variants.dclm import DclmGopher, DclmRepetition
+from gristmill.filters.rules.variants.dolma import DolmaGopher, DolmaRepetition
+from gristmill.filters.rules.variants.nemo_curator import NemoGopher, NemoRepetition
+from gristmill.filters.rules.variants.paper import PaperGopher, PaperRepetition
+from gristmill.filters.rules.variants.redpajama_v2 import Rpv2Gopher, Rpv2Repetition
+from gristmill.pipelines.errors import RecipeError
 
 KINDS = (Language, C4, Gopher, Repetition, FineWeb, Noise, Keywords, Perplexity, Classifier, Pii)
 FILTERS: dict[str, type[Filter]] = {kind.NAME: kind for kind in KINDS}

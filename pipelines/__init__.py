@@ -2,7 +2,8 @@
 
 import os
 
-# The one thing that importing Gristmill does (pipelines/kernel_cache.py says why). numba reads it when it is imported.
+# The one thing that importing Gristmill does (pipelines/kernels/cache.py says why). numba reads it when it is imported.
 os.environ.setdefault(
-    "NUMBA_CACHE_LOCATOR_CLASSES", ",".join(f"pipelines.kernel_cache.{name}" for name in ("Given", "Beside", "OfUser"))
+    "NUMBA_CACHE_LOCATOR_CLASSES",
+    ",".join(f"gristmill.pipelines.kernels.cache.{name}" for name in ("Given", "Beside", "OfUser")),
 )

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from pipelines.errors import RecipeError
+from gristmill.pipelines.errors import RecipeError
 
 OFF = "off"
 

@@ -6,15 +6,15 @@ from time import process_time
 
 import numpy as np
 
-from pretrain.batches import Loader, Tokens
-from pretrain.devices import ALONE, Machine
-from pretrain.evaluate import Scores, score_documents
-from pretrain.loss import LanguageModel
-from pretrain.model import GPT
-from pretrain.ngram import NGram
-from pretrain.rnn import RNN, RNNShape
-from pretrain.shape import Shape
-from pretrain.train import Guard, Trainer, Training
+from gristmill.pretrain.data.batches import Loader, Tokens
+from gristmill.pretrain.evaluation.ngram import NGram
+from gristmill.pretrain.evaluation.perplexity import Scores, score_documents
+from gristmill.pretrain.model.config import Shape
+from gristmill.pretrain.model.devices import ALONE, Machine
+from gristmill.pretrain.model.gpt import GPT
+from gristmill.pretrain.model.loss import LanguageModel
+from gristmill.pretrain.model.lstm import RNN, RNNShape
+from gristmill.pretrain.training.trainer import Guard, Trainer, Training
 
 ORDER = 4  # of the n-gram
 LSTM_LR = 4e-2  # the best of those tried: a loss of 5.47 after 150 steps, where 2e-2 gave 5.57

@@ -4,12 +4,12 @@ import hashlib
 
 import numpy as np
 
-from filters.batch import Batch
-from filters.decide import decide
-from filters.filter import Rewriter
-from filters.registry import VARIANTS
-from pipelines.ragged import Ragged
-from pipelines.spans import rewrite
+from gristmill.filters.core.batch import Batch
+from gristmill.filters.core.decide import decide
+from gristmill.filters.core.filter import Rewriter
+from gristmill.filters.registry import VARIANTS
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.steps.spans import rewrite
 
 DATATROVE = "datatrove-0.10.1"
 ALONE = {name: VARIANTS[name][DATATROVE]() for name in ("repetition", "gopher", "c4", "fineweb")}

@@ -1,10 +1,12 @@
-"""Imports point one way (see the README's tree), and the heavy libraries stay in their rooms."""
+"""The house: imports point one way, folders have no circles and few files, heavy libraries stay in their rooms."""
 
 import ast
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 ROOMS = {
     "pipelines": set(),
     "filters": {"pipelines"},
@@ -14,15 +16,66 @@ ROOMS = {
     "flows": {"pipelines", "filters", "dedup", "tokenizers_lab", "pretrain"},
 }
 ONLY_IN = {"torch": "pretrain", "prefect": "flows"}
-FILES = [path for room in ROOMS for path in sorted((Path(__file__).parents[1] / room).rglob("*.py"))]
+FILES_A_FOLDER = 14
+FILES = {path.relative_to(REPOSITORY): path for room in ROOMS for path in sorted((REPOSITORY / room).rglob("*.py"))}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: "/".join(path.parts[-2:]))
-def test_a_room_knows_only_the_rooms_below_it(path):
-    (room,) = ROOMS.keys() & set(path.relative_to(Path(__file__).parents[1]).parts[:1])
+def imported_names(path: Path):
+    """Yield every dotted name that a file imports, wherever in the file."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module] if isinstance(node, ast.ImportFrom) else []
-        for top in (name.partition(".")[0] for name in names):
-            assert top not in ROOMS.keys() - ROOMS[room] - {room}, f"{path} imports {top}"
-            assert ONLY_IN.get(top, room) == room, f"{path} imports {top}"
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def module_file(name: str) -> Path | None:
+    """Return the file of ours that a dotted name leads to, or None."""
+    parts = name.split(".")[1:] if name.startswith("gristmill.") else []
+    while parts:
+        for path in (Path(*parts).with_suffix(".py"), Path(*parts) / "__init__.py"):
+            if path in FILES:
+                return path
+        parts.pop()
+    return None
+
+
+def has_circle(graph: dict) -> list | None:
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as circle:
+        return circle.args[1]
+    return None
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_a_room_knows_only_the_rooms_below_it(path):
+    room = path.parts[0]
+    for name in imported_names(FILES[path]):
+        top, _, inner = name.partition(".")
+        assert top not in ROOMS, f"{path} imports {name}, not gristmill.{name}"
+        if top == "gristmill":
+            inner = inner.partition(".")[0]
+            assert inner in ROOMS[room] | {room}, f"{path} imports {name}"
+        assert ONLY_IN.get(top, room) == room, f"{path} imports {top}"
+
+
+def test_files_import_each_other_in_no_circle():
+    graph = {path: {module_file(name) for name in imported_names(FILES[path])} - {None, path} for path in FILES}
+    assert has_circle(graph) is None
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_folders_import_each_other_in_no_circle(room):
+    graph = {}
+    for path in FILES:
+        if path.parts[0] == room and path.name != "__init__.py":
+            inner = {module_file(name) for name in imported_names(FILES[path])} - {None}
+            graph.setdefault(path.parent, set()).update(file.parent for file in inner if file.parts[0] == room)
+    assert has_circle({folder: others - {folder} for folder, others in graph.items()}) is None
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in FILES} - {Path("flows/cli")}), ids=str)
+def test_a_folder_is_read_at_a_glance(folder):
+    files = [path.name for path in FILES if path.parent == folder]
+    assert len(files) <= FILES_A_FOLDER, files

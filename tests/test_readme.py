@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.readme import CHINESE, README, tree
-from flows.cli import COMMANDS
+from gristmill.flows.cli import COMMANDS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TEXT = README.read_text("utf-8")

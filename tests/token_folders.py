@@ -4,18 +4,18 @@ import numpy as np
 import pyarrow as pa
 from upath import UPath
 
-from flows.train_tokenizer import coder
-from pipelines.ragged import Ragged
-from pipelines.schema import DOCUMENT
-from pipelines.shards import write_shard
-from pipelines.step import run_step
-from pipelines.tokens.settings import TokenSettings
-from pipelines.tokens.steps import encode_step, gather_step
-from pretrain.batches import Tokens
-from tokenizers_lab.bpe import BpeSettings
-from tokenizers_lab.count import count_words
-from tokenizers_lab.model import write_model
-from tokenizers_lab.train import TokenizerSettings, train
+from gristmill.flows.tokenize.train_tokenizer import coder
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.schema import DOCUMENT
+from gristmill.pipelines.steps.step import run_step
+from gristmill.pipelines.storage.shards import write_shard
+from gristmill.pipelines.tokens.settings import TokenSettings
+from gristmill.pipelines.tokens.steps import encode_step, gather_step
+from gristmill.pretrain.data.batches import Tokens
+from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings
+from gristmill.tokenizers_lab.count.word_counts import count_words
+from gristmill.tokenizers_lab.formats.model import write_model
+from gristmill.tokenizers_lab.train import TokenizerSettings, train
 
 BOS = 0
 

@@ -1,95 +1,54 @@
-"""What a tokenizer makes of a text, in numbers that can be laid side by side."""
+"""Tokenizers side by side on one text: numbers, and a picture of who pays what."""
 
-import time
-from collections import Counter
+import io
+from collections.abc import Sequence
 
-import numpy as np
-from numba import njit
+from gristmill.pipelines.errors import InputError
+from gristmill.pipelines.ingest.ingest import InputSettings, read_documents
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.schema import TEXT
+from gristmill.pipelines.storage.files import place, write_whole
+from gristmill.tokenizers_lab.evaluate import measure
+from gristmill.tokenizers_lab.formats.detect import read_any
+from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
-from pipelines.ragged import Ragged
-from tokenizers_lab.model import Model
-from tokenizers_lab.split import pieces
-from tokenizers_lab.tokenizer import Tokenizer
-
-ALPHA = 2.5  # of the Rényi entropy: the one that goes with translation quality best (Zouhar et al. 2023, 2306.16842)
-
-
-def measure(tokenizer: Tokenizer, text: Ragged, languages: list[str]) -> dict:
-    """Documents and their languages ("" where not known) -> all that is measured. Text without tokens gives zeros."""
-    model = tokenizer.model
-    ids = tokenizer(text)  # the second time words are known and kernels are compiled
-    began = time.process_time()
-    ids = tokenizer(text)
-    seconds = time.process_time() - began
-    words = cut_words(text, "prefix" not in model.normalizers)
-    of_words = np.diff(tokenizer(words).offsets)
-    counts = np.bincount(ids.data, minlength=model.size)
-    back = tokenizer.decode(ids)
-    exact = sum(back.row(row) == text.row(row) for row in range(text.rows))
-    unknown = model.role("unknown")
-    sizes, tokens = Counter(), Counter()
-    for row, language in enumerate(languages):
-        sizes[language] += int(text.offsets[row + 1] - text.offsets[row])
-        tokens[language] += int(ids.offsets[row + 1] - ids.offsets[row])
-    rates = {name: sizes[name] / tokens[name] for name in sizes if name and tokens[name]}
-    return {
-        "pieces": model.size,
-        "tokens": ids.data.size,
-        "bytes_per_token": text.data.size / max(ids.data.size, 1),
-        "characters_per_token": int((text.data & 0xC0 != 0x80).sum()) / max(ids.data.size, 1),
-        "fertility": float(of_words.mean()) if of_words.size else 0.0,
-        "whole": float((of_words == 1).mean()) if of_words.size else 0.0,
-        "used": float((counts > 0).mean()),
-        "renyi": renyi(counts),
-        "dead": dead(tokenizer),
-        "unknown": float(counts[unknown] / max(ids.data.size, 1)) if unknown is not None else 0.0,
-        "exact": exact / max(text.rows, 1),
-        "mb_per_second": text.data.size / 1e6 / max(seconds, 1e-9),
-        "languages": rates,
-        "worst_language": min(rates, key=rates.get, default=None),
-    }
+LANGUAGE = "language"
+MOST = 24  # languages in the picture
 
 
-def cut_words(text: Ragged, spaced: bool) -> Ragged:
-    """What stands between white space: a row a word, with one space before it unless the tokenizer puts one there."""
-    _, ends = pieces(text, "whitespace")
-    return Ragged.of(*_words(ends, text.data, spaced))
+def compare_tokenizers(tokenizers: Sequence[str], corpus: Sequence[str], max_mb: float) -> list[dict]:
+    """A row a tokenizer, all on the same documents."""
+    texts, languages, left = [], [], max_mb * 1e6
+    for table in read_documents([*corpus], InputSettings()):
+        names = table[LANGUAGE].to_pylist() if LANGUAGE in table.column_names else [""] * len(table)
+        for text, language in zip(table[TEXT].to_pylist(), names, strict=True):
+            if left > 0:
+                texts.append(text)
+                languages.append(language or "")
+                left -= len(text.encode())
+    if not texts:
+        raise InputError(f"{' '.join(corpus)} holds no documents to compare tokenizers on")
+    rows = Ragged.from_strings(texts)
+    return [{"tokenizer": path, **measure(Tokenizer(read_any(place(path))), rows, languages)} for path in tokenizers]
 
 
-@njit(nogil=True, cache=True)
-def _words(ends, data, spaced):
-    offsets, out, rows, at = np.empty(ends.size, np.int64), np.empty(2 * data.size + 1, np.uint8), 0, 0
-    offsets[0] = 0
-    for piece in range(ends.size - 1):
-        if data[ends[piece]] > 32:
-            out[at] = 32
-            at += spaced
-            for i in range(ends[piece], ends[piece + 1]):
-                out[at] = data[i]
-                at += 1
-            rows += 1
-            offsets[rows] = at
-    return offsets[: rows + 1].copy(), out[:at].copy()
+def draw(rows: list[dict], picture: str) -> None:
+    """Bytes a token by language, a bar a tokenizer, as PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
-
-def renyi(counts: np.ndarray) -> float:
-    """Rényi entropy of the ids over that of equal use, 0 to 1."""
-    if counts.size < 2 or not counts.sum():
-        return 0.0
-    shares = counts[counts > 0] / counts.sum()
-    return float(np.log((shares**ALPHA).sum()) / (1 - ALPHA) / np.log(counts.size))
-
-
-def dead(tokenizer: Tokenizer) -> int:
-    """Pieces of text that their own text does not give as one id: nothing ever will, or only inside a word."""
-    model = tokenizer.model
-    if model.prefix or "prefix" in model.normalizers:
-        begin = [piece for id, piece in enumerate(model.pieces) if _begins(model, id)]
-        return sum(len(tokenizer.encode(piece.decode().removeprefix("▁"))) != 1 for piece in begin)
-    rows = [piece for id, piece in enumerate(model.pieces) if model.is_text(id)]
-    return int((np.diff(tokenizer(Ragged.from_strings(rows)).offsets) != 1).sum())
-
-
-def _begins(model: Model, id: int) -> bool:
-    piece, prefix = model.pieces[id], model.prefix.encode() or None
-    return model.is_text(id) and (not piece.startswith(prefix) if prefix else piece.startswith("▁".encode()))
+    names = sorted({name for row in rows for name in row["languages"]})[:MOST] or ["all"]
+    figure = Figure(figsize=(8, 1.2 + 0.3 * len(names) * max(1, len(rows) / 2)), dpi=120, layout="constrained")
+    axes, height = FigureCanvasAgg(figure).figure.subplots(), 0.8 / len(rows)
+    for i, row in enumerate(rows):
+        values = [row["languages"].get(name, row["bytes_per_token"] if name == "all" else 0) for name in names]
+        axes.barh([k + i * height for k in range(len(names))], values, height, label=row["tokenizer"])
+    axes.set_yticks([k + 0.4 - height / 2 for k in range(len(names))], names)
+    axes.invert_yaxis()
+    axes.set(xlabel="bytes a token (more is shorter text)")
+    axes.grid(alpha=0.3, axis="x")
+    axes.legend(frameon=False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    with write_whole(place(picture)) as file:
+        file.write(buffer.getvalue())

@@ -10,13 +10,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipelines.errors import RecipeError
-from pipelines.ragged import Ragged
-from tokenizers_lab.alphabet import NONE, Alphabet
-from tokenizers_lab.bpe import BpeSettings, train_bpe
-from tokenizers_lab.count import WordCounts
-from tokenizers_lab.model import Model
-from tokenizers_lab.tokenizer import Tokenizer
+from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.ragged import Ragged
+from gristmill.tokenizers_lab.bpe.alphabet import NONE, Alphabet
+from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings, train_bpe
+from gristmill.tokenizers_lab.count.word_counts import WordCounts
+from gristmill.tokenizers_lab.formats.model import Model
+from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
 
 class Known(Alphabet):

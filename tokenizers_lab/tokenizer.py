@@ -7,21 +7,21 @@ import numpy as np
 from numba import njit
 from upath import UPath
 
-from pipelines.errors import InputError, RecipeError
-from pipelines.files import place
-from pipelines.ragged import Ragged
-from tokenizers_lab.alphabet import CODES
-from tokenizers_lab.dropout import Dropout
-from tokenizers_lab.encode import Encoder
-from tokenizers_lab.longest import Longest
-from tokenizers_lab.merges import Merges, merges_of
-from tokenizers_lab.model import Model, read_model
-from tokenizers_lab.normalize import denormalize, normalize
-from tokenizers_lab.symbols import Symbols
-from tokenizers_lab.unigram.encode import Encoder as UnigramEncoder
-from tokenizers_lab.unigram.trie import NOTHING, build, step
-from tokenizers_lab.unigram.ways import Ways
-from tokenizers_lab.whole import Whole
+from gristmill.pipelines.errors import InputError, RecipeError
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.storage.files import place
+from gristmill.tokenizers_lab.bpe.alphabet import CODES
+from gristmill.tokenizers_lab.encode.bpe_dropout import Dropout
+from gristmill.tokenizers_lab.encode.encoder import Encoder
+from gristmill.tokenizers_lab.encode.longest_match import Longest
+from gristmill.tokenizers_lab.encode.merge_table import Merges, merges_of
+from gristmill.tokenizers_lab.encode.vocab_lookup import Whole
+from gristmill.tokenizers_lab.formats.model import Model, read_model
+from gristmill.tokenizers_lab.normalize.normalizers import denormalize, normalize
+from gristmill.tokenizers_lab.strings.trie import NOTHING, build, step
+from gristmill.tokenizers_lab.strings.user_symbols import Symbols
+from gristmill.tokenizers_lab.unigram.encode import Encoder as UnigramEncoder
+from gristmill.tokenizers_lab.unigram.sampling import Ways
 
 Encode = Callable[[Ragged], Ragged]
 

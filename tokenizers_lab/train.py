@@ -5,23 +5,23 @@ from typing import Literal
 
 import numpy as np
 
-from pipelines.errors import InputError, RecipeError
-from pipelines.inputs import Fraction, Positive
-from pipelines.ragged import Ragged
-from pipelines.settings import Settings
-from tokenizers_lab import split as splits
-from tokenizers_lab.alphabet import character_alphabet
-from tokenizers_lab.bpe import BpeSettings, train_bpe
-from tokenizers_lab.count import WordCounts
-from tokenizers_lab.counting import Counting
-from tokenizers_lab.model import END, KNOWN, Model, known_roles
-from tokenizers_lab.normalize import check
-from tokenizers_lab.symbols import check_symbols
-from tokenizers_lab.unigram.scripts import part_scripts
-from tokenizers_lab.unigram.seeds import characters, seeds
-from tokenizers_lab.unigram.sentencepiece_seeds import words_of
-from tokenizers_lab.unigram.train import train_unigram
-from tokenizers_lab.wordpiece import WordpieceSettings, train_wordpiece
+from gristmill.pipelines.errors import InputError, RecipeError
+from gristmill.pipelines.inputs.inputs import Fraction, Positive
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.settings import Settings
+from gristmill.tokenizers_lab import pretokenize as splits
+from gristmill.tokenizers_lab.bpe.alphabet import character_alphabet
+from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings, train_bpe
+from gristmill.tokenizers_lab.bpe.train_wordpiece import WordpieceSettings, train_wordpiece
+from gristmill.tokenizers_lab.count.word_counts import WordCounts
+from gristmill.tokenizers_lab.count_settings import Counting
+from gristmill.tokenizers_lab.formats.model import END, KNOWN, Model, known_roles
+from gristmill.tokenizers_lab.normalize.normalizers import check
+from gristmill.tokenizers_lab.strings.user_symbols import check_symbols
+from gristmill.tokenizers_lab.unigram.scripts import part_scripts
+from gristmill.tokenizers_lab.unigram.seeds import characters, seeds
+from gristmill.tokenizers_lab.unigram.sentencepiece_seeds import words_of
+from gristmill.tokenizers_lab.unigram.train import train_unigram
 
 Report = Callable[[str], None]
 # What an algorithm begins with where nothing is said: its split, its normalizers, its special tokens.

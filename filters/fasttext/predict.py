@@ -16,10 +16,10 @@ import math
 import numpy as np
 from numba import njit
 
-from filters.fasttext.file import LOSSES, FastText
-from pipelines.bits import inlined, kernel
-from pipelines.errors import InputError
-from pipelines.ragged import Ragged
+from gristmill.filters.fasttext.format import LOSSES, FastText
+from gristmill.pipelines.errors import InputError
+from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.ragged import Ragged
 
 FNV_OFFSET, FNV_PRIME = np.uint32(2166136261), np.uint32(16777619)
 WORD_PRIME = np.uint64(116049371)

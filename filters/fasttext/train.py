@@ -17,14 +17,14 @@ import numpy as np
 from numba import njit
 from pydantic import Field, model_validator
 
-from filters.fasttext.file import UPDATE_RATE, FastText
-from filters.fasttext.predict import WORD_PRIME
-from filters.fasttext.tokens import Subwords, Tokens, number_documents
-from pipelines.bits import inlined, kernel
-from pipelines.errors import InputError
-from pipelines.hashing import W0, W1, mix
-from pipelines.ragged import Ragged
-from pipelines.settings import Settings
+from gristmill.filters.fasttext.dictionary import Subwords, Tokens, number_documents
+from gristmill.filters.fasttext.format import UPDATE_RATE, FastText
+from gristmill.filters.fasttext.predict import WORD_PRIME
+from gristmill.pipelines.errors import InputError
+from gristmill.pipelines.kernels.hashing import W0, W1, mix
+from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.settings import Settings
 
 U, F = np.uint64, np.float32
 SOFTMAX = 3

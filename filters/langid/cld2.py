@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pycld2
 
-from pipelines.ragged import Ragged
+from gristmill.pipelines.ragged import Ragged
 
 NONCHARACTERS = "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
 # CLD2 refuses a whole text for one of these.

@@ -8,10 +8,10 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from filters.langid.labels import UNKNOWN, language_of
-from pipelines.errors import RecipeError
-from pipelines.ragged import Ragged
-from pipelines.settings import nearest
+from gristmill.filters.langid.labels import UNKNOWN, language_of
+from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.settings import nearest
 
 
 class Model(Protocol):
@@ -77,20 +77,20 @@ def _take(text: Ragged, rows: np.ndarray) -> Ragged:
 
 
 def _fasttext(path: str | Path, differing: dict[str, str] | None = None) -> Model:
-    from filters.fasttext.file import read_fasttext
-    from filters.fasttext.predict import Classifier
+    from gristmill.filters.fasttext.format import read_fasttext
+    from gristmill.filters.fasttext.predict import Classifier
 
     return Single(Classifier(read_fasttext(path)), differing)
 
 
 def _py3langid() -> Model:
-    from filters.langid.naive_bayes import NaiveBayes
+    from gristmill.filters.langid.naive_bayes import NaiveBayes
 
     return Single(NaiveBayes(), CHINESE)
 
 
 def _pycld2() -> Model:
-    from filters.langid.cld2 import Cld2
+    from gristmill.filters.langid.cld2 import Cld2
 
     return Single(Cld2())
 

@@ -11,8 +11,8 @@ import math
 import numpy as np
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-from pipelines.bits import kernel
-from pipelines.ragged import Ragged
+from gristmill.pipelines.kernels.intrinsics import kernel
+from gristmill.pipelines.ragged import Ragged
 
 
 class NaiveBayes:

@@ -1,8 +1,8 @@
 """Count every gram of the highest order, by sort, in bounded memory.
 
-Ids are gathered in a file; blocks of them are packed, sorted and added up (filters/ngram/sort.py), and each block goes
-to disk as a sorted run. Runs are merged two by two, the smallest first, through mapped files. A block of ``n`` tokens
-takes 40 bytes each, whatever the corpus.
+Ids are gathered in a file; blocks of them are packed, sorted and added up (filters/ngram/radix_sort.py), and each block
+goes to disk as a sorted run. Runs are merged two by two, the smallest first, through mapped files. A block of ``n``
+tokens takes 40 bytes each, whatever the corpus.
 """
 
 import heapq
@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from filters.ngram.lines import BEGIN
-from filters.ngram.sort import add_equal, merge, pack, sort_keys
+from gristmill.filters.ngram.radix_sort import add_equal, merge, pack, sort_keys
+from gristmill.filters.ngram.token_stream import BEGIN
 
 BYTES_A_TOKEN = 40  # of a block: two keys, twice, and a count
 MIN_BLOCK = 1 << 10

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipelines.errors import InputError
+from gristmill.pipelines.errors import InputError
 
 FALLBACK = (0.5, 1.0, 1.5)
 

@@ -13,13 +13,13 @@ import numpy as np
 import orjson
 from upath import UPath
 
-from filters.batch import Batch
-from filters.ngram.lines import SPECIAL, Encode, Stream, Units, framed, text_of_lines, words_by_line
-from filters.ngram.score import score
-from filters.ngram.vocabulary import Vocabulary
-from pipelines.errors import InputError
-from pipelines.files import is_local, write_whole
-from pipelines.ragged import Ragged
+from gristmill.filters.core.batch import Batch
+from gristmill.filters.ngram.score import score
+from gristmill.filters.ngram.token_stream import SPECIAL, Encode, Stream, Units, framed, text_of_lines, words_by_line
+from gristmill.filters.ngram.vocabulary import Vocabulary
+from gristmill.pipelines.errors import InputError
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.storage.files import is_local, write_whole
 
 MAGIC = b"gristmill-ngram "
 ALIGNED = 64
@@ -27,7 +27,7 @@ WORDS = "words"  # the units of a model that splits text itself
 
 
 class NGram(NamedTuple):
-    """A back-off model of n-grams; see filters/ngram/table.py for its cells."""
+    """A back-off model of n-grams; see filters/ngram/hash_table.py for its cells."""
 
     about: dict[str, Any]  # order, bits of an id in a key, units ("words" or a tokenizer's name), settings
     vocabulary: Vocabulary

@@ -7,8 +7,8 @@ asked for, then each is read, so that memory answers many at once. Id by id, eac
 import numpy as np
 from numba import njit
 
-from filters.ngram.lines import BEGIN
-from filters.ngram.table import CODE_BITS, CODES, find_from, home, key_of, prefetch
+from gristmill.filters.ngram.hash_table import CODE_BITS, CODES, find_from, home, key_of, prefetch
+from gristmill.filters.ngram.token_stream import BEGIN
 
 AT_ONCE = 256
 

@@ -12,18 +12,18 @@ from typing import Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from filters.batch import Batch
-from filters.ngram.count import Tape, count_grams
-from filters.ngram.estimate import estimate
-from filters.ngram.levels import split_levels
-from filters.ngram.lines import SPECIAL, Encode, Units, framed, text_of_lines, words_by_line
-from filters.ngram.model import WORDS, NGram
-from filters.ngram.quantise import quantised
-from filters.ngram.sort import MAX_ORDER
-from filters.ngram.vocabulary import MAX_WORDS, NAMES, Numbering, Vocabulary
-from pipelines.errors import InputError
-from pipelines.ragged import Ragged
-from pipelines.settings import Settings
+from gristmill.filters.core.batch import Batch
+from gristmill.filters.ngram.count import Tape, count_grams
+from gristmill.filters.ngram.kneser_ney import estimate
+from gristmill.filters.ngram.model import WORDS, NGram
+from gristmill.filters.ngram.orders import split_levels
+from gristmill.filters.ngram.quantize import quantised
+from gristmill.filters.ngram.radix_sort import MAX_ORDER
+from gristmill.filters.ngram.token_stream import SPECIAL, Encode, Units, framed, text_of_lines, words_by_line
+from gristmill.filters.ngram.vocabulary import MAX_WORDS, NAMES, Numbering, Vocabulary
+from gristmill.pipelines.errors import InputError
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.settings import Settings
 
 
 class NGramSettings(Settings):

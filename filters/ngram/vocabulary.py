@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from filters.ngram.lines import BEGIN, END, SPECIAL, UNKNOWN
-from pipelines.bits import inlined, kernel
-from pipelines.hashing import W0, W1, mix
-from pipelines.ragged import Ragged
+from gristmill.filters.ngram.token_stream import BEGIN, END, SPECIAL, UNKNOWN
+from gristmill.pipelines.kernels.hashing import W0, W1, mix
+from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.ragged import Ragged
 
 U = np.uint64
 NAMES = {UNKNOWN: b"<unk>", BEGIN: b"<s>", END: b"</s>"}
@@ -28,7 +28,7 @@ class Vocabulary(NamedTuple):
         return self.words.rows
 
     def ids(self, hashes: np.ndarray) -> np.ndarray:
-        """Hashes of words (filters.words) -> uint32 ids, UNKNOWN for those it does not have."""
+        """Hashes of words (gristmill.filters.words.words) -> uint32 ids, UNKNOWN for those it does not have."""
         out = np.empty(hashes.size, np.uint32)
         _look_up(self.slots, hashes, out)
         return out

@@ -1,0 +1,1 @@
+"""Personal data: scan for candidates, detect, replace, evaluate."""

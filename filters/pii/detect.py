@@ -5,9 +5,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from filters.pii import cards, dates, keys, named, net, phones, scan, states, wallets
-from filters.pii.place import Place, Rule, Span
-from pipelines.ragged import Ragged
+from gristmill.filters.pii import scan
+from gristmill.filters.pii.detectors import (
+    birth_dates,
+    crypto,
+    names_addresses,
+    national_ids,
+    network,
+    payment,
+    phones,
+    secrets,
+)
+from gristmill.filters.pii.detectors.window import Place, Rule, Span
+from gristmill.pipelines.ragged import Ragged
 
 # In the order in which they take text from each other: what has a checksum or a prefix before what has a shape.
 TYPES = (
@@ -26,33 +36,33 @@ TYPES = (
     "date_of_birth",
     "phone",
 )
-ON_REQUEST = (*named.FINDERS,)  # of rules that cost precision and a look at every word
+ON_REQUEST = (*names_addresses.FINDERS,)  # of rules that cost precision and a look at every word
 
 # Kind of window -> the rules that look at it, each with the types it may find.
 RULES: dict[int, tuple[tuple[Rule, frozenset[str]], ...]] = {
     kind: tuple((rule, frozenset(types.split())) for rule, types in rules.items())
     for kind, rules in {
-        scan.AT: {net.addresses: "email url_credentials"},
-        scan.SPELT_AT: {net.spelt_addresses: "email"},
-        scan.DOTTED: {net.ipv4: "ip"},
-        scan.COLONS: {net.colons: "ip mac"},
+        scan.AT: {network.addresses: "email url_credentials"},
+        scan.SPELT_AT: {network.spelt_addresses: "email"},
+        scan.DOTTED: {network.ipv4: "ip"},
+        scan.COLONS: {network.colons: "ip mac"},
         scan.TOKEN: {
-            keys.keys: "api_key",
-            wallets.wallets: "wallet",
-            cards.iban: "iban",
-            net.mac: "mac",
-            states.chinese_resident: "cn_id",
-            states.national: "national_id",
+            secrets.keys: "api_key",
+            crypto.wallets: "wallet",
+            payment.iban: "iban",
+            network.mac: "mac",
+            national_ids.chinese_resident: "cn_id",
+            national_ids.national: "national_id",
         },
-        scan.GROUPED: {cards.iban: "iban"},
-        scan.ID: {states.national: "national_id", states.passport: "passport"},
-        scan.DATE: {dates.births: "date_of_birth"},
+        scan.GROUPED: {payment.iban: "iban"},
+        scan.ID: {national_ids.national: "national_id", national_ids.passport: "passport"},
+        scan.DATE: {birth_dates.births: "date_of_birth"},
         scan.NUMBER: {
-            cards.cards: "credit_card",
-            states.chinese_resident: "cn_id",
-            states.social_security: "us_ssn",
-            states.national: "national_id",
-            states.passport: "passport",
+            payment.cards: "credit_card",
+            national_ids.chinese_resident: "cn_id",
+            national_ids.social_security: "us_ssn",
+            national_ids.national: "national_id",
+            national_ids.passport: "passport",
             phones.phones: "phone",
         },
     }.items()
@@ -84,7 +94,7 @@ def detect(
     wanted, data, offsets = frozenset(types), text.data.tobytes(), text.offsets.tolist()
     spans: list[tuple[int, Span]] = []
     if "api_key" in wanted:
-        blocks = list(keys.private_keys(data, text.offsets))
+        blocks = list(secrets.private_keys(data, text.offsets))
         rows = np.searchsorted(text.offsets, [block.start for block in blocks], "right") - 1
         spans += zip(rows.tolist(), blocks, strict=True)
     rules = {kind: [rule for rule, types in those if types & wanted] for kind, those in RULES.items()}
@@ -102,7 +112,7 @@ def detect(
 
 def _named(type: str, data: bytes, low: int, high: int) -> Iterator[Span]:
     text, at, begin = data[low:high].decode("utf-8", "surrogateescape"), low, 0
-    for start, end in sorted(named.FINDERS[type](text)):
+    for start, end in sorted(names_addresses.FINDERS[type](text)):
         if start < begin:  # inside one before
             continue
         at += len(text[begin:start].encode("utf-8", "surrogateescape"))

@@ -23,8 +23,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipelines.bits import inlined, kernel
-from pipelines.ragged import Ragged
+from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.ragged import Ragged
 
 AT, SPELT_AT, DOTTED, COLONS, TOKEN, GROUPED, ID, DATE, NUMBER = range(9)
 NOTHING = -1

@@ -6,9 +6,9 @@ import sys
 
 import click
 
-from pipelines.errors import GristmillError
+from gristmill.pipelines.errors import GristmillError
 
-# name, as of the click command in the module of that name in flows.cli ("-" read as "_") -> what it does
+# name, as of the click command in the module of that name in gristmill.flows.cli ("-" read as "_") -> what it does
 COMMANDS = {
     "clean": "Run a recipe: raw files in, clean documents and the reasons for all others out.",
     "dedup": "Drop duplicates of documents, cut repeated passages, or drop what another corpus has.",
@@ -53,7 +53,7 @@ class Lazy(click.Group):
         if name not in COMMANDS:
             return None
         attribute = name.replace("-", "_")
-        return getattr(importlib.import_module(f"flows.cli.{attribute}"), attribute)
+        return getattr(importlib.import_module(f"gristmill.flows.cli.{attribute}"), attribute)
 
     def format_commands(self, context, formatter):
         """List commands from the table above: asking each for its help would import them all."""

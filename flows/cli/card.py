@@ -17,8 +17,8 @@ def card(work, licence, name, output):
     \b
         gristmill card work --license cc-by-4.0 --name "Mill corpus"
     """
-    from flows.report.card import card as write
-    from pipelines.files import place
+    from gristmill.flows.report.card import card as write
+    from gristmill.pipelines.storage.files import place
 
     target = place(output) if output else place(work) / "README.md"
     write(place(work), target, licence, name)

@@ -2,7 +2,7 @@
 
 import click
 
-from flows.cli.options import settings_option, writable
+from gristmill.flows.cli.options import settings_option, writable
 
 
 @click.group()
@@ -39,7 +39,7 @@ def train(positive, negative, output, work, changes):
     \b
         gristmill classifier train --positive books/ --negative crawl/ --output quality.bin
     """
-    from flows.classifier import classifier_settings, train_classifier
+    from gristmill.flows.models.classifier import classifier_settings, train_classifier
 
     settings, folder = classifier_settings(changes), writable(work)
     found = train_classifier(positive, negative, folder, output, settings)
@@ -70,8 +70,8 @@ def score(corpus, model, label, fit, work):
     import numpy as np
     import orjson
 
-    from filters.cutoffs import EVERY, write_cutoffs
-    from flows.classifier import score_documents
+    from gristmill.filters.core.percentiles import EVERY, write_cutoffs
+    from gristmill.flows.models.classifier import score_documents
 
     found = []
     for id, value in score_documents(corpus, writable(work), model, label):

@@ -2,7 +2,7 @@
 
 import click
 
-from flows.cli.options import console, run_options, shown, writable
+from gristmill.flows.cli.options import console, run_options, shown, writable
 
 
 @click.command()
@@ -16,7 +16,7 @@ def clean(recipe, paths, work, engine, changes):
         gristmill clean recipes/clean-corpus.toml --input crawl.jsonl.zst --output work
         gristmill clean recipes/clean-corpus.toml --input 'crawl/*.parquet' --set gopher.min_words=30
     """
-    from flows.recipe import read_recipe
+    from gristmill.flows.clean.recipe import read_recipe
 
     settings = read_recipe(recipe, changes, paths)
     report(run(settings, writable(work), engine), work)
@@ -24,7 +24,7 @@ def clean(recipe, paths, work, engine, changes):
 
 def run(recipe, folder, engine) -> dict:
     """Run a recipe with its progress shown; returns the summary."""
-    from flows.run import clean
+    from gristmill.flows.clean.run import clean
 
     progress = shown(folder)
     try:
@@ -39,7 +39,7 @@ def run(recipe, folder, engine) -> dict:
 
 def report(summary: dict, work: str) -> None:
     """The funnel on standard output, and where to look next."""
-    from flows.funnel import funnel
+    from gristmill.flows.clean.funnel import funnel
 
     click.echo(render(funnel(summary)))
     for folder, holds, command in (

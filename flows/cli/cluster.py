@@ -2,8 +2,8 @@
 
 import click
 
-from flows.cli.escape import JSON, LINE, TERMINAL
-from flows.cli.options import work_folder
+from gristmill.flows.cli.options import work_folder
+from gristmill.flows.escape import JSON, LINE, TERMINAL
 
 COLOURS = {" ": {"dim": True}, "-": {"fg": "red", "strikethrough": True}, "+": {"fg": "green", "bold": True}}
 MARKS = {"-": ("[-", "-]"), "+": ("{+", "+}")}  # as `git diff --word-diff` has them
@@ -25,8 +25,8 @@ def cluster(id, work, step, as_json):
     """
     import orjson
 
-    from flows.clusters import find_cluster
-    from pipelines.files import place
+    from gristmill.flows.runs.clusters import find_cluster
+    from gristmill.pipelines.storage.files import place
 
     members = find_cluster(place(work), step, id)
     if as_json:
@@ -48,7 +48,7 @@ def cluster(id, work, step, as_json):
 
 def shown(old: str, new: str) -> str:
     """The differences in a line or more, what is the same cut short, nothing in it that a terminal obeys."""
-    from flows.clusters import word_diff
+    from gristmill.flows.runs.clusters import word_diff
 
     pieces = []
     for sign, text in word_diff(old, new):

@@ -2,7 +2,7 @@
 
 import click
 
-from flows.cli.options import console, settings_option
+from gristmill.flows.cli.options import console, settings_option
 
 
 @click.command("compare-baselines")
@@ -22,7 +22,7 @@ def compare_baselines(tokens, name, steps, changes, as_json):
     """
     import orjson
 
-    from flows.pretraining import compare_baselines
+    from gristmill.flows.models.pretraining import compare_baselines
 
     def show(line):
         if line["step"] % 50 == 0:

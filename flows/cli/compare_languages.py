@@ -29,15 +29,15 @@ def compare_languages(names, max_bytes, label_column, as_json, corpora):
     """
     import json
 
-    from filters.langid.compare import compare, read_labelled
-    from filters.langid.models import MODELS
+    from gristmill.filters.langid.evaluate import compare, read_labelled
+    from gristmill.filters.langid.models import MODELS
 
     documents = read_labelled(corpora, label_column)
     scores = compare(documents, list(names or MODELS), [max_bytes, None])
     if as_json:
         click.echo("\n".join(json.dumps(score._asdict()) for score in scores))
         return
-    from flows.cli.clean import render
+    from gristmill.flows.cli.clean import render
 
     click.echo(f"{len(documents):,} documents in {documents['language'].n_unique()} languages")
     click.echo(render(_table(scores)))

@@ -22,7 +22,7 @@ def compare_rules(variants, words, as_json, corpora):
     import json
     from dataclasses import asdict
 
-    from flows.compare_rules import compare_rules, sides
+    from gristmill.filters.compare_variants import compare_rules, sides
 
     one, other = sides(variants, words)
     comparisons = compare_rules(one, other, corpora)

@@ -2,7 +2,7 @@
 
 import click
 
-from flows.cli.options import console, work_options, writable
+from gristmill.flows.cli.options import console, work_options, writable
 
 
 @click.command()
@@ -19,9 +19,9 @@ def decontaminate(corpus, against, action, work, engine, changes):
         gristmill decontaminate crawl.jsonl.zst --against gsm8k.jsonl --against mmlu.parquet --output work
         gristmill decontaminate crawl.jsonl.zst --against quiz.jsonl --set decontaminate.question=doc.query
     """
-    from flows.cli.clean import report, run
-    from flows.contamination import by_benchmark
-    from flows.recipe import parse_recipe
+    from gristmill.flows.clean.recipe import parse_recipe
+    from gristmill.flows.cli.clean import report, run
+    from gristmill.flows.runs.contamination import by_benchmark
 
     steps = {"decontaminate": {"against": list(against), "action": action}}
     recipe = parse_recipe({"input": {"paths": list(corpus)}, "steps": steps}, "decontaminate", changes)

@@ -2,8 +2,8 @@
 
 import click
 
-from flows.cli.escape import LINE
-from flows.cli.options import console, shown, work_options, writable
+from gristmill.flows.cli.options import console, shown, work_options, writable
+from gristmill.flows.escape import LINE
 
 LEVELS = ["document", "sentence", "substring", "dataset"]
 
@@ -37,9 +37,9 @@ def dedup(corpus, level, threshold, near, against, indices, saved, work, engine,
         gristmill dedup may.jsonl.zst --save-index may.index --output may
         gristmill dedup june.jsonl.zst --against-index may.index --output june
     """
-    from flows.cli.clean import report, run
-    from flows.deduplicate import dedup_recipe, to_index
-    from pipelines.errors import WorkError
+    from gristmill.flows.clean.dedup_recipes import dedup_recipe, to_index
+    from gristmill.flows.cli.clean import report, run
+    from gristmill.pipelines.errors import WorkError
 
     if against and level != "dataset":
         raise click.UsageError("--against needs --level dataset; --against-index goes with --level document too")
@@ -67,7 +67,7 @@ def dedup(corpus, level, threshold, near, against, indices, saved, work, engine,
 
 def most_repeated(folder) -> None:
     """The ten most copied passages, on standard output."""
-    from pipelines.shards import list_shards, read_shard
+    from gristmill.pipelines.storage.shards import list_shards, read_shard
 
     rows = [row for path in list_shards(folder / "steps" / "repeats" / "top") for row in read_shard(path).to_pylist()]
     click.echo(f"\n{'copies':>10}{'documents':>12}  passage")
@@ -78,7 +78,7 @@ def most_repeated(folder) -> None:
 
 def keep(recipe, paths, index, engine) -> None:
     """Make an index, its progress shown."""
-    from flows.index import save_index
+    from gristmill.flows.clean.dedup_index import save_index
 
     folder = writable(index)
     progress = shown(folder)

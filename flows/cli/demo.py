@@ -3,7 +3,7 @@
 import click
 import orjson
 
-from flows.demo import write_demo
+from gristmill.pipelines.ingest.demo_corpus import write_demo
 
 
 @click.command()

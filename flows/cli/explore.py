@@ -18,11 +18,11 @@ def explore(work, port, tokenizers):
         gristmill explore work
         gristmill explore work --port 0 --tokenizer tokenizer
     """
-    from flows.explorer.app import application
-    from flows.explorer.index import Index
-    from flows.explorer.serve import HOST, listen, serve
-    from flows.explorer.tokens import Tokenizers
-    from pipelines.files import place
+    from gristmill.flows.explorer.app import application
+    from gristmill.flows.explorer.index import Index
+    from gristmill.flows.explorer.serve import HOST, listen, serve
+    from gristmill.flows.explorer.tokens import Tokenizers
+    from gristmill.pipelines.storage.files import place
 
     listening = listen(port)
     index = Index(place(work))

@@ -15,6 +15,6 @@ def export_model(run, output):
     \b
         gristmill export-model work/runs/nano --output nano-llama
     """
-    from flows.pretraining import write_export
+    from gristmill.flows.models.pretraining import write_export
 
     click.echo(f"{output}: {write_export(run, output)}")

@@ -2,9 +2,9 @@
 
 import click
 
-from flows.cli.escape import TERMINAL
-from flows.cli.options import settings_option
-from pipelines.errors import RecipeError
+from gristmill.flows.cli.options import settings_option
+from gristmill.flows.escape import TERMINAL
+from gristmill.pipelines.errors import RecipeError
 
 
 @click.command()
@@ -27,7 +27,7 @@ def generate(run, prompt, ids, copies, changes, as_json):
     """
     import orjson
 
-    from flows.pretraining import write_text
+    from gristmill.flows.models.pretraining import write_text
 
     if (prompt is None) == (ids is None):
         raise RecipeError("give either --prompt TEXT or --ids 1,2,…")

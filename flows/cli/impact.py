@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import click
 
-from flows.cli.escape import LINE
-from flows.cli.options import console, engine_options, shown, writable
+from gristmill.flows.cli.options import console, engine_options, shown, writable
+from gristmill.flows.escape import LINE
 
 
 @click.group()
@@ -39,9 +39,9 @@ def plan(recipe, paths, work, changes):
     \b
         gristmill impact plan recipes/impact-small.toml --input crawl.jsonl.zst --output impact
     """
-    from flows.impact.plan import make_plan
-    from flows.impact.recipe import read_impact
-    from pretrain.impact.statistics import smallest_effect
+    from gristmill.flows.impact.plan import make_plan
+    from gristmill.flows.impact.recipe import read_impact
+    from gristmill.pretrain.impact.significance import smallest_effect
 
     settings = read_impact(recipe, changes, paths)
     made = make_plan(settings, writable(work))
@@ -72,8 +72,8 @@ def run(recipe, paths, work, engine, changes):
         gristmill impact run recipes/impact-small.toml --input crawl/ --set 'heldout.sets.books=["books.jsonl"]' \\
             --set heldout.verdict=books --set budget.seeds=5
     """
-    from flows.impact.recipe import read_impact
-    from flows.impact.run import measure_impact
+    from gristmill.flows.impact.recipe import read_impact
+    from gristmill.flows.impact.run import measure_impact
 
     settings, folder = read_impact(recipe, changes, paths), writable(work)
     progress = shown(folder)
@@ -95,8 +95,8 @@ def report(work, as_json):
     """
     import orjson
 
-    from flows.impact.report import read_report
-    from pipelines.files import place
+    from gristmill.flows.impact.report import read_report
+    from gristmill.pipelines.storage.files import place
 
     found = read_report(place(work))
     if as_json:
@@ -106,7 +106,7 @@ def report(work, as_json):
 
 def show(found: dict, work: str) -> None:
     """Tables on standard output, the headline last."""
-    from flows.cli.clean import render
+    from gristmill.flows.cli.clean import render
 
     for line in differences(found):
         click.echo(line)

@@ -2,7 +2,7 @@
 
 import click
 
-from flows.cli.options import run_options, shown, writable
+from gristmill.flows.cli.options import run_options, shown, writable
 
 
 @click.command()
@@ -13,10 +13,10 @@ def ingest(recipe, paths, work, engine, changes):
     \b
         gristmill ingest recipes/clean-corpus.toml --input crawl.jsonl.zst --output work
     """
-    from flows.lock import alone
-    from flows.recipe import read_recipe
-    from pipelines.ingest import ingest_step
-    from pipelines.step import run_step
+    from gristmill.flows.clean.recipe import read_recipe
+    from gristmill.flows.engine.run_lock import alone
+    from gristmill.pipelines.ingest.ingest import ingest_step
+    from gristmill.pipelines.steps.step import run_step
 
     settings = read_recipe(recipe, changes, paths)
     folder = writable(work)

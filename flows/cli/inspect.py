@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from flows.cli.escape import JSON, LINE, TERMINAL
-from pipelines.files import place
-from pipelines.schema import TEXT
+from gristmill.flows.escape import JSON, LINE, TERMINAL
+from gristmill.pipelines.schema import TEXT
+from gristmill.pipelines.storage.files import place
 
 WIDTH = 40  # of a full bar
 CUT = 400  # characters of a value in a sample
@@ -35,8 +35,8 @@ def inspect(path, columns, expression, column, count, id, as_json):
         gristmill inspect work/removed --histogram reason
         gristmill inspect work/clean --where "len(text) < 200 and source = 'crawl'" --sample 5
     """
-    from pipelines import inspect as look
-    from pipelines.histogram import histogram
+    from gristmill.pipelines.storage import inspect as look
+    from gristmill.pipelines.storage.histogram import histogram
 
     table = look.open_table(place(path))
     names = look.only(table, [name for name in columns.split(",") if name])

@@ -2,7 +2,7 @@
 
 import click
 
-from flows.cli.options import console
+from gristmill.flows.cli.options import console
 
 
 @click.command()
@@ -20,9 +20,9 @@ def judge(paths, recipe, names, changes, as_json):
     """
     import orjson
 
-    from flows.judge import count, judge
-    from flows.recipe import parse_recipe, read_recipe
-    from pipelines.errors import RecipeError
+    from gristmill.flows.clean.recipe import parse_recipe, read_recipe
+    from gristmill.flows.runs.check import count, judge
+    from gristmill.pipelines.errors import RecipeError
 
     if bool(recipe) == bool(names):
         raise RecipeError("judge by a --recipe or by one or more --filter, and not by both")

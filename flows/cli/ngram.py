@@ -2,7 +2,7 @@
 
 import click
 
-from flows.cli.options import settings_option, writable
+from gristmill.flows.cli.options import settings_option, writable
 
 
 @click.group()
@@ -35,8 +35,8 @@ def train(corpus, output, tokenizer, work, changes):
         gristmill ngram train books/ --output books.ngram
         gristmill ngram train work --set ngram.prune=[0,0,1] --set ngram.quantise=true --output small.ngram
     """
-    from flows.ngram import ngram_settings, train_ngram
-    from pipelines.files import place
+    from gristmill.flows.models.ngram import ngram_settings, train_ngram
+    from gristmill.pipelines.storage.files import place
 
     settings, folder = ngram_settings(changes), writable(work)
     model = train_ngram(corpus, folder, settings, tokenizer)
@@ -64,9 +64,9 @@ def score(corpus, model, by_line, fit, typical, language, tokenizer, work):
     import numpy as np
     import orjson
 
-    from filters.cutoffs import write_cutoffs
-    from filters.typical import Typical, write_typical
-    from flows.ngram import score_documents, scorer
+    from gristmill.filters.core.percentiles import write_cutoffs
+    from gristmill.filters.perplexity.mahalanobis import Typical, write_typical
+    from gristmill.flows.models.ngram import score_documents, scorer
 
     found, names = [], ("perplexity", "bits_per_byte", "gain")
     for row in score_documents(corpus, writable(work), scorer(model, tokenizer), by_line):
@@ -90,6 +90,6 @@ def export(source, target):
         gristmill ngram export books.ngram books.arpa
         gristmill ngram export theirs.arpa theirs.ngram
     """
-    from flows.ngram import export
+    from gristmill.flows.models.ngram import export
 
     click.echo(f"{target}: {export(source, target)}")

@@ -6,7 +6,7 @@ import os
 import click
 from rich.console import Console
 
-from pipelines.errors import WorkError
+from gristmill.pipelines.errors import WorkError
 
 console = Console(stderr=True)  # what is going on; results go to standard output
 
@@ -19,7 +19,7 @@ def engine_options(command):
 
     @functools.wraps(command)
     def run(*args, engine, workers, job_seconds, **kwargs):
-        from flows.engines import engine as engine_of
+        from gristmill.flows.engine.engines import engine as engine_of
 
         with engine_of(engine, workers, job_seconds) as opened:
             return command(*args, engine=opened, **kwargs)
@@ -41,8 +41,8 @@ def _keep(context, option, value):
 
 def shown(folder):
     """The progress of a command with `engine_options`, logged in ``folder``."""
-    from flows.progress import Shown
-    from pipelines.files import place
+    from gristmill.flows.engine.progress import Shown
+    from gristmill.pipelines.storage.files import place
 
     told = click.get_current_context().meta
     metrics = told.get("metrics")
@@ -86,7 +86,7 @@ work_folder = click.option("--work", "work", default="work", show_default=True, 
 
 def writable(work):
     """Check that the work folder can be made and written before anything is begun."""
-    from pipelines.files import place, write_whole
+    from gristmill.pipelines.storage.files import place, write_whole
 
     folder = place(work)
     if folder.exists() and not folder.is_dir():

@@ -2,8 +2,8 @@
 
 import click
 
-from flows.cli.escape import JSON, LINE
-from flows.cli.options import shown, work_options, writable
+from gristmill.flows.cli.options import shown, work_options, writable
+from gristmill.flows.escape import JSON, LINE
 
 MOST = 12  # sources in the terminal's matrix: those with the most bytes
 SHADES = " ░▒▓█"
@@ -26,9 +26,9 @@ def overlap(corpus, threshold, picture, as_json, work, engine, changes):
     """
     import orjson
 
-    from flows.cli.clean import render
-    from flows.overlap import draw, find_overlap
-    from pipelines.files import place, write_whole
+    from gristmill.flows.clean.overlap import draw, find_overlap
+    from gristmill.flows.cli.clean import render
+    from gristmill.pipelines.storage.files import place, write_whole
 
     folder = writable(work)
     progress = shown(folder)
@@ -54,7 +54,7 @@ def heat(sources: list[str], shared):
     from rich.table import Table
     from rich.text import Text
 
-    from flows.overlap import matrix
+    from gristmill.flows.clean.overlap import matrix
 
     table = Table(box=None, pad_edge=False, title="share of the row's bytes that the column has too, nearly alike")
     table.add_column("")

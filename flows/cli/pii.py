@@ -2,8 +2,8 @@
 
 import click
 
-from flows.cli.escape import LINE
-from flows.cli.options import console, work_options, writable
+from gristmill.flows.cli.options import console, work_options, writable
+from gristmill.flows.escape import LINE
 
 changes = click.option("--set", "changes", multiple=True, metavar="pii.SETTING=VALUE", help="Change one setting.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
@@ -43,7 +43,7 @@ def scan(corpus, show, values, changes, as_json):
 
     import orjson
 
-    from flows.pii import pii_recipe, scan, values_file, with_values
+    from gristmill.flows.clean.pii import pii_recipe, scan, values_file, with_values
 
     spans, documents, shown, count = Counter(), defaultdict(set), Counter(), 0
     with ExitStack() as files:
@@ -80,8 +80,8 @@ def redact(corpus, replacement, values, work, engine, changes):
         gristmill pii redact crawl.jsonl.zst --replacement surrogate --set pii.key_file=pii.key
         gristmill pii redact crawl.jsonl.zst --set 'pii.replacements={phone = "mask"}' --values found.jsonl
     """
-    from flows.cli.clean import report, run
-    from flows.pii import pii_recipe, values_file, values_of
+    from gristmill.flows.clean.pii import pii_recipe, values_file, values_of
+    from gristmill.flows.cli.clean import report, run
 
     chosen = (f"pii.replacement={replacement}",) if replacement else ()
     folder = writable(work)
@@ -116,9 +116,9 @@ def score(labelled, tools, peers, lines, show, changes, as_json):
 
     import orjson
 
-    from filters.pii.score import our_finder, read_labelled, score
-    from flows.cli.clean import render
-    from flows.pii import SCOPES, PeerError, finder_of, peer_finder, pii_recipe
+    from gristmill.filters.pii.evaluate import our_finder, read_labelled, score
+    from gristmill.flows.clean.pii import SCOPES, PeerError, finder_of, peer_finder, pii_recipe
+    from gristmill.flows.cli.clean import render
 
     documents, settings = read_labelled(labelled), pii_recipe([], changes).steps["pii"]
     finders = {"gristmill": (our_finder(settings), settings.types)}

@@ -4,7 +4,7 @@ import os
 
 import click
 
-from flows.cli.options import console, settings_option
+from gristmill.flows.cli.options import console, settings_option
 
 
 @click.command()
@@ -24,11 +24,11 @@ def pretrain(tokens, name, steps, output, start, changes, as_json):
     \b
         gristmill pretrain work/tokens/bpe --preset nano --steps 500 --output work/runs/nano
         gristmill pretrain work/tokens/bpe --preset gpt2-124m --set machine.compile=true --set train.lr=6e-4
-        torchrun --nproc-per-node 2 -m flows.cli pretrain work/tokens/bpe --output work/runs/two
+        torchrun --nproc-per-node 2 -m gristmill pretrain work/tokens/bpe --output work/runs/two
     """
     import orjson
 
-    from flows.pretraining import train_model
+    from gristmill.flows.models.pretraining import train_model
 
     summary = train_model(tokens, name, steps, output, start, changes, show)
     if os.environ.get("RANK", "0") != "0":  # the first process under torchrun speaks for all

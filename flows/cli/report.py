@@ -20,8 +20,8 @@ def report(work, output, impact):
         gristmill report work
         gristmill report work --output report.html
     """
-    from flows.report.page import report as write
-    from pipelines.files import place
+    from gristmill.flows.report.html import report as write
+    from gristmill.pipelines.storage.files import place
 
     target = place(output) if output else place(work) / PAGE
     size = write(place(work), target, place(impact) if impact else None)

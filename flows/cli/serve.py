@@ -18,18 +18,18 @@ def serve(port, limit):
         gristmill serve --port 4200
         prefect deployment run clean-corpus/local --watch
     """
-    from flows import deploy
+    from gristmill.flows.orchestration import serve
 
-    with deploy.server(port) as url:
+    with serve.server(port) as url:
         os.environ["PREFECT_API_URL"] = url
         os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "gristmill,pipelines")
         from prefect.settings import temporary_settings
 
         def say() -> None:
-            names = ", ".join(f"{name}/local" for name in deploy.DEPLOYED)
+            names = ", ".join(f"{name}/local" for name in serve.DEPLOYED)
             click.echo(f"Serving {names} at {url.removesuffix('/api')}. In another terminal:\n")
             click.echo(f"    export PREFECT_API_URL={url}")
             click.echo("    prefect deployment run clean-corpus/local --watch\n")
 
         with temporary_settings({}):
-            deploy.serve(limit, say)
+            serve.serve(limit, say)

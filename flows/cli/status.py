@@ -2,7 +2,7 @@
 
 import click
 
-from flows.cli.escape import LINE
+from gristmill.flows.escape import LINE
 
 STYLES = {"finished": "green", "running": "cyan", "failed": "red", "stopped": "yellow", "stale": "magenta"}
 
@@ -21,8 +21,8 @@ def status(work, as_json):
     """
     import orjson
 
-    from flows.status import status
-    from pipelines.files import place
+    from gristmill.flows.runs.status import status
+    from gristmill.pipelines.storage.files import place
 
     told = status(place(work))
     if as_json:

@@ -2,8 +2,8 @@
 
 import click
 
-from flows.cli.escape import LINE
-from flows.cli.options import console, engine_options, settings_option, shown, writable
+from gristmill.flows.cli.options import console, engine_options, settings_option, shown, writable
+from gristmill.flows.escape import LINE
 
 
 @click.command()
@@ -26,7 +26,7 @@ def tokenize(corpus, tokenizer, output, engine, changes, as_json):
     """
     import orjson
 
-    from flows.tokenize import token_settings, tokenize
+    from gristmill.flows.tokenize.tokenize_corpus import token_settings, tokenize
 
     settings, folder = token_settings(changes), writable(output)
     progress = shown(writable(f"{output}/work"))

@@ -4,8 +4,8 @@ import sys
 
 import click
 
-from flows.cli.escape import TERMINAL
-from flows.cli.options import engine_options, settings_option, shown, writable
+from gristmill.flows.cli.options import engine_options, settings_option, shown, writable
+from gristmill.flows.escape import TERMINAL
 
 ALGORITHMS = ["bpe", "wordpiece", "unigram", "words", "chars"]
 
@@ -46,7 +46,7 @@ def train(corpus, algorithm, split, vocab_size, special, symbol, normalizer, out
             --normalizer prefix --normalizer escape --output uni
         gristmill tokenizer train chats/ --algorithm unigram --special "<unk>" --symbol "<user>" --output chat
     """
-    from flows.train_tokenizer import tokenizer_settings, train_tokenizer
+    from gristmill.flows.tokenize.train_tokenizer import tokenizer_settings, train_tokenizer
 
     given = {
         **{"algorithm": algorithm, "split": split, "vocab_size": vocab_size},
@@ -85,8 +85,8 @@ def encode(tokenizer, text, allow, pieces, dropout, nbest, sample, alpha, seed):
     """
     import numpy as np
 
-    from pipelines.ragged import Ragged
-    from tokenizers_lab.tokenizer import Tokenizer
+    from gristmill.pipelines.ragged import Ragged
+    from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
     given = {"--dropout": dropout is not None, "--nbest": nbest, "--sample": sample}
     asked = [name for name, is_given in given.items() if is_given]
@@ -118,8 +118,8 @@ def decode(tokenizer, ids):
         gristmill tokenizer decode tok 464 17821 12
         gristmill tokenizer encode tok "There and back" | gristmill tokenizer decode tok
     """
-    from pipelines.errors import InputError
-    from tokenizers_lab.tokenizer import Tokenizer
+    from gristmill.pipelines.errors import InputError
+    from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
     opened = Tokenizer.load(tokenizer)
     for line in [ids] if ids else sys.stdin:
@@ -141,8 +141,8 @@ def show(tokenizer, count):
     \b
         gristmill tokenizer show tok
     """
-    from pipelines.files import place
-    from tokenizers_lab.model import read_model
+    from gristmill.pipelines.storage.files import place
+    from gristmill.tokenizers_lab.formats.model import read_model
 
     model = read_model(place(tokenizer))
     lengths = sorted(len(piece) for piece in model.pieces)
@@ -183,7 +183,7 @@ def export(tokenizer, kind, output, corpus):
         gristmill tokenizer export tok --format hf --output tokenizer.json
         gristmill tokenizer export uni --format sentencepiece --output uni.model --on work
     """
-    from flows.exchange import export_tokenizer
+    from gristmill.tokenizers_lab.verify_export import export_tokenizer
 
     told = export_tokenizer(tokenizer, kind, output, corpus)
     click.echo(f"{output}: {told.library} gives the same ids for {told.same:,} of {told.texts:,} texts")
@@ -205,7 +205,7 @@ def read(file, output, split, special):
         gristmill tokenizer import cl100k_base.tiktoken --split cl100k-tiktoken --special "<|endoftext|>=100257" \\
             --output cl100k
     """
-    from flows.exchange import import_tokenizer
+    from gristmill.tokenizers_lab.verify_export import import_tokenizer
 
     model = import_tokenizer(file, output, split, special)
     click.echo(f"{output}: {model.algorithm}, {model.size:,} pieces, split {model.split}")
@@ -225,7 +225,7 @@ def extend(tokenizer, corpus, vocab_size, join_words, output, engine):
         gristmill tokenizer extend tok medicine/ --vocab-size 40000 --output tok-medicine
         gristmill tokenizer extend tok work --vocab-size 40000 --join-words --output super
     """
-    from flows.train_tokenizer import extend_tokenizer
+    from gristmill.flows.tokenize.train_tokenizer import extend_tokenizer
 
     folder = writable(output)
     progress = shown(writable(f"{output}/work"))
@@ -255,7 +255,7 @@ def compare(tokenizers, corpus, max_mb, picture, as_json):
     """
     import orjson
 
-    from flows.compare_tokenizers import compare_tokenizers, draw
+    from gristmill.tokenizers_lab.compare import compare_tokenizers, draw
 
     rows = compare_tokenizers(tokenizers, corpus, max_mb)
     if picture:

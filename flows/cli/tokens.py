@@ -2,7 +2,7 @@
 
 import click
 
-from flows.cli.escape import LINE, TERMINAL
+from gristmill.flows.escape import LINE, TERMINAL
 
 FORMATS = ["nanogpt", "llmc", "megatron", "datatrove", "olmo", "litdata", "mds"]
 
@@ -28,8 +28,8 @@ def inspect(folder, check, sample):
         gristmill tokens inspect tokens
         gristmill tokens inspect tokens --check --sample 2
     """
-    from pipelines.files import place
-    from pipelines.tokens.shards import TokenShards
+    from gristmill.pipelines.storage.files import place
+    from gristmill.pipelines.tokens.shards import TokenShards
 
     shards = TokenShards(place(folder))
     if check:
@@ -50,7 +50,7 @@ def inspect(folder, check, sample):
 
 
 def show_documents(shards, shard, count: int) -> None:
-    from tokenizers_lab.tokenizer import Tokenizer
+    from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
     if not count:
         return
@@ -73,10 +73,10 @@ def trace(folder, place, around):
     \b
         gristmill tokens trace tokens train-00000:1000
     """
-    from pipelines.errors import RecipeError
-    from pipelines.files import place as path
-    from pipelines.tokens.shards import TokenShards
-    from tokenizers_lab.tokenizer import Tokenizer
+    from gristmill.pipelines.errors import RecipeError
+    from gristmill.pipelines.storage.files import place as path
+    from gristmill.pipelines.tokens.shards import TokenShards
+    from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
     shards = TokenShards(path(folder))
     name, _, position = place.partition(":")
@@ -108,9 +108,9 @@ def export(folder, kind, output):
     \b
         gristmill tokens export tokens --format megatron --output megatron
     """
-    from pipelines.files import place
-    from pipelines.tokens.export import export as write
-    from pipelines.tokens.shards import TokenShards
+    from gristmill.pipelines.storage.files import place
+    from gristmill.pipelines.tokens.export_formats import export as write
+    from gristmill.pipelines.tokens.shards import TokenShards
 
     for file in write(TokenShards(place(folder)), kind, place(output)):
         click.echo(str(file))
@@ -129,10 +129,10 @@ def read(files, kind, vocab_size, bos, output):
         gristmill tokens import edu_fineweb_train_*.bin edu_fineweb_val_*.bin --format llmc \\
             --vocab-size 50257 --bos 50256 --output tokens
     """
-    from pipelines.files import place
-    from pipelines.step import run_step
-    from pipelines.tokens.importing import import_step
-    from pipelines.tokens.shards import TokenShards
+    from gristmill.pipelines.steps.step import run_step
+    from gristmill.pipelines.storage.files import place
+    from gristmill.pipelines.tokens.import_formats import import_step
+    from gristmill.pipelines.tokens.shards import TokenShards
 
     run_step(import_step([place(file) for file in files], kind, vocab_size, bos, place(output)))
     shards = TokenShards(place(output))

@@ -2,7 +2,7 @@
 
 import click
 
-from flows.cli.options import work_folder
+from gristmill.flows.cli.options import work_folder
 
 
 @click.command()
@@ -18,8 +18,8 @@ def what_if(changes, work, as_json):
     """
     import orjson
 
-    from flows.what_if import what_if
-    from pipelines.files import place
+    from gristmill.flows.runs.what_if import what_if
+    from gristmill.pipelines.storage.files import place
 
     before, after = what_if(place(work), changes)
     if as_json:

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from flows.cli.options import work_folder
+from gristmill.flows.cli.options import work_folder
 
 
 @click.command()
@@ -17,8 +17,8 @@ def why(id, work, as_json):
     \b
         gristmill why crawl.jsonl:17 --work work
     """
-    from flows.explain import explain
-    from pipelines.files import place
+    from gristmill.flows.runs.explain import explain
+    from gristmill.pipelines.storage.files import place
 
     story = explain(place(work), id)
     if as_json:

@@ -7,15 +7,15 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from filters.decide import breaks, thresholds
-from flows.clusters import Member, find_cluster, word_diff
-from flows.explain import story
-from flows.explorer.index import Index
-from flows.explorer.thresholds import Thresholds
-from flows.plan import rewrites, spans_of
-from pipelines.errors import WorkError
-from pipelines.schema import ID, SOURCE, TEXT
-from pipelines.shards import read_rows, read_shard
+from gristmill.filters.core.decide import breaks, thresholds
+from gristmill.flows.clean.plan import rewrites, spans_of
+from gristmill.flows.explorer.index import Index
+from gristmill.flows.explorer.thresholds import Thresholds
+from gristmill.flows.runs.clusters import Member, find_cluster, word_diff
+from gristmill.flows.runs.explain import story
+from gristmill.pipelines.errors import WorkError
+from gristmill.pipelines.schema import ID, SOURCE, TEXT
+from gristmill.pipelines.storage.shards import read_rows, read_shard
 
 CUT, PUT, SAME = "cut", "put", "same"
 COMPARED = 10_000  # characters of two texts that are compared word by word

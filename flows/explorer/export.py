@@ -2,9 +2,9 @@
 
 import tomli_w
 
-from filters.registry import FILTERS
-from flows.recipe import Recipe
-from pipelines.settings import OFF
+from gristmill.filters.registry import FILTERS
+from gristmill.flows.clean.recipe import Recipe
+from gristmill.pipelines.settings import OFF
 
 
 def recipe_toml(recipe: Recipe, changes: tuple[str, ...]) -> str:

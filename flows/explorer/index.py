@@ -18,15 +18,15 @@ import polars as pl
 import pyarrow as pa
 from upath import UPath
 
-from filters.filter import Filter
-from filters.measure import LANGUAGE, SURE_LABEL
-from filters.profiles import NO_PROFILE, profile_of
-from flows.plan import measures_of
-from flows.recipe import parse_recipe
-from flows.run import RECIPE
-from pipelines.errors import WorkError
-from pipelines.schema import SOURCE
-from pipelines.shards import group_rows, list_shards, read_shard
+from gristmill.filters.core.filter import Filter
+from gristmill.filters.core.measure import LANGUAGE, SURE_LABEL
+from gristmill.filters.core.profiles import NO_PROFILE, profile_of
+from gristmill.flows.clean.plan import measures_of
+from gristmill.flows.clean.recipe import parse_recipe
+from gristmill.flows.clean.run import RECIPE
+from gristmill.pipelines.errors import WorkError
+from gristmill.pipelines.schema import SOURCE
+from gristmill.pipelines.storage.shards import group_rows, list_shards, read_shard
 
 COLUMNS_KEPT = 24  # of measures: 192 MB for a million documents
 LABEL = "label"  # the language step's column of its best guess

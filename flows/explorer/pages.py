@@ -4,11 +4,10 @@ from urllib.parse import quote, urlencode
 
 import numpy as np
 
-from flows.explorer import find
-from flows.explorer.find import Query
-from flows.explorer.index import Index
-from flows.explorer.spread import Spread, spread
-from flows.explorer.thresholds import Threshold, Thresholds
+from gristmill.flows.explorer.histogram import Spread, spread
+from gristmill.flows.explorer.index import Index
+from gristmill.flows.explorer.query import Query
+from gristmill.flows.explorer.thresholds import Threshold, Thresholds
 
 SAYS = {"<": "is below", "<=": "is at most", ">": "is above", ">=": "is at least"}
 PARAMETERS = ("reason", "broke", "source", "language", "text")
@@ -20,7 +19,7 @@ def link(path: str, query: Query, *parts, **other) -> str:
     Moved thresholds are in every address, so that they stay moved from page to page.
     """
     asked = {name: getattr(query, name) for name in PARAMETERS}
-    asked["state"] = "" if query.state == find.ALL else query.state
+    asked["state"] = "" if query.state == query.ALL else query.state
     asked |= {name: value for name, value in other.items() if name != "changes"}
     pairs = [(name, value) for name, value in asked.items() if value not in ("", None)]
     pairs += [("set", change) for change in other.get("changes", query.changes)]
@@ -30,12 +29,12 @@ def link(path: str, query: Query, *parts, **other) -> str:
 
 def pager(index: Index, thresholds: Thresholds, query: Query) -> dict:
     """How many documents each state has under the filters, and how many are asked for."""
-    chosen = find.select(index, thresholds, Query(**{**query.__dict__, "state": find.ALL}))
+    chosen = query.select(index, thresholds, Query(**{**query.__dict__, "state": query.ALL}))
     kept = index.kept & chosen
-    totals = {find.ALL: chosen, find.KEPT: kept, find.REMOVED: chosen & ~kept}
+    totals = {query.ALL: chosen, query.KEPT: kept, query.REMOVED: chosen & ~kept}
     if query.changes:
         after = thresholds.moved(query.changes).after
-        totals |= {find.NEWLY_REMOVED: kept & ~after, find.NEWLY_KEPT: chosen & ~kept & after}
+        totals |= {query.NEWLY_REMOVED: kept & ~after, query.NEWLY_KEPT: chosen & ~kept & after}
     return {"totals": {state: int(np.count_nonzero(mask)) for state, mask in totals.items()}}
 
 

@@ -5,7 +5,7 @@ import socket
 import uvicorn
 from starlette.applications import Starlette
 
-from pipelines.errors import WorkError
+from gristmill.pipelines.errors import WorkError
 
 HOST = "127.0.0.1"  # and no other: documents are shown to whoever asks
 

@@ -1,8 +1,8 @@
 """Thresholds that can be moved, and what moving some of them would change.
 
-The rules are asked as a run asks them (`filters.decide`), of the measures of all documents at once. What the steps
-over the whole corpus decided, duplicates above all, is counted as it stands: only a run can say which copy of a text
-stays once others come or go.
+The rules are asked as a run asks them (`gristmill.filters.core.decide`), of the measures of all documents at once. What
+the steps over the whole corpus decided, duplicates above all, is counted as it stands: only a run can say which copy of
+a text stays once others come or go.
 """
 
 import math
@@ -12,14 +12,14 @@ from typing import NamedTuple, Union, get_args, get_origin
 
 import numpy as np
 
-from filters.decide import breaks, thresholds
-from filters.filter import Filter, Rule
-from filters.profiles import profile_settings
-from flows.explorer.index import Index, Reason
-from flows.recipe import Recipe
-from flows.what_if import change_recipe
-from pipelines.errors import GristmillError, RecipeError
-from pipelines.settings import OFF
+from gristmill.filters.core.decide import breaks, thresholds
+from gristmill.filters.core.filter import Filter, Rule
+from gristmill.filters.core.profiles import profile_settings
+from gristmill.flows.clean.recipe import Recipe
+from gristmill.flows.explorer.index import Index, Reason
+from gristmill.flows.runs.what_if import change_recipe
+from gristmill.pipelines.errors import GristmillError, RecipeError
+from gristmill.pipelines.settings import OFF
 
 NOWHERE = -(1 << 62)  # no threshold: which rule has it when a setting does shows what the setting is for
 

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from upath import UPath
 
-from pipelines.errors import GristmillError, WorkError
-from pipelines.files import place
-from tokenizers_lab.tokenizer import Tokenizer, spelling
+from gristmill.pipelines.errors import GristmillError, WorkError
+from gristmill.pipelines.storage.files import place
+from gristmill.tokenizers_lab.tokenizer import Tokenizer, spelling
 
 LONGEST = 4  # bytes of a character
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from flows.impact.recipe import EACH, FULL, RAW, ImpactRecipe
-from flows.recipe import Recipe, read_recipe
-from pipelines.errors import RecipeError
-from pipelines.settings import nearest
+from gristmill.flows.clean.recipe import Recipe, read_recipe
+from gristmill.flows.impact.recipe import EACH, FULL, RAW, ImpactRecipe
+from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.settings import nearest
 
 ONE = "one"  # the tokenizer of all arms that are about data
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import orjson
 from upath import UPath
 
-from flows.impact.arms import Arm, arms_of
-from flows.impact.recipe import ImpactRecipe
-from pipelines.errors import WorkError
-from pipelines.files import write_whole
-from pipelines.inputs import find_files
-from pipelines.manifest import MANIFEST, fingerprint
-from pretrain.impact.halving import Rung, rungs
+from gristmill.flows.impact.arms import Arm, arms_of
+from gristmill.flows.impact.recipe import ImpactRecipe
+from gristmill.pipelines.errors import WorkError
+from gristmill.pipelines.inputs.inputs import find_files
+from gristmill.pipelines.storage.files import write_whole
+from gristmill.pipelines.storage.manifest import MANIFEST, fingerprint
+from gristmill.pretrain.impact.successive_halving import Rung, rungs
 
 PLAN, RUNS = "plan.json", "runs"
 

@@ -11,24 +11,24 @@ import orjson
 import polars as pl
 from upath import UPath
 
-from flows.impact.arms import ONE, Arm
-from flows.impact.heldout import candidates_step, heldout_step, overlap, split_step
-from flows.impact.plan import Plan
-from flows.impact.recipe import Heldout
-from flows.plan import checksums
-from flows.recipe import Recipe
-from flows.run import clean
-from flows.tokenize import tokenize
-from flows.train_tokenizer import coder, tokenizer_settings, train_tokenizer
-from pipelines.errors import RecipeError
-from pipelines.files import write_whole
-from pipelines.ingest import ingest_step
-from pipelines.inputs import InputSettings
-from pipelines.manifest import Manifest, fingerprint
-from pipelines.schema import SOURCE
-from pipelines.shards import list_shards, read_shard
-from pipelines.step import Engine, Job, Output, Progress, Step, Wrote, run_step
-from pipelines.tokens.settings import TokenSettings
+from gristmill.flows.clean.plan import checksums
+from gristmill.flows.clean.recipe import Recipe
+from gristmill.flows.clean.run import clean
+from gristmill.flows.impact.arms import ONE, Arm
+from gristmill.flows.impact.eval_sets import candidates_step, heldout_step, overlap, split_step
+from gristmill.flows.impact.plan import Plan
+from gristmill.flows.impact.recipe import Heldout
+from gristmill.flows.tokenize.tokenize_corpus import tokenize
+from gristmill.flows.tokenize.train_tokenizer import coder, tokenizer_settings, train_tokenizer
+from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.ingest.ingest import ingest_step
+from gristmill.pipelines.inputs.inputs import InputSettings
+from gristmill.pipelines.schema import SOURCE
+from gristmill.pipelines.steps.step import Engine, Job, Output, Progress, Step, Wrote, run_step
+from gristmill.pipelines.storage.files import write_whole
+from gristmill.pipelines.storage.manifest import Manifest, fingerprint
+from gristmill.pipelines.storage.shards import list_shards, read_shard
+from gristmill.pipelines.tokens.settings import TokenSettings
 
 FEWEST = 10  # pieces that a verdict may rest on
 TOKENS = TokenSettings(validation=0.0)  # what is held out is held out already

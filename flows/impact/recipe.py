@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from flows.recipe import make_change
-from pipelines.errors import RecipeError
-from pipelines.ingest import InputSettings
-from pipelines.settings import Settings, nearest, read_settings
-from pretrain.shape import PRESETS, Shape, preset
-from pretrain.train import Training
+from gristmill.flows.clean.recipe import make_change
+from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.ingest.ingest import InputSettings
+from gristmill.pipelines.settings import Settings, nearest, read_settings
+from gristmill.pretrain.model.config import PRESETS, Shape, preset
+from gristmill.pretrain.training.trainer import Training
 
 RAW, FULL, EACH = "raw", "full", "each"
 OWN_SETS = (RAW, "clean")  # held out of the corpus itself: as it is, and what the full recipe leaves of that

@@ -19,16 +19,16 @@ import orjson
 import polars as pl
 from upath import UPath
 
-from flows.impact.arms import Arm
-from flows.impact.judge import Scored
-from flows.impact.picture import draw
-from flows.impact.plan import Plan
-from flows.impact.prepare import arm_summary, overlaps
-from flows.impact.scaling import describe_ladder
-from flows.impact.train import Run, base_run, check_epochs, data_of, read_summary
-from pipelines.errors import WorkError
-from pipelines.files import write_whole
-from pretrain.impact.statistics import BETTER, EQUAL, WORSE
+from gristmill.flows.impact.arms import Arm
+from gristmill.flows.impact.plan import Plan
+from gristmill.flows.impact.plot import draw
+from gristmill.flows.impact.prepare import arm_summary, overlaps
+from gristmill.flows.impact.scaling import describe_ladder
+from gristmill.flows.impact.train import Run, base_run, check_epochs, data_of, read_summary
+from gristmill.flows.impact.verdicts import Scored
+from gristmill.pipelines.errors import WorkError
+from gristmill.pipelines.storage.files import write_whole
+from gristmill.pretrain.impact.significance import BETTER, EQUAL, WORSE
 
 REPORT, PICTURE = "impact.json", "impact.png"
 MILLIBIT = 0.001

@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 from upath import UPath
 
-from flows.impact.judge import Scored, judge, questions
-from flows.impact.plan import Plan, make_plan
-from flows.impact.prepare import prepare
-from flows.impact.recipe import ImpactRecipe
-from flows.impact.report import write_report
-from flows.impact.train import base_run, check_epochs, ladder_runs, read_scored, train_step
-from flows.lock import alone
-from pipelines.step import Engine, Progress, Silent, run_step, serial
-from pretrain.impact.halving import go_on
+from gristmill.flows.engine.run_lock import alone
+from gristmill.flows.impact.plan import Plan, make_plan
+from gristmill.flows.impact.prepare import prepare
+from gristmill.flows.impact.recipe import ImpactRecipe
+from gristmill.flows.impact.report import write_report
+from gristmill.flows.impact.train import base_run, check_epochs, ladder_runs, read_scored, train_step
+from gristmill.flows.impact.verdicts import Scored, judge, questions
+from gristmill.pipelines.steps.step import Engine, Progress, Silent, run_step, serial
+from gristmill.pretrain.impact.successive_halving import go_on
 
 
 def measure_impact(

@@ -5,10 +5,10 @@ from itertools import groupby
 import numpy as np
 from upath import UPath
 
-from flows.impact.plan import Plan
-from flows.impact.train import Run, read_scored
-from pretrain.impact.ranks import agreement, kendall
-from pretrain.impact.scaling import Fit, fit
+from gristmill.flows.impact.plan import Plan
+from gristmill.flows.impact.train import Run, read_scored
+from gristmill.pretrain.impact.rank_agreement import agreement, kendall
+from gristmill.pretrain.impact.scaling import Fit, fit
 
 FAR = 10.0  # times beyond what was measured: from here on a law is a guess
 ASKED = 10.0  # times the largest model and budget: what the report predicts

@@ -12,19 +12,19 @@ import orjson
 import polars as pl
 from upath import UPath
 
-from flows.impact.arms import Arm
-from flows.impact.judge import Scored
-from flows.impact.plan import RUNS, Plan
-from flows.impact.prepare import arm_tokens, folder_of, heldout_tokens
-from pipelines.errors import RecipeError
-from pipelines.files import write_whole
-from pipelines.manifest import fingerprint
-from pipelines.schema import ID, SOURCE
-from pipelines.step import Job, Output, Step, Wrote
-from pipelines.tokens.settings import TRAIN
-from pipelines.tokens.shards import TokenShards
-from pretrain.shape import Shape
-from pretrain.train import Training
+from gristmill.flows.impact.arms import Arm
+from gristmill.flows.impact.plan import RUNS, Plan
+from gristmill.flows.impact.prepare import arm_tokens, folder_of, heldout_tokens
+from gristmill.flows.impact.verdicts import Scored
+from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.schema import ID, SOURCE
+from gristmill.pipelines.steps.step import Job, Output, Step, Wrote
+from gristmill.pipelines.storage.files import write_whole
+from gristmill.pipelines.storage.manifest import fingerprint
+from gristmill.pipelines.tokens.settings import TRAIN
+from gristmill.pipelines.tokens.shards import TokenShards
+from gristmill.pretrain.model.config import Shape
+from gristmill.pretrain.training.trainer import Training
 
 MANY_EPOCHS = 2.0  # from here on, repeated text is worth less than new text (a loss 9 to 14 seeds' noise higher at 4)
 WORTH = 15.4  # R* of Muennighoff et al. (2023): repetitions after which more of them add nothing
@@ -133,10 +133,10 @@ def train_step(runs: list[Run], work: UPath) -> Step:
 
 def train_run(run: Run, outputs: tuple[Output, ...]) -> list[Wrote]:
     """Train one model, which goes on from its checkpoint after a kill, and score every held-out piece in full."""
-    from pretrain.batches import Tokens
-    from pretrain.devices import Machine
-    from pretrain.model import GPT
-    from pretrain.run import SCORES, Saving, pretrain
+    from gristmill.pretrain.data.batches import Tokens
+    from gristmill.pretrain.model.devices import Machine
+    from gristmill.pretrain.model.gpt import GPT
+    from gristmill.pretrain.training.run import SCORES, Saving, pretrain
 
     folder, heldout = outputs[0].folder / run.name, TokenShards(run.heldout)
     train, judge = Tokens.of(TokenShards(run.tokens), TRAIN), Tokens.of(heldout, TRAIN)

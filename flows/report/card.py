@@ -7,20 +7,20 @@ import polars as pl
 import pyarrow as pa
 from upath import UPath
 
-from dedup.contamination import Contamination
-from dedup.documents import NearDuplicates
-from dedup.exact import Exact
-from filters.keywords import Keywords
-from filters.language import Language
-from filters.pii.scrub import Pii
-from flows.report.ledger import read_ledger
-from flows.report.page import benchmarks, rewritten
-from flows.report.rules import steps
-from flows.report.words import environment, indented
-from flows.report.work import Work
-from pipelines.files import write_whole
-from pipelines.schema import ID, SOURCE, TEXT
-from pipelines.shards import shard_schema
+from gristmill.dedup.contamination.step import Contamination
+from gristmill.dedup.exact.exact import Exact
+from gristmill.dedup.near.near_duplicates import NearDuplicates
+from gristmill.filters.langid.filter import Language
+from gristmill.filters.pii.filter import Pii
+from gristmill.filters.rules.keywords import Keywords
+from gristmill.flows.report.format import environment, indented
+from gristmill.flows.report.html import benchmarks, rewritten
+from gristmill.flows.report.ledger import read_ledger
+from gristmill.flows.report.rules import steps
+from gristmill.flows.report.run_data import Work
+from gristmill.pipelines.schema import ID, SOURCE, TEXT
+from gristmill.pipelines.storage.files import write_whole
+from gristmill.pipelines.storage.shards import shard_schema
 
 UNSURE = "und"
 SAID = 0.005  # share of the kept documents from which the header names a language

@@ -6,14 +6,14 @@ from typing import Any
 
 import polars as pl
 
-from dedup.documents import NearDuplicates
-from dedup.exact import Exact
-from flows.cli.escape import TERMINAL
-from flows.clusters import word_diff
-from flows.plan import report_of
-from flows.report.samples import BYTES, first_words, read_texts
-from flows.report.work import Work
-from pipelines.schema import ID, SOURCE
+from gristmill.dedup.exact.exact import Exact
+from gristmill.dedup.near.near_duplicates import NearDuplicates
+from gristmill.flows.clean.plan import report_of
+from gristmill.flows.escape import TERMINAL
+from gristmill.flows.report.run_data import Work
+from gristmill.flows.report.samples import BYTES, first_words, read_texts
+from gristmill.flows.runs.clusters import word_diff
+from gristmill.pipelines.schema import ID, SOURCE
 
 SIZES = (2, 3, 4, 5, 10, 20, 50, 100, 1000)  # of groups: where a row of the table begins
 LARGEST, PAIRS, TRIED = 10, 8, 4  # groups and pairs to show; for each pair so many are looked at

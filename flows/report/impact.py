@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 from upath import UPath
 
-from pipelines.errors import WorkError
+from gristmill.pipelines.errors import WorkError
 
 RESULT = "impact.json"
 ROOM = 0.05  # of the width, on both sides

@@ -4,12 +4,12 @@ from typing import NamedTuple
 
 import polars as pl
 
-from filters.measure import LANGUAGE, SURE_LABEL
-from flows.plan import measures_of
-from flows.report.work import Work
-from pipelines.ragged import Ragged
-from pipelines.schema import ID, SOURCE
-from pipelines.tokens.encode import hash_ids
+from gristmill.filters.core.measure import LANGUAGE, SURE_LABEL
+from gristmill.flows.clean.plan import measures_of
+from gristmill.flows.report.run_data import Work
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.schema import ID, SOURCE
+from gristmill.pipelines.tokens.encode import hash_ids
 
 KEPT = "kept"  # the reason of documents that stay
 SHOWN, SHOWN_KEPT = 4, 12  # documents of each reason, of those that stay

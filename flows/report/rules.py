@@ -7,16 +7,16 @@ from typing import Any, NamedTuple
 import polars as pl
 from upath import UPath
 
-from dedup.documents import NearDuplicates
-from dedup.step import CorpusStep
-from filters.filter import Filter, Rule
-from filters.measure import LANGUAGE
-from filters.profiles import NO_PROFILE, profile_of
-from flows.own_perplexity import OwnPerplexity
-from flows.plan import decisions_of, report_of
-from flows.report.ledger import Told
-from flows.report.pictures import Histogram, histogram, number
-from flows.report.work import Work
+from gristmill.dedup.near.near_duplicates import NearDuplicates
+from gristmill.filters.core.filter import Filter, Rule
+from gristmill.filters.core.measure import LANGUAGE
+from gristmill.filters.core.profiles import NO_PROFILE, profile_of
+from gristmill.filters.perplexity.cross_fit import OwnPerplexity
+from gristmill.flows.clean.plan import decisions_of, report_of
+from gristmill.flows.report.ledger import Told
+from gristmill.flows.report.run_data import Work
+from gristmill.flows.report.svg import Histogram, histogram, number
+from gristmill.pipelines.steps.corpus_step import CorpusStep
 
 SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥"}
 

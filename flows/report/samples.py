@@ -4,15 +4,15 @@ import numpy as np
 import polars as pl
 from upath import UPath
 
-from filters.batch import Batch
-from filters.pii.scrub import Pii
-from flows.cli.escape import LINE, TERMINAL
-from flows.report.ledger import KEPT
-from flows.report.work import Work
-from pipelines.ragged import Ragged
-from pipelines.schema import TEXT
-from pipelines.shards import read_rows
-from pipelines.spans import rewrite
+from gristmill.filters.core.batch import Batch
+from gristmill.filters.pii.filter import Pii
+from gristmill.flows.escape import LINE, TERMINAL
+from gristmill.flows.report.ledger import KEPT
+from gristmill.flows.report.run_data import Work
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.schema import TEXT
+from gristmill.pipelines.steps.spans import rewrite
+from gristmill.pipelines.storage.shards import read_rows
 
 BYTES = 8_000  # of a text that are looked at
 CHARACTERS, LINES, WIDTH = 1_600, 24, 400  # of a text, and of a line, that are shown

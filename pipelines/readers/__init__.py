@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
-from pipelines.readers.columns import read_hugging_face, read_parquet
-from pipelines.readers.jsonl import read_jsonl
-from pipelines.readers.reading import Reading
-from pipelines.readers.stream import Broken
-from pipelines.readers.text import read_csv, read_text
-from pipelines.readers.web import read_html, read_warc
-from pipelines.records import Found, documents
-from pipelines.units import Piece, Unit
+from gristmill.pipelines.inputs.records import Found, documents
+from gristmill.pipelines.inputs.work_units import Piece, Unit
+from gristmill.pipelines.readers.arrow import read_hugging_face, read_parquet
+from gristmill.pipelines.readers.context import Reading
+from gristmill.pipelines.readers.html_warc import read_html, read_warc
+from gristmill.pipelines.readers.jsonl import read_jsonl
+from gristmill.pipelines.readers.streaming import Broken
+from gristmill.pipelines.readers.text_csv import read_csv, read_text
 
 FORMATS: dict[str, Callable[[Piece, Reading], Iterator[Found]]] = {
     "jsonl": read_jsonl,

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from orjson import JSONDecodeError, loads
 
-from pipelines.readers.reading import BOM, Reading
-from pipelines.readers.stream import read_blocks, split_records
-from pipelines.records import Found
-from pipelines.units import Piece
+from gristmill.pipelines.inputs.records import Found
+from gristmill.pipelines.inputs.work_units import Piece
+from gristmill.pipelines.readers.context import BOM, Reading
+from gristmill.pipelines.readers.streaming import read_blocks, split_records
 
 
 def read_jsonl(piece: Piece, reading: Reading) -> Iterator[Found]:

@@ -12,13 +12,13 @@ import pyarrow as pa
 from numba import njit
 from upath import UPath
 
-from pipelines.errors import WorkError
-from pipelines.files import write_whole
-from pipelines.hashing import hash64
-from pipelines.ragged import Ragged
-from pipelines.schema import ID, SOURCE, TEXT
-from pipelines.shards import read_batches, write_shard
-from pipelines.step import Output, Wrote
+from gristmill.pipelines.errors import WorkError
+from gristmill.pipelines.kernels.hashing import hash64
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.schema import ID, SOURCE, TEXT
+from gristmill.pipelines.steps.step import Output, Wrote
+from gristmill.pipelines.storage.files import write_whole
+from gristmill.pipelines.storage.shards import read_batches, write_shard
 
 IDS = ".ids"
 DOCUMENTS = pa.schema(

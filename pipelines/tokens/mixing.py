@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipelines.errors import RecipeError
-from pipelines.settings import nearest
-from pipelines.tokens.settings import TokenSettings
+from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.settings import nearest
+from gristmill.pipelines.tokens.settings import TokenSettings
 
 
 class Source(NamedTuple):

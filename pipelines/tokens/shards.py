@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 from upath import UPath
 
-from pipelines.errors import WorkError
-from pipelines.files import checksum
-from pipelines.manifest import Manifest
-from pipelines.schema import ID, SOURCE
-from pipelines.shards import read_shard
-from pipelines.tokens.gather import BYTES, ENDS, PAYLOAD
-from pipelines.tokens.settings import TRAIN
+from gristmill.pipelines.errors import WorkError
+from gristmill.pipelines.schema import ID, SOURCE
+from gristmill.pipelines.storage.files import checksum
+from gristmill.pipelines.storage.manifest import Manifest
+from gristmill.pipelines.storage.shards import read_shard
+from gristmill.pipelines.tokens.settings import TRAIN
+from gristmill.pipelines.tokens.shuffle import BYTES, ENDS, PAYLOAD
 
 
 class Place(NamedTuple):

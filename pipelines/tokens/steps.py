@@ -6,17 +6,17 @@ from typing import Protocol
 
 from upath import UPath
 
-from pipelines.errors import RecipeError
-from pipelines.files import write_whole
-from pipelines.manifest import Manifest, fingerprint
-from pipelines.ragged import Ragged
-from pipelines.schema import SOURCE
-from pipelines.shards import read_shard
-from pipelines.step import Job, Output, Step, Wrote
-from pipelines.tokens.encode import IDS, Vocabulary, encode_shard
-from pipelines.tokens.gather import gather_shard, of_validation, stretches
-from pipelines.tokens.mixing import Source, mix
-from pipelines.tokens.settings import TRAIN, VALIDATION, TokenSettings
+from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.schema import SOURCE
+from gristmill.pipelines.steps.step import Job, Output, Step, Wrote
+from gristmill.pipelines.storage.files import write_whole
+from gristmill.pipelines.storage.manifest import Manifest, fingerprint
+from gristmill.pipelines.storage.shards import read_shard
+from gristmill.pipelines.tokens.encode import IDS, Vocabulary, encode_shard
+from gristmill.pipelines.tokens.mixing import Source, mix
+from gristmill.pipelines.tokens.settings import TRAIN, VALIDATION, TokenSettings
+from gristmill.pipelines.tokens.shuffle import gather_shard, of_validation, stretches
 
 FORMAT = 1
 TOKENIZER = "tokenizer"  # the part that holds a copy of the tokenizer's file

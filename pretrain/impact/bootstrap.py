@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from pretrain.impact.statistics import Interval
+from gristmill.pretrain.impact.significance import Interval
 
 AT_ONCE = 1 << 22  # numbers: draws times documents
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pretrain.impact.descent import ALPHA, BETA, FIRST_ARM, A, B, E, descend
-from pretrain.impact.statistics import Interval, quantile
+from gristmill.pretrain.impact.fit_scaling_law import ALPHA, BETA, FIRST_ARM, A, B, E, descend
+from gristmill.pretrain.impact.significance import Interval, quantile
 
 DELTA = 1e-3  # of Huber's loss: residuals of a tenth of a percent count by their square (Hoffmann et al. 2022)
 EXPONENTS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.1)  # starts: all pairs of them

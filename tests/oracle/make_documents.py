@@ -60,7 +60,7 @@ LINES = [
 ]
 LINES += ["“Quoted it is.”", 'He said "yes"', "It was so [1].", "It was so.[1]", "It was so. [1]", "[1] [2] [3]"]
 LINES += ['Hello!  "What"', "x" * 1001]
-CURSED = ["a IS_ALPHA b", "(IS_ALPHA).", "xIS_ALPHAy", "token.IS_ALPHA, IS_ALPHA"]  # see filters/spacy_chunks.py
+CURSED = ["a IS_ALPHA b", "(IS_ALPHA).", "xIS_ALPHAy", "token.IS_ALPHA, IS_ALPHA"]  # see filters/words/spacy_chunks.py
 
 
 def prose(rng: random.Random, words: int) -> str:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.ragged import Ragged
+from gristmill.pipelines.ragged import Ragged
 
 rows = st.lists(st.none() | st.text(), max_size=8)
 text_types = [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())]

@@ -1,7 +1,7 @@
 import pytest
 
-from pipelines.errors import RecipeError
-from pipelines.settings import Settings, read_settings
+from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.settings import Settings, read_settings
 
 
 class Inner(Settings):

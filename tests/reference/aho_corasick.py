@@ -1,7 +1,18 @@
 """Searching for terms one by one, in plain Python."""
 
-from filters.aho_corasick import BACK, FRONT, guard_of
-from pipelines.utf8 import DIGIT, HANGUL, LETTER, LOWER, MARK, NUMBER, SPACE, UPPER, character_class, lower
+from gristmill.filters.text.aho_corasick import BACK, FRONT, guard_of
+from gristmill.pipelines.kernels.utf8 import (
+    DIGIT,
+    HANGUL,
+    LETTER,
+    LOWER,
+    MARK,
+    NUMBER,
+    SPACE,
+    UPPER,
+    character_class,
+    lower,
+)
 
 
 def fold(text: str) -> str:

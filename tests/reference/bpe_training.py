@@ -1,4 +1,4 @@
-"""BPE training as it is defined: count all pairs anew before each merge. The twin of tokenizers_lab/merging.py."""
+"""BPE training as it is defined: count all pairs anew before each merge. The twin of tokenizers_lab/bpe/merger.py."""
 
 from collections import Counter
 from itertools import pairwise

@@ -1,12 +1,12 @@
-"""Plain twin of filters/c4.py, over str: what is left of a text, and its measures."""
+"""Plain twin of filters/rules/c4.py, over str: what is left of a text, and its measures."""
 
 import re
 
 from reference.lines import BLANKS, unwrap, width, wraps
 from reference.marks import ends_sentence, sentence_ends
 
-from filters.c4 import C4
-from filters.marks import CLOSERS, TERMINALS, WIDE_TERMINALS
+from gristmill.filters.rules.c4 import C4
+from gristmill.filters.text.sentence_ends import CLOSERS, TERMINALS, WIDE_TERMINALS
 
 BEHIND = "".join(set(TERMINALS + WIDE_TERMINALS + CLOSERS + ",;:、，") - set(")]}>`*_"))
 

@@ -1,4 +1,4 @@
-"""Which documents hold which items, with dictionaries: the twin of dedup/contamination.py."""
+"""Which documents hold which items, with dictionaries: the twin of dedup/contamination/step.py."""
 
 import math
 import re

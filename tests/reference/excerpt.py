@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from pipelines.utf8 import LOWER, UPPER, character_class, lower
+from gristmill.pipelines.kernels.utf8 import LOWER, UPPER, character_class, lower
 
 
 def excerpt(text: str, max_bytes: int | None, slices: int = 4) -> str:

@@ -1,4 +1,4 @@
-"""pretrain.permute in Python's own integers, one number at a time."""
+"""gristmill.pretrain.data.shuffle in Python's own integers, one number at a time."""
 
 WORD = (1 << 64) - 1
 

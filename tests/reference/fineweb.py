@@ -1,9 +1,9 @@
-"""Plain twin of filters/fineweb.py, over str."""
+"""Plain twin of filters/rules/fineweb.py, over str."""
 
 from reference.lines import BLANKS, unwrap, width
 from reference.marks import ends_sentence
 
-from filters.fineweb import FineWeb
+from gristmill.filters.rules.fineweb import FineWeb
 
 
 def measure(text: str, words: int, settings: FineWeb) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The GPT of pretrain/model.py for one sequence, in float64, written out: loops over positions and heads, no caches."""
+"""The GPT of pretrain/model/gpt.py for one sequence, in float64: loops over positions and heads, no caches."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Who stays, one document after the other: the twin of dedup/clusters.py."""
+"""Who stays, one document after the other: the twin of dedup/near/greedy.py."""
 
 
 def kept(documents: int, buckets: list[list[int]], alike, old: int = 0, keepers: int | None = None) -> list[int]:

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 
-from filters.importance import MIXED, NOTHING
+from gristmill.filters.importance.dsir import MIXED, NOTHING
 
 MASK = (1 << 64) - 1
 W0, W1, W2, W3 = 0xA0761D6478BD642F, 0xE7037ED1A0B428DB, 0x8EBC6AF09C88C6E3, 0x589965CC75374CC3

@@ -1,4 +1,4 @@
-"""Plain twin of filters/lines.py, over str."""
+"""Plain twin of filters/text/lines.py, over str."""
 
 import re
 from itertools import pairwise

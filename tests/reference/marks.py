@@ -1,6 +1,6 @@
-"""Plain twin of filters/marks.py, over str."""
+"""Plain twin of filters/text/sentence_ends.py, over str."""
 
-from filters.marks import CLOSERS, TERMINALS, WIDE_TERMINALS
+from gristmill.filters.text.sentence_ends import CLOSERS, TERMINALS, WIDE_TERMINALS
 
 
 def ends_sentence(line: str) -> bool:

@@ -1,4 +1,4 @@
-"""Near-repeated passages one after the other: the twin of dedup/near_passages.py."""
+"""Near-repeated passages one after the other: the twin of dedup/passages/near_repeated.py."""
 
 from tests.reference.normalize import normalize
 from tests.reference.passages import passages

@@ -1,4 +1,4 @@
-"""Plain twins of filters/letters.py, filters/markup.py, filters/marks.finished and filters/sequences.py, over str."""
+"""Plain twins of filters/text/letters.py, markup.py, sentence_ends.py, noise_sequences.py, over str."""
 
 import re
 import unicodedata
@@ -7,9 +7,9 @@ from itertools import pairwise
 
 from reference.marks import sentence_ends
 
-from filters.sequences import FUNCTION_WORDS
-from filters.words import BEGINS_LINE, HAS_LETTER
-from pipelines.utf8 import HAN, LOWER, MARK, SPACE, UPPER, character_class
+from gristmill.filters.rules.noise_sequences import FUNCTION_WORDS
+from gristmill.filters.words.words import BEGINS_LINE, HAS_LETTER
+from gristmill.pipelines.kernels.utf8 import HAN, LOWER, MARK, SPACE, UPPER, character_class
 
 VOWELS = "aeiouyæœøıəǝɛɔ"
 

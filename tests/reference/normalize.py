@@ -1,4 +1,4 @@
-"""Slow twin of dedup/normalize.py."""
+"""Slow twin of dedup/exact/normalize.py."""
 
 import re
 

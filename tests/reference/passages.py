@@ -1,4 +1,4 @@
-"""Sentences, lines and paragraphs by regular expressions: the twin of dedup/passages.py."""
+"""Sentences, lines and paragraphs by regular expressions: the twin of dedup/passages/split.py."""
 
 import re
 

@@ -1,9 +1,9 @@
-"""filters/repetition.py as plain Python, from the paper's words and the ones in its documentation."""
+"""filters/rules/repetition.py as plain Python, from the paper's words and the ones in its documentation."""
 
 from collections import Counter
 from itertools import groupby
 
-from filters.words import BEGINS_LINE, BEGINS_PARAGRAPH, PUNCTUATION_ONLY
+from gristmill.filters.words.words import BEGINS_LINE, BEGINS_PARAGRAPH, PUNCTUATION_ONLY
 
 
 def shares(found: list[tuple[bytes, int, int]]) -> dict[str, float]:

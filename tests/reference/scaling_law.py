@@ -4,7 +4,7 @@ import math
 
 
 def misfit(theta, sizes, tokens, losses, arms, weights, delta):
-    """The sum of Huber losses of ln L̂ - ln L, over delta squared; theta as in pretrain/impact/descent.py."""
+    """The sum of Huber losses of ln L̂ - ln L, over delta squared; theta as in pretrain/impact/fit_scaling_law.py."""
     e, a, alpha, b, beta, *worth = theta
     total = 0.0
     for size, count, loss, arm, weight in zip(sizes, tokens, losses, arms, weights, strict=True):

@@ -1,4 +1,4 @@
-"""Shingles as sets of tuples: the twin of dedup/shingles.py."""
+"""Shingles as sets of tuples: the twin of dedup/near/shingles.py."""
 
 import re
 

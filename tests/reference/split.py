@@ -2,7 +2,7 @@
 
 from tokenizers import Regex, normalizers, pre_tokenizers
 
-from tokenizers_lab.split import PATTERNS
+from gristmill.tokenizers_lab.pretokenize import PATTERNS
 
 
 def characters(data: bytes) -> list[tuple[str, int]]:

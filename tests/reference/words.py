@@ -1,14 +1,14 @@
-"""filters/unicode_words.py as plain Python: characters in a list, each rule in the words of its documentation."""
+"""filters/words/unicode_words.py as plain Python: characters in a list, each rule in the words of its documentation."""
 
 import re
 import unicodedata
 
 import unicodedata2
 
-from filters import words as fast
-from filters.chunk_cuts import ABBREVIATIONS
-from pipelines.make_unicode_tables import character_class
-from pipelines.utf8 import (
+from gristmill.filters.words import words as fast
+from gristmill.filters.words.affixes import ABBREVIATIONS
+from gristmill.pipelines.kernels.make_unicode_tables import character_class
+from gristmill.pipelines.kernels.utf8 import (
     DIGIT,
     HAN,
     HANGUL,

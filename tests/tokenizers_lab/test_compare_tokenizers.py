@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from pipelines.ragged import Ragged
-from tokenizers_lab.compare import measure, renyi
-from tokenizers_lab.model import Model
-from tokenizers_lab.tokenizer import Tokenizer
+from gristmill.pipelines.ragged import Ragged
+from gristmill.tokenizers_lab.evaluate import measure, renyi
+from gristmill.tokenizers_lab.formats.model import Model
+from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
 BYTES = [bytes([b]) for b in range(256)]
 # " a" and " ab" are pieces, and "bc", which " abc" never comes to

@@ -15,15 +15,15 @@ from collections.abc import Iterable
 import numpy as np
 from numba import njit
 
-from pipelines.bits import first_bytes, inlined, kernel, load8, prefetch
-from pipelines.hashing import mix
-from pipelines.ragged import Ragged
-from pipelines.utf8 import decode
-from tokenizers_lab.codes import character_size, code_at, codes
-from tokenizers_lab.unigram.best import FAR, RESET, best_way, room_for
-from tokenizers_lab.unigram.packed import PIECE, ROOT, SCORE, child, pack
-from tokenizers_lab.unigram.parts import MARKER, cut_parts, is_marker, neighbours
-from tokenizers_lab.unigram.trie import NOTHING, build
+from gristmill.pipelines.kernels.hashing import mix
+from gristmill.pipelines.kernels.intrinsics import first_bytes, inlined, kernel, load8, prefetch
+from gristmill.pipelines.kernels.utf8 import decode
+from gristmill.pipelines.ragged import Ragged
+from gristmill.tokenizers_lab.strings.codepoints import character_size, code_at, codes
+from gristmill.tokenizers_lab.strings.trie import NOTHING, build
+from gristmill.tokenizers_lab.unigram.double_array import PIECE, ROOT, SCORE, child, pack
+from gristmill.tokenizers_lab.unigram.segments import MARKER, cut_parts, is_marker, neighbours
+from gristmill.tokenizers_lab.unigram.viterbi import FAR, RESET, best_way, room_for
 
 SIEVE = 1 << 17  # bytes: 32,000 pieces set one bit in thirty
 WHOLE = 18  # bytes of a word that is not cut in parts: English words are found 8 bytes at a time

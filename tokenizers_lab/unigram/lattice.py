@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from pipelines.bits import inlined, kernel
-from pipelines.ragged import Ragged
-from tokenizers_lab.codes import codes
-from tokenizers_lab.unigram.trie import NOTHING, Trie, step
+from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.ragged import Ragged
+from gristmill.tokenizers_lab.strings.codepoints import codes
+from gristmill.tokenizers_lab.strings.trie import NOTHING, Trie, step
 
 LOW, LIFT = 2.0**-256, 2.0**256  # odds below are multiplied: exact, and no word is too long for float64
 

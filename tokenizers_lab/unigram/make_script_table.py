@@ -1,6 +1,7 @@
 """Write ``tokenizers_lab/unigram/script_table.py``: the scripts that SentencePiece tells apart, as run lengths.
 
-    python -m tokenizers_lab.unigram.make_script_table sentencepiece-0.2.3/sentencepiece/src/unicode_script_map.h
+    python -m gristmill.tokenizers_lab.unigram.make_script_table
+    sentencepiece-0.2.3/sentencepiece/src/unicode_script_map.h
 
 The header is in sentencepiece's source package (Apache-2.0). It is older than Unicode 16.0, and what counts is what the
 library has. Hiragana, Katakana and the long vowel mark ー are Han there (trainer_interface.cc, IsValidSentencePiece).
@@ -10,8 +11,8 @@ import re
 import sys
 from pathlib import Path
 
-from pipelines.make_unicode_tables import CODE_POINTS, runs
-from tokenizers_lab.unigram.scripts import ANY
+from gristmill.pipelines.kernels.make_unicode_tables import CODE_POINTS, runs
+from gristmill.tokenizers_lab.unigram.scripts import ANY
 
 ENTRY = re.compile(
     r"for \(char32_t c = (0x\w+); c <= (0x\w+); \+\+c\) \(\*smap\)\[c\] = U_(\w+)|\(\*smap\)\[(0x\w+)\] = U_(\w+)"

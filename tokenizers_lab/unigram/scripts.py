@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from pipelines.bits import inlined, kernel
-from pipelines.ragged import Ragged
-from pipelines.utf8 import decode, spread, two_stages
-from tokenizers_lab.unigram.script_table import SCRIPTS
+from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.utf8 import decode, spread, two_stages
+from gristmill.pipelines.ragged import Ragged
+from gristmill.tokenizers_lab.unigram.script_table import SCRIPTS
 
 ANY = 0  # one that goes with each
 SCRIPT_BLOCK, SCRIPT = two_stages(spread(SCRIPTS, np.uint8))

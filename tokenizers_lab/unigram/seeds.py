@@ -13,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from pipelines.bits import inlined, kernel
-from pipelines.hashing import mix
-from pipelines.ragged import Ragged
-from pipelines.utf8 import decode
-from tokenizers_lab.codes import character_size
-from tokenizers_lab.unigram.scripts import may_follow, scripts_of
+from gristmill.pipelines.kernels.hashing import mix
+from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.utf8 import decode
+from gristmill.pipelines.ragged import Ragged
+from gristmill.tokenizers_lab.strings.codepoints import character_size
+from gristmill.tokenizers_lab.unigram.scripts import may_follow, scripts_of
 
 ENDS, GOES_ON = 0, 0xE2  # the byte behind a word: NUL at the end of a sentence, else that of ▁, as of SentencePiece's ▅
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)

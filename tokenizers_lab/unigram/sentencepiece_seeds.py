@@ -10,8 +10,8 @@ last word of each line (``ended``). What differs: a suffix array also meets the 
 import numpy as np
 from numba import njit
 
-from pipelines.ragged import Ragged
-from tokenizers_lab.unigram.seeds import ENDS, size_of
+from gristmill.pipelines.ragged import Ragged
+from gristmill.tokenizers_lab.unigram.seeds import ENDS, size_of
 
 
 def lines_of(text: Ragged) -> Ragged:

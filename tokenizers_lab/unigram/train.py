@@ -12,13 +12,20 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from pipelines.errors import RecipeError
-from pipelines.ragged import Ragged
-from tokenizers_lab.codes import codes
-from tokenizers_lab.count import sort_words
-from tokenizers_lab.unigram.lattice import Lattice, alternatives, best_counts, expected_counts, lattice, renumber
-from tokenizers_lab.unigram.parts import cut_parts, neighbours
-from tokenizers_lab.unigram.trie import build
+from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.ragged import Ragged
+from gristmill.tokenizers_lab.count.word_counts import sort_words
+from gristmill.tokenizers_lab.strings.codepoints import codes
+from gristmill.tokenizers_lab.strings.trie import build
+from gristmill.tokenizers_lab.unigram.lattice import (
+    Lattice,
+    alternatives,
+    best_counts,
+    expected_counts,
+    lattice,
+    renumber,
+)
+from gristmill.tokenizers_lab.unigram.segments import cut_parts, neighbours
 
 RARE = 0.5  # a piece expected less often than this is dropped
 SPARE = 1.1  # of the vocabulary, before the most probable are taken

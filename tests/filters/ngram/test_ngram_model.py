@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from reference import modified_kneser_ney as reference
 from upath import UPath
 
-from filters.batch import Batch
-from filters.ngram.arpa import read_arpa, write_arpa
-from filters.ngram.discounts import discounts
-from filters.ngram.lines import BEGIN, END, UNKNOWN
-from filters.ngram.model import NGram
-from filters.ngram.train import NGramSettings, train
-from pipelines.errors import InputError
-from pipelines.ragged import Ragged
+from gristmill.filters.core.batch import Batch
+from gristmill.filters.ngram.discounts import discounts
+from gristmill.filters.ngram.formats.arpa import read_arpa, write_arpa
+from gristmill.filters.ngram.model import NGram
+from gristmill.filters.ngram.token_stream import BEGIN, END, UNKNOWN
+from gristmill.filters.ngram.train import NGramSettings, train
+from gristmill.pipelines.errors import InputError
+from gristmill.pipelines.ragged import Ragged
 
 FALLBACK = (0.5, 1.0, 1.5)
 WORDS = "abcde"

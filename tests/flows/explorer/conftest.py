@@ -6,12 +6,12 @@ import polars as pl
 import pytest
 from corpora import documents, write_jsonl
 
-from flows.explorer.index import Index
-from flows.recipe import read_recipe
-from flows.run import clean
-from flows.train_tokenizer import train_tokenizer
-from pipelines.files import place
-from tokenizers_lab.train import TokenizerSettings
+from gristmill.flows.clean.recipe import read_recipe
+from gristmill.flows.clean.run import clean
+from gristmill.flows.explorer.index import Index
+from gristmill.flows.tokenize.train_tokenizer import train_tokenizer
+from gristmill.pipelines.storage.files import place
+from gristmill.tokenizers_lab.train import TokenizerSettings
 
 RULES = """
 name = "explored"

@@ -11,20 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from flows.explorer import document as documents_of
-from flows.explorer.app import application
-from flows.explorer.export import recipe_toml
-from flows.explorer.find import Query, page
-from flows.explorer.index import Index
-from flows.explorer.shown import OBEYED, number, shown, size
-from flows.explorer.spread import spread
-from flows.explorer.thresholds import Thresholds, movable
-from flows.explorer.tokens import Tokenizers
-from flows.recipe import FILTERS, parse_recipe, read_recipe
-from flows.run import clean
-from flows.what_if import what_if
-from pipelines.errors import RecipeError, WorkError
-from pipelines.files import place
+from gristmill.flows.clean.recipe import FILTERS, parse_recipe, read_recipe
+from gristmill.flows.clean.run import clean
+from gristmill.flows.explorer import document as documents_of
+from gristmill.flows.explorer.app import application
+from gristmill.flows.explorer.escape import OBEYED, number, shown, size
+from gristmill.flows.explorer.export import recipe_toml
+from gristmill.flows.explorer.histogram import spread
+from gristmill.flows.explorer.index import Index
+from gristmill.flows.explorer.query import Query, page
+from gristmill.flows.explorer.thresholds import Thresholds, movable
+from gristmill.flows.explorer.tokens import Tokenizers
+from gristmill.flows.runs.what_if import what_if
+from gristmill.pipelines.errors import RecipeError, WorkError
+from gristmill.pipelines.storage.files import place
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +206,7 @@ def test_pages_hold_what_was_asked_for_once(whole, query, monkeypatch, shards):
 
     expected = [row["id"] for row in rows.iter_rows(named=True) if wanted(row)]
     assert walked(whole, query) == expected
-    monkeypatch.setattr("flows.explorer.find.SEARCH_SECONDS", 0)  # every shard is where a search stops
+    monkeypatch.setattr("gristmill.flows.explorer.query.SEARCH_SECONDS", 0)  # every shard is where a search stops
     assert walked(whole, query) == expected
 
 

@@ -12,12 +12,12 @@ from urllib.request import urlopen
 import pytest
 import uvicorn
 
-from flows.explorer.app import application
-from flows.explorer.serve import listen
-from flows.explorer.thresholds import Thresholds
-from flows.explorer.tokens import Tokenizers
-from flows.recipe import read_recipe
-from pipelines.errors import WorkError
+from gristmill.flows.clean.recipe import read_recipe
+from gristmill.flows.explorer.app import application
+from gristmill.flows.explorer.serve import listen
+from gristmill.flows.explorer.thresholds import Thresholds
+from gristmill.flows.explorer.tokens import Tokenizers
+from gristmill.pipelines.errors import WorkError
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -194,7 +194,7 @@ def test_a_phone_shows_pages_no_wider_than_itself(browser, address, whole):
 
 
 def test_the_command_serves_until_it_is_interrupted(works):
-    command = [sys.executable, "-m", "flows.cli", "explore", str(works / "rules"), "--port", "0"]
+    command = [sys.executable, "-m", "gristmill", "explore", str(works / "rules"), "--port", "0"]
     env = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         port = re.search(r"http://127.0.0.1:(\d+)", server.stdout.readline())[1]

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from pretrain.impact.bootstrap import bits_per_byte, bootstrap
-from pretrain.impact.halving import Question, go_on, rungs
-from pretrain.impact.ranks import agreement, kendall
-from pretrain.impact.statistics import compare, holm, power, smallest_effect, verdict
+from gristmill.pretrain.impact.bootstrap import bits_per_byte, bootstrap
+from gristmill.pretrain.impact.rank_agreement import agreement, kendall
+from gristmill.pretrain.impact.significance import compare, holm, power, smallest_effect, verdict
+from gristmill.pretrain.impact.successive_halving import Question, go_on, rungs
 
 losses = st.lists(st.floats(1, 5).map(lambda x: round(x, 4)), min_size=2, max_size=8)
 

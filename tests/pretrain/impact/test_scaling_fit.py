@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from reference import scaling_law
 
 from benchmarks.impact import PUBLISHED, chinchilla_points, covered
-from pretrain.impact.descent import misfit
-from pretrain.impact.scaling import fit
+from gristmill.pretrain.impact.fit_scaling_law import misfit
+from gristmill.pretrain.impact.scaling import fit
 
 NAMES = ("E", "A", "B", "alpha", "beta")
 exponents = st.floats(0.1, 0.6)

@@ -1,0 +1,1 @@
+"""Items of evaluation sets that occur in the corpus."""

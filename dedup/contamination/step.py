@@ -1,0 +1,224 @@
+"""Contamination: documents that hold items of the benchmarks a model will be judged by.
+
+1. Index. The words of each item's question give its n-grams; a question of fewer words is one gram, whole. Case,
+   punctuation and white space do not count, and each Chinese character is a word (dedup/contamination/ngram_index.py).
+   Questions under ``min_words`` are not looked for: nobody can say whether "Explain." comes from a benchmark.
+2. Measure. Which of all those grams each document holds, at 64-bit hashes.
+3. Decide. A document holds an item if the grams it has make up ``threshold`` of the item's weight, where a gram
+   weighs 1 / documents that hold it: sharing "which of the following is not a" proves little. One hit is not enough,
+   unless the item is one gram; then no more than ``max_documents`` may hold it, or it is a common phrase.
+4. Drop the document, cut the item out of it (with the choices and answers beside it), or only report.
+
+Memory: 8 bytes for each gram of the index, and one shard's grams at a time.
+"""
+
+import math
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from gristmill.dedup.contamination.eval_sets import USUAL, Item, find_sets, read_items
+from gristmill.dedup.contamination.ngram_index import Index, cover
+from gristmill.dedup.contamination.spans import chains, word_places
+from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.inputs.inputs import File
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.schema import ID
+from gristmill.pipelines.steps.corpus import Corpus
+from gristmill.pipelines.steps.corpus_step import CorpusStep, Judged
+from gristmill.pipelines.steps.spans import spans_table
+from gristmill.pipelines.storage.manifest import fingerprint
+
+SPACE = b"\t\n\v\f\r "
+TOO_LITTLE = "too_few_words_left"
+FOUND = {"row": pl.Int64, ID: pl.String, "benchmark": pl.String, "item": pl.String, "coverage": pl.Float64} | {
+    "offset": pl.Int64, "length": pl.Int64, "number": pl.Int64
+}  # fmt: skip
+
+ITEMS = {"benchmark": pl.String, "item": pl.String, "looked_for": pl.Boolean, "documents": pl.Int64} | {
+    "coverage": pl.Float64, "ids": pl.List(pl.String)
+}  # fmt: skip
+
+
+class Contamination(CorpusStep):
+    """Finds benchmark items in documents by the share of their n-grams, rare ones counting more."""
+
+    NAME: ClassVar[str] = "decontaminate"
+    MEASURED: ClassVar[tuple[str, ...]] = ("ngram", "min_words")
+    REPORTS: ClassVar[tuple[str, ...]] = ("found", "items")
+
+    against: list[str] = []  # evaluation sets: JSON lines, Parquet, folders of them; hf:NAME is a dataset
+    action: Literal["drop", "cut", "report"] = "drop"
+    ngram: int = Field(6, ge=2, le=64)
+    min_words: int = Field(3, ge=1)
+    threshold: float = Field(0.35, gt=0, le=1)  # low, since the weights already tell
+    max_documents: float = Field(0.0005, gt=0)  # share of the corpus that may hold an item of one gram
+    min_words_left: int = Field(10, ge=0)  # of a document whose items were cut; with fewer it goes
+    question: str | None = None  # where the usual names fail: dotted names of the fields, such as "doc.query"
+    choices: str | None = None
+    answer: str | None = None
+    id: str | None = None
+    benchmark: str | None = None
+    split: str = "test"  # of a Hugging Face dataset
+    config: str | None = None
+
+    @property
+    def rewrites(self) -> bool:
+        return self.action == "cut"
+
+    def index(self, items: list[Item]) -> Index:
+        return Index(items, self.ngram, self.min_words)
+
+    def loaded(self) -> Index:
+        """The index of the evaluation sets, read once a process while they stay as they are."""
+        if not self.against:
+            raise RecipeError(f"{self.NAME}: nothing to look for; name evaluation sets in `against`, or --against EVAL")
+        fields = tuple((role, name) for role in USUAL if (name := getattr(self, role)))
+        files = tuple(find_sets(self.against, self.split, self.config))
+        return _load(files, fields, self.split, self.config, self.ngram, self.min_words)
+
+    def made_of(self) -> list:
+        return [fingerprint([list(item) for item in self.loaded().items])]
+
+    def measured_settings(self) -> dict:
+        return super().measured_settings() | {"items": self.made_of()}
+
+    def measure(self, batch) -> pl.DataFrame:
+        """The numbers of the grams that each document holds."""
+        return pl.DataFrame({"grams": pl.from_arrow(self.loaded().measure(batch.text).to_lists())})
+
+    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[Judged]:
+        """A document that holds items breaks, for each benchmark, the rule of its name with the greatest coverage."""
+        index = self.loaded()
+        held_by, documents = np.zeros(index.grams.size, np.int64), 0
+        for part in corpus.parts:
+            grams, stays = _grams(corpus, part)
+            mine = np.repeat(stays, np.diff(grams.offsets))
+            held_by += np.bincount(grams.data[mine], minlength=held_by.size)
+            documents += int(stays.sum())
+        weight, common = self.weigh(held_by, documents, index)
+        found = {}
+        for part in corpus.parts:
+            grams, stays = _grams(corpus, part)
+            hits = self.hold(grams, index, weight, common)
+            found[part] = self._placed(corpus, part, hits.filter(pl.Series(stays)[hits["row"]]), index, weight)
+        items = summarize(index, pl.concat([frame for frame, *_ in found.values()]))
+        for part, (frame, spans, broken) in found.items():
+            report = frame.drop("row", "number")
+            yield Judged(part, pl.DataFrame({"broken": broken}), spans, {"found": report, "items": items})
+            items = items.clear()
+
+    def weigh(self, held_by: np.ndarray, documents: int, index: Index) -> tuple[np.ndarray, np.ndarray]:
+        """Of each gram its weight; of each item whether it is one gram that is a common phrase."""
+        common = held_by > max(2, math.ceil(self.max_documents * documents))
+        lone = np.diff(index.of_item.offsets) == 1
+        phrase = np.zeros(lone.size, np.bool_)
+        phrase[lone] = common[index.of_item.data[index.of_item.offsets[:-1][lone]]]
+        return 1 / np.maximum(held_by, 1), phrase
+
+    def hold(self, grams: Ragged, index: Index, weight: np.ndarray, common: np.ndarray) -> pl.DataFrame:
+        """Grams of each document -> row, item and coverage, one row a document and item it holds."""
+        rows, items, coverage = cover(*grams, *index.items_of, *index.of_item, weight, self.threshold)
+        known = ~common[items]
+        return pl.DataFrame({"row": rows[known], "item": items[known], "coverage": coverage[known]})
+
+    def find(self, grams: Ragged, index: Index) -> pl.DataFrame:
+        """The same for a whole corpus at once: rarity is counted in ``grams``."""
+        return self.hold(
+            grams, index, *self.weigh(np.bincount(grams.data, minlength=index.grams.size), grams.rows, index)
+        )
+
+    def _placed(self, corpus: Corpus, part: str, hits: pl.DataFrame, index: Index, weight: np.ndarray) -> tuple:
+        """What a shard's documents hold and where (columns FOUND), the spans to cut, the rules broken."""
+        rows = np.unique(hits["row"].to_numpy())
+        texts = (
+            text.data[text.offsets[i] : text.offsets[i + 1]]
+            for text in corpus.texts(part, rows)
+            for i in range(text.rows)
+        )
+        ids = corpus.columns(part, [ID], rows)[ID]
+        found, cuts, left = [], [], {}
+        for row, id, text in zip(rows.tolist(), ids, texts, strict=True):
+            hashes, starts, ends = word_places(text)
+            gone = np.zeros(hashes.size, np.bool_)
+            for _, item, coverage in hits.filter(row=row).iter_rows():
+                first, last = self._lie(hashes, item, index, weight)
+                for i, j in zip(first, last, strict=True):
+                    gone[i : j + 1] = True
+                begin, end = starts[first[0]], ends[last[-1]]
+                known = index.items[item]
+                found.append((row, id, known.benchmark, known.id, coverage, begin, end - begin, item))
+            left[row] = int((~gone).sum())
+            for i, j in _runs(gone):
+                end = ends[j - 1]
+                while end < text.size and text[end] not in SPACE and (j == starts.size or end < starts[j]):
+                    end += 1  # the question mark goes too
+                cuts.append((row, starts[i], end - starts[i]))
+        frame = pl.DataFrame(found, FOUND, orient="row")
+        spans = spans_table(*(zip(*cuts, strict=True) if cuts else ([], [], [])), ["contaminated"] * len(cuts))
+        return frame, spans, self._broken(frame, left, corpus.rows[part])
+
+    def _lie(self, hashes: np.ndarray, item: int, index: Index, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """First and last words of each place where the item lies: all of it, or else all parts there are."""
+        own = index.of_item.data[slice(*index.of_item.offsets[item : item + 2])]
+        rest = index.rest.data[slice(*index.rest.offsets[item : item + 2])]
+        grams, at = np.unique(np.concatenate((index.grams[own], rest)), return_index=True)
+        shares = np.concatenate((weight[own] / weight[own].sum(), np.zeros(rest.size)))[at]
+        first, last, share = chains(hashes, grams, shares, self.ngram, self.ngram)
+        enough = share >= min(self.threshold, share.max())
+        return first[enough], last[enough]
+
+    def _broken(self, found: pl.DataFrame, left: dict[int, int], rows: int) -> pl.Series:
+        """Lists of broken rules, one a document of the shard."""
+        if self.action == "drop":
+            broken = found.group_by("row", "benchmark").agg(pl.max("coverage")).sort("row", "benchmark")
+            broken = broken.select("row", rule="benchmark", value="coverage", threshold=pl.lit(self.threshold))
+        else:
+            few = {row: words for row, words in left.items() if self.rewrites and words < self.min_words_left}
+            broken = pl.DataFrame(
+                {"row": list(few), "value": list(few.values())}, {"row": pl.Int64, "value": pl.Float64}
+            ).select("row", pl.lit(TOO_LITTLE).alias("rule"), "value", threshold=pl.lit(float(self.min_words_left)))
+        lists = broken.group_by("row").agg(pl.struct("rule", "value", "threshold").alias("broken"))
+        every = pl.DataFrame({"row": np.arange(rows)}).join(lists, on="row", how="left", maintain_order="left")
+        return every["broken"].fill_null([])
+
+
+def summarize(index: Index, found: pl.DataFrame) -> pl.DataFrame:
+    """Every item: benchmark, item, was it looked for, and the documents that hold it, greatest coverage first."""
+    held = found.sort("coverage", ID, descending=[True, False]).group_by("number", maintain_order=True)
+    held = held.agg(pl.first("coverage"), pl.col(ID).alias("ids"))
+    looked_for = np.ones(len(index.items), np.bool_)
+    looked_for[index.short] = False
+    every = pl.DataFrame(
+        {
+            "number": np.arange(len(index.items)),
+            "benchmark": [item.benchmark for item in index.items],
+            "item": [item.id for item in index.items],
+            "looked_for": looked_for,
+        }
+    ).join(held, on="number", how="left", maintain_order="left")
+    ids = pl.col("ids").fill_null([])
+    return every.select(
+        "benchmark", "item", "looked_for", ids.list.len().cast(pl.Int64).alias("documents"), "coverage", ids
+    )
+
+
+@lru_cache(maxsize=4)
+def _load(files: tuple[File, ...], fields: tuple, split: str, config: str | None, ngram: int, min_words: int) -> Index:
+    return Index(read_items(list(files), dict(fields), split, config), ngram, min_words)
+
+
+def _grams(corpus: Corpus, part: str) -> tuple[Ragged, np.ndarray]:
+    grams = Ragged.from_lists(corpus.measured(part, ["grams"])["grams"])
+    return grams, corpus.stays(part, grams.rows)
+
+
+def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
+    """Begin and end of each run of true values."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], mask, [0]))))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))

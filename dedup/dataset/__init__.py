@@ -1,0 +1,1 @@
+"""What the sources of a corpus share with each other."""

@@ -1,0 +1,75 @@
+"""Text as exact duplicates see it: a run of white space is one space, and the ends have none."""
+
+import numpy as np
+from numba import njit
+
+from gristmill.pipelines.kernels.hashing import hash128
+
+
+@njit(nogil=True, cache=True)
+def hash_normalized(offsets, data, lowercase):
+    """Text -> two uint64[n]: a 128-bit hash of each document after normalising. Blank documents hash alike.
+
+    White space is what Unicode calls White_Space; lower-casing is ASCII's.
+    """
+    n = offsets.size - 1
+    high, low = np.empty(n, np.uint64), np.empty(n, np.uint64)
+    longest = 0
+    for i in range(n):
+        longest = max(longest, offsets[i + 1] - offsets[i])
+    buffer = np.empty(longest, np.uint8)
+    for i in range(n):
+        size = normalize(data, offsets[i], offsets[i + 1], lowercase, buffer)
+        high[i], low[i] = hash128(buffer, 0, size)
+    return high, low
+
+
+@njit(nogil=True, cache=True)
+def normalized(begins, ends, data):
+    """Ranges of ``data`` as texts of their own, normalised: offsets int64[n + 1], data uint8."""
+    offsets, out = np.zeros(begins.size + 1, np.int64), np.empty((ends - begins).sum(), np.uint8)
+    for i in range(begins.size):
+        at = offsets[i]
+        offsets[i + 1] = at + normalize(data, begins[i], ends[i], False, out[at:])
+    return offsets, out[: offsets[-1]].copy()
+
+
+@njit(nogil=True, cache=True)
+def normalize(data, begin, end, lowercase, buffer):
+    """Write the normalised bytes begin:end of ``data`` into ``buffer`` and return how many they are."""
+    size, at, pending = 0, begin, False
+    while at < end:
+        byte = data[at]
+        width = space_width(data, at, end) if byte <= 32 or byte >= 0xC2 else 0
+        if width:
+            pending = size > 0
+            at += width
+            continue
+        if pending:
+            buffer[size] = 32
+            size += 1
+            pending = False
+        buffer[size] = byte + 32 if lowercase and 65 <= byte <= 90 else byte
+        size += 1
+        at += 1
+    return size
+
+
+@njit(nogil=True, cache=True)
+def space_width(data, at, end):
+    """Bytes of the white-space character (Unicode 16.0 White_Space) at ``at``; 0 where there is none."""
+    byte = data[at]
+    if byte == 32 or 9 <= byte <= 13:
+        return 1
+    if byte == 0xC2 and at + 1 < end:  # NEL, no-break space
+        return 2 if data[at + 1] == 0x85 or data[at + 1] == 0xA0 else 0
+    if at + 2 >= end:
+        return 0
+    second, third = data[at + 1], data[at + 2]
+    if byte == 0xE1:  # Ogham space mark
+        return 3 if second == 0x9A and third == 0x80 else 0
+    if byte == 0xE2:  # U+2000-200A, line and paragraph separators, narrow no-break and mathematical space
+        if second == 0x80:
+            return 3 if third <= 0x8A or third == 0xA8 or third == 0xA9 or third == 0xAF else 0
+        return 3 if second == 0x81 and third == 0x9F else 0
+    return 3 if byte == 0xE3 and second == 0x80 and third == 0x80 else 0  # ideographic space

@@ -1,0 +1,1 @@
+"""Near-duplicates: MinHash LSH, candidates verified by Jaccard similarity, greedy selection."""

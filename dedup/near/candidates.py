@@ -1,0 +1,53 @@
+"""Candidates: documents (or passages) that share a band with another, and their buckets in files.
+
+Memory: the band rows of one partition at a time, and 8 bytes a candidate.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from upath import UPath
+
+from gristmill.dedup.near.greedy import Buckets
+from gristmill.dedup.near.lsh import read_buckets
+
+BAND_ROW_BYTES = 64  # of memory for a band row while its partition is sorted
+
+
+def find_candidates(
+    paths: list[UPath], rows: int, memory: int, scratch: Path, own: int | None = None
+) -> tuple[np.ndarray, list[Path]]:
+    """Reduce ``rows`` band rows -> the candidates' numbers, ascending, and the files of their buckets.
+
+    Of buckets without a number below ``own`` there is nothing to judge: they are left out.
+    """
+    partitions, candidates = rows * BAND_ROW_BYTES // memory + 1, np.zeros(0, np.int64)
+    files = [scratch / f"buckets-{partition}.npz" for partition in range(partitions)]
+    for partition, path in enumerate(files):
+        offsets, members = with_own(*read_buckets(paths, partition, partitions), own)
+        np.savez(path, offsets=offsets, members=members)
+        candidates = np.union1d(candidates, members)
+    return candidates, files
+
+
+def with_own(offsets: np.ndarray, members: np.ndarray, own: int | None) -> Buckets:
+    """The buckets that hold a document to be judged: those have the lowest numbers, and buckets ascend."""
+    if own is None:
+        return offsets, members
+    mine = members[offsets[:-1]] < own
+    sizes = np.diff(offsets)
+    return np.concatenate(([0], np.cumsum(sizes[mine]))), members[np.repeat(mine, sizes)]
+
+
+def renumber(files: list[Path], candidates: np.ndarray, ranks: np.ndarray) -> None:
+    """Rewrite all buckets: numbers become ranks (int32, of each candidate), ascending in each bucket."""
+    for path in files:
+        offsets, numbers = load(path)
+        members = ranks[np.searchsorted(candidates, numbers)]
+        bucket = np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
+        np.savez(path, offsets=offsets, members=members[np.lexsort((members, bucket))])
+
+
+def load(path: Path) -> Buckets:
+    with np.load(path) as arrays:
+        return arrays["offsets"], arrays["members"]

@@ -1,0 +1,27 @@
+r"""What each character is to a shingle: a letter in lower case, a letter of a script without spaces, or nothing."""
+
+from functools import cache
+
+import numpy as np
+
+from gristmill.pipelines.kernels import utf8
+
+SPACELESS = np.uint32(1 << 31)  # flag beside the letter
+SCRIPTS = (utf8.HAN, utf8.HIRAGANA, utf8.KATAKANA, utf8.UNSPACED)
+LETTERS = (utf8.LOWER, utf8.UPPER, utf8.LETTER, utf8.DIGIT, utf8.NUMBER, utf8.HANGUL, *SCRIPTS)
+
+
+@cache
+def letters() -> np.ndarray:
+    r"""uint32[0x110000]: the lower-case letter of each ``\w`` character with its SPACELESS flag, 0 for all others.
+
+    Both small sigmas are one, so that ΟΔΟΣ, οδος and οδοσ are one word.
+    """
+    code = np.arange(0x110000)
+    of_class = utf8.CLASS[utf8.CLASS_BLOCK[code >> 8].astype(np.int64) * 256 + (code & 255)]
+    lower = code + utf8.LOWER_SHIFT[utf8.LOWER_BLOCK[code >> 8].astype(np.int64) * 256 + (code & 255)]
+    lower[lower == ord("ς")] = ord("σ")
+    table = np.where(np.isin(of_class, LETTERS) | (code == ord("_")), lower, 0).astype(np.uint32)
+    table |= np.where(np.isin(of_class, SCRIPTS), SPACELESS, np.uint32(0))
+    table.flags.writeable = False
+    return table

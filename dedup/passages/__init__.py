@@ -1,0 +1,1 @@
+"""Sentences, lines and paragraphs repeated across documents."""

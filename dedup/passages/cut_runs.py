@@ -1,0 +1,86 @@
+"""Runs of repeated passages as spans to cut, with what separated them from their neighbours put right."""
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numba import njit
+
+from gristmill.dedup.passages.near_repeated import Alike
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.schema import ID
+from gristmill.pipelines.steps.corpus import Corpus
+from gristmill.pipelines.steps.spans import spans_table
+
+REASON = "repeated"
+FOUND = {ID: pl.String, "offset": pl.Int64, "length": pl.Int64, "in": pl.String, "similarity": pl.Float64}
+
+
+def cut_part(
+    corpus: Corpus, part: str, repeats: np.ndarray, ids: pl.DataFrame, alike: Alike, span: int, min_characters: int
+) -> tuple[pa.Table, pl.DataFrame, pl.DataFrame]:
+    """Of one part the spans to cut (schema SPAN), words and passages before and after, and the passages cut (FOUND).
+
+    ``repeats`` int64[m, 3] are row, first passage and keeper of each repeated run of ``span`` passages; ``ids`` holds
+    number and id of the keepers.
+    """
+    table = corpus.measured(part, ["hash", "start", "length", "breaks", "words"])
+    lists = {name: Ragged.from_lists(table[name]) for name in table.column_names}
+    offsets = lists["start"].offsets
+    row, passage, keeps = repeats.T
+    keeper = np.full(lists["start"].data.size, -1)
+    for step in reversed(range(span)):  # of the runs a passage lies in, the one that it begins
+        keeper[offsets[row] + passage + step] = keeps
+    gone = keeper >= 0
+    columns = (lists[name].data for name in ("start", "length", "breaks"))
+    document, begin, end = cut_runs(offsets, *columns, gone, min_characters)
+    words = np.add.reduceat(np.append(np.where(gone, 0, lists["words"].data), 0), offsets[:-1])
+    counts = pl.DataFrame(
+        {
+            "passages": np.diff(offsets),
+            "passages_left": np.diff(np.append(0, np.cumsum(~gone))[offsets]),
+            "words_left": np.where(np.diff(offsets) > 0, words, 0),
+        }
+    )
+    spans = spans_table(document, begin, end - begin, [REASON] * document.size)
+    return spans, counts, _found(corpus, part, lists, np.flatnonzero(gone), keeper, ids, alike)
+
+
+def _found(
+    corpus: Corpus, part: str, lists: dict, gone: np.ndarray, keeper: np.ndarray, ids: pl.DataFrame, alike: Alike
+) -> pl.DataFrame:
+    rows = np.searchsorted(lists["start"].offsets, gone, "right") - 1
+    names = corpus.columns(part, [ID], np.arange(corpus.rows[part]))[ID].cast(pl.String)
+    kept = pl.DataFrame({"document": keeper[gone]}).join(ids, on="document", how="left", maintain_order="left")[ID]
+    places = lists["start"].data[gone], lists["length"].data[gone]
+    _, similarity = alike.keeper(lists["hash"].data[gone])
+    return pl.DataFrame(dict(zip(FOUND, (names.gather(rows), *places, kept, similarity), strict=True)), FOUND)
+
+
+@njit(nogil=True, cache=True)
+def cut_runs(offsets, start, length, breaks, repeats, min_characters):
+    """Spans to cut: document, begin and end. Clears ``repeats`` where a run is too short to go."""
+    document = np.empty(repeats.sum(), np.int64)
+    begins, ends = np.empty(document.size, np.int64), np.empty(document.size, np.int64)
+    m = 0
+    for i in range(offsets.size - 1):
+        at = offsets[i]
+        while at < offsets[i + 1]:
+            if not repeats[at]:
+                at += 1
+                continue
+            first, size = at, 0
+            while at < offsets[i + 1] and repeats[at]:
+                size += length[at]
+                at += 1
+            if size < min_characters:
+                repeats[first:at] = False
+                continue
+            begin, end = start[first], start[at - 1] + length[at - 1]
+            leads, trails = first == offsets[i], at == offsets[i + 1]
+            if not trails and (leads or breaks[first - 1] >= breaks[at - 1]):
+                end = start[at]  # keep the white space before the run
+            elif not leads:
+                begin = start[first - 1] + length[first - 1]  # keep the white space behind it
+            document[m], begins[m], ends[m] = i, begin, end
+            m += 1
+    return document[:m], begins[:m], ends[:m]

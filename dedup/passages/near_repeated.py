@@ -1,0 +1,194 @@
+"""Near-repeated passages: of sentences (lines, paragraphs) that share most of their characters, the first stays.
+
+1. Measure: for each passage of ``letters`` letters and more, the bands of a MinHash signature over the runs of
+   ``characters`` characters of its normalised text in lower case. Shorter ones only meet their equals.
+2. Different passages that share a band are candidates (dedup/near/candidates.py); one text, however often it occurs, is
+   one candidate, named by its hash and placed where it occurs first by the order of documents, then by place.
+3. The greedy choice over the candidates (dedup/near/greedy.py), verified by the Jaccard similarity of their whole sets.
+
+So what goes has one that stays, at or above the threshold; and what is alike to none costs no more than its bands.
+
+Memory beyond a shard and a partition: 36 bytes a candidate, 24 for each that goes, and the ids of their documents.
+"""
+
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from upath import UPath
+
+from gristmill.dedup.exact.normalize import normalized
+from gristmill.dedup.keep_order import rank
+from gristmill.dedup.near.candidates import BAND_ROW_BYTES, find_candidates, load, renumber
+from gristmill.dedup.near.greedy import Greedy
+from gristmill.dedup.near.lsh import band_keys, choose_bands, write_keys
+from gristmill.dedup.near.minhash import sign
+from gristmill.dedup.near.shingle_letters import letters
+from gristmill.dedup.near.shingles import shingle_sets
+from gristmill.dedup.near.verify import ShingleSets
+from gristmill.dedup.passages.split import Passages, cut_passages
+from gristmill.pipelines.kernels.utf8 import decode
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.steps.corpus import Corpus
+
+HASHES = 64  # in a signature: 7 rows a band at 0.9, 4 at 0.8
+RECALL = 0.995  # of candidates, for a pair just at the threshold
+MAX_TRIALS = 1000  # unlike passages to meet in one bucket before no more is tried there
+SIGNED = 1 << 16  # passages signed at a time: 16 MB of signatures
+PASSAGE = np.uint64(32)  # a place is the rank of the document << 32 | passage in it
+LOW = np.uint64(0xFFFFFFFF)
+
+
+class Near(NamedTuple):
+    """What makes two passages alike."""
+
+    threshold: float  # Jaccard similarity of sets of runs of characters
+    characters: int  # in a run
+    letters: int  # that a passage must have
+
+    def bands(self) -> tuple[int, int]:
+        return choose_bands(self.threshold, HASHES, RECALL)
+
+    def sets(self, text: Ragged, begins: np.ndarray, ends: np.ndarray) -> Ragged:
+        """The set of each passage, as sorted hashes."""
+        return shingle_sets(Ragged.of(*normalized(begins, ends, text.data)), 0, self.characters)
+
+    def measure(self, text: Ragged, found: Passages) -> tuple[np.ndarray, np.ndarray]:
+        """uint8[m]: is the passage long enough? and uint64[k, bands] of those that are."""
+        long = count_letters(found.start, found.end, text.data, letters()) >= self.letters
+        begins, ends = found.start[long], found.end[long]
+        keys = np.empty((begins.size, self.bands()[0]), np.uint64)
+        for first in range(0, begins.size, SIGNED):
+            some = slice(first, first + SIGNED)
+            passages = Ragged.of(*normalized(begins[some], ends[some], text.data))
+            signatures, _ = sign(passages, HASHES, 0, self.characters)
+            keys[some] = band_keys(signatures, *self.bands())
+        return long.astype(np.uint8), keys
+
+
+@njit(nogil=True, cache=True)
+def count_letters(begins, ends, data, table):
+    """Letters, digits and underscores of ranges of ``data``."""
+    counts = np.zeros(begins.size, np.int64)
+    for i in range(begins.size):
+        at, count = begins[i], 0
+        while at < ends[i]:
+            code, width = (np.int64(data[at]), 1) if data[at] < 0x80 else decode(data, at, ends[i])
+            count += table[code] != 0
+            at += width
+        counts[i] = count
+    return counts
+
+
+class Alike(NamedTuple):
+    """Hashes of the passages that go for another, ascending; the other's hash; how alike they are."""
+
+    gone: np.ndarray = np.zeros(0, np.uint64)
+    kept: np.ndarray = np.zeros(0, np.uint64)
+    similarity: np.ndarray = np.zeros(0)
+
+    def keeper(self, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of any passages, the hash of the one that stays, their own where they do, and how alike they are."""
+        if not self.gone.size:
+            return hashes, np.ones(hashes.size)
+        at = np.minimum(np.searchsorted(self.gone, hashes), self.gone.size - 1)
+        goes = self.gone[at] == hashes
+        return np.where(goes, self.kept[at], hashes), np.where(goes, self.similarity[at], 1.0)
+
+
+def find_alike(near: Near, kind: str, corpus: Corpus, order_by: tuple, memory: int, scratch: Path) -> Alike:
+    """Of the corpus's different passages those that go for another.
+
+    ``order_by`` are the source priority and quality column that documents are kept by; ``scratch`` a folder to make.
+    """
+    scratch.mkdir()
+    hashes, files = find_candidates(*_spill(near, corpus, memory, scratch), memory, scratch)
+    documents, first = _first_places(corpus, hashes, order_by)
+    order = np.argsort(first)  # the candidates as they are kept
+    ranks = np.empty(hashes.size, np.int32)
+    ranks[order] = np.arange(hashes.size, dtype=np.int32)
+    renumber(files, hashes, ranks)
+    document, passage = documents[first >> PASSAGE], (first & LOW).astype(np.int64)
+    by_place = np.lexsort((passage, document))
+    sets = _write_sets(near, kind, corpus, document[by_place], passage[by_place], scratch / "grams.u64")
+    number = np.empty(hashes.size, np.int64)  # of a rank's set
+    number[ranks[by_place]] = np.arange(hashes.size)
+    greedy = Greedy(hashes.size, MAX_TRIALS)
+
+    def compare(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        return sets.compare(number[left], number[right], near.threshold, memory // 4)[0]
+
+    greedy.run(lambda: map(load, files), lambda left, right: compare(left, right) >= near.threshold)
+    gone = np.flatnonzero(greedy.kept_by != np.arange(hashes.size))
+    kept, hashes = greedy.kept_by[gone], hashes[order].view(np.uint64)
+    by_hash = np.argsort(hashes[gone])
+    similarity = compare(gone, kept)
+    shutil.rmtree(scratch)
+    return Alike(hashes[gone][by_hash], hashes[kept][by_hash], similarity[by_hash])
+
+
+def _spill(near: Near, corpus: Corpus, memory: int, scratch: Path) -> tuple[list[UPath], int]:
+    """Map: the band rows of each shard's different passages, named by their hashes -> files, rows."""
+    paths, rows, bands = [], 0, near.bands()[0]
+    for part in corpus.parts:
+        hashes, _, _ = _long_passages(corpus, part)
+        keys = Ragged.from_lists(corpus.measured(part, ["keys"])["keys"])
+        stays = np.repeat(corpus.stays(part, keys.rows), np.diff(keys.offsets) // bands)
+        hashes, first = np.unique(hashes, return_index=True)
+        keys = keys.data.reshape(-1, bands)[stays][first]
+        for some in np.array_split(np.arange(hashes.size), hashes.size * bands * BAND_ROW_BYTES // memory + 1):
+            paths.append(UPath(scratch / f"bands-{len(paths)}.npy"))
+            write_keys(paths[-1], keys[some], hashes[some])
+        rows += hashes.size * bands
+    return paths, rows
+
+
+def _long_passages(corpus: Corpus, part: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of the passages that are long enough, in documents that stay: hash (as int64), document, passage in it."""
+    table = corpus.measured(part, ["hash", "long"])
+    hashes, long = Ragged.from_lists(table["hash"]), Ragged.from_lists(table["long"])
+    row = np.repeat(np.arange(hashes.rows), np.diff(hashes.offsets))
+    mine = np.flatnonzero((long.data > 0) & corpus.stays(part, hashes.rows)[row])
+    row = row[mine]
+    return hashes.data[mine].view(np.int64), corpus.first[part] + row, mine - hashes.offsets[row]
+
+
+def _first_places(corpus: Corpus, candidates: np.ndarray, order_by: tuple) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the documents that hold candidates, in the order they are kept, and each candidate's first place."""
+
+    def occurrences():
+        for part in corpus.parts:
+            hashes, document, passage = _long_passages(corpus, part)
+            at = np.minimum(np.searchsorted(candidates, hashes), max(candidates.size - 1, 0))
+            mine = np.flatnonzero(candidates[at] == hashes) if candidates.size else at[:0]
+            yield at[mine], document[mine], passage[mine]
+
+    documents = np.concatenate([np.zeros(0, np.int64), *(np.unique(document) for _, document, _ in occurrences())])
+    place = rank(corpus, documents, *order_by)["place"].to_numpy()
+    ranks = np.empty(place.size, np.uint64)
+    ranks[place] = np.arange(place.size, dtype=np.uint64)
+    first = np.full(candidates.size, np.iinfo(np.uint64).max)
+    for which, document, passage in occurrences():
+        rank_of = ranks[np.searchsorted(documents, document)]
+        np.minimum.at(first, which, rank_of << PASSAGE | passage.astype(np.uint64))
+    return documents[place], first
+
+
+def _write_sets(
+    near: Near, kind: str, corpus: Corpus, document: np.ndarray, passage: np.ndarray, path: Path
+) -> ShingleSets:
+    """The sets of passages, ordered by document, then by place in it."""
+    sets, at = ShingleSets(path), 0
+    for part in corpus.parts:
+        rows = corpus.rows_of(part, np.unique(document))
+        first = 0
+        for text in corpus.texts(part, rows):
+            numbers = rows[first : first + text.rows] + corpus.first[part]
+            end = int(np.searchsorted(document, numbers[-1], "right"))
+            found = cut_passages(text, kind)
+            mine = found.offsets[np.searchsorted(numbers, document[at:end])] + passage[at:end]
+            sets.append(near.sets(text, found.start[mine], found.end[mine]))
+            first, at = first + text.rows, end
+    return sets

@@ -1,0 +1,1 @@
+"""Exact substrings repeated across documents."""

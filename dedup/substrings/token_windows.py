@@ -1,0 +1,168 @@
+"""Windows of tokens: what they hash to, which hashes come again, and the spans that repeated windows cover.
+
+A token is a word, in scripts without spaces a letter, or, where the unit is a character, each character.
+"""
+
+import numpy as np
+from numba import njit
+
+from gristmill.dedup.exact.normalize import space_width
+from gristmill.dedup.near.shingle_letters import SPACELESS, letters
+from gristmill.dedup.near.shingles import MULTIPLIER, scramble
+from gristmill.dedup.passages.split import line_break
+from gristmill.pipelines.kernels.hashing import hash_word
+from gristmill.pipelines.kernels.intrinsics import inlined
+from gristmill.pipelines.kernels.utf8 import decode
+from gristmill.pipelines.ragged import Ragged
+
+WORD, CHARACTER = "word", "character"
+OTHER = np.uint64(0xD6E8FEB86659FD93)  # the multiplier of the second hash
+
+
+def tokens_of(text: Ragged, unit: str) -> tuple[np.ndarray, ...]:
+    """Offsets int64[n + 1] of documents; start and end in the batch's data, and hash, of each token."""
+    offsets = np.zeros(text.rows + 1, np.int64)
+    start, end = np.empty(text.data.size, np.int64), np.empty(text.data.size, np.int64)
+    hashes = np.empty(text.data.size, np.uint64)
+    n = _tokens(*text, letters(), unit == CHARACTER, offsets, start, end, hashes)
+    return offsets, start[:n], end[:n], hashes[:n]
+
+
+@njit(nogil=True, cache=True)
+def _tokens(offsets, data, table, characters, token_offsets, start, end, hashes):
+    n = 0
+    for row in range(offsets.size - 1):
+        at, stop = offsets[row], offsets[row + 1]
+        inside = False  # of a word of several letters
+        while at < stop:
+            byte = data[at]
+            if byte > 32 and byte < 0x80:
+                alone, width = characters, 1
+            else:
+                width = space_width(data, at, stop)
+                if width and not characters:
+                    inside = False
+                    at += width
+                    continue
+                code, width = decode(data, at, stop)
+                alone = characters or table[code] >= SPACELESS
+            if alone or not inside:
+                start[n], n = at, n + 1
+            end[n - 1] = at + width
+            inside = not alone
+            at += width
+        token_offsets[row + 1] = n
+        for k in range(token_offsets[row], n):
+            hashes[k] = hash_word(data, start[k], end[k])
+    return n
+
+
+@inlined
+def _power(multiplier, exponent):
+    result = np.uint64(1)
+    for _ in range(exponent):
+        result *= multiplier
+    return result
+
+
+@njit(nogil=True, cache=True)
+def mark_windows(offsets, hashes, length, bits):
+    """Set a bit for the hash of each window: uint64 [2, n], n a power of two; the second where it was set before."""
+    leaving, mask = _power(MULTIPLIER, length), np.uint64(bits.shape[1] - 1)
+    for row in range(offsets.size - 1):
+        rolling = np.uint64(0)
+        for k in range(offsets[row], offsets[row + 1]):
+            rolling = rolling * MULTIPLIER + hashes[k]
+            if k >= offsets[row] + length:
+                rolling -= leaving * hashes[k - length]
+            if k >= offsets[row] + length - 1:
+                key = scramble(rolling)
+                bit, word = np.uint64(1) << (key & np.uint64(63)), (key >> np.uint64(6)) & mask
+                bits[1, word] |= bits[0, word] & bit
+                bits[0, word] |= bit
+
+
+@njit(nogil=True, cache=True)
+def windows_seen_again(offsets, hashes, length, again, rows):
+    """Fill ``rows`` (uint64 [m, 4]: hash, check, document, token) and return how many there are."""
+    leaving, other, mask = _power(MULTIPLIER, length), _power(OTHER, length), np.uint64(again.size - 1)
+    n = 0
+    for row in range(offsets.size - 1):
+        rolling, check = np.uint64(0), np.uint64(0)
+        for k in range(offsets[row], offsets[row + 1]):
+            rolling, check = rolling * MULTIPLIER + hashes[k], check * OTHER + hashes[k]
+            if k >= offsets[row] + length:
+                rolling -= leaving * hashes[k - length]
+                check -= other * hashes[k - length]
+            if k >= offsets[row] + length - 1:
+                key = scramble(rolling)
+                if again[(key >> np.uint64(6)) & mask] >> (key & np.uint64(63)) & np.uint64(1):
+                    rows[n, 0], rows[n, 1] = key, scramble(check)
+                    rows[n, 2], rows[n, 3] = np.uint64(row), np.uint64(k - length + 1 - offsets[row])
+                    n += 1
+    return n
+
+
+@njit(nogil=True, cache=True)
+def gone_tokens(offsets, at, keeper, length):
+    """Runs of tokens that repeats cover and no window that stays: first, last + 1 and keeper of the first window."""
+    tokens = offsets[-1]
+    covered, stays = np.zeros(tokens + 1, np.int64), np.zeros(tokens + 1, np.int64)
+    of = np.full(tokens, -1, np.int64)
+    for k in range(at.size):
+        if keeper[k] < 0:
+            covered[at[k]] += 1
+            covered[at[k] + length] -= 1
+            of[at[k]] = -1 - keeper[k]
+        else:
+            stays[at[k]] += 1
+            stays[at[k] + length] -= 1
+    first, last, kept = np.empty(at.size, np.int64), np.empty(at.size, np.int64), np.empty(at.size, np.int64)
+    n, depth, hold, keep = 0, 0, 0, -1
+    for document in range(offsets.size - 1):
+        inside = False
+        for token in range(offsets[document], offsets[document + 1]):
+            depth += covered[token]
+            hold += stays[token]
+            if of[token] >= 0:
+                keep = of[token]
+            goes = depth > 0 and hold == 0
+            if goes and not inside:
+                first[n], kept[n] = token, keep
+            elif inside and not goes:
+                last[n], n = token, n + 1
+            inside = goes
+        if inside:
+            last[n], n = offsets[document + 1], n + 1
+    return first[:n].copy(), last[:n].copy(), kept[:n].copy()
+
+
+@njit(nogil=True, cache=True)
+def cut_spans(offsets, data, token_offsets, start, end, first, last):
+    """Runs of tokens -> spans of bytes in their documents: offset, length. One of the separators beside each stays."""
+    where, size = np.empty(first.size, np.int64), np.empty(first.size, np.int64)
+    for k in range(first.size):
+        document = np.searchsorted(token_offsets, first[k], "right") - 1
+        begin, stop = start[first[k]], end[last[k] - 1]
+        leads, trails = first[k] == token_offsets[document], last[k] == token_offsets[document + 1]
+        if not leads and not trails:
+            before, behind = end[first[k] - 1], start[last[k]]
+            if _breaks(data, before, begin) >= _breaks(data, stop, behind):
+                stop = behind
+            else:
+                begin = before
+        elif leads and not trails:
+            stop = start[last[k]]
+        elif trails and not leads:
+            begin = end[first[k] - 1]
+        where[k], size[k] = begin - offsets[document], stop - begin
+    return where, size
+
+
+@njit(nogil=True, cache=True)
+def _breaks(data, begin, end):
+    lines, at = 0, begin
+    while at < end:
+        lines += line_break(data, at, end)
+        at += max(1, space_width(data, at, end))
+    return lines

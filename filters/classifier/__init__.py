@@ -1,0 +1,1 @@
+"""The quality classifier filter, and the ROC curve that chooses its threshold."""

@@ -1,0 +1,69 @@
+"""Decide: numbers to reasons. Every broken rule is kept, with its value and its threshold."""
+
+import operator
+
+import numpy as np
+import polars as pl
+from upath import UPath
+
+from gristmill.filters.core.filter import Filter, Rule
+from gristmill.filters.core.measure import LANGUAGE, SURE_LABEL
+from gristmill.filters.core.profiles import NO_PROFILE, profile_of
+from gristmill.pipelines.schema import ID
+from gristmill.pipelines.steps.decisions import broken_lists, write_decisions
+from gristmill.pipelines.steps.step import Wrote
+from gristmill.pipelines.storage.shards import read_shard
+
+BREAKS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+
+
+def decide(rule_set: Filter, measures: pl.DataFrame, profile: np.ndarray) -> pl.Series:
+    """Measures, one row a document, and each document's profile (object[n]) -> list of broken rules, empty to stay.
+
+    Thresholds are those of the document's profile; a rule without a threshold there is off.
+    """
+    names, codes = np.unique(profile.astype(str), return_inverse=True)
+    by_profile = [rule_set.for_profile(name).rules() for name in names]
+    found = []
+    for name, rule in rule_set.rules().items():
+        threshold = thresholds(name, rule, by_profile, codes, measures[rule.by] if rule.thresholds else None)
+        value = measures[rule.measure].cast(pl.Float64).to_numpy()
+        rows = np.flatnonzero(breaks(rule, value, threshold))
+        found.append((name, rows, value[rows], threshold[rows]))
+    return broken_lists(len(measures), found)
+
+
+def thresholds(name: str, rule: Rule, by_profile: list[dict[str, Rule]], profile: np.ndarray, by: pl.Series | None):
+    """Each document's threshold under one rule, float64[n], NaN where the rule is off.
+
+    ``by_profile[profile[i]]`` are the rules of document i's profile. ``by`` is the column whose values may have
+    thresholds of their own, which go before the profile's; None where the rule has none of those.
+    """
+    threshold = np.array([_number(rules[name].threshold) for rules in by_profile])[profile]
+    if by is None:
+        return threshold
+    own = by.replace_strict(rule.thresholds, default=None, return_dtype=pl.Float64).to_numpy()
+    return np.where(np.isnan(own), threshold, own)
+
+
+def breaks(rule: Rule, value: np.ndarray, threshold: np.ndarray) -> np.ndarray:
+    """Which documents break the rule; nothing compares with NaN."""
+    return BREAKS[rule.breaks](value, threshold)
+
+
+def _number(threshold: float | None) -> float:
+    return np.nan if threshold is None else threshold
+
+
+def decide_shard(chain: dict[str, Filter], shard: UPath, measures: dict[str, UPath], outputs) -> list[Wrote]:
+    """Decide for one shard of documents what each filter of the chain asked for (an output's key) would remove."""
+    ids = read_shard(shard, [ID])[ID]
+    profile = np.full(len(ids), NO_PROFILE, object)
+    if LANGUAGE in measures:
+        profile = profile_of(read_shard(measures[LANGUAGE], [SURE_LABEL])[SURE_LABEL].to_numpy())
+    results = []
+    for output in outputs:
+        rule_set, frame = chain[output.key], pl.from_arrow(read_shard(measures[output.key]))
+        broken = decide(rule_set, frame, profile)
+        results.append(Wrote([output.path.name], write_decisions(output.path, ids, broken)))
+    return results

@@ -1,0 +1,1 @@
+"""Language identification: models, preprocessing, evaluation, and the filter on it."""

@@ -1,0 +1,1 @@
+"""Exchange of n-gram models with KenLM: ARPA files and binaries."""

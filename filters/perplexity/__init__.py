@@ -1,0 +1,1 @@
+"""Filters on the perplexity of a language model, given or trained on the run's own text."""

@@ -1,0 +1,99 @@
+"""Keys and tokens of machines: those with a known prefix, then what is random and assigned to a name for a secret."""
+
+import math
+import re
+import string
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from gristmill.filters.pii.detectors.window import Place, Span
+
+# What services give out, each beginning with what names the service.
+KNOWN = re.compile(
+    rb"""(?:
+    (?:AKIA|ASIA|AROA|AIDA)[A-Z2-7]{16}                    # Amazon
+  | AIza[\w-]{35} | ya29\.[\w-]{20,} | GOCSPX-[\w-]{28}     # Google
+  | gh[pousr]_[A-Za-z0-9]{36,251} | github_pat_\w{22,255}   # GitHub
+  | gl(?:pat|dt|rt|cbt|ptt|ft|soat)-[\w-]{20,}              # GitLab
+  | xox[abeoprs]-[A-Za-z0-9-]{10,} | xapp-\d-[A-Z0-9]+-\d+-[a-z0-9]+      # Slack
+  | sk-(?=[\w-]*[A-Z])(?=[\w-]*\d)(?:proj-|svcacct-|admin-|ant-(?:api|admin)\d\d-|or-v1-|lf-)?[\w-]{20,}  # OpenAI
+  | (?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{16,} | whsec_[A-Za-z0-9+/=]{24,}     # Stripe
+  | SG\.[\w-]{16,32}\.[\w-]{16,64}                          # SendGrid
+  | (?:AC|SK)[0-9a-f]{32} | key-[0-9a-f]{32} | [0-9a-f]{32}-us\d{1,2}     # Twilio, Mailgun, Mailchimp
+  | npm_[A-Za-z0-9]{36} | pypi-AgE[\w-]{50,} | rubygems_[0-9a-f]{48} | dckr_pat_[\w-]{27}
+  | hf_[A-Za-z0-9]{34} | gsk_[A-Za-z0-9]{40,} | r8_[A-Za-z0-9]{37} | nvapi-[\w-]{60,} | pplx-[A-Za-z0-9]{40,}
+  | do[opr]_v1_[0-9a-f]{64} | shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32} | sq0(?:atp|csp)-[\w-]{22,43} | EAAA[\w-]{60}
+  | lin_api_[A-Za-z0-9]{40} | PMAK-[0-9a-f]{24}-[0-9a-f]{34} | ntn_[A-Za-z0-9]{40,} | secret_[A-Za-z0-9]{43}
+  | tskey-[a-z]+-[A-Za-z0-9-]{20,} | hvs\.[\w-]{24,} | AGE-SECRET-KEY-1[0-9A-Z]{58} | glc_[A-Za-z0-9+/=]{32,}
+  | eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}               # JSON Web Token
+  )(?![A-Za-z0-9_])""",
+    re.VERBOSE,
+)
+REACH = 4096  # bytes of the longest token
+DOTTED = b"SG.", b"ya29.", b"hvs."  # prefixes that are no part of the window
+
+# name = "value", name: value, "name": "value", Authorization: Bearer value, --password=value
+ASSIGNED = re.compile(
+    rb"""(?ix)
+    (?: api[_-]?key | apikey | secret(?:[_-]?(?:access[_-]?)?key)? | access[_-]?(?:key|token) | auth[_-]?token | token
+      | passw(?:or)?d | passwd | pwd | private[_-]?key | client[_-]?secret | credential | encryption[_-]?key )
+    (?:[_-]?id)? ["'\]]{0,2} \s{0,3} (?: :|=>?|:= ) \s{0,3} ["'`]? $
+    | (?: bearer | authorization:\s{0,2}basic ) \s{1,2} $"""
+)
+SIGNS = b":", b"=", b">", b"bearer", b"basic"  # one of them ends what it finds, but for spaces and a quote
+SPACED = b" \t\n\r\f\v\"'`"
+INSIDE = string.ascii_letters.encode() + b"0123456789_+/.~-"  # a value's bytes, some of which stand before the window
+VALUE = re.compile(rb"[A-Za-z0-9_+/=.~-]{16,512}")
+PLACEHOLDER = re.compile(
+    rb"(?i)example|your|placeholder|changeme|xxxx|dummy|sample|12345678|abcdef|redacted|insert|<|\$"
+)
+MIN_BITS = 3.2  # a character; 20 characters of random letters have 3.9, of random hexadecimal 3.3, words 3.0
+BLOCK = re.compile(rb"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
+LONGEST_BLOCK = 16384
+
+
+def keys(place: Place) -> Iterator[Span]:
+    """A window of kind TOKEN -> a key with a known prefix, or a random value assigned to a name for a secret."""
+    before = place.before(place.start, 40)
+    start = place.start - next((len(prefix) for prefix in DOTTED if before.endswith(prefix)), 0)
+    found = KNOWN.match(place.data, start, min(place.high, start + REACH))
+    if found and not PLACEHOLDER.search(found[0]):
+        yield Span(start, found.end(), "api_key")
+        return
+    start = place.start - len(before) + len(before.rstrip(INSIDE))
+    before = place.before(start, 48)
+    if before.rstrip(SPACED).lower().endswith(SIGNS) and ASSIGNED.search(before):
+        value = VALUE.match(place.behind(start, 512))
+        if value and is_random(value[0]):
+            yield Span(start, start + len(value[0]), "api_key")
+
+
+def is_random(value: bytes) -> bool:
+    """Letters and digits so mixed that nobody has written them by hand."""
+    if PLACEHOLDER.search(value) or not re.search(rb"\d", value) or not re.search(rb"[A-Za-z]", value):
+        return False
+    words = re.findall(rb"[A-Za-z]+", value)
+    if max(map(len, words)) == len(value) or (re.fullmatch(rb"[a-z]+(?:[_.-][a-z0-9]+)*", value) and len(words) > 2):
+        return False
+    return entropy(value) >= MIN_BITS
+
+
+def entropy(value: bytes) -> float:
+    """Bits a byte, by how often each byte occurs in the value."""
+    return -sum(n / len(value) * math.log2(n / len(value)) for n in Counter(value).values())
+
+
+def private_keys(data: bytes, offsets: np.ndarray) -> Iterator[Span]:
+    """Whole blocks ``-----BEGIN … PRIVATE KEY-----`` to ``-----END …-----`` in the documents that begin at offsets."""
+    at = data.find(b"-----BEGIN ")
+    while at >= 0:
+        begin = BLOCK.match(data, at)
+        end = data.find(b"-----END ", begin.end(), begin.end() + LONGEST_BLOCK) if begin else -1
+        if end >= 0:
+            end = data.find(b"-----", end + 9, end + 64)
+            row = np.searchsorted(offsets, at, "right")
+            if end >= 0 and end + 5 <= offsets[row]:
+                yield Span(at, end + 5, "api_key")
+        at = data.find(b"-----BEGIN ", at + 11)

@@ -1,0 +1,197 @@
+"""How well personal data is found: spans compared with labelled ones, by type, exactly.
+
+A labelled row has ``text`` and, at the top or under ``labels``, lists of ``{start, end, type}`` in characters: ``pii``
+(or ``spans``, ``entities``), and ``pii_decoys`` for what must not be touched. Types go by many names; those that no
+name here stands for are left out of the score, on both sides.
+"""
+
+import io
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+import fsspec
+import orjson
+import zstandard
+
+from gristmill.filters.pii.detect import ON_REQUEST, TYPES
+from gristmill.filters.pii.filter import Pii
+from gristmill.pipelines.errors import InputError
+from gristmill.pipelines.ragged import Ragged
+
+KNOWN = (*TYPES, *ON_REQUEST)
+LISTS = ("pii", "spans", "entities")
+ALIASES = {
+    "email_address": "email",
+    "mail": "email",
+    "ip_address": "ip",
+    "ipv4": "ip",
+    "ipv6": "ip",
+    "mac_address": "mac",
+    "phone_number": "phone",
+    "telephone": "phone",
+    "card": "credit_card",
+    "credit_card_number": "credit_card",
+    "iban_code": "iban",
+    "ssn": "us_ssn",
+    "dob": "date_of_birth",
+    "birth_date": "date_of_birth",
+    "us_passport": "passport",
+    "passport_number": "passport",
+    "id_number": "national_id",
+    "secret": "api_key",
+    "key": "api_key",
+    "crypto": "wallet",
+    "name": "person",
+    "address": "street_address",
+}
+
+
+class Labelled(NamedTuple):
+    """One labelled document. Spans are (start, end, type) in characters."""
+
+    id: str
+    text: str
+    spans: frozenset[tuple[int, int, str]]
+    decoys: tuple[tuple[int, int], ...]
+
+
+class Miss(NamedTuple):
+    """A span that one side has and the other has not, to be judged by eye."""
+
+    kind: str  # "false": found, not labelled; "missed": labelled, not found
+    id: str
+    start: int
+    end: int
+    type: str
+    text: str
+    around: str
+
+
+class Score(NamedTuple):
+    """Of one type: spans found and labelled, found alone, labelled alone."""
+
+    right: int
+    false: int
+    missed: int
+
+    @property
+    def precision(self) -> float:
+        return self.right / max(self.right + self.false, 1)
+
+    @property
+    def recall(self) -> float:
+        return self.right / max(self.right + self.missed, 1)
+
+    @property
+    def f1(self) -> float:
+        return 2 * self.right / max(2 * self.right + self.false + self.missed, 1)
+
+
+class Scores(NamedTuple):
+    """What was found against what was labelled; everything counted as false or missed; decoys touched, of all."""
+
+    types: dict[str, Score]  # those that some document has a label of
+    unlabelled: dict[str, int]  # spans of the other types
+    misses: list[Miss]
+    touched: int
+    decoys: int
+
+
+Finder = Callable[[list[str]], list[set[tuple[int, int, str]]]]  # texts -> spans in characters
+
+
+def read_labelled(path: str) -> list[Labelled]:
+    """Rows of a JSONL file, plain or compressed; one without a list of spans has none.
+
+    Raises InputError for a row without text or with spans that are none, and where no row has a list.
+    """
+    documents, lists = [], 0
+    for number, line in enumerate(_lines(path), 1):
+        try:
+            row = orjson.loads(line)
+            text, labels = row["text"], {**row, **(row.get("labels") or {})}
+            given = [labels[name] for name in LISTS if labels.get(name) is not None]
+            lists, spans = lists + len(given), given[0] if given else []
+            named = [(s["start"], s["end"], type_of(s.get("type") or s["label"])) for s in spans]
+            decoys = tuple((s["start"], s["end"]) for s in labels.get("pii_decoys") or [])
+        except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
+            raise InputError(
+                f"{path}:{number} is no labelled row; expected JSON with text and pii: [{{start, end, type}}]"
+            ) from None
+        spans = frozenset(span for span in named if span[2] in KNOWN)
+        documents.append(Labelled(str(row.get("id", number)), text, spans, decoys))
+    if not lists:
+        raise InputError(f"{path} has labels in no row; expected pii: [{{start, end, type}}], at the top or in labels")
+    return documents
+
+
+def _lines(path: str) -> Iterator[bytes]:
+    try:
+        with fsspec.open(path, "rb", compression="infer") as file, io.BufferedReader(file) as lines:
+            yield from lines  # which zstandard's own readers do not have
+    except (OSError, ValueError, zstandard.ZstdError, zlib.error) as error:
+        raise InputError(f"cannot read {path}: {error}") from None
+
+
+def type_of(label: str) -> str:
+    """Our name of a label's type; the label in lower case where we have none."""
+    name = label.lower().replace("-", "_").replace(" ", "_")
+    return ALIASES.get(name, name)
+
+
+def our_finder(settings: Pii) -> Finder:
+    """Our rules, as the step applies them to text of unknown language."""
+
+    def find(texts: list[str]) -> list[set[tuple[int, int, str]]]:
+        rows = Ragged.from_strings([text.encode("utf-8", "surrogatepass") for text in texts])
+        spans = [set() for _ in texts]
+        for row, start, end, type in settings.found(rows):
+            low = rows.offsets[row]
+            before, inside = rows.data[low:start].tobytes(), rows.data[start:end].tobytes()
+            begin = len(before.decode("utf-8", "replace"))
+            spans[row].add((begin, begin + len(inside.decode("utf-8", "replace")), type))
+        return spans
+
+    return find
+
+
+def score(
+    documents: Iterable[Labelled], find: Finder, types: Iterable[str] = TYPES, labelled_lines: bool = False
+) -> Scores:
+    """Compare what is found in documents with their labels, over some types.
+
+    ``labelled_lines``: only lines with a label or a decoy are looked at; elsewhere nobody says what is there.
+    """
+    documents, types = list(documents), set(types)
+    counts: dict[str, Counter] = defaultdict(Counter)
+    misses, touched = [], 0
+    for document, found in zip(documents, find([document.text for document in documents]), strict=True):
+        wanted = {span for span in document.spans if span[2] in types}
+        found = {span for span in found if span[2] in types}
+        if labelled_lines:
+            lines = _lines_of(document)
+            found = {span for span in found if any(start <= span[0] < end for start, end in lines)}
+        touched += sum(any(s < end and start < e for s, e, _ in found) for start, end in document.decoys)
+        for kind, spans in (("right", found & wanted), ("false", found - wanted), ("missed", wanted - found)):
+            for start, end, type in sorted(spans):
+                counts[type][kind] += 1
+                if kind != "right":
+                    around = document.text[max(0, start - 40) : end + 20]
+                    misses.append(Miss(kind, document.id, start, end, type, document.text[start:end], around))
+    labelled = {span[2] for document in documents for span in document.spans}
+    kinds = {type: [counts[type][kind] for kind in ("right", "false", "missed")] for type in KNOWN if type in counts}
+    scores = {type: Score(*numbers) for type, numbers in kinds.items() if type in labelled}
+    others = {type: numbers[1] for type, numbers in kinds.items() if type not in labelled}
+    return Scores(scores, others, misses, touched, sum(len(document.decoys) for document in documents))
+
+
+def _lines_of(document: Labelled) -> list[tuple[int, int]]:
+    """Where the lines lie that hold a label or a decoy."""
+    lines = []
+    for start, end in {*((start, end) for start, end, _ in document.spans), *document.decoys}:
+        begin = document.text.rfind("\n", 0, start) + 1
+        stop = document.text.find("\n", end)
+        lines.append((begin, len(document.text) if stop < 0 else stop))
+    return lines

@@ -1,0 +1,1 @@
+"""Rule sets of our own: Gopher, repetition, C4, FineWeb, keywords, noise."""

@@ -1,0 +1,118 @@
+"""Gopher as dolma's tagger gopher_v1 has it (allenai/dolma at 1c696dd, python/dolma/taggers/gopher.py).
+
+* Words stand between white space. Their *median* length must lie between the limits, and a word that holds ``#`` or
+  ``…`` is a symbol; ``...`` is none.
+* Lines lie between \\n, blank ones too; a bullet is ``*`` or ``-`` at the very front.
+* Stop words are counted as often as they come, in lower case only.
+* Every copy of a line or n-gram counts, the first too, and shares are of the characters in words. A most frequent
+  n-gram that comes once counts. There is no rule on paragraphs.
+"""
+
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from gristmill.filters.core.batch import Batch
+from gristmill.filters.rules.variants.characters import characters, is_word
+from gristmill.filters.rules.variants.datatrove.gopher import hashes_of, is_ellipsis
+from gristmill.filters.rules.variants.ngram_shares import OF_N_GRAMS, SINGLES, copies, n_gram_shares, split_words
+from gristmill.filters.rules.variants.published import SHARES, PublishedGopher, PublishedRepetition
+from gristmill.filters.words.str_compat import split_at_newlines
+from gristmill.pipelines.kernels.intrinsics import kernel, one_of
+
+LONG = 1024  # characters; the median of longer words is not told apart
+
+
+class DolmaGopher(PublishedGopher):
+    """Drops what is not prose, as dolma tells it. ``gopher_too_many_hashes`` is its symbol_to_word_ratio."""
+
+    variant: Literal["dolma"] = "dolma"
+    max_ellipsis_ratio: float | None = None  # counted with the "#"
+
+    def measure(self, batch: Batch) -> pl.DataFrame:
+        text, lines = batch.text, split_at_newlines(batch.text)
+        offsets, start, end, hashes, sizes = split_words(text)
+        counts, median = np.zeros((3, text.rows), np.int64), np.zeros(text.rows)
+        histogram = np.zeros(LONG + 1, np.int64)
+        of = hashes_of(self.stop_words)
+        count_words(text.data, offsets, start, end, hashes, sizes, of, *characters(), histogram, counts, median)
+        marked = np.zeros((2, text.rows), np.int64)
+        count_lines(text.data, *lines[:3], marked)
+        words, n_lines = np.diff(offsets), np.diff(lines.offsets)
+        symbols, alpha, stop_words = counts
+        return pl.DataFrame(
+            {
+                "words": words,
+                "word_length": median,
+                "hash_ratio": symbols / words.clip(1),
+                "ellipsis_ratio": np.zeros(text.rows),
+                "bullet_lines": marked[0] / n_lines,
+                "ellipsis_lines": marked[1] / n_lines,
+                "alpha_words": alpha / words.clip(1),
+                "stop_words": stop_words,
+            }
+        )
+
+
+class DolmaRepetition(PublishedRepetition):
+    """Drops documents that repeat lines or runs of words, every copy counted."""
+
+    variant: Literal["dolma"] = "dolma"
+    max_dup_paragraphs: float | None = None  # not measured
+    max_dup_paragraph_chars: float | None = None
+
+    def measure(self, batch: Batch) -> pl.DataFrame:
+        offsets, _, _, hashes, sizes = split_words(batch.text)
+        lines = split_at_newlines(batch.text)
+        shares = n_gram_shares(offsets, hashes, sizes, SINGLES, OF_N_GRAMS)
+        total = np.concatenate(([0], np.cumsum(sizes)))
+        again, chars = copies(lines)
+        shares[2] = again / np.diff(lines.offsets)
+        shares[3] = chars / np.diff(total[offsets]).clip(1)
+        return pl.DataFrame(dict(zip(SHARES, shares, strict=True)))
+
+
+@kernel
+def count_words(data, offsets, start, end, hashes, sizes, stop_words, numbers, blocks, histogram, counts, median):
+    """Of each document: words that are symbols, words with a letter, stop words; the median of their lengths."""
+    for row in range(offsets.size - 1):
+        symbols = alpha = stops = 0
+        histogram[:] = 0
+        for i in range(offsets[row], offsets[row + 1]):
+            alpha += is_word(data, start[i], end[i], numbers, blocks)[1]
+            stops += one_of(hashes[i], stop_words)
+            symbols += is_symbol(data, start[i], end[i])
+            histogram[min(sizes[i], LONG)] += 1
+        counts[0, row], counts[1, row], counts[2, row] = symbols, alpha, stops
+        n = offsets[row + 1] - offsets[row]
+        if n:
+            median[row] = (at_rank(histogram, (n - 1) // 2) + at_rank(histogram, n // 2)) / 2
+
+
+@kernel
+def at_rank(histogram, rank):
+    """The value at a rank, counted from 0, of all that a histogram holds."""
+    value, below = 0, histogram[0]
+    while below <= rank:
+        value += 1
+        below += histogram[value]
+    return value
+
+
+@kernel
+def is_symbol(data, begin, end):
+    for at in range(begin, end):
+        if data[at] == 0x23 or (data[at] == 0xE2 and is_ellipsis(data, at, end)):
+            return True
+    return False
+
+
+@kernel
+def count_lines(data, offsets, start, end, counts):
+    """Of each document: lines that begin with * or -, and that end with …, as they lie."""
+    for row in range(offsets.size - 1):
+        for j in range(offsets[row], offsets[row + 1]):
+            if start[j] < end[j]:
+                counts[0, row] += data[start[j]] == 0x2A or data[start[j]] == 0x2D
+                counts[1, row] += end[j] - start[j] >= 3 and is_ellipsis(data, end[j] - 3, end[j])

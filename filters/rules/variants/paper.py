@@ -1,0 +1,94 @@
+"""Gopher as its paper words it (Rae et al. 2021, arXiv:2112.11446, appendix A.1.1, table A1).
+
+Where the Gopher paper is silent the plainest reading is taken: words stand between white space; a line is one that is
+not blank, a paragraph ends at a blank line; marks are shares of words; a stop word is distinct and in any case; every
+copy of what repeats counts, in characters of words. A document of one line or paragraph repeats nothing.
+"""
+
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from gristmill.filters.core.batch import Batch
+from gristmill.filters.rules.variants.characters import characters
+from gristmill.filters.rules.variants.datatrove.gopher import count_symbols, hashes_of
+from gristmill.filters.rules.variants.dclm import cases, count_lines
+from gristmill.filters.rules.variants.dclm import count_words as count_letters
+from gristmill.filters.rules.variants.ngram_shares import (
+    LONGEST,
+    OF_WORDS,
+    black_parts,
+    copies,
+    n_gram_shares,
+    split_words,
+)
+from gristmill.filters.rules.variants.published import SHARES, PublishedGopher, PublishedRepetition
+from gristmill.filters.words.str_compat import split_at_newlines
+from gristmill.pipelines.kernels.intrinsics import kernel, ones
+
+
+class PaperGopher(PublishedGopher):
+    """Drops what is not prose, by the words of the paper."""
+
+    variant: Literal["paper"] = "paper"
+
+    def measure(self, batch: Batch) -> pl.DataFrame:
+        text = batch.text
+        offsets, start, end, hashes, sizes = split_words(text)
+        letters, symbols = np.zeros((2, text.rows), np.int64), np.zeros((2, text.rows), np.int64)
+        count_letters(text.data, offsets, start, end, hashes, sizes, 0, hashes_of([]), *characters(), letters)
+        count_symbols(*text, symbols)
+        stop_words = [cases(word) for word in self.stop_words]
+        forms = hashes_of([form for every in stop_words for form in every])
+        number = np.repeat(np.arange(len(stop_words)), [len(every) for every in stop_words])
+        distinct = np.zeros(text.rows, np.int64)
+        count_distinct(offsets, hashes, sizes, max(map(len, self.stop_words), default=0), forms, number, distinct)
+        lines = black_parts(text.data, split_at_newlines(text))
+        marked = np.zeros((2, text.rows), np.int64)
+        count_lines(text.data, *lines[:3], marked)
+        words, n_lines = np.diff(offsets), np.diff(lines.offsets).clip(1)
+        total = np.concatenate(([0], np.cumsum(sizes)))
+        return pl.DataFrame(
+            {
+                "words": words,
+                "word_length": np.diff(total[offsets]) / words.clip(1),
+                "hash_ratio": symbols[0] / words.clip(1),
+                "ellipsis_ratio": symbols[1] / words.clip(1),
+                "bullet_lines": marked[0] / n_lines,
+                "ellipsis_lines": marked[1] / n_lines,
+                "alpha_words": letters[0] / words.clip(1),
+                "stop_words": distinct,
+            }
+        )
+
+
+class PaperRepetition(PublishedRepetition):
+    """Drops documents that repeat lines, paragraphs or runs of words."""
+
+    variant: Literal["paper"] = "paper"
+
+    def measure(self, batch: Batch) -> pl.DataFrame:
+        text = batch.text
+        offsets, _, _, hashes, sizes = split_words(text)
+        shares = n_gram_shares(offsets, hashes, sizes, LONGEST, OF_WORDS)
+        paragraphs = black_parts(text.data, split_at_newlines(text, least=2, runs=True))
+        for level, parts in enumerate((paragraphs, black_parts(text.data, split_at_newlines(text)))):
+            again, chars = copies(parts)
+            total = np.concatenate(([0], np.cumsum(parts.length)))
+            shares[2 * level] = again / np.diff(parts.offsets).clip(1)
+            shares[2 * level + 1] = chars / np.diff(total[parts.offsets]).clip(1)
+        return pl.DataFrame(dict(zip(SHARES, shares, strict=True)))
+
+
+@kernel
+def count_distinct(offsets, hashes, sizes, longest, forms, number, distinct):
+    """Of each document: how many different stop words it has; ``number`` is the word each form belongs to."""
+    for row in range(offsets.size - 1):
+        found = np.uint64(0)
+        for i in range(offsets[row], offsets[row + 1]):
+            if sizes[i] <= longest:
+                for k in range(forms.size):
+                    if hashes[i] == forms[k]:
+                        found |= np.uint64(1) << np.uint64(number[k])
+        distinct[row] = ones(found)

@@ -1,0 +1,154 @@
+"""Our own words, close to those of spaCy's blank English, which the field's filters count with:
+
+1. White space ends a word. What stands between is a chunk, taken apart from its ends.
+2. Marks at its front and back are words of their own, a run of one mark being one word: ``("`` is two words, ``...``,
+   ``###`` and ``!!`` are one. ``-`` ``/`` ``@`` ``\\`` ``^`` ``|`` ``~`` stay with what they touch, as does ``+``
+   before a digit; at the back ``%`` ``$`` ``+`` go only after a digit.
+3. A full stop stays with a letter that stands alone (``I.``, ``U.S.A.``, ``e.g.``) and with English abbreviations of
+   titles, firms, months and states: ``Mrs.``, ``Co.``, ``Sept.``
+4. An address (``https://a.b/c``, ``www.a.b``, ``a.b/c``, ``me@a.b``) is one word.
+5. ``n't``, and an apostrophe with ``s m d ll re ve``, leave the word they end: ``do n't``, ``she 'll``.
+6. Within a chunk there is a cut around ``..`` and longer; around ``- -- ~ ,`` between letters (``e - mail``, but
+   ``COVID-19``); around ``: < > = /`` after a letter or digit and before a letter (``and / or``); around
+   ``+ - * ^`` between digits (``1939 - 45``); around a full stop between lower and upper case (``end . Next``);
+   around every mark beyond ASCII but ``’ ‐ ‑ ·``. What remains is a word: ``1,234.56``, ``AT&T``, ``foo_bar``.
+7. Each Han character and each hiragana is a word, and each run of katakana; in Thai, Lao, Khmer, Myanmar and Tibetan
+   each cluster of a letter and what is written around it. Combining marks and invisible characters join what
+   they follow. Hangul is spaced and needs no rule.
+
+A byte that is no UTF-8 counts as a symbol.
+
+Over 420 English documents of seven kinds each kind has as many words as for spaCy within 0.2 %, three quarters of the
+documents within 0.3 % (a test compares). What differs is runs of one mark, which spaCy takes one by one
+(in reStructuredText, a tenth of its words), and "cannot", "gonna" and their like.
+"""
+
+import numpy as np
+
+from gristmill.filters.words.affixes import ASCII_LETTER, DOT, is_abbreviation
+from gristmill.filters.words.chunks import put_chunk
+from gristmill.filters.words.words import BEGINS_LINE, BEGINS_PARAGRAPH, CAPITALS, HAS_LETTER, PUNCTUATION_ONLY, Words
+from gristmill.pipelines.kernels.hashing import hash_word
+from gristmill.pipelines.kernels.intrinsics import first_bytes, inlined, kernel, load8, trailing_zeros
+from gristmill.pipelines.kernels.utf8 import SPACE, character_class, decode
+from gristmill.pipelines.ragged import Ragged
+
+U = np.uint64
+
+# Roles of bytes.
+INSIDE, BLANK, BREAK, RETURN, UNSURE = range(5)  # no space; a space; a line break; \r; may begin a wider space
+BYTE = np.zeros(256, np.uint8)
+BYTE[[*b" \t\x1f"]] = BLANK
+BYTE[[*b"\n\v\f\x1c\x1d\x1e"]] = BREAK
+BYTE[ord("\r")] = RETURN
+BYTE[[0xC2, 0xE1, 0xE2, 0xE3, 0xEF]] = UNSURE
+FINAL = np.isin(np.arange(256), [*b",;:!?."])
+
+
+def unicode_words(text: Ragged) -> Words:
+    """The words of every document, by the rules on top of this module. A blank document has none."""
+    # A word has at least one byte. Memory that is never written to is never taken, so the bound costs nothing.
+    bound = text.data.size
+    arrays = [np.empty(bound, kind) for kind in (np.int32, np.int32, np.uint64, np.int32, np.uint8)]
+    offsets = np.zeros(text.rows + 1, np.int64)
+    scan_words(*text, offsets, *arrays)
+    arrays = [array[: offsets[-1]] for array in arrays]
+    for array in (offsets, *arrays):
+        array.flags.writeable = False
+    return Words(offsets, *arrays)
+
+
+@kernel
+def scan_words(offsets, data, word_offsets, start, end, hashes, lengths, flags):
+    """offsets int64[n + 1], data uint8 -> the arrays of ``Words``, filled up to ``word_offsets[n]``."""
+    m = 0
+    for row in range(offsets.size - 1):
+        at, stop = offsets[row], offsets[row + 1]
+        breaks = 2
+        while at < stop:
+            role = BYTE[data[at]]
+            if role != INSIDE:
+                if role == BLANK:
+                    at += 1
+                    continue
+                if role == BREAK:
+                    at, breaks = at + 1, breaks + 1
+                    continue
+                if role == RETURN:
+                    breaks += at + 1 == stop or data[at + 1] != 10
+                    at += 1
+                    continue
+                size, broken = _wide_space(data, at, stop)
+                if size:
+                    at, breaks = at + size, breaks + broken
+                    continue
+            first, begin, lower = m, at, U(0)
+            while at < stop:
+                run, cases = _letters(data, at, stop)
+                at, lower = at + run, lower | cases
+                if run < 8:
+                    break
+            # A word of ASCII letters, or one with a mark behind it: in prose 19 chunks of 20, and 5 times as fast.
+            final = at < stop and at > begin + 1 and FINAL[data[at]]
+            if final and data[at] == DOT and is_abbreviation(data, begin, at):
+                final = False
+            after = at + 1 if final else at
+            if at > begin and (after == stop or 0 < BYTE[data[after]] < UNSURE):
+                start[m], end[m], lengths[m], hashes[m] = begin, at, at - begin, hash_word(data, begin, at)
+                flags[m] = HAS_LETTER if lower else HAS_LETTER | CAPITALS
+                m += 1
+                if final:
+                    start[m], end[m], lengths[m], hashes[m] = at, after, 1, hash_word(data, at, after)
+                    flags[m] = PUNCTUATION_ONLY
+                    m, at = m + 1, after
+            else:
+                while at < stop:
+                    role = BYTE[data[at]]
+                    if role != INSIDE and (role != UNSURE or _wide_space(data, at, stop)[0]):
+                        break
+                    at += 1
+                m = put_chunk(data, begin, at, m, start, end, lengths, flags)
+                for i in range(first, m):
+                    hashes[i] = hash_word(data, start[i], end[i])
+            if breaks:
+                flags[first] |= BEGINS_LINE if breaks == 1 else BEGINS_LINE | BEGINS_PARAGRAPH
+                breaks = 0
+        word_offsets[row + 1] = m
+
+
+EACH = U(0x0101010101010101)  # times a byte: that byte in all eight places
+HIGH, LOW7, CASE = EACH * U(0x80), EACH * U(0x7F), EACH * U(0x20)
+TO_A, PAST_Z = EACH * U(0x80 - ord("a")), EACH * U(0x7F - ord("z"))
+
+
+@inlined
+def _letters(data, at, stop):
+    """How many of the next 8 bytes are ASCII letters, from the first on, and whether some are in lower case.
+
+    Eight at once: bytes with the case bit set carry into their high bit from "a" on, and from "z" + 1 on.
+    """
+    if at + 8 > data.size:
+        return _letters_at_the_end(data, at, stop)
+    word = load8(data, at)
+    folded = (word | CASE) & LOW7
+    letters = (folded + TO_A) & ~(folded + PAST_Z) & ~word & HIGH
+    run = min(trailing_zeros(letters ^ HIGH) >> 3, stop - at)
+    return run, word & CASE & first_bytes(run)
+
+
+@kernel
+def _letters_at_the_end(data, at, stop):
+    run, lower = 0, U(0)
+    while at + run < stop and ASCII_LETTER[data[at + run]]:
+        lower |= U(data[at + run] & 32)
+        run += 1
+    return run, lower
+
+
+@kernel
+def _wide_space(data, at, stop):
+    """The size of the space beyond ASCII that begins here, 0 where none does, and the line breaks it makes."""
+    code, size = decode(data, at, stop)
+    if character_class(code) != SPACE:
+        return 0, 0
+    return size, 2 if code == 0x2029 else code == 0x2028 or code == 0x85

@@ -1,0 +1,72 @@
+"""The overlap of all sources of a corpus: measured in a work folder of its own, drawn as SVG."""
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from upath import UPath
+
+from gristmill.dedup.dataset.overlap import NEAR, overlap, totals
+from gristmill.dedup.index import measures_in
+from gristmill.flows.clean.dedup_index import save_index
+from gristmill.flows.clean.dedup_recipes import dedup_recipe
+from gristmill.flows.clean.plan import shards_of
+from gristmill.pipelines.steps.corpus import Corpus
+from gristmill.pipelines.steps.step import Engine, Progress, serial
+
+CELL, LEFT, TOP = 56, 150, 120  # pixels of the picture
+
+
+def find_overlap(
+    corpus: Sequence[str],
+    work: UPath,
+    scratch: Path,
+    threshold: float | None = None,
+    changes: Sequence[str] = (),
+    engine: Engine = serial,
+    progress: Progress | None = None,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Documents and bytes of each source, and what each pair of them shares (dedup/dataset/overlap.py)."""
+    recipe = dedup_recipe("document", corpus, [], threshold, changes)
+    save_index(recipe, recipe.input.paths, work, engine, progress)
+    parts = list(shards_of(work / "documents"))
+    exact, near = (
+        Corpus(work / "documents", measures_in(work, kind), parts, lambda _, rows: np.ones(rows, np.bool_))
+        for kind in recipe.steps
+    )
+    return totals(near), overlap(exact, near, recipe.steps["near"], scratch)
+
+
+def matrix(sources: list[str], shared: pl.DataFrame, kind: str) -> np.ndarray:
+    """float64[n, n]: which share of the row's bytes the column's source has too."""
+    place = {source: i for i, source in enumerate(sources)}
+    shares = np.zeros((len(sources), len(sources)))
+    for source, other, share in shared.filter(kind=kind).select("source", "other", "share").iter_rows():
+        if source in place and other in place:
+            shares[place[source], place[other]] = share
+    return shares
+
+
+def draw(sources: list[str], shared: pl.DataFrame, kind: str = NEAR) -> str:
+    """The matrix as SVG: the more of the row's source the column's has, the darker."""
+    shares, size = matrix(sources, shared, kind), CELL * len(sources)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + size + 20}" height="{TOP + size + 20}" '
+        'font-family="sans-serif" font-size="12">',
+        f"<title>Share of each row's bytes that the column's source has too, {kind}</title>",
+    ]
+    for i, source in enumerate(sources):
+        name, at = escape("".join(c if c.isprintable() else "?" for c in source[:20])), CELL * i + CELL // 2
+        parts.append(f'<text x="{LEFT - 8}" y="{TOP + at + 4}" text-anchor="end">{name}</text>')
+        parts.append(f'<text transform="translate({LEFT + at + 4},{TOP - 8}) rotate(-60)">{name}</text>')
+        for j, share in enumerate(shares[i]):
+            x, y = LEFT + CELL * j, TOP + CELL * i
+            fill = f'fill="#1f5fa8" fill-opacity="{np.sqrt(share):.3f}" stroke="#ccc"'
+            parts.append(f'<rect x="{x}" y="{y}" width="{CELL}" height="{CELL}" {fill}/>')
+            if share:
+                colour = "white" if share > 0.3 else "black"
+                middle = f'x="{x + CELL // 2}" y="{y + CELL // 2 + 4}" text-anchor="middle" fill="{colour}"'
+                parts.append(f"<text {middle}>{share:.1%}</text>")
+    return "\n".join([*parts, "</svg>\n"])

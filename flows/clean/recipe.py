@@ -1,0 +1,97 @@
+"""A recipe: one TOML file that holds a whole run, mirrored one to one by settings."""
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from gristmill.dedup.contamination.step import Contamination
+from gristmill.dedup.exact.exact import Exact
+from gristmill.dedup.near.near_duplicates import NearDuplicates
+from gristmill.dedup.passages.repeated import Repeats
+from gristmill.dedup.substrings.exact_substrings import Substrings
+from gristmill.filters.importance.step import Importance
+from gristmill.filters.perplexity.cross_fit import OwnPerplexity
+from gristmill.filters.registry import FILTERS, variant_of
+from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.ingest.ingest import InputSettings
+from gristmill.pipelines.settings import Settings, nearest, read_settings
+
+CORPUS_STEPS = (Exact, NearDuplicates, Repeats, Substrings, Contamination, OwnPerplexity, Importance)
+STEPS: dict[str, type[Settings]] = {**FILTERS, **{step.NAME: step for step in CORPUS_STEPS}}
+
+
+class Recipe(Settings):
+    """What to read and which steps to run over it, in their order."""
+
+    name: str = "recipe"
+    about: str = ""
+    words: Literal["unicode", "spacy"] = "unicode"  # the word splitter that counting rules share
+    input: InputSettings = InputSettings()
+    steps: dict[str, Settings] = {}
+
+    def table(self) -> dict[str, Any]:
+        """The recipe as the table its TOML file could hold, every default written out."""
+        steps = {name: {"use": step.NAME, **step.model_dump(mode="json")} for name, step in self.steps.items()}
+        rest = self.model_dump(mode="json", exclude={"input", "steps"})
+        return {**rest, "input": self.input.model_dump(mode="json", exclude_none=True), "steps": steps}
+
+
+def read_recipe(path: str, changes: tuple[str, ...] = (), paths: tuple[str, ...] = ()) -> Recipe:
+    """Read and check a recipe file; ``changes`` are ``step.setting=value``, ``paths`` replace its input paths.
+
+    Raises RecipeError naming file, table and key where anything is unknown, of a wrong type or impossible.
+    """
+    try:
+        text = Path(path).read_text("utf-8")
+    except FileNotFoundError:
+        raise RecipeError(f"no recipe at {path}; recipes/clean-corpus.toml is the one to start from") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"cannot read {path}: {error}") from None
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{path} is not TOML: {error}") from None
+    if paths:
+        table.setdefault("input", {})["paths"] = list(paths)
+    return parse_recipe(table, path, changes)
+
+
+def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = ()) -> Recipe:
+    """Build a recipe from the table a TOML file holds, with some settings changed."""
+    for change in changes:
+        make_change({"input": table.setdefault("input", {}), **table.get("steps", {})}, change)
+    steps = table.get("steps", {})
+    if not isinstance(steps, dict):
+        raise RecipeError(f"{where}: steps must be tables such as [steps.gopher], found {steps!r}")
+    inputs = read_settings(InputSettings, table.get("input", {}), f"{where} [input]")
+    built = {name: _step(name, values, f"{where} [steps.{name}]") for name, values in steps.items()}
+    rest = {key: value for key, value in table.items() if key not in ("input", "steps")}
+    return read_settings(Recipe, rest, where).model_copy(update={"input": inputs, "steps": built})
+
+
+def _step(name: str, values: Any, where: str) -> Settings:
+    """One step's settings; ``use`` names the kind where the step's name does not."""
+    kind = values.get("use", name) if isinstance(values, dict) else name
+    if kind not in STEPS:
+        raise RecipeError(f"{where}: no step {kind!r}; {nearest(str(kind), sorted(STEPS))}")
+    values = {key: value for key, value in values.items() if key != "use"} if isinstance(values, dict) else values
+    if isinstance(values, dict) and "variant" in values:
+        return read_settings(variant_of(kind, values["variant"], where), values, where)
+    return read_settings(STEPS[kind], values, where)
+
+
+def make_change(known: dict[str, dict], change: str, form: str = "STEP.SETTING=VALUE") -> None:
+    """Set one value of the tables: ``gopher.min_words=30``; the value is read as TOML, else as a string."""
+    path, equals, value = change.partition("=")
+    first, *outer = (part.strip() for part in path.split("."))
+    if not equals or not outer or first not in known:
+        raise RecipeError(f"cannot set {change!r}: expected {form}; {nearest(first, list(known))}")
+    inner, key = known[first], outer.pop()
+    for part in outer:
+        inner = inner.setdefault(part, {})
+        if not isinstance(inner, dict):
+            raise RecipeError(f"cannot set {change!r}: {part} is a value, not a table")
+    try:
+        inner[key] = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        inner[key] = value.strip()

@@ -1,0 +1,81 @@
+"""Run a plan: each step in turn, then the sums that must come out even."""
+
+import numpy as np
+import orjson
+import polars as pl
+from upath import UPath
+
+from gristmill.flows.clean.plan import decisions_of, plan, shards_of, spans_of
+from gristmill.flows.clean.recipe import Recipe
+from gristmill.flows.clean.tally import Tally
+from gristmill.flows.engine.run_lock import alone
+from gristmill.pipelines.errors import GristmillError, RecipeError
+from gristmill.pipelines.steps.corpus_step import CorpusStep
+from gristmill.pipelines.steps.step import Engine, Progress, run_step, serial
+from gristmill.pipelines.storage.files import write_whole
+from gristmill.pipelines.storage.manifest import Manifest
+from gristmill.pipelines.storage.shards import read_shard
+
+RECIPE, SUMMARY = "recipe.json", "summary.json"  # in the work folder: what was run, and what came of it
+
+
+def clean(recipe: Recipe, work: UPath, engine: Engine = serial, progress: Progress | None = None) -> dict:
+    """Raw files to clean documents; returns the summary that ``WORK/summary.json`` holds.
+
+    What is finished and still fits is not done again.
+    """
+    if not recipe.input.paths:
+        raise RecipeError("nothing to read: name files with --input, or under [input] paths in the recipe")
+    for step in recipe.steps.values():
+        if isinstance(step, CorpusStep):
+            step.made_of()  # what it goes by is missing: told before anything is read
+    with alone(work, recipe=recipe.table()):
+        fresh = 0
+        for step in plan(recipe, work):
+            fresh += run_step(step, engine, progress).fresh
+        if not fresh and (work / SUMMARY).exists():
+            return orjson.loads((work / SUMMARY).read_bytes())
+        summary = summarize(recipe, work)
+        _write_json(work / RECIPE, recipe.table())
+        _write_json(work / SUMMARY, summary)
+        return summary
+
+
+def summarize(recipe: Recipe, work: UPath) -> dict:
+    """Count the finished run, by step and rule. Raises GristmillError if a document is unaccounted for."""
+    counts = {name: Manifest.read(work / name).counts for name in ("documents", "rejects", "clean", "removed")}
+    documents, rejects = counts["documents"]["documents"], counts["rejects"]["rejects"]
+    kept, removed = counts["clean"]["documents"], counts["removed"]["documents"]
+    tally = Tally(list(recipe.steps))
+    for part in shards_of(work / "ledger"):
+        size = sizes(work, part)["bytes"].to_numpy()
+        stays = np.ones(len(size), bool)
+        for name in recipe.steps:
+            decisions = pl.from_arrow(read_shard(decisions_of(work, name) / f"{part}.parquet", ["broken"]))
+            stays = tally.add(name, decisions["broken"], stays, size)
+    steps = tally.table()
+    if documents != kept + removed or removed != sum(step["removed"] for step in steps.values()):
+        raise GristmillError(f"{documents:,} documents read, {kept:,} clean, {removed:,} removed: please report this")
+    for name in steps:
+        spans = Manifest.read(spans_of(work, name))
+        if spans:
+            steps[name] |= {"spans_rewritten": spans.counts["spans"], "bytes_rewritten": spans.counts["bytes"]}
+    return {
+        "documents_in": documents + rejects,
+        "clean": kept,
+        "removed": removed,
+        "rejects": rejects,
+        "bytes_in": counts["documents"]["bytes"],
+        "bytes_clean": counts["clean"]["bytes"],
+        "steps": steps,
+    }
+
+
+def sizes(work: UPath, part: str) -> pl.DataFrame:
+    """Bytes of each document of a shard, as read and as rewritten: columns bytes, clean_bytes."""
+    return pl.from_arrow(read_shard(work / "ledger" / f"{part}.parquet", ["bytes", "clean_bytes"]))
+
+
+def _write_json(path: UPath, value: dict) -> None:
+    with write_whole(path) as file:
+        file.write(orjson.dumps(value, option=orjson.OPT_INDENT_2))

@@ -1,6 +1,0 @@
-"""``python -m flows.cli`` is ``gristmill``."""
-
-from flows.cli import main
-
-if __name__ == "__main__":  # spawned workers import this module too
-    main()

@@ -1,0 +1,88 @@
+"""Long work shows itself: a bar with rate and time left on a terminal, plain or JSON lines elsewhere."""
+
+import logging
+import time
+
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from upath import UPath
+
+from gristmill.flows.engine.prometheus import exposition
+from gristmill.pipelines.storage.files import is_local, write_whole
+
+log = logging.getLogger("gristmill")
+MB = 1e6
+
+
+class Shown:
+    """Progress for people: a bar for each step on a terminal, a line at its end anywhere; and WORK/log.jsonl.
+
+    For programs: ``as_json`` says the lines of the log instead, ``metrics`` names a file for Prometheus to collect.
+    """
+
+    def __init__(
+        self, console: Console, work: UPath | None = None, as_json: bool = False, metrics: UPath | None = None
+    ):
+        self.console, self.work, self.bar = console, work, None
+        self.as_json, self.metrics, self.lines = as_json, metrics, []
+        self.work_done = 0  # jobs: none means that everything was there already
+
+    def start(self, title: str, jobs: int, bytes: int) -> None:
+        self.began, self.total = time.perf_counter(), bytes
+        if self.console.is_terminal and jobs and not self.as_json:
+            columns = (
+                TextColumn("{task.description:>10}"),
+                BarColumn(),
+                TaskProgressColumn(),
+                TextColumn("{task.fields[rate]}"),
+            )
+            self.bar = Progress(
+                *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=self.console, transient=True
+            )
+            self.bar.start()
+            self.task = self.bar.add_task(title, total=bytes or jobs, rate="")
+
+    def advance(self, job) -> None:
+        self.work_done += 1
+        if self.bar:
+            self.bar.advance(self.task, job.bytes if self.total else 1)
+            done, seconds = self.bar.tasks[0].completed, time.perf_counter() - self.began
+            self.bar.update(self.task, rate=f"{done / MB / seconds:.1f} MB/s" if self.total else "")
+
+    def finish(self, title: str, seconds: float, fresh: int, counts: dict[str, int]) -> None:
+        self.stop()
+        megabytes = self.total / MB
+        line = {"time": time.time(), "step": title, "seconds": round(seconds, 3), "jobs": fresh, "counts": counts}
+        line["mb_per_second"] = round(megabytes / seconds, 3) if seconds else 0.0
+        if self.as_json:
+            self.console.file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE).decode())
+            self.console.file.flush()
+        else:
+            shown = ", ".join(f"{count:,} {key}" for key, count in counts.items() if key in ("documents", "rejects"))
+            self.console.print(
+                f"{title:>14}  {seconds:6.1f} s  {fresh:,} jobs  {shown}", highlight=False, soft_wrap=True
+            )
+        log.info("finished %s in %.2f s: %s", title, seconds, counts)
+        if self.work:
+            _append(self.work / "log.jsonl", orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        self.lines.append(line)
+        if self.metrics:
+            with write_whole(self.metrics) as file:
+                file.write(exposition(self.lines).encode())
+
+    def stop(self) -> None:
+        """Take the bar off the screen."""
+        if self.bar:
+            self.bar.stop()
+            self.bar = None
+
+
+def _append(path: UPath, line: bytes) -> None:
+    if is_local(path):
+        with path.open("ab") as file:
+            file.write(line)
+        return
+    before = path.read_bytes() if path.exists() else b""  # an object cannot grow; a log has a line a step
+    with path.open("wb") as file:
+        file.write(before + line)

@@ -1,0 +1,90 @@
+"""One run at a time in a work folder, and a note of how the last one went."""
+
+import errno
+import fcntl
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+import orjson
+from upath import UPath
+
+from gristmill.pipelines.errors import GristmillError, WorkError
+from gristmill.pipelines.storage.files import is_local
+
+RUN = "run.json"  # in the work folder: who runs, or ran, and how it ended
+BUSY = (errno.EACCES, errno.EAGAIN)
+
+
+@contextmanager
+def alone(work: UPath, **about) -> Iterator[None]:
+    """Hold the work folder while the block runs; raises WorkError, saying who has it, where another run does.
+
+    ``about`` is noted of the run beside its process, command and times.
+
+    The kernel's lock goes with its process, so a kill leaves none behind and no clock is asked. Object stores have no
+    such lock: there, two runs at once do the same work twice, and write the same bytes.
+    """
+    if not is_local(work):
+        yield
+        return
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        note = open(work / RUN, "a+b", buffering=0)  # noqa: SIM115
+    except OSError as error:
+        raise WorkError(f"cannot write {work}: {error.strerror}; free or change the output") from error
+    with note:
+        _take(note, work)
+        about = {"pid": os.getpid(), "host": socket.gethostname(), "command": sys.argv, "began": time.time(), **about}
+        _write(note, about)
+        try:
+            yield
+        except BaseException as error:
+            told = str(error) if isinstance(error, GristmillError) else f"{type(error).__name__}: {error}"
+            _write(note, about | {"ended": time.time(), "error": told})
+            raise
+        _write(note, about | {"ended": time.time()})
+
+
+def _take(note: BinaryIO, work: UPath) -> None:
+    try:
+        fcntl.flock(note, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in BUSY:
+            return  # a file system without locks, as some network shares are
+        who = _read(note)
+        by = f"process {who['pid']} on {who['host']}" if who else "another run"
+        raise WorkError(f"{work} is in use by {by}; wait until it has ended, or name another --output") from None
+
+
+def last_run(work: UPath) -> tuple[dict, bool]:
+    """What is noted of the last run ({} where there was none), and whether it is still under way."""
+    if not is_local(work):
+        return {}, False
+    try:
+        note = open(work / RUN, "rb")  # noqa: SIM115
+    except FileNotFoundError:
+        return {}, False
+    with note:
+        try:
+            fcntl.flock(note, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            return _read(note), error.errno in BUSY
+        return _read(note), False
+
+
+def _write(note: BinaryIO, about: dict) -> None:
+    note.truncate(0)
+    note.write(orjson.dumps(about) + b"\n")
+
+
+def _read(note: BinaryIO) -> dict:
+    note.seek(0)
+    try:
+        return orjson.loads(note.read())
+    except orjson.JSONDecodeError:  # it is being written
+        return {}

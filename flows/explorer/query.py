@@ -1,0 +1,160 @@
+"""Which documents: by what became of them, reason, source and language from the index, by text from the shards.
+
+A page begins after the last place of the one before it (a key, not a count of rows), so the thousandth page costs what
+the first does. Search reads text for a second at most and says how far it came; "search on" goes on from there.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from gristmill.flows.explorer.index import Index, Names, Unit, on_all_cores
+from gristmill.flows.explorer.thresholds import Thresholds
+from gristmill.pipelines.schema import ID, SOURCE, TEXT
+from gristmill.pipelines.storage.shards import read_rows
+
+PAGE = 40  # documents
+SEARCH_SECONDS = 1.0
+HEAD = 280  # characters of a text shown in a list
+ALL, KEPT, REMOVED, NEWLY_REMOVED, NEWLY_KEPT = "all", "kept", "removed", "newly-removed", "newly-kept"
+STATES = {
+    ALL: "All",
+    KEPT: "Kept",
+    REMOVED: "Removed",
+    NEWLY_REMOVED: "Would go",
+    NEWLY_KEPT: "Would come back",
+}
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked for; empty strings ask for nothing."""
+
+    state: str = ALL
+    reason: str = ""  # step.rule, or a step: documents that it removed
+    broke: str = ""  # step.rule: documents that broke it, whatever removed them
+    source: str = ""
+    language: str = ""
+    text: str = ""  # in the text or the id, in letters of either case
+    changes: tuple[str, ...] = ()  # moved thresholds
+
+
+class Row(NamedTuple):
+    """A document in a list."""
+
+    place: int
+    part: str
+    row: int
+    id: str
+    head: str
+    source: str
+    language: str
+    bytes: int
+    reason: str  # "" of what is kept
+    value: float | None
+    threshold: float | None
+
+
+class Page(NamedTuple):
+    rows: list[Row]
+    after: int | None  # the key of the next page; None: there is none
+    searched: int  # shards whose text was looked through, by a search that did not come to the end; else 0
+
+
+def select(index: Index, thresholds: Thresholds, query: Query) -> np.ndarray:
+    """Bool[n]: the documents that a query asks for, its text aside."""
+    kept = index.kept
+    chosen = {
+        ALL: lambda: np.ones(index.documents, bool),
+        KEPT: lambda: kept,
+        REMOVED: lambda: ~kept,
+        NEWLY_REMOVED: lambda: kept & ~thresholds.moved(query.changes).after,
+        NEWLY_KEPT: lambda: ~kept & thresholds.moved(query.changes).after,
+    }[query.state]()
+    if query.reason:
+        codes = [i for i, (step, rule) in enumerate(index.rules) if query.reason in (step, f"{step}.{rule}")]
+        chosen = chosen & np.isin(index.first, codes)
+    if query.broke:
+        broke = np.zeros(index.documents, bool)
+        for (step, rule), places in index.broken.items():
+            broke[places] |= query.broke == f"{step}.{rule}"
+        chosen = chosen & broke
+    for asked, column in (query.source, index.source), (query.language, index.language):
+        if asked:
+            chosen = chosen & (column.codes == (column.names.index(asked) if asked in column.names else -1))
+    return chosen
+
+
+def page(index: Index, thresholds: Thresholds, query: Query, after: int = -1, size: int = PAGE) -> Page:
+    """The documents asked for that come after a place, ``size`` at most."""
+    places = after + 1 + np.flatnonzero(select(index, thresholds, query)[after + 1 :])
+    if query.text:
+        return search(index, places, query.text, size)
+    more = int(places[size - 1]) if places.size > size else None
+    return Page(rows(index, places[:size]), more, 0)
+
+
+def sample(index: Index, thresholds: Thresholds, query: Query, size: int) -> list[Row]:
+    """Some of the documents asked for, at equal distances."""
+    places = np.flatnonzero(select(index, thresholds, query))
+    return rows(index, places[np.unique(np.linspace(0, places.size - 1, min(size, places.size)).astype(int))])
+
+
+def search(index: Index, places: np.ndarray, needle: str, size: int) -> Page:
+    """The first of ``places`` whose text or id holds the needle."""
+    units, cores, until = index.units(places), os.cpu_count() or 1, time.monotonic() + SEARCH_SECONDS
+    pattern, found = f"(?i){pl.escape_regex(needle)}", []
+    for i in range(0, len(units), cores):
+        some = units[i : i + cores]
+        for places in on_all_cores(lambda unit: _holding(index, unit, pattern), some):
+            found += places.tolist()
+        if len(found) > size:
+            return Page(rows(index, np.array(found[:size])), found[size - 1], 0)
+        if time.monotonic() > until and i + cores < len(units):
+            searched = index.parts.index(some[-1].part) + 1
+            return Page(rows(index, np.array(found, np.int64)), int(some[-1].places[-1]), searched)
+    return Page(rows(index, np.array(found, np.int64)), None, 0)
+
+
+def _holding(index: Index, unit: Unit, pattern: str) -> np.ndarray:
+    texts = pl.from_arrow(read_rows(index.work / "documents" / f"{unit.part}.parquet", unit.rows, [ID, TEXT]))
+    return unit.places[
+        (texts[TEXT].str.contains(pattern) | texts[ID].str.contains(pattern)).fill_null(False).to_numpy()
+    ]
+
+
+def rows(index: Index, places: np.ndarray) -> list[Row]:
+    """What a list says of documents: their shards are read, a row group at a time."""
+    return [row for rows in on_all_cores(lambda unit: [*_rows(index, unit)], index.units(places)) for row in rows]
+
+
+def _rows(index: Index, unit: Unit) -> Iterator[Row]:
+    documents = read_rows(index.work / "documents" / f"{unit.part}.parquet", unit.rows, [ID, TEXT])
+    ledger = read_rows(index.work / "ledger" / f"{unit.part}.parquet", unit.rows, ["value", "threshold"]).to_pylist()
+    heads, ids, source, language = _heads(documents[TEXT]), documents[ID].to_pylist(), index.source, index.language
+    for place, id, head, why in zip(unit.places.tolist(), ids, heads, ledger, strict=True):
+        first = index.first[place]
+        reason = "" if first < 0 else ".".join(index.rules[first])
+        about = source.names[source.codes[place]], language.names[language.codes[place]], int(index.bytes[place])
+        yield Row(place, unit.part, place - unit.start, id, head, *about, reason, **why)
+
+
+def _heads(text: pa.ChunkedArray) -> list[str]:
+    """The beginning of each text, white space as one space."""
+    return [" ".join((head or "").split())[:HEAD] for head in pl.from_arrow(text).str.slice(0, 4 * HEAD).to_list()]
+
+
+def counts(index: Index) -> dict[str, list[tuple[str, int]]]:
+    """Source and language -> its values, most documents first."""
+
+    def of(column: Names) -> list[tuple[str, int]]:
+        documents = np.bincount(column.codes, minlength=len(column.names)).tolist()
+        return sorted(zip(column.names, documents, strict=True), key=lambda pair: (-pair[1], pair[0]))
+
+    return {SOURCE: of(index.source), "language": of(index.language)}

@@ -1,0 +1,157 @@
+"""The text that judges: held out before any step, cut into pieces, and none of it in what any arm trains on.
+
+IMPACT/pool/        raw documents to train on; every arm's are made of these
+IMPACT/held/        raw documents held out, by the hash of their ids
+IMPACT/candidates/  pieces of those, of what the full recipe leaves of them, and of the sets that the recipe names
+IMPACT/heldout/     pieces that no arm holds: what is scored
+"""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from upath import UPath
+
+from gristmill.dedup.contamination.eval_sets import Item
+from gristmill.dedup.contamination.ngram_index import Index
+from gristmill.flows.clean.plan import checksums, shards_of
+from gristmill.flows.impact.recipe import RAW, Heldout
+from gristmill.pipelines.ingest.ingest import read_documents
+from gristmill.pipelines.inputs.inputs import InputSettings, find_files
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.schema import DOCUMENT, ID, TEXT
+from gristmill.pipelines.steps.step import Job, Output, Step, Wrote
+from gristmill.pipelines.storage.manifest import fingerprint
+from gristmill.pipelines.storage.shards import cut_groups, list_shards, read_batches, read_shard, write_shard
+from gristmill.pipelines.tokens.encode import hash_ids
+from gristmill.pipelines.tokens.shuffle import of_validation
+
+SPARE = 4  # candidates of a set, in sizes of the set: as many may turn out to overlap
+
+
+def split_step(work: UPath, share: float) -> Step:
+    """``pool`` and ``held`` of ``documents``: id, text and source of each document, other columns are not needed."""
+    folders = {work / "pool": {"share": share}, work / "held": {"share": share}}
+    jobs = []
+    for part, file in shards_of(work / "documents").items():
+        made_of = fingerprint(file["sha256"], share)
+        outputs = tuple(Output(folder, part, made_of, folder.name) for folder in folders)
+        jobs.append(Job(split_shard, (work / "documents" / f"{part}.parquet", share), outputs, file["bytes"]))
+    return Step("hold out", folders, jobs)
+
+
+def split_shard(shard: UPath, share: float, outputs: tuple[Output, ...]) -> list[Wrote]:
+    """One shard's documents, as the hashes of their ids have it."""
+    wrote = []
+    for output in outputs:
+        tables = []
+        for table in read_batches(shard, DOCUMENT.names):
+            held = of_validation(hash_ids(*Ragged.from_text(table[ID])), share)
+            tables.append(table.filter(pa.array(held == (output.key == "held"))))
+        rows = write_shard(output.path, tables, DOCUMENT)
+        size = sum(int(Ragged.from_text(table[TEXT]).data.size) for table in tables)
+        wrote.append(Wrote([output.path.name], {"documents": rows, "bytes": size}))
+    return wrote
+
+
+def candidates_step(work: UPath, settings: Heldout) -> Step:
+    """``candidates``: of each set the pieces with the lowest hashes."""
+    corpus = {RAW: work / "held", "clean": work / "held-clean" / "clean"}
+    made_of = [checksums(folder) for folder in corpus.values()]
+    for paths in settings.sets.values():
+        made_of.append([[f.name, f.size, f.version] for f in find_files(InputSettings(paths=paths))])
+    about = settings.model_dump(mode="json", include={"sets", "bytes", "piece_bytes"})
+    output = Output(work / "candidates", "part-00000", fingerprint(made_of, about))
+    return Step("candidates", {work / "candidates": about}, [Job(choose_pieces, (corpus, settings), (output,))])
+
+
+def choose_pieces(corpus: dict[str, UPath], settings: Heldout, outputs: tuple[Output, ...]) -> list[Wrote]:
+    """Pieces of all sets, named ``SET:ID#K``, their set as the source."""
+    tables = []
+    for name, documents in _sets(corpus, settings):
+        pieces = []
+        for table in documents:
+            for id, text in zip(table[ID].to_pylist(), table[TEXT].to_pylist(), strict=True):
+                cut = cut_pieces(text.encode(), settings.piece_bytes)
+                pieces += [(f"{name}:{id}#{k}", piece, name) for k, piece in enumerate(cut)]
+        table = pa.table(dict(zip(DOCUMENT.names, zip(*pieces, strict=True) if pieces else ([], [], []), strict=True)))
+        tables.append(_lowest(table.cast(DOCUMENT), SPARE * settings.bytes))
+    table = pa.concat_tables(tables)
+    write_shard(outputs[0].path, cut_groups(table), DOCUMENT)
+    return [Wrote([outputs[0].path.name], {"documents": table.num_rows})]
+
+
+def _sets(corpus: dict[str, UPath], settings: Heldout) -> Iterator[tuple[str, Iterable[pa.Table]]]:
+    for name, folder in corpus.items():
+        yield name, (table for shard in list_shards(folder) for table in read_batches(shard, [ID, TEXT]))
+    for name, paths in settings.sets.items():
+        yield name, read_documents(paths, InputSettings())
+
+
+def cut_pieces(text: bytes, size: int) -> list[str]:
+    """UTF-8 into pieces of up to ``size`` bytes, at the last end of a line in their second half, else of a word.
+
+    >>> cut_pieces(b"one two three", 8)
+    ['one two', 'three']
+    """
+    pieces, at = [], 0
+    while at < len(text):
+        end = min(len(text), at + size)
+        if end < len(text):
+            half = at + size // 2
+            end = max(text.rfind(b"\n", half, end), 0) or max(text.rfind(b" ", half, end), 0) or end
+            while text[end] & 0xC0 == 0x80:  # within a character
+                end -= 1
+        piece = text[at:end].decode().strip()
+        pieces += [piece] if piece else []
+        at = end
+    return pieces
+
+
+def _lowest(table: pa.Table, size: int) -> pa.Table:
+    """The rows with the lowest hashes of their ids, up to ``size`` bytes of text."""
+    hashes = hash_ids(*Ragged.from_text(table[ID]))
+    order = np.argsort(hashes, kind="stable")
+    ends = np.cumsum(np.diff(Ragged.from_text(table[TEXT]).offsets)[order])
+    return table.take(order[: int(np.searchsorted(ends, size, "right"))])
+
+
+def overlap(candidates: UPath, documents: Iterable[UPath], ngram: int) -> pl.DataFrame:
+    """Of each candidate the share of its n-grams of words that the documents hold, in one or many: columns id, share.
+
+    A piece of fewer words cannot be looked for, and has null.
+    """
+    table = pa.concat_tables([read_shard(shard) for shard in list_shards(candidates)])
+    items = [Item("", id, text) for id, text in zip(table[ID].to_pylist(), table[TEXT].to_pylist(), strict=True)]
+    index = Index(items, ngram, ngram)
+    held = np.zeros(index.grams.size + 1, np.bool_)
+    for shard in documents:
+        for batch in read_batches(shard, [TEXT]):
+            held[index.measure(Ragged.from_text(batch[TEXT])).data] = True
+    counts = np.diff(index.of_item.offsets)
+    sums = np.concatenate(([0], np.cumsum(held[index.of_item.data])))
+    shares = np.diff(sums[index.of_item.offsets]) / np.maximum(counts, 1)
+    return pl.DataFrame({"id": table[ID].to_pylist(), "share": np.where(counts, shares, np.nan)}).fill_nan(None)
+
+
+def heldout_step(work: UPath, data: list[str], settings: Heldout) -> Step:
+    """``heldout``: of each set the pieces that no arm holds, as many as it asks for."""
+    overlaps = [work / "arms" / name / "overlap.parquet" for name in data]
+    made_of = [checksums(work / "candidates"), *(checksums(path.parent) for path in overlaps)]
+    about = settings.model_dump(mode="json", include={"bytes", "ngram", "max_overlap"})
+    output = Output(work / "heldout", "part-00000", fingerprint(made_of, about))
+    job = Job(keep_unseen, (work / "candidates", overlaps, settings), (output,))
+    return Step("held out", {work / "heldout": about}, [job])
+
+
+def keep_unseen(candidates: UPath, overlaps: list[UPath], settings: Heldout, outputs: tuple[Output, ...]) -> list:
+    """The candidates without overlap, the lowest hashes first. Raises nothing where a set ends up small: it is told."""
+    table = pa.concat_tables([read_shard(shard) for shard in list_shards(candidates)])
+    shares = np.array([pl.read_parquet(path)["share"].to_numpy() for path in overlaps])
+    unseen = (shares <= settings.max_overlap).all(0)  # what could not be looked for is NaN, and goes
+    source = np.array(table["source"].to_pylist(), object)
+    chosen = [_lowest(table.filter(pa.array(unseen & (source == name))), settings.bytes) for name in np.unique(source)]
+    kept = pa.concat_tables(chosen)
+    write_shard(outputs[0].path, cut_groups(kept), DOCUMENT)
+    return [Wrote([outputs[0].path.name], {"documents": kept.num_rows})]

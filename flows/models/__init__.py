@@ -1,0 +1,1 @@
+"""Models trained on a corpus: n-gram, classifier, GPT."""

@@ -1,0 +1,145 @@
+"""The flows: what the commands do, run and shown by Prefect. Same steps, same bytes.
+
+Parameters are typed and the recipe is read before anything is begun. A flow that failed or was killed is run again with
+the same parameters and goes on from what is finished.
+"""
+
+from typing import Annotated
+
+from prefect import flow, get_run_logger, task
+from prefect.logging.loggers import flow_run_logger
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import Field
+
+from gristmill.flows.clean.recipe import read_recipe
+from gristmill.flows.clean.run import clean
+from gristmill.flows.engine.engines import engine
+from gristmill.flows.orchestration.tasks import Logged, as_tasks, show_funnel
+from gristmill.pipelines.storage.files import place
+
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0)]
+RECIPE = "recipes/clean-corpus.toml"
+THREADS = ThreadPoolTaskRunner()  # they wait for workers; how many run at a time is the engine's to say
+
+
+def say_how_to_go_on(flow, run, state) -> None:
+    """What to do after a failure, a crash, a cancellation, Ctrl-C."""
+    flow_run_logger(run, flow).error("%s ended early. The same parameters go on from what is finished.", flow.name)
+
+
+HOOKS = {name: [say_how_to_go_on] for name in ("on_failure", "on_crashed", "on_cancellation")}
+
+
+@flow(name="clean-corpus", task_runner=THREADS, **HOOKS)
+def clean_corpus(
+    recipe: str = RECIPE,
+    input: list[str] | None = None,
+    output: str = "work",
+    set: list[str] | None = None,
+    engine: str = "processes",
+    workers: Count | None = None,
+    job_seconds: Seconds | None = None,
+) -> dict:
+    """Clean a corpus: the paths ``input`` (or the recipe's own) by ``recipe`` into the work folder ``output``."""
+    wanted = read_recipe(recipe, tuple(set or ()), tuple(input or ()))
+    with engine_of(engine, workers, job_seconds, as_tasks) as run:
+        summary = clean(wanted, place(output), run, Logged())
+    show_funnel(summary, output)
+    return summary
+
+
+@flow(name="train-tokenizer", task_runner=THREADS, **HOOKS)
+def train_tokenizer(
+    corpus: list[str],
+    output: str = "work/tokenizers/bpe",
+    algorithm: str = "bpe",
+    vocab_size: Count = 32_000,
+    set: list[str] | None = None,
+    engine: str = "processes",
+    workers: Count | None = None,
+) -> str:
+    """Train a tokenizer on ``corpus`` (work folders, shards, raw files) into the folder ``output``."""
+    from gristmill.flows.tokenize import train_tokenizer as steps
+
+    settings = steps.tokenizer_settings({"algorithm": algorithm, "vocab_size": vocab_size}, set or ())
+    with engine_of(engine, workers, None, as_tasks) as run:
+        steps.train_tokenizer(corpus, place(output), settings, run, Logged(), get_run_logger().info)
+    return output
+
+
+@flow(name="tokenize-corpus", task_runner=THREADS, **HOOKS)
+def tokenize_corpus(
+    corpus: list[str],
+    tokenizer: str,
+    output: str = "work/tokens/bpe",
+    set: list[str] | None = None,
+    engine: str = "processes",
+    workers: Count | None = None,
+) -> dict:
+    """Turn the documents of ``corpus`` into token shards in the folder ``output``; returns their counts."""
+    from gristmill.flows.tokenize.tokenize_corpus import token_settings, tokenize
+
+    settings = token_settings(set or ())
+    with engine_of(engine, workers, None, as_tasks) as run:
+        return dict(tokenize(corpus, tokenizer, place(output), settings, run, Logged()).manifest.counts)
+
+
+@flow(name="pretrain-smoke", **HOOKS)
+def pretrain_smoke(
+    tokens: str,
+    output: str = "work/runs/smoke",
+    preset: str = "nano",
+    steps: Count = 200,
+    set: list[str] | None = None,
+) -> dict:
+    """Train a small GPT on token shards: does the loss fall? Returns the summary of the run."""
+    from gristmill.flows.models.pretraining import train_model
+
+    log = get_run_logger()
+    trained = task(train_model, name="train", task_run_name=f"train {preset} for {steps} steps", persist_result=False)
+    return trained(tokens, preset, steps, output, None, set or [], lambda line: log.info("%s", line))
+
+
+@flow(name="corpus-to-model", **HOOKS)
+def corpus_to_model(
+    recipe: str = RECIPE,
+    input: list[str] | None = None,
+    output: str = "work",
+    vocab_size: Count = 8_000,
+    preset: str = "nano",
+    steps: Count = 200,
+    engine: str = "processes",
+    workers: Count | None = None,
+) -> dict:
+    """Raw files to a trained model: the four flows in turn, all within the work folder ``output``."""
+    where = {"engine": engine, "workers": workers}
+    clean_corpus(recipe, input, output, **where)
+    tokenizer = train_tokenizer([output], f"{output}/tokenizers/bpe", "bpe", vocab_size, **where)
+    tokenize_corpus([output], tokenizer, f"{output}/tokens/bpe", **where)
+    return pretrain_smoke(f"{output}/tokens/bpe", f"{output}/runs/{preset}", preset, steps)
+
+
+@flow(name="measure-impact", task_runner=THREADS, **HOOKS)
+def measure_impact(
+    recipe: str = "recipes/impact-small.toml",
+    input: list[str] | None = None,
+    output: str = "impact",
+    set: list[str] | None = None,
+    engine: str = "processes",
+    workers: Count | None = None,
+) -> dict:
+    """Which step of a recipe helped a model: arms, seeds and verdicts, as ``gristmill impact run`` has them."""
+    from gristmill.flows.impact.recipe import read_impact
+    from gristmill.flows.impact.run import measure_impact as measure
+
+    wanted, log = read_impact(recipe, tuple(set or ()), tuple(input or ())), get_run_logger()
+    with engine_of(engine, workers, None, as_tasks) as run:
+        found = measure(wanted, place(output), run, Logged(), log.info)
+    log.info("%s", found["headline"])
+    return found
+
+
+engine_of = engine  # the flows have a parameter of that name
+EVERY = clean_corpus, train_tokenizer, tokenize_corpus, pretrain_smoke, corpus_to_model, measure_impact
+FLOWS = {flow.name: flow for flow in EVERY}

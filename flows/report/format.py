@@ -1,0 +1,73 @@
+"""How the report and the card put numbers and text, and the templates that do it."""
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from gristmill.flows.escape import LINE, TERMINAL
+from gristmill.flows.report.svg import number
+
+TEMPLATES = Path(__file__).parent / "templates"
+MARKDOWN = str.maketrans({sign: "\\" + sign for sign in "\\`*[]|#~"} | {"&": "&amp;", "<": "&lt;"})
+UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+
+
+def environment(autoescape: bool) -> Environment:
+    """The templates, with the filters below."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "n": lambda value: f"{value:,}".replace("-", "−"),
+        "mb": megabytes,
+        "pct": percent,
+        "value": number,
+        "line": lambda text: str(text).translate(LINE),
+        "shown": lambda text: str(text).translate(TERMINAL),
+        "cell": cell,
+        "json": indented,
+    }
+    return made
+
+
+def megabytes(size: int) -> str:
+    """Bytes as people read them.
+
+    >>> megabytes(98934903), megabytes(1234), megabytes(12)
+    ('98.9 MB', '1.2 kB', '12 bytes')
+    """
+    for unit, name in UNITS:
+        if size >= unit:
+            return f"{size / unit:,.1f} {name}"
+    return f"{size:,} bytes"
+
+
+def percent(part: float, whole: float = 1) -> str:
+    """A share; one that is not zero never looks like it.
+
+    >>> percent(774, 1000), percent(1, 100000), percent(0, 0)
+    ('77.4%', '<0.1%', '0%')
+    """
+    share = part / whole if whole else 0
+    if not share:
+        return "0%"
+    return "<0.1%" if share < 0.0005 else f"{share:.1%}"
+
+
+def cell(text: Any) -> str:
+    """Text for a table in Markdown, where it means nothing but itself.
+
+    >>> cell("a|b <i>")
+    'a\\\\|b &lt;i>'
+    """
+    return str(text).translate(LINE).translate(MARKDOWN)
+
+
+def indented(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()

@@ -1,0 +1,85 @@
+"""What was made of the clean documents: tokenizers, token shards, models."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import polars as pl
+from upath import UPath
+
+from gristmill.flows.report.run_data import Work
+from gristmill.flows.report.svg import Chart, chart
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.schema import TEXT
+from gristmill.pipelines.storage.manifest import Manifest
+from gristmill.pipelines.storage.shards import read_batches
+from gristmill.tokenizers_lab.evaluate import measure
+from gristmill.tokenizers_lab.formats.detect import read_any
+from gristmill.tokenizers_lab.tokenizer import Tokenizer
+
+COMPARED = 1_000_000  # bytes of text that tokenizers are compared on
+POINTS = 300  # of a curve
+
+
+def finished_in(folder: UPath) -> Iterator[tuple[str, UPath, Manifest]]:
+    """The finished folders in one, by name."""
+    if folder.is_dir():
+        for path in sorted(folder.iterdir(), key=lambda path: path.name):
+            if path.is_dir() and (manifest := Manifest.read(path)):
+                yield path.name, path, manifest
+
+
+def tokenizers(work: Work) -> dict[str, Any] | None:
+    """The tokenizers of the work folder, all on the first clean text; None where it holds none."""
+    found = list(finished_in(work.folder / "tokenizers"))
+    if not found or not work.summary["clean"]:
+        return None
+    texts, left = [], COMPARED
+    for path in (work.folder / "clean" / f"{part}.parquet" for part in work.parts):
+        for table in read_batches(path, [TEXT]) if left > 0 else ():
+            for text in table[TEXT]:
+                if left > 0:
+                    texts.append(text.as_py())
+                    left -= len(texts[-1].encode())
+    rows = Ragged.from_strings(texts)
+    told = []
+    for name, path, _ in found:
+        model = read_any(path)
+        told.append({"name": name, "algorithm": model.algorithm, **measure(Tokenizer(model), rows, [""] * len(texts))})
+    return {"rows": told, "documents": len(texts), "bytes": int(rows.data.size)}
+
+
+def tokens(work: Work) -> list[dict[str, Any]]:
+    """Every folder of token shards: its shards and what was mixed."""
+    told = []
+    for name, _, manifest in finished_in(work.folder / "tokens"):
+        shards = [
+            {"name": part, "size": sum(file["bytes"] for file in made.files.values()), **made.counts}
+            for part, made in sorted(manifest.parts.items())
+            if "tokens" in made.counts
+        ]
+        told.append({"name": name, "shards": shards, "counts": manifest.counts, "settings": manifest.settings})
+    return told
+
+
+def runs(work: Work) -> dict[str, Any] | None:
+    """The models trained in the work folder, and how their losses fell; None where there is none."""
+    rows, curves, points = [], [], []
+    for name, path, manifest in finished_in(work.folder / "runs"):
+        if not (path / "summary.json").exists():
+            continue
+        rows.append(
+            {"name": name, "train": manifest.settings["train"], **orjson.loads((path / "summary.json").read_bytes())}
+        )
+        log = pl.DataFrame([orjson.loads(line) for line in (path / "log.jsonl").read_bytes().splitlines()])
+        losses = log.filter(pl.col("loss").is_finite()).gather_every(max(1, log.height // POINTS))
+        curves.append((name, losses["step"].to_list(), losses["loss"].to_list()))
+        if "validation" in log.columns:
+            held_out = log.drop_nulls("validation")
+            points.append((f"{name}, validation", held_out["step"].to_list(), held_out["validation"].to_list()))
+    return {"rows": rows, "chart": _losses(curves + points, len(curves))} if rows else None
+
+
+def _losses(series: list[tuple], curves: int) -> tuple[Chart, int]:
+    """The picture, and how many of its lines are curves; the rest are single points."""
+    return chart(series, "step"), curves

@@ -1,0 +1,1 @@
+"""Looking at a finished run: status, history of a document, other thresholds, duplicates."""

@@ -1,0 +1,39 @@
+"""Judge documents by the rules of a recipe without a work folder."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from gristmill.filters.core.decide import decide
+from gristmill.filters.core.filter import Filter
+from gristmill.filters.core.measure import LANGUAGE, SURE_LABEL, measure_documents
+from gristmill.filters.core.profiles import NO_PROFILE, profile_of
+from gristmill.flows.clean.recipe import Recipe
+from gristmill.pipelines.ingest.ingest import read_documents
+from gristmill.pipelines.schema import ID
+
+
+def judge(recipe: Recipe, paths: tuple[str, ...]) -> Iterator[dict]:
+    """Each document's id, broken rules ({step, rule, value, threshold}) and measures, by the per-document steps."""
+    chain = {name: step for name, step in recipe.steps.items() if isinstance(step, Filter)}
+    settings = recipe.input.model_copy(update={"paths": list(paths)})
+    for table in read_documents(list(paths), settings):
+        frames = measure_documents(chain, table, recipe.words)
+        profile = np.full(len(table), NO_PROFILE, object)
+        if LANGUAGE in frames:
+            profile = profile_of(frames[LANGUAGE][SURE_LABEL].to_numpy())
+        broken = {name: decide(step, frames[name], profile).to_list() for name, step in chain.items()}
+        rows = {name: frame.to_dicts() for name, frame in frames.items()}
+        for i, id in enumerate(table[ID].to_pylist()):
+            reasons = [{"step": name, **reason} for name in chain for reason in broken[name][i]]
+            yield {"id": id, "reasons": reasons, "measures": {name: rows[name][i] for name in chain}}
+
+
+def count(verdicts: Iterator[dict]) -> tuple[int, Counter]:
+    """Documents, and how many broke each (step, rule)."""
+    rules, documents = Counter(), 0
+    for verdict in verdicts:
+        documents += 1
+        rules.update((reason["step"], reason["rule"]) for reason in verdict["reasons"])
+    return documents, rules

@@ -1,0 +1,95 @@
+"""Clusters: a document's near-duplicates, and what differs word by word."""
+
+import difflib
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import polars as pl
+from upath import UPath
+
+from gristmill.flows.clean.plan import report_of
+from gristmill.pipelines.errors import WorkError
+from gristmill.pipelines.schema import ID, TEXT
+from gristmill.pipelines.steps.step import finished
+from gristmill.pipelines.storage.manifest import Manifest
+from gristmill.pipelines.storage.shards import list_shards, read_batches, read_shard
+
+MAX_WORDS = 20_000  # of a text to compare: difflib's time grows with the square where all differs
+WORDS = re.compile(r"\s*\S+")
+
+
+class Member(NamedTuple):
+    """A document of a cluster."""
+
+    id: str
+    duplicate_of: str | None  # None: it stays, or went for another reason
+    similarity: float | None
+    contained: float | None  # share of it that lies in that one
+    text: str
+
+
+def find_cluster(work: UPath, step: str, id: str) -> list[Member]:
+    """The documents in one cluster with ``id``, and exact copies of them, those that stay first; texts as read.
+
+    Raises WorkError where the work folder is unfinished or nothing is like the document.
+    """
+    finished(work / "ledger", "`gristmill dedup CORPUS --output WORK` makes it")
+    near = _reported(work, step)
+    (own,) = _ledger(work, pl.col(ID) == id)["duplicate_of"].to_list() or [None]
+    clusters = near.filter(pl.col(ID).is_in([id, own]))["cluster"]
+    alike = {id, own, *near.filter(pl.col("cluster").is_in(clusters.implode()))[ID]} - {None}
+    found = _ledger(work, pl.col(ID).is_in(alike) | pl.col("duplicate_of").is_in(alike))
+    if found.height < 2 and found["duplicate_of"].drop_nulls().is_empty():
+        raise WorkError(f"nothing in {work} is like {id!r}; `gristmill inspect {work}/removed --histogram reason`")
+    found = found.join(near.select(ID, "contained"), on=ID, how="left")
+    contained = pl.when(pl.col("similarity") == 1).then(1.0).otherwise(pl.col("contained"))
+    found = found.with_columns(contained=contained).sort(pl.col("duplicate_of").is_not_null(), ID)
+    texts = {}
+    for part, ids in found.group_by("part"):
+        texts |= _texts(work / "documents" / f"{part[0]}.parquet", set(ids[ID]))
+    rows = found.select(ID, "duplicate_of", "similarity", "contained").iter_rows()
+    return [Member(*row, texts[row[0]]) for row in rows]
+
+
+def _reported(work: UPath, step: str) -> pl.DataFrame:
+    """Id, cluster and contained of all documents that the step found alike; none where it did not run."""
+    folder = report_of(work, step, "clusters")
+    shards = list_shards(folder) if Manifest.read(folder) else []
+    frames = [pl.from_arrow(read_shard(path, [ID, "cluster", "contained"])) for path in shards]
+    schema = {ID: pl.String, "cluster": pl.String, "contained": pl.Float64}
+    return pl.concat([pl.DataFrame(schema=schema), *(frame.cast(schema) for frame in frames)])
+
+
+def _ledger(work: UPath, which: pl.Expr) -> pl.DataFrame:
+    """Part, id, duplicate_of and similarity of the documents for which ``which`` holds."""
+    schema = {"part": pl.String, ID: pl.String, "duplicate_of": pl.String, "similarity": pl.Float64}
+    frames = [pl.DataFrame(schema=schema)]
+    for path in list_shards(work / "ledger"):
+        frame = pl.from_arrow(read_shard(path, [ID, "duplicate_of", "similarity"])).filter(which)
+        frames.append(frame.select(pl.lit(path.stem).alias("part"), pl.all()).cast(schema))
+    return pl.concat(frames)
+
+
+def _texts(shard: UPath, ids: set[str]) -> dict[str, str]:
+    found = {}
+    for table in read_batches(shard, [ID, TEXT]) if ids else ():
+        rows = [i for i, id in enumerate(table[ID].to_pylist()) if id in ids]
+        found |= dict(zip(*(table.take(rows)[name].to_pylist() for name in (ID, TEXT)), strict=True))
+    return found
+
+
+def word_diff(old: str, new: str) -> Iterator[tuple[str, str]]:
+    """Pieces of both texts, each with its sign: " " in both, "-" in the old one alone, "+" in the new.
+
+    >>> list(word_diff("a red mill", "a blue mill"))
+    [(' ', 'a'), ('-', ' red'), ('+', ' blue'), (' ', ' mill')]
+    """
+    before, after = (WORDS.findall(text)[:MAX_WORDS] for text in (old, new))
+    for what, i, i_end, j, j_end in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if what == "equal":
+            yield " ", "".join(after[j:j_end])
+            continue
+        for sign, words in ("-", before[i:i_end]), ("+", after[j:j_end]):
+            if words:
+                yield sign, "".join(words)

@@ -1,0 +1,103 @@
+"""How far a run is: each folder that its recipe makes, as it lies on disk and as the recipe would have it."""
+
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from upath import UPath
+
+from gristmill.flows.clean.plan import decisions_of, measures_of, plan, report_of, rewrites, spans_of
+from gristmill.flows.clean.recipe import Recipe, parse_recipe
+from gristmill.flows.engine.run_lock import last_run
+from gristmill.pipelines.errors import GristmillError, WorkError
+from gristmill.pipelines.steps.corpus_step import CorpusStep
+from gristmill.pipelines.steps.step import names_of
+from gristmill.pipelines.storage.manifest import PROGRESS, Manifest
+
+FINISHED, RUNNING, FAILED, STOPPED, STALE, WAITING = "finished", "running", "failed", "stopped", "stale", "waiting"
+
+
+class Folder(NamedTuple):
+    """A folder of the run. ``parts`` are the jobs' shares that are there."""
+
+    name: str
+    state: str
+    parts: int
+    counts: dict[str, int]
+
+
+class Status(NamedTuple):
+    """The last run and its folders, in the order they are made."""
+
+    run: str
+    folders: list[Folder]
+
+    @property
+    def finished(self) -> bool:
+        return all(folder.state == FINISHED for folder in self.folders)
+
+
+def status(work: UPath) -> Status:
+    """What is finished, under way, failed or stale in a work folder. Raises WorkError where no run was begun.
+
+    A folder is stale when it was made of other settings or input than the last run's recipe names now, or of a folder
+    that is itself not finished.
+    """
+    note, running = last_run(work)
+    if "recipe" not in note:
+        raise WorkError(f"no run was begun in {work}; `gristmill clean RECIPE --output {work}` begins one")
+    recipe = parse_recipe(note["recipe"], str(work))
+    state = RUNNING if running else FAILED if "error" in note else STOPPED
+    wanted = _wanted(recipe, work)
+    return Status(_tell(note, running), [_look(work / name, name, wanted, state) for name in _folders(recipe)])
+
+
+def _look(folder: UPath, name: str, wanted: dict[UPath, str], under_way: str) -> Folder:
+    manifest = Manifest.read(folder)
+    if manifest:
+        fits = wanted.get(folder) == manifest.fingerprint and all(p.is_whole(folder) for p in manifest.parts.values())
+        return Folder(name, FINISHED if fits else STALE, len(manifest.parts), dict(manifest.counts))
+    if not (folder / PROGRESS).is_dir():
+        return Folder(name, WAITING, 0, {})
+    return Folder(name, under_way, sum(path.suffix == ".json" for path in (folder / PROGRESS).iterdir()), {})
+
+
+def _wanted(recipe: Recipe, work: UPath) -> dict[UPath, str]:
+    """Folder -> the fingerprint it should have; only up to the first step that is not as it should be."""
+    wanted = {}
+    try:
+        for step in plan(recipe, work):
+            names = names_of(step)
+            wanted |= names
+            manifests = {folder: Manifest.read(folder) for folder in names}
+            if any(manifest is None or manifest.fingerprint != names[f] for f, manifest in manifests.items()):
+                break
+    except GristmillError:  # the input has gone: nothing can be said to fit it
+        pass
+    return wanted
+
+
+def _folders(recipe: Recipe) -> Iterator[str]:
+    here = UPath()
+    yield from ("documents", "rejects")
+    for name, step in recipe.steps.items():
+        yield str(measures_of(here, name))
+        if rewrites(step):
+            yield str(spans_of(here, name))
+        if isinstance(step, CorpusStep):
+            yield from (str(report_of(here, name, stage)) for stage in step.STAGES)
+        yield str(decisions_of(here, name))
+        if isinstance(step, CorpusStep):
+            yield from (str(report_of(here, name, report)) for report in step.REPORTS)
+    yield from ("clean", "removed", "ledger")
+
+
+def _tell(note: dict, running: bool) -> str:
+    began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(note["began"]))
+    who = f"process {note['pid']} on {note['host']}, begun {began}"
+    if running:
+        return f"running: {who}"
+    if "ended" not in note:
+        return f"killed: {who}; the same command goes on from there"
+    seconds = f"{note['ended'] - note['began']:.1f} s"
+    return f"failed after {seconds}: {note['error']}" if "error" in note else f"finished in {seconds}: {who}"

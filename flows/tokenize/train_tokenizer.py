@@ -1,0 +1,153 @@
+"""From a corpus to a tokenizer: count the words of every shard, then train on the sums."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from upath import UPath
+
+from gristmill.flows.clean.corpus import corpus_shards
+from gristmill.flows.clean.recipe import make_change
+from gristmill.flows.engine.run_lock import alone
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.schema import TEXT
+from gristmill.pipelines.settings import read_settings
+from gristmill.pipelines.steps.step import Engine, Job, Output, Progress, Step, Wrote, run_step, serial
+from gristmill.pipelines.storage.files import place
+from gristmill.pipelines.storage.manifest import Manifest, fingerprint
+from gristmill.pipelines.storage.shards import read_batches
+from gristmill.pipelines.tokens.encode import Vocabulary
+from gristmill.pipelines.tokens.steps import digest
+from gristmill.tokenizers_lab.count.word_counts import Counter, WordCounts, merge
+from gristmill.tokenizers_lab.count_settings import Counting
+from gristmill.tokenizers_lab.extend import extend
+from gristmill.tokenizers_lab.formats.model import FILE, Model, read_model, write_model
+from gristmill.tokenizers_lab.tokenizer import Tokenizer
+from gristmill.tokenizers_lab.train import TokenizerSettings, train
+
+WORK, COUNTS = "work", "counts"  # in the tokenizer's folder: documents that were read, and the counts
+LINES = "lines"  # the split that joins words
+TABLES = ("bpe", "unigram", "wordpiece", "roles")
+
+
+def tokenizer_settings(given: dict, changes: Sequence[str] = ()) -> TokenizerSettings:
+    """From the command line: what has an option of its own, and ``bpe.min_frequency=2`` and the like."""
+    tables = {name: {} for name in TABLES}
+    for change in changes:
+        make_change(tables, change, "TABLE.SETTING=VALUE")
+    told = {key: value for key, value in given.items() if value is not None}
+    settings = read_settings(TokenizerSettings, told | {k: v for k, v in tables.items() if v}, "tokenizer train")
+    settings.of_algorithm()  # what there is not is told before anything is read
+    return settings
+
+
+def train_tokenizer(
+    corpus: Sequence[str],
+    output: UPath,
+    settings: TokenizerSettings,
+    engine: Engine = serial,
+    progress: Progress | None = None,
+    report: Callable[[str], None] = lambda line: None,
+) -> Model:
+    """``OUTPUT/gristmill.json``, the same bytes for any number of workers and any order of shards.
+
+    The counts of each shard stay in ``OUTPUT/work``: another vocabulary of the same split counts nothing anew.
+    """
+    counting = settings.counting()
+    with alone(output / WORK):
+        folder = count_words(corpus, output / WORK, counting, engine, progress)
+        sources = sorted(file["sha256"] for file in Manifest.read(folder).files.values())
+        made_of = Output(output, FILE, fingerprint(sources, settings.model_dump(mode="json")))
+        jobs = [Job(train_on, (folder, settings, report), (made_of,))]
+        run_step(Step("train", {output: settings.model_dump(mode="json")}, jobs), serial, progress)
+    return read_model(output)
+
+
+def extend_tokenizer(
+    tokenizer: str,
+    corpus: Sequence[str],
+    output: UPath,
+    vocab_size: int,
+    join_words: bool = False,
+    engine: Engine = serial,
+    progress: Progress | None = None,
+) -> Model:
+    """A larger tokenizer in ``OUTPUT``, trained on with the words of a corpus, or with its lines to join words."""
+    model = read_model(place(tokenizer))
+    split = LINES if join_words else model.split
+    with alone(output / WORK):
+        folder = count_words(corpus, output / WORK, Counting(split, model.normalizers), engine, progress)
+        larger = extend(model, read_counts(folder), vocab_size, split)
+        write_model(larger, output)
+    return larger
+
+
+def count_words(
+    corpus: Sequence[str],
+    work: UPath,
+    counting: Counting,
+    engine: Engine = serial,
+    progress: Progress | None = None,
+) -> UPath:
+    """The folder of a table of counts for each shard of the corpus, under ``WORK``."""
+    shards = corpus_shards(corpus, work, engine, progress)
+    counted = {key: [*value] if isinstance(value, tuple) else value for key, value in counting._asdict().items()}
+    folder = work / COUNTS
+    jobs = []
+    for n, (shard, file) in enumerate(sorted(shards.items(), key=lambda item: item[1]["sha256"])):
+        made_of = Output(folder, f"part-{n:05d}", fingerprint(file["sha256"], counted))
+        jobs.append(Job(count_shard, (shard, counting), (made_of,), file["bytes"]))
+    run_step(Step("count words", {folder: counted}, jobs), engine, progress)
+    return folder
+
+
+def read_counts(folder: UPath) -> WordCounts:
+    """The words of all shards."""
+    return merge(WordCounts.load(folder / name)[0] for name in sorted(Manifest.read(folder).files))
+
+
+def count_shard(shard: UPath, counting: Counting, outputs: tuple[Output, ...]) -> list[Wrote]:
+    """The words of one shard as a table of counts."""
+    counter, size = Counter(counting.split), 0
+    for table in read_batches(shard, [TEXT]):
+        text = Ragged.from_text(table[TEXT])
+        size += text.data.size
+        counter.add(counting(text))
+    counts = counter.finish()
+    counts.save(outputs[0].path, counting.split)
+    return [Wrote([outputs[0].path.name], {"words": int(counts.counts.sum()), "bytes": size})]
+
+
+def train_on(
+    counts: UPath, settings: TokenizerSettings, report: Callable[[str], None], outputs: tuple[Output, ...]
+) -> list[Wrote]:
+    """The tokenizer from the tables of all shards."""
+    model = train(read_counts(counts), settings, report)
+    write_model(model, outputs[0].folder)
+    return [Wrote([FILE], {"pieces": model.size, "merges": len(model.merges)})]
+
+
+class Coder(NamedTuple):
+    """A tokenizer as workers get it: its file and what token shards must know of it."""
+
+    file: UPath
+    vocabulary: Vocabulary
+
+    def __call__(self, text: Ragged) -> Ragged:
+        return _opened(str(self.file), self.vocabulary.sha256)(text)
+
+
+_OPEN: dict[tuple[str, str], Tokenizer] = {}  # one per process: its tables of words stay warm from shard to shard
+
+
+def _opened(file: str, sha256: str) -> Tokenizer:
+    if (file, sha256) not in _OPEN:
+        _OPEN.clear()
+        _OPEN[file, sha256] = Tokenizer.load(file)
+    return _OPEN[file, sha256]
+
+
+def coder(path: str) -> Coder:
+    """The tokenizer in a folder or a file, ready for token shards."""
+    file = place(path)
+    model, file = read_model(file), file / FILE if file.is_dir() else file
+    return Coder(file, Vocabulary(model.size, model.role("bos"), model.role("eos"), digest(file)))

@@ -1,0 +1,6 @@
+"""Runs the ``gristmill`` command: ``python -m gristmill``."""
+
+from gristmill.flows.cli import main
+
+if __name__ == "__main__":  # spawned workers import this module too
+    main()

@@ -1,0 +1,1 @@
+"""From raw files to the shards of ``documents/``; the demo corpus."""

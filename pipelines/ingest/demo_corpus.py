@@ -1,0 +1,245 @@
+"""A corpus of the text that is already on the machine: what the installed Python packages say of themselves.
+
+Real, noisy and everywhere: READMEs, licences (the same few, over and over), notes, and docstrings, read from the
+standard library and from site-packages. Source files are parsed, never imported. No network, no clock: the same
+packages give the same bytes.
+"""
+
+import ast
+import hashlib
+import os
+import re
+import sysconfig
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+import zstandard
+from upath import UPath
+
+from gristmill.pipelines.errors import InputError, WorkError
+from gristmill.pipelines.storage.files import place, write_whole
+
+SHARD_BYTES = 8 << 20  # of text: several files, so that several workers have something to do
+LONG = 1000  # characters from which a docstring is a document of its own; a module's shorter ones are joined
+# Parsing is what costs (4 to 9 MB/s). Files that are at least this part docstring hold two thirds of all docstrings
+# in a quarter of the source.
+DENSE = 0.3
+NOTES = (".md", ".rst", ".txt")
+LICENCE = re.compile(r"^(licen[cs]e|copying|copyright|notice)", re.IGNORECASE)
+MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+
+
+class Origin(NamedTuple):
+    """A file with text in it, and whose it is."""
+
+    path: str  # relative, with forward slashes: the first half of a document's id
+    file: Path
+    source: str  # "stdlib" or "site-packages"
+    package: str
+    licence: str | None
+    kind: str  # "readme", "licence", "notes" or "docstring"
+    bytes: int  # of text in it, at most
+
+
+@dataclass
+class Written:
+    """What the corpus looks like."""
+
+    documents: Counter = field(default_factory=Counter)  # by kind
+    bytes: Counter = field(default_factory=Counter)  # of text, by kind
+    packages: set[str] = field(default_factory=set)
+    mails: int = 0  # e-mail addresses, each time one occurs
+    licences: Counter = field(default_factory=Counter)  # hash of a licence's words -> documents that have them
+    files: list[str] = field(default_factory=list)
+
+    def add(self, document: dict) -> None:
+        text = document["text"]
+        self.documents[document["kind"]] += 1
+        self.bytes[document["kind"]] += len(text.encode())
+        self.packages.add(document["package"])
+        self.mails += len(MAIL.findall(text)) if "@" in text else 0
+        if document["kind"] == "licence":
+            self.licences[_licence_words(text)] += 1
+
+    def summary(self) -> dict:
+        """The counts as JSON can hold them."""
+        kinds = {k: {"documents": n, "bytes": self.bytes[k]} for k, n in sorted(self.documents.items())}
+        return {
+            "documents": self.documents.total(),
+            "bytes": self.bytes.total(),
+            "kinds": kinds,
+            "packages": len(self.packages),
+            "licences_like_another": sum(n - 1 for n in self.licences.values()),
+            "mail_addresses": self.mails,
+            "files": self.files,
+        }
+
+
+def write_demo(output: str | os.PathLike, max_mb: float = 64) -> Written:
+    """Write ``demo-*.jsonl.zst`` into a folder: at most about ``max_mb`` million bytes of text.
+
+    Where the machine has more than that, files are chosen by the hash of their path. Raises WorkError where the
+    folder holds anything else, InputError where there is nothing to read.
+    """
+    folder, written = place(output), Written()
+    _clear(folder)
+    origins = choose(find_origins(), int(max_mb * 1e6))
+    for number, documents in enumerate(_shards(doc for origin in origins for doc in read_documents(origin))):
+        name = f"demo-{number:05}.jsonl.zst"
+        with write_whole(folder / name) as file, zstandard.ZstdCompressor(level=3).stream_writer(file) as compressed:
+            for document in documents:
+                compressed.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
+                written.add(document)
+        written.files.append(name)
+    if not written.files:
+        raise InputError(f"no Python package on this machine has {max_mb} MB of text or less; raise --max-mb")
+    return written
+
+
+def _clear(folder: UPath) -> None:
+    """Remove an earlier corpus; refuse a folder that holds anything else."""
+    found = list(folder.iterdir()) if folder.is_dir() else []
+    other = [path for path in found if not (path.name.startswith("demo-") and ".jsonl.zst" in path.name)]
+    if other:
+        raise WorkError(f"{folder} holds {other[0].name}, which is no demo corpus; choose another --output")
+    for path in found:
+        path.unlink()
+
+
+def _shards(documents: Iterator[dict]) -> Iterator[list[dict]]:
+    shard, filled = [], 0
+    for document in documents:
+        shard.append(document)
+        filled += len(document["text"])
+        if filled >= SHARD_BYTES:
+            yield shard
+            shard, filled = [], 0
+    if shard:
+        yield shard
+
+
+def choose(origins: list[Origin], max_bytes: int) -> list[Origin]:
+    """As many as fit, by the hash of their paths, in order of their paths."""
+    chosen, room = [], max_bytes
+    for origin in sorted(origins, key=lambda o: hashlib.sha256(o.path.encode()).digest()):
+        if origin.bytes <= room:
+            chosen.append(origin)
+            room -= origin.bytes
+    return sorted(chosen, key=lambda o: o.path)
+
+
+def find_origins() -> list[Origin]:
+    """Every file of the standard library and the installed packages that holds text we read."""
+    paths = sysconfig.get_paths()
+    packages = distributions(path=sorted({paths["platlib"], paths["purelib"]}))
+    files = [
+        *_standard_library(Path(paths["stdlib"])),
+        *(origin for package in packages for origin in _package(package)),
+    ]
+    found = (_classified(origin) for origin in {origin.path: origin for origin in files}.values())
+    return [origin for origin in found if origin and origin.bytes]
+
+
+def _standard_library(folder: Path) -> Iterator[Origin]:
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(set(folders) - {"site-packages", "dist-packages", "__pycache__"})
+        for name in sorted(names):
+            file = Path(root, name)
+            path = f"python/{file.relative_to(folder).as_posix()}"
+            yield Origin(path, file, "stdlib", "python", "PSF-2.0", "", 0)
+
+
+def _package(package: Distribution) -> Iterator[Origin]:
+    meta = package.metadata  # parsed anew at every mention, as is package.name
+    name, licence = meta["Name"], meta.get("License-Expression") or meta.get("License")
+    if not licence or len(licence) > 80:  # some paste the whole text here
+        classified = [line for line in meta.get_all("Classifier") or () if line.startswith("License ::")]
+        licence = classified[0].rpartition(" :: ")[2] if classified else None
+    for file in package.files or ():
+        if ".." not in file.parts:  # scripts, outside site-packages
+            path = file.as_posix()
+            yield Origin(path, Path(file.locate()), "site-packages", name, licence, "", 0)
+
+
+def _classified(origin: Origin) -> Origin | None:
+    """What kind of text the file holds and how much; None where it holds none, or is not there."""
+    name, (*_, folder, _) = origin.file.name, origin.file.parts
+    try:
+        if name.endswith(".py"):
+            source = origin.file.read_bytes()
+            docstrings = sum(map(len, source.split(b'"""')[1::2]))
+            return origin._replace(kind="docstring", bytes=docstrings) if docstrings > DENSE * len(source) else None
+        if folder.endswith(".dist-info") and name == "METADATA":
+            kind = "readme"
+        elif LICENCE.match(name):
+            kind = "licence"
+        elif name.lower().endswith(NOTES) and not folder.endswith((".dist-info", ".egg-info")):
+            kind = "readme" if name.lower().startswith("readme") else "notes"
+        else:
+            return None
+        return origin._replace(kind=kind, bytes=origin.file.stat().st_size)
+    except OSError:  # listed by the package, removed since
+        return None
+
+
+def read_documents(origin: Origin) -> Iterator[dict]:
+    """The documents of one file: itself, or its docstrings."""
+    if origin.kind == "docstring":
+        texts = _docstrings(origin)
+    elif origin.file.name == "METADATA":
+        texts = [(origin.path, origin.kind, _description(origin.file))]
+    else:
+        texts = [(origin.path, origin.kind, origin.file.read_text("utf-8", errors="replace"))]
+    about = {"source": origin.source, "package": origin.package, "path": origin.path, "licence": origin.licence}
+    for id, kind, text in texts:
+        if text.strip():
+            yield {"id": id, "text": text, "kind": kind, **about}
+
+
+def _description(file: Path) -> str:
+    """Name, summary and people of a package, then the README it was published with."""
+    header, _, body = file.read_text("utf-8", errors="replace").partition("\n\n")
+    shown = ("Name:", "Summary:", "Author:", "Author-email:", "Maintainer:", "Maintainer-email:", "Home-page:")
+    return "\n".join([*(line for line in header.splitlines() if line.startswith(shown)), "", body])
+
+
+def _docstrings(origin: Origin) -> Iterator[tuple[str, str, str]]:
+    """Id, kind and text: each long docstring (``path:line``), then the short ones of the module as one (``path``)."""
+    short = []
+    for node in _parsed(origin.file.read_bytes()):
+        text = (ast.get_docstring(node) or "").encode("utf-8", "replace").decode()  # "\ud800" may be written in one
+        if len(text) >= LONG:
+            yield f"{origin.path}:{getattr(node, 'lineno', 0)}", "docstring", text
+        elif text:
+            short.append(text)
+    yield origin.path, "docstrings", "\n\n".join(short)
+
+
+def _parsed(source: bytes) -> list[ast.AST]:
+    """The module, its classes and functions, in order; none where the source is not Python of this version."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of backslashes in other people's strings
+            tree = ast.parse(source)
+        return [tree, *_definitions(tree)]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+
+
+def _definitions(node: ast.AST) -> Iterator[ast.AST]:
+    for inner in getattr(node, "body", ()):
+        if isinstance(inner, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield inner
+            yield from _definitions(inner)
+
+
+def _licence_words(text: str) -> bytes:
+    """A licence without its copyright lines, case, spacing and punctuation: what makes two of them one."""
+    lines = [line for line in text.casefold().splitlines() if "copyright" not in line]
+    return hashlib.sha256(" ".join(re.findall(r"\w+", " ".join(lines))).encode()).digest()

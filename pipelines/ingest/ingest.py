@@ -1,0 +1,153 @@
+"""Raw files -> ``documents/`` and ``rejects/``.
+
+Each unit of the input (see `units`) is one job: it writes its documents to ``part-<unit>-<k>.parquet`` and what it
+could not read to ``part-<unit>.jsonl``. When all are there, `settle` gives the shards one schema and unique ids.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from itertools import islice
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+from upath import UPath
+
+from gristmill.pipelines.errors import TooManyRejects
+from gristmill.pipelines.ingest.finalize import settle
+from gristmill.pipelines.inputs.column_types import conform, join_schemas
+from gristmill.pipelines.inputs.inputs import File, InputSettings, find_files
+from gristmill.pipelines.inputs.work_units import Unit, cut_units
+from gristmill.pipelines.readers import read_unit
+from gristmill.pipelines.readers.context import Reading
+from gristmill.pipelines.schema import DOCUMENT, TEXT
+from gristmill.pipelines.steps.step import Job, Output, Step, Wrote
+from gristmill.pipelines.storage.files import write_whole
+from gristmill.pipelines.storage.manifest import Manifest, fingerprint
+from gristmill.pipelines.storage.shards import FAST, SHARD_BYTES, cut_groups, write_shard
+
+__all__ = ["InputSettings", "ingest_step", "read_documents"]
+
+log = logging.getLogger(__name__)
+
+# Settings that say where the input lies or when to stop, not what a unit's documents are.
+ELSEWHERE = {"paths", "max_reject_fraction"}
+SHARD_BYTES_CARRIED = 3 * SHARD_BYTES  # in all columns together: bounds memory where text is the smaller part
+
+
+def ingest_step(work: UPath, settings: InputSettings) -> Step:
+    """The step that makes ``work/documents`` and ``work/rejects``. Raises InputError where there is no input.
+
+    Every unit is made anew when any file of the input changes: a type or an id in one can change all shards.
+    """
+    documents, rejects = work / "documents", work / "rejects"
+    finished = Manifest.read(documents)
+    units, cuts = cut_units(find_files(settings), settings.unit_bytes, finished and finished.settings.get("cuts"))
+    shared = settings.model_dump(mode="json", exclude=ELSEWHERE)
+    name = fingerprint(shared, [_signature(file) for unit in units for file, *_ in unit])
+    jobs = []
+    for u, unit in enumerate(units):
+        part, made_of = f"part-{u:05d}", fingerprint(name, [_signature(file) + list(cut) for file, *cut in unit])
+        outputs = tuple(Output(folder, part, made_of, folder.name) for folder in (documents, rejects))
+        jobs.append(Job(ingest_unit, (unit, settings), outputs, sum(piece.bytes for piece in unit)))
+
+    def done(manifests: dict[UPath, Manifest]) -> None:
+        check_rejects(rejects, manifests, settings.max_reject_fraction)
+        if Manifest.read(documents) is None:
+            settle(documents, manifests[documents], name)
+
+    limit = {"max_reject_fraction": settings.max_reject_fraction}
+    return Step("ingest", {documents: shared | {"cuts": cuts}, rejects: limit}, jobs, done=done)
+
+
+def read_documents(paths: list[str], settings: InputSettings) -> Iterator[pa.Table]:
+    """The documents of raw files without a work folder; what cannot be read is logged.
+
+    Tables have id, text, source and the columns that were found in them: their types are not joined.
+    """
+    units, _ = cut_units(find_files(settings.model_copy(update={"paths": list(paths)})), settings.unit_bytes)
+    for unit in units:
+        yield from read_unit(unit, Reading(settings, lambda reject: log.warning("cannot read: %s", reject)))
+
+
+def ingest_unit(unit: Unit, settings: InputSettings, outputs: tuple[Output, ...]) -> list[Wrote]:
+    """Read a unit and write its documents, its rejects, or both."""
+    wanted = {output.key: output for output in outputs}
+    rejected = wanted.get("rejects")
+    with ExitStack() as files:
+        file = None
+
+        def note(reject: dict) -> None:
+            nonlocal file
+            if rejected and file is None:
+                file = files.enter_context(write_whole(rejected.folder / f"{rejected.name}.jsonl"))
+            if rejected:
+                file.write(orjson.dumps(reject, option=orjson.OPT_APPEND_NEWLINE))
+
+        reading = Reading(settings, note)
+        tables = read_unit(unit, reading)
+        if "documents" in wanted:
+            made = write_documents(tables, wanted["documents"])
+        else:
+            made = Wrote([], {})
+            for _ in tables:
+                pass
+    names = [f"{rejected.name}.jsonl"] if file else []
+    wrote = {"documents": made, "rejects": Wrote(names, {"rejects": reading.rejects})}
+    return [wrote[output.key] for output in outputs]
+
+
+def write_documents(tables: Iterable[pa.Table], output: Output) -> Wrote:
+    """Documents to shards of about 64 MB of text each, as the tables come."""
+    names, counts = [], Counter(documents=0, bytes=0, ids_renamed=0)
+    for k, batch in enumerate(_shards(tables)):
+        schema = join_schemas([table.schema for table in batch], DOCUMENT)
+        table = pa.concat_tables([conform(table, schema) for table in batch])
+        names.append(f"{output.name}-{k:03d}.parquet")
+        counts["documents"] += write_shard(output.folder / names[-1], cut_groups(table), schema, FAST)
+        counts["bytes"] += _text_bytes(table)
+    return Wrote(names, dict(counts))
+
+
+def _shards(tables: Iterable[pa.Table]) -> Iterator[list[pa.Table]]:
+    """Group tables into shards."""
+    batch, text, carried = [], 0, 0
+    for table in tables:
+        batch.append(table)
+        text += _text_bytes(table)
+        carried += table.nbytes
+        if text >= SHARD_BYTES or carried >= SHARD_BYTES_CARRIED:
+            yield batch
+            batch, text, carried = [], 0, 0
+    if any(table.num_rows for table in batch):
+        yield batch
+
+
+def _text_bytes(table: pa.Table) -> int:
+    return pc.sum(pc.binary_length(table[TEXT])).as_py() or 0
+
+
+def _signature(file: File) -> list:
+    return [file.name, file.format, file.compression, file.size, file.version]
+
+
+def check_rejects(folder: UPath, manifests: dict[UPath, Manifest], max_fraction: float) -> None:
+    """Raise TooManyRejects, with the commonest reasons and a place for each, where there are."""
+    counts = sum((manifest.counts for manifest in manifests.values()), Counter())
+    rejects, total = counts["rejects"], counts["rejects"] + counts["documents"]
+    if rejects <= max_fraction * total:
+        return
+    reasons, places = Counter(), {}
+    for name in manifests[folder].files:
+        with (folder / name).open("rb") as file:
+            for reject in map(orjson.loads, file):
+                reason = reject["reason"].partition(":")[0]
+                reasons[reason] += 1
+                places.setdefault(reason, f"{reject['file']}:{reject['position']}")
+    common = "; ".join(f"{count:,} {reason} ({places[reason]})" for reason, count in islice(reasons.most_common(), 3))
+    raise TooManyRejects(
+        f"{rejects:,} of {total:,} records could not be read, more than max_reject_fraction = {max_fraction:g}: "
+        f"{common}; all are in {folder}"
+    )

@@ -1,0 +1,1 @@
+"""What raw input is: its settings, files, work units, records and column types."""

@@ -1,0 +1,169 @@
+"""What raw input is: the settings of `[input]`, and the files they name."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, BinaryIO, Literal, NamedTuple
+
+import fsspec
+from pydantic import Field
+
+from gristmill.pipelines.errors import InputError
+from gristmill.pipelines.settings import Settings
+from gristmill.pipelines.storage.files import place
+from gristmill.pipelines.storage.manifest import MANIFEST, fingerprint
+
+log = logging.getLogger(__name__)
+
+SUFFIXES = {
+    "jsonl": (".jsonl", ".ndjson", ".json"),
+    "parquet": (".parquet", ".pq"),
+    "csv": (".csv",),
+    "tsv": (".tsv",),
+    "text": (".txt", ".text", ".md", ".rst"),
+    "html": (".html", ".htm", ".xhtml"),
+    "warc": (".warc", ".wet", ".arc"),
+}
+COMPRESSIONS = {".gz": "gz", ".zst": "zst", ".zstd": "zst", ".bz2": "bz2", ".xz": "xz"}
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class InputSettings(Settings):
+    """`[input]` of a recipe: where raw text lies and how it is read."""
+
+    paths: list[str] = []  # files, folders, globs and fsspec URLs; names or folders of datasets where format is hf
+    text: str = "text"  # column that holds the text
+    id: str | None = None  # column of ids; None: "id" where there is one, else <relative path>:<record number>
+    source: str | None = None  # column of sources; None: "source" where there is one, else see `source_of`
+    format: Literal["jsonl", "parquet", "csv", "tsv", "text", "html", "warc", "hf"] | None = None  # None: by file name
+    separator: Annotated[str, Field(min_length=1)] | None = None  # splits a plain text file; None: one document a file
+    config: str | None = None  # of a Hugging Face dataset
+    split: str = "train"  # of a Hugging Face dataset
+    streaming: bool = True  # read a Hugging Face dataset as it arrives instead of storing all of it first
+    sample: Fraction = 1.0  # share of the documents to take, chosen by a hash of the id
+    max_record_bytes: Positive = 64 << 20  # longer records are rejected
+    max_page_bytes: Positive = 8 << 20  # longer HTML pages are rejected
+    max_page_seconds: Positive = 30  # of CPU time to find a page's main text
+    max_reject_fraction: Fraction = 0.1  # of all records; above it the run stops
+    unit_bytes: Positive = 64 << 20  # of input files: the share of one job
+
+
+class File(NamedTuple):
+    """One file of the input, or one Hugging Face dataset."""
+
+    url: str
+    name: str  # its path relative to the deepest folder that holds all inputs: part of ids, equal on any machine
+    format: str
+    compression: str | None
+    size: int
+    version: str  # changes when the file does: its ETag, or the time it was modified
+
+
+def source_of(name: str) -> str:
+    """The source of documents that name none: the top folder of the file's name, "input" where it lies in none.
+
+    So `raw/` with `raw/wiki/a.jsonl` and `raw/crawl/b.jsonl` has the sources wiki and crawl, and a file moved,
+    renamed or cut into several in one folder keeps its source.
+    """
+    return name.split("/")[0] if "/" in name else "input"
+
+
+def find_files(settings: InputSettings) -> list[File]:
+    """All files the settings name, each once, ordered by name.
+
+    Raises InputError for a path that leads to nothing, and for a named file whose format its name does not tell.
+    """
+    if not settings.paths:
+        raise InputError("there is no input; set `paths` in [input] of the recipe, or give --input PATH")
+    if settings.format == "hf":
+        return [_dataset(path) for path in sorted(set(settings.paths))]
+    found, folders = {}, []
+    for path in settings.paths:
+        folder, infos = _look(path)
+        files = {url: kind for url, info in infos.items() if (kind := _kind(url, info, settings))}
+        if not files:
+            raise InputError(f"{path} holds no file of a known format ({_known()}); set `format` in [input]")
+        _log_ignored(path, infos.keys() - files.keys())
+        folders.append(folder.split("/"))
+        found |= files
+    root = _common(folders)
+    files = [File(url, "/".join(url.split("/")[root:]), *kind) for url, kind in found.items()]
+    return sorted(files, key=lambda file: (file.name, file.url))
+
+
+@contextmanager
+def open_input(url: str) -> Iterator[BinaryIO]:
+    """Open a file of the input for reading. Raises InputError for what the file system refuses, then or later."""
+    try:
+        with place(url).open("rb") as file:
+            yield file
+    except OSError as error:
+        if not error.errno:  # of a decompressor or of Arrow: about the data
+            raise
+        raise InputError(f"cannot read {url}: {error.strerror}") from error
+
+
+def _look(path: str) -> tuple[str, dict[str, dict]]:
+    """A path or pattern -> the folder its files are named from, and {url: info} of all files below it."""
+    try:
+        fs, inner = fsspec.url_to_fs(path)
+    except (ImportError, ValueError) as error:
+        raise InputError(f"{path}: {error}") from None
+
+    def url(name):
+        return name if "file" in fs.protocol else fs.unstrip_protocol(name)
+
+    infos = {inner: fs.info(inner)} if fs.exists(inner) else fs.glob(inner, detail=True)
+    if not infos:
+        raise InputError(f"{path}: no such file or folder, and as a pattern it matches nothing")
+    files = {}
+    for name, info in infos.items():
+        below = fs.find(name, detail=True) if info["type"] == "directory" else {name: info}
+        files |= {n: i for n, i in below.items() if "/." not in n.removeprefix(name)}  # hidden ones are not input
+    if len(infos) > 1 or inner not in infos:  # a pattern: up to its first wild card
+        inner = inner[: min(inner.find(c) for c in "*?[" if c in inner)] + "x"
+    elif infos[inner]["type"] == "directory":
+        inner += "/x"
+    return url(inner).rpartition("/")[0], {url(name): info for name, info in files.items()}
+
+
+def _kind(url: str, info: dict, settings: InputSettings) -> tuple | None:
+    """Format, compression, size and version of a file; None where it is not ours to read."""
+    name = url.rpartition("/")[2]
+    if name == MANIFEST:
+        return None
+    stem, dot, suffix = name.rpartition(".")
+    compression = COMPRESSIONS.get(dot + suffix.lower())
+    plain = (stem if compression else name).lower()
+    format = settings.format or next((f for f, suffixes in SUFFIXES.items() if plain.endswith(suffixes)), None)
+    version = next((str(info[key]) for key in ("ETag", "etag", "mtime", "LastModified", "created") if key in info), "")
+    return (format, compression, info["size"] or 0, version) if format else None
+
+
+def _common(folders: Iterable[list[str]]) -> int:
+    """How many leading parts all paths share."""
+    return next(
+        (i for i, parts in enumerate(zip(*folders, strict=False)) if len(set(parts)) > 1), min(map(len, folders))
+    )
+
+
+def _dataset(path: str) -> File:
+    """A dataset by its name on the hub, or one saved in a folder, which is then named by the folder."""
+    if not (folder := Path(path)).is_dir():
+        return File(path, path, "hf", None, 0, "")
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    version = fingerprint([[str(f.relative_to(folder)), f.stat().st_size, f.stat().st_mtime] for f in files])
+    return File(path, folder.resolve().name, "hf", None, sum(f.stat().st_size for f in files), version)
+
+
+def _known() -> str:
+    return ", ".join(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
+
+
+def _log_ignored(path: str, ignored: Iterable[str]) -> None:
+    if ignored := sorted(ignored):
+        more = ", …" if len(ignored) > 5 else ""
+        log.warning("%s: ignored %d files of no known format: %s%s", path, len(ignored), ", ".join(ignored[:5]), more)

@@ -1,0 +1,97 @@
+"""Records as a reader found them -> documents: id, text, source, then every other column."""
+
+from hashlib import blake2b
+from typing import NamedTuple
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from gristmill.pipelines.errors import InputError
+from gristmill.pipelines.inputs.column_types import JSON, STRING, column_of, json_text, normal
+from gristmill.pipelines.inputs.inputs import InputSettings
+from gristmill.pipelines.schema import ID, SOURCE, TEXT
+
+MAX_COLUMNS = 2000  # keys that are data, not names, would make a table of rows times rows
+
+
+class Found(NamedTuple):
+    """Readable records: their columns by the input's names, and the number of each in its file."""
+
+    columns: pa.Table
+    numbers: np.ndarray  # int64
+
+    @classmethod
+    def rows(cls, rows: list[dict], numbers: list[int], file: str) -> "Found":
+        """Rows as JSON has them; a key that a row lacks is null there."""
+        names = sorted(set().union(*rows))
+        if len(names) > MAX_COLUMNS:
+            raise InputError(f"{file} has more than {MAX_COLUMNS} columns; put what varies into one nested object")
+        columns = [column_of(name, [row.get(name) for row in rows]) for name in names]
+        table = pa.Table.from_arrays([c for _, c in columns], schema=pa.schema([field for field, _ in columns]))
+        return cls(table, np.array(numbers, np.int64))
+
+
+def needed(settings: InputSettings) -> list[str]:
+    """Columns without which a record is no document: the text, and those the settings name."""
+    return [name for name in (settings.text, settings.id, settings.source) if name is not None]
+
+
+def documents(found: Found, name: str, source: str, settings: InputSettings) -> pa.Table:
+    """Map columns to id, text and source; carry the others, `input.<name>` where the name is taken.
+
+    ``name`` and ``source`` are the file's: an id that is missing, null or empty becomes ``<name>:<number>``, a source
+    likewise ``source``. An id that is no string is its JSON text. Text must be there in every record.
+    """
+    table, numbers = found
+    mapped = {ID: settings.id or ID, TEXT: settings.text, SOURCE: settings.source or SOURCE}
+    prefix, nothing = pa.scalar(f"{name}:", STRING), pa.scalar("", STRING)
+    fallback = pc.binary_join_element_wise(prefix, pa.array(numbers).cast(STRING), nothing)
+    columns = {
+        ID: _or_else(_strings(table, mapped[ID]), fallback),
+        TEXT: _strings(table, mapped[TEXT]),
+        SOURCE: _or_else(_strings(table, mapped[SOURCE]), pa.scalar(source, STRING)),
+    }
+    fields = {key: pa.field(key, STRING) for key in columns}
+    for column in sorted(set(table.column_names) - set(mapped.values())):
+        carried = column
+        while carried in columns:
+            carried = f"input.{carried}"
+        fields[carried], columns[carried] = normal(table.field(column).with_name(carried), table[column])
+    made = pa.Table.from_arrays(list(columns.values()), schema=pa.schema([fields[key] for key in columns]))
+    return made if settings.sample == 1 else made.filter(_sampled(made[ID], settings.sample))
+
+
+def _strings(table: pa.Table, name: str) -> pa.ChunkedArray | pa.Array:
+    if name not in table.column_names:
+        return pa.nulls(table.num_rows, STRING)
+    column, field = table[name], table.field(name)
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    types = (
+        pa.types.is_string,
+        pa.types.is_large_string,
+        pa.types.is_string_view,
+        pa.types.is_integer,
+        pa.types.is_null,
+    )
+    if field.metadata == JSON:  # of mixed types: a string means itself, not its JSON
+        return pa.array([_plain(value) for value in column.to_pylist()], STRING)
+    if any(is_type(column.type) for is_type in types):
+        return column.cast(STRING)
+    return pa.array([None if value is None else json_text(value) for value in column.to_pylist()], STRING)
+
+
+def _plain(text: str | None) -> str | None:
+    value = None if text is None else orjson.loads(text)
+    return value if isinstance(value, str) else text
+
+
+def _or_else(column, fallback):
+    return pc.if_else(pc.equal(pc.binary_length(column), 0).fill_null(True), fallback, column)
+
+
+def _sampled(ids: pa.ChunkedArray, share: float) -> pa.Array:
+    limit = int(share * 2**64)
+    return pa.array([int.from_bytes(blake2b(i.encode(), digest_size=8).digest()) < limit for i in ids.to_pylist()])

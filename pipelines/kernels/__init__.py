@@ -1,0 +1,1 @@
+"""What numba code is built from: intrinsics, UTF-8, hashes, Unicode tables, the compile cache."""

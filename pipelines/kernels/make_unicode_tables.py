@@ -1,0 +1,102 @@
+"""Write ``unicode_tables.py``: Unicode 16.0 as run lengths, frozen so that no Python changes our words.
+
+    python -m gristmill.pipelines.kernels.make_unicode_tables
+
+Needs ``unicodedata2==16.0.0`` (a development dependency): Python 3.11 has Unicode 14, and newer ones differ.
+"""
+
+from itertools import groupby
+from pathlib import Path
+from textwrap import wrap
+
+import unicodedata2 as unicode
+
+from gristmill.pipelines.kernels.utf8 import (
+    DIGIT,
+    HAN,
+    HANGUL,
+    HIRAGANA,
+    KATAKANA,
+    LETTER,
+    LOWER,
+    MARK,
+    NUMBER,
+    OTHER,
+    PUNCTUATION,
+    SPACE,
+    SYMBOL,
+    UNSPACED,
+    UPPER,
+)
+
+CODE_POINTS = 0x110000
+WHITE = {*"\t\n\v\f\r\x1c\x1d\x1e\x1f\x85", "\u200b", "\ufeff"}  # and all of category Z
+CATEGORY = {"Ll": LOWER, "Lu": UPPER, "Lt": UPPER, "Lo": LETTER, "Lm": LETTER, "Nd": DIGIT}
+MAJOR = {"Z": SPACE, "M": MARK, "N": NUMBER, "P": PUNCTUATION, "S": SYMBOL, "C": OTHER}
+SCRIPT = {  # by the first words of a letter's name
+    "CJK": HAN,
+    "IDEOGRAPHIC": HAN,
+    "HIRAGANA": HIRAGANA,
+    "KATAKANA": KATAKANA,
+    "KATAKANA-HIRAGANA": KATAKANA,
+    "HALFWIDTH KATAKANA": KATAKANA,
+    "HALFWIDTH KATAKANA-HIRAGANA": KATAKANA,
+    "HANGUL": HANGUL,
+    "HALFWIDTH HANGUL": HANGUL,
+    "THAI": UNSPACED,
+    "LAO": UNSPACED,
+    "KHMER": UNSPACED,
+    "MYANMAR": UNSPACED,
+    "TIBETAN": UNSPACED,
+    "CHEROKEE": LETTER,  # has small letters since Unicode 8, but is written in capitals
+}
+
+
+def character_class(code: int) -> int:
+    """The class of a code point, as named in pipelines/kernels/utf8.py."""
+    character = chr(code)
+    if character in WHITE:
+        return SPACE
+    category = unicode.category(character)
+    if category[0] == "L" or category == "Nl":
+        first, second, *_ = [*unicode.name(character, "").split(" "), ""]
+        for script in (first, f"{first} {second}"):
+            if script in SCRIPT:
+                return SCRIPT[script]
+    return CATEGORY.get(category) or MAJOR[category[0]]
+
+
+def lower_shift(code: int) -> int:
+    """How far the simple lower case lies from a code point."""
+    if code in SINCE_14:
+        return SINCE_14[code] - code
+    lower = "i" if code == 0x130 else chr(code).lower()  # İ lowers to two characters in full, to i simply
+    return ord(lower) - code
+
+
+# The pairs that Unicode 15 and 16 added to those Python 3.11 knows: Latin Extended-D and Garay.
+SINCE_14 = {0xA7CB: 0x264, 0xA7CC: 0xA7CD, 0xA7DA: 0xA7DB, 0xA7DC: 0x19B}
+SINCE_14 |= {code: code + 32 for code in range(0x10D50, 0x10D66)}
+
+
+def runs(values: list[int]) -> str:
+    """``length:value`` for each run of equal values; the value alone where the length is 1."""
+    counted = [(len(list(group)), value) for value, group in groupby(values)]
+    text = " ".join(f"{length}:{value}" if length > 1 else str(value) for length, value in counted)
+    return "\n".join(wrap(text, 118, break_on_hyphens=False))
+
+
+def main() -> None:
+    classes = [character_class(code) for code in range(CODE_POINTS)]
+    shifts = [lower_shift(code) for code in range(CODE_POINTS)]
+    Path(__file__).with_name("unicode_tables.py").write_text(
+        f'"""Unicode {unicode.unidata_version}, made by make_unicode_tables.py; not to be edited."""\n\n'
+        f'# Class of each code point (names in utf8.py), as "run length:class".\n'
+        f'CLASSES = """\n{runs(classes)}\n"""\n\n'
+        f'# Simple lower case minus code point, likewise.\nLOWER_SHIFTS = """\n{runs(shifts)}\n"""\n',
+        "utf-8",
+    )
+
+
+if __name__ == "__main__":
+    main()

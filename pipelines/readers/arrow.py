@@ -1,0 +1,138 @@
+"""Arrow tables with text in them: Parquet files, Hugging Face datasets."""
+
+import json
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from gristmill.pipelines.errors import InputError
+from gristmill.pipelines.inputs.inputs import open_input
+from gristmill.pipelines.inputs.records import Found
+from gristmill.pipelines.inputs.work_units import BLOCK_BYTES, PARQUET_DAMAGE, Piece
+from gristmill.pipelines.readers.context import Reading
+from gristmill.pipelines.readers.streaming import Broken
+
+
+def read_parquet(piece: Piece, reading: Reading) -> Iterator[Found]:
+    """The rows of a range of row groups, some 16 MB at a time. A damaged row group is one reject."""
+    try:
+        with open_input(piece.file.url) as stream:
+            # Without a read-ahead buffer pyarrow holds whole column chunks, however large the row group.
+            file = pq.ParquetFile(stream, buffer_size=1 << 20, pre_buffer=False)
+            number = piece.first
+            for g in range(piece.start, file.num_row_groups if piece.end is None else piece.end):
+                group = file.metadata.row_group(g)
+                rows = max(1, BLOCK_BYTES * group.num_rows // max(1, group.total_byte_size))
+                at = number
+                try:
+                    for batch in file.iter_batches(rows, [g], use_threads=False):
+                        numbers = np.arange(at, at + batch.num_rows)
+                        yield from found_in(pa.Table.from_batches([batch]), numbers, piece, reading)
+                        at += batch.num_rows
+                except PARQUET_DAMAGE as error:
+                    if getattr(error, "errno", None):
+                        raise
+                    reading.reject(piece, at, f"damaged Parquet: row group {g} from here on: {_first_line(error)}")
+                number += group.num_rows
+    except PARQUET_DAMAGE as error:
+        raise Broken(f"damaged Parquet: {_first_line(error)}") from None
+
+
+def read_hugging_face(piece: Piece, reading: Reading) -> Iterator[Found]:
+    """A dataset that was saved in a folder, or one of the hub: its rows 256 at a time."""
+    settings = reading.settings
+    dataset = open_hugging_face(piece.file.url, settings.config, settings.split, settings.streaming)
+    number = 1
+    for table in dataset.with_format("arrow").iter(256):
+        yield from found_in(table, np.arange(number, number + table.num_rows), piece, reading)
+        number += table.num_rows
+
+
+def open_hugging_face(path: str, config: str | None, split: str, streaming: bool):
+    """The dataset of a folder, or of the hub. Raises InputError where there is none."""
+    import datasets
+
+    try:
+        try:
+            dataset = datasets.load_from_disk(path)
+            return dataset[split] if isinstance(dataset, datasets.DatasetDict) else dataset
+        except FileNotFoundError:
+            return datasets.load_dataset(path, config, split=split, streaming=streaming)
+    except (OSError, KeyError, ValueError, datasets.exceptions.DatasetsError) as error:
+        raise InputError(f"no dataset {path!r} with split {split!r}: {_first_line(error)}") from error
+
+
+def found_in(table: pa.Table, numbers: np.ndarray, piece: Piece, reading: Reading) -> Iterator[Found]:
+    """The rows of a table that have what they need in readable form; the others are rejected."""
+    if len(set(table.column_names)) < table.num_columns:
+        raise Broken(f"two columns of one name: {', '.join(table.column_names)}", int(numbers[0]))
+    text, reasons = reading.settings.text, {}
+    if text in table.column_names and pa.types.is_binary(table[text].type):  # written by those who mean text
+        chunks = [chunk.view(pa.string()) for chunk in table[text].chunks]
+        table = table.set_column(table.column_names.index(text), text, pa.chunked_array(chunks, pa.string()))
+    for name in reading.needed:
+        if name not in table.column_names:
+            why = f"no {name!r}: there is {', '.join(sorted(table.column_names)[:8])}"
+            for number in numbers:
+                reading.reject(piece, int(number), why)
+            return
+        reasons = dict.fromkeys(np.flatnonzero(table[name].is_null()).tolist(), f"no {name!r}: it is null") | reasons
+    for name in table.column_names:
+        reasons = dict.fromkeys(_not_utf8(table[name]), f"invalid UTF-8: in {name!r}") | reasons
+    reasons = _not_text(table[text], text, reading.settings.max_record_bytes) | reasons
+    for row in sorted(reasons):
+        reading.reject(piece, int(numbers[row]), reasons[row], _shown(table, row))
+    keep = np.delete(np.arange(table.num_rows), sorted(reasons))
+    if keep.size:
+        yield Found(table.take(keep) if reasons else table, numbers[keep])
+
+
+def _not_text(column: pa.ChunkedArray, name: str, max_bytes: int) -> dict[int, str]:
+    """Rows of the text column that hold no text, or too much of it."""
+    if not _is_string(column.type):
+        return dict.fromkeys(
+            np.flatnonzero(column.is_valid()).tolist(), f"text is not a string: {name!r} is {column.type}"
+        )
+    long = pc.greater(pc.binary_length(column), max_bytes).fill_null(False)
+    return dict.fromkeys(np.flatnonzero(long).tolist(), "record too long")
+
+
+def _is_string(kind: pa.DataType) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def _not_utf8(column: pa.ChunkedArray) -> list[int]:
+    """Parquet does not check that its strings are UTF-8, nor does Arrow unless asked."""
+    if not _is_string(column.type) or _is_valid(column):
+        return []
+    return [row for row in range(len(column)) if not _is_valid(column.slice(row, 1))]
+
+
+def _is_valid(column: pa.ChunkedArray) -> bool:
+    try:
+        column.validate(full=True)
+        return True
+    except pa.ArrowInvalid:
+        return False
+
+
+def _shown(table: pa.Table, row: int) -> str:
+    """A row for the eye, whatever is wrong with it."""
+    shown = {}
+    for name in table.column_names:
+        value = table[name].slice(row, 1)
+        if _is_string(value.type):
+            value = value.cast(pa.binary()) if pa.types.is_string(value.type) else value.cast(pa.large_binary())
+            cell = value[0].as_py()
+            shown[name] = None if cell is None else cell[:200].decode(errors="backslashreplace")
+        else:
+            shown[name] = value[0].as_py()
+    return json.dumps(shown, ensure_ascii=False, default=str)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

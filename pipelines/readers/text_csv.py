@@ -1,0 +1,125 @@
+"""Plain text and CSV files."""
+
+import csv
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from gristmill.pipelines.inputs.column_types import STRING
+from gristmill.pipelines.inputs.records import Found
+from gristmill.pipelines.inputs.work_units import BLOCK_BYTES, Piece
+from gristmill.pipelines.readers.arrow import found_in
+from gristmill.pipelines.readers.context import BOM, Reading
+from gristmill.pipelines.readers.streaming import Broken, Records, read_blocks, split_records
+
+
+def read_text(piece: Piece, reading: Reading) -> Iterator[Found]:
+    """The whole file as one document, or one between any two separators, exactly as it stands there.
+
+    Records of white space alone are skipped.
+    """
+    settings = reading.settings
+    if settings.separator is None:
+        whole = reading.whole(piece, settings.max_record_bytes)
+        batches = [(1, 0, [whole])] if whole is not None else []
+    else:
+        separator, limit = settings.separator.encode(), settings.max_record_bytes
+
+        def too_long(number, offset, beginning):
+            reading.reject(piece, number, "record too long", beginning, offset)
+
+        batches = split_records(read_blocks(piece), separator, limit, too_long)
+    for first, offset, records in batches:
+        rows, numbers, at = [], [], offset
+        for number, record in enumerate(records, first):
+            try:
+                text = (record.removeprefix(BOM) if at == 0 else record).decode()
+                if text and not text.isspace():
+                    rows.append({settings.text: text})
+                    numbers.append(number)
+            except UnicodeDecodeError as error:
+                reading.reject(piece, number, f"invalid UTF-8: byte {error.start} of the record", record, at)
+            at += len(record) + len(settings.separator or "")
+        yield from reading.found(piece, rows, numbers)
+
+
+def read_csv(piece: Piece, reading: Reading) -> Iterator[Found]:
+    """Rows below a header, every column as strings; a row has as many fields as the header, or is rejected."""
+    csv.field_size_limit(reading.settings.max_record_bytes)
+    lines = _Lines(piece, reading.settings.max_record_bytes)
+    table = csv.reader(lines, delimiter="\t" if piece.file.format == "tsv" else ",")
+    header, rows, numbers, number, began = None, [], [], 0, 0
+    while True:
+        at, lines.trouble = lines.offset, None
+        try:
+            row = next(table)
+            reason = lines.trouble
+        except csv.Error as error:
+            row, reason = [], f"not CSV: {error}"
+        except (StopIteration, Broken) as error:
+            end = error
+            break
+        if not row and not reason:
+            continue
+        if header is None:
+            if reason:
+                raise Broken(f"no header: {reason}", 1, 0)
+            header = row
+            continue
+        number += 1
+        if not reason and len(row) != len(header):
+            reason = f"not CSV: {len(row)} fields where the header has {len(header)}"
+        if reason:
+            reading.reject(piece, number, reason, ",".join(row), at)
+            continue
+        rows.append(row)
+        numbers.append(number)
+        if lines.offset - began > BLOCK_BYTES:
+            yield from _found(header, rows, numbers, piece, reading)
+            rows, numbers, began = [], [], lines.offset
+    if rows:
+        yield from _found(header, rows, numbers, piece, reading)
+    if isinstance(end, Broken):
+        raise Broken(end.reason, number + 1, end.offset, end.excerpt)
+
+
+def _found(
+    header: list[str], rows: list[list[str]], numbers: list[int], piece: Piece, reading: Reading
+) -> Iterator[Found]:
+    columns = [pa.array(column, STRING) for column in zip(*rows, strict=True)]
+    return found_in(pa.table(columns, names=header), np.array(numbers), piece, reading)
+
+
+class _Lines:
+    """The lines of a file as csv.reader wants them, and what was wrong with those since somebody asked."""
+
+    def __init__(self, piece: Piece, max_bytes: int):
+        self.offset, self.trouble = 0, None  # offset of the next line
+        self.long = []
+        batches = split_records(read_blocks(piece), b"\n", max_bytes, lambda *record: self.long.append(record))
+        self.lines = self._lines(batches)
+
+    def __iter__(self):
+        return self.lines
+
+    def _lines(self, batches: Iterator[Records]) -> Iterator[str]:
+        for _, offset, lines in batches:
+            yield from self._instead_of_long()
+            self.offset = offset
+            for line in lines:
+                text = line.removeprefix(BOM) if self.offset == 0 else line
+                self.offset += len(line) + 1
+                try:
+                    yield text.decode() + "\n"
+                except UnicodeDecodeError:
+                    self.trouble = "invalid UTF-8"
+                    yield text.decode(errors="backslashreplace") + "\n"
+        yield from self._instead_of_long()
+
+    def _instead_of_long(self) -> Iterator[str]:
+        """A short line for each that was too long: the record it belongs to, perhaps of several lines, is rejected."""
+        for _ in range(len(self.long)):
+            self.long.pop()
+            self.trouble = "record too long"
+            yield "…\n"

@@ -1,0 +1,68 @@
+"""Rewritten text as a list of spans: text is stored once, and every version of it is a replay."""
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.schema import SPAN
+
+
+def spans_table(row, offset, length, reason, replacement: list[str] | None = None) -> pa.Table:
+    """Columns of equal length, ordered by (row, offset) -> a table of schema SPAN. No replacement means removal."""
+    replacement = [""] * len(row) if replacement is None else replacement
+    return pa.table(
+        [pa.array(c, f.type) for c, f in zip((row, offset, length, reason, replacement), SPAN, strict=True)], SPAN
+    )
+
+
+def rewrite(text: Ragged, spans: pa.Table, first_row: int = 0) -> Ragged:
+    """Replay spans on their documents; ``first_row`` is the row of the first document in the shard.
+
+    Text without spans comes back as it is.
+    """
+    if not spans.num_rows:
+        return text
+    row, offset, length = (spans[name].to_numpy() for name in ("row", "offset", "length"))
+    replacement = Ragged.from_text(spans["replacement"])
+    return Ragged.of(*_rewrite(*text, row - first_row, offset, length, *replacement))
+
+
+def replay(text: Ragged, cuts: list[pa.Table], first_row: int) -> Ragged:
+    """Consecutive documents of a shard, from ``first_row`` on, as the shard's spans of several steps left them."""
+    for spans in cuts:
+        row = spans["row"].to_numpy()
+        begin, end = np.searchsorted(row, (first_row, first_row + text.rows))
+        text = rewrite(text, spans.slice(begin, end - begin), first_row)
+    return text
+
+
+def warm_up() -> None:
+    """Compile the kernel, or load it from the cache, before worker processes do the same at once."""
+    rewrite(Ragged.from_strings(["a"]), spans_table([0], [0], [1], ["warm up"]))
+
+
+@njit(nogil=True, cache=True)
+def _rewrite(offsets, data, row, offset, length, new_offsets, new_data):
+    """Spans ordered by (row, offset), not overlapping -> offsets and data of the rewritten documents."""
+    n = offsets.size - 1
+    out_offsets = np.empty(n + 1, np.int64)
+    out = np.empty(data.size - length.sum() + new_data.size, np.uint8)
+    at, s = 0, 0
+    for i in range(n):
+        out_offsets[i] = at
+        read = offsets[i]
+        while s < row.size and row[s] == i:
+            keep = offsets[i] + offset[s] - read
+            out[at : at + keep] = data[read : read + keep]
+            at += keep
+            read += keep + length[s]
+            fresh = new_offsets[s + 1] - new_offsets[s]
+            out[at : at + fresh] = new_data[new_offsets[s] : new_offsets[s + 1]]
+            at += fresh
+            s += 1
+        keep = offsets[i + 1] - read
+        out[at : at + keep] = data[read : read + keep]
+        at += keep
+    out_offsets[n] = at
+    return out_offsets, out

@@ -1,0 +1,1 @@
+"""Files, Parquet shards, manifests and retries; looking into a table."""

@@ -1,0 +1,180 @@
+"""Look into a table on disk: Parquet shards, or JSON lines, of any folder and any size.
+
+Everything is a lazy query that Polars streams: 2 GB of shards are looked through in 0.2 GB of memory. What
+grows with the rows is the length of each text, 4 bytes, and each number of a histogram, 8 bytes.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from polars.exceptions import PolarsError
+from upath import UPath
+
+from gristmill.pipelines.errors import InputError, RecipeError, WorkError
+from gristmill.pipelines.schema import ID, TEXT
+from gristmill.pipelines.settings import nearest
+
+JSON_LINES = (".jsonl", ".jsonl.zst", ".jsonl.gz", ".ndjson")
+PERCENTILES = (0, 1, 5, 25, 50, 75, 95, 99, 100)
+
+
+class Table(NamedTuple):
+    """Some files of one schema, as one lazy table."""
+
+    path: UPath
+    files: list[UPath]
+    rows: pl.LazyFrame
+
+
+def open_table(path: UPath) -> Table:
+    """A shard, a file of JSON lines, or a folder of either. Raises InputError where there is none."""
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    shards = [file for file in files if file.suffix == ".parquet"]
+    lines = [file for file in files if file.name.endswith(JSON_LINES)]
+    if not path.exists():
+        raise InputError(f"{path} does not exist")
+    if not shards and not lines:
+        within = [file.name for file in files if path.is_dir() and file.is_dir() and not file.name.startswith(".")]
+        hint = f"; look into one of its folders: {', '.join(within)}" if within else ""
+        raise InputError(f"{path} holds neither *.parquet nor *.jsonl{hint}")
+    with readable(path):
+        if shards:
+            rows = pl.scan_parquet([str(file) for file in shards], glob=False, hive_partitioning=False)
+        else:
+            rows = pl.scan_ndjson([str(file) for file in lines], infer_schema_length=1000)
+        rows.collect_schema()
+    return Table(path, shards or lines, rows)
+
+
+@contextmanager
+def readable(path: UPath) -> Iterator[None]:
+    """Damaged files are a WorkError that says where and what."""
+    try:
+        yield
+    except (PolarsError, pa.ArrowInvalid) as error:
+        raise WorkError(f"{path} cannot be read: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    """Of a complaint that may quote a document."""
+    line = str(error).split("\n", 1)[0][:300]
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
+def where(table: Table, expression: str) -> Table:
+    """Only the rows for which a Polars SQL expression holds.
+
+    Names with dots need no quotes, and ``len(text)`` is ``length(text)``, its characters. An expression that does
+    not parse, names no column or is no condition is a RecipeError.
+    """
+    schema = table.rows.collect_schema()
+    try:
+        condition = pl.sql_expr(_as_sql(expression, set(schema)))
+        pl.DataFrame(schema=schema).lazy().filter(condition).collect()
+    except PolarsError as error:
+        raise RecipeError(f"--where {expression!r}: {_first_line(error)}") from error
+    return table._replace(rows=table.rows.filter(condition))
+
+
+def _as_sql(expression: str, columns: set[str]) -> str:
+    def word(match: re.Match) -> str:
+        if match["call"]:
+            return "length("
+        return f'"{match[0]}"' if match[0] in columns and "." in match[0] else match[0]
+
+    return re.sub(r"""'[^']*'|"[^"]*"|(?P<call>\b(?i:len)\s*\()|[\w.]+""", word, expression)
+
+
+def only(table: Table, columns: list[str], option: str = "--columns") -> list[str]:
+    """These columns, or all if none are named; raises RecipeError for one that is not there."""
+    known = table.rows.collect_schema().names()
+    for column in columns:
+        if column not in known:
+            raise RecipeError(f"{option}: no column {column!r} in {table.path}; {nearest(column, known)}")
+    return columns or known
+
+
+def overview(table: Table, columns: list[str]) -> dict:
+    """Sizes, types, nulls and how long the texts are."""
+    schema = table.rows.collect_schema()
+    narrow = {f"null.{c}": pl.col(c).is_null() for c in columns}
+    asked = {"rows": pl.len()} | {null: pl.col(null).sum() for null in narrow}
+    if schema.get(TEXT) == pl.String:
+        narrow |= {"bytes": pl.col(TEXT).str.len_bytes(), "characters": pl.col(TEXT).str.len_chars()}
+        asked["bytes"] = pl.col("bytes").cast(pl.UInt64).sum()  # of 32-bit lengths Polars makes a 32-bit sum
+        asked |= {f"p{p}": pl.col("characters").quantile(p / 100, "nearest") for p in PERCENTILES}
+    with readable(table.path):
+        # Two selects: several quantiles in one would hold the whole text, 2.3 GB where this holds 0.15.
+        found = table.rows.select(**narrow).select(**asked).collect(engine="streaming").row(0, named=True)
+        groups = [] if table.files[0].suffix != ".parquet" else _row_groups(table.files)
+    return {
+        "path": str(table.path),
+        "files": len(table.files),
+        "file_bytes": sum(file.stat().st_size for file in table.files),
+        "rows": found["rows"],
+        "columns": [{"name": c, "type": _type(schema[c]), "nulls": found[f"null.{c}"]} for c in columns],
+        "text_bytes": found.get("bytes"),
+        "text_characters": {f"p{p}": int(found[f"p{p}"] or 0) for p in PERCENTILES if f"p{p}" in found},
+        "row_groups": _summary(groups),
+    }
+
+
+def _type(kind: pl.DataType) -> str:
+    """``list[struct{rule, value}]``"""
+    if isinstance(kind, pl.List | pl.Array):
+        return f"list[{_type(kind.inner)}]"
+    return f"struct{{{', '.join(f.name for f in kind.fields)}}}" if isinstance(kind, pl.Struct) else str(kind)
+
+
+def _row_groups(files: list[UPath]) -> list[tuple[int, int]]:
+    groups = []
+    for path in files:
+        with path.open("rb") as file:
+            metadata = pq.read_metadata(file)
+        groups += [
+            (metadata.row_group(g).num_rows, metadata.row_group(g).total_byte_size)
+            for g in range(metadata.num_row_groups)
+        ]
+    return groups
+
+
+def _summary(groups: list[tuple[int, int]]) -> dict:
+    """How many row groups, and the smallest and largest in rows and in bytes before compression."""
+    if not groups:
+        return {"count": 0}
+    rows, sizes = zip(*groups, strict=True)
+    return {"count": len(groups), "rows": [min(rows), max(rows)], "bytes": [min(sizes), max(sizes)]}
+
+
+def sample(table: Table, rows: int, columns: list[str]) -> list[dict]:
+    """Some rows in full, the same ones each time: those whose ids have the smallest hashes, in the table's order."""
+    key = pl.col(ID) if ID in table.rows.collect_schema() else pl.col("\0row")
+    hashed = key.cast(pl.String).fill_null("").map_batches(_hash, return_dtype=pl.UInt64, is_elementwise=True)
+    numbered = table.rows.with_row_index("\0row")
+    with readable(table.path):
+        smallest = numbered.select("\0row", **{"\0hash": hashed}).bottom_k(rows, by=["\0hash", "\0row"])
+        chosen = smallest.collect(engine="streaming")["\0row"].to_list()
+        return numbered.filter(pl.col("\0row").is_in(chosen)).select(columns).collect(engine="streaming").to_dicts()
+
+
+def _hash(ids: pl.Series) -> pl.Series:
+    return pl.Series(
+        [int.from_bytes(hashlib.blake2b(id.encode(), digest_size=8).digest()) for id in ids], dtype=pl.UInt64
+    )
+
+
+def document(table: Table, id: str, columns: list[str]) -> dict:
+    """One row in full. Raises WorkError where no row has that id."""
+    only(table, [ID], "--id")
+    with readable(table.path):
+        found = table.rows.filter(pl.col(ID).cast(pl.String) == id).head(1).select(columns)
+        rows = found.collect(engine="streaming").to_dicts()
+    if not rows:
+        raise WorkError(f"{table.path} has no row with id {id!r}")
+    return rows[0]

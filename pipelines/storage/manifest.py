@@ -1,0 +1,135 @@
+"""What a finished folder says of itself, and whether that still holds.
+
+``manifest.json`` is written last and whole: a folder without one is unfinished. It holds nothing that two runs
+over the same documents and settings would write differently (no times, no hosts), so folders compare byte for
+byte; seconds and rates go to the run's log. While a folder is being made, each finished part leaves a record
+under ``.progress/``; a run that was killed goes on from there.
+"""
+
+import hashlib
+import shutil
+from collections import Counter
+from dataclasses import dataclass, field
+from importlib.metadata import version
+
+import orjson
+from upath import UPath
+
+from gristmill.pipelines.errors import WorkError
+from gristmill.pipelines.storage.files import checksum, is_local, remove_leftovers, write_whole
+
+MANIFEST, PROGRESS = "manifest.json", ".progress"
+VERSION = version("gristmill")
+
+
+def fingerprint(*parts) -> str:
+    """A short name for anything JSON can hold; equal values give equal names."""
+    text = orjson.dumps([VERSION, *parts], option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    return hashlib.sha256(text).hexdigest()[:32]
+
+
+@dataclass
+class Part:
+    """One job's share of a folder: what it was made from, the files it left, what it counted."""
+
+    fingerprint: str
+    files: dict[str, dict] = field(default_factory=dict)  # name -> {"bytes": int, "sha256": str}
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, folder: UPath, fingerprint: str, names: list[str], counts: dict) -> "Part":
+        files = {n: {"bytes": (folder / n).stat().st_size, "sha256": checksum(folder / n)} for n in sorted(names)}
+        return cls(fingerprint, files, {key: int(value) for key, value in sorted(counts.items())})
+
+    def is_whole(self, folder: UPath) -> bool:
+        """Are the files there, in the size they were written?"""
+        try:
+            return all((folder / name).stat().st_size == file["bytes"] for name, file in self.files.items())
+        except FileNotFoundError:
+            return False
+
+    @property
+    def checksums(self) -> list[str]:
+        return [f"{name} {file['sha256']}" for name, file in self.files.items()]
+
+
+@dataclass
+class Manifest:
+    """The finished state of a folder."""
+
+    fingerprint: str
+    settings: dict
+    parts: dict[str, Part]
+    version: str = VERSION
+
+    @property
+    def counts(self) -> Counter:
+        return sum((Counter(part.counts) for part in self.parts.values()), Counter())
+
+    @property
+    def files(self) -> dict[str, dict]:
+        return {name: file for _, part in sorted(self.parts.items()) for name, file in part.files.items()}
+
+    def write(self, folder: UPath) -> None:
+        """Finish the folder: write the manifest, then forget the records it was put together from."""
+        body = {"counts": dict(sorted(self.counts.items())), **self.__dict__}
+        with write_whole(folder / MANIFEST) as file:
+            file.write(orjson.dumps(body, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
+        forget_progress(folder)
+
+    @classmethod
+    def read(cls, folder: UPath) -> "Manifest | None":
+        """The folder's manifest, or None where it is unfinished."""
+        try:
+            body = orjson.loads((folder / MANIFEST).read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except orjson.JSONDecodeError as error:
+            raise WorkError(f"{folder / MANIFEST} is damaged ({error}); remove {folder} and run again") from error
+        parts = {name: Part(**part) for name, part in body["parts"].items()}
+        return cls(body["fingerprint"], body["settings"], parts, body["version"])
+
+
+def record(folder: UPath, name: str, part: Part) -> None:
+    """Note that ``name`` is finished, before the whole folder is."""
+    with write_whole(folder / PROGRESS / f"{name}.json") as file:
+        file.write(orjson.dumps(part))
+
+
+def reopen(folder: UPath, wanted: dict[str, str]) -> dict[str, Part]:
+    """Prepare ``folder`` for the parts ``{name: fingerprint}`` and return those that are there already.
+
+    Whatever other files lie there (parts of another recipe, half-written ones) are removed, in an order that a kill at
+    any moment leaves nothing that could be taken for a finished part.
+    """
+    manifest, records = Manifest.read(folder), folder / PROGRESS
+    ours = manifest or records.exists() or not folder.is_dir()
+    if not ours and any(path.is_file() for path in folder.iterdir()):
+        raise WorkError(f"{folder} holds files that are not Gristmill's; choose another --output or empty it")
+    with write_whole(records / "started"):  # from now on the folder is known as ours
+        pass
+    found = dict(manifest.parts) if manifest else {}
+    for path in records.iterdir():
+        if path.suffix == ".json":
+            found[path.stem] = Part(**orjson.loads(path.read_bytes()))
+    whole = {n: p for n, p in found.items() if p.fingerprint == wanted.get(n) and p.is_whole(folder)}
+    if manifest:
+        for name, part in whole.items():
+            record(folder, name, part)
+        (folder / MANIFEST).unlink()
+    for name in found.keys() - whole.keys():
+        (records / f"{name}.json").unlink(missing_ok=True)
+    kept = {file for part in whole.values() for file in part.files}
+    if folder.is_dir():
+        for path in folder.iterdir():
+            if path.is_file() and path.name not in kept:
+                path.unlink()
+    remove_leftovers(records)
+    return whole
+
+
+def forget_progress(folder: UPath) -> None:
+    """Remove the records of a folder whose manifest is written."""
+    records = folder / PROGRESS
+    if records.is_dir():
+        shutil.rmtree(records) if is_local(records) else records.rmdir(recursive=True)

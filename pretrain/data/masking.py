@@ -1,0 +1,39 @@
+"""BERT's objective (1810.04805, 3.1): some tokens are hidden, and the model, which sees both sides, says which.
+
+Of the tokens chosen 80 % become the mask token, 10 % a random one and 10 % stay, so that the model cannot know which
+of those it sees are true. What is hidden is a function of (seed, sample): each epoch hides others, whoever asks.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import Field
+
+from gristmill.pipelines.settings import Settings
+from gristmill.pretrain.data.packing import IGNORED
+from gristmill.pretrain.data.shuffle import key
+
+if TYPE_CHECKING:
+    from gristmill.pretrain.data.batches import Batch
+
+
+class Masking(Settings):
+    share: float = Field(default=0.15, gt=0, lt=1)  # of the tokens; 15 to 20 % is usual
+    vocab_size: int
+
+    def hide(self, batch: "Batch", samples: np.ndarray, seed: int) -> "Batch":
+        """A batch of next tokens -> one of hidden tokens: targets are what stands at the hidden places themselves."""
+        inputs, targets = batch.inputs.copy(), np.full_like(batch.targets, IGNORED)
+        width = inputs.shape[1]
+        for i, sample in enumerate(samples):
+            draw = np.random.Generator(np.random.PCG64(key(seed, int(sample))))
+            real = batch.targets[i] != IGNORED
+            chosen = (draw.random(width) < self.share) & real
+            if not chosen.any():  # a row without a hidden token would teach nothing
+                chosen[draw.choice(np.flatnonzero(real))] = True
+            fate, others = draw.random(width), draw.integers(0, self.vocab_size, width)
+            targets[i, chosen] = inputs[i, chosen]
+            inputs[i, chosen & (fate < 0.8)] = self.vocab_size
+            swapped = chosen & (fate >= 0.8) & (fate < 0.9)
+            inputs[i, swapped] = others[swapped]
+        return type(batch)(inputs, targets, batch.documents)

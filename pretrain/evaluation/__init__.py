@@ -1,0 +1,1 @@
+"""Perplexity, generation, the n-gram baseline."""

@@ -1,0 +1,127 @@
+"""Text from a model, token by token, each costing one step: greedy, sampled, or by beam search."""
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.settings import Settings
+from gristmill.pretrain.model.gpt import GPT, Cache
+
+
+class Sampling(Settings):
+    """How the next token is chosen. Narrowings hold together: top_k first, then top_p of what it left."""
+
+    tokens: int = Field(default=100, ge=1)  # new ones, at most
+    temperature: float = Field(default=1.0, ge=0)  # 0: always the likeliest
+    top_k: int | None = Field(default=None, ge=1)  # only so many likeliest
+    top_p: float = Field(default=1.0, gt=0, le=1)  # only the likeliest that together have this probability (1904.09751)
+    beams: int = Field(default=1, ge=1)  # above 1: the likeliest text that keeping so many candidates finds
+    stop: tuple[int, ...] = ()  # tokens that end the text, and are no part of it
+    seed: int = 0
+
+
+def narrow(logits_BV: Tensor, sampling: Sampling) -> Tensor:
+    """Logits after temperature, top_k and top_p: what may not be chosen is -inf. The likeliest always stays."""
+    logits_BV = logits_BV.float() / sampling.temperature
+    if sampling.top_k and sampling.top_k < logits_BV.shape[-1]:
+        least_B1 = logits_BV.topk(sampling.top_k).values[:, -1:]
+        logits_BV = logits_BV.masked_fill(logits_BV < least_B1, -torch.inf)
+    if sampling.top_p < 1:
+        falling_BV, order_BV = logits_BV.sort(descending=True)
+        probability_BV = falling_BV.softmax(-1)
+        before_BV = probability_BV.cumsum(-1) - probability_BV  # a token stays while those before it do not suffice
+        gone_BV = torch.zeros_like(before_BV, dtype=torch.bool).scatter(1, order_BV, before_BV >= sampling.top_p)
+        logits_BV = logits_BV.masked_fill(gone_BV, -torch.inf)
+    return logits_BV
+
+
+class Reader:
+    """A model that has read some tokens and is asked for the next, in several copies at once.
+
+    When the context is full it forgets the older half and reads the newer one again, from position 0.
+    """
+
+    def __init__(self, model: GPT, prompt: list[int], copies: int):
+        if not model.shape.causal:
+            raise RecipeError("a masked language model (causal = false) cannot continue text")
+        self.model, self.copies = model, copies
+        device = model.embedding.weight.device
+        self.seen_BT = torch.tensor(prompt, device=device).expand(copies, -1)
+        self._read(self.seen_BT[:, -model.shape.context :])
+
+    def _read(self, ids_BT: Tensor) -> None:
+        self.cache = Cache(self.model.shape, self.copies, self.model.embedding.weight)
+        self._step(ids_BT)
+
+    def _step(self, ids_BT: Tensor) -> None:
+        hidden_BTD = self.model.hidden(ids_BT, cache=self.cache)
+        self.logits_BV = self.model.logits(hidden_BTD[:, -1])
+
+    def add(self, next_B: Tensor) -> None:
+        """Read one more token of each copy."""
+        self.seen_BT = torch.cat((self.seen_BT, next_B[:, None]), 1)
+        if self.cache.length == self.model.shape.context:
+            self._read(self.seen_BT[:, -max(1, self.model.shape.context // 2) :])
+        else:
+            self._step(next_B[:, None])
+
+    def pick(self, rows: Tensor) -> None:
+        """Go on from these copies."""
+        self.seen_BT, self.logits_BV = self.seen_BT[rows], self.logits_BV[rows]
+        self.cache.pick(rows)
+
+
+@torch.no_grad()
+def generate(model: GPT, prompt: list[int], sampling: Sampling, copies: int = 1) -> list[list[int]]:
+    """Prompt -> what follows it, so many times over; without the prompt and the stop token."""
+    if not prompt:
+        raise RecipeError("an empty prompt gives the model nothing to go on; begin with a token, such as BOS")
+    if max(prompt) >= model.shape.vocab_size:
+        raise RecipeError(f"the prompt holds token {max(prompt)}; the model knows {model.shape.vocab_size:,}")
+    model.eval()
+    if sampling.beams > 1:
+        return [beam(model, prompt, sampling)[0]] * copies
+    reader = Reader(model, prompt, copies)
+    generator = torch.Generator(reader.logits_BV.device).manual_seed(sampling.seed)
+    written, ended = [[] for _ in range(copies)], [False] * copies
+    for _ in range(sampling.tokens):
+        if sampling.temperature:
+            chances_BV = narrow(reader.logits_BV, sampling).softmax(-1)
+            next_B = torch.multinomial(chances_BV, 1, generator=generator)[:, 0]
+        else:
+            next_B = reader.logits_BV.argmax(-1)
+        for i, token in enumerate(next_B.tolist()):
+            ended[i] = ended[i] or token in sampling.stop
+            if not ended[i]:
+                written[i].append(token)
+        if all(ended):
+            break
+        reader.add(next_B)
+    return written
+
+
+@torch.no_grad()
+def beam(model: GPT, prompt: list[int], sampling: Sampling) -> tuple[list[int], float]:
+    """The likeliest continuation that ``beams`` candidates find, and its log-probability, the stop token's included.
+
+    Texts that have ended compete with the others by their sum of log-probabilities, without a bonus for length.
+    """
+    reader = Reader(model, prompt, 1)
+    reader.pick(torch.zeros(sampling.beams, dtype=torch.int64, device=reader.logits_BV.device))
+    scores_B = torch.full((sampling.beams,), -torch.inf, device=reader.logits_BV.device)
+    scores_B[0] = 0.0  # the copies are alike: only the first may branch
+    best, best_score, length = [], -torch.inf, len(prompt)
+    for _ in range(sampling.tokens):
+        sums_BV = scores_B[:, None] + reader.logits_BV.float().log_softmax(-1)
+        for token in sampling.stop:
+            score, row = sums_BV[:, token].max(0)
+            if score > best_score:
+                best, best_score = reader.seen_BT[row, length:].tolist(), score.item()
+            sums_BV[:, token] = -torch.inf
+        scores_B, places = sums_BV.flatten().topk(sampling.beams)
+        if scores_B[0] <= best_score:  # probabilities only fall
+            return best, best_score
+        reader.pick(places // sums_BV.shape[1])
+        reader.add(places % sums_BV.shape[1])
+    return reader.seen_BT[0, length:].tolist(), scores_B[0].item()

@@ -1,0 +1,128 @@
+"""What a model makes of text it has not seen: nats a token over windows, and exact bits per byte of each document."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from gristmill.pipelines.errors import RecipeError
+from gristmill.pretrain.data.batches import IGNORED, Loader, Tokens, gather
+from gristmill.pretrain.data.masking import Masking
+from gristmill.pretrain.model.devices import ALONE, World
+from gristmill.pretrain.model.loss import LanguageModel
+
+AT_ONCE = 1 << 13  # tokens in a forward pass
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The documents of a split under a model, in order."""
+
+    nats: np.ndarray  # float64[n]
+    tokens: np.ndarray  # int64[n]: scored ones, markers among them
+    bytes: np.ndarray  # int64[n]: of the text, UTF-8
+
+    @property
+    def nats_per_token(self) -> float:
+        return float(self.nats.sum() / max(1, self.tokens.sum()))
+
+    @property
+    def bits_per_byte(self) -> float | None:
+        """Comparable between tokenizers: all of the text is scored, and its bytes do not depend on tokens.
+
+        None where the bytes are not known, as of shards imported from other trainers.
+        """
+        size = int(self.bytes.sum())
+        return float(self.nats.sum() / (size * math.log(2))) if size else None
+
+    @property
+    def perplexity(self) -> float:
+        return math.exp(min(700.0, self.nats_per_token))
+
+
+@torch.no_grad()
+def window_loss(
+    model: LanguageModel, tokens: Tokens, context: int, world: World = ALONE, masking: Masking | None = None
+) -> float:
+    """Nats a target over all windows of the split, each target once: quick, and without a random number.
+
+    What the masked objective hides is drawn with a seed of its own, so that evaluating changes no training loss.
+    """
+    model.eval()
+    device = next(model.parameters()).device
+    loader = Loader(tokens, context, 1, masking=masking)
+    sums = torch.zeros(2, dtype=torch.float64, device=device)
+    rows = np.arange(world.rank, loader.rows, world.size)
+    size = max(1, AT_ONCE // context)
+    for at in range(0, rows.size, size):
+        some = rows[at : at + size]
+        batch = gather(tokens, loader.packing, some, context)
+        batch = masking.hide(batch, some, seed=0) if masking else batch
+        inputs, targets = (torch.from_numpy(array).to(device) for array in batch[:2])
+        sums[0] += model.nats(inputs, targets).double().sum()
+        sums[1] += (targets != IGNORED).sum()
+    world.sum(sums)
+    return float(sums[0] / sums[1])
+
+
+@torch.no_grad()
+def score_documents(
+    model: LanguageModel, tokens: Tokens, context: int, stride: int | None = None, world: World = ALONE
+) -> Scores:
+    """Score every token of every document, each document by itself.
+
+    A document begins with the marker that all do, which costs nothing and is only looked at; where they have none it
+    is given the end marker, and where there is neither its first token costs ln V. A document longer than the context
+    is read in windows that move by ``stride``, half a context unless told: each token is predicted once, from
+    ``context - stride`` to ``context`` tokens before it.
+    """
+    stride = stride or max(1, context // 2)
+    if stride > context:
+        raise RecipeError(f"stride {stride} is above the context of {context}: some tokens would be left out")
+    model.eval()
+    device = next(model.parameters()).device
+    marker = tokens.eos if tokens.bos is None else None  # to put in front, where no document brings one
+    sequence = tokens.lengths + (marker is not None)
+    windows = cut_windows(sequence, context, stride)
+    windows = windows[np.argsort(-windows[:, 2], kind="stable")]  # as long ones together: little is filled up
+    nats = torch.zeros(sequence.size, dtype=torch.float64, device=device)
+    size = max(1, AT_ONCE // context)
+    for at in range(world.rank * size, len(windows), world.size * size):
+        some = windows[at : at + size]
+        inputs = np.zeros((len(some), int(some[0, 2])), np.int64)
+        targets = np.full_like(inputs, IGNORED)
+        for i, (document, start, length, known) in enumerate(some):
+            ids = _read(tokens, int(document), int(start), int(start + length + 1), marker)
+            inputs[i, :length], targets[i, known:length] = ids[:-1], ids[known + 1 :]
+        found = model.nats(torch.from_numpy(inputs).to(device), torch.from_numpy(targets).to(device))
+        nats.index_add_(0, torch.from_numpy(some[:, 0].copy()).to(device), found.double().sum(1))
+    world.sum(nats)
+    scores = nats.cpu().numpy()
+    if tokens.bos is None and marker is None:
+        return Scores(scores + (sequence > 0) * math.log(tokens.vocab_size), sequence, tokens.bytes)
+    return Scores(scores, np.maximum(sequence - 1, 0), tokens.bytes)
+
+
+def cut_windows(sequence: np.ndarray, context: int, stride: int) -> np.ndarray:
+    """Lengths of sequences -> int64[w, 4]: its number, first input, how many, and how many of their targets are known.
+
+    >>> cut_windows(np.array([1, 3, 9]), context=4, stride=2).tolist()
+    [[1, 0, 2, 0], [2, 0, 4, 0], [2, 2, 4, 2], [2, 4, 4, 2]]
+    """
+    targets = np.maximum(sequence - 1, 0)
+    counts = np.where(targets > 0, 1 + -(-np.maximum(targets - context, 0) // stride), 0)
+    number = np.repeat(np.arange(sequence.size), counts)
+    turn = np.arange(number.size) - np.repeat(np.cumsum(counts) - counts, counts)
+    start = turn * stride
+    length = np.minimum(context, targets[number] - start)
+    return np.stack((number, start, length, np.where(turn > 0, context - stride, 0)), 1)
+
+
+def _read(tokens: Tokens, document: int, start: int, stop: int, marker: int | None) -> np.ndarray:
+    """Tokens ``start`` to ``stop`` of a document that a marker may stand in front of."""
+    begin = int(tokens.ends[document - 1]) if document else 0
+    if marker is None:
+        return tokens.read(begin + start, begin + stop)
+    ids = tokens.read(begin + max(0, start - 1), begin + stop - 1)
+    return np.concatenate(([marker], ids)) if start == 0 else ids

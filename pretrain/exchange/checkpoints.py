@@ -1,0 +1,78 @@
+"""Models from and to folders that others read: ``config.json`` and safetensors of ``transformers`` (GPT-2's layout or
+Llama's), and the checkpoints that OpenAI published.
+"""
+
+import orjson
+import torch
+from torch import Tensor
+from upath import UPath
+
+from gristmill.pipelines.errors import InputError, RecipeError
+from gristmill.pipelines.settings import read_settings
+from gristmill.pretrain.exchange import gpt2, llama, openai_tf
+from gristmill.pretrain.model.config import Shape
+from gristmill.pretrain.model.gpt import GPT
+from gristmill.pretrain.training.checkpoint import read_tensors, set_weights, weights, write_json, write_tensors
+
+WEIGHTS, CONFIG, INDEX = "model.safetensors", "config.json", "model.safetensors.index.json"
+LAYOUTS = {"gpt2": gpt2, "llama": llama}  # by the name that their config gives itself
+
+
+def layout_of(shape: Shape) -> str:
+    """``gpt2`` or ``llama``. Raises RecipeError where the shape is neither's, and says why."""
+    wrong = {name: _unlike(shape, layout.MUST) for name, layout in LAYOUTS.items()}
+    if shape.mlp not in gpt2.MLP:
+        wrong["gpt2"].append(f"mlp = {shape.mlp!r}")
+    if shape.key_heads != shape.heads:
+        wrong["gpt2"].append(f"kv_heads = {shape.key_heads}")
+    nearest = min(wrong, key=lambda name: len(wrong[name]))
+    if wrong[nearest]:
+        raise RecipeError(f"this model has no layout that others read: {wrong[nearest][0]} is not {nearest}'s")
+    return nearest
+
+
+def _unlike(shape: Shape, must: dict) -> list[str]:
+    return [f"{name} = {getattr(shape, name)!r}" for name, value in must.items() if getattr(shape, name) != value]
+
+
+def export_model(model: GPT, folder: UPath) -> str:
+    """Write what ``AutoModelForCausalLM.from_pretrained`` reads; returns the layout's name."""
+    name = layout_of(model.shape)
+    write_tensors(folder / WEIGHTS, dict(LAYOUTS[name].export(model.shape, weights(model))))
+    write_json(folder / CONFIG, LAYOUTS[name].config_of(model.shape))
+    return name
+
+
+def import_model(folder: UPath) -> GPT:
+    """Read a model that ``transformers`` has saved, in one safetensors file or several, or OpenAI's GPT-2."""
+    if (folder / openai_tf.HPARAMS).exists():
+        shape = read_settings(Shape, openai_tf.shape_of(folder), f"{folder / openai_tf.HPARAMS}")
+        return build(shape, dict(openai_tf.load(shape, openai_tf.read_variables(folder))), f"{folder}")
+    where = folder / CONFIG
+    try:
+        config = orjson.loads(where.read_bytes())
+    except FileNotFoundError:
+        raise InputError(f"{folder} holds no {CONFIG}: expected what transformers' save_pretrained writes") from None
+    kind = config.get("model_type")
+    if kind not in LAYOUTS:
+        raise InputError(f"{where} is of a {kind!r} model; expected one of {', '.join(LAYOUTS)}")
+    shape = read_settings(Shape, LAYOUTS[kind].shape_of(config, f"{where}"), f"{where}")
+    return build(shape, dict(LAYOUTS[kind].load(shape, _tensors(folder))), f"{folder}")
+
+
+def build(shape: Shape, tensors: dict[str, Tensor], where: str) -> GPT:
+    """A model with these weights; embeddings are filled up to the rows that ours has."""
+    for name in ("embedding.weight", "head.weight"):
+        if name in tensors:
+            missing = shape.rows - len(tensors[name])
+            tensors[name] = torch.nn.functional.pad(tensors[name], (0, 0, 0, missing))
+    model = GPT(shape)
+    set_weights(model, tensors, where)
+    return model.eval()
+
+
+def _tensors(folder: UPath) -> dict[str, Tensor]:
+    if not (folder / INDEX).exists():
+        return read_tensors(folder / WEIGHTS)
+    names = sorted(set(orjson.loads((folder / INDEX).read_bytes())["weight_map"].values()))
+    return {name: tensor for file in names for name, tensor in read_tensors(folder / file).items()}

@@ -1,0 +1,88 @@
+"""GPT-2 as ``transformers`` has it: linear layers are convolutions, [in, out], with queries, keys and values in one."""
+
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from gristmill.pipelines.errors import InputError
+from gristmill.pretrain.exchange.tensors import take
+from gristmill.pretrain.model.config import Shape
+
+MUST = {"norm": "layer", "positions": "learned", "bias": True, "qk_norm": False, "causal": True}
+MLP = {"gelu": "gelu_new", "gelu-erf": "gelu"}  # theirs: "gelu_new" and "gelu_pytorch_tanh" are one function
+BLOCK = {
+    "attention_norm": "ln_1",
+    "attention.qkv": "attn.c_attn",
+    "attention.out": "attn.c_proj",
+    "mlp_norm": "ln_2",
+    "mlp.up": "mlp.c_fc",
+    "mlp.down": "mlp.c_proj",
+}
+
+
+def config_of(shape: Shape) -> dict:
+    return {
+        "architectures": ["GPT2LMHeadModel"],
+        "model_type": "gpt2",
+        "activation_function": MLP[shape.mlp],
+        "vocab_size": shape.vocab_size,
+        "n_positions": shape.context,
+        "n_embd": shape.width,
+        "n_layer": shape.layers,
+        "n_head": shape.heads,
+        "n_inner": shape.mlp_width,
+        "layer_norm_epsilon": shape.norm_eps,
+        "tie_word_embeddings": shape.tied,
+        **{f"{part}_pdrop": shape.dropout for part in ("resid", "embd", "attn")},
+        "bos_token_id": None,
+        "eos_token_id": None,
+    }
+
+
+def shape_of(config: dict, where: str) -> dict:
+    kinds = {"gelu_new": "gelu", "gelu_pytorch_tanh": "gelu", "gelu": "gelu-erf"}
+    activation = config.get("activation_function", "gelu_new")
+    if activation not in kinds:
+        raise InputError(f"{where}: activation_function {activation!r}; expected one of {', '.join(kinds)}")
+    if config.get("scale_attn_by_inverse_layer_idx") or not config.get("scale_attn_weights", True):
+        raise InputError(f"{where}: attention is scaled otherwise than GPT-2's; we have no such model")
+    return {
+        **MUST,
+        **{"vocab_size": config["vocab_size"], "context": config.get("n_positions", 1024)},
+        **{"layers": config.get("n_layer", 12), "width": config.get("n_embd", 768), "heads": config.get("n_head", 12)},
+        **{"hidden": config.get("n_inner"), "mlp": kinds[activation], "tied": config.get("tie_word_embeddings", True)},
+        "norm_eps": config.get("layer_norm_epsilon", 1e-5),
+    }
+
+
+def _names(shape: Shape) -> Iterator[tuple[str, str]]:
+    """Ours, theirs; without the weights of the vocabulary."""
+    yield "learned.weight", "wpe.weight"
+    for layer in range(shape.layers):
+        for ours, theirs in BLOCK.items():
+            for part in ("weight", "bias"):
+                yield f"blocks.{layer}.{ours}.{part}", f"h.{layer}.{theirs}.{part}"
+    for part in ("weight", "bias"):
+        yield f"norm.{part}", f"ln_f.{part}"
+
+
+def _is_matrix(name: str) -> bool:
+    return name.endswith(".weight") and (".attn." in name or ".mlp." in name)
+
+
+def export(shape: Shape, ours: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    yield "transformer.wte.weight", ours["embedding.weight"][: shape.vocab_size]
+    if not shape.tied:
+        yield "lm_head.weight", ours["head.weight"][: shape.vocab_size]
+    for own, name in _names(shape):
+        yield f"transformer.{name}", ours[own].T if _is_matrix(name) else ours[own]
+
+
+def load(shape: Shape, theirs: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """With or without the prefix ``transformer.``: the files on the hub have none. Their causal masks are left."""
+    theirs = {name.removeprefix("transformer."): tensor for name, tensor in theirs.items()}
+    yield "embedding.weight", take(theirs, "wte.weight")
+    if not shape.tied:
+        yield "head.weight", take(theirs, "lm_head.weight")
+    for own, name in _names(shape):
+        yield own, take(theirs, name).T if _is_matrix(name) else take(theirs, name)

@@ -1,0 +1,97 @@
+"""Llama as ``transformers`` has it: a matrix each for queries, keys, values, gate and what it gates."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from gristmill.pipelines.errors import InputError
+from gristmill.pretrain.exchange.tensors import take
+from gristmill.pretrain.model.config import Shape
+
+MUST = {"norm": "rms", "positions": "rope", "mlp": "swiglu", "bias": False, "qk_norm": False, "causal": True}
+BLOCK = {
+    "attention_norm": ("input_layernorm",),
+    "attention.qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+    "attention.out": ("self_attn.o_proj",),
+    "mlp_norm": ("post_attention_layernorm",),
+    "mlp.up": ("mlp.gate_proj", "mlp.up_proj"),
+    "mlp.down": ("mlp.down_proj",),
+}
+
+
+def config_of(shape: Shape) -> dict:
+    return {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "hidden_act": "silu",
+        "vocab_size": shape.vocab_size,
+        "max_position_embeddings": shape.context,
+        "hidden_size": shape.width,
+        "num_hidden_layers": shape.layers,
+        "num_attention_heads": shape.heads,
+        "num_key_value_heads": shape.key_heads,
+        "head_dim": shape.head,
+        "intermediate_size": shape.mlp_width,
+        "rms_norm_eps": shape.norm_eps,
+        "rope_theta": shape.rope_theta,
+        "rope_parameters": {"rope_type": "default", "rope_theta": shape.rope_theta},
+        "attention_bias": False,
+        "mlp_bias": False,
+        "tie_word_embeddings": shape.tied,
+        "bos_token_id": None,
+        "eos_token_id": None,
+    }
+
+
+def shape_of(config: dict, where: str) -> dict:
+    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    refused = {
+        "hidden_act": config.get("hidden_act", "silu") != "silu",
+        "attention_bias": config.get("attention_bias", False),
+        "mlp_bias": config.get("mlp_bias", False),
+        "rope scaling": rope.get("rope_type", rope.get("type", "default")) != "default",
+        "head_dim": config.get("head_dim") not in (None, config["hidden_size"] // config["num_attention_heads"]),
+    }
+    if wrong := [name for name, is_so in refused.items() if is_so]:
+        raise InputError(f"{where}: {wrong[0]} is of a kind that our model has not")
+    return {
+        **MUST,
+        **{"vocab_size": config["vocab_size"], "context": config.get("max_position_embeddings", 2048)},
+        **{"layers": config["num_hidden_layers"], "width": config["hidden_size"]},
+        **{"heads": config["num_attention_heads"], "kv_heads": config.get("num_key_value_heads")},
+        **{"hidden": config["intermediate_size"], "tied": config.get("tie_word_embeddings", False)},
+        **{"norm_eps": config.get("rms_norm_eps", 1e-6)},
+        "rope_theta": float(rope.get("rope_theta", config.get("rope_theta", 10_000.0))),
+    }
+
+
+def _names(shape: Shape) -> Iterator[tuple[str, list[str]]]:
+    for layer in range(shape.layers):
+        for ours, parts in BLOCK.items():
+            yield f"blocks.{layer}.{ours}.weight", [f"model.layers.{layer}.{part}.weight" for part in parts]
+    yield "norm.weight", ["model.norm.weight"]
+
+
+def _sizes(shape: Shape, own: str) -> list[int]:
+    """Rows of each of the matrices that ours holds one above the other."""
+    if own.endswith("qkv.weight"):
+        return [shape.width, shape.key_heads * shape.head, shape.key_heads * shape.head]
+    return [shape.mlp_width] * 2
+
+
+def export(shape: Shape, ours: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    yield "model.embed_tokens.weight", ours["embedding.weight"][: shape.vocab_size]
+    if not shape.tied:
+        yield "lm_head.weight", ours["head.weight"][: shape.vocab_size]
+    for own, names in _names(shape):
+        parts = ours[own].split(_sizes(shape, own)) if len(names) > 1 else [ours[own]]
+        yield from zip(names, parts, strict=True)
+
+
+def load(shape: Shape, theirs: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    yield "embedding.weight", take(theirs, "model.embed_tokens.weight")
+    if not shape.tied:
+        yield "head.weight", take(theirs, "lm_head.weight")
+    for own, names in _names(shape):
+        yield own, torch.cat([take(theirs, name) for name in names])

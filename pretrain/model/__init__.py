@@ -1,0 +1,1 @@
+"""The GPT, the LSTM, their configuration, loss and devices."""

@@ -1,0 +1,235 @@
+"""One GPT: norm, attention, norm, MLP, so many times, between an embedding and its transpose.
+
+Axes: B sequences, T positions, D width, H heads, K key heads, C width of a head, S positions seen, V vocabulary.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gristmill.pretrain.model.config import GATED, Shape
+from gristmill.pretrain.model.loss import LanguageModel
+
+
+class Place(NamedTuple):
+    """Where the tokens of a batch stand: what every layer must know, worked out once."""
+
+    turns: tuple[Tensor, Tensor] | None  # cosine and sine of RoPE's angles, [B or 1, 1, T, C/2]
+    mask: Tensor | None  # [B or 1, H or 1, T, S]: True may be seen, or a bias to add
+    causal: bool  # the plain triangle, which kernels know without a mask
+
+
+class Cache:
+    """Keys and values of the tokens seen, so that the next one costs one step and not all of them again."""
+
+    def __init__(self, shape: Shape, batch: int, like: Tensor):
+        size = (shape.layers, batch, shape.key_heads, shape.context, shape.head)
+        self.keys, self.values, self.length = like.new_zeros(size), like.new_zeros(size), 0
+
+    def extend(self, layer: int, k_BKTC: Tensor, v_BKTC: Tensor) -> tuple[Tensor, Tensor]:
+        """Add a layer's new keys and values; return all that it has. The model moves ``length`` after the last."""
+        end = self.length + k_BKTC.shape[2]
+        self.keys[layer, :, :, self.length : end], self.values[layer, :, :, self.length : end] = k_BKTC, v_BKTC
+        return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
+
+    def pick(self, rows: Tensor) -> None:
+        """Keep these sequences, in this order: how beams live and die."""
+        self.keys, self.values = self.keys[:, rows], self.values[:, rows]
+
+
+def turn(x_BHTC: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
+    """RoPE (2104.09864) in Llama's layout: dimension i is paired with i + C/2."""
+    cosine, sine = turns
+    a, b = x_BHTC.chunk(2, -1)
+    return torch.cat((a * cosine - b * sine, b * cosine + a * sine), -1).type_as(x_BHTC)
+
+
+def angles(context: int, width: int, theta: float) -> Tensor:
+    """float32[context, width/2]: position p turns pair i by p · theta^(-2i/width)."""
+    frequencies = theta ** (-torch.arange(0, width, 2, dtype=torch.float32) / width)
+    return torch.outer(torch.arange(context, dtype=torch.float32), frequencies)
+
+
+def sinusoids(context: int, width: int) -> Tensor:
+    """Attention Is All You Need, 3.5: sine in even dimensions, cosine in odd ones."""
+    angle = angles(context, width + width % 2, 10_000.0)
+    return torch.stack((angle.sin(), angle.cos()), -1).flatten(1)[:, :width]
+
+
+def slopes(heads: int) -> Tensor:
+    """ALiBi's (2108.12409): 2^(-8/n), 2^(-16/n), … for n heads; the odd ones of 2n fill up beyond a power of two."""
+    whole = 2 ** int(math.log2(heads))
+    powers = [8 * (i + 1) / whole for i in range(whole)] + [4 * (2 * i + 1) / whole for i in range(heads - whole)]
+    return 2.0 ** -torch.tensor(powers)
+
+
+def make_norm(shape: Shape) -> nn.Module:
+    if shape.norm == "rms":
+        return nn.RMSNorm(shape.width, eps=shape.norm_eps)
+    return nn.LayerNorm(shape.width, eps=shape.norm_eps, bias=shape.bias)
+
+
+class Attention(nn.Module):
+    def __init__(self, shape: Shape):
+        super().__init__()
+        self.shape = shape
+        self.sizes = [shape.width, shape.key_heads * shape.head, shape.key_heads * shape.head]
+        self.qkv = nn.Linear(shape.width, sum(self.sizes), shape.bias)
+        self.out = nn.Linear(shape.width, shape.width, shape.bias)
+
+    def forward(self, x_BTD: Tensor, place: Place, cache: Cache | None, layer: int) -> Tensor:
+        shape, parts = self.shape, self.qkv(x_BTD).split(self.sizes, -1)
+        q_BHTC, k_BKTC, v_BKTC = (part.unflatten(-1, (-1, shape.head)).transpose(1, 2) for part in parts)
+        if shape.qk_norm:
+            q_BHTC, k_BKTC = (F.rms_norm(x, (shape.head,), eps=shape.norm_eps) for x in (q_BHTC, k_BKTC))
+        if place.turns:
+            q_BHTC, k_BKTC = turn(q_BHTC, place.turns), turn(k_BKTC, place.turns)
+        if cache:
+            k_BKTC, v_BKTC = cache.extend(layer, k_BKTC, v_BKTC)
+        mixed_BHTC = F.scaled_dot_product_attention(
+            *(q_BHTC, k_BKTC, v_BKTC, place.mask),
+            dropout_p=shape.dropout if self.training else 0.0,
+            is_causal=place.causal,
+            enable_gqa=shape.key_heads < shape.heads,
+        )
+        return self.out(mixed_BHTC.transpose(1, 2).flatten(2))
+
+
+ACTIVATIONS = {
+    "swiglu": F.silu,
+    "geglu": lambda x: F.gelu(x, approximate="tanh"),
+    "gelu": lambda x: F.gelu(x, approximate="tanh"),
+    "gelu-erf": F.gelu,
+    "relu2": lambda x: F.relu(x).square(),  # 2109.08668
+}
+
+
+class MLP(nn.Module):
+    """Up, activation, down; in the gated kinds (2002.05202) the up matrix holds the gate, then what it gates."""
+
+    def __init__(self, shape: Shape):
+        super().__init__()
+        self.activation, self.gated = ACTIVATIONS[shape.mlp], shape.mlp in GATED
+        self.up = nn.Linear(shape.width, shape.mlp_width * (1 + self.gated), shape.bias)
+        self.down = nn.Linear(shape.mlp_width, shape.width, shape.bias)
+
+    def forward(self, x_BTD: Tensor) -> Tensor:
+        if not self.gated:
+            return self.down(self.activation(self.up(x_BTD)))
+        gate, value = self.up(x_BTD).chunk(2, -1)
+        return self.down(self.activation(gate) * value)
+
+
+class Block(nn.Module):
+    def __init__(self, shape: Shape):
+        super().__init__()
+        self.attention_norm, self.attention = make_norm(shape), Attention(shape)
+        self.mlp_norm, self.mlp = make_norm(shape), MLP(shape)
+        self.dropout = nn.Dropout(shape.dropout)
+
+    def forward(self, x_BTD: Tensor, place: Place, cache: Cache | None, layer: int) -> Tensor:
+        x_BTD = x_BTD + self.dropout(self.attention(self.attention_norm(x_BTD), place, cache, layer))
+        return x_BTD + self.dropout(self.mlp(self.mlp_norm(x_BTD)))
+
+
+class GPT(LanguageModel):
+    """``documents`` numbers the document of each token within its row: tokens see their own alone, placed from 0."""
+
+    def __init__(self, shape: Shape, seed: int = 0):
+        super().__init__()
+        self.shape = shape
+        self.embedding = nn.Embedding(shape.rows, shape.width)
+        self.learned = nn.Embedding(shape.context, shape.width) if shape.positions == "learned" else None
+        self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
+        self.norm = make_norm(shape)
+        self.head = self.embedding if shape.tied else nn.Embedding(shape.rows, shape.width)
+        self.dropout = nn.Dropout(shape.dropout)
+        self._tables()
+        self._initialise(torch.Generator().manual_seed(seed))
+
+    def _tables(self) -> None:
+        shape = self.shape
+        tables = {}
+        if shape.positions == "rope":
+            angle = angles(shape.context, shape.head, shape.rope_theta)
+            tables = {"cosine": angle.cos(), "sine": angle.sin()}
+        elif shape.positions == "sinusoidal":
+            tables = {"sinusoids": sinusoids(shape.context, shape.width)}
+        elif shape.positions == "alibi":
+            tables = {"slopes": slopes(shape.heads)[:, None, None]}
+        for name, table in tables.items():
+            self.register_buffer(name, table, persistent=False)
+
+    @torch.no_grad()
+    def _initialise(self, generator: torch.Generator) -> None:
+        """GPT-2's: N(0, 0.02), what feeds the residual stream smaller by √(2L); and a loss of ln V to begin with.
+
+        An output matrix of its own begins at 0. A tied one would predict the token just seen, by a logit of 0.02 · D,
+        and scatter the others: the last norm's gain is lowered until each costs 0.02 nats (GPT-2 begins 0.2 too high).
+        """
+        for name, parameter in self.named_parameters():
+            if parameter.ndim == 2:
+                narrow = name.endswith(("attention.out.weight", "mlp.down.weight"))
+                deviation = 0.02 / math.sqrt(2 * self.shape.layers) if narrow else 0.02
+                nn.init.normal_(parameter, 0.0, deviation, generator=generator)
+            elif name.endswith("bias"):
+                parameter.zero_()
+        if self.shape.tied:
+            width, own = self.shape.width, math.log1p(0.02 * self.shape.vocab_size)
+            self.norm.weight.fill_(min(1.0, own / (0.02 * width), 0.2 / (0.02 * math.sqrt(width))))
+        else:
+            self.head.weight.zero_()
+
+    @property
+    def output(self) -> Tensor:
+        return self.head.weight
+
+    def hidden(self, inputs_BT: Tensor, documents_BT: Tensor | None = None, cache: Cache | None = None) -> Tensor:
+        """[B, T, D] after the last norm. With a cache, inputs are what follows the tokens that it holds."""
+        shape, start = self.shape, cache.length if cache else 0
+        positions_BT = torch.arange(start, start + inputs_BT.shape[1], device=inputs_BT.device)[None]
+        if documents_BT is not None:
+            positions_BT = positions_BT - first_of(documents_BT)
+        x_BTD = self.embedding(inputs_BT)
+        if shape.positions == "learned":
+            x_BTD = x_BTD + self.learned(positions_BT)
+        elif shape.positions == "sinusoidal":  # which have unit size: so must the embeddings
+            x_BTD = x_BTD * math.sqrt(shape.width) + self.sinusoids[positions_BT]
+        x_BTD, place = self.dropout(x_BTD), self._place(positions_BT, documents_BT, cache)
+        for layer, block in enumerate(self.blocks):
+            x_BTD = block(x_BTD, place, cache, layer)
+        if cache:
+            cache.length += inputs_BT.shape[1]
+        return self.norm(x_BTD)
+
+    def _place(self, positions_BT: Tensor, documents_BT: Tensor | None, cache: Cache | None) -> Place:
+        shape, length = self.shape, positions_BT.shape[1]
+        turns = None
+        if shape.positions == "rope":
+            turns = self.cosine[positions_BT][:, None], self.sine[positions_BT][:, None]
+        start = cache.length if cache else 0
+        if shape.positions != "alibi" and documents_BT is None:
+            if not shape.causal or length == 1:  # one token sees all before it
+                return Place(turns, None, False)
+            if not start:
+                return Place(turns, None, True)
+        query_T1 = torch.arange(start, start + length, device=positions_BT.device)[:, None]
+        key_1S = torch.arange(start + length, device=positions_BT.device)
+        mask = (key_1S <= query_T1) if shape.causal else torch.ones_like(key_1S <= query_T1)
+        mask = mask[None, None]
+        if documents_BT is not None:
+            mask = mask & (documents_BT[:, None, :, None] == documents_BT[:, None, None, :])
+        if shape.positions == "alibi":
+            bias = -self.slopes * (query_T1 - key_1S).abs()
+            mask = torch.where(mask, bias[None], -torch.inf)
+        return Place(turns, mask, False)
+
+
+def first_of(documents_BT: Tensor) -> Tensor:
+    """The index at which each token's document begins in its row: [0 0 1 1 1] -> [0 0 2 2 2]."""
+    at_BT = torch.arange(documents_BT.shape[1], device=documents_BT.device).expand_as(documents_BT)
+    begins_BT = F.pad(documents_BT[:, 1:] != documents_BT[:, :-1], (1, 0), value=True)
+    return torch.where(begins_BT, at_BT, 0).cummax(1).values

@@ -1,0 +1,270 @@
+"""A whole run in a folder: train, look at the validation set, save, go on after a kill, finish."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict
+from time import perf_counter
+
+import numpy as np
+import orjson
+import polars as pl
+import torch
+from pydantic import Field
+from upath import UPath
+
+from gristmill.pipelines.errors import RecipeError, WorkError
+from gristmill.pipelines.settings import Settings
+from gristmill.pipelines.storage.files import write_whole
+from gristmill.pipelines.storage.manifest import Manifest, Part, fingerprint
+from gristmill.pretrain.data.batches import Loader, Tokens
+from gristmill.pretrain.data.masking import Masking
+from gristmill.pretrain.evaluation.perplexity import Scores, score_documents, window_loss
+from gristmill.pretrain.model.devices import Machine, World, join_world
+from gristmill.pretrain.model.loss import LanguageModel
+from gristmill.pretrain.training.checkpoint import (
+    MODEL,
+    SHAPE,
+    checkpoints,
+    load_checkpoint,
+    save_checkpoint,
+    save_model,
+    write_json,
+)
+from gristmill.pretrain.training.plot_loss import draw_curve
+from gristmill.pretrain.training.trainer import Guard, Trainer, Training
+
+RUN, LOG, CHECKPOINTS = "run.json", "log.jsonl", "checkpoints"
+SCORES, CURVE, SUMMARY = "documents.parquet", "loss.png", "summary.json"
+DONE = [MODEL, SHAPE, SCORES, SUMMARY]  # what a finished run holds that two runs write alike
+
+
+class Saving(Settings):
+    """How often a run looks up from its work; changes no loss."""
+
+    evaluate_every: int = Field(default=250, ge=0)  # steps; 0: at the end alone
+    checkpoint_every: int = Field(default=250, ge=1)
+    keep: int = Field(default=2, ge=1)  # checkpoints
+    log_every: int = Field(default=10, ge=1)  # steps between reports; the log has a line a step all the same
+
+
+Told = Callable[[dict], None]
+
+
+def pretrain(
+    train: Tokens,
+    validation: Tokens | None,
+    model: LanguageModel,
+    training: Training,
+    folder: UPath,
+    machine: Machine,
+    saving: Saving,
+    told: Told = lambda line: None,
+) -> dict:
+    """Train ``model`` into ``folder`` and return the summary, which `SUMMARY` holds too.
+
+    A run that was killed goes on from its last checkpoint; a finished one is not done again. Raises WorkError where
+    the folder is another run's, RecipeError where tokens and model do not fit, Diverged where the loss runs away.
+    """
+    check(train, validation, model, training)
+    about = _about(train, validation, model, training)
+    identity = fingerprint(about)
+    with join_world(machine.device) as world:
+        if (finished := Manifest.read(folder)) and finished.fingerprint == identity:
+            return orjson.loads((folder / SUMMARY).read_bytes())
+        run = Run(train, validation, model, training, folder, machine, saving, told, world)
+        if world.rank == 0:
+            _claim(folder, about, identity)
+        world.wait()
+        run.resume()
+        run.go()
+        summary = run.finish()
+        if world.rank == 0:
+            files = DONE if run.scores else [name for name in DONE if name != SCORES]
+            Manifest(identity, about, {"run": Part.of(folder, identity, files, {})}).write(folder)
+        world.wait()
+    return summary
+
+
+def check(train: Tokens, validation: Tokens | None, model: LanguageModel, training: Training) -> None:
+    """Do tokens, model and objective fit each other? Raises RecipeError."""
+    shape = model.shape
+    for tokens in filter(None, (train, validation)):
+        if tokens.vocab_size != shape.vocab_size:
+            raise RecipeError(
+                f"the model knows {shape.vocab_size:,} tokens, {tokens.name} is written in {tokens.vocab_size:,}: "
+                "it is another tokenizer's"
+            )
+    causal = getattr(shape, "causal", True)
+    if causal != (training.objective == "next"):
+        wanted = "causal = true" if training.objective == "next" else "causal = false (--preset nano-bert)"
+        raise RecipeError(f"train.objective {training.objective!r} needs a model with {wanted}")
+
+
+class Run:
+    """The state of a run between its beginning, or last checkpoint, and its end."""
+
+    def __init__(self, train, validation, model, training, folder, machine, saving, told, world: World):
+        self.validation, self.training, self.folder = validation, training, folder
+        self.saving, self.world, self.scores = saving, world, None
+        self.told = told if world.rank == 0 else lambda line: None
+        if training.batch < world.size:
+            raise RecipeError(f"train.batch {training.batch} leaves some of {world.size} processes without a sequence")
+        self.context, self.vocab_size = model.shape.context, model.shape.vocab_size
+        self.masking = None
+        if training.objective == "masked":
+            self.masking = Masking(share=training.mask_share, vocab_size=self.vocab_size)
+        self.trainer = Trainer(model, training, machine, world)
+        self.loader = Loader(
+            train, self.context, training.batch, training.seed, training.packing, self.masking, world.rank, world.size
+        )
+        self.guard, self.lines, self.first, self.pending = Guard(training.max_rise), [], 0, []
+
+    def resume(self) -> None:
+        """Go back to the last checkpoint, and cut the log back to it."""
+        found = checkpoints(self.folder / CHECKPOINTS)
+        if found:
+            state = load_checkpoint(found[-1], self.trainer.model, self.trainer.optimizers)
+            self.first = state["step"]
+        if (self.folder / LOG).exists():
+            self.lines = [line for line in read_log(self.folder) if line["step"] <= self.first]
+        for line in self.lines:
+            if "loss" in line:
+                self.guard.check(line["step"], line["loss"], line["norm"])
+        self.world.wait()  # everyone has read it
+        self._write(b"".join(orjson.dumps(line) + b"\n" for line in self.lines))
+
+    def go(self) -> None:
+        """Steps are numbered from 1 in the log: line n is of the n-th step taken."""
+        steps, saving = self.training.steps, self.saving
+        self.since = perf_counter()
+        for number, batch in enumerate(self.loader.batches(self.first, steps), self.first):
+            self.pending.append((number + 1, *self.trainer.step(number, batch)))
+            done = number + 1
+            look = saving.evaluate_every and done % saving.evaluate_every == 0 and done < steps
+            save = done % saving.checkpoint_every == 0 and done < steps
+            if done % saving.log_every == 0 or look or save or done == steps:
+                self._report()
+            if look:
+                self._look(done)
+            if save and self.world.rank == 0:
+                position = self.loader.position(done)._asdict()
+                state = {"step": done, "data": position, "torch": torch.__version__}
+                model, optimizers = self.trainer.model, self.trainer.optimizers
+                save_checkpoint(self.folder / CHECKPOINTS, done, model, optimizers, state, saving.keep)
+            if look or save:
+                self.since = perf_counter()
+
+    def _report(self) -> None:
+        """Losses are asked for here and not at each step, which would make a GPU wait."""
+        losses = [(number, loss.item(), norm.item()) for number, loss, norm in self.pending]
+        seconds, count = perf_counter() - self.since, len(losses)
+        tokens = self.training.batch * self.context
+        speed = {"tokens_per_second": round(count * tokens / seconds, 1)}
+        if self.trainer.peak:
+            flops = self.trainer.model.shape.flops_per_token()
+            speed["mfu"] = round(count * tokens * flops / seconds / self.trainer.peak, 4)
+        lines = []
+        for number, loss, norm in losses:
+            line = {"step": number, "loss": loss, "lr": self.trainer.lr(number - 1), "norm": norm}
+            lines.append({**line, "tokens": number * tokens, **speed})
+            self.guard.check(number, loss, norm)
+        self._append(lines)
+        self.told({**lines[-1], "steps": self.training.steps})
+        self.pending, self.since = [], perf_counter()
+
+    def _look(self, done: int) -> None:
+        if self.validation:
+            loss = window_loss(self.trainer.model, self.validation, self.context, self.world, self.masking)
+            line = {"step": done, "validation": loss}
+            self._append([line])
+            self.told(line)
+
+    def _append(self, lines: list[dict]) -> None:
+        self.lines += lines
+        if self.world.rank == 0:
+            with (self.folder / LOG).open("ab") as file:
+                file.write(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+
+    def _write(self, log: bytes) -> None:
+        if self.world.rank == 0:
+            with write_whole(self.folder / LOG) as file:
+                file.write(log)
+
+    def finish(self) -> dict:
+        """Evaluate, draw, and write the model. The summary holds what two runs have alike, the log the rest."""
+        model, training = self.trainer.model, self.training
+        summary = {
+            "steps": training.steps,
+            "tokens": training.steps * training.batch * self.context,
+            "epochs": training.steps * training.batch / self.loader.rows,
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "flops_per_token": model.shape.flops_per_token(),
+            "packing": {"kind": training.packing, **asdict(self.loader.packing.account)},
+            "loss": self._last_loss(),
+        }
+        if self.validation:
+            self._look(training.steps)
+            summary["validation"] = self.lines[-1]["validation"]
+            if not self.masking:  # what is hidden costs bits; text does not
+                self.scores = score_documents(model, self.validation, self.context, world=self.world)
+                summary |= {"bits_per_byte": self.scores.bits_per_byte, "perplexity": self.scores.perplexity}
+        if self.world.rank == 0:
+            if self.scores:
+                write_scores(self.folder / SCORES, self.scores)
+            draw_curve(self.folder / CURVE, self.lines, f"{self.folder.name}: {summary['parameters']:,} parameters")
+            save_model(self.folder, model)
+            write_json(self.folder / SUMMARY, summary)
+        return summary
+
+    def _last_loss(self) -> float:
+        losses = [line["loss"] for line in self.lines if "loss" in line]
+        return float(np.mean(losses[-Guard.WINDOW :]))
+
+
+def write_scores(path: UPath, scores: Scores) -> None:
+    """A row a document of the split, in order: how experiments compare runs document by document."""
+    columns = {"tokens": scores.tokens, "nats": scores.nats, "bytes": scores.bytes}
+    with write_whole(path) as file:
+        pl.DataFrame(columns).with_row_index("document").write_parquet(file)
+
+
+def read_log(folder: UPath) -> list[dict]:
+    """The lines of a run's log; one that a kill has cut short is left out."""
+    lines = (folder / LOG).read_bytes().split(b"\n")
+    return [orjson.loads(line) for line in lines[:-1]]
+
+
+def _about(train: Tokens, validation: Tokens | None, model: LanguageModel, training: Training) -> dict:
+    """All that a run's results depend on."""
+    begin = hashlib.sha256()
+    for parameter in model.parameters():
+        begin.update(parameter.detach().cpu().numpy().tobytes())
+    return {
+        "weights": begin.hexdigest(),  # to begin with: by seed, or another run's
+        "model": model.shape.model_dump(),
+        "train": training.model_dump(),
+        "tokens": train.fingerprint,
+        "validation": validation.fingerprint if validation else None,
+    }
+
+
+def _claim(folder: UPath, settings: dict, identity: str) -> None:
+    """Make the folder this run's. Raises WorkError where it is another's, and names what differs.
+
+    A run that has neither ended nor reached a checkpoint has nothing to lose, and gives way.
+    """
+    begun = (folder / RUN).exists()
+    if begun and (checkpoints(folder / CHECKPOINTS) or Manifest.read(folder)):
+        known = orjson.loads((folder / RUN).read_bytes())
+        if known["fingerprint"] != identity:
+            differing = sorted(_differences(known["settings"], settings)) or ["version of Gristmill"]
+            raise WorkError(f"{folder} holds a run with another {differing[0]}; choose another --output or remove it")
+    elif not begun and folder.is_dir() and any(folder.iterdir()):
+        raise WorkError(f"{folder} holds files that are not a run's; choose another --output or empty it")
+    write_json(folder / RUN, {"fingerprint": identity, "settings": settings})
+
+
+def _differences(a, b, path: str = "") -> set[str]:
+    if isinstance(a, dict) and isinstance(b, dict):
+        return set().union(*(_differences(a.get(k), b.get(k), f"{path}.{k}".lstrip(".")) for k in a.keys() | b.keys()))
+    return set() if a == b else {path}

@@ -1,0 +1,189 @@
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+from corpora import write_jsonl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gristmill.dedup.contamination.eval_sets import Item
+from gristmill.dedup.contamination.ngram_index import Index
+from gristmill.dedup.contamination.spans import chains, word_places
+from gristmill.dedup.contamination.step import ITEMS, Contamination
+from gristmill.filters.core.batch import Batch
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.schema import DOCUMENT, TEXT
+from gristmill.pipelines.steps.corpus import Corpus
+from gristmill.pipelines.steps.spans import rewrite
+from gristmill.pipelines.storage.files import place
+from gristmill.pipelines.storage.shards import cut_groups, write_shard
+from tests.reference import contamination as reference
+
+texts = st.lists(st.sampled_from(["a", "B", "c!", "d", "é", "12", "-", "字", "x東京", "คะ1"]), max_size=20).map(
+    " ".join
+)
+
+
+def held(texts, questions, settings):
+    index = settings.index([Item("quiz", str(i), question) for i, question in enumerate(questions)])
+    found = settings.find(index.measure(Ragged.from_strings(texts)), index)
+    return {(row, item): coverage for row, item, coverage in found.iter_rows()}, index
+
+
+@given(
+    st.lists(texts, max_size=8),
+    st.lists(texts, min_size=1, max_size=5),
+    st.integers(2, 4),
+    st.integers(1, 4),
+    st.sampled_from([0.3, 0.61, 1.0]),
+    st.sampled_from([0.01, 0.6]),
+)
+def test_items_are_found_as_by_the_reference(texts, questions, ngram, min_words, threshold, max_documents):
+    settings = Contamination(ngram=ngram, min_words=min_words, threshold=threshold, max_documents=max_documents)
+    fast, _ = held(texts, questions, settings)
+    slow = reference.held(texts, questions, ngram, min_words, threshold, max_documents)
+    close = {key for key in fast.keys() ^ slow.keys() if abs((fast | slow)[key] - threshold) > 1e-9}
+    assert not close  # sums of weights may round differently
+    assert all(fast[key] == pytest.approx(slow[key]) for key in fast.keys() & slow.keys())
+
+
+QUESTION = "How many eggs does Janet sell at the farmers' market every day, if three are eaten for breakfast?"
+KANJI = "一つの袋に小麦粉が七キロ入っています。粉屋は何袋を売りましたか。"
+FILLER = "Nothing to see here but some words of no great interest to any benchmark at all. " * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (f"{FILLER}{QUESTION}\n{FILLER}", True),
+        (QUESTION.upper().replace(" ", "\n").replace(",", ""), True),
+        (QUESTION[: len(QUESTION) * 2 // 3], True),  # a part of it is enough
+        ("How many eggs does Janet sell? " + FILLER, False),  # one gram is not
+        (f"{FILLER}{KANJI}{FILLER}", True),  # no spaces around it, nor in it
+        (KANJI.replace("七", "八"), True),
+        (KANJI[:7], False),
+        (FILLER, False),
+        ("", False),
+    ],
+)
+def test_what_counts_as_holding_a_question(text, found):
+    assert bool(held([text, FILLER, FILLER], [QUESTION, KANJI], Contamination())[0]) is found
+
+
+def test_what_many_documents_share_proves_little():
+    phrase = "which of the following is not a good example of the kind"
+    items = [f"{phrase} of bird that sings", f"{phrase} of fish"]
+    texts = [f"{i} {phrase} {i}" for i in range(20)] + [items[1]]
+    assert set(held(texts, items, Contamination())[0]) == {(20, 1)}
+
+
+@pytest.mark.parametrize(("copies", "found"), [(1, True), (2, True), (3, False)])
+def test_a_short_question_must_be_rare(copies, found):
+    texts = ["Well, what are histones? " + FILLER] * copies + [FILLER] * 30
+    assert bool(held(texts, ["What are histones?"], Contamination())[0]) is found
+
+
+def test_questions_too_short_to_tell_are_named():
+    fast, index = held(["question", "explain why"], ["question", "Explain why.", QUESTION], Contamination())
+    assert not fast and index.short.tolist() == [0, 1]
+
+
+def corpus_of(folder, texts, settings, shards=1, stays=lambda part, rows: np.ones(rows, bool)):
+    """Texts as shards of documents d0, d1, … and of measures."""
+    folder, parts = place(folder), [f"part-{k}" for k in range(shards)]
+    for k, part in enumerate(parts):
+        some = range(len(texts) * k // shards, len(texts) * (k + 1) // shards)
+        rows = [[f"d{i}" for i in some], [texts[i] for i in some], [""] * len(some)]
+        table = pa.table(rows, DOCUMENT.names).cast(DOCUMENT)
+        write_shard(folder / "documents" / f"{part}.parquet", cut_groups(table, 300), DOCUMENT)
+        measured = settings.measure(Batch(Ragged.from_text(table[TEXT]))).to_arrow()
+        write_shard(folder / "measures" / f"{part}.parquet", [measured], measured.schema)
+    return Corpus(folder / "documents", folder / "measures", parts, stays)
+
+
+def quiz(folder, *items):
+    return str(write_jsonl(folder / "quiz.jsonl", items))
+
+
+ITEM = {"id": 7, "question": QUESTION, "choices": ["Nine eggs a day", "Ten"], "answer": "Three eggs are eaten, so ten."}
+
+
+def test_what_is_found_is_listed_with_its_place(tmp_path):
+    settings = Contamination(against=[quiz(tmp_path, ITEM, {"question": "Explain why."})])
+    texts = [f"é {FILLER}", f"é {QUESTION}\n{FILLER}", FILLER + QUESTION.lower()]
+    for shards in (1, 3):
+        judged = list(settings.judge(corpus_of(tmp_path / str(shards), texts, settings, shards), tmp_path))
+        found = pl.concat([j.reports["found"] for j in judged])
+        assert found["id"].to_list() == ["d1", "d2"]
+        for row in found.iter_rows(named=True):
+            text = texts[int(row["id"][1:])].encode()
+            assert text[row["offset"] :][: row["length"]].decode().lower() == QUESTION.lower()[:-1]
+            assert (row["benchmark"], row["item"], row["coverage"]) == ("quiz", "7", pytest.approx(1))
+        items = pl.concat([j.reports["items"] for j in judged])
+        assert dict(items.schema) == ITEMS
+        assert items.rows() == [
+            ("quiz", "7", True, 2, pytest.approx(1), ["d1", "d2"]),
+            ("quiz", "quiz:1", False, 0, None, []),
+        ]
+        broken = [rules for j in judged for rules in j.decisions["broken"].to_list()]
+        assert [[(b["rule"], b["threshold"]) for b in rules] for rules in broken] == [[], *[[("quiz", 0.35)]] * 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (f"{FILLER}\n{QUESTION}\n{FILLER}", f"{FILLER}\n\n{FILLER}"),
+        (f"{FILLER}\n{QUESTION}\nAnswer: {ITEM['answer']}\n{FILLER}", f"{FILLER}\n\n{FILLER}"),  # with its answer
+        (f"{QUESTION} {FILLER} {QUESTION}", f" {FILLER} "),  # both copies
+        ("Q: " + QUESTION.replace("farmers'", "local") + f" {FILLER}", f"Q:  {FILLER}"),  # the words between two parts
+        (
+            f"Every day, if three are eaten for lunch. {FILLER}{QUESTION}",
+            f"Every day, if three are eaten for lunch. {FILLER}",
+        ),
+    ],
+)
+def test_an_item_is_cut_where_all_of_it_lies(tmp_path, text, left):
+    settings = Contamination(against=[quiz(tmp_path, ITEM)], action="cut")
+    (judged,) = settings.judge(corpus_of(tmp_path, [text, FILLER], settings), tmp_path)
+    assert rewrite(Ragged.from_strings([text, FILLER]), judged.spans).to_text().to_pylist() == [left, FILLER]
+    assert judged.decisions["broken"].to_list() == [[], []]
+
+
+@pytest.mark.parametrize(("words", "rules"), [(9, ["too_few_words_left"]), (10, [])])
+def test_of_a_cut_document_enough_must_be_left(tmp_path, words, rules):
+    settings = Contamination(against=[quiz(tmp_path, ITEM)], action="cut")
+    text = f"{QUESTION}\n\n{'word ' * words}"
+    (judged,) = settings.judge(corpus_of(tmp_path, [text], settings), tmp_path)
+    assert [b["rule"] for b in judged.decisions["broken"].to_list()[0]] == rules
+
+
+def test_report_only_changes_nothing(tmp_path):
+    settings = Contamination(against=[quiz(tmp_path, ITEM)], action="report")
+    (judged,) = settings.judge(corpus_of(tmp_path, [QUESTION], settings), tmp_path)
+    assert not settings.rewrites and judged.decisions["broken"].to_list() == [[]]
+    assert judged.reports["found"].height == 1
+
+
+def test_documents_removed_before_are_not_looked_at(tmp_path):
+    settings = Contamination(against=[quiz(tmp_path, ITEM)])
+    corpus = corpus_of(tmp_path, [QUESTION, QUESTION], settings, stays=lambda *_: np.array([False, True]))
+    (judged,) = settings.judge(corpus, tmp_path)
+    assert judged.reports["found"]["id"].to_list() == ["d1"]
+
+
+def test_other_questions_are_measured_anew_and_other_thresholds_not(tmp_path):
+    settings = Contamination(against=[quiz(tmp_path, ITEM)])
+    before = settings.measured_settings()
+    assert settings.model_copy(update={"threshold": 0.5}).measured_settings() == before
+    quiz(tmp_path, ITEM, ITEM | {"id": 8})
+    assert settings.measured_settings() != before
+
+
+@given(texts)
+def test_places_of_words_are_those_of_re(text):
+    text = text.lower() + " ﬁn_1 ὀδός"
+    data = np.frombuffer(text.encode(), np.uint8)
+    hashes, starts, ends = word_places(data)
+    assert [bytes(data[a:b]).decode() for a, b in zip(starts, ends, strict=True)] == reference.words(text)
+    index = Index([Item("", "", text)], 2, 1)
+    assert index.of_item.data.size and chains(hashes, index.grams, np.ones(index.grams.size), 2, 0)[0].tolist() == [0]

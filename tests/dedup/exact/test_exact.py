@@ -1,0 +1,97 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reference.normalize import normalize as slowly
+
+from gristmill.dedup.exact import exact
+from gristmill.dedup.exact.exact import Exact, find_duplicates
+from gristmill.dedup.exact.normalize import hash_normalized, normalize
+from gristmill.filters.core.batch import Batch
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.schema import DOCUMENT
+from gristmill.pipelines.steps.corpus import Corpus
+from gristmill.pipelines.storage.files import place
+from gristmill.pipelines.storage.shards import write_shard
+
+pieces = st.sampled_from(
+    ["a", "B", " ", "\n", "\t", "\u3000", "\u2028", "\xa0", "\x85", "\u200b", "é", "字", "\x1f", "\u1680"]
+)
+texts = (st.lists(pieces).map("".join) | st.text()).map(str.encode) | st.binary(max_size=12)
+
+
+@given(texts, st.booleans())
+def test_normalize_answers_as_the_reference(text, lowercase):
+    data = np.frombuffer(text, np.uint8)
+    buffer = np.empty(data.size, np.uint8)
+    size = normalize(data, 0, data.size, lowercase, buffer)
+    assert buffer[:size].tobytes() == slowly(text, lowercase)
+
+
+@given(st.lists(texts, max_size=8), st.booleans())
+def test_hashes_agree_exactly_where_the_normalised_texts_do(rows, lowercase):
+    hashes = list(zip(*hash_normalized(*Ragged.from_strings(rows), lowercase), strict=True))
+    same = [slowly(row, lowercase) for row in rows]
+    assert [[a == b for a in hashes] for b in hashes] == [[a == b for a in same] for b in same]
+
+
+def duplicates(tmp_path, shards, settings=None, stays=None):
+    """Shards {part: [(id, text, source)]} -> {id of the dropped: id of the one that stays}."""
+    settings, documents, measures = settings or Exact(), place(tmp_path / "documents"), place(tmp_path / "measures")
+    for part, rows in shards.items():
+        table = pa.table(list(zip(*rows, strict=True)), DOCUMENT.names).cast(DOCUMENT)
+        write_shard(documents / f"{part}.parquet", [table], DOCUMENT)
+        measured = settings.measure(Batch(Ragged.from_text(table["text"]))).to_arrow()
+        write_shard(measures / f"{part}.parquet", [measured], measured.schema)
+    masks = {part: np.ones(len(rows), bool) for part, rows in shards.items()} | (stays or {})
+    found = find_duplicates(settings, Corpus(documents, measures, list(shards), lambda part, rows: masks[part]))
+    return {shards[part][row][0]: kept for part, row, kept, _ in found.iter_rows()}
+
+
+@pytest.mark.parametrize(
+    ("rows", "settings", "dropped"),
+    [
+        ([("1", "a b", "x"), ("2", "a c", "x")], {}, {}),
+        ([("2", "a b", "x"), ("1", "a b", "x"), ("3", "a b", "x")], {}, {"2": "1", "3": "1"}),  # the smallest id
+        ([("1", "a b", "x"), ("2", " a\n\nb ", "x")], {}, {"1": "2"}),  # the longest text
+        ([("1", "a b", "x"), ("2", "a b", "y")], {"source_priority": ["y"]}, {"1": "2"}),
+        ([("1", "a  b", "x"), ("2", "a b", "y")], {"source_priority": ["y", "x"]}, {"1": "2"}),
+        ([("1", "a b", "x"), ("2", "A B", "x")], {}, {}),
+        ([("1", "a b", "x"), ("2", "A B", "x")], {"lowercase": True}, {"2": "1"}),
+        ([("1", "", "x"), ("2", " \n", "x")], {}, {"1": "2"}),  # blank documents are alike
+        ([("1", "a1", "x"), ("2", "a2", "x")], {}, {}),  # digits count
+    ],
+)
+def test_of_equal_texts_the_first_by_priority_length_and_id_stays(tmp_path, rows, settings, dropped):
+    assert duplicates(tmp_path, {"part-0": rows}, Exact(**settings)) == dropped
+
+
+def test_what_an_earlier_step_removed_duplicates_nothing(tmp_path):
+    rows = {"part-0": [("1", "same", "x"), ("2", "same", "x"), ("3", "same", "x")]}
+    assert duplicates(tmp_path, rows, stays={"part-0": np.array([False, True, True])}) == {"3": "2"}
+
+
+documents = st.lists(st.tuples(st.sampled_from(["a", "a ", "b", "b\n", ""]), st.sampled_from("xy")), max_size=12)
+
+
+@given(documents, st.randoms(use_true_random=False), st.integers(1, 3), st.integers(1, 12))
+def test_neither_order_nor_shards_nor_partitions_matter(tmp_path_factory, rows, random, shards, partition_rows):
+    rows = [(str(i), text, source) for i, (text, source) in enumerate(rows)]
+    whole = duplicates(tmp_path_factory.mktemp("whole"), {"part-0": rows} if rows else {})
+    random.shuffle(rows)
+    cut = {f"part-{k}": rows[k::shards] for k in range(shards) if rows[k::shards]}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exact, "PARTITION_ROWS", partition_rows)
+        assert duplicates(tmp_path_factory.mktemp("cut"), cut) == whole
+
+
+def test_every_document_of_every_shard_is_judged(tmp_path):
+    rows = {"p": [("1", "a", "x"), ("2", "b", "x")], "q": [("3", "a", "x")]}
+    duplicates(tmp_path, rows)
+    corpus = Corpus(
+        *(place(tmp_path / n) for n in ("documents", "measures")), ["p", "q"], lambda p, n: np.ones(n, bool)
+    )
+    judged = {part: decisions.rows() for part, decisions, *_ in Exact().judge(corpus, tmp_path)}
+    broken = [{"rule": "exact_duplicate", "value": 1.0, "threshold": 1.0}]
+    assert judged == {"p": [(None, None, []), (None, None, [])], "q": [("1", 1.0, broken)]}

@@ -1,0 +1,75 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gristmill.dedup.near.greedy import Greedy
+from tests.reference import greedy as reference
+
+
+def as_arrays(buckets):
+    offsets = np.concatenate(([0], np.cumsum([len(bucket) for bucket in buckets]))).astype(np.int64)
+    return offsets, np.array([member for bucket in buckets for member in sorted(bucket)], np.int32)
+
+
+def decide(documents, partitions, alike, max_trials=1000, old=0, keepers=None):
+    greedy = Greedy(documents, max_trials, old, keepers)
+    arrays = [as_arrays(buckets) for buckets in partitions]
+    greedy.run(lambda: arrays, lambda a, b: np.array([alike(*pair) for pair in zip(a, b, strict=True)], np.bool_))
+    return greedy
+
+
+@st.composite
+def graphs(draw):
+    documents = draw(st.integers(1, 25))
+    members = st.sets(st.integers(0, documents - 1), min_size=2) if documents > 1 else st.nothing()
+    partitions = draw(st.lists(st.lists(members, max_size=4), max_size=3)) if documents > 1 else []
+    pair = st.tuples(st.integers(0, documents - 1), st.integers(0, documents - 1))
+    edges = draw(st.sets(pair, max_size=60))
+    return documents, partitions, {(max(a, b), min(a, b)) for a, b in edges if a != b}
+
+
+@given(graphs(), st.randoms())
+def test_the_choice_is_the_one_by_one_choice(graph, random):
+    documents, partitions, edges = graph
+    buckets = [bucket for partition in partitions for bucket in partition]
+    greedy = decide(documents, partitions, lambda a, b: (a, b) in edges)
+    stay = reference.kept(documents, buckets, lambda a, b: (a, b) in edges)
+    assert np.flatnonzero(greedy.kept_by == np.arange(documents)).tolist() == stay
+    for document, keeper in enumerate(greedy.kept_by.tolist()):
+        if document != keeper:
+            assert keeper in stay and (document, keeper) in edges
+        assert greedy.cluster[document] <= keeper
+    random.shuffle(buckets)
+    again = decide(documents, [buckets], lambda a, b: (a, b) in edges)
+    assert (again.kept_by == greedy.kept_by).all() and (again.cluster == greedy.cluster).all()
+
+
+@given(graphs(), st.integers(0, 25), st.booleans())
+def test_old_documents_stay_and_may_be_the_only_ones_that_keep_others_out(graph, old, one_way):
+    documents, partitions, edges = graph
+    old, buckets = min(old, documents), [bucket for partition in partitions for bucket in partition]
+    keepers = old if one_way else None
+    greedy = decide(documents, partitions, lambda a, b: (a, b) in edges, old=old, keepers=keepers)
+    stay = reference.kept(documents, buckets, lambda a, b: (a, b) in edges, old, keepers)
+    assert np.flatnonzero(greedy.kept_by == np.arange(documents)).tolist() == stay
+    assert stay[:old] == list(range(old)) and all((d, k) in edges for d, k in enumerate(greedy.kept_by) if d != k)
+
+
+@given(graphs())
+def test_a_limit_on_trials_never_removes_without_reason(graph):
+    documents, partitions, edges = graph
+    greedy = decide(documents, partitions, lambda a, b: (a, b) in edges, max_trials=1)
+    for document, keeper in enumerate(greedy.kept_by.tolist()):
+        if document != keeper:
+            assert (document, keeper) in edges and greedy.kept_by[keeper] == keeper
+
+
+def test_a_bucket_of_copies_takes_one_comparison_each():
+    greedy = decide(20_000, [[range(20_000)]], lambda a, b: True)
+    assert greedy.compared == 19_999 and (greedy.kept_by == 0).all() and (greedy.cluster == 0).all()
+
+
+def test_a_bucket_of_unlike_documents_is_cut_at_the_limit():
+    greedy = decide(300, [[range(300)]], lambda a, b: False, max_trials=10)
+    assert (greedy.kept_by == np.arange(300)).all()
+    assert greedy.cut.sum() >= 250 and greedy.compared < 300 * 42

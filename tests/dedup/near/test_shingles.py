@@ -1,0 +1,64 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gristmill.dedup.near.shingles import shingle_sets
+from gristmill.pipelines.ragged import Ragged
+from tests.reference import shingles as reference
+
+words = st.sampled_from(["a", "b", "Über", "ΟΔΟΣ", "οδος", "x_1", "12", "\u0301", "-", "\u2028", "\r", "\0", "🙂", "İ"])
+spaceless = st.sampled_from(list("漢字かナก์ၐ  Aé。"))
+texts = st.one_of(
+    st.text(max_size=40), st.lists(words, max_size=30).map(" ".join), st.lists(spaceless, max_size=30).map("".join)
+)
+
+
+@given(st.lists(texts, max_size=5), st.integers(1, 6), st.integers(1, 9))
+def test_sets_answer_as_the_reference(texts, words, characters):
+    sets = shingle_sets(Ragged.from_strings(texts), words, characters)
+    slow = [reference.shingles(text, words, characters) for text in texts]
+    fast = [set(sets.data[a:b].tolist()) for a, b in pairwise(sets.offsets)]
+    assert np.diff(sets.offsets).tolist() == [len(s) for s in slow]
+    for i in range(len(texts)):
+        for j in range(i):
+            if reference.is_spaceless(texts[i]) == reference.is_spaceless(texts[j]):
+                assert len(fast[i] & fast[j]) == len(slow[i] & slow[j])
+
+
+@given(st.lists(st.binary(max_size=30), max_size=4))
+def test_damaged_text_is_read_to_its_end(rows):
+    together = shingle_sets(Ragged.from_strings(rows))
+    alone = [shingle_sets(Ragged.from_strings([row])).data for row in rows]
+    assert together.data.tolist() == [hash for data in alone for hash in data.tolist()]
+
+
+def sets_of(*texts):
+    sets = shingle_sets(Ragged.from_strings(list(texts)))
+    return [sets.data[a:b].tolist() for a, b in pairwise(sets.offsets)]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "equal"),
+    [
+        ("one two three four five", "One, two;\nthree FOUR five!", True),
+        ("one two three four five", "one two three four six", False),
+        ("price 1 2 3 4", "price 1 2 3 5", False),  # digits count
+        ("short text", "Short text.", True),  # fewer than five words are one shingle
+        ("short text", "short text too", False),
+        ("don't", "don t", True),
+        ("東京都は日本の首都", "東京都は日本の首部", False),
+        ("ab cd", "abc d", False),
+        ("", "...", True),  # neither has any
+    ],
+)
+def test_what_counts_as_the_same_shingle(left, right, equal):
+    left, right = sets_of(left, right)
+    assert (left == right) is equal
+
+
+def test_shingles_are_sorted_and_distinct():
+    (hashes,) = sets_of("a b c " * 100)
+    assert hashes == sorted(set(hashes)) and len(hashes) == 3

@@ -1,0 +1,147 @@
+"""Perplexity by models of the run's own documents: shuffled text goes, whatever the order of the documents."""
+
+import numpy as np
+import polars as pl
+import pytest
+from corpora import write_jsonl
+
+from benchmarks.quality import judge_corpus
+from gristmill.filters.core.measure import LANGUAGE, SURE_LABEL
+from gristmill.filters.perplexity import cross_fit
+from gristmill.filters.perplexity.cross_fit import OwnPerplexity
+from gristmill.flows.clean.recipe import parse_recipe
+from gristmill.flows.clean.run import clean
+from gristmill.flows.engine.engines import engine
+from gristmill.flows.runs.what_if import what_if
+from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.steps.step import Silent
+from gristmill.pipelines.storage.files import place
+
+SUBJECTS = ["the miller", "a farmer", "the old baker", "my neighbour", "the carter"]
+VERBS = ["grinds the yellow corn", "sells the fine flour", "carries the heavy sacks", "buys a small loaf"]
+PLACES = ["in the town", "near the river", "behind the mill", "before the evening comes"]
+
+
+def documents(seed, shuffled=False):
+    chance, texts = np.random.default_rng(seed), []
+    for _ in range(300):
+        words = " and ".join(" ".join(chance.choice(part) for part in (SUBJECTS, VERBS, PLACES)) for _ in range(8))
+        texts.append(" ".join(chance.permutation(words.split())) if shuffled else words)
+    return texts
+
+
+@pytest.fixture(scope="module")
+def rows():
+    texts = [*documents(1), *documents(2, shuffled=True)[:20], "too short"]
+    return [{"id": str(i), "text": text} for i, text in enumerate(texts)]
+
+
+def judged(rows, **settings):
+    step = OwnPerplexity(**{"min_bytes": 1000, **settings})
+    broken = [[] for _ in rows]
+    frames = {LANGUAGE: pl.DataFrame({SURE_LABEL: ["en"] * len(rows)})}
+    scores = judge_corpus(step, "own", rows, frames, broken)
+    return {row["id"]: rules for row, rules in zip(rows, broken, strict=True)}, scores
+
+
+def test_shuffled_text_goes_and_no_other(rows):
+    broken, scores = judged(rows)
+    assert [id for id, rules in broken.items() if rules] == [str(i) for i in range(300, 320)]
+    assert broken["300"] == ["own.no_gain"] and scores["perplexity"].null_count() == 0
+
+
+def test_the_order_of_documents_changes_nothing(rows):
+    assert judged(rows)[0] == judged(rows[::-1])[0]
+
+
+def test_percentiles_cut_on_both_sides(rows):
+    broken, _ = judged(rows, min_gain=None, min_percentile=10, max_percentile=90)
+    found = [rules for rules in broken.values() if rules]
+    assert 50 < len(found) < 70 and {rule for rules in found for rule in rules} == {
+        "own.too_predictable",
+        "own.too_surprising",
+    }
+
+
+def test_too_little_text_judges_nothing(rows):
+    assert not any(judged(rows, min_bytes=10**9)[0].values())
+
+
+def test_percentiles_that_cross_are_refused():
+    with pytest.raises(RecipeError, match=r"min_percentile 60\.0 is not below"):
+        parse_recipe({"steps": {"own_perplexity": {"min_percentile": 60.0, "max_percentile": 30.0}}}, "test")
+
+
+class Told(Silent):
+    """The titles of the steps that had jobs."""
+
+    def __init__(self):
+        self.titles = []
+
+    def start(self, title, jobs, bytes):
+        self.titles += [title] * bool(jobs)
+
+
+def run(folder, rows, shards=1, workers=1, gopher=20, work=None, **settings):
+    """What steps had something to do in a run over the rows in so many files, and its summary."""
+    for k in range(shards) if not (folder / f"raw-{shards}").exists() else ():
+        write_jsonl(folder / f"raw-{shards}" / f"{k}.jsonl", rows[k::shards])
+    steps = {"language": {"min_probability": 0.0}, "gopher": {"min_words": gopher}}
+    steps["own_perplexity"] = {"min_bytes": 1000, **settings}
+    recipe = parse_recipe({"input": {"paths": [str(folder / f"raw-{shards}")]}, "steps": steps}, "test")
+    told = Told()
+    with engine("processes", workers) as run:
+        summary = clean(recipe, place(work or folder / f"work-{shards}"), run, told)
+    return told.titles, summary
+
+
+def by_id(folder, name):
+    return pl.read_parquet(folder / name / "*.parquet").sort("id").rows()
+
+
+@pytest.fixture(scope="module")
+def work(rows, tmp_path_factory):
+    """A folder with a run of one shard and one worker."""
+    folder = tmp_path_factory.mktemp("own")
+    run(folder, rows)
+    return folder
+
+
+def test_shards_and_workers_change_neither_models_nor_decisions(rows, work, monkeypatch):
+    monkeypatch.setattr("gristmill.flows.clean.plan.SMALL", 0)  # all that can be done by workers is
+    run(work, rows[::-1], shards=3, workers=2)
+    one, three = work / "work-1", work / "work-3"
+    models = sorted(path.name for path in (one / "steps" / "own_perplexity" / "models").glob("*.ngram"))
+    assert models == ["en-0.ngram", "en-1.ngram"]
+    for name in models:
+        path = f"steps/own_perplexity/models/{name}"
+        assert (one / path).read_bytes() == (three / path).read_bytes()
+    assert by_id(one, "clean") == by_id(three, "clean")
+    assert [row[:5] for row in by_id(one, "removed")] == [row[:5] for row in by_id(three, "removed")]
+    assert not (one / "steps" / "own_perplexity" / "scratch").exists()
+
+
+def test_another_threshold_trains_and_scores_nothing(rows, work, monkeypatch):
+    _, told = what_if(place(work / "work-1"), ("own_perplexity.min_gain=9.0",))
+    with monkeypatch.context() as changed:
+        changed.setattr(cross_fit, "train", None)  # as what-if did not either
+        assert what_if(place(work / "work-1"), ("own_perplexity.min_gain=9.0",))[1] == told
+    titles, summary = run(work, rows, min_gain=9.0)
+    assert titles == ["decide own_perplexity", "apply"]
+    assert summary["steps"]["own_perplexity"]["removed"] > 100 and told["steps"] == summary["steps"]
+    titles, _ = run(work, rows, min_gain=9.0, order=2)
+    assert titles[:3] == ["own_perplexity models", "own_perplexity scores", "decide own_perplexity"]
+
+
+def test_what_if_trains_anew_where_other_documents_are_left(rows, work):
+    run(work, rows)
+    _, told = what_if(place(work / "work-1"), ("gopher.min_words=82",))
+    _, summary = run(work, rows, gopher=82)
+    assert told["steps"] == summary["steps"] and 0 < summary["steps"]["gopher"]["removed"] < 300
+
+
+def test_a_work_folder_in_a_store_comes_to_the_same(rows, work):
+    _, here = run(work, rows)
+    titles, there = run(work, rows, work="memory://own-perplexity")
+    assert there == here and "own_perplexity models" in titles
+    assert run(work, rows, work="memory://own-perplexity")[0] == []

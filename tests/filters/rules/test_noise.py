@@ -1,0 +1,145 @@
+"""Noise: the counts it rests on, and one document on each side of each line."""
+
+import random
+import string
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from reference import noise as reference
+
+from gristmill.filters.core.batch import Batch
+from gristmill.filters.core.decide import decide
+from gristmill.filters.rules.noise import Noise
+from gristmill.filters.rules.noise_sequences import count_sequences
+from gristmill.filters.text.letters import count_letters
+from gristmill.filters.text.lines import split_lines
+from gristmill.filters.text.markup import tag_bytes
+from gristmill.filters.text.sentence_ends import finished
+from gristmill.pipelines.ragged import Ragged
+
+PARTS = [
+    "the", "The", "of", "word", "Word", "strength", "Rechtsschutz", "xkcdqwrt", "für", "fÃ¼r", "â€™", "Ã", "\ufffd",
+    "\x9d", "\x01", "<b>", "</p>", "<", ">", "<!-- x -->", "<3", "1,234", "...", ".", "!", "?", "。", "漢字", "ไทย",
+    "www.example.com", "https://example.com/a", "mailto:x", "x" * 41, "é", "e\u0301", "ŋ", "Я", "ᏣᎳᎩ", "ա. ա",
+    "\n", "\t", "😀", "¿", "word. next", "Word! Next",
+]  # fmt: skip
+TEXT = st.lists(st.sampled_from(PARTS), max_size=40).map(" ".join) | st.lists(st.sampled_from(PARTS)).map("".join)
+TEXTS = st.lists(TEXT | st.text(), max_size=4)
+
+
+@given(TEXTS)
+@example(
+    [
+        "bcdfg",
+        "abcdfgh jklmn",
+        "bcdf g",
+        "schtschtsch" * 9,
+        "bcddfgh",
+        "0x" + "F" * 9,
+        "b" * 9 + "cdfg\u0301gh",
+        "é" * 499 + "xyzxcvb",
+        "aé" + "xkcd" * 249 + "漢",
+    ]
+)
+def test_letters_are_counted_as_by_the_reference(texts):
+    counts = np.array(count_letters(Ragged.from_strings(texts))).T.tolist()
+    assert counts == [list(reference.letters(text)) for text in texts]
+
+
+@given(TEXTS)
+@example(["<" + "a" * 1998 + ">", "<" + "a" * 1999 + ">"])
+def test_tags_are_measured_as_by_the_reference(texts):
+    assert tag_bytes(Ragged.from_strings(texts)).tolist() == [reference.tag_bytes(text) for text in texts]
+
+
+@given(TEXTS)
+def test_finished_sentences_are_measured_as_by_the_reference(texts):
+    text = Ragged.from_strings(texts)
+    lines = [line for t in texts for line in t.splitlines()]
+    assert finished(text.data, *split_lines(text)[1:]).tolist() == [reference.finished(line) for line in lines]
+
+
+MANY = st.lists(st.sampled_from(["the", "of", "word", "Word", ".", "x", "a!"]), min_size=90, max_size=130).map(" ".join)
+
+
+@given(st.lists(TEXT | MANY | st.text(), max_size=3))
+@example(["the of " * 10, "word. b! " * 13, "word " * 99, "word " * 100, "a b c d e f g h i j k " * 30])
+def test_sequences_are_counted_as_by_the_reference(texts):
+    batch = Batch(Ragged.from_strings(texts))
+    words, data = batch.words, batch.text.data
+    expected = []
+    for first, after in zip(words.offsets, words.offsets[1:], strict=False):
+        rows = [
+            (
+                data[words.start[j] : words.end[j]].tobytes(),
+                int(words.length[j]),
+                int(words.flags[j]),
+                j == first or words.start[j] != words.end[j - 1],
+            )
+            for j in range(first, after)
+        ]
+        expected.append(list(reference.sequences(rows)))
+    assert np.array(count_sequences(batch.text, words)).T.tolist() == expected
+
+
+@given(st.lists(st.binary(max_size=80), max_size=4))
+def test_invalid_bytes_are_measured_too(texts):
+    measures = Noise().measure(Batch(Ragged.from_strings(texts)))
+    assert len(measures) == len(texts)
+    assert all(column.is_finite().all() for column in measures)
+
+
+PROSE = "We walked to the station in the rain. It was late, and the last train had gone. Nobody spoke. "
+SPANISH = "Caminamos a la estación bajo la lluvia. Era tarde y el último tren se había ido. Nadie habló. "
+
+
+def shuffled(text: str, seed: int = 1) -> str:
+    words = text.split()
+    random.Random(seed).shuffle(words)
+    return " ".join(words)
+
+
+def random_letters(words: int) -> str:
+    draw = random.Random(1)
+    return " ".join("".join(draw.choices(string.ascii_lowercase, k=draw.randint(3, 12))) for _ in range(words)) + "."
+
+
+@pytest.mark.parametrize(
+    ("text", "rules"),
+    [
+        ("", []),
+        (PROSE, []),
+        (SPANISH * 9, []),
+        ("abcd 123456.", ["few_letters"]),  # 4 of 11
+        ("abcdf 123456.", []),  # 5 of 12
+        ("HE SAID SO, and went.", []),  # 8 of 15
+        ("HE SAID SO ALOUD, and.", ["capitals"]),  # 13 of 16
+        ("ᏣᎳᎩ ᎦᏬᏂᎯᏍᏗ.", []),  # Cherokee, in the capitals it is written in
+        ("Der Rechtsschutz und die Angstschweißperlen. " + "Mehr davon haben die wenigsten Texte. " * 3, []),
+        (random_letters(60), ["unpronounceable"]),
+        ("FÃ¼r die KÃ¶nigin und ihre Kinder, die am Abend spielen.", ["garbled"]),
+        ("Für die Königin, „ihre“ Kinder… – À Paris, à Âge égal.", []),
+        ("a\ufffd" + "be" * 98 + ".", ["garbled"]),  # 1 of 199
+        ("a\ufffd" + "be" * 99 + ".", []),  # 1 of 201
+        ("<b>bold</b> words.", ["markup"]),
+        ("<b>bold words</b> in a sentence that is long enough to bear them.", []),
+        ("See https://example.com/a.", ["addresses"]),
+        ("See https://example.com/a for what the others have found out about it.", []),
+        ("Keep ERTNabcduEiiOoUuEe1234567890abeeeeEEaaeeooiiEE safe.", ["unbroken"]),
+        ("Keep it safe, and keep ERTNabcduEiiOoUuEe1234567890abeeee at home as well, will you?", []),
+        ("cheap flights, best cheap hotels. " * 20, ["few_words"]),
+        ("cheap flights, best cheap hotels. " * 19, []),  # 95 words are too few to tell
+        (shuffled(PROSE * 8), ["lower_starts", "lost_order"]),
+        (shuffled(PROSE * 8).lower(), ["lost_order"]),
+        (PROSE.lower() * 9, []),
+        (shuffled(SPANISH * 8), ["lower_starts"]),
+        ("Home\nA long list of things that we have on sale\nImprint", ["no_sentences"]),
+        ("Home\nWe sell things.", []),
+    ],
+)
+def test_noise_names_the_rule_broken(text, rules):
+    settings = Noise()
+    measures = settings.measure(Batch(Ragged.from_strings([text])))
+    assert [rule["rule"] for rule in decide(settings, measures, np.array([""], object))[0]] == rules

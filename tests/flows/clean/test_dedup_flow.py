@@ -1,0 +1,312 @@
+"""Duplicates by document, passage and dataset, as runs: what goes and stays, and that how it was run does not show."""
+
+import json
+import random
+import xml.dom.minidom
+
+import polars as pl
+import pytest
+from corpora import tree, write_jsonl
+
+from gristmill.flows.clean.dedup_index import is_index, save_index
+from gristmill.flows.clean.dedup_recipes import dedup_recipe
+from gristmill.flows.clean.overlap import find_overlap
+from gristmill.flows.clean.recipe import parse_recipe
+from gristmill.flows.clean.run import clean
+from gristmill.flows.engine.engines import engine
+from gristmill.flows.runs.clusters import find_cluster, word_diff
+from gristmill.flows.runs.contamination import by_benchmark
+from gristmill.flows.runs.what_if import what_if
+from gristmill.pipelines.errors import InputError, RecipeError, WorkError
+from gristmill.pipelines.storage.files import place
+from tests.flows.clean.test_kill import start
+
+MENU = "Home | News | Sport | Contact | Imprint | About us"
+RESULTS = ("documents", "rejects", "steps", "clean", "removed", "ledger")
+STEPS = {"exact": {}, "near": {"threshold": 0.7}, "repeats": {}}
+
+
+def words(seed, count, vocabulary=3000):
+    rng = random.Random(seed)
+    return [f"w{rng.randrange(vocabulary)}" for _ in range(count)]
+
+
+def page(seed, source, edits=0):
+    """A page of some 200 words, of which the last few are its own where it is an edited copy."""
+    text = words(seed, 200)
+    if edits:
+        text[-edits:] = words((seed, edits, source).__repr__(), edits)
+    lines = [" ".join(text[i : i + 20]) for i in range(0, 200, 20)]
+    return {"id": f"{source}-{seed}-{edits}", "text": "\n".join([MENU, *lines]), "source": source}
+
+
+def pages():
+    """60 pages of two sources: 10 whole copies, 10 that differ in 4 words, 10 in 120; all under one menu."""
+    rows = [page(seed, "a") for seed in range(30)] + [page(seed, "b") for seed in range(10)]
+    return rows + [page(seed, "b", 4) for seed in range(10, 20)] + [page(seed, "b", 120) for seed in range(20, 30)]
+
+
+def run(work, steps, *inputs, workers=1, **settings):
+    table = {"input": {"paths": list(map(str, inputs)), **settings}, "steps": steps}
+    with engine("processes", workers) as run:
+        return clean(parse_recipe(table, "test"), place(work), run)
+
+
+def rows(work, folder="ledger"):
+    return pl.read_parquet(work / folder / "*.parquet").sort("id")
+
+
+def test_each_kind_of_copy_goes_by_its_step(tmp_path):
+    write_jsonl(tmp_path / "raw" / "0.jsonl", pages())
+    summary = run(tmp_path / "work", STEPS, tmp_path / "raw")
+    assert {name: step["removed"] for name, step in summary["steps"].items()} == {"exact": 10, "near": 10, "repeats": 0}
+    gone = rows(tmp_path / "work").filter(~pl.col("kept"))
+    for row in gone.iter_rows(named=True):
+        assert row["duplicate_of"].split("-")[1] == row["id"].split("-")[1] and row["similarity"] >= 0.7
+    kept = rows(tmp_path / "work", "clean")
+    assert sum(MENU in text for text in kept["text"]) == 1
+
+
+def test_neither_workers_nor_files_nor_order_matter(tmp_path):
+    write_jsonl(tmp_path / "one" / "0.jsonl", pages())
+    shuffled = pages()
+    random.Random(3).shuffle(shuffled)
+    for k in range(4):
+        write_jsonl(tmp_path / "four" / f"{9 - k}.jsonl", shuffled[k::4])
+    asked = [{"id": str(i), "question": " ".join(words(i, 200)[5:30])} for i in (3, 25)]
+    quiz = {"against": [str(write_jsonl(tmp_path / "quiz.jsonl", asked))], "action": "cut"}
+    steps = STEPS | {"decontaminate": quiz}
+    run(tmp_path / "work", steps, tmp_path / "one")
+    run(tmp_path / "again", steps, tmp_path / "four", unit_bytes=20_000)
+    run(tmp_path / "two", steps, tmp_path / "four", unit_bytes=20_000, workers=2)
+    assert rows(tmp_path / "two", "steps/decontaminate/found")["item"].to_list() == [
+        "3",
+        "25",
+    ]  # a copy each: the lines of the others are cut
+    assert tree(tmp_path / "again", *RESULTS) == tree(tmp_path / "two", *RESULTS)
+    for folder in ("clean", "removed", "ledger", "steps/near/clusters", "steps/decontaminate/found"):
+        assert rows(tmp_path / "work", folder).equals(rows(tmp_path / "two", folder))
+
+
+CUTS = [
+    {"repeats": {"span": 2}},
+    {"repeats": {"near": 0.6, "memory_mb": 64}},
+    {"substrings": {"length": 20, "memory_mb": 1}},
+]
+
+
+@pytest.mark.parametrize("steps", CUTS)
+def test_neither_workers_nor_files_nor_order_show_in_what_is_cut(tmp_path, steps):
+    write_jsonl(tmp_path / "one" / "0.jsonl", pages())
+    shuffled = pages()
+    random.Random(4).shuffle(shuffled)
+    for k in range(3):
+        write_jsonl(tmp_path / "three" / f"{9 - k}.jsonl", shuffled[k::3])
+    summary = run(tmp_path / "work", steps, tmp_path / "one")
+    run(tmp_path / "again", steps, tmp_path / "three", unit_bytes=20_000)
+    run(tmp_path / "two", steps, tmp_path / "three", unit_bytes=20_000, workers=2)
+    assert summary["removed"] >= 10  # whole copies are cut to nothing
+    assert tree(tmp_path / "again", *RESULTS) == tree(tmp_path / "two", *RESULTS)
+    for folder in ("clean", "removed", "ledger", f"steps/{next(iter(steps))}/found"):
+        once, again = (rows(tmp_path / work, folder) for work in ("work", "two"))
+        assert once.sort(once.columns[:3]).equals(again.sort(again.columns[:3]))
+
+
+def test_nearly_alike_lines_are_cut_and_say_who_keeps_theirs(tmp_path):
+    write_jsonl(tmp_path / "raw" / "0.jsonl", pages())
+    for near, lines in ((None, 0), (0.6, 10)):
+        run(tmp_path / "work", {"exact": {}, "repeats": {} if near is None else {"near": near}}, tmp_path / "raw")
+        found = rows(tmp_path / "work", "steps/repeats/found").filter(pl.col("similarity") < 1)
+        assert len(found) == lines and (found["similarity"] >= 0.6).all()  # of ten pages the last line was edited
+        assert (found["in"].str.split("-").list.get(1) == found["id"].str.split("-").list.get(1)).all()
+
+
+KILLED = {
+    "document and sentence": (
+        "[steps.exact]\n[steps.near]\nthreshold = 0.7\n[steps.repeats]\nnear = 0.6\n",
+        ("exact/measures", "near/decisions", "repeats/measures", "repeats/decisions"),
+    ),
+    "substring": (
+        "[steps.substrings]\nlength = 20\nmemory_mb = 1\n",
+        ("substrings/measures", "substrings/decisions", "substrings/found"),
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level", KILLED)
+def test_killed_at_any_step_and_started_again(tmp_path, gristmill, level):
+    recipe, steps = KILLED[level]
+    write_jsonl(tmp_path / "raw" / "0.jsonl", pages())
+    (tmp_path / "recipe.toml").write_text(recipe)
+    command = ["clean", tmp_path / "recipe.toml", "--input", tmp_path / "raw", "--workers", 2]
+    command += ["--set", "input.unit_bytes=20000"]
+    assert gristmill(*command, "--output", tmp_path / "whole").returncode == 0
+    work, killed = tmp_path / "killed", 0
+    for step in steps:
+        process = start([*command, "--output", work])
+        while process.poll() is None and not (work / "steps" / step).exists():
+            pass
+        killed += process.poll() is None
+        process.kill()
+        process.wait()
+    assert killed >= len(steps) - 1
+    again = gristmill(*command, "--output", work)
+    assert again.returncode == 0, again.stderr
+    assert tree(work, *RESULTS) == tree(tmp_path / "whole", *RESULTS)
+
+
+@pytest.fixture
+def index(tmp_path):
+    """An index of source a, kept."""
+    write_jsonl(tmp_path / "a.jsonl", [row for row in pages() if row["source"] == "a"])
+    write_jsonl(tmp_path / "b.jsonl", [row for row in pages() if row["source"] == "b"] + [page(50, "b"), page(50, "c")])
+    recipe = dedup_recipe("document", [str(tmp_path / "a.jsonl")], [], 0.7)
+    save_index(recipe, recipe.input.paths, place(tmp_path / "index"))
+    return tmp_path / "index"
+
+
+@pytest.mark.parametrize(("level", "removed"), [("document", 21), ("dataset", 20)])
+def test_new_documents_go_where_the_index_has_them(tmp_path, index, level, removed):
+    recipe = dedup_recipe(level, [str(tmp_path / "b.jsonl")], [str(index)], 0.7)
+    assert clean(recipe, place(tmp_path / "work"))["removed"] == removed
+    gone = rows(tmp_path / "work").filter(~pl.col("kept"))
+    for row in gone.filter(pl.col("duplicate_of").str.starts_with("a-")).iter_rows(named=True):
+        assert row["duplicate_of"].split("-")[1] == row["id"].split("-")[1]
+    assert gone["duplicate_of"].str.starts_with("a-").sum() == 20
+    assert clean(recipe, place(tmp_path / "work"))["removed"] == removed  # and again
+
+
+def test_a_changed_index_is_compared_with_anew(tmp_path, index):
+    recipe = dedup_recipe("dataset", [str(tmp_path / "b.jsonl")], [str(index)], 0.7)
+    clean(recipe, place(tmp_path / "work"))
+    write_jsonl(tmp_path / "a.jsonl", [page(50, "a")])
+    save_index(recipe, [str(tmp_path / "a.jsonl")], place(index))
+    assert clean(recipe, place(tmp_path / "work"))["removed"] == 2
+
+
+def test_what_is_no_index_or_another_is_one_line(tmp_path, index):
+    other = {"near": {"against": [str(index)], "shingle_words": 3}}
+    with pytest.raises(WorkError, match=r"made with near\.shingle_words = 5, and not 3"):
+        run(tmp_path / "work", other, tmp_path / "b.jsonl")
+    run(tmp_path / "finished", {"exact": {}}, tmp_path / "b.jsonl")
+    for path, complaint in ((tmp_path / "finished", "is a work folder, not an index"), (tmp_path, "it is no index")):
+        assert not is_index(str(path), ["exact"])
+        with pytest.raises(WorkError, match=complaint):
+            run(tmp_path / "work", {"exact": {"against": [str(path)]}}, tmp_path / "b.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("level", "against", "threshold", "complaint"),
+    [
+        ("sentence", [], 0.8, "no --threshold"),
+        ("sentence", ["x"], None, "nothing to go against"),
+        ("dataset", [], None, "name them with --against"),
+        ("document", [], 1.5, "threshold"),
+    ],
+)
+def test_what_does_not_go_together_is_one_line(level, against, threshold, complaint):
+    with pytest.raises(RecipeError, match=complaint):
+        dedup_recipe(level, ["x"], against, threshold)
+
+
+@pytest.mark.parametrize(
+    ("level", "near", "complaint"),
+    [
+        ("document", 0.9, "--near takes nearly alike passages for one, for --level sentence"),
+        ("sentence", 1.5, "repeats.*near"),
+        ("sentence", 0.1, "repeats.*near"),
+    ],
+)
+def test_near_is_for_passages_and_a_share(level, near, complaint):
+    with pytest.raises(RecipeError, match=complaint):
+        dedup_recipe(level, ["x"], [], near=near)
+
+
+def test_a_cluster_shows_its_members_and_what_differs(tmp_path):
+    write_jsonl(tmp_path / "raw" / "0.jsonl", pages())
+    run(tmp_path / "work", STEPS, tmp_path / "raw")
+    members = find_cluster(place(tmp_path / "work"), "near", "b-12-4")
+    first = next(member for member in members if member.duplicate_of is None)
+    (other,) = (member for member in members if member.duplicate_of)
+    assert {first.id, other.id} == {"a-12-0", "b-12-4"} and other.duplicate_of == first.id
+    pieces = list(word_diff(first.text, other.text))
+    assert "".join(text for sign, text in pieces if sign != "-") == other.text
+    assert "".join(text for sign, text in pieces if sign != "+") == first.text
+    assert sum(len(text.split()) for sign, text in pieces if sign == "+") <= 4
+    copies = find_cluster(place(tmp_path / "work"), "near", "b-3-0")  # removed as an exact copy
+    told = [(member.id, member.duplicate_of, member.similarity, member.contained) for member in copies]
+    assert told == [("a-3-0", None, None, None), ("b-3-0", "a-3-0", 1.0, 1.0)]
+    assert find_cluster(place(tmp_path / "work"), "near", "a-3-0") == copies
+    with pytest.raises(WorkError, match="nothing in"):
+        find_cluster(place(tmp_path / "work"), "near", "a-29-0")
+
+
+def test_commands_from_raw_files_to_clusters(tmp_path, gristmill):
+    evil = [page(1, "a"), {**page(1, "b", 4), "id": "b\x1b[31m"}]
+    evil[1]["text"] += " \x1b]0;title\x07"
+    write_jsonl(tmp_path / "a.jsonl", evil)
+    write_jsonl(tmp_path / "b.jsonl", [page(1, "c"), page(2, "c")])
+    done = gristmill("dedup", "a.jsonl", "--save-index", "idx", "--workers", 1, cwd=tmp_path)
+    assert done.returncode == 0 and "near_duplicate" in done.stdout, done.stderr
+    shown = gristmill("cluster", "a-1-0", cwd=tmp_path)
+    assert "duplicate of" in shown.stdout and "{+" in shown.stdout and "\x1b" not in shown.stdout
+    assert len(json.loads(gristmill("cluster", "a-1-0", "--json", cwd=tmp_path).stdout)) == 2
+    done = gristmill(
+        "dedup", "a.jsonl", "b.jsonl", "--level", "sentence", "--workers", 1, "--output", "w3", cwd=tmp_path
+    )
+    assert f"4           4  {MENU}" in done.stdout, done.stderr
+    for arguments in (["--against-index", "idx"], ["--level", "dataset", "--against", "a.jsonl"]):
+        done = gristmill("dedup", "b.jsonl", *arguments, "--workers", 1, "--output", "w2", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert rows(tmp_path / "w2")["duplicate_of"].drop_nulls().len() == 1
+    assert gristmill("dedup", "b.jsonl", "--against", "a.jsonl", cwd=tmp_path).returncode == 2
+
+
+def test_decontaminate_from_raw_files_to_the_report(tmp_path, gristmill):
+    question = "How many loaves does the miller bake of nine sacks if each sack gives eleven loaves of bread?"
+    write_jsonl(tmp_path / "quiz.jsonl", [{"id": "q1", "question": question}, {"id": "q2", "question": "Why?"}])
+    write_jsonl(tmp_path / "a.jsonl", [page(1, "a"), {"id": "bad", "text": page(2, "a")["text"] + "\n" + question}])
+    command = ["decontaminate", "a.jsonl", "--against", tmp_path / "quiz.jsonl", "--workers", 1]
+    done = gristmill(*command, cwd=tmp_path)
+    assert done.returncode == 0 and " quiz" in done.stdout, done.stderr
+    assert by_benchmark(place(tmp_path / "work"), "decontaminate").rows() == [("quiz", 2, 1, 1, 1)]
+    assert rows(tmp_path / "work").filter(~pl.col("kept"))["id"].to_list() == ["bad"]
+    assert what_if(place(tmp_path / "work"), ("decontaminate.threshold=1.0",))[1]["clean"] == 1
+    assert gristmill(*command, "--action", "cut", cwd=tmp_path).returncode == 0
+    assert question not in "".join(rows(tmp_path / "work", "clean")["text"])
+    assert len(rows(tmp_path / "work", "clean")) == 2
+
+
+def test_overlap_is_told_drawn_and_escaped(tmp_path, gristmill):
+    sources = {"a": "<b>&", "b": "\x1b[31mred"}
+    write_jsonl(tmp_path / "raw" / "0.jsonl", [row | {"source": sources[row["source"]]} for row in pages()])
+    command = ["overlap", "raw", "--threshold", 0.7, "--workers", 1]
+    done = gristmill(*command, "--svg", "o.svg", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "<b>&" in done.stdout and "\\x1b[31mred" in done.stdout and "\x1b" not in done.stdout
+    drawn = (tmp_path / "o.svg").read_text()
+    assert "&lt;b&gt;&amp;" in drawn and "\x1b" not in drawn
+    assert xml.dom.minidom.parseString(drawn).getElementsByTagName("rect").length == 4
+    told = json.loads(gristmill(*command, "--json", cwd=tmp_path).stdout)
+    of_b = {row["kind"]: row["documents"] for row in told["shared"] if row["source"] == sources["b"]}
+    assert of_b == {"exact": 10, "near": 20} and [row["documents"] for row in told["sources"]] == [30, 30]
+
+
+def test_without_documents_or_what_to_go_by_it_ends_well(tmp_path):
+    write_jsonl(tmp_path / "raw" / "0.jsonl", [{"no": "text"}])
+    write_jsonl(tmp_path / "quiz.jsonl", [{"question": "Why is the sky blue at noon?"}])
+    steps = STEPS | {"decontaminate": {"against": [str(tmp_path / "quiz.jsonl")], "action": "cut"}}
+    summary = run(tmp_path / "work", steps, tmp_path / "raw", max_reject_fraction=1.0)
+    assert (summary["rejects"], summary["clean"]) == (1, 0)
+    assert by_benchmark(place(tmp_path / "work"), "decontaminate").is_empty()
+    shared = find_overlap(
+        [str(tmp_path / "raw")], place(tmp_path / "o"), tmp_path, None, ["input.max_reject_fraction=1.0"]
+    )
+    assert [frame.height for frame in shared] == [0, 0]
+    for name, step in (("decontaminate", {"against": ["nowhere.jsonl"]}), ("near", {"against": ["nowhere"]})):
+        with pytest.raises((InputError, WorkError), match="nowhere"):
+            run(tmp_path / name, {name: step}, tmp_path / "raw")
+        assert not (tmp_path / name).exists()
+    with pytest.raises(RecipeError, match="nothing to look for"):
+        run(tmp_path / "work", {"decontaminate": {}}, tmp_path / "raw")

@@ -1,0 +1,141 @@
+"""gristmill pretrain, generate, compare-baselines and export-model on a small folder of token shards."""
+
+import json
+import os
+import random
+
+import pytest
+from click.testing import CliRunner
+from corpora import paragraph
+from token_folders import token_folder
+
+from gristmill.flows.cli import group
+from gristmill.pipelines.errors import GristmillError, RecipeError
+
+SMALL = ("--set", "model.width=32", "--set", "model.heads=2", "--set", "model.layers=1", "--set", "model.context=32")
+
+
+@pytest.fixture(scope="module")
+def tokens(tmp_path_factory):
+    rng = random.Random(1)
+    texts = ["\n".join(paragraph(rng, rng.randint(5, 25)) for _ in range(6)) for _ in range(60)]
+    return token_folder(tmp_path_factory.mktemp("tokens"), texts)
+
+
+@pytest.fixture(scope="module")
+def trained(tokens, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "nano"
+    done = call("pretrain", tokens, "--steps", 40, "--output", folder, *SMALL, "--set", "train.lr=0.01", "--json")
+    return folder, done
+
+
+def call(*arguments):
+    done = CliRunner().invoke(group, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done
+
+
+def complaint(*arguments):
+    with pytest.raises(GristmillError) as error:
+        CliRunner().invoke(group, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert "\n" not in str(error.value)
+    return error.value
+
+
+def test_pretrain_learns_and_leaves_a_model_a_picture_and_a_log(trained):
+    folder, done = trained
+    summary = json.loads(done.stdout)
+    assert summary["loss"] < 5.0 and 1 < summary["bits_per_byte"] < 4  # ln 300 is 5.7
+    assert {"model.safetensors", "model.json", "loss.png", "log.jsonl", "gristmill.json"} <= set(os.listdir(folder))
+    assert "step      40 of 40" in done.stderr and "validation" in done.stderr
+
+
+def test_a_second_call_trains_nothing_and_says_the_same(trained, tokens):
+    done = call("pretrain", tokens, "--steps", 40, "--output", trained[0], *SMALL, "--set", "train.lr=0.01")
+    assert (
+        not done.stderr
+        and "40 steps" in done.stdout
+        and "tokens cropped" in done.stdout
+        and "bits a byte" in done.stdout
+    )
+
+
+def test_generate_goes_on_from_text_and_from_ids(trained):
+    greedy = ("--set", "sample.temperature=0", "--set", "sample.tokens=12")
+    text = call("generate", trained[0], "--prompt", "The mill", *greedy).stdout
+    assert text.startswith("The mill") and len(text) > 12
+    assert call("generate", trained[0], "--prompt", "The mill", *greedy).stdout == text
+    ids = json.loads(call("generate", trained[0], "--ids", "0,40,41", "--copies", 2, "--json", *greedy).stdout)
+    assert len(ids) == 2 and len(ids[0]) == 12 and ids[0] == ids[1]
+    beams = call("generate", trained[0], "--prompt", "The mill", *greedy, "--set", "sample.beams=3").stdout
+    assert beams.startswith("The mill")
+
+
+def test_baselines_stand_side_by_side(tokens):
+    done = call("compare-baselines", tokens, "--steps", 30, *SMALL, "--set", "train.lr=0.01", "--json")
+    rows = {row["model"]: row for row in json.loads(done.stdout)}
+    assert list(rows) == ["uniform", "4-gram", "LSTM", "GPT"]
+    assert len({row["tokens"] for row in rows.values()}) == 1  # they predict the same
+    assert all(row["perplexity"] < rows["uniform"]["perplexity"] for name, row in rows.items() if name != "uniform")
+    table = call("compare-baselines", tokens, "--steps", 2, *SMALL).stdout
+    assert "perplexity  bits a byte" in table and "LSTM" in table
+
+
+def test_an_exported_model_writes_as_ours_does(trained, tmp_path):
+    assert "llama" in call("export-model", trained[0], "--output", tmp_path / "llama").stdout
+    asked = ("--prompt", "By the river", "--set", "sample.temperature=0", "--set", "sample.tokens=9")
+    assert call("generate", tmp_path / "llama", *asked).stdout == call("generate", trained[0], *asked).stdout
+
+
+def test_a_run_may_begin_with_the_weights_of_another(trained, tokens, tmp_path):
+    done = call("pretrain", tokens, "--steps", 3, "--init", trained[0], "--output", tmp_path / "more", "--json")
+    first = json.loads((tmp_path / "more" / "log.jsonl").read_text().splitlines()[0])
+    assert first["loss"] < 5.0 and json.loads(done.stdout)["parameters"]
+
+
+def test_a_masked_model_is_a_preset(tokens, tmp_path):
+    done = call("pretrain", tokens, "--preset", "nano-bert", "--steps", 2, "--output", tmp_path / "bert", *SMALL)
+    assert "validation" in done.stdout and "bits a byte" not in done.stdout
+    assert "cannot continue text" in str(complaint("generate", tmp_path / "bert", "--prompt", "The"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "words"),
+    [
+        (("--preset", "nanno"), RecipeError, "no preset 'nanno'; did you mean 'nano'?"),
+        (("--set", "train.rate=1"), RecipeError, "[train]: no setting 'rate'"),
+        (("--set", "modle.width=1"), RecipeError, "cannot set 'modle.width=1': expected TABLE.SETTING=VALUE"),
+        (("--set", "train.lr=fast"), RecipeError, "lr: Input should be a valid number, found 'fast'"),
+        (("--set", "model.context=100000"), RecipeError, "context 100,000 is longer than"),
+        (("--set", "machine.device=cuda"), RecipeError, "torch finds no CUDA device"),
+        (("--init", "nowhere"), GristmillError, "nowhere holds no config.json"),
+    ],
+)
+def test_a_mistake_is_one_line(tokens, tmp_path, arguments, kind, words):
+    error = complaint("pretrain", tokens, "--output", tmp_path / "run", *arguments)
+    assert isinstance(error, kind) and words in str(error)
+
+
+def test_shards_that_are_damaged_or_not_there_are_one_line(tmp_path):
+    folder = token_folder(tmp_path, ["some text for a mill to grind"] * 20)
+    payload = next(path for path in folder.iterdir() if path.name.startswith("train-") and path.suffix == ".bin")
+    payload.write_bytes(payload.read_bytes()[:-2])
+    assert "make the shards again" in str(complaint("pretrain", folder, "--output", tmp_path / "run"))
+    assert "holds no token shards" in str(complaint("pretrain", tmp_path / "nowhere", "--output", tmp_path / "run"))
+
+
+def test_a_model_of_another_vocabulary_is_one_line(trained, tmp_path):
+    folder = token_folder(tmp_path, ["some text for a mill to grind", "and more of it"] * 9, size=260)
+    error = complaint("pretrain", folder, "--init", trained[0], "--output", tmp_path / "run")
+    assert "it is another tokenizer's" in str(error)
+
+
+def test_prompts_that_do_not_fit_are_one_line(trained):
+    assert "either --prompt TEXT or --ids" in str(complaint("generate", trained[0]))
+    assert "expected numbers with commas" in str(complaint("generate", trained[0], "--ids", "1,b"))
+    assert isinstance(complaint("generate", trained[0], "--ids", "300"), RecipeError)
+    (trained[0] / "gristmill.json").rename(trained[0] / "away.json")
+    try:
+        assert "holds neither gristmill.json nor" in str(complaint("generate", trained[0], "--prompt", "x"))
+    finally:
+        (trained[0] / "away.json").rename(trained[0] / "gristmill.json")

@@ -1,0 +1,197 @@
+"""gristmill tokenizer, tokenize and tokens, as people use them."""
+
+import json
+import random
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from corpora import paragraph
+from upath import UPath
+
+from gristmill.flows.cli import group
+from gristmill.pipelines.errors import GristmillError
+from gristmill.pipelines.storage.shards import read_shard
+from gristmill.pipelines.tokens.shards import TokenShards
+from gristmill.tokenizers_lab.formats.model import FILE, read_model
+from gristmill.tokenizers_lab.tokenizer import Tokenizer
+
+
+def call(*arguments, code=0, text=None):
+    done = CliRunner().invoke(group, [str(a) for a in arguments], catch_exceptions=False, input=text)
+    assert done.exit_code == code, done.output
+    return done.stdout
+
+
+def complaint(*arguments):
+    with pytest.raises(GristmillError) as error:
+        CliRunner().invoke(group, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    folder, rng = tmp_path_factory.mktemp("corpus"), random.Random(3)
+    syllables = [a + b for a in "bdfgklmnprst" for b in ("a", "e", "i", "o", "ou", "ain")]
+    for part in range(3):
+        rows = []
+        for i in range(40):
+            words = ["".join(rng.choices(syllables[::7] + syllables, k=rng.randint(1, 3))) for _ in range(40)]
+            text = f"{paragraph(rng, 12)}\n{' '.join(words)} naïve 漢字"
+            rows.append({"id": f"{part}-{i}", "text": text, "language": "en"})
+        (folder / f"{part}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(corpus, tmp_path_factory):
+    made = tmp_path_factory.mktemp("tokenizer") / "tok"
+    assert "400 pieces" in call("tokenizer", "train", corpus, "--vocab-size", 400, "--workers", 1, "--output", made)
+    return made
+
+
+def test_the_same_bytes_for_any_number_of_workers_and_order_of_files(corpus, folder, tmp_path):
+    files = sorted(corpus.iterdir(), reverse=True)
+    call("tokenizer", "train", *files, "--vocab-size", 400, "--workers", 2, "--output", tmp_path / "again")
+    assert (tmp_path / "again" / FILE).read_bytes() == (folder / FILE).read_bytes()
+
+
+def test_encode_and_decode_are_the_way_there_and_back(folder):
+    ids = call("tokenizer", "encode", folder, "The naïve 漢字")
+    assert call("tokenizer", "decode", folder, text=ids) == "The naïve 漢字\n"
+    shown = call("tokenizer", "encode", folder, "The mill", "--pieces").split("' '")
+    assert "".join(piece.strip("'\n") for piece in shown) == "The mill"
+    assert call("tokenizer", "encode", folder, "<|endoftext|>", "--allow", "all").split() == ["0"]
+    assert "400 (" in call("tokenizer", "show", folder)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "kind", "more"),
+    [
+        ("bpe", "hf", []),
+        ("bpe", "tiktoken", ["--set", "bpe.rule=tiktoken"]),
+        ("unigram", "sentencepiece", []),
+        ("wordpiece", "hf", []),
+        ("wordpiece", "bert", []),
+        (
+            "bpe",
+            "sentencepiece",
+            [
+                *("--split", "metaspace", "--normalizer", "prefix", "--normalizer", "escape"),
+                *("--set", "bpe.level=characters", "--set", "bpe.rule=sentencepiece"),
+                *("--special", "<unk>", "--special", "<s>", "--special", "</s>"),
+            ],
+        ),
+    ],
+)
+def test_exports_give_the_same_ids_in_the_real_library(corpus, tmp_path, algorithm, kind, more):
+    made = tmp_path / "tok"
+    size = 400 if algorithm != "wordpiece" else 200
+    call("tokenizer", "train", corpus, "--algorithm", algorithm, "--vocab-size", size, "--output", made, *more)
+    suffix = {"hf": "json", "tiktoken": "tiktoken", "sentencepiece": "model", "bert": "txt"}[kind]
+    file = tmp_path / f"out.{suffix}"
+    told = call("tokenizer", "export", made, "--format", kind, "--output", file, "--on", corpus)
+    assert "gives the same ids for 133 of 133 texts" in told
+    if (algorithm, kind) in (("bpe", "hf"), ("unigram", "sentencepiece"), ("bpe", "sentencepiece")):
+        call("tokenizer", "import", file, "--output", tmp_path / "back")
+        one, other = Tokenizer.load(UPath(made)), Tokenizer.load(UPath(tmp_path / "back"))
+        assert one.encode("The naïve 漢字 xyz") == other.encode("The naïve 漢字 xyz")
+
+
+def test_unigram_shows_its_ways_and_keeps_symbols_whole(corpus, tmp_path):
+    made = tmp_path / "uni"
+    unigram = ("--algorithm", "unigram", "--symbol", "<user>", "--set", "unigram.seeding=sentencepiece")
+    call("tokenizer", "train", corpus, *unigram, "--vocab-size", 400, "--output", made)
+    lines = call("tokenizer", "encode", made, "<user>The mill", "--nbest", 3).splitlines()
+    scores, ids = zip(*(line.split("\t") for line in lines), strict=True)
+    assert len({*ids}) == 3 and [*map(float, scores)] == sorted(map(float, scores), reverse=True)
+    assert ids[0] == call("tokenizer", "encode", made, "<user>The mill").strip()
+    shown = call("tokenizer", "encode", made, "--sample", "--seed", 3, "--pieces", text="a<user>b\nThe mill\n")
+    assert "'<user>'" in shown.splitlines()[0]
+    again = call("tokenizer", "encode", made, "--sample", "--seed", 3, "--pieces", text="x\nThe mill\n")
+    assert again.splitlines()[1] == shown.splitlines()[1]
+    told = call("tokenizer", "encode", made, "x", "--nbest", 2, "--sample", code=2)
+    assert told == ""
+    assert "symbols are for unigram" in complaint(
+        "tokenizer", "train", corpus, "--symbol", "x", "--output", tmp_path / "no"
+    )
+
+
+def test_extending_keeps_what_ids_mean(corpus, folder, tmp_path):
+    call("tokenizer", "extend", folder, corpus, "--vocab-size", 450, "--output", tmp_path / "larger")
+    old, new = read_model(UPath(folder)), read_model(UPath(tmp_path / "larger"))
+    assert new.size == 450 and new.pieces[:400] == old.pieces
+    call("tokenizer", "extend", folder, corpus, "--vocab-size", 500, "--join-words", "--output", tmp_path / "super")
+    assert any(b" " in piece.strip() for piece in read_model(UPath(tmp_path / "super")).pieces[400:])
+
+
+def test_compare_measures_all_on_the_same_text(corpus, folder, tmp_path):
+    words = tmp_path / "words"
+    call("tokenizer", "train", corpus, "--algorithm", "words", "--vocab-size", 300, "--output", words)
+    picture = tmp_path / "languages.png"
+    rows = json.loads(call("tokenizer", "compare", folder, words, "--on", corpus, "--picture", picture, "--json"))
+    assert [row["pieces"] for row in rows] == [400, 300] and all(row["exact"] == 1 for row in rows)
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+    lines = [line for file in corpus.iterdir() for line in file.read_text().splitlines()]
+    text = sum(len(json.loads(line)["text"].encode()) for line in lines)
+    assert rows[0]["bytes_per_token"] == pytest.approx(text / rows[0]["tokens"])
+    assert rows[0]["worst_language"] == "en" and 0 < rows[0]["renyi"] < 1
+    assert "exact" in call("tokenizer", "compare", folder, "--on", corpus)
+
+
+def test_every_document_comes_back_from_the_shards_and_every_position_is_traced(corpus, folder, tmp_path):
+    made = tmp_path / "tokens"
+    told = json.loads(call("tokenize", corpus, "--tokenizer", folder, "--output", made, "--json"))
+    assert told["counts"]["documents"] == 120
+    shards, opened = TokenShards(UPath(made)), Tokenizer.load(UPath(folder))
+    documents = [
+        row for p in (made / "work" / "documents").glob("*.parquet") for row in read_shard(UPath(p)).to_pylist()
+    ]
+    texts, seen = {row["id"]: row["text"] for row in documents}, {}
+    for name in shards.names():
+        shard, begin = shards.shard(name), 0
+        for row, end in zip(shard.documents.to_pylist(), shard.ends.tolist(), strict=True):
+            seen[row["id"]] = opened.decode_ids(shard.ids[begin + 1 : end])  # without BOS
+            assert shard.trace(begin).id == shard.trace(end - 1).id == row["id"]
+            begin = end
+    assert seen == texts
+    name = shards.names()[0]
+    assert "document" in call("tokens", "trace", made, f"{name}:10")
+    assert "bytes a token" in call("tokens", "inspect", made, "--check", "--sample", 1)
+    call("tokens", "export", made, "--format", "llmc", "--output", tmp_path / "llmc")
+    files = sorted((tmp_path / "llmc").glob("*.bin"))
+    call("tokens", "import", *files, "--format", "llmc", "--vocab-size", 400, "--output", tmp_path / "back")
+    again = TokenShards(UPath(tmp_path / "back"))
+    assert np.array_equal(again.split()[0].ids, shards.split()[0].ids)
+
+
+def test_mistakes_are_one_line(corpus, folder, tmp_path):
+    out = ("--output", tmp_path / "out")
+    assert "more than the corpus gives" in complaint("tokenizer", "train", corpus, "--vocab-size", 90_000, *out)
+    assert "no room" in complaint("tokenizer", "train", corpus, "--vocab-size", 100, *out)
+    assert "did you mean 'gpt2'" in complaint("tokenizer", "train", corpus, "--split", "gpt", *out)
+    assert "did you mean 'nfkc'" in complaint("tokenizer", "train", corpus, "--normalizer", "nfkcc", *out)
+    assert "named twice" in complaint("tokenizer", "train", corpus, "--special", "<s>", "--special", "<s>", *out)
+    assert "did you mean 'min_frequency'" in complaint(
+        "tokenizer", "train", corpus, "--set", "bpe.min_frequencies=2", *out
+    )
+    assert "holds no gristmill.json" in complaint("tokenize", corpus, "--tokenizer", tmp_path, *out)
+    assert "expected SHARD:POSITION" in complaint_of_trace(corpus, folder, tmp_path)
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    whole = (folder / FILE).read_bytes()
+    (broken / FILE).write_bytes(whole[: len(whole) // 2])
+    assert "cut short" in complaint("tokenizer", "show", broken)
+    (broken / FILE).write_bytes(whole.replace(b'"version": 2', b'"version": 9'))
+    assert "of version 9" in complaint("tokenizer", "show", broken)
+    (broken / "x.model").write_bytes(b"\xff\xff\xff")
+    assert "SentencePiece" in complaint("tokenizer", "import", broken / "x.model", *out)
+    assert "unigram cuts text at" in complaint(
+        "tokenizer", "train", corpus, "--algorithm", "unigram", "--split", "gpt2", *out
+    )
+
+
+def complaint_of_trace(corpus, folder, tmp_path):
+    call("tokenize", corpus, "--tokenizer", folder, "--output", tmp_path / "t")
+    return complaint("tokens", "trace", tmp_path / "t", "nowhere")

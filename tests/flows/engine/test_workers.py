@@ -1,0 +1,188 @@
+"""A lost worker costs one job; a run holds its work folder; passing errors pass."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from upath import UPath
+
+from gristmill.flows.engine.engines import Here, engine
+from gristmill.flows.engine.run_lock import alone, last_run
+from gristmill.flows.engine.workers import TRIES, Workers
+from gristmill.pipelines.errors import RecipeError, WorkError
+from gristmill.pipelines.steps.step import Job, Output, Wrote
+from gristmill.pipelines.storage.files import place
+from gristmill.pipelines.storage.retry import PAUSES, patiently
+
+
+def job(work, folder, *args, name="part"):
+    return Job(work, args, (Output(place(folder), name, "made-of"),))
+
+
+def write(text, outputs):
+    (outputs[0].folder / outputs[0].name).write_text(text)
+    return [Wrote([outputs[0].name], {"documents": 1})]
+
+
+def fall(times, outputs):
+    """Its first so many workers are killed in it."""
+    falls = Path(outputs[0].folder) / f"{outputs[0].name}.falls"
+    with falls.open("a") as file:
+        file.write("x")
+    if falls.stat().st_size <= times:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return write("up again", outputs)
+
+
+def hang(outputs):
+    time.sleep(600)
+
+
+def complain(outputs):
+    raise KeyError("of the job")
+
+
+def test_a_killed_worker_is_replaced_and_its_job_done_again(tmp_path, caplog):
+    jobs = [job(fall, tmp_path, TRIES - 1, name="a"), *(job(write, tmp_path, "x", name=n) for n in "bcd")]
+    with engine("processes", 2) as run:
+        done = {job.outputs[0].name: parts[0].counts for job, parts in run(jobs)}
+    assert done == {name: {"documents": 1} for name in "abcd"}
+    assert sum("'fall a' was killed (SIGKILL)" in line.message for line in caplog.records) == TRIES - 1
+
+
+def test_a_job_that_kills_every_worker_is_named(tmp_path):
+    workers = Workers(2)
+    with pytest.raises(WorkError, match=rf"'fall part' was killed \(SIGKILL\).*, {TRIES} times; finished parts are"):
+        workers.run(job(fall, tmp_path, TRIES))
+    workers.close()
+
+
+def test_a_job_past_its_time_is_ended(tmp_path):
+    workers = Workers(1, seconds=0.2)
+    with pytest.raises(WorkError, match=r"'hang part' took more than the 0.2 s"):
+        workers.run(job(hang, tmp_path))
+    assert not workers.idle and not any(worker.process.is_alive() for worker in workers.all)
+    workers.close()
+
+
+def test_what_a_job_raises_comes_with_the_workers_traceback(tmp_path):
+    workers = Workers(1)
+    with pytest.raises(KeyError) as raised:
+        workers.run(job(complain, tmp_path))
+    assert "in complain" in raised.value.__notes__[0]
+    assert workers.run(job(write, tmp_path, "x"))[0].counts == {"documents": 1}  # by the same worker
+    assert len(workers.all) == 1
+    workers.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds", "message"),
+    [
+        ("processses", None, "did you mean 'processes'"),
+        ("threads:8", None, "no engine 'threads:8'"),
+        ("threads", 3.0, "a thread cannot be stopped"),
+    ],
+)
+def test_an_engine_that_is_none(name, seconds, message):
+    with pytest.raises(RecipeError, match=message), engine(name, 2, seconds):
+        pass
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ECONNRESET])
+def test_a_passing_error_is_waited_out(number, caplog):
+    errors = [OSError(number, "for now")] * len(PAUSES)
+
+    def work():
+        if errors:
+            raise WorkError("cannot write") from errors.pop()
+        return "done"
+
+    assert patiently(work, "job", pauses=(0.0,) * len(PAUSES)) == "done"
+    assert len(caplog.records) == len(PAUSES)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), OSError(errno.ENOENT, "gone"), WorkError("damaged")])
+def test_an_error_that_stays_is_told_at_once(error):
+    tries = []
+
+    def work():
+        tries.append(1)
+        raise error
+
+    with pytest.raises(type(error)):
+        patiently(work, "job")
+    assert len(tries) == 1
+
+
+def test_a_passing_error_that_stays_is_told_in_the_end():
+    def work():
+        raise ConnectionResetError("by the store")
+
+    with pytest.raises(ConnectionResetError):
+        patiently(work, "job", pauses=(0.0, 0.0))
+
+
+def test_a_file_that_has_gone_is_one_line(tmp_path):
+    with engine("processes", 1) as run, pytest.raises(WorkError, match=r"look nothing: .*nowhere.*; finished parts"):
+        list(run([job(look, tmp_path, name="nothing")]))
+
+
+def look(outputs):
+    os.stat("/nowhere/at/all")
+
+
+def test_two_runs_do_not_share_a_work_folder(tmp_path):
+    work = place(tmp_path / "work")
+    busy = pytest.raises(WorkError, match=f"in use by process {os.getpid()} on .*name another --output")
+    with alone(work), busy, alone(work):
+        pass
+    with alone(work):
+        assert last_run(work)[1]
+    note, running = last_run(work)
+    assert not running and "ended" in note and "error" not in note
+
+
+def test_a_killed_run_leaves_no_lock(tmp_path):
+    head = (
+        "import os; from gristmill.flows.engine.run_lock import alone; "
+        "from gristmill.pipelines.storage.files import place"
+    )
+    code = f"{head}\nwith alone(place({str(tmp_path)!r})): os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3])
+    note, running = last_run(place(tmp_path))
+    assert note["pid"] != os.getpid() and not running and "ended" not in note
+    with alone(place(tmp_path)):
+        pass
+
+
+def test_how_a_run_failed_is_noted(tmp_path):
+    with pytest.raises(WorkError), alone(place(tmp_path), recipe={"name": "r"}):
+        raise WorkError("the disk is full")
+    note, _ = last_run(place(tmp_path))
+    assert note["error"] == "the disk is full" and note["recipe"] == {"name": "r"}
+
+
+def test_the_largest_job_begins_and_one_that_is_alone_may_use_threads():
+    seen = []
+    jobs = [Job(len, (), (Output(UPath(), str(size), ""),), size) for size in (1, 3, 2)]
+    with engine("processes", 3, spread=lambda place, jobs: seen.append((place, jobs)) or ()) as run:
+        list(run(jobs))
+        list(run(jobs[:1]))
+    (_, three), (here, _) = seen
+    assert [job.bytes for job in three] == [3, 2, 1]
+    assert here.width == 1 and here.threads == 3
+
+
+def test_light_jobs_go_to_workers_that_have_started():
+    light = [Job(len, (), (Output(UPath(), str(k), ""),), light=True) for k in range(3)]
+    heavy, seen = [replace(job, light=False) for job in light], []
+    with engine("processes", 2, spread=lambda place, jobs: seen.append(type(place)) or ()) as run:
+        for jobs in (light, heavy, light):
+            list(run(jobs))
+    assert seen == [Here, Workers, Workers]

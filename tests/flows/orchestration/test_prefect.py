@@ -1,0 +1,185 @@
+"""`gristmill serve` here, `prefect deployment run clean-corpus/local` there: the command's bytes."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+from corpora import IMPACT, tree
+from processes import dask_cluster, free_port
+
+from gristmill.flows.orchestration.serve import DEPLOYED
+from gristmill.flows.orchestration.tasks import TASK_SECONDS, bundled
+from gristmill.pipelines.steps.step import Job, Output
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+FLOW = """
+import sys
+from gristmill.flows.orchestration.flows import clean_corpus
+clean_corpus(sys.argv[1], [sys.argv[2]], sys.argv[3])
+"""
+PREFECT = Path(sys.executable).with_name("prefect")
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """`gristmill serve` with a server of its own, its database in a temporary folder."""
+    port = free_port()
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")} | {
+        "PREFECT_HOME": str(tmp_path_factory.mktemp("prefect")),
+        "DO_NOT_TRACK": "1",
+        "PYTHONPATH": str(REPOSITORY),
+    }
+    with serving(environment, port) as told:
+        while "prefect deployment run" not in (line := told.readline()):
+            assert line, "gristmill serve has ended"
+        yield environment | {"PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
+
+
+@contextmanager
+def serving(environment, port):
+    command = [sys.executable, "-u", "-m", "gristmill", "serve", "--port", str(port)]
+    with subprocess.Popen(command, env=environment, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process.stdout
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
+            assert not answers(port), "the server outlives `gristmill serve`"
+
+
+def answers(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def prefect(environment, *command):
+    done = subprocess.run([PREFECT, *command], env=environment, cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def params(parameters):
+    return [text for key, value in parameters.items() for text in ("--param", f"{key}={json.dumps(value)}")]
+
+
+@pytest.mark.flow
+@pytest.mark.slow
+def test_the_deployment_gives_the_same_bytes_as_the_command(environment, tmp_path, corpus, recipe):
+    by_command, by_flow = tmp_path / "command", tmp_path / "flow"
+    command = [sys.executable, "-m", "gristmill", "clean", recipe, "--input", corpus, "--output", by_command]
+    subprocess.run(command, env=environment, cwd=REPOSITORY, check=True, capture_output=True)
+    parameters = {"recipe": str(recipe), "input": [str(corpus)], "output": str(by_flow), "workers": 2}
+    told = prefect(environment, "deployment", "run", "clean-corpus/local", "--watch", *params(parameters))
+    assert "Completed" in told
+    assert tree(by_flow, "clean", "removed", "ledger") == tree(by_command, "clean", "removed", "ledger")
+
+
+@pytest.mark.flow
+@pytest.mark.slow
+def test_a_flow_on_dask_that_loses_a_worker_ends_completed(environment, tmp_path, gristmill, corpus, recipe):
+    pytest.importorskip("distributed", reason="pip install 'gristmill[cluster]'")
+    wanted = ["--input", corpus, "--set", "input.unit_bytes=8000", "--output", tmp_path / "here"]
+    assert gristmill("clean", recipe, *wanted).returncode == 0
+    with dask_cluster(2) as (address, workers):
+        parameters = {"recipe": str(recipe), "input": [str(corpus)], "output": str(tmp_path / "dask")}
+        parameters |= {"engine": f"dask:{address}", "set": ["input.unit_bytes=8000"]}
+        command = [PREFECT, "deployment", "run", "clean-corpus/local", "--watch", *params(parameters)]
+        with subprocess.Popen(command, env=environment, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as run:
+            while run.poll() is None and len(list((tmp_path / "dask").rglob("part-*.parquet"))) < 5:
+                time.sleep(0.01)
+            assert run.poll() is None, "it ended before a worker could be killed"
+            workers[0].kill()
+            told, _ = run.communicate(timeout=240)
+    assert "Completed" in told
+    assert tree(tmp_path / "dask", "clean", "removed", "ledger") == tree(
+        tmp_path / "here", "clean", "removed", "ledger"
+    )
+
+
+@pytest.mark.flow
+@pytest.mark.slow
+def test_the_flows_in_turn_end_in_a_model(environment, tmp_path, corpus, recipe):
+    parameters = {"recipe": str(recipe), "input": [str(corpus)], "output": str(tmp_path / "work")}
+    parameters |= {"vocab_size": 300, "steps": 2}
+    assert "Completed" in prefect(
+        environment, "deployment", "run", "corpus-to-model/local", "--watch", *params(parameters)
+    )
+    assert list((tmp_path / "work" / "runs" / "nano").glob("*.safetensors"))
+
+
+@pytest.mark.flow
+@pytest.mark.slow
+def test_an_experiment_ends_in_a_verdict(environment, tmp_path, corpus, recipe):
+    (tmp_path / "tiny.toml").write_text(IMPACT)
+    parameters = {"recipe": str(tmp_path / "tiny.toml"), "input": [str(corpus)], "output": str(tmp_path / "impact")}
+    assert "Completed" in prefect(
+        environment, "deployment", "run", "measure-impact/local", "--watch", *params(parameters)
+    )
+    assert "full against raw" in json.loads((tmp_path / "impact" / "impact.json").read_text())["headline"]
+
+
+@pytest.mark.flow
+@pytest.mark.slow
+def test_ctrl_c_in_a_flow_leaves_nothing_and_says_how_to_go_on(environment, tmp_path, corpus, recipe):
+    command = [sys.executable, "-c", FLOW, recipe, corpus, tmp_path / "work"]
+    started = {"env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen([*map(str, command)], start_new_session=True, **started) as run:
+        while run.poll() is None and len(list((tmp_path / "work").rglob("part-*.parquet"))) < 5:
+            time.sleep(0.01)
+        os.killpg(run.pid, signal.SIGINT)
+        try:
+            told, _ = run.communicate(timeout=30)
+        except subprocess.TimeoutExpired:  # Prefect 3.8.8 may wait for its own queue of events, after all else
+            os.killpg(run.pid, signal.SIGINT)
+            told, _ = run.communicate(timeout=60)
+    assert run.returncode
+    assert "The same parameters go on from what is finished" in told
+    assert not alive_in(run.pid)
+    assert subprocess.run([*map(str, command)], env=environment, capture_output=True, timeout=120).returncode == 0
+    whole = [*command[:-1], tmp_path / "whole"]
+    assert subprocess.run([*map(str, whole)], env=environment, capture_output=True, timeout=120).returncode == 0
+    assert tree(tmp_path / "work", "clean", "ledger") == tree(tmp_path / "whole", "clean", "ledger")
+    assert {str(p.relative_to(tmp_path / "work")) for p in (tmp_path / "work").rglob("*")} == {
+        str(p.relative_to(tmp_path / "whole")) for p in (tmp_path / "whole").rglob("*")
+    }
+
+
+def alive_in(group):
+    """The processes of a group that run (a process that nobody waited for is over, and still listed)."""
+    rows = subprocess.run(["ps", "-eo", "pgid=,stat=,args="], capture_output=True, text=True).stdout.splitlines()
+    return [row for row in rows if row.split()[0] == str(group) and not row.split()[1].startswith("Z")]
+
+
+def test_prefect_yaml_deploys_what_serve_does():
+    deployments = yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())["deployments"]
+    named = {d["entrypoint"].partition(":")[2].replace("_", "-"): d["parameters"] for d in deployments}
+    assert named == DEPLOYED
+    assert {d["name"] for d in deployments} == {"local"}
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "width", "sizes"),
+    [
+        ([64.0] * 5, 2, [1, 1, 1, 1, 1]),  # a shard is a task
+        ([0.0] * 10, 2, [5, 5]),  # an instant each: one task for each worker
+        ([0.0] * 10, 1, [10]),
+        ([0.0], 4, [1]),
+        ([8.0, 8.0, *[0.5] * 20], 2, [2, 2, 9, 9]),  # two models of a common language, twenty of rare ones
+        ([], 2, []),
+    ],
+)
+def test_short_jobs_share_a_task(megabytes, width, sizes):
+    jobs = [Job(len, (), (Output("", str(k), ""),), int(size * 1e6)) for k, size in enumerate(megabytes)]
+    bundles = bundled(jobs, width)
+    assert sorted(map(len, bundles)) == sizes
+    assert sorted((job for bundle in bundles for job in bundle), key=jobs.index) == jobs
+    short = (sum(job.seconds for job in bundle) for bundle in bundles if len(bundle) > 1)
+    assert all(seconds < 1.2 * TASK_SECONDS for seconds in short)

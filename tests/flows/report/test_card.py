@@ -1,0 +1,80 @@
+"""The dataset card, read by the libraries it is written for."""
+
+import re
+
+import datasets
+import pytest
+from corpora import documents, write_jsonl
+from huggingface_hub import DatasetCard
+from upath import UPath
+
+from gristmill.flows.clean.recipe import parse_recipe
+from gristmill.flows.clean.run import clean
+from gristmill.flows.report.card import card, size_category
+
+STEPS = {"language": {}, "c4": {"min_sentences": 2}, "fineweb": {}, "pii": {}, "exact": {}}
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """A run with a card beside it, over sources whose names are no names."""
+    folder = tmp_path_factory.mktemp("card")
+    rows = [row | {"source": "a | b\n# <script>" if row["source"] == "crawl-0" else "b"} for row in documents()]
+    raw = write_jsonl(folder / "raw.jsonl", rows)
+    work = UPath(folder / "work")
+    recipe = {"name": "mill", "about": "A test: ``` # no heading", "input": {"paths": [str(raw)]}, "steps": STEPS}
+    clean(parse_recipe(recipe, "test"), work)
+    card(work, work / "README.md", "cc-by-4.0")
+    return work
+
+
+@pytest.fixture(autouse=True)
+def caches(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path))
+    datasets.disable_progress_bars()
+
+
+def test_the_hub_reads_its_header(work):
+    data = DatasetCard.load(str(work / "README.md")).data
+    assert data.license == "cc-by-4.0" and data.pretty_name == "mill"
+    assert data.language == ["en"] and data.task_categories == ["text-generation"]
+    assert data.size_categories == ["n<1K"]
+
+
+def test_datasets_loads_the_clean_documents_by_it(work, tmp_path):
+    by_card = datasets.load_dataset(str(work), split="train", cache_dir=str(tmp_path / "a"))
+    files = {"train": str(work / "clean" / "*.parquet")}
+    by_files = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=str(tmp_path / "b"))
+    counts = re.search(r"^([\d,]+) documents", (work / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert by_card["id"][:] == by_files["id"][:] and len(by_card) == int(counts[1].replace(",", ""))
+    assert by_card.column_names == ["id", "text", "source", "stars", "tags"]
+
+
+def test_its_tables_are_whole(work):
+    """Names from the corpus break out of no cell: every row of a table has as many as its head."""
+    text = (work / "README.md").read_text("utf-8")
+    tables = re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE)
+    assert len(tables) >= 5
+    for table in tables:
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1, table
+    assert "<script>" not in text.partition("## Recipe")[0]
+    assert re.findall("^#.*", text.partition("## Recipe")[0], re.MULTILINE)[0] == "# mill"
+
+
+def test_it_tells_what_was_not_done(work):
+    text = (work / "README.md").read_text("utf-8")
+    assert "Not looked for. A model trained on this text may have seen" in text
+    assert "will have been missed; names of people were not looked for; street addresses were not looked for." in text
+    assert "Only exact copies were removed" in text and "Nothing was done about offensive text" in text
+
+
+def test_the_same_folder_gives_the_same_bytes(work, tmp_path):
+    for name in ("a", "b"):
+        card(work, UPath(tmp_path / name), "unknown")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert str(work.parent) not in (tmp_path / "a").read_text("utf-8")
+
+
+@pytest.mark.parametrize(("documents", "word"), [(0, "n<1K"), (999, "n<1K"), (1000, "1K<n<10K"), (10**11, "100B<n<1T")])
+def test_sizes_are_the_hubs_words(documents, word):
+    assert size_category(documents) == word

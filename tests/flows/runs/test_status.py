@@ -1,0 +1,52 @@
+"""`gristmill status`: what is finished, under way, failed, stopped or stale; the log and figures for programs."""
+
+import json
+
+from gristmill.flows.engine.prometheus import exposition
+from gristmill.flows.engine.run_lock import alone
+from gristmill.pipelines.storage.files import place
+
+
+def states(done):
+    assert done.returncode == 0, done.stderr
+    return {folder["name"]: folder["state"] for folder in json.loads(done.stdout)["folders"]}
+
+
+def test_status_tells_a_run_from_its_beginning_to_a_changed_recipe(gristmill, corpus, recipe, tmp_path):
+    work, metrics = tmp_path / "work", tmp_path / "grist.prom"
+    nothing = gristmill("status", work)
+    assert nothing.returncode == 2 and "no run was begun" in nothing.stderr
+    run = ["clean", recipe, "--input", corpus, "--output", work, "--workers", 1]
+    done = gristmill(*run, "--json-log", "--metrics", metrics)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    assert [line["step"] for line in lines] == ["ingest", "measure", "decide c4, fineweb", "decide exact", "apply"]
+    assert lines[0]["counts"]["documents"] == 300 and lines[0]["mb_per_second"] > 0
+    assert 'gristmill_step_count{step="ingest",of="documents"} 300' in metrics.read_text().splitlines()
+    assert {*states(gristmill("status", work, "--json")).values()} == {"finished"}
+    (corpus / "3.jsonl").write_text('{"id": "more", "text": "More grain."}\n')
+    assert states(gristmill("status", work, "--json"))["documents"] == "stale"
+    (corpus / "3.jsonl").unlink()
+    (work / "clean" / "manifest.json").unlink()
+    (work / "clean" / ".progress").mkdir()
+    told = states(gristmill("status", work, "--json"))
+    assert told["clean"] == "stopped" and told["steps/exact/decisions"] == "finished"
+    note = json.loads((work / "run.json").read_text())
+    with alone(place(work), recipe=note["recipe"]):
+        told = gristmill("status", work)
+    assert told.stdout.startswith("running: process ") and "  running   clean" in told.stdout
+    (work / "run.json").write_text(json.dumps(note | {"error": "the disk is full"}))
+    told = gristmill("status", work)
+    assert "failed after" in told.stdout and "the disk is full" in told.stdout and "  failed    clean" in told.stdout
+
+
+def test_two_runs_on_one_folder_are_one_clear_line(gristmill, corpus, recipe, tmp_path):
+    with alone(place(tmp_path / "work")):
+        done = gristmill("clean", recipe, "--input", corpus, "--output", tmp_path / "work", "--workers", 1)
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: ") and "is in use by process" in done.stderr.splitlines()[0]
+
+
+def test_figures_escape_what_a_label_may_not_hold():
+    line = {"step": 'a "b"\\\n', "seconds": 1.5, "jobs": 2, "mb_per_second": 3.0, "time": 4.0, "counts": {"x": 5}}
+    assert r'gristmill_step_seconds{step="a \"b\"\\\n"} 1.5' in exposition([line]).splitlines()

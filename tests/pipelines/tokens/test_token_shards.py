@@ -1,0 +1,201 @@
+"""Token shards hold every document whole, once or as often as asked, wherever and by whomever they were made."""
+
+import random
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from upath import UPath
+
+from gristmill.pipelines.errors import RecipeError, WorkError
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.schema import DOCUMENT
+from gristmill.pipelines.steps.step import run_step
+from gristmill.pipelines.storage.manifest import Manifest
+from gristmill.pipelines.storage.shards import write_shard
+from gristmill.pipelines.tokens.encode import Vocabulary, hash_ids, reorder
+from gristmill.pipelines.tokens.settings import TokenSettings
+from gristmill.pipelines.tokens.shards import TokenShards
+from gristmill.pipelines.tokens.shuffle import of_validation, scramble
+from gristmill.pipelines.tokens.steps import encode_step, gather_step
+from tests.corpora import tree
+
+BOS, EOS = 256, 257
+VOCABULARY = Vocabulary(258, BOS, EOS, "bytes")
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """A tokenizer whose ids are the bytes."""
+
+    file: UPath
+    vocabulary: Vocabulary = VOCABULARY
+
+    def __call__(self, text: Ragged) -> Ragged:
+        return Ragged(text.offsets, text.data.astype(np.uint16))
+
+
+def documents(n=200, seed=0):
+    random.seed(seed)
+    texts = ["".join(random.choices("ab cé漢\0\n", k=random.choice((0, 1, 7, 60)))) for _ in range(n)]
+    return [{"id": f"d{i}", "text": text, "source": f"s{i % 3}"} for i, text in enumerate(texts)]
+
+
+def make(folder, rows, cuts=1, settings=None, **changes):
+    """Token shards of rows that lie in so many files."""
+    shards = {}
+    for k in range(cuts):
+        path = UPath(folder / "in" / f"{k}.parquet")
+        tables = [pa.Table.from_pylist(rows[k::cuts][i : i + 30], DOCUMENT) for i in range(0, len(rows[k::cuts]), 30)]
+        write_shard(path, tables, DOCUMENT)
+        shards[path] = {"sha256": f"{k} of {cuts}", "bytes": path.stat().st_size}
+    (folder / "bytes.json").write_text("{}")
+    coder, tokens = Bytes(UPath(folder / "bytes.json")), UPath(folder / "tokens")
+    settings = settings or TokenSettings(**{"shard_tokens": 2000, "validation": 0.1} | changes)
+    run_step(encode_step(shards, coder, tokens))
+    run_step(gather_step(tokens, coder, settings))
+    return TokenShards(tokens)
+
+
+def read(tokens, split):
+    """Id -> the ids of each of its copies, by split."""
+    found = {}
+    for shard in tokens.split(split):
+        first = 0
+        for row, end, size in zip(shard.documents.to_pylist(), shard.ends, shard.bytes, strict=True):
+            found.setdefault(row["id"], []).append((shard.ids[first:end].tolist(), int(size)))
+            first = end
+        assert first == shard.ids.size
+    return found
+
+
+@pytest.mark.parametrize("boundary", ["prepend", "append", "both", "none"])
+def test_every_document_is_there_once_and_whole(tmp_path, boundary):
+    rows = documents()
+    tokens = make(tmp_path, rows, boundary=boundary)
+    tokens.check()
+    train, held_out = read(tokens, "train"), read(tokens, "validation")
+    assert not train.keys() & held_out.keys() and len(tokens.names("train")) > 2
+    everything = train | held_out
+    for row in rows:
+        text = row["text"].encode()
+        ids = [BOS] * (boundary in ("prepend", "both")) + [*text] + [EOS] * (boundary in ("append", "both"))
+        assert everything.pop(row["id"]) == [(ids, len(text))]
+    assert not everything
+
+
+def test_the_cut_and_order_of_the_input_do_not_matter(tmp_path):
+    rows = documents()
+    make(tmp_path / "a", rows)
+    random.Random(1).shuffle(rows)
+    make(tmp_path / "b", rows, cuts=3)
+    files = [tree(tmp_path / name, "tokens") for name in "ab"]
+    payloads = [{k: v for k, v in f.items() if "encoded" not in k and "manifest" not in k} for f in files]
+    assert payloads[0] == payloads[1] and len(payloads[0]) > 12
+
+
+def test_a_seed_shuffles_and_holds_out_the_same_documents(tmp_path):
+    rows = documents()
+    a, b = (make(tmp_path / str(seed), rows, seed=seed) for seed in (1, 2))
+    assert read(a, "validation") == read(b, "validation")
+    orders = [[row["id"] for s in t.split("train") for row in s.documents.to_pylist()] for t in (a, b)]
+    assert orders[0] != orders[1] and sorted(orders[0]) == sorted(orders[1])
+    neighbours = sum(int(x[1:]) + 1 == int(y[1:]) for x, y in zip(orders[0], orders[0][1:], strict=False))
+    assert neighbours < 8  # of 200: the order of the input is gone
+
+
+def test_another_mixture_encodes_nothing_anew(tmp_path):
+    rows = documents()
+    make(tmp_path, rows)
+    encoded = Manifest.read(UPath(tmp_path / "tokens" / "encoded"))
+    tokens = make(tmp_path, rows, epochs={"s0": 2.5, "s1": 0.5})
+    assert Manifest.read(UPath(tmp_path / "tokens" / "encoded")) == encoded
+    often = Counter()
+    for id, copies in read(tokens, "train").items():
+        assert all(copy == copies[0] for copy in copies)
+        often[f"s{int(id[1:]) % 3}", len(copies)] += 1
+    assert {n for (source, n) in often if source == "s0"} == {2, 3} and often["s0", 2] > 15 < often["s0", 3]
+    assert {n for (source, n) in often if source == "s1"} == {1} and 15 < often["s1", 1] < 45
+    assert {n for (source, n) in often if source == "s2"} == {1} and often["s2", 1] > 50
+    held_out = {id for id in read(tokens, "validation")}
+    assert held_out == {id for id in read(make(tmp_path / "plain", rows), "validation")}
+
+
+def test_trace_names_the_document_of_every_token(tmp_path):
+    rows = {row["id"]: row for row in documents()}
+    tokens = make(tmp_path, list(rows.values()))
+    for name in tokens.names():
+        shard, first = tokens.shard(name), 0
+        for d, end in enumerate(shard.ends):
+            for position in {first, int(end) - 1}:
+                place = shard.trace(position)
+                assert (place.document, place.first, place.stop) == (d, first, end)
+                assert (
+                    bytes(shard.ids[place.first + 1 : place.stop].astype(np.uint8)) == rows[place.id]["text"].encode()
+                )
+                assert place.source == rows[place.id]["source"]
+            first = int(end)
+    with pytest.raises(WorkError, match=f"positions 0 to {first - 1}"):
+        shard.trace(first)
+
+
+def test_what_does_not_fit_is_one_clear_error(tmp_path):
+    tokens = make(tmp_path, documents())
+    folder = tokens.folder
+    with pytest.raises(WorkError, match="holds no token shards"):
+        TokenShards(UPath(tmp_path))
+    with pytest.raises(WorkError, match="another tokenizer"):
+        TokenShards(folder, tokenizer="f" * 64)
+    with pytest.raises(WorkError, match="no shard 'train-9'"):
+        tokens.shard("train-9")
+    payload = folder / "train-00000.bin"
+    whole = payload.read_bytes()
+    payload.write_bytes(whole[:-2])
+    with pytest.raises(WorkError, match=f"has {len(whole) - 2:,} bytes, expected {len(whole):,}"):
+        TokenShards(folder)
+    payload.write_bytes(b"\xff\xff" + whole[2:])
+    with pytest.raises(WorkError, match="checksum"):
+        TokenShards(folder).check()
+    with pytest.raises(WorkError, match="holds id 65535, of a vocabulary of 258"):
+        TokenShards(folder).shard("train-00000").check(258, {})
+    payload.unlink()
+    with pytest.raises(WorkError, match="is missing"):
+        TokenShards(folder)
+
+
+def test_a_boundary_needs_its_token(tmp_path):
+    make(tmp_path, documents())
+    coder = Bytes(UPath(tmp_path / "bytes.json"), Vocabulary(256, None, None, "bare"))
+    with pytest.raises(RecipeError, match="special token for EOS"):
+        gather_step(UPath(tmp_path / "tokens"), coder, TokenSettings(boundary="append"))
+
+
+def test_an_empty_corpus_gives_no_shards(tmp_path):
+    assert make(tmp_path, []).names() == []
+
+
+def test_kernels_against_plain_python():
+    text = Ragged.from_strings(["", "ab", "c", "", "déf"])
+    order = np.array([4, 0, 2, 1, 3])
+    assert reorder(*text, order).tobytes() == b"".join(text.row(i) for i in order)
+    assert len(set(hash_ids(*text).tolist())) == 4  # the two blank ones are alike
+
+
+def scramble_plain(x, salts):
+    for salt in salts:
+        x ^= (salt + 1) * 0x9E3779B97F4A7C15 % 2**64
+        x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+        x = (x ^ x >> 27) * 0x94D049BB133111EB % 2**64
+        x ^= x >> 31
+    return x
+
+
+def test_scrambled_hashes_are_even_and_independent():
+    hashes = np.random.default_rng(0).integers(0, 2**64, 20_000, np.uint64)
+    for salts in ((1,), (3, 7, 0)):
+        assert scramble(hashes, *salts)[:50].tolist() == [scramble_plain(int(x), salts) for x in hashes[:50]]
+    a, b = scramble(hashes, 1) / 2.0**64, scramble(hashes, 2) / 2.0**64
+    assert abs(a.mean() - 0.5) < 0.01 and abs(np.corrcoef(a, b)[0, 1]) < 0.03
+    assert abs(of_validation(hashes, 0.1).mean() - 0.1) < 0.01

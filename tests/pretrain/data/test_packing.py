@@ -1,0 +1,86 @@
+"""What each packing puts into its rows, and what it says of it."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gristmill.pretrain.data import packing
+from tests.reference import packings as reference
+
+lengths = st.lists(st.integers(0, 30), min_size=1, max_size=30)
+contexts = st.integers(1, 12)
+
+
+def rows_of(kind, sizes, context):
+    """Tokens are numbered through the stream, so that a row shows where its tokens are from."""
+    made = packing.PACKINGS[kind](np.cumsum(np.array(sizes, np.int64)), context)
+    spans = [made.spans(row) for row in range(made.account.rows)]
+    return made, [[token for span in row for token in range(*span)] for row in spans]
+
+
+def documents_of(sizes):
+    ends = np.cumsum(sizes).tolist()
+    return [list(range(end - size, end)) for size, end in zip(sizes, ends, strict=True)]
+
+
+@given(lengths, contexts)
+def test_stream_answers_as_the_reference(sizes, context):
+    assert rows_of("stream", sizes, context)[1] == reference.stream(documents_of(sizes), context)
+
+
+@given(lengths, contexts)
+def test_pad_answers_as_the_reference(sizes, context):
+    assert rows_of("pad", sizes, context)[1] == reference.pad(documents_of(sizes), context)
+
+
+@given(lengths, contexts, st.sampled_from([1, 2, 5, 1000]))
+def test_bestfit_answers_as_the_reference(sizes, context, waiting):
+    documents, before = documents_of(sizes), packing.WAITING
+    packing.WAITING = waiting
+    try:
+        rows = rows_of("bos-bestfit", sizes, context)[1]
+    finally:
+        packing.WAITING = before
+    assert rows == reference.bos_bestfit(documents, context, waiting)
+
+
+@given(lengths, contexts, st.sampled_from(sorted(packing.PACKINGS)))
+def test_the_account_is_what_the_rows_hold(sizes, context, kind):
+    made, rows = rows_of(kind, sizes, context)
+    account, targets = made.account, Counter(token for row in rows for token in row[1:])
+    seen = {token for row in rows for token in row}
+    assert account.rows == len(rows) and account.targets == targets.total()
+    assert not targets or max(targets.values()) == 1  # no token is predicted twice in an epoch
+    assert account.padded == len(rows) * context - targets.total()
+    assert account.cropped == sum(sizes) - len(seen)
+
+
+@given(lengths, contexts)
+def test_a_stream_predicts_every_token_but_the_first(sizes, context):
+    _, rows = rows_of("stream", sizes, context)
+    assert sorted(token for row in rows for token in row[1:]) == list(range(1, sum(sizes)))
+
+
+@given(lengths, contexts)
+def test_padding_predicts_every_token_but_the_first_of_each_document(sizes, context):
+    _, rows = rows_of("pad", sizes, context)
+    expected = [token for document in documents_of(sizes) for token in document[1:]]
+    assert [token for row in rows for token in row[1:]] == expected
+
+
+@given(lengths, contexts)
+def test_bestfit_rows_are_full_and_begin_documents(sizes, context):
+    _, rows = rows_of("bos-bestfit", sizes, context)
+    firsts = {document[0] for document in documents_of(sizes) if document}
+    assert all(len(row) == context + 1 and row[0] in firsts for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "cropped"),
+    [([5], 0), ([6], 1), ([3, 2], 0), ([2, 3], 0), ([4, 2], 1), ([4], 4)],  # rows of 5: the last one must be full
+)
+def test_bestfit_crops_what_does_not_fit(sizes, cropped):
+    assert rows_of("bos-bestfit", sizes, 4)[0].account.cropped == cropped

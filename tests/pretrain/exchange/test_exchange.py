@@ -1,0 +1,168 @@
+"""The same weights give the same logits here and in transformers, both ways."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from upath import UPath
+
+from gristmill.pipelines.errors import InputError, RecipeError, WorkError
+from gristmill.pretrain.exchange.checkpoints import export_model, import_model
+from gristmill.pretrain.model.config import PRESETS, Shape
+from gristmill.pretrain.model.gpt import GPT
+from gristmill.pretrain.model.lstm import RNN, RNNShape
+from gristmill.pretrain.training.checkpoint import load_model, save_model
+
+transformers = pytest.importorskip("transformers")
+pytestmark = pytest.mark.filterwarnings("ignore")  # theirs
+IDS = torch.arange(0, 40).reshape(2, 20) * 7 % 101
+GOLDEN = Path(__file__).parents[2] / "golden" / "gpt2-tensorflow"
+SIZES = {"vocab_size": 101, "bos_token_id": None, "eos_token_id": None}
+GPT2 = {**SIZES, "n_positions": 32, "n_embd": 48, "n_layer": 2, "n_head": 4}
+LLAMA = {
+    **{**SIZES, "max_position_embeddings": 32, "hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4},
+    **{"num_key_value_heads": 2, "intermediate_size": 80},
+}
+THEIRS = {
+    "gpt2": ("GPT2", GPT2),
+    "gpt2-erf": ("GPT2", {**GPT2, "activation_function": "gelu", "n_inner": 100}),
+    "gpt2-untied": ("GPT2", {**GPT2, "tie_word_embeddings": False}),
+    "llama": ("Llama", LLAMA),
+    "llama-tied": ("Llama", {**LLAMA, "tie_word_embeddings": True, "rope_theta": 5e5, "rms_norm_eps": 1e-3}),
+    "llama-multi-head": ("Llama", {**LLAMA, "num_key_value_heads": 4}),
+}
+
+
+@pytest.fixture(params=THEIRS)
+def theirs(request):
+    """A model of transformers with random weights, of which none is as it begins."""
+    family, config = THEIRS[request.param]
+    head = "GPT2LMHeadModel" if family == "GPT2" else "LlamaForCausalLM"
+    model = getattr(transformers, head)(getattr(transformers, f"{family}Config")(**config)).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn(parameter.shape) * 0.1)
+    return model
+
+
+def difference(theirs, ours):
+    with torch.no_grad():
+        found, expected = ours.logits(ours.hidden(IDS)), theirs(IDS).logits
+    assert expected.abs().max() > 1  # so that equal is not trivial
+    return (found - expected).abs().max()
+
+
+def test_logits_are_equal_after_import_and_after_export(theirs, tmp_path):
+    theirs.save_pretrained(tmp_path / "theirs")
+    ours = import_model(UPath(tmp_path / "theirs"))
+    assert difference(theirs, ours) < 1e-4
+    assert export_model(ours, UPath(tmp_path / "ours")) == theirs.config.model_type
+    back, told = type(theirs).from_pretrained(tmp_path / "ours", output_loading_info=True)
+    assert not any(told.values()) and difference(back.eval(), ours) < 1e-4
+    for name, tensor in back.state_dict().items():
+        assert torch.equal(tensor, theirs.state_dict()[name]), name
+
+
+def test_openais_checkpoints_are_read():
+    """The golden files were written by TensorFlow 2.21 from a GPT-2 of transformers, whose logits lie beside them."""
+    ours = import_model(UPath(GOLDEN))
+    with torch.no_grad():
+        found = ours.logits(ours.hidden(torch.tensor([[3, 14, 15, 9, 26, 5, 35, 8]])))[0]
+    assert (found - torch.tensor(json.loads((GOLDEN / "logits.json").read_text()))).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize(("name", "words"), [("index", "does not end as"), ("data-00000-of-00001", "was cut short")])
+def test_openais_checkpoints_cut_short_are_one_line(name, words, tmp_path):
+    shutil.copytree(GOLDEN, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / f"model.ckpt.{name}"
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(InputError, match=words):
+        import_model(UPath(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["nano", "nano-gpt2", "nano-3m"])
+def test_our_presets_are_read_by_transformers(name, tmp_path):
+    changes = {"context": 32, "vocab_size": 101} | ({"tied": False} if name == "nano-3m" else {})
+    ours = GPT(Shape(**{**PRESETS[name], **changes})).eval()
+    with torch.no_grad():
+        for parameter in ours.parameters():
+            parameter.add_(torch.randn(parameter.shape) * 0.1)
+    export_model(ours, UPath(tmp_path))
+    assert difference(transformers.AutoModelForCausalLM.from_pretrained(tmp_path).eval(), ours) < 1e-4
+
+
+def test_files_of_the_hub_without_prefix_and_with_masks_are_read(tmp_path):
+    theirs = transformers.GPT2LMHeadModel(transformers.GPT2Config(**GPT2)).eval()
+    theirs.save_pretrained(tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    bare = {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}
+    save_file(bare | {"h.0.attn.bias": torch.ones(1, 1, 32, 32)}, tmp_path / "model.safetensors")
+    ours = import_model(UPath(tmp_path))
+    with torch.no_grad():
+        assert (ours.logits(ours.hidden(IDS)) - theirs(IDS).logits).abs().max() < 1e-4
+
+
+def test_weights_in_several_files_are_read(tmp_path):
+    theirs = transformers.LlamaForCausalLM(transformers.LlamaConfig(**LLAMA)).eval()
+    theirs.save_pretrained(tmp_path, max_shard_size="40KB")
+    assert len(list(tmp_path.glob("*.safetensors"))) > 1
+    ours = import_model(UPath(tmp_path))
+    with torch.no_grad():
+        assert (ours.logits(ours.hidden(IDS)) - theirs(IDS).logits).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    "model", [GPT(Shape(vocab_size=70)), RNN(RNNShape(vocab_size=70, width=32))], ids=["gpt", "rnn"]
+)
+def test_our_own_form_keeps_every_weight(model, tmp_path):
+    save_model(UPath(tmp_path), model)
+    again = load_model(UPath(tmp_path))
+    assert again.shape == model.shape
+    for a, b in zip(again.parameters(), model.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"positions": "alibi"}, "no layout that others read: positions = 'alibi' is not llama's"),
+        ({"qk_norm": True}, "qk_norm = True is not llama's"),
+        ({**PRESETS["nano-gpt2"], "mlp": "relu2"}, "mlp = 'relu2' is not gpt2's"),
+        ({**PRESETS["nano-gpt2"], "kv_heads": 2}, "kv_heads = 2 is not gpt2's"),
+        (PRESETS["nano-bert"], "causal = False is not gpt2's"),
+    ],
+)
+def test_a_shape_that_no_one_reads_is_one_line(changes, words, tmp_path):
+    with pytest.raises(RecipeError, match=words):
+        export_model(GPT(Shape(**{"vocab_size": 70, **changes})), UPath(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"model_type": "mamba"}, "is of a 'mamba' model; expected one of gpt2, llama"),
+        ({"attention_bias": True}, "attention_bias is of a kind that our model has not"),
+        ({"rope_parameters": {"rope_type": "llama3", "rope_theta": 1e4}}, "rope scaling is of a kind"),
+        ({"hidden_size": 96}, "embedding.weight is .* expected"),
+        ({"num_hidden_layers": 3}, "the weights lack model.layers.2.input_layernorm.weight"),
+    ],
+)
+def test_weights_that_do_not_fit_are_one_line(changes, words, tmp_path):
+    transformers.LlamaForCausalLM(transformers.LlamaConfig(**LLAMA)).save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text()) | {"head_dim": None} | changes
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises((InputError, WorkError), match=words):
+        import_model(UPath(tmp_path))
+
+
+def test_a_folder_without_a_model_and_a_file_cut_short_are_one_line(tmp_path):
+    with pytest.raises(InputError, match=r"holds no config.json: expected what transformers' save_pretrained writes"):
+        import_model(UPath(tmp_path))
+    save_model(UPath(tmp_path), GPT(Shape(vocab_size=70)))
+    whole = (tmp_path / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(whole[:-9])
+    with pytest.raises(WorkError, match=r"model.safetensors is no safetensors file, or was cut short"):
+        load_model(UPath(tmp_path))

@@ -1,0 +1,221 @@
+"""The GPT with each of its choices: what it computes, what it may see, where it begins."""
+
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.settings import read_settings
+from gristmill.pretrain.data.packing import IGNORED
+from gristmill.pretrain.model.config import PRESETS, Shape, preset
+from gristmill.pretrain.model.gpt import GPT, Cache, angles, sinusoids, slopes
+from gristmill.pretrain.model.loss import summed_nats
+from tests.reference import gpt as reference
+
+SMALL = {"vocab_size": 61, "context": 24, "layers": 2, "width": 48, "heads": 4}
+# Every value of every choice, and each pair of the first four choices with some others.
+CHOICES = [
+    {"norm": "rms", "mlp": "swiglu", "positions": "rope", "tied": True},
+    {"norm": "layer", "mlp": "gelu", "positions": "learned", "tied": True, "bias": True},
+    {"norm": "rms", "mlp": "geglu", "positions": "alibi", "tied": False, "kv_heads": 2},
+    {"norm": "layer", "mlp": "relu2", "positions": "sinusoidal", "tied": False, "kv_heads": 1},
+    {"norm": "rms", "mlp": "gelu-erf", "positions": "rope", "tied": False, "qk_norm": True, "bias": True},
+    {"norm": "layer", "mlp": "swiglu", "positions": "alibi", "tied": True, "heads": 6, "kv_heads": 3},
+    {"norm": "rms", "mlp": "relu2", "positions": "learned", "tied": True, "kv_heads": 2, "qk_norm": True},
+    {"norm": "layer", "mlp": "geglu", "positions": "rope", "tied": True, "bias": True, "rope_theta": 500.0},
+    {"norm": "rms", "mlp": "gelu", "positions": "sinusoidal", "tied": True, "qk_norm": True, "kv_heads": 2},
+    {"norm": "layer", "mlp": "gelu-erf", "positions": "alibi", "tied": False, "bias": True},
+]
+choices = pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: "-".join(map(str, choice.values())))
+
+
+def make(choice, **changes):
+    """A model whose weights are larger than at the beginning, so that every part of it shows."""
+    model = GPT(Shape(**{**SMALL, **choice, **changes})).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn(parameter.shape) * 0.15)
+    return model
+
+
+def logits(model, ids, documents=None):
+    with torch.no_grad():
+        return model.logits(model.hidden(ids, documents))
+
+
+@choices
+@pytest.mark.parametrize("causal", [True, False])
+def test_it_answers_as_the_reference(choice, causal):
+    model, ids = make(choice, causal=causal), torch.randint(0, 61, (2, 7))
+    found = logits(model, ids)
+    for row, expected in zip(found, ids, strict=True):
+        slow = reference.logits(model.shape, dict(model.named_parameters()), expected.tolist())
+        assert torch.allclose(row.double(), slow, atol=1e-4)
+
+
+@choices
+def test_a_token_sees_none_that_follow(choice):
+    model, ids = make(choice), torch.randint(0, 61, (1, 20))
+    other = ids.clone()
+    other[0, 13] = (other[0, 13] + 1) % 61
+    before, after = logits(model, ids), logits(model, other)
+    assert torch.allclose(before[:, :13], after[:, :13], atol=1e-6)
+    assert not torch.allclose(before[:, 13:], after[:, 13:], atol=1e-3)
+
+
+@choices
+def test_documents_in_one_row_are_as_if_alone(choice):
+    model, ids = make(choice), torch.randint(0, 61, (2, 20))
+    documents = torch.tensor([[0] * 8 + [1] * 5 + [2] * 7, [0] * 3 + [1] * 17])
+    together = logits(model, ids, documents)
+    for row, cuts in enumerate(([0, 8, 13, 20], [0, 3, 20])):
+        for start, stop in pairwise(cuts):
+            alone = logits(model, ids[row : row + 1, start:stop])
+            assert torch.allclose(together[row, start:stop], alone[0], atol=2e-5)
+
+
+@choices
+def test_a_cache_changes_no_logit(choice):
+    model, ids = make(choice), torch.randint(0, 61, (2, 20))
+    cache, parts = Cache(model.shape, 2, model.embedding.weight), []
+    for start, stop in ((0, 9), (9, 10), (10, 11), (11, 18), (18, 20)):
+        with torch.no_grad():
+            parts.append(model.logits(model.hidden(ids[:, start:stop], cache=cache)))
+    assert torch.allclose(torch.cat(parts, 1), logits(model, ids), atol=2e-5)
+
+
+@pytest.mark.parametrize("vocab_size", [20, 258, 8192])
+@pytest.mark.parametrize("name", [name for name in PRESETS if name.startswith("nano") and name != "nano-25m"])
+@pytest.mark.parametrize("tied", [True, False])
+def test_it_begins_with_a_loss_of_ln_v(name, vocab_size, tied):
+    shape = Shape(**preset(name, vocab_size, tied=tied))
+    model, ids = GPT(shape), torch.randint(0, vocab_size, (2, 129))
+    with torch.no_grad():
+        loss = model(ids[:, :-1], ids[:, 1:]) / ids[:, 1:].numel()
+    assert abs(loss - math.log(vocab_size)) < 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gpt2-124m", "llama-124m"])
+def test_the_large_ones_begin_so_too(name):
+    model, ids = GPT(Shape(**preset(name, 50257))), torch.randint(0, 50257, (2, 65))
+    with torch.no_grad():
+        assert abs(model(ids[:, :-1], ids[:, 1:]) / 128 - math.log(50257)) < 0.05
+
+
+@choices
+def test_one_batch_is_learnt_by_heart(choice):
+    torch.manual_seed(1)
+    model, ids = GPT(Shape(**{**SMALL, **choice})), torch.randint(0, 61, (4, 25))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=0.0)
+    for step in range(300):
+        optimizer.param_groups[0]["lr"] = 1e-2 * min(1.0, (step + 1) / 10)
+        loss = model(ids[:, :-1], ids[:, 1:]) / 96
+        if loss < 0.05:
+            break
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+    assert loss < 0.05
+
+
+def test_tables_are_those_of_the_papers():
+    for position, row in enumerate(sinusoids(30, 10)):
+        assert torch.allclose(row.double(), reference.sinusoid(position, 10), atol=1e-5)
+    for heads in (1, 2, 6, 8, 12, 16, 20):
+        expected = [reference.alibi_slope(head, heads) for head in range(heads)]
+        assert torch.allclose(slopes(heads).double(), torch.tensor(expected, dtype=torch.float64), rtol=1e-6)
+    assert slopes(8).tolist() == [2.0**-i for i in range(1, 9)]
+    assert angles(4, 2, 10.0)[:, 0].tolist() == [0, 1, 2, 3]
+
+
+@choices
+def test_counts_on_paper_are_those_of_the_model(choice):
+    model = GPT(Shape(**{**SMALL, **choice, "vocab_size": 64}))
+    vectors = sum(p.numel() for n, p in model.named_parameters() if p.ndim == 1)
+    looked_up = sum(p.numel() for n, p in model.named_parameters() if n == "learned.weight")
+    looked_up += 0 if model.shape.tied else model.embedding.weight.numel()
+    total = sum(p.numel() for p in model.parameters())
+    assert model.shape.matrices() == total - vectors - looked_up
+
+
+def test_the_size_of_gpt2_is_known():
+    shape = Shape(**preset("gpt2-124m", 50257))
+    vectors = 12 * (4 * 768 + 9 * 768 + 768 - 768) + 2 * 768  # gains and biases
+    assert shape.matrices() + 1024 * 768 + vectors == 124_439_808
+    assert shape.flops_per_token() == pytest.approx(6 * shape.matrices() + 12 * 12 * 768 * 1024)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"width": 50}, "width 50 is not a multiple of 4 heads"),
+        ({"kv_heads": 3}, "4 heads cannot share 3 key heads evenly"),
+        ({"width": 12}, "RoPE turns pairs: width / heads is 3"),
+        ({"norms": "rms"}, "no setting 'norms'; did you mean 'norm'"),
+        ({"positions": "rotary"}, "positions: Input should be 'rope'"),
+        ({"layers": 0}, "layers: Input should be greater than or equal to 1"),
+    ],
+)
+def test_a_shape_that_cannot_be_is_one_line(changes, words):
+    with pytest.raises(RecipeError, match=words):
+        read_settings(Shape, {**SMALL, **changes}, "[model]")
+
+
+def test_an_unknown_preset_names_the_nearest():
+    with pytest.raises(RecipeError, match="no preset 'nanno'; did you mean 'nano'"):
+        preset("nanno", 10)
+
+
+@pytest.mark.parametrize("rows", [1, 5, 1 << 20])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_loss_and_its_gradients_are_cross_entropys(monkeypatch, rows, dtype):
+    monkeypatch.setattr("gristmill.pretrain.model.loss.LOGITS", rows * 11)
+    x = torch.randn(3, 7, 5, dtype=dtype, requires_grad=True)
+    output = torch.randn(11, 5, dtype=dtype, requires_grad=True)
+    targets = torch.randint(0, 11, (3, 7))
+    targets[0, :4] = IGNORED
+    found = summed_nats(x, output, targets)
+    (found * 1.5).backward()
+    gradients = x.grad.clone(), output.grad.clone()
+    x.grad = output.grad = None
+    expected = F.cross_entropy((x @ output.T).flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum")
+    (expected * 1.5).backward()
+    assert torch.allclose(found, expected, rtol=1e-5)
+    for gradient, right in zip(gradients, (x.grad, output.grad), strict=True):
+        assert torch.allclose(gradient, right, atol=1e-5)
+
+
+@choices
+def test_the_loss_is_of_the_real_vocabulary_whichever_way_it_is_computed(choice):
+    model, ids = make(choice), torch.randint(0, 61, (2, 21))
+    inputs, targets = ids[:, :-1], ids[:, 1:].clone()
+    targets[0, :5] = IGNORED
+    logs = logits(model, inputs).double().log_softmax(-1)
+    assert logs.shape[-1] == 61 and model.output.shape[0] == 64
+    expected = -logs.gather(2, targets.clamp(min=0)[..., None])[..., 0] * (targets != IGNORED)
+    with torch.no_grad():
+        assert torch.allclose(model.nats(inputs, targets).double(), expected, atol=1e-5)
+        assert torch.allclose(model(inputs, targets).double(), expected.sum(), rtol=1e-5)
+    assert torch.allclose(model(inputs, targets).double(), expected.sum(), rtol=1e-5)
+
+
+def test_bfloat16_is_near_float32():
+    model, ids = make(CHOICES[0]), torch.randint(0, 61, (2, 25))
+    full = model(ids[:, :-1], ids[:, 1:])
+    with torch.autocast("cpu", torch.bfloat16):
+        half = model(ids[:, :-1], ids[:, 1:])
+    half.backward()
+    assert half.dtype == torch.float32 and abs(half / full - 1) < 0.02
+    assert all(parameter.grad.dtype == torch.float32 for parameter in model.parameters())
+
+
+def test_dropout_drops_in_training_alone():
+    model, ids = make(CHOICES[0], dropout=0.5), torch.randint(0, 61, (1, 9))
+    assert torch.equal(logits(model, ids), logits(model, ids))
+    model.train()
+    assert not torch.equal(logits(model, ids), logits(model, ids))

@@ -1,0 +1,123 @@
+"""Steps are the same however their sequences are cut up, and a run that has run away is stopped."""
+
+import copy
+
+import pytest
+import torch
+from token_folders import make_tokens
+
+from gristmill.pipelines.errors import Diverged
+from gristmill.pretrain.data.batches import Batch, Loader
+from gristmill.pretrain.evaluation.perplexity import window_loss
+from gristmill.pretrain.model.config import Shape
+from gristmill.pretrain.model.devices import ALONE, Machine, peak_flops
+from gristmill.pretrain.model.gpt import GPT
+from gristmill.pretrain.training.trainer import Guard, Trainer, Training
+
+SHAPE = Shape(vocab_size=50, context=16, layers=2, width=32, heads=2)
+TOKENS = make_tokens([5, 40, 9, 200, 17, 3, 60, 2, 31] * 4)
+
+
+def losses(steps=4, machine=None, look=False, shape=SHAPE, **changes):
+    training = Training(**{"steps": steps, "batch": 32, "warmup": 2, "packing": "pad", "optimizer": "adamw", **changes})
+    trainer = Trainer(GPT(shape), training, machine or Machine(), ALONE)
+    loader, found = Loader(TOKENS, 16, training.batch, packing=training.packing), []
+    for number, batch in enumerate(loader.batches(0, steps)):
+        found.append([value.item() for value in trainer.step(number, batch)])
+        if look:
+            window_loss(trainer.model, TOKENS, 16)
+    return found, trainer.model
+
+
+@pytest.mark.parametrize("micro", [8, 5, 1, 100])
+def test_accumulation_changes_nothing(micro):
+    """Rows are padded, so micro-batches have unlike numbers of targets: means of means would differ."""
+    whole, one = losses()
+    parts, other = losses(machine=Machine(micro=micro))
+    for a, b in zip(whole, parts, strict=True):
+        assert a == pytest.approx(b, rel=1e-5)
+    for a, b in zip(one.parameters(), other.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=2e-5)
+
+
+def test_accumulated_gradients_are_those_of_the_whole():
+    model = GPT(SHAPE)
+    gradients = []
+    for micro in (32, 8):
+        trainer = Trainer(copy.deepcopy(model), Training(batch=32, clip=1e9), Machine(micro=micro), ALONE)
+        for optimizer in trainer.optimizers.values():
+            optimizer.step = optimizer.zero_grad = lambda **_: None
+        trainer.step(0, Loader(TOKENS, 16, 32, packing="pad").load(0))
+        gradients.append([parameter.grad for parameter in trainer.model.parameters()])
+    for a, b in zip(*gradients, strict=True):
+        assert torch.allclose(a, b, atol=1e-6)
+
+
+def test_looking_at_the_validation_set_changes_no_loss():
+    shape = SHAPE.model_copy(update={"dropout": 0.2})
+    assert losses(shape=shape)[0] == losses(shape=shape, look=True)[0]
+
+
+def test_seeds_decide_and_nothing_else():
+    assert losses()[0] == losses()[0]
+    shape = SHAPE.model_copy(update={"dropout": 0.2})
+    assert losses(shape=shape, seed=1)[0] != losses(shape=shape, seed=2)[0]
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize("packing", ["stream", "stream+docmask", "bos-bestfit", "pad"])
+def test_every_packing_and_optimizer_learns(packing, optimizer):
+    found, _ = losses(steps=12, packing=packing, optimizer=optimizer, lr=1e-2)
+    assert found[-1][0] < found[0][0] - 0.03
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's, of torch
+def test_a_compiled_model_learns_the_same():
+    whole, compiled = losses()[0], losses(machine=Machine(compile=True))[0]
+    for a, b in zip(whole, compiled, strict=True):
+        assert a == pytest.approx(b, rel=1e-4)
+
+
+def test_a_gradient_is_clipped_to_its_norm():
+    trainer = Trainer(GPT(SHAPE), Training(batch=32, clip=1e-3), Machine(), ALONE)
+    for optimizer in trainer.optimizers.values():
+        optimizer.zero_grad = lambda **_: None
+    _, norm = trainer.step(0, Loader(TOKENS, 16, 32).load(0))
+    left = torch.linalg.vector_norm(torch.cat([p.grad.flatten() for p in trainer.model.parameters()]))
+    assert norm > 1e-2 and left == pytest.approx(1e-3, rel=1e-2)
+
+
+def test_the_guard_stops_what_is_no_number():
+    guard = Guard(1.0)
+    guard.check(1, 5.0, 1.0)
+    for loss, norm in ((float("nan"), 1.0), (5.0, float("inf"))):
+        with pytest.raises(Diverged, match=r"step 7: the loss is .* and the gradient's norm .*; lower --set train.lr"):
+            guard.check(7, loss, norm)
+
+
+def test_the_guard_stops_a_rise_that_stays_and_no_spike():
+    guard, step = Guard(1.0), 0
+    for loss in [5.0] * 60 + [30.0] + [5.0] * 60:  # one spike lifts the mean of 50 by half a nat
+        guard.check(step := step + 1, loss, 1.0)
+    with pytest.raises(Diverged, match=r"step \d+: the loss is 6\.0\d and was 5\.00"):
+        for _ in range(60):
+            guard.check(step := step + 1, 6.05, 1.0)
+
+
+def test_a_loss_that_is_no_number_reaches_the_guard():
+    model = GPT(SHAPE)
+    torch.nn.init.constant_(model.blocks[0].mlp.up.weight, float("inf"))
+    trainer = Trainer(model, Training(batch=4), Machine(), ALONE)
+    loss, norm = trainer.step(0, Loader(TOKENS, 16, 4).load(0))
+    with pytest.raises(Diverged, match="the loss is nan"):
+        Guard(1.0).check(1, loss.item(), norm.item())
+
+
+def test_machines_without_a_known_peak_have_no_mfu():
+    assert peak_flops(torch.device("cpu")) is None
+
+
+def test_batches_without_documents_are_two_arrays():
+    batch = Loader(TOKENS, 16, 4).load(0)
+    assert isinstance(batch, Batch) and batch.documents is None

@@ -1,0 +1,1 @@
+"""Training of BPE and WordPiece, which share one merge loop."""

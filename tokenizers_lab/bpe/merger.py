@@ -1,0 +1,158 @@
+"""The merge loop as trainers use it: its arrays, and their growth. What it does stands in merge_kernels.py."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gristmill.pipelines.ragged import Ragged
+from gristmill.tokenizers_lab.bpe.merge_kernels import (
+    ANEW,
+    BASES,
+    BY_SPELLING,
+    EXHAUSTED,
+    FULL,
+    HEAPED,
+    LISTS,
+    MERGES,
+    POOLED,
+    PRIME,
+    ROOM,
+    SYMBOLS,
+    State,
+    enqueue,
+    learn_spellings,
+    merge_some,
+)
+from gristmill.tokenizers_lab.bpe.pair_heap import ENTRY
+from gristmill.tokenizers_lab.bpe.pair_positions import BLOCK, CELL, NONE, compact, first_pairs, lay_out, list_places
+
+ANY_LENGTH = 1 << 30
+PAIRS_A_MERGE = 100  # new pairs for which there is room at once: what is never written takes no memory
+
+
+class Layout(NamedTuple):
+    """Words as the merge loop has them: see State."""
+
+    cells: np.ndarray
+    words: np.ndarray
+    offsets: np.ndarray
+    counts: np.ndarray
+
+    @classmethod
+    def of(cls, words: Ragged, counts: np.ndarray) -> "Layout":
+        """From words of symbols, NONE for what merges with nothing.
+
+        Large arrays are numpy's own, never a kernel's: numpy asks for huge pages, and places are read at random.
+        """
+        cells = np.empty(words.data.size + words.offsets.size, CELL)
+        word_at = np.empty(cells.size // BLOCK + 1, np.int32)
+        lay_out(*words, cells, word_at)
+        return cls(cells, word_at, words.offsets, counts)
+
+
+class Merger:
+    """Merges pairs in words of symbols until there are ``target`` symbols, or no pair is frequent enough.
+
+    The layout's symbols are numbers in ``pieces``, which are all different; ``rule`` is (ties, duplicates).
+    Memory: 13 bytes a symbol of the words, and 70 a pair.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        pieces: list[bytes],
+        target: int,
+        *,
+        rule: tuple[int, int],
+        min_frequency: int,
+        max_length: int | None,
+        in_characters: bool,
+    ):
+        self.rule, self.target, self.min_frequency = rule, target, min_frequency
+        self.max_length = max_length or ANY_LENGTH
+        ties, same = rule
+        cells = layout.cells
+        spelling = cells["symbol"].copy() if ties == BY_SPELLING else np.empty(0, np.int32)
+        lists = first_pairs(*layout, ties == BY_SPELLING)
+        room = 2 * int(lists["size"].max(initial=0)) + ROOM  # new pairs of one merge, at most
+        pooled = int(lists["size"].sum())
+        pool = np.empty(pooled + pooled // 4 + room, np.int32)
+        list_places(cells, lists, pool)
+        size = max(target, len(pieces))
+        span, length = np.ones(size, np.int32), np.ones(size, np.int32)
+        length[: len(pieces)] = [len(p.decode(errors="replace")) if in_characters else len(p) for p in pieces]
+        self.state = State(
+            **layout._asdict(),
+            lists=larger(lists, lists.size + room + PAIRS_A_MERGE * target),
+            pool=pool,
+            heap=np.empty(lists.size + room + PAIRS_A_MERGE * target, ENTRY),
+            span=span,
+            length=length,
+            hashes=hash_pieces(pieces, size),
+            known=np.full(1 << int(4 * size).bit_length(), NONE, np.int32),
+            with_left=np.zeros((size, 4), np.int64),
+            with_right=np.zeros((size, 4), np.int64),
+            fresh=np.empty((room, 2), np.int32),
+            merges=np.empty((size - len(pieces) + ROOM, 3), np.int32),
+            spelling=spelling,
+            used=np.zeros(5, np.int64),
+        )
+        self.state.used[[LISTS, POOLED, SYMBOLS]] = lists.size, pooled, len(pieces)
+        if same != ANEW:
+            learn_spellings(self.state.known, self.state.hashes, len(pieces))
+        enqueue(self.state, 0, lists.size, ties, min_frequency)
+
+    @property
+    def symbols(self) -> int:
+        return int(self.state.used[SYMBOLS])
+
+    @property
+    def merges(self) -> int:
+        return int(self.state.used[MERGES])
+
+    def merge(self, count: int) -> bool:
+        """Do up to ``count`` merges more; is there more to do?"""
+        limit, ties, same = self.merges + count, *self.rule
+        while True:
+            why = merge_some(self.state, self.target, limit, ties, same, self.min_frequency, self.max_length)
+            if why != FULL:
+                return why != EXHAUSTED and self.symbols < self.target
+            self._make_room()
+
+    def result(self) -> np.ndarray:
+        """int32[merges, 3]: left, right and the symbol they make, in the order of merging."""
+        return self.state.merges[: self.merges].copy()
+
+    def _make_room(self) -> None:
+        """Drop places that no longer hold, and let grow what is nearly full all the same."""
+        state, used = self.state, self.state.used
+        room = state.fresh.shape[0]
+        used[POOLED] = compact(state.lists, used[LISTS], state.pool, state.cells)
+        grown = {}
+        for name, taken in (("pool", POOLED), ("lists", LISTS), ("heap", HEAPED), ("merges", MERGES)):
+            array, wanted = getattr(state, name), used[taken] + used[taken] // 4 + room
+            if wanted > array.shape[0]:
+                grown[name] = larger(array, int(wanted + used[taken] // 2))
+        self.state = state._replace(**grown)
+
+
+def larger(array: np.ndarray, size: int) -> np.ndarray:
+    """A copy with room for ``size`` rows."""
+    copy = np.empty((size, *array.shape[1:]), array.dtype)
+    copy[: array.shape[0]] = array
+    return copy
+
+
+def hash_pieces(pieces: list[bytes], size: int) -> np.ndarray:
+    """uint64[size, 4]: two polynomials of each piece's bytes modulo 2^61 - 1, and the bases to the power of its length.
+
+    Among 10^5 pieces two different ones agree in both with a chance of 10^-27.
+    """
+    rows = np.zeros((size, 4), np.uint64)
+    for symbol, piece in enumerate(pieces):
+        for i, base in enumerate(map(int, BASES)):
+            value = 0
+            for byte in piece:
+                value = (value * base + byte + 1) % int(PRIME)
+            rows[symbol, i], rows[symbol, i + 2] = value, pow(base, len(piece), int(PRIME))
+    return rows

@@ -1,0 +1,63 @@
+"""A heap of pairs, which says what is merged next: plain loops over one structured array, for use inside kernels.
+
+Of two pairs the one with the greater count comes first, then the one with the smaller key. What the key is, the rule
+says (tokenizers_lab/bpe/merger.py); lengths that are equal are told apart by spelling.
+"""
+
+import numpy as np
+
+from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+
+ENTRY = np.dtype([("count", np.int64), ("key", np.int64), ("list", np.int32), ("first", np.int32)], align=True)
+
+
+@inlined
+def _spelled_before(spelling, a, b, size):
+    """Do the ``size`` first symbols at ``a`` sort before those at ``b``? Symbols are numbered in code-point order."""
+    for i in range(size):
+        if spelling[a + i] != spelling[b + i]:
+            return spelling[a + i] < spelling[b + i]
+    return False
+
+
+@inlined
+def _before(heap, at, count, key, first, spelling):
+    """Does the entry at a place come before one with this count, key and first occurrence?"""
+    if heap[at].count != count:
+        return heap[at].count > count
+    if heap[at].key != key:
+        return heap[at].key < key
+    return spelling.size > 0 and _spelled_before(spelling, heap[at].first, first, key)
+
+
+@kernel
+def push(heap, size, count, key, which, first, spelling):
+    """Add an entry to a heap of ``size`` entries; the array must have room."""
+    at = size
+    while at > 0:
+        above = (at - 1) >> 1
+        if _before(heap, above, count, key, first, spelling):
+            break
+        heap[at] = heap[above]
+        at = above
+    heap[at].count, heap[at].key, heap[at].list, heap[at].first = count, key, which, first
+
+
+@kernel
+def pop(heap, size, spelling):
+    """Remove the first entry of a heap of ``size`` > 0 entries."""
+    last = size - 1
+    count, key, which, first = heap[last].count, heap[last].key, heap[last].list, heap[last].first
+    at = 0
+    while True:
+        below = 2 * at + 1
+        if below >= last:
+            break
+        right = below + 1
+        if right < last and _before(heap, right, heap[below].count, heap[below].key, heap[below].first, spelling):
+            below = right
+        if not _before(heap, below, count, key, first, spelling):
+            break
+        heap[at] = heap[below]
+        at = below
+    heap[at].count, heap[at].key, heap[at].list, heap[at].first = count, key, which, first

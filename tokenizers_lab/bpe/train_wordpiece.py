@@ -1,0 +1,194 @@
+"""Train WordPiece: merges as in BPE, of characters that know whether they begin a word.
+
+Two criteria: ``count`` merges the most frequent pair, as tokenizers does; ``likelihood`` the pair whose merge raises
+the likelihood of the corpus most, freq(ab) / (freq(a) freq(b)) (Schuster and Nakajima, ICASSP 2012).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+from numba import njit
+
+from gristmill.pipelines.inputs.inputs import Positive
+from gristmill.pipelines.kernels.intrinsics import kernel
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.settings import Settings
+from gristmill.tokenizers_lab.bpe.alphabet import CODES, NONE, Alphabet, _character
+from gristmill.tokenizers_lab.bpe.merge_kernels import (
+    ANEW,
+    BY_IDS,
+    DONE,
+    EXHAUSTED,
+    FULL,
+    LISTS,
+    MERGES,
+    SYMBOLS,
+    lacks_room,
+    merge_next,
+)
+from gristmill.tokenizers_lab.bpe.merger import ANY_LENGTH, Layout, Merger
+from gristmill.tokenizers_lab.bpe.pair_positions import count_at
+from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings, train_bpe
+from gristmill.tokenizers_lab.count.word_counts import WordCounts
+
+NO_QUEUE = 1 << 62  # as a pair's least count: none waits in the heap
+INSIDE = b"\xff"  # before a character that does not begin its word, while training
+
+
+class WordpieceSettings(Settings):
+    """How a WordPiece vocabulary is trained."""
+
+    criterion: Literal["count", "likelihood"] = "count"
+    prefix: str = "##"  # of pieces inside a word
+    min_frequency: int = 0  # a pair that occurs less often is not merged
+    max_word: Positive = 100  # characters of the longest word that is cut; a longer one is unknown
+    stop_early: bool = False  # a vocabulary smaller than asked for is no error
+
+
+class Pieces(Alphabet):
+    """Characters at the beginning of words, and inside: symbol_of int32[2, 0x110000]."""
+
+    def spell(self, words: Ragged) -> Ragged:
+        return Ragged.of(*_spell(*words, self.symbol_of))
+
+
+def train_wordpiece(
+    counts: WordCounts,
+    settings: WordpieceSettings,
+    vocab_size: int,
+    special: list[str],
+    advance: Callable[[int, int], None] = lambda merges, wanted: None,
+    order: Sequence[str] = (),
+) -> list[bytes]:
+    """The pieces by id: special tokens, characters, then what merges made.
+
+    All characters may begin a word; those inside words are numbered by code point, those named in ``order`` first.
+    Ties go to the smaller ids, under ``likelihood`` to the pair that was met first.
+    """
+    alphabet = word_alphabet(counts, order)
+    bpe = BpeSettings(
+        vocab_size=vocab_size,
+        special_tokens=special,
+        level="characters",
+        min_frequency=settings.min_frequency,
+        stop_early=settings.stop_early,
+    )
+    trained = train_bpe(counts, bpe, advance, alphabet, Likeliest if settings.criterion == "likelihood" else Merger)
+    prefix = settings.prefix.encode()
+    return [(prefix if p.startswith(INSIDE) else b"") + p.replace(INSIDE, b"") for p in trained.pieces]
+
+
+class Likeliest(Merger):
+    """Merges the pair of the highest freq(ab) / (freq(a) freq(b)); of equal ones that which was met first.
+
+    A merge changes the score of every pair with one of its halves, so each time all pairs are looked at: 2 ms a million
+    of them.
+    """
+
+    def __init__(self, layout: Layout, pieces: list[bytes], target: int, **settings):
+        super().__init__(layout, pieces, target, **settings)
+        self.often = np.zeros(max(target, len(pieces)) + 1, np.int64)  # of each symbol, in the words as they are now
+        count_symbols(*layout, self.often)
+
+    def merge(self, count: int) -> bool:
+        """Do up to ``count`` merges more; is there more to do?"""
+        limit = self.merges + count
+        while True:
+            why = merge_likeliest(self.state, self.often, self.target, limit, max(self.min_frequency, 1))
+            if why != FULL:
+                return why != EXHAUSTED and self.symbols < self.target
+            self._make_room()
+
+
+@kernel
+def count_symbols(cells, words, offsets, counts, often):
+    for at in range(cells.size):
+        if cells[at].symbol >= 0:
+            often[cells[at].symbol] += count_at(at, words, offsets, counts)
+
+
+@kernel
+def _likeliest(state, often, min_frequency):
+    """The list of the best pair, or NONE."""
+    best, which = 0.0, np.int64(NONE)
+    for k in range(state.used[LISTS]):
+        pair = state.lists[k]
+        if pair.size and pair.count >= min_frequency:  # a merged pair has no places left
+            score = pair.count / (np.float64(often[pair.left]) * np.float64(often[pair.right]))
+            if score > best:
+                best, which = score, np.int64(k)
+    return which
+
+
+@kernel
+def _places_of(state, which):
+    """How often the list's pair merges: places that still hold and do not overlap."""
+    pair, last, total = state.lists[which], np.int64(NONE), np.int64(0)
+    whole = np.int64(state.span[pair.left])
+    for k in range(pair.begin, pair.begin + pair.size):
+        at = np.int64(state.pool[k])
+        if state.cells[at].pair == which and (pair.left != pair.right or at - whole != last):
+            total += count_at(at, state.words, state.offsets, state.counts)
+            last = at
+    return total
+
+
+@kernel
+def merge_likeliest(state, often, target, limit, min_frequency):
+    """As ``merge_some`` of merge_kernels.py."""
+    used = state.used
+    while used[SYMBOLS] < target and used[MERGES] < limit:
+        which = _likeliest(state, often, min_frequency)
+        if which == NONE:
+            return EXHAUSTED
+        if lacks_room(state, which):
+            return FULL
+        left, right, weight = state.lists[which].left, state.lists[which].right, _places_of(state, which)
+        merge_next(state, which, BY_IDS, ANEW, NO_QUEUE, ANY_LENGTH)
+        often[state.merges[used[MERGES] - 1, 2]] += weight
+        often[left] -= weight
+        often[right] -= weight
+    return DONE
+
+
+def word_alphabet(counts: WordCounts, order: Sequence[str] = ()) -> Pieces:
+    """Every character of the corpus as it begins words, and every one that is inside a word as it is there."""
+    there = np.zeros((2, CODES), np.bool_)
+    _survey(*counts.words, there)
+    begin, inside = np.flatnonzero(there[0] | there[1]), [chr(code) for code in np.flatnonzero(there[1])]
+    rank = {character: place for place, character in enumerate(order)}
+    inside.sort(key=lambda character: (rank.get(character, len(rank)), character))
+    symbol_of = np.full((2, CODES), NONE, np.int32)
+    symbol_of[0, begin] = np.arange(begin.size)
+    symbol_of[1, [ord(character) for character in inside]] = begin.size + np.arange(len(inside))
+    pieces = [chr(code).encode() for code in begin] + [INSIDE + character.encode() for character in inside]
+    return Pieces(pieces, symbol_of)
+
+
+@njit(nogil=True, cache=True)
+def _survey(offsets, data, there):
+    for word in range(offsets.size - 1):
+        at, stop, inside = offsets[word], offsets[word + 1], 0
+        while at < stop:
+            code, size = _character(data, at, stop)
+            if code != NONE:
+                there[inside, code] = True
+            at += size
+            inside = 1
+
+
+@njit(nogil=True, cache=True)
+def _spell(offsets, data, symbol_of):
+    new_offsets, symbols = np.empty(offsets.size, np.int64), np.empty(data.size, np.int32)
+    new_offsets[0] = count = 0
+    for word in range(offsets.size - 1):
+        at, stop, inside = offsets[word], offsets[word + 1], 0
+        while at < stop:
+            code, size = _character(data, at, stop)
+            symbols[count] = NONE if code == NONE else symbol_of[inside, code]
+            count += 1
+            at += size
+            inside = 1
+        new_offsets[word + 1] = count
+    return new_offsets, symbols[:count].copy()

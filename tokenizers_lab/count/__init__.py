@@ -1,0 +1,1 @@
+"""Counts of the corpus's pre-tokens."""

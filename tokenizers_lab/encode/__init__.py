@@ -1,0 +1,1 @@
+"""BPE and WordPiece encoding."""

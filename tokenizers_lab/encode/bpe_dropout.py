@@ -1,0 +1,149 @@
+"""BPE-dropout (Provilkov et al. 2020, https://arxiv.org/abs/1910.13267): many ways to cut one text, for training.
+
+Before each merge every one that could be done is passed over with the same probability; where all are, the piece stays
+as it is. Coins are tossed in the order of ranks until one falls well, which comes to the same, and are numbered: what
+is drawn depends on the seed, the document's number and the text alone, not on what else is in a batch.
+"""
+
+import numpy as np
+from numba import njit
+
+from gristmill.pipelines.kernels.hashing import W0, W1, mix
+from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.ragged import Ragged
+from gristmill.tokenizers_lab.encode.encoder import Encoder
+from gristmill.tokenizers_lab.encode.initial_symbols import first_symbols
+from gristmill.tokenizers_lab.encode.merge_table import NEVER, rank_of
+from gristmill.tokenizers_lab.pretokenize import DROPS_SPACE, pieces
+from gristmill.tokenizers_lab.pretokenize.classes import kind_at
+from gristmill.tokenizers_lab.pretokenize.scan import SPACES, is_in
+
+U = np.uint64
+PLACE = (1 << 32) - 1
+
+
+class Dropout:
+    """Cuts as an encoder does, but passes merges over with probability ``chance``."""
+
+    def __init__(self, encoder: Encoder, chance: float, seed: int):
+        self.encoder, self.chance, self.seed = encoder, chance, U(seed)
+
+    def __call__(self, text: Ragged, numbers: np.ndarray) -> Ragged:
+        """The ids of each document, uint16 or uint32, drawn for its number (uint64[rows]): an epoch, an id's hash."""
+        encoder = self.encoder
+        documents, ends = pieces(text, encoder.split)
+        ids = np.empty(text.data.size, encoder.dtype)
+        offsets, count = draw(
+            *(documents, ends, text.data, encoder.split in DROPS_SPACE, encoder.first, *encoder.merges),
+            *(self.chance, self.seed, numbers.astype(np.uint64), ids),
+        )
+        return Ragged.of(offsets, ids[:count])
+
+
+@inlined
+def coin(key, number):
+    """The toss of that number, 0 to 1: wyrand (github.com/wangyi-fudan/wyhash), whose state is a count."""
+    state = key + U(number) * W0
+    return np.float64(mix(state, state ^ W1) >> U(11)) * 2.0**-53
+
+
+@kernel
+def _push(heap, size, entry):
+    at = size
+    while at > 0 and heap[(at - 1) >> 1] > entry:
+        heap[at] = heap[(at - 1) >> 1]
+        at = (at - 1) >> 1
+    heap[at] = entry
+
+
+@kernel
+def _pop(heap, size):
+    """The first of a heap of ``size`` > 0 entries, which is then one smaller."""
+    first, last, at = heap[0], heap[size - 1], 0
+    while 2 * at + 1 < size - 1:
+        below = 2 * at + 1
+        below += below + 1 < size - 1 and heap[below + 1] < heap[below]
+        if heap[below] >= last:
+            break
+        heap[at] = heap[below]
+        at = below
+    heap[at] = last
+    return first
+
+
+@kernel
+def merge_some(symbols, ranks, count, pairs, made, heap, passed, before, after, chance, key, tossed):
+    """Merge symbols[:count] in place. Returns how many are left, and how many coins have been tossed.
+
+    ``heap`` int64[3 * count] holds rank << 32 | place; entries whose rank is no longer the place's are void.
+    """
+    size = 0
+    for i in range(count):
+        before[i], after[i] = i - 1, i + 1
+        ranks[i] = rank_of(pairs, symbols[i], symbols[i + 1]) if i + 1 < count else NEVER
+        if ranks[i] != NEVER:
+            _push(heap, size, np.int64(ranks[i]) << 32 | i)
+            size += 1
+    while True:
+        held, at, last = 0, np.int64(-1), np.int64(-1)
+        while size > 0 and at < 0:
+            entry = _pop(heap, size)
+            size -= 1
+            if entry == last or ranks[entry & PLACE] != entry >> 32:  # twice, or void
+                continue
+            last = entry
+            if coin(key, tossed) < chance:
+                passed[held] = entry
+                held += 1
+            else:
+                at = entry & PLACE
+            tossed += 1
+        if at < 0:
+            break
+        for i in range(held):
+            _push(heap, size, passed[i])
+            size += 1
+        left, right, end = np.int64(before[at]), np.int64(after[at]), np.int64(after[after[at]])
+        symbols[at], after[at] = made[ranks[at]], end
+        ranks[right] = ranks[at] = NEVER
+        if end < count:
+            before[end] = at
+            ranks[at] = rank_of(pairs, symbols[at], symbols[end])
+            if ranks[at] != NEVER:
+                _push(heap, size, np.int64(ranks[at]) << 32 | at)
+                size += 1
+        if left >= 0:
+            ranks[left] = rank_of(pairs, symbols[left], symbols[at])
+            if ranks[left] != NEVER:
+                _push(heap, size, np.int64(ranks[left]) << 32 | left)
+                size += 1
+    kept, at = 0, 0
+    while at < count:
+        symbols[kept] = symbols[at]
+        kept, at = kept + 1, np.int64(after[at])
+    return kept, tossed
+
+
+@njit(nogil=True, cache=True)
+def draw(documents, ends, data, drops, first, pairs, made, chance, seed, numbers, ids):
+    """Fill ``ids``; returns where each document's begin, and how many there are."""
+    longest = 0
+    for i in range(ends.size - 1):
+        longest = max(longest, ends[i + 1] - ends[i])
+    symbols, ranks, before, after = np.empty((4, longest + 1), np.int32)
+    heap, passed = np.empty((2, 3 * longest), np.int64)
+    offsets, count = np.empty(documents.size, np.int64), 0
+    for row in range(documents.size - 1):
+        offsets[row] = count
+        key, tossed = mix(seed ^ W0, numbers[row] ^ W1), 0
+        for number in range(documents[row], documents[row + 1]):
+            at, end = ends[number], ends[number + 1]
+            if drops and is_in(kind_at(data, at, end)[0], SPACES):
+                continue
+            n = first_symbols(data, at, end, first, symbols)
+            n, tossed = merge_some(symbols, ranks, n, pairs, made, heap, passed, before, after, chance, key, tossed)
+            for k in range(n):
+                ids[count + k] = symbols[k]
+            count += n
+    offsets[documents.size - 1] = count
+    return offsets, count

@@ -1,0 +1,65 @@
+"""Pieces of text that are one id as they stand, whatever merges say: a hash table of them."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from gristmill.pipelines.kernels.hashing import hash_word
+from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.ragged import Ragged
+
+NONE = -1
+
+
+class Whole(NamedTuple):
+    """The pieces, in no order."""
+
+    offsets: np.ndarray
+    text: np.ndarray
+    ids: np.ndarray  # int32
+    slots: np.ndarray  # a hash table of their rows
+
+    @classmethod
+    def of(cls, pieces: dict[bytes, int]) -> "Whole":
+        texts = Ragged.from_strings([*pieces])
+        return cls(*texts, np.array([*pieces.values()], np.int32), _slots(*texts))
+
+
+@njit(nogil=True, cache=True)
+def _slots(offsets, data):
+    """A table of the rows by their bytes: int32[2 ** k], NONE where there is none."""
+    size = 16
+    while size < 2 * offsets.size:
+        size *= 2
+    slots = np.full(size, NONE, np.int32)
+    for row in range(offsets.size - 1):
+        slot = np.int64(hash_word(data, offsets[row], offsets[row + 1]) & np.uint64(size - 1))
+        while slots[slot] >= 0:
+            slot = (slot + 1) & (size - 1)
+        slots[slot] = row
+    return slots
+
+
+@inlined
+def same(data, at, size, text, begin, stop):
+    """Is ``data[at:at + size]`` what ``text[begin:stop]`` is?"""
+    if stop - begin != size:
+        return False
+    for i in range(size):
+        if data[at + i] != text[begin + i]:
+            return False
+    return True
+
+
+@kernel
+def whole_id(data, at, end, offsets, text, ids, slots):
+    """The id of a piece that is in the vocabulary as it stands, or NONE."""
+    mask = slots.size - 1
+    slot = np.int64(hash_word(data, at, end) & np.uint64(mask))
+    while slots[slot] >= 0:
+        row = slots[slot]
+        if same(data, at, end - at, text, offsets[row], offsets[row + 1]):
+            return np.int64(ids[row])
+        slot = (slot + 1) & mask
+    return np.int64(NONE)

@@ -1,0 +1,215 @@
+"""tokenizer.json, as ``tokenizers`` and ``transformers`` read it, from a Model and to one.
+
+A byte-level piece is written there by one character a byte: printable Latin-1 stands for itself, the other bytes for
+the characters from U+0100 on.
+"""
+
+import base64
+from typing import Any
+
+import numpy as np
+import orjson
+
+from gristmill.pipelines.errors import InputError, RecipeError
+from gristmill.tokenizers_lab.formats.model import Model, known_roles
+from gristmill.tokenizers_lab.normalize.charsmap import charsmap
+from gristmill.tokenizers_lab.pretokenize import PATTERN, PATTERNS
+
+PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+CHARACTER = {b: chr(b) for b in PRINTABLE} | {
+    b: chr(0x100 + i) for i, b in enumerate(b for b in range(256) if b not in PRINTABLE)
+}
+BYTE = {character: byte for byte, character in CHARACTER.items()}
+NORMALIZERS = {
+    **{form: {"type": form.upper()} for form in ("nfc", "nfd", "nfkc", "nfkd")},
+    "lower": {"type": "Lowercase"},
+    "strip_accents": {"type": "StripAccents"},
+}
+GPT2 = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": True}
+LEVEL = GPT2 | {"use_regex": False}
+MARK = "▁"
+
+
+def to_hf(model: Model) -> bytes:
+    """The file's bytes. Raises RecipeError for a model or a normalizer that the format has no words for."""
+    if model.algorithm not in WRITERS:
+        raise RecipeError(f"tokenizer.json has no form for the algorithm {model.algorithm!r}")
+    if model.symbols:
+        raise RecipeError("tokenizer.json has no form for symbols within words; --format sentencepiece has")
+    table = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": _added(model),
+        "post_processor": None,
+    }
+    return orjson.dumps(table | WRITERS[model.algorithm](model), option=orjson.OPT_INDENT_2)
+
+
+def _added(model: Model) -> list[dict]:
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    return [{"id": id, "content": token, **flags} for token, id in sorted(model.special.items(), key=lambda x: x[1])]
+
+
+def _normalizer(model: Model) -> dict | None:
+    steps = []
+    for name in model.normalizers:
+        if name not in NORMALIZERS:
+            raise RecipeError(f"tokenizer.json has no form for the normalizer {name!r} with {model.algorithm}")
+        steps.append(NORMALIZERS[name])
+    return {"type": "Sequence", "normalizers": steps} if steps else None
+
+
+def _splitter(split: str) -> list[dict]:
+    """The pre-tokenizer that cuts as the split does."""
+    if split == "gpt2":
+        return [GPT2]
+    if split == "none":
+        return [LEVEL]
+    patterns = (split.removeprefix(PATTERN),) if split.startswith(PATTERN) else PATTERNS.get(split)
+    if patterns is None:
+        raise RecipeError(
+            f"tokenizer.json has no form for the split {split!r} over bytes; use one of {', '.join(PATTERNS)}"
+        )
+    isolated = [{"type": "Split", "pattern": {"Regex": p}, "behavior": "Isolated", "invert": False} for p in patterns]
+    return [*isolated, LEVEL]
+
+
+def _byte_level(model: Model) -> dict:
+    """BPE over bytes; ``words`` is a vocabulary of whole pieces without merges."""
+    taken = {*model.special.values()}
+    names = [p.decode() if id in taken else "".join(map(CHARACTER.get, p)) for id, p in enumerate(model.pieces)]
+    inside = {
+        **{"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None},
+        **{"end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": model.whole},
+        "vocab": {name: id for id, name in enumerate(names)},
+        "merges": [[names[left], names[right]] for left, right, _ in model.merges.tolist()],
+    }
+    steps = _splitter(model.split)
+    cut = steps[0] if len(steps) == 1 else {"type": "Sequence", "pretokenizers": steps}
+    return {"normalizer": _normalizer(model), "pre_tokenizer": cut, "decoder": LEVEL, "model": inside}
+
+
+def _bpe(model: Model) -> dict:
+    if model.level == "bytes":
+        return _byte_level(model)
+    raise RecipeError(
+        "BPE over characters goes to SentencePiece's format (--format sentencepiece), not to tokenizer.json"
+    )
+
+
+def _wordpiece(model: Model) -> dict:
+    """WordPiece behind BERT's normalizer and pre-tokenizer."""
+    if model.split != "bert" or set(model.normalizers) - {"bert_clean", "lower", "strip_accents"}:
+        raise RecipeError("WordPiece goes to tokenizer.json with the split bert and BERT's own normalizers")
+    clean, lower, strip = (name in model.normalizers for name in ("bert_clean", "lower", "strip_accents"))
+    bert = {"type": "BertNormalizer", "clean_text": clean, "handle_chinese_chars": True}
+    return {
+        "normalizer": bert | {"strip_accents": strip, "lowercase": lower},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "decoder": {"type": "WordPiece", "prefix": model.prefix, "cleanup": False},
+        "model": {
+            **{"type": "WordPiece", "unk_token": model.roles["unknown"], "continuing_subword_prefix": model.prefix},
+            "max_input_chars_per_word": model.max_word,
+            "vocab": {piece.decode(): id for id, piece in enumerate(model.pieces)},
+        },
+    }
+
+
+def _unigram(model: Model) -> dict:
+    """A unigram model behind SentencePiece's table of characters and ▁ for spaces."""
+    steps = []
+    for name in model.normalizers:
+        if name in ("nmt_nfkc", "nmt_nfkc_cf"):
+            table = base64.b64encode(charsmap(name)).decode()
+            steps.append({"type": "Precompiled", "precompiled_charsmap": table})
+        elif name == "collapse":
+            steps.append({"type": "Strip", "strip_left": True, "strip_right": True})
+            steps.append({"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "})
+        elif name in NORMALIZERS:
+            steps.append(NORMALIZERS[name])
+    scheme = "always" if "prefix" in model.normalizers else "never"
+    space = {"type": "Metaspace", "replacement": MARK, "prepend_scheme": scheme, "split": True}
+    least = float(np.nanmin(model.scores))
+    named = [b"<0x%02X>" % p[0] if model.is_byte(id) else p for id, p in enumerate(model.pieces)]
+    scores = [least - 10.0 if np.isnan(score) else float(score) for score in model.scores]
+    fallback = {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, space]}
+    return {
+        "normalizer": {"type": "Sequence", "normalizers": steps} if steps else None,
+        "pre_tokenizer": space,
+        "decoder": fallback if model.bytes_from is not None else space,
+        "model": {
+            **{"type": "Unigram", "unk_id": model.role("unknown"), "byte_fallback": model.bytes_from is not None},
+            "vocab": [[piece.decode(), score] for piece, score in zip(named, scores, strict=True)],
+        },
+    }
+
+
+WRITERS = {"bpe": _bpe, "words": _byte_level, "wordpiece": _wordpiece, "unigram": _unigram}
+
+
+def from_hf(data: bytes) -> Model:
+    """A byte-level BPE. Raises InputError for a file that is damaged or says what we have no form for."""
+    try:
+        table = orjson.loads(data)
+        inside = table["model"]
+        kind, vocab, merges = inside.get("type", "BPE"), inside["vocab"], inside.get("merges", [])
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"this is no tokenizer.json ({type(error).__name__}: {error})") from None
+    if kind != "BPE":
+        raise InputError(f"tokenizer.json of the kind {kind} is not read; BPE over bytes is")
+    added = {token["content"]: vocab.get(token["content"], token["id"]) for token in table.get("added_tokens") or []}
+    ids = vocab | added
+    if sorted(ids.values()) != [*range(len(ids))]:
+        raise InputError(f"ids of the vocabulary are not 0 to {len(ids) - 1:,}; such gaps are not read")
+    spelled = {}
+    for name, id in ids.items():
+        try:
+            spelled[id] = name.encode() if name in added else bytes(BYTE[character] for character in name)
+        except KeyError as error:
+            raise InputError(
+                f"piece {name!r} holds {error}, which stands for no byte: this is no BPE over bytes"
+            ) from None
+    pairs = [pair.split(" ") if isinstance(pair, str) else pair for pair in merges]
+    try:
+        made = [[vocab[left], vocab[right], vocab[left + right]] for left, right in pairs]
+    except (KeyError, ValueError) as error:
+        raise InputError(f"a merge names {error}, which is not in the vocabulary") from None
+    return Model(
+        algorithm="bpe",
+        split=_split_of(table.get("pre_tokenizer")),
+        pieces=[spelled[id] for id in range(len(ids))],
+        merges=np.array(made, np.int32).reshape(-1, 3),
+        special=added,
+        whole=bool(inside.get("ignore_merges")),
+        normalizers=_names_of(table.get("normalizer")),
+        roles=known_roles(added),
+    )
+
+
+def _split_of(cut: dict[str, Any] | None) -> str:
+    steps = [cut] if cut and cut["type"] != "Sequence" else (cut or {}).get("pretokenizers", [])
+    if not steps or steps[-1].get("type") != "ByteLevel" or steps[-1].get("add_prefix_space"):
+        raise InputError(
+            "its pre-tokenizer does not end in ByteLevel without a prefix space: this is no BPE over bytes"
+        )
+    if steps[-1].get("use_regex", True):
+        return "gpt2"
+    patterns = tuple((step.get("pattern") or {}).get("Regex") for step in steps[:-1])
+    if not patterns:
+        return "none"
+    for name, known in PATTERNS.items():
+        if known == patterns:
+            return name
+    if len(patterns) == 1 and patterns[0]:
+        return f"{PATTERN}{patterns[0]}"
+    raise InputError(f"its pre-tokenizer cuts in a way that is not read: {orjson.dumps(cut).decode()[:200]}")
+
+
+def _names_of(normalizer: dict[str, Any] | None) -> tuple[str, ...]:
+    steps = (normalizer or {}).get("normalizers", [normalizer] if normalizer else [])
+    known = {told["type"]: name for name, told in NORMALIZERS.items()}
+    for step in steps:
+        if step["type"] not in known:
+            raise InputError(f"its normalizer {step['type']} is not read")
+    return tuple(known[step["type"]] for step in steps)

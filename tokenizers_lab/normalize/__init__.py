@@ -1,0 +1,1 @@
+"""Normalizers: Unicode forms, lower case, SentencePiece's precompiled charsmaps."""

@@ -1,0 +1,183 @@
+"""What may be done to text before it is cut, by name and in order. None of it is done unless a tokenizer asks for it.
+
+``nfc nfd nfkc nfkd``  Unicode's forms, by the version this Python has
+``nmt_nfkc nmt_nfkc_cf``  SentencePiece's tables: NFKC by character, control characters dropped, all white space a space
+``lower``  lower case, character by character
+``strip_accents``  decomposed, without the marks that take no room (Mn)
+``bert_clean``  control characters and U+FFFD dropped, all white space a space
+``collapse``  spaces at both ends dropped, runs of them one space
+``prefix``  a space before every document that is not empty
+``escape``  each space written as ▁
+
+All but Unicode's forms are kernels over tables; those pass over plain ASCII and take other documents one by one. An
+empty document stays empty.
+"""
+
+import unicodedata
+from collections.abc import Callable
+
+import numpy as np
+from numba import njit
+
+from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.kernels.intrinsics import kernel, load8, store8, trailing_zeros
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.settings import nearest
+from gristmill.tokenizers_lab.normalize.character_map import BY_CHARACTER, character_map
+from gristmill.tokenizers_lab.normalize.sentencepiece import by_rules
+from gristmill.tokenizers_lab.strings.user_symbols import Symbols
+
+U = np.uint64
+EIGHT, TOPS, SPACE8 = U(0x0101010101010101), U(0x8080808080808080), U(0x2020202020202020)
+
+
+def normalize(text: Ragged, names: tuple[str, ...], symbols: Symbols | None = None) -> Ragged:
+    """Each document, changed by all that are named, in turn, but for its symbols.
+
+    Raises RecipeError for a name that there is not.
+    """
+    check(names)
+    for run in runs(names):
+        if run[0] in SPACES:
+            continue
+        text = symbols.beside(_changed_by(run), text) if symbols else _changed_by(run)(text)
+    spaces = tuple(name in names for name in SPACES)
+    return Ragged.of(*_space(*text, *spaces)) if any(spaces) else text
+
+
+def _changed_by(run: tuple[str, ...]) -> Callable[[Ragged], Ragged]:
+    """The change of characters that a run of names is."""
+    if run[0] in BY_CHARACTER:
+        return character_map(run)
+    if run[0] in FORMS:
+        return lambda text: _by_document(text, run[0].upper())
+    return lambda text: by_rules(text, run[0])
+
+
+def runs(names: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Changes in turn; neighbours that go character by character are one."""
+    found: list[tuple[str, ...]] = []
+    for name in names:
+        if found and name in BY_CHARACTER and found[-1][0] in BY_CHARACTER:
+            found[-1] += (name,)
+        else:
+            found.append((name,))
+    return found
+
+
+def denormalize(text: Ragged, names: tuple[str, ...]) -> Ragged:
+    """Undo what can be undone: ▁ reads as a space, and the space before a document goes."""
+    if not {"escape", "prefix"} & {*names}:
+        return text
+    return Ragged.of(*_unescape(*text, "escape" in names, "prefix" in names))
+
+
+def check(names: tuple[str, ...]) -> None:
+    """Raise RecipeError for what is no name, or a space rule that comes before a change of characters."""
+    for i, name in enumerate(names):
+        if name not in CHANGES and name not in SPACES:
+            raise RecipeError(f"there is no normalizer {name!r}; {nearest(name, [*CHANGES, *SPACES])}")
+        if name in CHANGES and set(names[:i]) & {*SPACES}:
+            raise RecipeError(f"normalizer {name!r} must come before {', '.join(SPACES)}")
+
+
+FORMS = ("nfc", "nfd", "nfkc", "nfkd")
+RULES = ("nmt_nfkc", "nmt_nfkc_cf")
+CHANGES = (*FORMS, *RULES, *BY_CHARACTER)
+SPACES = ("collapse", "prefix", "escape")
+
+
+def _by_document(text: Ragged, form: str) -> Ragged:
+    """Change every document that is not plain: printable ASCII, which the forms of Unicode leave as it is."""
+    plain = np.empty(text.rows, np.bool_)
+    _is_plain(*text, plain)
+    rows = np.flatnonzero(~plain)
+    if not rows.size:
+        return text
+    parts, begin, sizes = [], 0, np.diff(text.offsets)
+    for row in rows.tolist():
+        parts.append(text.data[begin : text.offsets[row]])
+        begin = int(text.offsets[row + 1])
+        document = text.row(row).decode("utf-8", "surrogateescape")
+        document = unicodedata.normalize(form, document).encode("utf-8", "surrogateescape")
+        parts.append(np.frombuffer(document, np.uint8))
+        sizes[row] = len(document)
+    parts.append(text.data[begin:])
+    return Ragged.of(np.concatenate(([0], np.cumsum(sizes))), np.concatenate(parts))
+
+
+@kernel
+def _is_plain(offsets, data, plain):
+    for row in range(plain.size):
+        at, end = offsets[row], offsets[row + 1]
+        while at < end and 0x20 <= data[at] < 0x7F:
+            at += 1
+        plain[row] = at == end
+
+
+@njit(nogil=True, cache=True)
+def _space(offsets, data, collapse, prefix, escape):
+    """The rules about spaces, in one pass."""
+    spaces = offsets.size
+    for byte in data:
+        spaces += byte == 32
+    new_offsets, out, at = np.empty(offsets.size, np.int64), np.empty(data.size + 3 * spaces + 8, np.uint8), 0
+    new_offsets[0] = 0
+    for row in range(offsets.size - 1):
+        begin, end = offsets[row], offsets[row + 1]
+        while collapse and begin < end and data[begin] == 32:
+            begin += 1
+        while collapse and begin < end and data[end - 1] == 32:
+            end -= 1
+        if prefix and begin < end:
+            at = _write_space(out, at, escape)
+        i = begin
+        while i < end:
+            if i + 8 <= end:  # up to the next space at once: what is written too much is written over
+                word = load8(data, i)
+                store8(out, at, word)
+                zeros = ((word ^ SPACE8) - EIGHT) & ~(word ^ SPACE8) & TOPS
+                size = trailing_zeros(zeros) >> 3
+                i, at = i + size, at + size
+                if zeros == U(0):
+                    continue
+            if data[i] != 32:
+                out[at] = data[i]
+                at += 1
+            elif not (collapse and data[i - 1] == 32):
+                at = _write_space(out, at, escape)
+            i += 1
+        new_offsets[row + 1] = at
+    return new_offsets, out[:at]
+
+
+@kernel
+def _write_space(out, at, escape):
+    if not escape:
+        out[at] = 32
+        return at + 1
+    out[at], out[at + 1], out[at + 2] = 0xE2, 0x96, 0x81
+    return at + 3
+
+
+@njit(nogil=True, cache=True)
+def _unescape(offsets, data, escaped, prefix):
+    new_offsets, out, at = np.empty(offsets.size, np.int64), np.empty(data.size, np.uint8), 0
+    new_offsets[0] = 0
+    for row in range(offsets.size - 1):
+        i, end = offsets[row], offsets[row + 1]
+        begin = i
+        while i < end:
+            if prefix and i == begin and data[i] == 32:
+                i += 1
+            elif escaped and data[i] == 0xE2 and i + 2 < end and data[i + 1] == 0x96 and data[i + 2] == 0x81:
+                if not (prefix and i == begin):
+                    out[at] = 32
+                    at += 1
+                i += 3
+            else:
+                out[at] = data[i]
+                at += 1
+                i += 1
+        new_offsets[row + 1] = at
+    return new_offsets, out[:at].copy()

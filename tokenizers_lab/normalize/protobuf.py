@@ -1,0 +1,64 @@
+"""The wire format of Protocol Buffers, as far as SentencePiece's ModelProto needs it.
+
+https://protobuf.dev/programming-guides/encoding: a message is fields, each a key (number << 3 | kind) and a value, of
+kind 0 a varint, 1 eight bytes, 2 bytes with their length before them, 5 four bytes.
+"""
+
+import struct
+from collections.abc import Iterator
+
+from gristmill.pipelines.errors import InputError
+
+VARINT, EIGHT, BYTES, FOUR = 0, 1, 2, 5
+
+
+def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """Number and value of each field, an int of a varint, else bytes. Raises InputError where it is cut short."""
+    at = 0
+    while at < len(data):
+        key, at = _varint(data, at)
+        kind = key & 7
+        if kind == VARINT:
+            value, at = _varint(data, at)
+        else:
+            if kind == BYTES:
+                size, at = _varint(data, at)
+            elif kind in (EIGHT, FOUR):
+                size = 8 if kind == EIGHT else 4
+            else:
+                raise InputError(f"byte {at:,} begins no field of a protocol buffer: this is no SentencePiece model")
+            value, at = data[at : at + size], at + size
+            if at > len(data):
+                raise InputError("the model ends within a field: it is cut short")
+        yield key >> 3, value
+
+
+def field(number: int, value: int | float | bytes | str) -> bytes:
+    """One field: a varint of an int (or bool), four bytes of a float, bytes of text."""
+    if isinstance(value, float):
+        return _bytes_of(number << 3 | FOUR) + struct.pack("<f", value)
+    if isinstance(value, int):
+        return _bytes_of(number << 3 | VARINT) + _bytes_of(value % (1 << 64))
+    value = value.encode() if isinstance(value, str) else value
+    return _bytes_of(number << 3 | BYTES) + _bytes_of(len(value)) + value
+
+
+def _bytes_of(number: int) -> bytes:
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    number = shift = 0
+    while True:
+        if at >= len(data) or shift > 63:
+            raise InputError("the model ends within a number: it is cut short or no SentencePiece model")
+        number |= (data[at] & 127) << shift
+        shift += 7
+        at += 1
+        if data[at - 1] < 128:
+            return number, at

@@ -1,0 +1,147 @@
+"""Text to pieces, within which alone merges happen: a scanner for each split in use, and a user's own regex.
+
+A scanner is a kernel ``end_of_piece(data, at, stop)``: the end of the piece that begins at ``at`` in the document that
+ends at ``stop`` > ``at``. Pieces tile the document. Scanners are loops, so no input overflows a stack, and the time for
+a document is linear in its bytes. ``whitespace`` and ``bert`` make pieces of white space too, which their users drop
+(``DROPS_SPACE``).
+
+Who has text by the batch takes ``pieces(text, split)``, which knows every split. A kernel that must call a scanner
+itself calls ``end_of_piece(split number, …)`` and closes over the number: numba does not find a kernel that closes
+over another kernel in its cache again.
+"""
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.settings import nearest
+from gristmill.tokenizers_lab.pretokenize.cl100k import cl100k, cl100k_pattern
+from gristmill.tokenizers_lab.pretokenize.deepseek import DEEPSEEK_PATTERNS, deepseek
+from gristmill.tokenizers_lab.pretokenize.gpt2 import GPT2_PATTERN, gpt2
+from gristmill.tokenizers_lab.pretokenize.o200k import O200K_PATTERN, o200k
+from gristmill.tokenizers_lab.pretokenize.regex_split import compiled, cut_by_pattern
+from gristmill.tokenizers_lab.pretokenize.whitespace import bert, lines, metaspace, whitespace
+
+DEFAULT = "o200k"
+NAMES = (
+    "o200k",
+    "gpt2",
+    "cl100k",  # in the form of Hugging Face configurations; also Llama-3's
+    "cl100k-tiktoken",  # with tiktoken's end of text
+    "llama3",
+    "qwen2",
+    "nanochat",
+    "deepseek-v3",
+    "whitespace",
+    "bert",
+    "metaspace",
+    "none",  # a document is one piece
+    "lines",  # with their newlines
+)
+O200K, GPT2, CL100K, TIKTOKEN, LLAMA3, QWEN2 = range(6)
+NANOCHAT, DEEPSEEK, WHITESPACE, BERT, METASPACE, NONE, LINES = range(6, 13)
+DROPS_SPACE = {"whitespace", "bert"}
+PATTERN = "regex:"
+PATTERNS = {  # the regexes of those that have them, each cutting what the ones before it left
+    "o200k": (O200K_PATTERN,),
+    "gpt2": (GPT2_PATTERN,),
+    "cl100k": (cl100k_pattern(3, False),),
+    "cl100k-tiktoken": (cl100k_pattern(3, True),),
+    "llama3": (cl100k_pattern(3, False),),
+    "qwen2": (cl100k_pattern(1, False),),
+    "nanochat": (cl100k_pattern(2, False),),
+    "deepseek-v3": DEEPSEEK_PATTERNS,
+    "lines": (r"[^\r\n]*[\r\n]+|[^\r\n]+",),
+}
+
+
+@inlined
+def end_of_piece(split, data, at, stop):
+    """The end of the piece that begins at ``at``, by the split of that number, best a constant."""
+    if split == O200K:
+        return o200k(data, at, stop, 3)
+    if split == GPT2:
+        return gpt2(data, at, stop)
+    if split == CL100K or split == LLAMA3:
+        return cl100k(data, at, stop, 3, False)
+    if split == TIKTOKEN:
+        return cl100k(data, at, stop, 3, True)
+    if split == QWEN2:
+        return cl100k(data, at, stop, 1, False)
+    if split == NANOCHAT:
+        return cl100k(data, at, stop, 2, False)
+    if split == DEEPSEEK:
+        return deepseek(data, at, stop, 3)
+    if split == WHITESPACE:
+        return whitespace(data, at, stop)
+    if split == BERT:
+        return bert(data, at, stop)
+    if split == METASPACE:
+        return metaspace(data, at, stop)
+    if split == LINES:
+        return lines(data, at, stop)
+    return stop
+
+
+def _scanner(split: int):
+    @inlined
+    def scan(data, at, stop):
+        return end_of_piece(split, data, at, stop)
+
+    return scan
+
+
+SPLITS = {name: _scanner(number) for number, name in enumerate(NAMES)}
+
+
+class Pieces(NamedTuple):
+    """Piece p is ``data[offsets[p]:offsets[p + 1]]``; document d has ``documents[d]`` to ``documents[d + 1]``."""
+
+    documents: np.ndarray  # int64[n + 1]
+    offsets: np.ndarray  # int64[m + 1]: where pieces begin and, last, where the text ends
+
+
+def pieces(text: Ragged, split: str) -> Pieces:
+    """Cut every document, by a split of that name or by ``regex:PATTERN``. An empty document has no pieces.
+
+    A pattern is cut by Python's ``regex`` at a few MB/s, by the Unicode version that package has; what lies between two
+    matches is a piece too, so that nothing is lost.
+    """
+    check_split(split)
+    if split.startswith(PATTERN):
+        return Pieces(*cut_by_pattern(split.removeprefix(PATTERN), text))
+    documents, offsets = np.empty(text.rows + 1, np.int64), np.empty(text.data.size + 1, np.int64)
+    count = _cutter(NAMES.index(split))(*text, documents, offsets)
+    return Pieces(documents, offsets[: count + 1])
+
+
+def check_split(split: str) -> None:
+    """Raise RecipeError for a split that there is not, or a pattern that is none."""
+    if split.startswith(PATTERN):
+        compiled(split.removeprefix(PATTERN))
+    elif split not in SPLITS:
+        raise RecipeError(f"there is no split {split!r}; {nearest(split, [*NAMES])}, or {PATTERN}PATTERN")
+
+
+@cache
+def _cutter(split: int):
+    @kernel
+    def cut(offsets, data, documents, ends):
+        """Fill ``documents`` and ``ends`` as Pieces has them; returns how many pieces there are."""
+        count = 0
+        ends[0] = 0
+        for i in range(offsets.size - 1):
+            documents[i] = count
+            at, stop = offsets[i], offsets[i + 1]
+            while at < stop:
+                at = end_of_piece(split, data, at, stop)
+                count += 1
+                ends[count] = at
+        documents[offsets.size - 1] = count
+        return count
+
+    return cut

@@ -1,0 +1,77 @@
+"""GPT-4o's split, the default of new tokenizers: words keep their combining marks, and a capital begins a word.
+
+GPT-2's and GPT-4's rules cut a word at each mark: 2.3 bytes a token of vowelled Arabic against 5.2 with this one.
+"""
+
+from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.tokenizers_lab.pretokenize.classes import LETTER, LOWER, MARK, NEWLINE, NUMBER, UPPER, kind_at
+from gristmill.tokenizers_lab.pretokenize.scan import (
+    BLANK,
+    SPACES,
+    WORDS,
+    contraction,
+    is_in,
+    newlines,
+    run_of,
+    space_piece,
+    up_to,
+)
+
+O200K_PATTERN = (
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+CASELESS = 1 << LETTER | 1 << MARK  # Lm, Lo, M: in both of the pattern's classes
+CAPITALS = 1 << UPPER | CASELESS
+SMALL = 1 << LOWER | CASELESS
+
+
+@inlined
+def word(data, at, stop):
+    """The end of the word that begins at ``at``, or -1.
+
+    With capitals C, small s and caseless letters or marks x: ``[Cx]*[sx]+`` is taken before ``[Cx]+[sx]*``. After the
+    run of C and x, an s goes on with the word; without one the first form falls back to the last x, and the second
+    form, where there is no x, takes the run of capitals.
+    """
+    end, caseless = at, -1
+    while end < stop:
+        kind, after = kind_at(data, end, stop)
+        if not is_in(kind, CAPITALS):
+            if kind == LOWER:
+                return run_of(SMALL, data, after, stop)
+            break
+        end = after
+        if is_in(kind, CASELESS):
+            caseless = after
+    if caseless >= 0:
+        return caseless
+    return end if end > at else -1
+
+
+@inlined
+def with_contraction(data, at, stop):
+    end = contraction(data, at, stop, True)
+    return end if end >= 0 else at
+
+
+@kernel
+def o200k(data, at, stop, digits):
+    """The end of the piece that begins at ``at`` < ``stop``; at most ``digits`` in a number."""
+    kind, begin = kind_at(data, at, stop)
+    if is_in(kind, CAPITALS | SMALL):  # a mark before a word would be its sign, but is as well its beginning
+        return with_contraction(data, word(data, at, stop), stop)
+    if kind == NUMBER:
+        return up_to(digits - 1, data, begin, stop) if digits > 1 else begin
+    if kind != NEWLINE:
+        end = word(data, begin, stop)
+        if end >= 0:
+            return with_contraction(data, end, stop)
+    if not is_in(kind, SPACES):
+        return newlines(data, run_of(~WORDS, data, begin, stop), stop, True)
+    if data[at] == BLANK and begin < stop:
+        end = run_of(~WORDS, data, begin, stop)
+        if end > begin:
+            return newlines(data, end, stop, True)
+    return space_piece(data, at, stop, True, False)

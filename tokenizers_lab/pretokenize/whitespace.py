@@ -1,0 +1,71 @@
+"""Splits by white space: lines, plain, BERT's, and SentencePiece's, where a word takes the space before it."""
+
+from gristmill.pipelines.kernels.intrinsics import inlined
+from gristmill.pipelines.kernels.utf8 import decode
+from gristmill.tokenizers_lab.pretokenize.classes import is_bert_punctuation, kind_at
+from gristmill.tokenizers_lab.pretokenize.scan import BLANK, SPACES, is_in, run_of
+
+
+@inlined
+def whitespace(data, at, stop):
+    """A run of ``\\s``, which is dropped, or a run of anything else."""
+    kind, end = kind_at(data, at, stop)
+    return run_of(SPACES if is_in(kind, SPACES) else ~SPACES, data, end, stop)
+
+
+@inlined
+def lines(data, at, stop):
+    """A line with the newlines after it: for merges that reach across words."""
+    while at < stop and data[at] != 10 and data[at] != 13:
+        at += 1
+    while at < stop and (data[at] == 10 or data[at] == 13):
+        at += 1
+    return at
+
+
+@inlined
+def is_alone(code):
+    """BERT makes a piece of each sign and of each Chinese character."""
+    return is_bert_punctuation(code) or (
+        0x4E00 <= code <= 0x9FFF
+        or 0x3400 <= code <= 0x4DBF
+        or 0x20000 <= code <= 0x2A6DF
+        or 0x2A700 <= code <= 0x2B73F
+        or 0x2B740 <= code <= 0x2B81F
+        or 0x2B920 <= code <= 0x2CEAF
+        or 0xF900 <= code <= 0xFAFF
+        or 0x2F800 <= code <= 0x2FA1F
+    )
+
+
+@inlined
+def bert(data, at, stop):
+    """A run of ``\\s``, which is dropped, one sign, one Chinese character, or a run of anything else."""
+    kind, end = kind_at(data, at, stop)
+    if is_in(kind, SPACES):
+        return run_of(SPACES, data, end, stop)
+    code, _ = decode(data, at, stop)
+    if is_alone(code):
+        return end
+    while end < stop:
+        kind, after = kind_at(data, end, stop)
+        code, _ = decode(data, end, stop)
+        if is_in(kind, SPACES) or is_alone(code):
+            break
+        end = after
+    return end
+
+
+@inlined
+def is_marker(data, at, stop):
+    """Does a space, or ``▁`` that stands for one, begin at ``at``?"""
+    return data[at] == BLANK or (data[at] == 0xE2 and at + 2 < stop and data[at + 1] == 0x96 and data[at + 2] == 0x81)
+
+
+@inlined
+def metaspace(data, at, stop):
+    """A space or ``▁`` and what follows up to the next one."""
+    end = at + 1
+    while end < stop and not is_marker(data, end, stop):
+        end += 1
+    return end

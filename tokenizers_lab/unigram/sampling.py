@@ -1,0 +1,172 @@
+"""All ways to cut a text under a unigram model: the best few, one drawn by chance, and how uncertain the cut is.
+
+Subword regularisation (Kudo 2018, arXiv:1804.10959) trains on ways drawn with probability P(way) ** alpha, made to sum
+to 1: alpha 1 is the model's own, 0 makes all ways equal. One sweep from the end adds up what follows each place; then a
+way is drawn from the beginning on, piece by piece, which is exact. What is drawn depends on the seed, the document's
+number and its text alone. Sums are float64, memory some 50 bytes for each byte of the batch.
+"""
+
+import numpy as np
+from numba import njit
+
+from gristmill.pipelines.kernels.hashing import W0, W1, mix
+from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.ragged import Ragged
+from gristmill.tokenizers_lab.encode.bpe_dropout import coin
+from gristmill.tokenizers_lab.unigram.encode import Encoder, emit
+from gristmill.tokenizers_lab.unigram.lattice import Lattice, lattice
+
+
+class Ways:
+    """The ways to cut text in which spaces are ▁ already."""
+
+    def __init__(self, encoder: Encoder):
+        self.encoder = encoder
+        self.scores = encoder.scores.astype(np.float64)
+        self.none = self.scores.size - 1
+
+    def best(self, text: Ragged, count: int) -> tuple[Ragged, np.ndarray]:
+        """The ``count`` best ways to cut one document, or as many as there are: their ids, and their scores, float64.
+
+        Of equal ones that which begins its last piece earlier comes first. Memory 20 bytes a byte and way.
+        """
+        net = self._lattice(text)
+        values, paths, sizes = _best_few(net.words.data.size, *net[1:], self.scores, count)
+        return self._ids(text, np.zeros(values.size, np.int64), paths, sizes), values
+
+    def drawn(self, text: Ragged, alpha: float, seed: int, numbers: np.ndarray) -> Ragged:
+        """The ids of a way for each document, drawn for its number (uint64[rows])."""
+        net = self._lattice(text)
+        paths, sizes = _draw(
+            net.words.offsets, *net[1:], self.scores * alpha, np.uint64(seed), numbers.astype(np.uint64)
+        )
+        return self._ids(text, np.arange(text.rows), paths, sizes)
+
+    def entropy(self, text: Ragged, alpha: float) -> np.ndarray:
+        """Of each document's ways, in nats: float64[rows]. 0 where there is one way, as for an empty document."""
+        net = self._lattice(text)
+        return _entropy(net.words.offsets, *net[1:], self.scores * alpha)
+
+    def _lattice(self, text: Ragged) -> Lattice:
+        return lattice(text, self.encoder.trie, self.none)
+
+    def _ids(self, text: Ragged, rows: np.ndarray, paths: np.ndarray, sizes: np.ndarray) -> Ragged:
+        encoder = self.encoder
+        room = int(np.diff(text.offsets)[rows].sum())
+        offsets, ids = np.zeros(rows.size + 1, np.int64), np.empty(room, np.int32)
+        model = encoder.unknown, encoder.bytes_from, self.none, encoder.sizes
+        count = _spell_out(*text, rows, paths, sizes, *model, offsets, ids)
+        return Ragged.of(offsets, ids[:count].astype(encoder.dtype))
+
+
+@kernel
+def _enter(value, edge, rank, filled, end, count, score, e, r):
+    """Put a way among the best that reach a place; returns whether it was good enough."""
+    k = filled[end]
+    if k == count:
+        if score <= value[end, k - 1]:
+            return False
+        k -= 1
+    else:
+        filled[end] += 1
+    while k > 0 and value[end, k - 1] < score:
+        value[end, k], edge[end, k], rank[end, k] = value[end, k - 1], edge[end, k - 1], rank[end, k - 1]
+        k -= 1
+    value[end, k], edge[end, k], rank[end, k] = score, e, r
+    return True
+
+
+@njit(nogil=True, cache=True)
+def _best_few(length, first, piece, size, scores, count):
+    """Scores of the best ways, their pieces end to end, and how many each has."""
+    value, edge = np.empty((length + 1, count)), np.empty((length + 1, count), np.int64)
+    rank, filled = np.empty((length + 1, count), np.int32), np.zeros(length + 1, np.int64)
+    value[0, 0], filled[0] = 0.0, 1
+    for i in range(length):
+        if filled[i] == 0:
+            continue
+        for e in range(first[i], first[i + 1]):
+            for r in range(filled[i]):  # falling scores: what follows one that is too low is lower still
+                if not _enter(value, edge, rank, filled, i + size[e], count, value[i, r] + scores[piece[e]], e, r):
+                    break
+    found = filled[length]
+    paths, sizes, at = np.empty(found * length, np.int32), np.zeros(found, np.int64), 0
+    for way in range(found):
+        end, r, begin = length, way, at
+        while end > 0:
+            e = edge[end, r]
+            paths[at] = piece[e]
+            r, end, at = np.int64(rank[end, r]), end - np.int64(size[e]), at + 1
+        paths[begin:at] = paths[begin:at][::-1].copy()
+        sizes[way] = at - begin
+    return value[length, :found].copy(), paths[:at].copy(), sizes
+
+
+@inlined
+def _log_sum(begin, first, last, piece, size, scores, behind):
+    """The logarithm of the summed odds of what follows a place, ``begin`` being where its document begins."""
+    top = -np.inf
+    for e in range(first, last):
+        top = max(top, scores[piece[e]] + behind[begin + size[e]])
+    total = 0.0
+    for e in range(first, last):
+        total += np.exp(scores[piece[e]] + behind[begin + size[e]] - top)
+    return top + np.log(total)
+
+
+@njit(nogil=True, cache=True)
+def _draw(offsets, first, piece, size, scores, seed, numbers):
+    behind = np.zeros(offsets[offsets.size - 1] + 1)
+    paths, sizes, at = np.empty(behind.size, np.int32), np.zeros(offsets.size - 1, np.int64), 0
+    for row in range(offsets.size - 1):
+        begin, stop = offsets[row], offsets[row + 1]
+        key, tossed = mix(seed ^ W0, numbers[row] ^ W1), 0
+        behind[stop] = 0.0
+        for i in range(stop - 1, begin - 1, -1):
+            if first[i] < first[i + 1]:
+                behind[i] = _log_sum(i, first[i], first[i + 1], piece, size, scores, behind)
+        i, before = begin, at
+        while i < stop:
+            left, e = coin(key, tossed), first[i]
+            tossed += 1
+            while True:
+                left -= np.exp(scores[piece[e]] + behind[i + size[e]] - behind[i])
+                if left < 0 or e + 1 == first[i + 1]:
+                    break
+                e += 1
+            paths[at] = piece[e]
+            i, at = i + np.int64(size[e]), at + 1
+        sizes[row] = at - before
+    return paths[:at].copy(), sizes
+
+
+@njit(nogil=True, cache=True)
+def _entropy(offsets, first, piece, size, scores):
+    behind, unsure = np.zeros((2, offsets[offsets.size - 1] + 1))
+    found = np.zeros(offsets.size - 1)
+    for row in range(offsets.size - 1):
+        begin, stop = offsets[row], offsets[row + 1]
+        behind[stop] = unsure[stop] = 0.0
+        for i in range(stop - 1, begin - 1, -1):
+            if first[i] == first[i + 1]:
+                continue
+            behind[i] = _log_sum(i, first[i], first[i + 1], piece, size, scores, behind)
+            total = 0.0
+            for e in range(first[i], first[i + 1]):
+                chance = scores[piece[e]] + behind[i + size[e]] - behind[i]
+                total += np.exp(chance) * (unsure[i + size[e]] - chance)
+            unsure[i] = total
+        found[row] = unsure[begin]
+    return found
+
+
+@njit(nogil=True, cache=True)
+def _spell_out(offsets, data, rows, paths, sizes, unknown, bytes_from, none, piece_sizes, new_offsets, ids):
+    count = at = 0
+    for way in range(rows.size):
+        begin, stop = offsets[rows[way]], offsets[rows[way] + 1]
+        last = at + sizes[way]
+        count, _ = emit(data, begin, stop, paths, at, last, unknown, bytes_from, none, piece_sizes, False, count, ids)
+        at = last
+        new_offsets[way + 1] = count
+    return count

@@ -1,0 +1,75 @@
+"""The best way through a part of a text, summed as SentencePiece 0.2.3 sums it.
+
+In float32, from the sum of what comes before; of equally good ways the one met first; sums beyond ±100,000 are taken
+back to 0 at the next place.
+"""
+
+import numpy as np
+
+from gristmill.pipelines.kernels.intrinsics import kernel
+from gristmill.tokenizers_lab.strings.codepoints import code_at
+from gristmill.tokenizers_lab.strings.trie import NOTHING
+from gristmill.tokenizers_lab.unigram.double_array import LEAF, PIECE, ROOT, SCORE, child
+
+RESET = np.float32(100_000)  # SentencePiece's kScoreResetThreshold
+FAR = np.float32(np.inf)
+
+
+def room_for(size: int) -> tuple[np.ndarray, ...]:
+    """What best_way works in, for parts of up to ``size`` bytes."""
+    return *np.empty((2, size + 1), np.float32), *np.empty((4, size + 1), np.int32)
+
+
+@kernel
+def best_way(data, at, stop, letters, nodes, scores, none, penalty, base, best, second, start, found, word, way):
+    """Cut data[at:stop] from a sum of ``base`` on: how many pieces, the sum and the margin; the pieces in ``way``.
+
+    An unknown character is the piece ``none`` at ``penalty``. The margin is how much better the way is than the next,
+    at the closest of its places.
+    """
+    length, frontier = 0, 0
+    while at < stop:
+        code, size = code_at(data, at, stop)
+        word[length] = letters[code]
+        at += size
+        length += 1
+    best[: length + 1] = second[: length + 1] = -FAR
+    best[0] = base
+    for i in range(length):
+        if abs(best[i]) > RESET:
+            gone = best[i]
+            for k in range(i, frontier + 1):
+                best[k] -= gone
+        node, end, single = np.int64(ROOT), i, False
+        while end < length:
+            node = child(nodes, node, word[end])
+            if node == LEAF:
+                break
+            end += 1
+            if nodes[node, PIECE] != NOTHING:
+                _arrive(best, second, start, found, i, end, nodes[node, PIECE], scores[node, SCORE])
+                frontier = max(frontier, end)
+                single |= end == i + 1
+        if not single:
+            _arrive(best, second, start, found, i, i + 1, none, penalty)
+            frontier = max(frontier, i + 1)
+    count, margin, end = 0, FAR, length
+    while end > 0:
+        margin = min(margin, best[end] - second[end])
+        count += 1
+        end = np.int64(start[end])
+    end = length
+    for k in range(count - 1, -1, -1):
+        way[k] = found[end]
+        end = np.int64(start[end])
+    return count, best[length], margin
+
+
+@kernel
+def _arrive(best, second, start, found, begin, end, id, score):
+    score += best[begin]
+    if score > best[end]:
+        second[end] = best[end]
+        best[end], start[end], found[end] = score, begin, id
+    elif score > second[end]:
+        second[end] = score

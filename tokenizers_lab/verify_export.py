@@ -1,0 +1,127 @@
+"""Tokenizers to and from other libraries, each export loaded there and compared before anybody relies on it."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from gristmill.pipelines.errors import InputError, RecipeError
+from gristmill.pipelines.ingest.ingest import InputSettings, read_documents
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.schema import TEXT
+from gristmill.pipelines.storage.files import place, write_whole
+from gristmill.tokenizers_lab.formats.huggingface import from_hf, to_hf
+from gristmill.tokenizers_lab.formats.model import Model, read_model, write_model
+from gristmill.tokenizers_lab.formats.sentencepiece import from_sentencepiece, to_sentencepiece
+from gristmill.tokenizers_lab.formats.tiktoken import from_tiktoken, to_tiktoken
+from gristmill.tokenizers_lab.pretokenize import PATTERN, PATTERNS
+from gristmill.tokenizers_lab.tokenizer import Tokenizer
+
+SAMPLE_BYTES = 5_000_000
+SAYINGS = [
+    *("", " ", "The mill grinds slowly, but it grinds.", "  two  spaces, a\ttab\nand lines\n\n"),
+    *("I'll they'RE 1234567 3.14", "def f(x): return x**2", "naïve café Straße", "Привет, мир", "漢字かな交じり文"),
+    *("안녕하세요", "สวัสดีชาวโลก", "مرحبا بالعالم", "\U0001f469\u200d\U0001f467 \U0001f1e9\U0001f1ea"),
+]
+
+
+class Compared(NamedTuple):
+    """How far another library gives our ids."""
+
+    library: str
+    texts: int
+    same: int
+    first: str  # the first text that differs, "" for none
+
+
+def export_tokenizer(tokenizer: str, kind: str, output: str, corpus: Sequence[str] = ()) -> Compared:
+    """Write the file, load it in its library, and encode the sample with both."""
+    model, file = read_model(place(tokenizer)), place(output)
+    data = WRITERS[kind](model)
+    with write_whole(file) as target:
+        target.write(data)
+    library, encode = CLIENTS[kind](data, model)
+    ours, texts = Tokenizer(model), sample(corpus)
+    rows = ours(Ragged.from_strings(texts))
+    wanted = [rows.data[a:b].tolist() for a, b in zip(rows.offsets[:-1], rows.offsets[1:], strict=True)]
+    differ = [text for text, ids in zip(texts, wanted, strict=True) if encode(text) != ids]
+    return Compared(library, len(texts), len(texts) - len(differ), differ[0] if differ else "")
+
+
+def sample(corpus: Sequence[str]) -> list[str]:
+    """The first megabytes of a corpus, behind a few sayings in many scripts."""
+    texts, size = [*SAYINGS], 0
+    for table in read_documents([*corpus], InputSettings()) if corpus else ():
+        for text in table[TEXT].to_pylist():
+            if size < SAMPLE_BYTES:
+                texts.append(text)
+                size += len(text)
+    return texts
+
+
+def to_bert(model: Model) -> bytes:
+    """A vocab.txt: a piece a line. Raises RecipeError for what is no WordPiece, or would not come back."""
+    if model.algorithm != "wordpiece" or model.prefix != "##":
+        raise RecipeError("a vocab.txt holds WordPiece with the prefix ##")
+    if any(piece.strip() != piece or b"\n" in piece for piece in model.pieces):
+        raise RecipeError("a piece has white space at its ends, which a vocab.txt cannot hold")
+    return b"".join(piece + b"\n" for piece in model.pieces)
+
+
+def _hf(data: bytes, model: Model) -> tuple[str, Callable[[str], list[int]]]:
+    from tokenizers import Tokenizer as Theirs
+
+    theirs = Theirs.from_str(data.decode())
+    return "tokenizers", lambda text: theirs.encode(text, add_special_tokens=False).ids
+
+
+def _bert(data: bytes, model: Model) -> tuple[str, Callable[[str], list[int]]]:
+    return "tokenizers", _hf(to_hf(model), model)[1]
+
+
+def _tiktoken(data: bytes, model: Model) -> tuple[str, Callable[[str], list[int]]]:
+    from tiktoken import Encoding
+
+    patterns = (
+        (model.split.removeprefix(PATTERN),) if model.split.startswith(PATTERN) else PATTERNS.get(model.split, ())
+    )
+    if len(patterns) != 1:
+        raise RecipeError(f"tiktoken cuts by one pattern, which the split {model.split!r} has not")
+    ranks = {piece: id for id, piece in enumerate(model.pieces) if id not in model.taken}
+    theirs = Encoding("exported", pat_str=patterns[0], mergeable_ranks=ranks, special_tokens=model.special)
+    return "tiktoken", theirs.encode_ordinary
+
+
+def _sentencepiece(data: bytes, model: Model) -> tuple[str, Callable[[str], list[int]]]:
+    from sentencepiece import SentencePieceProcessor
+
+    return "sentencepiece", SentencePieceProcessor(model_proto=data).encode
+
+
+WRITERS = {"hf": to_hf, "tiktoken": to_tiktoken, "sentencepiece": to_sentencepiece, "bert": to_bert}
+CLIENTS = {"hf": _hf, "tiktoken": _tiktoken, "sentencepiece": _sentencepiece, "bert": _bert}
+
+
+def import_tokenizer(file: str, output: str, split: str | None, special: Sequence[str]) -> Model:
+    """Read a file by what its name ends in, and write ours."""
+    path = place(file)
+    if not path.is_file():
+        raise InputError(f"{file} is no file; expected tokenizer.json, a .tiktoken file or a SentencePiece .model")
+    data = path.read_bytes()
+    if path.suffix == ".json":
+        model = from_hf(data)
+    elif path.suffix == ".model":
+        model = from_sentencepiece(data)
+    elif path.suffix == ".tiktoken":
+        if split is None:
+            raise RecipeError("a .tiktoken file does not say how text is split: name it with --split")
+        model = from_tiktoken(data, split, dict(map(_token, special)))
+    else:
+        raise InputError(f"{file}: expected a name that ends in .json, .tiktoken or .model")
+    write_model(model, place(output))
+    return model
+
+
+def _token(told: str) -> tuple[str, int]:
+    token, _, id = told.rpartition("=")
+    if not token or not id.isdigit():
+        raise RecipeError(f"--special {told!r}: expected TOKEN=ID")
+    return token, int(id)
