@@ -8,9 +8,8 @@ from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.steps.corpus_step import CorpusStep
-from gristmill.pipelines.steps.step import finished
 from gristmill.pipelines.storage.files import place
-from gristmill.pipelines.storage.manifest import Manifest
+from gristmill.pipelines.storage.manifest import Manifest, finished
 
 REMEDY = "`gristmill dedup CORPUS --save-index DIR` makes one"
 

@@ -26,8 +26,8 @@ from gristmill.flows.report.run_data import REMEDY, Work
 from gristmill.flows.report.samples import samples, without_personal
 from gristmill.flows.report.svg import HEIGHT
 from gristmill.pipelines.schema import ID
-from gristmill.pipelines.steps.step import finished
 from gristmill.pipelines.storage.files import write_whole
+from gristmill.pipelines.storage.manifest import finished
 
 TOP = 25  # repeated passages shown
 MOST = 24  # sources and languages shown

@@ -12,8 +12,7 @@ from gristmill.filters.pii.filter import Pii
 from gristmill.flows.clean.plan import shards_of
 from gristmill.flows.clean.recipe import parse_recipe
 from gristmill.flows.clean.run import RECIPE, SUMMARY
-from gristmill.pipelines.steps.step import finished
-from gristmill.pipelines.storage.manifest import Manifest
+from gristmill.pipelines.storage.manifest import Manifest, finished
 from gristmill.pipelines.storage.shards import list_shards, read_shard
 
 REMEDY = "`gristmill clean RECIPE --input … --output WORK` makes it"

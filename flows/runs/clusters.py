@@ -11,8 +11,7 @@ from upath import UPath
 from gristmill.flows.clean.plan import report_of
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.schema import ID, TEXT
-from gristmill.pipelines.steps.step import finished
-from gristmill.pipelines.storage.manifest import Manifest
+from gristmill.pipelines.storage.manifest import Manifest, finished
 from gristmill.pipelines.storage.shards import list_shards, read_batches, read_shard
 
 MAX_WORDS = 20_000  # of a text to compare: difflib's time grows with the square where all differs

@@ -9,7 +9,7 @@ from upath import UPath
 from gristmill.flows.clean.plan import measures_of
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.schema import ID
-from gristmill.pipelines.steps.step import finished
+from gristmill.pipelines.storage.manifest import finished
 from gristmill.pipelines.storage.shards import list_shards, read_rows, read_shard
 
 

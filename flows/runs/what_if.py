@@ -20,8 +20,7 @@ from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import CorpusStep, judge_here
 from gristmill.pipelines.steps.decisions import survivors
-from gristmill.pipelines.steps.step import finished
-from gristmill.pipelines.storage.manifest import Manifest
+from gristmill.pipelines.storage.manifest import Manifest, finished
 from gristmill.pipelines.storage.shards import read_shard
 
 

@@ -180,11 +180,3 @@ def _still_fits(folder: UPath, name: str) -> Manifest | None:
     if fits:
         forget_progress(folder)
     return manifest if fits else None
-
-
-def finished(folder: UPath, remedy: str) -> Manifest:
-    """The manifest of a folder that must be finished; raises WorkError naming the remedy where it is not."""
-    manifest = Manifest.read(folder)
-    if manifest is None:
-        raise WorkError(f"{folder} is missing or unfinished; {remedy}")
-    return manifest

@@ -90,6 +90,14 @@ class Manifest:
         return cls(body["fingerprint"], body["settings"], parts, body["version"])
 
 
+def finished(folder: UPath, remedy: str) -> Manifest:
+    """The manifest of a folder that must be finished; raises WorkError naming the remedy where it is not."""
+    manifest = Manifest.read(folder)
+    if manifest is None:
+        raise WorkError(f"{folder} is missing or unfinished; {remedy}")
+    return manifest
+
+
 def record(folder: UPath, name: str, part: Part) -> None:
     """Note that ``name`` is finished, before the whole folder is."""
     with write_whole(folder / PROGRESS / f"{name}.json") as file:

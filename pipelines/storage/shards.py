@@ -10,8 +10,8 @@ from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.schema import ID, SOURCE, TEXT
-from gristmill.pipelines.steps.step import finished
 from gristmill.pipelines.storage.files import is_local, write_whole
+from gristmill.pipelines.storage.manifest import finished
 
 GROUP_BYTES = 8 << 20  # of text in a row group: what one batch of kernels sees
 SHARD_BYTES = 64 << 20  # of text in a shard, before a new one is begun

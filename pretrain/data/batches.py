@@ -17,7 +17,7 @@ from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.storage.manifest import fingerprint
 from gristmill.pipelines.tokens.shards import TokenShards
 from gristmill.pretrain.data.masking import Masking
-from gristmill.pretrain.data.packing import IGNORED, PACKINGS
+from gristmill.pretrain.data.packing import IGNORED, PACKINGS, Batch
 from gristmill.pretrain.data.shuffle import permute
 
 LOOKED_AT = 1000  # documents, to see whether they begin with BOS
@@ -98,14 +98,6 @@ class Tokens:
                 "tokenize again with the tokenizer that the folder names"
             )
         return ids
-
-
-class Batch(NamedTuple):
-    """int64[B, T] each; ``documents`` numbers the document of each token within its row, where tokens see only it."""
-
-    inputs: np.ndarray
-    targets: np.ndarray
-    documents: np.ndarray | None
 
 
 class Position(NamedTuple):

@@ -4,24 +4,19 @@ Of the tokens chosen 80 % become the mask token, 10 % a random one and 10 % stay
 of those it sees are true. What is hidden is a function of (seed, sample): each epoch hides others, whoever asks.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from pydantic import Field
 
 from gristmill.pipelines.settings import Settings
-from gristmill.pretrain.data.packing import IGNORED
+from gristmill.pretrain.data.packing import IGNORED, Batch
 from gristmill.pretrain.data.shuffle import key
-
-if TYPE_CHECKING:
-    from gristmill.pretrain.data.batches import Batch
 
 
 class Masking(Settings):
     share: float = Field(default=0.15, gt=0, lt=1)  # of the tokens; 15 to 20 % is usual
     vocab_size: int
 
-    def hide(self, batch: "Batch", samples: np.ndarray, seed: int) -> "Batch":
+    def hide(self, batch: Batch, samples: np.ndarray, seed: int) -> Batch:
         """A batch of next tokens -> one of hidden tokens: targets are what stands at the hidden places themselves."""
         inputs, targets = batch.inputs.copy(), np.full_like(batch.targets, IGNORED)
         width = inputs.shape[1]

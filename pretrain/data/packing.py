@@ -21,6 +21,14 @@ IGNORED = -1  # in the place of a target: there is none, count nothing
 WAITING = 1000  # documents that best fit chooses from, as many as nanochat's loader buffers
 
 
+class Batch(NamedTuple):
+    """int64[B, T] each; ``documents`` numbers the document of each token within its row, where tokens see only it."""
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    documents: np.ndarray | None
+
+
 class Span(NamedTuple):
     """Tokens ``start`` to ``stop`` of the stream."""
 

@@ -12,8 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from gristmill.pipelines.errors import Diverged, RecipeError
 from gristmill.pipelines.settings import Settings
-from gristmill.pretrain.data.batches import Batch
-from gristmill.pretrain.data.packing import IGNORED
+from gristmill.pretrain.data.packing import IGNORED, Batch
 from gristmill.pretrain.data.shuffle import key
 from gristmill.pretrain.model.devices import Machine, World, peak_flops
 from gristmill.pretrain.model.loss import LanguageModel

@@ -19,7 +19,6 @@ import polars as pl
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.filter import Rule
 from gristmill.filters.rules.variants.characters import characters, is_word
-from gristmill.filters.rules.variants.datatrove.gopher import count_symbols, hashes_of, is_ellipsis
 from gristmill.filters.rules.variants.ngram_shares import (
     LONGEST,
     OF_WORDS,
@@ -30,6 +29,7 @@ from gristmill.filters.rules.variants.ngram_shares import (
     split_words,
 )
 from gristmill.filters.rules.variants.published import SHARES, PublishedGopher, PublishedRepetition
+from gristmill.filters.rules.variants.shared import count_symbols, hashes_of, is_ellipsis
 from gristmill.filters.words.str_compat import split_at_newlines
 from gristmill.filters.words.words import HAS_LETTER, HAS_NUMBER
 from gristmill.pipelines.kernels.intrinsics import kernel, one_of

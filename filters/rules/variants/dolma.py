@@ -15,9 +15,9 @@ import polars as pl
 
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.rules.variants.characters import characters, is_word
-from gristmill.filters.rules.variants.datatrove.gopher import hashes_of, is_ellipsis
 from gristmill.filters.rules.variants.ngram_shares import OF_N_GRAMS, SINGLES, copies, n_gram_shares, split_words
 from gristmill.filters.rules.variants.published import SHARES, PublishedGopher, PublishedRepetition
+from gristmill.filters.rules.variants.shared import hashes_of, is_ellipsis
 from gristmill.filters.words.str_compat import split_at_newlines
 from gristmill.pipelines.kernels.intrinsics import kernel, one_of
 

@@ -12,7 +12,6 @@ import polars as pl
 
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.rules.variants.characters import characters
-from gristmill.filters.rules.variants.datatrove.gopher import count_symbols, hashes_of
 from gristmill.filters.rules.variants.dclm import cases, count_lines
 from gristmill.filters.rules.variants.dclm import count_words as count_letters
 from gristmill.filters.rules.variants.ngram_shares import (
@@ -24,6 +23,7 @@ from gristmill.filters.rules.variants.ngram_shares import (
     split_words,
 )
 from gristmill.filters.rules.variants.published import SHARES, PublishedGopher, PublishedRepetition
+from gristmill.filters.rules.variants.shared import count_symbols, hashes_of
 from gristmill.filters.words.str_compat import split_at_newlines
 from gristmill.pipelines.kernels.intrinsics import kernel, ones
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.pipelines.errors import WorkError
-from gristmill.pipelines.steps.step import Job, Output, Step, Wrote, finished, run_step
+from gristmill.pipelines.steps.step import Job, Output, Step, Wrote, run_step
 from gristmill.pipelines.storage.files import place
-from gristmill.pipelines.storage.manifest import MANIFEST, PROGRESS, Manifest, fingerprint
+from gristmill.pipelines.storage.manifest import MANIFEST, PROGRESS, Manifest, fingerprint, finished
 
 
 class Killed(BaseException):

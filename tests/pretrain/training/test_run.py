@@ -28,9 +28,6 @@ TRAIN, HELD_OUT = make_tokens([60] * 40, rule=True), make_tokens([20, 33, 1, 50]
 STEPS = 40
 # What a process of its own does: a run of this module, as its settings say.
 CHILD = (
-    "import json, sys; from tests.pretrain.training.test_run import run; "
-    "run(sys.argv[1], **json.loads(sys.argv[2]))"
-)
     "import json, sys; from tests.pretrain.training.test_run import run; run(sys.argv[1], **json.loads(sys.argv[2]))"
 )
 

@@ -7,7 +7,8 @@ import torch
 from token_folders import make_tokens
 
 from gristmill.pipelines.errors import Diverged
-from gristmill.pretrain.data.batches import Batch, Loader
+from gristmill.pretrain.data.batches import Loader
+from gristmill.pretrain.data.packing import Batch
 from gristmill.pretrain.evaluation.perplexity import window_loss
 from gristmill.pretrain.model.config import Shape
 from gristmill.pretrain.model.devices import ALONE, Machine, peak_flops

@@ -15,10 +15,9 @@ import polars as pl
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.rules.variants.characters import characters, is_word
 from gristmill.filters.rules.variants.published import PublishedGopher
+from gristmill.filters.rules.variants.shared import count_symbols, hashes_of, is_ellipsis
 from gristmill.filters.words.str_compat import stripped
-from gristmill.pipelines.kernels.hashing import hash_word
 from gristmill.pipelines.kernels.intrinsics import kernel, ones
-from gristmill.pipelines.ragged import Ragged
 
 
 class DatatroveGopher(PublishedGopher):
@@ -50,11 +49,6 @@ class DatatroveGopher(PublishedGopher):
         )
 
 
-def hashes_of(words: list[str]) -> np.ndarray:
-    text = Ragged.from_strings(words)
-    return np.array([hash_word(text.data, a, b) for a, b in zip(text.offsets, text.offsets[1:])], np.uint64)  # noqa: B905
-
-
 @kernel
 def count_words(data, offsets, start, end, hashes, lengths, stop_words, numbers, blocks, counts):
     """Of each document: words; those that are no mere marks, and their characters; those with a letter; stop words."""
@@ -71,27 +65,6 @@ def count_words(data, offsets, start, end, hashes, lengths, stop_words, numbers,
                     found |= np.uint64(1) << np.uint64(k)
         counts[0, row], counts[1, row], counts[2, row] = offsets[row + 1] - offsets[row], real, chars
         counts[3, row], counts[4, row] = alpha, ones(found)
-
-
-@kernel
-def count_symbols(offsets, data, counts):
-    """Of each document: "#", and "..." or "…"."""
-    for row in range(offsets.size - 1):
-        hashes = ellipses = dots = 0
-        stop = offsets[row + 1]
-        for at in range(offsets[row], stop):
-            byte = data[at]
-            hashes += byte == 0x23
-            dots = dots + 1 if byte == 0x2E else 0
-            if dots == 3:
-                ellipses, dots = ellipses + 1, 0
-            ellipses += byte == 0xE2 and is_ellipsis(data, at, stop)
-        counts[0, row], counts[1, row] = hashes, ellipses
-
-
-@kernel
-def is_ellipsis(data, at, stop):
-    return at + 2 < stop and data[at] == 0xE2 and data[at + 1] == 0x80 and data[at + 2] == 0xA6
 
 
 @kernel

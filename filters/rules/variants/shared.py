@@ -1,0 +1,33 @@
+"""What several published rule sets share: hashes of stop words, counts of symbols."""
+
+import numpy as np
+
+from gristmill.pipelines.kernels.hashing import hash_word
+from gristmill.pipelines.kernels.intrinsics import kernel
+from gristmill.pipelines.ragged import Ragged
+
+
+def hashes_of(words: list[str]) -> np.ndarray:
+    text = Ragged.from_strings(words)
+    return np.array([hash_word(text.data, a, b) for a, b in zip(text.offsets, text.offsets[1:])], np.uint64)  # noqa: B905
+
+
+@kernel
+def count_symbols(offsets, data, counts):
+    """Of each document: "#", and "..." or "…"."""
+    for row in range(offsets.size - 1):
+        hashes = ellipses = dots = 0
+        stop = offsets[row + 1]
+        for at in range(offsets[row], stop):
+            byte = data[at]
+            hashes += byte == 0x23
+            dots = dots + 1 if byte == 0x2E else 0
+            if dots == 3:
+                ellipses, dots = ellipses + 1, 0
+            ellipses += byte == 0xE2 and is_ellipsis(data, at, stop)
+        counts[0, row], counts[1, row] = hashes, ellipses
+
+
+@kernel
+def is_ellipsis(data, at, stop):
+    return at + 2 < stop and data[at] == 0xE2 and data[at + 1] == 0x80 and data[at + 2] == 0xA6
