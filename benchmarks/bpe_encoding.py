@@ -100,10 +100,10 @@ class Sides:
         import tiktoken
         import tokenizers
 
-        from gristmill.tokenizers_lab.formats.huggingface import to_hf
+        from gristmill.tokenizers_lab.formats.huggingface import to_huggingface
         from gristmill.tokenizers_lab.pretokenize import PATTERNS
 
-        self.model, self.hf = model, tokenizers.Tokenizer.from_str(to_hf(model).decode())
+        self.model, self.hf = model, tokenizers.Tokenizer.from_str(to_huggingface(model).decode())
         ranks = {piece: id for id, piece in enumerate(model.pieces) if id not in model.taken}
         pattern = PATTERNS[model.split][0]
         self.tik = tiktoken.Encoding("ours", pat_str=pattern, mergeable_ranks=ranks, special_tokens=model.special)

@@ -15,9 +15,9 @@ import click
 import numpy as np
 
 from benchmarks.inputs import read
-from gristmill.filters.classifier.roc import Curve
-from gristmill.filters.core.sampling import draws
-from gristmill.filters.fasttext.predict import SPACE, Classifier
+from gristmill.filters.classifier.roc import RocCurve
+from gristmill.filters.core.sampling import uniform_by_id
+from gristmill.filters.fasttext.predict import SPACE, FastTextPredictor
 from gristmill.filters.fasttext.train import FastTextSettings, train
 from gristmill.flows.models.classifier import LABELS, mixed
 from gristmill.pipelines.ragged import Ragged
@@ -59,7 +59,7 @@ def ours(texts: list[str], targets: np.ndarray, held: list[str]) -> tuple[np.nda
     began = time.process_time()
     model = train([Ragged.from_strings(texts)], targets, LABELS, SETTINGS).model
     trained = time.process_time()
-    classifier, rows = Classifier(model), Ragged.from_strings(held)
+    classifier, rows = FastTextPredictor(model), Ragged.from_strings(held)
     ready = time.process_time()
     scores = classifier.probability(rows, LABELS[0])
     return scores, trained - began, time.process_time() - ready
@@ -103,14 +103,14 @@ def main(data):
         good, bad = task(data)
         documents, targets = good + bad, np.repeat([0, 1], [len(good), len(bad)])
         ids = Ragged.from_strings([id for id, _ in documents])
-        away = draws(ids, "held out") < HELD_OUT
+        away = uniform_by_id(ids, "held out") < HELD_OUT
         trained, held = mixed(ids, ~away), np.flatnonzero(away)
         texts, others = ([documents[i][1] for i in rows] for rows in (trained, held))
         size, other = (sum(len(text.encode()) for text in part) / 1e6 for part in (texts, others))
         areas, rates = [], []
         for side in (ours, theirs):
             scores, train_seconds, score_seconds = side(texts, targets[trained], others)
-            areas.append(Curve.of(scores[targets[held] == 0], scores[targets[held] == 1]).area())
+            areas.append(RocCurve.of(scores[targets[held] == 0], scores[targets[held] == 1]).area())
             rates.append((size * SETTINGS.epochs / train_seconds, other / score_seconds))
         click.echo(f"{name:<30}{len(documents):>10,}{size + other:>6.1f}{areas[0]:>10.4f}{areas[1]:>10.4f}", nl=False)
         click.echo(f"{areas[0] - areas[1]:>+11.4f}{rates[0][0]:>12.1f}{rates[1][0]:>10.1f}", nl=False)

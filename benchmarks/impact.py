@@ -16,7 +16,7 @@ import numpy as np
 
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.impact.arms import Arm
-from gristmill.flows.impact.plan import Plan
+from gristmill.flows.impact.plan import ImpactPlan
 from gristmill.flows.impact.recipe import Budget, Heldout, ImpactRecipe
 from gristmill.flows.impact.run import rounds
 from gristmill.flows.impact.verdicts import Scored
@@ -50,7 +50,7 @@ def experiment(effects: dict[str, float], seed: int, seeds: int = 3, most_seeds:
             nats[name] = bits * BYTES * math.log(2)
         return Scored(nats, sizes, np.full(PIECES, "raw"))
 
-    return rounds(Plan(impact, arms), train)[1]
+    return rounds(ImpactPlan(impact, arms), train)[1]
 
 
 def false_findings(arms: int, repeats: int, first: int = 0, **budget) -> int:

@@ -16,7 +16,7 @@ import orjson
 import zstandard
 from upath import UPath
 
-from gristmill.pipelines.storage.files import write_whole
+from gristmill.pipelines.storage.files import atomic_write
 
 LONGEST = 50_000  # characters: a novel would be a tenth of the input, and no crawl holds one as a document
 MEGABYTE = 1_000_000
@@ -64,7 +64,7 @@ def messy(data: Path, times: int) -> Iterator[tuple[str, str]]:
 
 def write_documents(target: Path, documents: Iterator[tuple[str, str]]) -> None:
     size = 0
-    with write_whole(UPath(target)) as file, _compressed(target, file) as output:
+    with atomic_write(UPath(target)) as file, _compressed(target, file) as output:
         for id, text in documents:
             output.write(orjson.dumps({"id": id, "text": text}, option=orjson.OPT_APPEND_NEWLINE))
             size += len(text.encode())

@@ -19,14 +19,14 @@ import numpy as np
 from upath import UPath
 
 from benchmarks.inputs import english, read
-from gristmill.filters.classifier.roc import Curve
+from gristmill.filters.classifier.roc import RocCurve
 from gristmill.filters.core.batch import Batch
-from gristmill.filters.ngram.document_scores import costs
+from gristmill.filters.ngram.document_scores import score_documents
 from gristmill.filters.ngram.formats.arpa import write_arpa
 from gristmill.filters.ngram.model import NGram
 from gristmill.filters.ngram.token_stream import BEGIN
 from gristmill.filters.ngram.train import NGramSettings, train
-from gristmill.filters.perplexity.mahalanobis import Typical
+from gristmill.filters.perplexity.mahalanobis import MahalanobisModel
 from gristmill.pipelines.ragged import Ragged
 
 BATCH = 8 << 20  # bytes
@@ -53,7 +53,7 @@ def novels(data: Path, held_out: bool) -> list[str]:
 
 
 def perplexity(model: NGram, parts: list[Batch]) -> float:
-    found = [costs(model, batch)[0] for batch in parts]
+    found = [score_documents(model, batch)[0] for batch in parts]
     return 10 ** (-sum(f.log10.sum() for f in found) / sum(f.tokens.sum() for f in found))
 
 
@@ -125,7 +125,7 @@ def noise(data: Path) -> None:
     model = train(batches(novels(data, False)), NGramSettings())
     pieces = [text[at : at + PIECE] for text in novels(data, True) for at in range(0, len(text), PIECE)]
     sample = measured(model, pieces)
-    typical, usual = Typical.of(*sample), np.median(np.log(sample[0]))
+    typical, usual = MahalanobisModel.of(*sample), np.median(np.log(sample[0]))
     groups, texts = [], []
     for row in read(data, "messy"):
         labels = row["labels"]
@@ -142,7 +142,7 @@ def noise(data: Path) -> None:
     good = groups == "prose"
     for name in ["all", *np.unique(groups[~good])]:
         bad = ~good if name == "all" else groups == name
-        areas = "".join(f"{Curve.of(values[bad], values[good]).area():>12.3f}" for values in columns.values())
+        areas = "".join(f"{RocCurve.of(values[bad], values[good]).area():>12.3f}" for values in columns.values())
         click.echo(f"{name:<24}{bad.sum():>10}{areas}")
 
 
@@ -150,7 +150,7 @@ def measured(model: NGram, texts: list[str]) -> list[np.ndarray]:
     """Perplexity, bits a byte and gain of each text."""
     rows = []
     for batch in batches(texts):
-        found, _ = costs(model, batch)
+        found, _ = score_documents(model, batch)
         rows.append((found.perplexity(), found.bits_per_byte(np.diff(batch.text.offsets)), found.gain()))
     return [np.concatenate(column) for column in zip(*rows, strict=True)]
 
@@ -175,10 +175,10 @@ def speed(data: Path) -> None:
         model.save(UPath(folder) / "m")
         model = NGram.open(UPath(folder) / "m")
         size_on_disk = (UPath(folder) / "m").stat().st_size
-        costs(model, batches(parts[:50])[0])
+        score_documents(model, batches(parts[:50])[0])
         work = list(forgotten(parts))  # nothing of it split yet
         began = time.process_time()
-        tokens = sum(int(costs(model, batch)[0].tokens.sum()) for batch in work)
+        tokens = sum(int(score_documents(model, batch)[0].tokens.sum()) for batch in work)
         scored = time.process_time() - began
     click.echo(
         f"5-gram on {size:.0f} MB: {spent:.1f} CPU s, {peak:.2f} GB at most, {size_on_disk / 1e6:,.0f} MB file; ",

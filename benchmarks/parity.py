@@ -81,7 +81,7 @@ def main() -> None:
             print(f"    {their['id']}: datatrove {their[asked]}, gristmill {our[asked]}")
     if arguments.time:
         chain_seconds(texts[:50])  # compiles
-        spacy_words.forget()
+        spacy_words.clear_cache()
         cold, warm = chain_seconds(texts), chain_seconds(texts)
         (peer,) = ask(arguments.python, rows, "--time")
         print(

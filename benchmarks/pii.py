@@ -34,10 +34,10 @@ LOOKED_AT = {"a@b.c": "a@b.c", "phones": "415-867-5309, ", "9.8.7.6 ": "9.8.7.6 
 def seconds(texts: list[str], types: list[str] | None = None) -> tuple[float, int]:
     """CPU seconds of ours for some types or the default ones, and how many spans it finds."""
     from gristmill.filters.core.batch import Batch
-    from gristmill.filters.pii.filter import Pii
+    from gristmill.filters.pii.filter import PiiFilter
     from gristmill.pipelines.ragged import Ragged
 
-    step, spans = Pii(types=types) if types else Pii(), 0
+    step, spans = PiiFilter(types=types) if types else PiiFilter(), 0
     step.rewrite(Batch(Ragged.from_strings(["a@mill.org 8.8.8.8 +1 415 867 5309"])))
     batches = [Batch(Ragged.from_strings(texts[i : i + 1000])) for i in range(0, len(texts), 1000)]
     began = time.process_time()

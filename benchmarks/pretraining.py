@@ -16,15 +16,15 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from gristmill.pretrain.data.batches import Loader, Tokens
-from gristmill.pretrain.model.config import PRESETS, Shape
-from gristmill.pretrain.model.devices import ALONE, Machine, peak_flops
+from gristmill.pretrain.data.batches import Loader, TokenSplit
+from gristmill.pretrain.model.config import PRESETS, ModelConfig
+from gristmill.pretrain.model.devices import SINGLE_PROCESS, Machine, peak_flops
 from gristmill.pretrain.model.gpt import GPT
-from gristmill.pretrain.training.trainer import Trainer, Training
+from gristmill.pretrain.training.trainer import Trainer, TrainSettings
 
 
 class PlainBlock(nn.Module):
-    def __init__(self, shape: Shape):
+    def __init__(self, shape: ModelConfig):
         super().__init__()
         self.heads = shape.heads
         self.ln_1, self.ln_2 = nn.LayerNorm(shape.width), nn.LayerNorm(shape.width)
@@ -43,7 +43,7 @@ class PlainBlock(nn.Module):
 
 
 class PlainGPT(nn.Module):
-    def __init__(self, shape: Shape):
+    def __init__(self, shape: ModelConfig):
         super().__init__()
         self.wte, self.wpe = nn.Embedding(shape.vocab_size, shape.width), nn.Embedding(shape.context, shape.width)
         self.blocks = nn.ModuleList(PlainBlock(shape) for _ in range(shape.layers))
@@ -64,7 +64,7 @@ class PlainGPT(nn.Module):
 
 
 class PlainLoop:
-    def __init__(self, shape: Shape, ids: np.ndarray, batch: int, device: torch.device, dtype: torch.dtype):
+    def __init__(self, shape: ModelConfig, ids: np.ndarray, batch: int, device: torch.device, dtype: torch.dtype):
         self.model, self.data, self.batch, self.context = PlainGPT(shape).to(device), ids, batch, shape.context
         self.device, self.dtype = device, dtype
         matrices = [p for p in self.model.parameters() if p.ndim >= 2]
@@ -88,8 +88,10 @@ class PlainLoop:
 class OurLoop:
     """The trainer and its loader; losses are asked for at the end, as a run does."""
 
-    def __init__(self, shape: Shape, tokens: Tokens, batch: int, machine: Machine):
-        self.trainer = Trainer(GPT(shape), Training(batch=batch, steps=10**6, optimizer="adamw"), machine, ALONE)
+    def __init__(self, shape: ModelConfig, tokens: TokenSplit, batch: int, machine: Machine):
+        self.trainer = Trainer(
+            GPT(shape), TrainSettings(batch=batch, steps=10**6, optimizer="adamw"), machine, SINGLE_PROCESS
+        )
         self.loader, self.done = Loader(tokens, shape.context, batch), 0
 
     def steps(self, count: int) -> None:
@@ -102,11 +104,11 @@ class OurLoop:
 
 def measure(name: str, vocab_size: int, batch: int, steps: int, rounds: int, machine: Machine, folder: Path) -> None:
     """A line: tokens a second of both, by CPU time on a CPU and by the clock on a GPU; best of some rounds each."""
-    shape = Shape(vocab_size=vocab_size, **PRESETS[name])
+    shape = ModelConfig(vocab_size=vocab_size, **PRESETS[name])
     path = folder / f"{name}-{vocab_size}.bin"
     np.random.default_rng(0).integers(0, vocab_size, 2_000_000).astype(np.uint16).tofile(path)
     ids = np.memmap(path, np.uint16, "r")
-    tokens = Tokens(payloads=(ids,), ends=np.array([ids.size]), bytes=np.array([ids.size]), vocab_size=vocab_size)
+    tokens = TokenSplit(payloads=(ids,), ends=np.array([ids.size]), bytes=np.array([ids.size]), vocab_size=vocab_size)
     ours = OurLoop(shape, tokens, batch, machine)
     device = ours.trainer.device
     plain = PlainLoop(shape, ids, batch, device, ours.trainer.dtype)

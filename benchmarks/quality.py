@@ -24,11 +24,11 @@ from gristmill.filters.core.decide import decide
 from gristmill.filters.core.filter import Filter
 from gristmill.filters.core.measure import LANGUAGE, SURE_LABEL, measure_documents
 from gristmill.filters.core.profiles import NO_PROFILE, profile_of
-from gristmill.filters.perplexity.cross_fit import SCORES, OwnPerplexity
+from gristmill.filters.perplexity.cross_fit import SCORES, CrossFitPerplexity
 from gristmill.flows.clean.recipe import read_recipe
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
-from gristmill.pipelines.steps.corpus_step import judge_here
+from gristmill.pipelines.steps.corpus_step import decide_inline
 from gristmill.pipelines.storage.shards import read_shard
 
 TARGETS = {"web": 15, "novel": 5, "speech": 5, "essay": 10, "techdoc": 25, "reference": 25, "foreign": 25}  # percent
@@ -91,12 +91,12 @@ class Labelled:
 
 
 def judge_corpus(
-    step: OwnPerplexity, name: str, rows: list[dict], frames: dict[str, pl.DataFrame], broken: list[list[str]]
+    step: CrossFitPerplexity, name: str, rows: list[dict], frames: dict[str, pl.DataFrame], broken: list[list[str]]
 ) -> pl.DataFrame:
     """Add what the step finds to the rules broken; its scores."""
     with TemporaryDirectory() as folder:
         made = UPath(folder)
-        (judged,) = judge_here(step, Labelled(rows, frames, broken, made), Path(folder))
+        (judged,) = decide_inline(step, Labelled(rows, frames, broken, made), Path(folder))
         scores = pl.from_arrow(read_shard(made / SCORES / "all.parquet"))
     for i, rules in enumerate(judged.decisions["broken"].to_list()):
         broken[i].extend(f"{name}.{rule['rule']}" for rule in rules)
@@ -142,7 +142,7 @@ def spread(groups: list[str], values: pl.Series) -> pl.DataFrame:
 def main(path, recipe, show, measured):
     """Score the rules of a recipe on labelled documents."""
     chain = {name: step for name, step in read_recipe(recipe).steps.items() if isinstance(step, Filter)}
-    over_corpus = {n: step for n, step in read_recipe(recipe).steps.items() if isinstance(step, OwnPerplexity)}
+    over_corpus = {n: step for n, step in read_recipe(recipe).steps.items() if isinstance(step, CrossFitPerplexity)}
     rows = read_labelled(path)
     frames = measure(chain, [row["text"] for row in rows])
     pl.Config.set_tbl_rows(-1).set_tbl_cols(-1).set_tbl_hide_dataframe_shape(True).set_tbl_hide_column_data_types(True)

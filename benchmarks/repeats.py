@@ -25,7 +25,7 @@ import polars as pl
 from upath import UPath
 
 from benchmarks.near_duplicates import Batch, jaccard, read, write
-from gristmill.dedup.passages.repeated import Repeats, find_repeats
+from gristmill.dedup.passages.repeated import RepeatedPassages, find_repeats
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.storage.shards import write_shard
 
@@ -33,7 +33,9 @@ LINES = re.compile("\r\n|[\n\v\f\r\x85\u2028\u2029]")
 FOUND = 0.9
 
 
-def cut_spans(settings: Repeats, rows: list[dict], folder: Path) -> tuple[dict, pl.DataFrame, pl.DataFrame, float]:
+def cut_spans(
+    settings: RepeatedPassages, rows: list[dict], folder: Path
+) -> tuple[dict, pl.DataFrame, pl.DataFrame, float]:
     """Byte spans cut from each document by id, the passages cut, the most copied, CPU seconds."""
     parts = write(rows, folder / "documents")
     corpus = Corpus(UPath(folder / "documents"), UPath(folder / "measures"), parts, lambda _, n: np.ones(n, bool))
@@ -97,7 +99,7 @@ def edit(rows: list[dict], share: float) -> list[tuple]:
     return [(k, i, len(texts[i][:a].encode()), len(texts[i][:b].encode())) for k, i, a, b in copies]
 
 
-def slow_set(line: str, settings: Repeats) -> set:
+def slow_set(line: str, settings: RepeatedPassages) -> set:
     """Runs of characters; none of a line too short to be compared."""
     text, size = " ".join(line.split()).lower(), settings.near_characters
     if len(re.findall(r"\w", text)) < settings.near_letters:
@@ -105,7 +107,9 @@ def slow_set(line: str, settings: Repeats) -> set:
     return {text[i : i + size] for i in range(max(len(text) - size + 1, 1))}
 
 
-def missed(texts: dict[str, bytes], kept: dict[str, np.ndarray], copies: list, settings: Repeats) -> tuple[int, int]:
+def missed(
+    texts: dict[str, bytes], kept: dict[str, np.ndarray], copies: list, settings: RepeatedPassages
+) -> tuple[int, int]:
     """Pairs of copies of a line that are alike and not the same: those of which both stay, and all."""
     by_text, both, pairs = defaultdict(list), 0, 0
     for key, id, begin, end in copies:
@@ -120,7 +124,9 @@ def missed(texts: dict[str, bytes], kept: dict[str, np.ndarray], copies: list, s
     return both, pairs
 
 
-def unproven(texts: dict[str, bytes], kept: dict, cut: pl.DataFrame, settings: Repeats) -> tuple[list[str], int]:
+def unproven(
+    texts: dict[str, bytes], kept: dict, cut: pl.DataFrame, settings: RepeatedPassages
+) -> tuple[list[str], int]:
     """Of cut lines that occur once, those that are alike to no line which stays in the document named, and all."""
     counts = Counter(line for text in texts.values() for line in lines(text.decode()))
     wrong, once = [], 0
@@ -142,13 +148,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpus")
     parser.add_argument("--passage", default="line")
-    parser.add_argument("--min-characters", type=int, default=Repeats.model_fields["min_characters"].default)
-    parser.add_argument("--min-copies", type=int, default=Repeats.model_fields["min_copies"].default)
+    parser.add_argument("--min-characters", type=int, default=RepeatedPassages.model_fields["min_characters"].default)
+    parser.add_argument("--min-copies", type=int, default=RepeatedPassages.model_fields["min_copies"].default)
     parser.add_argument("--near", type=float, help="edit the planted lines, and find them by this similarity")
     parser.add_argument("--edits", type=float, default=0.01, help="share of a line's letters")
     args = parser.parse_args()
     chosen = {"passage": args.passage, "min_characters": args.min_characters, "min_copies": args.min_copies}
-    settings, rows = Repeats(**chosen, near=args.near), read(args.corpus)
+    settings, rows = RepeatedPassages(**chosen, near=args.near), read(args.corpus)
     copies = edit(rows, args.edits) if args.near else []
     with tempfile.TemporaryDirectory() as folder:  # compiles the kernels
         cut_spans(settings, rows[:2], Path(folder))

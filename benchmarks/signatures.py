@@ -55,14 +55,14 @@ for peer, share in ((rensa, 1), (datasketch, 4), (datatrove, 16)):
 
 
 def ours(texts: list[str]) -> tuple[float, float]:
-    from gristmill.dedup.near.minhash import sign
+    from gristmill.dedup.near.minhash import minhash_signatures
     from gristmill.pipelines.ragged import Ragged
 
-    sign(Ragged.from_strings(texts[:1]))
+    minhash_signatures(Ragged.from_strings(texts[:1]))
     batches = [Ragged.from_strings(texts[i : i + 2000]) for i in range(0, len(texts), 2000)]
     began = time.process_time()
     for batch in batches:
-        sign(batch)
+        minhash_signatures(batch)
     return sum(batch.data.size for batch in batches) / 1e6, time.process_time() - began
 
 

@@ -13,7 +13,7 @@ import time
 import numpy as np
 from numba import njit
 
-from gristmill.dedup.near.minhash import EMPTY, lanes, lower
+from gristmill.dedup.near.minhash import EMPTY, permutations, update_minima
 from gristmill.dedup.near.shingles import MULTIPLIER, scramble
 
 K = 128
@@ -29,7 +29,7 @@ def classic(hashes, out, masks, odds, high):
         count = min(hashes.size - begin, high.size)
         for i in range(count):
             high[i] = hashes[begin + i] >> THIRTY_TWO
-        lower(out, high, count, masks, odds)
+        update_minima(out, high, count, masks, odds)
         begin += count
 
 
@@ -70,7 +70,7 @@ def rounds(hashes, out, masks, odds, high):
 
 def main() -> None:
     random = np.random.default_rng(0)
-    masks, odds = lanes(K)
+    masks, odds = permutations(K)
     high, out = np.empty(2048, np.uint32), np.empty((2, K), np.uint32)
     print(f"{'sketch':8} {'shingles':>8} {'ns/shingle':>10}   RMSE / sqrt(J(1-J)/k) at J = 0.3, 0.5, 0.8, 0.95")
     for name, sketch in {"classic": classic, "oph": oph, "rounds": rounds}.items():

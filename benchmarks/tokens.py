@@ -13,7 +13,7 @@ import numpy as np
 def main() -> None:
     from gristmill.flows.tokenize.tokenize_corpus import tokenize
     from gristmill.flows.tokenize.train_tokenizer import tokenizer_settings, train_tokenizer
-    from gristmill.pipelines.storage.files import place
+    from gristmill.pipelines.storage.files import to_path
     from gristmill.pipelines.storage.shards import list_shards, read_shard
     from gristmill.pipelines.tokens.settings import TokenSettings
     from gristmill.tokenizers_lab.tokenizer import Tokenizer
@@ -24,14 +24,14 @@ def main() -> None:
     parser.add_argument("--positions", type=int, default=10_000)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        tokenizer, folder = place(f"{scratch}/tokenizer"), place(f"{scratch}/tokens")
+        tokenizer, folder = to_path(f"{scratch}/tokenizer"), to_path(f"{scratch}/tokens")
         train_tokenizer(args.corpora, tokenizer, tokenizer_settings({"vocab_size": args.vocab_size}))
         clean = str(tokenizer / "work" / "documents")
-        tokenize([clean], str(tokenizer), place(f"{scratch}/warm"), TokenSettings())  # compiles
+        tokenize([clean], str(tokenizer), to_path(f"{scratch}/warm"), TokenSettings())  # compiles
         began, wall = time.process_time(), time.perf_counter()
         shards = tokenize([clean], str(tokenizer), folder, TokenSettings())
         cpu, wall = time.process_time() - began, time.perf_counter() - wall
-        texts = {r["id"]: r["text"] for path in list_shards(place(clean)) for r in read_shard(path).to_pylist()}
+        texts = {r["id"]: r["text"] for path in list_shards(to_path(clean)) for r in read_shard(path).to_pylist()}
         size = sum(len(text.encode()) for text in texts.values()) / 1e6
         count = shards.manifest.counts["tokens"]
         print(

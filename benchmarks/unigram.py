@@ -133,7 +133,7 @@ def held_out(folder: str, pieces: dict[str, float]) -> tuple[float, float]:
     from gristmill.pipelines.ragged import Ragged
     from gristmill.tokenizers_lab.count.word_counts import count_words
     from gristmill.tokenizers_lab.normalize.normalizers import normalize
-    from gristmill.tokenizers_lab.strings.codepoints import codes
+    from gristmill.tokenizers_lab.strings.codepoints import codepoints
     from gristmill.tokenizers_lab.strings.trie import build
     from gristmill.tokenizers_lab.unigram.lattice import best_counts, expected_counts, lattice
 
@@ -143,7 +143,7 @@ def held_out(folder: str, pieces: dict[str, float]) -> tuple[float, float]:
     scores = np.array([*pieces.values()])
     scores -= np.log(np.exp(scores).sum())
     scores = np.append(scores, scores.min() - 10)
-    net = lattice(words, build(codes(Ragged.from_strings([*pieces]))), len(pieces))
+    net = lattice(words, build(codepoints(Ragged.from_strings([*pieces]))), len(pieces))
     size = int((np.diff(words.offsets) * counts).sum())
     return size / int(best_counts(net, counts, scores).sum()), expected_counts(net, counts, scores)[1] / size
 
@@ -154,7 +154,7 @@ def encode(folder: str, size: int) -> None:
     from sentencepiece import SentencePieceProcessor
 
     from gristmill.pipelines.ragged import Ragged
-    from gristmill.tokenizers_lab.formats.huggingface import to_hf
+    from gristmill.tokenizers_lab.formats.huggingface import to_huggingface
     from gristmill.tokenizers_lab.formats.sentencepiece import from_sentencepiece
     from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
@@ -168,7 +168,7 @@ def encode(folder: str, size: int) -> None:
     mine, spm, theirs = (
         Tokenizer(model),
         SentencePieceProcessor(model_proto=data),
-        hf.Tokenizer.from_str(to_hf(model).decode()),
+        hf.Tokenizer.from_str(to_huggingface(model).decode()),
     )
     batches = [Ragged.from_strings(lines[at : at + BATCH]) for at in range(0, len(lines), BATCH)]
     spent = {}

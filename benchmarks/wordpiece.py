@@ -24,7 +24,7 @@ def main() -> None:
     from gristmill.pipelines.ragged import Ragged
     from gristmill.tokenizers_lab.bpe.train_wordpiece import WordpieceSettings, train_wordpiece
     from gristmill.tokenizers_lab.count.word_counts import count_words
-    from gristmill.tokenizers_lab.formats.huggingface import to_hf
+    from gristmill.tokenizers_lab.formats.huggingface import to_huggingface
     from gristmill.tokenizers_lab.formats.model import Model, known_roles
     from gristmill.tokenizers_lab.tokenizer import Tokenizer
     from gristmill.tokenizers_lab.train import TokenizerSettings, train
@@ -78,7 +78,7 @@ def main() -> None:
         "max_word": 100,
     }
     model = Model("wordpiece", pieces=pieces, special=special, roles=known_roles(special), **normal)
-    ours, theirs = Tokenizer(model), tokenizers.Tokenizer.from_str(to_hf(model).decode())
+    ours, theirs = Tokenizer(model), tokenizers.Tokenizer.from_str(to_huggingface(model).decode())
     spent, same, size = [0.0, 0.0], 0, 0
     for at in range(0, len(texts), 500):
         batch = [text.decode() for text in texts[at : at + 500]]

@@ -8,13 +8,13 @@ from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.steps.corpus_step import CorpusStep
-from gristmill.pipelines.storage.files import place
-from gristmill.pipelines.storage.manifest import Manifest, finished
+from gristmill.pipelines.storage.files import to_path
+from gristmill.pipelines.storage.manifest import Manifest, require_finished
 
 REMEDY = "`gristmill dedup CORPUS --save-index DIR` makes one"
 
 
-class AgainstIndex(CorpusStep):
+class IndexedStep(CorpusStep):
     """A step that finds duplicates within the corpus, and of documents in indices that were kept."""
 
     against: list[str] = []  # folders of indices; their documents stay, whatever they are like
@@ -24,11 +24,11 @@ class AgainstIndex(CorpusStep):
         """Folders of documents and of measures. Raises WorkError for what is no index, or one made otherwise."""
         folders = []
         for path in self.against:
-            documents, measures = place(path) / "documents", measures_in(place(path), self.NAME)
-            if (place(path) / "ledger").exists():
+            documents, measures = to_path(path) / "documents", measures_in(to_path(path), self.NAME)
+            if (to_path(path) / "ledger").exists():
                 raise WorkError(f"{path} is a work folder, not an index of what stayed in it; {REMEDY}")
-            finished(documents, f"it is no index: {REMEDY}")
-            made = finished(measures, f"the index has nothing of {self.NAME}: {REMEDY}").settings
+            require_finished(documents, f"it is no index: {REMEDY}")
+            made = require_finished(measures, f"the index has nothing of {self.NAME}: {REMEDY}").settings
             for key, value in self.measured_settings().items():
                 if made.get(key) != value:
                     raise WorkError(f"{path} was made with {self.NAME}.{key} = {made.get(key)!r}, and not {value!r}")

@@ -9,7 +9,9 @@ from gristmill.pipelines.schema import ID, SOURCE
 from gristmill.pipelines.steps.corpus import Corpus
 
 
-def rank(corpus: Corpus, documents: np.ndarray, source_priority: list[str], quality: str | None) -> pl.DataFrame:
+def rank_documents(
+    corpus: Corpus, documents: np.ndarray, source_priority: list[str], quality: str | None
+) -> pl.DataFrame:
     """Documents (ascending numbers) in the order they are kept: columns place (in ``documents``), part, row, id, old.
 
     Sources not listed come last, all alike; more quality and more bytes come first, no quality last. Ids are

@@ -23,7 +23,7 @@ SAMPLES = 3  # documents shown of each rule
 
 
 @dataclass
-class Side:
+class VariantSpec:
     """One of the two that are compared: a variant, and the words it counts."""
 
     variant: str
@@ -34,7 +34,7 @@ class Side:
 
 
 @dataclass
-class Difference:
+class VariantDifference:
     """Documents that one side removes, first by this rule, and the other keeps."""
 
     removed_by: str
@@ -52,16 +52,16 @@ class Comparison:
     agree: int = 0  # kept by both or removed by both
     same_reason: int = 0  # and, if removed, first by the rule of the same name
     removed: dict[str, int] = field(default_factory=dict)
-    differences: dict[tuple[str, str], Difference] = field(default_factory=dict)
+    differences: dict[tuple[str, str], VariantDifference] = field(default_factory=dict)
 
 
-def sides(variants: str, words: str) -> tuple[Side, Side]:
+def parse_variants(variants: str, words: str) -> tuple[VariantSpec, VariantSpec]:
     """``A,B`` -> both; each may end in ``:spacy`` to name its own words."""
     found = []
     known = sorted({variant for of in VARIANTS.values() for variant in of})
     for part in variants.split(","):
         variant, _, own = part.strip().partition(":")
-        side = Side(variant, own or words)
+        side = VariantSpec(variant, own or words)
         if side.variant not in known:
             raise RecipeError(f"--variants: no variant {side.variant!r}; {nearest(side.variant, known)}")
         if side.words not in SPLITTERS:
@@ -72,7 +72,7 @@ def sides(variants: str, words: str) -> tuple[Side, Side]:
     return found[0], found[1]
 
 
-def compare_rules(one: Side, other: Side, paths: tuple[str, ...]) -> list[Comparison]:
+def compare_rules(one: VariantSpec, other: VariantSpec, paths: tuple[str, ...]) -> list[Comparison]:
     """Every rule set that both variants define, each alone over the documents as they were read."""
     both = [name for name, variants in VARIANTS.items() if one.variant in variants and other.variant in variants]
     if not both:
@@ -92,7 +92,7 @@ def _judge(rule_set: Filter, batch: Batch) -> tuple[Filter, pl.DataFrame, pl.Ser
     return rule_set, measures, decide(rule_set, measures, np.full(batch.text.rows, NO_PROFILE, object))
 
 
-def _count(comparison: Comparison, both: tuple[Side, Side], verdicts: list, ids: pa.ChunkedArray) -> None:
+def _count(comparison: Comparison, both: tuple[VariantSpec, VariantSpec], verdicts: list, ids: pa.ChunkedArray) -> None:
     gone = [broken.list.len().to_numpy() > 0 for _, _, broken in verdicts]
     first = [broken.list.first().struct.field("rule").fill_null("").to_numpy() for _, _, broken in verdicts]
     comparison.documents += len(ids)
@@ -102,7 +102,7 @@ def _count(comparison: Comparison, both: tuple[Side, Side], verdicts: list, ids:
         comparison.removed[str(side)] += int(gone[i].sum())
         for row in np.flatnonzero(gone[i] & ~gone[1 - i]).tolist():
             rule = str(first[i][row])
-            found = comparison.differences.setdefault((str(side), rule), Difference(str(side), rule))
+            found = comparison.differences.setdefault((str(side), rule), VariantDifference(str(side), rule))
             found.documents += 1
             if len(found.samples) < SAMPLES:
                 values = {str(s): value for s, value in zip(both, _values(verdicts, i, rule, row), strict=True)}

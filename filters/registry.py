@@ -4,7 +4,7 @@ from gristmill.filters.classifier.filter import Classifier
 from gristmill.filters.core.filter import Filter
 from gristmill.filters.langid.filter import Language
 from gristmill.filters.perplexity.filter import Perplexity
-from gristmill.filters.pii.filter import Pii
+from gristmill.filters.pii.filter import PiiFilter
 from gristmill.filters.rules.c4 import C4
 from gristmill.filters.rules.fineweb import FineWeb
 from gristmill.filters.rules.gopher import Gopher
@@ -22,7 +22,7 @@ from gristmill.filters.rules.variants.paper import PaperGopher, PaperRepetition
 from gristmill.filters.rules.variants.redpajama_v2 import Rpv2Gopher, Rpv2Repetition
 from gristmill.pipelines.errors import RecipeError
 
-KINDS = (Language, C4, Gopher, Repetition, FineWeb, Noise, Keywords, Perplexity, Classifier, Pii)
+KINDS = (Language, C4, Gopher, Repetition, FineWeb, Noise, Keywords, Perplexity, Classifier, PiiFilter)
 FILTERS: dict[str, type[Filter]] = {kind.NAME: kind for kind in KINDS}
 
 VARIANT_KINDS = (

@@ -29,5 +29,5 @@ class TooManyRejects(GristmillError):
     """Ingest met more unreadable records than ``max_reject_fraction`` allows."""
 
 
-class Diverged(GristmillError):
+class TrainingDiverged(GristmillError):
     """The loss of a model in training is no number any more, or rose and stayed there."""

@@ -11,7 +11,7 @@ from gristmill.pipelines.steps.step import run_step
 from gristmill.pipelines.storage.shards import write_shard
 from gristmill.pipelines.tokens.settings import TokenSettings
 from gristmill.pipelines.tokens.steps import encode_step, gather_step
-from gristmill.pretrain.data.batches import Tokens
+from gristmill.pretrain.data.batches import TokenSplit
 from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings
 from gristmill.tokenizers_lab.count.word_counts import count_words
 from gristmill.tokenizers_lab.formats.model import write_model
@@ -35,7 +35,7 @@ def make_tokens(lengths, vocab_size=50, seed=0, bos=BOS, shards=1, rule=False, *
     payloads = tuple(np.concatenate([np.zeros(0, np.uint16), *(documents[i] for i in cut)]) for cut in cuts)
     sizes = np.array([3 * length + 1 for length in lengths], np.int64)
     ends = np.cumsum(np.array(lengths, np.int64))
-    return Tokens(payloads=payloads, ends=ends, bytes=sizes, vocab_size=vocab_size, bos=bos, **changes)
+    return TokenSplit(payloads=payloads, ends=ends, bytes=sizes, vocab_size=vocab_size, bos=bos, **changes)
 
 
 def train_subwords(folder, texts, size=300):

@@ -7,9 +7,9 @@ from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.ingest.ingest import InputSettings, read_documents
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import TEXT
-from gristmill.pipelines.storage.files import place, write_whole
+from gristmill.pipelines.storage.files import atomic_write, to_path
 from gristmill.tokenizers_lab.evaluate import measure
-from gristmill.tokenizers_lab.formats.detect import read_any
+from gristmill.tokenizers_lab.formats.detect import load_any
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
 LANGUAGE = "language"
@@ -29,7 +29,7 @@ def compare_tokenizers(tokenizers: Sequence[str], corpus: Sequence[str], max_mb:
     if not texts:
         raise InputError(f"{' '.join(corpus)} holds no documents to compare tokenizers on")
     rows = Ragged.from_strings(texts)
-    return [{"tokenizer": path, **measure(Tokenizer(read_any(place(path))), rows, languages)} for path in tokenizers]
+    return [{"tokenizer": path, **measure(Tokenizer(load_any(to_path(path))), rows, languages)} for path in tokenizers]
 
 
 def draw(rows: list[dict], picture: str) -> None:
@@ -50,5 +50,5 @@ def draw(rows: list[dict], picture: str) -> None:
     axes.legend(frameon=False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
-    with write_whole(place(picture)) as file:
+    with atomic_write(to_path(picture)) as file:
         file.write(buffer.getvalue())

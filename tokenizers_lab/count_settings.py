@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.normalize.normalizers import normalize
-from gristmill.tokenizers_lab.strings.user_symbols import Symbols
+from gristmill.tokenizers_lab.strings.user_symbols import UserSymbols
 from gristmill.tokenizers_lab.unigram.sentencepiece_seeds import ended, lines_of
 
 
-class Counting(NamedTuple):
+class CountSettings(NamedTuple):
     """How text becomes words."""
 
     split: str
@@ -24,5 +24,5 @@ class Counting(NamedTuple):
         return _symbols(self.apart).without(text) if self.apart else text
 
 
-def _symbols(texts: tuple[str, ...]) -> Symbols | None:
-    return Symbols(text.encode() for text in texts) if texts else None
+def _symbols(texts: tuple[str, ...]) -> UserSymbols | None:
+    return UserSymbols(text.encode() for text in texts) if texts else None

@@ -8,7 +8,7 @@ from numba import njit
 
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.formats.model import Model
-from gristmill.tokenizers_lab.pretokenize import pieces
+from gristmill.tokenizers_lab.pretokenize import pretokenize
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
 ALPHA = 2.5  # of the Rényi entropy: the one that goes with translation quality best (Zouhar et al. 2023, 2306.16842)
@@ -41,7 +41,7 @@ def measure(tokenizer: Tokenizer, text: Ragged, languages: list[str]) -> dict:
         "whole": float((of_words == 1).mean()) if of_words.size else 0.0,
         "used": float((counts > 0).mean()),
         "renyi": renyi(counts),
-        "dead": dead(tokenizer),
+        "dead": unreachable_tokens(tokenizer),
         "unknown": float(counts[unknown] / max(ids.data.size, 1)) if unknown is not None else 0.0,
         "exact": exact / max(text.rows, 1),
         "mb_per_second": text.data.size / 1e6 / max(seconds, 1e-9),
@@ -52,7 +52,7 @@ def measure(tokenizer: Tokenizer, text: Ragged, languages: list[str]) -> dict:
 
 def cut_words(text: Ragged, spaced: bool) -> Ragged:
     """What stands between white space: a row a word, with one space before it unless the tokenizer puts one there."""
-    _, ends = pieces(text, "whitespace")
+    _, ends = pretokenize(text, "whitespace")
     return Ragged.of(*_words(ends, text.data, spaced))
 
 
@@ -80,7 +80,7 @@ def renyi(counts: np.ndarray) -> float:
     return float(np.log((shares**ALPHA).sum()) / (1 - ALPHA) / np.log(counts.size))
 
 
-def dead(tokenizer: Tokenizer) -> int:
+def unreachable_tokens(tokenizer: Tokenizer) -> int:
     """Pieces of text that their own text does not give as one id: nothing ever will, or only inside a word."""
     model = tokenizer.model
     if model.prefix or "prefix" in model.normalizers:

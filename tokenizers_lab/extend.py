@@ -19,7 +19,7 @@ from gristmill.tokenizers_lab.formats.model import Model
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
 
-class Known(Alphabet):
+class VocabularyAlphabet(Alphabet):
     """The pieces of a model; ``symbol_of`` int32[pieces], NONE for what may not merge."""
 
     def __new__(cls, model: Model):
@@ -55,7 +55,9 @@ def extend(
     if vocab_size <= model.size:
         raise RecipeError(f"vocab_size {vocab_size:,} is not above the {model.size:,} pieces that there are; raise it")
     update = {"vocab_size": vocab_size, "special_tokens": [], "level": model.level}
-    trained = train_bpe(counts, (settings or BpeSettings()).model_copy(update=update), advance, Known(model))
+    trained = train_bpe(
+        counts, (settings or BpeSettings()).model_copy(update=update), advance, VocabularyAlphabet(model)
+    )
     if special := model.taken.intersection(trained.made.tolist()):
         raise RecipeError(
             f"special token {model.pieces[min(special)].decode()!r} is also what merges make; use the rule tiktoken"

@@ -9,19 +9,19 @@ from upath import UPath
 
 from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.storage.files import place
+from gristmill.pipelines.storage.files import to_path
 from gristmill.tokenizers_lab.bpe.alphabet import CODES
 from gristmill.tokenizers_lab.encode.bpe_dropout import Dropout
 from gristmill.tokenizers_lab.encode.encoder import Encoder
-from gristmill.tokenizers_lab.encode.longest_match import Longest
-from gristmill.tokenizers_lab.encode.merge_table import Merges, merges_of
-from gristmill.tokenizers_lab.encode.vocab_lookup import Whole
+from gristmill.tokenizers_lab.encode.longest_match import LongestMatch
+from gristmill.tokenizers_lab.encode.merge_table import MergeTable, merge_table
+from gristmill.tokenizers_lab.encode.vocab_lookup import VocabLookup
 from gristmill.tokenizers_lab.formats.model import Model, read_model
 from gristmill.tokenizers_lab.normalize.normalizers import denormalize, normalize
 from gristmill.tokenizers_lab.strings.trie import NOTHING, build, step
-from gristmill.tokenizers_lab.strings.user_symbols import Symbols
+from gristmill.tokenizers_lab.strings.user_symbols import UserSymbols
 from gristmill.tokenizers_lab.unigram.encode import Encoder as UnigramEncoder
-from gristmill.tokenizers_lab.unigram.sampling import Ways
+from gristmill.tokenizers_lab.unigram.sampling import LatticeSampler
 
 Encode = Callable[[Ragged], Ragged]
 
@@ -32,13 +32,13 @@ class Tokenizer:
     def __init__(self, model: Model):
         self.model = model
         self._encode: Encode = ENCODERS[model.algorithm](model)
-        self._symbols = Symbols(model.pieces[id] for id in model.symbols)
-        self._spelled = Ragged.from_strings(spelling(model))
+        self._symbols = UserSymbols(model.pieces[id] for id in model.symbols)
+        self._spelled = Ragged.from_strings(id_to_bytes(model))
 
     @classmethod
     def load(cls, path: str | UPath) -> "Tokenizer":
         """From a folder or file that ``gristmill tokenizer`` wrote."""
-        return cls(read_model(place(path)))
+        return cls(read_model(to_path(path)))
 
     def __call__(self, text: Ragged) -> Ragged:
         """The ids of each document, uint16, or uint32 for more than 65,536 pieces; of an empty one none."""
@@ -84,10 +84,10 @@ class Tokenizer:
         """How uncertain the cut of each document is: the entropy of its ways in nats, float64[rows]."""
         return self._ways().entropy(self._normal(text), alpha)
 
-    def _ways(self) -> Ways:
+    def _ways(self) -> LatticeSampler:
         if not isinstance(self._encode, UnigramEncoder):
             raise RecipeError(f"ways to cut have probabilities under unigram alone; this is {self.model.algorithm}")
-        return Ways(self._encode)
+        return LatticeSampler(self._encode)
 
     def _normal(self, text: Ragged) -> Ragged:
         return normalize(text, self.model.normalizers, self._symbols)
@@ -127,7 +127,7 @@ class Tokenizer:
         return begin[:-1] - np.repeat(begin[ids.offsets[:-1]], np.diff(ids.offsets))
 
 
-def spelling(model: Model) -> list[bytes]:
+def id_to_bytes(model: Model) -> list[bytes]:
     """What each id is in a text; of WordPiece those that begin words with a space before them."""
     prefix = model.prefix.encode()
     if not prefix:
@@ -135,7 +135,7 @@ def spelling(model: Model) -> list[bytes]:
     return [p[len(prefix) :] if p.startswith(prefix) and p != prefix else b" " + p for p in model.pieces]
 
 
-def rectangle(ids: Ragged, length: int, pad: int, cut_left: bool = False) -> np.ndarray:
+def pad_batch(ids: Ragged, length: int, pad: int, cut_left: bool = False) -> np.ndarray:
     """Documents as one array [rows, length]: what is too long is cut at the end (or the beginning), the rest padded."""
     rows = np.full((ids.rows, length), pad, ids.data.dtype)
     _lay(*ids, rows, cut_left)
@@ -160,12 +160,12 @@ def bpe_encoder(model: Model) -> Encode:
         first[-1] = -1 if unknown is None else unknown
         if model.bytes_from is None and unknown is None:
             raise RecipeError("a vocabulary of characters needs a special token for unknown ones, or bytes")
-    merges = merges_by_piece(model, text) if model.by_piece else merges_of(*model.merges.T)
+    merges = merges_by_piece(model, text) if model.by_piece else merge_table(*model.merges.T)
     spelled = Ragged.from_strings(model.pieces)
-    return Encoder(model.split, model.dtype, first, merges, spelled, Whole.of(text) if model.whole else None)
+    return Encoder(model.split, model.dtype, first, merges, spelled, VocabLookup.of(text) if model.whole else None)
 
 
-def merges_by_piece(model: Model, text: dict[bytes, int]) -> Merges:
+def merges_by_piece(model: Model, text: dict[bytes, int]) -> MergeTable:
     """Every way to cut a piece in two is a merge; its rank is the piece's, by scores or else by ids."""
     order = sorted(text.values(), key=lambda id: -model.scores[id]) if model.scores.size else sorted(text.values())
     pairs = []
@@ -176,7 +176,7 @@ def merges_by_piece(model: Model, text: dict[bytes, int]) -> Merges:
             if left is not None and right is not None:
                 pairs.append((left, right, rank))
     left, right, ranks = np.array(pairs, np.int32).reshape(-1, 3).T
-    return merges_of(left, right, np.array(order, np.int32), ranks)
+    return merge_table(left, right, np.array(order, np.int32), ranks)
 
 
 def wordpiece_encoder(model: Model) -> Encode:
@@ -190,8 +190,8 @@ def wordpiece_encoder(model: Model) -> Encode:
         pieces[b"\xff" + piece[len(prefix) :] if piece.startswith(prefix) and piece != prefix else piece] = id
     trie = build(Ragged.from_strings([*pieces]))
     ids = np.array([*pieces.values(), NOTHING], np.int32)
-    longest = Longest(trie.keys, trie.nodes, ids[trie.piece], _behind_mark(trie), unknown, model.max_word)
-    nothing = np.full(256, -1, np.int32), merges_of(*np.empty((3, 0), np.int32)), Ragged.from_strings([])
+    longest = LongestMatch(trie.keys, trie.nodes, ids[trie.piece], _behind_mark(trie), unknown, model.max_word)
+    nothing = np.full(256, -1, np.int32), merge_table(*np.empty((3, 0), np.int32)), Ragged.from_strings([])
     return Encoder(model.split, model.dtype, *nothing, None, longest)
 
 

@@ -14,7 +14,7 @@ from gristmill.tokenizers_lab.bpe.alphabet import character_alphabet
 from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings, train_bpe
 from gristmill.tokenizers_lab.bpe.train_wordpiece import WordpieceSettings, train_wordpiece
 from gristmill.tokenizers_lab.count.word_counts import WordCounts
-from gristmill.tokenizers_lab.count_settings import Counting
+from gristmill.tokenizers_lab.count_settings import CountSettings
 from gristmill.tokenizers_lab.formats.model import END, KNOWN, Model, known_roles
 from gristmill.tokenizers_lab.normalize.normalizers import check
 from gristmill.tokenizers_lab.strings.user_symbols import check_symbols
@@ -69,19 +69,19 @@ class TokenizerSettings(Settings):
         by_piece = self.bpe.level == "characters" and self.bpe.rule == "sentencepiece"
         return self.algorithm == "unigram" or (self.algorithm == "bpe" and by_piece)
 
-    def counting(self) -> Counting:
+    def counting(self) -> CountSettings:
         """What to count of a corpus. Raises RecipeError as ``of_algorithm``."""
         split, normalizers, special = self.of_algorithm()
         apart = (*special, *self.symbols) if self.as_sentencepiece else ()
         by_sentence = self.algorithm == "unigram" and self.unigram.seeding == "sentencepiece"
-        return Counting(split, normalizers, tuple(self.symbols), apart, by_sentence)
+        return CountSettings(split, normalizers, tuple(self.symbols), apart, by_sentence)
 
     def of_algorithm(self) -> tuple[str, tuple[str, ...], list[str]]:
         """Split, normalizers and special tokens. Raises RecipeError for what there is not."""
         split, normalizers, special = DEFAULTS[self.algorithm]
         split = self.split or split
         normalizers = normalizers if self.normalizers is None else tuple(self.normalizers)
-        splits.check_split(split)
+        splits.check_pretokenizer(split)
         check(normalizers)
         if self.algorithm == "unigram" and (split != "metaspace" or "escape" not in normalizers):
             raise RecipeError("unigram cuts text at ▁: it needs split metaspace and the normalizer escape")

@@ -7,8 +7,8 @@ from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.ingest.ingest import InputSettings, read_documents
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import TEXT
-from gristmill.pipelines.storage.files import place, write_whole
-from gristmill.tokenizers_lab.formats.huggingface import from_hf, to_hf
+from gristmill.pipelines.storage.files import atomic_write, to_path
+from gristmill.tokenizers_lab.formats.huggingface import from_huggingface, to_huggingface
 from gristmill.tokenizers_lab.formats.model import Model, read_model, write_model
 from gristmill.tokenizers_lab.formats.sentencepiece import from_sentencepiece, to_sentencepiece
 from gristmill.tokenizers_lab.formats.tiktoken import from_tiktoken, to_tiktoken
@@ -16,14 +16,14 @@ from gristmill.tokenizers_lab.pretokenize import PATTERN, PATTERNS
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
 SAMPLE_BYTES = 5_000_000
-SAYINGS = [
+SAMPLE_SENTENCES = [
     *("", " ", "The mill grinds slowly, but it grinds.", "  two  spaces, a\ttab\nand lines\n\n"),
     *("I'll they'RE 1234567 3.14", "def f(x): return x**2", "naïve café Straße", "Привет, мир", "漢字かな交じり文"),
     *("안녕하세요", "สวัสดีชาวโลก", "مرحبا بالعالم", "\U0001f469\u200d\U0001f467 \U0001f1e9\U0001f1ea"),
 ]
 
 
-class Compared(NamedTuple):
+class ExportCheck(NamedTuple):
     """How far another library gives our ids."""
 
     library: str
@@ -32,23 +32,23 @@ class Compared(NamedTuple):
     first: str  # the first text that differs, "" for none
 
 
-def export_tokenizer(tokenizer: str, kind: str, output: str, corpus: Sequence[str] = ()) -> Compared:
+def export_tokenizer(tokenizer: str, kind: str, output: str, corpus: Sequence[str] = ()) -> ExportCheck:
     """Write the file, load it in its library, and encode the sample with both."""
-    model, file = read_model(place(tokenizer)), place(output)
+    model, file = read_model(to_path(tokenizer)), to_path(output)
     data = WRITERS[kind](model)
-    with write_whole(file) as target:
+    with atomic_write(file) as target:
         target.write(data)
     library, encode = CLIENTS[kind](data, model)
     ours, texts = Tokenizer(model), sample(corpus)
     rows = ours(Ragged.from_strings(texts))
     wanted = [rows.data[a:b].tolist() for a, b in zip(rows.offsets[:-1], rows.offsets[1:], strict=True)]
     differ = [text for text, ids in zip(texts, wanted, strict=True) if encode(text) != ids]
-    return Compared(library, len(texts), len(texts) - len(differ), differ[0] if differ else "")
+    return ExportCheck(library, len(texts), len(texts) - len(differ), differ[0] if differ else "")
 
 
 def sample(corpus: Sequence[str]) -> list[str]:
     """The first megabytes of a corpus, behind a few sayings in many scripts."""
-    texts, size = [*SAYINGS], 0
+    texts, size = [*SAMPLE_SENTENCES], 0
     for table in read_documents([*corpus], InputSettings()) if corpus else ():
         for text in table[TEXT].to_pylist():
             if size < SAMPLE_BYTES:
@@ -74,7 +74,7 @@ def _hf(data: bytes, model: Model) -> tuple[str, Callable[[str], list[int]]]:
 
 
 def _bert(data: bytes, model: Model) -> tuple[str, Callable[[str], list[int]]]:
-    return "tokenizers", _hf(to_hf(model), model)[1]
+    return "tokenizers", _hf(to_huggingface(model), model)[1]
 
 
 def _tiktoken(data: bytes, model: Model) -> tuple[str, Callable[[str], list[int]]]:
@@ -96,18 +96,18 @@ def _sentencepiece(data: bytes, model: Model) -> tuple[str, Callable[[str], list
     return "sentencepiece", SentencePieceProcessor(model_proto=data).encode
 
 
-WRITERS = {"hf": to_hf, "tiktoken": to_tiktoken, "sentencepiece": to_sentencepiece, "bert": to_bert}
+WRITERS = {"hf": to_huggingface, "tiktoken": to_tiktoken, "sentencepiece": to_sentencepiece, "bert": to_bert}
 CLIENTS = {"hf": _hf, "tiktoken": _tiktoken, "sentencepiece": _sentencepiece, "bert": _bert}
 
 
 def import_tokenizer(file: str, output: str, split: str | None, special: Sequence[str]) -> Model:
     """Read a file by what its name ends in, and write ours."""
-    path = place(file)
+    path = to_path(file)
     if not path.is_file():
         raise InputError(f"{file} is no file; expected tokenizer.json, a .tiktoken file or a SentencePiece .model")
     data = path.read_bytes()
     if path.suffix == ".json":
-        model = from_hf(data)
+        model = from_huggingface(data)
     elif path.suffix == ".model":
         model = from_sentencepiece(data)
     elif path.suffix == ".tiktoken":
@@ -116,7 +116,7 @@ def import_tokenizer(file: str, output: str, split: str | None, special: Sequenc
         model = from_tiktoken(data, split, dict(map(_token, special)))
     else:
         raise InputError(f"{file}: expected a name that ends in .json, .tiktoken or .model")
-    write_model(model, place(output))
+    write_model(model, to_path(output))
     return model
 
 

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.inputs.inputs import File, InputSettings, find_files
-from gristmill.pipelines.inputs.work_units import Piece
+from gristmill.pipelines.inputs.work_units import InputSlice
 from gristmill.pipelines.readers.streaming import read_blocks
 
-USUAL = {
+FIELD_NAMES = {
     "question": ("question", "problem", "prompt", "query", "sentence", "ctx", "goal", "instruction", "input", "text"),
     "choices": ("choices", "options", "endings"),
     "answer": ("answer", "answers", "solution", "canonical_solution", "target", "output"),
@@ -36,7 +36,7 @@ class Item(NamedTuple):
     rest: tuple[str, ...] = ()  # its choices and answers
 
 
-def find_sets(paths: list[str], split: str, config: str | None) -> list[File]:
+def find_eval_sets(paths: list[str], split: str, config: str | None) -> list[File]:
     """The files that ``paths`` name; what is written ``hf:NAME`` is a dataset of the hub or a folder of one."""
     found = []
     for path in paths:
@@ -66,7 +66,7 @@ def read_items(files: list[File], fields: dict[str, str], split: str, config: st
             id = _field(record, "id", fields)
             items.append(Item(name, f"{stem}:{number}" if id is None else str(id), question, tuple(rest)))
         if len(items) == before:
-            known = ", ".join(USUAL["question"])
+            known = ", ".join(FIELD_NAMES["question"])
             raise InputError(f"{file.url}: no record has a question ({known}); name its column with `question`")
     return items
 
@@ -77,7 +77,7 @@ def _records(file: File, split: str, config: str | None) -> Iterator[dict]:
 
         yield from open_hugging_face(file.url, config, split, streaming=True)
         return
-    data = b"".join(read_blocks(Piece(file)))
+    data = b"".join(read_blocks(InputSlice(file)))
     if file.format == "parquet":
         yield from pq.read_table(io.BytesIO(data)).to_pylist()
     elif file.format == "jsonl":
@@ -100,7 +100,7 @@ def _field(record: dict, role: str, fields: dict[str, str]):
             value = value.get(key) if isinstance(value, dict) else None
         return value
     tables = [record, *(value for value in record.values() if isinstance(value, dict))]
-    return next((t[name] for name in USUAL[role] for t in tables if t.get(name) is not None), None)
+    return next((t[name] for name in FIELD_NAMES[role] for t in tables if t.get(name) is not None), None)
 
 
 def _strings(value) -> list[str]:

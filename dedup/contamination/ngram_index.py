@@ -13,7 +13,7 @@ FILTER_BITS = 22  # a first look that answers "no" for nearly all windows from 4
 TOP = np.uint64(64 - FILTER_BITS)
 
 
-class Index:
+class EvalNgramIndex:
     """The grams of all items, and which items have each."""
 
     def __init__(self, items: list[Item], ngram: int, min_words: int):
@@ -121,7 +121,7 @@ def _find_grams(offsets, data, table, grams, filter, lengths):
 
 
 @njit(nogil=True, cache=True)
-def cover(offsets, numbers, items_offsets, items, of_offsets, of_grams, weight, threshold):
+def ngram_coverage(offsets, numbers, items_offsets, items, of_offsets, of_grams, weight, threshold):
     """Row, item and coverage of the documents that hold at least ``threshold`` of an item's weight."""
     whole = np.zeros(of_offsets.size - 1)
     for item in range(whole.size):

@@ -40,7 +40,7 @@ def _word_places(data, table):
 
 
 @njit(nogil=True, cache=True)
-def chains(hashes, grams, weight, ngram, gap):
+def covered_spans(hashes, grams, weight, ngram, gap):
     """Runs of words that the grams (ascending) cover, with at most ``gap`` other words in a row between.
 
     First and last word of each run, and the weight of the different grams in it.

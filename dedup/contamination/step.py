@@ -22,15 +22,15 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from gristmill.dedup.contamination.eval_sets import USUAL, Item, find_sets, read_items
-from gristmill.dedup.contamination.ngram_index import Index, cover
-from gristmill.dedup.contamination.spans import chains, word_places
+from gristmill.dedup.contamination.eval_sets import FIELD_NAMES, Item, find_eval_sets, read_items
+from gristmill.dedup.contamination.ngram_index import EvalNgramIndex, ngram_coverage
+from gristmill.dedup.contamination.spans import covered_spans, word_places
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.inputs.inputs import File
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID
 from gristmill.pipelines.steps.corpus import Corpus
-from gristmill.pipelines.steps.corpus_step import CorpusStep, Judged
+from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict
 from gristmill.pipelines.steps.spans import spans_table
 from gristmill.pipelines.storage.manifest import fingerprint
 
@@ -71,15 +71,15 @@ class Contamination(CorpusStep):
     def rewrites(self) -> bool:
         return self.action == "cut"
 
-    def index(self, items: list[Item]) -> Index:
-        return Index(items, self.ngram, self.min_words)
+    def index(self, items: list[Item]) -> EvalNgramIndex:
+        return EvalNgramIndex(items, self.ngram, self.min_words)
 
-    def loaded(self) -> Index:
+    def loaded(self) -> EvalNgramIndex:
         """The index of the evaluation sets, read once a process while they stay as they are."""
         if not self.against:
             raise RecipeError(f"{self.NAME}: nothing to look for; name evaluation sets in `against`, or --against EVAL")
-        fields = tuple((role, name) for role in USUAL if (name := getattr(self, role)))
-        files = tuple(find_sets(self.against, self.split, self.config))
+        fields = tuple((role, name) for role in FIELD_NAMES if (name := getattr(self, role)))
+        files = tuple(find_eval_sets(self.against, self.split, self.config))
         return _load(files, fields, self.split, self.config, self.ngram, self.min_words)
 
     def made_of(self) -> list:
@@ -92,7 +92,7 @@ class Contamination(CorpusStep):
         """The numbers of the grams that each document holds."""
         return pl.DataFrame({"grams": pl.from_arrow(self.loaded().measure(batch.text).to_lists())})
 
-    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[Judged]:
+    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
         """A document that holds items breaks, for each benchmark, the rule of its name with the greatest coverage."""
         index = self.loaded()
         held_by, documents = np.zeros(index.grams.size, np.int64), 0
@@ -110,10 +110,10 @@ class Contamination(CorpusStep):
         items = summarize(index, pl.concat([frame for frame, *_ in found.values()]))
         for part, (frame, spans, broken) in found.items():
             report = frame.drop("row", "number")
-            yield Judged(part, pl.DataFrame({"broken": broken}), spans, {"found": report, "items": items})
+            yield ShardVerdict(part, pl.DataFrame({"broken": broken}), spans, {"found": report, "items": items})
             items = items.clear()
 
-    def weigh(self, held_by: np.ndarray, documents: int, index: Index) -> tuple[np.ndarray, np.ndarray]:
+    def weigh(self, held_by: np.ndarray, documents: int, index: EvalNgramIndex) -> tuple[np.ndarray, np.ndarray]:
         """Of each gram its weight; of each item whether it is one gram that is a common phrase."""
         common = held_by > max(2, math.ceil(self.max_documents * documents))
         lone = np.diff(index.of_item.offsets) == 1
@@ -121,19 +121,21 @@ class Contamination(CorpusStep):
         phrase[lone] = common[index.of_item.data[index.of_item.offsets[:-1][lone]]]
         return 1 / np.maximum(held_by, 1), phrase
 
-    def hold(self, grams: Ragged, index: Index, weight: np.ndarray, common: np.ndarray) -> pl.DataFrame:
+    def hold(self, grams: Ragged, index: EvalNgramIndex, weight: np.ndarray, common: np.ndarray) -> pl.DataFrame:
         """Grams of each document -> row, item and coverage, one row a document and item it holds."""
-        rows, items, coverage = cover(*grams, *index.items_of, *index.of_item, weight, self.threshold)
+        rows, items, coverage = ngram_coverage(*grams, *index.items_of, *index.of_item, weight, self.threshold)
         known = ~common[items]
         return pl.DataFrame({"row": rows[known], "item": items[known], "coverage": coverage[known]})
 
-    def find(self, grams: Ragged, index: Index) -> pl.DataFrame:
+    def find(self, grams: Ragged, index: EvalNgramIndex) -> pl.DataFrame:
         """The same for a whole corpus at once: rarity is counted in ``grams``."""
         return self.hold(
             grams, index, *self.weigh(np.bincount(grams.data, minlength=index.grams.size), grams.rows, index)
         )
 
-    def _placed(self, corpus: Corpus, part: str, hits: pl.DataFrame, index: Index, weight: np.ndarray) -> tuple:
+    def _placed(
+        self, corpus: Corpus, part: str, hits: pl.DataFrame, index: EvalNgramIndex, weight: np.ndarray
+    ) -> tuple:
         """What a shard's documents hold and where (columns FOUND), the spans to cut, the rules broken."""
         rows = np.unique(hits["row"].to_numpy())
         texts = (
@@ -163,13 +165,15 @@ class Contamination(CorpusStep):
         spans = spans_table(*(zip(*cuts, strict=True) if cuts else ([], [], [])), ["contaminated"] * len(cuts))
         return frame, spans, self._broken(frame, left, corpus.rows[part])
 
-    def _lie(self, hashes: np.ndarray, item: int, index: Index, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _lie(
+        self, hashes: np.ndarray, item: int, index: EvalNgramIndex, weight: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """First and last words of each place where the item lies: all of it, or else all parts there are."""
         own = index.of_item.data[slice(*index.of_item.offsets[item : item + 2])]
         rest = index.rest.data[slice(*index.rest.offsets[item : item + 2])]
         grams, at = np.unique(np.concatenate((index.grams[own], rest)), return_index=True)
         shares = np.concatenate((weight[own] / weight[own].sum(), np.zeros(rest.size)))[at]
-        first, last, share = chains(hashes, grams, shares, self.ngram, self.ngram)
+        first, last, share = covered_spans(hashes, grams, shares, self.ngram, self.ngram)
         enough = share >= min(self.threshold, share.max())
         return first[enough], last[enough]
 
@@ -188,7 +192,7 @@ class Contamination(CorpusStep):
         return every["broken"].fill_null([])
 
 
-def summarize(index: Index, found: pl.DataFrame) -> pl.DataFrame:
+def summarize(index: EvalNgramIndex, found: pl.DataFrame) -> pl.DataFrame:
     """Every item: benchmark, item, was it looked for, and the documents that hold it, greatest coverage first."""
     held = found.sort("coverage", ID, descending=[True, False]).group_by("number", maintain_order=True)
     held = held.agg(pl.first("coverage"), pl.col(ID).alias("ids"))
@@ -209,8 +213,10 @@ def summarize(index: Index, found: pl.DataFrame) -> pl.DataFrame:
 
 
 @lru_cache(maxsize=4)
-def _load(files: tuple[File, ...], fields: tuple, split: str, config: str | None, ngram: int, min_words: int) -> Index:
-    return Index(read_items(list(files), dict(fields), split, config), ngram, min_words)
+def _load(
+    files: tuple[File, ...], fields: tuple, split: str, config: str | None, ngram: int, min_words: int
+) -> EvalNgramIndex:
+    return EvalNgramIndex(read_items(list(files), dict(fields), split, config), ngram, min_words)
 
 
 def _grams(corpus: Corpus, part: str) -> tuple[Ragged, np.ndarray]:

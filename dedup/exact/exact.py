@@ -13,17 +13,17 @@ import numpy as np
 import polars as pl
 
 from gristmill.dedup.exact.normalize import hash_normalized
-from gristmill.dedup.index import AgainstIndex
-from gristmill.dedup.keep_order import rank
+from gristmill.dedup.index import IndexedStep
+from gristmill.dedup.keep_order import rank_documents
 from gristmill.pipelines.schema import ID
 from gristmill.pipelines.steps.corpus import Corpus
-from gristmill.pipelines.steps.corpus_step import Judged, by_part
+from gristmill.pipelines.steps.corpus_step import ShardVerdict, duplicates_by_shard
 
 RULE = "exact_duplicate"
 PARTITION_ROWS = 20_000_000  # documents looked at together: 40 bytes each, 0.8 GB
 
 
-class Exact(AgainstIndex):
+class Exact(IndexedStep):
     """Of the documents with equal normalised text, the first by (source priority, quality, length, id) stays."""
 
     NAME: ClassVar[str] = "exact"
@@ -38,9 +38,9 @@ class Exact(AgainstIndex):
         high, low = hash_normalized(*batch.text, self.lowercase)
         return pl.DataFrame({"high": high, "low": low, "bytes": np.diff(batch.text.offsets)})
 
-    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[Judged]:
+    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
         """A duplicate breaks ``exact_duplicate`` with a similarity of 1, which is the threshold."""
-        yield from by_part(find_duplicates(self, corpus.beside(self.indices())), corpus, RULE, 1.0)
+        yield from duplicates_by_shard(find_duplicates(self, corpus.beside(self.indices())), corpus, RULE, 1.0)
 
 
 def find_duplicates(settings: Exact, corpus: Corpus) -> pl.DataFrame:
@@ -50,7 +50,7 @@ def find_duplicates(settings: Exact, corpus: Corpus) -> pl.DataFrame:
     """
     same = find_same(corpus)
     numbers = same["number"].to_numpy()
-    ranked = rank(corpus, numbers, settings.source_priority, settings.quality)
+    ranked = rank_documents(corpus, numbers, settings.source_priority, settings.quality)
     ranked = ranked.with_columns(same[ranked["place"].to_numpy()].select("high", "low"))
     kept = ranked.group_by("high", "low", maintain_order=True).agg(
         pl.first(ID).alias("duplicate_of"), pl.first("place").alias("kept"), pl.first("old").alias("by_old")

@@ -30,7 +30,7 @@ HALF = np.uint64(32)  # a pair is document << 32 | earlier document
 LOW = np.uint64(0xFFFFFFFF)
 
 
-class Greedy:
+class GreedySelection:
     """The choice among ``documents`` documents, and the clusters of alike ones."""
 
     def __init__(self, documents: int, max_trials: int, old: int = 0, keepers: int | None = None):
@@ -59,7 +59,7 @@ class Greedy:
             window = min(2 * window, MAX_WINDOW)
             self.rounds += 1
             self.compared += pairs.size
-        flatten(self.cluster)
+        compress(self.cluster)
 
     def _propose(self, buckets: Iterable[Buckets], window: int, more: np.ndarray) -> np.ndarray:
         waits = np.zeros(self.kept_by.size, np.bool_)
@@ -68,11 +68,11 @@ class Greedy:
         found = [np.zeros(0, np.uint64)]
         for offsets, members in buckets:
             state = (self.kept_by, waits, self.unlike, more, self.cut)
-            found.append(np.unique(propose(offsets, members, *state, window, self.max_trials, self.keepers)))
+            found.append(np.unique(propose_pairs(offsets, members, *state, window, self.max_trials, self.keepers)))
         return np.unique(np.concatenate(found))
 
     def _remember(self, alike: np.ndarray, unlike: np.ndarray) -> None:
-        unite(self.cluster, alike)
+        union(self.cluster, alike)
         self.alike = np.sort(np.concatenate((self.alike, alike)))
         self.unlike = np.sort(np.concatenate((self.unlike, unlike)))
 
@@ -86,7 +86,7 @@ class Greedy:
 
 
 @njit(nogil=True, cache=True)
-def propose(offsets, members, kept_by, waits, unlike, more, cut, window, max_trials, keepers):
+def propose_pairs(offsets, members, kept_by, waits, unlike, more, cut, window, max_trials, keepers):
     """Pairs to compare, uint64[p] with repeats.
 
     Sets ``more`` where the window left some for another round, ``cut`` where ``max_trials`` left some for good.
@@ -145,15 +145,15 @@ def decide(kept_by, alike, more):
 
 
 @njit(nogil=True, cache=True)
-def unite(cluster, pairs):
+def union(cluster, pairs):
     """Union the two documents of each pair; of two roots the first document becomes the root of both."""
     for pair in pairs:
-        a, b = root(cluster, np.int64(pair >> HALF)), root(cluster, np.int64(pair & LOW))
+        a, b = find(cluster, np.int64(pair >> HALF)), find(cluster, np.int64(pair & LOW))
         cluster[max(a, b)] = min(a, b)
 
 
 @njit(nogil=True, cache=True)
-def root(cluster, document):
+def find(cluster, document):
     while cluster[document] != document:
         cluster[document] = cluster[cluster[document]]
         document = cluster[document]
@@ -161,7 +161,7 @@ def root(cluster, document):
 
 
 @njit(nogil=True, cache=True)
-def flatten(cluster):
+def compress(cluster):
     """Every document points at its root."""
     for document in range(cluster.size):  # a root comes before its members
         cluster[document] = cluster[cluster[document]]

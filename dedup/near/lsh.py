@@ -15,29 +15,29 @@ from numba import njit
 from upath import UPath
 
 from gristmill.dedup.near.shingles import MULTIPLIER, THIRTY_TWO, scramble
-from gristmill.pipelines.storage.files import write_whole
+from gristmill.pipelines.storage.files import atomic_write
 
 ROW = np.dtype([("key", np.uint64), ("document", np.int64)])
 
 
-def choose_bands(threshold: float, hashes: int, recall: float) -> tuple[int, int]:
+def optimal_bands(threshold: float, hashes: int, recall: float) -> tuple[int, int]:
     """Bands and rows: the most rows with which a pair *at* the threshold still becomes a candidate with ``recall``.
 
     More rows mean fewer candidates to verify. A pair above the threshold is found with a greater chance yet.
     """
     for rows in range(hashes, 1, -1):
-        if found(threshold, hashes // rows, rows) >= recall:
+        if collision_probability(threshold, hashes // rows, rows) >= recall:
             return hashes // rows, rows
     return hashes, 1
 
 
-def found(similarity: float, bands: int, rows: int) -> float:
+def collision_probability(similarity: float, bands: int, rows: int) -> float:
     """The chance that two documents of this Jaccard similarity become candidates."""
     return 1 - (1 - similarity**rows) ** bands
 
 
 @njit(nogil=True, cache=True)
-def band_keys(signatures, bands, rows):
+def band_hashes(signatures, bands, rows):
     """uint32[n, k] -> uint64[n, bands]."""
     n = signatures.shape[0]
     keys = np.empty((n, bands), np.uint64)
@@ -53,7 +53,7 @@ def band_keys(signatures, bands, rows):
 
 def write_bands(path: UPath, signatures: np.ndarray, documents: np.ndarray, bands: int, rows: int) -> None:
     """Map: the band rows of one shard, sorted by key; ``documents`` int64[n] are the documents' numbers."""
-    write_keys(path, band_keys(signatures, bands, rows), documents)
+    write_keys(path, band_hashes(signatures, bands, rows), documents)
 
 
 def write_keys(path: UPath, keys: np.ndarray, documents: np.ndarray) -> None:
@@ -61,7 +61,7 @@ def write_keys(path: UPath, keys: np.ndarray, documents: np.ndarray) -> None:
     table = np.empty(keys.size, ROW)
     table["key"] = keys.ravel()
     table["document"] = np.repeat(documents, keys.shape[1])
-    with write_whole(path) as file:
+    with atomic_write(path) as file:
         np.save(file, table[np.argsort(table["key"])])
 
 

@@ -19,7 +19,7 @@ THIRTY_TWO = np.uint64(32)
 EMPTY = np.uint32(0xFFFFFFFF)  # every lane of a document without shingles
 
 
-def lanes(hashes: int) -> tuple[np.ndarray, np.ndarray]:
+def permutations(hashes: int) -> tuple[np.ndarray, np.ndarray]:
     """The permutations, the same for ever: lane i of a shingle h is ``(h ^ masks[i]) * odds[i]`` modulo 2^32."""
     random = np.random.Generator(np.random.PCG64(0))
     masks, odds = random.integers(0, 1 << 32, (2, hashes), np.uint32)
@@ -28,12 +28,14 @@ def lanes(hashes: int) -> tuple[np.ndarray, np.ndarray]:
     return masks, odds
 
 
-def sign(text: Ragged, hashes: int = 128, words: int = 5, characters: int = 8) -> tuple[np.ndarray, np.ndarray]:
+def minhash_signatures(
+    text: Ragged, hashes: int = 128, words: int = 5, characters: int = 8
+) -> tuple[np.ndarray, np.ndarray]:
     """uint32[n, hashes] signatures, and int64[n] shingles (with repeats); no shingles, no signature to speak of.
 
     ``words`` 0: characters, whatever the script.
     """
-    return _sign(*text, letters(), words, characters, *lanes(hashes))
+    return _sign(*text, letters(), words, characters, *permutations(hashes))
 
 
 @njit(nogil=True, cache=True)
@@ -68,7 +70,7 @@ def _sign_document(data, at, end, table, spaceless, size, tokens, hashes, high, 
         windows = hash_windows(tokens, filled, size, hashes)
         for i in range(windows):
             high[i] = hashes[i] >> THIRTY_TWO
-        lower(signature, high, windows, masks, odds)
+        update_minima(signature, high, windows, masks, odds)
         shingles += windows
         if at >= end:
             return shingles
@@ -78,7 +80,7 @@ def _sign_document(data, at, end, table, spaceless, size, tokens, hashes, high, 
 
 
 @njit(nogil=True, cache=True)
-def lower(signature, hashes, count, masks, odds):
+def update_minima(signature, hashes, count, masks, odds):
     """Lower each lane to its smallest value over the shingles.
 
     ``hashes`` is filled up to a multiple of 32 with its last shingle, which changes no minimum but keeps all of the

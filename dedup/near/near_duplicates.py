@@ -17,27 +17,27 @@ import polars as pl
 from pydantic import Field
 from upath import UPath
 
-from gristmill.dedup.index import AgainstIndex
-from gristmill.dedup.keep_order import rank
+from gristmill.dedup.index import IndexedStep
+from gristmill.dedup.keep_order import rank_documents
 from gristmill.dedup.near.candidates import find_candidates, load, renumber
-from gristmill.dedup.near.greedy import Greedy
-from gristmill.dedup.near.lsh import choose_bands, write_bands
-from gristmill.dedup.near.minhash import sign
+from gristmill.dedup.near.greedy import GreedySelection
+from gristmill.dedup.near.lsh import optimal_bands, write_bands
+from gristmill.dedup.near.minhash import minhash_signatures
 from gristmill.dedup.near.shingles import shingle_sets
 from gristmill.dedup.near.verify import ShingleSets
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID
 from gristmill.pipelines.steps.corpus import Corpus
-from gristmill.pipelines.steps.corpus_step import Judged, by_part
-from gristmill.pipelines.steps.threads import side_by_side
+from gristmill.pipelines.steps.corpus_step import ShardVerdict, duplicates_by_shard
+from gristmill.pipelines.steps.threads import map_threads
 
 RULE = "near_duplicate"
-FOUND = {"part": pl.String, "row": pl.Int64, ID: pl.String, "cluster": pl.String, "size": pl.Int64} | {
+REPORT = {"part": pl.String, "row": pl.Int64, ID: pl.String, "cluster": pl.String, "size": pl.Int64} | {
     "duplicate_of": pl.String, "similarity": pl.Float64, "contained": pl.Float64
 }  # fmt: skip
 
 
-class NearDuplicates(AgainstIndex):
+class NearDuplicates(IndexedStep):
     """A document goes if one that stays comes before it by (source priority, quality, length, id) and is alike."""
 
     NAME: ClassVar[str] = "near"
@@ -56,7 +56,7 @@ class NearDuplicates(AgainstIndex):
 
     @property
     def bands(self) -> tuple[int, int]:
-        return choose_bands(self.threshold, self.hashes, self.recall)
+        return optimal_bands(self.threshold, self.hashes, self.recall)
 
     @property
     def memory(self) -> int:
@@ -64,7 +64,7 @@ class NearDuplicates(AgainstIndex):
 
     def measure(self, batch) -> pl.DataFrame:
         """Signature, shingles (0: the document can have no duplicate) and length of the text in bytes."""
-        signatures, shingles = sign(batch.text, self.hashes, self.shingle_words, self.shingle_characters)
+        signatures, shingles = minhash_signatures(batch.text, self.hashes, self.shingle_words, self.shingle_characters)
         return pl.DataFrame(
             {
                 "signature": pl.Series(signatures, dtype=pl.Array(pl.UInt32, self.hashes)),
@@ -73,14 +73,14 @@ class NearDuplicates(AgainstIndex):
             }
         )
 
-    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[Judged]:
+    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
         """A near-duplicate breaks ``near_duplicate`` with its similarity to the document that stays.
 
         Reports the clusters: each document that is alike to another, with the cluster's first document and its size.
         """
         found, _ = find_near_duplicates(self, corpus.beside(self.indices()), scratch)
         gone = found.filter(pl.col("duplicate_of").is_not_null())
-        for judged in by_part(gone, corpus, RULE, self.threshold):
+        for judged in duplicates_by_shard(gone, corpus, RULE, self.threshold):
             clusters = found.filter(part=judged.part).drop("part", "row")
             yield judged._replace(reports={"clusters": clusters})
 
@@ -97,9 +97,9 @@ def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     paths = [scratch / f"bands-{k}.npy" for k in range(len(corpus.every))]
-    band_rows = sum(side_by_side(lambda one: map_bands(settings, corpus, *one), zip(corpus.every, paths, strict=True)))
+    band_rows = sum(map_threads(lambda one: map_bands(settings, corpus, *one), zip(corpus.every, paths, strict=True)))
     candidates, files = find_candidates(list(map(UPath, paths)), band_rows, settings.memory, scratch, corpus.own)
-    ranked = rank(corpus, candidates, settings.source_priority, settings.quality)
+    ranked = rank_documents(corpus, candidates, settings.source_priority, settings.quality)
     ranked.write_parquet(scratch / "ranked.parquet")
     place = ranked["place"].to_numpy().astype(np.int32)  # of each candidate by rank, among them in the corpus's order
     ranks = np.empty(place.size, np.int32)
@@ -110,10 +110,10 @@ def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path
     del ranked
     sets = ShingleSets(scratch / "shingles.u64")
     pieces = (piece for part in corpus.every for piece in corpus.pieces(part, corpus.rows_of(part, candidates)))
-    for found in side_by_side(lambda piece: settings.shingles(piece()), pieces):
+    for found in map_threads(lambda piece: settings.shingles(piece()), pieces):
         sets.append(found)
     del candidates
-    greedy = Greedy(place.size, settings.max_trials, old, old if settings.only_against else place.size)
+    greedy = GreedySelection(place.size, settings.max_trials, old, old if settings.only_against else place.size)
     compare = partial(sets.compare, threshold=settings.threshold, memory=settings.memory // 4)
     greedy.run(
         lambda: map(load, files),
@@ -134,7 +134,7 @@ def map_bands(settings: NearDuplicates, corpus: Corpus, part: str, path: Path) -
     return mine.size * settings.bands[0]
 
 
-def _describe(greedy: Greedy, ranked: pl.DataFrame, compare: Callable) -> pl.DataFrame:
+def _describe(greedy: GreedySelection, ranked: pl.DataFrame, compare: Callable) -> pl.DataFrame:
     """The clusters of two and more, members in the order they are kept."""
     sizes = np.bincount(greedy.cluster, minlength=greedy.cluster.size)
     removed = np.flatnonzero(greedy.kept_by != np.arange(greedy.kept_by.size))
@@ -153,4 +153,4 @@ def _describe(greedy: Greedy, ranked: pl.DataFrame, compare: Callable) -> pl.Dat
         pl.Series("size", sizes[greedy.cluster]),
         ids.gather(greedy.cluster).alias("cluster"),
     )
-    return frame.filter(pl.col("size") > 1).join(gone, on="rank", how="left", maintain_order="left").select(*FOUND)
+    return frame.filter(pl.col("size") > 1).join(gone, on="rank", how="left", maintain_order="left").select(*REPORT)

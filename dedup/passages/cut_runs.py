@@ -5,7 +5,7 @@ import polars as pl
 import pyarrow as pa
 from numba import njit
 
-from gristmill.dedup.passages.near_repeated import Alike
+from gristmill.dedup.passages.near_repeated import PassageMatches
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID
 from gristmill.pipelines.steps.corpus import Corpus
@@ -15,8 +15,14 @@ REASON = "repeated"
 FOUND = {ID: pl.String, "offset": pl.Int64, "length": pl.Int64, "in": pl.String, "similarity": pl.Float64}
 
 
-def cut_part(
-    corpus: Corpus, part: str, repeats: np.ndarray, ids: pl.DataFrame, alike: Alike, span: int, min_characters: int
+def cut_shard(
+    corpus: Corpus,
+    part: str,
+    repeats: np.ndarray,
+    ids: pl.DataFrame,
+    alike: PassageMatches,
+    span: int,
+    min_characters: int,
 ) -> tuple[pa.Table, pl.DataFrame, pl.DataFrame]:
     """Of one part the spans to cut (schema SPAN), words and passages before and after, and the passages cut (FOUND).
 
@@ -46,7 +52,13 @@ def cut_part(
 
 
 def _found(
-    corpus: Corpus, part: str, lists: dict, gone: np.ndarray, keeper: np.ndarray, ids: pl.DataFrame, alike: Alike
+    corpus: Corpus,
+    part: str,
+    lists: dict,
+    gone: np.ndarray,
+    keeper: np.ndarray,
+    ids: pl.DataFrame,
+    alike: PassageMatches,
 ) -> pl.DataFrame:
     rows = np.searchsorted(lists["start"].offsets, gone, "right") - 1
     names = corpus.columns(part, [ID], np.arange(corpus.rows[part]))[ID].cast(pl.String)

@@ -20,11 +20,11 @@ from numba import njit
 from upath import UPath
 
 from gristmill.dedup.exact.normalize import normalized
-from gristmill.dedup.keep_order import rank
+from gristmill.dedup.keep_order import rank_documents
 from gristmill.dedup.near.candidates import BAND_ROW_BYTES, find_candidates, load, renumber
-from gristmill.dedup.near.greedy import Greedy
-from gristmill.dedup.near.lsh import band_keys, choose_bands, write_keys
-from gristmill.dedup.near.minhash import sign
+from gristmill.dedup.near.greedy import GreedySelection
+from gristmill.dedup.near.lsh import band_hashes, optimal_bands, write_keys
+from gristmill.dedup.near.minhash import minhash_signatures
 from gristmill.dedup.near.shingle_letters import letters
 from gristmill.dedup.near.shingles import shingle_sets
 from gristmill.dedup.near.verify import ShingleSets
@@ -41,7 +41,7 @@ PASSAGE = np.uint64(32)  # a place is the rank of the document << 32 | passage i
 LOW = np.uint64(0xFFFFFFFF)
 
 
-class Near(NamedTuple):
+class NearSettings(NamedTuple):
     """What makes two passages alike."""
 
     threshold: float  # Jaccard similarity of sets of runs of characters
@@ -49,7 +49,7 @@ class Near(NamedTuple):
     letters: int  # that a passage must have
 
     def bands(self) -> tuple[int, int]:
-        return choose_bands(self.threshold, HASHES, RECALL)
+        return optimal_bands(self.threshold, HASHES, RECALL)
 
     def sets(self, text: Ragged, begins: np.ndarray, ends: np.ndarray) -> Ragged:
         """The set of each passage, as sorted hashes."""
@@ -63,8 +63,8 @@ class Near(NamedTuple):
         for first in range(0, begins.size, SIGNED):
             some = slice(first, first + SIGNED)
             passages = Ragged.of(*normalized(begins[some], ends[some], text.data))
-            signatures, _ = sign(passages, HASHES, 0, self.characters)
-            keys[some] = band_keys(signatures, *self.bands())
+            signatures, _ = minhash_signatures(passages, HASHES, 0, self.characters)
+            keys[some] = band_hashes(signatures, *self.bands())
         return long.astype(np.uint8), keys
 
 
@@ -82,7 +82,7 @@ def count_letters(begins, ends, data, table):
     return counts
 
 
-class Alike(NamedTuple):
+class PassageMatches(NamedTuple):
     """Hashes of the passages that go for another, ascending; the other's hash; how alike they are."""
 
     gone: np.ndarray = np.zeros(0, np.uint64)
@@ -98,7 +98,9 @@ class Alike(NamedTuple):
         return np.where(goes, self.kept[at], hashes), np.where(goes, self.similarity[at], 1.0)
 
 
-def find_alike(near: Near, kind: str, corpus: Corpus, order_by: tuple, memory: int, scratch: Path) -> Alike:
+def match_passages(
+    near: NearSettings, kind: str, corpus: Corpus, order_by: tuple, memory: int, scratch: Path
+) -> PassageMatches:
     """Of the corpus's different passages those that go for another.
 
     ``order_by`` are the source priority and quality column that documents are kept by; ``scratch`` a folder to make.
@@ -115,7 +117,7 @@ def find_alike(near: Near, kind: str, corpus: Corpus, order_by: tuple, memory: i
     sets = _write_sets(near, kind, corpus, document[by_place], passage[by_place], scratch / "grams.u64")
     number = np.empty(hashes.size, np.int64)  # of a rank's set
     number[ranks[by_place]] = np.arange(hashes.size)
-    greedy = Greedy(hashes.size, MAX_TRIALS)
+    greedy = GreedySelection(hashes.size, MAX_TRIALS)
 
     def compare(left: np.ndarray, right: np.ndarray) -> np.ndarray:
         return sets.compare(number[left], number[right], near.threshold, memory // 4)[0]
@@ -126,10 +128,10 @@ def find_alike(near: Near, kind: str, corpus: Corpus, order_by: tuple, memory: i
     by_hash = np.argsort(hashes[gone])
     similarity = compare(gone, kept)
     shutil.rmtree(scratch)
-    return Alike(hashes[gone][by_hash], hashes[kept][by_hash], similarity[by_hash])
+    return PassageMatches(hashes[gone][by_hash], hashes[kept][by_hash], similarity[by_hash])
 
 
-def _spill(near: Near, corpus: Corpus, memory: int, scratch: Path) -> tuple[list[UPath], int]:
+def _spill(near: NearSettings, corpus: Corpus, memory: int, scratch: Path) -> tuple[list[UPath], int]:
     """Map: the band rows of each shard's different passages, named by their hashes -> files, rows."""
     paths, rows, bands = [], 0, near.bands()[0]
     for part in corpus.parts:
@@ -166,7 +168,7 @@ def _first_places(corpus: Corpus, candidates: np.ndarray, order_by: tuple) -> tu
             yield at[mine], document[mine], passage[mine]
 
     documents = np.concatenate([np.zeros(0, np.int64), *(np.unique(document) for _, document, _ in occurrences())])
-    place = rank(corpus, documents, *order_by)["place"].to_numpy()
+    place = rank_documents(corpus, documents, *order_by)["place"].to_numpy()
     ranks = np.empty(place.size, np.uint64)
     ranks[place] = np.arange(place.size, dtype=np.uint64)
     first = np.full(candidates.size, np.iinfo(np.uint64).max)
@@ -177,7 +179,7 @@ def _first_places(corpus: Corpus, candidates: np.ndarray, order_by: tuple) -> tu
 
 
 def _write_sets(
-    near: Near, kind: str, corpus: Corpus, document: np.ndarray, passage: np.ndarray, path: Path
+    near: NearSettings, kind: str, corpus: Corpus, document: np.ndarray, passage: np.ndarray, path: Path
 ) -> ShingleSets:
     """The sets of passages, ordered by document, then by place in it."""
     sets, at = ShingleSets(path), 0

@@ -20,23 +20,23 @@ import pyarrow as pa
 from numba import njit
 from pydantic import Field, model_validator
 
-from gristmill.dedup.keep_order import rank
+from gristmill.dedup.keep_order import rank_documents
 from gristmill.dedup.near.shingles import MULTIPLIER, scramble
-from gristmill.dedup.passages.cut_runs import cut_part
-from gristmill.dedup.passages.near_repeated import Alike, Near, find_alike
+from gristmill.dedup.passages.cut_runs import cut_shard
+from gristmill.dedup.passages.near_repeated import NearSettings, PassageMatches, match_passages
 from gristmill.dedup.passages.split import LINE, cut_passages
-from gristmill.dedup.passages.top_repeated import describe, most_copied
+from gristmill.dedup.passages.top_repeated import describe, most_frequent
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID
 from gristmill.pipelines.steps.corpus import Corpus
-from gristmill.pipelines.steps.corpus_step import CorpusStep, Judged
+from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict
 from gristmill.pipelines.steps.decisions import broken_lists
-from gristmill.pipelines.steps.threads import side_by_side
+from gristmill.pipelines.steps.threads import map_threads
 
 PASSAGE_BYTES = 64  # of memory for a passage while its partition is sorted
 
 
-class Repeats(CorpusStep):
+class RepeatedPassages(CorpusStep):
     """Cuts passages that the corpus has before; then drops documents of which too little is left."""
 
     NAME: ClassVar[str] = "repeats"
@@ -69,8 +69,8 @@ class Repeats(CorpusStep):
         return True
 
     @property
-    def nearness(self) -> Near | None:
-        return None if self.near is None else Near(self.near, self.near_characters, self.near_letters)
+    def nearness(self) -> NearSettings | None:
+        return None if self.near is None else NearSettings(self.near, self.near_characters, self.near_letters)
 
     def measure(self, batch) -> pl.DataFrame:
         """Lists, one entry a passage: its hash, place and length in bytes, line breaks behind it, words.
@@ -95,7 +95,7 @@ class Repeats(CorpusStep):
         frame = pl.DataFrame({name: pl.from_arrow(values) for name, values in lists.items()})
         return frame.with_columns(bytes=np.diff(batch.text.offsets))
 
-    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[Judged]:
+    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
         """Spans to cut, and which documents go because too little of them is left."""
         least = {
             "too_few_words": ("words_left", self.min_words),
@@ -108,11 +108,11 @@ class Repeats(CorpusStep):
                 rows = np.flatnonzero(cut & (value < minimum))
                 broken.append((rule, rows, value[rows].astype(float), float(minimum)))
             decisions = pl.DataFrame({"broken": broken_lists(counts.height, broken)})
-            yield Judged(part, decisions, spans, {"top": top, "found": found})
+            yield ShardVerdict(part, decisions, spans, {"top": top, "found": found})
 
 
 def find_repeats(
-    settings: Repeats, corpus: Corpus, scratch: Path
+    settings: RepeatedPassages, corpus: Corpus, scratch: Path
 ) -> Iterator[tuple[str, pa.Table, pl.DataFrame, pl.DataFrame, pl.DataFrame]]:
     """For each part: its name, the spans to cut (schema SPAN), per document words and passages before and after, and
     the passages cut (dedup/runs.FOUND; ``in`` is the document that has the first copy of the run they lie in).
@@ -125,15 +125,15 @@ def find_repeats(
     scratch.mkdir(parents=True)
     total = sum(len(corpus.measured(part, ["hash"])["hash"].combine_chunks().flatten()) for part in corpus.parts)
     memory, order_by = settings.memory_mb << 20, (settings.source_priority, settings.quality)
-    alike, partitions = Alike(), total * PASSAGE_BYTES // memory + 1
+    alike, partitions = PassageMatches(), total * PASSAGE_BYTES // memory + 1
     if near := settings.nearness:
-        alike = find_alike(near, settings.passage, corpus, order_by, memory, scratch / "near")
+        alike = match_passages(near, settings.passage, corpus, order_by, memory, scratch / "near")
     documents = np.zeros(0, np.int64)
     for partition in range(partitions):
         offsets, rows = repeated(settings, corpus, alike, partition, partitions)
         np.savez(scratch / f"{partition}.npz", offsets=offsets, rows=rows)
         documents = np.union1d(documents, rows["document"])
-    ranked = rank(corpus, documents, *order_by)
+    ranked = rank_documents(corpus, documents, *order_by)
     place = ranked["place"].to_numpy()
     ids, ranks = pl.DataFrame({"document": documents[place], ID: ranked[ID]}), np.empty(place.size, np.int64)
     ranks[place] = np.arange(place.size)
@@ -146,14 +146,14 @@ def find_repeats(
         first, later = rows["document"][offsets[:-1]][bucket], np.ones(rows.size, np.bool_)
         later[offsets[:-1]] = False
         _scatter(corpus, rows[later], first[later], scratch)
-        copied.append(most_copied(offsets, rows, settings.top))
+        copied.append(most_frequent(offsets, rows, settings.top))
     top = describe(corpus, copied, settings.top, settings.span)
 
     def cut(part: str) -> tuple:
         repeats = np.fromfile(scratch / f"{part}.rows", np.int64).reshape(-1, 3)
-        return cut_part(corpus, part, repeats, ids, alike, settings.span, settings.min_characters)
+        return cut_shard(corpus, part, repeats, ids, alike, settings.span, settings.min_characters)
 
-    for part, cuts in zip(corpus.parts, side_by_side(cut, corpus.parts), strict=True):
+    for part, cuts in zip(corpus.parts, map_threads(cut, corpus.parts), strict=True):
         yield part, *cuts, top
         top = top.clear()
     shutil.rmtree(scratch)
@@ -163,7 +163,7 @@ WINDOW = np.dtype([("hash", np.uint64), ("document", np.int64), ("passage", np.i
 
 
 def repeated(
-    settings: Repeats, corpus: Corpus, alike: Alike, partition: int, partitions: int
+    settings: RepeatedPassages, corpus: Corpus, alike: PassageMatches, partition: int, partitions: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Windows of ``span`` passages whose hash, of this partition, occurs often enough: offsets, rows WINDOW."""
 
@@ -180,7 +180,7 @@ def repeated(
         rows["passage"], rows["long"] = passage[mine], size[mine] >= settings.min_characters
         return rows
 
-    rows = np.concatenate([np.zeros(0, WINDOW), *side_by_side(of_part, corpus.parts)])
+    rows = np.concatenate([np.zeros(0, WINDOW), *map_threads(of_part, corpus.parts)])
     rows = rows[in_full_slots(rows["hash"], settings.min_copies)]  # most occur once: fewer to sort
     rows = rows[np.argsort(rows["hash"], kind="stable")]
     begins = np.flatnonzero(np.append(True, rows["hash"][1:] != rows["hash"][:-1])) if rows.size else rows["document"]

@@ -6,14 +6,14 @@ import polars as pl
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID
 from gristmill.pipelines.steps.corpus import Corpus
-from gristmill.pipelines.steps.threads import side_by_side
+from gristmill.pipelines.steps.threads import map_threads
 
 SHOWN = 500  # characters of a passage
 TOP = {"text": pl.String, "copies": pl.Int64, "documents": pl.Int64, "bytes": pl.Int64, "first": pl.String}
 PLACES = {"hash": pl.UInt64, "copies": pl.Int64, "documents": pl.Int64, "document": pl.Int64, "passage": pl.Int64}
 
 
-def most_copied(offsets: np.ndarray, rows: np.ndarray, top: int) -> pl.DataFrame:
+def most_frequent(offsets: np.ndarray, rows: np.ndarray, top: int) -> pl.DataFrame:
     """Of groups of equal windows, those long enough to be cut with the most copies: columns PLACES.
 
     ``rows`` are dedup/sentences.WINDOW, the copy that stays first in each group. Ties go by the hash.
@@ -50,5 +50,5 @@ def describe(corpus: Corpus, frames: list[pl.DataFrame], top: int, span: int) ->
             found.append((rank, texts[i][begin:end].decode(errors="replace")[:SHOWN], end - begin, ids[i]))
         return pl.DataFrame(found, told, orient="row")
 
-    found = pl.concat([pl.DataFrame(schema=told), *side_by_side(tell, corpus.parts)])
+    found = pl.concat([pl.DataFrame(schema=told), *map_threads(tell, corpus.parts)])
     return chosen.join(found, on="rank").sort("rank").select(TOP.keys())

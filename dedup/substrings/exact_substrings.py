@@ -25,7 +25,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from gristmill.dedup.keep_order import rank
+from gristmill.dedup.keep_order import rank_documents
 from gristmill.dedup.substrings.token_windows import (
     CHARACTER,
     WORD,
@@ -38,12 +38,14 @@ from gristmill.dedup.substrings.token_windows import (
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID
 from gristmill.pipelines.steps.corpus import Corpus
-from gristmill.pipelines.steps.corpus_step import CorpusStep, Judged
+from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict
 from gristmill.pipelines.steps.decisions import broken_lists
 from gristmill.pipelines.steps.spans import spans_table
 
 REASON = "repeated"
-ROOM = 16  # bytes of memory for a byte of text, if half of all windows repeat, while their partition is sorted
+BYTES_PER_TEXT_BYTE = (
+    16  # bytes of memory for a byte of text, if half of all windows repeat, while their partition is sorted
+)
 WINDOW = np.dtype([("hash", np.uint64), ("check", np.uint64), ("document", np.int64), ("token", np.int64)])
 
 
@@ -69,7 +71,7 @@ class Substrings(CorpusStep):
         """Only the bytes that documents are ordered by: tokens are as quickly read anew as from disk."""
         return pl.DataFrame({"bytes": np.diff(batch.text.offsets)})
 
-    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[Judged]:
+    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
         """Spans to cut, a report of each span found, and which documents go because too little of them is left."""
         for part, found, left in find_substrings(self, corpus, scratch):
             lost = np.zeros(left.size, bool)
@@ -79,7 +81,7 @@ class Substrings(CorpusStep):
             decisions = pl.DataFrame({"broken": broken_lists(left.size, broken)})
             places = (found[name].to_numpy() for name in ("row", "offset", "length"))
             spans = spans_table(*places, [REASON] * found.height)
-            yield Judged(part, decisions, spans if self.rewrites else None, {"found": found.drop("row")})
+            yield ShardVerdict(part, decisions, spans if self.rewrites else None, {"found": found.drop("row")})
 
 
 FOUND = {"row": pl.Int64, ID: pl.String, "offset": pl.Int64, "length": pl.Int64, "tokens": pl.Int64, "in": pl.String}
@@ -94,7 +96,7 @@ def find_substrings(
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     size = sum(int(corpus.measured(part, ["bytes"])["bytes"].to_numpy().sum()) for part in corpus.parts)
-    partitions = min(256, size * ROOM // (settings.memory_mb << 20) + 1)
+    partitions = min(256, size * BYTES_PER_TEXT_BYTE // (settings.memory_mb << 20) + 1)
     for name in (
         *(f"{partition}.windows" for partition in range(partitions)),
         *(f"{part}.rows" for part in corpus.parts),
@@ -103,13 +105,13 @@ def find_substrings(
     bits = _seen(settings, corpus, size)
     _spill(settings, corpus, bits, scratch, partitions)
     del bits
-    ids = _settle(settings, corpus, scratch, partitions)
+    ids = _resolve(settings, corpus, scratch, partitions)
     for part in corpus.parts:
         yield part, *_spans(settings, corpus, part, scratch / f"{part}.rows", ids)
     shutil.rmtree(scratch)
 
 
-def _staying(corpus: Corpus, part: str) -> Iterator[tuple[np.ndarray, Ragged]]:
+def _kept_texts(corpus: Corpus, part: str) -> Iterator[tuple[np.ndarray, Ragged]]:
     """The documents of a part that earlier steps left, by row group: their rows and texts."""
     rows, first = np.flatnonzero(corpus.stays(part, corpus.rows[part])), 0
     for text in corpus.texts(part, rows):
@@ -125,7 +127,7 @@ def _seen(settings: Substrings, corpus: Corpus, size: int) -> np.ndarray:
     tokens = size if settings.unit == CHARACTER else size // 4
     bits = np.zeros((2, 1 << int(np.clip(tokens // 4, 1024, settings.memory_mb << 16) - 1).bit_length()), np.uint64)
     for part in corpus.parts:
-        for _, text in _staying(corpus, part):
+        for _, text in _kept_texts(corpus, part):
             offsets, _, _, hashes = tokens_of(text, settings.unit)
             mark_windows(offsets, hashes, settings.length, bits)
     return bits[1]
@@ -134,7 +136,7 @@ def _seen(settings: Substrings, corpus: Corpus, size: int) -> np.ndarray:
 def _spill(settings: Substrings, corpus: Corpus, again: np.ndarray, scratch: Path, partitions: int) -> None:
     """Write the windows seen again to a file for each partition of their hashes."""
     for part in corpus.parts:
-        for which, text in _staying(corpus, part):
+        for which, text in _kept_texts(corpus, part):
             offsets, _, _, hashes = tokens_of(text, settings.unit)
             rows = np.empty((hashes.size, 4), np.uint64)
             rows = rows[: windows_seen_again(offsets, hashes, settings.length, again, rows)]
@@ -146,7 +148,7 @@ def _spill(settings: Substrings, corpus: Corpus, again: np.ndarray, scratch: Pat
                     mine.tofile(file)
 
 
-def _settle(settings: Substrings, corpus: Corpus, scratch: Path, partitions: int) -> pl.DataFrame:
+def _resolve(settings: Substrings, corpus: Corpus, scratch: Path, partitions: int) -> pl.DataFrame:
     """Say of each window whether it stays, in a file for each part; returns number and id of documents that keep some.
 
     The files hold int64 rows (row, token, document that keeps it: its own number for a window that stays).
@@ -156,7 +158,7 @@ def _settle(settings: Substrings, corpus: Corpus, scratch: Path, partitions: int
         offsets, rows = _groups(np.fromfile(scratch / f"{partition}.windows", WINDOW))
         np.savez(scratch / f"{partition}.npz", offsets=offsets, rows=rows)
         documents = np.union1d(documents, rows["document"])
-    order = rank(corpus, documents, settings.source_priority, settings.quality)
+    order = rank_documents(corpus, documents, settings.source_priority, settings.quality)
     place = np.empty(documents.size, np.int64)
     place[order["place"].to_numpy()] = np.arange(documents.size)
     for partition in range(partitions):
@@ -198,7 +200,7 @@ def _spans(
     rows, token, keeper = rows[order], token[order], keeper[order]
     left, found = np.zeros(corpus.rows[part], np.int64), []
     names = corpus.columns(part, [ID], np.arange(corpus.rows[part]))[ID].cast(pl.String)
-    for which, text in _staying(corpus, part):
+    for which, text in _kept_texts(corpus, part):
         offsets, start, end, _ = tokens_of(text, settings.unit)
         begin, stop = np.searchsorted(rows, (which[0], which[-1] + 1)) if which.size else (0, 0)
         place = np.searchsorted(which, rows[begin:stop])

@@ -11,7 +11,7 @@ from gristmill.dedup.near.shingle_letters import SPACELESS, letters
 from gristmill.dedup.near.shingles import MULTIPLIER, scramble
 from gristmill.dedup.passages.split import line_break
 from gristmill.pipelines.kernels.hashing import hash_word
-from gristmill.pipelines.kernels.intrinsics import inlined
+from gristmill.pipelines.kernels.intrinsics import inline_kernel
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
 
@@ -57,7 +57,7 @@ def _tokens(offsets, data, table, characters, token_offsets, start, end, hashes)
     return n
 
 
-@inlined
+@inline_kernel
 def _power(multiplier, exponent):
     result = np.uint64(1)
     for _ in range(exponent):

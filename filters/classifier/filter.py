@@ -11,12 +11,12 @@ from upath import UPath
 
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.filter import Filter, Rule
-from gristmill.filters.core.percentiles import EVERY, read_cutoffs
-from gristmill.filters.core.sampling import draws
+from gristmill.filters.core.percentiles import ALL_LANGUAGES, read_cutoffs
+from gristmill.filters.core.sampling import uniform_by_id
 from gristmill.filters.fasttext.format import read_fasttext
-from gristmill.filters.fasttext.predict import Classifier as Model
+from gristmill.filters.fasttext.predict import FastTextPredictor as Model
 from gristmill.pipelines.errors import InputError
-from gristmill.pipelines.storage.files import checksum, place
+from gristmill.pipelines.storage.files import checksum, to_path
 
 POSITIVE, NEGATIVE = "__label__hq", "__label__lq"  # DCLM's names
 CHOSEN = "chosen"
@@ -65,7 +65,7 @@ class Classifier(Filter):
         score = open_model(self.model).probability(batch.text, self.label)
         most = np.full(score.size, SURE)
         if batch.ids is not None:
-            most = max_alpha(score, draws(batch.ids, self.NAME))
+            most = max_alpha(score, uniform_by_id(batch.ids, self.NAME))
         return pl.DataFrame({"score": score, "max_alpha": most})
 
     def rules(self) -> dict[str, Rule]:
@@ -79,13 +79,15 @@ class Classifier(Filter):
 
     def _percentile(self) -> float:
         table = read_cutoffs(self.cutoffs, "classifier")
-        if EVERY not in table:
-            raise InputError(f"{self.cutoffs} has no cut-offs {EVERY!r}; `gristmill classifier score --fit` makes them")
-        return table[EVERY][self.min_percentile]
+        if ALL_LANGUAGES not in table:
+            raise InputError(
+                f"{self.cutoffs} has no cut-offs {ALL_LANGUAGES!r}; `gristmill classifier score --fit` makes them"
+            )
+        return table[ALL_LANGUAGES][self.min_percentile]
 
     def measured_settings(self) -> dict:
         """As for every filter, with what the model is."""
-        return {**super().measured_settings(), "checksum": checksum(place(self.model))}
+        return {**super().measured_settings(), "checksum": checksum(to_path(self.model))}
 
     def decided_settings(self) -> dict:
         """As for every filter, with the thresholds that files hold."""
@@ -106,7 +108,7 @@ def open_model(path: str) -> Model:
 
 def sidecar(model: str) -> UPath:
     """Where lies what is known of a model: thresholds, curves, settings."""
-    path = place(model)
+    path = to_path(model)
     return path.parent / f"{path.name}.json"
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 
-class Curve(NamedTuple):
+class RocCurve(NamedTuple):
     """What a cut at each threshold keeps: documents whose score is that high, or higher. Thresholds fall."""
 
     thresholds: np.ndarray  # float64[k], the distinct scores
@@ -14,7 +14,7 @@ class Curve(NamedTuple):
     precision: np.ndarray  # of those kept, the share that is good
 
     @classmethod
-    def of(cls, good: np.ndarray, bad: np.ndarray) -> "Curve":
+    def of(cls, good: np.ndarray, bad: np.ndarray) -> "RocCurve":
         """Scores of good and of bad documents, at least one each."""
         scores = np.concatenate((good, bad))
         order = np.argsort(-scores, kind="stable")

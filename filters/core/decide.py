@@ -11,7 +11,7 @@ from gristmill.filters.core.measure import LANGUAGE, SURE_LABEL
 from gristmill.filters.core.profiles import NO_PROFILE, profile_of
 from gristmill.pipelines.schema import ID
 from gristmill.pipelines.steps.decisions import broken_lists, write_decisions
-from gristmill.pipelines.steps.step import Wrote
+from gristmill.pipelines.steps.step import Written
 from gristmill.pipelines.storage.shards import read_shard
 
 BREAKS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
@@ -55,7 +55,7 @@ def _number(threshold: float | None) -> float:
     return np.nan if threshold is None else threshold
 
 
-def decide_shard(chain: dict[str, Filter], shard: UPath, measures: dict[str, UPath], outputs) -> list[Wrote]:
+def decide_shard(chain: dict[str, Filter], shard: UPath, measures: dict[str, UPath], outputs) -> list[Written]:
     """Decide for one shard of documents what each filter of the chain asked for (an output's key) would remove."""
     ids = read_shard(shard, [ID])[ID]
     profile = np.full(len(ids), NO_PROFILE, object)
@@ -65,5 +65,5 @@ def decide_shard(chain: dict[str, Filter], shard: UPath, measures: dict[str, UPa
     for output in outputs:
         rule_set, frame = chain[output.key], pl.from_arrow(read_shard(measures[output.key]))
         broken = decide(rule_set, frame, profile)
-        results.append(Wrote([output.path.name], write_decisions(output.path, ids, broken)))
+        results.append(Written([output.path.name], write_decisions(output.path, ids, broken)))
     return results

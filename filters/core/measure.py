@@ -10,8 +10,8 @@ from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.filter import Rewriter
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, SPAN, TEXT
-from gristmill.pipelines.steps.spans import replay, rewrite
-from gristmill.pipelines.steps.step import Output, Wrote
+from gristmill.pipelines.steps.spans import apply_spans, rewrite
+from gristmill.pipelines.steps.step import Output, Written
 from gristmill.pipelines.storage.shards import read_batches, read_shard, write_shard
 
 LANGUAGE = "language"  # the step whose labels tell the later ones which profile a document has
@@ -35,7 +35,7 @@ def measure_documents(chain: dict[str, Measures], table: pa.Table, splitter: str
 
 def measure_shard(
     chain: dict[str, Measures], splitter: str, shard: UPath, labels: UPath, before: list[UPath], outputs
-) -> list[Wrote]:
+) -> list[Written]:
     """Measure a shard of documents for the outputs asked for: step names, and ``<name>.spans`` for a rewriter's.
 
     ``labels`` is where the language step's measures lie if they are not among the outputs, and ``before`` the spans
@@ -46,7 +46,7 @@ def measure_shard(
     known = read_shard(labels, [SURE_LABEL])[SURE_LABEL] if LANGUAGE not in wanted and labels.exists() else None
     frames, spans, first = {name: [] for name in wanted}, {name: [] for name in wanted}, 0
     for table in read_batches(shard, [ID, TEXT]):
-        text = replay(Ragged.from_text(table[TEXT]), cuts, first)
+        text = apply_spans(Ragged.from_text(table[TEXT]), cuts, first)
         labelled = None if known is None else known.slice(first, table.num_rows).to_numpy()
         measured, rewritten = _measure(chain, wanted, Batch(text, labelled, splitter, Ragged.from_text(table[ID])))
         for name in wanted:
@@ -57,7 +57,7 @@ def measure_shard(
     return [_write(output, frames, spans) for output in outputs]
 
 
-def warm_up(chain: dict[str, Measures], splitter: str) -> None:
+def compile_kernels(chain: dict[str, Measures], splitter: str) -> None:
     """Compile every kernel of the chain, or load it from the cache, before worker processes do the same at once."""
     text = Ragged.from_strings(["A first line, and\na second one.", "", "字"])
     _measure(chain, set(chain), Batch(text, splitter=splitter, ids=text))
@@ -82,7 +82,7 @@ def _shifted(spans: pa.Table, rows: int) -> pa.Table:
     return spans.set_column(0, SPAN.field("row"), pa.array(spans["row"].to_numpy() + rows))
 
 
-def _write(output: Output, frames: dict[str, list], spans: dict[str, list]) -> Wrote:
+def _write(output: Output, frames: dict[str, list], spans: dict[str, list]) -> Written:
     if output.key.endswith(SPANS):
         table = pa.concat_tables(spans[output.key.removesuffix(SPANS)])
         counts = {"spans": table.num_rows, "bytes": int(table["length"].to_numpy().sum())}
@@ -90,4 +90,4 @@ def _write(output: Output, frames: dict[str, list], spans: dict[str, list]) -> W
         table = pl.concat(frames[output.key]).to_arrow()
         counts = {"documents": table.num_rows}
     write_shard(output.path, [table], table.schema)
-    return Wrote([output.path.name], counts)
+    return Written([output.path.name], counts)

@@ -6,9 +6,9 @@ import numpy as np
 import orjson
 
 from gristmill.pipelines.errors import InputError
-from gristmill.pipelines.storage.files import place, write_whole
+from gristmill.pipelines.storage.files import atomic_write, to_path
 
-EVERY = "*"  # the label of a model, and of cut-offs, for documents in any language
+ALL_LANGUAGES = "*"  # the label of a model, and of cut-offs, for documents in any language
 PERCENTS = 101
 
 
@@ -21,8 +21,8 @@ def write_cutoffs(path: str, label: str, scores: np.ndarray) -> None:
     """Add or replace one label's cut-offs in a JSON file. Raises InputError where there are no scores to fit."""
     if not len(scores):
         raise InputError("no document has a word, so there are no percentiles to fit")
-    old = orjson.loads(place(path).read_bytes()) if place(path).exists() else {}
-    with write_whole(place(path)) as file:
+    old = orjson.loads(to_path(path).read_bytes()) if to_path(path).exists() else {}
+    with atomic_write(to_path(path)) as file:
         file.write(orjson.dumps({**old, label: percentiles(scores)}, option=orjson.OPT_INDENT_2))
 
 
@@ -30,7 +30,7 @@ def write_cutoffs(path: str, label: str, scores: np.ndarray) -> None:
 def read_cutoffs(path: str, command: str = "ngram") -> dict[str, list[float]]:
     """Percentiles by label. Raises InputError where the file is missing or holds something else."""
     try:
-        table = orjson.loads(place(path).read_bytes())
+        table = orjson.loads(to_path(path).read_bytes())
     except (OSError, orjson.JSONDecodeError) as error:
         raise InputError(
             f"cannot read cut-offs {path}: {error}; `gristmill {command} score --fit` makes them"

@@ -7,7 +7,7 @@ from gristmill.pipelines.kernels.intrinsics import kernel
 from gristmill.pipelines.ragged import Ragged
 
 
-def draws(ids: Ragged, purpose: str) -> np.ndarray:
+def uniform_by_id(ids: Ragged, purpose: str) -> np.ndarray:
     """float64[n] between 0 and 1, both excluded; draws for different purposes are independent of each other."""
     name = np.frombuffer(purpose.encode(), np.uint8)
     out = np.empty(ids.rows)

@@ -6,13 +6,13 @@ from typing import NamedTuple
 import numpy as np
 
 from gristmill.filters.fasttext.predict import END, FNV_OFFSET, SPACE, hash_token, step
-from gristmill.filters.ngram.vocabulary import Numbering
+from gristmill.filters.ngram.vocabulary import VocabularyBuilder
 from gristmill.pipelines.kernels.hashing import hash64
 from gristmill.pipelines.kernels.intrinsics import kernel
 from gristmill.pipelines.ragged import Ragged
 
 
-class Tokens(NamedTuple):
+class TokenRows(NamedTuple):
     """Documents as numbers of words, each with ``</s>`` at its end."""
 
     rows: Ragged  # uint32
@@ -31,9 +31,9 @@ class Subwords(NamedTuple):
 
 def number_documents(
     batches: Iterable[Ragged], min_count: int, max_words: int, subwords: Subwords
-) -> tuple[Tokens, Ragged, np.ndarray]:
+) -> tuple[TokenRows, Ragged, np.ndarray]:
     """Documents as numbers; the words that are kept, commonest first (of equals, the lower hash); their counts."""
-    numbering, parts, sizes = Numbering(), [], [np.zeros(1, np.int64)]
+    numbering, parts, sizes = VocabularyBuilder(), [], [np.zeros(1, np.int64)]
     for text in batches:
         data = np.concatenate((text.data, END))
         bound = text.data.size // 2 + 2 * text.rows + 1
@@ -52,7 +52,7 @@ def number_documents(
     short = np.empty(counts.size, np.uint32)
     _hash(data, places, short)
     rows = Ragged.of(np.cumsum(np.concatenate(sizes)), np.concatenate([np.empty(0, np.uint32), *parts]))
-    return Tokens(rows, short, ids, _subwords(data, places, words.rows, subwords)), words, counts[kept].copy()
+    return TokenRows(rows, short, ids, _subwords(data, places, words.rows, subwords)), words, counts[kept].copy()
 
 
 def _subwords(data, places, words: int, kind: Subwords) -> Ragged:

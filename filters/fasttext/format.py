@@ -16,7 +16,7 @@ from upath import UPath
 
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.storage.files import write_whole
+from gristmill.pipelines.storage.files import atomic_write
 
 MAGIC, VERSION = 793712314, 12
 LOSSES = {1: "hierarchical softmax", 2: "negative sampling", 3: "softmax", 4: "one against all"}
@@ -60,7 +60,7 @@ def write_fasttext(path: UPath, model: FastText, word_counts: np.ndarray, tokens
     words = [model.words.row(i) for i in range(model.words.rows)]
     entries = [*zip(words, word_counts.tolist(), strict=True)]
     labels = [*zip([label.encode() for label in model.labels], model.label_counts.tolist(), strict=True)]
-    with write_whole(path) as file:
+    with atomic_write(path) as file:
         file.write(head)
         for kind, group in enumerate((entries, labels)):
             file.write(b"".join([pack(f"<{len(word)}sxqb", word, count, kind) for word, count in group]))

@@ -18,7 +18,7 @@ from numba import njit
 
 from gristmill.filters.fasttext.format import LOSSES, FastText
 from gristmill.pipelines.errors import InputError
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 
 FNV_OFFSET, FNV_PRIME = np.uint32(2166136261), np.uint32(16777619)
@@ -31,7 +31,7 @@ UNSURE = 1e-5  # fastText takes log(p + 1e-5)
 KEPT_FLOATS = 1 << 20
 
 
-class Classifier:
+class FastTextPredictor:
     """A model ready to read documents."""
 
     def __init__(self, model: FastText):
@@ -54,7 +54,7 @@ class Classifier:
     def probability(self, text: Ragged, label: str) -> np.ndarray:
         """Of each document the probability that it has the label, float64[n]; 0 where nothing is known of it."""
         number = self.labels.index(label)
-        return self._ask(text, number, path_to(self.tree, number))[1]
+        return self._ask(text, number, huffman_path(self.tree, number))[1]
 
     def _ask(self, text: Ragged, label: int, path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         model = self.model
@@ -89,7 +89,7 @@ def huffman(counts: np.ndarray) -> np.ndarray:
     return tree
 
 
-def path_to(tree: np.ndarray, label: int) -> np.ndarray:
+def huffman_path(tree: np.ndarray, label: int) -> np.ndarray:
     """The way from the root of a Huffman tree to a leaf: int64[depth, 2] of inner nodes and sides; empty: no tree."""
     path, node = [], label
     while len(tree) and node != 2 * len(tree):
@@ -99,7 +99,7 @@ def path_to(tree: np.ndarray, label: int) -> np.ndarray:
     return np.array(path[::-1], np.int64).reshape(-1, 2)
 
 
-@inlined
+@inline_kernel
 def step(hash, byte):
     """FNV-1a over *signed* bytes, as fastText has it: a byte from 0x80 up flips the upper 24 bits too."""
     return np.uint32((hash ^ np.uint32(np.int32(np.int8(byte)))) * FNV_PRIME)
@@ -113,7 +113,7 @@ def hash_token(data, start, end):
     return hash
 
 
-@inlined
+@inline_kernel
 def _equal(data, first, other, second, length):
     k = 0
     while k < length and data[first + k] == other[second + k]:
@@ -197,12 +197,12 @@ def _predict(
         if path.size:
             labels[i], probabilities[i] = asked, _follow(hidden, output, path)
         elif tree.size:
-            labels[i], probabilities[i] = _descend(hidden, output, tree, scores, nodes)
+            labels[i], probabilities[i] = _walk_down(hidden, output, tree, scores, nodes)
         else:
             labels[i], probabilities[i] = _softmax(hidden, output, scores, asked)
 
 
-@inlined
+@inline_kernel
 def _bucket(hash, buckets, kept):
     """The row after the words' that a hash names, or -1 where it was pruned."""
     # The hash modulo the buckets; a division of integers takes far longer than this one of floats.
@@ -238,7 +238,7 @@ def _read_token(sums, slot, data, start, end, word, words, min_n, max_n, buckets
     return rows
 
 
-@inlined
+@inline_kernel
 def _read_ngrams(hidden, hash, tokens, word_ngrams, grams, words, buckets, kept, matrix):
     """Add the rows of the word n-grams that end with the newest token; ``grams[n]`` is the hash of the last n."""
     rows, newest = 0, np.uint64(np.int64(np.int32(hash)))
@@ -255,7 +255,7 @@ def _read_ngrams(hidden, hash, tokens, word_ngrams, grams, words, buckets, kept,
 
 
 @kernel
-def _descend(hidden, output, tree, scores, nodes):
+def _walk_down(hidden, output, tree, scores, nodes):
     """The likeliest leaf of the Huffman tree: depth first, the likelier child first, dropping what cannot win."""
     labels = tree.shape[0] + 1
     nodes[0], scores[0] = 2 * labels - 2, 0.0

@@ -17,16 +17,16 @@ import numpy as np
 from numba import njit
 from pydantic import Field, model_validator
 
-from gristmill.filters.fasttext.dictionary import Subwords, Tokens, number_documents
+from gristmill.filters.fasttext.dictionary import Subwords, TokenRows, number_documents
 from gristmill.filters.fasttext.format import UPDATE_RATE, FastText
 from gristmill.filters.fasttext.predict import WORD_PRIME
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.kernels.hashing import W0, W1, mix
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.settings import Settings
 
-U, F = np.uint64, np.float32
+U64, F32 = np.uint64, np.float32
 SOFTMAX = 3
 
 
@@ -55,7 +55,7 @@ class FastTextSettings(Settings):
         return self.buckets if self.word_ngrams > 1 or self.max_n else 0
 
 
-class Trained(NamedTuple):
+class TrainedFastText(NamedTuple):
     """A model, with what its file says besides of what it was trained on."""
 
     model: FastText
@@ -63,7 +63,9 @@ class Trained(NamedTuple):
     tokens: int  # ends and labels included
 
 
-def train(batches: Iterable[Ragged], targets: np.ndarray, labels: list[str], settings: FastTextSettings) -> Trained:
+def train(
+    batches: Iterable[Ragged], targets: np.ndarray, labels: list[str], settings: FastTextSettings
+) -> TrainedFastText:
     """Batches of documents, and the label number of each document, int64[n] -> a model.
 
     The order of documents matters: it should be as good as random. Raises InputError where there is no word.
@@ -76,7 +78,7 @@ def train(batches: Iterable[Ragged], targets: np.ndarray, labels: list[str], set
     matrix = np.zeros((words.rows + settings.rows, settings.dim), np.float32)
     _start(matrix[: words.rows])
     output = np.zeros((len(labels), settings.dim), np.float32)
-    descend(tokens, targets, matrix, output, words.rows, settings)
+    sgd(tokens, targets, matrix, output, words.rows, settings)
     header = {"dim": settings.dim, "window": 5, "epochs": settings.epochs, "min_count": settings.min_count}
     header |= {"negatives": 5, "word_ngrams": settings.word_ngrams, "loss": SOFTMAX, "model": 3}
     header |= {"buckets": settings.rows, "min_n": settings.min_n, "max_n": settings.max_n}
@@ -84,20 +86,20 @@ def train(batches: Iterable[Ragged], targets: np.ndarray, labels: list[str], set
     model = FastText(header, words, labels, each, np.empty(0, np.int32), matrix, output)
     for array in (model.kept, matrix, output):
         array.flags.writeable = False
-    return Trained(model, counts, _read_in_an_epoch(tokens))
+    return TrainedFastText(model, counts, _read_in_an_epoch(tokens))
 
 
-def descend(tokens: Tokens, targets, matrix, output, words: int, settings: FastTextSettings) -> None:
+def sgd(tokens: TokenRows, targets, matrix, output, words: int, settings: FastTextSettings) -> None:
     """Go through the documents and change ``matrix`` and ``output``."""
     scratch = np.empty(_most_rows(*tokens.rows, tokens.subwords.offsets, settings.word_ngrams), np.int64)
-    vectors = np.empty(settings.dim, np.float32), np.empty(settings.dim, np.float32), np.empty(output.shape[0], F)
+    vectors = np.empty(settings.dim, np.float32), np.empty(settings.dim, np.float32), np.empty(output.shape[0], F32)
     rates = settings.learning_rate, settings.epochs, _read_in_an_epoch(tokens)
     tables = tokens.hashes, tokens.ids, *tokens.subwords
     _descend(*tokens.rows, *tables, targets, words, settings.rows, settings.word_ngrams, *rates, matrix, output,
              scratch, *vectors)  # fmt: skip
 
 
-def _read_in_an_epoch(tokens: Tokens) -> int:
+def _read_in_an_epoch(tokens: TokenRows) -> int:
     return tokens.rows.data.size + tokens.rows.rows  # a label each
 
 
@@ -119,11 +121,11 @@ def _start(matrix):
     scale = 2.0 / matrix.shape[1]
     for row in range(matrix.shape[0]):
         for d in range(matrix.shape[1]):
-            chance = mix(U(row * matrix.shape[1] + d) ^ W0, W1) >> U(11)
+            chance = mix(U64(row * matrix.shape[1] + d) ^ W0, W1) >> U64(11)
             matrix[row, d] = (chance * 2.0**-53 - 0.5) * scale
 
 
-@inlined
+@inline_kernel
 def exponential(x):
     """e to the x, to the last digit or so of a float64, by operations that are the same on every machine.
 
@@ -148,7 +150,7 @@ def exponential(x):
     return total * power
 
 
-@inlined
+@inline_kernel
 def _rows_of(first, last, data, hashes, ids, sub_offsets, sub_rows, words, buckets, word_ngrams, rows):
     """The rows a document is the mean of; returns how many."""
     n = 0
@@ -161,10 +163,10 @@ def _rows_of(first, last, data, hashes, ids, sub_offsets, sub_rows, words, bucke
             rows[n] = sub_rows[j]
             n += 1
     for i in range(first, last):
-        gram = U(np.int64(np.int32(hashes[data[i]])))
+        gram = U64(np.int64(np.int32(hashes[data[i]])))
         for j in range(i + 1, min(i + word_ngrams, last)):
-            gram = gram * WORD_PRIME + U(np.int64(np.int32(hashes[data[j]])))
-            rows[n] = words + np.int64(gram % U(buckets))
+            gram = gram * WORD_PRIME + U64(np.int64(np.int32(hashes[data[j]])))
+            rows[n] = words + np.int64(gram % U64(buckets))
             n += 1
     return n
 
@@ -178,7 +180,7 @@ def _descend(
     dim, total = hidden.size, epochs * tokens
     done, since, document = 0, 0, 0
     while done < total:
-        rate = F(learning_rate * (1.0 - F(done) / F(total)))
+        rate = F32(learning_rate * (1.0 - F32(done) / F32(total)))
         first, last = offsets[document], offsets[document + 1]
         since += last - first + 1
         tables = hashes, ids, sub_offsets, sub_rows
@@ -188,13 +190,13 @@ def _descend(
             for i in range(n):
                 for d in range(dim):
                     hidden[d] += matrix[rows[i], d]
-            share = F(1.0 / n)
+            share = F32(1.0 / n)
             for d in range(dim):
                 hidden[d] *= share
             _softmax(output, hidden, scores)
             gradient[:] = 0
             for label in range(scores.size):
-                alpha = rate * ((F(1.0) if label == targets[document] else F(0.0)) - scores[label])
+                alpha = rate * ((F32(1.0) if label == targets[document] else F32(0.0)) - scores[label])
                 for d in range(dim):
                     gradient[d] += alpha * output[label, d]
                     output[label, d] += alpha * hidden[d]
@@ -208,18 +210,18 @@ def _descend(
             done, since = done + since, 0
 
 
-@inlined
+@inline_kernel
 def _softmax(output, hidden, scores):
-    highest = F(-np.inf)
+    highest = F32(-np.inf)
     for label in range(scores.size):
-        dot = F(0.0)
+        dot = F32(0.0)
         for d in range(hidden.size):
             dot += output[label, d] * hidden[d]
         scores[label] = dot
         highest = max(highest, dot)
-    total = F(0.0)
+    total = F32(0.0)
     for label in range(scores.size):
-        scores[label] = F(exponential(np.float64(scores[label] - highest)))
+        scores[label] = F32(exponential(np.float64(scores[label] - highest)))
         total += scores[label]
     for label in range(scores.size):
         scores[label] /= total

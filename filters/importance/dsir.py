@@ -12,35 +12,35 @@ import numpy as np
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.words.words import Words
 from gristmill.pipelines.kernels.hashing import W0, W1, W2, W3, mix
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel, multiply
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, multiply
 
-U = np.uint64
-MIXED = 0.01  # of the raw share in the target's
-NOTHING = -1e6  # the weight of a document without a word, below that of all others
+U64 = np.uint64
+SMOOTHING = 0.01  # of the raw share in the target's
+EMPTY_WEIGHT = -1e6  # the weight of a document without a word, below that of all others
 
 
-class Bag:
+class HashedNgrams:
     """Counts of hashed n-grams of 1 to ``ngrams`` words."""
 
     def __init__(self, buckets: int, ngrams: int):
         self.counts, self.ngrams = np.zeros(buckets, np.int64), ngrams
 
     def add(self, batch: Batch) -> None:
-        count_grams(batch.words.offsets, batch.words.hash, self.ngrams, self.counts)
+        count_ngrams(batch.words.offsets, batch.words.hash, self.ngrams, self.counts)
 
     def shares(self) -> np.ndarray:
         """Of all n-grams the share in each bucket, float64[buckets]."""
         return self.counts / max(self.counts.sum(), 1)
 
 
-def log_ratios(target: Bag, raw: Bag) -> np.ndarray:
+def log_ratios(target: HashedNgrams, raw: HashedNgrams) -> np.ndarray:
     """What an n-gram of each bucket weighs, float64[buckets]; 0 for one that the corpus does not have."""
     shares = raw.shares()
     ratios = np.divide(target.shares(), shares, out=np.ones(shares.size), where=shares > 0)
-    return np.log((1 - MIXED) * ratios + MIXED)
+    return np.log((1 - SMOOTHING) * ratios + SMOOTHING)
 
 
-def log_weights(words: Words, target: Bag, raw: Bag) -> tuple[np.ndarray, np.ndarray]:
+def log_weights(words: Words, target: HashedNgrams, raw: HashedNgrams) -> tuple[np.ndarray, np.ndarray]:
     """Of each document its log importance weight, float64[n], and how many n-grams it has, int64[n].
 
     NOTHING and 0 for one without a word.
@@ -48,16 +48,16 @@ def log_weights(words: Words, target: Bag, raw: Bag) -> tuple[np.ndarray, np.nda
     n = words.offsets.size - 1
     weights, grams = np.empty(n), np.empty(n, np.int64)
     add_up(words.offsets, words.hash, target.ngrams, log_ratios(target, raw), weights, grams)
-    return np.where(grams > 0, weights, NOTHING), grams
+    return np.where(grams > 0, weights, EMPTY_WEIGHT), grams
 
 
-@inlined
+@inline_kernel
 def _bucket(key, buckets):
-    return np.int64(multiply(mix(key ^ W2, W3), U(buckets))[1])
+    return np.int64(multiply(mix(key ^ W2, W3), U64(buckets))[1])
 
 
 @kernel
-def count_grams(offsets, hashes, ngrams, counts):
+def count_ngrams(offsets, hashes, ngrams, counts):
     """Add the n-grams of documents, given by the hashes of their words, to the counts of their buckets."""
     for row in range(offsets.size - 1):
         for i in range(offsets[row], offsets[row + 1]):

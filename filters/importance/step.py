@@ -18,14 +18,14 @@ import polars as pl
 from pydantic import Field
 
 from gristmill.filters.core.batch import Batch
-from gristmill.filters.core.sampling import draws
-from gristmill.filters.importance.dsir import Bag, log_weights
+from gristmill.filters.core.sampling import uniform_by_id
+from gristmill.filters.importance.dsir import HashedNgrams, log_weights
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.ingest.ingest import InputSettings, read_documents
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
 from gristmill.pipelines.steps.corpus import Corpus
-from gristmill.pipelines.steps.corpus_step import CorpusStep, Judged
+from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict
 from gristmill.pipelines.steps.decisions import broken_lists
 
 SCORES = {"row": pl.Int64, "log_weight": pl.Float64, "grams": pl.Int64, "mean": pl.Float64, "drawn": pl.Float64}
@@ -47,7 +47,7 @@ class Importance(CorpusStep):
     def made_of(self) -> list:
         return self.bag().counts.tolist()
 
-    def bag(self) -> Bag:
+    def bag(self) -> HashedNgrams:
         """The target's n-grams. Raises InputError where it has none."""
         return _bag(tuple(self.target), self.buckets, self.ngrams)
 
@@ -55,18 +55,18 @@ class Importance(CorpusStep):
         """Nothing but the size: weights depend on the whole corpus."""
         return pl.DataFrame({"bytes": np.diff(batch.text.offsets)})
 
-    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[Judged]:
+    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
         """Every document's weight is in the report."""
-        raw = Bag(self.buckets, self.ngrams)
+        raw = HashedNgrams(self.buckets, self.ngrams)
         for part in corpus.parts:
             for batch in _texts(corpus, part):
                 raw.add(batch)
         scores = {part: self._score(corpus, part, raw) for part in corpus.parts}
         limit = self._limit(np.concatenate([np.empty(0), *(frame["drawn"].to_numpy() for frame in scores.values())]))
         for part, frame in scores.items():
-            yield Judged(part, self._decide(frame, limit, corpus.rows[part]), reports={"scores": frame})
+            yield ShardVerdict(part, self._decide(frame, limit, corpus.rows[part]), reports={"scores": frame})
 
-    def _score(self, corpus: Corpus, part: str, raw: Bag) -> pl.DataFrame:
+    def _score(self, corpus: Corpus, part: str, raw: HashedNgrams) -> pl.DataFrame:
         rows = _left(corpus, part)
         found = [(np.empty(0), np.empty(0, np.int64))]
         found += [log_weights(batch.words, self.bag(), raw) for batch in _texts(corpus, part)]
@@ -74,7 +74,7 @@ class Importance(CorpusStep):
         drawn = weight
         if self.chance:
             ids = Ragged.from_text(corpus.columns(part, [ID], rows)[ID].to_arrow())
-            drawn = weight - np.log(-np.log(draws(ids, self.NAME)))
+            drawn = weight - np.log(-np.log(uniform_by_id(ids, self.NAME)))
         columns = (rows, weight, grams, weight / np.maximum(grams, 1), drawn)
         return pl.DataFrame(dict(zip(SCORES, columns, strict=True)), SCORES)
 
@@ -95,8 +95,8 @@ class Importance(CorpusStep):
 
 
 @cache
-def _bag(target: tuple[str, ...], buckets: int, ngrams: int) -> Bag:
-    bag = Bag(buckets, ngrams)
+def _bag(target: tuple[str, ...], buckets: int, ngrams: int) -> HashedNgrams:
+    bag = HashedNgrams(buckets, ngrams)
     for table in read_documents(list(target), InputSettings()):
         bag.add(Batch(Ragged.from_text(table[TEXT])))
     if not bag.counts.any():

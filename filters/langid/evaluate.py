@@ -8,7 +8,7 @@ import polars as pl
 
 from gristmill.filters.langid.labels import language_of
 from gristmill.filters.langid.models import MODELS, load_model
-from gristmill.filters.langid.preprocess import excerpt
+from gristmill.filters.langid.preprocess import sample_slices
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.storage.shards import cut_groups
@@ -16,7 +16,7 @@ from gristmill.pipelines.storage.shards import cut_groups
 REFERENCE = "lid.176"  # scores are over the languages this model knows
 
 
-class Score(NamedTuple):
+class ModelScore(NamedTuple):
     """One model with one cap over all documents. Shares and F1 are between 0 and 1."""
 
     model: str
@@ -51,7 +51,7 @@ def read_labelled(paths: list[str], label_column: str = "language") -> pl.DataFr
     return documents.with_columns(pl.col("language").replace_strict(names))
 
 
-def compare(documents: pl.DataFrame, names: list[str], caps: list[int | None]) -> list[Score]:
+def compare(documents: pl.DataFrame, names: list[str], caps: list[int | None]) -> list[ModelScore]:
     """Every model with every cap over documents (text, language)."""
     models = {name: load_model(name) for name in names}
     known = load_model(REFERENCE).languages
@@ -61,15 +61,15 @@ def compare(documents: pl.DataFrame, names: list[str], caps: list[int | None]) -
     scores = []
     for name, model in models.items():
         for cap in caps:
-            model.identify(excerpt(Ragged.from_strings(["compile, load"]), cap))
+            model.identify(sample_slices(Ragged.from_strings(["compile, load"]), cap))
             began = time.process_time()
-            found = [model.identify(excerpt(group, cap)) for group in groups]
+            found = [model.identify(sample_slices(group, cap)) for group in groups]
             rate = sum(group.data.size for group in groups) / 1e6 / max(time.process_time() - began, 1e-9)
             label, probability = (np.concatenate(parts) for parts in zip(*found, strict=True))
             right, sure = label == language, probability >= 0.5
             knows = np.isin(language, list(model.languages))
             scores.append(
-                Score(
+                ModelScore(
                     name,
                     cap,
                     macro_f1(language, label, known),

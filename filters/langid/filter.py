@@ -10,7 +10,7 @@ from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.filter import Filter, Rule
 from gristmill.filters.langid.labels import UNKNOWN, language_of
 from gristmill.filters.langid.models import PAIR, check_name, load_model
-from gristmill.filters.langid.preprocess import excerpt
+from gristmill.filters.langid.preprocess import sample_slices
 
 # Below it a document is judged by the neutral profile. FineWeb's threshold for English; of Bibles, declarations and
 # manuals in languages that no model knows, the stop words of the language it guesses would drop every second one.
@@ -51,7 +51,7 @@ class Language(Filter):
 
         A blank document is ``und`` with probability 0.
         """
-        label, probability = load_model(self.model).identify(excerpt(batch.text, self.max_bytes))
+        label, probability = load_model(self.model).identify(sample_slices(batch.text, self.max_bytes))
         allowed = np.isin(label, self.languages) if self.languages else np.ones(label.size, np.bool_)
         return pl.DataFrame(
             {

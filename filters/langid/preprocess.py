@@ -29,10 +29,10 @@ from gristmill.pipelines.ragged import Ragged
 SLICES = 4
 
 
-def excerpt(text: Ragged, max_bytes: int | None) -> Ragged:
+def sample_slices(text: Ragged, max_bytes: int | None) -> Ragged:
     """At most about ``max_bytes`` of each document (valid UTF-8); all of it where that is None."""
     cap = text.data.size if max_bytes is None else max_bytes
-    offsets, data, unstable = _excerpt(*text, cap, _unstable())
+    offsets, data, unstable = _sample_slices(*text, cap, _unstable())
     read = Ragged.of(offsets, data)
     if not unstable.any():
         return read
@@ -54,7 +54,7 @@ def _unstable() -> np.ndarray:
 
 
 @njit(nogil=True, cache=True)
-def _excerpt(offsets, data, cap, unstable_code):
+def _sample_slices(offsets, data, cap, unstable_code):
     """Rows -> offsets and data of their excerpts, and whether row i holds a character that NFC may change."""
     n = offsets.size - 1
     size = 0
@@ -82,7 +82,7 @@ def _excerpt(offsets, data, cap, unstable_code):
                 if s < SLICES - 1:
                     out[at] = ord("\n")
                     at += 1
-        if _shouts(out, out_offsets[i], at):
+        if _is_all_caps(out, out_offsets[i], at):
             at = _lower(out, out_offsets[i], at)
         unstable[i] = _has(out, out_offsets[i], at, unstable_code)
         out_offsets[i + 1] = at
@@ -90,7 +90,7 @@ def _excerpt(offsets, data, cap, unstable_code):
 
 
 @njit(nogil=True, cache=True)
-def _shouts(data, at, end):
+def _is_all_caps(data, at, end):
     """Are there capitals, and no letter in lower case?"""
     capitals = False
     while at < end:

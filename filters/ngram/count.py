@@ -14,11 +14,11 @@ import numpy as np
 from gristmill.filters.ngram.radix_sort import add_equal, merge, pack, sort_keys
 from gristmill.filters.ngram.token_stream import BEGIN
 
-BYTES_A_TOKEN = 40  # of a block: two keys, twice, and a count
+BYTES_PER_TOKEN = 40  # of a block: two keys, twice, and a count
 MIN_BLOCK = 1 << 10
 
 
-class Run(NamedTuple):
+class SortedRun(NamedTuple):
     """Sorted distinct keys and how often each occurs."""
 
     high: np.ndarray  # uint64[n]
@@ -26,7 +26,7 @@ class Run(NamedTuple):
     counts: np.ndarray  # uint32[n]
 
 
-class Tape:
+class IdSpool:
     """Ids on disk, in the order they come."""
 
     def __init__(self, path: Path):
@@ -42,9 +42,11 @@ class Tape:
         return np.memmap(self.path, np.uint32, "r") if self.size else np.empty(0, np.uint32)
 
 
-def count_grams(ids: np.ndarray, mapping: np.ndarray, order: int, bits: int, memory_bytes: int, scratch: Path) -> Run:
+def count_ngrams(
+    ids: np.ndarray, mapping: np.ndarray, order: int, bits: int, memory_bytes: int, scratch: Path
+) -> SortedRun:
     """A stream of ids -> its grams of ``order`` words, those at the beginning of a line padded with <s>."""
-    block = max(memory_bytes // BYTES_A_TOKEN, MIN_BLOCK)
+    block = max(memory_bytes // BYTES_PER_TOKEN, MIN_BLOCK)
     heap, done = [], 0
     while done < ids.size:
         end = _line_end(ids, min(done + block, ids.size))
@@ -59,7 +61,7 @@ def count_grams(ids: np.ndarray, mapping: np.ndarray, order: int, bits: int, mem
         run = _merged(a, b, scratch, number)
         heapq.heappush(heap, (run.counts.size, number, run))
         number += 1
-    return heap[0][2] if heap else Run(*(np.empty(0, kind) for kind in KINDS))
+    return heap[0][2] if heap else SortedRun(*(np.empty(0, kind) for kind in KINDS))
 
 
 KINDS = (np.uint64, np.uint64, np.uint32)
@@ -72,29 +74,29 @@ def _line_end(ids: np.ndarray, end: int) -> int:
     return end
 
 
-def _sorted(ids: np.ndarray, mapping: np.ndarray, order: int, bits: int) -> Run:
+def _sorted(ids: np.ndarray, mapping: np.ndarray, order: int, bits: int) -> SortedRun:
     high, low = np.empty(ids.size, np.uint64), np.empty(ids.size, np.uint64)
     n = pack(ids, mapping, order, bits, high, low)
     high, low = sort_keys(high[:n], low[:n], order, bits)
     counts = np.empty(n, np.uint32)
     n = add_equal(high, low, counts)
-    return Run(high[:n], low[:n], counts[:n])
+    return SortedRun(high[:n], low[:n], counts[:n])
 
 
-def _spill(run: Run, scratch: Path, number: int) -> Run:
+def _spill(run: SortedRun, scratch: Path, number: int) -> SortedRun:
     """The run in files instead of memory."""
-    paths = [scratch / f"run-{number}-{part}" for part in Run._fields]
+    paths = [scratch / f"run-{number}-{part}" for part in SortedRun._fields]
     for path, array in zip(paths, run, strict=True):
         array.tofile(path)
-    return Run(*(np.memmap(path, kind, "r") for path, kind in zip(paths, KINDS, strict=True)))
+    return SortedRun(*(np.memmap(path, kind, "r") for path, kind in zip(paths, KINDS, strict=True)))
 
 
-def _merged(a: Run, b: Run, scratch: Path, number: int) -> Run:
+def _merged(a: SortedRun, b: SortedRun, scratch: Path, number: int) -> SortedRun:
     most = a.counts.size + b.counts.size
-    paths = [scratch / f"merged-{number}-{part}" for part in Run._fields]
+    paths = [scratch / f"merged-{number}-{part}" for part in SortedRun._fields]
     out = [np.memmap(path, kind, "w+", shape=most) for path, kind in zip(paths, KINDS, strict=True)]
     n = merge(*a, *b, *out)
     for old in (a, b):
         for array in old:
             Path(array.filename).unlink()
-    return Run(*(array[:n] for array in out))
+    return SortedRun(*(array[:n] for array in out))

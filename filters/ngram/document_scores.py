@@ -12,7 +12,7 @@ from gristmill.pipelines.kernels.intrinsics import kernel
 BITS = np.log2(10)  # in a unit of log10
 
 
-class Costs(NamedTuple):
+class DocumentScores(NamedTuple):
     """Sums over documents or lines; all zero for those without a word."""
 
     log10: np.ndarray  # float64[n]: log10 probability, ends of lines included
@@ -33,14 +33,14 @@ class Costs(NamedTuple):
         return np.where(self.tokens > 0, (self.log10 - self.alone) * BITS / np.maximum(self.tokens, 1), 0.0)
 
 
-def costs(model: NGram, batch: Batch, encode: Encode | None = None) -> tuple[Costs, Costs]:
+def score_documents(model: NGram, batch: Batch, encode: Encode | None = None) -> tuple[DocumentScores, DocumentScores]:
     """Of each document of a batch, and of each of its logical lines."""
     stream = model.stream(batch, encode)
     out = [np.zeros(stream.lines.size - 1, kind) for kind in (np.float64, np.float64, np.int64, np.int64)]
     _sum_lines(stream.ids, stream.lines, model.score(stream.ids), model.unigrams, *out)
-    lines = Costs(*out)
+    lines = DocumentScores(*out)
     totals = (np.concatenate(([0], np.cumsum(each))) for each in lines)
-    return Costs(*(total[stream.documents[1:]] - total[stream.documents[:-1]] for total in totals)), lines
+    return DocumentScores(*(total[stream.documents[1:]] - total[stream.documents[:-1]] for total in totals)), lines
 
 
 @kernel

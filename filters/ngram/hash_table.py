@@ -17,9 +17,9 @@ from numba import types
 from numba.extending import intrinsic
 
 from gristmill.pipelines.kernels.hashing import W0, W1, mix
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel, multiply
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, multiply
 
-U = np.uint64
+U64 = np.uint64
 FULL = 0.6  # a gram that is not there is missed after 4 cells; at 0.75, after 9
 CODES = 256
 CODE_BITS = 16  # of a quantised cell, below the key
@@ -31,14 +31,14 @@ def places_for(grams: int) -> int:
     return int(grams / FULL) + 1 if grams else 0
 
 
-@inlined
+@inline_kernel
 def key_of(shorter, word, bits):
-    return (U(shorter) << U(bits) | U(word)) + U(1)
+    return (U64(shorter) << U64(bits) | U64(word)) + U64(1)
 
 
-@inlined
+@inline_kernel
 def home(key, size):
-    return np.int64(multiply(mix(key ^ W0, W1), U(size))[1])
+    return np.int64(multiply(mix(key ^ W0, W1), U64(size))[1])
 
 
 @intrinsic
@@ -57,7 +57,7 @@ def prefetch(typing, array, at):
     return types.void(array, types.int64), generate
 
 
-@inlined
+@inline_kernel
 def find(cells, begin, size, width, shift, key):
     """The place of a key in the table ``begin:begin + size`` of cells of ``width`` words, or NONE."""
     if size == 0:
@@ -65,14 +65,14 @@ def find(cells, begin, size, width, shift, key):
     return find_from(cells, begin, size, width, shift, key, home(key, size))
 
 
-@inlined
+@inline_kernel
 def find_from(cells, begin, size, width, shift, key, place):
     """As ``find``, from the place on where the key would like to be."""
     while True:
-        held = cells[(begin + place) * width] >> U(shift)
+        held = cells[(begin + place) * width] >> U64(shift)
         if held == key:
             return place
-        if held == U(0):
+        if held == U64(0):
             return np.int64(NONE)
         place = place + 1 if place + 1 < size else 0
 
@@ -89,7 +89,7 @@ def insert(cells, floats, begin, size, bits, shorter, parents, words, keep, prob
             continue
         key = key_of(shorter[parents[i]], words[i], bits)
         place = home(key, size)
-        while cells[(begin + place) * 2] != U(0):
+        while cells[(begin + place) * 2] != U64(0):
             place = place + 1 if place + 1 < size else 0
         at = (begin + place) * 2
         cells[at], floats[2 * at + 2], floats[2 * at + 3] = key, math.log10(probabilities[i]), 0.0

@@ -15,7 +15,7 @@ import numpy as np
 
 from gristmill.filters.ngram.discounts import discounts
 from gristmill.filters.ngram.hash_table import NONE, find, insert, key_of, places_for
-from gristmill.filters.ngram.orders import Level, Levels
+from gristmill.filters.ngram.orders import Order, Orders
 from gristmill.filters.ngram.token_stream import BEGIN
 from gristmill.pipelines.kernels.intrinsics import kernel
 
@@ -23,7 +23,7 @@ NEVER = -99.0  # log10 probability of <s>, which nothing predicts
 
 
 def estimate(
-    levels: Levels, bits: int, prune: list[int], fallback, modified: bool = True
+    levels: Orders, bits: int, prune: list[int], fallback, modified: bool = True
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Levels -> unigrams float32[ids, 2] (log10 probability and back-off), cells, begins int64[order + 2].
 
@@ -58,7 +58,7 @@ def estimate(
     return unigrams, cells, begins
 
 
-def _first(level: Level, fallback, modified: bool) -> tuple[np.ndarray, np.ndarray]:
+def _first(level: Order, fallback, modified: bool) -> tuple[np.ndarray, np.ndarray]:
     """Single words: those never seen share, with all others, what the discounts took."""
     counts = level.counts.astype(np.float64)
     taken = discounts(level.counts, 1, fallback, modified)[np.minimum(level.counts, 3)]
@@ -69,7 +69,7 @@ def _first(level: Level, fallback, modified: bool) -> tuple[np.ndarray, np.ndarr
     return unigrams, probability
 
 
-def _contexts_of(level: Level, shorter: np.ndarray, cells, begins: np.ndarray, k: int, bits: int) -> np.ndarray:
+def _contexts_of(level: Order, shorter: np.ndarray, cells, begins: np.ndarray, k: int, bits: int) -> np.ndarray:
     """The place of each gram's context: its parent's, longer by the first word. NONE where that was pruned."""
     if k == 2:
         return level.words.astype(np.int64)

@@ -15,11 +15,19 @@ from upath import UPath
 
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.ngram.score import score
-from gristmill.filters.ngram.token_stream import SPECIAL, Encode, Stream, Units, framed, text_of_lines, words_by_line
+from gristmill.filters.ngram.token_stream import (
+    SPECIAL,
+    Encode,
+    TokenStream,
+    UnitTokens,
+    add_sentence_markers,
+    text_of_lines,
+    words_by_line,
+)
 from gristmill.filters.ngram.vocabulary import Vocabulary
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.storage.files import is_local, write_whole
+from gristmill.pipelines.storage.files import atomic_write, is_local
 
 MAGIC = b"gristmill-ngram "
 ALIGNED = 64
@@ -40,7 +48,7 @@ class NGram(NamedTuple):
     def order(self) -> int:
         return self.about["order"]
 
-    def stream(self, batch: Batch, encode: Encode | None = None) -> Stream:
+    def stream(self, batch: Batch, encode: Encode | None = None) -> TokenStream:
         """The lines of a batch as this model's ids. ``encode`` must be the tokenizer it was trained with."""
         return stream_of(batch, self.vocabulary.ids, encode)
 
@@ -65,7 +73,7 @@ class NGram(NamedTuple):
             layout[name] = [array.dtype.str, list(array.shape), at]
             at += -(-array.nbytes // ALIGNED) * ALIGNED
         head = MAGIC + orjson.dumps({**self.about, "arrays": layout, "bytes": at}, option=orjson.OPT_SORT_KEYS)
-        with write_whole(path) as file:
+        with atomic_write(path) as file:
             file.write(head + b" " * (-(len(head) + 1) % ALIGNED) + b"\n")
             for array in arrays.values():
                 file.write(np.ascontiguousarray(array).data)
@@ -93,12 +101,14 @@ class NGram(NamedTuple):
         return cls(about, Vocabulary(words, arrays.pop("slots")), **arrays)
 
 
-def stream_of(batch: Batch, number, encode: Encode | None) -> Stream:
+def stream_of(batch: Batch, number, encode: Encode | None) -> TokenStream:
     """The lines of a batch as ids: of words by ``number`` (hashes -> ids), or as ``encode`` has them."""
     if encode is None:
-        return framed(words_by_line(batch), number(batch.words.hash))
+        return add_sentence_markers(words_by_line(batch), number(batch.words.hash))
     tokens = encode(text_of_lines(batch.text, batch.logical_lines))
-    return framed(Units(tokens.offsets, batch.logical_lines.offsets), tokens.data.astype(np.uint32) + SPECIAL)
+    return add_sentence_markers(
+        UnitTokens(tokens.offsets, batch.logical_lines.offsets), tokens.data.astype(np.uint32) + SPECIAL
+    )
 
 
 def _mapped(path: UPath) -> mmap | bytes:

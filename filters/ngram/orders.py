@@ -11,15 +11,15 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from gristmill.filters.ngram.count import Run
+from gristmill.filters.ngram.count import SortedRun
 from gristmill.filters.ngram.radix_sort import DIGITS
 from gristmill.filters.ngram.token_stream import BEGIN
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 
-U = np.uint64
+U64 = np.uint64
 
 
-class Level(NamedTuple):
+class Order(NamedTuple):
     """Grams of one order, in the order of their reversed words. Level 1 has a row for each id."""
 
     words: np.ndarray  # uint32[n]: the gram's first word
@@ -28,7 +28,7 @@ class Level(NamedTuple):
     occurrences: np.ndarray  # uint32[n]
 
 
-class Levels(NamedTuple):
+class Orders(NamedTuple):
     """The levels 1 to ``order``, end to end in files, a file a column."""
 
     folder: Path
@@ -38,37 +38,37 @@ class Levels(NamedTuple):
     def order(self) -> int:
         return self.first.size - 2
 
-    def __getitem__(self, k: int) -> Level:
+    def __getitem__(self, k: int) -> Order:
         """Mapped anew each time: what one level takes of memory is given back before the next."""
         n = int(self.first[k + 1] - self.first[k])
         if not n:
-            return Level(*(np.empty(0, np.uint32) for _ in Level._fields))
+            return Order(*(np.empty(0, np.uint32) for _ in Order._fields))
         options = {"dtype": np.uint32, "mode": "r", "offset": 4 * int(self.first[k]), "shape": n}
-        return Level(*(np.memmap(_column(self.folder, name), **options) for name in Level._fields))
+        return Order(*(np.memmap(_column(self.folder, name), **options) for name in Order._fields))
 
 
 def _column(folder: Path, name: str) -> Path:
     return folder / f"level-{name}"
 
 
-def split_levels(grams: Run, order: int, bits: int, vocabulary: int, scratch: Path) -> Levels:
+def split_orders(grams: SortedRun, order: int, bits: int, vocabulary: int, scratch: Path) -> Orders:
     """The levels of sorted grams, in files of ``scratch``."""
     sizes = np.zeros(order + 1, np.int64)
     _measure(*grams[:2], order, bits, sizes)
     sizes[1] = vocabulary
     first = np.concatenate(([0], np.cumsum(sizes)))
     shape = max(int(first[-1]), 1)
-    columns = [np.memmap(_column(scratch, name), np.uint32, "w+", shape=shape) for name in Level._fields]
+    columns = [np.memmap(_column(scratch, name), np.uint32, "w+", shape=shape) for name in Order._fields]
     _fill(*grams, order, bits, first, *columns)
-    return Levels(scratch, first)
+    return Orders(scratch, first)
 
 
-@inlined
+@inline_kernel
 def _digit(high, low, k, order, bits):
     """Digit k of a key, from 1: the word k - 1 before the last."""
     if k <= DIGITS:
-        return np.int64(high >> U(bits * (min(order, DIGITS) - k))) & ((1 << bits) - 1)
-    return np.int64(low >> U(bits * (order - k))) & ((1 << bits) - 1)
+        return np.int64(high >> U64(bits * (min(order, DIGITS) - k))) & ((1 << bits) - 1)
+    return np.int64(low >> U64(bits * (order - k))) & ((1 << bits) - 1)
 
 
 @kernel

@@ -11,7 +11,7 @@ from gristmill.filters.ngram.model import NGram
 from gristmill.pipelines.errors import RecipeError
 
 
-def quantised(model: NGram) -> NGram:
+def quantized(model: NGram) -> NGram:
     """The same model with 8-bit values. Raises RecipeError where keys leave no room for them."""
     keys = model.cells[0::2]
     if keys.size and int(keys.max()) >> (64 - CODE_BITS):

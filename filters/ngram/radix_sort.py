@@ -8,9 +8,9 @@ Before the beginning of a line lies ``<s>``, as often as it takes.
 import numpy as np
 
 from gristmill.filters.ngram.token_stream import BEGIN
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 
-U = np.uint64
+U64 = np.uint64
 DIGITS = 3  # in one half of a key
 RADIX = 11  # bits sorted at a time: 2,048 counters stay in the first-level cache
 MAX_ORDER = 2 * DIGITS
@@ -19,25 +19,25 @@ MAX_ORDER = 2 * DIGITS
 @kernel
 def pack(ids, mapping, order, bits, high, low):
     """Stream of ids -> the keys of all grams of ``order`` that end in a word or ``</s>``; returns how many."""
-    mask = (U(1) << U(bits * min(order, DIGITS))) - U(1)
-    low_mask = (U(1) << U(bits * max(order - DIGITS, 0))) - U(1)
-    cut = U(bits * (min(order, DIGITS) - 1))
-    low_cut = U(bits * (max(order - DIGITS, 1) - 1))
-    first = second = U(0)
+    mask = (U64(1) << U64(bits * min(order, DIGITS))) - U64(1)
+    low_mask = (U64(1) << U64(bits * max(order - DIGITS, 0))) - U64(1)
+    cut = U64(bits * (min(order, DIGITS) - 1))
+    low_cut = U64(bits * (max(order - DIGITS, 1) - 1))
+    first = second = U64(0)
     n = 0
     for i in range(ids.size):
         if ids[i] == BEGIN:
-            first = second = U(0)
+            first = second = U64(0)
             for _ in range(DIGITS):
-                first = first << U(bits) | U(BEGIN)
-                second = second << U(bits) | U(BEGIN)
+                first = first << U64(bits) | U64(BEGIN)
+                second = second << U64(bits) | U64(BEGIN)
             first, second = first & mask, second & low_mask
             continue
-        id = U(mapping[ids[i]])
-        out = first & ((U(1) << U(bits)) - U(1))  # the oldest digit of the first half moves on
-        first = first >> U(bits) | id << cut
+        id = U64(mapping[ids[i]])
+        out = first & ((U64(1) << U64(bits)) - U64(1))  # the oldest digit of the first half moves on
+        first = first >> U64(bits) | id << cut
         if low_mask:
-            second = second >> U(bits) | out << low_cut
+            second = second >> U64(bits) | out << low_cut
         high[n], low[n] = first, second
         n += 1
     return n
@@ -57,7 +57,7 @@ def sort_keys(high: np.ndarray, low: np.ndarray, order: int, bits: int) -> tuple
 @kernel
 def _count_digits(digit_of, shift, place):
     for i in range(digit_of.size):
-        place[np.int64(digit_of[i] >> U(shift)) & ((1 << RADIX) - 1)] += 1
+        place[np.int64(digit_of[i] >> U64(shift)) & ((1 << RADIX) - 1)] += 1
     at = 0
     for digit in range(place.size):
         count = place[digit]
@@ -74,7 +74,7 @@ def _radix_pass(digit_of, high, low, to_high, to_low, shift):
 @kernel
 def _scatter(digit_of, high, low, to_high, to_low, shift, place):
     for i in range(high.size):
-        digit = np.int64(digit_of[i] >> U(shift)) & ((1 << RADIX) - 1)
+        digit = np.int64(digit_of[i] >> U64(shift)) & ((1 << RADIX) - 1)
         at = place[digit]
         to_high[at], to_low[at] = high[i], low[i]
         place[digit] = at + 1
@@ -93,7 +93,7 @@ def add_equal(high, low, counts):
     return n
 
 
-@inlined
+@inline_kernel
 def _before(high, low, i, other_high, other_low, j):
     return high[i] < other_high[j] or (high[i] == other_high[j] and low[i] < other_low[j])
 

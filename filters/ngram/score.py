@@ -10,7 +10,7 @@ from numba import njit
 from gristmill.filters.ngram.hash_table import CODE_BITS, CODES, find_from, home, key_of, prefetch
 from gristmill.filters.ngram.token_stream import BEGIN
 
-AT_ONCE = 256
+BATCH_TOKENS = 256
 
 
 @njit(nogil=True, cache=True)
@@ -19,14 +19,14 @@ def score(ids, order, bits, unigrams, cells, floats, begins, codes, out):
     quantised = codes.size > 0
     width, shift = (1, CODE_BITS) if quantised else (2, 0)
     # Row 0 is the id before the block.
-    found = np.ones(AT_ONCE + 1, np.int64)
-    backoff = np.zeros((AT_ONCE + 1, order + 1), np.float32)
-    place, before = np.zeros(AT_ONCE + 1, np.int64), np.zeros(AT_ONCE + 1, np.int64)
-    alive, homes = np.empty(AT_ONCE + 1, np.int64), np.empty(AT_ONCE + 1, np.int64)
-    keys = np.empty(AT_ONCE + 1, np.uint64)
+    found = np.ones(BATCH_TOKENS + 1, np.int64)
+    backoff = np.zeros((BATCH_TOKENS + 1, order + 1), np.float32)
+    place, before = np.zeros(BATCH_TOKENS + 1, np.int64), np.zeros(BATCH_TOKENS + 1, np.int64)
+    alive, homes = np.empty(BATCH_TOKENS + 1, np.int64), np.empty(BATCH_TOKENS + 1, np.int64)
+    keys = np.empty(BATCH_TOKENS + 1, np.uint64)
     depth = 0
-    for begin in range(0, ids.size, AT_ONCE):
-        n = min(AT_ONCE, ids.size - begin)
+    for begin in range(0, ids.size, BATCH_TOKENS):
+        n = min(BATCH_TOKENS, ids.size - begin)
         left = 0
         for i in range(1, n + 1):
             id = np.int64(ids[begin + i - 1])

@@ -20,14 +20,14 @@ SPECIAL = 3
 Encode = Callable[[Ragged], Ragged]  # lines of text -> their token ids, uint32: what a tokenizer gives
 
 
-class Units(NamedTuple):
+class UnitTokens(NamedTuple):
     """The words (or tokens) of line j of the batch are ``offsets[j]:offsets[j + 1]``."""
 
     offsets: np.ndarray  # int64[lines + 1]
     documents: np.ndarray  # int64[n + 1]: the lines of document i
 
 
-class Stream(NamedTuple):
+class TokenStream(NamedTuple):
     """Every line of some documents as ``<s> id … </s>``, end to end."""
 
     ids: np.ndarray  # uint32[m]
@@ -35,11 +35,11 @@ class Stream(NamedTuple):
     documents: np.ndarray  # int64[n + 1]: the lines of each document
 
 
-def words_by_line(batch: Batch) -> Units:
+def words_by_line(batch: Batch) -> UnitTokens:
     """The batch's words, cut at its logical lines."""
     offsets = np.empty(batch.logical_lines.start.size + 1, np.int64)
     _cut(batch.words.offsets, batch.words.start, *batch.logical_lines, offsets)
-    return Units(offsets, batch.logical_lines.offsets)
+    return UnitTokens(offsets, batch.logical_lines.offsets)
 
 
 def text_of_lines(text: Ragged, lines: Lines) -> Ragged:
@@ -51,13 +51,13 @@ def text_of_lines(text: Ragged, lines: Lines) -> Ragged:
     return Ragged.of(offsets, data)
 
 
-def framed(units: Units, ids: np.ndarray) -> Stream:
+def add_sentence_markers(units: UnitTokens, ids: np.ndarray) -> TokenStream:
     """Ids of units, uint32, put between ``<s>`` and ``</s>`` line by line."""
     sizes = np.diff(units.offsets)
     lines = np.concatenate(([0], np.cumsum(np.where(sizes > 0, sizes + 2, 0))))
     out = np.empty(lines[-1], np.uint32)
     _frame(units.offsets, ids, out)
-    return Stream(out, lines, units.documents)
+    return TokenStream(out, lines, units.documents)
 
 
 @kernel

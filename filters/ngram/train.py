@@ -13,14 +13,21 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from gristmill.filters.core.batch import Batch
-from gristmill.filters.ngram.count import Tape, count_grams
+from gristmill.filters.ngram.count import IdSpool, count_ngrams
 from gristmill.filters.ngram.kneser_ney import estimate
 from gristmill.filters.ngram.model import WORDS, NGram
-from gristmill.filters.ngram.orders import split_levels
-from gristmill.filters.ngram.quantize import quantised
+from gristmill.filters.ngram.orders import split_orders
+from gristmill.filters.ngram.quantize import quantized
 from gristmill.filters.ngram.radix_sort import MAX_ORDER
-from gristmill.filters.ngram.token_stream import SPECIAL, Encode, Units, framed, text_of_lines, words_by_line
-from gristmill.filters.ngram.vocabulary import MAX_WORDS, NAMES, Numbering, Vocabulary
+from gristmill.filters.ngram.token_stream import (
+    SPECIAL,
+    Encode,
+    UnitTokens,
+    add_sentence_markers,
+    text_of_lines,
+    words_by_line,
+)
+from gristmill.filters.ngram.vocabulary import MAX_WORDS, NAMES, Vocabulary, VocabularyBuilder
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.settings import Settings
@@ -61,18 +68,20 @@ def train(
     """
     settings = settings or NGramSettings()
     with TemporaryDirectory(prefix="gristmill-ngram-", dir=scratch) as folder:
-        tape = Tape(Path(folder) / "ids")
-        numbering = Numbering()
+        tape = IdSpool(Path(folder) / "ids")
+        numbering = VocabularyBuilder()
         most = 0
         for batch in batches:
             if encode is None:
                 words = batch.words
                 numbers = numbering.add(batch.text.data, words.start, words.end, words.hash)
-                stream = framed(words_by_line(batch), numbers + np.uint32(SPECIAL))
+                stream = add_sentence_markers(words_by_line(batch), numbers + np.uint32(SPECIAL))
             else:
                 tokens = encode(text_of_lines(batch.text, batch.logical_lines))
                 most = max(most, int(tokens.data.max(initial=0)) + 1)
-                stream = framed(Units(tokens.offsets, batch.logical_lines.offsets), tokens.data + np.uint32(SPECIAL))
+                stream = add_sentence_markers(
+                    UnitTokens(tokens.offsets, batch.logical_lines.offsets), tokens.data + np.uint32(SPECIAL)
+                )
             tape.add(stream.ids)
         if encode is None:
             vocabulary, ids = numbering.finish(settings.max_words, settings.min_count)
@@ -90,13 +99,13 @@ def _numbered(most: int) -> Vocabulary:
 
 
 def _estimated(
-    tape: Tape, vocabulary: Vocabulary, mapping: np.ndarray, settings: NGramSettings, units: str, scratch: Path
+    tape: IdSpool, vocabulary: Vocabulary, mapping: np.ndarray, settings: NGramSettings, units: str, scratch: Path
 ) -> NGram:
     if not tape.size:
         raise InputError("no words to train an n-gram model on; expected documents with text")
     order, bits = settings.order, max(vocabulary.size - 1, 1).bit_length()
-    grams = count_grams(tape.read(), mapping, order, bits, settings.memory_bytes, scratch)
-    levels = split_levels(grams, order, bits, vocabulary.size, scratch)
+    grams = count_ngrams(tape.read(), mapping, order, bits, settings.memory_bytes, scratch)
+    levels = split_orders(grams, order, bits, vocabulary.size, scratch)
     del grams
     prune = (settings.prune + settings.prune[-1:] * order)[:order]
     least = [-1, *prune[1:]]
@@ -104,4 +113,4 @@ def _estimated(
     tables = estimate(levels, bits, least, fallback, settings.modified)
     about = {"order": order, "bits": bits, "units": units, "quantised": False, "settings": settings.model_dump()}
     model = NGram(about, vocabulary, *tables, np.zeros((0, 2, 256), np.float32))
-    return quantised(model) if settings.quantise else model
+    return quantized(model) if settings.quantise else model

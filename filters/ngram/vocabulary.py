@@ -9,10 +9,10 @@ import numpy as np
 
 from gristmill.filters.ngram.token_stream import BEGIN, END, SPECIAL, UNKNOWN
 from gristmill.pipelines.kernels.hashing import W0, W1, mix
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 
-U = np.uint64
+U64 = np.uint64
 NAMES = {UNKNOWN: b"<unk>", BEGIN: b"<s>", END: b"</s>"}
 MAX_WORDS = 2**21 - 1  # three ids fit into 63 bits
 
@@ -34,7 +34,7 @@ class Vocabulary(NamedTuple):
         return out
 
 
-class Numbering:
+class VocabularyBuilder:
     """Numbers the words of text as it comes, by first appearance, and counts them."""
 
     def __init__(self):
@@ -93,28 +93,28 @@ def slots_of(hashes: np.ndarray) -> np.ndarray:
     return slots
 
 
-@inlined
+@inline_kernel
 def _place(slots, hash):
     """Where a hash is in the table, or the free place where it would be."""
-    last = U(slots.size // 2 - 1)
+    last = U64(slots.size // 2 - 1)
     at = mix(hash ^ W0, W1) & last
-    while slots[U(2) * at + U(1)] != U(0) and slots[U(2) * at] != hash:
-        at = (at + U(1)) & last
-    return U(2) * at
+    while slots[U64(2) * at + U64(1)] != U64(0) and slots[U64(2) * at] != hash:
+        at = (at + U64(1)) & last
+    return U64(2) * at
 
 
 @kernel
 def _fill(slots, hashes, first):
     for i in range(hashes.size):
         at = _place(slots, hashes[i])
-        slots[at], slots[at + U(1)] = hashes[i], U(i + first + 1)
+        slots[at], slots[at + U64(1)] = hashes[i], U64(i + first + 1)
 
 
 @kernel
 def _look_up(slots, hashes, out):
     for i in range(hashes.size):
-        found = slots[_place(slots, hashes[i]) + U(1)]
-        out[i] = found - U(1) if found else U(UNKNOWN)
+        found = slots[_place(slots, hashes[i]) + U64(1)]
+        out[i] = found - U64(1) if found else U64(UNKNOWN)
 
 
 @kernel
@@ -123,11 +123,11 @@ def _number(start, end, hashes, done, out, taken, slots, known, counts, places):
     room = known.size // 2
     while done < hashes.size and taken < room:
         at = _place(slots, hashes[done])
-        number = np.int64(slots[at + U(1)]) - 1
+        number = np.int64(slots[at + U64(1)]) - 1
         if number < 0:
             number = taken
             taken += 1
-            slots[at], slots[at + U(1)] = hashes[done], U(taken)
+            slots[at], slots[at + U64(1)] = hashes[done], U64(taken)
             known[number], places[number, 0], places[number, 1] = hashes[done], start[done], end[done]
         counts[number] += 1
         out[done] = number

@@ -21,13 +21,13 @@ DIGIT = re.compile(r"\d")
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
-def normalise(line: str) -> str:
+def normalize_document(line: str) -> str:
     """One document as CCNet's models see it; "" for one that is blank."""
     line = line.strip().lower()
     line = "".join(c for c in unicodedata.normalize("NFD", line) if unicodedata.category(c) != "Mn")
     return CONTROL.sub("", DIGIT.sub("0", line).translate(TABLE))
 
 
-def normalised(text: Ragged) -> Ragged:
+def normalize_batch(text: Ragged) -> Ragged:
     """Every document of a batch, normalised: 3 MB/s, for the sake of being the same as CCNet."""
-    return Ragged.from_strings([normalise(document) for document in text.to_text().to_pylist()])
+    return Ragged.from_strings([normalize_document(document) for document in text.to_text().to_pylist()])

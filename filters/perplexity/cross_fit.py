@@ -24,20 +24,20 @@ from upath import UPath
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.langid.labels import UNKNOWN
 from gristmill.filters.ngram.discounts import FALLBACK
-from gristmill.filters.ngram.document_scores import costs
+from gristmill.filters.ngram.document_scores import score_documents
 from gristmill.filters.ngram.model import NGram
 from gristmill.filters.ngram.train import NGramSettings, train
 from gristmill.filters.perplexity.filter import columns
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
 from gristmill.pipelines.steps.corpus import Corpus
-from gristmill.pipelines.steps.corpus_step import CorpusStep, Judged, Piece, scratch_beside
+from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict, StageTask, scratch_beside
 from gristmill.pipelines.steps.decisions import broken_lists
-from gristmill.pipelines.steps.step import Output, Wrote
+from gristmill.pipelines.steps.step import Output, Written
 from gristmill.pipelines.storage.shards import read_rows, read_shard, write_shard
 from gristmill.pipelines.tokens.encode import hash_ids
 
-HALVES = 2
+N_FOLDS = 2
 SAMPLE, TEXTS, MODELS, SCORES = "sample", "texts", "models", "scores"  # stages
 OF_MODEL = ["language", "half"]  # what tells models apart
 MEASURED = {"log10": pl.Float64, "tokens": pl.Int64, "perplexity": pl.Float64, "bits_per_byte": pl.Float64}
@@ -47,7 +47,7 @@ NO_SAMPLE = pl.DataFrame(schema={"language": pl.String, "bytes": pl.Int64, "half
 SAMPLED = pa.schema([("language", pa.string()), ("half", pa.int64()), (TEXT, pa.large_string())])
 
 
-class OwnPerplexity(CorpusStep):
+class CrossFitPerplexity(CorpusStep):
     """Drop documents that models of the run's own documents find too surprising, or too predictable."""
 
     NAME: ClassVar[str] = "own_perplexity"
@@ -76,30 +76,30 @@ class OwnPerplexity(CorpusStep):
         language = np.full(batch.text.rows, UNKNOWN) if batch.language is None else batch.language.astype(str)
         return pl.DataFrame({"language": language.astype(object).tolist(), "bytes": np.diff(batch.text.offsets)})
 
-    def stage(self, name: str, corpus: Corpus) -> Iterable[Piece]:
+    def stage(self, name: str, corpus: Corpus) -> Iterable[StageTask]:
         """Texts and scores are by shard, models by language and half."""
         if name == SAMPLE:
-            return [Piece(SAMPLE, choose, (self, corpus))]
+            return [StageTask(SAMPLE, choose, (self, corpus))]
         if name == MODELS:
-            models = chosen(corpus.made).rows()
-            return [Piece(_name(*key), train_model, (self, corpus.made, *key), size) for *key, size, _ in models]
-        work = {TEXTS: take_texts, SCORES: score_shard}[name]
-        return [Piece(part, work, (corpus.only(part),)) for part in corpus.parts]
+            models = selected(corpus.made).rows()
+            return [StageTask(_name(*key), train_model, (self, corpus.made, *key), size) for *key, size, _ in models]
+        work = {TEXTS: write_sample, SCORES: score_shard}[name]
+        return [StageTask(part, work, (corpus.only(part),)) for part in corpus.parts]
 
     def warm_up(self, stage: str) -> None:
         if stage != MODELS:
             return
         words = Batch(Ragged.from_strings(["A first line, and\na second one. " * 3, ""]))
-        costs(train([words], self.training()), words)
+        score_documents(train([words], self.training()), words)
 
     def training(self) -> NGramSettings:
         return NGramSettings(order=self.order, fallback=list(FALLBACK))
 
-    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[Judged]:
+    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
         """Rules are by language."""
         limits = self._limits(corpus)
         for part in corpus.parts:
-            yield Judged(part, self._decide(_scores(corpus, part), limits, corpus.rows[part]))
+            yield ShardVerdict(part, self._decide(_scores(corpus, part), limits, corpus.rows[part]))
 
     def _limits(self, corpus: Corpus) -> pl.DataFrame:
         """Of each language the perplexities at the two percentiles; null where there is no such rule."""
@@ -127,26 +127,26 @@ class OwnPerplexity(CorpusStep):
         return pl.DataFrame({"broken": broken_lists(rows, broken)})
 
 
-def choose(step: OwnPerplexity, corpus: Corpus, outputs: tuple[Output, ...]) -> list[Wrote]:
+def choose(step: CrossFitPerplexity, corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
     """Write, for each language and half that get a model, the bytes chosen and the last hash that is."""
     sample, before = NO_SAMPLE, pl.col("bytes").cum_sum().over(OF_MODEL) - pl.col("bytes")
     for part in corpus.parts:
         some = listed(corpus, part).drop("row").filter(pl.col("language") != UNKNOWN)
         sample = pl.concat([sample, some]).sort("hash").filter(before < step.sample_bytes)
     sizes = sample.group_by(OF_MODEL).agg(pl.col("bytes").sum(), pl.col("hash").max().alias("last"))
-    enough = (pl.col("bytes") >= step.min_bytes).all().over("language") & (pl.len().over("language") == HALVES)
+    enough = (pl.col("bytes") >= step.min_bytes).all().over("language") & (pl.len().over("language") == N_FOLDS)
     return [_write(outputs[0].path, [sizes.filter(enough).sort(OF_MODEL).to_arrow()])]
 
 
-def chosen(made: UPath) -> pl.DataFrame:
+def selected(made: UPath) -> pl.DataFrame:
     """Language, half, bytes and last hash of each model."""
     return pl.from_arrow(read_shard(made / SAMPLE / f"{SAMPLE}.parquet"))
 
 
-def take_texts(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Wrote]:
+def write_sample(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
     """Write what was chosen of a shard, a row group for each model."""
     (part,) = corpus.parts
-    last = chosen(corpus.made).drop("bytes")
+    last = selected(corpus.made).drop("bytes")
     mine = listed(corpus, part).join(last, on=OF_MODEL).filter(pl.col("hash") <= pl.col("last")).sort("row")
     texts = [text.to_text() for text in corpus.texts(part, mine["row"].to_numpy())]
     found = mine.select(OF_MODEL).to_arrow().append_column(TEXT, pa.chunked_array(texts, pa.large_string()))
@@ -154,7 +154,7 @@ def take_texts(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Wrote]:
     return [_write(outputs[0].path, [found.take(rows.to_arrow()) for rows in groups], SAMPLED)]
 
 
-def train_model(step: OwnPerplexity, made: UPath, language: str, half: int, outputs) -> list[Wrote]:
+def train_model(step: CrossFitPerplexity, made: UPath, language: str, half: int, outputs) -> list[Written]:
     """Write the model of a language and half."""
 
     def batches() -> Iterator[Batch]:
@@ -167,13 +167,13 @@ def train_model(step: OwnPerplexity, made: UPath, language: str, half: int, outp
     with scratch_beside(made, path.stem) as scratch:
         scratch.mkdir(parents=True)
         train(batches(), step.training(), scratch=scratch).save(path)
-    return [Wrote([path.name], {"models": 1})]
+    return [Written([path.name], {"models": 1})]
 
 
-def score_shard(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Wrote]:
+def score_shard(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
     """Write the scores of a shard's documents of languages with models: row, language and what they cost."""
     (part,) = corpus.parts
-    models = {(*key,) for *key, _, _ in chosen(corpus.made).rows()}
+    models = {(*key,) for *key, _, _ in selected(corpus.made).rows()}
     opened = cache(lambda *key: NGram.open(_model(corpus.made / MODELS, *key)))
     frame, found = listed(corpus, part), [NO_SCORES]
     for text in corpus.texts(part, frame["row"].to_numpy()):
@@ -181,7 +181,7 @@ def score_shard(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Wrote]:
         for (language, half), mine in rows.group_by(OF_MODEL, maintain_order=True):
             if (key := (language, 1 - half)) in models:
                 batch = Batch(Ragged.from_text(text.to_text().take(mine["index"].to_arrow())))
-                total, _ = costs(opened(*key), batch)
+                total, _ = score_documents(opened(*key), batch)
                 measured = pl.DataFrame(columns(total, np.diff(batch.text.offsets)))
                 found.append(mine.select("row", "language").hstack(measured))
     return [_write(outputs[0].path, [pl.concat(found).sort("row").to_arrow()])]
@@ -192,7 +192,7 @@ def listed(corpus: Corpus, part: str) -> pl.DataFrame:
     rows = np.flatnonzero(corpus.stays(part, corpus.rows[part]))
     hashes = hash_ids(*Ragged.from_text(corpus.columns(part, [ID], rows)[ID].to_arrow()))
     measured = pl.from_arrow(corpus.measured(part, ["language", "bytes"]))[rows]
-    halves = (hashes & np.uint64(HALVES - 1)).astype(np.int64)
+    halves = (hashes & np.uint64(N_FOLDS - 1)).astype(np.int64)
     return measured.with_columns(
         pl.Series("row", rows, pl.Int64), pl.Series("half", halves), pl.Series("hash", hashes, pl.UInt64)
     )
@@ -210,5 +210,5 @@ def _model(folder: UPath, language: str, half: int) -> UPath:
     return folder / f"{_name(language, half)}.ngram"
 
 
-def _write(path: UPath, tables: list[pa.Table], schema: pa.Schema | None = None) -> Wrote:
-    return Wrote([path.name], {"rows": write_shard(path, tables, schema or tables[0].schema)})
+def _write(path: UPath, tables: list[pa.Table], schema: pa.Schema | None = None) -> Written:
+    return Written([path.name], {"rows": write_shard(path, tables, schema or tables[0].schema)})

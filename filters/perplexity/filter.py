@@ -11,16 +11,16 @@ from pydantic import Field, model_validator
 
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.filter import Filter, Rule
-from gristmill.filters.core.percentiles import EVERY, read_cutoffs
+from gristmill.filters.core.percentiles import ALL_LANGUAGES, read_cutoffs
 from gristmill.filters.langid.labels import UNKNOWN
-from gristmill.filters.ngram.document_scores import Costs, costs
+from gristmill.filters.ngram.document_scores import DocumentScores, score_documents
 from gristmill.filters.ngram.formats.kenlm import KenLM, is_kenlm
 from gristmill.filters.ngram.model import WORDS, NGram
-from gristmill.filters.perplexity.ccnet_normalize import normalised
-from gristmill.filters.perplexity.mahalanobis import read_typical
+from gristmill.filters.perplexity.ccnet_normalize import normalize_batch
+from gristmill.filters.perplexity.mahalanobis import read_reference
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.storage.files import checksum, place
+from gristmill.pipelines.storage.files import checksum, to_path
 
 HEAD, MIDDLE = 30, 60  # percentiles below which CCNet calls a document head or middle
 
@@ -81,8 +81,10 @@ class Perplexity(Filter):
         """
         n = batch.text.rows
         language = np.full(n, UNKNOWN) if batch.language is None else batch.language.astype(str)
-        spoken = np.where(np.isin(language, list(self.models)), language, EVERY if EVERY in self.models else "")
-        total = Costs(np.zeros(n), np.zeros(n), np.zeros(n, np.int64), np.zeros(n, np.int64))
+        spoken = np.where(
+            np.isin(language, list(self.models)), language, ALL_LANGUAGES if ALL_LANGUAGES in self.models else ""
+        )
+        total = DocumentScores(np.zeros(n), np.zeros(n), np.zeros(n, np.int64), np.zeros(n, np.int64))
         by_line = [[[], []] for _ in range(n)] if self.lines else []
         for name in np.unique(spoken[spoken != ""]):
             rows = np.flatnonzero(spoken == name)
@@ -111,7 +113,7 @@ class Perplexity(Filter):
 
     def _distances(self, spoken: np.ndarray, frame: pl.DataFrame) -> np.ndarray:
         out = np.zeros(spoken.size)
-        for name, typical in (read_typical(self.typical) if self.typical else {}).items():
+        for name, typical in (read_reference(self.typical) if self.typical else {}).items():
             rows = np.flatnonzero((spoken == name) & (frame["tokens"].to_numpy() > 0))
             measures = (frame[column].to_numpy()[rows] for column in ("perplexity", "bits_per_byte", "gain"))
             out[rows] = typical.distance(*measures)
@@ -120,7 +122,7 @@ class Perplexity(Filter):
     def rules(self) -> dict[str, Rule]:
         """Documents that no model spoke of have no threshold."""
         table = read_cutoffs(self.cutoffs) if self.cutoffs else {}
-        typical = read_typical(self.typical) if self.typical else {}
+        typical = read_reference(self.typical) if self.typical else {}
         far = {} if self.max_distance is None else dict.fromkeys(typical, self.max_distance)
 
         def by_model(value: float | None) -> dict[str, float]:
@@ -141,10 +143,10 @@ class Perplexity(Filter):
     def measured_settings(self) -> dict:
         """As for every filter, with what the models and cut-offs are."""
         files = [*self.models.values(), *self.pieces.values(), self.cutoffs, self.typical]
-        return {**super().measured_settings(), "checksums": [checksum(place(path)) for path in files if path]}
+        return {**super().measured_settings(), "checksums": [checksum(to_path(path)) for path in files if path]}
 
 
-def columns(total: Costs, size: np.ndarray) -> dict[str, np.ndarray]:
+def columns(total: DocumentScores, size: np.ndarray) -> dict[str, np.ndarray]:
     """Costs of documents of so many bytes -> the measures that rules ask for."""
     return {
         "log10": total.log10,
@@ -157,25 +159,25 @@ def columns(total: Costs, size: np.ndarray) -> dict[str, np.ndarray]:
 
 
 @cache
-def open_scorer(path: str, pieces: str | None = None) -> Callable[[Batch], tuple[Costs, Costs]]:
+def open_scorer(path: str, pieces: str | None = None) -> Callable[[Batch], tuple[DocumentScores, DocumentScores]]:
     """What documents and lines cost under a model of words, opened once a process; others' through ``kenlm``."""
-    if place(path).exists() and is_kenlm(place(path)):
+    if to_path(path).exists() and is_kenlm(to_path(path)):
         return KenLM(path, pieces).costs
-    model = NGram.open(place(path))
+    model = NGram.open(to_path(path))
     if pieces:
         raise InputError(f"{path} is a model of ours and knows no pieces; leave them out")
     if model.about["units"] != WORDS:
         raise InputError(
             f"{path} is a model of the ids of {model.about['units']}; this filter scores words: train one on words"
         )
-    return partial(costs, model)
+    return partial(score_documents, model)
 
 
 def _taken(batch: Batch, rows: np.ndarray, normalise: str) -> Batch:
     if rows.size == batch.text.rows and normalise == "none":
         return batch
     text = Ragged.from_text(batch.text.to_text().take(pa.array(rows)))
-    return batch.rewritten(normalised(text) if normalise == "ccnet" else text)
+    return batch.rewritten(normalize_batch(text) if normalise == "ccnet" else text)
 
 
 def _spans(batch: Batch) -> tuple[np.ndarray, np.ndarray]:

@@ -12,20 +12,20 @@ import numpy as np
 import orjson
 
 from gristmill.pipelines.errors import InputError
-from gristmill.pipelines.storage.files import place, write_whole
+from gristmill.pipelines.storage.files import atomic_write, to_path
 
-LEAST = 0.01  # nats a word and bits a byte; a document that costs less is not told from one that costs so much
+MIN_COST = 0.01  # nats a word and bits a byte; a document that costs less is not told from one that costs so much
 MIN_DOCUMENTS = 30  # for three means and six covariances
 
 
-class Typical(NamedTuple):
+class MahalanobisModel(NamedTuple):
     """Where a sample lies, and how it spreads."""
 
     mean: np.ndarray  # float64[3]
     precision: np.ndarray  # float64[3, 3]: the inverse of the covariance
 
     @classmethod
-    def of(cls, perplexity: np.ndarray, bits_per_byte: np.ndarray, gain: np.ndarray) -> "Typical":
+    def of(cls, perplexity: np.ndarray, bits_per_byte: np.ndarray, gain: np.ndarray) -> "MahalanobisModel":
         """Measures of a sample, float64[n] each. Raises InputError where it is too small, or all of it alike."""
         places = _places(perplexity, bits_per_byte, gain)
         covariance = np.cov(places.T)
@@ -43,24 +43,27 @@ class Typical(NamedTuple):
 
 
 def _places(perplexity: np.ndarray, bits_per_byte: np.ndarray, gain: np.ndarray) -> np.ndarray:
-    a_word = np.log(np.maximum(np.log(np.maximum(perplexity, 1)), LEAST))
-    return np.column_stack((a_word, np.log(np.maximum(bits_per_byte, LEAST)), gain))
+    a_word = np.log(np.maximum(np.log(np.maximum(perplexity, 1)), MIN_COST))
+    return np.column_stack((a_word, np.log(np.maximum(bits_per_byte, MIN_COST)), gain))
 
 
-def write_typical(path: str, label: str, typical: Typical) -> None:
+def write_reference(path: str, label: str, typical: MahalanobisModel) -> None:
     """Add or replace what is typical of a label's documents in a JSON file."""
-    old = orjson.loads(place(path).read_bytes()) if place(path).exists() else {}
+    old = orjson.loads(to_path(path).read_bytes()) if to_path(path).exists() else {}
     found = {name: array.tolist() for name, array in typical._asdict().items()}
-    with write_whole(place(path)) as file:
+    with atomic_write(to_path(path)) as file:
         file.write(orjson.dumps({**old, label: found}, option=orjson.OPT_INDENT_2))
 
 
 @cache
-def read_typical(path: str) -> dict[str, Typical]:
+def read_reference(path: str) -> dict[str, MahalanobisModel]:
     """What is typical, by label. Raises InputError where the file is missing or holds something else."""
     try:
-        table = orjson.loads(place(path).read_bytes())
-        found = {label: Typical(np.array(each["mean"]), np.array(each["precision"])) for label, each in table.items()}
+        table = orjson.loads(to_path(path).read_bytes())
+        found = {
+            label: MahalanobisModel(np.array(each["mean"]), np.array(each["precision"]))
+            for label, each in table.items()
+        }
         if any((each.mean.shape, each.precision.shape) != ((3,), (3, 3)) for each in found.values()):
             raise ValueError("expected three numbers and three by three")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

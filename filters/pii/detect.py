@@ -16,7 +16,7 @@ from gristmill.filters.pii.detectors import (
     phones,
     secrets,
 )
-from gristmill.filters.pii.detectors.window import Place, Rule, Span
+from gristmill.filters.pii.detectors.window import PiiSpan, Rule, Window
 from gristmill.pipelines.ragged import Ragged
 
 # In the order in which they take text from each other: what has a checksum or a prefix before what has a shape.
@@ -42,26 +42,26 @@ ON_REQUEST = (*names_addresses.FINDERS,)  # of rules that cost precision and a l
 RULES: dict[int, tuple[tuple[Rule, frozenset[str]], ...]] = {
     kind: tuple((rule, frozenset(types.split())) for rule, types in rules.items())
     for kind, rules in {
-        scan.AT: {network.addresses: "email url_credentials"},
-        scan.SPELT_AT: {network.spelt_addresses: "email"},
+        scan.AT: {network.email_addresses: "email url_credentials"},
+        scan.SPELT_AT: {network.obfuscated_emails: "email"},
         scan.DOTTED: {network.ipv4: "ip"},
-        scan.COLONS: {network.colons: "ip mac"},
+        scan.COLONS: {network.mac_or_ipv6: "ip mac"},
         scan.TOKEN: {
             secrets.keys: "api_key",
-            crypto.wallets: "wallet",
+            crypto.crypto_wallets: "wallet",
             payment.iban: "iban",
             network.mac: "mac",
             national_ids.chinese_resident: "cn_id",
-            national_ids.national: "national_id",
+            national_ids.national_ids: "national_id",
         },
         scan.GROUPED: {payment.iban: "iban"},
-        scan.ID: {national_ids.national: "national_id", national_ids.passport: "passport"},
-        scan.DATE: {birth_dates.births: "date_of_birth"},
+        scan.ID: {national_ids.national_ids: "national_id", national_ids.passport: "passport"},
+        scan.DATE: {birth_dates.birth_dates: "date_of_birth"},
         scan.NUMBER: {
             payment.cards: "credit_card",
             national_ids.chinese_resident: "cn_id",
             national_ids.social_security: "us_ssn",
-            national_ids.national: "national_id",
+            national_ids.national_ids: "national_id",
             national_ids.passport: "passport",
             phones.phones: "phone",
         },
@@ -69,7 +69,7 @@ RULES: dict[int, tuple[tuple[Rule, frozenset[str]], ...]] = {
 }
 
 
-class Found(NamedTuple):
+class Match(NamedTuple):
     """``text.data[start:end]`` of document ``row`` is personal data of a type. In order, they do not overlap."""
 
     row: int
@@ -84,7 +84,7 @@ def detect(
     language: np.ndarray | None = None,
     every_address: bool = False,
     regions: tuple[str, ...] = (),
-) -> list[Found]:
+) -> list[Match]:
     """Documents, and their languages where known (object[n]) -> the personal data of the types asked for.
 
     ``every_address``: those of private networks count too; ``regions``: whose national phone numbers count.
@@ -92,7 +92,7 @@ def detect(
     A document is judged by its own text and language alone, whatever documents lie beside it.
     """
     wanted, data, offsets = frozenset(types), text.data.tobytes(), text.offsets.tolist()
-    spans: list[tuple[int, Span]] = []
+    spans: list[tuple[int, PiiSpan]] = []
     if "api_key" in wanted:
         blocks = list(secrets.private_keys(data, text.offsets))
         rows = np.searchsorted(text.offsets, [block.start for block in blocks], "right") - 1
@@ -100,7 +100,7 @@ def detect(
     rules = {kind: [rule for rule, types in those if types & wanted] for kind, those in RULES.items()}
     labels = [""] * text.rows if language is None else language.tolist()
     for kind, start, end, row in zip(*(column.tolist() for column in scan.scan(text)), strict=True):
-        place = Place(data, start, end, offsets[row], offsets[row + 1], labels[row], every_address, regions)
+        place = Window(data, start, end, offsets[row], offsets[row + 1], labels[row], every_address, regions)
         for rule in rules[kind]:
             for span in rule(place):
                 if span.type in wanted:
@@ -110,22 +110,22 @@ def detect(
     return _apart(spans)
 
 
-def _named(type: str, data: bytes, low: int, high: int) -> Iterator[Span]:
+def _named(type: str, data: bytes, low: int, high: int) -> Iterator[PiiSpan]:
     text, at, begin = data[low:high].decode("utf-8", "surrogateescape"), low, 0
     for start, end in sorted(names_addresses.FINDERS[type](text)):
         if start < begin:  # inside one before
             continue
         at += len(text[begin:start].encode("utf-8", "surrogateescape"))
         size = len(text[start:end].encode("utf-8", "surrogateescape"))
-        yield Span(at, at + size, type)
+        yield PiiSpan(at, at + size, type)
         at, begin = at + size, end
 
 
-def _apart(spans: list[tuple[int, Span]]) -> list[Found]:
+def _apart(spans: list[tuple[int, PiiSpan]]) -> list[Match]:
     """The spans in order of the text; of two that overlap the one of the earlier type stays, then the longer one."""
     rank = {type: number for number, type in enumerate((*TYPES, *ON_REQUEST))}
     spans = sorted(set(spans), key=lambda each: (each[1].start, -each[1].end))
-    kept: list[tuple[int, Span]] = []
+    kept: list[tuple[int, PiiSpan]] = []
     for row, span in spans:
         beaten = False
         while kept and kept[-1][1].end > span.start and not beaten:
@@ -137,4 +137,4 @@ def _apart(spans: list[tuple[int, Span]]) -> list[Found]:
                 kept.pop()
         if not beaten:
             kept.append((row, span))
-    return [Found(row, *span) for row, span in kept]
+    return [Match(row, *span) for row, span in kept]

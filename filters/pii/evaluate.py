@@ -16,7 +16,7 @@ import orjson
 import zstandard
 
 from gristmill.filters.pii.detect import ON_REQUEST, TYPES
-from gristmill.filters.pii.filter import Pii
+from gristmill.filters.pii.filter import PiiFilter
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.ragged import Ragged
 
@@ -48,7 +48,7 @@ ALIASES = {
 }
 
 
-class Labelled(NamedTuple):
+class LabeledText(NamedTuple):
     """One labelled document. Spans are (start, end, type) in characters."""
 
     id: str
@@ -57,7 +57,7 @@ class Labelled(NamedTuple):
     decoys: tuple[tuple[int, int], ...]
 
 
-class Miss(NamedTuple):
+class Mismatch(NamedTuple):
     """A span that one side has and the other has not, to be judged by eye."""
 
     kind: str  # "false": found, not labelled; "missed": labelled, not found
@@ -94,7 +94,7 @@ class Scores(NamedTuple):
 
     types: dict[str, Score]  # those that some document has a label of
     unlabelled: dict[str, int]  # spans of the other types
-    misses: list[Miss]
+    misses: list[Mismatch]
     touched: int
     decoys: int
 
@@ -102,7 +102,7 @@ class Scores(NamedTuple):
 Finder = Callable[[list[str]], list[set[tuple[int, int, str]]]]  # texts -> spans in characters
 
 
-def read_labelled(path: str) -> list[Labelled]:
+def read_labeled(path: str) -> list[LabeledText]:
     """Rows of a JSONL file, plain or compressed; one without a list of spans has none.
 
     Raises InputError for a row without text or with spans that are none, and where no row has a list.
@@ -121,7 +121,7 @@ def read_labelled(path: str) -> list[Labelled]:
                 f"{path}:{number} is no labelled row; expected JSON with text and pii: [{{start, end, type}}]"
             ) from None
         spans = frozenset(span for span in named if span[2] in KNOWN)
-        documents.append(Labelled(str(row.get("id", number)), text, spans, decoys))
+        documents.append(LabeledText(str(row.get("id", number)), text, spans, decoys))
     if not lists:
         raise InputError(f"{path} has labels in no row; expected pii: [{{start, end, type}}], at the top or in labels")
     return documents
@@ -141,7 +141,7 @@ def type_of(label: str) -> str:
     return ALIASES.get(name, name)
 
 
-def our_finder(settings: Pii) -> Finder:
+def pii_detector(settings: PiiFilter) -> Finder:
     """Our rules, as the step applies them to text of unknown language."""
 
     def find(texts: list[str]) -> list[set[tuple[int, int, str]]]:
@@ -158,7 +158,7 @@ def our_finder(settings: Pii) -> Finder:
 
 
 def score(
-    documents: Iterable[Labelled], find: Finder, types: Iterable[str] = TYPES, labelled_lines: bool = False
+    documents: Iterable[LabeledText], find: Finder, types: Iterable[str] = TYPES, labelled_lines: bool = False
 ) -> Scores:
     """Compare what is found in documents with their labels, over some types.
 
@@ -179,7 +179,7 @@ def score(
                 counts[type][kind] += 1
                 if kind != "right":
                     around = document.text[max(0, start - 40) : end + 20]
-                    misses.append(Miss(kind, document.id, start, end, type, document.text[start:end], around))
+                    misses.append(Mismatch(kind, document.id, start, end, type, document.text[start:end], around))
     labelled = {span[2] for document in documents for span in document.spans}
     kinds = {type: [counts[type][kind] for kind in ("right", "false", "missed")] for type in KNOWN if type in counts}
     scores = {type: Score(*numbers) for type, numbers in kinds.items() if type in labelled}
@@ -187,7 +187,7 @@ def score(
     return Scores(scores, others, misses, touched, sum(len(document.decoys) for document in documents))
 
 
-def _lines_of(document: Labelled) -> list[tuple[int, int]]:
+def _lines_of(document: LabeledText) -> list[tuple[int, int]]:
     """Where the lines lie that hold a label or a decoy."""
     lines = []
     for start, end in {*((start, end) for start, end, _ in document.spans), *document.decoys}:

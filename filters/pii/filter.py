@@ -11,13 +11,13 @@ from pydantic import Field, field_validator, model_validator
 
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.filter import Rewriter, Rule
-from gristmill.filters.pii.detect import ON_REQUEST, TYPES, Found, detect
+from gristmill.filters.pii.detect import ON_REQUEST, TYPES, Match, detect
 from gristmill.filters.pii.edits import Edit, apply, merged
 from gristmill.filters.pii.replacements import KEYED, How, replacement
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.steps.spans import spans_table
-from gristmill.pipelines.storage.files import place
+from gristmill.pipelines.storage.files import to_path
 
 KB = 1000  # bytes
 LEAST_KEY, LONGEST_KEY = 16, 64  # bytes
@@ -26,7 +26,7 @@ CHOSEN_ROUNDS = 3  # after them what still comes to light becomes a tag, which n
 Type = Literal[*TYPES, *ON_REQUEST]
 
 
-class Pii(Rewriter):
+class PiiFilter(Rewriter):
     """Replaces personal data, each type in its own way; then drops documents that hold too much of it.
 
     A replacement may bring to light what it had hidden ("a@b.org" out of two numbers made one), or a word for phone
@@ -100,7 +100,7 @@ class Pii(Rewriter):
         )
         return table, pl.DataFrame({"spans": spans, "spans_per_kb": spans * KB / size.clip(min=KB)})
 
-    def found(self, text: Ragged, language: np.ndarray | None = None) -> list[Found]:
+    def found(self, text: Ragged, language: np.ndarray | None = None) -> list[Match]:
         """What the rules find in documents when they look once."""
         return detect(text, self.types, language, self.address_scope == "all", tuple(self.phone_regions))
 
@@ -130,7 +130,7 @@ class Pii(Rewriter):
 def read_key(path: str) -> bytes:
     """The bytes of a key file. Raises InputError where it is missing, too short or too long."""
     try:
-        key = place(path).read_bytes()
+        key = to_path(path).read_bytes()
     except OSError as error:
         raise InputError(f"cannot read the key file {path}: {error.strerror or error}") from None
     if not LEAST_KEY <= len(key) <= LONGEST_KEY:

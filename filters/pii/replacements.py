@@ -27,7 +27,7 @@ CONSONANTS, VOWELS = "bdfgklmnprstv", "aeiou"
 SHOWN = 2  # letters and digits that a mask leaves at the end
 
 
-def normalised(type: str, value: str) -> str:
+def canonical_form(type: str, value: str) -> str:
     """One spelling for all spellings of the same thing."""
     if type == "email":
         return re.sub(r"\[\.\]", ".", value).lower()
@@ -50,13 +50,13 @@ def replacement(how: How, type: str, value: str, key: bytes) -> str:
         return f"<{type.upper()}>"
     if how == "remove":
         return ""
-    value = normalised(type, value)
+    value = canonical_form(type, value)
     if how == "mask":
         return mask(type, value)
     digest = hashlib.blake2b(f"{type}\0{value}".encode(), digest_size=16, key=key).digest()
     if how == "hash":
         return f"<{type.upper()}:{''.join(chr(97 + n) for byte in digest[:8] for n in (byte >> 4, byte & 15))}>"
-    return SURROGATES[type](Draw(digest), value)
+    return SURROGATES[type](DigestChooser(digest), value)
 
 
 def mask(type: str, value: str) -> str:
@@ -74,7 +74,7 @@ def mask(type: str, value: str) -> str:
     return re.sub(r"[^\W_]", "*", value, count=hidden)
 
 
-class Draw:
+class DigestChooser:
     """Choices that a digest makes, one after the other."""
 
     def __init__(self, digest: bytes):
@@ -91,17 +91,17 @@ class Draw:
         return "".join(CONSONANTS[self.below(13)] + VOWELS[self.below(5)] for _ in range(syllables))
 
 
-def _email(draw: Draw, _: str) -> str:
+def _email(draw: DigestChooser, _: str) -> str:
     return f"{draw.word(2)}.{draw.word(3)}@example.{('com', 'net', 'org')[draw.below(3)]}"  # RFC 2606
 
 
-def _ip(draw: Draw, value: str) -> str:
+def _ip(draw: DigestChooser, value: str) -> str:
     if ":" in value:  # RFC 3849
         return "2001:db8:" + ":".join(f"{draw.below(0xFFFF) + 1:x}" for _ in range(6))
     return ("192.0.2.", "198.51.100.", "203.0.113.")[draw.below(3)] + str(1 + draw.below(254))  # RFC 5737
 
 
-def _card(draw: Draw, _: str) -> str:
+def _card(draw: DigestChooser, _: str) -> str:
     from gristmill.filters.pii.detectors.checksums import luhn
 
     digits = "4" + draw.digits(14)
@@ -109,7 +109,7 @@ def _card(draw: Draw, _: str) -> str:
 
 
 # Each is passed over by the rule for its type: that is tested for every type.
-SURROGATES: dict[str, Callable[[Draw, str], str]] = {
+SURROGATES: dict[str, Callable[[DigestChooser, str], str]] = {
     "email": _email,
     "ip": _ip,
     "mac": lambda draw, _: f"00:00:5e:00:53:{draw.below(256):02x}",  # RFC 7042

@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 
 AT, SPELT_AT, DOTTED, COLONS, TOKEN, GROUPED, ID, DATE, NUMBER = range(9)
@@ -110,12 +110,12 @@ def _scan(offsets, data, kind, start, end, row):
     return n
 
 
-@inlined
+@inline_kernel
 def _in_word(byte):
     return CLASS[byte] & (DIGIT | LETTER) != 0 or byte == UNDERSCORE
 
 
-@inlined
+@inline_kernel
 def _is(data, at, high, bits):
     return at < high and CLASS[data[at]] & bits != 0
 
@@ -228,7 +228,7 @@ def _token(data, floor, begin, stop, plain, high):
     return begin, stop
 
 
-@inlined
+@inline_kernel
 def _joins(byte):
     return CLASS[byte] & LETTER != 0 or byte == UNDERSCORE
 
@@ -272,7 +272,7 @@ def _number(data, low, floor, begin, stop, high):
     return NUMBER, begin, stop, stop
 
 
-@inlined
+@inline_kernel
 def _goes_on(data, after, high):
     """Do the digits before it belong to a word or a time? In 4508x769 they do not: that is an extension."""
     if data[after] == COLON:

@@ -24,7 +24,7 @@ from gristmill.filters.core.filter import Filter, Rule
 from gristmill.filters.core.profiles import stop_words
 from gristmill.filters.words.words import BEGINS_LINE, CAPITALS, ELLIPSIS, HAS_LETTER, HAS_NUMBER, PUNCTUATION_ONLY
 from gristmill.pipelines.kernels.hashing import hash_word, load_short
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel, one_of, ones
+from gristmill.pipelines.kernels.intrinsics import contains, inline_kernel, kernel, popcount
 from gristmill.pipelines.ragged import Ragged
 
 PAPER = ["the", "be", "to", "of", "and", "that", "have", "with"]
@@ -125,7 +125,7 @@ def _enter(keys, bits, key, bit):
     bits[slot] |= bit
 
 
-@inlined
+@inline_kernel
 def _look_up(keys, bits, row, key):
     """The bit of a stop word; 0 for another word."""
     slot = np.int64(key & np.uint64(SLOTS - 1))
@@ -171,7 +171,7 @@ def count(data, offsets, start, end, hashes, lengths, flags, profile, keys, bits
         values = (words, chars, every, chunks, alpha, marks, ellipses, lines, bullets, faded, letters, capitals)
         for j, value in enumerate(values):
             counts[j, row] = value
-        counts[len(values), row] = ones(found)
+        counts[len(values), row] = popcount(found)
 
 
 BULLETS = np.array([int.from_bytes(c.encode(), "little") for c in "•‣⁃◦·●○■□▪▫▶►"], np.uint64)
@@ -184,4 +184,4 @@ def _is_bullet(data, begin, end, spaced):
     if end - begin > 3:
         return False
     mark = load_short(data, begin, end - begin)
-    return one_of(mark, BULLETS) or (spaced and one_of(mark, SPACED_BULLETS))
+    return contains(mark, BULLETS) or (spaced and contains(mark, SPACED_BULLETS))

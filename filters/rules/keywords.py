@@ -12,9 +12,9 @@ from gristmill.filters.core.filter import Filter, Rule
 from gristmill.filters.langid.labels import UNKNOWN
 from gristmill.filters.text.aho_corasick import Automaton, build, folded, search
 from gristmill.pipelines.errors import InputError
-from gristmill.pipelines.storage.files import checksum, place
+from gristmill.pipelines.storage.files import checksum, to_path
 
-EVERY = "*"  # the list for documents in any language
+ALL_LANGUAGES = "*"  # the list for documents in any language
 
 
 class Keywords(Filter):
@@ -57,7 +57,7 @@ class Keywords(Filter):
         hits, distinct = np.zeros((2, n), np.int64)
         language = np.full(n, UNKNOWN) if batch.language is None else batch.language.astype(str)
         for label in np.unique(language):
-            paths = tuple(self.lists[key] for key in (label, EVERY) if key in self.lists)
+            paths = tuple(self.lists[key] for key in (label, ALL_LANGUAGES) if key in self.lists)
             if paths:
                 rows = np.flatnonzero(language == label)
                 hits[rows], distinct[rows] = search(batch.text, rows, automaton(paths))
@@ -73,7 +73,7 @@ class Keywords(Filter):
 
     def measured_settings(self) -> dict:
         """As for every filter, with what the lists say: a list that was edited is a new one."""
-        checksums = {language: checksum(place(path)) for language, path in self.lists.items()}
+        checksums = {language: checksum(to_path(path)) for language, path in self.lists.items()}
         return {**super().measured_settings(), "checksums": checksums}
 
 
@@ -86,7 +86,7 @@ def automaton(paths: tuple[str, ...]) -> Automaton:
 def read_terms(path: str) -> list[str]:
     """The distinct terms of a word list, folded. Raises InputError where it is missing, not UTF-8 or empty."""
     try:
-        lines = place(path).read_bytes().decode("utf-8-sig").splitlines()
+        lines = to_path(path).read_bytes().decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the word list {path}: {error}") from None
     terms = list(dict.fromkeys(filter(None, map(folded, lines))))

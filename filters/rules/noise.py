@@ -32,7 +32,7 @@ from gristmill.filters.rules.noise_sequences import count_sequences
 from gristmill.filters.text.letters import count_letters
 from gristmill.filters.text.lines import add_up
 from gristmill.filters.text.markup import tag_bytes
-from gristmill.filters.text.sentence_ends import finished
+from gristmill.filters.text.sentence_ends import bytes_in_sentences
 
 MIN_LETTERS = 100  # to tell what can be pronounced: German has single words with two clumps
 MIN_CAPITALS = 0.01  # of letters, in a text that has capitals at all
@@ -63,7 +63,7 @@ class Noise(Filter):
         enough, cased = letters.sampled >= MIN_LETTERS, letters.capitals > MIN_CAPITALS * letters.letters
         size = np.diff(text.offsets)
         line_bytes = add_up(batch.logical_lines.offsets, batch.logical_lines.end - batch.logical_lines.start)
-        sentences = add_up(batch.logical_lines.offsets, finished(text.data, *batch.logical_lines[1:]))
+        sentences = add_up(batch.logical_lines.offsets, bytes_in_sentences(text.data, *batch.logical_lines[1:]))
         return pl.DataFrame(
             {
                 "letters": _ratio(letters.letters, letters.characters, 1.0),

@@ -22,7 +22,7 @@ import polars as pl
 
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.filter import Filter, Rule
-from gristmill.filters.text.repeated_ngrams import drop_singles, keep_repeats, number_keys, pair_neighbours, table_for
+from gristmill.filters.text.repeated_ngrams import drop_singletons, intern_keys, join_ngrams, keep_repeats, table_for
 from gristmill.filters.words.words import BEGINS_LINE, BEGINS_PARAGRAPH, PUNCTUATION_ONLY
 from gristmill.pipelines.kernels.hashing import mix
 from gristmill.pipelines.kernels.intrinsics import kernel
@@ -83,17 +83,17 @@ def measure_repeats(
         for level, boundary in enumerate((BEGINS_PARAGRAPH, BEGINS_LINE)):
             pieces, total = cut(first, last, hashes, lengths, flags, ignored, boundary, keys, chars)
             if pieces:
-                unique = number_keys(keys, pieces, table, distinct, counts, numbers)
+                unique = intern_keys(keys, pieces, table, distinct, counts, numbers)
                 shares[2 * level, row] = (pieces - unique) / pieces
                 shares[2 * level + 1, row] = repeated_chars(pieces, numbers, chars) / total
         n, total = gather(first, last, hashes, lengths, flags, ignored, keys, chars, place)
-        number_keys(keys, n, table, distinct, counts, numbers)
+        intern_keys(keys, n, table, distinct, counts, numbers)
         for length in range(2, 11):
-            n = pair_neighbours(keep_repeats(n, counts, place, numbers), place, numbers, keys)
-            n = drop_singles(n, place, keys, table)
+            n = join_ngrams(keep_repeats(n, counts, place, numbers), place, numbers, keys)
+            n = drop_singletons(n, place, keys, table)
             if n == 0:
                 break
-            found = number_keys(keys, n, table, distinct, counts, numbers)
+            found = intern_keys(keys, n, table, distinct, counts, numbers)
             if length < 5:
                 covered = top_chars(length, found, n, counts, numbers, place, chars, table)
             else:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.kernels.utf8 import (
     DIGIT,
     HANGUL,
@@ -31,12 +31,12 @@ from gristmill.pipelines.kernels.utf8 import (
 )
 from gristmill.pipelines.ragged import Ragged
 
-WORDY = np.isin(np.arange(16), [LOWER, UPPER, LETTER, MARK, DIGIT, NUMBER, HANGUL])
+IS_WORD_CHAR = np.isin(np.arange(16), [LOWER, UPPER, LETTER, MARK, DIGIT, NUMBER, HANGUL])
 FRONT, BACK = 1, 2  # ends of a term that must not lie inside a word
 # Bytes that stand for themselves: ASCII, and characters of three bytes without case or space.
 BLANK, UNDERSCORE = ord(" "), ord("_")
-STEADY = np.zeros(256, np.bool_)
-STEADY[[*range(0xC0), *range(0xE4, 0xEA), *range(0xEB, 0xEE)]] = True
+CASE_STABLE = np.zeros(256, np.bool_)
+CASE_STABLE[[*range(0xC0), *range(0xE4, 0xEA), *range(0xEB, 0xEE)]] = True
 
 
 class Automaton(NamedTuple):
@@ -58,15 +58,15 @@ def folded(text: str) -> str:
     return " ".join(part for part in spaced.split(" ") if part)
 
 
-def guard_of(term: str) -> int:
+def boundary_flags(term: str) -> int:
     """Which ends of a term must lie at the edge of a word.
 
     Not one in a script written without spaces, nor a symbol beyond ASCII; nor the back of a Korean one, which
     particles follow directly.
     """
     first, last = (ord(term[end]) for end in (0, -1))
-    front = first < 128 or WORDY[character_class(first)]
-    back = last < 128 or (WORDY[character_class(last)] and character_class(last) != HANGUL)
+    front = first < 128 or IS_WORD_CHAR[character_class(first)]
+    back = last < 128 or (IS_WORD_CHAR[character_class(last)] and character_class(last) != HANGUL)
     return FRONT * bool(front) + BACK * bool(back)
 
 
@@ -117,7 +117,7 @@ def build(terms: list[str]) -> Automaton:
         term_of[order],
         number[shorter[order]],
         np.array([len(term) for term in terms]),
-        np.array([guard_of(term) for term in terms], np.uint8),
+        np.array([boundary_flags(term) for term in terms], np.uint8),
     )
 
 
@@ -139,7 +139,7 @@ def _search(
         begin, end = offsets[rows[r]], offsets[rows[r] + 1]
         at, state, hits, distinct = begin, np.int64(0), 0, 0
         while at < end:
-            if STEADY[data[at]]:
+            if CASE_STABLE[data[at]]:
                 state = np.int64(move[state + column[data[at]]])
                 at += 1
             else:
@@ -166,9 +166,9 @@ def _search(
         all_hits[r], all_distinct[r] = hits, distinct
 
 
-@inlined
+@inline_kernel
 def _is_wordy(code):
-    return code == UNDERSCORE or WORDY[character_class(code)]
+    return code == UNDERSCORE or IS_WORD_CHAR[character_class(code)]
 
 
 @kernel
@@ -189,7 +189,7 @@ def _stands_alone(data, begin, at, end, length, guard):
     return True
 
 
-@inlined
+@inline_kernel
 def _previous(data, begin, at):
     """Where the character before ``at`` begins, and which it is."""
     start = at - 1

@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel, load8, ones
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, load_u64, popcount
 from gristmill.pipelines.kernels.utf8 import HAN, INVALID, LOWER, MARK, SPACE, UPPER, character_class, decode
 from gristmill.pipelines.ragged import Ragged
 
 LAST_CASED = 0x58F  # Latin, Greek, Cyrillic, Armenian; Cherokee beyond is written in what Unicode calls capitals
 LAST_LATIN = 0x24F
-CLUMP = 5  # consonants in a row, each unlike the one before; "Angstschweiß" has them, but few words do
+CONSONANT_RUN = 5  # consonants in a row, each unlike the one before; "Angstschweiß" has them, but few words do
 SAMPLE = 1000  # bytes of a document looked at for clumps: a share of its letters needs no more
 
 
@@ -42,7 +42,9 @@ IS_LETTER = np.array([chr(c).isalpha() for c in range(128)])
 IS_CAPITAL = np.array([chr(c).isupper() for c in range(128)])
 IS_BLACK = np.array([not chr(c).isspace() for c in range(128)])
 IS_CONTROL = np.array([c < 9 or 13 < c < 27 or c == 127 for c in range(128)])  # not \t \n \v \f \r ESC, separators
-CLUMPED = np.array([0] * CLUMP + [CLUMP, 1])  # letters found to be in a clump, by how long the run has become
+CLUMPED = np.array(
+    [0] * CONSONANT_RUN + [CONSONANT_RUN, 1]
+)  # letters found to be in a clump, by how long the run has become
 
 # The byte that a character of Windows-1252 or Latin-1 stands for; 0 for none.
 BYTE_OF = np.zeros(0x2123, np.uint8)
@@ -71,12 +73,12 @@ def _count(offsets, data, counts):
         characters = letters = capitals = garbled = 0
         while at < stop:
             if stop - at >= 8:
-                word = load8(data, at)
+                word = load_u64(data, at)
                 if (word | ~(word + FROM_SPACE) | (word + FROM_DELETE)) & HIGH == 0:
                     small = word | CASE
-                    letters += ones((small + FROM_SMALL_A) & ~(small + FROM_BRACE) & HIGH)
-                    capitals += ones((word + FROM_A) & ~(word + FROM_BRACKET) & HIGH)
-                    characters += ones((word + FROM_BLACK) & HIGH)
+                    letters += popcount((small + FROM_SMALL_A) & ~(small + FROM_BRACE) & HIGH)
+                    capitals += popcount((word + FROM_A) & ~(word + FROM_BRACKET) & HIGH)
+                    characters += popcount((word + FROM_BLACK) & HIGH)
                     at += 8
                     continue
             byte = data[at]
@@ -92,7 +94,7 @@ def _count(offsets, data, counts):
             characters += kind != SPACE
             letters += is_letter(kind)
             capitals += kind == UPPER and code <= LAST_CASED
-            garbled += garbled_length(data, at, stop, code, size)
+            garbled += mojibake_length(data, at, stop, code, size)
             at += size
         counts[0, i], counts[1, i], counts[2, i], counts[3, i] = characters, letters, capitals, garbled
 
@@ -108,7 +110,7 @@ def _count_clumps(offsets, data, counts):
                 letters += IS_LETTER[byte]
                 if byte != before:  # 0xFFFFFF is one consonant
                     run = run + 1 if IS_CONSONANT[byte] else 0
-                    clumped += CLUMPED[min(run, CLUMP + 1)]
+                    clumped += CLUMPED[min(run, CONSONANT_RUN + 1)]
                 before = byte
                 at += 1
                 continue
@@ -118,18 +120,18 @@ def _count_clumps(offsets, data, counts):
             letters += is_letter(kind)
             if kind != MARK:
                 run = run + 1 if code <= LAST_LATIN and IS_CONSONANT[code] else 0
-                clumped += CLUMPED[min(run, CLUMP + 1)]
+                clumped += CLUMPED[min(run, CONSONANT_RUN + 1)]
             at += size
         counts[4, i], counts[5, i] = letters, clumped
 
 
-@inlined
+@inline_kernel
 def is_letter(kind):
     return LOWER <= kind <= MARK or kind >= HAN
 
 
 @kernel
-def garbled_length(data, at, stop, code, size):
+def mojibake_length(data, at, stop, code, size):
     """How many characters from ``at`` on are one character of UTF-8 that was read byte by byte: 3 in "â€™".
 
     The replacement character is 1, and so is a control character of 0x80-0x9F; those of such a sequence count again

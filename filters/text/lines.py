@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gristmill.pipelines.kernels.intrinsics import kernel, load8
+from gristmill.pipelines.kernels.intrinsics import kernel, load_u64
 from gristmill.pipelines.ragged import Ragged
 
 MIN_WIDTH, MAX_WIDTH = 40, 120  # of wrapping: below lie menus and verse, above one paragraph a line
@@ -135,7 +135,7 @@ def columns(data, start, end):
     """The width of some bytes: a character takes 1 column, one of East Asia or an emoji 2."""
     at, end, width = np.int64(start), np.int64(end), 0
     while at < end:
-        if end - at >= 8 and load8(data, at) & NOT_ASCII == 0:
+        if end - at >= 8 and load_u64(data, at) & NOT_ASCII == 0:
             at, width = at + 8, width + 8
             continue
         byte = data[at]

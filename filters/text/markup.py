@@ -3,7 +3,7 @@
 import numpy as np
 
 from gristmill.filters.text.lines import places
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 
 OPENING = np.arange(256) == ord("<")
@@ -36,6 +36,6 @@ def _markup(offsets, data, opening, inside):
         inside[i] = size
 
 
-@inlined
+@inline_kernel
 def opens_tag(byte):
     return 0x61 <= byte | 0x20 <= 0x7A or byte == 0x2F or byte == 0x21  # a letter, / or !

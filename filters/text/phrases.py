@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 
 RARE_FIRST = "zqxjkvbpygfwmucldrhsnioate"  # letters of English, the rarest first
@@ -66,6 +66,6 @@ def phrase_around(data, at, start, end, search):
     return -1
 
 
-@inlined
+@inline_kernel
 def _lower(byte):
     return byte + 0x20 if 0x41 <= byte <= 0x5A else byte

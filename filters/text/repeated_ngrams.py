@@ -8,10 +8,10 @@ halves, not by a hash of joined strings.
 
 import numpy as np
 
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 
-U = np.uint64
-GOLDEN = U(0x9E3779B97F4A7C15)
+U64 = np.uint64
+GOLDEN = U64(0x9E3779B97F4A7C15)
 FEW, IN_CACHE = 64, 8192  # slots a table starts with: at least, and at most (32 KB)
 
 
@@ -20,21 +20,21 @@ def table_for(keys: int) -> np.ndarray:
     return np.empty(max(FEW, 2 << int(max(keys, 1) - 1).bit_length()), np.int32)
 
 
-@inlined
+@inline_kernel
 def _slot(key, shift):
     return np.int64((key * GOLDEN) >> shift)
 
 
 @kernel
-def number_keys(keys, n, table, distinct, counts, numbers):
+def intern_keys(keys, n, table, distinct, counts, numbers):
     """Number ``keys[:n]`` in the order of first appearance.
 
     Fills ``numbers[:n]``, and of each number its key and its count, ``distinct`` and ``counts``; returns how many
     there are. The table doubles when half full, so that a novel's stays as small as its vocabulary.
     """
-    slots, shift = FEW, U(58)
+    slots, shift = FEW, U64(58)
     while slots < 2 * n and slots < IN_CACHE:
-        slots, shift = 2 * slots, shift - U(1)
+        slots, shift = 2 * slots, shift - U64(1)
     table[:slots] = -1
     total = 0
     for i in range(n):
@@ -53,7 +53,7 @@ def number_keys(keys, n, table, distinct, counts, numbers):
         numbers[i] = total
         total += 1
         if 2 * total > slots:
-            slots, shift = 2 * slots, shift - U(1)
+            slots, shift = 2 * slots, shift - U64(1)
             table[:slots] = -1
             for known in range(total):
                 slot = _slot(distinct[known], shift)
@@ -64,16 +64,16 @@ def number_keys(keys, n, table, distinct, counts, numbers):
 
 
 @kernel
-def drop_singles(n, place, keys, table):
+def drop_singletons(n, place, keys, table):
     """Drop of ``place[:n]`` and ``keys[:n]`` most keys that come once, none that comes twice; return how many stay.
 
     A filter of 8 to 16 places a key, two bits each: taken once, taken twice. Without branches and in 2 to 4 bytes a
     key, it spares two of three pairs of words the table, where each costs a branch nobody foresees and a cache line:
     50 against 66 ns a word of novels for all of filters/rules/repetition.py.
     """
-    places, shift = 16, U(60)
+    places, shift = 16, U64(60)
     while places < 8 * n:
-        places, shift = 2 * places, shift - U(1)
+        places, shift = 2 * places, shift - U64(1)
     table[: places >> 4] = 0
     for i in range(n):
         at = _slot(keys[i], shift)
@@ -99,12 +99,12 @@ def keep_repeats(n, counts, place, numbers):
 
 
 @kernel
-def pair_neighbours(n, place, numbers, keys):
+def join_ngrams(n, place, numbers, keys):
     """(n-1)-grams at ``place[:n]`` -> in place those n-grams both of whose halves are there, and a key for each."""
     kept = 0
     for i in range(n - 1):
         if place[i + 1] == place[i] + 1:
-            keys[kept] = U(numbers[i]) << U(32) | U(numbers[i + 1])
+            keys[kept] = U64(numbers[i]) << U64(32) | U64(numbers[i + 1])
             place[kept] = place[i]
             kept += 1
     return kept

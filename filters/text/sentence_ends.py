@@ -3,7 +3,7 @@
 import numpy as np
 
 from gristmill.filters.text.lines import trimmed
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.kernels.utf8 import decode
 
 NONE, TERMINAL, WIDE_TERMINAL, CLOSER = 0, 1, 2, 3
@@ -16,12 +16,12 @@ TERMINALS = (
     "\ua6f3\ua6f7\ua876\ua877\ua8ce\ua8cf\ua92f\ua9c8\ua9c9\uaa5d\uaa5e\uaa5f\uaaf0\uaaf1\uabeb\ufe52\ufe56\ufe57"
 )
 WIDE_TERMINALS = "。！？．｡︒︕︖"  # no space follows these
-CLOSERS = "\"')]}»«›‹”“’‘„」』）】〉》］｝〕〗*_`"  # with the marks that set bold and quotation in plain text
+CLOSING_MARKS = "\"')]}»«›‹”“’‘„」』）】〉》］｝〕〗*_`"  # with the marks that set bold and quotation in plain text
 
 
 def _kinds() -> np.ndarray:
     kinds = np.zeros(0x10000, np.uint8)
-    for marks, kind in ((TERMINALS, TERMINAL), (WIDE_TERMINALS, WIDE_TERMINAL), (CLOSERS, CLOSER)):
+    for marks, kind in ((TERMINALS, TERMINAL), (WIDE_TERMINALS, WIDE_TERMINAL), (CLOSING_MARKS, CLOSER)):
         kinds[[ord(mark) for mark in marks]] = kind
     return kinds
 
@@ -31,7 +31,7 @@ MAY_END = np.zeros(256, np.bool_)  # first bytes of terminal marks: with these a
 MAY_END[[mark.encode()[0] for mark in TERMINALS + WIDE_TERMINALS]] = True
 
 
-@inlined
+@inline_kernel
 def is_one_of(key, keys):
     found = False
     for each in keys:
@@ -39,7 +39,7 @@ def is_one_of(key, keys):
     return found
 
 
-@inlined
+@inline_kernel
 def mark_kind(code):
     return KIND[code] if code < 0x10000 else NONE
 
@@ -96,7 +96,7 @@ def _end_with_mark(data, start, end, answer):
         answer[j] = begin == stop or ends_sentence(data, begin, stop)
 
 
-def finished(data: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+def bytes_in_sentences(data: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """int32[m]: how many bytes of each line stand in sentences that end in it; not those behind its last full stop."""
     answer = np.zeros(start.size, np.int32)
     _find_last_end(data, start, end, answer)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from gristmill.pipelines.kernels.hashing import load_short
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel, one_of
+from gristmill.pipelines.kernels.intrinsics import contains, inline_kernel, kernel
 from gristmill.pipelines.kernels.utf8 import (
     ASCII,
     DIGIT,
@@ -43,7 +43,7 @@ IS_LETTER = np.isin(np.arange(16), [LOWER, UPPER, LETTER, HANGUL])
 IS_INVISIBLE = np.isin(np.arange(16), [MARK, OTHER])  # or written into what it follows
 
 
-@inlined
+@inline_kernel
 def character(data, at, stop):
     """The character at ``at``: code point, bytes, class."""
     byte = np.int64(data[at])
@@ -54,7 +54,7 @@ def character(data, at, stop):
 
 
 @kernel
-def front(data, begin, stop):
+def split_prefix(data, begin, stop):
     """Where the marks at the front of a chunk end."""
     at = begin
     while at < stop:
@@ -80,14 +80,14 @@ def front(data, begin, stop):
     return at
 
 
-@inlined
+@inline_kernel
 def _stands_alone(code, kind):
     """Is this character beyond ASCII a mark that is a word wherever it stands?"""
-    return (kind == PUNCTUATION and (code == 0x2019 or not one_of(code, JOINER))) or kind == SYMBOL
+    return (kind == PUNCTUATION and (code == 0x2019 or not contains(code, JOINER))) or kind == SYMBOL
 
 
 @kernel
-def back(data, begin, stop):
+def split_suffix(data, begin, stop):
     """Where the marks at the back of a chunk begin."""
     at = back = stop
     while at > begin:
@@ -148,7 +148,7 @@ def is_abbreviation(data, begin, stop):
 
 
 @kernel
-def contraction(data, begin, stop):
+def split_contraction(data, begin, stop):
     """Where the core of a chunk is cut for ``n't``, ``'s`` and their like; ``stop`` where it is not."""
     for tail in range(1, 3):
         at = stop - tail - 1  # of the apostrophe
@@ -173,7 +173,7 @@ def contraction(data, begin, stop):
 
 
 @kernel
-def cuts(data, at, stop, code, before):
+def split_infix(data, at, stop, code, before):
     """Is the ASCII mark ``code`` at ``at`` a word of its own, inside a chunk, after a character of class ``before``?"""
     if code == DOT:
         if at + 1 == stop or data[at + 1] == DOT:

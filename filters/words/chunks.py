@@ -2,10 +2,19 @@
 
 import numpy as np
 
-from gristmill.filters.words.affixes import IS_INVISIBLE, JOINER, back, character, contraction, cuts, front, is_address
+from gristmill.filters.words.affixes import (
+    IS_INVISIBLE,
+    JOINER,
+    character,
+    is_address,
+    split_contraction,
+    split_infix,
+    split_prefix,
+    split_suffix,
+)
 from gristmill.filters.words.words import CAPITALS, ELLIPSIS, HAS_LETTER, HAS_NUMBER, PUNCTUATION_ONLY
 from gristmill.pipelines.kernels.hashing import load_short
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel, one_of
+from gristmill.pipelines.kernels.intrinsics import contains, inline_kernel, kernel
 from gristmill.pipelines.kernels.utf8 import (
     DIGIT,
     HAN,
@@ -23,8 +32,8 @@ from gristmill.pipelines.kernels.utf8 import (
     UPPER,
 )
 
-U = np.uint64
-DOTS, WIDE_DOTS = (U(int.from_bytes(dots.encode(), "little")) for dots in ("...", "…"))
+U64 = np.uint64
+DOTS, WIDE_DOTS = (U64(int.from_bytes(dots.encode(), "little")) for dots in ("...", "…"))
 # Vowels written before their consonant, and signs that stack the next one: what follows belongs to them.
 LEADS = np.array([*range(0xE40, 0xE45), *range(0xEC0, 0xEC5), 0x17D2, 0x1039])
 TRAILS = np.array([0xE30, 0xE32, 0xE33, 0xE45, 0xEB0, 0xEB2, 0xEB3])  # vowels that are letters, written behind
@@ -43,19 +52,19 @@ PLAIN, ALONE, MARKS = 1, 2, 3  # what the word at hand is made of; or KATAKANA, 
 
 
 @kernel
-def put_chunk(data, begin, stop, m, start, end, lengths, flags):
+def add_chunk(data, begin, stop, m, start, end, lengths, flags):
     """Add the words of the chunk ``data[begin:stop]`` to ``m`` others and return how many there are."""
-    core, tail = front(data, begin, stop), stop
+    core, tail = split_prefix(data, begin, stop), stop
     if core > begin:
         m = _put_marks(data, begin, core, m, start, end, lengths, flags)
     if core < stop:
-        tail = back(data, core, stop)
+        tail = split_suffix(data, core, stop)
     if core < tail:
-        length, says = _survey(data, core, tail)
+        length, says = _scan_core(data, core, tail)
         if not says & MARKED or (not says & WIDE and is_address(data, core, tail)):
             m = _put(data, core, tail, length, says, m, start, end, lengths, flags)
         else:
-            cut = contraction(data, core, tail)
+            cut = split_contraction(data, core, tail)
             m = _put_core(data, core, cut, m, start, end, lengths, flags)
             if cut < tail:
                 m = _put_core(data, cut, tail, m, start, end, lengths, flags)
@@ -65,13 +74,13 @@ def put_chunk(data, begin, stop, m, start, end, lengths, flags):
 
 
 @kernel
-def put_whole(data, begin, stop, m, start, end, lengths, flags):
+def add_word(data, begin, stop, m, start, end, lengths, flags):
     """Add a word that is taken apart no further."""
-    length, says = _survey(data, begin, stop)
+    length, says = _scan_core(data, begin, stop)
     return _put(data, begin, stop, length, says, m, start, end, lengths, flags)
 
 
-@inlined
+@inline_kernel
 def _put(data, begin, stop, length, says, m, start, end, lengths, flags):
     """Add the word ``data[begin:stop]``, whose characters say what they say together."""
     flag = says & (HAS_LETTER | HAS_NUMBER)
@@ -85,18 +94,18 @@ def _put(data, begin, stop, length, says, m, start, end, lengths, flags):
     return m + 1
 
 
-@inlined
-def _says(code, kind):
+@inline_kernel
+def _word_flags(code, kind):
     return MARKED if code < 128 and kind == SYMBOL else SAYS[kind]
 
 
 @kernel
-def _survey(data, begin, stop):
+def _scan_core(data, begin, stop):
     """The characters of a core, and what they say together."""
     at, length, says = begin, 0, 0
     while at < stop:
         code, size, kind = character(data, at, stop)
-        says |= _says(code, kind) | (WIDE if size > 1 or code > 127 else 0)
+        says |= _word_flags(code, kind) | (WIDE if size > 1 or code > 127 else 0)
         at, length = at + size, length + 1
     return length, says
 
@@ -113,7 +122,7 @@ def _put_marks(data, begin, stop, m, start, end, lengths, flags):
                 m = _put(data, first, at, length, says, m, start, end, lengths, flags)
             first, length, says, last = at, 0, 0, code
         length += 1
-        says |= _says(code, kind)
+        says |= _word_flags(code, kind)
         at += size
     return _put(data, first, stop, length, says, m, start, end, lengths, flags)
 
@@ -137,15 +146,15 @@ def _put_core(data, begin, stop, m, start, end, lengths, flags):
             joins = was == KATAKANA
         elif kind == UNSPACED:
             made = UNSPACED
-            joins = was == UNSPACED and (one_of(last, LEADS) or one_of(code, TRAILS))
+            joins = was == UNSPACED and (contains(last, LEADS) or contains(code, TRAILS))
         elif code < 128 and kind in (PUNCTUATION, SYMBOL):
-            if (was == MARKS and last == code) or cuts(data, at, stop, code, before):
+            if (was == MARKS and last == code) or split_infix(data, at, stop, code, before):
                 made = MARKS
                 joins = was == MARKS and last == code
             else:
                 made = PLAIN
                 joins = was == PLAIN
-        elif (kind == PUNCTUATION and not one_of(code, JOINER)) or kind == SYMBOL:
+        elif (kind == PUNCTUATION and not contains(code, JOINER)) or kind == SYMBOL:
             made = MARKS
             joins = was == MARKS and last == code
         else:
@@ -155,7 +164,7 @@ def _put_core(data, begin, stop, m, start, end, lengths, flags):
             m = _put(data, first, at, length, says, m, start, end, lengths, flags)
             first, length, says = at, 0, 0
         length += 1
-        says |= _says(code, kind)
+        says |= _word_flags(code, kind)
         at += size
         last = code
         if not IS_INVISIBLE[kind]:

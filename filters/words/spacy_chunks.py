@@ -28,7 +28,7 @@ BATCH = 200_000  # characters given to spaCy at once
 PLAIN = re.compile("([A-Za-z]{2,})([,;:!?.]?)")
 
 
-class Pieces(NamedTuple):
+class SpacyTokens(NamedTuple):
     """Piece j is the bytes ``start[j]:end[j]`` of chunk ``chunk[j]``, in order; ``notes`` are of each chunk."""
 
     chunk: np.ndarray  # int64[m]
@@ -86,7 +86,7 @@ class ChunkSplitter:
         found = self.tokenizer
         return bool(found.find_prefix(rule) or found.find_suffix(rule) or found.find_infix(rule))
 
-    def split(self, chunks: list[str]) -> Pieces:
+    def split(self, chunks: list[str]) -> SpacyTokens:
         """Take apart chunks that each stand alone."""
         match, not_plain, rules = PLAIN.fullmatch, self.not_plain, self.rules
         notes = np.zeros(len(chunks), np.uint8)
@@ -116,9 +116,9 @@ class ChunkSplitter:
             parts.append((some[among], begin, stop))
         chunk, start, end = (np.concatenate(columns) for columns in zip(*parts, strict=True))
         order = np.argsort(chunk, kind="stable")
-        return Pieces(chunk[order], start[order], end[order], notes)
+        return SpacyTokens(chunk[order], start[order], end[order], notes)
 
-    def split_within(self, windows: list[tuple[str, str, str]]) -> Pieces:
+    def split_within(self, windows: list[tuple[str, str, str]]) -> SpacyTokens:
         """Take apart chunks where they stand: what is before a chunk, the chunk, and what is behind it."""
         text = "\n".join(map("".join, windows)).replace(CURSED, STAND_IN)
         sizes = np.array([[len(part) for part in window] for window in windows])
@@ -128,9 +128,9 @@ class ChunkSplitter:
         start = tokens[:, 1].astype(np.int64)
         of = np.searchsorted(begins, start, "right") - 1
         tokens = tokens[(of >= 0) & (start < (begins + sizes[:, 1])[of])]
-        return Pieces(*_pieces(tokens, text, begins), np.zeros(0, np.uint8))
+        return SpacyTokens(*_pieces(tokens, text, begins), np.zeros(0, np.uint8))
 
-    def _ask(self, chunks: list[str]) -> Pieces:
+    def _ask(self, chunks: list[str]) -> SpacyTokens:
         """Chunks on lines of their own: no exception goes across a line break, which is a piece itself."""
         text = "\n".join(chunks).replace(CURSED, STAND_IN)
         begins = np.array([0, *accumulate(len(chunk) + 1 for chunk in chunks)][:-1])
@@ -155,7 +155,7 @@ class ChunkSplitter:
                     found = slice(first[i], last[i])
                     if spans != set(zip(start[found].tolist(), end[found].tolist(), strict=True)):
                         notes[suspects[i]] |= FRAGILE
-        return Pieces(chunk, start, end, notes)
+        return SpacyTokens(chunk, start, end, notes)
 
     def _tokens(self, tokenizer, text: str) -> np.ndarray:
         """uint64[m, 3]: hash, place and length of each piece but white space."""

@@ -11,8 +11,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from gristmill.filters.words.chunks import put_whole
-from gristmill.filters.words.spacy_chunks import CLOSES, FRAGILE, OPENS, Pieces, chunk_splitter
+from gristmill.filters.words.chunks import add_word
+from gristmill.filters.words.spacy_chunks import CLOSES, FRAGILE, OPENS, SpacyTokens, chunk_splitter
 from gristmill.filters.words.str_compat import find_chunks
 from gristmill.filters.words.words import Words
 from gristmill.pipelines.kernels.hashing import hash_word
@@ -25,20 +25,20 @@ GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 def spacy_words(text: Ragged) -> Words:
     """The words of every document; the texts must be UTF-8. A blank document has none."""
-    return _memo().words(text)
+    return _cache().words(text)
 
 
 @cache
-def _memo() -> "Memo":
-    return Memo()
+def _cache() -> "SpacyCache":
+    return SpacyCache()
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Begin with an empty memo, as a new process does."""
-    _memo.cache_clear()
+    _cache.cache_clear()
 
 
-class Memo:
+class SpacyCache:
     """Chunks and their pieces. Pieces of entry i are ``first[i]:first[i + 1]`` of the columns of ``pieces``."""
 
     def __init__(self, chunks: int = CHUNKS):
@@ -84,7 +84,7 @@ class Memo:
             self.first, self.pieces = self._and(data, start[fresh[:unknown]], split)
         return entry
 
-    def _and(self, data: np.ndarray, start: np.ndarray, split: Pieces) -> tuple[np.ndarray, list[np.ndarray]]:
+    def _and(self, data: np.ndarray, start: np.ndarray, split: SpacyTokens) -> tuple[np.ndarray, list[np.ndarray]]:
         """``first`` and ``pieces`` with those of chunks that begin at ``start`` behind them."""
         size = split.start.size
         hashes, lengths, flags = np.empty(size, np.uint64), np.empty(size, np.int32), np.empty(size, np.uint8)
@@ -99,7 +99,7 @@ class Memo:
     def _with_doubtful(self, text: Ragged, rows, start, end, entry):
         """``first`` and ``pieces``, with entries of their own for chunks that depend on what stands beside them."""
         doubtful, low, high = (np.empty(start.size, np.int64) for _ in range(3))
-        found = doubt(text.data, rows, start, end, entry, self.notes, doubtful, low, high)
+        found = find_ambiguous(text.data, rows, start, end, entry, self.notes, doubtful, low, high)
         if not found:
             return self.first, self.pieces
         windows, doubtful = [], doubtful[:found]
@@ -129,14 +129,14 @@ def number_chunks(data, start, end, table, keys, known, entry, fresh):
 
 
 @kernel
-def crosses(data, start, end, entry, notes, i):
+def may_span_space(data, start, end, entry, notes, i):
     """May an exception lie across the space between chunk i and the next? Other white space is a piece itself."""
     spaced = start[i + 1] - end[i] == 1 and data[end[i]] == 0x20
     return spaced and notes[entry[i]] & CLOSES != 0 and notes[entry[i + 1]] & OPENS != 0
 
 
 @kernel
-def doubt(data, rows, start, end, entry, notes, doubtful, low, high):
+def find_ambiguous(data, rows, start, end, entry, notes, doubtful, low, high):
     """Find fragile chunks beside which an exception may lie across the space, and how far such spaces go on around
     them: from chunk ``low`` to chunk ``high``. Returns how many there are.
     """
@@ -145,9 +145,9 @@ def doubt(data, rows, start, end, entry, notes, doubtful, low, high):
         for i in range(rows[row], rows[row + 1]):
             if notes[entry[i]] & FRAGILE:
                 first = last = i
-                while first > rows[row] and crosses(data, start, end, entry, notes, first - 1):
+                while first > rows[row] and may_span_space(data, start, end, entry, notes, first - 1):
                     first -= 1
-                while last + 1 < rows[row + 1] and crosses(data, start, end, entry, notes, last):
+                while last + 1 < rows[row + 1] and may_span_space(data, start, end, entry, notes, last):
                     last += 1
                 if first < last:
                     doubtful[found], low[found], high[found] = i, first, last
@@ -160,7 +160,7 @@ def describe_words(data, begin, stop, hashes, start, end, lengths, flags):
     m = 0
     for j in range(begin.size):
         hashes[j] = hash_word(data, np.int64(begin[j]), np.int64(stop[j]))
-        m = put_whole(data, np.int64(begin[j]), np.int64(stop[j]), m, start, end, lengths, flags)
+        m = add_word(data, np.int64(begin[j]), np.int64(stop[j]), m, start, end, lengths, flags)
 
 
 @kernel

@@ -7,7 +7,7 @@ import numpy as np
 from gristmill.filters.text.lines import places
 from gristmill.filters.words.words import BEGINS_LINE, BEGINS_PARAGRAPH
 from gristmill.pipelines.kernels.hashing import hash64
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 
 INSIDE, BLANK, BREAK, RETURN, UNSURE = range(5)  # roles of bytes: no space; a space; a line break; \r; may be wider
@@ -18,7 +18,7 @@ BYTE[ord("\r")] = RETURN
 BYTE[[0xC2, 0xE1, 0xE2, 0xE3]] = UNSURE
 
 
-@inlined
+@inline_kernel
 def wide_space(data, at, stop):
     """The size of the space beyond ASCII that begins here, 0 where none does, and the line breaks it makes."""
     byte = data[at]
@@ -39,7 +39,7 @@ def wide_space(data, at, stop):
     return 3 * (byte == 0xE2 and second == 0x81 and third == 0x9F), 0
 
 
-@inlined
+@inline_kernel
 def space(data, at, stop):
     """The size of the white space character at ``at``, 0 for another."""
     role = BYTE[data[at]]
@@ -67,7 +67,7 @@ def stripped(data, start, end):
     return start, end
 
 
-@inlined
+@inline_kernel
 def characters_in(data, start, end):
     """``len`` of some bytes of UTF-8."""
     n = 0

@@ -26,14 +26,14 @@ documents within 0.3 % (a test compares). What differs is runs of one mark, whic
 import numpy as np
 
 from gristmill.filters.words.affixes import ASCII_LETTER, DOT, is_abbreviation
-from gristmill.filters.words.chunks import put_chunk
+from gristmill.filters.words.chunks import add_chunk
 from gristmill.filters.words.words import BEGINS_LINE, BEGINS_PARAGRAPH, CAPITALS, HAS_LETTER, PUNCTUATION_ONLY, Words
 from gristmill.pipelines.kernels.hashing import hash_word
-from gristmill.pipelines.kernels.intrinsics import first_bytes, inlined, kernel, load8, trailing_zeros
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, load_u64, low_bytes_mask, trailing_zeros
 from gristmill.pipelines.kernels.utf8 import SPACE, character_class, decode
 from gristmill.pipelines.ragged import Ragged
 
-U = np.uint64
+U64 = np.uint64
 
 # Roles of bytes.
 INSIDE, BLANK, BREAK, RETURN, UNSURE = range(5)  # no space; a space; a line break; \r; may begin a wider space
@@ -82,7 +82,7 @@ def scan_words(offsets, data, word_offsets, start, end, hashes, lengths, flags):
                 if size:
                     at, breaks = at + size, breaks + broken
                     continue
-            first, begin, lower = m, at, U(0)
+            first, begin, lower = m, at, U64(0)
             while at < stop:
                 run, cases = _letters(data, at, stop)
                 at, lower = at + run, lower | cases
@@ -107,7 +107,7 @@ def scan_words(offsets, data, word_offsets, start, end, hashes, lengths, flags):
                     if role != INSIDE and (role != UNSURE or _wide_space(data, at, stop)[0]):
                         break
                     at += 1
-                m = put_chunk(data, begin, at, m, start, end, lengths, flags)
+                m = add_chunk(data, begin, at, m, start, end, lengths, flags)
                 for i in range(first, m):
                     hashes[i] = hash_word(data, start[i], end[i])
             if breaks:
@@ -116,12 +116,12 @@ def scan_words(offsets, data, word_offsets, start, end, hashes, lengths, flags):
         word_offsets[row + 1] = m
 
 
-EACH = U(0x0101010101010101)  # times a byte: that byte in all eight places
-HIGH, LOW7, CASE = EACH * U(0x80), EACH * U(0x7F), EACH * U(0x20)
-TO_A, PAST_Z = EACH * U(0x80 - ord("a")), EACH * U(0x7F - ord("z"))
+EACH = U64(0x0101010101010101)  # times a byte: that byte in all eight places
+HIGH, LOW7, CASE = EACH * U64(0x80), EACH * U64(0x7F), EACH * U64(0x20)
+TO_A, PAST_Z = EACH * U64(0x80 - ord("a")), EACH * U64(0x7F - ord("z"))
 
 
-@inlined
+@inline_kernel
 def _letters(data, at, stop):
     """How many of the next 8 bytes are ASCII letters, from the first on, and whether some are in lower case.
 
@@ -129,18 +129,18 @@ def _letters(data, at, stop):
     """
     if at + 8 > data.size:
         return _letters_at_the_end(data, at, stop)
-    word = load8(data, at)
+    word = load_u64(data, at)
     folded = (word | CASE) & LOW7
     letters = (folded + TO_A) & ~(folded + PAST_Z) & ~word & HIGH
     run = min(trailing_zeros(letters ^ HIGH) >> 3, stop - at)
-    return run, word & CASE & first_bytes(run)
+    return run, word & CASE & low_bytes_mask(run)
 
 
 @kernel
 def _letters_at_the_end(data, at, stop):
-    run, lower = 0, U(0)
+    run, lower = 0, U64(0)
     while at + run < stop and ASCII_LETTER[data[at + run]]:
-        lower |= U(data[at + run] & 32)
+        lower |= U64(data[at + run] & 32)
         run += 1
     return run, lower
 

@@ -7,14 +7,14 @@ from upath import UPath
 from gristmill.flows.clean.plan import shards_of
 from gristmill.pipelines.ingest.ingest import InputSettings, ingest_step
 from gristmill.pipelines.schema import ID, TEXT
-from gristmill.pipelines.steps.step import Engine, Progress, run_step, serial
-from gristmill.pipelines.storage.files import place
+from gristmill.pipelines.steps.step import Engine, Progress, run_serial, run_step
+from gristmill.pipelines.storage.files import to_path
 from gristmill.pipelines.storage.manifest import Manifest
 from gristmill.pipelines.storage.shards import list_shards, shard_schema
 
 
 def corpus_shards(
-    paths: Sequence[str], work: UPath, engine: Engine = serial, progress: Progress | None = None
+    paths: Sequence[str], work: UPath, engine: Engine = run_serial, progress: Progress | None = None
 ) -> dict[UPath, dict]:
     """The shards of documents, path -> what their manifest says of them (bytes, sha256).
 
@@ -23,7 +23,7 @@ def corpus_shards(
     """
     shards, raw = {}, []
     for path in paths:
-        folder = place(path)
+        folder = to_path(path)
         folder = folder / "clean" if Manifest.read(folder / "clean") else folder
         if Manifest.read(folder) and all({ID, TEXT} <= {*shard_schema(shard).names} for shard in list_shards(folder)):
             shards |= {folder / f"{name}.parquet": file for name, file in shards_of(folder).items()}

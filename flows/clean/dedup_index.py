@@ -4,31 +4,31 @@ from collections.abc import Iterable
 
 from upath import UPath
 
-from gristmill.dedup.index import AgainstIndex, measures_in
+from gristmill.dedup.index import IndexedStep, measures_in
 from gristmill.flows.clean.plan import measure_step, shards_of
 from gristmill.flows.clean.recipe import Recipe
-from gristmill.flows.engine.run_lock import alone
+from gristmill.flows.engine.run_lock import exclusive_run
 from gristmill.pipelines.ingest.ingest import ingest_step
-from gristmill.pipelines.steps.step import Engine, Progress, run_step, serial
-from gristmill.pipelines.storage.files import place
+from gristmill.pipelines.steps.step import Engine, Progress, run_serial, run_step
+from gristmill.pipelines.storage.files import to_path
 from gristmill.pipelines.storage.manifest import Manifest
 
 
 def save_index(
-    recipe: Recipe, paths: Iterable[str], folder: UPath, engine: Engine = serial, progress: Progress | None = None
+    recipe: Recipe, paths: Iterable[str], folder: UPath, engine: Engine = run_serial, progress: Progress | None = None
 ) -> None:
     """Documents of ``paths`` and what the recipe's steps of document level measure of them, under ``folder``."""
     settings = recipe.input.model_copy(update={"paths": list(paths)})
-    steps = {step.NAME: step for step in recipe.steps.values() if isinstance(step, AgainstIndex)}
+    steps = {step.NAME: step for step in recipe.steps.values() if isinstance(step, IndexedStep)}
     kept = Recipe(input=settings).model_copy(update={"steps": steps})
-    with alone(folder):
+    with exclusive_run(folder):
         run_step(ingest_step(folder, settings), engine, progress)
         run_step(measure_step(kept, folder, shards_of(folder / "documents"), list(steps)), engine, progress)
 
 
 def is_index(path: str, kinds: Iterable[str]) -> bool:
     """Does the folder hold all that steps of these kinds need, and is it no work folder?"""
-    folder = place(path)
+    folder = to_path(path)
     if not (folder / "documents").is_dir() or (folder / "ledger").exists():
         return False
     return all(Manifest.read(measures_in(folder, kind)) for kind in kinds)

@@ -14,7 +14,7 @@ from gristmill.flows.clean.dedup_index import save_index
 from gristmill.flows.clean.dedup_recipes import dedup_recipe
 from gristmill.flows.clean.plan import shards_of
 from gristmill.pipelines.steps.corpus import Corpus
-from gristmill.pipelines.steps.step import Engine, Progress, serial
+from gristmill.pipelines.steps.step import Engine, Progress, run_serial
 
 CELL, LEFT, TOP = 56, 150, 120  # pixels of the picture
 
@@ -25,7 +25,7 @@ def find_overlap(
     scratch: Path,
     threshold: float | None = None,
     changes: Sequence[str] = (),
-    engine: Engine = serial,
+    engine: Engine = run_serial,
     progress: Progress | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Documents and bytes of each source, and what each pair of them shares (dedup/dataset/overlap.py)."""

@@ -17,7 +17,7 @@ from upath import UPath
 
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.pii.evaluate import Finder, type_of
-from gristmill.filters.pii.filter import Pii
+from gristmill.filters.pii.filter import PiiFilter
 from gristmill.flows.clean.plan import shards_of, spans_of
 from gristmill.flows.clean.recipe import Recipe, parse_recipe
 from gristmill.pipelines.errors import InputError, WorkError
@@ -26,7 +26,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
 from gristmill.pipelines.storage.shards import read_batches, read_shard
 
-STEP = Pii.NAME
+STEP = PiiFilter.NAME
 OWNER_ONLY = 0o600
 SCOPES = {"datatrove": ("email", "ip"), "dolma": ("email", "ip", "phone")}  # peers, and the types each looks for
 PEERS = Path(__file__).resolve().parents[2] / "benchmarks" / "peers" / "pii.py"

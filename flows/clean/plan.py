@@ -14,7 +14,7 @@ from upath import UPath
 
 from gristmill.filters.core.decide import decide_shard
 from gristmill.filters.core.filter import Rewriter
-from gristmill.filters.core.measure import LANGUAGE, SPANS, measure_shard, warm_up
+from gristmill.filters.core.measure import LANGUAGE, SPANS, compile_kernels, measure_shard
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.pipelines.ingest.ingest import ingest_step
 from gristmill.pipelines.settings import Settings
@@ -121,7 +121,7 @@ def measure_step(recipe: Recipe, work: UPath, documents: dict[str, dict], chain:
         paths = [folder / f"{part}.parquet" for folder in (work / "documents", measures_of(work, LANGUAGE), *before)]
         jobs.append(Job(measure_shard, (steps, recipe.words, *paths[:2], paths[2:]), outputs, shard["bytes"]))
     title = "measure" if chain[0] == next(iter(recipe.steps)) else f"measure {chain[0]}"
-    return Step(title, folders, jobs, prepare=partial(warm_up, steps, recipe.words))
+    return Step(title, folders, jobs, prepare=partial(compile_kernels, steps, recipe.words))
 
 
 def decide_step(recipe: Recipe, work: UPath, documents: dict[str, dict], names: list[str]) -> Step:
@@ -178,4 +178,4 @@ def apply_step(recipe: Recipe, work: UPath, documents: dict[str, dict]) -> Step:
         args = (work / "documents" / f"{part}.parquet", decided, rewritten)
         jobs.append(Job(apply_shard, args, outputs, shard["bytes"], light=True))
     settings = {"steps": list(recipe.steps)}
-    return Step("apply", dict.fromkeys(targets.values(), settings), jobs, prepare=spans.warm_up)
+    return Step("apply", dict.fromkeys(targets.values(), settings), jobs, prepare=spans.compile_kernels)

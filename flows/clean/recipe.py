@@ -7,16 +7,16 @@ from typing import Any, Literal
 from gristmill.dedup.contamination.step import Contamination
 from gristmill.dedup.exact.exact import Exact
 from gristmill.dedup.near.near_duplicates import NearDuplicates
-from gristmill.dedup.passages.repeated import Repeats
+from gristmill.dedup.passages.repeated import RepeatedPassages
 from gristmill.dedup.substrings.exact_substrings import Substrings
 from gristmill.filters.importance.step import Importance
-from gristmill.filters.perplexity.cross_fit import OwnPerplexity
+from gristmill.filters.perplexity.cross_fit import CrossFitPerplexity
 from gristmill.filters.registry import FILTERS, variant_of
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.ingest import InputSettings
 from gristmill.pipelines.settings import Settings, nearest, read_settings
 
-CORPUS_STEPS = (Exact, NearDuplicates, Repeats, Substrings, Contamination, OwnPerplexity, Importance)
+CORPUS_STEPS = (Exact, NearDuplicates, RepeatedPassages, Substrings, Contamination, CrossFitPerplexity, Importance)
 STEPS: dict[str, type[Settings]] = {**FILTERS, **{step.NAME: step for step in CORPUS_STEPS}}
 
 

@@ -7,19 +7,19 @@ from upath import UPath
 
 from gristmill.flows.clean.plan import decisions_of, plan, shards_of, spans_of
 from gristmill.flows.clean.recipe import Recipe
-from gristmill.flows.clean.tally import Tally
-from gristmill.flows.engine.run_lock import alone
+from gristmill.flows.clean.tally import RemovalCounts
+from gristmill.flows.engine.run_lock import exclusive_run
 from gristmill.pipelines.errors import GristmillError, RecipeError
 from gristmill.pipelines.steps.corpus_step import CorpusStep
-from gristmill.pipelines.steps.step import Engine, Progress, run_step, serial
-from gristmill.pipelines.storage.files import write_whole
+from gristmill.pipelines.steps.step import Engine, Progress, run_serial, run_step
+from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import Manifest
 from gristmill.pipelines.storage.shards import read_shard
 
 RECIPE, SUMMARY = "recipe.json", "summary.json"  # in the work folder: what was run, and what came of it
 
 
-def clean(recipe: Recipe, work: UPath, engine: Engine = serial, progress: Progress | None = None) -> dict:
+def clean(recipe: Recipe, work: UPath, engine: Engine = run_serial, progress: Progress | None = None) -> dict:
     """Raw files to clean documents; returns the summary that ``WORK/summary.json`` holds.
 
     What is finished and still fits is not done again.
@@ -29,7 +29,7 @@ def clean(recipe: Recipe, work: UPath, engine: Engine = serial, progress: Progre
     for step in recipe.steps.values():
         if isinstance(step, CorpusStep):
             step.made_of()  # what it goes by is missing: told before anything is read
-    with alone(work, recipe=recipe.table()):
+    with exclusive_run(work, recipe=recipe.table()):
         fresh = 0
         for step in plan(recipe, work):
             fresh += run_step(step, engine, progress).fresh
@@ -46,7 +46,7 @@ def summarize(recipe: Recipe, work: UPath) -> dict:
     counts = {name: Manifest.read(work / name).counts for name in ("documents", "rejects", "clean", "removed")}
     documents, rejects = counts["documents"]["documents"], counts["rejects"]["rejects"]
     kept, removed = counts["clean"]["documents"], counts["removed"]["documents"]
-    tally = Tally(list(recipe.steps))
+    tally = RemovalCounts(list(recipe.steps))
     for part in shards_of(work / "ledger"):
         size = sizes(work, part)["bytes"].to_numpy()
         stays = np.ones(len(size), bool)
@@ -77,5 +77,5 @@ def sizes(work: UPath, part: str) -> pl.DataFrame:
 
 
 def _write_json(path: UPath, value: dict) -> None:
-    with write_whole(path) as file:
+    with atomic_write(path) as file:
         file.write(orjson.dumps(value, option=orjson.OPT_INDENT_2))

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 
-class Tally:
+class RemovalCounts:
     """Adds up decisions, shard by shard, steps in the recipe's order within each document's life."""
 
     def __init__(self, steps: list[str]):

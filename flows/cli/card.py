@@ -18,8 +18,8 @@ def card(work, licence, name, output):
         gristmill card work --license cc-by-4.0 --name "Mill corpus"
     """
     from gristmill.flows.report.card import card as write
-    from gristmill.pipelines.storage.files import place
+    from gristmill.pipelines.storage.files import to_path
 
-    target = place(output) if output else place(work) / "README.md"
-    write(place(work), target, licence, name)
+    target = to_path(output) if output else to_path(work) / "README.md"
+    write(to_path(work), target, licence, name)
     click.echo(f"{target}  to publish beside {work}/clean")

@@ -70,12 +70,12 @@ def score(corpus, model, label, fit, work):
     import numpy as np
     import orjson
 
-    from gristmill.filters.core.percentiles import EVERY, write_cutoffs
-    from gristmill.flows.models.classifier import score_documents
+    from gristmill.filters.core.percentiles import ALL_LANGUAGES, write_cutoffs
+    from gristmill.flows.models.classifier import score_corpus
 
     found = []
-    for id, value in score_documents(corpus, writable(work), model, label):
+    for id, value in score_corpus(corpus, writable(work), model, label):
         click.echo(orjson.dumps({"id": id, "score": value}))
         found.append(value)
     if fit:
-        write_cutoffs(fit, EVERY, np.array(found))
+        write_cutoffs(fit, ALL_LANGUAGES, np.array(found))

@@ -26,9 +26,9 @@ def cluster(id, work, step, as_json):
     import orjson
 
     from gristmill.flows.runs.clusters import find_cluster
-    from gristmill.pipelines.storage.files import place
+    from gristmill.pipelines.storage.files import to_path
 
-    members = find_cluster(place(work), step, id)
+    members = find_cluster(to_path(work), step, id)
     if as_json:
         rows = [member._asdict() for member in members]
         return click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode().translate(JSON))

@@ -22,9 +22,9 @@ def compare_rules(variants, words, as_json, corpora):
     import json
     from dataclasses import asdict
 
-    from gristmill.filters.compare_variants import compare_rules, sides
+    from gristmill.filters.compare_variants import compare_rules, parse_variants
 
-    one, other = sides(variants, words)
+    one, other = parse_variants(variants, words)
     comparisons = compare_rules(one, other, corpora)
     if as_json:
         for comparison in comparisons:

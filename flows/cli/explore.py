@@ -19,14 +19,14 @@ def explore(work, port, tokenizers):
         gristmill explore work --port 0 --tokenizer tokenizer
     """
     from gristmill.flows.explorer.app import application
-    from gristmill.flows.explorer.index import Index
+    from gristmill.flows.explorer.index import RunIndex
     from gristmill.flows.explorer.serve import HOST, listen, serve
     from gristmill.flows.explorer.tokens import Tokenizers
-    from gristmill.pipelines.storage.files import place
+    from gristmill.pipelines.storage.files import to_path
 
     listening = listen(port)
-    index = Index(place(work))
-    app = application(index, Tokenizers(place(work), tokenizers))
+    index = RunIndex(to_path(work))
+    app = application(index, Tokenizers(to_path(work), tokenizers))
     address = f"http://{HOST}:{listening.getsockname()[1]}"
     with suppress(KeyboardInterrupt):  # how it is meant to end
         click.echo(f"{index.documents:,} documents of {work} at {address}  (Ctrl-C ends it)")

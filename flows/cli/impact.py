@@ -96,9 +96,9 @@ def report(work, as_json):
     import orjson
 
     from gristmill.flows.impact.report import read_report
-    from gristmill.pipelines.storage.files import place
+    from gristmill.pipelines.storage.files import to_path
 
-    found = read_report(place(work))
+    found = read_report(to_path(work))
     if as_json:
         return click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
     show(found, work)

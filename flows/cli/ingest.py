@@ -14,7 +14,7 @@ def ingest(recipe, paths, work, engine, changes):
         gristmill ingest recipes/clean-corpus.toml --input crawl.jsonl.zst --output work
     """
     from gristmill.flows.clean.recipe import read_recipe
-    from gristmill.flows.engine.run_lock import alone
+    from gristmill.flows.engine.run_lock import exclusive_run
     from gristmill.pipelines.ingest.ingest import ingest_step
     from gristmill.pipelines.steps.step import run_step
 
@@ -22,7 +22,7 @@ def ingest(recipe, paths, work, engine, changes):
     folder = writable(work)
     progress = shown(folder)
     try:
-        with alone(folder):
+        with exclusive_run(folder):
             manifests, _ = run_step(ingest_step(folder, settings.input), engine, progress)
     finally:
         progress.stop()

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from gristmill.flows.escape import JSON, LINE, TERMINAL
 from gristmill.pipelines.schema import TEXT
-from gristmill.pipelines.storage.files import place
+from gristmill.pipelines.storage.files import to_path
 
 WIDTH = 40  # of a full bar
 CUT = 400  # characters of a value in a sample
@@ -38,7 +38,7 @@ def inspect(path, columns, expression, column, count, id, as_json):
     from gristmill.pipelines.storage import inspect as look
     from gristmill.pipelines.storage.histogram import histogram
 
-    table = look.open_table(place(path))
+    table = look.open_table(to_path(path))
     names = look.only(table, [name for name in columns.split(",") if name])
     table = look.where(table, expression) if expression is not None else table
     if id is not None:

@@ -21,7 +21,7 @@ def judge(paths, recipe, names, changes, as_json):
     import orjson
 
     from gristmill.flows.clean.recipe import parse_recipe, read_recipe
-    from gristmill.flows.runs.check import count, judge
+    from gristmill.flows.runs.check import check_documents, count
     from gristmill.pipelines.errors import RecipeError
 
     if bool(recipe) == bool(names):
@@ -30,7 +30,7 @@ def judge(paths, recipe, names, changes, as_json):
         settings = read_recipe(recipe, changes)
     else:
         settings = parse_recipe({"steps": {name: {} for name in names}}, "--filter", changes)
-    verdicts = judge(settings, paths)
+    verdicts = check_documents(settings, paths)
     if as_json:
         for verdict in verdicts:
             click.echo(orjson.dumps(verdict).decode())

@@ -36,12 +36,12 @@ def train(corpus, output, tokenizer, work, changes):
         gristmill ngram train work --set ngram.prune=[0,0,1] --set ngram.quantise=true --output small.ngram
     """
     from gristmill.flows.models.ngram import ngram_settings, train_ngram
-    from gristmill.pipelines.storage.files import place
+    from gristmill.pipelines.storage.files import to_path
 
     settings, folder = ngram_settings(changes), writable(work)
     model = train_ngram(corpus, folder, settings, tokenizer)
-    model.save(place(output))
-    size = place(output).stat().st_size
+    model.save(to_path(output))
+    size = to_path(output).stat().st_size
     click.echo(f"{output}: order {model.order}, {model.vocabulary.size:,} words, {size / 1e6:,.1f} MB")
 
 
@@ -65,11 +65,11 @@ def score(corpus, model, by_line, fit, typical, language, tokenizer, work):
     import orjson
 
     from gristmill.filters.core.percentiles import write_cutoffs
-    from gristmill.filters.perplexity.mahalanobis import Typical, write_typical
-    from gristmill.flows.models.ngram import score_documents, scorer
+    from gristmill.filters.perplexity.mahalanobis import MahalanobisModel, write_reference
+    from gristmill.flows.models.ngram import score_corpus, scorer
 
     found, names = [], ("perplexity", "bits_per_byte", "gain")
-    for row in score_documents(corpus, writable(work), scorer(model, tokenizer), by_line):
+    for row in score_corpus(corpus, writable(work), scorer(model, tokenizer), by_line):
         click.echo(orjson.dumps(row))
         if row["tokens"]:
             found.append([row[name] for name in names])
@@ -77,7 +77,7 @@ def score(corpus, model, by_line, fit, typical, language, tokenizer, work):
     if fit:
         write_cutoffs(fit, language, columns[0])
     if typical:
-        write_typical(typical, language, Typical.of(*columns))
+        write_reference(typical, language, MahalanobisModel.of(*columns))
 
 
 @ngram.command()

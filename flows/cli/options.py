@@ -41,12 +41,12 @@ def _keep(context, option, value):
 
 def shown(folder):
     """The progress of a command with `engine_options`, logged in ``folder``."""
-    from gristmill.flows.engine.progress import Shown
-    from gristmill.pipelines.storage.files import place
+    from gristmill.flows.engine.progress import RichProgress
+    from gristmill.pipelines.storage.files import to_path
 
     told = click.get_current_context().meta
     metrics = told.get("metrics")
-    return Shown(console, folder, told.get("json_log", False), place(metrics) if metrics else None)
+    return RichProgress(console, folder, told.get("json_log", False), to_path(metrics) if metrics else None)
 
 
 def run_options(command):
@@ -86,13 +86,13 @@ work_folder = click.option("--work", "work", default="work", show_default=True, 
 
 def writable(work):
     """Check that the work folder can be made and written before anything is begun."""
-    from gristmill.pipelines.storage.files import place, write_whole
+    from gristmill.pipelines.storage.files import atomic_write, to_path
 
-    folder = place(work)
+    folder = to_path(work)
     if folder.exists() and not folder.is_dir():
         raise WorkError(f"{work} is a file; --output must name a folder")
     probe = folder / ".writable"
-    with write_whole(probe):
+    with atomic_write(probe):
         pass
     probe.unlink()
     return folder

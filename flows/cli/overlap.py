@@ -28,18 +28,18 @@ def overlap(corpus, threshold, picture, as_json, work, engine, changes):
 
     from gristmill.flows.clean.overlap import draw, find_overlap
     from gristmill.flows.cli.clean import render
-    from gristmill.pipelines.storage.files import place, write_whole
+    from gristmill.pipelines.storage.files import atomic_write, to_path
 
     folder = writable(work)
     progress = shown(folder)
     try:
-        scratch = place(work) / "scratch"
+        scratch = to_path(work) / "scratch"
         totals, shared = find_overlap(corpus, folder, scratch, threshold, changes, engine, progress)
     finally:
         progress.stop()
     sources = totals.sort("bytes", "source", descending=[True, False])["source"].to_list()
     if picture:
-        with write_whole(place(picture)) as file:
+        with atomic_write(to_path(picture)) as file:
             file.write(draw(sorted(sources[:100]), shared).encode())
     if as_json:
         told = {"sources": totals.to_dicts(), "shared": shared.to_dicts()}

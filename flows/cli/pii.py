@@ -116,12 +116,12 @@ def score(labelled, tools, peers, lines, show, changes, as_json):
 
     import orjson
 
-    from gristmill.filters.pii.evaluate import our_finder, read_labelled, score
+    from gristmill.filters.pii.evaluate import pii_detector, read_labeled, score
     from gristmill.flows.clean.pii import SCOPES, PeerError, finder_of, peer_finder, pii_recipe
     from gristmill.flows.cli.clean import render
 
-    documents, settings = read_labelled(labelled), pii_recipe([], changes).steps["pii"]
-    finders = {"gristmill": (our_finder(settings), settings.types)}
+    documents, settings = read_labeled(labelled), pii_recipe([], changes).steps["pii"]
+    finders = {"gristmill": (pii_detector(settings), settings.types)}
     finders |= {path: (finder_of(path, [each.id for each in documents]), settings.types) for path in tools}
     finders |= {name: (peer_finder(name, peers or sys.executable), types) for name, types in SCOPES.items()}
     for name, (finder, types) in finders.items():

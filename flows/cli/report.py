@@ -21,8 +21,8 @@ def report(work, output, impact):
         gristmill report work --output report.html
     """
     from gristmill.flows.report.html import report as write
-    from gristmill.pipelines.storage.files import place
+    from gristmill.pipelines.storage.files import to_path
 
-    target = place(output) if output else place(work) / PAGE
-    size = write(place(work), target, place(impact) if impact else None)
+    target = to_path(output) if output else to_path(work) / PAGE
+    size = write(to_path(work), target, to_path(impact) if impact else None)
     click.echo(f"{target}  {size / 1e6:.1f} MB, opens in any browser")

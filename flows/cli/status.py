@@ -22,9 +22,9 @@ def status(work, as_json):
     import orjson
 
     from gristmill.flows.runs.status import status
-    from gristmill.pipelines.storage.files import place
+    from gristmill.pipelines.storage.files import to_path
 
-    told = status(place(work))
+    told = status(to_path(work))
     if as_json:
         folders = [folder._asdict() for folder in told.folders]
         return click.echo(orjson.dumps({"run": told.run, "folders": folders}, option=orjson.OPT_INDENT_2))

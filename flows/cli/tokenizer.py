@@ -141,10 +141,10 @@ def show(tokenizer, count):
     \b
         gristmill tokenizer show tok
     """
-    from gristmill.pipelines.storage.files import place
+    from gristmill.pipelines.storage.files import to_path
     from gristmill.tokenizers_lab.formats.model import read_model
 
-    model = read_model(place(tokenizer))
+    model = read_model(to_path(tokenizer))
     lengths = sorted(len(piece) for piece in model.pieces)
     rows = {
         "algorithm": model.algorithm,

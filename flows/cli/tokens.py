@@ -28,10 +28,10 @@ def inspect(folder, check, sample):
         gristmill tokens inspect tokens
         gristmill tokens inspect tokens --check --sample 2
     """
-    from gristmill.pipelines.storage.files import place
+    from gristmill.pipelines.storage.files import to_path
     from gristmill.pipelines.tokens.shards import TokenShards
 
-    shards = TokenShards(place(folder))
+    shards = TokenShards(to_path(folder))
     if check:
         shards.check()
     click.echo(f"{'shard':<20}{'documents':>12}{'tokens':>16}{'bytes of text':>16}{'bytes a token':>15}")
@@ -74,7 +74,7 @@ def trace(folder, place, around):
         gristmill tokens trace tokens train-00000:1000
     """
     from gristmill.pipelines.errors import RecipeError
-    from gristmill.pipelines.storage.files import place as path
+    from gristmill.pipelines.storage.files import to_path as path
     from gristmill.pipelines.tokens.shards import TokenShards
     from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
@@ -108,11 +108,11 @@ def export(folder, kind, output):
     \b
         gristmill tokens export tokens --format megatron --output megatron
     """
-    from gristmill.pipelines.storage.files import place
+    from gristmill.pipelines.storage.files import to_path
     from gristmill.pipelines.tokens.export_formats import export as write
     from gristmill.pipelines.tokens.shards import TokenShards
 
-    for file in write(TokenShards(place(folder)), kind, place(output)):
+    for file in write(TokenShards(to_path(folder)), kind, to_path(output)):
         click.echo(str(file))
 
 
@@ -130,10 +130,10 @@ def read(files, kind, vocab_size, bos, output):
             --vocab-size 50257 --bos 50256 --output tokens
     """
     from gristmill.pipelines.steps.step import run_step
-    from gristmill.pipelines.storage.files import place
+    from gristmill.pipelines.storage.files import to_path
     from gristmill.pipelines.tokens.import_formats import import_step
     from gristmill.pipelines.tokens.shards import TokenShards
 
-    run_step(import_step([place(file) for file in files], kind, vocab_size, bos, place(output)))
-    shards = TokenShards(place(output))
+    run_step(import_step([to_path(file) for file in files], kind, vocab_size, bos, to_path(output)))
+    shards = TokenShards(to_path(output))
     click.echo(f"{output}: {shards.manifest.counts['tokens']:,} tokens in {len(shards.names()):,} shards")

@@ -19,9 +19,9 @@ def what_if(changes, work, as_json):
     import orjson
 
     from gristmill.flows.runs.what_if import what_if
-    from gristmill.pipelines.storage.files import place
+    from gristmill.pipelines.storage.files import to_path
 
-    before, after = what_if(place(work), changes)
+    before, after = what_if(to_path(work), changes)
     if as_json:
         click.echo(orjson.dumps({"before": before, "after": after}).decode())
         return

@@ -18,9 +18,9 @@ def why(id, work, as_json):
         gristmill why crawl.jsonl:17 --work work
     """
     from gristmill.flows.runs.explain import explain
-    from gristmill.pipelines.storage.files import place
+    from gristmill.pipelines.storage.files import to_path
 
-    story = explain(place(work), id)
+    story = explain(to_path(work), id)
     if as_json:
         click.echo(json.dumps(story, ensure_ascii=True, default=str))
         return

@@ -10,7 +10,7 @@ from gristmill.flows.engine.workers import Workers
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.settings import nearest
 from gristmill.pipelines.steps.step import Engine, Job, run_job
-from gristmill.pipelines.steps.threads import with_threads
+from gristmill.pipelines.steps.threads import thread_limit
 from gristmill.pipelines.storage.manifest import Part
 
 ENGINES = ("processes", "threads", "dask", "slurm")
@@ -19,7 +19,7 @@ ENGINES = ("processes", "threads", "dask", "slurm")
 LIGHT_SECONDS = 6.0
 
 
-class Place(Protocol):
+class Executor(Protocol):
     """Somewhere a job can be done, called from as many threads as it is wide."""
 
     width: int
@@ -29,7 +29,7 @@ class Place(Protocol):
     def close(self) -> None: ...
 
 
-class Here:
+class InProcess:
     """This process: a job after the other, or in threads, where kernels run beside each other and Python does not.
 
     A job that has the run to itself may use ``threads`` for its parts.
@@ -39,14 +39,14 @@ class Here:
         self.width, self.threads = width, threads
 
     def run(self, job: Job) -> list[Part]:
-        with with_threads(self.threads):
+        with thread_limit(self.threads):
             return run_job(job)
 
     def close(self) -> None:
         """Nothing is held."""
 
 
-class Places:
+class EnginePool:
     """The places of a run: this process for steps that are soon done, for all others one that stays for all of them."""
 
     def __init__(self, name: str, workers: int, seconds: float | None = None):
@@ -66,17 +66,17 @@ class Places:
         light = all(job.light for job in jobs) and sum(job.seconds for job in jobs) < LIGHT_SECONDS
         return light and not self.elsewhere
 
-    def open(self, jobs: list[Job]) -> Place:
+    def open(self, jobs: list[Job]) -> Executor:
         """The place for the jobs of one step."""
         if self.stays_here(jobs):
-            return Here(threads=self.workers if len(jobs) == 1 else 1)
+            return InProcess(threads=self.workers if len(jobs) == 1 else 1)
         if not self.elsewhere:
             self.elsewhere = self._start()
         return self.elsewhere
 
-    def _start(self) -> Place:
+    def _start(self) -> Executor:
         if self.name == "threads":
-            return Here(self.workers)
+            return InProcess(self.workers)
         if self.name == "processes":
             return Workers(self.workers, self.seconds)
         try:
@@ -92,7 +92,7 @@ class Places:
             self.elsewhere.close()
 
 
-def in_threads(place: Place, jobs: list[Job]) -> Iterator[tuple[Job, list[Part]]]:
+def in_threads(place: Executor, jobs: list[Job]) -> Iterator[tuple[Job, list[Part]]]:
     """As many jobs at a time as the place is wide."""
     if place.width == 1:
         for job in jobs:
@@ -112,13 +112,13 @@ def engine(
     name: str = "processes",
     workers: int | None = None,
     seconds: float | None = None,
-    spread: Callable[[Place, list[Job]], Iterator[tuple[Job, list[Part]]]] = in_threads,
+    spread: Callable[[Executor, list[Job]], Iterator[tuple[Job, list[Part]]]] = in_threads,
 ) -> Iterator[Engine]:
     """The engine of that name (``dask:tcp://host:8786`` for a cluster that runs).
 
     A job may take so many ``seconds``; ``spread`` hands jobs to the place where they run, as threads do or Prefect.
     """
-    with closing(Places(name, workers or os.cpu_count() or 1, seconds)) as places:
+    with closing(EnginePool(name, workers or os.cpu_count() or 1, seconds)) as places:
 
         def run(jobs: list[Job]) -> Iterator[tuple[Job, list[Part]]]:
             largest_first = sorted(jobs, key=lambda job: -job.bytes)  # or one long job is waited for at the end

@@ -9,13 +9,13 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from upath import UPath
 
 from gristmill.flows.engine.prometheus import exposition
-from gristmill.pipelines.storage.files import is_local, write_whole
+from gristmill.pipelines.storage.files import atomic_write, is_local
 
 log = logging.getLogger("gristmill")
 MB = 1e6
 
 
-class Shown:
+class RichProgress:
     """Progress for people: a bar for each step on a terminal, a line at its end anywhere; and WORK/log.jsonl.
 
     For programs: ``as_json`` says the lines of the log instead, ``metrics`` names a file for Prometheus to collect.
@@ -68,7 +68,7 @@ class Shown:
             _append(self.work / "log.jsonl", orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
         self.lines.append(line)
         if self.metrics:
-            with write_whole(self.metrics) as file:
+            with atomic_write(self.metrics) as file:
                 file.write(exposition(self.lines).encode())
 
     def stop(self) -> None:

@@ -21,7 +21,7 @@ BUSY = (errno.EACCES, errno.EAGAIN)
 
 
 @contextmanager
-def alone(work: UPath, **about) -> Iterator[None]:
+def exclusive_run(work: UPath, **about) -> Iterator[None]:
     """Hold the work folder while the block runs; raises WorkError, saying who has it, where another run does.
 
     ``about`` is noted of the run beside its process, command and times.

@@ -22,10 +22,12 @@ log = logging.getLogger("gristmill")
 # One thread a process: parallelism is across shards, and idle pools of threads only cost start-up and memory.
 ONE_THREAD = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS")
 STOPPED = "the run has been stopped"
-TRIES = 3  # of a job whose worker was lost; the last with nothing beside it, for want of memory is the usual reason
+MAX_ATTEMPTS = (
+    3  # of a job whose worker was lost; the last with nothing beside it, for want of memory is the usual reason
+)
 
 
-class Lost(Exception):
+class WorkerDied(Exception):
     """A worker is gone, in the middle of a job."""
 
 
@@ -45,11 +47,11 @@ class Worker:
             self.pipe.send(job)
             if not self.pipe.poll(seconds):
                 self.stop()
-                raise Lost(f"took more than the {seconds:g} s that a job may take")
+                raise WorkerDied(f"took more than the {seconds:g} s that a job may take")
             parts, error = self.pipe.recv()
         except (EOFError, OSError):
             self.process.join(5)
-            raise Lost(_ending(self.process.exitcode)) from None
+            raise WorkerDied(_exit_reason(self.process.exitcode)) from None
         if error:
             raise error
         return parts
@@ -59,7 +61,7 @@ class Worker:
         self.process.join()
 
 
-def _ending(code: int | None) -> str:
+def _exit_reason(code: int | None) -> str:
     if code == -signal.SIGKILL:
         return "was killed (SIGKILL), most likely for want of memory"
     if code is not None and code < 0:
@@ -79,12 +81,12 @@ class Workers:
 
     def run(self, job: Job) -> list[Part]:
         """Do a job in the next free worker, and again in a new one if that worker is lost."""
-        for attempt in range(1, TRIES + 1):
-            with self._room(alone=attempt == TRIES):
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            with self._room(alone=attempt == MAX_ATTEMPTS):
                 worker = self._take()
                 try:
                     parts = worker.run(job, self.seconds)
-                except Lost as lost:
+                except WorkerDied as lost:
                     self.all.discard(worker)
                     why = f"the worker doing {job.title!r} {lost}"
                 except BaseException:
@@ -95,8 +97,8 @@ class Workers:
                     return parts
             if self.closed:  # which is what ended the worker
                 raise WorkError(STOPPED)
-            if attempt < TRIES:
-                log.warning("%s; trying again (%d of %d)", why, attempt + 1, TRIES)
+            if attempt < MAX_ATTEMPTS:
+                log.warning("%s; trying again (%d of %d)", why, attempt + 1, MAX_ATTEMPTS)
         raise WorkError(f"{why}, {attempt} times; finished parts are kept: run again with fewer --workers or more time")
 
     @contextmanager

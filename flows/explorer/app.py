@@ -18,9 +18,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from gristmill.flows.explorer import document, query
-from gristmill.flows.explorer.escape import number, shown, size
+from gristmill.flows.explorer.escape import escaped, number, size
 from gristmill.flows.explorer.export import recipe_toml
-from gristmill.flows.explorer.index import Index
+from gristmill.flows.explorer.index import RunIndex
 from gristmill.flows.explorer.pages import link, pager, reasons, threshold_page
 from gristmill.flows.explorer.query import STATES, Query
 from gristmill.flows.explorer.thresholds import Thresholds
@@ -44,12 +44,12 @@ HEADERS = {
 class Explorer:
     """The pages of one run."""
 
-    def __init__(self, index: Index, tokenizers: Tokenizers):
+    def __init__(self, index: RunIndex, tokenizers: Tokenizers):
         self.index, self.tokenizers, self.thresholds = index, tokenizers, Thresholds(index)
         self.templates = Environment(
             loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
         )
-        self.templates.filters |= {"shown": shown, "number": number, "size": size}
+        self.templates.filters |= {"shown": escaped, "number": number, "size": size}
         self.templates.globals |= {"link": link, "run": index, "states": STATES}
         self.facets = {"counts": query.counts(index), "reasons": reasons(index)}
 
@@ -101,7 +101,7 @@ class Explorer:
         view, begin = request.query_params.get("view", "changes"), _whole(request, "from", 0)
         pieces = document.changes(found.text, found.spans)
         if view != "changes":
-            pieces = [document.Piece(document.SAME, document.clean_text(pieces))]
+            pieces = [document.TextRun(document.SAME, document.clean_text(pieces))]
         length = sum(len(piece.text) for piece in pieces)
         here = document.cut_out(pieces, begin, begin + PIECE)
         tokens = None
@@ -161,7 +161,7 @@ class Guarded:
         await self.app(scope, receive, answer)
 
 
-def application(index: Index, tokenizers: Tokenizers) -> Starlette:
+def application(index: RunIndex, tokenizers: Tokenizers) -> Starlette:
     """Plain functions as endpoints: Starlette runs them in threads, so that a search holds nobody up."""
     explorer = Explorer(index, tokenizers)
     routes = [

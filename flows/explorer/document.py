@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from gristmill.filters.core.decide import breaks, thresholds
 from gristmill.flows.clean.plan import rewrites, spans_of
-from gristmill.flows.explorer.index import Index
+from gristmill.flows.explorer.index import RunIndex
 from gristmill.flows.explorer.thresholds import Thresholds
 from gristmill.flows.runs.clusters import Member, find_cluster, word_diff
-from gristmill.flows.runs.explain import story
+from gristmill.flows.runs.explain import document_history
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.schema import ID, SOURCE, TEXT
 from gristmill.pipelines.storage.shards import read_rows, read_shard
@@ -22,7 +22,7 @@ COMPARED = 10_000  # characters of two texts that are compared word by word
 COPIES = 10  # of a cluster that are shown
 
 
-class Piece(NamedTuple):
+class TextRun(NamedTuple):
     """A run of text that stayed, was cut, or was put in its place."""
 
     what: str
@@ -31,7 +31,7 @@ class Piece(NamedTuple):
     reason: str = ""
 
 
-class Bar(NamedTuple):
+class ThresholdBar(NamedTuple):
     """A measure against its threshold."""
 
     step: str
@@ -59,7 +59,7 @@ class Document(NamedTuple):
     spans: dict[str, list[tuple]]  # step -> offset, length, reason, replacement; in the recipe's order
 
 
-def read_document(index: Index, part: str, row: int) -> Document:
+def read_document(index: RunIndex, part: str, row: int) -> Document:
     """Raises WorkError where there is no such document."""
     index.place(part, row)
     rows = np.array([row])
@@ -68,7 +68,7 @@ def read_document(index: Index, part: str, row: int) -> Document:
     columns = {name: value for name, value in columns.items() if name not in (ID, SOURCE) and value is not None}
     steps = [name for name, step in index.recipe.steps.items() if rewrites(step)]
     spans = {name: _spans(read_shard(spans_of(index.work, name) / f"{part}.parquet"), row) for name in steps}
-    return Document(story(index.work, part, row, index.filters), columns, text, spans)
+    return Document(document_history(index.work, part, row, index.filters), columns, text, spans)
 
 
 def _spans(table: pa.Table, row: int) -> list[tuple]:
@@ -77,7 +77,7 @@ def _spans(table: pa.Table, row: int) -> list[tuple]:
     return [(*span,) for span in zip(*(column.to_pylist() for column in here.columns), strict=True)]
 
 
-def changes(text: bytes, spans: dict[str, list[tuple]]) -> list[Piece]:
+def changes(text: bytes, spans: dict[str, list[tuple]]) -> list[TextRun]:
     """The text as read with what each step cut and put marked in place, each step seeing what those before it left.
 
     The pieces that stayed, with those that were put in, are the clean text; with those that were cut, the text as it
@@ -86,7 +86,7 @@ def changes(text: bytes, spans: dict[str, list[tuple]]) -> list[Piece]:
     pieces = [(SAME, text, "", "")]
     for step, found in spans.items():
         pieces = [*_marked(pieces, step, iter(found))]
-    return [Piece(what, text.decode("utf-8", "replace"), *why) for what, text, *why in _joined(pieces)]
+    return [TextRun(what, text.decode("utf-8", "replace"), *why) for what, text, *why in _joined(pieces)]
 
 
 def _marked(pieces: list[tuple], step: str, spans: Iterable[tuple]):
@@ -126,11 +126,11 @@ def _joined(pieces: list[tuple]) -> list[tuple]:
     return joined
 
 
-def clean_text(pieces: list[Piece]) -> str:
+def clean_text(pieces: list[TextRun]) -> str:
     return "".join(piece.text for piece in pieces if piece.what != CUT)
 
 
-def cut_out(pieces: list[Piece], begin: int, end: int) -> list[Piece]:
+def cut_out(pieces: list[TextRun], begin: int, end: int) -> list[TextRun]:
     """The pieces' characters from ``begin`` to ``end``."""
     found, at = [], 0
     for piece in pieces:
@@ -141,7 +141,9 @@ def cut_out(pieces: list[Piece], begin: int, end: int) -> list[Piece]:
     return found
 
 
-def bars(index: Index, moved: Thresholds, changes: tuple[str, ...], document: Document) -> dict[str, list[Bar]]:
+def bars(
+    index: RunIndex, moved: Thresholds, changes: tuple[str, ...], document: Document
+) -> dict[str, list[ThresholdBar]]:
     """Step -> each rule's measure of a document against the thresholds of the run, and those moved to."""
     measures, place = document.story["measures"], index.place(document.story["shard"], document.story["row"])
     profile = index.profile.codes[place : place + 1]
@@ -155,7 +157,7 @@ def bars(index: Index, moved: Thresholds, changes: tuple[str, ...], document: Do
             sides = bool(breaks(rule, value, limit)[0]), bool(breaks(rule, value, then)[0])
             limits = (None if np.isnan(each[0]) else float(each[0]) for each in (limit, then))
             found.setdefault(step, []).append(
-                Bar(step, name, rule.measure, rule.breaks, float(value[0]), *limits, *sides)
+                ThresholdBar(step, name, rule.measure, rule.breaks, float(value[0]), *limits, *sides)
             )
     return found
 
@@ -168,7 +170,7 @@ class Copy(NamedTuple):
     whole: bool  # were all of both texts compared?
 
 
-def copies(index: Index, id: str) -> tuple[list[Copy], int]:
+def copies(index: RunIndex, id: str) -> tuple[list[Copy], int]:
     """The near and exact copies of a document, each compared with it, and how many there are besides.
 
     None where nothing is like it.

@@ -8,7 +8,7 @@ from markupsafe import Markup, escape
 OBEYED = re.compile("([\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff])")
 
 
-def shown(text: str) -> Markup:
+def escaped(text: str) -> Markup:
     """HTML of a text, for an element with ``white-space: pre-wrap``.
 
     >>> shown("a<b>\\x00\\u202e")

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-BARS = 60
-WIDE = 50  # largest value from which the axis is one of logarithms
+BINS = 60
+LOG_SCALE_RATIO = 50  # largest value from which the axis is one of logarithms
 TAIL = 0.002  # share of the documents at either end that may lie beyond the axis
 
 
@@ -33,12 +33,12 @@ def spread(values: np.ndarray, threshold: float | None) -> Spread:
     if high - low <= 1e-12 * max(1.0, abs(low), abs(high)):  # too narrow for bars with a difference between them
         high = low + 1
     logarithmic = False
-    if whole and high - low < BARS:
+    if whole and high - low < BINS:
         edges = np.arange(np.floor(low), np.ceil(high) + 2) - 0.5  # a bar for each number, in its middle
-    elif logarithmic := low == 0 and high >= WIDE:
-        edges = np.expm1(np.linspace(0, np.log1p(high * 1.05), BARS + 1))
+    elif logarithmic := low == 0 and high >= LOG_SCALE_RATIO:
+        edges = np.expm1(np.linspace(0, np.log1p(high * 1.05), BINS + 1))
     else:
-        edges = np.linspace(low, high + (high - low) * 0.05, BARS + 1)
+        edges = np.linspace(low, high + (high - low) * 0.05, BINS + 1)
     counts, _ = np.histogram(values.clip(edges[0], edges[-1]), edges)
     step = 1.0 if whole else 10 ** np.floor(np.log10((high - low) / 100))
     return Spread(logarithmic, edges.tolist(), counts.tolist(), float(step))

@@ -48,7 +48,7 @@ class Names(NamedTuple):
         return cls(names, np.concatenate([np.empty(0, np.int32), *(c.indices.to_numpy() for c in coded.chunks)]))
 
 
-class Index:
+class RunIndex:
     """The run in a work folder. Documents are known by their place: 0 … n-1, in the order of shards and rows."""
 
     def __init__(self, work: UPath):
@@ -142,15 +142,15 @@ class Index:
             raise WorkError(f"{part} has {self.starts[i + 1] - self.starts[i]:,} documents, none is number {row}")
         return int(self.starts[i]) + row
 
-    def units(self, places: np.ndarray) -> list["Unit"]:
+    def units(self, places: np.ndarray) -> list["IndexUnit"]:
         """Places in rising order, cut where a row group of the documents ends: what is decoded together."""
         of = np.searchsorted(self.groups, places, side="right")
         cuts = np.split(places, np.flatnonzero(np.diff(of)) + 1) if places.size else []
         shards = [int(np.searchsorted(self.starts, cut[0], side="right")) - 1 for cut in cuts]
-        return [Unit(self.parts[i], int(self.starts[i]), cut) for i, cut in zip(shards, cuts, strict=True)]
+        return [IndexUnit(self.parts[i], int(self.starts[i]), cut) for i, cut in zip(shards, cuts, strict=True)]
 
 
-class Unit(NamedTuple):
+class IndexUnit(NamedTuple):
     """Some documents of one row group."""
 
     part: str

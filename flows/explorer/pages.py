@@ -5,7 +5,7 @@ from urllib.parse import quote, urlencode
 import numpy as np
 
 from gristmill.flows.explorer.histogram import Spread, spread
-from gristmill.flows.explorer.index import Index
+from gristmill.flows.explorer.index import RunIndex
 from gristmill.flows.explorer.query import Query
 from gristmill.flows.explorer.thresholds import Threshold, Thresholds
 
@@ -27,7 +27,7 @@ def link(path: str, query: Query, *parts, **other) -> str:
     return f"{address}?{urlencode(pairs)}" if pairs else address
 
 
-def pager(index: Index, thresholds: Thresholds, query: Query) -> dict:
+def pager(index: RunIndex, thresholds: Thresholds, query: Query) -> dict:
     """How many documents each state has under the filters, and how many are asked for."""
     chosen = query.select(index, thresholds, Query(**{**query.__dict__, "state": query.ALL}))
     kept = index.kept & chosen
@@ -38,7 +38,7 @@ def pager(index: Index, thresholds: Thresholds, query: Query) -> dict:
     return {"totals": {state: int(np.count_nonzero(mask)) for state, mask in totals.items()}}
 
 
-def reasons(index: Index) -> list[tuple[str, int, list[tuple[str, int, int]]]]:
+def reasons(index: RunIndex) -> list[tuple[str, int, list[tuple[str, int, int]]]]:
     """Each step, how many documents it removed, and its rules with how many they removed and how many broke them."""
     removed = np.bincount(index.first[index.first >= 0], minlength=len(index.rules)).tolist()
     steps = {}
@@ -50,7 +50,7 @@ def reasons(index: Index) -> list[tuple[str, int, list[tuple[str, int, int]]]]:
     ]
 
 
-def threshold_page(index: Index, thresholds: Thresholds, query: Query, rule: str, profile: str) -> dict:
+def threshold_page(index: RunIndex, thresholds: Thresholds, query: Query, rule: str, profile: str) -> dict:
     """A threshold, how its measure is spread, and what all moved ones come to.
 
     No rule asked for is the one that most documents broke.
@@ -72,7 +72,7 @@ def threshold_page(index: Index, thresholds: Thresholds, query: Query, rule: str
     return about | {"chosen": chosen, "profile": profile} | _panel(index, thresholds, chosen, profile, changes)
 
 
-def _panel(index: Index, thresholds: Thresholds, chosen: Threshold, profile: str, changes: tuple[str, ...]) -> dict:
+def _panel(index: RunIndex, thresholds: Thresholds, chosen: Threshold, profile: str, changes: tuple[str, ...]) -> dict:
     rule = index.filters[chosen.step].rules()[chosen.rule]
     own = [name for name in index.profile.names if name and thresholds.has_own(chosen, name, changes)]
     names = np.array(index.profile.names)

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from gristmill.flows.explorer.index import Index, Names, Unit, on_all_cores
+from gristmill.flows.explorer.index import IndexUnit, Names, RunIndex, on_all_cores
 from gristmill.flows.explorer.thresholds import Thresholds
 from gristmill.pipelines.schema import ID, SOURCE, TEXT
 from gristmill.pipelines.storage.shards import read_rows
@@ -67,7 +67,7 @@ class Page(NamedTuple):
     searched: int  # shards whose text was looked through, by a search that did not come to the end; else 0
 
 
-def select(index: Index, thresholds: Thresholds, query: Query) -> np.ndarray:
+def select(index: RunIndex, thresholds: Thresholds, query: Query) -> np.ndarray:
     """Bool[n]: the documents that a query asks for, its text aside."""
     kept = index.kept
     chosen = {
@@ -91,7 +91,7 @@ def select(index: Index, thresholds: Thresholds, query: Query) -> np.ndarray:
     return chosen
 
 
-def page(index: Index, thresholds: Thresholds, query: Query, after: int = -1, size: int = PAGE) -> Page:
+def page(index: RunIndex, thresholds: Thresholds, query: Query, after: int = -1, size: int = PAGE) -> Page:
     """The documents asked for that come after a place, ``size`` at most."""
     places = after + 1 + np.flatnonzero(select(index, thresholds, query)[after + 1 :])
     if query.text:
@@ -100,13 +100,13 @@ def page(index: Index, thresholds: Thresholds, query: Query, after: int = -1, si
     return Page(rows(index, places[:size]), more, 0)
 
 
-def sample(index: Index, thresholds: Thresholds, query: Query, size: int) -> list[Row]:
+def sample(index: RunIndex, thresholds: Thresholds, query: Query, size: int) -> list[Row]:
     """Some of the documents asked for, at equal distances."""
     places = np.flatnonzero(select(index, thresholds, query))
     return rows(index, places[np.unique(np.linspace(0, places.size - 1, min(size, places.size)).astype(int))])
 
 
-def search(index: Index, places: np.ndarray, needle: str, size: int) -> Page:
+def search(index: RunIndex, places: np.ndarray, needle: str, size: int) -> Page:
     """The first of ``places`` whose text or id holds the needle."""
     units, cores, until = index.units(places), os.cpu_count() or 1, time.monotonic() + SEARCH_SECONDS
     pattern, found = f"(?i){pl.escape_regex(needle)}", []
@@ -122,19 +122,19 @@ def search(index: Index, places: np.ndarray, needle: str, size: int) -> Page:
     return Page(rows(index, np.array(found, np.int64)), None, 0)
 
 
-def _holding(index: Index, unit: Unit, pattern: str) -> np.ndarray:
+def _holding(index: RunIndex, unit: IndexUnit, pattern: str) -> np.ndarray:
     texts = pl.from_arrow(read_rows(index.work / "documents" / f"{unit.part}.parquet", unit.rows, [ID, TEXT]))
     return unit.places[
         (texts[TEXT].str.contains(pattern) | texts[ID].str.contains(pattern)).fill_null(False).to_numpy()
     ]
 
 
-def rows(index: Index, places: np.ndarray) -> list[Row]:
+def rows(index: RunIndex, places: np.ndarray) -> list[Row]:
     """What a list says of documents: their shards are read, a row group at a time."""
     return [row for rows in on_all_cores(lambda unit: [*_rows(index, unit)], index.units(places)) for row in rows]
 
 
-def _rows(index: Index, unit: Unit) -> Iterator[Row]:
+def _rows(index: RunIndex, unit: IndexUnit) -> Iterator[Row]:
     documents = read_rows(index.work / "documents" / f"{unit.part}.parquet", unit.rows, [ID, TEXT])
     ledger = read_rows(index.work / "ledger" / f"{unit.part}.parquet", unit.rows, ["value", "threshold"]).to_pylist()
     heads, ids, source, language = _heads(documents[TEXT]), documents[ID].to_pylist(), index.source, index.language
@@ -150,7 +150,7 @@ def _heads(text: pa.ChunkedArray) -> list[str]:
     return [" ".join((head or "").split())[:HEAD] for head in pl.from_arrow(text).str.slice(0, 4 * HEAD).to_list()]
 
 
-def counts(index: Index) -> dict[str, list[tuple[str, int]]]:
+def counts(index: RunIndex) -> dict[str, list[tuple[str, int]]]:
     """Source and language -> its values, most documents first."""
 
     def of(column: Names) -> list[tuple[str, int]]:

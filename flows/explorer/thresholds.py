@@ -16,7 +16,7 @@ from gristmill.filters.core.decide import breaks, thresholds
 from gristmill.filters.core.filter import Filter, Rule
 from gristmill.filters.core.profiles import profile_settings
 from gristmill.flows.clean.recipe import Recipe
-from gristmill.flows.explorer.index import Index, Reason
+from gristmill.flows.explorer.index import Reason, RunIndex
 from gristmill.flows.runs.what_if import change_recipe
 from gristmill.pipelines.errors import GristmillError, RecipeError
 from gristmill.pipelines.settings import OFF
@@ -44,7 +44,7 @@ class Threshold(NamedTuple):
         return f"{self.step}.profiles.{profile}.{self.setting}" if profile else f"{self.step}.{self.setting}"
 
 
-def movable(filters: dict[str, Filter]) -> dict[str, Threshold]:
+def adjustable(filters: dict[str, Filter]) -> dict[str, Threshold]:
     """Every threshold of a chain that a setting holds, by ``step.rule``."""
     found = [Threshold(name, *which) for name, step in filters.items() for which in _settings(step)]
     return {threshold.name: threshold for threshold in found}
@@ -66,7 +66,7 @@ def _settings(step: Filter):
                 yield name, setting, float not in kinds
 
 
-class Moved(NamedTuple):
+class WhatIf(NamedTuple):
     """What a run with some thresholds moved would come to."""
 
     after: np.ndarray  # bool[n]: would be kept
@@ -76,9 +76,9 @@ class Moved(NamedTuple):
 class Thresholds:
     """The thresholds of a run, and of the same run with some of them moved."""
 
-    def __init__(self, index: Index):
+    def __init__(self, index: RunIndex):
         self.index = index
-        self.movable = movable(index.filters)
+        self.movable = adjustable(index.filters)
         self.recipe = lru_cache(64)(lambda changes: change_recipe(index.recipe_json, changes))
         self.moved = lru_cache(8)(self._move)  # a byte a document each, and one more for each rule that moved
 
@@ -118,7 +118,7 @@ class Thresholds:
         by = self.index.strings(step, default[rule].by) if default[rule].thresholds else None
         return thresholds(rule, default[rule], by_profile, self.index.profile.codes, by)
 
-    def _move(self, changes: tuple[str, ...]) -> Moved:
+    def _move(self, changes: tuple[str, ...]) -> WhatIf:
         """Raises RecipeError where a change is none that a threshold can take."""
         index, counts, broken = self.index, self.index.breaks.astype(np.int32), {}
         for step in self.changed(changes):
@@ -129,7 +129,7 @@ class Thresholds:
                     broken[step, name] = breaks(rule, value, self.limits(changes, step, name))
                     counts[index.broken.get((step, name), [])] -= 1
                     counts += broken[step, name]
-        return Moved(counts == 0, broken)
+        return WhatIf(counts == 0, broken)
 
     def changed(self, changes: tuple[str, ...]) -> list[str]:
         """The filters whose settings differ."""

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from upath import UPath
 
 from gristmill.pipelines.errors import GristmillError, WorkError
-from gristmill.pipelines.storage.files import place
-from gristmill.tokenizers_lab.tokenizer import Tokenizer, spelling
+from gristmill.pipelines.storage.files import to_path
+from gristmill.tokenizers_lab.tokenizer import Tokenizer, id_to_bytes
 
 LONGEST = 4  # bytes of a character
 
@@ -29,9 +29,9 @@ class Tokenizers:
     def __init__(self, work: UPath, more: tuple[str, ...] = ()):
         folder = work / "tokenizers"
         found = sorted(folder.iterdir(), key=lambda path: path.name) if folder.is_dir() else []
-        self.paths = {path.name: path for path in [*found, *map(place, more)]}
+        self.paths = {path.name: path for path in [*found, *map(to_path, more)]}
         self._open = cache(lambda name: _Opened(self.paths[name]))
-        for path in map(place, more):  # a mistake on the command line is told before the page is opened
+        for path in map(to_path, more):  # a mistake on the command line is told before the page is opened
             self._open(path.name)
 
     def tokens(self, name: str, text: str) -> list[Token]:
@@ -47,7 +47,7 @@ class _Opened:
             self.tokenizer = Tokenizer.load(path)
         except OSError as error:
             raise GristmillError(f"cannot read the tokenizer {path}: {error.strerror or error}") from None
-        self.spelled = spelling(self.tokenizer.model)
+        self.spelled = id_to_bytes(self.tokenizer.model)
 
     def __call__(self, text: str) -> list[Token]:
         found, ids, bytes = [], [], b""

@@ -14,20 +14,20 @@ import pyarrow as pa
 from upath import UPath
 
 from gristmill.dedup.contamination.eval_sets import Item
-from gristmill.dedup.contamination.ngram_index import Index
+from gristmill.dedup.contamination.ngram_index import EvalNgramIndex
 from gristmill.flows.clean.plan import checksums, shards_of
 from gristmill.flows.impact.recipe import RAW, Heldout
 from gristmill.pipelines.ingest.ingest import read_documents
 from gristmill.pipelines.inputs.inputs import InputSettings, find_files
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENT, ID, TEXT
-from gristmill.pipelines.steps.step import Job, Output, Step, Wrote
+from gristmill.pipelines.steps.step import Job, Output, Step, Written
 from gristmill.pipelines.storage.manifest import fingerprint
 from gristmill.pipelines.storage.shards import cut_groups, list_shards, read_batches, read_shard, write_shard
 from gristmill.pipelines.tokens.encode import hash_ids
 from gristmill.pipelines.tokens.shuffle import of_validation
 
-SPARE = 4  # candidates of a set, in sizes of the set: as many may turn out to overlap
+CANDIDATE_FACTOR = 4  # candidates of a set, in sizes of the set: as many may turn out to overlap
 
 
 def split_step(work: UPath, share: float) -> Step:
@@ -41,7 +41,7 @@ def split_step(work: UPath, share: float) -> Step:
     return Step("hold out", folders, jobs)
 
 
-def split_shard(shard: UPath, share: float, outputs: tuple[Output, ...]) -> list[Wrote]:
+def split_shard(shard: UPath, share: float, outputs: tuple[Output, ...]) -> list[Written]:
     """One shard's documents, as the hashes of their ids have it."""
     wrote = []
     for output in outputs:
@@ -51,7 +51,7 @@ def split_shard(shard: UPath, share: float, outputs: tuple[Output, ...]) -> list
             tables.append(table.filter(pa.array(held == (output.key == "held"))))
         rows = write_shard(output.path, tables, DOCUMENT)
         size = sum(int(Ragged.from_text(table[TEXT]).data.size) for table in tables)
-        wrote.append(Wrote([output.path.name], {"documents": rows, "bytes": size}))
+        wrote.append(Written([output.path.name], {"documents": rows, "bytes": size}))
     return wrote
 
 
@@ -66,7 +66,7 @@ def candidates_step(work: UPath, settings: Heldout) -> Step:
     return Step("candidates", {work / "candidates": about}, [Job(choose_pieces, (corpus, settings), (output,))])
 
 
-def choose_pieces(corpus: dict[str, UPath], settings: Heldout, outputs: tuple[Output, ...]) -> list[Wrote]:
+def choose_pieces(corpus: dict[str, UPath], settings: Heldout, outputs: tuple[Output, ...]) -> list[Written]:
     """Pieces of all sets, named ``SET:ID#K``, their set as the source."""
     tables = []
     for name, documents in _sets(corpus, settings):
@@ -76,10 +76,10 @@ def choose_pieces(corpus: dict[str, UPath], settings: Heldout, outputs: tuple[Ou
                 cut = cut_pieces(text.encode(), settings.piece_bytes)
                 pieces += [(f"{name}:{id}#{k}", piece, name) for k, piece in enumerate(cut)]
         table = pa.table(dict(zip(DOCUMENT.names, zip(*pieces, strict=True) if pieces else ([], [], []), strict=True)))
-        tables.append(_lowest(table.cast(DOCUMENT), SPARE * settings.bytes))
+        tables.append(_lowest(table.cast(DOCUMENT), CANDIDATE_FACTOR * settings.bytes))
     table = pa.concat_tables(tables)
     write_shard(outputs[0].path, cut_groups(table), DOCUMENT)
-    return [Wrote([outputs[0].path.name], {"documents": table.num_rows})]
+    return [Written([outputs[0].path.name], {"documents": table.num_rows})]
 
 
 def _sets(corpus: dict[str, UPath], settings: Heldout) -> Iterator[tuple[str, Iterable[pa.Table]]]:
@@ -124,7 +124,7 @@ def overlap(candidates: UPath, documents: Iterable[UPath], ngram: int) -> pl.Dat
     """
     table = pa.concat_tables([read_shard(shard) for shard in list_shards(candidates)])
     items = [Item("", id, text) for id, text in zip(table[ID].to_pylist(), table[TEXT].to_pylist(), strict=True)]
-    index = Index(items, ngram, ngram)
+    index = EvalNgramIndex(items, ngram, ngram)
     held = np.zeros(index.grams.size + 1, np.bool_)
     for shard in documents:
         for batch in read_batches(shard, [TEXT]):
@@ -154,4 +154,4 @@ def keep_unseen(candidates: UPath, overlaps: list[UPath], settings: Heldout, out
     chosen = [_lowest(table.filter(pa.array(unseen & (source == name))), settings.bytes) for name in np.unique(source)]
     kept = pa.concat_tables(chosen)
     write_shard(outputs[0].path, cut_groups(kept), DOCUMENT)
-    return [Wrote([outputs[0].path.name], {"documents": kept.num_rows})]
+    return [Written([outputs[0].path.name], {"documents": kept.num_rows})]

@@ -12,7 +12,7 @@ from gristmill.flows.impact.arms import Arm, arms_of
 from gristmill.flows.impact.recipe import ImpactRecipe
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.inputs.inputs import find_files
-from gristmill.pipelines.storage.files import write_whole
+from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import MANIFEST, fingerprint
 from gristmill.pretrain.impact.successive_halving import Rung, rungs
 
@@ -20,7 +20,7 @@ PLAN, RUNS = "plan.json", "runs"
 
 
 @dataclass(frozen=True)
-class Plan:
+class ImpactPlan:
     """An experiment, all choices made."""
 
     impact: ImpactRecipe
@@ -55,9 +55,9 @@ class Plan:
         }
 
 
-def make_plan(impact: ImpactRecipe, work: UPath) -> Plan:
+def make_plan(impact: ImpactRecipe, work: UPath) -> ImpactPlan:
     """Write the plan. Raises WorkError, naming what differs, where the folder holds runs of another."""
-    plan = Plan(impact, arms_of(impact))
+    plan = ImpactPlan(impact, arms_of(impact))
     table = plan.table()
     known = read_plan(work)
     if known and known != table and _has_runs(work):
@@ -67,7 +67,7 @@ def make_plan(impact: ImpactRecipe, work: UPath) -> Plan:
             "choose another --output"
         )
     if known != table:
-        with write_whole(work / PLAN) as file:
+        with atomic_write(work / PLAN) as file:
             file.write(orjson.dumps(table, option=orjson.OPT_INDENT_2))
     return plan
 

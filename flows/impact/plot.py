@@ -4,7 +4,7 @@ import io
 
 from upath import UPath
 
-from gristmill.pipelines.storage.files import write_whole
+from gristmill.pipelines.storage.files import atomic_write
 
 COLOURS = {"better": "#1b7f4d", "worse": "#c8553d"}  # of verdicts; others are grey
 GREY = "#6b7280"
@@ -52,5 +52,5 @@ def draw(path: UPath, report: dict) -> None:
     figure.suptitle(f"{report['name']}: {report['headline'].partition(' on ')[0]}", fontsize=11)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
-    with write_whole(path) as file:
+    with atomic_write(path) as file:
         file.write(buffer.getvalue())

@@ -16,7 +16,7 @@ from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.clean.run import clean
 from gristmill.flows.impact.arms import ONE, Arm
 from gristmill.flows.impact.eval_sets import candidates_step, heldout_step, overlap, split_step
-from gristmill.flows.impact.plan import Plan
+from gristmill.flows.impact.plan import ImpactPlan
 from gristmill.flows.impact.recipe import Heldout
 from gristmill.flows.tokenize.tokenize_corpus import tokenize
 from gristmill.flows.tokenize.train_tokenizer import coder, tokenizer_settings, train_tokenizer
@@ -24,8 +24,8 @@ from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.ingest import ingest_step
 from gristmill.pipelines.inputs.inputs import InputSettings
 from gristmill.pipelines.schema import SOURCE
-from gristmill.pipelines.steps.step import Engine, Job, Output, Progress, Step, Wrote, run_step
-from gristmill.pipelines.storage.files import write_whole
+from gristmill.pipelines.steps.step import Engine, Job, Output, Progress, Step, Written, run_step
+from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import Manifest, fingerprint
 from gristmill.pipelines.storage.shards import list_shards, read_shard
 from gristmill.pipelines.tokens.settings import TokenSettings
@@ -34,7 +34,7 @@ FEWEST = 10  # pieces that a verdict may rest on
 TOKENS = TokenSettings(validation=0.0)  # what is held out is held out already
 
 
-def prepare(plan: Plan, work: UPath, engine: Engine, progress: Progress) -> dict[str, UPath]:
+def prepare(plan: ImpactPlan, work: UPath, engine: Engine, progress: Progress) -> dict[str, UPath]:
     """All token shards of a plan; returns those of the arms by name. What is there and still fits is not made again."""
     impact = plan.impact
     run_step(ingest_step(work, impact.input), engine, progress)
@@ -58,7 +58,13 @@ def prepare(plan: Plan, work: UPath, engine: Engine, progress: Progress) -> dict
 
 
 def prepare_arm(
-    arm: Arm, uses: set[str], tokenizers: dict[str, str], plan: Plan, work: UPath, engine: Engine, progress: Progress
+    arm: Arm,
+    uses: set[str],
+    tokenizers: dict[str, str],
+    plan: ImpactPlan,
+    work: UPath,
+    engine: Engine,
+    progress: Progress,
 ) -> None:
     """The documents of one variant as token shards, and how much of each candidate they hold."""
     folder, heldout = work / "arms" / folder_of(arm.data), plan.impact.heldout
@@ -93,22 +99,22 @@ def check_verdict(work: UPath, settings: Heldout) -> None:
 
 def look_for_overlap(
     candidates: UPath, documents: UPath, ngram: int, about: dict, outputs: tuple[Output, ...]
-) -> list[Wrote]:
+) -> list[Written]:
     """Finish an arm's folder: its overlap, and what is known of it."""
     folder, shares = outputs[0].folder, overlap(candidates, list_shards(documents), ngram)
-    with write_whole(folder / "overlap.parquet") as file:
+    with atomic_write(folder / "overlap.parquet") as file:
         shares.write_parquet(file)
-    with write_whole(folder / "summary.json") as file:
+    with atomic_write(folder / "summary.json") as file:
         file.write(orjson.dumps(about, option=orjson.OPT_INDENT_2))
-    return [Wrote(["overlap.parquet", "summary.json"], {})]
+    return [Written(["overlap.parquet", "summary.json"], {})]
 
 
-def _reading(recipe: Recipe, documents: UPath, plan: Plan) -> Recipe:
+def _reading(recipe: Recipe, documents: UPath, plan: ImpactPlan) -> Recipe:
     limits = plan.impact.input.model_dump(include={"max_record_bytes", "unit_bytes"})
     return recipe.model_copy(update={"input": InputSettings(paths=[f"{documents}/*.parquet"], **limits)})
 
 
-def _tokenizers(plan: Plan, work: UPath, engine: Engine, progress: Progress) -> dict[str, str]:
+def _tokenizers(plan: ImpactPlan, work: UPath, engine: Engine, progress: Progress) -> dict[str, str]:
     """Name -> folder. The one of all arms is trained on the raw documents, which every arm's come from."""
     own, named = plan.impact.tokenizer, dict(plan.impact.arms.tokenizers)
     if all(arm.tokenizer != ONE for arm in plan.arms):

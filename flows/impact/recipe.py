@@ -10,8 +10,8 @@ from gristmill.flows.clean.recipe import make_change
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.ingest import InputSettings
 from gristmill.pipelines.settings import Settings, nearest, read_settings
-from gristmill.pretrain.model.config import PRESETS, Shape, preset
-from gristmill.pretrain.training.trainer import Training
+from gristmill.pretrain.model.config import PRESETS, ModelConfig, preset
+from gristmill.pretrain.training.trainer import TrainSettings
 
 RAW, FULL, EACH = "raw", "full", "each"
 OWN_SETS = (RAW, "clean")  # held out of the corpus itself: as it is, and what the full recipe leaves of that
@@ -65,7 +65,7 @@ class Budget(Settings):
         return self
 
 
-class Judging(Settings):
+class TestSettings(Settings):
     """When a difference counts."""
 
     alpha: float = Field(0.02, gt=0, lt=0.5)  # of a false finding: 98 of 100 experiments on nothing find nothing
@@ -80,7 +80,7 @@ class OneTokenizer(Settings):
     vocab_size: int = Field(2048, ge=300)
 
 
-class Ladder(Settings):
+class ScalingSettings(Settings):
     """Models of several sizes on several budgets, for scaling laws: every pair of them, for each arm."""
 
     arms: list[str] = []  # none: no ladder
@@ -99,20 +99,20 @@ class ImpactRecipe(Settings):
     arms: Arms = Arms()
     heldout: Heldout = Heldout()
     budget: Budget = Budget()
-    judging: Judging = Judging()
+    judging: TestSettings = TestSettings()
     tokenizer: OneTokenizer = OneTokenizer()
     model: dict[str, Any] = {}  # preset, and what to change of it
-    train: Training = Training()
-    ladder: Ladder = Ladder()
+    train: TrainSettings = TrainSettings()
+    ladder: ScalingSettings = ScalingSettings()
     folder: str = Field("", exclude=True)  # where the file lies: other recipes are named from there
 
-    def shape(self, vocab_size: int, changes: dict[str, Any] | None = None) -> Shape:
+    def shape(self, vocab_size: int, changes: dict[str, Any] | None = None) -> ModelConfig:
         """The model for a vocabulary."""
         table = {"preset": "nano"} | self.model | (changes or {})
         name = table.pop("preset")
         if not isinstance(name, str) or not PRESETS.get(name, {}).get("causal", True):
             raise RecipeError(f"[model] preset must name a shape that predicts the next token, found {name!r}")
-        return read_settings(Shape, preset(name, vocab_size, **table), "[model]")
+        return read_settings(ModelConfig, preset(name, vocab_size, **table), "[model]")
 
     @property
     def most_seeds(self) -> int:

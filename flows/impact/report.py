@@ -20,21 +20,21 @@ import polars as pl
 from upath import UPath
 
 from gristmill.flows.impact.arms import Arm
-from gristmill.flows.impact.plan import Plan
+from gristmill.flows.impact.plan import ImpactPlan
 from gristmill.flows.impact.plot import draw
 from gristmill.flows.impact.prepare import arm_summary, overlaps
 from gristmill.flows.impact.scaling import describe_ladder
-from gristmill.flows.impact.train import Run, base_run, check_epochs, data_of, read_summary
+from gristmill.flows.impact.train import ArmRun, base_run, check_epochs, data_of, read_summary
 from gristmill.flows.impact.verdicts import Scored
 from gristmill.pipelines.errors import WorkError
-from gristmill.pipelines.storage.files import write_whole
+from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pretrain.impact.significance import BETTER, EQUAL, WORSE
 
 REPORT, PICTURE = "impact.json", "impact.png"
 MILLIBIT = 0.001
 
 
-def write_report(plan: Plan, work: UPath, scored: Scored, ladder: list[Run], rows: list[dict]) -> dict:
+def write_report(plan: ImpactPlan, work: UPath, scored: Scored, ladder: list[ArmRun], rows: list[dict]) -> dict:
     """Write and return the report."""
     runs = [base_run(plan, work, arm, 0) for arm in plan.arms]
     report = {
@@ -52,7 +52,7 @@ def write_report(plan: Plan, work: UPath, scored: Scored, ladder: list[Run], row
         row |= _price(row, sizes)
         row["sentence"] = sentence(row, report["verdict"]["set"])
     report["headline"] = rows[0]["sentence"]
-    with write_whole(work / REPORT) as file:
+    with atomic_write(work / REPORT) as file:
         file.write(orjson.dumps(report, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY))
     draw(work / PICTURE, report)
     return report
@@ -89,7 +89,7 @@ def _price(row: dict, sizes: dict[str, int]) -> dict:
     }
 
 
-def _arm(work: UPath, arm: Arm, run: Run, scored: Scored) -> dict:
+def _arm(work: UPath, arm: Arm, run: ArmRun, scored: Scored) -> dict:
     data, counts, losses = data_of(run), arm_summary(work, arm)["counts"], {}
     for name in scored.names():
         seeds = scored.losses(arm.name, name)
@@ -112,7 +112,7 @@ def _arm(work: UPath, arm: Arm, run: Run, scored: Scored) -> dict:
     }
 
 
-def _heldout(plan: Plan, work: UPath, scored: Scored) -> list[dict]:
+def _heldout(plan: ImpactPlan, work: UPath, scored: Scored) -> list[dict]:
     data = list(dict.fromkeys(arm.data for arm in plan.arms))
     shares, rows = overlaps(work, data), []
     limit = plan.impact.heldout.max_overlap

@@ -4,27 +4,27 @@ from collections.abc import Callable
 
 from upath import UPath
 
-from gristmill.flows.engine.run_lock import alone
-from gristmill.flows.impact.plan import Plan, make_plan
+from gristmill.flows.engine.run_lock import exclusive_run
+from gristmill.flows.impact.plan import ImpactPlan, make_plan
 from gristmill.flows.impact.prepare import prepare
 from gristmill.flows.impact.recipe import ImpactRecipe
 from gristmill.flows.impact.report import write_report
 from gristmill.flows.impact.train import base_run, check_epochs, ladder_runs, read_scored, train_step
 from gristmill.flows.impact.verdicts import Scored, judge, questions
-from gristmill.pipelines.steps.step import Engine, Progress, Silent, run_step, serial
-from gristmill.pretrain.impact.successive_halving import go_on
+from gristmill.pipelines.steps.step import Engine, NullProgress, Progress, run_serial, run_step
+from gristmill.pretrain.impact.successive_halving import still_open
 
 
 def measure_impact(
     impact: ImpactRecipe,
     work: UPath,
-    engine: Engine = serial,
+    engine: Engine = run_serial,
     progress: Progress | None = None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> dict:
     """The report of an experiment, which ``IMPACT/impact.json`` holds too."""
-    progress, told = progress or Silent(), set()
-    with alone(work):
+    progress, told = progress or NullProgress(), set()
+    with exclusive_run(work):
         plan = make_plan(impact, work)
         prepare(plan, work, engine, progress)
         ladder = ladder_runs(plan, work)
@@ -43,7 +43,7 @@ def measure_impact(
         return write_report(plan, work, scored, ladder, rows)
 
 
-def rounds(plan: Plan, train: Callable[[dict[str, int]], Scored]) -> tuple[Scored, list[dict]]:
+def rounds(plan: ImpactPlan, train: Callable[[dict[str, int]], Scored]) -> tuple[Scored, list[dict]]:
     """Train so many seeds of each arm, look, and go on with what is worth it: a row a question from its last look."""
     wanted, going, rows = {}, {arm.name for arm in plan.arms}, {}
     for look in plan.looks:
@@ -51,7 +51,7 @@ def rounds(plan: Plan, train: Callable[[dict[str, int]], Scored]) -> tuple[Score
         scored = train(wanted)
         found = judge(plan, scored, look)
         rows |= {row["arm"]: row for row in found if row["arm"] in going}
-        going = go_on([each for each in questions(found) if each.arm in going])
+        going = still_open([each for each in questions(found) if each.arm in going])
         if not going:
             break
     return scored, list(rows.values())

@@ -5,16 +5,16 @@ from itertools import groupby
 import numpy as np
 from upath import UPath
 
-from gristmill.flows.impact.plan import Plan
-from gristmill.flows.impact.train import Run, read_scored
-from gristmill.pretrain.impact.rank_agreement import agreement, kendall
+from gristmill.flows.impact.plan import ImpactPlan
+from gristmill.flows.impact.train import ArmRun, read_scored
+from gristmill.pretrain.impact.rank_agreement import kendall, pairwise_agreement
 from gristmill.pretrain.impact.scaling import Fit, fit
 
 FAR = 10.0  # times beyond what was measured: from here on a law is a guess
 ASKED = 10.0  # times the largest model and budget: what the report predicts
 
 
-def describe_ladder(plan: Plan, work: UPath, runs: list[Run]) -> dict:
+def describe_ladder(plan: ImpactPlan, work: UPath, runs: list[ArmRun]) -> dict:
     """Laws of the verdict's loss over sizes (parameters that tokens are multiplied with) and tokens."""
     name, arms = plan.impact.heldout.verdict, plan.impact.ladder.arms
     losses = [float(read_scored(work, [run]).losses(run.arm, name)[0]) for run in runs]
@@ -54,7 +54,7 @@ def _told(law: Fit, arms: list[str], size: float, tokens: float) -> dict:
     return {"law": law_told, "worth": worth, "prediction": prediction, "note": note}
 
 
-def _agreement(runs: list[Run], losses: list[float], arms: list[str]) -> list[dict]:
+def _agreement(runs: list[ArmRun], losses: list[float], arms: list[str]) -> list[dict]:
     """Of each rung, how it ranks the arms beside the largest."""
     means = {}
     order = sorted(range(len(runs)), key=lambda i: (runs[i].shape.matrices() * runs[i].trained, runs[i].rung))
@@ -62,4 +62,7 @@ def _agreement(runs: list[Run], losses: list[float], arms: list[str]) -> list[di
         mine = list(group)
         means[rung] = [np.mean([losses[i] for i in mine if runs[i].arm == arm]) for arm in arms]
     largest = list(means.values())[-1]
-    return [{"rung": k, "tau": kendall(v, largest), "pairs_agreed": agreement(v, largest)} for k, v in means.items()]
+    return [
+        {"rung": k, "tau": kendall(v, largest), "pairs_agreed": pairwise_agreement(v, largest)}
+        for k, v in means.items()
+    ]

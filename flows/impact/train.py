@@ -13,30 +13,30 @@ import polars as pl
 from upath import UPath
 
 from gristmill.flows.impact.arms import Arm
-from gristmill.flows.impact.plan import RUNS, Plan
+from gristmill.flows.impact.plan import RUNS, ImpactPlan
 from gristmill.flows.impact.prepare import arm_tokens, folder_of, heldout_tokens
 from gristmill.flows.impact.verdicts import Scored
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.schema import ID, SOURCE
-from gristmill.pipelines.steps.step import Job, Output, Step, Wrote
-from gristmill.pipelines.storage.files import write_whole
+from gristmill.pipelines.steps.step import Job, Output, Step, Written
+from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import fingerprint
 from gristmill.pipelines.tokens.settings import TRAIN
 from gristmill.pipelines.tokens.shards import TokenShards
-from gristmill.pretrain.model.config import Shape
-from gristmill.pretrain.training.trainer import Training
+from gristmill.pretrain.model.config import ModelConfig
+from gristmill.pretrain.training.trainer import TrainSettings
 
 MANY_EPOCHS = 2.0  # from here on, repeated text is worth less than new text (a loss 9 to 14 seeds' noise higher at 4)
 WORTH = 15.4  # R* of Muennighoff et al. (2023): repetitions after which more of them add nothing
 
 
-class Run(NamedTuple):
+class ArmRun(NamedTuple):
     """One model to train."""
 
     arm: str
     seed: int
-    shape: Shape
-    training: Training
+    shape: ModelConfig
+    training: TrainSettings
     tokens: UPath
     heldout: UPath
     rung: str = ""  # of the ladder
@@ -76,7 +76,7 @@ class Data(NamedTuple):
         return self.trained * self.bytes / max(1, self.tokens)
 
 
-def base_run(plan: Plan, work: UPath, arm: Arm, seed: int, changes: dict | None = None, rung: str = "") -> Run:
+def base_run(plan: ImpactPlan, work: UPath, arm: Arm, seed: int, changes: dict | None = None, rung: str = "") -> ArmRun:
     """A run of an arm: where tokenizers differ, as many steps as read the same bytes of text."""
     shards, impact = TokenShards(arm_tokens(work, arm)), plan.impact
     shape, training = impact.shape(shards.vocab_size, changes), impact.train
@@ -86,10 +86,10 @@ def base_run(plan: Plan, work: UPath, arm: Arm, seed: int, changes: dict | None 
         mine = shards.manifest.counts
         steps = round(steps * first["bytes"] / first["tokens"] * mine["tokens"] / mine["bytes"])
     training = training.model_copy(update={"seed": seed, "init_seed": seed, "steps": max(1, steps)})
-    return Run(arm.name, seed, shape, training, shards.folder, heldout_tokens(work, arm.tokenizer), rung)
+    return ArmRun(arm.name, seed, shape, training, shards.folder, heldout_tokens(work, arm.tokenizer), rung)
 
 
-def ladder_runs(plan: Plan, work: UPath) -> list[Run]:
+def ladder_runs(plan: ImpactPlan, work: UPath) -> list[ArmRun]:
     """Every pair of a size and a budget, for the arms of the ladder."""
     ladder, found = plan.impact.ladder, []
     for name in ladder.arms:
@@ -101,12 +101,12 @@ def ladder_runs(plan: Plan, work: UPath) -> list[Run]:
     return found
 
 
-def data_of(run: Run) -> Data:
+def data_of(run: ArmRun) -> Data:
     counts = TokenShards(run.tokens).manifest.counts
     return Data(counts["tokens"], counts["bytes"], run.trained)
 
 
-def check_epochs(runs: list[Run], most: float) -> list[str]:
+def check_epochs(runs: list[ArmRun], most: float) -> list[str]:
     """Warnings, one for each arm that reads its documents more than twice. Raises RecipeError beyond the limit."""
     told = {}
     for run in runs:
@@ -121,7 +121,7 @@ def check_epochs(runs: list[Run], most: float) -> list[str]:
     return list(told.values())
 
 
-def train_step(runs: list[Run], work: UPath) -> Step:
+def train_step(runs: list[ArmRun], work: UPath) -> Step:
     """All runs, those of earlier looks among them: what is finished is not done again."""
     jobs = []
     for run in runs:
@@ -131,25 +131,25 @@ def train_step(runs: list[Run], work: UPath) -> Step:
     return Step("train", {work / RUNS: {"runs": [run.name for run in runs]}}, jobs)
 
 
-def train_run(run: Run, outputs: tuple[Output, ...]) -> list[Wrote]:
+def train_run(run: ArmRun, outputs: tuple[Output, ...]) -> list[Written]:
     """Train one model, which goes on from its checkpoint after a kill, and score every held-out piece in full."""
-    from gristmill.pretrain.data.batches import Tokens
+    from gristmill.pretrain.data.batches import TokenSplit
     from gristmill.pretrain.model.devices import Machine
     from gristmill.pretrain.model.gpt import GPT
-    from gristmill.pretrain.training.run import SCORES, Saving, pretrain
+    from gristmill.pretrain.training.run import SCORES, CheckpointSettings, pretrain
 
     folder, heldout = outputs[0].folder / run.name, TokenShards(run.heldout)
-    train, judge = Tokens.of(TokenShards(run.tokens), TRAIN), Tokens.of(heldout, TRAIN)
-    saving = Saving(evaluate_every=0, keep=1)
+    train, judge = TokenSplit.of(TokenShards(run.tokens), TRAIN), TokenSplit.of(heldout, TRAIN)
+    saving = CheckpointSettings(evaluate_every=0, keep=1)
     summary = pretrain(train, judge, GPT(run.shape, run.seed), run.training, folder, Machine(), saving)
     names = pl.concat([pl.from_arrow(part.documents) for part in heldout.split(TRAIN)])
     scores = pl.read_parquet(folder / SCORES).drop("document").hstack(names.select(ID, set=SOURCE))
-    with write_whole(outputs[0].path) as file:
+    with atomic_write(outputs[0].path) as file:
         scores.sort(ID).write_parquet(file)
-    return [Wrote([outputs[0].path.name], {"steps": summary["steps"], "tokens": summary["tokens"]})]
+    return [Written([outputs[0].path.name], {"steps": summary["steps"], "tokens": summary["tokens"]})]
 
 
-def read_scored(work: UPath, runs: list[Run]) -> Scored:
+def read_scored(work: UPath, runs: list[ArmRun]) -> Scored:
     """What each piece costs under each run, all of which have scored the same pieces."""
     frames = [pl.read_parquet(work / RUNS / f"{run.name}.parquet") for run in runs]
     nats = {}
@@ -159,5 +159,5 @@ def read_scored(work: UPath, runs: list[Run]) -> Scored:
     return Scored(stacked, frames[0]["bytes"].to_numpy(), frames[0]["set"].to_numpy())
 
 
-def read_summary(work: UPath, run: Run) -> dict:
+def read_summary(work: UPath, run: ArmRun) -> dict:
     return orjson.loads((work / RUNS / run.name / "summary.json").read_bytes())

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gristmill.flows.impact.plan import Plan
+from gristmill.flows.impact.plan import ImpactPlan
 from gristmill.pretrain.impact.bootstrap import bits_per_byte, bootstrap
 from gristmill.pretrain.impact.significance import UNSEEN, compare, holm, verdict
 from gristmill.pretrain.impact.successive_halving import Question, Rung
@@ -30,7 +30,7 @@ class Scored(NamedTuple):
         return bits_per_byte(*self.of(arm, name))
 
 
-def judge(plan: Plan, scored: Scored, look: Rung) -> list[dict]:
+def judge(plan: ImpactPlan, scored: Scored, look: Rung) -> list[dict]:
     """A row a question, as impact.json has it."""
     name, judging = plan.impact.heldout.verdict, plan.impact.judging
     rows = []

@@ -17,10 +17,10 @@ from pydantic import Field
 from upath import UPath
 
 from gristmill.filters.classifier.filter import NEGATIVE, POSITIVE, open_model, sidecar
-from gristmill.filters.classifier.roc import Curve
-from gristmill.filters.core.sampling import draws
+from gristmill.filters.classifier.roc import RocCurve
+from gristmill.filters.core.sampling import uniform_by_id
 from gristmill.filters.fasttext.format import write_fasttext
-from gristmill.filters.fasttext.predict import Classifier
+from gristmill.filters.fasttext.predict import FastTextPredictor
 from gristmill.filters.fasttext.train import FastTextSettings, train
 from gristmill.flows.clean.corpus import corpus_shards
 from gristmill.flows.clean.recipe import make_change
@@ -28,7 +28,7 @@ from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
 from gristmill.pipelines.settings import read_settings
-from gristmill.pipelines.storage.files import checksum, place, write_whole
+from gristmill.pipelines.storage.files import atomic_write, checksum, to_path
 from gristmill.pipelines.storage.shards import cut_groups, read_batches
 
 TABLE = "classifier"
@@ -63,7 +63,7 @@ def train_classifier(
     targets = np.repeat(range(len(LABELS)), [len(side) for side in sides])
     documents = pa.concat_tables(sides).combine_chunks()
     ids = Ragged.from_text(documents[ID])
-    away = draws(ids, "held out") < settings.held_out
+    away = uniform_by_id(ids, "held out") < settings.held_out
     trained, held = mixed(ids, ~away), np.flatnonzero(away)
     for rows, purpose in ((trained, "train"), (held, "judge")):
         if np.unique(targets[rows]).size < len(LABELS):
@@ -73,21 +73,21 @@ def train_classifier(
             )
     sidecar(output).unlink(missing_ok=True)  # an old one would speak of the old model
     result = train(_texts(documents, trained), targets[trained], LABELS, settings)
-    write_fasttext(place(output), *result)
-    model = Classifier(result.model)
+    write_fasttext(to_path(output), *result)
+    model = FastTextPredictor(result.model)
     scores = np.concatenate([model.probability(text, POSITIVE) for text in _texts(documents, held)])
-    curve = Curve.of(scores[targets[held] == 0], scores[targets[held] == 1])
-    draw(curve, place(f"{output}.png"), f"{curve.area():.4f}, of {held.size:,} held-out documents")
+    curve = RocCurve.of(scores[targets[held] == 0], scores[targets[held] == 1])
+    draw(curve, to_path(f"{output}.png"), f"{curve.area():.4f}, of {held.size:,} held-out documents")
     found = _found(curve, output, settings) | {
         "trained_on": np.bincount(targets[trained]).tolist(),
         "held_out": np.bincount(targets[held]).tolist(),
     }
-    with write_whole(sidecar(output)) as file:
+    with atomic_write(sidecar(output)) as file:
         file.write(orjson.dumps(found, option=orjson.OPT_INDENT_2))
     return found
 
 
-def score_documents(corpus: Sequence[str], work: UPath, model: str, label: str) -> Iterator[tuple[str, float]]:
+def score_corpus(corpus: Sequence[str], work: UPath, model: str, label: str) -> Iterator[tuple[str, float]]:
     """Each document's id and score; one that the model knows nothing of has 0."""
     classifier = open_model(model)
     if label not in classifier.labels:
@@ -121,12 +121,12 @@ def _sample(corpus: Sequence[str], work: UPath, settings: ClassifierSettings) ->
 def _listed(table: pa.Table) -> pl.DataFrame:
     text = pl.from_arrow(table[TEXT])
     size = pl.when(text.str.strip_chars() == "").then(0).otherwise(text.str.len_bytes().cast(pl.Int64))
-    return pl.select(draw=pl.Series(draws(Ragged.from_text(table[ID]), "sample")), bytes=size)
+    return pl.select(draw=pl.Series(uniform_by_id(Ragged.from_text(table[ID]), "sample")), bytes=size)
 
 
 def mixed(ids: Ragged, among: np.ndarray) -> np.ndarray:
     """The rows of ``among``, bool[n], in an order that is a function of their ids."""
-    order = np.argsort(draws(ids, "order"), kind="stable")
+    order = np.argsort(uniform_by_id(ids, "order"), kind="stable")
     return order[among[order]]
 
 
@@ -135,7 +135,7 @@ def _texts(documents: pa.Table, rows: np.ndarray) -> Iterator[Ragged]:
         yield Ragged.from_text(part[TEXT])
 
 
-def _found(curve: Curve, output: str, settings: ClassifierSettings) -> dict:
+def _found(curve: RocCurve, output: str, settings: ClassifierSettings) -> dict:
     threshold = curve.best()
     at_recall = {f"{least}": float(curve.thresholds[np.argmax(curve.recall >= least)]) for least in RECALLS}
     return {
@@ -146,11 +146,11 @@ def _found(curve: Curve, output: str, settings: ClassifierSettings) -> dict:
         "roc_area": curve.area(),
         "average_precision": curve.average_precision(),
         "settings": settings.model_dump(mode="json"),
-        "sha256": checksum(place(output)),
+        "sha256": checksum(to_path(output)),
     }
 
 
-def draw(curve: Curve, path: UPath, title: str) -> None:
+def draw(curve: RocCurve, path: UPath, title: str) -> None:
     """The ROC and the precision-recall curve side by side, the chosen threshold as a dot: a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -171,5 +171,5 @@ def draw(curve: Curve, path: UPath, title: str) -> None:
     figure.suptitle(f"area under the ROC curve {title}")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
-    with write_whole(path) as file:
+    with atomic_write(path) as file:
         file.write(buffer.getvalue())

@@ -6,7 +6,7 @@ import numpy as np
 from upath import UPath
 
 from gristmill.filters.core.batch import Batch
-from gristmill.filters.ngram.document_scores import Costs, costs
+from gristmill.filters.ngram.document_scores import DocumentScores, score_documents
 from gristmill.filters.ngram.formats.arpa import read_arpa, write_arpa
 from gristmill.filters.ngram.formats.kenlm import KenLM, is_kenlm
 from gristmill.filters.ngram.model import WORDS, NGram
@@ -19,7 +19,7 @@ from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
 from gristmill.pipelines.settings import read_settings
-from gristmill.pipelines.storage.files import place, write_whole
+from gristmill.pipelines.storage.files import atomic_write, to_path
 from gristmill.pipelines.storage.shards import read_batches
 
 TABLE = "ngram"
@@ -50,22 +50,25 @@ def encoder(tokenizer: str | None) -> tuple[Encode | None, str]:
     return code, f"tokenizer {code.vocabulary.sha256}"
 
 
-def scorer(model: str, tokenizer: str | None = None) -> Callable[[Batch], tuple[Costs, Costs]]:
+def scorer(model: str, tokenizer: str | None = None) -> Callable[[Batch], tuple[DocumentScores, DocumentScores]]:
     """What documents and lines cost under the model in a file, ours or KenLM's."""
-    if tokenizer is None and place(model).exists() and is_kenlm(place(model)):
+    if tokenizer is None and to_path(model).exists() and is_kenlm(to_path(model)):
         return KenLM(model).costs
-    ngram = NGram.open(place(model))
+    ngram = NGram.open(to_path(model))
     encode, units = encoder(tokenizer)
     if units != ngram.about["units"]:
         raise RecipeError(
             f"the model's units are {ngram.about['units']}, and {units} were given; "
             f"score with the tokenizer it was trained with (--tokenizer), or train another"
         )
-    return lambda batch: costs(ngram, batch, encode)
+    return lambda batch: score_documents(ngram, batch, encode)
 
 
-def score_documents(
-    corpus: Sequence[str], work: UPath, score: Callable[[Batch], tuple[Costs, Costs]], by_line: bool = False
+def score_corpus(
+    corpus: Sequence[str],
+    work: UPath,
+    score: Callable[[Batch], tuple[DocumentScores, DocumentScores]],
+    by_line: bool = False,
 ) -> Iterator[dict]:
     """Each document's id and measures; with ``by_line`` the log10 probability and tokens of its lines too."""
     for shard in corpus_shards(corpus, work):
@@ -85,14 +88,14 @@ def score_documents(
 def export(source: str, target: str) -> str:
     """A model to ARPA (``.arpa``), or ARPA to a model; says what was written."""
     if target.endswith(".arpa"):
-        model = NGram.open(place(source))
-        with write_whole(place(target)) as file:
+        model = NGram.open(to_path(source))
+        with atomic_write(to_path(target)) as file:
             write_arpa(model, file)
     else:
         try:
-            with place(source).open("r", encoding="utf-8") as file:
+            with to_path(source).open("r", encoding="utf-8") as file:
                 model = read_arpa(file, source)
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"cannot read {source} as ARPA: {error}") from error
-        model.save(place(target))
+        model.save(to_path(target))
     return f"order {model.order}, {model.vocabulary.size:,} words"

@@ -5,32 +5,37 @@ from collections.abc import Callable, Iterable
 from gristmill.flows.clean.recipe import make_change
 from gristmill.pipelines.errors import RecipeError, WorkError
 from gristmill.pipelines.settings import Settings, read_settings
-from gristmill.pipelines.storage.files import place, write_whole
+from gristmill.pipelines.storage.files import atomic_write, to_path
 from gristmill.pipelines.tokens.settings import TRAIN, VALIDATION
 from gristmill.pipelines.tokens.shards import TokenShards
 from gristmill.pretrain.baselines import compare
-from gristmill.pretrain.data.batches import Tokens
+from gristmill.pretrain.data.batches import TokenSplit
 from gristmill.pretrain.evaluation.generate import Sampling, generate
 from gristmill.pretrain.exchange.checkpoints import export_model, import_model
-from gristmill.pretrain.model.config import PRESETS, Shape, preset
+from gristmill.pretrain.model.config import PRESETS, ModelConfig, preset
 from gristmill.pretrain.model.devices import Machine
 from gristmill.pretrain.model.gpt import GPT
 from gristmill.pretrain.model.loss import LanguageModel
 from gristmill.pretrain.training.checkpoint import SHAPE, load_model
-from gristmill.pretrain.training.run import Saving, Told, pretrain
-from gristmill.pretrain.training.trainer import Training
-from gristmill.tokenizers_lab.formats.detect import read_any
-from gristmill.tokenizers_lab.formats.huggingface import to_hf
+from gristmill.pretrain.training.run import CheckpointSettings, Told, pretrain
+from gristmill.pretrain.training.trainer import TrainSettings
+from gristmill.tokenizers_lab.formats.detect import load_any
+from gristmill.tokenizers_lab.formats.huggingface import to_huggingface
 from gristmill.tokenizers_lab.formats.model import FILE, read_model
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
-TABLES: dict[str, type[Settings]] = {"train": Training, "machine": Machine, "save": Saving, "sample": Sampling}
+TABLES: dict[str, type[Settings]] = {
+    "train": TrainSettings,
+    "machine": Machine,
+    "save": CheckpointSettings,
+    "sample": Sampling,
+}
 
 
-def open_split(folder: str) -> tuple[Tokens, Tokens | None, TokenShards]:
+def open_split(folder: str) -> tuple[TokenSplit, TokenSplit | None, TokenShards]:
     """Training and validation split of a folder of token shards; no validation where it holds no document."""
-    shards = TokenShards(place(folder))
-    train, validation = (Tokens.of(shards, split) for split in (TRAIN, VALIDATION))
+    shards = TokenShards(to_path(folder))
+    train, validation = (TokenSplit.of(shards, split) for split in (TRAIN, VALIDATION))
     return train, validation if validation.count > 1 else None, shards
 
 
@@ -48,7 +53,7 @@ def settings_of(tables: dict[str, dict]) -> dict[str, Settings]:
 
 def open_model(folder: str) -> LanguageModel:
     """A finished run's model, or one that ``transformers`` has saved."""
-    path = place(folder)
+    path = to_path(folder)
     return load_model(path) if (path / SHAPE).exists() else import_model(path)
 
 
@@ -61,17 +66,17 @@ def train_model(
     if not PRESETS.get(name, {}).get("causal", True):
         given["train"]["objective"] = "masked"
     tables = read_changes(changes, ("model", "train", "machine", "save"), **given)
-    shape = read_settings(Shape, preset(name, shards.vocab_size, **tables["model"]), "[model]")
+    shape = read_settings(ModelConfig, preset(name, shards.vocab_size, **tables["model"]), "[model]")
     made = settings_of(tables)
     model = GPT(shape, made["train"].init_seed)
     if start:
         if tables["model"]:
             raise RecipeError("--init brings its own shape: leave out --set model.…")
         model = open_model(start)
-    folder = place(output)
+    folder = to_path(output)
     summary = pretrain(train, validation, model, made["train"], folder, made["machine"], made["save"], told)
     if shards.about["tokenizer"]["file"]:
-        with write_whole(folder / shards.tokenizer.name) as file:
+        with atomic_write(folder / shards.tokenizer.name) as file:
             file.write(shards.tokenizer.read_bytes())
     return summary
 
@@ -82,20 +87,20 @@ def compare_baselines(tokens: str, name: str, steps: int, changes: Iterable[str]
     if not validation:
         raise WorkError(f"{tokens} has no validation split; tokenize with a share of documents for it")
     tables = read_changes(changes, ("model", "train", "machine"), train={"steps": steps})
-    shape = read_settings(Shape, preset(name, shards.vocab_size, **tables["model"]), "[model]")
+    shape = read_settings(ModelConfig, preset(name, shards.vocab_size, **tables["model"]), "[model]")
     made = settings_of(tables)
     return compare(train, validation, shape, made["train"], made["machine"], told)
 
 
 def write_export(run: str, output: str) -> str:
     """``gristmill export-model``: the layout, and the tokenizer's file beside the weights where the run has one."""
-    model, folder = open_model(run), place(output)
+    model, folder = open_model(run), to_path(output)
     if not isinstance(model, GPT):
         raise RecipeError(f"{run} holds an RNN, which transformers has no layout for")
     layout = export_model(model, folder)
-    if (place(run) / FILE).exists():
-        with write_whole(folder / "tokenizer.json") as file:
-            file.write(to_hf(read_model(place(run))))
+    if (to_path(run) / FILE).exists():
+        with atomic_write(folder / "tokenizer.json") as file:
+            file.write(to_huggingface(read_model(to_path(run))))
     return layout
 
 
@@ -109,6 +114,6 @@ def write_text(run: str, prompt: str | None, ids: list[int] | None, copies: int,
     model = model.to(made["machine"].place())
     if ids is not None:
         return generate(model, ids, made["sample"], copies)
-    tokenizer = Tokenizer(read_any(place(run)))
+    tokenizer = Tokenizer(load_any(to_path(run)))
     prompt_ids = tokenizer.encode(prompt or "", allowed="all")
     return [tokenizer.decode_ids(written) for written in generate(model, prompt_ids, made["sample"], copies)]

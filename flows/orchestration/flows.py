@@ -14,8 +14,8 @@ from pydantic import Field
 from gristmill.flows.clean.recipe import read_recipe
 from gristmill.flows.clean.run import clean
 from gristmill.flows.engine.engines import engine
-from gristmill.flows.orchestration.tasks import Logged, as_tasks, show_funnel
-from gristmill.pipelines.storage.files import place
+from gristmill.flows.orchestration.tasks import PrefectProgress, as_tasks, show_funnel
+from gristmill.pipelines.storage.files import to_path
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -44,7 +44,7 @@ def clean_corpus(
     """Clean a corpus: the paths ``input`` (or the recipe's own) by ``recipe`` into the work folder ``output``."""
     wanted = read_recipe(recipe, tuple(set or ()), tuple(input or ()))
     with engine_of(engine, workers, job_seconds, as_tasks) as run:
-        summary = clean(wanted, place(output), run, Logged())
+        summary = clean(wanted, to_path(output), run, PrefectProgress())
     show_funnel(summary, output)
     return summary
 
@@ -64,7 +64,7 @@ def train_tokenizer(
 
     settings = steps.tokenizer_settings({"algorithm": algorithm, "vocab_size": vocab_size}, set or ())
     with engine_of(engine, workers, None, as_tasks) as run:
-        steps.train_tokenizer(corpus, place(output), settings, run, Logged(), get_run_logger().info)
+        steps.train_tokenizer(corpus, to_path(output), settings, run, PrefectProgress(), get_run_logger().info)
     return output
 
 
@@ -82,7 +82,7 @@ def tokenize_corpus(
 
     settings = token_settings(set or ())
     with engine_of(engine, workers, None, as_tasks) as run:
-        return dict(tokenize(corpus, tokenizer, place(output), settings, run, Logged()).manifest.counts)
+        return dict(tokenize(corpus, tokenizer, to_path(output), settings, run, PrefectProgress()).manifest.counts)
 
 
 @flow(name="pretrain-smoke", **HOOKS)
@@ -135,11 +135,11 @@ def measure_impact(
 
     wanted, log = read_impact(recipe, tuple(set or ()), tuple(input or ())), get_run_logger()
     with engine_of(engine, workers, None, as_tasks) as run:
-        found = measure(wanted, place(output), run, Logged(), log.info)
+        found = measure(wanted, to_path(output), run, PrefectProgress(), log.info)
     log.info("%s", found["headline"])
     return found
 
 
 engine_of = engine  # the flows have a parameter of that name
-EVERY = clean_corpus, train_tokenizer, tokenize_corpus, pretrain_smoke, corpus_to_model, measure_impact
-FLOWS = {flow.name: flow for flow in EVERY}
+ALL_FLOWS = clean_corpus, train_tokenizer, tokenize_corpus, pretrain_smoke, corpus_to_model, measure_impact
+FLOWS = {flow.name: flow for flow in ALL_FLOWS}

@@ -16,7 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import as_completed
 from prefect.utilities.annotations import quote
 
-from gristmill.flows.engine.engines import Place
+from gristmill.flows.engine.engines import Executor
 from gristmill.pipelines.errors import GristmillError
 from gristmill.pipelines.steps.step import Job
 from gristmill.pipelines.storage.manifest import Part
@@ -37,14 +37,14 @@ def is_not_the_users(task, run, state) -> bool:
     retry_delay_seconds=2,
     retry_condition_fn=is_not_the_users,
 )
-def run_bundle(place: Place, jobs: list[Job]) -> list[list[Part]]:
+def run_bundle(place: Executor, jobs: list[Job]) -> list[list[Part]]:
     """One job of one step, or some short ones."""
     return [place.run(job) for job in jobs]
 
 
-def as_tasks(place: Place, jobs: list[Job]) -> Iterator[tuple[Job, list[Part]]]:
+def as_tasks(place: Executor, jobs: list[Job]) -> Iterator[tuple[Job, list[Part]]]:
     """A task a bundle, and as many at a time as the place is wide: what is shown as running runs."""
-    waiting, under_way = list(reversed(bundled(jobs, place.width))), {}
+    waiting, under_way = list(reversed(bundle_jobs(jobs, place.width))), {}
     while waiting or under_way:
         while waiting and len(under_way) < place.width:
             bundle = waiting.pop()
@@ -54,7 +54,7 @@ def as_tasks(place: Place, jobs: list[Job]) -> Iterator[tuple[Job, list[Part]]]:
         yield from zip(under_way.pop(future), future.result(), strict=True)
 
 
-def bundled(jobs: list[Job], width: int) -> list[list[Job]]:
+def bundle_jobs(jobs: list[Job], width: int) -> list[list[Job]]:
     """Jobs, the largest first, as tasks of TASK_SECONDS or one job, alike in length and alike many for each place."""
     tasks = width * ceil(sum(job.seconds for job in jobs) / width / TASK_SECONDS)
     bundles = [[] for _ in range(min(tasks, len(jobs)))]
@@ -66,7 +66,7 @@ def bundled(jobs: list[Job], width: int) -> list[list[Job]]:
     return bundles
 
 
-class Logged:
+class PrefectProgress:
     """Progress as lines of the flow run's log; a step that takes longer also has a bar among the run's artifacts.
 
     The bar is told every TELL_SECONDS: the next job waits for the server's answer.

@@ -11,15 +11,15 @@ from gristmill.dedup.contamination.step import Contamination
 from gristmill.dedup.exact.exact import Exact
 from gristmill.dedup.near.near_duplicates import NearDuplicates
 from gristmill.filters.langid.filter import Language
-from gristmill.filters.pii.filter import Pii
+from gristmill.filters.pii.filter import PiiFilter
 from gristmill.filters.rules.keywords import Keywords
 from gristmill.flows.report.format import environment, indented
 from gristmill.flows.report.html import benchmarks, rewritten
 from gristmill.flows.report.ledger import read_ledger
 from gristmill.flows.report.rules import steps
-from gristmill.flows.report.run_data import Work
+from gristmill.flows.report.run_data import FinishedRun
 from gristmill.pipelines.schema import ID, SOURCE, TEXT
-from gristmill.pipelines.storage.files import write_whole
+from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.shards import shard_schema
 
 UNSURE = "und"
@@ -32,13 +32,13 @@ MEANINGS |= {SOURCE: "where it comes from"}
 
 def card(folder: UPath, target: UPath, licence: str, name: str | None = None) -> int:
     """Write the card of a finished work folder; returns its size in bytes. The same folder gives the same bytes."""
-    text = write(Work(folder), licence, name).encode()
-    with write_whole(target) as file:
+    text = write(FinishedRun(folder), licence, name).encode()
+    with atomic_write(target) as file:
         file.write(text)
     return len(text)
 
 
-def write(work: Work, licence: str, name: str | None) -> str:
+def write(work: FinishedRun, licence: str, name: str | None) -> str:
     """The card: a header for the Hub, then what people ask of a dataset."""
     told = read_ledger(work)
     kinds = {step.NAME: step for step in work.recipe.steps.values()}
@@ -59,7 +59,7 @@ def write(work: Work, licence: str, name: str | None) -> str:
             personal=rewritten(work, told, True),
             cut=rewritten(work, told, False),
             benchmarks=benchmarks(work),
-            pii=kinds.get(Pii.NAME),
+            pii=kinds.get(PiiFilter.NAME),
             contamination=kinds.get(Contamination.NAME),
             language=kinds.get(Language.NAME),
             near=kinds.get(NearDuplicates.NAME),
@@ -72,7 +72,7 @@ def write(work: Work, licence: str, name: str | None) -> str:
     return f"---\n{_header(work, languages, licence, name)}\n---\n\n{body}"
 
 
-def _header(work: Work, languages: pl.DataFrame, licence: str, name: str | None) -> str:
+def _header(work: FinishedRun, languages: pl.DataFrame, licence: str, name: str | None) -> str:
     """What the Hub and `datasets` read: YAML."""
     from huggingface_hub import DatasetCardData  # takes a third of a second to import
 
@@ -97,7 +97,7 @@ def size_category(documents: int) -> str:
     return next((word for below, word in SIZES if documents < below), "100B<n<1T")
 
 
-def _columns(work: Work) -> list[dict[str, Any]]:
+def _columns(work: FinishedRun) -> list[dict[str, Any]]:
     """The columns of clean/, with what they hold."""
     schema = shard_schema(work.folder / "clean" / f"{work.parts[0]}.parquet") if work.parts else pa.schema([])
     return [

@@ -10,7 +10,7 @@ from gristmill.dedup.exact.exact import Exact
 from gristmill.dedup.near.near_duplicates import NearDuplicates
 from gristmill.flows.clean.plan import report_of
 from gristmill.flows.escape import TERMINAL
-from gristmill.flows.report.run_data import Work
+from gristmill.flows.report.run_data import FinishedRun
 from gristmill.flows.report.samples import BYTES, first_words, read_texts
 from gristmill.flows.runs.clusters import word_diff
 from gristmill.pipelines.schema import ID, SOURCE
@@ -26,7 +26,7 @@ FOLD = "…"  # the sign of what is not shown
 MEMBER = {ID: pl.String, "group": pl.String, "similarity": pl.Float64, "contained": pl.Float64}
 
 
-def duplicates(work: Work, sources: pl.DataFrame) -> dict[str, Any] | None:
+def duplicates(work: FinishedRun, sources: pl.DataFrame) -> dict[str, Any] | None:
     """Groups of alike documents; None where the run has no such step. Memory: the documents that are alike."""
     names = {step.NAME: name for name, step in work.recipe.steps.items()}
     if not names.keys() & {Exact.NAME, NearDuplicates.NAME}:
@@ -45,7 +45,7 @@ def duplicates(work: Work, sources: pl.DataFrame) -> dict[str, Any] | None:
     }
 
 
-def _members(work: Work, names: dict[str, str]) -> pl.DataFrame:
+def _members(work: FinishedRun, names: dict[str, str]) -> pl.DataFrame:
     """Documents of near clusters and exact copies with their place and original, by the group that both make."""
     clusters = work.whole(report_of(work.folder, names.get(NearDuplicates.NAME, ""), "clusters"))
     near = pl.DataFrame(schema=MEMBER)
@@ -99,7 +99,7 @@ def _matrix(members: pl.DataFrame, sources: pl.DataFrame) -> dict | None:
     return {"names": names, "rows": rows}
 
 
-def _largest(work: Work, members: pl.DataFrame) -> list[dict]:
+def _largest(work: FinishedRun, members: pl.DataFrame) -> list[dict]:
     """The largest groups by one of their documents."""
     first = members.group_by("group").agg(pl.all().sort_by(pl.col("duplicate_of").is_not_null(), ID).first())
     first = first.sort("size", "group", descending=[True, False]).head(LARGEST)
@@ -108,7 +108,7 @@ def _largest(work: Work, members: pl.DataFrame) -> list[dict]:
     return [row | {"begins": first_words(text)} for row, (text, _) in rows]
 
 
-def _pairs(work: Work, members: pl.DataFrame) -> list[dict]:
+def _pairs(work: FinishedRun, members: pl.DataFrame) -> list[dict]:
     """Near copies with their originals: of the largest groups the one least like, where its beginning shows it."""
     copies = members.filter(pl.col("similarity") < 1).sort("similarity", ID)
     copies = copies.group_by("group", maintain_order=True).first()

@@ -14,20 +14,20 @@ import orjson
 import polars as pl
 from upath import UPath
 
-from gristmill.filters.pii.filter import Pii
+from gristmill.filters.pii.filter import PiiFilter
 from gristmill.flows.clean.plan import report_of
 from gristmill.flows.report.duplicates import duplicates
 from gristmill.flows.report.format import TEMPLATES, environment
 from gristmill.flows.report.impact import impact
-from gristmill.flows.report.ledger import Told, read_ledger
+from gristmill.flows.report.ledger import LedgerSummary, read_ledger
 from gristmill.flows.report.models import runs, tokenizers, tokens
 from gristmill.flows.report.rules import plots, steps
-from gristmill.flows.report.run_data import REMEDY, Work
+from gristmill.flows.report.run_data import REMEDY, FinishedRun
 from gristmill.flows.report.samples import samples, without_personal
 from gristmill.flows.report.svg import HEIGHT
 from gristmill.pipelines.schema import ID
-from gristmill.pipelines.storage.files import write_whole
-from gristmill.pipelines.storage.manifest import finished
+from gristmill.pipelines.storage.files import atomic_write
+from gristmill.pipelines.storage.manifest import require_finished
 
 TOP = 25  # repeated passages shown
 MOST = 24  # sources and languages shown
@@ -38,13 +38,13 @@ def report(folder: UPath, target: UPath, experiment: UPath | None = None) -> int
 
     The same folders give the same bytes.
     """
-    page = render(tell(Work(folder), experiment)).encode()
-    with write_whole(target) as file:
+    page = render(collect(FinishedRun(folder), experiment)).encode()
+    with atomic_write(target) as file:
         file.write(page)
     return len(page)
 
 
-def tell(work: Work, experiment: UPath | None) -> dict[str, Any]:
+def collect(work: FinishedRun, experiment: UPath | None) -> dict[str, Any]:
     """All that the page says."""
     told = read_ledger(work)
     return {
@@ -70,22 +70,22 @@ def tell(work: Work, experiment: UPath | None) -> dict[str, Any]:
     }
 
 
-def rejects(work: Work) -> list[tuple[str, int]]:
+def rejects(work: FinishedRun) -> list[tuple[str, int]]:
     """Why records could not be read, the most frequent reason first."""
     reasons = Counter()
-    for name in finished(work.folder / "rejects", REMEDY).files:
+    for name in require_finished(work.folder / "rejects", REMEDY).files:
         with (work.folder / "rejects" / name).open("rb") as file:
             reasons.update(orjson.loads(line)["reason"].partition(": ")[0] for line in file)
     return sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
 
 
-def rewritten(work: Work, told: Told, personal: bool) -> list[dict]:
+def rewritten(work: FinishedRun, told: LedgerSummary, personal: bool) -> list[dict]:
     """What was cut or replaced by reason: the types of personal data, or all else."""
-    steps = [name for name, step in work.recipe.steps.items() if (step.NAME == Pii.NAME) == personal]
+    steps = [name for name, step in work.recipe.steps.items() if (step.NAME == PiiFilter.NAME) == personal]
     return told.rewritten.filter(pl.col("step").is_in(steps)).to_dicts()
 
 
-def _tops(work: Work) -> list[dict]:
+def _tops(work: FinishedRun) -> list[dict]:
     """The passages that the corpus repeats most."""
     told = []
     for name in work.recipe.steps:
@@ -95,7 +95,7 @@ def _tops(work: Work) -> list[dict]:
     return [row | {"text": text} for row, text in zip(told, texts, strict=True)]
 
 
-def benchmarks(work: Work) -> list[dict]:
+def benchmarks(work: FinishedRun) -> list[dict]:
     """Of each evaluation set how many items were looked for and found, and in how many documents."""
     frames = []
     for name in work.recipe.steps:

@@ -6,7 +6,7 @@ import polars as pl
 
 from gristmill.filters.core.measure import LANGUAGE, SURE_LABEL
 from gristmill.flows.clean.plan import measures_of
-from gristmill.flows.report.run_data import Work
+from gristmill.flows.report.run_data import FinishedRun
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, SOURCE
 from gristmill.pipelines.tokens.encode import hash_ids
@@ -17,7 +17,7 @@ COLUMNS = [ID, SOURCE, "kept", "step", "rule", "value", "threshold", "duplicate_
 COLUMNS += ["bytes", "clean_bytes", "reasons", "rewritten"]
 
 
-class Told(NamedTuple):
+class LedgerSummary(NamedTuple):
     """Sums over all documents, and the documents to show."""
 
     sources: pl.DataFrame  # source, documents, kept, bytes, clean_bytes
@@ -27,12 +27,12 @@ class Told(NamedTuple):
     chosen: pl.DataFrame  # reason, part, row, clean_row, and of the ledger's columns those of single documents
 
 
-def read_ledger(work: Work) -> Told:
+def read_ledger(work: FinishedRun) -> LedgerSummary:
     """Memory: the ledger of one shard. The documents shown are those whose hashed ids come first."""
     parts = [_tell(_rows(work, part)) for part in work.parts]
     sources, languages, alone, rewritten, chosen = (pl.concat(frames) for frames in zip(*parts, strict=True))
     counts = {(step, rule): n for step, rule, n in _summed(alone, ["step", "rule"]).iter_rows()}
-    return Told(
+    return LedgerSummary(
         _summed(sources, [SOURCE]).sort("bytes", SOURCE, descending=[True, False]),
         _summed(languages, [LANGUAGE]).sort("bytes", LANGUAGE, descending=[True, False]),
         counts,
@@ -41,7 +41,7 @@ def read_ledger(work: Work) -> Told:
     )
 
 
-def _rows(work: Work, part: str) -> pl.DataFrame:
+def _rows(work: FinishedRun, part: str) -> pl.DataFrame:
     """A shard's ledger with reason, language, hash of the id, and the row in the shards of documents and of clean."""
     frame = work.shard(work.folder / "ledger", part, COLUMNS).with_row_index("row")
     label = pl.lit(None, pl.String)

@@ -7,14 +7,14 @@ import orjson
 import polars as pl
 from upath import UPath
 
-from gristmill.flows.report.run_data import Work
+from gristmill.flows.report.run_data import FinishedRun
 from gristmill.flows.report.svg import Chart, chart
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import TEXT
 from gristmill.pipelines.storage.manifest import Manifest
 from gristmill.pipelines.storage.shards import read_batches
 from gristmill.tokenizers_lab.evaluate import measure
-from gristmill.tokenizers_lab.formats.detect import read_any
+from gristmill.tokenizers_lab.formats.detect import load_any
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
 COMPARED = 1_000_000  # bytes of text that tokenizers are compared on
@@ -29,7 +29,7 @@ def finished_in(folder: UPath) -> Iterator[tuple[str, UPath, Manifest]]:
                 yield path.name, path, manifest
 
 
-def tokenizers(work: Work) -> dict[str, Any] | None:
+def tokenizers(work: FinishedRun) -> dict[str, Any] | None:
     """The tokenizers of the work folder, all on the first clean text; None where it holds none."""
     found = list(finished_in(work.folder / "tokenizers"))
     if not found or not work.summary["clean"]:
@@ -44,12 +44,12 @@ def tokenizers(work: Work) -> dict[str, Any] | None:
     rows = Ragged.from_strings(texts)
     told = []
     for name, path, _ in found:
-        model = read_any(path)
+        model = load_any(path)
         told.append({"name": name, "algorithm": model.algorithm, **measure(Tokenizer(model), rows, [""] * len(texts))})
     return {"rows": told, "documents": len(texts), "bytes": int(rows.data.size)}
 
 
-def tokens(work: Work) -> list[dict[str, Any]]:
+def tokens(work: FinishedRun) -> list[dict[str, Any]]:
     """Every folder of token shards: its shards and what was mixed."""
     told = []
     for name, _, manifest in finished_in(work.folder / "tokens"):
@@ -62,7 +62,7 @@ def tokens(work: Work) -> list[dict[str, Any]]:
     return told
 
 
-def runs(work: Work) -> dict[str, Any] | None:
+def runs(work: FinishedRun) -> dict[str, Any] | None:
     """The models trained in the work folder, and how their losses fell; None where there is none."""
     rows, curves, points = [], [], []
     for name, path, manifest in finished_in(work.folder / "runs"):

@@ -11,10 +11,10 @@ from gristmill.dedup.near.near_duplicates import NearDuplicates
 from gristmill.filters.core.filter import Filter, Rule
 from gristmill.filters.core.measure import LANGUAGE
 from gristmill.filters.core.profiles import NO_PROFILE, profile_of
-from gristmill.filters.perplexity.cross_fit import OwnPerplexity
+from gristmill.filters.perplexity.cross_fit import CrossFitPerplexity
 from gristmill.flows.clean.plan import decisions_of, report_of
-from gristmill.flows.report.ledger import Told
-from gristmill.flows.report.run_data import Work
+from gristmill.flows.report.ledger import LedgerSummary
+from gristmill.flows.report.run_data import FinishedRun
 from gristmill.flows.report.svg import Histogram, histogram, number
 from gristmill.pipelines.steps.corpus_step import CorpusStep
 
@@ -42,17 +42,17 @@ class Looks(NamedTuple):
 # Steps over the corpus that leave a value of many documents.
 SCORED = {
     NearDuplicates.NAME: ("near_duplicate", "similarity", ">=", "threshold", "clusters"),
-    OwnPerplexity.NAME: ("no_gain", "gain", "<", "min_gain", "scores"),
+    CrossFitPerplexity.NAME: ("no_gain", "gain", "<", "min_gain", "scores"),
 }
 
 
-def steps(work: Work, told: Told) -> list[dict[str, Any]]:
+def steps(work: FinishedRun, told: LedgerSummary) -> list[dict[str, Any]]:
     """Every step with its rules: what they look at, what they took."""
     profiles = _profiles(told)
     return [_step(work, name, told, profiles) for name in work.recipe.steps]
 
 
-def _profiles(told: Told) -> Counter:
+def _profiles(told: LedgerSummary) -> Counter:
     """How many documents each language profile judges."""
     counts = Counter()
     names = profile_of(told.languages[LANGUAGE].to_numpy()) if told.languages.height else []
@@ -61,7 +61,7 @@ def _profiles(told: Told) -> Counter:
     return counts or Counter({NO_PROFILE: 1})
 
 
-def _step(work: Work, name: str, told: Told, profiles: Counter) -> dict[str, Any]:
+def _step(work: FinishedRun, name: str, told: LedgerSummary, profiles: Counter) -> dict[str, Any]:
     step, counts = work.recipe.steps[name], work.summary["steps"][name]
     looks, found = _looks(step, profiles), counts["rules"]
     on = {rule: look for rule, look in looks.items() if look.threshold is not None or look.others}
@@ -102,7 +102,7 @@ def _filter_rule(name: str, rule: Rule, by_profile: dict[str, dict[str, Rule]], 
     return Looks(rule.measure, rule.breaks, most, others)
 
 
-def plots(work: Work, step: dict[str, Any]) -> list[dict]:
+def plots(work: FinishedRun, step: dict[str, Any]) -> list[dict]:
     """A picture of each measure that a step's rules look at, with the thresholds of all of them."""
     name, looks = step["name"], step["on"]
     by_measure: dict[str, list[str]] = {}
@@ -116,7 +116,7 @@ def plots(work: Work, step: dict[str, Any]) -> list[dict]:
     return drawn
 
 
-def _picture(work: Work, name: str, looks: dict[str, Looks]) -> Histogram | None:
+def _picture(work: FinishedRun, name: str, looks: dict[str, Looks]) -> Histogram | None:
     """All documents' values of a measure, and those of the documents that break its rules, as they were decided."""
     look = next(iter(looks.values()))
     folder = report_of(work.folder, name, look.folder)
@@ -131,7 +131,7 @@ def _picture(work: Work, name: str, looks: dict[str, Looks]) -> Histogram | None
     return drawn if drawn.bars else None
 
 
-def _broken(work: Work, folder: UPath, part: str, rules: list[str]) -> pl.Series:
+def _broken(work: FinishedRun, folder: UPath, part: str, rules: list[str]) -> pl.Series:
     """The values by which documents of a shard break any of the rules."""
     broken = work.shard(folder, part, ["broken"])["broken"].explode(empty_as_null=False)
     values = broken.struct.unnest().filter(pl.col("rule").is_in(rules))["value"]

@@ -8,23 +8,23 @@ import orjson
 import polars as pl
 from upath import UPath
 
-from gristmill.filters.pii.filter import Pii
+from gristmill.filters.pii.filter import PiiFilter
 from gristmill.flows.clean.plan import shards_of
 from gristmill.flows.clean.recipe import parse_recipe
 from gristmill.flows.clean.run import RECIPE, SUMMARY
-from gristmill.pipelines.storage.manifest import Manifest, finished
+from gristmill.pipelines.storage.manifest import Manifest, require_finished
 from gristmill.pipelines.storage.shards import list_shards, read_shard
 
 REMEDY = "`gristmill clean RECIPE --input … --output WORK` makes it"
 
 
-class Work:
+class FinishedRun:
     """``recipe``, its ``table`` as anybody may read it, the ``summary``, the ``parts`` (shards), the ``version``."""
 
     def __init__(self, folder: UPath):
         """Raises WorkError where the run is unfinished."""
         self.folder = folder
-        self.version = finished(folder / "ledger", REMEDY).version
+        self.version = require_finished(folder / "ledger", REMEDY).version
         table = orjson.loads((folder / RECIPE).read_bytes())
         self.table = without_places(table)
         self.recipe = parse_recipe(_without_keys(table), str(folder / RECIPE))
@@ -46,7 +46,7 @@ def _without_keys(table: dict) -> dict:
     """The recipe as anybody may read it: what it hides by a key needs no key to be told of."""
     table = copy.deepcopy(table)
     for step in table["steps"].values():
-        if step["use"] == Pii.NAME:
+        if step["use"] == PiiFilter.NAME:
             step.update(replacement="tag", replacements={}, key_file=None)
     return table
 

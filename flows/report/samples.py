@@ -5,10 +5,10 @@ import polars as pl
 from upath import UPath
 
 from gristmill.filters.core.batch import Batch
-from gristmill.filters.pii.filter import Pii
+from gristmill.filters.pii.filter import PiiFilter
 from gristmill.flows.escape import LINE, TERMINAL
 from gristmill.flows.report.ledger import KEPT
-from gristmill.flows.report.run_data import Work
+from gristmill.flows.report.run_data import FinishedRun
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import TEXT
 from gristmill.pipelines.steps.spans import rewrite
@@ -19,7 +19,7 @@ CHARACTERS, LINES, WIDTH = 1_600, 24, 400  # of a text, and of a line, that are 
 FIRST = 110  # characters that tell what a text is
 
 
-def samples(work: Work, chosen: pl.DataFrame) -> list[dict]:
+def samples(work: FinishedRun, chosen: pl.DataFrame) -> list[dict]:
     """The chosen documents with an excerpt of their text: as rewritten if they stay, else as read.
 
     Kept ones come first, then the others in the order of the recipe's steps, their reasons by name.
@@ -54,7 +54,7 @@ def without_personal(texts: list[str]) -> list[str]:
     if not texts:
         return []
     text = Ragged.from_strings(texts)
-    spans, _ = Pii().rewrite(Batch(text))
+    spans, _ = PiiFilter().rewrite(Batch(text))
     clean = rewrite(text, spans)
     return [clean.row(row).decode() for row in range(clean.rows)]
 

@@ -16,7 +16,7 @@ USUAL = (0.005, 0.995)  # quantiles; what is beyond them is counted in the bars 
 STEPS = (1, 2, 2.5, 5, 10)  # of axes, times a power of ten
 
 
-class Bar(NamedTuple):
+class HistogramBar(NamedTuple):
     """One range of values: place and sizes, and what it says."""
 
     x: float
@@ -29,7 +29,7 @@ class Bar(NamedTuple):
 
 
 class Histogram(NamedTuple):
-    bars: list[Bar]
+    bars: list[HistogramBar]
     lines: list[float]  # where the cuts are
     ticks: list[tuple[float, str]]
     levels: list[tuple[float, str]]  # heights that numbers of documents have
@@ -54,7 +54,7 @@ def histogram(values: np.ndarray, broken: np.ndarray, cuts: list[float], whole: 
     labels = _labels(edges, whole, values.min() < edges[0], values.max() > edges[-1])
     columns = (column.tolist() for column in (at[:-1], np.diff(at), heights, bad_heights, counts, bad))
     x, width, height, bad_height, documents, bad_documents = columns
-    bars = map(Bar, x, width, height, bad_height, labels, documents, bad_documents)
+    bars = map(HistogramBar, x, width, height, bad_height, labels, documents, bad_documents)
     lines = np.interp(cuts, edges, at).tolist()
     return Histogram(list(bars), lines, _ticks(edges, at, by_ratio, whole), _levels(tall))
 

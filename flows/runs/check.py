@@ -14,7 +14,7 @@ from gristmill.pipelines.ingest.ingest import read_documents
 from gristmill.pipelines.schema import ID
 
 
-def judge(recipe: Recipe, paths: tuple[str, ...]) -> Iterator[dict]:
+def check_documents(recipe: Recipe, paths: tuple[str, ...]) -> Iterator[dict]:
     """Each document's id, broken rules ({step, rule, value, threshold}) and measures, by the per-document steps."""
     chain = {name: step for name, step in recipe.steps.items() if isinstance(step, Filter)}
     settings = recipe.input.model_copy(update={"paths": list(paths)})

@@ -11,7 +11,7 @@ from upath import UPath
 from gristmill.flows.clean.plan import report_of
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.schema import ID, TEXT
-from gristmill.pipelines.storage.manifest import Manifest, finished
+from gristmill.pipelines.storage.manifest import Manifest, require_finished
 from gristmill.pipelines.storage.shards import list_shards, read_batches, read_shard
 
 MAX_WORDS = 20_000  # of a text to compare: difflib's time grows with the square where all differs
@@ -33,7 +33,7 @@ def find_cluster(work: UPath, step: str, id: str) -> list[Member]:
 
     Raises WorkError where the work folder is unfinished or nothing is like the document.
     """
-    finished(work / "ledger", "`gristmill dedup CORPUS --output WORK` makes it")
+    require_finished(work / "ledger", "`gristmill dedup CORPUS --output WORK` makes it")
     near = _reported(work, step)
     (own,) = _ledger(work, pl.col(ID) == id)["duplicate_of"].to_list() or [None]
     clusters = near.filter(pl.col(ID).is_in([id, own]))["cluster"]

@@ -9,7 +9,7 @@ from upath import UPath
 from gristmill.flows.clean.plan import measures_of
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.schema import ID
-from gristmill.pipelines.storage.manifest import finished
+from gristmill.pipelines.storage.manifest import require_finished
 from gristmill.pipelines.storage.shards import list_shards, read_rows, read_shard
 
 
@@ -18,15 +18,15 @@ def explain(work: UPath, id: str) -> dict:
 
     Raises WorkError where the work folder is unfinished or holds no such document.
     """
-    finished(work / "ledger", "`gristmill clean RECIPE --input … --output WORK` makes it")
+    require_finished(work / "ledger", "`gristmill clean RECIPE --input … --output WORK` makes it")
     for path in list_shards(work / "ledger"):
         rows = np.flatnonzero(pc.equal(read_shard(path, [ID])[ID], id).to_numpy())
         if rows.size:
-            return story(work, path.stem, int(rows[0]))
+            return document_history(work, path.stem, int(rows[0]))
     raise WorkError(f"{work} knows no document {id!r}; `gristmill inspect {work}/ledger --sample 3` shows some ids")
 
 
-def story(work: UPath, part: str, row: int, steps: Iterable[str] | None = None) -> dict:
+def document_history(work: UPath, part: str, row: int, steps: Iterable[str] | None = None) -> dict:
     """As `explain`, of the document in one row of a shard, with the measures of ``steps`` or of all."""
     (found,) = read_rows(work / "ledger" / f"{part}.parquet", np.array([row])).to_pylist()
     measures = {name: _measures(work, name, part, row) for name in (_steps(work) if steps is None else steps)}
@@ -34,7 +34,7 @@ def story(work: UPath, part: str, row: int, steps: Iterable[str] | None = None) 
 
 
 def _steps(work: UPath) -> list[str]:
-    return finished(work / "ledger", "").settings["steps"]
+    return require_finished(work / "ledger", "").settings["steps"]
 
 
 def _measures(work: UPath, name: str, part: str, row: int) -> dict:

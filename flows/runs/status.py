@@ -49,7 +49,7 @@ def status(work: UPath) -> Status:
     recipe = parse_recipe(note["recipe"], str(work))
     state = RUNNING if running else FAILED if "error" in note else STOPPED
     wanted = _wanted(recipe, work)
-    return Status(_tell(note, running), [_look(work / name, name, wanted, state) for name in _folders(recipe)])
+    return Status(_describe(note, running), [_look(work / name, name, wanted, state) for name in _folders(recipe)])
 
 
 def _look(folder: UPath, name: str, wanted: dict[UPath, str], under_way: str) -> Folder:
@@ -92,7 +92,7 @@ def _folders(recipe: Recipe) -> Iterator[str]:
     yield from ("clean", "removed", "ledger")
 
 
-def _tell(note: dict, running: bool) -> str:
+def _describe(note: dict, running: bool) -> str:
     began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(note["began"]))
     who = f"process {note['pid']} on {note['host']}, begun {began}"
     if running:

@@ -15,12 +15,12 @@ from gristmill.filters.core.profiles import NO_PROFILE, profile_of
 from gristmill.flows.clean.plan import decisions_of, earlier_than, measures_of, shards_of, spans_before
 from gristmill.flows.clean.recipe import Recipe, parse_recipe
 from gristmill.flows.clean.run import RECIPE, SUMMARY, sizes
-from gristmill.flows.clean.tally import Tally
+from gristmill.flows.clean.tally import RemovalCounts
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.steps.corpus import Corpus
-from gristmill.pipelines.steps.corpus_step import CorpusStep, judge_here
+from gristmill.pipelines.steps.corpus_step import CorpusStep, decide_inline
 from gristmill.pipelines.steps.decisions import survivors
-from gristmill.pipelines.storage.manifest import Manifest, finished
+from gristmill.pipelines.storage.manifest import Manifest, require_finished
 from gristmill.pipelines.storage.shards import read_shard
 
 
@@ -29,7 +29,7 @@ def what_if(work: UPath, changes: tuple[str, ...]) -> tuple[dict, dict]:
 
     Rules are those a recipe has; a change that would need text measured anew is a RecipeError that says so.
     """
-    finished(work / "ledger", "`gristmill clean RECIPE --input … --output WORK` makes it")
+    require_finished(work / "ledger", "`gristmill clean RECIPE --input … --output WORK` makes it")
     changed = change_recipe((work / RECIPE).read_bytes(), changes)
     before = orjson.loads((work / SUMMARY).read_bytes())
     return before, {**before, **recount(changed, work)}
@@ -54,7 +54,7 @@ def recount(recipe: Recipe, work: UPath) -> dict:
     """What the documents' measures come to under the recipe's rules: clean, removed, and the steps by rule."""
     sizes_by_part = {part: sizes(work, part) for part in shards_of(work / "ledger")}
     stays = {part: np.ones(len(frame), bool) for part, frame in sizes_by_part.items()}
-    tally = Tally(list(recipe.steps))
+    tally = RemovalCounts(list(recipe.steps))
     for name, step in recipe.steps.items():
         judged = (
             _corpus(recipe, work, name, stays) if isinstance(step, CorpusStep) else _rules(recipe, work, name, stays)
@@ -91,7 +91,7 @@ def _corpus(recipe: Recipe, work: UPath, name: str, stays: dict[str, np.ndarray]
         there = _stages_fit(recipe, work, name, masks)
         made, scratch = None if there else UPath(folder), Path(folder) / "scratch"
         corpus = Corpus(work / "documents", measures, list(masks), lambda part, _: masks[part], before, made)
-        for part, decisions, *_ in step.judge(corpus, scratch) if there else judge_here(step, corpus, scratch):
+        for part, decisions, *_ in step.judge(corpus, scratch) if there else decide_inline(step, corpus, scratch):
             yield part, decisions["broken"]
 
 

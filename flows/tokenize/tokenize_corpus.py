@@ -6,10 +6,10 @@ from upath import UPath
 
 from gristmill.flows.clean.corpus import corpus_shards
 from gristmill.flows.clean.recipe import make_change
-from gristmill.flows.engine.run_lock import alone
+from gristmill.flows.engine.run_lock import exclusive_run
 from gristmill.flows.tokenize.train_tokenizer import WORK, coder
 from gristmill.pipelines.settings import read_settings
-from gristmill.pipelines.steps.step import Engine, Progress, run_step, serial
+from gristmill.pipelines.steps.step import Engine, Progress, run_serial, run_step
 from gristmill.pipelines.tokens.settings import TokenSettings
 from gristmill.pipelines.tokens.shards import TokenShards
 from gristmill.pipelines.tokens.steps import encode_step, gather_step
@@ -28,12 +28,12 @@ def tokenize(
     tokenizer: str,
     output: UPath,
     settings: TokenSettings,
-    engine: Engine = serial,
+    engine: Engine = run_serial,
     progress: Progress | None = None,
 ) -> TokenShards:
     """Encode every document once, then gather them into shards by split, shuffled: the same bytes for any workers."""
     code = coder(tokenizer)
-    with alone(output / WORK):
+    with exclusive_run(output / WORK):
         shards = corpus_shards(corpus, output / WORK, engine, progress)
         run_step(encode_step(shards, code, output), engine, progress)
         run_step(gather_step(output, code, settings), engine, progress)

@@ -7,18 +7,18 @@ from upath import UPath
 
 from gristmill.flows.clean.corpus import corpus_shards
 from gristmill.flows.clean.recipe import make_change
-from gristmill.flows.engine.run_lock import alone
+from gristmill.flows.engine.run_lock import exclusive_run
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import TEXT
 from gristmill.pipelines.settings import read_settings
-from gristmill.pipelines.steps.step import Engine, Job, Output, Progress, Step, Wrote, run_step, serial
-from gristmill.pipelines.storage.files import place
+from gristmill.pipelines.steps.step import Engine, Job, Output, Progress, Step, Written, run_serial, run_step
+from gristmill.pipelines.storage.files import to_path
 from gristmill.pipelines.storage.manifest import Manifest, fingerprint
 from gristmill.pipelines.storage.shards import read_batches
-from gristmill.pipelines.tokens.encode import Vocabulary
+from gristmill.pipelines.tokens.encode import TokenizerInfo
 from gristmill.pipelines.tokens.steps import digest
 from gristmill.tokenizers_lab.count.word_counts import Counter, WordCounts, merge
-from gristmill.tokenizers_lab.count_settings import Counting
+from gristmill.tokenizers_lab.count_settings import CountSettings
 from gristmill.tokenizers_lab.extend import extend
 from gristmill.tokenizers_lab.formats.model import FILE, Model, read_model, write_model
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
@@ -44,7 +44,7 @@ def train_tokenizer(
     corpus: Sequence[str],
     output: UPath,
     settings: TokenizerSettings,
-    engine: Engine = serial,
+    engine: Engine = run_serial,
     progress: Progress | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> Model:
@@ -53,12 +53,12 @@ def train_tokenizer(
     The counts of each shard stay in ``OUTPUT/work``: another vocabulary of the same split counts nothing anew.
     """
     counting = settings.counting()
-    with alone(output / WORK):
+    with exclusive_run(output / WORK):
         folder = count_words(corpus, output / WORK, counting, engine, progress)
         sources = sorted(file["sha256"] for file in Manifest.read(folder).files.values())
         made_of = Output(output, FILE, fingerprint(sources, settings.model_dump(mode="json")))
         jobs = [Job(train_on, (folder, settings, report), (made_of,))]
-        run_step(Step("train", {output: settings.model_dump(mode="json")}, jobs), serial, progress)
+        run_step(Step("train", {output: settings.model_dump(mode="json")}, jobs), run_serial, progress)
     return read_model(output)
 
 
@@ -68,14 +68,14 @@ def extend_tokenizer(
     output: UPath,
     vocab_size: int,
     join_words: bool = False,
-    engine: Engine = serial,
+    engine: Engine = run_serial,
     progress: Progress | None = None,
 ) -> Model:
     """A larger tokenizer in ``OUTPUT``, trained on with the words of a corpus, or with its lines to join words."""
-    model = read_model(place(tokenizer))
+    model = read_model(to_path(tokenizer))
     split = LINES if join_words else model.split
-    with alone(output / WORK):
-        folder = count_words(corpus, output / WORK, Counting(split, model.normalizers), engine, progress)
+    with exclusive_run(output / WORK):
+        folder = count_words(corpus, output / WORK, CountSettings(split, model.normalizers), engine, progress)
         larger = extend(model, read_counts(folder), vocab_size, split)
         write_model(larger, output)
     return larger
@@ -84,8 +84,8 @@ def extend_tokenizer(
 def count_words(
     corpus: Sequence[str],
     work: UPath,
-    counting: Counting,
-    engine: Engine = serial,
+    counting: CountSettings,
+    engine: Engine = run_serial,
     progress: Progress | None = None,
 ) -> UPath:
     """The folder of a table of counts for each shard of the corpus, under ``WORK``."""
@@ -105,7 +105,7 @@ def read_counts(folder: UPath) -> WordCounts:
     return merge(WordCounts.load(folder / name)[0] for name in sorted(Manifest.read(folder).files))
 
 
-def count_shard(shard: UPath, counting: Counting, outputs: tuple[Output, ...]) -> list[Wrote]:
+def count_shard(shard: UPath, counting: CountSettings, outputs: tuple[Output, ...]) -> list[Written]:
     """The words of one shard as a table of counts."""
     counter, size = Counter(counting.split), 0
     for table in read_batches(shard, [TEXT]):
@@ -114,23 +114,23 @@ def count_shard(shard: UPath, counting: Counting, outputs: tuple[Output, ...]) -
         counter.add(counting(text))
     counts = counter.finish()
     counts.save(outputs[0].path, counting.split)
-    return [Wrote([outputs[0].path.name], {"words": int(counts.counts.sum()), "bytes": size})]
+    return [Written([outputs[0].path.name], {"words": int(counts.counts.sum()), "bytes": size})]
 
 
 def train_on(
     counts: UPath, settings: TokenizerSettings, report: Callable[[str], None], outputs: tuple[Output, ...]
-) -> list[Wrote]:
+) -> list[Written]:
     """The tokenizer from the tables of all shards."""
     model = train(read_counts(counts), settings, report)
     write_model(model, outputs[0].folder)
-    return [Wrote([FILE], {"pieces": model.size, "merges": len(model.merges)})]
+    return [Written([FILE], {"pieces": model.size, "merges": len(model.merges)})]
 
 
-class Coder(NamedTuple):
+class CachedEncoder(NamedTuple):
     """A tokenizer as workers get it: its file and what token shards must know of it."""
 
     file: UPath
-    vocabulary: Vocabulary
+    vocabulary: TokenizerInfo
 
     def __call__(self, text: Ragged) -> Ragged:
         return _opened(str(self.file), self.vocabulary.sha256)(text)
@@ -146,8 +146,8 @@ def _opened(file: str, sha256: str) -> Tokenizer:
     return _OPEN[file, sha256]
 
 
-def coder(path: str) -> Coder:
+def coder(path: str) -> CachedEncoder:
     """The tokenizer in a folder or a file, ready for token shards."""
-    file = place(path)
+    file = to_path(path)
     model, file = read_model(file), file / FILE if file.is_dir() else file
-    return Coder(file, Vocabulary(model.size, model.role("bos"), model.role("eos"), digest(file)))
+    return CachedEncoder(file, TokenizerInfo(model.size, model.role("bos"), model.role("eos"), digest(file)))

@@ -23,7 +23,7 @@ import zstandard
 from upath import UPath
 
 from gristmill.pipelines.errors import InputError, WorkError
-from gristmill.pipelines.storage.files import place, write_whole
+from gristmill.pipelines.storage.files import atomic_write, to_path
 
 SHARD_BYTES = 8 << 20  # of text: several files, so that several workers have something to do
 LONG = 1000  # characters from which a docstring is a document of its own; a module's shorter ones are joined
@@ -31,11 +31,11 @@ LONG = 1000  # characters from which a docstring is a document of its own; a mod
 # in a quarter of the source.
 DENSE = 0.3
 NOTES = (".md", ".rst", ".txt")
-LICENCE = re.compile(r"^(licen[cs]e|copying|copyright|notice)", re.IGNORECASE)
+LICENSE = re.compile(r"^(licen[cs]e|copying|copyright|notice)", re.IGNORECASE)
 MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 
 
-class Origin(NamedTuple):
+class TextFile(NamedTuple):
     """A file with text in it, and whose it is."""
 
     path: str  # relative, with forward slashes: the first half of a document's id
@@ -48,7 +48,7 @@ class Origin(NamedTuple):
 
 
 @dataclass
-class Written:
+class DemoSummary:
     """What the corpus looks like."""
 
     documents: Counter = field(default_factory=Counter)  # by kind
@@ -65,7 +65,7 @@ class Written:
         self.packages.add(document["package"])
         self.mails += len(MAIL.findall(text)) if "@" in text else 0
         if document["kind"] == "licence":
-            self.licences[_licence_words(text)] += 1
+            self.licences[_license_words(text)] += 1
 
     def summary(self) -> dict:
         """The counts as JSON can hold them."""
@@ -81,18 +81,18 @@ class Written:
         }
 
 
-def write_demo(output: str | os.PathLike, max_mb: float = 64) -> Written:
+def write_demo(output: str | os.PathLike, max_mb: float = 64) -> DemoSummary:
     """Write ``demo-*.jsonl.zst`` into a folder: at most about ``max_mb`` million bytes of text.
 
     Where the machine has more than that, files are chosen by the hash of their path. Raises WorkError where the
     folder holds anything else, InputError where there is nothing to read.
     """
-    folder, written = place(output), Written()
+    folder, written = to_path(output), DemoSummary()
     _clear(folder)
-    origins = choose(find_origins(), int(max_mb * 1e6))
+    origins = choose(find_text_files(), int(max_mb * 1e6))
     for number, documents in enumerate(_shards(doc for origin in origins for doc in read_documents(origin))):
         name = f"demo-{number:05}.jsonl.zst"
-        with write_whole(folder / name) as file, zstandard.ZstdCompressor(level=3).stream_writer(file) as compressed:
+        with atomic_write(folder / name) as file, zstandard.ZstdCompressor(level=3).stream_writer(file) as compressed:
             for document in documents:
                 compressed.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
                 written.add(document)
@@ -124,7 +124,7 @@ def _shards(documents: Iterator[dict]) -> Iterator[list[dict]]:
         yield shard
 
 
-def choose(origins: list[Origin], max_bytes: int) -> list[Origin]:
+def choose(origins: list[TextFile], max_bytes: int) -> list[TextFile]:
     """As many as fit, by the hash of their paths, in order of their paths."""
     chosen, room = [], max_bytes
     for origin in sorted(origins, key=lambda o: hashlib.sha256(o.path.encode()).digest()):
@@ -134,7 +134,7 @@ def choose(origins: list[Origin], max_bytes: int) -> list[Origin]:
     return sorted(chosen, key=lambda o: o.path)
 
 
-def find_origins() -> list[Origin]:
+def find_text_files() -> list[TextFile]:
     """Every file of the standard library and the installed packages that holds text we read."""
     paths = sysconfig.get_paths()
     packages = distributions(path=sorted({paths["platlib"], paths["purelib"]}))
@@ -146,16 +146,16 @@ def find_origins() -> list[Origin]:
     return [origin for origin in found if origin and origin.bytes]
 
 
-def _standard_library(folder: Path) -> Iterator[Origin]:
+def _standard_library(folder: Path) -> Iterator[TextFile]:
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(set(folders) - {"site-packages", "dist-packages", "__pycache__"})
         for name in sorted(names):
             file = Path(root, name)
             path = f"python/{file.relative_to(folder).as_posix()}"
-            yield Origin(path, file, "stdlib", "python", "PSF-2.0", "", 0)
+            yield TextFile(path, file, "stdlib", "python", "PSF-2.0", "", 0)
 
 
-def _package(package: Distribution) -> Iterator[Origin]:
+def _package(package: Distribution) -> Iterator[TextFile]:
     meta = package.metadata  # parsed anew at every mention, as is package.name
     name, licence = meta["Name"], meta.get("License-Expression") or meta.get("License")
     if not licence or len(licence) > 80:  # some paste the whole text here
@@ -164,10 +164,10 @@ def _package(package: Distribution) -> Iterator[Origin]:
     for file in package.files or ():
         if ".." not in file.parts:  # scripts, outside site-packages
             path = file.as_posix()
-            yield Origin(path, Path(file.locate()), "site-packages", name, licence, "", 0)
+            yield TextFile(path, Path(file.locate()), "site-packages", name, licence, "", 0)
 
 
-def _classified(origin: Origin) -> Origin | None:
+def _classified(origin: TextFile) -> TextFile | None:
     """What kind of text the file holds and how much; None where it holds none, or is not there."""
     name, (*_, folder, _) = origin.file.name, origin.file.parts
     try:
@@ -177,7 +177,7 @@ def _classified(origin: Origin) -> Origin | None:
             return origin._replace(kind="docstring", bytes=docstrings) if docstrings > DENSE * len(source) else None
         if folder.endswith(".dist-info") and name == "METADATA":
             kind = "readme"
-        elif LICENCE.match(name):
+        elif LICENSE.match(name):
             kind = "licence"
         elif name.lower().endswith(NOTES) and not folder.endswith((".dist-info", ".egg-info")):
             kind = "readme" if name.lower().startswith("readme") else "notes"
@@ -188,7 +188,7 @@ def _classified(origin: Origin) -> Origin | None:
         return None
 
 
-def read_documents(origin: Origin) -> Iterator[dict]:
+def read_documents(origin: TextFile) -> Iterator[dict]:
     """The documents of one file: itself, or its docstrings."""
     if origin.kind == "docstring":
         texts = _docstrings(origin)
@@ -209,7 +209,7 @@ def _description(file: Path) -> str:
     return "\n".join([*(line for line in header.splitlines() if line.startswith(shown)), "", body])
 
 
-def _docstrings(origin: Origin) -> Iterator[tuple[str, str, str]]:
+def _docstrings(origin: TextFile) -> Iterator[tuple[str, str, str]]:
     """Id, kind and text: each long docstring (``path:line``), then the short ones of the module as one (``path``)."""
     short = []
     for node in _parsed(origin.file.read_bytes()):
@@ -239,7 +239,7 @@ def _definitions(node: ast.AST) -> Iterator[ast.AST]:
             yield from _definitions(inner)
 
 
-def _licence_words(text: str) -> bytes:
+def _license_words(text: str) -> bytes:
     """A licence without its copyright lines, case, spacing and punctuation: what makes two of them one."""
     lines = [line for line in text.casefold().splitlines() if "copyright" not in line]
     return hashlib.sha256(" ".join(re.findall(r"\w+", " ".join(lines))).encode()).digest()

@@ -24,27 +24,27 @@ import pyarrow.parquet as pq
 from numba import njit
 from upath import UPath
 
-from gristmill.pipelines.inputs.column_types import JSON, conform, fits, join_schemas, json_text
+from gristmill.pipelines.inputs.column_types import JSON, cast_table, is_subschema, join_schemas, json_text
 from gristmill.pipelines.kernels.hashing import hash64
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENT, ID
-from gristmill.pipelines.storage.files import write_whole
-from gristmill.pipelines.storage.manifest import PROGRESS, Manifest, Part, record
+from gristmill.pipelines.storage.files import atomic_write
+from gristmill.pipelines.storage.manifest import PROGRESS, Manifest, Part, record_part
 from gristmill.pipelines.storage.shards import FAST, read_batches, read_shard, write_shard
 
-IDS_AT_ONCE = 1 << 25  # hashes of ids that are compared in memory
+BATCH_IDS = 1 << 25  # hashes of ids that are compared in memory
 
 Renames = dict[str, dict[int, str]]  # shard -> row -> new id
 
 
-class Plan(NamedTuple):
+class RenamePlan(NamedTuple):
     """What all shards shall look like."""
 
     schema: pa.Schema
     renames: Renames
 
 
-def settle(folder: UPath, manifest: Manifest, name: str) -> None:
+def finalize(folder: UPath, manifest: Manifest, name: str) -> None:
     """Give the shards of an unfinished folder one schema and unique ids, and the manifest's parts what came of it.
 
     ``name`` is a fingerprint of all that the units were made of.
@@ -58,10 +58,10 @@ def settle(folder: UPath, manifest: Manifest, name: str) -> None:
         counts = part.counts | {"ids_renamed": sum(len(plan.renames.get(shard, ())) for shard in part.files)}
         if changed or counts != part.counts:
             manifest.parts[unit] = Part.of(folder, part.fingerprint, list(part.files), counts)
-            record(folder, unit, manifest.parts[unit])
+            record_part(folder, unit, manifest.parts[unit])
 
 
-def _make_plan(folder: UPath, shards: list[str]) -> Plan:
+def _make_plan(folder: UPath, shards: list[str]) -> RenamePlan:
     schema = join_schemas([_schema(folder / shard) for shard in shards], DOCUMENT)
     schema = pa.schema([f if f.metadata == JSON else f.remove_metadata() for f in schema])
     renames: Renames = defaultdict(dict)
@@ -69,14 +69,14 @@ def _make_plan(folder: UPath, shards: list[str]) -> Plan:
         names = _new_names(folder, collisions, schema)
         for (shard, row), id in names.items():
             renames[shard][row] = id
-    return Plan(schema, renames)
+    return RenamePlan(schema, renames)
 
 
 def _collisions(folder: UPath, shards: list[str], renames: Renames) -> dict[str, list[tuple[str, int]]]:
     """Ids that several documents have -> where those are: (shard, row)."""
     found = {}
     rows = sum(_rows(folder / shard) for shard in shards)
-    parts = 1 + rows // IDS_AT_ONCE
+    parts = 1 + rows // BATCH_IDS
     for part in range(parts):
         hashes = [h[h % parts == part] for _, _, h in _hashed_ids(folder, shards, renames)] or [np.empty(0, np.uint64)]
         ordered = np.sort(np.concatenate(hashes))
@@ -131,17 +131,17 @@ def _new_names(folder: UPath, collisions: dict, schema: pa.Schema) -> dict[tuple
 def _values(table: pa.Table, rows: list[int], schema: pa.Schema) -> Iterator[bytes]:
     """Each row as bytes, but for its id; the same in whatever shard and types it was found."""
     columns = [name for name in schema.names if name != ID]
-    for row in conform(table.take(rows), schema).select(columns).to_pylist() if rows else ():
+    for row in cast_table(table.take(rows), schema).select(columns).to_pylist() if rows else ():
         yield b"\n".join(json_text(row[name]) for name in columns)
 
 
-def _apply(path: UPath, plan: Plan) -> bool:
+def _apply(path: UPath, plan: RenamePlan) -> bool:
     """Rewrite a shard so that it is as planned; False where it is already."""
     renames = plan.renames.get(path.name, {})
     if renames:
         ids = read_shard(path, [ID])[ID]
         renames = {row: id for row, id in renames.items() if ids[row].as_py() != id}
-    if not renames and fits(_schema(path), plan.schema):
+    if not renames and is_subschema(_schema(path), plan.schema):
         return False
 
     def tables() -> Iterator[pa.Table]:
@@ -149,7 +149,7 @@ def _apply(path: UPath, plan: Plan) -> bool:
         for table in read_batches(path):
             table = table.set_column(0, ID, _renamed(table[ID], renames, first)) if renames else table
             first += table.num_rows
-            yield conform(table, plan.schema)
+            yield cast_table(table, plan.schema)
 
     write_shard(path, tables(), plan.schema, FAST)
     return True
@@ -176,7 +176,7 @@ def _rows(path: UPath) -> int:
         return pq.read_metadata(file).num_rows
 
 
-def _write_plan(path: UPath, plan: Plan) -> None:
+def _write_plan(path: UPath, plan: RenamePlan) -> None:
     renames = plan.renames.items()
     table = pa.table(
         {
@@ -185,14 +185,14 @@ def _write_plan(path: UPath, plan: Plan) -> None:
             "id": pa.array([id for _, names in renames for id in names.values()], pa.large_string()),
         }
     )
-    with write_whole(path) as file:
+    with atomic_write(path) as file:
         pq.write_table(table.replace_schema_metadata({b"documents": plan.schema.serialize().to_pybytes()}), file)
 
 
-def _read_plan(path: UPath) -> Plan:
+def _read_plan(path: UPath) -> RenamePlan:
     table = read_shard(path)
     schema = pa.ipc.read_schema(pa.py_buffer(table.schema.metadata[b"documents"]))
     renames = defaultdict(dict)
     for shard, row, id in zip(*(table[name].to_pylist() for name in ("shard", "row", "id")), strict=True):
         renames[shard][row] = id
-    return Plan(schema, renames)
+    return RenamePlan(schema, renames)

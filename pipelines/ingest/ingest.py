@@ -16,15 +16,15 @@ import pyarrow.compute as pc
 from upath import UPath
 
 from gristmill.pipelines.errors import TooManyRejects
-from gristmill.pipelines.ingest.finalize import settle
-from gristmill.pipelines.inputs.column_types import conform, join_schemas
+from gristmill.pipelines.ingest.finalize import finalize
+from gristmill.pipelines.inputs.column_types import cast_table, join_schemas
 from gristmill.pipelines.inputs.inputs import File, InputSettings, find_files
-from gristmill.pipelines.inputs.work_units import Unit, cut_units
+from gristmill.pipelines.inputs.work_units import WorkUnit, plan_work_units
 from gristmill.pipelines.readers import read_unit
-from gristmill.pipelines.readers.context import Reading
+from gristmill.pipelines.readers.context import ReadContext
 from gristmill.pipelines.schema import DOCUMENT, TEXT
-from gristmill.pipelines.steps.step import Job, Output, Step, Wrote
-from gristmill.pipelines.storage.files import write_whole
+from gristmill.pipelines.steps.step import Job, Output, Step, Written
+from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import Manifest, fingerprint
 from gristmill.pipelines.storage.shards import FAST, SHARD_BYTES, cut_groups, write_shard
 
@@ -44,7 +44,7 @@ def ingest_step(work: UPath, settings: InputSettings) -> Step:
     """
     documents, rejects = work / "documents", work / "rejects"
     finished = Manifest.read(documents)
-    units, cuts = cut_units(find_files(settings), settings.unit_bytes, finished and finished.settings.get("cuts"))
+    units, cuts = plan_work_units(find_files(settings), settings.unit_bytes, finished and finished.settings.get("cuts"))
     shared = settings.model_dump(mode="json", exclude=ELSEWHERE)
     name = fingerprint(shared, [_signature(file) for unit in units for file, *_ in unit])
     jobs = []
@@ -56,7 +56,7 @@ def ingest_step(work: UPath, settings: InputSettings) -> Step:
     def done(manifests: dict[UPath, Manifest]) -> None:
         check_rejects(rejects, manifests, settings.max_reject_fraction)
         if Manifest.read(documents) is None:
-            settle(documents, manifests[documents], name)
+            finalize(documents, manifests[documents], name)
 
     limit = {"max_reject_fraction": settings.max_reject_fraction}
     return Step("ingest", {documents: shared | {"cuts": cuts}, rejects: limit}, jobs, done=done)
@@ -67,12 +67,12 @@ def read_documents(paths: list[str], settings: InputSettings) -> Iterator[pa.Tab
 
     Tables have id, text, source and the columns that were found in them: their types are not joined.
     """
-    units, _ = cut_units(find_files(settings.model_copy(update={"paths": list(paths)})), settings.unit_bytes)
+    units, _ = plan_work_units(find_files(settings.model_copy(update={"paths": list(paths)})), settings.unit_bytes)
     for unit in units:
-        yield from read_unit(unit, Reading(settings, lambda reject: log.warning("cannot read: %s", reject)))
+        yield from read_unit(unit, ReadContext(settings, lambda reject: log.warning("cannot read: %s", reject)))
 
 
-def ingest_unit(unit: Unit, settings: InputSettings, outputs: tuple[Output, ...]) -> list[Wrote]:
+def ingest_unit(unit: WorkUnit, settings: InputSettings, outputs: tuple[Output, ...]) -> list[Written]:
     """Read a unit and write its documents, its rejects, or both."""
     wanted = {output.key: output for output in outputs}
     rejected = wanted.get("rejects")
@@ -82,33 +82,33 @@ def ingest_unit(unit: Unit, settings: InputSettings, outputs: tuple[Output, ...]
         def note(reject: dict) -> None:
             nonlocal file
             if rejected and file is None:
-                file = files.enter_context(write_whole(rejected.folder / f"{rejected.name}.jsonl"))
+                file = files.enter_context(atomic_write(rejected.folder / f"{rejected.name}.jsonl"))
             if rejected:
                 file.write(orjson.dumps(reject, option=orjson.OPT_APPEND_NEWLINE))
 
-        reading = Reading(settings, note)
+        reading = ReadContext(settings, note)
         tables = read_unit(unit, reading)
         if "documents" in wanted:
             made = write_documents(tables, wanted["documents"])
         else:
-            made = Wrote([], {})
+            made = Written([], {})
             for _ in tables:
                 pass
     names = [f"{rejected.name}.jsonl"] if file else []
-    wrote = {"documents": made, "rejects": Wrote(names, {"rejects": reading.rejects})}
+    wrote = {"documents": made, "rejects": Written(names, {"rejects": reading.rejects})}
     return [wrote[output.key] for output in outputs]
 
 
-def write_documents(tables: Iterable[pa.Table], output: Output) -> Wrote:
+def write_documents(tables: Iterable[pa.Table], output: Output) -> Written:
     """Documents to shards of about 64 MB of text each, as the tables come."""
     names, counts = [], Counter(documents=0, bytes=0, ids_renamed=0)
     for k, batch in enumerate(_shards(tables)):
         schema = join_schemas([table.schema for table in batch], DOCUMENT)
-        table = pa.concat_tables([conform(table, schema) for table in batch])
+        table = pa.concat_tables([cast_table(table, schema) for table in batch])
         names.append(f"{output.name}-{k:03d}.parquet")
         counts["documents"] += write_shard(output.folder / names[-1], cut_groups(table), schema, FAST)
         counts["bytes"] += _text_bytes(table)
-    return Wrote(names, dict(counts))
+    return Written(names, dict(counts))
 
 
 def _shards(tables: Iterable[pa.Table]) -> Iterator[list[pa.Table]]:

@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 
 STRING = pa.large_string()
 JSON = {b"gristmill": b"json"}
-WIDE = {b"gristmill": b"wide"}  # int64 with values that double cannot hold exactly: it joins double as JSON text
-EXACT = 1 << 53  # integers up to here are doubles too
+LARGE_INT = {b"gristmill": b"wide"}  # int64 with values that double cannot hold exactly: it joins double as JSON text
+MAX_EXACT_DOUBLE = 1 << 53  # integers up to here are doubles too
 
 
 def column_of(name: str, values: list) -> tuple[pa.Field, pa.Array]:
@@ -32,15 +32,15 @@ def column_of(name: str, values: list) -> tuple[pa.Field, pa.Array]:
     if types <= {int, float}:
         integers = [value for value in values if type(value) is int]
         low, high = min(integers, default=0), max(integers, default=0)
-        wide = low < -EXACT or high > EXACT
+        wide = low < -MAX_EXACT_DOUBLE or high > MAX_EXACT_DOUBLE
         if types == {int} and low >= -(1 << 63) and high < 1 << 63:
-            return pa.field(name, pa.int64(), metadata=WIDE if wide else None), pa.array(values, pa.int64())
+            return pa.field(name, pa.int64(), metadata=LARGE_INT if wide else None), pa.array(values, pa.int64())
         if not wide:
             return pa.field(name, pa.float64()), pa.array(values, pa.float64())
     return pa.field(name, STRING, metadata=JSON), _json_text(values)
 
 
-def normal(field: pa.Field, column: pa.ChunkedArray) -> tuple[pa.Field, pa.ChunkedArray]:
+def normalize_column(field: pa.Field, column: pa.ChunkedArray) -> tuple[pa.Field, pa.ChunkedArray]:
     """An Arrow column as we hold it: one string type, no extensions nor dictionaries, wide integers marked."""
     if isinstance(column.type, pa.BaseExtensionType):
         column = column.cast(column.type.storage_type)
@@ -51,7 +51,7 @@ def normal(field: pa.Field, column: pa.ChunkedArray) -> tuple[pa.Field, pa.Chunk
     metadata = JSON if _is_json(field) else None
     if pa.types.is_integer(column.type) and column.type.bit_width == 64:
         low, high = pc.min_max(column).as_py().values()
-        metadata = WIDE if low is not None and (low < -EXACT or high > EXACT) else None
+        metadata = LARGE_INT if low is not None and (low < -MAX_EXACT_DOUBLE or high > MAX_EXACT_DOUBLE) else None
     return pa.field(field.name, column.type, metadata=metadata), column
 
 
@@ -75,7 +75,7 @@ def _join(a: pa.Field, b: pa.Field) -> pa.Field:
     if pa.types.is_null(a.type):
         return b
     text = pa.field(a.name, STRING, metadata=JSON)
-    wide = WIDE in (a.metadata, b.metadata)
+    wide = LARGE_INT in (a.metadata, b.metadata)
     if _is_json(a) or _is_json(b) or (wide and any(pa.types.is_floating(f.type) for f in (a, b))):
         return text
     try:
@@ -83,15 +83,15 @@ def _join(a: pa.Field, b: pa.Field) -> pa.Field:
         joined = pa.unify_schemas(schemas, promote_options="permissive").field(0)
     except (pa.ArrowInvalid, pa.ArrowTypeError):
         return text
-    return joined.with_metadata(WIDE) if wide else joined
+    return joined.with_metadata(LARGE_INT) if wide else joined
 
 
-def fits(schema: pa.Schema, target: pa.Schema) -> bool:
+def is_subschema(schema: pa.Schema, target: pa.Schema) -> bool:
     """Does a shard of ``schema`` need no rewriting to have the ``target``?"""
     return schema.equals(target) and all(_is_json(f) == _is_json(target.field(f.name)) for f in schema)
 
 
-def conform(table: pa.Table, target: pa.Schema) -> pa.Table:
+def cast_table(table: pa.Table, target: pa.Schema) -> pa.Table:
     """The table with the columns and types of a schema that its own joined into."""
     return pa.table([_column(table, field) for field in target], schema=target)
 
@@ -116,6 +116,6 @@ def _json_text(values: list) -> pa.Array:
 
 def json_text(value) -> bytes:
     """JSON of anything a column can hold; types that JSON lacks (dates are known, bytes are not) as their str."""
-    if type(value) is float and value.is_integer() and abs(value) <= EXACT:
+    if type(value) is float and value.is_integer() and abs(value) <= MAX_EXACT_DOUBLE:
         value = int(value)
     return orjson.dumps(value, default=str)

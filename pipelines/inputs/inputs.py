@@ -11,7 +11,7 @@ from pydantic import Field
 
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.settings import Settings
-from gristmill.pipelines.storage.files import place
+from gristmill.pipelines.storage.files import to_path
 from gristmill.pipelines.storage.manifest import MANIFEST, fingerprint
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ def find_files(settings: InputSettings) -> list[File]:
 def open_input(url: str) -> Iterator[BinaryIO]:
     """Open a file of the input for reading. Raises InputError for what the file system refuses, then or later."""
     try:
-        with place(url).open("rb") as file:
+        with to_path(url).open("rb") as file:
             yield file
     except OSError as error:
         if not error.errno:  # of a decompressor or of Arrow: about the data

@@ -9,21 +9,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gristmill.pipelines.errors import InputError
-from gristmill.pipelines.inputs.column_types import JSON, STRING, column_of, json_text, normal
+from gristmill.pipelines.inputs.column_types import JSON, STRING, column_of, json_text, normalize_column
 from gristmill.pipelines.inputs.inputs import InputSettings
 from gristmill.pipelines.schema import ID, SOURCE, TEXT
 
 MAX_COLUMNS = 2000  # keys that are data, not names, would make a table of rows times rows
 
 
-class Found(NamedTuple):
+class RecordBatch(NamedTuple):
     """Readable records: their columns by the input's names, and the number of each in its file."""
 
     columns: pa.Table
     numbers: np.ndarray  # int64
 
     @classmethod
-    def rows(cls, rows: list[dict], numbers: list[int], file: str) -> "Found":
+    def rows(cls, rows: list[dict], numbers: list[int], file: str) -> "RecordBatch":
         """Rows as JSON has them; a key that a row lacks is null there."""
         names = sorted(set().union(*rows))
         if len(names) > MAX_COLUMNS:
@@ -33,12 +33,12 @@ class Found(NamedTuple):
         return cls(table, np.array(numbers, np.int64))
 
 
-def needed(settings: InputSettings) -> list[str]:
+def required_columns(settings: InputSettings) -> list[str]:
     """Columns without which a record is no document: the text, and those the settings name."""
     return [name for name in (settings.text, settings.id, settings.source) if name is not None]
 
 
-def documents(found: Found, name: str, source: str, settings: InputSettings) -> pa.Table:
+def documents(found: RecordBatch, name: str, source: str, settings: InputSettings) -> pa.Table:
     """Map columns to id, text and source; carry the others, `input.<name>` where the name is taken.
 
     ``name`` and ``source`` are the file's: an id that is missing, null or empty becomes ``<name>:<number>``, a source
@@ -58,7 +58,7 @@ def documents(found: Found, name: str, source: str, settings: InputSettings) -> 
         carried = column
         while carried in columns:
             carried = f"input.{carried}"
-        fields[carried], columns[carried] = normal(table.field(column).with_name(carried), table[column])
+        fields[carried], columns[carried] = normalize_column(table.field(column).with_name(carried), table[column])
     made = pa.Table.from_arrays(list(columns.values()), schema=pa.schema([fields[key] for key in columns]))
     return made if settings.sample == 1 else made.filter(_sampled(made[ID], settings.sample))
 

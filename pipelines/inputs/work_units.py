@@ -19,7 +19,7 @@ PARQUET_DAMAGE = (pa.ArrowException, OSError, ValueError)  # ValueError: names i
 MAX_FILES = 4096  # in a unit: small files cost by the file, about 0.6 ms each
 
 
-class Piece(NamedTuple):
+class InputSlice(NamedTuple):
     """A file, or a range of one."""
 
     file: File
@@ -33,11 +33,13 @@ class Piece(NamedTuple):
         return self.end - self.start if self.end and self.file.format == "jsonl" else self.file.size
 
 
-Unit = tuple[Piece, ...]
-Cuts = list[list[int]]  # [start, end, first] of each piece of a file
+WorkUnit = tuple[InputSlice, ...]
+SplitPoints = list[list[int]]  # [start, end, first] of each piece of a file
 
 
-def cut_units(files: list[File], unit_bytes: int, known: dict[str, Cuts] | None = None) -> tuple[list[Unit], dict]:
+def plan_work_units(
+    files: list[File], unit_bytes: int, known: dict[str, SplitPoints] | None = None
+) -> tuple[list[WorkUnit], dict]:
     """Files ordered by name -> units, and the cuts made: ``{name: [[start, end, first], …]}``.
 
     ``known`` are the cuts of an earlier run over the same files, which spares reading large files just to cut them.
@@ -50,18 +52,18 @@ def cut_units(files: list[File], unit_bytes: int, known: dict[str, Cuts] | None 
             units.append(tuple(pack))
             pack, packed = [], 0
         if small:
-            pack.append(Piece(file))
+            pack.append(InputSlice(file))
             packed += size
         elif file.format in CUTTERS and not file.compression:
             key = f"{file.name} {file.size} {file.version}"
             cuts[key] = (known or {}).get(key) or CUTTERS[file.format](file, unit_bytes)
-            units += [(Piece(file, *piece),) for piece in cuts[key]]
+            units += [(InputSlice(file, *piece),) for piece in cuts[key]]
         else:
-            units.append((Piece(file),))
+            units.append((InputSlice(file),))
     return units + ([tuple(pack)] if pack else []), cuts
 
 
-def _cut_lines(file: File, unit_bytes: int) -> Cuts:
+def _cut_lines(file: File, unit_bytes: int) -> SplitPoints:
     """Cut at the first newline after every ``unit_bytes``, counting the lines before it."""
     starts, firsts, number, at = [0], [1], 1, 0
     with open_input(file.url) as stream:
@@ -79,7 +81,7 @@ def _cut_lines(file: File, unit_bytes: int) -> Cuts:
     return [list(piece) for piece in zip(starts, [*starts[1:], file.size], firsts, strict=True)]
 
 
-def _cut_row_groups(file: File, unit_bytes: int) -> Cuts:
+def _cut_row_groups(file: File, unit_bytes: int) -> SplitPoints:
     """Cut between row groups, by their bytes before compression. A damaged file stays whole: its reader says so."""
     try:
         with open_input(file.url) as stream:

@@ -11,7 +11,7 @@ Both give the same numbers on every machine we know of (little-endian), and neve
 
 import numpy as np
 
-from gristmill.pipelines.kernels.intrinsics import first_bytes, inlined, kernel, load8, multiply
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, load_u64, low_bytes_mask, multiply
 
 U = np.uint64
 SEED = U(0)
@@ -20,14 +20,14 @@ C1, C2 = U(0x87C37B91114253D5), U(0x4CF5AD432745937F)
 F1, F2 = U(0xFF51AFD7ED558CCD), U(0xC4CEB9FE1A85EC53)
 
 
-@inlined
+@inline_kernel
 def mix(a, b):
     """uint64, uint64 -> uint64: the halves of the product, folded. Zero if either is zero, so salt one of them."""
     low, high = multiply(a, b)
     return low ^ high
 
 
-@inlined
+@inline_kernel
 def load4(data, at):
     return U(data[at]) | U(data[at + 1]) << U(8) | U(data[at + 2]) << U(16) | U(data[at + 3]) << U(24)
 
@@ -50,20 +50,20 @@ def hash64(data, begin, end, seed=SEED):
         if size >= 48:
             second = third = seed
             while end - at >= 48:
-                seed = mix(load8(data, at) ^ W1, load8(data, at + 8) ^ seed)
-                second = mix(load8(data, at + 16) ^ W2, load8(data, at + 24) ^ second)
-                third = mix(load8(data, at + 32) ^ W3, load8(data, at + 40) ^ third)
+                seed = mix(load_u64(data, at) ^ W1, load_u64(data, at + 8) ^ seed)
+                second = mix(load_u64(data, at + 16) ^ W2, load_u64(data, at + 24) ^ second)
+                third = mix(load_u64(data, at + 32) ^ W3, load_u64(data, at + 40) ^ third)
                 at += 48
             seed ^= second ^ third
         while end - at > 16:
-            seed = mix(load8(data, at) ^ W1, load8(data, at + 8) ^ seed)
+            seed = mix(load_u64(data, at) ^ W1, load_u64(data, at + 8) ^ seed)
             at += 16
-        a, b = load8(data, end - 16), load8(data, end - 8)
+        a, b = load_u64(data, end - 16), load_u64(data, end - 8)
     a, b = multiply(a ^ W1, b ^ seed)
     return mix(a ^ W0 ^ U(size), b ^ W1)
 
 
-@inlined
+@inline_kernel
 def hash_word(data, begin, end):
     """uint8 data -> a hash of ``data[begin:end]`` for short ranges: up to 8 bytes without a branch, else hash64.
 
@@ -76,29 +76,29 @@ def hash_word(data, begin, end):
     return hash_short(load_short(data, begin, size), size)
 
 
-@inlined
+@inline_kernel
 def hash_short(word, size):
     """The hash_word of a range whose ``size`` <= 8 bytes are the low ones of ``word``."""
     return mix(mix(word ^ W0, U(size) ^ W1) ^ W2, W3)
 
 
-@inlined
+@inline_kernel
 def load_short(data, begin, size):
     """Up to 8 bytes as the low ones of a uint64."""
     if begin + 8 <= data.size:
-        return load8(data, begin) & first_bytes(size)
+        return load_u64(data, begin) & low_bytes_mask(size)
     word = U(0)
     for i in range(size):
         word |= U(data[begin + i]) << U(8 * i)
     return word
 
 
-@inlined
+@inline_kernel
 def _rotate(word, left):
     return word << U(left) | word >> U(64 - left)
 
 
-@inlined
+@inline_kernel
 def _finish(word):
     word = (word ^ word >> U(33)) * F1
     word = (word ^ word >> U(33)) * F2
@@ -111,9 +111,9 @@ def hash128(data, begin, end, seed=SEED):
     low = high = seed
     at = begin
     while end - at >= 16:
-        low ^= _rotate(load8(data, at) * C1, 31) * C2
+        low ^= _rotate(load_u64(data, at) * C1, 31) * C2
         low = (_rotate(low, 27) + high) * U(5) + U(0x52DCE729)
-        high ^= _rotate(load8(data, at + 8) * C2, 33) * C1
+        high ^= _rotate(load_u64(data, at + 8) * C2, 33) * C1
         high = (_rotate(high, 31) + low) * U(5) + U(0x38495AB5)
         at += 16
     first = second = U(0)

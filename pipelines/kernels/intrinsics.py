@@ -19,13 +19,13 @@ def kernel(function):
     return njit(nogil=True, cache=True, _nrt=False)(function)
 
 
-def inlined(function):
+def inline_kernel(function):
     """As ``kernel``, to be compiled into its callers."""
     return njit(nogil=True, cache=True, _nrt=False, forceinline=True)(function)
 
 
 @intrinsic
-def load8(typing, data, at):
+def load_u64(typing, data, at):
     """The 8 bytes ``data[at:at + 8]`` of a uint8 array, little end first. They must lie inside the array."""
 
     def generate(context, builder, signature, args):
@@ -38,7 +38,7 @@ def load8(typing, data, at):
 
 
 @intrinsic
-def store8(typing, data, at, word):
+def store_u64(typing, data, at, word):
     """Write 8 bytes to ``data[at:at + 8]`` of a uint8 array, little end first. They must lie inside the array."""
 
     def generate(context, builder, signature, args):
@@ -99,7 +99,7 @@ def leading_zeros(typing, word):
 
 
 @intrinsic
-def ones(typing, word):
+def popcount(typing, word):
     """How many bits are 1, as int64."""
 
     def generate(context, builder, signature, args):
@@ -108,14 +108,14 @@ def ones(typing, word):
     return types.int64(types.uint64), generate
 
 
-@inlined
-def first_bytes(count):
+@inline_kernel
+def low_bytes_mask(count):
     """A mask of the ``count`` lowest bytes, 0 <= count <= 8."""
     return np.uint64(0) if count == 0 else ~np.uint64(0) >> np.uint64(64 - 8 * count)
 
 
-@inlined
-def one_of(value, values):
+@inline_kernel
+def contains(value, values):
     """Is the value in a short array?"""
     for each in values:  # a generator would be no kernel
         if value == each:

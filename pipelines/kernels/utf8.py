@@ -7,7 +7,7 @@ with 40 KB they stay in the processor's cache, where one flat table would take 1
 
 import numpy as np
 
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.kernels.unicode_tables import CLASSES, LOWER_SHIFTS
 
 OTHER = 0  # control, format, private and unassigned code points, and what is no character at all
@@ -28,7 +28,7 @@ UNSPACED = 14  # letters of Thai, Lao, Khmer, Myanmar, Tibetan, written without 
 INVALID = 0xFFFD  # what a byte that belongs to no character decodes to
 
 
-def two_stages(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def two_level_table(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A value for each of 0x110000 code points -> the block number of each 256, and the distinct blocks end to end."""
     numbers: dict[bytes, int] = {}  # block -> its number; np.unique(axis=0) took 1.2 s of every start for this
     places = [numbers.setdefault(block.tobytes(), len(numbers)) for block in values.reshape(-1, 256)]
@@ -36,25 +36,25 @@ def two_stages(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return places, np.frombuffer(b"".join(numbers), values.dtype)
 
 
-def spread(runs: str, kind: type) -> np.ndarray:
+def expand_runs(runs: str, kind: type) -> np.ndarray:
     """Run lengths -> a value for each code point."""
     pairs = [(run if ":" in run else f"1:{run}").split(":") for run in runs.split()]
     lengths, values = np.array(pairs, np.int64).T
     return np.repeat(values.astype(kind), lengths)
 
 
-CLASS_BLOCK, CLASS = two_stages(spread(CLASSES, np.uint8))
+CLASS_BLOCK, CLASS = two_level_table(expand_runs(CLASSES, np.uint8))
 ASCII = CLASS[int(CLASS_BLOCK[0]) * 256 :][:128]
-LOWER_BLOCK, LOWER_SHIFT = two_stages(spread(LOWER_SHIFTS, np.int32))
+LOWER_BLOCK, LOWER_SHIFT = two_level_table(expand_runs(LOWER_SHIFTS, np.int32))
 
 
-@inlined
+@inline_kernel
 def character_class(code):
     """The class of a code point."""
     return CLASS[CLASS_BLOCK[code >> 8] * 256 + (code & 255)]
 
 
-@inlined
+@inline_kernel
 def lower(code):
     """The simple lower case of a code point: one character for one character."""
     return code + LOWER_SHIFT[LOWER_BLOCK[code >> 8] * 256 + (code & 255)]

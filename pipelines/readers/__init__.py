@@ -4,16 +4,16 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
-from gristmill.pipelines.inputs.records import Found, documents
-from gristmill.pipelines.inputs.work_units import Piece, Unit
+from gristmill.pipelines.inputs.records import RecordBatch, documents
+from gristmill.pipelines.inputs.work_units import InputSlice, WorkUnit
 from gristmill.pipelines.readers.arrow import read_hugging_face, read_parquet
-from gristmill.pipelines.readers.context import Reading
+from gristmill.pipelines.readers.context import ReadContext
 from gristmill.pipelines.readers.html_warc import read_html, read_warc
 from gristmill.pipelines.readers.jsonl import read_jsonl
-from gristmill.pipelines.readers.streaming import Broken
+from gristmill.pipelines.readers.streaming import CorruptStream
 from gristmill.pipelines.readers.text_csv import read_csv, read_text
 
-FORMATS: dict[str, Callable[[Piece, Reading], Iterator[Found]]] = {
+FORMATS: dict[str, Callable[[InputSlice, ReadContext], Iterator[RecordBatch]]] = {
     "jsonl": read_jsonl,
     "parquet": read_parquet,
     "csv": read_csv,
@@ -25,7 +25,7 @@ FORMATS: dict[str, Callable[[Piece, Reading], Iterator[Found]]] = {
 }
 
 
-def read_unit(unit: Unit, reading: Reading) -> Iterator[pa.Table]:
+def read_unit(unit: WorkUnit, reading: ReadContext) -> Iterator[pa.Table]:
     """The documents of a unit, in tables of some 16 MB: id, text, source and the columns carried.
 
     A file that breaks off is one reject after its good records; so is a file without any record.
@@ -37,7 +37,7 @@ def read_unit(unit: Unit, reading: Reading) -> Iterator[pa.Table]:
                 for found in FORMATS[piece.file.format](piece, reading):
                     empty = False
                     yield documents(found, piece.file.name, reading.source(piece), reading.settings)
-            except Broken as broken:
+            except CorruptStream as broken:
                 reading.reject(piece, broken.number or 1, broken.reason, broken.excerpt, broken.offset)
             if empty and reading.rejects == rejects:
                 reading.reject(piece, 1, "empty file: there is no document in it", offset=0)

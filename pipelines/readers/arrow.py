@@ -10,13 +10,13 @@ import pyarrow.parquet as pq
 
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.inputs.inputs import open_input
-from gristmill.pipelines.inputs.records import Found
-from gristmill.pipelines.inputs.work_units import BLOCK_BYTES, PARQUET_DAMAGE, Piece
-from gristmill.pipelines.readers.context import Reading
-from gristmill.pipelines.readers.streaming import Broken
+from gristmill.pipelines.inputs.records import RecordBatch
+from gristmill.pipelines.inputs.work_units import BLOCK_BYTES, PARQUET_DAMAGE, InputSlice
+from gristmill.pipelines.readers.context import ReadContext
+from gristmill.pipelines.readers.streaming import CorruptStream
 
 
-def read_parquet(piece: Piece, reading: Reading) -> Iterator[Found]:
+def read_parquet(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
     """The rows of a range of row groups, some 16 MB at a time. A damaged row group is one reject."""
     try:
         with open_input(piece.file.url) as stream:
@@ -38,10 +38,10 @@ def read_parquet(piece: Piece, reading: Reading) -> Iterator[Found]:
                     reading.reject(piece, at, f"damaged Parquet: row group {g} from here on: {_first_line(error)}")
                 number += group.num_rows
     except PARQUET_DAMAGE as error:
-        raise Broken(f"damaged Parquet: {_first_line(error)}") from None
+        raise CorruptStream(f"damaged Parquet: {_first_line(error)}") from None
 
 
-def read_hugging_face(piece: Piece, reading: Reading) -> Iterator[Found]:
+def read_hugging_face(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
     """A dataset that was saved in a folder, or one of the hub: its rows 256 at a time."""
     settings = reading.settings
     dataset = open_hugging_face(piece.file.url, settings.config, settings.split, settings.streaming)
@@ -65,10 +65,10 @@ def open_hugging_face(path: str, config: str | None, split: str, streaming: bool
         raise InputError(f"no dataset {path!r} with split {split!r}: {_first_line(error)}") from error
 
 
-def found_in(table: pa.Table, numbers: np.ndarray, piece: Piece, reading: Reading) -> Iterator[Found]:
+def found_in(table: pa.Table, numbers: np.ndarray, piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
     """The rows of a table that have what they need in readable form; the others are rejected."""
     if len(set(table.column_names)) < table.num_columns:
-        raise Broken(f"two columns of one name: {', '.join(table.column_names)}", int(numbers[0]))
+        raise CorruptStream(f"two columns of one name: {', '.join(table.column_names)}", int(numbers[0]))
     text, reasons = reading.settings.text, {}
     if text in table.column_names and pa.types.is_binary(table[text].type):  # written by those who mean text
         chunks = [chunk.view(pa.string()) for chunk in table[text].chunks]
@@ -87,7 +87,7 @@ def found_in(table: pa.Table, numbers: np.ndarray, piece: Piece, reading: Readin
         reading.reject(piece, int(numbers[row]), reasons[row], _shown(table, row))
     keep = np.delete(np.arange(table.num_rows), sorted(reasons))
     if keep.size:
-        yield Found(table.take(keep) if reasons else table, numbers[keep])
+        yield RecordBatch(table.take(keep) if reasons else table, numbers[keep])
 
 
 def _not_text(column: pa.ChunkedArray, name: str, max_bytes: int) -> dict[int, str]:

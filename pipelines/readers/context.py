@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from gristmill.pipelines.inputs.inputs import InputSettings, source_of
-from gristmill.pipelines.inputs.records import Found, needed
-from gristmill.pipelines.inputs.work_units import Piece
+from gristmill.pipelines.inputs.records import RecordBatch, required_columns
+from gristmill.pipelines.inputs.work_units import InputSlice
 from gristmill.pipelines.readers.html_extractor import Extractor
 from gristmill.pipelines.readers.streaming import read_blocks
 
@@ -15,7 +15,7 @@ BOM = b"\xef\xbb\xbf"  # of UTF-8: no part of the text
 
 
 @dataclass
-class Reading:
+class ReadContext:
     """One unit being read. ``note`` is handed each reject: file, position, offset, reason, excerpt."""
 
     settings: InputSettings
@@ -24,14 +24,14 @@ class Reading:
 
     @cached_property
     def needed(self) -> list[str]:
-        return needed(self.settings)
+        return required_columns(self.settings)
 
     @cached_property
     def extractor(self) -> Extractor:
         return Extractor(self.settings.max_page_seconds)
 
     def reject(
-        self, piece: Piece, number: int, reason: str, excerpt: bytes | str = b"", offset: int | None = None
+        self, piece: InputSlice, number: int, reason: str, excerpt: bytes | str = b"", offset: int | None = None
     ) -> None:
         """Note a record that cannot be read: its number in the file counted from 1, its byte offset if known.
 
@@ -45,7 +45,7 @@ class Reading:
         where = {"file": piece.file.name, "position": number, "offset": offset}
         self.note({**where, "reason": reason, "excerpt": shown})
 
-    def whole(self, piece: Piece, max_bytes: int) -> bytes | None:
+    def whole(self, piece: InputSlice, max_bytes: int) -> bytes | None:
         """All bytes of a file; None, and a reject, where there are too many."""
         parts, held = [], 0
         for block in read_blocks(piece):
@@ -56,7 +56,7 @@ class Reading:
                 return None
         return b"".join(parts)
 
-    def found(self, piece: Piece, rows: list[dict], numbers: list[int]) -> Iterator[Found]:
+    def found(self, piece: InputSlice, rows: list[dict], numbers: list[int]) -> Iterator[RecordBatch]:
         """The rows that have all columns the settings name; the others are rejected."""
         lacking = {
             n: name for n, row in zip(numbers, rows, strict=True) for name in self.needed if row.get(name) is None
@@ -65,9 +65,9 @@ class Reading:
             self.reject(piece, number, f"no {name!r}")
         rows = [row for number, row in zip(numbers, rows, strict=True) if number not in lacking]
         if rows:
-            yield Found.rows(rows, [number for number in numbers if number not in lacking], piece.file.name)
+            yield RecordBatch.rows(rows, [number for number in numbers if number not in lacking], piece.file.name)
 
-    def source(self, piece: Piece) -> str:
+    def source(self, piece: InputSlice) -> str:
         return piece.file.name if piece.file.format == "hf" else source_of(piece.file.name)
 
     def close(self) -> None:

@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 
 from gristmill.pipelines.inputs.inputs import InputSettings
-from gristmill.pipelines.inputs.records import Found
-from gristmill.pipelines.inputs.work_units import Piece
-from gristmill.pipelines.readers.context import Reading
+from gristmill.pipelines.inputs.records import RecordBatch
+from gristmill.pipelines.inputs.work_units import InputSlice
+from gristmill.pipelines.readers.context import ReadContext
 from gristmill.pipelines.readers.html_extractor import NoText
-from gristmill.pipelines.readers.streaming import Broken, read_blocks
+from gristmill.pipelines.readers.streaming import CorruptStream, read_blocks
 
 BATCH_BYTES = 4 << 20  # of text
 HTML = ("text/html", "application/xhtml+xml")
 
 
-def read_html(piece: Piece, reading: Reading) -> Iterator[Found]:
+def read_html(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
     """The main text of a page, with its title and date where it has them; "" where it has no main text."""
     page = reading.whole(piece, reading.settings.max_page_bytes)
     if not page:
@@ -25,7 +25,7 @@ def read_html(piece: Piece, reading: Reading) -> Iterator[Found]:
         reading.reject(piece, 1, str(error), page)
 
 
-def read_warc(piece: Piece, reading: Reading) -> Iterator[Found]:
+def read_warc(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
     """HTML of successful responses and resources through `read_html`'s extraction, other text as it is.
 
     Numbers count all records of the file. Requests, metadata, redirects, images are no documents and are passed over.
@@ -40,7 +40,7 @@ def read_warc(piece: Piece, reading: Reading) -> Iterator[Found]:
             if held > BATCH_BYTES:
                 yield from reading.found(piece, rows, numbers)
                 rows, numbers, held = [], [], 0
-    except Broken as broken:
+    except CorruptStream as broken:
         yield from reading.found(piece, rows, numbers)
         raise broken from None
     yield from reading.found(piece, rows, numbers)
@@ -50,7 +50,7 @@ def _named(row: dict, settings: InputSettings) -> dict:
     return {key: value for key, value in row.items() if key != "text"} | {settings.text: row["text"]}
 
 
-def _pages(piece: Piece, reading: Reading) -> Iterator[tuple[int, dict]]:
+def _pages(piece: InputSlice, reading: ReadContext) -> Iterator[tuple[int, dict]]:
     """Number and row of each document in the file. A row waits until the record after it proves its length true."""
     from warcio.archiveiterator import ArchiveIterator
 
@@ -62,7 +62,7 @@ def _pages(piece: Piece, reading: Reading) -> Iterator[tuple[int, dict]]:
     while True:
         try:
             record = next(records, None)
-        except Broken as error:
+        except CorruptStream as error:
             broken = error.reason
         except Exception as error:  # warcio meets garbage with errors of many kinds
             broken = f"broken WARC: {type(error).__name__}: {error}".partition("\n")[0]
@@ -71,7 +71,7 @@ def _pages(piece: Piece, reading: Reading) -> Iterator[tuple[int, dict]]:
         elif waiting:
             yield number, _named(waiting, reading.settings)
         if broken:
-            raise Broken(broken, number + 1, stream.offset)
+            raise CorruptStream(broken, number + 1, stream.offset)
         if record is None:
             return
         errors, began, waiting, number = records.err_count, records.offset, None, number + 1
@@ -79,11 +79,11 @@ def _pages(piece: Piece, reading: Reading) -> Iterator[tuple[int, dict]]:
             waiting = _document(record, reading)
         except NoText as error:
             reading.reject(piece, number, str(error), _head(record, "WARC-Target-URI", "uri"), began)
-        except Broken as error:
-            raise Broken(error.reason, number, stream.offset) from None
+        except CorruptStream as error:
+            raise CorruptStream(error.reason, number, stream.offset) from None
 
 
-def _document(record, reading: Reading) -> dict | None:
+def _document(record, reading: ReadContext) -> dict | None:
     """The row of a record, None for one that is no document. Raises NoText where it should be one but is not."""
     url, http, kind = _head(record, "WARC-Target-URI", "uri"), record.http_headers, record.rec_type
     if kind not in ("response", "resource", "conversion") or url.startswith(("dns:", "metadata:", "filedesc:")):

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from orjson import JSONDecodeError, loads
 
-from gristmill.pipelines.inputs.records import Found
-from gristmill.pipelines.inputs.work_units import Piece
-from gristmill.pipelines.readers.context import BOM, Reading
+from gristmill.pipelines.inputs.records import RecordBatch
+from gristmill.pipelines.inputs.work_units import InputSlice
+from gristmill.pipelines.readers.context import BOM, ReadContext
 from gristmill.pipelines.readers.streaming import read_blocks, split_records
 
 
-def read_jsonl(piece: Piece, reading: Reading) -> Iterator[Found]:
+def read_jsonl(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
     """Objects whose text is a string; every other line but blank ones is rejected.
 
     Lines are parsed one by one: a broken one then costs nobody else, and its place is known. (All lines of a block
@@ -40,7 +40,7 @@ def read_jsonl(piece: Piece, reading: Reading) -> Iterator[Found]:
                 reason = _why_not_json(line, error)
             reading.reject(piece, first + i, reason, line, at + sum(map(len, lines[:i])) + i)
         if rows:
-            yield Found.rows(rows, numbers, piece.file.name)
+            yield RecordBatch.rows(rows, numbers, piece.file.name)
 
 
 def _lacks(row: dict, names: list[str]) -> str | None:

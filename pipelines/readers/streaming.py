@@ -10,11 +10,11 @@ from typing import NamedTuple
 import zstandard
 
 from gristmill.pipelines.inputs.inputs import open_input
-from gristmill.pipelines.inputs.work_units import BLOCK_BYTES, Piece
+from gristmill.pipelines.inputs.work_units import BLOCK_BYTES, InputSlice
 
 # Compressed bytes handed to a decompressor at once. So few that even a bomb of 128 KB of zeros in 4 bytes, the most
 # that zstd can say, stays under 128 MB; 16 times as many at once were at most 5 % faster.
-SIP_BYTES = 4096
+FIRST_READ_BYTES = 4096
 
 DECOMPRESSORS = {
     "gz": lambda: zlib.decompressobj(wbits=31),
@@ -24,7 +24,7 @@ DECOMPRESSORS = {
 }
 
 
-class Broken(Exception):
+class CorruptStream(Exception):
     """A file cannot be read beyond some place; what comes before is good."""
 
     def __init__(self, reason: str, number: int = 0, offset: int | None = None, excerpt: bytes = b""):
@@ -40,7 +40,7 @@ class Records(NamedTuple):
     records: list[bytes]
 
 
-def read_blocks(piece: Piece) -> Iterator[bytes]:
+def read_blocks(piece: InputSlice) -> Iterator[bytes]:
     """The piece's bytes in blocks of about 16 MB. Raises Broken, after all good bytes, where it ends too early."""
     with open_input(piece.file.url) as file:
         if piece.file.compression:
@@ -58,8 +58,8 @@ def _decompress(chunks: Iterator[bytes], compression: str) -> Iterator[bytes]:
     decompressor, parts, held = None, [], 0
     try:
         for chunk in chunks:
-            for begin in range(0, len(chunk), SIP_BYTES):
-                sip = chunk[begin : begin + SIP_BYTES]
+            for begin in range(0, len(chunk), FIRST_READ_BYTES):
+                sip = chunk[begin : begin + FIRST_READ_BYTES]
                 while sip := sip if decompressor else sip.lstrip(b"\0"):  # zeros between streams are padding
                     decompressor = decompressor or DECOMPRESSORS[compression]()
                     parts.append(decompressor.decompress(sip))
@@ -74,10 +74,10 @@ def _decompress(chunks: Iterator[bytes], compression: str) -> Iterator[bytes]:
         if isinstance(error, OSError) and error.errno:
             raise  # the disk, not the data: bz2 complains by an OSError without a number
         yield b"".join(parts)
-        raise Broken(f"damaged {compression}: {error}") from None
+        raise CorruptStream(f"damaged {compression}: {error}") from None
     yield b"".join(parts)
     if decompressor:
-        raise Broken(f"truncated {compression}: the file ends inside compressed data")
+        raise CorruptStream(f"truncated {compression}: the file ends inside compressed data")
 
 
 def split_records(
@@ -113,8 +113,10 @@ def split_records(
                 beginning = beginning if skipped else tail[:1024]
                 keep = tail[len(tail) - overlap :]
                 skipped, tail = skipped + len(tail) - len(keep), keep
-    except Broken as broken:
-        raise Broken(broken.reason, number, offset + skipped + len(tail), beginning if skipped else tail) from None
+    except CorruptStream as broken:
+        raise CorruptStream(
+            broken.reason, number, offset + skipped + len(tail), beginning if skipped else tail
+        ) from None
     if skipped or len(tail) > max_bytes:
         too_long(number, offset, beginning or tail)
     elif tail:

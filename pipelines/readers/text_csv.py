@@ -7,14 +7,14 @@ import numpy as np
 import pyarrow as pa
 
 from gristmill.pipelines.inputs.column_types import STRING
-from gristmill.pipelines.inputs.records import Found
-from gristmill.pipelines.inputs.work_units import BLOCK_BYTES, Piece
+from gristmill.pipelines.inputs.records import RecordBatch
+from gristmill.pipelines.inputs.work_units import BLOCK_BYTES, InputSlice
 from gristmill.pipelines.readers.arrow import found_in
-from gristmill.pipelines.readers.context import BOM, Reading
-from gristmill.pipelines.readers.streaming import Broken, Records, read_blocks, split_records
+from gristmill.pipelines.readers.context import BOM, ReadContext
+from gristmill.pipelines.readers.streaming import CorruptStream, Records, read_blocks, split_records
 
 
-def read_text(piece: Piece, reading: Reading) -> Iterator[Found]:
+def read_text(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
     """The whole file as one document, or one between any two separators, exactly as it stands there.
 
     Records of white space alone are skipped.
@@ -44,7 +44,7 @@ def read_text(piece: Piece, reading: Reading) -> Iterator[Found]:
         yield from reading.found(piece, rows, numbers)
 
 
-def read_csv(piece: Piece, reading: Reading) -> Iterator[Found]:
+def read_csv(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
     """Rows below a header, every column as strings; a row has as many fields as the header, or is rejected."""
     csv.field_size_limit(reading.settings.max_record_bytes)
     lines = _Lines(piece, reading.settings.max_record_bytes)
@@ -57,14 +57,14 @@ def read_csv(piece: Piece, reading: Reading) -> Iterator[Found]:
             reason = lines.trouble
         except csv.Error as error:
             row, reason = [], f"not CSV: {error}"
-        except (StopIteration, Broken) as error:
+        except (StopIteration, CorruptStream) as error:
             end = error
             break
         if not row and not reason:
             continue
         if header is None:
             if reason:
-                raise Broken(f"no header: {reason}", 1, 0)
+                raise CorruptStream(f"no header: {reason}", 1, 0)
             header = row
             continue
         number += 1
@@ -80,13 +80,13 @@ def read_csv(piece: Piece, reading: Reading) -> Iterator[Found]:
             rows, numbers, began = [], [], lines.offset
     if rows:
         yield from _found(header, rows, numbers, piece, reading)
-    if isinstance(end, Broken):
-        raise Broken(end.reason, number + 1, end.offset, end.excerpt)
+    if isinstance(end, CorruptStream):
+        raise CorruptStream(end.reason, number + 1, end.offset, end.excerpt)
 
 
 def _found(
-    header: list[str], rows: list[list[str]], numbers: list[int], piece: Piece, reading: Reading
-) -> Iterator[Found]:
+    header: list[str], rows: list[list[str]], numbers: list[int], piece: InputSlice, reading: ReadContext
+) -> Iterator[RecordBatch]:
     columns = [pa.array(column, STRING) for column in zip(*rows, strict=True)]
     return found_in(pa.table(columns, names=header), np.array(numbers), piece, reading)
 
@@ -94,7 +94,7 @@ def _found(
 class _Lines:
     """The lines of a file as csv.reader wants them, and what was wrong with those since somebody asked."""
 
-    def __init__(self, piece: Piece, max_bytes: int):
+    def __init__(self, piece: InputSlice, max_bytes: int):
         self.offset, self.trouble = 0, None  # offset of the next line
         self.long = []
         batches = split_records(read_blocks(piece), b"\n", max_bytes, lambda *record: self.long.append(record))

@@ -7,8 +7,8 @@ from upath import UPath
 
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, SOURCE, TEXT
-from gristmill.pipelines.steps.spans import replay
-from gristmill.pipelines.steps.step import Wrote
+from gristmill.pipelines.steps.spans import apply_spans
+from gristmill.pipelines.steps.step import Written
 from gristmill.pipelines.storage.shards import cut_groups, read_batches, read_shard, write_shard
 
 REASON = {"step": pl.String, "rule": pl.String, "value": pl.Float64, "threshold": pl.Float64}
@@ -40,7 +40,7 @@ LEDGER = pa.schema(
 WHY = {"reason": pa.large_string(), "value": pa.float64(), "threshold": pa.float64(), "duplicate_of": pa.large_string()}
 
 
-def apply_shard(shard: UPath, decided: dict[str, UPath], rewritten: dict[str, UPath], outputs) -> list[Wrote]:
+def apply_shard(shard: UPath, decided: dict[str, UPath], rewritten: dict[str, UPath], outputs) -> list[Written]:
     """Write a shard's kept documents (text rewritten), its removed ones (as read, with the reason) and its ledger.
 
     ``decided`` are the folders of decisions by step, in order; ``rewritten`` those of spans. Memory: a few times
@@ -53,7 +53,7 @@ def apply_shard(shard: UPath, decided: dict[str, UPath], rewritten: dict[str, UP
     for table in read_batches(shard):
         rows = slice(first, first + table.num_rows)
         text = Ragged.from_text(table[TEXT])
-        clean = replay(text, list(spans.values()), first)
+        clean = apply_spans(text, list(spans.values()), first)
         stays = ledger["kept"][rows]
         sizes.append((np.diff(text.offsets), np.diff(clean.offsets)))
         place = table.schema.get_field_index(TEXT)
@@ -118,10 +118,10 @@ def _explained(table: pa.Table, ledger: pl.DataFrame) -> pa.Table:
     return table.rename_columns([*names, *WHY])
 
 
-def _write(output, tables: list[pa.Table], ledger: pl.DataFrame) -> Wrote:
+def _write(output, tables: list[pa.Table], ledger: pl.DataFrame) -> Written:
     bytes = {"clean": "clean_bytes", "removed": "bytes", "ledger": "bytes"}[output.key]
     mine = ledger.filter({"clean": pl.col("kept"), "removed": ~pl.col("kept"), "ledger": pl.lit(True)}[output.key])
     table = pa.concat_tables(tables)
     rows = write_shard(output.path, [table] if output.key == "ledger" else cut_groups(table), table.schema)
     counts = {"documents": rows, "bytes": int(mine[bytes].sum())}
-    return Wrote([output.path.name], counts)
+    return Written([output.path.name], counts)

@@ -11,10 +11,10 @@ from upath import UPath
 
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import TEXT
-from gristmill.pipelines.steps.spans import replay
+from gristmill.pipelines.steps.spans import apply_spans
 from gristmill.pipelines.storage.shards import count_rows, group_rows, groups_of, list_shards, read_group, read_shard
 
-Stays = Callable[[str, int], np.ndarray]  # (part, rows) -> bool[rows]: which documents the steps before left
+KeepMasks = Callable[[str, int], np.ndarray]  # (part, rows) -> bool[rows]: which documents the steps before left
 
 
 class Corpus:
@@ -25,7 +25,7 @@ class Corpus:
         documents: UPath,
         measures: UPath,
         parts: list[str],
-        stays: Stays,
+        stays: KeepMasks,
         rewritten: Sequence[UPath] = (),
         made: UPath | None = None,
     ):
@@ -97,5 +97,5 @@ class Corpus:
         table = read_group(self._shard(part), group, [TEXT])
         if not spans:
             return Ragged.from_text(table[TEXT].take(rows))
-        text = replay(Ragged.from_text(table[TEXT]), spans, first)
+        text = apply_spans(Ragged.from_text(table[TEXT]), spans, first)
         return Ragged.from_text(text.to_text().take(pa.array(rows)))

@@ -19,14 +19,14 @@ from gristmill.pipelines.schema import ID, SPAN
 from gristmill.pipelines.settings import Settings
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.decisions import broken_lists, write_decisions
-from gristmill.pipelines.steps.step import Output, Wrote
+from gristmill.pipelines.steps.step import Output, Written
 from gristmill.pipelines.storage.files import is_local
 from gristmill.pipelines.storage.shards import read_shard, write_shard
 
 DECISIONS, CUTS = "decisions", "spans"  # keys of a step's outputs; those of its reports are their names
 
 
-class Judged(NamedTuple):
+class ShardVerdict(NamedTuple):
     """What a step says of one shard."""
 
     part: str
@@ -35,11 +35,11 @@ class Judged(NamedTuple):
     reports: dict[str, pl.DataFrame] | None = None  # by name; what is of the whole corpus lies with its first shard
 
 
-class Piece(NamedTuple):
+class StageTask(NamedTuple):
     """What one job of a stage makes: ``work(*args, outputs) -> list[Wrote]`` for one output of that name."""
 
     name: str
-    work: Callable[..., list[Wrote]]
+    work: Callable[..., list[Written]]
     args: tuple
     bytes: int = 0  # of input; 0 for a shard's
 
@@ -68,14 +68,14 @@ class CorpusStep(Settings):
         """One row a document: what deciding needs of it."""
         raise NotImplementedError
 
-    def stage(self, name: str, corpus: Corpus) -> Iterable[Piece]:
+    def stage(self, name: str, corpus: Corpus) -> Iterable[StageTask]:
         """The pieces of a stage, those before it being in their folders in ``corpus.made``."""
         raise NotImplementedError
 
     def warm_up(self, stage: str) -> None:
         """Compile what a stage and those after it run, before workers do the same at once."""
 
-    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[Judged]:
+    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
         """Every shard in turn. ``scratch`` is a folder on a local disk to make, and to remove."""
         raise NotImplementedError
 
@@ -88,7 +88,7 @@ class CorpusStep(Settings):
         return {"step": self.NAME, **{key: self.model_dump(mode="json")[key] for key in keys}}
 
 
-def judge_here(step: CorpusStep, corpus: Corpus, scratch: Path) -> Iterator[Judged]:
+def decide_inline(step: CorpusStep, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
     """All stages and the judgement in this process."""
     for stage in step.STAGES:
         for piece in step.stage(stage, corpus):
@@ -96,23 +96,23 @@ def judge_here(step: CorpusStep, corpus: Corpus, scratch: Path) -> Iterator[Judg
     yield from step.judge(corpus, scratch)
 
 
-def decide_corpus(step: CorpusStep, corpus: Corpus, outputs: tuple[Output, ...]) -> list[Wrote]:
+def decide_corpus(step: CorpusStep, corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
     """Write a step's decisions, spans if it rewrites, and reports, on the documents that the steps before it left."""
     wrote, wanted = {}, {(output.name, output.key): output for output in outputs}
     with scratch_beside(corpus.made) as scratch:
         for part, decisions, spans, reports in step.judge(corpus, scratch):
             if output := wanted.get((part, DECISIONS)):
                 ids = read_shard(corpus.documents / f"{part}.parquet", [ID])[ID]
-                wrote[output] = Wrote([output.path.name], write_decisions(output.path, ids, *decisions))
+                wrote[output] = Written([output.path.name], write_decisions(output.path, ids, *decisions))
             if output := wanted.get((part, CUTS)):
                 write_shard(output.path, [spans], SPAN)
                 counts = {"spans": spans.num_rows, "bytes": int(spans["length"].to_numpy().sum())}
-                wrote[output] = Wrote([output.path.name], counts)
+                wrote[output] = Written([output.path.name], counts)
             for name, frame in (reports or {}).items():
                 if output := wanted.get((part, name)):
                     table = frame.to_arrow()
                     write_shard(output.path, [table], table.schema)
-                    wrote[output] = Wrote([output.path.name], {"rows": table.num_rows})
+                    wrote[output] = Written([output.path.name], {"rows": table.num_rows})
     return [wrote[output] for output in outputs]
 
 
@@ -129,11 +129,11 @@ def scratch_beside(folder: UPath, name: str = "") -> Iterator[Path]:
         yield Path(local) / "scratch"
 
 
-def by_part(found: pl.DataFrame, corpus: Corpus, rule: str, threshold: float) -> Iterator[Judged]:
+def duplicates_by_shard(found: pl.DataFrame, corpus: Corpus, rule: str, threshold: float) -> Iterator[ShardVerdict]:
     """Duplicates (columns part, row, duplicate_of, similarity) as decisions on all documents, shard by shard."""
     for part in corpus.parts:
         mine = found.filter(part=part).select(pl.col("row").cast(pl.Int64), "duplicate_of", "similarity")
         every = pl.DataFrame({"row": np.arange(corpus.rows[part])})
         decisions = every.join(mine, on="row", how="left", maintain_order="left").drop("row")
         gone = mine["row"].to_numpy(), mine["similarity"].to_numpy()
-        yield Judged(part, decisions.with_columns(broken=broken_lists(every.height, [(rule, *gone, threshold)])))
+        yield ShardVerdict(part, decisions.with_columns(broken=broken_lists(every.height, [(rule, *gone, threshold)])))

@@ -28,7 +28,7 @@ def rewrite(text: Ragged, spans: pa.Table, first_row: int = 0) -> Ragged:
     return Ragged.of(*_rewrite(*text, row - first_row, offset, length, *replacement))
 
 
-def replay(text: Ragged, cuts: list[pa.Table], first_row: int) -> Ragged:
+def apply_spans(text: Ragged, cuts: list[pa.Table], first_row: int) -> Ragged:
     """Consecutive documents of a shard, from ``first_row`` on, as the shard's spans of several steps left them."""
     for spans in cuts:
         row = spans["row"].to_numpy()
@@ -37,7 +37,7 @@ def replay(text: Ragged, cuts: list[pa.Table], first_row: int) -> Ragged:
     return text
 
 
-def warm_up() -> None:
+def compile_kernels() -> None:
     """Compile the kernel, or load it from the cache, before worker processes do the same at once."""
     rewrite(Ragged.from_strings(["a"]), spans_table([0], [0], [1], ["warm up"]))
 

@@ -12,11 +12,11 @@ from typing import NamedTuple, Protocol
 from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
-from gristmill.pipelines.storage.manifest import Manifest, Part, fingerprint, forget_progress, record, reopen
-from gristmill.pipelines.storage.retry import patiently
+from gristmill.pipelines.storage.manifest import Manifest, Part, clear_progress, fingerprint, record_part, resume
+from gristmill.pipelines.storage.retry import retry
 
 
-class Wrote(NamedTuple):
+class Written(NamedTuple):
     """What a job left in one folder."""
 
     names: list[str]  # of the files, relative to the folder
@@ -41,7 +41,7 @@ class Output(NamedTuple):
 class Job:
     """``work(*args, outputs) -> list[Wrote]``, one for each output in turn. All of it must pickle."""
 
-    work: Callable[..., list[Wrote]]
+    work: Callable[..., list[Written]]
     args: tuple
     outputs: tuple[Output, ...]
     bytes: int = 0  # of input: the measure of progress
@@ -90,7 +90,7 @@ def run_job(job: Job) -> list[Part]:
     What fails for a passing reason is done again; a file that cannot be read or written is a WorkError.
     """
     try:
-        return patiently(lambda: _run_job(job), job.title)
+        return retry(lambda: _run_job(job), job.title)
     except OSError as error:
         raise WorkError(f"{job.title}: {error}; finished parts are kept: put it right and run again") from error
 
@@ -99,18 +99,18 @@ def _run_job(job: Job) -> list[Part]:
     parts = []
     for output, wrote in zip(job.outputs, job.work(*job.args, job.outputs), strict=True):
         part = Part.of(output.folder, output.fingerprint, wrote.names, wrote.counts)
-        record(output.folder, output.name, part)
+        record_part(output.folder, output.name, part)
         parts.append(part)
     return parts
 
 
-def serial(jobs: Iterable[Job]) -> Iterator[tuple[Job, list[Part]]]:
+def run_serial(jobs: Iterable[Job]) -> Iterator[tuple[Job, list[Part]]]:
     """The engine of tests and of one worker: here, one after the other."""
     for job in jobs:
         yield job, run_job(job)
 
 
-class Silent:
+class NullProgress:
     """The progress of tests."""
 
     def start(self, title, jobs, bytes):
@@ -123,20 +123,20 @@ class Silent:
         pass
 
 
-class Finished(NamedTuple):
+class StepResult(NamedTuple):
     """A step's folders, and how many jobs it took this time: none where everything was there."""
 
     manifests: dict[UPath, Manifest]
     fresh: int
 
 
-def run_step(step: Step, engine: Engine = serial, progress: Progress | None = None) -> Finished:
+def run_step(step: Step, engine: Engine = run_serial, progress: Progress | None = None) -> StepResult:
     """Make the step's folders; what is there and still fits is not made again."""
-    progress, began, jobs = progress or Silent(), time.perf_counter(), []
+    progress, began, jobs = progress or NullProgress(), time.perf_counter(), []
     wanted, names = _parts_of(step), names_of(step)
     manifests = {f: m for f in step.folders if (m := _still_fits(f, names[f]))}
     if len(manifests) < len(step.folders):
-        parts = {f: reopen(f, wanted[f]) for f in step.folders if f not in manifests}
+        parts = {f: resume(f, wanted[f]) for f in step.folders if f not in manifests}
         jobs = [job for job in (_without(job, parts) for job in step.jobs) if job.outputs]
         progress.start(step.title, len(jobs), sum(job.bytes for job in jobs))
         if jobs:
@@ -152,7 +152,7 @@ def run_step(step: Step, engine: Engine = serial, progress: Progress | None = No
         manifests |= made
         counts = {key: count for m in made.values() for key, count in m.counts.items()}
         progress.finish(step.title, time.perf_counter() - began, len(jobs), counts)
-    return Finished(manifests, len(jobs))
+    return StepResult(manifests, len(jobs))
 
 
 def names_of(step: Step) -> dict[UPath, str]:
@@ -178,5 +178,5 @@ def _still_fits(folder: UPath, name: str) -> Manifest | None:
     manifest = Manifest.read(folder)
     fits = manifest and manifest.fingerprint == name and all(p.is_whole(folder) for p in manifest.parts.values())
     if fits:
-        forget_progress(folder)
+        clear_progress(folder)
     return manifest if fits else None

@@ -8,22 +8,22 @@ from contextvars import ContextVar
 from typing import TypeVar
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
-WIDTH = ContextVar("width", default=1)
+THREADS = ContextVar("width", default=1)
 
 
 @contextmanager
-def with_threads(width: int) -> Iterator[None]:
+def thread_limit(width: int) -> Iterator[None]:
     """What is done within may take so many threads for its parts: a job has them where it has the run to itself."""
-    token = WIDTH.set(width)
+    token = THREADS.set(width)
     try:
         yield
     finally:
-        WIDTH.reset(token)
+        THREADS.reset(token)
 
 
-def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def map_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """``work`` of each item, in their order; no more results wait than there are threads."""
-    width = WIDTH.get()
+    width = THREADS.get()
     if width == 1:
         yield from map(work, items)
         return

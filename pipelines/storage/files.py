@@ -13,7 +13,7 @@ from gristmill.pipelines.errors import WorkError
 TEMPORARY = ".tmp-"  # in the name of a file that is being written
 
 
-def place(path: str | os.PathLike) -> UPath:
+def to_path(path: str | os.PathLike) -> UPath:
     """A path on the file system its URL names: ``/data``, ``s3://bucket/key``, ``memory://x``.
 
     What a store lists is asked for anew each time: another process may have written since.
@@ -27,7 +27,7 @@ def is_local(path: UPath) -> bool:
 
 
 @contextmanager
-def write_whole(path: UPath) -> Iterator[BinaryIO]:
+def atomic_write(path: UPath) -> Iterator[BinaryIO]:
     """Open ``path`` for writing so that it appears only when the block ends well, replacing what was there.
 
     Locally by a temporary sibling and a rename; an object store already shows an object only once it is closed.
@@ -50,7 +50,7 @@ def write_whole(path: UPath) -> Iterator[BinaryIO]:
         raise
 
 
-def remove_leftovers(folder: UPath) -> None:
+def remove_temporary_files(folder: UPath) -> None:
     """Remove what a killed run left half-written in ``folder``."""
     if folder.is_dir():
         for path in folder.iterdir():

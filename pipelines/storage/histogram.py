@@ -5,9 +5,9 @@ import polars as pl
 
 from gristmill.pipelines.storage.inspect import Table, only, readable
 
-BARS = 20
+BINS = 20
 MANY, LONG = 10_000, 200  # different strings, characters: beyond either, their lengths say more than their values
-WIDE = 100  # ratio of the 99th to the 1st percentile from which ranges grow by ratio
+LOG_SCALE_RATIO = 100  # ratio of the 99th to the 1st percentile from which ranges grow by ratio
 
 
 def histogram(table: Table, column: str) -> dict:
@@ -59,7 +59,7 @@ def _counts(value: pl.LazyFrame) -> dict:
     """The most frequent values, equal counts in order of the values."""
     counts = value.group_by(pl.col("value").cast(pl.String)).agg(rows=pl.len()).collect(engine="streaming")
     known = counts.drop_nulls().sort(["rows", "value"], descending=[True, False])
-    bars, rows = known.head(BARS).to_dicts(), counts["rows"].sum()
+    bars, rows = known.head(BINS).to_dicts(), counts["rows"].sum()
     missing = rows - known["rows"].sum()
     return {"rows": rows, "missing": missing, "others": rows - missing - _total(bars), "bars": bars}
 
@@ -69,7 +69,7 @@ def _ranges(value: pl.LazyFrame, whole: bool) -> dict:
     numbers = value.select(pl.col("value").cast(pl.Float64)).collect(engine="streaming")["value"].to_numpy()
     finite = numbers[np.isfinite(numbers)]
     bars = []
-    if finite.size and whole and np.ptp(finite) < BARS:
+    if finite.size and whole and np.ptp(finite) < BINS:
         values, start = np.bincount((finite - finite.min()).astype(int)), int(finite.min())
         bars = [{"value": start + i, "rows": int(n)} for i, n in enumerate(values)]
     elif finite.size:
@@ -85,8 +85,8 @@ def _edges(values: np.ndarray) -> np.ndarray:
     """BARS ranges from least to most: equal steps, or equal ratios where the values span more than WIDE."""
     least, low, high, most = np.quantile(values, [0, 0.01, 0.99, 1], method="nearest")
     low, high = (least, most) if low == high else (low, high)
-    steps = np.geomspace if low > 0 and high / low >= WIDE else np.linspace
-    edges = np.unique([least, *steps(low, high, BARS - 1).clip(least, most), most])
+    steps = np.geomspace if low > 0 and high / low >= LOG_SCALE_RATIO else np.linspace
+    edges = np.unique([least, *steps(low, high, BINS - 1).clip(least, most), most])
     return edges if edges.size > 1 else np.array([least, least])
 
 

@@ -16,7 +16,7 @@ import orjson
 from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
-from gristmill.pipelines.storage.files import checksum, is_local, remove_leftovers, write_whole
+from gristmill.pipelines.storage.files import atomic_write, checksum, is_local, remove_temporary_files
 
 MANIFEST, PROGRESS = "manifest.json", ".progress"
 VERSION = version("gristmill")
@@ -73,9 +73,9 @@ class Manifest:
     def write(self, folder: UPath) -> None:
         """Finish the folder: write the manifest, then forget the records it was put together from."""
         body = {"counts": dict(sorted(self.counts.items())), **self.__dict__}
-        with write_whole(folder / MANIFEST) as file:
+        with atomic_write(folder / MANIFEST) as file:
             file.write(orjson.dumps(body, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
-        forget_progress(folder)
+        clear_progress(folder)
 
     @classmethod
     def read(cls, folder: UPath) -> "Manifest | None":
@@ -90,7 +90,7 @@ class Manifest:
         return cls(body["fingerprint"], body["settings"], parts, body["version"])
 
 
-def finished(folder: UPath, remedy: str) -> Manifest:
+def require_finished(folder: UPath, remedy: str) -> Manifest:
     """The manifest of a folder that must be finished; raises WorkError naming the remedy where it is not."""
     manifest = Manifest.read(folder)
     if manifest is None:
@@ -98,13 +98,13 @@ def finished(folder: UPath, remedy: str) -> Manifest:
     return manifest
 
 
-def record(folder: UPath, name: str, part: Part) -> None:
+def record_part(folder: UPath, name: str, part: Part) -> None:
     """Note that ``name`` is finished, before the whole folder is."""
-    with write_whole(folder / PROGRESS / f"{name}.json") as file:
+    with atomic_write(folder / PROGRESS / f"{name}.json") as file:
         file.write(orjson.dumps(part))
 
 
-def reopen(folder: UPath, wanted: dict[str, str]) -> dict[str, Part]:
+def resume(folder: UPath, wanted: dict[str, str]) -> dict[str, Part]:
     """Prepare ``folder`` for the parts ``{name: fingerprint}`` and return those that are there already.
 
     Whatever other files lie there (parts of another recipe, half-written ones) are removed, in an order that a kill at
@@ -114,7 +114,7 @@ def reopen(folder: UPath, wanted: dict[str, str]) -> dict[str, Part]:
     ours = manifest or records.exists() or not folder.is_dir()
     if not ours and any(path.is_file() for path in folder.iterdir()):
         raise WorkError(f"{folder} holds files that are not Gristmill's; choose another --output or empty it")
-    with write_whole(records / "started"):  # from now on the folder is known as ours
+    with atomic_write(records / "started"):  # from now on the folder is known as ours
         pass
     found = dict(manifest.parts) if manifest else {}
     for path in records.iterdir():
@@ -123,7 +123,7 @@ def reopen(folder: UPath, wanted: dict[str, str]) -> dict[str, Part]:
     whole = {n: p for n, p in found.items() if p.fingerprint == wanted.get(n) and p.is_whole(folder)}
     if manifest:
         for name, part in whole.items():
-            record(folder, name, part)
+            record_part(folder, name, part)
         (folder / MANIFEST).unlink()
     for name in found.keys() - whole.keys():
         (records / f"{name}.json").unlink(missing_ok=True)
@@ -132,11 +132,11 @@ def reopen(folder: UPath, wanted: dict[str, str]) -> dict[str, Part]:
         for path in folder.iterdir():
             if path.is_file() and path.name not in kept:
                 path.unlink()
-    remove_leftovers(records)
+    remove_temporary_files(records)
     return whole
 
 
-def forget_progress(folder: UPath) -> None:
+def clear_progress(folder: UPath) -> None:
     """Remove the records of a folder whose manifest is written."""
     records = folder / PROGRESS
     if records.is_dir():

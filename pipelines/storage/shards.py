@@ -10,8 +10,8 @@ from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.schema import ID, SOURCE, TEXT
-from gristmill.pipelines.storage.files import is_local, write_whole
-from gristmill.pipelines.storage.manifest import finished
+from gristmill.pipelines.storage.files import atomic_write, is_local
+from gristmill.pipelines.storage.manifest import require_finished
 
 GROUP_BYTES = 8 << 20  # of text in a row group: what one batch of kernels sees
 SHARD_BYTES = 64 << 20  # of text in a shard, before a new one is begun
@@ -21,7 +21,7 @@ LEVEL, FAST = 3, 1  # of zstd. FAST is for what a run reads again and again: hal
 def list_shards(folder: UPath) -> list[UPath]:
     """The shards of a finished folder, in order of their names."""
     remedy = "`gristmill clean RECIPE --input … --output WORK` makes it"
-    return [folder / name for name in sorted(finished(folder, remedy).files) if name.endswith(".parquet")]
+    return [folder / name for name in sorted(require_finished(folder, remedy).files) if name.endswith(".parquet")]
 
 
 def read_batches(path: UPath, columns: list[str] | None = None) -> Iterator[pa.Table]:
@@ -111,7 +111,7 @@ def write_shard(path: UPath, tables: Iterable[pa.Table], schema: pa.Schema, leve
     # A dictionary helps columns that repeat; ids and texts do not.
     repeating = [field.name for field in schema if field.name not in (ID, TEXT, "duplicate_of")]
     with (
-        write_whole(path) as file,
+        atomic_write(path) as file,
         pq.ParquetWriter(
             file,
             schema,

@@ -16,8 +16,8 @@ from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.kernels.hashing import hash64
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, SOURCE, TEXT
-from gristmill.pipelines.steps.step import Output, Wrote
-from gristmill.pipelines.storage.files import write_whole
+from gristmill.pipelines.steps.step import Output, Written
+from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.shards import read_batches, write_shard
 
 IDS = ".ids"
@@ -34,7 +34,7 @@ DOCUMENTS = pa.schema(
 Encode = Callable[[Ragged], Ragged]
 
 
-class Vocabulary(NamedTuple):
+class TokenizerInfo(NamedTuple):
     """What token files must know of the tokenizer that made them."""
 
     size: int
@@ -48,7 +48,7 @@ class Vocabulary(NamedTuple):
         return np.dtype("<u2" if self.size <= 1 << 16 else "<u4")
 
 
-def encode_shard(shard: UPath, vocabulary: Vocabulary, encode: Encode, output: Output) -> Wrote:
+def encode_shard(shard: UPath, vocabulary: TokenizerInfo, encode: Encode, output: Output) -> Written:
     """Encode the documents of one shard. Memory: a few times its text.
 
     Raises WorkError where an id is none of the vocabulary's.
@@ -56,7 +56,7 @@ def encode_shard(shard: UPath, vocabulary: Vocabulary, encode: Encode, output: O
     return write_encoded(read_batches(shard, [ID, TEXT, SOURCE]), vocabulary, encode, output)
 
 
-def write_encoded(tables: Iterable[pa.Table], vocabulary: Vocabulary, encode: Encode, output: Output) -> Wrote:
+def write_encoded(tables: Iterable[pa.Table], vocabulary: TokenizerInfo, encode: Encode, output: Output) -> Written:
     """Tables of documents to one part: ``NAME.ids`` (the payload) and ``NAME.parquet`` (DOCUMENTS)."""
     known, offsets, payload, first = [], [np.zeros(1, np.int64)], [], 0
     for table in tables:
@@ -74,11 +74,11 @@ def write_encoded(tables: Iterable[pa.Table], vocabulary: Vocabulary, encode: En
     order = documents.append_column("row", pa.array(np.arange(documents.num_rows)))
     order = order.sort_by([("hash", "ascending"), (ID, "ascending")])["row"].to_numpy()
     ids = Ragged(np.concatenate(offsets), np.concatenate(payload) if payload else np.empty(0, vocabulary.dtype))
-    with write_whole(output.folder / f"{output.name}{IDS}") as file:
+    with atomic_write(output.folder / f"{output.name}{IDS}") as file:
         file.write(memoryview(reorder(*ids, order)))
     write_shard(output.path, [documents.take(order)], DOCUMENTS)
     counts = {"documents": documents.num_rows, "tokens": ids.data.size, "bytes": sum_of(documents["bytes"])}
-    return Wrote([f"{output.name}{IDS}", output.path.name], counts)
+    return Written([f"{output.name}{IDS}", output.path.name], counts)
 
 
 def sum_of(column: pa.ChunkedArray) -> int:

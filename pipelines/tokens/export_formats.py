@@ -16,7 +16,7 @@ import numpy as np
 from upath import UPath
 
 from gristmill.pipelines.errors import RecipeError, WorkError
-from gristmill.pipelines.storage.files import is_local, write_whole
+from gristmill.pipelines.storage.files import atomic_write, is_local
 from gristmill.pipelines.tokens.settings import TRAIN
 from gristmill.pipelines.tokens.shards import TokenShard, TokenShards
 from gristmill.pipelines.tokens.shuffle import ENDS, PAYLOAD
@@ -197,7 +197,7 @@ def _link(source: UPath, target: UPath) -> None:
             return
         except OSError:  # another file system
             pass
-    with write_whole(target) as file, source.open("rb") as payload:
+    with atomic_write(target) as file, source.open("rb") as payload:
         for block in iter(partial(payload.read, 1 << 24), b""):
             file.write(block)
 
@@ -207,7 +207,7 @@ def _write(path: UPath, *pieces) -> int:
     if path.exists():
         raise WorkError(f"{path} is there already; export into an empty folder")
     size = 0
-    with write_whole(path) as file:
+    with atomic_write(path) as file:
         for piece in pieces:
             view = memoryview(np.ascontiguousarray(piece) if isinstance(piece, np.ndarray) else piece)
             size += view.nbytes

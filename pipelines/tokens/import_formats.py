@@ -12,7 +12,7 @@ from upath import UPath
 
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.schema import ID, SOURCE
-from gristmill.pipelines.steps.step import Job, Output, Step, Wrote
+from gristmill.pipelines.steps.step import Job, Output, Step, Written
 from gristmill.pipelines.tokens.settings import TRAIN, VALIDATION
 from gristmill.pipelines.tokens.shuffle import NAMES, write_tokens
 from gristmill.pipelines.tokens.steps import FORMAT
@@ -90,7 +90,7 @@ def import_step(paths: list[UPath], format: str, vocab_size: int, bos: int, toke
 
 def import_shard(
     path: UPath, format: str, bos: int, vocab_size: int, dtype: str, outputs: tuple[Output, ...]
-) -> list[Wrote]:
+) -> list[Written]:
     """One file to one shard. Raises InputError where it is damaged or holds ids of another vocabulary."""
     read = READERS[format](path, bos)
     largest = int(read.ids.max(initial=0))

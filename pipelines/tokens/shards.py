@@ -17,7 +17,7 @@ from gristmill.pipelines.tokens.settings import TRAIN
 from gristmill.pipelines.tokens.shuffle import BYTES, ENDS, PAYLOAD
 
 
-class Place(NamedTuple):
+class TokenLocation(NamedTuple):
     """Where a token comes from."""
 
     id: str  # of the document
@@ -53,14 +53,14 @@ class TokenShard:
         """Their ids and sources."""
         return read_shard(self.folder / f"{self.name}.parquet")
 
-    def trace(self, position: int) -> Place:
+    def trace(self, position: int) -> TokenLocation:
         """The document of the token at ``position``; raises WorkError beyond the shard."""
         if not 0 <= position < self.ids.size:
             raise WorkError(f"{self.name} has positions 0 to {self.ids.size - 1:,}, found {position:,}")
         document = bisect_right(self.ends, position)
         row = self.documents.slice(document, 1).to_pylist()[0]
         first = int(self.ends[document - 1]) if document else 0
-        return Place(row[ID], row[SOURCE], document, first, int(self.ends[document]))
+        return TokenLocation(row[ID], row[SOURCE], document, first, int(self.ends[document]))
 
     def check(self, vocab_size: int, files: dict[str, dict]) -> None:
         """Read everything: checksums, the largest id, ends that rise to the last token."""

@@ -14,20 +14,20 @@ from numba import njit
 from upath import UPath
 
 from gristmill.pipelines.schema import ID, SOURCE
-from gristmill.pipelines.steps.step import Output, Wrote
-from gristmill.pipelines.storage.files import is_local, write_whole
+from gristmill.pipelines.steps.step import Output, Written
+from gristmill.pipelines.storage.files import atomic_write, is_local
 from gristmill.pipelines.storage.shards import read_shard, write_shard
-from gristmill.pipelines.tokens.encode import IDS, Vocabulary
+from gristmill.pipelines.tokens.encode import IDS, TokenizerInfo
 from gristmill.pipelines.tokens.mixing import copies
 from gristmill.pipelines.tokens.settings import TRAIN, VALIDATION, TokenSettings
 
 PAYLOAD, ENDS, BYTES = ".bin", ".ends", ".bytes"  # ids; uint64 end of each document, in ids; uint32 bytes of its text
 NAMES = pa.schema([(ID, pa.large_string()), (SOURCE, pa.large_string())])  # of the documents, in NAME.parquet
-TURN = 0x9E3779B97F4A7C15  # from one copy's shard to the next one's: the golden ratio, so copies lie apart
-SPLIT, LUCK, ORDER = 1, 2, 3  # what a hash is asked for
+COPY_STRIDE = 0x9E3779B97F4A7C15  # from one copy's shard to the next one's: the golden ratio, so copies lie apart
+SPLIT, HASH, ORDER = 1, 2, 3  # what a hash is asked for
 
 
-class Stretch(NamedTuple):
+class HashRange(NamedTuple):
     """A shard's share of the hashes: first <= hash <= last, of 0 to 2^64 - 1."""
 
     split: str
@@ -43,7 +43,7 @@ class Stretch(NamedTuple):
 def scramble(hashes: np.ndarray, *salts: int) -> np.ndarray:
     """uint64 [n] -> uint64 [n], independent for different salts (SplitMix64's finish: Steele et al. 2014)."""
     for salt in salts:
-        hashes = hashes ^ np.uint64((salt + 1) * TURN % 2**64)
+        hashes = hashes ^ np.uint64((salt + 1) * COPY_STRIDE % 2**64)
         hashes = (hashes ^ hashes >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
         hashes = (hashes ^ hashes >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
         hashes = hashes ^ hashes >> np.uint64(31)
@@ -55,16 +55,16 @@ def of_validation(hashes: np.ndarray, share: float) -> np.ndarray:
     return scramble(hashes, SPLIT) < np.uint64(int(share * 2**64))
 
 
-def stretches(tokens: dict[str, int], settings: TokenSettings) -> list[Stretch]:
+def hash_ranges(tokens: dict[str, int], settings: TokenSettings) -> list[HashRange]:
     """The shards of each split from the tokens that go into it."""
     found = []
     for split in (TRAIN, VALIDATION):
         n = -(-tokens[split] // settings.shard_tokens)
-        found += [Stretch(split, k, k * 2**64 // n, (k + 1) * 2**64 // n - 1) for k in range(n)]
+        found += [HashRange(split, k, k * 2**64 // n, (k + 1) * 2**64 // n - 1) for k in range(n)]
     return found
 
 
-class Chosen(NamedTuple):
+class Selection(NamedTuple):
     """Documents of one part that go into a shard; a document stands here once for each of its copies."""
 
     rows: np.ndarray
@@ -72,7 +72,7 @@ class Chosen(NamedTuple):
     copy: np.ndarray
 
 
-def choose(documents: pa.Table, stretch: Stretch, settings: TokenSettings, epochs: dict[str, float]) -> Chosen:
+def choose(documents: pa.Table, stretch: HashRange, settings: TokenSettings, epochs: dict[str, float]) -> Selection:
     """Which rows of a part belong to a shard."""
     hashes = documents["hash"].to_numpy()
     split = of_validation(hashes, settings.validation)
@@ -81,28 +81,28 @@ def choose(documents: pa.Table, stretch: Stretch, settings: TokenSettings, epoch
     else:
         sources = documents[SOURCE].combine_chunks().dictionary_encode()
         rates = np.array([epochs[name] for name in sources.dictionary.to_pylist()])
-        often = copies(sources.indices.to_numpy(), scramble(hashes, LUCK), rates) if len(rates) else np.zeros(0, int)
+        often = copies(sources.indices.to_numpy(), scramble(hashes, HASH), rates) if len(rates) else np.zeros(0, int)
         often[split] = 0
     rows, order, copy = [], [], []
     for c in range(int(often.max(initial=0))):
-        turned = hashes + np.uint64(c * TURN % 2**64)  # and around
+        turned = hashes + np.uint64(c * COPY_STRIDE % 2**64)  # and around
         here = (often > c) & (turned >= np.uint64(stretch.first)) & (turned <= np.uint64(stretch.last))
         rows.append(np.flatnonzero(here))
         order.append(scramble(hashes[here], ORDER, settings.seed, c))
         copy.append(np.full(rows[-1].size, c))
     nothing = np.zeros(0, np.int64), np.zeros(0, np.uint64), np.zeros(0, np.int64)
-    return Chosen(*(np.concatenate([none, *some]) for none, some in zip(nothing, (rows, order, copy), strict=True)))
+    return Selection(*(np.concatenate([none, *some]) for none, some in zip(nothing, (rows, order, copy), strict=True)))
 
 
 def gather_shard(
     folder: UPath,
     parts: list[str],
-    stretch: Stretch,
-    vocabulary: Vocabulary,
+    stretch: HashRange,
+    vocabulary: TokenizerInfo,
     settings: TokenSettings,
     epochs: dict[str, float],
     outputs: tuple[Output, ...],
-) -> list[Wrote]:
+) -> list[Written]:
     """Write one token shard. Memory: its ids twice, and the document table of one part."""
     tables = []
     for p, name in enumerate(parts):
@@ -128,7 +128,7 @@ def gather_shard(
     return [write_tokens(outputs[0], ids, stops, table["bytes"].to_numpy(), table.select(NAMES.names))]
 
 
-def edges(vocabulary: Vocabulary, settings: TokenSettings) -> tuple[np.ndarray, np.ndarray]:
+def edges(vocabulary: TokenizerInfo, settings: TokenSettings) -> tuple[np.ndarray, np.ndarray]:
     """The ids before and behind each document."""
     before = [vocabulary.bos] if settings.boundary in ("prepend", "both") else []
     behind = [vocabulary.eos] if settings.boundary in ("append", "both") else []
@@ -156,13 +156,13 @@ def place(source, start, size, target, before, behind, ids):
             ids[at + i] = behind[i]
 
 
-def write_tokens(output: Output, ids: np.ndarray, ends: np.ndarray, sizes: np.ndarray, documents: pa.Table) -> Wrote:
+def write_tokens(output: Output, ids: np.ndarray, ends: np.ndarray, sizes: np.ndarray, documents: pa.Table) -> Written:
     """The files of one shard: ids, where documents end in them, bytes of their texts, their NAMES."""
     names = []
     for suffix, array in ((PAYLOAD, ids), (ENDS, ends.astype("<u8")), (BYTES, sizes.astype("<u4"))):
         names.append(f"{output.name}{suffix}")
-        with write_whole(output.folder / names[-1]) as file:
+        with atomic_write(output.folder / names[-1]) as file:
             file.write(memoryview(array))
     write_shard(output.path, [documents], NAMES)
     counts = {"documents": documents.num_rows, "tokens": ids.size, "bytes": int(sizes.sum())}
-    return Wrote([*names, output.path.name], counts)
+    return Written([*names, output.path.name], counts)

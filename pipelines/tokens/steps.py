@@ -9,29 +9,29 @@ from upath import UPath
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import SOURCE
-from gristmill.pipelines.steps.step import Job, Output, Step, Wrote
-from gristmill.pipelines.storage.files import write_whole
+from gristmill.pipelines.steps.step import Job, Output, Step, Written
+from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import Manifest, fingerprint
 from gristmill.pipelines.storage.shards import read_shard
-from gristmill.pipelines.tokens.encode import IDS, Vocabulary, encode_shard
+from gristmill.pipelines.tokens.encode import IDS, TokenizerInfo, encode_shard
 from gristmill.pipelines.tokens.mixing import Source, mix
 from gristmill.pipelines.tokens.settings import TRAIN, VALIDATION, TokenSettings
-from gristmill.pipelines.tokens.shuffle import gather_shard, of_validation, stretches
+from gristmill.pipelines.tokens.shuffle import gather_shard, hash_ranges, of_validation
 
 FORMAT = 1
 TOKENIZER = "tokenizer"  # the part that holds a copy of the tokenizer's file
 
 
-class Coder(Protocol):
+class TokenEncoder(Protocol):
     """A tokenizer as workers get it: it pickles, and reads its file where it is used."""
 
-    vocabulary: Vocabulary
+    vocabulary: TokenizerInfo
     file: UPath
 
     def __call__(self, text: Ragged) -> Ragged: ...
 
 
-def encode_step(shards: dict[UPath, dict], coder: Coder, tokens: UPath) -> Step:
+def encode_step(shards: dict[UPath, dict], coder: TokenEncoder, tokens: UPath) -> Step:
     """``tokens/encoded``: the shards (path -> what its manifest says of it) as ids, one job each."""
     folder, jobs = tokens / "encoded", []
     for n, (shard, file) in enumerate(shards.items()):
@@ -41,11 +41,11 @@ def encode_step(shards: dict[UPath, dict], coder: Coder, tokens: UPath) -> Step:
     return Step("encode", {folder: {"tokenizer": coder.vocabulary.sha256}}, jobs)
 
 
-def _encode(shard: UPath, coder: Coder, outputs: tuple[Output, ...]) -> list[Wrote]:
+def _encode(shard: UPath, coder: TokenEncoder, outputs: tuple[Output, ...]) -> list[Written]:
     return [encode_shard(shard, coder.vocabulary, coder, outputs[0])]
 
 
-def gather_step(tokens: UPath, coder: Coder, settings: TokenSettings) -> Step:
+def gather_step(tokens: UPath, coder: TokenEncoder, settings: TokenSettings) -> Step:
     """``tokens`` itself, once the encoded parts are there: shards of both splits and a copy of the tokenizer."""
     vocabulary = coder.vocabulary
     for id, edge in ((vocabulary.bos, ("prepend", "both")), (vocabulary.eos, ("append", "both"))):
@@ -54,11 +54,11 @@ def gather_step(tokens: UPath, coder: Coder, settings: TokenSettings) -> Step:
             raise RecipeError(f"boundary = {settings.boundary!r} needs a tokenizer with a special token for {name}")
     folder, encoded = tokens / "encoded", Manifest.read(tokens / "encoded")
     parts = sorted(name.removesuffix(IDS) for name in encoded.files if name.endswith(IDS))
-    there, sources = survey(folder, parts, settings, edge_ids(settings))
+    there, sources = count_tokens(folder, parts, settings, boundary_ids(settings))
     epochs = {source.name: source.epochs for source in sources}
     made_of = fingerprint(sorted(file["sha256"] for file in encoded.files.values()), settings.model_dump(mode="json"))
     jobs = [Job(_copy, (coder.file,), (Output(tokens, TOKENIZER, vocabulary.sha256),))]
-    for stretch in stretches(there, settings):
+    for stretch in hash_ranges(there, settings):
         args = (folder, parts, stretch, vocabulary, settings, epochs)
         output = Output(tokens, stretch.name, fingerprint(made_of, *stretch))
         size = (stretch.last - stretch.first) * there[stretch.split] >> 64
@@ -76,12 +76,14 @@ def gather_step(tokens: UPath, coder: Coder, settings: TokenSettings) -> Step:
     return Step("gather", {tokens: about}, jobs)
 
 
-def edge_ids(settings: TokenSettings) -> int:
+def boundary_ids(settings: TokenSettings) -> int:
     """How many ids stand around a document."""
     return {"none": 0, "prepend": 1, "append": 1, "both": 2}[settings.boundary]
 
 
-def survey(folder: UPath, parts: list[str], settings: TokenSettings, edge: int) -> tuple[dict[str, int], list[Source]]:
+def count_tokens(
+    folder: UPath, parts: list[str], settings: TokenSettings, edge: int
+) -> tuple[dict[str, int], list[Source]]:
     """Tokens that go into each split, and the mixture of the training split."""
     tokens, documents, held_out = Counter(), Counter(), 0
     for part in parts:
@@ -99,11 +101,11 @@ def survey(folder: UPath, parts: list[str], settings: TokenSettings, edge: int) 
     return {TRAIN: train, VALIDATION: held_out}, sources
 
 
-def _copy(file: UPath, outputs: tuple[Output, ...]) -> list[Wrote]:
+def _copy(file: UPath, outputs: tuple[Output, ...]) -> list[Written]:
     output = outputs[0]
-    with write_whole(output.folder / file.name) as copy:
+    with atomic_write(output.folder / file.name) as copy:
         copy.write(file.read_bytes())
-    return [Wrote([file.name], {})]
+    return [Written([file.name], {})]
 
 
 def digest(file: UPath) -> str:

@@ -17,14 +17,14 @@ from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.storage.manifest import fingerprint
 from gristmill.pipelines.tokens.shards import TokenShards
 from gristmill.pretrain.data.masking import Masking
-from gristmill.pretrain.data.packing import IGNORED, PACKINGS, Batch
+from gristmill.pretrain.data.packing import IGNORE_INDEX, PACKINGS, Batch
 from gristmill.pretrain.data.shuffle import permute
 
 LOOKED_AT = 1000  # documents, to see whether they begin with BOS
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tokens:
+class TokenSplit:
     """The documents of one split as token ids, end to end.
 
     ``payloads`` are its shards in order, usually memory maps: nothing is read before it is needed. No document is split
@@ -42,7 +42,7 @@ class Tokens:
     fingerprint: str = ""  # of ids and tokenizer: a run goes on only with the tokens it began with
 
     @classmethod
-    def of(cls, shards: TokenShards, split: str) -> "Tokens":
+    def of(cls, shards: TokenShards, split: str) -> "TokenSplit":
         """One split of a folder of token shards."""
         parts, about = shards.split(split), shards.about
         payloads = tuple(part.ids for part in parts)
@@ -114,7 +114,7 @@ class Loader:
 
     def __init__(
         self,
-        tokens: Tokens,
+        tokens: TokenSplit,
         context: int,
         batch: int,
         seed: int = 0,
@@ -169,10 +169,10 @@ class Loader:
                 yield batch
 
 
-def gather(tokens: Tokens, packing, rows: np.ndarray, context: int) -> Batch:
+def gather(tokens: TokenSplit, packing, rows: np.ndarray, context: int) -> Batch:
     """Rows of a packing as inputs and targets; places without a token have input 0 and no target."""
     inputs = np.zeros((rows.size, context), np.int64)
-    targets = np.full((rows.size, context), IGNORED, np.int64)
+    targets = np.full((rows.size, context), IGNORE_INDEX, np.int64)
     documents = np.zeros((rows.size, context), np.int64) if packing.masked else None
     for i, row in enumerate(rows):
         spans = packing.spans(int(row))

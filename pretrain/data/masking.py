@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from gristmill.pipelines.settings import Settings
-from gristmill.pretrain.data.packing import IGNORED, Batch
+from gristmill.pretrain.data.packing import IGNORE_INDEX, Batch
 from gristmill.pretrain.data.shuffle import key
 
 
@@ -18,11 +18,11 @@ class Masking(Settings):
 
     def hide(self, batch: Batch, samples: np.ndarray, seed: int) -> Batch:
         """A batch of next tokens -> one of hidden tokens: targets are what stands at the hidden places themselves."""
-        inputs, targets = batch.inputs.copy(), np.full_like(batch.targets, IGNORED)
+        inputs, targets = batch.inputs.copy(), np.full_like(batch.targets, IGNORE_INDEX)
         width = inputs.shape[1]
         for i, sample in enumerate(samples):
             draw = np.random.Generator(np.random.PCG64(key(seed, int(sample))))
-            real = batch.targets[i] != IGNORED
+            real = batch.targets[i] != IGNORE_INDEX
             chosen = (draw.random(width) < self.share) & real
             if not chosen.any():  # a row without a hidden token would teach nothing
                 chosen[draw.choice(np.flatnonzero(real))] = True

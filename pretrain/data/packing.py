@@ -17,8 +17,8 @@ import numpy as np
 
 from gristmill.pipelines.kernels.intrinsics import kernel
 
-IGNORED = -1  # in the place of a target: there is none, count nothing
-WAITING = 1000  # documents that best fit chooses from, as many as nanochat's loader buffers
+IGNORE_INDEX = -1  # in the place of a target: there is none, count nothing
+BUFFER_DOCS = 1000  # documents that best fit chooses from, as many as nanochat's loader buffers
 
 
 class Batch(NamedTuple):
@@ -29,7 +29,7 @@ class Batch(NamedTuple):
     documents: np.ndarray | None
 
 
-class Span(NamedTuple):
+class TokenSpan(NamedTuple):
     """Tokens ``start`` to ``stop`` of the stream."""
 
     start: int
@@ -37,7 +37,7 @@ class Span(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Account:
+class PackingStats:
     """What a packing does with the tokens in an epoch."""
 
     rows: int
@@ -50,29 +50,29 @@ class Packing(Protocol):
     masked: bool  # tokens see their own document alone
 
     @property
-    def account(self) -> Account: ...
+    def account(self) -> PackingStats: ...
 
-    def spans(self, row: int) -> list[Span]: ...
+    def spans(self, row: int) -> list[TokenSpan]: ...
 
 
-class Stream:
+class StreamPacking:
     """Windows over the stream; nothing is stored."""
 
     def __init__(self, ends: np.ndarray, context: int, masked: bool = False):
         self.tokens, self.context, self.masked = int(ends[-1]) if ends.size else 0, context, masked
 
     @property
-    def account(self) -> Account:
+    def account(self) -> PackingStats:
         targets = max(self.tokens - 1, 0)
         rows = -(-targets // self.context)
-        return Account(rows, targets, 0 if rows else self.tokens, rows * self.context - targets)
+        return PackingStats(rows, targets, 0 if rows else self.tokens, rows * self.context - targets)
 
-    def spans(self, row: int) -> list[Span]:
+    def spans(self, row: int) -> list[TokenSpan]:
         start = row * self.context
-        return [Span(start, min(start + self.context + 1, self.tokens))]
+        return [TokenSpan(start, min(start + self.context + 1, self.tokens))]
 
 
-class Padded:
+class PaddedPacking:
     """Windows over each document: int64 row number of each document's first, 8 bytes a document."""
 
     masked = False
@@ -83,19 +83,19 @@ class Padded:
         self.first = np.concatenate(([0], np.cumsum(-(-np.maximum(self.lengths - 1, 0) // context))))
 
     @property
-    def account(self) -> Account:
+    def account(self) -> PackingStats:
         """A document of one token has no target: with nothing to predict, it is in no row."""
         rows, targets = int(self.first[-1]), int(np.maximum(self.lengths - 1, 0).sum())
-        return Account(rows, targets, int((self.lengths == 1).sum()), rows * self.context - targets)
+        return PackingStats(rows, targets, int((self.lengths == 1).sum()), rows * self.context - targets)
 
-    def spans(self, row: int) -> list[Span]:
+    def spans(self, row: int) -> list[TokenSpan]:
         document = int(np.searchsorted(self.first, row, "right")) - 1
         end = int(self.ends[document])
         start = end - int(self.lengths[document]) + (row - int(self.first[document])) * self.context
-        return [Span(start, min(start + self.context + 1, end))]
+        return [TokenSpan(start, min(start + self.context + 1, end))]
 
 
-class BestFit:
+class BestFitPacking:
     """Whole documents where they fit: int64 document and length of each piece, 16 bytes a document.
 
     The plan looks at up to WAITING documents for each one it places: 10 million documents take some 10 seconds.
@@ -107,25 +107,25 @@ class BestFit:
         self.starts, lengths = np.concatenate(([0], ends[:-1])), np.diff(ends, prepend=0)
         self.context, self.tokens = context, int(lengths.sum())
         pieces = np.empty((3, int((lengths > 0).sum())), np.int64)
-        waiting = np.empty((2, WAITING), np.int64)
-        count, self.rows = fit(lengths, context + 1, waiting, pieces)
+        waiting = np.empty((2, BUFFER_DOCS), np.int64)
+        count, self.rows = best_fit(lengths, context + 1, waiting, pieces)
         row, self.document, self.length = pieces[:, :count]
         self.first = np.searchsorted(row, np.arange(self.rows + 1))
 
     @property
-    def account(self) -> Account:
+    def account(self) -> PackingStats:
         kept = int(self.length[: self.first[self.rows]].sum())
         targets = kept - self.rows
-        return Account(self.rows, targets, self.tokens - kept, self.rows * self.context - targets)
+        return PackingStats(self.rows, targets, self.tokens - kept, self.rows * self.context - targets)
 
-    def spans(self, row: int) -> list[Span]:
+    def spans(self, row: int) -> list[TokenSpan]:
         pieces = range(self.first[row], self.first[row + 1])
         starts = [int(self.starts[self.document[piece]]) for piece in pieces]
-        return [Span(start, start + int(self.length[p])) for start, p in zip(starts, pieces, strict=True)]
+        return [TokenSpan(start, start + int(self.length[p])) for start, p in zip(starts, pieces, strict=True)]
 
 
 @kernel
-def fit(lengths, size, waiting, pieces):
+def best_fit(lengths, size, waiting, pieces):
     """Fill rows of ``size`` with documents; pieces int64[3, n]: row, document, length kept. -> pieces, full rows.
 
     ``waiting`` int64[2, w] is room for the documents (number, length) that are next in line. Of two as long, the one
@@ -160,8 +160,8 @@ def fit(lengths, size, waiting, pieces):
 
 
 PACKINGS = {
-    "stream": lambda ends, context: Stream(ends, context),
-    "stream+docmask": lambda ends, context: Stream(ends, context, masked=True),
-    "bos-bestfit": BestFit,
-    "pad": Padded,
+    "stream": lambda ends, context: StreamPacking(ends, context),
+    "stream+docmask": lambda ends, context: StreamPacking(ends, context, masked=True),
+    "bos-bestfit": BestFitPacking,
+    "pad": PaddedPacking,
 }

@@ -21,7 +21,7 @@ class Sampling(Settings):
     seed: int = 0
 
 
-def narrow(logits_BV: Tensor, sampling: Sampling) -> Tensor:
+def filter_logits(logits_BV: Tensor, sampling: Sampling) -> Tensor:
     """Logits after temperature, top_k and top_p: what may not be chosen is -inf. The likeliest always stays."""
     logits_BV = logits_BV.float() / sampling.temperature
     if sampling.top_k and sampling.top_k < logits_BV.shape[-1]:
@@ -36,7 +36,7 @@ def narrow(logits_BV: Tensor, sampling: Sampling) -> Tensor:
     return logits_BV
 
 
-class Reader:
+class Decoder:
     """A model that has read some tokens and is asked for the next, in several copies at once.
 
     When the context is full it forgets the older half and reads the newer one again, from position 0.
@@ -81,13 +81,13 @@ def generate(model: GPT, prompt: list[int], sampling: Sampling, copies: int = 1)
         raise RecipeError(f"the prompt holds token {max(prompt)}; the model knows {model.shape.vocab_size:,}")
     model.eval()
     if sampling.beams > 1:
-        return [beam(model, prompt, sampling)[0]] * copies
-    reader = Reader(model, prompt, copies)
+        return [beam_search(model, prompt, sampling)[0]] * copies
+    reader = Decoder(model, prompt, copies)
     generator = torch.Generator(reader.logits_BV.device).manual_seed(sampling.seed)
     written, ended = [[] for _ in range(copies)], [False] * copies
     for _ in range(sampling.tokens):
         if sampling.temperature:
-            chances_BV = narrow(reader.logits_BV, sampling).softmax(-1)
+            chances_BV = filter_logits(reader.logits_BV, sampling).softmax(-1)
             next_B = torch.multinomial(chances_BV, 1, generator=generator)[:, 0]
         else:
             next_B = reader.logits_BV.argmax(-1)
@@ -102,12 +102,12 @@ def generate(model: GPT, prompt: list[int], sampling: Sampling, copies: int = 1)
 
 
 @torch.no_grad()
-def beam(model: GPT, prompt: list[int], sampling: Sampling) -> tuple[list[int], float]:
+def beam_search(model: GPT, prompt: list[int], sampling: Sampling) -> tuple[list[int], float]:
     """The likeliest continuation that ``beams`` candidates find, and its log-probability, the stop token's included.
 
     Texts that have ended compete with the others by their sum of log-probabilities, without a bonus for length.
     """
-    reader = Reader(model, prompt, 1)
+    reader = Decoder(model, prompt, 1)
     reader.pick(torch.zeros(sampling.beams, dtype=torch.int64, device=reader.logits_BV.device))
     scores_B = torch.full((sampling.beams,), -torch.inf, device=reader.logits_BV.device)
     scores_B[0] = 0.0  # the copies are alike: only the first may branch

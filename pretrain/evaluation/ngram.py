@@ -8,7 +8,7 @@ occurrences where it begins a document. Counting needs some 80 bytes a token of 
 
 import numpy as np
 
-from gristmill.pretrain.data.batches import Tokens
+from gristmill.pretrain.data.batches import TokenSplit
 
 UNSEEN = -1
 
@@ -16,7 +16,7 @@ UNSEEN = -1
 class NGram:
     """Fitted on one split, it scores others. Its vocabulary is closed: an unseen token costs what unseen ones share."""
 
-    def __init__(self, tokens: Tokens, order: int = 4):
+    def __init__(self, tokens: TokenSplit, order: int = 4):
         self.order, self.vocab_size = order, tokens.vocab_size
         ids, place = _stream(tokens)
         self.keys, self.backoff, self.kept = [], [], []
@@ -59,7 +59,7 @@ class NGram:
     def parameters(self) -> int:
         return sum(table.size for table in self.keys) + sum(table.size for table in self.backoff)
 
-    def nats(self, tokens: Tokens) -> np.ndarray:
+    def nats(self, tokens: TokenSplit) -> np.ndarray:
         """float64: what each token of the split costs, given those before it in its document."""
         ids, place = _stream(tokens)
         probability = np.full(ids.size, 1 / self.vocab_size)
@@ -75,7 +75,7 @@ class NGram:
         return -np.log(probability)
 
 
-def _stream(tokens: Tokens) -> tuple[np.ndarray, np.ndarray]:
+def _stream(tokens: TokenSplit) -> tuple[np.ndarray, np.ndarray]:
     """All ids of a split, and how many tokens stand before each in its document."""
     ids = tokens.read(0, tokens.count)
     return ids, np.arange(ids.size) - np.repeat(tokens.ends - tokens.lengths, tokens.lengths)

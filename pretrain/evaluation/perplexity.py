@@ -7,16 +7,16 @@ import numpy as np
 import torch
 
 from gristmill.pipelines.errors import RecipeError
-from gristmill.pretrain.data.batches import IGNORED, Loader, Tokens, gather
+from gristmill.pretrain.data.batches import IGNORED, Loader, TokenSplit, gather
 from gristmill.pretrain.data.masking import Masking
-from gristmill.pretrain.model.devices import ALONE, World
+from gristmill.pretrain.model.devices import SINGLE_PROCESS, ProcessGroup
 from gristmill.pretrain.model.loss import LanguageModel
 
-AT_ONCE = 1 << 13  # tokens in a forward pass
+BATCH_WINDOWS = 1 << 13  # tokens in a forward pass
 
 
 @dataclass(frozen=True)
-class Scores:
+class DocumentLosses:
     """The documents of a split under a model, in order."""
 
     nats: np.ndarray  # float64[n]
@@ -43,7 +43,11 @@ class Scores:
 
 @torch.no_grad()
 def window_loss(
-    model: LanguageModel, tokens: Tokens, context: int, world: World = ALONE, masking: Masking | None = None
+    model: LanguageModel,
+    tokens: TokenSplit,
+    context: int,
+    world: ProcessGroup = SINGLE_PROCESS,
+    masking: Masking | None = None,
 ) -> float:
     """Nats a target over all windows of the split, each target once: quick, and without a random number.
 
@@ -54,7 +58,7 @@ def window_loss(
     loader = Loader(tokens, context, 1, masking=masking)
     sums = torch.zeros(2, dtype=torch.float64, device=device)
     rows = np.arange(world.rank, loader.rows, world.size)
-    size = max(1, AT_ONCE // context)
+    size = max(1, BATCH_WINDOWS // context)
     for at in range(0, rows.size, size):
         some = rows[at : at + size]
         batch = gather(tokens, loader.packing, some, context)
@@ -68,8 +72,12 @@ def window_loss(
 
 @torch.no_grad()
 def score_documents(
-    model: LanguageModel, tokens: Tokens, context: int, stride: int | None = None, world: World = ALONE
-) -> Scores:
+    model: LanguageModel,
+    tokens: TokenSplit,
+    context: int,
+    stride: int | None = None,
+    world: ProcessGroup = SINGLE_PROCESS,
+) -> DocumentLosses:
     """Score every token of every document, each document by itself.
 
     A document begins with the marker that all do, which costs nothing and is only looked at; where they have none it
@@ -87,7 +95,7 @@ def score_documents(
     windows = cut_windows(sequence, context, stride)
     windows = windows[np.argsort(-windows[:, 2], kind="stable")]  # as long ones together: little is filled up
     nats = torch.zeros(sequence.size, dtype=torch.float64, device=device)
-    size = max(1, AT_ONCE // context)
+    size = max(1, BATCH_WINDOWS // context)
     for at in range(world.rank * size, len(windows), world.size * size):
         some = windows[at : at + size]
         inputs = np.zeros((len(some), int(some[0, 2])), np.int64)
@@ -100,8 +108,8 @@ def score_documents(
     world.sum(nats)
     scores = nats.cpu().numpy()
     if tokens.bos is None and marker is None:
-        return Scores(scores + (sequence > 0) * math.log(tokens.vocab_size), sequence, tokens.bytes)
-    return Scores(scores, np.maximum(sequence - 1, 0), tokens.bytes)
+        return DocumentLosses(scores + (sequence > 0) * math.log(tokens.vocab_size), sequence, tokens.bytes)
+    return DocumentLosses(scores, np.maximum(sequence - 1, 0), tokens.bytes)
 
 
 def cut_windows(sequence: np.ndarray, context: int, stride: int) -> np.ndarray:
@@ -119,7 +127,7 @@ def cut_windows(sequence: np.ndarray, context: int, stride: int) -> np.ndarray:
     return np.stack((number, start, length, np.where(turn > 0, context - stride, 0)), 1)
 
 
-def _read(tokens: Tokens, document: int, start: int, stop: int, marker: int | None) -> np.ndarray:
+def _read(tokens: TokenSplit, document: int, start: int, stop: int, marker: int | None) -> np.ndarray:
     """Tokens ``start`` to ``stop`` of a document that a marker may stand in front of."""
     begin = int(tokens.ends[document - 1]) if document else 0
     if marker is None:

@@ -10,7 +10,7 @@ from upath import UPath
 from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.settings import read_settings
 from gristmill.pretrain.exchange import gpt2, llama, openai_tf
-from gristmill.pretrain.model.config import Shape
+from gristmill.pretrain.model.config import ModelConfig
 from gristmill.pretrain.model.gpt import GPT
 from gristmill.pretrain.training.checkpoint import read_tensors, set_weights, weights, write_json, write_tensors
 
@@ -18,7 +18,7 @@ WEIGHTS, CONFIG, INDEX = "model.safetensors", "config.json", "model.safetensors.
 LAYOUTS = {"gpt2": gpt2, "llama": llama}  # by the name that their config gives itself
 
 
-def layout_of(shape: Shape) -> str:
+def layout_of(shape: ModelConfig) -> str:
     """``gpt2`` or ``llama``. Raises RecipeError where the shape is neither's, and says why."""
     wrong = {name: _unlike(shape, layout.MUST) for name, layout in LAYOUTS.items()}
     if shape.mlp not in gpt2.MLP:
@@ -31,7 +31,7 @@ def layout_of(shape: Shape) -> str:
     return nearest
 
 
-def _unlike(shape: Shape, must: dict) -> list[str]:
+def _unlike(shape: ModelConfig, must: dict) -> list[str]:
     return [f"{name} = {getattr(shape, name)!r}" for name, value in must.items() if getattr(shape, name) != value]
 
 
@@ -46,7 +46,7 @@ def export_model(model: GPT, folder: UPath) -> str:
 def import_model(folder: UPath) -> GPT:
     """Read a model that ``transformers`` has saved, in one safetensors file or several, or OpenAI's GPT-2."""
     if (folder / openai_tf.HPARAMS).exists():
-        shape = read_settings(Shape, openai_tf.shape_of(folder), f"{folder / openai_tf.HPARAMS}")
+        shape = read_settings(ModelConfig, openai_tf.shape_of(folder), f"{folder / openai_tf.HPARAMS}")
         return build(shape, dict(openai_tf.load(shape, openai_tf.read_variables(folder))), f"{folder}")
     where = folder / CONFIG
     try:
@@ -56,11 +56,11 @@ def import_model(folder: UPath) -> GPT:
     kind = config.get("model_type")
     if kind not in LAYOUTS:
         raise InputError(f"{where} is of a {kind!r} model; expected one of {', '.join(LAYOUTS)}")
-    shape = read_settings(Shape, LAYOUTS[kind].shape_of(config, f"{where}"), f"{where}")
+    shape = read_settings(ModelConfig, LAYOUTS[kind].shape_of(config, f"{where}"), f"{where}")
     return build(shape, dict(LAYOUTS[kind].load(shape, _tensors(folder))), f"{folder}")
 
 
-def build(shape: Shape, tensors: dict[str, Tensor], where: str) -> GPT:
+def build(shape: ModelConfig, tensors: dict[str, Tensor], where: str) -> GPT:
     """A model with these weights; embeddings are filled up to the rows that ours has."""
     for name in ("embedding.weight", "head.weight"):
         if name in tensors:

@@ -6,9 +6,9 @@ from torch import Tensor
 
 from gristmill.pipelines.errors import InputError
 from gristmill.pretrain.exchange.tensors import take
-from gristmill.pretrain.model.config import Shape
+from gristmill.pretrain.model.config import ModelConfig
 
-MUST = {"norm": "layer", "positions": "learned", "bias": True, "qk_norm": False, "causal": True}
+REQUIRED_CONFIG = {"norm": "layer", "positions": "learned", "bias": True, "qk_norm": False, "causal": True}
 MLP = {"gelu": "gelu_new", "gelu-erf": "gelu"}  # theirs: "gelu_new" and "gelu_pytorch_tanh" are one function
 BLOCK = {
     "attention_norm": "ln_1",
@@ -20,7 +20,7 @@ BLOCK = {
 }
 
 
-def config_of(shape: Shape) -> dict:
+def config_of(shape: ModelConfig) -> dict:
     return {
         "architectures": ["GPT2LMHeadModel"],
         "model_type": "gpt2",
@@ -47,7 +47,7 @@ def shape_of(config: dict, where: str) -> dict:
     if config.get("scale_attn_by_inverse_layer_idx") or not config.get("scale_attn_weights", True):
         raise InputError(f"{where}: attention is scaled otherwise than GPT-2's; we have no such model")
     return {
-        **MUST,
+        **REQUIRED_CONFIG,
         **{"vocab_size": config["vocab_size"], "context": config.get("n_positions", 1024)},
         **{"layers": config.get("n_layer", 12), "width": config.get("n_embd", 768), "heads": config.get("n_head", 12)},
         **{"hidden": config.get("n_inner"), "mlp": kinds[activation], "tied": config.get("tie_word_embeddings", True)},
@@ -55,7 +55,7 @@ def shape_of(config: dict, where: str) -> dict:
     }
 
 
-def _names(shape: Shape) -> Iterator[tuple[str, str]]:
+def _names(shape: ModelConfig) -> Iterator[tuple[str, str]]:
     """Ours, theirs; without the weights of the vocabulary."""
     yield "learned.weight", "wpe.weight"
     for layer in range(shape.layers):
@@ -70,7 +70,7 @@ def _is_matrix(name: str) -> bool:
     return name.endswith(".weight") and (".attn." in name or ".mlp." in name)
 
 
-def export(shape: Shape, ours: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+def export(shape: ModelConfig, ours: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     yield "transformer.wte.weight", ours["embedding.weight"][: shape.vocab_size]
     if not shape.tied:
         yield "lm_head.weight", ours["head.weight"][: shape.vocab_size]
@@ -78,7 +78,7 @@ def export(shape: Shape, ours: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]
         yield f"transformer.{name}", ours[own].T if _is_matrix(name) else ours[own]
 
 
-def load(shape: Shape, theirs: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+def load(shape: ModelConfig, theirs: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     """With or without the prefix ``transformer.``: the files on the hub have none. Their causal masks are left."""
     theirs = {name.removeprefix("transformer."): tensor for name, tensor in theirs.items()}
     yield "embedding.weight", take(theirs, "wte.weight")

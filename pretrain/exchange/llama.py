@@ -7,9 +7,9 @@ from torch import Tensor
 
 from gristmill.pipelines.errors import InputError
 from gristmill.pretrain.exchange.tensors import take
-from gristmill.pretrain.model.config import Shape
+from gristmill.pretrain.model.config import ModelConfig
 
-MUST = {"norm": "rms", "positions": "rope", "mlp": "swiglu", "bias": False, "qk_norm": False, "causal": True}
+REQUIRED_CONFIG = {"norm": "rms", "positions": "rope", "mlp": "swiglu", "bias": False, "qk_norm": False, "causal": True}
 BLOCK = {
     "attention_norm": ("input_layernorm",),
     "attention.qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
@@ -20,7 +20,7 @@ BLOCK = {
 }
 
 
-def config_of(shape: Shape) -> dict:
+def config_of(shape: ModelConfig) -> dict:
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -56,7 +56,7 @@ def shape_of(config: dict, where: str) -> dict:
     if wrong := [name for name, is_so in refused.items() if is_so]:
         raise InputError(f"{where}: {wrong[0]} is of a kind that our model has not")
     return {
-        **MUST,
+        **REQUIRED_CONFIG,
         **{"vocab_size": config["vocab_size"], "context": config.get("max_position_embeddings", 2048)},
         **{"layers": config["num_hidden_layers"], "width": config["hidden_size"]},
         **{"heads": config["num_attention_heads"], "kv_heads": config.get("num_key_value_heads")},
@@ -66,21 +66,21 @@ def shape_of(config: dict, where: str) -> dict:
     }
 
 
-def _names(shape: Shape) -> Iterator[tuple[str, list[str]]]:
+def _names(shape: ModelConfig) -> Iterator[tuple[str, list[str]]]:
     for layer in range(shape.layers):
         for ours, parts in BLOCK.items():
             yield f"blocks.{layer}.{ours}.weight", [f"model.layers.{layer}.{part}.weight" for part in parts]
     yield "norm.weight", ["model.norm.weight"]
 
 
-def _sizes(shape: Shape, own: str) -> list[int]:
+def _sizes(shape: ModelConfig, own: str) -> list[int]:
     """Rows of each of the matrices that ours holds one above the other."""
     if own.endswith("qkv.weight"):
         return [shape.width, shape.key_heads * shape.head, shape.key_heads * shape.head]
     return [shape.mlp_width] * 2
 
 
-def export(shape: Shape, ours: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+def export(shape: ModelConfig, ours: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     yield "model.embed_tokens.weight", ours["embedding.weight"][: shape.vocab_size]
     if not shape.tied:
         yield "lm_head.weight", ours["head.weight"][: shape.vocab_size]
@@ -89,7 +89,7 @@ def export(shape: Shape, ours: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]
         yield from zip(names, parts, strict=True)
 
 
-def load(shape: Shape, theirs: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+def load(shape: ModelConfig, theirs: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     yield "embedding.weight", take(theirs, "model.embed_tokens.weight")
     if not shape.tied:
         yield "head.weight", take(theirs, "lm_head.weight")

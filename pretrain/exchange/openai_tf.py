@@ -14,9 +14,9 @@ from torch import Tensor
 from upath import UPath
 
 from gristmill.pipelines.errors import InputError
-from gristmill.pretrain.exchange.gpt2 import MUST
+from gristmill.pretrain.exchange.gpt2 import REQUIRED_CONFIG
 from gristmill.pretrain.exchange.tensors import take
-from gristmill.pretrain.model.config import Shape
+from gristmill.pretrain.model.config import ModelConfig
 
 HPARAMS, INDEX, DATA = "hparams.json", "model.ckpt.index", "model.ckpt.data-00000-of-00001"
 MAGIC, FOOTER, FLOAT = 0xDB4775248B80FB57, 48, 1
@@ -42,10 +42,10 @@ def shape_of(folder: UPath) -> dict:
     """Our shape for their ``hparams.json``."""
     told = orjson.loads((folder / HPARAMS).read_bytes())
     sizes = {"vocab_size": "n_vocab", "context": "n_ctx", "width": "n_embd", "heads": "n_head", "layers": "n_layer"}
-    return {**MUST, "mlp": "gelu", "tied": True, **{ours: told[theirs] for ours, theirs in sizes.items()}}
+    return {**REQUIRED_CONFIG, "mlp": "gelu", "tied": True, **{ours: told[theirs] for ours, theirs in sizes.items()}}
 
 
-def load(shape: Shape, theirs: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+def load(shape: ModelConfig, theirs: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     """Gains are ``g``, biases ``b``, matrices ``w`` [1, in, out]; all names begin with ``model/``."""
     yield "embedding.weight", take(theirs, "model/wte")
     yield "learned.weight", take(theirs, "model/wpe")

@@ -11,7 +11,7 @@ import numpy as np
 
 from gristmill.pretrain.impact.significance import Interval
 
-AT_ONCE = 1 << 22  # numbers: draws times documents
+BATCH_DRAWS = 1 << 22  # numbers: draws times documents
 
 
 def bits_per_byte(nats: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -28,7 +28,7 @@ def bootstrap(
     """
     rng = np.random.default_rng(seed)
     found = np.empty(draws)
-    step = max(1, AT_ONCE // max(1, sizes.size))
+    step = max(1, BATCH_DRAWS // max(1, sizes.size))
     for at in range(0, draws, step):
         n = min(step, draws - at)
         weights = rng.multinomial(sizes.size, np.full(sizes.size, 1 / sizes.size), n)

@@ -17,7 +17,7 @@ STEPS = 400
 
 
 @njit(nogil=True, cache=True)
-def misfit(theta, points, arms, weights, terms, delta, gradient, curvature):
+def huber_loss(theta, points, arms, weights, terms, delta, gradient, curvature):
     """float64[n, 3] of ln N, ln D, ln L -> the misfit over δ²; fills the gradient and Gauss-Newton's matrix.
 
     ``terms`` bool[3]: whether E, N and D are part of the law.
@@ -78,11 +78,11 @@ def _inverse(curvature):
 
 
 @njit(nogil=True, cache=True)
-def descend(start, points, arms, weights, terms, delta):
+def minimize(start, points, arms, weights, terms, delta):
     """The nearest minimum -> θ float64[p] and its misfit."""
     p = start.size
     theta, gradient, curvature = start.copy(), np.empty(p), np.empty((p, p))
-    value = misfit(theta, points, arms, weights, terms, delta, gradient, curvature)
+    value = huber_loss(theta, points, arms, weights, terms, delta, gradient, curvature)
     inverse, fresh, calm = _inverse(curvature), True, 0
     tried, new = np.empty(p), np.empty(p)
     for _ in range(STEPS):
@@ -96,14 +96,14 @@ def descend(start, points, arms, weights, terms, delta):
         length, after = min(1.0, 2.0 / max(1e-300, np.abs(step).max())), np.inf  # no parameter leaps by more than 2
         for _ in range(40):
             tried[:] = theta + length * step
-            after = misfit(tried, points, arms, weights, terms, delta, new, curvature)
+            after = huber_loss(tried, points, arms, weights, terms, delta, new, curvature)
             if after <= value + 1e-4 * length * falls:
                 break
             length *= 0.5
         if not after < value:
             if fresh:
                 break
-            misfit(theta, points, arms, weights, terms, delta, new, curvature)
+            huber_loss(theta, points, arms, weights, terms, delta, new, curvature)
             inverse, fresh = _inverse(curvature), True
             continue
         calm = calm + 1 if value - after < 1e-12 * value + 1e-14 else 0

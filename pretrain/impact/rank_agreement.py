@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 
-def agreement(losses: Sequence[float], others: Sequence[float]) -> float:
+def pairwise_agreement(losses: Sequence[float], others: Sequence[float]) -> float:
     """Share of the pairs of arms that both put in the same order, ties counting half; 1 where there is no pair."""
     pairs = list(combinations(range(len(losses)), 2))
     signs = [(losses[i] - losses[j]) * (others[i] - others[j]) for i, j in pairs]
@@ -17,4 +17,4 @@ def agreement(losses: Sequence[float], others: Sequence[float]) -> float:
 
 def kendall(losses: Sequence[float], others: Sequence[float]) -> float:
     """Kendall's tau: 1 the same order, 0 none, -1 the reverse."""
-    return 2 * agreement(losses, others) - 1
+    return 2 * pairwise_agreement(losses, others) - 1

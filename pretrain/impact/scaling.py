@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gristmill.pretrain.impact.fit_scaling_law import ALPHA, BETA, FIRST_ARM, A, B, E, descend
+from gristmill.pretrain.impact.fit_scaling_law import ALPHA, BETA, FIRST_ARM, A, B, E, minimize
 from gristmill.pretrain.impact.significance import Interval, quantile
 
 DELTA = 1e-3  # of Huber's loss: residuals of a tenth of a percent count by their square (Hoffmann et al. 2022)
@@ -70,13 +70,13 @@ def fit(
     if len(points) <= free:
         raise ValueError(f"{len(points)} runs cannot tell the {free} numbers of {form}; expected {free + 1} or more")
     weights = np.ones(len(points))
-    found = [descend(start, points, arm, weights, terms, delta) for start in _starts(points, arm, terms)]
+    found = [minimize(start, points, arm, weights, terms, delta) for start in _starts(points, arm, terms)]
     best, _ = min(found, key=lambda each: each[1])
     rng = np.random.default_rng(seed)
     drawn = np.empty((draws, best.size))
     for i in range(draws):
         again = rng.exponential(size=len(points))
-        drawn[i], _ = descend(best, points, arm, again / again.mean(), terms, delta)
+        drawn[i], _ = minimize(best, points, arm, again / again.mean(), terms, delta)
     return _told(form, best, drawn, points, arm, free, alpha)
 
 

@@ -21,7 +21,7 @@ class Interval(NamedTuple):
         return -margin < self.low and self.high < margin
 
 
-class Difference(NamedTuple):
+class LossDifference(NamedTuple):
     """Of the losses of an arm and another, lower being better: negative where the arm is better."""
 
     delta: float  # of the means
@@ -38,7 +38,7 @@ class Difference(NamedTuple):
 POWER = 0.8
 
 
-def compare(arm: Sequence[float], other: Sequence[float], alpha: float = 0.05) -> Difference:
+def compare(arm: Sequence[float], other: Sequence[float], alpha: float = 0.05) -> LossDifference:
     """Losses of the runs of two arms, seed by seed from the first -> their difference, with intervals of 1 - alpha.
 
     Raises ValueError where an arm has fewer than two runs: one run says nothing of how much chance there is.
@@ -52,12 +52,12 @@ def compare(arm: Sequence[float], other: Sequence[float], alpha: float = 0.05) -
     df = sum(parts) ** 2 / (parts[0] ** 2 / (a.size - 1) + parts[1] ** 2 / (b.size - 1)) if error else math.inf
     sd = math.sqrt(((a.size - 1) * a.var(ddof=1) + (b.size - 1) * b.var(ddof=1)) / (a.size + b.size - 2))
     paired, correlation = _paired(a, b, alpha)
-    return Difference(
+    return LossDifference(
         delta=delta,
-        welch=_around(delta, error, df, alpha),
+        welch=_interval(delta, error, df, alpha),
         paired=paired,
         correlation=correlation,
-        narrow=_around(delta, error, df, 2 * alpha),
+        narrow=_interval(delta, error, df, 2 * alpha),
         p=_p(delta, error, df),
         sd=sd,
         smallest=smallest_effect(sd, a.size, b.size, alpha),
@@ -70,10 +70,10 @@ def _paired(a: np.ndarray, b: np.ndarray, alpha: float) -> tuple[Interval | None
     d = a[:n] - b[:n]
     flat = a[:n].std() == 0 or b[:n].std() == 0
     correlation = None if flat or n < 3 else float(np.corrcoef(a[:n], b[:n])[0, 1])
-    return _around(float(d.mean()), d.std(ddof=1) / math.sqrt(n), n - 1, alpha), correlation
+    return _interval(float(d.mean()), d.std(ddof=1) / math.sqrt(n), n - 1, alpha), correlation
 
 
-def _around(middle: float, error: float, df: float, alpha: float) -> Interval:
+def _interval(middle: float, error: float, df: float, alpha: float) -> Interval:
     reach = error * quantile(df, 1 - alpha / 2) if error else 0.0
     return Interval(middle - reach, middle + reach)
 
@@ -94,12 +94,12 @@ def power(effect: float, sd: float, first: int, second: int, alpha: float = 0.05
     if not sd:
         return float(effect != 0)
     apart = math.sqrt(1 / first + 1 / second)
-    shift, needed = abs(effect) / sd / apart, _needed(first, second, alpha) / apart
+    shift, needed = abs(effect) / sd / apart, _critical_values(first, second, alpha) / apart
     return float((ndtr(shift - needed) + ndtr(-shift - needed)).mean())
 
 
 @lru_cache
-def _needed(first: int, second: int, alpha: float) -> np.ndarray:
+def _critical_values(first: int, second: int, alpha: float) -> np.ndarray:
     """How large a difference must be to be found, in standard deviations, for what two arms may show as theirs.
 
     Exact but for the grid: the noncentral t with n + n - 2 degrees of freedom, which is what textbooks take, promises
@@ -142,7 +142,7 @@ def holm(p: Sequence[float]) -> list[float]:
 BETTER, WORSE, EQUAL, UNSEEN = "better", "worse", "no difference", "no difference seen"
 
 
-def verdict(difference: Difference, adjusted: float, alpha: float, margin: float) -> str:
+def verdict(difference: LossDifference, adjusted: float, alpha: float, margin: float) -> str:
     """What may be said: ``adjusted`` is the p-value after Holm, ``margin`` what is too little to matter.
 
     "no difference" is a finding (both one-sided tests put it within the margin), "no difference seen" is none.

@@ -36,7 +36,7 @@ class Question(NamedTuple):
     settled: bool  # a difference is found, or shown to be within the margin
 
 
-def go_on(questions: list[Question]) -> set[str]:
+def still_open(questions: list[Question]) -> set[str]:
     """The arms that get more seeds: of the open questions the half nearest to an answer, and whom they ask about.
 
     What is far from a difference would need many more seeds than there are; what is settled needs none.

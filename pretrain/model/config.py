@@ -11,7 +11,7 @@ Count = Field(ge=1)
 GATED = ("swiglu", "geglu")  # activations of two matrices, one of them the gate
 
 
-class Shape(Settings):
+class ModelConfig(Settings):
     """A transformer of the GPT kind; the defaults are the preset ``nano``, shaped like Llama.
 
     ``None`` ("off" in a recipe) means the usual: as many key heads as heads, and an MLP of 4 widths, or where it is

@@ -67,7 +67,7 @@ def peak_flops(device: torch.device) -> float | None:
     return next((flops for part, flops in PEAK.items() if part in name), None)
 
 
-class World(NamedTuple):
+class ProcessGroup(NamedTuple):
     """The processes that train one model together."""
 
     rank: int = 0
@@ -85,18 +85,18 @@ class World(NamedTuple):
             distributed.barrier()
 
 
-ALONE = World()
+SINGLE_PROCESS = ProcessGroup()
 
 
 @contextmanager
-def join_world(device: str):
+def init_distributed(device: str):
     """The world that ``torchrun`` has started this process in: NCCL between GPUs, gloo between CPUs."""
     if "WORLD_SIZE" not in os.environ or os.environ["WORLD_SIZE"] == "1":
-        yield ALONE
+        yield SINGLE_PROCESS
         return
     gpus = device != "cpu" and torch.cuda.is_available()
     distributed.init_process_group("nccl" if gpus else "gloo")
     try:
-        yield World(distributed.get_rank(), distributed.get_world_size(), int(os.environ.get("LOCAL_RANK", 0)))
+        yield ProcessGroup(distributed.get_rank(), distributed.get_world_size(), int(os.environ.get("LOCAL_RANK", 0)))
     finally:
         distributed.destroy_process_group()

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gristmill.pretrain.model.config import GATED, Shape
+from gristmill.pretrain.model.config import GATED, ModelConfig
 from gristmill.pretrain.model.loss import LanguageModel
 
 
-class Place(NamedTuple):
+class AttentionContext(NamedTuple):
     """Where the tokens of a batch stand: what every layer must know, worked out once."""
 
     turns: tuple[Tensor, Tensor] | None  # cosine and sine of RoPE's angles, [B or 1, 1, T, C/2]
@@ -25,7 +25,7 @@ class Place(NamedTuple):
 class Cache:
     """Keys and values of the tokens seen, so that the next one costs one step and not all of them again."""
 
-    def __init__(self, shape: Shape, batch: int, like: Tensor):
+    def __init__(self, shape: ModelConfig, batch: int, like: Tensor):
         size = (shape.layers, batch, shape.key_heads, shape.context, shape.head)
         self.keys, self.values, self.length = like.new_zeros(size), like.new_zeros(size), 0
 
@@ -40,14 +40,14 @@ class Cache:
         self.keys, self.values = self.keys[:, rows], self.values[:, rows]
 
 
-def turn(x_BHTC: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
+def apply_rope(x_BHTC: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
     """RoPE (2104.09864) in Llama's layout: dimension i is paired with i + C/2."""
     cosine, sine = turns
     a, b = x_BHTC.chunk(2, -1)
     return torch.cat((a * cosine - b * sine, b * cosine + a * sine), -1).type_as(x_BHTC)
 
 
-def angles(context: int, width: int, theta: float) -> Tensor:
+def rope_angles(context: int, width: int, theta: float) -> Tensor:
     """float32[context, width/2]: position p turns pair i by p · theta^(-2i/width)."""
     frequencies = theta ** (-torch.arange(0, width, 2, dtype=torch.float32) / width)
     return torch.outer(torch.arange(context, dtype=torch.float32), frequencies)
@@ -55,38 +55,38 @@ def angles(context: int, width: int, theta: float) -> Tensor:
 
 def sinusoids(context: int, width: int) -> Tensor:
     """Attention Is All You Need, 3.5: sine in even dimensions, cosine in odd ones."""
-    angle = angles(context, width + width % 2, 10_000.0)
+    angle = rope_angles(context, width + width % 2, 10_000.0)
     return torch.stack((angle.sin(), angle.cos()), -1).flatten(1)[:, :width]
 
 
-def slopes(heads: int) -> Tensor:
+def alibi_slopes(heads: int) -> Tensor:
     """ALiBi's (2108.12409): 2^(-8/n), 2^(-16/n), … for n heads; the odd ones of 2n fill up beyond a power of two."""
     whole = 2 ** int(math.log2(heads))
     powers = [8 * (i + 1) / whole for i in range(whole)] + [4 * (2 * i + 1) / whole for i in range(heads - whole)]
     return 2.0 ** -torch.tensor(powers)
 
 
-def make_norm(shape: Shape) -> nn.Module:
+def make_norm(shape: ModelConfig) -> nn.Module:
     if shape.norm == "rms":
         return nn.RMSNorm(shape.width, eps=shape.norm_eps)
     return nn.LayerNorm(shape.width, eps=shape.norm_eps, bias=shape.bias)
 
 
 class Attention(nn.Module):
-    def __init__(self, shape: Shape):
+    def __init__(self, shape: ModelConfig):
         super().__init__()
         self.shape = shape
         self.sizes = [shape.width, shape.key_heads * shape.head, shape.key_heads * shape.head]
         self.qkv = nn.Linear(shape.width, sum(self.sizes), shape.bias)
         self.out = nn.Linear(shape.width, shape.width, shape.bias)
 
-    def forward(self, x_BTD: Tensor, place: Place, cache: Cache | None, layer: int) -> Tensor:
+    def forward(self, x_BTD: Tensor, place: AttentionContext, cache: Cache | None, layer: int) -> Tensor:
         shape, parts = self.shape, self.qkv(x_BTD).split(self.sizes, -1)
         q_BHTC, k_BKTC, v_BKTC = (part.unflatten(-1, (-1, shape.head)).transpose(1, 2) for part in parts)
         if shape.qk_norm:
             q_BHTC, k_BKTC = (F.rms_norm(x, (shape.head,), eps=shape.norm_eps) for x in (q_BHTC, k_BKTC))
         if place.turns:
-            q_BHTC, k_BKTC = turn(q_BHTC, place.turns), turn(k_BKTC, place.turns)
+            q_BHTC, k_BKTC = apply_rope(q_BHTC, place.turns), apply_rope(k_BKTC, place.turns)
         if cache:
             k_BKTC, v_BKTC = cache.extend(layer, k_BKTC, v_BKTC)
         mixed_BHTC = F.scaled_dot_product_attention(
@@ -110,7 +110,7 @@ ACTIVATIONS = {
 class MLP(nn.Module):
     """Up, activation, down; in the gated kinds (2002.05202) the up matrix holds the gate, then what it gates."""
 
-    def __init__(self, shape: Shape):
+    def __init__(self, shape: ModelConfig):
         super().__init__()
         self.activation, self.gated = ACTIVATIONS[shape.mlp], shape.mlp in GATED
         self.up = nn.Linear(shape.width, shape.mlp_width * (1 + self.gated), shape.bias)
@@ -124,13 +124,13 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    def __init__(self, shape: Shape):
+    def __init__(self, shape: ModelConfig):
         super().__init__()
         self.attention_norm, self.attention = make_norm(shape), Attention(shape)
         self.mlp_norm, self.mlp = make_norm(shape), MLP(shape)
         self.dropout = nn.Dropout(shape.dropout)
 
-    def forward(self, x_BTD: Tensor, place: Place, cache: Cache | None, layer: int) -> Tensor:
+    def forward(self, x_BTD: Tensor, place: AttentionContext, cache: Cache | None, layer: int) -> Tensor:
         x_BTD = x_BTD + self.dropout(self.attention(self.attention_norm(x_BTD), place, cache, layer))
         return x_BTD + self.dropout(self.mlp(self.mlp_norm(x_BTD)))
 
@@ -138,7 +138,7 @@ class Block(nn.Module):
 class GPT(LanguageModel):
     """``documents`` numbers the document of each token within its row: tokens see their own alone, placed from 0."""
 
-    def __init__(self, shape: Shape, seed: int = 0):
+    def __init__(self, shape: ModelConfig, seed: int = 0):
         super().__init__()
         self.shape = shape
         self.embedding = nn.Embedding(shape.rows, shape.width)
@@ -154,12 +154,12 @@ class GPT(LanguageModel):
         shape = self.shape
         tables = {}
         if shape.positions == "rope":
-            angle = angles(shape.context, shape.head, shape.rope_theta)
+            angle = rope_angles(shape.context, shape.head, shape.rope_theta)
             tables = {"cosine": angle.cos(), "sine": angle.sin()}
         elif shape.positions == "sinusoidal":
             tables = {"sinusoids": sinusoids(shape.context, shape.width)}
         elif shape.positions == "alibi":
-            tables = {"slopes": slopes(shape.heads)[:, None, None]}
+            tables = {"slopes": alibi_slopes(shape.heads)[:, None, None]}
         for name, table in tables.items():
             self.register_buffer(name, table, persistent=False)
 
@@ -192,7 +192,7 @@ class GPT(LanguageModel):
         shape, start = self.shape, cache.length if cache else 0
         positions_BT = torch.arange(start, start + inputs_BT.shape[1], device=inputs_BT.device)[None]
         if documents_BT is not None:
-            positions_BT = positions_BT - first_of(documents_BT)
+            positions_BT = positions_BT - document_starts(documents_BT)
         x_BTD = self.embedding(inputs_BT)
         if shape.positions == "learned":
             x_BTD = x_BTD + self.learned(positions_BT)
@@ -205,7 +205,7 @@ class GPT(LanguageModel):
             cache.length += inputs_BT.shape[1]
         return self.norm(x_BTD)
 
-    def _place(self, positions_BT: Tensor, documents_BT: Tensor | None, cache: Cache | None) -> Place:
+    def _place(self, positions_BT: Tensor, documents_BT: Tensor | None, cache: Cache | None) -> AttentionContext:
         shape, length = self.shape, positions_BT.shape[1]
         turns = None
         if shape.positions == "rope":
@@ -213,9 +213,9 @@ class GPT(LanguageModel):
         start = cache.length if cache else 0
         if shape.positions != "alibi" and documents_BT is None:
             if not shape.causal or length == 1:  # one token sees all before it
-                return Place(turns, None, False)
+                return AttentionContext(turns, None, False)
             if not start:
-                return Place(turns, None, True)
+                return AttentionContext(turns, None, True)
         query_T1 = torch.arange(start, start + length, device=positions_BT.device)[:, None]
         key_1S = torch.arange(start + length, device=positions_BT.device)
         mask = (key_1S <= query_T1) if shape.causal else torch.ones_like(key_1S <= query_T1)
@@ -225,10 +225,10 @@ class GPT(LanguageModel):
         if shape.positions == "alibi":
             bias = -self.slopes * (query_T1 - key_1S).abs()
             mask = torch.where(mask, bias[None], -torch.inf)
-        return Place(turns, mask, False)
+        return AttentionContext(turns, mask, False)
 
 
-def first_of(documents_BT: Tensor) -> Tensor:
+def document_starts(documents_BT: Tensor) -> Tensor:
     """The index at which each token's document begins in its row: [0 0 1 1 1] -> [0 0 2 2 2]."""
     at_BT = torch.arange(documents_BT.shape[1], device=documents_BT.device).expand_as(documents_BT)
     begins_BT = F.pad(documents_BT[:, 1:] != documents_BT[:, :-1], (1, 0), value=True)

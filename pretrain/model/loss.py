@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gristmill.pretrain.data.packing import IGNORED
+from gristmill.pretrain.data.packing import IGNORE_INDEX
 
 LOGITS = 1 << 20  # of a block of rows: 128 at V = 8,192. Training with 2^18 was 10 % slower there, with 2^16 40 %
 
@@ -45,7 +45,7 @@ class LanguageModel(nn.Module):
 
     def _nats(self, hidden_BTD: Tensor, targets_BT: Tensor, reduction: str) -> Tensor:
         logits = self.logits(hidden_BTD).flatten(0, 1).float()
-        return F.cross_entropy(logits, targets_BT.flatten(), ignore_index=IGNORED, reduction=reduction)
+        return F.cross_entropy(logits, targets_BT.flatten(), ignore_index=IGNORE_INDEX, reduction=reduction)
 
 
 def summed_nats(x_BTD: Tensor, output_VD: Tensor, targets_BT: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ class _SummedNats(torch.autograd.Function):
         total = x_ND.new_zeros((), dtype=torch.promote_types(x_ND.dtype, torch.float32))
         rows = max(1, LOGITS // output_VD.shape[0])
         for x, target, gradient in zip(x_ND.split(rows), targets_N.split(rows), x_gradient.split(rows), strict=True):
-            counts = target != IGNORED
+            counts = target != IGNORE_INDEX
             index = target.clamp(min=0)[:, None]
             logs = F.log_softmax(x.to(kind) @ output.T, -1, dtype=total.dtype)
             total -= logs.gather(1, index)[counts].sum()

@@ -8,7 +8,7 @@ from gristmill.pipelines.settings import Settings
 from gristmill.pretrain.model.loss import LanguageModel
 
 
-class RNNShape(Settings):
+class LSTMConfig(Settings):
     """Zaremba and others (1409.2329), with the output matrix tied to the embedding (1608.05859)."""
 
     vocab_size: int = Field(ge=1)
@@ -25,10 +25,10 @@ class RNNShape(Settings):
         return 6.0 * self.matrices()
 
 
-class RNN(LanguageModel):
+class LSTM(LanguageModel):
     """Each row begins with an empty memory, as a transformer's does."""
 
-    def __init__(self, shape: RNNShape, seed: int = 0):
+    def __init__(self, shape: LSTMConfig, seed: int = 0):
         super().__init__()
         self.shape = shape
         self.embedding = nn.Embedding(shape.vocab_size, shape.width)

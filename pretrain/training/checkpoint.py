@@ -18,23 +18,23 @@ from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.settings import read_settings
-from gristmill.pipelines.storage.files import is_local, remove_leftovers, write_whole
-from gristmill.pretrain.model.config import Shape
+from gristmill.pipelines.storage.files import atomic_write, is_local, remove_temporary_files
+from gristmill.pretrain.model.config import ModelConfig
 from gristmill.pretrain.model.gpt import GPT
 from gristmill.pretrain.model.loss import LanguageModel
-from gristmill.pretrain.model.lstm import RNN, RNNShape
+from gristmill.pretrain.model.lstm import LSTM, LSTMConfig
 
 MODEL, SHAPE, OPTIMIZER, STATE = "model.safetensors", "model.json", "optimizer.safetensors", "state.json"
-KINDS = {"gpt": (GPT, Shape), "rnn": (RNN, RNNShape)}
+KINDS = {"gpt": (GPT, ModelConfig), "rnn": (LSTM, LSTMConfig)}
 
 
 def write_json(path: UPath, value: dict) -> None:
-    with write_whole(path) as file:
+    with atomic_write(path) as file:
         file.write(orjson.dumps(value, option=orjson.OPT_INDENT_2))
 
 
 def write_tensors(path: UPath, tensors: dict[str, torch.Tensor]) -> None:
-    with write_whole(path) as file:
+    with atomic_write(path) as file:
         file.write(save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}))
 
 
@@ -88,7 +88,7 @@ def load_model(folder: UPath) -> LanguageModel:
 def save_checkpoint(folder: UPath, step: int, model: nn.Module, optimizers: dict, state: dict, keep: int) -> None:
     """``step`` steps are done. Keeps the last ``keep`` checkpoints."""
     path = folder / f"{step:08}"
-    remove_leftovers(path)
+    remove_temporary_files(path)
     write_tensors(path / MODEL, weights(model))
     write_tensors(path / OPTIMIZER, _moments(model, optimizers))
     write_json(path / STATE, state)

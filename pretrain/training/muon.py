@@ -11,8 +11,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-TURNS = 5
-QUINTIC = 3.4445, -4.7750, 2.0315  # of the singular values: steep at 0, and then around 1
+NS_STEPS = 5
+NS_COEFFS = 3.4445, -4.7750, 2.0315  # of the singular values: steep at 0, and then around 1
 
 
 class Muon(torch.optim.Optimizer):
@@ -29,7 +29,7 @@ class Muon(torch.optim.Optimizer):
                 if parameter.grad is not None:
                     alike[parameter.shape].append(parameter)
             for shape, parameters in alike.items():
-                moved = orthogonal(torch.stack([self._nudge(each, group["momentum"]) for each in parameters]))
+                moved = newton_schulz(torch.stack([self._nudge(each, group["momentum"]) for each in parameters]))
                 for parameter, direction in zip(parameters, moved, strict=True):
                     parameter.mul_(1 - group["lr"] * group["weight_decay"])
                     parameter.add_(direction, alpha=-group["lr"] * 0.2 * max(shape) ** 0.5)
@@ -43,14 +43,14 @@ class Muon(torch.optim.Optimizer):
         return parameter.grad.lerp(state["momentum"], momentum)
 
 
-def orthogonal(matrices: Tensor) -> Tensor:
+def newton_schulz(matrices: Tensor) -> Tensor:
     """[n, rows, columns] -> the nearest matrices whose singular values are about 1, by Newton-Schulz iteration."""
     kind = torch.bfloat16 if matrices.device.type == "cuda" else matrices.dtype
     tall = matrices.shape[-2] > matrices.shape[-1]  # the products are of the shorter side
     x = (matrices.mT if tall else matrices).to(kind)
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
-    a, b, c = QUINTIC
-    for _ in range(TURNS):
+    a, b, c = NS_COEFFS
+    for _ in range(NS_STEPS):
         squared = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(squared, squared, squared, beta=b, alpha=c), x, beta=a)
     return (x.mT if tall else x).to(matrices.dtype)

@@ -11,7 +11,7 @@ from gristmill.pretrain.training.muon import Muon
 Schedule = Literal["wsd", "cosine", "linear", "constant"]
 
 
-def rate(step: int, steps: int, schedule: Schedule, warmup: int, decay: float, floor: float) -> float:
+def lr_at(step: int, steps: int, schedule: Schedule, warmup: int, decay: float, floor: float) -> float:
     """The share of the learning rate that step ``step`` of ``steps`` (from 0) takes.
 
     It rises in equal parts over ``warmup`` steps. Then ``wsd`` holds and, over the last ``decay`` of all steps, falls

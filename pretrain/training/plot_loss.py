@@ -4,7 +4,7 @@ import io
 
 from upath import UPath
 
-from gristmill.pipelines.storage.files import write_whole
+from gristmill.pipelines.storage.files import atomic_write
 
 SPAN = 30, 50  # the bold line is a mean over a thirtieth of the steps, at most 50: more would lag behind the loss
 
@@ -32,5 +32,5 @@ def draw_curve(path: UPath, lines: list[dict], title: str) -> None:
     axes.legend(frameon=False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
-    with write_whole(path) as file:
+    with atomic_write(path) as file:
         file.write(buffer.getvalue())

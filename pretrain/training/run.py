@@ -14,12 +14,12 @@ from upath import UPath
 
 from gristmill.pipelines.errors import RecipeError, WorkError
 from gristmill.pipelines.settings import Settings
-from gristmill.pipelines.storage.files import write_whole
+from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import Manifest, Part, fingerprint
-from gristmill.pretrain.data.batches import Loader, Tokens
+from gristmill.pretrain.data.batches import Loader, TokenSplit
 from gristmill.pretrain.data.masking import Masking
-from gristmill.pretrain.evaluation.perplexity import Scores, score_documents, window_loss
-from gristmill.pretrain.model.devices import Machine, World, join_world
+from gristmill.pretrain.evaluation.perplexity import DocumentLosses, score_documents, window_loss
+from gristmill.pretrain.model.devices import Machine, ProcessGroup, init_distributed
 from gristmill.pretrain.model.loss import LanguageModel
 from gristmill.pretrain.training.checkpoint import (
     MODEL,
@@ -31,14 +31,14 @@ from gristmill.pretrain.training.checkpoint import (
     write_json,
 )
 from gristmill.pretrain.training.plot_loss import draw_curve
-from gristmill.pretrain.training.trainer import Guard, Trainer, Training
+from gristmill.pretrain.training.trainer import DivergenceGuard, Trainer, TrainSettings
 
 RUN, LOG, CHECKPOINTS = "run.json", "log.jsonl", "checkpoints"
 SCORES, CURVE, SUMMARY = "documents.parquet", "loss.png", "summary.json"
 DONE = [MODEL, SHAPE, SCORES, SUMMARY]  # what a finished run holds that two runs write alike
 
 
-class Saving(Settings):
+class CheckpointSettings(Settings):
     """How often a run looks up from its work; changes no loss."""
 
     evaluate_every: int = Field(default=250, ge=0)  # steps; 0: at the end alone
@@ -51,13 +51,13 @@ Told = Callable[[dict], None]
 
 
 def pretrain(
-    train: Tokens,
-    validation: Tokens | None,
+    train: TokenSplit,
+    validation: TokenSplit | None,
     model: LanguageModel,
-    training: Training,
+    training: TrainSettings,
     folder: UPath,
     machine: Machine,
-    saving: Saving,
+    saving: CheckpointSettings,
     told: Told = lambda line: None,
 ) -> dict:
     """Train ``model`` into ``folder`` and return the summary, which `SUMMARY` holds too.
@@ -68,10 +68,10 @@ def pretrain(
     check(train, validation, model, training)
     about = _about(train, validation, model, training)
     identity = fingerprint(about)
-    with join_world(machine.device) as world:
+    with init_distributed(machine.device) as world:
         if (finished := Manifest.read(folder)) and finished.fingerprint == identity:
             return orjson.loads((folder / SUMMARY).read_bytes())
-        run = Run(train, validation, model, training, folder, machine, saving, told, world)
+        run = TrainingRun(train, validation, model, training, folder, machine, saving, told, world)
         if world.rank == 0:
             _claim(folder, about, identity)
         world.wait()
@@ -85,7 +85,7 @@ def pretrain(
     return summary
 
 
-def check(train: Tokens, validation: Tokens | None, model: LanguageModel, training: Training) -> None:
+def check(train: TokenSplit, validation: TokenSplit | None, model: LanguageModel, training: TrainSettings) -> None:
     """Do tokens, model and objective fit each other? Raises RecipeError."""
     shape = model.shape
     for tokens in filter(None, (train, validation)):
@@ -100,10 +100,10 @@ def check(train: Tokens, validation: Tokens | None, model: LanguageModel, traini
         raise RecipeError(f"train.objective {training.objective!r} needs a model with {wanted}")
 
 
-class Run:
+class TrainingRun:
     """The state of a run between its beginning, or last checkpoint, and its end."""
 
-    def __init__(self, train, validation, model, training, folder, machine, saving, told, world: World):
+    def __init__(self, train, validation, model, training, folder, machine, saving, told, world: ProcessGroup):
         self.validation, self.training, self.folder = validation, training, folder
         self.saving, self.world, self.scores = saving, world, None
         self.told = told if world.rank == 0 else lambda line: None
@@ -117,7 +117,7 @@ class Run:
         self.loader = Loader(
             train, self.context, training.batch, training.seed, training.packing, self.masking, world.rank, world.size
         )
-        self.guard, self.lines, self.first, self.pending = Guard(training.max_rise), [], 0, []
+        self.guard, self.lines, self.first, self.pending = DivergenceGuard(training.max_rise), [], 0, []
 
     def resume(self) -> None:
         """Go back to the last checkpoint, and cut the log back to it."""
@@ -187,7 +187,7 @@ class Run:
 
     def _write(self, log: bytes) -> None:
         if self.world.rank == 0:
-            with write_whole(self.folder / LOG) as file:
+            with atomic_write(self.folder / LOG) as file:
                 file.write(log)
 
     def finish(self) -> dict:
@@ -218,13 +218,13 @@ class Run:
 
     def _last_loss(self) -> float:
         losses = [line["loss"] for line in self.lines if "loss" in line]
-        return float(np.mean(losses[-Guard.WINDOW :]))
+        return float(np.mean(losses[-DivergenceGuard.WINDOW :]))
 
 
-def write_scores(path: UPath, scores: Scores) -> None:
+def write_scores(path: UPath, scores: DocumentLosses) -> None:
     """A row a document of the split, in order: how experiments compare runs document by document."""
     columns = {"tokens": scores.tokens, "nats": scores.nats, "bytes": scores.bytes}
-    with write_whole(path) as file:
+    with atomic_write(path) as file:
         pl.DataFrame(columns).with_row_index("document").write_parquet(file)
 
 
@@ -234,7 +234,7 @@ def read_log(folder: UPath) -> list[dict]:
     return [orjson.loads(line) for line in lines[:-1]]
 
 
-def _about(train: Tokens, validation: Tokens | None, model: LanguageModel, training: Training) -> dict:
+def _about(train: TokenSplit, validation: TokenSplit | None, model: LanguageModel, training: TrainSettings) -> dict:
     """All that a run's results depend on."""
     begin = hashlib.sha256()
     for parameter in model.parameters():

@@ -10,21 +10,21 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from gristmill.pipelines.errors import Diverged, RecipeError
+from gristmill.pipelines.errors import RecipeError, TrainingDiverged
 from gristmill.pipelines.settings import Settings
-from gristmill.pretrain.data.packing import IGNORED, Batch
+from gristmill.pretrain.data.packing import IGNORE_INDEX, Batch
 from gristmill.pretrain.data.shuffle import key
-from gristmill.pretrain.model.devices import Machine, World, peak_flops
+from gristmill.pretrain.model.devices import Machine, ProcessGroup, peak_flops
 from gristmill.pretrain.model.loss import LanguageModel
-from gristmill.pretrain.training.optim import Schedule, make_optimizers, rate
+from gristmill.pretrain.training.optim import Schedule, lr_at, make_optimizers
 
 # The learning rate that learnt most in 120 steps of `nano` on 250,000 tokens of speeches: a validation loss of 4.98 by
 # Muon and 5.68 by AdamW, whose steps take 14 % less time. Best rates of Adam fall as 1 / width (2203.03466).
-BEST = {"muon": 1e-2, "adamw": 3e-3}
-BEST_WIDTH = 128
+DEFAULT_LR = {"muon": 1e-2, "adamw": 3e-3}
+DEFAULT_LR_WIDTH = 128
 
 
-class Training(Settings):
+class TrainSettings(Settings):
     """What is done to a model: the same settings and tokens give the same losses, to the last bit on one CPU."""
 
     steps: int = Field(default=1000, ge=1)
@@ -50,13 +50,13 @@ class Training(Settings):
 class Trainer:
     """A model, its optimizers, and where they run."""
 
-    def __init__(self, model: LanguageModel, training: Training, machine: Machine, world: World):
+    def __init__(self, model: LanguageModel, training: TrainSettings, machine: Machine, world: ProcessGroup):
         self.training, self.machine, self.world = training, machine, world
         self.device = machine.place(world.local_rank)
         self.dtype = machine.precision(self.device)
         self.model = model.to(self.device)
         betas = training.beta1, training.beta2
-        self.best = training.lr or BEST[training.optimizer] * BEST_WIDTH / model.shape.width
+        self.best = training.lr or DEFAULT_LR[training.optimizer] * DEFAULT_LR_WIDTH / model.shape.width
         self.optimizers = make_optimizers(model, training.optimizer, self.best, training.weight_decay, betas)
         self.net = torch.compile(self.model) if machine.compile else self.model
         if world.size > 1:
@@ -72,7 +72,7 @@ class Trainer:
         """
         self.model.train()
         torch.manual_seed(key(self.training.seed, number, self.world.rank))  # for dropout: there is no state to resume
-        targets = torch.tensor(float((batch.targets != IGNORED).sum()), device=self.device)
+        targets = torch.tensor(float((batch.targets != IGNORE_INDEX).sum()), device=self.device)
         self.world.sum(targets)
         total, parts = torch.zeros((), device=self.device), list(self._parts(batch))
         for part in parts:
@@ -101,7 +101,7 @@ class Trainer:
 
     def lr(self, number: int) -> float:
         t = self.training
-        return self.best * rate(number, t.steps, t.schedule, t.warmup, t.decay, t.floor)
+        return self.best * lr_at(number, t.steps, t.schedule, t.warmup, t.decay, t.floor)
 
     def autocast(self):
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16)
@@ -123,7 +123,7 @@ class Trainer:
         return tensor
 
 
-class Guard:
+class DivergenceGuard:
     """Stops a run whose loss is no number, or has risen by ``max_rise`` above its lowest and stays there."""
 
     WINDOW = 50
@@ -134,10 +134,10 @@ class Guard:
     def check(self, step: int, loss: float, norm: float) -> None:
         remedy = "lower --set train.lr, raise train.warmup, or look at the text; the last checkpoint is from before"
         if not (np.isfinite(loss) and np.isfinite(norm)):
-            raise Diverged(f"step {step}: the loss is {loss} and the gradient's norm {norm}; {remedy}")
+            raise TrainingDiverged(f"step {step}: the loss is {loss} and the gradient's norm {norm}; {remedy}")
         self.recent.append(loss)
         mean = sum(self.recent) / len(self.recent)
         if len(self.recent) == self.WINDOW:
             self.lowest = min(self.lowest, mean)
             if mean > self.lowest + self.max_rise:
-                raise Diverged(f"step {step}: the loss is {mean:.2f} and was {self.lowest:.2f}; {remedy}")
+                raise TrainingDiverged(f"step {step}: the loss is {mean:.2f} and was {self.lowest:.2f}; {remedy}")

@@ -1,6 +1,6 @@
 """Searching for terms one by one, in plain Python."""
 
-from gristmill.filters.text.aho_corasick import BACK, FRONT, guard_of
+from gristmill.filters.text.aho_corasick import BACK, FRONT, boundary_flags
 from gristmill.pipelines.kernels.utf8 import (
     DIGIT,
     HANGUL,
@@ -35,7 +35,7 @@ def search(text: str, terms: list[str]) -> tuple[int, int]:
     for term in terms:
         at = text.find(term)
         while at >= 0:
-            after, guard = at + len(term), guard_of(term)
+            after, guard = at + len(term), boundary_flags(term)
             inside = (guard & FRONT and at and is_wordy(text[at - 1])) or (
                 guard & BACK and after < len(text) and is_wordy(text[after])
             )

@@ -6,9 +6,9 @@ from reference.lines import BLANKS, unwrap, width, wraps
 from reference.marks import ends_sentence, sentence_ends
 
 from gristmill.filters.rules.c4 import C4
-from gristmill.filters.text.sentence_ends import CLOSERS, TERMINALS, WIDE_TERMINALS
+from gristmill.filters.text.sentence_ends import CLOSING_MARKS, TERMINALS, WIDE_TERMINALS
 
-BEHIND = "".join(set(TERMINALS + WIDE_TERMINALS + CLOSERS + ",;:、，") - set(")]}>`*_"))
+BEHIND = "".join(set(TERMINALS + WIDE_TERMINALS + CLOSING_MARKS + ",;:、，") - set(")]}>`*_"))
 
 
 def lines_with_ends(text: str) -> list[str]:

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 
-from gristmill.filters.importance.dsir import MIXED, NOTHING
+from gristmill.filters.importance.dsir import EMPTY_WEIGHT, SMOOTHING
 
 MASK = (1 << 64) - 1
 W0, W1, W2, W3 = 0xA0761D6478BD642F, 0xE7037ED1A0B428DB, 0x8EBC6AF09C88C6E3, 0x589965CC75374CC3
@@ -32,6 +32,6 @@ def shares(documents: list[list[int]], ngrams: int, buckets: int) -> list[float]
 
 def log_weight(hashes: list[int], target: list[float], raw: list[float], ngrams: int) -> float:
     if not hashes:
-        return NOTHING
+        return EMPTY_WEIGHT
     found = grams(hashes, ngrams, len(target))
-    return sum(math.log(((1 - MIXED) * target[b] + MIXED * raw[b]) / raw[b]) for b in found)
+    return sum(math.log(((1 - SMOOTHING) * target[b] + SMOOTHING * raw[b]) / raw[b]) for b in found)

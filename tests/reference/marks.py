@@ -1,11 +1,11 @@
 """Plain twin of filters/text/sentence_ends.py, over str."""
 
-from gristmill.filters.text.sentence_ends import CLOSERS, TERMINALS, WIDE_TERMINALS
+from gristmill.filters.text.sentence_ends import CLOSING_MARKS, TERMINALS, WIDE_TERMINALS
 
 
 def ends_sentence(line: str) -> bool:
     """Does a line, stripped, end like a sentence?"""
-    line = line.rstrip(CLOSERS)
+    line = line.rstrip(CLOSING_MARKS)
     return line.endswith(tuple(TERMINALS + WIDE_TERMINALS)) and not line.endswith("...")
 
 
@@ -14,9 +14,9 @@ def sentence_ends(line: str) -> list[int]:
     ends, at = [], 0
     while at < len(line):
         stop = at
-        while stop < len(line) and line[stop] in TERMINALS + WIDE_TERMINALS + CLOSERS:
+        while stop < len(line) and line[stop] in TERMINALS + WIDE_TERMINALS + CLOSING_MARKS:
             stop += 1
-        begin = next((k for k in range(at, stop) if line[k] not in CLOSERS), stop)
+        begin = next((k for k in range(at, stop) if line[k] not in CLOSING_MARKS), stop)
         if begin < stop:
             wide = any(c in WIDE_TERMINALS for c in line[begin:stop])
             if wide or stop == len(line) or line[stop] <= " " or line[stop] in "\x85\xa0\u3000":

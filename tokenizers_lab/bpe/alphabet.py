@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from gristmill.pipelines.kernels.intrinsics import inlined
+from gristmill.pipelines.kernels.intrinsics import inline_kernel
 from gristmill.pipelines.kernels.utf8 import INVALID, decode
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.count.word_counts import WordCounts
@@ -61,7 +61,7 @@ def character_alphabet(counts: WordCounts, coverage: float, byte_fallback: bool)
     return Alphabet(pieces, symbol_of)
 
 
-@inlined
+@inline_kernel
 def _character(data, at, stop):
     """A character's code point, or NONE for a byte that belongs to none, and its bytes."""
     code, size = decode(data, at, stop)

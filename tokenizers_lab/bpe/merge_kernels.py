@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel, multiply
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, multiply
 from gristmill.tokenizers_lab.bpe.pair_heap import pop, push
 from gristmill.tokenizers_lab.bpe.pair_positions import NONE, begin_list, count_at, same_before
 
@@ -56,7 +56,7 @@ class State(NamedTuple):
     used: np.ndarray  # int64[5]
 
 
-@inlined
+@inline_kernel
 def _modulo_product(a, b):
     """a * b modulo 2^61 - 1."""
     low, high = multiply(a, b)
@@ -64,7 +64,7 @@ def _modulo_product(a, b):
     return total - PRIME if total >= PRIME else total
 
 
-@inlined
+@inline_kernel
 def _join_hashes(hashes, left, right, new):
     """The hash of a spelling is a polynomial: that of the whole follows from those of its halves."""
     for i in range(2):
@@ -73,7 +73,7 @@ def _join_hashes(hashes, left, right, new):
         hashes[new, i + 2] = _modulo_product(hashes[left, i + 2], hashes[right, i + 2])
 
 
-@inlined
+@inline_kernel
 def _find(known, hashes, new):
     """The slot of the symbol spelled like ``new``, or of none."""
     slot = np.int64(hashes[new, 0]) & known.size - 1
@@ -94,7 +94,7 @@ def learn_spellings(known, hashes, symbols):
             known[slot] = symbol
 
 
-@inlined
+@inline_kernel
 def _key(state, which, ties):
     """The key by which the heap orders pairs of equal counts."""
     entry = state.lists[which]
@@ -119,7 +119,7 @@ def enqueue(state, begin, end, ties, min_frequency):
             state.used[HEAPED] += 1
 
 
-@inlined
+@inline_kernel
 def lacks_room(state, which):
     """Might the merge of a list's pair need more room than there is?"""
     used, size = state.used, state.lists[which].size
@@ -160,7 +160,7 @@ def merge_some(state, target, limit, ties, same, min_frequency, max_length):
     return DONE
 
 
-@inlined
+@inline_kernel
 def merge_next(state, which, ties, same, min_frequency, max_length):
     """Merge a list's pair wherever it still holds, and put the new pairs on the heap."""
     left, right = state.lists[which].left, state.lists[which].right
@@ -189,7 +189,7 @@ def merge_next(state, which, ties, same, min_frequency, max_length):
     enqueue(state, before, used[LISTS], ties, min_frequency)
 
 
-@inlined
+@inline_kernel
 def _merge_places(state, which, new, reused, max_length, once):
     """Merge the list's pair wherever it still holds; returns how many new pairs are in ``fresh``."""
     cells, lists, span = state.cells, state.lists, state.span
@@ -215,7 +215,7 @@ def _merge_places(state, which, new, reused, max_length, once):
     return made
 
 
-@inlined
+@inline_kernel
 def _replace(state, place, left, right, found, other, count, made, reused, max_length, once):
     """Let the pair that begins at ``place`` be (left, right), one of which is new."""
     cells, lists, used = state.cells, state.lists, state.used
@@ -240,7 +240,7 @@ def _replace(state, place, left, right, found, other, count, made, reused, max_l
     return made + 1
 
 
-@inlined
+@inline_kernel
 def _find_known(state, symbol):
     """Note which pairs there are with a symbol that is about to be made once more."""
     for which in range(state.used[LISTS]):
@@ -250,7 +250,7 @@ def _find_known(state, symbol):
             found[other, 2], found[other, 3] = which, state.used[MERGES]
 
 
-@inlined
+@inline_kernel
 def _sort_places(state, before, made):
     """Give each new list its places, ascending. A place may have changed its pair once more: the last counts."""
     lists, used = state.lists, state.used

@@ -30,7 +30,7 @@ ANY_LENGTH = 1 << 30
 PAIRS_A_MERGE = 100  # new pairs for which there is room at once: what is never written takes no memory
 
 
-class Layout(NamedTuple):
+class CorpusCells(NamedTuple):
     """Words as the merge loop has them: see State."""
 
     cells: np.ndarray
@@ -39,7 +39,7 @@ class Layout(NamedTuple):
     counts: np.ndarray
 
     @classmethod
-    def of(cls, words: Ragged, counts: np.ndarray) -> "Layout":
+    def of(cls, words: Ragged, counts: np.ndarray) -> "CorpusCells":
         """From words of symbols, NONE for what merges with nothing.
 
         Large arrays are numpy's own, never a kernel's: numpy asks for huge pages, and places are read at random.
@@ -50,7 +50,7 @@ class Layout(NamedTuple):
         return cls(cells, word_at, words.offsets, counts)
 
 
-class Merger:
+class MergeLoop:
     """Merges pairs in words of symbols until there are ``target`` symbols, or no pair is frequent enough.
 
     The layout's symbols are numbers in ``pieces``, which are all different; ``rule`` is (ties, duplicates).
@@ -59,7 +59,7 @@ class Merger:
 
     def __init__(
         self,
-        layout: Layout,
+        layout: CorpusCells,
         pieces: list[bytes],
         target: int,
         *,

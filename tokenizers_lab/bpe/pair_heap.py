@@ -6,12 +6,12 @@ says (tokenizers_lab/bpe/merger.py); lengths that are equal are told apart by sp
 
 import numpy as np
 
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 
 ENTRY = np.dtype([("count", np.int64), ("key", np.int64), ("list", np.int32), ("first", np.int32)], align=True)
 
 
-@inlined
+@inline_kernel
 def _spelled_before(spelling, a, b, size):
     """Do the ``size`` first symbols at ``a`` sort before those at ``b``? Symbols are numbered in code-point order."""
     for i in range(size):
@@ -20,7 +20,7 @@ def _spelled_before(spelling, a, b, size):
     return False
 
 
-@inlined
+@inline_kernel
 def _before(heap, at, count, key, first, spelling):
     """Does the entry at a place come before one with this count, key and first occurrence?"""
     if heap[at].count != count:

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 
 NONE = -1
 CELL = np.dtype([("symbol", np.int32), ("pair", np.int32)], align=True)
@@ -32,7 +32,7 @@ def lay_out(offsets, symbols, cells, words):
     return cells, words
 
 
-@inlined
+@inline_kernel
 def count_at(place, words, offsets, counts):
     """How often the word occurs that a cell belongs to. A count in each cell would be read sooner, but cells of 16
     bytes are slower by more than that.
@@ -43,7 +43,7 @@ def count_at(place, words, offsets, counts):
     return counts[word]
 
 
-@inlined
+@inline_kernel
 def _slot(left, right):
     key = np.uint64(left) << np.uint64(32) | np.uint64(right)
     return np.int64(key * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(24))
@@ -96,7 +96,7 @@ def list_places(cells, lists, pool):
             lists[which].size += 1
 
 
-@inlined
+@inline_kernel
 def same_before(cells, at, symbol):
     """Is the pair before the place a pair of this symbol with itself?"""
     return cells[at - 1].symbol == symbol and cells[at - 1].pair >= 0
@@ -132,7 +132,7 @@ def compact(lists, count, pool, cells):
     return end
 
 
-@inlined
+@inline_kernel
 def begin_list(lists, which, left, right, pair, place):
     new = lists[which]
     new.left, new.right, new.count, new.begin, new.size, new.pair, new.first = left, right, 0, 0, 0, pair, place

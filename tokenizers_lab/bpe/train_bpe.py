@@ -10,7 +10,7 @@ from gristmill.pipelines.inputs.inputs import Fraction, Positive
 from gristmill.pipelines.settings import Settings
 from gristmill.tokenizers_lab.bpe.alphabet import Alphabet, byte_alphabet, character_alphabet
 from gristmill.tokenizers_lab.bpe.merge_kernels import ANEW, BY_IDS, BY_PLACE, BY_SPELLING, REUSE, SKIP
-from gristmill.tokenizers_lab.bpe.merger import Layout, Merger
+from gristmill.tokenizers_lab.bpe.merger import CorpusCells, MergeLoop
 from gristmill.tokenizers_lab.count.word_counts import WordCounts
 
 # Ties and duplicates as the named trainer has them. minbpe's place is that in the table of words: in the text, where
@@ -38,7 +38,7 @@ class BpeSettings(Settings):
     stop_early: bool = False  # a vocabulary smaller than asked for is no error
 
 
-class Trained(NamedTuple):
+class TrainedBpe(NamedTuple):
     """A vocabulary: what each id spells, and the merges in order of rank."""
 
     pieces: list[bytes]  # special tokens are among them
@@ -51,8 +51,8 @@ def train_bpe(
     settings: BpeSettings,
     advance: Callable[[int, int], None] = lambda merges, wanted: None,
     alphabet: Alphabet | None = None,
-    merging: type[Merger] = Merger,
-) -> Trained:
+    merging: type[MergeLoop] = MergeLoop,
+) -> TrainedBpe:
     """Merge the most frequent pair of neighbours until there are ``vocab_size`` pieces.
 
     ``alphabet`` is what words begin as, where not as bytes or characters; ``merging`` says which pair is next, where
@@ -67,7 +67,7 @@ def train_bpe(
     target = settings.vocab_size - len(settings.special_tokens)
     check_room(alphabet, settings)
     merger = merging(
-        Layout.of(alphabet.spell(counts.words), counts.counts),
+        CorpusCells.of(alphabet.spell(counts.words), counts.counts),
         alphabet.pieces,
         target,
         rule=RULES[settings.rule],
@@ -107,7 +107,7 @@ def check_room(alphabet: Alphabet, settings: BpeSettings) -> None:
         )
 
 
-def finish(first: list[bytes], made: np.ndarray, settings: BpeSettings) -> Trained:
+def finish(first: list[bytes], made: np.ndarray, settings: BpeSettings) -> TrainedBpe:
     """Put the special tokens in and number everything; of a merge that was made twice the later counts."""
     pieces = [*first]
     for left, right, whole in made.tolist():
@@ -124,7 +124,7 @@ def finish(first: list[bytes], made: np.ndarray, settings: BpeSettings) -> Train
         pieces, made = special + pieces, made + len(special)
     else:
         pieces = pieces + special
-    return Trained(pieces, made[:, :2].astype(np.int32), made[:, 2].astype(np.int32))
+    return TrainedBpe(pieces, made[:, :2].astype(np.int32), made[:, 2].astype(np.int32))
 
 
 def _made_of(alphabet: Alphabet, settings: BpeSettings) -> str:

@@ -27,7 +27,7 @@ from gristmill.tokenizers_lab.bpe.merge_kernels import (
     lacks_room,
     merge_next,
 )
-from gristmill.tokenizers_lab.bpe.merger import ANY_LENGTH, Layout, Merger
+from gristmill.tokenizers_lab.bpe.merger import ANY_LENGTH, CorpusCells, MergeLoop
 from gristmill.tokenizers_lab.bpe.pair_positions import count_at
 from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings, train_bpe
 from gristmill.tokenizers_lab.count.word_counts import WordCounts
@@ -46,7 +46,7 @@ class WordpieceSettings(Settings):
     stop_early: bool = False  # a vocabulary smaller than asked for is no error
 
 
-class Pieces(Alphabet):
+class WordpieceAlphabet(Alphabet):
     """Characters at the beginning of words, and inside: symbol_of int32[2, 0x110000]."""
 
     def spell(self, words: Ragged) -> Ragged:
@@ -74,19 +74,19 @@ def train_wordpiece(
         min_frequency=settings.min_frequency,
         stop_early=settings.stop_early,
     )
-    trained = train_bpe(counts, bpe, advance, alphabet, Likeliest if settings.criterion == "likelihood" else Merger)
+    trained = train_bpe(counts, bpe, advance, alphabet, Likeliest if settings.criterion == "likelihood" else MergeLoop)
     prefix = settings.prefix.encode()
     return [(prefix if p.startswith(INSIDE) else b"") + p.replace(INSIDE, b"") for p in trained.pieces]
 
 
-class Likeliest(Merger):
+class Likeliest(MergeLoop):
     """Merges the pair of the highest freq(ab) / (freq(a) freq(b)); of equal ones that which was met first.
 
     A merge changes the score of every pair with one of its halves, so each time all pairs are looked at: 2 ms a million
     of them.
     """
 
-    def __init__(self, layout: Layout, pieces: list[bytes], target: int, **settings):
+    def __init__(self, layout: CorpusCells, pieces: list[bytes], target: int, **settings):
         super().__init__(layout, pieces, target, **settings)
         self.often = np.zeros(max(target, len(pieces)) + 1, np.int64)  # of each symbol, in the words as they are now
         count_symbols(*layout, self.often)
@@ -152,7 +152,7 @@ def merge_likeliest(state, often, target, limit, min_frequency):
     return DONE
 
 
-def word_alphabet(counts: WordCounts, order: Sequence[str] = ()) -> Pieces:
+def word_alphabet(counts: WordCounts, order: Sequence[str] = ()) -> WordpieceAlphabet:
     """Every character of the corpus as it begins words, and every one that is inside a word as it is there."""
     there = np.zeros((2, CODES), np.bool_)
     _survey(*counts.words, there)
@@ -163,7 +163,7 @@ def word_alphabet(counts: WordCounts, order: Sequence[str] = ()) -> Pieces:
     symbol_of[0, begin] = np.arange(begin.size)
     symbol_of[1, [ord(character) for character in inside]] = begin.size + np.arange(len(inside))
     pieces = [chr(code).encode() for code in begin] + [INSIDE + character.encode() for character in inside]
-    return Pieces(pieces, symbol_of)
+    return WordpieceAlphabet(pieces, symbol_of)
 
 
 @njit(nogil=True, cache=True)

@@ -8,38 +8,38 @@ import numpy as np
 from numba import njit
 
 from gristmill.pipelines.kernels.hashing import hash64, load_short, mix
-from gristmill.pipelines.kernels.intrinsics import first_bytes, inlined, kernel, load8
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, load_u64, low_bytes_mask
 from gristmill.tokenizers_lab.pretokenize.classes import NEWLINE, SPACE, kind_at
 
 SLOT = np.dtype([("low", np.uint64), ("high", np.uint64), ("count", np.int64), ("place", np.int64)])
 SHORT = 15  # bytes of a word that fit into its slot
 LONG = 255  # in the top byte of a long word's key
-U = np.uint64
-SALT_LOW, SALT_HIGH, OTHER_SEED = U(0x9E3779B97F4A7C15), U(0xC2B2AE3D27D4EB4F), U(0x165667B19E3779F9)
+U64 = np.uint64
+SALT_LOW, SALT_HIGH, OTHER_SEED = U64(0x9E3779B97F4A7C15), U64(0xC2B2AE3D27D4EB4F), U64(0x165667B19E3779F9)
 LENGTH = 8  # bytes before a long word in the pool, which hold its length
 
 
-@inlined
+@inline_kernel
 def _key(data, begin, end):
     """A word's two halves."""
     size = end - begin
     if size > SHORT:
-        return hash64(data, begin, end), hash64(data, begin, end, OTHER_SEED) >> U(8) | U(LONG) << U(56)
+        return hash64(data, begin, end), hash64(data, begin, end, OTHER_SEED) >> U64(8) | U64(LONG) << U64(56)
     if begin + 16 <= data.size:
-        low, high = load8(data, begin), load8(data, begin + 8)
-        low &= first_bytes(min(size, 8))
-        high &= first_bytes(max(size - 8, 0))
+        low, high = load_u64(data, begin), load_u64(data, begin + 8)
+        low &= low_bytes_mask(min(size, 8))
+        high &= low_bytes_mask(max(size - 8, 0))
     else:
         low, high = load_short(data, begin, min(size, 8)), load_short(data, begin + 8, max(size - 8, 0))
-    return low, high | U(size) << U(56)
+    return low, high | U64(size) << U64(56)
 
 
-@inlined
+@inline_kernel
 def _length(pool, place):
-    return np.int64(load8(pool, place))
+    return np.int64(load_u64(pool, place))
 
 
-@inlined
+@inline_kernel
 def _same(pool, place, data, begin, end):
     if _length(pool, place) != end - begin:
         return False
@@ -49,7 +49,7 @@ def _same(pool, place, data, begin, end):
     return True
 
 
-@inlined
+@inline_kernel
 def _first_slot(low, high, room):
     return np.int64(mix(low ^ SALT_LOW, high ^ SALT_HIGH)) & room - 1
 
@@ -108,7 +108,7 @@ def unload(table, taken, pool):
     offsets[0] = word = 0
     for i in range(table.size):
         if table[i].count:
-            size = np.int64(table[i].high >> U(56))
+            size = np.int64(table[i].high >> U64(56))
             size = _length(pool, table[i].place) if size == LONG else size
             offsets[word + 1], counts[word] = offsets[word] + size, table[i].count
             word += 1
@@ -116,16 +116,16 @@ def unload(table, taken, pool):
     at = 0
     for i in range(table.size):
         if table[i].count:
-            size = np.int64(table[i].high >> U(56))
+            size = np.int64(table[i].high >> U64(56))
             if size == LONG:
                 place = table[i].place + LENGTH
                 size = _length(pool, table[i].place)
                 data[at : at + size] = pool[place : place + size]
             else:
                 for k in range(min(size, 8)):
-                    data[at + k] = table[i].low >> U(8 * k)
+                    data[at + k] = table[i].low >> U64(8 * k)
                 for k in range(8, size):
-                    data[at + k] = table[i].high >> U(8 * k - 64)
+                    data[at + k] = table[i].high >> U64(8 * k - 64)
             at += size
     return offsets, data, counts
 
@@ -134,14 +134,14 @@ def unload(table, taken, pool):
 def first_eight(offsets, data, keys):
     """The first 8 bytes of each word as a number that sorts like them."""
     for word in range(keys.size):
-        key = U(0)
+        key = U64(0)
         begin, end = offsets[word], offsets[word + 1]
         for i in range(8):
-            key = key << U(8) | (U(data[begin + i]) if begin + i < end else U(0))
+            key = key << U64(8) | (U64(data[begin + i]) if begin + i < end else U64(0))
         keys[word] = key
 
 
-@inlined
+@inline_kernel
 def _less(data, a, a_end, b, b_end):
     size = min(a_end - a, b_end - b)
     for i in range(size):
@@ -163,7 +163,7 @@ def sort_ties(offsets, data, keys, order):
         begin = end
 
 
-@inlined
+@inline_kernel
 def _word_less(offsets, data, a, b):
     return _less(data, offsets[a], offsets[a + 1], offsets[b], offsets[b + 1])
 
@@ -234,7 +234,7 @@ def merge_sorted(a_offsets, a_data, a_counts, b_offsets, b_data, b_counts):
     return offsets[: word + 1], data[:at], counts[:word]
 
 
-@inlined
+@inline_kernel
 def _compare(a_offsets, a_data, a, b_offsets, b_data, b):
     """-1 where word a comes first, 1 where word b does, 0 where they are one; a table at its end comes last."""
     if a == a_offsets.size - 1:

@@ -17,7 +17,7 @@ from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.storage.files import place, write_whole
+from gristmill.pipelines.storage.files import atomic_write, to_path
 from gristmill.tokenizers_lab.count.hash_table import (
     SLOT,
     count_pieces,
@@ -28,7 +28,7 @@ from gristmill.tokenizers_lab.count.hash_table import (
     take,
     unload,
 )
-from gristmill.tokenizers_lab.pretokenize import DROPS_SPACE, pieces
+from gristmill.tokenizers_lab.pretokenize import DROPS_SPACE, pretokenize
 
 MEMORY_BYTES = 1 << 30
 FIRST_SLOTS = 1 << 16
@@ -51,14 +51,14 @@ class WordCounts(NamedTuple):
         """Write the table and the split's name as Parquet (``piece`` binary, ``count`` int64), whole or not at all."""
         words = self.words.to_text().view(pa.large_binary())
         table = pa.table([words, pa.array(self.counts)], SCHEMA.with_metadata({"split": split}))
-        with write_whole(place(path)) as file:
+        with atomic_write(to_path(path)) as file:
             pq.write_table(table, file, compression="zstd", use_dictionary=False, row_group_size=BLOCK_ROWS)
 
     @classmethod
     def load(cls, path: str | Path | UPath) -> tuple["WordCounts", str]:
         """A saved table and its split. Raises WorkError where the file is none or is damaged."""
         try:
-            with place(path).open("rb") as file:
+            with to_path(path).open("rb") as file:
                 table = pq.read_table(pa.PythonFile(file, mode="r"), use_threads=False)
             split = (table.schema.metadata or {})[b"split"].decode()
             words = table["piece"].combine_chunks().cast(pa.large_binary())
@@ -83,7 +83,7 @@ class Counter:
 
     def add(self, text: Ragged) -> None:
         """Count every document of a batch."""
-        _, ends = pieces(text, self.split)
+        _, ends = pretokenize(text, self.split)
         drops, done = self.split in DROPS_SPACE, 0
         while True:
             done, self.taken, self.pooled = count_pieces(

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel, leading_zeros, trailing_zeros
-from gristmill.tokenizers_lab.encode.merge_table import CUT, NEVER, entry_of, rank_of
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, leading_zeros, trailing_zeros
+from gristmill.tokenizers_lab.encode.merge_table import BARRIER, NEVER, entry_of, rank_of
 
 SHORT = 64  # symbols: up to here their places are bits of a word
 PLACE_BITS = np.int32(6)
@@ -52,24 +52,24 @@ def merge_short(symbols, begin, count, ranks, pairs, made):
     return kept
 
 
-@inlined
+@inline_kernel
 def _at_place(rank, place):
     return np.int32(rank << PLACE_BITS | np.int32(place))
 
 
-@inlined
+@inline_kernel
 def _next(there, at):
     """The first place behind ``at`` in a word of places; 64 or more for none."""
     return at + 1 + trailing_zeros(there >> np.uint64(at) >> ONE)
 
 
-@inlined
+@inline_kernel
 def _last(there, at):
     """The last place before ``at``, or -1."""
     return 63 - leading_zeros(there & (ONE << np.uint64(at)) - ONE)
 
 
-class Queues(NamedTuple):
+class RankQueues(NamedTuple):
     """Room to merge a long piece of n symbols: for each rank a list of places, and which ranks have any."""
 
     head: np.ndarray  # int32[ranks]: the list's first node, -1 for none
@@ -81,16 +81,16 @@ class Queues(NamedTuple):
     after: np.ndarray  # int32[n]
 
 
-def queues(length: int, ranks: int) -> Queues:
+def rank_queues(length: int, ranks: int) -> RankQueues:
     """Empty queues; memory 40 bytes a symbol."""
     nodes, places = 3 * length, length
     waiting = np.zeros(ranks // 64 + 1, np.uint64)
-    return Queues(
+    return RankQueues(
         np.full(ranks, -1, np.int32), waiting, *np.empty((2, nodes), np.int32), *np.empty((3, places), np.int32)
     )
 
 
-@inlined
+@inline_kernel
 def _push(head, waiting, place, behind, node, rank, at):
     place[node], behind[node], head[rank] = at, head[rank], node
     waiting[rank >> 6] |= ONE << np.uint64(rank & 63)
@@ -205,7 +205,7 @@ def merge(symbols, ranks, count, pairs, made, head, waiting, place, behind, orde
         size = end - begin
         if end < count:
             ranks[size - 1] = entry_of(pairs, symbols[end - 1], symbols[end])
-            if ranks[size - 1] != CUT:
+            if ranks[size - 1] != BARRIER:
                 continue
         ranks[size - 1] = NEVER
         if size == 2 and ranks[0] != NEVER:

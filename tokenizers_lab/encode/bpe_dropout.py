@@ -9,16 +9,16 @@ import numpy as np
 from numba import njit
 
 from gristmill.pipelines.kernels.hashing import W0, W1, mix
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.encode.encoder import Encoder
 from gristmill.tokenizers_lab.encode.initial_symbols import first_symbols
 from gristmill.tokenizers_lab.encode.merge_table import NEVER, rank_of
-from gristmill.tokenizers_lab.pretokenize import DROPS_SPACE, pieces
+from gristmill.tokenizers_lab.pretokenize import DROPS_SPACE, pretokenize
 from gristmill.tokenizers_lab.pretokenize.classes import kind_at
 from gristmill.tokenizers_lab.pretokenize.scan import SPACES, is_in
 
-U = np.uint64
+U64 = np.uint64
 PLACE = (1 << 32) - 1
 
 
@@ -26,12 +26,12 @@ class Dropout:
     """Cuts as an encoder does, but passes merges over with probability ``chance``."""
 
     def __init__(self, encoder: Encoder, chance: float, seed: int):
-        self.encoder, self.chance, self.seed = encoder, chance, U(seed)
+        self.encoder, self.chance, self.seed = encoder, chance, U64(seed)
 
     def __call__(self, text: Ragged, numbers: np.ndarray) -> Ragged:
         """The ids of each document, uint16 or uint32, drawn for its number (uint64[rows]): an epoch, an id's hash."""
         encoder = self.encoder
-        documents, ends = pieces(text, encoder.split)
+        documents, ends = pretokenize(text, encoder.split)
         ids = np.empty(text.data.size, encoder.dtype)
         offsets, count = draw(
             *(documents, ends, text.data, encoder.split in DROPS_SPACE, encoder.first, *encoder.merges),
@@ -40,11 +40,11 @@ class Dropout:
         return Ragged.of(offsets, ids[:count])
 
 
-@inlined
-def coin(key, number):
+@inline_kernel
+def bernoulli(key, number):
     """The toss of that number, 0 to 1: wyrand (github.com/wangyi-fudan/wyhash), whose state is a count."""
-    state = key + U(number) * W0
-    return np.float64(mix(state, state ^ W1) >> U(11)) * 2.0**-53
+    state = key + U64(number) * W0
+    return np.float64(mix(state, state ^ W1) >> U64(11)) * 2.0**-53
 
 
 @kernel
@@ -92,7 +92,7 @@ def merge_some(symbols, ranks, count, pairs, made, heap, passed, before, after, 
             if entry == last or ranks[entry & PLACE] != entry >> 32:  # twice, or void
                 continue
             last = entry
-            if coin(key, tossed) < chance:
+            if bernoulli(key, tossed) < chance:
                 passed[held] = entry
                 held += 1
             else:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gristmill.pipelines.kernels.hashing import hash_word, mix
-from gristmill.pipelines.kernels.intrinsics import first_bytes, inlined, kernel, load8, store8
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, load_u64, low_bytes_mask, store_u64
 from gristmill.tokenizers_lab.encode.vocab_lookup import NONE, same
 
 SMALL, ROOM = 15, 16  # bytes of a piece, and of its ids, that fit a line
@@ -24,7 +24,7 @@ SIZE_SHIFT, COUNT_SHIFT = np.uint64(56), np.uint64(60)
 KEY = ~(np.uint64(15) << COUNT_SHIFT)  # all of the second word but the number of ids
 
 
-class Remembered(NamedTuple):
+class PretokenCache(NamedTuple):
     """The tables. A fourth as many pieces can be otherwise remembered as there are lines."""
 
     lines: np.ndarray  # uint64[2 ** k, 4]
@@ -36,30 +36,33 @@ class Remembered(NamedTuple):
     used: np.ndarray  # int64[2]: how many lines, and other pieces
 
     @classmethod
-    def of(cls, lines: int, dtype: np.dtype) -> "Remembered":
+    def of(cls, lines: int, dtype: np.dtype) -> "PretokenCache":
         """Empty tables. Memory: 54 bytes a line where ids take two bytes, 58 where they take four."""
         words, table = max(lines // 4, 1), np.zeros((lines, 4), np.uint64)
         places, slots = np.zeros((words + 1, 2), np.int64), np.full(2 * words, NONE, np.int32)
         text, known = np.empty(32 * words + LONGEST, np.uint8), np.empty(16 * words + LONGEST, dtype)
         return cls(table, table.view(dtype), slots, places, text, known, np.zeros(2, np.int64))
 
-    def larger(self) -> "Remembered":
+    def larger(self) -> "PretokenCache":
         """Empty tables of four times the size, or of the largest."""
-        return Remembered.of(min(4 * self.lines.shape[0], MOST), self.known.dtype)
+        return PretokenCache.of(min(4 * self.lines.shape[0], MOST), self.known.dtype)
 
 
-@inlined
+@inline_kernel
 def key_of(data, at, end):
     """A piece as the two words of a line; the second is 0 for one that is too long, or too near the text's end."""
     size = end - at
     if size > SMALL or at + 16 > data.size:
         return np.uint64(0), np.uint64(0)
-    low, high = load8(data, at) & first_bytes(min(size, 8)), load8(data, at + 8) & first_bytes(max(size - 8, 0))
+    low, high = (
+        load_u64(data, at) & low_bytes_mask(min(size, 8)),
+        load_u64(data, at + 8) & low_bytes_mask(max(size - 8, 0)),
+    )
     return low, high | np.uint64(size) << SIZE_SHIFT
 
 
-@inlined
-def line_of(lines, low, high):
+@inline_kernel
+def find_line(lines, low, high):
     """The line of that key, or the empty one where it may be written."""
     line = np.int64(mix(low ^ GOLDEN, high ^ SECOND) & np.uint64(lines.shape[0] - 1))
     while lines[line, 1] != 0 and (lines[line, 0] != low or lines[line, 1] & KEY != high):
@@ -67,21 +70,21 @@ def line_of(lines, low, high):
     return line
 
 
-@inlined
+@inline_kernel
 def has_ids(lines, line):
     return lines[line, 1] >> COUNT_SHIFT != 0
 
 
-@inlined
+@inline_kernel
 def write_line(lines, line, out, at):
     """Write the ids of a line, and what room it has behind them, as bytes of ``out``; returns how many ids."""
-    store8(out, at, lines[line, 2])
-    store8(out, at + 8, lines[line, 3])
+    store_u64(out, at, lines[line, 2])
+    store_u64(out, at + 8, lines[line, 3])
     return np.int64(lines[line, 1] >> COUNT_SHIFT)
 
 
-@inlined
-def remember_line(lines, line_ids, used, line, low, high, symbols, count):
+@inline_kernel
+def insert_line(lines, line_ids, used, line, low, high, symbols, count):
     """Enter ids for a key, or none where they are too many; returns whether the table is then full."""
     count = count if 2 * count <= line_ids.shape[1] else 0
     lines[line, 0], lines[line, 1] = low, high | np.uint64(count) << COUNT_SHIFT
@@ -92,7 +95,7 @@ def remember_line(lines, line_ids, used, line, low, high, symbols, count):
 
 
 @kernel
-def word_of(data, at, end, slots, places, text):
+def find_long(data, at, end, slots, places, text):
     """The number of another piece, or NONE, and its slot."""
     mask = slots.size - 1
     slot = np.int64(hash_word(data, at, end) & np.uint64(mask))
@@ -104,7 +107,7 @@ def word_of(data, at, end, slots, places, text):
 
 
 @kernel
-def remember_word(data, at, end, slots, places, text, known, used, slot, symbols, count):
+def insert_long(data, at, end, slots, places, text, known, used, slot, symbols, count):
     """Enter another piece at its slot; returns whether one of ``LONGEST`` bytes has no room then."""
     word, size = used[1], end - at
     begin, first = places[word, 0], places[word, 1]

@@ -7,25 +7,30 @@ import numpy as np
 from numba import njit
 
 from gristmill.pipelines.ragged import Ragged
-from gristmill.tokenizers_lab.encode.apply_merges import SHORT, merge, queues
+from gristmill.tokenizers_lab.encode.apply_merges import SHORT, merge, rank_queues
 from gristmill.tokenizers_lab.encode.cache import (
     FEWEST,
     LONGEST,
     ROOM,
-    Remembered,
+    PretokenCache,
+    find_line,
+    find_long,
     has_ids,
+    insert_line,
+    insert_long,
     key_of,
-    line_of,
-    remember_line,
-    remember_word,
-    word_of,
     write_line,
 )
-from gristmill.tokenizers_lab.encode.initial_symbols import first_symbols, sure_characters, sure_symbols, with_cuts
-from gristmill.tokenizers_lab.encode.longest_match import Longest, cut_longest
-from gristmill.tokenizers_lab.encode.merge_table import Merges
-from gristmill.tokenizers_lab.encode.vocab_lookup import Whole, whole_id
-from gristmill.tokenizers_lab.pretokenize import DROPS_SPACE, pieces
+from gristmill.tokenizers_lab.encode.initial_symbols import (
+    first_symbols,
+    premergeable_characters,
+    premerged_symbols,
+    with_barriers,
+)
+from gristmill.tokenizers_lab.encode.longest_match import LongestMatch, encode_word
+from gristmill.tokenizers_lab.encode.merge_table import MergeTable
+from gristmill.tokenizers_lab.encode.vocab_lookup import VocabLookup, lookup
+from gristmill.tokenizers_lab.pretokenize import DROPS_SPACE, pretokenize
 from gristmill.tokenizers_lab.pretokenize.classes import kind_at
 from gristmill.tokenizers_lab.pretokenize.scan import SPACES, is_in
 from gristmill.tokenizers_lab.strings.trie import NOTHING
@@ -39,27 +44,27 @@ class Encoder:
         split: str,
         dtype: np.dtype,
         first: np.ndarray,
-        merges: Merges,
+        merges: MergeTable,
         spelled: Ragged,
-        whole: Whole | None = None,
-        longest: Longest | None = None,
+        whole: VocabLookup | None = None,
+        longest: LongestMatch | None = None,
     ):
         """``first`` int32: byte -> id [256], or code point -> id [0x110000] where -1 is written as its bytes' ids
         ``first[0x110000 + byte]``, or as one unknown id where these are -1 too and ``first[-1]`` has it. ``spelled``:
         the text of each id.
         """
         self.split, self.dtype, self.first, self.merges = split, dtype, first, merges
-        self.sure = sure_characters(first, merges, spelled)
-        self.parted = with_cuts(merges, first, self.sure, spelled)
-        self.whole, self.longest = whole or Whole.of({}), longest or Longest.none()
-        self.held, self.long = Remembered.of(FEWEST, dtype), queues(0, 0)
+        self.sure = premergeable_characters(first, merges, spelled)
+        self.parted = with_barriers(merges, first, self.sure, spelled)
+        self.whole, self.longest = whole or VocabLookup.of({}), longest or LongestMatch.none()
+        self.held, self.long = PretokenCache.of(FEWEST, dtype), rank_queues(0, 0)
 
     def __call__(self, text: Ragged) -> Ragged:
         """The ids of each document, uint16 or uint32."""
-        cut = pieces(text, self.split)
+        cut = pretokenize(text, self.split)
         longest = int(np.diff(cut.offsets).max(initial=0))
         if longest > SHORT and longest > self.long.before.size:
-            self.long = queues(2 * longest, self.merges.made.size)
+            self.long = rank_queues(2 * longest, self.merges.made.size)
         room = np.empty((2, max(longest, SHORT) + 1), np.int32)
         offsets, ids = np.empty(text.rows + 1, np.int64), np.empty(text.data.size + ROOM, self.dtype)
         done = np.zeros(3, np.int64)
@@ -123,12 +128,12 @@ def encode(
         if drops and is_in(kind_at(data, at, end)[0], SPACES):
             continue
         low, high = key_of(data, at, end)
-        line = line_of(lines, low, high) if high else 0
+        line = find_line(lines, low, high) if high else 0
         new = high and not lines[line, 1]
         if high and has_ids(lines, line):
             count += write_line(lines, line, id_bytes, count * ids.itemsize)
             continue
-        word, slot = word_of(data, at, end, slots, places, text) if end - at <= LONGEST and not new else (-1, 0)
+        word, slot = find_long(data, at, end, slots, places, text) if end - at <= LONGEST and not new else (-1, 0)
         if word >= 0:
             for k in range(places[word, 1], places[word + 1, 1]):
                 ids[count] = known[k]
@@ -136,14 +141,14 @@ def encode(
             continue
         n, id = 1, np.int64(-1)
         if whole_ids.size:
-            id = whole_id(data, at, end, whole_offsets, whole_text, whole_ids, whole_slots)
+            id = lookup(data, at, end, whole_offsets, whole_text, whole_ids, whole_slots)
         if id >= 0:
             symbols[0] = id
         elif inside != NOTHING:
-            n = cut_longest(data, at, end, trie_keys, trie_nodes, trie_piece, inside, unknown, max_word, symbols)
+            n = encode_word(data, at, end, trie_keys, trie_nodes, trie_piece, inside, unknown, max_word, symbols)
         else:
             if sure.size:
-                n = sure_symbols(data, at, end, first, sure, symbols)
+                n = premerged_symbols(data, at, end, first, sure, symbols)
             else:
                 n = first_symbols(data, at, end, first, symbols)
             n = merge(symbols, ranks, n, pairs, made, head, waiting, place, behind, ordered, before, after)
@@ -151,9 +156,9 @@ def encode(
             ids[count + k] = symbols[k]
         count += n
         if new:
-            full = remember_line(lines, line_ids, used, line, low, high, symbols, n)
+            full = insert_line(lines, line_ids, used, line, low, high, symbols, n)
         elif end - at <= LONGEST:
-            full = remember_word(data, at, end, slots, places, text, known, used, slot, symbols, n)
+            full = insert_long(data, at, end, slots, places, text, known, used, slot, symbols, n)
         if full:
             done[0], done[1], done[2] = number + 1, row, count
             return True

@@ -24,7 +24,7 @@ from numba import njit
 from gristmill.pipelines.kernels.intrinsics import kernel
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
-from gristmill.tokenizers_lab.encode.merge_table import NEVER, Merges, listed, merges_of, rank_of
+from gristmill.tokenizers_lab.encode.merge_table import NEVER, MergeTable, merge_table, rank_of, to_arrays
 
 CODES = 0x110000
 NONE = -1
@@ -58,7 +58,7 @@ def first_symbols(data, at, end, first, symbols):
 
 
 @kernel
-def sure_symbols(data, begin, end, first, sure, symbols):
+def premerged_symbols(data, begin, end, first, sure, symbols):
     """As ``first_symbols`` by a table of bytes, but with whole characters where they are sure."""
     count, at = 0, begin
     while at < end:
@@ -79,23 +79,23 @@ def sure_symbols(data, begin, end, first, sure, symbols):
     return count
 
 
-def sure_characters(first: np.ndarray, merges: Merges, pieces: Ragged) -> np.ndarray:
+def premergeable_characters(first: np.ndarray, merges: MergeTable, pieces: Ragged) -> np.ndarray:
     """The id of each character that is sure, else NONE, int32[0x110000]; by a table of characters an empty array."""
     if first.size > 256:
         return np.empty(0, np.int32)
-    left, right, ranks = listed(merges)
+    left, right, ranks = to_arrays(merges)
     joins_left, joins_right = np.full((2, pieces.rows), NEVER, np.int32)
     wide = pieces.data[pieces.offsets[left + 1] - 1] >= 0x80
     np.minimum.at(joins_left, right[wide], ranks[wide])
     wide = pieces.data[pieces.offsets[right]] >= 0x80
     np.minimum.at(joins_right, left[wide], ranks[wide])
     sure = np.full(CODES, NONE, np.int32)
-    _enter_sure(*pieces, first, *merges, joins_left, joins_right, sure)
+    _enter_premerged(*pieces, first, *merges, joins_left, joins_right, sure)
     return sure
 
 
 @njit(nogil=True, cache=True)
-def _enter_sure(offsets, data, first, pairs, made, joins_left, joins_right, sure):
+def _enter_premerged(offsets, data, first, pairs, made, joins_left, joins_right, sure):
     """``joins_left[id]``: the lowest rank at which something joins it from the left."""
     symbols = np.empty(4, np.int32)
     for row in range(offsets.size - 1):
@@ -123,15 +123,15 @@ def _enter_sure(offsets, data, first, pairs, made, joins_left, joins_right, sure
             sure[decode(data, at, offsets[row + 1])[0]] = symbols[0]
 
 
-def with_cuts(merges: Merges, first: np.ndarray, sure: np.ndarray, pieces: Ragged) -> Merges:
+def with_barriers(merges: MergeTable, first: np.ndarray, sure: np.ndarray, pieces: Ragged) -> MergeTable:
     """The merges, and the pairs of first symbols that they may reach across."""
-    left, right, ranks = listed(merges)
+    left, right, ranks = to_arrays(merges)
     begins, ends = _ends(*pieces, first, sure)
     across = [np.stack((end[left], begin[right])) for end in ends for begin in begins]
     across = np.unique(np.concatenate(across, axis=1), axis=1)
     halves = np.concatenate((np.stack((left, right)), across), axis=1)
     never = np.full(across.shape[1], NEVER, np.int32)
-    return merges_of(*halves, merges.made[:-1], np.concatenate((ranks, never)))
+    return merge_table(*halves, merges.made[:-1], np.concatenate((ranks, never)))
 
 
 @njit(nogil=True, cache=True)
@@ -143,6 +143,6 @@ def _ends(offsets, data, first, sure):
         count = first_symbols(data, offsets[row], offsets[row + 1], first, room)
         begins[:, row], ends[:, row] = room[0], room[count - 1]
         if sure.size:
-            count = sure_symbols(data, offsets[row], offsets[row + 1], first, sure, room)
+            count = premerged_symbols(data, offsets[row], offsets[row + 1], first, sure, room)
             begins[1, row], ends[1, row] = room[0], room[count - 1]
     return begins, ends

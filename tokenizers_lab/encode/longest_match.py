@@ -9,7 +9,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.strings.trie import NOTHING, build, step
 
 
-class Longest(NamedTuple):
+class LongestMatch(NamedTuple):
     """A trie of pieces, those inside a word told apart by a byte 0xFF before them."""
 
     keys: np.ndarray
@@ -20,13 +20,13 @@ class Longest(NamedTuple):
     max_word: int  # characters; a longer word is unknown
 
     @classmethod
-    def none(cls) -> "Longest":
+    def none(cls) -> "LongestMatch":
         """For BPE."""
         return cls(*build(Ragged.from_strings([b"\xff"])), NOTHING, 0, 0)
 
 
 @kernel
-def cut_longest(data, at, end, keys, nodes, piece, inside, unknown, max_word, symbols):
+def encode_word(data, at, end, keys, nodes, piece, inside, unknown, max_word, symbols):
     """The ids of a word, or one unknown id where it does not come out even; returns how many."""
     characters = 0
     for i in range(at, end):

@@ -6,24 +6,24 @@ import numpy as np
 
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.kernels.hashing import mix
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 
 ID_BITS, RANK_BITS = 21, 22
 NEVER = np.int32((1 << RANK_BITS) - 1)  # the rank of a pair that does not merge
-CUT = np.int32(-1)  # of one that nothing merges across either: see starts.py
+BARRIER = np.int32(-1)  # of one that nothing merges across either: see starts.py
 SALT, SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xA0761D6478BD642F)
 KEY_SHIFT, RANK, ID = np.uint64(RANK_BITS), np.uint64(NEVER), np.uint64((1 << ID_BITS) - 1)
 ONE = np.uint64(1)
 
 
-class Merges(NamedTuple):
+class MergeTable(NamedTuple):
     """Which pairs of ids merge, at which rank, to what."""
 
     pairs: np.ndarray  # uint64[2 ** k], open addressing: left, right and rank in 21, 21 and 22 bits, all turned; 0 free
     made: np.ndarray  # int32[ranks]: the id of the whole
 
 
-def merges_of(left: np.ndarray, right: np.ndarray, made: np.ndarray, ranks: np.ndarray | None = None) -> Merges:
+def merge_table(left: np.ndarray, right: np.ndarray, made: np.ndarray, ranks: np.ndarray | None = None) -> MergeTable:
     """Merges in the order of their ranks; or of these ``ranks``, each with one whole in ``made``.
 
     Of a pair that comes twice the first counts. Raises RecipeError for more ids than an entry has bits for.
@@ -34,10 +34,10 @@ def merges_of(left: np.ndarray, right: np.ndarray, made: np.ndarray, ranks: np.n
     pairs = np.zeros(1 << max(4, int(2 * left.size).bit_length()), np.uint64)
     ranks = np.arange(left.size) if ranks is None else ranks
     _fill(pairs, left.astype(np.int32), right.astype(np.int32), ranks.astype(np.int32))
-    return Merges(pairs, np.append(made, 0).astype(np.int32))
+    return MergeTable(pairs, np.append(made, 0).astype(np.int32))
 
 
-def listed(merges: Merges) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def to_arrays(merges: MergeTable) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What merges, int32: left halves, right halves and ranks, in no order."""
     entries = ~merges.pairs[merges.pairs != 0]
     parts = entries >> np.uint64(ID_BITS + RANK_BITS), entries >> KEY_SHIFT & ID, entries & RANK
@@ -45,13 +45,13 @@ def listed(merges: Merges) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return left, right, ranks
 
 
-@inlined
+@inline_kernel
 def _entry(left, right, rank):
     """Turned, so that none is 0."""
     return ~((np.uint64(left) << np.uint64(ID_BITS) | np.uint64(right)) << KEY_SHIFT | np.uint64(rank))
 
 
-@inlined
+@inline_kernel
 def _slot(entry, pairs):
     return mix(entry >> KEY_SHIFT ^ SALT, SECOND) & np.uint64(pairs.size - 1)
 
@@ -67,7 +67,7 @@ def _fill(pairs, left, right, ranks):
             pairs[slot] = entry
 
 
-@inlined
+@inline_kernel
 def entry_of(pairs, left, right):
     """As ``rank_of``, but CUT for a pair that is not in the table."""
     entry = _entry(left, right, NEVER)
@@ -77,12 +77,12 @@ def entry_of(pairs, left, right):
         if found >> KEY_SHIFT == entry >> KEY_SHIFT:
             return np.int32(~found & RANK)
         if found == 0:
-            return CUT
+            return BARRIER
         slot = slot + ONE & np.uint64(pairs.size - 1)
 
 
-@inlined
+@inline_kernel
 def rank_of(pairs, left, right):
     """The rank at which two ids merge, or NEVER."""
     entry = entry_of(pairs, left, right)
-    return NEVER if entry == CUT else entry
+    return NEVER if entry == BARRIER else entry

@@ -6,13 +6,13 @@ import numpy as np
 from numba import njit
 
 from gristmill.pipelines.kernels.hashing import hash_word
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 
 NONE = -1
 
 
-class Whole(NamedTuple):
+class VocabLookup(NamedTuple):
     """The pieces, in no order."""
 
     offsets: np.ndarray
@@ -21,7 +21,7 @@ class Whole(NamedTuple):
     slots: np.ndarray  # a hash table of their rows
 
     @classmethod
-    def of(cls, pieces: dict[bytes, int]) -> "Whole":
+    def of(cls, pieces: dict[bytes, int]) -> "VocabLookup":
         texts = Ragged.from_strings([*pieces])
         return cls(*texts, np.array([*pieces.values()], np.int32), _slots(*texts))
 
@@ -41,7 +41,7 @@ def _slots(offsets, data):
     return slots
 
 
-@inlined
+@inline_kernel
 def same(data, at, size, text, begin, stop):
     """Is ``data[at:at + size]`` what ``text[begin:stop]`` is?"""
     if stop - begin != size:
@@ -53,7 +53,7 @@ def same(data, at, size, text, begin, stop):
 
 
 @kernel
-def whole_id(data, at, end, offsets, text, ids, slots):
+def lookup(data, at, end, offsets, text, ids, slots):
     """The id of a piece that is in the vocabulary as it stands, or NONE."""
     mask = slots.size - 1
     slot = np.int64(hash_word(data, at, end) & np.uint64(mask))

@@ -3,15 +3,15 @@
 from upath import UPath
 
 from gristmill.pipelines.errors import InputError
-from gristmill.tokenizers_lab.formats.huggingface import from_hf
+from gristmill.tokenizers_lab.formats.huggingface import from_huggingface
 from gristmill.tokenizers_lab.formats.model import FILE, Model, read_model
 
 HF = "tokenizer.json"
 
 
-def read_any(path: UPath) -> Model:
+def load_any(path: UPath) -> Model:
     """The tokenizer in a folder or a file, ours or another library's. Raises InputError for what is not read."""
     files = [path / name for name in (FILE, HF) if (path / name).exists()] if path.is_dir() else [path]
     if not files:
         raise InputError(f"{path} holds neither {FILE} nor {HF}")
-    return read_model(files[0]) if files[0].name == FILE else from_hf(files[0].read_bytes())
+    return read_model(files[0]) if files[0].name == FILE else from_huggingface(files[0].read_bytes())

@@ -30,7 +30,7 @@ LEVEL = GPT2 | {"use_regex": False}
 MARK = "▁"
 
 
-def to_hf(model: Model) -> bytes:
+def to_huggingface(model: Model) -> bytes:
     """The file's bytes. Raises RecipeError for a model or a normalizer that the format has no words for."""
     if model.algorithm not in WRITERS:
         raise RecipeError(f"tokenizer.json has no form for the algorithm {model.algorithm!r}")
@@ -148,7 +148,7 @@ def _unigram(model: Model) -> dict:
 WRITERS = {"bpe": _bpe, "words": _byte_level, "wordpiece": _wordpiece, "unigram": _unigram}
 
 
-def from_hf(data: bytes) -> Model:
+def from_huggingface(data: bytes) -> Model:
     """A byte-level BPE. Raises InputError for a file that is damaged or says what we have no form for."""
     try:
         table = orjson.loads(data)

@@ -14,7 +14,7 @@ import orjson
 from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
-from gristmill.pipelines.storage.files import write_whole
+from gristmill.pipelines.storage.files import atomic_write
 
 FILE = "gristmill.json"
 FORMAT, VERSION = "gristmill tokenizer", 2
@@ -104,7 +104,7 @@ def write_model(model: Model, folder: UPath) -> None:
         "sizes": {"pieces": model.size, "merges": len(model.merges), "scores": model.scores.size},
     }
     lines = [f" {_json(key)}: {_json(value)},\n" for key, value in head.items()]
-    with write_whole(folder / FILE) as file:
+    with atomic_write(folder / FILE) as file:
         file.write(("{\n" + "".join(lines)).encode())
         file.write(b' "pieces": [\n  ' + b",\n  ".join(orjson.dumps(_shown(piece)) for piece in model.pieces) + b"],\n")
         rows = (b",".join(b"%d" % id for id in row) for row in model.merges.tolist())

@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
 
@@ -66,7 +66,7 @@ class CharacterMap:
 character_map = cache(CharacterMap)
 
 
-@inlined
+@inline_kernel
 def _place_of(data, at, stop, place):
     """What becomes of the character at ``at``, its size, and the character; a byte that begins none stays."""
     if data[at] < 0x80:

@@ -20,18 +20,18 @@ import numpy as np
 from numba import njit
 
 from gristmill.pipelines.errors import RecipeError
-from gristmill.pipelines.kernels.intrinsics import kernel, load8, store8, trailing_zeros
+from gristmill.pipelines.kernels.intrinsics import kernel, load_u64, store_u64, trailing_zeros
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.settings import nearest
 from gristmill.tokenizers_lab.normalize.character_map import BY_CHARACTER, character_map
-from gristmill.tokenizers_lab.normalize.sentencepiece import by_rules
-from gristmill.tokenizers_lab.strings.user_symbols import Symbols
+from gristmill.tokenizers_lab.normalize.sentencepiece import apply_charsmap
+from gristmill.tokenizers_lab.strings.user_symbols import UserSymbols
 
-U = np.uint64
-EIGHT, TOPS, SPACE8 = U(0x0101010101010101), U(0x8080808080808080), U(0x2020202020202020)
+U64 = np.uint64
+EIGHT, TOPS, SPACE8 = U64(0x0101010101010101), U64(0x8080808080808080), U64(0x2020202020202020)
 
 
-def normalize(text: Ragged, names: tuple[str, ...], symbols: Symbols | None = None) -> Ragged:
+def normalize(text: Ragged, names: tuple[str, ...], symbols: UserSymbols | None = None) -> Ragged:
     """Each document, changed by all that are named, in turn, but for its symbols.
 
     Raises RecipeError for a name that there is not.
@@ -51,7 +51,7 @@ def _changed_by(run: tuple[str, ...]) -> Callable[[Ragged], Ragged]:
         return character_map(run)
     if run[0] in FORMS:
         return lambda text: _by_document(text, run[0].upper())
-    return lambda text: by_rules(text, run[0])
+    return lambda text: apply_charsmap(text, run[0])
 
 
 def runs(names: tuple[str, ...]) -> list[tuple[str, ...]]:
@@ -134,12 +134,12 @@ def _space(offsets, data, collapse, prefix, escape):
         i = begin
         while i < end:
             if i + 8 <= end:  # up to the next space at once: what is written too much is written over
-                word = load8(data, i)
-                store8(out, at, word)
+                word = load_u64(data, i)
+                store_u64(out, at, word)
                 zeros = ((word ^ SPACE8) - EIGHT) & ~(word ^ SPACE8) & TOPS
                 size = trailing_zeros(zeros) >> 3
                 i, at = i + size, at + size
-                if zeros == U(0):
+                if zeros == U64(0):
                     continue
             if data[i] != 32:
                 out[at] = data[i]

@@ -10,19 +10,19 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel, load8, store8
-from gristmill.pipelines.kernels.utf8 import INVALID, decode, two_stages
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, load_u64, store_u64
+from gristmill.pipelines.kernels.utf8 import INVALID, decode, two_level_table
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.normalize.charsmap import charsmap
-from gristmill.tokenizers_lab.strings.codepoints import LOOSE, code_at
+from gristmill.tokenizers_lab.strings.codepoints import INVALID_BYTE_BASE, codepoint_at
 
-U = np.uint64
-EIGHT, TOPS = U(0x0101010101010101), U(0x8080808080808080)
+U64 = np.uint64
+EIGHT, TOPS = U64(0x0101010101010101), U64(0x8080808080808080)
 ALONE, LEADS, FOLLOWS = 1, 2, 4  # of a character: a rule is for it alone, for it and what follows, or for what leads it
 ROOM = 256  # bytes, more than any replacement has
 
 
-class Rules(NamedTuple):
+class Charsmap(NamedTuple):
     """A table of rules, and which characters they are about, in two stages."""
 
     units: np.ndarray  # uint32: a double array over UTF-8 (darts-clone)
@@ -31,23 +31,23 @@ class Rules(NamedTuple):
     kinds: np.ndarray  # uint8: ALONE, LEADS, FOLLOWS
 
 
-def by_rules(text: Ragged, name: str) -> Ragged:
+def apply_charsmap(text: Ragged, name: str) -> Ragged:
     """Each document changed by SentencePiece's table of that name; a byte that begins no character is U+FFFD."""
-    return Ragged.of(*_by_rules(*text, *rules_of(name), name.endswith("_cf")))
+    return Ragged.of(*_apply_charsmap(*text, *charsmap_of(name), name.endswith("_cf")))
 
 
 @cache
-def rules_of(name: str) -> Rules:
+def charsmap_of(name: str) -> Charsmap:
     table = charsmap(name)
     size = int.from_bytes(table[:4], "little")
     units, replacements = np.frombuffer(table, "<u4", size // 4, 4), np.frombuffer(table, np.uint8, offset=4 + size)
-    kinds = np.zeros(LOOSE + 256, np.uint8)
-    kinds[LOOSE:] = ALONE
+    kinds = np.zeros(INVALID_BYTE_BASE + 256, np.uint8)
+    kinds[INVALID_BYTE_BASE:] = ALONE
     _tell_kinds(units, kinds)
-    return Rules(units, replacements, *two_stages(kinds))
+    return Charsmap(units, replacements, *two_level_table(kinds))
 
 
-@inlined
+@inline_kernel
 def _children(unit):
     """Where a node's children begin, relative to it."""
     return np.int64((unit >> np.uint32(10)) << ((unit & np.uint32(0x200)) >> np.uint32(6)))
@@ -70,10 +70,10 @@ def _tell_kinds(units, kinds):
         depth += 1
         nodes[depth], tried[depth] = node ^ _children(units[node]), 0
         if units[node] & np.uint32(0x100):
-            code, at = code_at(key, 0, depth)
+            code, at = codepoint_at(key, 0, depth)
             kinds[code] |= ALONE if at == depth else LEADS
             while at < depth:
-                code, size = code_at(key, at, depth)
+                code, size = codepoint_at(key, at, depth)
                 kinds[code] |= FOLLOWS
                 at += size
 
@@ -93,14 +93,14 @@ def _rule_at(data, at, stop, units):
     return found, size
 
 
-@inlined
+@inline_kernel
 def _are_plain(word, folds):
     """Are eight bytes printable ASCII, and with ``folds`` no capital letters?"""
-    plain = (word + EIGHT * U(0x60)) & ~(word + EIGHT) & ~word & TOPS == TOPS
-    return plain and not (folds and (word + EIGHT * U(0x3F)) & ~(word + EIGHT * U(0x25)) & TOPS)
+    plain = (word + EIGHT * U64(0x60)) & ~(word + EIGHT) & ~word & TOPS == TOPS
+    return plain and not (folds and (word + EIGHT * U64(0x3F)) & ~(word + EIGHT * U64(0x25)) & TOPS)
 
 
-@inlined
+@inline_kernel
 def _kind(code, blocks, kinds):
     return kinds[np.int64(blocks[code >> 8]) * 256 + (code & 255)]
 
@@ -112,16 +112,16 @@ def _plain_end(data, at, stop, blocks, kinds, folds):
     while at < stop:
         # No rule begins with two characters of printable ASCII. Eight of them at once, of which the last waits for what
         # follows: 4 times as fast on English.
-        if data[at] < 0x80 and at + 8 <= stop and _are_plain(load8(data, at), folds):
+        if data[at] < 0x80 and at + 8 <= stop and _are_plain(load_u64(data, at), folds):
             at += 7
             continue
-        code, size = code_at(data, at, stop)
+        code, size = codepoint_at(data, at, stop)
         kind = _kind(code, blocks, kinds)
         if kind & (ALONE | FOLLOWS):
             last = at - 1
             while last > begin and data[last] & 0xC0 == 0x80:
                 last -= 1
-            if kind & FOLLOWS and last >= begin and _kind(code_at(data, last, at)[0], blocks, kinds) & LEADS:
+            if kind & FOLLOWS and last >= begin and _kind(codepoint_at(data, last, at)[0], blocks, kinds) & LEADS:
                 return last
             if kind & ALONE:
                 return at
@@ -134,7 +134,7 @@ def _copy(data, at, end, out, to):
     """data[at:end] to ``out``, eight bytes at a time: what is too much is written over. Returns the place behind."""
     stop = to + end - at
     while to < stop and at + 8 <= data.size:
-        store8(out, to, load8(data, at))
+        store_u64(out, to, load_u64(data, at))
         at, to = at + 8, to + 8
     while to < stop:
         out[to] = data[at]
@@ -143,7 +143,7 @@ def _copy(data, at, end, out, to):
 
 
 @njit(nogil=True, cache=True)
-def _by_rules(offsets, data, units, replacements, blocks, kinds, folds):
+def _apply_charsmap(offsets, data, units, replacements, blocks, kinds, folds):
     """``folds``: there are rules for capital letters."""
     new_offsets, out, to = np.empty(offsets.size, np.int64), np.empty(data.size + ROOM, np.uint8), 0
     new_offsets[0] = 0

@@ -16,14 +16,14 @@ from typing import NamedTuple
 import numpy as np
 
 from gristmill.pipelines.errors import RecipeError
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.settings import nearest
 from gristmill.tokenizers_lab.pretokenize.cl100k import cl100k, cl100k_pattern
 from gristmill.tokenizers_lab.pretokenize.deepseek import DEEPSEEK_PATTERNS, deepseek
 from gristmill.tokenizers_lab.pretokenize.gpt2 import GPT2_PATTERN, gpt2
 from gristmill.tokenizers_lab.pretokenize.o200k import O200K_PATTERN, o200k
-from gristmill.tokenizers_lab.pretokenize.regex_split import compiled, cut_by_pattern
+from gristmill.tokenizers_lab.pretokenize.regex_split import compiled, split_by_regex
 from gristmill.tokenizers_lab.pretokenize.whitespace import bert, lines, metaspace, whitespace
 
 DEFAULT = "o200k"
@@ -59,8 +59,8 @@ PATTERNS = {  # the regexes of those that have them, each cutting what the ones 
 }
 
 
-@inlined
-def end_of_piece(split, data, at, stop):
+@inline_kernel
+def next_boundary(split, data, at, stop):
     """The end of the piece that begins at ``at``, by the split of that number, best a constant."""
     if split == O200K:
         return o200k(data, at, stop, 3)
@@ -88,42 +88,42 @@ def end_of_piece(split, data, at, stop):
 
 
 def _scanner(split: int):
-    @inlined
+    @inline_kernel
     def scan(data, at, stop):
-        return end_of_piece(split, data, at, stop)
+        return next_boundary(split, data, at, stop)
 
     return scan
 
 
-SPLITS = {name: _scanner(number) for number, name in enumerate(NAMES)}
+PRETOKENIZERS = {name: _scanner(number) for number, name in enumerate(NAMES)}
 
 
-class Pieces(NamedTuple):
+class PreTokens(NamedTuple):
     """Piece p is ``data[offsets[p]:offsets[p + 1]]``; document d has ``documents[d]`` to ``documents[d + 1]``."""
 
     documents: np.ndarray  # int64[n + 1]
     offsets: np.ndarray  # int64[m + 1]: where pieces begin and, last, where the text ends
 
 
-def pieces(text: Ragged, split: str) -> Pieces:
+def pretokenize(text: Ragged, split: str) -> PreTokens:
     """Cut every document, by a split of that name or by ``regex:PATTERN``. An empty document has no pieces.
 
     A pattern is cut by Python's ``regex`` at a few MB/s, by the Unicode version that package has; what lies between two
     matches is a piece too, so that nothing is lost.
     """
-    check_split(split)
+    check_pretokenizer(split)
     if split.startswith(PATTERN):
-        return Pieces(*cut_by_pattern(split.removeprefix(PATTERN), text))
+        return PreTokens(*split_by_regex(split.removeprefix(PATTERN), text))
     documents, offsets = np.empty(text.rows + 1, np.int64), np.empty(text.data.size + 1, np.int64)
     count = _cutter(NAMES.index(split))(*text, documents, offsets)
-    return Pieces(documents, offsets[: count + 1])
+    return PreTokens(documents, offsets[: count + 1])
 
 
-def check_split(split: str) -> None:
+def check_pretokenizer(split: str) -> None:
     """Raise RecipeError for a split that there is not, or a pattern that is none."""
     if split.startswith(PATTERN):
         compiled(split.removeprefix(PATTERN))
-    elif split not in SPLITS:
+    elif split not in PRETOKENIZERS:
         raise RecipeError(f"there is no split {split!r}; {nearest(split, [*NAMES])}, or {PATTERN}PATTERN")
 
 
@@ -138,7 +138,7 @@ def _cutter(split: int):
             documents[i] = count
             at, stop = offsets[i], offsets[i + 1]
             while at < stop:
-                at = end_of_piece(split, data, at, stop)
+                at = next_boundary(split, data, at, stop)
                 count += 1
                 ends[count] = at
         documents[offsets.size - 1] = count

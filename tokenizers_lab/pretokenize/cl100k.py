@@ -1,6 +1,6 @@
 """GPT-4's split and its relatives: a word takes any sign before it, numbers are cut, signs take their line's end."""
 
-from gristmill.pipelines.kernels.intrinsics import inlined
+from gristmill.pipelines.kernels.intrinsics import inline_kernel
 from gristmill.tokenizers_lab.pretokenize.classes import NEWLINE, NUMBER, kind_at
 from gristmill.tokenizers_lab.pretokenize.scan import (
     BLANK,
@@ -27,7 +27,7 @@ def cl100k_pattern(digits: int, whole_end: bool) -> str:
     )
 
 
-@inlined
+@inline_kernel
 def cl100k(data, at, stop, digits, whole_end):
     """The end of the piece that begins at ``at`` < ``stop``; at most ``digits`` in a number.
 

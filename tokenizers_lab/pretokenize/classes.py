@@ -7,8 +7,8 @@ These are the regex classes ``\\p{L} \\p{M} \\p{N} \\p{P} \\p{S} \\s`` as tokeni
 
 import numpy as np
 
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
-from gristmill.pipelines.kernels.utf8 import decode, spread, two_stages
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
+from gristmill.pipelines.kernels.utf8 import decode, expand_runs, two_level_table
 from gristmill.tokenizers_lab.pretokenize.class_tables import BERT_PUNCTUATION, KINDS
 
 OTHER = 0  # control, format, private and unassigned code points
@@ -22,18 +22,18 @@ NUMBER = 7
 PUNCTUATION = 8
 SYMBOL = 9
 
-KIND_BLOCK, KIND = two_stages(spread(KINDS, np.uint8))
-BERT_BLOCK, BERT = two_stages(spread(BERT_PUNCTUATION, np.uint8))
+KIND_BLOCK, KIND = two_level_table(expand_runs(KINDS, np.uint8))
+BERT_BLOCK, BERT = two_level_table(expand_runs(BERT_PUNCTUATION, np.uint8))
 ASCII = KIND[int(KIND_BLOCK[0]) * 256 :][:128]
 
 
-@inlined
-def kind_of(code):
+@inline_kernel
+def char_class(code):
     """The class of a code point."""
     return np.int64(KIND[KIND_BLOCK[code >> 8] * 256 + (code & 255)])
 
 
-@inlined
+@inline_kernel
 def is_bert_punctuation(code):
     return BERT[BERT_BLOCK[code >> 8] * 256 + (code & 255)] != 0
 
@@ -41,10 +41,10 @@ def is_bert_punctuation(code):
 @kernel
 def _wide_kind_at(data, at, stop):
     code, size = decode(data, at, stop)
-    return kind_of(code), at + size
+    return char_class(code), at + size
 
 
-@inlined
+@inline_kernel
 def kind_at(data, at, stop):
     """The class of the character that begins at ``at``, and where it ends."""
     byte = data[at]

@@ -4,7 +4,7 @@ Here in one pass: a text is a row of segments, numbers of up to three digits, ru
 between; the third pattern cuts each segment as if it were a document.
 """
 
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.tokenizers_lab.pretokenize.classes import MARK, NEWLINE, NUMBER, OTHER, PUNCTUATION, SYMBOL, kind_at
 from gristmill.tokenizers_lab.pretokenize.scan import BLANK, LETTERS, SPACES, is_in, newlines, spaces, up_to
@@ -20,7 +20,7 @@ WORD = LETTERS | 1 << MARK
 SIGNS = 1 << PUNCTUATION | 1 << SYMBOL
 
 
-@inlined
+@inline_kernel
 def is_han(data, at, stop):
     """Does a character of the second pattern begin at ``at``?"""
     if data[at] < 0xE3 or data[at] > 0xE9:
@@ -29,7 +29,7 @@ def is_han(data, at, stop):
     return 0x4E00 <= code <= 0x9FA5 or 0x3040 <= code <= 0x30FF
 
 
-@inlined
+@inline_kernel
 def class_at(han, data, at, stop):
     """As ``kind_at``, but END for what is not of the segment, of Han or of what lies between, and at the end."""
     if at == stop:
@@ -40,7 +40,7 @@ def class_at(han, data, at, stop):
     return kind, end
 
 
-@inlined
+@inline_kernel
 def run(kinds, han, data, at, stop):
     while True:
         kind, end = class_at(han, data, at, stop)
@@ -49,7 +49,7 @@ def run(kinds, han, data, at, stop):
         at = end
 
 
-@inlined
+@inline_kernel
 def ascii_word(data, at, stop):
     """The end of ``[A-Za-z]*``."""
     while at < stop and 97 <= data[at] | 32 <= 122:
@@ -57,7 +57,7 @@ def ascii_word(data, at, stop):
     return at
 
 
-@inlined
+@inline_kernel
 def space_before(han, data, at, stop):
     """White space; the end of its segment is an end too."""
     end, last, newline = spaces(data, at, stop)
@@ -67,7 +67,7 @@ def space_before(han, data, at, stop):
     return end if kind == END or last == at else last
 
 
-@inlined
+@inline_kernel
 def untaken(han, data, at, stop):
     """Characters that no rule takes, up to one that the next word takes."""
     while True:

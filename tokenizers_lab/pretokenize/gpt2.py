@@ -1,6 +1,6 @@
 """GPT-2's split, also of r50k and p50k: words with the space before them, numbers, signs, white space."""
 
-from gristmill.pipelines.kernels.intrinsics import inlined
+from gristmill.pipelines.kernels.intrinsics import inline_kernel
 from gristmill.tokenizers_lab.pretokenize.classes import NUMBER, kind_at
 from gristmill.tokenizers_lab.pretokenize.scan import (
     BLANK,
@@ -17,7 +17,7 @@ from gristmill.tokenizers_lab.pretokenize.scan import (
 GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
 
-@inlined
+@inline_kernel
 def gpt2(data, at, stop):
     """The end of the piece that begins at ``at`` < ``stop``."""
     end = contraction(data, at, stop, False)

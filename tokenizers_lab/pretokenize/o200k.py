@@ -3,7 +3,7 @@
 GPT-2's and GPT-4's rules cut a word at each mark: 2.3 bytes a token of vowelled Arabic against 5.2 with this one.
 """
 
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.tokenizers_lab.pretokenize.classes import LETTER, LOWER, MARK, NEWLINE, NUMBER, UPPER, kind_at
 from gristmill.tokenizers_lab.pretokenize.scan import (
     BLANK,
@@ -27,7 +27,7 @@ CAPITALS = 1 << UPPER | CASELESS
 SMALL = 1 << LOWER | CASELESS
 
 
-@inlined
+@inline_kernel
 def word(data, at, stop):
     """The end of the word that begins at ``at``, or -1.
 
@@ -50,7 +50,7 @@ def word(data, at, stop):
     return end if end > at else -1
 
 
-@inlined
+@inline_kernel
 def with_contraction(data, at, stop):
     end = contraction(data, at, stop, True)
     return end if end >= 0 else at

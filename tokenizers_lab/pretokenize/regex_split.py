@@ -18,7 +18,7 @@ def compiled(pattern: str) -> regex.Pattern:
         raise RecipeError(f"the split's pattern {pattern!r} is no regular expression: {error}") from None
 
 
-def cut_by_pattern(pattern: str, text: Ragged) -> tuple[np.ndarray, np.ndarray]:
+def split_by_regex(pattern: str, text: Ragged) -> tuple[np.ndarray, np.ndarray]:
     """The first piece of each document and the first byte of each piece, as ``Pieces`` has them."""
     search, counts, ends = compiled(pattern).finditer, [0], [np.zeros(1, np.int64)]
     for row in range(text.rows):

@@ -6,15 +6,15 @@ branch that cannot be foreseen.
 
 import numpy as np
 
-from gristmill.pipelines.kernels.intrinsics import inlined, load8, trailing_zeros
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, load_u64, trailing_zeros
 from gristmill.tokenizers_lab.pretokenize.classes import LETTER, LOWER, NEWLINE, NUMBER, SPACE, UPPER, kind_at
 
-U = np.uint64
-HIGH = U(0x8080808080808080)
-LOW = U(0x7F7F7F7F7F7F7F7F)
-CASE = U(0x2020202020202020)
-FROM_A = U(0x1F1F1F1F1F1F1F1F)  # 0x80 - "a": its sum with a byte from "a" on has the high bit
-PAST_Z = U(0x0505050505050505)  # 0x80 - "{"
+U64 = np.uint64
+HIGH = U64(0x8080808080808080)
+LOW = U64(0x7F7F7F7F7F7F7F7F)
+CASE = U64(0x2020202020202020)
+FROM_A = U64(0x1F1F1F1F1F1F1F1F)  # 0x80 - "a": its sum with a byte from "a" on has the high bit
+PAST_Z = U64(0x0505050505050505)  # 0x80 - "{"
 LINE_FEED, RETURN, BLANK, APOSTROPHE = 10, 13, 32, 39
 
 LETTERS = 1 << LOWER | 1 << UPPER | 1 << LETTER
@@ -22,13 +22,13 @@ SPACES = 1 << SPACE | 1 << NEWLINE
 WORDS = LETTERS | 1 << NUMBER | SPACES  # all but what [^\s\p{L}\p{N}] is
 
 
-@inlined
+@inline_kernel
 def is_in(kind, kinds):
     """Is a class in a set of classes, given as bits?"""
     return kinds >> kind & 1 != 0
 
 
-@inlined
+@inline_kernel
 def ascii_letters(word):
     """How many of the lowest of 8 bytes are ASCII letters before the first that is none."""
     low = (word | CASE) & LOW
@@ -36,7 +36,7 @@ def ascii_letters(word):
     return trailing_zeros(letters ^ HIGH) >> 3
 
 
-@inlined
+@inline_kernel
 def run_of(kinds, data, at, stop):
     """The end of the run of characters whose class is in ``kinds``; ``at`` where there is none."""
     while at < stop:
@@ -47,11 +47,11 @@ def run_of(kinds, data, at, stop):
     return at
 
 
-@inlined
+@inline_kernel
 def letters(data, at, stop):
     """The end of ``\\p{L}*`` from ``at``."""
     while at + 8 <= stop:
-        count = ascii_letters(load8(data, at))
+        count = ascii_letters(load_u64(data, at))
         at += count
         if count < 8:
             if data[at] < 0x80:
@@ -63,7 +63,7 @@ def letters(data, at, stop):
     return run_of(LETTERS, data, at, stop)
 
 
-@inlined
+@inline_kernel
 def up_to(count, data, at, stop):
     """The end of ``\\p{N}{0,count}``; a count of 0 is no limit."""
     taken = 0
@@ -78,7 +78,7 @@ def up_to(count, data, at, stop):
     return at
 
 
-@inlined
+@inline_kernel
 def newlines(data, at, stop, slash):
     """The end of ``[\\r\\n]*``, or of ``[\\r\\n/]*``."""
     while at < stop and (data[at] == LINE_FEED or data[at] == RETURN or (slash and data[at] == 47)):
@@ -86,7 +86,7 @@ def newlines(data, at, stop, slash):
     return at
 
 
-@inlined
+@inline_kernel
 def spaces(data, at, stop):
     """The run of ``\\s`` from ``at``: its end, where its last character begins, the end of its last newline or -1."""
     last, newline = at, -1
@@ -100,7 +100,7 @@ def spaces(data, at, stop):
     return at, last, newline
 
 
-@inlined
+@inline_kernel
 def space_piece(data, at, stop, by_line, whole_end):
     """The piece of white space that begins at ``at``.
 
@@ -114,7 +114,7 @@ def space_piece(data, at, stop, by_line, whole_end):
     return last if end < stop and last > at else end
 
 
-@inlined
+@inline_kernel
 def contraction(data, at, stop, any_case):
     """The end of ``'s|'t|'re|'ve|'m|'ll|'d`` from ``at``, or -1. In any case ``ſ``, the long s, is an s too."""
     if at + 1 >= stop or data[at] != APOSTROPHE:

@@ -1,19 +1,19 @@
 """Splits by white space: lines, plain, BERT's, and SentencePiece's, where a word takes the space before it."""
 
-from gristmill.pipelines.kernels.intrinsics import inlined
+from gristmill.pipelines.kernels.intrinsics import inline_kernel
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.tokenizers_lab.pretokenize.classes import is_bert_punctuation, kind_at
 from gristmill.tokenizers_lab.pretokenize.scan import BLANK, SPACES, is_in, run_of
 
 
-@inlined
+@inline_kernel
 def whitespace(data, at, stop):
     """A run of ``\\s``, which is dropped, or a run of anything else."""
     kind, end = kind_at(data, at, stop)
     return run_of(SPACES if is_in(kind, SPACES) else ~SPACES, data, end, stop)
 
 
-@inlined
+@inline_kernel
 def lines(data, at, stop):
     """A line with the newlines after it: for merges that reach across words."""
     while at < stop and data[at] != 10 and data[at] != 13:
@@ -23,7 +23,7 @@ def lines(data, at, stop):
     return at
 
 
-@inlined
+@inline_kernel
 def is_alone(code):
     """BERT makes a piece of each sign and of each Chinese character."""
     return is_bert_punctuation(code) or (
@@ -38,7 +38,7 @@ def is_alone(code):
     )
 
 
-@inlined
+@inline_kernel
 def bert(data, at, stop):
     """A run of ``\\s``, which is dropped, one sign, one Chinese character, or a run of anything else."""
     kind, end = kind_at(data, at, stop)
@@ -56,13 +56,13 @@ def bert(data, at, stop):
     return end
 
 
-@inlined
+@inline_kernel
 def is_marker(data, at, stop):
     """Does a space, or ``▁`` that stands for one, begin at ``at``?"""
     return data[at] == BLANK or (data[at] == 0xE2 and at + 2 < stop and data[at + 1] == 0x96 and data[at + 2] == 0x81)
 
 
-@inlined
+@inline_kernel
 def metaspace(data, at, stop):
     """A space or ``▁`` and what follows up to the next one."""
     end = at + 1

@@ -6,15 +6,15 @@ A byte that belongs to no character is one of its own, beyond Unicode's.
 import numpy as np
 from numba import njit
 
-from gristmill.pipelines.kernels.intrinsics import inlined
+from gristmill.pipelines.kernels.intrinsics import inline_kernel
 from gristmill.pipelines.kernels.utf8 import INVALID, decode
 from gristmill.pipelines.ragged import Ragged
 
-LOOSE = 0x110000  # and the byte
+INVALID_BYTE_BASE = 0x110000  # and the byte
 
 
-@inlined
-def code_at(data, at, stop):
+@inline_kernel
+def codepoint_at(data, at, stop):
     """The number of the character at ``at``, and its bytes."""
     byte = np.int64(data[at])
     if byte < 0x80:
@@ -25,27 +25,27 @@ def code_at(data, at, stop):
     if 0xE1 <= byte < 0xED and at + 2 < stop and data[at + 1] & 0xC0 == 0x80 and data[at + 2] & 0xC0 == 0x80:
         return (byte & 0xF) << 12 | np.int64(data[at + 1] & 0x3F) << 6 | data[at + 2] & 0x3F, 3
     code, size = decode(data, at, stop)
-    return (LOOSE + np.int64(data[at]) if code == INVALID and size == 1 else code), size
+    return (INVALID_BYTE_BASE + np.int64(data[at]) if code == INVALID and size == 1 else code), size
 
 
-@inlined
+@inline_kernel
 def character_size(byte):
     """Bytes of the character that begins with a byte; 1 for what begins none."""
     return 1 + (byte >= 0xC2) + (byte >= 0xE0) + (byte >= 0xF0)
 
 
-def codes(text: Ragged) -> Ragged:
+def codepoints(text: Ragged) -> Ragged:
     """Each row's characters, uint32."""
-    return Ragged.of(*_codes(*text))
+    return Ragged.of(*_codepoints(*text))
 
 
 @njit(nogil=True, cache=True)
-def _codes(offsets, data):
+def _codepoints(offsets, data):
     new_offsets, found, count = np.zeros(offsets.size, np.int64), np.empty(data.size, np.uint32), 0
     for row in range(offsets.size - 1):
         at, stop = offsets[row], offsets[row + 1]
         while at < stop:
-            found[count], size = code_at(data, at, stop)
+            found[count], size = codepoint_at(data, at, stop)
             at += size
             count += 1
         new_offsets[row + 1] = count

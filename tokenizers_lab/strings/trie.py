@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -41,7 +41,7 @@ def build(pieces: Ragged) -> Trie:
     return Trie(keys, nodes, piece)
 
 
-@inlined
+@inline_kernel
 def _slot(keys, key):
     """Where the edge is, or the free place where it would be."""
     mask = np.uint64(keys.size - 1)
@@ -51,7 +51,7 @@ def _slot(keys, key):
     return at
 
 
-@inlined
+@inline_kernel
 def step(keys, nodes, node, unit):
     """The node behind an edge, or NOTHING."""
     key = np.uint64(node) << UNIT_BITS | np.uint64(unit)

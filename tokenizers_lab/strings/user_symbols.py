@@ -28,7 +28,7 @@ def check_symbols(symbols: Iterable[str], taken: Iterable[str]) -> None:
         seen.add(symbol)
 
 
-class Symbols:
+class UserSymbols:
     """Finds symbols in text; true where there are any."""
 
     def __init__(self, symbols: Iterable[bytes]):

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
-from gristmill.tokenizers_lab.strings.codepoints import LOOSE
+from gristmill.tokenizers_lab.strings.codepoints import INVALID_BYTE_BASE
 from gristmill.tokenizers_lab.strings.trie import EMPTY, UNIT_BITS, Trie
 
 FREE, LEAF = -1, -1
@@ -18,7 +18,7 @@ PARENT, BASE, PIECE, SCORE = range(4)
 ROOT = 0
 
 
-class Packed(NamedTuple):
+class DoubleArray(NamedTuple):
     """The child of a node by a letter is the node at its base + letter, if that has it for a parent."""
 
     letters: np.ndarray  # int32 [0x110000 + 256]: of each code, 0 for what is in no piece
@@ -26,11 +26,11 @@ class Packed(NamedTuple):
     scores: np.ndarray  # float32 [n, 4]: the same memory
 
 
-def pack(trie: Trie, pieces: Ragged, scores: np.ndarray) -> Packed:
+def build_double_array(trie: Trie, pieces: Ragged, scores: np.ndarray) -> DoubleArray:
     """``trie`` is that of ``pieces`` (codes); its numbers of pieces are those that have ``scores``."""
     often = np.bincount(pieces.data, minlength=1)
     order = np.argsort(-often, kind="stable")[: np.count_nonzero(often)]
-    letters = np.zeros(LOOSE + 256, np.int32)
+    letters = np.zeros(INVALID_BYTE_BASE + 256, np.int32)
     letters[order] = np.arange(1, order.size + 1)  # what is frequent lies together
     used = trie.keys != EMPTY
     parents, units = trie.keys[used] >> UNIT_BITS, trie.keys[used] & ((np.uint64(1) << UNIT_BITS) - np.uint64(1))
@@ -48,7 +48,7 @@ def pack(trie: Trie, pieces: Ragged, scores: np.ndarray) -> Packed:
         size *= 2
     nodes[place, PIECE] = trie.piece
     nodes.view(np.float32)[place, SCORE] = np.append(scores, np.float32(0))[trie.piece]
-    return Packed(letters, nodes, nodes.view(np.float32))
+    return DoubleArray(letters, nodes, nodes.view(np.float32))
 
 
 @kernel
@@ -85,7 +85,7 @@ def _place(first, units, children, parents, place, nodes, letters):
     return True
 
 
-@inlined
+@inline_kernel
 def child(nodes, node, letter):
     """The node behind a letter, or LEAF."""
     there = nodes[node, BASE] + np.int64(letter)

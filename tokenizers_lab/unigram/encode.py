@@ -16,14 +16,14 @@ import numpy as np
 from numba import njit
 
 from gristmill.pipelines.kernels.hashing import mix
-from gristmill.pipelines.kernels.intrinsics import first_bytes, inlined, kernel, load8, prefetch
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, load_u64, low_bytes_mask, prefetch
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
-from gristmill.tokenizers_lab.strings.codepoints import character_size, code_at, codes
+from gristmill.tokenizers_lab.strings.codepoints import character_size, codepoint_at, codepoints
 from gristmill.tokenizers_lab.strings.trie import NOTHING, build
-from gristmill.tokenizers_lab.unigram.double_array import PIECE, ROOT, SCORE, child, pack
-from gristmill.tokenizers_lab.unigram.segments import MARKER, cut_parts, is_marker, neighbours
-from gristmill.tokenizers_lab.unigram.viterbi import FAR, RESET, best_way, room_for
+from gristmill.tokenizers_lab.unigram.double_array import PIECE, ROOT, SCORE, build_double_array, child
+from gristmill.tokenizers_lab.unigram.segments import MARKER, adjacent_pairs, is_marker, split_segments
+from gristmill.tokenizers_lab.unigram.viterbi import INF, RESET, scratch, viterbi
 
 SIEVE = 1 << 17  # bytes: 32,000 pieces set one bit in thirty
 WHOLE = 18  # bytes of a word that is not cut in parts: English words are found 8 bytes at a time
@@ -64,25 +64,25 @@ class Encoder:
         for id in symbols:
             scores[id] = 0.1 * (len(pieces[id]) - 1)
         text = np.flatnonzero(~np.isnan(scores))
-        known = codes(Ragged.from_strings([pieces[id] for id in text]))
-        self.trie, self.sieve = build(known), neighbours(known, SIEVE)
+        known = codepoints(Ragged.from_strings([pieces[id] for id in text]))
+        self.trie, self.sieve = build(known), adjacent_pairs(known, SIEVE)
         self.trie.piece[self.trie.piece != NOTHING] = text[self.trie.piece[self.trie.piece != NOTHING]]
         self.by_word = not any(MARKER in pieces[id][1:] for id in text)
         self.sizes = np.array([*map(len, pieces), 0], np.int32)
         self.scores = np.append(scores, least - PENALTY)
-        self.packed = pack(self.trie, known, self.scores)
+        self.packed = build_double_array(self.trie, known, self.scores)
         self.unknown, self.bytes_from, self.dtype = unknown, bytes_from, dtype
         self.lines = np.zeros((lines, 8), np.uint64)
 
     def __call__(self, text: Ragged) -> Ragged:
         """Ids of each document."""
         documents, ends = np.empty(text.rows + 1, np.int64), np.empty(text.data.size + 1, np.int64)
-        parts = cut_parts(*text, self.sieve, self.by_word, WHOLE, documents, ends)
+        parts = split_segments(*text, self.sieve, self.by_word, WHOLE, documents, ends)
         ends = ends[: parts + 1]
         places = np.empty(parts + AHEAD, np.int32)
         _find_places(ends, text.data, *self.packed[:2], self.lines.shape[0], places)
         offsets, ids = np.zeros(text.rows + 1, np.int64), np.empty(text.data.size, self.dtype)
-        room = room_for(int(np.diff(ends).max(initial=0)))
+        room = scratch(int(np.diff(ends).max(initial=0)))
         model = *self.packed, self.scores, self.sizes, self.unknown, self.bytes_from
         held = self.lines, self.lines.view(np.int32), self.lines.view(np.float32)
         count = _encode(documents, ends, places, text.data, *model, *held, *room, offsets, ids)
@@ -95,7 +95,7 @@ def _find_places(ends, data, letters, nodes, lines, places):
     for part in range(ends.size - 1):
         at, size = ends[part], ends[part + 1] - ends[part]
         if size == character_size(data[at]):
-            places[part] = ~max(child(nodes, ROOT, letters[code_at(data, at, at + size)[0]]), ROOT)
+            places[part] = ~max(child(nodes, ROOT, letters[codepoint_at(data, at, at + size)[0]]), ROOT)
             continue
         mark = _mark_size(data, at, size)
         places[part] = ~0
@@ -105,24 +105,24 @@ def _find_places(ends, data, letters, nodes, lines, places):
     places[ends.size - 1 :] = 0
 
 
-@inlined
+@inline_kernel
 def _mark_size(data, at, size):
     return MARK_SIZE * (size > MARK_SIZE and is_marker(data, at, at + size))
 
 
-@inlined
+@inline_kernel
 def _key(data, at, size, marked):
     """Up to 30 bytes, their number and whether ▁ is before them in four words; 32 bytes must be there."""
-    a = load8(data, at) & first_bytes(min(size, 8))
-    b = load8(data, at + 8) & first_bytes(min(max(size - 8, 0), 8))
+    a = load_u64(data, at) & low_bytes_mask(min(size, 8))
+    b = load_u64(data, at + 8) & low_bytes_mask(min(max(size - 8, 0), 8))
     c, d = np.uint64(0), np.uint64(size) << SIZE_SHIFT | np.uint64(marked) << MARK_SHIFT
     if size > 16:
-        c = load8(data, at + 16) & first_bytes(min(size - 16, 8))
-        d |= load8(data, at + 24) & first_bytes(max(size - 24, 0))
+        c = load_u64(data, at + 16) & low_bytes_mask(min(size - 16, 8))
+        d |= load_u64(data, at + 24) & low_bytes_mask(max(size - 24, 0))
     return a, b, c, d
 
 
-@inlined
+@inline_kernel
 def _line_of(lines, place, a, b, c, d):
     """Where a part is, and whether it is; else a line for it."""
     mask, line = lines.shape[0] - 1, place
@@ -199,13 +199,13 @@ def _encode(
             size = end - at
             # Two ways round once a piece each, by half a unit in the last place of their sums.
             worst = abs(total) + np.float32(size) * -scores[none]
-            least = np.float32(size + 1) * ULP * worst if worst < RESET else FAR
+            least = np.float32(size + 1) * ULP * worst if worst < RESET else INF
             if place >= 0:
                 mark = _mark_size(data, at, size)
                 a, b, c, d = _key(data, at + mark, size - mark, mark > 0)
                 line, held = _line_of(lines, place, a, b, c, d)
                 if not held:
-                    n, _, margin = best_way(
+                    n, _, margin = viterbi(
                         *(data, at, end, letters, nodes, node_scores, none, scores[none], np.float32(0)),
                         *(best, second, start, found, letter, way),
                     )
@@ -224,7 +224,7 @@ def _encode(
                         count += 1
                     fused = False
                     continue
-            n, total, _ = best_way(
+            n, total, _ = viterbi(
                 *(data, at, end, letters, nodes, node_scores, none, scores[none], total),
                 *(best, second, start, found, letter, way),
             )

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
-from gristmill.tokenizers_lab.strings.codepoints import codes
+from gristmill.tokenizers_lab.strings.codepoints import codepoints
 from gristmill.tokenizers_lab.strings.trie import NOTHING, Trie, step
 
 LOW, LIFT = 2.0**-256, 2.0**256  # odds below are multiplied: exact, and no word is too long for float64
@@ -31,7 +31,7 @@ def lattice(text: Ragged, trie: Trie, unknown: int, whole: bool = True) -> Latti
     """Edges of all words, by a trie of codes; without ``whole`` none that is all of a word: what a piece falls into
     without itself.
     """
-    words = codes(text)
+    words = codepoints(text)
     first = np.zeros(words.data.size + 1, np.int64)
     _survey(*words, *trie, whole, first)
     np.cumsum(first, out=first)
@@ -161,7 +161,7 @@ def best_counts(net: Lattice, counts: np.ndarray, scores: np.ndarray) -> np.ndar
     return found
 
 
-@inlined
+@inline_kernel
 def best_path(begin, length, first, piece, size, scores, best, edge):
     """Fill best[0..length] and the edge by which each place is best reached; of equal ones, the earliest begun."""
     best[: length + 1] = -np.inf
@@ -184,7 +184,7 @@ def _count_best(offsets, first, piece, size, counts, scores, best, edge, found):
             length -= np.int64(size[edge[length]])
 
 
-def alternatives(net: Lattice, scores: np.ndarray) -> tuple[np.ndarray, Ragged]:
+def best_without_piece(net: Lattice, scores: np.ndarray) -> tuple[np.ndarray, Ragged]:
     """What each piece falls into without itself, from the lattice of pieces without ``whole``.
 
     Returns the score of the best way, float64 [pieces], -inf where there is none, and its pieces, the last one first.

@@ -10,14 +10,14 @@ import numpy as np
 from numba import njit
 
 from gristmill.pipelines.kernels.hashing import W0, W1, mix
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
-from gristmill.tokenizers_lab.encode.bpe_dropout import coin
+from gristmill.tokenizers_lab.encode.bpe_dropout import bernoulli
 from gristmill.tokenizers_lab.unigram.encode import Encoder, emit
 from gristmill.tokenizers_lab.unigram.lattice import Lattice, lattice
 
 
-class Ways:
+class LatticeSampler:
     """The ways to cut text in which spaces are ▁ already."""
 
     def __init__(self, encoder: Encoder):
@@ -31,7 +31,7 @@ class Ways:
         Of equal ones that which begins its last piece earlier comes first. Memory 20 bytes a byte and way.
         """
         net = self._lattice(text)
-        values, paths, sizes = _best_few(net.words.data.size, *net[1:], self.scores, count)
+        values, paths, sizes = _nbest(net.words.data.size, *net[1:], self.scores, count)
         return self._ids(text, np.zeros(values.size, np.int64), paths, sizes), values
 
     def drawn(self, text: Ragged, alpha: float, seed: int, numbers: np.ndarray) -> Ragged:
@@ -77,7 +77,7 @@ def _enter(value, edge, rank, filled, end, count, score, e, r):
 
 
 @njit(nogil=True, cache=True)
-def _best_few(length, first, piece, size, scores, count):
+def _nbest(length, first, piece, size, scores, count):
     """Scores of the best ways, their pieces end to end, and how many each has."""
     value, edge = np.empty((length + 1, count)), np.empty((length + 1, count), np.int64)
     rank, filled = np.empty((length + 1, count), np.int32), np.zeros(length + 1, np.int64)
@@ -102,7 +102,7 @@ def _best_few(length, first, piece, size, scores, count):
     return value[length, :found].copy(), paths[:at].copy(), sizes
 
 
-@inlined
+@inline_kernel
 def _log_sum(begin, first, last, piece, size, scores, behind):
     """The logarithm of the summed odds of what follows a place, ``begin`` being where its document begins."""
     top = -np.inf
@@ -127,7 +127,7 @@ def _draw(offsets, first, piece, size, scores, seed, numbers):
                 behind[i] = _log_sum(i, first[i], first[i + 1], piece, size, scores, behind)
         i, before = begin, at
         while i < stop:
-            left, e = coin(key, tossed), first[i]
+            left, e = bernoulli(key, tossed), first[i]
             tossed += 1
             while True:
                 left -= np.exp(scores[piece[e]] + behind[i + size[e]] - behind[i])

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
-from gristmill.pipelines.kernels.utf8 import decode, spread, two_stages
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
+from gristmill.pipelines.kernels.utf8 import decode, expand_runs, two_level_table
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.unigram.script_table import SCRIPTS
 
 ANY = 0  # one that goes with each
-SCRIPT_BLOCK, SCRIPT = two_stages(spread(SCRIPTS, np.uint8))
+SCRIPT_BLOCK, SCRIPT = two_level_table(expand_runs(SCRIPTS, np.uint8))
 SPACE = 0x2581  # ▁, which stands for a space
 
 
@@ -40,7 +40,7 @@ def _fill_scripts(data, split_digits, scripts):
         at += size
 
 
-@inlined
+@inline_kernel
 def may_follow(script, other):
     return script == ANY or other == ANY or script == other
 

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from gristmill.pipelines.kernels.hashing import mix
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.strings.codepoints import character_size
@@ -94,7 +94,7 @@ def _seeds_among(
     return Seeds(pieces, np.concatenate((single_often, often * chars)).astype(np.float64))
 
 
-@inlined
+@inline_kernel
 def size_of(offsets, data, row):
     """Bytes of a word without its NUL, and whether it has one."""
     begin, stop = offsets[row], offsets[row + 1]
@@ -209,12 +209,12 @@ def _survey(offsets, data, groups, longest, again):
     return total
 
 
-@inlined
+@inline_kernel
 def _is_space(data, at, stop):
     return data[at] == 0xE2 and at + 2 < stop and data[at + 1] == 0x96 and data[at + 2] == 0x81
 
 
-@inlined
+@inline_kernel
 def _follower(data, end, stop, behind, row):
     """The character behind a substring, SEVERAL at the end of a word; with ``behind`` the byte."""
     if behind.size:

@@ -15,17 +15,17 @@ from numba import njit
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.count.word_counts import sort_words
-from gristmill.tokenizers_lab.strings.codepoints import codes
+from gristmill.tokenizers_lab.strings.codepoints import codepoints
 from gristmill.tokenizers_lab.strings.trie import build
 from gristmill.tokenizers_lab.unigram.lattice import (
     Lattice,
-    alternatives,
     best_counts,
+    best_without_piece,
     expected_counts,
     lattice,
     renumber,
 )
-from gristmill.tokenizers_lab.unigram.segments import cut_parts, neighbours
+from gristmill.tokenizers_lab.unigram.segments import adjacent_pairs, split_segments
 
 RARE = 0.5  # a piece expected less often than this is dropped
 SPARE = 1.1  # of the vocabulary, before the most probable are taken
@@ -34,7 +34,7 @@ SIEVE = 1 << 21  # bytes: 1,000,000 seeds set one bit in a hundred
 UNKNOWN = 10.0  # nats below the least probable piece
 
 
-class Pieces(NamedTuple):
+class UnigramVocab(NamedTuple):
     """Pieces in the order of their scores (natural logarithms), highest first; of equal ones, by their bytes."""
 
     pieces: list[bytes]
@@ -52,7 +52,7 @@ def train_unigram(
     shrinking: float = 0.75,
     steps: int = 2,
     report: Callable[[str], None] = lambda line: None,
-) -> Pieces:
+) -> UnigramVocab:
     """The ``size`` best pieces for words that come ``counts`` times (int64 [words]).
 
     ``seeds`` are the candidates with their ``weights`` (float64), single characters among them; ``required`` are the
@@ -79,8 +79,8 @@ class _State:
 
     def __init__(self, words: Ragged, counts: np.ndarray, pieces: Ragged, scores: np.ndarray):
         self.pieces, self.scores, self.likelihood = pieces, scores, 0.0
-        trie = build(codes(pieces))
-        words, self.counts = apart(words, counts, codes(pieces))
+        trie = build(codepoints(pieces))
+        words, self.counts = split_unreachable(words, counts, codepoints(pieces))
         self.words = lattice(words, trie, pieces.rows)
         self.own = lattice(pieces, trie, pieces.rows, whole=False)
 
@@ -95,10 +95,10 @@ class _State:
     def prune(self, wanted: int, shrinking: float) -> "_State":
         """Keep the pieces that cost most to lose, and those that nothing can stand for."""
         scores = self.with_unknown()
-        value, into = alternatives(self.own, scores)
+        value, into = best_without_piece(self.own, scores)
         often = best_counts(self.words, self.counts, scores)
         loss = np.empty(self.pieces.rows)
-        _losses(often, self.scores, value, *into, loss)
+        _prune_loss(often, self.scores, value, *into, loss)
         keep, rest = loss == np.inf, np.flatnonzero(np.isfinite(loss))
         room = max(wanted, int(shrinking * self.pieces.rows)) - int(keep.sum())
         keep[rest[np.argsort(-loss[rest], kind="stable")[: max(0, room)]]] = True
@@ -106,7 +106,7 @@ class _State:
 
     def reachable(self) -> tuple[list[bytes], np.ndarray]:
         """The pieces that are not better cut, with their scores."""
-        value, _ = alternatives(self.own, self.with_unknown())
+        value, _ = best_without_piece(self.own, self.with_unknown())
         stay = np.flatnonzero(value <= self.scores)
         return [self.pieces.row(row) for row in stay], self.scores[stay]
 
@@ -125,13 +125,13 @@ class _State:
         return new
 
 
-def apart(words: Ragged, counts: np.ndarray, pieces: Ragged) -> tuple[Ragged, np.ndarray]:
+def split_unreachable(words: Ragged, counts: np.ndarray, pieces: Ragged) -> tuple[Ragged, np.ndarray]:
     """Words in parts that no piece (codes) crosses, and how often each comes, sorted: the same lattices, but fewer.
 
     1,000,000 seeds leave 62 % of the characters of a mix of languages, 76 % of Japanese.
     """
     documents, ends = np.empty(words.rows + 1, np.int64), np.empty(words.data.size + 1, np.int64)
-    parts = cut_parts(*words, neighbours(pieces, SIEVE), False, 0, documents, ends)
+    parts = split_segments(*words, adjacent_pairs(pieces, SIEVE), False, 0, documents, ends)
     (offsets, data), counts = sort_words(ends[: parts + 1], words.data, np.repeat(counts, np.diff(documents)))
     offsets, data, counts = _add_up(offsets, data, counts)
     return Ragged.of(offsets, data), counts
@@ -185,7 +185,7 @@ def _rows_of(net: Lattice, which: np.ndarray) -> Lattice:
 
 
 @njit(nogil=True, cache=True)
-def _losses(often, scores, value, offsets, into, loss):
+def _prune_loss(often, scores, value, offsets, into, loss):
     """What each piece's loss costs: inf where nothing stands for it, NaN where it is not needed."""
     total = 0.0
     for count in often:
@@ -203,7 +203,7 @@ def _losses(often, scores, value, offsets, into, loss):
             loss[row] = often[row] / total * (np.log(often[row]) - np.log(total) - instead)
 
 
-def _finish(pieces: list[bytes], scores: np.ndarray, size: int, required: Ragged) -> Pieces:
+def _finish(pieces: list[bytes], scores: np.ndarray, size: int, required: Ragged) -> UnigramVocab:
     """The required characters, and of the others the most probable that there is room for."""
     known = dict(zip(pieces, scores.tolist(), strict=True))
     least, penalty, final = min(known.values(), default=0.0), 0.0, {}
@@ -223,7 +223,7 @@ def _finish(pieces: list[bytes], scores: np.ndarray, size: int, required: Ragged
             f"the corpus gives {len(final):,} pieces, fewer than the {size:,} asked for; lower the vocabulary size"
         )
     order = sorted(final.items(), key=lambda item: (-item[1], item[0]))
-    return Pieces([piece for piece, _ in order], np.array([score for _, score in order]))
+    return UnigramVocab([piece for piece, _ in order], np.array([score for _, score in order]))
 
 
 def digamma(x: np.ndarray) -> np.ndarray:

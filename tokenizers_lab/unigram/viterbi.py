@@ -7,21 +7,21 @@ back to 0 at the next place.
 import numpy as np
 
 from gristmill.pipelines.kernels.intrinsics import kernel
-from gristmill.tokenizers_lab.strings.codepoints import code_at
+from gristmill.tokenizers_lab.strings.codepoints import codepoint_at
 from gristmill.tokenizers_lab.strings.trie import NOTHING
 from gristmill.tokenizers_lab.unigram.double_array import LEAF, PIECE, ROOT, SCORE, child
 
 RESET = np.float32(100_000)  # SentencePiece's kScoreResetThreshold
-FAR = np.float32(np.inf)
+INF = np.float32(np.inf)
 
 
-def room_for(size: int) -> tuple[np.ndarray, ...]:
+def scratch(size: int) -> tuple[np.ndarray, ...]:
     """What best_way works in, for parts of up to ``size`` bytes."""
     return *np.empty((2, size + 1), np.float32), *np.empty((4, size + 1), np.int32)
 
 
 @kernel
-def best_way(data, at, stop, letters, nodes, scores, none, penalty, base, best, second, start, found, word, way):
+def viterbi(data, at, stop, letters, nodes, scores, none, penalty, base, best, second, start, found, word, way):
     """Cut data[at:stop] from a sum of ``base`` on: how many pieces, the sum and the margin; the pieces in ``way``.
 
     An unknown character is the piece ``none`` at ``penalty``. The margin is how much better the way is than the next,
@@ -29,11 +29,11 @@ def best_way(data, at, stop, letters, nodes, scores, none, penalty, base, best, 
     """
     length, frontier = 0, 0
     while at < stop:
-        code, size = code_at(data, at, stop)
+        code, size = codepoint_at(data, at, stop)
         word[length] = letters[code]
         at += size
         length += 1
-    best[: length + 1] = second[: length + 1] = -FAR
+    best[: length + 1] = second[: length + 1] = -INF
     best[0] = base
     for i in range(length):
         if abs(best[i]) > RESET:
@@ -53,7 +53,7 @@ def best_way(data, at, stop, letters, nodes, scores, none, penalty, base, best, 
         if not single:
             _arrive(best, second, start, found, i, i + 1, none, penalty)
             frontier = max(frontier, i + 1)
-    count, margin, end = 0, FAR, length
+    count, margin, end = 0, INF, length
     while end > 0:
         margin = min(margin, best[end] - second[end])
         count += 1

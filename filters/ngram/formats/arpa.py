@@ -19,10 +19,10 @@ from gristmill.pipelines.kernels.hashing import hash_word
 from gristmill.pipelines.kernels.intrinsics import kernel
 from gristmill.pipelines.ragged import Ragged
 
-AT_ONCE = 1 << 16  # lines
+BATCH_NGRAMS = 1 << 16  # lines
 
 
-def grams_of(model: NGram) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def ngrams_of(model: NGram) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Of each order from 2 on: ids int64[n, k] of its grams, sorted; log10 probabilities and back-offs float32[n]."""
     bits, quantised = model.about["bits"], model.about["quantised"]
     ids = np.arange(model.vocabulary.size)[:, None]  # by place in the table below
@@ -46,15 +46,15 @@ def grams_of(model: NGram) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]
 
 def write_arpa(model: NGram, file: BinaryIO) -> None:
     """The model as ARPA."""
-    orders = list(grams_of(model))
+    orders = list(ngrams_of(model))
     sizes = [model.vocabulary.size, *(len(grams) for grams, *_ in orders)]
     file.write(("\\data\\\n" + "".join(f"ngram {k}={n}\n" for k, n in enumerate(sizes, 1))).encode())
     words = [model.vocabulary.words.row(i).decode() for i in range(model.vocabulary.size)]
     singles = np.arange(len(words))[:, None], *model.unigrams.T
     for k, (grams, probabilities, backoffs) in enumerate([singles, *orders], 1):
         file.write(f"\n\\{k}-grams:\n".encode())
-        for begin in range(0, len(grams), AT_ONCE):
-            span = slice(begin, begin + AT_ONCE)
+        for begin in range(0, len(grams), BATCH_NGRAMS):
+            span = slice(begin, begin + BATCH_NGRAMS)
             rows = zip(probabilities[span].tolist(), grams[span].tolist(), backoffs[span].tolist(), strict=True)
             for probability, ids, backoff in rows:
                 text = " ".join([words[i] for i in ids])

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from gristmill.filters.core.batch import Batch
-from gristmill.filters.ngram.document_scores import Costs
+from gristmill.filters.ngram.document_scores import DocumentScores
 from gristmill.filters.ngram.token_stream import words_by_line
 from gristmill.filters.ngram.vocabulary import NAMES
 from gristmill.pipelines.errors import InputError
@@ -43,7 +43,7 @@ class KenLM:
         self.pieces = None if pieces is None else _pieces(pieces)
         self.alone: dict[bytes, float] = {}
 
-    def costs(self, batch: Batch) -> tuple[Costs, Costs]:
+    def costs(self, batch: Batch) -> tuple[DocumentScores, DocumentScores]:
         """Of each document of a batch, and of each of its logical lines."""
         lines = batch.logical_lines
         found = np.zeros((lines.start.size, 4))
@@ -79,9 +79,9 @@ class KenLM:
         return self.alone[unit]
 
 
-def _costs(sums: np.ndarray) -> Costs:
+def _costs(sums: np.ndarray) -> DocumentScores:
     log10, alone, tokens, unknown = sums.T
-    return Costs(log10, alone, tokens.astype(np.int64), unknown.astype(np.int64))
+    return DocumentScores(log10, alone, tokens.astype(np.int64), unknown.astype(np.int64))
 
 
 def _pieces(path: str):

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from gristmill.filters.pii.detectors.context import languages, supported
+from gristmill.filters.pii.detectors.context import has_context, languages
 from gristmill.filters.pii.detectors.national_ids import is_day
-from gristmill.filters.pii.detectors.window import Place, Span
+from gristmill.filters.pii.detectors.window import PiiSpan, Window
 
 NUMERIC = re.compile(r"(?<!\d)(\d{1,4})([./-])(\d{1,2})\2(\d{4}|\d{2})(?!\d)")
 EASTERN = re.compile(r"(?<!\d)(\d{4})\s?[年년]\s?(\d{1,2})\s?[月월]\s?(\d{1,2})\s?[日일号]")
@@ -16,9 +16,9 @@ DAY_FIRST = re.compile(
 MONTH_FIRST = re.compile(r"([^\W\d_]{3,12})\.? (\d{1,2})(?:st|nd|rd|th)?,? (\d{4})(?!\d)")
 
 
-def births(place: Place) -> Iterator[Span]:
+def birth_dates(place: Window) -> Iterator[PiiSpan]:
     """A window of kind DATE -> a day that exists, from 1900 to 2029, behind a word for birth."""
-    if not supported("birth", place):
+    if not has_context("birth", place):
         return
     low = max(place.low, place.start - 16)  # the month may stand before the day
     head = place.data[low : place.start].decode("utf-8", "ignore")
@@ -27,7 +27,7 @@ def births(place: Place) -> Iterator[Span]:
         for found in pattern.finditer(text):
             if any(is_day(*day) for day in _days(pattern, found)):
                 start = place.start + len(text[: found.start()].encode()) - len(head.encode())
-                yield Span(start, start + len(found[0].encode()), "date_of_birth")
+                yield PiiSpan(start, start + len(found[0].encode()), "date_of_birth")
                 return
 
 

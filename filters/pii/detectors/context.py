@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from gristmill.filters.pii.detectors.window import Place
+from gristmill.filters.pii.detectors.window import Window
 
 FOLDER = Path(__file__).parent / "languages"
 ENGLISH = "en"
@@ -63,12 +63,12 @@ def _terms(topic: str, language: str) -> Terms:
     return Terms(signs, wide, last, behind, units)
 
 
-def supported(topic: str, place: Place) -> bool:
+def has_context(topic: str, place: Window) -> bool:
     """Do the words around the window speak for the topic?"""
-    return opinion(topic, place) > 0
+    return context_vote(topic, place) > 0
 
 
-def opinion(topic: str, place: Place, near: int = WORDS) -> int:
+def context_vote(topic: str, place: Window, near: int = WORDS) -> int:
     """1 where a word speaks for the topic, -1 where one speaks against it, 0 where none is known.
 
     ``near``: only so many words before the window are asked.
@@ -90,14 +90,14 @@ def opinion(topic: str, place: Place, near: int = WORDS) -> int:
     return 0
 
 
-def _before(place: Place) -> list[str]:
+def _before(place: Window) -> list[str]:
     """The words before the window, in lower case."""
     before = place.before(place.start, BEFORE)
     last = BREAK.match(before)
     return split(before[last.end() if last else 0 :].decode("utf-8", "ignore"))[-WORDS:]
 
 
-def _behind(place: Place) -> tuple[str, bool]:
+def _behind(place: Window) -> tuple[str, bool]:
     """The word right behind the window, in lower case, "" for none; is it the last of its line or clause?"""
     behind = place.behind(place.end, BEHIND)
     extension = EXTENSION.match(behind)

@@ -4,9 +4,9 @@ import hashlib
 import re
 from collections.abc import Iterator
 
-from gristmill.filters.pii.detectors.context import supported
+from gristmill.filters.pii.detectors.context import has_context
 from gristmill.filters.pii.detectors.keccak import keccak256
-from gristmill.filters.pii.detectors.window import Place, Span
+from gristmill.filters.pii.detectors.window import PiiSpan, Window
 
 BITCOIN = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 RIPPLE = b"rpshnaf39wBUDNEGHJKLM4PQRST7VWXYZ2bcdeCg65jkm8oFqi1tuvAxyz"
@@ -18,20 +18,20 @@ PAYLOADS = {21, 22, 33, 34}  # bytes: address (one or two bytes of version), pri
 VERSIONS = {0x00, 0x05, 0x16, 0x1C, 0x1E, 0x30, 0x32, 0x41, 0x4C, 0x80, 0xB0}  # of the chains in use
 
 
-def wallets(place: Place) -> Iterator[Span]:
+def crypto_wallets(place: Window) -> Iterator[PiiSpan]:
     """A window of kind TOKEN -> the address (or private key) that it is."""
     text = place.text
     if not text.isalnum():
         return  # none of the alphabets has "_" or "-", which most tokens of code do
     found = ETHER.fullmatch(text)
     if found:
-        wallet = is_ether(found[1]) or supported("wallet", place)
+        wallet = is_ether(found[1]) or has_context("wallet", place)
     elif BASE58.fullmatch(text):
         wallet = is_base58(text, BITCOIN) or (text.startswith(b"r") and is_base58(text, RIPPLE))
     else:
         wallet = is_bech32(text.lower()) if text.islower() or text.isupper() else False
     if wallet:
-        yield Span(place.start, place.end, "wallet")
+        yield PiiSpan(place.start, place.end, "wallet")
 
 
 def is_base58(text: bytes, alphabet: bytes) -> bool:

@@ -71,7 +71,7 @@ def given_names() -> frozenset[str]:
     return frozenset((Path(__file__).parent / "given_names.txt").read_text("utf-8").split())
 
 
-def people(text: str) -> Iterator[tuple[int, int]]:
+def person_names(text: str) -> Iterator[tuple[int, int]]:
     """Where names of people begin and end, in characters."""
     for pattern in (TITLE, SAID):
         for found in pattern.finditer(text):
@@ -97,11 +97,14 @@ def _before_stop(names: str) -> str:
     return names
 
 
-def addresses(text: str) -> Iterator[tuple[int, int]]:
+def street_addresses(text: str) -> Iterator[tuple[int, int]]:
     """Where street addresses begin and end, in characters."""
     for pattern in ADDRESSES:
         for found in pattern.finditer(text):
             yield found.span()
 
 
-FINDERS: dict[str, Callable[[str], Iterator[tuple[int, int]]]] = {"street_address": addresses, "person": people}
+FINDERS: dict[str, Callable[[str], Iterator[tuple[int, int]]]] = {
+    "street_address": street_addresses,
+    "person": person_names,
+}

@@ -7,8 +7,8 @@ from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
 
-from gristmill.filters.pii.detectors.context import opinion, split, supported
-from gristmill.filters.pii.detectors.window import Place, Span
+from gristmill.filters.pii.detectors.context import context_vote, has_context, split
+from gristmill.filters.pii.detectors.window import PiiSpan, Window
 
 TLDS = Path(__file__).with_name("tlds.txt")  # of the public suffix list of March 2026
 
@@ -18,9 +18,9 @@ LOCAL = re.compile(rf"(?:[{L}0-9_](?:[{L}0-9_.+%'&~-]{{0,63}}))$|\"[^\"\s@]{{1,6
 LABEL = rf"[{L}0-9](?:[{L}0-9-]{{0,61}}[{L}0-9])?"
 DOT = r"(?:\.|\[\.\]|\(\.\)|\[dot\])"
 HOST = re.compile(rf"{LABEL}(?:{DOT}{LABEL})+|\[(?:IPv6:)?[0-9A-Fa-f:.]+\]")
-SPELT_LOCAL = re.compile(rf"([{L}0-9_](?:[{L}0-9_.+-]{{0,62}}[{L}0-9_])?)[ ]?$")
-SPELT_DOT = r"[ ]?(?:\.|[\[(][ ]?(?:dot|punkt|punto|point|\.)[ ]?[\])])[ ]?"
-SPELT_HOST = re.compile(rf"[ ]?({LABEL}(?:{SPELT_DOT}{LABEL}){{1,5}})", re.IGNORECASE)
+OBFUSCATED_LOCAL = re.compile(rf"([{L}0-9_](?:[{L}0-9_.+-]{{0,62}}[{L}0-9_])?)[ ]?$")
+OBFUSCATED_DOT = r"[ ]?(?:\.|[\[(][ ]?(?:dot|punkt|punto|point|\.)[ ]?[\])])[ ]?"
+OBFUSCATED_HOST = re.compile(rf"[ ]?({LABEL}(?:{OBFUSCATED_DOT}{LABEL}){{1,5}})", re.IGNORECASE)
 
 # What a placeholder is called: RFC 2606 reserves "example", the others are as common in manuals.
 PLACEHOLDERS = {"example", "yourdomain", "yourcompany", "mydomain", "mycompany", "domain"}
@@ -39,7 +39,7 @@ def tlds() -> frozenset[str]:
     return frozenset(TLDS.read_text("utf-8").split())
 
 
-def addresses(place: Place) -> Iterator[Span]:
+def email_addresses(place: Window) -> Iterator[PiiSpan]:
     """A window of kind AT -> the e-mail address in it, or the credentials of a URL."""
     at = place.data.index(b"@", place.start)
     head = place.data[place.start : at]
@@ -47,7 +47,7 @@ def addresses(place: Place) -> Iterator[Span]:
         found = CREDENTIALS.search(head)
         host = place.data[at + 1 : place.end].decode("utf-8", "ignore").partition(":")[0]
         if found and not NO_SECRET.search(found[2]) and not _is_placeholder("", host):
-            yield Span(place.start + found.start(1), at, "url_credentials")
+            yield PiiSpan(place.start + found.start(1), at, "url_credentials")
         return
     local = _local(head, place)
     host = place.data[at + 1 : place.end].decode("utf-8", "ignore")
@@ -58,10 +58,10 @@ def addresses(place: Place) -> Iterator[Span]:
             begin = at - len(local.encode())
             if place.before(begin, 1) == place.behind(stop, 1) == b"_" and local.startswith("_"):
                 begin += 1
-            yield Span(begin, stop, "email")
+            yield PiiSpan(begin, stop, "email")
 
 
-def _local(head: bytes, place: Place) -> str:
+def _local(head: bytes, place: Window) -> str:
     """The local part that ends the bytes before an "@", "" for none."""
     found = LOCAL.search(head.decode("utf-8", "ignore"))
     if not found or found[0].endswith(".") or ".." in found[0]:
@@ -102,7 +102,7 @@ def _is_placeholder(local: str, host: str) -> bool:
     return labels[-2] in PLACEHOLDERS or labels[-1] in ("example", "test", "invalid")
 
 
-def _is_path(place: Place, local: str, stop: int) -> bool:
+def _is_path(place: Window, local: str, stop: int) -> bool:
     """Is it user@host:path of ssh, scp and git?"""
     if place.behind(stop, 1) != b":":
         return False
@@ -111,20 +111,20 @@ def _is_path(place: Place, local: str, stop: int) -> bool:
     return bool(rest) and (local in SECURE_SHELL or rest[:1] in b"/~" or b"/" in rest)
 
 
-def spelt_addresses(place: Place) -> Iterator[Span]:
+def obfuscated_emails(place: Window) -> Iterator[PiiSpan]:
     """A window of kind SPELT_AT -> ``john (at) example (dot) org``."""
     before = place.before(place.start, 70).decode("utf-8", "ignore")
     behind = place.behind(place.end, 120).decode("utf-8", "ignore")
-    local, host = SPELT_LOCAL.search(before), SPELT_HOST.match(behind)
+    local, host = OBFUSCATED_LOCAL.search(before), OBFUSCATED_HOST.match(behind)
     if not local or not host:
         return
-    parts = re.split(SPELT_DOT, host[1], flags=re.IGNORECASE)
-    ends = [match.start() for match in re.finditer(SPELT_DOT, host[1], re.IGNORECASE)] + [len(host[1])]
+    parts = re.split(OBFUSCATED_DOT, host[1], flags=re.IGNORECASE)
+    ends = [match.start() for match in re.finditer(OBFUSCATED_DOT, host[1], re.IGNORECASE)] + [len(host[1])]
     while len(parts) > 1 and parts[-1].lower() not in tlds():
         parts.pop(), ends.pop()
     if len(parts) > 1 and not _is_placeholder(local[1], ".".join(parts)):
         begin = place.start - len(before[local.start() :].encode())
-        yield Span(begin, place.end + len(behind[: host.start(1) + ends[-1]].encode()), "email")
+        yield PiiSpan(begin, place.end + len(behind[: host.start(1) + ends[-1]].encode()), "email")
 
 
 VERSION = {"version", "versions", "ver", "v", "release", "rev", "revision", "build", "firmware", "section", "chapter"}
@@ -137,28 +137,28 @@ TINY = 20  # below it a word nearby is not enough: it must stand right before th
 SMALL = 64  # versions and sections count from small numbers; one in 256 addresses has no larger one
 
 
-def ipv4(place: Place) -> Iterator[Span]:
+def ipv4(place: Window) -> Iterator[PiiSpan]:
     """A window of kind DOTTED -> the address in it."""
     text = place.text.decode()
-    if not address_counts(text, place.every_address):
+    if not is_reportable_ip(text, place.every_address):
         return
     before = place.before(place.start, 3)
     if ASSIGNED.search(before) and not before.endswith(b"//"):
         return
     if GOES_ON.match(place.behind(place.end, 12)):
         return
-    said = opinion("ip", place)
+    said = context_vote("ip", place)
     served = before.endswith((b"//", b"@")) or re.match(rb":\d|/\d\d?\b|\]", place.behind(place.end, 3))
     words = split(place.before(place.start, 24).decode("utf-8", "ignore"))[-1:]
     if words and words[0] in VERSION:
         return
-    named, largest = opinion("address_of", place, 1) > 0, max(map(int, text.split(".")))
+    named, largest = context_vote("address_of", place, 1) > 0, max(map(int, text.split(".")))
     if served or named or (largest >= TINY and (said > 0 or (largest >= SMALL and said == 0))):
-        yield Span(place.start, place.end, "ip")
+        yield PiiSpan(place.start, place.end, "ip")
 
 
 @lru_cache(maxsize=65536)
-def address_counts(text: str, every: bool) -> bool:
+def is_reportable_ip(text: str, every: bool) -> bool:
     """Is it an address that may be somebody's? None of loopback, documentation, masks; private ones only if asked."""
     try:
         address = ipaddress.ip_address(text)
@@ -182,7 +182,7 @@ CISCO = re.compile(rb"[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2}")
 MAC = re.compile(rb"[0-9A-Fa-f]{2}(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}(?:\1[0-9A-Fa-f]{2}\1[0-9A-Fa-f]{2})?")
 
 
-def colons(place: Place) -> Iterator[Span]:
+def mac_or_ipv6(place: Window) -> Iterator[PiiSpan]:
     """A window of kind COLONS -> the MAC or IPv6 address in it."""
     text = place.text
     if CISCO.fullmatch(text) or MAC.fullmatch(text):
@@ -194,14 +194,14 @@ def colons(place: Place) -> Iterator[Span]:
     if text.endswith(b":") and not text.endswith(b"::"):
         end -= 1
     address = place.data[start:end].decode()
-    if not address_counts(address, place.every_address) or place.before(start, 1) in (b":", b"."):
+    if not is_reportable_ip(address, place.every_address) or place.before(start, 1) in (b":", b"."):
         return
     groups = [group for group in address.split(":") if group]
-    if (len(groups) >= 3 and sum(map(len, groups)) >= 8) or supported("ip", place):
-        yield Span(start, end, "ip")
+    if (len(groups) >= 3 and sum(map(len, groups)) >= 8) or has_context("ip", place):
+        yield PiiSpan(start, end, "ip")
 
 
-def mac(place: Place) -> Iterator[Span]:
+def mac(place: Window) -> Iterator[PiiSpan]:
     """A window of kind COLONS or TOKEN -> the MAC address or EUI-64 that it is."""
     text = place.text.lower()
     if not (MAC.fullmatch(text) or CISCO.fullmatch(text)):
@@ -213,6 +213,6 @@ def mac(place: Place) -> Iterator[Span]:
     steps = {(b - a) % 256 for a, b in pairwise(pairs)}
     if len(steps) == 1 or digits.startswith(NO_DEVICE):  # all alike, 00:11:22:33:44:55
         return
-    if (digits.isdigit() or len(pairs) == 8) and not supported("mac", place):
+    if (digits.isdigit() or len(pairs) == 8) and not has_context("mac", place):
         return
-    yield Span(place.start, place.end, "mac")
+    yield PiiSpan(place.start, place.end, "mac")

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 
 from gristmill.filters.pii.detectors.checksums import luhn, mod97
-from gristmill.filters.pii.detectors.context import supported
-from gristmill.filters.pii.detectors.window import Place, Span
+from gristmill.filters.pii.detectors.context import has_context
+from gristmill.filters.pii.detectors.window import PiiSpan, Window
 
 # ISO/IEC 7812 prefixes and the lengths each issuer uses.
 ISSUERS = (
@@ -65,7 +65,7 @@ LENGTHS = {country: 4 + sum(map(int, re.findall(r"\d+", shape))) for country, sh
 IN_GROUPS = re.compile(rb"[A-Z]{2}\d\d(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?(?![A-Za-z0-9])")
 
 
-def cards(place: Place) -> Iterator[Span]:
+def cards(place: Window) -> Iterator[PiiSpan]:
     """A window of kind NUMBER -> card numbers in it: issuer and length, or a word for card; always the check digit."""
     for found, start, end in place.find(CARD):
         digits = re.sub(rb"\D", b"", found[0]).decode()
@@ -75,11 +75,11 @@ def cards(place: Place) -> Iterator[Span]:
         joined = JOINED_BEFORE.search(place.before(start, 1)) or JOINED_BEHIND.match(place.behind(end, 2))
         row = ROW_BEFORE.search(place.before(start, 3)) or ROW_BEHIND.match(place.behind(end, 6))
         joined = joined or (row and len(found[0]) > len(digits))
-        if (issued and not joined) or supported("card", place):
-            yield Span(start, end, "credit_card")
+        if (issued and not joined) or has_context("card", place):
+            yield PiiSpan(start, end, "credit_card")
 
 
-def iban(place: Place) -> Iterator[Span]:
+def iban(place: Window) -> Iterator[PiiSpan]:
     """A window of kind TOKEN or GROUPED -> the IBAN that it is or begins with."""
     text = place.text
     if b" " in text:
@@ -88,7 +88,7 @@ def iban(place: Place) -> Iterator[Span]:
     else:
         size = len(text) if len(text) <= 34 else 0
     if size and _is_iban(text[:size].replace(b" ", b"").decode("ascii", "replace")):
-        yield Span(place.start, place.start + size, "iban")
+        yield PiiSpan(place.start, place.start + size, "iban")
 
 
 def _grouped_size(text: bytes) -> int:

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from gristmill.filters.pii.detectors.context import opinion, regions
-from gristmill.filters.pii.detectors.window import Place, Span
+from gristmill.filters.pii.detectors.context import context_vote, regions
+from gristmill.filters.pii.detectors.window import PiiSpan, Window
 
 PIECE = re.compile(rb"[+(]{0,2}\d(?:[\d./()-]|\xe2\x80[\x90-\x97])*")  # groups without a space between them
 EXTENSION = re.compile(
@@ -32,13 +32,13 @@ GLUED_BEFORE = re.compile(rb"[\w.,/%#&=*@<>\\~^$-]$|\xe2\x82\xac$")
 GLUED_BEHIND = re.compile(rb"\w|[.,:/-]\d|[%=*\\^]|[-/]\w|\(\w")
 
 
-def phones(place: Place) -> Iterator[Span]:
+def phones(place: Window) -> Iterator[PiiSpan]:
     """A window of kind NUMBER -> the phone numbers in it, with their extension.
 
     Pieces stand apart by spaces. Of the runs of pieces that begin with one the best is taken, of equals the longest:
     in "+36 85 330 060 9" the 9 is no part of a number that is known to be whole without it.
     """
-    said = opinion("phone", place)
+    said = context_vote("phone", place)
     if said < 0:
         return
     pieces = [(place.start + found.start(), place.start + found.end()) for found in PIECE.finditer(place.text)]
@@ -60,7 +60,7 @@ def phones(place: Place) -> Iterator[Span]:
         first, from_first = next_first, span is not None
 
 
-def _phone(place: Place, start: int, end: int, said: int, alone: bool) -> tuple[Span | None, int]:
+def _phone(place: Window, start: int, end: int, said: int, alone: bool) -> tuple[PiiSpan | None, int]:
     """The number that the bytes ``start:end`` are, with its extension, and how surely.
 
     ``said``: what words say; ``alone``: there are no other digits beside it.
@@ -84,10 +84,10 @@ def _phone(place: Place, start: int, end: int, said: int, alone: bool) -> tuple[
     if quality == NONE and said > 0 and _is_called_phone(place, text, digits, groups):
         quality = CALLED
     end += extension.end() if extension else 0
-    return (Span(start, end, "phone"), quality) if quality else (None, NONE)
+    return (PiiSpan(start, end, "phone"), quality) if quality else (None, NONE)
 
 
-def _is_called_phone(place: Place, text: bytes, digits: str, groups: list[bytes]) -> bool:
+def _is_called_phone(place: Window, text: bytes, digits: str, groups: list[bytes]) -> bool:
     """Is it written as a number that a word has named a phone?"""
     if len(digits) > 15 or (len(digits) == 6 and (len(groups) != 3 or digits.startswith("00"))):
         return False
@@ -96,10 +96,10 @@ def _is_called_phone(place: Place, text: bytes, digits: str, groups: list[bytes]
     if text.count(b"/") > 1 or b" - " in text:
         return False
     dated = len(groups) == 2 and re.fullmatch(rb"(?:19|20)\d\d", groups[1])
-    return not (dated or len(groups) == 1) or opinion("phone", place, NEAR) > 0
+    return not (dated or len(groups) == 1) or context_vote("phone", place, NEAR) > 0
 
 
-def _is_phone(place: Place, text: bytes, digits: str, groups: list[bytes], called: bool, alone: bool) -> int:
+def _is_phone(place: Window, text: bytes, digits: str, groups: list[bytes], called: bool, alone: bool) -> int:
     """Is it a phone though no word says so, and how surely? Where a word does, fewer signs are enough."""
     if text.startswith((b"+", b"(+")):
         return _international(digits, len(groups) > 1 and len(groups[-1]) > 1) if 8 <= len(digits) <= 15 else NONE

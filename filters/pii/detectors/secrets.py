@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gristmill.filters.pii.detectors.window import Place, Span
+from gristmill.filters.pii.detectors.window import PiiSpan, Window
 
 # What services give out, each beginning with what names the service.
 KNOWN = re.compile(
@@ -54,20 +54,20 @@ BLOCK = re.compile(rb"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-
 LONGEST_BLOCK = 16384
 
 
-def keys(place: Place) -> Iterator[Span]:
+def keys(place: Window) -> Iterator[PiiSpan]:
     """A window of kind TOKEN -> a key with a known prefix, or a random value assigned to a name for a secret."""
     before = place.before(place.start, 40)
     start = place.start - next((len(prefix) for prefix in DOTTED if before.endswith(prefix)), 0)
     found = KNOWN.match(place.data, start, min(place.high, start + REACH))
     if found and not PLACEHOLDER.search(found[0]):
-        yield Span(start, found.end(), "api_key")
+        yield PiiSpan(start, found.end(), "api_key")
         return
     start = place.start - len(before) + len(before.rstrip(INSIDE))
     before = place.before(start, 48)
     if before.rstrip(SPACED).lower().endswith(SIGNS) and ASSIGNED.search(before):
         value = VALUE.match(place.behind(start, 512))
         if value and is_random(value[0]):
-            yield Span(start, start + len(value[0]), "api_key")
+            yield PiiSpan(start, start + len(value[0]), "api_key")
 
 
 def is_random(value: bytes) -> bool:
@@ -85,7 +85,7 @@ def entropy(value: bytes) -> float:
     return -sum(n / len(value) * math.log2(n / len(value)) for n in Counter(value).values())
 
 
-def private_keys(data: bytes, offsets: np.ndarray) -> Iterator[Span]:
+def private_keys(data: bytes, offsets: np.ndarray) -> Iterator[PiiSpan]:
     """Whole blocks ``-----BEGIN … PRIVATE KEY-----`` to ``-----END …-----`` in the documents that begin at offsets."""
     at = data.find(b"-----BEGIN ")
     while at >= 0:
@@ -95,5 +95,5 @@ def private_keys(data: bytes, offsets: np.ndarray) -> Iterator[Span]:
             end = data.find(b"-----", end + 9, end + 64)
             row = np.searchsorted(offsets, at, "right")
             if end >= 0 and end + 5 <= offsets[row]:
-                yield Span(at, end + 5, "api_key")
+                yield PiiSpan(at, end + 5, "api_key")
         at = data.find(b"-----BEGIN ", at + 11)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 
-class Span(NamedTuple):
+class PiiSpan(NamedTuple):
     """Bytes ``start:end`` of the data are personal data of a type."""
 
     start: int
@@ -15,7 +15,7 @@ class Span(NamedTuple):
 
 
 @dataclass(slots=True)
-class Place:
+class Window:
     """A window ``start:end`` of a document that lies at ``low:high`` of the data."""
 
     data: bytes
@@ -53,4 +53,4 @@ class Place:
             yield found, low + found.start(), low + found.end()
 
 
-Rule = Callable[[Place], Iterator[Span]]
+Rule = Callable[[Window], Iterator[PiiSpan]]

@@ -5,8 +5,8 @@ from functools import cache
 
 import numpy as np
 
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel
-from gristmill.pipelines.kernels.utf8 import decode, two_stages
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
+from gristmill.pipelines.kernels.utf8 import decode, two_level_table
 
 # Bits of a character: str.isalpha; one of datatrove's PUNCTUATION_SET; Unicode's category P, spaCy's is_punct; ends a
 # sentence for spaCy; str.isdecimal, which a regular expression writes \d.
@@ -54,10 +54,10 @@ def characters() -> tuple[np.ndarray, np.ndarray]:
             bits[code] = DECIMAL
     bits[[*map(ord, PUNCTUATION + TERMINALS), *CONTROLS]] |= MARK
     bits[[*map(ord, SENTENCE_ENDS)]] |= ENDS
-    return two_stages(bits)
+    return two_level_table(bits)
 
 
-@inlined
+@inline_kernel
 def bits_of(code, numbers, blocks):
     return blocks[np.int64(numbers[code >> 8]) * 256 + (code & 255)]
 

@@ -32,7 +32,7 @@ from gristmill.filters.rules.variants.published import SHARES, PublishedGopher, 
 from gristmill.filters.rules.variants.shared import count_symbols, hashes_of, is_ellipsis
 from gristmill.filters.words.str_compat import split_at_newlines
 from gristmill.filters.words.words import HAS_LETTER, HAS_NUMBER
-from gristmill.pipelines.kernels.intrinsics import kernel, one_of
+from gristmill.pipelines.kernels.intrinsics import contains, kernel
 
 SPACED_DOTS = np.frombuffer(b". . .", np.uint8)
 DOTS = np.frombuffer(b"...", np.uint8)
@@ -107,7 +107,7 @@ def count_words(data, offsets, start, end, hashes, sizes, longest, stop_words, n
     for row in range(offsets.size - 1):
         for i in range(offsets[row], offsets[row + 1]):
             counts[0, row] += is_word(data, start[i], end[i], numbers, blocks)[1]
-            counts[1, row] += sizes[i] <= longest and one_of(hashes[i], stop_words)
+            counts[1, row] += sizes[i] <= longest and contains(hashes[i], stop_words)
 
 
 @kernel

@@ -19,7 +19,7 @@ from gristmill.filters.rules.variants.ngram_shares import OF_N_GRAMS, SINGLES, c
 from gristmill.filters.rules.variants.published import SHARES, PublishedGopher, PublishedRepetition
 from gristmill.filters.rules.variants.shared import hashes_of, is_ellipsis
 from gristmill.filters.words.str_compat import split_at_newlines
-from gristmill.pipelines.kernels.intrinsics import kernel, one_of
+from gristmill.pipelines.kernels.intrinsics import contains, kernel
 
 LONG = 1024  # characters; the median of longer words is not told apart
 
@@ -81,7 +81,7 @@ def count_words(data, offsets, start, end, hashes, sizes, stop_words, numbers, b
         histogram[:] = 0
         for i in range(offsets[row], offsets[row + 1]):
             alpha += is_word(data, start[i], end[i], numbers, blocks)[1]
-            stops += one_of(hashes[i], stop_words)
+            stops += contains(hashes[i], stop_words)
             symbols += is_symbol(data, start[i], end[i])
             histogram[min(sizes[i], LONG)] += 1
         counts[0, row], counts[1, row], counts[2, row] = symbols, alpha, stops

@@ -3,7 +3,7 @@
 import numpy as np
 
 from gristmill.filters.rules.variants.published import SHARES
-from gristmill.filters.text.repeated_ngrams import keep_repeats, number_keys, pair_neighbours, table_for
+from gristmill.filters.text.repeated_ngrams import intern_keys, join_ngrams, keep_repeats, table_for
 from gristmill.filters.words.str_compat import Parts, find_chunks, stripped
 from gristmill.pipelines.kernels.hashing import hash64, hash_word
 from gristmill.pipelines.kernels.intrinsics import kernel
@@ -82,7 +82,7 @@ def copies(parts: Parts) -> tuple[np.ndarray, np.ndarray]:
 def _copies(offsets, length, key, distinct, counts, numbers, table, found):
     for row in range(offsets.size - 1):
         first, n = offsets[row], offsets[row + 1] - offsets[row]
-        number_keys(key[first : first + n], n, table, distinct, counts, numbers)
+        intern_keys(key[first : first + n], n, table, distinct, counts, numbers)
         for i in range(n):
             if counts[numbers[i]] > 1:
                 found[0, row] += 1
@@ -108,10 +108,10 @@ def _n_gram_shares(offsets, hashes, lengths, top, of, keys, distinct, counts, nu
             total += chars[word]
             place[word] = word
         n = every
-        number_keys(hashes[first : first + n], n, table, distinct, counts, numbers)
+        intern_keys(hashes[first : first + n], n, table, distinct, counts, numbers)
         for length in range(2, min(10, every) + 1):
-            n = pair_neighbours(keep_repeats(n, counts, place, numbers), place, numbers, keys)
-            found = number_keys(keys, n, table, distinct, counts, numbers)
+            n = join_ngrams(keep_repeats(n, counts, place, numbers), place, numbers, keys)
+            found = intern_keys(keys, n, table, distinct, counts, numbers)
             if length < 5:
                 shares[2 + length, row] = top_share(length, n, found, counts, numbers, place, chars, top) / total
             elif of == OF_WORDS:

@@ -25,7 +25,7 @@ from gristmill.filters.rules.variants.ngram_shares import (
 from gristmill.filters.rules.variants.published import SHARES, PublishedGopher, PublishedRepetition
 from gristmill.filters.rules.variants.shared import count_symbols, hashes_of
 from gristmill.filters.words.str_compat import split_at_newlines
-from gristmill.pipelines.kernels.intrinsics import kernel, ones
+from gristmill.pipelines.kernels.intrinsics import kernel, popcount
 
 
 class PaperGopher(PublishedGopher):
@@ -91,4 +91,4 @@ def count_distinct(offsets, hashes, sizes, longest, forms, number, distinct):
                 for k in range(forms.size):
                     if hashes[i] == forms[k]:
                         found |= np.uint64(1) << np.uint64(number[k])
-        distinct[row] = ones(found)
+        distinct[row] = popcount(found)

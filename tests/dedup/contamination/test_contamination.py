@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.dedup.contamination.eval_sets import Item
-from gristmill.dedup.contamination.ngram_index import Index
-from gristmill.dedup.contamination.spans import chains, word_places
+from gristmill.dedup.contamination.ngram_index import EvalNgramIndex
+from gristmill.dedup.contamination.spans import covered_spans, word_places
 from gristmill.dedup.contamination.step import ITEMS, Contamination
 from gristmill.filters.core.batch import Batch
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENT, TEXT
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.spans import rewrite
-from gristmill.pipelines.storage.files import place
+from gristmill.pipelines.storage.files import to_path
 from gristmill.pipelines.storage.shards import cut_groups, write_shard
 from tests.reference import contamination as reference
 
@@ -90,7 +90,7 @@ def test_questions_too_short_to_tell_are_named():
 
 def corpus_of(folder, texts, settings, shards=1, stays=lambda part, rows: np.ones(rows, bool)):
     """Texts as shards of documents d0, d1, … and of measures."""
-    folder, parts = place(folder), [f"part-{k}" for k in range(shards)]
+    folder, parts = to_path(folder), [f"part-{k}" for k in range(shards)]
     for k, part in enumerate(parts):
         some = range(len(texts) * k // shards, len(texts) * (k + 1) // shards)
         rows = [[f"d{i}" for i in some], [texts[i] for i in some], [""] * len(some)]
@@ -185,5 +185,7 @@ def test_places_of_words_are_those_of_re(text):
     data = np.frombuffer(text.encode(), np.uint8)
     hashes, starts, ends = word_places(data)
     assert [bytes(data[a:b]).decode() for a, b in zip(starts, ends, strict=True)] == reference.words(text)
-    index = Index([Item("", "", text)], 2, 1)
-    assert index.of_item.data.size and chains(hashes, index.grams, np.ones(index.grams.size), 2, 0)[0].tolist() == [0]
+    index = EvalNgramIndex([Item("", "", text)], 2, 1)
+    assert index.of_item.data.size and covered_spans(hashes, index.grams, np.ones(index.grams.size), 2, 0)[
+        0
+    ].tolist() == [0]

@@ -5,12 +5,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gristmill.dedup.contamination.eval_sets import Item, find_sets, read_items
+from gristmill.dedup.contamination.eval_sets import Item, find_eval_sets, read_items
 from gristmill.pipelines.errors import InputError
 
 
 def items(*paths, **fields):
-    return read_items(find_sets([str(path) for path in paths], "test", None), fields, "test", None)
+    return read_items(find_eval_sets([str(path) for path in paths], "test", None), fields, "test", None)
 
 
 @pytest.mark.parametrize(

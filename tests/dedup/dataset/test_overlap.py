@@ -13,7 +13,7 @@ from gristmill.filters.core.batch import Batch
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENT, TEXT
 from gristmill.pipelines.steps.corpus import Corpus
-from gristmill.pipelines.storage.files import place
+from gristmill.pipelines.storage.files import to_path
 from gristmill.pipelines.storage.shards import write_shard
 from tests.reference.normalize import normalize
 from tests.reference.shingles import is_letter, shingles
@@ -62,7 +62,7 @@ def slowly(rows):
 @settings(max_examples=25)
 @given(st.lists(st.tuples(st.sampled_from(TEXTS), st.sampled_from("xy")), max_size=9), st.integers(1, 3))
 def test_what_pairs_share_is_what_the_reference_says(tmp_path_factory, rows, shards):
-    folder = place(tmp_path_factory.mktemp("overlap"))
+    folder = to_path(tmp_path_factory.mktemp("overlap"))
     (exact, near), step = measured(folder, rows, shards)
     shared = overlap(exact, near, step, folder / "scratch")
     assert {row[:3]: row[3:6] for row in shared.iter_rows()} == slowly(rows)

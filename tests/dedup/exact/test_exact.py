@@ -12,7 +12,7 @@ from gristmill.filters.core.batch import Batch
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENT
 from gristmill.pipelines.steps.corpus import Corpus
-from gristmill.pipelines.storage.files import place
+from gristmill.pipelines.storage.files import to_path
 from gristmill.pipelines.storage.shards import write_shard
 
 pieces = st.sampled_from(
@@ -38,7 +38,7 @@ def test_hashes_agree_exactly_where_the_normalised_texts_do(rows, lowercase):
 
 def duplicates(tmp_path, shards, settings=None, stays=None):
     """Shards {part: [(id, text, source)]} -> {id of the dropped: id of the one that stays}."""
-    settings, documents, measures = settings or Exact(), place(tmp_path / "documents"), place(tmp_path / "measures")
+    settings, documents, measures = settings or Exact(), to_path(tmp_path / "documents"), to_path(tmp_path / "measures")
     for part, rows in shards.items():
         table = pa.table(list(zip(*rows, strict=True)), DOCUMENT.names).cast(DOCUMENT)
         write_shard(documents / f"{part}.parquet", [table], DOCUMENT)
@@ -90,7 +90,7 @@ def test_every_document_of_every_shard_is_judged(tmp_path):
     rows = {"p": [("1", "a", "x"), ("2", "b", "x")], "q": [("3", "a", "x")]}
     duplicates(tmp_path, rows)
     corpus = Corpus(
-        *(place(tmp_path / n) for n in ("documents", "measures")), ["p", "q"], lambda p, n: np.ones(n, bool)
+        *(to_path(tmp_path / n) for n in ("documents", "measures")), ["p", "q"], lambda p, n: np.ones(n, bool)
     )
     judged = {part: decisions.rows() for part, decisions, *_ in Exact().judge(corpus, tmp_path)}
     broken = [{"rule": "exact_duplicate", "value": 1.0, "threshold": 1.0}]

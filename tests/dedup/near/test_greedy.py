@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gristmill.dedup.near.greedy import Greedy
+from gristmill.dedup.near.greedy import GreedySelection
 from tests.reference import greedy as reference
 
 
@@ -12,7 +12,7 @@ def as_arrays(buckets):
 
 
 def decide(documents, partitions, alike, max_trials=1000, old=0, keepers=None):
-    greedy = Greedy(documents, max_trials, old, keepers)
+    greedy = GreedySelection(documents, max_trials, old, keepers)
     arrays = [as_arrays(buckets) for buckets in partitions]
     greedy.run(lambda: arrays, lambda a, b: np.array([alike(*pair) for pair in zip(a, b, strict=True)], np.bool_))
     return greedy

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from upath import UPath
 
-from gristmill.dedup.near.lsh import band_keys, choose_bands, found, read_buckets, write_bands
+from gristmill.dedup.near.lsh import band_hashes, collision_probability, optimal_bands, read_buckets, write_bands
 
 signature_rows = st.lists(st.lists(st.integers(0, 2), min_size=6, max_size=6), max_size=12)
 
@@ -24,16 +24,16 @@ signature_rows = st.lists(st.lists(st.integers(0, 2), min_size=6, max_size=6), m
     ],
 )
 def test_bands_have_as_many_rows_as_recall_allows(threshold, hashes, bands, rows):
-    assert choose_bands(threshold, hashes, 0.995) == (bands, rows)
-    assert found(threshold, bands, rows) >= 0.995
-    assert rows == hashes or found(threshold, hashes // (rows + 1), rows + 1) < 0.995
+    assert optimal_bands(threshold, hashes, 0.995) == (bands, rows)
+    assert collision_probability(threshold, bands, rows) >= 0.995
+    assert rows == hashes or collision_probability(threshold, hashes // (rows + 1), rows + 1) < 0.995
 
 
 @pytest.mark.parametrize("threshold", [0.5, 0.7, 0.8, 0.9])
 def test_no_bands_of_datasketch_find_as_much_with_fewer_false_candidates(threshold):
     """datasketch integrates what is missed above the threshold and found below it: ours is on its frontier."""
     lsh = pytest.importorskip("datasketch.lsh")
-    bands, rows = choose_bands(threshold, 128, 0.995)
+    bands, rows = optimal_bands(threshold, 128, 0.995)
     missed = lsh._false_negative_probability(threshold, bands, rows)
     surplus = lsh._false_positive_probability(threshold, bands, rows)
     for weight in (0.5, 0.9, 0.99, 0.999):
@@ -48,7 +48,7 @@ def test_no_bands_of_datasketch_find_as_much_with_fewer_false_candidates(thresho
 @given(signature_rows)
 def test_keys_agree_where_bands_do(signatures):
     signatures = np.array(signatures, np.uint32).reshape(-1, 6)
-    keys = band_keys(signatures, 3, 2)
+    keys = band_hashes(signatures, 3, 2)
     for a, left in enumerate(signatures):
         for b, right in enumerate(signatures):
             for i in range(3):
@@ -62,7 +62,7 @@ def test_buckets_are_the_keys_that_documents_share(tmp_path_factory, signatures,
     folder = UPath(tmp_path_factory.mktemp("bands"))
     signatures = np.array(signatures, np.uint32).reshape(-1, 6)
     slow = defaultdict(list)
-    for document, row in enumerate(band_keys(signatures, 3, 2)):
+    for document, row in enumerate(band_hashes(signatures, 3, 2)):
         for key in row.tolist():
             slow[key].append(document)
     cuts, paths = [0, *sorted(min(cut, len(signatures)) for cut in cuts), len(signatures)], []

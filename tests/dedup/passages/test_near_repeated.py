@@ -11,8 +11,8 @@ from gristmill.dedup.near import candidates
 from gristmill.dedup.near.shingle_letters import letters
 from gristmill.dedup.near.verify import ShingleSets
 from gristmill.dedup.passages import near_repeated
-from gristmill.dedup.passages.near_repeated import Near, count_letters
-from gristmill.dedup.passages.repeated import Repeats
+from gristmill.dedup.passages.near_repeated import NearSettings, count_letters
+from gristmill.dedup.passages.repeated import RepeatedPassages
 from gristmill.dedup.passages.split import cut_passages
 from gristmill.pipelines.ragged import Ragged
 from tests.dedup.passages.test_repeated import cut
@@ -32,7 +32,7 @@ documents = st.lists(st.lists(lines, max_size=5).map("\n".join), max_size=6)
 @settings(max_examples=20)
 @given(documents, st.integers(1, 3), st.sampled_from([64, 1 << 20]), st.sampled_from([0.5, 0.75, 0.9, 1.0]))
 def test_what_stays_is_what_stays_one_by_one(tmp_path_factory, texts, shards, row_bytes, near):
-    repeats = Repeats(min_characters=0, memory_mb=64, near=near, near_characters=3, near_letters=8)
+    repeats = RepeatedPassages(min_characters=0, memory_mb=64, near=near, near_characters=3, near_letters=8)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(candidates, "BAND_ROW_BYTES", row_bytes)  # as if memory held few rows: many partitions
         patch.setattr(near_repeated, "RECALL", 1 - 1e-12)  # else a pair in 200 at the threshold may not meet
@@ -57,7 +57,7 @@ def test_sets_and_letters_are_those_of_the_reference(texts, size):
     assert [Ragged(offsets, data).row(i) for i in range(len(each))] == [normalize(p.encode(), False) for p in each]
     counts = count_letters(found.start, found.end, text.data, letters())
     assert counts.tolist() == [sum(map(is_letter, passage)) for passage in each]
-    sets = Near(0.9, size, 1).sets(text, found.start, found.end)
+    sets = NearSettings(0.9, size, 1).sets(text, found.start, found.end)
     fast = [set(sets.data[a:b].tolist()) for a, b in zip(sets.offsets[:-1], sets.offsets[1:], strict=True)]
     assert [*map(len, fast)] == [*map(len, slow)]
     for i in range(len(each)):
@@ -68,7 +68,7 @@ def test_sets_and_letters_are_those_of_the_reference(texts, size):
 def test_damaged_text_is_measured_to_its_end(rows):
     text = Ragged.from_strings(rows)
     found = cut_passages(text, "sentence")
-    long, keys = Near(0.9, 5, 3).measure(text, found)
+    long, keys = NearSettings(0.9, 5, 3).measure(text, found)
     assert long.size == found.start.size and keys.shape == (long.sum(), 9)
 
 
@@ -97,7 +97,7 @@ LINE = "abcdefghij"
 def test_where_alike_begins(tmp_path, line, options, goes):
     options = {"near": 0.9, "near_characters": 1, "near_letters": 5, "min_characters": 0} | options
     texts = [f"{LINE}\n{'x' * 50}", f"{line}\n{'y' * 40}"]
-    left, _, found = cut(tmp_path, texts, Repeats(**options))
+    left, _, found = cut(tmp_path, texts, RepeatedPassages(**options))
     assert left == [texts[0], "y" * 40 if goes else texts[1]]
     assert found["in"].to_list() == ["000"] * goes
 
@@ -109,7 +109,7 @@ def edited(words, edits):
 def test_a_chain_of_edits_keeps_what_is_unlike_all_that_is_kept(tmp_path):
     words = [f"word{i}" for i in range(60)]
     texts = [edited(words, k) for k in range(20)]
-    left, _, found = cut(tmp_path, texts, Repeats(near=0.9))
+    left, _, found = cut(tmp_path, texts, RepeatedPassages(near=0.9))
     sets = [reference.characters(text, 5) for text in texts]
     assert all(reference.jaccard(a, b) >= 0.9 for a, b in pairwise(sets))
     stay = [i for i, text in enumerate(left) if text]
@@ -125,7 +125,7 @@ def test_thousands_of_near_copies_take_a_comparison_a_band_each(tmp_path, monkey
     monkeypatch.setattr(ShingleSets, "compare", lambda *args: compared.append(args[1].size) or compare(*args))
     stem = "the miller of the village grinds all grain that is brought to the mill before the snow falls on the hills "
     texts = [f"{stem}{i:04}" for i in range(3000)]
-    left, _, _ = cut(tmp_path, ["\n".join(texts)], Repeats(near=0.8))
+    left, _, _ = cut(tmp_path, ["\n".join(texts)], RepeatedPassages(near=0.8))
     assert left == [texts[0]]
     assert sum(compared) < 10 * len(texts)  # not 4,500,000: one in each of 9 bands, one to say how alike what goes is
 
@@ -133,7 +133,9 @@ def test_thousands_of_near_copies_take_a_comparison_a_band_each(tmp_path, monkey
 def test_documents_removed_before_keep_nothing_out(tmp_path):
     stem = "the miller of the village grinds all grain that is brought to the mill before the snow falls"
     texts = [f"{stem} again, and longest", f"{stem} again, and long", f"{stem} again"]
-    left, _, _ = cut(tmp_path, texts, Repeats(near=0.8), stays=lambda part, rows: np.array([False, True, True]))
+    left, _, _ = cut(
+        tmp_path, texts, RepeatedPassages(near=0.8), stays=lambda part, rows: np.array([False, True, True])
+    )
     assert left == [texts[0], texts[1], ""]
 
 
@@ -141,11 +143,11 @@ def test_copies_of_all_spellings_count_towards_min_copies(tmp_path):
     stem = "the miller of the village grinds all grain that is brought to the mill before the snow falls on day "
     texts = [f"{stem}{i}\n{chr(97 + i) * (50 - i)}" for i in range(4)]
     for copies, gone in ((4, 3), (5, 0)):
-        _, counts, found = cut(tmp_path / str(copies), texts, Repeats(near=0.9, min_copies=copies))
+        _, counts, found = cut(tmp_path / str(copies), texts, RepeatedPassages(near=0.9, min_copies=copies))
         assert len(found) == gone and (counts["passages"] - counts["passages_left"]).sum() == gone
 
 
 @pytest.mark.parametrize("options", [{"near": 0.9, "span": 2}, {"near": 0.4}, {"near": 1.1}])
 def test_impossible_settings_are_refused(options):
     with pytest.raises(ValidationError):
-        Repeats(**options)
+        RepeatedPassages(**options)

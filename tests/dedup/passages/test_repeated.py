@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from upath import UPath
 
 from gristmill.dedup.passages import repeated as module
-from gristmill.dedup.passages.repeated import Repeats, find_repeats, in_full_slots
+from gristmill.dedup.passages.repeated import RepeatedPassages, find_repeats, in_full_slots
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENT, TEXT
 from gristmill.pipelines.steps.corpus import Corpus
@@ -65,7 +65,7 @@ def kept(texts, kind="line"):
 def test_the_first_of_each_line_stays(tmp_path_factory, texts, shards, partition_bytes):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "PASSAGE_BYTES", partition_bytes)
-        repeats = Repeats(min_characters=0, memory_mb=64)
+        repeats = RepeatedPassages(min_characters=0, memory_mb=64)
         left, counts, found = cut(tmp_path_factory.mktemp("repeats"), texts, repeats, shards)
     assert [passages(text, "line") for text in left] == kept(texts)
     assert counts["passages_left"].to_list() == [len(passages(text, "line")) for text in left]
@@ -81,7 +81,7 @@ def test_the_first_of_each_line_stays(tmp_path_factory, texts, shards, partition
 @given(documents, st.integers(1, 3), st.integers(0, 12))
 def test_nothing_that_occurs_once_is_lost(texts, span, min_characters):
     with tempfile.TemporaryDirectory() as folder:
-        left, _, _ = cut(folder, texts, Repeats(span=span, min_characters=min_characters))
+        left, _, _ = cut(folder, texts, RepeatedPassages(span=span, min_characters=min_characters))
     counts = Counter(passage for text in texts for passage in passages(text, "line"))
     for before, after in zip(texts, left, strict=True):
         gone = Counter(passages(before, "line")) - Counter(passages(after, "line"))
@@ -111,18 +111,18 @@ MENU = "Home | News | Sport | Contact | Imprint"
 def test_white_space_is_kept_once(tmp_path, kind, text, expected):
     repeated = {"line": MENU, "sentence": f"{MENU}.", "paragraph": f"{MENU}\n{MENU}"}[kind]
     first = repeated + "\n\n" + "a longer document, which comes first " * 5
-    left, _, _ = cut(tmp_path, [first, text], Repeats(passage=kind))
+    left, _, _ = cut(tmp_path, [first, text], RepeatedPassages(passage=kind))
     assert left == [first, expected]
 
 
 def test_a_short_repeat_alone_stays(tmp_path):
     texts = ['He sighed.\n"Yes."\nShe left, and that was all there was.', 'Night fell.\n"Yes."\nIt rained.']
-    assert cut(tmp_path, texts, Repeats())[0] == texts
+    assert cut(tmp_path, texts, RepeatedPassages())[0] == texts
 
 
 def test_documents_removed_before_hold_no_first_copy(tmp_path):
     texts = [f"{MENU}\nlongest text of them all, but gone", f"{MENU}\nsecond text", f"{MENU}\nthird"]
-    left, _, _ = cut(tmp_path, texts, Repeats(), stays=lambda part, rows: np.array([False, True, True]))
+    left, _, _ = cut(tmp_path, texts, RepeatedPassages(), stays=lambda part, rows: np.array([False, True, True]))
     assert left == [texts[0], texts[1], "third"]
 
 
@@ -130,14 +130,14 @@ def test_the_most_copied_passages_are_reported_with_their_text(tmp_path):
     texts = [f"{MENU}\n{'x' * n} is the text of document {n}\nyes" for n in range(5, 9)] + [f"{MENU}\n{MENU}\nyes"]
     texts += ["A notice on two pages only."] * 2
     for shards in (1, 3):
-        folder, repeats = tmp_path / str(shards), Repeats(top=2)
+        folder, repeats = tmp_path / str(shards), RepeatedPassages(top=2)
         cut(folder, texts, repeats, shards)
         parts = [f"part-{i}" for i in range(shards)]
         corpus = Corpus(UPath(folder) / "documents", UPath(folder) / "measures", parts, lambda _, n: np.ones(n, bool))
         top = pl.concat([judged.reports["top"] for judged in repeats.judge(corpus, folder / "scratch")])
         notice = "A notice on two pages only."
         assert top.rows() == [(MENU, 6, 5, len(MENU), "004"), (notice, 2, 2, len(notice), "005")]
-    assert [j.reports["top"].height for j in Repeats(top=0).judge(corpus, folder / "scratch")] == [0, 0, 0]
+    assert [j.reports["top"].height for j in RepeatedPassages(top=0).judge(corpus, folder / "scratch")] == [0, 0, 0]
 
 
 @given(st.lists(st.integers(0, 40), max_size=300), st.integers(2, 5), st.integers(0, 58))

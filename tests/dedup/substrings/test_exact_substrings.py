@@ -90,7 +90,7 @@ texts = st.lists(st.lists(st.tuples(words, spaces).map("".join), max_size=14).ma
 @given(texts, st.integers(2, 4), st.integers(1, 3), st.sampled_from([16, 1 << 24]))
 def test_what_stays_is_what_the_plain_windows_say(texts, length, shards, room):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "ROOM", room)  # one partition, or many
+        patch.setattr(module, "BYTES_PER_TEXT_BYTE", room)  # one partition, or many
         left, counts, found = cut(texts, Substrings(length=length, memory_mb=1), shards)
     stay = expected(texts, length, "word")
     assert [tokens(text) for text in left] == stay

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from upath import UPath
 
 from gristmill.filters.classifier.filter import Classifier, max_alpha
-from gristmill.filters.classifier.roc import Curve
+from gristmill.filters.classifier.roc import RocCurve
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.decide import decide
-from gristmill.filters.core.sampling import draws
+from gristmill.filters.core.sampling import uniform_by_id
 from gristmill.filters.fasttext.format import write_fasttext
 from gristmill.filters.fasttext.train import FastTextSettings, train
 from gristmill.pipelines.errors import RecipeError
@@ -63,7 +63,7 @@ def test_each_cut_on_both_sides(model, settings):
 @given(st.lists(st.text(max_size=8), min_size=1, unique=True), st.floats(0.1, 30), st.floats(0, 1))
 def test_chance_is_gpt_3s(ids, alpha, score):
     """A Pareto draw by inversion, against 1 - score."""
-    u = draws(Ragged.from_strings(ids), "classifier")
+    u = uniform_by_id(Ragged.from_strings(ids), "classifier")
     pareto = u ** (-1 / alpha) - 1
     found, edge = alpha < max_alpha(np.full(u.size, score), u), np.abs(pareto - 1 + score) < 1e-9
     assert np.all((found == (pareto > 1 - score)) | edge)
@@ -118,7 +118,7 @@ scores = st.lists(st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 1.0]), min_size=1,
 
 @given(scores, scores)
 def test_curves_are_those_of_counting(good, bad):
-    curve = Curve.of(good, bad)
+    curve = RocCurve.of(good, bad)
     for i, threshold in enumerate(curve.thresholds):
         assert curve.recall[i] == np.mean(good >= threshold) and curve.false[i] == np.mean(bad >= threshold)
         kept = np.concatenate((good, bad)) >= threshold
@@ -135,7 +135,7 @@ def test_curves_are_those_of_counting(good, bad):
 
 
 def test_a_cut_between_scores_and_above_all():
-    curve = Curve.of(np.array([0.2, 0.8]), np.array([0.1, 0.6]))
+    curve = RocCurve.of(np.array([0.2, 0.8]), np.array([0.1, 0.6]))
     assert curve.at(0.7) == {"recall": 0.5, "false": 0.0, "precision": 1.0}
     assert curve.at(0.9) == {"recall": 0.0, "false": 0.0, "precision": 1.0}
     assert curve.at(0.0)["recall"] == 1

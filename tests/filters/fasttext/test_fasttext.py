@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from reference.fasttext_model import LABELS, VOCABULARY, every_probability, predict, write_model
 
 from gristmill.filters.fasttext.format import read_fasttext
-from gristmill.filters.fasttext.predict import Classifier, huffman
+from gristmill.filters.fasttext.predict import FastTextPredictor, huffman
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.ragged import Ragged
 
@@ -44,7 +44,7 @@ class Written:
 @given(texts=st.lists(TEXT, max_size=6))
 def test_equals_its_plain_twin(models, kind, texts):
     model = models[kind].model
-    labels, probabilities = Classifier(model).predict(Ragged.from_strings(texts))
+    labels, probabilities = FastTextPredictor(model).predict(Ragged.from_strings(texts))
     for text, label, probability in zip(texts, labels, probabilities, strict=True):
         expected, expected_probability = predict(model, text)
         assert (label, probability) == (expected, pytest.approx(expected_probability, abs=2e-5))
@@ -55,7 +55,7 @@ def test_equals_its_plain_twin(models, kind, texts):
 def test_equals_fasttext_itself(models, kind, text):
     fasttext = pytest.importorskip("fasttext")
     path, model = models[kind].path, models[kind].model
-    labels, probabilities = Classifier(model).predict(Ragged.from_strings([text]))
+    labels, probabilities = FastTextPredictor(model).predict(Ragged.from_strings([text]))
     found = fasttext.load_model(str(path)).f.predict(text.replace("\n", " ") + "\n", 1, 0.0, "strict")
     if labels[0] >= 0:
         (probability, label), *_ = found
@@ -63,7 +63,9 @@ def test_equals_fasttext_itself(models, kind, text):
 
 
 def test_an_invalid_byte_is_a_byte_like_others(models):
-    labels, probabilities = Classifier(models[0].model).predict(Ragged.from_strings([b"\xff\x80 \xc3", b"a\xe5\xad"]))
+    labels, probabilities = FastTextPredictor(models[0].model).predict(
+        Ragged.from_strings([b"\xff\x80 \xc3", b"a\xe5\xad"])
+    )
     assert labels.min() >= -1
     assert np.isfinite(probabilities).all()
 
@@ -71,12 +73,12 @@ def test_an_invalid_byte_is_a_byte_like_others(models):
 def test_marks_of_fasttext_are_words_in_a_text(models):
     model = models[1].model
     texts = ["the house </s> der hund", "the house __label__de der hund", "the house der hund"]
-    _, probabilities = Classifier(model).predict(Ragged.from_strings(texts))
+    _, probabilities = FastTextPredictor(model).predict(Ragged.from_strings(texts))
     assert len(set(probabilities)) == 3
 
 
 def test_a_document_does_not_depend_on_its_neighbours(models):
-    classifier = Classifier(models[0].model)
+    classifier = FastTextPredictor(models[0].model)
     texts = ["the house", "der ça 字", "", "x y z"] * 3
     alone = [classifier.predict(Ragged.from_strings([text]))[1][0] for text in texts]
     assert classifier.predict(Ragged.from_strings(texts))[1].tolist() == alone
@@ -114,7 +116,7 @@ def test_a_missing_file_is_an_input_error(tmp_path):
 def test_a_loss_without_probabilities_is_refused(tmp_path):
     path = write_model(tmp_path / "ova.bin", loss=4, min_n=0, max_n=0, word_ngrams=1, quantised=False, seed=1)
     with pytest.raises(InputError, match="one against all"):
-        Classifier(read_fasttext(path))
+        FastTextPredictor(read_fasttext(path))
 
 
 @pytest.mark.parametrize("kind", range(len(KINDS)))
@@ -123,4 +125,4 @@ def test_the_probability_of_a_label_is_that_of_the_twin(models, kind, text):
     model, rows = models[kind].model, Ragged.from_strings([text])
     expected = every_probability(model, text)
     for number, label in enumerate(LABELS):
-        assert Classifier(model).probability(rows, label)[0] == pytest.approx(expected[number], abs=2e-5)
+        assert FastTextPredictor(model).probability(rows, label)[0] == pytest.approx(expected[number], abs=2e-5)

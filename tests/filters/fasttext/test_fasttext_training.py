@@ -14,8 +14,8 @@ from upath import UPath
 
 from gristmill.filters.fasttext.dictionary import Subwords, number_documents
 from gristmill.filters.fasttext.format import read_fasttext, write_fasttext
-from gristmill.filters.fasttext.predict import Classifier
-from gristmill.filters.fasttext.train import FastTextSettings, descend, exponential, train
+from gristmill.filters.fasttext.predict import FastTextPredictor
+from gristmill.filters.fasttext.train import FastTextSettings, exponential, sgd, train
 from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.settings import read_settings
@@ -52,7 +52,7 @@ def test_training_is_that_of_the_twin(kind, texts, data):
     matrix = np.random.default_rng(0).uniform(-1, 1, (words.rows + kind.rows, kind.dim)).astype(np.float32)
     output = np.zeros((3, kind.dim), np.float32)
     twin = reference.train(texts, targets, 3, names(words), matrix.copy(), kind)
-    descend(tokens, targets, matrix, output, words.rows, kind)
+    sgd(tokens, targets, matrix, output, words.rows, kind)
     np.testing.assert_allclose(matrix, twin[0], atol=2e-5)
     np.testing.assert_allclose(output, twin[1], atol=2e-5)
 
@@ -103,7 +103,7 @@ def test_fasttext_trains_the_same_model_from_the_same_start(tmp_path, extra):
     matrix[order] = start["input"][: words.rows]
     turned = [LABELS.index(label) for label in start["labels"]]
     output = np.zeros((2, kind.dim), np.float32)
-    descend(tokens, targets, matrix, output, words.rows, kind)
+    sgd(tokens, targets, matrix, output, words.rows, kind)
     np.testing.assert_allclose(matrix[order], done["input"][: words.rows], atol=1e-5)
     np.testing.assert_allclose(matrix[words.rows :], done["input"][words.rows :], atol=1e-5)
     np.testing.assert_allclose(output[turned], done["output"], atol=1e-5)
@@ -122,10 +122,10 @@ def test_fasttext_reads_the_file_and_says_the_same(trained, tmp_path):
     theirs, ours = fasttext.load_model(str(tmp_path / "m.bin")), read_fasttext(tmp_path / "m.bin")
     texts = ["the mill", "cash now", "something else", "mill cash"]
     for label in LABELS:
-        found = Classifier(ours).probability(Ragged.from_strings(texts), label)
+        found = FastTextPredictor(ours).probability(Ragged.from_strings(texts), label)
         expected = [dict((b, a) for a, b in theirs.f.predict(t + "\n", 2, 0.0, "strict"))[label] for t in texts]
         np.testing.assert_allclose(found, np.minimum(expected, 1), atol=2e-5)
-    good = Classifier(ours).probability(Ragged.from_strings(texts), LABELS[0])
+    good = FastTextPredictor(ours).probability(Ragged.from_strings(texts), LABELS[0])
     assert good[0] > 0.9 and good[1] < 0.1
     assert np.array_equal(ours.input, trained.model.input) and ours.label_counts.tolist() == [40, 60]
 

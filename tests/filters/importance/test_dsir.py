@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from reference import importance as reference
 
 from gristmill.filters.core.batch import Batch
-from gristmill.filters.importance.dsir import NOTHING, Bag, log_weights
+from gristmill.filters.importance.dsir import EMPTY_WEIGHT, HashedNgrams, log_weights
 from gristmill.pipelines.ragged import Ragged
 
 texts = st.lists(st.text(alphabet="ab cé字\n\0\u2028😀", max_size=12) | st.text(max_size=8), max_size=6)
@@ -25,7 +25,7 @@ def hashes(one):
 def test_weights_are_those_of_the_twin(target, raw, ngrams, buckets):
     bags = []
     for documents in (target, raw):
-        bags.append(Bag(buckets, ngrams))
+        bags.append(HashedNgrams(buckets, ngrams))
         bags[-1].add(batch(documents))
     corpus = batch(raw)
     found, grams = log_weights(corpus.words, *bags)
@@ -36,7 +36,7 @@ def test_weights_are_those_of_the_twin(target, raw, ngrams, buckets):
 
 
 def test_a_bag_adds_up_and_documents_do_not_touch():
-    whole, parts, joined = (Bag(1000, 2) for _ in range(3))
+    whole, parts, joined = (HashedNgrams(1000, 2) for _ in range(3))
     whole.add(batch(["the mill", "the corn"]))
     for text in ("the mill", "the corn"):
         parts.add(batch([text]))
@@ -47,9 +47,9 @@ def test_a_bag_adds_up_and_documents_do_not_touch():
 
 
 def test_what_is_like_the_target_weighs_more_and_a_blank_nothing():
-    target, raw = Bag(10_000, 2), Bag(10_000, 2)
+    target, raw = HashedNgrams(10_000, 2), HashedNgrams(10_000, 2)
     corpus = batch(["the mill grinds corn", "win cash now", " "])
     target.add(batch(["the mill grinds corn in the town"] * 9))
     raw.add(corpus)
     (like, unlike, blank), _ = log_weights(corpus.words, target, raw)
-    assert like > 0 > unlike > blank == NOTHING
+    assert like > 0 > unlike > blank == EMPTY_WEIGHT

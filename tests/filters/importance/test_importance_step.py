@@ -7,7 +7,7 @@ from corpora import tree, write_jsonl
 from gristmill.flows.clean.recipe import parse_recipe
 from gristmill.flows.clean.run import clean
 from gristmill.pipelines.errors import InputError, RecipeError
-from gristmill.pipelines.storage.files import place
+from gristmill.pipelines.storage.files import to_path
 
 GOOD, BAD = "The mill grinds corn number {} for the town .", "Win {} cash now , click here !"
 
@@ -25,7 +25,7 @@ def corpus(tmp_path):
 def run(corpus, raw, work, **settings):
     steps = {"importance": {"target": [str(corpus / "target.jsonl")], **settings}}
     recipe = parse_recipe({"input": {"paths": [str(corpus / raw)]}, "steps": steps}, "test")
-    clean(recipe, place(corpus / work))
+    clean(recipe, to_path(corpus / work))
     return sorted(pl.read_parquet(corpus / work / "clean" / "*.parquet")["id"].to_list())
 
 

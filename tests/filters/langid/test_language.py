@@ -7,7 +7,7 @@ from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.decide import decide
 from gristmill.filters.langid.filter import Language
 from gristmill.filters.langid.labels import language_of
-from gristmill.filters.langid.models import MODELS, Pair, load_model
+from gristmill.filters.langid.models import MODELS, Ensemble, load_model
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.settings import read_settings
@@ -157,7 +157,7 @@ class Says:
     ],
 )
 def test_two_models_vote(first, second, language, probability):
-    pair = Pair(Says(*first, "en de ceb"), Says(*second, "en de pcm"))
+    pair = Ensemble(Says(*first, "en de ceb"), Says(*second, "en de pcm"))
     found, sure = pair.identify(Ragged.from_strings([""]))
     assert (found[0], sure[0]) == (language, pytest.approx(probability))
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.filters.langid.naive_bayes import NaiveBayes
-from gristmill.filters.langid.preprocess import excerpt
+from gristmill.filters.langid.preprocess import sample_slices
 from gristmill.pipelines.ragged import Ragged
 
 WORDS = st.sampled_from(["the", "der", "la", "und", "est", "non", "的", "это", "και", "është", "şi", "ő", "xyz"])
@@ -25,7 +25,7 @@ def py3langid():
 
 @given(texts=st.lists(TEXT, max_size=5))
 def test_equals_py3langid_itself(classifier, py3langid, texts):
-    read = excerpt(Ragged.from_strings(texts), None)
+    read = sample_slices(Ragged.from_strings(texts), None)
     labels, probabilities = classifier.predict(read)
     for row, (label, probability) in enumerate(zip(labels, probabilities, strict=True)):
         expected, expected_probability = py3langid.classify(read.row(row))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference.excerpt import excerpt as plain_excerpt
 
-from gristmill.filters.langid.preprocess import excerpt
+from gristmill.filters.langid.preprocess import sample_slices
 from gristmill.pipelines.ragged import Ragged
 
 # Only what every Unicode version here knows alike; accents, Hangul and Devanagari in pieces come up often.
@@ -17,14 +17,14 @@ TEXT = st.text(CHARACTER)
 
 @given(texts=st.lists(TEXT), max_bytes=st.none() | st.integers(8, 40))
 def test_equals_its_plain_twin(texts, max_bytes):
-    read = excerpt(Ragged.from_strings(texts), max_bytes).to_text().to_pylist()
+    read = sample_slices(Ragged.from_strings(texts), max_bytes).to_text().to_pylist()
     expected = [plain_excerpt(text, max_bytes) for text in texts]
     assert read == expected
 
 
 def test_a_short_document_is_read_whole_and_a_long_one_in_four_slices():
     texts = ["x" * 64, "a" * 40 + "b" * 40 + "c" * 40 + "d" * 40, ""]
-    read = excerpt(Ragged.from_strings(texts), 64).to_text().to_pylist()
+    read = sample_slices(Ragged.from_strings(texts), 64).to_text().to_pylist()
     assert read == ["x" * 64, "\n".join(char * 16 for char in "abcd"), ""]
 
 
@@ -33,9 +33,12 @@ def test_a_short_document_is_read_whole_and_a_long_one_in_four_slices():
     [("ALL CAPITALS ÉÀ", "all capitals éà"), ("NOT ALL CAPITALs", "NOT ALL CAPITALs"), ("字 123", "字 123")],
 )
 def test_a_shouted_document_is_put_in_lower_case(text, read):
-    assert excerpt(Ragged.from_strings([text]), None).row(0).decode() == read
+    assert sample_slices(Ragged.from_strings([text]), None).row(0).decode() == read
 
 
 def test_accents_are_composed():
-    assert excerpt(Ragged.from_strings(["e\u0301tude", "etude"]), None).to_text().to_pylist() == ["étude", "etude"]
+    assert sample_slices(Ragged.from_strings(["e\u0301tude", "etude"]), None).to_text().to_pylist() == [
+        "étude",
+        "etude",
+    ]
     assert unicodedata.normalize("NFC", "e\u0301tude") == "étude"

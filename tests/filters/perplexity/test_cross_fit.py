@@ -8,14 +8,14 @@ from corpora import write_jsonl
 from benchmarks.quality import judge_corpus
 from gristmill.filters.core.measure import LANGUAGE, SURE_LABEL
 from gristmill.filters.perplexity import cross_fit
-from gristmill.filters.perplexity.cross_fit import OwnPerplexity
+from gristmill.filters.perplexity.cross_fit import CrossFitPerplexity
 from gristmill.flows.clean.recipe import parse_recipe
 from gristmill.flows.clean.run import clean
 from gristmill.flows.engine.engines import engine
 from gristmill.flows.runs.what_if import what_if
 from gristmill.pipelines.errors import RecipeError
-from gristmill.pipelines.steps.step import Silent
-from gristmill.pipelines.storage.files import place
+from gristmill.pipelines.steps.step import NullProgress
+from gristmill.pipelines.storage.files import to_path
 
 SUBJECTS = ["the miller", "a farmer", "the old baker", "my neighbour", "the carter"]
 VERBS = ["grinds the yellow corn", "sells the fine flour", "carries the heavy sacks", "buys a small loaf"]
@@ -37,7 +37,7 @@ def rows():
 
 
 def judged(rows, **settings):
-    step = OwnPerplexity(**{"min_bytes": 1000, **settings})
+    step = CrossFitPerplexity(**{"min_bytes": 1000, **settings})
     broken = [[] for _ in rows]
     frames = {LANGUAGE: pl.DataFrame({SURE_LABEL: ["en"] * len(rows)})}
     scores = judge_corpus(step, "own", rows, frames, broken)
@@ -72,7 +72,7 @@ def test_percentiles_that_cross_are_refused():
         parse_recipe({"steps": {"own_perplexity": {"min_percentile": 60.0, "max_percentile": 30.0}}}, "test")
 
 
-class Told(Silent):
+class Told(NullProgress):
     """The titles of the steps that had jobs."""
 
     def __init__(self):
@@ -91,7 +91,7 @@ def run(folder, rows, shards=1, workers=1, gopher=20, work=None, **settings):
     recipe = parse_recipe({"input": {"paths": [str(folder / f"raw-{shards}")]}, "steps": steps}, "test")
     told = Told()
     with engine("processes", workers) as run:
-        summary = clean(recipe, place(work or folder / f"work-{shards}"), run, told)
+        summary = clean(recipe, to_path(work or folder / f"work-{shards}"), run, told)
     return told.titles, summary
 
 
@@ -122,10 +122,10 @@ def test_shards_and_workers_change_neither_models_nor_decisions(rows, work, monk
 
 
 def test_another_threshold_trains_and_scores_nothing(rows, work, monkeypatch):
-    _, told = what_if(place(work / "work-1"), ("own_perplexity.min_gain=9.0",))
+    _, told = what_if(to_path(work / "work-1"), ("own_perplexity.min_gain=9.0",))
     with monkeypatch.context() as changed:
         changed.setattr(cross_fit, "train", None)  # as what-if did not either
-        assert what_if(place(work / "work-1"), ("own_perplexity.min_gain=9.0",))[1] == told
+        assert what_if(to_path(work / "work-1"), ("own_perplexity.min_gain=9.0",))[1] == told
     titles, summary = run(work, rows, min_gain=9.0)
     assert titles == ["decide own_perplexity", "apply"]
     assert summary["steps"]["own_perplexity"]["removed"] > 100 and told["steps"] == summary["steps"]
@@ -135,7 +135,7 @@ def test_another_threshold_trains_and_scores_nothing(rows, work, monkeypatch):
 
 def test_what_if_trains_anew_where_other_documents_are_left(rows, work):
     run(work, rows)
-    _, told = what_if(place(work / "work-1"), ("gopher.min_words=82",))
+    _, told = what_if(to_path(work / "work-1"), ("gopher.min_words=82",))
     _, summary = run(work, rows, gopher=82)
     assert told["steps"] == summary["steps"] and 0 < summary["steps"]["gopher"]["removed"] < 300
 

@@ -13,9 +13,9 @@ from gristmill.filters.core.percentiles import percentiles
 from gristmill.filters.ngram.formats.arpa import write_arpa
 from gristmill.filters.ngram.model import NGram
 from gristmill.filters.ngram.train import NGramSettings, train
-from gristmill.filters.perplexity.ccnet_normalize import normalise
+from gristmill.filters.perplexity.ccnet_normalize import normalize_document
 from gristmill.filters.perplexity.filter import Perplexity
-from gristmill.filters.perplexity.mahalanobis import Typical, write_typical
+from gristmill.filters.perplexity.mahalanobis import MahalanobisModel, write_reference
 from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.settings import read_settings
@@ -91,13 +91,13 @@ def test_distance_from_what_is_typical(model, tmp_path):
     frame = plain.measure(batch(*sample(1, 60)))
     assert frame["distance"].to_list() == [0] * 60
     measures = [frame[name].to_numpy() for name in ("perplexity", "bits_per_byte", "gain")]
-    typical = Typical.of(*measures)
+    typical = MahalanobisModel.of(*measures)
     places = np.column_stack((np.log(np.log(measures[0])), np.log(measures[1]), measures[2]))
     away = places - places.mean(axis=0)
     expected = np.sqrt([row @ np.linalg.inv(np.cov(places.T)) @ row for row in away])
     np.testing.assert_allclose(typical.distance(*measures), expected, rtol=1e-6)
     assert np.mean(expected**2) == pytest.approx(3 * 59 / 60)
-    write_typical(str(tmp_path / "typical.json"), "*", typical)
+    write_reference(str(tmp_path / "typical.json"), "*", typical)
     judge = Perplexity(models={"*": model}, typical=str(tmp_path / "typical.json"), max_distance=6.0)
     texts = [*sample(2, 20), "zebra quagga " * 30, ""]
     assert reasons(judge, *texts) == [[]] * 20 + [["untypical"], []]
@@ -105,9 +105,9 @@ def test_distance_from_what_is_typical(model, tmp_path):
 
 def test_too_few_documents_are_not_typical_of_anything():
     with pytest.raises(InputError, match="3 documents with words do not say what is typical"):
-        Typical.of(*np.random.default_rng(0).uniform(1, 2, (3, 3)))
+        MahalanobisModel.of(*np.random.default_rng(0).uniform(1, 2, (3, 3)))
     with pytest.raises(InputError, match="no three alike"):
-        Typical.of(*np.ones((3, 50)))
+        MahalanobisModel.of(*np.ones((3, 50)))
 
 
 def test_kenlm_models_speak_as_ours_and_over_pieces(model, tmp_path):
@@ -160,4 +160,4 @@ def test_what_cannot_be_says_so(settings, complaint):
     ],
 )
 def test_ccnet_normalises(text, expected):
-    assert normalise(text) == expected
+    assert normalize_document(text) == expected

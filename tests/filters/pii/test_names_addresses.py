@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gristmill.filters.pii.detect import ON_REQUEST, TYPES, detect
-from gristmill.filters.pii.filter import Pii
+from gristmill.filters.pii.filter import PiiFilter
 from gristmill.filters.pii.replacements import How
 from gristmill.pipelines.ragged import Ragged
 
@@ -51,7 +51,7 @@ def test_left_alone(type, text):
 @pytest.mark.parametrize("type", ON_REQUEST)
 def test_replaced_once_for_all(type, how, tmp_path):
     (tmp_path / "key").write_bytes(b"a key for tests only, 32 bytes..")
-    step = Pii(types=[type], replacement=how, key_file=str(tmp_path / "key"), max_spans_per_kb=None)
+    step = PiiFilter(types=[type], replacement=how, key_file=str(tmp_path / "key"), max_spans_per_kb=None)
     text = Ragged.from_strings([" ".join(part.replace("|", "") for part in FOUND[type][0])])
     edits = step.edits(text)[0]
     new, at = b"", 0

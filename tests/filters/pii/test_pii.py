@@ -17,8 +17,8 @@ from reference.pii_windows import at_windows, spelt_windows
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.pii.detect import TYPES, detect
 from gristmill.filters.pii.edits import apply
-from gristmill.filters.pii.evaluate import our_finder, read_labelled, score
-from gristmill.filters.pii.filter import Pii
+from gristmill.filters.pii.evaluate import pii_detector, read_labeled, score
+from gristmill.filters.pii.filter import PiiFilter
 from gristmill.filters.pii.replacements import replacement
 from gristmill.filters.pii.scan import AT, SPELT_AT, scan
 from gristmill.flows.cli import group
@@ -102,7 +102,7 @@ def redact(step, texts):
 def keyed(how):
     folder = Path(tempfile.mkdtemp())
     (folder / "key").write_bytes(KEY)
-    return Pii(replacement=how, key_file=str(folder / "key"), phone_regions=["US"])
+    return PiiFilter(replacement=how, key_file=str(folder / "key"), phone_regions=["US"])
 
 
 @pytest.mark.parametrize("how", ["tag", "surrogate", "hash", "mask", "remove"])
@@ -114,7 +114,7 @@ def test_redacting_twice_is_redacting_once(texts, how):
 
 @given(documents)
 def test_a_document_is_judged_by_its_own_text(texts):
-    step = Pii()
+    step = PiiFilter()
     together = redact(step, texts)
     assert together == [redact(step, [text])[0] for text in texts]
     assert redact(step, texts[::-1]) == together[::-1]
@@ -123,11 +123,11 @@ def test_a_document_is_judged_by_its_own_text(texts):
 @given(documents)
 def test_nothing_but_the_spans_changes(texts):
     rows = Ragged.from_strings(texts)
-    table, _ = Pii().rewrite(Batch(rows))
+    table, _ = PiiFilter().rewrite(Batch(rows))
     parts = [[] for _ in texts]
     for span in table.to_pylist():
         parts[span["row"]].append(span)
-    for row, (text, after) in enumerate(zip(texts, redact(Pii(), texts), strict=True)):
+    for row, (text, after) in enumerate(zip(texts, redact(PiiFilter(), texts), strict=True)):
         data, at, built = text.encode(), 0, b""
         for span in parts[row]:
             built += data[at : span["offset"]] + span["replacement"].encode()
@@ -174,7 +174,7 @@ def test_windows_of_adversarial_text_are_bounded(text):
 
 def test_a_document_of_nothing_else_breaks_the_rule():
     rows = Ragged.from_strings(["jane@mill.org " * 40, "One address, jane@mill.org, in a text.", ""])
-    _, measures = Pii().rewrite(Batch(rows))
+    _, measures = PiiFilter().rewrite(Batch(rows))
     assert measures["spans"].to_list() == [40, 1, 0]
     assert measures["spans_per_kb"][0] > 10 >= measures["spans_per_kb"][1]
 
@@ -187,7 +187,7 @@ def test_hash_and_surrogate_want_a_key_and_settings_what_there_is(tmp_path):
         ({"replacement": "hash", "key_file": str(tmp_path / "none")}, "cannot read the key file"),
     ):
         with pytest.raises(RecipeError, match=part):
-            read_settings(Pii, told, "[steps.pii]")
+            read_settings(PiiFilter, told, "[steps.pii]")
 
 
 def call(*arguments):
@@ -220,9 +220,9 @@ def test_commands_find_redact_and_keep_values_apart(tmp_path):
 
 def test_labelled_identities_are_found_and_decoys_are_not(shared_data):
     """The bars: precision and recall 0.99, of phones F1 0.92 and precision 0.93; all decoys untouched."""
-    step = Pii(address_scope="all", phone_regions=["US"])
+    step = PiiFilter(address_scope="all", phone_regions=["US"])
     for name, lines in (("pii_presidio.jsonl.zst", False), ("messy.jsonl.zst", True)):
-        told = score(read_labelled(str(Path(shared_data) / name)), our_finder(step), TYPES, lines)
+        told = score(read_labeled(str(Path(shared_data) / name)), pii_detector(step), TYPES, lines)
         assert told.touched == 0
         for type, each in told.types.items():
             least = (0.93, 0.92) if type == "phone" else (0.99, 0.99)
@@ -243,4 +243,4 @@ def test_languages_have_the_same_topics():
 
 def test_empty_documents_have_nothing():
     assert detect(Ragged.from_strings(["", ""]), TYPES) == [] and scan(Ragged.from_strings([])).row.size == 0
-    assert np.diff(Ragged.from_strings(redact(Pii(), ["", ""])).offsets).sum() == 0
+    assert np.diff(Ragged.from_strings(redact(PiiFilter(), ["", ""])).offsets).sum() == 0

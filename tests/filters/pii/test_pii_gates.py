@@ -11,7 +11,7 @@ from reference.pii_windows import luhn, words_before
 
 from gristmill.filters.pii import detect, scan
 from gristmill.filters.pii.detectors import checksums, context, crypto, national_ids, phones, secrets
-from gristmill.filters.pii.detectors.window import Place
+from gristmill.filters.pii.detectors.window import Window
 from gristmill.pipelines.ragged import Ragged
 
 NUMBER_SHAPES = [number.shape for number in national_ids.NUMBERS] + [national_ids.CARD_NUMBER, national_ids.PASSPORT]
@@ -25,7 +25,7 @@ def places(*documents, kinds=(*detect.RULES,)):
     rows = Ragged.from_strings([*documents])
     for kind, start, end, row in zip(*(column.tolist() for column in scan.scan(rows)), strict=True):
         if kind in kinds:
-            yield Place(rows.data.tobytes(), start, end, *rows.offsets[row : row + 2].tolist())
+            yield Window(rows.data.tobytes(), start, end, *rows.offsets[row : row + 2].tolist())
 
 
 @given(documents)
@@ -84,7 +84,7 @@ def test_a_number_nothing_speaks_for_begins_like_one_or_has_as_many_digits(group
     digits = len(text.translate(None, phones.NO_DIGITS))
     if digits in phones.NANP_DIGITS or text[:1] in (b"+", b"(", b"0"):
         return
-    place = Place(text, 0, len(text), 0, len(text), "de", False, ("US", "CN", "DE", "FR"))
+    place = Window(text, 0, len(text), 0, len(text), "de", False, ("US", "CN", "DE", "FR"))
     for alone in (False, True):
         assert phones._phone(place, 0, len(text), 0, alone) == (None, phones.NONE)
 
@@ -98,7 +98,7 @@ before = st.lists(st.sampled_from(pieces), max_size=20)
 @example("phone:\n\nb:\n c")
 def test_words_before_are_those_behind_the_last_break(text):
     data = text.encode() + b"1234567"
-    place = Place(data, len(data) - 7, len(data), 0, len(data))
+    place = Window(data, len(data) - 7, len(data), 0, len(data))
     words = words_before(data[max(0, len(data) - 7 - context.BEFORE) : -7])[-context.WORDS :]
     assert context._before(place) == words
     assert (max(words, default="") >= context.WIDE) == any(ord(word[0]) >= 0x2E80 for word in words)

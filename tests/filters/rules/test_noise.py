@@ -16,7 +16,7 @@ from gristmill.filters.rules.noise_sequences import count_sequences
 from gristmill.filters.text.letters import count_letters
 from gristmill.filters.text.lines import split_lines
 from gristmill.filters.text.markup import tag_bytes
-from gristmill.filters.text.sentence_ends import finished
+from gristmill.filters.text.sentence_ends import bytes_in_sentences
 from gristmill.pipelines.ragged import Ragged
 
 PARTS = [
@@ -58,7 +58,9 @@ def test_tags_are_measured_as_by_the_reference(texts):
 def test_finished_sentences_are_measured_as_by_the_reference(texts):
     text = Ragged.from_strings(texts)
     lines = [line for t in texts for line in t.splitlines()]
-    assert finished(text.data, *split_lines(text)[1:]).tolist() == [reference.finished(line) for line in lines]
+    assert bytes_in_sentences(text.data, *split_lines(text)[1:]).tolist() == [
+        reference.finished(line) for line in lines
+    ]
 
 
 MANY = st.lists(st.sampled_from(["the", "of", "word", "Word", ".", "x", "a!"]), min_size=90, max_size=130).map(" ".join)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.decide import decide
 from gristmill.filters.rules.repetition import Repetition
-from gristmill.filters.text.repeated_ngrams import number_keys, table_for
+from gristmill.filters.text.repeated_ngrams import intern_keys, table_for
 from gristmill.pipelines.ragged import Ragged
 from tests.reference import repetition as reference
 
@@ -39,7 +39,7 @@ def test_equal_keys_get_equal_numbers(keys):
     distinct = np.empty(len(keys), np.uint64)
     counts, numbers = np.empty(len(keys), np.int32), np.empty(len(keys), np.int32)
     array = np.array(keys, np.uint64)
-    total = number_keys(array, len(keys), table_for(len(keys)), distinct, counts, numbers)
+    total = intern_keys(array, len(keys), table_for(len(keys)), distinct, counts, numbers)
     assert (numbers.tolist(), counts[:total].tolist()) == reference.numbers(keys)
 
 
@@ -47,7 +47,7 @@ def test_numbering_grows_its_table():
     keys = np.arange(100_000, dtype=np.uint64) % np.uint64(60_000) << np.uint64(32)
     distinct = np.empty(keys.size, np.uint64)
     counts, numbers = np.empty(keys.size, np.int32), np.empty(keys.size, np.int32)
-    assert number_keys(keys, keys.size, table_for(keys.size), distinct, counts, numbers) == 60_000
+    assert intern_keys(keys, keys.size, table_for(keys.size), distinct, counts, numbers) == 60_000
     assert np.array_equal(distinct[numbers], keys) and counts[:60_000].sum() == 100_000
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference.aho_corasick import search as plain_search
 
-from gristmill.filters.text.aho_corasick import BACK, FRONT, build, folded, guard_of, search
+from gristmill.filters.text.aho_corasick import BACK, FRONT, boundary_flags, build, folded, search
 from gristmill.pipelines.ragged import Ragged
 
 # A few letters and marks, so that terms are found, overlap and end inside each other.
@@ -63,7 +63,7 @@ def test_terms_within_terms_all_count():
     [("term", FRONT | BACK), ("中文", 0), ("中a", BACK), ("국", FRONT), ("@x", FRONT | BACK), ("→", 0)],
 )
 def test_guards_by_script(term, guard):
-    assert guard_of(term) == guard
+    assert boundary_flags(term) == guard
 
 
 def test_only_the_rows_asked_for_are_searched():

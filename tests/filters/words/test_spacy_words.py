@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.filters.core.batch import Batch
-from gristmill.filters.words.spacy_words import Memo, spacy_words
+from gristmill.filters.words.spacy_words import SpacyCache, spacy_words
 from gristmill.filters.words.words import BEGINS_LINE, BEGINS_PARAGRAPH
 from gristmill.pipelines.ragged import Ragged
 
@@ -64,7 +64,7 @@ def test_chunks_do_not_reach_into_the_next_document(english):
 
 def test_a_full_memo_is_emptied():
     texts = [f"word{i} mill{i % 7}, (59):" for i in range(50)]
-    memo = Memo(chunks=8)
+    memo = SpacyCache(chunks=8)
     for text in texts:
         assert words_of(Ragged.from_strings([text]), memo) == words_of(Ragged.from_strings([text]))
     assert memo.known <= 8

@@ -11,7 +11,7 @@ from corpora import documents, tree, write_jsonl
 from gristmill.flows.clean.recipe import read_recipe
 from gristmill.flows.clean.run import clean
 from gristmill.flows.engine.engines import engine
-from gristmill.pipelines.storage.files import place
+from gristmill.pipelines.storage.files import to_path
 
 RESULTS = ("clean", "removed", "ledger")
 LOOSER = ["fineweb.max_short_line_ratio=1.0", "fineweb.min_line_punct_ratio=0.0", "fineweb.max_list_ratio=off"]
@@ -22,7 +22,7 @@ def run(recipe):
     def run(work, *inputs, workers=1, changes=()):
         settings = read_recipe(str(recipe), tuple(changes), tuple(map(str, inputs)))
         with engine("processes", workers) as run:
-            return clean(settings, place(work), run)
+            return clean(settings, to_path(work), run)
 
     return run
 
@@ -153,7 +153,7 @@ def test_what_if_counts_what_a_run_would(tmp_path, corpus, run):
 
     run(tmp_path / "work", corpus)
     changes = (*LOOSER, "c4.min_sentences=4")
-    before, after = what_if(place(tmp_path / "work"), changes)
+    before, after = what_if(to_path(tmp_path / "work"), changes)
     assert before == run(tmp_path / "work", corpus)
     real = run(tmp_path / "work", corpus, changes=changes)
     for key in ("clean", "removed", "bytes_clean"):

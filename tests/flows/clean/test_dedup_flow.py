@@ -18,7 +18,7 @@ from gristmill.flows.runs.clusters import find_cluster, word_diff
 from gristmill.flows.runs.contamination import by_benchmark
 from gristmill.flows.runs.what_if import what_if
 from gristmill.pipelines.errors import InputError, RecipeError, WorkError
-from gristmill.pipelines.storage.files import place
+from gristmill.pipelines.storage.files import to_path
 from tests.flows.clean.test_kill import start
 
 MENU = "Home | News | Sport | Contact | Imprint | About us"
@@ -49,7 +49,7 @@ def pages():
 def run(work, steps, *inputs, workers=1, **settings):
     table = {"input": {"paths": list(map(str, inputs)), **settings}, "steps": steps}
     with engine("processes", workers) as run:
-        return clean(parse_recipe(table, "test"), place(work), run)
+        return clean(parse_recipe(table, "test"), to_path(work), run)
 
 
 def rows(work, folder="ledger"):
@@ -162,27 +162,27 @@ def index(tmp_path):
     write_jsonl(tmp_path / "a.jsonl", [row for row in pages() if row["source"] == "a"])
     write_jsonl(tmp_path / "b.jsonl", [row for row in pages() if row["source"] == "b"] + [page(50, "b"), page(50, "c")])
     recipe = dedup_recipe("document", [str(tmp_path / "a.jsonl")], [], 0.7)
-    save_index(recipe, recipe.input.paths, place(tmp_path / "index"))
+    save_index(recipe, recipe.input.paths, to_path(tmp_path / "index"))
     return tmp_path / "index"
 
 
 @pytest.mark.parametrize(("level", "removed"), [("document", 21), ("dataset", 20)])
 def test_new_documents_go_where_the_index_has_them(tmp_path, index, level, removed):
     recipe = dedup_recipe(level, [str(tmp_path / "b.jsonl")], [str(index)], 0.7)
-    assert clean(recipe, place(tmp_path / "work"))["removed"] == removed
+    assert clean(recipe, to_path(tmp_path / "work"))["removed"] == removed
     gone = rows(tmp_path / "work").filter(~pl.col("kept"))
     for row in gone.filter(pl.col("duplicate_of").str.starts_with("a-")).iter_rows(named=True):
         assert row["duplicate_of"].split("-")[1] == row["id"].split("-")[1]
     assert gone["duplicate_of"].str.starts_with("a-").sum() == 20
-    assert clean(recipe, place(tmp_path / "work"))["removed"] == removed  # and again
+    assert clean(recipe, to_path(tmp_path / "work"))["removed"] == removed  # and again
 
 
 def test_a_changed_index_is_compared_with_anew(tmp_path, index):
     recipe = dedup_recipe("dataset", [str(tmp_path / "b.jsonl")], [str(index)], 0.7)
-    clean(recipe, place(tmp_path / "work"))
+    clean(recipe, to_path(tmp_path / "work"))
     write_jsonl(tmp_path / "a.jsonl", [page(50, "a")])
-    save_index(recipe, [str(tmp_path / "a.jsonl")], place(index))
-    assert clean(recipe, place(tmp_path / "work"))["removed"] == 2
+    save_index(recipe, [str(tmp_path / "a.jsonl")], to_path(index))
+    assert clean(recipe, to_path(tmp_path / "work"))["removed"] == 2
 
 
 def test_what_is_no_index_or_another_is_one_line(tmp_path, index):
@@ -226,7 +226,7 @@ def test_near_is_for_passages_and_a_share(level, near, complaint):
 def test_a_cluster_shows_its_members_and_what_differs(tmp_path):
     write_jsonl(tmp_path / "raw" / "0.jsonl", pages())
     run(tmp_path / "work", STEPS, tmp_path / "raw")
-    members = find_cluster(place(tmp_path / "work"), "near", "b-12-4")
+    members = find_cluster(to_path(tmp_path / "work"), "near", "b-12-4")
     first = next(member for member in members if member.duplicate_of is None)
     (other,) = (member for member in members if member.duplicate_of)
     assert {first.id, other.id} == {"a-12-0", "b-12-4"} and other.duplicate_of == first.id
@@ -234,12 +234,12 @@ def test_a_cluster_shows_its_members_and_what_differs(tmp_path):
     assert "".join(text for sign, text in pieces if sign != "-") == other.text
     assert "".join(text for sign, text in pieces if sign != "+") == first.text
     assert sum(len(text.split()) for sign, text in pieces if sign == "+") <= 4
-    copies = find_cluster(place(tmp_path / "work"), "near", "b-3-0")  # removed as an exact copy
+    copies = find_cluster(to_path(tmp_path / "work"), "near", "b-3-0")  # removed as an exact copy
     told = [(member.id, member.duplicate_of, member.similarity, member.contained) for member in copies]
     assert told == [("a-3-0", None, None, None), ("b-3-0", "a-3-0", 1.0, 1.0)]
-    assert find_cluster(place(tmp_path / "work"), "near", "a-3-0") == copies
+    assert find_cluster(to_path(tmp_path / "work"), "near", "a-3-0") == copies
     with pytest.raises(WorkError, match="nothing in"):
-        find_cluster(place(tmp_path / "work"), "near", "a-29-0")
+        find_cluster(to_path(tmp_path / "work"), "near", "a-29-0")
 
 
 def test_commands_from_raw_files_to_clusters(tmp_path, gristmill):
@@ -270,9 +270,9 @@ def test_decontaminate_from_raw_files_to_the_report(tmp_path, gristmill):
     command = ["decontaminate", "a.jsonl", "--against", tmp_path / "quiz.jsonl", "--workers", 1]
     done = gristmill(*command, cwd=tmp_path)
     assert done.returncode == 0 and " quiz" in done.stdout, done.stderr
-    assert by_benchmark(place(tmp_path / "work"), "decontaminate").rows() == [("quiz", 2, 1, 1, 1)]
+    assert by_benchmark(to_path(tmp_path / "work"), "decontaminate").rows() == [("quiz", 2, 1, 1, 1)]
     assert rows(tmp_path / "work").filter(~pl.col("kept"))["id"].to_list() == ["bad"]
-    assert what_if(place(tmp_path / "work"), ("decontaminate.threshold=1.0",))[1]["clean"] == 1
+    assert what_if(to_path(tmp_path / "work"), ("decontaminate.threshold=1.0",))[1]["clean"] == 1
     assert gristmill(*command, "--action", "cut", cwd=tmp_path).returncode == 0
     assert question not in "".join(rows(tmp_path / "work", "clean")["text"])
     assert len(rows(tmp_path / "work", "clean")) == 2
@@ -299,9 +299,9 @@ def test_without_documents_or_what_to_go_by_it_ends_well(tmp_path):
     steps = STEPS | {"decontaminate": {"against": [str(tmp_path / "quiz.jsonl")], "action": "cut"}}
     summary = run(tmp_path / "work", steps, tmp_path / "raw", max_reject_fraction=1.0)
     assert (summary["rejects"], summary["clean"]) == (1, 0)
-    assert by_benchmark(place(tmp_path / "work"), "decontaminate").is_empty()
+    assert by_benchmark(to_path(tmp_path / "work"), "decontaminate").is_empty()
     shared = find_overlap(
-        [str(tmp_path / "raw")], place(tmp_path / "o"), tmp_path, None, ["input.max_reject_fraction=1.0"]
+        [str(tmp_path / "raw")], to_path(tmp_path / "o"), tmp_path, None, ["input.max_reject_fraction=1.0"]
     )
     assert [frame.height for frame in shared] == [0, 0]
     for name, step in (("decontaminate", {"against": ["nowhere.jsonl"]}), ("near", {"against": ["nowhere"]})):

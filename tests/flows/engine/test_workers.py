@@ -12,22 +12,22 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from gristmill.flows.engine.engines import Here, engine
-from gristmill.flows.engine.run_lock import alone, last_run
-from gristmill.flows.engine.workers import TRIES, Workers
+from gristmill.flows.engine.engines import InProcess, engine
+from gristmill.flows.engine.run_lock import exclusive_run, last_run
+from gristmill.flows.engine.workers import MAX_ATTEMPTS, Workers
 from gristmill.pipelines.errors import RecipeError, WorkError
-from gristmill.pipelines.steps.step import Job, Output, Wrote
-from gristmill.pipelines.storage.files import place
-from gristmill.pipelines.storage.retry import PAUSES, patiently
+from gristmill.pipelines.steps.step import Job, Output, Written
+from gristmill.pipelines.storage.files import to_path
+from gristmill.pipelines.storage.retry import BACKOFF_SECONDS, retry
 
 
 def job(work, folder, *args, name="part"):
-    return Job(work, args, (Output(place(folder), name, "made-of"),))
+    return Job(work, args, (Output(to_path(folder), name, "made-of"),))
 
 
 def write(text, outputs):
     (outputs[0].folder / outputs[0].name).write_text(text)
-    return [Wrote([outputs[0].name], {"documents": 1})]
+    return [Written([outputs[0].name], {"documents": 1})]
 
 
 def fall(times, outputs):
@@ -49,17 +49,19 @@ def complain(outputs):
 
 
 def test_a_killed_worker_is_replaced_and_its_job_done_again(tmp_path, caplog):
-    jobs = [job(fall, tmp_path, TRIES - 1, name="a"), *(job(write, tmp_path, "x", name=n) for n in "bcd")]
+    jobs = [job(fall, tmp_path, MAX_ATTEMPTS - 1, name="a"), *(job(write, tmp_path, "x", name=n) for n in "bcd")]
     with engine("processes", 2) as run:
         done = {job.outputs[0].name: parts[0].counts for job, parts in run(jobs)}
     assert done == {name: {"documents": 1} for name in "abcd"}
-    assert sum("'fall a' was killed (SIGKILL)" in line.message for line in caplog.records) == TRIES - 1
+    assert sum("'fall a' was killed (SIGKILL)" in line.message for line in caplog.records) == MAX_ATTEMPTS - 1
 
 
 def test_a_job_that_kills_every_worker_is_named(tmp_path):
     workers = Workers(2)
-    with pytest.raises(WorkError, match=rf"'fall part' was killed \(SIGKILL\).*, {TRIES} times; finished parts are"):
-        workers.run(job(fall, tmp_path, TRIES))
+    with pytest.raises(
+        WorkError, match=rf"'fall part' was killed \(SIGKILL\).*, {MAX_ATTEMPTS} times; finished parts are"
+    ):
+        workers.run(job(fall, tmp_path, MAX_ATTEMPTS))
     workers.close()
 
 
@@ -96,15 +98,15 @@ def test_an_engine_that_is_none(name, seconds, message):
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ECONNRESET])
 def test_a_passing_error_is_waited_out(number, caplog):
-    errors = [OSError(number, "for now")] * len(PAUSES)
+    errors = [OSError(number, "for now")] * len(BACKOFF_SECONDS)
 
     def work():
         if errors:
             raise WorkError("cannot write") from errors.pop()
         return "done"
 
-    assert patiently(work, "job", pauses=(0.0,) * len(PAUSES)) == "done"
-    assert len(caplog.records) == len(PAUSES)
+    assert retry(work, "job", pauses=(0.0,) * len(BACKOFF_SECONDS)) == "done"
+    assert len(caplog.records) == len(BACKOFF_SECONDS)
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), OSError(errno.ENOENT, "gone"), WorkError("damaged")])
@@ -116,7 +118,7 @@ def test_an_error_that_stays_is_told_at_once(error):
         raise error
 
     with pytest.raises(type(error)):
-        patiently(work, "job")
+        retry(work, "job")
     assert len(tries) == 1
 
 
@@ -125,7 +127,7 @@ def test_a_passing_error_that_stays_is_told_in_the_end():
         raise ConnectionResetError("by the store")
 
     with pytest.raises(ConnectionResetError):
-        patiently(work, "job", pauses=(0.0, 0.0))
+        retry(work, "job", pauses=(0.0, 0.0))
 
 
 def test_a_file_that_has_gone_is_one_line(tmp_path):
@@ -138,11 +140,11 @@ def look(outputs):
 
 
 def test_two_runs_do_not_share_a_work_folder(tmp_path):
-    work = place(tmp_path / "work")
+    work = to_path(tmp_path / "work")
     busy = pytest.raises(WorkError, match=f"in use by process {os.getpid()} on .*name another --output")
-    with alone(work), busy, alone(work):
+    with exclusive_run(work), busy, exclusive_run(work):
         pass
-    with alone(work):
+    with exclusive_run(work):
         assert last_run(work)[1]
     note, running = last_run(work)
     assert not running and "ended" in note and "error" not in note
@@ -155,16 +157,16 @@ def test_a_killed_run_leaves_no_lock(tmp_path):
     )
     code = f"{head}\nwith alone(place({str(tmp_path)!r})): os.kill(os.getpid(), 9)"
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3])
-    note, running = last_run(place(tmp_path))
+    note, running = last_run(to_path(tmp_path))
     assert note["pid"] != os.getpid() and not running and "ended" not in note
-    with alone(place(tmp_path)):
+    with exclusive_run(to_path(tmp_path)):
         pass
 
 
 def test_how_a_run_failed_is_noted(tmp_path):
-    with pytest.raises(WorkError), alone(place(tmp_path), recipe={"name": "r"}):
+    with pytest.raises(WorkError), exclusive_run(to_path(tmp_path), recipe={"name": "r"}):
         raise WorkError("the disk is full")
-    note, _ = last_run(place(tmp_path))
+    note, _ = last_run(to_path(tmp_path))
     assert note["error"] == "the disk is full" and note["recipe"] == {"name": "r"}
 
 
@@ -185,4 +187,4 @@ def test_light_jobs_go_to_workers_that_have_started():
     with engine("processes", 2, spread=lambda place, jobs: seen.append(type(place)) or ()) as run:
         for jobs in (light, heavy, light):
             list(run(jobs))
-    assert seen == [Here, Workers, Workers]
+    assert seen == [InProcess, Workers, Workers]

@@ -8,9 +8,9 @@ from corpora import documents, write_jsonl
 
 from gristmill.flows.clean.recipe import read_recipe
 from gristmill.flows.clean.run import clean
-from gristmill.flows.explorer.index import Index
+from gristmill.flows.explorer.index import RunIndex
 from gristmill.flows.tokenize.train_tokenizer import train_tokenizer
-from gristmill.pipelines.storage.files import place
+from gristmill.pipelines.storage.files import to_path
 from gristmill.tokenizers_lab.train import TokenizerSettings
 
 RULES = """
@@ -60,20 +60,20 @@ def works(tmp_path_factory):
     write_jsonl(folder / "raw" / "1.jsonl", rows)
     for name, steps in (("rules", RULES), ("whole", RULES + COPIES)):
         (folder / f"{name}.toml").write_text(steps)
-        clean(read_recipe(str(folder / f"{name}.toml"), paths=(str(folder / "raw"),)), place(folder / name))
-    tokenizer = place(folder / "whole" / "tokenizers" / "bpe")
+        clean(read_recipe(str(folder / f"{name}.toml"), paths=(str(folder / "raw"),)), to_path(folder / name))
+    tokenizer = to_path(folder / "whole" / "tokenizers" / "bpe")
     train_tokenizer([str(folder / "whole")], tokenizer, TokenizerSettings(vocab_size=400))
     return folder
 
 
 @pytest.fixture(scope="session")
 def rules(works):
-    return Index(place(works / "rules"))
+    return RunIndex(to_path(works / "rules"))
 
 
 @pytest.fixture(scope="session")
 def whole(works):
-    return Index(place(works / "whole"))
+    return RunIndex(to_path(works / "whole"))
 
 
 @pytest.fixture(scope="session")

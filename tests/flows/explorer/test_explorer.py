@@ -15,16 +15,16 @@ from gristmill.flows.clean.recipe import FILTERS, parse_recipe, read_recipe
 from gristmill.flows.clean.run import clean
 from gristmill.flows.explorer import document as documents_of
 from gristmill.flows.explorer.app import application
-from gristmill.flows.explorer.escape import OBEYED, number, shown, size
+from gristmill.flows.explorer.escape import OBEYED, escaped, number, size
 from gristmill.flows.explorer.export import recipe_toml
 from gristmill.flows.explorer.histogram import spread
-from gristmill.flows.explorer.index import Index
+from gristmill.flows.explorer.index import RunIndex
 from gristmill.flows.explorer.query import Query, page
-from gristmill.flows.explorer.thresholds import Thresholds, movable
+from gristmill.flows.explorer.thresholds import Thresholds, adjustable
 from gristmill.flows.explorer.tokens import Tokenizers
 from gristmill.flows.runs.what_if import what_if
 from gristmill.pipelines.errors import RecipeError, WorkError
-from gristmill.pipelines.storage.files import place
+from gristmill.pipelines.storage.files import to_path
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_the_index_counts_what_the_ledger_says(whole, shards):
 
 def test_a_run_without_a_recipe_or_a_ledger_says_so(tmp_path, works):
     with pytest.raises(WorkError, match="missing or unfinished"):
-        Index(place(tmp_path))
+        RunIndex(to_path(tmp_path))
 
 
 @pytest.mark.parametrize("steps", ["", "[steps.exact]"])
@@ -60,8 +60,8 @@ def test_a_run_without_a_recipe_or_a_ledger_says_so(tmp_path, works):
 def test_a_run_without_rules_or_documents_is_shown_too(tmp_path, steps, rows):
     (tmp_path / "recipe.toml").write_text(f"input = {{ max_reject_fraction = 1.0 }}\n{steps}")  # an empty file is one
     write_jsonl(tmp_path / "raw.jsonl", rows)
-    clean(read_recipe(str(tmp_path / "recipe.toml"), paths=(str(tmp_path / "raw.jsonl"),)), place(tmp_path / "work"))
-    index = Index(place(tmp_path / "work"))
+    clean(read_recipe(str(tmp_path / "recipe.toml"), paths=(str(tmp_path / "raw.jsonl"),)), to_path(tmp_path / "work"))
+    index = RunIndex(to_path(tmp_path / "work"))
     client = TestClient(application(index, Tokenizers(index.work)), base_url="http://localhost")
     assert f'data-total="all">{len(rows)}<' in client.get("/").text
     assert "No step of this run judges" in client.get("/thresholds").text
@@ -87,8 +87,8 @@ def test_a_moved_threshold_changes_what_a_run_would(tmp_path, works, rules, aske
     _, told = what_if(rules.work, changes)
     assert outcome["kept"][1] == told["clean"] and outcome["clean_bytes"][1] == told["bytes_clean"]
     (tmp_path / "explored.toml").write_text(recipe_toml(thresholds.recipe(changes), changes))
-    clean(read_recipe(str(tmp_path / "explored.toml")), place(tmp_path / "work"))
-    again = Index(place(tmp_path / "work"))
+    clean(read_recipe(str(tmp_path / "explored.toml")), to_path(tmp_path / "work"))
+    again = RunIndex(to_path(tmp_path / "work"))
     assert thresholds.moved(changes).after.tolist() == again.kept.tolist() != rules.kept.tolist()
     assert outcome["newly_removed"] == int((rules.kept & ~again.kept).sum())
     assert outcome["newly_kept"] == int((again.kept & ~rules.kept).sum())
@@ -106,15 +106,15 @@ def test_steps_over_the_corpus_are_counted_as_they_stand(whole):
 def test_every_setting_that_is_compared_can_be_moved():
     for name, kind in FILTERS.items():
         step = kind.model_construct(model="none is read")
-        for threshold in movable({name: step}).values():
+        for threshold in adjustable({name: step}).values():
             moved = step.model_copy(update={threshold.setting: 7})
             assert (
                 moved.rules()[threshold.rule].threshold == 7 or 7 in moved.rules()[threshold.rule].thresholds.values()
             )
-    assert len(movable({"gopher": FILTERS["gopher"]()})) == 11
-    assert "perplexity.low_percentile" not in movable({"perplexity": FILTERS["perplexity"]()})
+    assert len(adjustable({"gopher": FILTERS["gopher"]()})) == 11
+    assert "perplexity.low_percentile" not in adjustable({"perplexity": FILTERS["perplexity"]()})
     chosen = FILTERS["classifier"].model_construct(model="none is read", min_score="chosen")
-    assert "classifier.low_score" in movable({"classifier": chosen})
+    assert "classifier.low_score" in adjustable({"classifier": chosen})
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ def test_tokens_spell_the_text(whole):
 
 @given(st.text())
 def test_shown_text_cannot_leave_its_place(text):
-    html = str(shown(text))
+    html = str(escaped(text))
     assert not OBEYED.search(html)
     rest = re.sub('<i class="control" title="U\\+[0-9A-F]{4,6}">[^<>"\']*</i>', "", html)
     assert not {*rest} & {*"<>\"'"}

@@ -16,7 +16,7 @@ from corpora import IMPACT, tree
 from processes import dask_cluster, free_port
 
 from gristmill.flows.orchestration.serve import DEPLOYED
-from gristmill.flows.orchestration.tasks import TASK_SECONDS, bundled
+from gristmill.flows.orchestration.tasks import TASK_SECONDS, bundle_jobs
 from gristmill.pipelines.steps.step import Job, Output
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -178,7 +178,7 @@ def test_prefect_yaml_deploys_what_serve_does():
 )
 def test_short_jobs_share_a_task(megabytes, width, sizes):
     jobs = [Job(len, (), (Output("", str(k), ""),), int(size * 1e6)) for k, size in enumerate(megabytes)]
-    bundles = bundled(jobs, width)
+    bundles = bundle_jobs(jobs, width)
     assert sorted(map(len, bundles)) == sizes
     assert sorted((job for bundle in bundles for job in bundle), key=jobs.index) == jobs
     short = (sum(job.seconds for job in bundle) for bundle in bundles if len(bundle) > 1)

@@ -3,8 +3,8 @@
 import json
 
 from gristmill.flows.engine.prometheus import exposition
-from gristmill.flows.engine.run_lock import alone
-from gristmill.pipelines.storage.files import place
+from gristmill.flows.engine.run_lock import exclusive_run
+from gristmill.pipelines.storage.files import to_path
 
 
 def states(done):
@@ -32,7 +32,7 @@ def test_status_tells_a_run_from_its_beginning_to_a_changed_recipe(gristmill, co
     told = states(gristmill("status", work, "--json"))
     assert told["clean"] == "stopped" and told["steps/exact/decisions"] == "finished"
     note = json.loads((work / "run.json").read_text())
-    with alone(place(work), recipe=note["recipe"]):
+    with exclusive_run(to_path(work), recipe=note["recipe"]):
         told = gristmill("status", work)
     assert told.stdout.startswith("running: process ") and "  running   clean" in told.stdout
     (work / "run.json").write_text(json.dumps(note | {"error": "the disk is full"}))
@@ -41,7 +41,7 @@ def test_status_tells_a_run_from_its_beginning_to_a_changed_recipe(gristmill, co
 
 
 def test_two_runs_on_one_folder_are_one_clear_line(gristmill, corpus, recipe, tmp_path):
-    with alone(place(tmp_path / "work")):
+    with exclusive_run(to_path(tmp_path / "work")):
         done = gristmill("clean", recipe, "--input", corpus, "--output", tmp_path / "work", "--workers", 1)
     assert done.returncode == 2
     assert done.stderr.startswith("Error: ") and "is in use by process" in done.stderr.splitlines()[0]

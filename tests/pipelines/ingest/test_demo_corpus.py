@@ -156,7 +156,7 @@ def test_a_folder_of_other_things_is_left_alone(machine, tmp_path):
 
 
 def test_a_machine_without_text_is_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(demo_corpus, "find_origins", list)
+    monkeypatch.setattr(demo_corpus, "find_text_files", list)
     with pytest.raises(InputError, match="--max-mb"):
         demo_corpus.write_demo(tmp_path / "out")
 

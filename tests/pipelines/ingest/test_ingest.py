@@ -259,7 +259,7 @@ def test_colliding_ids_are_renamed_whatever_their_order(tmp_path):
 def test_ids_are_compared_in_parts_where_there_are_many(tmp_path, monkeypatch):
     raw = write(tmp_path / "raw", x__jsonl=lines(*ROWS, *ROWS))
     whole = ingest(tmp_path / "whole", raw)
-    monkeypatch.setattr(settling, "IDS_AT_ONCE", 7)
+    monkeypatch.setattr(settling, "BATCH_IDS", 7)
     assert documents(ingest(tmp_path / "parts", raw)) == documents(whole)
 
 

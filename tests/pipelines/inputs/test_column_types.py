@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gristmill.pipelines.inputs.column_types import JSON, column_of, conform, fits, join_schemas, normal
+from gristmill.pipelines.inputs.column_types import (
+    JSON,
+    cast_table,
+    column_of,
+    is_subschema,
+    join_schemas,
+    normalize_column,
+)
 
 HEAD = pa.schema([])
 
@@ -21,7 +28,7 @@ def table_of(values: list) -> pa.Table:
 def joined(*batches: list) -> pa.Table:
     tables = [table_of(batch) for batch in batches]
     schema = join_schemas([table.schema for table in tables], HEAD)
-    return pa.concat_tables([conform(table, schema) for table in tables])
+    return pa.concat_tables([cast_table(table, schema) for table in tables])
 
 
 @pytest.mark.parametrize(
@@ -75,7 +82,7 @@ def test_a_column_does_not_depend_on_the_cut(column, data):
     at = data.draw(st.integers(0, len(column)))
     whole, cut = joined(column), joined(column[:at], column[at:])
     assert whole.schema.equals(cut.schema)
-    assert fits(whole.schema, cut.schema)
+    assert is_subschema(whole.schema, cut.schema)
     assert whole["x"].to_pylist() == cut["x"].to_pylist()
 
 
@@ -87,19 +94,19 @@ def test_columns_follow_the_head_in_alphabetical_order():
 
 def test_arrow_types_are_kept_and_promoted():
     day = pa.array([datetime.date(2020, 1, 2)])
-    field, column = normal(pa.field("x", day.type), pa.chunked_array([day]))
+    field, column = normalize_column(pa.field("x", day.type), pa.chunked_array([day]))
     assert field.type == pa.date32()
     small, large = pa.schema([("x", pa.int32())]), pa.schema([("x", pa.int64())])
     assert join_schemas([small, large], HEAD).field("x").type == pa.int64()
     texts = pa.Table.from_arrays([column], schema=pa.schema([field]))
     schema = join_schemas([texts.schema, table_of([1]).schema], HEAD)
-    assert conform(texts, schema)["x"].to_pylist() == ['"2020-01-02"']
+    assert cast_table(texts, schema)["x"].to_pylist() == ['"2020-01-02"']
 
 
 @pytest.mark.parametrize("column", [pa.array(["a", None]), pa.array(["a", None]).dictionary_encode()])
 def test_strings_of_any_layout_are_one_type(column):
     view = pl.Series(["a", None]).to_arrow()
     for array in (column, view):
-        field, made = normal(pa.field("x", array.type), pa.chunked_array([array]))
+        field, made = normalize_column(pa.field("x", array.type), pa.chunked_array([array]))
         assert field.type == made.type == pa.large_string()
         assert made.to_pylist() == ["a", None]

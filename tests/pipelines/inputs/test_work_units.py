@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from ingesting import write
 
 from gristmill.pipelines.inputs.inputs import File, InputSettings, find_files
-from gristmill.pipelines.inputs.work_units import Piece, _runs, cut_units
+from gristmill.pipelines.inputs.work_units import InputSlice, _runs, plan_work_units
 
 
 @given(data=st.text("ab\n", max_size=60).map(str.encode), unit_bytes=st.integers(1, 20))
 def test_large_json_lines_are_cut_after_newlines(tmp_path_factory, data, unit_bytes):
     folder = write(tmp_path_factory.mktemp("raw"), x__jsonl=data)
-    units, cuts = cut_units(find_files(InputSettings(paths=[str(folder)])), unit_bytes)
+    units, cuts = plan_work_units(find_files(InputSettings(paths=[str(folder)])), unit_bytes)
     if len(data) <= unit_bytes:
         assert [piece.end for (piece,) in units] == [None]
         assert not cuts
@@ -23,7 +23,7 @@ def test_large_json_lines_are_cut_after_newlines(tmp_path_factory, data, unit_by
     assert all(part.endswith(b"\n") for part in parts[:-1])
     assert all(b"\n" not in part[unit_bytes - 1 : -1] for part in parts)
     assert [piece.first for (piece,) in units] == [1 + data[: piece.start].count(b"\n") for (piece,) in units]
-    assert cut_units([units[0][0].file], unit_bytes, cuts) == (units, cuts)
+    assert plan_work_units([units[0][0].file], unit_bytes, cuts) == (units, cuts)
 
 
 @given(st.lists(st.integers(0, 9), max_size=9), st.integers(1, 12))
@@ -38,7 +38,7 @@ def test_row_groups_are_cut_and_numbered(tmp_path):
     pq.write_table(
         pa.table({"text": ["x" * 100] * 70}), tmp_path / "x.parquet", row_group_size=10, use_dictionary=False
     )
-    units, _ = cut_units(find_files(InputSettings(paths=[str(tmp_path)])), 999)
+    units, _ = plan_work_units(find_files(InputSettings(paths=[str(tmp_path)])), 999)
     assert [(p.file.name, p.start, p.end, p.first) for (p,) in units] == [
         *[("x.parquet", g, g + 1, 1 + 10 * g) for g in range(7)],
         ("y.parquet", 0, None, 1),  # not Parquet: its reader says so
@@ -49,7 +49,7 @@ def test_small_files_are_packed_in_order():
     files = [
         File(name, name, "text", None, size, "") for name, size in zip("abcdefg", (3, 3, 5, 20, 1, 9, 10), strict=True)
     ]
-    units, cuts = cut_units(files, 10)
+    units, cuts = plan_work_units(files, 10)
     assert ["".join(piece.file.name for piece in unit) for unit in units] == ["ab", "c", "d", "ef", "g"]
-    assert units[2] == (Piece(files[3]),)
+    assert units[2] == (InputSlice(files[3]),)
     assert not cuts

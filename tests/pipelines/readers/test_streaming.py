@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.pipelines.inputs.inputs import File
-from gristmill.pipelines.inputs.work_units import Piece
-from gristmill.pipelines.readers.streaming import Broken, read_blocks, split_records
+from gristmill.pipelines.inputs.work_units import InputSlice
+from gristmill.pipelines.readers.streaming import CorruptStream, read_blocks, split_records
 
 COMPRESS = {
     "gz": gzip.compress,
@@ -23,7 +23,7 @@ COMPRESS = {
 
 
 def piece(path, compression=None):
-    return Piece(File(str(path), path.name, "jsonl", compression, path.stat().st_size, ""))
+    return InputSlice(File(str(path), path.name, "jsonl", compression, path.stat().st_size, ""))
 
 
 def reference(data: bytes, separator: bytes, max_bytes: int):
@@ -79,7 +79,7 @@ def test_a_truncated_file_gives_what_it_holds_and_says_so(tmp_path, compression,
     path = tmp_path / "x"
     path.write_bytes(whole[: int(len(whole) * keep)])
     got = []
-    with pytest.raises(Broken, match=f"truncated {compression}"):
+    with pytest.raises(CorruptStream, match=f"truncated {compression}"):
         got.extend(read_blocks(piece(path, compression)))
     got = b"".join(got)
     assert data.startswith(got)
@@ -90,7 +90,7 @@ def test_a_truncated_file_gives_what_it_holds_and_says_so(tmp_path, compression,
 def test_what_is_not_compressed_is_damaged(tmp_path, compression):
     path = tmp_path / "x"
     path.write_bytes(b'{"text": "plain"}\n')
-    with pytest.raises(Broken, match=f"damaged {compression}"):
+    with pytest.raises(CorruptStream, match=f"damaged {compression}"):
         list(read_blocks(piece(path, compression)))
 
 

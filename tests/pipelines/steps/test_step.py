@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.pipelines.errors import WorkError
-from gristmill.pipelines.steps.step import Job, Output, Step, Wrote, run_step
-from gristmill.pipelines.storage.files import place
-from gristmill.pipelines.storage.manifest import MANIFEST, PROGRESS, Manifest, fingerprint, finished
+from gristmill.pipelines.steps.step import Job, Output, Step, Written, run_step
+from gristmill.pipelines.storage.files import to_path
+from gristmill.pipelines.storage.manifest import MANIFEST, PROGRESS, Manifest, fingerprint, require_finished
 
 
 class Killed(BaseException):
@@ -28,7 +28,7 @@ def write(content, outputs):
         ran.append(output.name)
         output.folder.mkdir(parents=True, exist_ok=True)
         (output.folder / output.name).write_text(content)
-    return [Wrote([output.name], {"files": 1, "bytes": len(content)}) for output in outputs]
+    return [Written([output.name], {"files": 1, "bytes": len(content)}) for output in outputs]
 
 
 def step_over(folder, contents, settings=0, work=write):
@@ -44,7 +44,7 @@ def _forget():
 
 @pytest.fixture
 def folder(tmp_path):
-    return place(tmp_path / "folder")
+    return to_path(tmp_path / "folder")
 
 
 def files(folder):
@@ -79,7 +79,7 @@ def test_a_part_that_was_lost_or_cut_is_made_again(folder, damage):
 
 
 def test_a_manifest_tells_nothing_that_two_runs_would_write_differently(folder, tmp_path):
-    other = place(tmp_path / "other")
+    other = to_path(tmp_path / "other")
     run_step(step_over(folder, {"a": "1"}))
     run_step(step_over(other, {"a": "1"}))
     assert files(folder) == files(other)
@@ -95,7 +95,7 @@ def test_a_folder_of_somebody_else_is_left_alone(folder):
 
 def test_an_unfinished_folder_says_what_makes_it(folder):
     with pytest.raises(WorkError, match="unfinished; `gristmill clean` makes it"):
-        finished(folder, "`gristmill clean` makes it")
+        require_finished(folder, "`gristmill clean` makes it")
 
 
 # All as long as each other, so that only fingerprints can tell them apart.
@@ -105,7 +105,7 @@ contents = st.dictionaries(st.sampled_from("ab"), st.sampled_from("123"), max_si
 @given(st.lists(st.tuples(contents, st.integers(0, 1), st.integers(0, 40)), min_size=1, max_size=4), contents)
 def test_killed_anywhere_and_started_again_equals_an_uninterrupted_run(tmp_path_factory, killed, last):
     """Whatever runs were killed before, at whichever touch of the file system, the last one's folder is the same."""
-    folder, clean = (place(tmp_path_factory.mktemp("step")) / name for name in ("folder", "clean"))
+    folder, clean = (to_path(tmp_path_factory.mktemp("step")) / name for name in ("folder", "clean"))
     for wanted, settings, touches in killed:
         with pytest.MonkeyPatch.context() as patch:
             kill_after(patch, touches)

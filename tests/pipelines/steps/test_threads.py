@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from gristmill.pipelines.steps.threads import side_by_side, with_threads
+from gristmill.pipelines.steps.threads import map_threads, thread_limit
 
 
 @pytest.mark.parametrize("width", [1, 2, 5])
@@ -14,9 +14,9 @@ def test_results_come_in_order_whatever_finishes_first(width):
         time.sleep(0.02 if item % 3 == 0 else 0.0)
         return item * 2
 
-    with with_threads(width):
-        assert list(side_by_side(slow, range(20))) == [item * 2 for item in range(20)]
-        assert list(side_by_side(slow, [])) == []
+    with thread_limit(width):
+        assert list(map_threads(slow, range(20))) == [item * 2 for item in range(20)]
+        assert list(map_threads(slow, [])) == []
 
 
 def test_as_many_at_a_time_as_are_allowed_and_one_within():
@@ -28,23 +28,23 @@ def test_as_many_at_a_time_as_are_allowed_and_one_within():
             here += 1
             most = max(most, here)
         time.sleep(0.01)
-        nested.update(thread == threading.get_ident() for thread in side_by_side(lambda _: threading.get_ident(), [0]))
+        nested.update(thread == threading.get_ident() for thread in map_threads(lambda _: threading.get_ident(), [0]))
         with lock:
             here -= 1
 
-    with with_threads(3):
-        list(side_by_side(work, range(12)))
+    with thread_limit(3):
+        list(map_threads(work, range(12)))
     assert most == 3 and nested == {True}
     most = 0
-    list(side_by_side(work, range(3)))
+    list(map_threads(work, range(3)))
     assert most == 1
 
 
 def test_items_are_taken_no_further_ahead_than_there_are_threads():
     taken = []
     items = (taken.append(i) or i for i in range(100))
-    with with_threads(2):
-        results = side_by_side(lambda item: item, items)
+    with thread_limit(2):
+        results = map_threads(lambda item: item, items)
         assert next(results) == 0 and len(taken) == 3
         results.close()
     assert len(taken) == 3
@@ -56,8 +56,8 @@ def test_what_fails_is_raised_in_its_turn():
             raise ValueError("one")
         return item
 
-    with with_threads(2):
-        results = side_by_side(work, range(9))
+    with thread_limit(2):
+        results = map_threads(work, range(9))
         assert next(results) == 0
         with pytest.raises(ValueError, match="one"):
             list(results)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.schema import DOCUMENT
-from gristmill.pipelines.storage.files import place
+from gristmill.pipelines.storage.files import to_path
 from gristmill.pipelines.storage.shards import (
     cut_groups,
     group_rows,
@@ -35,14 +35,14 @@ def test_row_groups_hold_so_many_bytes_or_one_document(texts, group_bytes):
 
 
 def test_a_shard_reads_back_in_its_row_groups(tmp_path):
-    path, table = place(tmp_path / "a" / "part.parquet"), documents(["one", "two", "three"])
+    path, table = to_path(tmp_path / "a" / "part.parquet"), documents(["one", "two", "three"])
     assert write_shard(path, [table[:2], table[2:]], DOCUMENT) == 3
     assert [batch["text"].to_pylist() for batch in read_batches(path, ["text"])] == [["one", "two"], ["three"]]
 
 
 @given(st.lists(st.integers(0, 3), max_size=4), st.data())
 def test_rows_are_read_out_of_their_row_groups(tmp_path_factory, sizes, data):
-    path = place(tmp_path_factory.mktemp("rows") / "part.parquet")
+    path = to_path(tmp_path_factory.mktemp("rows") / "part.parquet")
     table = documents([str(i) for i in range(sum(sizes))])
     ends = np.cumsum([0, *sizes])
     write_shard(path, [table[a:b] for a, b in itertools.pairwise(ends.tolist())], DOCUMENT)
@@ -53,13 +53,13 @@ def test_rows_are_read_out_of_their_row_groups(tmp_path_factory, sizes, data):
 
 
 def test_a_shard_without_rows_keeps_its_columns(tmp_path):
-    path = place(tmp_path / "part.parquet")
+    path = to_path(tmp_path / "part.parquet")
     assert write_shard(path, [], DOCUMENT) == 0
     assert read_shard(path).schema.names == DOCUMENT.names
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path):
-    path, table = place(tmp_path / "part.parquet"), documents(["one"])
+    path, table = to_path(tmp_path / "part.parquet"), documents(["one"])
     write_shard(path, [table], DOCUMENT)
     before = path.read_bytes()
 
@@ -73,7 +73,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path):
 
 
 def test_a_damaged_shard_is_named(tmp_path):
-    path = place(tmp_path / "part.parquet")
+    path = to_path(tmp_path / "part.parquet")
     path.write_bytes(b"PAR1 not a shard")
     with pytest.raises(WorkError, match=r"part\.parquet is damaged"):
         list(read_batches(path))
@@ -82,7 +82,7 @@ def test_a_damaged_shard_is_named(tmp_path):
 def test_a_place_that_cannot_be_written_is_an_error_of_one_line(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(WorkError, match=r"cannot write .*part\.parquet"):
-        write_shard(place(tmp_path / "file" / "part.parquet"), [], DOCUMENT)
+        write_shard(to_path(tmp_path / "file" / "part.parquet"), [], DOCUMENT)
 
 
 @given(st.lists(st.integers(0, 5), max_size=6), st.data())

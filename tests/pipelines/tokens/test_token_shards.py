@@ -15,7 +15,7 @@ from gristmill.pipelines.schema import DOCUMENT
 from gristmill.pipelines.steps.step import run_step
 from gristmill.pipelines.storage.manifest import Manifest
 from gristmill.pipelines.storage.shards import write_shard
-from gristmill.pipelines.tokens.encode import Vocabulary, hash_ids, reorder
+from gristmill.pipelines.tokens.encode import TokenizerInfo, hash_ids, reorder
 from gristmill.pipelines.tokens.settings import TokenSettings
 from gristmill.pipelines.tokens.shards import TokenShards
 from gristmill.pipelines.tokens.shuffle import of_validation, scramble
@@ -23,7 +23,7 @@ from gristmill.pipelines.tokens.steps import encode_step, gather_step
 from tests.corpora import tree
 
 BOS, EOS = 256, 257
-VOCABULARY = Vocabulary(258, BOS, EOS, "bytes")
+VOCABULARY = TokenizerInfo(258, BOS, EOS, "bytes")
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Bytes:
     """A tokenizer whose ids are the bytes."""
 
     file: UPath
-    vocabulary: Vocabulary = VOCABULARY
+    vocabulary: TokenizerInfo = VOCABULARY
 
     def __call__(self, text: Ragged) -> Ragged:
         return Ragged(text.offsets, text.data.astype(np.uint16))
@@ -167,7 +167,7 @@ def test_what_does_not_fit_is_one_clear_error(tmp_path):
 
 def test_a_boundary_needs_its_token(tmp_path):
     make(tmp_path, documents())
-    coder = Bytes(UPath(tmp_path / "bytes.json"), Vocabulary(256, None, None, "bare"))
+    coder = Bytes(UPath(tmp_path / "bytes.json"), TokenizerInfo(256, None, None, "bare"))
     with pytest.raises(RecipeError, match="special token for EOS"):
         gather_step(UPath(tmp_path / "tokens"), coder, TokenSettings(boundary="append"))
 

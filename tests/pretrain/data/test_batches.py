@@ -8,9 +8,9 @@ from token_folders import make_tokens, token_folder
 
 from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.tokens.shards import TokenShards
-from gristmill.pretrain.data.batches import Loader, Tokens
+from gristmill.pretrain.data.batches import Loader, TokenSplit
 from gristmill.pretrain.data.masking import Masking
-from gristmill.pretrain.data.packing import IGNORED, PACKINGS
+from gristmill.pretrain.data.packing import IGNORE_INDEX, PACKINGS
 
 TOKENS = make_tokens([7, 1, 0, 40, 13, 22, 5, 90], shards=3)
 
@@ -55,7 +55,7 @@ def test_targets_are_the_next_tokens_and_rows_are_filled_up():
     for row, inputs, targets in zip(loader.rows_of(loader.samples(0)), *batch[:2], strict=True):
         real = whole[row * 8 : row * 8 + 9]
         assert inputs[: real.size - 1].tolist() == real[:-1].tolist()
-        assert targets.tolist() == real[1:].tolist() + [IGNORED] * (9 - real.size)
+        assert targets.tolist() == real[1:].tolist() + [IGNORE_INDEX] * (9 - real.size)
 
 
 def test_documents_are_numbered_within_their_row():
@@ -69,7 +69,7 @@ def test_documents_are_numbered_within_their_row():
 def test_a_folder_of_shards_gives_its_documents(tmp_path):
     texts = [f"document {i} says {'more and ' * (i % 7)}more" for i in range(40)]
     shards = TokenShards(token_folder(tmp_path, texts))
-    train, validation = Tokens.of(shards, "train"), Tokens.of(shards, "validation")
+    train, validation = TokenSplit.of(shards, "train"), TokenSplit.of(shards, "validation")
     assert train.ends.size + validation.ends.size == 40 and validation.ends.size
     sizes = np.concatenate([train.bytes, validation.bytes])
     assert sorted(sizes) == sorted(len(text) for text in texts)
@@ -98,7 +98,7 @@ def test_a_packing_without_a_full_row_is_one_line():
 
 def test_ends_that_do_not_fit_the_ids_are_one_line():
     with pytest.raises(InputError, match=r"holds 10 tokens, but its documents end at 11"):
-        Tokens(payloads=(np.zeros(10, np.uint16),), ends=np.array([11]), bytes=np.array([1]), vocab_size=5)
+        TokenSplit(payloads=(np.zeros(10, np.uint16),), ends=np.array([11]), bytes=np.array([1]), vocab_size=5)
 
 
 def test_masking_hides_its_share_and_asks_for_what_stood_there():
@@ -106,7 +106,7 @@ def test_masking_hides_its_share_and_asks_for_what_stood_there():
     plain, hidden = (
         Loader(tokens, 100, 400, 4, masking=masking).load(0) for masking in (None, Masking(share=0.2, vocab_size=1000))
     )
-    chosen = hidden.targets != IGNORED
+    chosen = hidden.targets != IGNORE_INDEX
     assert np.array_equal(hidden.targets[chosen], plain.inputs[chosen])
     assert np.array_equal(hidden.inputs[~chosen], plain.inputs[~chosen])
     now, was = hidden.inputs[chosen], plain.inputs[chosen]
@@ -127,4 +127,4 @@ def test_what_is_hidden_depends_on_seed_and_sample_alone():
 
 def test_every_row_hides_something():
     hidden = Loader(make_tokens([2] * 50), 8, 50, packing="pad", masking=Masking(share=0.01, vocab_size=50)).load(0)
-    assert ((hidden.targets != IGNORED).sum(1) == 1).all()
+    assert ((hidden.targets != IGNORE_INDEX).sum(1) == 1).all()

@@ -38,12 +38,12 @@ def test_pad_answers_as_the_reference(sizes, context):
 
 @given(lengths, contexts, st.sampled_from([1, 2, 5, 1000]))
 def test_bestfit_answers_as_the_reference(sizes, context, waiting):
-    documents, before = documents_of(sizes), packing.WAITING
-    packing.WAITING = waiting
+    documents, before = documents_of(sizes), packing.BUFFER_DOCS
+    packing.BUFFER_DOCS = waiting
     try:
         rows = rows_of("bos-bestfit", sizes, context)[1]
     finally:
-        packing.WAITING = before
+        packing.BUFFER_DOCS = before
     assert rows == reference.bos_bestfit(documents, context, waiting)
 
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from gristmill.pipelines.errors import RecipeError
-from gristmill.pretrain.evaluation.generate import Reader, Sampling, beam, generate, narrow
-from gristmill.pretrain.model.config import Shape
+from gristmill.pretrain.evaluation.generate import Decoder, Sampling, beam_search, filter_logits, generate
+from gristmill.pretrain.model.config import ModelConfig
 from gristmill.pretrain.model.gpt import GPT
 
-SHAPE = Shape(vocab_size=11, context=12, layers=2, width=32, heads=2)
+SHAPE = ModelConfig(vocab_size=11, context=12, layers=2, width=32, heads=2)
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_copies_differ_and_seeds_decide(model):
     ],
 )
 def test_what_may_be_chosen(sampling, kept):
-    left = narrow(torch.tensor([[0.5, 0.3, 0.15, 0.05]]).log(), sampling)
+    left = filter_logits(torch.tensor([[0.5, 0.3, 0.15, 0.05]]).log(), sampling)
     assert torch.isfinite(left)[0].nonzero().flatten().tolist() == kept
 
 
@@ -96,7 +96,7 @@ def chance(model, prompt, written):
 @pytest.mark.parametrize("beams", [2, 4, 11])
 def test_beams_find_what_is_likelier_than_greedy_and_wide_ones_the_likeliest(model, beams):
     prompt, greedy = [1, 2], generate(model, [1, 2], Sampling(tokens=2, temperature=0))[0]
-    written, score = beam(model, prompt, Sampling(tokens=2, beams=beams))
+    written, score = beam_search(model, prompt, Sampling(tokens=2, beams=beams))
     assert score == pytest.approx(chance(model, prompt, written), abs=1e-4)
     if beams == 11:
         every = max(product(range(11), repeat=2), key=lambda ids: chance(model, prompt, list(ids)))
@@ -111,17 +111,17 @@ def test_beams_weigh_texts_that_have_ended(model):
         if 7 not in ids[:-1] and (length == 2 or ids[-1] == 7)
     ]
     score, ids = max(every)
-    written, found = beam(model, [1, 2], Sampling(tokens=2, beams=11, stop=(7,)))
+    written, found = beam_search(model, [1, 2], Sampling(tokens=2, beams=11, stop=(7,)))
     assert found == pytest.approx(score, abs=1e-4) and written == [token for token in ids if token != 7]
 
 
 def test_one_beam_is_greedy(model):
-    assert beam(model, [1, 2], Sampling(tokens=8))[0] == greedy_by_hand(model, [1, 2], 8)
+    assert beam_search(model, [1, 2], Sampling(tokens=8))[0] == greedy_by_hand(model, [1, 2], 8)
 
 
 def test_a_full_cache_goes_on_from_the_newer_half(model):
     with torch.no_grad():
-        reader = Reader(model, [*range(11), 0], 1)
+        reader = Decoder(model, [*range(11), 0], 1)
         assert reader.cache.length == 12
         reader.add(torch.tensor([5]))
     assert reader.cache.length == 6 and math.isfinite(reader.logits_BV.sum())

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gristmill.pretrain.data.batches import Tokens
+from gristmill.pretrain.data.batches import TokenSplit
 from gristmill.pretrain.evaluation.ngram import NGram
 from tests.reference import kneser_ney as reference
 
@@ -16,7 +16,7 @@ documents = st.lists(st.lists(st.integers(0, VOCABULARY - 1), max_size=12), min_
 def tokens_of(rows):
     flat = np.array([i for row in rows for i in row], np.uint16)
     ends = np.cumsum([len(row) for row in rows])
-    return Tokens(payloads=(flat,), ends=ends, bytes=np.ones(len(rows), np.int64), vocab_size=VOCABULARY)
+    return TokenSplit(payloads=(flat,), ends=ends, bytes=np.ones(len(rows), np.int64), vocab_size=VOCABULARY)
 
 
 @given(documents, documents, st.integers(1, 4))

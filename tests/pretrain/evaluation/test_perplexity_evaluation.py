@@ -11,14 +11,14 @@ from token_folders import make_tokens, train_subwords
 
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pretrain.data.batches import Tokens
+from gristmill.pretrain.data.batches import TokenSplit
 from gristmill.pretrain.data.masking import Masking
 from gristmill.pretrain.evaluation.perplexity import cut_windows, score_documents, window_loss
-from gristmill.pretrain.model.config import Shape
+from gristmill.pretrain.model.config import ModelConfig
 from gristmill.pretrain.model.gpt import GPT
 from tests.reference.document_bits import document_bits
 
-SHAPE = Shape(vocab_size=50, context=8, layers=1, width=32, heads=2)
+SHAPE = ModelConfig(vocab_size=50, context=8, layers=1, width=32, heads=2)
 
 
 def make_model(vocab_size=50, uniform=False):
@@ -65,7 +65,7 @@ def test_neighbours_change_no_score(lengths, seed):
     starts = tokens.ends - tokens.lengths
     for document, (start, end) in enumerate(zip(starts, tokens.ends, strict=True)):
         ids = tokens.read(int(start), int(end)).astype(np.uint16)
-        alone = Tokens(payloads=(ids,), ends=np.array([ids.size]), bytes=np.array([1]), vocab_size=50, bos=0)
+        alone = TokenSplit(payloads=(ids,), ends=np.array([ids.size]), bytes=np.array([1]), vocab_size=50, bos=0)
         assert score_documents(model, alone, 8).nats[0] == pytest.approx(together[document], rel=1e-5, abs=1e-6)
 
 
@@ -85,7 +85,7 @@ def test_the_same_text_under_two_tokenizers_has_the_same_bytes(tmp_path):
         ids = [[0, *coder(Ragged.from_strings([text])).data.tolist()] for text in texts]
         flat = np.array([i for each in ids for i in each], np.uint16)
         vocab_size, ends = coder.vocabulary.size, np.cumsum([len(each) for each in ids])
-        tokens = Tokens(payloads=(flat,), ends=ends, bytes=sizes, vocab_size=vocab_size, bos=0)
+        tokens = TokenSplit(payloads=(flat,), ends=ends, bytes=sizes, vocab_size=vocab_size, bos=0)
         scores = score_documents(make_model(vocab_size, uniform=True), tokens, 8)
         assert scores.bytes.sum() == sizes.sum()
         expected = math.log2(vocab_size) * (flat.size - len(texts)) / sizes.sum()
@@ -94,7 +94,7 @@ def test_the_same_text_under_two_tokenizers_has_the_same_bytes(tmp_path):
 
 def test_a_uniform_model_of_bytes_costs_8_bits_a_byte():
     rng = np.random.default_rng(0)
-    tokens = Tokens(
+    tokens = TokenSplit(
         payloads=(rng.integers(0, 256, 500).astype(np.uint16),),
         ends=np.array([200, 500]),
         bytes=np.array([200, 300]),

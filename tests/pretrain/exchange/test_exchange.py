@@ -11,9 +11,9 @@ from upath import UPath
 
 from gristmill.pipelines.errors import InputError, RecipeError, WorkError
 from gristmill.pretrain.exchange.checkpoints import export_model, import_model
-from gristmill.pretrain.model.config import PRESETS, Shape
+from gristmill.pretrain.model.config import PRESETS, ModelConfig
 from gristmill.pretrain.model.gpt import GPT
-from gristmill.pretrain.model.lstm import RNN, RNNShape
+from gristmill.pretrain.model.lstm import LSTM, LSTMConfig
 from gristmill.pretrain.training.checkpoint import load_model, save_model
 
 transformers = pytest.importorskip("transformers")
@@ -86,7 +86,7 @@ def test_openais_checkpoints_cut_short_are_one_line(name, words, tmp_path):
 @pytest.mark.parametrize("name", ["nano", "nano-gpt2", "nano-3m"])
 def test_our_presets_are_read_by_transformers(name, tmp_path):
     changes = {"context": 32, "vocab_size": 101} | ({"tied": False} if name == "nano-3m" else {})
-    ours = GPT(Shape(**{**PRESETS[name], **changes})).eval()
+    ours = GPT(ModelConfig(**{**PRESETS[name], **changes})).eval()
     with torch.no_grad():
         for parameter in ours.parameters():
             parameter.add_(torch.randn(parameter.shape) * 0.1)
@@ -115,7 +115,7 @@ def test_weights_in_several_files_are_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "model", [GPT(Shape(vocab_size=70)), RNN(RNNShape(vocab_size=70, width=32))], ids=["gpt", "rnn"]
+    "model", [GPT(ModelConfig(vocab_size=70)), LSTM(LSTMConfig(vocab_size=70, width=32))], ids=["gpt", "rnn"]
 )
 def test_our_own_form_keeps_every_weight(model, tmp_path):
     save_model(UPath(tmp_path), model)
@@ -137,7 +137,7 @@ def test_our_own_form_keeps_every_weight(model, tmp_path):
 )
 def test_a_shape_that_no_one_reads_is_one_line(changes, words, tmp_path):
     with pytest.raises(RecipeError, match=words):
-        export_model(GPT(Shape(**{"vocab_size": 70, **changes})), UPath(tmp_path))
+        export_model(GPT(ModelConfig(**{"vocab_size": 70, **changes})), UPath(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_weights_that_do_not_fit_are_one_line(changes, words, tmp_path):
 def test_a_folder_without_a_model_and_a_file_cut_short_are_one_line(tmp_path):
     with pytest.raises(InputError, match=r"holds no config.json: expected what transformers' save_pretrained writes"):
         import_model(UPath(tmp_path))
-    save_model(UPath(tmp_path), GPT(Shape(vocab_size=70)))
+    save_model(UPath(tmp_path), GPT(ModelConfig(vocab_size=70)))
     whole = (tmp_path / "model.safetensors").read_bytes()
     (tmp_path / "model.safetensors").write_bytes(whole[:-9])
     with pytest.raises(WorkError, match=r"model.safetensors is no safetensors file, or was cut short"):

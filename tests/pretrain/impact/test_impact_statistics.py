@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gristmill.pretrain.impact.bootstrap import bits_per_byte, bootstrap
-from gristmill.pretrain.impact.rank_agreement import agreement, kendall
+from gristmill.pretrain.impact.rank_agreement import kendall, pairwise_agreement
 from gristmill.pretrain.impact.significance import compare, holm, power, smallest_effect, verdict
-from gristmill.pretrain.impact.successive_halving import Question, go_on, rungs
+from gristmill.pretrain.impact.successive_halving import Question, rungs, still_open
 
 losses = st.lists(st.floats(1, 5).map(lambda x: round(x, 4)), min_size=2, max_size=8)
 
@@ -132,14 +132,14 @@ def test_looks_double_and_share_alpha(first, most, seeds):
 def test_the_open_questions_nearest_to_an_answer_go_on():
     asked = [("a", 0.5), ("b", 0.04), ("c", 0.1), ("d", 0.9)]
     open_ones = [Question(arm, "full", p, False) for arm, p in asked]
-    assert go_on(open_ones) == {"b", "c", "full"}
-    assert go_on([*open_ones[:1], Question("b", "full", 0.0, True)]) == {"a", "full"}
-    assert go_on([Question("b", "full", 0.0, True)]) == set()
+    assert still_open(open_ones) == {"b", "c", "full"}
+    assert still_open([*open_ones[:1], Question("b", "full", 0.0, True)]) == {"a", "full"}
+    assert still_open([Question("b", "full", 0.0, True)]) == set()
 
 
 def test_ranks():
-    assert agreement([1, 2, 3], [10, 20, 30]) == kendall([1, 2, 3], [10, 20, 30]) == 1
+    assert pairwise_agreement([1, 2, 3], [10, 20, 30]) == kendall([1, 2, 3], [10, 20, 30]) == 1
     assert kendall([1, 2, 3], [3, 2, 1]) == -1
-    assert agreement([1, 2, 3], [1, 3, 2]) == pytest.approx(2 / 3)
-    assert agreement([1, 1], [1, 2]) == 0.5 and agreement([1], [2]) == 1
+    assert pairwise_agreement([1, 2, 3], [1, 3, 2]) == pytest.approx(2 / 3)
+    assert pairwise_agreement([1, 1], [1, 2]) == 0.5 and pairwise_agreement([1], [2]) == 1
     assert kendall([4, 1, 3, 2], [1, 2, 3, 4]) == pytest.approx(stats.kendalltau([4, 1, 3, 2], [1, 2, 3, 4]).statistic)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reference import scaling_law
 
 from benchmarks.impact import PUBLISHED, chinchilla_points, covered
-from gristmill.pretrain.impact.fit_scaling_law import misfit
+from gristmill.pretrain.impact.fit_scaling_law import huber_loss
 from gristmill.pretrain.impact.scaling import fit
 
 NAMES = ("E", "A", "B", "alpha", "beta")
@@ -24,7 +24,7 @@ def test_misfit_and_gradient_are_the_references(e, a, alpha, b, beta, worth, see
     losses, arms, weights = rng.uniform(1.5, 5, 7), rng.integers(0, 2, 7), rng.exponential(size=7)
     points = np.log(np.column_stack((sizes, tokens, losses)))
     gradient, curvature, terms = np.empty(6), np.empty((6, 6)), np.ones(3, np.bool_)
-    found = misfit(theta, points, arms, weights, terms, 0.1, gradient, curvature)
+    found = huber_loss(theta, points, arms, weights, terms, 0.1, gradient, curvature)
 
     def reference(theta):
         return scaling_law.misfit(theta, sizes, tokens, losses, arms, weights, 0.1)

@@ -9,9 +9,9 @@ from torch.nn import functional as F
 
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.settings import read_settings
-from gristmill.pretrain.data.packing import IGNORED
-from gristmill.pretrain.model.config import PRESETS, Shape, preset
-from gristmill.pretrain.model.gpt import GPT, Cache, angles, sinusoids, slopes
+from gristmill.pretrain.data.packing import IGNORE_INDEX
+from gristmill.pretrain.model.config import PRESETS, ModelConfig, preset
+from gristmill.pretrain.model.gpt import GPT, Cache, alibi_slopes, rope_angles, sinusoids
 from gristmill.pretrain.model.loss import summed_nats
 from tests.reference import gpt as reference
 
@@ -34,7 +34,7 @@ choices = pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: "-".join
 
 def make(choice, **changes):
     """A model whose weights are larger than at the beginning, so that every part of it shows."""
-    model = GPT(Shape(**{**SMALL, **choice, **changes})).eval()
+    model = GPT(ModelConfig(**{**SMALL, **choice, **changes})).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn(parameter.shape) * 0.15)
@@ -91,7 +91,7 @@ def test_a_cache_changes_no_logit(choice):
 @pytest.mark.parametrize("name", [name for name in PRESETS if name.startswith("nano") and name != "nano-25m"])
 @pytest.mark.parametrize("tied", [True, False])
 def test_it_begins_with_a_loss_of_ln_v(name, vocab_size, tied):
-    shape = Shape(**preset(name, vocab_size, tied=tied))
+    shape = ModelConfig(**preset(name, vocab_size, tied=tied))
     model, ids = GPT(shape), torch.randint(0, vocab_size, (2, 129))
     with torch.no_grad():
         loss = model(ids[:, :-1], ids[:, 1:]) / ids[:, 1:].numel()
@@ -101,7 +101,7 @@ def test_it_begins_with_a_loss_of_ln_v(name, vocab_size, tied):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["gpt2-124m", "llama-124m"])
 def test_the_large_ones_begin_so_too(name):
-    model, ids = GPT(Shape(**preset(name, 50257))), torch.randint(0, 50257, (2, 65))
+    model, ids = GPT(ModelConfig(**preset(name, 50257))), torch.randint(0, 50257, (2, 65))
     with torch.no_grad():
         assert abs(model(ids[:, :-1], ids[:, 1:]) / 128 - math.log(50257)) < 0.05
 
@@ -109,7 +109,7 @@ def test_the_large_ones_begin_so_too(name):
 @choices
 def test_one_batch_is_learnt_by_heart(choice):
     torch.manual_seed(1)
-    model, ids = GPT(Shape(**{**SMALL, **choice})), torch.randint(0, 61, (4, 25))
+    model, ids = GPT(ModelConfig(**{**SMALL, **choice})), torch.randint(0, 61, (4, 25))
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=0.0)
     for step in range(300):
         optimizer.param_groups[0]["lr"] = 1e-2 * min(1.0, (step + 1) / 10)
@@ -128,14 +128,14 @@ def test_tables_are_those_of_the_papers():
         assert torch.allclose(row.double(), reference.sinusoid(position, 10), atol=1e-5)
     for heads in (1, 2, 6, 8, 12, 16, 20):
         expected = [reference.alibi_slope(head, heads) for head in range(heads)]
-        assert torch.allclose(slopes(heads).double(), torch.tensor(expected, dtype=torch.float64), rtol=1e-6)
-    assert slopes(8).tolist() == [2.0**-i for i in range(1, 9)]
-    assert angles(4, 2, 10.0)[:, 0].tolist() == [0, 1, 2, 3]
+        assert torch.allclose(alibi_slopes(heads).double(), torch.tensor(expected, dtype=torch.float64), rtol=1e-6)
+    assert alibi_slopes(8).tolist() == [2.0**-i for i in range(1, 9)]
+    assert rope_angles(4, 2, 10.0)[:, 0].tolist() == [0, 1, 2, 3]
 
 
 @choices
 def test_counts_on_paper_are_those_of_the_model(choice):
-    model = GPT(Shape(**{**SMALL, **choice, "vocab_size": 64}))
+    model = GPT(ModelConfig(**{**SMALL, **choice, "vocab_size": 64}))
     vectors = sum(p.numel() for n, p in model.named_parameters() if p.ndim == 1)
     looked_up = sum(p.numel() for n, p in model.named_parameters() if n == "learned.weight")
     looked_up += 0 if model.shape.tied else model.embedding.weight.numel()
@@ -144,7 +144,7 @@ def test_counts_on_paper_are_those_of_the_model(choice):
 
 
 def test_the_size_of_gpt2_is_known():
-    shape = Shape(**preset("gpt2-124m", 50257))
+    shape = ModelConfig(**preset("gpt2-124m", 50257))
     vectors = 12 * (4 * 768 + 9 * 768 + 768 - 768) + 2 * 768  # gains and biases
     assert shape.matrices() + 1024 * 768 + vectors == 124_439_808
     assert shape.flops_per_token() == pytest.approx(6 * shape.matrices() + 12 * 12 * 768 * 1024)
@@ -163,7 +163,7 @@ def test_the_size_of_gpt2_is_known():
 )
 def test_a_shape_that_cannot_be_is_one_line(changes, words):
     with pytest.raises(RecipeError, match=words):
-        read_settings(Shape, {**SMALL, **changes}, "[model]")
+        read_settings(ModelConfig, {**SMALL, **changes}, "[model]")
 
 
 def test_an_unknown_preset_names_the_nearest():
@@ -178,12 +178,14 @@ def test_the_loss_and_its_gradients_are_cross_entropys(monkeypatch, rows, dtype)
     x = torch.randn(3, 7, 5, dtype=dtype, requires_grad=True)
     output = torch.randn(11, 5, dtype=dtype, requires_grad=True)
     targets = torch.randint(0, 11, (3, 7))
-    targets[0, :4] = IGNORED
+    targets[0, :4] = IGNORE_INDEX
     found = summed_nats(x, output, targets)
     (found * 1.5).backward()
     gradients = x.grad.clone(), output.grad.clone()
     x.grad = output.grad = None
-    expected = F.cross_entropy((x @ output.T).flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum")
+    expected = F.cross_entropy(
+        (x @ output.T).flatten(0, 1), targets.flatten(), ignore_index=IGNORE_INDEX, reduction="sum"
+    )
     (expected * 1.5).backward()
     assert torch.allclose(found, expected, rtol=1e-5)
     for gradient, right in zip(gradients, (x.grad, output.grad), strict=True):
@@ -194,10 +196,10 @@ def test_the_loss_and_its_gradients_are_cross_entropys(monkeypatch, rows, dtype)
 def test_the_loss_is_of_the_real_vocabulary_whichever_way_it_is_computed(choice):
     model, ids = make(choice), torch.randint(0, 61, (2, 21))
     inputs, targets = ids[:, :-1], ids[:, 1:].clone()
-    targets[0, :5] = IGNORED
+    targets[0, :5] = IGNORE_INDEX
     logs = logits(model, inputs).double().log_softmax(-1)
     assert logs.shape[-1] == 61 and model.output.shape[0] == 64
-    expected = -logs.gather(2, targets.clamp(min=0)[..., None])[..., 0] * (targets != IGNORED)
+    expected = -logs.gather(2, targets.clamp(min=0)[..., None])[..., 0] * (targets != IGNORE_INDEX)
     with torch.no_grad():
         assert torch.allclose(model.nats(inputs, targets).double(), expected, atol=1e-5)
         assert torch.allclose(model(inputs, targets).double(), expected.sum(), rtol=1e-5)

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from gristmill.pretrain.model.config import Shape
+from gristmill.pretrain.model.config import ModelConfig
 from gristmill.pretrain.model.gpt import GPT
 from gristmill.pretrain.training.muon import Muon
-from gristmill.pretrain.training.optim import make_optimizers, rate
+from gristmill.pretrain.training.optim import lr_at, make_optimizers
 
 SHAPES = [(32, 96), (32, 96), (64, 32), (48, 48)]
 
@@ -32,18 +32,18 @@ SHAPES = [(32, 96), (32, 96), (64, 32), (48, 48)]
     ],
 )
 def test_schedules_at_their_corners(schedule, step, expected):
-    assert rate(step, 100, schedule, 10, 0.2, 0.1) == pytest.approx(expected)
+    assert lr_at(step, 100, schedule, 10, 0.2, 0.1) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("schedule", ["wsd", "cosine", "linear", "constant"])
 @pytest.mark.parametrize(("steps", "warmup"), [(1, 0), (1, 1), (3, 5), (10, 10)])
 def test_schedules_of_few_steps_stay_between_0_and_1(schedule, steps, warmup):
-    assert all(0 < rate(step, steps, schedule, warmup, 0.2, 0.0) <= 1 for step in range(steps))
+    assert all(0 < lr_at(step, steps, schedule, warmup, 0.2, 0.0) <= 1 for step in range(steps))
 
 
 def one_step(kind, **changes):
     torch.manual_seed(0)
-    model = GPT(Shape(vocab_size=64, context=8, layers=1, width=32, heads=2, **changes))
+    model = GPT(ModelConfig(vocab_size=64, context=8, layers=1, width=32, heads=2, **changes))
     optimizers = make_optimizers(model, kind, lr=0.1, decay=0.5, betas=(0.9, 0.95))
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     ids = torch.randint(0, 64, (40, 9))

@@ -14,14 +14,14 @@ import pytest
 from token_folders import make_tokens
 from upath import UPath
 
-from gristmill.pipelines.errors import Diverged, RecipeError, WorkError
+from gristmill.pipelines.errors import RecipeError, TrainingDiverged, WorkError
 from gristmill.pretrain.evaluation.perplexity import score_documents
-from gristmill.pretrain.model.config import Shape
+from gristmill.pretrain.model.config import ModelConfig
 from gristmill.pretrain.model.devices import Machine
 from gristmill.pretrain.model.gpt import GPT
 from gristmill.pretrain.training.checkpoint import checkpoints, load_model
-from gristmill.pretrain.training.run import LOG, Saving, pretrain, read_log
-from gristmill.pretrain.training.trainer import Training
+from gristmill.pretrain.training.run import LOG, CheckpointSettings, pretrain, read_log
+from gristmill.pretrain.training.trainer import TrainSettings
 
 SHAPE = {"vocab_size": 50, "context": 16, "layers": 1, "width": 32, "heads": 2, "dropout": 0.1}
 TRAIN, HELD_OUT = make_tokens([60] * 40, rule=True), make_tokens([20, 33, 1, 50], seed=9, rule=True)
@@ -33,10 +33,10 @@ CHILD = (
 
 
 def run(folder, pause=0.0, told=lambda line: None, shape=None, machine=None, **changes):
-    training = Training(**{"steps": STEPS, "batch": 4, "warmup": 3, "lr": 1e-2, "optimizer": "adamw", **changes})
+    training = TrainSettings(**{"steps": STEPS, "batch": 4, "warmup": 3, "lr": 1e-2, "optimizer": "adamw", **changes})
     masked = training.objective == "masked"
-    model = GPT(Shape(**{**SHAPE, "causal": not masked, **(shape or {})}))
-    saving = Saving(evaluate_every=10, checkpoint_every=7, log_every=1)
+    model = GPT(ModelConfig(**{**SHAPE, "causal": not masked, **(shape or {})}))
+    saving = CheckpointSettings(evaluate_every=10, checkpoint_every=7, log_every=1)
 
     def slowly(line):
         time.sleep(pause)
@@ -155,7 +155,7 @@ def test_a_masked_model_learns_and_has_no_bits_per_byte(tmp_path):
 
 
 def test_a_run_that_runs_away_is_not_finished(tmp_path):
-    with pytest.raises(Diverged, match=r"step \d+: the loss is nan|step \d+: the loss is \d"):
+    with pytest.raises(TrainingDiverged, match=r"step \d+: the loss is nan|step \d+: the loss is \d"):
         run(tmp_path / "run", lr=1e25, warmup=30)
     assert not (tmp_path / "run" / "manifest.json").exists()
     run(tmp_path / "run", steps=2)  # and having reached no checkpoint gives way to another

@@ -6,22 +6,24 @@ import pytest
 import torch
 from token_folders import make_tokens
 
-from gristmill.pipelines.errors import Diverged
+from gristmill.pipelines.errors import TrainingDiverged
 from gristmill.pretrain.data.batches import Loader
 from gristmill.pretrain.data.packing import Batch
 from gristmill.pretrain.evaluation.perplexity import window_loss
-from gristmill.pretrain.model.config import Shape
-from gristmill.pretrain.model.devices import ALONE, Machine, peak_flops
+from gristmill.pretrain.model.config import ModelConfig
+from gristmill.pretrain.model.devices import SINGLE_PROCESS, Machine, peak_flops
 from gristmill.pretrain.model.gpt import GPT
-from gristmill.pretrain.training.trainer import Guard, Trainer, Training
+from gristmill.pretrain.training.trainer import DivergenceGuard, Trainer, TrainSettings
 
-SHAPE = Shape(vocab_size=50, context=16, layers=2, width=32, heads=2)
+SHAPE = ModelConfig(vocab_size=50, context=16, layers=2, width=32, heads=2)
 TOKENS = make_tokens([5, 40, 9, 200, 17, 3, 60, 2, 31] * 4)
 
 
 def losses(steps=4, machine=None, look=False, shape=SHAPE, **changes):
-    training = Training(**{"steps": steps, "batch": 32, "warmup": 2, "packing": "pad", "optimizer": "adamw", **changes})
-    trainer = Trainer(GPT(shape), training, machine or Machine(), ALONE)
+    training = TrainSettings(
+        **{"steps": steps, "batch": 32, "warmup": 2, "packing": "pad", "optimizer": "adamw", **changes}
+    )
+    trainer = Trainer(GPT(shape), training, machine or Machine(), SINGLE_PROCESS)
     loader, found = Loader(TOKENS, 16, training.batch, packing=training.packing), []
     for number, batch in enumerate(loader.batches(0, steps)):
         found.append([value.item() for value in trainer.step(number, batch)])
@@ -45,7 +47,7 @@ def test_accumulated_gradients_are_those_of_the_whole():
     model = GPT(SHAPE)
     gradients = []
     for micro in (32, 8):
-        trainer = Trainer(copy.deepcopy(model), Training(batch=32, clip=1e9), Machine(micro=micro), ALONE)
+        trainer = Trainer(copy.deepcopy(model), TrainSettings(batch=32, clip=1e9), Machine(micro=micro), SINGLE_PROCESS)
         for optimizer in trainer.optimizers.values():
             optimizer.step = optimizer.zero_grad = lambda **_: None
         trainer.step(0, Loader(TOKENS, 16, 32, packing="pad").load(0))
@@ -81,7 +83,7 @@ def test_a_compiled_model_learns_the_same():
 
 
 def test_a_gradient_is_clipped_to_its_norm():
-    trainer = Trainer(GPT(SHAPE), Training(batch=32, clip=1e-3), Machine(), ALONE)
+    trainer = Trainer(GPT(SHAPE), TrainSettings(batch=32, clip=1e-3), Machine(), SINGLE_PROCESS)
     for optimizer in trainer.optimizers.values():
         optimizer.zero_grad = lambda **_: None
     _, norm = trainer.step(0, Loader(TOKENS, 16, 32).load(0))
@@ -90,18 +92,20 @@ def test_a_gradient_is_clipped_to_its_norm():
 
 
 def test_the_guard_stops_what_is_no_number():
-    guard = Guard(1.0)
+    guard = DivergenceGuard(1.0)
     guard.check(1, 5.0, 1.0)
     for loss, norm in ((float("nan"), 1.0), (5.0, float("inf"))):
-        with pytest.raises(Diverged, match=r"step 7: the loss is .* and the gradient's norm .*; lower --set train.lr"):
+        with pytest.raises(
+            TrainingDiverged, match=r"step 7: the loss is .* and the gradient's norm .*; lower --set train.lr"
+        ):
             guard.check(7, loss, norm)
 
 
 def test_the_guard_stops_a_rise_that_stays_and_no_spike():
-    guard, step = Guard(1.0), 0
+    guard, step = DivergenceGuard(1.0), 0
     for loss in [5.0] * 60 + [30.0] + [5.0] * 60:  # one spike lifts the mean of 50 by half a nat
         guard.check(step := step + 1, loss, 1.0)
-    with pytest.raises(Diverged, match=r"step \d+: the loss is 6\.0\d and was 5\.00"):
+    with pytest.raises(TrainingDiverged, match=r"step \d+: the loss is 6\.0\d and was 5\.00"):
         for _ in range(60):
             guard.check(step := step + 1, 6.05, 1.0)
 
@@ -109,10 +113,10 @@ def test_the_guard_stops_a_rise_that_stays_and_no_spike():
 def test_a_loss_that_is_no_number_reaches_the_guard():
     model = GPT(SHAPE)
     torch.nn.init.constant_(model.blocks[0].mlp.up.weight, float("inf"))
-    trainer = Trainer(model, Training(batch=4), Machine(), ALONE)
+    trainer = Trainer(model, TrainSettings(batch=4), Machine(), SINGLE_PROCESS)
     loss, norm = trainer.step(0, Loader(TOKENS, 16, 4).load(0))
-    with pytest.raises(Diverged, match="the loss is nan"):
-        Guard(1.0).check(1, loss.item(), norm.item())
+    with pytest.raises(TrainingDiverged, match="the loss is nan"):
+        DivergenceGuard(1.0).check(1, loss.item(), norm.item())
 
 
 def test_machines_without_a_known_peak_have_no_mfu():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.bpe.train_wordpiece import WordpieceSettings, train_wordpiece
 from gristmill.tokenizers_lab.count.word_counts import WordCounts, count_words
-from gristmill.tokenizers_lab.formats.huggingface import to_hf
+from gristmill.tokenizers_lab.formats.huggingface import to_huggingface
 from gristmill.tokenizers_lab.normalize.normalizers import normalize
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 from gristmill.tokenizers_lab.train import TokenizerSettings, train
@@ -104,7 +104,7 @@ def model():
 
 
 def test_ids_are_those_of_tokenizers(model):
-    theirs, ours = tokenizers.Tokenizer.from_str(to_hf(model).decode()), Tokenizer(model)
+    theirs, ours = tokenizers.Tokenizer.from_str(to_huggingface(model).decode()), Tokenizer(model)
     for text in [*TEXT, "##mill", "unknownß", "a\u0301\u0300b", "mill\x00er", "\ud7ff"]:
         assert ours.encode(text) == theirs.encode(text).ids, text
 
@@ -125,7 +125,7 @@ def test_transformers_loads_the_export(model, tmp_path):
 
     from gristmill.tokenizers_lab.verify_export import to_bert
 
-    (tmp_path / "tokenizer.json").write_bytes(to_hf(model))
+    (tmp_path / "tokenizer.json").write_bytes(to_huggingface(model))
     (tmp_path / "vocab.txt").write_bytes(to_bert(model))
     ours = Tokenizer(model)
     for theirs in (

@@ -13,9 +13,9 @@ from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.kernels.hashing import W0, W1, mix
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.count.word_counts import count_words
-from gristmill.tokenizers_lab.encode.bpe_dropout import coin, merge_some
-from gristmill.tokenizers_lab.encode.merge_table import merges_of
-from gristmill.tokenizers_lab.formats.huggingface import to_hf
+from gristmill.tokenizers_lab.encode.bpe_dropout import bernoulli, merge_some
+from gristmill.tokenizers_lab.encode.merge_table import merge_table
+from gristmill.tokenizers_lab.formats.huggingface import to_huggingface
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 from gristmill.tokenizers_lab.train import TokenizerSettings, train
 from tests.reference import bpe_dropout as plain
@@ -38,9 +38,9 @@ def test_merges_are_passed_over_as_the_paper_has_it(case, chance, key):
     for rank, (left, right, whole) in enumerate(merges):
         ranks.setdefault((left, right), (rank, whole))
     tosses = count()
-    expected = plain.merge(symbols, ranks, lambda: coin(np.uint64(key), next(tosses)) < chance)
+    expected = plain.merge(symbols, ranks, lambda: bernoulli(np.uint64(key), next(tosses)) < chance)
     room, n = np.array([*symbols, 0], np.int32), len(symbols)
-    table = merges_of(*np.array(merges, np.int32).reshape(-1, 3).T)
+    table = merge_table(*np.array(merges, np.int32).reshape(-1, 3).T)
     work = np.empty((3, n + 1), np.int32), np.empty((2, 3 * n), np.int64)
     ranks_, before, after = work[0]
     kept, tossed = merge_some(room, ranks_, n, *table, *work[1], before, after, chance, np.uint64(key), 0)
@@ -66,7 +66,7 @@ def test_a_chance_of_none_is_bpe_and_of_one_its_bytes(bpe):
 
 def test_nearly_as_much_is_passed_over_as_by_tokenizers(bpe):
     """There merges passed over come back when a stale entry is met, too, which makes 1 % fewer ids at 0.1."""
-    theirs = tokenizers.Tokenizer.from_str(to_hf(bpe.model).decode())
+    theirs = tokenizers.Tokenizer.from_str(to_huggingface(bpe.model).decode())
     texts = [TEXT] * 300
     for chance, error in ((0.1, 0.03), (0.5, 0.02), (0.9, 0.01)):
         theirs.model.dropout = chance
@@ -81,7 +81,7 @@ def toss(seeds, times):
     found = np.empty((seeds.size, times))
     for row in range(seeds.size):
         for n in range(times):
-            found[row, n] = coin(mix(seeds[row] ^ W0, W1), n)
+            found[row, n] = bernoulli(mix(seeds[row] ^ W0, W1), n)
     return found
 
 

@@ -14,15 +14,15 @@ from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings
 from gristmill.tokenizers_lab.count.word_counts import WordCounts, count_words
-from gristmill.tokenizers_lab.encode.apply_merges import SHORT, merge_long, merge_run, merge_short, queues
+from gristmill.tokenizers_lab.encode.apply_merges import SHORT, merge_long, merge_run, merge_short, rank_queues
 from gristmill.tokenizers_lab.encode.encoder import Encoder
-from gristmill.tokenizers_lab.encode.initial_symbols import sure_characters, with_cuts
-from gristmill.tokenizers_lab.encode.merge_table import CUT, NEVER, entry_of, merges_of, rank_of
-from gristmill.tokenizers_lab.formats.huggingface import from_hf, to_hf
+from gristmill.tokenizers_lab.encode.initial_symbols import premergeable_characters, with_barriers
+from gristmill.tokenizers_lab.encode.merge_table import BARRIER, NEVER, entry_of, merge_table, rank_of
+from gristmill.tokenizers_lab.formats.huggingface import from_huggingface, to_huggingface
 from gristmill.tokenizers_lab.formats.model import Model
 from gristmill.tokenizers_lab.formats.tiktoken import from_tiktoken, to_tiktoken
 from gristmill.tokenizers_lab.pretokenize import PATTERNS
-from gristmill.tokenizers_lab.tokenizer import Tokenizer, rectangle
+from gristmill.tokenizers_lab.tokenizer import Tokenizer, pad_batch
 from gristmill.tokenizers_lab.train import TokenizerSettings, train
 from tests.reference import bpe as plain
 
@@ -80,7 +80,7 @@ def merged_by(way, symbols, table):
     if not symbols:
         return []
     n = len(symbols)
-    room, ranks, more = np.array(symbols, np.int32), np.empty(n, np.int32), queues(n, table.made.size)
+    room, ranks, more = np.array(symbols, np.int32), np.empty(n, np.int32), rank_queues(n, table.made.size)
     ranks[:] = [*(rank_of(table.pairs, *pair) for pair in pairwise(symbols)), NEVER]
     count = way(room, 0, n, ranks, *table) if way is merge_short else way(room, ranks, *table, *more)
     assert (more.head == -1).all() and not more.waiting.any()
@@ -93,7 +93,7 @@ def merged_by(way, symbols, table):
 @example(([(0, 1, 4), (4, 4, 5), (5, 5, 6)], [0, 1] * (SHORT // 2)))
 def test_both_ways_to_merge_are_the_plain_one(case):
     merges, symbols = case
-    table = merges_of(*np.array(merges, np.int32).reshape(-1, 3).T)
+    table = merge_table(*np.array(merges, np.int32).reshape(-1, 3).T)
     expected = plain.merge(symbols, ranks_of(merges))
     assert merged_by(merge_short, symbols, table) == expected
     assert merged_by(merge_long, symbols, table) == expected
@@ -112,7 +112,7 @@ def merges_of_one_letter(draw):
 @example(([(0, 0, 1), (1, 1, 2), (1, 0, 3), (2, 3, 4)], 7))
 def test_a_run_of_one_symbol_merges_as_any_text(case):
     merges, count = case
-    table, room = merges_of(*np.array(merges, np.int32).T), np.zeros(count, np.int32)
+    table, room = merge_table(*np.array(merges, np.int32).T), np.zeros(count, np.int32)
     left = merge_run(room, 0, count, np.empty(count, np.int32), *table)
     if left < 0:
         assert not room.any() and merges != sorted(merges, key=lambda merge: merge[2])
@@ -122,7 +122,8 @@ def test_a_run_of_one_symbol_merges_as_any_text(case):
 
 def test_what_is_no_run_is_not_taken_for_one():
     assert (
-        merge_run(np.array([0, 0, 1], np.int32), 0, 3, np.empty(3, np.int32), *merges_of(*np.zeros((3, 1), int))) == -1
+        merge_run(np.array([0, 0, 1], np.int32), 0, 3, np.empty(3, np.int32), *merge_table(*np.zeros((3, 1), int)))
+        == -1
     )
 
 
@@ -162,7 +163,7 @@ def merges_of_bytes(draw):
 def test_sure_characters_and_cuts_change_nothing(case):
     pieces, merges, texts = case
     rows = np.array(merges, np.int32).reshape(-1, 3)
-    ours = Encoder("none", np.uint32, np.arange(256, dtype=np.int32), merges_of(*rows.T), Ragged.from_strings(pieces))
+    ours = Encoder("none", np.uint32, np.arange(256, dtype=np.int32), merge_table(*rows.T), Ragged.from_strings(pieces))
     ids = ours(Ragged.from_strings(texts))
     for row, text in enumerate(texts):
         assert ids.data[ids.offsets[row] : ids.offsets[row + 1]].tolist() == plain.merge([*text], ranks_of(merges))
@@ -174,9 +175,9 @@ def sure_and_parted(merges):
     for left, right in merges:
         pieces.append(left + right)
     rows = np.array([(pieces.index(a), pieces.index(b), pieces.index(a + b)) for a, b in merges], np.int32)
-    spelled, table, first = Ragged.from_strings(pieces), merges_of(*rows.T), np.arange(256, dtype=np.int32)
-    sure = sure_characters(first, table, spelled)
-    return [c for c in "é\u0e01" if sure[ord(c)] >= 0], with_cuts(table, first, sure, spelled).pairs, pieces.index
+    spelled, table, first = Ragged.from_strings(pieces), merge_table(*rows.T), np.arange(256, dtype=np.int32)
+    sure = premergeable_characters(first, table, spelled)
+    return [c for c in "é\u0e01" if sure[ord(c)] >= 0], with_barriers(table, first, sure, spelled).pairs, pieces.index
 
 
 def test_a_character_is_sure_where_nothing_touches_it_before_it_is_whole():
@@ -194,7 +195,7 @@ def test_a_text_is_cut_where_no_merge_reaches_across():
     _, pairs, id_of = sure_and_parted([(b"c", b"d"), (b"a", b"b"), (b"ab", b"cd")])
     assert entry_of(pairs, id_of(b"c"), id_of(b"d")) == 0
     assert entry_of(pairs, id_of(b"b"), id_of(b"c")) == NEVER
-    assert entry_of(pairs, id_of(b"d"), id_of(b"a")) == CUT == entry_of(pairs, id_of(b"c"), id_of(b"a"))
+    assert entry_of(pairs, id_of(b"d"), id_of(b"a")) == BARRIER == entry_of(pairs, id_of(b"c"), id_of(b"a"))
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +213,7 @@ def test_any_bytes_come_back(tokenizer, texts):
 @pytest.mark.parametrize("split", [*PATTERNS])
 def test_ids_are_those_of_tokenizers(split):
     model = trained(split)
-    ours, theirs = Tokenizer(model), tokenizers.Tokenizer.from_str(to_hf(model).decode())
+    ours, theirs = Tokenizer(model), tokenizers.Tokenizer.from_str(to_huggingface(model).decode())
     texts = [TEXT, TEXT.swapcase(), *ODD, *random_texts()]
     for text, ids in zip(texts, ids_of(ours, texts), strict=True):
         assert ids == theirs.encode(text).ids, text[:40]
@@ -279,13 +280,13 @@ def test_offsets_are_where_text_begins(tokenizer):
 
 def test_a_rectangle_cuts_what_is_long_and_pads_what_is_short():
     ids = Ragged(np.array([0, 0, 2, 6]), np.array([1, 2, 3, 4, 5, 6], np.uint16))
-    assert rectangle(ids, 3, 9).tolist() == [[9, 9, 9], [1, 2, 9], [3, 4, 5]]
-    assert rectangle(ids, 3, 9, cut_left=True).tolist()[2] == [4, 5, 6]
+    assert pad_batch(ids, 3, 9).tolist() == [[9, 9, 9], [1, 2, 9], [3, 4, 5]]
+    assert pad_batch(ids, 3, 9, cut_left=True).tolist()[2] == [4, 5, 6]
 
 
 def test_formats_of_others_come_back_as_they_were():
     model = trained("cl100k", rule="tiktoken")
-    for back in (from_hf(to_hf(model)), from_tiktoken(to_tiktoken(model), "cl100k", model.special)):
+    for back in (from_huggingface(to_huggingface(model)), from_tiktoken(to_tiktoken(model), "cl100k", model.special)):
         assert (back.pieces, back.split, back.special) == (model.pieces, model.split, model.special)
         assert ids_of(Tokenizer(back), [TEXT, *ODD]) == ids_of(Tokenizer(model), [TEXT, *ODD])
 
@@ -300,7 +301,7 @@ def test_a_whole_piece_counts_before_merges_where_the_model_says_so():
 
 def test_more_ids_than_the_table_of_merges_has_bits_for_are_refused():
     largest = (1 << 21) - 2
-    entry = merges_of(*np.array([[largest], [largest], [3]]))
+    entry = merge_table(*np.array([[largest], [largest], [3]]))
     assert rank_of(entry.pairs, largest, largest) == 0
     with pytest.raises(RecipeError, match="id 2,097,151 merges; BPE is done with ids below 2,097,151"):
-        merges_of(*np.array([[0], [largest + 1], [3]]))
+        merge_table(*np.array([[0], [largest + 1], [3]]))

@@ -8,9 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gristmill.pipelines.errors import RecipeError
-from gristmill.pipelines.kernels.utf8 import spread
+from gristmill.pipelines.kernels.utf8 import expand_runs
 from gristmill.pipelines.ragged import Ragged
-from gristmill.tokenizers_lab.pretokenize import DROPS_SPACE, NAMES, pieces
+from gristmill.tokenizers_lab.pretokenize import DROPS_SPACE, NAMES, pretokenize
 from gristmill.tokenizers_lab.pretokenize.class_tables import KINDS
 from tests.reference import split as plain
 
@@ -41,7 +41,7 @@ LIBRARIES = [name for name in NAMES if name != "none"]
 
 def cut(split, data):
     """Pieces, and none of white space where the library has none."""
-    offsets = pieces(Ragged.from_strings([data]), split).offsets.tolist()
+    offsets = pretokenize(Ragged.from_strings([data]), split).offsets.tolist()
     whole = [data[begin:end] for begin, end in itertools.pairwise(offsets)]
     assert b"".join(whole) == data
     return [piece for piece in whole if split not in DROPS_SPACE or piece.decode("utf-8", "replace").strip()]
@@ -67,7 +67,7 @@ def test_every_code_point_is_cut_as_by_tokenizers(split):
 
     Of code points without a class every 61st; `python -m benchmarks.bpe_encoding` has them all.
     """
-    kinds = spread(KINDS, np.uint8)
+    kinds = expand_runs(KINDS, np.uint8)
     codes = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000 and (kinds[c] or c % 61 == 0)]
     for begin in range(0, len(codes), 20_000):
         data = "".join(map("a{0}b {0} 1{0}2'{0}.\n{0}\nx".format, codes[begin : begin + 20_000])).encode()
@@ -77,11 +77,11 @@ def test_every_code_point_is_cut_as_by_tokenizers(split):
 def test_long_runs_overflow_nothing():
     for split in NAMES:
         for text in (" " * 1_000_000, "\n" * 1_000_000, "a" * 1_000_000, "👩\u200d" * 200_000):
-            assert pieces(Ragged.from_strings([text]), split).offsets[-1] == len(text.encode())
+            assert pretokenize(Ragged.from_strings([text]), split).offsets[-1] == len(text.encode())
 
 
 def test_what_is_no_split_is_said():
     with pytest.raises(RecipeError, match="gpt2"):
-        pieces(Ragged.from_strings(["a"]), "gpt3")
+        pretokenize(Ragged.from_strings(["a"]), "gpt3")
     with pytest.raises(RecipeError):
-        pieces(Ragged.from_strings(["a"]), "regex:(")
+        pretokenize(Ragged.from_strings(["a"]), "regex:(")

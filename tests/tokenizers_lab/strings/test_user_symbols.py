@@ -12,9 +12,9 @@ from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings
 from gristmill.tokenizers_lab.count.word_counts import count_words
-from gristmill.tokenizers_lab.formats.huggingface import to_hf
+from gristmill.tokenizers_lab.formats.huggingface import to_huggingface
 from gristmill.tokenizers_lab.formats.sentencepiece import from_sentencepiece, to_sentencepiece
-from gristmill.tokenizers_lab.strings.user_symbols import Symbols
+from gristmill.tokenizers_lab.strings.user_symbols import UserSymbols
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 from gristmill.tokenizers_lab.train import TokenizerSettings, train
 
@@ -38,7 +38,7 @@ TEXTS = [
 @given(st.lists(st.text("abc", max_size=9), max_size=5), st.sets(st.text("abc", min_size=1, max_size=3), min_size=1))
 def test_the_longest_symbol_from_the_left_is_cut_out(texts, symbols):
     symbols = sorted(symbols)
-    parts, number, documents = Symbols(symbol.encode() for symbol in symbols).cut(Ragged.from_strings(texts))
+    parts, number, documents = UserSymbols(symbol.encode() for symbol in symbols).cut(Ragged.from_strings(texts))
     for row, text in enumerate(texts):
         expected, plain, at = [], "", 0
         while at < len(text):
@@ -100,7 +100,7 @@ def test_what_has_no_symbols_is_told():
     settings = settings_of("bpe", True, ("prefix", "escape"))
     model = train(count_words([settings.counting()(Ragged.from_strings(LINES))], "metaspace"), settings)
     with pytest.raises(RecipeError, match="no form for symbols"):
-        to_hf(model)
+        to_huggingface(model)
     with pytest.raises(RecipeError, match="dropout does not know symbols"):
         Tokenizer(model).dropped(Ragged.from_strings(["x"]), 0.1, 0)
     data = io.BytesIO()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.count.word_counts import count_words
-from gristmill.tokenizers_lab.count_settings import Counting
+from gristmill.tokenizers_lab.count_settings import CountSettings
 from gristmill.tokenizers_lab.train import TokenizerSettings, train
 from gristmill.tokenizers_lab.unigram.seeds import seeds
 from gristmill.tokenizers_lab.unigram.sentencepiece_seeds import ended, lines_of, words_of
@@ -77,7 +77,7 @@ def test_the_vocabulary_is_nearly_sentencepieces(shared_data):
     normal = ["nmt_nfkc", "collapse", "prefix", "escape"]
     settings = TokenizerSettings(algorithm="unigram", vocab_size=4000, normalizers=normal, unigram=wanted)
     counting = settings.counting()
-    assert counting == Counting("metaspace", tuple(normal), (), ("<unk>", "<s>", "</s>"), True)
+    assert counting == CountSettings("metaspace", tuple(normal), (), ("<unk>", "<s>", "</s>"), True)
     model = train(count_words([counting(Ragged.from_strings(lines))], "metaspace"), settings)
     ours = {piece.decode() for piece in model.pieces}
     common = sum(theirs.id_to_piece(id) in ours for id in range(4000)) / 4000

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ragged import Ragged
-from gristmill.tokenizers_lab.strings.codepoints import codes
+from gristmill.tokenizers_lab.strings.codepoints import codepoints
 from gristmill.tokenizers_lab.strings.trie import NOTHING, build, step
-from gristmill.tokenizers_lab.unigram.lattice import alternatives, best_counts, expected_counts, lattice, renumber
+from gristmill.tokenizers_lab.unigram.lattice import best_counts, best_without_piece, expected_counts, lattice, renumber
 from gristmill.tokenizers_lab.unigram.seeds import seeds
 from gristmill.tokenizers_lab.unigram.train import digamma, train_unigram
 from tests.reference import unigram as plain
@@ -45,10 +45,10 @@ def test_the_published_example():
     scores = {piece: math.log(n / 210) for piece, n in strict.items()}
     words, often = corpus(COURSE)
     pieces, values = model(scores)
-    net = lattice(words, build(codes(pieces)), pieces.rows)
+    net = lattice(words, build(codepoints(pieces)), pieces.rows)
     loss, best = 0.0, {}
     for word, count in COURSE.items():
-        one = lattice(Ragged.from_strings([word]), build(codes(pieces)), pieces.rows)
+        one = lattice(Ragged.from_strings([word]), build(codepoints(pieces)), pieces.rows)
         used = best_counts(one, np.ones(1, np.int64), values)
         best[word] = math.exp(float((used * values).sum()))
         loss -= count * math.log(best[word])
@@ -61,7 +61,7 @@ def test_the_published_example():
 def test_expectations_are_those_over_all_ways(words, scores):
     text, counts = corpus(words)
     pieces, values = model(scores)
-    net = lattice(text, build(codes(pieces)), pieces.rows)
+    net = lattice(text, build(codepoints(pieces)), pieces.rows)
     found, likelihood = expected_counts(net, counts, values)
     theirs, total = plain.expected(words, scores, -20.0)
     assert found == pytest.approx([theirs[piece] for piece in [*scores, None]], rel=1e-9)
@@ -74,7 +74,7 @@ def test_long_words_count_as_short_ones_do(word, scores):
     word = word * 60
     text, counts = corpus({word: 3})
     pieces, values = model(scores)
-    found, likelihood = expected_counts(lattice(text, build(codes(pieces)), pieces.rows), counts, values)
+    found, likelihood = expected_counts(lattice(text, build(codepoints(pieces)), pieces.rows), counts, values)
     ahead = [0.0] + [-math.inf] * len(word)
     for end in range(1, len(word) + 1):
         options = []
@@ -93,13 +93,13 @@ def test_long_words_count_as_short_ones_do(word, scores):
 def test_best_ways_and_what_stands_for_a_piece(words, scores):
     text, counts = corpus(words)
     pieces, values = model(scores)
-    trie, names = build(codes(pieces)), [*scores, None]
+    trie, names = build(codepoints(pieces)), [*scores, None]
     expected = Counter()
     for word, count in words.items():
         for piece in plain.best(word, scores, -20.0)[1]:
             expected[piece] += count
     assert best_counts(lattice(text, trie, pieces.rows), counts, values).tolist() == [expected[p] for p in names]
-    value, into = alternatives(lattice(pieces, trie, pieces.rows, whole=False), values)
+    value, into = best_without_piece(lattice(pieces, trie, pieces.rows, whole=False), values)
     for row, piece in enumerate(scores):
         score, way = plain.best(piece, scores, -20.0, without=piece)
         way = () if len(piece) == 1 else way
@@ -115,11 +115,11 @@ def test_pieces_that_go_leave_the_lattice_of_the_others(words, scores, random):
     numbers = np.where(stay, np.cumsum(stay) - 1, -1)
     left = Ragged.from_strings([piece for piece, keep in zip(scores, stay, strict=True) if keep])
     smaller = renumber(
-        lattice(text, build(codes(pieces)), pieces.rows), np.append(numbers, left.rows).astype(np.int32), left.rows
+        lattice(text, build(codepoints(pieces)), pieces.rows), np.append(numbers, left.rows).astype(np.int32), left.rows
     )
-    fresh = lattice(text, build(codes(left)), left.rows)
+    fresh = lattice(text, build(codepoints(left)), left.rows)
     assert smaller.first.tolist() == fresh.first.tolist()
-    for at in range(codes(text).data.size):
+    for at in range(codepoints(text).data.size):
         edges = slice(fresh.first[at], fresh.first[at + 1])
         ours, theirs = (sorted(zip(n.size[edges], n.piece[edges], strict=True)) for n in (smaller, fresh))
         assert ours == theirs

@@ -17,7 +17,7 @@ from gristmill.filters.rules.variants.characters import characters, is_word
 from gristmill.filters.rules.variants.published import PublishedGopher
 from gristmill.filters.rules.variants.shared import count_symbols, hashes_of, is_ellipsis
 from gristmill.filters.words.str_compat import stripped
-from gristmill.pipelines.kernels.intrinsics import kernel, ones
+from gristmill.pipelines.kernels.intrinsics import kernel, popcount
 
 
 class DatatroveGopher(PublishedGopher):
@@ -64,7 +64,7 @@ def count_words(data, offsets, start, end, hashes, lengths, stop_words, numbers,
                 if hashes[i] == stop_words[k]:
                     found |= np.uint64(1) << np.uint64(k)
         counts[0, row], counts[1, row], counts[2, row] = offsets[row + 1] - offsets[row], real, chars
-        counts[3, row], counts[4, row] = alpha, ones(found)
+        counts[3, row], counts[4, row] = alpha, popcount(found)
 
 
 @kernel

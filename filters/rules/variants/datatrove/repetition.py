@@ -16,9 +16,9 @@ from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.filter import Rule
 from gristmill.filters.rules.repetition import duplicate_chars, repeated_chars
 from gristmill.filters.rules.variants.published import SHARES, PublishedRepetition
-from gristmill.filters.text.repeated_ngrams import drop_singles, keep_repeats, number_keys, pair_neighbours, table_for
+from gristmill.filters.text.repeated_ngrams import drop_singletons, intern_keys, join_ngrams, keep_repeats, table_for
 from gristmill.filters.words.str_compat import Parts, lengths, split_at_newlines
-from gristmill.pipelines.kernels.intrinsics import inlined, kernel, multiply
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, multiply
 
 
 class DatatroveRepetition(PublishedRepetition):
@@ -60,7 +60,7 @@ def repeated_parts(parts: Parts) -> tuple[np.ndarray, np.ndarray]:
 def _repeated_parts(offsets, length, key, distinct, counts, numbers, table, found):
     for row in range(offsets.size - 1):
         first, n = offsets[row], offsets[row + 1] - offsets[row]
-        unique = number_keys(key[first : first + n], n, table, distinct, counts, numbers)
+        unique = intern_keys(key[first : first + n], n, table, distinct, counts, numbers)
         found[0, row] = n - unique
         found[1, row] = repeated_chars(n, numbers, length[first : first + n])
 
@@ -71,13 +71,13 @@ def top_n_grams(offsets, hashes, lengths, keys, distinct, counts, numbers, place
     for row in range(offsets.size - 1):
         first, every = offsets[row], offsets[row + 1] - offsets[row]
         n = every
-        number_keys(hashes[first : first + n], n, table, distinct, counts, numbers)
+        intern_keys(hashes[first : first + n], n, table, distinct, counts, numbers)
         for i in range(n):
             place[i] = i
         for length in range(2, 5):
             n = keep_repeats(n, counts, place, numbers)
-            n = pair_neighbours(n, place, numbers, keys)
-            found = number_keys(keys, n, table, distinct, counts, numbers)
+            n = join_ngrams(n, place, numbers, keys)
+            found = intern_keys(keys, n, table, distinct, counts, numbers)
             most = best = 0
             for number in range(found):
                 if counts[number] > most:
@@ -101,7 +101,7 @@ BASE = np.uint64(0x15B4E3F2A7C9D08B)  # any number below; fixed, so that all mac
 INVERSE = np.uint64(pow(int(BASE), -1, int(PRIME)))
 
 
-@inlined
+@inline_kernel
 def times(a, b):
     """a * b modulo PRIME."""
     low, high = multiply(a, b)
@@ -141,7 +141,7 @@ def repeated_n_grams(
                 difference = prefix[i + length] + PRIME - prefix[i]
                 keys[i] = times(difference - PRIME if difference >= PRIME else difference, shift[i])
                 place[i] = i
-            left = drop_singles(n - length + 1, place, keys, table)
-            found = number_keys(keys, left, table, distinct, counts, numbers)
+            left = drop_singletons(n - length + 1, place, keys, table)
+            found = intern_keys(keys, left, table, distinct, counts, numbers)
             of = lengths[first : first + n]
             shares[2 + length, row] = duplicate_chars(length, found, left, numbers, place, of, table) / chars[row]
