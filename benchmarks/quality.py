@@ -98,7 +98,7 @@ def judge_corpus(
         made = UPath(folder)
         (judged,) = decide_inline(step, Labelled(rows, frames, broken, made), Path(folder))
         scores = pl.from_arrow(read_shard(made / SCORES / "all.parquet"))
-    for i, rules in enumerate(judged.decisions["broken"].to_list()):
+    for i, rules in enumerate(judged.decisions["violations"].to_list()):
         broken[i].extend(f"{name}.{rule['rule']}" for rule in rules)
     every = pl.DataFrame({"row": np.arange(len(broken))})
     return every.join(scores, on="row", how="left", maintain_order="left")

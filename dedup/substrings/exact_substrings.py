@@ -39,7 +39,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict
-from gristmill.pipelines.steps.decisions import broken_lists
+from gristmill.pipelines.steps.decisions import violation_lists
 from gristmill.pipelines.steps.spans import spans_table
 
 REASON = "repeated"
@@ -78,7 +78,7 @@ class Substrings(CorpusStep):
             lost[found["row"].to_numpy()] = self.rewrites
             few = np.flatnonzero(lost & (left < self.min_left))
             broken = [("too_few_tokens", few, left[few].astype(float), float(self.min_left))]
-            decisions = pl.DataFrame({"broken": broken_lists(left.size, broken)})
+            decisions = pl.DataFrame({"violations": violation_lists(left.size, broken)})
             places = (found[name].to_numpy() for name in ("row", "offset", "length"))
             spans = spans_table(*places, [REASON] * found.height)
             yield ShardVerdict(part, decisions, spans if self.rewrites else None, {"found": found.drop("row")})

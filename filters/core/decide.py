@@ -10,7 +10,7 @@ from gristmill.filters.core.filter import Filter, Rule
 from gristmill.filters.core.measure import LANGUAGE, SURE_LABEL
 from gristmill.filters.core.profiles import NO_PROFILE, profile_of
 from gristmill.pipelines.schema import ID
-from gristmill.pipelines.steps.decisions import broken_lists, write_decisions
+from gristmill.pipelines.steps.decisions import violation_lists, write_decisions
 from gristmill.pipelines.steps.step import Written
 from gristmill.pipelines.storage.shards import read_shard
 
@@ -30,7 +30,7 @@ def decide(rule_set: Filter, measures: pl.DataFrame, profile: np.ndarray) -> pl.
         value = measures[rule.measure].cast(pl.Float64).to_numpy()
         rows = np.flatnonzero(breaks(rule, value, threshold))
         found.append((name, rows, value[rows], threshold[rows]))
-    return broken_lists(len(measures), found)
+    return violation_lists(len(measures), found)
 
 
 def thresholds(name: str, rule: Rule, by_profile: list[dict[str, Rule]], profile: np.ndarray, by: pl.Series | None):

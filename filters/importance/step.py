@@ -26,7 +26,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict
-from gristmill.pipelines.steps.decisions import broken_lists
+from gristmill.pipelines.steps.decisions import violation_lists
 
 SCORES = {"row": pl.Int64, "log_weight": pl.Float64, "grams": pl.Int64, "mean": pl.Float64, "drawn": pl.Float64}
 
@@ -91,7 +91,7 @@ class Importance(CorpusStep):
             if least is not None:
                 value = scores[column].to_numpy()
                 broken.append((rule, row[value < least], value[value < least], least))
-        return pl.DataFrame({"broken": broken_lists(rows, broken)})
+        return pl.DataFrame({"violations": violation_lists(rows, broken)})
 
 
 @cache

@@ -32,7 +32,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict, StageTask, scratch_beside
-from gristmill.pipelines.steps.decisions import broken_lists
+from gristmill.pipelines.steps.decisions import violation_lists
 from gristmill.pipelines.steps.step import Output, Written
 from gristmill.pipelines.storage.shards import read_rows, read_shard, write_shard
 from gristmill.pipelines.tokens.encode import hash_ids
@@ -124,7 +124,7 @@ class CrossFitPerplexity(CorpusStep):
             (rule, *(scores.filter(breaks)[column].to_numpy() for column in ("row", value, limit)))
             for rule, value, limit, breaks in rules
         )
-        return pl.DataFrame({"broken": broken_lists(rows, broken)})
+        return pl.DataFrame({"violations": violation_lists(rows, broken)})
 
 
 def choose(step: CrossFitPerplexity, corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:

@@ -51,8 +51,8 @@ def summarize(recipe: Recipe, work: UPath) -> dict:
         size = sizes(work, part)["bytes"].to_numpy()
         stays = np.ones(len(size), bool)
         for name in recipe.steps:
-            decisions = pl.from_arrow(read_shard(decisions_of(work, name) / f"{part}.parquet", ["broken"]))
-            stays = tally.add(name, decisions["broken"], stays, size)
+            decisions = pl.from_arrow(read_shard(decisions_of(work, name) / f"{part}.parquet", ["violations"]))
+            stays = tally.add(name, decisions["violations"], stays, size)
     steps = tally.table()
     if documents != kept + removed or removed != sum(step["removed"] for step in steps.values()):
         raise GristmillError(f"{documents:,} documents read, {kept:,} clean, {removed:,} removed: please report this")

@@ -20,7 +20,12 @@ CUT = 400  # characters of a value in a sample
 @click.argument("path")
 @click.option("--columns", metavar="A,B", default="", help="Only these columns.")
 @click.option("--where", "expression", metavar="SQL", help="Only rows for which this holds.")
-@click.option("--histogram", "column", metavar="COLUMN", help="Draw how a column is spread; broken.rule is a field.")
+@click.option(
+    "--histogram",
+    "column",
+    metavar="COLUMN",
+    help="Draw a histogram of a column or field (violations.rule).",
+)
 @click.option("--sample", "count", type=click.IntRange(0), metavar="N", help="Show N rows, the same each time.")
 @click.option("--id", "id", metavar="ID", help="Show one document in full.")
 @click.option("--json", "as_json", is_flag=True, help="All of it as JSON, values in full.")

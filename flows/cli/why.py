@@ -26,11 +26,11 @@ def why(id, work, as_json):
         return
     verdict = "kept" if story["kept"] else f"removed by {story['step']}: {story['rule']}"
     click.echo(f"{click.style(ascii_safe(id), bold=True)}  {verdict}")
-    for reason in story["reasons"]:
+    for reason in story["violations"]:
         click.echo(f"  {reason['step']}.{reason['rule']}: {reason['value']:.6g} against {reason['threshold']:.6g}")
     if story["duplicate_of"]:
         click.echo(f"  duplicate of {ascii_safe(story['duplicate_of'])}, similarity {story['similarity']:.3g}")
-    for part in story["rewritten"]:
+    for part in story["rewrites"]:
         click.echo(f"  {part['step']} rewrote {part['spans']} spans ({part['bytes']:,} bytes): {part['reason']}")
     sizes = f"{story['bytes']:,} bytes read, {story['clean_bytes']:,} after rewriting"
     click.echo(f"  {sizes}; {story['shard']} row {story['row']}")

@@ -66,7 +66,7 @@ class RunIndex:
         self._read_languages()
 
     def _read_ledger(self) -> None:
-        names = ["step", "rule", "bytes", "clean_bytes", SOURCE, "reasons"]
+        names = ["step", "rule", "bytes", "clean_bytes", SOURCE, "violations"]
         shards = self.over_parts(lambda part: _ledger(read_shard(self.work / "ledger" / f"{part}.parquet", names)))
         self.starts = np.concatenate(([0], np.cumsum([len(shard.breaks) for shard in shards], dtype=np.int64)))
         self.documents = int(self.starts[-1])
@@ -178,8 +178,8 @@ class _Shard(NamedTuple):
 
 
 def _ledger(table: pa.Table) -> _Shard:
-    frame = pl.from_arrow(table.select(["reasons", "step", "rule"]))
-    reasons = frame["reasons"]
+    frame = pl.from_arrow(table.select(["violations", "step", "rule"]))
+    reasons = frame["violations"]
     counts = reasons.list.len().to_numpy().astype(np.uint16)
     every = reasons.explode(empty_as_null=False).struct.unnest()
     rows = np.repeat(np.arange(counts.size, dtype=np.int32), counts)

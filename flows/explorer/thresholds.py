@@ -159,7 +159,7 @@ class Thresholds:
             "clean_bytes": [int(index.clean_bytes[kept].sum()), int(index.clean_bytes[moved.after].sum())],
             "newly_removed": int((kept & ~moved.after).sum()),
             "newly_kept": int((moved.after & ~kept).sum()),
-            "broken": {
+            "violations": {
                 f"{step}.{rule}": [len(index.broken.get((step, rule), ())), int(rows.sum())]
                 for (step, rule), rows in moved.broken.items()
             },

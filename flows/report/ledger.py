@@ -14,7 +14,7 @@ from gristmill.pipelines.tokens.encode import hash_ids
 KEPT = "kept"  # the reason of documents that stay
 SHOWN, SHOWN_KEPT = 4, 12  # documents of each reason, of those that stay
 COLUMNS = [ID, SOURCE, "kept", "step", "rule", "value", "threshold", "duplicate_of", "similarity"]
-COLUMNS += ["bytes", "clean_bytes", "reasons", "rewritten"]
+COLUMNS += ["bytes", "clean_bytes", "violations", "rewrites"]
 
 
 class LedgerSummary(NamedTuple):
@@ -61,8 +61,8 @@ def _tell(frame: pl.DataFrame) -> tuple[pl.DataFrame, ...]:
     """One shard's share of everything in Told."""
     sizes = [pl.len().cast(pl.Int64).alias("documents"), pl.sum("kept").cast(pl.Int64), pl.sum("bytes", "clean_bytes")]
     labelled = frame.filter(pl.col(LANGUAGE).is_not_null())
-    only = frame.filter(pl.col("reasons").list.len() == 1).group_by("step", "rule")
-    spans = frame.select("row", "kept", "rewritten").explode("rewritten", empty_as_null=False).unnest("rewritten")
+    only = frame.filter(pl.col("violations").list.len() == 1).group_by("step", "rule")
+    spans = frame.select("row", "kept", "rewrites").explode("rewrites", empty_as_null=False).unnest("rewrites")
     rewritten = spans.group_by("step", "reason").agg(
         pl.sum("spans", "bytes"),
         pl.col("row").n_unique().cast(pl.Int64).alias("documents"),
@@ -74,7 +74,7 @@ def _tell(frame: pl.DataFrame) -> tuple[pl.DataFrame, ...]:
         labelled.group_by(LANGUAGE).agg(sizes),
         only.agg(pl.len().cast(pl.Int64)),
         rewritten,
-        _first(frame.drop("rewritten")),
+        _first(frame.drop("rewrites")),
     )
 
 

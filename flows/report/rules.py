@@ -133,6 +133,6 @@ def _picture(work: FinishedRun, name: str, looks: dict[str, Looks]) -> Histogram
 
 def _broken(work: FinishedRun, folder: UPath, part: str, rules: list[str]) -> pl.Series:
     """The values by which documents of a shard break any of the rules."""
-    broken = work.shard(folder, part, ["broken"])["broken"].explode(empty_as_null=False)
+    broken = work.shard(folder, part, ["violations"])["violations"].explode(empty_as_null=False)
     values = broken.struct.unnest().filter(pl.col("rule").is_in(rules))["value"]
     return values.filter(values.is_finite())

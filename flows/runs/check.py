@@ -27,7 +27,7 @@ def check_documents(recipe: Recipe, paths: tuple[str, ...]) -> Iterator[dict]:
         rows = {name: frame.to_dicts() for name, frame in frames.items()}
         for i, id in enumerate(table[ID].to_pylist()):
             reasons = [{"step": name, **reason} for name in chain for reason in broken[name][i]]
-            yield {"id": id, "reasons": reasons, "measures": {name: rows[name][i] for name in chain}}
+            yield {"id": id, "violations": reasons, "measures": {name: rows[name][i] for name in chain}}
 
 
 def count(verdicts: Iterator[dict]) -> tuple[int, Counter]:
@@ -35,5 +35,5 @@ def count(verdicts: Iterator[dict]) -> tuple[int, Counter]:
     rules, documents = Counter(), 0
     for verdict in verdicts:
         documents += 1
-        rules.update((reason["step"], reason["rule"]) for reason in verdict["reasons"])
+        rules.update((reason["step"], reason["rule"]) for reason in verdict["violations"])
     return documents, rules

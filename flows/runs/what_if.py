@@ -92,7 +92,7 @@ def _corpus(recipe: Recipe, work: UPath, name: str, stays: dict[str, np.ndarray]
         made, scratch = None if there else UPath(folder), Path(folder) / "scratch"
         corpus = Corpus(work / "documents", measures, list(masks), lambda part, _: masks[part], before, made)
         for part, decisions, *_ in step.judge(corpus, scratch) if there else decide_inline(step, corpus, scratch):
-            yield part, decisions["broken"]
+            yield part, decisions["violations"]
 
 
 def _stages_fit(recipe: Recipe, work: UPath, name: str, stays: dict[str, np.ndarray]) -> bool:

@@ -18,7 +18,7 @@ from upath import UPath
 from gristmill.pipelines.schema import ID, SPAN
 from gristmill.pipelines.settings import Settings
 from gristmill.pipelines.steps.corpus import Corpus
-from gristmill.pipelines.steps.decisions import broken_lists, write_decisions
+from gristmill.pipelines.steps.decisions import violation_lists, write_decisions
 from gristmill.pipelines.steps.step import Output, Written
 from gristmill.pipelines.storage.files import is_local
 from gristmill.pipelines.storage.shards import read_shard, write_shard
@@ -30,7 +30,7 @@ class ShardVerdict(NamedTuple):
     """What a step says of one shard."""
 
     part: str
-    decisions: pl.DataFrame  # broken (list of {rule, value, threshold}); duplicate_of and similarity where it has them
+    decisions: pl.DataFrame  # violations; duplicate_of and similarity if the step finds duplicates
     spans: pa.Table | None = None  # schema SPAN, of a step that rewrites
     reports: dict[str, pl.DataFrame] | None = None  # by name; what is of the whole corpus lies with its first shard
 
@@ -136,4 +136,5 @@ def duplicates_by_shard(found: pl.DataFrame, corpus: Corpus, rule: str, threshol
         every = pl.DataFrame({"row": np.arange(corpus.rows[part])})
         decisions = every.join(mine, on="row", how="left", maintain_order="left").drop("row")
         gone = mine["row"].to_numpy(), mine["similarity"].to_numpy()
-        yield ShardVerdict(part, decisions.with_columns(broken=broken_lists(every.height, [(rule, *gone, threshold)])))
+        violations = violation_lists(every.height, [(rule, *gone, threshold)])
+        yield ShardVerdict(part, decisions.with_columns(violations=violations))

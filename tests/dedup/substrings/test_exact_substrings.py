@@ -144,7 +144,7 @@ def test_marking_changes_nothing_and_tells_where(tmp_path):
     step = Substrings(length=4, action="mark")
     corpus = corpus_of(tmp_path, ["one two three four five", "so: one two three four"], step)
     (judged,) = step.judge(corpus, tmp_path / "scratch")
-    assert judged.spans is None and judged.decisions["broken"].list.len().to_list() == [0, 0]
+    assert judged.spans is None and judged.decisions["violations"].list.len().to_list() == [0, 0]
     assert judged.reports["found"].rows() == [("001", 3, 19, 4, "000")] and not step.rewrites
 
 
@@ -152,7 +152,7 @@ def test_documents_of_which_nothing_is_left_go(tmp_path):
     step = Substrings(length=3)
     corpus = corpus_of(tmp_path, ["a b c d", "b c d", "x b c d"], step)
     (judged,) = step.judge(corpus, tmp_path / "scratch")
-    rules = [[broken["rule"] for broken in row] for row in judged.decisions["broken"].to_list()]
+    rules = [[broken["rule"] for broken in row] for row in judged.decisions["violations"].to_list()]
     assert rules == [[], ["too_few_tokens"], []]
 
 

@@ -135,12 +135,12 @@ def test_why_tells_a_documents_story(gristmill, finished):
 
 def test_judge_says_what_a_run_would_without_writing(gristmill, corpus, recipe, finished):
     lines = gristmill("judge", corpus, "--recipe", recipe, "--json").stdout.splitlines()
-    judged = {row["id"]: row["reasons"] for row in map(json.loads, lines)}
+    judged = {row["id"]: row["violations"] for row in map(json.loads, lines)}
     summary = json.loads((finished / "summary.json").read_text())
     for step in ("c4", "fineweb"):
         for rule, counts in summary["steps"][step]["rules"].items():
             broken = sum({"step": step, "rule": rule}.items() <= r.items() for rs in judged.values() for r in rs)
-            assert broken == counts["broken"], (step, rule)
+            assert broken == counts["violations"], (step, rule)
     assert "exact" in RECIPE and len(judged) == 300
 
 

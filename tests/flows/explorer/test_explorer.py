@@ -43,7 +43,7 @@ def test_the_index_counts_what_the_ledger_says(whole, shards):
     for (step, rule), places in whole.broken.items():
         broke = [
             {"step": step, "rule": rule} in ({k: r[k] for k in ("step", "rule")} for r in row)
-            for row in rows["reasons"]
+            for row in rows["violations"]
         ]
         assert places.tolist() == np.flatnonzero(broke).tolist()
     assert [whole.source.names[code] for code in whole.source.codes] == rows["source"].to_list()
@@ -92,7 +92,7 @@ def test_a_moved_threshold_changes_what_a_run_would(tmp_path, works, rules, aske
     assert thresholds.moved(changes).after.tolist() == again.kept.tolist() != rules.kept.tolist()
     assert outcome["newly_removed"] == int((rules.kept & ~again.kept).sum())
     assert outcome["newly_kept"] == int((again.kept & ~rules.kept).sum())
-    for name, (_, broken) in outcome["broken"].items():
+    for name, (_, broken) in outcome["violations"].items():
         assert broken == len(again.broken.get(tuple(name.split(".")), ()))
 
 
@@ -198,7 +198,7 @@ def test_pages_hold_what_was_asked_for_once(whole, query, monkeypatch, shards):
         return (
             {"all": True, "kept": row["kept"], "removed": not row["kept"]}[query.state]
             and query.reason in ("", row["step"], reason)
-            and (not query.broke or query.broke in [f"{r['step']}.{r['rule']}" for r in row["reasons"]])
+            and (not query.broke or query.broke in [f"{r['step']}.{r['rule']}" for r in row["violations"]])
             and query.source in ("", row["source"])
             and query.language in ("", row["language"])
             and (query.text.lower() in row["text"].lower() or query.text.lower() in row["id"].lower())

@@ -127,7 +127,7 @@ def test_a_document_opens_beside_the_list_and_by_keys(tab, whole, shards):
     assert "jane.doe" not in tab.locator(".document ins.pii").inner_text()
     words = tab.locator(".measures tr", has_text="word length").first
     assert "\u2265 3" in words.inner_text() and tab.locator(".measures tr.broken").count() == len(
-        shards("ledger").filter(id="evil-3")["reasons"].explode().drop_nulls()
+        shards("ledger").filter(id="evil-3")["violations"].explode().drop_nulls()
     )
     tab.locator(".document .tabs").get_by_role("link", name="Tokens bpe").click()
     tab.locator(".tokens span").first.wait_for()

@@ -109,14 +109,14 @@ def test_its_numbers_are_the_ledgers(work, told, opened):
     by_step = dict(documents.drop_nulls("step").group_by("step").len().iter_rows())
     assert {name: number(removed) for name, removed, *_ in steps} == {name: by_step.get(name, 0) for name in STEPS}
     assert (number(read[3]), number(kept[3])) == (documents.height, documents["kept"].sum())
-    broken = documents["reasons"].explode().struct.unnest()
+    broken = documents["violations"].explode().struct.unnest()
     rules = [(step, row) for step in STEPS for row in table(page, f"#rules-{step} .rules")]
     assert rules
     for step, (rule, _, broke, removed, alone) in rules:
         first = documents.filter(step=step, rule=rule)
         assert number(broke) == broken.filter(step=step, rule=rule).height
         assert number(removed) == first.height
-        assert number(alone) == first.filter(pl.col("reasons").list.len() == 1).height
+        assert number(alone) == first.filter(pl.col("violations").list.len() == 1).height
     sources = {name: (rows.height, rows["kept"].sum()) for (name,), rows in documents.group_by("source")}
     of_source, of_language = (table(page, f"#origins figure:nth-of-type({n})") for n in (1, 2))
     assert {name: (number(every), number(stay)) for name, every, stay, *_ in of_source} == sources
@@ -126,7 +126,7 @@ def test_its_numbers_are_the_ledgers(work, told, opened):
 
 def test_histograms_count_every_document_and_all_that_break_the_rule(work, told, opened):
     documents = every_row(work)
-    broken = documents["reasons"].explode().struct.unnest()
+    broken = documents["violations"].explode().struct.unnest()
     page, _ = opened(told)
     counted = {}
     for figure in page.locator("#rules-c4 figure, #rules-fineweb figure").all():
