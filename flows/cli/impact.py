@@ -49,7 +49,7 @@ def plan(recipe, paths, work, changes):
         against = f"against {arm.against}" if arm.against else ""
         click.echo(f"{arm.name:<28}{len(arm.recipe.steps):>3} steps  {against}")
     told = {
-        "judged by": f"bits per byte of the set {settings.heldout.verdict!r}",
+        "judged by": f"bits per byte of the set {settings.heldout.decision_set!r}",
         "seeds": ", then ".join(str(look.seeds) for look in made.looks) + " of each arm whose question is open",
         "a run": f"{settings.train.steps:,} steps of {settings.train.batch} sequences",
     }
@@ -70,7 +70,7 @@ def run(recipe, paths, work, engine, changes):
     \b
         gristmill impact run recipes/impact-small.toml --input crawl.jsonl.zst --output impact
         gristmill impact run recipes/impact-small.toml --input crawl/ --set 'heldout.sets.books=["books.jsonl"]' \\
-            --set heldout.verdict=books --set budget.seeds=5
+            --set heldout.decision_set=books --set budget.seeds=5
     """
     from gristmill.flows.impact.recipe import read_impact
     from gristmill.flows.impact.run import measure_impact
@@ -145,7 +145,7 @@ def losses(found: dict):
     """A row an arm: what it read, and the loss on every set."""
     from rich.table import Table
 
-    name = found["verdict"]["set"]
+    name = found["test"]["decision_set"]
     sets = [name, *(other for other in found["arms"][0]["losses"] if other != name)]
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("arm")
@@ -168,7 +168,7 @@ def losses(found: dict):
 
 
 def law(scaling: dict) -> Iterator[str]:
-    """Lines about the ladder."""
+    """Yield the lines about scaling runs."""
     for each in scaling["sizes"]:
         yield f"{each['rung']:<12} ranks {each['pairs_agreed']:.0%} of the pairs of arms as the largest does"
     if scaling["law"]:

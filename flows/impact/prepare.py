@@ -1,8 +1,8 @@
-"""From raw files to what each arm trains on: hold out, clean each variant, look for overlap, tokenize.
+"""Preparation of an experiment: hold out text, clean each variant, measure overlap, tokenize.
 
-IMPACT/cleaning/     the work folder of all variants in turn: what they measure alike is measured once
-IMPACT/arms/NAME/    what cleaning left and took (summary.json), overlap of each candidate (overlap.parquet)
-IMPACT/tokens/NAME/  token shards; of the held-out text, heldout-TOKENIZER
+IMPACT/cleaning/     work folder of all variants in turn, so that equal measures are taken once
+IMPACT/arms/NAME/    summary of cleaning (summary.json) and overlap of each candidate (overlap.parquet)
+IMPACT/tokens/NAME/  token shards; eval-TOKENIZER for the evaluation sets
 """
 
 import re
@@ -15,7 +15,7 @@ from gristmill.flows.clean.plan import checksums
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.clean.run import clean
 from gristmill.flows.impact.arms import ONE, Arm
-from gristmill.flows.impact.eval_sets import candidates_step, heldout_step, overlap, split_step
+from gristmill.flows.impact.eval_sets import candidates_step, eval_sets_step, overlap, split_step
 from gristmill.flows.impact.plan import ImpactPlan
 from gristmill.flows.impact.recipe import Heldout
 from gristmill.flows.tokenize.tokenize_corpus import tokenize
@@ -30,30 +30,31 @@ from gristmill.pipelines.storage.manifest import Manifest, fingerprint
 from gristmill.pipelines.storage.shards import list_shards, read_shard
 from gristmill.pipelines.tokens.settings import TokenSettings
 
-FEWEST = 10  # pieces that a verdict may rest on
-TOKENS = TokenSettings(validation=0.0)  # what is held out is held out already
+MIN_PIECES = 10  # pieces that a verdict needs
+TOKENS = TokenSettings(validation=0.0)  # evaluation text is held out already
 
 
 def prepare(plan: ImpactPlan, work: UPath, engine: Engine, progress: Progress) -> dict[str, UPath]:
-    """All token shards of a plan; returns those of the arms by name. What is there and still fits is not made again."""
+    """Make all token shards of a plan that are missing or stale; return the folders of the arms by name."""
     impact = plan.impact
     run_step(ingest_step(work, impact.input), engine, progress)
-    run_step(split_step(work, impact.heldout.share), engine, progress)
-    if not Manifest.read(work / "held").counts["documents"]:
-        held = f"heldout.share {impact.heldout.share:g} of {Manifest.read(work / 'pool').counts['documents']:,}"
-        raise RecipeError(f"{held} documents holds out none; raise it or read more")
+    run_step(split_step(work, impact.heldout.fraction), engine, progress)
+    if not Manifest.read(work / "held_out").counts["documents"]:
+        total = Manifest.read(work / "train_pool").counts["documents"]
+        fraction = f"heldout.fraction {impact.heldout.fraction:g}"
+        raise RecipeError(f"{fraction} holds out none of {total:,} documents; raise it or read more documents")
     whole = next((arm.recipe for arm in plan.arms if arm.recipe.steps), Recipe())
-    clean(_reading(whole, work / "held", plan), work / "held-clean", engine, progress)
+    clean(_reading(whole, work / "held_out", plan), work / "held_out_clean", engine, progress)
     run_step(candidates_step(work, impact.heldout), engine, progress)
     tokenizers = _tokenizers(plan, work, engine, progress)
     data = {arm.data: arm for arm in plan.arms}
     for name, arm in data.items():
         uses = {other.tokenizer for other in plan.arms if other.data == name}
         prepare_arm(arm, uses, tokenizers, plan, work, engine, progress)
-    run_step(heldout_step(work, [folder_of(name) for name in data], impact.heldout), engine, progress)
-    check_verdict(work, impact.heldout)
+    run_step(eval_sets_step(work, [folder_of(name) for name in data], impact.heldout), engine, progress)
+    check_decision_set(work, impact.heldout)
     for name, tokenizer in tokenizers.items():
-        tokenize([str(work / "heldout")], tokenizer, heldout_tokens(work, name), TOKENS, engine, progress)
+        tokenize([str(work / "eval_sets")], tokenizer, eval_tokens(work, name), TOKENS, engine, progress)
     return {arm.name: arm_tokens(work, arm) for arm in plan.arms}
 
 
@@ -66,41 +67,41 @@ def prepare_arm(
     engine: Engine,
     progress: Progress,
 ) -> None:
-    """The documents of one variant as token shards, and how much of each candidate they hold."""
+    """Write the documents of one variant as token shards, and the fraction of each candidate that they contain."""
     folder, heldout = work / "arms" / folder_of(arm.data), plan.impact.heldout
     coders = sorted(coder(tokenizers[name]).vocabulary.sha256 for name in uses)
-    sources = [checksums(work / "pool"), checksums(work / "candidates")]
+    sources = [checksums(work / "train_pool"), checksums(work / "candidates")]
     made_of = fingerprint(sources, arm.recipe.table()["steps"], arm.recipe.words, heldout.ngram, coders)
     known = Manifest.read(folder)
     if known and all(part.fingerprint == made_of and part.is_whole(folder) for part in known.parts.values()):
         return
-    documents, summary = work / "pool", {"documents": 0, "steps": {}}
+    documents, summary = work / "train_pool", {"documents": 0, "steps": {}}
     if arm.recipe.steps:
-        summary = clean(_reading(arm.recipe, work / "pool", plan), work / "cleaning", engine, progress)
+        summary = clean(_reading(arm.recipe, work / "train_pool", plan), work / "cleaning", engine, progress)
         documents = work / "cleaning" / "clean"
     counts = dict(Manifest.read(documents).counts)
     for name in uses:
         shards = tokenize([str(documents)], tokenizers[name], _tokens(work, arm.data, name), TOKENS, engine, progress)
         counts[f"tokens {name}"] = shards.manifest.counts["tokens"]
     args = (work / "candidates", documents, heldout.ngram, {"summary": summary, "counts": counts})
-    job = Job(look_for_overlap, args, (Output(folder, "arm", made_of),))
+    job = Job(measure_overlap, args, (Output(folder, "arm", made_of),))
     run_step(Step(f"overlap of {arm.data}", {folder: {"steps": list(arm.recipe.steps)}}, [job]), progress=progress)
 
 
-def check_verdict(work: UPath, settings: Heldout) -> None:
-    """Raises RecipeError where too little is left of the set that judges."""
-    kept = pl.concat([pl.from_arrow(read_shard(shard, [SOURCE])) for shard in list_shards(work / "heldout")])
-    if (pieces := kept.filter(source=settings.verdict).height) < FEWEST:
+def check_decision_set(work: UPath, settings: Heldout) -> None:
+    """Raise RecipeError if the decision set has too few pieces left."""
+    kept = pl.concat([pl.from_arrow(read_shard(shard, [SOURCE])) for shard in list_shards(work / "eval_sets")])
+    if (pieces := kept.filter(source=settings.decision_set).height) < MIN_PIECES:
         raise RecipeError(
-            f"{pieces} pieces of the set {settings.verdict!r} are left that no arm holds, expected {FEWEST} or more; "
-            "name other text in [heldout] sets, or raise heldout.share"
+            f"the arms contain all but {pieces} pieces of the set {settings.decision_set!r}, expected {MIN_PIECES} or "
+            "more; name other text in [heldout] sets, or raise heldout.fraction"
         )
 
 
-def look_for_overlap(
+def measure_overlap(
     candidates: UPath, documents: UPath, ngram: int, about: dict, outputs: tuple[Output, ...]
 ) -> list[Written]:
-    """Finish an arm's folder: its overlap, and what is known of it."""
+    """Write the overlap and the summary of an arm."""
     folder, shares = outputs[0].folder, overlap(candidates, list_shards(documents), ngram)
     with atomic_write(folder / "overlap.parquet") as file:
         shares.write_parquet(file)
@@ -115,7 +116,7 @@ def _reading(recipe: Recipe, documents: UPath, plan: ImpactPlan) -> Recipe:
 
 
 def _tokenizers(plan: ImpactPlan, work: UPath, engine: Engine, progress: Progress) -> dict[str, str]:
-    """Name -> folder. The one of all arms is trained on the raw documents, which every arm's come from."""
+    """Return name -> folder. The shared tokenizer is trained on the raw documents, so that it favors no arm."""
     own, named = plan.impact.tokenizer, dict(plan.impact.arms.tokenizers)
     if all(arm.tokenizer != ONE for arm in plan.arms):
         return named
@@ -123,12 +124,12 @@ def _tokenizers(plan: ImpactPlan, work: UPath, engine: Engine, progress: Progres
         return named | {ONE: own.path}
     folder = work / "tokenizer"
     settings = tokenizer_settings({"algorithm": "bpe", "vocab_size": own.vocab_size})
-    train_tokenizer([str(work / "pool")], folder, settings, engine, progress)
+    train_tokenizer([str(work / "train_pool")], folder, settings, engine, progress)
     return named | {ONE: str(folder)}
 
 
 def folder_of(name: str) -> str:
-    """An arm's name as that of a folder."""
+    """Return an arm's name as a name of a folder."""
     return re.sub(r"[^\w.-]+", "-", name)
 
 
@@ -140,17 +141,17 @@ def arm_tokens(work: UPath, arm: Arm) -> UPath:
     return _tokens(work, arm.data, arm.tokenizer)
 
 
-def heldout_tokens(work: UPath, tokenizer: str) -> UPath:
-    return work / "tokens" / f"heldout-{folder_of(tokenizer)}"
+def eval_tokens(work: UPath, tokenizer: str) -> UPath:
+    return work / "tokens" / f"eval-{folder_of(tokenizer)}"
 
 
 def arm_summary(work: UPath, arm: Arm) -> dict:
-    """What cleaning took and left of an arm: summary and counts."""
+    """Return the summary of an arm's cleaning and the counts of its documents."""
     return orjson.loads((work / "arms" / folder_of(arm.data) / "summary.json").read_bytes())
 
 
 def overlaps(work: UPath, data: list[str]) -> pl.DataFrame:
-    """Columns set, id, and the share that each arm's documents hold."""
+    """Return columns set, id, and for each name in ``data`` the share of the candidate that those documents contain."""
     frames = [pl.read_parquet(work / "arms" / folder_of(name) / "overlap.parquet") for name in data]
     shares = [frame["share"].alias(name) for frame, name in zip(frames, data, strict=True)]
     return pl.DataFrame([frames[0]["id"].str.split(":").list.first().alias("set"), frames[0]["id"], *shares])

@@ -281,9 +281,9 @@ def test_an_experiment_is_told_with_its_intervals(work, tmp_path, opened):
     }
     arm = {"documents": 3, "bytes": 10, "trained_tokens": 9, "epochs": 1.0, "runs": 3}
     losses = {"novels": {"mean": 2.5, "sd": 0.01}}
-    told = {"headline": "full against raw: <b>", "verdict": {"set": "novels"}, "questions": [question], "warnings": []}
-    told |= {"arms": [arm | {"name": name, "losses": losses} for name in ("full", "raw")]}
-    (tmp_path / "impact.json").write_bytes(orjson.dumps(told))
+    result = {"headline": "full against raw: <b>", "test": {"decision_set": "novels"}, "questions": [question]}
+    result |= {"warnings": [], "arms": [arm | {"name": name, "losses": losses} for name in ("full", "raw")]}
+    (tmp_path / "impact.json").write_bytes(orjson.dumps(result))
     report(work, UPath(tmp_path / "page.html"), UPath(tmp_path))
     page, _ = opened(tmp_path / "page.html")
     assert table(page, "#intervals") == [
