@@ -34,7 +34,7 @@ def compare(
     token, and with AdamW. The n-gram counts all of the training split once, which the networks may see in part or more
     than once.
     """
-    rnn = LSTMConfig(vocab_size=shape.vocab_size, context=shape.context, width=_matching_width(shape))
+    rnn = LSTMConfig(vocab_size=shape.vocab_size, context=shape.context, d_model=_matching_width(shape))
     rows = [{"model": "uniform", "parameters": 0, "seconds": 0.0, **_score(_uniform(validation))}]
     began = process_time()
     grams = NGram(train, ORDER)
@@ -57,10 +57,10 @@ def compare(
 def _matching_width(shape: ModelConfig) -> int:
     """Of an LSTM of two layers that does about as many FLOPs a token: a multiple of 16."""
     wanted = shape.flops_per_token()
-    widths = range(16, 16 * shape.width, 16)
+    widths = range(16, 16 * shape.d_model, 16)
     return min(
         widths,
-        key=lambda w: abs(LSTMConfig(vocab_size=shape.vocab_size, width=w).flops_per_token() - wanted),
+        key=lambda w: abs(LSTMConfig(vocab_size=shape.vocab_size, d_model=w).flops_per_token() - wanted),
         default=16,
     )
 

@@ -56,7 +56,7 @@ class Trainer:
         self.dtype = machine.precision(self.device)
         self.model = model.to(self.device)
         betas = training.beta1, training.beta2
-        self.best = training.lr or DEFAULT_LR[training.optimizer] * DEFAULT_LR_WIDTH / model.shape.width
+        self.best = training.lr or DEFAULT_LR[training.optimizer] * DEFAULT_LR_WIDTH / model.shape.d_model
         self.optimizers = make_optimizers(model, training.optimizer, self.best, training.weight_decay, betas)
         self.net = torch.compile(self.model) if machine.compile else self.model
         if world.size > 1:

@@ -11,7 +11,7 @@ from gristmill.pretrain.evaluation.generate import Decoder, Sampling, beam_searc
 from gristmill.pretrain.model.config import ModelConfig
 from gristmill.pretrain.model.gpt import GPT
 
-SHAPE = ModelConfig(vocab_size=11, context=12, layers=2, width=32, heads=2)
+SHAPE = ModelConfig(vocab_size=11, context=12, n_layers=2, d_model=32, n_heads=2)
 
 
 @pytest.fixture

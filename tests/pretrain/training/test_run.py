@@ -23,7 +23,7 @@ from gristmill.pretrain.training.checkpoint import checkpoints, load_model
 from gristmill.pretrain.training.run import LOG, CheckpointSettings, pretrain, read_log
 from gristmill.pretrain.training.trainer import TrainSettings
 
-SHAPE = {"vocab_size": 50, "context": 16, "layers": 1, "width": 32, "heads": 2, "dropout": 0.1}
+SHAPE = {"vocab_size": 50, "context": 16, "n_layers": 1, "d_model": 32, "n_heads": 2, "dropout": 0.1}
 TRAIN, HELD_OUT = make_tokens([60] * 40, rule=True), make_tokens([20, 33, 1, 50], seed=9, rule=True)
 STEPS = 40
 # What a process of its own does: a run of this module, as its settings say.
@@ -126,7 +126,7 @@ def test_another_run_does_not_go_on_from_this_one(whole, tmp_path):
     with pytest.raises(WorkError, match=r"holds a run with another train.lr; choose another --output"):
         run(whole[0], lr=2e-2)
     with pytest.raises(WorkError, match=r"holds a run with another model.hidden"):
-        run(whole[0], shape={"hidden": 100})
+        run(whole[0], shape={"mlp_hidden": 100})
     with pytest.raises(WorkError, match=r"holds a run with another train.init_seed"):
         run(whole[0], init_seed=1)
     (tmp_path / "letter.txt").write_text("dear")

@@ -15,7 +15,7 @@ from gristmill.pretrain.model.devices import SINGLE_PROCESS, Machine, peak_flops
 from gristmill.pretrain.model.gpt import GPT
 from gristmill.pretrain.training.trainer import DivergenceGuard, Trainer, TrainSettings
 
-SHAPE = ModelConfig(vocab_size=50, context=16, layers=2, width=32, heads=2)
+SHAPE = ModelConfig(vocab_size=50, context=16, n_layers=2, d_model=32, n_heads=2)
 TOKENS = make_tokens([5, 40, 9, 200, 17, 3, 60, 2, 31] * 4)
 
 
