@@ -90,7 +90,7 @@ class OurLoop:
 
     def __init__(self, shape: ModelConfig, tokens: TokenSplit, batch: int, machine: Machine):
         self.trainer = Trainer(
-            GPT(shape), TrainSettings(batch=batch, steps=10**6, optimizer="adamw"), machine, SINGLE_PROCESS
+            GPT(shape), TrainSettings(batch_size=batch, steps=10**6, optimizer="adamw"), machine, SINGLE_PROCESS
         )
         self.loader, self.done = Loader(tokens, shape.context, batch), 0
 

@@ -26,7 +26,7 @@ def compare(
     shape: ModelConfig,
     training: TrainSettings,
     machine: Machine,
-    told: Callable[[dict], None],
+    on_log: Callable[[dict], None],
 ) -> list[dict]:
     """A row a model: parameters, CPU seconds of training, perplexity a token and bits a byte of the validation set.
 
@@ -46,7 +46,7 @@ def compare(
     seed = training.init_seed
     for name, model, how in (("LSTM", LSTM(rnn, seed), plain), ("GPT", GPT(shape, seed), training)):
         began = process_time()
-        _train(model, train, how, machine, lambda line, name=name: told({"model": name, **line}))
+        _train(model, train, how, machine, lambda line, name=name: on_log({"model": name, **line}))
         seconds = process_time() - began
         parameters = sum(parameter.numel() for parameter in model.parameters())
         scored = score_documents(model, validation, shape.context)
@@ -65,13 +65,15 @@ def _matching_width(shape: ModelConfig) -> int:
     )
 
 
-def _train(model: LanguageModel, tokens: TokenSplit, training: TrainSettings, machine: Machine, told: Callable) -> None:
-    trainer, guard = Trainer(model, training, machine, SINGLE_PROCESS), DivergenceGuard(training.max_rise)
-    loader = Loader(tokens, model.shape.context, training.batch, training.seed, training.packing)
+def _train(
+    model: LanguageModel, tokens: TokenSplit, training: TrainSettings, machine: Machine, on_log: Callable
+) -> None:
+    trainer, guard = Trainer(model, training, machine, SINGLE_PROCESS), DivergenceGuard(training.max_loss_increase)
+    loader = Loader(tokens, model.shape.context, training.batch_size, training.seed, training.packing)
     for number, batch in enumerate(loader.batches(0, training.steps)):
         loss, norm = (value.item() for value in trainer.step(number, batch))
         guard.check(number + 1, loss, norm)
-        told({"step": number + 1, "steps": training.steps, "loss": loss})
+        on_log({"step": number + 1, "steps": training.steps, "loss": loss})
 
 
 def _score(scores: DocumentLosses) -> dict:

@@ -51,7 +51,7 @@ def plan(recipe, paths, work, changes):
     told = {
         "judged by": f"bits per byte of the set {settings.heldout.verdict!r}",
         "seeds": ", then ".join(str(look.seeds) for look in made.looks) + " of each arm whose question is open",
-        "a run": f"{settings.train.steps:,} steps of {settings.train.batch} sequences",
+        "a run": f"{settings.train.steps:,} steps of {settings.train.batch_size} sequences",
     }
     for look in made.looks:
         least = smallest_effect(1.0, look.seeds, look.seeds, look.alpha)

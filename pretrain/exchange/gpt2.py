@@ -49,8 +49,16 @@ def shape_of(config: dict, where: str) -> dict:
     return {
         **REQUIRED_CONFIG,
         **{"vocab_size": config["vocab_size"], "context": config.get("n_positions", 1024)},
-        **{"n_layers": config.get("n_layer", 12), "d_model": config.get("n_embd", 768), "n_heads": config.get("n_head", 12)},
-        **{"mlp_hidden": config.get("n_inner"), "mlp": kinds[activation], "tie_embeddings": config.get("tie_word_embeddings", True)},
+        **{
+            "n_layers": config.get("n_layer", 12),
+            "d_model": config.get("n_embd", 768),
+            "n_heads": config.get("n_head", 12),
+        },
+        **{
+            "mlp_hidden": config.get("n_inner"),
+            "mlp": kinds[activation],
+            "tie_embeddings": config.get("tie_word_embeddings", True),
+        },
         "norm_eps": config.get("layer_norm_epsilon", 1e-5),
     }
 

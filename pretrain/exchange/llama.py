@@ -9,7 +9,14 @@ from gristmill.pipelines.errors import InputError
 from gristmill.pretrain.exchange.tensors import take
 from gristmill.pretrain.model.config import ModelConfig
 
-REQUIRED_CONFIG = {"norm": "rms", "position_encoding": "rope", "mlp": "swiglu", "bias": False, "qk_norm": False, "causal": True}
+REQUIRED_CONFIG = {
+    "norm": "rms",
+    "position_encoding": "rope",
+    "mlp": "swiglu",
+    "bias": False,
+    "qk_norm": False,
+    "causal": True,
+}
 BLOCK = {
     "attention_norm": ("input_layernorm",),
     "attention.qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),

@@ -41,8 +41,19 @@ class Entry(NamedTuple):
 def shape_of(folder: UPath) -> dict:
     """Our shape for their ``hparams.json``."""
     told = orjson.loads((folder / HPARAMS).read_bytes())
-    sizes = {"vocab_size": "n_vocab", "context": "n_ctx", "d_model": "n_embd", "n_heads": "n_head", "n_layers": "n_layer"}
-    return {**REQUIRED_CONFIG, "mlp": "gelu", "tie_embeddings": True, **{ours: told[theirs] for ours, theirs in sizes.items()}}
+    sizes = {
+        "vocab_size": "n_vocab",
+        "context": "n_ctx",
+        "d_model": "n_embd",
+        "n_heads": "n_head",
+        "n_layers": "n_layer",
+    }
+    return {
+        **REQUIRED_CONFIG,
+        "mlp": "gelu",
+        "tie_embeddings": True,
+        **{ours: told[theirs] for ours, theirs in sizes.items()},
+    }
 
 
 def load(shape: ModelConfig, theirs: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:

@@ -35,7 +35,7 @@ class Cache:
         self.keys[layer, :, :, self.length : end], self.values[layer, :, :, self.length : end] = k_BKTC, v_BKTC
         return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
 
-    def pick(self, rows: Tensor) -> None:
+    def reorder(self, rows: Tensor) -> None:
         """Keep these sequences, in this order: how beams live and die."""
         self.keys, self.values = self.keys[:, rows], self.values[:, rows]
 
