@@ -118,7 +118,7 @@ def payload(folder: Path) -> Rows:
 def things(work: Path, words: Renames, new: Renames) -> dict[str, Callable[[], Rows]]:
     """Return the name of each thing in a work folder and the function that reads it.
 
-    ``words`` renames what is read; it is empty for the newer folder. ``new`` says how today's columns are named.
+    ``words`` are the renames to apply, none for the newer folder; ``new`` are all renames.
     """
     found: dict[str, Callable[[], Rows]] = {}
     for name in ("documents", "clean", "removed", "ledger"):
@@ -183,6 +183,7 @@ def compare_runs(old: Path, new: Path, renames: Renames) -> Iterator[Difference]
 def table(differences: list[Difference]) -> Table:
     """Return the table of all comparisons."""
     shown = Table("thing", "entries", "equal", "differing", "first difference")
+    shown.columns[0].no_wrap = True
     for column in shown.columns[1:4]:
         column.justify = "right"
     for thing, count, differing, first in differences:
