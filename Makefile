@@ -21,7 +21,7 @@ lock:
 
 run: install
 	$(BIN)/gristmill demo --output demo
-	$(BIN)/gristmill clean recipes/clean-corpus.toml --input demo --output work
+	$(BIN)/gristmill clean clean-corpus --input demo --output work
 	$(BIN)/gristmill tokenizer train work --vocab-size 4096 --output work/tokenizers/bpe
 	$(BIN)/gristmill tokenize work --tokenizer work/tokenizers/bpe --output work/tokens/bpe
 	$(BIN)/gristmill pretrain work/tokens/bpe --preset nano --steps 100 --output work/runs/nano
