@@ -33,12 +33,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from tools.mutations import Mutation, mutations
+from tools.tree import ROOMS, copy_files, listed_files, numba_caches
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-ROOMS = ("pipelines", "filters", "dedup", "tokenizers_lab", "pretrain", "flows")
 FAST = "not slow and not flow"
 NO_TESTS = 5  # pytest's exit status
-CACHES = ("*.nbi", "*.nbc")
 GRACE = 180  # seconds that a mutant's kernels may take to compile, besides its tests
 ALLOWED = 3 / 40  # share of survivors
 
@@ -83,14 +82,8 @@ def known_equivalents(root: Path) -> set[tuple[str, str, str]]:
 
 
 def copy_tree(root: Path, target: Path) -> None:
-    """Copy what git does not ignore, and numba's caches; link the rooms into ``gristmill/`` so that they import."""
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    names = subprocess.run(listed, cwd=root, check=True, capture_output=True, text=True).stdout.split("\0")
-    caches = (file.relative_to(root) for room in ROOMS for form in CACHES for file in (root / room).rglob(form))
-    for name in [*filter(None, names), *caches]:
-        if (root / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(root / name, target / name)
+    """Copy the tree and numba's caches; link the rooms into ``gristmill/`` so that they import from the copy."""
+    copy_files(root, [*listed_files(root), *numba_caches(root)], target)
     for room in ROOMS:
         if (target / room).is_dir():
             (target / "gristmill" / room).symlink_to(f"../{room}")
