@@ -60,7 +60,7 @@ class Difference(NamedTuple):
     """Comparison of one thing: its number of entries, how many differ, and the first of these."""
 
     thing: str
-    count: int
+    entries: int
     differing: int
     first: str
 

@@ -51,7 +51,7 @@ class Mutant(NamedTuple):
     def lines(self, root: Path) -> tuple[str, str]:
         """Return the changed line, before and after, without indentation."""
         source, line = (root / self.file).read_text("utf-8"), self.mutation.start[0] - 1
-        return tuple(text.splitlines()[line].strip() for text in (source, self.mutation.apply(source)))
+        return source.splitlines()[line].strip(), self.mutation.apply(source).splitlines()[line].strip()
 
 
 class Outcome(NamedTuple):

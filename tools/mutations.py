@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-COMPARISONS = {
+Choices = dict[str, tuple[str, ...]]  # token -> what it may become
+COMPARISONS: Choices = {
     "<": ("<=", ">="),
     "<=": ("<", ">"),
     ">": (">=", "<="),
@@ -24,12 +25,12 @@ COMPARISONS = {
     "is": ("is not",),
     "is not": ("is",),
 }
-ARITHMETIC = {
+ARITHMETIC: Choices = {
     **{"+": ("-",), "-": ("+",), "*": ("+",), "/": ("*",), "//": ("*",), "%": ("//",), "**": ("*",)},
     **{"<<": (">>",), ">>": ("<<",), "&": ("|",), "|": ("&",), "^": ("|",)},
 }
-BOOLEAN = {"and": ("or",), "or": ("and",)}
-CALLS = {"min": ("max",), "max": ("min",)}
+BOOLEAN: Choices = {"and": ("or",), "or": ("and",)}
+CALLS: Choices = {"min": ("max",), "max": ("min",)}
 LARGEST = 1024  # integer: larger ones are sizes of buffers and multipliers of hashes, which no result shows
 TABLE = 16  # entries of a literal
 EXPONENT_STEP = 7  # 2**-23 -> 2**-30
@@ -100,7 +101,7 @@ class Source:
         """Return where a node ends."""
         return self.position(node.end_lineno, node.end_col_offset)
 
-    def between(self, start: Position, stop: Position, news: dict[str, tuple[str, ...]]) -> Iterator[Mutation]:
+    def between(self, start: Position, stop: Position, news: Choices) -> Iterator[Mutation]:
         """Yield the mutations of the operator between two operands; "not in" and "is not" are two tokens."""
         found = [each for each in self.tokens if start <= each.start and each.end <= stop and each.string not in "()"]
         if found and (old := " ".join(each.string for each in found)) in news:
@@ -132,7 +133,8 @@ def numbers(node: ast.Constant, parent: ast.AST) -> tuple[str, ...]:
 
 def mutations(text: str) -> list[Mutation]:
     """Return every mutation of a source, in order."""
-    source, found = Source(text), []
+    source = Source(text)
+    found: list[Mutation] = []
     for node, parent in nodes(source.tree):
         match node:
             case ast.Compare(left=left, comparators=others):

@@ -42,8 +42,8 @@ IMPERATIVES = {third_person(verb): verb for verb in VERBS}
 def first_words(text: str) -> tuple[str, str]:
     """Return the first two words in lower case; code in backticks is "code", and "" stands for none."""
     text = re.sub(r"``?[^`]+``?", "code", text.lstrip("\"'(*-\b\n "))
-    words = [re.sub(r"['’].*", "", word).strip('.,:;()"') for word in text.split()[:2]]
-    return tuple([*(word.lower() for word in words), "", ""][:2])
+    words = [re.sub(r"['’].*", "", word).strip('.,:;()"').lower() for word in text.split()[:2]] + ["", ""]
+    return words[0], words[1]
 
 
 def is_verb(first: str, second: str, verbs=VERBS) -> bool:

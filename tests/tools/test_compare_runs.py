@@ -51,7 +51,7 @@ def change(folder, function):
 
 def test_a_folder_equals_itself(work):
     whole = list(compare_runs.compare_runs(work, work, compare_runs.Renames(**SHIPPED)))
-    counts = {each.thing.split()[0]: each.count for each in whole}
+    counts = {each.thing.split()[0]: each.entries for each in whole}
     assert counts.keys() == {"documents", "clean", "removed", "ledger", "removals", "measures", "tokenizer", "tokens"}
     assert all(counts.values()) and not any(each.differing or each.first for each in whole)
     assert counts["documents"] == 300 == counts["clean"] + counts["removed"]
