@@ -10,10 +10,10 @@ from zipfile import ZipFile
 import pytest
 from corpora import documents, write_jsonl
 
+from tools.dist import PIP, build_sdist, build_wheel
 from tools.tree import ROOMS, copy_files, listed_files, numba_caches
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
 
 pytestmark = pytest.mark.slow
 
@@ -23,12 +23,6 @@ def done(*command, cwd, **env):
     run = subprocess.run([*map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, f"{command}\n{run.stdout}\n{run.stderr}"
     return run.stdout
-
-
-def build_wheel(tree, target):
-    done(*PIP, "wheel", tree, "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", target, cwd=target)
-    (wheel,) = target.glob("*.whl")
-    return wheel
 
 
 @pytest.fixture(scope="module")
@@ -93,10 +87,7 @@ def test_the_wheel_holds_one_package_and_all_of_it(wheel, tree):
 
 
 def test_the_source_distribution_makes_the_same_wheel(wheel, tree, tmp_path):
-    build = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
-    done(sys.executable, "-c", build, tmp_path, cwd=tree)
-    (packed,) = tmp_path.glob("*.tar.gz")
-    with tarfile.open(packed) as archive:
+    with tarfile.open(build_sdist(tree, tmp_path)) as archive:
         archive.extractall(tmp_path, filter="data")
     (source,) = (path for path in tmp_path.iterdir() if path.is_dir())
     (tmp_path / "wheel").mkdir()
