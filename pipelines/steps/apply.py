@@ -45,7 +45,7 @@ def apply_shard(shard: UPath, decided: dict[str, UPath], rewritten: dict[str, UP
     """
     part = shard.name
     spans = {name: read_shard(folder / part) for name, folder in rewritten.items()}
-    ledger = _explain({name: pl.from_arrow(read_shard(folder / part)) for name, folder in decided.items()}, shard)
+    ledger = _explain({name: pl.DataFrame(read_shard(folder / part)) for name, folder in decided.items()}, shard)
     kept, removed, sizes, first = [], [], [], 0
     for table in read_batches(shard):
         rows = slice(first, first + table.num_rows)
@@ -68,7 +68,7 @@ def apply_shard(shard: UPath, decided: dict[str, UPath], rewritten: dict[str, UP
 
 def _explain(decisions: dict[str, pl.DataFrame], shard: UPath) -> pl.DataFrame:
     """Return the ledger without sizes: all violations of all steps, the first of them in columns, duplicates."""
-    ids = pl.from_arrow(read_shard(shard, [ID, SOURCE])).with_row_index("row")
+    ids = pl.DataFrame(read_shard(shard, [ID, SOURCE])).with_row_index("row")
     violations = [
         frame.select("violations", step=pl.lit(name), row=pl.int_range(pl.len(), dtype=pl.UInt32))
         .explode("violations", empty_as_null=False)
@@ -93,7 +93,7 @@ def _explain(decisions: dict[str, pl.DataFrame], shard: UPath) -> pl.DataFrame:
 
 def _rewritten_by(spans: dict[str, pa.Table], rows: int) -> pl.Series:
     frames = [
-        pl.from_arrow(table.select(["row", "reason", "length"]))
+        pl.DataFrame(table.select(["row", "reason", "length"]))
         .group_by("row", "reason", maintain_order=True)
         .agg(pl.len().cast(pl.Int64).alias("spans"), pl.col("length").sum().alias("bytes"))
         .with_columns(pl.lit(name).alias("step"))
