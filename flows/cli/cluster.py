@@ -2,7 +2,7 @@
 
 import click
 
-from gristmill.flows.cli.options import work_folder
+from gristmill.flows.cli.options import work_argument
 from gristmill.flows.escape import JSON, LINE, TERMINAL
 
 COLOURS = {" ": {"dim": True}, "-": {"fg": "red", "strikethrough": True}, "+": {"fg": "green", "bold": True}}
@@ -11,17 +11,17 @@ SAME = 60  # characters to show of what is the same, before and after a change
 
 
 @click.command()
+@work_argument
 @click.argument("id")
-@work_folder
 @click.option("--step", default="near", show_default=True, help="The step that found the clusters.")
 @click.option("--json", "as_json", is_flag=True, help="The members with their texts, as JSON.")
-def cluster(id, work, step, as_json):
+def cluster(work, id, step, as_json):
     """Show the near and exact copies of the document ID, and word by word how each differs from the one that stayed.
 
     [-words-] are only in the one that stayed, {+words+} only in the member.
 
     \b
-        gristmill cluster crawl.jsonl:17 --work work
+        gristmill cluster work crawl.jsonl:17
     """
     import orjson
 

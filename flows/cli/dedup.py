@@ -2,7 +2,7 @@
 
 import click
 
-from gristmill.flows.cli.options import console, shown, work_options, writable
+from gristmill.flows.cli.options import console, run_progress, work_options, writable
 from gristmill.flows.escape import LINE
 
 LEVELS = ["document", "sentence", "substring", "dataset"]
@@ -57,7 +57,7 @@ def dedup(corpus, level, threshold, near, against, indices, saved, work, engine,
     elif level == "substring":
         console.print(f"  {work}/steps/substrings/found   what was cut, and which document keeps it")
     else:
-        console.print(f"  {work}/steps/near/clusters  who is like whom   gristmill cluster ID --work {work}")
+        console.print(f"  {work}/steps/near/clusters  who is like whom   gristmill cluster {work} ID")
     if saved and not summary["clean"]:
         raise WorkError(f"no document stays, so there is no index to keep in {saved}")
     if saved:
@@ -81,7 +81,7 @@ def keep(recipe, paths, index, engine) -> None:
     from gristmill.flows.clean.dedup_index import save_index
 
     folder = writable(index)
-    progress = shown(folder)
+    progress = run_progress(folder)
     try:
         save_index(recipe, paths, folder, engine, progress)
     finally:

@@ -2,7 +2,7 @@
 
 import click
 
-from gristmill.flows.cli.options import shown, work_options, writable
+from gristmill.flows.cli.options import run_progress, work_options, writable
 from gristmill.flows.escape import JSON, LINE
 
 MOST = 12  # sources in the terminal's matrix: those with the most bytes
@@ -31,7 +31,7 @@ def overlap(corpus, threshold, picture, as_json, work, engine, changes):
     from gristmill.pipelines.storage.files import atomic_write, to_path
 
     folder = writable(work)
-    progress = shown(folder)
+    progress = run_progress(folder)
     try:
         scratch = to_path(work) / "scratch"
         totals, shared = find_overlap(corpus, folder, scratch, threshold, changes, engine, progress)

@@ -102,5 +102,5 @@ def show_funnel(summary: dict, work: str) -> None:
     rows.append(("**clean**", summary["clean"], summary["bytes_clean"]))
     lines = ["| | documents | MB |", "|---|---:|---:|"]
     lines += [f"| {name} | {documents:,} | {'' if b is None else f'{b / 1e6:,.1f}'} |" for name, documents, b in rows]
-    lines += ["", f"Ledger: `{work}/ledger`, `gristmill why ID --work {work}`"]
+    lines += ["", f"Ledger: `{work}/ledger`, `gristmill why {work} ID`"]
     create_markdown_artifact("\n".join(lines), key="funnel", description="What each step took")

@@ -30,15 +30,15 @@ MEANINGS = {ID: "unique, the same in every run over the same input", TEXT: "the 
 MEANINGS |= {SOURCE: "where it comes from"}
 
 
-def card(folder: UPath, target: UPath, licence: str, name: str | None = None) -> int:
+def card(folder: UPath, target: UPath, license: str, name: str | None = None) -> int:
     """Write the card of a finished work folder; returns its size in bytes. The same folder gives the same bytes."""
-    text = write(FinishedRun(folder), licence, name).encode()
+    text = write(FinishedRun(folder), license, name).encode()
     with atomic_write(target) as file:
         file.write(text)
     return len(text)
 
 
-def write(work: FinishedRun, licence: str, name: str | None) -> str:
+def write(work: FinishedRun, license: str, name: str | None) -> str:
     """The card: a header for the Hub, then what people ask of a dataset."""
     told = read_ledger(work)
     kinds = {step.NAME: step for step in work.recipe.steps.values()}
@@ -49,7 +49,7 @@ def write(work: FinishedRun, licence: str, name: str | None) -> str:
         .get_template("card.md")
         .render(
             title=name or work.recipe.name,
-            licence=licence,
+            license=license,
             work=work,
             summary=work.summary,
             steps=steps(work, told),
@@ -69,17 +69,17 @@ def write(work: FinishedRun, licence: str, name: str | None) -> str:
             fence="`" * max(3, 1 + max(map(len, re.findall("`+", recipe)), default=0)),
         )
     )
-    return f"---\n{_header(work, languages, licence, name)}\n---\n\n{body}"
+    return f"---\n{_header(work, languages, license, name)}\n---\n\n{body}"
 
 
-def _header(work: FinishedRun, languages: pl.DataFrame, licence: str, name: str | None) -> str:
+def _header(work: FinishedRun, languages: pl.DataFrame, license: str, name: str | None) -> str:
     """What the Hub and `datasets` read: YAML."""
     from huggingface_hub import DatasetCardData  # takes a third of a second to import
 
     said = languages.filter((pl.col("kept") >= SAID * work.summary["clean"]) & (pl.col("language") != UNSURE))
     data = DatasetCardData(
         pretty_name=name or work.recipe.name,
-        license=licence,
+        license=license,
         language=said["language"].to_list() or None,
         size_categories=[size_category(work.summary["clean"])],
         task_categories=["text-generation"],

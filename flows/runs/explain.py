@@ -23,7 +23,7 @@ def explain(work: UPath, id: str) -> dict:
         rows = np.flatnonzero(pc.equal(read_shard(path, [ID])[ID], id).to_numpy())
         if rows.size:
             return document_history(work, path.stem, int(rows[0]))
-    raise WorkError(f"{work} knows no document {id!r}; `gristmill inspect {work}/ledger --sample 3` shows some ids")
+    raise WorkError(f"{work} knows no document {id!r}; `gristmill inspect {work}/ledger --rows 3` shows some ids")
 
 
 def document_history(work: UPath, part: str, row: int, steps: Iterable[str] | None = None) -> dict:
