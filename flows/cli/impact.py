@@ -36,7 +36,7 @@ def experiment(command):
 @impact.command()
 @experiment
 def plan(recipe, paths, work, changes):
-    """Write the plan of an experiment before any run: its arms, its seeds, and the set that decides.
+    """Plan an experiment before any run: its arms, its seeds, and the set that decides.
 
     \b
         gristmill impact plan impact-small --input crawl.jsonl.zst --output impact
@@ -67,7 +67,9 @@ def plan(recipe, paths, work, changes):
 @experiment
 @engine_options
 def run(recipe, paths, work, engine, changes):
-    """Run an experiment: clean each arm, train its models, compare their losses. A stopped run continues.
+    """Run an experiment. Each arm is cleaned, its models are trained, and their losses compared.
+
+    A stopped run continues when the command is repeated.
 
     \b
         gristmill impact run impact-small --input crawl.jsonl.zst --output impact
