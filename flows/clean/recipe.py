@@ -1,4 +1,4 @@
-"""A recipe: one TOML file that holds a whole run, mirrored one to one by settings."""
+"""Recipe of a run: one TOML file, with one settings class per table."""
 
 import tomllib
 from typing import Any, Literal
@@ -21,16 +21,16 @@ STEPS: dict[str, type[Settings]] = {**FILTERS, **{step.NAME: step for step in CO
 
 
 class Recipe(Settings):
-    """What to read and which steps to run over it, in their order."""
+    """Input of a run and its steps, in order."""
 
     name: str = "recipe"
     about: str = ""
-    words: Literal["unicode", "spacy"] = "unicode"  # the word splitter that counting rules share
+    words: Literal["unicode", "spacy"] = "unicode"  # word splitter of all rules that count words
     input: InputSettings = InputSettings()
     steps: dict[str, Settings] = {}
 
     def table(self) -> dict[str, Any]:
-        """The recipe as the table its TOML file could hold, every default written out."""
+        """Return the recipe as a table, as in TOML, with all defaults written out."""
         steps = {name: {"use": step.NAME, **step.model_dump(mode="json")} for name, step in self.steps.items()}
         rest = self.model_dump(mode="json", exclude={"input", "steps"})
         return {**rest, "input": self.input.model_dump(mode="json", exclude_none=True), "steps": steps}
@@ -39,8 +39,8 @@ class Recipe(Settings):
 def read_recipe(path: str, changes: tuple[str, ...] = (), paths: tuple[str, ...] = ()) -> Recipe:
     """Read and check a recipe, by the path of its file or by the name of a shipped one.
 
-    ``changes`` are ``step.setting=value``, ``paths`` replace its input paths. Raises RecipeError naming file, table and
-    key where anything is unknown, of a wrong type or impossible.
+    ``changes`` are ``step.setting=value``, ``paths`` replace its input paths. Raises RecipeError, naming file, table
+    and key, for unknown keys and invalid values.
     """
     table = read_toml(find_recipe(path))
     if paths:
@@ -49,7 +49,7 @@ def read_recipe(path: str, changes: tuple[str, ...] = (), paths: tuple[str, ...]
 
 
 def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = ()) -> Recipe:
-    """Build a recipe from the table a TOML file holds, with some settings changed."""
+    """Return the recipe for the table of a TOML file, with some settings changed."""
     for change in changes:
         make_change({"input": table.setdefault("input", {}), **table.get("steps", {})}, change)
     steps = table.get("steps", {})
@@ -62,7 +62,7 @@ def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = (
 
 
 def _step(name: str, values: Any, where: str) -> Settings:
-    """One step's settings; ``use`` names the kind where the step's name does not."""
+    """Return one step's settings; ``use`` names its kind if its name does not."""
     kind = values.get("use", name) if isinstance(values, dict) else name
     if kind not in STEPS:
         raise RecipeError(f"{where}: no step {kind!r}; {nearest(str(kind), sorted(STEPS))}")
@@ -73,7 +73,7 @@ def _step(name: str, values: Any, where: str) -> Settings:
 
 
 def make_change(known: dict[str, dict], change: str, form: str = "STEP.SETTING=VALUE") -> None:
-    """Set one value of the tables: ``gopher.min_words=30``; the value is read as TOML, else as a string."""
+    """Set one value in the tables, such as ``gopher.min_words=30``; it is parsed as TOML, else kept as a string."""
     path, equals, value = change.partition("=")
     first, *outer = (part.strip() for part in path.split("."))
     if not equals or not outer or first not in known:

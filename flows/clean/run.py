@@ -1,4 +1,4 @@
-"""Run a plan: each step in turn, then the sums that must come out even."""
+"""Run of a recipe: all steps in order, then a check that all documents are accounted for."""
 
 import numpy as np
 import orjson
@@ -16,19 +16,19 @@ from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import Manifest
 from gristmill.pipelines.storage.shards import read_shard
 
-RECIPE, SUMMARY = "recipe.json", "summary.json"  # in the work folder: what was run, and what came of it
+RECIPE, SUMMARY = "recipe.json", "summary.json"  # in the work folder: the recipe that was run, and its counts
 
 
 def clean(recipe: Recipe, work: UPath, engine: Engine = run_serial, progress: Progress | None = None) -> dict:
-    """Raw files to clean documents; returns the summary that ``WORK/summary.json`` holds.
+    """Run a recipe from raw files to clean documents; return the summary, as in ``WORK/summary.json``.
 
-    What is finished and still fits is not done again.
+    Finished work that still fits is not repeated.
     """
     if not recipe.input.paths:
-        raise RecipeError("nothing to read: name files with --input, or under [input] paths in the recipe")
+        raise RecipeError("nothing to read: name files by --input, or by paths under [input] in the recipe")
     for step in recipe.steps.values():
         if isinstance(step, CorpusStep):
-            step.made_of()  # what it goes by is missing: told before anything is read
+            step.made_of()  # raises for a missing model or index before anything is read
     with exclusive_run(work, recipe=recipe.table()):
         fresh = 0
         for step in plan(recipe, work):
@@ -42,17 +42,17 @@ def clean(recipe: Recipe, work: UPath, engine: Engine = run_serial, progress: Pr
 
 
 def summarize(recipe: Recipe, work: UPath) -> dict:
-    """Count the finished run, by step and rule. Raises GristmillError if a document is unaccounted for."""
+    """Count the finished run by step and rule; raise GristmillError if a document is unaccounted for."""
     counts = {name: Manifest.read(work / name).counts for name in ("documents", "rejects", "clean", "removed")}
     documents, rejects = counts["documents"]["documents"], counts["rejects"]["rejects"]
     kept, removed = counts["clean"]["documents"], counts["removed"]["documents"]
     tally = RemovalCounts(list(recipe.steps))
     for part in shards_of(work / "ledger"):
         size = sizes(work, part)["bytes"].to_numpy()
-        stays = np.ones(len(size), bool)
+        kept_rows = np.ones(len(size), bool)
         for name in recipe.steps:
             decisions = pl.from_arrow(read_shard(decisions_of(work, name) / f"{part}.parquet", ["violations"]))
-            stays = tally.add(name, decisions["violations"], stays, size)
+            kept_rows = tally.add(name, decisions["violations"], kept_rows, size)
     steps = tally.table()
     if documents != kept + removed or removed != sum(step["removed"] for step in steps.values()):
         raise GristmillError(f"{documents:,} documents read, {kept:,} clean, {removed:,} removed: please report this")
@@ -72,7 +72,7 @@ def summarize(recipe: Recipe, work: UPath) -> dict:
 
 
 def sizes(work: UPath, part: str) -> pl.DataFrame:
-    """Bytes of each document of a shard, as read and as rewritten: columns bytes, clean_bytes."""
+    """Return each document's bytes in a shard before and after rewriting: columns bytes, clean_bytes."""
     return pl.from_arrow(read_shard(work / "ledger" / f"{part}.parquet", ["bytes", "clean_bytes"]))
 
 

@@ -1,4 +1,4 @@
-"""What the templates are given: addresses that hold the whole question, totals, the panel of a threshold."""
+"""Values for the templates: addresses that contain the whole query, totals, the panel of a threshold."""
 
 from urllib.parse import quote, urlencode
 
@@ -9,14 +9,14 @@ from gristmill.flows.explorer.index import RunIndex
 from gristmill.flows.explorer.query import ALL, KEPT, NEWLY_KEPT, NEWLY_REMOVED, REMOVED, Query, select_rows
 from gristmill.flows.explorer.thresholds import Threshold, Thresholds
 
-SAYS = {"<": "is below", "<=": "is at most", ">": "is above", ">=": "is at least"}
-PARAMETERS = ("reason", "broke", "source", "language", "text")
+COMPARISONS = {"<": "is below", "<=": "is at most", ">": "is above", ">=": "is at least"}
+PARAMETERS = ("reason", "violates", "source", "language", "text")
 
 
 def link(path: str, query: Query, *parts, **other) -> str:
-    """The address of a page with the same question, but for what ``other`` says; None or "" leaves a parameter out.
+    """Return the address of a page with the same query, updated by ``other``; None or "" removes a parameter.
 
-    Moved thresholds are in every address, so that they stay moved from page to page.
+    Every address contains the moved thresholds, so that they remain moved from page to page.
     """
     asked = {name: getattr(query, name) for name in PARAMETERS}
     asked["state"] = "" if query.state == ALL else query.state
@@ -28,7 +28,7 @@ def link(path: str, query: Query, *parts, **other) -> str:
 
 
 def pager(index: RunIndex, thresholds: Thresholds, query: Query) -> dict:
-    """How many documents each state has under the filters, and how many are asked for."""
+    """Return the number of documents in each state that match the other filters."""
     chosen = select_rows(index, thresholds, Query(**{**query.__dict__, "state": ALL}))
     kept = index.kept & chosen
     totals = {ALL: chosen, KEPT: kept, REMOVED: chosen & ~kept}
@@ -39,7 +39,7 @@ def pager(index: RunIndex, thresholds: Thresholds, query: Query) -> dict:
 
 
 def reasons(index: RunIndex) -> list[tuple[str, int, list[tuple[str, int, int]]]]:
-    """Each step, how many documents it removed, and its rules with how many they removed and how many broke them."""
+    """Return each step with its removals, and its rules with removals and violations."""
     removed = np.bincount(index.first[index.first >= 0], minlength=len(index.rules)).tolist()
     steps = {}
     for (step, rule), first in zip(index.rules, removed, strict=True):
@@ -51,11 +51,11 @@ def reasons(index: RunIndex) -> list[tuple[str, int, list[tuple[str, int, int]]]
 
 
 def threshold_page(index: RunIndex, thresholds: Thresholds, query: Query, rule: str, profile: str) -> dict:
-    """A threshold, how its measure is spread, and what all moved ones come to.
+    """Return a threshold, the histogram of its measure, and the effect of all moved thresholds.
 
-    No rule asked for is the one that most documents broke.
+    Without ``rule``, the most violated one is chosen.
     """
-    movable, changes = thresholds.movable, query.changes
+    movable, changes = thresholds.adjustable, query.changes
     broken = {name: len(index.broken.get((each.step, each.rule), ())) for name, each in movable.items()}
     steps = {}
     for name, each in movable.items():
@@ -88,7 +88,7 @@ def _panel(index: RunIndex, thresholds: Thresholds, chosen: Threshold, profile: 
     ]
     return {
         "rule": rule,
-        "says": SAYS[rule.breaks],
+        "says": COMPARISONS[rule.breaks],
         "now": now,
         "then": then,
         "seen": seen,

@@ -1,4 +1,4 @@
-"""A finished work folder, opened to be told of: its recipe, its sums, its tables shard by shard."""
+"""Finished run in a work folder: its recipe, its summary, its tables shard by shard."""
 
 import copy
 from pathlib import PurePath
@@ -19,10 +19,10 @@ REMEDY = "`gristmill clean RECIPE --input … --output WORK` makes it"
 
 
 class FinishedRun:
-    """``recipe``, its ``table`` as anybody may read it, the ``summary``, the ``parts`` (shards), the ``version``."""
+    """Finished run: ``recipe``, its publishable ``table``, ``summary``, ``parts`` (shards) and ``version``."""
 
     def __init__(self, folder: UPath):
-        """Raises WorkError where the run is unfinished."""
+        """Open a run; raise WorkError if it is unfinished."""
         self.folder = folder
         self.version = require_finished(folder / "ledger", REMEDY).version
         table = orjson.loads((folder / RECIPE).read_bytes())
@@ -35,7 +35,7 @@ class FinishedRun:
         return pl.from_arrow(read_shard(folder / f"{part}.parquet", columns))
 
     def whole(self, folder: UPath, columns: list[str] | None = None) -> pl.DataFrame | None:
-        """All shards of a table; None where the run has not made it."""
+        """Return all shards of a table, or None if the run has not made it."""
         if Manifest.read(folder) is None:
             return None
         frames = [pl.from_arrow(read_shard(path, columns)) for path in list_shards(folder)]
@@ -43,7 +43,7 @@ class FinishedRun:
 
 
 def _without_keys(table: dict) -> dict:
-    """The recipe as anybody may read it: what it hides by a key needs no key to be told of."""
+    """Return the recipe without its key file, which readers of the report do not have."""
     table = copy.deepcopy(table)
     for step in table["steps"].values():
         if step["use"] == PiiFilter.NAME:
@@ -52,7 +52,7 @@ def _without_keys(table: dict) -> dict:
 
 
 def without_places(value: Any) -> Any:
-    """A table whose absolute paths are names of files: where they lie on somebody's machine is nobody else's business.
+    """Replace absolute paths by names of files: a published recipe does not reveal the folders of a machine.
 
     >>> without_places({"paths": ["/home/ada/crawl.jsonl", "demo"]})
     {'paths': ['crawl.jsonl', 'demo']}

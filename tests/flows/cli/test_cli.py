@@ -70,11 +70,11 @@ def test_a_missing_recipe_input_or_document_is_one_line(gristmill, recipe, finis
     assert "nothing to read" in complaint(gristmill("clean", recipe, "--output", tmp_path / "w"))
     missing = gristmill("clean", recipe, "--input", tmp_path / "nowhere", "--output", tmp_path / "w")
     assert "nowhere: no such file or folder" in complaint(missing)
-    assert "knows no document 'nobody'" in complaint(gristmill("why", finished, "nobody"))
+    assert "has no document 'nobody'" in complaint(gristmill("why", finished, "nobody"))
     assert "is missing or unfinished" in complaint(gristmill("why", tmp_path / "w2", "x"))
     assert "cannot set 'c4.min_sentences'" in complaint(gristmill("what-if", finished, "c4.min_sentences"))
     measured = gristmill("what-if", finished, "fineweb.short_line_width=3")
-    assert "changes what is measured" in complaint(measured)
+    assert "needs new measures" in complaint(measured)
 
 
 def test_a_target_that_cannot_be_written_is_one_line(gristmill, recipe, corpus, tmp_path):

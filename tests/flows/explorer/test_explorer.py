@@ -178,7 +178,7 @@ def walked(index, query):
         Query(state="removed", language="de"),
         Query(reason="gopher"),
         Query(reason="c4.too_few_sentences", source="crawl-0"),
-        Query(broke="gopher.too_few_words"),
+        Query(violates="gopher.too_few_words"),
         Query(source="nowhere"),
         Query(text="PRIVACY policy"),
         Query(text="<SCRIPT>"),
@@ -198,7 +198,7 @@ def test_pages_hold_what_was_asked_for_once(whole, query, monkeypatch, shards):
         return (
             {"all": True, "kept": row["kept"], "removed": not row["kept"]}[query.state]
             and query.reason in ("", row["step"], reason)
-            and (not query.broke or query.broke in [f"{r['step']}.{r['rule']}" for r in row["violations"]])
+            and (not query.violates or query.violates in [f"{r['step']}.{r['rule']}" for r in row["violations"]])
             and query.source in ("", row["source"])
             and query.language in ("", row["language"])
             and (query.text.lower() in row["text"].lower() or query.text.lower() in row["id"].lower())
@@ -256,7 +256,7 @@ def test_the_text_as_written_is_the_clean_one(whole, shards):
         (unit,) = whole.units(np.array([place_]))
         found = documents_of.read_document(whole, unit.part, int(unit.rows[0]))
         pieces = documents_of.changes(found.text, found.spans)
-        assert documents_of.clean_text(pieces) == by_id[found.story["id"]]
+        assert documents_of.clean_text(pieces) == by_id[found.history["id"]]
         rewrote += len(pieces) > 1
     assert rewrote > 5
 
@@ -265,7 +265,7 @@ def test_tokens_spell_the_text(whole):
     text = "The mill \u5b57\u5b57 \U0001f33e grinds.\n\x00 e\u0301"
     tokens = Tokenizers(whole.work).tokens("bpe", text)
     assert "".join(token.text for token in tokens) == text and max(map(len, (token.ids for token in tokens))) > 1
-    with pytest.raises(WorkError, match="there is bpe"):
+    with pytest.raises(WorkError, match="found bpe"):
         Tokenizers(whole.work).tokens("wordpiece", text)
 
 

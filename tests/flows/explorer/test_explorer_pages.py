@@ -76,7 +76,7 @@ def test_filtering_by_reason_shows_what_the_ledger_counts(tab, whole, shards):
     assert shown_ids == expected["id"].to_list()
     tab.locator(".tabs").first.get_by_role("link", name="Kept").click()
     tab.wait_for_url("**state=kept**")
-    assert tab.locator("a.row").count() == 0 and tab.get_by_text("No document is so.").is_visible()
+    assert tab.locator("a.row").count() == 0 and tab.get_by_text("No document matches.").is_visible()
 
 
 def test_moving_a_threshold_shows_at_once_what_would_change(tab, whole, tmp_path):

@@ -182,7 +182,7 @@ def test_a_plan_with_runs_is_not_changed(experiment):
 
 
 def test_repeating_too_often_is_refused(experiment, tmp_path):
-    with pytest.raises(RecipeError, match=r"would read them [\d.]+ times"):
+    with pytest.raises(RecipeError, match=r"would read its [\d,]+ tokens [\d.]+ times"):
         arguments = ("--input", experiment / "raw", "--output", tmp_path, "--workers", 1)
         call("impact", "run", experiment / "tiny.toml", *arguments, "--set", "train.steps=9000")
 
