@@ -64,7 +64,7 @@ def test_a_run_without_rules_or_documents_is_shown_too(tmp_path, steps, rows):
     index = RunIndex(to_path(tmp_path / "work"))
     client = TestClient(application(index, Tokenizers(index.work)), base_url="http://localhost")
     assert f'data-total="all">{len(rows)}<' in client.get("/").text
-    assert "No step of this run judges" in client.get("/thresholds").text
+    assert "No step of this run has an adjustable threshold" in client.get("/thresholds").text
     assert client.get("/?text=one").text.count('<a class="row') == len(rows)
 
 

@@ -241,7 +241,7 @@ def test_near_copies_are_shown_with_what_differs(tmp_path, opened):
         "new1",
         "new2",
     }
-    assert "words alike" in pair.inner_text()
+    assert "equal words" in pair.inner_text()
     share = {row[0]: row[1:] for row in table(page, "#overlap")}
     assert share["a"] == ["100.0%", "100.0%"] and share["b"][1] == "·" and share["b"][0].endswith("%")
 
