@@ -15,7 +15,7 @@ from gristmill.flows.clean.recipe import FILTERS, parse_recipe, read_recipe
 from gristmill.flows.clean.run import clean
 from gristmill.flows.explorer import document as documents_of
 from gristmill.flows.explorer.app import application
-from gristmill.flows.explorer.escape import OBEYED, escaped, number, size
+from gristmill.flows.explorer.escape import CONTROLS, escaped, number, size
 from gristmill.flows.explorer.export import recipe_toml
 from gristmill.flows.explorer.histogram import spread
 from gristmill.flows.explorer.index import RunIndex
@@ -272,7 +272,7 @@ def test_tokens_spell_the_text(whole):
 @given(st.text())
 def test_shown_text_cannot_leave_its_place(text):
     html = str(escaped(text))
-    assert not OBEYED.search(html)
+    assert not CONTROLS.search(html)
     rest = re.sub('<i class="control" title="U\\+[0-9A-F]{4,6}">[^<>"\']*</i>', "", html)
     assert not {*rest} & {*"<>\"'"}
 
