@@ -47,7 +47,7 @@ def apply_shard(outputs: tuple[Output, ...]) -> list[Written]:
     the text of one shard.
     """
     shard = input_of(outputs, DOCUMENTS).path
-    decisions = {name: pl.from_arrow(read_shard(each.path)) for name, each in inputs_of(outputs, DECISIONS).items()}
+    decisions = {name: pl.DataFrame(read_shard(each.path)) for name, each in inputs_of(outputs, DECISIONS).items()}
     spans = {name: read_shard(each.path) for name, each in inputs_of(outputs, SPANS).items()}
     ledger = _judged(decisions, shard)
     kept, removed, sizes, first = [], [], [], 0
@@ -72,7 +72,7 @@ def apply_shard(outputs: tuple[Output, ...]) -> list[Written]:
 
 def _judged(decisions: dict[str, pl.DataFrame], shard: UPath) -> pl.DataFrame:
     """The ledger's rows without sizes: every broken rule of every step, the first of them on its own, duplicates."""
-    ids = pl.from_arrow(read_shard(shard, [ID, SOURCE])).with_row_index("row")
+    ids = pl.DataFrame(read_shard(shard, [ID, SOURCE])).with_row_index("row")
     broken = [
         frame.select(pl.lit(name).alias("step"), pl.col("broken"), pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"))
         .explode("broken", empty_as_null=False)
@@ -97,7 +97,7 @@ def _judged(decisions: dict[str, pl.DataFrame], shard: UPath) -> pl.DataFrame:
 
 def _rewritten_by(spans: dict[str, pa.Table], rows: int) -> pl.Series:
     frames = [
-        pl.from_arrow(table.select(["row", "reason", "length"]))
+        pl.DataFrame(table.select(["row", "reason", "length"]))
         .group_by("row", "reason", maintain_order=True)
         .agg(pl.len().cast(pl.Int64).alias("spans"), pl.col("length").sum().alias("bytes"))
         .with_columns(pl.lit(name).alias("step"))

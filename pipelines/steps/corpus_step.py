@@ -108,7 +108,7 @@ def decide_corpus(step: CorpusStep, corpus: Corpus, outputs: tuple[Output, ...])
             if output := wanted.get((part, DECISIONS)):
                 ids = read_shard(corpus.documents / f"{part}.parquet", [ID])[ID]
                 wrote[part, DECISIONS] = Written([output.path.name], write_decisions(output.path, ids, *decisions))
-            if output := wanted.get((part, SPANS)):
+            if spans is not None and (output := wanted.get((part, SPANS))):
                 write_shard(output.path, [spans], SPAN)
                 counts = {"spans": spans.num_rows, "bytes": int(spans["length"].to_numpy().sum())}
                 wrote[part, SPANS] = Written([output.path.name], counts)
@@ -124,7 +124,7 @@ def decide_corpus(step: CorpusStep, corpus: Corpus, outputs: tuple[Output, ...])
 def scratch_beside(folder: UPath, name: str = "") -> Iterator[Path]:
     """Where files that are not kept may lie, gone before and after: beside a local work folder's, else on our disk."""
     if is_local(folder):
-        scratch = Path(folder / "scratch" / name)
+        scratch = Path(str(folder / "scratch" / name))
         shutil.rmtree(scratch, ignore_errors=True)
         yield scratch
         shutil.rmtree(scratch, ignore_errors=True)
