@@ -11,7 +11,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENTS, SOURCE
 from gristmill.pipelines.steps.step import Input, Job, Output, RawInput, Step, Written, input_of
 from gristmill.pipelines.storage.files import atomic_write
-from gristmill.pipelines.storage.manifest import Manifest, require_finished
+from gristmill.pipelines.storage.manifest import require_finished
 from gristmill.pipelines.storage.shards import read_shard
 from gristmill.pipelines.tokens.encode import IDS, TokenizerInfo, encode_shard
 from gristmill.pipelines.tokens.mixing import Source, mix
