@@ -15,14 +15,13 @@ from upath import UPath
 
 from gristmill.dedup.contamination.eval_sets import Item
 from gristmill.dedup.contamination.ngram_index import EvalNgramIndex
-from gristmill.flows.clean.plan import checksums, shards_of
+from gristmill.flows.clean.plan import bytes_of, shards_of
 from gristmill.flows.impact.recipe import RAW, Heldout
 from gristmill.pipelines.ingest.ingest import read_documents
 from gristmill.pipelines.inputs.inputs import InputSettings, find_files
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import DOCUMENT, ID, TEXT
-from gristmill.pipelines.steps.step import Job, Output, Step, Written
-from gristmill.pipelines.storage.manifest import fingerprint
+from gristmill.pipelines.schema import DOCUMENT, DOCUMENTS, ID, TEXT
+from gristmill.pipelines.steps.step import Input, Job, Output, RawInput, Step, Written, by_shard, input_of
 from gristmill.pipelines.storage.shards import cut_groups, list_shards, read_batches, read_shard, write_shard
 from gristmill.pipelines.tokens.encode import hash_ids
 from gristmill.pipelines.tokens.shuffle import of_validation
@@ -32,23 +31,20 @@ CANDIDATE_FACTOR = 4  # times the size of a set: most candidates may overlap wit
 
 def split_step(work: UPath, fraction: float) -> Step:
     """Return the step that splits ``documents`` into ``train_pool`` and ``held_out``, with id, text and source only."""
-    folders = {work / "train_pool": {"fraction": fraction}, work / "held_out": {"fraction": fraction}}
-    jobs = []
-    for part, file in shards_of(work / "documents").items():
-        made_of = fingerprint(file["sha256"], fraction)
-        outputs = tuple(Output(folder, part, made_of, folder.name) for folder in folders)
-        jobs.append(Job(split_shard, (work / "documents" / f"{part}.parquet", fraction), outputs, file["bytes"]))
-    return Step("hold out", folders, jobs)
+    documents = (Input(work / "documents", kind=DOCUMENTS),)
+    outputs = [Output(work / kind, "", documents, fraction, kind) for kind in ("train_pool", "held_out")]
+    jobs = by_shard(split_shard, (fraction,), outputs, bytes_of(shards_of(work / "documents")))
+    return Step("hold out", {output.folder: {"fraction": fraction} for output in outputs}, jobs)
 
 
-def split_shard(shard: UPath, fraction: float, outputs: tuple[Output, ...]) -> list[Written]:
+def split_shard(fraction: float, outputs: tuple[Output, ...]) -> list[Written]:
     """Split one shard's documents by the hashes of their ids."""
     wrote = []
     for output in outputs:
         tables = []
-        for table in read_batches(shard, DOCUMENT.names):
+        for table in read_batches(input_of(outputs, DOCUMENTS).path, DOCUMENT.names):
             held = of_validation(hash_ids(*Ragged.from_text(table[ID])), fraction)
-            tables.append(table.filter(pa.array(held == (output.key == "held_out"))))
+            tables.append(table.filter(pa.array(held == (output.kind == "held_out"))))
         rows = write_shard(output.path, tables, DOCUMENT)
         size = sum(int(Ragged.from_text(table[TEXT]).data.size) for table in tables)
         wrote.append(Written([output.path.name], {"documents": rows, "bytes": size}))
@@ -58,11 +54,12 @@ def split_shard(shard: UPath, fraction: float, outputs: tuple[Output, ...]) -> l
 def candidates_step(work: UPath, settings: Heldout) -> Step:
     """Return the step that writes ``candidates``: the pieces of each set with the lowest hashes."""
     corpus = {RAW: work / "held_out", "clean": work / "held_out_clean" / "clean"}
-    made_of = [checksums(folder) for folder in corpus.values()]
+    inputs = [Input(folder) for folder in corpus.values()]
     for paths in settings.sets.values():
-        made_of.append([[f.name, f.size, f.version] for f in find_files(InputSettings(paths=paths))])
+        files = find_files(InputSettings(paths=paths))
+        inputs += [RawInput(file.url, (file.name, file.size, file.version)) for file in files]
     about = settings.model_dump(mode="json", include={"sets", "bytes", "piece_bytes"})
-    output = Output(work / "candidates", "part-00000", fingerprint(made_of, about))
+    output = Output(work / "candidates", "part-00000", tuple(inputs), about)
     return Step("candidates", {work / "candidates": about}, [Job(choose_pieces, (corpus, settings), (output,))])
 
 
@@ -138,9 +135,9 @@ def overlap(candidates: UPath, documents: Iterable[UPath], ngram: int) -> pl.Dat
 def eval_sets_step(work: UPath, data: list[str], settings: Heldout) -> Step:
     """Return the step that writes ``eval_sets``: for each set up to ``bytes`` of candidates that no arm contains."""
     overlaps = [work / "arms" / name / "overlap.parquet" for name in data]
-    made_of = [checksums(work / "candidates"), *(checksums(path.parent) for path in overlaps)]
+    inputs = tuple(Input(folder) for folder in (work / "candidates", *(path.parent for path in overlaps)))
     about = settings.model_dump(mode="json", include={"bytes", "ngram", "max_overlap"})
-    output = Output(work / "eval_sets", "part-00000", fingerprint(made_of, about))
+    output = Output(work / "eval_sets", "part-00000", inputs, about)
     job = Job(keep_unseen, (work / "candidates", overlaps, settings), (output,))
     return Step("held out", {work / "eval_sets": about}, [job])
 
