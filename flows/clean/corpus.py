@@ -21,7 +21,8 @@ def corpus_shards(
     A work folder stands for its ``clean/``. Paths that are no finished folder of documents are ingested into
     ``WORK/documents``. Raises InputError if there is nothing to read.
     """
-    shards, raw = {}, []
+    shards: dict[UPath, dict] = {}
+    raw = []
     for path in paths:
         folder = to_path(path)
         folder = folder / "clean" if Manifest.read(folder / "clean") else folder

@@ -8,6 +8,7 @@ from gristmill.dedup.exact.exact import Exact
 from gristmill.dedup.near.near_duplicates import NearDuplicates
 from gristmill.dedup.passages.repeated import RepeatedPassages
 from gristmill.dedup.substrings.exact_substrings import Substrings
+from gristmill.filters.core.filter import Filter
 from gristmill.filters.importance.step import Importance
 from gristmill.filters.perplexity.cross_fit import CrossFitPerplexity
 from gristmill.filters.registry import FILTERS, variant_of
@@ -15,9 +16,12 @@ from gristmill.flows.clean.recipe_files import find_recipe, read_toml
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.ingest import InputSettings
 from gristmill.pipelines.settings import Settings, nearest, read_settings
+from gristmill.pipelines.steps.corpus_step import CorpusStep
 
-CORPUS_STEPS = (Exact, NearDuplicates, RepeatedPassages, Substrings, Contamination, CrossFitPerplexity, Importance)
-STEPS: dict[str, type[Settings]] = {**FILTERS, **{step.NAME: step for step in CORPUS_STEPS}}
+Step = Filter | CorpusStep
+STEPS: dict[str, type[Step]] = dict(FILTERS)
+STEPS |= {step.NAME: step for step in (Exact, NearDuplicates, RepeatedPassages, Substrings, Contamination)}
+STEPS |= {step.NAME: step for step in (CrossFitPerplexity, Importance)}
 
 
 class Recipe(Settings):
@@ -27,7 +31,7 @@ class Recipe(Settings):
     about: str = ""
     words: Literal["unicode", "spacy"] = "unicode"  # word splitter of all rules that count words
     input: InputSettings = InputSettings()
-    steps: dict[str, Settings] = {}
+    steps: dict[str, Step] = {}
 
     def table(self) -> dict[str, Any]:
         """Return the recipe as a table, as in TOML, with all defaults written out."""
@@ -61,7 +65,7 @@ def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = (
     return read_settings(Recipe, rest, where).model_copy(update={"input": inputs, "steps": built})
 
 
-def _step(name: str, values: Any, where: str) -> Settings:
+def _step(name: str, values: Any, where: str) -> Step:
     """Return one step's settings; ``use`` names its kind if its name does not."""
     kind = values.get("use", name) if isinstance(values, dict) else name
     if kind not in STEPS:

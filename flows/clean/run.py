@@ -13,10 +13,11 @@ from gristmill.pipelines.errors import GristmillError, RecipeError
 from gristmill.pipelines.steps.corpus_step import CorpusStep
 from gristmill.pipelines.steps.step import Engine, Progress, run_serial, run_step
 from gristmill.pipelines.storage.files import atomic_write
-from gristmill.pipelines.storage.manifest import Manifest
+from gristmill.pipelines.storage.manifest import Manifest, require_finished
 from gristmill.pipelines.storage.shards import read_shard
 
 RECIPE, SUMMARY = "recipe.json", "summary.json"  # in the work folder: the recipe that was run, and its counts
+REMEDY = "`gristmill clean RECIPE --input … --output WORK` makes it"  # for a run that is missing or unfinished
 
 
 def clean(recipe: Recipe, work: UPath, engine: Engine = run_serial, progress: Progress | None = None) -> dict:
@@ -43,7 +44,8 @@ def clean(recipe: Recipe, work: UPath, engine: Engine = run_serial, progress: Pr
 
 def summarize(recipe: Recipe, work: UPath) -> dict:
     """Count the finished run by step and rule; raise GristmillError if a document is unaccounted for."""
-    counts = {name: Manifest.read(work / name).counts for name in ("documents", "rejects", "clean", "removed")}
+    folders = "documents", "rejects", "clean", "removed"
+    counts = {name: require_finished(work / name, REMEDY).counts for name in folders}
     documents, rejects = counts["documents"]["documents"], counts["rejects"]["rejects"]
     kept, removed = counts["clean"]["documents"], counts["removed"]["documents"]
     tally = RemovalCounts(list(recipe.steps))
@@ -51,7 +53,7 @@ def summarize(recipe: Recipe, work: UPath) -> dict:
         size = sizes(work, part)["bytes"].to_numpy()
         kept_rows = np.ones(len(size), bool)
         for name in recipe.steps:
-            decisions = pl.from_arrow(read_shard(decisions_of(work, name) / f"{part}.parquet", ["violations"]))
+            decisions = pl.DataFrame(read_shard(decisions_of(work, name) / f"{part}.parquet", ["violations"]))
             kept_rows = tally.add(name, decisions["violations"], kept_rows, size)
     steps = tally.table()
     if documents != kept + removed or removed != sum(step["removed"] for step in steps.values()):
@@ -73,7 +75,7 @@ def summarize(recipe: Recipe, work: UPath) -> dict:
 
 def sizes(work: UPath, part: str) -> pl.DataFrame:
     """Return each document's bytes in a shard before and after rewriting: columns bytes, clean_bytes."""
-    return pl.from_arrow(read_shard(work / "ledger" / f"{part}.parquet", ["bytes", "clean_bytes"]))
+    return pl.DataFrame(read_shard(work / "ledger" / f"{part}.parquet", ["bytes", "clean_bytes"]))
 
 
 def _write_json(path: UPath, value: dict) -> None:

@@ -10,9 +10,9 @@ class RemovalCounts:
     """Sums of decisions over all shards; for each shard the steps are added in the recipe's order."""
 
     def __init__(self, steps: list[str]):
-        self.removed = {name: Counter() for name in steps}  # rule -> documents whose first violation it is
-        self.violations = {name: Counter() for name in steps}  # rule -> all documents that violate it
-        self.bytes = Counter()  # step -> bytes of the documents that it removed
+        self.removed: dict[str, Counter[str]] = {name: Counter() for name in steps}  # rule -> first violations
+        self.violations: dict[str, Counter[str]] = {name: Counter() for name in steps}  # rule -> all
+        self.bytes: Counter[str] = Counter()  # step -> bytes of the documents that it removed
 
     def add(self, step: str, violations: pl.Series, kept: np.ndarray, bytes: np.ndarray) -> np.ndarray:
         """Count one step's decisions on one shard; return bool[n], the documents that are still kept.

@@ -1,6 +1,7 @@
 """gristmill inspect"""
 
 import sys
+from typing import Any
 
 import click
 import orjson
@@ -47,7 +48,7 @@ def inspect(path, columns, expression, column, count, id, as_json):
     names = look.only(table, [name for name in columns.split(",") if name])
     table = look.where(table, expression) if expression is not None else table
     if id is not None:
-        found = {"document": look.document(table, id, names)}
+        found: dict[str, Any] = {"document": look.document(table, id, names)}
     else:
         found = look.overview(table, names) | {"where": expression}
         if column:

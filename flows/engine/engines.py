@@ -22,7 +22,8 @@ INLINE_SECONDS = 6.0
 class Executor(Protocol):
     """Runner of jobs, called from up to ``width`` threads at a time."""
 
-    width: int
+    @property
+    def width(self) -> int: ...
 
     def run(self, job: Job) -> list[Part]: ...
 
@@ -51,7 +52,8 @@ class EnginePool:
 
     def __init__(self, name: str, workers: int, seconds: float | None = None):
         self.name, _, self.address = name.partition(":")
-        self.workers, self.seconds, self.shared = workers, seconds, None
+        self.workers, self.seconds = workers, seconds
+        self.shared: Executor | None = None
         if self.name not in ENGINES or (self.address and self.name != "dask"):
             raise RecipeError(f"unknown engine {name!r}; {nearest(self.name, [*ENGINES, 'dask:ADDRESS'])}")
         if seconds and self.name == "threads":

@@ -24,24 +24,20 @@ class RichProgress:
     def __init__(
         self, console: Console, work: UPath | None = None, as_json: bool = False, prometheus: UPath | None = None
     ):
-        self.console, self.work, self.bar = console, work, None
-        self.as_json, self.prometheus, self.lines = as_json, prometheus, []
+        self.console, self.work = console, work
+        self.bar: Progress | None = None
+        self.as_json, self.prometheus = as_json, prometheus
+        self.lines: list[dict] = []
         self.work_done = 0  # jobs; 0 means that everything was finished already
 
     def start(self, title: str, jobs: int, bytes: int) -> None:
         self.began, self.total = time.perf_counter(), bytes
         if self.console.is_terminal and jobs and not self.as_json:
-            columns = (
-                TextColumn("{task.description:>10}"),
-                BarColumn(),
-                TaskProgressColumn(),
-                TextColumn("{task.fields[rate]}"),
-            )
-            self.bar = Progress(
-                *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=self.console, transient=True
-            )
-            self.bar.start()
-            self.task = self.bar.add_task(title, total=bytes or jobs, rate="")
+            title_column, rate = TextColumn("{task.description:>10}"), TextColumn("{task.fields[rate]}")
+            columns = title_column, BarColumn(), TaskProgressColumn(), rate, TimeElapsedColumn(), TimeRemainingColumn()
+            bar = self.bar = Progress(*columns, console=self.console, transient=True)
+            bar.start()
+            self.task = bar.add_task(title, total=bytes or jobs, rate="")
 
     def advance(self, job) -> None:
         self.work_done += 1

@@ -34,7 +34,7 @@ def exclusive_run(work: UPath, **about) -> Iterator[None]:
         return
     try:
         work.mkdir(parents=True, exist_ok=True)
-        note = open(work / RUN, "a+b", buffering=0)  # noqa: SIM115
+        note = open(str(work / RUN), "a+b", buffering=0)  # noqa: SIM115
     except OSError as error:
         raise WorkError(f"cannot write {work}: {error.strerror}; free space or name another --output") from error
     with note:
@@ -66,7 +66,7 @@ def last_run(work: UPath) -> tuple[dict, bool]:
     if not is_local(work):
         return {}, False
     try:
-        note = open(work / RUN, "rb")  # noqa: SIM115
+        note = open(str(work / RUN), "rb")  # noqa: SIM115
     except FileNotFoundError:
         return {}, False
     with note:

@@ -18,7 +18,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from gristmill.flows.explorer import document
-from gristmill.flows.explorer.escape import escaped, number, size
+from gristmill.flows.explorer.escape import escaped, number
 from gristmill.flows.explorer.export import recipe_toml
 from gristmill.flows.explorer.index import RunIndex
 from gristmill.flows.explorer.pages import link, pager, reasons, threshold_page
@@ -34,6 +34,7 @@ from gristmill.flows.explorer.query import (
 )
 from gristmill.flows.explorer.thresholds import Thresholds
 from gristmill.flows.explorer.tokens import Tokenizers
+from gristmill.flows.report.format import format_bytes
 from gristmill.pipelines.errors import GristmillError, RecipeError, WorkError
 
 HERE = Path(__file__).parent
@@ -58,7 +59,7 @@ class Explorer:
         self.templates = Environment(
             loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
         )
-        self.templates.filters |= {"escaped": escaped, "number": number, "size": size}
+        self.templates.filters |= {"escaped": escaped, "number": number, "size": format_bytes}
         self.templates.globals |= {"link": link, "run": index, "states": STATES}
         self.facets = {"counts": counts(index), "reasons": reasons(index)}
 

@@ -1,6 +1,6 @@
 """Document page: history, measures beside the thresholds, and the text with all changes marked."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -91,7 +91,7 @@ def changes(text: bytes, spans: dict[str, list[tuple]]) -> list[TextRun]:
     return [TextRun(what, text.decode("utf-8", "replace"), *why) for what, text, *why in _joined(pieces)]
 
 
-def _marked(pieces: list[tuple], step: str, spans: Iterable[tuple]):
+def _marked(pieces: list[tuple], step: str, spans: Iterator[tuple]):
     at, span = 0, next(spans, None)  # at: in the step's own input, which has no deleted runs
     for what, text, *why in pieces:
         if what == CUT:
@@ -119,7 +119,7 @@ def _marked(pieces: list[tuple], step: str, spans: Iterable[tuple]):
 
 def _joined(pieces: list[tuple]) -> list[tuple]:
     """Join adjacent runs with the same mark; drop empty ones."""
-    joined = []
+    joined: list[tuple] = []
     for what, text, *why in pieces:
         if joined and joined[-1][0] == what and joined[-1][2:] == (*why,):
             joined[-1] = what, joined[-1][1] + text, *why
@@ -149,18 +149,17 @@ def bars(
     """Return step -> a bar for each rule: the document's measure beside the run's threshold and the moved one."""
     measures, place = document.history["measures"], index.place(document.history["shard"], document.history["row"])
     profile = index.profile.codes[place : place + 1]
-    found = {}
+    found: dict[str, list[ThresholdBar]] = {}
     for step in index.filters:
         (now, now_by), (_, then_by) = moved.rules((), step), moved.rules(changes, step)
         for name, rule in now.items():
             by = pl.Series([measures[step][rule.by]], dtype=pl.String) if rule.thresholds else None
             value = np.array([measures[step][rule.measure]], np.float64)
             limit, then = (thresholds(name, rule, each, profile, by) for each in (now_by, then_by))
-            sides = bool(breaks(rule, value, limit)[0]), bool(breaks(rule, value, then)[0])
-            limits = (None if np.isnan(each[0]) else float(each[0]) for each in (limit, then))
-            found.setdefault(step, []).append(
-                ThresholdBar(step, name, rule.measure, rule.breaks, float(value[0]), *limits, *sides)
-            )
+            broken, would_break = bool(breaks(rule, value, limit)[0]), bool(breaks(rule, value, then)[0])
+            threshold, moved_to = (None if np.isnan(each[0]) else float(each[0]) for each in (limit, then))
+            about = step, name, rule.measure, rule.breaks, float(value[0])
+            found.setdefault(step, []).append(ThresholdBar(*about, threshold, moved_to, broken, would_break))
     return found
 
 

@@ -31,10 +31,3 @@ def number(value: float | None) -> str:
     if float(value).is_integer():
         return f"{int(value):,}"
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def size(bytes: int) -> str:
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if bytes < 1000 or unit == "GB":
-            return f"{bytes:,} bytes" if unit == "bytes" else f"{bytes:,.1f} {unit}"
-        bytes /= 1000

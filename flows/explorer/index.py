@@ -59,7 +59,8 @@ class RunIndex:
             raise WorkError(f"{work} has no {RECIPE}; `gristmill clean RECIPE --output {work}` writes it") from None
         self.recipe = parse_recipe(orjson.loads(self.recipe_json), RECIPE)
         self.filters = {name: step for name, step in self.recipe.steps.items() if isinstance(step, Filter)}
-        self._columns, self._lock = OrderedDict(), Lock()
+        self._columns: OrderedDict[Reason, np.ndarray] = OrderedDict()
+        self._lock = Lock()
         self._read_ledger()
         self._read_languages()
 
@@ -76,7 +77,7 @@ class RunIndex:
         )
         self.source = Names.from_shards([shard.source for shard in shards])
         self.breaks = np.concatenate([np.empty(0, np.uint16), *(shard.breaks for shard in shards)])
-        found = {}
+        found: dict[Reason, list[np.ndarray]] = {}
         for start, shard in zip(self.starts, shards, strict=False):
             for rule, rows in shard.rows.items():
                 found.setdefault(rule, []).append(rows + np.int32(start))
@@ -129,7 +130,7 @@ class RunIndex:
         """Return a measure of strings for all documents, such as the language."""
         folder = measures_of(self.work, step)
         return pl.concat(
-            self.over_parts(lambda part: pl.from_arrow(read_shard(folder / f"{part}.parquet", [measure]))[measure])
+            self.over_parts(lambda part: pl.DataFrame(read_shard(folder / f"{part}.parquet", [measure]))[measure])
         )
 
     def place(self, part: str, row: int) -> int:
@@ -177,7 +178,7 @@ class _Shard(NamedTuple):
 
 
 def _ledger(table: pa.Table) -> _Shard:
-    frame = pl.from_arrow(table.select(["violations", "step", "rule"]))
+    frame = pl.DataFrame(table.select(["violations", "step", "rule"]))
     reasons = frame["violations"]
     counts = reasons.list.len().to_numpy().astype(np.uint16)
     every = reasons.explode(empty_as_null=False).struct.unnest()
@@ -203,4 +204,4 @@ def _by_rule(rules: pl.DataFrame, rows: np.ndarray) -> dict[Reason, np.ndarray]:
 
 
 def _numbers(table: pa.Table) -> np.ndarray:
-    return pl.from_arrow(table).to_series().cast(pl.Float64).to_numpy()
+    return pl.DataFrame(table).to_series().cast(pl.Float64).to_numpy()

@@ -41,7 +41,7 @@ def pager(index: RunIndex, thresholds: Thresholds, query: Query) -> dict:
 def reasons(index: RunIndex) -> list[tuple[str, int, list[tuple[str, int, int]]]]:
     """Return each step with its removals, and its rules with removals and violations."""
     removed = np.bincount(index.first[index.first >= 0], minlength=len(index.rules)).tolist()
-    steps = {}
+    steps: dict[str, list[tuple[str, int, int]]] = {}
     for (step, rule), first in zip(index.rules, removed, strict=True):
         steps.setdefault(step, []).append((rule, first, len(index.broken[step, rule])))
     return [
@@ -57,7 +57,7 @@ def threshold_page(index: RunIndex, thresholds: Thresholds, query: Query, rule: 
     """
     movable, changes = thresholds.adjustable, query.changes
     broken = {name: len(index.broken.get((each.step, each.rule), ())) for name, each in movable.items()}
-    steps = {}
+    steps: dict[str, list[tuple[Threshold, int]]] = {}
     for name, each in movable.items():
         steps.setdefault(each.step, []).append((each, broken[name]))
     corpus_steps = [name for name in index.recipe.steps if name not in index.filters]
@@ -67,7 +67,7 @@ def threshold_page(index: RunIndex, thresholds: Thresholds, query: Query, rule: 
     about["outcome"] = thresholds.what_if(changes)
     if not movable:
         return about
-    chosen = movable.get(rule) or movable[max(broken, key=broken.get)]
+    chosen = movable.get(rule) or movable[max(broken, key=lambda name: broken[name])]
     profile = profile if profile in index.profile.names else ""
     return about | {"chosen": chosen, "profile": profile} | _panel(index, thresholds, chosen, profile, changes)
 

@@ -125,7 +125,7 @@ def search(index: RunIndex, places: np.ndarray, needle: str, size: int) -> Page:
 
 
 def _holding(index: RunIndex, unit: IndexUnit, pattern: str) -> np.ndarray:
-    texts = pl.from_arrow(read_rows(index.work / "documents" / f"{unit.part}.parquet", unit.rows, [ID, TEXT]))
+    texts = pl.DataFrame(read_rows(index.work / "documents" / f"{unit.part}.parquet", unit.rows, [ID, TEXT]))
     return unit.places[
         (texts[TEXT].str.contains(pattern) | texts[ID].str.contains(pattern)).fill_null(False).to_numpy()
     ]
@@ -149,7 +149,7 @@ def _rows(index: RunIndex, unit: IndexUnit) -> Iterator[Row]:
 
 def _heads(text: pa.ChunkedArray) -> list[str]:
     """Return the beginning of each text, with white space as single spaces."""
-    return [" ".join((head or "").split())[:HEAD] for head in pl.from_arrow(text).str.slice(0, 4 * HEAD).to_list()]
+    return [" ".join((head or "").split())[:HEAD] for head in pl.Series(text).str.slice(0, 4 * HEAD).to_list()]
 
 
 def counts(index: RunIndex) -> dict[str, list[tuple[str, int]]]:

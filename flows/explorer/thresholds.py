@@ -8,7 +8,7 @@ after other documents have come or gone.
 import math
 from functools import lru_cache
 from types import UnionType
-from typing import NamedTuple, Union, get_args, get_origin
+from typing import NamedTuple, Union, cast, get_args, get_origin
 
 import numpy as np
 
@@ -108,16 +108,21 @@ class Thresholds:
                     return threshold, profile
         raise RecipeError(f"this run has no adjustable threshold {path!r}")
 
+    def filter(self, step: str, changes: tuple[str, ...]) -> Filter:
+        """Return a filter of the run under ``changes``."""
+        return cast(Filter, self.recipe(changes).steps[step])
+
     def rules(self, changes: tuple[str, ...], step: str) -> tuple[dict[str, Rule], list[dict[str, Rule]]]:
         """Return a step's rules under ``changes``: the default ones, and those for each profile of the index."""
         recipe, names = self.recipe(changes), self.index.profile.names
-        filter, labeled = recipe.steps[step], labelled_by(recipe, step)
+        filter, labeled = self.filter(step, changes), labelled_by(recipe, step)
         return filter.rules(), [filter.for_profile(name if labeled else NO_PROFILE).rules() for name in names]
 
     def limits(self, changes: tuple[str, ...], step: str, rule: str) -> np.ndarray:
         """Return float64[n], each document's threshold; NaN if the rule is off."""
         default, by_profile = self.rules(changes, step)
-        by = self.index.strings(step, default[rule].by) if default[rule].thresholds else None
+        column = default[rule].by if default[rule].thresholds else None
+        by = None if column is None else self.index.strings(step, column)
         return thresholds(rule, default[rule], by_profile, self.index.profile.codes, by)
 
     def _move(self, changes: tuple[str, ...]) -> WhatIf:
@@ -140,13 +145,13 @@ class Thresholds:
 
     def has_own(self, threshold: Threshold, profile: str, changes: tuple[str, ...]) -> bool:
         """True if a language profile sets this threshold."""
-        step: Filter = self.recipe(changes).steps[threshold.step]
+        step = self.filter(threshold.step, changes)
         shipped = profile_settings(profile, step.NAME) if step.use_profiles else {}
         return threshold.setting in {**shipped, **step.profiles.get(profile, {})}
 
     def value(self, threshold: Threshold, profile: str, changes: tuple[str, ...]) -> float | None:
         """Return the threshold for a profile ("" for the default); None if the rule is off."""
-        step: Filter = self.recipe(changes).steps[threshold.step]
+        step = self.filter(threshold.step, changes)
         step = step.for_profile(profile) if profile else step
         value = getattr(step, threshold.setting)
         return step.rules()[threshold.rule].threshold if isinstance(value, str) else value  # "chosen" elsewhere

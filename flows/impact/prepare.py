@@ -25,7 +25,7 @@ from gristmill.pipelines.inputs.inputs import InputSettings
 from gristmill.pipelines.schema import SOURCE
 from gristmill.pipelines.steps.step import Engine, Input, Job, Output, Progress, RawInput, Step, Written, fits, run_step
 from gristmill.pipelines.storage.files import atomic_write
-from gristmill.pipelines.storage.manifest import Manifest, fingerprint
+from gristmill.pipelines.storage.manifest import fingerprint, require_finished
 from gristmill.pipelines.storage.shards import list_shards, read_shard
 from gristmill.pipelines.tokens.settings import TokenSettings
 
@@ -38,8 +38,8 @@ def prepare(plan: ImpactPlan, work: UPath, engine: Engine, progress: Progress) -
     impact = plan.impact
     run_step(ingest_step(work, impact.input), engine, progress)
     run_step(split_step(work, impact.heldout.fraction), engine, progress)
-    if not Manifest.read(work / "held_out").counts["documents"]:
-        total = Manifest.read(work / "train_pool").counts["documents"]
+    if not require_finished(work / "held_out", "").counts["documents"]:
+        total = require_finished(work / "train_pool", "").counts["documents"]
         fraction = f"heldout.fraction {impact.heldout.fraction:g}"
         raise RecipeError(f"{fraction} holds out none of {total:,} documents; raise it or read more documents")
     whole = next((arm.recipe for arm in plan.arms if arm.recipe.steps), Recipe())
@@ -84,7 +84,7 @@ def prepare_arm(
     summary = {"documents": 0, "steps": {}}
     if arm.recipe.steps:
         summary = clean(_reading(arm.recipe, work / "train_pool", plan), work / "cleaning", engine, progress)
-    counts = dict(Manifest.read(documents).counts)
+    counts = dict(require_finished(documents, "").counts)
     for name in uses:
         shards = tokenize([str(documents)], tokenizers[name], _tokens(work, arm.data, name), TOKENS, engine, progress)
         counts[f"tokens {name}"] = shards.manifest.counts["tokens"]
@@ -93,7 +93,7 @@ def prepare_arm(
 
 def check_decision_set(work: UPath, settings: Heldout) -> None:
     """Raise RecipeError if the decision set has too few pieces left."""
-    kept = pl.concat([pl.from_arrow(read_shard(shard, [SOURCE])) for shard in list_shards(work / "eval_sets")])
+    kept = pl.concat([pl.DataFrame(read_shard(shard, [SOURCE])) for shard in list_shards(work / "eval_sets")])
     if (pieces := kept.filter(source=settings.decision_set).height) < MIN_PIECES:
         raise RecipeError(
             f"the arms contain all but {pieces} pieces of the set {settings.decision_set!r}, expected {MIN_PIECES} or "
@@ -155,6 +155,6 @@ def arm_summary(work: UPath, arm: Arm) -> dict:
 
 def overlaps(work: UPath, data: list[str]) -> pl.DataFrame:
     """Return columns set, id, and for each name in ``data`` the share of the candidate that those documents contain."""
-    frames = [pl.read_parquet(work / "arms" / folder_of(name) / "overlap.parquet") for name in data]
+    frames = [pl.read_parquet(str(work / "arms" / folder_of(name) / "overlap.parquet")) for name in data]
     shares = [frame["share"].alias(name) for frame, name in zip(frames, data, strict=True)]
     return pl.DataFrame([frames[0]["id"].str.split(":").list.first().alias("set"), frames[0]["id"], *shares])

@@ -126,8 +126,8 @@ TABLES = ("input", "arms", "heldout", "budget", "test", "tokenizer", "train", "s
 def read_impact(path: str, changes: tuple[str, ...] = (), paths: tuple[str, ...] = ()) -> ImpactRecipe:
     """Read and check the recipe of an experiment, by the path of its file or by the name of a shipped one.
 
-    ``changes`` are ``budget.seeds=5``, ``paths`` replace its input. Raises RecipeError naming file, table and
-    key where anything is unknown, of a wrong type or impossible.
+    ``changes`` are ``budget.seeds=5``, ``paths`` replace its input. Raises RecipeError naming file, table
+    and key, for unknown keys and invalid values.
     """
     file = find_recipe(path)
     table = read_toml(file)
@@ -138,8 +138,8 @@ def read_impact(path: str, changes: tuple[str, ...] = (), paths: tuple[str, ...]
         make_change({name: table[name] for name in (*TABLES, "model")}, change, "TABLE.SETTING=VALUE")
     if paths:
         table["input"]["paths"] = list(paths)
-    kinds = ImpactRecipe.model_fields
-    built = {name: read_settings(kinds[name].annotation, table[name], f"{path} [{name}]") for name in TABLES}
+    kinds: dict[str, Any] = {name: field.annotation for name, field in ImpactRecipe.model_fields.items()}
+    built = {name: read_settings(kinds[name], table[name], f"{path} [{name}]") for name in TABLES}
     rest = {key: value for key, value in table.items() if key not in TABLES}
     known = read_settings(ImpactRecipe, rest, path).model_copy(update={**built, "folder": str(file.parent)})
     if "folder" in rest or not known.input.paths:

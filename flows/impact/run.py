@@ -45,7 +45,9 @@ def measure_impact(
 
 def rounds(plan: ImpactPlan, train: Callable[[dict[str, int]], Scored]) -> tuple[Scored, list[dict]]:
     """Train arms in rounds, with more seeds each for open questions; return scores, and a row per question."""
-    wanted, remaining, rows = {}, {arm.name for arm in plan.arms}, {}
+    wanted: dict[str, int] = {}
+    rows: dict[str, dict] = {}
+    remaining = {arm.name for arm in plan.arms}
     for look in plan.looks:
         wanted |= dict.fromkeys((arm.name for arm in plan.arms if arm.name in remaining), look.seeds)
         scored = train(wanted)

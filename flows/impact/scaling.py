@@ -60,7 +60,7 @@ def _agreement(runs: list[ArmRun], losses: list[float], arms: list[str]) -> list
     order = sorted(range(len(runs)), key=lambda i: (runs[i].shape.matrices() * runs[i].trained, runs[i].rung))
     for rung, group in groupby(order, key=lambda i: runs[i].rung):
         mine = list(group)
-        means[rung] = [np.mean([losses[i] for i in mine if runs[i].arm == arm]) for arm in arms]
+        means[rung] = [float(np.mean([losses[i] for i in mine if runs[i].arm == arm])) for arm in arms]
     largest = list(means.values())[-1]
     return [
         {"rung": k, "tau": kendall(v, largest), "pairs_agreed": pairwise_agreement(v, largest)}

@@ -1,6 +1,6 @@
 """Verdicts of an experiment: every question of the plan, with intervals; and the arms that need more seeds."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,12 +33,12 @@ class Scored(NamedTuple):
 def compare_arms(plan: ImpactPlan, scored: Scored, look: Rung) -> list[dict]:
     """Return a row per question, as in impact.json."""
     name, test = plan.impact.heldout.decision_set, plan.impact.test
-    rows = []
+    rows: list[dict[str, Any]] = []
     for arm in plan.arms:
         if not arm.against:
             continue
         mine, other = scored.losses(arm.name, name), scored.losses(arm.against, name)
-        found = compare(mine, other, look.alpha)
+        found = compare(mine.tolist(), other.tolist(), look.alpha)
         nats, sizes = scored.of(arm.name, name)
         drawn = bootstrap(nats, scored.of(arm.against, name)[0], sizes, look.alpha, test.draws)
         rows.append(

@@ -4,7 +4,7 @@ Parameters are typed, and the recipe is checked before any work. A flow that fai
 run again with the same parameters.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from prefect import flow, get_run_logger, task
 from prefect.logging.loggers import flow_run_logger
@@ -20,7 +20,7 @@ from gristmill.pipelines.storage.files import to_path
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
 RECIPE = "clean-corpus"
-THREADS = ThreadPoolTaskRunner()  # the threads wait for workers; the engine sets the number of running jobs
+THREADS: Any = ThreadPoolTaskRunner()  # its threads wait for workers; the engine limits the running jobs
 
 
 def log_restart(flow, run, state) -> None:
@@ -28,7 +28,7 @@ def log_restart(flow, run, state) -> None:
     flow_run_logger(run, flow).error("%s ended early. Run it with the same parameters to continue.", flow.name)
 
 
-HOOKS = {name: [log_restart] for name in ("on_failure", "on_crashed", "on_cancellation")}
+HOOKS: dict[str, Any] = {name: [log_restart] for name in ("on_failure", "on_crashed", "on_cancellation")}
 
 
 @flow(name="clean-corpus", task_runner=THREADS, **HOOKS)
@@ -97,8 +97,8 @@ def pretrain_smoke(
     from gristmill.flows.models.pretraining import train_model
 
     log = get_run_logger()
-    trained = task(train_model, name="train", task_run_name=f"train {preset} for {steps} steps", persist_result=False)
-    return trained(tokens, preset, steps, output, None, set or [], lambda line: log.info("%s", line))
+    train = task(name="train", task_run_name=f"train {preset} for {steps} steps", persist_result=False)(train_model)
+    return train(tokens, preset, steps, output, None, set or [], lambda line: log.info("%s", line))
 
 
 @flow(name="corpus-to-model", **HOOKS)
@@ -113,7 +113,7 @@ def corpus_to_model(
     workers: Count | None = None,
 ) -> dict:
     """Run the four flows from raw files to a trained model, in the work folder ``output``."""
-    where = {"engine": engine, "workers": workers}
+    where: dict[str, Any] = {"engine": engine, "workers": workers}
     clean_corpus(recipe, input, output, **where)
     tokenizer = train_tokenizer([output], f"{output}/tokenizers/bpe", "bpe", vocab_size, **where)
     tokenize_corpus([output], tokenizer, f"{output}/tokens/bpe", **where)

@@ -10,6 +10,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any, cast
 
 from gristmill.pipelines.errors import GristmillError
 
@@ -85,8 +86,12 @@ def serve(limit: int, on_ready: Callable[[], None]) -> None:
     one = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE)
     runner = Runner(limit=limit)
     for name, parameters in DEPLOYED.items():
-        made = {"entrypoint_type": EntrypointType.MODULE_PATH, "concurrency_limit": one, "parameters": parameters}
-        runner.add_deployment(FLOWS[name].to_deployment("local", **made))
+        options: dict[str, Any] = {
+            "entrypoint_type": EntrypointType.MODULE_PATH,
+            "concurrency_limit": one,
+            "parameters": parameters,
+        }
+        runner.add_deployment(cast(Any, FLOWS[name].to_deployment("local", parameters=parameters, **options)))
     on_ready()
     with suppress(KeyboardInterrupt, TerminationSignal):
         asyncio.run(runner.start())

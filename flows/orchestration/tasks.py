@@ -8,12 +8,12 @@ import time
 from collections.abc import Iterator
 from heapq import heapreplace
 from math import ceil
-from uuid import UUID
+from typing import Any
 
 from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.futures import as_completed
+from prefect.futures import PrefectFuture, as_completed
 from prefect.utilities.annotations import quote
 
 from gristmill.flows.engine.engines import Executor
@@ -44,12 +44,14 @@ def run_bundle(executor: Executor, jobs: list[Job]) -> list[list[Part]]:
 
 def as_tasks(executor: Executor, jobs: list[Job]) -> Iterator[tuple[Job, list[Part]]]:
     """Run one task per bundle, ``executor.width`` at a time, so that tasks shown as running do run."""
-    waiting, running = list(reversed(bundle_jobs(jobs, executor.width))), {}
+    waiting = list(reversed(bundle_jobs(jobs, executor.width)))
+    running: dict[PrefectFuture, list[Job]] = {}
     while waiting or running:
         while waiting and len(running) < executor.width:
             bundle = waiting.pop()
             name = bundle[0].title + (f" and {len(bundle) - 1} more" if len(bundle) > 1 else "")
-            running[run_bundle.with_options(task_run_name=name).submit(quote(executor), quote(bundle))] = bundle
+            quoted: tuple[Any, Any] = quote(executor), quote(bundle)
+            running[run_bundle.with_options(task_run_name=name).submit(*quoted)] = bundle
         future = next(as_completed(list(running)))
         yield from zip(running.pop(future), future.result(), strict=True)
 
@@ -57,7 +59,7 @@ def as_tasks(executor: Executor, jobs: list[Job]) -> Iterator[tuple[Job, list[Pa
 def bundle_jobs(jobs: list[Job], width: int) -> list[list[Job]]:
     """Group jobs, given largest first, into tasks of about TASK_SECONDS or one job, equally long and many per slot."""
     tasks = width * ceil(sum(job.seconds for job in jobs) / width / TASK_SECONDS)
-    bundles = [[] for _ in range(min(tasks, len(jobs)))]
+    bundles: list[list[Job]] = [[] for _ in range(min(tasks, len(jobs)))]
     loads = [(0.0, k) for k in range(len(bundles))]  # a heap
     for job in jobs:
         load, k = loads[0]
@@ -74,7 +76,7 @@ class PrefectProgress:
 
     def start(self, title: str, jobs: int, bytes: int) -> None:
         self.title, self.jobs, self.done, self.bytes = title, jobs, 0, bytes
-        self.bar: UUID | None = None
+        self.bar: Any = None  # the artifact's id
         self.updated = time.monotonic()
         get_run_logger().info("%s: %d jobs, %.1f MB", title, jobs, bytes / 1e6)
 

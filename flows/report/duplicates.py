@@ -23,7 +23,7 @@ NEARLY = 0.95  # of the bytes that are read: a longer text may be incomplete
 SOURCES = 12  # with the most bytes, in the matrix
 SHADES = 10
 FOLD = "…"  # the sign of omitted text
-MEMBER = {ID: pl.String, "group": pl.String, "similarity": pl.Float64, "contained": pl.Float64}
+MEMBER: Any = {ID: pl.String, "group": pl.String, "similarity": pl.Float64, "contained": pl.Float64}
 
 
 def duplicates(work: FinishedRun, sources: pl.DataFrame) -> dict[str, Any] | None:

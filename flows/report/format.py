@@ -25,7 +25,7 @@ def environment(autoescape: bool) -> Environment:
     )
     made.filters |= {
         "n": lambda value: f"{value:,}".replace("-", "−"),
-        "mb": megabytes,
+        "mb": format_bytes,
         "pct": percent,
         "value": number,
         "line": lambda text: str(text).translate(LINE),
@@ -36,10 +36,10 @@ def environment(autoescape: bool) -> Environment:
     return made
 
 
-def megabytes(size: int) -> str:
+def format_bytes(size: int) -> str:
     """Format a size in bytes.
 
-    >>> megabytes(98934903), megabytes(1234), megabytes(12)
+    >>> format_bytes(98934903), format_bytes(1234), format_bytes(12)
     ('98.9 MB', '1.2 kB', '12 bytes')
     """
     for unit, name in UNITS:

@@ -16,13 +16,14 @@ from upath import UPath
 
 from gristmill.filters.pii.filter import PiiFilter
 from gristmill.flows.clean.plan import report_of
+from gristmill.flows.clean.run import REMEDY
 from gristmill.flows.report.duplicates import duplicates
 from gristmill.flows.report.format import TEMPLATES, environment
 from gristmill.flows.report.impact import impact
 from gristmill.flows.report.ledger import LedgerSummary, read_ledger
 from gristmill.flows.report.models import runs, tokenizers, tokens
 from gristmill.flows.report.rules import plots, steps
-from gristmill.flows.report.run_data import REMEDY, FinishedRun
+from gristmill.flows.report.run_data import FinishedRun
 from gristmill.flows.report.samples import samples, without_personal
 from gristmill.flows.report.svg import HEIGHT
 from gristmill.pipelines.schema import ID
@@ -72,7 +73,7 @@ def collect(work: FinishedRun, experiment: UPath | None) -> dict[str, Any]:
 
 def rejects(work: FinishedRun) -> list[tuple[str, int]]:
     """Return why records could not be read, with counts, the most frequent reason first."""
-    reasons = Counter()
+    reasons: Counter[str] = Counter()
     for name in require_finished(work.folder / "rejects", REMEDY).files:
         with (work.folder / "rejects" / name).open("rb") as file:
             reasons.update(orjson.loads(line)["reason"].partition(": ")[0] for line in file)
@@ -100,8 +101,8 @@ def benchmarks(work: FinishedRun) -> list[dict]:
     frames = []
     for name in work.recipe.steps:
         items = work.whole(report_of(work.folder, name, "items"), ["benchmark", "looked_for", "documents"])
-        if items is not None:
-            found = work.whole(report_of(work.folder, name, "found"), [ID, "benchmark"])
+        found = work.whole(report_of(work.folder, name, "found"), [ID, "benchmark"])
+        if items is not None and found is not None:
             by_set = items.group_by("benchmark").agg(
                 pl.sum("looked_for"), (pl.col("documents") > 0).sum().alias("found")
             )

@@ -34,8 +34,9 @@ class Looks(NamedTuple):
 
     def cut(self, whole: bool) -> float | None:
         """Return the smallest value to the right of the threshold: 3 for whole numbers above 2."""
-        beyond = whole and self.breaks in (">", "<=") and self.threshold is not None
-        return math.floor(self.threshold) + 1 if beyond else self.threshold
+        if whole and self.breaks in (">", "<=") and self.threshold is not None:
+            return math.floor(self.threshold) + 1
+        return self.threshold
 
 
 # Steps over the corpus with a value for many documents: rule, measure, comparison, setting, table.
@@ -53,8 +54,8 @@ def steps(work: FinishedRun, ledger: LedgerSummary) -> list[dict[str, Any]]:
 
 def _profiles(ledger: LedgerSummary) -> Counter:
     """Return the number of documents for each language profile."""
-    counts = Counter()
-    names = profile_of(ledger.languages[LANGUAGE].to_numpy()) if ledger.languages.height else []
+    counts: Counter[str] = Counter()
+    names: Any = profile_of(ledger.languages[LANGUAGE].to_numpy()) if ledger.languages.height else []
     for name, documents in zip(names, ledger.languages["documents"], strict=True):
         counts[name] += documents
     return counts or Counter({NO_PROFILE: 1})
@@ -92,7 +93,7 @@ def _looks(step: Filter | CorpusStep, profiles: Counter) -> dict[str, Looks]:
 
 def _filter_rule(name: str, rule: Rule, by_profile: dict[str, dict[str, Rule]], profiles: Counter) -> Looks:
     """Return the threshold of most documents, and the others."""
-    documents = Counter()
+    documents: Counter[float | None] = Counter()
     for profile, count in profiles.items():
         documents[by_profile[profile][name].threshold] += count
     ((most, _),) = documents.most_common(1)
@@ -124,9 +125,9 @@ def _picture(work: FinishedRun, name: str, looks: dict[str, Looks]) -> Histogram
     if not kind.is_numeric():
         return None
     broken = [_broken(work, decisions_of(work.folder, name), part, list(looks)) for part in work.parts]
-    numbers = [pl.concat(columns).cast(pl.Float64).drop_nulls().to_numpy() for columns in (values, broken)]
-    cuts = {look.cut(kind.is_integer()) for look in looks.values()} - {None}
-    drawn = histogram(*numbers, sorted(cuts), kind.is_integer())
+    every, violating = (pl.concat(columns).cast(pl.Float64).drop_nulls().to_numpy() for columns in (values, broken))
+    cuts = {cut for look in looks.values() if (cut := look.cut(kind.is_integer())) is not None}
+    drawn = histogram(every, violating, sorted(cuts), kind.is_integer())
     return drawn if drawn.bars else None
 
 

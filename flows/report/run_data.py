@@ -11,11 +11,9 @@ from upath import UPath
 from gristmill.filters.pii.filter import PiiFilter
 from gristmill.flows.clean.plan import shards_of
 from gristmill.flows.clean.recipe import parse_recipe
-from gristmill.flows.clean.run import RECIPE, SUMMARY
+from gristmill.flows.clean.run import RECIPE, REMEDY, SUMMARY
 from gristmill.pipelines.storage.manifest import Manifest, require_finished
 from gristmill.pipelines.storage.shards import list_shards, read_shard
-
-REMEDY = "`gristmill clean RECIPE --input … --output WORK` makes it"
 
 
 class FinishedRun:
@@ -32,13 +30,13 @@ class FinishedRun:
         self.parts = list(shards_of(folder / "ledger"))
 
     def shard(self, folder: UPath, part: str, columns: list[str] | None = None) -> pl.DataFrame:
-        return pl.from_arrow(read_shard(folder / f"{part}.parquet", columns))
+        return pl.DataFrame(read_shard(folder / f"{part}.parquet", columns))
 
     def whole(self, folder: UPath, columns: list[str] | None = None) -> pl.DataFrame | None:
         """Return all shards of a table, or None if the run has not made it."""
         if Manifest.read(folder) is None:
             return None
-        frames = [pl.from_arrow(read_shard(path, columns)) for path in list_shards(folder)]
+        frames = [pl.DataFrame(read_shard(path, columns)) for path in list_shards(folder)]
         return pl.concat(frames) if frames else None
 
 

@@ -61,7 +61,8 @@ def without_personal(texts: list[str]) -> list[str]:
 
 def excerpt(text: str, size: int) -> dict:
     """Return the beginning of a text of ``size`` bytes, control characters escaped; ``more`` is 0 if that is all."""
-    lines, left, whole = [], CHARACTERS, True
+    lines: list[str] = []
+    left, whole = CHARACTERS, True
     for line in text.split("\n"):
         if len(lines) == LINES or left <= 0:
             whole = False

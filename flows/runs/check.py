@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from gristmill.pipelines.schema import ID
 
 def check_documents(recipe: Recipe, paths: tuple[str, ...]) -> Iterator[dict]:
     """Yield id, violations ({step, rule, value, threshold}) and measures of each document, without corpus steps."""
-    chain = {name: step for name, step in recipe.steps.items() if isinstance(step, Filter)}
+    chain: dict[str, Any] = {name: step for name, step in recipe.steps.items() if isinstance(step, Filter)}
     settings = recipe.input.model_copy(update={"paths": list(paths)})
     for table in read_documents(list(paths), settings):
         frames = measure_documents(chain, table, recipe.words)
@@ -32,7 +33,8 @@ def check_documents(recipe: Recipe, paths: tuple[str, ...]) -> Iterator[dict]:
 
 def count(verdicts: Iterator[dict]) -> tuple[int, Counter]:
     """Return the number of documents, and of violations of each (step, rule)."""
-    rules, documents = Counter(), 0
+    rules: Counter[tuple[str, str]] = Counter()
+    documents = 0
     for verdict in verdicts:
         documents += 1
         rules.update((each["step"], each["rule"]) for each in verdict["violations"])

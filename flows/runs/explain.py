@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 from upath import UPath
 
 from gristmill.flows.clean.plan import measures_of
+from gristmill.flows.clean.run import REMEDY
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.schema import ID
 from gristmill.pipelines.storage.manifest import require_finished
@@ -18,7 +19,7 @@ def explain(work: UPath, id: str) -> dict:
 
     Raises WorkError if the work folder is unfinished or does not contain the document.
     """
-    require_finished(work / "ledger", "`gristmill clean RECIPE --input … --output WORK` makes it")
+    require_finished(work / "ledger", REMEDY)
     for path in list_shards(work / "ledger"):
         rows = np.flatnonzero(pc.equal(read_shard(path, [ID])[ID], id).to_numpy())
         if rows.size:
@@ -34,7 +35,7 @@ def document_history(work: UPath, part: str, row: int, steps: Iterable[str] | No
 
 
 def _steps(work: UPath) -> list[str]:
-    return require_finished(work / "ledger", "").settings["steps"]
+    return require_finished(work / "ledger", REMEDY).settings["steps"]
 
 
 def _measures(work: UPath, name: str, part: str, row: int) -> dict:

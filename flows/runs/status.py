@@ -64,7 +64,7 @@ def _look(folder: UPath, name: str, wanted: dict[UPath, str], under_way: str) ->
 
 def _wanted(recipe: Recipe, work: UPath) -> dict[UPath, str]:
     """Return folder -> expected fingerprint, up to the first step that is unfinished or stale."""
-    wanted = {}
+    wanted: dict[UPath, str] = {}
     try:
         for step in plan(recipe, work):
             names = names_of(step)

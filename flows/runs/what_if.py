@@ -10,11 +10,11 @@ import polars as pl
 from upath import UPath
 
 from gristmill.filters.core.decide import decide
-from gristmill.filters.core.filter import LANGUAGE
+from gristmill.filters.core.filter import LANGUAGE, Filter
 from gristmill.filters.core.profiles import NO_PROFILE, profile_of
 from gristmill.flows.clean.plan import decisions_of, earlier_than, labelled_by, measures_of, shards_of, spans_before
 from gristmill.flows.clean.recipe import Recipe, parse_recipe
-from gristmill.flows.clean.run import RECIPE, SUMMARY, sizes
+from gristmill.flows.clean.run import RECIPE, REMEDY, SUMMARY, sizes
 from gristmill.flows.clean.tally import RemovalCounts
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.steps.corpus import Corpus
@@ -29,7 +29,7 @@ def what_if(work: UPath, changes: tuple[str, ...]) -> tuple[dict, dict]:
 
     Raises RecipeError for a change that needs new measures.
     """
-    require_finished(work / "ledger", "`gristmill clean RECIPE --input … --output WORK` makes it")
+    require_finished(work / "ledger", REMEDY)
     changed = change_recipe((work / RECIPE).read_bytes(), changes)
     before = orjson.loads((work / SUMMARY).read_bytes())
     return before, {**before, **recount(changed, work)}
@@ -54,9 +54,10 @@ def recount(recipe: Recipe, work: UPath) -> dict:
     kept = {part: np.ones(len(frame), bool) for part, frame in sizes_by_part.items()}
     tally = RemovalCounts(list(recipe.steps))
     for name, step in recipe.steps.items():
-        decisions = (
-            _corpus(recipe, work, name, kept) if isinstance(step, CorpusStep) else _rules(recipe, work, name, kept)
-        )
+        if isinstance(step, CorpusStep):
+            decisions = _corpus(step, recipe, work, name, kept)
+        else:
+            decisions = _rules(step, recipe, work, name, kept)
         for part, violations in decisions:
             kept[part] = tally.add(name, violations, kept[part], sizes_by_part[part]["bytes"].to_numpy())
     clean = int(sum(mask.sum() for mask in kept.values()))
@@ -70,33 +71,33 @@ def recount(recipe: Recipe, work: UPath) -> dict:
 Decisions = Iterator[tuple[str, pl.Series]]  # part, violations
 
 
-def _rules(recipe: Recipe, work: UPath, name: str, kept: dict[str, np.ndarray]) -> Decisions:
+def _rules(step: Filter, recipe: Recipe, work: UPath, name: str, kept: dict[str, np.ndarray]) -> Decisions:
     """Yield a filter's decisions, shard by shard."""
     for part, mask in kept.items():
-        frame = pl.from_arrow(read_shard(measures_of(work, name) / f"{part}.parquet"))
+        frame = pl.DataFrame(read_shard(measures_of(work, name) / f"{part}.parquet"))
         profile = np.full(mask.size, NO_PROFILE, object)
-        if speaker := labelled_by(recipe, name):
-            column = recipe.steps[speaker].PROVIDES[LANGUAGE]
-            labels = read_shard(measures_of(work, speaker) / f"{part}.parquet", [column])[column]
+        if source := labelled_by(recipe, name):
+            column = recipe.steps[source].PROVIDES[LANGUAGE]
+            labels = read_shard(measures_of(work, source) / f"{part}.parquet", [column])[column]
             profile = profile_of(labels.to_numpy())
-        yield part, decide(recipe.steps[name], frame, profile)
+        yield part, decide(step, frame, profile)
 
 
-def _corpus(recipe: Recipe, work: UPath, name: str, kept: dict[str, np.ndarray]) -> Decisions:
+def _corpus(step: CorpusStep, recipe: Recipe, work: UPath, name: str, kept: dict[str, np.ndarray]) -> Decisions:
     """Yield a corpus step's decisions on the documents that the steps before it kept."""
-    step, masks = recipe.steps[name], dict(kept)  # a copy: the caller updates its own
+    masks = dict(kept)  # a copy: the caller updates its own
     measures, before = measures_of(work, name), [each.folder for each in spans_before(recipe, work, name)]
     with TemporaryDirectory() as folder:
-        fits = _stages_fit(recipe, work, name, masks)
+        fits = _stages_fit(step, recipe, work, name, masks)
         made, scratch = None if fits else UPath(folder), Path(folder) / "scratch"
         corpus = Corpus(work / "documents", measures, list(masks), lambda part, _: masks[part], before, made)
         for part, decisions, *_ in step.judge(corpus, scratch) if fits else decide_inline(step, corpus, scratch):
             yield part, decisions["violations"]
 
 
-def _stages_fit(recipe: Recipe, work: UPath, name: str, kept: dict[str, np.ndarray]) -> bool:
+def _stages_fit(step: CorpusStep, recipe: Recipe, work: UPath, name: str, kept: dict[str, np.ndarray]) -> bool:
     """True if the run's stages read the same documents with the same settings."""
-    step, earlier = recipe.steps[name], [decisions_of(work, other) for other in earlier_than(recipe, name)]
+    earlier = [decisions_of(work, other) for other in earlier_than(recipe, name)]
     manifests = {stage: Manifest.read(measures_of(work, name).parent / stage) for stage in step.STAGES}
     return all(made and made.settings == step.staged_settings(stage) for stage, made in manifests.items()) and all(
         np.array_equal(mask, survivors(earlier, part, mask.size)) for part, mask in kept.items()
