@@ -110,7 +110,7 @@ def main(data):
         areas, rates = [], []
         for side in (ours, theirs):
             scores, train_seconds, score_seconds = side(texts, targets[trained], others)
-            areas.append(RocCurve.of(scores[targets[held] == 0], scores[targets[held] == 1]).area())
+            areas.append(RocCurve.from_scores(scores[targets[held] == 0], scores[targets[held] == 1]).auc())
             rates.append((size * SETTINGS.epochs / train_seconds, other / score_seconds))
         click.echo(f"{name:<30}{len(documents):>10,}{size + other:>6.1f}{areas[0]:>10.4f}{areas[1]:>10.4f}", nl=False)
         click.echo(f"{areas[0] - areas[1]:>+11.4f}{rates[0][0]:>12.1f}{rates[1][0]:>10.1f}", nl=False)

@@ -11,7 +11,7 @@ from upath import UPath
 
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.filter import Filter, Rule
-from gristmill.filters.core.percentiles import ALL_LANGUAGES, read_cutoffs
+from gristmill.filters.core.percentiles import ALL_LANGUAGES, read_percentiles
 from gristmill.filters.core.sampling import uniform_by_id
 from gristmill.filters.fasttext.format import read_fasttext
 from gristmill.filters.fasttext.predict import FastTextPredictor as Model
@@ -19,8 +19,8 @@ from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.storage.files import checksum, to_path
 
 POSITIVE, NEGATIVE = "__label__hq", "__label__lq"  # DCLM's names
-CHOSEN = "chosen"
-SURE = 1e6  # an alpha that nobody asks for
+AUTO = "auto"
+MAX_ALPHA = 1e6  # an alpha that nobody asks for
 
 
 class Classifier(Filter):
@@ -28,7 +28,7 @@ class Classifier(Filter):
 
     The model is a file of ``gristmill classifier train``, or any fastText model: ``label`` names what it calls good.
     Three ways to cut: by ``min_score``; by ``min_percentile`` of the scores of a sample (``gristmill classifier score
-    --fit``); or by chance, ``pareto_alpha``: GPT-3 (Brown et al. 2020, arXiv:2005.14165, appendix A) keeps a document
+    --write-percentiles``); or by chance, ``pareto_alpha``: GPT-3 (Brown et al. 2020, arXiv:2005.14165, appendix A) keeps a document
     if ``np.random.pareto(alpha) > 1 - score``, with alpha 9, so that some of all kinds stay. Here the draw is a
     function of the document's id.
     """
@@ -38,15 +38,17 @@ class Classifier(Filter):
 
     model: str
     label: str = POSITIVE
-    min_score: float | Literal["chosen"] | None = None  # "chosen": on held-out documents, by whoever trained the model
-    cutoffs: str | None = None  # JSON file: "*" -> scores at the percentiles 0 to 100
+    min_score: float | Literal["auto"] | None = None  # "auto": on held-out documents, by whoever trained the model
+    percentiles_file: str | None = None  # JSON file: "*" -> scores at the percentiles 0 to 100
     min_percentile: int | None = Field(None, ge=0, le=100)
     pareto_alpha: float | None = Field(None, gt=0)
 
     @model_validator(mode="after")
     def _readable(self):
-        if self.min_percentile is not None and self.cutoffs is None:
-            raise ValueError("min_percentile needs cutoffs; `gristmill classifier score --fit FILE` measures them")
+        if self.min_percentile is not None and self.percentiles_file is None:
+            raise ValueError(
+                "min_percentile needs percentiles_file; `gristmill classifier score --write-percentiles FILE` measures them"
+            )
         try:
             labels = open_model(self.model).labels
             if self.label not in labels:
@@ -59,29 +61,29 @@ class Classifier(Filter):
     def measure(self, batch: Batch) -> pl.DataFrame:
         """``score``, 0 to 1, the probability of the label; 0 for a document that the model knows nothing of.
 
-        ``max_alpha``: the document stays with every ``pareto_alpha`` below it. A Pareto draw beats 1 - score with
+        ``max_pareto_alpha``: the document stays with every ``pareto_alpha`` below it. A Pareto draw beats 1 - score with
         probability ``(2 - score) ** -alpha``. Documents without ids are not left to chance.
         """
         score = open_model(self.model).probability(batch.text, self.label)
-        most = np.full(score.size, SURE)
+        most = np.full(score.size, MAX_ALPHA)
         if batch.ids is not None:
-            most = max_alpha(score, uniform_by_id(batch.ids, self.NAME))
-        return pl.DataFrame({"score": score, "max_alpha": most})
+            most = max_pareto_alpha(score, uniform_by_id(batch.ids, self.NAME))
+        return pl.DataFrame({"score": score, "max_pareto_alpha": most})
 
     def rules(self) -> dict[str, Rule]:
-        min_score = read_sidecar(self.model)["threshold"] if self.min_score == CHOSEN else self.min_score
+        min_score = read_sidecar(self.model)["threshold"] if self.min_score == AUTO else self.min_score
         percentile = None if self.min_percentile is None else self._percentile()
         return {
-            "low_score": Rule("score", "<", min_score),
-            "low_percentile": Rule("score", "<", percentile),
-            "chance": Rule("max_alpha", "<=", self.pareto_alpha),
+            "score_too_low": Rule("score", "<", min_score),
+            "percentile_too_low": Rule("score", "<", percentile),
+            "pareto_draw_too_low": Rule("max_pareto_alpha", "<=", self.pareto_alpha),
         }
 
     def _percentile(self) -> float:
-        table = read_cutoffs(self.cutoffs, "classifier")
+        table = read_percentiles(self.percentiles_file, "classifier")
         if ALL_LANGUAGES not in table:
             raise InputError(
-                f"{self.cutoffs} has no cut-offs {ALL_LANGUAGES!r}; `gristmill classifier score --fit` makes them"
+                f"{self.percentiles_file} has no cut-offs {ALL_LANGUAGES!r}; `gristmill classifier score --write-percentiles` makes them"
             )
         return table[ALL_LANGUAGES][self.min_percentile]
 
@@ -94,10 +96,10 @@ class Classifier(Filter):
         return {**super().decided_settings(), "thresholds": [rule.threshold for rule in self.rules().values()]}
 
 
-def max_alpha(score: np.ndarray, draw: np.ndarray) -> np.ndarray:
-    """Below which alpha the Pareto variable ``draw ** (-1 / alpha) - 1`` is above ``1 - score``; SURE at most."""
+def max_pareto_alpha(score: np.ndarray, draw: np.ndarray) -> np.ndarray:
+    """Below which alpha the Pareto variable ``draw ** (-1 / alpha) - 1`` is above ``1 - score``; MAX_ALPHA at most."""
     with np.errstate(divide="ignore"):
-        return np.minimum(-np.log(draw) / np.log(2 - score), SURE)
+        return np.minimum(-np.log(draw) / np.log(2 - score), MAX_ALPHA)
 
 
 @cache

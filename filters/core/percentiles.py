@@ -17,7 +17,7 @@ def percentiles(scores: np.ndarray) -> list[float]:
     return np.percentile(scores, np.arange(PERCENTS)).tolist()
 
 
-def write_cutoffs(path: str, label: str, scores: np.ndarray) -> None:
+def write_percentiles(path: str, label: str, scores: np.ndarray) -> None:
     """Add or replace one label's cut-offs in a JSON file. Raises InputError where there are no scores to fit."""
     if not len(scores):
         raise InputError("no document has a word, so there are no percentiles to fit")
@@ -27,13 +27,13 @@ def write_cutoffs(path: str, label: str, scores: np.ndarray) -> None:
 
 
 @cache
-def read_cutoffs(path: str, command: str = "ngram") -> dict[str, list[float]]:
+def read_percentiles(path: str, command: str = "ngram") -> dict[str, list[float]]:
     """Percentiles by label. Raises InputError where the file is missing or holds something else."""
     try:
         table = orjson.loads(to_path(path).read_bytes())
     except (OSError, orjson.JSONDecodeError) as error:
         raise InputError(
-            f"cannot read cut-offs {path}: {error}; `gristmill {command} score --fit` makes them"
+            f"cannot read cut-offs {path}: {error}; `gristmill {command} score --write-percentiles` makes them"
         ) from None
     if not isinstance(table, dict) or any(
         not isinstance(values, list) or len(values) != PERCENTS or sorted(values) != values for values in table.values()

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gristmill.filters.fasttext.predict import END, FNV_OFFSET, SPACE, hash_token, step
+from gristmill.filters.fasttext.predict import END, FNV_OFFSET, SPACE, fnv1a_step, hash_token
 from gristmill.filters.ngram.vocabulary import VocabularyBuilder
 from gristmill.pipelines.kernels.hashing import hash64
 from gristmill.pipelines.kernels.intrinsics import kernel
@@ -113,10 +113,10 @@ def _fill_subwords(data, places, min_n, max_n, buckets, words, offsets, out):
                 continue
             hash, last, n = FNV_OFFSET, first, 0
             while last <= end and n < max_n:
-                hash = step(hash, ord("<") if last < start else ord(">") if last == end else data[last])
+                hash = fnv1a_step(hash, ord("<") if last < start else ord(">") if last == end else data[last])
                 last += 1
                 while last < end and last >= start and data[last] & 0xC0 == 0x80:
-                    hash = step(hash, data[last])
+                    hash = fnv1a_step(hash, data[last])
                     last += 1
                 n += 1
                 if n >= min_n and not (n == 1 and (first < start or last > end)):

@@ -2,7 +2,7 @@
 
 A file holds, one after the other: a header of thirteen numbers, the dictionary (words, then labels, most frequent
 first), for pruned models the table of the n-gram buckets that were kept, the input matrix and the output matrix.
-A matrix is dense float32, or product-quantised: each row is ``dim / 2`` or so codes of one byte that name centroids,
+A matrix is dense float32, or product-quantized: each row is ``dim / 2`` or so codes of one byte that name centroids,
 and perhaps one more code for its norm.
 """
 
@@ -39,7 +39,7 @@ class FastText(NamedTuple):
 
 
 def read_fasttext(path: str | Path) -> FastText:
-    """Read a model. A quantised matrix is decoded (0.9 MB of lid.176 become 3 MB), a dense one copied if it must be.
+    """Read a model. A quantized matrix is decoded (0.9 MB of lid.176 become 3 MB), a dense one copied if it must be.
 
     Raises InputError where the file is missing, is no supervised fastText model, or is cut short.
     """
@@ -53,7 +53,7 @@ def read_fasttext(path: str | Path) -> FastText:
 
 
 def write_fasttext(path: UPath, model: FastText, word_counts: np.ndarray, tokens: int) -> None:
-    """Write a model, not quantised, with the words' counts and how many tokens it was trained on; fastText reads it."""
+    """Write a model, not quantized, with the words' counts and how many tokens it was trained on; fastText reads it."""
     head = np.array([MAGIC, VERSION, *(model.header[key] for key in HEADER[2:]), UPDATE_RATE], "<i4").tobytes()
     sizes = [model.words.rows + len(model.labels), model.words.rows, len(model.labels)]
     head += np.float64(1e-4).tobytes() + np.array(sizes, "<i4").tobytes() + np.array([tokens, -1], "<i8").tobytes()
@@ -110,8 +110,8 @@ def _parse(cursor: Cursor) -> FastText:
         kept = np.full(header["buckets"], -1, np.int32)
         bucket, row = cursor.array("<i4", 2 * kept_count).reshape(-1, 2).T
         kept[bucket] = row
-    quantised = cursor.one("?")
-    matrices = _matrix(cursor, quantised), _matrix(cursor, cursor.one("?") and quantised)
+    quantized = cursor.one("?")
+    matrices = _matrix(cursor, quantized), _matrix(cursor, cursor.one("?") and quantized)
     for array in (kept, *matrices):
         array.flags.writeable = False
     labels = [label.decode() for label in entries[word_count:]]
@@ -119,10 +119,10 @@ def _parse(cursor: Cursor) -> FastText:
     return FastText(header, Ragged.from_strings(entries[:word_count]), labels, label_counts, kept, *matrices)
 
 
-def _matrix(cursor: Cursor, quantised: bool) -> np.ndarray:
-    has_norms = quantised and cursor.one("?")
+def _matrix(cursor: Cursor, quantized: bool) -> np.ndarray:
+    has_norms = quantized and cursor.one("?")
     rows, columns = cursor.array("<i8", 2).tolist()
-    if not quantised:
+    if not quantized:
         return np.require(cursor.array("<f4", rows * columns), requirements="A").reshape(rows, columns)
     codes = cursor.array("u1", cursor.one("<i4")).reshape(rows, -1)
     matrix = _decode(cursor, codes)

@@ -100,7 +100,7 @@ def huffman_path(tree: np.ndarray, label: int) -> np.ndarray:
 
 
 @inline_kernel
-def step(hash, byte):
+def fnv1a_step(hash, byte):
     """FNV-1a over *signed* bytes, as fastText has it: a byte from 0x80 up flips the upper 24 bits too."""
     return np.uint32((hash ^ np.uint32(np.int32(np.int8(byte)))) * FNV_PRIME)
 
@@ -109,7 +109,7 @@ def step(hash, byte):
 def hash_token(data, start, end):
     hash = FNV_OFFSET
     for i in range(start, end):
-        hash = step(hash, data[i])
+        hash = fnv1a_step(hash, data[i])
     return hash
 
 
@@ -169,7 +169,7 @@ def _predict(
                 continue
             start, hash = at, FNV_OFFSET
             while at < end and not SPACE[data[at]]:
-                hash = step(hash, data[at])
+                hash = fnv1a_step(hash, data[at])
                 at += 1
             slot = np.int64(hash) & (sums.shape[0] - 1)
             first = seen_start[slot]
@@ -223,10 +223,10 @@ def _read_token(sums, slot, data, start, end, word, words, min_n, max_n, buckets
             continue
         hash, last, n = FNV_OFFSET, first, 0
         while last <= end and n < max_n:
-            hash = step(hash, OPEN if last < start else CLOSE if last == end else data[last])
+            hash = fnv1a_step(hash, OPEN if last < start else CLOSE if last == end else data[last])
             last += 1
             while last < end and last >= start and data[last] & 0xC0 == 0x80:
-                hash = step(hash, data[last])
+                hash = fnv1a_step(hash, data[last])
                 last += 1
             n += 1
             if n >= min_n and not (n == 1 and (first < start or last > end)):

@@ -21,12 +21,12 @@ from gristmill.filters.fasttext.dictionary import Subwords, TokenRows, number_do
 from gristmill.filters.fasttext.format import UPDATE_RATE, FastText
 from gristmill.filters.fasttext.predict import WORD_PRIME
 from gristmill.pipelines.errors import InputError
-from gristmill.pipelines.kernels.hashing import W0, W1, mix
+from gristmill.pipelines.kernels.hashing import U64, W0, W1, mix
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.settings import Settings
 
-U64, F32 = np.uint64, np.float32
+F32 = np.float32
 SOFTMAX = 3
 
 
@@ -95,7 +95,7 @@ def sgd(tokens: TokenRows, targets, matrix, output, words: int, settings: FastTe
     vectors = np.empty(settings.dim, np.float32), np.empty(settings.dim, np.float32), np.empty(output.shape[0], F32)
     rates = settings.learning_rate, settings.epochs, _read_in_an_epoch(tokens)
     tables = tokens.hashes, tokens.ids, *tokens.subwords
-    _descend(*tokens.rows, *tables, targets, words, settings.rows, settings.word_ngrams, *rates, matrix, output,
+    _sgd(*tokens.rows, *tables, targets, words, settings.rows, settings.word_ngrams, *rates, matrix, output,
              scratch, *vectors)  # fmt: skip
 
 
@@ -172,7 +172,7 @@ def _rows_of(first, last, data, hashes, ids, sub_offsets, sub_rows, words, bucke
 
 
 @njit(nogil=True, cache=True)
-def _descend(
+def _sgd(
     offsets, data, hashes, ids, sub_offsets, sub_rows, targets, words, buckets, word_ngrams, learning_rate, epochs,
     tokens, matrix, output, rows, hidden, gradient, scores,
 ):  # fmt: skip

@@ -11,10 +11,9 @@ import numpy as np
 
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.words.words import Words
-from gristmill.pipelines.kernels.hashing import W0, W1, W2, W3, mix
+from gristmill.pipelines.kernels.hashing import U64, W0, W1, W2, W3, mix
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, multiply
 
-U64 = np.uint64
 SMOOTHING = 0.01  # of the raw share in the target's
 EMPTY_WEIGHT = -1e6  # the weight of a document without a word, below that of all others
 

@@ -28,7 +28,13 @@ from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict
 from gristmill.pipelines.steps.decisions import broken_lists
 
-SCORES = {"row": pl.Int64, "log_weight": pl.Float64, "grams": pl.Int64, "mean": pl.Float64, "drawn": pl.Float64}
+SCORES = {
+    "row": pl.Int64,
+    "log_weight": pl.Float64,
+    "ngrams": pl.Int64,
+    "mean_log_weight": pl.Float64,
+    "gumbel_key": pl.Float64,
+}
 
 
 class Importance(CorpusStep):
@@ -42,7 +48,7 @@ class Importance(CorpusStep):
     buckets: int = Field(10_000, ge=2, le=1 << 24)
     keep: float | None = Field(None, gt=0, le=1)  # share of the documents that stays, drawn by weight
     chance: bool = True  # off: those of the highest weights stay
-    min_mean: float | None = None  # log weight an n-gram, 0 where the target is no likelier than the corpus
+    min_mean_log_weight: float | None = None  # log weight an n-gram, 0 where the target is no likelier than the corpus
 
     def made_of(self) -> list:
         return self.bag().counts.tolist()
@@ -62,7 +68,9 @@ class Importance(CorpusStep):
             for batch in _texts(corpus, part):
                 raw.add(batch)
         scores = {part: self._score(corpus, part, raw) for part in corpus.parts}
-        limit = self._limit(np.concatenate([np.empty(0), *(frame["drawn"].to_numpy() for frame in scores.values())]))
+        limit = self._limit(
+            np.concatenate([np.empty(0), *(frame["gumbel_key"].to_numpy() for frame in scores.values())])
+        )
         for part, frame in scores.items():
             yield ShardVerdict(part, self._decide(frame, limit, corpus.rows[part]), reports={"scores": frame})
 
@@ -87,7 +95,10 @@ class Importance(CorpusStep):
 
     def _decide(self, scores: pl.DataFrame, limit: float | None, rows: int) -> pl.DataFrame:
         broken, row = [], scores["row"].to_numpy()
-        for rule, column, least in (("not_drawn", "drawn", limit), ("unlike_target", "mean", self.min_mean)):
+        for rule, column, least in (
+            ("gumbel_key_too_low", "gumbel_key", limit),
+            ("mean_log_weight_too_low", "mean_log_weight", self.min_mean_log_weight),
+        ):
             if least is not None:
                 value = scores[column].to_numpy()
                 broken.append((rule, row[value < least], value[value < least], least))

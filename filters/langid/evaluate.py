@@ -24,15 +24,15 @@ class ModelScore(NamedTuple):
     macro_f1: float  # mean over the corpus's languages that lid.176 knows; confusions among their documents count
     shared_f1: float  # the same over those that every compared model knows
     accuracy: float  # over the documents of the same languages as macro_f1
-    sure_and_right: float  # of documents in a language the model knows: right, and at least 0.5 probable
-    sure_of_unknown: float  # of documents in a language the model does not know: at least 0.5 probable all the same
+    confident_correct: float  # of documents in a language the model knows: right, and at least 0.5 probable
+    confident_unknown: float  # of documents in a language the model does not know: at least 0.5 probable all the same
     megabytes_per_second: float  # of full text for a second of CPU
     languages: int
     megabytes: float | None  # of the model on disk
-    licence: str
+    license: str
 
 
-def read_labelled(paths: list[str], label_column: str = "language") -> pl.DataFrame:
+def read_labeled(paths: list[str], label_column: str = "language") -> pl.DataFrame:
     """JSONL files (plain, gzip or zstd) -> text and language, under our names; rows without one of them are left out.
 
     Raises InputError where a file cannot be read or has no such columns.
@@ -61,9 +61,9 @@ def compare(documents: pl.DataFrame, names: list[str], caps: list[int | None]) -
     scores = []
     for name, model in models.items():
         for cap in caps:
-            model.identify(sample_slices(Ragged.from_strings(["compile, load"]), cap))
+            model.predict(sample_slices(Ragged.from_strings(["compile, load"]), cap))
             began = time.process_time()
-            found = [model.identify(sample_slices(group, cap)) for group in groups]
+            found = [model.predict(sample_slices(group, cap)) for group in groups]
             rate = sum(group.data.size for group in groups) / 1e6 / max(time.process_time() - began, 1e-9)
             label, probability = (np.concatenate(parts) for parts in zip(*found, strict=True))
             right, sure = label == language, probability >= 0.5
@@ -80,7 +80,7 @@ def compare(documents: pl.DataFrame, names: list[str], caps: list[int | None]) -
                     rate,
                     len(model.languages),
                     MODELS[name].megabytes if name in MODELS else None,
-                    MODELS[name].licence if name in MODELS else "see the file's origin",
+                    MODELS[name].license if name in MODELS else "see the file's origin",
                 )
             )
     return scores

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.filter import Filter, Rule
 from gristmill.filters.langid.labels import UNKNOWN, language_of
-from gristmill.filters.langid.models import PAIR, check_name, load_model
+from gristmill.filters.langid.models import ENSEMBLE, check_model_name, load_model
 from gristmill.filters.langid.preprocess import sample_slices
 
 # Below it a document is judged by the neutral profile. FineWeb's threshold for English; of Bibles, declarations and
@@ -27,7 +27,7 @@ class Language(Filter):
     NAME: ClassVar[str] = "language"
     MEASURED: ClassVar[tuple[str, ...]] = ("model", "languages", "max_bytes")
 
-    model: str = PAIR  # a name in filters/langid/models.py, or file:PATH of a fastText model
+    model: str = ENSEMBLE  # a name in filters/langid/models.py, or file:PATH of a fastText model
     languages: list[str] = []  # ISO 639-1 where there is a code, else 639-3; none: every language is allowed
     # 0.5 removes nearly all documents in a language that no model knows; 0.3, as NeMo Curator has it, keeps half of
     # them, and 96 instead of 92 % of the others. FineWeb has 0.65, for lid.176 and English alone.
@@ -35,7 +35,7 @@ class Language(Filter):
     min_probabilities: dict[str, float] = {}  # by language, instead: {"zh": 0.4}
     max_bytes: int | None = Field(1024, ge=64)  # of a document read, in slices spread over it; None: all of it
 
-    _known_model = field_validator("model")(check_name)
+    _known_model = field_validator("model")(check_model_name)
 
     @field_validator("languages", "min_probabilities")
     @classmethod
@@ -51,16 +51,20 @@ class Language(Filter):
 
         A blank document is ``und`` with probability 0.
         """
-        label, probability = load_model(self.model).identify(sample_slices(batch.text, self.max_bytes))
+        label, probability = load_model(self.model).predict(sample_slices(batch.text, self.max_bytes))
         allowed = np.isin(label, self.languages) if self.languages else np.ones(label.size, np.bool_)
         return pl.DataFrame(
             {
                 "label": pl.Series(label, dtype=pl.String),
                 "probability": probability,
                 "allowed_probability": np.where(allowed, probability, 0.0),
-                "sure": pl.Series(np.where(probability >= SURE, label, UNKNOWN), dtype=pl.String),
+                "confident_label": pl.Series(np.where(probability >= SURE, label, UNKNOWN), dtype=pl.String),
             }
         )
 
     def rules(self) -> dict[str, Rule]:
-        return {"language": Rule("allowed_probability", "<", self.min_probability, "label", self.min_probabilities)}
+        return {
+            "probability_too_low": Rule(
+                "allowed_probability", "<", self.min_probability, "label", self.min_probabilities
+            )
+        }

@@ -1,4 +1,4 @@
-"""The models a recipe can name, each with its licence, size and languages, all under one naming of languages."""
+"""The models a recipe can name, each with its license, size and languages, all under one naming of languages."""
 
 from collections.abc import Callable
 from functools import cache
@@ -19,7 +19,7 @@ class Model(Protocol):
 
     languages: frozenset[str]
 
-    def identify(self, text: Ragged) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, text: Ragged) -> tuple[np.ndarray, np.ndarray]:
         """Excerpts of documents -> language str[n] and its probability float64[n]; ``und`` and 0 for a blank one."""
         ...
 
@@ -34,7 +34,7 @@ class MappedModel:
         self.names = np.array([*names, UNKNOWN])  # label -1 is the last
         self.languages = frozenset(names) - {UNKNOWN}
 
-    def identify(self, text: Ragged) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, text: Ragged) -> tuple[np.ndarray, np.ndarray]:
         labels, probabilities = self.classifier.predict(text)
         languages = self.names[labels]
         return languages, np.where(languages == UNKNOWN, 0.0, probabilities)
@@ -55,11 +55,11 @@ class Ensemble:
         self.first, self.second = first, second
         self.languages = first.languages | second.languages
 
-    def identify(self, text: Ragged) -> tuple[np.ndarray, np.ndarray]:
-        language, probability = self.first.identify(text)
+    def predict(self, text: Ragged) -> tuple[np.ndarray, np.ndarray]:
+        language, probability = self.first.predict(text)
         # Asked about every document, the second costs twice as much and improves neither F1 nor accuracy.
         unsure = np.flatnonzero(probability < SURE)
-        votes = language[unsure], probability[unsure], *self.second.identify(_take(text, unsure))
+        votes = language[unsure], probability[unsure], *self.second.predict(_take(text, unsure))
         language = language.astype(object)
         language[unsure], probability[unsure] = self._settle(*votes)
         return language, probability
@@ -107,13 +107,13 @@ class ModelInfo(NamedTuple):
     """What to know of a model before choosing it."""
 
     load: Callable[[], Model]
-    licence: str
+    license: str
     megabytes: float  # on disk
 
 
-PAIR = "lid.176+py3langid"
+ENSEMBLE = "lid.176+py3langid"
 MODELS = {
-    PAIR: ModelInfo(
+    ENSEMBLE: ModelInfo(
         lambda: Ensemble(load_model("lid.176"), load_model("py3langid")), "CC-BY-SA-3.0, BSD-3-Clause", 5.5
     ),
     "lid.176": ModelInfo(lambda: _fasttext(LID176, {"__label__als": "gsw"} | CHINESE), "CC-BY-SA-3.0", 0.9),
@@ -123,7 +123,7 @@ MODELS = {
 FILE = "file:"  # any fastText model: file:/models/glotlid.bin
 
 
-def check_name(name: str) -> str:
+def check_model_name(name: str) -> str:
     """Return the name of a model; raise ValueError, with the nearest right one, where there is none."""
     if name not in MODELS and not name.startswith(FILE):
         raise ValueError(f"no language model of that name; {nearest(name, [*MODELS, FILE + 'PATH'])}")
@@ -134,7 +134,7 @@ def check_name(name: str) -> str:
 def load_model(name: str) -> Model:
     """The model of that name, loaded once a process. ``file:PATH`` names a fastText model."""
     try:
-        check_name(name)
+        check_model_name(name)
     except ValueError as error:
         raise RecipeError(str(error)) from None
     return _fasttext(name.removeprefix(FILE)) if name.startswith(FILE) else MODELS[name].load()

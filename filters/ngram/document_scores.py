@@ -28,7 +28,7 @@ class DocumentScores(NamedTuple):
         """``size`` int64[n] in bytes; 0 where that is 0."""
         return np.where(size > 0, -self.log10 * BITS / np.maximum(size, 1), 0.0)
 
-    def gain(self) -> np.ndarray:
+    def context_gain(self) -> np.ndarray:
         """Bits a token that the words before it save: of shuffled words none, or less."""
         return np.where(self.tokens > 0, (self.log10 - self.alone) * BITS / np.maximum(self.tokens, 1), 0.0)
 

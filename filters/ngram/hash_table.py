@@ -4,7 +4,7 @@ The key of a gram of k words is the place, in the table of order k - 1, of the g
 word: exact, and it can be read back. Of order 1 the place is the id. Tables lie end to end in ``cells``:
 
 exact      two words of 64 bits a gram: the key, then log10 probability and log10 back-off as float32.
-quantised  one: the key in the upper 48 bits, and two bytes that name one of 256 probabilities and back-offs.
+quantized  one: the key in the upper 48 bits, and two bytes that name one of 256 probabilities and back-offs.
 
 0 is a free cell; keys count from 1. Tables are 0.6 full: a gram takes 27 or 13 bytes.
 """
@@ -16,13 +16,12 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from gristmill.pipelines.kernels.hashing import W0, W1, mix
+from gristmill.pipelines.kernels.hashing import U64, W0, W1, mix
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, multiply
 
-U64 = np.uint64
 FULL = 0.6  # a gram that is not there is missed after 4 cells; at 0.75, after 9
 CODES = 256
-CODE_BITS = 16  # of a quantised cell, below the key
+CODE_BITS = 16  # of a quantized cell, below the key
 NONE = -1
 
 

@@ -37,7 +37,7 @@ WORDS = "words"  # the units of a model that splits text itself
 class NGram(NamedTuple):
     """A back-off model of n-grams; see filters/ngram/hash_table.py for its cells."""
 
-    about: dict[str, Any]  # order, bits of an id in a key, units ("words" or a tokenizer's name), settings
+    metadata: dict[str, Any]  # order, bits of an id in a key, units ("words" or a tokenizer's name), settings
     vocabulary: Vocabulary
     unigrams: np.ndarray  # float32[ids, 2]: log10 probability and back-off
     cells: np.ndarray  # uint64
@@ -46,18 +46,18 @@ class NGram(NamedTuple):
 
     @property
     def order(self) -> int:
-        return self.about["order"]
+        return self.metadata["order"]
 
     def stream(self, batch: Batch, encode: Encode | None = None) -> TokenStream:
         """The lines of a batch as this model's ids. ``encode`` must be the tokenizer it was trained with."""
-        return stream_of(batch, self.vocabulary.ids, encode)
+        return token_stream(batch, self.vocabulary.ids, encode)
 
     def score(self, ids: np.ndarray) -> np.ndarray:
         """A stream's ids -> log10 probabilities, float32; 0 at each <s>."""
         out = np.empty(ids.size, np.float32)
         floats = self.cells.view(np.float32)
         tables = self.unigrams, self.cells, floats, self.begins, self.codes
-        score(ids, self.order, self.about["bits"], *tables, out)
+        score(ids, self.order, self.metadata["bits"], *tables, out)
         return out
 
     def save(self, path: UPath) -> None:
@@ -72,7 +72,7 @@ class NGram(NamedTuple):
         for name, array in arrays.items():
             layout[name] = [array.dtype.str, list(array.shape), at]
             at += -(-array.nbytes // ALIGNED) * ALIGNED
-        head = MAGIC + orjson.dumps({**self.about, "arrays": layout, "bytes": at}, option=orjson.OPT_SORT_KEYS)
+        head = MAGIC + orjson.dumps({**self.metadata, "arrays": layout, "bytes": at}, option=orjson.OPT_SORT_KEYS)
         with atomic_write(path) as file:
             file.write(head + b" " * (-(len(head) + 1) % ALIGNED) + b"\n")
             for array in arrays.values():
@@ -89,19 +89,19 @@ class NGram(NamedTuple):
             raise InputError(f"cannot read the n-gram model {path}: {error or 'it is empty'}; {remedy}") from error
         if bytes(data[: len(MAGIC)]) != MAGIC or (end := data.find(b"\n")) < 0:
             raise InputError(f"{path} is no n-gram model of Gristmill; {remedy}")
-        about = orjson.loads(data[len(MAGIC) : end])
-        layout = about.pop("arrays")
-        if len(data) != end + 1 + about.pop("bytes"):
+        metadata = orjson.loads(data[len(MAGIC) : end])
+        layout = metadata.pop("arrays")
+        if len(data) != end + 1 + metadata.pop("bytes"):
             raise InputError(f"{path} is cut short: {len(data):,} bytes; copy it again, or {remedy}")
         arrays = {}
         for name, (kind, shape, at) in layout.items():
             count = int(np.prod(shape))
             arrays[name] = np.frombuffer(data, kind, count, end + 1 + at).reshape(shape)
         words = Ragged(arrays.pop("word_offsets"), arrays.pop("word_bytes"))
-        return cls(about, Vocabulary(words, arrays.pop("slots")), **arrays)
+        return cls(metadata, Vocabulary(words, arrays.pop("slots")), **arrays)
 
 
-def stream_of(batch: Batch, number, encode: Encode | None) -> TokenStream:
+def token_stream(batch: Batch, number, encode: Encode | None) -> TokenStream:
     """The lines of a batch as ids: of words by ``number`` (hashes -> ids), or as ``encode`` has them."""
     if encode is None:
         return add_sentence_markers(words_by_line(batch), number(batch.words.hash))

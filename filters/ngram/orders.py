@@ -14,9 +14,8 @@ from numba import njit
 from gristmill.filters.ngram.count import SortedRun
 from gristmill.filters.ngram.radix_sort import DIGITS
 from gristmill.filters.ngram.token_stream import BEGIN
+from gristmill.pipelines.kernels.hashing import U64
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
-
-U64 = np.uint64
 
 
 class Order(NamedTuple):

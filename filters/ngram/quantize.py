@@ -24,7 +24,7 @@ def quantized(model: NGram) -> NGram:
         used = np.flatnonzero(keys[span]) + span.start
         first, second = (_encode(values[used, i], codes[k, i]) for i in (0, 1))
         cells[used] = keys[used] << np.uint64(CODE_BITS) | first << np.uint64(8) | second
-    return model._replace(about={**model.about, "quantised": True}, cells=cells, codes=codes)
+    return model._replace(metadata={**model.metadata, "quantized": True}, cells=cells, codes=codes)
 
 
 def _encode(values: np.ndarray, codes: np.ndarray) -> np.ndarray:

@@ -8,9 +8,9 @@ Before the beginning of a line lies ``<s>``, as often as it takes.
 import numpy as np
 
 from gristmill.filters.ngram.token_stream import BEGIN
+from gristmill.pipelines.kernels.hashing import U64
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 
-U64 = np.uint64
 DIGITS = 3  # in one half of a key
 RADIX = 11  # bits sorted at a time: 2,048 counters stay in the first-level cache
 MAX_ORDER = 2 * DIGITS

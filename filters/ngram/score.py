@@ -15,9 +15,9 @@ BATCH_TOKENS = 256
 
 @njit(nogil=True, cache=True)
 def score(ids, order, bits, unigrams, cells, floats, begins, codes, out):
-    """ids uint32[m] -> out float32[m]; 0 at <s>. ``codes`` float32[order + 1, 2, 256] where cells are quantised."""
-    quantised = codes.size > 0
-    width, shift = (1, CODE_BITS) if quantised else (2, 0)
+    """ids uint32[m] -> out float32[m]; 0 at <s>. ``codes`` float32[order + 1, 2, 256] where cells are quantized."""
+    quantized = codes.size > 0
+    width, shift = (1, CODE_BITS) if quantized else (2, 0)
     # Row 0 is the id before the block.
     found = np.ones(BATCH_TOKENS + 1, np.int64)
     backoff = np.zeros((BATCH_TOKENS + 1, order + 1), np.float32)
@@ -51,7 +51,7 @@ def score(ids, order, bits, unigrams, cells, floats, begins, codes, out):
                 i = alive[j]
                 at = find_from(cells, first, size, width, shift, keys[j], homes[j])
                 if at >= 0:
-                    if quantised:
+                    if quantized:
                         cell = np.int64(cells[first + at] & np.uint64(CODES * CODES - 1))
                         out[begin + i - 1], backoff[i, k] = codes[k, 0, cell >> 8], codes[k, 1, cell & 255]
                     else:

@@ -40,16 +40,18 @@ class NGramSettings(Settings):
     max_words: int = Field(1_000_000, ge=1, le=MAX_WORDS - SPECIAL)  # the commonest; others are <unk>
     min_count: int = Field(1, ge=1)  # of a word
     prune: list[int] = [0]  # grams of 1, 2, 3 … words that occur so often or less go; the last holds for longer ones
-    modified: bool = True  # three discounts an order; one, as Kneser and Ney 1995, to compare with
-    quantise: bool = False  # 8 bits a probability
-    fallback: list[float] | None = Field(None, min_length=3, max_length=3)  # discounts where the corpus gives none
+    modified_kneser_ney: bool = True  # three discounts an order; one, as Kneser and Ney 1995, to compare with
+    quantize: bool = False  # 8 bits a probability
+    discount_fallback: list[float] | None = Field(
+        None, min_length=3, max_length=3
+    )  # discounts where the corpus gives none
     memory_bytes: int = Field(1 << 29, ge=1 << 16)  # for counting
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if not self.prune or self.prune[0] != 0 or sorted(self.prune) != self.prune:
             raise ValueError("prune must begin with 0 (words are left out by max_words) and never fall")
-        if self.fallback and not all(0 <= each <= i for i, each in enumerate(self.fallback, 1)):
+        if self.discount_fallback and not all(0 <= each <= i for i, each in enumerate(self.discount_fallback, 1)):
             raise ValueError("fallback discounts must lie in 0 to 1, 0 to 2 and 0 to 3")
         return self
 
@@ -109,8 +111,8 @@ def _estimated(
     del grams
     prune = (settings.prune + settings.prune[-1:] * order)[:order]
     least = [-1, *prune[1:]]
-    fallback = tuple(settings.fallback) if settings.fallback else None
-    tables = estimate(levels, bits, least, fallback, settings.modified)
-    about = {"order": order, "bits": bits, "units": units, "quantised": False, "settings": settings.model_dump()}
-    model = NGram(about, vocabulary, *tables, np.zeros((0, 2, 256), np.float32))
-    return quantized(model) if settings.quantise else model
+    fallback = tuple(settings.discount_fallback) if settings.discount_fallback else None
+    tables = estimate(levels, bits, least, fallback, settings.modified_kneser_ney)
+    metadata = {"order": order, "bits": bits, "units": units, "quantized": False, "settings": settings.model_dump()}
+    model = NGram(metadata, vocabulary, *tables, np.zeros((0, 2, 256), np.float32))
+    return quantized(model) if settings.quantize else model

@@ -8,11 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from gristmill.filters.ngram.token_stream import BEGIN, END, SPECIAL, UNKNOWN
-from gristmill.pipelines.kernels.hashing import W0, W1, mix
+from gristmill.pipelines.kernels.hashing import U64, W0, W1, mix
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 
-U64 = np.uint64
 NAMES = {UNKNOWN: b"<unk>", BEGIN: b"<s>", END: b"</s>"}
 MAX_WORDS = 2**21 - 1  # three ids fit into 63 bits
 

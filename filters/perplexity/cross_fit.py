@@ -1,9 +1,9 @@
 """Perplexity by models of the run's own best documents: a step over the corpus, in stages.
 
-1. Sample: documents that the steps before left are put into two halves by the hash of their ids; of each language and
-   half, those with the lowest hashes are chosen, up to ``sample_bytes``. Texts: those of each shard.
-2. Models: one of each language and half. Languages with less than ``min_bytes`` in a half have none.
-3. Scores: a document is scored by the model of the other half: a model knows by heart what it was trained on.
+1. Sample: documents that the steps before left are put into two folds by the hash of their ids; of each language and
+   fold, those with the lowest hashes are chosen, up to ``sample_bytes``. Texts: those of each shard.
+2. Models: one of each language and fold. Languages with less than ``min_bytes`` in a fold have none.
+3. Scores: a document is scored by the model of the other fold: a model knows by heart what it was trained on.
 
 No document judges itself, nothing depends on shards or workers, and no model has to be fetched. Memory: the sample's
 hashes, a shard's sample, and what training takes (filters/ngram/train.py).
@@ -27,7 +27,7 @@ from gristmill.filters.ngram.discounts import FALLBACK
 from gristmill.filters.ngram.document_scores import score_documents
 from gristmill.filters.ngram.model import NGram
 from gristmill.filters.ngram.train import NGramSettings, train
-from gristmill.filters.perplexity.filter import columns
+from gristmill.filters.perplexity.filter import score_columns
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
 from gristmill.pipelines.steps.corpus import Corpus
@@ -39,27 +39,27 @@ from gristmill.pipelines.tokens.encode import hash_ids
 
 N_FOLDS = 2
 SAMPLE, TEXTS, MODELS, SCORES = "sample", "texts", "models", "scores"  # stages
-OF_MODEL = ["language", "half"]  # what tells models apart
+OF_MODEL = ["language", "fold"]  # what tells models apart
 MEASURED = {"log10": pl.Float64, "tokens": pl.Int64, "perplexity": pl.Float64, "bits_per_byte": pl.Float64}
-MEASURED |= {"unknown": pl.Float64, "gain": pl.Float64}
+MEASURED |= {"unknown": pl.Float64, "context_gain": pl.Float64}
 NO_SCORES = pl.DataFrame(schema={"row": pl.Int64, "language": pl.String, **MEASURED})
-NO_SAMPLE = pl.DataFrame(schema={"language": pl.String, "bytes": pl.Int64, "half": pl.Int64, "hash": pl.UInt64})
-SAMPLED = pa.schema([("language", pa.string()), ("half", pa.int64()), (TEXT, pa.large_string())])
+NO_SAMPLE = pl.DataFrame(schema={"language": pl.String, "bytes": pl.Int64, "fold": pl.Int64, "hash": pl.UInt64})
+SAMPLED = pa.schema([("language", pa.string()), ("fold", pa.int64()), (TEXT, pa.large_string())])
 
 
 class CrossFitPerplexity(CorpusStep):
     """Drop documents that models of the run's own documents find too surprising, or too predictable."""
 
-    NAME: ClassVar[str] = "own_perplexity"
+    NAME: ClassVar[str] = "cross_fit_perplexity"
     STAGES: ClassVar[dict[str, tuple[str, ...]]] = {
         SAMPLE: ("sample_bytes", "min_bytes"), TEXTS: (), MODELS: ("order",), SCORES: ()
     }  # fmt: skip
 
     order: int = Field(3, ge=2, le=6)
-    sample_bytes: int = Field(8_000_000, ge=1)  # of text, a language and half
-    min_bytes: int = Field(100_000, ge=1)  # a language and half, to train on at all
+    sample_bytes: int = Field(8_000_000, ge=1)  # of text, a language and fold
+    min_bytes: int = Field(100_000, ge=1)  # a language and fold, to train on at all
     min_words: int = Field(20, ge=1)  # shorter documents are not judged
-    min_gain: float | None = (
+    min_context_gain: float | None = (
         0.5  # bits a word that the words before it save; see ``gristmill.filters.ngram.document_scores``
     )
     min_percentile: float | None = Field(None, ge=0, le=100)  # of the perplexities of a language
@@ -77,7 +77,7 @@ class CrossFitPerplexity(CorpusStep):
         return pl.DataFrame({"language": language.astype(object).tolist(), "bytes": np.diff(batch.text.offsets)})
 
     def stage(self, name: str, corpus: Corpus) -> Iterable[StageTask]:
-        """Texts and scores are by shard, models by language and half."""
+        """Texts and scores are by shard, models by language and fold."""
         if name == SAMPLE:
             return [StageTask(SAMPLE, choose, (self, corpus))]
         if name == MODELS:
@@ -93,7 +93,7 @@ class CrossFitPerplexity(CorpusStep):
         score_documents(train([words], self.training()), words)
 
     def training(self) -> NGramSettings:
-        return NGramSettings(order=self.order, fallback=list(FALLBACK))
+        return NGramSettings(order=self.order, discount_fallback=list(FALLBACK))
 
     def judge(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
         """Rules are by language."""
@@ -114,11 +114,11 @@ class CrossFitPerplexity(CorpusStep):
 
     def _decide(self, scores: pl.DataFrame, limits: pl.DataFrame, rows: int) -> pl.DataFrame:
         scores = scores.filter(pl.col("tokens") >= self.min_words).join(limits, on="language", how="left")
-        scores = scores.with_columns(pl.lit(self.min_gain, pl.Float64).alias("least"))
+        scores = scores.with_columns(pl.lit(self.min_context_gain, pl.Float64).alias("least"))
         rules = [
-            ("too_predictable", "perplexity", "low", pl.col("perplexity") < pl.col("low")),
-            ("too_surprising", "perplexity", "high", pl.col("perplexity") > pl.col("high")),
-            ("no_gain", "gain", "least", pl.col("gain") < pl.col("least")),
+            ("percentile_too_low", "perplexity", "low", pl.col("perplexity") < pl.col("low")),
+            ("percentile_too_high", "perplexity", "high", pl.col("perplexity") > pl.col("high")),
+            ("context_gain_too_low", "context_gain", "least", pl.col("context_gain") < pl.col("least")),
         ]
         broken = (
             (rule, *(scores.filter(breaks)[column].to_numpy() for column in ("row", value, limit)))
@@ -128,7 +128,7 @@ class CrossFitPerplexity(CorpusStep):
 
 
 def choose(step: CrossFitPerplexity, corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
-    """Write, for each language and half that get a model, the bytes chosen and the last hash that is."""
+    """Write, for each language and fold that get a model, the bytes chosen and the last hash that is."""
     sample, before = NO_SAMPLE, pl.col("bytes").cum_sum().over(OF_MODEL) - pl.col("bytes")
     for part in corpus.parts:
         some = listed(corpus, part).drop("row").filter(pl.col("language") != UNKNOWN)
@@ -139,7 +139,7 @@ def choose(step: CrossFitPerplexity, corpus: Corpus, outputs: tuple[Output, ...]
 
 
 def selected(made: UPath) -> pl.DataFrame:
-    """Language, half, bytes and last hash of each model."""
+    """Language, fold, bytes and last hash of each model."""
     return pl.from_arrow(read_shard(made / SAMPLE / f"{SAMPLE}.parquet"))
 
 
@@ -154,16 +154,16 @@ def write_sample(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
     return [_write(outputs[0].path, [found.take(rows.to_arrow()) for rows in groups], SAMPLED)]
 
 
-def train_model(step: CrossFitPerplexity, made: UPath, language: str, half: int, outputs) -> list[Written]:
-    """Write the model of a language and half."""
+def train_model(step: CrossFitPerplexity, made: UPath, language: str, fold: int, outputs) -> list[Written]:
+    """Write the model of a language and fold."""
 
     def batches() -> Iterator[Batch]:
         for path in sorted((made / TEXTS).glob("*.parquet")):
             of = pl.from_arrow(read_shard(path, OF_MODEL))
-            rows = np.flatnonzero((of["language"] == language) & (of["half"] == half))
+            rows = np.flatnonzero((of["language"] == language) & (of["fold"] == fold))
             yield Batch(Ragged.from_text(read_rows(path, rows, [TEXT])[TEXT]))
 
-    path = _model(outputs[0].folder, language, half)
+    path = _model(outputs[0].folder, language, fold)
     with scratch_beside(made, path.stem) as scratch:
         scratch.mkdir(parents=True)
         train(batches(), step.training(), scratch=scratch).save(path)
@@ -178,23 +178,23 @@ def score_shard(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
     frame, found = listed(corpus, part), [NO_SCORES]
     for text in corpus.texts(part, frame["row"].to_numpy()):
         rows, frame = frame.head(text.rows).with_row_index(), frame.slice(text.rows)
-        for (language, half), mine in rows.group_by(OF_MODEL, maintain_order=True):
-            if (key := (language, 1 - half)) in models:
+        for (language, fold), mine in rows.group_by(OF_MODEL, maintain_order=True):
+            if (key := (language, 1 - fold)) in models:
                 batch = Batch(Ragged.from_text(text.to_text().take(mine["index"].to_arrow())))
                 total, _ = score_documents(opened(*key), batch)
-                measured = pl.DataFrame(columns(total, np.diff(batch.text.offsets)))
+                measured = pl.DataFrame(score_columns(total, np.diff(batch.text.offsets)))
                 found.append(mine.select("row", "language").hstack(measured))
     return [_write(outputs[0].path, [pl.concat(found).sort("row").to_arrow()])]
 
 
 def listed(corpus: Corpus, part: str) -> pl.DataFrame:
-    """A shard's documents that are still there: row, language, bytes, half, and the hash that orders the sample."""
+    """A shard's documents that are still there: row, language, bytes, fold, and the hash that orders the sample."""
     rows = np.flatnonzero(corpus.stays(part, corpus.rows[part]))
     hashes = hash_ids(*Ragged.from_text(corpus.columns(part, [ID], rows)[ID].to_arrow()))
     measured = pl.from_arrow(corpus.measured(part, ["language", "bytes"]))[rows]
-    halves = (hashes & np.uint64(N_FOLDS - 1)).astype(np.int64)
+    folds = (hashes & np.uint64(N_FOLDS - 1)).astype(np.int64)
     return measured.with_columns(
-        pl.Series("row", rows, pl.Int64), pl.Series("half", halves), pl.Series("hash", hashes, pl.UInt64)
+        pl.Series("row", rows, pl.Int64), pl.Series("fold", folds), pl.Series("hash", hashes, pl.UInt64)
     )
 
 
@@ -202,12 +202,12 @@ def _scores(corpus: Corpus, part: str) -> pl.DataFrame:
     return pl.from_arrow(read_shard(corpus.made / SCORES / f"{part}.parquet"))
 
 
-def _name(language: str, half: int) -> str:
-    return f"{quote(language, safe='')}-{half}"
+def _name(language: str, fold: int) -> str:
+    return f"{quote(language, safe='')}-{fold}"
 
 
-def _model(folder: UPath, language: str, half: int) -> UPath:
-    return folder / f"{_name(language, half)}.ngram"
+def _model(folder: UPath, language: str, fold: int) -> UPath:
+    return folder / f"{_name(language, fold)}.ngram"
 
 
 def _write(path: UPath, tables: list[pa.Table], schema: pa.Schema | None = None) -> Written:

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.filter import Filter, Rule
-from gristmill.filters.core.percentiles import ALL_LANGUAGES, read_cutoffs
+from gristmill.filters.core.percentiles import ALL_LANGUAGES, read_percentiles
 from gristmill.filters.langid.labels import UNKNOWN
 from gristmill.filters.ngram.document_scores import DocumentScores, score_documents
 from gristmill.filters.ngram.formats.kenlm import KenLM, is_kenlm
@@ -30,34 +30,43 @@ class Perplexity(Filter):
 
     Models are files of ``gristmill ngram train``, or KenLM's, one by language label of the language step. Cut-offs in
     perplexity mean something for one model only; percentiles, of a sample measured with the same model
-    (``gristmill ngram score --fit``), carry over, as does the distance from what is typical of it (``--typical``).
+    (``gristmill ngram score --write-percentiles``), carry over, as does the distance from what is typical of it (``--write-reference``).
     Wenzek et al. 2020 (arXiv:1911.00359) keep what is below the 30th (head) or 60th (middle) percentile of its
     language.
     """
 
     NAME: ClassVar[str] = "perplexity"
-    MEASURED: ClassVar[tuple[str, ...]] = ("models", "pieces", "cutoffs", "typical", "normalise", "lines")
+    MEASURED: ClassVar[tuple[str, ...]] = (
+        "models",
+        "sentencepiece_models",
+        "percentiles_file",
+        "reference_stats",
+        "normalize",
+        "lines",
+    )
 
     models: dict[str, str] = {}  # file by language label; "*": for all other documents
-    pieces: dict[str, str] = {}  # by the same label: the SentencePiece model that KenLM's was counted over
-    cutoffs: str | None = None  # JSON file: language label -> perplexities at the percentiles 0 to 100
-    typical: str | None = (
+    sentencepiece_models: dict[
+        str, str
+    ] = {}  # by the same label: the SentencePiece model that KenLM's was counted over
+    percentiles_file: str | None = None  # JSON file: language label -> perplexities at the percentiles 0 to 100
+    reference_stats: str | None = (
         None  # JSON file: language label -> what is typical of a sample; see filters/perplexity/mahalanobis.py
     )
-    normalise: Literal["none", "ccnet"] = "none"
+    normalize: Literal["none", "ccnet"] = "none"
     lines: bool = False  # measure each line too, in lists
     min_perplexity: float | None = Field(None, ge=1)
     max_perplexity: float | None = Field(None, ge=1)
     min_percentile: int | None = Field(None, ge=0, le=100)
     max_percentile: int | None = Field(None, ge=0, le=100)
-    max_distance: float | None = Field(None, gt=0)  # from what is typical, in standard deviations
-    min_gain: float | None = None  # bits a token that its context saves; shuffled words have less than 0.5
+    max_mahalanobis: float | None = Field(None, gt=0)  # from what is typical, in standard deviations
+    min_context_gain: float | None = None  # bits a token that its context saves; shuffled words have less than 0.5
 
     @model_validator(mode="after")
     def _readable(self):
         try:
             for name, path in self.models.items():
-                open_scorer(path, self.pieces.get(name))
+                open_scorer(path, self.sentencepiece_models.get(name))
             self.rules()
         except InputError as error:
             raise ValueError(str(error)) from None
@@ -65,11 +74,13 @@ class Perplexity(Filter):
 
     @model_validator(mode="after")
     def _consistent(self):
-        if self.cutoffs is None and (self.min_percentile is not None or self.max_percentile is not None):
-            raise ValueError("percentiles need cutoffs; `gristmill ngram score --fit FILE` measures them on a sample")
-        if self.typical is None and self.max_distance is not None:
+        if self.percentiles_file is None and (self.min_percentile is not None or self.max_percentile is not None):
             raise ValueError(
-                "max_distance needs typical; `gristmill ngram score --typical FILE` measures it on a sample"
+                "percentiles need percentiles_file; `gristmill ngram score --write-percentiles FILE` measures them on a sample"
+            )
+        if self.reference_stats is None and self.max_mahalanobis is not None:
+            raise ValueError(
+                "max_mahalanobis needs reference_stats; `gristmill ngram score --write-reference FILE` measures it on a sample"
             )
         return self
 
@@ -88,23 +99,25 @@ class Perplexity(Filter):
         by_line = [[[], []] for _ in range(n)] if self.lines else []
         for name in np.unique(spoken[spoken != ""]):
             rows = np.flatnonzero(spoken == name)
-            own = _taken(batch, rows, self.normalise)
-            found, lines = open_scorer(self.models[name], self.pieces.get(name))(own)
+            own = _taken(batch, rows, self.normalize)
+            found, lines = open_scorer(self.models[name], self.sentencepiece_models.get(name))(own)
             for all_rows, mine in zip(total, found, strict=True):
                 all_rows[rows] = mine
             for row, first, last in zip(rows, *_spans(own), strict=True) if self.lines else ():
                 by_line[row] = [lines.log10[first:last].tolist(), lines.tokens[first:last].tolist()]
         more = {"line_log10": [each[0] for each in by_line], "line_tokens": [each[1] for each in by_line]}
         kinds = {"line_log10": pl.List(pl.Float64), "line_tokens": pl.List(pl.Int64)}
-        frame = pl.DataFrame({"model": spoken.astype(object).tolist(), **columns(total, np.diff(batch.text.offsets))})
+        frame = pl.DataFrame(
+            {"model": spoken.astype(object).tolist(), **score_columns(total, np.diff(batch.text.offsets))}
+        )
         frame = frame.with_columns(
             bucket=pl.Series(self._buckets(spoken, frame["perplexity"].to_numpy()), dtype=pl.String)
         )
-        frame = frame.with_columns(distance=self._distances(spoken, frame))
+        frame = frame.with_columns(mahalanobis=self._distances(spoken, frame))
         return frame.hstack(pl.DataFrame(more, kinds, strict=False)) if self.lines else frame
 
     def _buckets(self, spoken: np.ndarray, perplexity: np.ndarray) -> list[str]:
-        table = read_cutoffs(self.cutoffs) if self.cutoffs else {}
+        table = read_percentiles(self.percentiles_file) if self.percentiles_file else {}
         buckets = np.full(spoken.size, "all", object)
         for name, values in table.items():
             mine = np.where(perplexity < values[HEAD], "head", np.where(perplexity < values[MIDDLE], "middle", "tail"))
@@ -113,17 +126,17 @@ class Perplexity(Filter):
 
     def _distances(self, spoken: np.ndarray, frame: pl.DataFrame) -> np.ndarray:
         out = np.zeros(spoken.size)
-        for name, typical in (read_reference(self.typical) if self.typical else {}).items():
+        for name, typical in (read_reference(self.reference_stats) if self.reference_stats else {}).items():
             rows = np.flatnonzero((spoken == name) & (frame["tokens"].to_numpy() > 0))
-            measures = (frame[column].to_numpy()[rows] for column in ("perplexity", "bits_per_byte", "gain"))
+            measures = (frame[column].to_numpy()[rows] for column in ("perplexity", "bits_per_byte", "context_gain"))
             out[rows] = typical.distance(*measures)
         return out
 
     def rules(self) -> dict[str, Rule]:
         """Documents that no model spoke of have no threshold."""
-        table = read_cutoffs(self.cutoffs) if self.cutoffs else {}
-        typical = read_reference(self.typical) if self.typical else {}
-        far = {} if self.max_distance is None else dict.fromkeys(typical, self.max_distance)
+        table = read_percentiles(self.percentiles_file) if self.percentiles_file else {}
+        typical = read_reference(self.reference_stats) if self.reference_stats else {}
+        far = {} if self.max_mahalanobis is None else dict.fromkeys(typical, self.max_mahalanobis)
 
         def by_model(value: float | None) -> dict[str, float]:
             return {} if value is None else dict.fromkeys(self.models, value)
@@ -132,21 +145,26 @@ class Perplexity(Filter):
             return {} if percent is None else {name: values[percent] for name, values in table.items()}
 
         return {
-            "too_predictable": Rule("perplexity", "<", None, "model", by_model(self.min_perplexity)),
-            "too_surprising": Rule("perplexity", ">", None, "model", by_model(self.max_perplexity)),
-            "low_percentile": Rule("perplexity", "<", None, "model", by_percent(self.min_percentile)),
-            "high_percentile": Rule("perplexity", ">", None, "model", by_percent(self.max_percentile)),
-            "untypical": Rule("distance", ">", None, "model", far),
-            "no_gain": Rule("gain", "<", None, "model", by_model(self.min_gain)),
+            "perplexity_too_low": Rule("perplexity", "<", None, "model", by_model(self.min_perplexity)),
+            "perplexity_too_high": Rule("perplexity", ">", None, "model", by_model(self.max_perplexity)),
+            "percentile_too_low": Rule("perplexity", "<", None, "model", by_percent(self.min_percentile)),
+            "percentile_too_high": Rule("perplexity", ">", None, "model", by_percent(self.max_percentile)),
+            "mahalanobis_too_high": Rule("mahalanobis", ">", None, "model", far),
+            "context_gain_too_low": Rule("context_gain", "<", None, "model", by_model(self.min_context_gain)),
         }
 
     def measured_settings(self) -> dict:
         """As for every filter, with what the models and cut-offs are."""
-        files = [*self.models.values(), *self.pieces.values(), self.cutoffs, self.typical]
+        files = [
+            *self.models.values(),
+            *self.sentencepiece_models.values(),
+            self.percentiles_file,
+            self.reference_stats,
+        ]
         return {**super().measured_settings(), "checksums": [checksum(to_path(path)) for path in files if path]}
 
 
-def columns(total: DocumentScores, size: np.ndarray) -> dict[str, np.ndarray]:
+def score_columns(total: DocumentScores, size: np.ndarray) -> dict[str, np.ndarray]:
     """Costs of documents of so many bytes -> the measures that rules ask for."""
     return {
         "log10": total.log10,
@@ -154,7 +172,7 @@ def columns(total: DocumentScores, size: np.ndarray) -> dict[str, np.ndarray]:
         "perplexity": total.perplexity(),
         "bits_per_byte": total.bits_per_byte(size),
         "unknown": total.unknown / np.maximum(total.tokens, 1),
-        "gain": total.gain(),
+        "context_gain": total.context_gain(),
     }
 
 
@@ -162,22 +180,22 @@ def columns(total: DocumentScores, size: np.ndarray) -> dict[str, np.ndarray]:
 def open_scorer(path: str, pieces: str | None = None) -> Callable[[Batch], tuple[DocumentScores, DocumentScores]]:
     """What documents and lines cost under a model of words, opened once a process; others' through ``kenlm``."""
     if to_path(path).exists() and is_kenlm(to_path(path)):
-        return KenLM(path, pieces).costs
+        return KenLM(path, pieces).score
     model = NGram.open(to_path(path))
     if pieces:
         raise InputError(f"{path} is a model of ours and knows no pieces; leave them out")
-    if model.about["units"] != WORDS:
+    if model.metadata["units"] != WORDS:
         raise InputError(
-            f"{path} is a model of the ids of {model.about['units']}; this filter scores words: train one on words"
+            f"{path} is a model of the ids of {model.metadata['units']}; this filter scores words: train one on words"
         )
     return partial(score_documents, model)
 
 
-def _taken(batch: Batch, rows: np.ndarray, normalise: str) -> Batch:
-    if rows.size == batch.text.rows and normalise == "none":
+def _taken(batch: Batch, rows: np.ndarray, normalize: str) -> Batch:
+    if rows.size == batch.text.rows and normalize == "none":
         return batch
     text = Ragged.from_text(batch.text.to_text().take(pa.array(rows)))
-    return batch.rewritten(normalize_batch(text) if normalise == "ccnet" else text)
+    return batch.rewritten(normalize_batch(text) if normalize == "ccnet" else text)
 
 
 def _spans(batch: Batch) -> tuple[np.ndarray, np.ndarray]:

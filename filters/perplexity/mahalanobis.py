@@ -25,7 +25,7 @@ class MahalanobisModel(NamedTuple):
     precision: np.ndarray  # float64[3, 3]: the inverse of the covariance
 
     @classmethod
-    def of(cls, perplexity: np.ndarray, bits_per_byte: np.ndarray, gain: np.ndarray) -> "MahalanobisModel":
+    def from_measures(cls, perplexity: np.ndarray, bits_per_byte: np.ndarray, gain: np.ndarray) -> "MahalanobisModel":
         """Measures of a sample, float64[n] each. Raises InputError where it is too small, or all of it alike."""
         places = _places(perplexity, bits_per_byte, gain)
         covariance = np.cov(places.T)
@@ -67,6 +67,6 @@ def read_reference(path: str) -> dict[str, MahalanobisModel]:
         if any((each.mean.shape, each.precision.shape) != ((3,), (3, 3)) for each in found.values()):
             raise ValueError("expected three numbers and three by three")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        remedy = "`gristmill ngram score --typical FILE` makes one"
+        remedy = "`gristmill ngram score --write-reference FILE` makes one"
         raise InputError(f"cannot read what is typical from {path}: {error}; {remedy}") from None
     return found

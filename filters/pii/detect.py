@@ -43,7 +43,7 @@ RULES: dict[int, tuple[tuple[Rule, frozenset[str]], ...]] = {
     kind: tuple((rule, frozenset(types.split())) for rule, types in rules.items())
     for kind, rules in {
         scan.AT: {network.email_addresses: "email url_credentials"},
-        scan.SPELT_AT: {network.obfuscated_emails: "email"},
+        scan.OBFUSCATED_AT: {network.obfuscated_emails: "email"},
         scan.DOTTED: {network.ipv4: "ip"},
         scan.COLONS: {network.mac_or_ipv6: "ip mac"},
         scan.TOKEN: {
@@ -82,12 +82,12 @@ def detect(
     text: Ragged,
     types: Iterable[str],
     language: np.ndarray | None = None,
-    every_address: bool = False,
+    private_addresses: bool = False,
     regions: tuple[str, ...] = (),
 ) -> list[Match]:
     """Documents, and their languages where known (object[n]) -> the personal data of the types asked for.
 
-    ``every_address``: those of private networks count too; ``regions``: whose national phone numbers count.
+    ``private_addresses``: those of private networks count too; ``regions``: whose national phone numbers count.
 
     A document is judged by its own text and language alone, whatever documents lie beside it.
     """
@@ -100,7 +100,7 @@ def detect(
     rules = {kind: [rule for rule, types in those if types & wanted] for kind, those in RULES.items()}
     labels = [""] * text.rows if language is None else language.tolist()
     for kind, start, end, row in zip(*(column.tolist() for column in scan.scan(text)), strict=True):
-        place = Window(data, start, end, offsets[row], offsets[row + 1], labels[row], every_address, regions)
+        place = Window(data, start, end, offsets[row], offsets[row + 1], labels[row], private_addresses, regions)
         for rule in rules[kind]:
             for span in rule(place):
                 if span.type in wanted:

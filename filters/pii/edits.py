@@ -12,12 +12,12 @@ class Edit(NamedTuple):
     text: bytes
 
 
-def merged(earlier: list[Edit], later: list[Edit]) -> list[Edit]:
+def merge_edits(earlier: list[Edit], later: list[Edit]) -> list[Edit]:
     """``later`` edits, of the text that the earlier ones left, together with those, as edits of the text at first.
 
     All are in order and do not overlap. A later edit that touches what an earlier one wrote takes it over whole.
 
-    >>> merged([Edit(2, 5, "ip", b"<>")], [Edit(6, 8, "mac", b"!")])
+    >>> merge_edits([Edit(2, 5, "ip", b"<>")], [Edit(6, 8, "mac", b"!")])
     [Edit(start=2, end=5, type='ip', text=b'<>'), Edit(start=7, end=9, type='mac', text=b'!')]
     """
     result, queue, shift = [], list(earlier), 0  # shift: how much longer the text has become so far
@@ -42,7 +42,7 @@ def _growth(edit: Edit) -> int:
     return len(edit.text) - (edit.end - edit.start)
 
 
-def apply(edits: list[Edit], text: bytes) -> bytes:
+def apply_edits(edits: list[Edit], text: bytes) -> bytes:
     """The text with all edits made."""
     parts, at = [], 0
     for edit in edits:

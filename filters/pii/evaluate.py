@@ -93,9 +93,9 @@ class Scores(NamedTuple):
     """What was found against what was labelled; everything counted as false or missed; decoys touched, of all."""
 
     types: dict[str, Score]  # those that some document has a label of
-    unlabelled: dict[str, int]  # spans of the other types
-    misses: list[Mismatch]
-    touched: int
+    unlabeled: dict[str, int]  # spans of the other types
+    mismatches: list[Mismatch]
+    decoys_hit: int
     decoys: int
 
 
@@ -147,7 +147,7 @@ def pii_detector(settings: PiiFilter) -> Finder:
     def find(texts: list[str]) -> list[set[tuple[int, int, str]]]:
         rows = Ragged.from_strings([text.encode("utf-8", "surrogatepass") for text in texts])
         spans = [set() for _ in texts]
-        for row, start, end, type in settings.found(rows):
+        for row, start, end, type in settings.detect(rows):
             low = rows.offsets[row]
             before, inside = rows.data[low:start].tobytes(), rows.data[start:end].tobytes()
             begin = len(before.decode("utf-8", "replace"))
@@ -158,33 +158,33 @@ def pii_detector(settings: PiiFilter) -> Finder:
 
 
 def score(
-    documents: Iterable[LabeledText], find: Finder, types: Iterable[str] = TYPES, labelled_lines: bool = False
+    documents: Iterable[LabeledText], find: Finder, types: Iterable[str] = TYPES, labeled_lines: bool = False
 ) -> Scores:
     """Compare what is found in documents with their labels, over some types.
 
-    ``labelled_lines``: only lines with a label or a decoy are looked at; elsewhere nobody says what is there.
+    ``labeled_lines``: only lines with a label or a decoy are looked at; elsewhere nobody says what is there.
     """
     documents, types = list(documents), set(types)
     counts: dict[str, Counter] = defaultdict(Counter)
-    misses, touched = [], 0
+    mismatches, decoys_hit = [], 0
     for document, found in zip(documents, find([document.text for document in documents]), strict=True):
         wanted = {span for span in document.spans if span[2] in types}
         found = {span for span in found if span[2] in types}
-        if labelled_lines:
+        if labeled_lines:
             lines = _lines_of(document)
             found = {span for span in found if any(start <= span[0] < end for start, end in lines)}
-        touched += sum(any(s < end and start < e for s, e, _ in found) for start, end in document.decoys)
+        decoys_hit += sum(any(s < end and start < e for s, e, _ in found) for start, end in document.decoys)
         for kind, spans in (("right", found & wanted), ("false", found - wanted), ("missed", wanted - found)):
             for start, end, type in sorted(spans):
                 counts[type][kind] += 1
                 if kind != "right":
                     around = document.text[max(0, start - 40) : end + 20]
-                    misses.append(Mismatch(kind, document.id, start, end, type, document.text[start:end], around))
+                    mismatches.append(Mismatch(kind, document.id, start, end, type, document.text[start:end], around))
     labelled = {span[2] for document in documents for span in document.spans}
     kinds = {type: [counts[type][kind] for kind in ("right", "false", "missed")] for type in KNOWN if type in counts}
     scores = {type: Score(*numbers) for type, numbers in kinds.items() if type in labelled}
     others = {type: numbers[1] for type, numbers in kinds.items() if type not in labelled}
-    return Scores(scores, others, misses, touched, sum(len(document.decoys) for document in documents))
+    return Scores(scores, others, mismatches, decoys_hit, sum(len(document.decoys) for document in documents))
 
 
 def _lines_of(document: LabeledText) -> list[tuple[int, int]]:

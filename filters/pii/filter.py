@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.filter import Rewriter, Rule
 from gristmill.filters.pii.detect import ON_REQUEST, TYPES, Match, detect
-from gristmill.filters.pii.edits import Edit, apply, merged
+from gristmill.filters.pii.edits import Edit, apply_edits, merge_edits
 from gristmill.filters.pii.replacements import KEYED, How, replacement
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.ragged import Ragged
@@ -83,7 +83,7 @@ class PiiFilter(Rewriter):
         return {**super().measured_settings(), "key": key if self.key_file else None}
 
     def rules(self) -> dict[str, Rule]:
-        return {"too_many_spans": Rule("spans_per_kb", ">", self.max_spans_per_kb)}
+        return {"spans_per_kb_too_high": Rule("spans_per_kb", ">", self.max_spans_per_kb)}
 
     def rewrite(self, batch: Batch) -> tuple[pa.Table, pl.DataFrame]:
         edits = self.edits(batch.text, batch.language)
@@ -100,7 +100,7 @@ class PiiFilter(Rewriter):
         )
         return table, pl.DataFrame({"spans": spans, "spans_per_kb": spans * KB / size.clip(min=KB)})
 
-    def found(self, text: Ragged, language: np.ndarray | None = None) -> list[Match]:
+    def detect(self, text: Ragged, language: np.ndarray | None = None) -> list[Match]:
         """What the rules find in documents when they look once."""
         return detect(text, self.types, language, self.address_scope == "all", tuple(self.phone_regions))
 
@@ -110,15 +110,15 @@ class PiiFilter(Rewriter):
         while rows.size:
             fresh, rounds = {}, rounds + 1
             here = None if language is None else language[rows]
-            for found in self.found(text, here):
+            for found in self.detect(text, here):
                 low, how = text.offsets[found.row], self.replacements.get(found.type, self.replacement)
                 value = text.data[found.start : found.end].tobytes().decode("utf-8", "replace")
                 new = replacement(how if rounds <= CHOSEN_ROUNDS else "tag", found.type, value, self._key())
                 edit = Edit(int(found.start - low), int(found.end - low), found.type, new.encode())
                 fresh.setdefault(found.row, []).append(edit)
             for row, later in fresh.items():
-                made[int(rows[row])] = merged(made.get(int(rows[row]), []), later)
-            text = Ragged.from_strings([apply(later, text.row(row)) for row, later in fresh.items()])
+                made[int(rows[row])] = merge_edits(made.get(int(rows[row]), []), later)
+            text = Ragged.from_strings([apply_edits(later, text.row(row)) for row, later in fresh.items()])
             rows = rows[list(fresh)]
         return made
 

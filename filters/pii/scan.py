@@ -5,7 +5,7 @@ Each window has a kind, which says what rules look at it; windows may overlap, a
 
 ========  ==========================================================================================================
 AT        the longest run of local part, "@", host with a dot: ``john.doe@example.org``, ``//user:pass@host.org``
-SPELT_AT  ``(at)`` or ``[at]``, as in ``john (at) example (dot) org``
+OBFUSCATED_AT  ``(at)`` or ``[at]``, as in ``john (at) example (dot) org``
 DOTTED    exactly four numbers of up to three digits: ``192.0.2.1``
 COLONS    hexadecimal digits and colons as in IPv6 and MAC addresses, or Cisco's ``001b.4411.3ab7``; no times
 TOKEN     15 to 512 letters, digits, "_" and "-", some of them letters: keys, wallets, IBANs
@@ -26,7 +26,7 @@ import numpy as np
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 
-AT, SPELT_AT, DOTTED, COLONS, TOKEN, GROUPED, ID, DATE, NUMBER = range(9)
+AT, OBFUSCATED_AT, DOTTED, COLONS, TOKEN, GROUPED, ID, DATE, NUMBER = range(9)
 NOTHING = -1
 
 LEFT, RIGHT = 128, 255  # bytes looked at before and behind an "@"
@@ -102,7 +102,7 @@ def _scan(offsets, data, kind, start, end, row):
                 what, begin, stop, seen = _around_digit(data, low, floor, at, high)
                 floor = seen
             elif _spells_at(data, at, high):
-                what, stop = SPELT_AT, at + 4
+                what, stop = OBFUSCATED_AT, at + 4
             if what != NOTHING:
                 kind[n], start[n], end[n], row[n] = what, begin, stop, i
                 n += 1

@@ -29,10 +29,10 @@ def compare_languages(names, max_bytes, label_column, as_json, corpora):
     """
     import json
 
-    from gristmill.filters.langid.evaluate import compare, read_labelled
+    from gristmill.filters.langid.evaluate import compare, read_labeled
     from gristmill.filters.langid.models import MODELS
 
-    documents = read_labelled(corpora, label_column)
+    documents = read_labeled(corpora, label_column)
     scores = compare(documents, list(names or MODELS), [max_bytes, None])
     if as_json:
         click.echo("\n".join(json.dumps(score._asdict()) for score in scores))
@@ -49,7 +49,7 @@ def _table(scores) -> Table:
     for column in table.columns[1:]:
         column.justify = "right"
     for score in scores:
-        shares = (score.macro_f1, score.shared_f1, score.accuracy, score.sure_and_right, score.sure_of_unknown)
+        shares = (score.macro_f1, score.shared_f1, score.accuracy, score.confident_correct, score.confident_unknown)
         reads = f"{score.max_bytes:,} B" if score.max_bytes else "all"
         rate = f"{score.megabytes_per_second:.1f}"
         table.add_row(score.model, reads, *(f"{share:.3f}" for share in shares), rate, str(score.languages))

@@ -28,12 +28,12 @@ TOKENIZER = click.option("--tokenizer", metavar="DIR", help="Units are its token
 def train(corpus, output, tokenizer, work, changes):
     """Train modified Kneser-Ney on the documents of CORPUS…: work folders, shards, or raw files.
 
-    Settings: ngram.order (5), ngram.max_words, ngram.min_count, ngram.prune, ngram.quantise, ngram.fallback,
+    Settings: ngram.order (5), ngram.max_words, ngram.min_count, ngram.prune, ngram.quantize, ngram.discount_fallback,
     ngram.memory_bytes.
 
     \b
         gristmill ngram train books/ --output books.ngram
-        gristmill ngram train work --set ngram.prune=[0,0,1] --set ngram.quantise=true --output small.ngram
+        gristmill ngram train work --set ngram.prune=[0,0,1] --set ngram.quantize=true --output small.ngram
     """
     from gristmill.flows.models.ngram import ngram_settings, train_ngram
     from gristmill.pipelines.storage.files import to_path
@@ -49,35 +49,45 @@ def train(corpus, output, tokenizer, work, changes):
 @click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
 @click.option("--model", required=True, metavar="FILE", help="Of ngram train; or a KenLM binary, or ARPA.")
 @click.option("--lines", "by_line", is_flag=True, help="Log10 probability and tokens of each line too.")
-@click.option("--fit", metavar="FILE", help="Write the percentiles of perplexity there, as cut-offs for a recipe.")
-@click.option("--typical", metavar="FILE", help="Write there what is typical of these documents, for max_distance.")
+@click.option(
+    "--write-percentiles",
+    "percentiles_file",
+    metavar="FILE",
+    help="Write the percentiles of perplexity there, as cut-offs for a recipe.",
+)
+@click.option(
+    "--write-reference",
+    "reference_file",
+    metavar="FILE",
+    help="Write there what is typical of these documents, for max_mahalanobis.",
+)
 @click.option("--language", default="*", show_default=True, help="The label that both get.")
 @TOKENIZER
 @WORK
-def score(corpus, model, by_line, fit, typical, language, tokenizer, work):
+def score(corpus, model, by_line, percentiles_file, reference_file, language, tokenizer, work):
     """Print what each document of CORPUS… costs, a JSON line each: log10 probability, perplexity, bits a byte, gain.
 
     \b
         gristmill ngram score work --model books.ngram
-        gristmill ngram score work --model books.ngram --fit cutoffs.json --language en > scores.jsonl
+        gristmill ngram score work --model books.ngram --write-percentiles percentiles.json --language en > scores.jsonl
     """
     import numpy as np
     import orjson
 
-    from gristmill.filters.core.percentiles import write_cutoffs
+    from gristmill.filters.core.percentiles import write_percentiles
     from gristmill.filters.perplexity.mahalanobis import MahalanobisModel, write_reference
     from gristmill.flows.models.ngram import score_corpus, scorer
 
-    found, names = [], ("perplexity", "bits_per_byte", "gain")
+    found, names = [], ("perplexity", "bits_per_byte", "context_gain")
     for row in score_corpus(corpus, writable(work), scorer(model, tokenizer), by_line):
         click.echo(orjson.dumps(row))
         if row["tokens"]:
             found.append([row[name] for name in names])
     columns = np.array(found).reshape(-1, len(names)).T
-    if fit:
-        write_cutoffs(fit, language, columns[0])
-    if typical:
-        write_reference(typical, language, MahalanobisModel.of(*columns))
+    if percentiles_file:
+        write_percentiles(percentiles_file, language, columns[0])
+    if reference_file:
+        write_reference(reference_file, language, MahalanobisModel.from_measures(*columns))
 
 
 @ngram.command()

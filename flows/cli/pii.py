@@ -137,10 +137,10 @@ def score(labelled, tools, peers, lines, show, changes, as_json):
                 click.echo(orjson.dumps(told).decode())
             continue
         click.echo(render(table(name, scores)))
-        others = ", ".join(f"{count:,} {type}" for type, count in scores.unlabelled.items()) or "nothing"
-        click.echo(f"{scores.touched} of {scores.decoys} decoys touched; found of types without labels: {others}\n")
-        for type in [*scores.types, *scores.unlabelled] if show else ():
-            for miss in [miss for miss in scores.misses if miss.type == type][:show]:
+        others = ", ".join(f"{count:,} {type}" for type, count in scores.unlabeled.items()) or "nothing"
+        click.echo(f"{scores.decoys_hit} of {scores.decoys} decoys touched; found of types without labels: {others}\n")
+        for type in [*scores.types, *scores.unlabeled] if show else ():
+            for miss in [miss for miss in scores.mismatches if miss.type == type][:show]:
                 click.echo(f"{miss.kind:<7}{type:<16}{miss.text.translate(LINE)!s:<32} {miss.around.translate(LINE)}")
 
 

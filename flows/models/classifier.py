@@ -76,8 +76,8 @@ def train_classifier(
     write_fasttext(to_path(output), *result)
     model = FastTextPredictor(result.model)
     scores = np.concatenate([model.probability(text, POSITIVE) for text in _texts(documents, held)])
-    curve = RocCurve.of(scores[targets[held] == 0], scores[targets[held] == 1])
-    draw(curve, to_path(f"{output}.png"), f"{curve.area():.4f}, of {held.size:,} held-out documents")
+    curve = RocCurve.from_scores(scores[targets[held] == 0], scores[targets[held] == 1])
+    draw(curve, to_path(f"{output}.png"), f"{curve.auc():.4f}, of {held.size:,} held-out documents")
     found = _found(curve, output, settings) | {
         "trained_on": np.bincount(targets[trained]).tolist(),
         "held_out": np.bincount(targets[held]).tolist(),
@@ -136,14 +136,14 @@ def _texts(documents: pa.Table, rows: np.ndarray) -> Iterator[Ragged]:
 
 
 def _found(curve: RocCurve, output: str, settings: ClassifierSettings) -> dict:
-    threshold = curve.best()
+    threshold = curve.youden_threshold()
     at_recall = {f"{least}": float(curve.thresholds[np.argmax(curve.recall >= least)]) for least in RECALLS}
     return {
         "label": POSITIVE,
         "threshold": threshold,
         "at_threshold": curve.at(threshold),
         "threshold_at_recall": at_recall,
-        "roc_area": curve.area(),
+        "roc_auc": curve.auc(),
         "average_precision": curve.average_precision(),
         "settings": settings.model_dump(mode="json"),
         "sha256": checksum(to_path(output)),
@@ -157,9 +157,15 @@ def draw(curve: RocCurve, path: UPath, title: str) -> None:
 
     figure = Figure(figsize=(9, 4.5), dpi=120, layout="constrained")
     left, right = FigureCanvasAgg(figure).figure.subplots(1, 2)
-    chosen = curve.at(curve.best())
-    left.plot([0, *curve.false], [0, *curve.recall], color="#1f5fa8")
-    left.plot(chosen["false"], chosen["recall"], "o", color="#c8553d", label=f"threshold {curve.best():.3f}")
+    chosen = curve.at(curve.youden_threshold())
+    left.plot([0, *curve.false_positive_rate], [0, *curve.recall], color="#1f5fa8")
+    left.plot(
+        chosen["false_positive_rate"],
+        chosen["recall"],
+        "o",
+        color="#c8553d",
+        label=f"threshold {curve.youden_threshold():.3f}",
+    )
     left.set(xlabel="bad documents kept", ylabel="good documents kept (recall)", title="ROC")
     right.plot(curve.recall, curve.precision, color="#1f5fa8")
     right.plot(chosen["recall"], chosen["precision"], "o", color="#c8553d")

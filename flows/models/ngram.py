@@ -12,7 +12,7 @@ from gristmill.filters.ngram.formats.kenlm import KenLM, is_kenlm
 from gristmill.filters.ngram.model import WORDS, NGram
 from gristmill.filters.ngram.token_stream import Encode
 from gristmill.filters.ngram.train import NGramSettings, train
-from gristmill.filters.perplexity.filter import columns
+from gristmill.filters.perplexity.filter import score_columns
 from gristmill.flows.clean.corpus import corpus_shards
 from gristmill.flows.clean.recipe import make_change
 from gristmill.pipelines.errors import InputError, RecipeError
@@ -53,12 +53,12 @@ def encoder(tokenizer: str | None) -> tuple[Encode | None, str]:
 def scorer(model: str, tokenizer: str | None = None) -> Callable[[Batch], tuple[DocumentScores, DocumentScores]]:
     """What documents and lines cost under the model in a file, ours or KenLM's."""
     if tokenizer is None and to_path(model).exists() and is_kenlm(to_path(model)):
-        return KenLM(model).costs
+        return KenLM(model).score
     ngram = NGram.open(to_path(model))
     encode, units = encoder(tokenizer)
-    if units != ngram.about["units"]:
+    if units != ngram.metadata["units"]:
         raise RecipeError(
-            f"the model's units are {ngram.about['units']}, and {units} were given; "
+            f"the model's units are {ngram.metadata['units']}, and {units} were given; "
             f"score with the tokenizer it was trained with (--tokenizer), or train another"
         )
     return lambda batch: score_documents(ngram, batch, encode)
@@ -75,7 +75,7 @@ def score_corpus(
         for table in read_batches(shard, [ID, TEXT]):
             batch = Batch(Ragged.from_text(table[TEXT]))
             total, lines = score(batch)
-            measured = columns(total, np.diff(batch.text.offsets))
+            measured = score_columns(total, np.diff(batch.text.offsets))
             spans = batch.logical_lines.offsets
             for i, id in enumerate(table[ID].to_pylist()):
                 row = {"id": id, **{name: values[i].item() for name, values in measured.items()}}

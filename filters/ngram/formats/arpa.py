@@ -24,16 +24,16 @@ BATCH_NGRAMS = 1 << 16  # lines
 
 def ngrams_of(model: NGram) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Of each order from 2 on: ids int64[n, k] of its grams, sorted; log10 probabilities and back-offs float32[n]."""
-    bits, quantised = model.about["bits"], model.about["quantised"]
+    bits, quantized = model.metadata["bits"], model.metadata["quantized"]
     ids = np.arange(model.vocabulary.size)[:, None]  # by place in the table below
     for k in range(2, model.order + 1):
         span = slice(model.begins[k], model.begins[k + 1])
-        cells = model.cells[span] if quantised else model.cells[2 * span.start : 2 * span.stop : 2]
+        cells = model.cells[span] if quantized else model.cells[2 * span.start : 2 * span.stop : 2]
         used = np.flatnonzero(cells)
-        keys = (cells[used] >> np.uint64(CODE_BITS if quantised else 0)) - np.uint64(1)
+        keys = (cells[used] >> np.uint64(CODE_BITS if quantized else 0)) - np.uint64(1)
         first, below = keys & np.uint64((1 << bits) - 1), keys >> np.uint64(bits)
         grams = np.column_stack((first.astype(np.int64), ids[below.astype(np.int64)]))
-        if quantised:
+        if quantized:
             low = cells[used] & np.uint64(CODES * CODES - 1)
             values = model.codes[k, 0, low >> np.uint64(8)], model.codes[k, 1, low & np.uint64(255)]
         else:
@@ -91,8 +91,8 @@ def read_arpa(file: TextIO, where: str) -> NGram:
     for k in range(2, order + 1):
         grams = np.array([[ids[word] for word in gram] for gram, _, _ in found[k - 1]], np.int64).reshape(-1, k)
         _place(grams, found[k - 1], cells, begins, bits, where)
-    about = {"order": order, "bits": bits, "units": WORDS, "quantised": False, "settings": {"from": "ARPA"}}
-    return NGram(about, vocabulary, unigrams, cells, begins, np.zeros((0, 2, CODES), np.float32))
+    metadata = {"order": order, "bits": bits, "units": WORDS, "quantized": False, "settings": {"from": "ARPA"}}
+    return NGram(metadata, vocabulary, unigrams, cells, begins, np.zeros((0, 2, CODES), np.float32))
 
 
 def _place(grams: np.ndarray, entries: list, cells: np.ndarray, begins: np.ndarray, bits: int, where: str) -> None:

@@ -43,7 +43,7 @@ class KenLM:
         self.pieces = None if pieces is None else _pieces(pieces)
         self.alone: dict[bytes, float] = {}
 
-    def costs(self, batch: Batch) -> tuple[DocumentScores, DocumentScores]:
+    def score(self, batch: Batch) -> tuple[DocumentScores, DocumentScores]:
         """Of each document of a batch, and of each of its logical lines."""
         lines = batch.logical_lines
         found = np.zeros((lines.start.size, 4))

@@ -59,7 +59,7 @@ def _terms(topic: str, language: str) -> Terms:
     signs = {term: sign for words in told for sign, part in SIGNS for term in words.get(part, ())}
     wide = tuple((term, sign) for term, sign in signs.items() if term >= WIDE)
     last = frozenset(term.rpartition(" ")[2] for term in signs)
-    behind, units = (frozenset(term for words in told for term in words.get(part, ())) for part in ("behind", "units"))
+    behind, units = (frozenset(term for words in told for term in words.get(part, ())) for part in ("after", "units"))
     return Terms(signs, wide, last, behind, units)
 
 

@@ -112,7 +112,7 @@ def _is_path(place: Window, local: str, stop: int) -> bool:
 
 
 def obfuscated_emails(place: Window) -> Iterator[PiiSpan]:
-    """A window of kind SPELT_AT -> ``john (at) example (dot) org``."""
+    """A window of kind OBFUSCATED_AT -> ``john (at) example (dot) org``."""
     before = place.before(place.start, 70).decode("utf-8", "ignore")
     behind = place.behind(place.end, 120).decode("utf-8", "ignore")
     local, host = OBFUSCATED_LOCAL.search(before), OBFUSCATED_HOST.match(behind)
@@ -140,7 +140,7 @@ SMALL = 64  # versions and sections count from small numbers; one in 256 address
 def ipv4(place: Window) -> Iterator[PiiSpan]:
     """A window of kind DOTTED -> the address in it."""
     text = place.text.decode()
-    if not is_reportable_ip(text, place.every_address):
+    if not is_reportable_ip(text, place.private_addresses):
         return
     before = place.before(place.start, 3)
     if ASSIGNED.search(before) and not before.endswith(b"//"):
@@ -194,7 +194,7 @@ def mac_or_ipv6(place: Window) -> Iterator[PiiSpan]:
     if text.endswith(b":") and not text.endswith(b"::"):
         end -= 1
     address = place.data[start:end].decode()
-    if not is_reportable_ip(address, place.every_address) or place.before(start, 1) in (b":", b"."):
+    if not is_reportable_ip(address, place.private_addresses) or place.before(start, 1) in (b":", b"."):
         return
     groups = [group for group in address.split(":") if group]
     if (len(groups) >= 3 and sum(map(len, groups)) >= 8) or has_context("ip", place):

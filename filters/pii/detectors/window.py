@@ -24,7 +24,7 @@ class Window:
     low: int
     high: int
     language: str = ""  # ISO 639-1, "" where unknown
-    every_address: bool = False  # addresses of private networks count too
+    private_addresses: bool = False  # addresses of private networks count too
     regions: tuple[str, ...] = ()  # ISO 3166 countries whose national phone numbers are read without a word for phone
     words: list[str] | None = None  # before it, once context.py has looked
     beside: str = ""  # the one right behind it

@@ -45,10 +45,10 @@ def test_chance_lets_some_unlike_stay(corpus):
 
 
 def test_min_mean_needs_no_share(corpus):
-    kept = run(corpus, "raw", "work", min_mean=0.0)
+    kept = run(corpus, "raw", "work", min_mean_log_weight=0.0)
     assert {id[0] for id in kept} == {"T"}  # a blank document has nothing of the target
     scores = pl.read_parquet(corpus / "work" / "steps" / "importance" / "scores" / "*.parquet")
-    assert scores.height == 123 and scores["mean"].is_finite().all()
+    assert scores.height == 123 and scores["mean_log_weight"].is_finite().all()
 
 
 def test_without_a_target_nothing_is_read(corpus):

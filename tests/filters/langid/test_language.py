@@ -139,7 +139,7 @@ class Says:
     def __init__(self, language, probability, languages):
         self.answer, self.languages = (language, probability), frozenset(languages.split())
 
-    def identify(self, text):
+    def predict(self, text):
         return tuple(np.full(text.rows, part) for part in self.answer)
 
 
@@ -158,7 +158,7 @@ class Says:
 )
 def test_two_models_vote(first, second, language, probability):
     pair = Ensemble(Says(*first, "en de ceb"), Says(*second, "en de pcm"))
-    found, sure = pair.identify(Ragged.from_strings([""]))
+    found, sure = pair.predict(Ragged.from_strings([""]))
     assert (found[0], sure[0]) == (language, pytest.approx(probability))
 
 

@@ -58,7 +58,7 @@ def test_replaced_once_for_all(type, how, tmp_path):
     for edit in edits:
         new, at = new + text.row(0)[at : edit.start] + edit.text, edit.end
     again = Ragged.from_strings([new + text.row(0)[at:]])
-    assert step.found(text) and not step.found(again)
+    assert step.detect(text) and not step.detect(again)
 
 
 def test_bytes_that_are_no_text_are_counted():
