@@ -19,7 +19,7 @@ from gristmill.filters.classifier.roc import RocCurve
 from gristmill.filters.core.sampling import uniform_by_id
 from gristmill.filters.fasttext.predict import SPACE, FastTextPredictor
 from gristmill.filters.fasttext.train import FastTextSettings, train
-from gristmill.flows.models.classifier import LABELS, mixed
+from gristmill.flows.models.classifier import LABELS, shuffled
 from gristmill.pipelines.ragged import Ragged
 
 HELD_OUT = 1 / 3
@@ -104,7 +104,7 @@ def main(data):
         documents, targets = good + bad, np.repeat([0, 1], [len(good), len(bad)])
         ids = Ragged.from_strings([id for id, _ in documents])
         away = uniform_by_id(ids, "held out") < HELD_OUT
-        trained, held = mixed(ids, ~away), np.flatnonzero(away)
+        trained, held = shuffled(ids, ~away), np.flatnonzero(away)
         texts, others = ([documents[i][1] for i in rows] for rows in (trained, held))
         size, other = (sum(len(text.encode()) for text in part) / 1e6 for part in (texts, others))
         areas, rates = [], []

@@ -1,13 +1,13 @@
-"""From text to a model: number the words, count the grams by sort, split them by order, estimate.
+"""Training of n-gram models: number the words, count n-grams by sorting, split them by order, estimate.
 
-Memory is ``memory_bytes`` for counting, 50 bytes a word of the vocabulary before it is limited, and the model with some
-50 bytes a gram of its largest order while it is estimated; ids, sorted runs and levels lie on disk.
+Memory: ``memory_bytes`` for counting, 50 bytes per distinct word, and during estimation the model plus about 50 bytes
+per n-gram of its largest order. Ids, sorted runs and orders are on disk.
 """
 
 from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -17,7 +17,7 @@ from gristmill.filters.ngram.count import IdSpool, count_ngrams
 from gristmill.filters.ngram.kneser_ney import estimate
 from gristmill.filters.ngram.model import WORDS, NGram
 from gristmill.filters.ngram.orders import split_orders
-from gristmill.filters.ngram.quantize import quantized
+from gristmill.filters.ngram.quantize import quantize
 from gristmill.filters.ngram.radix_sort import MAX_ORDER
 from gristmill.filters.ngram.token_stream import (
     SPECIAL,
@@ -34,25 +34,24 @@ from gristmill.pipelines.settings import Settings
 
 
 class NGramSettings(Settings):
-    """How a model is trained."""
+    """Training settings of an n-gram model."""
 
     order: int = Field(5, ge=1, le=MAX_ORDER)
-    max_words: int = Field(1_000_000, ge=1, le=MAX_WORDS - SPECIAL)  # the commonest; others are <unk>
+    max_words: int = Field(1_000_000, ge=1, le=MAX_WORDS - SPECIAL)  # the most frequent; others are <unk>
     min_count: int = Field(1, ge=1)  # of a word
-    prune: list[int] = [0]  # grams of 1, 2, 3 … words that occur so often or less go; the last holds for longer ones
-    modified_kneser_ney: bool = True  # three discounts an order; one, as Kneser and Ney 1995, to compare with
-    quantize: bool = False  # 8 bits a probability
-    discount_fallback: list[float] | None = Field(
-        None, min_length=3, max_length=3
-    )  # discounts where the corpus gives none
+    # By order: n-grams with up to this number of occurrences are left out; the last number holds for higher orders.
+    prune: list[Annotated[int, Field(ge=0)]] = [0]
+    modified_kneser_ney: bool = True  # three discounts per order; False: one (Kneser and Ney 1995)
+    quantize: bool = False  # 8 bits per probability and back-off
+    discount_fallback: list[float] | None = Field(None, min_length=3, max_length=3)  # if the corpus is too small
     memory_bytes: int = Field(1 << 29, ge=1 << 16)  # for counting
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if not self.prune or self.prune[0] != 0 or sorted(self.prune) != self.prune:
-            raise ValueError("prune must begin with 0 (words are left out by max_words) and never fall")
+            raise ValueError("prune must begin with 0 (max_words limits words) and must not fall")
         if self.discount_fallback and not all(0 <= each <= i for i, each in enumerate(self.discount_fallback, 1)):
-            raise ValueError("fallback discounts must lie in 0 to 1, 0 to 2 and 0 to 3")
+            raise ValueError("discount_fallback: expected numbers in 0 to 1, 0 to 2 and 0 to 3")
         return self
 
 
@@ -63,10 +62,10 @@ def train(
     units: str = WORDS,
     scratch: Path | None = None,
 ) -> NGram:
-    """Train on batches of documents: on their words, or on the ids that ``encode`` gives, named ``units``.
+    """Train on the words of documents, or on their token ids by ``encode``, a tokenizer named ``units``.
 
-    The model depends on the documents and settings alone, not on their order. Temporary files lie in ``scratch``, or
-    where the system keeps such. Raises InputError where the text is too little.
+    The model depends on documents and settings, not on their order. Temporary files are written to ``scratch``, by
+    default the system's folder. Raises InputError if there is too little text.
     """
     settings = settings or NGramSettings()
     with TemporaryDirectory(prefix="gristmill-ngram-", dir=scratch) as folder:
@@ -115,4 +114,4 @@ def _estimated(
     tables = estimate(levels, bits, least, fallback, settings.modified_kneser_ney)
     metadata = {"order": order, "bits": bits, "units": units, "quantized": False, "settings": settings.model_dump()}
     model = NGram(metadata, vocabulary, *tables, np.zeros((0, 2, 256), np.float32))
-    return quantized(model) if settings.quantize else model
+    return quantize(model) if settings.quantize else model

@@ -102,7 +102,7 @@ def test_chance_is_the_ids_alone(model):
             {"min_percentile": 90, "percentiles_file": "nowhere.json"},
             "`gristmill classifier score --write-percentiles` makes them",
         ),
-        ({"min_percentile": 90, "percentiles_file": "other.json"}, r"has no cut-offs '\*'"),
+        ({"min_percentile": 90, "percentiles_file": "other.json"}, r"has no percentiles '\*'"),
     ],
 )
 def test_what_cannot_be_says_so(model, settings, complaint):

@@ -55,6 +55,6 @@ def test_without_a_target_nothing_is_read(corpus):
     with pytest.raises(RecipeError, match="target"):
         run(corpus, "raw", "work", target=[])
     write_jsonl(corpus / "empty.jsonl", [{"id": "1", "text": " "}])
-    with pytest.raises(InputError, match="holds no words"):
+    with pytest.raises(InputError, match="contains no words"):
         run(corpus, "raw", "work", target=[str(corpus / "empty.jsonl")])
     assert not (corpus / "work" / "documents").exists()

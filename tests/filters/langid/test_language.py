@@ -96,8 +96,8 @@ def test_the_rule_on_both_sides_of_its_line(settings, probability, label, stays)
     ("settings", "message"),
     [
         ({"model": "lid.175"}, "did you mean 'lid.176'"),
-        ({"languages": ["eng"]}, "'eng' goes by the name 'en'"),
-        ({"min_probabilities": {"zh-TW": 0.5}}, "'zh-TW' goes by the name 'zh'"),
+        ({"languages": ["eng"]}, "no model gives the label 'eng'; write 'en'"),
+        ({"min_probabilities": {"zh-TW": 0.5}}, "no model gives the label 'zh-TW'; write 'zh'"),
         ({"min_probability": 1.5}, "less than or equal to 1"),
         ({"max_bytes": 10}, "greater than or equal to 64"),
     ],

@@ -1,4 +1,4 @@
-"""The perplexity filter: two-sided, by model, by percentile, and CCNet's normaliser."""
+"""The perplexity filter: two-sided, by model, by percentile, and CCNet's normalization."""
 
 import math
 
@@ -66,8 +66,11 @@ def test_each_rule_on_both_sides(model, rule, settings):
 
 
 def test_only_documents_with_a_model_are_judged(model):
-    strict = Perplexity(models={"en": model}, max_perplexity=1.0, min_perplexity=1e9)
-    assert reasons(strict, TEXT, TEXT, language=["de", "en"]) == [[], ["perplexity_too_low", "perplexity_too_high"]]
+    for settings, rule in (
+        ({"max_perplexity": 1.0}, "perplexity_too_high"),
+        ({"min_perplexity": 1e9}, "perplexity_too_low"),
+    ):
+        assert reasons(Perplexity(models={"en": model}, **settings), TEXT, TEXT, language=["de", "en"]) == [[], [rule]]
 
 
 def test_percentiles_and_buckets(model, tmp_path):
@@ -88,31 +91,31 @@ def sample(seed, count):
     return [" ".join(chance.choice(words, chance.integers(5, 30))) + "\n" + TEXT for _ in range(count)]
 
 
-def test_distance_from_what_is_typical(model, tmp_path):
+def test_distance_from_a_reference_sample(model, tmp_path):
     plain = Perplexity(models={"*": model})
     frame = plain.measure(batch(*sample(1, 60)))
-    assert frame["distance"].to_list() == [0] * 60
+    assert frame["mahalanobis"].to_list() == [0] * 60
     measures = [frame[name].to_numpy() for name in ("perplexity", "bits_per_byte", "context_gain")]
-    typical = MahalanobisModel.from_measures(*measures)
+    reference = MahalanobisModel.from_measures(*measures)
     places = np.column_stack((np.log(np.log(measures[0])), np.log(measures[1]), measures[2]))
     away = places - places.mean(axis=0)
     expected = np.sqrt([row @ np.linalg.inv(np.cov(places.T)) @ row for row in away])
-    np.testing.assert_allclose(typical.distance(*measures), expected, rtol=1e-6)
+    np.testing.assert_allclose(reference.distance(*measures), expected, rtol=1e-6)
     assert np.mean(expected**2) == pytest.approx(3 * 59 / 60)
-    write_reference(str(tmp_path / "typical.json"), "*", typical)
-    judge = Perplexity(models={"*": model}, reference_stats=str(tmp_path / "typical.json"), max_mahalanobis=6.0)
+    write_reference(str(tmp_path / "reference.json"), "*", reference)
+    judge = Perplexity(models={"*": model}, reference_stats=str(tmp_path / "reference.json"), max_mahalanobis=6.0)
     texts = [*sample(2, 20), "zebra quagga " * 30, ""]
     assert reasons(judge, *texts) == [[]] * 20 + [["mahalanobis_too_high"], []]
 
 
-def test_too_few_documents_are_not_typical_of_anything():
-    with pytest.raises(InputError, match="3 documents with words do not say what is typical"):
+def test_too_few_documents_are_no_reference_sample():
+    with pytest.raises(InputError, match="3 documents with words are no reference sample"):
         MahalanobisModel.from_measures(*np.random.default_rng(0).uniform(1, 2, (3, 3)))
-    with pytest.raises(InputError, match="no three alike"):
+    with pytest.raises(InputError, match="at least 30 documents that differ"):
         MahalanobisModel.from_measures(*np.ones((3, 50)))
 
 
-def test_kenlm_models_speak_as_ours_and_over_pieces(model, tmp_path):
+def test_kenlm_models_score_as_ours_and_over_pieces(model, tmp_path):
     pytest.importorskip("kenlm")
     sentencepiece = pytest.importorskip("sentencepiece")
     arpa = tmp_path / "m.arpa"
@@ -131,7 +134,9 @@ def test_kenlm_models_speak_as_ours_and_over_pieces(model, tmp_path):
     spaced = train([batch("\n\n".join(lines))], NGramSettings(order=2, discount_fallback=[0.5, 1, 1.5]))
     with (tmp_path / "pieces.arpa").open("wb") as file:
         write_arpa(spaced, file)
-    over = Perplexity(models={"*": str(tmp_path / "pieces.arpa")}, pieces={"*": str(tmp_path / "sp.model")})
+    over = Perplexity(
+        models={"*": str(tmp_path / "pieces.arpa")}, sentencepiece_models={"*": str(tmp_path / "sp.model")}
+    )
     row = over.measure(batch(TEXT)).row(0, named=True)
     assert row["tokens"] == sum(len(line.split()) for line in lines[:2]) + 2
 
@@ -140,13 +145,13 @@ def test_kenlm_models_speak_as_ours_and_over_pieces(model, tmp_path):
     ("settings", "complaint"),
     [
         ({"models": {"en": "nowhere.ngram"}}, "cannot read the n-gram model nowhere.ngram"),
-        ({"max_percentile": 60}, "percentiles need percentiles_file"),
-        ({"percentiles_file": "nowhere.json"}, "cannot read cut-offs nowhere.json"),
+        ({"max_percentile": 60}, "max_percentile needs percentiles_file"),
+        ({"percentiles_file": "nowhere.json"}, "cannot read percentiles_file nowhere.json"),
         ({"max_mahalanobis": 6.0}, "max_mahalanobis needs reference_stats"),
-        ({"reference_stats": "nowhere.json"}, "cannot read what is typical from nowhere.json"),
+        ({"reference_stats": "nowhere.json"}, "cannot read reference_stats nowhere.json"),
     ],
 )
-def test_what_cannot_be_says_so(settings, complaint):
+def test_impossible_settings_are_refused(settings, complaint):
     with pytest.raises(RecipeError, match=complaint):
         read_settings(Perplexity, settings, "test")
 
@@ -161,5 +166,5 @@ def test_what_cannot_be_says_so(settings, complaint):
         ("“Oui” — 100％…", '"oui"  -  000%...'),
     ],
 )
-def test_ccnet_normalises(text, expected):
+def test_ccnet_normalizes(text, expected):
     assert normalize_document(text) == expected
