@@ -7,7 +7,7 @@ from gristmill.flows.cli.options import settings_option, writable
 
 @click.group()
 def ngram():
-    """Train models of n-grams, score documents with them, exchange them with KenLM and others.
+    """Train n-gram models, score documents with them, exchange them with KenLM and others.
 
     \b
         gristmill ngram train books/ --output books.ngram
@@ -15,18 +15,18 @@ def ngram():
     """
 
 
-WORK = click.option("--work", help="Where raw files are read into.", default="work/ngram", show_default=True)
-TOKENIZER = click.option("--tokenizer", metavar="DIR", help="Units are its tokens, and not words.")
+WORK = click.option("--work", help="Folder to ingest raw files into.", default="work/ngram", show_default=True)
+TOKENIZER = click.option("--tokenizer", metavar="DIR", help="Tokenizer whose tokens are the units. [words]")
 
 
 @ngram.command()
 @click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
-@click.option("--output", required=True, metavar="FILE", help="The model to write.")
+@click.option("--output", required=True, metavar="FILE", help="Model file to write.")
 @TOKENIZER
 @WORK
 @settings_option("ngram")
 def train(corpus, output, tokenizer, work, changes):
-    """Train modified Kneser-Ney on the documents of CORPUS…: work folders, shards, or raw files.
+    """Train a modified Kneser-Ney model on the documents of CORPUS…: work folders, shards, or raw files.
 
     Settings: ngram.order (5), ngram.max_words, ngram.min_count, ngram.prune, ngram.quantize, ngram.discount_fallback,
     ngram.memory_bytes.
@@ -47,25 +47,32 @@ def train(corpus, output, tokenizer, work, changes):
 
 @ngram.command()
 @click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
-@click.option("--model", required=True, metavar="FILE", help="Of ngram train; or a KenLM binary, or ARPA.")
-@click.option("--lines", "by_line", is_flag=True, help="Log10 probability and tokens of each line too.")
+@click.option(
+    "--model", required=True, metavar="FILE", help="Model file: from `gristmill ngram train`, a KenLM binary, or ARPA."
+)
+@click.option("--lines", "by_line", is_flag=True, help="Print log10 probability and tokens of each line too.")
 @click.option(
     "--write-percentiles",
     "percentiles_file",
     metavar="FILE",
-    help="Write the percentiles of perplexity there, as cut-offs for a recipe.",
+    help="Write the percentiles of perplexity to FILE, for perplexity.percentiles_file.",
 )
 @click.option(
     "--write-reference",
     "reference_file",
     metavar="FILE",
-    help="Write there what is typical of these documents, for max_mahalanobis.",
+    help="Write mean and covariance of the scores to FILE, for perplexity.reference_stats.",
 )
-@click.option("--language", default="*", show_default=True, help="The label that both get.")
+@click.option(
+    "--language",
+    default="*",
+    show_default=True,
+    help="Language label to store with --write-percentiles and --write-reference.",
+)
 @TOKENIZER
 @WORK
 def score(corpus, model, by_line, percentiles_file, reference_file, language, tokenizer, work):
-    """Print what each document of CORPUS… costs, a JSON line each: log10 probability, perplexity, bits a byte, gain.
+    """Print a JSON line for each document of CORPUS…: log10 probability, perplexity, bits per byte, context gain.
 
     \b
         gristmill ngram score work --model books.ngram
@@ -94,7 +101,7 @@ def score(corpus, model, by_line, percentiles_file, reference_file, language, to
 @click.argument("source")
 @click.argument("target")
 def export(source, target):
-    """Write the model SOURCE as ARPA to TARGET.arpa; or an ARPA file SOURCE as a model of ours to TARGET.
+    """Convert the model SOURCE to TARGET.arpa, or the ARPA file SOURCE to a Gristmill model TARGET.
 
     \b
         gristmill ngram export books.ngram books.arpa
