@@ -19,7 +19,6 @@ from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.storage.files import checksum, to_path
 
 POSITIVE, NEGATIVE = "__label__hq", "__label__lq"  # DCLM's names
-AUTO = "auto"
 MAX_ALPHA = 1e6  # above every pareto_alpha
 
 
@@ -80,7 +79,9 @@ class Classifier(Filter):
         return pl.DataFrame({"score": score, "max_pareto_alpha": alpha})
 
     def rules(self) -> dict[str, Rule]:
-        min_score = read_sidecar(self.model)["threshold"] if self.min_score == AUTO else self.min_score
+        min_score = self.min_score
+        if isinstance(min_score, str):
+            min_score = float(read_sidecar(self.model)["threshold"])
         return {
             "score_too_low": Rule("score", "<", min_score),
             "percentile_too_low": Rule("score", "<", self._percentile()),

@@ -19,8 +19,10 @@ from gristmill.pipelines.storage.files import atomic_write
 
 MAGIC, VERSION = 793712314, 12
 LOSSES = {1: "hierarchical softmax", 2: "negative sampling", 3: "softmax", 4: "one against all"}
-HEADER = ("magic", "version", "dim", "window", "epochs", "min_count", "negatives", "word_ngrams", "loss", "model")
-HEADER += ("buckets", "min_n", "max_n")
+HEADER = (
+    *("magic", "version", "dim", "window", "epochs", "min_count", "negatives", "word_ngrams", "loss", "model"),
+    *("buckets", "min_n", "max_n"),
+)
 UPDATE_RATE = 100  # tokens between two changes of the learning rate, as in fastText
 CENTROIDS = 256  # of a product quantizer: a code is one byte
 
@@ -109,8 +111,8 @@ def _parse(cursor: Cursor) -> FastText:
         kept = np.full(header["buckets"], -1, np.int32)
         bucket, row = cursor.array("<i4", 2 * kept_count).reshape(-1, 2).T
         kept[bucket] = row
-    quantized = cursor.scalar("?")
-    matrices = _matrix(cursor, quantized), _matrix(cursor, cursor.scalar("?") and quantized)
+    quantized = bool(cursor.scalar("?"))
+    matrices = _matrix(cursor, quantized), _matrix(cursor, bool(cursor.scalar("?")) and quantized)
     for array in (kept, *matrices):
         array.flags.writeable = False
     labels = [label.decode() for label in entries[word_count:]]

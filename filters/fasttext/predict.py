@@ -297,7 +297,7 @@ def _path_probability(hidden, output, path):
 @kernel
 def _softmax(hidden, output, scores, label):
     """Return ``label``, or the most probable row of the output matrix if it is -1, and the probability."""
-    best = np.int64(0)
+    best = 0
     for row in range(output.shape[0]):
         dot = np.float32(0.0)
         for d in range(hidden.size):

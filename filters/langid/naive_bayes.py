@@ -49,7 +49,7 @@ def _predict(
     """Write each document's label and probability. ``counts`` of the features are all 0 before and after."""
     columns = prior.size
     for i in range(offsets.size - 1):
-        state, features = 0, 0
+        state, features = np.int64(0), 0
         for k in range(offsets[i], offsets[i + 1]):
             state = np.int64(move[row_of[state], data[k]])
             feature = feature_of[state]

@@ -102,7 +102,7 @@ def _merge_runs(a: SortedRun, b: SortedRun, scratch: Path, number: int) -> Sorte
     paths = [scratch / f"merged-{number}-{part}" for part in SortedRun._fields]
     out = [np.memmap(path, kind, "w+", shape=most) for path, kind in zip(paths, KINDS, strict=True)]
     n = merge(*a, *b, *out)
-    for old in (a, b):
-        for array in old:
-            Path(array.filename).unlink()
+    for array in (*a, *b):
+        if isinstance(array, np.memmap):
+            Path(str(array.filename)).unlink()
     return SortedRun(*(array[:n] for array in out))

@@ -5,6 +5,7 @@ children of an n-gram below the highest order: the distinct words that precede i
 preceding word and counts its occurrences.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +28,8 @@ class Order(NamedTuple):
     occurrences: np.ndarray  # uint32[n]
 
 
-class Orders(NamedTuple):
+@dataclass(frozen=True)
+class Orders:
     """The orders 1 to ``order``, end to end in files, one file per column."""
 
     folder: Path
@@ -42,8 +44,8 @@ class Orders(NamedTuple):
         n = int(self.first[k + 1] - self.first[k])
         if not n:
             return Order(*(np.empty(0, np.uint32) for _ in Order._fields))
-        options = {"dtype": np.uint32, "mode": "r", "offset": 4 * int(self.first[k]), "shape": n}
-        return Order(*(np.memmap(_column(self.folder, name), **options) for name in Order._fields))
+        paths, begin = [_column(self.folder, name) for name in Order._fields], 4 * int(self.first[k])
+        return Order(*(np.memmap(path, np.uint32, "r", begin, n) for path in paths))
 
 
 def _column(folder: Path, name: str) -> Path:

@@ -65,7 +65,8 @@ class CrossFitPerplexity(CorpusStep):
 
     @model_validator(mode="after")
     def _consistent(self):
-        if None not in (low := self.min_percentile, high := self.max_percentile) and low >= high:
+        low, high = self.min_percentile, self.max_percentile
+        if low is not None and high is not None and low >= high:
             raise ValueError(f"min_percentile {low} is not below max_percentile {high}")
         if self.min_bytes > self.sample_bytes:
             raise ValueError(f"min_bytes {self.min_bytes} is above sample_bytes {self.sample_bytes}")
@@ -120,10 +121,10 @@ class CrossFitPerplexity(CorpusStep):
             ("percentile_too_high", "perplexity", "high", pl.col("perplexity") > pl.col("high")),
             ("context_gain_too_low", "context_gain", "min_gain", pl.col("context_gain") < pl.col("min_gain")),
         ]
-        broken = (
-            (rule, *(scores.filter(breaks)[column].to_numpy() for column in ("row", value, limit)))
-            for rule, value, limit, breaks in rules
-        )
+        broken = []
+        for rule, *columns, breaks in rules:
+            row, value, threshold = scores.filter(breaks).select("row", *columns).get_columns()
+            broken.append((rule, row.to_numpy(), value.to_numpy(), threshold.to_numpy()))
         return pl.DataFrame({"broken": broken_lists(rows, broken)})
 
 
@@ -140,7 +141,7 @@ def select_sample(step: CrossFitPerplexity, corpus: Corpus, outputs: tuple[Outpu
 
 def selected(made: UPath) -> pl.DataFrame:
     """Return language, fold, bytes and last hash of each model."""
-    return pl.from_arrow(read_shard(made / SAMPLE / f"{SAMPLE}.parquet"))
+    return pl.DataFrame(read_shard(made / SAMPLE / f"{SAMPLE}.parquet"))
 
 
 def write_sample(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
@@ -159,7 +160,7 @@ def train_model(step: CrossFitPerplexity, made: UPath, language: str, fold: int,
 
     def batches() -> Iterator[Batch]:
         for path in sorted((made / TEXTS).glob("*.parquet")):
-            keys = pl.from_arrow(read_shard(path, MODEL_KEY))
+            keys = pl.DataFrame(read_shard(path, MODEL_KEY))
             rows = np.flatnonzero((keys["language"] == language) & (keys["fold"] == fold))
             yield Batch(Ragged.from_text(read_rows(path, rows, [TEXT])[TEXT]))
 
@@ -191,7 +192,7 @@ def list_documents(corpus: Corpus, part: str) -> pl.DataFrame:
     """Return the kept documents of a shard: row, language, bytes, fold, and the hash that orders the sample."""
     rows = np.flatnonzero(corpus.stays(part, corpus.rows[part]))
     hashes = hash_ids(*Ragged.from_text(corpus.columns(part, [ID], rows)[ID].to_arrow()))
-    measured = pl.from_arrow(corpus.measured(part, ["language", "bytes"]))[rows]
+    measured = pl.DataFrame(corpus.measured(part, ["language", "bytes"]))[rows]
     folds = (hashes & np.uint64(N_FOLDS - 1)).astype(np.int64)
     return measured.with_columns(
         pl.Series("row", rows, pl.Int64), pl.Series("fold", folds), pl.Series("hash", hashes, pl.UInt64)
@@ -199,7 +200,7 @@ def list_documents(corpus: Corpus, part: str) -> pl.DataFrame:
 
 
 def _scores(corpus: Corpus, part: str) -> pl.DataFrame:
-    return pl.from_arrow(read_shard(corpus.made / SCORES / f"{part}.parquet"))
+    return pl.DataFrame(read_shard(corpus.made / SCORES / f"{part}.parquet"))
 
 
 def _name(language: str, fold: int) -> str:

@@ -39,33 +39,34 @@ TYPES = (
 ON_REQUEST = (*names_addresses.FINDERS,)  # their rules cost precision, and read every word
 
 # Kind of window -> its rules, each with the types that it may find.
+TYPES_BY_RULE: dict[int, dict[Rule, str]] = {
+    scan.AT: {network.email_addresses: "email url_credentials"},
+    scan.OBFUSCATED_AT: {network.obfuscated_emails: "email"},
+    scan.DOTTED: {network.ipv4: "ip"},
+    scan.COLONS: {network.mac_or_ipv6: "ip mac"},
+    scan.TOKEN: {
+        secrets.keys: "api_key",
+        crypto.crypto_wallets: "wallet",
+        payment.iban: "iban",
+        network.mac: "mac",
+        national_ids.chinese_resident: "cn_id",
+        national_ids.national_ids: "national_id",
+    },
+    scan.GROUPED: {payment.iban: "iban"},
+    scan.ID: {national_ids.national_ids: "national_id", national_ids.passport: "passport"},
+    scan.DATE: {birth_dates.birth_dates: "date_of_birth"},
+    scan.NUMBER: {
+        payment.cards: "credit_card",
+        national_ids.chinese_resident: "cn_id",
+        national_ids.social_security: "us_ssn",
+        national_ids.national_ids: "national_id",
+        national_ids.passport: "passport",
+        phones.phones: "phone",
+    },
+}
 RULES: dict[int, tuple[tuple[Rule, frozenset[str]], ...]] = {
     kind: tuple((rule, frozenset(types.split())) for rule, types in rules.items())
-    for kind, rules in {
-        scan.AT: {network.email_addresses: "email url_credentials"},
-        scan.OBFUSCATED_AT: {network.obfuscated_emails: "email"},
-        scan.DOTTED: {network.ipv4: "ip"},
-        scan.COLONS: {network.mac_or_ipv6: "ip mac"},
-        scan.TOKEN: {
-            secrets.keys: "api_key",
-            crypto.crypto_wallets: "wallet",
-            payment.iban: "iban",
-            network.mac: "mac",
-            national_ids.chinese_resident: "cn_id",
-            national_ids.national_ids: "national_id",
-        },
-        scan.GROUPED: {payment.iban: "iban"},
-        scan.ID: {national_ids.national_ids: "national_id", national_ids.passport: "passport"},
-        scan.DATE: {birth_dates.birth_dates: "date_of_birth"},
-        scan.NUMBER: {
-            payment.cards: "credit_card",
-            national_ids.chinese_resident: "cn_id",
-            national_ids.social_security: "us_ssn",
-            national_ids.national_ids: "national_id",
-            national_ids.passport: "passport",
-            phones.phones: "phone",
-        },
-    }.items()
+    for kind, rules in TYPES_BY_RULE.items()
 }
 
 

@@ -149,7 +149,7 @@ def pii_detector(settings: PiiFilter) -> Finder:
 
     def find(texts: list[str]) -> list[set[tuple[int, int, str]]]:
         rows = Ragged.from_strings([text.encode("utf-8", "surrogatepass") for text in texts])
-        spans = [set() for _ in texts]
+        spans: list[set[tuple[int, int, str]]] = [set() for _ in texts]
         for row, start, end, type in settings.detect(rows):
             low = rows.offsets[row]
             before, inside = rows.data[low:start].tobytes(), rows.data[start:end].tobytes()

@@ -69,7 +69,7 @@ def mask(type: str, value: str) -> str:
     if type == "date_of_birth":
         return "****"
     if type in ("api_key", "wallet", "url_credentials"):
-        return re.match(r"[^\W\d_]?", value)[0] + "***"
+        return re.findall(r"\A[^\W\d_]?", value)[0] + "***"
     hidden = max(0, len(re.findall(r"[^\W_]", value)) - VISIBLE)
     return re.sub(r"[^\W_]", "*", value, count=hidden)
 

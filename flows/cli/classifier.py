@@ -44,9 +44,7 @@ def train(positive, negative, output, work, changes):
     settings, folder = classifier_settings(changes), writable(work)
     found = train_classifier(positive, negative, folder, output, settings)
     good, bad = found["trained_on"]
-    click.echo(
-        f"{output}: trained on {good:,} good and {bad:,} bad documents; on {sum(found['held_out']):,} held out:"
-    )
+    click.echo(f"{output}: trained on {good:,} good and {bad:,} bad documents; on {sum(found['held_out']):,} held out:")
     click.echo(f"  area under the ROC curve {found['roc_auc']:.4f}, average precision {found['average_precision']:.4f}")
     at = found["at_threshold"]
     click.echo(

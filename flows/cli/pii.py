@@ -47,7 +47,9 @@ def scan(corpus, show, values, changes, as_json):
 
     from gristmill.flows.clean.pii import pii_recipe, scan, values_file, with_values
 
-    spans, documents, shown, count = Counter(), defaultdict(set), Counter(), 0
+    spans: Counter[str] = Counter()
+    shown: Counter[str] = Counter()
+    documents, count = defaultdict(set), 0
     with ExitStack() as files:
         write = files.enter_context(values_file(values)) if values else None
         for table, found in scan(pii_recipe(corpus, changes)):
@@ -115,15 +117,17 @@ def score(labeled, tools, peers, lines, show, changes, as_json):
         gristmill pii score labeled.jsonl --peers peers/bin/python --spans presidio.jsonl --json
     """
     import sys
+    from typing import cast
 
     import orjson
 
     from gristmill.filters.pii.evaluate import pii_detector, read_labeled, score
+    from gristmill.filters.pii.filter import PiiFilter
     from gristmill.flows.clean.pii import SCOPES, PeerError, finder_of, peer_finder, pii_recipe
     from gristmill.flows.cli.clean import render
 
-    documents, settings = read_labeled(labeled), pii_recipe([], changes).steps["pii"]
-    finders = {"gristmill": (pii_detector(settings), settings.types)}
+    documents, settings = read_labeled(labeled), cast(PiiFilter, pii_recipe([], changes).steps["pii"])
+    finders: dict[str, tuple] = {"gristmill": (pii_detector(settings), settings.types)}
     finders |= {path: (finder_of(path, [each.id for each in documents]), settings.types) for path in tools}
     finders |= {name: (peer_finder(name, peers or sys.executable), types) for name, types in SCOPES.items()}
     for name, (finder, types) in finders.items():

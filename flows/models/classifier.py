@@ -118,7 +118,7 @@ def _sample(corpus: Sequence[str], work: UPath, settings: ClassifierSettings) ->
 
 
 def _listed(table: pa.Table) -> pl.DataFrame:
-    text = pl.from_arrow(table[TEXT])
+    text = pl.Series(table[TEXT])
     size = pl.when(text.str.strip_chars() == "").then(0).otherwise(text.str.len_bytes().cast(pl.Int64))
     return pl.select(draw=pl.Series(uniform_by_id(Ragged.from_text(table[ID]), "sample")), bytes=size)
 

@@ -46,8 +46,8 @@ def encoder(tokenizer: str | None) -> tuple[Encode | None, str]:
         return None, WORDS
     from gristmill.flows.tokenize.train_tokenizer import coder
 
-    code = coder(tokenizer)
-    return code, f"tokenizer {code.vocabulary.sha256}"
+    encode = coder(tokenizer)
+    return encode.__call__, f"tokenizer {encode.vocabulary.sha256}"
 
 
 def scorer(model: str, tokenizer: str | None = None) -> Callable[[Batch], tuple[DocumentScores, DocumentScores]]:

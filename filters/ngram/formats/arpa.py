@@ -35,11 +35,11 @@ def ngrams_of(model: NGram) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray
         ngrams = np.column_stack((first.astype(np.int64), ids[below.astype(np.int64)]))
         if quantized:
             low = cells[used] & np.uint64(CODES * CODES - 1)
-            values = model.codes[k, 0, low >> np.uint64(8)], model.codes[k, 1, low & np.uint64(255)]
+            log10, backoff = model.codes[k, 0, low >> np.uint64(8)], model.codes[k, 1, low & np.uint64(255)]
         else:
-            values = model.cells.view(np.float32).reshape(-1, 4)[span][used, 2:].T
+            log10, backoff = model.cells.view(np.float32).reshape(-1, 4)[span][used, 2:].T
         order = np.lexsort(ngrams.T[::-1])
-        yield ngrams[order], values[0][order], values[1][order]
+        yield ngrams[order], log10[order], backoff[order]
         ids = np.zeros((cells.size, k), np.int64)
         ids[used] = ngrams
 
@@ -139,7 +139,7 @@ def _hash(offsets, data, out):
 
 
 def _sizes(lines: Iterator, where: str) -> list[int]:
-    sizes = []
+    sizes: list[int] = []
     if next((line for _, line in lines if line.strip()), None) != "\\data\\":
         raise InputError(f"{where} is no ARPA file: expected \\data\\ as first line")
     for number, line in lines:

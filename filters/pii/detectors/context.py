@@ -56,8 +56,8 @@ class Terms(NamedTuple):
 @cache
 def _terms(topic: str, language: str) -> Terms:
     files = languages()
-    files = [files[name] for name in (language, ENGLISH)] if language in files else [*files.values()]
-    topics = [file.get(topic, {}) for file in files]
+    chosen = (language, ENGLISH) if language in files else (*files,)
+    topics = [files[name].get(topic, {}) for name in chosen]
     votes = {term: vote for lists in topics for vote, key in VOTES for term in lists.get(key, ())}
     unspaced = tuple((term, vote) for term, vote in votes.items() if term >= UNSPACED)
     last_words = frozenset(term.rpartition(" ")[2] for term in votes)

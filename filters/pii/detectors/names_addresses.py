@@ -82,14 +82,14 @@ def person_names(text: str) -> Iterator[tuple[int, int]]:
             if end > found.start(1):
                 yield found.start(1), end
     known, at = given_names(), 0
-    while found := FULL.search(text, at):
-        given, names, following = found.groups()
+    while match := FULL.search(text, at):
+        given, names, following = match.groups()
         whole = _before_stop(names) == names and (following or "").lower() not in NO_SURNAME
-        if whole and given.lower() in known and not PLACE.search(text, max(0, found.start() - 10), found.start()):
-            yield found.start(), found.end()
-            at = found.end()
+        if whole and given.lower() in known and not PLACE.search(text, max(0, match.start() - 10), match.start()):
+            yield match.start(), match.end()
+            at = match.end()
         else:
-            at = found.end(1)
+            at = match.end(1)
 
 
 def _before_stop(names: str) -> str:

@@ -24,9 +24,9 @@ CARD = re.compile(
     rb"(?<![\d+])(?:\d{4}([ -])\d{4}\1\d{4}\1(?:\d{4}\1\d{3}|\d{1,4})|\d{4}([ -])\d{6}\2\d{4,5}|\d{12,19})(?!\d)"
 )
 JOINED_BEFORE = re.compile(rb"[\w./%#&=+-]$")  # a number inside an address or an expression
-JOINED_BEHIND = re.compile(rb"[\w/%=]|[.,-]\d|-\w")
+JOINED_AFTER = re.compile(rb"[\w/%=]|[.,-]\d|-\w")
 ROW_BEFORE = re.compile(rb"[0-9A-Fa-f]{2}[\s,]$")  # groups in a row of others: a table, not a card
-ROW_BEHIND = re.compile(rb"[\s,][0-9A-Fa-f]{4}\b")
+ROW_AFTER = re.compile(rb"[\s,][0-9A-Fa-f]{4}\b")
 
 # ISO 13616 registry: country -> the shape after the two check digits; n digits, a capitals, c both.
 IBANS = {
@@ -72,10 +72,10 @@ def cards(window: Window) -> Iterator[PiiSpan]:
         if not luhn(digits) or len(set(digits)) == 1:
             continue
         issued = any(prefix.match(digits) and len(digits) in lengths for prefix, lengths in ISSUED)
-        joined = JOINED_BEFORE.search(window.before(start, 1)) or JOINED_BEHIND.match(window.after(end, 2))
-        row = ROW_BEFORE.search(window.before(start, 3)) or ROW_BEHIND.match(window.after(end, 6))
-        joined = joined or (row and len(found[0]) > len(digits))
-        if (issued and not joined) or has_context("card", window):
+        joined = JOINED_BEFORE.search(window.before(start, 1)) or JOINED_AFTER.match(window.after(end, 2))
+        row = ROW_BEFORE.search(window.before(start, 3)) or ROW_AFTER.match(window.after(end, 6))
+        in_table = row and len(found[0]) > len(digits)
+        if (issued and not joined and not in_table) or has_context("card", window):
             yield PiiSpan(start, end, "credit_card")
 
 

@@ -29,7 +29,7 @@ MAX_GROUPS = 12
 NEAR = 3  # words: a number without groups, or one that ends like a year, needs its word so near
 NONE, CALLED, SHAPED, VALID = range(4)  # confidence that digits are a phone number
 GLUED_BEFORE = re.compile(rb"[\w.,/%#&=*@<>\\~^$-]$|\xe2\x82\xac$")
-GLUED_BEHIND = re.compile(rb"\w|[.,:/-]\d|[%=*\\^]|[-/]\w|\(\w")
+GLUED_AFTER = re.compile(rb"\w|[.,:/-]\d|[%=*\\^]|[-/]\w|\(\w")
 
 
 def phones(window: Window) -> Iterator[PiiSpan]:
@@ -72,7 +72,7 @@ def _phone(window: Window, start: int, end: int, vote: int, alone: bool) -> tupl
     if len(set(digits)) == 1:
         return None, NONE
     extension = EXTENSION.match(window.after(end, 16))
-    if (not extension and GLUED_BEHIND.match(window.after(end, 3))) or DATED.match(text) or YEARS.fullmatch(text):
+    if (not extension and GLUED_AFTER.match(window.after(end, 3))) or DATED.match(text) or YEARS.fullmatch(text):
         return None, NONE
     if FICTION.match(digits) or BOOK.match(text) or DECIMAL.fullmatch(text) or text.count(b"(") != text.count(b")"):
         return None, NONE

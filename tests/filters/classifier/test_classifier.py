@@ -100,7 +100,7 @@ def test_chance_is_the_ids_alone(model):
         ),
         (
             {"min_percentile": 90, "percentiles_file": "nowhere.json"},
-            "`gristmill classifier score --write-percentiles` makes them",
+            "classifier score --write-percentiles FILE` writes it",
         ),
         ({"min_percentile": 90, "percentiles_file": "other.json"}, r"has no percentiles '\*'"),
     ],
@@ -115,7 +115,7 @@ def test_what_cannot_be_says_so(model, settings, complaint):
 
 def test_a_model_of_others_has_no_chosen_threshold(model, tmp_path):
     (tmp_path / "alone.bin").write_bytes(UPath(model).read_bytes())
-    with pytest.raises(RecipeError, match=r"where the threshold chosen for .*alone\.bin should be; set min_score"):
+    with pytest.raises(RecipeError, match=r"which holds the threshold of .*alone\.bin; set min_score"):
         read_settings(Classifier, {"model": str(tmp_path / "alone.bin"), "min_score": "auto"}, "test")
 
 

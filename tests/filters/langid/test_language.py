@@ -89,7 +89,7 @@ def test_the_rule_on_both_sides_of_its_line(settings, probability, label, stays)
     assert (not broken) == stays
     if broken:
         own = settings.get("min_probabilities", {}).get(label, settings["min_probability"])
-        assert broken == [{"rule": "language", "value": probability, "threshold": own}]
+        assert broken == [{"rule": "probability_too_low", "value": probability, "threshold": own}]
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_discounts_are_those_of_the_formulas():
 @pytest.mark.parametrize("counts", [[], [1, 1, 2], [1] * 10 + [2, 3] + [4] * 9])
 def test_a_corpus_too_small_says_what_to_do(counts):
     counts = np.array(counts, np.uint32)
-    with pytest.raises(InputError, match=r"too small for order 3.*use more text, a lower order, or fallback"):
+    with pytest.raises(InputError, match=r"too small for order 3.*use more text, a lower order, or set disc"):
         discounts(counts, 3, None)
     np.testing.assert_array_equal(discounts(counts, 3, FALLBACK), [0, *FALLBACK])
 
