@@ -38,10 +38,12 @@ def test_half_stays_and_it_is_what_the_target_is_like(corpus):
     assert tree(corpus / "work", "clean", "steps", "ledger") == tree(corpus / "work-3", "clean", "steps", "ledger")
 
 
-def test_chance_lets_some_unlike_stay(corpus):
-    """With buckets so few that weights are near zero, noise decides; without chance, nothing does."""
+def test_gumbel_noise_keeps_some_documents_unlike_the_target(corpus):
+    """With two buckets all weights are near zero, and noise decides; without noise the highest weights do."""
     drawn = run(corpus, "raw", "work", keep=0.5, buckets=2, ngrams=1)
     assert 0 < sum(id.startswith("W") for id in drawn) < 60
+    highest = run(corpus, "raw", "work-2", keep=0.25, gumbel_noise=False)
+    assert {id[0] for id in highest} == {"T"}
 
 
 def test_min_mean_needs_no_share(corpus):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.decide import decide
-from gristmill.filters.langid.filter import Language
+from gristmill.filters.langid.filter import CONFIDENT_PROBABILITY, Language
 from gristmill.filters.langid.labels import language_of
 from gristmill.filters.langid.models import MODELS, Ensemble, load_model
 from gristmill.pipelines.errors import RecipeError
@@ -57,6 +57,12 @@ def test_only_allowed_languages_keep_their_probability():
     allowed = found["label"].is_in(["de", "zh"])
     assert found.filter(allowed)["allowed_probability"].equals(found.filter(allowed)["probability"], check_names=False)
     assert found.filter(~allowed)["allowed_probability"].sum() == 0
+
+
+@pytest.mark.parametrize(("probability", "label"), [(CONFIDENT_PROBABILITY, "en"), (0.649, "und")])
+def test_later_steps_get_a_label_only_where_it_is_confident(monkeypatch, probability, label):
+    monkeypatch.setattr("gristmill.filters.langid.filter.load_model", lambda name: Says("en", probability, "en"))
+    assert Language().measure(batch("text"))["confident_label"].to_list() == [label]
 
 
 def test_capitals_change_nothing():
@@ -150,6 +156,8 @@ class Says:
         (("en", 0.8), ("en", 0.6), "en", 0.7),  # agreed: the mean
         (("en", 0.8), ("de", 0.7), "en", 0.4),  # disputed: half of the surer
         (("en", 0.6), ("de", 0.7), "de", 0.35),
+        (("en", 0.7), ("de", 0.7), "de", 0.35),  # a tie: the second
+        (("en", 0.899), ("en", 1.0), "en", 0.9495),  # not confident: both vote
         (("ceb", 0.6), ("de", 1.0), "ceb", 0.6),  # the second does not know Cebuano
         (("ceb", 0.4), ("de", 1.0), "de", 0.5),
         (("en", 0.4), ("pcm", 0.9), "pcm", 0.45),  # the first not knowing Pidgin is no reason to believe in it

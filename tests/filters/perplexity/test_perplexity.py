@@ -111,6 +111,9 @@ def test_distance_from_a_reference_sample(model, tmp_path):
 def test_too_few_documents_are_no_reference_sample():
     with pytest.raises(InputError, match="3 documents with words are no reference sample"):
         MahalanobisModel.from_measures(*np.random.default_rng(0).uniform(1, 2, (3, 3)))
+    MahalanobisModel.from_measures(*np.random.default_rng(0).uniform(1, 2, (3, 30)))
+    with pytest.raises(InputError, match="29 documents"):
+        MahalanobisModel.from_measures(*np.random.default_rng(0).uniform(1, 2, (3, 29)))
     with pytest.raises(InputError, match="at least 30 documents that differ"):
         MahalanobisModel.from_measures(*np.ones((3, 50)))
 
