@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.ngram.count import IdSpool, count_ngrams
+from gristmill.filters.ngram.hash_table import CODES
 from gristmill.filters.ngram.kneser_ney import estimate
 from gristmill.filters.ngram.model import WORDS, NGram
 from gristmill.filters.ngram.orders import split_orders
@@ -37,7 +38,7 @@ class NGramSettings(Settings):
     """Training settings of an n-gram model."""
 
     order: int = Field(5, ge=1, le=MAX_ORDER)
-    max_words: int = Field(1_000_000, ge=1, le=MAX_WORDS - SPECIAL)  # the most frequent; others are <unk>
+    max_words: int = Field(1_000_000, ge=1, le=MAX_WORDS - SPECIAL)  # the vocab_size frequent; others are <unk>
     min_count: int = Field(1, ge=1)  # of a word
     # By order: n-grams with up to this number of occurrences are left out; the last number holds for higher orders.
     prune: list[Annotated[int, Field(ge=0)]] = [0]
@@ -69,49 +70,61 @@ def train(
     """
     settings = settings or NGramSettings()
     with TemporaryDirectory(prefix="gristmill-ngram-", dir=scratch) as folder:
-        tape = IdSpool(Path(folder) / "ids")
-        numbering = VocabularyBuilder()
-        most = 0
+        spool = IdSpool(Path(folder) / "ids")
+        builder = VocabularyBuilder()
+        vocab_size = 0
         for batch in batches:
             if encode is None:
                 words = batch.words
-                numbers = numbering.add(batch.text.data, words.start, words.end, words.hash)
+                numbers = builder.add(batch.text.data, words.start, words.end, words.hash)
                 stream = add_sentence_markers(words_by_line(batch), numbers + np.uint32(SPECIAL))
             else:
                 tokens = encode(text_of_lines(batch.text, batch.logical_lines))
-                most = max(most, int(tokens.data.max(initial=0)) + 1)
+                vocab_size = max(vocab_size, int(tokens.data.max(initial=0)) + 1)
                 stream = add_sentence_markers(
                     UnitTokens(tokens.offsets, batch.logical_lines.offsets), tokens.data + np.uint32(SPECIAL)
                 )
-            tape.add(stream.ids)
-        if encode is None:
-            vocabulary, ids = numbering.finish(settings.max_words, settings.min_count)
-            mapping = np.concatenate((np.arange(SPECIAL, dtype=np.uint32), ids))
-        else:
-            vocabulary, mapping = _numbered(most), np.arange(most + SPECIAL, dtype=np.uint32)
-        return _estimated(tape, vocabulary, mapping, settings, units, Path(folder))
+            spool.add(stream.ids)
+        if encode is not None:
+            return _estimate_model(spool, *_token_vocabulary(vocab_size), settings, units, Path(folder))
+        vocabulary, ids = builder.finish(settings.max_words, settings.min_count)
+        mapping = np.concatenate((np.arange(SPECIAL, dtype=np.uint32), ids))
+        return _estimate_model(spool, vocabulary, mapping, settings, units, Path(folder))
 
 
-def _numbered(most: int) -> Vocabulary:
-    """Token ids 0 to ``most`` as words, for files that need some."""
-    if most > MAX_WORDS - SPECIAL:
-        raise InputError(f"token ids go up to {most:,}; models of n-grams hold {MAX_WORDS - SPECIAL:,}")
-    return Vocabulary(Ragged.from_strings([*NAMES.values(), *(b"%d" % i for i in range(most))]), np.zeros(0, np.uint64))
+def train_on_ids(streams: Iterable[np.ndarray], vocab_size: int, settings: NGramSettings, units: str) -> NGram:
+    """Train on streams of token ids: uint32, BEGIN before each line, SPECIAL added to the id of each token.
+
+    All ``vocab_size`` tokens share the discounted probability, whether they occur or not.
+    """
+    with TemporaryDirectory(prefix="gristmill-ngram-") as folder:
+        spool = IdSpool(Path(folder) / "ids")
+        for ids in streams:
+            spool.add(ids)
+        return _estimate_model(spool, *_token_vocabulary(vocab_size), settings, units, Path(folder))
 
 
-def _estimated(
-    tape: IdSpool, vocabulary: Vocabulary, mapping: np.ndarray, settings: NGramSettings, units: str, scratch: Path
+def _token_vocabulary(size: int) -> tuple[Vocabulary, np.ndarray]:
+    """Return a vocabulary whose words are the token ids below ``size``, and the mapping of each id to itself."""
+    if size > MAX_WORDS - SPECIAL:
+        raise InputError(f"{size:,} token ids; an n-gram model holds up to {MAX_WORDS - SPECIAL:,}")
+    words = Ragged.from_strings([*NAMES.values(), *(b"%d" % i for i in range(size))])
+    return Vocabulary(words, np.zeros(0, np.uint64)), np.arange(size + SPECIAL, dtype=np.uint32)
+
+
+def _estimate_model(
+    spool: IdSpool, vocabulary: Vocabulary, mapping: np.ndarray, settings: NGramSettings, units: str, scratch: Path
 ) -> NGram:
-    if not tape.size:
+    if not spool.size:
         raise InputError("no words to train an n-gram model on; expected documents with text")
     order, bits = settings.order, max(vocabulary.size - 1, 1).bit_length()
-    grams = count_ngrams(tape.read(), mapping, order, bits, settings.memory_bytes, scratch)
-    levels = split_orders(grams, order, bits, vocabulary.size, scratch)
-    del grams
+    ngrams = count_ngrams(spool.read(), mapping, order, bits, settings.memory_bytes, scratch)
+    orders = split_orders(ngrams, order, bits, vocabulary.size, scratch)
+    del ngrams
     prune = (settings.prune + settings.prune[-1:] * order)[:order]
-    least = [-1, *prune[1:]]
+    pruned = [-1, *prune[1:]]  # words are limited by max_words only
     fallback = tuple(settings.discount_fallback) if settings.discount_fallback else None
-    tables = estimate(levels, bits, least, fallback, settings.modified_kneser_ney)
+    tables = estimate(orders, bits, pruned, fallback, settings.modified_kneser_ney)
     metadata = {"order": order, "bits": bits, "units": units, "quantized": False, "settings": settings.model_dump()}
-    model = NGram(metadata, vocabulary, *tables, np.zeros((0, 2, 256), np.float32))
+    model = NGram(metadata, vocabulary, *tables, np.zeros((0, 2, CODES), np.float32))
     return quantize(model) if settings.quantize else model

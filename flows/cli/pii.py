@@ -100,42 +100,34 @@ def redact(corpus, replacement, values, work, engine, changes):
 @pii.command()
 @click.argument("labeled", metavar="LABELED")
 @click.option("--spans", "tools", multiple=True, metavar="FILE", help="Spans of another tool, to score too.")
-@click.option("--peers", metavar="PYTHON", help="A Python that has datatrove or dolma, to score them. [default: ours]")
 @click.option("--lines", is_flag=True, help="Count only lines with a label or a decoy.")
 @click.option("--show", type=click.IntRange(1), metavar="N", help="Show N false and missed spans per type, in clear.")
 @changes
 @as_json
-def score(labeled, tools, peers, lines, show, changes, as_json):
+def score(labeled, tools, lines, show, changes, as_json):
     """Print precision, recall and F1 by type on LABELED: JSON lines with text and pii: [{start, end, type}].
 
-    Positions are in characters. A span is right if both ends and the type are. datatrove's formatter and dolma's
-    expressions are scored on their types where they are installed. The FILE of --spans holds JSON lines of id, start,
-    end and type, such as Presidio's results.
+    Positions are in characters. A span is correct if both ends and the type are. The FILE of --spans holds JSON lines
+    of id, start, end and type, such as Presidio's results.
 
     \b
         gristmill pii score labeled.jsonl --set pii.address_scope=all --show 10
-        gristmill pii score labeled.jsonl --peers peers/bin/python --spans presidio.jsonl --json
+        gristmill pii score labeled.jsonl --spans presidio.jsonl --json
     """
-    import sys
     from typing import cast
 
     import orjson
 
     from gristmill.filters.pii.evaluate import pii_detector, read_labeled, score
     from gristmill.filters.pii.filter import PiiFilter
-    from gristmill.flows.clean.pii import SCOPES, PeerError, finder_of, peer_finder, pii_recipe
+    from gristmill.flows.clean.pii import finder_of, pii_recipe
     from gristmill.flows.cli.clean import render
 
     documents, settings = read_labeled(labeled), cast(PiiFilter, pii_recipe([], changes).steps["pii"])
-    finders: dict[str, tuple] = {"gristmill": (pii_detector(settings), settings.types)}
-    finders |= {path: (finder_of(path, [each.id for each in documents]), settings.types) for path in tools}
-    finders |= {name: (peer_finder(name, peers or sys.executable), types) for name, types in SCOPES.items()}
-    for name, (finder, types) in finders.items():
-        try:
-            scores = score(documents, finder, types, lines)
-        except PeerError as error:
-            console.print(str(error), highlight=False, markup=False, soft_wrap=True)
-            continue
+    finders = {"gristmill": pii_detector(settings)}
+    finders |= {path: finder_of(path, [each.id for each in documents]) for path in tools}
+    for name, finder in finders.items():
+        scores = score(documents, finder, settings.types, lines)
         if as_json:
             for type, each in scores.types.items():
                 row = {"finder": name, "type": type, **each._asdict()}
