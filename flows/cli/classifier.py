@@ -46,10 +46,8 @@ def train(positive, negative, output, work, changes):
     good, bad = found["trained_on"]
     click.echo(f"{output}: trained on {good:,} good and {bad:,} bad documents; on {sum(found['held_out']):,} held out:")
     click.echo(f"  area under the ROC curve {found['roc_auc']:.4f}, average precision {found['average_precision']:.4f}")
-    at = found["at_threshold"]
-    click.echo(
-        f"  threshold {found['threshold']:.4f} keeps {at['recall']:.1%} of the good and {at['false']:.1%} of the bad"
-    )
+    threshold, (recall, false, _) = found["threshold"], found["at_threshold"].values()
+    click.echo(f"  threshold {threshold:.4f} keeps {recall:.1%} of the good and {false:.1%} of the bad")
 
 
 @classifier.command()
