@@ -28,13 +28,8 @@ from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict
 from gristmill.pipelines.steps.decisions import broken_lists
 
-SCORES = {
-    "row": pl.Int64,
-    "log_weight": pl.Float64,
-    "ngrams": pl.Int64,
-    "mean_log_weight": pl.Float64,
-    "gumbel_key": pl.Float64,
-}
+SCORES = {"row": pl.Int64, "log_weight": pl.Float64, "ngrams": pl.Int64}
+SCORES |= {"mean_log_weight": pl.Float64, "gumbel_key": pl.Float64}
 
 
 class Importance(CorpusStep):
@@ -96,13 +91,10 @@ class Importance(CorpusStep):
 
     def _decide(self, scores: pl.DataFrame, limit: float | None, rows: int) -> pl.DataFrame:
         broken, row = [], scores["row"].to_numpy()
-        for rule, column, least in (
-            ("gumbel_key_too_low", "gumbel_key", limit),
-            ("mean_log_weight_too_low", "mean_log_weight", self.min_mean_log_weight),
-        ):
+        for measure, least in (("gumbel_key", limit), ("mean_log_weight", self.min_mean_log_weight)):
             if least is not None:
-                value = scores[column].to_numpy()
-                broken.append((rule, row[value < least], value[value < least], least))
+                value = scores[measure].to_numpy()
+                broken.append((f"{measure}_too_low", row[value < least], value[value < least], least))
         return pl.DataFrame({"broken": broken_lists(rows, broken)})
 
 

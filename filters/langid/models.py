@@ -14,14 +14,6 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.settings import nearest
 
 
-class Classifier(Protocol):
-    """A classifier with labels of its own: predict returns label numbers int64[n], -1 for none, and probabilities."""
-
-    labels: list[str]
-
-    def predict(self, text: Ragged) -> tuple[np.ndarray, np.ndarray]: ...
-
-
 class Model(Protocol):
     """A model that labels documents with languages."""
 
@@ -36,10 +28,9 @@ class Model(Protocol):
 
 
 class MappedModel:
-    """A classifier whose labels are mapped to ours."""
+    """A classifier whose labels are mapped to ours; ``overrides`` maps labels with another meaning in this model."""
 
-    def __init__(self, classifier: Classifier, overrides: dict[str, str] | None = None):
-        """Wrap a classifier; ``overrides`` maps its labels that mean something else in this model."""
+    def __init__(self, classifier, overrides: dict[str, str] | None = None):
         names = [(overrides or {}).get(label) or language_of(label) for label in classifier.labels]
         self.classifier = classifier
         self.names = np.array([*names, UNKNOWN])  # label -1 is the last

@@ -1,5 +1,6 @@
 """Scores of documents and of their lines under an n-gram model."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +32,9 @@ class DocumentScores(NamedTuple):
     def context_gain(self) -> np.ndarray:
         """Return the bits per token that the preceding words save, float64[n]; shuffled words save none."""
         return np.where(self.tokens > 0, (self.log10 - self.unigram_log10) * BITS / np.maximum(self.tokens, 1), 0.0)
+
+
+Scorer = Callable[[Batch], tuple[DocumentScores, DocumentScores]]  # scores of documents, and of logical lines
 
 
 def score_documents(model: NGram, batch: Batch, encode: Encode | None = None) -> tuple[DocumentScores, DocumentScores]:

@@ -1,6 +1,6 @@
 """Perplexity filter: drops documents that an n-gram model finds too surprising or too predictable."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cache, partial
 from itertools import pairwise
 from typing import ClassVar, Literal
@@ -14,7 +14,7 @@ from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.filter import Filter, Rule
 from gristmill.filters.core.percentiles import ALL_LANGUAGES, read_percentiles
 from gristmill.filters.langid.labels import UNKNOWN
-from gristmill.filters.ngram.document_scores import DocumentScores, score_documents
+from gristmill.filters.ngram.document_scores import DocumentScores, Scorer, score_documents
 from gristmill.filters.ngram.formats.kenlm import KenLM, is_kenlm
 from gristmill.filters.ngram.model import WORDS, NGram
 from gristmill.filters.perplexity.ccnet_normalize import normalize_batch
@@ -74,11 +74,9 @@ class Perplexity(Filter):
 
     @model_validator(mode="after")
     def _thresholds_have_files(self):
-        for setting, file, option in (
-            ("min_percentile", "percentiles_file", "--write-percentiles"),
-            ("max_percentile", "percentiles_file", "--write-percentiles"),
-            ("max_mahalanobis", "reference_stats", "--write-reference"),
-        ):
+        percentiles = "percentiles_file", "--write-percentiles"
+        needs = {"min_percentile": percentiles, "max_percentile": percentiles}
+        for setting, (file, option) in {**needs, "max_mahalanobis": ("reference_stats", "--write-reference")}.items():
             if getattr(self, setting) is not None and getattr(self, file) is None:
                 raise ValueError(f"{setting} needs {file}; `gristmill ngram score {option} FILE` writes it")
         return self
@@ -144,28 +142,26 @@ class Perplexity(Filter):
     def rules(self) -> dict[str, Rule]:
         """Return the rules; a document without a model has no thresholds."""
 
-        def by_model(value: float | None, labels: Iterable[str] = self.models) -> dict[str, float]:
+        def by_label(value: float | None, labels: Iterable[str] = self.models) -> dict[str, float]:
             return {} if value is None else dict.fromkeys(labels, value)
 
         def by_percent(percent: int | None) -> dict[str, float]:
             return {} if percent is None else {name: values[percent] for name, values in self._percentiles().items()}
 
+        far = by_label(self.max_mahalanobis, self._references())
         return {
-            "perplexity_too_low": Rule("perplexity", "<", None, "model", by_model(self.min_perplexity)),
-            "perplexity_too_high": Rule("perplexity", ">", None, "model", by_model(self.max_perplexity)),
+            "perplexity_too_low": Rule("perplexity", "<", None, "model", by_label(self.min_perplexity)),
+            "perplexity_too_high": Rule("perplexity", ">", None, "model", by_label(self.max_perplexity)),
             "percentile_too_low": Rule("perplexity", "<", None, "model", by_percent(self.min_percentile)),
             "percentile_too_high": Rule("perplexity", ">", None, "model", by_percent(self.max_percentile)),
-            "mahalanobis_too_high": Rule(
-                *("mahalanobis", ">", None, "model"), by_model(self.max_mahalanobis, self._references())
-            ),
-            "context_gain_too_low": Rule("context_gain", "<", None, "model", by_model(self.min_context_gain)),
+            "mahalanobis_too_high": Rule("mahalanobis", ">", None, "model", far),
+            "context_gain_too_low": Rule("context_gain", "<", None, "model", by_label(self.min_context_gain)),
         }
 
     def measured_settings(self) -> dict:
         """Return the settings that the measures depend on, with the checksums of their files."""
-        files = [*self.models.values(), *self.sentencepiece_models.values()]
-        files += [file for file in (self.percentiles_file, self.reference_stats) if file]
-        return {**super().measured_settings(), "checksums": [checksum(to_path(path)) for path in files if path]}
+        given = *self.models.values(), *self.sentencepiece_models.values(), self.percentiles_file, self.reference_stats
+        return {**super().measured_settings(), "checksums": [checksum(to_path(path)) for path in given if path]}
 
 
 def score_columns(total: DocumentScores, size: np.ndarray) -> dict[str, np.ndarray]:
@@ -184,13 +180,8 @@ def score_columns(total: DocumentScores, size: np.ndarray) -> dict[str, np.ndarr
 
 
 @cache
-def open_scorer(
-    path: str, sentencepiece_model: str | None = None
-) -> Callable[[Batch], tuple[DocumentScores, DocumentScores]]:
-    """Open a model of words once per process, and return the function that scores documents and lines with it.
-
-    Raises InputError if the file is no such model.
-    """
+def open_scorer(path: str, sentencepiece_model: str | None = None) -> Scorer:
+    """Open a model of words, once per process. Raises InputError if the file is none."""
     if to_path(path).exists() and is_kenlm(to_path(path)):
         return KenLM(path, sentencepiece_model).score
     model = NGram.open(to_path(path))

@@ -39,9 +39,10 @@ def train(positive, negative, output, work, changes):
     \b
         gristmill classifier train --positive books/ --negative crawl/ --output quality.bin
     """
-    from gristmill.flows.models.classifier import classifier_settings, train_classifier
+    from gristmill.flows.clean.recipe import settings_from_changes
+    from gristmill.flows.models.classifier import ClassifierSettings, train_classifier
 
-    settings, folder = classifier_settings(changes), writable(work)
+    settings, folder = settings_from_changes(ClassifierSettings, "classifier", changes), writable(work)
     found = train_classifier(positive, negative, folder, output, settings)
     good, bad = found["trained_on"]
     click.echo(f"{output}: trained on {good:,} good and {bad:,} bad documents; on {sum(found['held_out']):,} held out:")
@@ -54,15 +55,12 @@ def train(positive, negative, output, work, changes):
 @click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
 @click.option("--model", required=True, metavar="FILE", help="FastText model, .bin or .ftz.")
 @click.option("--label", default="__label__hq", show_default=True, help="Label of good documents.")
-@click.option(
-    "--write-percentiles",
-    "percentiles_file",
-    metavar="FILE",
-    help="Write the percentiles of the scores to FILE, for classifier.percentiles_file.",
-)
+@click.option("--write-percentiles", "percentiles_file", metavar="FILE", help="Write percentiles of scores to FILE.")
 @WORK
 def score(corpus, model, label, percentiles_file, work):
     """Print a JSON line for each document of CORPUS… with its score, the probability of the label.
+
+    A recipe reads the file of --write-percentiles as classifier.percentiles_file.
 
     \b
         gristmill classifier score work --model quality.bin

@@ -35,10 +35,12 @@ def train(corpus, output, tokenizer, work, changes):
         gristmill ngram train books/ --output books.ngram
         gristmill ngram train work --set ngram.prune=[0,0,1] --set ngram.quantize=true --output small.ngram
     """
-    from gristmill.flows.models.ngram import ngram_settings, train_ngram
+    from gristmill.filters.ngram.train import NGramSettings
+    from gristmill.flows.clean.recipe import settings_from_changes
+    from gristmill.flows.models.ngram import train_ngram
     from gristmill.pipelines.storage.files import to_path
 
-    settings, folder = ngram_settings(changes), writable(work)
+    settings, folder = settings_from_changes(NGramSettings, "ngram", changes), writable(work)
     model = train_ngram(corpus, folder, settings, tokenizer)
     model.save(to_path(output))
     size = to_path(output).stat().st_size
@@ -47,32 +49,22 @@ def train(corpus, output, tokenizer, work, changes):
 
 @ngram.command()
 @click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
-@click.option(
-    "--model", required=True, metavar="FILE", help="Model file: from `gristmill ngram train`, a KenLM binary, or ARPA."
-)
+@click.option("--model", required=True, metavar="FILE", help="Model of `gristmill ngram train`, KenLM binary, or ARPA.")
 @click.option("--lines", "by_line", is_flag=True, help="Print log10 probability and tokens of each line too.")
 @click.option(
-    "--write-percentiles",
-    "percentiles_file",
-    metavar="FILE",
-    help="Write the percentiles of perplexity to FILE, for perplexity.percentiles_file.",
+    "--write-percentiles", "percentiles_file", metavar="FILE", help="Write percentiles of perplexity to FILE."
 )
 @click.option(
-    "--write-reference",
-    "reference_file",
-    metavar="FILE",
-    help="Write mean and covariance of the scores to FILE, for perplexity.reference_stats.",
+    "--write-reference", "reference_file", metavar="FILE", help="Write mean and covariance of scores to FILE."
 )
-@click.option(
-    "--language",
-    default="*",
-    show_default=True,
-    help="Language label to store with --write-percentiles and --write-reference.",
-)
+@click.option("--language", default="*", show_default=True, help="Language label to store in these two files.")
 @TOKENIZER
 @WORK
 def score(corpus, model, by_line, percentiles_file, reference_file, language, tokenizer, work):
     """Print a JSON line for each document of CORPUS…: log10 probability, perplexity, bits per byte, context gain.
+
+    A recipe reads the files of --write-percentiles and --write-reference as perplexity.percentiles_file and
+    perplexity.reference_stats.
 
     \b
         gristmill ngram score work --model books.ngram

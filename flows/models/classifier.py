@@ -22,15 +22,12 @@ from gristmill.filters.fasttext.format import write_fasttext
 from gristmill.filters.fasttext.predict import FastTextPredictor
 from gristmill.filters.fasttext.train import FastTextSettings, train
 from gristmill.flows.clean.corpus import corpus_shards
-from gristmill.flows.clean.recipe import make_change
 from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
-from gristmill.pipelines.settings import read_settings
 from gristmill.pipelines.storage.files import atomic_write, checksum, to_path
 from gristmill.pipelines.storage.shards import cut_groups, read_batches
 
-TABLE = "classifier"
 LABELS = [POSITIVE, NEGATIVE]
 RECALLS = (0.8, 0.9, 0.95, 0.99)
 
@@ -41,14 +38,6 @@ class ClassifierSettings(FastTextSettings):
     max_bytes: int = Field(128_000_000, ge=1)  # of text, per side
     balance: bool = True  # the same number of documents on both sides
     held_out: float = Field(0.1, gt=0, lt=1)  # share of the documents for evaluation
-
-
-def classifier_settings(changes: Sequence[str]) -> ClassifierSettings:
-    """Return settings with changes such as ``classifier.epochs=10``."""
-    tables: dict[str, dict] = {TABLE: {}}
-    for change in changes:
-        make_change(tables, change, f"{TABLE}.SETTING=VALUE")
-    return read_settings(ClassifierSettings, tables[TABLE], f"[{TABLE}]")
 
 
 def train_classifier(

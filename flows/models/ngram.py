@@ -1,12 +1,12 @@
 """N-gram models of a corpus: training, scoring of documents, exchange as ARPA."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from upath import UPath
 
 from gristmill.filters.core.batch import Batch
-from gristmill.filters.ngram.document_scores import DocumentScores, score_documents
+from gristmill.filters.ngram.document_scores import Scorer, score_documents
 from gristmill.filters.ngram.formats.arpa import read_arpa, write_arpa
 from gristmill.filters.ngram.formats.kenlm import KenLM, is_kenlm
 from gristmill.filters.ngram.model import WORDS, NGram
@@ -14,23 +14,11 @@ from gristmill.filters.ngram.token_stream import Encode
 from gristmill.filters.ngram.train import NGramSettings, train
 from gristmill.filters.perplexity.filter import score_columns
 from gristmill.flows.clean.corpus import corpus_shards
-from gristmill.flows.clean.recipe import make_change
 from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
-from gristmill.pipelines.settings import read_settings
 from gristmill.pipelines.storage.files import atomic_write, to_path
 from gristmill.pipelines.storage.shards import read_batches
-
-TABLE = "ngram"
-
-
-def ngram_settings(changes: Sequence[str]) -> NGramSettings:
-    """Return settings with changes such as ``ngram.order=4``."""
-    tables: dict[str, dict] = {TABLE: {}}
-    for change in changes:
-        make_change(tables, change, f"{TABLE}.SETTING=VALUE")
-    return read_settings(NGramSettings, tables[TABLE], f"[{TABLE}]")
 
 
 def train_ngram(corpus: Sequence[str], work: UPath, settings: NGramSettings, tokenizer: str | None) -> NGram:
@@ -50,7 +38,7 @@ def encoder(tokenizer: str | None) -> tuple[Encode | None, str]:
     return encode.__call__, f"tokenizer {encode.vocabulary.sha256}"
 
 
-def scorer(model: str, tokenizer: str | None = None) -> Callable[[Batch], tuple[DocumentScores, DocumentScores]]:
+def scorer(model: str, tokenizer: str | None = None) -> Scorer:
     """Return the function that scores documents and lines by a model's file, ours or KenLM's."""
     if tokenizer is None and to_path(model).exists() and is_kenlm(to_path(model)):
         return KenLM(model).score
@@ -64,12 +52,7 @@ def scorer(model: str, tokenizer: str | None = None) -> Callable[[Batch], tuple[
     return lambda batch: score_documents(ngram, batch, encode)
 
 
-def score_corpus(
-    corpus: Sequence[str],
-    work: UPath,
-    score: Callable[[Batch], tuple[DocumentScores, DocumentScores]],
-    by_line: bool = False,
-) -> Iterator[dict]:
+def score_corpus(corpus: Sequence[str], work: UPath, score: Scorer, by_line: bool = False) -> Iterator[dict]:
     """Yield each document's id and measures; with ``by_line`` also the log10 probability and tokens of its lines."""
     for shard in corpus_shards(corpus, work):
         for table in read_batches(shard, [ID, TEXT]):
