@@ -1,1 +1,1 @@
-"""What can be said of, or done to, one document alone. Imports only ``pipelines``."""
+"""Filters: measures, decisions and rewrites of single documents (quality, language, perplexity, keywords, PII)."""
