@@ -1,1 +1,1 @@
-"""Filters: measures, decisions and rewrites of single documents (quality, language, perplexity, keywords, PII)."""
+"""Measures of one document, rules on them, and rewrites of its text. Imports only ``pipelines``."""
