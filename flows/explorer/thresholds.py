@@ -154,7 +154,7 @@ class Thresholds:
         step = self.filter(threshold.step, changes)
         step = step.for_profile(profile) if profile else step
         value = getattr(step, threshold.setting)
-        return step.rules()[threshold.rule].threshold if isinstance(value, str) else value  # "chosen" elsewhere
+        return step.rules()[threshold.rule].threshold if isinstance(value, str) else value  # "auto" elsewhere
 
     def what_if(self, changes: tuple[str, ...]) -> dict:
         """Return documents and bytes kept before and after the moves, and the number of documents that change state."""
