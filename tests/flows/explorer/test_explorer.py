@@ -274,9 +274,6 @@ def test_numbers_read_well(value, text):
     assert number(value) == text
 
 
-def test_sizes_read_well():
-
-
 # The application
 
 EVERY_PAGE = [
