@@ -100,7 +100,7 @@ def test_the_language_is_given_to_those_that_need_it_by_the_last_step_before_tha
     said = {name: frame["given"].to_list() for (name, _), frame in together.items() if "given" in frame.columns}
     assert said["early"] == said["told"] == [None] * 4
     for name, by in (("needs", "first"), ("late", "second")):
-        assert said[name] == together[by, MEASURES]["sure"].to_list()
+        assert said[name] == together[by, MEASURES]["confident_label"].to_list()
         (measures_of(work, name) / "part-0.parquet").unlink()
     assert measure(work, chain)["late", MEASURES].equals(together["late", MEASURES])
 
