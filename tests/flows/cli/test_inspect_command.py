@@ -27,7 +27,7 @@ def test_sizes_columns_percentiles_and_bars_are_drawn(shard):
     output = run(shard, "--histogram", "n")
     assert "2 rows in 1 files" in output
     assert "1 row groups of 2 rows" in output
-    assert "characters a text  p0 5  p1 5" in output
+    assert "characters per text  p0 5  p1 5" in output
     assert f"1  {'█' * 40}  1" in output
     assert [line.split() for line in output.splitlines() if line.startswith("source")] == [["source", "String", "0"]]
 
