@@ -60,7 +60,7 @@ def bins(values: np.ndarray, cuts: Sequence[float], whole: bool, count: int = BI
         least, most = _with_room(values, first, last, min(least, first), max(high, last, least))
         if most >= LOG_SCALE_RATIO * least:
             edges = _snapped(np.geomspace(least, most, count + 1), cuts)
-            return Bins(np.unique(np.ceil(edges)) if whole else edges, True, whole)  # none between whole numbers
+            return Bins(np.unique([*np.ceil(edges), *cuts]) if whole else edges, True, whole)  # none between numbers
     if cuts:
         room = ROOM * ((max(high, last) - min(low, first)) or 1)
         low, high = min(low, first - room if values.min() < first else first), max(high, last + room)

@@ -64,7 +64,7 @@ def hostile(tmp_path_factory):
         ]
     rows += [{"id": "long", "source": "a", "text": f"{PROSE} {'<b>' * 350_000} {PROSE}"}]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ledger, "SHOWN", 100)
+        patch.setattr(ledger, "SAMPLES", 100)
         return written(run(tmp_path_factory.mktemp("hostile"), rows))
 
 

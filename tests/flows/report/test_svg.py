@@ -37,6 +37,7 @@ def test_every_value_is_in_a_bar(values, thresholds):
 
 
 @given(st.lists(st.floats(-1e6, 1e6) | st.integers(0, 70).map(float), max_size=50), st.none() | st.floats(-10, 1e5))
+@example([60.0], 0.5)  # whole numbers, a threshold below the first
 def test_the_axis_holds_the_threshold(values, threshold):
     array, cuts = np.array(values, float), [] if threshold is None else [threshold]
     axis = bins(array, cuts, bool((array == np.round(array)).all()), count=60)
