@@ -13,7 +13,7 @@ from gristmill.tokenizers_lab.formats.detect import load_any
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
 LANGUAGE = "language"
-MOST = 24  # languages in the picture
+MAX_LANGUAGES = 24  # languages in the picture
 
 
 def compare_tokenizers(tokenizers: Sequence[str], corpus: Sequence[str], max_mb: float) -> list[dict]:
@@ -32,12 +32,12 @@ def compare_tokenizers(tokenizers: Sequence[str], corpus: Sequence[str], max_mb:
     return [{"tokenizer": path, **measure(Tokenizer(load_any(to_path(path))), rows, languages)} for path in tokenizers]
 
 
-def draw(rows: list[dict], picture: str) -> None:
+def plot_languages(rows: list[dict], picture: str) -> None:
     """Bytes a token by language, a bar a tokenizer, as PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    names = sorted({name for row in rows for name in row["languages"]})[:MOST] or ["all"]
+    names = sorted({name for row in rows for name in row["languages"]})[:MAX_LANGUAGES] or ["all"]
     figure = Figure(figsize=(8, 1.2 + 0.3 * len(names) * max(1, len(rows) / 2)), dpi=120, layout="constrained")
     axes, height = FigureCanvasAgg(figure).figure.subplots(), 0.8 / len(rows)
     for i, row in enumerate(rows):

@@ -21,7 +21,7 @@ def measure(tokenizer: Tokenizer, text: Ragged, languages: list[str]) -> dict:
     began = time.process_time()
     ids = tokenizer(text)
     seconds = time.process_time() - began
-    words = cut_words(text, "prefix" not in model.normalizers)
+    words = split_words(text, "prefix" not in model.normalizers)
     of_words = np.diff(tokenizer(words).offsets)
     counts = np.bincount(ids.data, minlength=model.size)
     back = tokenizer.decode(ids)
@@ -33,15 +33,15 @@ def measure(tokenizer: Tokenizer, text: Ragged, languages: list[str]) -> dict:
         tokens[language] += int(ids.offsets[row + 1] - ids.offsets[row])
     rates = {name: sizes[name] / tokens[name] for name in sizes if name and tokens[name]}
     return {
-        "pieces": model.size,
+        "vocab_size": model.size,
         "tokens": ids.data.size,
         "bytes_per_token": text.data.size / max(ids.data.size, 1),
         "characters_per_token": int((text.data & 0xC0 != 0x80).sum()) / max(ids.data.size, 1),
         "fertility": float(of_words.mean()) if of_words.size else 0.0,
-        "whole": float((of_words == 1).mean()) if of_words.size else 0.0,
+        "single_token_words": float((of_words == 1).mean()) if of_words.size else 0.0,
         "used": float((counts > 0).mean()),
         "renyi": renyi(counts),
-        "dead": unreachable_tokens(tokenizer),
+        "unreachable": unreachable_tokens(tokenizer),
         "unknown": float(counts[unknown] / max(ids.data.size, 1)) if unknown is not None else 0.0,
         "exact": exact / max(text.rows, 1),
         "mb_per_second": text.data.size / 1e6 / max(seconds, 1e-9),
@@ -50,7 +50,7 @@ def measure(tokenizer: Tokenizer, text: Ragged, languages: list[str]) -> dict:
     }
 
 
-def cut_words(text: Ragged, spaced: bool) -> Ragged:
+def split_words(text: Ragged, spaced: bool) -> Ragged:
     """What stands between white space: a row a word, with one space before it unless the tokenizer puts one there."""
     _, ends = pretokenize(text, "whitespace")
     return Ragged.of(*_words(ends, text.data, spaced))

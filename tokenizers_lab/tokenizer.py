@@ -20,7 +20,7 @@ from gristmill.tokenizers_lab.formats.model import Model, read_model
 from gristmill.tokenizers_lab.normalize.normalizers import denormalize, normalize
 from gristmill.tokenizers_lab.strings.trie import NOTHING, build, step
 from gristmill.tokenizers_lab.strings.user_symbols import UserSymbols
-from gristmill.tokenizers_lab.unigram.encode import Encoder as UnigramEncoder
+from gristmill.tokenizers_lab.unigram.encode import UnigramEncoder as UnigramEncoder
 from gristmill.tokenizers_lab.unigram.sampling import LatticeSampler
 
 Encode = Callable[[Ragged], Ragged]
@@ -32,7 +32,7 @@ class Tokenizer:
     def __init__(self, model: Model):
         self.model = model
         self._encode: Encode = ENCODERS[model.algorithm](model)
-        self._symbols = UserSymbols(model.pieces[id] for id in model.symbols)
+        self._symbols = UserSymbols(model.pieces[id] for id in model.user_symbols)
         self._spelled = Ragged.from_strings(id_to_bytes(model))
 
     @classmethod
@@ -44,10 +44,10 @@ class Tokenizer:
         """The ids of each document, uint16, or uint32 for more than 65,536 pieces; of an empty one none."""
         text = self._normal(text)
         if self._symbols and isinstance(self._encode, Encoder):
-            return self._symbols.between(self._encode, np.array(self.model.symbols), text)
+            return self._symbols.encode_between(self._encode, np.array(self.model.user_symbols), text)
         return self._encode(text)
 
-    def dropped(self, text: Ragged, chance: float, seed: int, numbers: np.ndarray | None = None) -> Ragged:
+    def encode_dropout(self, text: Ragged, chance: float, seed: int, numbers: np.ndarray | None = None) -> Ragged:
         """The ids of each document by BPE-dropout: merges are passed over with probability ``chance``, 0 to 1.
 
         The same for the same seed (0 to 2 ** 64 - 1) and document's number (uint64[rows], by default 0, 1, 2 ...).
@@ -62,29 +62,29 @@ class Tokenizer:
         numbers = np.arange(text.rows) if numbers is None else numbers
         return Dropout(self._encode, chance, seed)(self._normal(text), numbers)
 
-    def best(self, text: str, count: int) -> list[tuple[list[int], float]]:
+    def encode_nbest(self, text: str, count: int) -> list[tuple[list[int], float]]:
         """The ``count`` best ways to cut a string, or as many as there are: ids and the logarithm of the probability.
 
         Raises RecipeError for what is not unigram.
         """
-        ids, scores = self._ways().best(self._normal(Ragged.from_strings([text])), count)
+        ids, scores = self._sampler().nbest(self._normal(Ragged.from_strings([text])), count)
         rows = [ids.data[a:b].tolist() for a, b in zip(ids.offsets[:-1], ids.offsets[1:], strict=True)]
         return [*zip(rows, scores.tolist(), strict=True)]
 
-    def drawn(self, text: Ragged, alpha: float, seed: int, numbers: np.ndarray | None = None) -> Ragged:
+    def encode_sample(self, text: Ragged, alpha: float, seed: int, numbers: np.ndarray | None = None) -> Ragged:
         """The ids of each document, a way to cut it drawn with probability P ** alpha: subword regularisation.
 
         The same for the same seed (0 to 2 ** 64 - 1) and document's number (uint64[rows], by default 0, 1, 2 ...).
         Raises RecipeError for what is not unigram.
         """
         numbers = np.arange(text.rows) if numbers is None else numbers
-        return self._ways().drawn(self._normal(text), alpha, seed, numbers)
+        return self._sampler().sample(self._normal(text), alpha, seed, numbers)
 
     def entropy(self, text: Ragged, alpha: float = 1.0) -> np.ndarray:
         """How uncertain the cut of each document is: the entropy of its ways in nats, float64[rows]."""
-        return self._ways().entropy(self._normal(text), alpha)
+        return self._sampler().entropy(self._normal(text), alpha)
 
-    def _ways(self) -> LatticeSampler:
+    def _sampler(self) -> LatticeSampler:
         if not isinstance(self._encode, UnigramEncoder):
             raise RecipeError(f"ways to cut have probabilities under unigram alone; this is {self.model.algorithm}")
         return LatticeSampler(self._encode)
@@ -112,7 +112,7 @@ class Tokenizer:
         """Each document's bytes, special tokens by their text. Raises InputError for an id that there is not."""
         if ids.data.size and int(ids.data.max()) >= self.model.size:
             raise InputError(f"there is no id {int(ids.data.max())} in a vocabulary of {self.model.size:,}")
-        text = Ragged.of(*_spell(*ids, *self._spelled))
+        text = Ragged.of(*_write_pieces(*ids, *self._spelled))
         return denormalize(text, ("prefix",) if self.model.prefix else self.model.normalizers)
 
     def decode_ids(self, ids: Iterable[int]) -> str:
@@ -138,14 +138,14 @@ def id_to_bytes(model: Model) -> list[bytes]:
 def pad_batch(ids: Ragged, length: int, pad: int, cut_left: bool = False) -> np.ndarray:
     """Documents as one array [rows, length]: what is too long is cut at the end (or the beginning), the rest padded."""
     rows = np.full((ids.rows, length), pad, ids.data.dtype)
-    _lay(*ids, rows, cut_left)
+    _fill_rows(*ids, rows, cut_left)
     return rows
 
 
 def bpe_encoder(model: Model) -> Encode:
     """BPE over bytes or characters; ``words`` and ``chars`` are BPE without merges."""
-    text = {piece: id for id, piece in enumerate(model.pieces) if model.is_text(id) and id not in model.symbols}
-    if model.level == "bytes":
+    text = {piece: id for id, piece in enumerate(model.pieces) if model.is_text(id) and id not in model.user_symbols}
+    if model.alphabet == "bytes":
         first = np.array([text.get(bytes([b]), -1) for b in range(256)], np.int32)
         if (first < 0).any():
             raise RecipeError(f"byte {int(np.argmin(first))} has no piece of its own in this vocabulary")
@@ -162,7 +162,14 @@ def bpe_encoder(model: Model) -> Encode:
             raise RecipeError("a vocabulary of characters needs a special token for unknown ones, or bytes")
     merges = merges_by_piece(model, text) if model.by_piece else merge_table(*model.merges.T)
     spelled = Ragged.from_strings(model.pieces)
-    return Encoder(model.split, model.dtype, first, merges, spelled, VocabLookup.of(text) if model.whole else None)
+    return Encoder(
+        model.pretokenizer,
+        model.dtype,
+        first,
+        merges,
+        spelled,
+        VocabLookup.from_dict(text) if model.ignore_merges else None,
+    )
 
 
 def merges_by_piece(model: Model, text: dict[bytes, int]) -> MergeTable:
@@ -190,9 +197,11 @@ def wordpiece_encoder(model: Model) -> Encode:
         pieces[b"\xff" + piece[len(prefix) :] if piece.startswith(prefix) and piece != prefix else piece] = id
     trie = build(Ragged.from_strings([*pieces]))
     ids = np.array([*pieces.values(), NOTHING], np.int32)
-    longest = LongestMatch(trie.keys, trie.nodes, ids[trie.piece], _behind_mark(trie), unknown, model.max_word)
+    longest = LongestMatch(
+        trie.keys, trie.nodes, ids[trie.piece], _behind_mark(trie), unknown, model.max_input_chars_per_word
+    )
     nothing = np.full(256, -1, np.int32), merge_table(*np.empty((3, 0), np.int32)), Ragged.from_strings([])
-    return Encoder(model.split, model.dtype, *nothing, None, longest)
+    return Encoder(model.pretokenizer, model.dtype, *nothing, None, longest)
 
 
 @njit
@@ -209,7 +218,7 @@ def unigram_encoder(model: Model) -> Encode:
         model.scores,
         -1 if unknown is None else unknown,
         -1 if model.bytes_from is None else model.bytes_from,
-        symbols=model.symbols,
+        symbols=model.user_symbols,
         dtype=model.dtype,
     )
 
@@ -224,7 +233,7 @@ ENCODERS: dict[str, Callable[[Model], Encode]] = {
 
 
 @njit(nogil=True, cache=True)
-def _spell(offsets, ids, piece_offsets, text):
+def _write_pieces(offsets, ids, piece_offsets, text):
     """Ids to the bytes of their pieces."""
     total = 0
     for id in ids:
@@ -241,7 +250,7 @@ def _spell(offsets, ids, piece_offsets, text):
 
 
 @njit(nogil=True, cache=True)
-def _lay(offsets, ids, rows, cut_left):
+def _fill_rows(offsets, ids, rows, cut_left):
     for row in range(rows.shape[0]):
         begin, end = offsets[row], offsets[row + 1]
         if end - begin > rows.shape[1]:

@@ -81,11 +81,13 @@ def _tiktoken(data: bytes, model: Model) -> tuple[str, Callable[[str], list[int]
     from tiktoken import Encoding
 
     patterns = (
-        (model.split.removeprefix(PATTERN),) if model.split.startswith(PATTERN) else PATTERNS.get(model.split, ())
+        (model.pretokenizer.removeprefix(PATTERN),)
+        if model.pretokenizer.startswith(PATTERN)
+        else PATTERNS.get(model.pretokenizer, ())
     )
     if len(patterns) != 1:
-        raise RecipeError(f"tiktoken cuts by one pattern, which the split {model.split!r} has not")
-    ranks = {piece: id for id, piece in enumerate(model.pieces) if id not in model.taken}
+        raise RecipeError(f"tiktoken cuts by one pattern, which the pretokenizer {model.pretokenizer!r} has not")
+    ranks = {piece: id for id, piece in enumerate(model.pieces) if id not in model.special_ids}
     theirs = Encoding("exported", pat_str=patterns[0], mergeable_ranks=ranks, special_tokens=model.special)
     return "tiktoken", theirs.encode_ordinary
 
@@ -100,7 +102,7 @@ WRITERS = {"hf": to_huggingface, "tiktoken": to_tiktoken, "sentencepiece": to_se
 CLIENTS = {"hf": _hf, "tiktoken": _tiktoken, "sentencepiece": _sentencepiece, "bert": _bert}
 
 
-def import_tokenizer(file: str, output: str, split: str | None, special: Sequence[str]) -> Model:
+def import_tokenizer(file: str, output: str, pretokenizer: str | None, special: Sequence[str]) -> Model:
     """Read a file by what its name ends in, and write ours."""
     path = to_path(file)
     if not path.is_file():
@@ -111,9 +113,9 @@ def import_tokenizer(file: str, output: str, split: str | None, special: Sequenc
     elif path.suffix == ".model":
         model = from_sentencepiece(data)
     elif path.suffix == ".tiktoken":
-        if split is None:
-            raise RecipeError("a .tiktoken file does not say how text is split: name it with --split")
-        model = from_tiktoken(data, split, dict(map(_token, special)))
+        if pretokenizer is None:
+            raise RecipeError("a .tiktoken file does not say how text is pretokenizer: name it with --pretokenizer")
+        model = from_tiktoken(data, pretokenizer, dict(map(_token, special)))
     else:
         raise InputError(f"{file}: expected a name that ends in .json, .tiktoken or .model")
     write_model(model, to_path(output))

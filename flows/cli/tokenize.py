@@ -18,7 +18,7 @@ def tokenize(corpus, tokenizer, output, engine, changes, as_json):
 
     Documents are never cut, and the same seed gives the same bytes for any number of workers. Settings:
     tokens.boundary (prepend, append, both, none), tokens.validation, tokens.seed, tokens.weights.SOURCE,
-    tokens.epochs.SOURCE, tokens.temperature, tokens.tokens, tokens.shard_tokens.
+    tokens.epochs.SOURCE, tokens.temperature, tokens.tokens, tokens.tokens_per_shard.
 
     \b
         gristmill tokenize work --tokenizer tok --output tokens

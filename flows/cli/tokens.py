@@ -20,13 +20,13 @@ def tokens():
 @tokens.command()
 @click.argument("folder", metavar="TOKENS")
 @click.option("--check", is_flag=True, help="Read everything: checksums, the largest id, the ends of documents.")
-@click.option("--sample", type=click.IntRange(0), default=0, metavar="N", help="Show the first N documents as pieces.")
-def inspect(folder, check, sample):
+@click.option("--rows", type=click.IntRange(0), default=0, metavar="N", help="Show the first N documents as pieces.")
+def inspect(folder, check, rows):
     """Show the shards in TOKENS: documents, tokens, bytes a token, and how the sources are mixed.
 
     \b
         gristmill tokens inspect tokens
-        gristmill tokens inspect tokens --check --sample 2
+        gristmill tokens inspect tokens --check --rows 2
     """
     from gristmill.pipelines.storage.files import to_path
     from gristmill.pipelines.tokens.shards import TokenShards
@@ -46,7 +46,7 @@ def inspect(folder, check, sample):
         )
         click.echo(f"  {source['name'].translate(LINE)}: {told}")
     for name in shards.names()[:1]:
-        show_documents(shards, shards.shard(name), sample)
+        show_documents(shards, shards.shard(name), rows)
 
 
 def show_documents(shards, shard, count: int) -> None:
@@ -66,9 +66,9 @@ def show_documents(shards, shard, count: int) -> None:
 @tokens.command()
 @click.argument("folder", metavar="TOKENS")
 @click.argument("place", metavar="SHARD:POSITION")
-@click.option("--around", type=click.IntRange(0), default=20, show_default=True, help="Tokens of text on each side.")
-def trace(folder, place, around):
-    """Name the document, the source and the text around the token at SHARD:POSITION.
+@click.option("--context", type=click.IntRange(0), default=20, show_default=True, help="Tokens of text on each side.")
+def trace(folder, place, context):
+    """Name the document, the source and the text context the token at SHARD:POSITION.
 
     \b
         gristmill tokens trace tokens train-00000:1000
@@ -92,7 +92,7 @@ def trace(folder, place, around):
     }
     if shards.about["tokenizer"]["file"]:
         decode, ids = Tokenizer.load(shards.tokenizer).decode_ids, shard.ids
-        before, after = ids[max(found.first, at - around) : at], ids[at + 1 : min(found.stop, at + 1 + around)]
+        before, after = ids[max(found.first, at - context) : at], ids[at + 1 : min(found.stop, at + 1 + context)]
         rows["text"] = f"{decode(before)}⟦{decode(ids[at : at + 1])}⟧{decode(after)}"
     for what, value in rows.items():
         click.echo(f"{what:>10}  {value.translate(LINE)}")

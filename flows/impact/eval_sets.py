@@ -25,7 +25,7 @@ from gristmill.pipelines.steps.step import Job, Output, Step, Written
 from gristmill.pipelines.storage.manifest import fingerprint
 from gristmill.pipelines.storage.shards import cut_groups, list_shards, read_batches, read_shard, write_shard
 from gristmill.pipelines.tokens.encode import hash_ids
-from gristmill.pipelines.tokens.shuffle import of_validation
+from gristmill.pipelines.tokens.shuffle import is_validation
 
 CANDIDATE_FACTOR = 4  # candidates of a set, in sizes of the set: as many may turn out to overlap
 
@@ -47,7 +47,7 @@ def split_shard(shard: UPath, share: float, outputs: tuple[Output, ...]) -> list
     for output in outputs:
         tables = []
         for table in read_batches(shard, DOCUMENT.names):
-            held = of_validation(hash_ids(*Ragged.from_text(table[ID])), share)
+            held = is_validation(hash_ids(*Ragged.from_text(table[ID])), share)
             tables.append(table.filter(pa.array(held == (output.key == "held"))))
         rows = write_shard(output.path, tables, DOCUMENT)
         size = sum(int(Ragged.from_text(table[TEXT]).data.size) for table in tables)

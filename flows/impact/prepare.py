@@ -19,7 +19,7 @@ from gristmill.flows.impact.eval_sets import candidates_step, heldout_step, over
 from gristmill.flows.impact.plan import ImpactPlan
 from gristmill.flows.impact.recipe import Heldout
 from gristmill.flows.tokenize.tokenize_corpus import tokenize
-from gristmill.flows.tokenize.train_tokenizer import coder, tokenizer_settings, train_tokenizer
+from gristmill.flows.tokenize.train_tokenizer import load_encoder, tokenizer_settings, train_tokenizer
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.ingest import ingest_step
 from gristmill.pipelines.inputs.inputs import InputSettings
@@ -68,7 +68,7 @@ def prepare_arm(
 ) -> None:
     """The documents of one variant as token shards, and how much of each candidate they hold."""
     folder, heldout = work / "arms" / folder_of(arm.data), plan.impact.heldout
-    coders = sorted(coder(tokenizers[name]).vocabulary.sha256 for name in uses)
+    coders = sorted(load_encoder(tokenizers[name]).vocabulary.sha256 for name in uses)
     sources = [checksums(work / "pool"), checksums(work / "candidates")]
     made_of = fingerprint(sources, arm.recipe.table()["steps"], arm.recipe.words, heldout.ngram, coders)
     known = Manifest.read(folder)

@@ -44,9 +44,9 @@ def encoder(tokenizer: str | None) -> tuple[Encode | None, str]:
     """What turns lines into units, and its name in models: a tokenizer's digest, so that no other is taken for it."""
     if tokenizer is None:
         return None, WORDS
-    from gristmill.flows.tokenize.train_tokenizer import coder
+    from gristmill.flows.tokenize.train_tokenizer import load_encoder
 
-    code = coder(tokenizer)
+    code = load_encoder(tokenizer)
     return code, f"tokenizer {code.vocabulary.sha256}"
 
 

@@ -7,7 +7,7 @@ from upath import UPath
 from gristmill.flows.clean.corpus import corpus_shards
 from gristmill.flows.clean.recipe import make_change
 from gristmill.flows.engine.run_lock import exclusive_run
-from gristmill.flows.tokenize.train_tokenizer import WORK, coder
+from gristmill.flows.tokenize.train_tokenizer import WORK, load_encoder
 from gristmill.pipelines.settings import read_settings
 from gristmill.pipelines.steps.step import Engine, Progress, run_serial, run_step
 from gristmill.pipelines.tokens.settings import TokenSettings
@@ -31,8 +31,8 @@ def tokenize(
     engine: Engine = run_serial,
     progress: Progress | None = None,
 ) -> TokenShards:
-    """Encode every document once, then gather them into shards by split, shuffled: the same bytes for any workers."""
-    code = coder(tokenizer)
+    """Encode every document once, then gather them into shards by pretokenizer, shuffled: the same bytes for any workers."""
+    code = load_encoder(tokenizer)
     with exclusive_run(output / WORK):
         shards = corpus_shards(corpus, output / WORK, engine, progress)
         run_step(encode_step(shards, code, output), engine, progress)

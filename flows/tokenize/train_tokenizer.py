@@ -17,7 +17,7 @@ from gristmill.pipelines.storage.manifest import Manifest, fingerprint
 from gristmill.pipelines.storage.shards import read_batches
 from gristmill.pipelines.tokens.encode import TokenizerInfo
 from gristmill.pipelines.tokens.steps import digest
-from gristmill.tokenizers_lab.count.word_counts import Counter, WordCounts, merge
+from gristmill.tokenizers_lab.count.word_counts import WordCounter, WordCounts, merge
 from gristmill.tokenizers_lab.count_settings import CountSettings
 from gristmill.tokenizers_lab.extend import extend
 from gristmill.tokenizers_lab.formats.model import FILE, Model, read_model, write_model
@@ -25,7 +25,7 @@ from gristmill.tokenizers_lab.tokenizer import Tokenizer
 from gristmill.tokenizers_lab.train import TokenizerSettings, train
 
 WORK, COUNTS = "work", "counts"  # in the tokenizer's folder: documents that were read, and the counts
-LINES = "lines"  # the split that joins words
+LINES = "lines"  # the pretokenizer that joins words
 TABLES = ("bpe", "unigram", "wordpiece", "roles")
 
 
@@ -36,7 +36,7 @@ def tokenizer_settings(given: dict, changes: Sequence[str] = ()) -> TokenizerSet
         make_change(tables, change, "TABLE.SETTING=VALUE")
     told = {key: value for key, value in given.items() if value is not None}
     settings = read_settings(TokenizerSettings, told | {k: v for k, v in tables.items() if v}, "tokenizer train")
-    settings.of_algorithm()  # what there is not is told before anything is read
+    settings.resolved()  # what there is not is told before anything is read
     return settings
 
 
@@ -50,14 +50,14 @@ def train_tokenizer(
 ) -> Model:
     """``OUTPUT/gristmill.json``, the same bytes for any number of workers and any order of shards.
 
-    The counts of each shard stay in ``OUTPUT/work``: another vocabulary of the same split counts nothing anew.
+    The counts of each shard stay in ``OUTPUT/work``: another vocabulary of the same pretokenizer counts nothing anew.
     """
-    counting = settings.counting()
+    counting = settings.count_settings()
     with exclusive_run(output / WORK):
         folder = count_words(corpus, output / WORK, counting, engine, progress)
         sources = sorted(file["sha256"] for file in Manifest.read(folder).files.values())
         made_of = Output(output, FILE, fingerprint(sources, settings.model_dump(mode="json")))
-        jobs = [Job(train_on, (folder, settings, report), (made_of,))]
+        jobs = [Job(train_job, (folder, settings, report), (made_of,))]
         run_step(Step("train", {output: settings.model_dump(mode="json")}, jobs), run_serial, progress)
     return read_model(output)
 
@@ -73,10 +73,10 @@ def extend_tokenizer(
 ) -> Model:
     """A larger tokenizer in ``OUTPUT``, trained on with the words of a corpus, or with its lines to join words."""
     model = read_model(to_path(tokenizer))
-    split = LINES if join_words else model.split
+    pretokenizer = LINES if join_words else model.pretokenizer
     with exclusive_run(output / WORK):
-        folder = count_words(corpus, output / WORK, CountSettings(split, model.normalizers), engine, progress)
-        larger = extend(model, read_counts(folder), vocab_size, split)
+        folder = count_words(corpus, output / WORK, CountSettings(pretokenizer, model.normalizers), engine, progress)
+        larger = extend(model, read_counts(folder), vocab_size, pretokenizer)
         write_model(larger, output)
     return larger
 
@@ -107,17 +107,17 @@ def read_counts(folder: UPath) -> WordCounts:
 
 def count_shard(shard: UPath, counting: CountSettings, outputs: tuple[Output, ...]) -> list[Written]:
     """The words of one shard as a table of counts."""
-    counter, size = Counter(counting.split), 0
+    counter, size = WordCounter(counting.pretokenizer), 0
     for table in read_batches(shard, [TEXT]):
         text = Ragged.from_text(table[TEXT])
         size += text.data.size
         counter.add(counting(text))
     counts = counter.finish()
-    counts.save(outputs[0].path, counting.split)
+    counts.save(outputs[0].path, counting.pretokenizer)
     return [Written([outputs[0].path.name], {"words": int(counts.counts.sum()), "bytes": size})]
 
 
-def train_on(
+def train_job(
     counts: UPath, settings: TokenizerSettings, report: Callable[[str], None], outputs: tuple[Output, ...]
 ) -> list[Written]:
     """The tokenizer from the tables of all shards."""
@@ -146,7 +146,7 @@ def _opened(file: str, sha256: str) -> Tokenizer:
     return _OPEN[file, sha256]
 
 
-def coder(path: str) -> CachedEncoder:
+def load_encoder(path: str) -> CachedEncoder:
     """The tokenizer in a folder or a file, ready for token shards."""
     file = to_path(path)
     model, file = read_model(file), file / FILE if file.is_dir() else file

@@ -94,7 +94,9 @@ def llmc(tokens: TokenShards, target: UPath) -> Iterator[str]:
     magic, version = {2: (20240520, 1), 4: (20240801, 7)}[np.dtype(tokens.about["dtype"]).itemsize]
     for shard in _all(tokens):
         if shard.ids.size >= 2**31:
-            raise RecipeError(f"llm.c counts ids in 31 bits; {shard.name} has {shard.ids.size:,}: lower shard_tokens")
+            raise RecipeError(
+                f"llm.c counts ids in 31 bits; {shard.name} has {shard.ids.size:,}: lower tokens_per_shard"
+            )
         header = np.zeros(LLMC_HEADER, "<i4")
         header[:3] = magic, version, shard.ids.size
         name = f"{shard.name}.bin".replace("validation", "val")

@@ -18,14 +18,14 @@ from gristmill.pipelines.tokens.shuffle import NAMES, write_tokens
 from gristmill.pipelines.tokens.steps import FORMAT
 
 
-class Read(NamedTuple):
+class TokenFile(NamedTuple):
     """One file: its ids, and where its documents end."""
 
     ids: np.ndarray
     ends: np.ndarray
 
 
-def llmc(path: UPath, bos: int) -> Read:
+def llmc(path: UPath, bos: int) -> TokenFile:
     """llm.c's ``.bin``: a document begins at each ``bos``."""
     head = _bytes(path, 1024)
     header = np.frombuffer(head, "<i4", len(head) // 4)
@@ -33,14 +33,14 @@ def llmc(path: UPath, bos: int) -> Read:
     if header.size < 256 or tuple(header[:2].tolist()) not in kinds:
         raise InputError(f"{path} does not begin as llm.c's files do (magic {header[:1].tolist()})")
     ids = _array(path, kinds[tuple(header[:2].tolist())], 1024)
-    _fits(path, ids.size, int(header[2]))
+    _check_size(path, ids.size, int(header[2]))
     starts = np.flatnonzero(ids == bos)
     if ids.size and (not starts.size or starts[0]):
         starts = np.concatenate(([0], starts))
-    return Read(ids, np.append(starts[1:], ids.size) if ids.size else starts)
+    return TokenFile(ids, np.append(starts[1:], ids.size) if ids.size else starts)
 
 
-def megatron(path: UPath, bos: int) -> Read:
+def megatron(path: UPath, bos: int) -> TokenFile:
     """Megatron's ``.bin`` with the ``.idx`` beside it."""
     index = _bytes(path.with_suffix(".idx"))
     if len(index) < 34 or index[:9] != b"MMIDIDX\0\0" or int.from_bytes(index[9:17], "little") != 1:
@@ -49,15 +49,15 @@ def megatron(path: UPath, bos: int) -> Read:
     if index[17] not in kinds:
         raise InputError(f"{path.with_suffix('.idx')} holds ids of kind {index[17]}; 8 (uint16) and 4 (int32) are read")
     sequences, documents = (int(n) for n in np.frombuffer(index[18:34], "<u8"))
-    _fits(path.with_suffix(".idx"), len(index), 34 + 12 * sequences + 8 * documents)
+    _check_size(path.with_suffix(".idx"), len(index), 34 + 12 * sequences + 8 * documents)
     sizes = np.frombuffer(index, "<i4", sequences, 34).astype(np.int64)
     last = np.frombuffer(index, "<i8", documents, 34 + 12 * sequences)[1:]  # sequence behind each document's last
     ids = _array(path, kinds[index[17]])
-    _fits(path, ids.size, int(sizes.sum()))
-    return Read(ids.astype("<u4") if ids.dtype == "<i4" else ids, np.concatenate(([0], np.cumsum(sizes)))[last])
+    _check_size(path, ids.size, int(sizes.sum()))
+    return TokenFile(ids.astype("<u4") if ids.dtype == "<i4" else ids, np.concatenate(([0], np.cumsum(sizes)))[last])
 
 
-def datatrove(path: UPath, bos: int) -> Read:
+def datatrove(path: UPath, bos: int) -> TokenFile:
     """datatrove's ``.ds`` with the ``.ds.index`` beside it; the width of ids is in ``.ds.metadata``."""
     ends = _array(path.parent / f"{path.name}.index", "<u8").astype(np.int64)
     first = _bytes(path.parent / f"{path.name}.metadata").decode().split("\n")[0]
@@ -65,11 +65,13 @@ def datatrove(path: UPath, bos: int) -> Read:
     if width not in ("2", "4"):
         raise InputError(f"{path.name}.metadata should name 2 or 4 bytes an id behind '|', found {first!r}")
     ids = _array(path, f"<u{width}")
-    _fits(path, ids.size, int(ends[-1]) if ends.size else 0)
-    return Read(ids, ends)
+    _check_size(path, ids.size, int(ends[-1]) if ends.size else 0)
+    return TokenFile(ids, ends)
 
 
-READERS: dict[str, Callable[[UPath, int], Read]] = {reader.__name__: reader for reader in (llmc, megatron, datatrove)}
+READERS: dict[str, Callable[[UPath, int], TokenFile]] = {
+    reader.__name__: reader for reader in (llmc, megatron, datatrove)
+}
 
 
 def import_step(paths: list[UPath], format: str, vocab_size: int, bos: int, tokens: UPath) -> Step:
@@ -117,6 +119,6 @@ def _array(path: UPath, dtype: str, skip: int = 0) -> np.ndarray:
     return np.frombuffer(data, dtype)
 
 
-def _fits(path: UPath, found: int, expected: int) -> None:
+def _check_size(path: UPath, found: int, expected: int) -> None:
     if found != expected:
         raise InputError(f"{path} is cut short or too long: {found:,} found, {expected:,} expected")

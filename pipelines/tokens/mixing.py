@@ -42,10 +42,14 @@ def mix(tokens: dict[str, int], documents: dict[str, int], settings: TokenSettin
     shares = _shares({name: tokens[name] for name in by_share}, settings)
     if settings.weights or settings.temperature != 1:
         named = sum(tokens[name] * often for name, often in epochs.items())
-        room = settings.tokens - named if settings.tokens else min(tokens[n] / s for n, s in shares.items() if s)
+        room = (
+            settings.train_tokens - named
+            if settings.train_tokens
+            else min(tokens[n] / s for n, s in shares.items() if s)
+        )
         epochs |= {name: max(0.0, room) * share / tokens[name] for name, share in shares.items()}
-    elif settings.tokens:
-        rest = settings.tokens - sum(tokens[name] * often for name, often in epochs.items())
+    elif settings.train_tokens:
+        rest = settings.train_tokens - sum(tokens[name] * often for name, often in epochs.items())
         epochs |= {name: max(0.0, rest) / sum(tokens[n] for n in by_share) for name in by_share}
     for name in by_share:
         if epochs.get(name, 1.0) > settings.max_epochs:
@@ -71,8 +75,8 @@ def _shares(tokens: dict[str, int], settings: TokenSettings) -> dict[str, float]
     return {name: settings.weights.get(name, left * flat.get(name, 0.0) / size if size else 0.0) for name in tokens}
 
 
-def copies(source: np.ndarray, luck: np.ndarray, epochs: np.ndarray) -> np.ndarray:
-    """How often each document comes: source int [n], luck uint64 [n] (a hash of the id), epochs float [sources]."""
+def count_copies(source: np.ndarray, hashes: np.ndarray, epochs: np.ndarray) -> np.ndarray:
+    """How often each document comes: source int [n], hashes uint64 [n] (a hash of the id), epochs float [sources]."""
     often = epochs[source]
     whole = np.floor(often)
-    return (whole + (luck / 2.0**64 < often - whole)).astype(np.int64)
+    return (whole + (hashes / 2.0**64 < often - whole)).astype(np.int64)

@@ -16,7 +16,7 @@ from gristmill.pipelines.storage.shards import read_shard
 from gristmill.pipelines.tokens.encode import IDS, TokenizerInfo, encode_shard
 from gristmill.pipelines.tokens.mixing import Source, mix
 from gristmill.pipelines.tokens.settings import TRAIN, VALIDATION, TokenSettings
-from gristmill.pipelines.tokens.shuffle import gather_shard, hash_ranges, of_validation
+from gristmill.pipelines.tokens.shuffle import gather_shard, hash_ranges, is_validation
 
 FORMAT = 1
 TOKENIZER = "tokenizer"  # the part that holds a copy of the tokenizer's file
@@ -49,19 +49,21 @@ def gather_step(tokens: UPath, coder: TokenEncoder, settings: TokenSettings) -> 
     """``tokens`` itself, once the encoded parts are there: shards of both splits and a copy of the tokenizer."""
     vocabulary = coder.vocabulary
     for id, edge in ((vocabulary.bos, ("prepend", "both")), (vocabulary.eos, ("append", "both"))):
-        if id is None and settings.boundary in edge:
+        if id is None and settings.add_special in edge:
             name = "BOS" if "prepend" in edge else "EOS"
-            raise RecipeError(f"boundary = {settings.boundary!r} needs a tokenizer with a special token for {name}")
+            raise RecipeError(
+                f"add_special = {settings.add_special!r} needs a tokenizer with a special token for {name}"
+            )
     folder, encoded = tokens / "encoded", Manifest.read(tokens / "encoded")
     parts = sorted(name.removesuffix(IDS) for name in encoded.files if name.endswith(IDS))
     there, sources = count_tokens(folder, parts, settings, boundary_ids(settings))
     epochs = {source.name: source.epochs for source in sources}
     made_of = fingerprint(sorted(file["sha256"] for file in encoded.files.values()), settings.model_dump(mode="json"))
     jobs = [Job(_copy, (coder.file,), (Output(tokens, TOKENIZER, vocabulary.sha256),))]
-    for stretch in hash_ranges(there, settings):
-        args = (folder, parts, stretch, vocabulary, settings, epochs)
-        output = Output(tokens, stretch.name, fingerprint(made_of, *stretch))
-        size = (stretch.last - stretch.first) * there[stretch.split] >> 64
+    for hash_range in hash_ranges(there, settings):
+        args = (folder, parts, hash_range, vocabulary, settings, epochs)
+        output = Output(tokens, hash_range.name, fingerprint(made_of, *hash_range))
+        size = (hash_range.last - hash_range.first) * there[hash_range.split] >> 64
         jobs.append(Job(gather_shard, args, (output,), size * vocabulary.dtype.itemsize))
     about = {
         "format": FORMAT,
@@ -78,7 +80,7 @@ def gather_step(tokens: UPath, coder: TokenEncoder, settings: TokenSettings) -> 
 
 def boundary_ids(settings: TokenSettings) -> int:
     """How many ids stand around a document."""
-    return {"none": 0, "prepend": 1, "append": 1, "both": 2}[settings.boundary]
+    return {"none": 0, "prepend": 1, "append": 1, "both": 2}[settings.add_special]
 
 
 def count_tokens(
@@ -88,7 +90,7 @@ def count_tokens(
     tokens, documents, held_out = Counter(), Counter(), 0
     for part in parts:
         table = read_shard(folder / f"{part}.parquet", [SOURCE, "hash", "tokens"])
-        sizes, held = table["tokens"].to_numpy() + edge, of_validation(table["hash"].to_numpy(), settings.validation)
+        sizes, held = table["tokens"].to_numpy() + edge, is_validation(table["hash"].to_numpy(), settings.validation)
         held_out += int(sizes[held].sum())
         sources = table[SOURCE].combine_chunks().dictionary_encode()
         names, numbers = sources.dictionary.to_pylist(), sources.indices.to_numpy()

@@ -20,7 +20,7 @@ class Alphabet(NamedTuple):
     pieces: list[bytes]  # symbol -> what it spells
     symbol_of: np.ndarray  # uint8[256], byte -> symbol; or int32[0x110000], character -> symbol or NONE
 
-    def spell(self, words: Ragged) -> Ragged:
+    def to_symbols(self, words: Ragged) -> Ragged:
         """Words as symbols, uint8 or int32."""
         if self.symbol_of.size == 256:
             return Ragged.of(words.offsets, self.symbol_of[words.data])

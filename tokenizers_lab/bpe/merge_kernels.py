@@ -29,7 +29,7 @@ BY_IDS, BY_PLACE, BY_SPELLING = range(3)
 ANEW, REUSE, SKIP = range(3)
 LISTS, POOLED, HEAPED, SYMBOLS, MERGES = range(5)  # places in State.used
 DONE, EXHAUSTED, FULL = range(3)  # why ``merge_some`` returned
-ROOM = 1024  # new pairs for which there is always room
+SPARE_PAIRS = 1024  # new pairs for which there is always room
 PRIME = np.uint64((1 << 61) - 1)
 BASES = np.array([0x1A2B3C4D5E6F708F, 0x0F1E2D3C4B5A6978], np.uint64) % PRIME
 

@@ -16,7 +16,7 @@ from gristmill.tokenizers_lab.bpe.merge_kernels import (
     MERGES,
     POOLED,
     PRIME,
-    ROOM,
+    SPARE_PAIRS,
     SYMBOLS,
     State,
     enqueue,
@@ -27,7 +27,7 @@ from gristmill.tokenizers_lab.bpe.pair_heap import ENTRY
 from gristmill.tokenizers_lab.bpe.pair_positions import BLOCK, CELL, NONE, compact, first_pairs, lay_out, list_places
 
 ANY_LENGTH = 1 << 30
-PAIRS_A_MERGE = 100  # new pairs for which there is room at once: what is never written takes no memory
+PAIRS_PER_MERGE = 100  # new pairs for which there is room at once: what is never written takes no memory
 
 
 class CorpusCells(NamedTuple):
@@ -39,7 +39,7 @@ class CorpusCells(NamedTuple):
     counts: np.ndarray
 
     @classmethod
-    def of(cls, words: Ragged, counts: np.ndarray) -> "CorpusCells":
+    def from_words(cls, words: Ragged, counts: np.ndarray) -> "CorpusCells":
         """From words of symbols, NONE for what merges with nothing.
 
         Large arrays are numpy's own, never a kernel's: numpy asks for huge pages, and places are read at random.
@@ -74,7 +74,7 @@ class MergeLoop:
         cells = layout.cells
         spelling = cells["symbol"].copy() if ties == BY_SPELLING else np.empty(0, np.int32)
         lists = first_pairs(*layout, ties == BY_SPELLING)
-        room = 2 * int(lists["size"].max(initial=0)) + ROOM  # new pairs of one merge, at most
+        room = 2 * int(lists["size"].max(initial=0)) + SPARE_PAIRS  # new pairs of one merge, at most
         pooled = int(lists["size"].sum())
         pool = np.empty(pooled + pooled // 4 + room, np.int32)
         list_places(cells, lists, pool)
@@ -83,9 +83,9 @@ class MergeLoop:
         length[: len(pieces)] = [len(p.decode(errors="replace")) if in_characters else len(p) for p in pieces]
         self.state = State(
             **layout._asdict(),
-            lists=larger(lists, lists.size + room + PAIRS_A_MERGE * target),
+            lists=larger(lists, lists.size + room + PAIRS_PER_MERGE * target),
             pool=pool,
-            heap=np.empty(lists.size + room + PAIRS_A_MERGE * target, ENTRY),
+            heap=np.empty(lists.size + room + PAIRS_PER_MERGE * target, ENTRY),
             span=span,
             length=length,
             hashes=hash_pieces(pieces, size),
@@ -93,7 +93,7 @@ class MergeLoop:
             with_left=np.zeros((size, 4), np.int64),
             with_right=np.zeros((size, 4), np.int64),
             fresh=np.empty((room, 2), np.int32),
-            merges=np.empty((size - len(pieces) + ROOM, 3), np.int32),
+            merges=np.empty((size - len(pieces) + SPARE_PAIRS, 3), np.int32),
             spelling=spelling,
             used=np.zeros(5, np.int64),
         )

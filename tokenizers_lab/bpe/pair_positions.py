@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit
 
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, U64
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 
 NONE = -1
@@ -45,8 +46,8 @@ def count_at(place, words, offsets, counts):
 
 @inline_kernel
 def _slot(left, right):
-    key = np.uint64(left) << np.uint64(32) | np.uint64(right)
-    return np.int64(key * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(24))
+    key = U64(left) << U64(32) | U64(right)
+    return np.int64(key * GOLDEN_RATIO >> U64(24))
 
 
 @njit(nogil=True, cache=True)

@@ -15,27 +15,27 @@ from gristmill.tokenizers_lab.count.word_counts import WordCounts
 
 # Ties and duplicates as the named trainer has them. minbpe's place is that in the table of words: in the text, where
 # the table has the words in the order of the text.
-RULES = {
+COMPAT = {
     "hf": (BY_IDS, REUSE),  # tokenizers 0.23
     "tiktoken": (BY_IDS, ANEW),  # as rustbpe: bytes are numbered by their values
     "minbpe": (BY_PLACE, ANEW),
     "sentencepiece": (BY_SPELLING, SKIP),
 }
-STRIDE = 1000  # merges between two calls of ``advance``
+REPORT_MERGES = 1000  # merges between two calls of ``advance``
 
 
 class BpeSettings(Settings):
     """How a BPE vocabulary is trained. Defaults are those of tokenizers 0.23."""
 
     vocab_size: Positive = 32_000  # pieces, with the special tokens
-    level: Literal["bytes", "characters"] = "bytes"  # what the first pieces are
-    coverage: Fraction = 1.0  # of characters: the share of the text that the kept ones make up
+    alphabet: Literal["bytes", "characters"] = "bytes"  # what the first pieces are
+    character_coverage: Fraction = 1.0  # of characters: the share of the text that the kept ones make up
     byte_fallback: bool = True  # characters: have all bytes as pieces, for those that are not kept
     min_frequency: int = 0  # a pair that occurs less often is not merged
     max_token_length: Positive | None = None  # in bytes or characters; what tokenizers calls 16 is 15 here
     special_tokens: list[str] = []  # first in the vocabulary; under the rules tiktoken and minbpe last
-    rule: Literal["hf", "tiktoken", "minbpe", "sentencepiece"] = "hf"  # for ties, and for two ways to one piece
-    stop_early: bool = False  # a vocabulary smaller than asked for is no error
+    compat: Literal["hf", "tiktoken", "minbpe", "sentencepiece"] = "hf"  # for ties, and for two ways to one piece
+    allow_smaller: bool = False  # a vocabulary smaller than asked for is no error
 
 
 class TrainedBpe(NamedTuple):
@@ -62,37 +62,39 @@ def train_bpe(
     the words can give, and for a special token that is a piece.
     """
     if not counts.words.rows:
-        raise InputError("there is nothing to train on: the corpus has no words; see its documents and the split")
-    alphabet = alphabet or first_pieces(counts, settings)
+        raise InputError(
+            "there is nothing to train on: the corpus has no words; see its documents and the pretokenizer"
+        )
+    alphabet = alphabet or initial_alphabet(counts, settings)
     target = settings.vocab_size - len(settings.special_tokens)
-    check_room(alphabet, settings)
+    check_vocab_size(alphabet, settings)
     merger = merging(
-        CorpusCells.of(alphabet.spell(counts.words), counts.counts),
+        CorpusCells.from_words(alphabet.to_symbols(counts.words), counts.counts),
         alphabet.pieces,
         target,
-        rule=RULES[settings.rule],
+        rule=COMPAT[settings.compat],
         min_frequency=max(settings.min_frequency, 1),
         max_length=settings.max_token_length,
-        in_characters=settings.level == "characters",
+        in_characters=settings.alphabet == "characters",
     )
-    while merger.merge(STRIDE):
+    while merger.merge(REPORT_MERGES):
         advance(merger.merges, target - len(alphabet.pieces))
-    if merger.symbols < target and not settings.stop_early:
+    if merger.symbols < target and not settings.allow_smaller:
         raise RecipeError(
             f"vocab_size {settings.vocab_size:,} is more than the corpus gives: {_made_of(alphabet, settings)} and "
             f"{merger.symbols - len(alphabet.pieces):,} merges make "
-            f"{merger.symbols + len(settings.special_tokens):,}; lower vocab_size, add text or set stop_early"
+            f"{merger.symbols + len(settings.special_tokens):,}; lower vocab_size, add text or set allow_smaller"
         )
-    return finish(alphabet.pieces, merger.result(), settings)
+    return assemble(alphabet.pieces, merger.result(), settings)
 
 
-def first_pieces(counts: WordCounts, settings: BpeSettings) -> Alphabet:
-    if settings.level == "bytes":
-        return byte_alphabet(as_hf=settings.rule == "hf")
-    return character_alphabet(counts, settings.coverage, settings.byte_fallback)
+def initial_alphabet(counts: WordCounts, settings: BpeSettings) -> Alphabet:
+    if settings.alphabet == "bytes":
+        return byte_alphabet(as_hf=settings.compat == "hf")
+    return character_alphabet(counts, settings.character_coverage, settings.byte_fallback)
 
 
-def check_room(alphabet: Alphabet, settings: BpeSettings) -> None:
+def check_vocab_size(alphabet: Alphabet, settings: BpeSettings) -> None:
     """Raise RecipeError where the first pieces and the special tokens leave no room, or are not all different."""
     special = settings.special_tokens
     known = {*alphabet.pieces}
@@ -107,7 +109,7 @@ def check_room(alphabet: Alphabet, settings: BpeSettings) -> None:
         )
 
 
-def finish(first: list[bytes], made: np.ndarray, settings: BpeSettings) -> TrainedBpe:
+def assemble(first: list[bytes], made: np.ndarray, settings: BpeSettings) -> TrainedBpe:
     """Put the special tokens in and number everything; of a merge that was made twice the later counts."""
     pieces = [*first]
     for left, right, whole in made.tolist():
@@ -120,7 +122,7 @@ def finish(first: list[bytes], made: np.ndarray, settings: BpeSettings) -> Train
             raise RecipeError(f"special token {token.decode()!r} is also what merges make; choose another text for it")
     ranks = {(left, right): rank for rank, (left, right, _) in enumerate(made.tolist())}
     made = made[sorted(ranks.values())]
-    if settings.rule in ("hf", "sentencepiece"):
+    if settings.compat in ("hf", "sentencepiece"):
         pieces, made = special + pieces, made + len(special)
     else:
         pieces = pieces + special

@@ -42,14 +42,14 @@ class WordpieceSettings(Settings):
     criterion: Literal["count", "likelihood"] = "count"
     prefix: str = "##"  # of pieces inside a word
     min_frequency: int = 0  # a pair that occurs less often is not merged
-    max_word: Positive = 100  # characters of the longest word that is cut; a longer one is unknown
-    stop_early: bool = False  # a vocabulary smaller than asked for is no error
+    max_input_chars_per_word: Positive = 100  # characters of the longest word that is cut; a longer one is unknown
+    allow_smaller: bool = False  # a vocabulary smaller than asked for is no error
 
 
 class WordpieceAlphabet(Alphabet):
     """Characters at the beginning of words, and inside: symbol_of int32[2, 0x110000]."""
 
-    def spell(self, words: Ragged) -> Ragged:
+    def to_symbols(self, words: Ragged) -> Ragged:
         return Ragged.of(*_spell(*words, self.symbol_of))
 
 
@@ -70,16 +70,18 @@ def train_wordpiece(
     bpe = BpeSettings(
         vocab_size=vocab_size,
         special_tokens=special,
-        level="characters",
+        alphabet="characters",
         min_frequency=settings.min_frequency,
-        stop_early=settings.stop_early,
+        allow_smaller=settings.allow_smaller,
     )
-    trained = train_bpe(counts, bpe, advance, alphabet, Likeliest if settings.criterion == "likelihood" else MergeLoop)
+    trained = train_bpe(
+        counts, bpe, advance, alphabet, LikelihoodLoop if settings.criterion == "likelihood" else MergeLoop
+    )
     prefix = settings.prefix.encode()
     return [(prefix if p.startswith(INSIDE) else b"") + p.replace(INSIDE, b"") for p in trained.pieces]
 
 
-class Likeliest(MergeLoop):
+class LikelihoodLoop(MergeLoop):
     """Merges the pair of the highest freq(ab) / (freq(a) freq(b)); of equal ones that which was met first.
 
     A merge changes the score of every pair with one of its halves, so each time all pairs are looked at: 2 ms a million

@@ -7,15 +7,14 @@ byte, how many. A longer one has 120 bits of hash there and its bytes in ``pool`
 import numpy as np
 from numba import njit
 
-from gristmill.pipelines.kernels.hashing import hash64, load_short, mix
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, U64, hash64, load_short, mix
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, load_u64, low_bytes_mask
 from gristmill.tokenizers_lab.pretokenize.classes import NEWLINE, SPACE, kind_at
 
 SLOT = np.dtype([("low", np.uint64), ("high", np.uint64), ("count", np.int64), ("place", np.int64)])
 SHORT = 15  # bytes of a word that fit into its slot
 LONG = 255  # in the top byte of a long word's key
-U64 = np.uint64
-SALT_LOW, SALT_HIGH, OTHER_SEED = U64(0x9E3779B97F4A7C15), U64(0xC2B2AE3D27D4EB4F), U64(0x165667B19E3779F9)
+SALT_HIGH, OTHER_SEED = U64(0xC2B2AE3D27D4EB4F), U64(0x165667B19E3779F9)
 LENGTH = 8  # bytes before a long word in the pool, which hold its length
 
 
@@ -51,11 +50,11 @@ def _same(pool, place, data, begin, end):
 
 @inline_kernel
 def _first_slot(low, high, room):
-    return np.int64(mix(low ^ SALT_LOW, high ^ SALT_HIGH)) & room - 1
+    return np.int64(mix(low ^ GOLDEN_RATIO, high ^ SALT_HIGH)) & room - 1
 
 
 @kernel
-def count_pieces(ends, data, begin, drops_space, table, taken, pool, pooled):
+def count_pretokens(ends, data, begin, drops_space, table, taken, pool, pooled):
     """Count the pieces from number ``begin`` on; returns the number of the first that found no room, and two sums.
 
     ``ends`` int64[m + 1] as Pieces.offsets. The table is given up at seven tenths, or where the pool has no room.

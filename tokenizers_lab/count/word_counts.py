@@ -1,7 +1,7 @@
 """Count the words of a corpus once, for any number of vocabularies: what trainers learn from.
 
-A word is a piece as a split cuts it (tokenizers_lab/split). The table is sorted by the words' bytes, so it depends on
-the corpus and the split alone: not on shards, their order or the workers. It is saved as Parquet and read again.
+A word is a piece as a pretokenizer cuts it (tokenizers_lab/pretokenizer). The table is sorted by the words' bytes, so it depends on
+the corpus and the pretokenizer alone: not on shards, their order or the workers. It is saved as Parquet and read again.
 """
 
 import heapq
@@ -20,7 +20,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.storage.files import atomic_write, to_path
 from gristmill.tokenizers_lab.count.hash_table import (
     SLOT,
-    count_pieces,
+    count_pretokens,
     first_eight,
     merge_sorted,
     move,
@@ -33,7 +33,7 @@ from gristmill.tokenizers_lab.pretokenize import DROPS_SPACE, pretokenize
 MEMORY_BYTES = 1 << 30
 FIRST_SLOTS = 1 << 16
 BLOCK_ROWS = 1 << 16  # words in a row group
-SCHEMA = pa.schema([("piece", pa.large_binary()), ("count", pa.int64())])
+SCHEMA = pa.schema([("word", pa.large_binary()), ("count", pa.int64())])
 
 
 class WordCounts(NamedTuple):
@@ -43,50 +43,50 @@ class WordCounts(NamedTuple):
     counts: np.ndarray  # int64[m]
 
     @classmethod
-    def of(cls, counts: dict[str | bytes, int]) -> "WordCounts":
+    def from_dict(cls, counts: dict[str | bytes, int]) -> "WordCounts":
         """From a dict, in its order: for small tables and tests."""
         return cls(Ragged.from_strings([*counts]), np.array([*counts.values()], np.int64))
 
-    def save(self, path: str | Path | UPath, split: str) -> None:
-        """Write the table and the split's name as Parquet (``piece`` binary, ``count`` int64), whole or not at all."""
+    def save(self, path: str | Path | UPath, pretokenizer: str) -> None:
+        """Write the table and the pretokenizer's name as Parquet (``word`` binary, ``count`` int64), whole or not at all."""
         words = self.words.to_text().view(pa.large_binary())
-        table = pa.table([words, pa.array(self.counts)], SCHEMA.with_metadata({"split": split}))
+        table = pa.table([words, pa.array(self.counts)], SCHEMA.with_metadata({"pretokenizer": pretokenizer}))
         with atomic_write(to_path(path)) as file:
             pq.write_table(table, file, compression="zstd", use_dictionary=False, row_group_size=BLOCK_ROWS)
 
     @classmethod
     def load(cls, path: str | Path | UPath) -> tuple["WordCounts", str]:
-        """A saved table and its split. Raises WorkError where the file is none or is damaged."""
+        """A saved table and its pretokenizer. Raises WorkError where the file is none or is damaged."""
         try:
             with to_path(path).open("rb") as file:
                 table = pq.read_table(pa.PythonFile(file, mode="r"), use_threads=False)
-            split = (table.schema.metadata or {})[b"split"].decode()
-            words = table["piece"].combine_chunks().cast(pa.large_binary())
+            pretokenizer = (table.schema.metadata or {})[b"pretokenizer"].decode()
+            words = table["word"].combine_chunks().cast(pa.large_binary())
             counts = table["count"].to_numpy().astype(np.int64)
         except (pa.ArrowException, OSError, KeyError) as error:
             raise WorkError(f"{path} is no table of word counts ({error}); count the corpus again") from error
         counts.flags.writeable = False
-        return cls(Ragged.from_text(words.view(pa.large_string())), counts), split
+        return cls(Ragged.from_text(words.view(pa.large_string())), counts), pretokenizer
 
 
-class Counter:
+class WordCounter:
     """Counts the words of text as it comes; above ``memory_bytes`` it writes what it has as a sorted run to disk.
 
     The runs are merged at the end, so the result must fit into memory, as it must for training.
     """
 
-    def __init__(self, split: str, memory_bytes: int = MEMORY_BYTES):
-        self.split, self.memory_bytes = split, memory_bytes
+    def __init__(self, pretokenizer: str, memory_bytes: int = MEMORY_BYTES):
+        self.pretokenizer, self.memory_bytes = pretokenizer, memory_bytes
         self.runs: list[Path] = []
         self.scratch: tempfile.TemporaryDirectory | None = None
         self._clear()
 
     def add(self, text: Ragged) -> None:
         """Count every document of a batch."""
-        _, ends = pretokenize(text, self.split)
-        drops, done = self.split in DROPS_SPACE, 0
+        _, ends = pretokenize(text, self.pretokenizer)
+        drops, done = self.pretokenizer in DROPS_SPACE, 0
         while True:
-            done, self.taken, self.pooled = count_pieces(
+            done, self.taken, self.pooled = count_pretokens(
                 ends, text.data, done, drops, self.table, self.taken, self.pool, self.pooled
             )
             if done >= ends.size - 1:
@@ -122,16 +122,16 @@ class Counter:
     def _spill(self) -> None:
         self.scratch = self.scratch or tempfile.TemporaryDirectory(prefix="gristmill-counts-")
         self.runs.append(Path(self.scratch.name) / f"{len(self.runs):05d}.parquet")
-        self._sorted().save(self.runs[-1], self.split)
+        self._sorted().save(self.runs[-1], self.pretokenizer)
         self._clear()
 
     def _sorted(self) -> WordCounts:
         return sort_words(*unload(self.table, self.taken, self.pool))
 
 
-def count_words(texts: Iterable[Ragged], split: str, memory_bytes: int = MEMORY_BYTES) -> WordCounts:
+def count_words(texts: Iterable[Ragged], pretokenizer: str, memory_bytes: int = MEMORY_BYTES) -> WordCounts:
     """The words of all batches of text."""
-    counter = Counter(split, memory_bytes)
+    counter = WordCounter(pretokenizer, memory_bytes)
     for text in texts:
         counter.add(text)
     return counter.finish()
@@ -158,4 +158,4 @@ def merge(tables: Iterable[WordCounts]) -> WordCounts:
         offsets, data, counts = merge_sorted(*a.words, a.counts, *b.words, b.counts)
         counts.flags.writeable = False
         heapq.heappush(heap, (counts.size, number, WordCounts(Ragged.of(offsets, data), counts)))
-    return heap[0][2] if heap else WordCounts.of({})
+    return heap[0][2] if heap else WordCounts.from_dict({})

@@ -15,7 +15,7 @@ from gristmill.tokenizers_lab.encode.merge_table import BARRIER, NEVER, entry_of
 
 SHORT = 64  # symbols: up to here their places are bits of a word
 PLACE_BITS = np.int32(6)
-ONE, ALL = np.uint64(1), ~np.uint64(0)
+ONE, ALL_BITS = np.uint64(1), ~np.uint64(0)
 
 
 @kernel
@@ -25,7 +25,7 @@ def merge_short(symbols, begin, count, ranks, pairs, made):
     ``ranks`` int32: of each of them with the next, of the last NEVER. They become ``rank << 6 | place``, of which the
     least says where: no branch that cannot be foreseen, and nothing moves until the end.
     """
-    there = ALL >> np.uint64(SHORT - count)  # the places of symbols that have not been merged away
+    there = ALL_BITS >> np.uint64(SHORT - count)  # the places of symbols that have not been merged away
     for i in range(count):
         ranks[i] = _at_place(ranks[i], i)
     while True:

@@ -1,14 +1,14 @@
 """BPE-dropout (Provilkov et al. 2020, https://arxiv.org/abs/1910.13267): many ways to cut one text, for training.
 
-Before each merge every one that could be done is passed over with the same probability; where all are, the piece stays
-as it is. Coins are tossed in the order of ranks until one falls well, which comes to the same, and are numbered: what
+Before each merge every one that could be done is skipped over with the same probability; where all are, the piece stays
+as it is. Coins are draws in the order of ranks until one falls well, which comes to the same, and are numbered: what
 is drawn depends on the seed, the document's number and the text alone, not on what else is in a batch.
 """
 
 import numpy as np
 from numba import njit
 
-from gristmill.pipelines.kernels.hashing import W0, W1, mix
+from gristmill.pipelines.kernels.hashing import U64, W0, W1, mix
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.encode.encoder import Encoder
@@ -18,7 +18,6 @@ from gristmill.tokenizers_lab.pretokenize import DROPS_SPACE, pretokenize
 from gristmill.tokenizers_lab.pretokenize.classes import kind_at
 from gristmill.tokenizers_lab.pretokenize.scan import SPACES, is_in
 
-U64 = np.uint64
 PLACE = (1 << 32) - 1
 
 
@@ -31,10 +30,10 @@ class Dropout:
     def __call__(self, text: Ragged, numbers: np.ndarray) -> Ragged:
         """The ids of each document, uint16 or uint32, drawn for its number (uint64[rows]): an epoch, an id's hash."""
         encoder = self.encoder
-        documents, ends = pretokenize(text, encoder.split)
+        documents, ends = pretokenize(text, encoder.pretokenizer)
         ids = np.empty(text.data.size, encoder.dtype)
         offsets, count = draw(
-            *(documents, ends, text.data, encoder.split in DROPS_SPACE, encoder.first, *encoder.merges),
+            *(documents, ends, text.data, encoder.pretokenizer in DROPS_SPACE, encoder.first, *encoder.merges),
             *(self.chance, self.seed, numbers.astype(np.uint64), ids),
         )
         return Ragged.of(offsets, ids[:count])
@@ -72,8 +71,8 @@ def _pop(heap, size):
 
 
 @kernel
-def merge_some(symbols, ranks, count, pairs, made, heap, passed, before, after, chance, key, tossed):
-    """Merge symbols[:count] in place. Returns how many are left, and how many coins have been tossed.
+def merge_some(symbols, ranks, count, pairs, made, heap, skipped, before, after, chance, key, draws):
+    """Merge symbols[:count] in place. Returns how many are left, and how many coins have been draws.
 
     ``heap`` int64[3 * count] holds rank << 32 | place; entries whose rank is no longer the place's are void.
     """
@@ -92,16 +91,16 @@ def merge_some(symbols, ranks, count, pairs, made, heap, passed, before, after, 
             if entry == last or ranks[entry & PLACE] != entry >> 32:  # twice, or void
                 continue
             last = entry
-            if bernoulli(key, tossed) < chance:
-                passed[held] = entry
+            if bernoulli(key, draws) < chance:
+                skipped[held] = entry
                 held += 1
             else:
                 at = entry & PLACE
-            tossed += 1
+            draws += 1
         if at < 0:
             break
         for i in range(held):
-            _push(heap, size, passed[i])
+            _push(heap, size, skipped[i])
             size += 1
         left, right, end = np.int64(before[at]), np.int64(after[at]), np.int64(after[after[at]])
         symbols[at], after[at] = made[ranks[at]], end
@@ -121,7 +120,7 @@ def merge_some(symbols, ranks, count, pairs, made, heap, passed, before, after, 
     while at < count:
         symbols[kept] = symbols[at]
         kept, at = kept + 1, np.int64(after[at])
-    return kept, tossed
+    return kept, draws
 
 
 @njit(nogil=True, cache=True)
@@ -131,17 +130,17 @@ def draw(documents, ends, data, drops, first, pairs, made, chance, seed, numbers
     for i in range(ends.size - 1):
         longest = max(longest, ends[i + 1] - ends[i])
     symbols, ranks, before, after = np.empty((4, longest + 1), np.int32)
-    heap, passed = np.empty((2, 3 * longest), np.int64)
+    heap, skipped = np.empty((2, 3 * longest), np.int64)
     offsets, count = np.empty(documents.size, np.int64), 0
     for row in range(documents.size - 1):
         offsets[row] = count
-        key, tossed = mix(seed ^ W0, numbers[row] ^ W1), 0
+        key, draws = mix(seed ^ W0, numbers[row] ^ W1), 0
         for number in range(documents[row], documents[row + 1]):
             at, end = ends[number], ends[number + 1]
             if drops and is_in(kind_at(data, at, end)[0], SPACES):
                 continue
             n = first_symbols(data, at, end, first, symbols)
-            n, tossed = merge_some(symbols, ranks, n, pairs, made, heap, passed, before, after, chance, key, tossed)
+            n, draws = merge_some(symbols, ranks, n, pairs, made, heap, skipped, before, after, chance, key, draws)
             for k in range(n):
                 ids[count + k] = symbols[k]
             count += n

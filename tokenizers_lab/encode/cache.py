@@ -10,18 +10,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gristmill.pipelines.kernels.hashing import hash_word, mix
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, U64, W1, hash_word, mix
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, load_u64, low_bytes_mask, store_u64
 from gristmill.tokenizers_lab.encode.vocab_lookup import NONE, same
 
-SMALL, ROOM = 15, 16  # bytes of a piece, and of its ids, that fit a line
-LONGEST = 256  # bytes of a piece that is remembered
+LINE_BYTES, LINE_ID_BYTES = 15, 16  # bytes of a piece, and of its ids, that fit a line
+LONG_BYTES = 256  # bytes of a piece that is remembered
 # Lines at first and at most: 2 and 32 MB. The first is best for prose, whose frequent words stay in the processor's
 # cache; 24 MB of 60 languages and code were encoded at 18 MB/s with 2 ** 18 lines, and at 65 with 2 ** 20.
-FEWEST, MOST = 1 << 16, 1 << 20
-GOLDEN, SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xE7037ED1A0B428DB)
-SIZE_SHIFT, COUNT_SHIFT = np.uint64(56), np.uint64(60)
-KEY = ~(np.uint64(15) << COUNT_SHIFT)  # all of the second word but the number of ids
+MIN_LINES, MAX_LINES = 1 << 16, 1 << 20
+SIZE_SHIFT, COUNT_SHIFT = U64(56), U64(60)
+KEY = ~(U64(15) << COUNT_SHIFT)  # all of the second word but the number of ids
 
 
 class PretokenCache(NamedTuple):
@@ -36,35 +35,35 @@ class PretokenCache(NamedTuple):
     used: np.ndarray  # int64[2]: how many lines, and other pieces
 
     @classmethod
-    def of(cls, lines: int, dtype: np.dtype) -> "PretokenCache":
+    def empty(cls, lines: int, dtype: np.dtype) -> "PretokenCache":
         """Empty tables. Memory: 54 bytes a line where ids take two bytes, 58 where they take four."""
         words, table = max(lines // 4, 1), np.zeros((lines, 4), np.uint64)
         places, slots = np.zeros((words + 1, 2), np.int64), np.full(2 * words, NONE, np.int32)
-        text, known = np.empty(32 * words + LONGEST, np.uint8), np.empty(16 * words + LONGEST, dtype)
+        text, known = np.empty(32 * words + LONG_BYTES, np.uint8), np.empty(16 * words + LONG_BYTES, dtype)
         return cls(table, table.view(dtype), slots, places, text, known, np.zeros(2, np.int64))
 
     def larger(self) -> "PretokenCache":
         """Empty tables of four times the size, or of the largest."""
-        return PretokenCache.of(min(4 * self.lines.shape[0], MOST), self.known.dtype)
+        return PretokenCache.empty(min(4 * self.lines.shape[0], MAX_LINES), self.known.dtype)
 
 
 @inline_kernel
 def key_of(data, at, end):
     """A piece as the two words of a line; the second is 0 for one that is too long, or too near the text's end."""
     size = end - at
-    if size > SMALL or at + 16 > data.size:
-        return np.uint64(0), np.uint64(0)
+    if size > LINE_BYTES or at + 16 > data.size:
+        return U64(0), U64(0)
     low, high = (
         load_u64(data, at) & low_bytes_mask(min(size, 8)),
         load_u64(data, at + 8) & low_bytes_mask(max(size - 8, 0)),
     )
-    return low, high | np.uint64(size) << SIZE_SHIFT
+    return low, high | U64(size) << SIZE_SHIFT
 
 
 @inline_kernel
 def find_line(lines, low, high):
     """The line of that key, or the empty one where it may be written."""
-    line = np.int64(mix(low ^ GOLDEN, high ^ SECOND) & np.uint64(lines.shape[0] - 1))
+    line = np.int64(mix(low ^ GOLDEN_RATIO, high ^ W1) & U64(lines.shape[0] - 1))
     while lines[line, 1] != 0 and (lines[line, 0] != low or lines[line, 1] & KEY != high):
         line = (line + 1) & (lines.shape[0] - 1)
     return line
@@ -87,7 +86,7 @@ def write_line(lines, line, out, at):
 def insert_line(lines, line_ids, used, line, low, high, symbols, count):
     """Enter ids for a key, or none where they are too many; returns whether the table is then full."""
     count = count if 2 * count <= line_ids.shape[1] else 0
-    lines[line, 0], lines[line, 1] = low, high | np.uint64(count) << COUNT_SHIFT
+    lines[line, 0], lines[line, 1] = low, high | U64(count) << COUNT_SHIFT
     for k in range(count):
         line_ids[line, line_ids.shape[1] // 2 + k] = symbols[k]
     used[0] += 1
@@ -98,7 +97,7 @@ def insert_line(lines, line_ids, used, line, low, high, symbols, count):
 def find_long(data, at, end, slots, places, text):
     """The number of another piece, or NONE, and its slot."""
     mask = slots.size - 1
-    slot = np.int64(hash_word(data, at, end) & np.uint64(mask))
+    slot = np.int64(hash_word(data, at, end) & U64(mask))
     word = np.int64(slots[slot])
     while word >= 0 and not same(data, at, end - at, text, places[word, 0], places[word + 1, 0]):
         slot = (slot + 1) & mask
@@ -118,4 +117,4 @@ def insert_long(data, at, end, slots, places, text, known, used, slot, symbols, 
         known[first + k] = symbols[k]
     places[word + 1, 0], places[word + 1, 1] = begin + size, first + count
     full = 2 * used[1] >= slots.size or used[1] + 1 >= places.shape[0]
-    return full or begin + size + LONGEST > text.size or first + count + LONGEST > known.size
+    return full or begin + size + LONG_BYTES > text.size or first + count + LONG_BYTES > known.size

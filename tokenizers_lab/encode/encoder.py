@@ -1,4 +1,4 @@
-"""Text to ids, piece by piece of a split: each is cut once and remembered (remembered.py).
+"""Text to ids, piece by piece of a pretokenizer: each is cut once and remembered (remembered.py).
 
 How a piece is cut is BPE (merge_text.py) or, with a trie, WordPiece (longest.py).
 """
@@ -9,9 +9,9 @@ from numba import njit
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.encode.apply_merges import SHORT, merge, rank_queues
 from gristmill.tokenizers_lab.encode.cache import (
-    FEWEST,
-    LONGEST,
-    ROOM,
+    LINE_ID_BYTES,
+    LONG_BYTES,
+    MIN_LINES,
     PretokenCache,
     find_line,
     find_long,
@@ -37,11 +37,11 @@ from gristmill.tokenizers_lab.strings.trie import NOTHING
 
 
 class Encoder:
-    """Cuts text by a split, and each piece. Keeps its tables from batch to batch; one per worker."""
+    """Cuts text by a pretokenizer, and each piece. Keeps its tables from batch to batch; one per worker."""
 
     def __init__(
         self,
-        split: str,
+        pretokenizer: str,
         dtype: np.dtype,
         first: np.ndarray,
         merges: MergeTable,
@@ -53,22 +53,22 @@ class Encoder:
         ``first[0x110000 + byte]``, or as one unknown id where these are -1 too and ``first[-1]`` has it. ``spelled``:
         the text of each id.
         """
-        self.split, self.dtype, self.first, self.merges = split, dtype, first, merges
+        self.pretokenizer, self.dtype, self.first, self.merges = pretokenizer, dtype, first, merges
         self.sure = premergeable_characters(first, merges, spelled)
         self.parted = with_barriers(merges, first, self.sure, spelled)
-        self.whole, self.longest = whole or VocabLookup.of({}), longest or LongestMatch.none()
-        self.held, self.long = PretokenCache.of(FEWEST, dtype), rank_queues(0, 0)
+        self.whole, self.longest = whole or VocabLookup.from_dict({}), longest or LongestMatch.none()
+        self.held, self.long = PretokenCache.empty(MIN_LINES, dtype), rank_queues(0, 0)
 
     def __call__(self, text: Ragged) -> Ragged:
         """The ids of each document, uint16 or uint32."""
-        cut = pretokenize(text, self.split)
+        cut = pretokenize(text, self.pretokenizer)
         longest = int(np.diff(cut.offsets).max(initial=0))
         if longest > SHORT and longest > self.long.before.size:
             self.long = rank_queues(2 * longest, self.merges.made.size)
         room = np.empty((2, max(longest, SHORT) + 1), np.int32)
-        offsets, ids = np.empty(text.rows + 1, np.int64), np.empty(text.data.size + ROOM, self.dtype)
+        offsets, ids = np.empty(text.rows + 1, np.int64), np.empty(text.data.size + LINE_ID_BYTES, self.dtype)
         done = np.zeros(3, np.int64)
-        way = self.split in DROPS_SPACE, self.first, self.sure, *self.parted, *self.whole, *self.longest
+        way = self.pretokenizer in DROPS_SPACE, self.first, self.sure, *self.parted, *self.whole, *self.longest
         while encode(*cut, text.data, *way, *self.held, *room, *self.long, offsets, ids, ids.view(np.uint8), done):
             self.held = self.held.larger()
         return Ragged.of(offsets, ids[: done[2]])
@@ -133,7 +133,7 @@ def encode(
         if high and has_ids(lines, line):
             count += write_line(lines, line, id_bytes, count * ids.itemsize)
             continue
-        word, slot = find_long(data, at, end, slots, places, text) if end - at <= LONGEST and not new else (-1, 0)
+        word, slot = find_long(data, at, end, slots, places, text) if end - at <= LONG_BYTES and not new else (-1, 0)
         if word >= 0:
             for k in range(places[word, 1], places[word + 1, 1]):
                 ids[count] = known[k]
@@ -157,7 +157,7 @@ def encode(
         count += n
         if new:
             full = insert_line(lines, line_ids, used, line, low, high, symbols, n)
-        elif end - at <= LONGEST:
+        elif end - at <= LONG_BYTES:
             full = insert_long(data, at, end, slots, places, text, known, used, slot, symbols, n)
         if full:
             done[0], done[1], done[2] = number + 1, row, count

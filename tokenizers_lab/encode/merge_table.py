@@ -5,15 +5,14 @@ from typing import NamedTuple
 import numpy as np
 
 from gristmill.pipelines.errors import RecipeError
-from gristmill.pipelines.kernels.hashing import mix
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, U64, W0, mix
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 
 ID_BITS, RANK_BITS = 21, 22
 NEVER = np.int32((1 << RANK_BITS) - 1)  # the rank of a pair that does not merge
 BARRIER = np.int32(-1)  # of one that nothing merges across either: see starts.py
-SALT, SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xA0761D6478BD642F)
-KEY_SHIFT, RANK, ID = np.uint64(RANK_BITS), np.uint64(NEVER), np.uint64((1 << ID_BITS) - 1)
-ONE = np.uint64(1)
+KEY_SHIFT, RANK, ID = U64(RANK_BITS), U64(NEVER), U64((1 << ID_BITS) - 1)
+ONE = U64(1)
 
 
 class MergeTable(NamedTuple):
@@ -40,7 +39,7 @@ def merge_table(left: np.ndarray, right: np.ndarray, made: np.ndarray, ranks: np
 def to_arrays(merges: MergeTable) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What merges, int32: left halves, right halves and ranks, in no order."""
     entries = ~merges.pairs[merges.pairs != 0]
-    parts = entries >> np.uint64(ID_BITS + RANK_BITS), entries >> KEY_SHIFT & ID, entries & RANK
+    parts = entries >> U64(ID_BITS + RANK_BITS), entries >> KEY_SHIFT & ID, entries & RANK
     left, right, ranks = (part.astype(np.int32) for part in parts)
     return left, right, ranks
 
@@ -48,12 +47,12 @@ def to_arrays(merges: MergeTable) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @inline_kernel
 def _entry(left, right, rank):
     """Turned, so that none is 0."""
-    return ~((np.uint64(left) << np.uint64(ID_BITS) | np.uint64(right)) << KEY_SHIFT | np.uint64(rank))
+    return ~((U64(left) << U64(ID_BITS) | U64(right)) << KEY_SHIFT | U64(rank))
 
 
 @inline_kernel
 def _slot(entry, pairs):
-    return mix(entry >> KEY_SHIFT ^ SALT, SECOND) & np.uint64(pairs.size - 1)
+    return mix(entry >> KEY_SHIFT ^ GOLDEN_RATIO, W0) & U64(pairs.size - 1)
 
 
 @kernel
@@ -62,7 +61,7 @@ def _fill(pairs, left, right, ranks):
         entry = _entry(left[row], right[row], ranks[row])
         slot = _slot(entry, pairs)
         while pairs[slot] != 0 and pairs[slot] >> KEY_SHIFT != entry >> KEY_SHIFT:
-            slot = slot + ONE & np.uint64(pairs.size - 1)
+            slot = slot + ONE & U64(pairs.size - 1)
         if pairs[slot] == 0:
             pairs[slot] = entry
 
@@ -78,7 +77,7 @@ def entry_of(pairs, left, right):
             return np.int32(~found & RANK)
         if found == 0:
             return BARRIER
-        slot = slot + ONE & np.uint64(pairs.size - 1)
+        slot = slot + ONE & U64(pairs.size - 1)
 
 
 @inline_kernel

@@ -21,7 +21,7 @@ class VocabLookup(NamedTuple):
     slots: np.ndarray  # a hash table of their rows
 
     @classmethod
-    def of(cls, pieces: dict[bytes, int]) -> "VocabLookup":
+    def from_dict(cls, pieces: dict[bytes, int]) -> "VocabLookup":
         texts = Ragged.from_strings([*pieces])
         return cls(*texts, np.array([*pieces.values()], np.int32), _slots(*texts))
 

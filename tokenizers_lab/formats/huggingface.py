@@ -25,8 +25,8 @@ NORMALIZERS = {
     "lower": {"type": "Lowercase"},
     "strip_accents": {"type": "StripAccents"},
 }
-GPT2 = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": True}
-LEVEL = GPT2 | {"use_regex": False}
+GPT2_BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": True}
+BYTE_LEVEL = GPT2_BYTE_LEVEL | {"use_regex": False}
 MARK = "▁"
 
 
@@ -34,7 +34,7 @@ def to_huggingface(model: Model) -> bytes:
     """The file's bytes. Raises RecipeError for a model or a normalizer that the format has no words for."""
     if model.algorithm not in WRITERS:
         raise RecipeError(f"tokenizer.json has no form for the algorithm {model.algorithm!r}")
-    if model.symbols:
+    if model.user_symbols:
         raise RecipeError("tokenizer.json has no form for symbols within words; --format sentencepiece has")
     table = {
         "version": "1.0",
@@ -60,19 +60,19 @@ def _normalizer(model: Model) -> dict | None:
     return {"type": "Sequence", "normalizers": steps} if steps else None
 
 
-def _splitter(split: str) -> list[dict]:
-    """The pre-tokenizer that cuts as the split does."""
-    if split == "gpt2":
-        return [GPT2]
-    if split == "none":
-        return [LEVEL]
-    patterns = (split.removeprefix(PATTERN),) if split.startswith(PATTERN) else PATTERNS.get(split)
+def _pre_tokenizers(pretokenizer: str) -> list[dict]:
+    """The pre-tokenizer that cuts as the pretokenizer does."""
+    if pretokenizer == "gpt2":
+        return [GPT2_BYTE_LEVEL]
+    if pretokenizer == "none":
+        return [BYTE_LEVEL]
+    patterns = (pretokenizer.removeprefix(PATTERN),) if pretokenizer.startswith(PATTERN) else PATTERNS.get(pretokenizer)
     if patterns is None:
         raise RecipeError(
-            f"tokenizer.json has no form for the split {split!r} over bytes; use one of {', '.join(PATTERNS)}"
+            f"tokenizer.json has no form for the pretokenizer {pretokenizer!r} over bytes; use one of {', '.join(PATTERNS)}"
         )
     isolated = [{"type": "Split", "pattern": {"Regex": p}, "behavior": "Isolated", "invert": False} for p in patterns]
-    return [*isolated, LEVEL]
+    return [*isolated, BYTE_LEVEL]
 
 
 def _byte_level(model: Model) -> dict:
@@ -81,17 +81,17 @@ def _byte_level(model: Model) -> dict:
     names = [p.decode() if id in taken else "".join(map(CHARACTER.get, p)) for id, p in enumerate(model.pieces)]
     inside = {
         **{"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None},
-        **{"end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": model.whole},
+        **{"end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": model.ignore_merges},
         "vocab": {name: id for id, name in enumerate(names)},
         "merges": [[names[left], names[right]] for left, right, _ in model.merges.tolist()],
     }
-    steps = _splitter(model.split)
+    steps = _pre_tokenizers(model.pretokenizer)
     cut = steps[0] if len(steps) == 1 else {"type": "Sequence", "pretokenizers": steps}
-    return {"normalizer": _normalizer(model), "pre_tokenizer": cut, "decoder": LEVEL, "model": inside}
+    return {"normalizer": _normalizer(model), "pre_tokenizer": cut, "decoder": BYTE_LEVEL, "model": inside}
 
 
 def _bpe(model: Model) -> dict:
-    if model.level == "bytes":
+    if model.alphabet == "bytes":
         return _byte_level(model)
     raise RecipeError(
         "BPE over characters goes to SentencePiece's format (--format sentencepiece), not to tokenizer.json"
@@ -100,8 +100,8 @@ def _bpe(model: Model) -> dict:
 
 def _wordpiece(model: Model) -> dict:
     """WordPiece behind BERT's normalizer and pre-tokenizer."""
-    if model.split != "bert" or set(model.normalizers) - {"bert_clean", "lower", "strip_accents"}:
-        raise RecipeError("WordPiece goes to tokenizer.json with the split bert and BERT's own normalizers")
+    if model.pretokenizer != "bert" or set(model.normalizers) - {"bert_clean", "lower", "strip_accents"}:
+        raise RecipeError("WordPiece goes to tokenizer.json with the pretokenizer bert and BERT's own normalizers")
     clean, lower, strip = (name in model.normalizers for name in ("bert_clean", "lower", "strip_accents"))
     bert = {"type": "BertNormalizer", "clean_text": clean, "handle_chinese_chars": True}
     return {
@@ -110,7 +110,7 @@ def _wordpiece(model: Model) -> dict:
         "decoder": {"type": "WordPiece", "prefix": model.prefix, "cleanup": False},
         "model": {
             **{"type": "WordPiece", "unk_token": model.roles["unknown"], "continuing_subword_prefix": model.prefix},
-            "max_input_chars_per_word": model.max_word,
+            "max_input_chars_per_word": model.max_input_chars_per_word,
             "vocab": {piece.decode(): id for id, piece in enumerate(model.pieces)},
         },
     }
@@ -177,17 +177,17 @@ def from_huggingface(data: bytes) -> Model:
         raise InputError(f"a merge names {error}, which is not in the vocabulary") from None
     return Model(
         algorithm="bpe",
-        split=_split_of(table.get("pre_tokenizer")),
+        pretokenizer=_pretokenizer_of(table.get("pre_tokenizer")),
         pieces=[spelled[id] for id in range(len(ids))],
         merges=np.array(made, np.int32).reshape(-1, 3),
         special=added,
-        whole=bool(inside.get("ignore_merges")),
-        normalizers=_names_of(table.get("normalizer")),
+        ignore_merges=bool(inside.get("ignore_merges")),
+        normalizers=_normalizers_of(table.get("normalizer")),
         roles=known_roles(added),
     )
 
 
-def _split_of(cut: dict[str, Any] | None) -> str:
+def _pretokenizer_of(cut: dict[str, Any] | None) -> str:
     steps = [cut] if cut and cut["type"] != "Sequence" else (cut or {}).get("pretokenizers", [])
     if not steps or steps[-1].get("type") != "ByteLevel" or steps[-1].get("add_prefix_space"):
         raise InputError(
@@ -206,7 +206,7 @@ def _split_of(cut: dict[str, Any] | None) -> str:
     raise InputError(f"its pre-tokenizer cuts in a way that is not read: {orjson.dumps(cut).decode()[:200]}")
 
 
-def _names_of(normalizer: dict[str, Any] | None) -> tuple[str, ...]:
+def _normalizers_of(normalizer: dict[str, Any] | None) -> tuple[str, ...]:
     steps = (normalizer or {}).get("normalizers", [normalizer] if normalizer else [])
     known = {told["type"]: name for name, told in NORMALIZERS.items()}
     for step in steps:

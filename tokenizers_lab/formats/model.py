@@ -17,12 +17,12 @@ from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.storage.files import atomic_write
 
 FILE = "gristmill.json"
-FORMAT, VERSION = "gristmill tokenizer", 2
-END = "<|endoftext|>"
+FORMAT, VERSION = "gristmill tokenizer", 3
+END_OF_TEXT = "<|endoftext|>"
 # The names by which special tokens are known to have a role.
-KNOWN = {
-    "bos": ("<s>", "<bos>", "<|begin_of_text|>", "[CLS]", END),
-    "eos": ("</s>", "<eos>", "<|end_of_text|>", "[SEP]", END),
+ROLE_NAMES = {
+    "bos": ("<s>", "<bos>", "<|begin_of_text|>", "[CLS]", END_OF_TEXT),
+    "eos": ("</s>", "<eos>", "<|end_of_text|>", "[SEP]", END_OF_TEXT),
     "unknown": ("<unk>", "[UNK]"),
     "pad": ("<pad>", "[PAD]"),
     "mask": ("<mask>", "[MASK]"),
@@ -34,22 +34,22 @@ class Model:
     """Everything that turns text into ids and back."""
 
     algorithm: str  # bpe, wordpiece, unigram, words, chars
-    split: str  # see tokenizers_lab/split
+    pretokenizer: str  # see tokenizers_lab/pretokenizer
     pieces: list[bytes]  # id -> what it spells; special tokens are among them
     merges: np.ndarray = field(default_factory=lambda: np.empty((0, 3), np.int32))  # int32[m, 3]: left, right, whole
     scores: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))  # unigram: float32[pieces]
     special: dict[str, int] = field(default_factory=dict)  # their text -> id
     roles: dict[str, str] = field(default_factory=dict)  # of KNOWN -> which special token has it
-    level: str = "bytes"  # what the first pieces are: bytes or characters
+    alphabet: str = "bytes"  # what the first pieces are: bytes or characters
     bytes_from: int | None = None  # id of the piece for byte 0, where bytes have pieces of their own, apart from text
-    whole: bool = False  # a piece of text that is in the vocabulary is its id, whatever merges say
+    ignore_merges: bool = False  # a piece of text that is in the vocabulary is its id, whatever merges say
     by_piece: bool = False  # whatever neighbours spell a piece merge, ranked by scores or else ids: no list of merges
     normalizers: tuple[str, ...] = ()  # see tokenizers_lab/normalize/normalizers.py
-    symbols: tuple[
+    user_symbols: tuple[
         int, ...
     ] = ()  # ids of texts that are one piece wherever they stand: see tokenizers_lab/strings/user_symbols.py
     prefix: str = ""  # wordpiece: what a piece inside a word begins with
-    max_word: int = 0  # wordpiece: characters of the longest word that is cut
+    max_input_chars_per_word: int = 0  # wordpiece: characters of the longest word that is cut
 
     @property
     def size(self) -> int:
@@ -66,10 +66,10 @@ class Model:
 
     def is_text(self, id: int) -> bool:
         """Is the piece what a part of a text may become?"""
-        return not self.is_byte(id) and id not in self.taken
+        return not self.is_byte(id) and id not in self.special_ids
 
     @cached_property
-    def taken(self) -> frozenset[int]:
+    def special_ids(self) -> frozenset[int]:
         """The ids of special tokens."""
         return frozenset(self.special.values())
 
@@ -80,7 +80,7 @@ class Model:
 
 def known_roles(special: Iterable[str]) -> dict[str, str]:
     """The roles that special tokens have by their names."""
-    found = {role: next((name for name in names if name in special), None) for role, names in KNOWN.items()}
+    found = {role: next((name for name in names if name in special), None) for role, names in ROLE_NAMES.items()}
     return {role: token for role, token in found.items() if token}
 
 
@@ -90,23 +90,25 @@ def write_model(model: Model, folder: UPath) -> None:
         "format": FORMAT,
         "version": VERSION,
         "algorithm": model.algorithm,
-        "split": model.split,
-        "level": model.level,
+        "pretokenizer": model.pretokenizer,
+        "alphabet": model.alphabet,
         "normalizers": model.normalizers,
-        "symbols": model.symbols,
+        "user_symbols": model.user_symbols,
         "special": model.special,
         "roles": model.roles,
         "bytes_from": model.bytes_from,
-        "whole": model.whole,
+        "ignore_merges": model.ignore_merges,
         "by_piece": model.by_piece,
         "prefix": model.prefix,
-        "max_word": model.max_word,
+        "max_input_chars_per_word": model.max_input_chars_per_word,
         "sizes": {"pieces": model.size, "merges": len(model.merges), "scores": model.scores.size},
     }
     lines = [f" {_json(key)}: {_json(value)},\n" for key, value in head.items()]
     with atomic_write(folder / FILE) as file:
         file.write(("{\n" + "".join(lines)).encode())
-        file.write(b' "pieces": [\n  ' + b",\n  ".join(orjson.dumps(_shown(piece)) for piece in model.pieces) + b"],\n")
+        file.write(
+            b' "pieces": [\n  ' + b",\n  ".join(orjson.dumps(_to_json(piece)) for piece in model.pieces) + b"],\n"
+        )
         rows = (b",".join(b"%d" % id for id in row) for row in model.merges.tolist())
         file.write(b' "merges": [\n  ' + b",\n  ".join(b"[" + row + b"]" for row in rows) + b"],\n")
         scores = [None if np.isnan(score) else float(score) for score in model.scores]
@@ -132,20 +134,20 @@ def read_model(path: UPath) -> Model:
     scores = [np.nan if score is None else score for score in told["scores"]]
     return Model(
         algorithm=told["algorithm"],
-        split=told["split"],
-        pieces=[_read(piece) for piece in told["pieces"]],
+        pretokenizer=told["pretokenizer"],
+        pieces=[_from_json(piece) for piece in told["pieces"]],
         merges=np.array(told["merges"], np.int32).reshape(-1, 3),
         scores=np.array(scores, np.float32),
         special=told["special"],
         roles=told["roles"],
-        level=told["level"],
+        alphabet=told["alphabet"],
         bytes_from=told["bytes_from"],
-        whole=told["whole"],
+        ignore_merges=told["ignore_merges"],
         by_piece=told["by_piece"],
         normalizers=tuple(told["normalizers"]),
-        symbols=tuple(told["symbols"]),
+        user_symbols=tuple(told["user_symbols"]),
         prefix=told["prefix"],
-        max_word=told["max_word"],
+        max_input_chars_per_word=told["max_input_chars_per_word"],
     )
 
 
@@ -153,12 +155,12 @@ def _json(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def _shown(piece: bytes) -> str | list[str]:
+def _to_json(piece: bytes) -> str | list[str]:
     try:
         return piece.decode()
     except UnicodeDecodeError:
         return [piece.hex(" ")]
 
 
-def _read(shown: str | list[str]) -> bytes:
+def _from_json(shown: str | list[str]) -> bytes:
     return shown.encode() if isinstance(shown, str) else bytes.fromhex(shown[0])

@@ -1,7 +1,7 @@
 """SentencePiece's ``.model``: unigram, and BPE over characters that merges by piece and score.
 
 The numbers of fields are those of sentencepiece_model.proto (google/sentencepiece, 0.2.3). What cannot be said there
-(BPE over bytes, other splits) is refused.
+(BPE over bytes, other pretokenizers) is refused.
 """
 
 import re
@@ -24,9 +24,9 @@ IDS = {"unknown": (40, 45, "<unk>"), "bos": (41, 46, "<s>"), "eos": (42, 47, "</
 
 def to_sentencepiece(model: Model) -> bytes:
     """The file's bytes. Raises RecipeError for what the format has no words for."""
-    if model.algorithm not in KINDS or model.level != "characters" or model.split != "metaspace":
+    if model.algorithm not in KINDS or model.alphabet != "characters" or model.pretokenizer != "metaspace":
         raise RecipeError(
-            "a SentencePiece model holds unigram, or BPE over characters (bpe.level), with the split metaspace"
+            "a SentencePiece model holds unigram, or BPE over characters (bpe.alphabet), with the pretokenizer metaspace"
         )
     if "escape" not in model.normalizers:
         raise RecipeError("a SentencePiece model writes spaces as ▁: train with the normalizer escape")
@@ -36,7 +36,7 @@ def to_sentencepiece(model: Model) -> bytes:
     if [rule for rule in rules if rule not in RULES[:2]] or len(rules) > 1:
         raise RecipeError(f"a SentencePiece model has no form for the normalizers {', '.join(rules)}")
     if model.algorithm == "bpe" and not (model.by_piece and model.scores.size):
-        raise RecipeError("a SentencePiece model merges by piece and score: train with bpe.rule sentencepiece")
+        raise RecipeError("a SentencePiece model merges by piece and score: train with bpe.compat sentencepiece")
     parts = [field(PIECES, _piece(model, id)) for id in range(model.size)]
     trainer = field(3, KINDS[model.algorithm]) + field(4, model.size) + field(35, model.bytes_from is not None)
     for role, (id_field, name_field, name) in IDS.items():
@@ -50,9 +50,9 @@ def to_sentencepiece(model: Model) -> bytes:
 
 def _piece(model: Model, id: int) -> bytes:
     text, score, kind = model.pieces[id], 0.0, NORMAL
-    if id in model.taken:
+    if id in model.special_ids:
         kind = UNKNOWN if id == model.role("unknown") else CONTROL
-    elif id in model.symbols:
+    elif id in model.user_symbols:
         kind = USER_DEFINED
     elif model.is_byte(id):
         text, kind = b"<0x%02X>" % text[0], BYTE
@@ -92,16 +92,16 @@ def from_sentencepiece(data: bytes) -> Model:
     special = {pieces[id].decode(): id for id, kind_of in enumerate(kinds) if kind_of in (UNKNOWN, CONTROL, UNUSED)}
     return Model(
         algorithm=kind,
-        split="metaspace",
+        pretokenizer="metaspace",
         pieces=pieces,
         scores=np.array([s if k == NORMAL else np.nan for s, k in zip(scores, kinds, strict=True)], np.float32),
         special=special,
         roles=_roles(trainer, special, kinds),
-        level="characters",
+        alphabet="characters",
         bytes_from=where[0] if where else None,
         by_piece=kind == "bpe",
         normalizers=_normalizers(normalizer),
-        symbols=symbols,
+        user_symbols=symbols,
     )
 
 

@@ -16,8 +16,8 @@ from gristmill.tokenizers_lab.formats.model import Model, known_roles
 def to_tiktoken(model: Model) -> bytes:
     """The file's bytes. Raises RecipeError where ranks cannot say what the merges do."""
     taken = {*model.special.values()}
-    if model.algorithm != "bpe" or model.level != "bytes":
-        raise RecipeError("a .tiktoken file holds BPE over bytes; train with the algorithm bpe and bpe.level bytes")
+    if model.algorithm != "bpe" or model.alphabet != "bytes":
+        raise RecipeError("a .tiktoken file holds BPE over bytes; train with the algorithm bpe and bpe.alphabet bytes")
     ranked = [(piece, id) for id, piece in enumerate(model.pieces) if id not in taken]
     if len({piece for piece, _ in ranked}) < len(ranked):
         raise RecipeError("two ids spell the same bytes, which a .tiktoken file cannot hold")
@@ -27,8 +27,8 @@ def to_tiktoken(model: Model) -> bytes:
     return b"".join(base64.b64encode(piece) + b" %d\n" % id for piece, id in ranked)
 
 
-def from_tiktoken(data: bytes, split: str, special: dict[str, int]) -> Model:
-    """A Model of the file, its split and special tokens being told. Raises InputError for damage."""
+def from_tiktoken(data: bytes, pretokenizer: str, special: dict[str, int]) -> Model:
+    """A Model of the file, its pretokenizer and special tokens being told. Raises InputError for damage."""
     ranks: dict[bytes, int] = {}
     for number, line in enumerate(data.splitlines(), 1):
         try:
@@ -46,5 +46,5 @@ def from_tiktoken(data: bytes, split: str, special: dict[str, int]) -> Model:
         pieces[rank] = piece
     for token, id in special.items():
         pieces[id] = token.encode()
-    more = {"special": special, "roles": known_roles(special), "whole": True, "by_piece": True}
-    return Model("bpe", split, pieces, **more)
+    more = {"special": special, "roles": known_roles(special), "ignore_merges": True, "by_piece": True}
+    return Model("bpe", pretokenizer, pieces, **more)

@@ -20,6 +20,7 @@ import numpy as np
 from numba import njit
 
 from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.kernels.hashing import U64
 from gristmill.pipelines.kernels.intrinsics import kernel, load_u64, store_u64, trailing_zeros
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.settings import nearest
@@ -27,7 +28,6 @@ from gristmill.tokenizers_lab.normalize.character_map import BY_CHARACTER, chara
 from gristmill.tokenizers_lab.normalize.sentencepiece import apply_charsmap
 from gristmill.tokenizers_lab.strings.user_symbols import UserSymbols
 
-U64 = np.uint64
 EIGHT, TOPS, SPACE8 = U64(0x0101010101010101), U64(0x8080808080808080), U64(0x2020202020202020)
 
 
@@ -36,11 +36,11 @@ def normalize(text: Ragged, names: tuple[str, ...], symbols: UserSymbols | None 
 
     Raises RecipeError for a name that there is not.
     """
-    check(names)
-    for run in runs(names):
+    check_normalizers(names)
+    for run in _fuse_maps(names):
         if run[0] in SPACES:
             continue
-        text = symbols.beside(_changed_by(run), text) if symbols else _changed_by(run)(text)
+        text = symbols.apply_between(_changed_by(run), text) if symbols else _changed_by(run)(text)
     spaces = tuple(name in names for name in SPACES)
     return Ragged.of(*_space(*text, *spaces)) if any(spaces) else text
 
@@ -54,7 +54,7 @@ def _changed_by(run: tuple[str, ...]) -> Callable[[Ragged], Ragged]:
     return lambda text: apply_charsmap(text, run[0])
 
 
-def runs(names: tuple[str, ...]) -> list[tuple[str, ...]]:
+def _fuse_maps(names: tuple[str, ...]) -> list[tuple[str, ...]]:
     """Changes in turn; neighbours that go character by character are one."""
     found: list[tuple[str, ...]] = []
     for name in names:
@@ -72,7 +72,7 @@ def denormalize(text: Ragged, names: tuple[str, ...]) -> Ragged:
     return Ragged.of(*_unescape(*text, "escape" in names, "prefix" in names))
 
 
-def check(names: tuple[str, ...]) -> None:
+def check_normalizers(names: tuple[str, ...]) -> None:
     """Raise RecipeError for what is no name, or a space rule that comes before a change of characters."""
     for i, name in enumerate(names):
         if name not in CHANGES and name not in SPACES:
@@ -82,8 +82,8 @@ def check(names: tuple[str, ...]) -> None:
 
 
 FORMS = ("nfc", "nfd", "nfkc", "nfkd")
-RULES = ("nmt_nfkc", "nmt_nfkc_cf")
-CHANGES = (*FORMS, *RULES, *BY_CHARACTER)
+CHARSMAPS = ("nmt_nfkc", "nmt_nfkc_cf")
+CHANGES = (*FORMS, *CHARSMAPS, *BY_CHARACTER)
 SPACES = ("collapse", "prefix", "escape")
 
 

@@ -10,13 +10,13 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from gristmill.pipelines.kernels.hashing import U64
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, load_u64, store_u64
 from gristmill.pipelines.kernels.utf8 import INVALID, decode, two_level_table
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.normalize.charsmap import charsmap
 from gristmill.tokenizers_lab.strings.codepoints import INVALID_BYTE_BASE, codepoint_at
 
-U64 = np.uint64
 EIGHT, TOPS = U64(0x0101010101010101), U64(0x8080808080808080)
 ALONE, LEADS, FOLLOWS = 1, 2, 4  # of a character: a rule is for it alone, for it and what follows, or for what leads it
 ROOM = 256  # bytes, more than any replacement has
@@ -33,11 +33,11 @@ class Charsmap(NamedTuple):
 
 def apply_charsmap(text: Ragged, name: str) -> Ragged:
     """Each document changed by SentencePiece's table of that name; a byte that begins no character is U+FFFD."""
-    return Ragged.of(*_apply_charsmap(*text, *charsmap_of(name), name.endswith("_cf")))
+    return Ragged.of(*_apply_charsmap(*text, *load_charsmap(name), name.endswith("_cf")))
 
 
 @cache
-def charsmap_of(name: str) -> Charsmap:
+def load_charsmap(name: str) -> Charsmap:
     table = charsmap(name)
     size = int.from_bytes(table[:4], "little")
     units, replacements = np.frombuffer(table, "<u4", size // 4, 4), np.frombuffer(table, np.uint8, offset=4 + size)

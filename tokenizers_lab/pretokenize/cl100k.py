@@ -1,4 +1,4 @@
-"""GPT-4's split and its relatives: a word takes any sign before it, numbers are cut, signs take their line's end."""
+"""GPT-4's pretokenizer and its relatives: a word takes any sign before it, numbers are cut, signs take their line's end."""
 
 from gristmill.pipelines.kernels.intrinsics import inline_kernel
 from gristmill.tokenizers_lab.pretokenize.classes import NEWLINE, NUMBER, kind_at
@@ -18,7 +18,7 @@ from gristmill.tokenizers_lab.pretokenize.scan import (
 
 
 def cl100k_pattern(digits: int, whole_end: bool) -> str:
-    """The split as a regex, in the spelling that means the same to Rust's, Python's and Ruby's engines."""
+    """The pretokenizer as a regex, in the spelling that means the same to Rust's, Python's and Ruby's engines."""
     number = rf"\p{{N}}{{1,{digits}}}" if digits > 1 else r"\p{N}"
     end = r"\s+\z|" if whole_end else ""
     return (

@@ -1,4 +1,4 @@
-"""DeepSeek-V3's split: three patterns in turn, each cutting further what the ones before it left or made.
+"""DeepSeek-V3's pretokenizer: three patterns in turn, each cutting further what the ones before it left or made.
 
 Here in one pass: a text is a row of segments, numbers of up to three digits, runs of Han and kana, and what lies
 between; the third pattern cuts each segment as if it were a document.

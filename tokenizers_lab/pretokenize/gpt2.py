@@ -1,4 +1,4 @@
-"""GPT-2's split, also of r50k and p50k: words with the space before them, numbers, signs, white space."""
+"""GPT-2's pretokenizer, also of r50k and p50k: words with the space before them, numbers, signs, white space."""
 
 from gristmill.pipelines.kernels.intrinsics import inline_kernel
 from gristmill.tokenizers_lab.pretokenize.classes import NUMBER, kind_at

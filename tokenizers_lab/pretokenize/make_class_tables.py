@@ -2,7 +2,7 @@
 
     python -m gristmill.tokenizers_lab.pretokenize.make_class_tables
 
-The classes are Unicode 16.0's, by which tokenizers 0.23 and tiktoken 0.14 split, from ``unicodedata2==16.0.0`` (a
+The classes are Unicode 16.0's, by which tokenizers 0.23 and tiktoken 0.14 pretokenizer, from ``unicodedata2==16.0.0`` (a
 development dependency). BERT's punctuation is older: the 726 characters for which tokenizers 0.23.3 cuts a text.
 """
 
@@ -44,9 +44,9 @@ def is_bert_punctuation(code: int) -> int:
 def main() -> None:
     kinds = [kind(code) for code in range(CODE_POINTS)]
     punctuation = [is_bert_punctuation(code) for code in range(CODE_POINTS)]
-    Path(__file__).with_name("character_tables.py").write_text(
-        f'"""Unicode {unicode.unidata_version}, made by make_character_tables.py beside it; not to be edited."""\n\n'
-        f'# Class of each code point (names in characters.py), as "run length:class".\n'
+    Path(__file__).with_name("class_tables.py").write_text(
+        f'"""Unicode {unicode.unidata_version}, made by make_class_tables.py beside it; not to be edited."""\n\n'
+        f'# Class of each code point (names in classes.py), as "run length:class".\n'
         f'KINDS = """\n{runs(kinds)}\n"""\n\n'
         f'# Punctuation as BERT knows it.\nBERT_PUNCTUATION = """\n{runs(punctuation)}\n"""\n',
         "utf-8",

@@ -1,4 +1,4 @@
-"""A user's own regex as a split: slow, by PyPI's ``regex``, for what no scanner does."""
+"""A user's own regex as a pretokenizer: slow, by PyPI's ``regex``, for what no scanner does."""
 
 from functools import cache
 
@@ -15,7 +15,7 @@ def compiled(pattern: str) -> regex.Pattern:
     try:
         return regex.compile(pattern)
     except regex.error as error:
-        raise RecipeError(f"the split's pattern {pattern!r} is no regular expression: {error}") from None
+        raise RecipeError(f"the pretokenizer's pattern {pattern!r} is no regular expression: {error}") from None
 
 
 def split_by_regex(pattern: str, text: Ragged) -> tuple[np.ndarray, np.ndarray]:

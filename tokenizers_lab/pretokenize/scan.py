@@ -6,10 +6,10 @@ branch that cannot be foreseen.
 
 import numpy as np
 
+from gristmill.pipelines.kernels.hashing import U64
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, load_u64, trailing_zeros
 from gristmill.tokenizers_lab.pretokenize.classes import LETTER, LOWER, NEWLINE, NUMBER, SPACE, UPPER, kind_at
 
-U64 = np.uint64
 HIGH = U64(0x8080808080808080)
 LOW = U64(0x7F7F7F7F7F7F7F7F)
 CASE = U64(0x2020202020202020)

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, U64
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 
-MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
-UNIT_BITS = np.uint64(21)
+EMPTY = U64(0xFFFFFFFFFFFFFFFF)
+UNIT_BITS = U64(21)
 NOTHING = -1  # of a node: no piece ends here; of a walk: no such edge
 
 
@@ -44,17 +44,17 @@ def build(pieces: Ragged) -> Trie:
 @inline_kernel
 def _slot(keys, key):
     """Where the edge is, or the free place where it would be."""
-    mask = np.uint64(keys.size - 1)
-    at = (key * MULTIPLIER >> np.uint64(32)) & mask
+    mask = U64(keys.size - 1)
+    at = (key * GOLDEN_RATIO >> U64(32)) & mask
     while keys[at] != key and keys[at] != EMPTY:
-        at = (at + np.uint64(1)) & mask
+        at = (at + U64(1)) & mask
     return at
 
 
 @inline_kernel
 def step(keys, nodes, node, unit):
     """The node behind an edge, or NOTHING."""
-    key = np.uint64(node) << UNIT_BITS | np.uint64(unit)
+    key = U64(node) << UNIT_BITS | U64(unit)
     at = _slot(keys, key)
     return np.int64(nodes[at]) if keys[at] == key else np.int64(NOTHING)
 
@@ -65,7 +65,7 @@ def _fill(offsets, data, row, used, keys, nodes, ends):
     while row < ends.size and used + offsets[row + 1] - offsets[row] <= keys.size >> 1:
         node = np.int64(0)
         for i in range(offsets[row], offsets[row + 1]):
-            key = np.uint64(node) << UNIT_BITS | np.uint64(data[i])
+            key = U64(node) << UNIT_BITS | U64(data[i])
             at = _slot(keys, key)
             if keys[at] == EMPTY:
                 keys[at], nodes[at] = key, used

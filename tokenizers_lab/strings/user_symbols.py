@@ -40,25 +40,25 @@ class UserSymbols:
     def __bool__(self) -> bool:
         return bool(self.symbols)
 
-    def cut(self, text: Ragged) -> tuple[Ragged, np.ndarray, np.ndarray]:
+    def split(self, text: Ragged) -> tuple[Ragged, np.ndarray, np.ndarray]:
         """Parts of documents, which symbol each is (int32, -1 for none), and where documents begin among them."""
         parts, number, documents = _cut(*text, self.begin, *self.trie)
         return Ragged.of(parts, text.data), number, documents
 
-    def without(self, text: Ragged) -> Ragged:
+    def text_between(self, text: Ragged) -> Ragged:
         """What stands between symbols, each part a row: what to count words of."""
-        parts, number, _ = self.cut(text)
+        parts, number, _ = self.split(text)
         return _but_symbols(parts, number)
 
-    def beside(self, change: Change, text: Ragged) -> Ragged:
+    def apply_between(self, change: Change, text: Ragged) -> Ragged:
         """Each document with all but its symbols changed."""
-        parts, number, documents = self.cut(text)
+        parts, number, documents = self.split(text)
         offsets, data = _instead(*change(parts), *parts, number)
         return Ragged.of(offsets[documents], data)
 
-    def between(self, encode: Change, ids: np.ndarray, text: Ragged) -> Ragged:
+    def encode_between(self, encode: Change, ids: np.ndarray, text: Ragged) -> Ragged:
         """Ids of what stands between symbols by ``encode``, and of each symbol the one in ``ids``."""
-        parts, number, documents = self.cut(text)
+        parts, number, documents = self.split(text)
         of_parts = encode(_but_symbols(parts, number))
         offsets, found = _insert(*of_parts, number, ids.astype(of_parts.data.dtype))
         return Ragged.of(offsets[documents], found)

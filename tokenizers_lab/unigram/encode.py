@@ -15,7 +15,7 @@ from collections.abc import Iterable
 import numpy as np
 from numba import njit
 
-from gristmill.pipelines.kernels.hashing import mix
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, U64, W1, mix
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, load_u64, low_bytes_mask, prefetch
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
@@ -26,21 +26,20 @@ from gristmill.tokenizers_lab.unigram.segments import MARKER, adjacent_pairs, is
 from gristmill.tokenizers_lab.unigram.viterbi import INF, RESET, scratch, viterbi
 
 SIEVE = 1 << 17  # bytes: 32,000 pieces set one bit in thirty
-WHOLE = 18  # bytes of a word that is not cut in parts: English words are found 8 bytes at a time
-LINES = 1 << 19  # 32 MB: 2 ** 18 gave 47 MB/s of a mix and this 56, 2 ** 20 no more
+UNSPLIT_BYTES = 18  # bytes of a word that is not cut in parts: English words are found 8 bytes at a time
+CACHE_LINES = 1 << 19  # 32 MB: 2 ** 18 gave 47 MB/s of a mix and this 56, 2 ** 20 no more
 WAYS = 4  # lines that a part may lie in
-SMALL, FEW = 30, 7  # bytes of a part, and ids, that fit a line
+LINE_BYTES, LINE_IDS = 30, 7  # bytes of a part, and ids, that fit a line
 IDS, MARGIN = 8, 15  # where they are in a line, in fours of bytes
-AHEAD = 8  # parts: their lines are fetched while others are written
+PREFETCH_PARTS = 8  # parts: their lines are fetched while others are written
 PENALTY = np.float32(10)  # of an unknown character, below the lowest score
 ULP = np.float32(2**-23)
 MARK_SIZE = len(MARKER)
-GOLDEN, SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xE7037ED1A0B428DB)
-SIZE_SHIFT, MARK_SHIFT, COUNT_SHIFT = np.uint64(48), np.uint64(53), np.uint64(56)
-KEY = (np.uint64(1) << COUNT_SHIFT) - np.uint64(1)  # all of a line's fourth word but the number of ids
+SIZE_SHIFT, MARK_SHIFT, COUNT_SHIFT = U64(48), U64(53), U64(56)
+KEY = (U64(1) << COUNT_SHIFT) - U64(1)  # all of a line's fourth word but the number of ids
 
 
-class Encoder:
+class UnigramEncoder:
     """Cuts text in which spaces are ▁ already. Keeps its tables from batch to batch; one per worker."""
 
     def __init__(
@@ -49,7 +48,7 @@ class Encoder:
         scores: np.ndarray,
         unknown: int,
         bytes_from: int = -1,
-        lines: int = LINES,
+        lines: int = CACHE_LINES,
         symbols: Iterable[int] = (),
         dtype: type | np.dtype = np.int32,
     ):
@@ -77,9 +76,9 @@ class Encoder:
     def __call__(self, text: Ragged) -> Ragged:
         """Ids of each document."""
         documents, ends = np.empty(text.rows + 1, np.int64), np.empty(text.data.size + 1, np.int64)
-        parts = split_segments(*text, self.sieve, self.by_word, WHOLE, documents, ends)
+        parts = split_segments(*text, self.sieve, self.by_word, UNSPLIT_BYTES, documents, ends)
         ends = ends[: parts + 1]
-        places = np.empty(parts + AHEAD, np.int32)
+        places = np.empty(parts + PREFETCH_PARTS, np.int32)
         _find_places(ends, text.data, *self.packed[:2], self.lines.shape[0], places)
         offsets, ids = np.zeros(text.rows + 1, np.int64), np.empty(text.data.size, self.dtype)
         room = scratch(int(np.diff(ends).max(initial=0)))
@@ -99,9 +98,9 @@ def _find_places(ends, data, letters, nodes, lines, places):
             continue
         mark = _mark_size(data, at, size)
         places[part] = ~0
-        if size - mark <= SMALL and at + mark + 32 <= data.size:
+        if size - mark <= LINE_BYTES and at + mark + 32 <= data.size:
             a, b, c, d = _key(data, at + mark, size - mark, mark > 0)
-            places[part] = mix(a ^ c ^ GOLDEN, b ^ d ^ SECOND) & np.uint64(lines - 1)
+            places[part] = mix(a ^ c ^ GOLDEN_RATIO, b ^ d ^ W1) & U64(lines - 1)
     places[ends.size - 1 :] = 0
 
 
@@ -115,7 +114,7 @@ def _key(data, at, size, marked):
     """Up to 30 bytes, their number and whether ▁ is before them in four words; 32 bytes must be there."""
     a = load_u64(data, at) & low_bytes_mask(min(size, 8))
     b = load_u64(data, at + 8) & low_bytes_mask(min(max(size - 8, 0), 8))
-    c, d = np.uint64(0), np.uint64(size) << SIZE_SHIFT | np.uint64(marked) << MARK_SHIFT
+    c, d = U64(0), U64(size) << SIZE_SHIFT | U64(marked) << MARK_SHIFT
     if size > 16:
         c = load_u64(data, at + 16) & low_bytes_mask(min(size - 16, 8))
         d |= load_u64(data, at + 24) & low_bytes_mask(max(size - 24, 0))
@@ -132,7 +131,7 @@ def _line_of(lines, place, a, b, c, d):
             return line, True
         if lines[line, 3] == 0:
             return line, False
-    return (place + np.int64(a >> np.uint64(3)) % WAYS) & mask, False
+    return (place + np.int64(a >> U64(3)) % WAYS) & mask, False
 
 
 @kernel
@@ -187,7 +186,7 @@ def _encode(
     for row in range(documents.size - 1):
         total, fused = np.float32(0), False
         for part in range(documents[row], documents[row + 1]):
-            prefetch(lines, 8 * max(places[part + AHEAD], 0))
+            prefetch(lines, 8 * max(places[part + PREFETCH_PARTS], 0))
             at, end, place = ends[part], ends[part + 1], np.int64(places[part])
             if abs(total) > RESET:
                 total = np.float32(0)
@@ -209,12 +208,12 @@ def _encode(
                         *(data, at, end, letters, nodes, node_scores, none, scores[none], np.float32(0)),
                         *(best, second, start, found, letter, way),
                     )
-                    held = n <= FEW
+                    held = n <= LINE_IDS
                     for k in range(n):
                         held = held and way[k] != none
                     if held:
                         lines[line, 0], lines[line, 1], lines[line, 2] = a, b, c
-                        lines[line, 3], line_floats[line, MARGIN] = d | np.uint64(n) << COUNT_SHIFT, margin
+                        lines[line, 3], line_floats[line, MARGIN] = d | U64(n) << COUNT_SHIFT, margin
                         for k in range(n):
                             line_ids[line, IDS + k] = way[k]
                 if held and line_floats[line, MARGIN] > least:

@@ -15,7 +15,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.strings.codepoints import codepoints
 from gristmill.tokenizers_lab.strings.trie import NOTHING, Trie, step
 
-LOW, LIFT = 2.0**-256, 2.0**256  # odds below are multiplied: exact, and no word is too long for float64
+LOW, LIFT = 2.0**-256, 2.0**256  # probs below are multiplied: exact, and no word is too long for float64
 
 
 class Lattice(NamedTuple):
@@ -118,37 +118,37 @@ def expected_counts(net: Lattice, counts: np.ndarray, scores: np.ndarray) -> tup
 
 
 @njit(nogil=True, cache=True)
-def _expect(offsets, first, piece, size, counts, odds, reach, ahead, behind, lifts, expected, likelihood):
-    """``ahead`` is the odds of all ways from the beginning to a place, ``behind`` from there to the end.
+def _expect(offsets, first, piece, size, counts, probs, reach, alpha, beta, lifts, expected, likelihood):
+    """``alpha`` is the probs of all ways from the beginning to a place, ``beta`` from there to the end.
 
     Where they sink below LOW, those of the places from there on are lifted: ``lifts`` has these places, the sweep
     backwards lifts at the same ones. Logarithms in their stead took ten times as long.
     """
     for row in range(offsets.size - 1):
         begin, length, lifted = offsets[row], offsets[row + 1] - offsets[row], 0
-        ahead[: length + 1] = 0.0
-        ahead[0] = 1.0
+        alpha[: length + 1] = 0.0
+        alpha[0] = 1.0
         for i in range(length):
-            if ahead[i] < LOW:
+            if alpha[i] < LOW:
                 lifts[lifted] = i
                 lifted += 1
                 for k in range(i, min(i + reach, length) + 1):
-                    ahead[k] *= LIFT
+                    alpha[k] *= LIFT
             for e in range(first[begin + i], first[begin + i + 1]):
-                ahead[i + size[e]] += ahead[i] * odds[piece[e]]
-        likelihood[0] += counts[row] * (np.log(ahead[length]) - lifted * np.log(LIFT))
-        behind[length] = counts[row] / ahead[length]
+                alpha[i + size[e]] += alpha[i] * probs[piece[e]]
+        likelihood[0] += counts[row] * (np.log(alpha[length]) - lifted * np.log(LIFT))
+        beta[length] = counts[row] / alpha[length]
         for i in range(length - 1, -1, -1):
             total = 0.0
             for e in range(first[begin + i], first[begin + i + 1]):
-                path = odds[piece[e]] * behind[i + size[e]]
+                path = probs[piece[e]] * beta[i + size[e]]
                 total += path
-                expected[piece[e]] += ahead[i] * path
-            behind[i] = total
+                expected[piece[e]] += alpha[i] * path
+            beta[i] = total
             if lifted and lifts[lifted - 1] == i:
                 lifted -= 1
                 for k in range(i, min(i + reach, length) + 1):
-                    behind[k] *= LIFT
+                    beta[k] *= LIFT
 
 
 def best_counts(net: Lattice, counts: np.ndarray, scores: np.ndarray) -> np.ndarray:

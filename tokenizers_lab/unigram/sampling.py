@@ -13,19 +13,19 @@ from gristmill.pipelines.kernels.hashing import W0, W1, mix
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.encode.bpe_dropout import bernoulli
-from gristmill.tokenizers_lab.unigram.encode import Encoder, emit
+from gristmill.tokenizers_lab.unigram.encode import UnigramEncoder, emit
 from gristmill.tokenizers_lab.unigram.lattice import Lattice, lattice
 
 
 class LatticeSampler:
     """The ways to cut text in which spaces are ▁ already."""
 
-    def __init__(self, encoder: Encoder):
+    def __init__(self, encoder: UnigramEncoder):
         self.encoder = encoder
         self.scores = encoder.scores.astype(np.float64)
         self.none = self.scores.size - 1
 
-    def best(self, text: Ragged, count: int) -> tuple[Ragged, np.ndarray]:
+    def nbest(self, text: Ragged, count: int) -> tuple[Ragged, np.ndarray]:
         """The ``count`` best ways to cut one document, or as many as there are: their ids, and their scores, float64.
 
         Of equal ones that which begins its last piece earlier comes first. Memory 20 bytes a byte and way.
@@ -34,7 +34,7 @@ class LatticeSampler:
         values, paths, sizes = _nbest(net.words.data.size, *net[1:], self.scores, count)
         return self._ids(text, np.zeros(values.size, np.int64), paths, sizes), values
 
-    def drawn(self, text: Ragged, alpha: float, seed: int, numbers: np.ndarray) -> Ragged:
+    def sample(self, text: Ragged, alpha: float, seed: int, numbers: np.ndarray) -> Ragged:
         """The ids of a way for each document, drawn for its number (uint64[rows])."""
         net = self._lattice(text)
         paths, sizes = _draw(
@@ -103,34 +103,34 @@ def _nbest(length, first, piece, size, scores, count):
 
 
 @inline_kernel
-def _log_sum(begin, first, last, piece, size, scores, behind):
+def _log_sum(begin, first, last, piece, size, scores, beta):
     """The logarithm of the summed odds of what follows a place, ``begin`` being where its document begins."""
     top = -np.inf
     for e in range(first, last):
-        top = max(top, scores[piece[e]] + behind[begin + size[e]])
+        top = max(top, scores[piece[e]] + beta[begin + size[e]])
     total = 0.0
     for e in range(first, last):
-        total += np.exp(scores[piece[e]] + behind[begin + size[e]] - top)
+        total += np.exp(scores[piece[e]] + beta[begin + size[e]] - top)
     return top + np.log(total)
 
 
 @njit(nogil=True, cache=True)
 def _draw(offsets, first, piece, size, scores, seed, numbers):
-    behind = np.zeros(offsets[offsets.size - 1] + 1)
-    paths, sizes, at = np.empty(behind.size, np.int32), np.zeros(offsets.size - 1, np.int64), 0
+    beta = np.zeros(offsets[offsets.size - 1] + 1)
+    paths, sizes, at = np.empty(beta.size, np.int32), np.zeros(offsets.size - 1, np.int64), 0
     for row in range(offsets.size - 1):
         begin, stop = offsets[row], offsets[row + 1]
-        key, tossed = mix(seed ^ W0, numbers[row] ^ W1), 0
-        behind[stop] = 0.0
+        key, draws = mix(seed ^ W0, numbers[row] ^ W1), 0
+        beta[stop] = 0.0
         for i in range(stop - 1, begin - 1, -1):
             if first[i] < first[i + 1]:
-                behind[i] = _log_sum(i, first[i], first[i + 1], piece, size, scores, behind)
+                beta[i] = _log_sum(i, first[i], first[i + 1], piece, size, scores, beta)
         i, before = begin, at
         while i < stop:
-            left, e = bernoulli(key, tossed), first[i]
-            tossed += 1
+            left, e = bernoulli(key, draws), first[i]
+            draws += 1
             while True:
-                left -= np.exp(scores[piece[e]] + behind[i + size[e]] - behind[i])
+                left -= np.exp(scores[piece[e]] + beta[i + size[e]] - beta[i])
                 if left < 0 or e + 1 == first[i + 1]:
                     break
                 e += 1
@@ -142,18 +142,18 @@ def _draw(offsets, first, piece, size, scores, seed, numbers):
 
 @njit(nogil=True, cache=True)
 def _entropy(offsets, first, piece, size, scores):
-    behind, unsure = np.zeros((2, offsets[offsets.size - 1] + 1))
+    beta, unsure = np.zeros((2, offsets[offsets.size - 1] + 1))
     found = np.zeros(offsets.size - 1)
     for row in range(offsets.size - 1):
         begin, stop = offsets[row], offsets[row + 1]
-        behind[stop] = unsure[stop] = 0.0
+        beta[stop] = unsure[stop] = 0.0
         for i in range(stop - 1, begin - 1, -1):
             if first[i] == first[i + 1]:
                 continue
-            behind[i] = _log_sum(i, first[i], first[i + 1], piece, size, scores, behind)
+            beta[i] = _log_sum(i, first[i], first[i + 1], piece, size, scores, beta)
             total = 0.0
             for e in range(first[i], first[i + 1]):
-                chance = scores[piece[e]] + behind[i + size[e]] - behind[i]
+                chance = scores[piece[e]] + beta[i + size[e]] - beta[i]
                 total += np.exp(chance) * (unsure[i + size[e]] - chance)
             unsure[i] = total
         found[row] = unsure[begin]

@@ -19,7 +19,7 @@ def scripts_of(data: np.ndarray, split_digits: bool = True) -> np.ndarray:
     return scripts
 
 
-def part_scripts(words: Ragged, counts: np.ndarray) -> tuple[Ragged, np.ndarray]:
+def split_scripts(words: Ragged, counts: np.ndarray) -> tuple[Ragged, np.ndarray]:
     """Words cut between scripts, each part as often as its word; a part may come in several rows.
 
     A mark that goes with every script stays with what is before it.

@@ -13,19 +13,23 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from gristmill.pipelines.kernels.hashing import mix
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, U64, W1, mix
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.strings.codepoints import character_size
 from gristmill.tokenizers_lab.unigram.scripts import may_follow, scripts_of
 
-ENDS, GOES_ON = 0, 0xE2  # the byte behind a word: NUL at the end of a sentence, else that of ▁, as of SentencePiece's ▅
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+LINE_END, MARKER_FOLLOWS = (
+    0,
+    0xE2,
+)  # the byte behind a word: NUL at the end of a sentence, else that of ▁, as of SentencePiece's ▅
 SEVERAL = -1  # different bytes follow
 _NOTHING_BEHIND = np.empty(0, np.uint8)
-GRAM = 4  # characters: a substring with as many that come but once comes but once, and so does what it begins
-ROUND = 1 << 24  # substrings that one pass may hold: more passes, each over a share of the hashes, for more
+PROBE_CHARACTERS = (
+    4  # characters: a substring with as many that come but once comes but once, and so does what it begins
+)
+PASS_SUBSTRINGS = 1 << 24  # substrings that one pass may hold: more passes, each over a share of the hashes, for more
 
 
 class Seeds(NamedTuple):
@@ -68,7 +72,7 @@ def _seeds_among(
     again = np.zeros(words.data.size, np.uint8)
     _find_repeats(*words, counts, np.zeros(1 << max(10, int(2 * words.data.size).bit_length()), np.uint8), again)
     total = int(_survey(*words, groups, longest, again))
-    rounds, found = max(1, -(-total // ROUND)), []
+    rounds, found = max(1, -(-total // PASS_SUBSTRINGS)), []
     for r in range(rounds):
         table = np.full(1 << max(10, int(2 * total // rounds * 5 // 4).bit_length()), -1, np.int32)
         room = table.size // 2
@@ -98,7 +102,7 @@ def _seeds_among(
 def size_of(offsets, data, row):
     """Bytes of a word without its NUL, and whether it has one."""
     begin, stop = offsets[row], offsets[row + 1]
-    ends = stop > begin and data[stop - 1] == ENDS
+    ends = stop > begin and data[stop - 1] == LINE_END
     return stop - begin - ends, ends
 
 
@@ -121,7 +125,7 @@ def _parts(offsets, data, counts, keep):
                     at += 1
             where += width
             if at > new_offsets[row] and (not kept or where >= stop):
-                new_counts[row], behind[row] = counts[i], ENDS if kept and ends else GOES_ON
+                new_counts[row], behind[row] = counts[i], LINE_END if kept and ends else MARKER_FOLLOWS
                 row += 1
                 new_offsets[row] = at
     return new_offsets[: row + 1].copy(), out[:at].copy(), new_counts[:row].copy(), behind[:row].copy()
@@ -175,12 +179,12 @@ def _find_repeats(offsets, data, counts, seen, again):
         for row in range(offsets.size - 1):
             at, stop = offsets[row], offsets[row + 1]
             while at < stop:
-                end, key = at, np.uint64(0)
-                for _ in range(GRAM):
+                end, key = at, U64(0)
+                for _ in range(PROBE_CHARACTERS):
                     for i in range(end, min(end + character_size(data[end]), stop) if end < stop else end):
-                        key = (key ^ np.uint64(data[i])) * GOLDEN
+                        key = (key ^ U64(data[i])) * GOLDEN_RATIO
                         end = i + 1
-                slot = mix(key ^ GOLDEN, np.uint64(0xE7037ED1A0B428DB)) & np.uint64(seen.size - 1)
+                slot = mix(key ^ GOLDEN_RATIO, W1) & U64(seen.size - 1)
                 if told:
                     again[at] = seen[slot] > 1
                 else:
@@ -200,7 +204,7 @@ def _survey(offsets, data, groups, longest, again):
                 group = max(group, groups[end])
                 end += character_size(data[end])
                 chars += 1
-                if chars >= GRAM:
+                if chars >= PROBE_CHARACTERS:
                     if not again[gram]:
                         break
                     gram += character_size(data[gram])
@@ -230,32 +234,32 @@ def _count(
 
     ``follows`` is filled, where it has room, with the byte that follows each, or SEVERAL.
     """
-    mask, n = np.uint64(table.size - 1), 0
+    mask, n = U64(table.size - 1), 0
     for row in range(offsets.size - 1):
         at, stop = offsets[row], offsets[row + 1]
         while at < stop:
             group, end, count, gram = groups[at], at + character_size(data[at]), 1, at
-            key = np.uint64(0)
+            key = U64(0)
             for i in range(at, min(end, stop)):
-                key = (key ^ np.uint64(data[i])) * GOLDEN
+                key = (key ^ U64(data[i])) * GOLDEN_RATIO
             while end < stop and count < longest and may_follow(group, groups[end]) and not _is_space(data, end, stop):
                 group = max(group, groups[end])
                 after = min(end + character_size(data[end]), stop)
                 for i in range(end, after):
-                    key = (key ^ np.uint64(data[i])) * GOLDEN
-                    key ^= key >> np.uint64(29)
+                    key = (key ^ U64(data[i])) * GOLDEN_RATIO
+                    key ^= key >> U64(29)
                 end = after
                 count += 1
-                if count >= GRAM:
+                if count >= PROBE_CHARACTERS:
                     if not again[gram]:
                         break
                     gram += character_size(data[gram])
-                full = mix(key ^ GOLDEN, np.uint64(0xE7037ED1A0B428DB))
-                if parts > 1 and (full >> np.uint64(32)) % np.uint64(parts) != np.uint64(part):
+                full = mix(key ^ GOLDEN_RATIO, W1)
+                if parts > 1 and (full >> U64(32)) % U64(parts) != U64(part):
                     continue
                 slot = full & mask
                 while table[slot] >= 0 and keys[table[slot]] != full:
-                    slot = (slot + np.uint64(1)) & mask
+                    slot = (slot + U64(1)) & mask
                 entry = table[slot]
                 if entry < 0:
                     if n == keys.size:  # parts are even, so there is room; a candidate more or less is no harm

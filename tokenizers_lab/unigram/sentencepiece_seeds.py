@@ -11,20 +11,20 @@ import numpy as np
 from numba import njit
 
 from gristmill.pipelines.ragged import Ragged
-from gristmill.tokenizers_lab.unigram.seeds import ENDS, size_of
+from gristmill.tokenizers_lab.unigram.seeds import LINE_END, size_of
 
 
-def lines_of(text: Ragged) -> Ragged:
+def split_lines(text: Ragged) -> Ragged:
     """Each line as a row, without its newline."""
     return Ragged.of(*_lines(*text))
 
 
-def ended(text: Ragged) -> Ragged:
+def mark_line_ends(text: Ragged) -> Ragged:
     """Rows that are not empty, with NUL behind them."""
     return Ragged.of(*_ended(*text))
 
 
-def words_of(words: Ragged, counts: np.ndarray) -> tuple[Ragged, np.ndarray]:
+def unmark_words(words: Ragged, counts: np.ndarray) -> tuple[Ragged, np.ndarray]:
     """Counted words without the NULs; sorted words stay sorted, and a word that had both is one."""
     offsets, data, counts = _without_ends(*words, counts)
     return Ragged.of(offsets, data), counts
@@ -58,7 +58,7 @@ def _ended(offsets, data):
         for k in range(offsets[i], offsets[i + 1]):
             out[at] = data[k]
             at += 1
-        out[at] = ENDS
+        out[at] = LINE_END
         at, row = at + 1, row + 1
         new_offsets[row] = at
     return new_offsets[: row + 1].copy(), out[:at].copy()

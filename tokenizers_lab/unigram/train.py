@@ -1,6 +1,6 @@
 """Unigram training: from many seeds to the pieces whose loss would cost the likelihood most.
 
-Each round estimates the pieces' probabilities by EM (two steps, with the digamma M-step that starves rare pieces) and
+Each round estimates the pieces' probabilities by EM (two em_iterations, with the digamma M-step that starves rare pieces) and
 keeps the three quarters that cost most to lose, down to 1.1 times the vocabulary; the most probable of these stay.
 Kudo 2018 (arXiv:1804.10959), section 3.2; the M-step is of Liang and Klein's tutorial on Bayesian NLP (ACL 2007).
 All sums are float64 in the order of the words: the same bits for any number of workers.
@@ -49,8 +49,8 @@ def train_unigram(
     size: int,
     required: Ragged,
     *,
-    shrinking: float = 0.75,
-    steps: int = 2,
+    shrinking_factor: float = 0.75,
+    em_iterations: int = 2,
     report: Callable[[str], None] = lambda line: None,
 ) -> UnigramVocab:
     """The ``size`` best pieces for words that come ``counts`` times (int64 [words]).
@@ -64,10 +64,10 @@ def train_unigram(
     wanted = int(SPARE * size)
     state = _State(words, counts, seeds, np.log(weights) - np.log(weights.sum()))
     while True:
-        for _ in range(steps):
+        for _ in range(em_iterations):
             state = state.step()
         report(f"{state.pieces.rows:,} pieces, {-state.likelihood / counts.sum():.4f} nats a word")
-        state = state.prune(wanted, shrinking)
+        state = state.prune(wanted, shrinking_factor)
         if state.pieces.rows <= wanted:
             break
     kept, scores = state.reachable()
@@ -90,9 +90,9 @@ class _State:
         expected = expected[:-1]
         often = expected >= RARE
         scores = digamma(expected[often]) - digamma(expected[often].sum(keepdims=True))
-        return self.keep(often, scores)
+        return self.select(often, scores)
 
-    def prune(self, wanted: int, shrinking: float) -> "_State":
+    def prune(self, wanted: int, shrinking_factor: float) -> "_State":
         """Keep the pieces that cost most to lose, and those that nothing can stand for."""
         scores = self.with_unknown()
         value, into = best_without_piece(self.own, scores)
@@ -100,9 +100,9 @@ class _State:
         loss = np.empty(self.pieces.rows)
         _prune_loss(often, self.scores, value, *into, loss)
         keep, rest = loss == np.inf, np.flatnonzero(np.isfinite(loss))
-        room = max(wanted, int(shrinking * self.pieces.rows)) - int(keep.sum())
+        room = max(wanted, int(shrinking_factor * self.pieces.rows)) - int(keep.sum())
         keep[rest[np.argsort(-loss[rest], kind="stable")[: max(0, room)]]] = True
-        return self.keep(keep, self.scores[keep])
+        return self.select(keep, self.scores[keep])
 
     def reachable(self) -> tuple[list[bytes], np.ndarray]:
         """The pieces that are not better cut, with their scores."""
@@ -113,13 +113,13 @@ class _State:
     def with_unknown(self) -> np.ndarray:
         return np.append(self.scores, self.scores.min(initial=0.0) - UNKNOWN)
 
-    def keep(self, which: np.ndarray, scores: np.ndarray) -> "_State":
+    def select(self, which: np.ndarray, scores: np.ndarray) -> "_State":
         """The state of some of the pieces."""
         new, stay = object.__new__(_State), int(which.sum())
         numbers = np.where(which, np.cumsum(which) - 1, -1)
         numbers = np.append(numbers, stay).astype(np.int32)
         new.counts, new.scores, new.likelihood = self.counts, scores, self.likelihood
-        new.pieces = take(self.pieces, np.flatnonzero(which))
+        new.pieces = take_rows(self.pieces, np.flatnonzero(which))
         new.words = renumber(self.words, numbers, stay)
         new.own = _rows_of(renumber(self.own, numbers, stay), np.flatnonzero(which))
         return new
@@ -154,7 +154,7 @@ def _add_up(offsets, data, counts):
     return new_offsets[: row + 1].copy(), out[: new_offsets[row]].copy(), new_counts[:row].copy()
 
 
-def take(rows: Ragged, which: np.ndarray) -> Ragged:
+def take_rows(rows: Ragged, which: np.ndarray) -> Ragged:
     """Some rows, in the order given."""
     sizes = np.diff(rows.offsets)[which]
     offsets = np.concatenate(([0], np.cumsum(sizes)))
@@ -181,7 +181,7 @@ def _rows_of(net: Lattice, which: np.ndarray) -> Lattice:
     of_place = np.cumsum(places[:-1]).astype(bool)
     of_edge = np.repeat(of_place, degree)
     first = np.concatenate(([0], np.cumsum(degree[of_place])))
-    return Lattice(take(net.words, which), first, net.piece[of_edge], net.size[of_edge])
+    return Lattice(take_rows(net.words, which), first, net.piece[of_edge], net.size[of_edge])
 
 
 @njit(nogil=True, cache=True)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.pipelines.ragged import Ragged
-from gristmill.tokenizers_lab.unigram.encode import Encoder
+from gristmill.tokenizers_lab.unigram.encode import UnigramEncoder
 from tests.reference import unigram as plain
 
 scores_of = st.dictionaries(
@@ -25,7 +25,7 @@ def encode(encoder, text):
 @given(scores_of, st.lists(st.text("▁abé漢c", max_size=24), max_size=4))
 def test_ids_are_those_of_the_plain_model(scores, texts):
     pieces = [b"<unk>", *(piece.encode() for piece in scores)]
-    encoder = Encoder(pieces, np.array([np.nan, *scores.values()], np.float32), unknown=0)
+    encoder = UnigramEncoder(pieces, np.array([np.nan, *scores.values()], np.float32), unknown=0)
     number = {piece: id for id, piece in enumerate(scores, 1)}
     values = {piece: float(np.float32(score)) for piece, score in scores.items()}
     unknown = min(values.values()) - 10
@@ -86,7 +86,9 @@ def models(tmp_path_factory):
         ]
         scores = np.array([theirs.get_score(i) if text[i] else np.nan for i in ids], np.float32)
         bytes_from = theirs.piece_to_id("<0x00>") if fallback else -1
-        ours = Encoder([theirs.id_to_piece(i).encode() for i in ids], scores, theirs.unk_id(), bytes_from, lines=64)
+        ours = UnigramEncoder(
+            [theirs.id_to_piece(i).encode() for i in ids], scores, theirs.unk_id(), bytes_from, lines=64
+        )
         made[fallback] = theirs, ours
     return made, lines
 
@@ -114,7 +116,7 @@ def test_bytes_of_no_character_come_back(texts):
     pieces = ["a", "ab", "▁", "▁a", "漢", "a漢", "\ufffd"]
     pieces = [b"<unk>", *(bytes([b]) for b in range(256)), *map(str.encode, pieces)]
     scores = np.array([np.nan] * 257 + [-1, -2, -3, -1, -2, -9, -1], np.float32)
-    ids = Encoder(pieces, scores, 0, 1)(Ragged.from_strings(texts))
+    ids = UnigramEncoder(pieces, scores, 0, 1)(Ragged.from_strings(texts))
     for row, text in enumerate(texts):
         assert b"".join(pieces[id] for id in ids.data[ids.offsets[row] : ids.offsets[row + 1]]) == text
 
