@@ -1,14 +1,13 @@
-"""BPE training, ours and the peers', on the same text with the same pretokenizer: CPU seconds, peak memory, equal merges.
+"""BPE training, ours and the peers', on the same text and pre-tokenizer: CPU seconds, peak memory, equal merges.
 
     python -m benchmarks.bpe_training CORPUS.jsonl.zst … [--megabytes 105] [--vocab-size 32000] [--pretokenizer gpt2]
-        [--min-frequency 0] [--peers PYTHON] [--only tokenizers gigatoken rustbpe]
 
-Documents of all files, by the hash of their text, until there is enough; where there is less, they are repeated, each
-time with other letters for some words, so that new words come. ``--peers`` is the Python of an environment with any of
-tokenizers 0.23.3, gigatoken 0.10.0 (which knows the pretokenizer gpt2 alone) and rustbpe 0.1.0. Each side is a process on one
-core, timed from text in memory to merges; our peak memory is that of counting from files and training. tokenizers and
-gigatoken follow one rule for ties, rustbpe another: each is compared with ours by its own. The merges of a smaller
-vocabulary are the first of a larger one's: none is compared apart.
+Documents of all files are taken in the order of their hashes until there is enough text. If there is too little, they
+are repeated, each time with other letters in some words, so that new words occur. ``--peers`` is the Python of an
+environment with any of tokenizers 0.23.3, gigatoken 0.10.0 (only with gpt2) and rustbpe 0.1.0. Each side is a process
+on one core, timed from text in memory to merges; our peak memory includes counting from files. tokenizers and gigatoken
+share one rule for ties, rustbpe has another: each is compared with ours by its own. A smaller vocabulary's merges are
+the first of a larger one's, so no size is compared apart.
 """
 
 import argparse
@@ -146,9 +145,7 @@ def main() -> None:
         path = f"{folder}/texts.jsonl"
         # In a child: what this process holds would count into the peak of every one it starts.
         prepared = run(_side("prepare", path, args.megabytes, args.corpora))
-        print(
-            f"{prepared.said['megabytes']:.1f} MB, vocabulary {size}, pretokenizer {args.pretokenizer}, min_frequency {frequency}"
-        )
+        print(f"{prepared.said['megabytes']:.1f} MB, vocabulary {size}, {args.pretokenizer}, min_frequency {frequency}")
         mine = {}
         for rule in sorted({PEERS[name] for name in peers} or {"hf"}):
             out = Path(folder) / f"{rule}.json"

@@ -29,7 +29,7 @@ def batches(path: str) -> list[pa.Table]:
     return [*cut_groups(pl.read_ndjson(path).to_arrow())]
 
 
-def encode_dropout(rule_sets: dict[str, Filter], frames: dict[str, pl.DataFrame]) -> pl.DataFrame:
+def dropped(rule_sets: dict[str, Filter], frames: dict[str, pl.DataFrame]) -> pl.DataFrame:
     """One row a document, one column a rule set: does the document break one of its rules?"""
     no_language = np.full(len(next(iter(frames.values()))), NO_PROFILE, object)
     return pl.DataFrame({name: decide(s, frames[name], no_language).list.len() > 0 for name, s in rule_sets.items()})

@@ -1,9 +1,10 @@
-"""Train a tokenizer: counted words -> a Model, by any of the algorithms."""
+"""Train a tokenizer by any of the algorithms: word counts -> a Model."""
 
 from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.inputs.inputs import Fraction, Positive
@@ -11,7 +12,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.settings import Settings
 from gristmill.tokenizers_lab import pretokenize as pretokenizers
 from gristmill.tokenizers_lab.bpe.alphabet import character_alphabet
-from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings, train_bpe
+from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings, VocabSize, train_bpe
 from gristmill.tokenizers_lab.bpe.train_wordpiece import WordpieceSettings, train_wordpiece
 from gristmill.tokenizers_lab.count.word_counts import WordCounts
 from gristmill.tokenizers_lab.count_settings import CountSettings
@@ -24,7 +25,7 @@ from gristmill.tokenizers_lab.unigram.sentencepiece_seeds import unmark_words
 from gristmill.tokenizers_lab.unigram.train import train_unigram
 
 Report = Callable[[str], None]
-# What an algorithm begins with where nothing is said: its pretokenizer, its normalizers, its special tokens.
+# Defaults of each algorithm: pre-tokenizer, normalizers, special tokens.
 DEFAULTS = {
     "bpe": ("o200k", (), (END_OF_TEXT,)),
     "wordpiece": ("bert", ("bert_clean", "lower", "strip_accents"), ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")),
@@ -35,31 +36,28 @@ DEFAULTS = {
 
 
 class UnigramSettings(Settings):
-    """How a unigram vocabulary is trained (Kudo 2018)."""
+    """Settings of unigram training (Kudo 2018)."""
 
-    character_coverage: Fraction = 0.9995  # of characters, by the share of the text; printable ASCII always has pieces
-    byte_fallback: bool = True  # other characters are written as bytes; without it they are <unk>
+    character_coverage: Fraction = 0.9995  # share of the text that the kept characters make up, besides printable ASCII
+    byte_fallback: bool = True  # other characters become bytes; without it they are <unk>
     required_chars: str = ""  # characters that must be pieces
-    seed_method: Literal["words", "sentencepiece"] = "words"  # which substrings may be pieces: see unigram/seeds.py, or
-    # unigram/sentencepiece_seeds.py for those of SentencePiece 0.2.3, whose sentences are the lines of documents
-    seed_size: Positive = 1_000_000
-    max_piece_length: Positive = 16  # characters
-    split_digits: bool = True  # numbers and letters share no piece
-    shrinking_factor: Fraction = 0.75
-    em_iterations: Positive = 2  # of EM a round
+    seed_method: Literal["words", "sentencepiece"] = "words"  # see unigram/seeds.py and unigram/sentencepiece_seeds.py
+    seed_size: Positive = 1_000_000  # candidates besides single characters
+    max_piece_length: int = Field(16, ge=1, le=255)  # characters
+    split_digits: bool = True  # no piece mixes digits and letters
+    shrinking_factor: float = Field(0.75, gt=0, lt=1)  # share of the pieces that a round keeps
+    em_iterations: Positive = 2  # per round
 
 
 class TokenizerSettings(Settings):
-    """What ``gristmill tokenizer train`` is asked for; None takes what the algorithm is known for."""
+    """Settings of ``gristmill tokenizer train``; None takes the default of the algorithm."""
 
     algorithm: Literal["bpe", "wordpiece", "unigram", "words", "chars"] = "bpe"
     pretokenizer: str | None = None
-    vocab_size: Positive = 32_000  # pieces in all, with bytes and special tokens
+    vocab_size: VocabSize = 32_000  # all pieces, with bytes and special tokens
     special_tokens: list[str] | None = None
-    user_symbols: list[
-        str
-    ] = []  # texts that are one piece wherever they stand; unigram and SentencePiece's BPE have them
-    roles: dict[Literal["bos", "eos", "unknown", "pad", "mask"], str] = {}  # special tokens; known names need none
+    user_symbols: list[str] = []  # texts that are always one piece; for unigram and SentencePiece's BPE
+    roles: dict[Literal["bos", "eos", "unknown", "pad", "mask"], str] = {}  # special tokens; known names have roles
     normalizers: list[str] | None = None
     bpe: BpeSettings = BpeSettings()
     unigram: UnigramSettings = UnigramSettings()
@@ -67,48 +65,48 @@ class TokenizerSettings(Settings):
 
     @property
     def is_sentencepiece(self) -> bool:
-        """Is it one of SentencePiece's kinds, whose special tokens and symbols are nothing that words are made of?"""
+        """True for unigram and SentencePiece's BPE, whose special tokens and user symbols never occur in words."""
         by_piece = self.bpe.alphabet == "characters" and self.bpe.compat == "sentencepiece"
         return self.algorithm == "unigram" or (self.algorithm == "bpe" and by_piece)
 
     def count_settings(self) -> CountSettings:
-        """What to count of a corpus. Raises RecipeError as ``resolved``."""
+        """Return how to count words. Raises RecipeError as ``resolved``."""
         pretokenizer, normalizers, special = self.resolved()
-        apart = (*special, *self.user_symbols) if self.is_sentencepiece else ()
-        by_sentence = self.algorithm == "unigram" and self.unigram.seed_method == "sentencepiece"
-        return CountSettings(pretokenizer, normalizers, tuple(self.user_symbols), apart, by_sentence)
+        excluded = (*special, *self.user_symbols) if self.is_sentencepiece else ()
+        line_ends = self.algorithm == "unigram" and self.unigram.seed_method == "sentencepiece"
+        return CountSettings(pretokenizer, normalizers, tuple(self.user_symbols), excluded, line_ends)
 
     def resolved(self) -> tuple[str, tuple[str, ...], list[str]]:
-        """Split, normalizers and special tokens. Raises RecipeError for what there is not."""
-        pretokenizer, normalizers, special = DEFAULTS[self.algorithm]
+        """Return pre-tokenizer, normalizers and special tokens, defaults applied. Raises RecipeError for a misfit."""
+        pretokenizer, normalizers, tokens = DEFAULTS[self.algorithm]
         pretokenizer = self.pretokenizer or pretokenizer
         normalizers = normalizers if self.normalizers is None else tuple(self.normalizers)
+        special = [*tokens] if self.special_tokens is None else self.special_tokens
         pretokenizers.check_pretokenizer(pretokenizer)
         check_normalizers(normalizers)
         if self.algorithm == "unigram" and (pretokenizer != "metaspace" or "escape" not in normalizers):
-            raise RecipeError("unigram cuts text at ▁: it needs pretokenizer metaspace and the normalizer escape")
-        special = [*special] if self.special_tokens is None else self.special_tokens
+            raise RecipeError(
+                "unigram splits text at ▁: it needs the pre-tokenizer metaspace and the normalizer escape"
+            )
         if self.user_symbols and not self.is_sentencepiece:
             raise RecipeError(
-                "symbols are for unigram, and bpe with bpe.alphabet characters and bpe.compat sentencepiece"
+                "user symbols need unigram, or bpe with bpe.alphabet characters and bpe.compat sentencepiece"
             )
         check_symbols(self.user_symbols, special)
         return pretokenizer, normalizers, special
 
 
 def train(counts: WordCounts, settings: TokenizerSettings, report: Report = lambda line: None) -> Model:
-    """A tokenizer from the words of a corpus, counted by its pretokenizer. The answer depends on nothing else.
+    """Return the tokenizer for the words of a corpus, counted by its pre-tokenizer; it depends on nothing else.
 
     Raises InputError for no words, RecipeError for a vocabulary that the corpus cannot give or that has no room.
     """
     if not counts.words.rows:
-        raise InputError(
-            "there is nothing to train on: the corpus has no words; see its documents and the pretokenizer"
-        )
+        raise InputError("the corpus has no words to train on; check its documents and the pre-tokenizer")
     _, _, special = settings.resolved()
     for i, token in enumerate(special):
         if token in special[:i] or not token:
-            raise RecipeError(f"special token {token!r} is empty or named twice; each must be a text of its own")
+            raise RecipeError(f"special token {token!r} is empty or named twice; give each token a text of its own")
     return TRAINERS[settings.algorithm](counts, settings, report)
 
 
@@ -128,9 +126,10 @@ def _train_bpe(counts: WordCounts, settings: TokenizerSettings, report: Report) 
 
 
 def _train_by_piece(counts: WordCounts, settings: TokenizerSettings, report: Report) -> Model:
-    """BPE as SentencePiece has it: special tokens, bytes, then pieces of falling score, merges before characters.
+    """Train BPE as SentencePiece does: special tokens, bytes, then pieces of falling score, merges before characters.
 
-    No piece mixes scripts, nor numbers with letters: its defaults split_by_unicode_script and split_by_number.
+    No piece mixes scripts, nor numbers with letters: SentencePiece's defaults split_by_unicode_script and
+    split_by_number.
     """
     _, _, special = settings.resolved()
     bpe, fixed = settings.bpe, [token.encode() for token in special]
@@ -168,7 +167,7 @@ def _train_wordpiece(counts: WordCounts, settings: TokenizerSettings, report: Re
 
 
 def _train_words(counts: WordCounts, settings: TokenizerSettings, report: Report) -> Model:
-    """The most frequent words, of equals the smaller bytes; others are written as bytes."""
+    """Take the most frequent words, of equal ones those with smaller bytes; other words become bytes."""
     _, _, special = settings.resolved()
     first = [bytes([b]) for b in range(256)]
     room = _room(settings, len(special) + len(first))
@@ -180,7 +179,7 @@ def _train_words(counts: WordCounts, settings: TokenizerSettings, report: Report
 
 
 def _train_chars(counts: WordCounts, settings: TokenizerSettings, report: Report) -> Model:
-    """The most frequent characters, by code point; others are written as bytes."""
+    """Take the most frequent characters, by code point; other characters become bytes."""
     _, _, special = settings.resolved()
     bytes_of = [bytes([b]) for b in range(256)]
     room = _room(settings, len(special) + len(bytes_of))
@@ -192,7 +191,7 @@ def _train_chars(counts: WordCounts, settings: TokenizerSettings, report: Report
 
 
 def _frequencies(counts: WordCounts, alphabet: list[bytes]) -> np.ndarray:
-    """How often each character comes: int64."""
+    """Return the count of each character, int64."""
     found, weights = characters(*counts)
     often = {found.row(row): int(weight) for row, weight in enumerate(weights)}
     return np.array([often[character] for character in alphabet])
@@ -208,8 +207,8 @@ def _train_unigram(counts: WordCounts, settings: TokenizerSettings, report: Repo
     counts = WordCounts(*unmark_words(*counts)) if as_sentencepiece else counts
     must = required(counts, wanted)
     kept = {must.row(row).decode() for row in range(must.rows)}
-    limits = wanted.seed_size, wanted.max_piece_length, wanted.split_digits
-    found = seeds(*counted, *limits, kept, as_sentencepiece)
+    limits = wanted.seed_size, wanted.max_piece_length
+    found = seeds(*counted, *limits, wanted.split_digits, kept, as_sentencepiece)
     trained = train_unigram(
         counts.words,
         counts.counts,
@@ -226,7 +225,7 @@ def _train_unigram(counts: WordCounts, settings: TokenizerSettings, report: Repo
 
 
 def required(counts: WordCounts, settings: UnigramSettings) -> Ragged:
-    """Characters that must be pieces, the most frequent first: what ``coverage`` says, and all printable ASCII."""
+    """Return the characters that must be pieces, the most frequent first: by coverage, ASCII and required_chars."""
     found, weights = characters(*counts)
     often = {found.row(row).decode(): int(weight) for row, weight in enumerate(weights)}
     order = sorted(often, key=lambda c: (-often[c], c))
@@ -240,26 +239,26 @@ def required(counts: WordCounts, settings: UnigramSettings) -> Ragged:
 
 
 def _room(settings: TokenizerSettings, taken: int) -> int:
-    """How many pieces there are besides those ``taken``. Raises RecipeError for none."""
+    """Return the number of pieces that fit besides those ``taken``. Raises RecipeError for none."""
     if settings.vocab_size <= taken:
         raise RecipeError(
-            f"vocab_size {settings.vocab_size:,} has no room beside {taken:,} special tokens and bytes; raise it"
+            f"vocab_size {settings.vocab_size:,} has no room besides {taken:,} special tokens and bytes; raise it"
         )
     return settings.vocab_size - taken
 
 
-def _model(settings: TokenizerSettings, pieces: list[bytes], special: list[str], **more) -> Model:
+def _model(settings: TokenizerSettings, pieces: list[bytes], tokens: list[str], **more) -> Model:
     pretokenizer, normalizers, _ = settings.resolved()
-    special = {token: pieces.index(token.encode()) for token in special}
+    special = {token: pieces.index(token.encode()) for token in tokens}
     for role, token in settings.roles.items():
         if token not in special:
-            raise RecipeError(f"roles.{role} = {token!r} is none of the special tokens; name it with --special too")
+            raise RecipeError(f"roles.{role} = {token!r} is not a special token; name it with --special too")
     roles = known_roles(special) | settings.roles
     user_symbols = tuple(
         range(len(special), len(special) + len(settings.user_symbols))
-    )  # they stand behind the special tokens
-    normal = {"algorithm": settings.algorithm, "pretokenizer": pretokenizer, "normalizers": normalizers}
-    return Model(**normal, pieces=pieces, special=special, roles=roles, user_symbols=user_symbols, **more)
+    )  # they follow the special tokens
+    more |= {"normalizers": normalizers, "special": special, "roles": roles, "user_symbols": user_symbols}
+    return Model(settings.algorithm, pretokenizer, pieces, **more)
 
 
 TRAINERS: dict[str, Callable[[WordCounts, TokenizerSettings, Report], Model]] = {

@@ -1,4 +1,4 @@
-"""From documents and a tokenizer to token shards."""
+"""Documents and a tokenizer to token shards."""
 
 from collections.abc import Sequence
 
@@ -16,8 +16,8 @@ from gristmill.pipelines.tokens.steps import encode_step, gather_step
 
 
 def token_settings(changes: Sequence[str]) -> TokenSettings:
-    """``tokens.validation=0.05`` and the like -> settings."""
-    tables = {"tokens": {}}
+    """Read settings from changes such as ``tokens.validation=0.05``."""
+    tables: dict[str, dict] = {"tokens": {}}
     for change in changes:
         make_change(tables, change, "tokens.SETTING=VALUE")
     return read_settings(TokenSettings, tables["tokens"], "[tokens]")
@@ -31,7 +31,7 @@ def tokenize(
     engine: Engine = run_serial,
     progress: Progress | None = None,
 ) -> TokenShards:
-    """Encode every document once, then gather them into shards by pretokenizer, shuffled: the same bytes for any workers."""
+    """Encode every document once, then gather them into shuffled shards: the same bytes for any number of workers."""
     code = load_encoder(tokenizer)
     with exclusive_run(output / WORK):
         shards = corpus_shards(corpus, output / WORK, engine, progress)

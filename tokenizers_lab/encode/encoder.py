@@ -1,6 +1,6 @@
-"""Text to ids, piece by piece of a pretokenizer: each is cut once and remembered (remembered.py).
+"""Text to ids, one pre-token at a time: each is encoded once and cached (cache.py).
 
-How a piece is cut is BPE (merge_text.py) or, with a trie, WordPiece (longest.py).
+A pre-token is encoded by BPE (apply_merges.py) or, given a trie, by WordPiece (longest_match.py).
 """
 
 import numpy as np
@@ -37,7 +37,7 @@ from gristmill.tokenizers_lab.strings.trie import NOTHING
 
 
 class Encoder:
-    """Cuts text by a pretokenizer, and each piece. Keeps its tables from batch to batch; one per worker."""
+    """Encoder by BPE or WordPiece, which keeps its cache from batch to batch; use one per worker."""
 
     def __init__(
         self,
@@ -46,79 +46,45 @@ class Encoder:
         first: np.ndarray,
         merges: MergeTable,
         spelled: Ragged,
-        whole: VocabLookup | None = None,
-        longest: LongestMatch | None = None,
+        vocab: VocabLookup | None = None,
+        trie: LongestMatch | None = None,
     ):
-        """``first`` int32: byte -> id [256], or code point -> id [0x110000] where -1 is written as its bytes' ids
-        ``first[0x110000 + byte]``, or as one unknown id where these are -1 too and ``first[-1]`` has it. ``spelled``:
-        the text of each id.
+        """Take the text of each id, and ``first`` int32: the initial id by byte [256] or code point [0x110000 + 257].
+
+        In a table by code point, -1 means that the character becomes the ids ``first[0x110000 + byte]`` of its bytes.
+        If these are -1 too, it becomes the unknown id ``first[-1]``.
         """
         self.pretokenizer, self.dtype, self.first, self.merges = pretokenizer, dtype, first, merges
-        self.sure = premergeable_characters(first, merges, spelled)
-        self.parted = with_barriers(merges, first, self.sure, spelled)
-        self.whole, self.longest = whole or VocabLookup.from_dict({}), longest or LongestMatch.none()
-        self.held, self.long = PretokenCache.empty(MIN_LINES, dtype), rank_queues(0, 0)
+        self.premerged = premergeable_characters(first, merges, spelled)
+        self.merges_and_barriers = with_barriers(merges, first, self.premerged, spelled)
+        self.vocab, self.trie = vocab or VocabLookup.from_dict({}), trie or LongestMatch.none()
+        self.cache, self.queues = PretokenCache.empty(MIN_LINES, dtype), rank_queues(0, 0)
 
     def __call__(self, text: Ragged) -> Ragged:
-        """The ids of each document, uint16 or uint32."""
+        """Return the ids of each document, uint16 or uint32."""
         cut = pretokenize(text, self.pretokenizer)
         longest = int(np.diff(cut.offsets).max(initial=0))
-        if longest > SHORT and longest > self.long.before.size:
-            self.long = rank_queues(2 * longest, self.merges.made.size)
+        if longest > SHORT and longest > self.queues.before.size:
+            self.queues = rank_queues(2 * longest, self.merges.made.size)
         room = np.empty((2, max(longest, SHORT) + 1), np.int32)
         offsets, ids = np.empty(text.rows + 1, np.int64), np.empty(text.data.size + LINE_ID_BYTES, self.dtype)
-        done = np.zeros(3, np.int64)
-        way = self.pretokenizer in DROPS_SPACE, self.first, self.sure, *self.parted, *self.whole, *self.longest
-        while encode(*cut, text.data, *way, *self.held, *room, *self.long, offsets, ids, ids.view(np.uint8), done):
-            self.held = self.held.larger()
+        drops, done = self.pretokenizer in DROPS_SPACE, np.zeros(3, np.int64)
+        tables = self.first, self.premerged, self.merges_and_barriers, self.vocab, self.trie
+        out = offsets, ids, ids.view(np.uint8)
+        while encode(cut, text.data, drops, *tables, self.cache, room, self.queues, out, done):
+            self.cache = self.cache.larger()
         return Ragged.of(offsets, ids[: done[2]])
 
 
 @njit(nogil=True, cache=True)
-def encode(
-    documents,
-    ends,
-    data,
-    drops,
-    first,
-    sure,
-    pairs,
-    made,
-    whole_offsets,
-    whole_text,
-    whole_ids,
-    whole_slots,
-    trie_keys,
-    trie_nodes,
-    trie_piece,
-    inside,
-    unknown,
-    max_word,
-    lines,
-    line_ids,
-    slots,
-    places,
-    text,
-    known,
-    used,
-    symbols,
-    ranks,
-    head,
-    waiting,
-    place,
-    behind,
-    ordered,
-    before,
-    after,
-    offsets,
-    ids,
-    id_bytes,
-    done,
-):
-    """Fill ``offsets`` and ``ids`` up to the end, or until the tables of what is remembered are full: then True.
+def encode(cut, data, drops, first, premerged, merges, vocab, trie, cache, room, queues, out, done):
+    """Fill ``offsets`` and ``ids`` from the state ``done`` on; True if the cache became full before the end.
 
-    ``done``: how many pieces, documents and ids are written; it goes on from there.
+    ``done`` counts the pre-tokens, documents and ids that are written.
     """
+    (documents, ends), (pairs, made), symbols, ranks = cut, merges, room[0], room[1]
+    offsets, ids, id_bytes = out
+    lines, line_ids, slots, places, text, known, used = cache
     row, count, full = done[1], done[2], False
     for number in range(done[0], ends.size - 1):
         while documents[row] == number:
@@ -140,18 +106,18 @@ def encode(
                 count += 1
             continue
         n, id = 1, np.int64(-1)
-        if whole_ids.size:
-            id = lookup(data, at, end, whole_offsets, whole_text, whole_ids, whole_slots)
+        if vocab.ids.size:
+            id = lookup(data, at, end, vocab)
         if id >= 0:
             symbols[0] = id
-        elif inside != NOTHING:
-            n = encode_word(data, at, end, trie_keys, trie_nodes, trie_piece, inside, unknown, max_word, symbols)
+        elif trie.inside != NOTHING:
+            n = encode_word(data, at, end, trie, symbols)
         else:
-            if sure.size:
-                n = premerged_symbols(data, at, end, first, sure, symbols)
+            if premerged.size:
+                n = premerged_symbols(data, at, end, first, premerged, symbols)
             else:
                 n = first_symbols(data, at, end, first, symbols)
-            n = merge(symbols, ranks, n, pairs, made, head, waiting, place, behind, ordered, before, after)
+            n = merge(symbols, ranks, n, pairs, made, queues)
         for k in range(n):
             ids[count + k] = symbols[k]
         count += n

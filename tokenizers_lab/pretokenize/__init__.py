@@ -1,13 +1,13 @@
-"""Text to pieces, within which alone merges happen: a scanner for each pretokenizer in use, and a user's own regex.
+"""Pre-tokenizers: split text into pre-tokens, within which alone merges happen.
 
-A scanner is a kernel ``end_of_piece(data, at, stop)``: the end of the piece that begins at ``at`` in the document that
-ends at ``stop`` > ``at``. Pieces tile the document. Scanners are loops, so no input overflows a stack, and the time for
-a document is linear in its bytes. ``whitespace`` and ``bert`` make pieces of white space too, which their users drop
+A scanner ``next_boundary(number, data, at, stop)`` returns the end of the pre-token that begins at ``at`` in a document
+that ends at ``stop`` > ``at``. Pre-tokens tile the document. Scanners are loops, so no input overflows a stack, and the
+time is linear in the bytes. ``whitespace`` and ``bert`` also return pre-tokens of white space, which their users drop
 (``DROPS_SPACE``).
 
-Who has text by the batch takes ``pieces(text, pretokenizer)``, which knows every pretokenizer. A kernel that must call a scanner
-itself calls ``end_of_piece(pretokenizer number, …)`` and closes over the number: numba does not find a kernel that closes
-over another kernel in its cache again.
+For batches call ``pretokenize(text, name)``, which supports every pre-tokenizer. A kernel that needs one pre-token at a
+time calls ``next_boundary`` with the pre-tokenizer's number as a compile-time constant. Do not close over the scanner
+function itself: numba cannot cache a kernel that closes over another kernel.
 """
 
 from functools import cache
@@ -30,7 +30,7 @@ DEFAULT = "o200k"
 NAMES = (
     "o200k",
     "gpt2",
-    "cl100k",  # in the form of Hugging Face configurations; also Llama-3's
+    "cl100k",  # the form of Hugging Face configurations; also Llama-3's
     "cl100k-tiktoken",  # with tiktoken's end of text
     "llama3",
     "qwen2",
@@ -39,14 +39,14 @@ NAMES = (
     "whitespace",
     "bert",
     "metaspace",
-    "none",  # a document is one piece
+    "none",  # a document is one pre-token
     "lines",  # with their newlines
 )
 O200K, GPT2, CL100K, TIKTOKEN, LLAMA3, QWEN2 = range(6)
 NANOCHAT, DEEPSEEK, WHITESPACE, BERT, METASPACE, NONE, LINES = range(6, 13)
 DROPS_SPACE = {"whitespace", "bert"}
 PATTERN = "regex:"
-PATTERNS = {  # the regexes of those that have them, each cutting what the ones before it left
+PATTERNS = {  # regexes; each one splits the parts that the ones before it left
     "o200k": (O200K_PATTERN,),
     "gpt2": (GPT2_PATTERN,),
     "cl100k": (cl100k_pattern(3, False),),
@@ -61,7 +61,7 @@ PATTERNS = {  # the regexes of those that have them, each cutting what the ones 
 
 @inline_kernel
 def next_boundary(number, data, at, stop):
-    """The end of the piece that begins at ``at``, by the number of that number, best a constant."""
+    """Return the end of the pre-token that begins at ``at``, by the pre-tokenizer of that number, best a constant."""
     if number == O200K:
         return o200k(data, at, stop, 3)
     if number == GPT2:
@@ -99,17 +99,17 @@ PRETOKENIZERS = {name: _scanner(number) for number, name in enumerate(NAMES)}
 
 
 class PreTokens(NamedTuple):
-    """Piece p is ``data[offsets[p]:offsets[p + 1]]``; document d has ``documents[d]`` to ``documents[d + 1]``."""
+    """Pre-token p is ``data[offsets[p]:offsets[p + 1]]``; document d has ``documents[d]`` to ``documents[d + 1]``."""
 
     documents: np.ndarray  # int64[n + 1]
-    offsets: np.ndarray  # int64[m + 1]: where pieces begin and, last, where the text ends
+    offsets: np.ndarray  # int64[m + 1]: where pre-tokens begin and, last, where the text ends
 
 
 def pretokenize(text: Ragged, pretokenizer: str) -> PreTokens:
-    """Cut every document, by a pretokenizer of that name or by ``regex:PATTERN``. An empty document has no pieces.
+    """Split every document, by a pre-tokenizer's name or by ``regex:PATTERN``. An empty document has no pre-tokens.
 
-    A pattern is cut by Python's ``regex`` at a few MB/s, by the Unicode version that package has; what lies between two
-    matches is a piece too, so that nothing is lost.
+    A pattern is matched by the ``regex`` package at a few MB/s, with that package's version of Unicode. Text between
+    two matches is a pre-token too, so nothing is lost.
     """
     check_pretokenizer(pretokenizer)
     if pretokenizer.startswith(PATTERN):
@@ -120,7 +120,7 @@ def pretokenize(text: Ragged, pretokenizer: str) -> PreTokens:
 
 
 def check_pretokenizer(pretokenizer: str) -> None:
-    """Raise RecipeError for a pretokenizer that there is not, or a pattern that is none."""
+    """Raise RecipeError for an unknown pre-tokenizer or an invalid pattern."""
     if pretokenizer.startswith(PATTERN):
         compiled(pretokenizer.removeprefix(PATTERN))
     elif pretokenizer not in PRETOKENIZERS:
@@ -133,7 +133,7 @@ def check_pretokenizer(pretokenizer: str) -> None:
 def _cutter(number: int):
     @kernel
     def cut(offsets, data, documents, ends):
-        """Fill ``documents`` and ``ends`` as Pieces has them; returns how many pieces there are."""
+        """Fill ``documents`` and ``ends`` as PreTokens has them; return the number of pre-tokens."""
         count = 0
         ends[0] = 0
         for i in range(offsets.size - 1):

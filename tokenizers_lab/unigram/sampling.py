@@ -1,9 +1,9 @@
-"""All ways to cut a text under a unigram model: the best few, one drawn by chance, and how uncertain the cut is.
+"""All segmentations of a text under a unigram model: n-best, sampling, entropy.
 
-Subword regularisation (Kudo 2018, arXiv:1804.10959) trains on ways drawn with probability P(way) ** alpha, made to sum
-to 1: alpha 1 is the model's own, 0 makes all ways equal. One sweep from the end adds up what follows each place; then a
-way is drawn from the beginning on, piece by piece, which is exact. What is drawn depends on the seed, the document's
-number and its text alone. Sums are float64, memory some 50 bytes for each byte of the batch.
+Subword regularization (Kudo 2018, arXiv:1804.10959) trains on segmentations sampled with probability proportional to
+P^alpha: alpha 1 is the model itself, 0 is uniform. A backward sweep sums the paths from each place to the end; then
+pieces are sampled from the beginning on, which is exact. The sample depends on the seed, the document's number and its
+text alone. Sums are float64; memory is about 50 bytes per byte of the batch.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ from gristmill.tokenizers_lab.unigram.lattice import Lattice, lattice
 
 
 class LatticeSampler:
-    """The ways to cut text in which spaces are ▁ already."""
+    """Sampler of segmentations of text whose spaces are ▁ already."""
 
     def __init__(self, encoder: UnigramEncoder):
         self.encoder = encoder
@@ -26,16 +26,17 @@ class LatticeSampler:
         self.none = self.scores.size - 1
 
     def nbest(self, text: Ragged, count: int) -> tuple[Ragged, np.ndarray]:
-        """The ``count`` best ways to cut one document, or as many as there are: their ids, and their scores, float64.
+        """Return the ids of one document's ``count`` best segmentations, or of all if fewer, and their scores, float64.
 
-        Of equal ones that which begins its last piece earlier comes first. Memory 20 bytes a byte and way.
+        Of equal ones, the one whose last piece begins earlier comes first. Memory is 20 bytes per byte and
+        segmentation.
         """
         net = self._lattice(text)
         values, paths, sizes = _nbest(net.words.data.size, *net[1:], self.scores, count)
         return self._ids(text, np.zeros(values.size, np.int64), paths, sizes), values
 
     def sample(self, text: Ragged, alpha: float, seed: int, numbers: np.ndarray) -> Ragged:
-        """The ids of a way for each document, drawn for its number (uint64[rows])."""
+        """Return the ids of one sampled segmentation per document; ``numbers`` uint64[rows] select the draws."""
         net = self._lattice(text)
         paths, sizes = _draw(
             net.words.offsets, *net[1:], self.scores * alpha, np.uint64(seed), numbers.astype(np.uint64)
@@ -43,7 +44,7 @@ class LatticeSampler:
         return self._ids(text, np.arange(text.rows), paths, sizes)
 
     def entropy(self, text: Ragged, alpha: float) -> np.ndarray:
-        """Of each document's ways, in nats: float64[rows]. 0 where there is one way, as for an empty document."""
+        """Return the entropy of each document's segmentations in nats, float64[rows]: 0 for an empty document."""
         net = self._lattice(text)
         return _entropy(net.words.offsets, *net[1:], self.scores * alpha)
 
@@ -61,7 +62,7 @@ class LatticeSampler:
 
 @kernel
 def _enter(value, edge, rank, filled, end, count, score, e, r):
-    """Put a way among the best that reach a place; returns whether it was good enough."""
+    """Insert a path among the best that reach a place; True if it is good enough."""
     k = filled[end]
     if k == count:
         if score <= value[end, k - 1]:
@@ -78,7 +79,7 @@ def _enter(value, edge, rank, filled, end, count, score, e, r):
 
 @njit(nogil=True, cache=True)
 def _nbest(length, first, piece, size, scores, count):
-    """Scores of the best ways, their pieces end to end, and how many each has."""
+    """Return the scores of the best paths, their pieces end to end, and the number of pieces of each."""
     value, edge = np.empty((length + 1, count)), np.empty((length + 1, count), np.int64)
     rank, filled = np.empty((length + 1, count), np.int32), np.zeros(length + 1, np.int64)
     value[0, 0], filled[0] = 0.0, 1
@@ -86,7 +87,7 @@ def _nbest(length, first, piece, size, scores, count):
         if filled[i] == 0:
             continue
         for e in range(first[i], first[i + 1]):
-            for r in range(filled[i]):  # falling scores: what follows one that is too low is lower still
+            for r in range(filled[i]):  # scores fall, so no later path is good enough either
                 if not _enter(value, edge, rank, filled, i + size[e], count, value[i, r] + scores[piece[e]], e, r):
                     break
     found = filled[length]
@@ -104,7 +105,7 @@ def _nbest(length, first, piece, size, scores, count):
 
 @inline_kernel
 def _log_sum(begin, first, last, piece, size, scores, beta):
-    """The logarithm of the summed odds of what follows a place, ``begin`` being where its document begins."""
+    """Return the logarithm of the summed probability of all paths from a place to the end."""
     top = -np.inf
     for e in range(first, last):
         top = max(top, scores[piece[e]] + beta[begin + size[e]])

@@ -113,7 +113,7 @@ def test_unigram_shows_its_ways_and_keeps_symbols_whole(corpus, tmp_path):
     assert again.splitlines()[1] == shown.splitlines()[1]
     told = call("tokenizer", "encode", made, "x", "--nbest", 2, "--sample", code=2)
     assert told == ""
-    assert "symbols are for unigram" in complaint(
+    assert "user symbols need unigram" in complaint(
         "tokenizer", "train", corpus, "--user-symbol", "x", "--output", tmp_path / "no"
     )
 
@@ -158,7 +158,7 @@ def test_every_document_comes_back_from_the_shards_and_every_position_is_traced(
     assert seen == texts
     name = shards.names()[0]
     assert "document" in call("tokens", "trace", made, f"{name}:10")
-    assert "bytes a token" in call("tokens", "inspect", made, "--check", "--rows", 1)
+    assert "bytes per token" in call("tokens", "inspect", made, "--check", "--rows", 1)
     call("tokens", "export", made, "--format", "llmc", "--output", tmp_path / "llmc")
     files = sorted((tmp_path / "llmc").glob("*.bin"))
     call("tokens", "import", *files, "--format", "llmc", "--vocab-size", 400, "--output", tmp_path / "back")
@@ -184,10 +184,10 @@ def test_mistakes_are_one_line(corpus, folder, tmp_path):
     (broken / FILE).write_bytes(whole[: len(whole) // 2])
     assert "cut short" in complaint("tokenizer", "show", broken)
     (broken / FILE).write_bytes(whole.replace(b'"version": 3', b'"version": 9'))
-    assert "of version 9" in complaint("tokenizer", "show", broken)
+    assert "has version 9, expected 3" in complaint("tokenizer", "show", broken)
     (broken / "x.model").write_bytes(b"\xff\xff\xff")
     assert "SentencePiece" in complaint("tokenizer", "import", broken / "x.model", *out)
-    assert "unigram cuts text at" in complaint(
+    assert "unigram splits text at" in complaint(
         "tokenizer", "train", corpus, "--algorithm", "unigram", "--pretokenizer", "gpt2", *out
     )
 

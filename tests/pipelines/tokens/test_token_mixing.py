@@ -48,11 +48,8 @@ def test_shares_add_up_to_one():
     [
         ({"weights": {"wep": 0.5}}, "source 'wep': did you mean 'web'"),
         ({"epochs": {"nothing": 2.0}}, "source 'nothing'"),
-        ({"weights": {"web": 0.8, "code": 0.4}}, "found 1.2 in all"),
-        ({"weights": {"web": -0.1}}, "found -0.1 in all"),
-        ({"weights": {"web": 0.5}, "epochs": {"web": 2.0}}, "both"),
-        ({"weights": {"code": 0.9}, "train_tokens": 10_000}, "'code' would come 9.0 times for its 1,000 tokens"),
-        ({"train_tokens": 100_000}, "would come 10.0 times"),
+        ({"weights": {"code": 0.9}, "train_tokens": 10_000}, "'code' needs 9.0 epochs of its 1,000 tokens"),
+        ({"train_tokens": 100_000}, "needs 10.0 epochs"),
     ],
 )
 def test_what_cannot_be_mixed(settings, complaint):

@@ -158,7 +158,7 @@ def test_what_does_not_fit_is_one_clear_error(tmp_path):
     payload.write_bytes(b"\xff\xff" + whole[2:])
     with pytest.raises(WorkError, match="checksum"):
         TokenShards(folder).check()
-    with pytest.raises(WorkError, match="holds id 65535, of a vocabulary of 258"):
+    with pytest.raises(WorkError, match="holds id 65535, outside the vocabulary of 258"):
         TokenShards(folder).shard("train-00000").check(258, {})
     payload.unlink()
     with pytest.raises(WorkError, match="is missing"):

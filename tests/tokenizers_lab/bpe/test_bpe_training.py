@@ -55,6 +55,32 @@ def test_merges_are_those_of_the_definition(words, target):
     assert np.column_stack((trained.merges, trained.made)).tolist() == [list(merge) for merge in expected]
 
 
+@pytest.mark.parametrize("length", [1, 2, 30, 31, 32, 33, 63, 64, 65])
+def test_words_across_blocks_of_cells_count_as_their_own(length):
+    words = {("ab" * length)[:length] + "c": 3, "c" * length: 5, ("abc" * length)[:length]: 7, "q": 1}
+    settings = BpeSettings(vocab_size=270, compat="tiktoken", allow_smaller=True)
+    trained = train_bpe(WordCounts.from_dict(words), settings)
+    expected = plain.train({tuple(word.encode()): count for word, count in words.items()}, 256, 270)
+    assert np.column_stack((trained.merges, trained.made)).tolist() == [list(merge) for merge in expected]
+
+
+@pytest.mark.parametrize("limit", range(1, 7))
+def test_no_merge_is_longer_or_rarer_than_allowed(limit):
+    words = {"abcdef": 4, "abc": 1, "xyz": 3, "abababab": 2}
+    counts = WordCounts.from_dict(words)
+    settings = BpeSettings(vocab_size=300, compat="tiktoken", max_token_length=limit, allow_smaller=True)
+    expected = plain.train({tuple(word.encode()): count for word, count in words.items()}, 256, 300, limit)
+    assert spelled(train_bpe(counts, settings)) == [spell(whole, expected) for _, _, whole in expected]
+    rare = train_bpe(WordCounts.from_dict({"xyz": 4, "xy": 1}), BpeSettings(min_frequency=limit, allow_smaller=True))
+    assert spelled(rare) == (["xy", "xyz"] if limit <= 4 else ["xy"] if limit == 5 else [])
+
+
+def spell(symbol, merges):
+    """The text of a symbol of the plain trainer."""
+    left, right, _ = merges[symbol - 256] if symbol >= 256 else (None, None, None)
+    return chr(symbol) if left is None else spell(left, merges) + spell(right, merges)
+
+
 def by_tokenizers(texts, pretokenizer, size, frequency):
     bpe = tokenizers.Tokenizer(models.BPE())
     cut = [pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in PATTERNS[pretokenizer]]
@@ -92,9 +118,9 @@ def test_a_smaller_vocabulary_begins_a_larger_one(compat):
     [
         ({"vocab_size": 255}, "has no room for 256 bytes"),
         ({"vocab_size": 999}, "256 bytes and 7 merges make 263"),
-        ({"special_tokens": ["a"]}, "is a piece of the alphabet"),
+        ({"special_tokens": ["a"]}, "is also a piece of the alphabet"),
         ({"special_tokens": ["xx", "xx"]}, "named twice"),
-        ({"vocab_size": 261, "special_tokens": ["hug"]}, "also what merges make"),
+        ({"vocab_size": 261, "special_tokens": ["hug"]}, "also a piece that merges make"),
     ],
 )
 def test_what_cannot_be_is_said(settings, told):
@@ -146,7 +172,7 @@ def test_bytes_of_unknown_characters_do_not_merge():
 
 def test_what_cannot_be_extended_is_said():
     model, counts = trained_model(330)
-    with pytest.raises(RecipeError, match="not above the 330"):
+    with pytest.raises(RecipeError, match="not above the tokenizer's 330 pieces"):
         extend(model, counts, 330)
     with pytest.raises(RecipeError, match="merges make"):
         extend(model, counts, 100_000)

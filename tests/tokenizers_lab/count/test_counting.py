@@ -36,6 +36,15 @@ def test_counts_are_those_of_a_dict(texts, pretokenizer):
     assert as_dict(count_words([Ragged.from_strings([text]) for text in texts], pretokenizer)) == expected
 
 
+@pytest.mark.parametrize("length", range(1, 20))
+def test_words_of_every_length_are_told_apart(length):
+    """Up to 15 bytes a word is its own key, also where fewer than 16 bytes follow; longer ones are hashed."""
+    words = ["x" * length, "x" * (length - 1) + "y", "y" + "x" * (length - 1), "x" * (length + 1), "é" * length]
+    for texts in (words, words * 2, [*words, "x" * 40], [" ".join(words)]):
+        expected = Plain(word.encode() for text in texts for word in text.split())
+        assert as_dict(count_words([Ragged.from_strings(texts)], "whitespace")) == expected
+
+
 def many(n, begin=0):
     return Ragged.from_strings([f" w{i * i % 700_001} {'long' * 5}{i % 1000}" for i in range(begin, begin + n)])
 

@@ -15,6 +15,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings
 from gristmill.tokenizers_lab.count.word_counts import WordCounts, count_words
 from gristmill.tokenizers_lab.encode.apply_merges import SHORT, merge_long, merge_run, merge_short, rank_queues
+from gristmill.tokenizers_lab.encode.cache import LINE_BYTES, LONG_BYTES
 from gristmill.tokenizers_lab.encode.encoder import Encoder
 from gristmill.tokenizers_lab.encode.initial_symbols import premergeable_characters, with_barriers
 from gristmill.tokenizers_lab.encode.merge_table import BARRIER, NEVER, entry_of, merge_table, rank_of
@@ -75,7 +76,9 @@ def merges_and_text(draw):
         merges.append((left, right, len(pieces)))
         pieces.append(pieces[left] + pieces[right])
     merges = draw(st.permutations(merges))
-    return merges, draw(st.lists(st.integers(0, 3), max_size=60))
+    return merges, draw(
+        st.lists(st.integers(0, 3), max_size=SHORT) | st.lists(st.integers(0, 1), min_size=SHORT - 2, max_size=SHORT)
+    )
 
 
 def merged_by(way, symbols, table):
@@ -85,7 +88,7 @@ def merged_by(way, symbols, table):
     n = len(symbols)
     room, ranks, more = np.array(symbols, np.int32), np.empty(n, np.int32), rank_queues(n, table.made.size)
     ranks[:] = [*(rank_of(table.pairs, *pair) for pair in pairwise(symbols)), NEVER]
-    count = way(room, 0, n, ranks, *table) if way is merge_short else way(room, ranks, *table, *more)
+    count = way(room, 0, n, ranks, *table) if way is merge_short else way(room, ranks, *table, more)
     assert (more.head == -1).all() and not more.waiting.any()
     return room[:count].tolist()
 
@@ -238,6 +241,36 @@ def test_ids_are_those_of_tiktoken(pretokenizer):
     texts = [TEXT, *ODD, *random_texts()]
     for text, ids in zip(texts, ids_of(Tokenizer(model), texts), strict=True):
         assert ids == theirs.encode_ordinary(text), text[:40]
+
+
+LENGTHS = [n for limit in (7, LINE_BYTES, 2 * LINE_BYTES + 1, LONG_BYTES) for n in range(limit - 1, limit + 3)]
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.uint32])
+@pytest.mark.parametrize("length", LENGTHS)
+def test_pre_tokens_at_the_limits_of_the_cache(dtype, length):
+    """New, cached and at the end of the text: bytes up to LINE_BYTES and LONG_BYTES, ids up to a line's room."""
+    merges = [(97, 98, 256), (256, 256, 257), (257, 257, 258), (258, 258, 259)]
+    pieces = [*(bytes([b]) for b in range(256)), b"ab", b"abab", b"ab" * 4, b"ab" * 8]
+    table, first = merge_table(*np.array(merges, np.int32).T), np.arange(256, dtype=np.int32)
+    ours = Encoder("none", dtype, first, table, Ragged.from_strings(pieces))
+    texts = ["x" * length, "ab" * (length // 2) + "x" * (length % 2), "ab" * (length // 2 - 2) + "x" * (4 + length % 2)]
+    expected = [plain.merge([*text.encode()], ranks_of(merges)) for text in texts]
+    for _ in range(2):
+        ids = ours(Ragged.from_strings([*texts, *texts]))
+        rows = [ids.data[a:b].tolist() for a, b in pairwise(ids.offsets)]
+        assert rows == expected * 2 and ids.data.dtype == dtype
+
+
+@pytest.mark.parametrize("length", range(SHORT - 2, SHORT + 3))
+def test_parts_at_the_limit_of_short_ones_merge_alike(length):
+    """The alternating text is one part without barriers, and no run of one symbol."""
+    merges = [(97, 98, 256), (98, 97, 257), (256, 256, 258), (257, 97, 259), (258, 256, 260)]
+    pieces = [*(bytes([b]) for b in range(256)), b"ab", b"ba", b"abab", b"baa", b"ababab"]
+    table, first = merge_table(*np.array(merges, np.int32).T), np.arange(256, dtype=np.int32)
+    ours = Encoder("none", np.uint16, first, table, Ragged.from_strings(pieces))
+    for text in (("ab" * length)[:length], ("aab" * length)[:length], "a" * (length - 1) + "b", "a" * length):
+        assert ours(Ragged.from_strings([text])).data.tolist() == plain.merge([*text.encode()], ranks_of(merges)), text
 
 
 def test_tables_that_are_emptied_change_nothing(tokenizer, monkeypatch):

@@ -60,6 +60,18 @@ def test_pieces_are_those_of_tokenizers(pretokenizer, text):
     assert ours == theirs
 
 
+@pytest.mark.parametrize("pretokenizer", ["gpt2", "o200k", "cl100k", "deepseek-v3", "bert", "metaspace"])
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 6, 7, 8, 9, 15, 16, 17, 23, 24, 25])
+def test_letters_and_digits_end_where_they_end_at_every_offset(pretokenizer, length):
+    """Letters are tested eight at a time, and digits come in threes: both sides of each limit, before every kind."""
+    for run in ("zZ" * length, "é" * length, "9" * length, " " * length, "'" * length):
+        for after in ("", "@", "[", "`", "{", "é", "1", " x", "\n", "\u0301", "\xff"):
+            text = f"{run[:length]}{after} {run[:length]}{after}".encode()
+            assert cut(pretokenizer, text) == [
+                piece for piece in plain.pretokens(pretokenizer, text) if pretokenizer != "bert" or piece.strip()
+            ], text
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "pretokenizer", sorted({*LIBRARIES} - {"llama3", "qwen2", "nanochat"})

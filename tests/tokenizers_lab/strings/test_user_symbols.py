@@ -92,16 +92,16 @@ def test_theirs_are_ours(kind):
 
 
 def test_what_has_no_symbols_is_told():
-    with pytest.raises(RecipeError, match="symbols are for unigram"):
+    with pytest.raises(RecipeError, match="user symbols need unigram"):
         TokenizerSettings(user_symbols=["<user>"]).resolved()
-    for symbols, part in ((["a b"], "holds a space"), (["<s>"], "named twice"), (["x", "x"], "named twice")):
+    for symbols, part in ((["a b"], "contains a space"), (["<s>"], "named twice"), (["x", "x"], "named twice")):
         with pytest.raises(RecipeError, match=part):
             TokenizerSettings(algorithm="unigram", user_symbols=symbols).resolved()
     settings = settings_of("bpe", True, ("prefix", "escape"))
     model = train(count_words([settings.count_settings()(Ragged.from_strings(LINES))], "metaspace"), settings)
-    with pytest.raises(RecipeError, match="no form for symbols"):
+    with pytest.raises(RecipeError, match="has no user symbols"):
         to_huggingface(model)
-    with pytest.raises(RecipeError, match="dropout does not know symbols"):
+    with pytest.raises(RecipeError, match="dropout does not support user symbols"):
         Tokenizer(model).encode_dropout(Ragged.from_strings(["x"]), 0.1, 0)
     data = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(

@@ -63,7 +63,8 @@ def test_the_vocabulary_of_bpe_is_that_of_sentencepiece():
     )  # fmt: skip
     theirs = sentencepiece.SentencePieceProcessor(model_proto=data.getvalue())
     settings = TokenizerSettings(
-        pretokenizer="metaspace", vocab_size=45, normalizers=["prefix", "escape"], special_tokens=["<unk>", "<s>", "</s>"],
+        pretokenizer="metaspace", vocab_size=45, normalizers=["prefix", "escape"],
+        special_tokens=["<unk>", "<s>", "</s>"],
         bpe=BpeSettings(alphabet="characters", compat="sentencepiece", byte_fallback=False),
     )  # fmt: skip
     counting = settings.count_settings()

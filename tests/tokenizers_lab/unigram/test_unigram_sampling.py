@@ -109,7 +109,7 @@ def test_the_best_few_are_sentencepieces(models, fallback):  # noqa: F811
 def test_far_from_certain_and_only_unigram():
     from tests.tokenizers_lab.encode.test_bpe_encoding import trained
 
-    with pytest.raises(RecipeError, match="under unigram alone; this is bpe"):
+    with pytest.raises(RecipeError, match="only segmentations of unigram have probabilities; found bpe"):
         Tokenizer(trained("gpt2")).encode_nbest("text", 3)
     encoder, _, _ = made({"a": -1.0, "aa": -2.0})
     assert LatticeSampler(encoder).entropy(Ragged.from_strings(["", "q", "aa"]), 1.0).tolist() == pytest.approx(
