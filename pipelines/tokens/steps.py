@@ -1,4 +1,4 @@
-"""The two steps from documents to token shards: encode every shard, gather what belongs together."""
+"""The two steps from documents to token shards: encode every shard, then gather documents into shards."""
 
 import hashlib
 from collections import Counter
@@ -11,7 +11,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import SOURCE
 from gristmill.pipelines.steps.step import Job, Output, Step, Written
 from gristmill.pipelines.storage.files import atomic_write
-from gristmill.pipelines.storage.manifest import Manifest, fingerprint
+from gristmill.pipelines.storage.manifest import fingerprint, require_finished
 from gristmill.pipelines.storage.shards import read_shard
 from gristmill.pipelines.tokens.encode import IDS, TokenizerInfo, encode_shard
 from gristmill.pipelines.tokens.mixing import Source, mix
@@ -23,16 +23,18 @@ TOKENIZER = "tokenizer"  # the part that holds a copy of the tokenizer's file
 
 
 class TokenEncoder(Protocol):
-    """A tokenizer as workers get it: it pickles, and reads its file where it is used."""
+    """Tokenizer for worker processes: it pickles, and opens its file where it is used."""
 
-    vocabulary: TokenizerInfo
-    file: UPath
+    @property
+    def vocabulary(self) -> TokenizerInfo: ...
+    @property
+    def file(self) -> UPath: ...
 
     def __call__(self, text: Ragged) -> Ragged: ...
 
 
 def encode_step(shards: dict[UPath, dict], coder: TokenEncoder, tokens: UPath) -> Step:
-    """``tokens/encoded``: the shards (path -> what its manifest says of it) as ids, one job each."""
+    """Make ``tokens/encoded``: the ids of each shard (path -> its manifest entry), one job each."""
     folder, jobs = tokens / "encoded", []
     for n, (shard, file) in enumerate(shards.items()):
         made_of = fingerprint(file["sha256"], coder.vocabulary.sha256, FORMAT)
@@ -46,7 +48,7 @@ def _encode(shard: UPath, coder: TokenEncoder, outputs: tuple[Output, ...]) -> l
 
 
 def gather_step(tokens: UPath, coder: TokenEncoder, settings: TokenSettings) -> Step:
-    """``tokens`` itself, once the encoded parts are there: shards of both splits and a copy of the tokenizer."""
+    """Make ``tokens`` from the encoded parts: shards of both splits, and a copy of the tokenizer."""
     vocabulary = coder.vocabulary
     for id, edge in ((vocabulary.bos, ("prepend", "both")), (vocabulary.eos, ("append", "both"))):
         if id is None and settings.add_special in edge:
@@ -54,7 +56,8 @@ def gather_step(tokens: UPath, coder: TokenEncoder, settings: TokenSettings) -> 
             raise RecipeError(
                 f"add_special = {settings.add_special!r} needs a tokenizer with a special token for {name}"
             )
-    folder, encoded = tokens / "encoded", Manifest.read(tokens / "encoded")
+    folder = tokens / "encoded"
+    encoded = require_finished(folder, f"`gristmill tokenize CORPUS --output {tokens}` makes it")
     parts = sorted(name.removesuffix(IDS) for name in encoded.files if name.endswith(IDS))
     there, sources = count_tokens(folder, parts, settings, boundary_ids(settings))
     epochs = {source.name: source.epochs for source in sources}
@@ -79,15 +82,17 @@ def gather_step(tokens: UPath, coder: TokenEncoder, settings: TokenSettings) -> 
 
 
 def boundary_ids(settings: TokenSettings) -> int:
-    """How many ids stand around a document."""
+    """Return the number of boundary ids per document."""
     return {"none": 0, "prepend": 1, "append": 1, "both": 2}[settings.add_special]
 
 
 def count_tokens(
     folder: UPath, parts: list[str], settings: TokenSettings, edge: int
 ) -> tuple[dict[str, int], list[Source]]:
-    """Tokens that go into each split, and the mixture of the training split."""
-    tokens, documents, held_out = Counter(), Counter(), 0
+    """Return the tokens of each split, and the mixture of the training split."""
+    tokens: Counter[str] = Counter()
+    documents: Counter[str] = Counter()
+    held_out = 0
     for part in parts:
         table = read_shard(folder / f"{part}.parquet", [SOURCE, "hash", "tokens"])
         sizes, held = table["tokens"].to_numpy() + edge, is_validation(table["hash"].to_numpy(), settings.validation)
@@ -111,5 +116,5 @@ def _copy(file: UPath, outputs: tuple[Output, ...]) -> list[Written]:
 
 
 def digest(file: UPath) -> str:
-    """SHA-256 of a tokenizer's file."""
+    """Return the SHA-256 of a tokenizer's file."""
     return hashlib.sha256(file.read_bytes()).hexdigest()

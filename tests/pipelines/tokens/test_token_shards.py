@@ -137,7 +137,7 @@ def test_trace_names_the_document_of_every_token(tmp_path):
                 )
                 assert place.source == rows[place.id]["source"]
             first = int(end)
-    with pytest.raises(WorkError, match=f"positions 0 to {first - 1}"):
+    with pytest.raises(WorkError, match=f"has no position {first}; expected 0 to {first - 1}"):
         shard.trace(first)
 
 
