@@ -122,7 +122,7 @@ def unload(table, taken, pool):
                 size = _length(pool, table[i].place)
                 data[at : at + size] = pool[place : place + size]
             else:
-                for k in range(min(size, 8)):
+                for k in range(min(int(size), 8)):
                     data[at + k] = table[i].low >> U64(8 * k)
                 for k in range(8, size):
                     data[at + k] = table[i].high >> U64(8 * k - 64)
