@@ -64,9 +64,7 @@ def show_documents(shards, shard, count: int) -> None:
 @tokens.command()
 @click.argument("folder", metavar="TOKENS")
 @click.argument("place", metavar="SHARD:POSITION")
-@click.option(
-    "--context", type=click.IntRange(0), default=20, show_default=True, help="Tokens of text to print on each side."
-)
+@click.option("--context", type=click.IntRange(0), default=20, show_default=True, help="Tokens of text on each side.")
 def trace(folder, place, context):
     """Print the document, the source and the text around the token at SHARD:POSITION.
 
