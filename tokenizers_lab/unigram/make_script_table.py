@@ -1,10 +1,11 @@
-"""Write ``tokenizers_lab/unigram/script_table.py``: the scripts that SentencePiece tells apart, as run lengths.
+"""Write ``tokenizers_lab/unigram/script_table.py``: the scripts of SentencePiece, as run lengths.
 
     python -m gristmill.tokenizers_lab.unigram.make_script_table
     sentencepiece-0.2.3/sentencepiece/src/unicode_script_map.h
 
-The header is in sentencepiece's source package (Apache-2.0). It is older than Unicode 16.0, and what counts is what the
-library has. Hiragana, Katakana and the long vowel mark ー are Han there (trainer_interface.cc, IsValidSentencePiece).
+The header is in sentencepiece's source package (Apache-2.0). It is older than Unicode 16.0, but the table must agree
+with the library. Hiragana, Katakana and the long vowel mark ー are Han there (trainer_interface.cc,
+IsValidSentencePiece).
 """
 
 import re
@@ -20,7 +21,7 @@ ENTRY = re.compile(
 
 
 def scripts(header: str) -> list[int]:
-    """The script of each code point: ANY for what takes that of its neighbour, else a number from 1 on."""
+    """Return the script of each code point: ANY if it takes that of its neighbor, else a number from 1 on."""
     names = ["Common"] * CODE_POINTS
     for first, last, name, only, its in ENTRY.findall(header):
         begin, end = (first, last) if first else (only, only)
