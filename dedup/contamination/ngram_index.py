@@ -5,7 +5,8 @@ from numba import njit
 
 from gristmill.dedup.contamination.eval_sets import Item
 from gristmill.dedup.near.shingle_letters import SPACELESS, letters
-from gristmill.dedup.near.shingles import CODE, MULTIPLIER, START, ZERO, scramble
+from gristmill.dedup.near.shingles import CODE, START, ZERO, scramble
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
 
@@ -63,12 +64,12 @@ def scan_tokens(data, at, end, table, tokens):
             if table[code] >= SPACELESS:
                 tokens[filled] = hash
                 filled += hash != START
-                hash = (START ^ letter) * MULTIPLIER
+                hash = (START ^ letter) * GOLDEN_RATIO
                 letter = ZERO
         at += length
         tokens[filled] = hash
         filled += (letter == ZERO) & (hash != START)
-        hash = START if letter == ZERO else (hash ^ letter) * MULTIPLIER
+        hash = START if letter == ZERO else (hash ^ letter) * GOLDEN_RATIO
     tokens[filled] = hash
     return filled + (hash != START)
 
@@ -84,7 +85,7 @@ def _item_grams(offsets, data, table, ngram, min_words):
         for at in range(filled - size + 1 if filled >= min_words else 0):
             hash = tokens[at]
             for j in range(1, size):
-                hash = hash * MULTIPLIER + tokens[at + j]
+                hash = hash * GOLDEN_RATIO + tokens[at + j]
             items[m], grams[m], lengths[m] = i, scramble(hash + np.uint64(size)), size
             m += 1
     return items[:m], grams[:m], lengths[:m]
@@ -105,7 +106,7 @@ def _find_grams(offsets, data, table, grams, filter, lengths):
             hash = tokens[at]
             for size in range(1, min(lengths.size - 1, filled - at) + 1):
                 if size > 1:
-                    hash = hash * MULTIPLIER + tokens[at + size - 1]
+                    hash = hash * GOLDEN_RATIO + tokens[at + size - 1]
                 if lengths[size]:
                     gram = scramble(hash + np.uint64(size))
                     if filter[np.int64(gram >> TOP)]:

@@ -4,7 +4,8 @@ import numpy as np
 from numba import njit
 
 from gristmill.dedup.near.shingle_letters import SPACELESS, letters
-from gristmill.dedup.near.shingles import CODE, MULTIPLIER, START, scramble
+from gristmill.dedup.near.shingles import CODE, START, scramble
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO
 from gristmill.pipelines.kernels.utf8 import decode
 
 
@@ -28,7 +29,7 @@ def _word_places(data, table):
         if letter:
             if not inside:
                 starts[n], hash, inside = at, START, True
-            hash = (hash ^ letter) * MULTIPLIER
+            hash = (hash ^ letter) * GOLDEN_RATIO
         at += length
         if alone:
             hashes[n], ends[n], inside = hash, at, False
@@ -51,7 +52,7 @@ def covered_spans(hashes, grams, weight, ngram, gap):
         hash = hashes[at]
         for size in range(1, min(ngram, n - at) + 1):
             if size > 1:
-                hash = hash * MULTIPLIER + hashes[at + size - 1]
+                hash = hash * GOLDEN_RATIO + hashes[at + size - 1]
             gram = scramble(hash + np.uint64(size))
             found = np.searchsorted(grams, gram)
             if found < grams.size and grams[found] == gram:

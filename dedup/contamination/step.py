@@ -35,12 +35,12 @@ from gristmill.pipelines.steps.spans import spans_table
 from gristmill.pipelines.storage.manifest import fingerprint
 
 SPACE = b"\t\n\v\f\r "
-TOO_LITTLE = "too_few_words_left"
+RULE_LEFT = "words_left_too_low"
 FOUND = {"row": pl.Int64, ID: pl.String, "benchmark": pl.String, "item": pl.String, "coverage": pl.Float64} | {
     "offset": pl.Int64, "length": pl.Int64, "number": pl.Int64
 }  # fmt: skip
 
-ITEMS = {"benchmark": pl.String, "item": pl.String, "looked_for": pl.Boolean, "documents": pl.Int64} | {
+ITEMS = {"benchmark": pl.String, "item": pl.String, "searchable": pl.Boolean, "documents": pl.Int64} | {
     "coverage": pl.Float64, "ids": pl.List(pl.String)
 }  # fmt: skip
 
@@ -57,7 +57,7 @@ class Contamination(CorpusStep):
     ngram: int = Field(6, ge=2, le=64)
     min_words: int = Field(3, ge=1)
     threshold: float = Field(0.35, gt=0, le=1)  # low, since the weights already tell
-    max_documents: float = Field(0.0005, gt=0)  # share of the corpus that may hold an item of one gram
+    max_documents: float = Field(0.0005, gt=0, le=1)  # share of the corpus that may hold an item of one gram
     min_words_left: int = Field(10, ge=0)  # of a document whose items were cut; with fewer it goes
     question: str | None = None  # where the usual names fail: dotted names of the fields, such as "doc.query"
     choices: str | None = None
@@ -97,23 +97,23 @@ class Contamination(CorpusStep):
         index = self.loaded()
         held_by, documents = np.zeros(index.grams.size, np.int64), 0
         for part in corpus.parts:
-            grams, stays = _grams(corpus, part)
-            mine = np.repeat(stays, np.diff(grams.offsets))
+            grams, keep_mask = _grams(corpus, part)
+            mine = np.repeat(keep_mask, np.diff(grams.offsets))
             held_by += np.bincount(grams.data[mine], minlength=held_by.size)
-            documents += int(stays.sum())
-        weight, common = self.weigh(held_by, documents, index)
+            documents += int(keep_mask.sum())
+        weight, common = self.idf_weights(held_by, documents, index)
         found = {}
         for part in corpus.parts:
-            grams, stays = _grams(corpus, part)
-            hits = self.hold(grams, index, weight, common)
-            found[part] = self._placed(corpus, part, hits.filter(pl.Series(stays)[hits["row"]]), index, weight)
+            grams, keep_mask = _grams(corpus, part)
+            hits = self.match(grams, index, weight, common)
+            found[part] = self._placed(corpus, part, hits.filter(pl.Series(keep_mask)[hits["row"]]), index, weight)
         items = summarize(index, pl.concat([frame for frame, *_ in found.values()]))
         for part, (frame, spans, broken) in found.items():
             report = frame.drop("row", "number")
             yield ShardVerdict(part, pl.DataFrame({"broken": broken}), spans, {"found": report, "items": items})
             items = items.clear()
 
-    def weigh(self, held_by: np.ndarray, documents: int, index: EvalNgramIndex) -> tuple[np.ndarray, np.ndarray]:
+    def idf_weights(self, held_by: np.ndarray, documents: int, index: EvalNgramIndex) -> tuple[np.ndarray, np.ndarray]:
         """Of each gram its weight; of each item whether it is one gram that is a common phrase."""
         common = held_by > max(2, math.ceil(self.max_documents * documents))
         lone = np.diff(index.of_item.offsets) == 1
@@ -121,7 +121,7 @@ class Contamination(CorpusStep):
         phrase[lone] = common[index.of_item.data[index.of_item.offsets[:-1][lone]]]
         return 1 / np.maximum(held_by, 1), phrase
 
-    def hold(self, grams: Ragged, index: EvalNgramIndex, weight: np.ndarray, common: np.ndarray) -> pl.DataFrame:
+    def match(self, grams: Ragged, index: EvalNgramIndex, weight: np.ndarray, common: np.ndarray) -> pl.DataFrame:
         """Grams of each document -> row, item and coverage, one row a document and item it holds."""
         rows, items, coverage = ngram_coverage(*grams, *index.items_of, *index.of_item, weight, self.threshold)
         known = ~common[items]
@@ -129,8 +129,8 @@ class Contamination(CorpusStep):
 
     def find(self, grams: Ragged, index: EvalNgramIndex) -> pl.DataFrame:
         """The same for a whole corpus at once: rarity is counted in ``grams``."""
-        return self.hold(
-            grams, index, *self.weigh(np.bincount(grams.data, minlength=index.grams.size), grams.rows, index)
+        return self.match(
+            grams, index, *self.idf_weights(np.bincount(grams.data, minlength=index.grams.size), grams.rows, index)
         )
 
     def _placed(
@@ -147,16 +147,16 @@ class Contamination(CorpusStep):
         found, cuts, left = [], [], {}
         for row, id, text in zip(rows.tolist(), ids, texts, strict=True):
             hashes, starts, ends = word_places(text)
-            gone = np.zeros(hashes.size, np.bool_)
+            dropped = np.zeros(hashes.size, np.bool_)
             for _, item, coverage in hits.filter(row=row).iter_rows():
-                first, last = self._lie(hashes, item, index, weight)
+                first, last = self._locate(hashes, item, index, weight)
                 for i, j in zip(first, last, strict=True):
-                    gone[i : j + 1] = True
+                    dropped[i : j + 1] = True
                 begin, end = starts[first[0]], ends[last[-1]]
                 known = index.items[item]
                 found.append((row, id, known.benchmark, known.id, coverage, begin, end - begin, item))
-            left[row] = int((~gone).sum())
-            for i, j in _runs(gone):
+            left[row] = int((~dropped).sum())
+            for i, j in _runs(dropped):
                 end = ends[j - 1]
                 while end < text.size and text[end] not in SPACE and (j == starts.size or end < starts[j]):
                     end += 1  # the question mark goes too
@@ -165,7 +165,7 @@ class Contamination(CorpusStep):
         spans = spans_table(*(zip(*cuts, strict=True) if cuts else ([], [], [])), ["contaminated"] * len(cuts))
         return frame, spans, self._broken(frame, left, corpus.rows[part])
 
-    def _lie(
+    def _locate(
         self, hashes: np.ndarray, item: int, index: EvalNgramIndex, weight: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """First and last words of each place where the item lies: all of it, or else all parts there are."""
@@ -186,7 +186,7 @@ class Contamination(CorpusStep):
             few = {row: words for row, words in left.items() if self.rewrites and words < self.min_words_left}
             broken = pl.DataFrame(
                 {"row": list(few), "value": list(few.values())}, {"row": pl.Int64, "value": pl.Float64}
-            ).select("row", pl.lit(TOO_LITTLE).alias("rule"), "value", threshold=pl.lit(float(self.min_words_left)))
+            ).select("row", pl.lit(RULE_LEFT).alias("rule"), "value", threshold=pl.lit(float(self.min_words_left)))
         lists = broken.group_by("row").agg(pl.struct("rule", "value", "threshold").alias("broken"))
         every = pl.DataFrame({"row": np.arange(rows)}).join(lists, on="row", how="left", maintain_order="left")
         return every["broken"].fill_null([])
@@ -196,19 +196,19 @@ def summarize(index: EvalNgramIndex, found: pl.DataFrame) -> pl.DataFrame:
     """Every item: benchmark, item, was it looked for, and the documents that hold it, greatest coverage first."""
     held = found.sort("coverage", ID, descending=[True, False]).group_by("number", maintain_order=True)
     held = held.agg(pl.first("coverage"), pl.col(ID).alias("ids"))
-    looked_for = np.ones(len(index.items), np.bool_)
-    looked_for[index.short] = False
+    searchable = np.ones(len(index.items), np.bool_)
+    searchable[index.short] = False
     every = pl.DataFrame(
         {
             "number": np.arange(len(index.items)),
             "benchmark": [item.benchmark for item in index.items],
             "item": [item.id for item in index.items],
-            "looked_for": looked_for,
+            "searchable": searchable,
         }
     ).join(held, on="number", how="left", maintain_order="left")
     ids = pl.col("ids").fill_null([])
     return every.select(
-        "benchmark", "item", "looked_for", ids.list.len().cast(pl.Int64).alias("documents"), "coverage", ids
+        "benchmark", "item", "searchable", ids.list.len().cast(pl.Int64).alias("documents"), "coverage", ids
     )
 
 

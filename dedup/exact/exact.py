@@ -31,7 +31,7 @@ class Exact(IndexedStep):
 
     lowercase: bool = False  # also ignore case
     source_priority: list[str] = []  # sources to keep from first; others follow, all alike
-    quality: str | None = None  # a numeric column of the documents: of two, the one with more stays
+    quality_column: str | None = None  # a numeric column of the documents: of two, the one with more stays
 
     def measure(self, batch) -> pl.DataFrame:
         """The hash as two uint64 and the length of the text in bytes. Blank documents all hash alike."""
@@ -50,15 +50,15 @@ def find_duplicates(settings: Exact, corpus: Corpus) -> pl.DataFrame:
     """
     same = find_same(corpus)
     numbers = same["number"].to_numpy()
-    ranked = rank_documents(corpus, numbers, settings.source_priority, settings.quality)
+    ranked = rank_documents(corpus, numbers, settings.source_priority, settings.quality_column)
     ranked = ranked.with_columns(same[ranked["place"].to_numpy()].select("high", "low"))
     kept = ranked.group_by("high", "low", maintain_order=True).agg(
-        pl.first(ID).alias("duplicate_of"), pl.first("place").alias("kept"), pl.first("old").alias("by_old")
+        pl.first(ID).alias("duplicate_of"), pl.first("place").alias("kept"), pl.first("indexed").alias("by_indexed")
     )
     joined = ranked.join(kept, on=["high", "low"], maintain_order="left")
-    gone = ~pl.col("old") & (pl.col("place") != pl.col("kept"))
-    gone = gone & pl.col("by_old") if settings.only_against else gone
-    return joined.filter(gone).select("part", "row", "duplicate_of", pl.lit(1.0).alias("similarity"))
+    dropped = ~pl.col("indexed") & (pl.col("place") != pl.col("kept"))
+    dropped = dropped & pl.col("by_indexed") if settings.only_against else dropped
+    return joined.filter(dropped).select("part", "row", "duplicate_of", pl.lit(1.0).alias("similarity"))
 
 
 def find_same(corpus: Corpus) -> pl.DataFrame:

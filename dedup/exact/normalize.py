@@ -8,7 +8,7 @@ from gristmill.pipelines.kernels.hashing import hash128
 
 @njit(nogil=True, cache=True)
 def hash_normalized(offsets, data, lowercase):
-    """Text -> two uint64[n]: a 128-bit hash of each document after normalising. Blank documents hash alike.
+    """Text -> two uint64[n]: a 128-bit hash of each document after normalizing. Blank documents hash alike.
 
     White space is what Unicode calls White_Space; lower-casing is ASCII's.
     """
@@ -26,7 +26,7 @@ def hash_normalized(offsets, data, lowercase):
 
 @njit(nogil=True, cache=True)
 def normalized(begins, ends, data):
-    """Ranges of ``data`` as texts of their own, normalised: offsets int64[n + 1], data uint8."""
+    """Ranges of ``data`` as texts of their own, normalized: offsets int64[n + 1], data uint8."""
     offsets, out = np.zeros(begins.size + 1, np.int64), np.empty((ends - begins).sum(), np.uint8)
     for i in range(begins.size):
         at = offsets[i]
@@ -36,7 +36,7 @@ def normalized(begins, ends, data):
 
 @njit(nogil=True, cache=True)
 def normalize(data, begin, end, lowercase, buffer):
-    """Write the normalised bytes begin:end of ``data`` into ``buffer`` and return how many they are."""
+    """Write the normalized bytes begin:end of ``data`` into ``buffer`` and return how many they are."""
     size, at, pending = 0, begin, False
     while at < end:
         byte = data[at]

@@ -15,26 +15,26 @@ BAND_ROW_BYTES = 64  # of memory for a band row while its partition is sorted
 
 
 def find_candidates(
-    paths: list[UPath], rows: int, memory: int, scratch: Path, own: int | None = None
+    paths: list[UPath], rows: int, memory: int, scratch: Path, n_documents: int | None = None
 ) -> tuple[np.ndarray, list[Path]]:
     """Reduce ``rows`` band rows -> the candidates' numbers, ascending, and the files of their buckets.
 
-    Of buckets without a number below ``own`` there is nothing to judge: they are left out.
+    Of buckets without a number below ``n_documents`` there is nothing to judge: they are left out.
     """
     partitions, candidates = rows * BAND_ROW_BYTES // memory + 1, np.zeros(0, np.int64)
     files = [scratch / f"buckets-{partition}.npz" for partition in range(partitions)]
     for partition, path in enumerate(files):
-        offsets, members = with_own(*read_buckets(paths, partition, partitions), own)
+        offsets, members = with_corpus_documents(*read_buckets(paths, partition, partitions), n_documents)
         np.savez(path, offsets=offsets, members=members)
         candidates = np.union1d(candidates, members)
     return candidates, files
 
 
-def with_own(offsets: np.ndarray, members: np.ndarray, own: int | None) -> Buckets:
+def with_corpus_documents(offsets: np.ndarray, members: np.ndarray, n_documents: int | None) -> Buckets:
     """The buckets that hold a document to be judged: those have the lowest numbers, and buckets ascend."""
-    if own is None:
+    if n_documents is None:
         return offsets, members
-    mine = members[offsets[:-1]] < own
+    mine = members[offsets[:-1]] < n_documents
     sizes = np.diff(offsets)
     return np.concatenate(([0], np.cumsum(sizes[mine]))), members[np.repeat(mine, sizes)]
 

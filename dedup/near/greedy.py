@@ -11,7 +11,7 @@ comes before it is alike. This is the greedy choice, made without going through 
    Nobody left to be compared with: stays.
 
 So every removed document has a kept one at or above the threshold, always. And no two kept ones of one bucket are
-alike, unless a document met ``max_trials`` unlike ones in that bucket before (``cut`` says which did).
+alike, unless a document met ``max_comparisons`` unlike ones in that bucket before (``limit_reached`` says which did).
 Proposals depend on the buckets and the state alone, so rounds may run on any number of machines.
 
 Memory: 11 bytes a candidate document, 8 for each pair compared whose document is undecided yet, and the buckets of
@@ -33,114 +33,119 @@ LOW = np.uint64(0xFFFFFFFF)
 class GreedySelection:
     """The choice among ``documents`` documents, and the clusters of alike ones."""
 
-    def __init__(self, documents: int, max_trials: int, old: int = 0, keepers: int | None = None):
-        """The first ``old`` documents stay, alike or not; only the first ``keepers`` keep others out, else all do."""
-        self.max_trials, self.keepers = max_trials, documents if keepers is None else keepers
+    def __init__(self, documents: int, max_comparisons: int, n_indexed: int = 0, n_keepers: int | None = None):
+        """The first ``n_indexed`` stay, alike or not; only the first ``n_keepers`` keep others out, else all."""
+        self.max_comparisons, self.n_keepers = max_comparisons, documents if n_keepers is None else n_keepers
         self.kept_by = np.full(documents, UNDECIDED, np.int32)  # itself where it stays
-        self.kept_by[:old] = np.arange(old)
+        self.kept_by[:n_indexed] = np.arange(n_indexed)
         self.cluster = np.arange(documents, dtype=np.int32)  # union-find; a root is the cluster's first document
-        self.alike = self.unlike = np.zeros(0, np.uint64)  # compared pairs of undecided documents, ascending
-        self.cut = np.zeros(documents, np.bool_)
+        self.matched = self.rejected = np.zeros(0, np.uint64)  # compared pairs of undecided documents, ascending
+        self.limit_reached = np.zeros(documents, np.bool_)
         self.compared = self.rounds = self.bytes = 0  # bytes: the most that its arrays took at once
 
     def run(self, buckets: Callable[[], Iterable[Buckets]], are_alike: Callable) -> None:
         """``buckets()`` goes through all partitions; ``are_alike(documents, earlier) -> bool`` verifies pairs."""
         window = 1
         while (self.kept_by == UNDECIDED).any():
-            more = np.zeros(self.kept_by.size, np.bool_)
-            pairs = self._propose(buckets(), window, more)
-            pairs_held = 2 * pairs.nbytes + self.alike.nbytes + self.unlike.nbytes
-            arrays = (self.kept_by, self.cluster, self.cut, more, more)  # twice: who waits
+            unfinished = np.zeros(self.kept_by.size, np.bool_)
+            pairs = self._propose(buckets(), window, unfinished)
+            pairs_held = 2 * pairs.nbytes + self.matched.nbytes + self.rejected.nbytes
+            arrays = (self.kept_by, self.cluster, self.limit_reached, unfinished, unfinished)  # twice: one is `pending`
             self.bytes = max(self.bytes, pairs_held + sum(array.nbytes for array in arrays))
             alike = are_alike((pairs >> HALF).astype(np.int64), (pairs & LOW).astype(np.int64))
-            self._remember(pairs[alike], pairs[~alike])
-            decide(self.kept_by, self.alike, more)
-            self._forget_decided()
+            self._record(pairs[alike], pairs[~alike])
+            decide(self.kept_by, self.matched, unfinished)
+            self._drop_decided()
             window = min(2 * window, MAX_WINDOW)
             self.rounds += 1
             self.compared += pairs.size
         compress(self.cluster)
 
-    def _propose(self, buckets: Iterable[Buckets], window: int, more: np.ndarray) -> np.ndarray:
-        waits = np.zeros(self.kept_by.size, np.bool_)
-        waits[(self.alike >> HALF).astype(np.int64)] = True
-        more |= waits
+    def _propose(self, buckets: Iterable[Buckets], window: int, unfinished: np.ndarray) -> np.ndarray:
+        pending = np.zeros(self.kept_by.size, np.bool_)
+        pending[(self.matched >> HALF).astype(np.int64)] = True
+        unfinished |= pending
         found = [np.zeros(0, np.uint64)]
         for offsets, members in buckets:
-            state = (self.kept_by, waits, self.unlike, more, self.cut)
-            found.append(np.unique(propose_pairs(offsets, members, *state, window, self.max_trials, self.keepers)))
+            state = (self.kept_by, pending, self.rejected, unfinished, self.limit_reached)
+            found.append(
+                np.unique(propose_pairs(offsets, members, *state, window, self.max_comparisons, self.n_keepers))
+            )
         return np.unique(np.concatenate(found))
 
-    def _remember(self, alike: np.ndarray, unlike: np.ndarray) -> None:
-        union(self.cluster, alike)
-        self.alike = np.sort(np.concatenate((self.alike, alike)))
-        self.unlike = np.sort(np.concatenate((self.unlike, unlike)))
+    def _record(self, matched: np.ndarray, rejected: np.ndarray) -> None:
+        union(self.cluster, matched)
+        self.matched = np.sort(np.concatenate((self.matched, matched)))
+        self.rejected = np.sort(np.concatenate((self.rejected, rejected)))
 
-    def _forget_decided(self) -> None:
+    def _drop_decided(self) -> None:
         """Drop the pairs that say nothing any more: of a document that is decided, or with one that is removed."""
-        stays = (self.kept_by == UNDECIDED) | (self.kept_by == np.arange(self.kept_by.size))
-        for name in ("alike", "unlike"):
+        relevant = (self.kept_by == UNDECIDED) | (self.kept_by == np.arange(self.kept_by.size))
+        for name in ("matched", "rejected"):
             pairs = getattr(self, name)
             undecided = self.kept_by[(pairs >> HALF).astype(np.int64)] == UNDECIDED
-            setattr(self, name, pairs[undecided & stays[(pairs & LOW).astype(np.int64)]])
+            setattr(self, name, pairs[undecided & relevant[(pairs & LOW).astype(np.int64)]])
 
 
 @njit(nogil=True, cache=True)
-def propose_pairs(offsets, members, kept_by, waits, unlike, more, cut, window, max_trials, keepers):
+def propose_pairs(
+    offsets, members, kept_by, pending, rejected, unfinished, limit_reached, window, max_comparisons, n_keepers
+):
     """Pairs to compare, uint64[p] with repeats.
 
-    Sets ``more`` where the window left some for another round, ``cut`` where ``max_trials`` left some for good.
+    Sets ``unfinished`` where the window left some for another round, ``limit_reached`` where ``max_comparisons`` left
+    some for good.
     """
     room = 0
     for bucket in range(offsets.size - 1):
         for i in range(offsets[bucket], offsets[bucket + 1]):
             if kept_by[members[i]] == UNDECIDED:
                 room += min(window, i - offsets[bucket])
-    pairs, found = np.empty(room, np.uint64), 0
+    pairs, n_pairs = np.empty(room, np.uint64), 0
     left = np.empty(members.size, np.int32)
     for bucket in range(offsets.size - 1):
-        stay = 0  # members of the bucket so far that are not removed
+        n_left = 0  # members of the bucket so far that are not removed
         for i in range(offsets[bucket], offsets[bucket + 1]):
             document = members[i]
-            if kept_by[document] == UNDECIDED and not waits[document]:
+            if kept_by[document] == UNDECIDED and not pending[document]:
                 base = np.uint64(document) << HALF
-                seen = np.searchsorted(unlike, base)
-                fresh = trials = 0
-                for j in range(stay):
+                seen = np.searchsorted(rejected, base)
+                proposed = compared = 0
+                for j in range(n_left):
                     pair = base | np.uint64(left[j])
-                    while seen < unlike.size and unlike[seen] < pair:
+                    while seen < rejected.size and rejected[seen] < pair:
                         seen += 1
-                    if seen < unlike.size and unlike[seen] == pair:
-                        trials += 1
-                    elif trials >= max_trials:
-                        cut[document] = True
+                    if seen < rejected.size and rejected[seen] == pair:
+                        compared += 1
+                    elif compared >= max_comparisons:
+                        limit_reached[document] = True
                         break
-                    elif fresh < window:
-                        pairs[found] = pair
-                        found += 1
-                        fresh += 1
+                    elif proposed < window:
+                        pairs[n_pairs] = pair
+                        n_pairs += 1
+                        proposed += 1
                     else:
-                        more[document] = True
+                        unfinished[document] = True
                         break
-            if document < keepers and (kept_by[document] == UNDECIDED or kept_by[document] == document):
-                left[stay] = document
-                stay += 1
-    return pairs[:found]
+            if document < n_keepers and (kept_by[document] == UNDECIDED or kept_by[document] == document):
+                left[n_left] = document
+                n_left += 1
+    return pairs[:n_pairs]
 
 
 @njit(nogil=True, cache=True)
-def decide(kept_by, alike, more):
+def decide(kept_by, matched, unfinished):
     """Settle, in order, each undecided document whose earlier alike ones are settled."""
     at = 0
     for document in range(kept_by.size):
-        waits = False
-        while at < alike.size and np.int64(alike[at] >> HALF) == document:
-            earlier = np.int64(alike[at] & LOW)
+        pending = False
+        while at < matched.size and np.int64(matched[at] >> HALF) == document:
+            earlier = np.int64(matched[at] & LOW)
             if kept_by[document] == UNDECIDED and kept_by[earlier] == earlier:
                 kept_by[document] = earlier
-            waits = waits or kept_by[earlier] == UNDECIDED
+            pending = pending or kept_by[earlier] == UNDECIDED
             at += 1
-        if kept_by[document] == UNDECIDED and not waits and not more[document]:
+        if kept_by[document] == UNDECIDED and not pending and not unfinished[document]:
             kept_by[document] = document
 
 

@@ -14,21 +14,22 @@ import numpy as np
 from numba import njit
 from upath import UPath
 
-from gristmill.dedup.near.shingles import MULTIPLIER, THIRTY_TWO, scramble
+from gristmill.dedup.near.shingles import THIRTY_TWO, scramble
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO
 from gristmill.pipelines.storage.files import atomic_write
 
 ROW = np.dtype([("key", np.uint64), ("document", np.int64)])
 
 
-def optimal_bands(threshold: float, hashes: int, recall: float) -> tuple[int, int]:
+def optimal_bands(threshold: float, num_perm: int, recall: float) -> tuple[int, int]:
     """Bands and rows: the most rows with which a pair *at* the threshold still becomes a candidate with ``recall``.
 
     More rows mean fewer candidates to verify. A pair above the threshold is found with a greater chance yet.
     """
-    for rows in range(hashes, 1, -1):
-        if collision_probability(threshold, hashes // rows, rows) >= recall:
-            return hashes // rows, rows
-    return hashes, 1
+    for rows in range(num_perm, 1, -1):
+        if collision_probability(threshold, num_perm // rows, rows) >= recall:
+            return num_perm // rows, rows
+    return num_perm, 1
 
 
 def collision_probability(similarity: float, bands: int, rows: int) -> float:
@@ -45,7 +46,7 @@ def band_hashes(signatures, bands, rows):
         for band in range(bands):
             hash = scramble(np.uint64(band + 1))
             for lane in range(band * rows, (band + 1) * rows):
-                hash = (hash ^ np.uint64(signatures[i, lane])) * MULTIPLIER
+                hash = (hash ^ np.uint64(signatures[i, lane])) * GOLDEN_RATIO
                 hash ^= hash >> THIRTY_TWO
             keys[i, band] = scramble(hash)
     return keys

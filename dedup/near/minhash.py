@@ -19,42 +19,42 @@ THIRTY_TWO = np.uint64(32)
 EMPTY = np.uint32(0xFFFFFFFF)  # every lane of a document without shingles
 
 
-def permutations(hashes: int) -> tuple[np.ndarray, np.ndarray]:
-    """The permutations, the same for ever: lane i of a shingle h is ``(h ^ masks[i]) * odds[i]`` modulo 2^32."""
+def permutations(num_perm: int) -> tuple[np.ndarray, np.ndarray]:
+    """The permutations, all fixed: lane i of a shingle h is ``(h ^ xor_masks[i]) * multipliers[i]`` modulo 2^32."""
     random = np.random.Generator(np.random.PCG64(0))
-    masks, odds = random.integers(0, 1 << 32, (2, hashes), np.uint32)
-    odds |= np.uint32(1)
-    masks.flags.writeable = odds.flags.writeable = False
-    return masks, odds
+    xor_masks, multipliers = random.integers(0, 1 << 32, (2, num_perm), np.uint32)
+    multipliers |= np.uint32(1)
+    xor_masks.flags.writeable = multipliers.flags.writeable = False
+    return xor_masks, multipliers
 
 
 def minhash_signatures(
-    text: Ragged, hashes: int = 128, words: int = 5, characters: int = 8
+    text: Ragged, num_perm: int = 128, shingle_size: int = 5, shingle_size_unspaced: int = 8
 ) -> tuple[np.ndarray, np.ndarray]:
-    """uint32[n, hashes] signatures, and int64[n] shingles (with repeats); no shingles, no signature to speak of.
+    """uint32[n, num_perm] signatures, and int64[n] shingles (with repeats); no shingles, no signature to speak of.
 
-    ``words`` 0: characters, whatever the script.
+    ``shingle_size`` 0: characters, whatever the script.
     """
-    return _sign(*text, letters(), words, characters, *permutations(hashes))
+    return _signatures(*text, letters(), shingle_size, shingle_size_unspaced, *permutations(num_perm))
 
 
 @njit(nogil=True, cache=True)
-def _sign(offsets, data, table, words, characters, masks, odds):
+def _signatures(offsets, data, table, shingle_size, shingle_size_unspaced, xor_masks, multipliers):
     n = offsets.size - 1
-    signatures, shingles = np.full((n, masks.size), EMPTY), np.empty(n, np.int64)
+    signatures, shingles = np.full((n, xor_masks.size), EMPTY), np.empty(n, np.int64)
     tokens, hashes, high = np.empty(CHUNK, np.uint64), np.empty(CHUNK, np.uint64), np.empty(CHUNK, np.uint32)
     for i in range(n):
         begin, end = offsets[i], offsets[i + 1]
-        spaceless = words == 0 or is_spaceless(data, begin, end, table)
-        size = characters if spaceless else words
-        shingles[i] = _sign_document(
-            data, begin, end, table, spaceless, size, tokens, hashes, high, masks, odds, signatures[i]
+        spaceless = shingle_size == 0 or is_spaceless(data, begin, end, table)
+        size = shingle_size_unspaced if spaceless else shingle_size
+        shingles[i] = _document_signature(
+            data, begin, end, table, spaceless, size, tokens, hashes, high, xor_masks, multipliers, signatures[i]
         )
     return signatures, shingles
 
 
 @njit(nogil=True, cache=True)
-def _sign_document(data, at, end, table, spaceless, size, tokens, hashes, high, masks, odds, signature):
+def _document_signature(data, at, end, table, spaceless, size, tokens, hashes, high, xor_masks, multipliers, signature):
     """Chunk by chunk, so that a document of any length needs no more memory; the last tokens begin the next chunk.
 
     A function of its own: written out in the loop above, LLVM made code of half the speed of it.
@@ -70,7 +70,7 @@ def _sign_document(data, at, end, table, spaceless, size, tokens, hashes, high, 
         windows = hash_windows(tokens, filled, size, hashes)
         for i in range(windows):
             high[i] = hashes[i] >> THIRTY_TWO
-        update_minima(signature, high, windows, masks, odds)
+        update_minima(signature, high, windows, xor_masks, multipliers)
         shingles += windows
         if at >= end:
             return shingles
@@ -80,7 +80,7 @@ def _sign_document(data, at, end, table, spaceless, size, tokens, hashes, high, 
 
 
 @njit(nogil=True, cache=True)
-def update_minima(signature, hashes, count, masks, odds):
+def update_minima(signature, hashes, count, xor_masks, multipliers):
     """Lower each lane to its smallest value over the shingles.
 
     ``hashes`` is filled up to a multiple of 32 with its last shingle, which changes no minimum but keeps all of the
@@ -92,7 +92,7 @@ def update_minima(signature, hashes, count, masks, odds):
     for i in range(count, padded):
         hashes[i] = hashes[count - 1]
     for lane in range(signature.size):
-        mask, odd, least = masks[lane], odds[lane], signature[lane]
+        mask, multiplier, least = xor_masks[lane], multipliers[lane], signature[lane]
         for i in range(padded):
-            least = min(least, np.uint32((hashes[i] ^ mask) * odd))
+            least = min(least, np.uint32((hashes[i] ^ mask) * multiplier))
         signature[lane] = least

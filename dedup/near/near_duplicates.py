@@ -32,31 +32,31 @@ from gristmill.pipelines.steps.corpus_step import ShardVerdict, duplicates_by_sh
 from gristmill.pipelines.steps.threads import map_threads
 
 RULE = "near_duplicate"
-REPORT = {"part": pl.String, "row": pl.Int64, ID: pl.String, "cluster": pl.String, "size": pl.Int64} | {
-    "duplicate_of": pl.String, "similarity": pl.Float64, "contained": pl.Float64
+REPORT = {"part": pl.String, "row": pl.Int64, ID: pl.String, "cluster": pl.String, "cluster_size": pl.Int64} | {
+    "duplicate_of": pl.String, "similarity": pl.Float64, "containment": pl.Float64
 }  # fmt: skip
 
 
 class NearDuplicates(IndexedStep):
     """A document goes if one that stays comes before it by (source priority, quality, length, id) and is alike."""
 
-    NAME: ClassVar[str] = "near"
-    MEASURED: ClassVar[tuple[str, ...]] = ("hashes", "shingle_words", "shingle_characters")
+    NAME: ClassVar[str] = "near_duplicates"
+    MEASURED: ClassVar[tuple[str, ...]] = ("num_perm", "shingle_size", "shingle_size_unspaced")
     REPORTS: ClassVar[tuple[str, ...]] = ("clusters",)
 
     threshold: float = Field(0.8, gt=0, le=1)  # Jaccard similarity of shingle sets
-    shingle_words: int = Field(5, ge=1, le=64)
-    shingle_characters: int = Field(8, ge=1, le=64)  # for text without spaces
-    hashes: int = Field(128, ge=16, le=1024)  # in a signature
+    shingle_size: int = Field(5, ge=1, le=64)
+    shingle_size_unspaced: int = Field(8, ge=1, le=64)  # for text without spaces
+    num_perm: int = Field(128, ge=16, le=1024)  # in a signature
     recall: float = Field(0.995, gt=0, lt=1)  # of candidates, for a pair just at the threshold
     source_priority: list[str] = []  # sources to keep from first; others follow, all alike
-    quality: str | None = None  # a numeric column of the documents: of two, the one with more stays
-    max_trials: int = Field(1000, ge=1)  # unlike documents to meet in one bucket before no more is tried there
+    quality_column: str | None = None  # a numeric column of the documents: of two, the one with more stays
+    max_comparisons: int = Field(1000, ge=1)  # unlike documents to meet in one bucket before no more is tried there
     memory_mb: int = Field(1024, ge=64)
 
     @property
     def bands(self) -> tuple[int, int]:
-        return optimal_bands(self.threshold, self.hashes, self.recall)
+        return optimal_bands(self.threshold, self.num_perm, self.recall)
 
     @property
     def memory(self) -> int:
@@ -64,10 +64,12 @@ class NearDuplicates(IndexedStep):
 
     def measure(self, batch) -> pl.DataFrame:
         """Signature, shingles (0: the document can have no duplicate) and length of the text in bytes."""
-        signatures, shingles = minhash_signatures(batch.text, self.hashes, self.shingle_words, self.shingle_characters)
+        signatures, shingles = minhash_signatures(
+            batch.text, self.num_perm, self.shingle_size, self.shingle_size_unspaced
+        )
         return pl.DataFrame(
             {
-                "signature": pl.Series(signatures, dtype=pl.Array(pl.UInt32, self.hashes)),
+                "signature": pl.Series(signatures, dtype=pl.Array(pl.UInt32, self.num_perm)),
                 "shingles": shingles,
                 "bytes": np.diff(batch.text.offsets),
             }
@@ -85,7 +87,7 @@ class NearDuplicates(IndexedStep):
             yield judged._replace(reports={"clusters": clusters})
 
     def shingles(self, text: Ragged) -> Ragged:
-        return shingle_sets(text, self.shingle_words, self.shingle_characters)
+        return shingle_sets(text, self.shingle_size, self.shingle_size_unspaced)
 
 
 def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path) -> tuple[pl.DataFrame, dict]:
@@ -99,21 +101,23 @@ def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path
     paths = [scratch / f"bands-{k}.npy" for k in range(len(corpus.every))]
     band_rows = sum(map_threads(lambda one: map_bands(settings, corpus, *one), zip(corpus.every, paths, strict=True)))
     candidates, files = find_candidates(list(map(UPath, paths)), band_rows, settings.memory, scratch, corpus.own)
-    ranked = rank_documents(corpus, candidates, settings.source_priority, settings.quality)
+    ranked = rank_documents(corpus, candidates, settings.source_priority, settings.quality_column)
     ranked.write_parquet(scratch / "ranked.parquet")
     place = ranked["place"].to_numpy().astype(np.int32)  # of each candidate by rank, among them in the corpus's order
     ranks = np.empty(place.size, np.int32)
     ranks[place] = np.arange(place.size, dtype=np.int32)
     renumber(files, candidates, ranks)
     del ranks
-    old = int(ranked["old"].sum())
+    n_indexed = int(ranked["indexed"].sum())
     del ranked
     sets = ShingleSets(scratch / "shingles.u64")
     pieces = (piece for part in corpus.every for piece in corpus.pieces(part, corpus.rows_of(part, candidates)))
     for found in map_threads(lambda piece: settings.shingles(piece()), pieces):
         sets.append(found)
     del candidates
-    greedy = GreedySelection(place.size, settings.max_trials, old, old if settings.only_against else place.size)
+    greedy = GreedySelection(
+        place.size, settings.max_comparisons, n_indexed, n_indexed if settings.only_against else place.size
+    )
     compare = partial(sets.compare, threshold=settings.threshold, memory=settings.memory // 4)
     greedy.run(
         lambda: map(load, files),
@@ -121,14 +125,14 @@ def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path
     )
     found = _describe(greedy, pl.read_parquet(scratch / "ranked.parquet"), lambda a, b: compare(place[a], place[b]))
     shutil.rmtree(scratch)
-    counts = {"candidates": place.size, "compared": greedy.compared, "cut": int(greedy.cut.sum())}
+    counts = {"candidates": place.size, "compared": greedy.compared, "limit_reached": int(greedy.limit_reached.sum())}
     return found, counts | {"cluster_bytes": greedy.bytes + place.nbytes + sets.offsets.nbytes}
 
 
 def map_bands(settings: NearDuplicates, corpus: Corpus, part: str, path: Path) -> int:
     """Write the band rows of one shard's documents and say how many."""
     table = corpus.measured(part, ["signature", "shingles"])
-    signatures = table["signature"].combine_chunks().flatten().to_numpy().reshape(-1, settings.hashes)
+    signatures = table["signature"].combine_chunks().flatten().to_numpy().reshape(-1, settings.num_perm)
     mine = np.flatnonzero(corpus.stays(part, table.num_rows) & (table["shingles"].to_numpy() > 0))
     write_bands(UPath(path), signatures[mine], corpus.first[part] + mine, *settings.bands)
     return mine.size * settings.bands[0]
@@ -138,19 +142,23 @@ def _describe(greedy: GreedySelection, ranked: pl.DataFrame, compare: Callable) 
     """The clusters of two and more, members in the order they are kept."""
     sizes = np.bincount(greedy.cluster, minlength=greedy.cluster.size)
     removed = np.flatnonzero(greedy.kept_by != np.arange(greedy.kept_by.size))
-    similarity, contained = compare(removed, greedy.kept_by[removed])
+    similarity, containment = compare(removed, greedy.kept_by[removed])
     ids = ranked[ID]
     gone = pl.DataFrame(
         {
             "rank": removed,
             "duplicate_of": ids.gather(greedy.kept_by[removed]),
             "similarity": similarity,
-            "contained": contained,
+            "containment": containment,
         }
     )
     frame = ranked.with_columns(
         pl.int_range(pl.len()).alias("rank"),
-        pl.Series("size", sizes[greedy.cluster]),
+        pl.Series("cluster_size", sizes[greedy.cluster]),
         ids.gather(greedy.cluster).alias("cluster"),
     )
-    return frame.filter(pl.col("size") > 1).join(gone, on="rank", how="left", maintain_order="left").select(*REPORT)
+    return (
+        frame.filter(pl.col("cluster_size") > 1)
+        .join(gone, on="rank", how="left", maintain_order="left")
+        .select(*REPORT)
+    )

@@ -2,9 +2,9 @@
 
 1. Words are runs of letters, digits and underscores in lower case (``\\w+``): case, punctuation and white space do
    not count, digits do, since tables that differ only in their numbers are not duplicates.
-2. A shingle is ``words`` consecutive ones. A shorter document is one shingle, so that it matches only its equal.
+2. A shingle is ``shingle_size`` consecutive ones. A shorter document is one shingle, so that it matches only its equal.
 3. Where most letters belong to a script without spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese), a shingle
-   is ``characters`` consecutive characters of the lower-cased text, spaces and punctuation included.
+   is ``shingle_size_unspaced`` consecutive characters of the lower-cased text, spaces and punctuation included.
 4. Each is named by a 64-bit hash: a polynomial over the hashes of its tokens, mixed.
 """
 
@@ -12,23 +12,23 @@ import numpy as np
 from numba import njit
 
 from gristmill.dedup.near.shingle_letters import SPACELESS, letters
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, U64
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
 
 CHUNK = 2048  # tokens hashed at a time: 16 KB, so that what follows finds them in the first-level cache
-MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-MIXER = np.uint64(0xD6E8FEB86659FD93)
-ZERO, THIRTY_TWO = np.uint64(0), np.uint64(32)
-START = np.uint64(0xCBF29CE484222325)  # of a word's hash, before its first letter
+MIXER = U64(0xD6E8FEB86659FD93)
+ZERO, THIRTY_TWO = U64(0), U64(32)
+START = U64(0xCBF29CE484222325)  # of a word's hash, before its first letter
 CODE = np.uint32(0x1FFFFF)
 
 
-def shingle_sets(text: Ragged, words: int = 5, characters: int = 8) -> Ragged:
+def shingle_sets(text: Ragged, shingle_size: int = 5, shingle_size_unspaced: int = 8) -> Ragged:
     """The distinct shingles of each document as sorted 64-bit hashes; none for a document without letters.
 
-    ``words`` 0: characters, whatever the script.
+    ``shingle_size`` 0: characters, whatever the script.
     """
-    return Ragged.of(*_shingle_sets(*text, letters(), words, characters))
+    return Ragged.of(*_shingle_sets(*text, letters(), shingle_size, shingle_size_unspaced))
 
 
 @njit(nogil=True, cache=True)
@@ -76,14 +76,14 @@ def scan_words(data, at, end, table, tokens, filled):
     while at < end and filled < tokens.size:
         byte = data[at]
         if byte < 0x80:
-            letter, length = np.uint64(table[byte]), 1
+            letter, length = U64(table[byte]), 1
         else:
             code, length = decode(data, at, end)
-            letter = np.uint64(table[code] & CODE)
+            letter = U64(table[code] & CODE)
         at += length
         tokens[filled] = hash
         filled += (letter == ZERO) & (hash != START)
-        hash = START if letter == ZERO else (hash ^ letter) * MULTIPLIER
+        hash = START if letter == ZERO else (hash ^ letter) * GOLDEN_RATIO
     if hash != START:
         tokens[filled] = hash
         filled += 1
@@ -96,7 +96,7 @@ def scan_characters(data, at, end, table, tokens, filled):
     while at < end and filled < tokens.size:
         code, length = (np.int64(data[at]), 1) if data[at] < 0x80 else decode(data, at, end)
         letter = np.int64(table[code] & CODE)
-        tokens[filled] = scramble(np.uint64(letter if letter else code) + MULTIPLIER)
+        tokens[filled] = scramble(U64(letter if letter else code) + GOLDEN_RATIO)
         filled += 1
         at += length
     return at, filled
@@ -110,28 +110,28 @@ def hash_windows(tokens, filled, size, hashes):
     for i in range(windows):
         hash = tokens[i]
         for j in range(1, size):
-            hash = hash * MULTIPLIER + tokens[i + j]
+            hash = hash * GOLDEN_RATIO + tokens[i + j]
         hashes[i] = scramble(hash)
     return windows
 
 
 @njit(nogil=True, cache=True)
-def _shingle_sets(offsets, data, table, words, characters):
+def _shingle_sets(offsets, data, table, shingle_size, shingle_size_unspaced):
     n = offsets.size - 1
     longest = 0
     for i in range(n):
         longest = max(longest, offsets[i + 1] - offsets[i])
-    tokens, hashes = np.empty(longest, np.uint64), np.empty(longest, np.uint64)
-    out_offsets, out = np.zeros(n + 1, np.int64), np.empty(data.size, np.uint64)
+    tokens, hashes = np.empty(longest, U64), np.empty(longest, U64)
+    out_offsets, out = np.zeros(n + 1, np.int64), np.empty(data.size, U64)
     at = 0
     for i in range(n):
         begin, end = offsets[i], offsets[i + 1]
-        if words == 0 or is_spaceless(data, begin, end, table):
+        if shingle_size == 0 or is_spaceless(data, begin, end, table):
             _, filled = scan_characters(data, begin, end, table, tokens, 0)
-            windows = hash_windows(tokens, filled, characters, hashes)
+            windows = hash_windows(tokens, filled, shingle_size_unspaced, hashes)
         else:
             _, filled = scan_words(data, begin, end, table, tokens, 0)
-            windows = hash_windows(tokens, filled, words, hashes)
+            windows = hash_windows(tokens, filled, shingle_size, hashes)
         sorted_hashes = np.sort(hashes[:windows])
         for j in range(windows):
             if j == 0 or sorted_hashes[j] != sorted_hashes[j - 1]:

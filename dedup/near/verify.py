@@ -26,7 +26,7 @@ class ShingleSets:
 
         Pairs whose sizes alone keep them below the threshold are not looked at and get 0, as do empty sets.
         """
-        similarity, contained = np.zeros(left.size), np.zeros(left.size)
+        similarity, containment = np.zeros(left.size), np.zeros(left.size)
         sizes = np.diff(self.offsets)
         ends = np.cumsum(8 * (sizes[left] + sizes[right]))
         begin = 0
@@ -37,9 +37,9 @@ class ShingleSets:
             common = intersections(*self.read(documents), *which.reshape(2, -1), threshold)
             a, b = sizes[left[some]], sizes[right[some]]
             similarity[some] = common / np.maximum(a + b - common, 1)
-            contained[some] = common / np.maximum(a, 1)
+            containment[some] = common / np.maximum(a, 1)
             begin = end
-        return similarity, contained
+        return similarity, containment
 
     def read(self, documents: np.ndarray) -> Ragged:
         """The sets of ascending documents, neighbours in one read.

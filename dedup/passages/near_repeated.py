@@ -1,7 +1,7 @@
 """Near-repeated passages: of sentences (lines, paragraphs) that share most of their characters, the first stays.
 
-1. Measure: for each passage of ``letters`` letters and more, the bands of a MinHash signature over the runs of
-   ``characters`` characters of its normalised text in lower case. Shorter ones only meet their equals.
+1. Measure: for each passage of ``min_letters`` letters and more, the bands of a MinHash signature over the runs of
+   ``shingle_size`` characters of its normalized text in lower case. Shorter ones only meet their equals.
 2. Different passages that share a band are candidates (dedup/near/candidates.py); one text, however often it occurs, is
    one candidate, named by its hash and placed where it occurs first by the order of documents, then by place.
 3. The greedy choice over the candidates (dedup/near/greedy.py), verified by the Jaccard similarity of their whole sets.
@@ -33,10 +33,10 @@ from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.steps.corpus import Corpus
 
-HASHES = 64  # in a signature: 7 rows a band at 0.9, 4 at 0.8
+NUM_PERM = 64  # in a signature: 7 rows a band at 0.9, 4 at 0.8
 RECALL = 0.995  # of candidates, for a pair just at the threshold
-MAX_TRIALS = 1000  # unlike passages to meet in one bucket before no more is tried there
-SIGNED = 1 << 16  # passages signed at a time: 16 MB of signatures
+MAX_COMPARISONS = 1000  # unlike passages to meet in one bucket before no more is tried there
+BATCH_PASSAGES = 1 << 16  # passages signed at a time: 16 MB of signatures
 PASSAGE = np.uint64(32)  # a place is the rank of the document << 32 | passage in it
 LOW = np.uint64(0xFFFFFFFF)
 
@@ -45,25 +45,25 @@ class NearSettings(NamedTuple):
     """What makes two passages alike."""
 
     threshold: float  # Jaccard similarity of sets of runs of characters
-    characters: int  # in a run
-    letters: int  # that a passage must have
+    shingle_size: int  # in a run
+    min_letters: int  # that a passage must have
 
     def bands(self) -> tuple[int, int]:
-        return optimal_bands(self.threshold, HASHES, RECALL)
+        return optimal_bands(self.threshold, NUM_PERM, RECALL)
 
     def sets(self, text: Ragged, begins: np.ndarray, ends: np.ndarray) -> Ragged:
         """The set of each passage, as sorted hashes."""
-        return shingle_sets(Ragged.of(*normalized(begins, ends, text.data)), 0, self.characters)
+        return shingle_sets(Ragged.of(*normalized(begins, ends, text.data)), 0, self.shingle_size)
 
     def measure(self, text: Ragged, found: Passages) -> tuple[np.ndarray, np.ndarray]:
         """uint8[m]: is the passage long enough? and uint64[k, bands] of those that are."""
-        long = count_letters(found.start, found.end, text.data, letters()) >= self.letters
+        long = count_letters(found.start, found.end, text.data, letters()) >= self.min_letters
         begins, ends = found.start[long], found.end[long]
         keys = np.empty((begins.size, self.bands()[0]), np.uint64)
-        for first in range(0, begins.size, SIGNED):
-            some = slice(first, first + SIGNED)
+        for first in range(0, begins.size, BATCH_PASSAGES):
+            some = slice(first, first + BATCH_PASSAGES)
             passages = Ragged.of(*normalized(begins[some], ends[some], text.data))
-            signatures, _ = minhash_signatures(passages, HASHES, 0, self.characters)
+            signatures, _ = minhash_signatures(passages, NUM_PERM, 0, self.shingle_size)
             keys[some] = band_hashes(signatures, *self.bands())
         return long.astype(np.uint8), keys
 
@@ -85,17 +85,17 @@ def count_letters(begins, ends, data, table):
 class PassageMatches(NamedTuple):
     """Hashes of the passages that go for another, ascending; the other's hash; how alike they are."""
 
-    gone: np.ndarray = np.zeros(0, np.uint64)
+    dropped: np.ndarray = np.zeros(0, np.uint64)
     kept: np.ndarray = np.zeros(0, np.uint64)
     similarity: np.ndarray = np.zeros(0)
 
     def keeper(self, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Of any passages, the hash of the one that stays, their own where they do, and how alike they are."""
-        if not self.gone.size:
+        if not self.dropped.size:
             return hashes, np.ones(hashes.size)
-        at = np.minimum(np.searchsorted(self.gone, hashes), self.gone.size - 1)
-        goes = self.gone[at] == hashes
-        return np.where(goes, self.kept[at], hashes), np.where(goes, self.similarity[at], 1.0)
+        at = np.minimum(np.searchsorted(self.dropped, hashes), self.dropped.size - 1)
+        is_dropped = self.dropped[at] == hashes
+        return np.where(is_dropped, self.kept[at], hashes), np.where(is_dropped, self.similarity[at], 1.0)
 
 
 def match_passages(
@@ -117,18 +117,18 @@ def match_passages(
     sets = _write_sets(near, kind, corpus, document[by_place], passage[by_place], scratch / "grams.u64")
     number = np.empty(hashes.size, np.int64)  # of a rank's set
     number[ranks[by_place]] = np.arange(hashes.size)
-    greedy = GreedySelection(hashes.size, MAX_TRIALS)
+    greedy = GreedySelection(hashes.size, MAX_COMPARISONS)
 
     def compare(left: np.ndarray, right: np.ndarray) -> np.ndarray:
         return sets.compare(number[left], number[right], near.threshold, memory // 4)[0]
 
     greedy.run(lambda: map(load, files), lambda left, right: compare(left, right) >= near.threshold)
-    gone = np.flatnonzero(greedy.kept_by != np.arange(hashes.size))
-    kept, hashes = greedy.kept_by[gone], hashes[order].view(np.uint64)
-    by_hash = np.argsort(hashes[gone])
-    similarity = compare(gone, kept)
+    dropped = np.flatnonzero(greedy.kept_by != np.arange(hashes.size))
+    kept, hashes = greedy.kept_by[dropped], hashes[order].view(np.uint64)
+    by_hash = np.argsort(hashes[dropped])
+    similarity = compare(dropped, kept)
     shutil.rmtree(scratch)
-    return PassageMatches(hashes[gone][by_hash], hashes[kept][by_hash], similarity[by_hash])
+    return PassageMatches(hashes[dropped][by_hash], hashes[kept][by_hash], similarity[by_hash])
 
 
 def _spill(near: NearSettings, corpus: Corpus, memory: int, scratch: Path) -> tuple[list[UPath], int]:
@@ -137,9 +137,9 @@ def _spill(near: NearSettings, corpus: Corpus, memory: int, scratch: Path) -> tu
     for part in corpus.parts:
         hashes, _, _ = _long_passages(corpus, part)
         keys = Ragged.from_lists(corpus.measured(part, ["keys"])["keys"])
-        stays = np.repeat(corpus.stays(part, keys.rows), np.diff(keys.offsets) // bands)
+        keep_mask = np.repeat(corpus.stays(part, keys.rows), np.diff(keys.offsets) // bands)
         hashes, first = np.unique(hashes, return_index=True)
-        keys = keys.data.reshape(-1, bands)[stays][first]
+        keys = keys.data.reshape(-1, bands)[keep_mask][first]
         for some in np.array_split(np.arange(hashes.size), hashes.size * bands * BAND_ROW_BYTES // memory + 1):
             paths.append(UPath(scratch / f"bands-{len(paths)}.npy"))
             write_keys(paths[-1], keys[some], hashes[some])

@@ -2,9 +2,9 @@
 
 1. Measure: the passages of each document and a hash of each after collapsing white space. By option, passages nearly
    alike to one that stays are taken for it (dedup/passages/near_repeated.py), so that what follows sees them as equal.
-2. Count, by partitions of the hash: what occurs at least twice (or ``span`` consecutive passages that do).
+2. Count, by partitions of the hash: what occurs at least twice (or ``window`` consecutive passages that do).
 3. The first by the order of documents (dedup/keep_order.py), then by place, stays; the others are repeats.
-4. Only runs of repeats with ``min_characters`` go: a menu or a pasted paragraph, not every "Yes." of a dialogue.
+4. Only runs of repeats with ``min_bytes`` go: a menu or a pasted paragraph, not every "Yes." of a dialogue.
    So no document loses a passage that occurs once in the corpus, nearly or exactly.
 5. What separated the run from its neighbours is kept once, the side with more line breaks.
 """
@@ -21,11 +21,12 @@ from numba import njit
 from pydantic import Field, model_validator
 
 from gristmill.dedup.keep_order import rank_documents
-from gristmill.dedup.near.shingles import MULTIPLIER, scramble
+from gristmill.dedup.near.shingles import scramble
 from gristmill.dedup.passages.cut_runs import cut_shard
 from gristmill.dedup.passages.near_repeated import NearSettings, PassageMatches, match_passages
 from gristmill.dedup.passages.split import LINE, cut_passages
 from gristmill.dedup.passages.top_repeated import describe, most_frequent
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID
 from gristmill.pipelines.steps.corpus import Corpus
@@ -39,29 +40,35 @@ PASSAGE_BYTES = 64  # of memory for a passage while its partition is sorted
 class RepeatedPassages(CorpusStep):
     """Cuts passages that the corpus has before; then drops documents of which too little is left."""
 
-    NAME: ClassVar[str] = "repeats"
-    MEASURED: ClassVar[tuple[str, ...]] = ("passage", "lowercase", "near", "near_characters", "near_letters")
+    NAME: ClassVar[str] = "repeated_passages"
+    MEASURED: ClassVar[tuple[str, ...]] = (
+        "unit",
+        "lowercase",
+        "near_threshold",
+        "near_shingle_size",
+        "near_min_letters",
+    )
     REPORTS: ClassVar[tuple[str, ...]] = ("top", "found")
 
-    passage: Literal["sentence", "line", "paragraph"] = LINE
+    unit: Literal["sentence", "line", "paragraph"] = LINE
     lowercase: bool = False
-    span: int = Field(1, ge=1)  # consecutive passages that must occur together
-    near: float | None = Field(None, ge=0.5, le=1)  # Jaccard similarity at which a passage is taken for another
-    near_characters: int = Field(5, ge=1, le=64)  # in the runs of characters that are compared
-    near_letters: int = Field(20, ge=1)  # that a passage has to have; shorter ones are taken for their equals only
+    window: int = Field(1, ge=1)  # consecutive passages that must occur together
+    near_threshold: float | None = Field(None, ge=0.5, le=1)  # Jaccard similarity
+    near_shingle_size: int = Field(5, ge=1, le=64)  # in the runs of characters that are compared
+    near_min_letters: int = Field(20, ge=1)  # that a passage has to have; shorter ones are taken for their equals only
     min_copies: int = Field(2, ge=2)
-    min_characters: int = Field(20, ge=0)  # bytes of a run of repeats
+    min_bytes: int = Field(20, ge=0)  # bytes of a run of repeats
     source_priority: list[str] = []
-    quality: str | None = None
-    min_words: int = Field(0, ge=0)  # left in a document that lost some
-    min_passages: int = Field(1, ge=0)
-    top: int = Field(100, ge=0)  # most copied passages to report
+    quality_column: str | None = None
+    min_words_left: int = Field(0, ge=0)  # left in a document that lost some
+    min_passages_left: int = Field(1, ge=0)
+    report_top: int = Field(100, ge=0)  # most copied passages to report
     memory_mb: int = Field(1024, ge=64)
 
     @model_validator(mode="after")
     def _near_goes_alone(self):
-        if self.near is not None and self.span > 1:
-            raise ValueError(f"near compares passages one by one: it does not go with span = {self.span}")
+        if self.near_threshold is not None and self.window > 1:
+            raise ValueError(f"near compares passages one by one: it does not go with window = {self.window}")
         return self
 
     @property
@@ -70,14 +77,18 @@ class RepeatedPassages(CorpusStep):
 
     @property
     def nearness(self) -> NearSettings | None:
-        return None if self.near is None else NearSettings(self.near, self.near_characters, self.near_letters)
+        return (
+            None
+            if self.near_threshold is None
+            else NearSettings(self.near_threshold, self.near_shingle_size, self.near_min_letters)
+        )
 
     def measure(self, batch) -> pl.DataFrame:
         """Lists, one entry a passage: its hash, place and length in bytes, line breaks behind it, words.
 
-        With ``near``, whether it is long enough for that, and the bands of those that are, one behind the other.
+        With ``near_threshold``, whether it is long enough for that, and the bands of those that are.
         """
-        found = cut_passages(batch.text, self.passage)
+        found = cut_passages(batch.text, self.unit)
         starts = found.start - np.repeat(batch.text.offsets[:-1], np.diff(found.offsets))
         columns = {
             "hash": found.hashes(batch.text, self.lowercase),
@@ -98,8 +109,8 @@ class RepeatedPassages(CorpusStep):
     def judge(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
         """Spans to cut, and which documents go because too little of them is left."""
         least = {
-            "too_few_words": ("words_left", self.min_words),
-            "too_few_passages": ("passages_left", self.min_passages),
+            "words_left_too_low": ("words_left", self.min_words_left),
+            "passages_left_too_low": ("passages_left", self.min_passages_left),
         }
         for part, spans, counts, found, top in find_repeats(self, corpus, scratch):
             cut, broken = (counts["passages_left"] < counts["passages"]).to_numpy(), []
@@ -124,10 +135,10 @@ def find_repeats(
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     total = sum(len(corpus.measured(part, ["hash"])["hash"].combine_chunks().flatten()) for part in corpus.parts)
-    memory, order_by = settings.memory_mb << 20, (settings.source_priority, settings.quality)
+    memory, order_by = settings.memory_mb << 20, (settings.source_priority, settings.quality_column)
     alike, partitions = PassageMatches(), total * PASSAGE_BYTES // memory + 1
     if near := settings.nearness:
-        alike = match_passages(near, settings.passage, corpus, order_by, memory, scratch / "near")
+        alike = match_passages(near, settings.unit, corpus, order_by, memory, scratch / "near")
     documents = np.zeros(0, np.int64)
     for partition in range(partitions):
         offsets, rows = repeated(settings, corpus, alike, partition, partitions)
@@ -146,12 +157,12 @@ def find_repeats(
         first, later = rows["document"][offsets[:-1]][bucket], np.ones(rows.size, np.bool_)
         later[offsets[:-1]] = False
         _scatter(corpus, rows[later], first[later], scratch)
-        copied.append(most_frequent(offsets, rows, settings.top))
-    top = describe(corpus, copied, settings.top, settings.span)
+        copied.append(most_frequent(offsets, rows, settings.report_top))
+    top = describe(corpus, copied, settings.report_top, settings.window)
 
     def cut(part: str) -> tuple:
         repeats = np.fromfile(scratch / f"{part}.rows", np.int64).reshape(-1, 3)
-        return cut_shard(corpus, part, repeats, ids, alike, settings.span, settings.min_characters)
+        return cut_shard(corpus, part, repeats, ids, alike, settings.window, settings.min_bytes)
 
     for part, cuts in zip(corpus.parts, map_threads(cut, corpus.parts), strict=True):
         yield part, *cuts, top
@@ -165,19 +176,19 @@ WINDOW = np.dtype([("hash", np.uint64), ("document", np.int64), ("passage", np.i
 def repeated(
     settings: RepeatedPassages, corpus: Corpus, alike: PassageMatches, partition: int, partitions: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Windows of ``span`` passages whose hash, of this partition, occurs often enough: offsets, rows WINDOW."""
+    """Windows of ``window`` passages whose hash, of this partition, occurs often enough: offsets, rows WINDOW."""
 
     def of_part(part: str) -> np.ndarray:
         table = corpus.measured(part, ["hash", "length"])
         lists, length = Ragged.from_lists(table["hash"]), Ragged.from_lists(table["length"])
-        stays = corpus.stays(part, lists.rows)
+        keep_mask = corpus.stays(part, lists.rows)
         hashes, document, passage, size = windows(
-            lists.offsets, alike.keeper(lists.data)[0], length.data, settings.span, stays
+            lists.offsets, alike.keeper(lists.data)[0], length.data, settings.window, keep_mask
         )
         mine = hashes % np.uint64(partitions) == partition
         rows = np.empty(int(mine.sum()), WINDOW)
         rows["hash"], rows["document"] = hashes[mine], corpus.first[part] + document[mine]
-        rows["passage"], rows["long"] = passage[mine], size[mine] >= settings.min_characters
+        rows["passage"], rows["long"] = passage[mine], size[mine] >= settings.min_bytes
         return rows
 
     rows = np.concatenate([np.zeros(0, WINDOW), *map_threads(of_part, corpus.parts)])
@@ -205,19 +216,19 @@ def in_full_slots(hashes, least):
 
 
 @njit(nogil=True, cache=True)
-def windows(offsets, hashes, length, span, stays):
-    """Hash, document, first passage and bytes of all runs of ``span`` passages in documents that stay."""
+def windows(offsets, hashes, length, window, keep_mask):
+    """Hash, document, first passage and bytes of all runs of ``window`` passages in documents that stay."""
     room = hashes.size
     out, document, passage = np.empty(room, np.uint64), np.empty(room, np.int64), np.empty(room, np.int64)
     size = np.empty(room, np.int64)
     m = 0
     for i in range(offsets.size - 1):
-        for at in range(offsets[i], offsets[i + 1] - span + 1 if stays[i] else 0):
+        for at in range(offsets[i], offsets[i + 1] - window + 1 if keep_mask[i] else 0):
             hash = hashes[at]
-            for j in range(1, span):
-                hash = scramble(hash * MULTIPLIER + hashes[at + j])
+            for j in range(1, window):
+                hash = scramble(hash * GOLDEN_RATIO + hashes[at + j])
             out[m], document[m], passage[m] = hash, i, at - offsets[i]
-            size[m] = length[at : at + span].sum()
+            size[m] = length[at : at + window].sum()
             m += 1
     return out[:m], document[:m], passage[:m], size[:m]
 

@@ -1,4 +1,4 @@
-"""Exact substrings: spans of 50 words and more that the corpus has before, cut or marked (Lee et al. 2022,
+"""Exact substrings: spans of 50 words and more that the corpus has before, cut or reported (Lee et al. 2022,
 arXiv:2107.06499).
 
 A span of at least n tokens occurs twice exactly where each of its windows of n tokens does. So no suffix array is
@@ -30,7 +30,7 @@ from gristmill.dedup.substrings.token_windows import (
     CHARACTER,
     WORD,
     cut_spans,
-    gone_tokens,
+    dropped_tokens,
     mark_windows,
     tokens_of,
     windows_seen_again,
@@ -57,10 +57,10 @@ class Substrings(CorpusStep):
 
     unit: Literal["word", "character"] = WORD  # in scripts without spaces a word is a letter
     length: int = Field(50, ge=2)  # of a span, in units
-    action: Literal["cut", "mark"] = "cut"  # mark: only report
+    action: Literal["cut", "report"] = "cut"
     source_priority: list[str] = []
-    quality: str | None = None
-    min_left: int = Field(1, ge=0)  # units left in a document that lost some
+    quality_column: str | None = None
+    min_tokens_left: int = Field(1, ge=0)  # units left in a document that lost some
     memory_mb: int = Field(1024, ge=1)
 
     @property
@@ -76,22 +76,29 @@ class Substrings(CorpusStep):
         for part, found, left in find_substrings(self, corpus, scratch):
             lost = np.zeros(left.size, bool)
             lost[found["row"].to_numpy()] = self.rewrites
-            few = np.flatnonzero(lost & (left < self.min_left))
-            broken = [("too_few_tokens", few, left[few].astype(float), float(self.min_left))]
+            few = np.flatnonzero(lost & (left < self.min_tokens_left))
+            broken = [("tokens_left_too_low", few, left[few].astype(float), float(self.min_tokens_left))]
             decisions = pl.DataFrame({"broken": broken_lists(left.size, broken)})
             places = (found[name].to_numpy() for name in ("row", "offset", "length"))
             spans = spans_table(*places, [REASON] * found.height)
             yield ShardVerdict(part, decisions, spans if self.rewrites else None, {"found": found.drop("row")})
 
 
-FOUND = {"row": pl.Int64, ID: pl.String, "offset": pl.Int64, "length": pl.Int64, "tokens": pl.Int64, "in": pl.String}
+FOUND = {
+    "row": pl.Int64,
+    ID: pl.String,
+    "offset": pl.Int64,
+    "length": pl.Int64,
+    "tokens": pl.Int64,
+    "kept_in": pl.String,
+}
 
 
 def find_substrings(
     settings: Substrings, corpus: Corpus, scratch: Path
 ) -> Iterator[tuple[str, pl.DataFrame, np.ndarray]]:
-    """For each part: its name, the spans that repeat (columns FOUND; ``in`` is a document that keeps their beginning),
-    and how many tokens each document is left with.
+    """For each part: its name, the spans that repeat (columns FOUND; ``kept_in`` is a document that keeps their
+    beginning), and how many tokens each document is left with.
     """
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
@@ -158,7 +165,7 @@ def _resolve(settings: Substrings, corpus: Corpus, scratch: Path, partitions: in
         offsets, rows = _groups(np.fromfile(scratch / f"{partition}.windows", WINDOW))
         np.savez(scratch / f"{partition}.npz", offsets=offsets, rows=rows)
         documents = np.union1d(documents, rows["document"])
-    order = rank_documents(corpus, documents, settings.source_priority, settings.quality)
+    order = rank_documents(corpus, documents, settings.source_priority, settings.quality_column)
     place = np.empty(documents.size, np.int64)
     place[order["place"].to_numpy()] = np.arange(documents.size)
     for partition in range(partitions):
@@ -168,9 +175,9 @@ def _resolve(settings: Substrings, corpus: Corpus, scratch: Path, partitions: in
         ranks = place[np.searchsorted(documents, rows["document"])]
         rows = rows[np.lexsort((rows["token"], ranks, group))]
         keeper = np.repeat(rows["document"][offsets[:-1]], np.diff(offsets))
-        stays = np.zeros(rows.size, bool)
-        stays[offsets[:-1]] = True
-        keeper[~stays] = -1 - keeper[~stays]  # below 0: a repeat
+        is_kept = np.zeros(rows.size, bool)
+        is_kept[offsets[:-1]] = True
+        keeper[~is_kept] = -1 - keeper[~is_kept]  # below 0: a repeat
         by_document = np.argsort(rows["document"], kind="stable")
         rows, keeper = rows[by_document], keeper[by_document]
         for part in corpus.parts:
@@ -205,7 +212,7 @@ def _spans(
         begin, stop = np.searchsorted(rows, (which[0], which[-1] + 1)) if which.size else (0, 0)
         place = np.searchsorted(which, rows[begin:stop])
         at = offsets[place] + token[begin:stop]
-        first, last, kept = gone_tokens(offsets, at, keeper[begin:stop], settings.length)
+        first, last, kept = dropped_tokens(offsets, at, keeper[begin:stop], settings.length)
         cut = cut_spans(*text, offsets, start, end, first, last)
         counts = np.diff(offsets)
         document = np.searchsorted(offsets, first, "right") - 1

@@ -8,15 +8,15 @@ from numba import njit
 
 from gristmill.dedup.exact.normalize import space_width
 from gristmill.dedup.near.shingle_letters import SPACELESS, letters
-from gristmill.dedup.near.shingles import MULTIPLIER, scramble
+from gristmill.dedup.near.shingles import scramble
 from gristmill.dedup.passages.split import line_break
-from gristmill.pipelines.kernels.hashing import hash_word
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, hash_word
 from gristmill.pipelines.kernels.intrinsics import inline_kernel
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
 
 WORD, CHARACTER = "word", "character"
-OTHER = np.uint64(0xD6E8FEB86659FD93)  # the multiplier of the second hash
+CHECK_MULTIPLIER = np.uint64(0xD6E8FEB86659FD93)  # the multiplier of the second hash
 
 
 def tokens_of(text: Ragged, unit: str) -> tuple[np.ndarray, ...]:
@@ -68,11 +68,11 @@ def _power(multiplier, exponent):
 @njit(nogil=True, cache=True)
 def mark_windows(offsets, hashes, length, bits):
     """Set a bit for the hash of each window: uint64 [2, n], n a power of two; the second where it was set before."""
-    leaving, mask = _power(MULTIPLIER, length), np.uint64(bits.shape[1] - 1)
+    leaving, mask = _power(GOLDEN_RATIO, length), np.uint64(bits.shape[1] - 1)
     for row in range(offsets.size - 1):
         rolling = np.uint64(0)
         for k in range(offsets[row], offsets[row + 1]):
-            rolling = rolling * MULTIPLIER + hashes[k]
+            rolling = rolling * GOLDEN_RATIO + hashes[k]
             if k >= offsets[row] + length:
                 rolling -= leaving * hashes[k - length]
             if k >= offsets[row] + length - 1:
@@ -85,12 +85,12 @@ def mark_windows(offsets, hashes, length, bits):
 @njit(nogil=True, cache=True)
 def windows_seen_again(offsets, hashes, length, again, rows):
     """Fill ``rows`` (uint64 [m, 4]: hash, check, document, token) and return how many there are."""
-    leaving, other, mask = _power(MULTIPLIER, length), _power(OTHER, length), np.uint64(again.size - 1)
+    leaving, other, mask = _power(GOLDEN_RATIO, length), _power(CHECK_MULTIPLIER, length), np.uint64(again.size - 1)
     n = 0
     for row in range(offsets.size - 1):
         rolling, check = np.uint64(0), np.uint64(0)
         for k in range(offsets[row], offsets[row + 1]):
-            rolling, check = rolling * MULTIPLIER + hashes[k], check * OTHER + hashes[k]
+            rolling, check = rolling * GOLDEN_RATIO + hashes[k], check * CHECK_MULTIPLIER + hashes[k]
             if k >= offsets[row] + length:
                 rolling -= leaving * hashes[k - length]
                 check -= other * hashes[k - length]
@@ -104,10 +104,10 @@ def windows_seen_again(offsets, hashes, length, again, rows):
 
 
 @njit(nogil=True, cache=True)
-def gone_tokens(offsets, at, keeper, length):
+def dropped_tokens(offsets, at, keeper, length):
     """Runs of tokens that repeats cover and no window that stays: first, last + 1 and keeper of the first window."""
     tokens = offsets[-1]
-    covered, stays = np.zeros(tokens + 1, np.int64), np.zeros(tokens + 1, np.int64)
+    covered, kept_depth = np.zeros(tokens + 1, np.int64), np.zeros(tokens + 1, np.int64)
     of = np.full(tokens, -1, np.int64)
     for k in range(at.size):
         if keeper[k] < 0:
@@ -115,23 +115,23 @@ def gone_tokens(offsets, at, keeper, length):
             covered[at[k] + length] -= 1
             of[at[k]] = -1 - keeper[k]
         else:
-            stays[at[k]] += 1
-            stays[at[k] + length] -= 1
+            kept_depth[at[k]] += 1
+            kept_depth[at[k] + length] -= 1
     first, last, kept = np.empty(at.size, np.int64), np.empty(at.size, np.int64), np.empty(at.size, np.int64)
     n, depth, hold, keep = 0, 0, 0, -1
     for document in range(offsets.size - 1):
         inside = False
         for token in range(offsets[document], offsets[document + 1]):
             depth += covered[token]
-            hold += stays[token]
+            hold += kept_depth[token]
             if of[token] >= 0:
                 keep = of[token]
-            goes = depth > 0 and hold == 0
-            if goes and not inside:
+            is_dropped = depth > 0 and hold == 0
+            if is_dropped and not inside:
                 first[n], kept[n] = token, keep
-            elif inside and not goes:
+            elif inside and not is_dropped:
                 last[n], n = token, n + 1
-            inside = goes
+            inside = is_dropped
         if inside:
             last[n], n = offsets[document + 1], n + 1
     return first[:n].copy(), last[:n].copy(), kept[:n].copy()

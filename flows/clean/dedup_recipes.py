@@ -13,9 +13,9 @@ def dedup_recipe(
     against: Sequence[str],
     threshold: float | None = None,
     changes: Sequence[str] = (),
-    near: float | None = None,
+    near_threshold: float | None = None,
 ) -> Recipe:
-    """Raw files and the steps of a level; ``against`` are indices, ``near`` is for passages.
+    """Raw files and the steps of a level; ``against`` are indices, ``near_threshold`` is for passages.
 
     Raises RecipeError for what does not go together.
     """
@@ -23,15 +23,15 @@ def dedup_recipe(
         raise RecipeError(f"--level {level} compares text by text: no --threshold and nothing to go against")
     if level == "dataset" and not against:
         raise RecipeError("--level dataset drops what other corpora have: name them with --against")
-    if level != "sentence" and near is not None:
+    if level != "sentence" and near_threshold is not None:
         raise RecipeError(
-            f"--near takes nearly alike passages for one, for --level sentence; --level {level} is another"
+            f"--near-threshold takes nearly alike passages for one, for --level sentence; --level {level} is another"
         )
     shared = {"against": list(against), "only_against": level == "dataset"}
     documents = shared | ({} if threshold is None else {"threshold": threshold})
-    passages = {} if near is None else {"near": near}
-    cuts = {"sentence": {"repeats": passages}, "substring": {"substrings": {}}}
-    steps = cuts.get(level) or {"exact": shared, "near": documents}
+    passages = {} if near_threshold is None else {"near_threshold": near_threshold}
+    cuts = {"sentence": {"repeated_passages": passages}, "substring": {"substrings": {}}}
+    steps = cuts.get(level) or {"exact": shared, "near_duplicates": documents}
     return parse_recipe({"input": {"paths": list(corpus)}, "steps": steps}, f"dedup --level {level}", tuple(changes))
 
 

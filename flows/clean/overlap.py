@@ -36,7 +36,7 @@ def find_overlap(
         Corpus(work / "documents", measures_in(work, kind), parts, lambda _, rows: np.ones(rows, np.bool_))
         for kind in recipe.steps
     )
-    return totals(near), overlap(exact, near, recipe.steps["near"], scratch)
+    return totals(near), overlap(exact, near, recipe.steps["near_duplicates"], scratch)
 
 
 def matrix(sources: list[str], shared: pl.DataFrame, kind: str) -> np.ndarray:
@@ -66,7 +66,7 @@ def draw(sources: list[str], shared: pl.DataFrame, kind: str = NEAR) -> str:
             fill = f'fill="#1f5fa8" fill-opacity="{np.sqrt(share):.3f}" stroke="#ccc"'
             parts.append(f'<rect x="{x}" y="{y}" width="{CELL}" height="{CELL}" {fill}/>')
             if share:
-                colour = "white" if share > 0.3 else "black"
-                middle = f'x="{x + CELL // 2}" y="{y + CELL // 2 + 4}" text-anchor="middle" fill="{colour}"'
+                color = "white" if share > 0.3 else "black"
+                middle = f'x="{x + CELL // 2}" y="{y + CELL // 2 + 4}" text-anchor="middle" fill="{color}"'
                 parts.append(f"<text {middle}>{share:.1%}</text>")
     return "\n".join([*parts, "</svg>\n"])

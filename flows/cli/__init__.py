@@ -18,7 +18,7 @@ COMMANDS = {
     "ingest": "Read raw files into a work folder's documents, and no more.",
     "judge": "Say of documents which rules they break, without writing anything.",
     "why": "Say what became of one document, and why.",
-    "cluster": "Show a document's near-duplicates, word by word.",
+    "duplicates": "Show a document's near-duplicates, word by word.",
     "status": "Show how far the run in a work folder is, and what of it is stale.",
     "what-if": "Recount a finished run with other thresholds, in seconds.",
     "report": "Write a page about a finished run: what went, why, and what is left.",

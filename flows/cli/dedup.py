@@ -16,22 +16,22 @@ LEVELS = ["document", "sentence", "substring", "dataset"]
     show_default=True,
 )
 @click.option("--threshold", type=float, metavar="J", help="Jaccard similarity of near-duplicates; 0.8 by default.")
-@click.option("--near", type=float, metavar="J", help="Jaccard similarity of passages, for --level sentence.")
+@click.option("--near-threshold", type=float, metavar="J", help="Jaccard similarity of passages, for --level sentence.")
 @click.option("--against", multiple=True, metavar="OTHER", help="A corpus, for --level dataset.")
 @click.option("--against-index", "indices", multiple=True, metavar="DIR", help="An index kept of an earlier corpus.")
 @click.option("--save-index", "saved", metavar="DIR", help="Keep an index of the documents that stay.")
 @work_options
-def dedup(corpus, level, threshold, near, against, indices, saved, work, engine, changes):
+def dedup(corpus, level, threshold, near_threshold, against, indices, saved, work, engine, changes):
     """Deduplicate CORPUS….
 
     --level document drops exact and near copies of a document, sentence cuts repeated lines (or what
-    --set repeats.passage says; with --near also those nearly alike to one that stays), substring spans of 50 words
-    wherever they begin and end, dataset drops what the corpora named by --against have, and nothing else.
+    --set repeated_passages.unit says; with --near-threshold also those nearly alike to one that stays), substring
+    spans of 50 words wherever they begin and end. dataset drops what the corpora of --against have, no more.
 
     \b
         gristmill dedup crawl.jsonl.zst --threshold 0.7 --output work
-        gristmill dedup crawl.jsonl.zst --level sentence --set repeats.passage=paragraph
-        gristmill dedup crawl.jsonl.zst --level sentence --near 0.9
+        gristmill dedup crawl.jsonl.zst --level sentence --set repeated_passages.unit=paragraph
+        gristmill dedup crawl.jsonl.zst --level sentence --near-threshold 0.9
         gristmill dedup crawl.jsonl.zst --level substring --set substrings.length=100
         gristmill dedup crawl.jsonl.zst --level dataset --against books.parquet
         gristmill dedup may.jsonl.zst --save-index may.index --output may
@@ -43,21 +43,23 @@ def dedup(corpus, level, threshold, near, against, indices, saved, work, engine,
 
     if against and level != "dataset":
         raise click.UsageError("--against needs --level dataset; --against-index goes with --level document too")
-    recipe = dedup_recipe(level, corpus, [*against, *indices], threshold, changes, near)
+    recipe = dedup_recipe(level, corpus, [*against, *indices], threshold, changes, near_threshold)
     folder, made = writable(work), to_index(against, recipe, work)
     for path, index in made.items():
         if path != index:
             keep(recipe, [path], index, engine)
-    recipe = dedup_recipe(level, corpus, [*made.values(), *indices], threshold, changes, near)
+    recipe = dedup_recipe(level, corpus, [*made.values(), *indices], threshold, changes, near_threshold)
     summary = run(recipe, folder, engine)
     report(summary, work)
     if level == "sentence":
         most_repeated(folder)
-        console.print(f"  {work}/steps/repeats/found   what was cut, and which document keeps it")
+        console.print(f"  {work}/steps/repeated_passages/found   what was cut, and which document keeps it")
     elif level == "substring":
         console.print(f"  {work}/steps/substrings/found   what was cut, and which document keeps it")
     else:
-        console.print(f"  {work}/steps/near/clusters  who is like whom   gristmill cluster ID --work {work}")
+        console.print(
+            f"  {work}/steps/near_duplicates/clusters  who is like whom  gristmill duplicates ID --work {work}"
+        )
     if saved and not summary["clean"]:
         raise WorkError(f"no document stays, so there is no index to keep in {saved}")
     if saved:
@@ -69,7 +71,11 @@ def most_repeated(folder) -> None:
     """The ten most copied passages, on standard output."""
     from gristmill.pipelines.storage.shards import list_shards, read_shard
 
-    rows = [row for path in list_shards(folder / "steps" / "repeats" / "top") for row in read_shard(path).to_pylist()]
+    rows = [
+        row
+        for path in list_shards(folder / "steps" / "repeated_passages" / "top")
+        for row in read_shard(path).to_pylist()
+    ]
     click.echo(f"\n{'copies':>10}{'documents':>12}  passage")
     for row in rows[:10]:
         text = " ".join(row["text"].split())[:80].translate(LINE)

@@ -24,7 +24,7 @@ class Member(NamedTuple):
     id: str
     duplicate_of: str | None  # None: it stays, or went for another reason
     similarity: float | None
-    contained: float | None  # share of it that lies in that one
+    containment: float | None  # share of it that lies in that one
     text: str
 
 
@@ -41,22 +41,22 @@ def find_cluster(work: UPath, step: str, id: str) -> list[Member]:
     found = _ledger(work, pl.col(ID).is_in(alike) | pl.col("duplicate_of").is_in(alike))
     if found.height < 2 and found["duplicate_of"].drop_nulls().is_empty():
         raise WorkError(f"nothing in {work} is like {id!r}; `gristmill inspect {work}/removed --histogram reason`")
-    found = found.join(near.select(ID, "contained"), on=ID, how="left")
-    contained = pl.when(pl.col("similarity") == 1).then(1.0).otherwise(pl.col("contained"))
-    found = found.with_columns(contained=contained).sort(pl.col("duplicate_of").is_not_null(), ID)
+    found = found.join(near.select(ID, "containment"), on=ID, how="left")
+    containment = pl.when(pl.col("similarity") == 1).then(1.0).otherwise(pl.col("containment"))
+    found = found.with_columns(containment=containment).sort(pl.col("duplicate_of").is_not_null(), ID)
     texts = {}
     for part, ids in found.group_by("part"):
         texts |= _texts(work / "documents" / f"{part[0]}.parquet", set(ids[ID]))
-    rows = found.select(ID, "duplicate_of", "similarity", "contained").iter_rows()
+    rows = found.select(ID, "duplicate_of", "similarity", "containment").iter_rows()
     return [Member(*row, texts[row[0]]) for row in rows]
 
 
 def _reported(work: UPath, step: str) -> pl.DataFrame:
-    """Id, cluster and contained of all documents that the step found alike; none where it did not run."""
+    """Id, cluster and containment of all documents that the step found alike; none where it did not run."""
     folder = report_of(work, step, "clusters")
     shards = list_shards(folder) if Manifest.read(folder) else []
-    frames = [pl.from_arrow(read_shard(path, [ID, "cluster", "contained"])) for path in shards]
-    schema = {ID: pl.String, "cluster": pl.String, "contained": pl.Float64}
+    frames = [pl.from_arrow(read_shard(path, [ID, "cluster", "containment"])) for path in shards]
+    schema = {ID: pl.String, "cluster": pl.String, "containment": pl.Float64}
     return pl.concat([pl.DataFrame(schema=schema), *(frame.cast(schema) for frame in frames)])
 
 

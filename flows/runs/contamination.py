@@ -16,7 +16,7 @@ def by_benchmark(work: UPath, step: str) -> pl.DataFrame:
         .group_by("benchmark")
         .agg(
             pl.len().alias("items"),
-            (~pl.col("looked_for")).sum().alias("short"),
+            (~pl.col("searchable")).sum().alias("short"),
             (pl.col("documents") > 0).sum().alias("found"),
             pl.col("ids").explode(empty_as_null=False).n_unique().alias("holding"),
         )

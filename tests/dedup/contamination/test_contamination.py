@@ -149,7 +149,7 @@ def test_an_item_is_cut_where_all_of_it_lies(tmp_path, text, left):
     assert judged.decisions["broken"].to_list() == [[], []]
 
 
-@pytest.mark.parametrize(("words", "rules"), [(9, ["too_few_words_left"]), (10, [])])
+@pytest.mark.parametrize(("words", "rules"), [(9, ["words_left_too_low"]), (10, [])])
 def test_of_a_cut_document_enough_must_be_left(tmp_path, words, rules):
     settings = Contamination(against=[quiz(tmp_path, ITEM)], action="cut")
     text = f"{QUESTION}\n\n{'word ' * words}"

@@ -65,7 +65,7 @@ def kept(texts, kind="line"):
 def test_the_first_of_each_line_stays(tmp_path_factory, texts, shards, partition_bytes):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "PASSAGE_BYTES", partition_bytes)
-        repeats = RepeatedPassages(min_characters=0, memory_mb=64)
+        repeats = RepeatedPassages(min_bytes=0, memory_mb=64)
         left, counts, found = cut(tmp_path_factory.mktemp("repeats"), texts, repeats, shards)
     assert [passages(text, "line") for text in left] == kept(texts)
     assert counts["passages_left"].to_list() == [len(passages(text, "line")) for text in left]
@@ -79,9 +79,9 @@ def test_the_first_of_each_line_stays(tmp_path_factory, texts, shards, partition
 
 @settings(max_examples=30)
 @given(documents, st.integers(1, 3), st.integers(0, 12))
-def test_nothing_that_occurs_once_is_lost(texts, span, min_characters):
+def test_nothing_that_occurs_once_is_lost(texts, span, min_bytes):
     with tempfile.TemporaryDirectory() as folder:
-        left, _, _ = cut(folder, texts, RepeatedPassages(span=span, min_characters=min_characters))
+        left, _, _ = cut(folder, texts, RepeatedPassages(window=span, min_bytes=min_bytes))
     counts = Counter(passage for text in texts for passage in passages(text, "line"))
     for before, after in zip(texts, left, strict=True):
         gone = Counter(passages(before, "line")) - Counter(passages(after, "line"))
@@ -130,14 +130,18 @@ def test_the_most_copied_passages_are_reported_with_their_text(tmp_path):
     texts = [f"{MENU}\n{'x' * n} is the text of document {n}\nyes" for n in range(5, 9)] + [f"{MENU}\n{MENU}\nyes"]
     texts += ["A notice on two pages only."] * 2
     for shards in (1, 3):
-        folder, repeats = tmp_path / str(shards), RepeatedPassages(top=2)
+        folder, repeats = tmp_path / str(shards), RepeatedPassages(report_top=2)
         cut(folder, texts, repeats, shards)
         parts = [f"part-{i}" for i in range(shards)]
         corpus = Corpus(UPath(folder) / "documents", UPath(folder) / "measures", parts, lambda _, n: np.ones(n, bool))
         top = pl.concat([judged.reports["top"] for judged in repeats.judge(corpus, folder / "scratch")])
         notice = "A notice on two pages only."
         assert top.rows() == [(MENU, 6, 5, len(MENU), "004"), (notice, 2, 2, len(notice), "005")]
-    assert [j.reports["top"].height for j in RepeatedPassages(top=0).judge(corpus, folder / "scratch")] == [0, 0, 0]
+    assert [j.reports["top"].height for j in RepeatedPassages(report_top=0).judge(corpus, folder / "scratch")] == [
+        0,
+        0,
+        0,
+    ]
 
 
 @given(st.lists(st.integers(0, 40), max_size=300), st.integers(2, 5), st.integers(0, 58))

@@ -113,7 +113,7 @@ def test_what_is_cut_is_whole_somewhere_else(texts, length):
     stay = {window for text in left for window in windows_of(text, length)}
     assert {window for window, count in counts.items() if count > 1} <= stay
     for span in found:
-        assert span["in"] is not None and span["length"] > 0
+        assert span["kept_in"] is not None and span["length"] > 0
 
 
 def test_one_separator_stays():
@@ -126,7 +126,9 @@ def test_one_separator_stays():
     ]
     left, _, found = cut(texts, Substrings(length=4))
     assert left == [texts[0], "front\n\nback", "behind", "before"]
-    assert [(span["id"], span["in"], span["tokens"]) for span in found] == [(f"00{i}", "000", 4) for i in (1, 2, 3)]
+    assert [(span["id"], span["kept_in"], span["tokens"]) for span in found] == [
+        (f"00{i}", "000", 4) for i in (1, 2, 3)
+    ]
 
 
 def test_a_word_said_over_and_over_keeps_its_first():
@@ -141,7 +143,7 @@ def test_documents_that_are_gone_keep_nothing():
 
 
 def test_marking_changes_nothing_and_tells_where(tmp_path):
-    step = Substrings(length=4, action="mark")
+    step = Substrings(length=4, action="report")
     corpus = corpus_of(tmp_path, ["one two three four five", "so: one two three four"], step)
     (judged,) = step.judge(corpus, tmp_path / "scratch")
     assert judged.spans is None and judged.decisions["broken"].list.len().to_list() == [0, 0]
@@ -153,7 +155,7 @@ def test_documents_of_which_nothing_is_left_go(tmp_path):
     corpus = corpus_of(tmp_path, ["a b c d", "b c d", "x b c d"], step)
     (judged,) = step.judge(corpus, tmp_path / "scratch")
     rules = [[broken["rule"] for broken in row] for row in judged.decisions["broken"].to_list()]
-    assert rules == [[], ["too_few_tokens"], []]
+    assert rules == [[], ["tokens_left_too_low"], []]
 
 
 def test_tokens_lie_where_the_words_are():

@@ -1,11 +1,11 @@
-"""gristmill cluster"""
+"""gristmill duplicates"""
 
 import click
 
 from gristmill.flows.cli.options import work_folder
 from gristmill.flows.escape import JSON, LINE, TERMINAL
 
-COLOURS = {" ": {"dim": True}, "-": {"fg": "red", "strikethrough": True}, "+": {"fg": "green", "bold": True}}
+COLORS = {" ": {"dim": True}, "-": {"fg": "red", "strikethrough": True}, "+": {"fg": "green", "bold": True}}
 MARKS = {"-": ("[-", "-]"), "+": ("{+", "+}")}  # as `git diff --word-diff` has them
 SAME = 60  # characters to show of what is the same, before and after a change
 
@@ -13,15 +13,15 @@ SAME = 60  # characters to show of what is the same, before and after a change
 @click.command()
 @click.argument("id")
 @work_folder
-@click.option("--step", default="near", show_default=True, help="The step that found the clusters.")
+@click.option("--step", default="near_duplicates", show_default=True, help="The step that found the clusters.")
 @click.option("--json", "as_json", is_flag=True, help="The members with their texts, as JSON.")
-def cluster(id, work, step, as_json):
+def duplicates(id, work, step, as_json):
     """Show the near and exact copies of the document ID, and word by word how each differs from the one that stayed.
 
     [-words-] are only in the one that stayed, {+words+} only in the member.
 
     \b
-        gristmill cluster crawl.jsonl:17 --work work
+        gristmill duplicates crawl.jsonl:17 --work work
     """
     import orjson
 
@@ -40,7 +40,7 @@ def cluster(id, work, step, as_json):
             click.echo(f"{name}  is a duplicate of none, {size}")
             continue
         alike = f"similarity {member.similarity:.3g}"
-        alike += f", {member.contained:.0%} of it contained" if member.contained is not None else ""
+        alike += f", {member.containment:.0%} of it contained" if member.containment is not None else ""
         click.echo(f"{name}  duplicate of {member.duplicate_of.translate(LINE)}: {alike}, {size}")
         if member.duplicate_of in texts:
             click.echo(f"  {shown(texts[member.duplicate_of], member.text)}\n")
@@ -56,5 +56,5 @@ def shown(old: str, new: str) -> str:
             text = f"{text[:SAME]} … {text[-SAME:]}"
         begin, end = MARKS.get(sign, ("", ""))
         space = text[: len(text) - len(text.lstrip())] if begin else ""
-        pieces.append(space + click.style(begin + text[len(space) :].translate(TERMINAL) + end, **COLOURS[sign]))
+        pieces.append(space + click.style(begin + text[len(space) :].translate(TERMINAL) + end, **COLORS[sign]))
     return "".join(pieces)
