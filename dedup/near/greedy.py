@@ -1,21 +1,20 @@
-"""Who stays: the first of alike documents, decided in rounds over buckets of candidates.
+"""Greedy selection of the documents to keep, in rounds over buckets of candidates.
 
-Documents are numbered in the order they would be kept: 0 before 1. A document stays unless one *that stays* and
-comes before it is alike. This is the greedy choice, made without going through the documents one by one:
+Documents are numbered in keep order. A document is kept unless an earlier *kept* document is alike. The rounds give
+the same result as a loop over the documents, without comparing all pairs:
 
-1. Propose. In each bucket, each undecided document names the first members before it that are not removed and that
-   it has not been compared with: one in the first round, twice as many in each that follows. So a bucket of n
-   copies takes n comparisons, not n^2 / 2.
-2. Verify. The proposals of all buckets, each pair once, are compared by their whole shingle sets.
-3. Decide, in the order of the numbers. Alike to one that stays: removed. Alike to an undecided one: waits.
-   Nobody left to be compared with: stays.
+1. Propose. In each bucket, each undecided document proposes the first earlier members that are not dropped and not
+   yet compared with it: one in the first round, twice as many in each round after. So a bucket of n copies takes
+   n comparisons, not n^2 / 2.
+2. Verify. The proposed pairs of all buckets are compared once each, by their whole shingle sets.
+3. Decide, in keep order. A document alike to a kept one is dropped. One alike to an undecided one waits. One that has
+   nothing left to be compared with is kept.
 
-So every removed document has a kept one at or above the threshold, always. And no two kept ones of one bucket are
-alike, unless a document met ``max_comparisons`` unlike ones in that bucket before (``limit_reached`` says which did).
-Proposals depend on the buckets and the state alone, so rounds may run on any number of machines.
+So every dropped document has a kept one at or above the threshold, always. No two kept documents of one bucket are
+alike, unless one of them met ``max_comparisons`` unlike documents in it before (``limit_reached``). Proposals depend
+on the buckets and the state only, so rounds may run on any number of machines.
 
-Memory: 11 bytes a candidate document, 8 for each pair compared whose document is undecided yet, and the buckets of
-one partition at a time.
+Memory: 11 bytes per candidate, 8 per compared pair of an undecided document, and the buckets of one partition.
 """
 
 from collections.abc import Callable, Iterable
@@ -25,32 +24,35 @@ from numba import njit
 
 Buckets = tuple[np.ndarray, np.ndarray]  # offsets int64[b + 1], members int32, ascending in each bucket
 UNDECIDED = np.int32(-1)
-MAX_WINDOW = 32  # proposals of one document in one bucket and round: bounds what a round holds in memory
+MAX_WINDOW = 32  # proposals per document, bucket and round: bounds the memory of a round
 HALF = np.uint64(32)  # a pair is document << 32 | earlier document
 LOW = np.uint64(0xFFFFFFFF)
 
 
 class GreedySelection:
-    """The choice among ``documents`` documents, and the clusters of alike ones."""
+    """Selection among documents 0 to ``documents`` - 1 in keep order, and the clusters of alike documents."""
 
     def __init__(self, documents: int, max_comparisons: int, n_indexed: int = 0, n_keepers: int | None = None):
-        """The first ``n_indexed`` stay, alike or not; only the first ``n_keepers`` keep others out, else all."""
+        """Keep the first ``n_indexed`` documents unconditionally; let the first ``n_keepers`` only drop others.
+
+        Without ``n_keepers`` every kept document drops those alike to it.
+        """
         self.max_comparisons, self.n_keepers = max_comparisons, documents if n_keepers is None else n_keepers
-        self.kept_by = np.full(documents, UNDECIDED, np.int32)  # itself where it stays
+        self.kept_by = np.full(documents, UNDECIDED, np.int32)  # the kept document alike to it; itself if kept
         self.kept_by[:n_indexed] = np.arange(n_indexed)
         self.cluster = np.arange(documents, dtype=np.int32)  # union-find; a root is the cluster's first document
         self.matched = self.rejected = np.zeros(0, np.uint64)  # compared pairs of undecided documents, ascending
         self.limit_reached = np.zeros(documents, np.bool_)
-        self.compared = self.rounds = self.bytes = 0  # bytes: the most that its arrays took at once
+        self.compared = self.rounds = self.bytes = 0  # bytes: peak size of all arrays
 
     def run(self, buckets: Callable[[], Iterable[Buckets]], are_alike: Callable) -> None:
-        """``buckets()`` goes through all partitions; ``are_alike(documents, earlier) -> bool`` verifies pairs."""
+        """Decide all documents: ``buckets()`` yields the partitions, ``are_alike(documents, earlier)`` bool[p]."""
         window = 1
         while (self.kept_by == UNDECIDED).any():
             unfinished = np.zeros(self.kept_by.size, np.bool_)
             pairs = self._propose(buckets(), window, unfinished)
             pairs_held = 2 * pairs.nbytes + self.matched.nbytes + self.rejected.nbytes
-            arrays = (self.kept_by, self.cluster, self.limit_reached, unfinished, unfinished)  # twice: one is `pending`
+            arrays = (self.kept_by, self.cluster, self.limit_reached, unfinished, unfinished)  # one is `pending`
             self.bytes = max(self.bytes, pairs_held + sum(array.nbytes for array in arrays))
             alike = are_alike((pairs >> HALF).astype(np.int64), (pairs & LOW).astype(np.int64))
             self._record(pairs[alike], pairs[~alike])
@@ -65,13 +67,10 @@ class GreedySelection:
         pending = np.zeros(self.kept_by.size, np.bool_)
         pending[(self.matched >> HALF).astype(np.int64)] = True
         unfinished |= pending
-        found = [np.zeros(0, np.uint64)]
-        for offsets, members in buckets:
-            state = (self.kept_by, pending, self.rejected, unfinished, self.limit_reached)
-            found.append(
-                np.unique(propose_pairs(offsets, members, *state, window, self.max_comparisons, self.n_keepers))
-            )
-        return np.unique(np.concatenate(found))
+        state = (self.kept_by, pending, self.rejected, unfinished, self.limit_reached)
+        limits = (window, self.max_comparisons, self.n_keepers)
+        found = [np.unique(propose_pairs(offsets, members, *state, *limits)) for offsets, members in buckets]
+        return np.unique(np.concatenate([np.zeros(0, np.uint64), *found]))
 
     def _record(self, matched: np.ndarray, rejected: np.ndarray) -> None:
         union(self.cluster, matched)
@@ -79,7 +78,7 @@ class GreedySelection:
         self.rejected = np.sort(np.concatenate((self.rejected, rejected)))
 
     def _drop_decided(self) -> None:
-        """Drop the pairs that say nothing any more: of a document that is decided, or with one that is removed."""
+        """Drop the pairs of documents that are decided, and pairs with an earlier document that is dropped."""
         relevant = (self.kept_by == UNDECIDED) | (self.kept_by == np.arange(self.kept_by.size))
         for name in ("matched", "rejected"):
             pairs = getattr(self, name)
@@ -91,10 +90,10 @@ class GreedySelection:
 def propose_pairs(
     offsets, members, kept_by, pending, rejected, unfinished, limit_reached, window, max_comparisons, n_keepers
 ):
-    """Pairs to compare, uint64[p] with repeats.
+    """Return the pairs to compare, uint64[p], with repeats.
 
-    Sets ``unfinished`` where the window left some for another round, ``limit_reached`` where ``max_comparisons`` left
-    some for good.
+    Set ``unfinished`` for documents with proposals left for another round, and ``limit_reached`` for documents that
+    ``max_comparisons`` stopped.
     """
     room = 0
     for bucket in range(offsets.size - 1):
@@ -104,7 +103,7 @@ def propose_pairs(
     pairs, n_pairs = np.empty(room, np.uint64), 0
     left = np.empty(members.size, np.int32)
     for bucket in range(offsets.size - 1):
-        n_left = 0  # members of the bucket so far that are not removed
+        n_left = 0  # members of the bucket so far that are not dropped
         for i in range(offsets[bucket], offsets[bucket + 1]):
             document = members[i]
             if kept_by[document] == UNDECIDED and not pending[document]:
@@ -135,7 +134,7 @@ def propose_pairs(
 
 @njit(nogil=True, cache=True)
 def decide(kept_by, matched, unfinished):
-    """Settle, in order, each undecided document whose earlier alike ones are settled."""
+    """Decide, in keep order, each undecided document whose earlier alike documents are all decided."""
     at = 0
     for document in range(kept_by.size):
         pending = False
@@ -151,7 +150,7 @@ def decide(kept_by, matched, unfinished):
 
 @njit(nogil=True, cache=True)
 def union(cluster, pairs):
-    """Union the two documents of each pair; of two roots the first document becomes the root of both."""
+    """Unite the clusters of each pair; the first of the two roots becomes the root of both."""
     for pair in pairs:
         a, b = find(cluster, np.int64(pair >> HALF)), find(cluster, np.int64(pair & LOW))
         cluster[max(a, b)] = min(a, b)
@@ -159,6 +158,7 @@ def union(cluster, pairs):
 
 @njit(nogil=True, cache=True)
 def find(cluster, document):
+    """Return the root of a document's cluster, and halve the path to it."""
     while cluster[document] != document:
         cluster[document] = cluster[cluster[document]]
         document = cluster[document]
@@ -167,6 +167,6 @@ def find(cluster, document):
 
 @njit(nogil=True, cache=True)
 def compress(cluster):
-    """Every document points at its root."""
+    """Point every document at its root."""
     for document in range(cluster.size):  # a root comes before its members
         cluster[document] = cluster[cluster[document]]

@@ -1,12 +1,12 @@
-"""Repeated passages: sentences, lines or paragraphs that occur more than once in the corpus, cut but for the first.
+"""Repeated passages: sentences, lines or paragraphs with several copies in the corpus, all cut except the first.
 
-1. Measure: the passages of each document and a hash of each after collapsing white space. By option, passages nearly
-   alike to one that stays are taken for it (dedup/passages/near_repeated.py), so that what follows sees them as equal.
-2. Count, by partitions of the hash: what occurs at least twice (or ``window`` consecutive passages that do).
-3. The first by the order of documents (dedup/keep_order.py), then by place, stays; the others are repeats.
-4. Only runs of repeats with ``min_bytes`` go: a menu or a pasted paragraph, not every "Yes." of a dialogue.
-   So no document loses a passage that occurs once in the corpus, nearly or exactly.
-5. What separated the run from its neighbours is kept once, the side with more line breaks.
+1. Measure: the passages of each document, and a hash of each after collapsing white space. With ``near_threshold``,
+   a passage is replaced by the kept one that it is nearly equal to (dedup/passages/near_repeated.py).
+2. Count windows of ``window`` consecutive passages, by partitions of the hash.
+3. The first copy in keep order (dedup/keep_order.py), then by position, stays; the others are repeats.
+4. Cut runs of repeats of at least ``min_bytes``: a menu or a pasted paragraph, not every "Yes." of a dialogue. So no
+   document loses a passage that has no other copy.
+5. Of the separators around a run one is kept, that with more line breaks.
 """
 
 import shutil
@@ -34,11 +34,11 @@ from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict
 from gristmill.pipelines.steps.decisions import broken_lists
 from gristmill.pipelines.steps.threads import map_threads
 
-PASSAGE_BYTES = 64  # of memory for a passage while its partition is sorted
+PASSAGE_BYTES = 64  # memory of a passage while its partition is sorted
 
 
 class RepeatedPassages(CorpusStep):
-    """Cuts passages that the corpus has before; then drops documents of which too little is left."""
+    """Step that cuts passages the corpus has before, then drops documents with too little text left."""
 
     NAME: ClassVar[str] = "repeated_passages"
     MEASURED: ClassVar[tuple[str, ...]] = (
@@ -52,23 +52,25 @@ class RepeatedPassages(CorpusStep):
 
     unit: Literal["sentence", "line", "paragraph"] = LINE
     lowercase: bool = False
-    window: int = Field(1, ge=1)  # consecutive passages that must occur together
-    near_threshold: float | None = Field(None, ge=0.5, le=1)  # Jaccard similarity
-    near_shingle_size: int = Field(5, ge=1, le=64)  # in the runs of characters that are compared
-    near_min_letters: int = Field(20, ge=1)  # that a passage has to have; shorter ones are taken for their equals only
+    window: int = Field(1, ge=1)  # consecutive passages that must be repeated together
+    near_threshold: float | None = Field(
+        None, ge=0.5, le=1
+    )  # Jaccard similarity of nearly equal passages; None: equal ones only
+    near_shingle_size: int = Field(5, ge=1, le=64)  # characters
+    near_min_letters: int = Field(20, ge=1)  # of a passage to be compared; shorter ones match equals only
     min_copies: int = Field(2, ge=2)
-    min_bytes: int = Field(20, ge=0)  # bytes of a run of repeats
+    min_bytes: int = Field(20, ge=0)  # of a run of repeats to be cut
     source_priority: list[str] = []
     quality_column: str | None = None
-    min_words_left: int = Field(0, ge=0)  # left in a document that lost some
-    min_passages_left: int = Field(1, ge=0)
-    report_top: int = Field(100, ge=0)  # most copied passages to report
+    min_words_left: int = Field(0, ge=0)  # in a document with cuts
+    min_passages_left: int = Field(1, ge=0)  # in a document with cuts
+    report_top: int = Field(100, ge=0)  # passages with the most copies, to report
     memory_mb: int = Field(1024, ge=64)
 
     @model_validator(mode="after")
-    def _near_goes_alone(self):
+    def _near_needs_window_1(self):
         if self.near_threshold is not None and self.window > 1:
-            raise ValueError(f"near compares passages one by one: it does not go with window = {self.window}")
+            raise ValueError(f"near_threshold compares single passages: it needs window = 1, found {self.window}")
         return self
 
     @property
@@ -84,9 +86,9 @@ class RepeatedPassages(CorpusStep):
         )
 
     def measure(self, batch) -> pl.DataFrame:
-        """Lists, one entry a passage: its hash, place and length in bytes, line breaks behind it, words.
+        """Return lists with an entry per passage: hash, start and length in bytes, line breaks after it, words.
 
-        With ``near_threshold``, whether it is long enough for that, and the bands of those that are.
+        With ``near_threshold`` also ``long``, 1 for passages to compare, and ``keys``, the band hashes of these.
         """
         found = cut_passages(batch.text, self.unit)
         starts = found.start - np.repeat(batch.text.offsets[:-1], np.diff(found.offsets))
@@ -107,7 +109,7 @@ class RepeatedPassages(CorpusStep):
         return frame.with_columns(bytes=np.diff(batch.text.offsets))
 
     def judge(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
-        """Spans to cut, and which documents go because too little of them is left."""
+        """Yield each shard's verdict: spans to cut, documents with too little left, reports ``top`` and ``found``."""
         least = {
             "words_left_too_low": ("words_left", self.min_words_left),
             "passages_left_too_low": ("passages_left", self.min_passages_left),
@@ -125,29 +127,29 @@ class RepeatedPassages(CorpusStep):
 def find_repeats(
     settings: RepeatedPassages, corpus: Corpus, scratch: Path
 ) -> Iterator[tuple[str, pa.Table, pl.DataFrame, pl.DataFrame, pl.DataFrame]]:
-    """For each part: its name, the spans to cut (schema SPAN), per document words and passages before and after, and
-    the passages cut (dedup/runs.FOUND; ``in`` is the document that has the first copy of the run they lie in).
+    """Yield for each shard: name, the three results of `cut_shard`, and the most frequent passages (columns TOP).
 
-    With the first part come the most copied passages of all (dedup/passages/top_repeated.py).
+    ``kept_in`` is the document with the first copy of a passage's run. The most frequent passages of the whole corpus
+    come with the first shard.
 
-    Memory: a partition of the passages at a time, and 8 bytes and the id of each document that has a repeat.
+    Memory: one partition of the passages, and 8 bytes and the id of each document with a repeat.
     """
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     total = sum(len(corpus.measured(part, ["hash"])["hash"].combine_chunks().flatten()) for part in corpus.parts)
     memory, order_by = settings.memory_mb << 20, (settings.source_priority, settings.quality_column)
-    alike, partitions = PassageMatches(), total * PASSAGE_BYTES // memory + 1
+    matches, partitions = PassageMatches(), total * PASSAGE_BYTES // memory + 1
     if near := settings.nearness:
-        alike = match_passages(near, settings.unit, corpus, order_by, memory, scratch / "near")
+        matches = match_passages(near, settings.unit, corpus, order_by, memory, scratch / "near")
     documents = np.zeros(0, np.int64)
     for partition in range(partitions):
-        offsets, rows = repeated(settings, corpus, alike, partition, partitions)
+        offsets, rows = repeated_windows(settings, corpus, matches, partition, partitions)
         np.savez(scratch / f"{partition}.npz", offsets=offsets, rows=rows)
         documents = np.union1d(documents, rows["document"])
     ranked = rank_documents(corpus, documents, *order_by)
-    place = ranked["place"].to_numpy()
-    ids, ranks = pl.DataFrame({"document": documents[place], ID: ranked[ID]}), np.empty(place.size, np.int64)
-    ranks[place] = np.arange(place.size)
+    position = ranked["position"].to_numpy()
+    ids, ranks = pl.DataFrame({"document": documents[position], ID: ranked[ID]}), np.empty(position.size, np.int64)
+    ranks[position] = np.arange(position.size)
     copied = []
     for partition in range(partitions):
         with np.load(scratch / f"{partition}.npz") as saved:
@@ -162,7 +164,7 @@ def find_repeats(
 
     def cut(part: str) -> tuple:
         repeats = np.fromfile(scratch / f"{part}.rows", np.int64).reshape(-1, 3)
-        return cut_shard(corpus, part, repeats, ids, alike, settings.window, settings.min_bytes)
+        return cut_shard(corpus, part, repeats, ids, matches, settings.window, settings.min_bytes)
 
     for part, cuts in zip(corpus.parts, map_threads(cut, corpus.parts), strict=True):
         yield part, *cuts, top
@@ -173,17 +175,17 @@ def find_repeats(
 WINDOW = np.dtype([("hash", np.uint64), ("document", np.int64), ("passage", np.int64), ("long", np.bool_)])
 
 
-def repeated(
-    settings: RepeatedPassages, corpus: Corpus, alike: PassageMatches, partition: int, partitions: int
+def repeated_windows(
+    settings: RepeatedPassages, corpus: Corpus, matches: PassageMatches, partition: int, partitions: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Windows of ``window`` passages whose hash, of this partition, occurs often enough: offsets, rows WINDOW."""
+    """Group the windows of a partition that have ``min_copies``: offsets of the groups, rows WINDOW."""
 
     def of_part(part: str) -> np.ndarray:
         table = corpus.measured(part, ["hash", "length"])
         lists, length = Ragged.from_lists(table["hash"]), Ragged.from_lists(table["length"])
         keep_mask = corpus.stays(part, lists.rows)
         hashes, document, passage, size = windows(
-            lists.offsets, alike.keeper(lists.data)[0], length.data, settings.window, keep_mask
+            lists.offsets, matches.keeper(lists.data)[0], length.data, settings.window, keep_mask
         )
         mine = hashes % np.uint64(partitions) == partition
         rows = np.empty(int(mine.sum()), WINDOW)
@@ -192,7 +194,7 @@ def repeated(
         return rows
 
     rows = np.concatenate([np.zeros(0, WINDOW), *map_threads(of_part, corpus.parts)])
-    rows = rows[in_full_slots(rows["hash"], settings.min_copies)]  # most occur once: fewer to sort
+    rows = rows[in_full_slots(rows["hash"], settings.min_copies)]  # most occur once: sort fewer
     rows = rows[np.argsort(rows["hash"], kind="stable")]
     begins = np.flatnonzero(np.append(True, rows["hash"][1:] != rows["hash"][:-1])) if rows.size else rows["document"]
     sizes = np.diff(np.append(begins, rows.size))
@@ -202,7 +204,7 @@ def repeated(
 
 @njit(nogil=True, cache=True)
 def in_full_slots(hashes, least):
-    """Which hashes lie in a slot, of 4 to 8 for each, with ``least`` hashes or more: all that occur so often do."""
+    """Return bool[n]: the hash's slot, of 4 to 8 per hash, has ``least`` hashes or more, as all frequent hashes do."""
     bits = 2
     while 1 << bits < 4 * hashes.size:
         bits += 1
@@ -217,7 +219,7 @@ def in_full_slots(hashes, least):
 
 @njit(nogil=True, cache=True)
 def windows(offsets, hashes, length, window, keep_mask):
-    """Hash, document, first passage and bytes of all runs of ``window`` passages in documents that stay."""
+    """Return hash, document, first passage and bytes of all runs of ``window`` passages in documents that are kept."""
     room = hashes.size
     out, document, passage = np.empty(room, np.uint64), np.empty(room, np.int64), np.empty(room, np.int64)
     size = np.empty(room, np.int64)
@@ -234,7 +236,7 @@ def windows(offsets, hashes, length, window, keep_mask):
 
 
 def _scatter(corpus: Corpus, rows: np.ndarray, keeper: np.ndarray, scratch: Path) -> None:
-    """Append repeats to a file for each part, as (row, passage, number of the document with the first copy)."""
+    """Append repeats to each shard's file, as (row, passage, number of the document with the first copy)."""
     order = np.argsort(rows["document"], kind="stable")
     rows, keeper = rows[order], keeper[order]
     for part in corpus.parts:

@@ -1,4 +1,4 @@
-"""The passages that a corpus repeats most: what its boilerplate is."""
+"""Most frequent passages of a corpus: its boilerplate."""
 
 import numpy as np
 import polars as pl
@@ -8,15 +8,15 @@ from gristmill.pipelines.schema import ID
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.threads import map_threads
 
-MAX_CHARACTERS = 500  # characters of a passage
+MAX_CHARACTERS = 500  # shown of a passage
 TOP = {"text": pl.String, "copies": pl.Int64, "documents": pl.Int64, "bytes": pl.Int64, "kept_in": pl.String}
 PLACES = {"hash": pl.UInt64, "copies": pl.Int64, "documents": pl.Int64, "document": pl.Int64, "passage": pl.Int64}
 
 
 def most_frequent(offsets: np.ndarray, rows: np.ndarray, top: int) -> pl.DataFrame:
-    """Of groups of equal windows, those long enough to be cut with the most copies: columns PLACES.
+    """Return the ``top`` groups of equal windows with the most copies, of those long enough to be cut: columns PLACES.
 
-    ``rows`` are dedup/sentences.WINDOW, the copy that stays first in each group. Ties go by the hash.
+    ``rows`` have the dtype of dedup/passages/repeated.py; the kept copy is first in each group. The hash breaks ties.
     """
     first, copies = offsets[:-1], np.diff(offsets)
     long = np.flatnonzero(rows["long"][first])
@@ -28,7 +28,7 @@ def most_frequent(offsets: np.ndarray, rows: np.ndarray, top: int) -> pl.DataFra
 
 
 def describe(corpus: Corpus, frames: list[pl.DataFrame], top: int, window: int) -> pl.DataFrame:
-    """The ``top`` of several partitions with their text (its beginning) and the document it stays in: columns TOP."""
+    """Return the ``top`` of all partitions with the beginning of their text and the document kept: columns TOP."""
     chosen = pl.concat(frames).sort("copies", "hash", descending=[True, False]).head(top).with_row_index("rank")
     schema = {"rank": pl.UInt32, "text": pl.String, "bytes": pl.Int64, "kept_in": pl.String}
     numbers = chosen["document"].unique().sort().to_numpy()

@@ -1,4 +1,4 @@
-"""The overlap of all sources of a corpus: measured in a work folder of its own, drawn as SVG."""
+"""Overlap of all sources of a corpus: measured in a work folder, drawn as SVG."""
 
 from collections.abc import Sequence
 from html import escape
@@ -28,7 +28,7 @@ def find_overlap(
     engine: Engine = run_serial,
     progress: Progress | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Documents and bytes of each source, and what each pair of them shares (dedup/dataset/overlap.py)."""
+    """Return TOTALS of each source and SHARED of each pair (dedup/dataset/overlap.py)."""
     recipe = dedup_recipe("document", corpus, [], threshold, changes)
     save_index(recipe, recipe.input.paths, work, engine, progress)
     parts = list(shards_of(work / "documents"))
@@ -40,7 +40,7 @@ def find_overlap(
 
 
 def matrix(sources: list[str], shared: pl.DataFrame, kind: str) -> np.ndarray:
-    """float64[n, n]: which share of the row's bytes the column's source has too."""
+    """Return float64[n, n]: the share of the row's bytes that is in the column's source, too."""
     place = {source: i for i, source in enumerate(sources)}
     shares = np.zeros((len(sources), len(sources)))
     for source, other, share in shared.filter(kind=kind).select("source", "other", "share").iter_rows():
@@ -50,12 +50,12 @@ def matrix(sources: list[str], shared: pl.DataFrame, kind: str) -> np.ndarray:
 
 
 def draw(sources: list[str], shared: pl.DataFrame, kind: str = NEAR) -> str:
-    """The matrix as SVG: the more of the row's source the column's has, the darker."""
+    """Draw the matrix as SVG: darker cells mean that more of the row's source is in the column's."""
     shares, size = matrix(sources, shared, kind), CELL * len(sources)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + size + 20}" height="{TOP + size + 20}" '
         'font-family="sans-serif" font-size="12">',
-        f"<title>Share of each row's bytes that the column's source has too, {kind}</title>",
+        f"<title>Share of each row's bytes that is in the column's source, too: {kind}</title>",
     ]
     for i, source in enumerate(sources):
         name, at = escape("".join(c if c.isprintable() else "?" for c in source[:20])), CELL * i + CELL // 2

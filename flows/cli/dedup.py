@@ -9,24 +9,22 @@ LEVELS = ["document", "sentence", "substring", "dataset"]
 
 
 @click.command()
-@click.option(
-    "--level",
-    type=click.Choice(["document", "sentence", "substring", "dataset"]),
-    default="document",
-    show_default=True,
-)
-@click.option("--threshold", type=float, metavar="J", help="Jaccard similarity of near-duplicates; 0.8 by default.")
+@click.option("--level", type=click.Choice(LEVELS), default="document", show_default=True, help="Unit to deduplicate.")
+@click.option("--threshold", type=float, metavar="J", help="Jaccard similarity of near-duplicates [default: 0.8].")
 @click.option("--near-threshold", type=float, metavar="J", help="Jaccard similarity of passages, for --level sentence.")
-@click.option("--against", multiple=True, metavar="OTHER", help="A corpus, for --level dataset.")
-@click.option("--against-index", "indices", multiple=True, metavar="DIR", help="An index kept of an earlier corpus.")
-@click.option("--save-index", "saved", metavar="DIR", help="Keep an index of the documents that stay.")
+@click.option("--against", multiple=True, metavar="OTHER", help="Corpus to compare with, for --level dataset.")
+@click.option("--against-index", "indices", multiple=True, metavar="DIR", help="Saved index to compare with.")
+@click.option("--save-index", "saved", metavar="DIR", help="Save an index of the kept documents to DIR.")
 @work_options
 def dedup(corpus, level, threshold, near_threshold, against, indices, saved, work, engine, changes):
     """Deduplicate CORPUS….
 
-    --level document drops exact and near copies of a document, sentence cuts repeated lines (or what
-    --set repeated_passages.unit says; with --near-threshold also those nearly alike to one that stays), substring
-    spans of 50 words wherever they begin and end. dataset drops what the corpora of --against have, no more.
+    \b
+    --level document   drops exact and near copies of documents
+    --level sentence   cuts repeated lines (or another repeated_passages.unit),
+                       with --near-threshold also nearly equal ones
+    --level substring  cuts repeated spans of 50 words, wherever they begin
+    --level dataset    drops copies of documents in the corpora of --against
 
     \b
         gristmill dedup crawl.jsonl.zst --threshold 0.7 --output work
@@ -42,7 +40,7 @@ def dedup(corpus, level, threshold, near_threshold, against, indices, saved, wor
     from gristmill.pipelines.errors import WorkError
 
     if against and level != "dataset":
-        raise click.UsageError("--against needs --level dataset; --against-index goes with --level document too")
+        raise click.UsageError("--against needs --level dataset; use --against-index with --level document")
     recipe = dedup_recipe(level, corpus, [*against, *indices], threshold, changes, near_threshold)
     folder, made = writable(work), to_index(against, recipe, work)
     for path, index in made.items():
@@ -52,30 +50,25 @@ def dedup(corpus, level, threshold, near_threshold, against, indices, saved, wor
     summary = run(recipe, folder, engine)
     report(summary, work)
     if level == "sentence":
-        most_repeated(folder)
-        console.print(f"  {work}/steps/repeated_passages/found   what was cut, and which document keeps it")
+        most_repeated(folder / "steps" / "repeated_passages" / "top")
+        console.print(f"  {work}/steps/repeated_passages/found   cut passages, and the documents that keep them")
     elif level == "substring":
-        console.print(f"  {work}/steps/substrings/found   what was cut, and which document keeps it")
+        console.print(f"  {work}/steps/substrings/found   cut spans, and the documents that keep them")
     else:
-        console.print(
-            f"  {work}/steps/near_duplicates/clusters  who is like whom  gristmill duplicates ID --work {work}"
-        )
+        console.print(f"  {work}/steps/near_duplicates/clusters   clusters of near-duplicates")
+        console.print(f"  gristmill duplicates ID --work {work}   the duplicates of one document")
     if saved and not summary["clean"]:
-        raise WorkError(f"no document stays, so there is no index to keep in {saved}")
+        raise WorkError(f"no document is kept, so there is nothing to index in {saved}")
     if saved:
         keep(recipe, [f"{work}/clean"], saved, engine)
-        console.print(f"  {saved}  the index kept   gristmill dedup NEW --against-index {saved}")
+        console.print(f"  {saved}   the index: gristmill dedup NEW --against-index {saved}")
 
 
 def most_repeated(folder) -> None:
-    """The ten most copied passages, on standard output."""
+    """Print the ten passages with the most copies."""
     from gristmill.pipelines.storage.shards import list_shards, read_shard
 
-    rows = [
-        row
-        for path in list_shards(folder / "steps" / "repeated_passages" / "top")
-        for row in read_shard(path).to_pylist()
-    ]
+    rows = [row for path in list_shards(folder) for row in read_shard(path).to_pylist()]
     click.echo(f"\n{'copies':>10}{'documents':>12}  passage")
     for row in rows[:10]:
         text = " ".join(row["text"].split())[:80].translate(LINE)
@@ -83,7 +76,7 @@ def most_repeated(folder) -> None:
 
 
 def keep(recipe, paths, index, engine) -> None:
-    """Make an index, its progress shown."""
+    """Write an index, with a progress bar."""
     from gristmill.flows.clean.dedup_index import save_index
 
     folder = writable(index)

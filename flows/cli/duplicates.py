@@ -6,19 +6,19 @@ from gristmill.flows.cli.options import work_folder
 from gristmill.flows.escape import JSON, LINE, TERMINAL
 
 COLORS = {" ": {"dim": True}, "-": {"fg": "red", "strikethrough": True}, "+": {"fg": "green", "bold": True}}
-MARKS = {"-": ("[-", "-]"), "+": ("{+", "+}")}  # as `git diff --word-diff` has them
-SAME = 60  # characters to show of what is the same, before and after a change
+MARKS = {"-": ("[-", "-]"), "+": ("{+", "+}")}  # as in `git diff --word-diff`
+SAME = 60  # characters of equal text to show before and after a change
 
 
 @click.command()
 @click.argument("id")
 @work_folder
-@click.option("--step", default="near_duplicates", show_default=True, help="The step that found the clusters.")
-@click.option("--json", "as_json", is_flag=True, help="The members with their texts, as JSON.")
+@click.option("--step", default="near_duplicates", show_default=True, help="Name of the step that found the clusters.")
+@click.option("--json", "as_json", is_flag=True, help="Print the documents and their texts as JSON.")
 def duplicates(id, work, step, as_json):
-    """Show the near and exact copies of the document ID, and word by word how each differs from the one that stayed.
+    """Show the near and exact duplicates of the document ID, with the words that differ from the kept document.
 
-    [-words-] are only in the one that stayed, {+words+} only in the member.
+    [-words-] are only in the kept document, {+words+} only in the duplicate.
 
     \b
         gristmill duplicates crawl.jsonl:17 --work work
@@ -37,24 +37,24 @@ def duplicates(id, work, step, as_json):
         name = click.style(member.id.translate(LINE), bold=True)
         size = f"{len(member.text):,} characters"
         if member.duplicate_of is None:
-            click.echo(f"{name}  is a duplicate of none, {size}")
+            click.echo(f"{name}  no duplicate of another, {size}")
             continue
         alike = f"similarity {member.similarity:.3g}"
-        alike += f", {member.containment:.0%} of it contained" if member.containment is not None else ""
+        alike += f", containment {member.containment:.0%}" if member.containment is not None else ""
         click.echo(f"{name}  duplicate of {member.duplicate_of.translate(LINE)}: {alike}, {size}")
         if member.duplicate_of in texts:
-            click.echo(f"  {shown(texts[member.duplicate_of], member.text)}\n")
+            click.echo(f"  {differences(texts[member.duplicate_of], member.text)}\n")
 
 
-def shown(old: str, new: str) -> str:
-    """The differences in a line or more, what is the same cut short, nothing in it that a terminal obeys."""
+def differences(old: str, new: str) -> str:
+    """Format the differences of two texts; shorten equal text and escape control characters."""
     from gristmill.flows.runs.clusters import word_diff
 
-    pieces = []
+    runs = []
     for sign, text in word_diff(old, new):
         if sign == " " and len(text) > 2 * SAME + 20:
             text = f"{text[:SAME]} … {text[-SAME:]}"
         begin, end = MARKS.get(sign, ("", ""))
         space = text[: len(text) - len(text.lstrip())] if begin else ""
-        pieces.append(space + click.style(begin + text[len(space) :].translate(TERMINAL) + end, **COLORS[sign]))
-    return "".join(pieces)
+        runs.append(space + click.style(begin + text[len(space) :].translate(TERMINAL) + end, **COLORS[sign]))
+    return "".join(runs)

@@ -1,7 +1,7 @@
 """Who stays, one document after the other: the twin of dedup/near/greedy.py."""
 
 
-def kept(documents: int, buckets: list[list[int]], alike, n_indexed: int = 0, n_keepers: int | None = None) -> list[int]:
+def kept(documents: int, buckets: list[list[int]], alike, n_indexed=0, n_keepers: int | None = None) -> list[int]:
     """A document stays unless one that stays, of one of its buckets and before it, is ``alike(document, earlier)``.
 
     The first ``n_indexed`` stay whatever they are like; only the first ``n_keepers`` keep others out.

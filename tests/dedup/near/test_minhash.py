@@ -53,7 +53,7 @@ def test_estimates_are_unbiased_and_as_sharp_as_theory(size, similarity):
         words = [str(draw.getrandbits(60)) for _ in range(2 * size - shared)]  # each word a shingle
         left, right = words[:size], words[:shared] + words[size:]
         truth = shared / (2 * size - shared)
-        signatures, _ = minhash_signatures(Ragged.from_strings([" ".join(left), " ".join(right)]), k, words=1)
+        signatures, _ = minhash_signatures(Ragged.from_strings([" ".join(left), " ".join(right)]), k, shingle_size=1)
         errors.append((signatures[0] == signatures[1]).mean() - truth)
     sigma = (truth * (1 - truth) / k) ** 0.5
     assert abs(np.mean(errors)) < 4 * sigma / pairs**0.5
@@ -67,7 +67,7 @@ def test_estimates_are_as_good_as_those_of_datasketch():
         words = [str(draw.getrandbits(60)) for _ in range(300)]
         left, right = words[:200], words[50:]
         truth = 150 / 300
-        signatures, _ = minhash_signatures(Ragged.from_strings([" ".join(left), " ".join(right)]), 128, words=1)
+        signatures, _ = minhash_signatures(Ragged.from_strings([" ".join(left), " ".join(right)]), 128, shingle_size=1)
         ours.append((signatures[0] == signatures[1]).mean() - truth)
         a, b = (datasketch.MinHash(128) for _ in range(2))
         a.update_batch([w.encode() for w in left])

@@ -111,7 +111,7 @@ MENU = "Home | News | Sport | Contact | Imprint"
 def test_white_space_is_kept_once(tmp_path, kind, text, expected):
     repeated = {"line": MENU, "sentence": f"{MENU}.", "paragraph": f"{MENU}\n{MENU}"}[kind]
     first = repeated + "\n\n" + "a longer document, which comes first " * 5
-    left, _, _ = cut(tmp_path, [first, text], RepeatedPassages(passage=kind))
+    left, _, _ = cut(tmp_path, [first, text], RepeatedPassages(unit=kind))
     assert left == [first, expected]
 
 
