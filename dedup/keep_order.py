@@ -23,11 +23,12 @@ def rank_documents(
     """
     frames = [pl.DataFrame(schema=RANKED)]
     position, priority = 0, {source: i for i, source in enumerate(source_priority)}
+    columns = [ID, SOURCE, *filter(None, [quality_column])]
     value = pl.col(quality_column).cast(pl.Float64) if quality_column else pl.lit(0.0)
     for part in corpus.every:
         rows = corpus.rows_of(part, documents)
         frames.append(
-            corpus.columns(part, [ID, SOURCE] + [quality_column] * (quality_column is not None), rows).select(
+            corpus.columns(part, columns, rows).select(
                 pl.int_range(position, position + pl.len()).alias("position"),
                 pl.lit(part).alias("part"),
                 pl.lit(part in corpus.old).alias("indexed"),

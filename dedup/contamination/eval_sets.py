@@ -53,7 +53,7 @@ def read_items(files: list[File], fields: dict[str, str], split: str, config: st
     The default benchmark is the file's stem, the default id the stem and the record's number. Raises InputError for a
     file without any question.
     """
-    items = []
+    items: list[Item] = []
     for file in files:
         stem = file.name.rpartition("/")[2].partition(".")[0]
         before = len(items)

@@ -145,7 +145,7 @@ def ngram_coverage(offsets, numbers, items_offsets, items, of_offsets, of_grams,
         for item in touched:
             share = held[item] / whole[item]
             if share >= threshold:
-                rows.append(row)
+                rows.append(np.int64(row))
                 found.append(item)
                 coverage.append(min(share, 1.0))
             held[item] = 0

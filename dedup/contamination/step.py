@@ -36,13 +36,14 @@ from gristmill.pipelines.storage.manifest import fingerprint
 
 SPACE = b"\t\n\v\f\r "
 WORDS_LEFT_TOO_LOW = "words_left_too_low"
-FOUND = {"row": pl.Int64, ID: pl.String, "benchmark": pl.String, "item": pl.String, "coverage": pl.Float64} | {
-    "offset": pl.Int64, "length": pl.Int64, "number": pl.Int64
-}  # fmt: skip
-
-ITEMS = {"benchmark": pl.String, "item": pl.String, "searchable": pl.Boolean, "documents": pl.Int64} | {
-    "coverage": pl.Float64, "ids": pl.List(pl.String)
-}  # fmt: skip
+FOUND = pl.Schema(
+    {"row": pl.Int64, ID: pl.String, "benchmark": pl.String, "item": pl.String, "coverage": pl.Float64}
+    | {"offset": pl.Int64, "length": pl.Int64, "number": pl.Int64}
+)
+ITEMS = pl.Schema(
+    {"benchmark": pl.String, "item": pl.String, "searchable": pl.Boolean, "documents": pl.Int64}
+    | {"coverage": pl.Float64, "ids": pl.List(pl.String)}
+)
 
 
 class Contamination(CorpusStep):
@@ -163,7 +164,8 @@ class Contamination(CorpusStep):
                     end += 1  # cut the question mark, too
                 cuts.append((row, starts[i], end - starts[i]))
         frame = pl.DataFrame(found, FOUND, orient="row")
-        spans = spans_table(*(zip(*cuts, strict=True) if cuts else ([], [], [])), ["contaminated"] * len(cuts))
+        row, offset, length = zip(*cuts, strict=True) if cuts else ([], [], [])
+        spans = spans_table(row, offset, length, ["contaminated"] * len(cuts))
         return frame, spans, self._broken(frame, left, corpus.rows[part])
 
     def _item_places(

@@ -71,7 +71,7 @@ def _partition(corpus: Corpus, partition: int, partitions: int) -> pl.DataFrame:
     """Return number and hash of documents that share a hash of this partition, one of them in the corpus itself."""
     rows = [pl.DataFrame(schema={"number": pl.Int64, "high": pl.UInt64, "low": pl.UInt64})]
     for part in corpus.every:
-        frame = pl.from_arrow(corpus.measured(part, ["high", "low"]))
+        frame = pl.DataFrame(corpus.measured(part, ["high", "low"]))
         mine = pl.Series(corpus.stays(part, len(frame))) & (frame["high"] % partitions == partition)
         number = pl.int_range(pl.len(), dtype=pl.Int64) + corpus.first[part]
         rows.append(frame.select(number.alias("number"), "high", "low").filter(mine))

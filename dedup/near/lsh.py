@@ -94,7 +94,7 @@ def group(keys: np.ndarray, documents: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 def _slice(path: UPath, partition: int, partitions: int) -> np.ndarray:
     """Read the rows of a sorted file whose keys lie in the partition; only their pages are read."""
-    table = np.load(path, mmap_mode="r")
+    table = np.load(str(path), mmap_mode="r")
     ends = [np.searchsorted(table["key"], np.uint64((i << 64) // partitions)) for i in range(1, partitions)]
     begin, end = ([0, *ends, table.size][i] for i in (partition, partition + 1))
     return np.array(table[begin:end])

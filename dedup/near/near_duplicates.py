@@ -82,9 +82,6 @@ class NearDuplicates(IndexedStep):
             clusters = found.filter(part=verdict.part).drop("part", "row")
             yield verdict._replace(reports={"clusters": clusters})
 
-    def shingles(self, text: Ragged) -> Ragged:
-        return shingle_sets(text, self.shingle_size, self.shingle_size_unspaced)
-
 
 def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path) -> tuple[pl.DataFrame, dict]:
     """Return every document of a cluster of two or more (columns REPORT; dropped ones have duplicate_of), and counts.
@@ -108,7 +105,11 @@ def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path
     del ranked
     sets = ShingleSets(scratch / "shingles.u64")
     texts = (text for part in corpus.every for text in corpus.pieces(part, corpus.rows_of(part, candidates)))
-    for found in map_threads(lambda text: settings.shingles(text()), texts):
+
+    def read_shingles(text: Callable[[], Ragged]) -> Ragged:
+        return shingle_sets(text(), settings.shingle_size, settings.shingle_size_unspaced)
+
+    for found in map_threads(read_shingles, texts):
         sets.append(found)
     del candidates
     n_keepers = n_indexed if settings.only_against else None

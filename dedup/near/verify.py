@@ -54,7 +54,7 @@ class ShingleSets:
             with self.path.open("rb", buffering=0) as file:
                 for first, last in pairwise(runs.tolist()):
                     file.seek(8 * int(begins[first]))
-                    room = memoryview(data[offsets[first] : offsets[last]]).cast("B")
+                    room = data[offsets[first] : offsets[last]].data.cast("B")
                     while room:  # one read returns at most 2 GB
                         room = room[file.readinto(room) :]
         return Ragged(offsets, data)

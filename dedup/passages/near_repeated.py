@@ -134,7 +134,8 @@ def match_passages(
 
 def _spill(near: NearSettings, corpus: Corpus, memory: int, scratch: Path) -> tuple[list[UPath], int]:
     """Write the band rows of each shard's distinct passages, by their hashes; return files and number of rows."""
-    paths, rows, bands = [], 0, near.bands()[0]
+    paths: list[UPath] = []
+    rows, bands = 0, near.bands()[0]
     for part in corpus.parts:
         hashes, _, _ = _long_passages(corpus, part)
         keys = Ragged.from_lists(corpus.measured(part, ["keys"])["keys"])

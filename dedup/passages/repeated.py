@@ -24,7 +24,7 @@ from gristmill.dedup.keep_order import rank_documents
 from gristmill.dedup.near.shingles import scramble
 from gristmill.dedup.passages.cut_runs import cut_shard
 from gristmill.dedup.passages.near_repeated import NearSettings, PassageMatches, match_passages
-from gristmill.dedup.passages.split import LINE, cut_passages
+from gristmill.dedup.passages.split import cut_passages
 from gristmill.dedup.passages.top_repeated import describe, most_frequent
 from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO
 from gristmill.pipelines.ragged import Ragged
@@ -50,7 +50,7 @@ class RepeatedPassages(CorpusStep):
     )
     REPORTS: ClassVar[tuple[str, ...]] = ("top", "found")
 
-    unit: Literal["sentence", "line", "paragraph"] = LINE
+    unit: Literal["sentence", "line", "paragraph"] = "line"
     lowercase: bool = False
     window: int = Field(1, ge=1)  # consecutive passages that must be repeated together
     near_threshold: float | None = Field(

@@ -27,7 +27,6 @@ from pydantic import Field
 from gristmill.dedup.keep_order import rank_documents
 from gristmill.dedup.substrings.token_windows import (
     CHARACTER,
-    WORD,
     cut_spans,
     dropped_tokens,
     mark_windows,
@@ -52,7 +51,7 @@ class Substrings(CorpusStep):
     NAME: ClassVar[str] = "substrings"
     REPORTS: ClassVar[tuple[str, ...]] = ("found",)
 
-    unit: Literal["word", "character"] = WORD  # in scripts without spaces each letter is a word
+    unit: Literal["word", "character"] = "word"  # in scripts without spaces each letter is a word
     length: int = Field(50, ge=2)  # units of a span, at least
     action: Literal["cut", "report"] = "cut"
     source_priority: list[str] = []
@@ -76,8 +75,7 @@ class Substrings(CorpusStep):
             few = np.flatnonzero(lost & (left < self.min_tokens_left))
             broken = [("tokens_left_too_low", few, left[few].astype(float), float(self.min_tokens_left))]
             decisions = pl.DataFrame({"broken": broken_lists(left.size, broken)})
-            places = (found[name].to_numpy() for name in ("row", "offset", "length"))
-            spans = spans_table(*places, [REASON] * found.height)
+            spans = spans_table(found["row"], found["offset"], found["length"], [REASON] * found.height)
             yield ShardVerdict(part, decisions, spans if self.rewrites else None, {"found": found.drop("row")})
 
 

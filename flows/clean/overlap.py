@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -10,10 +9,12 @@ from upath import UPath
 
 from gristmill.dedup.dataset.overlap import NEAR, overlap, totals
 from gristmill.dedup.index import measures_in
+from gristmill.dedup.near.near_duplicates import NearDuplicates
 from gristmill.flows.clean.dedup_index import save_index
 from gristmill.flows.clean.dedup_recipes import dedup_recipe
 from gristmill.flows.clean.plan import shards_of
 from gristmill.pipelines.steps.corpus import Corpus
+from gristmill.pipelines.steps.corpus_step import scratch_beside
 from gristmill.pipelines.steps.step import Engine, Progress, run_serial
 
 CELL, LEFT, TOP = 56, 150, 120  # pixels of the picture
@@ -22,7 +23,6 @@ CELL, LEFT, TOP = 56, 150, 120  # pixels of the picture
 def find_overlap(
     corpus: Sequence[str],
     work: UPath,
-    scratch: Path,
     threshold: float | None = None,
     changes: Sequence[str] = (),
     engine: Engine = run_serial,
@@ -36,7 +36,10 @@ def find_overlap(
         Corpus(work / "documents", measures_in(work, kind), parts, lambda _, rows: np.ones(rows, np.bool_))
         for kind in recipe.steps
     )
-    return totals(near), overlap(exact, near, recipe.steps["near_duplicates"], scratch)
+    step = recipe.steps[NearDuplicates.NAME]
+    assert isinstance(step, NearDuplicates)
+    with scratch_beside(work) as scratch:
+        return totals(near), overlap(exact, near, step, scratch)
 
 
 def matrix(sources: list[str], shared: pl.DataFrame, kind: str) -> np.ndarray:

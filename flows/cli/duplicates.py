@@ -1,11 +1,17 @@
 """gristmill duplicates"""
 
+from typing import Any
+
 import click
 
 from gristmill.flows.cli.options import work_folder
 from gristmill.flows.escape import JSON, LINE, TERMINAL
 
-COLORS = {" ": {"dim": True}, "-": {"fg": "red", "strikethrough": True}, "+": {"fg": "green", "bold": True}}
+COLORS: dict[str, dict[str, Any]] = {
+    " ": {"dim": True},
+    "-": {"fg": "red", "strikethrough": True},
+    "+": {"fg": "green", "bold": True},
+}
 MARKS = {"-": ("[-", "-]"), "+": ("{+", "+}")}  # as in `git diff --word-diff`
 SAME = 60  # characters of equal text to show before and after a change
 

@@ -33,8 +33,7 @@ def overlap(corpus, threshold, plot, as_json, work, engine, changes):
     folder = writable(work)
     progress = shown(folder)
     try:
-        scratch = to_path(work) / "scratch"
-        totals, shared = find_overlap(corpus, folder, scratch, threshold, changes, engine, progress)
+        totals, shared = find_overlap(corpus, folder, threshold, changes, engine, progress)
     finally:
         progress.stop()
     sources = totals.sort("bytes", "source", descending=[True, False])["source"].to_list()

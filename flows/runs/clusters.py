@@ -44,35 +44,35 @@ def find_cluster(work: UPath, step: str, id: str) -> list[Member]:
     found = found.join(near.select(ID, "containment"), on=ID, how="left")
     containment = pl.when(pl.col("similarity") == 1).then(1.0).otherwise(pl.col("containment"))
     found = found.with_columns(containment=containment).sort(pl.col("duplicate_of").is_not_null(), ID)
-    texts = {}
+    texts: dict[str, str] = {}
     for part, ids in found.group_by("part"):
         texts |= _texts(work / "documents" / f"{part[0]}.parquet", set(ids[ID]))
-    rows = found.select(ID, "duplicate_of", "similarity", "containment").iter_rows()
-    return [Member(*row, texts[row[0]]) for row in rows]
+    rows = found.select(ID, "duplicate_of", "similarity", "containment").iter_rows(named=True)
+    return [Member(**row, text=texts[row[ID]]) for row in rows]
 
 
 def _reported(work: UPath, step: str) -> pl.DataFrame:
     """Return id, cluster and containment of all documents in clusters; no rows if the step did not run."""
     folder = report_of(work, step, "clusters")
     shards = list_shards(folder) if Manifest.read(folder) else []
-    frames = [pl.from_arrow(read_shard(path, [ID, "cluster", "containment"])) for path in shards]
-    schema = {ID: pl.String, "cluster": pl.String, "containment": pl.Float64}
+    frames = [pl.DataFrame(read_shard(path, [ID, "cluster", "containment"])) for path in shards]
+    schema = pl.Schema({ID: pl.String, "cluster": pl.String, "containment": pl.Float64})
     return pl.concat([pl.DataFrame(schema=schema), *(frame.cast(schema) for frame in frames)])
 
 
 def _ledger(work: UPath, which: pl.Expr) -> pl.DataFrame:
     """Return part, id, duplicate_of and similarity of the documents that ``which`` selects."""
-    schema = {"part": pl.String, ID: pl.String, "duplicate_of": pl.String, "similarity": pl.Float64}
+    schema = pl.Schema({"part": pl.String, ID: pl.String, "duplicate_of": pl.String, "similarity": pl.Float64})
     frames = [pl.DataFrame(schema=schema)]
     for path in list_shards(work / "ledger"):
-        frame = pl.from_arrow(read_shard(path, [ID, "duplicate_of", "similarity"])).filter(which)
+        frame = pl.DataFrame(read_shard(path, [ID, "duplicate_of", "similarity"])).filter(which)
         frames.append(frame.select(pl.lit(path.stem).alias("part"), pl.all()).cast(schema))
     return pl.concat(frames)
 
 
 def _texts(shard: UPath, ids: set[str]) -> dict[str, str]:
     """Return the texts of documents by id."""
-    found = {}
+    found: dict[str, str] = {}
     for table in read_batches(shard, [ID, TEXT]) if ids else ():
         rows = [i for i, id in enumerate(table[ID].to_pylist()) if id in ids]
         found |= dict(zip(*(table.take(rows)[name].to_pylist() for name in (ID, TEXT)), strict=True))

@@ -10,9 +10,9 @@ from gristmill.pipelines.storage.shards import list_shards, read_shard
 
 def by_benchmark(work: UPath, step: str) -> pl.DataFrame:
     """Return columns benchmark, items, short (not searched), found (items), matched_documents."""
-    items = [pl.from_arrow(read_shard(path)) for path in list_shards(report_of(work, step, "items"))]
+    items = [pl.DataFrame(read_shard(path)) for path in list_shards(report_of(work, step, "items"))]
     return (
-        pl.concat(items or [pl.DataFrame(schema=ITEMS)])
+        pl.concat([pl.DataFrame(schema=ITEMS), *items])
         .group_by("benchmark")
         .agg(
             pl.len().alias("items"),

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from gristmill.dedup.exact.normalize import normalized
 from gristmill.dedup.near import candidates
@@ -145,11 +144,3 @@ def test_copies_of_all_spellings_count_towards_min_copies(tmp_path):
     for copies, gone in ((4, 3), (5, 0)):
         _, counts, found = cut(tmp_path / str(copies), texts, RepeatedPassages(near_threshold=0.9, min_copies=copies))
         assert len(found) == gone and (counts["passages"] - counts["passages_left"]).sum() == gone
-
-
-@pytest.mark.parametrize(
-    "options", [{"near_threshold": 0.9, "window": 2}, {"near_threshold": 0.4}, {"near_threshold": 1.1}]
-)
-def test_impossible_settings_are_refused(options):
-    with pytest.raises(ValidationError):
-        RepeatedPassages(**options)

@@ -308,9 +308,7 @@ def test_without_documents_or_what_to_go_by_it_ends_well(tmp_path):
     summary = run(tmp_path / "work", steps, tmp_path / "raw", max_reject_fraction=1.0)
     assert (summary["rejects"], summary["clean"]) == (1, 0)
     assert by_benchmark(to_path(tmp_path / "work"), "decontaminate").is_empty()
-    shared = find_overlap(
-        [str(tmp_path / "raw")], to_path(tmp_path / "o"), tmp_path, None, ["input.max_reject_fraction=1.0"]
-    )
+    shared = find_overlap([str(tmp_path / "raw")], to_path(tmp_path / "o"), None, ["input.max_reject_fraction=1.0"])
     assert [frame.height for frame in shared] == [0, 0]
     for name, step in (
         ("decontaminate", {"against": ["nowhere.jsonl"]}),

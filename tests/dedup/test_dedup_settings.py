@@ -1,0 +1,44 @@
+import pytest
+from bounds import edges
+from pydantic import ValidationError
+
+from gristmill.dedup.contamination.step import Contamination
+from gristmill.dedup.exact.exact import Exact
+from gristmill.dedup.near.near_duplicates import NearDuplicates
+from gristmill.dedup.passages.repeated import RepeatedPassages
+from gristmill.dedup.substrings.exact_substrings import Substrings
+
+STEPS = (Exact, NearDuplicates, RepeatedPassages, Substrings, Contamination)
+
+
+@pytest.mark.parametrize(
+    ("step", "name", "allowed", "refused"), [(step, *edge) for step in STEPS for edge in edges(step)]
+)
+def test_each_setting_is_allowed_up_to_its_bound_and_no_further(step, name, allowed, refused):
+    assert getattr(step(**{name: allowed}), name) == allowed
+    with pytest.raises(ValidationError, match=name):
+        step(**{name: refused})
+
+
+@pytest.mark.parametrize(("near_threshold", "window", "goes"), [(None, 2, True), (0.9, 1, True), (0.9, 2, False)])
+def test_near_passages_are_compared_one_by_one(near_threshold, window, goes):
+    if goes:
+        assert RepeatedPassages(near_threshold=near_threshold, window=window).window == window
+    else:
+        with pytest.raises(ValidationError, match="needs window = 1, found 2"):
+            RepeatedPassages(near_threshold=near_threshold, window=window)
+
+
+@pytest.mark.parametrize(
+    ("step", "values"),
+    [
+        (RepeatedPassages, {"unit": "word"}),
+        (Substrings, {"unit": "line"}),
+        (Substrings, {"action": "mark"}),
+        (Contamination, {"action": "mark"}),
+        (Exact, {"source_priority": "books"}),
+    ],
+)
+def test_unknown_words_are_refused(step, values):
+    with pytest.raises(ValidationError):
+        step(**values)
