@@ -65,18 +65,18 @@ class Labelled:
 
     parts = ("all",)
 
-    def __init__(self, rows: list[dict], frames: dict[str, pl.DataFrame], broken: list[list[str]], made: UPath):
+    def __init__(self, rows: list[dict], frames: dict[str, pl.DataFrame], broken: list[list[str]], stage_folder: UPath):
         self.table = pa.table({ID: [row["id"] for row in rows], TEXT: pa.array([row["text"] for row in rows], STRING)})
         language = frames[LANGUAGE][SURE_LABEL] if LANGUAGE in frames else pl.Series(["und"] * len(rows))
         size = [len(row["text"].encode()) for row in rows]
         self.frame = pl.DataFrame({"language": language, "bytes": size})
         self.kept, self.rows = np.array([not rules for rules in broken]), {"all": len(rows)}
-        self.made = made
+        self.stage_folder = stage_folder
 
-    def only(self, part: str) -> "Labelled":
+    def shard(self, part: str) -> "Labelled":
         return self
 
-    def stays(self, part: str, rows: int) -> np.ndarray:
+    def keep_mask(self, part: str, rows: int) -> np.ndarray:
         return self.kept
 
     def measured(self, part: str, columns: list[str]) -> pa.Table:
@@ -95,9 +95,9 @@ def judge_corpus(
 ) -> pl.DataFrame:
     """Add what the step finds to the rules broken; its scores."""
     with TemporaryDirectory() as folder:
-        made = UPath(folder)
-        (judged,) = decide_inline(step, Labelled(rows, frames, broken, made), Path(folder))
-        scores = pl.from_arrow(read_shard(made / SCORES / "all.parquet"))
+        stage_folder = UPath(folder)
+        (judged,) = decide_inline(step, Labelled(rows, frames, broken, stage_folder), Path(folder))
+        scores = pl.from_arrow(read_shard(stage_folder / SCORES / "all.parquet"))
     for i, rules in enumerate(judged.decisions["broken"].to_list()):
         broken[i].extend(f"{name}.{rule['rule']}" for rule in rules)
     every = pl.DataFrame({"row": np.arange(len(broken))})

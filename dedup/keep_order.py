@@ -25,13 +25,13 @@ def rank_documents(
     position, priority = 0, {source: i for i, source in enumerate(source_priority)}
     columns = [ID, SOURCE, *filter(None, [quality_column])]
     value = pl.col(quality_column).cast(pl.Float64) if quality_column else pl.lit(0.0)
-    for part in corpus.every:
+    for part in corpus.shards:
         rows = corpus.rows_of(part, documents)
         frames.append(
             corpus.columns(part, columns, rows).select(
                 pl.int_range(position, position + pl.len()).alias("position"),
                 pl.lit(part).alias("part"),
-                pl.lit(part in corpus.old).alias("indexed"),
+                pl.lit(part in corpus.index_shards).alias("indexed"),
                 pl.Series("row", rows),
                 pl.col(ID).cast(pl.String),
                 pl.col(SOURCE).replace_strict(priority, default=len(priority), return_dtype=pl.Int64).alias("priority"),

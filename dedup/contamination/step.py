@@ -226,7 +226,7 @@ def _load(
 
 def _grams(corpus: Corpus, part: str) -> tuple[Ragged, np.ndarray]:
     grams = Ragged.from_lists(corpus.measured(part, ["grams"])["grams"])
-    return grams, corpus.stays(part, grams.rows)
+    return grams, corpus.keep_mask(part, grams.rows)
 
 
 def _runs(mask: np.ndarray) -> list[tuple[int, int]]:

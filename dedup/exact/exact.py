@@ -40,7 +40,7 @@ class Exact(IndexedStep):
 
     def judge(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
         """Yield each shard's verdict: duplicates break ``exact_duplicate`` with similarity and threshold 1."""
-        yield from duplicates_by_shard(find_duplicates(self, corpus.beside(self.indices())), corpus, RULE, 1.0)
+        yield from duplicates_by_shard(find_duplicates(self, corpus.with_indices(self.indices())), corpus, RULE, 1.0)
 
 
 def find_duplicates(settings: Exact, corpus: Corpus) -> pl.DataFrame:
@@ -70,10 +70,10 @@ def find_same(corpus: Corpus) -> pl.DataFrame:
 def _partition(corpus: Corpus, partition: int, partitions: int) -> pl.DataFrame:
     """Return number and hash of documents that share a hash of this partition, one of them in the corpus itself."""
     rows = [pl.DataFrame(schema={"number": pl.Int64, "high": pl.UInt64, "low": pl.UInt64})]
-    for part in corpus.every:
+    for part in corpus.shards:
         frame = pl.DataFrame(corpus.measured(part, ["high", "low"]))
-        mine = pl.Series(corpus.stays(part, len(frame))) & (frame["high"] % partitions == partition)
+        mine = pl.Series(corpus.keep_mask(part, len(frame))) & (frame["high"] % partitions == partition)
         number = pl.int_range(pl.len(), dtype=pl.Int64) + corpus.first[part]
         rows.append(frame.select(number.alias("number"), "high", "low").filter(mine))
     same = pl.concat(rows).filter(pl.struct("high", "low").is_duplicated())
-    return same.filter(pl.col("number").min().over("high", "low") < corpus.own)
+    return same.filter(pl.col("number").min().over("high", "low") < corpus.n_documents)

@@ -76,7 +76,7 @@ class NearDuplicates(IndexedStep):
 
         The report ``clusters`` has the columns of REPORT for every document that is like another.
         """
-        found, _ = find_near_duplicates(self, corpus.beside(self.indices()), scratch)
+        found, _ = find_near_duplicates(self, corpus.with_indices(self.indices()), scratch)
         dropped = found.filter(pl.col("duplicate_of").is_not_null())
         for verdict in duplicates_by_shard(dropped, corpus, RULE, self.threshold):
             clusters = found.filter(part=verdict.part).drop("part", "row")
@@ -91,9 +91,11 @@ def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path
     """
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    paths = [scratch / f"bands-{k}.npy" for k in range(len(corpus.every))]
-    band_rows = sum(map_threads(lambda one: map_bands(settings, corpus, *one), zip(corpus.every, paths, strict=True)))
-    candidates, files = find_candidates(list(map(UPath, paths)), band_rows, settings.memory, scratch, corpus.own)
+    paths = [scratch / f"bands-{k}.npy" for k in range(len(corpus.shards))]
+    band_rows = sum(map_threads(lambda one: map_bands(settings, corpus, *one), zip(corpus.shards, paths, strict=True)))
+    candidates, files = find_candidates(
+        list(map(UPath, paths)), band_rows, settings.memory, scratch, corpus.n_documents
+    )
     ranked = rank_documents(corpus, candidates, settings.source_priority, settings.quality_column)
     ranked.write_parquet(scratch / "ranked.parquet")
     position = ranked["position"].to_numpy().astype(np.int32)  # among the candidates, by rank
@@ -104,7 +106,7 @@ def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path
     n_indexed = int(ranked["indexed"].sum())
     del ranked
     sets = ShingleSets(scratch / "shingles.u64")
-    texts = (text for part in corpus.every for text in corpus.pieces(part, corpus.rows_of(part, candidates)))
+    texts = (text for part in corpus.shards for text in corpus.text_readers(part, corpus.rows_of(part, candidates)))
 
     def read_shingles(text: Callable[[], Ragged]) -> Ragged:
         return shingle_sets(text(), settings.shingle_size, settings.shingle_size_unspaced)
@@ -134,7 +136,7 @@ def map_bands(settings: NearDuplicates, corpus: Corpus, part: str, path: Path) -
     """Write the band rows of one shard's documents and return their number."""
     table = corpus.measured(part, ["signature", "shingles"])
     signatures = table["signature"].combine_chunks().flatten().to_numpy().reshape(-1, settings.num_perm)
-    rows = np.flatnonzero(corpus.stays(part, table.num_rows) & (table["shingles"].to_numpy() > 0))
+    rows = np.flatnonzero(corpus.keep_mask(part, table.num_rows) & (table["shingles"].to_numpy() > 0))
     write_bands(UPath(path), signatures[rows], corpus.first[part] + rows, *settings.bands)
     return rows.size * settings.bands[0]
 

@@ -139,7 +139,7 @@ def _spill(near: NearSettings, corpus: Corpus, memory: int, scratch: Path) -> tu
     for part in corpus.parts:
         hashes, _, _ = _long_passages(corpus, part)
         keys = Ragged.from_lists(corpus.measured(part, ["keys"])["keys"])
-        keep_mask = np.repeat(corpus.stays(part, keys.rows), np.diff(keys.offsets) // bands)
+        keep_mask = np.repeat(corpus.keep_mask(part, keys.rows), np.diff(keys.offsets) // bands)
         hashes, first = np.unique(hashes, return_index=True)
         keys = keys.data.reshape(-1, bands)[keep_mask][first]
         for some in np.array_split(np.arange(hashes.size), hashes.size * bands * BAND_ROW_BYTES // memory + 1):
@@ -154,7 +154,7 @@ def _long_passages(corpus: Corpus, part: str) -> tuple[np.ndarray, np.ndarray, n
     table = corpus.measured(part, ["hash", "long"])
     hashes, long = Ragged.from_lists(table["hash"]), Ragged.from_lists(table["long"])
     row = np.repeat(np.arange(hashes.rows), np.diff(hashes.offsets))
-    mine = np.flatnonzero((long.data > 0) & corpus.stays(part, hashes.rows)[row])
+    mine = np.flatnonzero((long.data > 0) & corpus.keep_mask(part, hashes.rows)[row])
     row = row[mine]
     return hashes.data[mine].view(np.int64), corpus.first[part] + row, mine - hashes.offsets[row]
 

@@ -183,7 +183,7 @@ def repeated_windows(
     def of_part(part: str) -> np.ndarray:
         table = corpus.measured(part, ["hash", "length"])
         lists, length = Ragged.from_lists(table["hash"]), Ragged.from_lists(table["length"])
-        keep_mask = corpus.stays(part, lists.rows)
+        keep_mask = corpus.keep_mask(part, lists.rows)
         hashes, document, passage, size = windows(
             lists.offsets, matches.keeper(lists.data)[0], length.data, settings.window, keep_mask
         )

@@ -114,7 +114,7 @@ def find_substrings(
 
 def _kept_texts(corpus: Corpus, part: str) -> Iterator[tuple[np.ndarray, Ragged]]:
     """Yield rows and texts of a shard's documents that earlier steps kept, by row group."""
-    rows, first = np.flatnonzero(corpus.stays(part, corpus.rows[part])), 0
+    rows, first = np.flatnonzero(corpus.keep_mask(part, corpus.rows[part])), 0
     for text in corpus.texts(part, rows):
         yield rows[first : first + text.rows], text
         first += text.rows

@@ -106,7 +106,7 @@ def _bag(target: tuple[str, ...], buckets: int, ngrams: int) -> HashedNgrams:
 
 
 def _left(corpus: Corpus, part: str) -> np.ndarray:
-    return np.flatnonzero(corpus.stays(part, corpus.rows[part]))
+    return np.flatnonzero(corpus.keep_mask(part, corpus.rows[part]))
 
 
 def _texts(corpus: Corpus, part: str) -> Iterator[Batch]:

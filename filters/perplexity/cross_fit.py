@@ -81,10 +81,12 @@ class CrossFitPerplexity(CorpusStep):
         if name == SAMPLE:
             return [StageTask(SAMPLE, choose, (self, corpus))]
         if name == MODELS:
-            models = selected(corpus.made).rows()
-            return [StageTask(_name(*key), train_model, (self, corpus.made, *key), size) for *key, size, _ in models]
+            models = selected(corpus.stage_folder).rows()
+            return [
+                StageTask(_name(*key), train_model, (self, corpus.stage_folder, *key), size) for *key, size, _ in models
+            ]
         work = {TEXTS: write_sample, SCORES: score_shard}[name]
-        return [StageTask(part, work, (corpus.only(part),)) for part in corpus.parts]
+        return [StageTask(part, work, (corpus.shard(part),)) for part in corpus.parts]
 
     def warm_up(self, stage: str) -> None:
         if stage != MODELS:
@@ -146,7 +148,7 @@ def selected(made: UPath) -> pl.DataFrame:
 def write_sample(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
     """Write what was chosen of a shard, a row group for each model."""
     (part,) = corpus.parts
-    last = selected(corpus.made).drop("bytes")
+    last = selected(corpus.stage_folder).drop("bytes")
     mine = listed(corpus, part).join(last, on=OF_MODEL).filter(pl.col("hash") <= pl.col("last")).sort("row")
     texts = [text.to_text() for text in corpus.texts(part, mine["row"].to_numpy())]
     found = mine.select(OF_MODEL).to_arrow().append_column(TEXT, pa.chunked_array(texts, pa.large_string()))
@@ -173,8 +175,8 @@ def train_model(step: CrossFitPerplexity, made: UPath, language: str, half: int,
 def score_shard(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
     """Write the scores of a shard's documents of languages with models: row, language and what they cost."""
     (part,) = corpus.parts
-    models = {(*key,) for *key, _, _ in selected(corpus.made).rows()}
-    opened = cache(lambda *key: NGram.open(_model(corpus.made / MODELS, *key)))
+    models = {(*key,) for *key, _, _ in selected(corpus.stage_folder).rows()}
+    opened = cache(lambda *key: NGram.open(_model(corpus.stage_folder / MODELS, *key)))
     frame, found = listed(corpus, part), [NO_SCORES]
     for text in corpus.texts(part, frame["row"].to_numpy()):
         rows, frame = frame.head(text.rows).with_row_index(), frame.slice(text.rows)
@@ -189,7 +191,7 @@ def score_shard(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
 
 def listed(corpus: Corpus, part: str) -> pl.DataFrame:
     """A shard's documents that are still there: row, language, bytes, half, and the hash that orders the sample."""
-    rows = np.flatnonzero(corpus.stays(part, corpus.rows[part]))
+    rows = np.flatnonzero(corpus.keep_mask(part, corpus.rows[part]))
     hashes = hash_ids(*Ragged.from_text(corpus.columns(part, [ID], rows)[ID].to_arrow()))
     measured = pl.from_arrow(corpus.measured(part, ["language", "bytes"]))[rows]
     halves = (hashes & np.uint64(N_FOLDS - 1)).astype(np.int64)
@@ -199,7 +201,7 @@ def listed(corpus: Corpus, part: str) -> pl.DataFrame:
 
 
 def _scores(corpus: Corpus, part: str) -> pl.DataFrame:
-    return pl.from_arrow(read_shard(corpus.made / SCORES / f"{part}.parquet"))
+    return pl.from_arrow(read_shard(corpus.stage_folder / SCORES / f"{part}.parquet"))
 
 
 def _name(language: str, half: int) -> str:

@@ -150,7 +150,7 @@ def corpus_steps(recipe: Recipe, work: UPath, documents: dict[str, dict], name: 
     sources = [checksums(folder) for folder in (work / "documents", measures, *earlier, *before)]
     corpus = Corpus(work / "documents", measures, list(documents), partial(survivors, earlier), before)
     for stage in step.STAGES:
-        folder, made_with = corpus.made / stage, step.staged_settings(stage)
+        folder, made_with = corpus.stage_folder / stage, step.staged_settings(stage)
         depends, jobs = fingerprint(sources, made_with, step.made_of()), []
         for piece, function, args, size in step.stage(stage, corpus) if documents else ():
             size = size or documents.get(piece, {"bytes": 0})["bytes"]

@@ -69,7 +69,7 @@ class CorpusStep(Settings):
         raise NotImplementedError
 
     def stage(self, name: str, corpus: Corpus) -> Iterable[StageTask]:
-        """The pieces of a stage, those before it being in their folders in ``corpus.made``."""
+        """The pieces of a stage, those before it being in their folders in ``corpus.stage_folder``."""
         raise NotImplementedError
 
     def warm_up(self, stage: str) -> None:
@@ -92,14 +92,14 @@ def decide_inline(step: CorpusStep, corpus: Corpus, scratch: Path) -> Iterator[S
     """All stages and the judgement in this process."""
     for stage in step.STAGES:
         for piece in step.stage(stage, corpus):
-            piece.work(*piece.args, (Output(corpus.made / stage, piece.name, ""),))
+            piece.work(*piece.args, (Output(corpus.stage_folder / stage, piece.name, ""),))
     yield from step.judge(corpus, scratch)
 
 
 def decide_corpus(step: CorpusStep, corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
     """Write a step's decisions, spans if it rewrites, and reports, on the documents that the steps before it left."""
     wrote, wanted = {}, {(output.name, output.key): output for output in outputs}
-    with scratch_beside(corpus.made) as scratch:
+    with scratch_beside(corpus.stage_folder) as scratch:
         for part, decisions, spans, reports in step.judge(corpus, scratch):
             if output := wanted.get((part, DECISIONS)):
                 ids = read_shard(corpus.documents / f"{part}.parquet", [ID])[ID]

@@ -88,7 +88,7 @@ def test_questions_too_short_to_tell_are_named():
     assert not fast and index.short.tolist() == [0, 1]
 
 
-def corpus_of(folder, texts, settings, shards=1, stays=lambda part, rows: np.ones(rows, bool)):
+def corpus_of(folder, texts, settings, shards=1, keep_mask=lambda part, rows: np.ones(rows, bool)):
     """Texts as shards of documents d0, d1, … and of measures."""
     folder, parts = to_path(folder), [f"part-{k}" for k in range(shards)]
     for k, part in enumerate(parts):
@@ -98,7 +98,7 @@ def corpus_of(folder, texts, settings, shards=1, stays=lambda part, rows: np.one
         write_shard(folder / "documents" / f"{part}.parquet", cut_groups(table, 300), DOCUMENT)
         measured = settings.measure(Batch(Ragged.from_text(table[TEXT]))).to_arrow()
         write_shard(folder / "measures" / f"{part}.parquet", [measured], measured.schema)
-    return Corpus(folder / "documents", folder / "measures", parts, stays)
+    return Corpus(folder / "documents", folder / "measures", parts, keep_mask)
 
 
 def quiz(folder, *items):
@@ -166,7 +166,7 @@ def test_report_only_changes_nothing(tmp_path):
 
 def test_documents_removed_before_are_not_looked_at(tmp_path):
     settings = Contamination(against=[quiz(tmp_path, ITEM)])
-    corpus = corpus_of(tmp_path, [QUESTION, QUESTION], settings, stays=lambda *_: np.array([False, True]))
+    corpus = corpus_of(tmp_path, [QUESTION, QUESTION], settings, keep_mask=lambda *_: np.array([False, True]))
     (judged,) = settings.judge(corpus, tmp_path)
     assert judged.reports["found"]["id"].to_list() == ["d1"]
 

@@ -36,7 +36,7 @@ def test_hashes_agree_exactly_where_the_normalised_texts_do(rows, lowercase):
     assert [[a == b for a in hashes] for b in hashes] == [[a == b for a in same] for b in same]
 
 
-def duplicates(tmp_path, shards, settings=None, stays=None):
+def duplicates(tmp_path, shards, settings=None, keep_mask=None):
     """Shards {part: [(id, text, source)]} -> {id of the dropped: id of the one that stays}."""
     settings, documents, measures = settings or Exact(), to_path(tmp_path / "documents"), to_path(tmp_path / "measures")
     for part, rows in shards.items():
@@ -44,7 +44,7 @@ def duplicates(tmp_path, shards, settings=None, stays=None):
         write_shard(documents / f"{part}.parquet", [table], DOCUMENT)
         measured = settings.measure(Batch(Ragged.from_text(table["text"]))).to_arrow()
         write_shard(measures / f"{part}.parquet", [measured], measured.schema)
-    masks = {part: np.ones(len(rows), bool) for part, rows in shards.items()} | (stays or {})
+    masks = {part: np.ones(len(rows), bool) for part, rows in shards.items()} | (keep_mask or {})
     found = find_duplicates(settings, Corpus(documents, measures, list(shards), lambda part, rows: masks[part]))
     return {shards[part][row][0]: kept for part, row, kept, _ in found.iter_rows()}
 
@@ -69,7 +69,7 @@ def test_of_equal_texts_the_first_by_priority_length_and_id_stays(tmp_path, rows
 
 def test_what_an_earlier_step_removed_duplicates_nothing(tmp_path):
     rows = {"part-0": [("1", "same", "x"), ("2", "same", "x"), ("3", "same", "x")]}
-    assert duplicates(tmp_path, rows, stays={"part-0": np.array([False, True, True])}) == {"3": "2"}
+    assert duplicates(tmp_path, rows, keep_mask={"part-0": np.array([False, True, True])}) == {"3": "2"}
 
 
 documents = st.lists(st.tuples(st.sampled_from(["a", "a ", "b", "b\n", ""]), st.sampled_from("xy")), max_size=12)

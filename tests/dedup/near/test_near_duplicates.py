@@ -48,11 +48,11 @@ def everything(part, rows):
     return np.ones(rows, bool)
 
 
-def near(folder, rows, settings=None, shards=1, stays=everything, **columns):
+def near(folder, rows, settings=None, shards=1, keep_mask=everything, **columns):
     """What is found, by id: {removed: kept}, and the whole table."""
     settings, folder = settings or NearDuplicates(), UPath(folder)
     parts = build(folder, rows, settings, shards, **columns)
-    corpus = Corpus(folder / "documents", folder / "measures", parts, stays)
+    corpus = Corpus(folder / "documents", folder / "measures", parts, keep_mask)
     found, counts = find_near_duplicates(settings, corpus, folder / "scratch")
     gone = found.filter(pl.col("duplicate_of").is_not_null())
     return dict(zip(gone[ID], gone["duplicate_of"], strict=True)), found, counts
@@ -192,7 +192,7 @@ def test_similarity_and_containment_are_the_true_ones(tmp_path):
 def test_documents_removed_before_keep_nobody_out(tmp_path):
     text = " ".join(prose(4, 200))
     rows = [("a", text + " longest"), ("b", text + " end"), ("c", text)]
-    gone, _, _ = near(tmp_path, rows, stays=lambda part, rows: np.array([False, True, True]))
+    gone, _, _ = near(tmp_path, rows, keep_mask=lambda part, rows: np.array([False, True, True]))
     assert gone == {"c": "b"}
 
 

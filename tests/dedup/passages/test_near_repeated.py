@@ -133,7 +133,7 @@ def test_documents_removed_before_keep_nothing_out(tmp_path):
     stem = "the miller of the village grinds all grain that is brought to the mill before the snow falls"
     texts = [f"{stem} again, and longest", f"{stem} again, and long", f"{stem} again"]
     left, _, _ = cut(
-        tmp_path, texts, RepeatedPassages(near_threshold=0.8), stays=lambda part, rows: np.array([False, True, True])
+        tmp_path, texts, RepeatedPassages(near_threshold=0.8), keep_mask=lambda *_: np.array([False, True, True])
     )
     assert left == [texts[0], texts[1], ""]
 

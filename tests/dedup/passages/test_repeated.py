@@ -27,7 +27,7 @@ class Batch:
         self.text = text
 
 
-def cut(folder, texts, repeats, shards=1, stays=lambda part, rows: np.ones(rows, bool)):
+def cut(folder, texts, repeats, shards=1, keep_mask=lambda part, rows: np.ones(rows, bool)):
     """The texts after cutting, the counts and what was found, in order."""
     folder, parts = UPath(folder), [f"part-{i}" for i in range(shards)]
     for i, part in enumerate(parts):
@@ -37,7 +37,7 @@ def cut(folder, texts, repeats, shards=1, stays=lambda part, rows: np.ones(rows,
         write_shard(folder / "documents" / f"{part}.parquet", cut_groups(table), DOCUMENT)
         measured = repeats.measure(Batch(Ragged.from_text(table[TEXT]))).to_arrow()
         write_shard(folder / "measures" / f"{part}.parquet", [measured], measured.schema)
-    corpus = Corpus(folder / "documents", folder / "measures", parts, stays)
+    corpus = Corpus(folder / "documents", folder / "measures", parts, keep_mask)
     left, counts, found = [], [], []
     for part, spans, count, cuts, _ in find_repeats(repeats, corpus, folder / "scratch"):
         text = Ragged.from_text(read_shard(folder / "documents" / f"{part}.parquet", [TEXT])[TEXT])
@@ -122,7 +122,7 @@ def test_a_short_repeat_alone_stays(tmp_path):
 
 def test_documents_removed_before_hold_no_first_copy(tmp_path):
     texts = [f"{MENU}\nlongest text of them all, but gone", f"{MENU}\nsecond text", f"{MENU}\nthird"]
-    left, _, _ = cut(tmp_path, texts, RepeatedPassages(), stays=lambda part, rows: np.array([False, True, True]))
+    left, _, _ = cut(tmp_path, texts, RepeatedPassages(), keep_mask=lambda part, rows: np.array([False, True, True]))
     assert left == [texts[0], texts[1], "third"]
 
 

@@ -26,7 +26,7 @@ class Batch:
         self.text = text
 
 
-def corpus_of(folder, texts, step, shards=1, stays=lambda part, rows: np.ones(rows, bool)):
+def corpus_of(folder, texts, step, shards=1, keep_mask=lambda part, rows: np.ones(rows, bool)):
     folder, parts = UPath(folder), [f"part-{i}" for i in range(shards)]
     for i, part in enumerate(parts):
         some = range(len(texts) * i // shards, len(texts) * (i + 1) // shards)
@@ -35,7 +35,7 @@ def corpus_of(folder, texts, step, shards=1, stays=lambda part, rows: np.ones(ro
         write_shard(folder / "documents" / f"{part}.parquet", cut_groups(table, 100), DOCUMENT)
         measured = step.measure(Batch(Ragged.from_text(table[TEXT]))).to_arrow()
         write_shard(folder / "measures" / f"{part}.parquet", [measured], measured.schema)
-    return Corpus(folder / "documents", folder / "measures", parts, stays)
+    return Corpus(folder / "documents", folder / "measures", parts, keep_mask)
 
 
 def cut(texts, step, shards=1, **changes):
@@ -138,7 +138,7 @@ def test_a_word_said_over_and_over_keeps_its_first():
 
 def test_documents_that_are_gone_keep_nothing():
     text = "one two three four"
-    left, counts, _ = cut([f"{text} five", text], Substrings(length=4), stays=lambda part, rows: np.arange(rows) > 0)
+    left, counts, _ = cut([f"{text} five", text], Substrings(length=4), keep_mask=lambda _, rows: np.arange(rows) > 0)
     assert left == [f"{text} five", text] and counts == [0, 4]
 
 
