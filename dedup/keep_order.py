@@ -24,7 +24,7 @@ def rank_documents(
     frames = [pl.DataFrame(schema=RANKED)]
     position, priority = 0, {source: i for i, source in enumerate(source_priority)}
     columns = [ID, SOURCE, *filter(None, [quality_column])]
-    value = pl.col(quality_column).cast(pl.Float64) if quality_column else pl.lit(0.0)
+    value = pl.col(quality_column).cast(pl.Float64) if quality_column else pl.lit(None, pl.Float64)
     for part in corpus.shards:
         rows = corpus.rows_of(part, documents)
         frames.append(

@@ -78,8 +78,9 @@ def scan_tokens(data, at, end, table, tokens):
 @njit(nogil=True, cache=True)
 def _item_grams(offsets, data, table, ngram, min_words):
     """Return item, n-gram and its length in words, for all n-grams of all items, with repeats."""
-    items, grams = np.empty(data.size + 1, np.int64), np.empty(data.size + 1, np.uint64)
-    lengths, tokens, m = np.empty(data.size + 1, np.int64), np.empty(data.size + 1, np.uint64), 0
+    room, m = data.size + 1, 0
+    items, grams, lengths = np.empty(room, np.int64), np.empty(room, np.uint64), np.empty(room, np.int64)
+    tokens = np.empty(room, np.uint64)
     for i in range(offsets.size - 1):
         filled = scan_tokens(data, offsets[i], offsets[i + 1], table, tokens)
         size = min(ngram, filled)

@@ -149,6 +149,25 @@ def test_an_item_is_cut_where_all_of_it_lies(tmp_path, text, left):
     assert judged.decisions["broken"].to_list() == [[], []]
 
 
+def test_all_places_with_enough_of_an_item_are_cut(tmp_path):
+    """Of the question's 18 words, two thirds are enough beside the whole, a third is not."""
+    settings = Contamination(against=[quiz(tmp_path, ITEM)], action="cut")
+    words = QUESTION.split()
+    text = " ".join([QUESTION, FILLER, *words[:12], FILLER, *words[-6:], FILLER])
+    (judged,) = settings.judge(corpus_of(tmp_path, [text, FILLER], settings), tmp_path)
+    (left, _) = rewrite(Ragged.from_strings([text, FILLER]), judged.spans).to_text().to_pylist()
+    assert left.split() == [*FILLER.split(), *FILLER.split(), *words[-6:], *FILLER.split()]
+
+
+@pytest.mark.parametrize(("between", "runs"), [(0, 1), (1, 1), (2, 1), (3, 2)])
+def test_a_run_bridges_a_gap_of_so_many_words(between, runs):
+    text = "one two three " + "x " * between + "four five six"
+    hashes, _, _ = word_places(np.frombuffer(text.encode(), np.uint8))
+    index = EvalNgramIndex([Item("", "", "one two three"), Item("", "", "four five six")], 3, 1)
+    first, last, weight = covered_spans(hashes, index.grams, np.array([0.25, 0.5]), 3, 2)
+    assert (first.size, first[0], last[-1], weight.sum()) == (runs, 0, 5 + between, 0.75)
+
+
 @pytest.mark.parametrize(("words", "rules"), [(9, ["words_left_too_low"]), (10, [])])
 def test_of_a_cut_document_enough_must_be_left(tmp_path, words, rules):
     settings = Contamination(against=[quiz(tmp_path, ITEM)], action="cut")

@@ -1,13 +1,16 @@
+import re
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reference.normalize import WHITE
 from reference.normalize import normalize as slowly
 
 from gristmill.dedup.exact import exact
 from gristmill.dedup.exact.exact import Exact, find_duplicates
-from gristmill.dedup.exact.normalize import hash_normalized, normalize
+from gristmill.dedup.exact.normalize import hash_normalized, normalize, space_width
 from gristmill.filters.core.batch import Batch
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENT
@@ -27,6 +30,13 @@ def test_normalize_answers_as_the_reference(text, lowercase):
     buffer = np.empty(data.size, np.uint8)
     size = normalize(data, 0, data.size, lowercase, buffer)
     assert buffer[:size].tobytes() == slowly(text, lowercase)
+
+
+def test_each_character_up_to_the_kana_is_white_or_not():
+    for code in range(0x3100):
+        data = np.frombuffer(chr(code).encode(), np.uint8)
+        assert space_width(data, 0, data.size) == data.size * bool(re.match(f"[{WHITE}]", chr(code))), hex(code)
+        assert data.size == 1 or space_width(data, 0, data.size - 1) == 0  # the end of the text cuts it
 
 
 @given(st.lists(texts, max_size=8), st.booleans())

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,7 +71,12 @@ def test_a_bucket_of_copies_takes_one_comparison_each():
     assert greedy.compared == 19_999 and (greedy.kept_by == 0).all() and (greedy.cluster == 0).all()
 
 
-def test_a_bucket_of_unlike_documents_is_cut_at_the_limit():
-    greedy = decide(300, [[range(300)]], lambda a, b: False, max_comparisons=10)
-    assert (greedy.kept_by == np.arange(300)).all()
-    assert greedy.limit_reached.sum() >= 250 and greedy.compared < 300 * 42
+@pytest.mark.parametrize(
+    ("max_comparisons", "compared"), [(1, 1), (2, 3), (3, 3), (4, 7), (10, 15), (31, 31), (32, 63), (63, 63), (64, 95)]
+)
+def test_a_bucket_of_unlike_documents_is_cut_at_the_limit(max_comparisons, compared):
+    """Rounds compare 1, 2, 4, 8, 16, 32, 32 … more; none begins where the limit is reached."""
+    greedy = decide(120, [[range(120)]], lambda a, b: False, max_comparisons=max_comparisons)
+    assert (greedy.kept_by == np.arange(120)).all()
+    assert np.flatnonzero(greedy.limit_reached).tolist() == list(range(compared + 1, 120))
+    assert greedy.compared == sum(min(document, compared) for document in range(120))

@@ -131,9 +131,19 @@ def test_one_separator_stays():
     ]
 
 
-def test_a_word_said_over_and_over_keeps_its_first():
-    left, counts, _ = cut(["no " * 100, "yes"], Substrings(length=5))
-    assert left[0].split() == ["no"] * 5 and counts == [5, 1]
+@pytest.mark.parametrize("words", [4, 5, 6, 8, 9, 10, 11, 100])
+def test_a_word_said_over_and_over_keeps_its_first(words):
+    left, counts, _ = cut(["no " * words, "yes"], Substrings(length=5))
+    assert left[0].split() == ["no"] * min(words, 5) and counts == [min(words, 5), 1]
+
+
+@pytest.mark.parametrize("shared", [4, 5, 6, 8, 9, 10])
+def test_a_span_is_cut_from_its_length_on(shared):
+    common = " ".join(f"w{i}" for i in range(shared))
+    texts = [f"the first of them has {common} and more words", f"then {common} it ends"]
+    left, counts, found = cut(texts, Substrings(length=5))
+    assert left == [texts[0], "then it ends" if shared >= 5 else texts[1]]
+    assert counts[1] == 3 + shared * (shared < 5) and [span["tokens"] for span in found] == [shared] * (shared >= 5)
 
 
 def test_documents_that_are_gone_keep_nothing():
@@ -150,12 +160,13 @@ def test_marking_changes_nothing_and_tells_where(tmp_path):
     assert judged.reports["found"].rows() == [("001", 3, 19, 4, "000")] and not step.rewrites
 
 
-def test_documents_of_which_nothing_is_left_go(tmp_path):
-    step = Substrings(length=3)
-    corpus = corpus_of(tmp_path, ["a b c d", "b c d", "x b c d"], step)
+@pytest.mark.parametrize(("min_tokens_left", "dropped"), [(0, []), (1, [1]), (2, [1, 2]), (3, [1, 2])])
+def test_documents_with_too_few_tokens_left_are_dropped(tmp_path, min_tokens_left, dropped):
+    step = Substrings(length=3, min_tokens_left=min_tokens_left)
+    corpus = corpus_of(tmp_path, ["a b c d", "b c d", "x b c d", "y"], step)  # the last one is short, but not cut
     (judged,) = step.judge(corpus, tmp_path / "scratch")
     rules = [[broken["rule"] for broken in row] for row in judged.decisions["broken"].to_list()]
-    assert rules == [[], ["tokens_left_too_low"], []]
+    assert rules == [["tokens_left_too_low"] * (i in dropped) for i in range(4)]
 
 
 def test_tokens_lie_where_the_words_are():
