@@ -26,7 +26,7 @@ def compare(
     shape: ModelConfig,
     training: TrainSettings,
     machine: Machine,
-    told: Callable[[dict], None],
+    on_log: Callable[[dict], None],
 ) -> list[dict]:
     """A row a model: parameters, CPU seconds of training, perplexity a token and bits a byte of the validation set.
 
@@ -34,7 +34,7 @@ def compare(
     token, and with AdamW. The n-gram counts all of the training split once, which the networks may see in part or more
     than once.
     """
-    rnn = LSTMConfig(vocab_size=shape.vocab_size, context=shape.context, width=_matching_width(shape))
+    rnn = LSTMConfig(vocab_size=shape.vocab_size, context=shape.context, d_model=_matching_width(shape))
     rows = [{"model": "uniform", "parameters": 0, "seconds": 0.0, **_score(_uniform(validation))}]
     began = process_time()
     grams = NGram(train, ORDER)
@@ -46,7 +46,7 @@ def compare(
     seed = training.init_seed
     for name, model, how in (("LSTM", LSTM(rnn, seed), plain), ("GPT", GPT(shape, seed), training)):
         began = process_time()
-        _train(model, train, how, machine, lambda line, name=name: told({"model": name, **line}))
+        _train(model, train, how, machine, lambda line, name=name: on_log({"model": name, **line}))
         seconds = process_time() - began
         parameters = sum(parameter.numel() for parameter in model.parameters())
         scored = score_documents(model, validation, shape.context)
@@ -57,21 +57,23 @@ def compare(
 def _matching_width(shape: ModelConfig) -> int:
     """Of an LSTM of two layers that does about as many FLOPs a token: a multiple of 16."""
     wanted = shape.flops_per_token()
-    widths = range(16, 16 * shape.width, 16)
+    widths = range(16, 16 * shape.d_model, 16)
     return min(
         widths,
-        key=lambda w: abs(LSTMConfig(vocab_size=shape.vocab_size, width=w).flops_per_token() - wanted),
+        key=lambda w: abs(LSTMConfig(vocab_size=shape.vocab_size, d_model=w).flops_per_token() - wanted),
         default=16,
     )
 
 
-def _train(model: LanguageModel, tokens: TokenSplit, training: TrainSettings, machine: Machine, told: Callable) -> None:
-    trainer, guard = Trainer(model, training, machine, SINGLE_PROCESS), DivergenceGuard(training.max_rise)
-    loader = Loader(tokens, model.shape.context, training.batch, training.seed, training.packing)
+def _train(
+    model: LanguageModel, tokens: TokenSplit, training: TrainSettings, machine: Machine, on_log: Callable
+) -> None:
+    trainer, guard = Trainer(model, training, machine, SINGLE_PROCESS), DivergenceGuard(training.max_loss_increase)
+    loader = Loader(tokens, model.shape.context, training.batch_size, training.seed, training.packing)
     for number, batch in enumerate(loader.batches(0, training.steps)):
         loss, norm = (value.item() for value in trainer.step(number, batch))
         guard.check(number + 1, loss, norm)
-        told({"step": number + 1, "steps": training.steps, "loss": loss})
+        on_log({"step": number + 1, "steps": training.steps, "loss": loss})
 
 
 def _score(scores: DocumentLosses) -> dict:

@@ -137,7 +137,7 @@ def round_values(low: float, high: float, most: int) -> list[float]:
     size = 10.0 ** np.floor(np.log10((high - low) / most))
     step = next(size * s for s in STEPS if (high - low) / (size * s) <= most)
     first = int(np.ceil(low / step - 1e-9))
-    return [round(k * step, 12) for k in range(first, int(np.floor(high / step + 1e-9)) + 1)]
+    return [float(round(k * step, 12)) for k in range(first, int(np.floor(high / step + 1e-9)) + 1)]
 
 
 def number(value: float) -> str:

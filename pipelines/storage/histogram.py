@@ -59,8 +59,8 @@ def _counts(value: pl.LazyFrame) -> dict:
     """The most frequent values, equal counts in order of the values."""
     counts = value.group_by(pl.col("value").cast(pl.String)).agg(rows=pl.len()).collect(engine="streaming")
     known = counts.drop_nulls().sort(["rows", "value"], descending=[True, False])
-    bars, rows = known.head(BINS).to_dicts(), counts["rows"].sum()
-    missing = rows - known["rows"].sum()
+    bars, rows = known.head(BINS).to_dicts(), int(counts["rows"].sum())
+    missing = rows - int(known["rows"].sum())
     return {"rows": rows, "missing": missing, "others": rows - missing - _total(bars), "bars": bars}
 
 
