@@ -84,17 +84,17 @@ class Contamination(CorpusStep):
         files = tuple(find_eval_sets(self.against, self.split, self.config))
         return _load(files, fields, self.split, self.config, self.ngram, self.min_words)
 
-    def made_of(self) -> list:
-        return [fingerprint([list(item) for item in self.loaded().items])]
+    def input_fingerprint(self) -> str:
+        return fingerprint([list(item) for item in self.loaded().items])
 
     def measured_settings(self) -> dict:
-        return super().measured_settings() | {"items": self.made_of()}
+        return super().measured_settings() | {"items": self.input_fingerprint()}
 
     def measure(self, batch) -> pl.DataFrame:
         """Return the numbers of the n-grams of the index in each document."""
         return pl.DataFrame({"grams": pl.from_arrow(self.loaded().measure(batch.text).to_lists())})
 
-    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
+    def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
         """Yield each shard's verdict: rules are named after benchmarks, and broken with the highest coverage."""
         index = self.loaded()
         held_by, documents = np.zeros(index.grams.size, np.int64), 0

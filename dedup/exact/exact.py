@@ -38,7 +38,7 @@ class Exact(IndexedStep):
         high, low = hash_normalized(*batch.text, self.lowercase)
         return pl.DataFrame({"high": high, "low": low, "bytes": np.diff(batch.text.offsets)})
 
-    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
+    def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
         """Yield each shard's verdict: duplicates break ``exact_duplicate`` with similarity and threshold 1."""
         yield from duplicates_by_shard(find_duplicates(self, corpus.with_indices(self.indices())), corpus, RULE, 1.0)
 

@@ -71,7 +71,7 @@ class NearDuplicates(IndexedStep):
         signature = pl.Series(signatures, dtype=pl.Array(pl.UInt32, self.num_perm))
         return pl.DataFrame({"signature": signature, "shingles": shingles, "bytes": np.diff(batch.text.offsets)})
 
-    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
+    def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
         """Yield each shard's verdict: near-duplicates break ``near_duplicate`` with their similarity.
 
         The report ``clusters`` has the columns of REPORT for every document that is like another.

@@ -108,7 +108,7 @@ class RepeatedPassages(CorpusStep):
         frame = pl.DataFrame({name: pl.from_arrow(values) for name, values in lists.items()})
         return frame.with_columns(bytes=np.diff(batch.text.offsets))
 
-    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
+    def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
         """Yield each shard's verdict: spans to cut, documents with too little left, reports ``top`` and ``found``."""
         least = {
             "words_left_too_low": ("words_left", self.min_words_left),

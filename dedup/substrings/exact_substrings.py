@@ -67,7 +67,7 @@ class Substrings(CorpusStep):
         """Return bytes only, for the keep order: tokenizing again is as fast as reading tokens from disk."""
         return pl.DataFrame({"bytes": np.diff(batch.text.offsets)})
 
-    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
+    def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
         """Yield each shard's verdict: spans to cut, documents with too little left, and the report ``found``."""
         for part, found, left in find_substrings(self, corpus, scratch):
             lost = np.zeros(left.size, bool)

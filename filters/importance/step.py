@@ -27,6 +27,7 @@ from gristmill.pipelines.schema import ID, TEXT
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict
 from gristmill.pipelines.steps.decisions import broken_lists
+from gristmill.pipelines.storage.manifest import fingerprint
 
 SCORES = {"row": pl.Int64, "log_weight": pl.Float64, "grams": pl.Int64, "mean": pl.Float64, "drawn": pl.Float64}
 
@@ -44,8 +45,8 @@ class Importance(CorpusStep):
     chance: bool = True  # off: those of the highest weights stay
     min_mean: float | None = None  # log weight an n-gram, 0 where the target is no likelier than the corpus
 
-    def made_of(self) -> list:
-        return self.bag().counts.tolist()
+    def input_fingerprint(self) -> str:
+        return fingerprint(self.bag().counts.tolist())
 
     def bag(self) -> HashedNgrams:
         """The target's n-grams. Raises InputError where it has none."""
@@ -55,7 +56,7 @@ class Importance(CorpusStep):
         """Nothing but the size: weights depend on the whole corpus."""
         return pl.DataFrame({"bytes": np.diff(batch.text.offsets)})
 
-    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
+    def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
         """Every document's weight is in the report."""
         raw = HashedNgrams(self.buckets, self.ngrams)
         for part in corpus.parts:

@@ -7,7 +7,7 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from gristmill.filters.core.batch import Batch
-from gristmill.filters.core.filter import Filter, Rule
+from gristmill.filters.core.filter import GUESS, LANGUAGE, Filter, Rule
 from gristmill.filters.langid.labels import UNKNOWN, language_of
 from gristmill.filters.langid.models import PAIR, check_name, load_model
 from gristmill.filters.langid.preprocess import sample_slices
@@ -26,6 +26,7 @@ class Language(Filter):
 
     NAME: ClassVar[str] = "language"
     MEASURED: ClassVar[tuple[str, ...]] = ("model", "languages", "max_bytes")
+    PROVIDES: ClassVar[dict[str, str]] = {LANGUAGE: "sure", GUESS: "label"}
 
     model: str = PAIR  # a name in filters/langid/models.py, or file:PATH of a fastText model
     languages: list[str] = []  # ISO 639-1 where there is a code, else 639-3; none: every language is allowed

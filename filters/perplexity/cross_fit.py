@@ -22,6 +22,7 @@ from pydantic import Field, model_validator
 from upath import UPath
 
 from gristmill.filters.core.batch import Batch
+from gristmill.filters.core.filter import LANGUAGE
 from gristmill.filters.langid.labels import UNKNOWN
 from gristmill.filters.ngram.discounts import FALLBACK
 from gristmill.filters.ngram.document_scores import score_documents
@@ -51,6 +52,7 @@ class CrossFitPerplexity(CorpusStep):
     """Drop documents that models of the run's own documents find too surprising, or too predictable."""
 
     NAME: ClassVar[str] = "own_perplexity"
+    NEEDS: ClassVar[tuple[str, ...]] = (LANGUAGE,)
     STAGES: ClassVar[dict[str, tuple[str, ...]]] = {
         SAMPLE: ("sample_bytes", "min_bytes"), TEXTS: (), MODELS: ("order",), SCORES: ()
     }  # fmt: skip
@@ -88,7 +90,7 @@ class CrossFitPerplexity(CorpusStep):
         work = {TEXTS: write_sample, SCORES: score_shard}[name]
         return [StageTask(part, work, (corpus.shard(part),)) for part in corpus.parts]
 
-    def warm_up(self, stage: str) -> None:
+    def compile_kernels(self, stage: str) -> None:
         if stage != MODELS:
             return
         words = Batch(Ragged.from_strings(["A first line, and\na second one. " * 3, ""]))
@@ -97,7 +99,7 @@ class CrossFitPerplexity(CorpusStep):
     def training(self) -> NGramSettings:
         return NGramSettings(order=self.order, fallback=list(FALLBACK))
 
-    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
+    def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
         """Rules are by language."""
         limits = self._limits(corpus)
         for part in corpus.parts:

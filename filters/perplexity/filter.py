@@ -10,7 +10,7 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from gristmill.filters.core.batch import Batch
-from gristmill.filters.core.filter import Filter, Rule
+from gristmill.filters.core.filter import LANGUAGE, Filter, Rule
 from gristmill.filters.core.percentiles import ALL_LANGUAGES, read_cutoffs
 from gristmill.filters.langid.labels import UNKNOWN
 from gristmill.filters.ngram.document_scores import DocumentScores, score_documents
@@ -36,6 +36,7 @@ class Perplexity(Filter):
     """
 
     NAME: ClassVar[str] = "perplexity"
+    NEEDS: ClassVar[tuple[str, ...]] = (LANGUAGE,)
     MEASURED: ClassVar[tuple[str, ...]] = ("models", "pieces", "cutoffs", "typical", "normalise", "lines")
 
     models: dict[str, str] = {}  # file by language label; "*": for all other documents

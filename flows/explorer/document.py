@@ -54,7 +54,7 @@ class ThresholdBar(NamedTuple):
 
 
 class Document(NamedTuple):
-    story: dict  # as `gristmill why` tells it
+    document_history: dict  # as `gristmill why` tells it
     columns: dict  # of the input: what is neither id, text nor source
     text: bytes  # as read
     spans: dict[str, list[tuple]]  # step -> offset, length, reason, replacement; in the recipe's order

@@ -18,8 +18,7 @@ import polars as pl
 import pyarrow as pa
 from upath import UPath
 
-from gristmill.filters.core.filter import Filter
-from gristmill.filters.core.measure import LANGUAGE, SURE_LABEL
+from gristmill.filters.core.filter import GUESS, LANGUAGE, Filter, provider
 from gristmill.filters.core.profiles import NO_PROFILE, profile_of
 from gristmill.flows.clean.plan import measures_of
 from gristmill.flows.clean.recipe import parse_recipe
@@ -29,7 +28,6 @@ from gristmill.pipelines.schema import SOURCE
 from gristmill.pipelines.storage.shards import group_rows, list_shards, read_shard
 
 COLUMNS_KEPT = 24  # of measures: 192 MB for a million documents
-LABEL = "label"  # the language step's column of its best guess
 CODED = pa.dictionary(pa.int32(), pa.large_string())
 Reason = tuple[str, str]  # step, rule
 
@@ -96,10 +94,11 @@ class RunIndex:
     def _read_languages(self) -> None:
         n = self.documents
         self.language, self.profile = Names([""], np.zeros(n, np.int32)), Names([NO_PROFILE], np.zeros(n, np.int32))
-        if LANGUAGE not in self.recipe.steps or not n:
+        step = provider(self.recipe.steps, LANGUAGE)
+        if step is None or not n:
             return
-        folder = measures_of(self.work, LANGUAGE)
-        names = [LABEL, SURE_LABEL]
+        folder, says = measures_of(self.work, step), self.recipe.steps[step].PROVIDES
+        names = [says.get(GUESS, says[LANGUAGE]), says[LANGUAGE]]
         labels = self.over_parts(lambda part: [*map(_coded, read_shard(folder / f"{part}.parquet", names).columns)])
         self.language, sure = (Names.of([*columns]) for columns in zip(*labels, strict=True))
         names, codes = np.unique(profile_of(np.array(sure.names)).astype(str), return_inverse=True)

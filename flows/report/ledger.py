@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from gristmill.filters.core.measure import LANGUAGE, SURE_LABEL
+from gristmill.filters.core.filter import LANGUAGE, provider
 from gristmill.flows.clean.plan import measures_of
 from gristmill.flows.report.run_data import FinishedRun
 from gristmill.pipelines.ragged import Ragged
@@ -45,8 +45,9 @@ def _rows(work: FinishedRun, part: str) -> pl.DataFrame:
     """A shard's ledger with reason, language, hash of the id, and the row in the shards of documents and of clean."""
     frame = work.shard(work.folder / "ledger", part, COLUMNS).with_row_index("row")
     label = pl.lit(None, pl.String)
-    if LANGUAGE in work.recipe.steps:
-        label = work.shard(measures_of(work.folder, LANGUAGE), part, [SURE_LABEL])[SURE_LABEL]
+    if name := provider(work.recipe.steps, LANGUAGE):
+        column = work.recipe.steps[name].PROVIDES[LANGUAGE]
+        label = work.shard(measures_of(work.folder, name), part, [column])[column]
     return frame.with_columns(
         label.alias(LANGUAGE),
         pl.lit(part).alias("part"),

@@ -10,9 +10,9 @@ import polars as pl
 from upath import UPath
 
 from gristmill.filters.core.decide import decide
-from gristmill.filters.core.measure import LANGUAGE, SURE_LABEL
+from gristmill.filters.core.filter import LANGUAGE
 from gristmill.filters.core.profiles import NO_PROFILE, profile_of
-from gristmill.flows.clean.plan import decisions_of, earlier_than, measures_of, shards_of, spans_before
+from gristmill.flows.clean.plan import decisions_of, earlier_than, labelled_by, measures_of, shards_of, spans_before
 from gristmill.flows.clean.recipe import Recipe, parse_recipe
 from gristmill.flows.clean.run import RECIPE, SUMMARY, sizes
 from gristmill.flows.clean.tally import RemovalCounts
@@ -77,8 +77,9 @@ def _rules(recipe: Recipe, work: UPath, name: str, stays: dict[str, np.ndarray])
     for part, mask in stays.items():
         frame = pl.from_arrow(read_shard(measures_of(work, name) / f"{part}.parquet"))
         profile = np.full(mask.size, NO_PROFILE, object)
-        if LANGUAGE in recipe.steps:
-            labels = read_shard(measures_of(work, LANGUAGE) / f"{part}.parquet", [SURE_LABEL])[SURE_LABEL]
+        if speaker := labelled_by(recipe, name):
+            column = recipe.steps[speaker].PROVIDES[LANGUAGE]
+            labels = read_shard(measures_of(work, speaker) / f"{part}.parquet", [column])[column]
             profile = profile_of(labels.to_numpy())
         yield part, decide(recipe.steps[name], frame, profile)
 
@@ -86,12 +87,12 @@ def _rules(recipe: Recipe, work: UPath, name: str, stays: dict[str, np.ndarray])
 def _corpus(recipe: Recipe, work: UPath, name: str, stays: dict[str, np.ndarray]) -> Judgements:
     """A corpus step's decisions among the documents that stay so far."""
     step, masks = recipe.steps[name], dict(stays)  # as they are now
-    measures, before = measures_of(work, name), spans_before(recipe, work, name)
+    measures, before = measures_of(work, name), [each.folder for each in spans_before(recipe, work, name)]
     with TemporaryDirectory() as folder:
         there = _stages_fit(recipe, work, name, masks)
         stage_folder, scratch = None if there else UPath(folder), Path(folder) / "scratch"
         corpus = Corpus(work / "documents", measures, list(masks), lambda part, _: masks[part], before, stage_folder)
-        for part, decisions, *_ in step.judge(corpus, scratch) if there else decide_inline(step, corpus, scratch):
+        for part, decisions, *_ in step.decide(corpus, scratch) if there else decide_inline(step, corpus, scratch):
             yield part, decisions["broken"]
 
 

@@ -102,6 +102,6 @@ def test_every_document_of_every_shard_is_judged(tmp_path):
     corpus = Corpus(
         *(to_path(tmp_path / n) for n in ("documents", "measures")), ["p", "q"], lambda p, n: np.ones(n, bool)
     )
-    judged = {part: decisions.rows() for part, decisions, *_ in Exact().judge(corpus, tmp_path)}
+    verdicts = {part: decisions.rows() for part, decisions, *_ in Exact().decide(corpus, tmp_path)}
     broken = [{"rule": "exact_duplicate", "value": 1.0, "threshold": 1.0}]
-    assert judged == {"p": [(None, None, []), (None, None, [])], "q": [("1", 1.0, broken)]}
+    assert verdicts == {"p": [(None, None, []), (None, None, [])], "q": [("1", 1.0, broken)]}

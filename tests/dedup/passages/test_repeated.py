@@ -136,18 +136,18 @@ def test_the_most_copied_passages_are_reported_with_their_text(tmp_path):
     for shards in (1, 3):
         folder, repeats = tmp_path / str(shards), RepeatedPassages(report_top=2)
         corpus = corpus_of(folder, texts, repeats, shards)
-        top = pl.concat([judged.reports["top"] for judged in repeats.judge(corpus, folder / "scratch")])
+        top = pl.concat([verdict.reports["top"] for verdict in repeats.decide(corpus, folder / "scratch")])
         notice = "A notice on two pages only."
         assert top.rows() == [(MENU, 6, 5, len(MENU), "004"), (notice, 2, 2, len(notice), "005")]
-    none = RepeatedPassages(report_top=0).judge(corpus, folder / "scratch")
-    assert [judged.reports["top"].height for judged in none] == [0, 0, 0]
+    none = RepeatedPassages(report_top=0).decide(corpus, folder / "scratch")
+    assert [verdict.reports["top"].height for verdict in none] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("size", [499, 500, 501])
 def test_of_a_long_passage_the_beginning_is_reported(tmp_path, size):
     corpus = corpus_of(tmp_path, ["é" * size] * 2, RepeatedPassages())
-    (judged,) = RepeatedPassages().judge(corpus, tmp_path / "scratch")
-    assert judged.reports["top"].rows() == [("é" * min(size, 500), 2, 2, 2 * size, "000")]
+    (verdict,) = RepeatedPassages().decide(corpus, tmp_path / "scratch")
+    assert verdict.reports["top"].rows() == [("é" * min(size, 500), 2, 2, 2 * size, "000")]
 
 
 @pytest.mark.parametrize(("min_bytes", "left"), [(38, "text"), (39, "text"), (40, f"{MENU}\ntext")])
@@ -161,8 +161,8 @@ def test_a_run_is_cut_from_min_bytes_on(tmp_path, min_bytes, left):
         found = cut(tmp_path / str(n), [first, text], repeats)[0]
         assert found == [first, "text" if left == "text" else text]
     corpus = corpus_of(tmp_path / "top", [first, f"{MENU}\ntext"], repeats)
-    (judged,) = repeats.judge(corpus, tmp_path / "scratch")
-    assert judged.reports["top"]["text"].to_list() == [MENU] * (left == "text")
+    (verdict,) = repeats.decide(corpus, tmp_path / "scratch")
+    assert verdict.reports["top"]["text"].to_list() == [MENU] * (left == "text")
 
 
 @pytest.mark.parametrize(
@@ -184,24 +184,24 @@ def test_a_window_of_passages_is_repeated_as_a_whole(tmp_path, window, text, lef
     found = cut(tmp_path, [first, text], RepeatedPassages(window=window, min_bytes=0))
     assert found[0] == [first, left]
     corpus = corpus_of(tmp_path / "top", [first, "one\ntwo"], RepeatedPassages(window=2, min_bytes=0))
-    (judged,) = RepeatedPassages(window=2, min_bytes=0).judge(corpus, tmp_path / "scratch")
-    assert judged.reports["top"].rows() == [("one\ntwo", 2, 2, 7, "000")]
+    (verdict,) = RepeatedPassages(window=2, min_bytes=0).decide(corpus, tmp_path / "scratch")
+    assert verdict.reports["top"].rows() == [("one\ntwo", 2, 2, 7, "000")]
 
 
 @pytest.mark.parametrize(("words", "rules"), [(4, ["words_left_too_low"]), (5, [])])
 def test_of_a_cut_document_enough_words_must_be_left(tmp_path, words, rules):
     step = RepeatedPassages(min_words_left=5, min_passages_left=0)
     texts = [f"{MENU}\n{'word ' * 20}", f"{MENU}\n{'other ' * words}", "short"]
-    (judged,) = step.judge(corpus_of(tmp_path, texts, step), tmp_path / "scratch")
-    assert [[b["rule"] for b in broken] for broken in judged.decisions["broken"].to_list()] == [[], rules, []]
+    (verdict,) = step.decide(corpus_of(tmp_path, texts, step), tmp_path / "scratch")
+    assert [[b["rule"] for b in broken] for broken in verdict.decisions["broken"].to_list()] == [[], rules, []]
 
 
 @pytest.mark.parametrize(("lines", "rules"), [(1, ["passages_left_too_low"]), (2, [])])
 def test_of_a_cut_document_enough_passages_must_be_left(tmp_path, lines, rules):
     step = RepeatedPassages(min_passages_left=2)
     texts = [f"{MENU}\n{'word ' * 20}\nand more", MENU + "".join(f"\nline {i}" for i in range(lines)), "short"]
-    (judged,) = step.judge(corpus_of(tmp_path, texts, step), tmp_path / "scratch")
-    assert [[b["rule"] for b in broken] for broken in judged.decisions["broken"].to_list()] == [[], rules, []]
+    (verdict,) = step.decide(corpus_of(tmp_path, texts, step), tmp_path / "scratch")
+    assert [[b["rule"] for b in broken] for broken in verdict.decisions["broken"].to_list()] == [[], rules, []]
 
 
 @given(st.lists(st.integers(0, 40), max_size=300), st.integers(2, 5), st.integers(0, 58))

@@ -22,7 +22,7 @@ from gristmill.pipelines.storage.retry import BACKOFF_SECONDS, retry
 
 
 def job(work, folder, *args, name="part"):
-    return Job(work, args, (Output(to_path(folder), name, "made-of"),))
+    return Job(work, args, (Output(to_path(folder), name),))
 
 
 def write(text, outputs):
@@ -172,7 +172,7 @@ def test_how_a_run_failed_is_noted(tmp_path):
 
 def test_the_largest_job_begins_and_one_that_is_alone_may_use_threads():
     seen = []
-    jobs = [Job(len, (), (Output(UPath(), str(size), ""),), size) for size in (1, 3, 2)]
+    jobs = [Job(len, (), (Output(UPath(), str(size)),), size) for size in (1, 3, 2)]
     with engine("processes", 3, spread=lambda place, jobs: seen.append((place, jobs)) or ()) as run:
         list(run(jobs))
         list(run(jobs[:1]))
@@ -182,7 +182,7 @@ def test_the_largest_job_begins_and_one_that_is_alone_may_use_threads():
 
 
 def test_light_jobs_go_to_workers_that_have_started():
-    light = [Job(len, (), (Output(UPath(), str(k), ""),), light=True) for k in range(3)]
+    light = [Job(len, (), (Output(UPath(), str(k)),), light=True) for k in range(3)]
     heavy, seen = [replace(job, light=False) for job in light], []
     with engine("processes", 2, spread=lambda place, jobs: seen.append(type(place)) or ()) as run:
         for jobs in (light, heavy, light):
