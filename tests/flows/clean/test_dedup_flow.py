@@ -317,5 +317,5 @@ def test_without_documents_or_what_to_go_by_it_ends_well(tmp_path):
         with pytest.raises((InputError, WorkError), match="nowhere"):
             run(tmp_path / name, {name: step}, tmp_path / "raw")
         assert not (tmp_path / name).exists()
-    with pytest.raises(RecipeError, match="nothing to look for"):
+    with pytest.raises(RecipeError, match="has no evaluation sets"):
         run(tmp_path / "work", {"decontaminate": {}}, tmp_path / "raw")
