@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from gristmill.dedup.near.near_duplicates import NearDuplicates
 from gristmill.filters.core.decide import breaks, thresholds
 from gristmill.flows.clean.plan import rewrites, spans_of
 from gristmill.flows.explorer.index import RunIndex
@@ -175,7 +176,9 @@ def copies(index: RunIndex, id: str) -> tuple[list[Copy], int]:
 
     None where nothing is like it.
     """
-    near = next((name for name, step in index.recipe.steps.items() if step.NAME == "near"), "near")
+    near = next(
+        (name for name, step in index.recipe.steps.items() if step.NAME == NearDuplicates.NAME), NearDuplicates.NAME
+    )
     try:
         members = find_cluster(index.work, near, id)
     except WorkError:

@@ -23,7 +23,7 @@ NEARLY = 0.95  # of the bytes that are read of a text: more than that may be its
 SOURCES = 12  # in the matrix: those with the most bytes
 SHADES = 10
 FOLD = "…"  # the sign of what is not shown
-MEMBER = {ID: pl.String, "group": pl.String, "similarity": pl.Float64, "contained": pl.Float64}
+MEMBER = {ID: pl.String, "group": pl.String, "similarity": pl.Float64, "containment": pl.Float64}
 
 
 def duplicates(work: FinishedRun, sources: pl.DataFrame) -> dict[str, Any] | None:
@@ -50,7 +50,7 @@ def _members(work: FinishedRun, names: dict[str, str]) -> pl.DataFrame:
     clusters = work.whole(report_of(work.folder, names.get(NearDuplicates.NAME, ""), "clusters"))
     near = pl.DataFrame(schema=MEMBER)
     if clusters is not None:
-        near = clusters.select(ID, pl.col("cluster").alias("group"), "similarity", "contained").cast(MEMBER)
+        near = clusters.select(ID, pl.col("cluster").alias("group"), "similarity", "containment").cast(MEMBER)
     known = [near[ID]]
     for part in work.parts:
         copies = work.shard(work.folder / "ledger", part, [ID, "duplicate_of"]).drop_nulls("duplicate_of")
@@ -62,7 +62,7 @@ def _members(work: FinishedRun, names: dict[str, str]) -> pl.DataFrame:
         rows = work.shard(work.folder / "ledger", part, columns).with_row_index("row").filter(pl.col(ID).is_in(alike))
         frames.append(rows.with_columns(pl.lit(part).alias("part")))
     found = pl.concat(frames)
-    found = found.join(near.select(ID, "group", "contained"), on=ID, how="left")
+    found = found.join(near.select(ID, "group", "containment"), on=ID, how="left")
     found = found.join(near.select(pl.col(ID).alias("duplicate_of"), of_group="group"), on="duplicate_of", how="left")
     group = pl.coalesce("group", "of_group", "duplicate_of", ID)
     return found.with_columns(group=group).drop("of_group").sort("group", ID)

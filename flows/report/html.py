@@ -99,11 +99,11 @@ def benchmarks(work: FinishedRun) -> list[dict]:
     """Of each evaluation set how many items were looked for and found, and in how many documents."""
     frames = []
     for name in work.recipe.steps:
-        items = work.whole(report_of(work.folder, name, "items"), ["benchmark", "looked_for", "documents"])
+        items = work.whole(report_of(work.folder, name, "items"), ["benchmark", "searchable", "documents"])
         if items is not None:
             found = work.whole(report_of(work.folder, name, "found"), [ID, "benchmark"])
             by_set = items.group_by("benchmark").agg(
-                pl.sum("looked_for"), (pl.col("documents") > 0).sum().alias("found")
+                pl.sum("searchable"), (pl.col("documents") > 0).sum().alias("found")
             )
             held = found.group_by("benchmark").agg(pl.col(ID).n_unique().alias("documents"))
             frames.append(by_set.join(held, on="benchmark", how="left").fill_null(0))

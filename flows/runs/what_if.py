@@ -90,9 +90,9 @@ def _corpus(recipe: Recipe, work: UPath, name: str, stays: dict[str, np.ndarray]
     measures, before = measures_of(work, name), [each.folder for each in spans_before(recipe, work, name)]
     with TemporaryDirectory() as folder:
         there = _stages_fit(recipe, work, name, masks)
-        made, scratch = None if there else UPath(folder), Path(folder) / "scratch"
-        corpus = Corpus(work / "documents", measures, list(masks), lambda part, _: masks[part], before, made)
-        for part, decisions, *_ in step.judge(corpus, scratch) if there else decide_inline(step, corpus, scratch):
+        stage_folder, scratch = None if there else UPath(folder), Path(folder) / "scratch"
+        corpus = Corpus(work / "documents", measures, list(masks), lambda part, _: masks[part], before, stage_folder)
+        for part, decisions, *_ in step.decide(corpus, scratch) if there else decide_inline(step, corpus, scratch):
             yield part, decisions["broken"]
 
 

@@ -145,7 +145,7 @@ def test_a_document_opens_beside_the_list_and_by_keys(tab, whole, shards):
 
 
 def test_copies_are_compared_word_by_word(tab, whole, shards):
-    (copied,) = shards("ledger").filter(step="near").head(1)["id"]
+    (copied,) = shards("ledger").filter(step="near_duplicates").head(1)["id"]
     tab.goto(f"{tab.url}?text={copied}&reason=near")
     tab.locator("a.row").first.click()
     tab.locator("[data-into]").click()

@@ -233,7 +233,7 @@ def test_near_copies_are_shown_with_what_differs(tmp_path, opened):
     rows = [{"id": f"{name}{k}", "source": name, "text": " ".join([*words[:150], f"new{k}", *words[151:]])}
             for name, k in (("a", 0), ("a", 1), ("b", 2))]  # fmt: skip
     rows += [{"id": "alone", "source": "b", "text": PROSE * 4}]
-    page, _ = opened(written(run(tmp_path, rows, {"near": {}})))
+    page, _ = opened(written(run(tmp_path, rows, {"near_duplicates": {}})))
     assert table(page, "#duplicates figure:first-of-type") == [["3", "1", "", "3"]]
     pair = page.locator("#pairs .pair").first
     assert {pair.locator("del").inner_text().strip(), pair.locator("ins").inner_text().strip()} < {
