@@ -1,4 +1,4 @@
-"""Measure: every stale step of a chain in one read of a shard, each over the text the steps before it left."""
+"""Measures: one read of a shard measures every stale step of a chain, each over the text of the steps before it."""
 
 from typing import Protocol
 
@@ -14,21 +14,21 @@ from gristmill.pipelines.steps.spans import apply_spans, rewrite
 from gristmill.pipelines.steps.step import Output, Written
 from gristmill.pipelines.storage.shards import read_batches, read_shard, write_shard
 
-LANGUAGE = "language"  # the step whose labels tell the later ones which profile a document has
-SURE_LABEL = "sure"  # the column of its measures that they are in
-SPANS = ".spans"  # ends the key of a rewriter's second output
+LANGUAGE = "language"  # the step whose labels select the profiles of documents for later steps
+SURE_LABEL = "sure"  # column of its measures with these labels
+SPANS = ".spans"  # suffix of the key of a rewriter's second output
 
 Frames = dict[str, pl.DataFrame]
 
 
 class Measures(Protocol):
-    """A filter, or the per-document half of a step that later needs the whole corpus."""
+    """A filter, or the per-document part of a step over the whole corpus."""
 
     def measure(self, batch: Batch) -> pl.DataFrame: ...
 
 
 def measure_documents(chain: dict[str, Measures], table: pa.Table, splitter: str = "unicode") -> Frames:
-    """Documents (a table with a text column) -> step name -> its measures, one row a document."""
+    """Return the measures of each step, one row per document of ``table`` (with a text column)."""
     ids = Ragged.from_text(table[ID]) if ID in table.column_names else None
     return _measure(chain, set(chain), Batch(Ragged.from_text(table[TEXT]), splitter=splitter, ids=ids))[0]
 
@@ -36,10 +36,10 @@ def measure_documents(chain: dict[str, Measures], table: pa.Table, splitter: str
 def measure_shard(
     chain: dict[str, Measures], splitter: str, shard: UPath, labels: UPath, before: list[UPath], outputs
 ) -> list[Written]:
-    """Measure a shard of documents for the outputs asked for: step names, and ``<name>.spans`` for a rewriter's.
+    """Measure a shard of documents, and write the outputs: steps by name, and ``<name>.spans`` of rewriters.
 
-    ``labels`` is where the language step's measures lie if they are not among the outputs, and ``before`` the spans
-    that steps before the chain cut.
+    ``labels`` is the file of the language step's measures, read if it is not an output. ``before`` are the files of
+    spans that steps before the chain cut.
     """
     wanted = {output.key.removesuffix(SPANS) for output in outputs}
     cuts = [read_shard(path) for path in before]
@@ -47,8 +47,8 @@ def measure_shard(
     frames, spans, first = {name: [] for name in wanted}, {name: [] for name in wanted}, 0
     for table in read_batches(shard, [ID, TEXT]):
         text = apply_spans(Ragged.from_text(table[TEXT]), cuts, first)
-        labelled = None if known is None else known.slice(first, table.num_rows).to_numpy()
-        measured, rewritten = _measure(chain, wanted, Batch(text, labelled, splitter, Ragged.from_text(table[ID])))
+        labels_here = None if known is None else known.slice(first, table.num_rows).to_numpy()
+        measured, rewritten = _measure(chain, wanted, Batch(text, labels_here, splitter, Ragged.from_text(table[ID])))
         for name in wanted:
             frames[name].append(measured[name])
             if name in rewritten:
@@ -58,7 +58,7 @@ def measure_shard(
 
 
 def compile_kernels(chain: dict[str, Measures], splitter: str) -> None:
-    """Compile every kernel of the chain, or load it from the cache, before worker processes do the same at once."""
+    """Compile every kernel of the chain, or load it from the cache, before worker processes load all at once."""
     text = Ragged.from_strings(["A first line, and\na second one.", "", "字"])
     _measure(chain, set(chain), Batch(text, splitter=splitter, ids=text))
 
@@ -67,7 +67,7 @@ def _measure(chain, wanted: set[str], batch: Batch) -> tuple[Frames, dict[str, p
     frames, spans = {}, {}
     last = max(i for i, name in enumerate(chain) if name in wanted)
     for name, step in list(chain.items())[: last + 1]:
-        if isinstance(step, Rewriter):  # also where its own measures are fresh: later steps see what it leaves
+        if isinstance(step, Rewriter):  # also if its own measures are fresh: later steps need its text
             spans[name], frames[name] = step.rewrite(batch)
             batch = batch.rewritten(rewrite(batch.text, spans[name]))
         elif name in wanted:
@@ -78,7 +78,7 @@ def _measure(chain, wanted: set[str], batch: Batch) -> tuple[Frames, dict[str, p
 
 
 def _shifted(spans: pa.Table, rows: int) -> pa.Table:
-    """Rows counted from the shard's first document instead of the batch's."""
+    """Count the rows of spans from the shard's first document instead of the batch's."""
     return spans.set_column(0, SPAN.field("row"), pa.array(spans["row"].to_numpy() + rows))
 
 

@@ -13,6 +13,8 @@ import numpy as np
 
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, load_u64, low_bytes_mask, multiply
 
+U64 = np.uint64
+GOLDEN_RATIO = U64(0x9E3779B97F4A7C15)
 U = np.uint64
 SEED = U(0)
 W0, W1, W2, W3 = U(0xA0761D6478BD642F), U(0xE7037ED1A0B428DB), U(0x8EBC6AF09C88C6E3), U(0x589965CC75374CC3)
