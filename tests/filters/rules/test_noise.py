@@ -73,9 +73,10 @@ def bounded(word: str, bound: int, tail: str = "") -> st.SearchStrategy[str]:
     return st.integers(bound - 1, bound + 1).map(lambda times: word * times + tail)
 
 
+URLS = st.integers(7, 9).map(lambda size: "www.abcde"[:size] + " ")
 EDGES = st.lists(
-    bounded("x", 40, " ") | bounded("w", 5, "www.ab ") | bounded("word. Word ", 12) | bounded("word. word ", 12)
-    | bounded("the of ", 10) | bounded("The a ", 10) | st.sampled_from(["www.abc ", "www.abcd ", "http:// "]),
+    bounded("x", 40, " ") | URLS | bounded("word. Word ", 12) | bounded("word. word ", 12) | bounded("the of ", 10)
+    | bounded("The a ", 10) | st.sampled_from(["http:// ", "http://a "]),
     max_size=4,
 ).map("".join)  # fmt: skip
 WINDOWS = st.tuples(st.sampled_from([100, 250]), st.integers(-1, 1), st.integers(9, 11)).map(
