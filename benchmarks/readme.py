@@ -1,75 +1,55 @@
-"""Write what README and README.zh-CN.md show: the tree of files, the funnel of `make run`, the benchmark tables.
+"""Write the funnels that README.md, README.zh-CN.md and docs/funnel.md show, from a finished run.
 
-    python -m benchmarks.readme [--work work]
+    python -m benchmarks.readme work
 
-The tree is made of the modules' own first lines; the funnel of WORK/summary.json; the tables of what
-`python -m benchmarks` measured last.
+The READMEs get ten rows, docs/funnel.md every step and rule. `make run` leaves the run that they show.
 """
 
-import ast
 import json
 import re
 from pathlib import Path
 
 import click
 
-from benchmarks.harness import Figures, table
-from benchmarks.rows import RESULTS
+from gristmill.flows.clean.funnel import funnel
+from gristmill.flows.cli.clean import render
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 README, CHINESE = REPOSITORY / "README.md", REPOSITORY / "README.zh-CN.md"
-ROOMS = ("pipelines", "filters", "dedup", "tokenizers_lab", "pretrain", "flows", "benchmarks")
+WHOLE = REPOSITORY / "docs" / "funnel.md"
+STEPS = 7  # in the READMEs; with the rows "in", "other steps" and "clean" these are ten
 
 
-def tree() -> str:
-    """Every module, under its folder, with the first line of its docstring."""
-    lines = []
-    for room in ROOMS:
-        for folder in sorted({path.parent for path in (REPOSITORY / room).rglob("*.py")}):
-            lines.append(f"{folder.relative_to(REPOSITORY)}/")
-            for path in sorted(folder.glob("*.py")):
-                says = first_line(path)
-                name = "" if path.name == "__init__.py" else path.name
-                if name:
-                    lines.append(f"  {name:<24}{says}")
-                elif says:
-                    lines[-1] = f"{lines[-1]:<26}{says}"
-    return "\n".join(lines)
+def shortened(summary: dict) -> dict:
+    """Return the summary with the STEPS that removed most, without their rules, and one sum for the other steps."""
+    by_size = sorted(summary["steps"], key=lambda name: -summary["steps"][name]["removed"])
+    largest = set(by_size[:STEPS])
+    totals = {key: sum(summary["steps"][name][key] for name in by_size[STEPS:]) for key in ("removed", "bytes_removed")}
+    steps = {name: step | {"rules": {}} for name, step in summary["steps"].items() if name in largest}
+    return summary | {"steps": steps | {"other steps": totals | {"rules": {}}}}
 
 
-def first_line(path: Path) -> str:
-    text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
-    return text.partition("\n")[0].replace("``", "").rstrip(".")
-
-
-def replace(text: str, name: str, block: str) -> str:
-    """Put ``block`` between the markers of a section."""
-    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+def replace_block(text: str, block: str) -> str:
+    """Return the text with ``block`` between its funnel markers."""
+    begin, end = "<!-- funnel -->", "<!-- /funnel -->"
     if begin not in text or end not in text:
-        raise click.ClickException(f"README.md has no section {begin} … {end}")
-    return re.sub(f"{begin}.*?{end}", lambda _: f"{begin}\n{block}\n{end}", text, flags=re.DOTALL)
+        raise click.ClickException(f"no section {begin} … {end} in the page")
+    fenced = f"{begin}\n```\n{block}\n```\n{end}"
+    return re.sub(f"{begin}.*?{end}", lambda _: fenced, text, flags=re.DOTALL)
+
+
+def drawn(summary: dict, rules: bool = True) -> str:
+    """Return the funnel as text without spaces at line ends; without rules, it has the ten rows of the READMEs."""
+    text = render(funnel(summary)) if rules else render(funnel(shortened(summary))).replace("rule broken by", "")
+    return "\n".join(line.rstrip() for line in text.splitlines())
 
 
 @click.command()
-@click.option("--work", type=Path, help="A finished work folder: its funnel is shown.")
-def main(work: Path | None):
-    blocks = {"tree": f"```\n{tree()}\n```"}
-    if work:
-        from gristmill.flows.clean.funnel import funnel
-        from gristmill.flows.cli.clean import render
-
-        blocks["funnel"] = f"```\n{render(funnel(json.loads((work / 'summary.json').read_text())))}\n```"
-    if RESULTS.exists():
-        measured = json.loads(RESULTS.read_text())
-        sides = {
-            name: [side and Figures(**side) for side in (row["ours"], row["peer"])] for name, row in measured.items()
-        }
-        blocks["benchmarks"] = table(sides)
-    for path in (README, CHINESE):
-        text = path.read_text("utf-8")
-        for name, block in blocks.items():
-            text = replace(text, name, block)
-        path.write_text(text, "utf-8")
+@click.argument("work", type=Path)
+def main(work: Path):
+    summary = json.loads((work / "summary.json").read_text())
+    for path, block in ((README, drawn(summary, False)), (CHINESE, drawn(summary, False)), (WHOLE, drawn(summary))):
+        path.write_text(replace_block(path.read_text("utf-8"), block), "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""What can be said of, or done to, one document alone. Imports only ``pipelines``."""
+"""Filters that measure, drop or rewrite a document by its text alone. Imports only ``pipelines``."""

@@ -1,4 +1,4 @@
-"""Filters that a recipe can name, and the variants of those that others define differently."""
+"""Registry of the filters that a recipe can name, and of the variants that others define."""
 
 from gristmill.filters.classifier.filter import Classifier
 from gristmill.filters.core.filter import Filter

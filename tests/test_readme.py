@@ -1,4 +1,4 @@
-"""README tells what is there: its tree, its commands, its links."""
+"""README tells what is there: its commands, its rooms, its Chinese twin; docs/files.md lists the files."""
 
 import os
 import re
@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.readme import CHINESE, README, tree
+from benchmarks.readme import CHINESE, README
 from gristmill.flows.cli import COMMANDS
+from tools.files_page import PAGE, page
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TEXT = README.read_text("utf-8")
 
 
-def test_the_tree_lists_the_files_that_exist():
-    assert tree() in TEXT, "python -m benchmarks.readme writes it anew"
+def test_the_page_of_files_lists_the_files_that_exist():
+    assert PAGE.read_text("utf-8") == page(), "python -m tools.files_page writes it again"
 
 
 def test_every_command_is_shown():
@@ -25,9 +26,18 @@ def test_every_command_is_shown():
     assert shown == set(COMMANDS)
 
 
-def test_files_it_names_are_there():
-    for name in re.findall(r"`((?:recipes|filters|tests)/[\w./-]+)`", TEXT):
-        assert (REPOSITORY / name).exists(), name
+def test_the_rooms_and_their_folders_are_those_that_exist():
+    rooms = re.findall(r"^- `(\w+)/`: .*?(?:\((`.*`)\))?$", TEXT[TEXT.index("## Rooms") :], re.MULTILINE)
+    for room, folders in rooms:
+        inner = {path.parent.name for kind in ("py", "toml") for path in (REPOSITORY / room).glob(f"*/*.{kind}")}
+        assert set(re.findall(r"`(\w+)`", folders)) == inner or room == "tests", room
+    code = {path.parent.name for path in REPOSITORY.glob("*/__init__.py")}
+    assert code <= {room for room, _ in rooms}
+
+
+def test_the_funnel_is_cut_to_ten_rows():
+    block = re.search(r"<!-- funnel -->\n```\n(.*?)\n```", TEXT, re.DOTALL)[1]
+    assert len(block.splitlines()) == 1 + 10
 
 
 def test_the_chinese_readme_has_the_same_sections_commands_and_tables():
@@ -43,12 +53,15 @@ def test_the_chinese_readme_has_the_same_sections_commands_and_tables():
 
 @pytest.mark.slow
 def test_its_commands_run_as_printed(tmp_path):
+    """``make`` lines are planned only, in the repository: the environment that they make is the one of this test."""
     shutil.copytree(REPOSITORY / "recipes", tmp_path / "recipes")
     shutil.copy(README, tmp_path)
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     for block in re.findall(r"^```sh\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL):
         for line in block.splitlines():
-            done = subprocess.run(["sh", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True)
+            planned = line.startswith("make ")
+            command, folder = (f"make --dry-run {line[5:]}", REPOSITORY) if planned else (line, tmp_path)
+            done = subprocess.run(["sh", "-c", command], cwd=folder, env=environment, capture_output=True, text=True)
             assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
     for folder in ("clean", "removed", "ledger"):
         assert list((tmp_path / "work" / folder).glob("*.parquet"))

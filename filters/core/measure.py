@@ -1,4 +1,4 @@
-"""Measures: one read of a shard measures every stale step of a chain, each over the text of the steps before it."""
+"""Measuring: one read of a shard measures every stale step of a chain, each over the text of the steps before it."""
 
 from typing import Protocol
 

@@ -28,7 +28,7 @@ def write_cutoffs(path: str, label: str, scores: np.ndarray) -> None:
 
 @cache
 def read_cutoffs(path: str, command: str = "ngram") -> dict[str, list[float]]:
-    """Percentiles by label. Raises InputError where the file is missing or holds something else."""
+    """Return percentiles by label. Raises InputError where the file is missing or holds something else."""
     try:
         table = orjson.loads(to_path(path).read_bytes())
     except (OSError, orjson.JSONDecodeError) as error:

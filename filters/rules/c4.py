@@ -57,20 +57,12 @@ WORD_COLUMNS = 16  # of a run without white space that count as a word
 
 
 class C4(Rewriter):
-    """Removes menus, notices and citations; then drops documents with few sentences or a placeholder text."""
+    """Filter that removes menus, notices and citations, then drops documents with few sentences or placeholders."""
 
     NAME: ClassVar[str] = "c4"
     MEASURED: ClassVar[tuple[str, ...]] = (
-        *(
-            "variant",
-            "terminal_mark",
-            "min_words",
-            "min_run",
-            "max_word_length",
-            "notices",
-            "placeholders",
-            "citations",
-        ),
+        *("variant", "terminal_mark", "min_words", "min_run", "max_word_length", "notices", "placeholders"),
+        "citations",
     )
     RULES: ClassVar[tuple[str, ...]] = ("min_sentences", "max_placeholders", "max_curly_brackets")
 

@@ -7,7 +7,7 @@ The paper leaves some counts open, and common code counts some of them wrongly. 
 * Alphabetic words: runs between white space, as in the paper, of which 80 % must hold a letter. With punctuation as
   tokens of its own, a fifth is soon reached: 68 % of the pages of a German manual would fail.
 * ``#`` counts where it is a token (``#tag``, ``C#``), not inside a URL. A run of full stops is one ellipsis.
-* Lines: those that are not blank. A bullet is one of • ‣ ⁃ ◦ · ● ○ ■ □ ▪ ▫ ▶ ►, or one of - – * before white space.
+* Lines: all that are not blank. A bullet is one of • ‣ ⁃ ◦ · ● ○ ■ □ ▪ ▫ ▶ ►, or one of - – * before white space.
   "-5" and "*sic*" are no bullets. (datatrove accepts • and - before anything, and counts blank lines.)
 * Stop words: distinct ones, in lower, upper or title case. The list is that of the document's language profile, or
   ``stop_words`` if the profile has none or the language is unknown.
@@ -30,7 +30,7 @@ from gristmill.pipelines.ragged import Ragged
 
 
 class Gopher(GopherSettings):
-    """Drops documents that are not prose: too short or long, odd words, lists, symbols, no stop words."""
+    """Filter that drops documents that are not prose: too short or long, odd words, lists, symbols, no stop words."""
 
     RULES: ClassVar[tuple[str, ...]] = (*GopherSettings.RULES, "max_capital_words")
 

@@ -1,4 +1,4 @@
-"""Our own word splitter, close to spaCy's blank English, whose words the field's filters count.
+"""Word splitter of our own, close to spaCy's blank English, whose words the field's filters count.
 
 1. White space ends a word. The text between is a chunk, which is split from its ends.
 2. Marks at its front and back are words, and a run of one mark is one word: ``("`` is two words; ``...``, ``###`` and

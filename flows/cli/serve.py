@@ -22,7 +22,7 @@ def serve(port, limit):
 
     with serve.server(port) as url:
         os.environ["PREFECT_API_URL"] = url
-        os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "gristmill,pipelines")
+        os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "gristmill")
         from prefect.settings import temporary_settings
 
         def say() -> None:

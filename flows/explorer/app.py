@@ -17,12 +17,21 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from gristmill.flows.explorer import document, query
+from gristmill.flows.explorer import document
 from gristmill.flows.explorer.escape import escaped, number, size
 from gristmill.flows.explorer.export import recipe_toml
 from gristmill.flows.explorer.index import RunIndex
 from gristmill.flows.explorer.pages import link, pager, reasons, threshold_page
-from gristmill.flows.explorer.query import STATES, Query
+from gristmill.flows.explorer.query import (
+    ALL,
+    NEWLY_KEPT,
+    NEWLY_REMOVED,
+    STATES,
+    Query,
+    counts,
+    find_page,
+    sample_rows,
+)
 from gristmill.flows.explorer.thresholds import Thresholds
 from gristmill.flows.explorer.tokens import Tokenizers
 from gristmill.pipelines.errors import GristmillError, RecipeError, WorkError
@@ -51,12 +60,12 @@ class Explorer:
         )
         self.templates.filters |= {"shown": escaped, "number": number, "size": size}
         self.templates.globals |= {"link": link, "run": index, "states": STATES}
-        self.facets = {"counts": query.counts(index), "reasons": reasons(index)}
+        self.facets = {"counts": counts(index), "reasons": reasons(index)}
 
     def query(self, request: Request) -> Query:
         asked = request.query_params
         plain = {name: asked.get(name, "") for name in ("reason", "broke", "source", "language", "text")}
-        state = asked.get("state", query.ALL)
+        state = asked.get("state", ALL)
         if state not in STATES:
             raise WorkError(f"no documents are {state!r}; there is {', '.join(STATES)}")
         return Query(state=state, changes=self.thresholds.read(asked.getlist("set")), **plain)
@@ -66,21 +75,21 @@ class Explorer:
 
     def documents(self, request: Request) -> Response:
         query = self.query(request)
-        page = query.page(self.index, self.thresholds, query)
+        page = find_page(self.index, self.thresholds, query)
         totals = pager(self.index, self.thresholds, query)
         return self.render("documents.html", query, page=page, **self.facets, **totals)
 
     def rows(self, request: Request) -> Response:
         query = self.query(request)
-        page = query.page(self.index, self.thresholds, query, _whole(request, "after", -1))
+        page = find_page(self.index, self.thresholds, query, _whole(request, "after", -1))
         return self.render("rows.html", query, page=page)
 
     def changed(self, request: Request) -> Response:
         """Samples of what the moved thresholds would remove and keep."""
         query, samples = self.query(request), {}
-        for state in (query.NEWLY_REMOVED, query.NEWLY_KEPT):
+        for state in (NEWLY_REMOVED, NEWLY_KEPT):
             asked = Query(state=state, changes=query.changes)
-            samples[state] = asked, query.sample(self.index, self.thresholds, asked, SAMPLES)
+            samples[state] = asked, sample_rows(self.index, self.thresholds, asked, SAMPLES)
         return self.render("changed.html", query, samples=samples)
 
     def show(self, request: Request, template: str) -> Response:

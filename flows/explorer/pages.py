@@ -6,7 +6,7 @@ import numpy as np
 
 from gristmill.flows.explorer.histogram import Spread, spread
 from gristmill.flows.explorer.index import RunIndex
-from gristmill.flows.explorer.query import Query
+from gristmill.flows.explorer.query import ALL, KEPT, NEWLY_KEPT, NEWLY_REMOVED, REMOVED, Query, select_rows
 from gristmill.flows.explorer.thresholds import Threshold, Thresholds
 
 SAYS = {"<": "is below", "<=": "is at most", ">": "is above", ">=": "is at least"}
@@ -19,7 +19,7 @@ def link(path: str, query: Query, *parts, **other) -> str:
     Moved thresholds are in every address, so that they stay moved from page to page.
     """
     asked = {name: getattr(query, name) for name in PARAMETERS}
-    asked["state"] = "" if query.state == query.ALL else query.state
+    asked["state"] = "" if query.state == ALL else query.state
     asked |= {name: value for name, value in other.items() if name != "changes"}
     pairs = [(name, value) for name, value in asked.items() if value not in ("", None)]
     pairs += [("set", change) for change in other.get("changes", query.changes)]
@@ -29,12 +29,12 @@ def link(path: str, query: Query, *parts, **other) -> str:
 
 def pager(index: RunIndex, thresholds: Thresholds, query: Query) -> dict:
     """How many documents each state has under the filters, and how many are asked for."""
-    chosen = query.select(index, thresholds, Query(**{**query.__dict__, "state": query.ALL}))
+    chosen = select_rows(index, thresholds, Query(**{**query.__dict__, "state": ALL}))
     kept = index.kept & chosen
-    totals = {query.ALL: chosen, query.KEPT: kept, query.REMOVED: chosen & ~kept}
+    totals = {ALL: chosen, KEPT: kept, REMOVED: chosen & ~kept}
     if query.changes:
         after = thresholds.moved(query.changes).after
-        totals |= {query.NEWLY_REMOVED: kept & ~after, query.NEWLY_KEPT: chosen & ~kept & after}
+        totals |= {NEWLY_REMOVED: kept & ~after, NEWLY_KEPT: chosen & ~kept & after}
     return {"totals": {state: int(np.count_nonzero(mask)) for state, mask in totals.items()}}
 
 

@@ -67,7 +67,7 @@ class Page(NamedTuple):
     searched: int  # shards whose text was looked through, by a search that did not come to the end; else 0
 
 
-def select(index: RunIndex, thresholds: Thresholds, query: Query) -> np.ndarray:
+def select_rows(index: RunIndex, thresholds: Thresholds, query: Query) -> np.ndarray:
     """Bool[n]: the documents that a query asks for, its text aside."""
     kept = index.kept
     chosen = {
@@ -91,18 +91,18 @@ def select(index: RunIndex, thresholds: Thresholds, query: Query) -> np.ndarray:
     return chosen
 
 
-def page(index: RunIndex, thresholds: Thresholds, query: Query, after: int = -1, size: int = PAGE) -> Page:
+def find_page(index: RunIndex, thresholds: Thresholds, query: Query, after: int = -1, size: int = PAGE) -> Page:
     """The documents asked for that come after a place, ``size`` at most."""
-    places = after + 1 + np.flatnonzero(select(index, thresholds, query)[after + 1 :])
+    places = after + 1 + np.flatnonzero(select_rows(index, thresholds, query)[after + 1 :])
     if query.text:
         return search(index, places, query.text, size)
     more = int(places[size - 1]) if places.size > size else None
     return Page(rows(index, places[:size]), more, 0)
 
 
-def sample(index: RunIndex, thresholds: Thresholds, query: Query, size: int) -> list[Row]:
+def sample_rows(index: RunIndex, thresholds: Thresholds, query: Query, size: int) -> list[Row]:
     """Some of the documents asked for, at equal distances."""
-    places = np.flatnonzero(select(index, thresholds, query))
+    places = np.flatnonzero(select_rows(index, thresholds, query))
     return rows(index, places[np.unique(np.linspace(0, places.size - 1, min(size, places.size)).astype(int))])
 
 

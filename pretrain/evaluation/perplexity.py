@@ -7,8 +7,9 @@ import numpy as np
 import torch
 
 from gristmill.pipelines.errors import RecipeError
-from gristmill.pretrain.data.batches import IGNORED, Loader, TokenSplit, gather
+from gristmill.pretrain.data.batches import Loader, TokenSplit, gather
 from gristmill.pretrain.data.masking import Masking
+from gristmill.pretrain.data.packing import IGNORE_INDEX
 from gristmill.pretrain.model.devices import SINGLE_PROCESS, ProcessGroup
 from gristmill.pretrain.model.loss import LanguageModel
 
@@ -65,7 +66,7 @@ def window_loss(
         batch = masking.hide(batch, some, seed=0) if masking else batch
         inputs, targets = (torch.from_numpy(array).to(device) for array in batch[:2])
         sums[0] += model.nats(inputs, targets).double().sum()
-        sums[1] += (targets != IGNORED).sum()
+        sums[1] += (targets != IGNORE_INDEX).sum()
     world.sum(sums)
     return float(sums[0] / sums[1])
 
@@ -99,7 +100,7 @@ def score_documents(
     for at in range(world.rank * size, len(windows), world.size * size):
         some = windows[at : at + size]
         inputs = np.zeros((len(some), int(some[0, 2])), np.int64)
-        targets = np.full_like(inputs, IGNORED)
+        targets = np.full_like(inputs, IGNORE_INDEX)
         for i, (document, start, length, known) in enumerate(some):
             ids = _read(tokens, int(document), int(start), int(start + length + 1), marker)
             inputs[i, :length], targets[i, known:length] = ids[:-1], ids[known + 1 :]

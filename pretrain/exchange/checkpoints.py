@@ -20,7 +20,7 @@ LAYOUTS = {"gpt2": gpt2, "llama": llama}  # by the name that their config gives 
 
 def layout_of(shape: ModelConfig) -> str:
     """``gpt2`` or ``llama``. Raises RecipeError where the shape is neither's, and says why."""
-    wrong = {name: _unlike(shape, layout.MUST) for name, layout in LAYOUTS.items()}
+    wrong = {name: _unlike(shape, layout.REQUIRED_CONFIG) for name, layout in LAYOUTS.items()}
     if shape.mlp not in gpt2.MLP:
         wrong["gpt2"].append(f"mlp = {shape.mlp!r}")
     if shape.key_heads != shape.heads:

@@ -1,7 +1,7 @@
 """Gopher as in NeMo Curator (NVIDIA-NeMo/Curator at 1e223f1, nemo_curator/stages/text/filters/heuristic_filter.py).
 
 * Words lie between white space. A word is a symbol if it is one of eight ellipses or a single "#".
-* Lines are those that are not blank. Bullets are twelve round signs, without * and -. A line ends with an ellipsis also
+* Blank lines do not count. Bullets are twelve round signs, without * and -. A line ends with an ellipsis also
   if it ends with "read more" or "-»". Stop words count at each occurrence, in lower case only.
 * Lines and paragraphs (between \\n\\n, blank ones included) are measured without their copies: distinct ones, of all,
   and their characters.
@@ -31,7 +31,7 @@ LETTER = regex.compile("[[:alpha:]]")
 
 
 class NemoGopher(Published, GopherSettings):
-    """Drops documents that are not prose. ``hash_ratio_too_high`` is NeMo's SymbolsToWordsFilter."""
+    """Filter that drops documents that are not prose. ``hash_ratio_too_high`` is NeMo's SymbolsToWordsFilter."""
 
     variant: Literal["nemo"] = "nemo"
     max_ellipsis_ratio: Ratio | None = None  # counted with "#"
@@ -63,7 +63,7 @@ MEASURES = {
 
 
 class NemoRepetition(Published, RepetitionSettings):
-    """Drops documents that shrink too much without their copies."""
+    """Filter that drops documents that shrink too much without their copies."""
 
     RULES: ClassVar[tuple[str, ...]] = (*(f"min_{name}" for name in UNIQUE), *RepetitionSettings.RULES[4:])
 

@@ -1,4 +1,4 @@
-"""Counts that several published rule sets share: words between white space, copies of lines, shares of n-grams."""
+"""Words between white space, copies of lines and shares of n-grams, which several published rule sets count."""
 
 import numpy as np
 

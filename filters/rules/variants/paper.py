@@ -1,7 +1,7 @@
 """Gopher by the words of its paper (Rae et al. 2021, arXiv:2112.11446, appendix A.1.1, table A1).
 
-The paper leaves counts open; the plainest reading is taken. Words lie between white space. Lines are those that are not
-blank, and a blank line ends a paragraph. Symbols are counted per word. A stop word counts once, in any case. Every copy
+The paper leaves counts open; the plainest reading is taken. Words lie between white space. Blank lines do not
+count, and end paragraphs. Symbols are counted per word. A stop word counts once, in any case. Every copy
 of a repeated part counts, in characters of words. A document of one line or paragraph repeats nothing.
 """
 
@@ -29,7 +29,7 @@ from gristmill.pipelines.kernels.intrinsics import kernel, popcount
 
 
 class PaperGopher(Published, GopherSettings):
-    """Drops documents that are not prose."""
+    """Filter that drops documents that are not prose."""
 
     variant: Literal["paper"] = "paper"
 
@@ -64,7 +64,7 @@ class PaperGopher(Published, GopherSettings):
 
 
 class PaperRepetition(Published, RepetitionSettings):
-    """Drops documents that repeat lines, paragraphs or n-grams of words."""
+    """Filter that drops documents that repeat lines, paragraphs or n-grams of words."""
 
     variant: Literal["paper"] = "paper"
 

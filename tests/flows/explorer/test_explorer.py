@@ -19,7 +19,7 @@ from gristmill.flows.explorer.escape import OBEYED, escaped, number, size
 from gristmill.flows.explorer.export import recipe_toml
 from gristmill.flows.explorer.histogram import spread
 from gristmill.flows.explorer.index import RunIndex
-from gristmill.flows.explorer.query import Query, page
+from gristmill.flows.explorer.query import Query, find_page
 from gristmill.flows.explorer.thresholds import Thresholds, adjustable
 from gristmill.flows.explorer.tokens import Tokenizers
 from gristmill.flows.runs.what_if import what_if
@@ -164,7 +164,7 @@ def test_a_histogram_holds_every_document_and_the_threshold(values, threshold):
 def walked(index, query):
     found, after = [], -1
     while after is not None:
-        got = page(index, Thresholds(index), query, after, size=7)
+        got = find_page(index, Thresholds(index), query, after, size=7)
         assert got.rows or got.searched or got.after is None
         found, after = found + [row.id for row in got.rows], got.after
     return found

@@ -107,7 +107,7 @@ def test_the_best_few_are_sentencepieces(models, fallback):  # noqa: F811
 
 
 def test_far_from_certain_and_only_unigram():
-    from test_dropout import trained
+    from tests.tokenizers_lab.encode.test_bpe_dropout import trained
 
     with pytest.raises(RecipeError, match="under unigram alone; this is bpe"):
         Tokenizer(trained("gpt2")).best("text", 3)

@@ -43,7 +43,7 @@ TERMINAL = np.isin(np.arange(256), [*b".?!\"'"])
 
 
 class DatatroveC4(Published, Rewriter):
-    """Removes lines that are no sentences, notices and citations, then drops documents with few sentences."""
+    """Filter that removes lines without a sentence, notices and citations, then drops documents with few sentences."""
 
     NAME: ClassVar[str] = "c4"
     MEASURED: ClassVar[tuple[str, ...]] = (

@@ -21,7 +21,7 @@ from gristmill.pipelines.kernels.intrinsics import kernel
 
 
 class DatatroveFineWeb(Published):
-    """Drops lists, menus and pages that repeat their lines, by the lines and thresholds of datatrove."""
+    """Filter that drops lists, menus and pages that repeat their lines, by the lines and thresholds of datatrove."""
 
     NAME: ClassVar[str] = "fineweb"
     MEASURED: ClassVar[tuple[str, ...]] = ("variant", "short_line_width")
@@ -79,7 +79,7 @@ def ending_bytes(marks: str) -> np.ndarray:
 
 
 def count_lines(data: np.ndarray, parts: Parts, short: int, stops: np.ndarray) -> tuple[Parts, np.ndarray, ...]:
-    """Return the lines that are not blank, and int64[n] each: their number, those that end with a stop, short ones."""
+    """Return the lines that are not blank, and int64[n] each: how many there are, end with a stop, are short."""
     offsets, counts = np.zeros_like(parts.offsets), np.zeros((3, parts.offsets.size - 1), np.int64)
     black = np.empty(parts.start.size, np.int64)
     _count_lines(data, parts.offsets, parts.start, parts.end, parts.length, short, stops, black, offsets, counts)

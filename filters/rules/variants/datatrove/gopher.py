@@ -21,7 +21,7 @@ from gristmill.pipelines.kernels.intrinsics import kernel, popcount
 
 
 class DatatroveGopher(Published, GopherSettings):
-    """Drops documents that are not prose, by the words and thresholds of datatrove."""
+    """Filter that drops documents that are not prose, by the words and thresholds of datatrove."""
 
     variant: Literal["datatrove-0.10.1"] = "datatrove-0.10.1"
 
@@ -69,7 +69,7 @@ def count_words(data, offsets, start, end, hashes, lengths, stop_words, numbers,
 
 @kernel
 def count_lines(data, offsets, start, end, counts):
-    """Count in each document stripped lines that begin with • or -, and those that end with an ellipsis."""
+    """Count in each document stripped lines that begin with • or -, and lines that end with an ellipsis."""
     for row in range(offsets.size - 1):
         bullets = ellipsis_lines = 0
         for j in range(offsets[row], offsets[row + 1]):
