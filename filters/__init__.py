@@ -1,1 +1,1 @@
-"""Filters that measure, drop or rewrite a document by its text alone. Imports only ``pipelines``."""
+"""Measures of one document, rules on them, and rewrites of its text. Imports only ``pipelines``."""

@@ -26,7 +26,8 @@ def decide(rule_set: Filter, measures: pl.DataFrame, profile: np.ndarray) -> pl.
     by_profile = [rule_set.for_profile(name).rules() for name in names]
     found = []
     for name, rule in rule_set.rules().items():
-        threshold = thresholds(name, rule, by_profile, codes, measures[rule.by] if rule.thresholds else None)
+        by = measures[rule.by] if rule.by and rule.thresholds else None
+        threshold = thresholds(name, rule, by_profile, codes, by)
         value = measures[rule.measure].cast(pl.Float64).to_numpy()
         rows = np.flatnonzero(breaks(rule, value, threshold))
         found.append((name, rows, value[rows], threshold[rows]))
@@ -63,7 +64,7 @@ def decide_shard(chain: dict[str, Filter], shard: UPath, measures: dict[str, UPa
         profile = profile_of(read_shard(measures[LANGUAGE], [SURE_LABEL])[SURE_LABEL].to_numpy())
     results = []
     for output in outputs:
-        rule_set, frame = chain[output.key], pl.from_arrow(read_shard(measures[output.key]))
+        rule_set, frame = chain[output.key], pl.DataFrame(read_shard(measures[output.key]))
         broken = decide(rule_set, frame, profile)
         results.append(Written([output.path.name], write_decisions(output.path, ids, broken)))
     return results

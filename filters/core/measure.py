@@ -44,7 +44,9 @@ def measure_shard(
     wanted = {output.key.removesuffix(SPANS) for output in outputs}
     cuts = [read_shard(path) for path in before]
     known = read_shard(labels, [SURE_LABEL])[SURE_LABEL] if LANGUAGE not in wanted and labels.exists() else None
-    frames, spans, first = {name: [] for name in wanted}, {name: [] for name in wanted}, 0
+    frames: dict[str, list[pl.DataFrame]] = {name: [] for name in wanted}
+    spans: dict[str, list[pa.Table]] = {name: [] for name in wanted}
+    first = 0
     for table in read_batches(shard, [ID, TEXT]):
         text = apply_spans(Ragged.from_text(table[TEXT]), cuts, first)
         labels_here = None if known is None else known.slice(first, table.num_rows).to_numpy()
@@ -64,7 +66,8 @@ def compile_kernels(chain: dict[str, Measures], splitter: str) -> None:
 
 
 def _measure(chain, wanted: set[str], batch: Batch) -> tuple[Frames, dict[str, pa.Table]]:
-    frames, spans = {}, {}
+    frames: Frames = {}
+    spans: dict[str, pa.Table] = {}
     last = max(i for i, name in enumerate(chain) if name in wanted)
     for name, step in list(chain.items())[: last + 1]:
         if isinstance(step, Rewriter):  # also if its own measures are fresh: later steps need its text

@@ -57,7 +57,7 @@ WORD_COLUMNS = 16  # of a run without white space that count as a word
 
 
 class C4(Rewriter):
-    """Filter that removes menus, notices and citations, then drops documents with few sentences or placeholders."""
+    """Rule set that removes menus, notices and citations, then drops documents with few sentences or placeholders."""
 
     NAME: ClassVar[str] = "c4"
     MEASURED: ClassVar[tuple[str, ...]] = (

@@ -23,7 +23,7 @@ from gristmill.pipelines.kernels.intrinsics import kernel
 
 
 class FineWeb(Filter):
-    """Filter that drops lists, menus and pages that repeat their lines."""
+    """Rule set that drops lists, menus and pages that repeat their lines."""
 
     NAME: ClassVar[str] = "fineweb"
     MEASURED: ClassVar[tuple[str, ...]] = ("variant", "short_line_width")

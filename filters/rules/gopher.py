@@ -30,7 +30,7 @@ from gristmill.pipelines.ragged import Ragged
 
 
 class Gopher(GopherSettings):
-    """Filter that drops documents that are not prose: too short or long, odd words, lists, symbols, no stop words."""
+    """Rule set that drops documents that are not prose: too short or long, odd words, lists, symbols, no stop words."""
 
     RULES: ClassVar[tuple[str, ...]] = (*GopherSettings.RULES, "max_capital_words")
 

@@ -17,7 +17,7 @@ from gristmill.pipelines.storage.files import checksum, to_path
 
 
 class Keywords(Filter):
-    """Filter that drops documents with too many terms of word lists: bad words, spam, or any other list.
+    """Rule set that drops documents with too many terms of word lists: bad words, spam, or any other list.
 
     A list is a UTF-8 text file with one term per line, like those of LDNOOBW
     (https://github.com/LDNOOBW/List-of-Dirty-Naughty-Obscene-and-Otherwise-Bad-Words). Gristmill ships none: C4's list

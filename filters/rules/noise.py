@@ -40,7 +40,7 @@ MIN_CAPITALS = 0.01  # of the letters, in a text that has capitals at all
 
 
 class Noise(Filter):
-    """Filter that drops documents that are not text in any language."""
+    """Rule set that drops documents that are not text in any language."""
 
     NAME: ClassVar[str] = "noise"
     RULES: ClassVar[tuple[str, ...]] = (

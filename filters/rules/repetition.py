@@ -29,7 +29,7 @@ from gristmill.pipelines.kernels.intrinsics import kernel
 
 
 class Repetition(RepetitionSettings):
-    """Filter that drops documents that repeat lines, paragraphs or n-grams of words."""
+    """Rule set that drops documents that repeat lines, paragraphs or n-grams of words."""
 
     variant: Literal["gristmill"] = "gristmill"  # others: filters/rules/variants
 

@@ -72,22 +72,23 @@ def boundary_flags(term: str) -> int:
 
 def build(terms: list[str]) -> Automaton:
     """Build the automaton of distinct folded terms, none of them empty."""
-    children, term_of = [{}], [-1]
+    children: list[dict[int, int]] = [{}]
+    ends = [-1]  # number of the term that ends in a state
     for number, term in enumerate(terms):
         state = 0
         for byte in term.encode():
             if byte not in children[state]:
                 children[state][byte] = len(children)
                 children.append({})
-                term_of.append(-1)
+                ends.append(-1)
             state = children[state][byte]
-        term_of[state] = number
+        ends[state] = number
     used = sorted({byte for state in children for byte in state})
     column = np.zeros(256, np.int64)
     column[used] = np.arange(1, len(used) + 1)
     for byte in range(128):
         column[byte] = column[ord(" ") if character_class(byte) == SPACE else lower(byte)]
-    columns = len(used) + 1
+    columns, term_of = len(used) + 1, np.array(ends)
 
     move = np.zeros((len(children), columns), np.int64)
     fallback, shorter = np.zeros((2, len(children)), np.int64)
@@ -105,7 +106,6 @@ def build(terms: list[str]) -> Automaton:
         if last == ord(" "):
             move[state, column[last]] = state
 
-    term_of = np.array(term_of)
     accepting = (term_of >= 0) | (shorter > 0)
     order = np.argsort(accepting, kind="stable")  # new number -> old number; the root stays 0
     number = np.argsort(order)

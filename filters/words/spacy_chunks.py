@@ -14,7 +14,7 @@ A FRAGILE chunk is tokenized again with its neighbors only if a CLOSES and an OP
 import re
 from functools import cache
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -57,7 +57,7 @@ class ChunkSplitter:
             from spacy.tokenizer import Tokenizer
         except ImportError:
             raise RecipeError('words = "spacy" needs spaCy: pip install "gristmill[spacy]"') from None
-        self.language = spacy.blank("en")
+        self.language = cast(Any, spacy.blank("en"))
         # Without this, spaCy computes a dozen attributes of each new word, which takes half the time of a new chunk.
         self.language.vocab.lex_attr_getters = {IS_SPACE: str.isspace}
         self.tokenizer = whole = self.language.tokenizer
@@ -153,7 +153,7 @@ class ChunkSplitter:
                 unsearched = self._tokens(self.unsearched, again)
                 suspect, begin, stop = _places(unsearched, again, where)
                 flags[suspects] = self._flags(unsearched[:, 0], suspect, suspects.size)
-                here = [set() for _ in suspects]
+                here: list[set[tuple[int, ...]]] = [set() for _ in suspects]
                 for i, *span in zip(suspect.tolist(), begin.tolist(), stop.tolist(), strict=True):
                     here[i].add(tuple(span))
                 first, last = np.searchsorted(chunk, suspects, "left"), np.searchsorted(chunk, suspects, "right")

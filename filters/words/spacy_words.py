@@ -49,7 +49,9 @@ class SpacyCache:
         self.table = np.full(1 << max(10, (2 * chunks - 1).bit_length()), -1, np.int32)
         self.keys, self.flags = np.empty(chunks, np.uint64), np.empty(chunks, np.uint8)
         self.first = np.zeros(1, np.int64)
-        self.tokens = [np.empty(0, kind) for kind in (np.int32, np.int32, np.uint64, np.int32, np.uint8)]
+        self.tokens: list[np.ndarray] = [
+            np.empty(0, kind) for kind in (np.int32, np.int32, np.uint64, np.int32, np.uint8)
+        ]
 
     @property
     def known(self) -> int:
@@ -93,7 +95,7 @@ class SpacyCache:
         begin = start[split.chunk]
         describe_words(data, begin + split.start, begin + split.end, hashes, *places, lengths, flags)
         ends = self.first[-1] + np.cumsum(np.bincount(split.chunk, minlength=start.size))
-        columns = (split.start, split.end, hashes, lengths, flags)
+        columns: tuple[np.ndarray, ...] = (split.start, split.end, hashes, lengths, flags)
         tokens = [np.concatenate(pair) for pair in zip(self.tokens, columns, strict=True)]
         return np.concatenate((self.first, ends)), tokens
 
@@ -106,7 +108,8 @@ class SpacyCache:
         windows, ambiguous = [], ambiguous[:found]
         for i, first, last in zip(ambiguous, low, high, strict=False):
             cuts = (start[first], start[i], end[i], end[last])
-            windows.append(tuple(text.data[a:b].tobytes().decode() for a, b in pairwise(cuts)))
+            before, chunk, after = (text.data[a:b].tobytes().decode() for a, b in pairwise(cuts))
+            windows.append((before, chunk, after))
         entry[ambiguous] = self.known + np.arange(ambiguous.size)
         return self._with(text.data, start[ambiguous], chunk_splitter().split_within(windows))
 

@@ -39,7 +39,7 @@ BULLETS = tuple(np.frombuffer(mark.encode(), np.uint8) for mark in "●•*-")
 
 
 class DclmGopher(Published, GopherSettings):
-    """Filter that drops documents that are not prose. ``hash_ratio_too_high`` is DCLM's symbol_ratio_filter."""
+    """Rule set that drops documents that are not prose. ``hash_ratio_too_high`` is DCLM's symbol_ratio_filter."""
 
     variant: Literal["dclm"] = "dclm"
     max_ellipsis_ratio: Ratio | None = None  # counted with "#"
@@ -73,7 +73,7 @@ class DclmGopher(Published, GopherSettings):
 
 
 class DclmRepetition(Published, RepetitionSettings):
-    """Filter that drops documents that repeat lines, paragraphs or n-grams of words, every copy counted."""
+    """Rule set that drops documents that repeat lines, paragraphs or n-grams of words, every copy counted."""
 
     RULES: ClassVar[tuple[str, ...]] = ("min_lines", *RepetitionSettings.RULES)
 

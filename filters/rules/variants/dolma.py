@@ -26,7 +26,7 @@ LONG = 1024  # characters; longer words count as this long
 
 
 class DolmaGopher(Published, GopherSettings):
-    """Filter that drops documents that are not prose. ``hash_ratio_too_high`` is dolma's symbol_to_word_ratio."""
+    """Rule set that drops documents that are not prose. ``hash_ratio_too_high`` is dolma's symbol_to_word_ratio."""
 
     variant: Literal["dolma"] = "dolma"
     max_ellipsis_ratio: Ratio | None = None  # counted with "#"
@@ -57,7 +57,7 @@ class DolmaGopher(Published, GopherSettings):
 
 
 class DolmaRepetition(Published, RepetitionSettings):
-    """Filter that drops documents that repeat lines or n-grams of words, every copy counted."""
+    """Rule set that drops documents that repeat lines or n-grams of words, every copy counted."""
 
     variant: Literal["dolma"] = "dolma"
     max_dup_paragraphs: Share | None = None  # not measured

@@ -31,7 +31,7 @@ LETTER = regex.compile("[[:alpha:]]")
 
 
 class NemoGopher(Published, GopherSettings):
-    """Filter that drops documents that are not prose. ``hash_ratio_too_high`` is NeMo's SymbolsToWordsFilter."""
+    """Rule set that drops documents that are not prose. ``hash_ratio_too_high`` is NeMo's SymbolsToWordsFilter."""
 
     variant: Literal["nemo"] = "nemo"
     max_ellipsis_ratio: Ratio | None = None  # counted with "#"
@@ -63,7 +63,7 @@ MEASURES = {
 
 
 class NemoRepetition(Published, RepetitionSettings):
-    """Filter that drops documents that shrink too much without their copies."""
+    """Rule set that drops documents that shrink too much without their copies."""
 
     RULES: ClassVar[tuple[str, ...]] = (*(f"min_{name}" for name in UNIQUE), *RepetitionSettings.RULES[4:])
 

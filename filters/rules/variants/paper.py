@@ -29,7 +29,7 @@ from gristmill.pipelines.kernels.intrinsics import kernel, popcount
 
 
 class PaperGopher(Published, GopherSettings):
-    """Filter that drops documents that are not prose."""
+    """Rule set that drops documents that are not prose."""
 
     variant: Literal["paper"] = "paper"
 
@@ -64,7 +64,7 @@ class PaperGopher(Published, GopherSettings):
 
 
 class PaperRepetition(Published, RepetitionSettings):
-    """Filter that drops documents that repeat lines, paragraphs or n-grams of words."""
+    """Rule set that drops documents that repeat lines, paragraphs or n-grams of words."""
 
     variant: Literal["paper"] = "paper"
 

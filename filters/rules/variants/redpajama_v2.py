@@ -42,7 +42,7 @@ def normalized_words(text: str) -> list[str]:
 
 
 class Rpv2Gopher(Published, GopherSettings):
-    """Filter that drops documents that are not prose. ``hash_ratio_too_high`` is RedPajama's symbol_to_word_ratio."""
+    """Rule set that drops documents that are not prose. ``hash_ratio_too_high`` is RedPajama's symbol_to_word_ratio."""
 
     variant: Literal["rpv2"] = "rpv2"
     max_ellipsis_ratio: Ratio | None = None  # counted with "#"
@@ -68,7 +68,7 @@ class Rpv2Gopher(Published, GopherSettings):
 
 
 class Rpv2Repetition(Published, RepetitionSettings):
-    """Filter that drops documents that repeat n-grams of words."""
+    """Rule set that drops documents that repeat n-grams of words."""
 
     variant: Literal["rpv2"] = "rpv2"
     max_dup_paragraphs: Share | None = None  # not measured

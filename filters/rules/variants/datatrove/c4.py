@@ -43,7 +43,7 @@ TERMINAL = np.isin(np.arange(256), [*b".?!\"'"])
 
 
 class DatatroveC4(Published, Rewriter):
-    """Filter that removes lines without a sentence, notices and citations, then drops documents with few sentences."""
+    """Rule set that removes lines that are no sentence, notices and citations; drops documents with few sentences."""
 
     NAME: ClassVar[str] = "c4"
     MEASURED: ClassVar[tuple[str, ...]] = (
@@ -133,7 +133,7 @@ class DatatroveC4(Published, Rewriter):
 class FineWebC4(DatatroveC4):
     """C4 as FineWeb ran it, without the rule on terminal marks (Penedo et al. 2024, section 3.5)."""
 
-    variant: Literal["fineweb-paper"] = "fineweb-paper"
+    variant: Literal["fineweb-paper"] = "fineweb-paper"  # type: ignore[assignment]
     terminal_mark: bool = False
 
 

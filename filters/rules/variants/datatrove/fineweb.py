@@ -21,7 +21,7 @@ from gristmill.pipelines.kernels.intrinsics import kernel
 
 
 class DatatroveFineWeb(Published):
-    """Filter that drops lists, menus and pages that repeat their lines, by the lines and thresholds of datatrove."""
+    """Rule set that drops lists, menus and pages that repeat their lines, by the lines and thresholds of datatrove."""
 
     NAME: ClassVar[str] = "fineweb"
     MEASURED: ClassVar[tuple[str, ...]] = ("variant", "short_line_width")
@@ -45,7 +45,8 @@ class DatatroveFineWeb(Published):
         parts = split_at_newlines(text)
         newlines = np.diff(parts.offsets) - 1
         chars = lengths(text) - newlines
-        black, lines, ended, short = count_lines(text.data, parts, self.short_line_width, ending_bytes(self.STOPS))
+        black, counts = count_lines(text.data, parts, self.short_line_width, ending_bytes(self.STOPS))
+        lines, ended, short = counts
         words = np.diff(batch.words.offsets)
         return pl.DataFrame(
             {
@@ -63,7 +64,7 @@ class FineWebPaper(DatatroveFineWeb):
 
     STOPS: ClassVar[str] = ".!?\"'"
 
-    variant: Literal["fineweb-paper"] = "fineweb-paper"
+    variant: Literal["fineweb-paper"] = "fineweb-paper"  # type: ignore[assignment]
     max_char_dup_ratio: Share | None = 0.1
     max_list_ratio: Ratio | None = None
 
@@ -78,13 +79,13 @@ def ending_bytes(marks: str) -> np.ndarray:
     return np.array(sorted(int.from_bytes(mark.encode(), "big") for mark in marks), np.uint64)
 
 
-def count_lines(data: np.ndarray, parts: Parts, short: int, stops: np.ndarray) -> tuple[Parts, np.ndarray, ...]:
-    """Return the lines that are not blank, and int64[n] each: how many there are, end with a stop, are short."""
+def count_lines(data: np.ndarray, parts: Parts, short: int, stops: np.ndarray) -> tuple[Parts, np.ndarray]:
+    """Return the lines that are not blank, and how many there are, end with a stop, are short: int64[3, n]."""
     offsets, counts = np.zeros_like(parts.offsets), np.zeros((3, parts.offsets.size - 1), np.int64)
     black = np.empty(parts.start.size, np.int64)
     _count_lines(data, parts.offsets, parts.start, parts.end, parts.length, short, stops, black, offsets, counts)
     black = black[: offsets[-1]]
-    return Parts(offsets, *(column[black] for column in parts[1:])), *counts
+    return Parts(offsets, *(column[black] for column in parts[1:])), counts
 
 
 @kernel

@@ -21,7 +21,7 @@ from gristmill.pipelines.kernels.intrinsics import kernel, popcount
 
 
 class DatatroveGopher(Published, GopherSettings):
-    """Filter that drops documents that are not prose, by the words and thresholds of datatrove."""
+    """Rule set that drops documents that are not prose, by the words and thresholds of datatrove."""
 
     variant: Literal["datatrove-0.10.1"] = "datatrove-0.10.1"
 

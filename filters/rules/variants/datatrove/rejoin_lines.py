@@ -39,7 +39,7 @@ def rejoin(text: Ragged, lines: np.ndarray, cleaned: Cleaned, dropped: np.ndarra
     code = np.empty(most, np.uint8)
     n = _rejoin(*text, lines, cleaned.reason, *cleaned[2:], dropped, row, offset, length, newlines, code)
     breaks = np.array(["\n" * k for k in range(int(newlines[:n].max(initial=0)) + 1)], object)
-    return spans_table(row[:n], offset[:n], length[:n], REASONS[code[:n]], breaks[newlines[:n]])
+    return spans_table(row[:n], offset[:n], length[:n], REASONS[code[:n]], breaks[newlines[:n]].tolist())
 
 
 @kernel

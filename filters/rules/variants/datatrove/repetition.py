@@ -23,7 +23,7 @@ from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, multip
 
 
 class DatatroveRepetition(Published, RepetitionSettings):
-    """Filter that drops documents that repeat lines, paragraphs or n-grams of words, by datatrove's shares."""
+    """Rule set that drops documents that repeat lines, paragraphs or n-grams of words, by datatrove's shares."""
 
     RULES: ClassVar[tuple[str, ...]] = ("min_chars", *RepetitionSettings.RULES)
 
