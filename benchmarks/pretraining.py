@@ -26,15 +26,15 @@ from gristmill.pretrain.training.trainer import Trainer, TrainSettings
 class PlainBlock(nn.Module):
     def __init__(self, shape: ModelConfig):
         super().__init__()
-        self.heads = shape.heads
-        self.ln_1, self.ln_2 = nn.LayerNorm(shape.width), nn.LayerNorm(shape.width)
-        self.c_attn, self.c_proj = nn.Linear(shape.width, 3 * shape.width), nn.Linear(shape.width, shape.width)
-        self.c_fc, self.c_out = nn.Linear(shape.width, 4 * shape.width), nn.Linear(4 * shape.width, shape.width)
+        self.n_heads = shape.n_heads
+        self.ln_1, self.ln_2 = nn.LayerNorm(shape.d_model), nn.LayerNorm(shape.d_model)
+        self.c_attn, self.c_proj = nn.Linear(shape.d_model, 3 * shape.d_model), nn.Linear(shape.d_model, shape.d_model)
+        self.c_fc, self.c_out = nn.Linear(shape.d_model, 4 * shape.d_model), nn.Linear(4 * shape.d_model, shape.d_model)
 
     def forward(self, x):
         B, T, D = x.shape
         q, k, v = (
-            part.view(B, T, self.heads, D // self.heads).transpose(1, 2)
+            part.view(B, T, self.n_heads, D // self.n_heads).transpose(1, 2)
             for part in self.c_attn(self.ln_1(x)).split(D, dim=2)
         )
         y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
@@ -45,15 +45,15 @@ class PlainBlock(nn.Module):
 class PlainGPT(nn.Module):
     def __init__(self, shape: ModelConfig):
         super().__init__()
-        self.wte, self.wpe = nn.Embedding(shape.vocab_size, shape.width), nn.Embedding(shape.context, shape.width)
-        self.blocks = nn.ModuleList(PlainBlock(shape) for _ in range(shape.layers))
-        self.ln_f = nn.LayerNorm(shape.width)
-        self.lm_head = nn.Linear(shape.width, shape.vocab_size, bias=False)
+        self.wte, self.wpe = nn.Embedding(shape.vocab_size, shape.d_model), nn.Embedding(shape.context, shape.d_model)
+        self.blocks = nn.ModuleList(PlainBlock(shape) for _ in range(shape.n_layers))
+        self.ln_f = nn.LayerNorm(shape.d_model)
+        self.lm_head = nn.Linear(shape.d_model, shape.vocab_size, bias=False)
         self.lm_head.weight = self.wte.weight
         for name, parameter in self.named_parameters():
             if parameter.ndim == 2:
                 narrow = name.endswith(("c_proj.weight", "c_out.weight"))
-                nn.init.normal_(parameter, 0.0, 0.02 / math.sqrt(2 * shape.layers) if narrow else 0.02)
+                nn.init.normal_(parameter, 0.0, 0.02 / math.sqrt(2 * shape.n_layers) if narrow else 0.02)
 
     def forward(self, ids, targets):
         x = self.wte(ids) + self.wpe(torch.arange(ids.shape[1], device=ids.device))
@@ -90,7 +90,7 @@ class OurLoop:
 
     def __init__(self, shape: ModelConfig, tokens: TokenSplit, batch: int, machine: Machine):
         self.trainer = Trainer(
-            GPT(shape), TrainSettings(batch=batch, steps=10**6, optimizer="adamw"), machine, SINGLE_PROCESS
+            GPT(shape), TrainSettings(batch_size=batch, steps=10**6, optimizer="adamw"), machine, SINGLE_PROCESS
         )
         self.loader, self.done = Loader(tokens, shape.context, batch), 0
 

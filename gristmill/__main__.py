@@ -1,4 +1,4 @@
-"""Runs the ``gristmill`` command: ``python -m gristmill``."""
+"""The ``gristmill`` command, started as ``python -m gristmill``."""
 
 from gristmill.flows.cli import main
 

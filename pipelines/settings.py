@@ -9,6 +9,7 @@ from types import NoneType
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from gristmill.pipelines.errors import RecipeError
 
@@ -51,7 +52,7 @@ def nearest(name: str, known: list[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else f"there is {', '.join(known)}"
 
 
-def _complaint(kind: type[Settings], error: dict) -> str:
+def _complaint(kind: type[Settings], error: ErrorDetails) -> str:
     *outer, key = map(str, error["loc"]) if error["loc"] else ("",)
     path = ".".join([*outer, key])
     if error["type"] == "extra_forbidden":
@@ -63,6 +64,7 @@ def _complaint(kind: type[Settings], error: dict) -> str:
 
 def _fields(kind: type[Settings], outer: list[str]) -> list[str]:
     for key in outer:
-        inner = kind.model_fields.get(key)
-        kind = (getattr(inner and inner.annotation, "model_fields", None) and inner.annotation) or kind
+        field = kind.model_fields.get(key)
+        inner: Any = field.annotation if field else None
+        kind = inner if getattr(inner, "model_fields", None) else kind
     return list(kind.model_fields)

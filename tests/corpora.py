@@ -32,17 +32,17 @@ seeds = 2
 [tokenizer]
 vocab_size = 300
 [model]
-width = 16
-heads = 1
-layers = 1
+d_model = 16
+n_heads = 1
+n_layers = 1
 context = 16
 [train]
 steps = 4
-batch = 2
+batch_size = 2
 warmup = 1
 [ladder]
 arms = ["raw", "full"]
-models = [{}, { width = 32 }]
+models = [{}, { d_model = 32 }]
 steps = [2, 3, 6]
 """
 

@@ -15,7 +15,7 @@ from gristmill.pipelines.steps.step import Output, Written
 from gristmill.pipelines.storage.shards import read_batches, read_shard, write_shard
 
 LANGUAGE = "language"  # the step whose labels select the profiles of documents for later steps
-SURE_LABEL = "sure"  # column of its measures with these labels
+SURE_LABEL = "confident_label"  # column of its measures with these labels
 SPANS = ".spans"  # suffix of the key of a rewriter's second output
 
 Frames = dict[str, pl.DataFrame]

@@ -1,7 +1,7 @@
 """A recipe: one TOML file that holds a whole run, mirrored one to one by settings."""
 
 import tomllib
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from gristmill.dedup.contamination.step import Contamination
@@ -12,9 +12,10 @@ from gristmill.dedup.substrings.exact_substrings import Substrings
 from gristmill.filters.importance.step import Importance
 from gristmill.filters.perplexity.cross_fit import CrossFitPerplexity
 from gristmill.filters.registry import FILTERS, variant_of
+from gristmill.flows.clean.recipe_files import find_recipe, read_toml
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.ingest import InputSettings
-from gristmill.pipelines.settings import Settings, nearest, read_settings
+from gristmill.pipelines.settings import S, Settings, nearest, read_settings
 
 CORPUS_STEPS = (Exact, NearDuplicates, RepeatedPassages, Substrings, Contamination, CrossFitPerplexity, Importance)
 STEPS: dict[str, type[Settings]] = {**FILTERS, **{step.NAME: step for step in CORPUS_STEPS}}
@@ -37,20 +38,12 @@ class Recipe(Settings):
 
 
 def read_recipe(path: str, changes: tuple[str, ...] = (), paths: tuple[str, ...] = ()) -> Recipe:
-    """Read and check a recipe file; ``changes`` are ``step.setting=value``, ``paths`` replace its input paths.
+    """Read and check a recipe, by the path of its file or by the name of a shipped one.
 
-    Raises RecipeError naming file, table and key where anything is unknown, of a wrong type or impossible.
+    ``changes`` are ``step.setting=value``, ``paths`` replace its input paths. Raises RecipeError naming file, table and
+    key where anything is unknown, of a wrong type or impossible.
     """
-    try:
-        text = Path(path).read_text("utf-8")
-    except FileNotFoundError:
-        raise RecipeError(f"no recipe at {path}; recipes/clean-corpus.toml is the one to start from") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"cannot read {path}: {error}") from None
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{path} is not TOML: {error}") from None
+    table = read_toml(find_recipe(path))
     if paths:
         table.setdefault("input", {})["paths"] = list(paths)
     return parse_recipe(table, path, changes)
@@ -78,6 +71,14 @@ def _step(name: str, values: Any, where: str) -> Settings:
     if isinstance(values, dict) and "variant" in values:
         return read_settings(variant_of(kind, values["variant"], where), values, where)
     return read_settings(STEPS[kind], values, where)
+
+
+def settings_from_changes(kind: type[S], table: str, changes: Iterable[str]) -> S:
+    """Return the settings of one table with changes such as ``ngram.order=4``."""
+    values: dict = {}
+    for change in changes:
+        make_change({table: values}, change, f"{table}.SETTING=VALUE")
+    return read_settings(kind, values, f"[{table}]")
 
 
 def make_change(known: dict[str, dict], change: str, form: str = "STEP.SETTING=VALUE") -> None:

@@ -36,6 +36,7 @@ COMMANDS = {
     "export-model": "Write a trained model as transformers reads it.",
     "impact": "Measure which step of a recipe helped a model, by how much, and how sure that is.",
     "serve": "Offer the flows to Prefect, with a local server where none is configured.",
+    "recipes": "List the recipes that ship with Gristmill, or print one.",
     "demo": "Write a corpus from the text that is on this machine already.",
     "compare-languages": "Compare language models on labelled text: accuracy and speed.",
     "compare-rules": "Compare variants of the rule sets: which documents they decide differently on.",
@@ -68,7 +69,7 @@ def group():
 
     \b
         gristmill demo --output demo
-        gristmill clean recipes/clean-corpus.toml --input demo --output work
+        gristmill clean clean-corpus --input demo --output work
     """
 
 

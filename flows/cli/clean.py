@@ -13,8 +13,8 @@ def clean(recipe, paths, work, engine, changes):
     What is finished and still fits is not done again: run it once more after a crash, Ctrl-C or a changed threshold.
 
     \b
-        gristmill clean recipes/clean-corpus.toml --input crawl.jsonl.zst --output work
-        gristmill clean recipes/clean-corpus.toml --input 'crawl/*.parquet' --set gopher.min_words=30
+        gristmill clean clean-corpus --input crawl.jsonl.zst --output work
+        gristmill clean clean-corpus --input 'crawl/*.parquet' --set gopher.min_words=30
     """
     from gristmill.flows.clean.recipe import read_recipe
 

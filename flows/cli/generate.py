@@ -17,12 +17,12 @@ from gristmill.pipelines.errors import RecipeError
 def generate(run, prompt, ids, copies, changes, as_json):
     """Let the model in RUN continue a text. RUN may be a folder of GPT-2 or Llama weights from transformers too.
 
-    Settings: sample.temperature (0 takes the likeliest token), sample.top_k, sample.top_p, sample.beams, sample.stop,
-    sample.tokens, sample.seed.
+    Settings: sample.temperature (0 takes the likeliest token), sample.top_k, sample.top_p, sample.num_beams,
+    sample.stop_tokens, sample.max_new_tokens, sample.seed.
 
     \b
         gristmill generate work/runs/nano --prompt "The people of the" --set sample.temperature=0.8
-        gristmill generate work/runs/nano --prompt "In the beginning" --set sample.beams=4 --set sample.tokens=30
+        gristmill generate work/runs/nano --prompt "In the beginning" --set sample.num_beams=4
         gristmill generate work/runs/nano --ids 0,17,4 --copies 3 --set sample.top_k=50
     """
     import orjson

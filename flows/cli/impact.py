@@ -13,8 +13,8 @@ def impact():
     """Measure which step of a recipe helped a model, by how much, and how sure that is.
 
     \b
-        gristmill impact plan recipes/impact-small.toml --input crawl.jsonl.zst --output impact
-        gristmill impact run recipes/impact-small.toml --input crawl.jsonl.zst --output impact
+        gristmill impact plan impact-small --input crawl.jsonl.zst --output impact
+        gristmill impact run impact-small --input crawl.jsonl.zst --output impact
         gristmill impact report impact
     """
 
@@ -37,7 +37,7 @@ def plan(recipe, paths, work, changes):
     """Write down what will be run and by which set it will be judged, before there are figures.
 
     \b
-        gristmill impact plan recipes/impact-small.toml --input crawl.jsonl.zst --output impact
+        gristmill impact plan impact-small --input crawl.jsonl.zst --output impact
     """
     from gristmill.flows.impact.plan import make_plan
     from gristmill.flows.impact.recipe import read_impact
@@ -51,7 +51,7 @@ def plan(recipe, paths, work, changes):
     told = {
         "judged by": f"bits per byte of the set {settings.heldout.verdict!r}",
         "seeds": ", then ".join(str(look.seeds) for look in made.looks) + " of each arm whose question is open",
-        "a run": f"{settings.train.steps:,} steps of {settings.train.batch} sequences",
+        "a run": f"{settings.train.steps:,} steps of {settings.train.batch_size} sequences",
     }
     for look in made.looks:
         least = smallest_effect(1.0, look.seeds, look.seeds, look.alpha)
@@ -68,8 +68,8 @@ def run(recipe, paths, work, engine, changes):
     """Run the experiment: clean each arm, train its models, judge them. Goes on where it was stopped.
 
     \b
-        gristmill impact run recipes/impact-small.toml --input crawl.jsonl.zst --output impact
-        gristmill impact run recipes/impact-small.toml --input crawl/ --set 'heldout.sets.books=["books.jsonl"]' \\
+        gristmill impact run impact-small --input crawl.jsonl.zst --output impact
+        gristmill impact run impact-small --input crawl/ --set 'heldout.sets.books=["books.jsonl"]' \\
             --set heldout.verdict=books --set budget.seeds=5
     """
     from gristmill.flows.impact.recipe import read_impact

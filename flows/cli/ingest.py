@@ -11,7 +11,7 @@ def ingest(recipe, paths, work, engine, changes):
     """Read raw files into WORK/documents as RECIPE's [input] says, and no more.
 
     \b
-        gristmill ingest recipes/clean-corpus.toml --input crawl.jsonl.zst --output work
+        gristmill ingest clean-corpus --input crawl.jsonl.zst --output work
     """
     from gristmill.flows.clean.recipe import read_recipe
     from gristmill.flows.engine.run_lock import exclusive_run

@@ -15,7 +15,7 @@ def judge(paths, recipe, names, changes, as_json):
     """Say of the documents in PATH… which rules they break, without writing anything.
 
     \b
-        gristmill judge page.html --recipe recipes/clean-corpus.toml
+        gristmill judge page.html --recipe clean-corpus
         gristmill judge crawl.jsonl.zst --filter gopher --set gopher.min_words=30
     """
     import orjson

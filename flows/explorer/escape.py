@@ -11,7 +11,7 @@ OBEYED = re.compile("([\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f
 def escaped(text: str) -> Markup:
     """HTML of a text, for an element with ``white-space: pre-wrap``.
 
-    >>> shown("a<b>\\x00\\u202e")
+    >>> escaped("a<b>\\x00\\u202e")
     Markup('a&lt;b&gt;<i class="control" title="U+0000">␀</i><i class="control" title="U+202E">⟨202E⟩</i>')
     """
     pieces = OBEYED.split(text.replace("\r\n", "\n"))

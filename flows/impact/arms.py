@@ -1,9 +1,9 @@
 """The arms of an experiment: which documents each trains on, by which tokenizer, and whom it is held against."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 from gristmill.flows.clean.recipe import Recipe, read_recipe
+from gristmill.flows.clean.recipe_files import find_recipe
 from gristmill.flows.impact.recipe import EACH, FULL, RAW, ImpactRecipe
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.settings import nearest
@@ -32,7 +32,7 @@ def arms_of(impact: ImpactRecipe) -> list[Arm]:
     RecipeError for steps that are not there, and where there is nothing to compare.
     """
     wanted = impact.arms
-    full = read_recipe(str(Path(impact.folder) / impact.recipe))
+    full = read_recipe(str(find_recipe(impact.recipe, impact.folder)))
     parts, raw = _parts(impact, full), _of(full, [])
     base = RAW if wanted.raw else None
     arms = [Arm(RAW, RAW, raw)] if wanted.raw else []
@@ -43,9 +43,8 @@ def arms_of(impact: ImpactRecipe) -> list[Arm]:
     for name in _chosen(wanted.only, parts, "arms.only"):
         arms.append(Arm(f"only {name}", f"only {name}", _of(full, parts[name]), against=base))
     for name, path in wanted.recipes.items():
-        arms.append(
-            Arm(name, name, read_recipe(str(Path(impact.folder) / path)), against=arms[0].name if arms else None)
-        )
+        other = read_recipe(str(find_recipe(path, impact.folder)))
+        arms.append(Arm(name, name, other, against=arms[0].name if arms else None))
     first = None
     for name in wanted.tokenizers:
         arms.append(Arm(name, FULL, full, name, first))

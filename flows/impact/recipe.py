@@ -1,12 +1,11 @@
 """The recipe of an experiment: which data to compare, on what text to judge, what to spend. One TOML file."""
 
-import tomllib
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from gristmill.flows.clean.recipe import make_change
+from gristmill.flows.clean.recipe_files import find_recipe, read_toml
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.ingest import InputSettings
 from gristmill.pipelines.settings import Settings, nearest, read_settings
@@ -94,7 +93,7 @@ class ImpactRecipe(Settings):
 
     name: str = "impact"
     about: str = ""
-    recipe: str = "clean-corpus.toml"  # beside this file: the steps whose impact is asked for
+    recipe: str = "clean-corpus.toml"  # beside this file, or a shipped one: the steps whose impact is asked for
     input: InputSettings = InputSettings()
     arms: Arms = Arms()
     heldout: Heldout = Heldout()
@@ -123,18 +122,13 @@ TABLES = ("input", "arms", "heldout", "budget", "judging", "tokenizer", "train",
 
 
 def read_impact(path: str, changes: tuple[str, ...] = (), paths: tuple[str, ...] = ()) -> ImpactRecipe:
-    """Read and check the recipe of an experiment; ``changes`` are ``budget.seeds=5``, ``paths`` replace its input.
+    """Read and check the recipe of an experiment, by the path of its file or by the name of a shipped one.
 
-    Raises RecipeError naming file, table and key where anything is unknown, of a wrong type or impossible.
+    ``changes`` are ``budget.seeds=5``, ``paths`` replace its input. Raises RecipeError naming file, table and
+    key where anything is unknown, of a wrong type or impossible.
     """
-    try:
-        table = tomllib.loads(Path(path).read_text("utf-8"))
-    except FileNotFoundError:
-        raise RecipeError(f"no recipe at {path}; recipes/impact-small.toml is the one to start from") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"cannot read {path}: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{path} is not TOML: {error}") from None
+    file = find_recipe(path)
+    table = read_toml(file)
     for name in (*TABLES, "model"):
         if not isinstance(table.setdefault(name, {}), dict):
             raise RecipeError(f"{path}: {name} must be a table such as [{name}], found {table[name]!r}")
@@ -145,7 +139,7 @@ def read_impact(path: str, changes: tuple[str, ...] = (), paths: tuple[str, ...]
     kinds = ImpactRecipe.model_fields
     built = {name: read_settings(kinds[name].annotation, table[name], f"{path} [{name}]") for name in TABLES}
     rest = {key: value for key, value in table.items() if key not in TABLES}
-    known = read_settings(ImpactRecipe, rest, path).model_copy(update={**built, "folder": str(Path(path).parent)})
+    known = read_settings(ImpactRecipe, rest, path).model_copy(update={**built, "folder": str(file.parent)})
     if "folder" in rest or not known.input.paths:
         wrong = "no setting 'folder'" if "folder" in rest else "nothing to read: name files with --input"
         raise RecipeError(f"{path}: {wrong}")

@@ -48,7 +48,7 @@ class ArmRun(NamedTuple):
     @property
     def trained(self) -> int:
         """Tokens."""
-        return self.training.steps * self.training.batch * self.shape.context
+        return self.training.steps * self.training.batch_size * self.shape.context
 
 
 class Data(NamedTuple):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from gristmill.flows.clean.recipe import make_change
+from gristmill.flows.models.ngram_baseline import ngram_row
 from gristmill.pipelines.errors import RecipeError, WorkError
 from gristmill.pipelines.settings import Settings, read_settings
 from gristmill.pipelines.storage.files import atomic_write, to_path
@@ -17,7 +18,7 @@ from gristmill.pretrain.model.devices import Machine
 from gristmill.pretrain.model.gpt import GPT
 from gristmill.pretrain.model.loss import LanguageModel
 from gristmill.pretrain.training.checkpoint import SHAPE, load_model
-from gristmill.pretrain.training.run import CheckpointSettings, Told, pretrain
+from gristmill.pretrain.training.run import CheckpointSettings, OnLog, pretrain
 from gristmill.pretrain.training.trainer import TrainSettings
 from gristmill.tokenizers_lab.formats.detect import load_any
 from gristmill.tokenizers_lab.formats.huggingface import to_huggingface
@@ -58,7 +59,7 @@ def open_model(folder: str) -> LanguageModel:
 
 
 def train_model(
-    tokens: str, name: str, steps: int | None, output: str, start: str | None, changes: Iterable[str], told: Told
+    tokens: str, name: str, steps: int | None, output: str, start: str | None, changes: Iterable[str], on_log: OnLog
 ) -> dict:
     """``gristmill pretrain``: the summary of the run."""
     train, validation, shards = open_split(tokens)
@@ -74,14 +75,14 @@ def train_model(
             raise RecipeError("--init brings its own shape: leave out --set model.…")
         model = open_model(start)
     folder = to_path(output)
-    summary = pretrain(train, validation, model, made["train"], folder, made["machine"], made["save"], told)
+    summary = pretrain(train, validation, model, made["train"], folder, made["machine"], made["save"], on_log)
     if shards.about["tokenizer"]["file"]:
         with atomic_write(folder / shards.tokenizer.name) as file:
             file.write(shards.tokenizer.read_bytes())
     return summary
 
 
-def compare_baselines(tokens: str, name: str, steps: int, changes: Iterable[str], told: Callable) -> list[dict]:
+def compare_baselines(tokens: str, name: str, steps: int, changes: Iterable[str], on_log: Callable) -> list[dict]:
     """``gristmill compare-baselines``: a row a model."""
     train, validation, shards = open_split(tokens)
     if not validation:
@@ -89,7 +90,8 @@ def compare_baselines(tokens: str, name: str, steps: int, changes: Iterable[str]
     tables = read_changes(changes, ("model", "train", "machine"), train={"steps": steps})
     shape = read_settings(ModelConfig, preset(name, shards.vocab_size, **tables["model"]), "[model]")
     made = settings_of(tables)
-    return compare(train, validation, shape, made["train"], made["machine"], told)
+    uniform, *networks = compare(train, validation, shape, made["train"], made["machine"], on_log)
+    return [uniform, ngram_row(train, validation), *networks]
 
 
 def write_export(run: str, output: str) -> str:

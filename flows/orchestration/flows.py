@@ -19,7 +19,7 @@ from gristmill.pipelines.storage.files import to_path
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
-RECIPE = "recipes/clean-corpus.toml"
+RECIPE = "clean-corpus"
 THREADS = ThreadPoolTaskRunner()  # they wait for workers; how many run at a time is the engine's to say
 
 
@@ -122,7 +122,7 @@ def corpus_to_model(
 
 @flow(name="measure-impact", task_runner=THREADS, **HOOKS)
 def measure_impact(
-    recipe: str = "recipes/impact-small.toml",
+    recipe: str = "impact-small",
     input: list[str] | None = None,
     output: str = "impact",
     set: list[str] | None = None,

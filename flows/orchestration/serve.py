@@ -17,12 +17,12 @@ START_SECONDS = 180  # a server makes its database first: 10-40 s on a busy mach
 
 # flow -> what is deployed as FLOW/local: as in prefect.yaml, which is for servers with work pools of their own
 DEPLOYED = {
-    "clean-corpus": {"recipe": "recipes/clean-corpus.toml", "input": ["demo"], "output": "work"},
+    "clean-corpus": {"recipe": "clean-corpus", "input": ["demo"], "output": "work"},
     "train-tokenizer": {"corpus": ["work"], "output": "work/tokenizers/bpe", "vocab_size": 8000},
     "tokenize-corpus": {"corpus": ["work"], "tokenizer": "work/tokenizers/bpe", "output": "work/tokens/bpe"},
     "pretrain-smoke": {"tokens": "work/tokens/bpe", "output": "work/runs/smoke"},
-    "corpus-to-model": {"recipe": "recipes/clean-corpus.toml", "input": ["demo"], "output": "work"},
-    "measure-impact": {"recipe": "recipes/impact-small.toml", "input": ["demo"], "output": "impact"},
+    "corpus-to-model": {"recipe": "clean-corpus", "input": ["demo"], "output": "work"},
+    "measure-impact": {"recipe": "impact-small", "input": ["demo"], "output": "impact"},
 }
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 import zstandard
@@ -156,7 +156,7 @@ def _standard_library(folder: Path) -> Iterator[TextFile]:
 
 
 def _package(package: Distribution) -> Iterator[TextFile]:
-    meta = package.metadata  # parsed anew at every mention, as is package.name
+    meta: Any = package.metadata  # an email.message.Message, parsed anew at every mention, as is package.name
     name, licence = meta["Name"], meta.get("License-Expression") or meta.get("License")
     if not licence or len(licence) > 80:  # some paste the whole text here
         classified = [line for line in meta.get_all("Classifier") or () if line.startswith("License ::")]
@@ -221,7 +221,10 @@ def _docstrings(origin: TextFile) -> Iterator[tuple[str, str, str]]:
     yield origin.path, "docstrings", "\n\n".join(short)
 
 
-def _parsed(source: bytes) -> list[ast.AST]:
+Definition = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def _parsed(source: bytes) -> list[Definition]:
     """The module, its classes and functions, in order; none where the source is not Python of this version."""
     try:
         with warnings.catch_warnings():
@@ -232,7 +235,7 @@ def _parsed(source: bytes) -> list[ast.AST]:
         return []
 
 
-def _definitions(node: ast.AST) -> Iterator[ast.AST]:
+def _definitions(node: ast.AST) -> Iterator[Definition]:
     for inner in getattr(node, "body", ()):
         if isinstance(inner, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             yield inner

@@ -74,7 +74,7 @@ def _make_plan(folder: UPath, shards: list[str]) -> RenamePlan:
 
 def _collisions(folder: UPath, shards: list[str], renames: Renames) -> dict[str, list[tuple[str, int]]]:
     """Ids that several documents have -> where those are: (shard, row)."""
-    found = {}
+    found: dict[str, list[tuple[str, int]]] = {}
     rows = sum(_rows(folder / shard) for shard in shards)
     parts = 1 + rows // BATCH_IDS
     for part in range(parts):
@@ -115,7 +115,8 @@ def _new_names(folder: UPath, collisions: dict, schema: pa.Schema) -> dict[tuple
     wanted = defaultdict(set)
     for shard, row in old:
         wanted[shard].add(row)
-    taken, names = Counter(), {}
+    taken: Counter[str] = Counter()
+    names = {}
     for shard in sorted(wanted):
         first = 0
         for table in read_batches(folder / shard):
@@ -192,7 +193,7 @@ def _write_plan(path: UPath, plan: RenamePlan) -> None:
 def _read_plan(path: UPath) -> RenamePlan:
     table = read_shard(path)
     schema = pa.ipc.read_schema(pa.py_buffer(table.schema.metadata[b"documents"]))
-    renames = defaultdict(dict)
+    renames: Renames = defaultdict(dict)
     for shard, row, id in zip(*(table[name].to_pylist() for name in ("shard", "row", "id")), strict=True):
         renames[shard][row] = id
     return RenamePlan(schema, renames)

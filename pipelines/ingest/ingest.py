@@ -44,7 +44,8 @@ def ingest_step(work: UPath, settings: InputSettings) -> Step:
     """
     documents, rejects = work / "documents", work / "rejects"
     finished = Manifest.read(documents)
-    units, cuts = plan_work_units(find_files(settings), settings.unit_bytes, finished and finished.settings.get("cuts"))
+    known = finished.settings.get("cuts") if finished else None
+    units, cuts = plan_work_units(find_files(settings), settings.unit_bytes, known)
     shared = settings.model_dump(mode="json", exclude=ELSEWHERE)
     name = fingerprint(shared, [_signature(file) for unit in units for file, *_ in unit])
     jobs = []
@@ -94,7 +95,7 @@ def ingest_unit(unit: WorkUnit, settings: InputSettings, outputs: tuple[Output, 
             made = Written([], {})
             for _ in tables:
                 pass
-    names = [f"{rejected.name}.jsonl"] if file else []
+    names: list[str] = [f"{rejected.name}.jsonl"] if rejected and file else []
     wrote = {"documents": made, "rejects": Written(names, {"rejects": reading.rejects})}
     return [wrote[output.key] for output in outputs]
 
@@ -139,7 +140,8 @@ def check_rejects(folder: UPath, manifests: dict[UPath, Manifest], max_fraction:
     rejects, total = counts["rejects"], counts["rejects"] + counts["documents"]
     if rejects <= max_fraction * total:
         return
-    reasons, places = Counter(), {}
+    reasons: Counter[str] = Counter()
+    places: dict[str, str] = {}
     for name in manifests[folder].files:
         with (folder / name).open("rb") as file:
             for reject in map(orjson.loads, file):

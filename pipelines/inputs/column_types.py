@@ -57,7 +57,7 @@ def normalize_column(field: pa.Field, column: pa.ChunkedArray) -> tuple[pa.Field
 
 def join_schemas(schemas: Iterable[pa.Schema], head: pa.Schema) -> pa.Schema:
     """The least schema that all conform to: the columns of ``head``, then all others in alphabetical order."""
-    fields = {}
+    fields: dict[str, list[pa.Field]] = {}
     for schema in schemas:
         for field in schema:
             fields.setdefault(field.name, []).append(field)

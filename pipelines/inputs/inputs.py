@@ -16,7 +16,8 @@ from gristmill.pipelines.storage.manifest import MANIFEST, fingerprint
 
 log = logging.getLogger(__name__)
 
-SUFFIXES = {
+Format = Literal["jsonl", "parquet", "csv", "tsv", "text", "html", "warc", "hf"]
+SUFFIXES: dict[Format, tuple[str, ...]] = {
     "jsonl": (".jsonl", ".ndjson", ".json"),
     "parquet": (".parquet", ".pq"),
     "csv": (".csv",),
@@ -38,7 +39,7 @@ class InputSettings(Settings):
     text: str = "text"  # column that holds the text
     id: str | None = None  # column of ids; None: "id" where there is one, else <relative path>:<record number>
     source: str | None = None  # column of sources; None: "source" where there is one, else see `source_of`
-    format: Literal["jsonl", "parquet", "csv", "tsv", "text", "html", "warc", "hf"] | None = None  # None: by file name
+    format: Format | None = None  # None: by file name
     separator: Annotated[str, Field(min_length=1)] | None = None  # splits a plain text file; None: one document a file
     config: str | None = None  # of a Hugging Face dataset
     split: str = "train"  # of a Hugging Face dataset
@@ -80,7 +81,8 @@ def find_files(settings: InputSettings) -> list[File]:
         raise InputError("there is no input; set `paths` in [input] of the recipe, or give --input PATH")
     if settings.format == "hf":
         return [_dataset(path) for path in sorted(set(settings.paths))]
-    found, folders = {}, []
+    found: dict[str, tuple] = {}
+    folders = []
     for path in settings.paths:
         folder, infos = _look(path)
         files = {url: kind for url, info in infos.items() if (kind := _kind(url, info, settings))}
@@ -119,7 +121,7 @@ def _look(path: str) -> tuple[str, dict[str, dict]]:
     infos = {inner: fs.info(inner)} if fs.exists(inner) else fs.glob(inner, detail=True)
     if not infos:
         raise InputError(f"{path}: no such file or folder, and as a pattern it matches nothing")
-    files = {}
+    files: dict[str, dict] = {}
     for name, info in infos.items():
         below = fs.find(name, detail=True) if info["type"] == "directory" else {name: info}
         files |= {n: i for n, i in below.items() if "/." not in n.removeprefix(name)}  # hidden ones are not input

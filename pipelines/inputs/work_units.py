@@ -34,7 +34,7 @@ class InputSlice(NamedTuple):
 
 
 WorkUnit = tuple[InputSlice, ...]
-SplitPoints = list[list[int]]  # [start, end, first] of each piece of a file
+SplitPoints = list[list]  # [start, end, first] of each piece of a file; the end may be None
 
 
 def plan_work_units(
@@ -44,7 +44,9 @@ def plan_work_units(
 
     ``known`` are the cuts of an earlier run over the same files, which spares reading large files just to cut them.
     """
-    units, pack, packed, cuts = [], [], 0, {}
+    units: list[WorkUnit] = []
+    pack: list[InputSlice] = []
+    packed, cuts = 0, {}
     for file in files:
         small = file.size <= unit_bytes and file.format != "hf"
         size = max(file.size, unit_bytes // MAX_FILES)

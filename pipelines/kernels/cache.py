@@ -50,6 +50,8 @@ def state(path: str) -> str:
 
 
 class _Stamped:
+    _py_file: str
+
     def get_source_stamp(self):
         return state(self._py_file)
 

@@ -59,8 +59,8 @@ def character_class(code: int) -> int:
         return SPACE
     category = unicode.category(character)
     if category[0] == "L" or category == "Nl":
-        first, second, *_ = [*unicode.name(character, "").split(" "), ""]
-        for script in (first, f"{first} {second}"):
+        words = unicode.name(character, "").split(" ")
+        for script in (words[0], " ".join(words[:2])):
             if script in SCRIPT:
                 return SCRIPT[script]
     return CATEGORY.get(category) or MAJOR[category[0]]

@@ -69,7 +69,8 @@ def found_in(table: pa.Table, numbers: np.ndarray, piece: InputSlice, reading: R
     """The rows of a table that have what they need in readable form; the others are rejected."""
     if len(set(table.column_names)) < table.num_columns:
         raise CorruptStream(f"two columns of one name: {', '.join(table.column_names)}", int(numbers[0]))
-    text, reasons = reading.settings.text, {}
+    text = reading.settings.text
+    reasons: dict[int, str] = {}
     if text in table.column_names and pa.types.is_binary(table[text].type):  # written by those who mean text
         chunks = [chunk.view(pa.string()) for chunk in table[text].chunks]
         table = table.set_column(table.column_names.index(text), text, pa.chunked_array(chunks, pa.string()))

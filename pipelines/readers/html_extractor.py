@@ -23,17 +23,20 @@ class Extractor:
     """Asks one child process after the other; started at the first page."""
 
     def __init__(self, max_seconds: int):
-        self.max_seconds, self.child = max_seconds, None
+        self.max_seconds = max_seconds
+        self.child: subprocess.Popen | None = None
 
     def extract(self, page: bytes, url: str = "", charset: str = "") -> dict:
         """``{"text", "title", "date"}`` of a page, the latter two where it has them. Raises NoText with a reason."""
         self.child = self.child or self._start()
+        stdin, stdout = self.child.stdin, self.child.stdout
+        assert stdin and stdout  # pipes
         parts = (url.encode(errors="replace"), charset.encode(errors="replace"), page)
         try:
-            self.child.stdin.write(struct.pack(">III", *map(len, parts)) + b"".join(parts))
-            self.child.stdin.flush()
-            (size,) = struct.unpack(">I", self.child.stdout.read(4))
-            answer = orjson.loads(self.child.stdout.read(size))
+            stdin.write(struct.pack(">III", *map(len, parts)) + b"".join(parts))
+            stdin.flush()
+            (size,) = struct.unpack(">I", stdout.read(4))
+            answer = orjson.loads(stdout.read(size))
         except (BrokenPipeError, struct.error, orjson.JSONDecodeError):
             self.close()
             raise NoText(f"HTML bomb: its main text was not found in {self.max_seconds} CPU seconds") from None

@@ -128,9 +128,9 @@ class _Stream:
 
     def read(self, size: int) -> bytes:
         while self.at == len(self.block):
-            self.block, self.at = next(self.blocks, None), 0
-            if self.block is None:
-                self.block = b""
+            block, self.at = next(self.blocks, None), 0
+            self.block = block or b""
+            if block is None:
                 return b""
         part = self.block[self.at : self.at + size]
         self.at += len(part)

@@ -48,7 +48,10 @@ def extract(page: bytes, url: str, charset: str) -> dict:
         with_metadata=True,
         date_extraction_params=DATES,
     )
-    return {"text": found.text or "", "title": found.title, "date": found.date} if found else {"text": ""}
+    if not found:
+        return {"text": ""}
+    assert not isinstance(found, dict)  # it would be one if `as_dict` asked for it
+    return {"text": found.text or "", "title": found.title, "date": found.date}
 
 
 def main(seconds: int) -> None:

@@ -5,7 +5,7 @@ import lzma
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import zstandard
 
@@ -16,7 +16,7 @@ from gristmill.pipelines.inputs.work_units import BLOCK_BYTES, InputSlice
 # that zstd can say, stays under 128 MB; 16 times as many at once were at most 5 % faster.
 FIRST_READ_BYTES = 4096
 
-DECOMPRESSORS = {
+DECOMPRESSORS: dict[str, Callable[[], Any]] = {
     "gz": lambda: zlib.decompressobj(wbits=31),
     "zst": lambda: zstandard.ZstdDecompressor().decompressobj(),  # refuses windows over 128 MB
     "bz2": bz2.BZ2Decompressor,

@@ -78,7 +78,7 @@ def read_csv(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
         if lines.offset - began > BLOCK_BYTES:
             yield from _found(header, rows, numbers, piece, reading)
             rows, numbers, began = [], [], lines.offset
-    if rows:
+    if header and rows:
         yield from _found(header, rows, numbers, piece, reading)
     if isinstance(end, CorruptStream):
         raise CorruptStream(end.reason, number + 1, end.offset, end.excerpt)
@@ -95,8 +95,9 @@ class _Lines:
     """The lines of a file as csv.reader wants them, and what was wrong with those since somebody asked."""
 
     def __init__(self, piece: InputSlice, max_bytes: int):
-        self.offset, self.trouble = 0, None  # offset of the next line
-        self.long = []
+        self.offset = 0  # of the next line
+        self.trouble: str | None = None
+        self.long: list[tuple] = []
         batches = split_records(read_blocks(piece), b"\n", max_bytes, lambda *record: self.long.append(record))
         self.lines = self._lines(batches)
 

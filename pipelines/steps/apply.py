@@ -48,7 +48,7 @@ def apply_shard(shard: UPath, decided: dict[str, UPath], rewritten: dict[str, UP
     """
     part = shard.name
     spans = {name: read_shard(folder / part) for name, folder in rewritten.items()}
-    ledger = _judged({name: pl.from_arrow(read_shard(folder / part)) for name, folder in decided.items()}, shard)
+    ledger = _judged({name: pl.DataFrame(read_shard(folder / part)) for name, folder in decided.items()}, shard)
     kept, removed, sizes, first = [], [], [], 0
     for table in read_batches(shard):
         rows = slice(first, first + table.num_rows)
@@ -71,7 +71,7 @@ def apply_shard(shard: UPath, decided: dict[str, UPath], rewritten: dict[str, UP
 
 def _judged(decisions: dict[str, pl.DataFrame], shard: UPath) -> pl.DataFrame:
     """The ledger's rows without sizes: every broken rule of every step, the first of them on its own, duplicates."""
-    ids = pl.from_arrow(read_shard(shard, [ID, SOURCE])).with_row_index("row")
+    ids = pl.DataFrame(read_shard(shard, [ID, SOURCE])).with_row_index("row")
     broken = [
         frame.select(pl.lit(name).alias("step"), pl.col("broken"), pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"))
         .explode("broken", empty_as_null=False)
@@ -96,7 +96,7 @@ def _judged(decisions: dict[str, pl.DataFrame], shard: UPath) -> pl.DataFrame:
 
 def _rewritten_by(spans: dict[str, pa.Table], rows: int) -> pl.Series:
     frames = [
-        pl.from_arrow(table.select(["row", "reason", "length"]))
+        pl.DataFrame(table.select(["row", "reason", "length"]))
         .group_by("row", "reason", maintain_order=True)
         .agg(pl.len().cast(pl.Int64).alias("spans"), pl.col("length").sum().alias("bytes"))
         .with_columns(pl.lit(name).alias("step"))

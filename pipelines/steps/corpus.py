@@ -50,7 +50,8 @@ class Corpus:
         """One shard of it, its documents numbered as before: all that a job over that shard has to be sent."""
         one = copy.copy(self)
         one.parts, one.old = [part], []
-        one.places, one.first, one.rows = ({part: each[part]} for each in (self.places, self.first, self.rows))
+        one.places = {part: self.places[part]}
+        one.first, one.rows = {part: self.first[part]}, {part: self.rows[part]}
         return one
 
     def _number(self) -> None:
@@ -80,7 +81,7 @@ class Corpus:
         return numbers[begin:end] - self.first[part]
 
     def columns(self, part: str, names: list[str], rows: np.ndarray) -> pl.DataFrame:
-        return pl.from_arrow(read_shard(self._shard(part), names).take(rows))
+        return pl.DataFrame(read_shard(self._shard(part), names).take(rows))
 
     def texts(self, part: str, rows: np.ndarray) -> Iterator[Ragged]:
         """The text of ascending rows, as the steps before left it, by the row groups that hold them."""

@@ -104,7 +104,7 @@ def decide_corpus(step: CorpusStep, corpus: Corpus, outputs: tuple[Output, ...])
             if output := wanted.get((part, DECISIONS)):
                 ids = read_shard(corpus.documents / f"{part}.parquet", [ID])[ID]
                 wrote[output] = Written([output.path.name], write_decisions(output.path, ids, *decisions))
-            if output := wanted.get((part, CUTS)):
+            if spans is not None and (output := wanted.get((part, CUTS))):
                 write_shard(output.path, [spans], SPAN)
                 counts = {"spans": spans.num_rows, "bytes": int(spans["length"].to_numpy().sum())}
                 wrote[output] = Written([output.path.name], counts)
@@ -120,7 +120,7 @@ def decide_corpus(step: CorpusStep, corpus: Corpus, outputs: tuple[Output, ...])
 def scratch_beside(folder: UPath, name: str = "") -> Iterator[Path]:
     """Where files that are not kept may lie, gone before and after: beside a local work folder's, else on our disk."""
     if is_local(folder):
-        scratch = Path(folder / "scratch" / name)
+        scratch = Path(str(folder / "scratch" / name))
         shutil.rmtree(scratch, ignore_errors=True)
         yield scratch
         shutil.rmtree(scratch, ignore_errors=True)

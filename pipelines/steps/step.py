@@ -162,7 +162,7 @@ def names_of(step: Step) -> dict[UPath, str]:
 
 
 def _parts_of(step: Step) -> dict[UPath, dict[str, str]]:
-    wanted = {folder: {} for folder in step.folders}
+    wanted: dict[UPath, dict[str, str]] = {folder: {} for folder in step.folders}
     for job in step.jobs:
         for output in job.outputs:
             wanted[output.folder][output.name] = output.fingerprint

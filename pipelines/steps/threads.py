@@ -2,12 +2,13 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 THREADS = ContextVar("width", default=1)
 
 
@@ -28,7 +29,7 @@ def map_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterat
         yield from map(work, items)
         return
     with ThreadPoolExecutor(width) as threads:
-        waiting = deque()
+        waiting: deque[Future[Result]] = deque()
         try:
             for item in items:
                 waiting.append(threads.submit(work, item))

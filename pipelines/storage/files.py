@@ -4,7 +4,8 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import BinaryIO
+from io import BufferedIOBase
+from typing import BinaryIO, cast
 
 from upath import UPath
 
@@ -39,7 +40,7 @@ def atomic_write(path: UPath) -> Iterator[BinaryIO]:
         with written.open("wb") as file:
             yield file
         if written != path:
-            os.replace(written, path)
+            os.replace(str(written), str(path))
     except OSError as error:
         with suppress(OSError):
             written.unlink()
@@ -61,4 +62,4 @@ def remove_temporary_files(folder: UPath) -> None:
 def checksum(path: UPath) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(cast(BufferedIOBase, file), "sha256").hexdigest()

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from polars.datatypes import DataTypeClass
 from polars.exceptions import PolarsError
 from upath import UPath
 
@@ -125,7 +126,7 @@ def overview(table: Table, columns: list[str]) -> dict:
     }
 
 
-def _type(kind: pl.DataType) -> str:
+def _type(kind: pl.DataType | DataTypeClass) -> str:
     """``list[struct{rule, value}]``"""
     if isinstance(kind, pl.List | pl.Array):
         return f"list[{_type(kind.inner)}]"

@@ -140,4 +140,4 @@ def clear_progress(folder: UPath) -> None:
     """Remove the records of a folder whose manifest is written."""
     records = folder / PROGRESS
     if records.is_dir():
-        shutil.rmtree(records) if is_local(records) else records.rmdir(recursive=True)
+        shutil.rmtree(str(records)) if is_local(records) else records.rmdir(recursive=True)

@@ -105,7 +105,7 @@ def llmc(tokens: TokenShards, target: UPath) -> Iterator[str]:
 def litdata(tokens: TokenShards, target: UPath) -> Iterator[str]:
     """``SPLIT/chunk-0-N.bin`` and ``SPLIT/index.json``: a document is an item, for its TokensLoader."""
     for split in _splits(tokens):
-        chunks = []
+        chunks: list[dict] = []
         for ids, ends in _chunks(tokens.split(split)):
             offsets = (4 + 4 * (ends.size + 1) + ids.itemsize * np.concatenate(([0], ends))).astype("<u4")
             name = f"chunk-0-{len(chunks)}.bin"
@@ -129,7 +129,7 @@ def mds(tokens: TokenShards, target: UPath) -> Iterator[str]:
     """``SPLIT/shard.N.mds`` and ``SPLIT/index.json``: a document is a sample with one column, ``tokens``."""
     kind = {2: "ndarray:uint16", 4: "ndarray:uint32"}[np.dtype(tokens.about["dtype"]).itemsize]
     for split in _splits(tokens):
-        shards = []
+        shards: list[dict] = []
         for ids, ends in _chunks(tokens.split(split)):
             samples = [_mds_sample(ids[a:b]) for a, b in zip(np.concatenate(([0], ends[:-1])), ends, strict=True)]
             about = {
@@ -209,7 +209,7 @@ def _write(path: UPath, *pieces) -> int:
     size = 0
     with atomic_write(path) as file:
         for piece in pieces:
-            view = memoryview(np.ascontiguousarray(piece) if isinstance(piece, np.ndarray) else piece)
+            view = np.ascontiguousarray(piece).data if isinstance(piece, np.ndarray) else memoryview(piece)
             size += view.nbytes
             if view.nbytes:
                 file.write(view)

@@ -101,7 +101,7 @@ def import_shard(
     return [write_tokens(outputs[0], read.ids.astype(dtype), read.ends, np.zeros(read.ends.size), names)]
 
 
-def _bytes(path: UPath, size: int | None = None, skip: int = 0) -> bytes:
+def _bytes(path: UPath, size: int = -1, skip: int = 0) -> bytes:
     try:
         with path.open("rb") as file:
             file.seek(skip)

@@ -162,7 +162,7 @@ def write_tokens(output: Output, ids: np.ndarray, ends: np.ndarray, sizes: np.nd
     for suffix, array in ((PAYLOAD, ids), (ENDS, ends.astype("<u8")), (BYTES, sizes.astype("<u4"))):
         names.append(f"{output.name}{suffix}")
         with atomic_write(output.folder / names[-1]) as file:
-            file.write(memoryview(array))
+            file.write(array.data)
     write_shard(output.path, [documents], NAMES)
     counts = {"documents": documents.num_rows, "tokens": ids.size, "bytes": int(sizes.sum())}
     return Written([*names, output.path.name], counts)

@@ -11,7 +11,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import SOURCE
 from gristmill.pipelines.steps.step import Job, Output, Step, Written
 from gristmill.pipelines.storage.files import atomic_write
-from gristmill.pipelines.storage.manifest import Manifest, fingerprint
+from gristmill.pipelines.storage.manifest import fingerprint, require_finished
 from gristmill.pipelines.storage.shards import read_shard
 from gristmill.pipelines.tokens.encode import IDS, TokenizerInfo, encode_shard
 from gristmill.pipelines.tokens.mixing import Source, mix
@@ -52,7 +52,8 @@ def gather_step(tokens: UPath, coder: TokenEncoder, settings: TokenSettings) -> 
         if id is None and settings.boundary in edge:
             name = "BOS" if "prepend" in edge else "EOS"
             raise RecipeError(f"boundary = {settings.boundary!r} needs a tokenizer with a special token for {name}")
-    folder, encoded = tokens / "encoded", Manifest.read(tokens / "encoded")
+    folder = tokens / "encoded"
+    encoded = require_finished(folder, f"`gristmill tokenize CORPUS --output {tokens}` makes it")
     parts = sorted(name.removesuffix(IDS) for name in encoded.files if name.endswith(IDS))
     there, sources = count_tokens(folder, parts, settings, boundary_ids(settings))
     epochs = {source.name: source.epochs for source in sources}
@@ -85,7 +86,9 @@ def count_tokens(
     folder: UPath, parts: list[str], settings: TokenSettings, edge: int
 ) -> tuple[dict[str, int], list[Source]]:
     """Tokens that go into each split, and the mixture of the training split."""
-    tokens, documents, held_out = Counter(), Counter(), 0
+    tokens: Counter[str] = Counter()
+    documents: Counter[str] = Counter()
+    held_out = 0
     for part in parts:
         table = read_shard(folder / f"{part}.parquet", [SOURCE, "hash", "tokens"])
         sizes, held = table["tokens"].to_numpy() + edge, of_validation(table["hash"].to_numpy(), settings.validation)

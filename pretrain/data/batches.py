@@ -155,7 +155,7 @@ class Loader:
         """This rank's share of a step."""
         samples = self.samples(step)
         batch = gather(self.tokens, self.packing, self.rows_of(samples), self.context)
-        return self.masking.hide(batch, samples, self.seed) if self.masking else batch
+        return self.masking.mask_tokens(batch, samples, self.seed) if self.masking else batch
 
     def batches(self, first: int, last: int) -> Iterator[Batch]:
         """The steps from ``first`` up to ``last``, each read while the one before is worked on."""

@@ -13,17 +13,17 @@ from gristmill.pretrain.data.shuffle import key
 
 
 class Masking(Settings):
-    share: float = Field(default=0.15, gt=0, lt=1)  # of the tokens; 15 to 20 % is usual
+    mask_probability: float = Field(default=0.15, gt=0, lt=1)  # of the tokens; 15 to 20 % is usual
     vocab_size: int
 
-    def hide(self, batch: Batch, samples: np.ndarray, seed: int) -> Batch:
+    def mask_tokens(self, batch: Batch, samples: np.ndarray, seed: int) -> Batch:
         """A batch of next tokens -> one of hidden tokens: targets are what stands at the hidden places themselves."""
         inputs, targets = batch.inputs.copy(), np.full_like(batch.targets, IGNORE_INDEX)
         width = inputs.shape[1]
         for i, sample in enumerate(samples):
             draw = np.random.Generator(np.random.PCG64(key(seed, int(sample))))
             real = batch.targets[i] != IGNORE_INDEX
-            chosen = (draw.random(width) < self.share) & real
+            chosen = (draw.random(width) < self.mask_probability) & real
             if not chosen.any():  # a row without a hidden token would teach nothing
                 chosen[draw.choice(np.flatnonzero(real))] = True
             fate, others = draw.random(width), draw.integers(0, self.vocab_size, width)

@@ -12,12 +12,12 @@ from gristmill.pretrain.model.gpt import GPT, Cache
 class Sampling(Settings):
     """How the next token is chosen. Narrowings hold together: top_k first, then top_p of what it left."""
 
-    tokens: int = Field(default=100, ge=1)  # new ones, at most
+    max_new_tokens: int = Field(default=100, ge=1)  # new ones, at most
     temperature: float = Field(default=1.0, ge=0)  # 0: always the likeliest
     top_k: int | None = Field(default=None, ge=1)  # only so many likeliest
     top_p: float = Field(default=1.0, gt=0, le=1)  # only the likeliest that together have this probability (1904.09751)
-    beams: int = Field(default=1, ge=1)  # above 1: the likeliest text that keeping so many candidates finds
-    stop: tuple[int, ...] = ()  # tokens that end the text, and are no part of it
+    num_beams: int = Field(default=1, ge=1)  # above 1: the likeliest text that keeping so many candidates finds
+    stop_tokens: tuple[int, ...] = ()  # tokens that end the text, and are no part of it
     seed: int = 0
 
 
@@ -66,10 +66,10 @@ class Decoder:
         else:
             self._step(next_B[:, None])
 
-    def pick(self, rows: Tensor) -> None:
+    def reorder(self, rows: Tensor) -> None:
         """Go on from these copies."""
         self.seen_BT, self.logits_BV = self.seen_BT[rows], self.logits_BV[rows]
-        self.cache.pick(rows)
+        self.cache.reorder(rows)
 
 
 @torch.no_grad()
@@ -80,19 +80,19 @@ def generate(model: GPT, prompt: list[int], sampling: Sampling, copies: int = 1)
     if max(prompt) >= model.shape.vocab_size:
         raise RecipeError(f"the prompt holds token {max(prompt)}; the model knows {model.shape.vocab_size:,}")
     model.eval()
-    if sampling.beams > 1:
+    if sampling.num_beams > 1:
         return [beam_search(model, prompt, sampling)[0]] * copies
     reader = Decoder(model, prompt, copies)
     generator = torch.Generator(reader.logits_BV.device).manual_seed(sampling.seed)
     written, ended = [[] for _ in range(copies)], [False] * copies
-    for _ in range(sampling.tokens):
+    for _ in range(sampling.max_new_tokens):
         if sampling.temperature:
             chances_BV = filter_logits(reader.logits_BV, sampling).softmax(-1)
             next_B = torch.multinomial(chances_BV, 1, generator=generator)[:, 0]
         else:
             next_B = reader.logits_BV.argmax(-1)
         for i, token in enumerate(next_B.tolist()):
-            ended[i] = ended[i] or token in sampling.stop
+            ended[i] = ended[i] or token in sampling.stop_tokens
             if not ended[i]:
                 written[i].append(token)
         if all(ended):
@@ -108,20 +108,20 @@ def beam_search(model: GPT, prompt: list[int], sampling: Sampling) -> tuple[list
     Texts that have ended compete with the others by their sum of log-probabilities, without a bonus for length.
     """
     reader = Decoder(model, prompt, 1)
-    reader.pick(torch.zeros(sampling.beams, dtype=torch.int64, device=reader.logits_BV.device))
-    scores_B = torch.full((sampling.beams,), -torch.inf, device=reader.logits_BV.device)
+    reader.reorder(torch.zeros(sampling.num_beams, dtype=torch.int64, device=reader.logits_BV.device))
+    scores_B = torch.full((sampling.num_beams,), -torch.inf, device=reader.logits_BV.device)
     scores_B[0] = 0.0  # the copies are alike: only the first may branch
     best, best_score, length = [], -torch.inf, len(prompt)
-    for _ in range(sampling.tokens):
+    for _ in range(sampling.max_new_tokens):
         sums_BV = scores_B[:, None] + reader.logits_BV.float().log_softmax(-1)
-        for token in sampling.stop:
+        for token in sampling.stop_tokens:
             score, row = sums_BV[:, token].max(0)
             if score > best_score:
                 best, best_score = reader.seen_BT[row, length:].tolist(), score.item()
             sums_BV[:, token] = -torch.inf
-        scores_B, places = sums_BV.flatten().topk(sampling.beams)
+        scores_B, places = sums_BV.flatten().topk(sampling.num_beams)
         if scores_B[0] <= best_score:  # probabilities only fall
             return best, best_score
-        reader.pick(places // sums_BV.shape[1])
+        reader.reorder(places // sums_BV.shape[1])
         reader.add(places % sums_BV.shape[1])
     return reader.seen_BT[0, length:].tolist(), scores_B[0].item()

@@ -63,7 +63,7 @@ def window_loss(
     for at in range(0, rows.size, size):
         some = rows[at : at + size]
         batch = gather(tokens, loader.packing, some, context)
-        batch = masking.hide(batch, some, seed=0) if masking else batch
+        batch = masking.mask_tokens(batch, some, seed=0) if masking else batch
         inputs, targets = (torch.from_numpy(array).to(device) for array in batch[:2])
         sums[0] += model.nats(inputs, targets).double().sum()
         sums[1] += (targets != IGNORE_INDEX).sum()

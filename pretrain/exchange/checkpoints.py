@@ -23,7 +23,7 @@ def layout_of(shape: ModelConfig) -> str:
     wrong = {name: _unlike(shape, layout.REQUIRED_CONFIG) for name, layout in LAYOUTS.items()}
     if shape.mlp not in gpt2.MLP:
         wrong["gpt2"].append(f"mlp = {shape.mlp!r}")
-    if shape.key_heads != shape.heads:
+    if shape.key_heads != shape.n_heads:
         wrong["gpt2"].append(f"kv_heads = {shape.key_heads}")
     nearest = min(wrong, key=lambda name: len(wrong[name]))
     if wrong[nearest]:

@@ -8,7 +8,7 @@ from gristmill.pipelines.errors import InputError
 from gristmill.pretrain.exchange.tensors import take
 from gristmill.pretrain.model.config import ModelConfig
 
-REQUIRED_CONFIG = {"norm": "layer", "positions": "learned", "bias": True, "qk_norm": False, "causal": True}
+REQUIRED_CONFIG = {"norm": "layer", "position_encoding": "learned", "bias": True, "qk_norm": False, "causal": True}
 MLP = {"gelu": "gelu_new", "gelu-erf": "gelu"}  # theirs: "gelu_new" and "gelu_pytorch_tanh" are one function
 BLOCK = {
     "attention_norm": "ln_1",
@@ -27,12 +27,12 @@ def config_of(shape: ModelConfig) -> dict:
         "activation_function": MLP[shape.mlp],
         "vocab_size": shape.vocab_size,
         "n_positions": shape.context,
-        "n_embd": shape.width,
-        "n_layer": shape.layers,
-        "n_head": shape.heads,
+        "n_embd": shape.d_model,
+        "n_layer": shape.n_layers,
+        "n_head": shape.n_heads,
         "n_inner": shape.mlp_width,
         "layer_norm_epsilon": shape.norm_eps,
-        "tie_word_embeddings": shape.tied,
+        "tie_word_embeddings": shape.tie_embeddings,
         **{f"{part}_pdrop": shape.dropout for part in ("resid", "embd", "attn")},
         "bos_token_id": None,
         "eos_token_id": None,
@@ -49,8 +49,16 @@ def shape_of(config: dict, where: str) -> dict:
     return {
         **REQUIRED_CONFIG,
         **{"vocab_size": config["vocab_size"], "context": config.get("n_positions", 1024)},
-        **{"layers": config.get("n_layer", 12), "width": config.get("n_embd", 768), "heads": config.get("n_head", 12)},
-        **{"hidden": config.get("n_inner"), "mlp": kinds[activation], "tied": config.get("tie_word_embeddings", True)},
+        **{
+            "n_layers": config.get("n_layer", 12),
+            "d_model": config.get("n_embd", 768),
+            "n_heads": config.get("n_head", 12),
+        },
+        **{
+            "mlp_hidden": config.get("n_inner"),
+            "mlp": kinds[activation],
+            "tie_embeddings": config.get("tie_word_embeddings", True),
+        },
         "norm_eps": config.get("layer_norm_epsilon", 1e-5),
     }
 
@@ -58,7 +66,7 @@ def shape_of(config: dict, where: str) -> dict:
 def _names(shape: ModelConfig) -> Iterator[tuple[str, str]]:
     """Ours, theirs; without the weights of the vocabulary."""
     yield "learned.weight", "wpe.weight"
-    for layer in range(shape.layers):
+    for layer in range(shape.n_layers):
         for ours, theirs in BLOCK.items():
             for part in ("weight", "bias"):
                 yield f"blocks.{layer}.{ours}.{part}", f"h.{layer}.{theirs}.{part}"
@@ -72,7 +80,7 @@ def _is_matrix(name: str) -> bool:
 
 def export(shape: ModelConfig, ours: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     yield "transformer.wte.weight", ours["embedding.weight"][: shape.vocab_size]
-    if not shape.tied:
+    if not shape.tie_embeddings:
         yield "lm_head.weight", ours["head.weight"][: shape.vocab_size]
     for own, name in _names(shape):
         yield f"transformer.{name}", ours[own].T if _is_matrix(name) else ours[own]
@@ -82,7 +90,7 @@ def load(shape: ModelConfig, theirs: dict[str, Tensor]) -> Iterator[tuple[str, T
     """With or without the prefix ``transformer.``: the files on the hub have none. Their causal masks are left."""
     theirs = {name.removeprefix("transformer."): tensor for name, tensor in theirs.items()}
     yield "embedding.weight", take(theirs, "wte.weight")
-    if not shape.tied:
+    if not shape.tie_embeddings:
         yield "head.weight", take(theirs, "lm_head.weight")
     for own, name in _names(shape):
         yield own, take(theirs, name).T if _is_matrix(name) else take(theirs, name)

@@ -9,7 +9,14 @@ from gristmill.pipelines.errors import InputError
 from gristmill.pretrain.exchange.tensors import take
 from gristmill.pretrain.model.config import ModelConfig
 
-REQUIRED_CONFIG = {"norm": "rms", "positions": "rope", "mlp": "swiglu", "bias": False, "qk_norm": False, "causal": True}
+REQUIRED_CONFIG = {
+    "norm": "rms",
+    "position_encoding": "rope",
+    "mlp": "swiglu",
+    "bias": False,
+    "qk_norm": False,
+    "causal": True,
+}
 BLOCK = {
     "attention_norm": ("input_layernorm",),
     "attention.qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
@@ -27,18 +34,18 @@ def config_of(shape: ModelConfig) -> dict:
         "hidden_act": "silu",
         "vocab_size": shape.vocab_size,
         "max_position_embeddings": shape.context,
-        "hidden_size": shape.width,
-        "num_hidden_layers": shape.layers,
-        "num_attention_heads": shape.heads,
+        "hidden_size": shape.d_model,
+        "num_hidden_layers": shape.n_layers,
+        "num_attention_heads": shape.n_heads,
         "num_key_value_heads": shape.key_heads,
-        "head_dim": shape.head,
+        "head_dim": shape.head_dim,
         "intermediate_size": shape.mlp_width,
         "rms_norm_eps": shape.norm_eps,
         "rope_theta": shape.rope_theta,
         "rope_parameters": {"rope_type": "default", "rope_theta": shape.rope_theta},
         "attention_bias": False,
         "mlp_bias": False,
-        "tie_word_embeddings": shape.tied,
+        "tie_word_embeddings": shape.tie_embeddings,
         "bos_token_id": None,
         "eos_token_id": None,
     }
@@ -58,16 +65,16 @@ def shape_of(config: dict, where: str) -> dict:
     return {
         **REQUIRED_CONFIG,
         **{"vocab_size": config["vocab_size"], "context": config.get("max_position_embeddings", 2048)},
-        **{"layers": config["num_hidden_layers"], "width": config["hidden_size"]},
-        **{"heads": config["num_attention_heads"], "kv_heads": config.get("num_key_value_heads")},
-        **{"hidden": config["intermediate_size"], "tied": config.get("tie_word_embeddings", False)},
+        **{"n_layers": config["num_hidden_layers"], "d_model": config["hidden_size"]},
+        **{"n_heads": config["num_attention_heads"], "n_kv_heads": config.get("num_key_value_heads")},
+        **{"mlp_hidden": config["intermediate_size"], "tie_embeddings": config.get("tie_word_embeddings", False)},
         **{"norm_eps": config.get("rms_norm_eps", 1e-6)},
         "rope_theta": float(rope.get("rope_theta", config.get("rope_theta", 10_000.0))),
     }
 
 
 def _names(shape: ModelConfig) -> Iterator[tuple[str, list[str]]]:
-    for layer in range(shape.layers):
+    for layer in range(shape.n_layers):
         for ours, parts in BLOCK.items():
             yield f"blocks.{layer}.{ours}.weight", [f"model.layers.{layer}.{part}.weight" for part in parts]
     yield "norm.weight", ["model.norm.weight"]
@@ -76,13 +83,13 @@ def _names(shape: ModelConfig) -> Iterator[tuple[str, list[str]]]:
 def _sizes(shape: ModelConfig, own: str) -> list[int]:
     """Rows of each of the matrices that ours holds one above the other."""
     if own.endswith("qkv.weight"):
-        return [shape.width, shape.key_heads * shape.head, shape.key_heads * shape.head]
+        return [shape.d_model, shape.key_heads * shape.head_dim, shape.key_heads * shape.head_dim]
     return [shape.mlp_width] * 2
 
 
 def export(shape: ModelConfig, ours: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     yield "model.embed_tokens.weight", ours["embedding.weight"][: shape.vocab_size]
-    if not shape.tied:
+    if not shape.tie_embeddings:
         yield "lm_head.weight", ours["head.weight"][: shape.vocab_size]
     for own, names in _names(shape):
         parts = ours[own].split(_sizes(shape, own)) if len(names) > 1 else [ours[own]]
@@ -91,7 +98,7 @@ def export(shape: ModelConfig, ours: dict[str, Tensor]) -> Iterator[tuple[str, T
 
 def load(shape: ModelConfig, theirs: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     yield "embedding.weight", take(theirs, "model.embed_tokens.weight")
-    if not shape.tied:
+    if not shape.tie_embeddings:
         yield "head.weight", take(theirs, "lm_head.weight")
     for own, names in _names(shape):
         yield own, torch.cat([take(theirs, name) for name in names])

@@ -41,15 +41,26 @@ class Entry(NamedTuple):
 def shape_of(folder: UPath) -> dict:
     """Our shape for their ``hparams.json``."""
     told = orjson.loads((folder / HPARAMS).read_bytes())
-    sizes = {"vocab_size": "n_vocab", "context": "n_ctx", "width": "n_embd", "heads": "n_head", "layers": "n_layer"}
-    return {**REQUIRED_CONFIG, "mlp": "gelu", "tied": True, **{ours: told[theirs] for ours, theirs in sizes.items()}}
+    sizes = {
+        "vocab_size": "n_vocab",
+        "context": "n_ctx",
+        "d_model": "n_embd",
+        "n_heads": "n_head",
+        "n_layers": "n_layer",
+    }
+    return {
+        **REQUIRED_CONFIG,
+        "mlp": "gelu",
+        "tie_embeddings": True,
+        **{ours: told[theirs] for ours, theirs in sizes.items()},
+    }
 
 
 def load(shape: ModelConfig, theirs: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     """Gains are ``g``, biases ``b``, matrices ``w`` [1, in, out]; all names begin with ``model/``."""
     yield "embedding.weight", take(theirs, "model/wte")
     yield "learned.weight", take(theirs, "model/wpe")
-    names = {f"blocks.{n}.{ours}": f"model/h{n}/{name}" for n in range(shape.layers) for ours, name in BLOCK.items()}
+    names = {f"blocks.{n}.{ours}": f"model/h{n}/{name}" for n in range(shape.n_layers) for ours, name in BLOCK.items()}
     for ours, name in {**names, "norm": "model/ln_f"}.items():
         is_norm = ours.endswith("norm")
         yield f"{ours}.weight", take(theirs, f"{name}/g") if is_norm else take(theirs, f"{name}/w")[0].T

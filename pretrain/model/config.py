@@ -20,17 +20,17 @@ class ModelConfig(Settings):
 
     vocab_size: int = Count
     context: int = Field(default=128, ge=1)  # T: tokens that a prediction may look back on
-    layers: int = Field(default=4, ge=1)
-    width: int = Field(default=128, ge=1)  # D
-    heads: int = Field(default=4, ge=1)  # H
-    kv_heads: int | None = Field(default=None, ge=1)  # K: fewer than heads is grouped-query attention (2305.13245)
-    hidden: int | None = Field(default=None, ge=1)  # width of the MLP
+    n_layers: int = Field(default=4, ge=1)
+    d_model: int = Field(default=128, ge=1)  # D
+    n_heads: int = Field(default=4, ge=1)  # H
+    n_kv_heads: int | None = Field(default=None, ge=1)  # K: fewer than heads is grouped-query attention (2305.13245)
+    mlp_hidden: int | None = Field(default=None, ge=1)  # width of the MLP
     norm: Literal["rms", "layer"] = "rms"
     mlp: Literal["swiglu", "geglu", "gelu", "gelu-erf", "relu2"] = "swiglu"  # gelu is GPT-2's, by tanh
-    positions: Literal["rope", "alibi", "learned", "sinusoidal"] = "rope"
+    position_encoding: Literal["rope", "alibi", "learned", "sinusoidal"] = "rope"
     rope_theta: float = Field(default=10_000.0, gt=0)
     qk_norm: bool = False  # queries and keys to unit RMS, which bounds the logits of attention (2302.05442)
-    tied: bool = True  # the embedding is the output matrix too
+    tie_embeddings: bool = True  # the embedding is the output matrix too
     bias: bool = False
     norm_eps: float = Field(default=1e-5, gt=0)
     dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -38,28 +38,28 @@ class ModelConfig(Settings):
 
     @model_validator(mode="after")
     def _fits(self):
-        if self.width % self.heads:
-            raise ValueError(f"width {self.width} is not a multiple of {self.heads} heads")
-        if self.heads % self.key_heads:
-            raise ValueError(f"{self.heads} heads cannot share {self.key_heads} key heads evenly")
-        if self.positions == "rope" and self.head % 2:
-            raise ValueError(f"RoPE turns pairs: width / heads is {self.head}, expected an even number")
+        if self.d_model % self.n_heads:
+            raise ValueError(f"d_model {self.d_model} is not a multiple of n_heads {self.n_heads}")
+        if self.n_heads % self.key_heads:
+            raise ValueError(f"n_heads {self.n_heads} is not a multiple of n_kv_heads {self.key_heads}")
+        if self.position_encoding == "rope" and self.head_dim % 2:
+            raise ValueError(f"RoPE turns pairs: d_model / n_heads is {self.head_dim}, expected an even number")
         return self
 
     @property
-    def head(self) -> int:
+    def head_dim(self) -> int:
         """C: width of one head."""
-        return self.width // self.heads
+        return self.d_model // self.n_heads
 
     @property
     def key_heads(self) -> int:
-        return self.kv_heads or self.heads
+        return self.n_kv_heads or self.n_heads
 
     @property
     def mlp_width(self) -> int:
-        if self.hidden:
-            return self.hidden
-        return (8 * self.width // 3 + 63) // 64 * 64 if self.mlp in GATED else 4 * self.width
+        if self.mlp_hidden:
+            return self.mlp_hidden
+        return (8 * self.d_model // 3 + 63) // 64 * 64 if self.mlp in GATED else 4 * self.d_model
 
     @property
     def rows(self) -> int:
@@ -76,31 +76,31 @@ class ModelConfig(Settings):
 
     def matrices(self) -> int:
         """Parameters that each token is multiplied with, the output matrix among them (even where it is tied)."""
-        attention = self.width * self.head * (self.heads + 2 * self.key_heads) + self.width**2
-        mlp = (3 if self.mlp in GATED else 2) * self.width * self.mlp_width
-        return self.layers * (attention + mlp) + self.vocab_size * self.width
+        attention = self.d_model * self.head_dim * (self.n_heads + 2 * self.key_heads) + self.d_model**2
+        mlp = (3 if self.mlp in GATED else 2) * self.d_model * self.mlp_width
+        return self.n_layers * (attention + mlp) + self.vocab_size * self.d_model
 
     def flops_per_token(self) -> float:
         """Of training: 6 a matrix parameter, and 12 L D T for attention (PaLM, 2204.02311, appendix B).
 
         Counts all T keys, though a causal mask needs half of them, as do nanoGPT, llm.c and the papers that quote MFU.
         """
-        return 6.0 * self.matrices() + 12.0 * self.layers * self.width * self.context
+        return 6.0 * self.matrices() + 12.0 * self.n_layers * self.d_model * self.context
 
 
 PRESETS: dict[str, dict] = {
     "nano": {},  # 0.8 M without embeddings: seconds to minutes on one core
-    "nano-3m": {"context": 256, "layers": 4, "width": 256, "heads": 4},
-    "nano-10m": {"context": 256, "layers": 6, "width": 384, "heads": 6},
-    "nano-25m": {"context": 512, "layers": 8, "width": 512, "heads": 8},
-    "nano-gpt2": {"norm": "layer", "mlp": "gelu", "positions": "learned", "bias": True},
-    "nano-bert": {"norm": "layer", "mlp": "gelu-erf", "positions": "learned", "bias": True, "causal": False},
+    "nano-3m": {"context": 256, "n_layers": 4, "d_model": 256, "n_heads": 4},
+    "nano-10m": {"context": 256, "n_layers": 6, "d_model": 384, "n_heads": 6},
+    "nano-25m": {"context": 512, "n_layers": 8, "d_model": 512, "n_heads": 8},
+    "nano-gpt2": {"norm": "layer", "mlp": "gelu", "position_encoding": "learned", "bias": True},
+    "nano-bert": {"norm": "layer", "mlp": "gelu-erf", "position_encoding": "learned", "bias": True, "causal": False},
     "gpt2-124m": {
-        **{"context": 1024, "layers": 12, "width": 768, "heads": 12},
-        **{"norm": "layer", "mlp": "gelu", "positions": "learned", "bias": True},
+        **{"context": 1024, "n_layers": 12, "d_model": 768, "n_heads": 12},
+        **{"norm": "layer", "mlp": "gelu", "position_encoding": "learned", "bias": True},
     },
-    "llama-124m": {"context": 1024, "layers": 12, "width": 768, "heads": 12, "kv_heads": 4},
-    "llama-350m": {"context": 2048, "layers": 24, "width": 1024, "heads": 16, "kv_heads": 8},
+    "llama-124m": {"context": 1024, "n_layers": 12, "d_model": 768, "n_heads": 12, "n_kv_heads": 4},
+    "llama-350m": {"context": 2048, "n_layers": 24, "d_model": 1024, "n_heads": 16, "n_kv_heads": 8},
 }
 
 

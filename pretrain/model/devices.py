@@ -38,7 +38,7 @@ class Machine(Settings):
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # of multiplications; weights are float32
     compile: bool = False  # by torch: slow to begin, then up to twice as fast on a GPU
     threads: int = Field(default=1, ge=1)  # of a CPU. Two on a busy 2-core machine were 10 to 20 times slower than one
-    micro: int | None = Field(default=None, ge=1)  # sequences at once; fewer need less memory
+    micro_batch_size: int | None = Field(default=None, ge=1)  # sequences at once; fewer need less memory
 
     def place(self, local_rank: int = 0) -> torch.device:
         """The device of this process, made ready."""

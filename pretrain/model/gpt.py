@@ -26,7 +26,7 @@ class Cache:
     """Keys and values of the tokens seen, so that the next one costs one step and not all of them again."""
 
     def __init__(self, shape: ModelConfig, batch: int, like: Tensor):
-        size = (shape.layers, batch, shape.key_heads, shape.context, shape.head)
+        size = (shape.n_layers, batch, shape.key_heads, shape.context, shape.head_dim)
         self.keys, self.values, self.length = like.new_zeros(size), like.new_zeros(size), 0
 
     def extend(self, layer: int, k_BKTC: Tensor, v_BKTC: Tensor) -> tuple[Tensor, Tensor]:
@@ -35,7 +35,7 @@ class Cache:
         self.keys[layer, :, :, self.length : end], self.values[layer, :, :, self.length : end] = k_BKTC, v_BKTC
         return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
 
-    def pick(self, rows: Tensor) -> None:
+    def reorder(self, rows: Tensor) -> None:
         """Keep these sequences, in this order: how beams live and die."""
         self.keys, self.values = self.keys[:, rows], self.values[:, rows]
 
@@ -68,23 +68,23 @@ def alibi_slopes(heads: int) -> Tensor:
 
 def make_norm(shape: ModelConfig) -> nn.Module:
     if shape.norm == "rms":
-        return nn.RMSNorm(shape.width, eps=shape.norm_eps)
-    return nn.LayerNorm(shape.width, eps=shape.norm_eps, bias=shape.bias)
+        return nn.RMSNorm(shape.d_model, eps=shape.norm_eps)
+    return nn.LayerNorm(shape.d_model, eps=shape.norm_eps, bias=shape.bias)
 
 
 class Attention(nn.Module):
     def __init__(self, shape: ModelConfig):
         super().__init__()
         self.shape = shape
-        self.sizes = [shape.width, shape.key_heads * shape.head, shape.key_heads * shape.head]
-        self.qkv = nn.Linear(shape.width, sum(self.sizes), shape.bias)
-        self.out = nn.Linear(shape.width, shape.width, shape.bias)
+        self.sizes = [shape.d_model, shape.key_heads * shape.head_dim, shape.key_heads * shape.head_dim]
+        self.qkv = nn.Linear(shape.d_model, sum(self.sizes), shape.bias)
+        self.out = nn.Linear(shape.d_model, shape.d_model, shape.bias)
 
     def forward(self, x_BTD: Tensor, place: AttentionContext, cache: Cache | None, layer: int) -> Tensor:
         shape, parts = self.shape, self.qkv(x_BTD).split(self.sizes, -1)
-        q_BHTC, k_BKTC, v_BKTC = (part.unflatten(-1, (-1, shape.head)).transpose(1, 2) for part in parts)
+        q_BHTC, k_BKTC, v_BKTC = (part.unflatten(-1, (-1, shape.head_dim)).transpose(1, 2) for part in parts)
         if shape.qk_norm:
-            q_BHTC, k_BKTC = (F.rms_norm(x, (shape.head,), eps=shape.norm_eps) for x in (q_BHTC, k_BKTC))
+            q_BHTC, k_BKTC = (F.rms_norm(x, (shape.head_dim,), eps=shape.norm_eps) for x in (q_BHTC, k_BKTC))
         if place.turns:
             q_BHTC, k_BKTC = apply_rope(q_BHTC, place.turns), apply_rope(k_BKTC, place.turns)
         if cache:
@@ -93,7 +93,7 @@ class Attention(nn.Module):
             *(q_BHTC, k_BKTC, v_BKTC, place.mask),
             dropout_p=shape.dropout if self.training else 0.0,
             is_causal=place.causal,
-            enable_gqa=shape.key_heads < shape.heads,
+            enable_gqa=shape.key_heads < shape.n_heads,
         )
         return self.out(mixed_BHTC.transpose(1, 2).flatten(2))
 
@@ -113,8 +113,8 @@ class MLP(nn.Module):
     def __init__(self, shape: ModelConfig):
         super().__init__()
         self.activation, self.gated = ACTIVATIONS[shape.mlp], shape.mlp in GATED
-        self.up = nn.Linear(shape.width, shape.mlp_width * (1 + self.gated), shape.bias)
-        self.down = nn.Linear(shape.mlp_width, shape.width, shape.bias)
+        self.up = nn.Linear(shape.d_model, shape.mlp_width * (1 + self.gated), shape.bias)
+        self.down = nn.Linear(shape.mlp_width, shape.d_model, shape.bias)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         if not self.gated:
@@ -141,11 +141,11 @@ class GPT(LanguageModel):
     def __init__(self, shape: ModelConfig, seed: int = 0):
         super().__init__()
         self.shape = shape
-        self.embedding = nn.Embedding(shape.rows, shape.width)
-        self.learned = nn.Embedding(shape.context, shape.width) if shape.positions == "learned" else None
-        self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
+        self.embedding = nn.Embedding(shape.rows, shape.d_model)
+        self.learned = nn.Embedding(shape.context, shape.d_model) if shape.position_encoding == "learned" else None
+        self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.n_layers))
         self.norm = make_norm(shape)
-        self.head = self.embedding if shape.tied else nn.Embedding(shape.rows, shape.width)
+        self.head = self.embedding if shape.tie_embeddings else nn.Embedding(shape.rows, shape.d_model)
         self.dropout = nn.Dropout(shape.dropout)
         self._tables()
         self._initialise(torch.Generator().manual_seed(seed))
@@ -153,13 +153,13 @@ class GPT(LanguageModel):
     def _tables(self) -> None:
         shape = self.shape
         tables = {}
-        if shape.positions == "rope":
-            angle = rope_angles(shape.context, shape.head, shape.rope_theta)
+        if shape.position_encoding == "rope":
+            angle = rope_angles(shape.context, shape.head_dim, shape.rope_theta)
             tables = {"cosine": angle.cos(), "sine": angle.sin()}
-        elif shape.positions == "sinusoidal":
-            tables = {"sinusoids": sinusoids(shape.context, shape.width)}
-        elif shape.positions == "alibi":
-            tables = {"slopes": alibi_slopes(shape.heads)[:, None, None]}
+        elif shape.position_encoding == "sinusoidal":
+            tables = {"sinusoids": sinusoids(shape.context, shape.d_model)}
+        elif shape.position_encoding == "alibi":
+            tables = {"slopes": alibi_slopes(shape.n_heads)[:, None, None]}
         for name, table in tables.items():
             self.register_buffer(name, table, persistent=False)
 
@@ -173,12 +173,12 @@ class GPT(LanguageModel):
         for name, parameter in self.named_parameters():
             if parameter.ndim == 2:
                 narrow = name.endswith(("attention.out.weight", "mlp.down.weight"))
-                deviation = 0.02 / math.sqrt(2 * self.shape.layers) if narrow else 0.02
+                deviation = 0.02 / math.sqrt(2 * self.shape.n_layers) if narrow else 0.02
                 nn.init.normal_(parameter, 0.0, deviation, generator=generator)
             elif name.endswith("bias"):
                 parameter.zero_()
-        if self.shape.tied:
-            width, own = self.shape.width, math.log1p(0.02 * self.shape.vocab_size)
+        if self.shape.tie_embeddings:
+            width, own = self.shape.d_model, math.log1p(0.02 * self.shape.vocab_size)
             self.norm.weight.fill_(min(1.0, own / (0.02 * width), 0.2 / (0.02 * math.sqrt(width))))
         else:
             self.head.weight.zero_()
@@ -194,10 +194,10 @@ class GPT(LanguageModel):
         if documents_BT is not None:
             positions_BT = positions_BT - document_starts(documents_BT)
         x_BTD = self.embedding(inputs_BT)
-        if shape.positions == "learned":
+        if shape.position_encoding == "learned":
             x_BTD = x_BTD + self.learned(positions_BT)
-        elif shape.positions == "sinusoidal":  # which have unit size: so must the embeddings
-            x_BTD = x_BTD * math.sqrt(shape.width) + self.sinusoids[positions_BT]
+        elif shape.position_encoding == "sinusoidal":  # which have unit size: so must the embeddings
+            x_BTD = x_BTD * math.sqrt(shape.d_model) + self.sinusoids[positions_BT]
         x_BTD, place = self.dropout(x_BTD), self._place(positions_BT, documents_BT, cache)
         for layer, block in enumerate(self.blocks):
             x_BTD = block(x_BTD, place, cache, layer)
@@ -208,10 +208,10 @@ class GPT(LanguageModel):
     def _place(self, positions_BT: Tensor, documents_BT: Tensor | None, cache: Cache | None) -> AttentionContext:
         shape, length = self.shape, positions_BT.shape[1]
         turns = None
-        if shape.positions == "rope":
+        if shape.position_encoding == "rope":
             turns = self.cosine[positions_BT][:, None], self.sine[positions_BT][:, None]
         start = cache.length if cache else 0
-        if shape.positions != "alibi" and documents_BT is None:
+        if shape.position_encoding != "alibi" and documents_BT is None:
             if not shape.causal or length == 1:  # one token sees all before it
                 return AttentionContext(turns, None, False)
             if not start:
@@ -222,7 +222,7 @@ class GPT(LanguageModel):
         mask = mask[None, None]
         if documents_BT is not None:
             mask = mask & (documents_BT[:, None, :, None] == documents_BT[:, None, None, :])
-        if shape.positions == "alibi":
+        if shape.position_encoding == "alibi":
             bias = -self.slopes * (query_T1 - key_1S).abs()
             mask = torch.where(mask, bias[None], -torch.inf)
         return AttentionContext(turns, mask, False)

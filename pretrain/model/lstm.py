@@ -13,13 +13,13 @@ class LSTMConfig(Settings):
 
     vocab_size: int = Field(ge=1)
     context: int = Field(default=128, ge=1)
-    layers: int = Field(default=2, ge=1)
-    width: int = Field(default=256, ge=1)
+    n_layers: int = Field(default=2, ge=1)
+    d_model: int = Field(default=256, ge=1)
     dropout: float = Field(default=0.0, ge=0, lt=1)
 
     def matrices(self) -> int:
         """Parameters that each token is multiplied with."""
-        return 8 * self.layers * self.width**2 + self.vocab_size * self.width
+        return 8 * self.n_layers * self.d_model**2 + self.vocab_size * self.d_model
 
     def flops_per_token(self) -> float:
         return 6.0 * self.matrices()
@@ -31,18 +31,18 @@ class LSTM(LanguageModel):
     def __init__(self, shape: LSTMConfig, seed: int = 0):
         super().__init__()
         self.shape = shape
-        self.embedding = nn.Embedding(shape.vocab_size, shape.width)
-        dropout = shape.dropout if shape.layers > 1 else 0.0  # between layers
-        self.lstm = nn.LSTM(shape.width, shape.width, shape.layers, batch_first=True, dropout=dropout)
+        self.embedding = nn.Embedding(shape.vocab_size, shape.d_model)
+        dropout = shape.dropout if shape.n_layers > 1 else 0.0  # between layers
+        self.lstm = nn.LSTM(shape.d_model, shape.d_model, shape.n_layers, batch_first=True, dropout=dropout)
         generator = torch.Generator().manual_seed(seed)
-        bound = shape.width**-0.5
+        bound = shape.d_model**-0.5
         for name, parameter in self.named_parameters():
             if name == "embedding.weight":
                 nn.init.normal_(parameter, 0.0, 0.1, generator=generator)  # 0.05 stayed at 6.9 nats, 0.1 came to 5.6
             else:
                 nn.init.uniform_(parameter, -bound, bound, generator=generator)
             if name.startswith("lstm.bias_ih"):  # input, forget, cell, output: begin by remembering (Gers 2000)
-                nn.init.ones_(parameter[shape.width : 2 * shape.width])
+                nn.init.ones_(parameter[shape.d_model : 2 * shape.d_model])
 
     @property
     def output(self) -> Tensor:

@@ -17,7 +17,7 @@ def lr_at(step: int, steps: int, schedule: Schedule, warmup: int, decay: float, 
     It rises in equal parts over ``warmup`` steps. Then ``wsd`` holds and, over the last ``decay`` of all steps, falls
     in a line; ``linear`` and ``cosine`` fall from there on; all end at ``floor``, and ``constant`` stays.
 
-    >>> [round(rate(step, 10, "wsd", 2, 0.4, 0.0), 2) for step in range(10)]
+    >>> [round(lr_at(step, 10, "wsd", 2, 0.4, 0.0), 2) for step in range(10)]
     [0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25]
     """
     if step < warmup:

@@ -47,7 +47,7 @@ class CheckpointSettings(Settings):
     log_every: int = Field(default=10, ge=1)  # steps between reports; the log has a line a step all the same
 
 
-Told = Callable[[dict], None]
+OnLog = Callable[[dict], None]
 
 
 def pretrain(
@@ -58,7 +58,7 @@ def pretrain(
     folder: UPath,
     machine: Machine,
     saving: CheckpointSettings,
-    told: Told = lambda line: None,
+    on_log: OnLog = lambda line: None,
 ) -> dict:
     """Train ``model`` into ``folder`` and return the summary, which `SUMMARY` holds too.
 
@@ -71,12 +71,12 @@ def pretrain(
     with init_distributed(machine.device) as world:
         if (finished := Manifest.read(folder)) and finished.fingerprint == identity:
             return orjson.loads((folder / SUMMARY).read_bytes())
-        run = TrainingRun(train, validation, model, training, folder, machine, saving, told, world)
+        run = TrainingRun(train, validation, model, training, folder, machine, saving, on_log, world)
         if world.rank == 0:
             _claim(folder, about, identity)
         world.wait()
         run.resume()
-        run.go()
+        run.train()
         summary = run.finish()
         if world.rank == 0:
             files = DONE if run.scores else [name for name in DONE if name != SCORES]
@@ -103,21 +103,30 @@ def check(train: TokenSplit, validation: TokenSplit | None, model: LanguageModel
 class TrainingRun:
     """The state of a run between its beginning, or last checkpoint, and its end."""
 
-    def __init__(self, train, validation, model, training, folder, machine, saving, told, world: ProcessGroup):
+    def __init__(self, train, validation, model, training, folder, machine, saving, on_log, world: ProcessGroup):
         self.validation, self.training, self.folder = validation, training, folder
         self.saving, self.world, self.scores = saving, world, None
-        self.told = told if world.rank == 0 else lambda line: None
-        if training.batch < world.size:
-            raise RecipeError(f"train.batch {training.batch} leaves some of {world.size} processes without a sequence")
+        self.on_log = on_log if world.rank == 0 else lambda line: None
+        if training.batch_size < world.size:
+            raise RecipeError(
+                f"train.batch_size {training.batch_size} leaves some of {world.size} processes without a sequence"
+            )
         self.context, self.vocab_size = model.shape.context, model.shape.vocab_size
         self.masking = None
         if training.objective == "masked":
-            self.masking = Masking(share=training.mask_share, vocab_size=self.vocab_size)
+            self.masking = Masking(mask_probability=training.mask_probability, vocab_size=self.vocab_size)
         self.trainer = Trainer(model, training, machine, world)
         self.loader = Loader(
-            train, self.context, training.batch, training.seed, training.packing, self.masking, world.rank, world.size
+            train,
+            self.context,
+            training.batch_size,
+            training.seed,
+            training.packing,
+            self.masking,
+            world.rank,
+            world.size,
         )
-        self.guard, self.lines, self.first, self.pending = DivergenceGuard(training.max_rise), [], 0, []
+        self.guard, self.lines, self.first, self.pending = DivergenceGuard(training.max_loss_increase), [], 0, []
 
     def resume(self) -> None:
         """Go back to the last checkpoint, and cut the log back to it."""
@@ -133,7 +142,7 @@ class TrainingRun:
         self.world.wait()  # everyone has read it
         self._write(b"".join(orjson.dumps(line) + b"\n" for line in self.lines))
 
-    def go(self) -> None:
+    def train(self) -> None:
         """Steps are numbered from 1 in the log: line n is of the n-th step taken."""
         steps, saving = self.training.steps, self.saving
         self.since = perf_counter()
@@ -158,7 +167,7 @@ class TrainingRun:
         """Losses are asked for here and not at each step, which would make a GPU wait."""
         losses = [(number, loss.item(), norm.item()) for number, loss, norm in self.pending]
         seconds, count = perf_counter() - self.since, len(losses)
-        tokens = self.training.batch * self.context
+        tokens = self.training.batch_size * self.context
         speed = {"tokens_per_second": round(count * tokens / seconds, 1)}
         if self.trainer.peak:
             flops = self.trainer.model.shape.flops_per_token()
@@ -169,7 +178,7 @@ class TrainingRun:
             lines.append({**line, "tokens": number * tokens, **speed})
             self.guard.check(number, loss, norm)
         self._append(lines)
-        self.told({**lines[-1], "steps": self.training.steps})
+        self.on_log({**lines[-1], "steps": self.training.steps})
         self.pending, self.since = [], perf_counter()
 
     def _look(self, done: int) -> None:
@@ -177,7 +186,7 @@ class TrainingRun:
             loss = window_loss(self.trainer.model, self.validation, self.context, self.world, self.masking)
             line = {"step": done, "validation": loss}
             self._append([line])
-            self.told(line)
+            self.on_log(line)
 
     def _append(self, lines: list[dict]) -> None:
         self.lines += lines
@@ -195,8 +204,8 @@ class TrainingRun:
         model, training = self.trainer.model, self.training
         summary = {
             "steps": training.steps,
-            "tokens": training.steps * training.batch * self.context,
-            "epochs": training.steps * training.batch / self.loader.rows,
+            "tokens": training.steps * training.batch_size * self.context,
+            "epochs": training.steps * training.batch_size / self.loader.rows,
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "flops_per_token": model.shape.flops_per_token(),
             "packing": {"kind": training.packing, **asdict(self.loader.packing.account)},

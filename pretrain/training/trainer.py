@@ -28,23 +28,25 @@ class TrainSettings(Settings):
     """What is done to a model: the same settings and tokens give the same losses, to the last bit on one CPU."""
 
     steps: int = Field(default=1000, ge=1)
-    batch: int = Field(default=16, ge=1)  # sequences a step, over all processes
+    batch_size: int = Field(default=16, ge=1)  # sequences a step, over all processes
     objective: Literal["next", "masked"] = "next"
-    mask_share: float = Field(default=0.15, gt=0, lt=1)  # of the tokens, for the masked objective
+    mask_probability: float = Field(default=0.15, gt=0, lt=1)  # of the tokens, for the masked objective
     packing: Literal["stream", "stream+docmask", "bos-bestfit", "pad"] = "stream"
     optimizer: Literal["adamw", "muon"] = "muon"  # of the blocks' matrices; all else goes by AdamW
     lr: float | None = Field(default=None, gt=0)  # None: BEST for the optimizer and the model's width
     schedule: Schedule = "wsd"
     warmup: int = Field(default=50, ge=0)  # steps
-    decay: float = Field(default=0.2, ge=0, le=1)  # share of the steps over which wsd falls
-    floor: float = Field(default=0.0, ge=0, le=1)  # share of the learning rate that is left at the end
+    decay_fraction: float = Field(default=0.2, ge=0, le=1)  # share of the steps over which wsd falls
+    min_lr_ratio: float = Field(default=0.0, ge=0, le=1)  # share of the learning rate that is left at the end
     weight_decay: float = Field(default=0.1, ge=0)
     beta1: float = Field(default=0.9, ge=0, lt=1)
     beta2: float = Field(default=0.95, ge=0, lt=1)
-    clip: float = Field(default=1.0, gt=0)  # norm of the gradient
+    grad_clip: float = Field(default=1.0, gt=0)  # norm of the gradient
     seed: int = 0  # of the order of rows, of hidden tokens and of dropout
     init_seed: int = 0  # of the weights
-    max_rise: float = Field(default=1.0, gt=0)  # nats that the loss, a mean of 50 steps, may rise above its lowest
+    max_loss_increase: float = Field(
+        default=1.0, gt=0
+    )  # nats that the loss, a mean of 50 steps, may rise above its lowest
 
 
 class Trainer:
@@ -56,7 +58,7 @@ class Trainer:
         self.dtype = machine.precision(self.device)
         self.model = model.to(self.device)
         betas = training.beta1, training.beta2
-        self.best = training.lr or DEFAULT_LR[training.optimizer] * DEFAULT_LR_WIDTH / model.shape.width
+        self.best = training.lr or DEFAULT_LR[training.optimizer] * DEFAULT_LR_WIDTH / model.shape.d_model
         self.optimizers = make_optimizers(model, training.optimizer, self.best, training.weight_decay, betas)
         self.net = torch.compile(self.model) if machine.compile else self.model
         if world.size > 1:
@@ -79,7 +81,7 @@ class Trainer:
             with self._alone(part is not parts[-1]):
                 total += self._learn(part, self.world.size / targets)  # processes' gradients are averaged
         self.world.sum(total)
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.training.clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.training.grad_clip)
         lr = self.lr(number)
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
@@ -95,13 +97,13 @@ class Trainer:
                 nats = self.net(*part)
             (nats * weight).backward()
         except torch.OutOfMemoryError as error:
-            remedy = f"--set machine.micro={max(1, len(part[0]) // 2)} takes fewer at once"
+            remedy = f"--set machine.micro_batch_size={max(1, len(part[0]) // 2)} takes fewer at once"
             raise RecipeError(f"{len(part[0])} sequences do not fit the memory of {self.device}; {remedy}") from error
         return nats.detach()
 
     def lr(self, number: int) -> float:
         t = self.training
-        return self.best * lr_at(number, t.steps, t.schedule, t.warmup, t.decay, t.floor)
+        return self.best * lr_at(number, t.steps, t.schedule, t.warmup, t.decay_fraction, t.min_lr_ratio)
 
     def autocast(self):
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16)
@@ -111,7 +113,7 @@ class Trainer:
         return self.net.no_sync() if alone and self.world.size > 1 else nullcontext()
 
     def _parts(self, batch: Batch):
-        size = self.machine.micro or len(batch.inputs)
+        size = self.machine.micro_batch_size or len(batch.inputs)
         for at in range(0, len(batch.inputs), size):
             yield [self.send(each[at : at + size]) for each in batch if each is not None]
 
@@ -124,12 +126,12 @@ class Trainer:
 
 
 class DivergenceGuard:
-    """Stops a run whose loss is no number, or has risen by ``max_rise`` above its lowest and stays there."""
+    """Stops a run whose loss is no number, or has risen by ``max_loss_increase`` above its lowest and stays there."""
 
     WINDOW = 50
 
-    def __init__(self, max_rise: float):
-        self.max_rise, self.recent, self.lowest = max_rise, deque(maxlen=self.WINDOW), float("inf")
+    def __init__(self, max_loss_increase: float):
+        self.max_loss_increase, self.recent, self.lowest = max_loss_increase, deque(maxlen=self.WINDOW), float("inf")
 
     def check(self, step: int, loss: float, norm: float) -> None:
         remedy = "lower --set train.lr, raise train.warmup, or look at the text; the last checkpoint is from before"
@@ -139,5 +141,5 @@ class DivergenceGuard:
         mean = sum(self.recent) / len(self.recent)
         if len(self.recent) == self.WINDOW:
             self.lowest = min(self.lowest, mean)
-            if mean > self.lowest + self.max_rise:
+            if mean > self.lowest + self.max_loss_increase:
                 raise TrainingDiverged(f"step {step}: the loss is {mean:.2f} and was {self.lowest:.2f}; {remedy}")

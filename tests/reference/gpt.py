@@ -29,9 +29,9 @@ def activation(kind, x):
 
 def rope(shape, x, position):
     """RoFormer, equation 34, with the pairs (i, i + C/2) as Llama has them."""
-    half, turned = shape.head // 2, x.clone()
+    half, turned = shape.head_dim // 2, x.clone()
     for i in range(half):
-        angle = position * shape.rope_theta ** (-2 * i / shape.head)
+        angle = position * shape.rope_theta ** (-2 * i / shape.head_dim)
         turned[i] = x[i] * math.cos(angle) - x[i + half] * math.sin(angle)
         turned[i + half] = x[i + half] * math.cos(angle) + x[i] * math.sin(angle)
     return turned
@@ -60,40 +60,40 @@ def logits(shape, weights, ids):
     """Token ids -> [T, V]."""
     weights = {name: weight.detach().double() for name, weight in weights.items()}
     xs = [weights["embedding.weight"][i] for i in ids]
-    if shape.positions == "learned":
+    if shape.position_encoding == "learned":
         xs = [x + weights["learned.weight"][p] for p, x in enumerate(xs)]
-    if shape.positions == "sinusoidal":
-        xs = [x * math.sqrt(shape.width) + sinusoid(p, shape.width) for p, x in enumerate(xs)]
-    for layer in range(shape.layers):
+    if shape.position_encoding == "sinusoidal":
+        xs = [x * math.sqrt(shape.d_model) + sinusoid(p, shape.d_model) for p, x in enumerate(xs)]
+    for layer in range(shape.n_layers):
         block = f"blocks.{layer}"
         mixed = attention(shape, weights, block, [norm(shape, weights, f"{block}.attention_norm", x) for x in xs])
         xs = [x + m for x, m in zip(xs, mixed, strict=True)]
         xs = [x + mlp(shape, weights, block, norm(shape, weights, f"{block}.mlp_norm", x)) for x in xs]
-    head = weights["embedding.weight" if shape.tied else "head.weight"][: shape.vocab_size]
+    head = weights["embedding.weight" if shape.tie_embeddings else "head.weight"][: shape.vocab_size]
     return torch.stack([head @ norm(shape, weights, "norm", x) for x in xs])
 
 
 def attention(shape, weights, block, xs):
-    width, keys = shape.head, shape.key_heads
+    width, keys = shape.head_dim, shape.key_heads
     qkv = [linear(weights, f"{block}.attention.qkv", x) for x in xs]
     outputs = [[] for _ in xs]
-    for head in range(shape.heads):
-        shared = head * keys // shape.heads
+    for head in range(shape.n_heads):
+        shared = head * keys // shape.n_heads
         queries = [x[head * width : (head + 1) * width] for x in qkv]
-        begin = shape.width + shared * width
+        begin = shape.d_model + shared * width
         seen = [x[begin : begin + width] for x in qkv]
         values = [x[begin + keys * width : begin + (keys + 1) * width] for x in qkv]
         if shape.qk_norm:
             queries, seen = (
                 [v / (v.square().mean() + shape.norm_eps).sqrt() for v in some] for some in (queries, seen)
             )
-        if shape.positions == "rope":
+        if shape.position_encoding == "rope":
             queries, seen = ([rope(shape, v, p) for p, v in enumerate(some)] for some in (queries, seen))
         for i, query in enumerate(queries):
             visible = range(i + 1) if shape.causal else range(len(xs))
             scores = torch.stack([query @ seen[j] / math.sqrt(width) for j in visible])
-            if shape.positions == "alibi":
-                slope = alibi_slope(head, shape.heads)
+            if shape.position_encoding == "alibi":
+                slope = alibi_slope(head, shape.n_heads)
                 scores = scores - torch.tensor([slope * abs(i - j) for j in visible], dtype=torch.float64)
             chances = scores.softmax(0)
             outputs[i].append(sum(chance * values[j] for chance, j in zip(chances, visible, strict=True)))

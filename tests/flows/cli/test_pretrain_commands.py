@@ -12,7 +12,16 @@ from token_folders import token_folder
 from gristmill.flows.cli import group
 from gristmill.pipelines.errors import GristmillError, RecipeError
 
-SMALL = ("--set", "model.width=32", "--set", "model.heads=2", "--set", "model.layers=1", "--set", "model.context=32")
+SMALL = (
+    "--set",
+    "model.d_model=32",
+    "--set",
+    "model.n_heads=2",
+    "--set",
+    "model.n_layers=1",
+    "--set",
+    "model.context=32",
+)
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +70,13 @@ def test_a_second_call_trains_nothing_and_says_the_same(trained, tokens):
 
 
 def test_generate_goes_on_from_text_and_from_ids(trained):
-    greedy = ("--set", "sample.temperature=0", "--set", "sample.tokens=12")
+    greedy = ("--set", "sample.temperature=0", "--set", "sample.max_new_tokens=12")
     text = call("generate", trained[0], "--prompt", "The mill", *greedy).stdout
     assert text.startswith("The mill") and len(text) > 12
     assert call("generate", trained[0], "--prompt", "The mill", *greedy).stdout == text
     ids = json.loads(call("generate", trained[0], "--ids", "0,40,41", "--copies", 2, "--json", *greedy).stdout)
     assert len(ids) == 2 and len(ids[0]) == 12 and ids[0] == ids[1]
-    beams = call("generate", trained[0], "--prompt", "The mill", *greedy, "--set", "sample.beams=3").stdout
+    beams = call("generate", trained[0], "--prompt", "The mill", *greedy, "--set", "sample.num_beams=3").stdout
     assert beams.startswith("The mill")
 
 
@@ -83,7 +92,7 @@ def test_baselines_stand_side_by_side(tokens):
 
 def test_an_exported_model_writes_as_ours_does(trained, tmp_path):
     assert "llama" in call("export-model", trained[0], "--output", tmp_path / "llama").stdout
-    asked = ("--prompt", "By the river", "--set", "sample.temperature=0", "--set", "sample.tokens=9")
+    asked = ("--prompt", "By the river", "--set", "sample.temperature=0", "--set", "sample.max_new_tokens=9")
     assert call("generate", tmp_path / "llama", *asked).stdout == call("generate", trained[0], *asked).stdout
 
 

@@ -224,7 +224,7 @@ def test_the_plan_names_arms_set_and_power(experiment, tmp_path):
         ('arms.without=["exakt"]', r"names 'exakt'; did you mean 'exact'"),
         ('arms.groups.all=["c5"]', r"names a step 'c5'; did you mean 'c4'"),
         ("model.preset=nano-bert", r"predicts the next token"),
-        ("model.widht=64", r"no setting 'widht'; did you mean 'width'"),
+        ("model.d_modle=64", r"no setting 'd_modle'; did you mean 'd_model'"),
         ("bugdet.seeds=3", r"did you mean 'budget'"),
         ('ladder.arms=["rwa"]', r"did you mean 'raw'"),
         ("arms.full=false", r"nothing to compare"),

@@ -104,7 +104,8 @@ def test_ends_that_do_not_fit_the_ids_are_one_line():
 def test_masking_hides_its_share_and_asks_for_what_stood_there():
     tokens = make_tokens([40_001], vocab_size=1000)
     plain, hidden = (
-        Loader(tokens, 100, 400, 4, masking=masking).load(0) for masking in (None, Masking(share=0.2, vocab_size=1000))
+        Loader(tokens, 100, 400, 4, masking=masking).load(0)
+        for masking in (None, Masking(mask_probability=0.2, vocab_size=1000))
     )
     chosen = hidden.targets != IGNORE_INDEX
     assert np.array_equal(hidden.targets[chosen], plain.inputs[chosen])
@@ -115,7 +116,7 @@ def test_masking_hides_its_share_and_asks_for_what_stood_there():
 
 
 def test_what_is_hidden_depends_on_seed_and_sample_alone():
-    masking = Masking(share=0.15, vocab_size=50)
+    masking = Masking(mask_probability=0.15, vocab_size=50)
     whole = Loader(TOKENS, 8, 6, 2, masking=masking).load(4)
     halves = [Loader(TOKENS, 8, 6, 2, masking=masking, rank=rank, world=2).load(4) for rank in (0, 1)]
     for rank, half in enumerate(halves):
@@ -126,5 +127,7 @@ def test_what_is_hidden_depends_on_seed_and_sample_alone():
 
 
 def test_every_row_hides_something():
-    hidden = Loader(make_tokens([2] * 50), 8, 50, packing="pad", masking=Masking(share=0.01, vocab_size=50)).load(0)
+    hidden = Loader(
+        make_tokens([2] * 50), 8, 50, packing="pad", masking=Masking(mask_probability=0.01, vocab_size=50)
+    ).load(0)
     assert ((hidden.targets != IGNORE_INDEX).sum(1) == 1).all()

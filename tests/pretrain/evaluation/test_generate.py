@@ -11,7 +11,7 @@ from gristmill.pretrain.evaluation.generate import Decoder, Sampling, beam_searc
 from gristmill.pretrain.model.config import ModelConfig
 from gristmill.pretrain.model.gpt import GPT
 
-SHAPE = ModelConfig(vocab_size=11, context=12, layers=2, width=32, heads=2)
+SHAPE = ModelConfig(vocab_size=11, context=12, n_layers=2, d_model=32, n_heads=2)
 
 
 @pytest.fixture
@@ -36,18 +36,20 @@ def greedy_by_hand(model, ids, count):
 
 @pytest.mark.parametrize("prompt", [[1], [1, 2, 3], [*range(11), 0], [*range(11)] * 2])
 def test_greedy_is_the_likeliest_token_beyond_the_context_too(model, prompt):
-    greedy = Sampling(tokens=30, temperature=0)
+    greedy = Sampling(max_new_tokens=30, temperature=0)
     assert generate(model, prompt, greedy) == [greedy_by_hand(model, prompt, 30)]
 
 
-@pytest.mark.parametrize("changes", [{"top_k": 1}, {"top_p": 1e-9}, {"temperature": 1e-6}, {"beams": 1, "top_k": 1}])
+@pytest.mark.parametrize(
+    "changes", [{"top_k": 1}, {"top_p": 1e-9}, {"temperature": 1e-6}, {"num_beams": 1, "top_k": 1}]
+)
 def test_narrow_choices_are_greedy(model, changes):
-    greedy = generate(model, [1, 2], Sampling(tokens=9, temperature=0))
-    assert generate(model, [1, 2], Sampling(tokens=9, **changes), copies=3) == greedy * 3
+    greedy = generate(model, [1, 2], Sampling(max_new_tokens=9, temperature=0))
+    assert generate(model, [1, 2], Sampling(max_new_tokens=9, **changes), copies=3) == greedy * 3
 
 
 def test_copies_differ_and_seeds_decide(model):
-    sampling = Sampling(tokens=9, temperature=2.0)
+    sampling = Sampling(max_new_tokens=9, temperature=2.0)
     first = generate(model, [1], sampling, copies=4)
     assert len({tuple(ids) for ids in first}) > 1 and generate(model, [1], sampling, copies=4) == first
     assert generate(model, [1], sampling.model_copy(update={"seed": 1}), copies=4) != first
@@ -75,7 +77,7 @@ def test_what_may_be_chosen(sampling, kept):
 def test_samples_come_as_often_as_they_should(model):
     with torch.no_grad():
         expected = model.logits(model.hidden(torch.tensor([[3, 4]])))[0, -1].softmax(-1)
-    drawn = generate(model, [3, 4], Sampling(tokens=1), copies=20_000)
+    drawn = generate(model, [3, 4], Sampling(max_new_tokens=1), copies=20_000)
     found = torch.bincount(torch.tensor(drawn).flatten(), minlength=11) / 20_000
     assert (found - expected).abs().max() < 0.02
 
@@ -84,7 +86,9 @@ def test_a_stop_token_ends_a_text_and_is_no_part_of_it(model):
     greedy = greedy_by_hand(model, [1, 2], 9)
     stop = greedy[4]
     until = greedy[: greedy.index(stop)]
-    assert generate(model, [1, 2], Sampling(tokens=9, temperature=0, stop=(stop,)), copies=2) == [until] * 2
+    assert (
+        generate(model, [1, 2], Sampling(max_new_tokens=9, temperature=0, stop_tokens=(stop,)), copies=2) == [until] * 2
+    )
 
 
 def chance(model, prompt, written):
@@ -95,8 +99,8 @@ def chance(model, prompt, written):
 
 @pytest.mark.parametrize("beams", [2, 4, 11])
 def test_beams_find_what_is_likelier_than_greedy_and_wide_ones_the_likeliest(model, beams):
-    prompt, greedy = [1, 2], generate(model, [1, 2], Sampling(tokens=2, temperature=0))[0]
-    written, score = beam_search(model, prompt, Sampling(tokens=2, beams=beams))
+    prompt, greedy = [1, 2], generate(model, [1, 2], Sampling(max_new_tokens=2, temperature=0))[0]
+    written, score = beam_search(model, prompt, Sampling(max_new_tokens=2, num_beams=beams))
     assert score == pytest.approx(chance(model, prompt, written), abs=1e-4)
     if beams == 11:
         every = max(product(range(11), repeat=2), key=lambda ids: chance(model, prompt, list(ids)))
@@ -111,12 +115,12 @@ def test_beams_weigh_texts_that_have_ended(model):
         if 7 not in ids[:-1] and (length == 2 or ids[-1] == 7)
     ]
     score, ids = max(every)
-    written, found = beam_search(model, [1, 2], Sampling(tokens=2, beams=11, stop=(7,)))
+    written, found = beam_search(model, [1, 2], Sampling(max_new_tokens=2, num_beams=11, stop_tokens=(7,)))
     assert found == pytest.approx(score, abs=1e-4) and written == [token for token in ids if token != 7]
 
 
 def test_one_beam_is_greedy(model):
-    assert beam_search(model, [1, 2], Sampling(tokens=8))[0] == greedy_by_hand(model, [1, 2], 8)
+    assert beam_search(model, [1, 2], Sampling(max_new_tokens=8))[0] == greedy_by_hand(model, [1, 2], 8)
 
 
 def test_a_full_cache_goes_on_from_the_newer_half(model):

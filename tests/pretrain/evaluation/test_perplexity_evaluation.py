@@ -18,7 +18,7 @@ from gristmill.pretrain.model.config import ModelConfig
 from gristmill.pretrain.model.gpt import GPT
 from tests.reference.document_bits import document_bits
 
-SHAPE = ModelConfig(vocab_size=50, context=8, layers=1, width=32, heads=2)
+SHAPE = ModelConfig(vocab_size=50, context=8, n_layers=1, d_model=32, n_heads=2)
 
 
 def make_model(vocab_size=50, uniform=False):

@@ -85,7 +85,7 @@ def test_openais_checkpoints_cut_short_are_one_line(name, words, tmp_path):
 
 @pytest.mark.parametrize("name", ["nano", "nano-gpt2", "nano-3m"])
 def test_our_presets_are_read_by_transformers(name, tmp_path):
-    changes = {"context": 32, "vocab_size": 101} | ({"tied": False} if name == "nano-3m" else {})
+    changes = {"context": 32, "vocab_size": 101} | ({"tie_embeddings": False} if name == "nano-3m" else {})
     ours = GPT(ModelConfig(**{**PRESETS[name], **changes})).eval()
     with torch.no_grad():
         for parameter in ours.parameters():
@@ -115,7 +115,7 @@ def test_weights_in_several_files_are_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "model", [GPT(ModelConfig(vocab_size=70)), LSTM(LSTMConfig(vocab_size=70, width=32))], ids=["gpt", "rnn"]
+    "model", [GPT(ModelConfig(vocab_size=70)), LSTM(LSTMConfig(vocab_size=70, d_model=32))], ids=["gpt", "rnn"]
 )
 def test_our_own_form_keeps_every_weight(model, tmp_path):
     save_model(UPath(tmp_path), model)
@@ -128,10 +128,10 @@ def test_our_own_form_keeps_every_weight(model, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"positions": "alibi"}, "no layout that others read: positions = 'alibi' is not llama's"),
+        ({"position_encoding": "alibi"}, "no layout that others read: position_encoding = 'alibi' is not llama's"),
         ({"qk_norm": True}, "qk_norm = True is not llama's"),
         ({**PRESETS["nano-gpt2"], "mlp": "relu2"}, "mlp = 'relu2' is not gpt2's"),
-        ({**PRESETS["nano-gpt2"], "kv_heads": 2}, "kv_heads = 2 is not gpt2's"),
+        ({**PRESETS["nano-gpt2"], "n_kv_heads": 2}, "n_kv_heads = 2 is not gpt2's"),
         (PRESETS["nano-bert"], "causal = False is not gpt2's"),
     ],
 )

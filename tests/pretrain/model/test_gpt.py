@@ -15,19 +15,54 @@ from gristmill.pretrain.model.gpt import GPT, Cache, alibi_slopes, rope_angles, 
 from gristmill.pretrain.model.loss import summed_nats
 from tests.reference import gpt as reference
 
-SMALL = {"vocab_size": 61, "context": 24, "layers": 2, "width": 48, "heads": 4}
+SMALL = {"vocab_size": 61, "context": 24, "n_layers": 2, "d_model": 48, "n_heads": 4}
 # Every value of every choice, and each pair of the first four choices with some others.
 CHOICES = [
-    {"norm": "rms", "mlp": "swiglu", "positions": "rope", "tied": True},
-    {"norm": "layer", "mlp": "gelu", "positions": "learned", "tied": True, "bias": True},
-    {"norm": "rms", "mlp": "geglu", "positions": "alibi", "tied": False, "kv_heads": 2},
-    {"norm": "layer", "mlp": "relu2", "positions": "sinusoidal", "tied": False, "kv_heads": 1},
-    {"norm": "rms", "mlp": "gelu-erf", "positions": "rope", "tied": False, "qk_norm": True, "bias": True},
-    {"norm": "layer", "mlp": "swiglu", "positions": "alibi", "tied": True, "heads": 6, "kv_heads": 3},
-    {"norm": "rms", "mlp": "relu2", "positions": "learned", "tied": True, "kv_heads": 2, "qk_norm": True},
-    {"norm": "layer", "mlp": "geglu", "positions": "rope", "tied": True, "bias": True, "rope_theta": 500.0},
-    {"norm": "rms", "mlp": "gelu", "positions": "sinusoidal", "tied": True, "qk_norm": True, "kv_heads": 2},
-    {"norm": "layer", "mlp": "gelu-erf", "positions": "alibi", "tied": False, "bias": True},
+    {"norm": "rms", "mlp": "swiglu", "position_encoding": "rope", "tie_embeddings": True},
+    {"norm": "layer", "mlp": "gelu", "position_encoding": "learned", "tie_embeddings": True, "bias": True},
+    {"norm": "rms", "mlp": "geglu", "position_encoding": "alibi", "tie_embeddings": False, "n_kv_heads": 2},
+    {"norm": "layer", "mlp": "relu2", "position_encoding": "sinusoidal", "tie_embeddings": False, "n_kv_heads": 1},
+    {
+        "norm": "rms",
+        "mlp": "gelu-erf",
+        "position_encoding": "rope",
+        "tie_embeddings": False,
+        "qk_norm": True,
+        "bias": True,
+    },
+    {
+        "norm": "layer",
+        "mlp": "swiglu",
+        "position_encoding": "alibi",
+        "tie_embeddings": True,
+        "n_heads": 6,
+        "n_kv_heads": 3,
+    },
+    {
+        "norm": "rms",
+        "mlp": "relu2",
+        "position_encoding": "learned",
+        "tie_embeddings": True,
+        "n_kv_heads": 2,
+        "qk_norm": True,
+    },
+    {
+        "norm": "layer",
+        "mlp": "geglu",
+        "position_encoding": "rope",
+        "tie_embeddings": True,
+        "bias": True,
+        "rope_theta": 500.0,
+    },
+    {
+        "norm": "rms",
+        "mlp": "gelu",
+        "position_encoding": "sinusoidal",
+        "tie_embeddings": True,
+        "qk_norm": True,
+        "n_kv_heads": 2,
+    },
+    {"norm": "layer", "mlp": "gelu-erf", "position_encoding": "alibi", "tie_embeddings": False, "bias": True},
 ]
 choices = pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: "-".join(map(str, choice.values())))
 
@@ -91,7 +126,7 @@ def test_a_cache_changes_no_logit(choice):
 @pytest.mark.parametrize("name", [name for name in PRESETS if name.startswith("nano") and name != "nano-25m"])
 @pytest.mark.parametrize("tied", [True, False])
 def test_it_begins_with_a_loss_of_ln_v(name, vocab_size, tied):
-    shape = ModelConfig(**preset(name, vocab_size, tied=tied))
+    shape = ModelConfig(**preset(name, vocab_size, tie_embeddings=tied))
     model, ids = GPT(shape), torch.randint(0, vocab_size, (2, 129))
     with torch.no_grad():
         loss = model(ids[:, :-1], ids[:, 1:]) / ids[:, 1:].numel()
@@ -138,7 +173,7 @@ def test_counts_on_paper_are_those_of_the_model(choice):
     model = GPT(ModelConfig(**{**SMALL, **choice, "vocab_size": 64}))
     vectors = sum(p.numel() for n, p in model.named_parameters() if p.ndim == 1)
     looked_up = sum(p.numel() for n, p in model.named_parameters() if n == "learned.weight")
-    looked_up += 0 if model.shape.tied else model.embedding.weight.numel()
+    looked_up += 0 if model.shape.tie_embeddings else model.embedding.weight.numel()
     total = sum(p.numel() for p in model.parameters())
     assert model.shape.matrices() == total - vectors - looked_up
 
@@ -153,12 +188,12 @@ def test_the_size_of_gpt2_is_known():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"width": 50}, "width 50 is not a multiple of 4 heads"),
-        ({"kv_heads": 3}, "4 heads cannot share 3 key heads evenly"),
-        ({"width": 12}, "RoPE turns pairs: width / heads is 3"),
+        ({"d_model": 50}, "d_model 50 is not a multiple of n_heads 4"),
+        ({"n_kv_heads": 3}, "n_heads 4 is not a multiple of n_kv_heads 3"),
+        ({"d_model": 12}, "RoPE turns pairs: d_model / n_heads is 3"),
         ({"norms": "rms"}, "no setting 'norms'; did you mean 'norm'"),
-        ({"positions": "rotary"}, "positions: Input should be 'rope'"),
-        ({"layers": 0}, "layers: Input should be greater than or equal to 1"),
+        ({"position_encoding": "rotary"}, "position_encoding: Input should be 'rope'"),
+        ({"n_layers": 0}, "n_layers: Input should be greater than or equal to 1"),
     ],
 )
 def test_a_shape_that_cannot_be_is_one_line(changes, words):

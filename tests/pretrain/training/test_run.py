@@ -23,7 +23,7 @@ from gristmill.pretrain.training.checkpoint import checkpoints, load_model
 from gristmill.pretrain.training.run import LOG, CheckpointSettings, pretrain, read_log
 from gristmill.pretrain.training.trainer import TrainSettings
 
-SHAPE = {"vocab_size": 50, "context": 16, "layers": 1, "width": 32, "heads": 2, "dropout": 0.1}
+SHAPE = {"vocab_size": 50, "context": 16, "n_layers": 1, "d_model": 32, "n_heads": 2, "dropout": 0.1}
 TRAIN, HELD_OUT = make_tokens([60] * 40, rule=True), make_tokens([20, 33, 1, 50], seed=9, rule=True)
 STEPS = 40
 # What a process of its own does: a run of this module, as its settings say.
@@ -32,15 +32,17 @@ CHILD = (
 )
 
 
-def run(folder, pause=0.0, told=lambda line: None, shape=None, machine=None, **changes):
-    training = TrainSettings(**{"steps": STEPS, "batch": 4, "warmup": 3, "lr": 1e-2, "optimizer": "adamw", **changes})
+def run(folder, pause=0.0, on_log=lambda line: None, shape=None, machine=None, **changes):
+    training = TrainSettings(
+        **{"steps": STEPS, "batch_size": 4, "warmup": 3, "lr": 1e-2, "optimizer": "adamw", **changes}
+    )
     masked = training.objective == "masked"
     model = GPT(ModelConfig(**{**SHAPE, "causal": not masked, **(shape or {})}))
     saving = CheckpointSettings(evaluate_every=10, checkpoint_every=7, log_every=1)
 
     def slowly(line):
         time.sleep(pause)
-        told(line)
+        on_log(line)
 
     return pretrain(TRAIN, HELD_OUT, model, training, UPath(folder), machine or Machine(), saving, slowly)
 
@@ -97,7 +99,7 @@ def test_a_run_that_was_killed_ends_as_one_that_was_not(whole, tmp_path):
     assert not (tmp_path / "run" / "manifest.json").exists(), "the run was over before it was killed"
     assert checkpoints(UPath(tmp_path / "run" / "checkpoints"))
     steps = []
-    run(tmp_path / "run", told=lambda line: steps.append(line["step"]))
+    run(tmp_path / "run", on_log=lambda line: steps.append(line["step"]))
     assert steps[0] > 7, f"it began again, though killed at {step}"
     assert results(tmp_path / "run") == results(whole[0])
 
@@ -119,14 +121,14 @@ def test_two_processes_learn_as_one(tmp_path):
 
 def test_a_finished_run_is_not_done_again(whole):
     steps = []
-    assert run(whole[0], told=steps.append) == whole[1] and not steps
+    assert run(whole[0], on_log=steps.append) == whole[1] and not steps
 
 
 def test_another_run_does_not_go_on_from_this_one(whole, tmp_path):
     with pytest.raises(WorkError, match=r"holds a run with another train.lr; choose another --output"):
         run(whole[0], lr=2e-2)
-    with pytest.raises(WorkError, match=r"holds a run with another model.hidden"):
-        run(whole[0], shape={"hidden": 100})
+    with pytest.raises(WorkError, match=r"holds a run with another model.mlp_hidden"):
+        run(whole[0], shape={"mlp_hidden": 100})
     with pytest.raises(WorkError, match=r"holds a run with another train.init_seed"):
         run(whole[0], init_seed=1)
     (tmp_path / "letter.txt").write_text("dear")
@@ -143,14 +145,14 @@ def test_micro_batches_may_change_when_a_run_goes_on(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "run", told=stop, shape={"dropout": 0.0})
-    run(tmp_path / "run", shape={"dropout": 0.0}, machine=Machine(micro=1))
+        run(tmp_path / "run", on_log=stop, shape={"dropout": 0.0})
+    run(tmp_path / "run", shape={"dropout": 0.0}, machine=Machine(micro_batch_size=1))
     run(tmp_path / "other", shape={"dropout": 0.0})
     assert losses(tmp_path / "run") == [pytest.approx(line, rel=1e-4) for line in losses(tmp_path / "other")]
 
 
 def test_a_masked_model_learns_and_has_no_bits_per_byte(tmp_path):
-    summary = run(tmp_path / "run", objective="masked", steps=150, batch=16, mask_share=0.3)
+    summary = run(tmp_path / "run", objective="masked", steps=150, batch_size=16, mask_probability=0.3)
     assert summary["validation"] < np.log(50) - 0.2 and "bits_per_byte" not in summary
 
 

@@ -1,0 +1,28 @@
+"""gristmill recipes"""
+
+import click
+
+
+@click.command()
+@click.argument("name", required=False)
+def recipes(name):
+    """List the recipes that ship with Gristmill, or print the one called NAME, to start your own from.
+
+    \b
+        gristmill recipes
+        gristmill recipes clean-corpus > mine.toml
+    """
+    from gristmill.flows.clean.recipe_files import read_toml, shipped_recipes
+    from gristmill.pipelines.errors import RecipeError
+    from gristmill.pipelines.settings import nearest
+
+    shipped = shipped_recipes()
+    if name is None:
+        for each, path in shipped.items():
+            table = read_toml(path)
+            command = "clean" if "steps" in table else "impact run"
+            click.echo(f"{each:<16}{table.get('about', '')}\n{'':16}gristmill {command} {each} --input PATH")
+    elif name in shipped:
+        click.echo(shipped[name].read_text("utf-8"), nl=False)
+    else:
+        raise RecipeError(f"no recipe {name!r} ships with Gristmill; {nearest(name, list(shipped))}")

@@ -1,0 +1,111 @@
+"""The wheel: built, installed alone, used from a folder that has packages named as our rooms."""
+
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from corpora import documents, write_jsonl
+
+from tools.dist import PIP, build_sdist, build_wheel
+from tools.tree import ROOMS, copy_files, listed_files, numba_caches
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+pytestmark = pytest.mark.slow
+
+
+def done(*command, cwd, **env):
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | env
+    run = subprocess.run([*map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, f"{command}\n{run.stdout}\n{run.stderr}"
+    return run.stdout
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """A clean copy of the working tree: setuptools leaves a build folder, and packs what lies in it."""
+    copy = tmp_path_factory.mktemp("tree")
+    copy_files(REPOSITORY, listed_files(REPOSITORY), copy)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def wheel(tree, tmp_path_factory):
+    """The wheel that GRISTMILL_WHEEL names, or one built here."""
+    given = os.environ.get("GRISTMILL_WHEEL")
+    return Path(given).resolve() if given else build_wheel(tree, tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def command(wheel, tmp_path_factory):
+    """``gristmill`` of a fresh environment that holds the wheel and sees this environment's other packages.
+
+    A path of a .pth file is searched, but its own .pth files are not read: the editable install stays unknown there.
+    """
+    home = tmp_path_factory.mktemp("environment")
+    done(sys.executable, "-m", "venv", "--without-pip", home, cwd=home)
+    python = home / "bin/python"
+    done(*PIP, "--python", python, "install", "--no-deps", "--no-index", wheel, cwd=home)
+    (site,) = home.glob("lib/python*/site-packages")
+    others = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
+    (site / "others.pth").write_text("".join(f"{path}\n" for path in others))
+    copy_files(
+        REPOSITORY, numba_caches(REPOSITORY), site / "gristmill"
+    )  # stamped by content: they fit, or are not used
+    found = done(python, "-c", "import gristmill.flows; print(gristmill.flows.__file__)", cwd=home)
+    assert Path(found.strip()).is_relative_to(site)
+    return home / "bin/gristmill"
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory):
+    """A user's folder, whose own packages are named as our rooms and must not be imported."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    for room in ROOMS:
+        (folder / room).mkdir()
+        (folder / room / "__init__.py").write_text(f"raise ImportError('{room} is not of gristmill')\n")
+    write_jsonl(folder / "raw.jsonl", documents())
+    return folder
+
+
+def names(wheel):
+    return {name for name in ZipFile(wheel).namelist() if not name.endswith("/")}
+
+
+def test_the_wheel_holds_one_package_and_all_of_it(wheel, tree):
+    packed = {name for name in names(wheel) if not name.startswith("gristmill-")}
+    (top_level,) = (name for name in names(wheel) if name.endswith("top_level.txt"))
+    assert ZipFile(wheel).read(top_level).decode().split() == ["gristmill"]
+    files = listed_files(REPOSITORY)
+    front = {name for name in files if name.startswith("gristmill/")}
+    inner = {f"gristmill/{name}" for name in files if Path(name).parts[0] in (*ROOMS, "recipes")}
+    assert packed == front | inner
+
+
+def test_the_source_distribution_makes_the_same_wheel(wheel, tree, tmp_path):
+    with tarfile.open(build_sdist(tree, tmp_path)) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (source,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    (tmp_path / "wheel").mkdir()
+    assert names(build_wheel(source, tmp_path / "wheel")) == names(wheel)
+
+
+def test_every_main_command_works_elsewhere(command, elsewhere):
+    def gristmill(line):
+        return done(command, *line.split(), cwd=elsewhere, PYTHONPATH=".", OMP_NUM_THREADS="1")
+
+    assert "clean-corpus" in gristmill("recipes")
+    gristmill("clean clean-corpus --input raw.jsonl --output work --workers 2")
+    gristmill("dedup raw.jsonl --output deduplicated --workers 1")
+    gristmill("pii scan raw.jsonl")
+    gristmill("tokenizer train work --vocab-size 300 --output work/tokenizers/bpe --workers 1")
+    gristmill("tokenize work --tokenizer work/tokenizers/bpe --output work/tokens/bpe --workers 1")
+    gristmill("pretrain work/tokens/bpe --preset nano --steps 5 --output work/runs/nano")
+    gristmill("report work")
+    for made in ("clean/manifest.json", "tokenizers/bpe/gristmill.json", "runs/nano/loss.png", "report/index.html"):
+        assert (elsewhere / "work" / made).stat().st_size
+    assert (elsewhere / "deduplicated/clean/manifest.json").is_file()

@@ -1,0 +1,139 @@
+"""Mutations: which tokens change, which are left alone, and that tests kill mutants in a copy of the tree."""
+
+import subprocess
+
+import pytest
+from click.testing import CliRunner
+
+from tools import mutate
+from tools.mutations import Mutation, mutations
+
+
+def news(source):
+    """The changed sources, all on one line."""
+    return [mutation.apply(source) for mutation in mutations(source)]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("x = a < b", ["x = a <= b", "x = a >= b"]),
+        ("x = a not in b", ["x = a in b"]),
+        ("x = a is not b", ["x = a is b"]),
+        ("x = (a) and (b)", ["x = (a) or (b)"]),
+        ("x = not a", ["x = a"]),
+        ("x = min(a, b)", ["x = max(a, b)"]),
+        ("x = a // b", ["x = a * b"]),
+        ("x += a", ["x -= a"]),
+        ("x <<= a", ["x >>= a"]),
+        ("x = a[3]", ["x = a[2]", "x = a[4]"]),
+        ("x = a[0]", ["x = a[1]"]),
+        ("x = 0.5", ["x = 0.55"]),
+        ("x = 2**-a", ["x = 2*-a", "x = 1**-a", "x = 3**-a"]),
+        ("x = y**-23", ["x = y*-23", "x = y**-30"]),
+        ("x = 'é' < b", ["x = 'é' <= b", "x = 'é' >= b"]),
+        ("x = a < b == c", ["x = a <= b == c", "x = a >= b == c", "x = a < b != c"]),
+    ],
+)
+def test_one_token_changes(source, expected):
+    assert sorted(news(source)) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '"""A docstring of 3 lines."""',
+        "x = f'{3} is {a < b}'",
+        "def f(x: Literal[1] = None) -> Literal[2]:\n    return x",
+        "@njit(3)\ndef f():\n    return x",
+        "if TYPE_CHECKING:\n    x = 3",
+        "if __name__ == '__main__':\n    x = 3",
+        "option(help='3' + a)",
+        "log.info('%d', 3)",
+        "raise ValueError(x + 3)",
+        "x = 1048576  # 3",
+        "x = True",
+        f"TABLE = {[*range(20)]}",
+    ],
+)
+def test_what_no_result_shows_is_left_alone(source):
+    assert news(source) == []
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A repository of one room with one file and one test of it."""
+    files = {
+        "gristmill/__init__.py": "",
+        "filters/__init__.py": "",
+        "filters/rules/__init__.py": "",
+        "filters/rules/length.py": (
+            "def is_long(text):\n    return len(text) > 3\n\n\ndef unused(a):\n    return a + 5\n"
+        ),
+        "tests/filters/rules/test_length.py": (
+            "from gristmill.filters.rules.length import is_long\n\n\n"
+            "def test_it():\n    assert is_long('four') and not is_long('abc')\n"
+        ),
+        "pytest.ini": "[pytest]\nmarkers =\n    slow: slow\n    flow: flow\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def test_tests_kill_mutants_of_what_they_test_and_of_nothing_else(project):
+    before = (project / "filters/rules/length.py").read_bytes()
+    mutants = mutate.draw(project, "filters", 40, 0)
+    assert len(mutants) == 4 and mutants == mutate.draw(project, "filters", 40, 0)
+    status = {
+        outcome.mutant.mutation.start[0]: outcome.status
+        for outcome in mutate.run_room(project, "filters", mutants, 2, 60)
+    }
+    assert status == {2: "killed", 6: "survived"}
+    assert (project / "filters/rules/length.py").read_bytes() == before
+
+
+def test_an_endless_mutant_is_stopped(project):
+    (project / "filters/rules/length.py").write_text("def step():\n    return 1\n")
+    (project / "tests/filters/rules/test_length.py").write_text(
+        "from gristmill.filters.rules.length import step\n\n\n"
+        "def test_step():\n    at = 0\n    while at < 3:\n        at += step()\n"
+    )
+    endless = mutate.Mutant("filters/rules/length.py", Mutation((2, 11), (2, 12), "1", "0"))
+    assert [each.status for each in mutate.run_room(project, "filters", [endless], 1, 5)] == ["timeout"]
+
+
+def test_failing_tests_are_shown(project):
+    (project / "tests/filters/rules/test_length.py").write_text("def test_it():\n    assert 'odd' == 'even'\n")
+    with pytest.raises(mutate.click.ClickException, match="odd"):
+        list(mutate.run_room(project, "filters", mutate.draw(project, "filters", 1, 0), 1, 60))
+
+
+def test_a_mutation_that_nothing_can_show_is_not_drawn(project):
+    (project / "tools").mkdir()
+    (project / "tools/equivalent_mutants.toml").write_text(
+        '[[mutant]]\nfile = "filters/rules/length.py"\nold = "return a + 5"\nnew = "return a - 5"\nwhy = "unused"\n'
+    )
+    assert "return a - 5" not in {mutant.lines(project)[1] for mutant in mutate.draw(project, "filters", 40, 0)}
+
+
+def test_the_tests_named_after_a_file_run_first(project):
+    assert list(mutate.stages(project, "filters/rules/length.py")) == [
+        ["tests/filters/rules/test_length.py"],
+        ["tests/filters/rules", "--ignore=tests/filters/rules/test_length.py"],
+        ["tests/filters", "--ignore=tests/filters/rules/test_length.py", "--ignore=tests/filters/rules"],
+    ]
+    assert list(mutate.stages(project, "filters/registry.py")) == [["tests/filters"]]
+
+
+def test_the_command_lists_mutants_of_one_file():
+    arguments = ["pipelines", "--list", "--count", "3", "--only", "pipelines/ragged.py"]
+    done = CliRunner().invoke(mutate.main, arguments)
+    assert done.exit_code == 0 and done.output.count("pipelines/ragged.py") == 3
+
+
+def test_listed_equivalents_are_lines_that_stand():
+    for file, old, _ in mutate.known_equivalents(mutate.REPOSITORY):
+        assert old in [line.strip() for line in (mutate.REPOSITORY / file).read_text("utf-8").splitlines()], (file, old)

@@ -1,0 +1,1 @@
+"""Tools for those at work on Gristmill; not part of the package."""
