@@ -65,8 +65,8 @@ def test_filtering_by_reason_shows_what_the_ledger_counts(tab, whole, shards):
     rows = shards("ledger")
     assert total(tab, "all") == len(rows) and total(tab, "kept") == rows["kept"].sum()
     tab.get_by_role("link", name="too few sentences", exact=True).click()
-    tab.wait_for_url("**reason=c4.too_few_sentences**")
-    expected = rows.filter(step="c4", rule="too_few_sentences")
+    tab.wait_for_url("**reason=c4.sentences_too_low**")
+    expected = rows.filter(step="c4", rule="sentences_too_low")
     assert total(tab, "all") == total(tab, "removed") == len(expected) > 40
     while tab.locator("[data-more]").count():
         before = tab.locator("a.row").count()
@@ -82,7 +82,7 @@ def test_filtering_by_reason_shows_what_the_ledger_counts(tab, whole, shards):
 def test_moving_a_threshold_shows_at_once_what_would_change(tab, whole, tmp_path):
     tab.get_by_role("link", name="Thresholds").click()
     tab.locator(".facets").get_by_role("link", name="too few words").click()
-    tab.wait_for_url("**rule=gopher.too_few_words**")
+    tab.wait_for_url("**rule=gopher.words_too_low**")
     asked, thresholds = ("gopher.min_words=75",), Thresholds(whole)
     expected = thresholds.what_if(asked)
     tab.locator("#number").fill("75")  # no more than typed: the counts are there while it is typed
