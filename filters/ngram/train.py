@@ -83,19 +83,31 @@ def train(
                     UnitTokens(tokens.offsets, batch.logical_lines.offsets), tokens.data + np.uint32(SPECIAL)
                 )
             tape.add(stream.ids)
-        if encode is None:
-            vocabulary, ids = numbering.finish(settings.max_words, settings.min_count)
-            mapping = np.concatenate((np.arange(SPECIAL, dtype=np.uint32), ids))
-        else:
-            vocabulary, mapping = _numbered(most), np.arange(most + SPECIAL, dtype=np.uint32)
+        if encode is not None:
+            return _estimated(tape, *_numbered(most), settings, units, Path(folder))
+        vocabulary, ids = numbering.finish(settings.max_words, settings.min_count)
+        mapping = np.concatenate((np.arange(SPECIAL, dtype=np.uint32), ids))
         return _estimated(tape, vocabulary, mapping, settings, units, Path(folder))
 
 
-def _numbered(most: int) -> Vocabulary:
-    """Token ids 0 to ``most`` as words, for files that need some."""
+def train_on_ids(streams: Iterable[np.ndarray], vocab_size: int, settings: NGramSettings, units: str) -> NGram:
+    """Train on streams of token ids: uint32, BEGIN before each line, SPECIAL added to the id of each token.
+
+    All ``vocab_size`` tokens share what the discounts leave, whether they occur or not.
+    """
+    with TemporaryDirectory(prefix="gristmill-ngram-") as folder:
+        tape = IdSpool(Path(folder) / "ids")
+        for ids in streams:
+            tape.add(ids)
+        return _estimated(tape, *_numbered(vocab_size), settings, units, Path(folder))
+
+
+def _numbered(most: int) -> tuple[Vocabulary, np.ndarray]:
+    """Return token ids 0 to ``most`` as words, for files that need some, and the mapping of each id to itself."""
     if most > MAX_WORDS - SPECIAL:
         raise InputError(f"token ids go up to {most:,}; models of n-grams hold {MAX_WORDS - SPECIAL:,}")
-    return Vocabulary(Ragged.from_strings([*NAMES.values(), *(b"%d" % i for i in range(most))]), np.zeros(0, np.uint64))
+    words = Ragged.from_strings([*NAMES.values(), *(b"%d" % i for i in range(most))])
+    return Vocabulary(words, np.zeros(0, np.uint64)), np.arange(most + SPECIAL, dtype=np.uint32)
 
 
 def _estimated(
