@@ -96,40 +96,31 @@ def redact(corpus, replacement, values, work, engine, changes):
 @pii.command()
 @click.argument("labelled", metavar="LABELLED")
 @click.option("--spans", "tools", multiple=True, metavar="FILE", help="Score what another tool has found as well.")
-@click.option("--peers", metavar="PYTHON", help="A Python that has datatrove or dolma, to score them. [default: ours]")
 @click.option("--lines", is_flag=True, help="Look only at lines with a label or a decoy: nobody labelled the others.")
 @click.option("--show", type=click.IntRange(1), metavar="N", help="Show N false and missed spans a type, in clear.")
 @changes
 @as_json
-def score(labelled, tools, peers, lines, show, changes, as_json):
+def score(labelled, tools, lines, show, changes, as_json):
     """Precision, recall and F1 by type on LABELLED: JSON lines with text and pii: [{start, end, type}], in characters.
 
-    A span counts if both ends and the type are right. datatrove's formatter and dolma's expressions are scored too,
-    each on the types it looks for, where they are installed. FILE of --spans holds JSON lines of id, start, end and
-    type, for instance of what Presidio found.
+    A span counts if both ends and the type are right. FILE of --spans holds JSON lines of id, start, end and type, for
+    instance of what Presidio found.
 
     \b
         gristmill pii score labelled.jsonl --set pii.address_scope=all --show 10
-        gristmill pii score labelled.jsonl --peers peers/bin/python --spans presidio.jsonl --json
+        gristmill pii score labelled.jsonl --spans presidio.jsonl --json
     """
-    import sys
-
     import orjson
 
     from gristmill.filters.pii.evaluate import pii_detector, read_labeled, score
-    from gristmill.flows.clean.pii import SCOPES, PeerError, finder_of, peer_finder, pii_recipe
+    from gristmill.flows.clean.pii import finder_of, pii_recipe
     from gristmill.flows.cli.clean import render
 
     documents, settings = read_labeled(labelled), pii_recipe([], changes).steps["pii"]
-    finders = {"gristmill": (pii_detector(settings), settings.types)}
-    finders |= {path: (finder_of(path, [each.id for each in documents]), settings.types) for path in tools}
-    finders |= {name: (peer_finder(name, peers or sys.executable), types) for name, types in SCOPES.items()}
-    for name, (finder, types) in finders.items():
-        try:
-            scores = score(documents, finder, types, lines)
-        except PeerError as error:
-            console.print(str(error), highlight=False, markup=False, soft_wrap=True)
-            continue
+    finders = {"gristmill": pii_detector(settings)}
+    finders |= {path: finder_of(path, [each.id for each in documents]) for path in tools}
+    for name, finder in finders.items():
+        scores = score(documents, finder, settings.types, lines)
         if as_json:
             for type, each in scores.types.items():
                 told = {"finder": name, "type": type, **each._asdict()}
