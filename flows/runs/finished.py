@@ -1,4 +1,4 @@
-"""A finished work folder, opened to be told of: its recipe, its sums, its tables shard by shard."""
+"""A finished work folder, opened to be read: its recipe, its sums, its tables shard by shard."""
 
 import copy
 from pathlib import PurePath
@@ -8,10 +8,12 @@ import orjson
 import polars as pl
 from upath import UPath
 
+from gristmill.filters.core.measure import LANGUAGE, SURE_LABEL
 from gristmill.filters.pii.filter import PiiFilter
-from gristmill.flows.clean.plan import shards_of
+from gristmill.flows.clean.plan import measures_of, shards_of
 from gristmill.flows.clean.recipe import parse_recipe
 from gristmill.flows.clean.run import RECIPE, SUMMARY
+from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.storage.manifest import Manifest, require_finished
 from gristmill.pipelines.storage.shards import list_shards, read_shard
 
@@ -19,23 +21,46 @@ REMEDY = "`gristmill clean RECIPE --input … --output WORK` makes it"
 
 
 class FinishedRun:
-    """``recipe``, its ``table`` as anybody may read it, the ``summary``, the ``parts`` (shards), the ``version``."""
+    """The run in a work folder: its recipe, its summary, the names of its shards (``parts``), the version that ran.
+
+    ``recipe_json`` is the recipe as it ran. ``recipe`` hides nothing by a key, so that no key is needed to open a run.
+    """
 
     def __init__(self, folder: UPath):
-        """Raises WorkError where the run is unfinished."""
+        """Raises WorkError where the run is unfinished, or was made by no recipe."""
         self.folder = folder
         self.version = require_finished(folder / "ledger", REMEDY).version
-        table = orjson.loads((folder / RECIPE).read_bytes())
-        self.table = without_places(table)
-        self.recipe = parse_recipe(_without_keys(table), str(folder / RECIPE))
-        self.summary = orjson.loads((folder / SUMMARY).read_bytes())
         self.parts = list(shards_of(folder / "ledger"))
+        try:
+            self.recipe_json, summary = ((folder / name).read_bytes() for name in (RECIPE, SUMMARY))
+        except FileNotFoundError as error:
+            raise WorkError(f"{error.filename} is missing; {REMEDY}") from None
+        self.recipe = parse_recipe(_without_keys(orjson.loads(self.recipe_json)), str(folder / RECIPE))
+        self.summary = orjson.loads(summary)
+
+    @property
+    def table(self) -> dict:
+        """The recipe as JSON that anybody may read."""
+        return without_places(orjson.loads(self.recipe_json))
 
     def shard(self, folder: UPath, part: str, columns: list[str] | None = None) -> pl.DataFrame:
+        """Return one shard of a table."""
         return pl.from_arrow(read_shard(folder / f"{part}.parquet", columns))
 
+    def ledger(self, part: str, columns: list[str]) -> pl.DataFrame:
+        """Return what became of each document of a shard."""
+        return self.shard(self.folder / "ledger", part, columns)
+
+    def measures(self, step: str, part: str, columns: list[str] | None = None) -> pl.DataFrame:
+        """Return what a step measured of each document of a shard."""
+        return self.shard(measures_of(self.folder, step), part, columns)
+
+    def languages(self, part: str) -> pl.Series | None:
+        """Return the language of each document of a shard, null where it is unsure; None without a language step."""
+        return self.measures(LANGUAGE, part, [SURE_LABEL])[SURE_LABEL] if LANGUAGE in self.recipe.steps else None
+
     def whole(self, folder: UPath, columns: list[str] | None = None) -> pl.DataFrame | None:
-        """All shards of a table; None where the run has not made it."""
+        """Return all shards of a table; None where the run has not made it."""
         if Manifest.read(folder) is None:
             return None
         frames = [pl.from_arrow(read_shard(path, columns)) for path in list_shards(folder)]
