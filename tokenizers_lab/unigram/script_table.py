@@ -1,4 +1,4 @@
-"""Scripts as SentencePiece 0.2.3 knows them, by make_script_table.py beside it; not to be edited."""
+"""Scripts as SentencePiece 0.2.3 knows them, by tools/make_script_table.py; not to be edited."""
 
 # Of each code point, as "run length:script"; 0 takes the script of its neighbour.
 SCRIPTS = """
