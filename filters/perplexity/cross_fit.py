@@ -28,6 +28,7 @@ from gristmill.filters.ngram.document_scores import score_documents
 from gristmill.filters.ngram.model import NGram
 from gristmill.filters.ngram.train import NGramSettings, train
 from gristmill.filters.perplexity.filter import columns
+from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
 from gristmill.pipelines.steps.corpus import Corpus
@@ -35,7 +36,6 @@ from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict, Stag
 from gristmill.pipelines.steps.decisions import broken_lists
 from gristmill.pipelines.steps.step import Output, Written
 from gristmill.pipelines.storage.shards import read_rows, read_shard, write_shard
-from gristmill.pipelines.tokens.encode import hash_ids
 
 N_FOLDS = 2
 SAMPLE, TEXTS, MODELS, SCORES = "sample", "texts", "models", "scores"  # stages
@@ -190,7 +190,7 @@ def score_shard(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
 def listed(corpus: Corpus, part: str) -> pl.DataFrame:
     """A shard's documents that are still there: row, language, bytes, half, and the hash that orders the sample."""
     rows = np.flatnonzero(corpus.stays(part, corpus.rows[part]))
-    hashes = hash_ids(*Ragged.from_text(corpus.columns(part, [ID], rows)[ID].to_arrow()))
+    hashes = hash_rows(*Ragged.from_text(corpus.columns(part, [ID], rows)[ID].to_arrow()))
     measured = pl.from_arrow(corpus.measured(part, ["language", "bytes"]))[rows]
     halves = (hashes & np.uint64(N_FOLDS - 1)).astype(np.int64)
     return measured.with_columns(

@@ -19,12 +19,12 @@ from gristmill.flows.clean.plan import checksums, shards_of
 from gristmill.flows.impact.recipe import RAW, Heldout
 from gristmill.pipelines.ingest.ingest import read_documents
 from gristmill.pipelines.inputs.inputs import InputSettings, find_files
+from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENT, ID, TEXT
 from gristmill.pipelines.steps.step import Job, Output, Step, Written
 from gristmill.pipelines.storage.manifest import fingerprint
 from gristmill.pipelines.storage.shards import cut_groups, list_shards, read_batches, read_shard, write_shard
-from gristmill.pipelines.tokens.encode import hash_ids
 from gristmill.pipelines.tokens.shuffle import of_validation
 
 CANDIDATE_FACTOR = 4  # candidates of a set, in sizes of the set: as many may turn out to overlap
@@ -47,7 +47,7 @@ def split_shard(shard: UPath, share: float, outputs: tuple[Output, ...]) -> list
     for output in outputs:
         tables = []
         for table in read_batches(shard, DOCUMENT.names):
-            held = of_validation(hash_ids(*Ragged.from_text(table[ID])), share)
+            held = of_validation(hash_rows(*Ragged.from_text(table[ID])), share)
             tables.append(table.filter(pa.array(held == (output.key == "held"))))
         rows = write_shard(output.path, tables, DOCUMENT)
         size = sum(int(Ragged.from_text(table[TEXT]).data.size) for table in tables)
@@ -111,7 +111,7 @@ def cut_pieces(text: bytes, size: int) -> list[str]:
 
 def _lowest(table: pa.Table, size: int) -> pa.Table:
     """The rows with the lowest hashes of their ids, up to ``size`` bytes of text."""
-    hashes = hash_ids(*Ragged.from_text(table[ID]))
+    hashes = hash_rows(*Ragged.from_text(table[ID]))
     order = np.argsort(hashes, kind="stable")
     ends = np.cumsum(np.diff(Ragged.from_text(table[TEXT]).offsets)[order])
     return table.take(order[: int(np.searchsorted(ends, size, "right"))])

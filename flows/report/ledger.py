@@ -6,9 +6,9 @@ import polars as pl
 
 from gristmill.filters.core.measure import LANGUAGE
 from gristmill.flows.runs.finished import FinishedRun
+from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, SOURCE
-from gristmill.pipelines.tokens.encode import hash_ids
 
 KEPT = "kept"  # the reason of documents that stay
 SHOWN, SHOWN_KEPT = 4, 12  # documents of each reason, of those that stay
@@ -47,7 +47,7 @@ def _rows(work: FinishedRun, part: str) -> pl.DataFrame:
     return frame.with_columns(
         (pl.lit(None, pl.String) if labels is None else labels).alias(LANGUAGE),
         pl.lit(part).alias("part"),
-        pl.Series("hash", hash_ids(*Ragged.from_text(frame[ID].to_arrow()))),
+        pl.Series("hash", hash_rows(*Ragged.from_text(frame[ID].to_arrow()))),
         (pl.col("kept").cast(pl.Int64).cum_sum() - 1).alias("clean_row"),
         pl.when("kept").then(pl.lit(KEPT)).otherwise(pl.format("{}.{}", "step", "rule")).alias("reason"),
         pl.when("kept").then("clean_bytes").otherwise(0).alias("clean_bytes"),

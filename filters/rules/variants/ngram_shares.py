@@ -4,7 +4,7 @@ import numpy as np
 
 from gristmill.filters.rules.variants.published import SHARES
 from gristmill.filters.text.repeated_ngrams import intern_keys, join_ngrams, keep_repeats, table_for
-from gristmill.filters.words.str_compat import Parts, find_chunks, stripped
+from gristmill.filters.words.str_compat import Parts, characters_in, find_chunks, stripped
 from gristmill.pipelines.kernels.hashing import hash64, hash_word
 from gristmill.pipelines.kernels.intrinsics import kernel
 from gristmill.pipelines.ragged import Ragged
@@ -29,10 +29,7 @@ def split_words(text: Ragged) -> tuple[np.ndarray, ...]:
 def _describe(data, start, end, hashes, lengths):
     for j in range(start.size):
         hashes[j] = hash_word(data, np.int64(start[j]), np.int64(end[j]))
-        characters = 0
-        for at in range(start[j], end[j]):
-            characters += data[at] & 0xC0 != 0x80
-        lengths[j] = characters
+        lengths[j] = characters_in(data, start[j], end[j])
 
 
 @kernel
@@ -61,10 +58,7 @@ def _strip_parts(data, offsets, start, end, kept, begin, stop, length, key):
             first, last = stripped(data, start[j], end[j])
             if first < last:
                 begin[m], stop[m], key[m] = first, last, hash64(data, first, last)
-                characters = 0
-                for at in range(first, last):
-                    characters += data[at] & 0xC0 != 0x80
-                length[m] = characters
+                length[m] = characters_in(data, first, last)
                 m += 1
         kept[row + 1] = m
 
