@@ -1,14 +1,14 @@
 """Personal data: MB a CPU second on one core, against datatrove's PIIFormatter, and on text made to be slow; scores.
 
     python -m benchmarks.pii CORPUS.jsonl.zst … [--peers PYTHON] [--largest 100] [--types person street_address]
-    python -m benchmarks.pii --labelled LABELLED.jsonl.zst [--peers PYTHON] [--lines]
+    python -m benchmarks.pii --labeled LABELED.jsonl.zst [--peers PYTHON] [--lines]
 
 Ours looks for ``--types``, or all that need no asking; datatrove for e-mail and IP addresses, all that it knows.
 ``--peers`` is the Python of an environment with datatrove 0.10.1; both run in turns, and the least time of each counts.
 ``--largest``: megabytes of the longest adversarial text, a hundredth of it where exact rules look at all of it; a tenth
 and a hundredth of that come before it.
 
-``--labelled`` prints precision, recall and F1 by type on labelled documents: ours, datatrove's formatter's and dolma's
+``--labeled`` prints precision, recall and F1 by type on labeled documents: ours, datatrove's formatter's and dolma's
 expressions' (benchmarks/peers/pii.py), each peer on the types it looks for.
 """
 
@@ -76,13 +76,13 @@ def write_spans(peer: str, python: str, texts: list[str], path: Path) -> None:
     path.write_bytes(ran.stdout)
 
 
-def score_peers(labelled: str, python: str | None, lines: bool) -> None:
+def score_peers(labeled: str, python: str | None, lines: bool) -> None:
     """Print a row for each tool and type."""
     from gristmill.filters.pii.evaluate import pii_detector, read_labeled, score
     from gristmill.filters.pii.filter import PiiFilter
     from gristmill.flows.clean.pii import finder_of
 
-    documents, ours = read_labeled(labelled), PiiFilter()
+    documents, ours = read_labeled(labeled), PiiFilter()
     finders = {"gristmill": (pii_detector(ours), ours.types)}
     with tempfile.TemporaryDirectory() as folder:
         for peer, types in SCOPES.items() if python else ():
@@ -97,8 +97,10 @@ def score_peers(labelled: str, python: str | None, lines: bool) -> None:
         scores = score(documents, finder, types, lines)
         for type, each in scores.types.items():
             shares = f"precision {each.precision:.3f}, recall {each.recall:.3f}, F1 {each.f1:.3f}"
-            print(f"{name:<10}{type:<16}{each.right:>7,} right, {each.false:,} false, {each.missed:,} missed; {shares}")
-        print(f"{name:<10}{scores.touched} of {scores.decoys} decoys touched", flush=True)
+            print(
+                f"{name:<10}{type:<16}{each.correct:>7,} right, {each.false:,} false, {each.missed:,} missed; {shares}"
+            )
+        print(f"{name:<10}{scores.decoys_hit} of {scores.decoys} decoys touched", flush=True)
 
 
 def main() -> None:
@@ -110,11 +112,11 @@ def main() -> None:
     parser.add_argument("--megabytes", type=float, default=40, help="of text taken from each corpus")
     parser.add_argument("--largest", type=int, default=0, help="megabytes of the longest adversarial text; 0 for none")
     parser.add_argument("--types", nargs="+", help="to look for, in place of all that need no asking")
-    parser.add_argument("--labelled", help="score tools on labelled documents")
+    parser.add_argument("--labeled", help="score tools on labeled documents")
     parser.add_argument("--lines", action="store_true", help="look only at lines with a label or a decoy")
     args = parser.parse_args()
-    if args.labelled:
-        score_peers(args.labelled, args.peers, args.lines)
+    if args.labeled:
+        score_peers(args.labeled, args.peers, args.lines)
     for path in args.corpora:
         texts, left = [], args.megabytes * 1e6
         for row in read(path):

@@ -15,7 +15,7 @@ from gristmill.pipelines.steps.step import Output, Written
 from gristmill.pipelines.storage.shards import read_batches, read_shard, write_shard
 
 LANGUAGE = "language"  # the step whose labels tell the later ones which profile a document has
-SURE_LABEL = "sure"  # the column of its measures that they are in
+SURE_LABEL = "confident_label"  # the column of its measures that they are in
 SPANS = ".spans"  # ends the key of a rewriter's second output
 
 Frames = dict[str, pl.DataFrame]

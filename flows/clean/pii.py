@@ -47,14 +47,14 @@ def _told(spans: pa.Table, ids: pa.ChunkedArray, first: int = 0) -> Iterator[dic
         yield told | {"end": start + span["length"], "replacement": span["replacement"]}
 
 
-def with_values(table: pa.Table, found: list[dict], around: int = 0) -> Iterator[dict]:
-    """What was found in documents with its value, and as many bytes of text before and behind it."""
+def with_values(table: pa.Table, found: list[dict], context: int = 0) -> Iterator[dict]:
+    """Yield the matches with their values, and up to ``context`` bytes of text before and after them."""
     text = Ragged.from_text(table[TEXT])
     for each in found:
         data, start, end = text.row(each["row"]), each["start"], each["end"]
-        parts = data[max(0, start - around) : start], data[start:end], data[end : end + around]
-        before, value, behind = (part.decode("utf-8", "ignore") for part in parts)
-        yield each | {"value": value} | ({"before": before, "behind": behind} if around else {})
+        parts = data[max(0, start - context) : start], data[start:end], data[end : end + context]
+        before, value, after = (part.decode("utf-8", "ignore") for part in parts)
+        yield each | {"value": value} | ({"before": before, "after": after} if context else {})
 
 
 def values_of(work: UPath) -> Iterator[dict]:

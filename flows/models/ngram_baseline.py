@@ -20,7 +20,7 @@ ORDER = 4
 def ngram_row(train: TokenSplit, validation: TokenSplit) -> dict:
     """Return the n-gram's row of the table of baselines: it counts the whole training split once."""
     began = process_time()
-    settings = NGramSettings(order=ORDER, fallback=list(FALLBACK))
+    settings = NGramSettings(order=ORDER, discount_fallback=list(FALLBACK))
     model = train_on_ids([_stream(train)], train.vocab_size, settings, "tokens")
     seconds = process_time() - began
     return row(f"{ORDER}-gram", _parameters(model), seconds, score_tokens(model, validation))

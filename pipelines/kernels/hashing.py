@@ -14,11 +14,12 @@ from numba import njit
 
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, load_u64, low_bytes_mask, multiply
 
-U = np.uint64
-SEED = U(0)
-W0, W1, W2, W3 = U(0xA0761D6478BD642F), U(0xE7037ED1A0B428DB), U(0x8EBC6AF09C88C6E3), U(0x589965CC75374CC3)
-C1, C2 = U(0x87C37B91114253D5), U(0x4CF5AD432745937F)
-F1, F2 = U(0xFF51AFD7ED558CCD), U(0xC4CEB9FE1A85EC53)
+U64 = np.uint64
+GOLDEN_RATIO = U64(0x9E3779B97F4A7C15)
+SEED = U64(0)
+W0, W1, W2, W3 = U64(0xA0761D6478BD642F), U64(0xE7037ED1A0B428DB), U64(0x8EBC6AF09C88C6E3), U64(0x589965CC75374CC3)
+C1, C2 = U64(0x87C37B91114253D5), U64(0x4CF5AD432745937F)
+F1, F2 = U64(0xFF51AFD7ED558CCD), U64(0xC4CEB9FE1A85EC53)
 
 
 @inline_kernel
@@ -30,7 +31,7 @@ def mix(a, b):
 
 @inline_kernel
 def load4(data, at):
-    return U(data[at]) | U(data[at + 1]) << U(8) | U(data[at + 2]) << U(16) | U(data[at + 3]) << U(24)
+    return U64(data[at]) | U64(data[at + 1]) << U64(8) | U64(data[at + 2]) << U64(16) | U64(data[at + 3]) << U64(24)
 
 
 @kernel
@@ -38,14 +39,14 @@ def hash64(data, begin, end, seed=SEED):
     """uint8 data -> the wyhash of ``data[begin:end]`` as uint64."""
     size = end - begin
     seed ^= mix(seed ^ W0, W1)
-    a = b = U(0)
+    a = b = U64(0)
     if size <= 16:
         if size >= 4:
             far = (size >> 3) << 2
-            a = load4(data, begin) << U(32) | load4(data, begin + far)
-            b = load4(data, end - 4) << U(32) | load4(data, end - 4 - far)
+            a = load4(data, begin) << U64(32) | load4(data, begin + far)
+            b = load4(data, end - 4) << U64(32) | load4(data, end - 4 - far)
         elif size > 0:
-            a = U(data[begin]) << U(16) | U(data[begin + (size >> 1)]) << U(8) | U(data[end - 1])
+            a = U64(data[begin]) << U64(16) | U64(data[begin + (size >> 1)]) << U64(8) | U64(data[end - 1])
     else:
         at = begin
         if size >= 48:
@@ -61,7 +62,7 @@ def hash64(data, begin, end, seed=SEED):
             at += 16
         a, b = load_u64(data, end - 16), load_u64(data, end - 8)
     a, b = multiply(a ^ W1, b ^ seed)
-    return mix(a ^ W0 ^ U(size), b ^ W1)
+    return mix(a ^ W0 ^ U64(size), b ^ W1)
 
 
 @inline_kernel
@@ -80,7 +81,7 @@ def hash_word(data, begin, end):
 @inline_kernel
 def hash_short(word, size):
     """The hash_word of a range whose ``size`` <= 8 bytes are the low ones of ``word``."""
-    return mix(mix(word ^ W0, U(size) ^ W1) ^ W2, W3)
+    return mix(mix(word ^ W0, U64(size) ^ W1) ^ W2, W3)
 
 
 @inline_kernel
@@ -88,22 +89,22 @@ def load_short(data, begin, size):
     """Up to 8 bytes as the low ones of a uint64."""
     if begin + 8 <= data.size:
         return load_u64(data, begin) & low_bytes_mask(size)
-    word = U(0)
+    word = U64(0)
     for i in range(size):
-        word |= U(data[begin + i]) << U(8 * i)
+        word |= U64(data[begin + i]) << U64(8 * i)
     return word
 
 
 @inline_kernel
 def _rotate(word, left):
-    return word << U(left) | word >> U(64 - left)
+    return word << U64(left) | word >> U64(64 - left)
 
 
 @inline_kernel
 def _finish(word):
-    word = (word ^ word >> U(33)) * F1
-    word = (word ^ word >> U(33)) * F2
-    return word ^ word >> U(33)
+    word = (word ^ word >> U64(33)) * F1
+    word = (word ^ word >> U64(33)) * F2
+    return word ^ word >> U64(33)
 
 
 @kernel
@@ -113,19 +114,19 @@ def hash128(data, begin, end, seed=SEED):
     at = begin
     while end - at >= 16:
         low ^= _rotate(load_u64(data, at) * C1, 31) * C2
-        low = (_rotate(low, 27) + high) * U(5) + U(0x52DCE729)
+        low = (_rotate(low, 27) + high) * U64(5) + U64(0x52DCE729)
         high ^= _rotate(load_u64(data, at + 8) * C2, 33) * C1
-        high = (_rotate(high, 31) + low) * U(5) + U(0x38495AB5)
+        high = (_rotate(high, 31) + low) * U64(5) + U64(0x38495AB5)
         at += 16
-    first = second = U(0)
+    first = second = U64(0)
     for i in range(end - at):
         if i < 8:
-            first |= U(data[at + i]) << U(8 * i)
+            first |= U64(data[at + i]) << U64(8 * i)
         else:
-            second |= U(data[at + i]) << U(8 * i - 64)
+            second |= U64(data[at + i]) << U64(8 * i - 64)
     high ^= _rotate(second * C2, 33) * C1
     low ^= _rotate(first * C1, 31) * C2
-    size = U(end - begin)
+    size = U64(end - begin)
     low ^= size
     high ^= size
     low += high

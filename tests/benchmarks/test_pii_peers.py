@@ -59,29 +59,29 @@ def test_a_peer_that_does_not_answer_is_said_in_one_line(tmp_path, script, error
 
 
 @pytest.fixture
-def labelled(tmp_path):
-    path = tmp_path / "labelled.jsonl"
+def labeled(tmp_path):
+    path = tmp_path / "labeled.jsonl"
     path.write_text(json.dumps({"text": TEXT, "pii": [{"start": 9, "end": 22, "type": "email"}]}))
     return str(path)
 
 
-def test_scores_go_on_without_the_peers_that_are_not_there(tmp_path, labelled, capsys):
+def test_scores_go_on_without_the_peers_that_are_not_there(tmp_path, labeled, capsys):
     span = json.dumps({"id": "0", "start": 9, "end": 22, "type": "email"})
     python = fake(tmp_path, f"cat > /dev/null; [ $3 = datatrove ] && echo '{span}' || {{ echo none >&2; exit 3; }}")
-    pii.score_peers(labelled, python, lines=False)
+    pii.score_peers(labeled, python, lines=False)
     said = capsys.readouterr().out
     assert f"dolma does not run in {python}: none" in said
     for tool, score in (("gristmill", "1 right, 0 false"), ("datatrove", "1 right, 0 false")):
         assert re.search(rf"^{tool} +email +{score}, 0 missed", said, re.MULTILINE)
 
 
-def test_the_command_scores_spans_from_a_file(tmp_path, labelled):
+def test_the_command_scores_spans_from_a_file(tmp_path, labeled):
     spans = tmp_path / "spans.jsonl"
     spans.write_text(json.dumps({"id": "1", "start": 9, "end": 22, "type": "EMAIL_ADDRESS"}))
-    done = CliRunner().invoke(group, ["pii", "score", labelled, "--spans", str(spans), "--json"])
+    done = CliRunner().invoke(group, ["pii", "score", labeled, "--spans", str(spans), "--json"])
     assert done.exit_code == 0, done.output
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [(row["finder"], row["right"], row["false"]) for row in rows if row["type"] == "email"] == [
+    assert [(row["finder"], row["correct"], row["false"]) for row in rows if row["type"] == "email"] == [
         ("gristmill", 1, 0),
         (str(spans), 1, 0),
     ]

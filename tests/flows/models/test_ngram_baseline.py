@@ -26,7 +26,7 @@ def tokens_of(rows, bos=None):
 
 
 def trained(rows, order, bos=None):
-    settings = NGramSettings(order=order, fallback=list(FALLBACK))
+    settings = NGramSettings(order=order, discount_fallback=list(FALLBACK))
     return train_on_ids([_stream(tokens_of(rows, bos))], VOCABULARY, settings, "tokens")
 
 
