@@ -8,8 +8,9 @@ from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.steps.corpus_step import CorpusStep
+from gristmill.pipelines.steps.step import Input
 from gristmill.pipelines.storage.files import to_path
-from gristmill.pipelines.storage.manifest import Manifest, require_finished
+from gristmill.pipelines.storage.manifest import require_finished
 
 REMEDY = "`gristmill dedup CORPUS --save-index DIR` makes one"
 
@@ -35,8 +36,8 @@ class IndexedStep(CorpusStep):
             folders.append((documents, measures))
         return folders
 
-    def made_of(self) -> list:
-        return [Manifest.read(folder).fingerprint for pair in self.indices() for folder in pair]
+    def inputs(self) -> list[Input]:
+        return [Input(folder) for pair in self.indices() for folder in pair]
 
 
 def measures_in(index: UPath, kind: str) -> UPath:

@@ -20,7 +20,7 @@ class Batch:
     """Some documents of a shard (about 8 MB of text), as the step before left them."""
 
     text: Ragged
-    language: np.ndarray | None = None  # str[n], ISO 639-1 labels; None before a language step has spoken
+    language: np.ndarray | None = None  # str[n], ISO 639-1; None if no earlier step gives it or the step needs none
     splitter: str = "unicode"
     ids: Ragged | None = None  # for what is left to chance; None where documents have none
 
@@ -39,7 +39,7 @@ class Batch:
         """The lines of every document, hard-wrapped ones joined."""
         return unwrap(self.text, self.lines)
 
-    @cached_property
+    @property
     def profile(self) -> np.ndarray:
         """Object[n]: the name of each document's language profile; "" where no language is known."""
         if self.language is None:

@@ -1,17 +1,16 @@
 """Decide: numbers to reasons. Every broken rule is kept, with its value and its threshold."""
 
 import operator
+from typing import Any
 
 import numpy as np
 import polars as pl
-from upath import UPath
 
-from gristmill.filters.core.filter import Filter, Rule
-from gristmill.filters.core.measure import LANGUAGE, SURE_LABEL
+from gristmill.filters.core.filter import LANGUAGE, Filter, Rule
 from gristmill.filters.core.profiles import NO_PROFILE, profile_of
-from gristmill.pipelines.schema import ID
+from gristmill.pipelines.schema import DOCUMENTS, ID, MEASURES
 from gristmill.pipelines.steps.decisions import broken_lists, write_decisions
-from gristmill.pipelines.steps.step import Written
+from gristmill.pipelines.steps.step import Output, Written, input_of, inputs_of
 from gristmill.pipelines.storage.shards import read_shard
 
 BREAKS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
@@ -55,15 +54,20 @@ def _number(threshold: float | None) -> float:
     return np.nan if threshold is None else threshold
 
 
-def decide_shard(chain: dict[str, Filter], shard: UPath, measures: dict[str, UPath], outputs) -> list[Written]:
-    """Decide for one shard of documents what each filter of the chain asked for (an output's key) would remove."""
-    ids = read_shard(shard, [ID])[ID]
+def decide_shard(steps: dict[str, Any], outputs: tuple[Output, ...]) -> list[Written]:
+    """Write for one shard of documents what the filter of each output would remove.
+
+    ``steps`` are those of the recipe. At most one of them gives the language: all outputs of a job use the same.
+    """
+    measures = inputs_of(outputs, MEASURES)
+    ids = read_shard(input_of(outputs, DOCUMENTS).path, [ID])[ID]
     profile = np.full(len(ids), NO_PROFILE, object)
-    if LANGUAGE in measures:
-        profile = profile_of(read_shard(measures[LANGUAGE], [SURE_LABEL])[SURE_LABEL].to_numpy())
+    for name, labels in inputs_of(outputs, LANGUAGE).items():
+        column = steps[name].PROVIDES[LANGUAGE]
+        profile = profile_of(read_shard(labels.path, [column])[column].to_numpy())
     results = []
     for output in outputs:
-        rule_set, frame = chain[output.key], pl.from_arrow(read_shard(measures[output.key]))
-        broken = decide(rule_set, frame, profile)
+        frame = pl.from_arrow(read_shard(measures[output.step].path))
+        broken = decide(steps[output.step], frame, profile)
         results.append(Written([output.path.name], write_decisions(output.path, ids, broken)))
     return results

@@ -11,6 +11,10 @@ from gristmill.filters.core.profiles import profile_settings, profiles
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.settings import Settings, read_settings
 
+# What a step may provide to later steps: the language that chooses a document's profile, and the likeliest language,
+# sure or not.
+LANGUAGE, GUESS = "language", "guess"
+
 
 class Rule(NamedTuple):
     """When a document breaks it: ``Rule("words", "<", 50)``. A threshold of None switches the rule off."""
@@ -31,6 +35,8 @@ class Filter(Settings):
     """
 
     MEASURED: ClassVar[tuple[str, ...]] = ()
+    NEEDS: ClassVar[tuple[str, ...]] = ()  # what its measures need of earlier steps: LANGUAGE
+    PROVIDES: ClassVar[dict[str, str]] = {}  # what it provides to later steps -> column of its measures
     NAME: ClassVar[str]  # in recipes and profiles
 
     profiles: dict[str, dict[str, Any]] = {}
@@ -70,6 +76,11 @@ class Filter(Settings):
         """All that decisions depend on besides the measures, shipped profiles included."""
         shipped = {name: profile_settings(name, self.NAME) for name in profiles()} if self.use_profiles else {}
         return {**self.measured_settings(), **self.model_dump(mode="json"), "shipped": shipped}
+
+
+def provider(steps: dict[str, Any], what: str) -> str | None:
+    """Return the name of the last step that provides ``what``, None where no step does."""
+    return next((name for name in reversed(steps) if what in steps[name].PROVIDES), None)
 
 
 class Rewriter(Filter):

@@ -22,6 +22,7 @@ from pydantic import Field, model_validator
 from upath import UPath
 
 from gristmill.filters.core.batch import Batch
+from gristmill.filters.core.filter import LANGUAGE
 from gristmill.filters.langid.labels import UNKNOWN
 from gristmill.filters.ngram.discounts import FALLBACK
 from gristmill.filters.ngram.document_scores import score_documents
@@ -51,6 +52,7 @@ class CrossFitPerplexity(CorpusStep):
     """A step that drops documents by their perplexity under models of the run's own documents."""
 
     NAME: ClassVar[str] = "cross_fit_perplexity"
+    NEEDS: ClassVar[tuple[str, ...]] = (LANGUAGE,)
     STAGES: ClassVar[dict[str, tuple[str, ...]]] = {
         SAMPLE: ("sample_bytes", "min_bytes"), TEXTS: (), MODELS: ("order",), SCORES: ()
     }  # fmt: skip

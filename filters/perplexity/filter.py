@@ -11,7 +11,7 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from gristmill.filters.core.batch import Batch
-from gristmill.filters.core.filter import Filter, Rule
+from gristmill.filters.core.filter import LANGUAGE, Filter, Rule
 from gristmill.filters.core.percentiles import ALL_LANGUAGES, read_percentiles
 from gristmill.filters.langid.labels import UNKNOWN
 from gristmill.filters.ngram.document_scores import DocumentScores, Scorer, score_documents
@@ -37,6 +37,7 @@ class Perplexity(Filter):
     """
 
     NAME: ClassVar[str] = "perplexity"
+    NEEDS: ClassVar[tuple[str, ...]] = (LANGUAGE,)
     MEASURED: ClassVar[tuple[str, ...]] = (
         *("models", "sentencepiece_models", "percentiles_file", "reference_stats", "normalize", "lines"),
     )

@@ -20,7 +20,7 @@ import polars as pl
 from pydantic import field_validator
 
 from gristmill.filters.core.batch import Batch
-from gristmill.filters.core.filter import Filter, Rule
+from gristmill.filters.core.filter import LANGUAGE, Filter, Rule
 from gristmill.filters.core.profiles import stop_words
 from gristmill.filters.words.words import BEGINS_LINE, CAPITALS, ELLIPSIS, HAS_LETTER, HAS_NUMBER, PUNCTUATION_ONLY
 from gristmill.pipelines.kernels.hashing import hash_word, load_short
@@ -35,6 +35,7 @@ class Gopher(Filter):
     """Drops what is not prose: too short or long, odd words, lists, symbols, no stop words."""
 
     NAME: ClassVar[str] = "gopher"
+    NEEDS: ClassVar[tuple[str, ...]] = (LANGUAGE,)
     MEASURED: ClassVar[tuple[str, ...]] = ("variant", "stop_words")
 
     variant: Literal["gristmill"] = "gristmill"  # others: filters/variants

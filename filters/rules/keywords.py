@@ -8,7 +8,7 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from gristmill.filters.core.batch import Batch
-from gristmill.filters.core.filter import Filter, Rule
+from gristmill.filters.core.filter import LANGUAGE, Filter, Rule
 from gristmill.filters.langid.labels import UNKNOWN
 from gristmill.filters.text.aho_corasick import Automaton, build, folded, search
 from gristmill.pipelines.errors import InputError
@@ -31,6 +31,7 @@ class Keywords(Filter):
     """
 
     NAME: ClassVar[str] = "keywords"
+    NEEDS: ClassVar[tuple[str, ...]] = (LANGUAGE,)
     MEASURED: ClassVar[tuple[str, ...]] = ("lists",)
 
     lists: dict[str, str] = {}  # file by language label of the language step; "*": for all documents

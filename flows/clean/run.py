@@ -28,7 +28,7 @@ def clean(recipe: Recipe, work: UPath, engine: Engine = run_serial, progress: Pr
         raise RecipeError("nothing to read: name files with --input, or under [input] paths in the recipe")
     for step in recipe.steps.values():
         if isinstance(step, CorpusStep):
-            step.made_of()  # what it goes by is missing: told before anything is read
+            step.inputs(), step.made_of()  # what it goes by is missing: told before anything is read
     with exclusive_run(work, recipe=recipe.table()):
         fresh = 0
         for step in plan(recipe, work):

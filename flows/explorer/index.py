@@ -17,8 +17,7 @@ import polars as pl
 import pyarrow as pa
 from upath import UPath
 
-from gristmill.filters.core.filter import Filter
-from gristmill.filters.core.measure import LANGUAGE, SURE_LABEL
+from gristmill.filters.core.filter import GUESS, LANGUAGE, Filter, provider
 from gristmill.filters.core.profiles import NO_PROFILE, profile_of
 from gristmill.flows.runs.finished import FinishedRun
 from gristmill.pipelines.errors import WorkError
@@ -26,7 +25,6 @@ from gristmill.pipelines.schema import SOURCE
 from gristmill.pipelines.storage.shards import group_rows
 
 COLUMNS_KEPT = 24  # of measures: 192 MB for a million documents
-LABEL = "label"  # the language step's column of its best guess
 CODED = pa.dictionary(pa.int32(), pa.large_string())
 Reason = tuple[str, str]  # step, rule
 
@@ -87,10 +85,12 @@ class RunIndex(FinishedRun):
     def _read_languages(self) -> None:
         n = self.documents
         self.language, self.profile = Names([""], np.zeros(n, np.int32)), Names([NO_PROFILE], np.zeros(n, np.int32))
-        if LANGUAGE not in self.recipe.steps or not n:
+        step = provider(self.recipe.steps, LANGUAGE)
+        if step is None or not n:
             return
-        names = [LABEL, SURE_LABEL]
-        labels = self.over_parts(lambda part: [*map(_coded, self.measures(LANGUAGE, part, names))])
+        says = self.recipe.steps[step].PROVIDES
+        names = [says.get(GUESS, says[LANGUAGE]), says[LANGUAGE]]
+        labels = self.over_parts(lambda part: [*map(_coded, self.measures(step, part, names))])
         self.language, sure = (Names.of([*columns]) for columns in zip(*labels, strict=True))
         names, codes = np.unique(profile_of(np.array(sure.names)).astype(str), return_inverse=True)
         self.profile = Names(names.tolist(), codes.astype(np.int32)[sure.codes])

@@ -14,7 +14,8 @@ import numpy as np
 
 from gristmill.filters.core.decide import breaks, thresholds
 from gristmill.filters.core.filter import Filter, Rule
-from gristmill.filters.core.profiles import profile_settings
+from gristmill.filters.core.profiles import NO_PROFILE, profile_settings
+from gristmill.flows.clean.plan import labelled_by
 from gristmill.flows.explorer.index import Reason, RunIndex
 from gristmill.flows.runs.what_if import change_recipe
 from gristmill.pipelines.errors import GristmillError, RecipeError
@@ -108,8 +109,9 @@ class Thresholds:
 
     def rules(self, changes: tuple[str, ...], step: str) -> tuple[dict[str, Rule], list[dict[str, Rule]]]:
         """A step's rules under ``changes``: the default ones, and those of each profile of the index."""
-        filter = self.recipe(changes).steps[step]
-        return filter.rules(), [filter.for_profile(name).rules() for name in self.index.profile.names]
+        recipe, names = self.recipe(changes), self.index.profile.names
+        filter, labelled = recipe.steps[step], labelled_by(recipe, step)
+        return filter.rules(), [filter.for_profile(name if labelled else NO_PROFILE).rules() for name in names]
 
     def limits(self, changes: tuple[str, ...], step: str, rule: str) -> np.ndarray:
         """Each document's threshold, NaN where the rule is off."""

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from gristmill.filters.core.measure import LANGUAGE
+from gristmill.filters.core.filter import LANGUAGE
 from gristmill.flows.runs.finished import FinishedRun
 from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged

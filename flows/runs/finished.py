@@ -8,9 +8,9 @@ import orjson
 import polars as pl
 from upath import UPath
 
-from gristmill.filters.core.measure import LANGUAGE, SURE_LABEL
+from gristmill.filters.core.filter import LANGUAGE, provider
 from gristmill.filters.pii.filter import PiiFilter
-from gristmill.flows.clean.plan import measures_of, shards_of
+from gristmill.flows.clean.plan import labelled_by, measures_of, shards_of
 from gristmill.flows.clean.recipe import parse_recipe
 from gristmill.flows.clean.run import RECIPE, SUMMARY
 from gristmill.pipelines.errors import WorkError
@@ -55,9 +55,16 @@ class FinishedRun:
         """Return what a step measured of each document of a shard."""
         return self.shard(measures_of(self.folder, step), part, columns)
 
-    def languages(self, part: str) -> pl.Series | None:
-        """Return the language of each document of a shard, null where it is unsure; None without a language step."""
-        return self.measures(LANGUAGE, part, [SURE_LABEL])[SURE_LABEL] if LANGUAGE in self.recipe.steps else None
+    def languages(self, part: str, step: str | None = None) -> pl.Series | None:
+        """Return the language of each document of a shard, null where it is unsure; None where no step provides it.
+
+        With ``step``, the language is the one that chooses the profiles of this step.
+        """
+        speaker = labelled_by(self.recipe, step) if step else provider(self.recipe.steps, LANGUAGE)
+        if speaker is None:
+            return None
+        column = self.recipe.steps[speaker].PROVIDES[LANGUAGE]
+        return self.measures(speaker, part, [column])[column]
 
     def whole(self, folder: UPath, columns: list[str] | None = None) -> pl.DataFrame | None:
         """Return all shards of a table; None where the run has not made it."""

@@ -73,7 +73,7 @@ Judgements = Iterator[tuple[str, pl.Series]]  # part, broken rules
 def _rules(step: Filter, run: FinishedRun, name: str, stays: dict[str, np.ndarray]) -> Judgements:
     """A filter's decisions, shard by shard."""
     for part, mask in stays.items():
-        labels = run.languages(part)
+        labels = run.languages(part, name)
         profile = np.full(mask.size, NO_PROFILE, object) if labels is None else profile_of(labels.to_numpy())
         yield part, decide(step, run.measures(name, part), profile)
 
@@ -81,7 +81,7 @@ def _rules(step: Filter, run: FinishedRun, name: str, stays: dict[str, np.ndarra
 def _corpus(recipe: Recipe, work: UPath, name: str, stays: dict[str, np.ndarray]) -> Judgements:
     """A corpus step's decisions among the documents that stay so far."""
     step, masks = recipe.steps[name], dict(stays)  # as they are now
-    measures, before = measures_of(work, name), spans_before(recipe, work, name)
+    measures, before = measures_of(work, name), [each.folder for each in spans_before(recipe, work, name)]
     with TemporaryDirectory() as folder:
         there = _stages_fit(recipe, work, name, masks)
         made, scratch = None if there else UPath(folder), Path(folder) / "scratch"

@@ -15,15 +15,13 @@ import polars as pl
 import pyarrow as pa
 from upath import UPath
 
-from gristmill.pipelines.schema import ID, SPAN
+from gristmill.pipelines.schema import DECISIONS, ID, SPAN, SPANS
 from gristmill.pipelines.settings import Settings
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.decisions import broken_lists, write_decisions
-from gristmill.pipelines.steps.step import Output, Written
+from gristmill.pipelines.steps.step import Input, Output, Written
 from gristmill.pipelines.storage.files import is_local
 from gristmill.pipelines.storage.shards import read_shard, write_shard
-
-DECISIONS, CUTS = "decisions", "spans"  # keys of a step's outputs; those of its reports are their names
 
 
 class ShardVerdict(NamedTuple):
@@ -51,6 +49,8 @@ class CorpusStep(Settings):
     """
 
     NAME: ClassVar[str]
+    NEEDS: ClassVar[tuple[str, ...]] = ()  # what its measures need of earlier steps
+    PROVIDES: ClassVar[dict[str, str]] = {}  # what it provides to later steps -> column of its measures
     MEASURED: ClassVar[tuple[str, ...]] = ()
     STAGES: ClassVar[dict[str, tuple[str, ...]]] = {}
     REPORTS: ClassVar[tuple[str, ...]] = ()  # tables it leaves beside its decisions, for people and commands
@@ -60,8 +60,12 @@ class CorpusStep(Settings):
         """Does it leave spans, and end a pass of the plan?"""
         return False
 
+    def inputs(self) -> list[Input]:
+        """Return the finished folders that its jobs read besides the corpus."""
+        return []
+
     def made_of(self) -> list:
-        """What it decides by, beyond the corpus and its settings: checksums and the like, as JSON."""
+        """Return, as JSON, what else its decisions depend on: the contents of files that no step made."""
         return []
 
     def measure(self, batch) -> pl.DataFrame:
@@ -92,28 +96,28 @@ def decide_inline(step: CorpusStep, corpus: Corpus, scratch: Path) -> Iterator[S
     """All stages and the judgement in this process."""
     for stage in step.STAGES:
         for piece in step.stage(stage, corpus):
-            piece.work(*piece.args, (Output(corpus.made / stage, piece.name, ""),))
+            piece.work(*piece.args, (Output(corpus.made / stage, piece.name),))
     yield from step.judge(corpus, scratch)
 
 
 def decide_corpus(step: CorpusStep, corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
     """Write a step's decisions, spans if it rewrites, and reports, on the documents that the steps before it left."""
-    wrote, wanted = {}, {(output.name, output.key): output for output in outputs}
+    wrote, wanted = {}, {(output.name, output.kind): output for output in outputs}
     with scratch_beside(corpus.made) as scratch:
         for part, decisions, spans, reports in step.judge(corpus, scratch):
             if output := wanted.get((part, DECISIONS)):
                 ids = read_shard(corpus.documents / f"{part}.parquet", [ID])[ID]
-                wrote[output] = Written([output.path.name], write_decisions(output.path, ids, *decisions))
-            if spans is not None and (output := wanted.get((part, CUTS))):
+                wrote[part, DECISIONS] = Written([output.path.name], write_decisions(output.path, ids, *decisions))
+            if spans is not None and (output := wanted.get((part, SPANS))):
                 write_shard(output.path, [spans], SPAN)
                 counts = {"spans": spans.num_rows, "bytes": int(spans["length"].to_numpy().sum())}
-                wrote[output] = Written([output.path.name], counts)
+                wrote[part, SPANS] = Written([output.path.name], counts)
             for name, frame in (reports or {}).items():
                 if output := wanted.get((part, name)):
                     table = frame.to_arrow()
                     write_shard(output.path, [table], table.schema)
-                    wrote[output] = Written([output.path.name], {"rows": table.num_rows})
-    return [wrote[output] for output in outputs]
+                    wrote[part, name] = Written([output.path.name], {"rows": table.num_rows})
+    return [wrote[key] for key in wanted]
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from upath import UPath
 from gristmill.dedup.near import candidates
 from gristmill.dedup.near.near_duplicates import Corpus, NearDuplicates, find_near_duplicates
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import DOCUMENT, ID
-from gristmill.pipelines.steps.corpus_step import DECISIONS, decide_corpus
+from gristmill.pipelines.schema import DECISIONS, DOCUMENT, ID
+from gristmill.pipelines.steps.corpus_step import decide_corpus
 from gristmill.pipelines.steps.spans import spans_table
 from gristmill.pipelines.steps.step import Output
 from gristmill.pipelines.storage.shards import cut_groups, read_shard, write_shard
@@ -201,7 +201,7 @@ def test_decisions_name_rule_value_and_threshold(tmp_path):
     words = prose(4, 200)
     rows = [("a", " ".join(words)), ("other", "nothing like it at all in the least"), ("b", " ".join(words[:-10]))]
     parts = build(folder, rows, settings, shards=2)
-    outputs = [Output(folder / "decisions", part, "", DECISIONS) for part in parts]
+    outputs = [Output(folder / "decisions", part, kind=DECISIONS) for part in parts]
     corpus = Corpus(folder / "documents", folder / "measures", parts, lambda _, rows: np.ones(rows, bool))
     wrote = decide_corpus(settings, corpus, outputs)
     assert [w.counts for w in wrote] == [{"documents": 1, "would_remove": 0}, {"documents": 2, "would_remove": 1}]

@@ -113,7 +113,7 @@ def test_neither_the_cut_nor_the_order_of_files_matters(tmp_path, corpus, run, f
 
 def test_run_again_it_does_nothing(tmp_path, corpus, run, monkeypatch):
     before = run(tmp_path / "work", corpus)
-    monkeypatch.setattr("gristmill.pipelines.steps.step.run_job", lambda job: pytest.fail(f"{job} ran again"))
+    monkeypatch.setattr("gristmill.pipelines.steps.step._run_job", lambda job: pytest.fail(f"{job} ran again"))
     assert run(tmp_path / "work", corpus) == before
 
 
