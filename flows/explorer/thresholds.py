@@ -16,7 +16,6 @@ from gristmill.filters.core.decide import breaks, thresholds
 from gristmill.filters.core.filter import Filter, Rule
 from gristmill.filters.core.profiles import NO_PROFILE, profile_settings
 from gristmill.flows.clean.plan import labelled_by
-from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.explorer.index import Reason, RunIndex
 from gristmill.flows.runs.what_if import change_recipe
 from gristmill.pipelines.errors import GristmillError, RecipeError
@@ -141,8 +140,8 @@ class Thresholds:
 
     def changed(self, changes: tuple[str, ...]) -> list[str]:
         """The filters whose settings differ."""
-        recipe: Recipe = self.recipe(changes)
-        return [name for name, step in self.index.filters.items() if recipe.steps[name] != step]
+        now, then = (self.recipe(each).steps for each in ((), changes))
+        return [name for name in self.index.filters if now[name] != then[name]]
 
     def has_own(self, threshold: Threshold, profile: str, changes: tuple[str, ...]) -> bool:
         """Does a language profile set this threshold apart from the default?"""

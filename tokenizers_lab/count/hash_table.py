@@ -194,21 +194,6 @@ def _heap_sort(offsets, data, order):
 
 
 @njit(nogil=True, cache=True)
-def take(offsets, data, counts, order):
-    """Return the words and counts in another order."""
-    new_offsets, new_counts = np.empty(order.size + 1, np.int64), np.empty(order.size, np.int64)
-    new_data = np.empty(data.size, np.uint8)
-    new_offsets[0] = at = 0
-    for i in range(order.size):
-        word = order[i]
-        for k in range(offsets[word], offsets[word + 1]):
-            new_data[at] = data[k]
-            at += 1
-        new_offsets[i + 1], new_counts[i] = at, counts[word]
-    return new_offsets, new_data[:at], new_counts
-
-
-@njit(nogil=True, cache=True)
 def merge_sorted(a_offsets, a_data, a_counts, b_offsets, b_data, b_counts):
     """Merge two sorted tables into one, adding the counts of common words."""
     most = a_counts.size + b_counts.size

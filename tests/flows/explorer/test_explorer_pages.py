@@ -25,8 +25,8 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 @pytest.fixture(scope="module")
 def address(whole):
     """The explorer as it is served, its kernels compiled: in a fresh clone that takes longer than a page may."""
-    Tokenizers(whole.work).tokens("bpe", "a mill")
-    config = uvicorn.Config(application(whole, Tokenizers(whole.work)), log_level="warning", lifespan="off")
+    Tokenizers(whole.folder).tokens("bpe", "a mill")
+    config = uvicorn.Config(application(whole, Tokenizers(whole.folder)), log_level="warning", lifespan="off")
     server = uvicorn.Server(config)
     with listen(0) as listening:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
