@@ -72,18 +72,18 @@ class Labelled:
 
     parts = ("all",)
 
-    def __init__(self, rows: list[dict], language: pl.Series | None, broken: list[list[str]], made: UPath):
+    def __init__(self, rows: list[dict], language: pl.Series | None, broken: list[list[str]], stage_folder: UPath):
         self.table = pa.table({ID: [row["id"] for row in rows], TEXT: pa.array([row["text"] for row in rows], STRING)})
         language = pl.Series([UNKNOWN] * len(rows)) if language is None else language
         size = [len(row["text"].encode()) for row in rows]
         self.frame = pl.DataFrame({"language": language, "bytes": size})
         self.kept, self.rows = np.array([not rules for rules in broken]), {"all": len(rows)}
-        self.made = made
+        self.stage_folder = stage_folder
 
-    def only(self, part: str) -> "Labelled":
+    def shard(self, part: str) -> "Labelled":
         return self
 
-    def stays(self, part: str, rows: int) -> np.ndarray:
+    def keep_mask(self, part: str, rows: int) -> np.ndarray:
         return self.kept
 
     def measured(self, part: str, columns: list[str]) -> pa.Table:
@@ -102,10 +102,10 @@ def judge_corpus(
 ) -> pl.DataFrame:
     """Add what the step finds to the rules broken; its scores."""
     with TemporaryDirectory() as folder:
-        made = UPath(folder)
-        (judged,) = decide_inline(step, Labelled(rows, language, broken, made), Path(folder))
-        scores = pl.from_arrow(read_shard(made / SCORES / "all.parquet"))
-    for i, rules in enumerate(judged.decisions["violations"].to_list()):
+        stage_folder = UPath(folder)
+        (verdict,) = decide_inline(step, Labelled(rows, language, broken, stage_folder), Path(folder))
+        scores = pl.from_arrow(read_shard(stage_folder / SCORES / "all.parquet"))
+    for i, rules in enumerate(verdict.decisions["violations"].to_list()):
         broken[i].extend(f"{name}.{rule['rule']}" for rule in rules)
     every = pl.DataFrame({"row": np.arange(len(broken))})
     return every.join(scores, on="row", how="left", maintain_order="left")

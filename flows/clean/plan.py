@@ -25,7 +25,7 @@ from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import CorpusStep, decide_corpus
 from gristmill.pipelines.steps.decisions import survivors
 from gristmill.pipelines.steps.step import Input, Job, Output, Step, by_shard
-from gristmill.pipelines.storage.manifest import Manifest, fingerprint
+from gristmill.pipelines.storage.manifest import Manifest
 
 SMALL = 500_000  # bytes of a stage's input that are worth no worker
 
@@ -154,18 +154,18 @@ def corpus_steps(recipe: Recipe, work: UPath, documents: dict[str, dict], name: 
     earlier = [decisions_of(work, other) for other in earlier_than(recipe, name)]
     corpus = Corpus(work / DOCUMENTS, measures_of(work, name), list(documents), partial(survivors, earlier), before)
     inputs = [Input(folder) for folder in (corpus.documents, corpus.measures, *earlier, *before)]
-    inputs, made_of = (*inputs, *step.inputs()), fingerprint(step.made_of())
+    inputs, input_fingerprint = (*inputs, *step.inputs()), step.input_fingerprint()
     for stage in step.STAGES:
-        folder, made_with, jobs = corpus.made / stage, step.staged_settings(stage), []
+        folder, made_with, jobs = corpus.stage_folder / stage, step.staged_settings(stage), []
         for piece, function, args, size in step.stage(stage, corpus) if documents else ():
             size = size or documents.get(piece, {"bytes": 0})["bytes"]
-            output = Output(folder, piece, inputs, [made_with, made_of])
+            output = Output(folder, piece, inputs, [made_with, input_fingerprint])
             jobs.append(Job(function, args, (output,), size, light=size < SMALL))
-        yield Step(f"{name} {stage}", {folder: made_with}, jobs, prepare=partial(step.warm_up, stage))
+        yield Step(f"{name} {stage}", {folder: made_with}, jobs, prepare=partial(step.compile_kernels, stage))
         inputs = (*inputs, Input(folder))
     targets = {DECISIONS: decisions_of(work, name)} | ({SPANS: spans_of(work, name)} if step.rewrites else {})
     targets |= {report: report_of(work, name, report) for report in step.REPORTS}
-    whole = [Output(folder, "", inputs, [settings, made_of], kind) for kind, folder in targets.items()]
+    whole = [Output(folder, "", inputs, [settings, input_fingerprint], kind) for kind, folder in targets.items()]
     outputs = tuple(output._replace(name=part) for output in whole for part in documents)
     jobs = [Job(decide_corpus, (step, corpus), outputs)] if documents else []
     yield Step(f"decide {name}", dict.fromkeys(targets.values(), settings), jobs)

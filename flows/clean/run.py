@@ -29,7 +29,7 @@ def clean(recipe: Recipe, work: UPath, engine: Engine = run_serial, progress: Pr
         raise RecipeError("nothing to read: name files by --input, or by paths under [input] in the recipe")
     for step in recipe.steps.values():
         if isinstance(step, CorpusStep):
-            step.inputs(), step.made_of()  # raise for a missing model or index before anything is read
+            step.inputs(), step.input_fingerprint()  # raise before anything is read if one is missing
     with exclusive_run(work, recipe=recipe.table()):
         fresh = 0
         for step in plan(recipe, work):
@@ -50,7 +50,7 @@ def summarize(recipe: Recipe, work: UPath) -> dict:
     kept, removed = counts["clean"]["documents"], counts["removed"]["documents"]
     tally = RemovalCounts(list(recipe.steps))
     for part in shards_of(work / "ledger"):
-        size = sizes(work, part)["bytes"].to_numpy()
+        size = read_shard(work / "ledger" / f"{part}.parquet", ["bytes"])["bytes"].to_numpy()
         kept_rows = np.ones(len(size), bool)
         for name in recipe.steps:
             decisions = pl.DataFrame(read_shard(decisions_of(work, name) / f"{part}.parquet", ["violations"]))
@@ -71,11 +71,6 @@ def summarize(recipe: Recipe, work: UPath) -> dict:
         "bytes_clean": counts["clean"]["bytes"],
         "steps": steps,
     }
-
-
-def sizes(work: UPath, part: str) -> pl.DataFrame:
-    """Return each document's bytes in a shard before and after rewriting: columns bytes, clean_bytes."""
-    return pl.DataFrame(read_shard(work / "ledger" / f"{part}.parquet", ["bytes", "clean_bytes"]))
 
 
 def _write_json(path: UPath, value: dict) -> None:

@@ -11,14 +11,14 @@ from gristmill.pipelines.errors import GristmillError
 # name of the command, and with "_" for "-" of its module and function in gristmill.flows.cli -> description
 COMMANDS = {
     "clean": "Run a recipe: read raw files, write clean documents and the reasons for each removal.",
-    "dedup": "Drop duplicates of documents, cut repeated passages, or drop what another corpus has.",
-    "decontaminate": "Find the items of evaluation sets in a corpus: drop, cut or report.",
+    "dedup": "Drop duplicate documents, cut repeated passages, or drop copies of another corpus.",
+    "decontaminate": "Find items of evaluation sets in a corpus; drop, cut or report them.",
     "pii": "Find personal data: scan or redact a corpus, score the rules on labeled text.",
-    "overlap": "Show how much of each source the others have too.",
+    "overlap": "Show how much of each source is in the others, too.",
     "ingest": "Read raw files into a work folder, without running any step.",
     "check": "Check documents against rules, without writing anything.",
     "why": "Explain why a run kept or removed a document.",
-    "cluster": "Show a document's near-duplicates, word by word.",
+    "duplicates": "Show a document's duplicates, with the words that differ.",
     "status": "Show the progress of a run, and which of its folders are stale.",
     "what-if": "Recount a finished run under other thresholds, in seconds.",
     "report": "Write an HTML page about a finished run.",

@@ -64,6 +64,8 @@ class Row(NamedTuple):
 class Page(NamedTuple):
     """Page of a list."""
 
+    """Page of a list."""
+
     rows: list[Row]
     after: int | None  # key of the next page, None for the last page
     searched: int  # shards searched, if the search ran out of time; else 0
@@ -125,7 +127,7 @@ def search(index: RunIndex, places: np.ndarray, needle: str, size: int) -> Page:
 
 
 def _holding(index: RunIndex, unit: IndexUnit, pattern: str) -> np.ndarray:
-    texts = pl.DataFrame(read_rows(index.work / "documents" / f"{unit.part}.parquet", unit.rows, [ID, TEXT]))
+    texts = pl.DataFrame(read_rows(index.folder / "documents" / f"{unit.part}.parquet", unit.rows, [ID, TEXT]))
     return unit.places[
         (texts[TEXT].str.contains(pattern) | texts[ID].str.contains(pattern)).fill_null(False).to_numpy()
     ]
@@ -137,8 +139,8 @@ def rows(index: RunIndex, places: np.ndarray) -> list[Row]:
 
 
 def _rows(index: RunIndex, unit: IndexUnit) -> Iterator[Row]:
-    documents = read_rows(index.work / "documents" / f"{unit.part}.parquet", unit.rows, [ID, TEXT])
-    ledger = read_rows(index.work / "ledger" / f"{unit.part}.parquet", unit.rows, ["value", "threshold"]).to_pylist()
+    documents = read_rows(index.folder / "documents" / f"{unit.part}.parquet", unit.rows, [ID, TEXT])
+    ledger = read_rows(index.folder / "ledger" / f"{unit.part}.parquet", unit.rows, ["value", "threshold"]).to_pylist()
     heads, ids, source, language = _heads(documents[TEXT]), documents[ID].to_pylist(), index.source, index.language
     for place, id, head, why in zip(unit.places.tolist(), ids, heads, ledger, strict=True):
         first = index.first[place]

@@ -18,7 +18,7 @@ from gristmill.flows.impact.eval_sets import candidates_step, eval_sets_step, ov
 from gristmill.flows.impact.plan import ImpactPlan
 from gristmill.flows.impact.recipe import Heldout
 from gristmill.flows.tokenize.tokenize_corpus import tokenize
-from gristmill.flows.tokenize.train_tokenizer import coder, tokenizer_settings, train_tokenizer
+from gristmill.flows.tokenize.train_tokenizer import load_encoder, tokenizer_settings, train_tokenizer
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.ingest import ingest_step
 from gristmill.pipelines.inputs.inputs import InputSettings
@@ -69,7 +69,7 @@ def prepare_arm(
     """Write the documents of one variant as token shards, and the fraction of each candidate that they contain."""
     cleaned = work / "cleaning" / "clean"
     documents = cleaned if arm.recipe.steps else work / "train_pool"
-    coders = sorted(coder(tokenizers[name]).vocabulary.sha256 for name in uses)
+    coders = sorted(load_encoder(tokenizers[name]).vocabulary.sha256 for name in uses)
     # Arms are cleaned in one folder, so its content is identified by the recipe that made it.
     source = RawInput(str(cleaned), fingerprint(arm.recipe.table()["steps"], arm.recipe.words))
     inputs = Input(work / "train_pool"), Input(work / "candidates"), source

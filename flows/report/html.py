@@ -23,9 +23,9 @@ from gristmill.flows.report.impact import impact
 from gristmill.flows.report.ledger import LedgerSummary, read_ledger
 from gristmill.flows.report.models import runs, tokenizers, tokens
 from gristmill.flows.report.rules import plots, steps
-from gristmill.flows.report.run_data import FinishedRun
 from gristmill.flows.report.samples import samples, without_personal
 from gristmill.flows.report.svg import HEIGHT
+from gristmill.flows.runs.finished import FinishedRun
 from gristmill.pipelines.schema import ID
 from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import require_finished
@@ -100,11 +100,11 @@ def benchmarks(work: FinishedRun) -> list[dict]:
     """Return for each evaluation set the numbers of items searched and found, and of documents that contain them."""
     frames = []
     for name in work.recipe.steps:
-        items = work.whole(report_of(work.folder, name, "items"), ["benchmark", "looked_for", "documents"])
+        items = work.whole(report_of(work.folder, name, "items"), ["benchmark", "searchable", "documents"])
         found = work.whole(report_of(work.folder, name, "found"), [ID, "benchmark"])
         if items is not None and found is not None:
             by_set = items.group_by("benchmark").agg(
-                pl.sum("looked_for"), (pl.col("documents") > 0).sum().alias("found")
+                pl.sum("searchable"), (pl.col("documents") > 0).sum().alias("found")
             )
             held = found.group_by("benchmark").agg(pl.col(ID).n_unique().alias("documents"))
             frames.append(by_set.join(held, on="benchmark", how="left").fill_null(0))

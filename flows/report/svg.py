@@ -47,7 +47,7 @@ def histogram(
     axis = bins(values, cuts, whole, count)
     if not values.size:
         return Histogram(axis, [], [], [], [])
-    counts, bad = axis.count(values), axis.count(broken)
+    counts, bad = axis.rows(values), axis.rows(broken)
     at, heights = 100 * axis.at(axis.edges), _log_heights(counts, counts.max())
     labels = _labels(axis, values)
     middle = (axis.edges[:-1] + axis.edges[1:] - whole) / 2
@@ -123,6 +123,8 @@ class Line(NamedTuple):
 
 
 class Chart(NamedTuple):
+    """Curves with the ticks of their axes."""
+
     """Curves with the ticks of their axes."""
 
     lines: list[Line]

@@ -10,18 +10,18 @@ import polars as pl
 from upath import UPath
 
 from gristmill.filters.core.decide import decide
-from gristmill.filters.core.filter import LANGUAGE, Filter
+from gristmill.filters.core.filter import Filter
 from gristmill.filters.core.profiles import NO_PROFILE, profile_of
-from gristmill.flows.clean.plan import decisions_of, earlier_than, labelled_by, measures_of, shards_of, spans_before
+from gristmill.flows.clean.plan import decisions_of, earlier_than, measures_of, spans_before
 from gristmill.flows.clean.recipe import Recipe, parse_recipe
-from gristmill.flows.clean.run import RECIPE, REMEDY, SUMMARY, sizes
+from gristmill.flows.clean.run import RECIPE
 from gristmill.flows.clean.tally import RemovalCounts
+from gristmill.flows.runs.finished import FinishedRun
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import CorpusStep, decide_inline
 from gristmill.pipelines.steps.decisions import survivors
-from gristmill.pipelines.storage.manifest import Manifest, require_finished
-from gristmill.pipelines.storage.shards import read_shard
+from gristmill.pipelines.storage.manifest import Manifest
 
 
 def what_if(work: UPath, changes: tuple[str, ...]) -> tuple[dict, dict]:
@@ -29,10 +29,8 @@ def what_if(work: UPath, changes: tuple[str, ...]) -> tuple[dict, dict]:
 
     Raises RecipeError for a change that needs new measures.
     """
-    require_finished(work / "ledger", REMEDY)
-    changed = change_recipe((work / RECIPE).read_bytes(), changes)
-    before = orjson.loads((work / SUMMARY).read_bytes())
-    return before, {**before, **recount(changed, work)}
+    run = FinishedRun(work)
+    return run.summary, {**run.summary, **recount(change_recipe(run.recipe_json, changes), run)}
 
 
 def change_recipe(run: bytes, changes: tuple[str, ...]) -> Recipe:
@@ -48,16 +46,16 @@ def change_recipe(run: bytes, changes: tuple[str, ...]) -> Recipe:
     return changed
 
 
-def recount(recipe: Recipe, work: UPath) -> dict:
+def recount(recipe: Recipe, run: FinishedRun) -> dict:
     """Count the run's documents under the recipe's rules: clean, removed, and by step and rule."""
-    sizes_by_part = {part: sizes(work, part) for part in shards_of(work / "ledger")}
+    sizes_by_part = {part: run.ledger(part, ["bytes", "clean_bytes"]) for part in run.parts}
     kept = {part: np.ones(len(frame), bool) for part, frame in sizes_by_part.items()}
     tally = RemovalCounts(list(recipe.steps))
     for name, step in recipe.steps.items():
         if isinstance(step, CorpusStep):
-            decisions = _corpus(step, recipe, work, name, kept)
+            decisions = _corpus(step, recipe, run.folder, name, kept)
         else:
-            decisions = _rules(step, recipe, work, name, kept)
+            decisions = _rules(step, run, name, kept)
         for part, violations in decisions:
             kept[part] = tally.add(name, violations, kept[part], sizes_by_part[part]["bytes"].to_numpy())
     clean = int(sum(mask.sum() for mask in kept.values()))
@@ -71,16 +69,12 @@ def recount(recipe: Recipe, work: UPath) -> dict:
 Decisions = Iterator[tuple[str, pl.Series]]  # part, violations
 
 
-def _rules(step: Filter, recipe: Recipe, work: UPath, name: str, kept: dict[str, np.ndarray]) -> Decisions:
+def _rules(step: Filter, run: FinishedRun, name: str, kept: dict[str, np.ndarray]) -> Decisions:
     """Yield a filter's decisions, shard by shard."""
     for part, mask in kept.items():
-        frame = pl.DataFrame(read_shard(measures_of(work, name) / f"{part}.parquet"))
-        profile = np.full(mask.size, NO_PROFILE, object)
-        if source := labelled_by(recipe, name):
-            column = recipe.steps[source].PROVIDES[LANGUAGE]
-            labels = read_shard(measures_of(work, source) / f"{part}.parquet", [column])[column]
-            profile = profile_of(labels.to_numpy())
-        yield part, decide(step, frame, profile)
+        labels = run.languages(part, name)
+        profile = np.full(mask.size, NO_PROFILE, object) if labels is None else profile_of(labels.to_numpy())
+        yield part, decide(step, run.measures(name, part), profile)
 
 
 def _corpus(step: CorpusStep, recipe: Recipe, work: UPath, name: str, kept: dict[str, np.ndarray]) -> Decisions:
@@ -89,9 +83,9 @@ def _corpus(step: CorpusStep, recipe: Recipe, work: UPath, name: str, kept: dict
     measures, before = measures_of(work, name), [each.folder for each in spans_before(recipe, work, name)]
     with TemporaryDirectory() as folder:
         fits = _stages_fit(step, recipe, work, name, masks)
-        made, scratch = None if fits else UPath(folder), Path(folder) / "scratch"
-        corpus = Corpus(work / "documents", measures, list(masks), lambda part, _: masks[part], before, made)
-        for part, decisions, *_ in step.judge(corpus, scratch) if fits else decide_inline(step, corpus, scratch):
+        stage_folder, scratch = None if fits else UPath(folder), Path(folder) / "scratch"
+        corpus = Corpus(work / "documents", measures, list(masks), lambda part, _: masks[part], before, stage_folder)
+        for part, decisions, *_ in step.decide(corpus, scratch) if fits else decide_inline(step, corpus, scratch):
             yield part, decisions["violations"]
 
 

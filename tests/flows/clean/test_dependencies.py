@@ -13,7 +13,7 @@ from gristmill.flows.clean.recipe import parse_recipe
 from gristmill.flows.clean.run import clean
 from gristmill.flows.explorer.index import RunIndex
 from gristmill.flows.report.ledger import read_ledger
-from gristmill.flows.report.run_data import FinishedRun
+from gristmill.flows.runs.finished import FinishedRun
 from gristmill.flows.runs.what_if import what_if
 from gristmill.flows.tokenize.tokenize_corpus import token_settings, tokenize
 from gristmill.flows.tokenize.train_tokenizer import tokenizer_settings, train_tokenizer
@@ -27,11 +27,11 @@ EVERY = {
     "c4": {"min_sentences": 2},
     "gopher": {"min_words": 20},
     "cross_fit_perplexity": {"min_bytes": 1000},
-    "repeats": {},
+    "repeated_passages": {},
     "pii": {},
     "again": {"use": "gopher", "min_words": 20},
     "exact": {},
-    "near": {},
+    "near_duplicates": {},
     "decontaminate": {"action": "cut"},
     "substrings": {},
     "importance": {"keep": 0.9},
@@ -64,7 +64,7 @@ def test_jobs_of_every_kind_declare_what_they_read(tmp_path, raw):
     changes = [
         'gopher.stop_words=["mill", "river"]',
         "pii.max_spans_per_kb=1.0",
-        "near.threshold=0.7",
+        "near_duplicates.threshold=0.7",
         "again.min_words=9",
     ]
     run(tmp_path, raw, steps, changes=changes)
@@ -79,10 +79,10 @@ class Peeks(Exact):
 
     NAME = "peeks"
 
-    def judge(self, corpus, scratch):
+    def decide(self, corpus, scratch):
         for part in corpus.parts:
-            read_shard(measures_of(corpus.made.parents[1], "fineweb") / f"{part}.parquet")
-        yield from super().judge(corpus, scratch)
+            read_shard(measures_of(corpus.stage_folder.parents[1], "fineweb") / f"{part}.parquet")
+        yield from super().decide(corpus, scratch)
 
 
 def test_a_step_that_reads_what_it_has_not_declared_fails(tmp_path, raw, monkeypatch):
@@ -128,7 +128,7 @@ def test_the_language_step_may_have_any_name(tmp_path, raw):
 
 
 def test_what_follows_a_rewrite_of_the_corpus_gives_no_language_to_what_was_decided_before(tmp_path, raw):
-    steps = {"gopher": {}, "repeats": {}, "tongue": {"use": "language"}, "late": {"use": "gopher"}}
+    steps = {"gopher": {}, "repeated_passages": {}, "tongue": {"use": "language"}, "late": {"use": "gopher"}}
     run(tmp_path, raw, steps)
     run(tmp_path, raw, {"gopher": {}}, "alone")
     mine, alone = tree(tmp_path / "work", "steps/gopher/decisions"), tree(tmp_path / "alone", "steps/gopher/decisions")
