@@ -1,5 +1,7 @@
 """The funnel of a run: documents read, removed by each rule, and clean; and their bytes."""
 
+from typing import Any
+
 from rich.table import Table
 
 BLOCKS = 24
@@ -9,7 +11,7 @@ def funnel(summary: dict) -> Table:
     """Return ``summary.json`` as a table for the terminal."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("", "documents", "", "MB", "violations"):
-        justify = "right" if name in ("documents", "MB", "violations") else "left"
+        justify: Any = "right" if name in ("documents", "MB", "violations") else "left"
         table.add_column(name, justify=justify, no_wrap=name == "")
     total, megabytes = summary["documents_in"], summary["bytes_in"] / 1e6
     table.add_row("in", f"{total:,}", "█" * BLOCKS, f"{megabytes:,.1f}", style="bold")

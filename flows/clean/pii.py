@@ -1,12 +1,12 @@
-"""Personal data in a corpus: find it without a work folder, read it back from one, score what others find.
+"""Personal data in a corpus: scan without a work folder, read matches from one, read the spans of other tools.
 
-What is found has its place and type. The value itself leaves through ``values_file`` alone, into a file that only its
-owner can read.
+A match has a position and a type. Its value is written by ``values_file`` only, to a file that only its owner can read.
 """
 
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import orjson
 import pyarrow as pa
@@ -29,22 +29,23 @@ VALUE = ("id", "type", "start", "end", "value", "replacement")
 
 
 def pii_recipe(corpus: Iterable[str], changes: Iterable[str] = ()) -> Recipe:
-    """Raw files and the one step; ``changes`` are ``pii.setting=value``."""
+    """Return a recipe with this step only; ``changes`` are ``pii.setting=value``."""
     return parse_recipe({"input": {"paths": list(corpus)}, "steps": {STEP: {}}}, "pii", tuple(changes))
 
 
 def scan(recipe: Recipe) -> Iterator[tuple[pa.Table, list[dict]]]:
-    """Batches of documents, each with what is in them: row, id, type, start and end in bytes, replacement."""
+    """Yield batches of documents with their matches: row, id, type, start and end in bytes, replacement."""
+    step = cast(PiiFilter, recipe.steps[STEP])
     for table in read_documents(recipe.input.paths, recipe.input):
-        spans, _ = recipe.steps[STEP].rewrite(Batch(Ragged.from_text(table[TEXT])))
-        yield table, list(_told(spans, table[ID]))
+        spans, _ = step.rewrite(Batch(Ragged.from_text(table[TEXT])))
+        yield table, list(_matches(spans, table[ID]))
 
 
-def _told(spans: pa.Table, ids: pa.ChunkedArray, first: int = 0) -> Iterator[dict]:
+def _matches(spans: pa.Table, ids: pa.ChunkedArray, first: int = 0) -> Iterator[dict]:
     for span in spans.to_pylist():
         row, start = span["row"] - first, span["offset"]
-        told = {"row": row, "id": ids[row].as_py(), "type": span["reason"], "start": start}
-        yield told | {"end": start + span["length"], "replacement": span["replacement"]}
+        match = {"row": row, "id": ids[row].as_py(), "type": span["reason"], "start": start}
+        yield match | {"end": start + span["length"], "replacement": span["replacement"]}
 
 
 def with_values(table: pa.Table, found: list[dict], context: int = 0) -> Iterator[dict]:
@@ -58,33 +59,33 @@ def with_values(table: pa.Table, found: list[dict], context: int = 0) -> Iterato
 
 
 def values_of(work: UPath) -> Iterator[dict]:
-    """What the step has taken out in a finished work folder, with its value."""
+    """Yield the replaced matches of a finished work folder, with their values."""
     for part in shards_of(work / "documents"):
         spans = read_shard(spans_of(work, STEP) / f"{part}.parquet")
         first, at = 0, 0
         for table in read_batches(work / "documents" / f"{part}.parquet", [ID, TEXT]):
             rows = spans["row"].to_numpy()
             end = at + int((rows[at:] < first + len(table)).sum())
-            yield from with_values(table, list(_told(spans.slice(at, end - at), table[ID], first)))
+            yield from with_values(table, list(_matches(spans.slice(at, end - at), table[ID], first)))
             first, at = first + len(table), end
 
 
 @contextmanager
-def values_file(path: str) -> Iterator[Callable[[dict], None]]:
-    """A function that writes what was found as a JSON line into a file that only its owner can read.
+def values_file(path: str) -> Iterator[Callable[[dict], object]]:
+    """Yield a function that writes a match as a JSON line to a file that only its owner can read.
 
-    Raises WorkError where it cannot be written.
+    Raises WorkError if the file cannot be written.
     """
     try:
         with open(path, "wb", opener=lambda name, flags: os.open(name, flags, OWNER_ONLY)) as file:
-            os.fchmod(file.fileno(), OWNER_ONLY)  # it may have been there, open to all
-            yield lambda found: file.write(orjson.dumps({key: found[key] for key in VALUE}) + b"\n")
+            os.fchmod(file.fileno(), OWNER_ONLY)  # the file may have existed, readable by all
+            yield lambda match: file.write(orjson.dumps({key: match[key] for key in VALUE}) + b"\n")
     except OSError as error:
         raise WorkError(f"cannot write {path}: {error.strerror}; --values must name a local file") from None
 
 
 def finder_of(path: str, ids: list[str]) -> Finder:
-    """What another tool has found, from JSON lines of id, start, end (in characters) and type, as a finder."""
+    """Return a finder for the spans of another tool: JSON lines of id, start, end (in characters) and type."""
     try:
         with open(path, "rb") as file:
             spans = _read_spans(path, file, ids)
@@ -100,5 +101,5 @@ def _read_spans(path: str, lines: Iterable[bytes], ids: list[str]) -> list[set[t
             row = orjson.loads(line)
             spans.setdefault(str(row["id"]), set()).add((row["start"], row["end"], type_of(row["type"])))
         except (orjson.JSONDecodeError, LookupError, TypeError):
-            raise InputError(f"{path}:{number} is no span; expected JSON with id, start, end and type") from None
+            raise InputError(f"{path}:{number} is not a span; expected JSON with id, start, end and type") from None
     return [spans[id] for id in ids]

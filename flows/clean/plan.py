@@ -1,19 +1,20 @@
-"""What is to be done, in which order: a recipe and a work folder become steps.
+"""Plan of a run: the steps that a recipe needs in a work folder, in order.
 
-Steps come lazily, each made when those before it are finished, because the shards that a step is cut into are those
-they left. Per-document steps measure *every* document, whatever the others decide, so one read of a shard serves them
-all and a changed threshold measures nothing anew; who stays is decided afterwards, in the recipe's order. Only a step
-that rewrites text by what it saw of the whole corpus ends a pass: those after it measure what it left.
+Steps are yielded lazily, since the jobs of a step depend on the shards of the steps before it. Per-document steps
+measure *every* document, so that one read of a shard serves all of them and a new threshold needs no new measures.
+Documents are dropped afterwards, in the recipe's order. Only a corpus step that rewrites text ends a pass: the steps
+after it measure the text that it left.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import groupby
+from typing import cast
 
 from upath import UPath
 
 from gristmill.filters.core.decide import decide_shard
-from gristmill.filters.core.filter import LANGUAGE, Rewriter, provider
+from gristmill.filters.core.filter import LANGUAGE, Filter, Rewriter, provider
 from gristmill.filters.core.measure import compile_kernels, measure_shard
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.pipelines.ingest.ingest import ingest_step
@@ -25,13 +26,13 @@ from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import CorpusStep, decide_corpus
 from gristmill.pipelines.steps.decisions import survivors
 from gristmill.pipelines.steps.step import Input, Job, Output, Step, by_shard
-from gristmill.pipelines.storage.manifest import Manifest
+from gristmill.pipelines.storage.manifest import require_finished
 
-SMALL = 500_000  # bytes of a stage's input that are worth no worker
+SMALL = 500_000  # bytes of a stage's input that do not pay for a worker
 
 
 def plan(recipe: Recipe, work: UPath) -> Iterator[Step]:
-    """The steps from raw files to clean documents. Ask for the next one only when the last is finished."""
+    """Yield the steps from raw files to clean documents; each must be finished before the next is requested."""
     yield ingest_step(work, recipe.input)
     documents = shards_of(work / DOCUMENTS)
     for chain in passes(recipe.steps):
@@ -45,9 +46,9 @@ def plan(recipe: Recipe, work: UPath) -> Iterator[Step]:
     yield apply_step(recipe, work, documents)
 
 
-def passes(steps: dict[str, Settings]) -> Iterator[list[str]]:
-    """The names of the steps, cut behind each that rewrites by what it saw of the whole corpus."""
-    chain = []
+def passes(steps: Mapping[str, Settings]) -> Iterator[list[str]]:
+    """Yield the names of the steps of each pass, which ends with a corpus step that rewrites text."""
+    chain: list[str] = []
     for name, step in steps.items():
         chain.append(name)
         if isinstance(step, CorpusStep) and step.rewrites:
@@ -58,13 +59,13 @@ def passes(steps: dict[str, Settings]) -> Iterator[list[str]]:
 
 
 def rewrites(step: Settings) -> bool:
-    """Does the step leave spans?"""
+    """True if the step writes spans."""
     return isinstance(step, Rewriter) or (isinstance(step, CorpusStep) and step.rewrites)
 
 
 def shards_of(folder: UPath) -> dict[str, dict]:
-    """The shards of a finished folder: name without suffix -> size and checksum."""
-    files = Manifest.read(folder).files
+    """Return name without suffix -> size and checksum, for the shards of a finished folder."""
+    files = require_finished(folder, "run the steps before it first").files
     return {name.removesuffix(".parquet"): file for name, file in files.items() if name.endswith(".parquet")}
 
 
@@ -90,14 +91,14 @@ def report_of(work: UPath, name: str, report: str) -> UPath:
 
 
 def earlier_than(recipe: Recipe, name: str) -> list[str]:
-    """The steps before one, in order."""
+    """Return the names of the steps before one, in order."""
     names = list(recipe.steps)
     return names[: names.index(name)]
 
 
-def labelled_by(recipe: Recipe, name: str) -> str | None:
+def language_step(recipe: Recipe, name: str) -> str | None:
     """Return the step whose language chooses the profiles for another: the last one up to the end of its pass."""
-    seen = {}
+    seen: dict[str, Settings] = {}
     for chain in passes(recipe.steps):
         seen |= {other: recipe.steps[other] for other in chain}
         if name in chain:
@@ -138,7 +139,7 @@ def decide_step(recipe: Recipe, work: UPath, documents: dict[str, dict], names: 
     """Return the step that applies the rules of filters to their measures, one job per shard."""
     folders, outputs = {}, []
     for name in names:
-        step, labels = recipe.steps[name], labels_of(work, labelled_by(recipe, name))
+        step, labels = cast(Filter, recipe.steps[name]), labels_of(work, language_step(recipe, name))
         measures = Input(measures_of(work, name), "", MEASURES, name)
         inputs = (Input(work / DOCUMENTS, "", DOCUMENTS), measures, *labels)
         folders[folder := decisions_of(work, name)] = step.model_dump(mode="json")
@@ -149,7 +150,7 @@ def decide_step(recipe: Recipe, work: UPath, documents: dict[str, dict], names: 
 
 def corpus_steps(recipe: Recipe, work: UPath, documents: dict[str, dict], name: str) -> Iterator[Step]:
     """Yield the stages of a step over the corpus, then its decision, which is one job for all shards."""
-    step, settings = recipe.steps[name], recipe.steps[name].model_dump(mode="json")
+    step, settings = cast(CorpusStep, recipe.steps[name]), recipe.steps[name].model_dump(mode="json")
     before = [each.folder for each in spans_before(recipe, work, name)]
     earlier = [decisions_of(work, other) for other in earlier_than(recipe, name)]
     corpus = Corpus(work / DOCUMENTS, measures_of(work, name), list(documents), partial(survivors, earlier), before)

@@ -16,7 +16,7 @@ def classifier():
 
 
 WORK = click.option(
-    "--work", help="Folder to ingest raw files into.", default="work/classifier", show_default=True, metavar="WORK"
+    "--work", help="Folder to ingest raw files into.", default="work/classifier", show_default=True, metavar="FOLDER"
 )
 
 

@@ -22,7 +22,7 @@ ACTIONS = ["drop", "cut", "report"]
 def decontaminate(corpus, against, action, work, engine, changes):
     """Find the items of evaluation sets in CORPUS…; drop the documents, cut the items, or only report.
 
-    Questions are matched by their 6-grams of words, weighted by rarity. WORK/steps/decontaminate holds a report by
+    Questions are matched by their 6-grams of words, weighted by rarity. FOLDER/steps/decontaminate holds a report by
     item (items) and one by document (found). Use --set to name fields with unusual names.
 
     \b

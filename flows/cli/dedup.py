@@ -13,8 +13,8 @@ LEVELS = ["document", "sentence", "substring", "dataset"]
 @click.option("--threshold", type=float, metavar="J", help="Jaccard similarity of near-duplicates [default: 0.8].")
 @click.option("--near-threshold", type=float, metavar="J", help="Jaccard similarity of passages, for --level sentence.")
 @click.option("--against", multiple=True, metavar="OTHER", help="Corpus to compare with, for --level dataset.")
-@click.option("--against-index", "indices", multiple=True, metavar="DIR", help="Saved index to compare with.")
-@click.option("--save-index", "saved", metavar="DIR", help="Save an index of the kept documents to DIR.")
+@click.option("--against-index", "indices", multiple=True, metavar="FOLDER", help="Saved index to compare with.")
+@click.option("--save-index", "saved", metavar="FOLDER", help="Save an index of the kept documents.")
 @work_options
 def dedup(corpus, level, threshold, near_threshold, against, indices, saved, work, engine, changes):
     """Deduplicate CORPUS….

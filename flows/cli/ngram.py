@@ -16,7 +16,7 @@ def ngram():
 
 
 WORK = click.option("--work", help="Folder to ingest raw files into.", default="work/ngram", show_default=True)
-TOKENIZER = click.option("--tokenizer", metavar="DIR", help="Tokenizer whose tokens are the units. [words]")
+TOKENIZER = click.option("--tokenizer", metavar="FOLDER", help="Tokenizer whose tokens are the units. [words]")
 
 
 @ngram.command()

@@ -15,7 +15,7 @@ import numpy as np
 from gristmill.filters.core.decide import breaks, thresholds
 from gristmill.filters.core.filter import Filter, Rule
 from gristmill.filters.core.profiles import NO_PROFILE, profile_settings
-from gristmill.flows.clean.plan import labelled_by
+from gristmill.flows.clean.plan import language_step
 from gristmill.flows.explorer.index import Reason, RunIndex
 from gristmill.flows.runs.what_if import change_recipe
 from gristmill.pipelines.errors import GristmillError, RecipeError
@@ -120,7 +120,7 @@ class Thresholds:
     def rules(self, changes: tuple[str, ...], step: str) -> tuple[dict[str, Rule], list[dict[str, Rule]]]:
         """Return a step's rules under ``changes``: the default ones, and those for each profile of the index."""
         recipe, names = self.recipe(changes), self.index.profile.names
-        filter, labeled = self.filter(step, changes), labelled_by(recipe, step)
+        filter, labeled = self.filter(step, changes), language_step(recipe, step)
         return filter.rules(), [filter.for_profile(name if labeled else NO_PROFILE).rules() for name in names]
 
     def limits(self, changes: tuple[str, ...], step: str, rule: str) -> np.ndarray:

@@ -1,6 +1,7 @@
-"""From token shards to a model: settings from the command line, tokens from their folder, text in and out."""
+"""Training, comparison, export and use of models, with settings from the command line."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from gristmill.flows.clean.recipe import make_change
 from gristmill.flows.models.ngram_baseline import ngram_row
@@ -34,26 +35,27 @@ TABLES: dict[str, type[Settings]] = {
 
 
 def open_split(folder: str) -> tuple[TokenSplit, TokenSplit | None, TokenShards]:
-    """Training and validation split of a folder of token shards; no validation where it holds no document."""
+    """Return the training and validation split of token shards; validation is None if it has no document."""
     shards = TokenShards(to_path(folder))
     train, validation = (TokenSplit.of(shards, split) for split in (TRAIN, VALIDATION))
     return train, validation if validation.count > 1 else None, shards
 
 
 def read_changes(changes: Iterable[str], known: Iterable[str], **given: dict) -> dict[str, dict]:
-    """``train.lr=1e-3`` and the like -> a table for each of ``known``, begun with what is given."""
+    """Return a table for each of ``known``, with the ``given`` values and then changes such as ``train.lr=1e-3``."""
     tables = {name: dict(given.get(name, {})) for name in known}
     for change in changes:
         make_change(tables, change, "TABLE.SETTING=VALUE")
     return tables
 
 
-def settings_of(tables: dict[str, dict]) -> dict[str, Settings]:
+def settings_of(tables: dict[str, dict]) -> dict[str, Any]:
+    """Return the settings of each table, by name."""
     return {name: read_settings(TABLES[name], table, f"[{name}]") for name, table in tables.items() if name in TABLES}
 
 
 def open_model(folder: str) -> LanguageModel:
-    """A finished run's model, or one that ``transformers`` has saved."""
+    """Return the model of a finished run, or one saved by ``transformers``."""
     path = to_path(folder)
     return load_model(path) if (path / SHAPE).exists() else import_model(path)
 
@@ -61,18 +63,18 @@ def open_model(folder: str) -> LanguageModel:
 def train_model(
     tokens: str, name: str, steps: int | None, output: str, start: str | None, changes: Iterable[str], on_log: OnLog
 ) -> dict:
-    """``gristmill pretrain``: the summary of the run."""
+    """Train a model for ``gristmill pretrain``; return the summary of the run."""
     train, validation, shards = open_split(tokens)
-    given = {"train": {"steps": steps} if steps else {}}
+    given: dict[str, Any] = {"steps": steps} if steps else {}
     if not PRESETS.get(name, {}).get("causal", True):
-        given["train"]["objective"] = "masked"
-    tables = read_changes(changes, ("model", "train", "machine", "save"), **given)
+        given["objective"] = "masked"
+    tables = read_changes(changes, ("model", "train", "machine", "save"), train=given)
     shape = read_settings(ModelConfig, preset(name, shards.vocab_size, **tables["model"]), "[model]")
     made = settings_of(tables)
-    model = GPT(shape, made["train"].init_seed)
+    model: LanguageModel = GPT(shape, made["train"].init_seed)
     if start:
         if tables["model"]:
-            raise RecipeError("--init brings its own shape: leave out --set model.…")
+            raise RecipeError("--init sets the shape of the model; remove --set model.…")
         model = open_model(start)
     folder = to_path(output)
     summary = pretrain(train, validation, model, made["train"], folder, made["machine"], made["save"], on_log)
@@ -83,10 +85,10 @@ def train_model(
 
 
 def compare_baselines(tokens: str, name: str, steps: int, changes: Iterable[str], on_log: Callable) -> list[dict]:
-    """``gristmill compare-baselines``: a row a model."""
+    """Train and score the models of ``gristmill compare-baselines``; return a row per model."""
     train, validation, shards = open_split(tokens)
     if not validation:
-        raise WorkError(f"{tokens} has no validation split; tokenize with a share of documents for it")
+        raise WorkError(f"{tokens} has no validation split; tokenize again with tokens.validation above 0")
     tables = read_changes(changes, ("model", "train", "machine"), train={"steps": steps})
     shape = read_settings(ModelConfig, preset(name, shards.vocab_size, **tables["model"]), "[model]")
     made = settings_of(tables)
@@ -95,10 +97,10 @@ def compare_baselines(tokens: str, name: str, steps: int, changes: Iterable[str]
 
 
 def write_export(run: str, output: str) -> str:
-    """``gristmill export-model``: the layout, and the tokenizer's file beside the weights where the run has one."""
+    """Write a model for ``transformers``, with its tokenizer if the run has one; return the name of the layout."""
     model, folder = open_model(run), to_path(output)
     if not isinstance(model, GPT):
-        raise RecipeError(f"{run} holds an RNN, which transformers has no layout for")
+        raise RecipeError(f"{run} is an LSTM, which transformers has no layout for; expected a GPT")
     layout = export_model(model, folder)
     if (to_path(run) / FILE).exists():
         with atomic_write(folder / "tokenizer.json") as file:
@@ -107,12 +109,12 @@ def write_export(run: str, output: str) -> str:
 
 
 def write_text(run: str, prompt: str | None, ids: list[int] | None, copies: int, changes: Iterable[str]) -> list:
-    """``gristmill generate``: texts, or lists of ids where the prompt was one."""
+    """Generate continuations of a text or of token ids; return texts, or lists of ids."""
     tables = read_changes(changes, ("sample", "machine"))
     made = settings_of(tables)
     model = open_model(run)
     if not isinstance(model, GPT):
-        raise RecipeError(f"{run} holds an RNN, which is there to be compared with; a GPT writes text")
+        raise RecipeError(f"{run} is an LSTM, which cannot generate text; expected a GPT")
     model = model.to(made["machine"].place())
     if ids is not None:
         return generate(model, ids, made["sample"], copies)

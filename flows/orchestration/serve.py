@@ -17,7 +17,7 @@ from gristmill.pipelines.errors import GristmillError
 START_SECONDS = 180  # a new server creates its database first: 10-40 s on a busy machine
 
 # flow -> parameters of FLOW/local; prefect.yaml has the same, for servers with their own work pools
-DEPLOYED = {
+DEPLOYED: dict[str, dict[str, Any]] = {
     "clean-corpus": {"recipe": "clean-corpus", "input": ["demo"], "output": "work"},
     "train-tokenizer": {"corpus": ["work"], "output": "work/tokenizers/bpe", "vocab_size": 8000},
     "tokenize-corpus": {"corpus": ["work"], "tokenizer": "work/tokenizers/bpe", "output": "work/tokens/bpe"},

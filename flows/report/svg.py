@@ -51,8 +51,9 @@ def histogram(
     at, heights = 100 * axis.at(axis.edges), _log_heights(counts, counts.max())
     labels = _labels(axis, values)
     middle = (axis.edges[:-1] + axis.edges[1:] - whole) / 2
-    columns = (at[:-1], np.diff(at), heights, _log_heights(bad, counts.max()), labels, counts, bad, middle)
-    drawn = map(HistogramBar, *(column if column is labels else column.tolist() for column in columns))
+    arrays = (at[:-1], np.diff(at), heights, _log_heights(bad, counts.max()), counts, bad, middle)
+    x, width, height, bad_height, documents, bad_documents, middles = (array.tolist() for array in arrays)
+    drawn = map(HistogramBar, x, width, height, bad_height, labels, documents, bad_documents, middles)
     return Histogram(axis, [*drawn], (100 * axis.at(cuts)).tolist(), _ticks(axis), _levels(counts.max()))
 
 

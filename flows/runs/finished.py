@@ -10,7 +10,7 @@ from upath import UPath
 
 from gristmill.filters.core.filter import LANGUAGE, provider
 from gristmill.filters.pii.filter import PiiFilter
-from gristmill.flows.clean.plan import labelled_by, measures_of, shards_of
+from gristmill.flows.clean.plan import language_step, measures_of, shards_of
 from gristmill.flows.clean.recipe import parse_recipe
 from gristmill.flows.clean.run import RECIPE, REMEDY, SUMMARY
 from gristmill.pipelines.errors import WorkError
@@ -58,7 +58,7 @@ class FinishedRun:
 
         With ``step``, they are the languages that choose the profiles of this step.
         """
-        source = labelled_by(self.recipe, step) if step else provider(self.recipe.steps, LANGUAGE)
+        source = language_step(self.recipe, step) if step else provider(self.recipe.steps, LANGUAGE)
         if source is None:
             return None
         column = self.recipe.steps[source].PROVIDES[LANGUAGE]

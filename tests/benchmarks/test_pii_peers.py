@@ -47,7 +47,7 @@ def test_spans_of_a_peer_come_back_by_document(tmp_path):
     ("script", "error", "part"),
     [
         ("echo No module named dolma >&2; exit 3", BenchmarkError, "No module named dolma; --peers names"),
-        ("echo '{}'", InputError, r"spans\.jsonl:1 is no span"),
+        ("echo '{}'", InputError, r"spans\.jsonl:1 is not a span"),
     ],
 )
 def test_a_peer_that_does_not_answer_is_said_in_one_line(tmp_path, script, error, part):

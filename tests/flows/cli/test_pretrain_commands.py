@@ -65,7 +65,7 @@ def test_a_second_call_trains_nothing_and_says_the_same(trained, tokens):
         not done.stderr
         and "40 steps" in done.stdout
         and "tokens cropped" in done.stdout
-        and "bits a byte" in done.stdout
+        and "bits per byte" in done.stdout
     )
 
 
@@ -87,7 +87,7 @@ def test_baselines_stand_side_by_side(tokens):
     assert len({row["tokens"] for row in rows.values()}) == 1  # they predict the same
     assert all(row["perplexity"] < rows["uniform"]["perplexity"] for name, row in rows.items() if name != "uniform")
     table = call("compare-baselines", tokens, "--steps", 2, *SMALL).stdout
-    assert "perplexity  bits a byte" in table and "LSTM" in table
+    assert "perplexity  bits per byte" in table and "LSTM" in table
 
 
 def test_an_exported_model_writes_as_ours_does(trained, tmp_path):
@@ -104,7 +104,7 @@ def test_a_run_may_begin_with_the_weights_of_another(trained, tokens, tmp_path):
 
 def test_a_masked_model_is_a_preset(tokens, tmp_path):
     done = call("pretrain", tokens, "--preset", "nano-bert", "--steps", 2, "--output", tmp_path / "bert", *SMALL)
-    assert "validation" in done.stdout and "bits a byte" not in done.stdout
+    assert "validation" in done.stdout and "bits per byte" not in done.stdout
     assert "cannot continue text" in str(complaint("generate", tmp_path / "bert", "--prompt", "The"))
 
 
