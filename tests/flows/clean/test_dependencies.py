@@ -13,7 +13,7 @@ from gristmill.flows.clean.recipe import parse_recipe
 from gristmill.flows.clean.run import clean
 from gristmill.flows.explorer.index import RunIndex
 from gristmill.flows.report.ledger import read_ledger
-from gristmill.flows.report.run_data import FinishedRun
+from gristmill.flows.runs.finished import FinishedRun
 from gristmill.flows.runs.what_if import what_if
 from gristmill.flows.tokenize.tokenize_corpus import token_settings, tokenize
 from gristmill.flows.tokenize.train_tokenizer import tokenizer_settings, train_tokenizer
