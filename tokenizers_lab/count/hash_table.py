@@ -194,18 +194,17 @@ def _heap_sort(offsets, data, order):
 
 
 @njit(nogil=True, cache=True)
-def take(offsets, data, counts, order):
-    """Return the words and counts in another order."""
-    new_offsets, new_counts = np.empty(order.size + 1, np.int64), np.empty(order.size, np.int64)
-    new_data = np.empty(data.size, np.uint8)
-    new_offsets[0] = at = 0
+def take(offsets, data, order):
+    """Return some rows, in the order given: their offsets and data."""
+    new_offsets = np.zeros(order.size + 1, np.int64)
     for i in range(order.size):
-        word = order[i]
-        for k in range(offsets[word], offsets[word + 1]):
-            new_data[at] = data[k]
-            at += 1
-        new_offsets[i + 1], new_counts[i] = at, counts[word]
-    return new_offsets, new_data[:at], new_counts
+        new_offsets[i + 1] = new_offsets[i] + offsets[order[i] + 1] - offsets[order[i]]
+    new_data = np.empty(new_offsets[order.size], data.dtype)
+    for i in range(order.size):
+        begin, at = offsets[order[i]], new_offsets[i]
+        for k in range(new_offsets[i + 1] - at):
+            new_data[at + k] = data[begin + k]
+    return new_offsets, new_data
 
 
 @njit(nogil=True, cache=True)

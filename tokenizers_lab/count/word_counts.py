@@ -148,9 +148,9 @@ def sort_words(offsets: np.ndarray, data: np.ndarray, counts: np.ndarray) -> Wor
     first_eight(offsets, data, keys)
     order = np.argsort(keys)
     sort_ties(offsets, data, keys, order)
-    offsets, data, counts = take(offsets, data, counts, order)
+    counts = counts[order]
     counts.flags.writeable = False
-    return WordCounts(Ragged.of(offsets, data), counts)
+    return WordCounts(Ragged.of(*take(offsets, data, order)), counts)
 
 
 def merge(tables: Iterable[WordCounts]) -> WordCounts:

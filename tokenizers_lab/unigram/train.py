@@ -14,6 +14,7 @@ from numba import njit
 
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ragged import Ragged
+from gristmill.tokenizers_lab.count.hash_table import take
 from gristmill.tokenizers_lab.count.word_counts import sort_words
 from gristmill.tokenizers_lab.strings.codepoints import codepoints
 from gristmill.tokenizers_lab.strings.trie import build
@@ -120,7 +121,7 @@ class _State:
         numbers = np.where(keep_mask, np.cumsum(keep_mask) - 1, -1)
         numbers = np.append(numbers, size).astype(np.int32)
         new.counts, new.scores, new.likelihood = self.counts, scores, self.likelihood
-        new.pieces = take_rows(self.pieces, np.flatnonzero(keep_mask))
+        new.pieces = Ragged.of(*take(*self.pieces, np.flatnonzero(keep_mask)))
         new.words = renumber(self.words, numbers, size)
         new.own = _rows_of(renumber(self.own, numbers, size), np.flatnonzero(keep_mask))
         return new
@@ -155,23 +156,6 @@ def _add_up(offsets, data, counts):
     return new_offsets[: row + 1].copy(), out[: new_offsets[row]].copy(), new_counts[:row].copy()
 
 
-def take_rows(rows: Ragged, which: np.ndarray) -> Ragged:
-    """Return some rows, in the order given."""
-    sizes = np.diff(rows.offsets)[which]
-    offsets = np.concatenate(([0], np.cumsum(sizes)))
-    data = np.empty(offsets[-1], rows.data.dtype)
-    _take(*rows, which, offsets, data)
-    return Ragged.of(offsets, data)
-
-
-@njit(nogil=True, cache=True)
-def _take(offsets, data, which, new_offsets, new_data):
-    for k in range(which.size):
-        begin, at = offsets[which[k]], new_offsets[k]
-        for i in range(new_offsets[k + 1] - at):
-            new_data[at + i] = data[begin + i]
-
-
 def _rows_of(net: Lattice, which: np.ndarray) -> Lattice:
     """Return the lattice of some of its words."""
     degree = np.diff(net.first)
@@ -182,7 +166,7 @@ def _rows_of(net: Lattice, which: np.ndarray) -> Lattice:
     of_place = np.cumsum(places[:-1]).astype(bool)
     of_edge = np.repeat(of_place, degree)
     first = np.concatenate(([0], np.cumsum(degree[of_place])))
-    return Lattice(take_rows(net.words, which), first, net.piece[of_edge], net.size[of_edge])
+    return Lattice(Ragged.of(*take(*net.words, which)), first, net.piece[of_edge], net.size[of_edge])
 
 
 @njit(nogil=True, cache=True)
