@@ -16,6 +16,7 @@ from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings
 from gristmill.tokenizers_lab.count.word_counts import count_words
 from gristmill.tokenizers_lab.formats.model import write_model
 from gristmill.tokenizers_lab.train import TokenizerSettings, train
+from tests.corpora import finish
 
 BOS = 0
 
@@ -52,6 +53,7 @@ def token_folder(folder, texts, size=300, validation=0.2):
     shard = UPath(folder / "in" / "0.parquet")
     write_shard(shard, [pa.Table.from_pylist(rows, DOCUMENT)], DOCUMENT)
     coder, tokens = train_subwords(folder / "tokenizer", texts, size), UPath(folder / "tokens")
-    run_step(encode_step({shard: {"sha256": "in", "bytes": shard.stat().st_size}}, coder, tokens))
+    finish(shard.parent)
+    run_step(encode_step({shard: {"bytes": shard.stat().st_size}}, coder, tokens))
     run_step(gather_step(tokens, coder, TokenSettings(validation=validation)))
     return tokens

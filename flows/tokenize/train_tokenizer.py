@@ -9,11 +9,22 @@ from gristmill.flows.clean.corpus import corpus_shards
 from gristmill.flows.clean.recipe import make_change
 from gristmill.flows.engine.run_lock import exclusive_run
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import TEXT
+from gristmill.pipelines.schema import DOCUMENTS, TEXT
 from gristmill.pipelines.settings import read_settings
-from gristmill.pipelines.steps.step import Engine, Job, Output, Progress, Step, Written, run_serial, run_step
+from gristmill.pipelines.steps.step import (
+    Engine,
+    Input,
+    Job,
+    Output,
+    Progress,
+    Step,
+    Written,
+    input_of,
+    run_serial,
+    run_step,
+)
 from gristmill.pipelines.storage.files import to_path
-from gristmill.pipelines.storage.manifest import fingerprint, require_finished
+from gristmill.pipelines.storage.manifest import require_finished
 from gristmill.pipelines.storage.shards import read_batches
 from gristmill.pipelines.tokens.encode import TokenizerInfo
 from gristmill.pipelines.tokens.steps import digest
@@ -56,10 +67,10 @@ def train_tokenizer(
     counting = settings.count_settings()
     with exclusive_run(output / WORK):
         folder = count_words(corpus, output / WORK, counting, engine, progress)
-        sources = sorted(file["sha256"] for file in _counted(folder).values())
-        made_of = Output(output, FILE, fingerprint(sources, settings.model_dump(mode="json")))
-        jobs = [Job(train_job, (folder, settings, report), (made_of,))]
-        run_step(Step("train", {output: settings.model_dump(mode="json")}, jobs), run_serial, progress)
+        made_with = settings.model_dump(mode="json")
+        output_file = Output(output, FILE, (Input(folder, kind=COUNTS),), made_with)
+        jobs = [Job(train_job, (settings, report), (output_file,))]
+        run_step(Step("train", {output: made_with}, jobs), run_serial, progress)
     return read_model(output)
 
 
@@ -95,25 +106,22 @@ def count_words(
     folder = work / COUNTS
     jobs = []
     for n, (shard, file) in enumerate(sorted(shards.items(), key=lambda item: item[1]["sha256"])):
-        made_of = Output(folder, f"part-{n:05d}", fingerprint(file["sha256"], counted))
-        jobs.append(Job(count_shard, (shard, counting), (made_of,), file["bytes"]))
+        part = Output(folder, f"part-{n:05d}", (Input(shard.parent, shard.stem, DOCUMENTS),), counted)
+        jobs.append(Job(count_shard, (counting,), (part,), file["bytes"]))
     run_step(Step("count words", {folder: counted}, jobs), engine, progress)
     return folder
 
 
-def _counted(folder: UPath) -> dict[str, dict]:
-    return require_finished(folder, "count the corpus again").files
-
-
 def read_counts(folder: UPath) -> WordCounts:
     """Return the words of all shards."""
-    return merge(WordCounts.load(folder / name)[0] for name in sorted(_counted(folder)))
+    files = require_finished(folder, "count the corpus again").files
+    return merge(WordCounts.load(folder / name)[0] for name in sorted(files))
 
 
-def count_shard(shard: UPath, counting: CountSettings, outputs: tuple[Output, ...]) -> list[Written]:
+def count_shard(counting: CountSettings, outputs: tuple[Output, ...]) -> list[Written]:
     """Write the words of one shard as a table of counts."""
     counter, size = WordCounter(counting.pretokenizer), 0
-    for table in read_batches(shard, [TEXT]):
+    for table in read_batches(input_of(outputs, DOCUMENTS).path, [TEXT]):
         text = Ragged.from_text(table[TEXT])
         size += text.data.size
         counter.add(counting(text))
@@ -122,11 +130,9 @@ def count_shard(shard: UPath, counting: CountSettings, outputs: tuple[Output, ..
     return [Written([outputs[0].path.name], {"words": int(counts.counts.sum()), "bytes": size})]
 
 
-def train_job(
-    counts: UPath, settings: TokenizerSettings, report: Callable[[str], None], outputs: tuple[Output, ...]
-) -> list[Written]:
+def train_job(settings: TokenizerSettings, report: Callable[[str], None], outputs: tuple[Output, ...]) -> list[Written]:
     """Train the tokenizer on the counts of all shards."""
-    model = train(read_counts(counts), settings, report)
+    model = train(read_counts(input_of(outputs, COUNTS).folder), settings, report)
     write_model(model, outputs[0].folder)
     return [Written([FILE], {"pieces": model.size, "merges": len(model.merges)})]
 

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
-from gristmill.pipelines.kernels.hashing import hash64
+from gristmill.pipelines.kernels.gather import gather_rows
+from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, SOURCE, TEXT
 from gristmill.pipelines.steps.step import Output, Written
@@ -67,7 +67,7 @@ def write_encoded(tables: Iterable[pa.Table], info: TokenizerInfo, encode: Encod
         payload.append(ids.data.astype(info.dtype, copy=False))
         offsets.append(ids.offsets[1:] + first)
         first += ids.data.size
-        hashes = hash_ids(*Ragged.from_text(table[ID]))
+        hashes = hash_rows(*Ragged.from_text(table[ID]))
         columns = [table[ID], table[SOURCE], hashes, np.diff(ids.offsets), np.diff(text.offsets)]
         known.append(pa.table(dict(zip(DOCUMENTS.names, columns, strict=True))).cast(DOCUMENTS))
     documents = pa.concat_tables(known) if known else DOCUMENTS.empty_table()
@@ -75,28 +75,8 @@ def write_encoded(tables: Iterable[pa.Table], info: TokenizerInfo, encode: Encod
     order = order.sort_by([("hash", "ascending"), (ID, "ascending")])["row"].to_numpy()
     ids = Ragged(np.concatenate(offsets), np.concatenate(payload) if payload else np.empty(0, info.dtype))
     with atomic_write(output.folder / f"{output.name}{IDS}") as file:
-        file.write(memoryview(reorder(*ids, order)))
+        file.write(gather_rows(ids, order).data.data)
     write_shard(output.path, [documents.take(order)], DOCUMENTS)
     size = int(documents["bytes"].to_numpy().sum())
     counts = {"documents": documents.num_rows, "tokens": ids.data.size, "bytes": size}
     return Written([f"{output.name}{IDS}", output.path.name], counts)
-
-
-@njit(nogil=True, cache=True)
-def hash_ids(offsets, data):
-    """Return a hash of each text, uint64 [n], for offsets int64 [n + 1] and data uint8 [m]."""
-    hashes = np.empty(offsets.size - 1, np.uint64)
-    for row in range(hashes.size):
-        hashes[row] = hash64(data, offsets[row], offsets[row + 1])
-    return hashes
-
-
-@njit(nogil=True, cache=True)
-def reorder(offsets, data, order):
-    """Return the rows' data in another order, end to end."""
-    moved, at = np.empty_like(data), 0
-    for row in order:
-        for i in range(offsets[row], offsets[row + 1]):
-            moved[at] = data[i]
-            at += 1
-    return moved

@@ -12,7 +12,7 @@ from upath import UPath
 
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.schema import ID, SOURCE
-from gristmill.pipelines.steps.step import Job, Output, Step, Written
+from gristmill.pipelines.steps.step import Job, Output, RawInput, Step, Written
 from gristmill.pipelines.tokens.settings import TRAIN, VALIDATION
 from gristmill.pipelines.tokens.shuffle import NAMES, write_tokens
 from gristmill.pipelines.tokens.steps import FORMAT
@@ -80,9 +80,11 @@ def import_step(paths: list[UPath], format: str, vocab_size: int, bos: int, toke
     jobs, count = [], {TRAIN: 0, VALIDATION: 0}
     for path in paths:
         split = VALIDATION if "val" in path.name else TRAIN
-        output = Output(tokens, f"{split}-{count[split]:05d}", f"{path} {path.stat().st_size}")
+        size = path.stat().st_size
+        source, made_with = RawInput(str(path), (str(path), size)), [format, bos, vocab_size]
+        output = Output(tokens, f"{split}-{count[split]:05d}", (source,), made_with)
         count[split] += 1
-        jobs.append(Job(import_shard, (path, format, bos, vocab_size, dtype.str), (output,), path.stat().st_size))
+        jobs.append(Job(import_shard, (path, format, bos, vocab_size, dtype.str), (output,), size))
     about = {
         **{"format": FORMAT, "dtype": dtype.str, "vocab_size": vocab_size, "bos": bos, "eos": None},
         **{"tokenizer": {"file": None, "sha256": None}, "mixture": [], "imported": format},

@@ -8,10 +8,10 @@ from upath import UPath
 
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import SOURCE
-from gristmill.pipelines.steps.step import Job, Output, Step, Written
+from gristmill.pipelines.schema import DOCUMENTS, SOURCE
+from gristmill.pipelines.steps.step import Input, Job, Output, RawInput, Step, Written, input_of
 from gristmill.pipelines.storage.files import atomic_write
-from gristmill.pipelines.storage.manifest import fingerprint, require_finished
+from gristmill.pipelines.storage.manifest import require_finished
 from gristmill.pipelines.storage.shards import read_shard
 from gristmill.pipelines.tokens.encode import IDS, TokenizerInfo, encode_shard
 from gristmill.pipelines.tokens.mixing import Source, mix
@@ -37,14 +37,18 @@ def encode_step(shards: dict[UPath, dict], coder: TokenEncoder, tokens: UPath) -
     """Make ``tokens/encoded``: the ids of each shard (path -> its manifest entry), one job each."""
     folder, jobs = tokens / "encoded", []
     for n, (shard, file) in enumerate(shards.items()):
-        made_of = fingerprint(file["sha256"], coder.vocabulary.sha256, FORMAT)
-        output = Output(folder, f"part-{n:05d}", made_of)
-        jobs.append(Job(_encode, (shard, coder), (output,), file["bytes"]))
+        inputs = Input(shard.parent, shard.stem, DOCUMENTS), tokenizer_of(coder)
+        jobs.append(Job(_encode, (coder,), (Output(folder, f"part-{n:05d}", inputs, FORMAT),), file["bytes"]))
     return Step("encode", {folder: {"tokenizer": coder.vocabulary.sha256}}, jobs)
 
 
-def _encode(shard: UPath, coder: TokenEncoder, outputs: tuple[Output, ...]) -> list[Written]:
-    return [encode_shard(shard, coder.vocabulary, coder, outputs[0])]
+def tokenizer_of(coder: TokenEncoder) -> RawInput:
+    """Return the tokenizer's file as an input."""
+    return RawInput(str(coder.file), coder.vocabulary.sha256)
+
+
+def _encode(coder: TokenEncoder, outputs: tuple[Output, ...]) -> list[Written]:
+    return [encode_shard(input_of(outputs, DOCUMENTS).path, coder.vocabulary, coder, outputs[0])]
 
 
 def gather_step(tokens: UPath, coder: TokenEncoder, settings: TokenSettings) -> Step:
@@ -61,11 +65,11 @@ def gather_step(tokens: UPath, coder: TokenEncoder, settings: TokenSettings) -> 
     parts = sorted(name.removesuffix(IDS) for name in encoded.files if name.endswith(IDS))
     there, sources = count_tokens(folder, parts, settings, boundary_ids(settings))
     epochs = {source.name: source.epochs for source in sources}
-    made_of = fingerprint(sorted(file["sha256"] for file in encoded.files.values()), settings.model_dump(mode="json"))
-    jobs = [Job(_copy, (coder.file,), (Output(tokens, TOKENIZER, vocabulary.sha256),))]
+    inputs, made_with = (Input(folder), tokenizer_of(coder)), settings.model_dump(mode="json")
+    jobs = [Job(_copy, (coder.file,), (Output(tokens, TOKENIZER, inputs[1:]),))]
     for hash_range in hash_ranges(there, settings):
         args = (folder, parts, hash_range, vocabulary, settings, epochs)
-        output = Output(tokens, hash_range.name, fingerprint(made_of, *hash_range))
+        output = Output(tokens, hash_range.name, inputs, [made_with, *hash_range])
         size = (hash_range.last - hash_range.first) * there[hash_range.split] >> 64
         jobs.append(Job(gather_shard, args, (output,), size * vocabulary.dtype.itemsize))
     about = {
@@ -76,7 +80,7 @@ def gather_step(tokens: UPath, coder: TokenEncoder, settings: TokenSettings) -> 
         "eos": vocabulary.eos,
         "tokenizer": {"file": coder.file.name, "sha256": vocabulary.sha256},
         "mixture": [source._asdict() for source in sources],
-        **settings.model_dump(mode="json"),
+        **made_with,
     }
     return Step("gather", {tokens: about}, jobs)
 

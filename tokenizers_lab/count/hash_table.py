@@ -194,20 +194,6 @@ def _heap_sort(offsets, data, order):
 
 
 @njit(nogil=True, cache=True)
-def take(offsets, data, order):
-    """Return some rows, in the order given: their offsets and data."""
-    new_offsets = np.zeros(order.size + 1, np.int64)
-    for i in range(order.size):
-        new_offsets[i + 1] = new_offsets[i] + offsets[order[i] + 1] - offsets[order[i]]
-    new_data = np.empty(new_offsets[order.size], data.dtype)
-    for i in range(order.size):
-        begin, at = offsets[order[i]], new_offsets[i]
-        for k in range(new_offsets[i + 1] - at):
-            new_data[at + k] = data[begin + k]
-    return new_offsets, new_data
-
-
-@njit(nogil=True, cache=True)
 def merge_sorted(a_offsets, a_data, a_counts, b_offsets, b_data, b_counts):
     """Merge two sorted tables into one, adding the counts of common words."""
     most = a_counts.size + b_counts.size

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
+from gristmill.pipelines.kernels.gather import gather_rows
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.storage.files import atomic_write, to_path
 from gristmill.tokenizers_lab.count.hash_table import (
@@ -25,7 +26,6 @@ from gristmill.tokenizers_lab.count.hash_table import (
     merge_sorted,
     move,
     sort_ties,
-    take,
     unload,
 )
 from gristmill.tokenizers_lab.pretokenize import DROPS_SPACE, pretokenize
@@ -150,7 +150,7 @@ def sort_words(offsets: np.ndarray, data: np.ndarray, counts: np.ndarray) -> Wor
     sort_ties(offsets, data, keys, order)
     counts = counts[order]
     counts.flags.writeable = False
-    return WordCounts(Ragged.of(*take(offsets, data, order)), counts)
+    return WordCounts(gather_rows(Ragged(offsets, data), order), counts)
 
 
 def merge(tables: Iterable[WordCounts]) -> WordCounts:

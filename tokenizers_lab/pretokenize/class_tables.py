@@ -1,4 +1,4 @@
-"""Unicode 16.0.0, written by make_class_tables.py; do not edit."""
+"""Unicode 16.0.0, written by tools/make_class_tables.py; do not edit."""
 
 # Class of each code point (names in classes.py), as "run length:class".
 KINDS = """

@@ -1,4 +1,4 @@
-"""Scripts of SentencePiece 0.2.3, written by make_script_table.py; do not edit."""
+"""Scripts of SentencePiece 0.2.3, written by tools/make_script_table.py; do not edit."""
 
 # Script of each code point, as "run length:script"; 0 takes the script of its neighbor.
 SCRIPTS = """

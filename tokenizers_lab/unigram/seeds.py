@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from gristmill.pipelines.kernels.gather import gather_spans
 from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, U64, W1, mix
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.kernels.utf8 import decode
@@ -88,12 +89,9 @@ def _seeds_among(
             found = [_best(found, limit, words.data if behind is not None else None)]
     where, size, chars, often = _best(found, limit, words.data if behind is not None else None)
     single, single_often = characters(words, counts)
-    offsets = np.concatenate(([0], np.cumsum(size, dtype=np.int64)))
-    data = np.empty(offsets[-1], np.uint8)
-    _copy(words.data, where, offsets, data)
-    pieces = Ragged.of(
-        np.concatenate((single.offsets, offsets[1:] + single.offsets[-1])), np.concatenate((single.data, data))
-    )
+    several = gather_spans(words.data, where, where + size)
+    offsets = np.concatenate((single.offsets, several.offsets[1:] + single.offsets[-1]))
+    pieces = Ragged.of(offsets, np.concatenate((single.data, several.data)))
     return Seeds(pieces, np.concatenate((single_often, often * chars)).astype(np.float64))
 
 
@@ -256,10 +254,3 @@ def _count(
                     follows[entry] = SEVERAL
             at += character_size(data[at])
     return n
-
-
-@njit(nogil=True, cache=True)
-def _copy(data, where, offsets, target):
-    for k in range(where.size):
-        for i in range(offsets[k + 1] - offsets[k]):
-            target[offsets[k] + i] = data[where[k] + i]

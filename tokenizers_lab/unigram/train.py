@@ -13,8 +13,8 @@ import numpy as np
 from numba import njit
 
 from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.kernels.gather import gather_rows
 from gristmill.pipelines.ragged import Ragged
-from gristmill.tokenizers_lab.count.hash_table import take
 from gristmill.tokenizers_lab.count.word_counts import sort_words
 from gristmill.tokenizers_lab.strings.codepoints import codepoints
 from gristmill.tokenizers_lab.strings.trie import build
@@ -121,7 +121,7 @@ class _State:
         numbers = np.where(keep_mask, np.cumsum(keep_mask) - 1, -1)
         numbers = np.append(numbers, size).astype(np.int32)
         new.counts, new.scores, new.likelihood = self.counts, scores, self.likelihood
-        new.pieces = Ragged.of(*take(*self.pieces, np.flatnonzero(keep_mask)))
+        new.pieces = gather_rows(self.pieces, np.flatnonzero(keep_mask))
         new.words = renumber(self.words, numbers, size)
         new.own = _rows_of(renumber(self.own, numbers, size), np.flatnonzero(keep_mask))
         return new
@@ -166,7 +166,7 @@ def _rows_of(net: Lattice, which: np.ndarray) -> Lattice:
     of_place = np.cumsum(places[:-1]).astype(bool)
     of_edge = np.repeat(of_place, degree)
     first = np.concatenate(([0], np.cumsum(degree[of_place])))
-    return Lattice(Ragged.of(*take(*net.words, which)), first, net.piece[of_edge], net.size[of_edge])
+    return Lattice(gather_rows(net.words, which), first, net.piece[of_edge], net.size[of_edge])
 
 
 @njit(nogil=True, cache=True)

@@ -1,6 +1,6 @@
 """Write ``tokenizers_lab/unigram/script_table.py``: the scripts of SentencePiece, as run lengths.
 
-    python -m gristmill.tokenizers_lab.unigram.make_script_table
+    python -m tools.make_script_table
     sentencepiece-0.2.3/sentencepiece/src/unicode_script_map.h
 
 The header is in sentencepiece's source package (Apache-2.0). It is older than Unicode 16.0, but the table must agree
@@ -12,8 +12,8 @@ import re
 import sys
 from pathlib import Path
 
-from gristmill.pipelines.kernels.make_unicode_tables import CODE_POINTS, runs
 from gristmill.tokenizers_lab.unigram.scripts import ANY
+from tools.make_unicode_tables import CODE_POINTS, ROOT, runs
 
 ENTRY = re.compile(
     r"for \(char32_t c = (0x\w+); c <= (0x\w+); \+\+c\) \(\*smap\)\[c\] = U_(\w+)|\(\*smap\)\[(0x\w+)\] = U_(\w+)"
@@ -35,8 +35,8 @@ def scripts(header: str) -> list[int]:
 
 
 def main(header: str) -> None:
-    Path(__file__).with_name("script_table.py").write_text(
-        '"""Scripts of SentencePiece 0.2.3, written by make_script_table.py; do not edit."""\n\n'
+    (ROOT / "tokenizers_lab" / "unigram" / "script_table.py").write_text(
+        '"""Scripts of SentencePiece 0.2.3, written by tools/make_script_table.py; do not edit."""\n\n'
         '# Script of each code point, as "run length:script"; 0 takes the script of its neighbor.\n'
         f'SCRIPTS = """\n{runs(scripts(Path(header).read_text("utf-8")))}\n"""\n',
         "utf-8",

@@ -1,17 +1,14 @@
 """Write ``tokenizers_lab/pretokenize/class_tables.py``: the character classes of pre-tokenizers, as run lengths.
 
-    python -m gristmill.tokenizers_lab.pretokenize.make_class_tables
+    python -m tools.make_class_tables
 
 The classes are those of Unicode 16.0, which tokenizers 0.23 and tiktoken 0.14 use, from ``unicodedata2==16.0.0`` (a
 development dependency). BERT's punctuation is older: the 726 characters that tokenizers 0.23.3 isolates.
 """
 
-from pathlib import Path
-
 import unicodedata2 as unicode
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
-from gristmill.pipelines.kernels.make_unicode_tables import CODE_POINTS, runs
 from gristmill.tokenizers_lab.pretokenize.classes import (
     LETTER,
     LOWER,
@@ -24,6 +21,7 @@ from gristmill.tokenizers_lab.pretokenize.classes import (
     SYMBOL,
     UPPER,
 )
+from tools.make_unicode_tables import CODE_POINTS, ROOT, runs
 
 CATEGORY = {"Ll": LOWER, "Lu": UPPER, "Lt": UPPER}
 MAJOR = {"L": LETTER, "M": MARK, "N": NUMBER, "P": PUNCTUATION, "S": SYMBOL, "Z": SPACE, "C": OTHER}
@@ -44,8 +42,8 @@ def is_bert_punctuation(code: int) -> int:
 def main() -> None:
     kinds = [kind(code) for code in range(CODE_POINTS)]
     punctuation = [is_bert_punctuation(code) for code in range(CODE_POINTS)]
-    Path(__file__).with_name("class_tables.py").write_text(
-        f'"""Unicode {unicode.unidata_version}, written by make_class_tables.py; do not edit."""\n\n'
+    (ROOT / "tokenizers_lab" / "pretokenize" / "class_tables.py").write_text(
+        f'"""Unicode {unicode.unidata_version}, written by tools/make_class_tables.py; do not edit."""\n\n'
         f'# Class of each code point (names in classes.py), as "run length:class".\n'
         f'KINDS = """\n{runs(kinds)}\n"""\n\n'
         f'# Punctuation of BERT.\nBERT_PUNCTUATION = """\n{runs(punctuation)}\n"""\n',
