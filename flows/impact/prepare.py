@@ -68,7 +68,7 @@ def prepare_arm(
     """The documents of one variant as token shards, and how much of each candidate they hold."""
     cleaned = work / "cleaning" / "clean"
     documents = cleaned if arm.recipe.steps else work / "pool"
-    coders = sorted(load_encoder(tokenizers[name]).vocabulary.sha256 for name in uses)
+    coders = sorted(load_encoder(tokenizers[name]).info.sha256 for name in uses)
     # The next arm is cleaned in the same folder: what lies there is known by what it was made of.
     source = RawInput(str(cleaned), fingerprint(arm.recipe.table()["steps"], arm.recipe.words))
     inputs = Input(work / "pool"), Input(work / "candidates"), source

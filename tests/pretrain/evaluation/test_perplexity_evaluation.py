@@ -84,7 +84,7 @@ def test_the_same_text_under_two_tokenizers_has_the_same_bytes(tmp_path):
         coder = train_subwords(tmp_path / str(size), texts, size)
         ids = [[0, *coder(Ragged.from_strings([text])).data.tolist()] for text in texts]
         flat = np.array([i for each in ids for i in each], np.uint16)
-        vocab_size, ends = coder.vocabulary.size, np.cumsum([len(each) for each in ids])
+        vocab_size, ends = coder.info.size, np.cumsum([len(each) for each in ids])
         tokens = TokenSplit(payloads=(flat,), ends=ends, bytes=sizes, vocab_size=vocab_size, bos=0)
         scores = score_documents(make_model(vocab_size, uniform=True), tokens, 8)
         assert scores.bytes.sum() == sizes.sum()
