@@ -19,7 +19,7 @@ from gristmill.filters.classifier.roc import RocCurve
 from gristmill.filters.core.sampling import uniform_by_id
 from gristmill.filters.fasttext.predict import SPACE, FastTextPredictor
 from gristmill.filters.fasttext.train import FastTextSettings, train
-from gristmill.flows.models.classifier import LABELS, mixed
+from gristmill.flows.models.classifier import LABELS, shuffled
 from gristmill.pipelines.ragged import Ragged
 
 HELD_OUT = 1 / 3
@@ -104,13 +104,13 @@ def main(data):
         documents, targets = good + bad, np.repeat([0, 1], [len(good), len(bad)])
         ids = Ragged.from_strings([id for id, _ in documents])
         away = uniform_by_id(ids, "held out") < HELD_OUT
-        trained, held = mixed(ids, ~away), np.flatnonzero(away)
+        trained, held = shuffled(ids, ~away), np.flatnonzero(away)
         texts, others = ([documents[i][1] for i in rows] for rows in (trained, held))
         size, other = (sum(len(text.encode()) for text in part) / 1e6 for part in (texts, others))
         areas, rates = [], []
         for side in (ours, theirs):
             scores, train_seconds, score_seconds = side(texts, targets[trained], others)
-            areas.append(RocCurve.of(scores[targets[held] == 0], scores[targets[held] == 1]).area())
+            areas.append(RocCurve.from_scores(scores[targets[held] == 0], scores[targets[held] == 1]).auc())
             rates.append((size * SETTINGS.epochs / train_seconds, other / score_seconds))
         click.echo(f"{name:<30}{len(documents):>10,}{size + other:>6.1f}{areas[0]:>10.4f}{areas[1]:>10.4f}", nl=False)
         click.echo(f"{areas[0] - areas[1]:>+11.4f}{rates[0][0]:>12.1f}{rates[1][0]:>10.1f}", nl=False)

@@ -82,7 +82,7 @@ def quality(data: Path) -> None:
     trained, held = batches(novels(data, False)[:24]), batches(novels(data, True)[:4])
     words = {"max_words": 50_000}
     modified = train(trained, NGramSettings(**words))
-    single = train(trained, NGramSettings(modified=False, **words))
+    single = train(trained, NGramSettings(modified_kneser_ney=False, **words))
     click.echo(f"held-out perplexity, word 5-gram: modified Kneser-Ney {perplexity(modified, held):.1f}, ", nl=False)
     click.echo(f"one discount {perplexity(single, held):.1f}, ", nl=False)
     click.echo(
@@ -125,7 +125,7 @@ def noise(data: Path) -> None:
     model = train(batches(novels(data, False)), NGramSettings())
     pieces = [text[at : at + PIECE] for text in novels(data, True) for at in range(0, len(text), PIECE)]
     sample = measured(model, pieces)
-    typical, usual = MahalanobisModel.of(*sample), np.median(np.log(sample[0]))
+    typical, usual = MahalanobisModel.from_measures(*sample), np.median(np.log(sample[0]))
     groups, texts = [], []
     for row in read(data, "messy"):
         labels = row["labels"]
@@ -142,7 +142,9 @@ def noise(data: Path) -> None:
     good = groups == "prose"
     for name in ["all", *np.unique(groups[~good])]:
         bad = ~good if name == "all" else groups == name
-        areas = "".join(f"{RocCurve.of(values[bad], values[good]).area():>12.3f}" for values in columns.values())
+        areas = "".join(
+            f"{RocCurve.from_scores(values[bad], values[good]).auc():>12.3f}" for values in columns.values()
+        )
         click.echo(f"{name:<24}{bad.sum():>10}{areas}")
 
 
@@ -151,7 +153,7 @@ def measured(model: NGram, texts: list[str]) -> list[np.ndarray]:
     rows = []
     for batch in batches(texts):
         found, _ = score_documents(model, batch)
-        rows.append((found.perplexity(), found.bits_per_byte(np.diff(batch.text.offsets)), found.gain()))
+        rows.append((found.perplexity(), found.bits_per_byte(np.diff(batch.text.offsets)), found.context_gain()))
     return [np.concatenate(column) for column in zip(*rows, strict=True)]
 
 
@@ -165,7 +167,7 @@ def forgotten(texts: list[str]):
 def speed(data: Path) -> None:
     parts = [text for _, text in english(data, 100)]
     size = sum(len(text.encode()) for text in parts) / 1e6
-    train(batches(parts[:50]), NGramSettings(fallback=[0.5, 1, 1.5]))  # compiles
+    train(batches(parts[:50]), NGramSettings(discount_fallback=[0.5, 1, 1.5]))  # compiles
     work = forgotten(parts)
     began = time.process_time()
     model = train(work, NGramSettings())

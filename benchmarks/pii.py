@@ -1,11 +1,15 @@
-"""Personal data: MB a CPU second on one core, against datatrove's PIIFormatter, and on text made to be slow.
+"""Personal data: MB a CPU second on one core, against datatrove's PIIFormatter, and on text made to be slow; scores.
 
     python -m benchmarks.pii CORPUS.jsonl.zst … [--peers PYTHON] [--largest 100] [--types person street_address]
+    python -m benchmarks.pii --labeled LABELED.jsonl.zst [--peers PYTHON] [--lines]
 
 Ours looks for ``--types``, or all that need no asking; datatrove for e-mail and IP addresses, all that it knows.
 ``--peers`` is the Python of an environment with datatrove 0.10.1; both run in turns, and the least time of each counts.
 ``--largest``: megabytes of the longest adversarial text, a hundredth of it where exact rules look at all of it; a tenth
 and a hundredth of that come before it.
+
+``--labeled`` prints precision, recall and F1 by type on labeled documents: ours, datatrove's formatter's and dolma's
+expressions' (benchmarks/peers/pii.py), each peer on the types it looks for.
 """
 
 import argparse
@@ -14,6 +18,8 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+
+from benchmarks.harness import BenchmarkError
 
 PEER = r"""
 import json, sys, time
@@ -26,6 +32,8 @@ for text in texts:
 print(json.dumps(time.process_time() - began))
 """
 ROUNDS = 3
+SPANS = Path(__file__).parent / "peers" / "pii.py"
+SCOPES = {"datatrove": ("email", "ip"), "dolma": ("email", "ip", "phone")}  # peers, and the types each looks for
 # Text made to be slow; the second lot is windows all over, each of which an exact rule looks at.
 PASSED_OVER = {"digits": "0123456789", "@": "@", "1.1.1.1.": "1.1.1.1.", "1-": "1-", "ab::": "ab::"}
 LOOKED_AT = {"a@b.c": "a@b.c", "phones": "415-867-5309, ", "9.8.7.6 ": "9.8.7.6 "}
@@ -55,16 +63,60 @@ def their_seconds(python: str, texts: list[str]) -> float:
     return json.loads(ran.stdout.splitlines()[-1])
 
 
+def write_spans(peer: str, python: str, texts: list[str], path: Path) -> None:
+    """Write what a peer finds in texts, by their numbers, as --spans of `gristmill pii score` reads it."""
+    rows = [json.dumps({"id": str(i), "text": text}) for i, text in enumerate(texts)]
+    try:
+        ran = subprocess.run([python, "-I", SPANS, peer], input="\n".join(rows).encode(), capture_output=True)
+    except OSError as error:
+        raise BenchmarkError(f"cannot run {python}: {error.strerror}; --peers must name a Python") from None
+    if ran.returncode:
+        why = ran.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise BenchmarkError(f"{peer} does not run in {python}: {why}; --peers names a Python that has it")
+    path.write_bytes(ran.stdout)
+
+
+def score_peers(labeled: str, python: str | None, lines: bool) -> None:
+    """Print a row for each tool and type."""
+    from gristmill.filters.pii.evaluate import pii_detector, read_labeled, score
+    from gristmill.filters.pii.filter import PiiFilter
+    from gristmill.flows.clean.pii import finder_of
+
+    documents, ours = read_labeled(labeled), PiiFilter()
+    finders = {"gristmill": (pii_detector(ours), ours.types)}
+    with tempfile.TemporaryDirectory() as folder:
+        for peer, types in SCOPES.items() if python else ():
+            spans = Path(folder) / f"{peer}.jsonl"
+            try:
+                write_spans(peer, python, [each.text for each in documents], spans)
+            except BenchmarkError as error:
+                print(error)
+                continue
+            finders[peer] = finder_of(str(spans), [*map(str, range(len(documents)))]), types
+    for name, (finder, types) in finders.items():
+        scores = score(documents, finder, types, lines)
+        for type, each in scores.types.items():
+            shares = f"precision {each.precision:.3f}, recall {each.recall:.3f}, F1 {each.f1:.3f}"
+            print(
+                f"{name:<10}{type:<16}{each.correct:>7,} right, {each.false:,} false, {each.missed:,} missed; {shares}"
+            )
+        print(f"{name:<10}{scores.decoys_hit} of {scores.decoys} decoys touched", flush=True)
+
+
 def main() -> None:
     from benchmarks.near_duplicates import read
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("corpora", nargs="+")
+    parser.add_argument("corpora", nargs="*")
     parser.add_argument("--peers", help="Python of the peer's environment")
     parser.add_argument("--megabytes", type=float, default=40, help="of text taken from each corpus")
     parser.add_argument("--largest", type=int, default=0, help="megabytes of the longest adversarial text; 0 for none")
     parser.add_argument("--types", nargs="+", help="to look for, in place of all that need no asking")
+    parser.add_argument("--labeled", help="score tools on labeled documents")
+    parser.add_argument("--lines", action="store_true", help="look only at lines with a label or a decoy")
     args = parser.parse_args()
+    if args.labeled:
+        score_peers(args.labeled, args.peers, args.lines)
     for path in args.corpora:
         texts, left = [], args.megabytes * 1e6
         for row in read(path):

@@ -2,7 +2,7 @@
 
     python -m benchmarks.quality messy.jsonl.zst [--recipe recipes/clean-corpus.toml] [--show RULE] [--spread MEASURE]
 
-Only the steps that judge a document alone are run, and own_perplexity. Labels are read to score the
+Only the steps that judge a document alone are run, and cross_fit_perplexity. Labels are read to score the
 decisions, never to make them.
 """
 

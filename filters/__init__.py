@@ -1,1 +1,1 @@
-"""What can be said of, or done to, one document alone. Imports only ``pipelines``."""
+"""Measures of one document, rules on them, and rewrites of its text. Imports only ``pipelines``."""

@@ -1,4 +1,4 @@
-"""Language models side by side on the same documents: an n-gram, an LSTM, and the GPT."""
+"""Language models side by side on the same documents: all tokens alike, an LSTM, and the GPT."""
 
 import math
 from collections.abc import Callable
@@ -7,7 +7,6 @@ from time import process_time
 import numpy as np
 
 from gristmill.pretrain.data.batches import Loader, TokenSplit
-from gristmill.pretrain.evaluation.ngram import NGram
 from gristmill.pretrain.evaluation.perplexity import DocumentLosses, score_documents
 from gristmill.pretrain.model.config import ModelConfig
 from gristmill.pretrain.model.devices import SINGLE_PROCESS, Machine
@@ -16,7 +15,6 @@ from gristmill.pretrain.model.loss import LanguageModel
 from gristmill.pretrain.model.lstm import LSTM, LSTMConfig
 from gristmill.pretrain.training.trainer import DivergenceGuard, Trainer, TrainSettings
 
-ORDER = 4  # of the n-gram
 LSTM_LR = 4e-2  # the best of those tried: a loss of 5.47 after 150 steps, where 2e-2 gave 5.57
 
 
@@ -31,16 +29,10 @@ def compare(
     """A row a model: parameters, CPU seconds of training, perplexity a token and bits a byte of the validation set.
 
     Both networks take the same steps over the same rows; the LSTM as wide as brings it nearest to the GPT in FLOPs a
-    token, and with AdamW. The n-gram counts all of the training split once, which the networks may see in part or more
-    than once.
+    token, and with AdamW.
     """
     rnn = LSTMConfig(vocab_size=shape.vocab_size, context=shape.context, d_model=_matching_width(shape))
-    rows = [{"model": "uniform", "parameters": 0, "seconds": 0.0, **_score(_uniform(validation))}]
-    began = process_time()
-    grams = NGram(train, ORDER)
-    seconds = process_time() - began
-    scored = _of_ngram(grams, validation)
-    rows.append({"model": f"{ORDER}-gram", "parameters": grams.parameters, "seconds": seconds, **_score(scored)})
+    rows = [row("uniform", 0, 0.0, _uniform(validation))]
     # An LSTM has no blocks for Muon.
     plain = training.model_copy(update={"optimizer": "adamw", "lr": training.lr or LSTM_LR})
     seed = training.init_seed
@@ -49,9 +41,14 @@ def compare(
         _train(model, train, how, machine, lambda line, name=name: on_log({"model": name, **line}))
         seconds = process_time() - began
         parameters = sum(parameter.numel() for parameter in model.parameters())
-        scored = score_documents(model, validation, shape.context)
-        rows.append({"model": name, "parameters": parameters, "seconds": seconds, **_score(scored)})
+        rows.append(row(name, parameters, seconds, score_documents(model, validation, shape.context)))
     return rows
+
+
+def row(model: str, parameters: int, seconds: float, scores: DocumentLosses) -> dict:
+    """Return a row of the table: the model's name and size, CPU seconds of training, scores of the validation set."""
+    found = {"perplexity": scores.perplexity, "bits_per_byte": scores.bits_per_byte, "tokens": int(scores.tokens.sum())}
+    return {"model": model, "parameters": parameters, "seconds": seconds, **found}
 
 
 def _matching_width(shape: ModelConfig) -> int:
@@ -74,19 +71,6 @@ def _train(
         loss, norm = (value.item() for value in trainer.step(number, batch))
         guard.check(number + 1, loss, norm)
         on_log({"step": number + 1, "steps": training.steps, "loss": loss})
-
-
-def _score(scores: DocumentLosses) -> dict:
-    return {"perplexity": scores.perplexity, "bits_per_byte": scores.bits_per_byte, "tokens": int(scores.tokens.sum())}
-
-
-def _of_ngram(grams: NGram, tokens: TokenSplit) -> DocumentLosses:
-    """As `score_documents` does: the marker that a document begins with costs nothing."""
-    nats, lengths = grams.nats(tokens), tokens.lengths
-    if tokens.bos is not None:
-        nats[(tokens.ends - lengths)[lengths > 0]] = 0.0
-    totals = np.add.reduceat(np.append(nats, 0.0), tokens.ends - lengths) * (lengths > 0)
-    return DocumentLosses(totals, np.maximum(lengths - (tokens.bos is not None), 0), tokens.bytes)
 
 
 def _uniform(tokens: TokenSplit) -> DocumentLosses:

@@ -17,26 +17,25 @@ def percentiles(scores: np.ndarray) -> list[float]:
     return np.percentile(scores, np.arange(PERCENTS)).tolist()
 
 
-def write_cutoffs(path: str, label: str, scores: np.ndarray) -> None:
-    """Add or replace one label's cut-offs in a JSON file. Raises InputError where there are no scores to fit."""
+def write_percentiles(path: str, label: str, scores: np.ndarray) -> None:
+    """Add or replace the percentiles of one label in a JSON file. Raises InputError if there are no scores."""
     if not len(scores):
-        raise InputError("no document has a word, so there are no percentiles to fit")
+        raise InputError("no document contains words, so there are no percentiles to write")
     old = orjson.loads(to_path(path).read_bytes()) if to_path(path).exists() else {}
     with atomic_write(to_path(path)) as file:
         file.write(orjson.dumps({**old, label: percentiles(scores)}, option=orjson.OPT_INDENT_2))
 
 
 @cache
-def read_cutoffs(path: str, command: str = "ngram") -> dict[str, list[float]]:
-    """Percentiles by label. Raises InputError where the file is missing or holds something else."""
+def read_percentiles(path: str, command: str = "ngram") -> dict[str, list[float]]:
+    """Return the percentiles of a file by label. Raises InputError if it is missing or invalid."""
     try:
         table = orjson.loads(to_path(path).read_bytes())
     except (OSError, orjson.JSONDecodeError) as error:
-        raise InputError(
-            f"cannot read cut-offs {path}: {error}; `gristmill {command} score --fit` makes them"
-        ) from None
+        remedy = f"`gristmill {command} score --write-percentiles FILE` writes it"
+        raise InputError(f"cannot read percentiles_file {path}: {error}; {remedy}") from None
     if not isinstance(table, dict) or any(
         not isinstance(values, list) or len(values) != PERCENTS or sorted(values) != values for values in table.values()
     ):
-        raise InputError(f"{path} holds no cut-offs: expected {PERCENTS} rising numbers for each language")
+        raise InputError(f"{path} is no percentiles_file: expected {PERCENTS} rising numbers for each label")
     return table

@@ -1,11 +1,11 @@
-"""Documents as numbers of words, for training: split at white space, numbered by first appearance, counted."""
+"""Dictionary of the training documents: words split at white space, numbered by first appearance, counted."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
-from gristmill.filters.fasttext.predict import END, FNV_OFFSET, SPACE, hash_token, step
+from gristmill.filters.fasttext.predict import END, FNV_OFFSET, SPACE, fnv1a_step, hash_token
 from gristmill.filters.ngram.vocabulary import VocabularyBuilder
 from gristmill.pipelines.kernels.hashing import hash64
 from gristmill.pipelines.kernels.intrinsics import kernel
@@ -13,16 +13,16 @@ from gristmill.pipelines.ragged import Ragged
 
 
 class TokenRows(NamedTuple):
-    """Documents as numbers of words, each with ``</s>`` at its end."""
+    """Documents as rows of word numbers, each ending with that of ``</s>``."""
 
     rows: Ragged  # uint32
     hashes: np.ndarray  # uint32[numbers]: fastText's hash of the word
-    ids: np.ndarray  # int64[numbers]: the word's row, -1 where it is left out
-    subwords: Ragged  # int64: rows of a number's subwords, those of words left out too
+    ids: np.ndarray  # int64[numbers]: the word's row in the input matrix, -1 for a word that is not kept
+    subwords: Ragged  # int64: rows of the subwords of each number, also for words that are not kept
 
 
 class Subwords(NamedTuple):
-    """Which subwords have rows; none if ``max_n`` is 0."""
+    """The lengths of subwords and their number of buckets; no subwords if ``max_n`` is 0."""
 
     min_n: int  # characters
     max_n: int
@@ -32,19 +32,22 @@ class Subwords(NamedTuple):
 def number_documents(
     batches: Iterable[Ragged], min_count: int, max_words: int, subwords: Subwords
 ) -> tuple[TokenRows, Ragged, np.ndarray]:
-    """Documents as numbers; the words that are kept, commonest first (of equals, the lower hash); their counts."""
-    numbering, parts, sizes = VocabularyBuilder(), [], [np.zeros(1, np.int64)]
+    """Return the documents, the kept words, and the words' counts int64.
+
+    Words are sorted by count, the most frequent first; of equal counts the lower hash is first.
+    """
+    builder, parts, sizes = VocabularyBuilder(), [], [np.zeros(1, np.int64)]
     for text in batches:
         data = np.concatenate((text.data, END))
         bound = text.data.size // 2 + 2 * text.rows + 1
         start, end, hashes = (np.empty(bound, kind) for kind in (np.int64, np.int64, np.uint64))
         offsets = np.zeros(text.rows + 1, np.int64)
-        n = _split(text.offsets, data, offsets, start, end, hashes)
-        parts.append(numbering.add(data, start[:n], end[:n], hashes[:n]))
+        n = _tokenize(text.offsets, data, offsets, start, end, hashes)
+        parts.append(builder.add(data, start[:n], end[:n], hashes[:n]))
         sizes.append(np.diff(offsets))
-    data, counts = np.concatenate(numbering.text), numbering.counts[: numbering.taken]
-    places = numbering.places[: numbering.taken]
-    order = np.lexsort((numbering.hashes[: numbering.taken], -counts))
+    data, counts = np.concatenate(builder.text), builder.counts[: builder.taken]
+    places = builder.places[: builder.taken]
+    order = np.lexsort((builder.hashes[: builder.taken], -counts))
     kept = order[counts[order] >= min_count][:max_words]
     ids = np.full(counts.size, -1, np.int64)
     ids[kept] = np.arange(kept.size)
@@ -56,20 +59,20 @@ def number_documents(
 
 
 def _subwords(data, places, words: int, kind: Subwords) -> Ragged:
-    """Of each number the rows of its subwords; ``</s>`` has none."""
+    """Return the rows of the subwords of each number; ``</s>`` has none."""
     offsets = np.zeros(len(places) + 1, np.int64)
     if not kind.max_n:
         return Ragged.of(offsets, np.empty(0, np.int64))
     sizes = places[:, 1] - places[:, 0] + 2
-    np.cumsum(np.minimum(sizes, kind.max_n) * sizes, out=offsets[1:])  # at most
+    np.cumsum(np.minimum(sizes, kind.max_n) * sizes, out=offsets[1:])  # upper bounds
     out = np.empty(offsets[-1], np.int64)
     n = _fill_subwords(data, places, *kind, words, offsets, out)
     return Ragged.of(offsets, out[:n].copy())
 
 
 @kernel
-def _split(offsets, data, token_offsets, start, end, hashes):
-    """Tokens of documents, and ``</s>``, the last bytes of ``data``, behind each; returns how many."""
+def _tokenize(offsets, data, token_offsets, start, end, hashes):
+    """Write the tokens of each document, then ``</s>`` (the last bytes of ``data``); return their number."""
     n, finish = 0, data.size - END.size
     for row in range(offsets.size - 1):
         at, stop = offsets[row], offsets[row + 1]
@@ -98,7 +101,7 @@ def _hash(data, places, out):
 
 @kernel
 def _fill_subwords(data, places, min_n, max_n, buckets, words, offsets, out):
-    """Rows of the n-grams of ``<word>``, as ``gristmill.filters.fasttext.predict`` reads them; returns how many."""
+    """Write the rows of the n-grams of ``<word>`` as predict.py computes them; return their number."""
     total = 0
     for i in range(places.shape[0]):
         offsets[i] = total
@@ -113,10 +116,10 @@ def _fill_subwords(data, places, min_n, max_n, buckets, words, offsets, out):
                 continue
             hash, last, n = FNV_OFFSET, first, 0
             while last <= end and n < max_n:
-                hash = step(hash, ord("<") if last < start else ord(">") if last == end else data[last])
+                hash = fnv1a_step(hash, ord("<") if last < start else ord(">") if last == end else data[last])
                 last += 1
                 while last < end and last >= start and data[last] & 0xC0 == 0x80:
-                    hash = step(hash, data[last])
+                    hash = fnv1a_step(hash, data[last])
                     last += 1
                 n += 1
                 if n >= min_n and not (n == 1 and (first < start or last > end)):

@@ -1,14 +1,13 @@
-"""What a fastText classifier says of documents: the same arithmetic as fastText's, without a call per document.
+"""Prediction with fastText classifiers: fastText's arithmetic over whole batches (Joulin et al. 2016).
 
-1. Tokens are runs of bytes between white space; one that the vocabulary knows gives its row of the input matrix.
-2. Each token, between ``<`` and ``>``, gives its character n-grams; a hash names the bucket, a bucket the row.
-3. ``</s>`` ends the document; neighbouring tokens may give word n-grams, hashed as well.
-4. The mean of all these rows is the document; the output matrix turns it into probabilities.
+1. Tokens are runs of bytes between white space. A token of the vocabulary has a row of the input matrix.
+2. The character n-grams of ``<token>`` are hashed to buckets, each with a row.
+3. ``</s>`` ends the document. Neighboring tokens may form word n-grams, also hashed to buckets.
+4. The mean of all these rows is the document vector; the output matrix turns it into probabilities.
 
-Joulin et al. 2016 (arXiv:1607.01759, arXiv:1612.03651). Labels equal those of fastText's own code and probabilities
-differ by less than 1e-5 (documents up to 4 kB; over 100 kB fastText's sum in single precision is off by that much),
-at 6 to 8 times its speed. Where fastText takes ``</s>`` or ``__label__x`` in a text for its own marks, here they are
-words like others: text is data.
+Sources: arXiv:1607.01759, arXiv:1612.03651. Labels equal those of fastText's own code and probabilities differ by less
+than 1e-5, at 6 to 8 times its speed. (Over 100 kB fastText's sum in single precision is off by that much.) fastText
+treats ``</s>`` and ``__label__x`` in a text as markers; here they are ordinary words.
 """
 
 import math
@@ -26,54 +25,55 @@ WORD_PRIME = np.uint64(116049371)
 SPACE = np.isin(np.arange(256), list(b" \n\r\t\v\f\0"))
 END = np.frombuffer(b"</s>", np.uint8)
 OPEN, CLOSE = np.uint8(ord("<")), np.uint8(ord(">"))
-UNSURE = 1e-5  # fastText takes log(p + 1e-5)
-# Most tokens have been seen a moment ago: their sums of rows are kept, 4 MB of them (24 against 6 MB/s).
-KEPT_FLOATS = 1 << 20
+LOG_EPSILON = 1e-5  # fastText computes log(p + 1e-5)
+# Most tokens were seen a moment ago: a cache of 4 MB holds their sums of rows (24 MB/s instead of 6).
+CACHE_FLOATS = 1 << 20
 
 
 class FastTextPredictor:
-    """A model ready to read documents."""
+    """A classifier of documents. Raises InputError for a model whose loss gives no probabilities."""
 
     def __init__(self, model: FastText):
         loss = LOSSES.get(model.header["loss"])
         if loss not in ("softmax", "hierarchical softmax"):
             raise InputError(f"a fastText model of loss {loss} gives no probabilities; use one trained with softmax")
         self.labels, self.model = model.labels, model
-        self.slots = _vocabulary(*model.words)
+        self.slots = _hash_vocabulary(*model.words)
         self.tree = huffman(model.label_counts) if loss == "hierarchical softmax" else np.empty((0, 2), np.int32)
         end_word = find_word(self.slots, *model.words, hash_token(END, 0, END.size), END, 0, END.size)
         self.numbers = (*(model.header[key] for key in ("min_n", "max_n", "word_ngrams", "buckets")), end_word)
 
     def predict(self, text: Ragged) -> tuple[np.ndarray, np.ndarray]:
-        """The best label of each document, int64[n] into ``labels``, and its probability, float64[n].
+        """Return each document's most probable label, int64[n] into ``labels``, and its probability, float64[n].
 
-        -1 and 0 where the model knows nothing of the document.
+        The pair is -1 and 0 for a document without known words or n-grams.
         """
-        return self._ask(text, -1, np.empty((0, 2), np.int64))
+        return self._predict(text, -1, np.empty((0, 2), np.int64))
 
     def probability(self, text: Ragged, label: str) -> np.ndarray:
-        """Of each document the probability that it has the label, float64[n]; 0 where nothing is known of it."""
+        """Return the probability of the label for each document, float64[n]; 0 without known words or n-grams."""
         number = self.labels.index(label)
-        return self._ask(text, number, huffman_path(self.tree, number))[1]
+        return self._predict(text, number, huffman_path(self.tree, number))[1]
 
-    def _ask(self, text: Ragged, label: int, path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _predict(self, text: Ragged, label: int, path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         model = self.model
         dim = model.input.shape[1]
-        tokens = 1 << (KEPT_FLOATS // dim).bit_length()
-        sums, seen = np.empty((tokens, dim), np.float32), np.zeros((3, tokens), np.int64)
+        tokens = 1 << (CACHE_FLOATS // dim).bit_length()
+        sums, cached = np.empty((tokens, dim), np.float32), np.zeros((3, tokens), np.int64)
         stack = len(self.labels) + 1
-        grams = np.empty(model.header["word_ngrams"] + 1, np.uint64)
-        scratch = np.empty(dim, np.float32), np.empty(stack), np.empty(stack, np.int64), grams
+        ngrams = np.empty(model.header["word_ngrams"] + 1, np.uint64)
+        scratch = np.empty(dim, np.float32), np.empty(stack), np.empty(stack, np.int64), ngrams
         out = np.empty(text.rows, np.int64), np.empty(text.rows)
         tables = self.slots, *model.words, model.kept, model.input, model.output, self.tree
-        _predict(*text, *tables, *self.numbers, label, path, sums, *seen, *scratch, *out)
+        _predict(*text, *tables, *self.numbers, label, path, sums, *cached, *scratch, *out)
         return out
 
 
 def huffman(counts: np.ndarray) -> np.ndarray:
-    """Label counts, falling -> children int32[labels - 1, 2] of the inner nodes; leaf i is label i.
+    """Return the children of a Huffman tree's inner nodes, int32[labels - 1, 2], from falling label counts.
 
-    Inner node j is named ``labels + j`` and asks row j of the output matrix; the last one is the root.
+    Node i below ``labels`` is the leaf of label i; node ``labels + j`` is inner and uses row j of the output matrix.
+    The last node is the root.
     """
     n = len(counts)
     count = np.concatenate((counts, np.full(n - 1, 10**15)))
@@ -90,7 +90,7 @@ def huffman(counts: np.ndarray) -> np.ndarray:
 
 
 def huffman_path(tree: np.ndarray, label: int) -> np.ndarray:
-    """The way from the root of a Huffman tree to a leaf: int64[depth, 2] of inner nodes and sides; empty: no tree."""
+    """Return the path from the root to a leaf, int64[depth, 2] of inner nodes and sides; empty without a tree."""
     path, node = [], label
     while len(tree) and node != 2 * len(tree):
         row, side = np.argwhere(tree == node)[0].tolist()
@@ -100,16 +100,17 @@ def huffman_path(tree: np.ndarray, label: int) -> np.ndarray:
 
 
 @inline_kernel
-def step(hash, byte):
-    """FNV-1a over *signed* bytes, as fastText has it: a byte from 0x80 up flips the upper 24 bits too."""
+def fnv1a_step(hash, byte):
+    """Return the next FNV-1a hash over *signed* bytes, as in fastText: bytes from 0x80 also flip the upper 24 bits."""
     return np.uint32((hash ^ np.uint32(np.int32(np.int8(byte)))) * FNV_PRIME)
 
 
 @kernel
 def hash_token(data, start, end):
+    """Return fastText's 32-bit hash of ``data[start:end]``."""
     hash = FNV_OFFSET
     for i in range(start, end):
-        hash = step(hash, data[i])
+        hash = fnv1a_step(hash, data[i])
     return hash
 
 
@@ -122,8 +123,8 @@ def _equal(data, first, other, second, length):
 
 
 @njit(nogil=True, cache=True)
-def _vocabulary(offsets, data):
-    """Words -> open-addressing table int32[power of two above twice the words] of word numbers, -1 where free."""
+def _hash_vocabulary(offsets, data):
+    """Return an open-addressing table of word numbers, int32, -1 where free; at most half full."""
     size = 16
     while size < 2 * offsets.size:
         size *= 2
@@ -138,7 +139,7 @@ def _vocabulary(offsets, data):
 
 @kernel
 def find_word(slots, word_offsets, word_data, hash, data, start, end):
-    """The number of the word ``data[start:end]``, or -1."""
+    """Return the number of the word ``data[start:end]``, or -1."""
     at = np.int64(hash) & (slots.size - 1)
     while slots[at] >= 0:
         word = np.int64(slots[at])
@@ -152,12 +153,12 @@ def find_word(slots, word_offsets, word_data, hash, data, start, end):
 @kernel
 def _predict(
     offsets, data, slots, word_offsets, word_data, kept, matrix, output, tree,
-    min_n, max_n, word_ngrams, buckets, end_word, asked, path,
-    sums, seen_start, seen_end, seen_rows, hidden, scores, nodes, grams, labels, probabilities,
+    min_n, max_n, word_ngrams, buckets, end_word, label, path,
+    sums, cached_start, cached_end, cached_rows, hidden, scores, nodes, ngrams, labels, probabilities,
 ):  # fmt: skip
-    """The best label of each document, or the probability of the one asked for.
+    """Write the most probable label of each document and its probability, or the probability of ``label`` if >= 0.
 
-    ``sums`` and ``seen_*`` keep tokens of this text, ``hidden`` on are scratch.
+    ``sums`` and ``cached_*`` are the token cache; ``hidden`` to ``ngrams`` are scratch.
     """
     words, dim = word_offsets.size - 1, hidden.size
     for i in range(offsets.size - 1):
@@ -169,25 +170,25 @@ def _predict(
                 continue
             start, hash = at, FNV_OFFSET
             while at < end and not SPACE[data[at]]:
-                hash = step(hash, data[at])
+                hash = fnv1a_step(hash, data[at])
                 at += 1
             slot = np.int64(hash) & (sums.shape[0] - 1)
-            first = seen_start[slot]
-            if seen_end[slot] - first != at - start or not _equal(data, first, data, start, at - start):
+            first = cached_start[slot]
+            if cached_end[slot] - first != at - start or not _equal(data, first, data, start, at - start):
                 word = find_word(slots, word_offsets, word_data, hash, data, start, at)
                 token = data, start, at, word
-                seen_rows[slot] = _read_token(sums, slot, *token, words, min_n, max_n, buckets, kept, matrix)
-                seen_start[slot], seen_end[slot] = start, at
+                cached_rows[slot] = _read_token(sums, slot, *token, words, min_n, max_n, buckets, kept, matrix)
+                cached_start[slot], cached_end[slot] = start, at
             for d in range(dim):
                 hidden[d] += sums[slot, d]
-            rows += seen_rows[slot]
+            rows += cached_rows[slot]
             tokens += 1
-            rows += _read_ngrams(hidden, hash, tokens, word_ngrams, grams, words, buckets, kept, matrix)
+            rows += _read_ngrams(hidden, hash, tokens, word_ngrams, ngrams, words, buckets, kept, matrix)
         labels[i], probabilities[i] = -1, 0.0
         if rows == 0:
             continue
         hash = hash_token(END, 0, END.size)
-        rows += _read_ngrams(hidden, hash, tokens + 1, word_ngrams, grams, words, buckets, kept, matrix)
+        rows += _read_ngrams(hidden, hash, tokens + 1, word_ngrams, ngrams, words, buckets, kept, matrix)
         if end_word >= 0:
             for d in range(dim):
                 hidden[d] += matrix[end_word, d]
@@ -195,38 +196,38 @@ def _predict(
         for d in range(dim):
             hidden[d] *= np.float32(1.0 / rows)
         if path.size:
-            labels[i], probabilities[i] = asked, _follow(hidden, output, path)
+            labels[i], probabilities[i] = label, _path_probability(hidden, output, path)
         elif tree.size:
             labels[i], probabilities[i] = _walk_down(hidden, output, tree, scores, nodes)
         else:
-            labels[i], probabilities[i] = _softmax(hidden, output, scores, asked)
+            labels[i], probabilities[i] = _softmax(hidden, output, scores, label)
 
 
 @inline_kernel
 def _bucket(hash, buckets, kept):
-    """The row after the words' that a hash names, or -1 where it was pruned."""
-    # The hash modulo the buckets; a division of integers takes far longer than this one of floats.
+    """Return the row of a hash's bucket, counted after the words' rows, or -1 if it was pruned."""
+    # The hash modulo the buckets: integer division takes far longer than this.
     row = np.int64(hash) - np.int64(np.float64(hash) / buckets) * buckets
     return np.int64(kept[row]) if kept.size else row
 
 
 @kernel
 def _read_token(sums, slot, data, start, end, word, words, min_n, max_n, buckets, kept, matrix):
-    """Write the sum of one token's rows, its own and its n-grams', to ``sums[slot]``; returns how many they are."""
+    """Write the sum of a token's rows, its own and its n-grams', to ``sums[slot]``; return the number of rows."""
     rows = 0
     for d in range(sums.shape[1]):
         sums[slot, d] = matrix[word, d] if word >= 0 else 0
     rows += word >= 0
-    # The token in its brackets: byte ``start - 1`` stands for "<", byte ``end`` for ">".
+    # Byte ``start - 1`` stands for "<", byte ``end`` for ">".
     for first in range(start - 1, end + 1):
         if first >= start and first < end and data[first] & 0xC0 == 0x80:
             continue
         hash, last, n = FNV_OFFSET, first, 0
         while last <= end and n < max_n:
-            hash = step(hash, OPEN if last < start else CLOSE if last == end else data[last])
+            hash = fnv1a_step(hash, OPEN if last < start else CLOSE if last == end else data[last])
             last += 1
             while last < end and last >= start and data[last] & 0xC0 == 0x80:
-                hash = step(hash, data[last])
+                hash = fnv1a_step(hash, data[last])
                 last += 1
             n += 1
             if n >= min_n and not (n == 1 and (first < start or last > end)):
@@ -239,24 +240,24 @@ def _read_token(sums, slot, data, start, end, word, words, min_n, max_n, buckets
 
 
 @inline_kernel
-def _read_ngrams(hidden, hash, tokens, word_ngrams, grams, words, buckets, kept, matrix):
-    """Add the rows of the word n-grams that end with the newest token; ``grams[n]`` is the hash of the last n."""
+def _read_ngrams(hidden, hash, tokens, word_ngrams, ngrams, words, buckets, kept, matrix):
+    """Add the rows of the word n-grams ending with the newest token; ``ngrams[n]`` is the hash of the last n tokens."""
     rows, newest = 0, np.uint64(np.int64(np.int32(hash)))
     for n in range(min(tokens, word_ngrams), 1, -1):
-        grams[n] = grams[n - 1] * WORD_PRIME + newest
-        row = np.int64(grams[n] % np.uint64(buckets))
+        ngrams[n] = ngrams[n - 1] * WORD_PRIME + newest
+        row = np.int64(ngrams[n] % np.uint64(buckets))
         row = np.int64(kept[row]) if kept.size else row
         if row >= 0:
             for d in range(hidden.size):
                 hidden[d] += matrix[words + row, d]
             rows += 1
-    grams[1] = newest
+    ngrams[1] = newest
     return rows
 
 
 @kernel
 def _walk_down(hidden, output, tree, scores, nodes):
-    """The likeliest leaf of the Huffman tree: depth first, the likelier child first, dropping what cannot win."""
+    """Return the most probable leaf of the Huffman tree and its probability: depth first, with pruning."""
     labels = tree.shape[0] + 1
     nodes[0], scores[0] = 2 * labels - 2, 0.0
     size, best, best_score = 1, np.int64(0), -np.inf
@@ -274,39 +275,39 @@ def _walk_down(hidden, output, tree, scores, nodes):
             dot += output[node, d] * hidden[d]
         right = 1 / (1 + math.exp(-dot))
         likelier = 1 if right > 0.5 else 0
-        nodes[size], scores[size] = tree[node, 1 - likelier], score + math.log(min(right, 1 - right) + UNSURE)
-        nodes[size + 1], scores[size + 1] = tree[node, likelier], score + math.log(max(right, 1 - right) + UNSURE)
+        nodes[size], scores[size] = tree[node, 1 - likelier], score + math.log(min(right, 1 - right) + LOG_EPSILON)
+        nodes[size + 1], scores[size + 1] = tree[node, likelier], score + math.log(max(right, 1 - right) + LOG_EPSILON)
         size += 2
-    return best, min(1.0, math.exp(best_score))  # so many times 1e-5 can add up to more
+    return best, min(1.0, math.exp(best_score))  # the epsilons can add up to more
 
 
 @kernel
-def _follow(hidden, output, path):
-    """The probability of the leaf at the end of a path."""
+def _path_probability(hidden, output, path):
+    """Return the probability of the leaf at the end of a path."""
     score = 0.0
     for i in range(path.shape[0]):
         dot = np.float32(0.0)
         for d in range(hidden.size):
             dot += output[path[i, 0], d] * hidden[d]
         right = 1 / (1 + math.exp(-dot))
-        score += math.log((right if path[i, 1] else 1 - right) + UNSURE)
+        score += math.log((right if path[i, 1] else 1 - right) + LOG_EPSILON)
     return min(1.0, math.exp(score))
 
 
 @kernel
-def _softmax(hidden, output, scores, asked):
-    """The likeliest row of the output matrix, or the one asked for, and its probability."""
-    best = np.int64(0)
-    for label in range(output.shape[0]):
+def _softmax(hidden, output, scores, label):
+    """Return ``label``, or the most probable row of the output matrix if it is -1, and the probability."""
+    best = 0
+    for row in range(output.shape[0]):
         dot = np.float32(0.0)
         for d in range(hidden.size):
-            dot += output[label, d] * hidden[d]
-        scores[label] = dot
+            dot += output[row, d] * hidden[d]
+        scores[row] = dot
         if dot > scores[best]:
-            best = label
-    if asked >= 0:
-        best = asked
+            best = row
+    if label >= 0:
+        best = label
     total = 0.0
-    for label in range(output.shape[0]):
-        total += math.exp(scores[label] - scores[best])
+    for row in range(output.shape[0]):
+        total += math.exp(scores[row] - scores[best])
     return best, 1 / total

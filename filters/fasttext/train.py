@@ -1,13 +1,13 @@
-"""Train a supervised fastText model: softmax over the mean of the rows of a document's words and word n-grams.
+"""Training of supervised fastText models: softmax over the mean of word and n-gram rows (Joulin et al. 2016).
 
-1. Words are runs of bytes between white space and are numbered by how common they are; ``</s>`` ends a document.
-2. A document is the mean of its words' rows and, by hash, of the rows of its n-grams; for words, of their subwords too.
-3. Stochastic gradient descent goes through the documents in the order given, ``epochs`` times, with a learning rate
-   that falls linearly to 0.
+1. Words are runs of bytes between white space, numbered by count; ``</s>`` ends a document.
+2. A document is the mean of the rows of its words, its hashed word n-grams, and its words' hashed subwords.
+3. Stochastic gradient descent reads the documents in the given order, ``epochs`` times. The learning rate falls
+   linearly to 0.
 
-Joulin et al. 2016 (arXiv:1607.01759), the arithmetic of fastText's own code: from the same start, in the same order,
-the same model but for rounding (a test compares). One thread, no randomness but a fixed start, and an exponential of
-our own: the same documents give the same bytes on every machine.
+The arithmetic is that of fastText's own code (arXiv:1607.01759): from the same start and in the same order the model
+is the same up to rounding (tested). One thread, a fixed start and our own exponential: the same documents give the
+same bytes on every machine.
 """
 
 from collections.abc import Iterable
@@ -21,62 +21,62 @@ from gristmill.filters.fasttext.dictionary import Subwords, TokenRows, number_do
 from gristmill.filters.fasttext.format import UPDATE_RATE, FastText
 from gristmill.filters.fasttext.predict import WORD_PRIME
 from gristmill.pipelines.errors import InputError
-from gristmill.pipelines.kernels.hashing import W0, W1, mix
+from gristmill.pipelines.kernels.hashing import U64, W0, W1, mix
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.settings import Settings
 
-U64, F32 = np.uint64, np.float32
+F32 = np.float32
 SOFTMAX = 3
 
 
 class FastTextSettings(Settings):
-    """How a model is trained; defaults are fastText's, with the hidden units and bigrams of Joulin et al. 2016."""
+    """Training settings; the defaults are fastText's, with the hidden units and bigrams of Joulin et al. 2016."""
 
     dim: int = Field(10, ge=1, le=1000)
     epochs: int = Field(5, ge=1)
     learning_rate: float = Field(0.1, gt=0)
     word_ngrams: int = Field(2, ge=1, le=10)
-    buckets: int = Field(2_000_000, ge=1, le=1 << 30)  # rows that n-grams and subwords share, 4 dim bytes each
+    buckets: int = Field(2_000_000, ge=1, le=1 << 30)  # rows shared by n-grams and subwords, 4 dim bytes each
     min_count: int = Field(1, ge=1)  # of a word
-    max_words: int = Field(1_000_000, ge=1)  # the commonest
-    min_n: int = Field(0, ge=0)  # characters of a subword; 0: no subwords
+    max_words: int = Field(1_000_000, ge=1)  # the most frequent ones
+    min_n: int = Field(0, ge=0)  # characters per subword; 0: no subwords
     max_n: int = Field(0, ge=0)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if (self.min_n == 0) != (self.max_n == 0) or self.min_n > self.max_n:
-            raise ValueError(f"subwords of {self.min_n} to {self.max_n} characters cannot be; both 0 switches them off")
+            raise ValueError(f"min_n {self.min_n} and max_n {self.max_n}: expected 1 <= min_n <= max_n, or 0 and 0")
         return self
 
     @property
     def rows(self) -> int:
-        """Rows behind the words' own."""
+        """Rows after the words' own."""
         return self.buckets if self.word_ngrams > 1 or self.max_n else 0
 
 
 class TrainedFastText(NamedTuple):
-    """A model, with what its file says besides of what it was trained on."""
+    """A model, with the counts of its training documents."""
 
     model: FastText
     word_counts: np.ndarray  # int64[words]
-    tokens: int  # ends and labels included
+    tokens: int  # with ``</s>`` and labels
 
 
 def train(
     batches: Iterable[Ragged], targets: np.ndarray, labels: list[str], settings: FastTextSettings
 ) -> TrainedFastText:
-    """Batches of documents, and the label number of each document, int64[n] -> a model.
+    """Train a model on batches of documents; ``targets``, int64[n], is the label number of each document.
 
-    The order of documents matters: it should be as good as random. Raises InputError where there is no word.
+    The documents should be in random order. Raises InputError if they contain no words.
     """
     subwords = Subwords(settings.min_n, settings.max_n, settings.buckets)
     tokens, words, counts = number_documents(batches, settings.min_count, settings.max_words, subwords)
     if words.rows < 2:
         raise InputError("no words to train a classifier on; expected documents with text")
-    # N-grams begin with zeros: those never met then say nothing, and the ROC area is as good or 0.001 better.
+    # N-gram rows start at zero, so n-grams unseen in training add nothing; ROC AUC is equal or 0.001 better.
     matrix = np.zeros((words.rows + settings.rows, settings.dim), np.float32)
-    _start(matrix[: words.rows])
+    _initialize(matrix[: words.rows])
     output = np.zeros((len(labels), settings.dim), np.float32)
     sgd(tokens, targets, matrix, output, words.rows, settings)
     header = {"dim": settings.dim, "window": 5, "epochs": settings.epochs, "min_count": settings.min_count}
@@ -86,26 +86,26 @@ def train(
     model = FastText(header, words, labels, each, np.empty(0, np.int32), matrix, output)
     for array in (model.kept, matrix, output):
         array.flags.writeable = False
-    return TrainedFastText(model, counts, _read_in_an_epoch(tokens))
+    return TrainedFastText(model, counts, _tokens_per_epoch(tokens))
 
 
 def sgd(tokens: TokenRows, targets, matrix, output, words: int, settings: FastTextSettings) -> None:
-    """Go through the documents and change ``matrix`` and ``output``."""
-    scratch = np.empty(_most_rows(*tokens.rows, tokens.subwords.offsets, settings.word_ngrams), np.int64)
+    """Run all epochs, updating ``matrix`` and ``output`` in place."""
+    scratch = np.empty(_max_rows(*tokens.rows, tokens.subwords.offsets, settings.word_ngrams), np.int64)
     vectors = np.empty(settings.dim, np.float32), np.empty(settings.dim, np.float32), np.empty(output.shape[0], F32)
-    rates = settings.learning_rate, settings.epochs, _read_in_an_epoch(tokens)
+    rates = settings.learning_rate, settings.epochs, _tokens_per_epoch(tokens)
     tables = tokens.hashes, tokens.ids, *tokens.subwords
-    _descend(*tokens.rows, *tables, targets, words, settings.rows, settings.word_ngrams, *rates, matrix, output,
+    _sgd(*tokens.rows, *tables, targets, words, settings.rows, settings.word_ngrams, *rates, matrix, output,
              scratch, *vectors)  # fmt: skip
 
 
-def _read_in_an_epoch(tokens: TokenRows) -> int:
-    return tokens.rows.data.size + tokens.rows.rows  # a label each
+def _tokens_per_epoch(tokens: TokenRows) -> int:
+    return tokens.rows.data.size + tokens.rows.rows  # one label per document
 
 
 @kernel
-def _most_rows(offsets, data, sub_offsets, word_ngrams):
-    """How many rows the document with the most of them has, at most."""
+def _max_rows(offsets, data, sub_offsets, word_ngrams):
+    """Return an upper bound of the number of rows of any document."""
     most = 0
     for document in range(offsets.size - 1):
         rows = 0
@@ -116,20 +116,20 @@ def _most_rows(offsets, data, sub_offsets, word_ngrams):
 
 
 @kernel
-def _start(matrix):
-    """Numbers between -1/dim and 1/dim, a function of their place."""
+def _initialize(matrix):
+    """Fill the matrix with numbers between -1/dim and 1/dim that are hashes of their positions."""
     scale = 2.0 / matrix.shape[1]
     for row in range(matrix.shape[0]):
         for d in range(matrix.shape[1]):
-            chance = mix(U64(row * matrix.shape[1] + d) ^ W0, W1) >> U64(11)
-            matrix[row, d] = (chance * 2.0**-53 - 0.5) * scale
+            random = mix(U64(row * matrix.shape[1] + d) ^ W0, W1) >> U64(11)
+            matrix[row, d] = (random * 2.0**-53 - 0.5) * scale
 
 
 @inline_kernel
 def exponential(x):
-    """e to the x, to the last digit or so of a float64, by operations that are the same on every machine.
+    """Return e**x, exact to about the last digit of a float64, by operations that are equal on all machines.
 
-    The C library's differ between machines in the last bit, and after a million steps of training in all of them.
+    The last bit of the C library's exp differs between machines; after a million steps, all bits of the model would.
     """
     if x < -700.0:
         return 0.0
@@ -151,8 +151,8 @@ def exponential(x):
 
 
 @inline_kernel
-def _rows_of(first, last, data, hashes, ids, sub_offsets, sub_rows, words, buckets, word_ngrams, rows):
-    """The rows a document is the mean of; returns how many."""
+def _document_rows(first, last, data, hashes, ids, sub_offsets, sub_rows, words, buckets, word_ngrams, rows):
+    """Write the rows of a document's words, subwords and n-grams to ``rows``; return their number."""
     n = 0
     for i in range(first, last):
         number = data[i]
@@ -163,20 +163,20 @@ def _rows_of(first, last, data, hashes, ids, sub_offsets, sub_rows, words, bucke
             rows[n] = sub_rows[j]
             n += 1
     for i in range(first, last):
-        gram = U64(np.int64(np.int32(hashes[data[i]])))
+        ngram = U64(np.int64(np.int32(hashes[data[i]])))
         for j in range(i + 1, min(i + word_ngrams, last)):
-            gram = gram * WORD_PRIME + U64(np.int64(np.int32(hashes[data[j]])))
-            rows[n] = words + np.int64(gram % U64(buckets))
+            ngram = ngram * WORD_PRIME + U64(np.int64(np.int32(hashes[data[j]])))
+            rows[n] = words + np.int64(ngram % U64(buckets))
             n += 1
     return n
 
 
 @njit(nogil=True, cache=True)
-def _descend(
+def _sgd(
     offsets, data, hashes, ids, sub_offsets, sub_rows, targets, words, buckets, word_ngrams, learning_rate, epochs,
     tokens, matrix, output, rows, hidden, gradient, scores,
 ):  # fmt: skip
-    """fastText's loop with one thread, in its order of single-precision additions."""
+    """Run fastText's training loop with one thread, in its order of single-precision additions."""
     dim, total = hidden.size, epochs * tokens
     done, since, document = 0, 0, 0
     while done < total:
@@ -184,7 +184,7 @@ def _descend(
         first, last = offsets[document], offsets[document + 1]
         since += last - first + 1
         tables = hashes, ids, sub_offsets, sub_rows
-        n = _rows_of(first, last, data, *tables, words, buckets, word_ngrams, rows)
+        n = _document_rows(first, last, data, *tables, words, buckets, word_ngrams, rows)
         if n:
             hidden[:] = 0
             for i in range(n):

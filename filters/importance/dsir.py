@@ -1,54 +1,56 @@
-"""Importance of documents for a target: how much likelier their words and pairs of words are there than in the corpus.
+"""DSIR importance weights (Xie et al. 2023, arXiv:2302.03169): how typical a document is of a target sample.
 
-Both sides are bags of n-grams hashed into buckets; a document's log importance weight is the sum, over its n-grams, of
-``log(target share / raw share)`` of their buckets. Xie et al. 2023 (DSIR, arXiv:2302.03169), with three differences:
-words are those that all filters share, with their case; buckets are chosen by another hash; and where their code adds
-1e-8 to each share, a hundredth of the raw share is mixed into the target's, so that an n-gram that a small target lacks
-costs log(100) and does not settle a document alone.
+Target and corpus are bags of n-grams hashed into buckets. A document's log importance weight is the sum over its
+n-grams of ``log(target share / raw share)`` of their buckets. Three differences from the paper's code:
+
+- words are split as for all other filters, and keep their case;
+- buckets come from another hash;
+- a hundredth of the raw share is mixed into the target's, where their code adds 1e-8 to each share. An n-gram that a
+  small target lacks therefore costs log(100) and does not decide a document alone.
 """
 
 import numpy as np
 
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.words.words import Words
-from gristmill.pipelines.kernels.hashing import W0, W1, W2, W3, mix
+from gristmill.pipelines.kernels.hashing import U64, W0, W1, W2, W3, mix
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, multiply
 
-U64 = np.uint64
-SMOOTHING = 0.01  # of the raw share in the target's
-EMPTY_WEIGHT = -1e6  # the weight of a document without a word, below that of all others
+SMOOTHING = 0.01  # weight of the raw share in the target's
+EMPTY_WEIGHT = -1e6  # of a document without words, below all other weights
 
 
 class HashedNgrams:
-    """Counts of hashed n-grams of 1 to ``ngrams`` words."""
+    """Bucket counts of the n-grams of 1 to ``ngrams`` words."""
 
     def __init__(self, buckets: int, ngrams: int):
         self.counts, self.ngrams = np.zeros(buckets, np.int64), ngrams
 
     def add(self, batch: Batch) -> None:
+        """Count the n-grams of a batch."""
         count_ngrams(batch.words.offsets, batch.words.hash, self.ngrams, self.counts)
 
     def shares(self) -> np.ndarray:
-        """Of all n-grams the share in each bucket, float64[buckets]."""
+        """Return the share of all n-grams in each bucket, float64[buckets]."""
         return self.counts / max(self.counts.sum(), 1)
 
 
 def log_ratios(target: HashedNgrams, raw: HashedNgrams) -> np.ndarray:
-    """What an n-gram of each bucket weighs, float64[buckets]; 0 for one that the corpus does not have."""
+    """Return the log weight of an n-gram in each bucket, float64[buckets]; 0 for buckets empty in the corpus."""
     shares = raw.shares()
     ratios = np.divide(target.shares(), shares, out=np.ones(shares.size), where=shares > 0)
     return np.log((1 - SMOOTHING) * ratios + SMOOTHING)
 
 
 def log_weights(words: Words, target: HashedNgrams, raw: HashedNgrams) -> tuple[np.ndarray, np.ndarray]:
-    """Of each document its log importance weight, float64[n], and how many n-grams it has, int64[n].
+    """Return each document's log importance weight, float64[n], and number of n-grams, int64[n].
 
-    NOTHING and 0 for one without a word.
+    The pair is EMPTY_WEIGHT and 0 for a document without words.
     """
     n = words.offsets.size - 1
-    weights, grams = np.empty(n), np.empty(n, np.int64)
-    add_up(words.offsets, words.hash, target.ngrams, log_ratios(target, raw), weights, grams)
-    return np.where(grams > 0, weights, EMPTY_WEIGHT), grams
+    weights, sizes = np.empty(n), np.empty(n, np.int64)
+    sum_values(words.offsets, words.hash, target.ngrams, log_ratios(target, raw), weights, sizes)
+    return np.where(sizes > 0, weights, EMPTY_WEIGHT), sizes
 
 
 @inline_kernel
@@ -58,7 +60,7 @@ def _bucket(key, buckets):
 
 @kernel
 def count_ngrams(offsets, hashes, ngrams, counts):
-    """Add the n-grams of documents, given by the hashes of their words, to the counts of their buckets."""
+    """Add the n-grams of documents, given as word hashes, to the counts of their buckets."""
     for row in range(offsets.size - 1):
         for i in range(offsets[row], offsets[row + 1]):
             key = hashes[i]
@@ -69,8 +71,8 @@ def count_ngrams(offsets, hashes, ngrams, counts):
 
 
 @kernel
-def add_up(offsets, hashes, ngrams, values, sums, grams):
-    """The sum of the values of each document's n-grams, and how many they are."""
+def sum_values(offsets, hashes, ngrams, values, sums, sizes):
+    """Write the sum of the values of each document's n-grams, and their number."""
     for row in range(offsets.size - 1):
         total, n = 0.0, 0
         for i in range(offsets[row], offsets[row + 1]):
@@ -81,4 +83,4 @@ def add_up(offsets, hashes, ngrams, values, sums, grams):
                 key = mix(key ^ W0, hashes[j] ^ W1)
                 total += values[_bucket(key, values.size)]
                 n += 1
-        sums[row], grams[row] = total, n
+        sums[row], sizes[row] = total, n

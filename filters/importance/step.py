@@ -1,11 +1,11 @@
-"""Documents by their importance for a target sample: a step over the corpus (DSIR, Xie et al. 2023).
+"""Importance resampling as a step over the corpus (DSIR, Xie et al. 2023): keep documents similar to a target sample.
 
-1. The target sample gives one bag of n-grams, the documents that the steps before left another.
-2. Each document gets a log importance weight (filters/importance/dsir.py).
-3. ``keep`` of them stay, drawn without replacement by their weights: those whose weight plus a Gumbel variable is
-   highest. The variable is a function of the document's id.
+1. Count the hashed n-grams of the target sample, and of the documents that earlier steps kept.
+2. Compute the log importance weight of each document (dsir.py).
+3. Sample the share ``keep`` without replacement by weight: keep the documents with the highest Gumbel keys. A Gumbel
+   key is the log weight plus Gumbel noise, which is a function of the document's id.
 
-The documents are read twice. Nothing depends on shards or workers.
+The documents are read twice. The result does not depend on shards or workers.
 """
 
 from collections.abc import Iterator
@@ -29,87 +29,90 @@ from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict
 from gristmill.pipelines.steps.decisions import broken_lists
 from gristmill.pipelines.storage.manifest import fingerprint
 
-SCORES = {"row": pl.Int64, "log_weight": pl.Float64, "grams": pl.Int64, "mean": pl.Float64, "drawn": pl.Float64}
+SCORES = {"row": pl.Int64, "log_weight": pl.Float64, "ngrams": pl.Int64}
+SCORES |= {"mean_log_weight": pl.Float64, "gumbel_key": pl.Float64}
 
 
 class Importance(CorpusStep):
-    """Keep documents that are like a target sample."""
+    """A step that keeps documents similar to a target sample."""
 
     NAME: ClassVar[str] = "importance"
     REPORTS: ClassVar[tuple[str, ...]] = ("scores",)
 
-    target: list[str] = Field(min_length=1)  # files, folders, globs: documents as the corpus should have more of
+    target: list[str] = Field(min_length=1)  # files, folders or globs of sample documents
     ngrams: int = Field(2, ge=1, le=5)
     buckets: int = Field(10_000, ge=2, le=1 << 24)
-    keep: float | None = Field(None, gt=0, le=1)  # share of the documents that stays, drawn by weight
-    chance: bool = True  # off: those of the highest weights stay
-    min_mean: float | None = None  # log weight an n-gram, 0 where the target is no likelier than the corpus
+    keep: float | None = Field(None, gt=0, le=1)  # share of the documents to keep
+    gumbel_noise: bool = True  # sample by weight; False: keep the highest weights
+    # Per n-gram, between log(0.01) and about 30; 0: as likely in the target as in the corpus.
+    min_mean_log_weight: float | None = Field(None, ge=-5, le=30)
 
     def input_fingerprint(self) -> str:
-        return fingerprint(self.bag().counts.tolist())
+        return fingerprint(self.target_ngrams().counts.tolist())
 
-    def bag(self) -> HashedNgrams:
-        """The target's n-grams. Raises InputError where it has none."""
-        return _bag(tuple(self.target), self.buckets, self.ngrams)
+    def target_ngrams(self) -> HashedNgrams:
+        """Return the target's n-grams. Raises InputError if it contains no words."""
+        return _count_target(tuple(self.target), self.buckets, self.ngrams)
 
     def measure(self, batch: Batch) -> pl.DataFrame:
-        """Nothing but the size: weights depend on the whole corpus."""
+        """Return the bytes of each document; weights depend on the whole corpus."""
         return pl.DataFrame({"bytes": np.diff(batch.text.offsets)})
 
     def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
-        """Every document's weight is in the report."""
+        """Yield the verdict of each shard; the report ``scores`` holds the weights of all documents."""
         raw = HashedNgrams(self.buckets, self.ngrams)
         for part in corpus.parts:
             for batch in _texts(corpus, part):
                 raw.add(batch)
         scores = {part: self._score(corpus, part, raw) for part in corpus.parts}
-        limit = self._limit(np.concatenate([np.empty(0), *(frame["drawn"].to_numpy() for frame in scores.values())]))
+        limit = self._limit(
+            np.concatenate([np.empty(0), *(frame["gumbel_key"].to_numpy() for frame in scores.values())])
+        )
         for part, frame in scores.items():
             yield ShardVerdict(part, self._decide(frame, limit, corpus.rows[part]), reports={"scores": frame})
 
     def _score(self, corpus: Corpus, part: str, raw: HashedNgrams) -> pl.DataFrame:
-        rows = _left(corpus, part)
+        rows = _kept_rows(corpus, part)
         found = [(np.empty(0), np.empty(0, np.int64))]
-        found += [log_weights(batch.words, self.bag(), raw) for batch in _texts(corpus, part)]
-        weight, grams = map(np.concatenate, zip(*found, strict=True))
-        drawn = weight
-        if self.chance:
+        found += [log_weights(batch.words, self.target_ngrams(), raw) for batch in _texts(corpus, part)]
+        weight, ngrams = map(np.concatenate, zip(*found, strict=True))
+        key = weight
+        if self.gumbel_noise:
             ids = Ragged.from_text(corpus.columns(part, [ID], rows)[ID].to_arrow())
-            drawn = weight - np.log(-np.log(uniform_by_id(ids, self.NAME)))
-        columns = (rows, weight, grams, weight / np.maximum(grams, 1), drawn)
+            key = weight - np.log(-np.log(uniform_by_id(ids, self.NAME)))
+        columns = (rows, weight, ngrams, weight / np.maximum(ngrams, 1), key)
         return pl.DataFrame(dict(zip(SCORES, columns, strict=True)), SCORES)
 
-    def _limit(self, drawn: np.ndarray) -> float | None:
-        """What the last document that stays has."""
-        if self.keep is None or not drawn.size:
+    def _limit(self, keys: np.ndarray) -> float | None:
+        """Return the lowest Gumbel key that is kept, or None if all are."""
+        if self.keep is None or not keys.size:
             return None
-        stay = max(round(self.keep * drawn.size), 1)
-        return float(np.partition(drawn, drawn.size - stay)[drawn.size - stay])
+        kept = max(round(self.keep * keys.size), 1)
+        return float(np.partition(keys, keys.size - kept)[keys.size - kept])
 
     def _decide(self, scores: pl.DataFrame, limit: float | None, rows: int) -> pl.DataFrame:
         broken, row = [], scores["row"].to_numpy()
-        for rule, column, least in (("not_drawn", "drawn", limit), ("unlike_target", "mean", self.min_mean)):
+        for measure, least in (("gumbel_key", limit), ("mean_log_weight", self.min_mean_log_weight)):
             if least is not None:
-                value = scores[column].to_numpy()
-                broken.append((rule, row[value < least], value[value < least], least))
+                value = scores[measure].to_numpy()
+                broken.append((f"{measure}_too_low", row[value < least], value[value < least], least))
         return pl.DataFrame({"broken": broken_lists(rows, broken)})
 
 
 @cache
-def _bag(target: tuple[str, ...], buckets: int, ngrams: int) -> HashedNgrams:
-    bag = HashedNgrams(buckets, ngrams)
+def _count_target(target: tuple[str, ...], buckets: int, ngrams: int) -> HashedNgrams:
+    counted = HashedNgrams(buckets, ngrams)
     for table in read_documents(list(target), InputSettings()):
-        bag.add(Batch(Ragged.from_text(table[TEXT])))
-    if not bag.counts.any():
-        named = ", ".join(target)
-        raise InputError(f"the target {named} holds no words; name documents as the corpus should have more of")
-    return bag
+        counted.add(Batch(Ragged.from_text(table[TEXT])))
+    if not counted.counts.any():
+        raise InputError(f"the target {', '.join(target)} contains no words; expected documents with text")
+    return counted
 
 
-def _left(corpus: Corpus, part: str) -> np.ndarray:
+def _kept_rows(corpus: Corpus, part: str) -> np.ndarray:
     return np.flatnonzero(corpus.keep_mask(part, corpus.rows[part]))
 
 
 def _texts(corpus: Corpus, part: str) -> Iterator[Batch]:
-    for text in corpus.texts(part, _left(corpus, part)):
+    for text in corpus.texts(part, _kept_rows(corpus, part)):
         yield Batch(text)

@@ -1,4 +1,4 @@
-"""How well models tell languages, how sure they are of languages they do not know, and how fast they are."""
+"""Evaluation of language models: F1, accuracy, confidence in unknown languages, and speed."""
 
 import time
 from typing import NamedTuple
@@ -13,29 +13,30 @@ from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.storage.shards import cut_groups
 
-REFERENCE = "lid.176"  # scores are over the languages this model knows
+REFERENCE = "lid.176"  # scores are over the languages that this model knows
+CONFIDENT = 0.5  # probability
 
 
 class ModelScore(NamedTuple):
-    """One model with one cap over all documents. Shares and F1 are between 0 and 1."""
+    """The scores of one model with one cap, over all documents. Shares and F1 lie between 0 and 1."""
 
     model: str
     max_bytes: int | None
-    macro_f1: float  # mean over the corpus's languages that lid.176 knows; confusions among their documents count
-    shared_f1: float  # the same over those that every compared model knows
-    accuracy: float  # over the documents of the same languages as macro_f1
-    sure_and_right: float  # of documents in a language the model knows: right, and at least 0.5 probable
-    sure_of_unknown: float  # of documents in a language the model does not know: at least 0.5 probable all the same
-    megabytes_per_second: float  # of full text for a second of CPU
+    macro_f1: float  # over the languages of the corpus that lid.176 knows, and over their documents only
+    shared_f1: float  # the same over the languages that all compared models know
+    accuracy: float  # over the documents that macro_f1 counts
+    confident_correct: float  # share of the documents in known languages labeled right, with at least CONFIDENT
+    confident_unknown: float  # share of the documents in unknown languages labeled with at least CONFIDENT
+    megabytes_per_second: float  # of full text, per second of CPU
     languages: int
     megabytes: float | None  # of the model on disk
-    licence: str
+    license: str
 
 
-def read_labelled(paths: list[str], label_column: str = "language") -> pl.DataFrame:
-    """JSONL files (plain, gzip or zstd) -> text and language, under our names; rows without one of them are left out.
+def read_labeled(paths: list[str], label_column: str = "language") -> pl.DataFrame:
+    """Return the columns text and language (our label) of JSONL files, plain, gzip or zstd.
 
-    Raises InputError where a file cannot be read or has no such columns.
+    Rows without one of them are left out. Raises InputError where a file cannot be read or has no such rows.
     """
     frames = []
     for path in paths:
@@ -52,7 +53,7 @@ def read_labelled(paths: list[str], label_column: str = "language") -> pl.DataFr
 
 
 def compare(documents: pl.DataFrame, names: list[str], caps: list[int | None]) -> list[ModelScore]:
-    """Every model with every cap over documents (text, language)."""
+    """Return the scores of each model with each cap on documents (columns text and language)."""
     models = {name: load_model(name) for name in names}
     known = load_model(REFERENCE).languages
     shared = frozenset.intersection(known, *(model.languages for model in models.values()))
@@ -61,13 +62,13 @@ def compare(documents: pl.DataFrame, names: list[str], caps: list[int | None]) -
     scores = []
     for name, model in models.items():
         for cap in caps:
-            model.identify(sample_slices(Ragged.from_strings(["compile, load"]), cap))
+            model.predict(sample_slices(Ragged.from_strings(["compile, load"]), cap))
             began = time.process_time()
-            found = [model.identify(sample_slices(group, cap)) for group in groups]
+            found = [model.predict(sample_slices(group, cap)) for group in groups]
             rate = sum(group.data.size for group in groups) / 1e6 / max(time.process_time() - began, 1e-9)
             label, probability = (np.concatenate(parts) for parts in zip(*found, strict=True))
-            right, sure = label == language, probability >= 0.5
-            knows = np.isin(language, list(model.languages))
+            right, confident = label == language, probability >= CONFIDENT
+            known_language = np.isin(language, list(model.languages))
             scores.append(
                 ModelScore(
                     name,
@@ -75,27 +76,28 @@ def compare(documents: pl.DataFrame, names: list[str], caps: list[int | None]) -
                     macro_f1(language, label, known),
                     macro_f1(language, label, shared),
                     _share(right, np.isin(language, list(known))),
-                    _share(right & sure, knows),
-                    _share(sure, ~knows),
+                    _share(right & confident, known_language),
+                    _share(confident, ~known_language),
                     rate,
                     len(model.languages),
                     MODELS[name].megabytes if name in MODELS else None,
-                    MODELS[name].licence if name in MODELS else "see the file's origin",
+                    MODELS[name].license if name in MODELS else "see the file's origin",
                 )
             )
     return scores
 
 
 def macro_f1(truth: np.ndarray, label: np.ndarray, languages: frozenset[str]) -> float:
-    """The mean F1 of the languages that occur, over the documents in ``languages`` alone; 0 where there are none."""
+    """Return the mean F1 of the true languages over the documents in ``languages``; 0 without documents."""
     counted = np.isin(truth, list(languages))
     truth, label = truth[counted], label[counted]
     _, codes = np.unique(np.concatenate((truth, label)), return_inverse=True)
-    true, said = codes.reshape(2, -1)
-    occurs, found, right = (np.bincount(some, minlength=codes.size) for some in (true, said, true[true == said]))
+    true, predicted = codes.reshape(2, -1)
+    columns = true, predicted, true[true == predicted]
+    occurs, found, right = (np.bincount(column, minlength=codes.size) for column in columns)
     scores = 2 * right[occurs > 0] / (occurs + found)[occurs > 0]
     return float(scores.mean()) if scores.size else 0.0
 
 
-def _share(what: np.ndarray, among: np.ndarray) -> float:
-    return float(what[among].mean()) if among.any() else 0.0
+def _share(flags: np.ndarray, rows: np.ndarray) -> float:
+    return float(flags[rows].mean()) if rows.any() else 0.0

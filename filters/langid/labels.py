@@ -1,16 +1,17 @@
-"""One name for each language, whatever a model or a corpus calls it.
+"""Language labels, one per language: ISO 639-1 where there is a code, else ISO 639-3.
 
-ISO 639-1 where there is a code, else ISO 639-3. Script and region go (``zh-Hant``, ``zh_CN``, ``eng_Latn``: ``zh``,
-``zh``, ``en``), as do the older names (``iw``: ``he``) and, as CLDR has it, the variety that stands for a whole
-language (``cmn``: ``zh``, ``arb``: ``ar``). Norwegian is ``no`` (Bokmål too) and ``nn``; Serbian, Croatian and Bosnian
-stay apart, as do ``yue``, ``arz`` and others that models tell from their big neighbour.
+- Script and region are dropped: ``zh-Hant``, ``zh_CN`` and ``eng_Latn`` become ``zh``, ``zh`` and ``en``.
+- Older codes are replaced (``iw`` by ``he``), and so are varieties that CLDR takes for the whole language (``cmn`` by
+  ``zh``, ``arb`` by ``ar``).
+- Norwegian is ``no`` (with Bokmål) and ``nn``. Serbian, Croatian and Bosnian stay separate, as do ``yue``, ``arz`` and
+  others that models distinguish from a larger neighbor.
 """
 
 UNKNOWN = "und"  # ISO 639-2: undetermined
 
 
 def language_of(label: str) -> str:
-    """``__label__eng_Latn`` -> ``en``; ``""`` and names for no language at all -> ``und``."""
+    """Return our label for any other: ``__label__eng_Latn`` -> ``en``; ``""`` and labels of no language -> ``und``."""
     code = label.removeprefix("__label__").replace("-", "_").partition("_")[0].lower()
     return SAME.get(code, code) or UNKNOWN
 
@@ -31,7 +32,7 @@ ISO_639_3 = """
     yor:yo zha:za zho:zh zul:zu
 """
 
-# Older codes, ISO 639-2/B codes, varieties that stand for their language, and names for no language.
+# Older codes, ISO 639-2/B codes, varieties taken for their language, and labels of no language.
 OTHER = """
     iw:he jw:jv in:id ji:yi mo:ro nb:no fil:tl bh:bho bih:bho un:und xx:und xxx:und mul:und mis:und
     tib:bo cze:cs wel:cy ger:de gre:el baq:eu per:fa fre:fr arm:hy ice:is geo:ka mac:mk mao:mi may:ms bur:my dut:nl

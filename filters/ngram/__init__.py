@@ -1,1 +1,1 @@
-"""An n-gram language model from scratch: counted by sort, smoothed by modified Kneser-Ney, kept in one mapped file."""
+"""N-gram language models: counted by sorting, smoothed by modified Kneser-Ney, stored in one mapped file."""

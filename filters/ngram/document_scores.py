@@ -1,5 +1,6 @@
-"""What documents cost under a model: their log10 probability, as documents and line by line."""
+"""Scores of documents and of their lines under an n-gram model."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -9,32 +10,35 @@ from gristmill.filters.ngram.model import NGram
 from gristmill.filters.ngram.token_stream import BEGIN, UNKNOWN, Encode
 from gristmill.pipelines.kernels.intrinsics import kernel
 
-BITS = np.log2(10)  # in a unit of log10
+BITS = np.log2(10)  # per unit of log10
 
 
 class DocumentScores(NamedTuple):
-    """Sums over documents or lines; all zero for those without a word."""
+    """Sums over documents or lines; all zero without words."""
 
-    log10: np.ndarray  # float64[n]: log10 probability, ends of lines included
-    alone: np.ndarray  # float64[n]: the same if each word stood alone
-    tokens: np.ndarray  # int64[n]: words and ends of lines
-    unknown: np.ndarray  # int64[n]: words that the model does not know
+    log10: np.ndarray  # float64[n]: log10 probability of the words and the </s> of each line
+    unigram_log10: np.ndarray  # float64[n]: the same by unigram probabilities
+    tokens: np.ndarray  # int64[n]: words and </s>
+    unknown: np.ndarray  # int64[n]: words outside the vocabulary
 
     def perplexity(self) -> np.ndarray:
-        """A token; 0 where there is none."""
+        """Return the perplexity per token, float64[n]; 0 without tokens."""
         return np.where(self.tokens > 0, 10.0 ** (-self.log10 / np.maximum(self.tokens, 1)), 0.0)
 
     def bits_per_byte(self, size: np.ndarray) -> np.ndarray:
-        """``size`` int64[n] in bytes; 0 where that is 0."""
+        """Return the bits per byte, float64[n], for sizes int64[n] in bytes; 0 for size 0."""
         return np.where(size > 0, -self.log10 * BITS / np.maximum(size, 1), 0.0)
 
-    def gain(self) -> np.ndarray:
-        """Bits a token that the words before it save: of shuffled words none, or less."""
-        return np.where(self.tokens > 0, (self.log10 - self.alone) * BITS / np.maximum(self.tokens, 1), 0.0)
+    def context_gain(self) -> np.ndarray:
+        """Return the bits per token that the preceding words save, float64[n]; shuffled words save none."""
+        return np.where(self.tokens > 0, (self.log10 - self.unigram_log10) * BITS / np.maximum(self.tokens, 1), 0.0)
+
+
+Scorer = Callable[[Batch], tuple[DocumentScores, DocumentScores]]  # scores of documents, and of logical lines
 
 
 def score_documents(model: NGram, batch: Batch, encode: Encode | None = None) -> tuple[DocumentScores, DocumentScores]:
-    """Of each document of a batch, and of each of its logical lines."""
+    """Return the scores of the documents of a batch, and of their logical lines."""
     stream = model.stream(batch, encode)
     out = [np.zeros(stream.lines.size - 1, kind) for kind in (np.float64, np.float64, np.int64, np.int64)]
     _sum_lines(stream.ids, stream.lines, model.score(stream.ids), model.unigrams, *out)
@@ -44,14 +48,14 @@ def score_documents(model: NGram, batch: Batch, encode: Encode | None = None) ->
 
 
 @kernel
-def _sum_lines(ids, lines, scores, unigrams, log10, alone, tokens, unknown):
+def _sum_lines(ids, lines, scores, unigrams, log10, unigram_log10, tokens, unknown):
     for line in range(lines.size - 1):
-        cost = by_itself = 0.0
-        n = strange = 0
+        total = unigram_total = 0.0
+        n = strangers = 0
         for i in range(lines[line], lines[line + 1]):
             if ids[i] != BEGIN:
-                cost += scores[i]
-                by_itself += unigrams[ids[i], 0]
+                total += scores[i]
+                unigram_total += unigrams[ids[i], 0]
                 n += 1
-                strange += ids[i] == UNKNOWN
-        log10[line], alone[line], tokens[line], unknown[line] = cost, by_itself, n, strange
+                strangers += ids[i] == UNKNOWN
+        log10[line], unigram_log10[line], tokens[line], unknown[line] = total, unigram_total, n, strangers

@@ -1,12 +1,12 @@
-"""Grams of all orders in hash tables, and how to find one.
+"""Hash tables of the n-grams of all orders, one table per order, end to end in ``cells``.
 
-The key of a gram of k words is the place, in the table of order k - 1, of the gram without its first word, and that
-word: exact, and it can be read back. Of order 1 the place is the id. Tables lie end to end in ``cells``:
+The key of an n-gram of k words joins its first word with the slot that the rest of it has in the table of order
+k - 1; the slot of a single word is its id. Keys are exact and can be decoded. Two kinds of cells:
 
-exact      two words of 64 bits a gram: the key, then log10 probability and log10 back-off as float32.
-quantised  one: the key in the upper 48 bits, and two bytes that name one of 256 probabilities and back-offs.
+exact      two 64-bit words: the key, then log10 probability and log10 back-off as float32;
+quantized  one 64-bit word: the key in the upper 48 bits, then the codes of probability and back-off, a byte each.
 
-0 is a free cell; keys count from 1. Tables are 0.6 full: a gram takes 27 or 13 bytes.
+A free cell is 0 and keys count from 1. Tables are filled to 0.6: an n-gram takes 27 or 13 bytes.
 """
 
 import math
@@ -16,34 +16,35 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from gristmill.pipelines.kernels.hashing import W0, W1, mix
+from gristmill.pipelines.kernels.hashing import U64, W0, W1, mix
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, multiply
 
-U64 = np.uint64
-FULL = 0.6  # a gram that is not there is missed after 4 cells; at 0.75, after 9
+LOAD_FACTOR = 0.6  # an absent n-gram is missed after 4 cells; at 0.75, after 9
 CODES = 256
-CODE_BITS = 16  # of a quantised cell, below the key
-NONE = -1
+CODE_BITS = 16  # of a quantized cell, below the key
+NOT_FOUND = -1
 
 
-def places_for(grams: int) -> int:
-    """The size of a table for so many grams."""
-    return int(grams / FULL) + 1 if grams else 0
+def table_size(ngrams: int) -> int:
+    """Return the number of slots of a table for ``ngrams`` n-grams; 0 for none."""
+    return int(ngrams / LOAD_FACTOR) + 1 if ngrams else 0
 
 
 @inline_kernel
 def key_of(shorter, word, bits):
+    """Return the key of ``word`` before the n-gram in slot ``shorter`` of the order below."""
     return (U64(shorter) << U64(bits) | U64(word)) + U64(1)
 
 
 @inline_kernel
 def home(key, size):
+    """Return the slot where the search for a key begins."""
     return np.int64(multiply(mix(key ^ W0, W1), U64(size))[1])
 
 
 @intrinsic
 def prefetch(typing, array, at):
-    """Ask for ``array[at]`` from memory without waiting for it."""
+    """Load ``array[at]`` into the processor's cache without waiting for it."""
 
     def generate(context, builder, signature, args):
         data = context.make_array(signature.args[0])(context, builder, args[0]).data
@@ -59,38 +60,38 @@ def prefetch(typing, array, at):
 
 @inline_kernel
 def find(cells, begin, size, width, shift, key):
-    """The place of a key in the table ``begin:begin + size`` of cells of ``width`` words, or NONE."""
+    """Return the slot of a key in the table ``begin:begin + size`` of cells of ``width`` words, or NOT_FOUND."""
     if size == 0:
-        return np.int64(NONE)
+        return np.int64(NOT_FOUND)
     return find_from(cells, begin, size, width, shift, key, home(key, size))
 
 
 @inline_kernel
-def find_from(cells, begin, size, width, shift, key, place):
-    """As ``find``, from the place on where the key would like to be."""
+def find_from(cells, begin, size, width, shift, key, slot):
+    """Return the same as ``find``, searching from the key's ``home`` slot."""
     while True:
-        held = cells[(begin + place) * width] >> U64(shift)
+        held = cells[(begin + slot) * width] >> U64(shift)
         if held == key:
-            return place
+            return slot
         if held == U64(0):
-            return np.int64(NONE)
-        place = place + 1 if place + 1 < size else 0
+            return np.int64(NOT_FOUND)
+        slot = slot + 1 if slot + 1 < size else 0
 
 
 @kernel
-def insert(cells, floats, begin, size, bits, shorter, parents, words, keep, probabilities, places):
-    """Put the grams of a level into their exact table; ``places`` gets where, NONE where not kept.
+def insert(cells, floats, begin, size, bits, shorter, parents, words, keep, probabilities, slots):
+    """Insert the n-grams of an order into its exact table and write their slots, NOT_FOUND where not kept.
 
-    ``shorter`` are the places of the level below, in which gram i, less its first word, is ``parents[i]``.
+    ``shorter`` are the slots of the order below, where ``parents[i]`` is n-gram i without its first word.
     """
     for i in range(words.size):
-        places[i] = NONE
+        slots[i] = NOT_FOUND
         if not keep[i]:
             continue
         key = key_of(shorter[parents[i]], words[i], bits)
-        place = home(key, size)
-        while cells[(begin + place) * 2] != U64(0):
-            place = place + 1 if place + 1 < size else 0
-        at = (begin + place) * 2
+        slot = home(key, size)
+        while cells[(begin + slot) * 2] != U64(0):
+            slot = slot + 1 if slot + 1 < size else 0
+        at = (begin + slot) * 2
         cells[at], floats[2 * at + 2], floats[2 * at + 3] = key, math.log10(probabilities[i]), 0.0
-        places[i] = place
+        slots[i] = slot

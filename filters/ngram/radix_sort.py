@@ -1,24 +1,24 @@
-"""Grams as 126-bit keys: packed from a stream of ids, sorted by radix, equal ones added up, sorted runs merged.
+"""N-grams as 126-bit keys: packed from a stream of ids, radix-sorted, counted, and merged.
 
-A gram's last word is the key's first digit, its first word the last: sorted keys list, for every gram, the words that
-come before it side by side, which is what Kneser-Ney counts. ``high`` holds digits one to three, ``low`` four to six.
-Before the beginning of a line lies ``<s>``, as often as it takes.
+The last word of an n-gram is the first digit of its key. Sorted keys therefore list the words that precede an n-gram
+side by side, which Kneser-Ney counts. ``high`` holds digits one to three, ``low`` four to six. Lines are padded with
+``<s>`` at the beginning.
 """
 
 import numpy as np
 
 from gristmill.filters.ngram.token_stream import BEGIN
+from gristmill.pipelines.kernels.hashing import U64
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 
-U64 = np.uint64
-DIGITS = 3  # in one half of a key
-RADIX = 11  # bits sorted at a time: 2,048 counters stay in the first-level cache
+DIGITS = 3  # per half of a key
+RADIX = 11  # bits sorted per pass: 2,048 counters fit into the first-level cache
 MAX_ORDER = 2 * DIGITS
 
 
 @kernel
 def pack(ids, mapping, order, bits, high, low):
-    """Stream of ids -> the keys of all grams of ``order`` that end in a word or ``</s>``; returns how many."""
+    """Write the keys of all n-grams of ``order`` that end in a word or ``</s>``; return their number."""
     mask = (U64(1) << U64(bits * min(order, DIGITS))) - U64(1)
     low_mask = (U64(1) << U64(bits * max(order - DIGITS, 0))) - U64(1)
     cut = U64(bits * (min(order, DIGITS) - 1))
@@ -34,7 +34,7 @@ def pack(ids, mapping, order, bits, high, low):
             first, second = first & mask, second & low_mask
             continue
         id = U64(mapping[ids[i]])
-        out = first & ((U64(1) << U64(bits)) - U64(1))  # the oldest digit of the first half moves on
+        out = first & ((U64(1) << U64(bits)) - U64(1))  # the oldest digit of the first half moves to the second
         first = first >> U64(bits) | id << cut
         if low_mask:
             second = second >> U64(bits) | out << low_cut
@@ -44,7 +44,7 @@ def pack(ids, mapping, order, bits, high, low):
 
 
 def sort_keys(high: np.ndarray, low: np.ndarray, order: int, bits: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sort pairs of halves, least significant digit first; the arrays given are overwritten."""
+    """Sort keys, given as two halves, least significant digit first; the given arrays are overwritten."""
     spare = np.empty_like(high), np.empty_like(low)
     first, second = (high, low), spare
     for half, used in ((1, bits * max(order - DIGITS, 0)), (0, bits * min(order, DIGITS))):
@@ -82,7 +82,7 @@ def _scatter(digit_of, high, low, to_high, to_low, shift, place):
 
 @kernel
 def add_equal(high, low, counts):
-    """Sorted keys -> the distinct ones, in place, and how often each occurs; returns how many they are."""
+    """Reduce sorted keys to distinct ones, in place, and write their counts; return their number."""
     n = 0
     for i in range(high.size):
         if n and high[n - 1] == high[i] and low[n - 1] == low[i]:
@@ -100,7 +100,7 @@ def _before(high, low, i, other_high, other_low, j):
 
 @kernel
 def merge(high, low, counts, other_high, other_low, other_counts, to_high, to_low, to_counts):
-    """Two sorted runs into one; returns its length."""
+    """Merge two sorted runs into one and return its length."""
     i = j = n = 0
     while i < high.size or j < other_high.size:
         if j == other_high.size or (i < high.size and _before(high, low, i, other_high, other_low, j)):

@@ -1,7 +1,7 @@
-"""Text as a model of n-grams sees it: lines of ids, each between ``<s>`` and ``</s>``.
+"""Text as input of n-gram models: lines of ids, each between ``<s>`` and ``</s>``.
 
-A line is a logical one: hard-wrapped lines are joined (filters/text/lines.py), so a paragraph is one whatever its
-width. Lines without a word are left out.
+Lines are logical: hard-wrapped lines are joined (filters/text/lines.py), so a paragraph is one line. Lines without
+words are left out.
 """
 
 from collections.abc import Callable
@@ -17,33 +17,33 @@ from gristmill.pipelines.ragged import Ragged
 UNKNOWN, BEGIN, END = range(3)  # ids of <unk>, <s>, </s>; words follow
 SPECIAL = 3
 
-Encode = Callable[[Ragged], Ragged]  # lines of text -> their token ids, uint32: what a tokenizer gives
+Encode = Callable[[Ragged], Ragged]  # a tokenizer: lines of text -> token ids, uint32
 
 
 class UnitTokens(NamedTuple):
-    """The words (or tokens) of line j of the batch are ``offsets[j]:offsets[j + 1]``."""
+    """Ranges of the words (or tokens) of each line: ``offsets[j]:offsets[j + 1]`` for line j of the batch."""
 
     offsets: np.ndarray  # int64[lines + 1]
-    documents: np.ndarray  # int64[n + 1]: the lines of document i
+    documents: np.ndarray  # int64[n + 1]: the lines of each document
 
 
 class TokenStream(NamedTuple):
-    """Every line of some documents as ``<s> id … </s>``, end to end."""
+    """Lines of documents as ``<s> id … </s>``, end to end."""
 
     ids: np.ndarray  # uint32[m]
-    lines: np.ndarray  # int64[lines + 1]: where each begins; a line without a word takes nothing
+    lines: np.ndarray  # int64[lines + 1]: where each begins; a line without words is empty
     documents: np.ndarray  # int64[n + 1]: the lines of each document
 
 
 def words_by_line(batch: Batch) -> UnitTokens:
-    """The batch's words, cut at its logical lines."""
+    """Return the words of a batch by logical line."""
     offsets = np.empty(batch.logical_lines.start.size + 1, np.int64)
     _cut(batch.words.offsets, batch.words.start, *batch.logical_lines, offsets)
     return UnitTokens(offsets, batch.logical_lines.offsets)
 
 
 def text_of_lines(text: Ragged, lines: Lines) -> Ragged:
-    """Each logical line as a row of its own, for an encoder."""
+    """Return each logical line as a row, for a tokenizer."""
     size = lines.end.astype(np.int64) - lines.start
     offsets = np.concatenate(([0], np.cumsum(size)))
     data = np.empty(offsets[-1], np.uint8)
@@ -52,7 +52,7 @@ def text_of_lines(text: Ragged, lines: Lines) -> Ragged:
 
 
 def add_sentence_markers(units: UnitTokens, ids: np.ndarray) -> TokenStream:
-    """Ids of units, uint32, put between ``<s>`` and ``</s>`` line by line."""
+    """Return the ids of the units, uint32, with ``<s>`` and ``</s>`` around each line."""
     sizes = np.diff(units.offsets)
     lines = np.concatenate(([0], np.cumsum(np.where(sizes > 0, sizes + 2, 0))))
     out = np.empty(lines[-1], np.uint32)

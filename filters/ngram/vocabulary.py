@@ -1,6 +1,6 @@
-"""Words and their ids: found in the order of the text while counting, then numbered by how common they are.
+"""Words and their ids: numbered by first appearance while counting, then by frequency.
 
-A word is known by its 64-bit hash: among a million words two share one with probability 3e-8.
+Words are identified by 64-bit hashes: two of a million words collide with probability 3e-8.
 """
 
 from typing import NamedTuple
@@ -8,44 +8,43 @@ from typing import NamedTuple
 import numpy as np
 
 from gristmill.filters.ngram.token_stream import BEGIN, END, SPECIAL, UNKNOWN
-from gristmill.pipelines.kernels.hashing import W0, W1, mix
+from gristmill.pipelines.kernels.hashing import U64, W0, W1, mix
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 
-U64 = np.uint64
 NAMES = {UNKNOWN: b"<unk>", BEGIN: b"<s>", END: b"</s>"}
 MAX_WORDS = 2**21 - 1  # three ids fit into 63 bits
 
 
 class Vocabulary(NamedTuple):
-    """Word ``id`` is row ``id`` of ``words``; the first three are <unk>, <s> and </s>."""
+    """A table of words: ``words.row(id)`` has the id ``id``; the first three are <unk>, <s> and </s>."""
 
     words: Ragged
-    slots: np.ndarray  # uint64[2 * places]: hash and id + 1 side by side, 0 where free; empty for tokenizer ids
+    slots: np.ndarray  # uint64[2 * slots]: hash and id + 1 side by side, 0 where free; empty for token ids
 
     @property
     def size(self) -> int:
         return self.words.rows
 
     def ids(self, hashes: np.ndarray) -> np.ndarray:
-        """Hashes of words (gristmill.filters.words.words) -> uint32 ids, UNKNOWN for those it does not have."""
+        """Return the ids, uint32, of word hashes (filters/words/words.py); UNKNOWN for words outside the vocabulary."""
         out = np.empty(hashes.size, np.uint32)
         _look_up(self.slots, hashes, out)
         return out
 
 
 class VocabularyBuilder:
-    """Numbers the words of text as it comes, by first appearance, and counts them."""
+    """A growing table that numbers words by first appearance and counts them."""
 
     def __init__(self):
         self.slots, self.taken = np.zeros(2 << 16, np.uint64), 0
         self.hashes, self.counts = np.empty(1 << 16, np.uint64), np.zeros(1 << 16, np.int64)
-        self.places = np.empty((1 << 16, 2), np.int64)  # first and last byte in ``text``
+        self.places = np.empty((1 << 16, 2), np.int64)  # begin and end in ``text``
         self.text = [np.empty(0, np.uint8)]
         self.bytes = 0
 
     def add(self, data: np.ndarray, start: np.ndarray, end: np.ndarray, hashes: np.ndarray) -> np.ndarray:
-        """Words of a batch -> their numbers, uint32, from 0 on."""
+        """Return the numbers of a batch's words, uint32, from 0."""
         out, done = np.empty(hashes.size, np.uint32), 0
         before = self.taken
         while True:
@@ -63,11 +62,11 @@ class VocabularyBuilder:
         return out
 
     def finish(self, max_words: int, min_count: int) -> tuple[Vocabulary, np.ndarray]:
-        """The commonest words (of equals, the lower hash) and, by number, each word's id, uint32."""
+        """Return the vocabulary of the most frequent words (of equals, the lower hash) and the numbers' ids, uint32."""
         hashes, counts = self.hashes[: self.taken], self.counts[: self.taken]
         order = np.lexsort((hashes, -counts))
         text = np.concatenate(self.text)
-        names = set(NAMES.values())  # a word written "<s>" is none of ours: it stays unknown
+        names = set(NAMES.values())  # a word of the text written "<s>" is no marker: it is unknown
         chosen = [n for n in order[: max_words + len(names)].tolist() if counts[n] >= min_count]
         places = self.places
         words = [text[places[n, 0] : places[n, 1]].tobytes() for n in chosen]
@@ -76,7 +75,7 @@ class VocabularyBuilder:
         ids = np.full(self.taken, UNKNOWN, np.uint32)
         ids[numbers] = np.arange(SPECIAL, SPECIAL + numbers.size, dtype=np.uint32)
         rows = Ragged.from_strings([*NAMES.values(), *(word for _, word in kept)])
-        return Vocabulary(rows, slots_of(hashes[numbers])), ids
+        return Vocabulary(rows, build_slots(hashes[numbers])), ids
 
     def _grow(self) -> None:
         self.slots = np.zeros(self.slots.size * 2, np.uint64)
@@ -86,8 +85,8 @@ class VocabularyBuilder:
         self.places = np.concatenate((self.places, np.empty_like(self.places)))
 
 
-def slots_of(hashes: np.ndarray) -> np.ndarray:
-    """The table that finds words of these hashes, whose ids begin at SPECIAL; at most half full."""
+def build_slots(hashes: np.ndarray) -> np.ndarray:
+    """Return the table of these word hashes, with ids from SPECIAL; at most half full."""
     slots = np.zeros(4 << max(hashes.size, 1).bit_length(), np.uint64)
     _fill(slots, hashes, SPECIAL)
     return slots
@@ -95,7 +94,7 @@ def slots_of(hashes: np.ndarray) -> np.ndarray:
 
 @inline_kernel
 def _place(slots, hash):
-    """Where a hash is in the table, or the free place where it would be."""
+    """Return the position of a hash in the table, or of the free slot where it would be inserted."""
     last = U64(slots.size // 2 - 1)
     at = mix(hash ^ W0, W1) & last
     while slots[U64(2) * at + U64(1)] != U64(0) and slots[U64(2) * at] != hash:
@@ -119,7 +118,7 @@ def _look_up(slots, hashes, out):
 
 @kernel
 def _number(start, end, hashes, done, out, taken, slots, known, counts, places):
-    """Number words from ``done`` on until all are, or the table is half full."""
+    """Number words from ``done`` until all are numbered or the table is half full."""
     room = known.size // 2
     while done < hashes.size and taken < room:
         at = _place(slots, hashes[done])

@@ -1,12 +1,12 @@
-"""Perplexity by models of the run's own best documents: a step over the corpus, in stages.
+"""Perplexity by 2-fold cross-fitting: n-gram models of the run's own documents, as a step over the corpus.
 
-1. Sample: documents that the steps before left are put into two halves by the hash of their ids; of each language and
-   half, those with the lowest hashes are chosen, up to ``sample_bytes``. Texts: those of each shard.
-2. Models: one of each language and half. Languages with less than ``min_bytes`` in a half have none.
-3. Scores: a document is scored by the model of the other half: a model knows by heart what it was trained on.
+1. Sample: the documents that earlier steps kept are put into two folds by the hash of their ids. From each language
+   and fold, the documents with the lowest hashes are sampled, up to ``sample_bytes``. Texts: the sample of each shard.
+2. Models: one per language and fold; none for a language with less than ``min_bytes`` in a fold.
+3. Scores: each document is scored by the model of the other fold, because a model memorizes its training documents.
 
-No document judges itself, nothing depends on shards or workers, and no model has to be fetched. Memory: the sample's
-hashes, a shard's sample, and what training takes (filters/ngram/train.py).
+The result does not depend on shards or workers, and no model has to be downloaded. Memory: the hashes of the sample,
+one shard's sample, and the memory of training (filters/ngram/train.py).
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ from gristmill.filters.ngram.discounts import FALLBACK
 from gristmill.filters.ngram.document_scores import score_documents
 from gristmill.filters.ngram.model import NGram
 from gristmill.filters.ngram.train import NGramSettings, train
-from gristmill.filters.perplexity.filter import columns
+from gristmill.filters.perplexity.filter import score_columns
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
 from gristmill.pipelines.steps.corpus import Corpus
@@ -40,48 +40,49 @@ from gristmill.pipelines.tokens.encode import hash_ids
 
 N_FOLDS = 2
 SAMPLE, TEXTS, MODELS, SCORES = "sample", "texts", "models", "scores"  # stages
-OF_MODEL = ["language", "half"]  # what tells models apart
+MODEL_KEY = ["language", "fold"]
 MEASURED = {"log10": pl.Float64, "tokens": pl.Int64, "perplexity": pl.Float64, "bits_per_byte": pl.Float64}
-MEASURED |= {"unknown": pl.Float64, "gain": pl.Float64}
+MEASURED |= {"unknown": pl.Float64, "context_gain": pl.Float64}
 NO_SCORES = pl.DataFrame(schema={"row": pl.Int64, "language": pl.String, **MEASURED})
-NO_SAMPLE = pl.DataFrame(schema={"language": pl.String, "bytes": pl.Int64, "half": pl.Int64, "hash": pl.UInt64})
-SAMPLED = pa.schema([("language", pa.string()), ("half", pa.int64()), (TEXT, pa.large_string())])
+NO_SAMPLE = pl.DataFrame(schema={"language": pl.String, "bytes": pl.Int64, "fold": pl.Int64, "hash": pl.UInt64})
+SAMPLED = pa.schema([("language", pa.string()), ("fold", pa.int64()), (TEXT, pa.large_string())])
 
 
 class CrossFitPerplexity(CorpusStep):
-    """Drop documents that models of the run's own documents find too surprising, or too predictable."""
+    """A step that drops documents by their perplexity under models of the run's own documents."""
 
-    NAME: ClassVar[str] = "own_perplexity"
+    NAME: ClassVar[str] = "cross_fit_perplexity"
     NEEDS: ClassVar[tuple[str, ...]] = (LANGUAGE,)
     STAGES: ClassVar[dict[str, tuple[str, ...]]] = {
         SAMPLE: ("sample_bytes", "min_bytes"), TEXTS: (), MODELS: ("order",), SCORES: ()
     }  # fmt: skip
 
     order: int = Field(3, ge=2, le=6)
-    sample_bytes: int = Field(8_000_000, ge=1)  # of text, a language and half
-    min_bytes: int = Field(100_000, ge=1)  # a language and half, to train on at all
-    min_words: int = Field(20, ge=1)  # shorter documents are not judged
-    min_gain: float | None = (
-        0.5  # bits a word that the words before it save; see ``gristmill.filters.ngram.document_scores``
-    )
+    sample_bytes: int = Field(8_000_000, ge=1)  # of text, per language and fold
+    min_bytes: int = Field(100_000, ge=1)  # per language and fold; a language with less has no model
+    min_words: int = Field(20, ge=1)  # shorter documents are kept
+    min_context_gain: float | None = Field(0.5, ge=0, le=100)  # bits per word (filters/ngram/document_scores.py)
     min_percentile: float | None = Field(None, ge=0, le=100)  # of the perplexities of a language
     max_percentile: float | None = Field(None, ge=0, le=100)
 
     @model_validator(mode="after")
     def _consistent(self):
-        if None not in (low := self.min_percentile, high := self.max_percentile) and low >= high:
+        low, high = self.min_percentile, self.max_percentile
+        if low is not None and high is not None and low >= high:
             raise ValueError(f"min_percentile {low} is not below max_percentile {high}")
+        if self.min_bytes > self.sample_bytes:
+            raise ValueError(f"min_bytes {self.min_bytes} is above sample_bytes {self.sample_bytes}")
         return self
 
     def measure(self, batch: Batch) -> pl.DataFrame:
-        """Language and size, by which documents are chosen to train on."""
+        """Return the language and bytes of each document, for the sample."""
         language = np.full(batch.text.rows, UNKNOWN) if batch.language is None else batch.language.astype(str)
         return pl.DataFrame({"language": language.astype(object).tolist(), "bytes": np.diff(batch.text.offsets)})
 
     def stage(self, name: str, corpus: Corpus) -> Iterable[StageTask]:
-        """Texts and scores are by shard, models by language and half."""
+        """Return the tasks of a stage: one for the sample, one per model, one per shard for texts and scores."""
         if name == SAMPLE:
-            return [StageTask(SAMPLE, choose, (self, corpus))]
+            return [StageTask(SAMPLE, select_sample, (self, corpus))]
         if name == MODELS:
             models = selected(corpus.stage_folder).rows()
             return [
@@ -97,16 +98,16 @@ class CrossFitPerplexity(CorpusStep):
         score_documents(train([words], self.training()), words)
 
     def training(self) -> NGramSettings:
-        return NGramSettings(order=self.order, fallback=list(FALLBACK))
+        return NGramSettings(order=self.order, discount_fallback=list(FALLBACK))
 
     def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
-        """Rules are by language."""
+        """Yield the verdict of each shard; thresholds are per language."""
         limits = self._limits(corpus)
         for part in corpus.parts:
             yield ShardVerdict(part, self._decide(_scores(corpus, part), limits, corpus.rows[part]))
 
     def _limits(self, corpus: Corpus) -> pl.DataFrame:
-        """Of each language the perplexities at the two percentiles; null where there is no such rule."""
+        """Return the perplexities of each language at the two percentiles; null for a rule that is off."""
         percents = {"low": self.min_percentile, "high": self.max_percentile}
         wanted = corpus.parts if set(percents.values()) != {None} else []
         scores = pl.concat([NO_SCORES, *(_scores(corpus, part) for part in wanted)])
@@ -118,56 +119,56 @@ class CrossFitPerplexity(CorpusStep):
 
     def _decide(self, scores: pl.DataFrame, limits: pl.DataFrame, rows: int) -> pl.DataFrame:
         scores = scores.filter(pl.col("tokens") >= self.min_words).join(limits, on="language", how="left")
-        scores = scores.with_columns(pl.lit(self.min_gain, pl.Float64).alias("least"))
+        scores = scores.with_columns(pl.lit(self.min_context_gain, pl.Float64).alias("min_gain"))
         rules = [
-            ("too_predictable", "perplexity", "low", pl.col("perplexity") < pl.col("low")),
-            ("too_surprising", "perplexity", "high", pl.col("perplexity") > pl.col("high")),
-            ("no_gain", "gain", "least", pl.col("gain") < pl.col("least")),
+            ("percentile_too_low", "perplexity", "low", pl.col("perplexity") < pl.col("low")),
+            ("percentile_too_high", "perplexity", "high", pl.col("perplexity") > pl.col("high")),
+            ("context_gain_too_low", "context_gain", "min_gain", pl.col("context_gain") < pl.col("min_gain")),
         ]
-        broken = (
-            (rule, *(scores.filter(breaks)[column].to_numpy() for column in ("row", value, limit)))
-            for rule, value, limit, breaks in rules
-        )
+        broken = []
+        for rule, *columns, breaks in rules:
+            row, value, threshold = scores.filter(breaks).select("row", *columns).get_columns()
+            broken.append((rule, row.to_numpy(), value.to_numpy(), threshold.to_numpy()))
         return pl.DataFrame({"broken": broken_lists(rows, broken)})
 
 
-def choose(step: CrossFitPerplexity, corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
-    """Write, for each language and half that get a model, the bytes chosen and the last hash that is."""
-    sample, before = NO_SAMPLE, pl.col("bytes").cum_sum().over(OF_MODEL) - pl.col("bytes")
+def select_sample(step: CrossFitPerplexity, corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
+    """Write, for each language and fold with enough text, the sampled bytes and the last sampled hash."""
+    sample, before = NO_SAMPLE, pl.col("bytes").cum_sum().over(MODEL_KEY) - pl.col("bytes")
     for part in corpus.parts:
-        some = listed(corpus, part).drop("row").filter(pl.col("language") != UNKNOWN)
+        some = list_documents(corpus, part).drop("row").filter(pl.col("language") != UNKNOWN)
         sample = pl.concat([sample, some]).sort("hash").filter(before < step.sample_bytes)
-    sizes = sample.group_by(OF_MODEL).agg(pl.col("bytes").sum(), pl.col("hash").max().alias("last"))
+    sizes = sample.group_by(MODEL_KEY).agg(pl.col("bytes").sum(), pl.col("hash").max().alias("last"))
     enough = (pl.col("bytes") >= step.min_bytes).all().over("language") & (pl.len().over("language") == N_FOLDS)
-    return [_write(outputs[0].path, [sizes.filter(enough).sort(OF_MODEL).to_arrow()])]
+    return [_write(outputs[0].path, [sizes.filter(enough).sort(MODEL_KEY).to_arrow()])]
 
 
 def selected(made: UPath) -> pl.DataFrame:
-    """Language, half, bytes and last hash of each model."""
-    return pl.from_arrow(read_shard(made / SAMPLE / f"{SAMPLE}.parquet"))
+    """Return language, fold, bytes and last hash of each model."""
+    return pl.DataFrame(read_shard(made / SAMPLE / f"{SAMPLE}.parquet"))
 
 
 def write_sample(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
-    """Write what was chosen of a shard, a row group for each model."""
+    """Write the sampled documents of a shard, one row group per model."""
     (part,) = corpus.parts
     last = selected(corpus.stage_folder).drop("bytes")
-    mine = listed(corpus, part).join(last, on=OF_MODEL).filter(pl.col("hash") <= pl.col("last")).sort("row")
+    mine = list_documents(corpus, part).join(last, on=MODEL_KEY).filter(pl.col("hash") <= pl.col("last")).sort("row")
     texts = [text.to_text() for text in corpus.texts(part, mine["row"].to_numpy())]
-    found = mine.select(OF_MODEL).to_arrow().append_column(TEXT, pa.chunked_array(texts, pa.large_string()))
-    groups = mine.with_row_index().group_by(OF_MODEL).agg("index").sort(OF_MODEL)["index"]
+    found = mine.select(MODEL_KEY).to_arrow().append_column(TEXT, pa.chunked_array(texts, pa.large_string()))
+    groups = mine.with_row_index().group_by(MODEL_KEY).agg("index").sort(MODEL_KEY)["index"]
     return [_write(outputs[0].path, [found.take(rows.to_arrow()) for rows in groups], SAMPLED)]
 
 
-def train_model(step: CrossFitPerplexity, made: UPath, language: str, half: int, outputs) -> list[Written]:
-    """Write the model of a language and half."""
+def train_model(step: CrossFitPerplexity, made: UPath, language: str, fold: int, outputs) -> list[Written]:
+    """Train and write the model of a language and fold."""
 
     def batches() -> Iterator[Batch]:
         for path in sorted((made / TEXTS).glob("*.parquet")):
-            of = pl.from_arrow(read_shard(path, OF_MODEL))
-            rows = np.flatnonzero((of["language"] == language) & (of["half"] == half))
+            keys = pl.DataFrame(read_shard(path, MODEL_KEY))
+            rows = np.flatnonzero((keys["language"] == language) & (keys["fold"] == fold))
             yield Batch(Ragged.from_text(read_rows(path, rows, [TEXT])[TEXT]))
 
-    path = _model(outputs[0].folder, language, half)
+    path = _model(outputs[0].folder, language, fold)
     with scratch_beside(made, path.stem) as scratch:
         scratch.mkdir(parents=True)
         train(batches(), step.training(), scratch=scratch).save(path)
@@ -175,43 +176,43 @@ def train_model(step: CrossFitPerplexity, made: UPath, language: str, half: int,
 
 
 def score_shard(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
-    """Write the scores of a shard's documents of languages with models: row, language and what they cost."""
+    """Write row, language and scores of the shard's documents whose language has models."""
     (part,) = corpus.parts
     models = {(*key,) for *key, _, _ in selected(corpus.stage_folder).rows()}
     opened = cache(lambda *key: NGram.open(_model(corpus.stage_folder / MODELS, *key)))
-    frame, found = listed(corpus, part), [NO_SCORES]
+    frame, found = list_documents(corpus, part), [NO_SCORES]
     for text in corpus.texts(part, frame["row"].to_numpy()):
         rows, frame = frame.head(text.rows).with_row_index(), frame.slice(text.rows)
-        for (language, half), mine in rows.group_by(OF_MODEL, maintain_order=True):
-            if (key := (language, 1 - half)) in models:
+        for (language, fold), mine in rows.group_by(MODEL_KEY, maintain_order=True):
+            if (key := (language, 1 - fold)) in models:
                 batch = Batch(Ragged.from_text(text.to_text().take(mine["index"].to_arrow())))
                 total, _ = score_documents(opened(*key), batch)
-                measured = pl.DataFrame(columns(total, np.diff(batch.text.offsets)))
+                measured = pl.DataFrame(score_columns(total, np.diff(batch.text.offsets)))
                 found.append(mine.select("row", "language").hstack(measured))
     return [_write(outputs[0].path, [pl.concat(found).sort("row").to_arrow()])]
 
 
-def listed(corpus: Corpus, part: str) -> pl.DataFrame:
-    """A shard's documents that are still there: row, language, bytes, half, and the hash that orders the sample."""
+def list_documents(corpus: Corpus, part: str) -> pl.DataFrame:
+    """Return the kept documents of a shard: row, language, bytes, fold, and the hash that orders the sample."""
     rows = np.flatnonzero(corpus.keep_mask(part, corpus.rows[part]))
     hashes = hash_ids(*Ragged.from_text(corpus.columns(part, [ID], rows)[ID].to_arrow()))
-    measured = pl.from_arrow(corpus.measured(part, ["language", "bytes"]))[rows]
-    halves = (hashes & np.uint64(N_FOLDS - 1)).astype(np.int64)
+    measured = pl.DataFrame(corpus.measured(part, ["language", "bytes"]))[rows]
+    folds = (hashes & np.uint64(N_FOLDS - 1)).astype(np.int64)
     return measured.with_columns(
-        pl.Series("row", rows, pl.Int64), pl.Series("half", halves), pl.Series("hash", hashes, pl.UInt64)
+        pl.Series("row", rows, pl.Int64), pl.Series("fold", folds), pl.Series("hash", hashes, pl.UInt64)
     )
 
 
 def _scores(corpus: Corpus, part: str) -> pl.DataFrame:
-    return pl.from_arrow(read_shard(corpus.stage_folder / SCORES / f"{part}.parquet"))
+    return pl.DataFrame(read_shard(corpus.stage_folder / SCORES / f"{part}.parquet"))
 
 
-def _name(language: str, half: int) -> str:
-    return f"{quote(language, safe='')}-{half}"
+def _name(language: str, fold: int) -> str:
+    return f"{quote(language, safe='')}-{fold}"
 
 
-def _model(folder: UPath, language: str, half: int) -> UPath:
-    return folder / f"{_name(language, half)}.ngram"
+def _model(folder: UPath, language: str, fold: int) -> UPath:
+    return folder / f"{_name(language, fold)}.ngram"
 
 
 def _write(path: UPath, tables: list[pa.Table], schema: pa.Schema | None = None) -> Written:

@@ -1,4 +1,4 @@
-"""Text to spans: windows of one scan, each looked at by the rules for its kind; of overlapping spans one stays."""
+"""Detection of personal data: one scan finds windows, exact rules examine each, overlapping spans are resolved."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from gristmill.filters.pii.detectors import (
 from gristmill.filters.pii.detectors.window import PiiSpan, Rule, Window
 from gristmill.pipelines.ragged import Ragged
 
-# In the order in which they take text from each other: what has a checksum or a prefix before what has a shape.
+# By precedence where spans overlap: types with a checksum or prefix before types with only a shape.
 TYPES = (
     "url_credentials",
     "api_key",
@@ -36,41 +36,42 @@ TYPES = (
     "date_of_birth",
     "phone",
 )
-ON_REQUEST = (*names_addresses.FINDERS,)  # of rules that cost precision and a look at every word
+ON_REQUEST = (*names_addresses.FINDERS,)  # their rules cost precision, and read every word
 
-# Kind of window -> the rules that look at it, each with the types it may find.
+# Kind of window -> its rules, each with the types that it may find.
+TYPES_BY_RULE: dict[int, dict[Rule, str]] = {
+    scan.AT: {network.email_addresses: "email url_credentials"},
+    scan.OBFUSCATED_AT: {network.obfuscated_emails: "email"},
+    scan.DOTTED: {network.ipv4: "ip"},
+    scan.COLONS: {network.mac_or_ipv6: "ip mac"},
+    scan.TOKEN: {
+        secrets.keys: "api_key",
+        crypto.crypto_wallets: "wallet",
+        payment.iban: "iban",
+        network.mac: "mac",
+        national_ids.chinese_resident: "cn_id",
+        national_ids.national_ids: "national_id",
+    },
+    scan.GROUPED: {payment.iban: "iban"},
+    scan.ID: {national_ids.national_ids: "national_id", national_ids.passport: "passport"},
+    scan.DATE: {birth_dates.birth_dates: "date_of_birth"},
+    scan.NUMBER: {
+        payment.cards: "credit_card",
+        national_ids.chinese_resident: "cn_id",
+        national_ids.social_security: "us_ssn",
+        national_ids.national_ids: "national_id",
+        national_ids.passport: "passport",
+        phones.phones: "phone",
+    },
+}
 RULES: dict[int, tuple[tuple[Rule, frozenset[str]], ...]] = {
     kind: tuple((rule, frozenset(types.split())) for rule, types in rules.items())
-    for kind, rules in {
-        scan.AT: {network.email_addresses: "email url_credentials"},
-        scan.SPELT_AT: {network.obfuscated_emails: "email"},
-        scan.DOTTED: {network.ipv4: "ip"},
-        scan.COLONS: {network.mac_or_ipv6: "ip mac"},
-        scan.TOKEN: {
-            secrets.keys: "api_key",
-            crypto.crypto_wallets: "wallet",
-            payment.iban: "iban",
-            network.mac: "mac",
-            national_ids.chinese_resident: "cn_id",
-            national_ids.national_ids: "national_id",
-        },
-        scan.GROUPED: {payment.iban: "iban"},
-        scan.ID: {national_ids.national_ids: "national_id", national_ids.passport: "passport"},
-        scan.DATE: {birth_dates.birth_dates: "date_of_birth"},
-        scan.NUMBER: {
-            payment.cards: "credit_card",
-            national_ids.chinese_resident: "cn_id",
-            national_ids.social_security: "us_ssn",
-            national_ids.national_ids: "national_id",
-            national_ids.passport: "passport",
-            phones.phones: "phone",
-        },
-    }.items()
+    for kind, rules in TYPES_BY_RULE.items()
 }
 
 
 class Match(NamedTuple):
-    """``text.data[start:end]`` of document ``row`` is personal data of a type. In order, they do not overlap."""
+    """Personal data of a type in document ``row``: ``text.data[start:end]``. Matches are sorted and do not overlap."""
 
     row: int
     start: int
@@ -82,14 +83,16 @@ def detect(
     text: Ragged,
     types: Iterable[str],
     language: np.ndarray | None = None,
-    every_address: bool = False,
+    private_addresses: bool = False,
     regions: tuple[str, ...] = (),
 ) -> list[Match]:
-    """Documents, and their languages where known (object[n]) -> the personal data of the types asked for.
+    """Return the personal data of the given types, in the order of the text.
 
-    ``every_address``: those of private networks count too; ``regions``: whose national phone numbers count.
+    - ``language``: object[n], the language of each document; None if unknown;
+    - ``private_addresses``: addresses of private networks count too;
+    - ``regions``: countries whose national phone numbers count.
 
-    A document is judged by its own text and language alone, whatever documents lie beside it.
+    Matches of a document do not depend on the other documents.
     """
     wanted, data, offsets = frozenset(types), text.data.tobytes(), text.offsets.tolist()
     spans: list[tuple[int, PiiSpan]] = []
@@ -97,23 +100,25 @@ def detect(
         blocks = list(secrets.private_keys(data, text.offsets))
         rows = np.searchsorted(text.offsets, [block.start for block in blocks], "right") - 1
         spans += zip(rows.tolist(), blocks, strict=True)
-    rules = {kind: [rule for rule, types in those if types & wanted] for kind, those in RULES.items()}
+    rules = {kind: [rule for rule, found in pairs if found & wanted] for kind, pairs in RULES.items()}
     labels = [""] * text.rows if language is None else language.tolist()
     for kind, start, end, row in zip(*(column.tolist() for column in scan.scan(text)), strict=True):
-        place = Window(data, start, end, offsets[row], offsets[row + 1], labels[row], every_address, regions)
+        window = Window(data, start, end, offsets[row], offsets[row + 1], labels[row], private_addresses, regions)
         for rule in rules[kind]:
-            for span in rule(place):
+            for span in rule(window):
                 if span.type in wanted:
                     spans.append((row, span))
     for type in wanted & {*ON_REQUEST}:
-        spans += ((row, span) for row in range(text.rows) for span in _named(type, data, *offsets[row : row + 2]))
-    return _apart(spans)
+        spans += (
+            (row, span) for row in range(text.rows) for span in _find_by_type(type, data, *offsets[row : row + 2])
+        )
+    return _resolve_overlaps(spans)
 
 
-def _named(type: str, data: bytes, low: int, high: int) -> Iterator[PiiSpan]:
+def _find_by_type(type: str, data: bytes, low: int, high: int) -> Iterator[PiiSpan]:
     text, at, begin = data[low:high].decode("utf-8", "surrogateescape"), low, 0
     for start, end in sorted(names_addresses.FINDERS[type](text)):
-        if start < begin:  # inside one before
+        if start < begin:  # overlaps the previous one
             continue
         at += len(text[begin:start].encode("utf-8", "surrogateescape"))
         size = len(text[start:end].encode("utf-8", "surrogateescape"))
@@ -121,8 +126,8 @@ def _named(type: str, data: bytes, low: int, high: int) -> Iterator[PiiSpan]:
         at, begin = at + size, end
 
 
-def _apart(spans: list[tuple[int, PiiSpan]]) -> list[Match]:
-    """The spans in order of the text; of two that overlap the one of the earlier type stays, then the longer one."""
+def _resolve_overlaps(spans: list[tuple[int, PiiSpan]]) -> list[Match]:
+    """Return the spans in order; of two that overlap, the earlier type of TYPES is kept, then the longer span."""
     rank = {type: number for number, type in enumerate((*TYPES, *ON_REQUEST))}
     spans = sorted(set(spans), key=lambda each: (each[1].start, -each[1].end))
     kept: list[tuple[int, PiiSpan]] = []

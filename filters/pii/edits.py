@@ -1,10 +1,10 @@
-"""Replacements made one after the other on a text, as replacements made at once on what the text was at first."""
+"""Edits of a text, and composition of successive edits into edits of the original text."""
 
 from typing import NamedTuple
 
 
 class Edit(NamedTuple):
-    """Bytes ``start:end`` of a text become ``text``."""
+    """A replacement of bytes ``start:end`` of a document by ``text``."""
 
     start: int
     end: int
@@ -12,15 +12,15 @@ class Edit(NamedTuple):
     text: bytes
 
 
-def merged(earlier: list[Edit], later: list[Edit]) -> list[Edit]:
-    """``later`` edits, of the text that the earlier ones left, together with those, as edits of the text at first.
+def merge_edits(earlier: list[Edit], later: list[Edit]) -> list[Edit]:
+    """Return the edits of the original text that equal ``earlier`` edits followed by ``later`` edits of their result.
 
-    All are in order and do not overlap. A later edit that touches what an earlier one wrote takes it over whole.
+    Edits are sorted and do not overlap. A later edit that overlaps the text of an earlier one replaces that edit whole.
 
-    >>> merged([Edit(2, 5, "ip", b"<>")], [Edit(6, 8, "mac", b"!")])
+    >>> merge_edits([Edit(2, 5, "ip", b"<>")], [Edit(6, 8, "mac", b"!")])
     [Edit(start=2, end=5, type='ip', text=b'<>'), Edit(start=7, end=9, type='mac', text=b'!')]
     """
-    result, queue, shift = [], list(earlier), 0  # shift: how much longer the text has become so far
+    result, queue, shift = [], list(earlier), 0  # shift: growth of the text so far, in bytes
     for edit in later:
         start = None
         while queue and queue[0].start + shift + len(queue[0].text) <= edit.start:
@@ -42,8 +42,8 @@ def _growth(edit: Edit) -> int:
     return len(edit.text) - (edit.end - edit.start)
 
 
-def apply(edits: list[Edit], text: bytes) -> bytes:
-    """The text with all edits made."""
+def apply_edits(edits: list[Edit], text: bytes) -> bytes:
+    """Return the text with all edits applied."""
     parts, at = [], 0
     for edit in edits:
         parts += [text[at : edit.start], edit.text]

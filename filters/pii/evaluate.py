@@ -1,8 +1,8 @@
-"""How well personal data is found: spans compared with labelled ones, by type, exactly.
+"""Evaluation of detectors of personal data: exact comparison of spans with labeled ones, by type.
 
-A labelled row has ``text`` and, at the top or under ``labels``, lists of ``{start, end, type}`` in characters: ``pii``
-(or ``spans``, ``entities``), and ``pii_decoys`` for what must not be touched. Types go by many names; those that no
-name here stands for are left out of the score, on both sides.
+A labeled row has ``text`` and, at the top or under ``labels``, lists of ``{start, end, type}`` in characters: ``pii``
+(or ``spans``, ``entities``), and ``pii_decoys`` for text that must not be detected. Types have aliases; other types are
+left out of the score, on both sides.
 """
 
 import io
@@ -49,7 +49,7 @@ ALIASES = {
 
 
 class LabeledText(NamedTuple):
-    """One labelled document. Spans are (start, end, type) in characters."""
+    """A labeled document. Spans are (start, end, type) in characters."""
 
     id: str
     text: str
@@ -58,44 +58,47 @@ class LabeledText(NamedTuple):
 
 
 class Mismatch(NamedTuple):
-    """A span that one side has and the other has not, to be judged by eye."""
+    """A false positive or false negative, for inspection."""
 
-    kind: str  # "false": found, not labelled; "missed": labelled, not found
+    kind: str  # "false": detected, not labeled; "missed": labeled, not detected
     id: str
     start: int
     end: int
     type: str
     text: str
-    around: str
+    context: str
 
 
 class Score(NamedTuple):
-    """Of one type: spans found and labelled, found alone, labelled alone."""
+    """The counts of one type: true positives, false positives and false negatives."""
 
-    right: int
-    false: int
-    missed: int
+    correct: int  # detected and labeled
+    false: int  # only detected
+    missed: int  # only labeled
 
     @property
     def precision(self) -> float:
-        return self.right / max(self.right + self.false, 1)
+        """Share of the detected spans that are labeled."""
+        return self.correct / max(self.correct + self.false, 1)
 
     @property
     def recall(self) -> float:
-        return self.right / max(self.right + self.missed, 1)
+        """Share of the labeled spans that are detected."""
+        return self.correct / max(self.correct + self.missed, 1)
 
     @property
     def f1(self) -> float:
-        return 2 * self.right / max(2 * self.right + self.false + self.missed, 1)
+        """Harmonic mean of precision and recall."""
+        return 2 * self.correct / max(2 * self.correct + self.false + self.missed, 1)
 
 
 class Scores(NamedTuple):
-    """What was found against what was labelled; everything counted as false or missed; decoys touched, of all."""
+    """The result of an evaluation."""
 
-    types: dict[str, Score]  # those that some document has a label of
-    unlabelled: dict[str, int]  # spans of the other types
-    misses: list[Mismatch]
-    touched: int
+    types: dict[str, Score]  # of types with at least one label
+    unlabeled: dict[str, int]  # number of detected spans of the other types
+    mismatches: list[Mismatch]
+    decoys_hit: int  # decoys that a detected span overlaps
     decoys: int
 
 
@@ -103,9 +106,9 @@ Finder = Callable[[list[str]], list[set[tuple[int, int, str]]]]  # texts -> span
 
 
 def read_labeled(path: str) -> list[LabeledText]:
-    """Rows of a JSONL file, plain or compressed; one without a list of spans has none.
+    """Read the rows of a JSONL file, plain or compressed; a row without a list has no spans.
 
-    Raises InputError for a row without text or with spans that are none, and where no row has a list.
+    Raises InputError for a row without text or with malformed spans, and if no row has a list.
     """
     documents, lists = [], 0
     for number, line in enumerate(_lines(path), 1):
@@ -118,7 +121,7 @@ def read_labeled(path: str) -> list[LabeledText]:
             decoys = tuple((s["start"], s["end"]) for s in labels.get("pii_decoys") or [])
         except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
             raise InputError(
-                f"{path}:{number} is no labelled row; expected JSON with text and pii: [{{start, end, type}}]"
+                f"{path}:{number} is no labeled row; expected JSON with text and pii: [{{start, end, type}}]"
             ) from None
         spans = frozenset(span for span in named if span[2] in KNOWN)
         documents.append(LabeledText(str(row.get("id", number)), text, spans, decoys))
@@ -130,24 +133,24 @@ def read_labeled(path: str) -> list[LabeledText]:
 def _lines(path: str) -> Iterator[bytes]:
     try:
         with fsspec.open(path, "rb", compression="infer") as file, io.BufferedReader(file) as lines:
-            yield from lines  # which zstandard's own readers do not have
+            yield from lines  # zstandard's readers cannot be iterated by line
     except (OSError, ValueError, zstandard.ZstdError, zlib.error) as error:
         raise InputError(f"cannot read {path}: {error}") from None
 
 
 def type_of(label: str) -> str:
-    """Our name of a label's type; the label in lower case where we have none."""
+    """Return our type for a label; the label in lower case if there is none."""
     name = label.lower().replace("-", "_").replace(" ", "_")
     return ALIASES.get(name, name)
 
 
 def pii_detector(settings: PiiFilter) -> Finder:
-    """Our rules, as the step applies them to text of unknown language."""
+    """Return the step's rules as a finder, for text of unknown language."""
 
     def find(texts: list[str]) -> list[set[tuple[int, int, str]]]:
         rows = Ragged.from_strings([text.encode("utf-8", "surrogatepass") for text in texts])
-        spans = [set() for _ in texts]
-        for row, start, end, type in settings.found(rows):
+        spans: list[set[tuple[int, int, str]]] = [set() for _ in texts]
+        for row, start, end, type in settings.detect(rows):
             low = rows.offsets[row]
             before, inside = rows.data[low:start].tobytes(), rows.data[start:end].tobytes()
             begin = len(before.decode("utf-8", "replace"))
@@ -158,37 +161,37 @@ def pii_detector(settings: PiiFilter) -> Finder:
 
 
 def score(
-    documents: Iterable[LabeledText], find: Finder, types: Iterable[str] = TYPES, labelled_lines: bool = False
+    documents: Iterable[LabeledText], find: Finder, types: Iterable[str] = TYPES, labeled_lines: bool = False
 ) -> Scores:
-    """Compare what is found in documents with their labels, over some types.
+    """Compare the spans that ``find`` detects in documents with their labels, for the given types.
 
-    ``labelled_lines``: only lines with a label or a decoy are looked at; elsewhere nobody says what is there.
+    ``labeled_lines``: count only lines with a label or a decoy, because the other lines were not labeled.
     """
     documents, types = list(documents), set(types)
     counts: dict[str, Counter] = defaultdict(Counter)
-    misses, touched = [], 0
+    mismatches, decoys_hit = [], 0
     for document, found in zip(documents, find([document.text for document in documents]), strict=True):
         wanted = {span for span in document.spans if span[2] in types}
         found = {span for span in found if span[2] in types}
-        if labelled_lines:
+        if labeled_lines:
             lines = _lines_of(document)
             found = {span for span in found if any(start <= span[0] < end for start, end in lines)}
-        touched += sum(any(s < end and start < e for s, e, _ in found) for start, end in document.decoys)
-        for kind, spans in (("right", found & wanted), ("false", found - wanted), ("missed", wanted - found)):
+        decoys_hit += sum(any(s < end and start < e for s, e, _ in found) for start, end in document.decoys)
+        for kind, spans in (("correct", found & wanted), ("false", found - wanted), ("missed", wanted - found)):
             for start, end, type in sorted(spans):
                 counts[type][kind] += 1
-                if kind != "right":
-                    around = document.text[max(0, start - 40) : end + 20]
-                    misses.append(Mismatch(kind, document.id, start, end, type, document.text[start:end], around))
-    labelled = {span[2] for document in documents for span in document.spans}
-    kinds = {type: [counts[type][kind] for kind in ("right", "false", "missed")] for type in KNOWN if type in counts}
-    scores = {type: Score(*numbers) for type, numbers in kinds.items() if type in labelled}
-    others = {type: numbers[1] for type, numbers in kinds.items() if type not in labelled}
-    return Scores(scores, others, misses, touched, sum(len(document.decoys) for document in documents))
+                if kind != "correct":
+                    context = document.text[max(0, start - 40) : end + 20]
+                    mismatches.append(Mismatch(kind, document.id, start, end, type, document.text[start:end], context))
+    labeled = {span[2] for document in documents for span in document.spans}
+    kinds = {type: [counts[type][kind] for kind in ("correct", "false", "missed")] for type in KNOWN if type in counts}
+    scores = {type: Score(*numbers) for type, numbers in kinds.items() if type in labeled}
+    others = {type: numbers[1] for type, numbers in kinds.items() if type not in labeled}
+    return Scores(scores, others, mismatches, decoys_hit, sum(len(document.decoys) for document in documents))
 
 
 def _lines_of(document: LabeledText) -> list[tuple[int, int]]:
-    """Where the lines lie that hold a label or a decoy."""
+    """Return begin and end of each line with a label or a decoy."""
     lines = []
     for start, end in {*((start, end) for start, end, _ in document.spans), *document.decoys}:
         begin = document.text.rfind("\n", 0, start) + 1

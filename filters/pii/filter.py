@@ -1,4 +1,4 @@
-"""The step that takes personal data out of text, and drops documents that are little else."""
+"""PII filter: replaces personal data in text, and drops documents with too much of it."""
 
 import hashlib
 from functools import cache
@@ -12,25 +12,25 @@ from pydantic import Field, field_validator, model_validator
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.filter import LANGUAGE, Rewriter, Rule
 from gristmill.filters.pii.detect import ON_REQUEST, TYPES, Match, detect
-from gristmill.filters.pii.edits import Edit, apply, merged
-from gristmill.filters.pii.replacements import KEYED, How, replacement
+from gristmill.filters.pii.edits import Edit, apply_edits, merge_edits
+from gristmill.filters.pii.replacements import KEYED, ReplacementMethod, replacement
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.steps.spans import spans_table
 from gristmill.pipelines.storage.files import to_path
 
 KB = 1000  # bytes
-LEAST_KEY, LONGEST_KEY = 16, 64  # bytes
-CHOSEN_ROUNDS = 3  # after them what still comes to light becomes a tag, which nothing can come of
+MIN_KEY, MAX_KEY = 16, 64  # bytes
+MAX_ROUNDS = 3  # from the next round on, matches become tags, which are never detected
 
-Type = Literal[*TYPES, *ON_REQUEST]
+Type = Literal[*TYPES, *ON_REQUEST]  # type: ignore[valid-type]
 
 
 class PiiFilter(Rewriter):
-    """Replaces personal data, each type in its own way; then drops documents that hold too much of it.
+    """A rewriter that replaces personal data by type, then drops documents that contained too much of it.
 
-    A replacement may bring to light what it had hidden ("a@b.org" out of two numbers made one), or a word for phone
-    comes nearer to a number: text is looked at again until nothing is found, so redacting twice is redacting once.
+    A replacement can create a new match: two numbers become the e-mail address "a@b.org", or a word for phone moves
+    next to a number. Detection therefore repeats until it finds nothing, so that redacting twice is redacting once.
     """
 
     NAME: ClassVar[str] = "pii"
@@ -44,14 +44,13 @@ class PiiFilter(Rewriter):
         "key_file",
     )
 
-    types: list[Type] = [*TYPES]  # person and street_address cost precision: name them to have them
-    address_scope: Literal["public", "all"] = "public"  # all: addresses of private networks too, never loopback
-    phone_regions: list[str] = []  # countries whose national numbers count besides those of the document's language
-    replacement: How = "tag"
-    replacements: dict[Type, How] = {}  # by type, instead: { phone = "mask" }
-    key_file: str | None = None  # 16 to 64 bytes that hash and surrogate depend on; they stay out of the work folder
-
-    max_spans_per_kb: float | None = Field(10.0, gt=0)  # a document shorter than a kB counts as one
+    types: list[Type] = [*TYPES]  # without person and street_address, which cost precision
+    address_scope: Literal["public", "all"] = "public"  # all: also addresses of private networks, never loopback
+    phone_regions: list[str] = []  # countries whose national numbers count, with those of the language
+    replacement: ReplacementMethod = "tag"
+    replacements: dict[Type, ReplacementMethod] = {}  # by type: { phone = "mask" }
+    key_file: str | None = None  # 16 to 64 secret bytes for hash and surrogate; never copied to the work folder
+    max_spans_per_kb: float | None = Field(10.0, gt=0, le=KB)  # a document shorter than 1 kB counts as 1 kB
 
     @field_validator("phone_regions")
     @classmethod
@@ -64,11 +63,11 @@ class PiiFilter(Rewriter):
         return regions
 
     @model_validator(mode="after")
-    def _key_is_there(self):
+    def _key_exists(self):
         keyed = sorted({self.replacement, *self.replacements.values()} & {*KEYED})
         if keyed and self.key_file is None:
             raise ValueError(
-                f"{keyed[0]} needs key_file: who tries all phone numbers finds which one it was made of; "
+                f"{keyed[0]} needs key_file, or phone numbers can be recovered by trying all; "
                 "`head -c 32 /dev/urandom > pii.key` makes one"
             )
         if self.key_file is not None:
@@ -79,12 +78,12 @@ class PiiFilter(Rewriter):
         return self
 
     def measured_settings(self) -> dict:
-        """As for every filter, with a fingerprint of the key: another key makes other text."""
+        """Return the settings that the measures depend on, with a fingerprint of the key."""
         key = hashlib.blake2b(b"fingerprint", key=self._key(), digest_size=16).hexdigest()
         return {**super().measured_settings(), "key": key if self.key_file else None}
 
     def rules(self) -> dict[str, Rule]:
-        return {"too_many_spans": Rule("spans_per_kb", ">", self.max_spans_per_kb)}
+        return {"spans_per_kb_too_high": Rule("spans_per_kb", ">", self.max_spans_per_kb)}
 
     def rewrite(self, batch: Batch) -> tuple[pa.Table, pl.DataFrame]:
         edits = self.edits(batch.text, batch.language)
@@ -101,27 +100,28 @@ class PiiFilter(Rewriter):
         )
         return table, pl.DataFrame({"spans": spans, "spans_per_kb": spans * KB / size.clip(min=KB)})
 
-    def found(self, text: Ragged, language: np.ndarray | None = None) -> list[Match]:
-        """What the rules find in documents when they look once."""
+    def detect(self, text: Ragged, language: np.ndarray | None = None) -> list[Match]:
+        """Return the matches of one pass over the documents."""
         return detect(text, self.types, language, self.address_scope == "all", tuple(self.phone_regions))
 
     def edits(self, text: Ragged, language: np.ndarray | None = None) -> dict[int, list[Edit]]:
-        """Documents -> by row, for those with personal data, what to replace by what."""
-        rows, made, rounds = np.arange(text.rows), {}, 0
+        """Return the edits of each document with personal data, by row."""
+        rows, rounds = np.arange(text.rows), 0
+        edits: dict[int, list[Edit]] = {}
         while rows.size:
-            fresh, rounds = {}, rounds + 1
+            found: dict[int, list[Edit]] = {}
+            rounds += 1
             here = None if language is None else language[rows]
-            for found in self.found(text, here):
-                low, how = text.offsets[found.row], self.replacements.get(found.type, self.replacement)
-                value = text.data[found.start : found.end].tobytes().decode("utf-8", "replace")
-                new = replacement(how if rounds <= CHOSEN_ROUNDS else "tag", found.type, value, self._key())
-                edit = Edit(int(found.start - low), int(found.end - low), found.type, new.encode())
-                fresh.setdefault(found.row, []).append(edit)
-            for row, later in fresh.items():
-                made[int(rows[row])] = merged(made.get(int(rows[row]), []), later)
-            text = Ragged.from_strings([apply(later, text.row(row)) for row, later in fresh.items()])
-            rows = rows[list(fresh)]
-        return made
+            for row, start, end, type in self.detect(text, here):
+                low, method = text.offsets[row], self.replacements.get(type, self.replacement)
+                value = text.data[start:end].tobytes().decode("utf-8", "replace")
+                new = replacement(method if rounds <= MAX_ROUNDS else "tag", type, value, self._key())
+                found.setdefault(row, []).append(Edit(int(start - low), int(end - low), type, new.encode()))
+            for row, later in found.items():
+                edits[int(rows[row])] = merge_edits(edits.get(int(rows[row]), []), later)
+            text = Ragged.from_strings([apply_edits(later, text.row(row)) for row, later in found.items()])
+            rows = rows[list(found)]
+        return edits
 
     def _key(self) -> bytes:
         return b"" if self.key_file is None else read_key(self.key_file)
@@ -129,11 +129,11 @@ class PiiFilter(Rewriter):
 
 @cache
 def read_key(path: str) -> bytes:
-    """The bytes of a key file. Raises InputError where it is missing, too short or too long."""
+    """Read a key file. Raises InputError if it is missing, too short or too long."""
     try:
         key = to_path(path).read_bytes()
     except OSError as error:
         raise InputError(f"cannot read the key file {path}: {error.strerror or error}") from None
-    if not LEAST_KEY <= len(key) <= LONGEST_KEY:
-        raise InputError(f"the key file {path} holds {len(key)} bytes; expected {LEAST_KEY} to {LONGEST_KEY}")
+    if not MIN_KEY <= len(key) <= MAX_KEY:
+        raise InputError(f"the key file {path} holds {len(key)} bytes; expected {MIN_KEY} to {MAX_KEY}")
     return key

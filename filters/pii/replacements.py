@@ -1,14 +1,14 @@
-"""What stands in the place of personal data: always a function of (key, type, normalised match), and nothing else.
+"""Replacements of personal data: each is a function of key, type and canonical form only.
 
-No replacement is personal data to our own rules, so that redacting twice is redacting once: tags, hashes and most
-masks have neither digit nor "@"; surrogates come from ranges that are reserved for examples, or break a checksum.
+Our rules detect no replacement, so redacting twice is redacting once. Tags, hashes and most masks have neither digits
+nor "@"; surrogates lie in ranges reserved for examples, or break a checksum.
 
 ==========  ===================================  ================================================================
 tag         ``<EMAIL>``
-hash        ``<EMAIL:kfjbgmdaclnoheip>``         64 bits of a keyed BLAKE2b in letters a to p: the same for the same
-                                                 address, and for nobody without the key
-surrogate   ``taro.lemuna@example.org``          as real as a range for examples allows; also keyed
-mask        ``j***@g***.com``                    what is left tells the holder, and nobody else
+hash        ``<EMAIL:kfjbgmdaclnoheip>``         64 bits of a keyed BLAKE2b in letters a to p: equal addresses have
+                                                 equal hashes, which cannot be computed without the key
+surrogate   ``taro.lemuna@example.org``          realistic, from a range reserved for examples; keyed
+mask        ``j***@g***.com``                    recognizable for the owner only
 remove      nothing
 ==========  ===================================  ================================================================
 """
@@ -20,15 +20,15 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal
 
-How = Literal["tag", "surrogate", "hash", "mask", "remove"]
-KEYED = ("surrogate", "hash")  # without a secret, who tries all phone numbers finds which one it was
+ReplacementMethod = Literal["tag", "surrogate", "hash", "mask", "remove"]
+KEYED = ("surrogate", "hash")  # without a secret, a phone number can be recovered by trying all
 
 CONSONANTS, VOWELS = "bdfgklmnprstv", "aeiou"
-SHOWN = 2  # letters and digits that a mask leaves at the end
+VISIBLE = 2  # letters and digits at the end that a mask keeps
 
 
 def canonical_form(type: str, value: str) -> str:
-    """One spelling for all spellings of the same thing."""
+    """Return one spelling for all spellings of a value."""
     if type == "email":
         return re.sub(r"\[\.\]", ".", value).lower()
     if type == "ip":
@@ -44,23 +44,23 @@ def canonical_form(type: str, value: str) -> str:
 
 
 @lru_cache(maxsize=65536)
-def replacement(how: How, type: str, value: str, key: bytes) -> str:
-    """What a value of a type becomes. ``key``: up to 64 bytes."""
-    if how == "tag":
+def replacement(method: ReplacementMethod, type: str, value: str, key: bytes) -> str:
+    """Return the replacement of a value of a type. ``key``: up to 64 bytes."""
+    if method == "tag":
         return f"<{type.upper()}>"
-    if how == "remove":
+    if method == "remove":
         return ""
     value = canonical_form(type, value)
-    if how == "mask":
+    if method == "mask":
         return mask(type, value)
     digest = hashlib.blake2b(f"{type}\0{value}".encode(), digest_size=16, key=key).digest()
-    if how == "hash":
+    if method == "hash":
         return f"<{type.upper()}:{''.join(chr(97 + n) for byte in digest[:8] for n in (byte >> 4, byte & 15))}>"
     return SURROGATES[type](DigestChooser(digest), value)
 
 
 def mask(type: str, value: str) -> str:
-    """A value with nearly all letters and digits as ``*``."""
+    """Return a value with nearly all letters and digits as ``*``."""
     if type == "email":
         local, _, host = value.rpartition("@")
         return f"{local[:1]}***@{host[:1]}***.{host.rpartition('.')[2]}" if local else "***"
@@ -69,25 +69,28 @@ def mask(type: str, value: str) -> str:
     if type == "date_of_birth":
         return "****"
     if type in ("api_key", "wallet", "url_credentials"):
-        return re.match(r"[^\W\d_]?", value)[0] + "***"
-    hidden = max(0, len(re.findall(r"[^\W_]", value)) - SHOWN)
+        return re.findall(r"\A[^\W\d_]?", value)[0] + "***"
+    hidden = max(0, len(re.findall(r"[^\W_]", value)) - VISIBLE)
     return re.sub(r"[^\W_]", "*", value, count=hidden)
 
 
 class DigestChooser:
-    """Choices that a digest makes, one after the other."""
+    """A source of pseudo-random choices from a digest."""
 
     def __init__(self, digest: bytes):
         self.number = int.from_bytes(digest, "big")
 
     def below(self, size: int) -> int:
+        """Return the next number below ``size``."""
         self.number, choice = divmod(self.number, size)
         return choice
 
     def digits(self, size: int) -> str:
+        """Return the next ``size`` digits."""
         return "".join(str(self.below(10)) for _ in range(size))
 
     def word(self, syllables: int) -> str:
+        """Return a word of the next syllables."""
         return "".join(CONSONANTS[self.below(13)] + VOWELS[self.below(5)] for _ in range(syllables))
 
 
@@ -108,12 +111,12 @@ def _card(draw: DigestChooser, _: str) -> str:
     return next(digits + last for last in draw.digits(1) + "01" if not luhn(digits + last))
 
 
-# Each is passed over by the rule for its type: that is tested for every type.
+# The rule of each type does not detect its surrogates (tested for every type).
 SURROGATES: dict[str, Callable[[DigestChooser, str], str]] = {
     "email": _email,
     "ip": _ip,
     "mac": lambda draw, _: f"00:00:5e:00:53:{draw.below(256):02x}",  # RFC 7042
-    "phone": lambda draw, _: f"{200 + draw.below(800)}-555-01{draw.digits(2)}",  # never given out
+    "phone": lambda draw, _: f"{200 + draw.below(800)}-555-01{draw.digits(2)}",  # never assigned
     "credit_card": _card,  # fails the check digit
     "iban": lambda draw, value: value[:2] + "00" + draw.digits(len(value) - 4),  # check digits begin at 02
     "us_ssn": lambda draw, _: f"9{draw.digits(2)}-{draw.below(5)}{draw.digits(1)}-{draw.digits(4)}",  # no such area
@@ -124,6 +127,6 @@ SURROGATES: dict[str, Callable[[DigestChooser, str], str]] = {
     "api_key": lambda draw, _: "example-" + draw.word(10),
     "wallet": lambda draw, _: "1Example" + draw.word(10),
     "url_credentials": lambda draw, _: draw.word(3) + ":password",
-    "person": lambda draw, _: f"{draw.word(2)} {draw.word(3)}",  # in small letters, for behind a title all else is one
+    "person": lambda draw, _: f"{draw.word(2)} {draw.word(3)}",  # lowercase: a capitalized word after a title is a name
     "street_address": lambda draw, _: draw.word(3).capitalize() + "-by-the-Mill",  # has no number
 }

@@ -1,22 +1,22 @@
-"""Where personal data may be: one pass over the bytes marks windows, and only those are looked at by exact rules.
+"""Scanner for candidates of personal data: one pass over the bytes finds windows, which exact rules then examine.
 
-All that our rules know has a digit or an "@" in it, so text without either costs one look into a table a byte.
-Each window has a kind, which says what rules look at it; windows may overlap, and rules look around them too.
+All personal data of our rules contains a digit or an "@", so other text costs one table lookup per byte. The kind of a
+window selects the rules that examine it. Windows may overlap, and rules also examine the text around them.
 
-========  ==========================================================================================================
-AT        the longest run of local part, "@", host with a dot: ``john.doe@example.org``, ``//user:pass@host.org``
-SPELT_AT  ``(at)`` or ``[at]``, as in ``john (at) example (dot) org``
-DOTTED    exactly four numbers of up to three digits: ``192.0.2.1``
-COLONS    hexadecimal digits and colons as in IPv6 and MAC addresses, or Cisco's ``001b.4411.3ab7``; no times
-TOKEN     15 to 512 letters, digits, "_" and "-", some of them letters: keys, wallets, IBANs
-GROUPED   what begins like an IBAN written in groups: ``GB29 NWBK …``
-ID        6 to 14 letters and digits, five of them digits: passports and the like
-DATE      ``2/15/1998``, ``1998-02-15``, ``15 February 1998``, ``1998年2月15日``
-NUMBER    groups of digits with single separators, 7 to 64 digits in all: phones, cards, numbers of state
-========  ==========================================================================================================
+=============  =========================================================================================================
+AT             the longest run of local part, "@", host with a dot: ``john.doe@example.org``, ``//user:pass@host.org``
+OBFUSCATED_AT  ``(at)`` or ``[at]``: ``john (at) example (dot) org``
+DOTTED         exactly four numbers of up to three digits: ``192.0.2.1``
+COLONS         hexadecimal digits and colons, as in IPv6 and MAC addresses, or Cisco's ``001b.4411.3ab7``; no times
+TOKEN          15 to 512 letters, digits, "_" and "-", some of them letters: keys, wallets, IBANs
+GROUPED        the beginning of an IBAN in groups: ``GB29 NWBK …``
+ID             6 to 14 letters and digits, at least five digits: passports
+DATE           ``2/15/1998``, ``1998-02-15``, ``15 February 1998``, ``1998年2月15日``
+NUMBER         groups of digits with single separators, 7 to 64 digits in all: phones, cards, national IDs
+=============  =========================================================================================================
 
-A run of more than 19 digits, a token of more than 512 bytes and a row of numbers with more than 64 digits are passed
-over whole, and nothing is looked at again but a bounded number of bytes: time is linear in the text, whatever it is.
+Runs of more than 19 digits, tokens of more than 512 bytes and rows of numbers with more than 64 digits are skipped
+whole. Apart from a bounded number of bytes, no byte is examined twice, so the time is linear in the text.
 """
 
 from typing import NamedTuple
@@ -26,18 +26,18 @@ import numpy as np
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 
-AT, SPELT_AT, DOTTED, COLONS, TOKEN, GROUPED, ID, DATE, NUMBER = range(9)
-NOTHING = -1
+AT, OBFUSCATED_AT, DOTTED, COLONS, TOKEN, GROUPED, ID, DATE, NUMBER = range(9)
+NO_WINDOW = -1
 
-LEFT, RIGHT = 128, 255  # bytes looked at before and behind an "@"
+MAX_LOCAL, MAX_HOST = 128, 255  # bytes examined before and after an "@"
 MAX_COLONS = 48  # bytes of an address of hexadecimal digits
 MIN_TOKEN, MAX_TOKEN = 15, 512
 MAX_ID, MIN_ID_DIGITS = 14, 5
 MAX_RUN = 19  # digits: the longest card
 MIN_DIGITS, MAX_DIGITS = 7, 64
-MONTH = 24  # bytes of a month and the day before it, as far as a year looks back for them
+MONTH = 24  # bytes of a day and month, examined before a year
 GROUPED_BYTES = 48
-BORN = 1900, 2029  # years that make a window of kind DATE
+BIRTH_YEARS = 1900, 2029  # that make a DATE window
 
 DIGIT, LETTER, HEX, HOST, LOCAL, UPPER, MONTHLY = 1, 2, 4, 8, 16, 32, 64
 DOT, DASH, COLON, AT_SIGN, PLUS, OPEN, CLOSE, SPACE, UNDERSCORE, SLASH, STAR = b".-:@+() _/*"
@@ -53,7 +53,7 @@ def _classes() -> np.ndarray:
         (capitals, UPPER),
         (b".-", HOST | LOCAL | MONTHLY),
         (b"[]:", HOST),  # user@[192.0.2.1], user@host:22
-        (b"_+%'&=!#$*?^`{|}~/:\"", LOCAL),  # more than an address has: //user:password@host
+        (b"_+%'&=!#$*?^`{|}~/:\"", LOCAL),  # more than in an address: //user:password@host
         (b" ,", MONTHLY),
         (bytes(range(128, 256)), HOST | LOCAL | MONTHLY),
     ):
@@ -67,7 +67,7 @@ TRIGGER[[*b"@(["]] = True
 
 
 class Windows(NamedTuple):
-    """Places in the data of a Ragged, in the order they were met; none crosses the end of a document."""
+    """Ranges of a Ragged's data, in the order of the text; none crosses the end of a document."""
 
     kind: np.ndarray  # uint8[n]
     start: np.ndarray  # int64[n]
@@ -76,9 +76,9 @@ class Windows(NamedTuple):
 
 
 def scan(text: Ragged) -> Windows:
-    """Documents -> windows. Bytes need not be valid UTF-8."""
-    room = text.data.size + 1  # a window for each byte at most; memory never written to is never taken
-    windows = Windows(np.empty(room, np.uint8), *(np.empty(room, np.int64) for _ in range(3)))
+    """Find the windows of documents. Bytes need not be valid UTF-8."""
+    capacity = text.data.size + 1  # one window per byte at most; pages never written take no memory
+    windows = Windows(np.empty(capacity, np.uint8), *(np.empty(capacity, np.int64) for _ in range(3)))
     found = _scan(*text, *windows)
     return Windows(*(column[:found] for column in windows))
 
@@ -88,22 +88,22 @@ def _scan(offsets, data, kind, start, end, row):
     n = 0
     for i in range(offsets.size - 1):
         low, high = offsets[i], offsets[i + 1]
-        at = floor = low  # digits do not look back over the floor: it is where the window of the last one ended
+        at = floor = low  # floor: end of the last window of digits, which later ones do not look behind
         while at < high:
             byte = data[at]
             if not TRIGGER[byte]:
                 at += 1
                 continue
-            what, begin, stop, seen = NOTHING, at, at, at + 1
+            what, begin, stop, seen = NO_WINDOW, at, at, at + 1
             if byte == AT_SIGN:
-                begin, stop = _around_at(data, low, at, high)
-                what = AT if stop > begin else NOTHING
+                begin, stop = _at_window(data, low, at, high)
+                what = AT if stop > begin else NO_WINDOW
             elif CLASS[byte] & DIGIT:
-                what, begin, stop, seen = _around_digit(data, low, floor, at, high)
+                what, begin, stop, seen = _digit_window(data, low, floor, at, high)
                 floor = seen
-            elif _spells_at(data, at, high):
-                what, stop = SPELT_AT, at + 4
-            if what != NOTHING:
+            elif _is_obfuscated_at(data, at, high):
+                what, stop = OBFUSCATED_AT, at + 4
+            if what != NO_WINDOW:
                 kind[n], start[n], end[n], row[n] = what, begin, stop, i
                 n += 1
             at = seen
@@ -121,27 +121,27 @@ def _is(data, at, high, bits):
 
 
 @kernel
-def _around_at(data, low, at, high):
-    """The local part and the host around an "@"; nothing where there is no local part, or no dot in the host."""
+def _at_window(data, low, at, high):
+    """Return the window of local part and host around an "@"; empty without local part or a dot in the host."""
     begin, stop, dots = at, at + 1, 0
-    while begin > max(low, at - LEFT) and CLASS[data[begin - 1]] & LOCAL:
+    while begin > max(low, at - MAX_LOCAL) and CLASS[data[begin - 1]] & LOCAL:
         begin -= 1
-    while stop < min(high, at + RIGHT) and CLASS[data[stop]] & HOST:
+    while stop < min(high, at + MAX_HOST) and CLASS[data[stop]] & HOST:
         dots += data[stop] == DOT
         stop += 1
     return (begin, stop) if begin < at and dots else (at, at)
 
 
 @kernel
-def _spells_at(data, at, high):
+def _is_obfuscated_at(data, at, high):
     if at + 3 >= high or data[at + 1] | 0x20 != 0x61 or data[at + 2] | 0x20 != 0x74:
         return False
     return data[at + 3] == (CLOSE if data[at] == OPEN else 0x5D)
 
 
 @kernel
-def _around_digit(data, low, floor, at, high):
-    """The first digit behind the floor -> kind of its window, where it begins and ends, and the next floor."""
+def _digit_window(data, low, floor, at, high):
+    """Return kind, begin, end and next floor of the window around the first digit after the floor."""
     begin, stop, digits = at, at, 0
     while begin > floor and _in_word(data[begin - 1]):
         begin -= 1
@@ -150,17 +150,17 @@ def _around_digit(data, low, floor, at, high):
         stop += 1
     plain = digits == stop - begin
     first, last = _colons(data, floor, begin, stop, high)
-    if first < last:  # [.1FA2.001C.0002] is of a collation table, of which there are thousands where there is one
+    if first < last:  # [.1FA2.001C.0002] belongs to a collation table, which has thousands of them
         headed = first > low and (data[first - 1] == DOT or data[first - 1] == STAR)
         tabled = headed and last - first > 4 and data[first + 4] == DOT
-        return (NOTHING if tabled else COLONS), first, last, last
+        return (NO_WINDOW if tabled else COLONS), first, last, last
     if plain:
         quads, last = _dotted(data, begin, stop, high)
         if quads == 4:
             return DOTTED, begin, last, last
     first, last = _token(data, floor, begin, stop, plain, high)
     if last - first >= MIN_TOKEN:
-        return (TOKEN if last - first <= MAX_TOKEN else NOTHING), first, last, last
+        return (TOKEN if last - first <= MAX_TOKEN else NO_WINDOW), first, last, last
     if plain:
         return _number(data, low, floor, begin, stop, high)
     headed = stop - begin == 4 and digits == 2 and CLASS[data[begin]] & UPPER and CLASS[data[begin + 1]] & UPPER
@@ -168,12 +168,12 @@ def _around_digit(data, low, floor, at, high):
         return GROUPED, begin, min(high, begin + GROUPED_BYTES), stop
     if digits >= MIN_ID_DIGITS and stop - begin <= MAX_ID:
         return ID, begin, stop, stop
-    return NOTHING, begin, stop, stop
+    return NO_WINDOW, begin, stop, stop
 
 
 @kernel
 def _colons(data, floor, begin, stop, high):
-    """The address of hexadecimal digits around a word, or nothing."""
+    """Return begin and end of the address of hexadecimal digits around a word; empty if there is none."""
     for k in range(begin, stop):
         if not CLASS[data[k]] & HEX:
             return begin, begin
@@ -203,7 +203,7 @@ def _colons(data, floor, begin, stop, high):
 
 @kernel
 def _dotted(data, begin, stop, high):
-    """How many numbers of up to three digits, with dots between them, begin here, up to 5; and where they end."""
+    """Return the number of dotted numbers of up to three digits that begin here, up to 5, and their end."""
     quads, long = 1, stop - begin > 3
     while quads < 5 and stop + 1 < high and data[stop] == DOT and CLASS[data[stop + 1]] & DIGIT:
         begin = stop = stop + 1
@@ -216,10 +216,10 @@ def _dotted(data, begin, stop, high):
 
 @kernel
 def _token(data, floor, begin, stop, plain, high):
-    """The word with those joined to it by "-", where one of them has a letter; else nothing."""
+    """Return begin and end of the word with others joined by "-", if one contains a letter; else empty."""
     if plain:
-        before = begin - 2 >= floor and data[begin - 1] == DASH and _joins(data[begin - 2])
-        if not before and not (stop + 1 < high and data[stop] == DASH and _joins(data[stop + 1])):
+        before = begin - 2 >= floor and data[begin - 1] == DASH and _is_word_start(data[begin - 2])
+        if not before and not (stop + 1 < high and data[stop] == DASH and _is_word_start(data[stop + 1])):
             return begin, begin
     while begin > floor and (_in_word(data[begin - 1]) or data[begin - 1] == DASH):
         begin -= 1
@@ -229,25 +229,25 @@ def _token(data, floor, begin, stop, plain, high):
 
 
 @inline_kernel
-def _joins(byte):
+def _is_word_start(byte):
     return CLASS[byte] & LETTER != 0 or byte == UNDERSCORE
 
 
 @kernel
 def _number(data, low, floor, begin, stop, high):
-    """The groups of digits that begin with ``data[begin:stop]``, as _around_digit answers."""
+    """Return the window of the digit groups that begin with ``data[begin:stop]``, as _digit_window does."""
     groups, digits, longest = 1, stop - begin, stop - begin
     first, last, second = digits, digits, 0
     tight, dots = True, True  # no space between groups; nothing but single dots
     head = begin
     while True:
-        k = _separated(data, stop, high)
+        k = _next_group(data, stop, high)
         if k == stop:
             break
         after = k
         while after < high and CLASS[data[after]] & DIGIT:
             after += 1
-        if after < high and _goes_on(data, after, high):
+        if after < high and _continues(data, after, high):
             break
         dots &= k == stop + 1 and data[stop] == DOT
         tight &= k == stop + 1 and data[stop] != SPACE
@@ -255,7 +255,7 @@ def _number(data, low, floor, begin, stop, high):
         second = last if groups == 2 else second
         digits, longest, stop = digits + last, max(longest, last), after
     if longest > MAX_RUN or digits > MAX_DIGITS:
-        return NOTHING, begin, stop, stop
+        return NO_WINDOW, begin, stop, stop
     if groups == 1 and digits == 4:
         return _year(data, low, begin, stop, high)
     dated = (first == 4 and last <= 2) or (first <= 2 and (last == 4 or last == 2))
@@ -264,32 +264,32 @@ def _number(data, low, floor, begin, stop, high):
     plus = begin > floor and data[begin - 1] == PLUS
     ranged = first == 4 and last == 4 and data[begin] <= 0x32 and not dots  # 1914-1918
     if groups == 2 and tight and not plus and (dots or ranged):
-        return NOTHING, begin, stop, stop
+        return NO_WINDOW, begin, stop, stop
     if digits < MIN_DIGITS and not (groups == 3 and digits == 6):
-        return NOTHING, begin, stop, stop
+        return NO_WINDOW, begin, stop, stop
     while begin > max(floor, head - 2) and (data[begin - 1] == PLUS or data[begin - 1] == OPEN):
         begin -= 1
     return NUMBER, begin, stop, stop
 
 
 @inline_kernel
-def _goes_on(data, after, high):
-    """Do the digits before it belong to a word or a time? In 4508x769 they do not: that is an extension."""
+def _continues(data, after, high):
+    """True if the digits before belong to a word or a time; 4508x769 is a number with extension."""
     if data[after] == COLON:
         return _is(data, after + 1, high, DIGIT)
     return _in_word(data[after]) and not (data[after] | 0x20 == 0x78 and _is(data, after + 1, high, DIGIT))
 
 
 @kernel
-def _separated(data, at, high):
-    """Where the next group of digits begins, behind one separator, or two or three as in ``) `` and `` (``; else at."""
+def _next_group(data, at, high):
+    """Return the begin of the next digit group, after 1 to 3 separators such as ``) `` or `` (``; else ``at``."""
     k, marks, blank = at, 0, False
     while k < high and marks < 3:
         byte = data[k]
         if byte == SPACE or byte == 0xC2:
             if blank or (byte == 0xC2 and not (k + 1 < high and data[k + 1] == 0xA0)):
                 return at
-            if marks and data[k - 1] == DOT:  # "1. 555…" is an item of a list
+            if marks and data[k - 1] == DOT:  # "1. 555…" is a list item
                 return at
             blank, k = True, k + (1 if byte == SPACE else 2)
         elif byte == DASH or byte == DOT or byte == SLASH or byte == OPEN or byte == CLOSE:
@@ -309,11 +309,11 @@ def _separated(data, at, high):
 
 @kernel
 def _year(data, low, begin, stop, high):
-    """A run of four digits with a day and month before it, or 年 or 년 behind it, as _around_digit answers."""
+    """Return the DATE window of a year with day and month before it, or 年 or 년 after it, as _digit_window does."""
     year = 0
     for k in range(begin, stop):
         year = year * 10 + data[k] - 0x30
-    if BORN[0] <= year <= BORN[1]:
+    if BIRTH_YEARS[0] <= year <= BIRTH_YEARS[1]:
         if stop + 2 < high and (
             (data[stop] == 0xE5 and data[stop + 1] == 0xB9 and data[stop + 2] == 0xB4)
             or (data[stop] == 0xEB and data[stop + 1] == 0x85 and data[stop + 2] == 0x84)
@@ -327,4 +327,4 @@ def _year(data, low, begin, stop, high):
             day -= 1
         if day < k < begin:
             return DATE, day, stop, stop
-    return NOTHING, begin, stop, stop
+    return NO_WINDOW, begin, stop, stop

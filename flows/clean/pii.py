@@ -4,12 +4,9 @@ What is found has its place and type. The value itself leaves through ``values_f
 owner can read.
 """
 
-import json
 import os
-import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import orjson
 import pyarrow as pa
@@ -28,8 +25,6 @@ from gristmill.pipelines.storage.shards import read_batches, read_shard
 
 STEP = PiiFilter.NAME
 OWNER_ONLY = 0o600
-SCOPES = {"datatrove": ("email", "ip"), "dolma": ("email", "ip", "phone")}  # peers, and the types each looks for
-PEERS = Path(__file__).resolve().parents[2] / "benchmarks" / "peers" / "pii.py"
 VALUE = ("id", "type", "start", "end", "value", "replacement")
 
 
@@ -52,14 +47,14 @@ def _told(spans: pa.Table, ids: pa.ChunkedArray, first: int = 0) -> Iterator[dic
         yield told | {"end": start + span["length"], "replacement": span["replacement"]}
 
 
-def with_values(table: pa.Table, found: list[dict], around: int = 0) -> Iterator[dict]:
-    """What was found in documents with its value, and as many bytes of text before and behind it."""
+def with_values(table: pa.Table, found: list[dict], context: int = 0) -> Iterator[dict]:
+    """Yield the matches with their values, and up to ``context`` bytes of text before and after them."""
     text = Ragged.from_text(table[TEXT])
     for each in found:
         data, start, end = text.row(each["row"]), each["start"], each["end"]
-        parts = data[max(0, start - around) : start], data[start:end], data[end : end + around]
-        before, value, behind = (part.decode("utf-8", "ignore") for part in parts)
-        yield each | {"value": value} | ({"before": before, "behind": behind} if around else {})
+        parts = data[max(0, start - context) : start], data[start:end], data[end : end + context]
+        before, value, after = (part.decode("utf-8", "ignore") for part in parts)
+        yield each | {"value": value} | ({"before": before, "after": after} if context else {})
 
 
 def values_of(work: UPath) -> Iterator[dict]:
@@ -99,7 +94,7 @@ def finder_of(path: str, ids: list[str]) -> Finder:
 
 
 def _read_spans(path: str, lines: Iterable[bytes], ids: list[str]) -> list[set[tuple[int, int, str]]]:
-    spans = {id: set() for id in ids}
+    spans: dict[str, set[tuple[int, int, str]]] = {id: set() for id in ids}
     for number, line in enumerate(lines, 1):
         try:
             row = orjson.loads(line)
@@ -107,25 +102,3 @@ def _read_spans(path: str, lines: Iterable[bytes], ids: list[str]) -> list[set[t
         except (orjson.JSONDecodeError, LookupError, TypeError):
             raise InputError(f"{path}:{number} is no span; expected JSON with id, start, end and type") from None
     return [spans[id] for id in ids]
-
-
-class PeerError(InputError):
-    """A peer cannot be run."""
-
-
-def peer_finder(name: str, python: str) -> Finder:
-    """A peer as a finder, run by a Python that has it. The finder raises PeerError where that has it not."""
-
-    def find(texts: list[str]) -> list[set[tuple[int, int, str]]]:
-        rows = [json.dumps({"id": str(i), "text": text}) for i, text in enumerate(texts)]  # orjson takes no surrogates
-        command = [python, "-I", str(PEERS), name]
-        try:
-            ran = subprocess.run(command, input="\n".join(rows).encode(), capture_output=True)
-        except OSError as error:
-            raise PeerError(f"cannot run {python}: {error.strerror}; --peers must name a Python") from None
-        if ran.returncode:
-            why = ran.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-            raise PeerError(f"{name} does not run in {python}: {why}; --peers names a Python that has it")
-        return _read_spans(name, ran.stdout.splitlines(), [str(i) for i in range(len(texts))])
-
-    return find

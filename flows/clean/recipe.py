@@ -1,6 +1,7 @@
 """A recipe: one TOML file that holds a whole run, mirrored one to one by settings."""
 
 import tomllib
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from gristmill.dedup.contamination.step import Contamination
@@ -14,7 +15,7 @@ from gristmill.filters.registry import FILTERS, variant_of
 from gristmill.flows.clean.recipe_files import find_recipe, read_toml
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.ingest import InputSettings
-from gristmill.pipelines.settings import Settings, nearest, read_settings
+from gristmill.pipelines.settings import S, Settings, nearest, read_settings
 
 CORPUS_STEPS = (Exact, NearDuplicates, RepeatedPassages, Substrings, Contamination, CrossFitPerplexity, Importance)
 STEPS: dict[str, type[Settings]] = {**FILTERS, **{step.NAME: step for step in CORPUS_STEPS}}
@@ -70,6 +71,14 @@ def _step(name: str, values: Any, where: str) -> Settings:
     if isinstance(values, dict) and "variant" in values:
         return read_settings(variant_of(kind, values["variant"], where), values, where)
     return read_settings(STEPS[kind], values, where)
+
+
+def settings_from_changes(kind: type[S], table: str, changes: Iterable[str]) -> S:
+    """Return the settings of one table with changes such as ``ngram.order=4``."""
+    values: dict = {}
+    for change in changes:
+        make_change({table: values}, change, f"{table}.SETTING=VALUE")
+    return read_settings(kind, values, f"[{table}]")
 
 
 def make_change(known: dict[str, dict], change: str, form: str = "STEP.SETTING=VALUE") -> None:

@@ -7,7 +7,7 @@ from gristmill.flows.cli.options import settings_option, writable
 
 @click.group()
 def classifier():
-    """Train fastText quality classifiers, and score documents with them or with others' models.
+    """Train fastText quality classifiers, and score documents with them or with other fastText models.
 
     \b
         gristmill classifier train --positive books/ --negative crawl/ --output quality.bin
@@ -16,21 +16,21 @@ def classifier():
 
 
 WORK = click.option(
-    "--work", help="Where raw files are read into.", default="work/classifier", show_default=True, metavar="WORK"
+    "--work", help="Folder to ingest raw files into.", default="work/classifier", show_default=True, metavar="WORK"
 )
 
 
 @classifier.command()
-@click.option("--positive", required=True, multiple=True, metavar="CORPUS", help="Good documents.")
-@click.option("--negative", required=True, multiple=True, metavar="CORPUS", help="Bad documents.")
-@click.option("--output", required=True, metavar="MODEL", help="The model to write, in fastText's format.")
+@click.option("--positive", required=True, multiple=True, metavar="CORPUS", help="Good documents. [several]")
+@click.option("--negative", required=True, multiple=True, metavar="CORPUS", help="Bad documents. [several]")
+@click.option("--output", required=True, metavar="MODEL", help="Model file to write, in fastText's format.")
 @WORK
 @settings_option("classifier")
 def train(positive, negative, output, work, changes):
-    """Train on good and bad documents: work folders, shards, or raw files; both options may be given several times.
+    """Train on good and bad documents: work folders, shards, or raw files.
 
-    MODEL.json says what was found on held-out documents, the chosen threshold among it, and MODEL.png shows the ROC
-    and precision-recall curves. A recipe cuts there with `[steps.classifier]`, model = "MODEL", min_score = "chosen".
+    MODEL.json holds the evaluation on held-out documents, with the chosen threshold. MODEL.png shows the ROC and
+    precision-recall curves. A recipe uses the threshold by `[steps.classifier]`, model = "MODEL", min_score = "auto".
 
     Settings: classifier.dim (10), classifier.epochs (5), classifier.learning_rate, classifier.word_ngrams,
     classifier.buckets, classifier.min_count, classifier.max_words, classifier.min_n, classifier.max_n,
@@ -39,43 +39,42 @@ def train(positive, negative, output, work, changes):
     \b
         gristmill classifier train --positive books/ --negative crawl/ --output quality.bin
     """
-    from gristmill.flows.models.classifier import classifier_settings, train_classifier
+    from gristmill.flows.clean.recipe import settings_from_changes
+    from gristmill.flows.models.classifier import ClassifierSettings, train_classifier
 
-    settings, folder = classifier_settings(changes), writable(work)
+    settings, folder = settings_from_changes(ClassifierSettings, "classifier", changes), writable(work)
     found = train_classifier(positive, negative, folder, output, settings)
     good, bad = found["trained_on"]
-    click.echo(f"{output}: trained on {good:,} good and {bad:,} bad documents; on {sum(found['held_out']):,} others:")
-    click.echo(
-        f"  area under the ROC curve {found['roc_area']:.4f}, average precision {found['average_precision']:.4f}"
-    )
-    at = found["at_threshold"]
-    click.echo(
-        f"  threshold {found['threshold']:.4f} keeps {at['recall']:.1%} of the good and {at['false']:.1%} of the bad"
-    )
+    click.echo(f"{output}: trained on {good:,} good and {bad:,} bad documents; on {sum(found['held_out']):,} held out:")
+    click.echo(f"  area under the ROC curve {found['roc_auc']:.4f}, average precision {found['average_precision']:.4f}")
+    threshold, (recall, false, _) = found["threshold"], found["at_threshold"].values()
+    click.echo(f"  threshold {threshold:.4f} keeps {recall:.1%} of the good and {false:.1%} of the bad")
 
 
 @classifier.command()
 @click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
-@click.option("--model", required=True, metavar="FILE", help="Any fastText model, .bin or .ftz.")
-@click.option("--label", default="__label__hq", show_default=True, help="What the model calls good.")
-@click.option("--fit", metavar="FILE", help="Write the percentiles of the scores there, as cut-offs for a recipe.")
+@click.option("--model", required=True, metavar="FILE", help="FastText model, .bin or .ftz.")
+@click.option("--label", default="__label__hq", show_default=True, help="Label of good documents.")
+@click.option("--write-percentiles", "percentiles_file", metavar="FILE", help="Write percentiles of scores to FILE.")
 @WORK
-def score(corpus, model, label, fit, work):
-    """Print the score of each document of CORPUS…, the probability of the label, a JSON line each.
+def score(corpus, model, label, percentiles_file, work):
+    """Print a JSON line for each document of CORPUS… with its score, the probability of the label.
+
+    A recipe reads the file of --write-percentiles as classifier.percentiles_file.
 
     \b
         gristmill classifier score work --model quality.bin
-        gristmill classifier score work --model quality.bin --fit cutoffs.json > scores.jsonl
+        gristmill classifier score work --model quality.bin --write-percentiles percentiles.json > scores.jsonl
     """
     import numpy as np
     import orjson
 
-    from gristmill.filters.core.percentiles import ALL_LANGUAGES, write_cutoffs
+    from gristmill.filters.core.percentiles import ALL_LANGUAGES, write_percentiles
     from gristmill.flows.models.classifier import score_corpus
 
     found = []
     for id, value in score_corpus(corpus, writable(work), model, label):
         click.echo(orjson.dumps({"id": id, "score": value}))
         found.append(value)
-    if fit:
-        write_cutoffs(fit, ALL_LANGUAGES, np.array(found))
+    if percentiles_file:
+        write_percentiles(percentiles_file, ALL_LANGUAGES, np.array(found))

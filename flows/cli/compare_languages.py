@@ -6,22 +6,28 @@ from rich.table import Table
 
 @click.command(name="compare-languages")
 @click.option(
-    "--model", "names", multiple=True, metavar="NAME", help="Only this one; or file:PATH of a fastText model."
+    "--model", "names", multiple=True, metavar="NAME", help="Model to compare, or file:PATH of a fastText model. [all]"
 )
-@click.option("--max-bytes", type=click.IntRange(64), default=1024, show_default=True, help="Read of each document.")
-@click.option("--label-column", default="language", show_default=True, metavar="COLUMN", help="What language it is in.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a model and cap.")
+@click.option(
+    "--max-bytes", type=click.IntRange(64), default=1024, show_default=True, help="Bytes to read per document."
+)
+@click.option(
+    "--label-column", default="language", show_default=True, metavar="COLUMN", help="Column with the language label."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object for each model and cap.")
 @click.argument("corpora", nargs=-1, required=True, metavar="CORPUS...")
 def compare_languages(names, max_bytes, label_column, as_json, corpora):
-    """Compare language models on labelled texts: JSON lines with columns text and language.
+    """Compare language models on labeled texts: JSON lines with columns text and language.
 
-    Each model reads a few slices of every document, and then all of it. Labels may be ISO 639-1 or 639-3, with
+    Each model reads a few slices of every document, then whole documents. Labels may be ISO 639-1 or 639-3, with
     script or region: eng, en_GB and eng_Latn are en; cmn, zh_TW and zh-Hans are zh; nb is no.
 
-    macro-F1 and accuracy are over the languages that lid.176 knows, shared is the F1 over those that all the models
-    know. sure+right: the share of documents in a language the model knows that it gets right with a probability of
-    0.5 or more; unknown: the share of those in other languages that get such a probability all the same. MB/s is of
-    full text for a second of CPU.
+    \b
+    macro-F1, accuracy  over the languages that lid.176 knows
+    shared              macro-F1 over the languages that all models know
+    confident           share of documents in known languages labeled right with probability 0.5 or more
+    unknown             share of documents in unknown languages labeled with probability 0.5 or more
+    MB/s                full text per second of CPU
 
     \b
         gristmill compare-languages langid.jsonl.zst
@@ -29,10 +35,10 @@ def compare_languages(names, max_bytes, label_column, as_json, corpora):
     """
     import json
 
-    from gristmill.filters.langid.evaluate import compare, read_labelled
+    from gristmill.filters.langid.evaluate import compare, read_labeled
     from gristmill.filters.langid.models import MODELS
 
-    documents = read_labelled(corpora, label_column)
+    documents = read_labeled(corpora, label_column)
     scores = compare(documents, list(names or MODELS), [max_bytes, None])
     if as_json:
         click.echo("\n".join(json.dumps(score._asdict()) for score in scores))
@@ -44,12 +50,12 @@ def compare_languages(names, max_bytes, label_column, as_json, corpora):
 
 
 def _table(scores) -> Table:
-    titles = ("model", "reads", "macro-F1", "shared", "accuracy", "sure+right", "unknown", "MB/s", "languages")
+    titles = ("model", "reads", "macro-F1", "shared", "accuracy", "confident", "unknown", "MB/s", "languages")
     table = Table(*titles, box=None, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
     for score in scores:
-        shares = (score.macro_f1, score.shared_f1, score.accuracy, score.sure_and_right, score.sure_of_unknown)
+        shares = (score.macro_f1, score.shared_f1, score.accuracy, score.confident_correct, score.confident_unknown)
         reads = f"{score.max_bytes:,} B" if score.max_bytes else "all"
         rate = f"{score.megabytes_per_second:.1f}"
         table.add_row(score.model, reads, *(f"{share:.3f}" for share in shares), rate, str(score.languages))

@@ -7,7 +7,7 @@ from gristmill.flows.cli.options import settings_option, writable
 
 @click.group()
 def ngram():
-    """Train models of n-grams, score documents with them, exchange them with KenLM and others.
+    """Train n-gram models, score documents with them, exchange them with KenLM and others.
 
     \b
         gristmill ngram train books/ --output books.ngram
@@ -15,30 +15,32 @@ def ngram():
     """
 
 
-WORK = click.option("--work", help="Where raw files are read into.", default="work/ngram", show_default=True)
-TOKENIZER = click.option("--tokenizer", metavar="DIR", help="Units are its tokens, and not words.")
+WORK = click.option("--work", help="Folder to ingest raw files into.", default="work/ngram", show_default=True)
+TOKENIZER = click.option("--tokenizer", metavar="DIR", help="Tokenizer whose tokens are the units. [words]")
 
 
 @ngram.command()
 @click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
-@click.option("--output", required=True, metavar="FILE", help="The model to write.")
+@click.option("--output", required=True, metavar="FILE", help="Model file to write.")
 @TOKENIZER
 @WORK
 @settings_option("ngram")
 def train(corpus, output, tokenizer, work, changes):
-    """Train modified Kneser-Ney on the documents of CORPUS…: work folders, shards, or raw files.
+    """Train a modified Kneser-Ney model on the documents of CORPUS…: work folders, shards, or raw files.
 
-    Settings: ngram.order (5), ngram.max_words, ngram.min_count, ngram.prune, ngram.quantise, ngram.fallback,
+    Settings: ngram.order (5), ngram.max_words, ngram.min_count, ngram.prune, ngram.quantize, ngram.discount_fallback,
     ngram.memory_bytes.
 
     \b
         gristmill ngram train books/ --output books.ngram
-        gristmill ngram train work --set ngram.prune=[0,0,1] --set ngram.quantise=true --output small.ngram
+        gristmill ngram train work --set ngram.prune=[0,0,1] --set ngram.quantize=true --output small.ngram
     """
-    from gristmill.flows.models.ngram import ngram_settings, train_ngram
+    from gristmill.filters.ngram.train import NGramSettings
+    from gristmill.flows.clean.recipe import settings_from_changes
+    from gristmill.flows.models.ngram import train_ngram
     from gristmill.pipelines.storage.files import to_path
 
-    settings, folder = ngram_settings(changes), writable(work)
+    settings, folder = settings_from_changes(NGramSettings, "ngram", changes), writable(work)
     model = train_ngram(corpus, folder, settings, tokenizer)
     model.save(to_path(output))
     size = to_path(output).stat().st_size
@@ -47,44 +49,51 @@ def train(corpus, output, tokenizer, work, changes):
 
 @ngram.command()
 @click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
-@click.option("--model", required=True, metavar="FILE", help="Of ngram train; or a KenLM binary, or ARPA.")
-@click.option("--lines", "by_line", is_flag=True, help="Log10 probability and tokens of each line too.")
-@click.option("--fit", metavar="FILE", help="Write the percentiles of perplexity there, as cut-offs for a recipe.")
-@click.option("--typical", metavar="FILE", help="Write there what is typical of these documents, for max_distance.")
-@click.option("--language", default="*", show_default=True, help="The label that both get.")
+@click.option("--model", required=True, metavar="FILE", help="Model of `gristmill ngram train`, KenLM binary, or ARPA.")
+@click.option("--lines", "by_line", is_flag=True, help="Print log10 probability and tokens of each line too.")
+@click.option(
+    "--write-percentiles", "percentiles_file", metavar="FILE", help="Write percentiles of perplexity to FILE."
+)
+@click.option(
+    "--write-reference", "reference_file", metavar="FILE", help="Write mean and covariance of scores to FILE."
+)
+@click.option("--language", default="*", show_default=True, help="Language label to store in these two files.")
 @TOKENIZER
 @WORK
-def score(corpus, model, by_line, fit, typical, language, tokenizer, work):
-    """Print what each document of CORPUS… costs, a JSON line each: log10 probability, perplexity, bits a byte, gain.
+def score(corpus, model, by_line, percentiles_file, reference_file, language, tokenizer, work):
+    """Print a JSON line for each document of CORPUS…: log10 probability, perplexity, bits per byte, context gain.
+
+    A recipe reads the files of --write-percentiles and --write-reference as perplexity.percentiles_file and
+    perplexity.reference_stats.
 
     \b
         gristmill ngram score work --model books.ngram
-        gristmill ngram score work --model books.ngram --fit cutoffs.json --language en > scores.jsonl
+        gristmill ngram score work --model books.ngram --write-percentiles percentiles.json --language en > scores.jsonl
     """
     import numpy as np
     import orjson
 
-    from gristmill.filters.core.percentiles import write_cutoffs
+    from gristmill.filters.core.percentiles import write_percentiles
     from gristmill.filters.perplexity.mahalanobis import MahalanobisModel, write_reference
     from gristmill.flows.models.ngram import score_corpus, scorer
 
-    found, names = [], ("perplexity", "bits_per_byte", "gain")
+    found, names = [], ("perplexity", "bits_per_byte", "context_gain")
     for row in score_corpus(corpus, writable(work), scorer(model, tokenizer), by_line):
         click.echo(orjson.dumps(row))
         if row["tokens"]:
             found.append([row[name] for name in names])
     columns = np.array(found).reshape(-1, len(names)).T
-    if fit:
-        write_cutoffs(fit, language, columns[0])
-    if typical:
-        write_reference(typical, language, MahalanobisModel.of(*columns))
+    if percentiles_file:
+        write_percentiles(percentiles_file, language, columns[0])
+    if reference_file:
+        write_reference(reference_file, language, MahalanobisModel.from_measures(*columns))
 
 
 @ngram.command()
 @click.argument("source")
 @click.argument("target")
 def export(source, target):
-    """Write the model SOURCE as ARPA to TARGET.arpa; or an ARPA file SOURCE as a model of ours to TARGET.
+    """Convert the model SOURCE to TARGET.arpa, or the ARPA file SOURCE to a Gristmill model TARGET.
 
     \b
         gristmill ngram export books.ngram books.arpa

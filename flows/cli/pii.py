@@ -5,34 +5,36 @@ import click
 from gristmill.flows.cli.options import console, work_options, writable
 from gristmill.flows.escape import LINE
 
-changes = click.option("--set", "changes", multiple=True, metavar="pii.SETTING=VALUE", help="Change one setting.")
+changes = click.option("--set", "changes", multiple=True, metavar="pii.SETTING=VALUE", help="Change a setting.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
-values = click.option("--values", metavar="FILE", help="Write what was found, in clear, to FILE: only you can read it.")
+values = click.option(
+    "--values", metavar="FILE", help="Write the detected values, in clear, to FILE; only its owner can read it."
+)
 HOW = ("tag", "surrogate", "hash", "mask", "remove")
-AROUND = 60  # bytes of text shown on either side
+CONTEXT = 60  # bytes of text shown on each side
 
 
 @click.group()
 def pii():
-    """Find personal data: e-mail and net addresses, phones, cards, accounts, numbers of state, keys, wallets.
+    """Find personal data: e-mail and network addresses, phones, cards, accounts, national IDs, keys, wallets.
 
-    No value is written anywhere unless --values or --show ask for it.
+    No value is written anywhere without --values or --show.
 
     \b
         gristmill pii scan crawl.jsonl.zst
         gristmill pii redact crawl.jsonl.zst --output work
-        gristmill pii score labelled.jsonl
+        gristmill pii score labeled.jsonl
     """
 
 
 @pii.command()
 @click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
-@click.option("--show", type=click.IntRange(1), metavar="N", help="Show the first N of each type, in clear.")
+@click.option("--show", type=click.IntRange(1), metavar="N", help="Show the first N values of each type, in clear.")
 @values
 @changes
 @as_json
 def scan(corpus, show, values, changes, as_json):
-    """Say what personal data there is in CORPUS…, by type. Nothing is changed.
+    """Count the personal data in CORPUS…, by type. Nothing is changed.
 
     \b
         gristmill pii scan crawl.jsonl.zst --show 5
@@ -45,7 +47,9 @@ def scan(corpus, show, values, changes, as_json):
 
     from gristmill.flows.clean.pii import pii_recipe, scan, values_file, with_values
 
-    spans, documents, shown, count = Counter(), defaultdict(set), Counter(), 0
+    spans: Counter[str] = Counter()
+    shown: Counter[str] = Counter()
+    documents, count = defaultdict(set), 0
     with ExitStack() as files:
         write = files.enter_context(values_file(values)) if values else None
         for table, found in scan(pii_recipe(corpus, changes)):
@@ -54,13 +58,13 @@ def scan(corpus, show, values, changes, as_json):
                 documents[each["type"]].add(count + each["row"])
                 if as_json:
                     click.echo(orjson.dumps({key: each[key] for key in ("id", "type", "start", "end")}).decode())
-            for each in with_values(table, found, AROUND) if write or show else ():
+            for each in with_values(table, found, CONTEXT) if write or show else ():
                 if write:
                     write(each)
                 if show and shown[each["type"]] < show:
                     shown[each["type"]] += 1
-                    before, value, behind = (each[key].translate(LINE) for key in ("before", "value", "behind"))
-                    click.echo(f"{each['type']:<16}{before}{click.style(f'⟦{value}⟧', bold=True)}{behind}")
+                    before, value, after = (each[key].translate(LINE) for key in ("before", "value", "after"))
+                    click.echo(f"{each['type']:<16}{before}{click.style(f'⟦{value}⟧', bold=True)}{after}")
             count += len(table)
     if not as_json:
         for type, number in spans.most_common():
@@ -69,11 +73,11 @@ def scan(corpus, show, values, changes, as_json):
 
 
 @pii.command()
-@click.option("--replacement", type=click.Choice(HOW), help="Instead of a tag.")
+@click.option("--replacement", type=click.Choice(HOW), help="Replacement for all types. [tag]")
 @values
 @work_options
 def redact(corpus, replacement, values, work, engine, changes):
-    """Replace personal data in CORPUS…; documents that are little else are dropped.
+    """Replace personal data in CORPUS…, and drop documents with too much of it (pii.max_spans_per_kb).
 
     \b
         gristmill pii redact crawl.jsonl.zst --output work
@@ -94,61 +98,55 @@ def redact(corpus, replacement, values, work, engine, changes):
 
 
 @pii.command()
-@click.argument("labelled", metavar="LABELLED")
-@click.option("--spans", "tools", multiple=True, metavar="FILE", help="Score what another tool has found as well.")
-@click.option("--peers", metavar="PYTHON", help="A Python that has datatrove or dolma, to score them. [default: ours]")
-@click.option("--lines", is_flag=True, help="Look only at lines with a label or a decoy: nobody labelled the others.")
-@click.option("--show", type=click.IntRange(1), metavar="N", help="Show N false and missed spans a type, in clear.")
+@click.argument("labeled", metavar="LABELED")
+@click.option("--spans", "tools", multiple=True, metavar="FILE", help="Spans of another tool, to score too.")
+@click.option("--lines", is_flag=True, help="Count only lines with a label or a decoy.")
+@click.option("--show", type=click.IntRange(1), metavar="N", help="Show N false and missed spans per type, in clear.")
 @changes
 @as_json
-def score(labelled, tools, peers, lines, show, changes, as_json):
-    """Precision, recall and F1 by type on LABELLED: JSON lines with text and pii: [{start, end, type}], in characters.
+def score(labeled, tools, lines, show, changes, as_json):
+    """Print precision, recall and F1 by type on LABELED: JSON lines with text and pii: [{start, end, type}].
 
-    A span counts if both ends and the type are right. datatrove's formatter and dolma's expressions are scored too,
-    each on the types it looks for, where they are installed. FILE of --spans holds JSON lines of id, start, end and
-    type, for instance of what Presidio found.
+    Positions are in characters. A span is correct if both ends and the type are. The FILE of --spans holds JSON lines
+    of id, start, end and type, such as Presidio's results.
 
     \b
-        gristmill pii score labelled.jsonl --set pii.address_scope=all --show 10
-        gristmill pii score labelled.jsonl --peers peers/bin/python --spans presidio.jsonl --json
+        gristmill pii score labeled.jsonl --set pii.address_scope=all --show 10
+        gristmill pii score labeled.jsonl --spans presidio.jsonl --json
     """
-    import sys
+    from typing import cast
 
     import orjson
 
     from gristmill.filters.pii.evaluate import pii_detector, read_labeled, score
-    from gristmill.flows.clean.pii import SCOPES, PeerError, finder_of, peer_finder, pii_recipe
+    from gristmill.filters.pii.filter import PiiFilter
+    from gristmill.flows.clean.pii import finder_of, pii_recipe
     from gristmill.flows.cli.clean import render
 
-    documents, settings = read_labeled(labelled), pii_recipe([], changes).steps["pii"]
-    finders = {"gristmill": (pii_detector(settings), settings.types)}
-    finders |= {path: (finder_of(path, [each.id for each in documents]), settings.types) for path in tools}
-    finders |= {name: (peer_finder(name, peers or sys.executable), types) for name, types in SCOPES.items()}
-    for name, (finder, types) in finders.items():
-        try:
-            scores = score(documents, finder, types, lines)
-        except PeerError as error:
-            console.print(str(error), highlight=False, markup=False, soft_wrap=True)
-            continue
+    documents, settings = read_labeled(labeled), cast(PiiFilter, pii_recipe([], changes).steps["pii"])
+    finders = {"gristmill": pii_detector(settings)}
+    finders |= {path: finder_of(path, [each.id for each in documents]) for path in tools}
+    for name, finder in finders.items():
+        scores = score(documents, finder, settings.types, lines)
         if as_json:
             for type, each in scores.types.items():
-                told = {"finder": name, "type": type, **each._asdict()}
-                told |= {key: round(getattr(each, key), 4) for key in ("precision", "recall", "f1")}
-                click.echo(orjson.dumps(told).decode())
+                row = {"finder": name, "type": type, **each._asdict()}
+                row |= {key: round(getattr(each, key), 4) for key in ("precision", "recall", "f1")}
+                click.echo(orjson.dumps(row).decode())
             continue
         click.echo(render(table(name, scores)))
-        others = ", ".join(f"{count:,} {type}" for type, count in scores.unlabelled.items()) or "nothing"
-        click.echo(f"{scores.touched} of {scores.decoys} decoys touched; found of types without labels: {others}\n")
-        for type in [*scores.types, *scores.unlabelled] if show else ():
-            for miss in [miss for miss in scores.misses if miss.type == type][:show]:
-                click.echo(f"{miss.kind:<7}{type:<16}{miss.text.translate(LINE)!s:<32} {miss.around.translate(LINE)}")
+        others = ", ".join(f"{count:,} {type}" for type, count in scores.unlabeled.items()) or "nothing"
+        click.echo(f"{scores.decoys_hit} of {scores.decoys} decoys touched; detected of unlabeled types: {others}\n")
+        for type in [*scores.types, *scores.unlabeled] if show else ():
+            for miss in [miss for miss in scores.mismatches if miss.type == type][:show]:
+                click.echo(f"{miss.kind:<7}{type:<16}{miss.text.translate(LINE)!s:<32} {miss.context.translate(LINE)}")
 
 
 def table(name: str, scores):
-    """One row a type."""
+    """Return a table with one row per type."""
     from rich.table import Table
 
-    head = Table(name, "found right", "false", "missed", "precision", "recall", "F1", box=None, pad_edge=False)
+    head = Table(name, "correct", "false", "missed", "precision", "recall", "F1", box=None, pad_edge=False)
     for column in head.columns[1:]:
         column.justify = "right"
     for type, each in scores.types.items():

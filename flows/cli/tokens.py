@@ -66,8 +66,8 @@ def show_documents(shards, shard, count: int) -> None:
 @tokens.command()
 @click.argument("folder", metavar="TOKENS")
 @click.argument("place", metavar="SHARD:POSITION")
-@click.option("--around", type=click.IntRange(0), default=20, show_default=True, help="Tokens of text on each side.")
-def trace(folder, place, around):
+@click.option("--context", type=click.IntRange(0), default=20, show_default=True, help="Tokens of text on each side.")
+def trace(folder, place, context):
     """Name the document, the source and the text around the token at SHARD:POSITION.
 
     \b
@@ -92,7 +92,7 @@ def trace(folder, place, around):
     }
     if shards.about["tokenizer"]["file"]:
         decode, ids = Tokenizer.load(shards.tokenizer).decode_ids, shard.ids
-        before, after = ids[max(found.first, at - around) : at], ids[at + 1 : min(found.stop, at + 1 + around)]
+        before, after = ids[max(found.first, at - context) : at], ids[at + 1 : min(found.stop, at + 1 + context)]
         rows["text"] = f"{decode(before)}⟦{decode(ids[at : at + 1])}⟧{decode(after)}"
     for what, value in rows.items():
         click.echo(f"{what:>10}  {value.translate(LINE)}")

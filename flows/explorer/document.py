@@ -54,7 +54,7 @@ class ThresholdBar(NamedTuple):
 
 
 class Document(NamedTuple):
-    document_history: dict  # as `gristmill why` tells it
+    story: dict  # as `gristmill why` tells it
     columns: dict  # of the input: what is neither id, text nor source
     text: bytes  # as read
     spans: dict[str, list[tuple]]  # step -> offset, length, reason, replacement; in the recipe's order

@@ -4,12 +4,14 @@ from urllib.parse import quote, urlencode
 
 import numpy as np
 
-from gristmill.flows.explorer.histogram import Spread, spread
 from gristmill.flows.explorer.index import RunIndex
 from gristmill.flows.explorer.query import ALL, KEPT, NEWLY_KEPT, NEWLY_REMOVED, REMOVED, Query, select_rows
 from gristmill.flows.explorer.thresholds import Threshold, Thresholds
+from gristmill.flows.report.rules import Looks
+from gristmill.flows.report.svg import HEIGHT, histogram
 
 SAYS = {"<": "is below", "<=": "is at most", ">": "is above", ">=": "is at least"}
+BINS = 60  # of a threshold's histogram
 PARAMETERS = ("reason", "broke", "source", "language", "text")
 
 
@@ -79,7 +81,13 @@ def _panel(index: RunIndex, thresholds: Thresholds, chosen: Threshold, profile: 
     goes_by = (names == profile) if profile else ~np.isin(names, own)
     governed = goes_by[index.profile.codes]
     now, then = (thresholds.value(chosen, profile, each) for each in ((), changes))
-    seen = spread(index.column(chosen.step, rule.measure)[governed], now)
+    values = index.column(chosen.step, rule.measure)[governed]
+    values = values[np.isfinite(values)]
+    whole = bool((values == np.round(values)).all())
+    cut = Looks(rule.measure, rule.breaks, now, []).cut(whole)
+    seen = histogram(values, values[:0], [] if cut is None else [cut], whole, BINS)
+    low, high = seen.axis.edges[[0, -1]].tolist()
+    half = 0.5 if seen.axis.single else 0.0  # a line stands in the middle of its number's bar
     documents = np.bincount(index.profile.codes, minlength=names.size)
     profiles = [
         (name, int(documents[i]), thresholds.value(chosen, name, changes), name in own)
@@ -92,22 +100,13 @@ def _panel(index: RunIndex, thresholds: Thresholds, chosen: Threshold, profile: 
         "now": now,
         "then": then,
         "seen": seen,
-        "bars": _bars(seen),
+        "height": HEIGHT,
+        "was": None if now is None else 1000 * seen.axis.at(now + half),
+        "step": 1 if whole else 10 ** np.floor(np.log10((high - low) / 100)),
+        "low": low,
+        "high": high,
+        "half": half,
         "governed": int(governed.sum()),
         "profiles": profiles,
         "default": thresholds.value(chosen, "", changes),
     }
-
-
-def _bars(seen: Spread) -> list[dict]:
-    """Bars of a histogram 1000 wide and 100 high. Heights go by the square root: a tail of ten shows beside 10,000."""
-    most = max(*seen.counts, 1)
-    found = []
-    for low, high, count in zip(seen.edges, seen.edges[1:], seen.counts, strict=False):
-        left, right = 1000 * seen.at(low), 1000 * seen.at(high)
-        height = 100 * (count / most) ** 0.5
-        found.append(
-            {"x": round(left, 2), "width": round(right - left, 2), "height": round(height, 2), "low": low, "high": high}
-            | {"count": count}
-        )
-    return found

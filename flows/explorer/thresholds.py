@@ -149,7 +149,7 @@ class Thresholds:
         step: Filter = self.recipe(changes).steps[threshold.step]
         step = step.for_profile(profile) if profile else step
         value = getattr(step, threshold.setting)
-        return step.rules()[threshold.rule].threshold if isinstance(value, str) else value  # "chosen" elsewhere
+        return step.rules()[threshold.rule].threshold if isinstance(value, str) else value  # "auto" elsewhere
 
     def what_if(self, changes: tuple[str, ...]) -> dict:
         """Documents and bytes kept, now and then, and how many would change sides."""

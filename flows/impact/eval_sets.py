@@ -135,7 +135,7 @@ def overlap(candidates: UPath, documents: Iterable[UPath], ngram: int) -> pl.Dat
 def heldout_step(work: UPath, data: list[str], settings: Heldout) -> Step:
     """``heldout``: of each set the pieces that no arm holds, as many as it asks for."""
     overlaps = [work / "arms" / name / "overlap.parquet" for name in data]
-    inputs = tuple(Input(folder) for folder in (work / "candidates", *(path.parent for path in overlaps)))
+    inputs = (Input(work / "candidates"), *(Input(path.parent, path.stem) for path in overlaps))
     about = settings.model_dump(mode="json", include={"bytes", "ngram", "max_overlap"})
     output = Output(work / "heldout", "part-00000", inputs, about)
     job = Job(keep_unseen, (work / "candidates", overlaps, settings), (output,))

@@ -1,9 +1,8 @@
-"""A quality classifier from two corpora, good documents and bad ones, and what it says of others.
+"""Quality classifiers from two corpora, good and bad documents: training, evaluation, scoring.
 
-1. Of each side the documents with the lowest hashes of their ids are taken, up to ``max_bytes``; then as many of the
-   one as of the other.
-2. Those whose ids hash below ``held_out`` are kept away from training; the others are mixed by their hashes.
-3. The model is trained, and asked about the held-out ones: the curves, the areas under them, the threshold.
+1. Sample each side by the hash of the document ids, the lowest first, up to ``max_bytes``; balance both sides.
+2. Hold out the documents whose ids hash below ``held_out``; shuffle the others by hash.
+3. Train the model; compute curves, areas and threshold on the held-out documents.
 """
 
 import io
@@ -23,39 +22,28 @@ from gristmill.filters.fasttext.format import write_fasttext
 from gristmill.filters.fasttext.predict import FastTextPredictor
 from gristmill.filters.fasttext.train import FastTextSettings, train
 from gristmill.flows.clean.corpus import corpus_shards
-from gristmill.flows.clean.recipe import make_change
 from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
-from gristmill.pipelines.settings import read_settings
 from gristmill.pipelines.storage.files import atomic_write, checksum, to_path
 from gristmill.pipelines.storage.shards import cut_groups, read_batches
 
-TABLE = "classifier"
 LABELS = [POSITIVE, NEGATIVE]
 RECALLS = (0.8, 0.9, 0.95, 0.99)
 
 
 class ClassifierSettings(FastTextSettings):
-    """What the model is trained on, and how."""
+    """Settings of the training documents and of training."""
 
-    max_bytes: int = Field(128_000_000, ge=1)  # of text, of each side
-    balance: bool = True  # as many documents of the one side as of the other
-    held_out: float = Field(0.1, gt=0, lt=1)  # share of the documents that judge the model
-
-
-def classifier_settings(changes: Sequence[str]) -> ClassifierSettings:
-    """``classifier.epochs=10`` and the like -> settings."""
-    tables = {TABLE: {}}
-    for change in changes:
-        make_change(tables, change, f"{TABLE}.SETTING=VALUE")
-    return read_settings(ClassifierSettings, tables[TABLE], f"[{TABLE}]")
+    max_bytes: int = Field(128_000_000, ge=1)  # of text, per side
+    balance: bool = True  # the same number of documents on both sides
+    held_out: float = Field(0.1, gt=0, lt=1)  # share of the documents for evaluation
 
 
 def train_classifier(
     positive: Sequence[str], negative: Sequence[str], work: UPath, output: str, settings: ClassifierSettings
 ) -> dict:
-    """Write the model, its curves (``OUTPUT.png``) and what was found out of it (``OUTPUT.json``), which it returns."""
+    """Write the model, its curves (``OUTPUT.png``) and its evaluation (``OUTPUT.json``); return the evaluation."""
     sides = [_sample(positive, work / "positive", settings), _sample(negative, work / "negative", settings)]
     if settings.balance:
         fewest = min(map(len, sides))
@@ -63,22 +51,22 @@ def train_classifier(
     targets = np.repeat(range(len(LABELS)), [len(side) for side in sides])
     documents = pa.concat_tables(sides).combine_chunks()
     ids = Ragged.from_text(documents[ID])
-    away = uniform_by_id(ids, "held out") < settings.held_out
-    trained, held = mixed(ids, ~away), np.flatnonzero(away)
-    for rows, purpose in ((trained, "train"), (held, "judge")):
+    is_held_out = uniform_by_id(ids, "held out") < settings.held_out
+    trained, held = shuffled(ids, ~is_held_out), np.flatnonzero(is_held_out)
+    for rows, purpose in ((trained, "train"), (held, "evaluate")):
         if np.unique(targets[rows]).size < len(LABELS):
             raise InputError(
                 f"too few documents to {purpose} a classifier: {(targets == 0).sum():,} good and "
-                f"{(targets == 1).sum():,} bad with text; give more, or another classifier.held_out"
+                f"{(targets == 1).sum():,} bad with text; add documents, or change classifier.held_out"
             )
-    sidecar(output).unlink(missing_ok=True)  # an old one would speak of the old model
+    sidecar(output).unlink(missing_ok=True)  # one of an older model
     result = train(_texts(documents, trained), targets[trained], LABELS, settings)
     write_fasttext(to_path(output), *result)
     model = FastTextPredictor(result.model)
     scores = np.concatenate([model.probability(text, POSITIVE) for text in _texts(documents, held)])
-    curve = RocCurve.of(scores[targets[held] == 0], scores[targets[held] == 1])
-    draw(curve, to_path(f"{output}.png"), f"{curve.area():.4f}, of {held.size:,} held-out documents")
-    found = _found(curve, output, settings) | {
+    curve = RocCurve.from_scores(scores[targets[held] == 0], scores[targets[held] == 1])
+    draw(curve, to_path(f"{output}.png"), f"{curve.auc():.4f}, of {held.size:,} held-out documents")
+    found = _evaluation(curve, output, settings) | {
         "trained_on": np.bincount(targets[trained]).tolist(),
         "held_out": np.bincount(targets[held]).tolist(),
     }
@@ -88,7 +76,7 @@ def train_classifier(
 
 
 def score_corpus(corpus: Sequence[str], work: UPath, model: str, label: str) -> Iterator[tuple[str, float]]:
-    """Each document's id and score; one that the model knows nothing of has 0."""
+    """Yield each document's id and score; a document without known words has 0."""
     classifier = open_model(model)
     if label not in classifier.labels:
         raise RecipeError(f"{model} has no label {label!r}; --label names one of {', '.join(classifier.labels[:5])}")
@@ -99,7 +87,7 @@ def score_corpus(corpus: Sequence[str], work: UPath, model: str, label: str) -> 
 
 
 def _sample(corpus: Sequence[str], work: UPath, settings: ClassifierSettings) -> pa.Table:
-    """Documents with text, by the hash of their ids, the lowest first."""
+    """Return documents with text, sorted by the hash of their ids, up to ``max_bytes``."""
     shards = list(corpus_shards(corpus, work))
     listed = [pl.DataFrame(schema={"draw": pl.Float64, "bytes": pl.Int64})]
     for shard in shards:
@@ -119,13 +107,13 @@ def _sample(corpus: Sequence[str], work: UPath, settings: ClassifierSettings) ->
 
 
 def _listed(table: pa.Table) -> pl.DataFrame:
-    text = pl.from_arrow(table[TEXT])
+    text = pl.Series(table[TEXT])
     size = pl.when(text.str.strip_chars() == "").then(0).otherwise(text.str.len_bytes().cast(pl.Int64))
     return pl.select(draw=pl.Series(uniform_by_id(Ragged.from_text(table[ID]), "sample")), bytes=size)
 
 
-def mixed(ids: Ragged, among: np.ndarray) -> np.ndarray:
-    """The rows of ``among``, bool[n], in an order that is a function of their ids."""
+def shuffled(ids: Ragged, among: np.ndarray) -> np.ndarray:
+    """Return the rows that are True in ``among``, bool[n], in an order by the hash of their ids."""
     order = np.argsort(uniform_by_id(ids, "order"), kind="stable")
     return order[among[order]]
 
@@ -135,15 +123,15 @@ def _texts(documents: pa.Table, rows: np.ndarray) -> Iterator[Ragged]:
         yield Ragged.from_text(part[TEXT])
 
 
-def _found(curve: RocCurve, output: str, settings: ClassifierSettings) -> dict:
-    threshold = curve.best()
+def _evaluation(curve: RocCurve, output: str, settings: ClassifierSettings) -> dict:
+    threshold = curve.youden_threshold()
     at_recall = {f"{least}": float(curve.thresholds[np.argmax(curve.recall >= least)]) for least in RECALLS}
     return {
         "label": POSITIVE,
         "threshold": threshold,
         "at_threshold": curve.at(threshold),
         "threshold_at_recall": at_recall,
-        "roc_area": curve.area(),
+        "roc_auc": curve.auc(),
         "average_precision": curve.average_precision(),
         "settings": settings.model_dump(mode="json"),
         "sha256": checksum(to_path(output)),
@@ -151,18 +139,20 @@ def _found(curve: RocCurve, output: str, settings: ClassifierSettings) -> dict:
 
 
 def draw(curve: RocCurve, path: UPath, title: str) -> None:
-    """The ROC and the precision-recall curve side by side, the chosen threshold as a dot: a PNG."""
+    """Write the ROC and precision-recall curves, with the chosen threshold as a dot, as a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 4.5), dpi=120, layout="constrained")
     left, right = FigureCanvasAgg(figure).figure.subplots(1, 2)
-    chosen = curve.at(curve.best())
-    left.plot([0, *curve.false], [0, *curve.recall], color="#1f5fa8")
-    left.plot(chosen["false"], chosen["recall"], "o", color="#c8553d", label=f"threshold {curve.best():.3f}")
+    threshold = curve.youden_threshold()
+    chosen = curve.at(threshold)
+    left.plot([0, *curve.false_positive_rate], [0, *curve.recall], color="#1f5fa8")
+    dot = {"marker": "o", "linestyle": "", "color": "#c8553d", "label": f"threshold {threshold:.3f}"}
+    left.plot(chosen["false_positive_rate"], chosen["recall"], **dot)
     left.set(xlabel="bad documents kept", ylabel="good documents kept (recall)", title="ROC")
     right.plot(curve.recall, curve.precision, color="#1f5fa8")
-    right.plot(chosen["recall"], chosen["precision"], "o", color="#c8553d")
+    right.plot(chosen["recall"], chosen["precision"], **dot)
     right.set(xlabel="recall", ylabel="precision", title="precision and recall")
     for axes in (left, right):
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from gristmill.flows.clean.recipe import make_change
+from gristmill.flows.models.ngram_baseline import ngram_row
 from gristmill.pipelines.errors import RecipeError, WorkError
 from gristmill.pipelines.settings import Settings, read_settings
 from gristmill.pipelines.storage.files import atomic_write, to_path
@@ -89,7 +90,8 @@ def compare_baselines(tokens: str, name: str, steps: int, changes: Iterable[str]
     tables = read_changes(changes, ("model", "train", "machine"), train={"steps": steps})
     shape = read_settings(ModelConfig, preset(name, shards.vocab_size, **tables["model"]), "[model]")
     made = settings_of(tables)
-    return compare(train, validation, shape, made["train"], made["machine"], on_log)
+    uniform, *networks = compare(train, validation, shape, made["train"], made["machine"], on_log)
+    return [uniform, ngram_row(train, validation), *networks]
 
 
 def write_export(run: str, output: str) -> str:

@@ -41,7 +41,7 @@ class Looks(NamedTuple):
 # Steps over the corpus that leave a value of many documents.
 SCORED = {
     NearDuplicates.NAME: ("near_duplicate", "similarity", ">=", "threshold", "clusters"),
-    CrossFitPerplexity.NAME: ("no_gain", "gain", "<", "min_gain", "scores"),
+    CrossFitPerplexity.NAME: ("context_gain_too_low", "context_gain", "<", "min_context_gain", "scores"),
 }
 
 

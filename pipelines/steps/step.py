@@ -51,7 +51,10 @@ class Input(NamedTuple):
 
 
 class RawInput(NamedTuple):
-    """A file without a manifest, and what changes when the file does: its checksum, or its size and time."""
+    """A file that no step made, or a folder that others overwrite, and what stands for its contents.
+
+    A checksum does, or size and time; for a folder, the settings it was made with.
+    """
 
     url: str
     version: str | tuple

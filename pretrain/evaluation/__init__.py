@@ -1,1 +1,1 @@
-"""Perplexity, generation, the n-gram baseline."""
+"""Perplexity and generation."""

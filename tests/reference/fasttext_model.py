@@ -10,19 +10,19 @@ VOCABULARY = ["</s>", "the", "der", "ça", "字", "a", "été"]
 LABELS = ["__label__en", "__label__de", "__label__fra_Latn", "__label__zh"]
 
 
-def write_model(path, *, loss, min_n, max_n, word_ngrams, quantised, seed, dim=5, buckets=97, words=VOCABULARY):
-    """Loss 1 is hierarchical softmax, 3 softmax; a quantised model has most buckets pruned."""
+def write_model(path, *, loss, min_n, max_n, word_ngrams, quantized, seed, dim=5, buckets=97, words=VOCABULARY):
+    """Loss 1 is hierarchical softmax, 3 softmax; a quantized model has most buckets pruned."""
     random = np.random.default_rng(seed)
-    kept = random.permutation(buckets)[: buckets // 3] if quantised else []
-    rows = len(words) + (len(kept) if quantised else buckets)
+    kept = random.permutation(buckets)[: buckets // 3] if quantized else []
+    rows = len(words) + (len(kept) if quantized else buckets)
     out = struct.pack("<2i", 793712314, 12)
     out += struct.pack("<12id", dim, 5, 5, 1, 5, word_ngrams, loss, 3, buckets, min_n, max_n, 100, 1e-4)
-    out += struct.pack("<3i2q", len(words) + len(LABELS), len(words), len(LABELS), 1000, len(kept) if quantised else -1)
+    out += struct.pack("<3i2q", len(words) + len(LABELS), len(words), len(LABELS), 1000, len(kept) if quantized else -1)
     for number, word in enumerate([*words, *LABELS]):
         out += word.encode() + b"\0" + struct.pack("<qb", 100 - number, word in LABELS)
     for row, bucket in enumerate(kept):
         out += struct.pack("<2i", bucket, row)
-    if quantised:  # two numbers a code, the last part narrower; and a norm
+    if quantized:  # two numbers a code, the last part narrower; and a norm
         parts = (dim + 1) // 2
         out += struct.pack("<??2qi", True, True, rows, dim, rows * parts) + random.bytes(rows * parts)
         out += struct.pack("<4i", dim, parts, 2, dim - 2 * (parts - 1))

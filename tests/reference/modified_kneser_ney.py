@@ -5,11 +5,11 @@ from collections import Counter, defaultdict
 BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
 
 
-def count(lines, order):
+def count(lines, order, ends=True):
     """Adjusted counts of the grams of each order, and how often each occurs."""
     occurs, before = Counter(), defaultdict(set)
     for words in lines:
-        line = [BEGIN, *words, END]
+        line = [BEGIN, *words, *([END] if ends else [])]
         for end in range(2, len(line) + 1):
             for k in range(1, order + 1):
                 if end - k >= 0:
@@ -32,11 +32,11 @@ def discounts(counts, fallback):
 
 
 class Model:
-    def __init__(self, lines, order, fallback=None, prune=()):
-        self.counts, occurs = count(lines, order)
+    def __init__(self, lines, order, fallback=None, prune=(), words=(), ends=True):
+        self.counts, occurs = count(lines, order, ends)
         self.order = order
         self.kept = {g for g, n in occurs.items() if n > (prune[len(g) - 1] if prune and len(g) > 1 else 0)}
-        self.words = sorted({word for words in lines for word in words} | {UNKNOWN, END})
+        self.words = {word for line in lines for word in line} | {UNKNOWN, END, *words}
         of_order = {k: [n for g, n in self.counts.items() if len(g) == k] for k in range(1, order + 1)}
         self.taken = {k: discounts(counts, fallback) for k, counts in of_order.items()}
 

@@ -17,7 +17,7 @@ def at_windows(text: bytes) -> list[tuple[int, int]]:
     return windows
 
 
-def spelt_windows(text: bytes) -> list[tuple[int, int]]:
+def obfuscated_windows(text: bytes) -> list[tuple[int, int]]:
     return [found.span() for found in SPELT.finditer(text)]
 
 

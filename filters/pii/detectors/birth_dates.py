@@ -1,4 +1,4 @@
-"""Dates of birth: a date behind a word for birth."""
+"""Dates of birth: dates after a word for birth."""
 
 import re
 from collections.abc import Iterator
@@ -16,23 +16,23 @@ DAY_FIRST = re.compile(
 MONTH_FIRST = re.compile(r"([^\W\d_]{3,12})\.? (\d{1,2})(?:st|nd|rd|th)?,? (\d{4})(?!\d)")
 
 
-def birth_dates(place: Window) -> Iterator[PiiSpan]:
-    """A window of kind DATE -> a day that exists, from 1900 to 2029, behind a word for birth."""
-    if not has_context("birth", place):
+def birth_dates(window: Window) -> Iterator[PiiSpan]:
+    """Yield the date in a DATE window after a word for birth, if the day exists and lies in 1900 to 2029."""
+    if not has_context("birth", window):
         return
-    low = max(place.low, place.start - 16)  # the month may stand before the day
-    head = place.data[low : place.start].decode("utf-8", "ignore")
-    text = head + place.behind(place.start, place.end - place.start + 12).decode("utf-8", "ignore")
+    low = max(window.low, window.start - 16)  # the month may stand before the day
+    head = window.data[low : window.start].decode("utf-8", "ignore")
+    text = head + window.after(window.start, window.end - window.start + 12).decode("utf-8", "ignore")
     for pattern in (NUMERIC, EASTERN, DAY_FIRST, MONTH_FIRST):
         for found in pattern.finditer(text):
             if any(is_day(*day) for day in _days(pattern, found)):
-                start = place.start + len(text[: found.start()].encode()) - len(head.encode())
+                start = window.start + len(text[: found.start()].encode()) - len(head.encode())
                 yield PiiSpan(start, start + len(found[0].encode()), "date_of_birth")
                 return
 
 
 def _days(pattern: re.Pattern, found: re.Match) -> Iterator[tuple[int, int, int]]:
-    """The days (year, month, day) that the text may mean."""
+    """Yield the days (year, month, day) that a match may mean."""
     if pattern is NUMERIC:
         a, b, c = int(found[1]), int(found[3]), int(found[4])
         if len(found[1]) == 4:
@@ -49,7 +49,7 @@ def _days(pattern: re.Pattern, found: re.Match) -> Iterator[tuple[int, int, int]
 
 
 def _month(name: str) -> int:
-    """1 to 12, 0 for no month, of a name in any language or its first three letters or more."""
+    """Return 1 to 12 for a month's name in any language, or at least its first three letters; 0 for others."""
     for file in languages().values():
         for number, full in enumerate(file.get("months", ()), 1):
             if full == name or (len(name) >= 3 and full.startswith(name)):

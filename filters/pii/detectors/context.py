@@ -1,10 +1,12 @@
-"""Words around a number that say what it is, or what it is not. One TOML file a language, in ``languages/``.
+"""Context words that support or veto a detection (Presidio's term), from one TOML file per language.
 
-A file lists the language's phone ``regions``, its ``months``, and by topic ``support`` and ``veto`` (before a number)
-and, one word each, ``behind`` (it supports from there, as in "555 1234 office") and ``units`` (it vetoes from there, as
-in "33554432 bytes"): lower case, up to three words.
-The words of a document's own language and of English count, and those of all languages where its own is not known.
-Of the words before a number the nearest known one decides.
+A file in ``languages/`` lists the phone ``regions`` of a language, its ``months``, and lowercase terms by topic:
+
+- ``support`` and ``veto``: terms of up to three words before a number; the nearest known one decides;
+- ``after``: single words after a number that support, as in "555 1234 office";
+- ``units``: single words after a number that veto, as in "33554432 bytes".
+
+The terms of the document's language and of English apply; of all languages if the document's is unknown.
 """
 
 import re
@@ -17,104 +19,103 @@ from gristmill.filters.pii.detectors.window import Window
 
 FOLDER = Path(__file__).parent / "languages"
 ENGLISH = "en"
-BEFORE, BEHIND = 64, 20  # bytes looked at
-SIGNS = ((1, "support"), (-1, "veto"))
-WORDS = 7  # of them, at most
-WIDE = "\u2e80"  # from here on: scripts without spaces, where a term is looked for inside a run of characters
+BYTES_BEFORE, BYTES_AFTER = 64, 20  # examined around a window
+MAX_WORDS = 7  # examined before a window
+VOTES = ((1, "support"), (-1, "veto"))
+UNSPACED = "\u2e80"  # from here on: scripts without spaces, where a term may lie inside a run of letters
 WORD = re.compile(r"[^\W\d_]+")
-HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")  # phoneNumber is two words
-BESIDE = re.compile(r" ?\(?([^\W\d_]+)(\s*(?:[\n.,;)]|$))?")
+CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])")  # phoneNumber is two words
+NEXT_WORD = re.compile(r" ?\(?([^\W\d_]+)(\s*(?:[\n.,;)]|$))?")
 EXTENSION = re.compile(rb" ?(?:x|ext\.?) ?\d+")
-# A new line is another matter, but not where ":" ends the one before; so is what follows a number and a stop.
-BREAK = re.compile(rb"(?s).*(?:[^:\s][^\S\n]*\n|\n\s*\n|\d[.;)] )")  # the text as far as the last one
+# The text up to the last break. A line break is one, except after ":"; so is a number with a stop.
+BREAK = re.compile(rb"(?s).*(?:[^:\s][^\S\n]*\n|\n\s*\n|\d[.;)] )")
 
 
 @cache
 def languages() -> dict[str, dict]:
-    """Every file by the language it is named for."""
+    """Return all files, by the language they are named for."""
     return {path.stem: tomllib.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob("*.toml"))}
 
 
 @cache
 def regions(language: str) -> tuple[str, ...]:
-    """Countries whose phone numbers a text in the language may write without a country code."""
+    """Return the countries whose phone numbers are written without country code in the language."""
     return tuple(languages().get(language, {}).get("regions", ()))
 
 
 class Terms(NamedTuple):
-    """What is known of a topic in some languages."""
+    """The terms of a topic in some languages."""
 
-    signs: dict[str, int]  # term -> 1 for support, -1 for veto
-    wide: tuple[tuple[str, int], ...]  # those of scripts without spaces
-    last: frozenset[str]  # the last words of all
-    behind: frozenset[str]
+    votes: dict[str, int]  # term -> 1 for support, -1 for veto
+    unspaced: tuple[tuple[str, int], ...]  # the votes of terms in scripts without spaces
+    last_words: frozenset[str]  # of all terms
+    after: frozenset[str]
     units: frozenset[str]
 
 
 @cache
 def _terms(topic: str, language: str) -> Terms:
     files = languages()
-    files = [files[name] for name in (language, ENGLISH)] if language in files else [*files.values()]
-    told = [file.get(topic, {}) for file in files]
-    signs = {term: sign for words in told for sign, part in SIGNS for term in words.get(part, ())}
-    wide = tuple((term, sign) for term, sign in signs.items() if term >= WIDE)
-    last = frozenset(term.rpartition(" ")[2] for term in signs)
-    behind, units = (frozenset(term for words in told for term in words.get(part, ())) for part in ("behind", "units"))
-    return Terms(signs, wide, last, behind, units)
+    chosen = (language, ENGLISH) if language in files else (*files,)
+    topics = [files[name].get(topic, {}) for name in chosen]
+    votes = {term: vote for lists in topics for vote, key in VOTES for term in lists.get(key, ())}
+    unspaced = tuple((term, vote) for term, vote in votes.items() if term >= UNSPACED)
+    last_words = frozenset(term.rpartition(" ")[2] for term in votes)
+    after, units = (frozenset(term for lists in topics for term in lists.get(key, ())) for key in ("after", "units"))
+    return Terms(votes, unspaced, last_words, after, units)
 
 
-def has_context(topic: str, place: Window) -> bool:
-    """Do the words around the window speak for the topic?"""
-    return context_vote(topic, place) > 0
+def has_context(topic: str, window: Window) -> bool:
+    """True if the words around the window support the topic."""
+    return context_vote(topic, window) > 0
 
 
-def context_vote(topic: str, place: Window, near: int = WORDS) -> int:
-    """1 where a word speaks for the topic, -1 where one speaks against it, 0 where none is known.
+def context_vote(topic: str, window: Window, max_words: int = MAX_WORDS) -> int:
+    """Return 1 if a context word supports the topic, -1 if one vetoes it, 0 if none is known.
 
-    ``near``: only so many words before the window are asked.
+    ``max_words`` limits the number of words examined before the window.
     """
-    if place.words is None:
-        place.words, (place.beside, place.last) = _before(place), _behind(place)
-        place.wide = max(place.words, default="") >= WIDE
-    terms, words = _terms(topic, place.language), place.words
-    if place.beside in terms.units:
+    if window.words_before is None:
+        window.words_before, (window.word_after, window.ends_clause) = _words_before(window), _word_after(window)
+        window.unspaced = max(window.words_before, default="") >= UNSPACED
+    terms, words = _terms(topic, window.language), window.words_before
+    if window.word_after in terms.units:
         return -1
-    if place.last and place.beside in terms.behind:
+    if window.ends_clause and window.word_after in terms.after:
         return 1
-    if terms.last.isdisjoint(words) and not (terms.wide and place.wide):
+    if terms.last_words.isdisjoint(words) and not (terms.unspaced and window.unspaced):
         return 0
-    for i in range(len(words) - 1, max(-1, len(words) - 1 - near), -1):
-        sign = _sign(terms, words, i)
-        if sign:
-            return sign
+    for i in range(len(words) - 1, max(-1, len(words) - 1 - max_words), -1):
+        if vote := _vote(terms, words, i):
+            return vote
     return 0
 
 
-def _before(place: Window) -> list[str]:
-    """The words before the window, in lower case."""
-    before = place.before(place.start, BEFORE)
+def _words_before(window: Window) -> list[str]:
+    """Return the words before the window, in lower case."""
+    before = window.before(window.start, BYTES_BEFORE)
     last = BREAK.match(before)
-    return split(before[last.end() if last else 0 :].decode("utf-8", "ignore"))[-WORDS:]
+    return split_words(before[last.end() if last else 0 :].decode("utf-8", "ignore"))[-MAX_WORDS:]
 
 
-def _behind(place: Window) -> tuple[str, bool]:
-    """The word right behind the window, in lower case, "" for none; is it the last of its line or clause?"""
-    behind = place.behind(place.end, BEHIND)
-    extension = EXTENSION.match(behind)
-    word = BESIDE.match(behind[extension.end() if extension else 0 :].decode("utf-8", "ignore"))
+def _word_after(window: Window) -> tuple[str, bool]:
+    """Return the word right after the window, in lower case, "" for none; and True if it ends its line or clause."""
+    after = window.after(window.end, BYTES_AFTER)
+    extension = EXTENSION.match(after)
+    word = NEXT_WORD.match(after[extension.end() if extension else 0 :].decode("utf-8", "ignore"))
     return (word[1].lower(), word[2] is not None) if word else ("", False)
 
 
-def split(text: str) -> list[str]:
-    """The words of a text in lower case."""
-    return [word.lower() for word in WORD.findall(HUMP.sub(" ", text))]
+def split_words(text: str) -> list[str]:
+    """Return the words of a text, in lower case."""
+    return [word.lower() for word in WORD.findall(CAMEL_CASE.sub(" ", text))]
 
 
-def _sign(terms: Terms, words: list[str], i: int) -> int:
-    """What a term that ends with word i says, the longest first."""
+def _vote(terms: Terms, words: list[str], i: int) -> int:
+    """Return the vote of the longest term that ends with word i; 0 for none."""
     for size in (3, 2, 1):
-        if size <= i + 1 and (sign := terms.signs.get(" ".join(words[i + 1 - size : i + 1]), 0)):
-            return sign
-    if words[i] >= WIDE:
-        return next((sign for term, sign in terms.wide if term in words[i]), 0)
+        if size <= i + 1 and (vote := terms.votes.get(" ".join(words[i + 1 - size : i + 1]), 0)):
+            return vote
+    if words[i] >= UNSPACED:
+        return next((vote for term, vote in terms.unspaced if term in words[i]), 0)
     return 0

@@ -1,4 +1,4 @@
-"""Wallets of cryptocurrencies, each known by the checksum in its address."""
+"""Addresses and private keys of cryptocurrency wallets, recognized by their checksums."""
 
 import hashlib
 import re
@@ -14,28 +14,28 @@ BECH32 = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 BASE58 = re.compile(rb"[1-9A-HJ-NP-Za-km-z]{25,52}")
 SEGWIT = re.compile(rb"(bc|tb|ltc|addr|stake|cosmos|inj|kaspa)1([02-9ac-hj-np-z]{11,100})")
 ETHER = re.compile(rb"0[xX]([0-9a-fA-F]{40})")
-PAYLOADS = {21, 22, 33, 34}  # bytes: address (one or two bytes of version), private key (compressed or not)
-VERSIONS = {0x00, 0x05, 0x16, 0x1C, 0x1E, 0x30, 0x32, 0x41, 0x4C, 0x80, 0xB0}  # of the chains in use
+PAYLOADS = {21, 22, 33, 34}  # bytes: address (with one or two version bytes), private key (compressed or not)
+VERSIONS = {0x00, 0x05, 0x16, 0x1C, 0x1E, 0x30, 0x32, 0x41, 0x4C, 0x80, 0xB0}  # of chains in use
 
 
-def crypto_wallets(place: Window) -> Iterator[PiiSpan]:
-    """A window of kind TOKEN -> the address (or private key) that it is."""
-    text = place.text
+def crypto_wallets(window: Window) -> Iterator[PiiSpan]:
+    """Yield a TOKEN window that is a wallet's address or private key."""
+    text = window.text
     if not text.isalnum():
-        return  # none of the alphabets has "_" or "-", which most tokens of code do
+        return  # no alphabet contains "_" or "-", as most tokens of code do
     found = ETHER.fullmatch(text)
     if found:
-        wallet = is_ether(found[1]) or has_context("wallet", place)
+        wallet = is_ether(found[1]) or has_context("wallet", window)
     elif BASE58.fullmatch(text):
         wallet = is_base58(text, BITCOIN) or (text.startswith(b"r") and is_base58(text, RIPPLE))
     else:
         wallet = is_bech32(text.lower()) if text.islower() or text.isupper() else False
     if wallet:
-        yield PiiSpan(place.start, place.end, "wallet")
+        yield PiiSpan(window.start, window.end, "wallet")
 
 
 def is_base58(text: bytes, alphabet: bytes) -> bool:
-    """Base58Check: the last four bytes are the first of the doubled SHA-256 of the others."""
+    """True if a text is Base58Check: it ends with the first four bytes of the double SHA-256 of the rest."""
     number = 0
     for character in text:
         number = number * 58 + alphabet.index(character)
@@ -48,7 +48,7 @@ def is_base58(text: bytes, alphabet: bytes) -> bool:
 
 
 def is_bech32(text: bytes) -> bool:
-    """BIP 173 and BIP 350: a code over groups of five bits whose remainder is 1, or Bech32m's constant."""
+    """True if a text is Bech32 (BIP 173) or Bech32m (BIP 350): its checksum is 1 or Bech32m's constant."""
     found = SEGWIT.fullmatch(text)
     if not found:
         return False
@@ -62,7 +62,7 @@ def is_bech32(text: bytes) -> bool:
 
 
 def is_ether(text: bytes) -> bool:
-    """EIP-55: 40 hexadecimal digits whose capitals are those the Keccak-256 of the small ones asks for."""
+    """True if 40 hexadecimal digits are capitalized by their Keccak-256 (EIP-55)."""
     small = text.lower()
     if text in (small, text.upper()):
         return False  # without a checksum

@@ -1,10 +1,12 @@
-"""Names of people and street addresses, by rule and gazetteer: only where switched on, and rather missed than wrong.
+"""Names of persons and street addresses, by rules and a gazetteer; off by default, tuned for precision.
 
-A name is found behind a title ("Dr. Anna Weber"), behind words that introduce it ("my name is ..."), or where a given
-name of ``given_names.txt`` has a surname behind it. A name alone, or of a language the list lacks, is not. An address
-has a house number and a word for street as English, German, Dutch, French, Spanish, Italian and Portuguese write them.
-What is found in text of public interest (biographies, histories) is as much a name as any. That is what it costs, and
-time: some 1 MB/s, where the other types see to hundreds of MB/s of novels (`python -m benchmarks.pii --types ...`).
+- A name follows a title ("Dr. Anna Weber") or an introduction ("my name is ..."), or it is a given name of
+  ``given_names.txt`` followed by a surname. Single names and names of languages outside the list are not found.
+- An address has a house number and a word for street, in English, German, Dutch, French, Spanish, Italian or
+  Portuguese.
+
+Both cost: names in biographies and histories are redacted too, and the rules run at about 1 MB/s, where those of the
+other types read hundreds of MB/s of novels (`python -m benchmarks.pii --types ...`).
 """
 
 import re
@@ -13,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 UP = r"[A-ZÀ-ÖØ-ÞĀĂĄĆĈĊČĎĐĒĔĖĘĚĜĞĠĢĤĦĨĪĬĮİĴĶĹĻĽĿŁŃŅŇŊŌŎŐŒŔŖŘŚŜŞŠŢŤŦŨŪŬŮŰŲŴŶŸŹŻŽ]"
-WORD = rf"{UP}[^\W\d_]*[a-zß-öø-ÿ][^\W\d_]*(?:-[^\W\d_]+|['’]{UP}[^\W\d_]+)*"  # capitalised, not all of it
+WORD = rf"{UP}[^\W\d_]*[a-zß-öø-ÿ][^\W\d_]*(?:-[^\W\d_]+|['’]{UP}[^\W\d_]+)*"  # capitalized, but not all capitals
 PARTICLE = r"(?:von|van|de|del|della|di|da|dos|du|der|den|le|la|bin|ibn|al|el|ten|ter|zu)"
 SURNAME = rf"(?:(?:{PARTICLE} ){{0,2}}{WORD})"
 INITIAL = rf"(?: {UP}\b\.?)"
@@ -22,15 +24,15 @@ TITLE = re.compile(
     r"\b(?:Mr|Mrs|Ms|Mx|Dr|Prof|Herr|Frau|Mme|Mlle|Sra|Señora|Señor|Signora|Signor|Dott|Rev|Hon)\b\.? "
     rf"(?:(?:Dr|Prof)\.? )?({NAME})"
 )
-SAID = re.compile(
+INTRODUCED = re.compile(
     r"(?:\b[Mm]y name is|\bI am called|\b[Mm]y name's|\bmein Name ist|\bich heiße|\bje m['’]appelle|\bme llamo|"
     rf"\bmi chiamo|^(?:[Ff]ull )?[Nn]ame:) ({NAME})",
     re.MULTILINE,
 )
 FULL = re.compile(rf"\b({WORD})({INITIAL}{{0,2}}(?: {WORD})? {SURNAME})(?= ({WORD}))?")
-# In front of one they make a place: "San Giuseppe", "rue Victor Hugo", "40 Victor Hugo".
+# Before a name they make it a place: "San Giuseppe", "rue Victor Hugo", "40 Victor Hugo".
 PLACE = re.compile(r"(?:\b(?:San|Santa|Saint|St|[Rr]ue|Rua|[Aa]venue|Avenida|Calle|Via|Viale|Piazza|Plaza)\.?|\d) $")
-# Behind a given name these make a place, a firm, a day; "Mary Street", "St. James Park".
+# After a given name these make it a place, a firm or a day: "Mary Street", "St. James Park".
 NO_SURNAME = frozenset(
     """street st avenue road lane square park house hall hotel river lake bay island islands county city town
     village school college university institute hospital church cathedral chapel abbey castle palace bridge
@@ -68,29 +70,30 @@ ADDRESSES = tuple(
 
 @cache
 def given_names() -> frozenset[str]:
+    """Return the given names of the gazetteer, in lower case."""
     return frozenset((Path(__file__).parent / "given_names.txt").read_text("utf-8").split())
 
 
 def person_names(text: str) -> Iterator[tuple[int, int]]:
-    """Where names of people begin and end, in characters."""
-    for pattern in (TITLE, SAID):
+    """Yield begin and end of each person's name, in characters."""
+    for pattern in (TITLE, INTRODUCED):
         for found in pattern.finditer(text):
             end = found.start(1) + len(_before_stop(found[1]))
             if end > found.start(1):
                 yield found.start(1), end
     known, at = given_names(), 0
-    while found := FULL.search(text, at):
-        given, names, following = found.groups()
+    while match := FULL.search(text, at):
+        given, names, following = match.groups()
         whole = _before_stop(names) == names and (following or "").lower() not in NO_SURNAME
-        if whole and given.lower() in known and not PLACE.search(text, max(0, found.start() - 10), found.start()):
-            yield found.start(), found.end()
-            at = found.end()
+        if whole and given.lower() in known and not PLACE.search(text, max(0, match.start() - 10), match.start()):
+            yield match.start(), match.end()
+            at = match.end()
         else:
-            at = found.end(1)
+            at = match.end(1)
 
 
 def _before_stop(names: str) -> str:
-    """The words before the first that no surname is."""
+    """Return the text before the first word that is no surname."""
     for word in re.finditer(r"[^\W\d_]+", names):
         if word[0].lower() in NO_SURNAME:
             return names[: word.start()].rstrip()
@@ -98,7 +101,7 @@ def _before_stop(names: str) -> str:
 
 
 def street_addresses(text: str) -> Iterator[tuple[int, int]]:
-    """Where street addresses begin and end, in characters."""
+    """Yield begin and end of each street address, in characters."""
     for pattern in ADDRESSES:
         for found in pattern.finditer(text):
             yield found.span()

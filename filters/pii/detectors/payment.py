@@ -1,4 +1,4 @@
-"""Payment cards and bank accounts: issuer, length and check digits."""
+"""Payment cards and bank accounts (IBAN), recognized by issuer, length and check digits."""
 
 import re
 from collections.abc import Iterator
@@ -17,18 +17,18 @@ ISSUERS = (
     (r"35[2-8]", {16}),  # JCB
     (r"62|81", {16, 17, 18, 19}),  # UnionPay
     (r"220[0-4]", {16}),  # Mir
-    (r"50[0-9]|5[6-8]|6", set(range(12, 20))),  # Maestro, RuPay and others: asks for a word
+    (r"50[0-9]|5[6-8]|6", set(range(12, 20))),  # Maestro, RuPay and others: need a word for card
 )
 ISSUED = [(re.compile(prefix), lengths) for prefix, lengths in ISSUERS[:-1]]
 CARD = re.compile(
     rb"(?<![\d+])(?:\d{4}([ -])\d{4}\1\d{4}\1(?:\d{4}\1\d{3}|\d{1,4})|\d{4}([ -])\d{6}\2\d{4,5}|\d{12,19})(?!\d)"
 )
 JOINED_BEFORE = re.compile(rb"[\w./%#&=+-]$")  # a number inside an address or an expression
-JOINED_BEHIND = re.compile(rb"[\w/%=]|[.,-]\d|-\w")
+JOINED_AFTER = re.compile(rb"[\w/%=]|[.,-]\d|-\w")
 ROW_BEFORE = re.compile(rb"[0-9A-Fa-f]{2}[\s,]$")  # groups in a row of others: a table, not a card
-ROW_BEHIND = re.compile(rb"[\s,][0-9A-Fa-f]{4}\b")
+ROW_AFTER = re.compile(rb"[\s,][0-9A-Fa-f]{4}\b")
 
-# ISO 13616 registry: country -> what follows the two check digits; n digits, a capitals, c either.
+# ISO 13616 registry: country -> the shape after the two check digits; n digits, a capitals, c both.
 IBANS = {
     **{"AD": "8n12c", "AE": "19n", "AL": "8n16c", "AT": "16n", "AZ": "4a20c", "BA": "16n", "BE": "12n", "BG": "4a6n8c"},
     **{"BH": "4a14c", "BI": "23n", "BR": "23n1a1c", "BY": "4c4n16c", "CH": "5n12c", "CR": "18n", "CY": "8n16c"},
@@ -65,34 +65,34 @@ LENGTHS = {country: 4 + sum(map(int, re.findall(r"\d+", shape))) for country, sh
 IN_GROUPS = re.compile(rb"[A-Z]{2}\d\d(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?(?![A-Za-z0-9])")
 
 
-def cards(place: Window) -> Iterator[PiiSpan]:
-    """A window of kind NUMBER -> card numbers in it: issuer and length, or a word for card; always the check digit."""
-    for found, start, end in place.find(CARD):
+def cards(window: Window) -> Iterator[PiiSpan]:
+    """Yield the card numbers in a NUMBER window: check digit, and issuer and length or a word for card."""
+    for found, start, end in window.find(CARD):
         digits = re.sub(rb"\D", b"", found[0]).decode()
         if not luhn(digits) or len(set(digits)) == 1:
             continue
         issued = any(prefix.match(digits) and len(digits) in lengths for prefix, lengths in ISSUED)
-        joined = JOINED_BEFORE.search(place.before(start, 1)) or JOINED_BEHIND.match(place.behind(end, 2))
-        row = ROW_BEFORE.search(place.before(start, 3)) or ROW_BEHIND.match(place.behind(end, 6))
-        joined = joined or (row and len(found[0]) > len(digits))
-        if (issued and not joined) or has_context("card", place):
+        joined = JOINED_BEFORE.search(window.before(start, 1)) or JOINED_AFTER.match(window.after(end, 2))
+        row = ROW_BEFORE.search(window.before(start, 3)) or ROW_AFTER.match(window.after(end, 6))
+        in_table = row and len(found[0]) > len(digits)
+        if (issued and not joined and not in_table) or has_context("card", window):
             yield PiiSpan(start, end, "credit_card")
 
 
-def iban(place: Window) -> Iterator[PiiSpan]:
-    """A window of kind TOKEN or GROUPED -> the IBAN that it is or begins with."""
-    text = place.text
+def iban(window: Window) -> Iterator[PiiSpan]:
+    """Yield the IBAN that a TOKEN or GROUPED window begins with."""
+    text = window.text
     if b" " in text:
         found = IN_GROUPS.match(text)
         size = _grouped_size(found[0]) if found else 0
     else:
         size = len(text) if len(text) <= 34 else 0
     if size and _is_iban(text[:size].replace(b" ", b"").decode("ascii", "replace")):
-        yield PiiSpan(place.start, place.start + size, "iban")
+        yield PiiSpan(window.start, window.start + size, "iban")
 
 
 def _grouped_size(text: bytes) -> int:
-    """Bytes of the groups that make an account of the country's length, 0 where they do not come out even."""
+    """Return the bytes of the groups that form an account of the country's length; 0 if no group ends there."""
     wanted = LENGTHS.get(text[:2].decode(), 0)
     size = wanted + (wanted - 1) // 4
     return size if wanted and len(text.replace(b" ", b"")) >= wanted and text[size : size + 1] in (b"", b" ") else 0

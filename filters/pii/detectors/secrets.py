@@ -1,4 +1,4 @@
-"""Keys and tokens of machines: those with a known prefix, then what is random and assigned to a name for a secret."""
+"""API keys, tokens and private keys: known prefixes, and random values assigned to a name for a secret."""
 
 import math
 import re
@@ -10,7 +10,7 @@ import numpy as np
 
 from gristmill.filters.pii.detectors.window import PiiSpan, Window
 
-# What services give out, each beginning with what names the service.
+# Formats of services, each with the prefix of the service.
 KNOWN = re.compile(
     rb"""(?:
     (?:AKIA|ASIA|AROA|AIDA)[A-Z2-7]{16}                    # Amazon
@@ -31,8 +31,8 @@ KNOWN = re.compile(
   )(?![A-Za-z0-9_])""",
     re.VERBOSE,
 )
-REACH = 4096  # bytes of the longest token
-DOTTED = b"SG.", b"ya29.", b"hvs."  # prefixes that are no part of the window
+MAX_TOKEN_BYTES = 4096
+DOTTED = b"SG.", b"ya29.", b"hvs."  # prefixes outside the window
 
 # name = "value", name: value, "name": "value", Authorization: Bearer value, --password=value
 ASSIGNED = re.compile(
@@ -42,36 +42,36 @@ ASSIGNED = re.compile(
     (?:[_-]?id)? ["'\]]{0,2} \s{0,3} (?: :|=>?|:= ) \s{0,3} ["'`]? $
     | (?: bearer | authorization:\s{0,2}basic ) \s{1,2} $"""
 )
-SIGNS = b":", b"=", b">", b"bearer", b"basic"  # one of them ends what it finds, but for spaces and a quote
+SIGNS = b":", b"=", b">", b"bearer", b"basic"  # an assignment ends with one, then spaces and a quote
 SPACED = b" \t\n\r\f\v\"'`"
-INSIDE = string.ascii_letters.encode() + b"0123456789_+/.~-"  # a value's bytes, some of which stand before the window
+INSIDE = string.ascii_letters.encode() + b"0123456789_+/.~-"  # bytes of a value, which may begin before the window
 VALUE = re.compile(rb"[A-Za-z0-9_+/=.~-]{16,512}")
 PLACEHOLDER = re.compile(
     rb"(?i)example|your|placeholder|changeme|xxxx|dummy|sample|12345678|abcdef|redacted|insert|<|\$"
 )
-MIN_BITS = 3.2  # a character; 20 characters of random letters have 3.9, of random hexadecimal 3.3, words 3.0
+MIN_BITS = 3.2  # per character; 20 random letters have 3.9, random hexadecimal digits 3.3, words 3.0
 BLOCK = re.compile(rb"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
-LONGEST_BLOCK = 16384
+MAX_BLOCK_BYTES = 16384
 
 
-def keys(place: Window) -> Iterator[PiiSpan]:
-    """A window of kind TOKEN -> a key with a known prefix, or a random value assigned to a name for a secret."""
-    before = place.before(place.start, 40)
-    start = place.start - next((len(prefix) for prefix in DOTTED if before.endswith(prefix)), 0)
-    found = KNOWN.match(place.data, start, min(place.high, start + REACH))
+def keys(window: Window) -> Iterator[PiiSpan]:
+    """Yield the key in a TOKEN window: one with a known prefix, or a random value assigned to a name for a secret."""
+    before = window.before(window.start, 40)
+    start = window.start - next((len(prefix) for prefix in DOTTED if before.endswith(prefix)), 0)
+    found = KNOWN.match(window.data, start, min(window.high, start + MAX_TOKEN_BYTES))
     if found and not PLACEHOLDER.search(found[0]):
         yield PiiSpan(start, found.end(), "api_key")
         return
-    start = place.start - len(before) + len(before.rstrip(INSIDE))
-    before = place.before(start, 48)
+    start = window.start - len(before) + len(before.rstrip(INSIDE))
+    before = window.before(start, 48)
     if before.rstrip(SPACED).lower().endswith(SIGNS) and ASSIGNED.search(before):
-        value = VALUE.match(place.behind(start, 512))
+        value = VALUE.match(window.after(start, 512))
         if value and is_random(value[0]):
             yield PiiSpan(start, start + len(value[0]), "api_key")
 
 
 def is_random(value: bytes) -> bool:
-    """Letters and digits so mixed that nobody has written them by hand."""
+    """True if letters and digits look random: mixed, of high entropy, and no words."""
     if PLACEHOLDER.search(value) or not re.search(rb"\d", value) or not re.search(rb"[A-Za-z]", value):
         return False
     words = re.findall(rb"[A-Za-z]+", value)
@@ -81,16 +81,16 @@ def is_random(value: bytes) -> bool:
 
 
 def entropy(value: bytes) -> float:
-    """Bits a byte, by how often each byte occurs in the value."""
+    """Return the bits per byte, from the byte frequencies of the value."""
     return -sum(n / len(value) * math.log2(n / len(value)) for n in Counter(value).values())
 
 
 def private_keys(data: bytes, offsets: np.ndarray) -> Iterator[PiiSpan]:
-    """Whole blocks ``-----BEGIN … PRIVATE KEY-----`` to ``-----END …-----`` in the documents that begin at offsets."""
+    """Yield the blocks ``-----BEGIN … PRIVATE KEY-----`` to ``-----END …-----`` of documents with these offsets."""
     at = data.find(b"-----BEGIN ")
     while at >= 0:
         begin = BLOCK.match(data, at)
-        end = data.find(b"-----END ", begin.end(), begin.end() + LONGEST_BLOCK) if begin else -1
+        end = data.find(b"-----END ", begin.end(), begin.end() + MAX_BLOCK_BYTES) if begin else -1
         if end >= 0:
             end = data.find(b"-----", end + 9, end + 64)
             row = np.searchsorted(offsets, at, "right")

@@ -1,4 +1,4 @@
-"""A window with the text around it: what an exact rule looks at, and what it answers."""
+"""Windows that exact rules examine, with the text around them, and the spans that rules yield."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class PiiSpan(NamedTuple):
-    """Bytes ``start:end`` of the data are personal data of a type."""
+    """Personal data of a type: bytes ``start:end`` of the data."""
 
     start: int
     end: int
@@ -16,7 +16,7 @@ class PiiSpan(NamedTuple):
 
 @dataclass(slots=True)
 class Window:
-    """A window ``start:end`` of a document that lies at ``low:high`` of the data."""
+    """A window ``start:end`` of the document ``low:high`` of the data."""
 
     data: bytes
     start: int
@@ -24,29 +24,30 @@ class Window:
     low: int
     high: int
     language: str = ""  # ISO 639-1, "" where unknown
-    every_address: bool = False  # addresses of private networks count too
-    regions: tuple[str, ...] = ()  # ISO 3166 countries whose national phone numbers are read without a word for phone
-    words: list[str] | None = None  # before it, once context.py has looked
-    beside: str = ""  # the one right behind it
-    last: bool = False  # that one is the last of its line or clause
-    wide: bool = False  # some of those before are of a script without spaces
+    private_addresses: bool = False  # addresses of private networks count too
+    regions: tuple[str, ...] = ()  # ISO 3166 countries whose national phone numbers need no word for phone
+    # Filled by context.py on first use:
+    words_before: list[str] | None = None
+    word_after: str = ""
+    ends_clause: bool = False  # word_after is the last of its line or clause
+    unspaced: bool = False  # some of words_before are in a script without spaces
 
     @property
     def text(self) -> bytes:
         return self.data[self.start : self.end]
 
     def before(self, at: int, size: int) -> bytes:
-        """Up to ``size`` bytes of the document that end at ``at``."""
+        """Return up to ``size`` bytes of the document that end at ``at``."""
         return self.data[max(self.low, at - size) : at]
 
-    def behind(self, at: int, size: int) -> bytes:
-        """Up to ``size`` bytes of the document that begin at ``at``."""
+    def after(self, at: int, size: int) -> bytes:
+        """Return up to ``size`` bytes of the document that begin at ``at``."""
         return self.data[at : min(self.high, at + size)]
 
     def find(self, pattern: re.Pattern, margin: int = 3) -> Iterator[tuple[re.Match, int, int]]:
-        """What matches in the window and a few bytes around it: the match, where it begins and ends in the data.
+        """Yield the matches in the window and ``margin`` bytes around it, with begin and end in the data.
 
-        The pattern sees nothing of other documents.
+        The pattern never sees other documents.
         """
         low = max(self.low, self.start - margin)
         for found in pattern.finditer(self.data[low : min(self.high, self.end + margin)]):

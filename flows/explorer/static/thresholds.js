@@ -9,15 +9,16 @@ const get = (id) => document.getElementById(id);
 
 /** The axis of the histogram, from the form that the server wrote. */
 function axis() {
-  const { low, high, logarithmic, step, whole } = get("move").dataset;
-  const warp = logarithmic === "1" ? Math.log1p : (v) => v, unwarp = logarithmic === "1" ? Math.expm1 : (v) => v;
+  const { low, high, half, logarithmic, step, whole } = get("move").dataset;
+  const by_ratio = logarithmic === "1", middle = Number(half);
+  const warp = by_ratio ? (v) => Math.log(Math.max(v, Number(low))) : (v) => v, unwarp = by_ratio ? Math.exp : (v) => v;
   const [from, to] = [warp(Number(low)), warp(Number(high))];
-  const unit = (value) => (logarithmic === "1" && whole !== "1" ? 10 ** Math.floor(Math.log10(Math.max(Math.abs(value), 1)) - 1) : Number(step));
+  const unit = (value) => (by_ratio && whole !== "1" ? 10 ** Math.floor(Math.log10(Math.max(value, Number(low))) - 1) : Number(step));
   const rounded = (value, by) => Number((Math.round(value / by) * by).toPrecision(12));
   return {
-    at: (value) => Math.min(Math.max((warp(value) - from) / (to - from), 0), 1),
+    at: (value) => Math.min(Math.max((warp(value + middle) - from) / (to - from), 0), 1),
     value(share) {
-      const exact = unwarp(from + share * (to - from));
+      const exact = unwarp(from + share * (to - from)) - middle;
       return rounded(exact, unit(exact));
     },
     beside: (value, by) => rounded(value + by * unit(value), unit(value)),
@@ -31,8 +32,7 @@ function draw(value) {
   line.setAttribute("x1", x);
   line.setAttribute("x2", x);
   for (const bin of form.querySelectorAll(".bin")) {
-    const middle = (Number(bin.dataset.low) + Number(bin.dataset.high)) / 2;
-    bin.classList.toggle("breaks", value !== null && BREAKS[form.dataset.breaks](middle, value));
+    bin.classList.toggle("breaks", value !== null && BREAKS[form.dataset.breaks](Number(bin.dataset.middle), value));
   }
   if (document.activeElement !== get("slider") && value !== null) get("slider").value = 1000 * at(value);
   if (document.activeElement !== get("number")) get("number").value = value ?? "";

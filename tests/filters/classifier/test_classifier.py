@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from upath import UPath
 
-from gristmill.filters.classifier.filter import Classifier, max_alpha
+from gristmill.filters.classifier.filter import Classifier, max_pareto_alpha
 from gristmill.filters.classifier.roc import RocCurve
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.decide import decide
@@ -29,7 +29,7 @@ def model(tmp_path_factory):
     texts, targets = [GOOD, BAD] * 40, np.array([0, 1] * 40)
     write_fasttext(path, *train([Ragged.from_strings(texts)], targets, LABELS, FastTextSettings(buckets=500)))
     (path.parent / "m.bin.json").write_bytes(orjson.dumps({"threshold": 0.5}))
-    (path.parent / "cutoffs.json").write_bytes(orjson.dumps({"*": np.linspace(0, 1, 101).tolist()}))
+    (path.parent / "percentiles.json").write_bytes(orjson.dumps({"*": np.linspace(0, 1, 101).tolist()}))
     (path.parent / "other.json").write_bytes(orjson.dumps({"en": np.linspace(0, 1, 101).tolist()}))
     return str(path)
 
@@ -51,12 +51,12 @@ def test_scores_tell_good_from_bad_and_a_blank_has_none(model):
     assert other.to_list() == pytest.approx([1 - good, 1 - bad], abs=1e-6)
 
 
-@pytest.mark.parametrize("settings", [{"min_score": 0.5}, {"min_score": "chosen"}, {"min_percentile": 50}])
+@pytest.mark.parametrize("settings", [{"min_score": 0.5}, {"min_score": "auto"}, {"min_percentile": 50}])
 def test_each_cut_on_both_sides(model, settings):
     if "min_percentile" in settings:
-        settings["cutoffs"] = model.replace("m.bin", "cutoffs.json")
+        settings["percentiles_file"] = model.replace("m.bin", "percentiles.json")
     classifier = Classifier(model=model, **settings)
-    rule = "low_percentile" if "cutoffs" in settings else "low_score"
+    rule = "percentile_too_low" if "percentiles_file" in settings else "score_too_low"
     assert reasons(classifier, classifier.measure(batch(GOOD, BAD))) == [[], [rule]]
 
 
@@ -65,7 +65,7 @@ def test_chance_is_gpt_3s(ids, alpha, score):
     """A Pareto draw by inversion, against 1 - score."""
     u = uniform_by_id(Ragged.from_strings(ids), "classifier")
     pareto = u ** (-1 / alpha) - 1
-    found, edge = alpha < max_alpha(np.full(u.size, score), u), np.abs(pareto - 1 + score) < 1e-9
+    found, edge = alpha < max_pareto_alpha(np.full(u.size, score), u), np.abs(pareto - 1 + score) < 1e-9
     assert np.all((found == (pareto > 1 - score)) | edge)
 
 
@@ -94,23 +94,29 @@ def test_chance_is_the_ids_alone(model):
         ({}, "model: Field required"),
         ({"model": "nowhere.bin"}, "cannot read the fastText model nowhere.bin"),
         ({"label": "__label__good"}, r"has no label '__label__good'; it has __label__hq, __label__lq"),
-        ({"min_percentile": 90}, "min_percentile needs cutoffs; `gristmill classifier score --fit"),
-        ({"min_percentile": 90, "cutoffs": "nowhere.json"}, "`gristmill classifier score --fit` makes them"),
-        ({"min_percentile": 90, "cutoffs": "other.json"}, r"has no cut-offs '\*'"),
+        (
+            {"min_percentile": 90},
+            "min_percentile needs percentiles_file; `gristmill classifier score --write-percentiles",
+        ),
+        (
+            {"min_percentile": 90, "percentiles_file": "nowhere.json"},
+            "classifier score --write-percentiles FILE` writes it",
+        ),
+        ({"min_percentile": 90, "percentiles_file": "other.json"}, r"has no percentiles '\*'"),
     ],
 )
 def test_what_cannot_be_says_so(model, settings, complaint):
     settings = {"model": model} | settings if settings else settings
-    if settings.get("cutoffs") == "other.json":
-        settings["cutoffs"] = model.replace("m.bin", "other.json")
+    if settings.get("percentiles_file") == "other.json":
+        settings["percentiles_file"] = model.replace("m.bin", "other.json")
     with pytest.raises(RecipeError, match=complaint):
         read_settings(Classifier, settings, "test")
 
 
 def test_a_model_of_others_has_no_chosen_threshold(model, tmp_path):
     (tmp_path / "alone.bin").write_bytes(UPath(model).read_bytes())
-    with pytest.raises(RecipeError, match=r"where the threshold chosen for .*alone\.bin should be; set min_score"):
-        read_settings(Classifier, {"model": str(tmp_path / "alone.bin"), "min_score": "chosen"}, "test")
+    with pytest.raises(RecipeError, match=r"which holds the threshold of .*alone\.bin; set min_score"):
+        read_settings(Classifier, {"model": str(tmp_path / "alone.bin"), "min_score": "auto"}, "test")
 
 
 scores = st.lists(st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 1.0]), min_size=1, max_size=12).map(np.array)
@@ -118,25 +124,27 @@ scores = st.lists(st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 1.0]), min_size=1,
 
 @given(scores, scores)
 def test_curves_are_those_of_counting(good, bad):
-    curve = RocCurve.of(good, bad)
+    curve = RocCurve.from_scores(good, bad)
     for i, threshold in enumerate(curve.thresholds):
-        assert curve.recall[i] == np.mean(good >= threshold) and curve.false[i] == np.mean(bad >= threshold)
+        assert curve.recall[i] == np.mean(good >= threshold) and curve.false_positive_rate[i] == np.mean(
+            bad >= threshold
+        )
         kept = np.concatenate((good, bad)) >= threshold
         assert curve.precision[i] == kept[: good.size].sum() / kept.sum()
         assert curve.at(threshold) == {
             "recall": curve.recall[i],
-            "false": curve.false[i],
+            "false_positive_rate": curve.false_positive_rate[i],
             "precision": curve.precision[i],
         }
     pairs = good[:, None] - bad
-    assert curve.area() == pytest.approx(np.mean((pairs > 0) + 0.5 * (pairs == 0)))
+    assert curve.auc() == pytest.approx(np.mean((pairs > 0) + 0.5 * (pairs == 0)))
     gains = [np.mean(good >= t) - np.mean(bad >= t) for t in curve.thresholds]
-    assert np.mean(good >= curve.best()) - np.mean(bad >= curve.best()) == max(gains)
+    assert np.mean(good >= curve.youden_threshold()) - np.mean(bad >= curve.youden_threshold()) == max(gains)
 
 
 def test_a_cut_between_scores_and_above_all():
-    curve = RocCurve.of(np.array([0.2, 0.8]), np.array([0.1, 0.6]))
-    assert curve.at(0.7) == {"recall": 0.5, "false": 0.0, "precision": 1.0}
-    assert curve.at(0.9) == {"recall": 0.0, "false": 0.0, "precision": 1.0}
+    curve = RocCurve.from_scores(np.array([0.2, 0.8]), np.array([0.1, 0.6]))
+    assert curve.at(0.7) == {"recall": 0.5, "false_positive_rate": 0.0, "precision": 1.0}
+    assert curve.at(0.9) == {"recall": 0.0, "false_positive_rate": 0.0, "precision": 1.0}
     assert curve.at(0.0)["recall"] == 1
     assert curve.average_precision() == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)

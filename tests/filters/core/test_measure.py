@@ -83,10 +83,8 @@ class Told(Filter):
     NAME = "told"
 
     def measure(self, batch):
-        none = [None] * batch.text.rows
-        return pl.DataFrame(
-            {"given": none if batch.language is None else batch.language.tolist()}, {"given": pl.String}
-        )
+        given = [None] * batch.text.rows if batch.language is None else batch.language.tolist()
+        return pl.DataFrame({"given": given}, {"given": pl.String})
 
 
 class Needs(Told):
@@ -99,10 +97,11 @@ def test_the_language_is_given_to_those_that_need_it_by_the_last_step_before_tha
     together = measure(work, chain)
     said = {name: frame["given"].to_list() for (name, _), frame in together.items() if "given" in frame.columns}
     assert said["early"] == said["told"] == [None] * 4
-    for name, by in (("needs", "first"), ("late", "second")):
-        assert said[name] == together[by, MEASURES]["sure"].to_list()
+    assert said["needs"] == together["first", MEASURES]["confident_label"].to_list()
+    assert said["late"] == together["second", MEASURES]["confident_label"].to_list()
+    for name in said:  # alone, with all languages on disk
         (measures_of(work, name) / "part-0.parquet").unlink()
-    assert measure(work, chain)["late", MEASURES].equals(together["late", MEASURES])
+        assert measure(work, chain)[name, MEASURES].equals(together[name, MEASURES])
 
 
 @pytest.mark.parametrize("name", sorted(FILTERS.keys() - {"classifier"}))  # which needs a model: test_classifier.py

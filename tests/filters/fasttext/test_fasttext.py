@@ -9,7 +9,7 @@ from gristmill.filters.fasttext.predict import FastTextPredictor, huffman
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.ragged import Ragged
 
-KINDS = [  # loss, min_n, max_n, word_ngrams, quantised
+KINDS = [  # loss, min_n, max_n, word_ngrams, quantized
     (1, 2, 4, 1, True),  # as lid.176.ftz
     (3, 2, 5, 1, False),  # as GlotLID
     (3, 0, 0, 2, False),  # as text classifiers over words and their pairs
@@ -25,7 +25,7 @@ TEXT = st.lists(TOKEN, max_size=12).map(" ".join) | st.text()
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fasttext")
-    keys = "loss", "min_n", "max_n", "word_ngrams", "quantised"
+    keys = "loss", "min_n", "max_n", "word_ngrams", "quantized"
     paths = [
         write_model(folder / f"{seed}.bin", seed=seed, **dict(zip(keys, kind, strict=True)))
         for seed, kind in enumerate(KINDS)
@@ -114,7 +114,7 @@ def test_a_missing_file_is_an_input_error(tmp_path):
 
 
 def test_a_loss_without_probabilities_is_refused(tmp_path):
-    path = write_model(tmp_path / "ova.bin", loss=4, min_n=0, max_n=0, word_ngrams=1, quantised=False, seed=1)
+    path = write_model(tmp_path / "ova.bin", loss=4, min_n=0, max_n=0, word_ngrams=1, quantized=False, seed=1)
     with pytest.raises(InputError, match="one against all"):
         FastTextPredictor(read_fasttext(path))
 

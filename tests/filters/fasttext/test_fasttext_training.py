@@ -152,5 +152,5 @@ def test_no_word_to_train_on_is_an_input_error():
 
 @pytest.mark.parametrize("subwords", [{"min_n": 3}, {"min_n": 4, "max_n": 3}])
 def test_impossible_subwords_are_refused(subwords):
-    with pytest.raises(RecipeError, match="subwords of"):
+    with pytest.raises(RecipeError, match="expected 1 <= min_n <= max_n"):
         read_settings(FastTextSettings, subwords, "test")

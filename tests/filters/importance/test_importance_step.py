@@ -38,23 +38,25 @@ def test_half_stays_and_it_is_what_the_target_is_like(corpus):
     assert tree(corpus / "work", "clean", "steps", "ledger") == tree(corpus / "work-3", "clean", "steps", "ledger")
 
 
-def test_chance_lets_some_unlike_stay(corpus):
-    """With buckets so few that weights are near zero, noise decides; without chance, nothing does."""
+def test_gumbel_noise_keeps_some_documents_unlike_the_target(corpus):
+    """With two buckets all weights are near zero, and noise decides; without noise the highest weights do."""
     drawn = run(corpus, "raw", "work", keep=0.5, buckets=2, ngrams=1)
     assert 0 < sum(id.startswith("W") for id in drawn) < 60
+    highest = run(corpus, "raw", "work-2", keep=0.25, gumbel_noise=False)
+    assert {id[0] for id in highest} == {"T"}
 
 
 def test_min_mean_needs_no_share(corpus):
-    kept = run(corpus, "raw", "work", min_mean=0.0)
+    kept = run(corpus, "raw", "work", min_mean_log_weight=0.0)
     assert {id[0] for id in kept} == {"T"}  # a blank document has nothing of the target
     scores = pl.read_parquet(corpus / "work" / "steps" / "importance" / "scores" / "*.parquet")
-    assert scores.height == 123 and scores["mean"].is_finite().all()
+    assert scores.height == 123 and scores["mean_log_weight"].is_finite().all()
 
 
 def test_without_a_target_nothing_is_read(corpus):
     with pytest.raises(RecipeError, match="target"):
         run(corpus, "raw", "work", target=[])
     write_jsonl(corpus / "empty.jsonl", [{"id": "1", "text": " "}])
-    with pytest.raises(InputError, match="holds no words"):
+    with pytest.raises(InputError, match="contains no words"):
         run(corpus, "raw", "work", target=[str(corpus / "empty.jsonl")])
     assert not (corpus / "work" / "documents").exists()

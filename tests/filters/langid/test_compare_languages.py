@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from gristmill.filters.langid.evaluate import compare, macro_f1, read_labelled
+from gristmill.filters.langid.evaluate import compare, macro_f1, read_labeled
 from gristmill.flows.cli.compare_languages import compare_languages
 from gristmill.pipelines.errors import InputError
 
@@ -26,7 +26,7 @@ def corpus(tmp_path):
 
 
 def test_labels_get_our_names_and_rows_without_text_go(corpus):
-    assert read_labelled([corpus])["language"].to_list() == ["en", "en", "de", "zh", "chr"]
+    assert read_labeled([corpus])["language"].to_list() == ["en", "en", "de", "zh", "chr"]
 
 
 @pytest.mark.parametrize(
@@ -44,9 +44,9 @@ def test_macro_f1_is_the_mean_over_languages(truth, label, f1):
 
 
 def test_scores_of_a_model(corpus):
-    (score,) = compare(read_labelled([corpus]), ["lid.176"], [1024])
-    assert (score.macro_f1, score.shared_f1, score.accuracy, score.sure_of_unknown) == (1, 1, 1, 0)
-    assert score.sure_and_right > 0.7
+    (score,) = compare(read_labeled([corpus]), ["lid.176"], [1024])
+    assert (score.macro_f1, score.shared_f1, score.accuracy, score.confident_unknown) == (1, 1, 1, 0)
+    assert score.confident_correct > 0.7
     assert score.megabytes_per_second > 0
 
 
@@ -63,13 +63,13 @@ def test_a_corpus_without_labels_is_an_input_error(tmp_path, content):
     path = tmp_path / "bad.jsonl"
     path.write_text(content)
     with pytest.raises(InputError, match="label"):
-        read_labelled([str(path)])
+        read_labeled([str(path)])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["lid.176", "lid.176+py3langid"])
 def test_the_default_cap_costs_at_most_half_a_point(shared_data, model):
     paths = sorted(map(str, shared_data.glob("langid_*.jsonl.zst")))
-    capped, full = compare(read_labelled(paths), [model], [1024, None])
+    capped, full = compare(read_labeled(paths), [model], [1024, None])
     assert capped.macro_f1 > full.macro_f1 - 0.005
     assert capped.macro_f1 > (0.74 if model != "lid.176" else 0.68)

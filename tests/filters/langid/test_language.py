@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.decide import decide
-from gristmill.filters.langid.filter import Language
+from gristmill.filters.langid.filter import CONFIDENT_PROBABILITY, Language
 from gristmill.filters.langid.labels import language_of
 from gristmill.filters.langid.models import MODELS, Ensemble, load_model
 from gristmill.pipelines.errors import RecipeError
@@ -59,6 +59,12 @@ def test_only_allowed_languages_keep_their_probability():
     assert found.filter(~allowed)["allowed_probability"].sum() == 0
 
 
+@pytest.mark.parametrize(("probability", "label"), [(CONFIDENT_PROBABILITY, "en"), (0.649, "und")])
+def test_later_steps_get_a_label_only_where_it_is_confident(monkeypatch, probability, label):
+    monkeypatch.setattr("gristmill.filters.langid.filter.load_model", lambda name: Says("en", probability, "en"))
+    assert Language().measure(batch("text"))["confident_label"].to_list() == [label]
+
+
 def test_capitals_change_nothing():
     shouted = [text.upper() for text in SENTENCES.values()]
     found = Language().measure(batch(*shouted))
@@ -89,15 +95,15 @@ def test_the_rule_on_both_sides_of_its_line(settings, probability, label, stays)
     assert (not broken) == stays
     if broken:
         own = settings.get("min_probabilities", {}).get(label, settings["min_probability"])
-        assert broken == [{"rule": "language", "value": probability, "threshold": own}]
+        assert broken == [{"rule": "probability_too_low", "value": probability, "threshold": own}]
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"model": "lid.175"}, "did you mean 'lid.176'"),
-        ({"languages": ["eng"]}, "'eng' goes by the name 'en'"),
-        ({"min_probabilities": {"zh-TW": 0.5}}, "'zh-TW' goes by the name 'zh'"),
+        ({"languages": ["eng"]}, "no model gives the label 'eng'; write 'en'"),
+        ({"min_probabilities": {"zh-TW": 0.5}}, "no model gives the label 'zh-TW'; write 'zh'"),
         ({"min_probability": 1.5}, "less than or equal to 1"),
         ({"max_bytes": 10}, "greater than or equal to 64"),
     ],
@@ -139,7 +145,7 @@ class Says:
     def __init__(self, language, probability, languages):
         self.answer, self.languages = (language, probability), frozenset(languages.split())
 
-    def identify(self, text):
+    def predict(self, text):
         return tuple(np.full(text.rows, part) for part in self.answer)
 
 
@@ -150,6 +156,8 @@ class Says:
         (("en", 0.8), ("en", 0.6), "en", 0.7),  # agreed: the mean
         (("en", 0.8), ("de", 0.7), "en", 0.4),  # disputed: half of the surer
         (("en", 0.6), ("de", 0.7), "de", 0.35),
+        (("en", 0.7), ("de", 0.7), "de", 0.35),  # a tie: the second
+        (("en", 0.899), ("en", 1.0), "en", 0.9495),  # not confident: both vote
         (("ceb", 0.6), ("de", 1.0), "ceb", 0.6),  # the second does not know Cebuano
         (("ceb", 0.4), ("de", 1.0), "de", 0.5),
         (("en", 0.4), ("pcm", 0.9), "pcm", 0.45),  # the first not knowing Pidgin is no reason to believe in it
@@ -158,7 +166,7 @@ class Says:
 )
 def test_two_models_vote(first, second, language, probability):
     pair = Ensemble(Says(*first, "en de ceb"), Says(*second, "en de pcm"))
-    found, sure = pair.identify(Ragged.from_strings([""]))
+    found, sure = pair.predict(Ragged.from_strings([""]))
     assert (found[0], sure[0]) == (language, pytest.approx(probability))
 
 

@@ -10,7 +10,7 @@ from gristmill.pipelines.ragged import Ragged
 
 # Only what every Unicode version here knows alike; accents, Hangul and Devanagari in pieces come up often.
 CHARACTER = st.characters(max_codepoint=0x2FFFF, exclude_categories=["Cs", "Cn"]) | st.sampled_from(
-    "aAéÉe\u0301\u0323ÅǅȺ가\u1100\u1161\u11a8\u0915\u093cＡ字😀\n\0\u2028"
+    "\u02ff\u0300\u115f\u1160\u11ff\u1200aAéÉe\u0301\u0323ÅǅȺ가\u1100\u1161\u11a8\u0915\u093cＡ字😀\n\0\u2028"
 )
 TEXT = st.text(CHARACTER)
 
@@ -26,6 +26,14 @@ def test_a_short_document_is_read_whole_and_a_long_one_in_four_slices():
     texts = ["x" * 64, "a" * 40 + "b" * 40 + "c" * 40 + "d" * 40, ""]
     read = sample_slices(Ragged.from_strings(texts), 64).to_text().to_pylist()
     assert read == ["x" * 64, "\n".join(char * 16 for char in "abcd"), ""]
+
+
+@pytest.mark.parametrize("cap", [8, 9, 11, 12, 64])
+@pytest.mark.parametrize("character", ["a", "é", "字", "😀"])
+def test_sizes_around_the_cap_are_those_of_the_twin(cap, character):
+    texts = ["b" * more + character * (cap // len(character.encode())) for more in range(8)]
+    read = sample_slices(Ragged.from_strings(texts), cap).to_text().to_pylist()
+    assert read == [plain_excerpt(text, cap) for text in texts]
 
 
 @pytest.mark.parametrize(

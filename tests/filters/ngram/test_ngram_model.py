@@ -31,7 +31,7 @@ def batch(*texts):
 
 def trained(text_lines, order, **more):
     text = "\n".join(" ".join(words) for words in text_lines)
-    return train([batch(text)], NGramSettings(order=order, **{"fallback": list(FALLBACK), **more}))
+    return train([batch(text)], NGramSettings(order=order, **{"discount_fallback": list(FALLBACK), **more}))
 
 
 def ids_of(model):
@@ -77,7 +77,7 @@ def test_discounts_are_those_of_the_formulas():
 @pytest.mark.parametrize("counts", [[], [1, 1, 2], [1] * 10 + [2, 3] + [4] * 9])
 def test_a_corpus_too_small_says_what_to_do(counts):
     counts = np.array(counts, np.uint32)
-    with pytest.raises(InputError, match=r"too small for order 3.*use more text, a lower order, or fallback"):
+    with pytest.raises(InputError, match=r"too small for order 3.*use more text, a lower order, or set disc"):
         discounts(counts, 3, None)
     np.testing.assert_array_equal(discounts(counts, 3, FALLBACK), [0, *FALLBACK])
 
@@ -89,14 +89,16 @@ def same(a, b):
 
 def test_order_of_documents_and_memory_change_nothing():
     texts = [" ".join(words) for words in itertools.product(["one", "two", "é", "字"], repeat=4)] * 30
-    options = {"order": 4, "fallback": list(FALLBACK)}
+    options = {"order": 4, "discount_fallback": list(FALLBACK)}
     once = train([batch(*texts)], NGramSettings(**options))
     spilled = train([batch(text) for text in reversed(texts)], NGramSettings(memory_bytes=1 << 16, **options))
     assert same(once, spilled)
 
 
 def test_a_limited_vocabulary_and_a_word_named_as_a_mark():
-    model = train([batch("a a a a b b b c <s> </s>")], NGramSettings(order=2, max_words=2, fallback=list(FALLBACK)))
+    model = train(
+        [batch("a a a a b b b c <s> </s>")], NGramSettings(order=2, max_words=2, discount_fallback=list(FALLBACK))
+    )
     assert model.vocabulary.size == 5
     stream = model.stream(batch("a zebra", "", "\n b"))
     assert stream.ids.tolist() == [BEGIN, 3, UNKNOWN, END, BEGIN, 4, END]
@@ -107,7 +109,7 @@ def test_a_file_gives_the_model_back(tmp_path):
     model = trained([["a", "b"], ["a", "c"]], 3)
     model.save(UPath(tmp_path / "m"))
     again = NGram.open(UPath(tmp_path / "m"))
-    assert same(model, again) and again.about == model.about
+    assert same(model, again) and again.metadata == model.metadata
     ids = model.stream(batch("a b c")).ids
     np.testing.assert_array_equal(model.score(ids), again.score(ids))
 
@@ -121,8 +123,8 @@ def test_a_damaged_file_is_one_line(tmp_path, damage):
 
 
 @given(lines, st.integers(1, 5), st.booleans())
-def test_arpa_gives_the_model_back(text_lines, order, quantise):
-    model = trained(text_lines, order, quantise=quantise)
+def test_arpa_gives_the_model_back(text_lines, order, quantize):
+    model = trained(text_lines, order, quantize=quantize)
     file = io.BytesIO()
     write_arpa(model, file)
     again = read_arpa(io.StringIO(file.getvalue().decode()), "test.arpa")
@@ -135,7 +137,7 @@ def test_arpa_gives_the_model_back(text_lines, order, quantise):
 def test_eight_bits_change_little():
     words = [f"w{i * i % 97}" for i in range(4000)]
     text_lines = [words[i : i + 9] for i in range(0, 4000, 9)]
-    exact, coarse = (trained(text_lines, 4, quantise=quantise) for quantise in (False, True))
+    exact, coarse = (trained(text_lines, 4, quantize=quantize) for quantize in (False, True))
     ids = exact.stream(batch(" ".join(words))).ids
     assert abs(exact.score(ids).mean() - coarse.score(ids).mean()) < 0.01
     assert coarse.cells.nbytes * 2 == exact.cells.nbytes

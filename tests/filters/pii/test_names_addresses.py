@@ -5,7 +5,7 @@ import pytest
 
 from gristmill.filters.pii.detect import ON_REQUEST, TYPES, detect
 from gristmill.filters.pii.filter import PiiFilter
-from gristmill.filters.pii.replacements import How
+from gristmill.filters.pii.replacements import ReplacementMethod
 from gristmill.pipelines.ragged import Ragged
 
 FOUND = {
@@ -47,7 +47,7 @@ def test_left_alone(type, text):
     assert spans(text, [type]) == []
 
 
-@pytest.mark.parametrize("how", How.__args__)
+@pytest.mark.parametrize("how", ReplacementMethod.__args__)
 @pytest.mark.parametrize("type", ON_REQUEST)
 def test_replaced_once_for_all(type, how, tmp_path):
     (tmp_path / "key").write_bytes(b"a key for tests only, 32 bytes..")
@@ -58,7 +58,7 @@ def test_replaced_once_for_all(type, how, tmp_path):
     for edit in edits:
         new, at = new + text.row(0)[at : edit.start] + edit.text, edit.end
     again = Ragged.from_strings([new + text.row(0)[at:]])
-    assert step.found(text) and not step.found(again)
+    assert step.detect(text) and not step.detect(again)
 
 
 def test_bytes_that_are_no_text_are_counted():

@@ -12,15 +12,15 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from reference.pii_windows import at_windows, spelt_windows
+from reference.pii_windows import at_windows, obfuscated_windows
 
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.pii.detect import TYPES, detect
-from gristmill.filters.pii.edits import apply
+from gristmill.filters.pii.edits import apply_edits
 from gristmill.filters.pii.evaluate import pii_detector, read_labeled, score
 from gristmill.filters.pii.filter import PiiFilter
 from gristmill.filters.pii.replacements import replacement
-from gristmill.filters.pii.scan import AT, SPELT_AT, scan
+from gristmill.filters.pii.scan import AT, OBFUSCATED_AT, scan
 from gristmill.flows.cli import group
 from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.ragged import Ragged
@@ -85,7 +85,7 @@ def test_left_alone(type, text):
 
 def test_private_addresses_count_where_asked_for():
     assert spans("host 10.20.30.140") == []
-    assert spans("host 10.20.30.140", every_address=True) == [("ip", "10.20.30.140")]
+    assert spans("host 10.20.30.140", private_addresses=True) == [("ip", "10.20.30.140")]
 
 
 texts = st.lists(st.one_of(st.sampled_from(SAYING), st.text(max_size=30), st.text("0123456789.-:@ +a\n", max_size=40)))
@@ -95,7 +95,7 @@ documents = st.lists(texts.map(" ".join).map(lambda text: text.replace("|", ""))
 def redact(step, texts):
     rows = Ragged.from_strings(texts)
     edits = step.edits(rows)
-    return [apply(edits.get(i, []), rows.row(i)) for i in range(rows.rows)]
+    return [apply_edits(edits.get(i, []), rows.row(i)) for i in range(rows.rows)]
 
 
 @cache
@@ -157,7 +157,7 @@ parts = st.one_of(
 def test_windows_around_at_are_those_of_the_twin(texts):
     rows = Ragged.from_strings(texts)
     windows = scan(rows)
-    for kind, twin in ((AT, at_windows), (SPELT_AT, spelt_windows)):
+    for kind, twin in ((AT, at_windows), (OBFUSCATED_AT, obfuscated_windows)):
         of = windows.kind == kind
         found = zip(windows.row[of].tolist(), windows.start[of].tolist(), windows.end[of].tolist(), strict=True)
         lows = rows.offsets.tolist()
@@ -223,7 +223,7 @@ def test_labelled_identities_are_found_and_decoys_are_not(shared_data):
     step = PiiFilter(address_scope="all", phone_regions=["US"])
     for name, lines in (("pii_presidio.jsonl.zst", False), ("messy.jsonl.zst", True)):
         told = score(read_labeled(str(Path(shared_data) / name)), pii_detector(step), TYPES, lines)
-        assert told.touched == 0
+        assert told.decoys_hit == 0
         for type, each in told.types.items():
             least = (0.93, 0.92) if type == "phone" else (0.99, 0.99)
             assert each.precision >= least[0] and (each.f1 if type == "phone" else each.recall) >= least[1], (

@@ -99,9 +99,9 @@ before = st.lists(st.sampled_from(pieces), max_size=20)
 def test_words_before_are_those_behind_the_last_break(text):
     data = text.encode() + b"1234567"
     place = Window(data, len(data) - 7, len(data), 0, len(data))
-    words = words_before(data[max(0, len(data) - 7 - context.BEFORE) : -7])[-context.WORDS :]
-    assert context._before(place) == words
-    assert (max(words, default="") >= context.WIDE) == any(ord(word[0]) >= 0x2E80 for word in words)
+    words = words_before(data[max(0, len(data) - 7 - context.BYTES_BEFORE) : -7])[-context.MAX_WORDS :]
+    assert context._words_before(place) == words
+    assert (max(words, default="") >= context.UNSPACED) == any(ord(word[0]) >= 0x2E80 for word in words)
 
 
 @pytest.mark.parametrize(

@@ -27,11 +27,11 @@ EVERY = {
     "c4": {"min_sentences": 2},
     "gopher": {"min_words": 20},
     "own_perplexity": {"min_bytes": 1000},
-    "repeats": {},
+    "repeated_passages": {},
     "pii": {},
     "again": {"use": "gopher", "min_words": 20},
     "exact": {},
-    "near": {},
+    "near_duplicates": {},
     "decontaminate": {"action": "cut"},
     "substrings": {},
     "importance": {"keep": 0.9},
@@ -128,7 +128,7 @@ def test_the_language_step_may_have_any_name(tmp_path, raw):
 
 
 def test_what_follows_a_rewrite_of_the_corpus_gives_no_language_to_what_was_decided_before(tmp_path, raw):
-    steps = {"gopher": {}, "repeats": {}, "tongue": {"use": "language"}, "late": {"use": "gopher"}}
+    steps = {"gopher": {}, "repeated_passages": {}, "tongue": {"use": "language"}, "late": {"use": "gopher"}}
     run(tmp_path, raw, steps)
     run(tmp_path, raw, {"gopher": {}}, "alone")
     mine, alone = tree(tmp_path / "work", "steps/gopher/decisions"), tree(tmp_path / "alone", "steps/gopher/decisions")

@@ -26,14 +26,18 @@ def test_steps_with_models_are_killed_and_started_again(tmp_path, gristmill):
     write_jsonl(bad, [{"id": f"bad-{i}", "text": f"WIN {i} cash now, click here " * 9} for i in range(150)])
     ngram, classifier = tmp_path / "m.ngram", tmp_path / "m.bin"
     train = ("--work", tmp_path / "work", "--set")
-    small = "ngram.fallback=[0.5, 1.0, 1.5]", "classifier.buckets=5000"
+    small = "ngram.discount_fallback=[0.5, 1.0, 1.5]", "classifier.buckets=5000"
     assert gristmill("ngram", "train", good, "--output", ngram, *train, small[0]).returncode == 0
     sides = ("--positive", good, "--negative", bad)
     assert gristmill("classifier", "train", *sides, "--output", classifier, *train, small[1]).returncode == 0
     (tmp_path / "recipe.toml").write_text(RECIPE.format(ngram=ngram, classifier=classifier, target=good))
     ledger = killed_and_whole(tmp_path, tmp_path / "recipe.toml", gristmill, 2)
     rules = {(rule["step"], rule["rule"]) for reasons in ledger["reasons"] for rule in reasons}
-    assert {("perplexity", "too_surprising"), ("classifier", "chance"), ("importance", "not_drawn")} <= rules, rules
+    assert {
+        ("perplexity", "perplexity_too_high"),
+        ("classifier", "pareto_draw_too_low"),
+        ("importance", "gumbel_key_too_low"),
+    } <= rules, rules
 
 
 RECIPE = """
@@ -50,7 +54,7 @@ max_perplexity = 30.0
 model = "{classifier}"
 pareto_alpha = 3.0
 
-[steps.own_perplexity]
+[steps.cross_fit_perplexity]
 min_bytes = 1000
 
 [steps.importance]

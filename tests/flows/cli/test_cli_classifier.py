@@ -40,13 +40,13 @@ def test_train_and_score(corpora, tmp_path):
     said = trained(corpora, model, tmp_path / "work")
     assert "area under the ROC curve 1.0000" in said
     found = orjson.loads((tmp_path / "m.bin.json").read_bytes())
-    assert found["at_threshold"] == {"recall": 1.0, "false": 0.0, "precision": 1.0}
+    assert found["at_threshold"] == {"recall": 1.0, "false_positive_rate": 0.0, "precision": 1.0}
     counts = [sum(pair) for pair in zip(found["trained_on"], found["held_out"], strict=True)]
     assert counts == [40, 40] and all(found["held_out"])  # balanced, the blank ones left out
     assert (tmp_path / "m.bin.png").read_bytes().startswith(b"\x89PNG")
-    fit = tmp_path / "cutoffs.json"
+    fit = tmp_path / "percentiles.json"
     score = ("--model", model, "--work", tmp_path / "others")
-    rows = [*map(orjson.loads, run("score", *corpora, *score, "--fit", fit).splitlines())]
+    rows = [*map(orjson.loads, run("score", *corpora, *score, "--write-percentiles", fit).splitlines())]
     assert len(rows) == 102 and len(orjson.loads(fit.read_bytes())["*"]) == 101
     for row in rows:
         good = row["id"].startswith("good")

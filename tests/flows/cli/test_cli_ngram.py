@@ -10,7 +10,7 @@ from gristmill.flows.tokenize.train_tokenizer import coder
 from gristmill.pipelines.errors import GristmillError
 from gristmill.pipelines.ragged import Ragged
 
-FALLBACK = "ngram.fallback=[0.5, 1.0, 1.5]"
+FALLBACK = "ngram.discount_fallback=[0.5, 1.0, 1.5]"
 
 
 @pytest.fixture
@@ -32,8 +32,13 @@ def test_train_score_and_export(corpus, tmp_path):
     model, arpa, again = tmp_path / "m.ngram", tmp_path / "m.arpa", tmp_path / "again.ngram"
     work = ("--work", tmp_path / "work")
     assert "order 3" in run("train", corpus, "--output", model, *work, "--set", "ngram.order=3", "--set", FALLBACK)
-    fit = tmp_path / "cutoffs.json"
-    rows = [*map(orjson.loads, run("score", corpus, "--model", model, *work, "--lines", "--fit", fit).splitlines())]
+    fit = tmp_path / "percentiles.json"
+    rows = [
+        *map(
+            orjson.loads,
+            run("score", corpus, "--model", model, *work, "--lines", "--write-percentiles", fit).splitlines(),
+        )
+    ]
     assert len(rows) == 40 and all(len(row["line_log10"]) == 2 for row in rows)
     assert len(orjson.loads(fit.read_bytes())["*"]) == 101
     run("export", model, arpa)

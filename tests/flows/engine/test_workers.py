@@ -152,10 +152,10 @@ def test_two_runs_do_not_share_a_work_folder(tmp_path):
 
 def test_a_killed_run_leaves_no_lock(tmp_path):
     head = (
-        "import os; from gristmill.flows.engine.run_lock import alone; "
-        "from gristmill.pipelines.storage.files import place"
+        "import os; from gristmill.flows.engine.run_lock import exclusive_run; "
+        "from gristmill.pipelines.storage.files import to_path"
     )
-    code = f"{head}\nwith alone(place({str(tmp_path)!r})): os.kill(os.getpid(), 9)"
+    code = f"{head}\nwith exclusive_run(to_path({str(tmp_path)!r})): os.kill(os.getpid(), 9)"
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3])
     note, running = last_run(to_path(tmp_path))
     assert note["pid"] != os.getpid() and not running and "ended" not in note

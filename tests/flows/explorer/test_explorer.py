@@ -17,7 +17,6 @@ from gristmill.flows.explorer import document as documents_of
 from gristmill.flows.explorer.app import application
 from gristmill.flows.explorer.escape import OBEYED, escaped, number, size
 from gristmill.flows.explorer.export import recipe_toml
-from gristmill.flows.explorer.histogram import spread
 from gristmill.flows.explorer.index import RunIndex
 from gristmill.flows.explorer.query import Query, find_page
 from gristmill.flows.explorer.thresholds import Thresholds, adjustable
@@ -112,9 +111,9 @@ def test_every_setting_that_is_compared_can_be_moved():
                 moved.rules()[threshold.rule].threshold == 7 or 7 in moved.rules()[threshold.rule].thresholds.values()
             )
     assert len(adjustable({"gopher": FILTERS["gopher"]()})) == 11
-    assert "perplexity.low_percentile" not in adjustable({"perplexity": FILTERS["perplexity"]()})
-    chosen = FILTERS["classifier"].model_construct(model="none is read", min_score="chosen")
-    assert "classifier.low_score" in adjustable({"classifier": chosen})
+    assert "perplexity.percentile_too_low" not in adjustable({"perplexity": FILTERS["perplexity"]()})
+    chosen = FILTERS["classifier"].model_construct(model="none is read", min_score="auto")
+    assert "classifier.score_too_low" in adjustable({"classifier": chosen})
 
 
 @pytest.mark.parametrize(
@@ -147,15 +146,6 @@ def test_an_exported_recipe_is_the_moved_one(rules):
     table["steps"]["fineweb"] = {"profiles": {"zh": {"max_list_ratio": "off"}}, "use_profiles": False}
     recipe = parse_recipe(table, "test")
     assert parse_recipe(tomllib.loads(recipe_toml(recipe, ("mine.min_words=3",))), "again") == recipe
-
-
-@given(st.lists(st.floats(-1e6, 1e6) | st.integers(0, 70).map(float), max_size=50), st.none() | st.floats(-10, 1e5))
-def test_a_histogram_holds_every_document_and_the_threshold(values, threshold):
-    seen = spread(np.array(values, float), threshold)
-    assert sum(seen.counts) == len(values) and len(seen.edges) == len(seen.counts) + 1
-    assert all(a < b for a, b in zip(seen.edges, seen.edges[1:], strict=False)) and seen.step > 0
-    assert (seen.at(seen.edges[0]), seen.at(seen.edges[-1])) == (0, 1)
-    assert threshold is None or seen.edges[0] <= threshold <= seen.edges[-1]
 
 
 # Finding documents

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from gristmill.flows.report.format import cell, megabytes, percent
 from gristmill.flows.report.rules import Looks
 from gristmill.flows.report.svg import HEIGHT, chart, histogram, number, round_values
+from gristmill.pipelines.storage.histogram import bins
 
 values = st.one_of(
     st.lists(st.integers(-5, 100_000), min_size=1, max_size=60),
@@ -33,6 +34,15 @@ def test_every_value_is_in_a_bar(values, thresholds):
         assert (bar.height > 0) == (bar.documents > 0)
     assert all(0 <= x <= 100 for x in drawn.lines)
     assert all(0 <= y <= HEIGHT for y, _ in drawn.levels)
+
+
+@given(st.lists(st.floats(-1e6, 1e6) | st.integers(0, 70).map(float), max_size=50), st.none() | st.floats(-10, 1e5))
+def test_the_axis_holds_the_threshold(values, threshold):
+    array, cuts = np.array(values, float), [] if threshold is None else [threshold]
+    axis = bins(array, cuts, bool((array == np.round(array)).all()), count=60)
+    assert axis.count(array).sum() == len(values) and (np.diff(axis.edges) > 0).all()
+    assert axis.at(axis.edges[[0, -1]]).tolist() == [0, 1]
+    assert all(axis.edges[0] <= cut <= axis.edges[-1] for cut in cuts)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=80), st.floats(0.01, 0.99))
