@@ -26,7 +26,7 @@ EVERY = {
     "tongue": {"use": "language", "min_probability": 0.0},
     "c4": {"min_sentences": 2},
     "gopher": {"min_words": 20},
-    "own_perplexity": {"min_bytes": 1000},
+    "cross_fit_perplexity": {"min_bytes": 1000},
     "repeated_passages": {},
     "pii": {},
     "again": {"use": "gopher", "min_words": 20},
@@ -103,14 +103,14 @@ def test_a_changed_id_changes_the_decisions(tmp_path, raw):
 
 def test_the_language_step_may_have_any_name(tmp_path, raw):
     """Profiles, thresholds, report, explorer and what-if go by what it provides."""
-    steps = {"language": {"min_probability": 0.0}, "gopher": {}, "own_perplexity": {"min_bytes": 1000}}
+    steps = {"language": {"min_probability": 0.0}, "gopher": {}, "cross_fit_perplexity": {"min_bytes": 1000}}
     other = {
         "tongue": {"use": "language", "min_probability": 0.0},
         **{k: v for k, v in steps.items() if k != "language"},
     }
     run(tmp_path, raw, steps)
     run(tmp_path, raw, other, "other")
-    alike = [f"steps/{name}" for name in ("gopher", "own_perplexity")]
+    alike = [f"steps/{name}" for name in ("gopher", "cross_fit_perplexity")]
     for kind in ("clean", "removed", "ledger", *alike):
         mine, others = tree(tmp_path / "work", kind), tree(tmp_path / "other", kind)
         shards = [name for name in mine if name.endswith((".parquet", ".ngram"))]
