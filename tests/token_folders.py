@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 from upath import UPath
 
-from gristmill.flows.tokenize.train_tokenizer import coder
+from gristmill.flows.tokenize.train_tokenizer import load_encoder
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENT
 from gristmill.pipelines.steps.step import run_step
@@ -41,10 +41,10 @@ def make_tokens(lengths, vocab_size=50, seed=0, bos=BOS, shards=1, rule=False, *
 
 def train_subwords(folder, texts, size=300):
     """A byte-level BPE, its file in the folder, as workers get it."""
-    stop = BpeSettings(stop_early=True)
-    settings = TokenizerSettings(vocab_size=size, split="gpt2", special_tokens=["<bos>"], bpe=stop)
+    stop = BpeSettings(allow_smaller=True)
+    settings = TokenizerSettings(vocab_size=size, pretokenizer="gpt2", special_tokens=["<bos>"], bpe=stop)
     write_model(train(count_words([Ragged.from_strings(texts)], "gpt2"), settings), UPath(folder))
-    return coder(str(folder))
+    return load_encoder(str(folder))
 
 
 def token_folder(folder, texts, size=300, validation=0.2):

@@ -1,4 +1,4 @@
-"""Decide: numbers to reasons. Every broken rule is kept, with its value and its threshold."""
+"""Decisions from measures: every broken rule is recorded, with its value and its threshold."""
 
 import operator
 from typing import Any
@@ -17,15 +17,16 @@ BREAKS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.
 
 
 def decide(rule_set: Filter, measures: pl.DataFrame, profile: np.ndarray) -> pl.Series:
-    """Measures, one row a document, and each document's profile (object[n]) -> list of broken rules, empty to stay.
+    """Return the broken rules of each document, a list per row; a document with an empty list is kept.
 
-    Thresholds are those of the document's profile; a rule without a threshold there is off.
+    ``measures`` has one row per document, ``profile`` (object[n]) its language profile, which sets the thresholds.
     """
     names, codes = np.unique(profile.astype(str), return_inverse=True)
     by_profile = [rule_set.for_profile(name).rules() for name in names]
     found = []
     for name, rule in rule_set.rules().items():
-        threshold = thresholds(name, rule, by_profile, codes, measures[rule.by] if rule.thresholds else None)
+        by = measures[rule.by] if rule.by and rule.thresholds else None
+        threshold = thresholds(name, rule, by_profile, codes, by)
         value = measures[rule.measure].cast(pl.Float64).to_numpy()
         rows = np.flatnonzero(breaks(rule, value, threshold))
         found.append((name, rows, value[rows], threshold[rows]))
@@ -33,10 +34,10 @@ def decide(rule_set: Filter, measures: pl.DataFrame, profile: np.ndarray) -> pl.
 
 
 def thresholds(name: str, rule: Rule, by_profile: list[dict[str, Rule]], profile: np.ndarray, by: pl.Series | None):
-    """Each document's threshold under one rule, float64[n], NaN where the rule is off.
+    """Return each document's threshold under one rule, float64[n]; NaN if the rule is off.
 
     ``by_profile[profile[i]]`` are the rules of document i's profile. ``by`` is the column whose values may have
-    thresholds of their own, which go before the profile's; None where the rule has none of those.
+    thresholds of their own, which take precedence; None if the rule has no such thresholds.
     """
     threshold = np.array([_number(rules[name].threshold) for rules in by_profile])[profile]
     if by is None:
@@ -46,7 +47,7 @@ def thresholds(name: str, rule: Rule, by_profile: list[dict[str, Rule]], profile
 
 
 def breaks(rule: Rule, value: np.ndarray, threshold: np.ndarray) -> np.ndarray:
-    """Which documents break the rule; nothing compares with NaN."""
+    """Mark the documents that break the rule; none breaks a threshold of NaN."""
     return BREAKS[rule.breaks](value, threshold)
 
 
@@ -55,7 +56,7 @@ def _number(threshold: float | None) -> float:
 
 
 def decide_shard(steps: dict[str, Any], outputs: tuple[Output, ...]) -> list[Written]:
-    """Write for one shard of documents what the filter of each output would remove.
+    """Write the decisions of one shard of documents, for the filter of each output.
 
     ``steps`` are those of the recipe. At most one of them gives the language: all outputs of a job use the same.
     """
@@ -67,7 +68,7 @@ def decide_shard(steps: dict[str, Any], outputs: tuple[Output, ...]) -> list[Wri
         profile = profile_of(read_shard(labels.path, [column])[column].to_numpy())
     results = []
     for output in outputs:
-        frame = pl.from_arrow(read_shard(measures[output.step].path))
+        frame = pl.DataFrame(read_shard(measures[output.step].path))
         broken = decide(steps[output.step], frame, profile)
         results.append(Written([output.path.name], write_decisions(output.path, ids, broken)))
     return results

@@ -1,4 +1,4 @@
-"""Measure: every stale step in one read of a shard, each over the text the steps before it left.
+"""Measuring: one read of a shard measures every stale step, each over the text that the steps before it left.
 
 A step whose measures still fit is not run again. If a later step needs its spans or the language it gave each
 document, these are read from its folder.
@@ -24,7 +24,7 @@ Tables = dict[str, pa.Table]
 
 
 class Measures(Protocol):
-    """A filter, or the per-document half of a step that later needs the whole corpus."""
+    """A filter, or the per-document part of a step over the whole corpus."""
 
     PROVIDES: ClassVar[dict[str, str]]
     NEEDS: ClassVar[tuple[str, ...]]
@@ -33,7 +33,7 @@ class Measures(Protocol):
 
 
 def measure_documents(chain: dict[str, Measures], table: pa.Table, splitter: str = "unicode") -> Frames:
-    """Return for each step its measures of a table of documents, one row per document."""
+    """Return the measures of each step, one row per document of ``table`` (with a text column)."""
     ids = Ragged.from_text(table[ID]) if ID in table.column_names else None
     batch = Batch(Ragged.from_text(table[TEXT]), splitter=splitter, ids=ids)
     return _measure(chain, chain, batch, {}, {}, 0)[0]
@@ -65,7 +65,7 @@ def measure_shard(steps: dict[str, Measures], splitter: str, outputs: tuple[Outp
 
 
 def compile_kernels(chain: dict[str, Measures], splitter: str) -> None:
-    """Compile every kernel of the chain, or load it from the cache, before worker processes do the same at once."""
+    """Compile every kernel of the chain, or load it from the cache, before worker processes load all at once."""
     text = Ragged.from_strings(["A first line, and\na second one.", "", "字"])
     _measure(chain, chain, Batch(text, splitter=splitter, ids=text), {}, {}, 0)
 
@@ -100,7 +100,7 @@ def _measure(
 
 
 def _shifted(spans: pa.Table, rows: int) -> pa.Table:
-    """Rows counted from the shard's first document instead of the batch's."""
+    """Count the rows of spans from the shard's first document instead of the batch's."""
     return spans.set_column(0, SPAN.field("row"), pa.array(spans["row"].to_numpy() + rows))
 
 

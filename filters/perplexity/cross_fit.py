@@ -29,6 +29,7 @@ from gristmill.filters.ngram.document_scores import score_documents
 from gristmill.filters.ngram.model import NGram
 from gristmill.filters.ngram.train import NGramSettings, train
 from gristmill.filters.perplexity.filter import score_columns
+from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
 from gristmill.pipelines.steps.corpus import Corpus
@@ -36,7 +37,6 @@ from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict, Stag
 from gristmill.pipelines.steps.decisions import broken_lists
 from gristmill.pipelines.steps.step import Output, Written
 from gristmill.pipelines.storage.shards import read_rows, read_shard, write_shard
-from gristmill.pipelines.tokens.encode import hash_ids
 
 N_FOLDS = 2
 SAMPLE, TEXTS, MODELS, SCORES = "sample", "texts", "models", "scores"  # stages
@@ -195,7 +195,7 @@ def score_shard(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
 def list_documents(corpus: Corpus, part: str) -> pl.DataFrame:
     """Return the kept documents of a shard: row, language, bytes, fold, and the hash that orders the sample."""
     rows = np.flatnonzero(corpus.keep_mask(part, corpus.rows[part]))
-    hashes = hash_ids(*Ragged.from_text(corpus.columns(part, [ID], rows)[ID].to_arrow()))
+    hashes = hash_rows(*Ragged.from_text(corpus.columns(part, [ID], rows)[ID].to_arrow()))
     measured = pl.DataFrame(corpus.measured(part, ["language", "bytes"]))[rows]
     folds = (hashes & np.uint64(N_FOLDS - 1)).astype(np.int64)
     return measured.with_columns(

@@ -56,14 +56,6 @@ class Perplexity(Filter):
     min_context_gain: float | None = Field(None, ge=0, le=100)  # bits per token; shuffled words have less than 0.5
 
     @model_validator(mode="after")
-    def _minima_below_maxima(self):
-        for name in ("perplexity", "percentile"):
-            least, most = getattr(self, f"min_{name}"), getattr(self, f"max_{name}")
-            if least is not None and most is not None and least > most:
-                raise ValueError(f"min_{name} {least} is above max_{name} {most}")
-        return self
-
-    @model_validator(mode="after")
     def _files_are_readable(self):
         try:
             for name, path in self.models.items():

@@ -19,12 +19,12 @@ from gristmill.flows.clean.plan import bytes_of, shards_of
 from gristmill.flows.impact.recipe import RAW, Heldout
 from gristmill.pipelines.ingest.ingest import read_documents
 from gristmill.pipelines.inputs.inputs import InputSettings, find_files
+from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENT, DOCUMENTS, ID, TEXT
 from gristmill.pipelines.steps.step import Input, Job, Output, RawInput, Step, Written, by_shard, input_of
 from gristmill.pipelines.storage.shards import cut_groups, list_shards, read_batches, read_shard, write_shard
-from gristmill.pipelines.tokens.encode import hash_ids
-from gristmill.pipelines.tokens.shuffle import of_validation
+from gristmill.pipelines.tokens.shuffle import is_validation
 
 CANDIDATE_FACTOR = 4  # candidates of a set, in sizes of the set: as many may turn out to overlap
 
@@ -43,7 +43,7 @@ def split_shard(share: float, outputs: tuple[Output, ...]) -> list[Written]:
     for output in outputs:
         tables = []
         for table in read_batches(input_of(outputs, DOCUMENTS).path, DOCUMENT.names):
-            held = of_validation(hash_ids(*Ragged.from_text(table[ID])), share)
+            held = is_validation(hash_rows(*Ragged.from_text(table[ID])), share)
             tables.append(table.filter(pa.array(held == (output.kind == "held"))))
         rows = write_shard(output.path, tables, DOCUMENT)
         size = sum(int(Ragged.from_text(table[TEXT]).data.size) for table in tables)
@@ -108,7 +108,7 @@ def cut_pieces(text: bytes, size: int) -> list[str]:
 
 def _lowest(table: pa.Table, size: int) -> pa.Table:
     """The rows with the lowest hashes of their ids, up to ``size`` bytes of text."""
-    hashes = hash_ids(*Ragged.from_text(table[ID]))
+    hashes = hash_rows(*Ragged.from_text(table[ID]))
     order = np.argsort(hashes, kind="stable")
     ends = np.cumsum(np.diff(Ragged.from_text(table[TEXT]).offsets)[order])
     return table.take(order[: int(np.searchsorted(ends, size, "right"))])

@@ -18,7 +18,7 @@ from gristmill.flows.impact.eval_sets import candidates_step, heldout_step, over
 from gristmill.flows.impact.plan import ImpactPlan
 from gristmill.flows.impact.recipe import Heldout
 from gristmill.flows.tokenize.tokenize_corpus import tokenize
-from gristmill.flows.tokenize.train_tokenizer import coder, tokenizer_settings, train_tokenizer
+from gristmill.flows.tokenize.train_tokenizer import load_encoder, tokenizer_settings, train_tokenizer
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.ingest import ingest_step
 from gristmill.pipelines.inputs.inputs import InputSettings
@@ -68,7 +68,7 @@ def prepare_arm(
     """The documents of one variant as token shards, and how much of each candidate they hold."""
     cleaned = work / "cleaning" / "clean"
     documents = cleaned if arm.recipe.steps else work / "pool"
-    coders = sorted(coder(tokenizers[name]).vocabulary.sha256 for name in uses)
+    coders = sorted(load_encoder(tokenizers[name]).vocabulary.sha256 for name in uses)
     # The next arm is cleaned in the same folder: what lies there is known by what it was made of.
     source = RawInput(str(cleaned), fingerprint(arm.recipe.table()["steps"], arm.recipe.words))
     inputs = Input(work / "pool"), Input(work / "candidates"), source

@@ -10,9 +10,9 @@ from gristmill.dedup.exact.exact import Exact
 from gristmill.dedup.near.near_duplicates import NearDuplicates
 from gristmill.flows.clean.plan import report_of
 from gristmill.flows.escape import TERMINAL
-from gristmill.flows.report.run_data import FinishedRun
 from gristmill.flows.report.samples import BYTES, first_words, read_texts
 from gristmill.flows.runs.clusters import word_diff
+from gristmill.flows.runs.finished import FinishedRun
 from gristmill.pipelines.schema import ID, SOURCE
 
 SIZES = (2, 3, 4, 5, 10, 20, 50, 100, 1000)  # of groups: where a row of the table begins
@@ -53,13 +53,13 @@ def _members(work: FinishedRun, names: dict[str, str]) -> pl.DataFrame:
         near = clusters.select(ID, pl.col("cluster").alias("group"), "similarity", "containment").cast(MEMBER)
     known = [near[ID]]
     for part in work.parts:
-        copies = work.shard(work.folder / "ledger", part, [ID, "duplicate_of"]).drop_nulls("duplicate_of")
+        copies = work.ledger(part, [ID, "duplicate_of"]).drop_nulls("duplicate_of")
         known += [copies[ID].cast(pl.String), copies["duplicate_of"].cast(pl.String)]
     alike = pl.concat(known).unique().implode()
     columns = [ID, SOURCE, "bytes", "duplicate_of", "similarity"]
     frames = []
     for part in work.parts:
-        rows = work.shard(work.folder / "ledger", part, columns).with_row_index("row").filter(pl.col(ID).is_in(alike))
+        rows = work.ledger(part, columns).with_row_index("row").filter(pl.col(ID).is_in(alike))
         frames.append(rows.with_columns(pl.lit(part).alias("part")))
     found = pl.concat(frames)
     found = found.join(near.select(ID, "group", "containment"), on=ID, how="left")

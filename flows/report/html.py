@@ -22,9 +22,9 @@ from gristmill.flows.report.impact import impact
 from gristmill.flows.report.ledger import LedgerSummary, read_ledger
 from gristmill.flows.report.models import runs, tokenizers, tokens
 from gristmill.flows.report.rules import plots, steps
-from gristmill.flows.report.run_data import REMEDY, FinishedRun
 from gristmill.flows.report.samples import samples, without_personal
 from gristmill.flows.report.svg import HEIGHT
+from gristmill.flows.runs.finished import REMEDY, FinishedRun
 from gristmill.pipelines.schema import ID
 from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import require_finished

@@ -80,7 +80,7 @@ def whole(works):
 def shards(whole):
     """A folder of the whole run as one table."""
     return lambda folder: pl.concat(
-        [pl.read_parquet(path) for path in sorted(Path(whole.work / folder).glob("*.parquet"))]
+        [pl.read_parquet(path) for path in sorted(Path(whole.folder / folder).glob("*.parquet"))]
     )
 
 

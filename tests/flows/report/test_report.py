@@ -134,8 +134,8 @@ def test_histograms_count_every_document_and_all_that_break_the_rule(work, told,
         rows = [line.split("\t") for line in figure.locator("details tbody tr").all_inner_texts()]
         assert sum(number(row[1]) for row in rows) == documents.height
         counted[figure.locator("b").inner_text()] = sum(number(row[2]) for row in rows)
-    assert counted["sentences"] == broken.filter(rule="too_few_sentences").height > 0
-    assert counted["char_dup_ratio"] == broken.filter(rule="char_dup_ratio").height > 0
+    assert counted["sentences"] == broken.filter(rule="sentences_too_low").height > 0
+    assert counted["char_dup_ratio"] == broken.filter(rule="char_dup_ratio_too_high").height > 0
 
 
 def test_samples_are_shown_by_reason_and_opened(told, opened):
