@@ -31,15 +31,15 @@ def compare(
     Both networks take the same steps over the same rows; the LSTM as wide as brings it nearest to the GPT in FLOPs a
     token, and with AdamW.
     """
-    rnn = LSTMConfig(vocab_size=shape.vocab_size, context=shape.context, d_model=_matching_width(shape))
+    lstm_shape = LSTMConfig(vocab_size=shape.vocab_size, context=shape.context, d_model=_matching_width(shape))
     rows = [row("uniform", 0, 0.0, _uniform(validation))]
     # An LSTM has no blocks for Muon.
-    plain = training.model_copy(update={"optimizer": "adamw", "lr": training.lr or LSTM_LR})
+    lstm_training = training.model_copy(update={"optimizer": "adamw", "lr": training.lr or LSTM_LR})
     seed = training.init_seed
-    for name, model, how in (("LSTM", LSTM(rnn, seed), plain), ("GPT", GPT(shape, seed), training)):
-        began = process_time()
-        _train(model, train, how, machine, lambda line, name=name: on_log({"model": name, **line}))
-        seconds = process_time() - began
+    for name, model, settings in (("LSTM", LSTM(lstm_shape, seed), lstm_training), ("GPT", GPT(shape, seed), training)):
+        started = process_time()
+        _train(model, train, settings, machine, lambda line, name=name: on_log({"model": name, **line}))
+        seconds = process_time() - started
         parameters = sum(parameter.numel() for parameter in model.parameters())
         rows.append(row(name, parameters, seconds, score_documents(model, validation, shape.context)))
     return rows
@@ -53,11 +53,11 @@ def row(model: str, parameters: int, seconds: float, scores: DocumentLosses) -> 
 
 def _matching_width(shape: ModelConfig) -> int:
     """Of an LSTM of two layers that does about as many FLOPs a token: a multiple of 16."""
-    wanted = shape.flops_per_token()
+    target = shape.flops_per_token()
     widths = range(16, 16 * shape.d_model, 16)
     return min(
         widths,
-        key=lambda w: abs(LSTMConfig(vocab_size=shape.vocab_size, d_model=w).flops_per_token() - wanted),
+        key=lambda w: abs(LSTMConfig(vocab_size=shape.vocab_size, d_model=w).flops_per_token() - target),
         default=16,
     )
 

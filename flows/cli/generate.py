@@ -27,7 +27,7 @@ def generate(run, prompt, ids, copies, changes, as_json):
     """
     import orjson
 
-    from gristmill.flows.models.pretraining import write_text
+    from gristmill.flows.models.pretraining import continue_text
 
     if (prompt is None) == (ids is None):
         raise RecipeError("give either --prompt TEXT or --ids 1,2,…")
@@ -35,7 +35,7 @@ def generate(run, prompt, ids, copies, changes, as_json):
         numbers = [int(part) for part in ids.split(",")] if ids is not None else None
     except ValueError:
         raise RecipeError(f"--ids {ids!r}: expected numbers with commas between them") from None
-    written = write_text(run, prompt, numbers, copies, changes)
+    written = continue_text(run, prompt, numbers, copies, changes)
     if as_json:
         return click.echo(orjson.dumps(written))
     for each in written:

@@ -12,10 +12,10 @@ from gristmill.flows.cli.options import console, settings_option
 @click.option("--preset", "name", default="nano", show_default=True, help="The model's shape, by name.")
 @click.option("--steps", type=click.IntRange(1), help="1,000 by default.")
 @click.option("--output", default="run", show_default=True, metavar="RUN", help="Folder of the run.")
-@click.option("--init", "start", metavar="MODEL", help="Begin with the weights of a run, or of GPT-2 or Llama.")
+@click.option("--init", "init", metavar="MODEL", help="Begin with the weights of a run, or of GPT-2 or Llama.")
 @settings_option("model, train, machine or save")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def pretrain(tokens, name, steps, output, start, changes, as_json):
+def pretrain(tokens, name, steps, output, init, changes, as_json):
     """Train a GPT on the token shards in TOKENS.
 
     Goes on from its last checkpoint when it was stopped. RUN then holds the model, a log with a line a step, the loss
@@ -30,7 +30,7 @@ def pretrain(tokens, name, steps, output, start, changes, as_json):
 
     from gristmill.flows.models.pretraining import train_model
 
-    summary = train_model(tokens, name, steps, output, start, changes, show)
+    summary = train_model(tokens, name, steps, output, init, changes, print_progress)
     if os.environ.get("RANK", "0") != "0":  # the first process under torchrun speaks for all
         return
     if as_json:
@@ -51,7 +51,7 @@ def pretrain(tokens, name, steps, output, start, changes, as_json):
     click.echo(f"{'written':>12}  {output}")
 
 
-def show(line: dict) -> None:
+def print_progress(line: dict) -> None:
     """One line of progress, on standard error."""
     if "validation" in line:
         text = f"step {line['step']:>7,}  validation {line['validation']:.4f}"

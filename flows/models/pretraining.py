@@ -33,22 +33,22 @@ TABLES: dict[str, type[Settings]] = {
 }
 
 
-def open_split(folder: str) -> tuple[TokenSplit, TokenSplit | None, TokenShards]:
+def open_splits(folder: str) -> tuple[TokenSplit, TokenSplit | None, TokenShards]:
     """Training and validation split of a folder of token shards; no validation where it holds no document."""
     shards = TokenShards(to_path(folder))
-    train, validation = (TokenSplit.of(shards, split) for split in (TRAIN, VALIDATION))
+    train, validation = (TokenSplit.from_shards(shards, split) for split in (TRAIN, VALIDATION))
     return train, validation if validation.count > 1 else None, shards
 
 
-def read_changes(changes: Iterable[str], known: Iterable[str], **given: dict) -> dict[str, dict]:
-    """``train.lr=1e-3`` and the like -> a table for each of ``known``, begun with what is given."""
-    tables = {name: dict(given.get(name, {})) for name in known}
+def parse_changes(changes: Iterable[str], known: Iterable[str], **defaults: dict) -> dict[str, dict]:
+    """``train.lr=1e-3`` and the like -> a table for each of ``known``, begun with the defaults."""
+    tables = {name: dict(defaults.get(name, {})) for name in known}
     for change in changes:
         make_change(tables, change, "TABLE.SETTING=VALUE")
     return tables
 
 
-def settings_of(tables: dict[str, dict]) -> dict[str, Settings]:
+def read_tables(tables: dict[str, dict]) -> dict[str, Settings]:
     return {name: read_settings(TABLES[name], table, f"[{name}]") for name, table in tables.items() if name in TABLES}
 
 
@@ -59,23 +59,25 @@ def open_model(folder: str) -> LanguageModel:
 
 
 def train_model(
-    tokens: str, name: str, steps: int | None, output: str, start: str | None, changes: Iterable[str], on_log: OnLog
+    tokens: str, name: str, steps: int | None, output: str, init: str | None, changes: Iterable[str], on_log: OnLog
 ) -> dict:
     """``gristmill pretrain``: the summary of the run."""
-    train, validation, shards = open_split(tokens)
-    given = {"train": {"steps": steps} if steps else {}}
+    train, validation, shards = open_splits(tokens)
+    defaults = {"train": {"steps": steps} if steps else {}}
     if not PRESETS.get(name, {}).get("causal", True):
-        given["train"]["objective"] = "masked"
-    tables = read_changes(changes, ("model", "train", "machine", "save"), **given)
+        defaults["train"]["objective"] = "masked"
+    tables = parse_changes(changes, ("model", "train", "machine", "save"), **defaults)
     shape = read_settings(ModelConfig, preset(name, shards.vocab_size, **tables["model"]), "[model]")
-    made = settings_of(tables)
-    model = GPT(shape, made["train"].init_seed)
-    if start:
+    settings = read_tables(tables)
+    model = GPT(shape, settings["train"].init_seed)
+    if init:
         if tables["model"]:
             raise RecipeError("--init brings its own shape: leave out --set model.…")
-        model = open_model(start)
+        model = open_model(init)
     folder = to_path(output)
-    summary = pretrain(train, validation, model, made["train"], folder, made["machine"], made["save"], on_log)
+    summary = pretrain(
+        train, validation, model, settings["train"], folder, settings["machine"], settings["save"], on_log
+    )
     if shards.about["tokenizer"]["file"]:
         with atomic_write(folder / shards.tokenizer.name) as file:
             file.write(shards.tokenizer.read_bytes())
@@ -84,13 +86,13 @@ def train_model(
 
 def compare_baselines(tokens: str, name: str, steps: int, changes: Iterable[str], on_log: Callable) -> list[dict]:
     """``gristmill compare-baselines``: a row a model."""
-    train, validation, shards = open_split(tokens)
+    train, validation, shards = open_splits(tokens)
     if not validation:
         raise WorkError(f"{tokens} has no validation split; tokenize with a share of documents for it")
-    tables = read_changes(changes, ("model", "train", "machine"), train={"steps": steps})
+    tables = parse_changes(changes, ("model", "train", "machine"), train={"steps": steps})
     shape = read_settings(ModelConfig, preset(name, shards.vocab_size, **tables["model"]), "[model]")
-    made = settings_of(tables)
-    uniform, *networks = compare(train, validation, shape, made["train"], made["machine"], on_log)
+    settings = read_tables(tables)
+    uniform, *networks = compare(train, validation, shape, settings["train"], settings["machine"], on_log)
     return [uniform, ngram_row(train, validation), *networks]
 
 
@@ -106,16 +108,16 @@ def write_export(run: str, output: str) -> str:
     return layout
 
 
-def write_text(run: str, prompt: str | None, ids: list[int] | None, copies: int, changes: Iterable[str]) -> list:
+def continue_text(run: str, prompt: str | None, ids: list[int] | None, copies: int, changes: Iterable[str]) -> list:
     """``gristmill generate``: texts, or lists of ids where the prompt was one."""
-    tables = read_changes(changes, ("sample", "machine"))
-    made = settings_of(tables)
+    tables = parse_changes(changes, ("sample", "machine"))
+    settings = read_tables(tables)
     model = open_model(run)
     if not isinstance(model, GPT):
         raise RecipeError(f"{run} holds an RNN, which is there to be compared with; a GPT writes text")
-    model = model.to(made["machine"].place())
+    model = model.to(settings["machine"].init_device())
     if ids is not None:
-        return generate(model, ids, made["sample"], copies)
+        return generate(model, ids, settings["sample"], copies)
     tokenizer = Tokenizer(load_any(to_path(run)))
     prompt_ids = tokenizer.encode(prompt or "", allowed="all")
-    return [tokenizer.decode_ids(written) for written in generate(model, prompt_ids, made["sample"], copies)]
+    return [tokenizer.decode_ids(written) for written in generate(model, prompt_ids, settings["sample"], copies)]

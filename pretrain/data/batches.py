@@ -20,7 +20,7 @@ from gristmill.pretrain.data.masking import Masking
 from gristmill.pretrain.data.packing import IGNORE_INDEX, PACKINGS, Batch
 from gristmill.pretrain.data.shuffle import permute
 
-LOOKED_AT = 1000  # documents, to see whether they begin with BOS
+BOS_SAMPLE_DOCS = 1000  # documents, to see whether they begin with BOS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class TokenSplit:
     fingerprint: str = ""  # of ids and tokenizer: a run goes on only with the tokens it began with
 
     @classmethod
-    def of(cls, shards: TokenShards, split: str) -> "TokenSplit":
+    def from_shards(cls, shards: TokenShards, split: str) -> "TokenSplit":
         """One split of a folder of token shards."""
         parts, about = shards.split(split), shards.about
         payloads = tuple(part.ids for part in parts)
@@ -52,7 +52,9 @@ class TokenSplit:
         sums = [file["sha256"] for name, file in sorted(files.items()) if name.startswith(f"{split}-")]
         boundary = about.get("boundary")
         if boundary is None:  # imported: nothing says what stands around documents, but the ids do
-            firsts = (part.ids[np.concatenate(([0], part.ends[:-1]))[: part.ends.size][:LOOKED_AT]] for part in parts)
+            firsts = (
+                part.ids[np.concatenate(([0], part.ends[:-1]))[: part.ends.size][:BOS_SAMPLE_DOCS]] for part in parts
+            )
             boundary = "prepend" if all((first == about["bos"]).all() for first in firsts) else "none"
         return cls(
             payloads=payloads,
@@ -67,9 +69,11 @@ class TokenSplit:
 
     def __post_init__(self):
         sizes = [payload.size for payload in self.payloads]
-        found, said = sum(sizes), int(self.ends[-1]) if self.ends.size else 0
-        if found != said:
-            raise InputError(f"{self.name} holds {found:,} tokens, but its documents end at {said:,}; tokenize again")
+        found, expected = sum(sizes), int(self.ends[-1]) if self.ends.size else 0
+        if found != expected:
+            raise InputError(
+                f"{self.name} holds {found:,} tokens, but its documents end at {expected:,}; tokenize again"
+            )
         if self.ends.size != self.bytes.size:
             raise InputError(f"{self.name}: {self.ends.size:,} documents end, {self.bytes.size:,} have a size in bytes")
         object.__setattr__(self, "_starts", np.concatenate(([0], np.cumsum(sizes, dtype=np.int64))))
@@ -116,12 +120,12 @@ class Loader:
         self,
         tokens: TokenSplit,
         context: int,
-        batch: int,
+        batch_size: int,
         seed: int = 0,
         packing: str = "stream",
         masking: Masking | None = None,
         rank: int = 0,
-        world: int = 1,
+        world_size: int = 1,
     ):
         if tokens.count < context + 1:
             raise RecipeError(
@@ -129,26 +133,26 @@ class Loader:
                 f"choose --set model.context={max(1, tokens.count // 8)} or give more text"
             )
         self.tokens, self.context, self.seed, self.masking = tokens, context, seed, masking
-        self.batch, self.rank, self.world = batch, rank, world
+        self.batch_size, self.rank, self.world_size = batch_size, rank, world_size
         self.packing = PACKINGS[packing](tokens.ends, context)
-        self.rows, self.waited = self.packing.account.rows, 0.0  # seconds that the model stood still for data
+        self.rows, self.wait_seconds = self.packing.stats.rows, 0.0  # seconds that the model stood still for data
         if not self.rows:
             raise RecipeError(f"{tokens.name} fills no row of {context + 1:,} tokens with packing {packing!r}")
 
     def position(self, step: int) -> Position:
-        epoch, index = divmod(step * self.batch, self.rows)
+        epoch, index = divmod(step * self.batch_size, self.rows)
         return Position(self.seed, epoch, index, self.rows)
 
     def samples(self, step: int) -> np.ndarray:
         """int64: the numbers of this rank's samples of a step."""
-        return np.arange(step * self.batch + self.rank, (step + 1) * self.batch, self.world)
+        return np.arange(step * self.batch_size + self.rank, (step + 1) * self.batch_size, self.world_size)
 
     def rows_of(self, samples: np.ndarray) -> np.ndarray:
         """int64: the row of the packing that each sample is."""
-        epochs, places = np.divmod(samples, self.rows)
+        epochs, positions = np.divmod(samples, self.rows)
         rows = np.empty_like(samples)
         for epoch in np.unique(epochs):
-            rows[epochs == epoch] = permute(places[epochs == epoch], self.rows, self.seed, int(epoch))
+            rows[epochs == epoch] = permute(positions[epochs == epoch], self.rows, self.seed, int(epoch))
         return rows
 
     def load(self, step: int) -> Batch:
@@ -160,12 +164,12 @@ class Loader:
     def batches(self, first: int, last: int) -> Iterator[Batch]:
         """The steps from ``first`` up to ``last``, each read while the one before is worked on."""
         with ThreadPoolExecutor(1, "batches") as thread:
-            following = thread.submit(self.load, first) if first < last else None
+            prefetched = thread.submit(self.load, first) if first < last else None
             for step in range(first, last):
-                began = perf_counter()
-                batch = following.result()
-                self.waited += perf_counter() - began
-                following = thread.submit(self.load, step + 1) if step + 1 < last else None
+                started = perf_counter()
+                batch = prefetched.result()
+                self.wait_seconds += perf_counter() - started
+                prefetched = thread.submit(self.load, step + 1) if step + 1 < last else None
                 yield batch
 
 

@@ -21,14 +21,14 @@ class Masking(Settings):
         inputs, targets = batch.inputs.copy(), np.full_like(batch.targets, IGNORE_INDEX)
         width = inputs.shape[1]
         for i, sample in enumerate(samples):
-            draw = np.random.Generator(np.random.PCG64(key(seed, int(sample))))
-            real = batch.targets[i] != IGNORE_INDEX
-            chosen = (draw.random(width) < self.mask_probability) & real
+            rng = np.random.Generator(np.random.PCG64(key(seed, int(sample))))
+            has_target = batch.targets[i] != IGNORE_INDEX
+            chosen = (rng.random(width) < self.mask_probability) & has_target
             if not chosen.any():  # a row without a hidden token would teach nothing
-                chosen[draw.choice(np.flatnonzero(real))] = True
-            fate, others = draw.random(width), draw.integers(0, self.vocab_size, width)
+                chosen[rng.choice(np.flatnonzero(has_target))] = True
+            action, random_ids = rng.random(width), rng.integers(0, self.vocab_size, width)
             targets[i, chosen] = inputs[i, chosen]
-            inputs[i, chosen & (fate < 0.8)] = self.vocab_size
-            swapped = chosen & (fate >= 0.8) & (fate < 0.9)
-            inputs[i, swapped] = others[swapped]
+            inputs[i, chosen & (action < 0.8)] = self.vocab_size
+            replaced = chosen & (action >= 0.8) & (action < 0.9)
+            inputs[i, replaced] = random_ids[replaced]
         return type(batch)(inputs, targets, batch.documents)

@@ -50,7 +50,7 @@ class Packing(Protocol):
     masked: bool  # tokens see their own document alone
 
     @property
-    def account(self) -> PackingStats: ...
+    def stats(self) -> PackingStats: ...
 
     def spans(self, row: int) -> list[TokenSpan]: ...
 
@@ -62,7 +62,7 @@ class StreamPacking:
         self.tokens, self.context, self.masked = int(ends[-1]) if ends.size else 0, context, masked
 
     @property
-    def account(self) -> PackingStats:
+    def stats(self) -> PackingStats:
         targets = max(self.tokens - 1, 0)
         rows = -(-targets // self.context)
         return PackingStats(rows, targets, 0 if rows else self.tokens, rows * self.context - targets)
@@ -83,7 +83,7 @@ class PaddedPacking:
         self.first = np.concatenate(([0], np.cumsum(-(-np.maximum(self.lengths - 1, 0) // context))))
 
     @property
-    def account(self) -> PackingStats:
+    def stats(self) -> PackingStats:
         """A document of one token has no target: with nothing to predict, it is in no row."""
         rows, targets = int(self.first[-1]), int(np.maximum(self.lengths - 1, 0).sum())
         return PackingStats(rows, targets, int((self.lengths == 1).sum()), rows * self.context - targets)
@@ -98,7 +98,7 @@ class PaddedPacking:
 class BestFitPacking:
     """Whole documents where they fit: int64 document and length of each piece, 16 bytes a document.
 
-    The plan looks at up to WAITING documents for each one it places: 10 million documents take some 10 seconds.
+    The plan looks at up to BUFFER_DOCS documents for each one it places: 10 million documents take some 10 seconds.
     """
 
     masked = False
@@ -107,13 +107,13 @@ class BestFitPacking:
         self.starts, lengths = np.concatenate(([0], ends[:-1])), np.diff(ends, prepend=0)
         self.context, self.tokens = context, int(lengths.sum())
         pieces = np.empty((3, int((lengths > 0).sum())), np.int64)
-        waiting = np.empty((2, BUFFER_DOCS), np.int64)
-        count, self.rows = best_fit(lengths, context + 1, waiting, pieces)
+        buffer = np.empty((2, BUFFER_DOCS), np.int64)
+        count, self.rows = best_fit(lengths, context + 1, buffer, pieces)
         row, self.document, self.length = pieces[:, :count]
         self.first = np.searchsorted(row, np.arange(self.rows + 1))
 
     @property
-    def account(self) -> PackingStats:
+    def stats(self) -> PackingStats:
         kept = int(self.length[: self.first[self.rows]].sum())
         targets = kept - self.rows
         return PackingStats(self.rows, targets, self.tokens - kept, self.rows * self.context - targets)
@@ -125,35 +125,35 @@ class BestFitPacking:
 
 
 @kernel
-def best_fit(lengths, size, waiting, pieces):
+def best_fit(lengths, size, buffer, pieces):
     """Fill rows of ``size`` with documents; pieces int64[3, n]: row, document, length kept. -> pieces, full rows.
 
-    ``waiting`` int64[2, w] is room for the documents (number, length) that are next in line. Of two as long, the one
+    ``buffer`` int64[2, w] is room for the documents (number, length) that are next in line. Of two as long, the one
     that stands first is taken. The last row is dropped unless the documents fill it.
     """
-    arrived = held = count = rows = used = 0
+    next_document = buffered = count = rows = used = 0
     while True:
-        while held < waiting.shape[1] and arrived < lengths.size:
-            if lengths[arrived]:
-                waiting[0, held], waiting[1, held] = arrived, lengths[arrived]
-                held += 1
-            arrived += 1
-        if not held:
+        while buffered < buffer.shape[1] and next_document < lengths.size:
+            if lengths[next_document]:
+                buffer[0, buffered], buffer[1, buffered] = next_document, lengths[next_document]
+                buffered += 1
+            next_document += 1
+        if not buffered:
             break
         room, best, shortest = size - used, -1, 0
-        for i in range(held):
-            if waiting[1, i] <= room and (best < 0 or waiting[1, i] > waiting[1, best]):
+        for i in range(buffered):
+            if buffer[1, i] <= room and (best < 0 or buffer[1, i] > buffer[1, best]):
                 best = i
-            if waiting[1, i] < waiting[1, shortest]:
+            if buffer[1, i] < buffer[1, shortest]:
                 shortest = i
         best = best if best >= 0 else shortest
-        pieces[0, count], pieces[1, count] = rows, waiting[0, best]
-        pieces[2, count] = min(waiting[1, best], room)
+        pieces[0, count], pieces[1, count] = rows, buffer[0, best]
+        pieces[2, count] = min(buffer[1, best], room)
         used += pieces[2, count]
         count += 1
-        held -= 1
-        for i in range(best, held):  # the line closes up: its order says who is first
-            waiting[0, i], waiting[1, i] = waiting[0, i + 1], waiting[1, i + 1]
+        buffered -= 1
+        for i in range(best, buffered):  # the line closes up: its order says who is first
+            buffer[0, i], buffer[1, i] = buffer[0, i + 1], buffer[1, i + 1]
         if used == size:
             rows, used = rows + 1, 0
     return count, rows

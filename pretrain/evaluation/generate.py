@@ -25,14 +25,14 @@ def filter_logits(logits_BV: Tensor, sampling: Sampling) -> Tensor:
     """Logits after temperature, top_k and top_p: what may not be chosen is -inf. The likeliest always stays."""
     logits_BV = logits_BV.float() / sampling.temperature
     if sampling.top_k and sampling.top_k < logits_BV.shape[-1]:
-        least_B1 = logits_BV.topk(sampling.top_k).values[:, -1:]
-        logits_BV = logits_BV.masked_fill(logits_BV < least_B1, -torch.inf)
+        kth_B1 = logits_BV.topk(sampling.top_k).values[:, -1:]
+        logits_BV = logits_BV.masked_fill(logits_BV < kth_B1, -torch.inf)
     if sampling.top_p < 1:
-        falling_BV, order_BV = logits_BV.sort(descending=True)
-        probability_BV = falling_BV.softmax(-1)
-        before_BV = probability_BV.cumsum(-1) - probability_BV  # a token stays while those before it do not suffice
-        gone_BV = torch.zeros_like(before_BV, dtype=torch.bool).scatter(1, order_BV, before_BV >= sampling.top_p)
-        logits_BV = logits_BV.masked_fill(gone_BV, -torch.inf)
+        sorted_BV, order_BV = logits_BV.sort(descending=True)
+        probs_BV = sorted_BV.softmax(-1)
+        before_BV = probs_BV.cumsum(-1) - probs_BV  # a token stays while those before it do not suffice
+        dropped_BV = torch.zeros_like(before_BV, dtype=torch.bool).scatter(1, order_BV, before_BV >= sampling.top_p)
+        logits_BV = logits_BV.masked_fill(dropped_BV, -torch.inf)
     return logits_BV
 
 
@@ -82,22 +82,22 @@ def generate(model: GPT, prompt: list[int], sampling: Sampling, copies: int = 1)
     model.eval()
     if sampling.num_beams > 1:
         return [beam_search(model, prompt, sampling)[0]] * copies
-    reader = Decoder(model, prompt, copies)
-    generator = torch.Generator(reader.logits_BV.device).manual_seed(sampling.seed)
+    decoder = Decoder(model, prompt, copies)
+    generator = torch.Generator(decoder.logits_BV.device).manual_seed(sampling.seed)
     written, ended = [[] for _ in range(copies)], [False] * copies
     for _ in range(sampling.max_new_tokens):
         if sampling.temperature:
-            chances_BV = filter_logits(reader.logits_BV, sampling).softmax(-1)
-            next_B = torch.multinomial(chances_BV, 1, generator=generator)[:, 0]
+            probs_BV = filter_logits(decoder.logits_BV, sampling).softmax(-1)
+            next_B = torch.multinomial(probs_BV, 1, generator=generator)[:, 0]
         else:
-            next_B = reader.logits_BV.argmax(-1)
+            next_B = decoder.logits_BV.argmax(-1)
         for i, token in enumerate(next_B.tolist()):
             ended[i] = ended[i] or token in sampling.stop_tokens
             if not ended[i]:
                 written[i].append(token)
         if all(ended):
             break
-        reader.add(next_B)
+        decoder.add(next_B)
     return written
 
 
@@ -107,21 +107,21 @@ def beam_search(model: GPT, prompt: list[int], sampling: Sampling) -> tuple[list
 
     Texts that have ended compete with the others by their sum of log-probabilities, without a bonus for length.
     """
-    reader = Decoder(model, prompt, 1)
-    reader.reorder(torch.zeros(sampling.num_beams, dtype=torch.int64, device=reader.logits_BV.device))
-    scores_B = torch.full((sampling.num_beams,), -torch.inf, device=reader.logits_BV.device)
+    decoder = Decoder(model, prompt, 1)
+    decoder.reorder(torch.zeros(sampling.num_beams, dtype=torch.int64, device=decoder.logits_BV.device))
+    scores_B = torch.full((sampling.num_beams,), -torch.inf, device=decoder.logits_BV.device)
     scores_B[0] = 0.0  # the copies are alike: only the first may branch
     best, best_score, length = [], -torch.inf, len(prompt)
     for _ in range(sampling.max_new_tokens):
-        sums_BV = scores_B[:, None] + reader.logits_BV.float().log_softmax(-1)
+        sums_BV = scores_B[:, None] + decoder.logits_BV.float().log_softmax(-1)
         for token in sampling.stop_tokens:
             score, row = sums_BV[:, token].max(0)
             if score > best_score:
-                best, best_score = reader.seen_BT[row, length:].tolist(), score.item()
+                best, best_score = decoder.seen_BT[row, length:].tolist(), score.item()
             sums_BV[:, token] = -torch.inf
-        scores_B, places = sums_BV.flatten().topk(sampling.num_beams)
+        scores_B, flat = sums_BV.flatten().topk(sampling.num_beams)
         if scores_B[0] <= best_score:  # probabilities only fall
             return best, best_score
-        reader.reorder(places // sums_BV.shape[1])
-        reader.add(places % sums_BV.shape[1])
-    return reader.seen_BT[0, length:].tolist(), scores_B[0].item()
+        decoder.reorder(flat // sums_BV.shape[1])
+        decoder.add(flat % sums_BV.shape[1])
+    return decoder.seen_BT[0, length:].tolist(), scores_B[0].item()

@@ -102,7 +102,7 @@ def score_documents(
         inputs = np.zeros((len(some), int(some[0, 2])), np.int64)
         targets = np.full_like(inputs, IGNORE_INDEX)
         for i, (document, start, length, known) in enumerate(some):
-            ids = _read(tokens, int(document), int(start), int(start + length + 1), marker)
+            ids = _read_document(tokens, int(document), int(start), int(start + length + 1), marker)
             inputs[i, :length], targets[i, known:length] = ids[:-1], ids[known + 1 :]
         found = model.nats(torch.from_numpy(inputs).to(device), torch.from_numpy(targets).to(device))
         nats.index_add_(0, torch.from_numpy(some[:, 0].copy()).to(device), found.double().sum(1))
@@ -128,7 +128,7 @@ def cut_windows(sequence: np.ndarray, context: int, stride: int) -> np.ndarray:
     return np.stack((number, start, length, np.where(turn > 0, context - stride, 0)), 1)
 
 
-def _read(tokens: TokenSplit, document: int, start: int, stop: int, marker: int | None) -> np.ndarray:
+def _read_document(tokens: TokenSplit, document: int, start: int, stop: int, marker: int | None) -> np.ndarray:
     """Tokens ``start`` to ``stop`` of a document that a marker may stand in front of."""
     begin = int(tokens.ends[document - 1]) if document else 0
     if marker is None:

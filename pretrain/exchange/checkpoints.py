@@ -18,36 +18,36 @@ WEIGHTS, CONFIG, INDEX = "model.safetensors", "config.json", "model.safetensors.
 LAYOUTS = {"gpt2": gpt2, "llama": llama}  # by the name that their config gives itself
 
 
-def layout_of(shape: ModelConfig) -> str:
+def find_layout(shape: ModelConfig) -> str:
     """``gpt2`` or ``llama``. Raises RecipeError where the shape is neither's, and says why."""
-    wrong = {name: _unlike(shape, layout.REQUIRED_CONFIG) for name, layout in LAYOUTS.items()}
+    mismatches = {name: _mismatches(shape, layout.REQUIRED_CONFIG) for name, layout in LAYOUTS.items()}
     if shape.mlp not in gpt2.MLP:
-        wrong["gpt2"].append(f"mlp = {shape.mlp!r}")
+        mismatches["gpt2"].append(f"mlp = {shape.mlp!r}")
     if shape.key_heads != shape.n_heads:
-        wrong["gpt2"].append(f"kv_heads = {shape.key_heads}")
-    nearest = min(wrong, key=lambda name: len(wrong[name]))
-    if wrong[nearest]:
-        raise RecipeError(f"this model has no layout that others read: {wrong[nearest][0]} is not {nearest}'s")
+        mismatches["gpt2"].append(f"kv_heads = {shape.key_heads}")
+    nearest = min(mismatches, key=lambda name: len(mismatches[name]))
+    if mismatches[nearest]:
+        raise RecipeError(f"this model has no layout that others read: {mismatches[nearest][0]} is not {nearest}'s")
     return nearest
 
 
-def _unlike(shape: ModelConfig, must: dict) -> list[str]:
-    return [f"{name} = {getattr(shape, name)!r}" for name, value in must.items() if getattr(shape, name) != value]
+def _mismatches(shape: ModelConfig, required: dict) -> list[str]:
+    return [f"{name} = {getattr(shape, name)!r}" for name, value in required.items() if getattr(shape, name) != value]
 
 
 def export_model(model: GPT, folder: UPath) -> str:
     """Write what ``AutoModelForCausalLM.from_pretrained`` reads; returns the layout's name."""
-    name = layout_of(model.shape)
-    write_tensors(folder / WEIGHTS, dict(LAYOUTS[name].export(model.shape, weights(model))))
-    write_json(folder / CONFIG, LAYOUTS[name].config_of(model.shape))
+    name = find_layout(model.shape)
+    write_tensors(folder / WEIGHTS, dict(LAYOUTS[name].export_weights(model.shape, weights(model))))
+    write_json(folder / CONFIG, LAYOUTS[name].to_config(model.shape))
     return name
 
 
 def import_model(folder: UPath) -> GPT:
     """Read a model that ``transformers`` has saved, in one safetensors file or several, or OpenAI's GPT-2."""
     if (folder / openai_tf.HPARAMS).exists():
-        shape = read_settings(ModelConfig, openai_tf.shape_of(folder), f"{folder / openai_tf.HPARAMS}")
-        return build(shape, dict(openai_tf.load(shape, openai_tf.read_variables(folder))), f"{folder}")
+        shape = read_settings(ModelConfig, openai_tf.from_config(folder), f"{folder / openai_tf.HPARAMS}")
+        return build(shape, dict(openai_tf.import_weights(shape, openai_tf.read_variables(folder))), f"{folder}")
     where = folder / CONFIG
     try:
         config = orjson.loads(where.read_bytes())
@@ -56,8 +56,8 @@ def import_model(folder: UPath) -> GPT:
     kind = config.get("model_type")
     if kind not in LAYOUTS:
         raise InputError(f"{where} is of a {kind!r} model; expected one of {', '.join(LAYOUTS)}")
-    shape = read_settings(ModelConfig, LAYOUTS[kind].shape_of(config, f"{where}"), f"{where}")
-    return build(shape, dict(LAYOUTS[kind].load(shape, _tensors(folder))), f"{folder}")
+    shape = read_settings(ModelConfig, LAYOUTS[kind].from_config(config, f"{where}"), f"{where}")
+    return build(shape, dict(LAYOUTS[kind].import_weights(shape, _tensors(folder))), f"{folder}")
 
 
 def build(shape: ModelConfig, tensors: dict[str, Tensor], where: str) -> GPT:

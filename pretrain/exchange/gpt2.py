@@ -20,7 +20,7 @@ BLOCK = {
 }
 
 
-def config_of(shape: ModelConfig) -> dict:
+def to_config(shape: ModelConfig) -> dict:
     return {
         "architectures": ["GPT2LMHeadModel"],
         "model_type": "gpt2",
@@ -39,11 +39,11 @@ def config_of(shape: ModelConfig) -> dict:
     }
 
 
-def shape_of(config: dict, where: str) -> dict:
-    kinds = {"gelu_new": "gelu", "gelu_pytorch_tanh": "gelu", "gelu": "gelu-erf"}
+def from_config(config: dict, where: str) -> dict:
+    activations = {"gelu_new": "gelu", "gelu_pytorch_tanh": "gelu", "gelu": "gelu-erf"}
     activation = config.get("activation_function", "gelu_new")
-    if activation not in kinds:
-        raise InputError(f"{where}: activation_function {activation!r}; expected one of {', '.join(kinds)}")
+    if activation not in activations:
+        raise InputError(f"{where}: activation_function {activation!r}; expected one of {', '.join(activations)}")
     if config.get("scale_attn_by_inverse_layer_idx") or not config.get("scale_attn_weights", True):
         raise InputError(f"{where}: attention is scaled otherwise than GPT-2's; we have no such model")
     return {
@@ -56,7 +56,7 @@ def shape_of(config: dict, where: str) -> dict:
         },
         **{
             "mlp_hidden": config.get("n_inner"),
-            "mlp": kinds[activation],
+            "mlp": activations[activation],
             "tie_embeddings": config.get("tie_word_embeddings", True),
         },
         "norm_eps": config.get("layer_norm_epsilon", 1e-5),
@@ -78,7 +78,7 @@ def _is_matrix(name: str) -> bool:
     return name.endswith(".weight") and (".attn." in name or ".mlp." in name)
 
 
-def export(shape: ModelConfig, ours: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+def export_weights(shape: ModelConfig, ours: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     yield "transformer.wte.weight", ours["embedding.weight"][: shape.vocab_size]
     if not shape.tie_embeddings:
         yield "lm_head.weight", ours["head.weight"][: shape.vocab_size]
@@ -86,7 +86,7 @@ def export(shape: ModelConfig, ours: dict[str, Tensor]) -> Iterator[tuple[str, T
         yield f"transformer.{name}", ours[own].T if _is_matrix(name) else ours[own]
 
 
-def load(shape: ModelConfig, theirs: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+def import_weights(shape: ModelConfig, theirs: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     """With or without the prefix ``transformer.``: the files on the hub have none. Their causal masks are left."""
     theirs = {name.removeprefix("transformer."): tensor for name, tensor in theirs.items()}
     yield "embedding.weight", take(theirs, "wte.weight")

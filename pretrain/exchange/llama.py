@@ -27,7 +27,7 @@ BLOCK = {
 }
 
 
-def config_of(shape: ModelConfig) -> dict:
+def to_config(shape: ModelConfig) -> dict:
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -51,16 +51,16 @@ def config_of(shape: ModelConfig) -> dict:
     }
 
 
-def shape_of(config: dict, where: str) -> dict:
+def from_config(config: dict, where: str) -> dict:
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    refused = {
+    unsupported = {
         "hidden_act": config.get("hidden_act", "silu") != "silu",
         "attention_bias": config.get("attention_bias", False),
         "mlp_bias": config.get("mlp_bias", False),
         "rope scaling": rope.get("rope_type", rope.get("type", "default")) != "default",
         "head_dim": config.get("head_dim") not in (None, config["hidden_size"] // config["num_attention_heads"]),
     }
-    if wrong := [name for name, is_so in refused.items() if is_so]:
+    if wrong := [name for name, found in unsupported.items() if found]:
         raise InputError(f"{where}: {wrong[0]} is of a kind that our model has not")
     return {
         **REQUIRED_CONFIG,
@@ -87,7 +87,7 @@ def _sizes(shape: ModelConfig, own: str) -> list[int]:
     return [shape.mlp_width] * 2
 
 
-def export(shape: ModelConfig, ours: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+def export_weights(shape: ModelConfig, ours: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     yield "model.embed_tokens.weight", ours["embedding.weight"][: shape.vocab_size]
     if not shape.tie_embeddings:
         yield "lm_head.weight", ours["head.weight"][: shape.vocab_size]
@@ -96,7 +96,7 @@ def export(shape: ModelConfig, ours: dict[str, Tensor]) -> Iterator[tuple[str, T
         yield from zip(names, parts, strict=True)
 
 
-def load(shape: ModelConfig, theirs: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+def import_weights(shape: ModelConfig, theirs: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     yield "embedding.weight", take(theirs, "model.embed_tokens.weight")
     if not shape.tie_embeddings:
         yield "head.weight", take(theirs, "lm_head.weight")

@@ -38,9 +38,9 @@ class Entry(NamedTuple):
     size: int
 
 
-def shape_of(folder: UPath) -> dict:
+def from_config(folder: UPath) -> dict:
     """Our shape for their ``hparams.json``."""
-    told = orjson.loads((folder / HPARAMS).read_bytes())
+    hparams = orjson.loads((folder / HPARAMS).read_bytes())
     sizes = {
         "vocab_size": "n_vocab",
         "context": "n_ctx",
@@ -52,11 +52,11 @@ def shape_of(folder: UPath) -> dict:
         **REQUIRED_CONFIG,
         "mlp": "gelu",
         "tie_embeddings": True,
-        **{ours: told[theirs] for ours, theirs in sizes.items()},
+        **{ours: hparams[theirs] for ours, theirs in sizes.items()},
     }
 
 
-def load(shape: ModelConfig, theirs: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+def import_weights(shape: ModelConfig, theirs: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     """Gains are ``g``, biases ``b``, matrices ``w`` [1, in, out]; all names begin with ``model/``."""
     yield "embedding.weight", take(theirs, "model/wte")
     yield "learned.weight", take(theirs, "model/wpe")
@@ -116,11 +116,11 @@ def _block(table: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes]]
     at, key = start, b""
     while at < end:
         shared, at = _varint(table, at)
-        fresh, at = _varint(table, at)
+        unshared, at = _varint(table, at)
         length, at = _varint(table, at)
-        key = key[:shared] + table[at : at + fresh]
-        yield key, table[at + fresh : at + fresh + length]
-        at += fresh + length
+        key = key[:shared] + table[at : at + unshared]
+        yield key, table[at + unshared : at + unshared + length]
+        at += unshared + length
 
 
 def _entry(message: bytes) -> Entry | None:

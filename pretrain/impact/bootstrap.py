@@ -27,20 +27,20 @@ def bootstrap(
     The spread that a few seeds show of themselves is too small by (n - 1) / n: it is drawn out by the root.
     """
     rng = np.random.default_rng(seed)
-    found = np.empty(draws)
+    differences = np.empty(draws)
     step = max(1, BATCH_DRAWS // max(1, sizes.size))
     for at in range(0, draws, step):
         n = min(step, draws - at)
         weights = rng.multinomial(sizes.size, np.full(sizes.size, 1 / sizes.size), n)
         total = np.maximum(weights @ sizes, 1) * math.log(2)
-        found[at : at + n] = (_drawn(arm, weights, rng) - _drawn(other, weights, rng)) / total
-    low, high = np.quantile(found, [alpha / 2, 1 - alpha / 2])
+        differences[at : at + n] = (_resampled(arm, weights, rng) - _resampled(other, weights, rng)) / total
+    low, high = np.quantile(differences, [alpha / 2, 1 - alpha / 2])
     return Interval(float(low), float(high))
 
 
-def _drawn(nats: np.ndarray, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _resampled(nats: np.ndarray, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     seeds = len(nats)
     per_seed = weights @ nats.T  # [draws, seeds]
     shares = rng.multinomial(seeds, np.full(seeds, 1 / seeds), len(weights)) / seeds
-    even = per_seed.mean(1)
-    return even + ((shares * per_seed).sum(1) - even) * math.sqrt(seeds / max(1, seeds - 1))
+    mean = per_seed.mean(1)
+    return mean + ((shares * per_seed).sum(1) - mean) * math.sqrt(seeds / max(1, seeds - 1))

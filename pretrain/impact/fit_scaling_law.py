@@ -44,15 +44,15 @@ def huber_loss(theta, points, arms, weights, terms, delta, gradient, curvature):
         far = abs(residual) / delta
         if far <= 1.0:
             total += weights[i] * 0.5 * far * far
-            pull, stiff = residual, 1.0
+            pull, curve = residual, 1.0
         else:
             total += weights[i] * (far - 0.5)
-            pull, stiff = delta * np.sign(residual), 1.0 / far
-        pull, stiff = pull * weights[i] / (delta * delta), stiff * weights[i] / (delta * delta)
+            pull, curve = delta * np.sign(residual), 1.0 / far
+        pull, curve = pull * weights[i] / (delta * delta), curve * weights[i] / (delta * delta)
         for j in range(p):
             gradient[j] += pull * slope[j]
             for k in range(p):
-                curvature[j, k] += stiff * slope[j] * slope[k]
+                curvature[j, k] += curve * slope[j] * slope[k]
     return total
 
 
@@ -83,12 +83,12 @@ def minimize(start, points, arms, weights, terms, delta):
     p = start.size
     theta, gradient, curvature = start.copy(), np.empty(p), np.empty((p, p))
     value = huber_loss(theta, points, arms, weights, terms, delta, gradient, curvature)
-    inverse, fresh, calm = _inverse(curvature), True, 0
+    inverse, fresh, stalled = _inverse(curvature), True, 0
     tried, new = np.empty(p), np.empty(p)
     for _ in range(STEPS):
         step = -(inverse @ gradient)
-        falls = step @ gradient
-        if not falls < 0:
+        descent = step @ gradient
+        if not descent < 0:
             if fresh:
                 break
             inverse, fresh = _inverse(curvature), True
@@ -97,7 +97,7 @@ def minimize(start, points, arms, weights, terms, delta):
         for _ in range(40):
             tried[:] = theta + length * step
             after = huber_loss(tried, points, arms, weights, terms, delta, new, curvature)
-            if after <= value + 1e-4 * length * falls:
+            if after <= value + 1e-4 * length * descent:
                 break
             length *= 0.5
         if not after < value:
@@ -106,11 +106,11 @@ def minimize(start, points, arms, weights, terms, delta):
             huber_loss(theta, points, arms, weights, terms, delta, new, curvature)
             inverse, fresh = _inverse(curvature), True
             continue
-        calm = calm + 1 if value - after < 1e-12 * value + 1e-14 else 0
+        stalled = stalled + 1 if value - after < 1e-12 * value + 1e-14 else 0
         s, y = tried - theta, new - gradient
         theta[:], gradient[:] = tried, new
         value, fresh = after, False
-        if calm == 3:
+        if stalled == 3:
             break
         sy = s @ y
         if sy > 1e-12 * np.sqrt((s @ s) * (y @ y)):

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from gristmill.pretrain.impact.fit_scaling_law import ALPHA, BETA, FIRST_ARM, A, B, E, minimize
-from gristmill.pretrain.impact.significance import Interval, quantile
+from gristmill.pretrain.impact.significance import Interval, t_quantile
 
 DELTA = 1e-3  # of Huber's loss: residuals of a tenth of a percent count by their square (Hoffmann et al. 2022)
 EXPONENTS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.1)  # starts: all pairs of them
-FLATTEST, STEEPEST, LEAST = 0.01, 3.0, 1e-3  # exponents, and share of a loss, beyond which a term is none
+MIN_EXPONENT, MAX_EXPONENT, MIN_SHARE = 0.01, 3.0, 1e-3  # exponents, and share of a loss, beyond which a term is none
 FORMS = {"chinchilla": (True, True, True), "kaplan-n": (False, True, False), "kaplan-d": (False, False, True)}
 FORMS |= {"data": (True, False, True), "size": (True, True, False)}  # models of one size, or of one number of tokens
 
@@ -31,17 +31,17 @@ class Fit(NamedTuple):
     residual: float  # median of |ln L̂ - ln L|
     points: int
     largest: tuple[float, float]  # N and D that the fit has seen
-    vague: list[str]  # numbers that these points do not determine: no run would look different without them
+    undetermined: list[str]  # numbers that these points do not determine: no run would look different without them
     draws: np.ndarray  # θ of each resample
 
     def predict(self, size: float, tokens: float, arm: int = 0, alpha: float = 0.05) -> tuple[float, Interval]:
         """The loss of a model of that size on so many tokens, with the interval of the law itself."""
         theta = np.array([[*_theta(self), *np.log(self.worth[1:])]])
-        middle = _law(theta, self.form, size, tokens, arm)[0]
+        center = _law(theta, self.form, size, tokens, arm)[0]
         low, high = np.quantile(_law(self.draws, self.form, size, tokens, arm), [alpha / 2, 1 - alpha / 2])
-        return float(middle), Interval(float(low), float(high))
+        return float(center), Interval(float(low), float(high))
 
-    def beyond(self, size: float, tokens: float) -> float:
+    def extrapolation(self, size: float, tokens: float) -> float:
         """How many times further than anything measured: over 10, a prediction is a guess."""
         _, n, d = FORMS[self.form]
         return max(1.0, size / self.largest[0] if n else 1.0, tokens / self.largest[1] if d else 1.0)
@@ -77,7 +77,7 @@ def fit(
     for i in range(draws):
         again = rng.exponential(size=len(points))
         drawn[i], _ = minimize(best, points, arm, again / again.mean(), terms, delta)
-    return _told(form, best, drawn, points, arm, free, alpha)
+    return _summarize(form, best, drawn, points, arm, free, alpha)
 
 
 def _starts(points: np.ndarray, arms: np.ndarray, terms: np.ndarray) -> list[np.ndarray]:
@@ -85,57 +85,57 @@ def _starts(points: np.ndarray, arms: np.ndarray, terms: np.ndarray) -> list[np.
     starts, loss = [], np.exp(points[:, 2])
     for alpha in EXPONENTS if terms[1] else (0.0,):
         for beta in EXPONENTS if terms[2] else (0.0,):
-            middle = points.mean(0)
+            center = points.mean(0)
             parts = np.column_stack(
-                [np.ones(len(points)), *(np.exp(-x * (points[:, k] - middle[k])) for k, x in ((0, alpha), (1, beta)))]
+                [np.ones(len(points)), *(np.exp(-x * (points[:, k] - center[k])) for k, x in ((0, alpha), (1, beta)))]
             )
             parts[:, ~terms] = 0.0
             found = np.linalg.lstsq(parts / loss[:, None], np.ones(len(points)), rcond=None)[0]
             e, a, b = np.log(np.maximum(found, 0.02 * loss.mean()))
             theta = np.zeros(FIRST_ARM + int(arms.max()))
-            theta[[E, A, ALPHA, B, BETA]] = e, a + alpha * middle[0], alpha, b + beta * middle[1], beta
+            theta[[E, A, ALPHA, B, BETA]] = e, a + alpha * center[0], alpha, b + beta * center[1], beta
             starts.append(theta)
     return starts
 
 
-def _told(form: str, best, drawn, points, arms, free: int, alpha: float) -> Fit:
+def _summarize(form: str, best, drawn, points, arms, free: int, alpha: float) -> Fit:
     e, n, d = FORMS[form]
     names = {"E": (E, e), "A": (A, n), "alpha": (ALPHA, n), "B": (B, d), "beta": (BETA, d)}
-    there = {name: place for name, (place, is_there) in names.items() if is_there}
-    columns = [*there.values(), *range(FIRST_ARM, best.size)]
+    parameters = {name: place for name, (place, used) in names.items() if used}
+    columns = [*parameters.values(), *range(FIRST_ARM, best.size)]
     spread = np.maximum(drawn[:, columns].std(0), 1e-300)
     # The largest of all deviations, in their own standard deviations: its quantile makes intervals that hold at once.
     # Few points show too small a spread of themselves: their degrees of freedom draw it out, as Student's t does.
-    widest = np.quantile((np.abs(drawn[:, columns] - best[columns]) / spread).max(1), 1 - alpha)
+    critical = np.quantile((np.abs(drawn[:, columns] - best[columns]) / spread).max(1), 1 - alpha)
     df = len(points) - free
-    widest *= math.sqrt(len(points) / df) * quantile(df, 1 - alpha / 2) / quantile(1e9, 1 - alpha / 2)
-    reach = dict(zip(columns, widest * spread, strict=True))
+    critical *= math.sqrt(len(points) / df) * t_quantile(df, 1 - alpha / 2) / t_quantile(1e9, 1 - alpha / 2)
+    half_width = dict(zip(columns, critical * spread, strict=True))
 
-    def around(place: int) -> Interval:
-        low, high = best[place] - reach[place], best[place] + reach[place]
+    def interval(place: int) -> Interval:
+        low, high = best[place] - half_width[place], best[place] + half_width[place]
         return Interval(float(low), float(high)) if place in (ALPHA, BETA) else Interval(_exp(low), _exp(high))
 
     laws = np.array([_law(best[None], form, *np.exp(p[:2]), arm)[0] for p, arm in zip(points, arms, strict=True)])
     return Fit(
         form=form,
-        values={k: float(best[i]) if i in (ALPHA, BETA) else _exp(best[i]) for k, i in there.items()},
-        intervals={name: around(place) for name, place in there.items()},
+        values={k: float(best[i]) if i in (ALPHA, BETA) else _exp(best[i]) for k, i in parameters.items()},
+        intervals={name: interval(place) for name, place in parameters.items()},
         worth=[1.0, *(_exp(value) for value in best[FIRST_ARM:])],
-        worth_intervals=[Interval(1.0, 1.0), *(around(place) for place in range(FIRST_ARM, best.size))],
+        worth_intervals=[Interval(1.0, 1.0), *(interval(place) for place in range(FIRST_ARM, best.size))],
         residual=float(np.median(np.abs(np.log(laws) - points[:, 2]))),
         points=len(points),
         largest=(_exp(points[:, 0].max()), _exp(points[:, 1].max())),
-        vague=[name for name in there if name not in ("A", "B") and not _asked_for(name, best, points)],
+        undetermined=[name for name in parameters if name not in ("A", "B") and not _is_determined(name, best, points)],
         draws=drawn,
     )
 
 
-def _asked_for(name: str, theta: np.ndarray, points: np.ndarray) -> bool:
+def _is_determined(name: str, theta: np.ndarray, points: np.ndarray) -> bool:
     """Does the term of E, alpha or beta make up a part of some run's loss, and fall as a law may?"""
     place, exponent, axis = {"E": (E, None, 0), "alpha": (A, ALPHA, 0), "beta": (B, BETA, 1)}[name]
     power = theta[exponent] if exponent else 0.0
     share = float((theta[place] - power * points[:, axis] - points[:, 2]).max())
-    return share > math.log(LEAST) and (exponent is None or FLATTEST < power < STEEPEST)
+    return share > math.log(MIN_SHARE) and (exponent is None or MIN_EXPONENT < power < MAX_EXPONENT)
 
 
 def _theta(fit: Fit) -> list[float]:

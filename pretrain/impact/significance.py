@@ -28,10 +28,10 @@ class LossDifference(NamedTuple):
     welch: Interval
     paired: Interval | None  # where both have runs of at least two same seeds
     correlation: float | None  # of the losses of same seeds: near 0, pairing gains nothing
-    narrow: Interval  # Welch's at twice the error: what lies within a margin is equivalent by two one-sided tests
+    equivalence: Interval  # Welch's at twice the error: what lies within a margin is equivalent by two one-sided tests
     p: float  # of Welch's test, two-sided
     sd: float  # of one run, over both arms
-    smallest: float  # effect that would have been found with `POWER`
+    smallest_effect: float  # effect that would have been found with `POWER`
     seeds: tuple[int, int]
 
 
@@ -57,10 +57,10 @@ def compare(arm: Sequence[float], other: Sequence[float], alpha: float = 0.05) -
         welch=_interval(delta, error, df, alpha),
         paired=paired,
         correlation=correlation,
-        narrow=_interval(delta, error, df, 2 * alpha),
+        equivalence=_interval(delta, error, df, 2 * alpha),
         p=_p(delta, error, df),
         sd=sd,
-        smallest=smallest_effect(sd, a.size, b.size, alpha),
+        smallest_effect=smallest_effect(sd, a.size, b.size, alpha),
         seeds=(a.size, b.size),
     )
 
@@ -74,7 +74,7 @@ def _paired(a: np.ndarray, b: np.ndarray, alpha: float) -> tuple[Interval | None
 
 
 def _interval(middle: float, error: float, df: float, alpha: float) -> Interval:
-    reach = error * quantile(df, 1 - alpha / 2) if error else 0.0
+    reach = error * t_quantile(df, 1 - alpha / 2) if error else 0.0
     return Interval(middle - reach, middle + reach)
 
 
@@ -84,7 +84,7 @@ def _p(delta: float, error: float, df: float) -> float:
     return float(2 * stdtr(min(df, 1e9), -abs(delta) / error))
 
 
-def quantile(df: float, share: float) -> float:
+def t_quantile(df: float, share: float) -> float:
     """Of Student's t."""
     return float(stdtrit(min(df, 1e9), share))
 
@@ -93,9 +93,9 @@ def power(effect: float, sd: float, first: int, second: int, alpha: float = 0.05
     """The chance that Welch's test of so many runs finds an effect, where single runs vary by ``sd``."""
     if not sd:
         return float(effect != 0)
-    apart = math.sqrt(1 / first + 1 / second)
-    shift, needed = abs(effect) / sd / apart, _critical_values(first, second, alpha) / apart
-    return float((ndtr(shift - needed) + ndtr(-shift - needed)).mean())
+    error = math.sqrt(1 / first + 1 / second)
+    shift, critical = abs(effect) / sd / error, _critical_values(first, second, alpha) / error
+    return float((ndtr(shift - critical) + ndtr(-shift - critical)).mean())
 
 
 @lru_cache
@@ -112,17 +112,17 @@ def _critical_values(first: int, second: int, alpha: float) -> np.ndarray:
     return (np.sqrt(a + b) * stdtrit(df, 1 - alpha / 2)).ravel()
 
 
-def smallest_effect(sd: float, first: int, second: int, alpha: float = 0.05, wanted: float = POWER) -> float:
-    """The effect that is found with the power ``wanted``."""
-    return sd * _smallest(first, second, alpha, wanted)
+def smallest_effect(sd: float, first: int, second: int, alpha: float = 0.05, target_power: float = POWER) -> float:
+    """The effect that is found with the power ``target_power``."""
+    return sd * _smallest_in_sd(first, second, alpha, target_power)
 
 
 @lru_cache
-def _smallest(first: int, second: int, alpha: float, wanted: float) -> float:
+def _smallest_in_sd(first: int, second: int, alpha: float, target_power: float) -> float:
     low, high = 0.0, 200.0
     for _ in range(40):
         middle = (low + high) / 2
-        low, high = (middle, high) if power(middle, 1.0, first, second, alpha) < wanted else (low, middle)
+        low, high = (middle, high) if power(middle, 1.0, first, second, alpha) < target_power else (low, middle)
     return high
 
 
@@ -132,14 +132,14 @@ def holm(p: Sequence[float]) -> list[float]:
     >>> [round(each, 4) for each in holm([0.01, 0.04, 0.03])]
     [0.03, 0.06, 0.06]
     """
-    order, adjusted, least = np.argsort(p, kind="stable"), [0.0] * len(p), 0.0
+    order, adjusted, largest = np.argsort(p, kind="stable"), [0.0] * len(p), 0.0
     for rank, i in enumerate(order):
-        least = max(least, min(1.0, (len(p) - rank) * p[i]))
-        adjusted[i] = least
+        largest = max(largest, min(1.0, (len(p) - rank) * p[i]))
+        adjusted[i] = largest
     return adjusted
 
 
-BETTER, WORSE, EQUAL, UNSEEN = "better", "worse", "no difference", "no difference seen"
+BETTER, WORSE, EQUAL, INCONCLUSIVE = "better", "worse", "no difference", "no difference seen"
 
 
 def verdict(difference: LossDifference, adjusted: float, alpha: float, margin: float) -> str:
@@ -149,4 +149,4 @@ def verdict(difference: LossDifference, adjusted: float, alpha: float, margin: f
     """
     if adjusted < alpha:
         return BETTER if difference.delta < 0 else WORSE
-    return EQUAL if difference.narrow.within(margin) else UNSEEN
+    return EQUAL if difference.equivalence.within(margin) else INCONCLUSIVE

@@ -15,15 +15,15 @@ class Rung(NamedTuple):
     alpha: float
 
 
-def rungs(first: int, most: int, alpha: float) -> list[Rung]:
+def rungs(first: int, max_seeds: int, alpha: float) -> list[Rung]:
     """Seeds double from look to look, up to ``most``.
 
     >>> rungs(3, 8, 0.03)
     [Rung(seeds=3, alpha=0.01), Rung(seeds=6, alpha=0.01), Rung(seeds=8, alpha=0.01)]
     """
     counts = [first]
-    while counts[-1] < most:
-        counts.append(min(most, 2 * counts[-1]))
+    while counts[-1] < max_seeds:
+        counts.append(min(max_seeds, 2 * counts[-1]))
     return [Rung(count, alpha / len(counts)) for count in counts]
 
 
@@ -41,6 +41,6 @@ def still_open(questions: list[Question]) -> set[str]:
 
     What is far from a difference would need many more seeds than there are; what is settled needs none.
     """
-    open_ones = sorted((each for each in questions if not each.settled), key=lambda each: (each.p, each.arm))
-    chosen = open_ones[: -(-len(open_ones) // 2)]
+    remaining = sorted((each for each in questions if not each.settled), key=lambda each: (each.p, each.arm))
+    chosen = remaining[: -(-len(remaining) // 2)]
     return {name for each in chosen for name in (each.arm, each.against)}

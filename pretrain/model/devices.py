@@ -13,7 +13,7 @@ from gristmill.pipelines.settings import Settings
 
 # Dense bfloat16 FLOP/s of one device, by a part of the name it gives itself; the vendors' data sheets, 2026.
 # The first that matches counts. V100 and T4 have no bfloat16: theirs is float16, of which we make no use.
-PEAK = {
+PEAK_FLOPS = {
     "B200": 2250e12,
     "GH200": 989e12,
     "H200": 989e12,
@@ -40,7 +40,7 @@ class Machine(Settings):
     threads: int = Field(default=1, ge=1)  # of a CPU. Two on a busy 2-core machine were 10 to 20 times slower than one
     micro_batch_size: int | None = Field(default=None, ge=1)  # sequences at once; fewer need less memory
 
-    def place(self, local_rank: int = 0) -> torch.device:
+    def init_device(self, local_rank: int = 0) -> torch.device:
         """The device of this process, made ready."""
         if self.device == "cuda" and not torch.cuda.is_available():
             raise RecipeError("machine.device is 'cuda', but torch finds no CUDA device; choose 'auto' or 'cpu'")
@@ -55,8 +55,8 @@ class Machine(Settings):
         """bfloat16 on GPUs that have it. On a CPU only where asked: it pays with AMX and wide models alone."""
         if self.dtype != "auto":
             return getattr(torch, self.dtype)
-        has_it = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
-        return torch.bfloat16 if has_it else torch.float32
+        supported = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+        return torch.bfloat16 if supported else torch.float32
 
 
 def peak_flops(device: torch.device) -> float | None:
@@ -64,7 +64,7 @@ def peak_flops(device: torch.device) -> float | None:
     if device.type != "cuda":
         return None
     name = torch.cuda.get_device_name(device)
-    return next((flops for part, flops in PEAK.items() if part in name), None)
+    return next((flops for part, flops in PEAK_FLOPS.items() if part in name), None)
 
 
 class ProcessGroup(NamedTuple):

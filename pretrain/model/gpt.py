@@ -17,7 +17,7 @@ from gristmill.pretrain.model.loss import LanguageModel
 class AttentionContext(NamedTuple):
     """Where the tokens of a batch stand: what every layer must know, worked out once."""
 
-    turns: tuple[Tensor, Tensor] | None  # cosine and sine of RoPE's angles, [B or 1, 1, T, C/2]
+    rope: tuple[Tensor, Tensor] | None  # cosine and sine of RoPE's angles, [B or 1, 1, T, C/2]
     mask: Tensor | None  # [B or 1, H or 1, T, S]: True may be seen, or a bias to add
     causal: bool  # the plain triangle, which kernels know without a mask
 
@@ -40,9 +40,9 @@ class Cache:
         self.keys, self.values = self.keys[:, rows], self.values[:, rows]
 
 
-def apply_rope(x_BHTC: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
+def apply_rope(x_BHTC: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:
     """RoPE (2104.09864) in Llama's layout: dimension i is paired with i + C/2."""
-    cosine, sine = turns
+    cosine, sine = rope
     a, b = x_BHTC.chunk(2, -1)
     return torch.cat((a * cosine - b * sine, b * cosine + a * sine), -1).type_as(x_BHTC)
 
@@ -80,19 +80,19 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(shape.d_model, sum(self.sizes), shape.bias)
         self.out = nn.Linear(shape.d_model, shape.d_model, shape.bias)
 
-    def forward(self, x_BTD: Tensor, place: AttentionContext, cache: Cache | None, layer: int) -> Tensor:
+    def forward(self, x_BTD: Tensor, ctx: AttentionContext, cache: Cache | None, layer: int) -> Tensor:
         shape, parts = self.shape, self.qkv(x_BTD).split(self.sizes, -1)
         q_BHTC, k_BKTC, v_BKTC = (part.unflatten(-1, (-1, shape.head_dim)).transpose(1, 2) for part in parts)
         if shape.qk_norm:
             q_BHTC, k_BKTC = (F.rms_norm(x, (shape.head_dim,), eps=shape.norm_eps) for x in (q_BHTC, k_BKTC))
-        if place.turns:
-            q_BHTC, k_BKTC = apply_rope(q_BHTC, place.turns), apply_rope(k_BKTC, place.turns)
+        if ctx.rope:
+            q_BHTC, k_BKTC = apply_rope(q_BHTC, ctx.rope), apply_rope(k_BKTC, ctx.rope)
         if cache:
             k_BKTC, v_BKTC = cache.extend(layer, k_BKTC, v_BKTC)
         mixed_BHTC = F.scaled_dot_product_attention(
-            *(q_BHTC, k_BKTC, v_BKTC, place.mask),
+            *(q_BHTC, k_BKTC, v_BKTC, ctx.mask),
             dropout_p=shape.dropout if self.training else 0.0,
-            is_causal=place.causal,
+            is_causal=ctx.causal,
             enable_gqa=shape.key_heads < shape.n_heads,
         )
         return self.out(mixed_BHTC.transpose(1, 2).flatten(2))
@@ -130,8 +130,8 @@ class Block(nn.Module):
         self.mlp_norm, self.mlp = make_norm(shape), MLP(shape)
         self.dropout = nn.Dropout(shape.dropout)
 
-    def forward(self, x_BTD: Tensor, place: AttentionContext, cache: Cache | None, layer: int) -> Tensor:
-        x_BTD = x_BTD + self.dropout(self.attention(self.attention_norm(x_BTD), place, cache, layer))
+    def forward(self, x_BTD: Tensor, ctx: AttentionContext, cache: Cache | None, layer: int) -> Tensor:
+        x_BTD = x_BTD + self.dropout(self.attention(self.attention_norm(x_BTD), ctx, cache, layer))
         return x_BTD + self.dropout(self.mlp(self.mlp_norm(x_BTD)))
 
 
@@ -147,10 +147,10 @@ class GPT(LanguageModel):
         self.norm = make_norm(shape)
         self.head = self.embedding if shape.tie_embeddings else nn.Embedding(shape.rows, shape.d_model)
         self.dropout = nn.Dropout(shape.dropout)
-        self._tables()
-        self._initialise(torch.Generator().manual_seed(seed))
+        self._register_tables()
+        self._init_weights(torch.Generator().manual_seed(seed))
 
-    def _tables(self) -> None:
+    def _register_tables(self) -> None:
         shape = self.shape
         tables = {}
         if shape.position_encoding == "rope":
@@ -164,7 +164,7 @@ class GPT(LanguageModel):
             self.register_buffer(name, table, persistent=False)
 
     @torch.no_grad()
-    def _initialise(self, generator: torch.Generator) -> None:
+    def _init_weights(self, generator: torch.Generator) -> None:
         """GPT-2's: N(0, 0.02), what feeds the residual stream smaller by √(2L); and a loss of ln V to begin with.
 
         An output matrix of its own begins at 0. A tied one would predict the token just seen, by a logit of 0.02 · D,
@@ -172,14 +172,14 @@ class GPT(LanguageModel):
         """
         for name, parameter in self.named_parameters():
             if parameter.ndim == 2:
-                narrow = name.endswith(("attention.out.weight", "mlp.down.weight"))
-                deviation = 0.02 / math.sqrt(2 * self.shape.n_layers) if narrow else 0.02
+                residual = name.endswith(("attention.out.weight", "mlp.down.weight"))
+                deviation = 0.02 / math.sqrt(2 * self.shape.n_layers) if residual else 0.02
                 nn.init.normal_(parameter, 0.0, deviation, generator=generator)
             elif name.endswith("bias"):
                 parameter.zero_()
         if self.shape.tie_embeddings:
-            width, own = self.shape.d_model, math.log1p(0.02 * self.shape.vocab_size)
-            self.norm.weight.fill_(min(1.0, own / (0.02 * width), 0.2 / (0.02 * math.sqrt(width))))
+            width, target_logit = self.shape.d_model, math.log1p(0.02 * self.shape.vocab_size)
+            self.norm.weight.fill_(min(1.0, target_logit / (0.02 * width), 0.2 / (0.02 * math.sqrt(width))))
         else:
             self.head.weight.zero_()
 
@@ -198,24 +198,26 @@ class GPT(LanguageModel):
             x_BTD = x_BTD + self.learned(positions_BT)
         elif shape.position_encoding == "sinusoidal":  # which have unit size: so must the embeddings
             x_BTD = x_BTD * math.sqrt(shape.d_model) + self.sinusoids[positions_BT]
-        x_BTD, place = self.dropout(x_BTD), self._place(positions_BT, documents_BT, cache)
+        x_BTD, ctx = self.dropout(x_BTD), self._attention_context(positions_BT, documents_BT, cache)
         for layer, block in enumerate(self.blocks):
-            x_BTD = block(x_BTD, place, cache, layer)
+            x_BTD = block(x_BTD, ctx, cache, layer)
         if cache:
             cache.length += inputs_BT.shape[1]
         return self.norm(x_BTD)
 
-    def _place(self, positions_BT: Tensor, documents_BT: Tensor | None, cache: Cache | None) -> AttentionContext:
+    def _attention_context(
+        self, positions_BT: Tensor, documents_BT: Tensor | None, cache: Cache | None
+    ) -> AttentionContext:
         shape, length = self.shape, positions_BT.shape[1]
-        turns = None
+        rope = None
         if shape.position_encoding == "rope":
-            turns = self.cosine[positions_BT][:, None], self.sine[positions_BT][:, None]
+            rope = self.cosine[positions_BT][:, None], self.sine[positions_BT][:, None]
         start = cache.length if cache else 0
         if shape.position_encoding != "alibi" and documents_BT is None:
             if not shape.causal or length == 1:  # one token sees all before it
-                return AttentionContext(turns, None, False)
+                return AttentionContext(rope, None, False)
             if not start:
-                return AttentionContext(turns, None, True)
+                return AttentionContext(rope, None, True)
         query_T1 = torch.arange(start, start + length, device=positions_BT.device)[:, None]
         key_1S = torch.arange(start + length, device=positions_BT.device)
         mask = (key_1S <= query_T1) if shape.causal else torch.ones_like(key_1S <= query_T1)
@@ -225,7 +227,7 @@ class GPT(LanguageModel):
         if shape.position_encoding == "alibi":
             bias = -self.slopes * (query_T1 - key_1S).abs()
             mask = torch.where(mask, bias[None], -torch.inf)
-        return AttentionContext(turns, mask, False)
+        return AttentionContext(rope, mask, False)
 
 
 def document_starts(documents_BT: Tensor) -> Tensor:

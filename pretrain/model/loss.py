@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from gristmill.pretrain.data.packing import IGNORE_INDEX
 
-LOGITS = 1 << 20  # of a block of rows: 128 at V = 8,192. Training with 2^18 was 10 % slower there, with 2^16 40 %
+BLOCK_LOGITS = 1 << 20  # of a block of rows: 128 at V = 8,192. Training with 2^18 was 10 % slower there, with 2^16 40 %
 
 
 class LanguageModel(nn.Module):
@@ -61,21 +61,21 @@ class _SummedNats(torch.autograd.Function):
         kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x_ND.dtype
         output, x_gradient, output_gradient = output_VD.to(kind), torch.empty_like(x_ND), torch.zeros_like(output_VD)
         total = x_ND.new_zeros((), dtype=torch.promote_types(x_ND.dtype, torch.float32))
-        rows = max(1, LOGITS // output_VD.shape[0])
+        rows = max(1, BLOCK_LOGITS // output_VD.shape[0])
         for x, target, gradient in zip(x_ND.split(rows), targets_N.split(rows), x_gradient.split(rows), strict=True):
-            counts = target != IGNORE_INDEX
+            scored = target != IGNORE_INDEX
             index = target.clamp(min=0)[:, None]
             logs = F.log_softmax(x.to(kind) @ output.T, -1, dtype=total.dtype)
-            total -= logs.gather(1, index)[counts].sum()
+            total -= logs.gather(1, index)[scored].sum()
             slope = logs.exp_()  # of the loss by the logits: the probabilities, less 1 at the target
             slope.scatter_add_(1, index, slope.new_full((), -1.0).expand_as(index))
-            slope = slope.mul_(counts[:, None]).to(kind)
+            slope = slope.mul_(scored[:, None]).to(kind)
             gradient.copy_(slope @ output)
             output_gradient.addmm_(slope.T.to(output_VD.dtype), x.to(output_VD.dtype))
         ctx.save_for_backward(x_gradient, output_gradient)
         return total
 
     @staticmethod
-    def backward(ctx, by: Tensor):
+    def backward(ctx, scale: Tensor):
         x_gradient, output_gradient = ctx.saved_tensors
-        return x_gradient * by, output_gradient * by, None
+        return x_gradient * scale, output_gradient * scale, None

@@ -68,7 +68,7 @@ def set_weights(model: nn.Module, tensors: dict[str, torch.Tensor], where: str) 
 
 
 def save_model(folder: UPath, model: LanguageModel) -> None:
-    kind = next(name for name, (made, _) in KINDS.items() if isinstance(model, made))
+    kind = next(name for name, (cls, _) in KINDS.items() if isinstance(model, cls))
     write_tensors(folder / MODEL, weights(model))
     write_json(folder / SHAPE, {"kind": kind, "shape": model.shape.model_dump()})
 
@@ -76,11 +76,11 @@ def save_model(folder: UPath, model: LanguageModel) -> None:
 def load_model(folder: UPath) -> LanguageModel:
     """The model that `save_model` wrote."""
     try:
-        told = orjson.loads((folder / SHAPE).read_bytes())
+        config = orjson.loads((folder / SHAPE).read_bytes())
     except FileNotFoundError:
         raise WorkError(f"{folder} holds no {SHAPE}: it is no finished run, nor a model that was exported") from None
-    make, settings = KINDS[told["kind"]]
-    model = make(read_settings(settings, told["shape"], f"{folder / SHAPE}"))
+    cls, settings = KINDS[config["kind"]]
+    model = cls(read_settings(settings, config["shape"], f"{folder / SHAPE}"))
     set_weights(model, read_tensors(folder / MODEL), f"{folder / MODEL}")
     return model.eval()
 
@@ -108,7 +108,7 @@ def load_checkpoint(path: UPath, model: nn.Module, optimizers: dict) -> dict:
     set_weights(model, read_tensors(path / MODEL), f"{path / MODEL}")
     moments, named = read_tensors(path / OPTIMIZER), weights(model)
     for name, tensor in moments.items():
-        kind, parameter, moment = _split(name)
+        kind, parameter, moment = _split_key(name)
         weight = named[parameter]
         optimizers[kind].state[weight][moment] = tensor.to(weight.device)
     return orjson.loads((path / STATE).read_bytes())
@@ -124,6 +124,6 @@ def _moments(model: nn.Module, optimizers: dict) -> dict[str, torch.Tensor]:
     }
 
 
-def _split(name: str) -> tuple[str, str, str]:
+def _split_key(name: str) -> tuple[str, str, str]:
     kind, rest = name.split("/", 1)
     return kind, *rest.rsplit("/", 1)

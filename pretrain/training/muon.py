@@ -24,17 +24,17 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self) -> None:
         for group in self.param_groups:
-            alike = defaultdict(list)
+            by_shape = defaultdict(list)
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    alike[parameter.shape].append(parameter)
-            for shape, parameters in alike.items():
-                moved = newton_schulz(torch.stack([self._nudge(each, group["momentum"]) for each in parameters]))
-                for parameter, direction in zip(parameters, moved, strict=True):
+                    by_shape[parameter.shape].append(parameter)
+            for shape, parameters in by_shape.items():
+                updates = newton_schulz(torch.stack([self._nesterov(each, group["momentum"]) for each in parameters]))
+                for parameter, update in zip(parameters, updates, strict=True):
                     parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                    parameter.add_(direction, alpha=-group["lr"] * 0.2 * max(shape) ** 0.5)
+                    parameter.add_(update, alpha=-group["lr"] * 0.2 * max(shape) ** 0.5)
 
-    def _nudge(self, parameter: Tensor, momentum: float) -> Tensor:
+    def _nesterov(self, parameter: Tensor, momentum: float) -> Tensor:
         """Nesterov's: where the momentum will be when it is used."""
         state = self.state[parameter]
         if not state:

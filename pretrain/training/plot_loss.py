@@ -17,16 +17,18 @@ def draw_curve(path: UPath, lines: list[dict], title: str) -> None:
     figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
     axes = FigureCanvasAgg(figure).figure.subplots()
     steps, losses = zip(*((line["step"], line["loss"]) for line in lines if "loss" in line), strict=True)
-    past = 1 - 1 / min(SPAN[1], 1 + len(losses) / SPAN[0])
+    momentum = 1 - 1 / min(SPAN[1], 1 + len(losses) / SPAN[0])
     mean, means = 0.0, []
     for i, loss in enumerate(losses):
-        mean = past * mean + (1 - past) * loss
-        means.append(mean / (1 - past ** (i + 1)))
+        mean = momentum * mean + (1 - momentum) * loss
+        means.append(mean / (1 - momentum ** (i + 1)))
     axes.plot(steps, losses, color="#1f5fa8", alpha=0.25, linewidth=0.8, label="training, each step")
     axes.plot(steps, means, color="#1f5fa8", linewidth=1.6, label="training, running mean")
-    seen = [(line["step"], line["validation"]) for line in lines if "validation" in line]
-    if seen:
-        axes.plot(*zip(*seen, strict=True), "o-", color="#c8553d", linewidth=1.6, markersize=4, label="validation")
+    validation = [(line["step"], line["validation"]) for line in lines if "validation" in line]
+    if validation:
+        axes.plot(
+            *zip(*validation, strict=True), "o-", color="#c8553d", linewidth=1.6, markersize=4, label="validation"
+        )
     axes.set(xlabel="step", ylabel="nats a token", title=title)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)

@@ -35,7 +35,7 @@ from gristmill.pretrain.training.trainer import DivergenceGuard, Trainer, TrainS
 
 RUN, LOG, CHECKPOINTS = "run.json", "log.jsonl", "checkpoints"
 SCORES, CURVE, SUMMARY = "documents.parquet", "loss.png", "summary.json"
-DONE = [MODEL, SHAPE, SCORES, SUMMARY]  # what a finished run holds that two runs write alike
+RESULT_FILES = [MODEL, SHAPE, SCORES, SUMMARY]  # what a finished run holds that two runs write alike
 
 
 class CheckpointSettings(Settings):
@@ -66,21 +66,21 @@ def pretrain(
     the folder is another run's, RecipeError where tokens and model do not fit, Diverged where the loss runs away.
     """
     check(train, validation, model, training)
-    about = _about(train, validation, model, training)
-    identity = fingerprint(about)
+    settings = _dependencies(train, validation, model, training)
+    identity = fingerprint(settings)
     with init_distributed(machine.device) as world:
         if (finished := Manifest.read(folder)) and finished.fingerprint == identity:
             return orjson.loads((folder / SUMMARY).read_bytes())
         run = TrainingRun(train, validation, model, training, folder, machine, saving, on_log, world)
         if world.rank == 0:
-            _claim(folder, about, identity)
+            _claim(folder, settings, identity)
         world.wait()
         run.resume()
         run.train()
         summary = run.finish()
         if world.rank == 0:
-            files = DONE if run.scores else [name for name in DONE if name != SCORES]
-            Manifest(identity, about, {"run": Part.of(folder, identity, files, {})}).write(folder)
+            files = RESULT_FILES if run.scores else [name for name in RESULT_FILES if name != SCORES]
+            Manifest(identity, settings, {"run": Part.of(folder, identity, files, {})}).write(folder)
         world.wait()
     return summary
 
@@ -126,16 +126,16 @@ class TrainingRun:
             world.rank,
             world.size,
         )
-        self.guard, self.lines, self.first, self.pending = DivergenceGuard(training.max_loss_increase), [], 0, []
+        self.guard, self.lines, self.start, self.pending = DivergenceGuard(training.max_loss_increase), [], 0, []
 
     def resume(self) -> None:
         """Go back to the last checkpoint, and cut the log back to it."""
         found = checkpoints(self.folder / CHECKPOINTS)
         if found:
             state = load_checkpoint(found[-1], self.trainer.model, self.trainer.optimizers)
-            self.first = state["step"]
+            self.start = state["step"]
         if (self.folder / LOG).exists():
-            self.lines = [line for line in read_log(self.folder) if line["step"] <= self.first]
+            self.lines = [line for line in read_log(self.folder) if line["step"] <= self.start]
         for line in self.lines:
             if "loss" in line:
                 self.guard.check(line["step"], line["loss"], line["norm"])
@@ -145,28 +145,28 @@ class TrainingRun:
     def train(self) -> None:
         """Steps are numbered from 1 in the log: line n is of the n-th step taken."""
         steps, saving = self.training.steps, self.saving
-        self.since = perf_counter()
-        for number, batch in enumerate(self.loader.batches(self.first, steps), self.first):
+        self.log_start = perf_counter()
+        for number, batch in enumerate(self.loader.batches(self.start, steps), self.start):
             self.pending.append((number + 1, *self.trainer.step(number, batch)))
             done = number + 1
-            look = saving.evaluate_every and done % saving.evaluate_every == 0 and done < steps
+            evaluate = saving.evaluate_every and done % saving.evaluate_every == 0 and done < steps
             save = done % saving.checkpoint_every == 0 and done < steps
-            if done % saving.log_every == 0 or look or save or done == steps:
-                self._report()
-            if look:
-                self._look(done)
+            if done % saving.log_every == 0 or evaluate or save or done == steps:
+                self._log_steps()
+            if evaluate:
+                self._evaluate(done)
             if save and self.world.rank == 0:
                 position = self.loader.position(done)._asdict()
                 state = {"step": done, "data": position, "torch": torch.__version__}
                 model, optimizers = self.trainer.model, self.trainer.optimizers
                 save_checkpoint(self.folder / CHECKPOINTS, done, model, optimizers, state, saving.keep)
-            if look or save:
-                self.since = perf_counter()
+            if evaluate or save:
+                self.log_start = perf_counter()
 
-    def _report(self) -> None:
+    def _log_steps(self) -> None:
         """Losses are asked for here and not at each step, which would make a GPU wait."""
         losses = [(number, loss.item(), norm.item()) for number, loss, norm in self.pending]
-        seconds, count = perf_counter() - self.since, len(losses)
+        seconds, count = perf_counter() - self.log_start, len(losses)
         tokens = self.training.batch_size * self.context
         speed = {"tokens_per_second": round(count * tokens / seconds, 1)}
         if self.trainer.peak:
@@ -179,9 +179,9 @@ class TrainingRun:
             self.guard.check(number, loss, norm)
         self._append(lines)
         self.on_log({**lines[-1], "steps": self.training.steps})
-        self.pending, self.since = [], perf_counter()
+        self.pending, self.log_start = [], perf_counter()
 
-    def _look(self, done: int) -> None:
+    def _evaluate(self, done: int) -> None:
         if self.validation:
             loss = window_loss(self.trainer.model, self.validation, self.context, self.world, self.masking)
             line = {"step": done, "validation": loss}
@@ -208,11 +208,11 @@ class TrainingRun:
             "epochs": training.steps * training.batch_size / self.loader.rows,
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "flops_per_token": model.shape.flops_per_token(),
-            "packing": {"kind": training.packing, **asdict(self.loader.packing.account)},
+            "packing": {"kind": training.packing, **asdict(self.loader.packing.stats)},
             "loss": self._last_loss(),
         }
         if self.validation:
-            self._look(training.steps)
+            self._evaluate(training.steps)
             summary["validation"] = self.lines[-1]["validation"]
             if not self.masking:  # what is hidden costs bits; text does not
                 self.scores = score_documents(model, self.validation, self.context, world=self.world)
@@ -243,13 +243,15 @@ def read_log(folder: UPath) -> list[dict]:
     return [orjson.loads(line) for line in lines[:-1]]
 
 
-def _about(train: TokenSplit, validation: TokenSplit | None, model: LanguageModel, training: TrainSettings) -> dict:
+def _dependencies(
+    train: TokenSplit, validation: TokenSplit | None, model: LanguageModel, training: TrainSettings
+) -> dict:
     """All that a run's results depend on."""
-    begin = hashlib.sha256()
+    digest = hashlib.sha256()
     for parameter in model.parameters():
-        begin.update(parameter.detach().cpu().numpy().tobytes())
+        digest.update(parameter.detach().cpu().numpy().tobytes())
     return {
-        "weights": begin.hexdigest(),  # to begin with: by seed, or another run's
+        "weights": digest.hexdigest(),  # to begin with: by seed, or another run's
         "model": model.shape.model_dump(),
         "train": training.model_dump(),
         "tokens": train.fingerprint,
@@ -262,13 +264,13 @@ def _claim(folder: UPath, settings: dict, identity: str) -> None:
 
     A run that has neither ended nor reached a checkpoint has nothing to lose, and gives way.
     """
-    begun = (folder / RUN).exists()
-    if begun and (checkpoints(folder / CHECKPOINTS) or Manifest.read(folder)):
-        known = orjson.loads((folder / RUN).read_bytes())
-        if known["fingerprint"] != identity:
-            differing = sorted(_differences(known["settings"], settings)) or ["version of Gristmill"]
+    started = (folder / RUN).exists()
+    if started and (checkpoints(folder / CHECKPOINTS) or Manifest.read(folder)):
+        earlier = orjson.loads((folder / RUN).read_bytes())
+        if earlier["fingerprint"] != identity:
+            differing = sorted(_differences(earlier["settings"], settings)) or ["version of Gristmill"]
             raise WorkError(f"{folder} holds a run with another {differing[0]}; choose another --output or remove it")
-    elif not begun and folder.is_dir() and any(folder.iterdir()):
+    elif not started and folder.is_dir() and any(folder.iterdir()):
         raise WorkError(f"{folder} holds files that are not a run's; choose another --output or empty it")
     write_json(folder / RUN, {"fingerprint": identity, "settings": settings})
 

@@ -54,12 +54,12 @@ class Trainer:
 
     def __init__(self, model: LanguageModel, training: TrainSettings, machine: Machine, world: ProcessGroup):
         self.training, self.machine, self.world = training, machine, world
-        self.device = machine.place(world.local_rank)
+        self.device = machine.init_device(world.local_rank)
         self.dtype = machine.precision(self.device)
         self.model = model.to(self.device)
         betas = training.beta1, training.beta2
-        self.best = training.lr or DEFAULT_LR[training.optimizer] * DEFAULT_LR_WIDTH / model.shape.d_model
-        self.optimizers = make_optimizers(model, training.optimizer, self.best, training.weight_decay, betas)
+        self.base_lr = training.lr or DEFAULT_LR[training.optimizer] * DEFAULT_LR_WIDTH / model.shape.d_model
+        self.optimizers = make_optimizers(model, training.optimizer, self.base_lr, training.weight_decay, betas)
         self.net = torch.compile(self.model) if machine.compile else self.model
         if world.size > 1:
             self.net = DistributedDataParallel(self.net, broadcast_buffers=False, gradient_as_bucket_view=True)
@@ -76,10 +76,10 @@ class Trainer:
         torch.manual_seed(key(self.training.seed, number, self.world.rank))  # for dropout: there is no state to resume
         targets = torch.tensor(float((batch.targets != IGNORE_INDEX).sum()), device=self.device)
         self.world.sum(targets)
-        total, parts = torch.zeros((), device=self.device), list(self._parts(batch))
+        total, parts = torch.zeros((), device=self.device), list(self._micro_batches(batch))
         for part in parts:
-            with self._alone(part is not parts[-1]):
-                total += self._learn(part, self.world.size / targets)  # processes' gradients are averaged
+            with self._no_sync(part is not parts[-1]):
+                total += self._backward(part, self.world.size / targets)  # processes' gradients are averaged
         self.world.sum(total)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.training.grad_clip)
         lr = self.lr(number)
@@ -90,7 +90,7 @@ class Trainer:
             optimizer.zero_grad(set_to_none=True)
         return total / targets, norm
 
-    def _learn(self, part: list[Tensor], weight: Tensor) -> Tensor:
+    def _backward(self, part: list[Tensor], weight: Tensor) -> Tensor:
         """Add a micro-batch's gradients, so weighted, to those there; returns its nats."""
         try:
             with self.autocast():
@@ -103,21 +103,21 @@ class Trainer:
 
     def lr(self, number: int) -> float:
         t = self.training
-        return self.best * lr_at(number, t.steps, t.schedule, t.warmup, t.decay_fraction, t.min_lr_ratio)
+        return self.base_lr * lr_at(number, t.steps, t.schedule, t.warmup, t.decay_fraction, t.min_lr_ratio)
 
     def autocast(self):
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16)
 
-    def _alone(self, alone: bool):
+    def _no_sync(self, keep_local: bool):
         """Gradients of this micro-batch stay with this process; the last one's are shared."""
-        return self.net.no_sync() if alone and self.world.size > 1 else nullcontext()
+        return self.net.no_sync() if keep_local and self.world.size > 1 else nullcontext()
 
-    def _parts(self, batch: Batch):
+    def _micro_batches(self, batch: Batch):
         size = self.machine.micro_batch_size or len(batch.inputs)
         for at in range(0, len(batch.inputs), size):
-            yield [self.send(each[at : at + size]) for each in batch if each is not None]
+            yield [self.to_device(each[at : at + size]) for each in batch if each is not None]
 
-    def send(self, array: np.ndarray) -> Tensor:
+    def to_device(self, array: np.ndarray) -> Tensor:
         """To the device, without waiting for it to arrive."""
         tensor = torch.from_numpy(array)
         if self.device.type == "cuda":

@@ -17,7 +17,7 @@ contexts = st.integers(1, 12)
 def rows_of(kind, sizes, context):
     """Tokens are numbered through the stream, so that a row shows where its tokens are from."""
     made = packing.PACKINGS[kind](np.cumsum(np.array(sizes, np.int64)), context)
-    spans = [made.spans(row) for row in range(made.account.rows)]
+    spans = [made.spans(row) for row in range(made.stats.rows)]
     return made, [[token for span in row for token in range(*span)] for row in spans]
 
 
@@ -50,12 +50,12 @@ def test_bestfit_answers_as_the_reference(sizes, context, waiting):
 @given(lengths, contexts, st.sampled_from(sorted(packing.PACKINGS)))
 def test_the_account_is_what_the_rows_hold(sizes, context, kind):
     made, rows = rows_of(kind, sizes, context)
-    account, targets = made.account, Counter(token for row in rows for token in row[1:])
+    stats, targets = made.stats, Counter(token for row in rows for token in row[1:])
     seen = {token for row in rows for token in row}
-    assert account.rows == len(rows) and account.targets == targets.total()
+    assert stats.rows == len(rows) and stats.targets == targets.total()
     assert not targets or max(targets.values()) == 1  # no token is predicted twice in an epoch
-    assert account.padded == len(rows) * context - targets.total()
-    assert account.cropped == sum(sizes) - len(seen)
+    assert stats.padded == len(rows) * context - targets.total()
+    assert stats.cropped == sum(sizes) - len(seen)
 
 
 @given(lengths, contexts)
@@ -83,4 +83,4 @@ def test_bestfit_rows_are_full_and_begin_documents(sizes, context):
     [([5], 0), ([6], 1), ([3, 2], 0), ([2, 3], 0), ([4, 2], 1), ([4], 4)],  # rows of 5: the last one must be full
 )
 def test_bestfit_crops_what_does_not_fit(sizes, cropped):
-    assert rows_of("bos-bestfit", sizes, 4)[0].account.cropped == cropped
+    assert rows_of("bos-bestfit", sizes, 4)[0].stats.cropped == cropped

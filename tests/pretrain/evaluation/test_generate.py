@@ -125,10 +125,10 @@ def test_one_beam_is_greedy(model):
 
 def test_a_full_cache_goes_on_from_the_newer_half(model):
     with torch.no_grad():
-        reader = Decoder(model, [*range(11), 0], 1)
-        assert reader.cache.length == 12
-        reader.add(torch.tensor([5]))
-    assert reader.cache.length == 6 and math.isfinite(reader.logits_BV.sum())
+        decoder = Decoder(model, [*range(11), 0], 1)
+        assert decoder.cache.length == 12
+        decoder.add(torch.tensor([5]))
+    assert decoder.cache.length == 6 and math.isfinite(decoder.logits_BV.sum())
 
 
 @pytest.mark.parametrize(

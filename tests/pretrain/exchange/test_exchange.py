@@ -60,8 +60,8 @@ def test_logits_are_equal_after_import_and_after_export(theirs, tmp_path):
     ours = import_model(UPath(tmp_path / "theirs"))
     assert difference(theirs, ours) < 1e-4
     assert export_model(ours, UPath(tmp_path / "ours")) == theirs.config.model_type
-    back, told = type(theirs).from_pretrained(tmp_path / "ours", output_loading_info=True)
-    assert not any(told.values()) and difference(back.eval(), ours) < 1e-4
+    back, info = type(theirs).from_pretrained(tmp_path / "ours", output_loading_info=True)
+    assert not any(info.values()) and difference(back.eval(), ours) < 1e-4
     for name, tensor in back.state_dict().items():
         assert torch.equal(tensor, theirs.state_dict()[name]), name
 

@@ -209,7 +209,7 @@ def test_an_unknown_preset_names_the_nearest():
 @pytest.mark.parametrize("rows", [1, 5, 1 << 20])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_loss_and_its_gradients_are_cross_entropys(monkeypatch, rows, dtype):
-    monkeypatch.setattr("gristmill.pretrain.model.loss.LOGITS", rows * 11)
+    monkeypatch.setattr("gristmill.pretrain.model.loss.BLOCK_LOGITS", rows * 11)
     x = torch.randn(3, 7, 5, dtype=dtype, requires_grad=True)
     output = torch.randn(11, 5, dtype=dtype, requires_grad=True)
     targets = torch.randint(0, 11, (3, 7))
