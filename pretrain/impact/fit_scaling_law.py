@@ -1,11 +1,11 @@
-"""Minimising a robust misfit in a handful of dimensions, fast enough for thousands of fits: BFGS with its own gradient.
+"""Robust fit of a scaling law by BFGS with an analytic gradient, fast enough for thousands of fits.
 
     ln L̂ = logsumexp(e, a - α ln N, b - β (ln D + κ_arm)),  misfit = Σ w huber(ln L̂ - ln L),  θ = (e, a, α, b, β, κ…)
 
-as Hoffmann et al. (2022, arXiv:2203.15556, eq. 3) fit it, by L-BFGS there; of 5 to 10 dimensions the whole matrix costs
-nothing. It begins as Gauss and Newton's, without which the first steps go astray: A and α change L̂ in nearly the same
-way. The misfit is divided by δ²: as it stands, near 1e-5, optimisers take it for converged far from the minimum, which
-is what had gone wrong with the published fit (Besiroglu et al. 2024, arXiv:2404.10102).
+The misfit is that of Hoffmann et al. (2022, arXiv:2203.15556, eq. 3). They use L-BFGS; for 5 to 10 dimensions the full
+matrix costs nothing. It starts as the Gauss-Newton matrix: A and α change L̂ in nearly the same way, so first steps
+without it lead astray. The misfit is divided by δ². Undivided it is near 1e-5, and optimizers stop far from the
+minimum, which was the error of the published fit (Besiroglu et al. 2024, arXiv:2404.10102).
 """
 
 import numpy as np
@@ -18,9 +18,11 @@ STEPS = 400
 
 @njit(nogil=True, cache=True)
 def huber_loss(theta, points, arms, weights, terms, delta, gradient, curvature):
-    """float64[n, 3] of ln N, ln D, ln L -> the misfit over δ²; fills the gradient and Gauss-Newton's matrix.
+    """Return the misfit over δ² of ``points``, float64[n, 3] of ln N, ln D, ln L; fill gradient and curvature.
 
-    ``terms`` bool[3]: whether E, N and D are part of the law.
+    ``curvature`` is the Gauss-Newton matrix.
+
+    ``terms``, bool[3]: whether the law has the terms of E, N and D. ``arms``, int64[n]: the arm of each point.
     """
     total, p = 0.0, theta.size
     gradient[:] = 0.0
@@ -58,7 +60,7 @@ def huber_loss(theta, points, arms, weights, terms, delta, gradient, curvature):
 
 @njit(nogil=True, cache=True)
 def _inverse(curvature):
-    """Of Gauss-Newton's matrix, a little stiffened where it is (nearly) flat; directions that nothing asks for rest."""
+    """Inverse of the Gauss-Newton matrix, regularized where it is nearly flat; zero directions stay put."""
     p = curvature.shape[0]
     scale = np.ones(p)
     for j in range(p):
@@ -79,7 +81,7 @@ def _inverse(curvature):
 
 @njit(nogil=True, cache=True)
 def minimize(start, points, arms, weights, terms, delta):
-    """The nearest minimum -> θ float64[p] and its misfit."""
+    """Return the nearest minimum of the misfit, θ float64[p], and the misfit there."""
     p = start.size
     theta, gradient, curvature = start.copy(), np.empty(p), np.empty((p, p))
     value = huber_loss(theta, points, arms, weights, terms, delta, gradient, curvature)
@@ -93,7 +95,7 @@ def minimize(start, points, arms, weights, terms, delta):
                 break
             inverse, fresh = _inverse(curvature), True
             continue
-        length, after = min(1.0, 2.0 / max(1e-300, np.abs(step).max())), np.inf  # no parameter leaps by more than 2
+        length, after = min(1.0, 2.0 / max(1e-300, np.abs(step).max())), np.inf  # no parameter moves by more than 2
         for _ in range(40):
             tried[:] = theta + length * step
             after = huber_loss(tried, points, arms, weights, terms, delta, new, curvature)

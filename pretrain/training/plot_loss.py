@@ -1,4 +1,4 @@
-"""The loss over the steps, as a picture."""
+"""Plot of the loss over the steps."""
 
 import io
 
@@ -6,11 +6,11 @@ from upath import UPath
 
 from gristmill.pipelines.storage.files import atomic_write
 
-SPAN = 30, 50  # the bold line is a mean over a thirtieth of the steps, at most 50: more would lag behind the loss
+SPAN = 30, 50  # the running mean is over 1/30 of the steps, at most 50: more would lag behind the loss
 
 
 def draw_curve(path: UPath, lines: list[dict], title: str) -> None:
-    """Lines of a run's log -> a PNG: each step's loss, its running mean, and the validation loss where it was taken."""
+    """Draw a PNG from the lines of a run's log: loss of each step, its running mean, and validation losses."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -29,7 +29,7 @@ def draw_curve(path: UPath, lines: list[dict], title: str) -> None:
         axes.plot(
             *zip(*validation, strict=True), "o-", color="#c8553d", linewidth=1.6, markersize=4, label="validation"
         )
-    axes.set(xlabel="step", ylabel="nats a token", title=title)
+    axes.set(xlabel="step", ylabel="nats per token", title=title)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
     buffer = io.BytesIO()

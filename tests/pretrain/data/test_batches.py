@@ -45,8 +45,8 @@ def test_batches_from_any_step_are_those_of_the_whole_run():
 def test_a_position_says_in_four_integers_where_a_run_stands():
     loader = Loader(TOKENS, 8, 5, seed=9)
     assert loader.rows == 23  # 177 targets in windows of 8
-    assert loader.position(0) == (9, 0, 0, 23)
-    assert loader.position(5) == (9, 1, 2, 23)
+    assert loader.position(0) == {"seed": 9, "epoch": 0, "index": 0, "rows": 23}
+    assert loader.position(5) == {"seed": 9, "epoch": 1, "index": 2, "rows": 23}
 
 
 def test_targets_are_the_next_tokens_and_rows_are_filled_up():
@@ -88,7 +88,9 @@ def test_an_id_above_the_vocabulary_is_one_line():
 def test_a_context_longer_than_the_data_is_one_line():
     with pytest.raises(RecipeError, match=r"context 100 is longer than tokens, which holds 40 tokens; choose"):
         Loader(make_tokens([40]), 100, 1)
-    Loader(make_tokens([101]), 100, 1)
+    with pytest.raises(RecipeError, match=r"which holds 100 tokens"):
+        Loader(make_tokens([100]), 100, 1)
+    assert Loader(make_tokens([101]), 100, 1).rows == 1
 
 
 def test_a_packing_without_a_full_row_is_one_line():

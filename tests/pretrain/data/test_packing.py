@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from gristmill.pretrain.data import packing
 from tests.reference import packings as reference
 
-lengths = st.lists(st.integers(0, 30), min_size=1, max_size=30)
 contexts = st.integers(1, 12)
+# Lengths of documents: any, or at a row of 4 to 6 tokens, the most frequent lines of the kernel.
+lengths = st.lists(st.integers(0, 30) | st.integers(3, 7), min_size=1, max_size=30)
 
 
 def rows_of(kind, sizes, context):
@@ -45,6 +46,29 @@ def test_bestfit_answers_as_the_reference(sizes, context, waiting):
     finally:
         packing.BUFFER_DOCS = before
     assert rows == reference.bos_bestfit(documents, context, waiting)
+
+
+@pytest.mark.parametrize("kind", ["stream", "pad", "bos-bestfit"])
+@pytest.mark.parametrize("sizes", [[n, m, 5] for n in range(4, 13) for m in (1, 4, 5, 6)], ids=str)
+def test_lengths_on_both_sides_of_a_row_answer_as_the_reference(kind, sizes):
+    """Rows of 5 tokens, lengths from one below a row to two above two rows."""
+    references = {"stream": reference.stream, "pad": reference.pad}
+    expected = (
+        references[kind](documents_of(sizes), 4)
+        if kind in references
+        else reference.bos_bestfit(documents_of(sizes), 4, packing.BUFFER_DOCS)
+    )
+    assert rows_of(kind, sizes, 4)[1] == expected
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_a_buffer_as_large_as_the_documents_and_one_less_and_more(monkeypatch, count):
+    """The last document fits best, and is seen only if the buffer reaches it."""
+    sizes = [2] * (count - 1) + [5]
+    monkeypatch.setattr(packing, "BUFFER_DOCS", 3)
+    rows = rows_of("bos-bestfit", sizes, 4)[1]
+    assert rows == reference.bos_bestfit(documents_of(sizes), 4, 3)
+    assert (len(rows[0]) == 5 and rows[0][0] == 2 * (count - 1)) == (count <= 3)
 
 
 @given(lengths, contexts, st.sampled_from(sorted(packing.PACKINGS)))

@@ -95,6 +95,6 @@ def test_what_points_do_not_determine_is_named():
     x = np.geomspace(1e6, 1e9, 9)
     steep = fit(x, np.tile([1e9, 2e9, 4e9], 3), 2 + 100 / np.tile([1e9, 2e9, 4e9], 3) ** 0.3, draws=10)
     assert "alpha" in steep.undetermined  # no loss depends on the size
-    with pytest.raises(ValueError, match="5 runs cannot tell the 5 numbers"):
+    with pytest.raises(ValueError, match="5 runs cannot determine 5 parameters"):
         fit([1e6] * 5, [1e6] * 5, [2.0] * 5)
     assert math.isfinite(steep.residual)
