@@ -1,6 +1,6 @@
 """BPE encoding, ours and the peers', with one vocabulary: equal ids on all text given, and MB a CPU second.
 
-    python -m benchmarks.bpe_encoding CORPUS.jsonl.zst … [--split gpt2] [--vocab-size 32000] [--megabytes 2]
+    python -m benchmarks.bpe_encoding CORPUS.jsonl.zst … [--pretokenizer gpt2] [--vocab-size 32000] [--megabytes 2]
         [--peers PYTHON] [--all]
 
 Of each corpus documents by the hash of their text, until there is enough, and a half of each of these as the mix.
@@ -42,10 +42,10 @@ PEER = r"""
 import json, sys, time
 import numpy
 from gigatoken import Tokenizer
-folder, split, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
+folder, pretokenizer, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
 texts, said = json.load(open(folder + "/texts.json")), {}
 for name, way in (("lists", "encode_batch_list"), ("arrays", "encode_batch")):
-    encode, said[name] = getattr(Tokenizer.from_tiktoken(folder + "/ranks.tiktoken", split), way), []
+    encode, said[name] = getattr(Tokenizer.from_tiktoken(folder + "/ranks.tiktoken", pretokenizer), way), []
     for _ in range(rounds):
         began = time.process_time()
         ids = encode(texts)
@@ -53,7 +53,7 @@ for name, way in (("lists", "encode_batch_list"), ("arrays", "encode_batch")):
 numpy.save(folder + "/ids.npy", numpy.concatenate([numpy.asarray(each, numpy.uint32) for each in ids]))
 print(json.dumps(said))
 """
-GIGATOKEN = {"gpt2": "gpt2", "cl100k-tiktoken": "cl100k", "o200k": "o200k"}  # its names of splits
+GIGATOKEN = {"gpt2": "gpt2", "cl100k-tiktoken": "cl100k", "o200k": "o200k"}  # its names of pretokenizers
 
 
 def documents(path: str) -> list[str]:
@@ -104,8 +104,8 @@ class Sides:
         from gristmill.tokenizers_lab.pretokenize import PATTERNS
 
         self.model, self.hf = model, tokenizers.Tokenizer.from_str(to_huggingface(model).decode())
-        ranks = {piece: id for id, piece in enumerate(model.pieces) if id not in model.taken}
-        pattern = PATTERNS[model.split][0]
+        ranks = {piece: id for id, piece in enumerate(model.pieces) if id not in model.special_ids}
+        pattern = PATTERNS[model.pretokenizer][0]
         self.tik = tiktoken.Encoding("ours", pat_str=pattern, mergeable_ranks=ranks, special_tokens=model.special)
         self.fresh()(batches(["compiled before it is timed", *ODD.values()])[0])
 
@@ -153,7 +153,7 @@ def gigatoken(python: str, model, texts: list[str]) -> tuple[dict[str, list[floa
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "texts.json").write_text(json.dumps(texts))
         (Path(folder) / "ranks.tiktoken").write_bytes(to_tiktoken(model))
-        said = run(Side(command=(python, "-c", PEER, folder, GIGATOKEN[model.split], str(ROUNDS)))).said
+        said = run(Side(command=(python, "-c", PEER, folder, GIGATOKEN[model.pretokenizer], str(ROUNDS)))).said
         return said, np.load(f"{folder}/ids.npy")
 
 
@@ -196,7 +196,7 @@ def odd(sides: Sides, prose: float, what: str) -> None:
 
 def dropout(sides: Sides, name: str, texts: list[str]) -> None:
     ours, given = sides.fresh(), batches(texts)
-    spent, made = timed(lambda: [ours.dropped(batch, 0.1, 1) for batch in given])
+    spent, made = timed(lambda: [ours.encode_dropout(batch, 0.1, 1) for batch in given])
     sides.hf.model.dropout = 0.1
     theirs, encoded = timed(lambda: sides.hf.encode_batch(texts), 2)
     sides.hf.model.dropout = None
@@ -206,12 +206,12 @@ def dropout(sides: Sides, name: str, texts: list[str]) -> None:
 
 
 def main() -> None:
-    from gristmill.tokenizers_lab.count.word_counts import Counter
+    from gristmill.tokenizers_lab.count.word_counts import WordCounter
     from gristmill.tokenizers_lab.train import TokenizerSettings, train
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpora", nargs="+")
-    parser.add_argument("--split", default="gpt2")
+    parser.add_argument("--pretokenizer", default="gpt2")
     parser.add_argument("--vocab-size", type=int, default=32_000)
     parser.add_argument("--megabytes", type=float, default=2, help="of each corpus")
     parser.add_argument("--peers", help="Python of an environment with gigatoken")
@@ -219,12 +219,12 @@ def main() -> None:
     args = parser.parse_args()
     os.environ |= ONE_CORE
     samples = {Path(path).name.split(".")[0]: sample(documents(path), args.megabytes) for path in args.corpora}
-    counter = Counter(args.split)
+    counter = WordCounter(args.pretokenizer)
     for texts in samples.values():
         for batch in batches(texts):
             counter.add(batch)
-    settings = TokenizerSettings(vocab_size=args.vocab_size, split=args.split)
-    settings = settings.model_copy(update={"bpe": settings.bpe.model_copy(update={"rule": "tiktoken"})})
+    settings = TokenizerSettings(vocab_size=args.vocab_size, pretokenizer=args.pretokenizer)
+    settings = settings.model_copy(update={"bpe": settings.bpe.model_copy(update={"compat": "tiktoken"})})
     sides = Sides(train(counter.finish(), settings))
     samples[MIX] = [text for texts in samples.values() for text in sample(texts, args.megabytes / 2)]
     prose = compare(sides, samples, args.peers)

@@ -1,14 +1,13 @@
-"""BPE training, ours and the peers', on the same text with the same split: CPU seconds, peak memory, equal merges.
+"""BPE training, ours and the peers', on the same text and pre-tokenizer: CPU seconds, peak memory, equal merges.
 
-    python -m benchmarks.bpe_training CORPUS.jsonl.zst … [--megabytes 105] [--vocab-size 32000] [--split gpt2]
-        [--min-frequency 0] [--peers PYTHON] [--only tokenizers gigatoken rustbpe]
+    python -m benchmarks.bpe_training CORPUS.jsonl.zst … [--megabytes 105] [--vocab-size 32000] [--pretokenizer gpt2]
 
-Documents of all files, by the hash of their text, until there is enough; where there is less, they are repeated, each
-time with other letters for some words, so that new words come. ``--peers`` is the Python of an environment with any of
-tokenizers 0.23.3, gigatoken 0.10.0 (which knows the split gpt2 alone) and rustbpe 0.1.0. Each side is a process on one
-core, timed from text in memory to merges; our peak memory is that of counting from files and training. tokenizers and
-gigatoken follow one rule for ties, rustbpe another: each is compared with ours by its own. The merges of a smaller
-vocabulary are the first of a larger one's: none is compared apart.
+Documents of all files are taken in the order of their hashes until there is enough text. If there is too little, they
+are repeated, each time with other letters in some words, so that new words occur. ``--peers`` is the Python of an
+environment with any of tokenizers 0.23.3, gigatoken 0.10.0 (only with gpt2) and rustbpe 0.1.0. Each side is a process
+on one core, timed from text in memory to merges; our peak memory includes counting from files. tokenizers and gigatoken
+share one rule for ties, rustbpe has another: each is compared with ours by its own. A smaller vocabulary's merges are
+the first of a larger one's, so no size is compared apart.
 """
 
 import argparse
@@ -103,16 +102,16 @@ def another(text: bytes, times: int) -> bytes:
     return b" ".join(words)
 
 
-def ours(path: str, vocab_size: str, split: str, frequency: str, rule: str, out: str) -> None:
+def ours(path: str, vocab_size: str, pretokenizer: str, frequency: str, rule: str, out: str) -> None:
     """Our side, in a process of its own: kernels are compiled before, and reading is not timed."""
     from gristmill.pipelines.ragged import Ragged
     from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings, train_bpe
-    from gristmill.tokenizers_lab.count.word_counts import Counter, count_words
+    from gristmill.tokenizers_lab.count.word_counts import WordCounter, count_words
 
-    settings = BpeSettings(vocab_size=int(vocab_size), rule=rule, min_frequency=int(frequency))
+    settings = BpeSettings(vocab_size=int(vocab_size), compat=rule, min_frequency=int(frequency))
     small = settings.model_copy(update={"vocab_size": 258, "min_frequency": 0})
-    train_bpe(count_words([Ragged.from_strings(["ab abc " + "x" * 20] * 2)], split), small)
-    counter, seconds = Counter(split), 0.0
+    train_bpe(count_words([Ragged.from_strings(["ab abc " + "x" * 20] * 2)], pretokenizer), small)
+    counter, seconds = WordCounter(pretokenizer), 0.0
     with open(path) as file:
         while lines := [*islice(file, 1000)]:
             text = Ragged.from_strings([json.loads(line) for line in lines])
@@ -134,7 +133,7 @@ def main() -> None:
     parser.add_argument("corpora", nargs="+")
     parser.add_argument("--megabytes", type=float, default=105)
     parser.add_argument("--vocab-size", type=int, default=32_000)
-    parser.add_argument("--split", default="gpt2")
+    parser.add_argument("--pretokenizer", default="gpt2")
     parser.add_argument("--min-frequency", type=int, default=0)
     parser.add_argument("--peers", help="Python of the peers' environment")
     parser.add_argument("--only", nargs="*", default=list(PEERS), help="peers to run")
@@ -146,11 +145,11 @@ def main() -> None:
         path = f"{folder}/texts.jsonl"
         # In a child: what this process holds would count into the peak of every one it starts.
         prepared = run(_side("prepare", path, args.megabytes, args.corpora))
-        print(f"{prepared.said['megabytes']:.1f} MB, vocabulary {size}, split {args.split}, min_frequency {frequency}")
+        print(f"{prepared.said['megabytes']:.1f} MB, vocabulary {size}, {args.pretokenizer}, min_frequency {frequency}")
         mine = {}
         for rule in sorted({PEERS[name] for name in peers} or {"hf"}):
             out = Path(folder) / f"{rule}.json"
-            ran = run(_side("ours", path, size, args.split, frequency, rule, str(out)))
+            ran = run(_side("ours", path, size, args.pretokenizer, frequency, rule, str(out)))
             mine[rule] = ran, json.loads(out.read_text())
             told = f"counting {ran.said['counting']:.2f}; {ran.said['words']:,} words, {ran.said['runs']} runs on disk"
             print(_line(f"ours, {rule}", ran, told), flush=True)
@@ -158,7 +157,19 @@ def main() -> None:
             out, (ran_ours, merges) = Path(folder) / f"{name}.json", mine[PEERS[name]]
             try:
                 ran = run(
-                    Side(command=(args.peers, "-c", PEER, name, path, size, _pattern(args.split), frequency, str(out)))
+                    Side(
+                        command=(
+                            args.peers,
+                            "-c",
+                            PEER,
+                            name,
+                            path,
+                            size,
+                            _pattern(args.pretokenizer),
+                            frequency,
+                            str(out),
+                        )
+                    )
                 )
             except BenchmarkError as error:
                 print(f"  {name:14} {error}")
@@ -174,10 +185,10 @@ def _side(name: str, *given) -> Side:
     return Side(command=(sys.executable, "-c", f"from benchmarks.bpe_training import {name}; {name}(*{given!r})"))
 
 
-def _pattern(split: str) -> str:
+def _pattern(pretokenizer: str) -> str:
     from gristmill.tokenizers_lab.pretokenize import PATTERNS
 
-    return PATTERNS[split][0]
+    return PATTERNS[pretokenizer][0]
 
 
 def _line(name: str, ran: Run, told: str) -> str:

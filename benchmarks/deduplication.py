@@ -60,7 +60,7 @@ OURS = r"""
 import json, sys, time
 from gristmill.flows.clean.dedup_recipes import dedup_recipe
 from gristmill.flows.clean.run import clean
-from gristmill.pipelines.storage.files import place
+from gristmill.pipelines.storage.files import to_path
 
 work, source = sys.argv[1:]
 recipe = dedup_recipe("document", [source], [])

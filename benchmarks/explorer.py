@@ -118,8 +118,8 @@ def ask(client: Client, times: int) -> None:
     client.ask("first page, asked for first", "/")
     client.ask("first page", "/", *[{}] * times)
     client.ask("last page", "/rows", *({"after": 990_000 + i} for i in range(times)))
-    client.ask("documents a rule removed, first page", "/", {"reason": "gopher.too_few_stop_words"})
-    client.ask("page of a threshold, with its histogram", "/thresholds", {"rule": "gopher.words_too_long"})
+    client.ask("documents a rule removed, first page", "/", {"reason": "gopher.stop_words_too_low"})
+    client.ask("page of a threshold, with its histogram", "/thresholds", {"rule": "gopher.word_length_too_high"})
     rng, asked = random.Random(0), []
     for path, low, high in MOVES:
         scale = 1 if path.endswith("words") else 0.01

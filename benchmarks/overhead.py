@@ -45,7 +45,7 @@ def empty():
     began, spent = time.perf_counter(), time.process_time()
     for step in range(10):
         progress = Logged()
-        jobs = [Job(len, (), (Output("", f"{step}-{n}", None),), 50_000_000) for n in range(8)]  # large: a task each
+        jobs = [Job(len, (), (Output("", f"{step}-{n}"),), 50_000_000) for n in range(8)]  # large: a task each
         progress.start(str(step), len(jobs), 1)
         for job, _ in as_tasks(Nowhere(), jobs):
             progress.advance(job)

@@ -21,9 +21,10 @@ import zstandard
 from upath import UPath
 
 from gristmill.filters.core.decide import decide
-from gristmill.filters.core.filter import Filter
-from gristmill.filters.core.measure import LANGUAGE, SURE_LABEL, measure_documents
+from gristmill.filters.core.filter import LANGUAGE, Filter, provider
+from gristmill.filters.core.measure import measure_documents
 from gristmill.filters.core.profiles import NO_PROFILE, profile_of
+from gristmill.filters.langid.labels import UNKNOWN
 from gristmill.filters.perplexity.cross_fit import SCORES, CrossFitPerplexity
 from gristmill.flows.clean.recipe import read_recipe
 from gristmill.pipelines.ragged import Ragged
@@ -47,12 +48,18 @@ def measure(chain: dict[str, Filter], texts: list[str]) -> dict[str, pl.DataFram
     return measure_documents(chain, pa.table({TEXT: pa.array(texts, pa.large_string())}))
 
 
+def labels(chain: dict[str, Filter], frames: dict[str, pl.DataFrame]) -> pl.Series | None:
+    """The language of each document, where a filter of the chain says it."""
+    name = provider(chain, LANGUAGE)
+    return frames[name][chain[name].PROVIDES[LANGUAGE]] if name else None
+
+
 def broken_rules(chain: dict[str, Filter], frames: dict[str, pl.DataFrame]) -> list[list[str]]:
     """Measures of documents -> for each the rules it breaks, "step.rule", in the order of the chain."""
     documents = len(next(iter(frames.values())))
     profile = np.full(documents, NO_PROFILE, object)
-    if LANGUAGE in frames:
-        profile = profile_of(frames[LANGUAGE][SURE_LABEL].to_numpy())
+    if (language := labels(chain, frames)) is not None:
+        profile = profile_of(language.to_numpy())
     broken = [[] for _ in range(documents)]
     for name, step in chain.items():
         for i, rules in enumerate(decide(step, frames[name], profile).to_list()):
@@ -65,18 +72,18 @@ class Labelled:
 
     parts = ("all",)
 
-    def __init__(self, rows: list[dict], frames: dict[str, pl.DataFrame], broken: list[list[str]], made: UPath):
+    def __init__(self, rows: list[dict], language: pl.Series | None, broken: list[list[str]], stage_folder: UPath):
         self.table = pa.table({ID: [row["id"] for row in rows], TEXT: pa.array([row["text"] for row in rows], STRING)})
-        language = frames[LANGUAGE][SURE_LABEL] if LANGUAGE in frames else pl.Series(["und"] * len(rows))
+        language = pl.Series([UNKNOWN] * len(rows)) if language is None else language
         size = [len(row["text"].encode()) for row in rows]
         self.frame = pl.DataFrame({"language": language, "bytes": size})
         self.kept, self.rows = np.array([not rules for rules in broken]), {"all": len(rows)}
-        self.made = made
+        self.stage_folder = stage_folder
 
-    def only(self, part: str) -> "Labelled":
+    def shard(self, part: str) -> "Labelled":
         return self
 
-    def stays(self, part: str, rows: int) -> np.ndarray:
+    def keep_mask(self, part: str, rows: int) -> np.ndarray:
         return self.kept
 
     def measured(self, part: str, columns: list[str]) -> pa.Table:
@@ -91,14 +98,14 @@ class Labelled:
 
 
 def judge_corpus(
-    step: CrossFitPerplexity, name: str, rows: list[dict], frames: dict[str, pl.DataFrame], broken: list[list[str]]
+    step: CrossFitPerplexity, name: str, rows: list[dict], language: pl.Series | None, broken: list[list[str]]
 ) -> pl.DataFrame:
     """Add what the step finds to the rules broken; its scores."""
     with TemporaryDirectory() as folder:
-        made = UPath(folder)
-        (judged,) = decide_inline(step, Labelled(rows, frames, broken, made), Path(folder))
-        scores = pl.from_arrow(read_shard(made / SCORES / "all.parquet"))
-    for i, rules in enumerate(judged.decisions["broken"].to_list()):
+        stage_folder = UPath(folder)
+        (verdict,) = decide_inline(step, Labelled(rows, language, broken, stage_folder), Path(folder))
+        scores = pl.from_arrow(read_shard(stage_folder / SCORES / "all.parquet"))
+    for i, rules in enumerate(verdict.decisions["broken"].to_list()):
         broken[i].extend(f"{name}.{rule['rule']}" for rule in rules)
     every = pl.DataFrame({"row": np.arange(len(broken))})
     return every.join(scores, on="row", how="left", maintain_order="left")
@@ -149,7 +156,7 @@ def main(path, recipe, show, measured):
     pl.Config.set_float_precision(3 if measured else 1).set_tbl_width_chars(200)
     broken = broken_rules(chain, frames)
     for name, step in over_corpus.items():
-        frames[name] = judge_corpus(step, name, rows, frames, broken)
+        frames[name] = judge_corpus(step, name, rows, labels(chain, frames), broken)
     if measured:
         step, _, name = measured.partition(".")
         groups = [f"noise: {r['labels']['low_quality']}" if _is_noise(r) else r["labels"]["kind"] for r in rows]

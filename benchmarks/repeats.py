@@ -1,14 +1,14 @@
 r"""Repeated passages against labels: planted paragraphs and site lines found, documents that lose what occurs once.
 
-    python -m benchmarks.repeats CORPUS.jsonl.zst [--passage line] [--min-characters 20] [--min-copies 2]
-    python -m benchmarks.repeats CORPUS.jsonl.zst --near 0.8 [--edits 0.01]
+    python -m benchmarks.repeats CORPUS.jsonl.zst [--unit line] [--min-bytes 20] [--min-copies 2]
+    python -m benchmarks.repeats CORPUS.jsonl.zst --near-threshold 0.8 [--edits 0.01]
 
 A planted span is found when nine tenths of its characters are cut; of each text one copy may stay. What occurs once is
 counted anew with Python's ``re`` over the whole corpus.
 
-With ``--near`` the planted copies are edited first, each in its own way: ``--edits`` of the letters of each line, one
-at least, become others. Of two copies of a line that are alike by Python's sets one must go. And a line that is cut
-and occurs once must be as alike to a line that stays in the document which is said to keep it.
+With ``--near-threshold`` the planted copies are edited first, each in its own way: ``--edits`` of the letters of each
+line, at least one, become others. Of two copies of a line that are alike by Python's sets one must go. A line that is
+cut and occurs once must be as alike to a line that stays in the document that its report names.
 """
 
 import argparse
@@ -101,8 +101,8 @@ def edit(rows: list[dict], share: float) -> list[tuple]:
 
 def slow_set(line: str, settings: RepeatedPassages) -> set:
     """Runs of characters; none of a line too short to be compared."""
-    text, size = " ".join(line.split()).lower(), settings.near_characters
-    if len(re.findall(r"\w", text)) < settings.near_letters:
+    text, size = " ".join(line.split()).lower(), settings.near_shingle_size
+    if len(re.findall(r"\w", text)) < settings.near_min_letters:
         return set()
     return {text[i : i + size] for i in range(max(len(text) - size + 1, 1))}
 
@@ -118,7 +118,7 @@ def missed(
             by_text[key].append((line, kept[id][begin:end].mean() > 1 - FOUND))
     for lines in by_text.values():
         for (left, left_stays), (right, right_stays) in combinations(lines, 2):
-            if left != right and jaccard(left, right) >= settings.near:
+            if left != right and jaccard(left, right) >= settings.near_threshold:
                 pairs += 1
                 both += left_stays and right_stays
     return both, pairs
@@ -130,14 +130,14 @@ def unproven(
     """Of cut lines that occur once, those that are alike to no line which stays in the document named, and all."""
     counts = Counter(line for text in texts.values() for line in lines(text.decode()))
     wrong, once = [], 0
-    for (keeper,), some in cut.filter(pl.col("similarity") < 1).group_by("in", maintain_order=True):
+    for (keeper,), some in cut.filter(pl.col("similarity") < 1).group_by("kept_in", maintain_order=True):
         stays = [
             slow_set(line, settings)
             for line in lines(np.frombuffer(texts[keeper], np.uint8)[kept[keeper]].tobytes().decode())
         ]
         for id, offset, length, *_ in some.iter_rows():
             text = texts[id][offset : offset + length].decode()
-            line, least = slow_set(text, settings), settings.near
+            line, least = slow_set(text, settings), settings.near_threshold
             once += counts[" ".join(text.split())] == 1
             near = (other for other in stays if least * len(line) <= len(other) <= len(line) / least)
             wrong += [] if any(jaccard(line, other) >= least for other in near) else [id]
@@ -147,15 +147,15 @@ def unproven(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpus")
-    parser.add_argument("--passage", default="line")
-    parser.add_argument("--min-characters", type=int, default=RepeatedPassages.model_fields["min_characters"].default)
+    parser.add_argument("--unit", default="line")
+    parser.add_argument("--min-bytes", type=int, default=RepeatedPassages.model_fields["min_bytes"].default)
     parser.add_argument("--min-copies", type=int, default=RepeatedPassages.model_fields["min_copies"].default)
-    parser.add_argument("--near", type=float, help="edit the planted lines, and find them by this similarity")
+    parser.add_argument("--near-threshold", type=float, help="edit the planted lines, and find them by this similarity")
     parser.add_argument("--edits", type=float, default=0.01, help="share of a line's letters")
     args = parser.parse_args()
-    chosen = {"passage": args.passage, "min_characters": args.min_characters, "min_copies": args.min_copies}
-    settings, rows = RepeatedPassages(**chosen, near=args.near), read(args.corpus)
-    copies = edit(rows, args.edits) if args.near else []
+    chosen = {"unit": args.unit, "min_bytes": args.min_bytes, "min_copies": args.min_copies}
+    settings, rows = RepeatedPassages(**chosen, near_threshold=args.near_threshold), read(args.corpus)
+    copies = edit(rows, args.edits) if args.near_threshold else []
     with tempfile.TemporaryDirectory() as folder:  # compiles the kernels
         cut_spans(settings, rows[:2], Path(folder))
     with tempfile.TemporaryDirectory() as folder:
@@ -168,10 +168,11 @@ def main() -> None:
             cut_bytes += end - begin
     total = sum(mask.size for mask in kept.values())
     print(f"{total / 1e6:.1f} MB at {total / 1e6 / seconds:.1f} MB a CPU second; {cut_bytes / total:.2%} of it cut")
-    if args.near:
+    if args.near_threshold:
         both, pairs = missed(texts, kept, copies, settings)
         print(
-            f"{both} of {pairs} pairs of edited lines with similarity {args.near} or more both stay, {both / pairs:.2%}"
+            f"{both} of {pairs} pairs of edited lines with similarity {args.near_threshold} or more both stay, "
+            f"{both / pairs:.2%}"
         )
         wrong, once = unproven(texts, kept, cut, settings)
         print(f"{once} lines that occur once are cut, {len(wrong)} cut lines are alike to none that stays", *wrong[:5])

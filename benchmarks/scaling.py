@@ -66,7 +66,7 @@ def run(folder: Path, memory_mb: int) -> None:
     speeds = ", ".join(f"{stage} {megabytes / spent:.1f}" for stage, spent in seconds.items())
     removed = found["duplicate_of"].is_not_null().sum()
     print(f"{megabytes:.0f} MB: {speeds} MB a CPU second, peak {peak} MB, {removed} removed, {counts}")
-    each = [counts["cluster_bytes"] / max(n, 1) for n in (corpus.own, counts["candidates"])]
+    each = [counts["cluster_bytes"] / max(n, 1) for n in (corpus.n_documents, counts["candidates"])]
     print("  cluster stage {:.1f} bytes a document, {:.1f} a candidate".format(*each), flush=True)
 
 

@@ -14,7 +14,8 @@ import numpy as np
 from numba import njit
 
 from gristmill.dedup.near.minhash import EMPTY, permutations, update_minima
-from gristmill.dedup.near.shingles import MULTIPLIER, scramble
+from gristmill.dedup.near.shingles import scramble
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO
 
 K = 128
 ROUND = np.uint64(0x9E3779B97F4A7C15)
@@ -22,19 +23,19 @@ SEVEN, THIRTY_TWO = np.uint64(K - 1), np.uint64(32)
 
 
 @njit
-def classic(hashes, out, masks, odds, high):
+def classic(hashes, out, xor_masks, multipliers, high):
     out[:] = EMPTY
     begin = 0
     while begin < hashes.size:
         count = min(hashes.size - begin, high.size)
         for i in range(count):
             high[i] = hashes[begin + i] >> THIRTY_TWO
-        update_minima(out, high, count, masks, odds)
+        update_minima(out, high, count, xor_masks, multipliers)
         begin += count
 
 
 @njit
-def oph(hashes, out, masks, odds, high):
+def oph(hashes, out, xor_masks, multipliers, high):
     out[:] = EMPTY
     full = np.zeros(K, np.bool_)
     for hash in hashes:
@@ -45,13 +46,13 @@ def oph(hashes, out, masks, odds, high):
         attempt, source = np.uint64(0), bin
         while not full[source]:
             attempt += np.uint64(1)
-            source = np.int64(scramble(np.uint64(bin) * MULTIPLIER + attempt) & SEVEN)
+            source = np.int64(scramble(np.uint64(bin) * GOLDEN_RATIO + attempt) & SEVEN)
         if not full[bin]:
             out[bin] = out[source]
 
 
 @njit
-def rounds(hashes, out, masks, odds, high):
+def rounds(hashes, out, xor_masks, multipliers, high):
     out[:] = EMPTY
     filled = 0
     full = np.zeros(K, np.bool_)
@@ -70,16 +71,16 @@ def rounds(hashes, out, masks, odds, high):
 
 def main() -> None:
     random = np.random.default_rng(0)
-    masks, odds = permutations(K)
+    xor_masks, multipliers = permutations(K)
     high, out = np.empty(2048, np.uint32), np.empty((2, K), np.uint32)
     print(f"{'sketch':8} {'shingles':>8} {'ns/shingle':>10}   RMSE / sqrt(J(1-J)/k) at J = 0.3, 0.5, 0.8, 0.95")
     for name, sketch in {"classic": classic, "oph": oph, "rounds": rounds}.items():
         for size in (30, 100, 600, 5000):
             hashes = random.integers(0, 1 << 63, size, np.uint64) * np.uint64(2)
-            sketch(hashes, out[0], masks, odds, high)
+            sketch(hashes, out[0], xor_masks, multipliers, high)
             repeats, began = 2_000_000 // size // 4 + 1, time.process_time()
             for _ in range(repeats):
-                sketch(hashes, out[0], masks, odds, high)
+                sketch(hashes, out[0], xor_masks, multipliers, high)
             speed = (time.process_time() - began) / repeats / size * 1e9
             ratios = []
             for similarity in (0.3, 0.5, 0.8, 0.95):
@@ -87,8 +88,8 @@ def main() -> None:
                 truth = shared / (2 * size - shared)
                 for _ in range(400):
                     union = scrambled(random, 2 * size - shared)
-                    sketch(union[:size], out[0], masks, odds, high)
-                    sketch(np.concatenate((union[:shared], union[size:])), out[1], masks, odds, high)
+                    sketch(union[:size], out[0], xor_masks, multipliers, high)
+                    sketch(np.concatenate((union[:shared], union[size:])), out[1], xor_masks, multipliers, high)
                     errors.append((out[0] == out[1]).mean() - truth)
                 ratios.append(np.sqrt(np.mean(np.square(errors)) / (truth * (1 - truth) / K)))
             print(f"{name:8} {size:8} {speed:10.1f}   " + "  ".join(f"{ratio:.2f}" for ratio in ratios))

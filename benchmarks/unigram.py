@@ -93,17 +93,17 @@ def tokenizers(folder: str, size: int, coverage: float) -> dict:
     return {"cpu": seconds, "pieces": {piece: score for piece, score in vocabulary if piece not in SPECIAL}}
 
 
-def ours(folder: str, size: int, coverage: float, seeding: str = "words") -> dict:
+def ours(folder: str, size: int, coverage: float, seed_method: str = "words") -> dict:
     from gristmill.pipelines.ragged import Ragged
-    from gristmill.tokenizers_lab.count.word_counts import Counter, count_words
+    from gristmill.tokenizers_lab.count.word_counts import WordCounter, count_words
     from gristmill.tokenizers_lab.train import TokenizerSettings, train
 
-    wanted = {"coverage": coverage, "byte_fallback": False, "seeding": seeding}
+    wanted = {"character_coverage": coverage, "byte_fallback": False, "seed_method": seed_method}
     settings = TokenizerSettings(algorithm="unigram", vocab_size=size, normalizers=NORMAL, unigram=wanted)
-    counting, made = settings.counting(), settings.model_copy(update={"vocab_size": 22})
+    counting, made = settings.count_settings(), settings.model_copy(update={"vocab_size": 22})
     small = Ragged.from_strings(["some small text to compile for", "more of this small text"] * 9)
-    train(count_words([counting(small)], counting.split), made)
-    counter, seconds = Counter(counting.split), 0.0
+    train(count_words([counting(small)], counting.pretokenizer), made)
+    counter, seconds = WordCounter(counting.pretokenizer), 0.0
     with open(f"{folder}/train", newline="\n") as file:
         while lines := [line[:-1] for line in islice(file, BATCH)]:
             batch = Ragged.from_strings(lines)

@@ -54,12 +54,12 @@ def main() -> None:
     vocabulary = sorted(ids, key=ids.get)
 
     wanted = TokenizerSettings(algorithm="wordpiece", vocab_size=len(vocabulary))
-    counting = wanted.counting()
+    counting = wanted.count_settings()
     small = Ragged.from_strings(["some small text to compile for"] * 9)
-    train(count_words([counting(small)], counting.split), wanted.model_copy(update={"vocab_size": 40}))
+    train(count_words([counting(small)], counting.pretokenizer), wanted.model_copy(update={"vocab_size": 40}))
     batches = [Ragged.from_strings(lines[at : at + BATCH]) for at in range(0, len(lines), BATCH)]
     began = time.process_time()
-    counts = count_words(map(counting, batches), counting.split)
+    counts = count_words(map(counting, batches), counting.pretokenizer)
     order = [piece[2:] for piece in vocabulary if piece.startswith("##") and len(piece) == 3]
     pieces = train_wordpiece(counts, WordpieceSettings(), len(vocabulary), SPECIAL, order=order)
     mine = time.process_time() - began
@@ -71,11 +71,11 @@ def main() -> None:
 
     special = {token: id for id, token in enumerate(SPECIAL)}
     normal = {
-        "split": "bert",
+        "pretokenizer": "bert",
         "normalizers": counting.normalizers,
-        "level": "characters",
+        "alphabet": "characters",
         "prefix": "##",
-        "max_word": 100,
+        "max_input_chars_per_word": 100,
     }
     model = Model("wordpiece", pieces=pieces, special=special, roles=known_roles(special), **normal)
     ours, theirs = Tokenizer(model), tokenizers.Tokenizer.from_str(to_huggingface(model).decode())

@@ -1,1 +1,1 @@
-"""What needs the whole corpus: duplicates of documents, sentences, datasets. Imports only ``pipelines``."""
+"""Deduplication over the whole corpus: documents, passages, substrings, sources, evaluation sets. Imports pipelines."""

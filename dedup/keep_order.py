@@ -1,5 +1,6 @@
-"""The order documents are kept in: old ones, then by source priority, quality, length and id. Of two alike, the
-first stays.
+"""Order in which documents are kept: of several duplicates, the first in this order stays.
+
+Documents of indices come first. Then source priority, quality, length and id decide.
 """
 
 import numpy as np
@@ -8,27 +9,29 @@ import polars as pl
 from gristmill.pipelines.schema import ID, SOURCE
 from gristmill.pipelines.steps.corpus import Corpus
 
+RANKED = {"position": pl.Int64, "part": pl.String, "row": pl.Int64, ID: pl.String, "indexed": pl.Boolean}
+
 
 def rank_documents(
-    corpus: Corpus, documents: np.ndarray, source_priority: list[str], quality: str | None
+    corpus: Corpus, documents: np.ndarray, source_priority: list[str], quality_column: str | None
 ) -> pl.DataFrame:
-    """Documents (ascending numbers) in the order they are kept: columns place (in ``documents``), part, row, id, old.
+    """Return ``documents`` (int64, ascending numbers) in keep order: columns RANKED.
 
-    Sources not listed come last, all alike; more quality and more bytes come first, no quality last. Ids are
-    unique, so the order is total and depends on the documents alone.
+    ``position`` is the index in ``documents``, ``indexed`` is true for documents of an index. Sources that are not
+    listed come last, as equals. Higher quality and more bytes come first, null quality last. Ids are unique, so the
+    order is total and depends on the documents only.
     """
-    frames = [
-        pl.DataFrame(schema={"place": pl.Int64, "part": pl.String, "row": pl.Int64, ID: pl.String, "old": pl.Boolean})
-    ]
-    place, priority = 0, {source: i for i, source in enumerate(source_priority)}
-    value = pl.col(quality).cast(pl.Float64) if quality else pl.lit(0.0)
-    for part in corpus.every:
+    frames = [pl.DataFrame(schema=RANKED)]
+    position, priority = 0, {source: i for i, source in enumerate(source_priority)}
+    columns = [ID, SOURCE, *filter(None, [quality_column])]
+    value = pl.col(quality_column).cast(pl.Float64) if quality_column else pl.lit(None, pl.Float64)
+    for part in corpus.shards:
         rows = corpus.rows_of(part, documents)
         frames.append(
-            corpus.columns(part, [ID, SOURCE] + [quality] * (quality is not None), rows).select(
-                pl.int_range(place, place + pl.len()).alias("place"),
+            corpus.columns(part, columns, rows).select(
+                pl.int_range(position, position + pl.len()).alias("position"),
                 pl.lit(part).alias("part"),
-                pl.lit(part in corpus.old).alias("old"),
+                pl.lit(part in corpus.index_shards).alias("indexed"),
                 pl.Series("row", rows),
                 pl.col(ID).cast(pl.String),
                 pl.col(SOURCE).replace_strict(priority, default=len(priority), return_dtype=pl.Int64).alias("priority"),
@@ -36,9 +39,9 @@ def rank_documents(
                 pl.Series("bytes", corpus.measured(part, ["bytes"])["bytes"].to_numpy()[rows]),
             )
         )
-        place += rows.size
+        position += rows.size
     frame = pl.concat(frames, how="diagonal")
-    if place:
-        order = ["old", "priority", "quality", "bytes", ID, "place"]
+    if position:
+        order = ["indexed", "priority", "quality", "bytes", ID, "position"]
         frame = frame.sort(order, descending=[True, False, True, True, False, False], nulls_last=True)
-    return frame.select("place", "part", "row", ID, "old")
+    return frame.select(RANKED.keys())

@@ -1,4 +1,4 @@
-"""Where two variants of the rule sets decide differently, by rule, with documents to look at."""
+"""Comparison of two variants of the rule sets: documents they decide differently, by rule, with samples."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,12 +19,12 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
 from gristmill.pipelines.settings import nearest
 
-SAMPLES = 3  # documents shown of each rule
+SAMPLES = 3  # documents per rule
 
 
 @dataclass
 class VariantSpec:
-    """One of the two that are compared: a variant, and the words it counts."""
+    """A variant to compare, and the words it counts."""
 
     variant: str
     words: str
@@ -35,30 +35,30 @@ class VariantSpec:
 
 @dataclass
 class VariantDifference:
-    """Documents that one side removes, first by this rule, and the other keeps."""
+    """Documents that one variant removes, with this rule as the first, and the other keeps."""
 
     removed_by: str
     rule: str
     documents: int = 0
-    samples: list[dict] = field(default_factory=list)  # id, and the value and threshold of each side
+    samples: list[dict] = field(default_factory=list)  # id, and the value and threshold under each variant
 
 
 @dataclass
 class Comparison:
-    """What both sides say by one rule set."""
+    """Decisions of both variants under one rule set."""
 
     rule_set: str
     documents: int = 0
     agree: int = 0  # kept by both or removed by both
-    same_reason: int = 0  # and, if removed, first by the rule of the same name
+    same_reason: int = 0  # of these: kept, or removed with the same first rule
     removed: dict[str, int] = field(default_factory=dict)
     differences: dict[tuple[str, str], VariantDifference] = field(default_factory=dict)
 
 
 def parse_variants(variants: str, words: str) -> tuple[VariantSpec, VariantSpec]:
-    """``A,B`` -> both; each may end in ``:spacy`` to name its own words."""
+    """Parse ``A,B``; each may have its own words after a colon, ``A:spacy``. Raises RecipeError for unknown names."""
     found = []
-    known = sorted({variant for of in VARIANTS.values() for variant in of})
+    known = sorted({variant for variants_of_set in VARIANTS.values() for variant in variants_of_set})
     for part in variants.split(","):
         variant, _, own = part.strip().partition(":")
         side = VariantSpec(variant, own or words)
@@ -73,7 +73,7 @@ def parse_variants(variants: str, words: str) -> tuple[VariantSpec, VariantSpec]
 
 
 def compare_rules(one: VariantSpec, other: VariantSpec, paths: tuple[str, ...]) -> list[Comparison]:
-    """Every rule set that both variants define, each alone over the documents as they were read."""
+    """Compare every rule set that both variants define, each alone over the original documents."""
     both = [name for name, variants in VARIANTS.items() if one.variant in variants and other.variant in variants]
     if not both:
         raise RecipeError(f"no rule set has both variants {one.variant} and {other.variant}")
@@ -82,40 +82,37 @@ def compare_rules(one: VariantSpec, other: VariantSpec, paths: tuple[str, ...]) 
         text = Ragged.from_text(table[TEXT])
         batches = {words: Batch(text, splitter=words) for words in {one.words, other.words}}
         for name, comparison in comparisons.items():
-            verdicts = [_judge(VARIANTS[name][side.variant](), batches[side.words]) for side in (one, other)]
-            _count(comparison, (one, other), verdicts, table[ID])
+            results = [_decide(VARIANTS[name][side.variant](), batches[side.words]) for side in (one, other)]
+            _count(comparison, (one, other), results, table[ID])
     return list(comparisons.values())
 
 
-def _judge(rule_set: Filter, batch: Batch) -> tuple[Filter, pl.DataFrame, pl.Series]:
+def _decide(rule_set: Filter, batch: Batch) -> tuple[Filter, pl.DataFrame, pl.Series]:
     measures = rule_set.measure(batch)
     return rule_set, measures, decide(rule_set, measures, np.full(batch.text.rows, NO_PROFILE, object))
 
 
-def _count(comparison: Comparison, both: tuple[VariantSpec, VariantSpec], verdicts: list, ids: pa.ChunkedArray) -> None:
-    gone = [broken.list.len().to_numpy() > 0 for _, _, broken in verdicts]
-    first = [broken.list.first().struct.field("rule").fill_null("").to_numpy() for _, _, broken in verdicts]
+def _count(comparison: Comparison, both: tuple[VariantSpec, VariantSpec], results: list, ids: pa.ChunkedArray) -> None:
+    dropped = [broken.list.len().to_numpy() > 0 for _, _, broken in results]
+    first = [broken.list.first().struct.field("rule").fill_null("").to_numpy() for _, _, broken in results]
     comparison.documents += len(ids)
-    comparison.agree += int((gone[0] == gone[1]).sum())
+    comparison.agree += int((dropped[0] == dropped[1]).sum())
     comparison.same_reason += int((first[0] == first[1]).sum())
     for i, side in enumerate(both):
-        comparison.removed[str(side)] += int(gone[i].sum())
-        for row in np.flatnonzero(gone[i] & ~gone[1 - i]).tolist():
+        comparison.removed[str(side)] += int(dropped[i].sum())
+        for row in np.flatnonzero(dropped[i] & ~dropped[1 - i]).tolist():
             rule = str(first[i][row])
             found = comparison.differences.setdefault((str(side), rule), VariantDifference(str(side), rule))
             found.documents += 1
             if len(found.samples) < SAMPLES:
-                values = {str(s): value for s, value in zip(both, _values(verdicts, i, rule, row), strict=True)}
+                values = {str(s): value for s, value in zip(both, _values(results, rule, row), strict=True)}
                 found.samples.append({"id": ids[row].as_py(), **values})
 
 
-def _values(verdicts: list, remover: int, rule: str, row: int) -> Iterator[dict | None]:
-    """The measure that a rule of one side goes by, and its threshold, on either side; None where a side has none."""
-    measure = verdicts[remover][0].rules()[rule].measure
-    for rule_set, measures, _ in verdicts:
-        rules = rule_set.rules()
-        same = rules.get(rule) or next((r for r in rules.values() if r.measure == measure), None)
-        if same is None:
-            yield None
+def _values(results: list, rule: str, row: int) -> Iterator[dict | None]:
+    """Yield the value and the threshold of ``rule`` under each variant; None if a variant does not have the rule."""
+    for rule_set, measures, _ in results:
+        if found := rule_set.rules().get(rule):
+            yield {"value": float(measures[found.measure][row]), "breaks": found.breaks, "threshold": found.threshold}
         else:
-            yield {"value": float(measures[same.measure][row]), "breaks": same.breaks, "threshold": same.threshold}
+            yield None

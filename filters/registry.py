@@ -1,4 +1,4 @@
-"""Every filter a recipe can name, and the variants of those that others have defined otherwise."""
+"""Registry of the filters that a recipe can name, and of the variants that others define."""
 
 from gristmill.filters.classifier.filter import Classifier
 from gristmill.filters.core.filter import Filter
@@ -38,9 +38,9 @@ VARIANTS: dict[str, dict[str, type[Filter]]] = {
 
 
 def variant_of(name: str, variant: str, where: str) -> type[Filter]:
-    """The filter ``name`` as ``variant`` defines it; a RecipeError names those there are."""
+    """Return the filter ``name`` as ``variant`` defines it. Raises RecipeError for an unknown variant."""
     variants = VARIANTS.get(name, {})
     if variant not in variants:
-        others = f"; it has {', '.join(sorted(variants))}" if variants else ""
-        raise RecipeError(f"{where}: {name} has no variant {variant!r}{others}")
+        known = f"; it has {', '.join(sorted(variants))}" if variants else ""
+        raise RecipeError(f"{where}: {name} has no variant {variant!r}{known}")
     return variants[variant]

@@ -1,8 +1,11 @@
-"""The Arrow schemas of what lies on disk."""
+"""The Arrow schemas of what lies on disk, and the words for what a folder of shards holds."""
 
 import pyarrow as pa
 
 ID, TEXT, SOURCE = "id", "text", "source"
+
+# Kinds of shards. Those of one part have the same rows in the same order, except spans.
+DOCUMENTS, MEASURES, SPANS, DECISIONS = "documents", "measures", "spans", "decisions"
 
 # Every other column of the input follows these three, in alphabetical order, untouched.
 DOCUMENT = pa.schema([(ID, pa.large_string()), (TEXT, pa.large_string()), (SOURCE, pa.large_string())])

@@ -10,6 +10,8 @@ import pytest
 from corpora import RECIPE, documents, write_jsonl
 from hypothesis import HealthCheck, settings
 
+from tests.undeclared import _undeclared_inputs_are_hidden  # noqa: F401, a fixture of every test
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 # A kernel's first example compiles it, so no deadline; more examples by GRISTMILL_EXAMPLES.

@@ -3,6 +3,8 @@
 import json
 import random
 
+from gristmill.pipelines.storage.manifest import Manifest, Part
+
 WORDS = "the mill by a river turns grain into flour and of bread people have made for years with water to be told"
 # An expression for a child's peak memory in MB. (ru_maxrss of a child begins at its parent's.)
 PEAK_MB = "int(next(s for s in open('/proc/self/status') if s.startswith('VmHWM')).split()[1]) >> 10"
@@ -66,6 +68,12 @@ def write_jsonl(path, rows):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     return path
+
+
+def finish(folder):
+    """Write the manifest of a folder of shards, as the step that made it would: jobs read no other."""
+    parts = {path.stem: Part.of(folder, "", [path.name], {}) for path in folder.glob("*.parquet")}
+    Manifest("", {}, parts).write(folder)
 
 
 def tree(work, *folders):

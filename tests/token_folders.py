@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 from upath import UPath
 
-from gristmill.flows.tokenize.train_tokenizer import coder
+from gristmill.flows.tokenize.train_tokenizer import load_encoder
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENT
 from gristmill.pipelines.steps.step import run_step
@@ -16,6 +16,7 @@ from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings
 from gristmill.tokenizers_lab.count.word_counts import count_words
 from gristmill.tokenizers_lab.formats.model import write_model
 from gristmill.tokenizers_lab.train import TokenizerSettings, train
+from tests.corpora import finish
 
 BOS = 0
 
@@ -40,10 +41,10 @@ def make_tokens(lengths, vocab_size=50, seed=0, bos=BOS, shards=1, rule=False, *
 
 def train_subwords(folder, texts, size=300):
     """A byte-level BPE, its file in the folder, as workers get it."""
-    stop = BpeSettings(stop_early=True)
-    settings = TokenizerSettings(vocab_size=size, split="gpt2", special_tokens=["<bos>"], bpe=stop)
+    stop = BpeSettings(allow_smaller=True)
+    settings = TokenizerSettings(vocab_size=size, pretokenizer="gpt2", special_tokens=["<bos>"], bpe=stop)
     write_model(train(count_words([Ragged.from_strings(texts)], "gpt2"), settings), UPath(folder))
-    return coder(str(folder))
+    return load_encoder(str(folder))
 
 
 def token_folder(folder, texts, size=300, validation=0.2):
@@ -52,6 +53,7 @@ def token_folder(folder, texts, size=300, validation=0.2):
     shard = UPath(folder / "in" / "0.parquet")
     write_shard(shard, [pa.Table.from_pylist(rows, DOCUMENT)], DOCUMENT)
     coder, tokens = train_subwords(folder / "tokenizer", texts, size), UPath(folder / "tokens")
-    run_step(encode_step({shard: {"sha256": "in", "bytes": shard.stat().st_size}}, coder, tokens))
+    finish(shard.parent)
+    run_step(encode_step({shard: {"bytes": shard.stat().st_size}}, coder, tokens))
     run_step(gather_step(tokens, coder, TokenSettings(validation=validation)))
     return tokens

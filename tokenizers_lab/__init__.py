@@ -1,1 +1,1 @@
-"""Text to ids: trainers, encoders, exports, comparison. Imports only ``pipelines``."""
+"""Text to ids: trainers, encoders, formats of other libraries, comparison. Imports only ``pipelines``."""

@@ -1,28 +1,28 @@
-"""What is counted of a corpus before a tokenizer is trained on it."""
+"""Settings of word counting, which precedes the training of every tokenizer."""
 
 from typing import NamedTuple
 
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.normalize.normalizers import normalize
 from gristmill.tokenizers_lab.strings.user_symbols import UserSymbols
-from gristmill.tokenizers_lab.unigram.sentencepiece_seeds import ended, lines_of
+from gristmill.tokenizers_lab.unigram.sentencepiece_seeds import mark_line_ends, split_lines
 
 
 class CountSettings(NamedTuple):
-    """How text becomes words."""
+    """Transformation of text before its words are counted."""
 
-    split: str
+    pretokenizer: str
     normalizers: tuple[str, ...] = ()
-    symbols: tuple[str, ...] = ()  # what normalizers leave alone
-    apart: tuple[str, ...] = ()  # texts that end words: neither they nor what goes across them is counted
-    by_sentence: bool = False  # count words that end a line apart, with NUL behind them
+    user_symbols: tuple[str, ...] = ()  # texts that are not normalized
+    excluded: tuple[str, ...] = ()  # texts that end a word; neither they nor words across them are counted
+    line_ends: bool = False  # count the last word of a line separately, with NUL after it
 
     def __call__(self, text: Ragged) -> Ragged:
-        """The text to cut into words."""
-        text = normalize(lines_of(text) if self.by_sentence else text, self.normalizers, _symbols(self.symbols))
-        text = ended(text) if self.by_sentence else text
-        return _symbols(self.apart).without(text) if self.apart else text
+        """Return the text to pre-tokenize and count."""
+        text = normalize(split_lines(text) if self.line_ends else text, self.normalizers, _symbols(self.user_symbols))
+        text = mark_line_ends(text) if self.line_ends else text
+        return _symbols(self.excluded).text_between(text) if self.excluded else text
 
 
-def _symbols(texts: tuple[str, ...]) -> UserSymbols | None:
-    return UserSymbols(text.encode() for text in texts) if texts else None
+def _symbols(texts: tuple[str, ...]) -> UserSymbols:
+    return UserSymbols(text.encode() for text in texts)

@@ -1,4 +1,4 @@
-"""What a tokenizer makes of a text, in numbers that can be laid side by side."""
+"""Measures of a tokenizer on a text: compression, fertility, use of the vocabulary, losslessness, speed."""
 
 import time
 from collections import Counter
@@ -11,47 +11,48 @@ from gristmill.tokenizers_lab.formats.model import Model
 from gristmill.tokenizers_lab.pretokenize import pretokenize
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
-ALPHA = 2.5  # of the Rényi entropy: the one that goes with translation quality best (Zouhar et al. 2023, 2306.16842)
+ALPHA = 2.5  # order of the Rényi entropy that predicts translation quality best (Zouhar et al. 2023, arXiv:2306.16842)
 
 
 def measure(tokenizer: Tokenizer, text: Ragged, languages: list[str]) -> dict:
-    """Documents and their languages ("" where not known) -> all that is measured. Text without tokens gives zeros."""
+    """Return all measures; ``languages`` are labels of documents ("" if unknown). Text without tokens gives zeros."""
     model = tokenizer.model
-    ids = tokenizer(text)  # the second time words are known and kernels are compiled
+    ids = tokenizer(text)  # the second run, which is timed, has a warm cache and compiled kernels
     began = time.process_time()
     ids = tokenizer(text)
     seconds = time.process_time() - began
-    words = cut_words(text, "prefix" not in model.normalizers)
+    words = split_words(text, "prefix" not in model.normalizers)
     of_words = np.diff(tokenizer(words).offsets)
     counts = np.bincount(ids.data, minlength=model.size)
     back = tokenizer.decode(ids)
     exact = sum(back.row(row) == text.row(row) for row in range(text.rows))
     unknown = model.role("unknown")
-    sizes, tokens = Counter(), Counter()
+    sizes: Counter[str] = Counter()
+    tokens: Counter[str] = Counter()
     for row, language in enumerate(languages):
         sizes[language] += int(text.offsets[row + 1] - text.offsets[row])
         tokens[language] += int(ids.offsets[row + 1] - ids.offsets[row])
     rates = {name: sizes[name] / tokens[name] for name in sizes if name and tokens[name]}
     return {
-        "pieces": model.size,
+        "vocab_size": model.size,
         "tokens": ids.data.size,
         "bytes_per_token": text.data.size / max(ids.data.size, 1),
         "characters_per_token": int((text.data & 0xC0 != 0x80).sum()) / max(ids.data.size, 1),
         "fertility": float(of_words.mean()) if of_words.size else 0.0,
-        "whole": float((of_words == 1).mean()) if of_words.size else 0.0,
+        "single_token_words": float((of_words == 1).mean()) if of_words.size else 0.0,
         "used": float((counts > 0).mean()),
         "renyi": renyi(counts),
-        "dead": unreachable_tokens(tokenizer),
+        "unreachable": unreachable_tokens(tokenizer),
         "unknown": float(counts[unknown] / max(ids.data.size, 1)) if unknown is not None else 0.0,
         "exact": exact / max(text.rows, 1),
         "mb_per_second": text.data.size / 1e6 / max(seconds, 1e-9),
         "languages": rates,
-        "worst_language": min(rates, key=rates.get, default=None),
+        "worst_language": min(rates, key=rates.__getitem__, default=None),
     }
 
 
-def cut_words(text: Ragged, spaced: bool) -> Ragged:
-    """What stands between white space: a row a word, with one space before it unless the tokenizer puts one there."""
+def split_words(text: Ragged, spaced: bool) -> Ragged:
+    """Return each word between white space as a row, after one space if ``spaced``."""
     _, ends = pretokenize(text, "whitespace")
     return Ragged.of(*_words(ends, text.data, spaced))
 
@@ -73,7 +74,7 @@ def _words(ends, data, spaced):
 
 
 def renyi(counts: np.ndarray) -> float:
-    """Rényi entropy of the ids over that of equal use, 0 to 1."""
+    """Return the Rényi entropy of the ids, divided by that of uniform use: 0 to 1."""
     if counts.size < 2 or not counts.sum():
         return 0.0
     shares = counts[counts > 0] / counts.sum()
@@ -81,7 +82,10 @@ def renyi(counts: np.ndarray) -> float:
 
 
 def unreachable_tokens(tokenizer: Tokenizer) -> int:
-    """Pieces of text that their own text does not give as one id: nothing ever will, or only inside a word."""
+    """Count pieces whose own text is not encoded as their id (Land and Bartolo 2024, arXiv:2405.05417).
+
+    Such an id is never produced, or only inside a longer word.
+    """
     model = tokenizer.model
     if model.prefix or "prefix" in model.normalizers:
         begin = [piece for id, piece in enumerate(model.pieces) if _begins(model, id)]

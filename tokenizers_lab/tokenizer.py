@@ -1,4 +1,4 @@
-"""A tokenizer in use: text to ids and back, for batches of documents and, for people, for a string."""
+"""Tokenizer in use: text to ids and back, for batches of documents and, for people, for a string."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -20,115 +20,117 @@ from gristmill.tokenizers_lab.formats.model import Model, read_model
 from gristmill.tokenizers_lab.normalize.normalizers import denormalize, normalize
 from gristmill.tokenizers_lab.strings.trie import NOTHING, build, step
 from gristmill.tokenizers_lab.strings.user_symbols import UserSymbols
-from gristmill.tokenizers_lab.unigram.encode import Encoder as UnigramEncoder
+from gristmill.tokenizers_lab.unigram.encode import UnigramEncoder as UnigramEncoder
 from gristmill.tokenizers_lab.unigram.sampling import LatticeSampler
 
 Encode = Callable[[Ragged], Ragged]
+BYTES_OR_UNKNOWN = "byte pieces or a special token for unknown characters, such as <unk>"
 
 
 class Tokenizer:
-    """Encodes and decodes by a model. Special tokens in text are text, unless they are allowed by name."""
+    """Encoder and decoder of a model. Special tokens in text are text, unless they are allowed by name."""
 
     def __init__(self, model: Model):
         self.model = model
         self._encode: Encode = ENCODERS[model.algorithm](model)
-        self._symbols = UserSymbols(model.pieces[id] for id in model.symbols)
+        self._symbols = UserSymbols(model.pieces[id] for id in model.user_symbols)
         self._spelled = Ragged.from_strings(id_to_bytes(model))
 
     @classmethod
     def load(cls, path: str | UPath) -> "Tokenizer":
-        """From a folder or file that ``gristmill tokenizer`` wrote."""
+        """Load the tokenizer in a folder or file that ``gristmill tokenizer`` wrote."""
         return cls(read_model(to_path(path)))
 
     def __call__(self, text: Ragged) -> Ragged:
-        """The ids of each document, uint16, or uint32 for more than 65,536 pieces; of an empty one none."""
+        """Return the ids of each document, uint16, or uint32 for more than 65,536 pieces; none for an empty one."""
         text = self._normal(text)
         if self._symbols and isinstance(self._encode, Encoder):
-            return self._symbols.between(self._encode, np.array(self.model.symbols), text)
+            return self._symbols.encode_between(self._encode, np.array(self.model.user_symbols), text)
         return self._encode(text)
 
-    def dropped(self, text: Ragged, chance: float, seed: int, numbers: np.ndarray | None = None) -> Ragged:
-        """The ids of each document by BPE-dropout: merges are passed over with probability ``chance``, 0 to 1.
+    def encode_dropout(self, text: Ragged, chance: float, seed: int, numbers: np.ndarray | None = None) -> Ragged:
+        """Return the ids of each document by BPE-dropout, which skips each merge with probability ``chance``, 0 to 1.
 
-        The same for the same seed (0 to 2 ** 64 - 1) and document's number (uint64[rows], by default 0, 1, 2 ...).
-        Raises RecipeError for what is not BPE.
+        The result depends on the seed (0 to 2 ** 64 - 1) and each document's number (uint64[rows], by default 0, 1, 2
+        ...). Raises RecipeError for an algorithm other than BPE, and for user symbols.
         """
         if not isinstance(self._encode, Encoder) or self.model.algorithm == "wordpiece":
-            raise RecipeError(f"dropout passes merges over, and {self.model.algorithm} has none; it is for bpe")
+            raise RecipeError(f"dropout skips merges, and {self.model.algorithm} has none; use a bpe tokenizer")
         if not 0 <= chance <= 1:
-            raise RecipeError(f"dropout is a probability, 0 to 1; found {chance}")
+            raise RecipeError(f"dropout must be a probability, 0 to 1; found {chance}")
         if self._symbols:
-            raise RecipeError("dropout does not know symbols, and this tokenizer has some")
+            raise RecipeError("dropout does not support user symbols, which this tokenizer has")
         numbers = np.arange(text.rows) if numbers is None else numbers
         return Dropout(self._encode, chance, seed)(self._normal(text), numbers)
 
-    def best(self, text: str, count: int) -> list[tuple[list[int], float]]:
-        """The ``count`` best ways to cut a string, or as many as there are: ids and the logarithm of the probability.
+    def encode_nbest(self, text: str, count: int) -> list[tuple[list[int], float]]:
+        """Return the ``count`` best segmentations of a string, or all if fewer: ids and log-probability.
 
-        Raises RecipeError for what is not unigram.
+        Raises RecipeError for an algorithm other than unigram.
         """
-        ids, scores = self._ways().best(self._normal(Ragged.from_strings([text])), count)
+        ids, scores = self._sampler().nbest(self._normal(Ragged.from_strings([text])), count)
         rows = [ids.data[a:b].tolist() for a, b in zip(ids.offsets[:-1], ids.offsets[1:], strict=True)]
         return [*zip(rows, scores.tolist(), strict=True)]
 
-    def drawn(self, text: Ragged, alpha: float, seed: int, numbers: np.ndarray | None = None) -> Ragged:
-        """The ids of each document, a way to cut it drawn with probability P ** alpha: subword regularisation.
+    def encode_sample(self, text: Ragged, alpha: float, seed: int, numbers: np.ndarray | None = None) -> Ragged:
+        """Return the ids of each document in a segmentation sampled with probability proportional to P^alpha.
 
-        The same for the same seed (0 to 2 ** 64 - 1) and document's number (uint64[rows], by default 0, 1, 2 ...).
-        Raises RecipeError for what is not unigram.
+        The result depends on the seed (0 to 2 ** 64 - 1) and each document's number (uint64[rows], by default 0, 1, 2
+        ...). Raises RecipeError for an algorithm other than unigram.
         """
         numbers = np.arange(text.rows) if numbers is None else numbers
-        return self._ways().drawn(self._normal(text), alpha, seed, numbers)
+        return self._sampler().sample(self._normal(text), alpha, seed, numbers)
 
     def entropy(self, text: Ragged, alpha: float = 1.0) -> np.ndarray:
-        """How uncertain the cut of each document is: the entropy of its ways in nats, float64[rows]."""
-        return self._ways().entropy(self._normal(text), alpha)
+        """Return the entropy of each document's segmentations in nats, float64[rows]."""
+        return self._sampler().entropy(self._normal(text), alpha)
 
-    def _ways(self) -> LatticeSampler:
+    def _sampler(self) -> LatticeSampler:
         if not isinstance(self._encode, UnigramEncoder):
-            raise RecipeError(f"ways to cut have probabilities under unigram alone; this is {self.model.algorithm}")
+            raise RecipeError(f"only segmentations of unigram have probabilities; found {self.model.algorithm}")
         return LatticeSampler(self._encode)
 
     def _normal(self, text: Ragged) -> Ragged:
         return normalize(text, self.model.normalizers, self._symbols)
 
     def encode(self, text: str, allowed: Iterable[str] = ()) -> list[int]:
-        """One string's ids. Special tokens named in ``allowed`` are recognised in it ("all" for every one)."""
+        """Return the ids of a string; special tokens in ``allowed`` are recognized in it ("all" for every one)."""
         named = [*self.model.special] if allowed == "all" else [*allowed]
         for token in named:
             if token not in self.model.special:
-                raise RecipeError(f"{token!r} is no special token; there is {', '.join(self.model.special) or 'none'}")
+                known = ", ".join(self.model.special) or "none"
+                raise RecipeError(f"{token!r} is not a special token; the tokenizer has {known}")
         cut = (
             re.split("(" + "|".join(map(re.escape, sorted(named, key=len, reverse=True))) + ")", text)
             if named
             else [text]
         )
-        ids = []
+        ids: list[int] = []
         for i, part in enumerate(cut):
             ids += [self.model.special[part]] if i % 2 else self(Ragged.from_strings([part])).data.tolist()
         return ids
 
     def decode(self, ids: Ragged) -> Ragged:
-        """Each document's bytes, special tokens by their text. Raises InputError for an id that there is not."""
+        """Return each document's bytes; special tokens become their text. Raises InputError for an unknown id."""
         if ids.data.size and int(ids.data.max()) >= self.model.size:
-            raise InputError(f"there is no id {int(ids.data.max())} in a vocabulary of {self.model.size:,}")
-        text = Ragged.of(*_spell(*ids, *self._spelled))
+            raise InputError(f"id {int(ids.data.max())} is not in the vocabulary of {self.model.size:,}")
+        text = Ragged.of(*_write_pieces(*ids, *self._spelled))
         return denormalize(text, ("prefix",) if self.model.prefix else self.model.normalizers)
 
     def decode_ids(self, ids: Iterable[int]) -> str:
-        """One document's text; bytes that make no character show as U+FFFD."""
+        """Return one document's text; bytes that make no character become U+FFFD."""
         ids = np.array([*ids], np.int64)
         return self.decode(Ragged.of(np.array([0, ids.size]), ids)).row(0).decode("utf-8", "replace")
 
     def offsets(self, ids: Ragged) -> np.ndarray:
-        """The byte of its document where each id's text begins, int64; exact where nothing is normalised."""
+        """Return the byte of its document at which each id's text begins, int64; exact if nothing is normalized."""
         sizes = np.diff(self._spelled.offsets)[ids.data]
         begin = np.concatenate(([0], np.cumsum(sizes)))
         return begin[:-1] - np.repeat(begin[ids.offsets[:-1]], np.diff(ids.offsets))
 
 
 def id_to_bytes(model: Model) -> list[bytes]:
-    """What each id is in a text; of WordPiece those that begin words with a space before them."""
+    """Return the bytes that each id adds to a text; a WordPiece that begins a word adds a space."""
     prefix = model.prefix.encode()
     if not prefix:
         return model.pieces
@@ -136,19 +138,19 @@ def id_to_bytes(model: Model) -> list[bytes]:
 
 
 def pad_batch(ids: Ragged, length: int, pad: int, cut_left: bool = False) -> np.ndarray:
-    """Documents as one array [rows, length]: what is too long is cut at the end (or the beginning), the rest padded."""
+    """Return documents as one array [rows, length], padded, or truncated at the end (or at the beginning)."""
     rows = np.full((ids.rows, length), pad, ids.data.dtype)
-    _lay(*ids, rows, cut_left)
+    _fill_rows(*ids, rows, cut_left)
     return rows
 
 
 def bpe_encoder(model: Model) -> Encode:
-    """BPE over bytes or characters; ``words`` and ``chars`` are BPE without merges."""
-    text = {piece: id for id, piece in enumerate(model.pieces) if model.is_text(id) and id not in model.symbols}
-    if model.level == "bytes":
+    """Return the encoder of BPE over bytes or characters; ``words`` and ``chars`` are BPE without merges."""
+    text = {piece: id for id, piece in enumerate(model.pieces) if model.is_text(id) and id not in model.user_symbols}
+    if model.alphabet == "bytes":
         first = np.array([text.get(bytes([b]), -1) for b in range(256)], np.int32)
         if (first < 0).any():
-            raise RecipeError(f"byte {int(np.argmin(first))} has no piece of its own in this vocabulary")
+            raise RecipeError(f"byte {int(np.argmin(first))} has no piece in this vocabulary; all 256 are needed")
     else:
         first = np.full(CODES + 257, -1, np.int32)
         for piece, id in text.items():
@@ -156,17 +158,23 @@ def bpe_encoder(model: Model) -> Encode:
                 first[ord(character)] = id
         if model.bytes_from is not None:
             first[CODES : CODES + 256] = np.arange(model.bytes_from, model.bytes_from + 256)
-        unknown = model.role("unknown")
-        first[-1] = -1 if unknown is None else unknown
-        if model.bytes_from is None and unknown is None:
-            raise RecipeError("a vocabulary of characters needs a special token for unknown ones, or bytes")
+        first[-1] = _id(model.role("unknown"))
+        if model.bytes_from is None and first[-1] < 0:
+            raise RecipeError(f"a vocabulary of characters needs {BYTES_OR_UNKNOWN}")
     merges = merges_by_piece(model, text) if model.by_piece else merge_table(*model.merges.T)
     spelled = Ragged.from_strings(model.pieces)
-    return Encoder(model.split, model.dtype, first, merges, spelled, VocabLookup.of(text) if model.whole else None)
+    return Encoder(
+        model.pretokenizer,
+        model.dtype,
+        first,
+        merges,
+        spelled,
+        VocabLookup.from_dict(text) if model.ignore_merges else None,
+    )
 
 
 def merges_by_piece(model: Model, text: dict[bytes, int]) -> MergeTable:
-    """Every way to cut a piece in two is a merge; its rank is the piece's, by scores or else by ids."""
+    """Return every split of a piece in two as a merge; its rank is the piece's, by score or else by id."""
     order = sorted(text.values(), key=lambda id: -model.scores[id]) if model.scores.size else sorted(text.values())
     pairs = []
     for rank, id in enumerate(order):
@@ -175,24 +183,26 @@ def merges_by_piece(model: Model, text: dict[bytes, int]) -> MergeTable:
             left, right = text.get(piece[:cut]), text.get(piece[cut:])
             if left is not None and right is not None:
                 pairs.append((left, right, rank))
-    left, right, ranks = np.array(pairs, np.int32).reshape(-1, 3).T
-    return merge_table(left, right, np.array(order, np.int32), ranks)
+    columns = np.array(pairs, np.int32).reshape(-1, 3).T
+    return merge_table(columns[0], columns[1], np.array(order, np.int32), columns[2])
 
 
 def wordpiece_encoder(model: Model) -> Encode:
-    """The longest pieces from the left; a word that does not come out even is unknown."""
+    """Return the encoder of the longest pieces from the left; a word that pieces do not tile is unknown."""
     unknown, prefix = model.role("unknown"), model.prefix.encode()
     if unknown is None:
         raise RecipeError("WordPiece needs a special token for unknown words, such as [UNK]")
     text = {piece: id for id, piece in enumerate(model.pieces) if model.is_text(id)}
-    pieces = {b"\xff": NOTHING}  # the mark itself is no piece
+    pieces = {b"\xff": NOTHING}  # the mark itself is not a piece
     for piece, id in text.items():
         pieces[b"\xff" + piece[len(prefix) :] if piece.startswith(prefix) and piece != prefix else piece] = id
     trie = build(Ragged.from_strings([*pieces]))
     ids = np.array([*pieces.values(), NOTHING], np.int32)
-    longest = LongestMatch(trie.keys, trie.nodes, ids[trie.piece], _behind_mark(trie), unknown, model.max_word)
+    longest = LongestMatch(
+        trie.keys, trie.nodes, ids[trie.piece], _behind_mark(trie), unknown, model.max_input_chars_per_word
+    )
     nothing = np.full(256, -1, np.int32), merge_table(*np.empty((3, 0), np.int32)), Ragged.from_strings([])
-    return Encoder(model.split, model.dtype, *nothing, None, longest)
+    return Encoder(model.pretokenizer, model.dtype, *nothing, None, longest)
 
 
 @njit
@@ -201,17 +211,22 @@ def _behind_mark(trie):
 
 
 def unigram_encoder(model: Model) -> Encode:
+    """Return the encoder of the best segmentation."""
     unknown = model.role("unknown")
     if unknown is None and model.bytes_from is None:
-        raise RecipeError("a unigram vocabulary needs a special token for unknown characters, or bytes")
+        raise RecipeError(f"a unigram vocabulary needs {BYTES_OR_UNKNOWN}")
     return UnigramEncoder(
         model.pieces,
         model.scores,
-        -1 if unknown is None else unknown,
-        -1 if model.bytes_from is None else model.bytes_from,
-        symbols=model.symbols,
+        _id(unknown),
+        _id(model.bytes_from),
+        symbols=model.user_symbols,
         dtype=model.dtype,
     )
+
+
+def _id(id: int | None) -> int:
+    return -1 if id is None else id
 
 
 ENCODERS: dict[str, Callable[[Model], Encode]] = {
@@ -224,8 +239,8 @@ ENCODERS: dict[str, Callable[[Model], Encode]] = {
 
 
 @njit(nogil=True, cache=True)
-def _spell(offsets, ids, piece_offsets, text):
-    """Ids to the bytes of their pieces."""
+def _write_pieces(offsets, ids, piece_offsets, text):
+    """Write the bytes of the pieces of all ids."""
     total = 0
     for id in ids:
         total += piece_offsets[id + 1] - piece_offsets[id]
@@ -241,7 +256,7 @@ def _spell(offsets, ids, piece_offsets, text):
 
 
 @njit(nogil=True, cache=True)
-def _lay(offsets, ids, rows, cut_left):
+def _fill_rows(offsets, ids, rows, cut_left):
     for row in range(rows.shape[0]):
         begin, end = offsets[row], offsets[row + 1]
         if end - begin > rows.shape[1]:

@@ -1,250 +1,264 @@
-"""Train a tokenizer: counted words -> a Model, by any of the algorithms."""
+"""Train a tokenizer by any of the algorithms: word counts -> a Model."""
 
 from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.inputs.inputs import Fraction, Positive
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.settings import Settings
-from gristmill.tokenizers_lab import pretokenize as splits
+from gristmill.tokenizers_lab import pretokenize as pretokenizers
 from gristmill.tokenizers_lab.bpe.alphabet import character_alphabet
-from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings, train_bpe
+from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings, VocabSize, train_bpe
 from gristmill.tokenizers_lab.bpe.train_wordpiece import WordpieceSettings, train_wordpiece
 from gristmill.tokenizers_lab.count.word_counts import WordCounts
 from gristmill.tokenizers_lab.count_settings import CountSettings
-from gristmill.tokenizers_lab.formats.model import END, KNOWN, Model, known_roles
-from gristmill.tokenizers_lab.normalize.normalizers import check
+from gristmill.tokenizers_lab.formats.model import END_OF_TEXT, ROLE_NAMES, Model, known_roles
+from gristmill.tokenizers_lab.normalize.normalizers import check_normalizers
 from gristmill.tokenizers_lab.strings.user_symbols import check_symbols
-from gristmill.tokenizers_lab.unigram.scripts import part_scripts
+from gristmill.tokenizers_lab.unigram.scripts import split_scripts
 from gristmill.tokenizers_lab.unigram.seeds import characters, seeds
-from gristmill.tokenizers_lab.unigram.sentencepiece_seeds import words_of
+from gristmill.tokenizers_lab.unigram.sentencepiece_seeds import unmark_words
 from gristmill.tokenizers_lab.unigram.train import train_unigram
 
 Report = Callable[[str], None]
-# What an algorithm begins with where nothing is said: its split, its normalizers, its special tokens.
+# Defaults of each algorithm: pre-tokenizer, normalizers, special tokens.
 DEFAULTS = {
-    "bpe": ("o200k", (), (END,)),
+    "bpe": ("o200k", (), (END_OF_TEXT,)),
     "wordpiece": ("bert", ("bert_clean", "lower", "strip_accents"), ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")),
     "unigram": ("metaspace", ("prefix", "escape"), ("<unk>", "<s>", "</s>")),
-    "words": ("o200k", (), (END,)),
-    "chars": ("none", (), (END,)),
+    "words": ("o200k", (), (END_OF_TEXT,)),
+    "chars": ("none", (), (END_OF_TEXT,)),
 }
 
 
 class UnigramSettings(Settings):
-    """How a unigram vocabulary is trained (Kudo 2018)."""
+    """Settings of unigram training (Kudo 2018)."""
 
-    coverage: Fraction = 0.9995  # of characters, by the share of the text; printable ASCII always has pieces
-    byte_fallback: bool = True  # other characters are written as bytes; without it they are <unk>
-    required: str = ""  # characters that must be pieces
-    seeding: Literal["words", "sentencepiece"] = "words"  # which substrings may be pieces: see unigram/seeds.py, or
-    # unigram/sentencepiece_seeds.py for those of SentencePiece 0.2.3, whose sentences are the lines of documents
-    seeds: Positive = 1_000_000
-    max_piece_length: Positive = 16  # characters
-    split_digits: bool = True  # numbers and letters share no piece
-    shrinking: Fraction = 0.75
-    steps: Positive = 2  # of EM a round
+    character_coverage: Fraction = 0.9995  # share of the text that the kept characters make up, besides printable ASCII
+    byte_fallback: bool = True  # other characters become bytes; without it they are <unk>
+    required_chars: str = ""  # characters that must be pieces
+    seed_method: Literal["words", "sentencepiece"] = "words"  # see unigram/seeds.py and unigram/sentencepiece_seeds.py
+    seed_size: Positive = 1_000_000  # candidates besides single characters
+    max_piece_length: int = Field(16, ge=1, le=255)  # characters
+    split_digits: bool = True  # no piece mixes digits and letters
+    shrinking_factor: float = Field(0.75, gt=0, lt=1)  # share of the pieces that a round keeps
+    em_iterations: Positive = 2  # per round
 
 
 class TokenizerSettings(Settings):
-    """What ``gristmill tokenizer train`` is asked for; None takes what the algorithm is known for."""
+    """Settings of ``gristmill tokenizer train``; None takes the default of the algorithm."""
 
     algorithm: Literal["bpe", "wordpiece", "unigram", "words", "chars"] = "bpe"
-    split: str | None = None
-    vocab_size: Positive = 32_000  # pieces in all, with bytes and special tokens
+    pretokenizer: str | None = None
+    vocab_size: VocabSize = 32_000  # all pieces, with bytes and special tokens
     special_tokens: list[str] | None = None
-    symbols: list[str] = []  # texts that are one piece wherever they stand; unigram and SentencePiece's BPE have them
-    roles: dict[Literal["bos", "eos", "unknown", "pad", "mask"], str] = {}  # special tokens; known names need none
+    user_symbols: list[str] = []  # texts that are always one piece; for unigram and SentencePiece's BPE
+    roles: dict[Literal["bos", "eos", "unknown", "pad", "mask"], str] = {}  # special tokens; known names have roles
     normalizers: list[str] | None = None
     bpe: BpeSettings = BpeSettings()
     unigram: UnigramSettings = UnigramSettings()
     wordpiece: WordpieceSettings = WordpieceSettings()
 
     @property
-    def as_sentencepiece(self) -> bool:
-        """Is it one of SentencePiece's kinds, whose special tokens and symbols are nothing that words are made of?"""
-        by_piece = self.bpe.level == "characters" and self.bpe.rule == "sentencepiece"
+    def is_sentencepiece(self) -> bool:
+        """True for unigram and SentencePiece's BPE, whose special tokens and user symbols never occur in words."""
+        by_piece = self.bpe.alphabet == "characters" and self.bpe.compat == "sentencepiece"
         return self.algorithm == "unigram" or (self.algorithm == "bpe" and by_piece)
 
-    def counting(self) -> CountSettings:
-        """What to count of a corpus. Raises RecipeError as ``of_algorithm``."""
-        split, normalizers, special = self.of_algorithm()
-        apart = (*special, *self.symbols) if self.as_sentencepiece else ()
-        by_sentence = self.algorithm == "unigram" and self.unigram.seeding == "sentencepiece"
-        return CountSettings(split, normalizers, tuple(self.symbols), apart, by_sentence)
+    def count_settings(self) -> CountSettings:
+        """Return how to count words. Raises RecipeError as ``resolved``."""
+        pretokenizer, normalizers, special = self.resolved()
+        excluded = (*special, *self.user_symbols) if self.is_sentencepiece else ()
+        line_ends = self.algorithm == "unigram" and self.unigram.seed_method == "sentencepiece"
+        return CountSettings(pretokenizer, normalizers, tuple(self.user_symbols), excluded, line_ends)
 
-    def of_algorithm(self) -> tuple[str, tuple[str, ...], list[str]]:
-        """Split, normalizers and special tokens. Raises RecipeError for what there is not."""
-        split, normalizers, special = DEFAULTS[self.algorithm]
-        split = self.split or split
+    def resolved(self) -> tuple[str, tuple[str, ...], list[str]]:
+        """Return pre-tokenizer, normalizers and special tokens, defaults applied. Raises RecipeError for a misfit."""
+        pretokenizer, normalizers, tokens = DEFAULTS[self.algorithm]
+        pretokenizer = self.pretokenizer or pretokenizer
         normalizers = normalizers if self.normalizers is None else tuple(self.normalizers)
-        splits.check_pretokenizer(split)
-        check(normalizers)
-        if self.algorithm == "unigram" and (split != "metaspace" or "escape" not in normalizers):
-            raise RecipeError("unigram cuts text at ▁: it needs split metaspace and the normalizer escape")
-        special = [*special] if self.special_tokens is None else self.special_tokens
-        if self.symbols and not self.as_sentencepiece:
-            raise RecipeError("symbols are for unigram, and bpe with bpe.level characters and bpe.rule sentencepiece")
-        check_symbols(self.symbols, special)
-        return split, normalizers, special
+        special = [*tokens] if self.special_tokens is None else self.special_tokens
+        pretokenizers.check_pretokenizer(pretokenizer)
+        check_normalizers(normalizers)
+        if self.algorithm == "unigram" and (pretokenizer != "metaspace" or "escape" not in normalizers):
+            raise RecipeError(
+                "unigram splits text at ▁: it needs the pre-tokenizer metaspace and the normalizer escape"
+            )
+        if self.user_symbols and not self.is_sentencepiece:
+            raise RecipeError(
+                "user symbols need unigram, or bpe with bpe.alphabet characters and bpe.compat sentencepiece"
+            )
+        check_symbols(self.user_symbols, special)
+        return pretokenizer, normalizers, special
 
 
 def train(counts: WordCounts, settings: TokenizerSettings, report: Report = lambda line: None) -> Model:
-    """A tokenizer from the words of a corpus, counted by its split. The answer depends on nothing else.
+    """Return the tokenizer for the words of a corpus, counted by its pre-tokenizer; it depends on nothing else.
 
     Raises InputError for no words, RecipeError for a vocabulary that the corpus cannot give or that has no room.
     """
     if not counts.words.rows:
-        raise InputError("there is nothing to train on: the corpus has no words; see its documents and the split")
-    _, _, special = settings.of_algorithm()
+        raise InputError("the corpus has no words to train on; check its documents and the pre-tokenizer")
+    _, _, special = settings.resolved()
     for i, token in enumerate(special):
         if token in special[:i] or not token:
-            raise RecipeError(f"special token {token!r} is empty or named twice; each must be a text of its own")
+            raise RecipeError(f"special token {token!r} is empty or named twice; give each token a text of its own")
     return TRAINERS[settings.algorithm](counts, settings, report)
 
 
 def _train_bpe(counts: WordCounts, settings: TokenizerSettings, report: Report) -> Model:
-    _, _, special = settings.of_algorithm()
+    _, _, special = settings.resolved()
     bpe = settings.bpe
-    characters = bpe.level == "characters"
-    if characters and bpe.rule == "sentencepiece":
+    characters = bpe.alphabet == "characters"
+    if characters and bpe.compat == "sentencepiece":
         return _train_by_piece(counts, settings, report)
-    if characters and not bpe.byte_fallback and not {*special} & {*KNOWN["unknown"]}:
+    if characters and not bpe.byte_fallback and not {*special} & {*ROLE_NAMES["unknown"]}:
         special = ["<unk>", *special]
     bpe = bpe.model_copy(update={"vocab_size": settings.vocab_size, "special_tokens": special})
     trained = train_bpe(counts, bpe, lambda made, wanted: report(f"{made:,} of {wanted:,} merges"))
     first = trained.pieces.index(b"\0") if characters and bpe.byte_fallback else None
     merges = np.column_stack([trained.merges, trained.made]).astype(np.int32)
-    return _model(settings, trained.pieces, special, merges=merges, level=bpe.level, bytes_from=first)
+    return _model(settings, trained.pieces, special, merges=merges, alphabet=bpe.alphabet, bytes_from=first)
 
 
 def _train_by_piece(counts: WordCounts, settings: TokenizerSettings, report: Report) -> Model:
-    """BPE as SentencePiece has it: special tokens, bytes, then pieces of falling score, merges before characters.
+    """Train BPE as SentencePiece does: special tokens, bytes, then pieces of falling score, merges before characters.
 
-    No piece mixes scripts, nor numbers with letters: its defaults split_by_unicode_script and split_by_number.
+    No piece mixes scripts, nor numbers with letters: SentencePiece's defaults split_by_unicode_script and
+    split_by_number.
     """
-    _, _, special = settings.of_algorithm()
+    _, _, special = settings.resolved()
     bpe, fixed = settings.bpe, [token.encode() for token in special]
-    if not {*special} & {*KNOWN["unknown"]}:
+    if not {*special} & {*ROLE_NAMES["unknown"]}:
         fixed = [b"<unk>", *fixed]
     special = [token.decode() for token in fixed]
-    fixed += [symbol.encode() for symbol in settings.symbols]
+    fixed += [symbol.encode() for symbol in settings.user_symbols]
     fixed += [bytes([b]) for b in range(256)] if bpe.byte_fallback else []
     room = _room(settings, len(fixed))
     plain = bpe.model_copy(update={"vocab_size": room, "special_tokens": [], "byte_fallback": False})
     trained = train_bpe(
-        WordCounts(*part_scripts(*counts)), plain, lambda made, wanted: report(f"{made:,} of {wanted:,} merges")
+        WordCounts(*split_scripts(*counts)), plain, lambda made, wanted: report(f"{made:,} of {wanted:,} merges")
     )
     made = [trained.pieces[id] for id in trained.made.tolist()]
     single = trained.pieces[: len(trained.pieces) - len(made)]
     scores = np.concatenate((np.full(len(fixed), np.nan), -np.arange(len(trained.pieces)))).astype(np.float32)
-    first = len(special) + len(settings.symbols) if bpe.byte_fallback else None
-    more = {"scores": scores, "by_piece": True, "bytes_from": first, "level": "characters"}
+    first = len(special) + len(settings.user_symbols) if bpe.byte_fallback else None
+    more = {"scores": scores, "by_piece": True, "bytes_from": first, "alphabet": "characters"}
     return _model(settings, fixed + made + single, special, **more)
 
 
 def _train_wordpiece(counts: WordCounts, settings: TokenizerSettings, report: Report) -> Model:
-    _, _, special = settings.of_algorithm()
+    _, _, special = settings.resolved()
     wanted = settings.wordpiece
     report_merges = lambda made, wanted: report(f"{made:,} of {wanted:,} merges")  # noqa: E731
     pieces = train_wordpiece(counts, wanted, settings.vocab_size, special, report_merges)
-    return _model(settings, pieces, special, level="characters", prefix=wanted.prefix, max_word=wanted.max_word)
+    return _model(
+        settings,
+        pieces,
+        special,
+        alphabet="characters",
+        prefix=wanted.prefix,
+        max_input_chars_per_word=wanted.max_input_chars_per_word,
+    )
 
 
 def _train_words(counts: WordCounts, settings: TokenizerSettings, report: Report) -> Model:
-    """The most frequent words, of equals the smaller bytes; others are written as bytes."""
-    _, _, special = settings.of_algorithm()
+    """Take the most frequent words, of equal ones those with smaller bytes; other words become bytes."""
+    _, _, special = settings.resolved()
     first = [bytes([b]) for b in range(256)]
     room = _room(settings, len(special) + len(first))
     sizes = np.diff(counts.words.offsets)
     order = np.flatnonzero(sizes > 1)
     order = order[np.argsort(-counts.counts[order], kind="stable")][:room]
     words = [counts.words.row(row) for row in order.tolist()]
-    return _model(settings, [*map(str.encode, special), *first, *words], special, whole=True)
+    return _model(settings, [*map(str.encode, special), *first, *words], special, ignore_merges=True)
 
 
 def _train_chars(counts: WordCounts, settings: TokenizerSettings, report: Report) -> Model:
-    """The most frequent characters, by code point; others are written as bytes."""
-    _, _, special = settings.of_algorithm()
+    """Take the most frequent characters, by code point; other characters become bytes."""
+    _, _, special = settings.resolved()
     bytes_of = [bytes([b]) for b in range(256)]
     room = _room(settings, len(special) + len(bytes_of))
     alphabet = character_alphabet(counts, 1.0, False)
     often = _frequencies(counts, alphabet.pieces)
     kept = np.sort(np.argsort(-often, kind="stable")[:room])
     pieces = [*map(str.encode, special), *bytes_of, *(alphabet.pieces[k] for k in kept)]
-    return _model(settings, pieces, special, level="characters", bytes_from=len(special))
+    return _model(settings, pieces, special, alphabet="characters", bytes_from=len(special))
 
 
 def _frequencies(counts: WordCounts, alphabet: list[bytes]) -> np.ndarray:
-    """How often each character comes: int64."""
+    """Return the count of each character, int64."""
     found, weights = characters(*counts)
     often = {found.row(row): int(weight) for row, weight in enumerate(weights)}
     return np.array([often[character] for character in alphabet])
 
 
 def _train_unigram(counts: WordCounts, settings: TokenizerSettings, report: Report) -> Model:
-    _, _, special = settings.of_algorithm()
+    _, _, special = settings.resolved()
     wanted = settings.unigram
-    fixed = [token.encode() for token in (*special, *settings.symbols)]
+    fixed = [token.encode() for token in (*special, *settings.user_symbols)]
     fixed += [bytes([b]) for b in range(256)] if wanted.byte_fallback else []
     room = _room(settings, len(fixed))
-    counted, as_sentencepiece = counts, wanted.seeding == "sentencepiece"
-    counts = WordCounts(*words_of(*counts)) if as_sentencepiece else counts
+    counted, as_sentencepiece = counts, wanted.seed_method == "sentencepiece"
+    counts = WordCounts(*unmark_words(*counts)) if as_sentencepiece else counts
     must = required(counts, wanted)
     kept = {must.row(row).decode() for row in range(must.rows)}
-    limits = wanted.seeds, wanted.max_piece_length, wanted.split_digits
-    found = seeds(*counted, *limits, kept, as_sentencepiece)
+    limits = wanted.seed_size, wanted.max_piece_length
+    found = seeds(*counted, *limits, wanted.split_digits, kept, as_sentencepiece)
     trained = train_unigram(
         counts.words,
         counts.counts,
         *found,
         room,
         must,
-        shrinking=wanted.shrinking,
-        steps=wanted.steps,
+        shrinking_factor=wanted.shrinking_factor,
+        em_iterations=wanted.em_iterations,
         report=report,
     )
     scores = np.concatenate((np.full(len(fixed), np.nan), trained.scores)).astype(np.float32)
-    first = len(special) + len(settings.symbols) if wanted.byte_fallback else None
-    return _model(settings, fixed + trained.pieces, special, scores=scores, level="characters", bytes_from=first)
+    first = len(special) + len(settings.user_symbols) if wanted.byte_fallback else None
+    return _model(settings, fixed + trained.pieces, special, scores=scores, alphabet="characters", bytes_from=first)
 
 
 def required(counts: WordCounts, settings: UnigramSettings) -> Ragged:
-    """Characters that must be pieces, the most frequent first: what ``coverage`` says, and all printable ASCII."""
+    """Return the characters that must be pieces, the most frequent first: by coverage, ASCII and required_chars."""
     found, weights = characters(*counts)
     often = {found.row(row).decode(): int(weight) for row, weight in enumerate(weights)}
     order = sorted(often, key=lambda c: (-often[c], c))
     total, covered, kept = sum(often.values()), 0.0, []
     for character in order:
-        always = " " <= character <= "~" or character == "▁" or character in settings.required
-        if always or covered < settings.coverage * total:
+        always = " " <= character <= "~" or character == "▁" or character in settings.required_chars
+        if always or covered < settings.character_coverage * total:
             kept.append(character)
         covered += often[character]
     return Ragged.from_strings(kept)
 
 
 def _room(settings: TokenizerSettings, taken: int) -> int:
-    """How many pieces there are besides those ``taken``. Raises RecipeError for none."""
+    """Return the number of pieces that fit besides those ``taken``. Raises RecipeError for none."""
     if settings.vocab_size <= taken:
         raise RecipeError(
-            f"vocab_size {settings.vocab_size:,} has no room beside {taken:,} special tokens and bytes; raise it"
+            f"vocab_size {settings.vocab_size:,} has no room besides {taken:,} special tokens and bytes; raise it"
         )
     return settings.vocab_size - taken
 
 
-def _model(settings: TokenizerSettings, pieces: list[bytes], special: list[str], **more) -> Model:
-    split, normalizers, _ = settings.of_algorithm()
-    special = {token: pieces.index(token.encode()) for token in special}
+def _model(settings: TokenizerSettings, pieces: list[bytes], tokens: list[str], **more) -> Model:
+    pretokenizer, normalizers, _ = settings.resolved()
+    special = {token: pieces.index(token.encode()) for token in tokens}
     for role, token in settings.roles.items():
         if token not in special:
-            raise RecipeError(f"roles.{role} = {token!r} is none of the special tokens; name it with --special too")
+            raise RecipeError(f"roles.{role} = {token!r} is not a special token; name it with --special too")
     roles = known_roles(special) | settings.roles
-    symbols = tuple(range(len(special), len(special) + len(settings.symbols)))  # they stand behind the special tokens
-    normal = {"algorithm": settings.algorithm, "split": split, "normalizers": normalizers}
-    return Model(**normal, pieces=pieces, special=special, roles=roles, symbols=symbols, **more)
+    user_symbols = tuple(
+        range(len(special), len(special) + len(settings.user_symbols))
+    )  # they follow the special tokens
+    more |= {"normalizers": normalizers, "special": special, "roles": roles, "user_symbols": user_symbols}
+    return Model(settings.algorithm, pretokenizer, pieces, **more)
 
 
 TRAINERS: dict[str, Callable[[WordCounts, TokenizerSettings, Report], Model]] = {

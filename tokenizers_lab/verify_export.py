@@ -1,4 +1,4 @@
-"""Tokenizers to and from other libraries, each export loaded there and compared before anybody relies on it."""
+"""Export tokenizers to other libraries, where each export is loaded and its ids compared, and import theirs."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -24,12 +24,12 @@ SAMPLE_SENTENCES = [
 
 
 class ExportCheck(NamedTuple):
-    """How far another library gives our ids."""
+    """Comparison of another library's ids with ours."""
 
     library: str
     texts: int
     same: int
-    first: str  # the first text that differs, "" for none
+    first: str  # the first text whose ids differ, "" if none
 
 
 def export_tokenizer(tokenizer: str, kind: str, output: str, corpus: Sequence[str] = ()) -> ExportCheck:
@@ -47,7 +47,7 @@ def export_tokenizer(tokenizer: str, kind: str, output: str, corpus: Sequence[st
 
 
 def sample(corpus: Sequence[str]) -> list[str]:
-    """The first megabytes of a corpus, behind a few sayings in many scripts."""
+    """Return a few sentences in many scripts, and the first megabytes of a corpus."""
     texts, size = [*SAMPLE_SENTENCES], 0
     for table in read_documents([*corpus], InputSettings()) if corpus else ():
         for text in table[TEXT].to_pylist():
@@ -58,9 +58,9 @@ def sample(corpus: Sequence[str]) -> list[str]:
 
 
 def to_bert(model: Model) -> bytes:
-    """A vocab.txt: a piece a line. Raises RecipeError for what is no WordPiece, or would not come back."""
+    """Return a vocab.txt, with a piece per line. Raises RecipeError for a model that it cannot express."""
     if model.algorithm != "wordpiece" or model.prefix != "##":
-        raise RecipeError("a vocab.txt holds WordPiece with the prefix ##")
+        raise RecipeError("a vocab.txt holds only WordPiece with the prefix ##")
     if any(piece.strip() != piece or b"\n" in piece for piece in model.pieces):
         raise RecipeError("a piece has white space at its ends, which a vocab.txt cannot hold")
     return b"".join(piece + b"\n" for piece in model.pieces)
@@ -81,11 +81,13 @@ def _tiktoken(data: bytes, model: Model) -> tuple[str, Callable[[str], list[int]
     from tiktoken import Encoding
 
     patterns = (
-        (model.split.removeprefix(PATTERN),) if model.split.startswith(PATTERN) else PATTERNS.get(model.split, ())
+        (model.pretokenizer.removeprefix(PATTERN),)
+        if model.pretokenizer.startswith(PATTERN)
+        else PATTERNS.get(model.pretokenizer, ())
     )
     if len(patterns) != 1:
-        raise RecipeError(f"tiktoken cuts by one pattern, which the split {model.split!r} has not")
-    ranks = {piece: id for id, piece in enumerate(model.pieces) if id not in model.taken}
+        raise RecipeError(f"tiktoken splits by one regex, which the pre-tokenizer {model.pretokenizer!r} does not have")
+    ranks = {piece: id for id, piece in enumerate(model.pieces) if id not in model.special_ids}
     theirs = Encoding("exported", pat_str=patterns[0], mergeable_ranks=ranks, special_tokens=model.special)
     return "tiktoken", theirs.encode_ordinary
 
@@ -100,28 +102,28 @@ WRITERS = {"hf": to_huggingface, "tiktoken": to_tiktoken, "sentencepiece": to_se
 CLIENTS = {"hf": _hf, "tiktoken": _tiktoken, "sentencepiece": _sentencepiece, "bert": _bert}
 
 
-def import_tokenizer(file: str, output: str, split: str | None, special: Sequence[str]) -> Model:
-    """Read a file by what its name ends in, and write ours."""
+def import_tokenizer(file: str, output: str, pretokenizer: str | None, special: Sequence[str]) -> Model:
+    """Read a tokenizer file, by its suffix, and write ours."""
     path = to_path(file)
     if not path.is_file():
-        raise InputError(f"{file} is no file; expected tokenizer.json, a .tiktoken file or a SentencePiece .model")
+        raise InputError(f"{file} is not a file; expected tokenizer.json, a .tiktoken file or a SentencePiece .model")
     data = path.read_bytes()
     if path.suffix == ".json":
         model = from_huggingface(data)
     elif path.suffix == ".model":
         model = from_sentencepiece(data)
     elif path.suffix == ".tiktoken":
-        if split is None:
-            raise RecipeError("a .tiktoken file does not say how text is split: name it with --split")
-        model = from_tiktoken(data, split, dict(map(_token, special)))
+        if pretokenizer is None:
+            raise RecipeError("a .tiktoken file names no pre-tokenizer; name it with --pretokenizer")
+        model = from_tiktoken(data, pretokenizer, dict(map(_parse_token, special)))
     else:
         raise InputError(f"{file}: expected a name that ends in .json, .tiktoken or .model")
     write_model(model, to_path(output))
     return model
 
 
-def _token(told: str) -> tuple[str, int]:
-    token, _, id = told.rpartition("=")
+def _parse_token(given: str) -> tuple[str, int]:
+    token, _, id = given.rpartition("=")
     if not token or not id.isdigit():
-        raise RecipeError(f"--special {told!r}: expected TOKEN=ID")
+        raise RecipeError(f"--special: expected TOKEN=ID, found {given!r}")
     return token, int(id)

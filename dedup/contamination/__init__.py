@@ -1,1 +1,1 @@
-"""Items of evaluation sets that occur in the corpus."""
+"""Contamination: items of evaluation sets that occur in the corpus."""

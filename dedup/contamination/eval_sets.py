@@ -1,7 +1,7 @@
-"""Evaluation sets: the items of benchmarks out of JSON lines, Parquet files or Hugging Face datasets.
+"""Evaluation sets: items of benchmarks in JSON lines, Parquet files or Hugging Face datasets.
 
-Every benchmark names its columns in its own way, so fields are found by their usual names, at the top of a record or
-one level below; settings name them where that fails.
+Benchmarks name their columns differently. So fields are found by FIELD_NAMES, at the top of a record or one level
+below; settings name fields with other names.
 """
 
 import io
@@ -28,16 +28,16 @@ NOT_IN_NAMES = re.compile(r"[^\w.+/-]+")  # a benchmark's name becomes the name 
 
 
 class Item(NamedTuple):
-    """One question of a benchmark, and the texts that come with it."""
+    """Question of a benchmark, with its choices and answers."""
 
     benchmark: str
     id: str
     question: str
-    rest: tuple[str, ...] = ()  # its choices and answers
+    rest: tuple[str, ...] = ()  # choices and answers
 
 
 def find_eval_sets(paths: list[str], split: str, config: str | None) -> list[File]:
-    """The files that ``paths`` name; what is written ``hf:NAME`` is a dataset of the hub or a folder of one."""
+    """Find the files that ``paths`` name; ``hf:NAME`` is a dataset of the Hugging Face Hub or a folder with one."""
     found = []
     for path in paths:
         if path.startswith("hf:"):
@@ -48,12 +48,12 @@ def find_eval_sets(paths: list[str], split: str, config: str | None) -> list[Fil
 
 
 def read_items(files: list[File], fields: dict[str, str], split: str, config: str | None) -> list[Item]:
-    """The items of all files. ``fields`` are dotted names by role (a key of USUAL), where the usual ones fail.
+    """Read the items of all files. ``fields`` maps roles (keys of FIELD_NAMES) to dotted names of fields.
 
-    An item without benchmark is of the one its file is called by, one without id has its number in the file. Raises
-    InputError for a file without a single question.
+    The default benchmark is the file's stem, the default id the stem and the record's number. Raises InputError for a
+    file without any question.
     """
-    items = []
+    items: list[Item] = []
     for file in files:
         stem = file.name.rpartition("/")[2].partition(".")[0]
         before = len(items)
@@ -67,7 +67,7 @@ def read_items(files: list[File], fields: dict[str, str], split: str, config: st
             items.append(Item(name, f"{stem}:{number}" if id is None else str(id), question, tuple(rest)))
         if len(items) == before:
             known = ", ".join(FIELD_NAMES["question"])
-            raise InputError(f"{file.url}: no record has a question ({known}); name its column with `question`")
+            raise InputError(f"{file.url}: no record has a question (tried: {known}); name its field with `question`")
     return items
 
 
@@ -87,13 +87,13 @@ def _records(file: File, split: str, config: str | None) -> Iterator[dict]:
             )
             yield from (row for row in rows if isinstance(row, dict))
         except orjson.JSONDecodeError as error:
-            raise InputError(f"{file.url} is not JSON: {error}") from None
+            raise InputError(f"{file.url} is not JSON lines: {error}") from None
     else:
-        raise InputError(f"{file.url}: an evaluation set is JSON lines, Parquet, or hf:NAME of a dataset")
+        raise InputError(f"{file.url} is {file.format}, not an evaluation set: give JSON lines, Parquet, or hf:NAME")
 
 
 def _field(record: dict, role: str, fields: dict[str, str]):
-    """The value a record has in a role; None where there is none."""
+    """Return a record's value in a role, or None."""
     if role in fields:
         value = record
         for key in fields[role].split("."):
@@ -104,7 +104,7 @@ def _field(record: dict, role: str, fields: dict[str, str]):
 
 
 def _strings(value) -> list[str]:
-    """The texts in a field of any shape: a string, a list, ``{"text": […], "label": […]}``."""
+    """Return the texts in a field of any shape: a string, a list, ``{"text": […], "label": […]}``."""
     if isinstance(value, str):
         return [value]
     if isinstance(value, dict):

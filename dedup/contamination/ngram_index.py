@@ -1,20 +1,21 @@
-"""Grams: the runs of words by which benchmark items are known, and how much of an item's a document holds."""
+"""N-grams of benchmark items, and the coverage of each item's n-grams by documents."""
 
 import numpy as np
 from numba import njit
 
 from gristmill.dedup.contamination.eval_sets import Item
 from gristmill.dedup.near.shingle_letters import SPACELESS, letters
-from gristmill.dedup.near.shingles import CODE, MULTIPLIER, START, ZERO, scramble
+from gristmill.dedup.near.shingles import CODE, START, ZERO, scramble
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
 
-FILTER_BITS = 22  # a first look that answers "no" for nearly all windows from 4 Mbit, which stay in the cache
+FILTER_BITS = 22  # a table of 4 MB that rejects nearly all windows before the search
 TOP = np.uint64(64 - FILTER_BITS)
 
 
 class EvalNgramIndex:
-    """The grams of all items, and which items have each."""
+    """Index of the n-grams of all items, and the items of each n-gram."""
 
     def __init__(self, items: list[Item], ngram: int, min_words: int):
         text = Ragged.from_strings([item.question for item in items])
@@ -22,22 +23,22 @@ class EvalNgramIndex:
         self.items, self.ngram = items, ngram
         self.grams, number = np.unique(gram, return_inverse=True)  # uint64, ascending
         pairs = np.unique(np.column_stack((item, number)), axis=0)
-        self.of_item = _lists(pairs[:, 0], pairs[:, 1], len(items))  # gram numbers of each item
-        self.items_of = _lists(pairs[:, 1], pairs[:, 0], self.grams.size)  # items of each gram
-        self.lengths = np.isin(np.arange(ngram + 1), length)  # in words, that grams have
+        self.of_item = _lists(pairs[:, 0], pairs[:, 1], len(items))  # n-gram numbers of each item
+        self.items_of = _lists(pairs[:, 1], pairs[:, 0], self.grams.size)  # items of each n-gram
+        self.lengths = np.isin(np.arange(ngram + 1), length)  # True for each length in words that an n-gram has
         self.filter = np.zeros(1 << FILTER_BITS, np.bool_)
         self.filter[(self.grams >> TOP).astype(np.int64)] = True
         rest = [(number, text) for number, item in enumerate(items) for text in item.rest]
         texts = Ragged.from_strings([text for _, text in rest])
         field, gram, _ = _item_grams(*texts, letters(), ngram, min_words)
         owner = np.array([number for number, _ in rest], np.int64)[field]
-        self.rest = _lists(owner, gram, len(items))  # grams, uint64, of each item's choices and answers
+        self.rest = _lists(owner, gram, len(items))  # n-grams, uint64, of each item's choices and answers
         for array in (self.grams, self.lengths, self.filter):
             array.flags.writeable = False
-        self.short = np.flatnonzero(np.diff(self.of_item.offsets) == 0)  # items too short to look for
+        self.short = np.flatnonzero(np.diff(self.of_item.offsets) == 0)  # items too short to search
 
     def measure(self, text: Ragged) -> Ragged:
-        """The numbers of the grams that each document holds, each once, ascending."""
+        """Return the numbers of the n-grams in each document, distinct and ascending."""
         return Ragged.of(*_find_grams(*text, letters(), self.grams, self.filter, self.lengths))
 
 
@@ -48,9 +49,10 @@ def _lists(keys: np.ndarray, values: np.ndarray, rows: int) -> Ragged:
 
 @njit(nogil=True, cache=True)
 def scan_tokens(data, at, end, table, tokens):
-    """Hashes of words, as dedup/near/shingles.py has them -> how many. A letter of a script without spaces is a word.
+    """Fill ``tokens`` with word hashes as in dedup/near/shingles.py, and return their number.
 
-    A Chinese question in an English page is found so, and one character changed in it spoils no more than its grams.
+    Each letter of a script without spaces is a word. So a Chinese question is found in an English page, and a changed
+    character breaks only the n-grams that contain it.
     """
     hash, filled = START, 0
     while at < end:
@@ -63,28 +65,29 @@ def scan_tokens(data, at, end, table, tokens):
             if table[code] >= SPACELESS:
                 tokens[filled] = hash
                 filled += hash != START
-                hash = (START ^ letter) * MULTIPLIER
+                hash = (START ^ letter) * GOLDEN_RATIO
                 letter = ZERO
         at += length
         tokens[filled] = hash
         filled += (letter == ZERO) & (hash != START)
-        hash = START if letter == ZERO else (hash ^ letter) * MULTIPLIER
+        hash = START if letter == ZERO else (hash ^ letter) * GOLDEN_RATIO
     tokens[filled] = hash
     return filled + (hash != START)
 
 
 @njit(nogil=True, cache=True)
 def _item_grams(offsets, data, table, ngram, min_words):
-    """Item, gram and its length in words, for all grams of all items, with repeats."""
-    items, grams = np.empty(data.size + 1, np.int64), np.empty(data.size + 1, np.uint64)
-    lengths, tokens, m = np.empty(data.size + 1, np.int64), np.empty(data.size + 1, np.uint64), 0
+    """Return item, n-gram and its length in words, for all n-grams of all items, with repeats."""
+    room, m = data.size + 1, 0
+    items, grams, lengths = np.empty(room, np.int64), np.empty(room, np.uint64), np.empty(room, np.int64)
+    tokens = np.empty(room, np.uint64)
     for i in range(offsets.size - 1):
         filled = scan_tokens(data, offsets[i], offsets[i + 1], table, tokens)
         size = min(ngram, filled)
         for at in range(filled - size + 1 if filled >= min_words else 0):
             hash = tokens[at]
             for j in range(1, size):
-                hash = hash * MULTIPLIER + tokens[at + j]
+                hash = hash * GOLDEN_RATIO + tokens[at + j]
             items[m], grams[m], lengths[m] = i, scramble(hash + np.uint64(size)), size
             m += 1
     return items[:m], grams[:m], lengths[:m]
@@ -105,7 +108,7 @@ def _find_grams(offsets, data, table, grams, filter, lengths):
             hash = tokens[at]
             for size in range(1, min(lengths.size - 1, filled - at) + 1):
                 if size > 1:
-                    hash = hash * MULTIPLIER + tokens[at + size - 1]
+                    hash = hash * GOLDEN_RATIO + tokens[at + size - 1]
                 if lengths[size]:
                     gram = scramble(hash + np.uint64(size))
                     if filter[np.int64(gram >> TOP)]:
@@ -122,7 +125,7 @@ def _find_grams(offsets, data, table, grams, filter, lengths):
 
 @njit(nogil=True, cache=True)
 def ngram_coverage(offsets, numbers, items_offsets, items, of_offsets, of_grams, weight, threshold):
-    """Row, item and coverage of the documents that hold at least ``threshold`` of an item's weight."""
+    """Return row, item and coverage of documents that hold at least ``threshold`` of an item's weight."""
     whole = np.zeros(of_offsets.size - 1)
     for item in range(whole.size):
         for at in range(of_offsets[item], of_offsets[item + 1]):
@@ -143,7 +146,7 @@ def ngram_coverage(offsets, numbers, items_offsets, items, of_offsets, of_grams,
         for item in touched:
             share = held[item] / whole[item]
             if share >= threshold:
-                rows.append(row)
+                rows.append(np.int64(row))
                 found.append(item)
                 coverage.append(min(share, 1.0))
             held[item] = 0

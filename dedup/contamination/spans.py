@@ -1,21 +1,22 @@
-"""Trace: where in a document a benchmark item lies, as chains of its grams."""
+"""Spans of a document that the n-grams of a benchmark item cover."""
 
 import numpy as np
 from numba import njit
 
 from gristmill.dedup.near.shingle_letters import SPACELESS, letters
-from gristmill.dedup.near.shingles import CODE, MULTIPLIER, START, scramble
+from gristmill.dedup.near.shingles import CODE, START, scramble
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO
 from gristmill.pipelines.kernels.utf8 import decode
 
 
 def word_places(text: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Hash (as dedup/contamination/ngram_index.py has it), first byte and end of each word of one document."""
+    """Return hash (as in dedup/contamination/ngram_index.py), first byte and end of each word of one document."""
     return _word_places(text, letters())
 
 
 @njit(nogil=True, cache=True)
 def _word_places(data, table):
-    hashes = np.empty(data.size // 2 + 1, np.uint64)  # a word takes a letter and what separates it, or three bytes
+    hashes = np.empty(data.size // 2 + 1, np.uint64)  # a word takes a letter and a separator, or three bytes
     starts, ends = np.empty(hashes.size, np.int64), np.empty(hashes.size, np.int64)
     at, n, inside = 0, 0, False
     hash = START
@@ -28,7 +29,7 @@ def _word_places(data, table):
         if letter:
             if not inside:
                 starts[n], hash, inside = at, START, True
-            hash = (hash ^ letter) * MULTIPLIER
+            hash = (hash ^ letter) * GOLDEN_RATIO
         at += length
         if alone:
             hashes[n], ends[n], inside = hash, at, False
@@ -41,9 +42,9 @@ def _word_places(data, table):
 
 @njit(nogil=True, cache=True)
 def covered_spans(hashes, grams, weight, ngram, gap):
-    """Runs of words that the grams (ascending) cover, with at most ``gap`` other words in a row between.
+    """Return the runs of words that ``grams`` (ascending) cover, with gaps of at most ``gap`` words.
 
-    First and last word of each run, and the weight of the different grams in it.
+    Each run has its first and last word, and the weight of its distinct n-grams.
     """
     n = hashes.size
     covered, number = np.zeros(n, np.bool_), np.full(n, -1, np.int64)
@@ -51,7 +52,7 @@ def covered_spans(hashes, grams, weight, ngram, gap):
         hash = hashes[at]
         for size in range(1, min(ngram, n - at) + 1):
             if size > 1:
-                hash = hash * MULTIPLIER + hashes[at + size - 1]
+                hash = hash * GOLDEN_RATIO + hashes[at + size - 1]
             gram = scramble(hash + np.uint64(size))
             found = np.searchsorted(grams, gram)
             if found < grams.size and grams[found] == gram:

@@ -1,15 +1,15 @@
-"""Contamination: documents that hold items of the benchmarks a model will be judged by.
+"""Contamination: documents that contain items of the benchmarks that a model will be evaluated on.
 
-1. Index. The words of each item's question give its n-grams; a question of fewer words is one gram, whole. Case,
-   punctuation and white space do not count, and each Chinese character is a word (dedup/contamination/ngram_index.py).
-   Questions under ``min_words`` are not looked for: nobody can say whether "Explain." comes from a benchmark.
-2. Measure. Which of all those grams each document holds, at 64-bit hashes.
-3. Decide. A document holds an item if the grams it has make up ``threshold`` of the item's weight, where a gram
-   weighs 1 / documents that hold it: sharing "which of the following is not a" proves little. One hit is not enough,
-   unless the item is one gram; then no more than ``max_documents`` may hold it, or it is a common phrase.
-4. Drop the document, cut the item out of it (with the choices and answers beside it), or only report.
+1. Index the word n-grams of each item's question; a question of fewer words is a single n-gram. Case, punctuation and
+   white space are ignored, and each Chinese character is a word (dedup/contamination/ngram_index.py). Questions below
+   ``min_words`` are not searched: "Explain." may come from anywhere.
+2. Measure: the n-grams of the index in each document, by 64-bit hashes.
+3. Decide: a document contains an item if it has n-grams with ``threshold`` of the item's weight. An n-gram weighs
+   1 / (documents that contain it), since sharing "which of the following is not a" proves little. An item of one
+   n-gram is a common phrase, and ignored, if more than ``max_documents`` contain it.
+4. Drop the document, cut the item out of it (with adjacent choices and answers), or only report.
 
-Memory: 8 bytes for each gram of the index, and one shard's grams at a time.
+Memory: 8 bytes per n-gram of the index, and the n-grams of one shard.
 """
 
 import math
@@ -35,31 +35,32 @@ from gristmill.pipelines.steps.spans import spans_table
 from gristmill.pipelines.storage.manifest import fingerprint
 
 SPACE = b"\t\n\v\f\r "
-TOO_LITTLE = "too_few_words_left"
-FOUND = {"row": pl.Int64, ID: pl.String, "benchmark": pl.String, "item": pl.String, "coverage": pl.Float64} | {
-    "offset": pl.Int64, "length": pl.Int64, "number": pl.Int64
-}  # fmt: skip
-
-ITEMS = {"benchmark": pl.String, "item": pl.String, "looked_for": pl.Boolean, "documents": pl.Int64} | {
-    "coverage": pl.Float64, "ids": pl.List(pl.String)
-}  # fmt: skip
+WORDS_LEFT_TOO_LOW = "words_left_too_low"
+FOUND = pl.Schema(
+    {"row": pl.Int64, ID: pl.String, "benchmark": pl.String, "item": pl.String, "coverage": pl.Float64}
+    | {"offset": pl.Int64, "length": pl.Int64, "number": pl.Int64}
+)
+ITEMS = pl.Schema(
+    {"benchmark": pl.String, "item": pl.String, "searchable": pl.Boolean, "documents": pl.Int64}
+    | {"coverage": pl.Float64, "ids": pl.List(pl.String)}
+)
 
 
 class Contamination(CorpusStep):
-    """Finds benchmark items in documents by the share of their n-grams, rare ones counting more."""
+    """Step that finds benchmark items in documents, by the weighted share of their n-grams."""
 
     NAME: ClassVar[str] = "decontaminate"
     MEASURED: ClassVar[tuple[str, ...]] = ("ngram", "min_words")
     REPORTS: ClassVar[tuple[str, ...]] = ("found", "items")
 
-    against: list[str] = []  # evaluation sets: JSON lines, Parquet, folders of them; hf:NAME is a dataset
+    against: list[str] = []  # evaluation sets: JSON lines, Parquet, folders of them, or hf:NAME
     action: Literal["drop", "cut", "report"] = "drop"
-    ngram: int = Field(6, ge=2, le=64)
-    min_words: int = Field(3, ge=1)
-    threshold: float = Field(0.35, gt=0, le=1)  # low, since the weights already tell
-    max_documents: float = Field(0.0005, gt=0)  # share of the corpus that may hold an item of one gram
-    min_words_left: int = Field(10, ge=0)  # of a document whose items were cut; with fewer it goes
-    question: str | None = None  # where the usual names fail: dotted names of the fields, such as "doc.query"
+    ngram: int = Field(6, ge=2, le=64)  # words
+    min_words: int = Field(3, ge=1)  # of a question to be searched
+    threshold: float = Field(0.35, gt=0, le=1)  # share of the item's weight; low, since rare n-grams weigh more
+    max_documents: float = Field(0.0005, gt=0, le=1)  # share of the corpus that may contain an item of one n-gram
+    min_words_left: int = Field(10, ge=0)  # in a document with cuts
+    question: str | None = None  # dotted name of the field, such as "doc.query"; None: FIELD_NAMES
     choices: str | None = None
     answer: str | None = None
     id: str | None = None
@@ -72,71 +73,72 @@ class Contamination(CorpusStep):
         return self.action == "cut"
 
     def index(self, items: list[Item]) -> EvalNgramIndex:
+        """Index the n-grams of items."""
         return EvalNgramIndex(items, self.ngram, self.min_words)
 
     def loaded(self) -> EvalNgramIndex:
-        """The index of the evaluation sets, read once a process while they stay as they are."""
+        """Return the index of the evaluation sets, cached in the process until a file changes."""
         if not self.against:
-            raise RecipeError(f"{self.NAME}: nothing to look for; name evaluation sets in `against`, or --against EVAL")
+            raise RecipeError(f"{self.NAME} has no evaluation sets: name them in `against`, or with --against EVAL")
         fields = tuple((role, name) for role in FIELD_NAMES if (name := getattr(self, role)))
         files = tuple(find_eval_sets(self.against, self.split, self.config))
         return _load(files, fields, self.split, self.config, self.ngram, self.min_words)
 
-    def made_of(self) -> list:
-        return [fingerprint([list(item) for item in self.loaded().items])]
+    def input_fingerprint(self) -> str:
+        return fingerprint([list(item) for item in self.loaded().items])
 
     def measured_settings(self) -> dict:
-        return super().measured_settings() | {"items": self.made_of()}
+        return super().measured_settings() | {"items": self.input_fingerprint()}
 
     def measure(self, batch) -> pl.DataFrame:
-        """The numbers of the grams that each document holds."""
+        """Return the numbers of the n-grams of the index in each document."""
         return pl.DataFrame({"grams": pl.from_arrow(self.loaded().measure(batch.text).to_lists())})
 
-    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
-        """A document that holds items breaks, for each benchmark, the rule of its name with the greatest coverage."""
+    def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
+        """Yield each shard's verdict: rules are named after benchmarks, and broken with the highest coverage."""
         index = self.loaded()
         held_by, documents = np.zeros(index.grams.size, np.int64), 0
         for part in corpus.parts:
-            grams, stays = _grams(corpus, part)
-            mine = np.repeat(stays, np.diff(grams.offsets))
+            grams, keep_mask = _grams(corpus, part)
+            mine = np.repeat(keep_mask, np.diff(grams.offsets))
             held_by += np.bincount(grams.data[mine], minlength=held_by.size)
-            documents += int(stays.sum())
-        weight, common = self.weigh(held_by, documents, index)
+            documents += int(keep_mask.sum())
+        weight, common = self.idf_weights(held_by, documents, index)
         found = {}
         for part in corpus.parts:
-            grams, stays = _grams(corpus, part)
-            hits = self.hold(grams, index, weight, common)
-            found[part] = self._placed(corpus, part, hits.filter(pl.Series(stays)[hits["row"]]), index, weight)
+            grams, keep_mask = _grams(corpus, part)
+            hits = self.match(grams, index, weight, common)
+            found[part] = self._locate(corpus, part, hits.filter(pl.Series(keep_mask)[hits["row"]]), index, weight)
         items = summarize(index, pl.concat([frame for frame, *_ in found.values()]))
         for part, (frame, spans, broken) in found.items():
             report = frame.drop("row", "number")
             yield ShardVerdict(part, pl.DataFrame({"broken": broken}), spans, {"found": report, "items": items})
             items = items.clear()
 
-    def weigh(self, held_by: np.ndarray, documents: int, index: EvalNgramIndex) -> tuple[np.ndarray, np.ndarray]:
-        """Of each gram its weight; of each item whether it is one gram that is a common phrase."""
+    def idf_weights(self, held_by: np.ndarray, documents: int, index: EvalNgramIndex) -> tuple[np.ndarray, np.ndarray]:
+        """Return the weight of each n-gram, and bool[items]: the item is a single n-gram and a common phrase."""
         common = held_by > max(2, math.ceil(self.max_documents * documents))
         lone = np.diff(index.of_item.offsets) == 1
         phrase = np.zeros(lone.size, np.bool_)
         phrase[lone] = common[index.of_item.data[index.of_item.offsets[:-1][lone]]]
         return 1 / np.maximum(held_by, 1), phrase
 
-    def hold(self, grams: Ragged, index: EvalNgramIndex, weight: np.ndarray, common: np.ndarray) -> pl.DataFrame:
-        """Grams of each document -> row, item and coverage, one row a document and item it holds."""
+    def match(self, grams: Ragged, index: EvalNgramIndex, weight: np.ndarray, common: np.ndarray) -> pl.DataFrame:
+        """Return row, item and coverage of each item that a document contains."""
         rows, items, coverage = ngram_coverage(*grams, *index.items_of, *index.of_item, weight, self.threshold)
         known = ~common[items]
         return pl.DataFrame({"row": rows[known], "item": items[known], "coverage": coverage[known]})
 
     def find(self, grams: Ragged, index: EvalNgramIndex) -> pl.DataFrame:
-        """The same for a whole corpus at once: rarity is counted in ``grams``."""
-        return self.hold(
-            grams, index, *self.weigh(np.bincount(grams.data, minlength=index.grams.size), grams.rows, index)
+        """Match the n-grams of a whole corpus; ``grams`` gives their weights, too."""
+        return self.match(
+            grams, index, *self.idf_weights(np.bincount(grams.data, minlength=index.grams.size), grams.rows, index)
         )
 
-    def _placed(
+    def _locate(
         self, corpus: Corpus, part: str, hits: pl.DataFrame, index: EvalNgramIndex, weight: np.ndarray
     ) -> tuple:
-        """What a shard's documents hold and where (columns FOUND), the spans to cut, the rules broken."""
+        """Locate the items in a shard: columns FOUND, spans to cut, lists of broken rules."""
         rows = np.unique(hits["row"].to_numpy())
         texts = (
             text.data[text.offsets[i] : text.offsets[i + 1]]
@@ -147,28 +149,29 @@ class Contamination(CorpusStep):
         found, cuts, left = [], [], {}
         for row, id, text in zip(rows.tolist(), ids, texts, strict=True):
             hashes, starts, ends = word_places(text)
-            gone = np.zeros(hashes.size, np.bool_)
+            dropped = np.zeros(hashes.size, np.bool_)
             for _, item, coverage in hits.filter(row=row).iter_rows():
-                first, last = self._lie(hashes, item, index, weight)
+                first, last = self._item_places(hashes, item, index, weight)
                 for i, j in zip(first, last, strict=True):
-                    gone[i : j + 1] = True
+                    dropped[i : j + 1] = True
                 begin, end = starts[first[0]], ends[last[-1]]
                 known = index.items[item]
                 found.append((row, id, known.benchmark, known.id, coverage, begin, end - begin, item))
-            left[row] = int((~gone).sum())
-            for i, j in _runs(gone):
+            left[row] = int((~dropped).sum())
+            for i, j in _runs(dropped):
                 end = ends[j - 1]
                 while end < text.size and text[end] not in SPACE and (j == starts.size or end < starts[j]):
-                    end += 1  # the question mark goes too
+                    end += 1  # cut the question mark, too
                 cuts.append((row, starts[i], end - starts[i]))
         frame = pl.DataFrame(found, FOUND, orient="row")
-        spans = spans_table(*(zip(*cuts, strict=True) if cuts else ([], [], [])), ["contaminated"] * len(cuts))
+        row, offset, length = zip(*cuts, strict=True) if cuts else ([], [], [])
+        spans = spans_table(row, offset, length, ["contaminated"] * len(cuts))
         return frame, spans, self._broken(frame, left, corpus.rows[part])
 
-    def _lie(
+    def _item_places(
         self, hashes: np.ndarray, item: int, index: EvalNgramIndex, weight: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """First and last words of each place where the item lies: all of it, or else all parts there are."""
+        """Return first and last words of places with ``threshold`` of the item's weight, or else of the best."""
         own = index.of_item.data[slice(*index.of_item.offsets[item : item + 2])]
         rest = index.rest.data[slice(*index.rest.offsets[item : item + 2])]
         grams, at = np.unique(np.concatenate((index.grams[own], rest)), return_index=True)
@@ -178,7 +181,7 @@ class Contamination(CorpusStep):
         return first[enough], last[enough]
 
     def _broken(self, found: pl.DataFrame, left: dict[int, int], rows: int) -> pl.Series:
-        """Lists of broken rules, one a document of the shard."""
+        """Return the list of broken rules of each document."""
         if self.action == "drop":
             broken = found.group_by("row", "benchmark").agg(pl.max("coverage")).sort("row", "benchmark")
             broken = broken.select("row", rule="benchmark", value="coverage", threshold=pl.lit(self.threshold))
@@ -186,29 +189,31 @@ class Contamination(CorpusStep):
             few = {row: words for row, words in left.items() if self.rewrites and words < self.min_words_left}
             broken = pl.DataFrame(
                 {"row": list(few), "value": list(few.values())}, {"row": pl.Int64, "value": pl.Float64}
-            ).select("row", pl.lit(TOO_LITTLE).alias("rule"), "value", threshold=pl.lit(float(self.min_words_left)))
+            ).select(
+                "row", pl.lit(WORDS_LEFT_TOO_LOW).alias("rule"), "value", threshold=pl.lit(float(self.min_words_left))
+            )
         lists = broken.group_by("row").agg(pl.struct("rule", "value", "threshold").alias("broken"))
         every = pl.DataFrame({"row": np.arange(rows)}).join(lists, on="row", how="left", maintain_order="left")
         return every["broken"].fill_null([])
 
 
 def summarize(index: EvalNgramIndex, found: pl.DataFrame) -> pl.DataFrame:
-    """Every item: benchmark, item, was it looked for, and the documents that hold it, greatest coverage first."""
+    """Return each item's benchmark, id, searchability, and documents by falling coverage: columns ITEMS."""
     held = found.sort("coverage", ID, descending=[True, False]).group_by("number", maintain_order=True)
     held = held.agg(pl.first("coverage"), pl.col(ID).alias("ids"))
-    looked_for = np.ones(len(index.items), np.bool_)
-    looked_for[index.short] = False
+    searchable = np.ones(len(index.items), np.bool_)
+    searchable[index.short] = False
     every = pl.DataFrame(
         {
             "number": np.arange(len(index.items)),
             "benchmark": [item.benchmark for item in index.items],
             "item": [item.id for item in index.items],
-            "looked_for": looked_for,
+            "searchable": searchable,
         }
     ).join(held, on="number", how="left", maintain_order="left")
     ids = pl.col("ids").fill_null([])
     return every.select(
-        "benchmark", "item", "looked_for", ids.list.len().cast(pl.Int64).alias("documents"), "coverage", ids
+        "benchmark", "item", "searchable", ids.list.len().cast(pl.Int64).alias("documents"), "coverage", ids
     )
 
 
@@ -221,10 +226,10 @@ def _load(
 
 def _grams(corpus: Corpus, part: str) -> tuple[Ragged, np.ndarray]:
     grams = Ragged.from_lists(corpus.measured(part, ["grams"])["grams"])
-    return grams, corpus.stays(part, grams.rows)
+    return grams, corpus.keep_mask(part, grams.rows)
 
 
 def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
-    """Begin and end of each run of true values."""
+    """Return begin and end of each run of true values."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], mask, [0]))))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))

@@ -1,1 +1,1 @@
-"""What the sources of a corpus share with each other."""
+"""Overlap between the sources of a corpus."""

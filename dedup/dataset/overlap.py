@@ -1,10 +1,10 @@
-"""Overlap: how much of each source the others have too, exactly or nearly.
+"""Overlap: how much of each source the other sources contain too, as exact or near copies.
 
-Two documents are exactly alike when they differ in white space only (dedup/exact/exact.py), nearly when they are of one
-cluster (dedup/near/near_duplicates.py). A document of source A counts towards (A, B) if a document of B is alike to it,
-and towards (A, A) if another of A is.
+Exact copies differ in white space only (dedup/exact/exact.py). Near copies are in one cluster
+(dedup/near/near_duplicates.py). A document of source A counts for the pair (A, B) if B has a copy of it, and for
+(A, A) if A has another copy.
 
-Memory: 40 bytes for each document that is alike to another.
+Memory: 40 bytes for each document that has a copy.
 """
 
 from pathlib import Path
@@ -29,7 +29,7 @@ SHARED = {"kind": pl.String, "source": pl.String, "other": pl.String, "documents
 
 
 def totals(corpus: Corpus) -> pl.DataFrame:
-    """Columns TOTALS, sources in alphabetical order."""
+    """Return the documents and bytes of each source, in alphabetical order: columns TOTALS."""
     frames = [pl.DataFrame(schema=TOTALS)]
     for part in corpus.parts:
         frame = _sized(corpus, part, np.arange(corpus.rows[part]))
@@ -38,9 +38,9 @@ def totals(corpus: Corpus) -> pl.DataFrame:
 
 
 def overlap(exact: Corpus, near: Corpus, settings: NearDuplicates, scratch: Path) -> pl.DataFrame:
-    """Columns SHARED: for each pair of sources and kind what of ``source`` ``other`` has, share of its bytes.
+    """Return, per kind and pair of sources, how much of ``source`` is in ``other`` too: columns SHARED.
 
-    ``exact`` and ``near`` are the corpus with the measures of the one step and of the other.
+    ``share`` is a share of the source's bytes. ``exact`` and ``near`` are one corpus with the measures of each step.
     """
     same = find_same(exact).select("number", pl.struct("high", "low").rank("dense").alias("group"))
     found, _ = find_near_duplicates(settings, near, scratch)
@@ -58,7 +58,7 @@ def overlap(exact: Corpus, near: Corpus, settings: NearDuplicates, scratch: Path
 
 
 def _pairs(members: pl.DataFrame, kind: str) -> pl.DataFrame:
-    """Members (group, source, bytes, words) -> what each pair of sources shares."""
+    """Sum the members (group, source, bytes, words) that each pair of sources shares."""
     held = members.group_by("group", pl.col("source").alias("other")).len("copies")
     pairs = members.join(held, on="group").filter((pl.col("source") != pl.col("other")) | (pl.col("copies") > 1))
     sums = pl.len().cast(pl.Int64).alias("documents"), pl.sum("bytes", "words")
@@ -66,7 +66,7 @@ def _pairs(members: pl.DataFrame, kind: str) -> pl.DataFrame:
 
 
 def _members(corpus: Corpus, numbers: np.ndarray) -> pl.DataFrame:
-    """Number, source, bytes and words of documents."""
+    """Return number, source, bytes and words of documents."""
     frames = [pl.DataFrame(schema={"number": pl.Int64, "source": pl.String, "bytes": pl.Int64, "words": pl.Int64})]
     for part in corpus.parts:
         rows = corpus.rows_of(part, numbers)
@@ -82,7 +82,7 @@ def _sized(corpus: Corpus, part: str, rows: np.ndarray) -> pl.DataFrame:
 
 
 def count_words(text: Ragged) -> np.ndarray:
-    """Runs of letters, digits and underscores in each document."""
+    """Count the runs of letters, digits and underscores in each document: int64[n]."""
     return _count_words(*text, letters())
 
 

@@ -1,1 +1,1 @@
-"""Documents with equal normalized text."""
+"""Duplicates with equal normalized text."""

@@ -1,8 +1,8 @@
-"""Exact deduplication: of documents with the same text, one stays.
+"""Exact deduplication: keep one of the documents with equal text.
 
-Texts are the same when they agree after every run of white space has become one space and the ends are trimmed (and,
-by option, after lower-casing). They are compared by a 128-bit hash: among 10^10 different texts the chance that any
-two share one is below 10^-18 (birthday bound n^2 / 2^129).
+Texts are equal if they agree after each run of white space is replaced by one space and both ends are trimmed (by
+option, also lower-cased). They are compared by a 128-bit hash: among 10^10 different texts, two collide with
+probability below 10^-18 (birthday bound n^2 / 2^129).
 """
 
 from collections.abc import Iterator
@@ -20,60 +20,60 @@ from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import ShardVerdict, duplicates_by_shard
 
 RULE = "exact_duplicate"
-PARTITION_ROWS = 20_000_000  # documents looked at together: 40 bytes each, 0.8 GB
+PARTITION_ROWS = 20_000_000  # documents grouped at a time: 40 bytes each, 0.8 GB
 
 
 class Exact(IndexedStep):
-    """Of the documents with equal normalised text, the first by (source priority, quality, length, id) stays."""
+    """Step that keeps, of documents with equal text, the first by (source priority, quality, length, id)."""
 
     NAME: ClassVar[str] = "exact"
     MEASURED: ClassVar[tuple[str, ...]] = ("lowercase",)
 
-    lowercase: bool = False  # also ignore case
-    source_priority: list[str] = []  # sources to keep from first; others follow, all alike
-    quality: str | None = None  # a numeric column of the documents: of two, the one with more stays
+    lowercase: bool = False  # ignore case, too
+    source_priority: list[str] = []  # sources in the order they are kept from; all others follow, as equals
+    quality_column: str | None = None  # numeric column of the documents: the highest value is kept
 
     def measure(self, batch) -> pl.DataFrame:
-        """The hash as two uint64 and the length of the text in bytes. Blank documents all hash alike."""
+        """Return each document's hash as two uint64, and its bytes. All blank documents have the same hash."""
         high, low = hash_normalized(*batch.text, self.lowercase)
         return pl.DataFrame({"high": high, "low": low, "bytes": np.diff(batch.text.offsets)})
 
-    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
-        """A duplicate breaks ``exact_duplicate`` with a similarity of 1, which is the threshold."""
-        yield from duplicates_by_shard(find_duplicates(self, corpus.beside(self.indices())), corpus, RULE, 1.0)
+    def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
+        """Yield each shard's verdict: duplicates break ``exact_duplicate`` with similarity and threshold 1."""
+        yield from duplicates_by_shard(find_duplicates(self, corpus.with_indices(self.indices())), corpus, RULE, 1.0)
 
 
 def find_duplicates(settings: Exact, corpus: Corpus) -> pl.DataFrame:
-    """Columns part, row (of the shard), duplicate_of (an id), similarity: one row for each document to be dropped.
+    """Return one row for each document to drop: part, row in the shard, duplicate_of (an id), similarity.
 
-    Memory: 40 bytes a document for PARTITION_ROWS documents at a time, and the ids of the duplicates.
+    Memory: 40 bytes per document for PARTITION_ROWS documents, and the ids of the duplicates.
     """
     same = find_same(corpus)
     numbers = same["number"].to_numpy()
-    ranked = rank_documents(corpus, numbers, settings.source_priority, settings.quality)
-    ranked = ranked.with_columns(same[ranked["place"].to_numpy()].select("high", "low"))
+    ranked = rank_documents(corpus, numbers, settings.source_priority, settings.quality_column)
+    ranked = ranked.with_columns(same[ranked["position"].to_numpy()].select("high", "low"))
     kept = ranked.group_by("high", "low", maintain_order=True).agg(
-        pl.first(ID).alias("duplicate_of"), pl.first("place").alias("kept"), pl.first("old").alias("by_old")
+        pl.first(ID).alias("duplicate_of"), pl.first("position").alias("kept"), pl.first("indexed").alias("by_indexed")
     )
     joined = ranked.join(kept, on=["high", "low"], maintain_order="left")
-    gone = ~pl.col("old") & (pl.col("place") != pl.col("kept"))
-    gone = gone & pl.col("by_old") if settings.only_against else gone
-    return joined.filter(gone).select("part", "row", "duplicate_of", pl.lit(1.0).alias("similarity"))
+    dropped = ~pl.col("indexed") & (pl.col("position") != pl.col("kept"))
+    dropped = dropped & pl.col("by_indexed") if settings.only_against else dropped
+    return joined.filter(dropped).select("part", "row", "duplicate_of", pl.lit(1.0).alias("similarity"))
 
 
 def find_same(corpus: Corpus) -> pl.DataFrame:
-    """Number (ascending) and hash (high, low) of each document that has its hash in common with another."""
+    """Return number (ascending) and hash (high, low) of each document that shares its hash with another."""
     partitions = sum(corpus.rows.values()) // PARTITION_ROWS + 1
     return pl.concat([_partition(corpus, partition, partitions) for partition in range(partitions)]).sort("number")
 
 
 def _partition(corpus: Corpus, partition: int, partitions: int) -> pl.DataFrame:
-    """Number and hash of the documents that share a hash of this partition with another, one of them to be judged."""
+    """Return number and hash of documents that share a hash of this partition, one of them in the corpus itself."""
     rows = [pl.DataFrame(schema={"number": pl.Int64, "high": pl.UInt64, "low": pl.UInt64})]
-    for part in corpus.every:
-        frame = pl.from_arrow(corpus.measured(part, ["high", "low"]))
-        mine = pl.Series(corpus.stays(part, len(frame))) & (frame["high"] % partitions == partition)
+    for part in corpus.shards:
+        frame = pl.DataFrame(corpus.measured(part, ["high", "low"]))
+        mine = pl.Series(corpus.keep_mask(part, len(frame))) & (frame["high"] % partitions == partition)
         number = pl.int_range(pl.len(), dtype=pl.Int64) + corpus.first[part]
         rows.append(frame.select(number.alias("number"), "high", "low").filter(mine))
     same = pl.concat(rows).filter(pl.struct("high", "low").is_duplicated())
-    return same.filter(pl.col("number").min().over("high", "low") < corpus.own)
+    return same.filter(pl.col("number").min().over("high", "low") < corpus.n_documents)

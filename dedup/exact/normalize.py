@@ -1,4 +1,4 @@
-"""Text as exact duplicates see it: a run of white space is one space, and the ends have none."""
+"""Text normalization of exact duplicates: collapse each run of white space to one space and trim both ends."""
 
 import numpy as np
 from numba import njit
@@ -8,9 +8,9 @@ from gristmill.pipelines.kernels.hashing import hash128
 
 @njit(nogil=True, cache=True)
 def hash_normalized(offsets, data, lowercase):
-    """Text -> two uint64[n]: a 128-bit hash of each document after normalising. Blank documents hash alike.
+    """Return a 128-bit hash of each document's normalized text, as two uint64[n]. Blank documents hash alike.
 
-    White space is what Unicode calls White_Space; lower-casing is ASCII's.
+    White space is Unicode's White_Space. ``lowercase`` maps ASCII letters only.
     """
     n = offsets.size - 1
     high, low = np.empty(n, np.uint64), np.empty(n, np.uint64)
@@ -26,7 +26,7 @@ def hash_normalized(offsets, data, lowercase):
 
 @njit(nogil=True, cache=True)
 def normalized(begins, ends, data):
-    """Ranges of ``data`` as texts of their own, normalised: offsets int64[n + 1], data uint8."""
+    """Return ranges of ``data`` as normalized texts: offsets int64[n + 1], data uint8."""
     offsets, out = np.zeros(begins.size + 1, np.int64), np.empty((ends - begins).sum(), np.uint8)
     for i in range(begins.size):
         at = offsets[i]
@@ -36,7 +36,7 @@ def normalized(begins, ends, data):
 
 @njit(nogil=True, cache=True)
 def normalize(data, begin, end, lowercase, buffer):
-    """Write the normalised bytes begin:end of ``data`` into ``buffer`` and return how many they are."""
+    """Write the normalized bytes begin:end of ``data`` into ``buffer`` and return their number."""
     size, at, pending = 0, begin, False
     while at < end:
         byte = data[at]
@@ -57,7 +57,7 @@ def normalize(data, begin, end, lowercase, buffer):
 
 @njit(nogil=True, cache=True)
 def space_width(data, at, end):
-    """Bytes of the white-space character (Unicode 16.0 White_Space) at ``at``; 0 where there is none."""
+    """Return the bytes of the white-space character (Unicode 16.0 White_Space) at ``at``; 0 if there is none."""
     byte = data[at]
     if byte == 32 or 9 <= byte <= 13:
         return 1

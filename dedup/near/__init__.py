@@ -1,1 +1,1 @@
-"""Near-duplicates: MinHash LSH, candidates verified by Jaccard similarity, greedy selection."""
+"""Near-duplicate documents: MinHash LSH, verification by Jaccard similarity, greedy selection."""

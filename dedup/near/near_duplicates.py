@@ -1,9 +1,10 @@
-"""Near-duplicate documents: of those whose shingle sets are alike, the first by a total order stays.
+"""Near-duplicate documents: of documents with similar shingle sets, the first in keep order stays.
 
-Measure a shard: signatures. Map: band rows. Reduce: buckets of candidates. Then, over the candidates alone: number
-them in the order they are kept, write their shingle sets, choose greedily (dedup/near/greedy.py), and say for each
-removed document which kept one it is alike to and how much. Documents that share no band with another, nearly all
-of a corpus, cost nothing beyond their band rows.
+1. Measure each shard: MinHash signatures. Map: band rows. Reduce: buckets of candidates (dedup/near/lsh.py).
+2. Of the candidates only: number them in keep order and write their shingle sets to a file.
+3. Select greedily (dedup/near/greedy.py); report for each dropped document the kept one and their similarity.
+
+Documents that share no band with another, nearly all of a corpus, cost their band rows only.
 """
 
 import shutil
@@ -32,125 +33,127 @@ from gristmill.pipelines.steps.corpus_step import ShardVerdict, duplicates_by_sh
 from gristmill.pipelines.steps.threads import map_threads
 
 RULE = "near_duplicate"
-REPORT = {"part": pl.String, "row": pl.Int64, ID: pl.String, "cluster": pl.String, "size": pl.Int64} | {
-    "duplicate_of": pl.String, "similarity": pl.Float64, "contained": pl.Float64
+REPORT = {"part": pl.String, "row": pl.Int64, ID: pl.String, "cluster": pl.String, "cluster_size": pl.Int64} | {
+    "duplicate_of": pl.String, "similarity": pl.Float64, "containment": pl.Float64
 }  # fmt: skip
 
 
 class NearDuplicates(IndexedStep):
-    """A document goes if one that stays comes before it by (source priority, quality, length, id) and is alike."""
+    """Step that drops documents similar to an earlier kept one, in the order (source priority, quality, length, id)."""
 
-    NAME: ClassVar[str] = "near"
-    MEASURED: ClassVar[tuple[str, ...]] = ("hashes", "shingle_words", "shingle_characters")
+    NAME: ClassVar[str] = "near_duplicates"
+    MEASURED: ClassVar[tuple[str, ...]] = ("num_perm", "shingle_size", "shingle_size_unspaced")
     REPORTS: ClassVar[tuple[str, ...]] = ("clusters",)
 
     threshold: float = Field(0.8, gt=0, le=1)  # Jaccard similarity of shingle sets
-    shingle_words: int = Field(5, ge=1, le=64)
-    shingle_characters: int = Field(8, ge=1, le=64)  # for text without spaces
-    hashes: int = Field(128, ge=16, le=1024)  # in a signature
-    recall: float = Field(0.995, gt=0, lt=1)  # of candidates, for a pair just at the threshold
-    source_priority: list[str] = []  # sources to keep from first; others follow, all alike
-    quality: str | None = None  # a numeric column of the documents: of two, the one with more stays
-    max_trials: int = Field(1000, ge=1)  # unlike documents to meet in one bucket before no more is tried there
+    shingle_size: int = Field(5, ge=1, le=64)  # words
+    shingle_size_unspaced: int = Field(8, ge=1, le=64)  # characters, in text of scripts without spaces
+    num_perm: int = Field(128, ge=16, le=1024)  # permutations of a signature
+    recall: float = Field(0.995, gt=0, lt=1)  # of candidates, for a pair exactly at the threshold
+    source_priority: list[str] = []  # sources in the order they are kept from; all others follow, as equals
+    quality_column: str | None = None  # numeric column of the documents: the highest value is kept
+    max_comparisons: int = Field(1000, ge=1)  # with unlike documents of one bucket, before a document is kept
     memory_mb: int = Field(1024, ge=64)
 
     @property
     def bands(self) -> tuple[int, int]:
-        return optimal_bands(self.threshold, self.hashes, self.recall)
+        return optimal_bands(self.threshold, self.num_perm, self.recall)
 
     @property
     def memory(self) -> int:
         return self.memory_mb << 20
 
     def measure(self, batch) -> pl.DataFrame:
-        """Signature, shingles (0: the document can have no duplicate) and length of the text in bytes."""
-        signatures, shingles = minhash_signatures(batch.text, self.hashes, self.shingle_words, self.shingle_characters)
-        return pl.DataFrame(
-            {
-                "signature": pl.Series(signatures, dtype=pl.Array(pl.UInt32, self.hashes)),
-                "shingles": shingles,
-                "bytes": np.diff(batch.text.offsets),
-            }
+        """Return each document's signature, shingles (0: it can have no duplicate) and bytes."""
+        signatures, shingles = minhash_signatures(
+            batch.text, self.num_perm, self.shingle_size, self.shingle_size_unspaced
         )
+        signature = pl.Series(signatures, dtype=pl.Array(pl.UInt32, self.num_perm))
+        return pl.DataFrame({"signature": signature, "shingles": shingles, "bytes": np.diff(batch.text.offsets)})
 
-    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
-        """A near-duplicate breaks ``near_duplicate`` with its similarity to the document that stays.
+    def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
+        """Yield each shard's verdict: near-duplicates break ``near_duplicate`` with their similarity.
 
-        Reports the clusters: each document that is alike to another, with the cluster's first document and its size.
+        The report ``clusters`` has the columns of REPORT for every document that is like another.
         """
-        found, _ = find_near_duplicates(self, corpus.beside(self.indices()), scratch)
-        gone = found.filter(pl.col("duplicate_of").is_not_null())
-        for judged in duplicates_by_shard(gone, corpus, RULE, self.threshold):
-            clusters = found.filter(part=judged.part).drop("part", "row")
-            yield judged._replace(reports={"clusters": clusters})
-
-    def shingles(self, text: Ragged) -> Ragged:
-        return shingle_sets(text, self.shingle_words, self.shingle_characters)
+        found, _ = find_near_duplicates(self, corpus.with_indices(self.indices()), scratch)
+        dropped = found.filter(pl.col("duplicate_of").is_not_null())
+        for verdict in duplicates_by_shard(dropped, corpus, RULE, self.threshold):
+            clusters = found.filter(part=verdict.part).drop("part", "row")
+            yield verdict._replace(reports={"clusters": clusters})
 
 
 def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path) -> tuple[pl.DataFrame, dict]:
-    """Every document of a cluster of two or more (columns FOUND, removed ones with duplicate_of), and counts.
+    """Return every document of a cluster of two or more (columns REPORT; dropped ones have duplicate_of), and counts.
 
-    ``scratch`` is a folder on a local disk; it is emptied first. Its size: 16 bytes for each document and band,
-    8 for each shingle of a candidate.
+    ``scratch`` is a folder on a local disk, emptied first. It takes 16 bytes for each document and band, and 8 for
+    each shingle of a candidate.
     """
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    paths = [scratch / f"bands-{k}.npy" for k in range(len(corpus.every))]
-    band_rows = sum(map_threads(lambda one: map_bands(settings, corpus, *one), zip(corpus.every, paths, strict=True)))
-    candidates, files = find_candidates(list(map(UPath, paths)), band_rows, settings.memory, scratch, corpus.own)
-    ranked = rank_documents(corpus, candidates, settings.source_priority, settings.quality)
+    paths = [scratch / f"bands-{k}.npy" for k in range(len(corpus.shards))]
+    band_rows = sum(map_threads(lambda one: map_bands(settings, corpus, *one), zip(corpus.shards, paths, strict=True)))
+    candidates, files = find_candidates(
+        list(map(UPath, paths)), band_rows, settings.memory, scratch, corpus.n_documents
+    )
+    ranked = rank_documents(corpus, candidates, settings.source_priority, settings.quality_column)
     ranked.write_parquet(scratch / "ranked.parquet")
-    place = ranked["place"].to_numpy().astype(np.int32)  # of each candidate by rank, among them in the corpus's order
-    ranks = np.empty(place.size, np.int32)
-    ranks[place] = np.arange(place.size, dtype=np.int32)
+    position = ranked["position"].to_numpy().astype(np.int32)  # among the candidates, by rank
+    ranks = np.empty(position.size, np.int32)
+    ranks[position] = np.arange(position.size, dtype=np.int32)
     renumber(files, candidates, ranks)
     del ranks
-    old = int(ranked["old"].sum())
+    n_indexed = int(ranked["indexed"].sum())
     del ranked
     sets = ShingleSets(scratch / "shingles.u64")
-    pieces = (piece for part in corpus.every for piece in corpus.pieces(part, corpus.rows_of(part, candidates)))
-    for found in map_threads(lambda piece: settings.shingles(piece()), pieces):
+    texts = (text for part in corpus.shards for text in corpus.text_readers(part, corpus.rows_of(part, candidates)))
+
+    def read_shingles(text: Callable[[], Ragged]) -> Ragged:
+        return shingle_sets(text(), settings.shingle_size, settings.shingle_size_unspaced)
+
+    for found in map_threads(read_shingles, texts):
         sets.append(found)
     del candidates
-    greedy = GreedySelection(place.size, settings.max_trials, old, old if settings.only_against else place.size)
+    n_keepers = n_indexed if settings.only_against else None
+    greedy = GreedySelection(position.size, settings.max_comparisons, n_indexed, n_keepers)
     compare = partial(sets.compare, threshold=settings.threshold, memory=settings.memory // 4)
     greedy.run(
         lambda: map(load, files),
-        lambda left, right: compare(place[left], place[right])[0] >= settings.threshold,
+        lambda left, right: compare(position[left], position[right])[0] >= settings.threshold,
     )
-    found = _describe(greedy, pl.read_parquet(scratch / "ranked.parquet"), lambda a, b: compare(place[a], place[b]))
+    ranked = pl.read_parquet(scratch / "ranked.parquet")
+    clusters = _describe(greedy, ranked, lambda a, b: compare(position[a], position[b]))
     shutil.rmtree(scratch)
-    counts = {"candidates": place.size, "compared": greedy.compared, "cut": int(greedy.cut.sum())}
-    return found, counts | {"cluster_bytes": greedy.bytes + place.nbytes + sets.offsets.nbytes}
+    counts = {
+        "candidates": position.size,
+        "compared": greedy.compared,
+        "limit_reached": int(greedy.limit_reached.sum()),
+    }
+    return clusters, counts | {"cluster_bytes": greedy.bytes + position.nbytes + sets.offsets.nbytes}
 
 
 def map_bands(settings: NearDuplicates, corpus: Corpus, part: str, path: Path) -> int:
-    """Write the band rows of one shard's documents and say how many."""
+    """Write the band rows of one shard's documents and return their number."""
     table = corpus.measured(part, ["signature", "shingles"])
-    signatures = table["signature"].combine_chunks().flatten().to_numpy().reshape(-1, settings.hashes)
-    mine = np.flatnonzero(corpus.stays(part, table.num_rows) & (table["shingles"].to_numpy() > 0))
-    write_bands(UPath(path), signatures[mine], corpus.first[part] + mine, *settings.bands)
-    return mine.size * settings.bands[0]
+    signatures = table["signature"].combine_chunks().flatten().to_numpy().reshape(-1, settings.num_perm)
+    rows = np.flatnonzero(corpus.keep_mask(part, table.num_rows) & (table["shingles"].to_numpy() > 0))
+    write_bands(UPath(path), signatures[rows], corpus.first[part] + rows, *settings.bands)
+    return rows.size * settings.bands[0]
 
 
 def _describe(greedy: GreedySelection, ranked: pl.DataFrame, compare: Callable) -> pl.DataFrame:
-    """The clusters of two and more, members in the order they are kept."""
+    """Return the clusters of two and more, members in keep order: columns REPORT."""
     sizes = np.bincount(greedy.cluster, minlength=greedy.cluster.size)
     removed = np.flatnonzero(greedy.kept_by != np.arange(greedy.kept_by.size))
-    similarity, contained = compare(removed, greedy.kept_by[removed])
+    similarity, containment = compare(removed, greedy.kept_by[removed])
     ids = ranked[ID]
-    gone = pl.DataFrame(
-        {
-            "rank": removed,
-            "duplicate_of": ids.gather(greedy.kept_by[removed]),
-            "similarity": similarity,
-            "contained": contained,
-        }
+    kept = ids.gather(greedy.kept_by[removed])
+    dropped = pl.DataFrame(
+        {"rank": removed, "duplicate_of": kept, "similarity": similarity, "containment": containment}
     )
-    frame = ranked.with_columns(
+    members = ranked.with_columns(
         pl.int_range(pl.len()).alias("rank"),
-        pl.Series("size", sizes[greedy.cluster]),
+        pl.Series("cluster_size", sizes[greedy.cluster]),
         ids.gather(greedy.cluster).alias("cluster"),
-    )
-    return frame.filter(pl.col("size") > 1).join(gone, on="rank", how="left", maintain_order="left").select(*REPORT)
+    ).filter(pl.col("cluster_size") > 1)
+    return members.join(dropped, on="rank", how="left", maintain_order="left").select(*REPORT)

@@ -1,4 +1,4 @@
-r"""What each character is to a shingle: a letter in lower case, a letter of a script without spaces, or nothing."""
+r"""Letters of shingles: each ``\w`` character in lower case, with a flag for scripts without spaces."""
 
 from functools import cache
 
@@ -13,9 +13,9 @@ LETTERS = (utf8.LOWER, utf8.UPPER, utf8.LETTER, utf8.DIGIT, utf8.NUMBER, utf8.HA
 
 @cache
 def letters() -> np.ndarray:
-    r"""uint32[0x110000]: the lower-case letter of each ``\w`` character with its SPACELESS flag, 0 for all others.
+    r"""Return uint32[0x110000]: the lower-case letter of each ``\w`` character with its SPACELESS flag, else 0.
 
-    Both small sigmas are one, so that ΟΔΟΣ, οδος and οδοσ are one word.
+    Both small sigmas map to one, so ΟΔΟΣ, οδος and οδοσ are the same word.
     """
     code = np.arange(0x110000)
     of_class = utf8.CLASS[utf8.CLASS_BLOCK[code >> 8].astype(np.int64) * 256 + (code & 255)]

@@ -1,1 +1,1 @@
-"""Sentences, lines and paragraphs repeated across documents."""
+"""Sentences, lines and paragraphs that are repeated across documents."""

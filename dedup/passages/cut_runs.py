@@ -1,4 +1,4 @@
-"""Runs of repeated passages as spans to cut, with what separated them from their neighbours put right."""
+"""Runs of repeated passages as spans to cut, with one of the separators around each run kept."""
 
 import numpy as np
 import polars as pl
@@ -12,7 +12,7 @@ from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.spans import spans_table
 
 REASON = "repeated"
-FOUND = {ID: pl.String, "offset": pl.Int64, "length": pl.Int64, "in": pl.String, "similarity": pl.Float64}
+FOUND = {ID: pl.String, "offset": pl.Int64, "length": pl.Int64, "kept_in": pl.String, "similarity": pl.Float64}
 
 
 def cut_shard(
@@ -20,57 +20,46 @@ def cut_shard(
     part: str,
     repeats: np.ndarray,
     ids: pl.DataFrame,
-    alike: PassageMatches,
-    span: int,
-    min_characters: int,
+    matches: PassageMatches,
+    window: int,
+    min_bytes: int,
 ) -> tuple[pa.Table, pl.DataFrame, pl.DataFrame]:
-    """Of one part the spans to cut (schema SPAN), words and passages before and after, and the passages cut (FOUND).
+    """Return one shard's spans to cut (schema SPAN), each document's counts, and the passages cut (columns FOUND).
 
-    ``repeats`` int64[m, 3] are row, first passage and keeper of each repeated run of ``span`` passages; ``ids`` holds
-    number and id of the keepers.
+    ``repeats`` int64[m, 3] holds row, first passage and keeper of each repeated run of ``window`` passages; ``ids``
+    has number and id of the keepers. The counts are passages, passages_left and words_left.
     """
     table = corpus.measured(part, ["hash", "start", "length", "breaks", "words"])
     lists = {name: Ragged.from_lists(table[name]) for name in table.column_names}
     offsets = lists["start"].offsets
     row, passage, keeps = repeats.T
     keeper = np.full(lists["start"].data.size, -1)
-    for step in reversed(range(span)):  # of the runs a passage lies in, the one that it begins
+    for step in reversed(range(window)):  # of several runs that hold a passage, the one that begins with it wins
         keeper[offsets[row] + passage + step] = keeps
-    gone = keeper >= 0
+    dropped = keeper >= 0
     columns = (lists[name].data for name in ("start", "length", "breaks"))
-    document, begin, end = cut_runs(offsets, *columns, gone, min_characters)
-    words = np.add.reduceat(np.append(np.where(gone, 0, lists["words"].data), 0), offsets[:-1])
+    document, begin, end = cut_runs(offsets, *columns, dropped, min_bytes)
+    words = np.add.reduceat(np.append(np.where(dropped, 0, lists["words"].data), 0), offsets[:-1])
     counts = pl.DataFrame(
         {
             "passages": np.diff(offsets),
-            "passages_left": np.diff(np.append(0, np.cumsum(~gone))[offsets]),
+            "passages_left": np.diff(np.append(0, np.cumsum(~dropped))[offsets]),
             "words_left": np.where(np.diff(offsets) > 0, words, 0),
         }
     )
-    spans = spans_table(document, begin, end - begin, [REASON] * document.size)
-    return spans, counts, _found(corpus, part, lists, np.flatnonzero(gone), keeper, ids, alike)
-
-
-def _found(
-    corpus: Corpus,
-    part: str,
-    lists: dict,
-    gone: np.ndarray,
-    keeper: np.ndarray,
-    ids: pl.DataFrame,
-    alike: PassageMatches,
-) -> pl.DataFrame:
-    rows = np.searchsorted(lists["start"].offsets, gone, "right") - 1
+    places = np.flatnonzero(dropped)
+    rows = np.searchsorted(offsets, places, "right") - 1
     names = corpus.columns(part, [ID], np.arange(corpus.rows[part]))[ID].cast(pl.String)
-    kept = pl.DataFrame({"document": keeper[gone]}).join(ids, on="document", how="left", maintain_order="left")[ID]
-    places = lists["start"].data[gone], lists["length"].data[gone]
-    _, similarity = alike.keeper(lists["hash"].data[gone])
-    return pl.DataFrame(dict(zip(FOUND, (names.gather(rows), *places, kept, similarity), strict=True)), FOUND)
+    kept = pl.DataFrame({"document": keeper[places]}).join(ids, on="document", how="left", maintain_order="left")[ID]
+    ranges = lists["start"].data[places], lists["length"].data[places]
+    _, similarity = matches.keeper(lists["hash"].data[places])
+    found = pl.DataFrame(dict(zip(FOUND, (names.gather(rows), *ranges, kept, similarity), strict=True)), FOUND)
+    return spans_table(document, begin, end - begin, [REASON] * document.size), counts, found
 
 
 @njit(nogil=True, cache=True)
-def cut_runs(offsets, start, length, breaks, repeats, min_characters):
-    """Spans to cut: document, begin and end. Clears ``repeats`` where a run is too short to go."""
+def cut_runs(offsets, start, length, breaks, repeats, min_bytes):
+    """Return document, begin and end of each span to cut; clear ``repeats`` for runs below ``min_bytes``."""
     document = np.empty(repeats.sum(), np.int64)
     begins, ends = np.empty(document.size, np.int64), np.empty(document.size, np.int64)
     m = 0
@@ -84,7 +73,7 @@ def cut_runs(offsets, start, length, breaks, repeats, min_characters):
             while at < offsets[i + 1] and repeats[at]:
                 size += length[at]
                 at += 1
-            if size < min_characters:
+            if size < min_bytes:
                 repeats[first:at] = False
                 continue
             begin, end = start[first], start[at - 1] + length[at - 1]
@@ -92,7 +81,7 @@ def cut_runs(offsets, start, length, breaks, repeats, min_characters):
             if not trails and (leads or breaks[first - 1] >= breaks[at - 1]):
                 end = start[at]  # keep the white space before the run
             elif not leads:
-                begin = start[first - 1] + length[first - 1]  # keep the white space behind it
+                begin = start[first - 1] + length[first - 1]  # keep the white space after it
             document[m], begins[m], ends[m] = i, begin, end
             m += 1
     return document[:m], begins[:m], ends[:m]

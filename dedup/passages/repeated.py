@@ -1,12 +1,12 @@
-"""Repeated passages: sentences, lines or paragraphs that occur more than once in the corpus, cut but for the first.
+"""Repeated passages: sentences, lines or paragraphs with several copies in the corpus, all cut except the first.
 
-1. Measure: the passages of each document and a hash of each after collapsing white space. By option, passages nearly
-   alike to one that stays are taken for it (dedup/passages/near_repeated.py), so that what follows sees them as equal.
-2. Count, by partitions of the hash: what occurs at least twice (or ``span`` consecutive passages that do).
-3. The first by the order of documents (dedup/keep_order.py), then by place, stays; the others are repeats.
-4. Only runs of repeats with ``min_characters`` go: a menu or a pasted paragraph, not every "Yes." of a dialogue.
-   So no document loses a passage that occurs once in the corpus, nearly or exactly.
-5. What separated the run from its neighbours is kept once, the side with more line breaks.
+1. Measure: the passages of each document, and a hash of each after collapsing white space. With ``near_threshold``,
+   a passage is replaced by the kept one that it is nearly equal to (dedup/passages/near_repeated.py).
+2. Count windows of ``window`` consecutive passages, by partitions of the hash.
+3. The first copy in keep order (dedup/keep_order.py), then by position, stays; the others are repeats.
+4. Cut runs of repeats of at least ``min_bytes``: a menu or a pasted paragraph, not every "Yes." of a dialogue. So no
+   document loses a passage that has no other copy.
+5. Of the separators around a run one is kept, that with more line breaks.
 """
 
 import shutil
@@ -21,11 +21,12 @@ from numba import njit
 from pydantic import Field, model_validator
 
 from gristmill.dedup.keep_order import rank_documents
-from gristmill.dedup.near.shingles import MULTIPLIER, scramble
+from gristmill.dedup.near.shingles import scramble
 from gristmill.dedup.passages.cut_runs import cut_shard
 from gristmill.dedup.passages.near_repeated import NearSettings, PassageMatches, match_passages
-from gristmill.dedup.passages.split import LINE, cut_passages
+from gristmill.dedup.passages.split import cut_passages
 from gristmill.dedup.passages.top_repeated import describe, most_frequent
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID
 from gristmill.pipelines.steps.corpus import Corpus
@@ -33,35 +34,43 @@ from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict
 from gristmill.pipelines.steps.decisions import broken_lists
 from gristmill.pipelines.steps.threads import map_threads
 
-PASSAGE_BYTES = 64  # of memory for a passage while its partition is sorted
+PASSAGE_BYTES = 64  # memory of a passage while its partition is sorted
 
 
 class RepeatedPassages(CorpusStep):
-    """Cuts passages that the corpus has before; then drops documents of which too little is left."""
+    """Step that cuts passages the corpus has before, then drops documents with too little text left."""
 
-    NAME: ClassVar[str] = "repeats"
-    MEASURED: ClassVar[tuple[str, ...]] = ("passage", "lowercase", "near", "near_characters", "near_letters")
+    NAME: ClassVar[str] = "repeated_passages"
+    MEASURED: ClassVar[tuple[str, ...]] = (
+        "unit",
+        "lowercase",
+        "near_threshold",
+        "near_shingle_size",
+        "near_min_letters",
+    )
     REPORTS: ClassVar[tuple[str, ...]] = ("top", "found")
 
-    passage: Literal["sentence", "line", "paragraph"] = LINE
+    unit: Literal["sentence", "line", "paragraph"] = "line"
     lowercase: bool = False
-    span: int = Field(1, ge=1)  # consecutive passages that must occur together
-    near: float | None = Field(None, ge=0.5, le=1)  # Jaccard similarity at which a passage is taken for another
-    near_characters: int = Field(5, ge=1, le=64)  # in the runs of characters that are compared
-    near_letters: int = Field(20, ge=1)  # that a passage has to have; shorter ones are taken for their equals only
+    window: int = Field(1, ge=1)  # consecutive passages that must be repeated together
+    near_threshold: float | None = Field(
+        None, ge=0.5, le=1
+    )  # Jaccard similarity of nearly equal passages; None: equal ones only
+    near_shingle_size: int = Field(5, ge=1, le=64)  # characters
+    near_min_letters: int = Field(20, ge=1)  # of a passage to be compared; shorter ones match equals only
     min_copies: int = Field(2, ge=2)
-    min_characters: int = Field(20, ge=0)  # bytes of a run of repeats
+    min_bytes: int = Field(20, ge=0)  # of a run of repeats to be cut
     source_priority: list[str] = []
-    quality: str | None = None
-    min_words: int = Field(0, ge=0)  # left in a document that lost some
-    min_passages: int = Field(1, ge=0)
-    top: int = Field(100, ge=0)  # most copied passages to report
+    quality_column: str | None = None
+    min_words_left: int = Field(0, ge=0)  # in a document with cuts
+    min_passages_left: int = Field(1, ge=0)  # in a document with cuts
+    report_top: int = Field(100, ge=0)  # passages with the most copies, to report
     memory_mb: int = Field(1024, ge=64)
 
     @model_validator(mode="after")
-    def _near_goes_alone(self):
-        if self.near is not None and self.span > 1:
-            raise ValueError(f"near compares passages one by one: it does not go with span = {self.span}")
+    def _near_needs_window_1(self):
+        if self.near_threshold is not None and self.window > 1:
+            raise ValueError(f"near_threshold compares single passages: it needs window = 1, found {self.window}")
         return self
 
     @property
@@ -70,14 +79,18 @@ class RepeatedPassages(CorpusStep):
 
     @property
     def nearness(self) -> NearSettings | None:
-        return None if self.near is None else NearSettings(self.near, self.near_characters, self.near_letters)
+        return (
+            None
+            if self.near_threshold is None
+            else NearSettings(self.near_threshold, self.near_shingle_size, self.near_min_letters)
+        )
 
     def measure(self, batch) -> pl.DataFrame:
-        """Lists, one entry a passage: its hash, place and length in bytes, line breaks behind it, words.
+        """Return lists with an entry per passage: hash, start and length in bytes, line breaks after it, words.
 
-        With ``near``, whether it is long enough for that, and the bands of those that are, one behind the other.
+        With ``near_threshold`` also ``long``, 1 for passages to compare, and ``keys``, the band hashes of these.
         """
-        found = cut_passages(batch.text, self.passage)
+        found = cut_passages(batch.text, self.unit)
         starts = found.start - np.repeat(batch.text.offsets[:-1], np.diff(found.offsets))
         columns = {
             "hash": found.hashes(batch.text, self.lowercase),
@@ -95,11 +108,11 @@ class RepeatedPassages(CorpusStep):
         frame = pl.DataFrame({name: pl.from_arrow(values) for name, values in lists.items()})
         return frame.with_columns(bytes=np.diff(batch.text.offsets))
 
-    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
-        """Spans to cut, and which documents go because too little of them is left."""
+    def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
+        """Yield each shard's verdict: spans to cut, documents with too little left, reports ``top`` and ``found``."""
         least = {
-            "too_few_words": ("words_left", self.min_words),
-            "too_few_passages": ("passages_left", self.min_passages),
+            "words_left_too_low": ("words_left", self.min_words_left),
+            "passages_left_too_low": ("passages_left", self.min_passages_left),
         }
         for part, spans, counts, found, top in find_repeats(self, corpus, scratch):
             cut, broken = (counts["passages_left"] < counts["passages"]).to_numpy(), []
@@ -114,29 +127,29 @@ class RepeatedPassages(CorpusStep):
 def find_repeats(
     settings: RepeatedPassages, corpus: Corpus, scratch: Path
 ) -> Iterator[tuple[str, pa.Table, pl.DataFrame, pl.DataFrame, pl.DataFrame]]:
-    """For each part: its name, the spans to cut (schema SPAN), per document words and passages before and after, and
-    the passages cut (dedup/runs.FOUND; ``in`` is the document that has the first copy of the run they lie in).
+    """Yield for each shard: name, the three results of `cut_shard`, and the most frequent passages (columns TOP).
 
-    With the first part come the most copied passages of all (dedup/passages/top_repeated.py).
+    ``kept_in`` is the document with the first copy of a passage's run. The most frequent passages of the whole corpus
+    come with the first shard.
 
-    Memory: a partition of the passages at a time, and 8 bytes and the id of each document that has a repeat.
+    Memory: one partition of the passages, and 8 bytes and the id of each document with a repeat.
     """
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     total = sum(len(corpus.measured(part, ["hash"])["hash"].combine_chunks().flatten()) for part in corpus.parts)
-    memory, order_by = settings.memory_mb << 20, (settings.source_priority, settings.quality)
-    alike, partitions = PassageMatches(), total * PASSAGE_BYTES // memory + 1
+    memory, order_by = settings.memory_mb << 20, (settings.source_priority, settings.quality_column)
+    matches, partitions = PassageMatches(), total * PASSAGE_BYTES // memory + 1
     if near := settings.nearness:
-        alike = match_passages(near, settings.passage, corpus, order_by, memory, scratch / "near")
+        matches = match_passages(near, settings.unit, corpus, order_by, memory, scratch / "near")
     documents = np.zeros(0, np.int64)
     for partition in range(partitions):
-        offsets, rows = repeated(settings, corpus, alike, partition, partitions)
+        offsets, rows = repeated_windows(settings, corpus, matches, partition, partitions)
         np.savez(scratch / f"{partition}.npz", offsets=offsets, rows=rows)
         documents = np.union1d(documents, rows["document"])
     ranked = rank_documents(corpus, documents, *order_by)
-    place = ranked["place"].to_numpy()
-    ids, ranks = pl.DataFrame({"document": documents[place], ID: ranked[ID]}), np.empty(place.size, np.int64)
-    ranks[place] = np.arange(place.size)
+    position = ranked["position"].to_numpy()
+    ids, ranks = pl.DataFrame({"document": documents[position], ID: ranked[ID]}), np.empty(position.size, np.int64)
+    ranks[position] = np.arange(position.size)
     copied = []
     for partition in range(partitions):
         with np.load(scratch / f"{partition}.npz") as saved:
@@ -146,12 +159,12 @@ def find_repeats(
         first, later = rows["document"][offsets[:-1]][bucket], np.ones(rows.size, np.bool_)
         later[offsets[:-1]] = False
         _scatter(corpus, rows[later], first[later], scratch)
-        copied.append(most_frequent(offsets, rows, settings.top))
-    top = describe(corpus, copied, settings.top, settings.span)
+        copied.append(most_frequent(offsets, rows, settings.report_top))
+    top = describe(corpus, copied, settings.report_top, settings.window)
 
     def cut(part: str) -> tuple:
         repeats = np.fromfile(scratch / f"{part}.rows", np.int64).reshape(-1, 3)
-        return cut_shard(corpus, part, repeats, ids, alike, settings.span, settings.min_characters)
+        return cut_shard(corpus, part, repeats, ids, matches, settings.window, settings.min_bytes)
 
     for part, cuts in zip(corpus.parts, map_threads(cut, corpus.parts), strict=True):
         yield part, *cuts, top
@@ -162,26 +175,26 @@ def find_repeats(
 WINDOW = np.dtype([("hash", np.uint64), ("document", np.int64), ("passage", np.int64), ("long", np.bool_)])
 
 
-def repeated(
-    settings: RepeatedPassages, corpus: Corpus, alike: PassageMatches, partition: int, partitions: int
+def repeated_windows(
+    settings: RepeatedPassages, corpus: Corpus, matches: PassageMatches, partition: int, partitions: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Windows of ``span`` passages whose hash, of this partition, occurs often enough: offsets, rows WINDOW."""
+    """Group the windows of a partition that have ``min_copies``: offsets of the groups, rows WINDOW."""
 
     def of_part(part: str) -> np.ndarray:
         table = corpus.measured(part, ["hash", "length"])
         lists, length = Ragged.from_lists(table["hash"]), Ragged.from_lists(table["length"])
-        stays = corpus.stays(part, lists.rows)
+        keep_mask = corpus.keep_mask(part, lists.rows)
         hashes, document, passage, size = windows(
-            lists.offsets, alike.keeper(lists.data)[0], length.data, settings.span, stays
+            lists.offsets, matches.keeper(lists.data)[0], length.data, settings.window, keep_mask
         )
         mine = hashes % np.uint64(partitions) == partition
         rows = np.empty(int(mine.sum()), WINDOW)
         rows["hash"], rows["document"] = hashes[mine], corpus.first[part] + document[mine]
-        rows["passage"], rows["long"] = passage[mine], size[mine] >= settings.min_characters
+        rows["passage"], rows["long"] = passage[mine], size[mine] >= settings.min_bytes
         return rows
 
     rows = np.concatenate([np.zeros(0, WINDOW), *map_threads(of_part, corpus.parts)])
-    rows = rows[in_full_slots(rows["hash"], settings.min_copies)]  # most occur once: fewer to sort
+    rows = rows[in_full_slots(rows["hash"], settings.min_copies)]  # most occur once: sort fewer
     rows = rows[np.argsort(rows["hash"], kind="stable")]
     begins = np.flatnonzero(np.append(True, rows["hash"][1:] != rows["hash"][:-1])) if rows.size else rows["document"]
     sizes = np.diff(np.append(begins, rows.size))
@@ -191,7 +204,7 @@ def repeated(
 
 @njit(nogil=True, cache=True)
 def in_full_slots(hashes, least):
-    """Which hashes lie in a slot, of 4 to 8 for each, with ``least`` hashes or more: all that occur so often do."""
+    """Return bool[n]: the hash's slot, of 4 to 8 per hash, has ``least`` hashes or more, as all frequent hashes do."""
     bits = 2
     while 1 << bits < 4 * hashes.size:
         bits += 1
@@ -205,25 +218,25 @@ def in_full_slots(hashes, least):
 
 
 @njit(nogil=True, cache=True)
-def windows(offsets, hashes, length, span, stays):
-    """Hash, document, first passage and bytes of all runs of ``span`` passages in documents that stay."""
+def windows(offsets, hashes, length, window, keep_mask):
+    """Return hash, document, first passage and bytes of all runs of ``window`` passages in documents that are kept."""
     room = hashes.size
     out, document, passage = np.empty(room, np.uint64), np.empty(room, np.int64), np.empty(room, np.int64)
     size = np.empty(room, np.int64)
     m = 0
     for i in range(offsets.size - 1):
-        for at in range(offsets[i], offsets[i + 1] - span + 1 if stays[i] else 0):
+        for at in range(offsets[i], offsets[i + 1] - window + 1 if keep_mask[i] else 0):
             hash = hashes[at]
-            for j in range(1, span):
-                hash = scramble(hash * MULTIPLIER + hashes[at + j])
+            for j in range(1, window):
+                hash = scramble(hash * GOLDEN_RATIO + hashes[at + j])
             out[m], document[m], passage[m] = hash, i, at - offsets[i]
-            size[m] = length[at : at + span].sum()
+            size[m] = length[at : at + window].sum()
             m += 1
     return out[:m], document[:m], passage[:m], size[:m]
 
 
 def _scatter(corpus: Corpus, rows: np.ndarray, keeper: np.ndarray, scratch: Path) -> None:
-    """Append repeats to a file for each part, as (row, passage, number of the document with the first copy)."""
+    """Append repeats to each shard's file, as (row, passage, number of the document with the first copy)."""
     order = np.argsort(rows["document"], kind="stable")
     rows, keeper = rows[order], keeper[order]
     for part in corpus.parts:

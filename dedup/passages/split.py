@@ -1,8 +1,8 @@
-"""Passages: the sentences, lines or paragraphs of a text, as places in it.
+"""Passages: byte ranges of the sentences, lines or paragraphs of a text.
 
 A passage begins at a character that is not white space and ends before the white space that separates it from the
-next. Lines are separated by line breaks, paragraphs by blank lines, sentences by either or by ``. ! ? …`` (closing
-quotes may follow) and a space, or by ``。！？`` alone.
+next. Line breaks separate lines, blank lines separate paragraphs. Sentences are separated by either, by ``. ! ? …``
+(closing quotes may follow) and a space, or by ``。！？`` alone.
 """
 
 from typing import NamedTuple
@@ -22,28 +22,28 @@ CLOSING = np.array([ord(c) for c in "\"')]}»”’」』）"], np.int64)
 
 
 class Passages(NamedTuple):
-    """Those of document i are ``offsets[i]:offsets[i + 1]``."""
+    """Passages of a batch; those of document i are ``offsets[i]:offsets[i + 1]``."""
 
     offsets: np.ndarray  # int64[n + 1]
     start: np.ndarray  # int64[m], in the batch's data
     end: np.ndarray  # int64[m]
-    breaks: np.ndarray  # uint8[m], line breaks in the white space behind it, at most 255
-    words: np.ndarray  # int64[m], runs without white space; in scripts without spaces each letter is one
+    breaks: np.ndarray  # uint8[m], line breaks in the white space after it, at most 255
+    words: np.ndarray  # int64[m], runs without white space, or letters of scripts without spaces
 
     def hashes(self, text: Ragged, lowercase: bool = False) -> np.ndarray:
-        """uint64[m], equal for passages that differ in white space only. Of 10^9, two are taken for one with 3 %."""
+        """Return uint64[m], equal for passages that differ in white space only. Of 10^9, any two collide with 3 %."""
         cuts = np.append(self.start, text.data.size)
         return hash_normalized(cuts, text.data, lowercase)[0] if self.start.size else np.zeros(0, np.uint64)
 
 
 def cut_passages(text: Ragged, kind: str) -> Passages:
-    """The passages of each document; none in a blank one."""
+    """Split each document into passages of a kind of KINDS; a blank document has none."""
     return Passages(*_cut(*text, letters(), KINDS.index(kind)))
 
 
 @njit(nogil=True, cache=True)
 def line_break(data, at, end):
-    """Does the white space at ``at`` end a line? Of CR LF only the LF does."""
+    """True if the white space at ``at`` ends a line; of CR LF only the LF does."""
     byte = data[at]
     if byte == 13:
         return at + 1 >= end or data[at + 1] != 10
@@ -56,7 +56,7 @@ def line_break(data, at, end):
 def _cut(offsets, data, table, kind):
     n = offsets.size - 1
     first = np.zeros(n + 1, np.int64)
-    room = data.size // 2 + n + 1  # a passage takes a character and, but for wide stops (3 bytes), white space
+    room = data.size // 2 + n + 1  # a passage takes a character and white space, or a wide stop (3 bytes)
     starts, ends, words = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64)
     breaks = np.zeros(room, np.uint8)
     m = 0

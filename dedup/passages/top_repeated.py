@@ -1,4 +1,4 @@
-"""The passages that a corpus repeats most: what its boilerplate is."""
+"""Most frequent passages of a corpus: its boilerplate."""
 
 import numpy as np
 import polars as pl
@@ -8,15 +8,15 @@ from gristmill.pipelines.schema import ID
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.threads import map_threads
 
-SHOWN = 500  # characters of a passage
-TOP = {"text": pl.String, "copies": pl.Int64, "documents": pl.Int64, "bytes": pl.Int64, "first": pl.String}
+MAX_CHARACTERS = 500  # shown of a passage
+TOP = {"text": pl.String, "copies": pl.Int64, "documents": pl.Int64, "bytes": pl.Int64, "kept_in": pl.String}
 PLACES = {"hash": pl.UInt64, "copies": pl.Int64, "documents": pl.Int64, "document": pl.Int64, "passage": pl.Int64}
 
 
 def most_frequent(offsets: np.ndarray, rows: np.ndarray, top: int) -> pl.DataFrame:
-    """Of groups of equal windows, those long enough to be cut with the most copies: columns PLACES.
+    """Return the ``top`` groups of equal windows with the most copies, of those long enough to be cut: columns PLACES.
 
-    ``rows`` are dedup/sentences.WINDOW, the copy that stays first in each group. Ties go by the hash.
+    ``rows`` have the dtype of dedup/passages/repeated.py; the kept copy is first in each group. The hash breaks ties.
     """
     first, copies = offsets[:-1], np.diff(offsets)
     long = np.flatnonzero(rows["long"][first])
@@ -27,16 +27,16 @@ def most_frequent(offsets: np.ndarray, rows: np.ndarray, top: int) -> pl.DataFra
     return pl.DataFrame(dict(zip(PLACES, columns, strict=True)), PLACES)
 
 
-def describe(corpus: Corpus, frames: list[pl.DataFrame], top: int, span: int) -> pl.DataFrame:
-    """The ``top`` of several partitions with their text (its beginning) and the document it stays in: columns TOP."""
+def describe(corpus: Corpus, frames: list[pl.DataFrame], top: int, window: int) -> pl.DataFrame:
+    """Return the ``top`` of all partitions with the beginning of their text and the document kept: columns TOP."""
     chosen = pl.concat(frames).sort("copies", "hash", descending=[True, False]).head(top).with_row_index("rank")
-    told = {"rank": pl.UInt32, "text": pl.String, "bytes": pl.Int64, "first": pl.String}
+    schema = {"rank": pl.UInt32, "text": pl.String, "bytes": pl.Int64, "kept_in": pl.String}
     numbers = chosen["document"].unique().sort().to_numpy()
 
-    def tell(part: str) -> pl.DataFrame:
+    def describe_shard(part: str) -> pl.DataFrame:
         rows = corpus.rows_of(part, numbers)
         if not rows.size:
-            return pl.DataFrame(schema=told)
+            return pl.DataFrame(schema=schema)
         lists = corpus.measured(part, ["start", "length"]).take(rows)
         start, length = (Ragged.from_lists(lists[name]) for name in ("start", "length"))
         texts = [text.row(i) for text in corpus.texts(part, rows) for i in range(text.rows)]
@@ -46,9 +46,9 @@ def describe(corpus: Corpus, frames: list[pl.DataFrame], top: int, span: int) ->
         for rank, document, passage in mine.select("rank", "document", "passage").iter_rows():
             i = place[document]
             at = start.offsets[i] + passage
-            begin, end = start.data[at], start.data[at + span - 1] + length.data[at + span - 1]
-            found.append((rank, texts[i][begin:end].decode(errors="replace")[:SHOWN], end - begin, ids[i]))
-        return pl.DataFrame(found, told, orient="row")
+            begin, end = start.data[at], start.data[at + window - 1] + length.data[at + window - 1]
+            found.append((rank, texts[i][begin:end].decode(errors="replace")[:MAX_CHARACTERS], end - begin, ids[i]))
+        return pl.DataFrame(found, schema, orient="row")
 
-    found = pl.concat([pl.DataFrame(schema=told), *map_threads(tell, corpus.parts)])
+    found = pl.concat([pl.DataFrame(schema=schema), *map_threads(describe_shard, corpus.parts)])
     return chosen.join(found, on="rank").sort("rank").select(TOP.keys())

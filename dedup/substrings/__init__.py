@@ -1,1 +1,1 @@
-"""Exact substrings repeated across documents."""
+"""Exact substrings that are repeated across documents."""

@@ -1,17 +1,16 @@
-"""Exact substrings: spans of 50 words and more that the corpus has before, cut or marked (Lee et al. 2022,
+"""Exact substrings: cut or report spans of 50 words and more that the corpus has before (Lee et al. 2022,
 arXiv:2107.06499).
 
-A span of at least n tokens occurs twice exactly where each of its windows of n tokens does. So no suffix array is
-sorted: what a suffix array finds is found by the windows' hashes, in memory that does not grow with the corpus.
+A span of at least n tokens occurs twice exactly if each of its windows of n tokens does. So hashes of windows find the
+same spans as a suffix array, in memory that does not grow with the corpus.
 
-1. Two bits for each hash of a window (seen, seen again) over all documents: what is seen once goes no further.
-2. The rest, some hundredths of most corpora, are rows of 32 bytes in partitions by hash on disk, each sorted alone.
-   Windows are equal by two 64-bit hashes: of 1e11 windows two would be taken for one with probability 1.5e-17.
-3. The first of equal windows by the order of documents (dedup/keep_order.py), then by place, stays; the others are
-repeats.
-4. Tokens of repeats that are in no window that stays are cut, so the text of each cut span is whole somewhere else;
-   a word or letter said over and over keeps its first n.
-5. What separated the span from its neighbours is kept once, the side with more line breaks.
+1. Mark two bits for each window's hash (seen, seen again) over all documents; windows seen once are dropped.
+2. Write the rest, some hundredths of most corpora, as rows of 32 bytes in partitions by hash, each sorted alone. Two
+   64-bit hashes identify a window: among 1e11 windows, any two collide with probability 1.5e-17.
+3. Keep the first of equal windows in keep order (dedup/keep_order.py), then by position; the others are repeats.
+4. Cut the tokens of repeats that are in no kept window. So the text of each cut span is whole somewhere else, and a
+   word repeated in a row keeps its first n copies.
+5. Of the separators around a span keep one, that with more line breaks.
 
 messy.jsonl.zst (98.9 MB, an eighth of it repeats) takes 9 CPU seconds and 0.75 GB.
 """
@@ -28,9 +27,8 @@ from pydantic import Field
 from gristmill.dedup.keep_order import rank_documents
 from gristmill.dedup.substrings.token_windows import (
     CHARACTER,
-    WORD,
     cut_spans,
-    gone_tokens,
+    dropped_tokens,
     mark_windows,
     tokens_of,
     windows_seen_again,
@@ -43,24 +41,22 @@ from gristmill.pipelines.steps.decisions import broken_lists
 from gristmill.pipelines.steps.spans import spans_table
 
 REASON = "repeated"
-BYTES_PER_TEXT_BYTE = (
-    16  # bytes of memory for a byte of text, if half of all windows repeat, while their partition is sorted
-)
+BYTES_PER_TEXT_BYTE = 16  # memory per byte of text while its partition is sorted, if half of all windows repeat
 WINDOW = np.dtype([("hash", np.uint64), ("check", np.uint64), ("document", np.int64), ("token", np.int64)])
 
 
 class Substrings(CorpusStep):
-    """Cuts spans of many tokens that the corpus has before; then drops documents of which too little is left."""
+    """Step that cuts long spans the corpus has before, then drops documents with too little text left."""
 
     NAME: ClassVar[str] = "substrings"
     REPORTS: ClassVar[tuple[str, ...]] = ("found",)
 
-    unit: Literal["word", "character"] = WORD  # in scripts without spaces a word is a letter
-    length: int = Field(50, ge=2)  # of a span, in units
-    action: Literal["cut", "mark"] = "cut"  # mark: only report
+    unit: Literal["word", "character"] = "word"  # in scripts without spaces each letter is a word
+    length: int = Field(50, ge=2)  # units of a span, at least
+    action: Literal["cut", "report"] = "cut"
     source_priority: list[str] = []
-    quality: str | None = None
-    min_left: int = Field(1, ge=0)  # units left in a document that lost some
+    quality_column: str | None = None
+    min_tokens_left: int = Field(1, ge=0)  # units in a document with cuts
     memory_mb: int = Field(1024, ge=1)
 
     @property
@@ -68,30 +64,37 @@ class Substrings(CorpusStep):
         return self.action == "cut"
 
     def measure(self, batch) -> pl.DataFrame:
-        """Only the bytes that documents are ordered by: tokens are as quickly read anew as from disk."""
+        """Return bytes only, for the keep order: tokenizing again is as fast as reading tokens from disk."""
         return pl.DataFrame({"bytes": np.diff(batch.text.offsets)})
 
-    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
-        """Spans to cut, a report of each span found, and which documents go because too little of them is left."""
+    def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
+        """Yield each shard's verdict: spans to cut, documents with too little left, and the report ``found``."""
         for part, found, left in find_substrings(self, corpus, scratch):
             lost = np.zeros(left.size, bool)
             lost[found["row"].to_numpy()] = self.rewrites
-            few = np.flatnonzero(lost & (left < self.min_left))
-            broken = [("too_few_tokens", few, left[few].astype(float), float(self.min_left))]
+            few = np.flatnonzero(lost & (left < self.min_tokens_left))
+            broken = [("tokens_left_too_low", few, left[few].astype(float), float(self.min_tokens_left))]
             decisions = pl.DataFrame({"broken": broken_lists(left.size, broken)})
-            places = (found[name].to_numpy() for name in ("row", "offset", "length"))
-            spans = spans_table(*places, [REASON] * found.height)
+            spans = spans_table(found["row"], found["offset"], found["length"], [REASON] * found.height)
             yield ShardVerdict(part, decisions, spans if self.rewrites else None, {"found": found.drop("row")})
 
 
-FOUND = {"row": pl.Int64, ID: pl.String, "offset": pl.Int64, "length": pl.Int64, "tokens": pl.Int64, "in": pl.String}
+FOUND = {
+    "row": pl.Int64,
+    ID: pl.String,
+    "offset": pl.Int64,
+    "length": pl.Int64,
+    "tokens": pl.Int64,
+    "kept_in": pl.String,
+}
 
 
 def find_substrings(
     settings: Substrings, corpus: Corpus, scratch: Path
 ) -> Iterator[tuple[str, pl.DataFrame, np.ndarray]]:
-    """For each part: its name, the spans that repeat (columns FOUND; ``in`` is a document that keeps their beginning),
-    and how many tokens each document is left with.
+    """Yield for each shard: name, repeated spans (columns FOUND), and the tokens left in each document, int64[n].
+
+    ``kept_in`` is a document that keeps the beginning of the span.
     """
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
@@ -102,9 +105,7 @@ def find_substrings(
         *(f"{part}.rows" for part in corpus.parts),
     ):
         (scratch / name).touch()
-    bits = _seen(settings, corpus, size)
-    _spill(settings, corpus, bits, scratch, partitions)
-    del bits
+    _spill(settings, corpus, _seen_again(settings, corpus, size), scratch, partitions)
     ids = _resolve(settings, corpus, scratch, partitions)
     for part in corpus.parts:
         yield part, *_spans(settings, corpus, part, scratch / f"{part}.rows", ids)
@@ -112,17 +113,17 @@ def find_substrings(
 
 
 def _kept_texts(corpus: Corpus, part: str) -> Iterator[tuple[np.ndarray, Ragged]]:
-    """The documents of a part that earlier steps left, by row group: their rows and texts."""
-    rows, first = np.flatnonzero(corpus.stays(part, corpus.rows[part])), 0
+    """Yield rows and texts of a shard's documents that earlier steps kept, by row group."""
+    rows, first = np.flatnonzero(corpus.keep_mask(part, corpus.rows[part])), 0
     for text in corpus.texts(part, rows):
         yield rows[first : first + text.rows], text
         first += text.rows
 
 
-def _seen(settings: Substrings, corpus: Corpus, size: int) -> np.ndarray:
-    """Two bit tables, uint64[2, n], over the hashes of all windows: seen at least once, at least twice.
+def _seen_again(settings: Substrings, corpus: Corpus, size: int) -> np.ndarray:
+    """Return a bit table, uint64[n], over the hashes of all windows: seen at least twice.
 
-    16 bits a window where memory allows; where windows share bits, more of them go to disk, and nothing is lost.
+    It has 16 bits per window if memory allows. Windows that share a bit are written to disk, too; none is lost.
     """
     tokens = size if settings.unit == CHARACTER else size // 4
     bits = np.zeros((2, 1 << int(np.clip(tokens // 4, 1024, settings.memory_mb << 16) - 1).bit_length()), np.uint64)
@@ -134,7 +135,7 @@ def _seen(settings: Substrings, corpus: Corpus, size: int) -> np.ndarray:
 
 
 def _spill(settings: Substrings, corpus: Corpus, again: np.ndarray, scratch: Path, partitions: int) -> None:
-    """Write the windows seen again to a file for each partition of their hashes."""
+    """Write the windows seen again, as rows WINDOW, to a file for each partition of their hashes."""
     for part in corpus.parts:
         for which, text in _kept_texts(corpus, part):
             offsets, _, _, hashes = tokens_of(text, settings.unit)
@@ -149,28 +150,29 @@ def _spill(settings: Substrings, corpus: Corpus, again: np.ndarray, scratch: Pat
 
 
 def _resolve(settings: Substrings, corpus: Corpus, scratch: Path, partitions: int) -> pl.DataFrame:
-    """Say of each window whether it stays, in a file for each part; returns number and id of documents that keep some.
+    """Decide which windows are kept, in a file for each shard; return number and id of the documents that keep some.
 
-    The files hold int64 rows (row, token, document that keeps it: its own number for a window that stays).
+    The files hold int64 rows: row, token, and keeper, which is -1 - (the document that keeps it) for a repeat.
     """
     documents = np.zeros(0, np.int64)
     for partition in range(partitions):
         offsets, rows = _groups(np.fromfile(scratch / f"{partition}.windows", WINDOW))
         np.savez(scratch / f"{partition}.npz", offsets=offsets, rows=rows)
         documents = np.union1d(documents, rows["document"])
-    order = rank_documents(corpus, documents, settings.source_priority, settings.quality)
-    place = np.empty(documents.size, np.int64)
-    place[order["place"].to_numpy()] = np.arange(documents.size)
+    order = rank_documents(corpus, documents, settings.source_priority, settings.quality_column)
+    position = order["position"].to_numpy()
+    rank = np.empty(documents.size, np.int64)
+    rank[position] = np.arange(documents.size)
     for partition in range(partitions):
         with np.load(scratch / f"{partition}.npz") as saved:
             offsets, rows = saved["offsets"], saved["rows"]
         group = np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
-        ranks = place[np.searchsorted(documents, rows["document"])]
+        ranks = rank[np.searchsorted(documents, rows["document"])]
         rows = rows[np.lexsort((rows["token"], ranks, group))]
         keeper = np.repeat(rows["document"][offsets[:-1]], np.diff(offsets))
-        stays = np.zeros(rows.size, bool)
-        stays[offsets[:-1]] = True
-        keeper[~stays] = -1 - keeper[~stays]  # below 0: a repeat
+        is_kept = np.zeros(rows.size, bool)
+        is_kept[offsets[:-1]] = True
+        keeper[~is_kept] = -1 - keeper[~is_kept]  # below 0: a repeat
         by_document = np.argsort(rows["document"], kind="stable")
         rows, keeper = rows[by_document], keeper[by_document]
         for part in corpus.parts:
@@ -179,11 +181,11 @@ def _resolve(settings: Substrings, corpus: Corpus, scratch: Path, partitions: in
             mine = np.column_stack((rows["document"][begin:end] - first, rows["token"][begin:end], keeper[begin:end]))
             with (scratch / f"{part}.rows").open("ab") as file:
                 mine.astype(np.int64).tofile(file)
-    return pl.DataFrame({"document": documents[order["place"].to_numpy()], ID: order[ID]})
+    return pl.DataFrame({"document": documents[position], ID: order[ID]})
 
 
 def _groups(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Windows that occur at least twice, equal ones together: offsets of the groups, rows WINDOW."""
+    """Group equal windows that occur at least twice: offsets of the groups, rows WINDOW."""
     windows = windows[np.lexsort((windows["check"], windows["hash"]))]
     new = (windows["hash"][1:] != windows["hash"][:-1]) | (windows["check"][1:] != windows["check"][:-1])
     begins = np.flatnonzero(np.append(True, new)) if windows.size else np.zeros(0, np.int64)
@@ -194,7 +196,7 @@ def _groups(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _spans(
     settings: Substrings, corpus: Corpus, part: str, path: Path, ids: pl.DataFrame
 ) -> tuple[pl.DataFrame, np.ndarray]:
-    """The spans of one part (columns FOUND), and the tokens that are left of each of its documents."""
+    """Return the spans of one shard (columns FOUND) and the tokens left in each of its documents."""
     rows, token, keeper = np.fromfile(path, np.int64).reshape(-1, 3).T
     order = np.lexsort((token, rows))
     rows, token, keeper = rows[order], token[order], keeper[order]
@@ -205,7 +207,7 @@ def _spans(
         begin, stop = np.searchsorted(rows, (which[0], which[-1] + 1)) if which.size else (0, 0)
         place = np.searchsorted(which, rows[begin:stop])
         at = offsets[place] + token[begin:stop]
-        first, last, kept = gone_tokens(offsets, at, keeper[begin:stop], settings.length)
+        first, last, kept = dropped_tokens(offsets, at, keeper[begin:stop], settings.length)
         cut = cut_spans(*text, offsets, start, end, first, last)
         counts = np.diff(offsets)
         document = np.searchsorted(offsets, first, "right") - 1

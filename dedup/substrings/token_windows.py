@@ -1,6 +1,6 @@
-"""Windows of tokens: what they hash to, which hashes come again, and the spans that repeated windows cover.
+"""Windows of tokens: rolling hashes, hashes seen again, and the spans that repeated windows cover.
 
-A token is a word, in scripts without spaces a letter, or, where the unit is a character, each character.
+A token is a word, a letter of a script without spaces, or, with unit CHARACTER, any character.
 """
 
 import numpy as np
@@ -8,19 +8,19 @@ from numba import njit
 
 from gristmill.dedup.exact.normalize import space_width
 from gristmill.dedup.near.shingle_letters import SPACELESS, letters
-from gristmill.dedup.near.shingles import MULTIPLIER, scramble
+from gristmill.dedup.near.shingles import scramble
 from gristmill.dedup.passages.split import line_break
-from gristmill.pipelines.kernels.hashing import hash_word
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, hash_word
 from gristmill.pipelines.kernels.intrinsics import inline_kernel
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
 
 WORD, CHARACTER = "word", "character"
-OTHER = np.uint64(0xD6E8FEB86659FD93)  # the multiplier of the second hash
+CHECK_MULTIPLIER = np.uint64(0xD6E8FEB86659FD93)  # of the second hash
 
 
 def tokens_of(text: Ragged, unit: str) -> tuple[np.ndarray, ...]:
-    """Offsets int64[n + 1] of documents; start and end in the batch's data, and hash, of each token."""
+    """Return each document's token offsets, int64[n + 1], and each token's start and end in the data, and hash."""
     offsets = np.zeros(text.rows + 1, np.int64)
     start, end = np.empty(text.data.size, np.int64), np.empty(text.data.size, np.int64)
     hashes = np.empty(text.data.size, np.uint64)
@@ -33,7 +33,7 @@ def _tokens(offsets, data, table, characters, token_offsets, start, end, hashes)
     n = 0
     for row in range(offsets.size - 1):
         at, stop = offsets[row], offsets[row + 1]
-        inside = False  # of a word of several letters
+        inside = False  # a word of several letters
         while at < stop:
             byte = data[at]
             if byte > 32 and byte < 0x80:
@@ -67,12 +67,12 @@ def _power(multiplier, exponent):
 
 @njit(nogil=True, cache=True)
 def mark_windows(offsets, hashes, length, bits):
-    """Set a bit for the hash of each window: uint64 [2, n], n a power of two; the second where it was set before."""
-    leaving, mask = _power(MULTIPLIER, length), np.uint64(bits.shape[1] - 1)
+    """Set each window's bit in ``bits[0]``, and in ``bits[1]`` if it was set: uint64[2, n], n a power of two."""
+    leaving, mask = _power(GOLDEN_RATIO, length), np.uint64(bits.shape[1] - 1)
     for row in range(offsets.size - 1):
         rolling = np.uint64(0)
         for k in range(offsets[row], offsets[row + 1]):
-            rolling = rolling * MULTIPLIER + hashes[k]
+            rolling = rolling * GOLDEN_RATIO + hashes[k]
             if k >= offsets[row] + length:
                 rolling -= leaving * hashes[k - length]
             if k >= offsets[row] + length - 1:
@@ -84,13 +84,13 @@ def mark_windows(offsets, hashes, length, bits):
 
 @njit(nogil=True, cache=True)
 def windows_seen_again(offsets, hashes, length, again, rows):
-    """Fill ``rows`` (uint64 [m, 4]: hash, check, document, token) and return how many there are."""
-    leaving, other, mask = _power(MULTIPLIER, length), _power(OTHER, length), np.uint64(again.size - 1)
+    """Fill ``rows`` (uint64[m, 4]: hash, check, document, token) with windows seen again; return their number."""
+    leaving, other, mask = _power(GOLDEN_RATIO, length), _power(CHECK_MULTIPLIER, length), np.uint64(again.size - 1)
     n = 0
     for row in range(offsets.size - 1):
         rolling, check = np.uint64(0), np.uint64(0)
         for k in range(offsets[row], offsets[row + 1]):
-            rolling, check = rolling * MULTIPLIER + hashes[k], check * OTHER + hashes[k]
+            rolling, check = rolling * GOLDEN_RATIO + hashes[k], check * CHECK_MULTIPLIER + hashes[k]
             if k >= offsets[row] + length:
                 rolling -= leaving * hashes[k - length]
                 check -= other * hashes[k - length]
@@ -104,34 +104,34 @@ def windows_seen_again(offsets, hashes, length, again, rows):
 
 
 @njit(nogil=True, cache=True)
-def gone_tokens(offsets, at, keeper, length):
-    """Runs of tokens that repeats cover and no window that stays: first, last + 1 and keeper of the first window."""
+def dropped_tokens(offsets, at, keeper, length):
+    """Return runs of tokens covered by repeats and by no kept window: first, last + 1, keeper of the first window."""
     tokens = offsets[-1]
-    covered, stays = np.zeros(tokens + 1, np.int64), np.zeros(tokens + 1, np.int64)
-    of = np.full(tokens, -1, np.int64)
+    covered, holding = np.zeros(tokens + 1, np.int64), np.zeros(tokens + 1, np.int64)
+    keeper_of = np.full(tokens, -1, np.int64)
     for k in range(at.size):
         if keeper[k] < 0:
             covered[at[k]] += 1
             covered[at[k] + length] -= 1
-            of[at[k]] = -1 - keeper[k]
+            keeper_of[at[k]] = -1 - keeper[k]
         else:
-            stays[at[k]] += 1
-            stays[at[k] + length] -= 1
+            holding[at[k]] += 1
+            holding[at[k] + length] -= 1
     first, last, kept = np.empty(at.size, np.int64), np.empty(at.size, np.int64), np.empty(at.size, np.int64)
-    n, depth, hold, keep = 0, 0, 0, -1
+    n, repeats, holds, keep = 0, 0, 0, -1
     for document in range(offsets.size - 1):
         inside = False
         for token in range(offsets[document], offsets[document + 1]):
-            depth += covered[token]
-            hold += stays[token]
-            if of[token] >= 0:
-                keep = of[token]
-            goes = depth > 0 and hold == 0
-            if goes and not inside:
+            repeats += covered[token]
+            holds += holding[token]
+            if keeper_of[token] >= 0:
+                keep = keeper_of[token]
+            is_dropped = repeats > 0 and holds == 0
+            if is_dropped and not inside:
                 first[n], kept[n] = token, keep
-            elif inside and not goes:
+            elif inside and not is_dropped:
                 last[n], n = token, n + 1
-            inside = goes
+            inside = is_dropped
         if inside:
             last[n], n = offsets[document + 1], n + 1
     return first[:n].copy(), last[:n].copy(), kept[:n].copy()
@@ -139,7 +139,7 @@ def gone_tokens(offsets, at, keeper, length):
 
 @njit(nogil=True, cache=True)
 def cut_spans(offsets, data, token_offsets, start, end, first, last):
-    """Runs of tokens -> spans of bytes in their documents: offset, length. One of the separators beside each stays."""
+    """Return runs of tokens as offset and length in bytes in their documents, with one separator around each kept."""
     where, size = np.empty(first.size, np.int64), np.empty(first.size, np.int64)
     for k in range(first.size):
         document = np.searchsorted(token_offsets, first[k], "right") - 1
@@ -161,6 +161,7 @@ def cut_spans(offsets, data, token_offsets, start, end, first, last):
 
 @njit(nogil=True, cache=True)
 def _breaks(data, begin, end):
+    """Count line breaks in white space."""
     lines, at = 0, begin
     while at < end:
         lines += line_break(data, at, end)

@@ -1,1 +1,1 @@
-"""The spine of the room: what a filter is, measuring, deciding, language profiles, sampling by id."""
+"""Base classes of filters, measuring, deciding, language profiles, sampling by id."""

@@ -1,4 +1,4 @@
-"""The documents a filter looks at, with what several filters need of them scanned once and shared."""
+"""Batch of documents, with words, lines and profiles that filters compute once and share."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,40 +12,40 @@ from gristmill.filters.words.unicode_words import unicode_words
 from gristmill.filters.words.words import Words
 from gristmill.pipelines.ragged import Ragged
 
-SPLITTERS = {"unicode": unicode_words, "spacy": spacy_words}  # name in the recipe -> splitter
+SPLITTERS = {"unicode": unicode_words, "spacy": spacy_words}  # name in the recipe -> word splitter
 
 
 @dataclass
 class Batch:
-    """Some documents of a shard (about 8 MB of text), as the step before left them."""
+    """Documents of a shard (about 8 MB of text), as the previous step left them."""
 
     text: Ragged
-    language: np.ndarray | None = None  # str[n], ISO 639-1 labels; None before a language step has spoken
+    language: np.ndarray | None = None  # str[n], ISO 639-1; None if no earlier step gives it or the step needs none
     splitter: str = "unicode"
-    ids: Ragged | None = None  # for what is left to chance; None where documents have none
+    ids: Ragged | None = None  # for sampling; None if documents have none
 
     @cached_property
     def words(self) -> Words:
-        """The words of every document, by the splitter the recipe names."""
+        """Words of every document, by the splitter that the recipe names."""
         return SPLITTERS[self.splitter](self.text)
 
     @cached_property
     def lines(self) -> Lines:
-        """The lines of every document as they lie."""
+        """Lines of every document, before unwrapping."""
         return split_lines(self.text)
 
     @cached_property
     def logical_lines(self) -> Lines:
-        """The lines of every document, hard-wrapped ones joined."""
+        """Lines of every document, hard-wrapped ones joined."""
         return unwrap(self.text, self.lines)
 
-    @cached_property
+    @property
     def profile(self) -> np.ndarray:
-        """Object[n]: the name of each document's language profile; "" where no language is known."""
+        """Language profile of each document, object[n]; "" if no language is known."""
         if self.language is None:
             return np.full(self.text.rows, NO_PROFILE, object)
         return profile_of(self.language)
 
     def rewritten(self, text: Ragged) -> "Batch":
-        """The same documents after a step has rewritten their text."""
+        """Return the same documents with rewritten text."""
         return Batch(text, self.language, self.splitter, self.ids)

@@ -1,32 +1,32 @@
-"""Decide: numbers to reasons. Every broken rule is kept, with its value and its threshold."""
+"""Decisions from measures: every broken rule is recorded, with its value and its threshold."""
 
 import operator
+from typing import Any
 
 import numpy as np
 import polars as pl
-from upath import UPath
 
-from gristmill.filters.core.filter import Filter, Rule
-from gristmill.filters.core.measure import LANGUAGE, SURE_LABEL
+from gristmill.filters.core.filter import LANGUAGE, Filter, Rule
 from gristmill.filters.core.profiles import NO_PROFILE, profile_of
-from gristmill.pipelines.schema import ID
+from gristmill.pipelines.schema import DOCUMENTS, ID, MEASURES
 from gristmill.pipelines.steps.decisions import broken_lists, write_decisions
-from gristmill.pipelines.steps.step import Written
+from gristmill.pipelines.steps.step import Output, Written, input_of, inputs_of
 from gristmill.pipelines.storage.shards import read_shard
 
 BREAKS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
 def decide(rule_set: Filter, measures: pl.DataFrame, profile: np.ndarray) -> pl.Series:
-    """Measures, one row a document, and each document's profile (object[n]) -> list of broken rules, empty to stay.
+    """Return the broken rules of each document, a list per row; a document with an empty list is kept.
 
-    Thresholds are those of the document's profile; a rule without a threshold there is off.
+    ``measures`` has one row per document, ``profile`` (object[n]) its language profile, which sets the thresholds.
     """
     names, codes = np.unique(profile.astype(str), return_inverse=True)
     by_profile = [rule_set.for_profile(name).rules() for name in names]
     found = []
     for name, rule in rule_set.rules().items():
-        threshold = thresholds(name, rule, by_profile, codes, measures[rule.by] if rule.thresholds else None)
+        by = measures[rule.by] if rule.by and rule.thresholds else None
+        threshold = thresholds(name, rule, by_profile, codes, by)
         value = measures[rule.measure].cast(pl.Float64).to_numpy()
         rows = np.flatnonzero(breaks(rule, value, threshold))
         found.append((name, rows, value[rows], threshold[rows]))
@@ -34,10 +34,10 @@ def decide(rule_set: Filter, measures: pl.DataFrame, profile: np.ndarray) -> pl.
 
 
 def thresholds(name: str, rule: Rule, by_profile: list[dict[str, Rule]], profile: np.ndarray, by: pl.Series | None):
-    """Each document's threshold under one rule, float64[n], NaN where the rule is off.
+    """Return each document's threshold under one rule, float64[n]; NaN if the rule is off.
 
     ``by_profile[profile[i]]`` are the rules of document i's profile. ``by`` is the column whose values may have
-    thresholds of their own, which go before the profile's; None where the rule has none of those.
+    thresholds of their own, which take precedence; None if the rule has no such thresholds.
     """
     threshold = np.array([_number(rules[name].threshold) for rules in by_profile])[profile]
     if by is None:
@@ -47,7 +47,7 @@ def thresholds(name: str, rule: Rule, by_profile: list[dict[str, Rule]], profile
 
 
 def breaks(rule: Rule, value: np.ndarray, threshold: np.ndarray) -> np.ndarray:
-    """Which documents break the rule; nothing compares with NaN."""
+    """Mark the documents that break the rule; none breaks a threshold of NaN."""
     return BREAKS[rule.breaks](value, threshold)
 
 
@@ -55,15 +55,20 @@ def _number(threshold: float | None) -> float:
     return np.nan if threshold is None else threshold
 
 
-def decide_shard(chain: dict[str, Filter], shard: UPath, measures: dict[str, UPath], outputs) -> list[Written]:
-    """Decide for one shard of documents what each filter of the chain asked for (an output's key) would remove."""
-    ids = read_shard(shard, [ID])[ID]
+def decide_shard(steps: dict[str, Any], outputs: tuple[Output, ...]) -> list[Written]:
+    """Write the decisions of one shard of documents, for the filter of each output.
+
+    ``steps`` are those of the recipe. At most one of them gives the language: all outputs of a job use the same.
+    """
+    measures = inputs_of(outputs, MEASURES)
+    ids = read_shard(input_of(outputs, DOCUMENTS).path, [ID])[ID]
     profile = np.full(len(ids), NO_PROFILE, object)
-    if LANGUAGE in measures:
-        profile = profile_of(read_shard(measures[LANGUAGE], [SURE_LABEL])[SURE_LABEL].to_numpy())
+    for name, labels in inputs_of(outputs, LANGUAGE).items():
+        column = steps[name].PROVIDES[LANGUAGE]
+        profile = profile_of(read_shard(labels.path, [column])[column].to_numpy())
     results = []
     for output in outputs:
-        rule_set, frame = chain[output.key], pl.from_arrow(read_shard(measures[output.key]))
-        broken = decide(rule_set, frame, profile)
+        frame = pl.DataFrame(read_shard(measures[output.step].path))
+        broken = decide(steps[output.step], frame, profile)
         results.append(Written([output.path.name], write_decisions(output.path, ids, broken)))
     return results

@@ -1,93 +1,115 @@
-"""Measure: every stale step of a chain in one read of a shard, each over the text the steps before it left."""
+"""Measuring: one read of a shard measures every stale step, each over the text that the steps before it left.
 
-from typing import Protocol
+A step whose measures still fit is not run again. If a later step needs its spans or the language it gave each
+document, these are read from its folder.
+"""
 
+from collections.abc import Iterable
+from typing import ClassVar, Protocol
+
+import numpy as np
 import polars as pl
 import pyarrow as pa
-from upath import UPath
 
 from gristmill.filters.core.batch import Batch
-from gristmill.filters.core.filter import Rewriter
+from gristmill.filters.core.filter import LANGUAGE, Rewriter
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import ID, SPAN, TEXT
+from gristmill.pipelines.schema import DOCUMENTS, ID, SPAN, SPANS, TEXT
 from gristmill.pipelines.steps.spans import apply_spans, rewrite
-from gristmill.pipelines.steps.step import Output, Written
+from gristmill.pipelines.steps.step import Output, Written, input_of, inputs_of
 from gristmill.pipelines.storage.shards import read_batches, read_shard, write_shard
 
-LANGUAGE = "language"  # the step whose labels tell the later ones which profile a document has
-SURE_LABEL = "confident_label"  # the column of its measures that they are in
-SPANS = ".spans"  # ends the key of a rewriter's second output
-
 Frames = dict[str, pl.DataFrame]
+Tables = dict[str, pa.Table]
 
 
 class Measures(Protocol):
-    """A filter, or the per-document half of a step that later needs the whole corpus."""
+    """A filter, or the per-document part of a step over the whole corpus."""
+
+    PROVIDES: ClassVar[dict[str, str]]
+    NEEDS: ClassVar[tuple[str, ...]]
 
     def measure(self, batch: Batch) -> pl.DataFrame: ...
 
 
 def measure_documents(chain: dict[str, Measures], table: pa.Table, splitter: str = "unicode") -> Frames:
-    """Documents (a table with a text column) -> step name -> its measures, one row a document."""
+    """Return the measures of each step, one row per document of ``table`` (with a text column)."""
     ids = Ragged.from_text(table[ID]) if ID in table.column_names else None
-    return _measure(chain, set(chain), Batch(Ragged.from_text(table[TEXT]), splitter=splitter, ids=ids))[0]
+    batch = Batch(Ragged.from_text(table[TEXT]), splitter=splitter, ids=ids)
+    return _measure(chain, chain, batch, {}, {}, 0)[0]
 
 
-def measure_shard(
-    chain: dict[str, Measures], splitter: str, shard: UPath, labels: UPath, before: list[UPath], outputs
-) -> list[Written]:
-    """Measure a shard of documents for the outputs asked for: step names, and ``<name>.spans`` for a rewriter's.
+def measure_shard(steps: dict[str, Measures], splitter: str, outputs: tuple[Output, ...]) -> list[Written]:
+    """Write the measures, and the spans of rewriters, of the stale ``steps`` for one shard of documents.
 
-    ``labels`` is where the language step's measures lie if they are not among the outputs, and ``before`` the spans
-    that steps before the chain cut.
+    ``steps`` are those of the recipe up to the last one measured here, in order.
     """
-    wanted = {output.key.removesuffix(SPANS) for output in outputs}
-    cuts = [read_shard(path) for path in before]
-    known = read_shard(labels, [SURE_LABEL])[SURE_LABEL] if LANGUAGE not in wanted and labels.exists() else None
+    wanted = {output.step for output in outputs}
+    cuts = {name: read_shard(each.path) for name, each in inputs_of(outputs, SPANS).items() if name not in wanted}
+    labels = {
+        name: read_shard(each.path, [column := steps[name].PROVIDES[LANGUAGE]])[column].to_numpy()
+        for name, each in inputs_of(outputs, LANGUAGE).items()
+        if name not in wanted
+    }
     frames, spans, first = {name: [] for name in wanted}, {name: [] for name in wanted}, 0
-    for table in read_batches(shard, [ID, TEXT]):
-        text = apply_spans(Ragged.from_text(table[TEXT]), cuts, first)
-        labelled = None if known is None else known.slice(first, table.num_rows).to_numpy()
-        measured, rewritten = _measure(chain, wanted, Batch(text, labelled, splitter, Ragged.from_text(table[ID])))
-        for name in wanted:
-            frames[name].append(measured[name])
-            if name in rewritten:
-                spans[name].append(_shifted(rewritten[name], first))
+    for table in read_batches(input_of(outputs, DOCUMENTS).path, [ID, TEXT]):
+        batch = Batch(Ragged.from_text(table[TEXT]), splitter=splitter, ids=Ragged.from_text(table[ID]))
+        mine = {name: column[first : first + table.num_rows] for name, column in labels.items()}
+        measured, rewritten = _measure(steps, wanted, batch, cuts, mine, first)
+        for name, frame in measured.items():
+            frames[name].append(frame)
+        for name, found in rewritten.items():
+            spans[name].append(_shifted(found, first))
         first += table.num_rows
     return [_write(output, frames, spans) for output in outputs]
 
 
 def compile_kernels(chain: dict[str, Measures], splitter: str) -> None:
-    """Compile every kernel of the chain, or load it from the cache, before worker processes do the same at once."""
+    """Compile every kernel of the chain, or load it from the cache, before worker processes load all at once."""
     text = Ragged.from_strings(["A first line, and\na second one.", "", "字"])
-    _measure(chain, set(chain), Batch(text, splitter=splitter, ids=text))
+    _measure(chain, chain, Batch(text, splitter=splitter, ids=text), {}, {}, 0)
 
 
-def _measure(chain, wanted: set[str], batch: Batch) -> tuple[Frames, dict[str, pa.Table]]:
-    frames, spans = {}, {}
-    last = max(i for i, name in enumerate(chain) if name in wanted)
-    for name, step in list(chain.items())[: last + 1]:
-        if isinstance(step, Rewriter):  # also where its own measures are fresh: later steps see what it leaves
-            spans[name], frames[name] = step.rewrite(batch)
-            batch = batch.rewritten(rewrite(batch.text, spans[name]))
-        elif name in wanted:
-            frames[name] = step.measure(batch)
-        if name == LANGUAGE and name in frames:
-            batch.language = frames[name][SURE_LABEL].to_numpy()
-    return {name: frames[name] for name in wanted}, spans
+def _measure(
+    steps: dict[str, Measures],
+    wanted: Iterable[str],
+    batch: Batch,
+    cuts: Tables,
+    labels: dict[str, np.ndarray],
+    first: int,
+) -> tuple[Frames, Tables]:
+    """Return the measures of the wanted steps, and the spans of those that rewrite.
+
+    ``cuts`` are the spans that other steps left for the whole shard, in which ``first`` documents come before the
+    batch. ``labels`` are the languages that other steps gave the documents of the batch.
+    """
+    frames, spans, language = {}, {}, None
+    for name, step in steps.items():
+        if name in wanted:
+            batch.language = language if LANGUAGE in step.NEEDS else None
+            if isinstance(step, Rewriter):
+                spans[name], frames[name] = step.rewrite(batch)
+                batch = batch.rewritten(rewrite(batch.text, spans[name]))
+            else:
+                frames[name] = step.measure(batch)
+        elif name in cuts:
+            batch = batch.rewritten(apply_spans(batch.text, [cuts[name]], first))
+        if column := step.PROVIDES.get(LANGUAGE):
+            language = frames[name][column].to_numpy() if name in frames else labels.get(name)
+    return frames, spans
 
 
 def _shifted(spans: pa.Table, rows: int) -> pa.Table:
-    """Rows counted from the shard's first document instead of the batch's."""
+    """Count the rows of spans from the shard's first document instead of the batch's."""
     return spans.set_column(0, SPAN.field("row"), pa.array(spans["row"].to_numpy() + rows))
 
 
 def _write(output: Output, frames: dict[str, list], spans: dict[str, list]) -> Written:
-    if output.key.endswith(SPANS):
-        table = pa.concat_tables(spans[output.key.removesuffix(SPANS)])
+    if output.kind == SPANS:
+        table = pa.concat_tables(spans[output.step])
         counts = {"spans": table.num_rows, "bytes": int(table["length"].to_numpy().sum())}
     else:
-        table = pl.concat(frames[output.key]).to_arrow()
+        table = pl.concat(frames[output.step]).to_arrow()
         counts = {"documents": table.num_rows}
     write_shard(output.path, [table], table.schema)
     return Written([output.path.name], counts)

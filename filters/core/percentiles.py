@@ -1,4 +1,4 @@
-"""Cut-offs by percentile: what a sample scored, so that a rule can say "the lowest tenth"."""
+"""Percentiles of a sample's scores, so that a threshold can be "the lowest tenth"."""
 
 from functools import cache
 
@@ -8,12 +8,12 @@ import orjson
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.storage.files import atomic_write, to_path
 
-ALL_LANGUAGES = "*"  # the label of a model, and of cut-offs, for documents in any language
+ALL_LANGUAGES = "*"  # label of a model, word list or percentiles for documents in any language
 PERCENTS = 101
 
 
 def percentiles(scores: np.ndarray) -> list[float]:
-    """Scores of a sample -> its percentiles 0 to 100."""
+    """Return the percentiles 0 to 100 of the scores of a sample."""
     return np.percentile(scores, np.arange(PERCENTS)).tolist()
 
 

@@ -1,8 +1,8 @@
-"""Language profiles: what rules must know of a language. One TOML file each, in ``filters/languages/``.
+"""Language profiles: one TOML file each, in filters/languages/.
 
-A profile lists its languages (ISO 639-1 labels of the language step), its stop words, and the thresholds that differ
-from the defaults, by filter. A document whose language no profile lists is judged by ``neutral``; where the recipe
-has no language step, the profile is "" and every filter's own defaults hold.
+A profile has its languages (ISO 639-1 labels of the language step), its stop words, and by filter the thresholds that
+differ from the defaults. A document in a language without a profile has the profile ``neutral``. If the recipe has no
+language step, the profile is "" and the defaults of each filter apply.
 """
 
 import tomllib
@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parents[1] / "languages"
 
 @cache
 def profiles() -> dict[str, dict]:
-    """Every profile by name."""
+    """Return every profile by name."""
     return {path.stem: tomllib.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob("*.toml"))}
 
 
@@ -27,16 +27,16 @@ def _by_language() -> dict[str, str]:
 
 
 def profile_of(language: np.ndarray) -> np.ndarray:
-    """Language labels str[n] -> profile names object[n]."""
+    """Return the profile name of each language label, object[n] for str[n]."""
     names, rows = np.unique(language.astype(str), return_inverse=True)
     return np.array([_by_language().get(name, NEUTRAL) for name in names], object)[rows]
 
 
 def profile_settings(profile: str, filter_name: str) -> dict:
-    """The settings a profile overrides for one filter; none for a profile that is not known."""
+    """Return the settings that a profile overrides for one filter; none for an unknown profile."""
     return profiles().get(profile, {}).get(filter_name, {})
 
 
 def stop_words(profile: str) -> list[str]:
-    """The profile's stop words, lower case; none where it has no list."""
+    """Return the profile's stop words, in lower case; none if it has no list."""
     return profiles().get(profile, {}).get("stop_words", [])

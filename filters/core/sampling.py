@@ -1,4 +1,4 @@
-"""Chance that depends on a document's id alone: the same draw on every machine, in every run."""
+"""Random numbers that depend only on a document's id: the same in every run, on every machine."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from gristmill.pipelines.ragged import Ragged
 
 
 def uniform_by_id(ids: Ragged, purpose: str) -> np.ndarray:
-    """float64[n] between 0 and 1, both excluded; draws for different purposes are independent of each other."""
+    """Return float64[n] between 0 and 1, both excluded; numbers for different purposes are independent."""
     name = np.frombuffer(purpose.encode(), np.uint8)
     out = np.empty(ids.rows)
     _draw(*ids, np.uint64(hash64(name, 0, name.size)), out)

@@ -27,6 +27,7 @@ from gristmill.pipelines.schema import ID, TEXT
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict
 from gristmill.pipelines.steps.decisions import broken_lists
+from gristmill.pipelines.storage.manifest import fingerprint
 
 SCORES = {"row": pl.Int64, "log_weight": pl.Float64, "ngrams": pl.Int64}
 SCORES |= {"mean_log_weight": pl.Float64, "gumbel_key": pl.Float64}
@@ -46,8 +47,8 @@ class Importance(CorpusStep):
     # Per n-gram, between log(0.01) and about 30; 0: as likely in the target as in the corpus.
     min_mean_log_weight: float | None = Field(None, ge=-5, le=30)
 
-    def made_of(self) -> list:
-        return self.target_ngrams().counts.tolist()
+    def input_fingerprint(self) -> str:
+        return fingerprint(self.target_ngrams().counts.tolist())
 
     def target_ngrams(self) -> HashedNgrams:
         """Return the target's n-grams. Raises InputError if it contains no words."""
@@ -57,7 +58,7 @@ class Importance(CorpusStep):
         """Return the bytes of each document; weights depend on the whole corpus."""
         return pl.DataFrame({"bytes": np.diff(batch.text.offsets)})
 
-    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
+    def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
         """Yield the verdict of each shard; the report ``scores`` holds the weights of all documents."""
         raw = HashedNgrams(self.buckets, self.ngrams)
         for part in corpus.parts:
@@ -109,7 +110,7 @@ def _count_target(target: tuple[str, ...], buckets: int, ngrams: int) -> HashedN
 
 
 def _kept_rows(corpus: Corpus, part: str) -> np.ndarray:
-    return np.flatnonzero(corpus.stays(part, corpus.rows[part]))
+    return np.flatnonzero(corpus.keep_mask(part, corpus.rows[part]))
 
 
 def _texts(corpus: Corpus, part: str) -> Iterator[Batch]:

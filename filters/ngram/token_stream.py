@@ -11,6 +11,7 @@ import numpy as np
 
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.text.lines import Lines
+from gristmill.pipelines.kernels.gather import gather_spans
 from gristmill.pipelines.kernels.intrinsics import kernel
 from gristmill.pipelines.ragged import Ragged
 
@@ -44,11 +45,7 @@ def words_by_line(batch: Batch) -> UnitTokens:
 
 def text_of_lines(text: Ragged, lines: Lines) -> Ragged:
     """Return each logical line as a row, for a tokenizer."""
-    size = lines.end.astype(np.int64) - lines.start
-    offsets = np.concatenate(([0], np.cumsum(size)))
-    data = np.empty(offsets[-1], np.uint8)
-    _copy(text.data, lines.start, lines.end, data)
-    return Ragged.of(offsets, data)
+    return gather_spans(text.data, lines.start, lines.end)
 
 
 def add_sentence_markers(units: UnitTokens, ids: np.ndarray) -> TokenStream:
@@ -70,15 +67,6 @@ def _cut(word_offsets, start, line_offsets, line_start, line_end, offsets):
             while word < word_offsets[i + 1] and (last or start[word] < line_end[line]):
                 word += 1
             offsets[line + 1] = word
-
-
-@kernel
-def _copy(data, start, end, out):
-    at = 0
-    for line in range(start.size):
-        for i in range(start[line], end[line]):
-            out[at] = data[i]
-            at += 1
 
 
 @kernel

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gristmill.filters.ngram.token_stream import BEGIN, END, SPECIAL, UNKNOWN
+from gristmill.pipelines.kernels.gather import gather_spans
 from gristmill.pipelines.kernels.hashing import U64, W0, W1, mix
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
@@ -54,7 +55,7 @@ class VocabularyBuilder:
                 break
             self._grow()
         begin, stop = self.places[before : self.taken].T
-        rows = Ragged.of(np.concatenate(([0], np.cumsum(stop - begin))), _gathered(data, begin, stop))
+        rows = gather_spans(data, begin, stop)
         self.places[before : self.taken, 0] = rows.offsets[:-1] + self.bytes
         self.places[before : self.taken, 1] = rows.offsets[1:] + self.bytes
         self.text.append(rows.data)
@@ -132,18 +133,3 @@ def _number(start, end, hashes, done, out, taken, slots, known, counts, places):
         out[done] = number
         done += 1
     return done, taken
-
-
-def _gathered(data: np.ndarray, begin: np.ndarray, stop: np.ndarray) -> np.ndarray:
-    out = np.empty(int((stop - begin).sum()), np.uint8)
-    _gather(data, np.ascontiguousarray(begin), np.ascontiguousarray(stop), out)
-    return out
-
-
-@kernel
-def _gather(data, begin, stop, out):
-    at = 0
-    for i in range(begin.size):
-        for j in range(begin[i], stop[i]):
-            out[at] = data[j]
-            at += 1

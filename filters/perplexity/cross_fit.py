@@ -22,12 +22,14 @@ from pydantic import Field, model_validator
 from upath import UPath
 
 from gristmill.filters.core.batch import Batch
+from gristmill.filters.core.filter import LANGUAGE
 from gristmill.filters.langid.labels import UNKNOWN
 from gristmill.filters.ngram.discounts import FALLBACK
 from gristmill.filters.ngram.document_scores import score_documents
 from gristmill.filters.ngram.model import NGram
 from gristmill.filters.ngram.train import NGramSettings, train
 from gristmill.filters.perplexity.filter import score_columns
+from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
 from gristmill.pipelines.steps.corpus import Corpus
@@ -35,7 +37,6 @@ from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict, Stag
 from gristmill.pipelines.steps.decisions import broken_lists
 from gristmill.pipelines.steps.step import Output, Written
 from gristmill.pipelines.storage.shards import read_rows, read_shard, write_shard
-from gristmill.pipelines.tokens.encode import hash_ids
 
 N_FOLDS = 2
 SAMPLE, TEXTS, MODELS, SCORES = "sample", "texts", "models", "scores"  # stages
@@ -51,6 +52,7 @@ class CrossFitPerplexity(CorpusStep):
     """A step that drops documents by their perplexity under models of the run's own documents."""
 
     NAME: ClassVar[str] = "cross_fit_perplexity"
+    NEEDS: ClassVar[tuple[str, ...]] = (LANGUAGE,)
     STAGES: ClassVar[dict[str, tuple[str, ...]]] = {
         SAMPLE: ("sample_bytes", "min_bytes"), TEXTS: (), MODELS: ("order",), SCORES: ()
     }  # fmt: skip
@@ -82,12 +84,14 @@ class CrossFitPerplexity(CorpusStep):
         if name == SAMPLE:
             return [StageTask(SAMPLE, select_sample, (self, corpus))]
         if name == MODELS:
-            models = selected(corpus.made).rows()
-            return [StageTask(_name(*key), train_model, (self, corpus.made, *key), size) for *key, size, _ in models]
+            models = selected(corpus.stage_folder).rows()
+            return [
+                StageTask(_name(*key), train_model, (self, corpus.stage_folder, *key), size) for *key, size, _ in models
+            ]
         work = {TEXTS: write_sample, SCORES: score_shard}[name]
-        return [StageTask(part, work, (corpus.only(part),)) for part in corpus.parts]
+        return [StageTask(part, work, (corpus.shard(part),)) for part in corpus.parts]
 
-    def warm_up(self, stage: str) -> None:
+    def compile_kernels(self, stage: str) -> None:
         if stage != MODELS:
             return
         words = Batch(Ragged.from_strings(["A first line, and\na second one. " * 3, ""]))
@@ -96,7 +100,7 @@ class CrossFitPerplexity(CorpusStep):
     def training(self) -> NGramSettings:
         return NGramSettings(order=self.order, discount_fallback=list(FALLBACK))
 
-    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
+    def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
         """Yield the verdict of each shard; thresholds are per language."""
         limits = self._limits(corpus)
         for part in corpus.parts:
@@ -147,7 +151,7 @@ def selected(made: UPath) -> pl.DataFrame:
 def write_sample(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
     """Write the sampled documents of a shard, one row group per model."""
     (part,) = corpus.parts
-    last = selected(corpus.made).drop("bytes")
+    last = selected(corpus.stage_folder).drop("bytes")
     mine = list_documents(corpus, part).join(last, on=MODEL_KEY).filter(pl.col("hash") <= pl.col("last")).sort("row")
     texts = [text.to_text() for text in corpus.texts(part, mine["row"].to_numpy())]
     found = mine.select(MODEL_KEY).to_arrow().append_column(TEXT, pa.chunked_array(texts, pa.large_string()))
@@ -174,8 +178,8 @@ def train_model(step: CrossFitPerplexity, made: UPath, language: str, fold: int,
 def score_shard(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
     """Write row, language and scores of the shard's documents whose language has models."""
     (part,) = corpus.parts
-    models = {(*key,) for *key, _, _ in selected(corpus.made).rows()}
-    opened = cache(lambda *key: NGram.open(_model(corpus.made / MODELS, *key)))
+    models = {(*key,) for *key, _, _ in selected(corpus.stage_folder).rows()}
+    opened = cache(lambda *key: NGram.open(_model(corpus.stage_folder / MODELS, *key)))
     frame, found = list_documents(corpus, part), [NO_SCORES]
     for text in corpus.texts(part, frame["row"].to_numpy()):
         rows, frame = frame.head(text.rows).with_row_index(), frame.slice(text.rows)
@@ -190,8 +194,8 @@ def score_shard(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
 
 def list_documents(corpus: Corpus, part: str) -> pl.DataFrame:
     """Return the kept documents of a shard: row, language, bytes, fold, and the hash that orders the sample."""
-    rows = np.flatnonzero(corpus.stays(part, corpus.rows[part]))
-    hashes = hash_ids(*Ragged.from_text(corpus.columns(part, [ID], rows)[ID].to_arrow()))
+    rows = np.flatnonzero(corpus.keep_mask(part, corpus.rows[part]))
+    hashes = hash_rows(*Ragged.from_text(corpus.columns(part, [ID], rows)[ID].to_arrow()))
     measured = pl.DataFrame(corpus.measured(part, ["language", "bytes"]))[rows]
     folds = (hashes & np.uint64(N_FOLDS - 1)).astype(np.int64)
     return measured.with_columns(
@@ -200,7 +204,7 @@ def list_documents(corpus: Corpus, part: str) -> pl.DataFrame:
 
 
 def _scores(corpus: Corpus, part: str) -> pl.DataFrame:
-    return pl.DataFrame(read_shard(corpus.made / SCORES / f"{part}.parquet"))
+    return pl.DataFrame(read_shard(corpus.stage_folder / SCORES / f"{part}.parquet"))
 
 
 def _name(language: str, fold: int) -> str:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from gristmill.filters.core.batch import Batch
-from gristmill.filters.core.filter import Filter, Rule
+from gristmill.filters.core.filter import LANGUAGE, Filter, Rule
 from gristmill.filters.core.percentiles import ALL_LANGUAGES, read_percentiles
 from gristmill.filters.langid.labels import UNKNOWN
 from gristmill.filters.ngram.document_scores import DocumentScores, Scorer, score_documents
@@ -37,6 +37,7 @@ class Perplexity(Filter):
     """
 
     NAME: ClassVar[str] = "perplexity"
+    NEEDS: ClassVar[tuple[str, ...]] = (LANGUAGE,)
     MEASURED: ClassVar[tuple[str, ...]] = (
         *("models", "sentencepiece_models", "percentiles_file", "reference_stats", "normalize", "lines"),
     )
@@ -53,14 +54,6 @@ class Perplexity(Filter):
     max_percentile: int | None = Field(None, ge=0, le=100)
     max_mahalanobis: float | None = Field(None, gt=0)  # from the reference, in standard deviations
     min_context_gain: float | None = Field(None, ge=0, le=100)  # bits per token; shuffled words have less than 0.5
-
-    @model_validator(mode="after")
-    def _minima_below_maxima(self):
-        for name in ("perplexity", "percentile"):
-            least, most = getattr(self, f"min_{name}"), getattr(self, f"max_{name}")
-            if least is not None and most is not None and least > most:
-                raise ValueError(f"min_{name} {least} is above max_{name} {most}")
-        return self
 
     @model_validator(mode="after")
     def _files_are_readable(self):

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
 from gristmill.filters.core.batch import Batch
-from gristmill.filters.core.filter import Rewriter, Rule
+from gristmill.filters.core.filter import LANGUAGE, Rewriter, Rule
 from gristmill.filters.pii.detect import ON_REQUEST, TYPES, Match, detect
 from gristmill.filters.pii.edits import Edit, apply_edits, merge_edits
 from gristmill.filters.pii.replacements import KEYED, ReplacementMethod, replacement
@@ -34,6 +34,7 @@ class PiiFilter(Rewriter):
     """
 
     NAME: ClassVar[str] = "pii"
+    NEEDS: ClassVar[tuple[str, ...]] = (LANGUAGE,)
     MEASURED: ClassVar[tuple[str, ...]] = (
         "types",
         "address_scope",

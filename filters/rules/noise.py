@@ -1,24 +1,25 @@
-"""What a reader would not call text, whatever its language: our own rules, where the published ones are blind.
+"""Noise rules: our own, for text that no reader takes for text and that the published rules keep, in any language.
 
-Each is one statement about text, with a threshold far from both sides. The figures are of novels, web pages, manuals,
-source code and 90 languages on the one hand, and of planted noise on the other; percentiles of each are printed by
-``python -m benchmarks.quality DATA --spread noise.MEASURE``.
+Each rule measures one share, and its threshold lies far from both kinds of text: on one side novels, web pages,
+manuals, source code and 90 languages, on the other planted noise. ``python -m benchmarks.quality DATA --spread
+noise.MEASURE`` prints percentiles of both.
 
-few_letters      of the characters not white space, few are letters: tables of numbers, rows of symbols.
-                 Noise has at most 0.2; kernel documentation 0.63 at its 5th percentile, source code 0.46.
-capitals         most letters are capitals: shouting, and lists of constants.
-unpronounceable  Latin letters stand in runs of five and more consonants: random keys, base64. They have 0.2 to 0.4,
-                 99 % of texts under 0.07, German and Czech among them.
-garbled          UTF-8 read as Latin-1 or Windows-1252 ("fÃ¼r"), replacement and control characters. Clean text: none.
-markup           characters inside <tags>. Man pages, where <name> is an argument, stay below 0.15.
-addresses        characters of web addresses. Lists of them have 0.9, lists of sources 0.1.
-unbroken         ASCII characters in runs of over 40 without a space: keys, minified scripts, data.
-few_words        of the first 250 words, the ten commonest make up nearly all: keyword stuffing has 0.9, prose 0.3.
-lower_starts     behind full stops the next word is in lower case, in a text that has capitals: the order of its words
-                 is lost. Shuffled words have 0.4 (German) to 1, of novels and essays 99 % less than 0.22.
-lost_order       English "the" is followed by a word that no noun phrase begins with, as in "the of": the same, where
-                 there is no case. Shuffled words have 0.25, texts at most 0.09.
-no_sentences     little of the text stands in finished sentences: menus, lists, fragments.
+letters                    of the characters without white space: few in tables of numbers and rows of symbols. Noise
+                           has at most 0.2; kernel documentation 0.63 at its 5th percentile, source code 0.46.
+uppercase_letters          of the letters: many in shouting and in lists of constants.
+unpronounceable            Latin letters in runs of five or more consonants: random keys, base64. Noise has 0.2 to 0.4,
+                           99 % of texts less than 0.07, German and Czech included.
+mojibake                   UTF-8 read as Latin-1 or Windows-1252 ("fÃ¼r"), replacement and control characters, of the
+                           characters without white space. Clean text has none.
+markup                     bytes inside <tags>. Man pages, where <name> is an argument, stay below 0.15.
+url_bytes                  of the bytes of words. Lists of URLs have 0.9, lists of sources 0.1.
+long_runs                  ASCII bytes in runs of more than 40 without a space: keys, minified scripts, data.
+top_words                  the ten most frequent words, of the first 250: keyword stuffing has 0.9, prose 0.3.
+lowercase_sentence_starts  lower-case words after a full stop, in text with capitals: the order of the words is lost.
+                           Shuffled words have 0.4 (German) to 1; 99 % of novels and essays have less than 0.22.
+bad_the_bigrams            English "the" before a word that begins no noun phrase, as in "the of": the same sign for
+                           text without case. Shuffled words have 0.25, texts at most 0.09.
+sentence_bytes             bytes of finished sentences: few in menus, lists and fragments.
 """
 
 from typing import ClassVar
@@ -27,73 +28,61 @@ import numpy as np
 import polars as pl
 
 from gristmill.filters.core.batch import Batch
-from gristmill.filters.core.filter import Filter, Rule
+from gristmill.filters.core.filter import Filter, Share
 from gristmill.filters.rules.noise_sequences import count_sequences
 from gristmill.filters.text.letters import count_letters
 from gristmill.filters.text.lines import add_up
 from gristmill.filters.text.markup import tag_bytes
 from gristmill.filters.text.sentence_ends import bytes_in_sentences
 
-MIN_LETTERS = 100  # to tell what can be pronounced: German has single words with two clumps
-MIN_CAPITALS = 0.01  # of letters, in a text that has capitals at all
+MIN_LETTERS = 100  # to measure pronounceability: a single German word can have two runs of consonants
+MIN_CAPITALS = 0.01  # of the letters, in a text that has capitals at all
 
 
 class Noise(Filter):
-    """Drops what is no text in any language."""
+    """Rule set that drops documents that are not text in any language."""
 
     NAME: ClassVar[str] = "noise"
+    RULES: ClassVar[tuple[str, ...]] = (
+        *("min_letters", "max_uppercase_letters", "max_unpronounceable", "max_mojibake", "max_markup", "max_url_bytes"),
+        *("max_long_runs", "max_top_words", "max_lowercase_sentence_starts", "max_bad_the_bigrams"),
+        "min_sentence_bytes",
+    )
 
-    min_letters: float | None = 0.4  # of characters that are not white space
-    max_capitals: float | None = 0.7  # of letters, those without case included
-    max_unpronounceable: float | None = 0.15  # of the first letters; 0 for fewer than 100
-    max_garbled: float | None = 0.005  # of characters that are not white space
-    max_markup: float | None = 0.2  # of bytes
-    max_addresses: float | None = 0.4  # of bytes of words
-    max_unbroken: float | None = 0.5  # of the same
-    max_top_words: float | None = 0.75  # of the first 250 words; 0 for fewer than 100
-    max_lower_starts: float | None = 0.4  # of words behind a full stop; 0 for fewer than 12, or hardly any capitals
-    max_lost_order: float | None = 0.12  # of the words "the"; 0 for fewer than 10
-    min_sentences: float | None = 0.05  # of bytes of lines
+    min_letters: Share | None = 0.4  # of the characters without white space
+    max_uppercase_letters: Share | None = 0.7  # of the letters, those without case included
+    max_unpronounceable: Share | None = 0.15  # of the first letters; 0 for fewer than 100
+    max_mojibake: Share | None = 0.005  # of the characters without white space
+    max_markup: Share | None = 0.2  # of the bytes
+    max_url_bytes: Share | None = 0.4  # of the bytes of words
+    max_long_runs: Share | None = 0.5  # of the bytes of words
+    max_top_words: Share | None = 0.75  # of the first 250 words; 0 for fewer than 100
+    max_lowercase_sentence_starts: Share | None = 0.4  # of words after a full stop; 0 for fewer than 12, or no capitals
+    max_bad_the_bigrams: Share | None = 0.12  # of the words "the"; 0 for fewer than 10
+    min_sentence_bytes: Share | None = 0.05  # of the bytes of lines
 
     def measure(self, batch: Batch) -> pl.DataFrame:
-        """A blank document is all letters and sentences, and its other ratios are 0."""
-        text, words = batch.text, batch.words
-        letters = count_letters(text)
-        sequences = count_sequences(text, words)
+        """Return the columns of RULES; a blank document has 1 in letters and sentence_bytes, 0 in the others."""
+        text, lines = batch.text, batch.logical_lines
+        letters, sequences = count_letters(text), count_sequences(text, batch.words)
         enough, cased = letters.sampled >= MIN_LETTERS, letters.capitals > MIN_CAPITALS * letters.letters
-        size = np.diff(text.offsets)
-        line_bytes = add_up(batch.logical_lines.offsets, batch.logical_lines.end - batch.logical_lines.start)
-        sentences = add_up(batch.logical_lines.offsets, bytes_in_sentences(text.data, *batch.logical_lines[1:]))
+        sentence_bytes = add_up(lines.offsets, bytes_in_sentences(text.data, *lines[1:]))
+        starts = _ratio(sequences.lowercase_starts, sequences.sentence_starts)
         return pl.DataFrame(
             {
                 "letters": _ratio(letters.letters, letters.characters, 1.0),
-                "capitals": _ratio(letters.capitals, letters.letters),
-                "unpronounceable": np.where(enough, _ratio(letters.clumped, letters.sampled), 0.0),
-                "garbled": _ratio(letters.garbled, letters.characters),
-                "markup": _ratio(tag_bytes(text), size),
-                "addresses": _ratio(sequences.addresses, sequences.bytes),
-                "unbroken": _ratio(sequences.unbroken, sequences.bytes),
-                "top_words": _ratio(sequences.top_words, sequences.counted),
-                "lower_starts": np.where(cased, _ratio(sequences.lower_starts, sequences.starts), 0.0),
-                "lost_order": _ratio(sequences.lost, sequences.articles),
-                "sentences": _ratio(sentences, line_bytes, 1.0),
+                "uppercase_letters": _ratio(letters.capitals, letters.letters),
+                "unpronounceable": np.where(enough, _ratio(letters.in_consonant_runs, letters.sampled), 0.0),
+                "mojibake": _ratio(letters.mojibake, letters.characters),
+                "markup": _ratio(tag_bytes(text), np.diff(text.offsets)),
+                "url_bytes": _ratio(sequences.url_bytes, sequences.word_bytes),
+                "long_runs": _ratio(sequences.long_run_bytes, sequences.word_bytes),
+                "top_words": _ratio(sequences.top_words, sequences.window_words),
+                "lowercase_sentence_starts": np.where(cased, starts, 0.0),
+                "bad_the_bigrams": _ratio(sequences.bad_the_bigrams, sequences.the_words),
+                "sentence_bytes": _ratio(sentence_bytes, add_up(lines.offsets, lines.end - lines.start), 1.0),
             }
         )
-
-    def rules(self) -> dict[str, Rule]:
-        return {
-            "few_letters": Rule("letters", "<", self.min_letters),
-            "capitals": Rule("capitals", ">", self.max_capitals),
-            "unpronounceable": Rule("unpronounceable", ">", self.max_unpronounceable),
-            "garbled": Rule("garbled", ">", self.max_garbled),
-            "markup": Rule("markup", ">", self.max_markup),
-            "addresses": Rule("addresses", ">", self.max_addresses),
-            "unbroken": Rule("unbroken", ">", self.max_unbroken),
-            "few_words": Rule("top_words", ">", self.max_top_words),
-            "lower_starts": Rule("lower_starts", ">", self.max_lower_starts),
-            "lost_order": Rule("lost_order", ">", self.max_lost_order),
-            "no_sentences": Rule("sentences", "<", self.min_sentences),
-        }
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray, empty: float = 0.0) -> np.ndarray:

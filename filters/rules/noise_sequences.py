@@ -1,4 +1,4 @@
-"""Words in their order: unbroken runs, addresses, the same few words over and over, sentences that begin wrongly."""
+"""Counts over words in their order: long runs, URLs, the most frequent words, lower-case sentence starts, "the of"."""
 
 from typing import NamedTuple
 
@@ -11,15 +11,15 @@ from gristmill.pipelines.kernels.intrinsics import kernel
 from gristmill.pipelines.kernels.utf8 import LOWER, UPPER, character_class, decode
 from gristmill.pipelines.ragged import Ragged
 
-UNBROKEN = 40  # bytes of a run without a space that no word or path explains
-WINDOW = 250  # words looked at for how few they are; the share of the commonest falls with length
+MAX_RUN = 40  # bytes of a run without a space; words and paths are shorter
+WINDOW = 250  # first words that top_words counts: the share of the most frequent falls with length
 MIN_WINDOW, TOP = 100, 10
-SLOTS = 512  # of the table of words, a power of two above WINDOW
-MIN_STARTS = 12  # words behind full stops: a few may be abbreviations
-MIN_ARTICLES = 10
+SLOTS = 512  # of the hash table of words, a power of two above WINDOW
+MIN_STARTS = 12  # words after full stops: a few may follow abbreviations
+MIN_THE_WORDS = 10
 
-ARMENIAN = 0x530  # the first of its characters; Latin, Greek and Cyrillic lie before
-FUNCTION_WORDS = [  # of English; behind "the" none of them stands
+ARMENIAN = 0x530  # first character; those of Latin, Greek and Cyrillic lie below
+FUNCTION_WORDS = [  # of English; none follows "the"
     *("of", "to", "in", "and", "for", "on", "with", "at", "by", "from", "as", "but", "or", "not", "if", "that"),
     *("which", "is", "was", "are", "were", "be", "been", "has", "had", "have", "who", "this", "the", "a", "an"),
     *("it", "he", "she", "they", "his", "her", "their"),
@@ -29,18 +29,19 @@ FUNCTION_WORDS = [  # of English; behind "the" none of them stands
 class Sequences(NamedTuple):
     """Counts of each document, int64[n] each."""
 
-    bytes: np.ndarray  # of words
-    addresses: np.ndarray  # bytes of words that begin with http or www.
-    unbroken: np.ndarray  # bytes of ASCII runs of over UNBROKEN bytes, addresses not counted
-    counted: np.ndarray  # words, WINDOW at most; 0 for fewer than MIN_WINDOW
-    top_words: np.ndarray  # how many of these are one of the TOP commonest
-    starts: np.ndarray  # words with a cased first letter behind a word with . ! ? in their line; 0 below MIN_STARTS
-    lower_starts: np.ndarray  # those in lower case
-    articles: np.ndarray  # words "the"; 0 for fewer than MIN_ARTICLES
-    lost: np.ndarray  # those followed by one of FUNCTION_WORDS
+    word_bytes: np.ndarray
+    url_bytes: np.ndarray  # bytes of runs that begin with http or www.
+    long_run_bytes: np.ndarray  # bytes of other ASCII runs of more than MAX_RUN bytes
+    window_words: np.ndarray  # words with a letter, WINDOW at most; 0 for fewer than MIN_WINDOW
+    top_words: np.ndarray  # of these, occurrences of the TOP most frequent
+    sentence_starts: np.ndarray  # words with case after . ! ? in their line; 0 for fewer than MIN_STARTS
+    lowercase_starts: np.ndarray  # of these, those in lower case
+    the_words: np.ndarray  # occurrences of "the"; 0 for fewer than MIN_THE_WORDS
+    bad_the_bigrams: np.ndarray  # of these, those before one of FUNCTION_WORDS
 
 
 def count_sequences(text: Ragged, words: Words) -> Sequences:
+    """Return the counts of each document; a run is a sequence of words without white space between them."""
     counts = np.zeros((9, text.rows), np.int64)
     keys, owner, count = np.zeros(SLOTS, np.uint64), np.full(SLOTS, -1, np.int64), np.zeros(SLOTS, np.int64)
     _count_top_words(words.offsets, words.hash, words.flags, keys, owner, count, np.zeros(TOP, np.int64), counts)
@@ -52,7 +53,7 @@ def count_sequences(text: Ragged, words: Words) -> Sequences:
 
 @kernel
 def _count_top_words(first, hashes, flags, keys, owner, count, top, counts):
-    """How many of the first WINDOW words with a letter are one of the TOP commonest."""
+    """Count the first WINDOW words with a letter, and the occurrences of the TOP most frequent among them."""
     for i in range(first.size - 1):
         seen = 0
         top[:] = 0
@@ -77,7 +78,7 @@ def _count_top_words(first, hashes, flags, keys, owner, count, top, counts):
 
 @kernel
 def insert(top, value):
-    """Put a value into an array that falls, and drop its last."""
+    """Insert a value into a descending array, and drop the last."""
     k = top.size - 1
     while k > 0 and top[k - 1] < value:
         top[k] = top[k - 1]
@@ -87,21 +88,21 @@ def insert(top, value):
 
 @kernel
 def _count_runs(data, first, start, end, hashes, length, flags, the, capital_the, function_words, counts):
-    """All counts but those of the commonest words, in one pass over the words: three passes took twice as long."""
+    """Fill the other counts in one pass over the words: three passes took twice as long."""
     for i in range(first.size - 1):
-        n_bytes = n_addresses = n_unbroken = n_starts = n_lower = n_articles = n_lost = 0
-        ended = article = behind_letters = False  # what the word before was
+        n_bytes = n_urls = n_long = n_starts = n_lower = n_the = n_bad = 0
+        ended = follows_the = follows_letters = False  # by the previous word
         ascii_only = True
-        begin = before = np.int64(-1)  # where the run so far begins and ends
+        begin = before = np.int64(-1)  # start and end of the run so far
         for j in range(first[i], first[i + 1] + 1):
             inside = j < first[i + 1]
             if not inside or start[j] != before:  # the run is over
                 size = before - begin
                 n_bytes += size
-                if size >= 8 and is_address(data, begin):
-                    n_addresses += size
-                elif size > UNBROKEN and ascii_only:
-                    n_unbroken += size
+                if size >= 8 and is_url(data, begin):
+                    n_urls += size
+                elif size > MAX_RUN and ascii_only:
+                    n_long += size
                 if not inside:
                     break
                 begin = np.int64(start[j])
@@ -117,27 +118,27 @@ def _count_runs(data, first, start, end, hashes, length, flags, the, capital_the
                     case = first_case(data, begin, before)
                     n_starts += case != 0
                     n_lower += case == LOWER
-                if article:
-                    n_lost += is_one_of(hashes[j], function_words)
+                if follows_the:
+                    n_bad += is_one_of(hashes[j], function_words)
                 ended = False
-            elif behind_letters and not spaced:  # not the "." of "1. item", ". . .", ".. note::" and $a . $b
+            elif follows_letters and not spaced:  # not the "." of "1. item", ". . .", ".. note::" and $a . $b
                 last = data[before - 1]
                 ended = last == 0x2E or last == 0x21 or last == 0x3F  # . ! ?
             else:
                 ended = False
-            article = (hashes[j] == the) | (hashes[j] == capital_the)
-            n_articles += article
-            behind_letters = letters
-        counts[0, i], counts[1, i], counts[2, i] = n_bytes, n_addresses, n_unbroken
+            follows_the = (hashes[j] == the) | (hashes[j] == capital_the)
+            n_the += follows_the
+            follows_letters = letters
+        counts[0, i], counts[1, i], counts[2, i] = n_bytes, n_urls, n_long
         if n_starts >= MIN_STARTS:
             counts[5, i], counts[6, i] = n_starts, n_lower
-        if n_articles >= MIN_ARTICLES:
-            counts[7, i], counts[8, i] = n_articles, n_lost
+        if n_the >= MIN_THE_WORDS:
+            counts[7, i], counts[8, i] = n_the, n_bad
 
 
 @kernel
-def is_address(data, start):
-    """Do at least 4 bytes from ``start`` on begin with http or www.? In lower case, as addresses are pasted."""
+def is_url(data, start):
+    """True if at least 4 bytes from ``start`` on begin with http or www., in lower case."""
     byte = data[start]
     if byte == 0x68:
         return data[start + 1] == 0x74 and data[start + 2] == 0x74 and data[start + 3] == 0x70
@@ -146,9 +147,9 @@ def is_address(data, start):
 
 @kernel
 def first_case(data, start, end):
-    """UPPER or LOWER for a word that begins with a letter of Latin, Greek or Cyrillic, else 0.
+    """Return UPPER or LOWER for a word that begins with a letter of Latin, Greek or Cyrillic, else 0.
 
-    Armenian has case too, but its full stop is a colon: behind it a sentence goes on.
+    Armenian has case too, but its full stop looks like ":", and "." ends no sentence.
     """
     byte = data[start]
     if byte < 0x80:

@@ -1,91 +1,64 @@
-"""Gopher's repetition rules (Rae et al. 2021, arXiv:2112.11446, table A1): a text must not say the same again.
+"""Gopher's repetition rules (Rae et al. 2021, arXiv:2112.11446, table A1).
 
-How we count, where the paper leaves it open or the common code errs:
+The paper leaves some counts open, and common code counts some of them wrongly. We count as follows:
 
-* Words are those with more to them than marks, as white space would part them: where each mark is a word, "(2020
-  est.)" is five, and half of an almanac's entries fail.
-* All shares are of the characters in words; white space and marks count nowhere. (datatrove divides characters of
-  words by those of the text, which makes shares 15 to 20 % smaller.)
-* Lines and paragraphs are told apart by their words, so indentation and wrapping do not matter; without, they are none.
-  A paragraph ends at a blank line. Only what repeats counts, the first of its kind is free.
-* The top n-gram is the one that comes most often, and at least twice; of several, the one that covers most. Its share
-  is of the characters it covers, so it is never above 1: "a a a" is covered once by "a a", not twice.
-* The thresholds are the paper's. Of almanacs a quarter and of web pages a tenth lie above those for 5 words and more;
-  what repeats its lines or phrases on purpose lies above 0.66, so a recipe may well ask for less.
-* Repeated n-grams are found from left to right: where n words stood before, they count and are stepped over.
+* Words: tokens that are not punctuation only. With punctuation as words, "(2020 est.)" is five words, and half of the
+  entries of an almanac fail.
+* Shares: of the characters in words, without white space and punctuation. (datatrove divides characters of words by
+  characters of the text: its shares are 15 to 20 % smaller.)
+* Lines and paragraphs: compared by their words, so indentation and wrapping do not matter. Those without words do not
+  count. A blank line ends a paragraph. The first copy is not a duplicate.
+* Top n-gram: the most frequent one, with at least two occurrences; of several, the one that covers most characters. The
+  share is at most 1: "a a" covers "a a a" once, not twice.
+* Duplicate n-grams: found from left to right. An n-gram that occurred before counts, and the scan continues behind it.
+* Thresholds: the paper's. A quarter of almanacs and a tenth of web pages exceed the thresholds for 5 words and more.
+  Documents that repeat lines or phrases on purpose exceed 0.66, so a recipe may use higher thresholds.
 """
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 import polars as pl
 
 from gristmill.filters.core.batch import Batch
-from gristmill.filters.core.filter import Filter, Rule
+from gristmill.filters.rules.paper_thresholds import SHARES, RepetitionSettings
 from gristmill.filters.text.repeated_ngrams import drop_singletons, intern_keys, join_ngrams, keep_repeats, table_for
 from gristmill.filters.words.words import BEGINS_LINE, BEGINS_PARAGRAPH, PUNCTUATION_ONLY
-from gristmill.pipelines.kernels.hashing import mix
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, mix
 from gristmill.pipelines.kernels.intrinsics import kernel
 
-TOP, DUPLICATE = range(2, 5), range(5, 11)  # lengths of n-grams
-MEASURES = (
-    *("dup_paragraphs", "dup_paragraph_chars", "dup_lines", "dup_line_chars"),
-    *(f"top_{n}_gram" for n in TOP),
-    *(f"dup_{n}_grams" for n in DUPLICATE),
-)
 
+class Repetition(RepetitionSettings):
+    """Rule set that drops documents that repeat lines, paragraphs or n-grams of words."""
 
-class Repetition(Filter):
-    """Drops documents that repeat lines, paragraphs or runs of words. Each measure is a share from 0 to 1."""
-
-    NAME: ClassVar[str] = "repetition"
-    MEASURED: ClassVar[tuple[str, ...]] = ("variant",)
-
-    variant: Literal["gristmill"] = "gristmill"  # others: filters/variants
-
-    max_dup_paragraphs: float | None = 0.30  # of the paragraphs
-    max_dup_paragraph_chars: float | None = 0.20
-    max_dup_lines: float | None = 0.30  # of the lines
-    max_dup_line_chars: float | None = 0.20
-    max_top_2_gram: float | None = 0.20
-    max_top_3_gram: float | None = 0.18
-    max_top_4_gram: float | None = 0.16
-    max_dup_5_grams: float | None = 0.15
-    max_dup_6_grams: float | None = 0.14
-    max_dup_7_grams: float | None = 0.13
-    max_dup_8_grams: float | None = 0.12
-    max_dup_9_grams: float | None = 0.11
-    max_dup_10_grams: float | None = 0.10
+    variant: Literal["gristmill"] = "gristmill"  # others: filters/rules/variants
 
     def measure(self, batch: Batch) -> pl.DataFrame:
-        """A document without words repeats nothing: all shares are 0."""
+        """Return the columns of SHARES; a document without words has 0 in each."""
         offsets, _, _, hashes, lengths, flags = batch.words
         words = int(np.diff(offsets).max(initial=0))
         scratch = [np.empty(words, kind) for kind in (np.uint64, np.uint64, np.int32, np.int32, np.int32, np.int32)]
-        shares = np.zeros((len(MEASURES), batch.text.rows))
+        shares = np.zeros((len(SHARES), batch.text.rows))
         measure_repeats(offsets, hashes, lengths, flags, PUNCTUATION_ONLY, *scratch, table_for(words), shares)
-        return pl.DataFrame(dict(zip(MEASURES, shares, strict=True)))
-
-    def rules(self) -> dict[str, Rule]:
-        return {name.replace("dup_", "duplicate_"): Rule(name, ">", getattr(self, f"max_{name}")) for name in MEASURES}
+        return pl.DataFrame(dict(zip(SHARES, shares, strict=True)))
 
 
 @kernel
 def measure_repeats(
     offsets, hashes, lengths, flags, ignored, keys, distinct, counts, numbers, place, chars, table, shares
 ):
-    """Words, but those flagged ``ignored`` -> shares float64[13, documents] in the order of MEASURES.
+    """Fill ``shares`` float64[13, documents], in the order of SHARES, from the words without an ``ignored`` flag.
 
-    The arrays between are scratch, as long as the longest document has words.
+    The arrays between are scratch, with one place per word of the longest document.
     """
     for row in range(offsets.size - 1):
         first, last = offsets[row], offsets[row + 1]
         for level, boundary in enumerate((BEGINS_PARAGRAPH, BEGINS_LINE)):
-            pieces, total = cut(first, last, hashes, lengths, flags, ignored, boundary, keys, chars)
-            if pieces:
-                unique = intern_keys(keys, pieces, table, distinct, counts, numbers)
-                shares[2 * level, row] = (pieces - unique) / pieces
-                shares[2 * level + 1, row] = repeated_chars(pieces, numbers, chars) / total
+            parts, total = cut(first, last, hashes, lengths, flags, ignored, boundary, keys, chars)
+            if parts:
+                unique = intern_keys(keys, parts, table, distinct, counts, numbers)
+                shares[2 * level, row] = (parts - unique) / parts
+                shares[2 * level + 1, row] = repeated_chars(parts, numbers, chars) / total
         n, total = gather(first, last, hashes, lengths, flags, ignored, keys, chars, place)
         intern_keys(keys, n, table, distinct, counts, numbers)
         for length in range(2, 11):
@@ -103,25 +76,25 @@ def measure_repeats(
 
 @kernel
 def cut(first, last, hashes, lengths, flags, ignored, boundary, keys, chars):
-    """Cut at words flagged ``boundary`` -> a key and the characters of each piece; how many, and all characters."""
-    pieces, total, key, length = 0, 0, np.uint64(0), 0
+    """Cut at words flagged ``boundary``; return the number of parts and their characters, and fill those of each."""
+    parts, total, key, length = 0, 0, np.uint64(0), 0
     for i in range(first, last):
         if flags[i] & boundary and length:
-            keys[pieces], chars[pieces] = key, length
-            pieces, key, length = pieces + 1, np.uint64(0), 0
+            keys[parts], chars[parts] = key, length
+            parts, key, length = parts + 1, np.uint64(0), 0
         if not flags[i] & ignored:
-            key = mix(key ^ hashes[i], np.uint64(0x9E3779B97F4A7C15))
+            key = mix(key ^ hashes[i], GOLDEN_RATIO)
             length += lengths[i]
             total += lengths[i]
     if length:
-        keys[pieces], chars[pieces] = key, length
-        pieces += 1
-    return pieces, total
+        keys[parts], chars[parts] = key, length
+        parts += 1
+    return parts, total
 
 
 @kernel
 def gather(first, last, hashes, lengths, flags, ignored, keys, chars, place):
-    """The keys and characters of the words that count, and their places among them; how many, and all characters."""
+    """Fill key, characters and place of each word that counts; return their number and their characters."""
     n = total = 0
     for i in range(first, last):
         keys[n], chars[n], place[n] = hashes[i], lengths[i], n
@@ -133,7 +106,7 @@ def gather(first, last, hashes, lengths, flags, ignored, keys, chars, place):
 
 @kernel
 def repeated_chars(n, numbers, chars):
-    """The characters of pieces whose number came before."""
+    """Return the characters of the parts whose number occurred before."""
     seen = total = 0
     for i in range(n):
         if numbers[i] == seen:  # numbers are given in the order of first appearance
@@ -145,7 +118,7 @@ def repeated_chars(n, numbers, chars):
 
 @kernel
 def top_chars(length, found, n, counts, numbers, place, chars, scratch):
-    """The characters covered by the most frequent n-gram, if it repeats; of several the most."""
+    """Return the characters covered by the most frequent n-gram, 0 if none repeats; of several, the largest cover."""
     most = 0
     for number in range(found):
         most = max(most, counts[number])
@@ -167,7 +140,7 @@ def top_chars(length, found, n, counts, numbers, place, chars, scratch):
 
 @kernel
 def duplicate_chars(length, found, n, numbers, place, chars, scratch):
-    """The characters of n-grams that stood before, from left to right, none counted twice."""
+    """Return the characters of n-grams that occurred before, from left to right, each counted once."""
     for number in range(found):
         scratch[number] = False
     free = total = 0

@@ -1,4 +1,4 @@
-"""Citation marks of encyclopaedias: [3], [edit], [citation needed]."""
+"""Citation marks of encyclopedias: [3], [edit], [citation needed]."""
 
 import numpy as np
 
@@ -8,12 +8,12 @@ from gristmill.pipelines.kernels.utf8 import decode
 
 WORDS = np.frombuffer(b"edit]citation needed]", np.uint8)
 EDIT = len(b"edit]")
-OF_CODE = np.array([ord(mark) for mark in ")]}>`*_"])  # closing marks that an index of an array follows
+BEFORE_INDEX = np.array([ord(mark) for mark in ")]}>`*_"])  # closing marks before an array index
 PAUSES = np.array([ord(mark) for mark in ",;:、，"])
 
 
 def find_citations(data: np.ndarray, start: np.ndarray, end: np.ndarray, brackets: np.ndarray):
-    """Lines, and how many "[" to look at in each -> starts and lengths of their citations."""
+    """Return starts and lengths of the citations in lines; lines with 0 ``brackets`` are skipped."""
     at, length = np.empty(brackets.sum(), np.int64), np.empty(brackets.sum(), np.int64)
     found = _find(data, start, end, brackets, at, length)
     return at[:found], length[:found]
@@ -23,7 +23,7 @@ def find_citations(data: np.ndarray, start: np.ndarray, end: np.ndarray, bracket
 def _find(data, start, end, brackets, at, length):
     found = 0
     for j in range(start.size):
-        behind = -1  # where the last citation ended: another may follow it
+        behind = -1  # end of the last citation: another may follow it
         for k in range(start[j], end[j] if brackets[j] else start[j]):
             if data[k] != 0x5B:
                 continue
@@ -38,7 +38,7 @@ def _find(data, start, end, brackets, at, length):
 
 @kernel
 def citation_length(data, at, end, numbered):
-    """Bytes of the citation that opens at ``at``, 0 for none; [1] to [999] are some only if ``numbered``."""
+    """Return the bytes of the citation at ``at``, 0 if there is none; [1] to [999] count only if ``numbered``."""
     k = at + 1
     while k < end and 0x30 <= data[k] <= 0x39:
         k += 1
@@ -50,7 +50,7 @@ def citation_length(data, at, end, numbered):
 
 @kernel
 def _matches(data, at, end, first, last):
-    """Bytes of a citation whose bracket is followed by ``WORDS[first:last]``; 0 if other text follows."""
+    """Return the bytes of a citation with ``WORDS[first:last]`` after its bracket; 0 for other text."""
     k = first
     while k < last and at < end and data[at] == WORDS[k]:
         at, k = at + 1, k + 1
@@ -59,11 +59,11 @@ def _matches(data, at, end, first, last):
 
 @kernel
 def follows_mark(data, start, at):
-    """Is the character before ``at`` one that a citation stands behind: a pause, a terminal mark or a closing one?"""
+    """True if a citation may follow the character before ``at``: a pause, a terminal or a closing mark."""
     last = at - 1
     while last > start and data[last] & 0xC0 == 0x80:
         last -= 1
     code, size = decode(data, last, at)
-    if size != at - last or is_one_of(code, OF_CODE):
+    if size != at - last or is_one_of(code, BEFORE_INDEX):
         return False
     return mark_kind(code) != NONE or is_one_of(code, PAUSES)

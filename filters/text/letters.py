@@ -1,4 +1,4 @@
-"""Characters counted by what they are: letters, capitals, consonants in a row, and what a wrong decoder left behind."""
+"""Counts of characters: letters, capitals, letters in consonant runs, mojibake."""
 
 import unicodedata
 from typing import NamedTuple
@@ -9,27 +9,28 @@ from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, load_u
 from gristmill.pipelines.kernels.utf8 import HAN, INVALID, LOWER, MARK, SPACE, UPPER, character_class, decode
 from gristmill.pipelines.ragged import Ragged
 
-LAST_CASED = 0x58F  # Latin, Greek, Cyrillic, Armenian; Cherokee beyond is written in what Unicode calls capitals
+LAST_CASED = 0x58F  # Latin, Greek, Cyrillic, Armenian; Cherokee, above it, is written in upper case
 LAST_LATIN = 0x24F
 CONSONANT_RUN = 5  # consonants in a row, each unlike the one before; "Angstschweiß" has them, but few words do
-SAMPLE = 1000  # bytes of a document looked at for clumps: a share of its letters needs no more
+SAMPLE_BYTES = 1000  # of a document searched for consonant runs: a share of its letters needs no more
 
 
 class Letters(NamedTuple):
-    """Characters of each document, int64[n] each."""
+    """Counts of characters of each document, int64[n] each."""
 
-    characters: np.ndarray  # all but white space
-    letters: np.ndarray  # with the combining marks
+    characters: np.ndarray  # without white space
+    letters: np.ndarray  # with combining marks
     capitals: np.ndarray
-    garbled: np.ndarray  # see ``garbled_length``; control and replacement characters
-    sampled: np.ndarray  # letters of the first SAMPLE bytes
-    clumped: np.ndarray  # those of Latin that stand in runs of CLUMP and more consonants
+    mojibake: np.ndarray  # characters by ``mojibake_length``, control and replacement characters
+    sampled: np.ndarray  # letters of the first SAMPLE_BYTES
+    in_consonant_runs: np.ndarray  # of these, Latin ones in runs of CONSONANT_RUN or more consonants
 
 
 def count_letters(text: Ragged) -> Letters:
+    """Return the counts of each document; invalid UTF-8 counts as mojibake."""
     counts = np.zeros((6, text.rows), np.int64)
     _count(*text, counts)
-    _count_clumps(*text, counts)
+    _count_consonant_runs(*text, counts)
     return Letters(*counts)
 
 
@@ -42,14 +43,13 @@ IS_LETTER = np.array([chr(c).isalpha() for c in range(128)])
 IS_CAPITAL = np.array([chr(c).isupper() for c in range(128)])
 IS_BLACK = np.array([not chr(c).isspace() for c in range(128)])
 IS_CONTROL = np.array([c < 9 or 13 < c < 27 or c == 127 for c in range(128)])  # not \t \n \v \f \r ESC, separators
-CLUMPED = np.array(
-    [0] * CONSONANT_RUN + [CONSONANT_RUN, 1]
-)  # letters found to be in a clump, by how long the run has become
+# Letters that a consonant adds to the long runs, by the length of its run: CONSONANT_RUN at once, then one at a time.
+ADDED = np.array([0] * CONSONANT_RUN + [CONSONANT_RUN, 1])
 
-# The byte that a character of Windows-1252 or Latin-1 stands for; 0 for none.
+# Character that Windows-1252 or Latin-1 decodes a byte to -> that byte; 0 for none.
 BYTE_OF = np.zeros(0x2123, np.uint8)
 BYTE_OF[0x80:0x100] = np.arange(0x80, 0x100)
-for byte in set(range(0x80, 0xA0)) - {0x81, 0x8D, 0x8F, 0x90, 0x9D}:  # Windows-1252 has no character there
+for byte in set(range(0x80, 0xA0)) - {0x81, 0x8D, 0x8F, 0x90, 0x9D}:  # undefined in Windows-1252
     BYTE_OF[ord(bytes([byte]).decode("cp1252"))] = byte
 
 
@@ -67,10 +67,10 @@ FROM_SPACE, FROM_BLACK, FROM_DELETE = (_of_each_byte(0x80 - byte) for byte in (0
 
 @kernel
 def _count(offsets, data, counts):
-    """Eight bytes at once where all are printable ASCII: 0.6 ns a byte, not 2.8 by tables."""
+    """Count eight bytes at once if all are printable ASCII: 0.6 ns per byte, 2.8 with tables."""
     for i in range(offsets.size - 1):
         at, stop = offsets[i], offsets[i + 1]
-        characters = letters = capitals = garbled = 0
+        characters = letters = capitals = mojibake = 0
         while at < stop:
             if stop - at >= 8:
                 word = load_u64(data, at)
@@ -86,7 +86,7 @@ def _count(offsets, data, counts):
                 characters += IS_BLACK[byte]
                 letters += IS_LETTER[byte]
                 capitals += IS_CAPITAL[byte]
-                garbled += IS_CONTROL[byte]
+                mojibake += IS_CONTROL[byte]
                 at += 1
                 continue
             code, size = decode(data, at, stop)
@@ -94,23 +94,23 @@ def _count(offsets, data, counts):
             characters += kind != SPACE
             letters += is_letter(kind)
             capitals += kind == UPPER and code <= LAST_CASED
-            garbled += mojibake_length(data, at, stop, code, size)
+            mojibake += mojibake_length(data, at, stop, code, size)
             at += size
-        counts[0, i], counts[1, i], counts[2, i], counts[3, i] = characters, letters, capitals, garbled
+        counts[0, i], counts[1, i], counts[2, i], counts[3, i] = characters, letters, capitals, mojibake
 
 
 @kernel
-def _count_clumps(offsets, data, counts):
+def _count_consonant_runs(offsets, data, counts):
     for i in range(offsets.size - 1):
-        at, stop = offsets[i], min(offsets[i] + SAMPLE, offsets[i + 1])
-        letters = clumped = run = before = 0
+        at, stop = offsets[i], min(offsets[i] + SAMPLE_BYTES, offsets[i + 1])
+        letters = in_runs = run = before = 0
         while at < stop:
             byte = data[at]
             if byte < 0x80:
                 letters += IS_LETTER[byte]
                 if byte != before:  # 0xFFFFFF is one consonant
                     run = run + 1 if IS_CONSONANT[byte] else 0
-                    clumped += CLUMPED[min(run, CONSONANT_RUN + 1)]
+                    in_runs += ADDED[min(run, CONSONANT_RUN + 1)]
                 before = byte
                 at += 1
                 continue
@@ -120,9 +120,9 @@ def _count_clumps(offsets, data, counts):
             letters += is_letter(kind)
             if kind != MARK:
                 run = run + 1 if code <= LAST_LATIN and IS_CONSONANT[code] else 0
-                clumped += CLUMPED[min(run, CONSONANT_RUN + 1)]
+                in_runs += ADDED[min(run, CONSONANT_RUN + 1)]
             at += size
-        counts[4, i], counts[5, i] = letters, clumped
+        counts[4, i], counts[5, i] = letters, in_runs
 
 
 @inline_kernel
@@ -132,10 +132,10 @@ def is_letter(kind):
 
 @kernel
 def mojibake_length(data, at, stop, code, size):
-    """How many characters from ``at`` on are one character of UTF-8 that was read byte by byte: 3 in "â€™".
+    """Return the number of characters from ``at`` on that decode, byte by byte, one UTF-8 character: 3 for "â€™".
 
-    The replacement character is 1, and so is a control character of 0x80-0x9F; those of such a sequence count again
-    where they stand, which only speaks the louder.
+    It is 1 for a replacement character and for a control character of 0x80-0x9F. Those inside such a sequence are
+    counted once more when the scan reaches them.
     """
     if code == INVALID or 0x80 <= code < 0xA0:
         return 1 if code != 0x85 else 0

@@ -1,21 +1,25 @@
-"""Lines of documents, and the sentences behind hard-wrapped ones.
+"""Lines of documents, and logical lines: hard-wrapped ones joined.
 
-Rules on lines mean a paragraph, a heading, an item of a menu. Text wrapped at 72 columns (novels, man pages, mail,
-RFCs) has none of those on a line of its own: measured as it lies, 89 % of novels fail C4 and FineWeb. So lines come
-in two readings, both as places in the text, nothing copied:
+Rules on lines mean a paragraph, a heading or an item of a menu. Text wrapped at 72 columns (novels, man pages, mail,
+RFCs) has none of these on one line: without unwrapping, 89 % of novels fail C4 and FineWeb. Both functions return
+positions in the text, and copy nothing:
 
-* ``split_lines``: as ``str.splitlines``, ended by \\n, \\r, \\r\\n, VT, FF, FS, GS, RS, NEL, U+2028, U+2029.
-* ``unwrap``: a line that ended only because the width was used up goes on in the next one.
+* ``split_lines``: the lines of ``str.splitlines``, ended by \\n, \\r, \\r\\n, VT, FF, FS, GS, RS, NEL, U+2028, U+2029.
+* ``unwrap``: joins a line with the next one if it ended only because the width was used up.
 
-The rule of unwrapping, over one document. A line's *width* is its characters, those of East Asia twice, white space
-at its end not counted.
+The rule of unwrapping, for one document. The *width* of a line is its number of characters, East Asian ones counted
+twice, without white space at its end.
 
-1. The *wrap width* W, of 40 to 120, is where widths pile up and then stop: the one with most lines of width
-   W-9 ... W less those of W+1 ... W+10 (the smallest of equals). That surplus must be at least 4 lines and a
-   quarter of the lines that are not blank; else nothing is unwrapped.
-2. A line goes on in the next if neither is blank; it is wider than W/2 and at most W wide; it could have been broken
-   earlier (it holds a space or East Asian text; a list of addresses does not); the next line's first word would not
-   have fitted behind it within W - W/8; and the next line does not open with a list mark (- * + • 1. 2)).
+1. The *wrap width* W, of 40 to 120, is where widths accumulate and then stop: it maximizes the lines of width
+   W-9 ... W minus those of W+1 ... W+10 (the smallest W of several). This surplus must be at least 4 lines and a
+   quarter of the lines that are not blank; otherwise nothing is unwrapped.
+2. A line continues in the next one if all of these hold:
+
+   - neither is blank;
+   - it is wider than W/2 and at most W wide;
+   - it could have been broken earlier: it has a space or East Asian text (lists of URLs do not);
+   - the first word of the next line would not have fitted after it within W - W/8;
+   - the next line does not begin with a list mark (- * + • 1. 2)).
 """
 
 from typing import NamedTuple
@@ -25,19 +29,19 @@ import numpy as np
 from gristmill.pipelines.kernels.intrinsics import kernel, load_u64
 from gristmill.pipelines.ragged import Ragged
 
-MIN_WIDTH, MAX_WIDTH = 40, 120  # of wrapping: below lie menus and verse, above one paragraph a line
-BAND = 10  # columns below the width in which wrapped lines end; most words are shorter
+MIN_WIDTH, MAX_WIDTH = 40, 120  # of wrapping: below are menus and verse, above are lines of one paragraph
+BAND = 10  # columns up to the width in which wrapped lines end; most words are shorter
 MIN_FULL = 4  # lines that must end there
 
-NOT_ASCII = np.uint64(0x8080808080808080)  # of 8 bytes at once
-MAY_BREAK = np.zeros(256, np.bool_)  # bytes that can begin a line end
+NOT_ASCII = np.uint64(0x8080808080808080)  # in 8 bytes at once
+MAY_BREAK = np.zeros(256, np.bool_)  # first bytes of line ends
 MAY_BREAK[[*b"\n\v\f\r\x1c\x1d\x1e", 0xC2, 0xE2]] = True
 
 
 class Lines(NamedTuple):
     """The lines of document i are ``offsets[i]:offsets[i + 1]``; line j is the bytes ``start[j]:end[j]``.
 
-    Line ends are in no line, except those inside an unwrapped one.
+    Lines exclude their line ends, except those inside a joined line.
     """
 
     offsets: np.ndarray  # int64[n + 1]
@@ -46,7 +50,7 @@ class Lines(NamedTuple):
 
 
 def split_lines(text: Ragged) -> Lines:
-    """Every line of every document, blank ones too. A line end closes a line: "a\\n" is one line, "" is none."""
+    """Return the lines of every document, blank ones included: one line for "a\\n", none for ""."""
     breaks = places(text.data, MAY_BREAK)
     most = breaks.size + text.rows
     offsets, start, end = np.zeros(text.rows + 1, np.int64), np.empty(most, np.int32), np.empty(most, np.int32)
@@ -55,25 +59,25 @@ def split_lines(text: Ragged) -> Lines:
 
 
 def unwrap(text: Ragged, lines: Lines) -> Lines:
-    """The same lines with those that were only wrapped joined; see the module for the rule."""
-    width, goes_on = np.zeros(lines.start.size, np.int32), np.zeros(lines.start.size, np.bool_)
-    _find_wraps(text.data, *lines, np.zeros(MAX_WIDTH + BAND + 1, np.int64), width, goes_on)
+    """Return the lines with wrapped ones joined; the module docstring has the rule."""
+    width, continues = np.zeros(lines.start.size, np.int32), np.zeros(lines.start.size, np.bool_)
+    _find_wraps(text.data, *lines, np.zeros(MAX_WIDTH + BAND + 1, np.int64), width, continues)
     offsets, start, end = np.zeros_like(lines.offsets), np.empty_like(lines.start), np.empty_like(lines.end)
-    _join(*lines, goes_on, offsets, start, end)
+    _join(*lines, continues, offsets, start, end)
     return _frozen(offsets, start, end)
 
 
 def places(data: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Bytes and the set of those wanted (bool[256]) -> where they are, int32.
+    """Return the positions of the bytes in the set ``wanted`` (bool[256]), int32.
 
-    Three times as fast as asking of each byte while doing something else: this loop never branches.
+    This loop does not branch, so it is three times as fast as testing each byte in another loop.
     """
-    found = np.empty(data.size + 1, np.int32)  # memory never written to is never taken
+    found = np.empty(data.size + 1, np.int32)  # untouched memory is never allocated
     return found[: _places(data, wanted, found)]
 
 
 def add_up(offsets: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Values of lines -> their sums by document, int64[n]."""
+    """Sum the values of the lines of each document, int64[n]."""
     sums = np.concatenate(([0], np.cumsum(values, dtype=np.int64)))
     return sums[offsets[1:]] - sums[offsets[:-1]]
 
@@ -96,7 +100,7 @@ def _places(data, wanted, found):
 
 @kernel
 def end_length(data, at, stop):
-    """How many bytes the line end at ``at`` has; 0 where there is none."""
+    """Return the bytes of the line end at ``at``; 0 if there is none."""
     byte = data[at]
     if byte > 0x0D:
         if byte < 0x80:
@@ -119,7 +123,7 @@ def _split(offsets, data, breaks, first, start, end):
         while b < breaks.size and breaks[b] < stop:
             at = np.int64(breaks[b])
             b += 1
-            length = end_length(data, at, stop) if at >= begin else 0  # before it lies the \n of \r\n
+            length = end_length(data, at, stop) if at >= begin else 0  # not the \n of \r\n
             if length:
                 start[m], end[m] = begin, at
                 m += 1
@@ -132,7 +136,7 @@ def _split(offsets, data, breaks, first, start, end):
 
 @kernel
 def columns(data, start, end):
-    """The width of some bytes: a character takes 1 column, one of East Asia or an emoji 2."""
+    """Return the width of ``data[start:end]``: 1 column per character, 2 for East Asian characters and emoji."""
     at, end, width = np.int64(start), np.int64(end), 0
     while at < end:
         if end - at >= 8 and load_u64(data, at) & NOT_ASCII == 0:
@@ -147,7 +151,7 @@ def columns(data, start, end):
 
 @kernel
 def trimmed(data, start, end):
-    """A line's bytes without the spaces and tabs around them: start, end; empty for a blank line."""
+    """Return start and end of a line without the spaces and tabs around it; both are equal for a blank line."""
     start, end = np.int64(start), np.int64(end)
     while end > start and (data[end - 1] == 0x20 or data[end - 1] == 0x09):
         end -= 1
@@ -158,7 +162,7 @@ def trimmed(data, start, end):
 
 @kernel
 def first_word(data, start, end):
-    """The width of a trimmed line's first word, at most 20; in East Asia, where lines break anywhere, a character's."""
+    """Return the width of a trimmed line's first word, at most 20; of its first character if that is East Asian."""
     width = 0
     for at in range(start, end):
         byte = data[at]
@@ -172,7 +176,7 @@ def first_word(data, start, end):
 
 @kernel
 def can_break(data, start, end):
-    """Could a trimmed line have been broken earlier: does it hold a space or East Asian text?"""
+    """True if a trimmed line could have been broken earlier: it has a space or East Asian text."""
     at = start
     while at < end and data[at] != 0x20 and data[at] != 0x09 and (data[at] < 0xE3 or data[at] == 0xEF):
         at += 1
@@ -181,7 +185,7 @@ def can_break(data, start, end):
 
 @kernel
 def opens_item(data, start, end):
-    """Does a trimmed line begin with a list mark: - * + and a space, a bullet, or a number and a dot or bracket?"""
+    """True if a trimmed line begins with a list mark: - * + and a space, a bullet, or a number with "." or ")"."""
     at = start
     while at < end and 0x30 <= data[at] <= 0x39:
         at += 1
@@ -194,7 +198,7 @@ def opens_item(data, start, end):
 
 @kernel
 def wrap_width(counts, lines):
-    """Lines by width int64[MAX_WIDTH + BAND + 1], lines that are not blank -> the wrap width; 0 for none."""
+    """Return the wrap width, 0 for none, from the lines by width int64[MAX_WIDTH + BAND + 1] and their number."""
     best = max(MIN_FULL, (lines + 3) // 4) - 1
     found = inside = outside = 0
     for width in range(MIN_WIDTH - BAND + 1, MIN_WIDTH + 1):
@@ -208,8 +212,8 @@ def wrap_width(counts, lines):
 
 
 @kernel
-def _find_wraps(data, first, start, end, counts, width, goes_on):
-    """Say of each line whether it goes on in the next one."""
+def _find_wraps(data, first, start, end, counts, width, continues):
+    """Mark the lines that continue in the next one."""
     for i in range(first.size - 1):
         if first[i + 1] - first[i] < MIN_FULL:
             continue
@@ -217,19 +221,19 @@ def _find_wraps(data, first, start, end, counts, width, goes_on):
         lines = 0
         for j in range(first[i], first[i + 1]):
             stop = trimmed(data, start[j], end[j])[1]
-            width[j] = columns(data, start[j], min(stop, start[j] + 4 * counts.size))  # wider is only too wide
+            width[j] = columns(data, start[j], min(stop, start[j] + 4 * counts.size))  # exact if it counts
             lines += width[j] > 0
             if width[j] < counts.size:
                 counts[width[j]] += 1
         limit = wrap_width(counts, lines)
         for j in range(first[i], first[i + 1] - 1):
             if limit // 2 < width[j] <= limit and width[j + 1] > 0:
-                goes_on[j] = _was_wrapped(data, start[j], end[j], width[j], start[j + 1], end[j + 1], limit)
+                continues[j] = _was_wrapped(data, start[j], end[j], width[j], start[j + 1], end[j + 1], limit)
 
 
 @kernel
 def _was_wrapped(data, start, end, width, next_start, next_end, limit):
-    """Did a line end because the next one's first word did not fit?"""
+    """True if a line ended because the first word of the next line did not fit."""
     start, end = trimmed(data, start, end)
     next_start, next_end = trimmed(data, next_start, next_end)
     full = width + 1 + first_word(data, next_start, next_end) > limit - limit // 8
@@ -237,14 +241,14 @@ def _was_wrapped(data, start, end, width, next_start, next_end, limit):
 
 
 @kernel
-def _join(first, start, end, goes_on, joined, begin, stop):
+def _join(first, start, end, continues, joined, begin, stop):
     m = 0
     for i in range(first.size - 1):
         fresh = True
         for j in range(first[i], first[i + 1]):
             if fresh:
                 begin[m] = start[j]
-            fresh = not goes_on[j]
+            fresh = not continues[j]
             if fresh:
                 stop[m] = end[j]
                 m += 1

@@ -1,4 +1,4 @@
-"""Markup that was left in a text: the bytes of its tags."""
+"""Markup left in a text: the bytes of its tags."""
 
 import numpy as np
 
@@ -7,11 +7,11 @@ from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 
 OPENING = np.arange(256) == ord("<")
-LONGEST_TAG = 2000  # bytes; tags with scripts in their attributes are long
+MAX_TAG_BYTES = 2000  # of a tag with scripts in its attributes
 
 
 def tag_bytes(text: Ragged) -> np.ndarray:
-    """Bytes of each document inside tags: from < and a letter, / or ! to the next >, without another < between."""
+    """Return the bytes of each document inside tags: from < and a letter, / or ! to the next >, without < between."""
     opening = places(text.data, OPENING)
     inside = np.zeros(text.rows, np.int64)
     _markup(*text, opening, inside)
@@ -26,7 +26,7 @@ def _markup(offsets, data, opening, inside):
         while k < opening.size and opening[k] < offsets[i + 1]:
             at = np.int64(opening[k])
             stop = np.int64(opening[k + 1]) if k + 1 < opening.size else offsets[i + 1]
-            stop = min(stop, offsets[i + 1], at + LONGEST_TAG)
+            stop = min(stop, offsets[i + 1], at + MAX_TAG_BYTES)
             k += 1
             if at + 2 < stop and opens_tag(data[at + 1]):
                 end = at + 2

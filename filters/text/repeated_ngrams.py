@@ -1,39 +1,38 @@
-"""Repeats: equal keys get equal numbers, and from there the n-grams of words that come more than once.
+"""Repeated n-grams: number equal keys, and build n-grams only from (n-1)-grams that repeat.
 
-An n-gram that repeats is made of two (n-1)-grams that repeat. So only those are looked at again: of 100 words of an
-English document 72 repeat in it, then 26 pairs, 10 triples, 5 of four words and 3 of five. All nine measures of Gopher
-together cost two table look-ups a word instead of ten, and n-grams are told apart exactly: by the numbers of their
-halves, not by a hash of joined strings.
+A repeated n-gram consists of two repeated (n-1)-grams, so only those are counted again. Of 100 words of an English
+document 72 repeat in it, then 26 pairs, 10 triples, 5 runs of four words and 3 of five. All nine measures of Gopher
+together cost two table lookups per word instead of ten. n-grams are compared exactly, by the numbers of their halves,
+not by a hash of joined strings.
 """
 
 import numpy as np
 
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, U64
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 
-U64 = np.uint64
-GOLDEN = U64(0x9E3779B97F4A7C15)
-FEW, IN_CACHE = 64, 8192  # slots a table starts with: at least, and at most (32 KB)
+MIN_SLOTS, CACHED_SLOTS = 64, 8192  # of a table at the start: at least, and at most (32 KB)
 
 
 def table_for(keys: int) -> np.ndarray:
-    """Slots for ``number_keys`` over up to so many keys. Memory not reached by growing is never taken."""
-    return np.empty(max(FEW, 2 << int(max(keys, 1) - 1).bit_length()), np.int32)
+    """Return the table of ``intern_keys`` for up to ``keys`` keys; memory it does not grow into is never allocated."""
+    return np.empty(max(MIN_SLOTS, 2 << int(max(keys, 1) - 1).bit_length()), np.int32)
 
 
 @inline_kernel
 def _slot(key, shift):
-    return np.int64((key * GOLDEN) >> shift)
+    return np.int64((key * GOLDEN_RATIO) >> shift)
 
 
 @kernel
 def intern_keys(keys, n, table, distinct, counts, numbers):
-    """Number ``keys[:n]`` in the order of first appearance.
+    """Number ``keys[:n]`` in the order of first occurrence, and return the number of distinct keys.
 
-    Fills ``numbers[:n]``, and of each number its key and its count, ``distinct`` and ``counts``; returns how many
-    there are. The table doubles when half full, so that a novel's stays as small as its vocabulary.
+    Fills ``numbers[:n]``, and for each number its key (``distinct``) and its count (``counts``). The table doubles when
+    it is half full, so that of a novel stays as small as its vocabulary.
     """
-    slots, shift = FEW, U64(58)
-    while slots < 2 * n and slots < IN_CACHE:
+    slots, shift = MIN_SLOTS, U64(58)
+    while slots < 2 * n and slots < CACHED_SLOTS:
         slots, shift = 2 * slots, shift - U64(1)
     table[:slots] = -1
     total = 0
@@ -65,16 +64,16 @@ def intern_keys(keys, n, table, distinct, counts, numbers):
 
 @kernel
 def drop_singletons(n, place, keys, table):
-    """Drop of ``place[:n]`` and ``keys[:n]`` most keys that come once, none that comes twice; return how many stay.
+    """Remove most singletons from ``keys[:n]`` and ``place[:n]``, keep every repeated key, and return the number kept.
 
-    A filter of 8 to 16 places a key, two bits each: taken once, taken twice. Without branches and in 2 to 4 bytes a
-    key, it spares two of three pairs of words the table, where each costs a branch nobody foresees and a cache line:
-    50 against 66 ns a word of novels for all of filters/rules/repetition.py.
+    A sketch of 8 to 16 cells per key, two bits each: the first says seen, the second seen again. It has no branches and
+    takes 2 to 4 bytes per key. It saves two of three pairs of words a table lookup, which costs an unpredictable branch
+    and a cache line: all of filters/rules/repetition.py takes 50 ns per word of novels, 66 without it.
     """
-    places, shift = 16, U64(60)
-    while places < 8 * n:
-        places, shift = 2 * places, shift - U64(1)
-    table[: places >> 4] = 0
+    cells, shift = 16, U64(60)
+    while cells < 8 * n:
+        cells, shift = 2 * cells, shift - U64(1)
+    table[: cells >> 4] = 0
     for i in range(n):
         at = _slot(keys[i], shift)
         bits = (table[at >> 4] >> (at & 15) * 2) & 1
@@ -89,7 +88,7 @@ def drop_singletons(n, place, keys, table):
 
 @kernel
 def keep_repeats(n, counts, place, numbers):
-    """Keep of ``place[:n]`` and ``numbers[:n]`` what is numbered more than once; return how many."""
+    """Keep the entries of ``place[:n]`` and ``numbers[:n]`` whose number repeats, and return how many there are."""
     kept = 0
     for i in range(n):
         if counts[numbers[i]] > 1:
@@ -100,7 +99,7 @@ def keep_repeats(n, counts, place, numbers):
 
 @kernel
 def join_ngrams(n, place, numbers, keys):
-    """(n-1)-grams at ``place[:n]`` -> in place those n-grams both of whose halves are there, and a key for each."""
+    """Replace the (n-1)-grams at ``place[:n]`` by the n-grams made of two; fill their keys and return their number."""
     kept = 0
     for i in range(n - 1):
         if place[i + 1] == place[i] + 1:

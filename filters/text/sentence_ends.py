@@ -1,4 +1,4 @@
-"""Marks that end a sentence, in every script, and what may stand between them and the end of a line."""
+"""Sentence ends in every script: terminal marks, and the closing marks that may follow them."""
 
 import numpy as np
 
@@ -15,8 +15,8 @@ TERMINALS = (
     "\u1b5a\u1b5b\u1b5e\u1b5f\u1c3b\u1c3c\u1c7e\u1c7f\u203c\u203d\u2047\u2048\u2049\u2e2e\u2e3c\ua4ff\ua60e\ua60f"
     "\ua6f3\ua6f7\ua876\ua877\ua8ce\ua8cf\ua92f\ua9c8\ua9c9\uaa5d\uaa5e\uaa5f\uaaf0\uaaf1\uabeb\ufe52\ufe56\ufe57"
 )
-WIDE_TERMINALS = "。！？．｡︒︕︖"  # no space follows these
-CLOSING_MARKS = "\"')]}»«›‹”“’‘„」』）】〉》］｝〕〗*_`"  # with the marks that set bold and quotation in plain text
+WIDE_TERMINALS = "。！？．｡︒︕︖"  # not followed by a space
+CLOSING_MARKS = "\"')]}»«›‹”“’‘„」』）】〉》］｝〕〗*_`"  # including marks of bold text and quotations in plain text
 
 
 def _kinds() -> np.ndarray:
@@ -27,7 +27,7 @@ def _kinds() -> np.ndarray:
 
 
 KIND = _kinds()
-MAY_END = np.zeros(256, np.bool_)  # first bytes of terminal marks: with these alone a text needs decoding
+MAY_END = np.zeros(256, np.bool_)  # first bytes of terminal marks: only these need decoding
 MAY_END[[mark.encode()[0] for mark in TERMINALS + WIDE_TERMINALS]] = True
 
 
@@ -46,7 +46,7 @@ def mark_kind(code):
 
 @kernel
 def ends_sentence(data, start, end):
-    """Do some bytes, without white space behind them, end like a sentence? Not with "..." or "…"."""
+    """True if ``data[start:end]``, trimmed, ends with a terminal mark and closing marks; not with "..." or "…"."""
     at = end
     while at > start:
         last = at - 1
@@ -65,9 +65,9 @@ def ends_sentence(data, start, end):
 
 @kernel
 def after_sentence_end(data, at, end):
-    """Where the sentence is over that the terminal mark at ``at`` ends, closing marks included; 0 where it ends none.
+    """Return the end of the sentence whose terminal mark is at ``at``, with its closing marks; 0 if it ends none.
 
-    After a mark of East Asia it is always over, after others only before white space or at ``end``: not in 3.14.
+    An East Asian mark always ends a sentence; others do before white space and at ``end``, but not in 3.14.
     """
     if data[at] < 0x80 and at + 1 < end and data[at + 1] <= 0x20:  # ". ": nearly all of them
         return at + 1
@@ -83,7 +83,7 @@ def after_sentence_end(data, at, end):
 
 
 def ends_with_mark(data: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """bool[m]: does the line end a sentence? A blank one counts as doing so: it parts paragraphs."""
+    """Return whether each line ends a sentence, bool[m]; True for a blank line, which separates paragraphs."""
     answer = np.ones(start.size, np.bool_)
     _end_with_mark(data, start, end, answer)
     return answer
@@ -97,7 +97,7 @@ def _end_with_mark(data, start, end, answer):
 
 
 def bytes_in_sentences(data: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """int32[m]: how many bytes of each line stand in sentences that end in it; not those behind its last full stop."""
+    """Return the bytes of each line up to its last sentence end, int32[m]."""
     answer = np.zeros(start.size, np.int32)
     _find_last_end(data, start, end, answer)
     return answer

@@ -1,1 +1,1 @@
-"""Word splitters: white space, Unicode UAX #29, spaCy's blank English."""
+"""Word splitters: white space, our own close to spaCy, spaCy's blank English."""

@@ -1,4 +1,4 @@
-"""Where a chunk comes apart: marks at its front and back, marks inside, contractions; and what is left whole."""
+"""Split points of a chunk, in spaCy's terms: prefix, suffix, infix, contraction; and addresses, which stay whole."""
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from gristmill.pipelines.kernels.utf8 import (
 
 DOT = ord(".")
 WWW = np.uint64(int.from_bytes(b"www.", "little"))
-# English words that a full stop belongs to. Without them a novel in which Mr. and Mrs. speak has 1 % more marks.
+# English words that include their full stop. Without this list, a novel with Mr. and Mrs. has 1 % more punctuation.
 TITLES = "Adm Bros Co Corp Dr Gen Gov Inc Jr Ltd Messrs Mr Mrs Ms Mt Prof Rep Rev Sen St co vs"
 MONTHS = "Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec"
 STATES = """Ak Ala Ariz Ark Calif Colo Conn Del Fla Ga Ia Id Ill Ind Kan Kans Ky La Mass Md Mich Minn Miss Mo Mont Neb
@@ -31,21 +31,21 @@ ABBREVIATIONS = f"{TITLES} {MONTHS} {STATES}".split()
 PACKED = np.sort(np.array([int.from_bytes(word.encode(), "little") for word in ABBREVIATIONS], np.uint64))
 ASCII_LETTER = np.array([chr(i).isalpha() and i < 128 for i in range(256)])
 
-# Roles of ASCII marks at the ends of a chunk, and inside it.
+# Roles of ASCII marks: at the front, at the back and inside a chunk.
 OPENS = np.isin(np.arange(128), [*b",:;!?()[]{}<>_#*&'\"`%=$"])
 CLOSES = np.isin(np.arange(128), [*b",:;!?()[]{}<>_#*&'\"`="])
-UNIT = np.isin(np.arange(128), [*b"%$+"])  # closes after a digit
+UNIT = np.isin(np.arange(128), [*b"%$+"])  # suffix after a digit
 BETWEEN_LETTERS = np.isin(np.arange(128), [*b"-~,"])
 BEFORE_LETTER = np.isin(np.arange(128), [*b":<>=/"])
 BETWEEN_DIGITS = np.isin(np.arange(128), [*b"+-*^"])
-JOINER = np.array([0x2019, 0x2010, 0x2011, 0xB7])  # ’ ‐ ‑ ·: punctuation that stays inside a word
+JOINER = np.array([0x2019, 0x2010, 0x2011, 0xB7])  # ’ ‐ ‑ ·: punctuation inside words
 IS_LETTER = np.isin(np.arange(16), [LOWER, UPPER, LETTER, HANGUL])
-IS_INVISIBLE = np.isin(np.arange(16), [MARK, OTHER])  # or written into what it follows
+IS_INVISIBLE = np.isin(np.arange(16), [MARK, OTHER])  # or combining with the previous character
 
 
 @inline_kernel
 def character(data, at, stop):
-    """The character at ``at``: code point, bytes, class."""
+    """Return code point, bytes and class of the character at ``at``."""
     byte = np.int64(data[at])
     if byte < 128:
         return byte, 1, ASCII[byte]
@@ -55,7 +55,7 @@ def character(data, at, stop):
 
 @kernel
 def split_prefix(data, begin, stop):
-    """Where the marks at the front of a chunk end."""
+    """Return the end of the marks at the front of a chunk."""
     at = begin
     while at < stop:
         code, size, kind = character(data, at, stop)
@@ -82,18 +82,18 @@ def split_prefix(data, begin, stop):
 
 @inline_kernel
 def _stands_alone(code, kind):
-    """Is this character beyond ASCII a mark that is a word wherever it stands?"""
+    """True if a non-ASCII character is a mark that is a word of its own anywhere."""
     return (kind == PUNCTUATION and (code == 0x2019 or not contains(code, JOINER))) or kind == SYMBOL
 
 
 @kernel
 def split_suffix(data, begin, stop):
-    """Where the marks at the back of a chunk begin."""
+    """Return the start of the marks at the back of a chunk."""
     at = back = stop
     while at > begin:
         code, before = _previous(data, begin, at)
         kind = character_class(code)
-        if IS_INVISIBLE[kind]:  # goes with what it follows
+        if IS_INVISIBLE[kind]:  # belongs to the character before it
             at = before
             continue
         if code < 128:
@@ -119,7 +119,7 @@ def split_suffix(data, begin, stop):
 
 @kernel
 def _previous(data, begin, at):
-    """The character that ends at ``at``, and where it begins."""
+    """Return the code point of the character that ends at ``at``, and its start."""
     byte = data[at - 1]
     if byte < 128:
         return np.int64(byte), at - 1
@@ -132,7 +132,7 @@ def _previous(data, begin, at):
 
 @kernel
 def is_abbreviation(data, begin, stop):
-    """Is ``data[begin:stop]`` a word that the full stop behind it belongs to?"""
+    """True if ``data[begin:stop]`` is a word that includes the full stop after it."""
     size = stop - begin
     if size < 2 or size > 6:
         return False
@@ -149,7 +149,7 @@ def is_abbreviation(data, begin, stop):
 
 @kernel
 def split_contraction(data, begin, stop):
-    """Where the core of a chunk is cut for ``n't``, ``'s`` and their like; ``stop`` where it is not."""
+    """Return the start of ``n't``, ``'s`` and other contractions at the end of a core; ``stop`` if there is none."""
     for tail in range(1, 3):
         at = stop - tail - 1  # of the apostrophe
         if at <= begin:
@@ -174,13 +174,13 @@ def split_contraction(data, begin, stop):
 
 @kernel
 def split_infix(data, at, stop, code, before):
-    """Is the ASCII mark ``code`` at ``at`` a word of its own, inside a chunk, after a character of class ``before``?"""
+    """True if the ASCII mark ``code`` at ``at``, after a character of class ``before``, is a word of its own."""
     if code == DOT:
         if at + 1 == stop or data[at + 1] == DOT:
             return at + 1 < stop
         following, _ = decode(data, at + 1, stop)
         return before == LOWER and character_class(following) == UPPER
-    if not IS_LETTER[before] and before != DIGIT:  # so a long run of dashes is looked along once
+    if not IS_LETTER[before] and before != DIGIT:  # so a long run of dashes is scanned once
         return False
     end = at + 1
     while end < stop and data[end] == code and code == ord("-"):
@@ -198,7 +198,7 @@ def split_infix(data, at, stop, code, before):
 
 @kernel
 def is_address(data, begin, stop):
-    """Is this ASCII chunk ``scheme://…``, ``www.…``, ``name@host.domain`` or ``host.domain/…``?"""
+    """True if an ASCII chunk is ``scheme://…``, ``www.…``, ``name@host.domain`` or ``host.domain/…``."""
     if stop - begin > 4 and load_short(data, begin, 4) == WWW:
         return True
     dot = at_sign = -1

@@ -1,4 +1,4 @@
-"""Chunks: what stands between white space, taken apart into words by the rules of filters/words/unicode_words.py."""
+"""Words of a chunk, the text between white space, by the rules of filters/words/unicode_words.py."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from gristmill.filters.words.affixes import (
     split_suffix,
 )
 from gristmill.filters.words.words import CAPITALS, ELLIPSIS, HAS_LETTER, HAS_NUMBER, PUNCTUATION_ONLY
-from gristmill.pipelines.kernels.hashing import load_short
+from gristmill.pipelines.kernels.hashing import U64, load_short
 from gristmill.pipelines.kernels.intrinsics import contains, inline_kernel, kernel
 from gristmill.pipelines.kernels.utf8 import (
     DIGIT,
@@ -32,37 +32,36 @@ from gristmill.pipelines.kernels.utf8 import (
     UPPER,
 )
 
-U64 = np.uint64
 DOTS, WIDE_DOTS = (U64(int.from_bytes(dots.encode(), "little")) for dots in ("...", "…"))
-# Vowels written before their consonant, and signs that stack the next one: what follows belongs to them.
+# Vowels written before their consonant, and signs that stack the next one: the next character belongs to them.
 LEADS = np.array([*range(0xE40, 0xE45), *range(0xEC0, 0xEC5), 0x17D2, 0x1039])
-TRAILS = np.array([0xE30, 0xE32, 0xE33, 0xE45, 0xEB0, 0xEB2, 0xEB3])  # vowels that are letters, written behind
+TRAILS = np.array([0xE30, 0xE32, 0xE33, 0xE45, 0xEB0, 0xEB2, 0xEB3])  # vowels that are letters, after their consonant
 
-# What a character says of its word, by class; and of the core of its chunk.
-LOWERCASE, UPPERCASE, OPAQUE = 32, 64, 128  # in lower case; in upper case; not mere punctuation
-MARKED, WIDE = 256, 512  # holds a mark or what is written without spaces; holds more than ASCII
-SAYS = np.zeros(16, np.int64)
-SAYS[[LOWER, UPPER, LETTER, HAN, HIRAGANA, KATAKANA, HANGUL, UNSPACED]] = HAS_LETTER | OPAQUE
-SAYS[LOWER] |= LOWERCASE
-SAYS[UPPER] |= UPPERCASE
-SAYS[[DIGIT, NUMBER]] = HAS_NUMBER | OPAQUE
-SAYS[[MARK, SYMBOL]] = OPAQUE
-SAYS[[HAN, HIRAGANA, KATAKANA, UNSPACED, PUNCTUATION, SYMBOL]] |= MARKED
-PLAIN, ALONE, MARKS = 1, 2, 3  # what the word at hand is made of; or KATAKANA, UNSPACED
+# Flags that a character adds to its word and to the core of its chunk, by class.
+LOWERCASE, UPPERCASE, OPAQUE = 32, 64, 128  # a lower-case letter; an upper-case letter; no punctuation
+MARKED, WIDE = 256, 512  # punctuation, a symbol or a script without spaces; beyond ASCII
+FLAGS = np.zeros(16, np.int64)
+FLAGS[[LOWER, UPPER, LETTER, HAN, HIRAGANA, KATAKANA, HANGUL, UNSPACED]] = HAS_LETTER | OPAQUE
+FLAGS[LOWER] |= LOWERCASE
+FLAGS[UPPER] |= UPPERCASE
+FLAGS[[DIGIT, NUMBER]] = HAS_NUMBER | OPAQUE
+FLAGS[[MARK, SYMBOL]] = OPAQUE
+FLAGS[[HAN, HIRAGANA, KATAKANA, UNSPACED, PUNCTUATION, SYMBOL]] |= MARKED
+PLAIN, ALONE, MARKS = 1, 2, 3  # kinds of words, besides KATAKANA and UNSPACED
 
 
 @kernel
 def add_chunk(data, begin, stop, m, start, end, lengths, flags):
-    """Add the words of the chunk ``data[begin:stop]`` to ``m`` others and return how many there are."""
+    """Append the words of the chunk ``data[begin:stop]`` to ``m`` words, and return the new number of words."""
     core, tail = split_prefix(data, begin, stop), stop
     if core > begin:
         m = _put_marks(data, begin, core, m, start, end, lengths, flags)
     if core < stop:
         tail = split_suffix(data, core, stop)
     if core < tail:
-        length, says = _scan_core(data, core, tail)
-        if not says & MARKED or (not says & WIDE and is_address(data, core, tail)):
-            m = _put(data, core, tail, length, says, m, start, end, lengths, flags)
+        length, found = _scan_core(data, core, tail)
+        if not found & MARKED or (not found & WIDE and is_address(data, core, tail)):
+            m = _put(data, core, tail, length, found, m, start, end, lengths, flags)
         else:
             cut = split_contraction(data, core, tail)
             m = _put_core(data, core, cut, m, start, end, lengths, flags)
@@ -75,18 +74,18 @@ def add_chunk(data, begin, stop, m, start, end, lengths, flags):
 
 @kernel
 def add_word(data, begin, stop, m, start, end, lengths, flags):
-    """Add a word that is taken apart no further."""
-    length, says = _scan_core(data, begin, stop)
-    return _put(data, begin, stop, length, says, m, start, end, lengths, flags)
+    """Append ``data[begin:stop]`` as one word, and return the new number of words."""
+    length, found = _scan_core(data, begin, stop)
+    return _put(data, begin, stop, length, found, m, start, end, lengths, flags)
 
 
 @inline_kernel
-def _put(data, begin, stop, length, says, m, start, end, lengths, flags):
-    """Add the word ``data[begin:stop]``, whose characters say what they say together."""
-    flag = says & (HAS_LETTER | HAS_NUMBER)
-    if says & UPPERCASE and not says & LOWERCASE:
+def _put(data, begin, stop, length, found, m, start, end, lengths, flags):
+    """Append the word ``data[begin:stop]``; ``found`` are the flags of its characters."""
+    flag = found & (HAS_LETTER | HAS_NUMBER)
+    if found & UPPERCASE and not found & LOWERCASE:
         flag |= CAPITALS
-    if not says & OPAQUE:
+    if not found & OPAQUE:
         flag |= PUNCTUATION_ONLY
         if stop - begin > 2 and (load_short(data, begin, 3) == DOTS or load_short(data, begin, 3) == WIDE_DOTS):
             flag |= ELLIPSIS
@@ -96,42 +95,42 @@ def _put(data, begin, stop, length, says, m, start, end, lengths, flags):
 
 @inline_kernel
 def _word_flags(code, kind):
-    return MARKED if code < 128 and kind == SYMBOL else SAYS[kind]
+    return MARKED if code < 128 and kind == SYMBOL else FLAGS[kind]
 
 
 @kernel
 def _scan_core(data, begin, stop):
-    """The characters of a core, and what they say together."""
-    at, length, says = begin, 0, 0
+    """Return the number of characters of a core, and their flags."""
+    at, length, found = begin, 0, 0
     while at < stop:
         code, size, kind = character(data, at, stop)
-        says |= _word_flags(code, kind) | (WIDE if size > 1 or code > 127 else 0)
+        found |= _word_flags(code, kind) | (WIDE if size > 1 or code > 127 else 0)
         at, length = at + size, length + 1
-    return length, says
+    return length, found
 
 
 @kernel
 def _put_marks(data, begin, stop, m, start, end, lengths, flags):
-    """A word for each run of one mark."""
+    """Append one word for each run of one mark."""
     first = at = begin
-    length, says, last = 0, 0, np.int64(-1)
+    length, found, last = 0, 0, np.int64(-1)
     while at < stop:
         code, size, kind = character(data, at, stop)
         if not IS_INVISIBLE[kind] and code != last:
             if length:
-                m = _put(data, first, at, length, says, m, start, end, lengths, flags)
-            first, length, says, last = at, 0, 0, code
+                m = _put(data, first, at, length, found, m, start, end, lengths, flags)
+            first, length, found, last = at, 0, 0, code
         length += 1
-        says |= _word_flags(code, kind)
+        found |= _word_flags(code, kind)
         at += size
-    return _put(data, first, stop, length, says, m, start, end, lengths, flags)
+    return _put(data, first, stop, length, found, m, start, end, lengths, flags)
 
 
 @kernel
 def _put_core(data, begin, stop, m, start, end, lengths, flags):
-    """Cut the core of a chunk inside, and put its words."""
-    made, before, last = 0, OTHER, -1  # what the word is made of; class and code of the character before
-    first, length, says = begin, 0, 0
+    """Split the core of a chunk, and append its words."""
+    made, before, last = 0, OTHER, -1  # kind of the word so far; class and code of the previous character
+    first, length, found = begin, 0, 0
     at = begin
     while at < stop:
         code, size, kind = character(data, at, stop)
@@ -161,14 +160,14 @@ def _put_core(data, begin, stop, m, start, end, lengths, flags):
             made = PLAIN
             joins = was == PLAIN
         if not joins and at > first:
-            m = _put(data, first, at, length, says, m, start, end, lengths, flags)
-            first, length, says = at, 0, 0
+            m = _put(data, first, at, length, found, m, start, end, lengths, flags)
+            first, length, found = at, 0, 0
         length += 1
-        says |= _word_flags(code, kind)
+        found |= _word_flags(code, kind)
         at += size
         last = code
         if not IS_INVISIBLE[kind]:
             before = kind
     if stop > first:
-        m = _put(data, first, stop, length, says, m, start, end, lengths, flags)
+        m = _put(data, first, stop, length, found, m, start, end, lengths, flags)
     return m

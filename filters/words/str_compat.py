@@ -1,4 +1,4 @@
-"""White space, lines and lengths as Python's ``str`` has them, which the published rule sets are written in."""
+"""White space, lines and lengths of Python's ``str``, in which the published rule sets are written."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,8 @@ from gristmill.pipelines.kernels.hashing import hash64
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 
-INSIDE, BLANK, BREAK, RETURN, UNSURE = range(5)  # roles of bytes: no space; a space; a line break; \r; may be wider
+# Roles of bytes: no white space; a space; a line break; \r; may begin non-ASCII white space.
+INSIDE, BLANK, BREAK, RETURN, UNSURE = range(5)
 BYTE = np.zeros(256, np.uint8)
 BYTE[[*b" \t\x1f"]] = BLANK
 BYTE[[*b"\n\v\f\x1c\x1d\x1e"]] = BREAK
@@ -20,7 +21,7 @@ BYTE[[0xC2, 0xE1, 0xE2, 0xE3]] = UNSURE
 
 @inline_kernel
 def wide_space(data, at, stop):
-    """The size of the space beyond ASCII that begins here, 0 where none does, and the line breaks it makes."""
+    """Return the bytes of the non-ASCII white space at ``at``, 0 if there is none, and its line breaks."""
     byte = data[at]
     if byte == 0xC2:
         if at + 1 < stop and (data[at + 1] == 0x85 or data[at + 1] == 0xA0):
@@ -41,7 +42,7 @@ def wide_space(data, at, stop):
 
 @inline_kernel
 def space(data, at, stop):
-    """The size of the white space character at ``at``, 0 for another."""
+    """Return the bytes of the white space character at ``at``; 0 for other characters."""
     role = BYTE[data[at]]
     if role == INSIDE:
         return 0
@@ -50,7 +51,7 @@ def space(data, at, stop):
 
 @kernel
 def stripped(data, start, end):
-    """``str.strip``: where what remains of ``data[start:end]`` begins and ends."""
+    """Strip ``data[start:end]`` by ``str.strip``: return the new start and end."""
     start, end = np.int64(start), np.int64(end)
     while start < end:
         size = space(data, start, end)
@@ -69,7 +70,7 @@ def stripped(data, start, end):
 
 @inline_kernel
 def characters_in(data, start, end):
-    """``len`` of some bytes of UTF-8."""
+    """Return ``len`` of the text ``data[start:end]``."""
     n = 0
     for at in range(start, end):
         n += data[at] & 0xC0 != 0x80
@@ -78,19 +79,20 @@ def characters_in(data, start, end):
 
 @kernel
 def count_characters(offsets, data, lengths):
+    """Fill ``len`` of each document."""
     for row in range(offsets.size - 1):
         lengths[row] = characters_in(data, offsets[row], offsets[row + 1])
 
 
 def lengths(text: Ragged) -> np.ndarray:
-    """``len`` of each document, int64[n]."""
+    """Return ``len`` of each document, int64[n]."""
     found = np.zeros(text.rows, np.int64)
     count_characters(*text, found)
     return found
 
 
 class Parts(NamedTuple):
-    """What a document is cut into: part j of document i, ``offsets[i] <= j < offsets[i + 1]``."""
+    """Parts of documents, as lines: part j belongs to document i if ``offsets[i] <= j < offsets[i + 1]``."""
 
     offsets: np.ndarray  # int64[n + 1]
     start: np.ndarray  # int32[m]
@@ -101,7 +103,7 @@ class Parts(NamedTuple):
 
 @kernel
 def find_chunks(offsets, data, rows, start, end, begins):
-    """Fill in what ``str.split`` makes of each document, and whether it begins a line or a paragraph."""
+    """Fill the chunks of each document, split by ``str.split``, and whether they begin a line or a paragraph."""
     m = 0
     for row in range(offsets.size - 1):
         at, stop = offsets[row], offsets[row + 1]
@@ -136,7 +138,7 @@ NEWLINE = np.arange(256) == 10
 
 
 def split_at_newlines(text: Ragged, least: int = 1, runs: bool = False, strip: bool = False) -> Parts:
-    r"""``text.split("\n")``, or with ``runs`` ``re.split("\n{least,}", text)``; of the stripped text."""
+    r"""Split by ``text.split("\n")``, with ``runs`` by ``re.split("\n{least,}", text)``; with ``strip`` strip first."""
     breaks = places(text.data, NEWLINE)
     most = breaks.size + text.rows
     arrays = [np.empty(most, kind) for kind in (np.int32, np.int32, np.int32, np.uint64)]
@@ -155,7 +157,7 @@ def _split(offsets, data, breaks, least, runs, strip, first, start, end, length,
         while b < breaks.size and breaks[b] < begin:
             b += 1
         while begin <= stop:
-            at = over = stop  # where the part ends, and where the next begins
+            at = over = stop  # end of the part, start of the next
             while b < breaks.size and breaks[b] < stop:
                 at = np.int64(breaks[b])
                 over = at + 1

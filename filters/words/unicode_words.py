@@ -1,26 +1,32 @@
-"""Our own words, close to those of spaCy's blank English, which the field's filters count with:
+"""Word splitter of our own, close to spaCy's blank English, whose words the field's filters count.
 
-1. White space ends a word. What stands between is a chunk, taken apart from its ends.
-2. Marks at its front and back are words of their own, a run of one mark being one word: ``("`` is two words, ``...``,
-   ``###`` and ``!!`` are one. ``-`` ``/`` ``@`` ``\\`` ``^`` ``|`` ``~`` stay with what they touch, as does ``+``
-   before a digit; at the back ``%`` ``$`` ``+`` go only after a digit.
-3. A full stop stays with a letter that stands alone (``I.``, ``U.S.A.``, ``e.g.``) and with English abbreviations of
-   titles, firms, months and states: ``Mrs.``, ``Co.``, ``Sept.``
+1. White space ends a word. The text between is a chunk, which is split from its ends.
+2. Marks at its front and back are words, and a run of one mark is one word: ``("`` is two words; ``...``, ``###`` and
+   ``!!`` are one each. ``-`` ``/`` ``@`` ``\\`` ``^`` ``|`` ``~`` are not split off, nor ``+`` before a digit. At the
+   back, ``%`` ``$`` ``+`` are split off only after a digit.
+3. A full stop belongs to a single letter (``I.``, ``U.S.A.``, ``e.g.``) and to English abbreviations of titles, firms,
+   months and states: ``Mrs.``, ``Co.``, ``Sept.``
 4. An address (``https://a.b/c``, ``www.a.b``, ``a.b/c``, ``me@a.b``) is one word.
-5. ``n't``, and an apostrophe with ``s m d ll re ve``, leave the word they end: ``do n't``, ``she 'll``.
-6. Within a chunk there is a cut around ``..`` and longer; around ``- -- ~ ,`` between letters (``e - mail``, but
-   ``COVID-19``); around ``: < > = /`` after a letter or digit and before a letter (``and / or``); around
-   ``+ - * ^`` between digits (``1939 - 45``); around a full stop between lower and upper case (``end . Next``);
-   around every mark beyond ASCII but ``’ ‐ ‑ ·``. What remains is a word: ``1,234.56``, ``AT&T``, ``foo_bar``.
-7. Each Han character and each hiragana is a word, and each run of katakana; in Thai, Lao, Khmer, Myanmar and Tibetan
-   each cluster of a letter and what is written around it. Combining marks and invisible characters join what
-   they follow. Hangul is spaced and needs no rule.
+5. ``n't``, and an apostrophe with ``s m d ll re ve``, are split off: ``do n't``, ``she 'll``.
+6. Inside a chunk, these marks are words of their own:
 
-A byte that is no UTF-8 counts as a symbol.
+   - ``..`` and longer;
+   - ``- -- ~ ,`` between letters (``e - mail``, but ``COVID-19``);
+   - ``: < > = /`` after a letter or digit and before a letter (``and / or``);
+   - ``+ - * ^`` between digits (``1939 - 45``);
+   - a full stop between lower and upper case (``end . Next``);
+   - every non-ASCII mark except ``’ ‐ ‑ ·``.
 
-Over 420 English documents of seven kinds each kind has as many words as for spaCy within 0.2 %, three quarters of the
-documents within 0.3 % (a test compares). What differs is runs of one mark, which spaCy takes one by one
-(in reStructuredText, a tenth of its words), and "cannot", "gonna" and their like.
+   The remaining parts are words: ``1,234.56``, ``AT&T``, ``foo_bar``.
+7. Each Han character and each hiragana is a word, and each run of katakana. In Thai, Lao, Khmer, Myanmar and Tibetan
+   each cluster of a letter and the signs around it is a word. Combining marks and invisible characters belong to the
+   character before them. Hangul is written with spaces and needs no rule.
+
+An invalid byte counts as a symbol.
+
+Over 420 English documents of seven kinds, each kind has the same number of words as with spaCy within 0.2 %, and three
+quarters of the documents within 0.3 % (a test compares). The differences are runs of one mark, which spaCy splits (a
+tenth of its words in reStructuredText), "cannot", "gonna" and similar words.
 """
 
 import numpy as np
@@ -28,15 +34,13 @@ import numpy as np
 from gristmill.filters.words.affixes import ASCII_LETTER, DOT, is_abbreviation
 from gristmill.filters.words.chunks import add_chunk
 from gristmill.filters.words.words import BEGINS_LINE, BEGINS_PARAGRAPH, CAPITALS, HAS_LETTER, PUNCTUATION_ONLY, Words
-from gristmill.pipelines.kernels.hashing import hash_word
+from gristmill.pipelines.kernels.hashing import U64, hash_word
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, load_u64, low_bytes_mask, trailing_zeros
 from gristmill.pipelines.kernels.utf8 import SPACE, character_class, decode
 from gristmill.pipelines.ragged import Ragged
 
-U64 = np.uint64
-
-# Roles of bytes.
-INSIDE, BLANK, BREAK, RETURN, UNSURE = range(5)  # no space; a space; a line break; \r; may begin a wider space
+# Roles of bytes: no white space; a space; a line break; \r; may begin non-ASCII white space.
+INSIDE, BLANK, BREAK, RETURN, UNSURE = range(5)
 BYTE = np.zeros(256, np.uint8)
 BYTE[[*b" \t\x1f"]] = BLANK
 BYTE[[*b"\n\v\f\x1c\x1d\x1e"]] = BREAK
@@ -46,8 +50,8 @@ FINAL = np.isin(np.arange(256), [*b",;:!?."])
 
 
 def unicode_words(text: Ragged) -> Words:
-    """The words of every document, by the rules on top of this module. A blank document has none."""
-    # A word has at least one byte. Memory that is never written to is never taken, so the bound costs nothing.
+    """Return the words of every document; a blank document has none."""
+    # A word has at least one byte. Untouched memory is never allocated, so the bound costs nothing.
     bound = text.data.size
     arrays = [np.empty(bound, kind) for kind in (np.int32, np.int32, np.uint64, np.int32, np.uint8)]
     offsets = np.zeros(text.rows + 1, np.int64)
@@ -60,7 +64,7 @@ def unicode_words(text: Ragged) -> Words:
 
 @kernel
 def scan_words(offsets, data, word_offsets, start, end, hashes, lengths, flags):
-    """offsets int64[n + 1], data uint8 -> the arrays of ``Words``, filled up to ``word_offsets[n]``."""
+    """Fill the arrays of ``Words`` up to ``word_offsets[n]``."""
     m = 0
     for row in range(offsets.size - 1):
         at, stop = offsets[row], offsets[row + 1]
@@ -88,7 +92,7 @@ def scan_words(offsets, data, word_offsets, start, end, hashes, lengths, flags):
                 at, lower = at + run, lower | cases
                 if run < 8:
                     break
-            # A word of ASCII letters, or one with a mark behind it: in prose 19 chunks of 20, and 5 times as fast.
+            # An ASCII word, with or without a mark after it: 19 of 20 chunks in prose, and 5 times as fast.
             final = at < stop and at > begin + 1 and FINAL[data[at]]
             if final and data[at] == DOT and is_abbreviation(data, begin, at):
                 final = False
@@ -116,16 +120,16 @@ def scan_words(offsets, data, word_offsets, start, end, hashes, lengths, flags):
         word_offsets[row + 1] = m
 
 
-EACH = U64(0x0101010101010101)  # times a byte: that byte in all eight places
+EACH = U64(0x0101010101010101)  # times a byte: that byte, eight times
 HIGH, LOW7, CASE = EACH * U64(0x80), EACH * U64(0x7F), EACH * U64(0x20)
 TO_A, PAST_Z = EACH * U64(0x80 - ord("a")), EACH * U64(0x7F - ord("z"))
 
 
 @inline_kernel
 def _letters(data, at, stop):
-    """How many of the next 8 bytes are ASCII letters, from the first on, and whether some are in lower case.
+    """Return how many of the next 8 bytes are leading ASCII letters, and the case bits of these.
 
-    Eight at once: bytes with the case bit set carry into their high bit from "a" on, and from "z" + 1 on.
+    Eight at once: with the case bit set, adding TO_A carries into the high bit from "a" on, PAST_Z from "z" + 1 on.
     """
     if at + 8 > data.size:
         return _letters_at_the_end(data, at, stop)
@@ -147,7 +151,7 @@ def _letters_at_the_end(data, at, stop):
 
 @kernel
 def _wide_space(data, at, stop):
-    """The size of the space beyond ASCII that begins here, 0 where none does, and the line breaks it makes."""
+    """Return the bytes of the non-ASCII white space at ``at``, 0 if there is none, and its line breaks."""
     code, size = decode(data, at, stop)
     if character_class(code) != SPACE:
         return 0, 0

@@ -1,4 +1,4 @@
-"""Keep an index of a corpus, so that new documents can be compared with it long after."""
+"""Indices of corpora, kept so that later documents can be compared with them."""
 
 from collections.abc import Iterable
 
@@ -17,7 +17,7 @@ from gristmill.pipelines.storage.manifest import Manifest
 def save_index(
     recipe: Recipe, paths: Iterable[str], folder: UPath, engine: Engine = run_serial, progress: Progress | None = None
 ) -> None:
-    """Documents of ``paths`` and what the recipe's steps of document level measure of them, under ``folder``."""
+    """Write the documents of ``paths`` and the measures of the recipe's steps of document level to ``folder``."""
     settings = recipe.input.model_copy(update={"paths": list(paths)})
     steps = {step.NAME: step for step in recipe.steps.values() if isinstance(step, IndexedStep)}
     kept = Recipe(input=settings).model_copy(update={"steps": steps})
@@ -27,7 +27,7 @@ def save_index(
 
 
 def is_index(path: str, kinds: Iterable[str]) -> bool:
-    """Does the folder hold all that steps of these kinds need, and is it no work folder?"""
+    """True if the folder holds documents and the measures of steps of these kinds, and is not a work folder."""
     folder = to_path(path)
     if not (folder / "documents").is_dir() or (folder / "ledger").exists():
         return False

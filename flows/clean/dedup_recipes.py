@@ -1,4 +1,4 @@
-"""The recipes of ``gristmill dedup``, by level."""
+"""Recipes of ``gristmill dedup``, by level."""
 
 from collections.abc import Sequence
 
@@ -13,28 +13,26 @@ def dedup_recipe(
     against: Sequence[str],
     threshold: float | None = None,
     changes: Sequence[str] = (),
-    near: float | None = None,
+    near_threshold: float | None = None,
 ) -> Recipe:
-    """Raw files and the steps of a level; ``against`` are indices, ``near`` is for passages.
+    """Build the recipe of a level over ``corpus``; ``against`` names indices.
 
-    Raises RecipeError for what does not go together.
+    ``threshold`` compares documents, ``near_threshold`` passages. Raises RecipeError for options that a level lacks.
     """
     if level in ("sentence", "substring") and (against or threshold is not None):
-        raise RecipeError(f"--level {level} compares text by text: no --threshold and nothing to go against")
+        raise RecipeError(f"--level {level} takes no --threshold and no --against: it cuts repeated text within CORPUS")
     if level == "dataset" and not against:
-        raise RecipeError("--level dataset drops what other corpora have: name them with --against")
-    if level != "sentence" and near is not None:
-        raise RecipeError(
-            f"--near takes nearly alike passages for one, for --level sentence; --level {level} is another"
-        )
+        raise RecipeError("--level dataset drops copies of documents in other corpora: name them with --against")
+    if level != "sentence" and near_threshold is not None:
+        raise RecipeError(f"--near-threshold compares passages: it needs --level sentence, found --level {level}")
     shared = {"against": list(against), "only_against": level == "dataset"}
     documents = shared | ({} if threshold is None else {"threshold": threshold})
-    passages = {} if near is None else {"near": near}
-    cuts = {"sentence": {"repeats": passages}, "substring": {"substrings": {}}}
-    steps = cuts.get(level) or {"exact": shared, "near": documents}
+    passages = {} if near_threshold is None else {"near_threshold": near_threshold}
+    cuts = {"sentence": {"repeated_passages": passages}, "substring": {"substrings": {}}}
+    steps = cuts.get(level) or {"exact": shared, "near_duplicates": documents}
     return parse_recipe({"input": {"paths": list(corpus)}, "steps": steps}, f"dedup --level {level}", tuple(changes))
 
 
 def to_index(against: Sequence[str], recipe: Recipe, work: str) -> dict[str, str]:
-    """Of each path named by --against, the index to use: itself if it is one, else one to be made under WORK."""
+    """Map each path of --against to its index: itself if it is one, else one to be made under WORK."""
     return {path: path if is_index(path, recipe.steps) else f"{work}/against/{k:03}" for k, path in enumerate(against)}

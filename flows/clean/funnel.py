@@ -9,7 +9,8 @@ def funnel(summary: dict) -> Table:
     """A table for the terminal of what ``summary.json`` holds."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("", "documents", "", "MB", "rule broken by"):
-        table.add_column(name, justify="right" if name in ("documents", "MB", "rule broken by") else "left")
+        justify = "right" if name in ("documents", "MB", "rule broken by") else "left"
+        table.add_column(name, justify=justify, no_wrap=name == "")
     total, megabytes = summary["documents_in"], summary["bytes_in"] / 1e6
     table.add_row("in", f"{total:,}", "█" * BLOCKS, f"{megabytes:,.1f}", style="bold")
     left = total - summary["rejects"]

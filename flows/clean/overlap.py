@@ -1,8 +1,7 @@
-"""The overlap of all sources of a corpus: measured in a work folder of its own, drawn as SVG."""
+"""Overlap of all sources of a corpus: measured in a work folder, drawn as SVG."""
 
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -10,10 +9,12 @@ from upath import UPath
 
 from gristmill.dedup.dataset.overlap import NEAR, overlap, totals
 from gristmill.dedup.index import measures_in
+from gristmill.dedup.near.near_duplicates import NearDuplicates
 from gristmill.flows.clean.dedup_index import save_index
 from gristmill.flows.clean.dedup_recipes import dedup_recipe
 from gristmill.flows.clean.plan import shards_of
 from gristmill.pipelines.steps.corpus import Corpus
+from gristmill.pipelines.steps.corpus_step import scratch_beside
 from gristmill.pipelines.steps.step import Engine, Progress, run_serial
 
 CELL, LEFT, TOP = 56, 150, 120  # pixels of the picture
@@ -22,13 +23,12 @@ CELL, LEFT, TOP = 56, 150, 120  # pixels of the picture
 def find_overlap(
     corpus: Sequence[str],
     work: UPath,
-    scratch: Path,
     threshold: float | None = None,
     changes: Sequence[str] = (),
     engine: Engine = run_serial,
     progress: Progress | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Documents and bytes of each source, and what each pair of them shares (dedup/dataset/overlap.py)."""
+    """Return TOTALS of each source and SHARED of each pair (dedup/dataset/overlap.py)."""
     recipe = dedup_recipe("document", corpus, [], threshold, changes)
     save_index(recipe, recipe.input.paths, work, engine, progress)
     parts = list(shards_of(work / "documents"))
@@ -36,11 +36,14 @@ def find_overlap(
         Corpus(work / "documents", measures_in(work, kind), parts, lambda _, rows: np.ones(rows, np.bool_))
         for kind in recipe.steps
     )
-    return totals(near), overlap(exact, near, recipe.steps["near"], scratch)
+    step = recipe.steps[NearDuplicates.NAME]
+    assert isinstance(step, NearDuplicates)
+    with scratch_beside(work) as scratch:
+        return totals(near), overlap(exact, near, step, scratch)
 
 
 def matrix(sources: list[str], shared: pl.DataFrame, kind: str) -> np.ndarray:
-    """float64[n, n]: which share of the row's bytes the column's source has too."""
+    """Return float64[n, n]: the share of the row's bytes that is in the column's source, too."""
     place = {source: i for i, source in enumerate(sources)}
     shares = np.zeros((len(sources), len(sources)))
     for source, other, share in shared.filter(kind=kind).select("source", "other", "share").iter_rows():
@@ -50,12 +53,12 @@ def matrix(sources: list[str], shared: pl.DataFrame, kind: str) -> np.ndarray:
 
 
 def draw(sources: list[str], shared: pl.DataFrame, kind: str = NEAR) -> str:
-    """The matrix as SVG: the more of the row's source the column's has, the darker."""
+    """Draw the matrix as SVG: darker cells mean that more of the row's source is in the column's."""
     shares, size = matrix(sources, shared, kind), CELL * len(sources)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + size + 20}" height="{TOP + size + 20}" '
         'font-family="sans-serif" font-size="12">',
-        f"<title>Share of each row's bytes that the column's source has too, {kind}</title>",
+        f"<title>Share of each row's bytes that is in the column's source, too: {kind}</title>",
     ]
     for i, source in enumerate(sources):
         name, at = escape("".join(c if c.isprintable() else "?" for c in source[:20])), CELL * i + CELL // 2
@@ -66,7 +69,7 @@ def draw(sources: list[str], shared: pl.DataFrame, kind: str = NEAR) -> str:
             fill = f'fill="#1f5fa8" fill-opacity="{np.sqrt(share):.3f}" stroke="#ccc"'
             parts.append(f'<rect x="{x}" y="{y}" width="{CELL}" height="{CELL}" {fill}/>')
             if share:
-                colour = "white" if share > 0.3 else "black"
-                middle = f'x="{x + CELL // 2}" y="{y + CELL // 2 + 4}" text-anchor="middle" fill="{colour}"'
+                color = "white" if share > 0.3 else "black"
+                middle = f'x="{x + CELL // 2}" y="{y + CELL // 2 + 4}" text-anchor="middle" fill="{color}"'
                 parts.append(f"<text {middle}>{share:.1%}</text>")
     return "\n".join([*parts, "</svg>\n"])

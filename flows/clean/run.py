@@ -28,7 +28,7 @@ def clean(recipe: Recipe, work: UPath, engine: Engine = run_serial, progress: Pr
         raise RecipeError("nothing to read: name files with --input, or under [input] paths in the recipe")
     for step in recipe.steps.values():
         if isinstance(step, CorpusStep):
-            step.made_of()  # what it goes by is missing: told before anything is read
+            step.inputs(), step.input_fingerprint()  # raise before anything is read if one is missing
     with exclusive_run(work, recipe=recipe.table()):
         fresh = 0
         for step in plan(recipe, work):
@@ -48,7 +48,7 @@ def summarize(recipe: Recipe, work: UPath) -> dict:
     kept, removed = counts["clean"]["documents"], counts["removed"]["documents"]
     tally = RemovalCounts(list(recipe.steps))
     for part in shards_of(work / "ledger"):
-        size = sizes(work, part)["bytes"].to_numpy()
+        size = read_shard(work / "ledger" / f"{part}.parquet", ["bytes"])["bytes"].to_numpy()
         stays = np.ones(len(size), bool)
         for name in recipe.steps:
             decisions = pl.from_arrow(read_shard(decisions_of(work, name) / f"{part}.parquet", ["broken"]))
@@ -69,11 +69,6 @@ def summarize(recipe: Recipe, work: UPath) -> dict:
         "bytes_clean": counts["clean"]["bytes"],
         "steps": steps,
     }
-
-
-def sizes(work: UPath, part: str) -> pl.DataFrame:
-    """Bytes of each document of a shard, as read and as rewritten: columns bytes, clean_bytes."""
-    return pl.from_arrow(read_shard(work / "ledger" / f"{part}.parquet", ["bytes", "clean_bytes"]))
 
 
 def _write_json(path: UPath, value: dict) -> None:

@@ -11,14 +11,14 @@ from gristmill.pipelines.errors import GristmillError
 # name, as of the click command in the module of that name in gristmill.flows.cli ("-" read as "_") -> what it does
 COMMANDS = {
     "clean": "Run a recipe: raw files in, clean documents and the reasons for all others out.",
-    "dedup": "Drop duplicates of documents, cut repeated passages, or drop what another corpus has.",
-    "decontaminate": "Find the items of evaluation sets in a corpus: drop, cut or report.",
+    "dedup": "Drop duplicate documents, cut repeated passages, or drop copies of another corpus.",
+    "decontaminate": "Find items of evaluation sets in a corpus; drop, cut or report them.",
     "pii": "Find personal data: scan a corpus, redact it, score the rules on labelled text.",
-    "overlap": "Show how much of each source the others have too.",
+    "overlap": "Show how much of each source is in the others, too.",
     "ingest": "Read raw files into a work folder's documents, and no more.",
     "judge": "Say of documents which rules they break, without writing anything.",
     "why": "Say what became of one document, and why.",
-    "cluster": "Show a document's near-duplicates, word by word.",
+    "duplicates": "Show a document's duplicates, with the words that differ.",
     "status": "Show how far the run in a work folder is, and what of it is stale.",
     "what-if": "Recount a finished run with other thresholds, in seconds.",
     "report": "Write a page about a finished run: what went, why, and what is left.",

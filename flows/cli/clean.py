@@ -54,7 +54,7 @@ def render(table) -> str:
     """A rich table as text, coloured where standard output is a terminal."""
     from rich.console import Console
 
-    terminal = Console(width=None if Console().is_terminal else 100)
+    terminal = Console(width=None if Console().is_terminal else 120)
     with terminal.capture() as capture:
         terminal.print(table)
     return capture.get().rstrip("\n")

@@ -4,16 +4,26 @@ import click
 
 from gristmill.flows.cli.options import console, work_options, writable
 
+ACTIONS = ["drop", "cut", "report"]
+
 
 @click.command()
-@click.option("--against", multiple=True, required=True, metavar="EVAL", help="JSON lines, Parquet, or hf:NAME.")
-@click.option("--action", type=click.Choice(["drop", "cut", "report"]), default="drop", show_default=True)
+@click.option(
+    "--against", multiple=True, required=True, metavar="EVAL", help="Evaluation set: JSON lines, Parquet, or hf:NAME."
+)
+@click.option(
+    "--action",
+    type=click.Choice(ACTIONS),
+    default="drop",
+    show_default=True,
+    help="Drop documents, cut items, or report.",
+)
 @work_options
 def decontaminate(corpus, against, action, work, engine, changes):
-    """Find the items of evaluation sets in CORPUS…, and drop the documents, cut the items, or only report.
+    """Find the items of evaluation sets in CORPUS…; drop the documents, cut the items, or only report.
 
-    Questions are known by their 6-grams of words, rare ones counting more. WORK/steps/decontaminate holds the report
-    by item (items) and by document (found); --set maps fields with unusual names.
+    Questions are matched by their 6-grams of words, weighted by rarity. WORK/steps/decontaminate holds a report by
+    item (items) and one by document (found). Use --set to name fields with unusual names.
 
     \b
         gristmill decontaminate crawl.jsonl.zst --against gsm8k.jsonl --against mmlu.parquet --output work
@@ -30,5 +40,5 @@ def decontaminate(corpus, against, action, work, engine, changes):
     click.echo(f"\n{'benchmark':24}{'items':>10}{'too short':>12}{'found':>10}{'documents':>12}")
     for name, items, short, found, documents in by_benchmark(folder, "decontaminate").iter_rows():
         click.echo(f"{name:24}{items:>10,}{short:>12,}{found:>10,}{documents:>12,}")
-    console.print(f"\n  gristmill inspect {work}/steps/decontaminate/found    each document, item, coverage and place")
-    console.print(f"  gristmill inspect {work}/steps/decontaminate/items    each item and the documents that hold it")
+    console.print(f"\n  gristmill inspect {work}/steps/decontaminate/found    document, item, coverage and position")
+    console.print(f"  gristmill inspect {work}/steps/decontaminate/items    item and the documents that contain it")

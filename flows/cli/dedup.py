@@ -9,29 +9,27 @@ LEVELS = ["document", "sentence", "substring", "dataset"]
 
 
 @click.command()
-@click.option(
-    "--level",
-    type=click.Choice(["document", "sentence", "substring", "dataset"]),
-    default="document",
-    show_default=True,
-)
-@click.option("--threshold", type=float, metavar="J", help="Jaccard similarity of near-duplicates; 0.8 by default.")
-@click.option("--near", type=float, metavar="J", help="Jaccard similarity of passages, for --level sentence.")
-@click.option("--against", multiple=True, metavar="OTHER", help="A corpus, for --level dataset.")
-@click.option("--against-index", "indices", multiple=True, metavar="DIR", help="An index kept of an earlier corpus.")
-@click.option("--save-index", "saved", metavar="DIR", help="Keep an index of the documents that stay.")
+@click.option("--level", type=click.Choice(LEVELS), default="document", show_default=True, help="Unit to deduplicate.")
+@click.option("--threshold", type=float, metavar="J", help="Jaccard similarity of near-duplicates [default: 0.8].")
+@click.option("--near-threshold", type=float, metavar="J", help="Jaccard similarity of passages, for --level sentence.")
+@click.option("--against", multiple=True, metavar="OTHER", help="Corpus to compare with, for --level dataset.")
+@click.option("--against-index", "indices", multiple=True, metavar="DIR", help="Saved index to compare with.")
+@click.option("--save-index", "saved", metavar="DIR", help="Save an index of the kept documents to DIR.")
 @work_options
-def dedup(corpus, level, threshold, near, against, indices, saved, work, engine, changes):
+def dedup(corpus, level, threshold, near_threshold, against, indices, saved, work, engine, changes):
     """Deduplicate CORPUS….
 
-    --level document drops exact and near copies of a document, sentence cuts repeated lines (or what
-    --set repeats.passage says; with --near also those nearly alike to one that stays), substring spans of 50 words
-    wherever they begin and end, dataset drops what the corpora named by --against have, and nothing else.
+    \b
+    --level document   drops exact and near copies of documents
+    --level sentence   cuts repeated lines (or another repeated_passages.unit),
+                       with --near-threshold also nearly equal ones
+    --level substring  cuts repeated spans of 50 words, wherever they begin
+    --level dataset    drops copies of documents in the corpora of --against
 
     \b
         gristmill dedup crawl.jsonl.zst --threshold 0.7 --output work
-        gristmill dedup crawl.jsonl.zst --level sentence --set repeats.passage=paragraph
-        gristmill dedup crawl.jsonl.zst --level sentence --near 0.9
+        gristmill dedup crawl.jsonl.zst --level sentence --set repeated_passages.unit=paragraph
+        gristmill dedup crawl.jsonl.zst --level sentence --near-threshold 0.9
         gristmill dedup crawl.jsonl.zst --level substring --set substrings.length=100
         gristmill dedup crawl.jsonl.zst --level dataset --against books.parquet
         gristmill dedup may.jsonl.zst --save-index may.index --output may
@@ -42,34 +40,35 @@ def dedup(corpus, level, threshold, near, against, indices, saved, work, engine,
     from gristmill.pipelines.errors import WorkError
 
     if against and level != "dataset":
-        raise click.UsageError("--against needs --level dataset; --against-index goes with --level document too")
-    recipe = dedup_recipe(level, corpus, [*against, *indices], threshold, changes, near)
+        raise click.UsageError("--against needs --level dataset; use --against-index with --level document")
+    recipe = dedup_recipe(level, corpus, [*against, *indices], threshold, changes, near_threshold)
     folder, made = writable(work), to_index(against, recipe, work)
     for path, index in made.items():
         if path != index:
             keep(recipe, [path], index, engine)
-    recipe = dedup_recipe(level, corpus, [*made.values(), *indices], threshold, changes, near)
+    recipe = dedup_recipe(level, corpus, [*made.values(), *indices], threshold, changes, near_threshold)
     summary = run(recipe, folder, engine)
     report(summary, work)
     if level == "sentence":
-        most_repeated(folder)
-        console.print(f"  {work}/steps/repeats/found   what was cut, and which document keeps it")
+        most_repeated(folder / "steps" / "repeated_passages" / "top")
+        console.print(f"  {work}/steps/repeated_passages/found   cut passages, and the documents that keep them")
     elif level == "substring":
-        console.print(f"  {work}/steps/substrings/found   what was cut, and which document keeps it")
+        console.print(f"  {work}/steps/substrings/found   cut spans, and the documents that keep them")
     else:
-        console.print(f"  {work}/steps/near/clusters  who is like whom   gristmill cluster ID --work {work}")
+        console.print(f"  {work}/steps/near_duplicates/clusters   clusters of near-duplicates")
+        console.print(f"  gristmill duplicates ID --work {work}   the duplicates of one document")
     if saved and not summary["clean"]:
-        raise WorkError(f"no document stays, so there is no index to keep in {saved}")
+        raise WorkError(f"no document is kept, so there is nothing to index in {saved}")
     if saved:
         keep(recipe, [f"{work}/clean"], saved, engine)
-        console.print(f"  {saved}  the index kept   gristmill dedup NEW --against-index {saved}")
+        console.print(f"  {saved}   the index: gristmill dedup NEW --against-index {saved}")
 
 
 def most_repeated(folder) -> None:
-    """The ten most copied passages, on standard output."""
+    """Print the ten passages with the most copies."""
     from gristmill.pipelines.storage.shards import list_shards, read_shard
 
-    rows = [row for path in list_shards(folder / "steps" / "repeats" / "top") for row in read_shard(path).to_pylist()]
+    rows = [row for path in list_shards(folder) for row in read_shard(path).to_pylist()]
     click.echo(f"\n{'copies':>10}{'documents':>12}  passage")
     for row in rows[:10]:
         text = " ".join(row["text"].split())[:80].translate(LINE)
@@ -77,7 +76,7 @@ def most_repeated(folder) -> None:
 
 
 def keep(recipe, paths, index, engine) -> None:
-    """Make an index, its progress shown."""
+    """Write an index, with a progress bar."""
     from gristmill.flows.clean.dedup_index import save_index
 
     folder = writable(index)

@@ -5,24 +5,24 @@ import click
 from gristmill.flows.cli.options import shown, work_options, writable
 from gristmill.flows.escape import JSON, LINE
 
-MOST = 12  # sources in the terminal's matrix: those with the most bytes
+MOST = 12  # sources with the most bytes, in the matrix
 SHADES = " ░▒▓█"
 
 
 @click.command()
-@click.option("--threshold", type=float, metavar="J", help="Jaccard similarity of near-duplicates; 0.8 by default.")
-@click.option("--svg", "picture", metavar="FILE", help="Draw the near matrix into FILE.")
-@click.option("--json", "as_json", is_flag=True, help="Totals and all pairs as JSON.")
+@click.option("--threshold", type=float, metavar="J", help="Jaccard similarity of near-duplicates [default: 0.8].")
+@click.option("--plot", metavar="FILE", help="Draw the near matrix to FILE, as SVG.")
+@click.option("--json", "as_json", is_flag=True, help="Print totals and all pairs as JSON.")
 @work_options
-def overlap(corpus, threshold, picture, as_json, work, engine, changes):
-    """Show how much of each source in CORPUS… the others have too: documents, bytes and words, exactly and nearly.
+def overlap(corpus, threshold, plot, as_json, work, engine, changes):
+    """Show how much of each source in CORPUS… is in the others, too, as exact and near copies.
 
-    A source is what the documents' source column says, else the top folder they lie in. A row says how much of that
-    source each column's has: one that holds a quarter of the other need not be held itself.
+    The source is read from the documents' source column; the default is the top folder of their file. Each row of the
+    matrix shows how much of its source is in the column's source. Shares differ by direction.
 
     \b
         gristmill overlap crawl/ books/ --output overlap
-        gristmill overlap mix.jsonl.zst --set input.source=dataset --svg overlap.svg
+        gristmill overlap mix.jsonl.zst --set input.source=dataset --plot overlap.svg
     """
     import orjson
 
@@ -33,30 +33,29 @@ def overlap(corpus, threshold, picture, as_json, work, engine, changes):
     folder = writable(work)
     progress = shown(folder)
     try:
-        scratch = to_path(work) / "scratch"
-        totals, shared = find_overlap(corpus, folder, scratch, threshold, changes, engine, progress)
+        totals, shared = find_overlap(corpus, folder, threshold, changes, engine, progress)
     finally:
         progress.stop()
     sources = totals.sort("bytes", "source", descending=[True, False])["source"].to_list()
-    if picture:
-        with atomic_write(to_path(picture)) as file:
+    if plot:
+        with atomic_write(to_path(plot)) as file:
             file.write(draw(sorted(sources[:100]), shared).encode())
     if as_json:
-        told = {"sources": totals.to_dicts(), "shared": shared.to_dicts()}
-        return click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode().translate(JSON))
+        tables = {"sources": totals.to_dicts(), "shared": shared.to_dicts()}
+        return click.echo(orjson.dumps(tables, option=orjson.OPT_INDENT_2).decode().translate(JSON))
     click.echo(render(heat(sorted(sources[:MOST]), shared)))
     click.echo()
     click.echo(render(pairs(shared)))
 
 
 def heat(sources: list[str], shared):
-    """The near matrix as a table: share of the row's bytes, and a block as dark as it is much."""
+    """Build the near matrix as a table: share of the row's bytes, and a block as dark as the share is large."""
     from rich.table import Table
     from rich.text import Text
 
     from gristmill.flows.clean.overlap import matrix
 
-    table = Table(box=None, pad_edge=False, title="share of the row's bytes that the column has too, nearly alike")
+    table = Table(box=None, pad_edge=False, title="share of the row's bytes in near copies in the column")
     table.add_column("")
     for source in sources:
         table.add_column(Text(source.translate(LINE)), justify="right")
@@ -67,13 +66,13 @@ def heat(sources: list[str], shared):
 
 
 def pairs(shared):
-    """Every pair that shares something: documents, bytes and words, exactly and nearly."""
+    """Build a table of all pairs that share documents: documents, bytes and words by kind of copy."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("of", "has too", "kind", "documents", "MB", "words"):
-        table.add_column(name, justify="left" if name in ("of", "has too", "kind") else "right")
+    for name in ("source", "other", "kind", "documents", "MB", "words"):
+        table.add_column(name, justify="left" if name in ("source", "other", "kind") else "right")
     for kind, source, other, documents, size, words, _ in shared.sort("source", "other", "kind").iter_rows():
         names = (Text(name.translate(LINE)) for name in (source, other))
         table.add_row(*names, kind, f"{documents:,}", f"{size / 1e6:,.2f}", f"{words:,}")

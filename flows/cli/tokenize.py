@@ -8,17 +8,17 @@ from gristmill.flows.escape import LINE
 
 @click.command()
 @click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
-@click.option("--tokenizer", required=True, metavar="DIR", help="A tokenizer's folder or file.")
+@click.option("--tokenizer", required=True, metavar="FOLDER", help="Folder or file of the tokenizer.")
 @click.option("--output", required=True, metavar="TOKENS", help="Folder of the token shards.")
 @engine_options
 @settings_option("tokens")
-@click.option("--json", "as_json", is_flag=True, help="Print what the shards hold as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print counts and mixture as JSON.")
 def tokenize(corpus, tokenizer, output, engine, changes, as_json):
-    """Turn the documents of CORPUS… into token shards: shuffled, cut into training and validation, mixed by source.
+    """Encode the documents of CORPUS… as token shards: shuffled, split into training and validation, mixed by source.
 
-    Documents are never cut, and the same seed gives the same bytes for any number of workers. Settings:
-    tokens.boundary (prepend, append, both, none), tokens.validation, tokens.seed, tokens.weights.SOURCE,
-    tokens.epochs.SOURCE, tokens.temperature, tokens.tokens, tokens.shard_tokens.
+    Documents are never split, and the same seed gives the same bytes for any number of workers. Settings:
+    tokens.add_special (prepend, append, both, none), tokens.validation, tokens.seed, tokens.weights.SOURCE,
+    tokens.epochs.SOURCE, tokens.temperature, tokens.train_tokens, tokens.tokens_per_shard.
 
     \b
         gristmill tokenize work --tokenizer tok --output tokens
@@ -36,11 +36,11 @@ def tokenize(corpus, tokenizer, output, engine, changes, as_json):
         progress.stop()
     counts = tokens.manifest.counts
     if as_json:
-        told = {"counts": counts, "mixture": tokens.about["mixture"], "shards": tokens.names()}
-        return click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2))
+        table = {"counts": counts, "mixture": tokens.about["mixture"], "shards": tokens.names()}
+        return click.echo(orjson.dumps(table, option=orjson.OPT_INDENT_2))
     click.echo(f"{'source':<24}{'documents':>12}{'tokens':>16}{'epochs':>8}{'share':>8}")
     for source in tokens.about["mixture"]:
         numbers = f"{source['documents']:>12,}{source['tokens']:>16,}{source['epochs']:>8.2f}{source['share']:>8.1%}"
         click.echo(f"{source['name'].translate(LINE)[:23]:<24}{numbers}")
-    told = f"{len(tokens.names()):,} shards of {tokens.about['dtype'].lstrip('<')}, {counts['tokens']:,} tokens"
-    console.print(f"  {output}  {told}   gristmill tokens inspect {output}", soft_wrap=True, highlight=False)
+    summary = f"{len(tokens.names()):,} shards of {tokens.about['dtype'].lstrip('<')}, {counts['tokens']:,} tokens"
+    console.print(f"  {output}  {summary}   gristmill tokens inspect {output}", soft_wrap=True, highlight=False)

@@ -9,7 +9,7 @@ FORMATS = ["nanogpt", "llmc", "megatron", "datatrove", "olmo", "litdata", "mds"]
 
 @click.group()
 def tokens():
-    """Look into token shards, and write or read those of other trainers.
+    """Inspect token shards, and convert them to and from the formats of other trainers.
 
     \b
         gristmill tokens inspect tokens
@@ -19,14 +19,14 @@ def tokens():
 
 @tokens.command()
 @click.argument("folder", metavar="TOKENS")
-@click.option("--check", is_flag=True, help="Read everything: checksums, the largest id, the ends of documents.")
-@click.option("--sample", type=click.IntRange(0), default=0, metavar="N", help="Show the first N documents as pieces.")
-def inspect(folder, check, sample):
-    """Show the shards in TOKENS: documents, tokens, bytes a token, and how the sources are mixed.
+@click.option("--check", is_flag=True, help="Check all data: checksums, the largest id, the ends of documents.")
+@click.option("--rows", type=click.IntRange(0), default=0, metavar="N", help="Print the first N documents as tokens.")
+def inspect(folder, check, rows):
+    """Print the shards in TOKENS: documents, tokens, bytes per token, and the mixture of sources.
 
     \b
         gristmill tokens inspect tokens
-        gristmill tokens inspect tokens --check --sample 2
+        gristmill tokens inspect tokens --check --rows 2
     """
     from gristmill.pipelines.storage.files import to_path
     from gristmill.pipelines.tokens.shards import TokenShards
@@ -34,19 +34,17 @@ def inspect(folder, check, sample):
     shards = TokenShards(to_path(folder))
     if check:
         shards.check()
-    click.echo(f"{'shard':<20}{'documents':>12}{'tokens':>16}{'bytes of text':>16}{'bytes a token':>15}")
+    click.echo(f"{'shard':<20}{'documents':>12}{'tokens':>16}{'bytes of text':>16}{'bytes per token':>17}")
     for name in shards.names():
         shard = shards.shard(name)
         size, count = int(shard.bytes.sum(dtype="int64")), shard.ids.size
-        ratio = f"{size / count:>15.3f}" if size and count else f"{'unknown':>15}"
+        ratio = f"{size / count:>17.3f}" if size and count else f"{'unknown':>17}"
         click.echo(f"{name:<20}{shard.ends.size:>12,}{count:>16,}{size:>16,}{ratio}")
     for source in shards.about["mixture"]:
-        told = (
-            f"{source['tokens']:,} tokens, {source['epochs']:.2f} epochs, {source['share']:.1%} of the training tokens"
-        )
-        click.echo(f"  {source['name'].translate(LINE)}: {told}")
+        share = f"{source['epochs']:.2f} epochs, {source['share']:.1%} of the training tokens"
+        click.echo(f"  {source['name'].translate(LINE)}: {source['tokens']:,} tokens, {share}")
     for name in shards.names()[:1]:
-        show_documents(shards, shards.shard(name), sample)
+        show_documents(shards, shards.shard(name), rows)
 
 
 def show_documents(shards, shard, count: int) -> None:
@@ -68,7 +66,7 @@ def show_documents(shards, shard, count: int) -> None:
 @click.argument("place", metavar="SHARD:POSITION")
 @click.option("--context", type=click.IntRange(0), default=20, show_default=True, help="Tokens of text on each side.")
 def trace(folder, place, context):
-    """Name the document, the source and the text around the token at SHARD:POSITION.
+    """Print the document, the source and the text around the token at SHARD:POSITION.
 
     \b
         gristmill tokens trace tokens train-00000:1000
@@ -81,7 +79,7 @@ def trace(folder, place, context):
     shards = TokenShards(path(folder))
     name, _, position = place.partition(":")
     if not position.isdigit():
-        raise RecipeError(f"expected SHARD:POSITION, as {shards.names()[0]}:1000, found {place!r}")
+        raise RecipeError(f"expected SHARD:POSITION, such as {shards.names()[0]}:1000, found {place!r}")
     shard, at = shards.shard(name), int(position)
     found = shard.trace(at)
     rows = {
@@ -94,16 +92,16 @@ def trace(folder, place, context):
         decode, ids = Tokenizer.load(shards.tokenizer).decode_ids, shard.ids
         before, after = ids[max(found.first, at - context) : at], ids[at + 1 : min(found.stop, at + 1 + context)]
         rows["text"] = f"{decode(before)}⟦{decode(ids[at : at + 1])}⟧{decode(after)}"
-    for what, value in rows.items():
-        click.echo(f"{what:>10}  {value.translate(LINE)}")
+    for name, value in rows.items():
+        click.echo(f"{name:>10}  {value.translate(LINE)}")
 
 
 @tokens.command()
 @click.argument("folder", metavar="TOKENS")
-@click.option("--format", "kind", type=click.Choice(FORMATS), required=True)
-@click.option("--output", required=True, metavar="DIR")
+@click.option("--format", "kind", type=click.Choice(FORMATS), required=True, help="Trainer that reads the files.")
+@click.option("--output", required=True, metavar="FOLDER", help="Empty folder to write to.")
 def export(folder, kind, output):
-    """Write the shards as another trainer reads them; where it reads our very bytes they are linked, not copied.
+    """Write the shards in the format of another trainer; files that it reads unchanged are linked, not copied.
 
     \b
         gristmill tokens export tokens --format megatron --output megatron
@@ -119,11 +117,11 @@ def export(folder, kind, output):
 @tokens.command("import")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--format", "kind", type=click.Choice(["llmc", "megatron", "datatrove"]), required=True)
-@click.option("--vocab-size", type=click.IntRange(1), required=True, help="Of the tokenizer that made the ids.")
-@click.option("--bos", type=click.IntRange(0), default=0, show_default=True, help="The id that documents begin with.")
-@click.option("--output", required=True, metavar="TOKENS")
+@click.option("--vocab-size", type=click.IntRange(1), required=True, help="Vocabulary size of the files' tokenizer.")
+@click.option("--bos", type=click.IntRange(0), default=0, show_default=True, help="Id that begins each document.")
+@click.option("--output", required=True, metavar="TOKENS", help="Folder of the token shards.")
 def read(files, kind, vocab_size, bos, output):
-    """Read token files of another tool as token shards; files with "val" in their names are the validation split.
+    """Convert token files of another tool to token shards; files with "val" in their names are the validation split.
 
     \b
         gristmill tokens import edu_fineweb_train_*.bin edu_fineweb_val_*.bin --format llmc \\

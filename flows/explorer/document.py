@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from gristmill.dedup.near.near_duplicates import NearDuplicates
 from gristmill.filters.core.decide import breaks, thresholds
 from gristmill.flows.clean.plan import rewrites, spans_of
 from gristmill.flows.explorer.index import RunIndex
@@ -63,12 +64,12 @@ def read_document(index: RunIndex, part: str, row: int) -> Document:
     """Raises WorkError where there is no such document."""
     index.place(part, row)
     rows = np.array([row])
-    (columns,) = read_rows(index.work / "documents" / f"{part}.parquet", rows).to_pylist()
+    (columns,) = read_rows(index.folder / "documents" / f"{part}.parquet", rows).to_pylist()
     text = (columns.pop(TEXT) or "").encode()
     columns = {name: value for name, value in columns.items() if name not in (ID, SOURCE) and value is not None}
     steps = [name for name, step in index.recipe.steps.items() if rewrites(step)]
-    spans = {name: _spans(read_shard(spans_of(index.work, name) / f"{part}.parquet"), row) for name in steps}
-    return Document(document_history(index.work, part, row, index.filters), columns, text, spans)
+    spans = {name: _spans(read_shard(spans_of(index.folder, name) / f"{part}.parquet"), row) for name in steps}
+    return Document(document_history(index.folder, part, row, index.filters), columns, text, spans)
 
 
 def _spans(table: pa.Table, row: int) -> list[tuple]:
@@ -175,9 +176,11 @@ def copies(index: RunIndex, id: str) -> tuple[list[Copy], int]:
 
     None where nothing is like it.
     """
-    near = next((name for name, step in index.recipe.steps.items() if step.NAME == "near"), "near")
+    near = next(
+        (name for name, step in index.recipe.steps.items() if step.NAME == NearDuplicates.NAME), NearDuplicates.NAME
+    )
     try:
-        members = find_cluster(index.work, near, id)
+        members = find_cluster(index.folder, near, id)
     except WorkError:
         return [], 0
     own = next(member.text for member in members if member.id == id)

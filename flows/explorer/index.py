@@ -13,23 +13,18 @@ from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
-import orjson
 import polars as pl
 import pyarrow as pa
 from upath import UPath
 
-from gristmill.filters.core.filter import Filter
-from gristmill.filters.core.measure import LANGUAGE, SURE_LABEL
+from gristmill.filters.core.filter import GUESS, LANGUAGE, Filter, provider
 from gristmill.filters.core.profiles import NO_PROFILE, profile_of
-from gristmill.flows.clean.plan import measures_of
-from gristmill.flows.clean.recipe import parse_recipe
-from gristmill.flows.clean.run import RECIPE
+from gristmill.flows.runs.finished import FinishedRun
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.schema import SOURCE
-from gristmill.pipelines.storage.shards import group_rows, list_shards, read_shard
+from gristmill.pipelines.storage.shards import group_rows
 
 COLUMNS_KEPT = 24  # of measures: 192 MB for a million documents
-LABEL = "label"  # the language step's column of its best guess
 CODED = pa.dictionary(pa.int32(), pa.large_string())
 Reason = tuple[str, str]  # step, rule
 
@@ -48,18 +43,12 @@ class Names(NamedTuple):
         return cls(names, np.concatenate([np.empty(0, np.int32), *(c.indices.to_numpy() for c in coded.chunks)]))
 
 
-class RunIndex:
-    """The run in a work folder. Documents are known by their place: 0 … n-1, in the order of shards and rows."""
+class RunIndex(FinishedRun):
+    """The run with its index. Documents are known by their place: 0 … n-1, in the order of shards and rows."""
 
     def __init__(self, work: UPath):
         """Raises WorkError where the run is unfinished, or was made by no recipe."""
-        self.work = work
-        self.parts = [path.stem for path in list_shards(work / "ledger")]
-        try:
-            self.recipe_json = (work / RECIPE).read_bytes()
-        except FileNotFoundError:
-            raise WorkError(f"{work} has no {RECIPE}; `gristmill clean RECIPE --output {work}` writes it") from None
-        self.recipe = parse_recipe(orjson.loads(self.recipe_json), RECIPE)
+        super().__init__(work)
         self.filters = {name: step for name, step in self.recipe.steps.items() if isinstance(step, Filter)}
         self._columns, self._lock = OrderedDict(), Lock()
         self._read_ledger()
@@ -67,10 +56,10 @@ class RunIndex:
 
     def _read_ledger(self) -> None:
         names = ["step", "rule", "bytes", "clean_bytes", SOURCE, "reasons"]
-        shards = self.over_parts(lambda part: _ledger(read_shard(self.work / "ledger" / f"{part}.parquet", names)))
+        shards = self.over_parts(lambda part: _ledger(self.ledger(part, names)))
         self.starts = np.concatenate(([0], np.cumsum([len(shard.breaks) for shard in shards], dtype=np.int64)))
         self.documents = int(self.starts[-1])
-        groups = self.over_parts(lambda part: group_rows(self.work / "documents" / f"{part}.parquet"))
+        groups = self.over_parts(lambda part: group_rows(self.folder / "documents" / f"{part}.parquet"))
         self.groups = np.cumsum(np.array([rows for part in groups for rows in part], np.int64))  # where each ends
         self.bytes, self.clean_bytes = (
             np.concatenate([np.empty(0, np.int64), *(getattr(shard, name) for shard in shards)])
@@ -96,11 +85,12 @@ class RunIndex:
     def _read_languages(self) -> None:
         n = self.documents
         self.language, self.profile = Names([""], np.zeros(n, np.int32)), Names([NO_PROFILE], np.zeros(n, np.int32))
-        if LANGUAGE not in self.recipe.steps or not n:
+        step = provider(self.recipe.steps, LANGUAGE)
+        if step is None or not n:
             return
-        folder = measures_of(self.work, LANGUAGE)
-        names = [LABEL, SURE_LABEL]
-        labels = self.over_parts(lambda part: [*map(_coded, read_shard(folder / f"{part}.parquet", names).columns)])
+        says = self.recipe.steps[step].PROVIDES
+        names = [says.get(GUESS, says[LANGUAGE]), says[LANGUAGE]]
+        labels = self.over_parts(lambda part: [*map(_coded, self.measures(step, part, names))])
         self.language, sure = (Names.of([*columns]) for columns in zip(*labels, strict=True))
         names, codes = np.unique(profile_of(np.array(sure.names)).astype(str), return_inverse=True)
         self.profile = Names(names.tolist(), codes.astype(np.int32)[sure.codes])
@@ -118,9 +108,8 @@ class RunIndex:
         key = step, measure
         with self._lock:  # one reader: a slider asks again before the first answer is there
             if key not in self._columns:
-                folder = measures_of(self.work, step)
-                read = self.over_parts(lambda part: _numbers(read_shard(folder / f"{part}.parquet", [measure])))
-                self._columns[key] = np.concatenate([np.empty(0), *read])
+                read = self.over_parts(lambda part: self.measures(step, part, [measure])[measure].cast(pl.Float64))
+                self._columns[key] = np.concatenate([np.empty(0), *(values.to_numpy() for values in read)])
             self._columns.move_to_end(key)
             while len(self._columns) > COLUMNS_KEPT:
                 self._columns.popitem(last=False)
@@ -128,15 +117,12 @@ class RunIndex:
 
     def strings(self, step: str, measure: str) -> pl.Series:
         """A measure that is no number: the language a document has, the model that spoke of it."""
-        folder = measures_of(self.work, step)
-        return pl.concat(
-            self.over_parts(lambda part: pl.from_arrow(read_shard(folder / f"{part}.parquet", [measure]))[measure])
-        )
+        return pl.concat(self.over_parts(lambda part: self.measures(step, part, [measure])[measure]))
 
     def place(self, part: str, row: int) -> int:
         """Raises WorkError where there is no such document."""
         if part not in self.parts:
-            raise WorkError(f"there is no shard {part!r} in {self.work}")
+            raise WorkError(f"there is no shard {part!r} in {self.folder}")
         i = self.parts.index(part)
         if not 0 <= row < self.starts[i + 1] - self.starts[i]:
             raise WorkError(f"{part} has {self.starts[i + 1] - self.starts[i]:,} documents, none is number {row}")
@@ -177,31 +163,26 @@ class _Shard(NamedTuple):
     first: dict[Reason, np.ndarray]  # those that it removed
 
 
-def _ledger(table: pa.Table) -> _Shard:
-    frame = pl.from_arrow(table.select(["reasons", "step", "rule"]))
+def _ledger(frame: pl.DataFrame) -> _Shard:
     reasons = frame["reasons"]
     counts = reasons.list.len().to_numpy().astype(np.uint16)
     every = reasons.explode(empty_as_null=False).struct.unnest()
     rows = np.repeat(np.arange(counts.size, dtype=np.int32), counts)
     first = np.flatnonzero(counts).astype(np.int32)
     return _Shard(
-        _coded(table[SOURCE]),
-        table["bytes"].to_numpy(),
-        table["clean_bytes"].to_numpy(),
+        _coded(frame[SOURCE]),
+        frame["bytes"].to_numpy(),
+        frame["clean_bytes"].to_numpy(),
         counts,
         _by_rule(every.select("step", "rule"), rows),
         _by_rule(frame.select("step", "rule").filter(pl.Series(counts > 0)), first),
     )
 
 
-def _coded(column: pa.ChunkedArray) -> pa.DictionaryArray:
-    return column.combine_chunks().cast(pa.large_string()).fill_null("").dictionary_encode()
+def _coded(column: pl.Series) -> pa.DictionaryArray:
+    return column.fill_null("").to_arrow().cast(pa.large_string()).dictionary_encode()
 
 
 def _by_rule(rules: pl.DataFrame, rows: np.ndarray) -> dict[Reason, np.ndarray]:
     grouped = rules.with_columns(row=rows).group_by("step", "rule").agg("row")
     return {(step, rule): np.sort(found.to_numpy()) for step, rule, found in zip(*grouped, strict=True)}
-
-
-def _numbers(table: pa.Table) -> np.ndarray:
-    return pl.from_arrow(table).to_series().cast(pl.Float64).to_numpy()

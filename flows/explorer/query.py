@@ -123,7 +123,7 @@ def search(index: RunIndex, places: np.ndarray, needle: str, size: int) -> Page:
 
 
 def _holding(index: RunIndex, unit: IndexUnit, pattern: str) -> np.ndarray:
-    texts = pl.from_arrow(read_rows(index.work / "documents" / f"{unit.part}.parquet", unit.rows, [ID, TEXT]))
+    texts = pl.from_arrow(read_rows(index.folder / "documents" / f"{unit.part}.parquet", unit.rows, [ID, TEXT]))
     return unit.places[
         (texts[TEXT].str.contains(pattern) | texts[ID].str.contains(pattern)).fill_null(False).to_numpy()
     ]
@@ -135,8 +135,8 @@ def rows(index: RunIndex, places: np.ndarray) -> list[Row]:
 
 
 def _rows(index: RunIndex, unit: IndexUnit) -> Iterator[Row]:
-    documents = read_rows(index.work / "documents" / f"{unit.part}.parquet", unit.rows, [ID, TEXT])
-    ledger = read_rows(index.work / "ledger" / f"{unit.part}.parquet", unit.rows, ["value", "threshold"]).to_pylist()
+    documents = read_rows(index.folder / "documents" / f"{unit.part}.parquet", unit.rows, [ID, TEXT])
+    ledger = read_rows(index.folder / "ledger" / f"{unit.part}.parquet", unit.rows, ["value", "threshold"]).to_pylist()
     heads, ids, source, language = _heads(documents[TEXT]), documents[ID].to_pylist(), index.source, index.language
     for place, id, head, why in zip(unit.places.tolist(), ids, heads, ledger, strict=True):
         first = index.first[place]

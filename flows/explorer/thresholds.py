@@ -8,14 +8,14 @@ a text stays once others come or go.
 import math
 from functools import lru_cache
 from types import UnionType
-from typing import NamedTuple, Union, get_args, get_origin
+from typing import Annotated, NamedTuple, Union, get_args, get_origin
 
 import numpy as np
 
 from gristmill.filters.core.decide import breaks, thresholds
 from gristmill.filters.core.filter import Filter, Rule
-from gristmill.filters.core.profiles import profile_settings
-from gristmill.flows.clean.recipe import Recipe
+from gristmill.filters.core.profiles import NO_PROFILE, profile_settings
+from gristmill.flows.clean.plan import labelled_by
 from gristmill.flows.explorer.index import Reason, RunIndex
 from gristmill.flows.runs.what_if import change_recipe
 from gristmill.pipelines.errors import GristmillError, RecipeError
@@ -53,8 +53,7 @@ def adjustable(filters: dict[str, Filter]) -> dict[str, Threshold]:
 def _settings(step: Filter):
     """Rule, setting and whether it is whole, for each setting that a rule compares with its measure."""
     for setting, field in type(step).model_fields.items():
-        one = field.annotation
-        kinds = {*(get_args(one) if get_origin(one) in (Union, UnionType) else [one])} & {int, float}
+        kinds = _numeric_types(field.annotation)
         if not kinds or setting in step.MEASURED:
             continue
         try:
@@ -64,6 +63,13 @@ def _settings(step: Filter):
         for name, rule in rules.items():
             if rule.threshold == NOWHERE or NOWHERE in rule.thresholds.values():
                 yield name, setting, float not in kinds
+
+
+def _numeric_types(annotation) -> set[type]:
+    """Return int and float where a type allows them."""
+    if get_origin(annotation) in (Union, UnionType, Annotated):
+        return {kind for part in get_args(annotation) for kind in _numeric_types(part)}
+    return {annotation} if annotation in (int, float) else set()
 
 
 class WhatIf(NamedTuple):
@@ -109,8 +115,9 @@ class Thresholds:
 
     def rules(self, changes: tuple[str, ...], step: str) -> tuple[dict[str, Rule], list[dict[str, Rule]]]:
         """A step's rules under ``changes``: the default ones, and those of each profile of the index."""
-        filter = self.recipe(changes).steps[step]
-        return filter.rules(), [filter.for_profile(name).rules() for name in self.index.profile.names]
+        recipe, names = self.recipe(changes), self.index.profile.names
+        filter, labelled = recipe.steps[step], labelled_by(recipe, step)
+        return filter.rules(), [filter.for_profile(name if labelled else NO_PROFILE).rules() for name in names]
 
     def limits(self, changes: tuple[str, ...], step: str, rule: str) -> np.ndarray:
         """Each document's threshold, NaN where the rule is off."""
@@ -133,8 +140,8 @@ class Thresholds:
 
     def changed(self, changes: tuple[str, ...]) -> list[str]:
         """The filters whose settings differ."""
-        recipe: Recipe = self.recipe(changes)
-        return [name for name, step in self.index.filters.items() if recipe.steps[name] != step]
+        now, then = (self.recipe(each).steps for each in ((), changes))
+        return [name for name in self.index.filters if now[name] != then[name]]
 
     def has_own(self, threshold: Threshold, profile: str, changes: tuple[str, ...]) -> bool:
         """Does a language profile set this threshold apart from the default?"""

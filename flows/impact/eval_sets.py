@@ -15,40 +15,36 @@ from upath import UPath
 
 from gristmill.dedup.contamination.eval_sets import Item
 from gristmill.dedup.contamination.ngram_index import EvalNgramIndex
-from gristmill.flows.clean.plan import checksums, shards_of
+from gristmill.flows.clean.plan import bytes_of, shards_of
 from gristmill.flows.impact.recipe import RAW, Heldout
 from gristmill.pipelines.ingest.ingest import read_documents
 from gristmill.pipelines.inputs.inputs import InputSettings, find_files
+from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import DOCUMENT, ID, TEXT
-from gristmill.pipelines.steps.step import Job, Output, Step, Written
-from gristmill.pipelines.storage.manifest import fingerprint
+from gristmill.pipelines.schema import DOCUMENT, DOCUMENTS, ID, TEXT
+from gristmill.pipelines.steps.step import Input, Job, Output, RawInput, Step, Written, by_shard, input_of
 from gristmill.pipelines.storage.shards import cut_groups, list_shards, read_batches, read_shard, write_shard
-from gristmill.pipelines.tokens.encode import hash_ids
-from gristmill.pipelines.tokens.shuffle import of_validation
+from gristmill.pipelines.tokens.shuffle import is_validation
 
 CANDIDATE_FACTOR = 4  # candidates of a set, in sizes of the set: as many may turn out to overlap
 
 
 def split_step(work: UPath, share: float) -> Step:
     """``pool`` and ``held`` of ``documents``: id, text and source of each document, other columns are not needed."""
-    folders = {work / "pool": {"share": share}, work / "held": {"share": share}}
-    jobs = []
-    for part, file in shards_of(work / "documents").items():
-        made_of = fingerprint(file["sha256"], share)
-        outputs = tuple(Output(folder, part, made_of, folder.name) for folder in folders)
-        jobs.append(Job(split_shard, (work / "documents" / f"{part}.parquet", share), outputs, file["bytes"]))
-    return Step("hold out", folders, jobs)
+    documents = (Input(work / "documents", kind=DOCUMENTS),)
+    outputs = [Output(work / kind, "", documents, share, kind) for kind in ("pool", "held")]
+    jobs = by_shard(split_shard, (share,), outputs, bytes_of(shards_of(work / "documents")))
+    return Step("hold out", {output.folder: {"share": share} for output in outputs}, jobs)
 
 
-def split_shard(shard: UPath, share: float, outputs: tuple[Output, ...]) -> list[Written]:
+def split_shard(share: float, outputs: tuple[Output, ...]) -> list[Written]:
     """One shard's documents, as the hashes of their ids have it."""
     wrote = []
     for output in outputs:
         tables = []
-        for table in read_batches(shard, DOCUMENT.names):
-            held = of_validation(hash_ids(*Ragged.from_text(table[ID])), share)
-            tables.append(table.filter(pa.array(held == (output.key == "held"))))
+        for table in read_batches(input_of(outputs, DOCUMENTS).path, DOCUMENT.names):
+            held = is_validation(hash_rows(*Ragged.from_text(table[ID])), share)
+            tables.append(table.filter(pa.array(held == (output.kind == "held"))))
         rows = write_shard(output.path, tables, DOCUMENT)
         size = sum(int(Ragged.from_text(table[TEXT]).data.size) for table in tables)
         wrote.append(Written([output.path.name], {"documents": rows, "bytes": size}))
@@ -58,11 +54,12 @@ def split_shard(shard: UPath, share: float, outputs: tuple[Output, ...]) -> list
 def candidates_step(work: UPath, settings: Heldout) -> Step:
     """``candidates``: of each set the pieces with the lowest hashes."""
     corpus = {RAW: work / "held", "clean": work / "held-clean" / "clean"}
-    made_of = [checksums(folder) for folder in corpus.values()]
+    inputs = [Input(folder) for folder in corpus.values()]
     for paths in settings.sets.values():
-        made_of.append([[f.name, f.size, f.version] for f in find_files(InputSettings(paths=paths))])
+        files = find_files(InputSettings(paths=paths))
+        inputs += [RawInput(file.url, (file.name, file.size, file.version)) for file in files]
     about = settings.model_dump(mode="json", include={"sets", "bytes", "piece_bytes"})
-    output = Output(work / "candidates", "part-00000", fingerprint(made_of, about))
+    output = Output(work / "candidates", "part-00000", tuple(inputs), about)
     return Step("candidates", {work / "candidates": about}, [Job(choose_pieces, (corpus, settings), (output,))])
 
 
@@ -111,7 +108,7 @@ def cut_pieces(text: bytes, size: int) -> list[str]:
 
 def _lowest(table: pa.Table, size: int) -> pa.Table:
     """The rows with the lowest hashes of their ids, up to ``size`` bytes of text."""
-    hashes = hash_ids(*Ragged.from_text(table[ID]))
+    hashes = hash_rows(*Ragged.from_text(table[ID]))
     order = np.argsort(hashes, kind="stable")
     ends = np.cumsum(np.diff(Ragged.from_text(table[TEXT]).offsets)[order])
     return table.take(order[: int(np.searchsorted(ends, size, "right"))])
@@ -138,9 +135,9 @@ def overlap(candidates: UPath, documents: Iterable[UPath], ngram: int) -> pl.Dat
 def heldout_step(work: UPath, data: list[str], settings: Heldout) -> Step:
     """``heldout``: of each set the pieces that no arm holds, as many as it asks for."""
     overlaps = [work / "arms" / name / "overlap.parquet" for name in data]
-    made_of = [checksums(work / "candidates"), *(checksums(path.parent) for path in overlaps)]
+    inputs = (Input(work / "candidates"), *(Input(path.parent, path.stem) for path in overlaps))
     about = settings.model_dump(mode="json", include={"bytes", "ngram", "max_overlap"})
-    output = Output(work / "heldout", "part-00000", fingerprint(made_of, about))
+    output = Output(work / "heldout", "part-00000", inputs, about)
     job = Job(keep_unseen, (work / "candidates", overlaps, settings), (output,))
     return Step("held out", {work / "heldout": about}, [job])
 

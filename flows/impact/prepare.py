@@ -11,7 +11,6 @@ import orjson
 import polars as pl
 from upath import UPath
 
-from gristmill.flows.clean.plan import checksums
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.clean.run import clean
 from gristmill.flows.impact.arms import ONE, Arm
@@ -19,12 +18,12 @@ from gristmill.flows.impact.eval_sets import candidates_step, heldout_step, over
 from gristmill.flows.impact.plan import ImpactPlan
 from gristmill.flows.impact.recipe import Heldout
 from gristmill.flows.tokenize.tokenize_corpus import tokenize
-from gristmill.flows.tokenize.train_tokenizer import coder, tokenizer_settings, train_tokenizer
+from gristmill.flows.tokenize.train_tokenizer import load_encoder, tokenizer_settings, train_tokenizer
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.ingest import ingest_step
 from gristmill.pipelines.inputs.inputs import InputSettings
 from gristmill.pipelines.schema import SOURCE
-from gristmill.pipelines.steps.step import Engine, Job, Output, Progress, Step, Written, run_step
+from gristmill.pipelines.steps.step import Engine, Input, Job, Output, Progress, RawInput, Step, Written, fits, run_step
 from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import Manifest, fingerprint
 from gristmill.pipelines.storage.shards import list_shards, read_shard
@@ -67,24 +66,28 @@ def prepare_arm(
     progress: Progress,
 ) -> None:
     """The documents of one variant as token shards, and how much of each candidate they hold."""
-    folder, heldout = work / "arms" / folder_of(arm.data), plan.impact.heldout
-    coders = sorted(coder(tokenizers[name]).vocabulary.sha256 for name in uses)
-    sources = [checksums(work / "pool"), checksums(work / "candidates")]
-    made_of = fingerprint(sources, arm.recipe.table()["steps"], arm.recipe.words, heldout.ngram, coders)
-    known = Manifest.read(folder)
-    if known and all(part.fingerprint == made_of and part.is_whole(folder) for part in known.parts.values()):
+    cleaned = work / "cleaning" / "clean"
+    documents = cleaned if arm.recipe.steps else work / "pool"
+    coders = sorted(load_encoder(tokenizers[name]).vocabulary.sha256 for name in uses)
+    # The next arm is cleaned in the same folder: what lies there is known by what it was made of.
+    source = RawInput(str(cleaned), fingerprint(arm.recipe.table()["steps"], arm.recipe.words))
+    inputs = Input(work / "pool"), Input(work / "candidates"), source
+    output = Output(work / "arms" / folder_of(arm.data), "arm", inputs, [plan.impact.heldout.ngram, coders])
+
+    def step(about: dict) -> Step:
+        job = Job(look_for_overlap, (work / "candidates", documents, plan.impact.heldout.ngram, about), (output,))
+        return Step(f"overlap of {arm.data}", {output.folder: {"steps": list(arm.recipe.steps)}}, [job])
+
+    if fits(step({})):
         return
-    documents, summary = work / "pool", {"documents": 0, "steps": {}}
+    summary = {"documents": 0, "steps": {}}
     if arm.recipe.steps:
         summary = clean(_reading(arm.recipe, work / "pool", plan), work / "cleaning", engine, progress)
-        documents = work / "cleaning" / "clean"
     counts = dict(Manifest.read(documents).counts)
     for name in uses:
         shards = tokenize([str(documents)], tokenizers[name], _tokens(work, arm.data, name), TOKENS, engine, progress)
         counts[f"tokens {name}"] = shards.manifest.counts["tokens"]
-    args = (work / "candidates", documents, heldout.ngram, {"summary": summary, "counts": counts})
-    job = Job(look_for_overlap, args, (Output(folder, "arm", made_of),))
-    run_step(Step(f"overlap of {arm.data}", {folder: {"steps": list(arm.recipe.steps)}}, [job]), progress=progress)
+    run_step(step({"summary": summary, "counts": counts}), progress=progress)
 
 
 def check_verdict(work: UPath, settings: Heldout) -> None:

@@ -18,9 +18,8 @@ from gristmill.flows.impact.prepare import arm_tokens, folder_of, heldout_tokens
 from gristmill.flows.impact.verdicts import Scored
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.schema import ID, SOURCE
-from gristmill.pipelines.steps.step import Job, Output, Step, Written
+from gristmill.pipelines.steps.step import Input, Job, Output, Step, Written
 from gristmill.pipelines.storage.files import atomic_write
-from gristmill.pipelines.storage.manifest import fingerprint
 from gristmill.pipelines.tokens.settings import TRAIN
 from gristmill.pipelines.tokens.shards import TokenShards
 from gristmill.pretrain.model.config import ModelConfig
@@ -125,9 +124,8 @@ def train_step(runs: list[ArmRun], work: UPath) -> Step:
     """All runs, those of earlier looks among them: what is finished is not done again."""
     jobs = []
     for run in runs:
-        sums = [sorted(f["sha256"] for f in TokenShards(p).manifest.files.values()) for p in (run.tokens, run.heldout)]
-        made_of = fingerprint(run.shape.model_dump(), run.training.model_dump(), sums)
-        jobs.append(Job(train_run, (run,), (Output(work / RUNS, run.name, made_of),)))
+        inputs, made_with = (Input(run.tokens), Input(run.heldout)), [run.shape.model_dump(), run.training.model_dump()]
+        jobs.append(Job(train_run, (run,), (Output(work / RUNS, run.name, inputs, made_with),)))
     return Step("train", {work / RUNS: {"runs": [run.name for run in runs]}}, jobs)
 
 

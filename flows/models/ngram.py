@@ -32,9 +32,9 @@ def encoder(tokenizer: str | None) -> tuple[Encode | None, str]:
     """Return the function that turns lines into units, None for words, and the units' name in models: a digest."""
     if tokenizer is None:
         return None, WORDS
-    from gristmill.flows.tokenize.train_tokenizer import coder
+    from gristmill.flows.tokenize.train_tokenizer import load_encoder
 
-    encode = coder(tokenizer)
+    encode = load_encoder(tokenizer)
     return encode.__call__, f"tokenizer {encode.vocabulary.sha256}"
 
 

@@ -17,7 +17,7 @@ from gristmill.flows.report.format import environment, indented
 from gristmill.flows.report.html import benchmarks, rewritten
 from gristmill.flows.report.ledger import read_ledger
 from gristmill.flows.report.rules import steps
-from gristmill.flows.report.run_data import FinishedRun
+from gristmill.flows.runs.finished import FinishedRun
 from gristmill.pipelines.schema import ID, SOURCE, TEXT
 from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.shards import shard_schema

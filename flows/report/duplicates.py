@@ -10,9 +10,9 @@ from gristmill.dedup.exact.exact import Exact
 from gristmill.dedup.near.near_duplicates import NearDuplicates
 from gristmill.flows.clean.plan import report_of
 from gristmill.flows.escape import TERMINAL
-from gristmill.flows.report.run_data import FinishedRun
 from gristmill.flows.report.samples import BYTES, first_words, read_texts
 from gristmill.flows.runs.clusters import word_diff
+from gristmill.flows.runs.finished import FinishedRun
 from gristmill.pipelines.schema import ID, SOURCE
 
 SIZES = (2, 3, 4, 5, 10, 20, 50, 100, 1000)  # of groups: where a row of the table begins
@@ -23,7 +23,7 @@ NEARLY = 0.95  # of the bytes that are read of a text: more than that may be its
 SOURCES = 12  # in the matrix: those with the most bytes
 SHADES = 10
 FOLD = "…"  # the sign of what is not shown
-MEMBER = {ID: pl.String, "group": pl.String, "similarity": pl.Float64, "contained": pl.Float64}
+MEMBER = {ID: pl.String, "group": pl.String, "similarity": pl.Float64, "containment": pl.Float64}
 
 
 def duplicates(work: FinishedRun, sources: pl.DataFrame) -> dict[str, Any] | None:
@@ -50,19 +50,19 @@ def _members(work: FinishedRun, names: dict[str, str]) -> pl.DataFrame:
     clusters = work.whole(report_of(work.folder, names.get(NearDuplicates.NAME, ""), "clusters"))
     near = pl.DataFrame(schema=MEMBER)
     if clusters is not None:
-        near = clusters.select(ID, pl.col("cluster").alias("group"), "similarity", "contained").cast(MEMBER)
+        near = clusters.select(ID, pl.col("cluster").alias("group"), "similarity", "containment").cast(MEMBER)
     known = [near[ID]]
     for part in work.parts:
-        copies = work.shard(work.folder / "ledger", part, [ID, "duplicate_of"]).drop_nulls("duplicate_of")
+        copies = work.ledger(part, [ID, "duplicate_of"]).drop_nulls("duplicate_of")
         known += [copies[ID].cast(pl.String), copies["duplicate_of"].cast(pl.String)]
     alike = pl.concat(known).unique().implode()
     columns = [ID, SOURCE, "bytes", "duplicate_of", "similarity"]
     frames = []
     for part in work.parts:
-        rows = work.shard(work.folder / "ledger", part, columns).with_row_index("row").filter(pl.col(ID).is_in(alike))
+        rows = work.ledger(part, columns).with_row_index("row").filter(pl.col(ID).is_in(alike))
         frames.append(rows.with_columns(pl.lit(part).alias("part")))
     found = pl.concat(frames)
-    found = found.join(near.select(ID, "group", "contained"), on=ID, how="left")
+    found = found.join(near.select(ID, "group", "containment"), on=ID, how="left")
     found = found.join(near.select(pl.col(ID).alias("duplicate_of"), of_group="group"), on="duplicate_of", how="left")
     group = pl.coalesce("group", "of_group", "duplicate_of", ID)
     return found.with_columns(group=group).drop("of_group").sort("group", ID)

@@ -22,9 +22,9 @@ from gristmill.flows.report.impact import impact
 from gristmill.flows.report.ledger import LedgerSummary, read_ledger
 from gristmill.flows.report.models import runs, tokenizers, tokens
 from gristmill.flows.report.rules import plots, steps
-from gristmill.flows.report.run_data import REMEDY, FinishedRun
 from gristmill.flows.report.samples import samples, without_personal
 from gristmill.flows.report.svg import HEIGHT
+from gristmill.flows.runs.finished import REMEDY, FinishedRun
 from gristmill.pipelines.schema import ID
 from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import require_finished
@@ -99,11 +99,11 @@ def benchmarks(work: FinishedRun) -> list[dict]:
     """Of each evaluation set how many items were looked for and found, and in how many documents."""
     frames = []
     for name in work.recipe.steps:
-        items = work.whole(report_of(work.folder, name, "items"), ["benchmark", "looked_for", "documents"])
+        items = work.whole(report_of(work.folder, name, "items"), ["benchmark", "searchable", "documents"])
         if items is not None:
             found = work.whole(report_of(work.folder, name, "found"), [ID, "benchmark"])
             by_set = items.group_by("benchmark").agg(
-                pl.sum("looked_for"), (pl.col("documents") > 0).sum().alias("found")
+                pl.sum("searchable"), (pl.col("documents") > 0).sum().alias("found")
             )
             held = found.group_by("benchmark").agg(pl.col(ID).n_unique().alias("documents"))
             frames.append(by_set.join(held, on="benchmark", how="left").fill_null(0))

@@ -4,12 +4,11 @@ from typing import NamedTuple
 
 import polars as pl
 
-from gristmill.filters.core.measure import LANGUAGE, SURE_LABEL
-from gristmill.flows.clean.plan import measures_of
-from gristmill.flows.report.run_data import FinishedRun
+from gristmill.filters.core.filter import LANGUAGE
+from gristmill.flows.runs.finished import FinishedRun
+from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, SOURCE
-from gristmill.pipelines.tokens.encode import hash_ids
 
 KEPT = "kept"  # the reason of documents that stay
 SHOWN, SHOWN_KEPT = 4, 12  # documents of each reason, of those that stay
@@ -43,14 +42,12 @@ def read_ledger(work: FinishedRun) -> LedgerSummary:
 
 def _rows(work: FinishedRun, part: str) -> pl.DataFrame:
     """A shard's ledger with reason, language, hash of the id, and the row in the shards of documents and of clean."""
-    frame = work.shard(work.folder / "ledger", part, COLUMNS).with_row_index("row")
-    label = pl.lit(None, pl.String)
-    if LANGUAGE in work.recipe.steps:
-        label = work.shard(measures_of(work.folder, LANGUAGE), part, [SURE_LABEL])[SURE_LABEL]
+    frame = work.ledger(part, COLUMNS).with_row_index("row")
+    labels = work.languages(part)
     return frame.with_columns(
-        label.alias(LANGUAGE),
+        (pl.lit(None, pl.String) if labels is None else labels).alias(LANGUAGE),
         pl.lit(part).alias("part"),
-        pl.Series("hash", hash_ids(*Ragged.from_text(frame[ID].to_arrow()))),
+        pl.Series("hash", hash_rows(*Ragged.from_text(frame[ID].to_arrow()))),
         (pl.col("kept").cast(pl.Int64).cum_sum() - 1).alias("clean_row"),
         pl.when("kept").then(pl.lit(KEPT)).otherwise(pl.format("{}.{}", "step", "rule")).alias("reason"),
         pl.when("kept").then("clean_bytes").otherwise(0).alias("clean_bytes"),

@@ -7,8 +7,8 @@ import orjson
 import polars as pl
 from upath import UPath
 
-from gristmill.flows.report.run_data import FinishedRun
 from gristmill.flows.report.svg import Chart, chart
+from gristmill.flows.runs.finished import FinishedRun
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import TEXT
 from gristmill.pipelines.storage.manifest import Manifest

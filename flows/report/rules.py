@@ -8,14 +8,13 @@ import polars as pl
 from upath import UPath
 
 from gristmill.dedup.near.near_duplicates import NearDuplicates
-from gristmill.filters.core.filter import Filter, Rule
-from gristmill.filters.core.measure import LANGUAGE
+from gristmill.filters.core.filter import LANGUAGE, Filter, Rule
 from gristmill.filters.core.profiles import NO_PROFILE, profile_of
 from gristmill.filters.perplexity.cross_fit import CrossFitPerplexity
 from gristmill.flows.clean.plan import decisions_of, report_of
 from gristmill.flows.report.ledger import LedgerSummary
-from gristmill.flows.report.run_data import FinishedRun
 from gristmill.flows.report.svg import Histogram, histogram, number
+from gristmill.flows.runs.finished import FinishedRun
 from gristmill.pipelines.steps.corpus_step import CorpusStep
 
 SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥"}

@@ -8,7 +8,7 @@ from gristmill.filters.core.batch import Batch
 from gristmill.filters.pii.filter import PiiFilter
 from gristmill.flows.escape import LINE, TERMINAL
 from gristmill.flows.report.ledger import KEPT
-from gristmill.flows.report.run_data import FinishedRun
+from gristmill.flows.runs.finished import FinishedRun
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import TEXT
 from gristmill.pipelines.steps.spans import rewrite

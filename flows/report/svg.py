@@ -45,7 +45,7 @@ def histogram(
     axis = bins(values, cuts, whole, count)
     if not values.size:
         return Histogram(axis, [], [], [], [])
-    counts, bad = axis.count(values), axis.count(broken)
+    counts, bad = axis.rows(values), axis.rows(broken)
     at, heights = 100 * axis.at(axis.edges), _log_heights(counts, counts.max())
     labels = _labels(axis, values)
     middle = (axis.edges[:-1] + axis.edges[1:] - whole) / 2

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from gristmill.filters.core.decide import decide
-from gristmill.filters.core.filter import Filter
-from gristmill.filters.core.measure import LANGUAGE, SURE_LABEL, measure_documents
+from gristmill.filters.core.filter import LANGUAGE, Filter, provider
+from gristmill.filters.core.measure import measure_documents
 from gristmill.filters.core.profiles import NO_PROFILE, profile_of
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.pipelines.ingest.ingest import read_documents
@@ -21,8 +21,8 @@ def check_documents(recipe: Recipe, paths: tuple[str, ...]) -> Iterator[dict]:
     for table in read_documents(list(paths), settings):
         frames = measure_documents(chain, table, recipe.words)
         profile = np.full(len(table), NO_PROFILE, object)
-        if LANGUAGE in frames:
-            profile = profile_of(frames[LANGUAGE][SURE_LABEL].to_numpy())
+        if name := provider(chain, LANGUAGE):
+            profile = profile_of(frames[name][chain[name].PROVIDES[LANGUAGE]].to_numpy())
         broken = {name: decide(step, frames[name], profile).to_list() for name, step in chain.items()}
         rows = {name: frame.to_dicts() for name, frame in frames.items()}
         for i, id in enumerate(table[ID].to_pylist()):

@@ -1,4 +1,4 @@
-"""Clusters: a document's near-duplicates, and what differs word by word."""
+"""Clusters of duplicate documents, and differences between them word by word."""
 
 import difflib
 import re
@@ -14,24 +14,24 @@ from gristmill.pipelines.schema import ID, TEXT
 from gristmill.pipelines.storage.manifest import Manifest, require_finished
 from gristmill.pipelines.storage.shards import list_shards, read_batches, read_shard
 
-MAX_WORDS = 20_000  # of a text to compare: difflib's time grows with the square where all differs
+MAX_WORDS = 20_000  # compared of a text: difflib takes quadratic time if all words differ
 WORDS = re.compile(r"\s*\S+")
 
 
 class Member(NamedTuple):
-    """A document of a cluster."""
+    """Document of a cluster."""
 
     id: str
-    duplicate_of: str | None  # None: it stays, or went for another reason
+    duplicate_of: str | None  # None: it is kept, or was dropped for another reason
     similarity: float | None
-    contained: float | None  # share of it that lies in that one
+    containment: float | None  # share of its shingles that are in duplicate_of
     text: str
 
 
 def find_cluster(work: UPath, step: str, id: str) -> list[Member]:
-    """The documents in one cluster with ``id``, and exact copies of them, those that stay first; texts as read.
+    """Return the documents in one cluster with ``id`` and their exact copies, kept ones first, with original texts.
 
-    Raises WorkError where the work folder is unfinished or nothing is like the document.
+    Raises WorkError if the work folder is unfinished or the document has no duplicate.
     """
     require_finished(work / "ledger", "`gristmill dedup CORPUS --output WORK` makes it")
     near = _reported(work, step)
@@ -40,38 +40,39 @@ def find_cluster(work: UPath, step: str, id: str) -> list[Member]:
     alike = {id, own, *near.filter(pl.col("cluster").is_in(clusters.implode()))[ID]} - {None}
     found = _ledger(work, pl.col(ID).is_in(alike) | pl.col("duplicate_of").is_in(alike))
     if found.height < 2 and found["duplicate_of"].drop_nulls().is_empty():
-        raise WorkError(f"nothing in {work} is like {id!r}; `gristmill inspect {work}/removed --histogram reason`")
-    found = found.join(near.select(ID, "contained"), on=ID, how="left")
-    contained = pl.when(pl.col("similarity") == 1).then(1.0).otherwise(pl.col("contained"))
-    found = found.with_columns(contained=contained).sort(pl.col("duplicate_of").is_not_null(), ID)
-    texts = {}
+        raise WorkError(f"{id!r} has no duplicate in {work}; `gristmill why ID --work {work}` explains one document")
+    found = found.join(near.select(ID, "containment"), on=ID, how="left")
+    containment = pl.when(pl.col("similarity") == 1).then(1.0).otherwise(pl.col("containment"))
+    found = found.with_columns(containment=containment).sort(pl.col("duplicate_of").is_not_null(), ID)
+    texts: dict[str, str] = {}
     for part, ids in found.group_by("part"):
         texts |= _texts(work / "documents" / f"{part[0]}.parquet", set(ids[ID]))
-    rows = found.select(ID, "duplicate_of", "similarity", "contained").iter_rows()
-    return [Member(*row, texts[row[0]]) for row in rows]
+    rows = found.select(ID, "duplicate_of", "similarity", "containment").iter_rows(named=True)
+    return [Member(**row, text=texts[row[ID]]) for row in rows]
 
 
 def _reported(work: UPath, step: str) -> pl.DataFrame:
-    """Id, cluster and contained of all documents that the step found alike; none where it did not run."""
+    """Return id, cluster and containment of all documents in clusters; no rows if the step did not run."""
     folder = report_of(work, step, "clusters")
     shards = list_shards(folder) if Manifest.read(folder) else []
-    frames = [pl.from_arrow(read_shard(path, [ID, "cluster", "contained"])) for path in shards]
-    schema = {ID: pl.String, "cluster": pl.String, "contained": pl.Float64}
+    frames = [pl.DataFrame(read_shard(path, [ID, "cluster", "containment"])) for path in shards]
+    schema = pl.Schema({ID: pl.String, "cluster": pl.String, "containment": pl.Float64})
     return pl.concat([pl.DataFrame(schema=schema), *(frame.cast(schema) for frame in frames)])
 
 
 def _ledger(work: UPath, which: pl.Expr) -> pl.DataFrame:
-    """Part, id, duplicate_of and similarity of the documents for which ``which`` holds."""
-    schema = {"part": pl.String, ID: pl.String, "duplicate_of": pl.String, "similarity": pl.Float64}
+    """Return part, id, duplicate_of and similarity of the documents that ``which`` selects."""
+    schema = pl.Schema({"part": pl.String, ID: pl.String, "duplicate_of": pl.String, "similarity": pl.Float64})
     frames = [pl.DataFrame(schema=schema)]
     for path in list_shards(work / "ledger"):
-        frame = pl.from_arrow(read_shard(path, [ID, "duplicate_of", "similarity"])).filter(which)
+        frame = pl.DataFrame(read_shard(path, [ID, "duplicate_of", "similarity"])).filter(which)
         frames.append(frame.select(pl.lit(path.stem).alias("part"), pl.all()).cast(schema))
     return pl.concat(frames)
 
 
 def _texts(shard: UPath, ids: set[str]) -> dict[str, str]:
-    found = {}
+    """Return the texts of documents by id."""
+    found: dict[str, str] = {}
     for table in read_batches(shard, [ID, TEXT]) if ids else ():
         rows = [i for i, id in enumerate(table[ID].to_pylist()) if id in ids]
         found |= dict(zip(*(table.take(rows)[name].to_pylist() for name in (ID, TEXT)), strict=True))
@@ -79,7 +80,7 @@ def _texts(shard: UPath, ids: set[str]) -> dict[str, str]:
 
 
 def word_diff(old: str, new: str) -> Iterator[tuple[str, str]]:
-    """Pieces of both texts, each with its sign: " " in both, "-" in the old one alone, "+" in the new.
+    """Yield runs of words of both texts, each with its sign: " " in both, "-" only in the old, "+" only in the new.
 
     >>> list(word_diff("a red mill", "a blue mill"))
     [(' ', 'a'), ('-', ' red'), ('+', ' blue'), (' ', ' mill')]

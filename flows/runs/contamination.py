@@ -1,4 +1,4 @@
-"""What a finished run found of evaluation sets, by benchmark."""
+"""Counts of benchmark items that a finished run found."""
 
 import polars as pl
 from upath import UPath
@@ -9,16 +9,16 @@ from gristmill.pipelines.storage.shards import list_shards, read_shard
 
 
 def by_benchmark(work: UPath, step: str) -> pl.DataFrame:
-    """Columns benchmark, items, short (not looked for), found (items), holding (documents that hold one)."""
-    items = [pl.from_arrow(read_shard(path)) for path in list_shards(report_of(work, step, "items"))]
+    """Return columns benchmark, items, short (not searched), found (items), matched_documents."""
+    items = [pl.DataFrame(read_shard(path)) for path in list_shards(report_of(work, step, "items"))]
     return (
-        pl.concat(items or [pl.DataFrame(schema=ITEMS)])
+        pl.concat([pl.DataFrame(schema=ITEMS), *items])
         .group_by("benchmark")
         .agg(
             pl.len().alias("items"),
-            (~pl.col("looked_for")).sum().alias("short"),
+            (~pl.col("searchable")).sum().alias("short"),
             (pl.col("documents") > 0).sum().alias("found"),
-            pl.col("ids").explode(empty_as_null=False).n_unique().alias("holding"),
+            pl.col("ids").explode(empty_as_null=False).n_unique().alias("matched_documents"),
         )
         .sort("benchmark")
     )

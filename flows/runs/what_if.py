@@ -10,18 +10,18 @@ import polars as pl
 from upath import UPath
 
 from gristmill.filters.core.decide import decide
-from gristmill.filters.core.measure import LANGUAGE, SURE_LABEL
+from gristmill.filters.core.filter import Filter
 from gristmill.filters.core.profiles import NO_PROFILE, profile_of
-from gristmill.flows.clean.plan import decisions_of, earlier_than, measures_of, shards_of, spans_before
+from gristmill.flows.clean.plan import decisions_of, earlier_than, measures_of, spans_before
 from gristmill.flows.clean.recipe import Recipe, parse_recipe
-from gristmill.flows.clean.run import RECIPE, SUMMARY, sizes
+from gristmill.flows.clean.run import RECIPE
 from gristmill.flows.clean.tally import RemovalCounts
+from gristmill.flows.runs.finished import FinishedRun
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import CorpusStep, decide_inline
 from gristmill.pipelines.steps.decisions import survivors
-from gristmill.pipelines.storage.manifest import Manifest, require_finished
-from gristmill.pipelines.storage.shards import read_shard
+from gristmill.pipelines.storage.manifest import Manifest
 
 
 def what_if(work: UPath, changes: tuple[str, ...]) -> tuple[dict, dict]:
@@ -29,10 +29,8 @@ def what_if(work: UPath, changes: tuple[str, ...]) -> tuple[dict, dict]:
 
     Rules are those a recipe has; a change that would need text measured anew is a RecipeError that says so.
     """
-    require_finished(work / "ledger", "`gristmill clean RECIPE --input … --output WORK` makes it")
-    changed = change_recipe((work / RECIPE).read_bytes(), changes)
-    before = orjson.loads((work / SUMMARY).read_bytes())
-    return before, {**before, **recount(changed, work)}
+    run = FinishedRun(work)
+    return run.summary, {**run.summary, **recount(change_recipe(run.recipe_json, changes), run)}
 
 
 def change_recipe(run: bytes, changes: tuple[str, ...]) -> Recipe:
@@ -50,14 +48,14 @@ def change_recipe(run: bytes, changes: tuple[str, ...]) -> Recipe:
     return changed
 
 
-def recount(recipe: Recipe, work: UPath) -> dict:
+def recount(recipe: Recipe, run: FinishedRun) -> dict:
     """What the documents' measures come to under the recipe's rules: clean, removed, and the steps by rule."""
-    sizes_by_part = {part: sizes(work, part) for part in shards_of(work / "ledger")}
+    sizes_by_part = {part: run.ledger(part, ["bytes", "clean_bytes"]) for part in run.parts}
     stays = {part: np.ones(len(frame), bool) for part, frame in sizes_by_part.items()}
     tally = RemovalCounts(list(recipe.steps))
     for name, step in recipe.steps.items():
         judged = (
-            _corpus(recipe, work, name, stays) if isinstance(step, CorpusStep) else _rules(recipe, work, name, stays)
+            _corpus(recipe, run.folder, name, stays) if isinstance(step, CorpusStep) else _rules(step, run, name, stays)
         )
         for part, broken in judged:
             stays[part] = tally.add(name, broken, stays[part], sizes_by_part[part]["bytes"].to_numpy())
@@ -72,26 +70,23 @@ def recount(recipe: Recipe, work: UPath) -> dict:
 Judgements = Iterator[tuple[str, pl.Series]]  # part, broken rules
 
 
-def _rules(recipe: Recipe, work: UPath, name: str, stays: dict[str, np.ndarray]) -> Judgements:
+def _rules(step: Filter, run: FinishedRun, name: str, stays: dict[str, np.ndarray]) -> Judgements:
     """A filter's decisions, shard by shard."""
     for part, mask in stays.items():
-        frame = pl.from_arrow(read_shard(measures_of(work, name) / f"{part}.parquet"))
-        profile = np.full(mask.size, NO_PROFILE, object)
-        if LANGUAGE in recipe.steps:
-            labels = read_shard(measures_of(work, LANGUAGE) / f"{part}.parquet", [SURE_LABEL])[SURE_LABEL]
-            profile = profile_of(labels.to_numpy())
-        yield part, decide(recipe.steps[name], frame, profile)
+        labels = run.languages(part, name)
+        profile = np.full(mask.size, NO_PROFILE, object) if labels is None else profile_of(labels.to_numpy())
+        yield part, decide(step, run.measures(name, part), profile)
 
 
 def _corpus(recipe: Recipe, work: UPath, name: str, stays: dict[str, np.ndarray]) -> Judgements:
     """A corpus step's decisions among the documents that stay so far."""
     step, masks = recipe.steps[name], dict(stays)  # as they are now
-    measures, before = measures_of(work, name), spans_before(recipe, work, name)
+    measures, before = measures_of(work, name), [each.folder for each in spans_before(recipe, work, name)]
     with TemporaryDirectory() as folder:
         there = _stages_fit(recipe, work, name, masks)
-        made, scratch = None if there else UPath(folder), Path(folder) / "scratch"
-        corpus = Corpus(work / "documents", measures, list(masks), lambda part, _: masks[part], before, made)
-        for part, decisions, *_ in step.judge(corpus, scratch) if there else decide_inline(step, corpus, scratch):
+        stage_folder, scratch = None if there else UPath(folder), Path(folder) / "scratch"
+        corpus = Corpus(work / "documents", measures, list(masks), lambda part, _: masks[part], before, stage_folder)
+        for part, decisions, *_ in step.decide(corpus, scratch) if there else decide_inline(step, corpus, scratch):
             yield part, decisions["broken"]
 
 

@@ -1,1 +1,1 @@
-"""The tokenizer and the token shards of a corpus."""
+"""Train tokenizers on a corpus, and make its token shards."""

@@ -1,4 +1,4 @@
-"""From documents and a tokenizer to token shards."""
+"""Documents and a tokenizer to token shards."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from upath import UPath
 from gristmill.flows.clean.corpus import corpus_shards
 from gristmill.flows.clean.recipe import make_change
 from gristmill.flows.engine.run_lock import exclusive_run
-from gristmill.flows.tokenize.train_tokenizer import WORK, coder
+from gristmill.flows.tokenize.train_tokenizer import WORK, load_encoder
 from gristmill.pipelines.settings import read_settings
 from gristmill.pipelines.steps.step import Engine, Progress, run_serial, run_step
 from gristmill.pipelines.tokens.settings import TokenSettings
@@ -16,8 +16,8 @@ from gristmill.pipelines.tokens.steps import encode_step, gather_step
 
 
 def token_settings(changes: Sequence[str]) -> TokenSettings:
-    """``tokens.validation=0.05`` and the like -> settings."""
-    tables = {"tokens": {}}
+    """Read settings from changes such as ``tokens.validation=0.05``."""
+    tables: dict[str, dict] = {"tokens": {}}
     for change in changes:
         make_change(tables, change, "tokens.SETTING=VALUE")
     return read_settings(TokenSettings, tables["tokens"], "[tokens]")
@@ -31,8 +31,8 @@ def tokenize(
     engine: Engine = run_serial,
     progress: Progress | None = None,
 ) -> TokenShards:
-    """Encode every document once, then gather them into shards by split, shuffled: the same bytes for any workers."""
-    code = coder(tokenizer)
+    """Encode every document once, then gather them into shuffled shards: the same bytes for any number of workers."""
+    code = load_encoder(tokenizer)
     with exclusive_run(output / WORK):
         shards = corpus_shards(corpus, output / WORK, engine, progress)
         run_step(encode_step(shards, code, output), engine, progress)

@@ -1,4 +1,4 @@
-"""From a corpus to a tokenizer: count the words of every shard, then train on the sums."""
+"""Corpus to tokenizer: count the words of every shard, then train on the sums."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -9,34 +9,45 @@ from gristmill.flows.clean.corpus import corpus_shards
 from gristmill.flows.clean.recipe import make_change
 from gristmill.flows.engine.run_lock import exclusive_run
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import TEXT
+from gristmill.pipelines.schema import DOCUMENTS, TEXT
 from gristmill.pipelines.settings import read_settings
-from gristmill.pipelines.steps.step import Engine, Job, Output, Progress, Step, Written, run_serial, run_step
+from gristmill.pipelines.steps.step import (
+    Engine,
+    Input,
+    Job,
+    Output,
+    Progress,
+    Step,
+    Written,
+    input_of,
+    run_serial,
+    run_step,
+)
 from gristmill.pipelines.storage.files import to_path
-from gristmill.pipelines.storage.manifest import Manifest, fingerprint
+from gristmill.pipelines.storage.manifest import require_finished
 from gristmill.pipelines.storage.shards import read_batches
 from gristmill.pipelines.tokens.encode import TokenizerInfo
 from gristmill.pipelines.tokens.steps import digest
-from gristmill.tokenizers_lab.count.word_counts import Counter, WordCounts, merge
+from gristmill.tokenizers_lab.count.word_counts import WordCounter, WordCounts, merge
 from gristmill.tokenizers_lab.count_settings import CountSettings
 from gristmill.tokenizers_lab.extend import extend
 from gristmill.tokenizers_lab.formats.model import FILE, Model, read_model, write_model
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 from gristmill.tokenizers_lab.train import TokenizerSettings, train
 
-WORK, COUNTS = "work", "counts"  # in the tokenizer's folder: documents that were read, and the counts
-LINES = "lines"  # the split that joins words
+WORK, COUNTS = "work", "counts"  # subfolders of the tokenizer's: documents and counts
+LINES = "lines"  # the pre-tokenizer that joins words
 TABLES = ("bpe", "unigram", "wordpiece", "roles")
 
 
 def tokenizer_settings(given: dict, changes: Sequence[str] = ()) -> TokenizerSettings:
-    """From the command line: what has an option of its own, and ``bpe.min_frequency=2`` and the like."""
-    tables = {name: {} for name in TABLES}
+    """Read settings from options, and from changes such as ``bpe.min_frequency=2``."""
+    tables: dict[str, dict] = {name: {} for name in TABLES}
     for change in changes:
         make_change(tables, change, "TABLE.SETTING=VALUE")
-    told = {key: value for key, value in given.items() if value is not None}
-    settings = read_settings(TokenizerSettings, told | {k: v for k, v in tables.items() if v}, "tokenizer train")
-    settings.of_algorithm()  # what there is not is told before anything is read
+    options = {key: value for key, value in given.items() if value is not None}
+    settings = read_settings(TokenizerSettings, options | {k: v for k, v in tables.items() if v}, "tokenizer train")
+    settings.resolved()  # raises before anything is read
     return settings
 
 
@@ -48,17 +59,18 @@ def train_tokenizer(
     progress: Progress | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> Model:
-    """``OUTPUT/gristmill.json``, the same bytes for any number of workers and any order of shards.
+    """Train ``OUTPUT/gristmill.json``: the same bytes for any number of workers and any order of shards.
 
-    The counts of each shard stay in ``OUTPUT/work``: another vocabulary of the same split counts nothing anew.
+    The counts of each shard remain in ``OUTPUT/work``, so another vocabulary with the same pre-tokenizer counts nothing
+    again.
     """
-    counting = settings.counting()
+    counting = settings.count_settings()
     with exclusive_run(output / WORK):
         folder = count_words(corpus, output / WORK, counting, engine, progress)
-        sources = sorted(file["sha256"] for file in Manifest.read(folder).files.values())
-        made_of = Output(output, FILE, fingerprint(sources, settings.model_dump(mode="json")))
-        jobs = [Job(train_on, (folder, settings, report), (made_of,))]
-        run_step(Step("train", {output: settings.model_dump(mode="json")}, jobs), run_serial, progress)
+        made_with = settings.model_dump(mode="json")
+        output_file = Output(output, FILE, (Input(folder, kind=COUNTS),), made_with)
+        jobs = [Job(train_job, (settings, report), (output_file,))]
+        run_step(Step("train", {output: made_with}, jobs), run_serial, progress)
     return read_model(output)
 
 
@@ -71,12 +83,12 @@ def extend_tokenizer(
     engine: Engine = run_serial,
     progress: Progress | None = None,
 ) -> Model:
-    """A larger tokenizer in ``OUTPUT``, trained on with the words of a corpus, or with its lines to join words."""
+    """Train a larger tokenizer in ``OUTPUT`` with the words of a corpus, or with its lines to join words."""
     model = read_model(to_path(tokenizer))
-    split = LINES if join_words else model.split
+    pretokenizer = LINES if join_words else model.pretokenizer
     with exclusive_run(output / WORK):
-        folder = count_words(corpus, output / WORK, CountSettings(split, model.normalizers), engine, progress)
-        larger = extend(model, read_counts(folder), vocab_size, split)
+        folder = count_words(corpus, output / WORK, CountSettings(pretokenizer, model.normalizers), engine, progress)
+        larger = extend(model, read_counts(folder), vocab_size, pretokenizer)
         write_model(larger, output)
     return larger
 
@@ -88,46 +100,45 @@ def count_words(
     engine: Engine = run_serial,
     progress: Progress | None = None,
 ) -> UPath:
-    """The folder of a table of counts for each shard of the corpus, under ``WORK``."""
+    """Count the words of each shard of the corpus, and return the folder of the counts under ``WORK``."""
     shards = corpus_shards(corpus, work, engine, progress)
     counted = {key: [*value] if isinstance(value, tuple) else value for key, value in counting._asdict().items()}
     folder = work / COUNTS
     jobs = []
     for n, (shard, file) in enumerate(sorted(shards.items(), key=lambda item: item[1]["sha256"])):
-        made_of = Output(folder, f"part-{n:05d}", fingerprint(file["sha256"], counted))
-        jobs.append(Job(count_shard, (shard, counting), (made_of,), file["bytes"]))
+        part = Output(folder, f"part-{n:05d}", (Input(shard.parent, shard.stem, DOCUMENTS),), counted)
+        jobs.append(Job(count_shard, (counting,), (part,), file["bytes"]))
     run_step(Step("count words", {folder: counted}, jobs), engine, progress)
     return folder
 
 
 def read_counts(folder: UPath) -> WordCounts:
-    """The words of all shards."""
-    return merge(WordCounts.load(folder / name)[0] for name in sorted(Manifest.read(folder).files))
+    """Return the words of all shards."""
+    files = require_finished(folder, "count the corpus again").files
+    return merge(WordCounts.load(folder / name)[0] for name in sorted(files))
 
 
-def count_shard(shard: UPath, counting: CountSettings, outputs: tuple[Output, ...]) -> list[Written]:
-    """The words of one shard as a table of counts."""
-    counter, size = Counter(counting.split), 0
-    for table in read_batches(shard, [TEXT]):
+def count_shard(counting: CountSettings, outputs: tuple[Output, ...]) -> list[Written]:
+    """Write the words of one shard as a table of counts."""
+    counter, size = WordCounter(counting.pretokenizer), 0
+    for table in read_batches(input_of(outputs, DOCUMENTS).path, [TEXT]):
         text = Ragged.from_text(table[TEXT])
         size += text.data.size
         counter.add(counting(text))
     counts = counter.finish()
-    counts.save(outputs[0].path, counting.split)
+    counts.save(outputs[0].path, counting.pretokenizer)
     return [Written([outputs[0].path.name], {"words": int(counts.counts.sum()), "bytes": size})]
 
 
-def train_on(
-    counts: UPath, settings: TokenizerSettings, report: Callable[[str], None], outputs: tuple[Output, ...]
-) -> list[Written]:
-    """The tokenizer from the tables of all shards."""
-    model = train(read_counts(counts), settings, report)
+def train_job(settings: TokenizerSettings, report: Callable[[str], None], outputs: tuple[Output, ...]) -> list[Written]:
+    """Train the tokenizer on the counts of all shards."""
+    model = train(read_counts(input_of(outputs, COUNTS).folder), settings, report)
     write_model(model, outputs[0].folder)
     return [Written([FILE], {"pieces": model.size, "merges": len(model.merges)})]
 
 
 class CachedEncoder(NamedTuple):
-    """A tokenizer as workers get it: its file and what token shards must know of it."""
+    """Tokenizer for worker processes: it pickles as the path of its file, and is opened once per process."""
 
     file: UPath
     vocabulary: TokenizerInfo
@@ -136,7 +147,7 @@ class CachedEncoder(NamedTuple):
         return _opened(str(self.file), self.vocabulary.sha256)(text)
 
 
-_OPEN: dict[tuple[str, str], Tokenizer] = {}  # one per process: its tables of words stay warm from shard to shard
+_OPEN: dict[tuple[str, str], Tokenizer] = {}  # one per process: its cache stays warm from shard to shard
 
 
 def _opened(file: str, sha256: str) -> Tokenizer:
@@ -146,8 +157,8 @@ def _opened(file: str, sha256: str) -> Tokenizer:
     return _OPEN[file, sha256]
 
 
-def coder(path: str) -> CachedEncoder:
-    """The tokenizer in a folder or a file, ready for token shards."""
+def load_encoder(path: str) -> CachedEncoder:
+    """Load the tokenizer in a folder or a file, ready for token shards."""
     file = to_path(path)
     model, file = read_model(file), file / FILE if file.is_dir() else file
     return CachedEncoder(file, TokenizerInfo(model.size, model.role("bos"), model.role("eos"), digest(file)))

@@ -21,11 +21,10 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numba import njit
 from upath import UPath
 
 from gristmill.pipelines.inputs.column_types import JSON, cast_table, is_subschema, join_schemas, json_text
-from gristmill.pipelines.kernels.hashing import hash64
+from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENT, ID
 from gristmill.pipelines.storage.files import atomic_write
@@ -98,15 +97,6 @@ def _hashed_ids(
     for shard in shards:
         ids = _renamed(read_shard(folder / shard, [ID])[ID], renames.get(shard, {}), 0)
         yield shard, ids, hash_rows(*Ragged.from_text(ids))
-
-
-@njit(nogil=True, cache=True)
-def hash_rows(offsets, data):
-    """Texts as offsets int64[n + 1] and data uint8[m] -> the 64-bit hash of each, uint64[n]."""
-    hashes = np.empty(offsets.size - 1, np.uint64)
-    for row in range(hashes.size):
-        hashes[row] = hash64(data, offsets[row], offsets[row + 1])
-    return hashes
 
 
 def _new_names(folder: UPath, collisions: dict, schema: pa.Schema) -> dict[tuple[str, int], str]:

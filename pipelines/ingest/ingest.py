@@ -22,8 +22,8 @@ from gristmill.pipelines.inputs.inputs import File, InputSettings, find_files
 from gristmill.pipelines.inputs.work_units import WorkUnit, plan_work_units
 from gristmill.pipelines.readers import read_unit
 from gristmill.pipelines.readers.context import ReadContext
-from gristmill.pipelines.schema import DOCUMENT, TEXT
-from gristmill.pipelines.steps.step import Job, Output, Step, Written
+from gristmill.pipelines.schema import DOCUMENT, DOCUMENTS, TEXT
+from gristmill.pipelines.steps.step import Job, Output, RawInput, Step, Written
 from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import Manifest, fingerprint
 from gristmill.pipelines.storage.shards import FAST, SHARD_BYTES, cut_groups, write_shard
@@ -31,6 +31,8 @@ from gristmill.pipelines.storage.shards import FAST, SHARD_BYTES, cut_groups, wr
 __all__ = ["InputSettings", "ingest_step", "read_documents"]
 
 log = logging.getLogger(__name__)
+
+REJECTS = "rejects"  # kind of output
 
 # Settings that say where the input lies or when to stop, not what a unit's documents are.
 ELSEWHERE = {"paths", "max_reject_fraction"}
@@ -50,8 +52,12 @@ def ingest_step(work: UPath, settings: InputSettings) -> Step:
     name = fingerprint(shared, [_signature(file) for unit in units for file, *_ in unit])
     jobs = []
     for u, unit in enumerate(units):
-        part, made_of = f"part-{u:05d}", fingerprint(name, [_signature(file) + list(cut) for file, *cut in unit])
-        outputs = tuple(Output(folder, part, made_of, folder.name) for folder in (documents, rejects))
+        inputs = tuple(RawInput(piece.file.url, _signature(piece.file)) for piece in unit)
+        made_with = [name, [cut for _, *cut in unit]]
+        outputs = tuple(
+            Output(folder, f"part-{u:05d}", inputs, made_with, kind)
+            for kind, folder in ((DOCUMENTS, documents), (REJECTS, rejects))
+        )
         jobs.append(Job(ingest_unit, (unit, settings), outputs, sum(piece.bytes for piece in unit)))
 
     def done(manifests: dict[UPath, Manifest]) -> None:
@@ -75,8 +81,8 @@ def read_documents(paths: list[str], settings: InputSettings) -> Iterator[pa.Tab
 
 def ingest_unit(unit: WorkUnit, settings: InputSettings, outputs: tuple[Output, ...]) -> list[Written]:
     """Read a unit and write its documents, its rejects, or both."""
-    wanted = {output.key: output for output in outputs}
-    rejected = wanted.get("rejects")
+    wanted = {output.kind: output for output in outputs}
+    rejected = wanted.get(REJECTS)
     with ExitStack() as files:
         file = None
 
@@ -89,15 +95,15 @@ def ingest_unit(unit: WorkUnit, settings: InputSettings, outputs: tuple[Output, 
 
         reading = ReadContext(settings, note)
         tables = read_unit(unit, reading)
-        if "documents" in wanted:
-            made = write_documents(tables, wanted["documents"])
+        if DOCUMENTS in wanted:
+            made = write_documents(tables, wanted[DOCUMENTS])
         else:
             made = Written([], {})
             for _ in tables:
                 pass
     names: list[str] = [f"{rejected.name}.jsonl"] if rejected and file else []
-    wrote = {"documents": made, "rejects": Written(names, {"rejects": reading.rejects})}
-    return [wrote[output.key] for output in outputs]
+    wrote = {DOCUMENTS: made, REJECTS: Written(names, {"rejects": reading.rejects})}
+    return [wrote[output.kind] for output in outputs]
 
 
 def write_documents(tables: Iterable[pa.Table], output: Output) -> Written:
@@ -130,8 +136,8 @@ def _text_bytes(table: pa.Table) -> int:
     return pc.sum(pc.binary_length(table[TEXT])).as_py() or 0
 
 
-def _signature(file: File) -> list:
-    return [file.name, file.format, file.compression, file.size, file.version]
+def _signature(file: File) -> tuple:
+    return file.name, file.format, file.compression, file.size, file.version
 
 
 def check_rejects(folder: UPath, manifests: dict[UPath, Manifest], max_fraction: float) -> None:

@@ -10,6 +10,7 @@ Both give the same numbers on every machine we know of (little-endian), and neve
 """
 
 import numpy as np
+from numba import njit
 
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, load_u64, low_bytes_mask, multiply
 
@@ -133,3 +134,12 @@ def hash128(data, begin, end, seed=SEED):
     low, high = _finish(low), _finish(high)
     low += high
     return low, high + low
+
+
+@njit(nogil=True, cache=True)
+def hash_rows(offsets, data):
+    """Return the 64-bit hash of each row, uint64[n], of texts as offsets int64[n + 1] and data uint8[m]."""
+    hashes = np.empty(offsets.size - 1, np.uint64)
+    for row in range(hashes.size):
+        hashes[row] = hash64(data, offsets[row], offsets[row + 1])
+    return hashes

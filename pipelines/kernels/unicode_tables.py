@@ -1,4 +1,4 @@
-"""Unicode 16.0.0, made by pipelines/kernels/make_unicode_tables.py; not to be edited."""
+"""Unicode 16.0.0, made by tools/make_unicode_tables.py; not to be edited."""
 
 # Class of each code point (names in utf8.py), as "run length:class".
 CLASSES = """

@@ -6,9 +6,9 @@ import pyarrow as pa
 from upath import UPath
 
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import ID, SOURCE, TEXT
+from gristmill.pipelines.schema import DECISIONS, DOCUMENTS, ID, SOURCE, SPANS, TEXT
 from gristmill.pipelines.steps.spans import apply_spans
-from gristmill.pipelines.steps.step import Written
+from gristmill.pipelines.steps.step import Output, Written, input_of, inputs_of
 from gristmill.pipelines.storage.shards import cut_groups, read_batches, read_shard, write_shard
 
 REASON = {"step": pl.String, "rule": pl.String, "value": pl.Float64, "threshold": pl.Float64}
@@ -40,15 +40,16 @@ LEDGER = pa.schema(
 WHY = {"reason": pa.large_string(), "value": pa.float64(), "threshold": pa.float64(), "duplicate_of": pa.large_string()}
 
 
-def apply_shard(shard: UPath, decided: dict[str, UPath], rewritten: dict[str, UPath], outputs) -> list[Written]:
+def apply_shard(outputs: tuple[Output, ...]) -> list[Written]:
     """Write a shard's kept documents (text rewritten), its removed ones (as read, with the reason) and its ledger.
 
-    ``decided`` are the folders of decisions by step, in order; ``rewritten`` those of spans. Memory: a few times
+    Read are the documents, and the decisions and spans of each step, in the order of the recipe. Memory: a few times
     the text of one shard.
     """
-    part = shard.name
-    spans = {name: read_shard(folder / part) for name, folder in rewritten.items()}
-    ledger = _judged({name: pl.DataFrame(read_shard(folder / part)) for name, folder in decided.items()}, shard)
+    shard = input_of(outputs, DOCUMENTS).path
+    decisions = {name: pl.DataFrame(read_shard(each.path)) for name, each in inputs_of(outputs, DECISIONS).items()}
+    spans = {name: read_shard(each.path) for name, each in inputs_of(outputs, SPANS).items()}
+    ledger = _judged(decisions, shard)
     kept, removed, sizes, first = [], [], [], 0
     for table in read_batches(shard):
         rows = slice(first, first + table.num_rows)
@@ -66,7 +67,7 @@ def apply_shard(shard: UPath, decided: dict[str, UPath], rewritten: dict[str, UP
         clean_bytes=np.concatenate([after for _, after in sizes]),
     )
     tables = {"clean": kept, "removed": removed, "ledger": [ledger.select(LEDGER.names).to_arrow()]}
-    return [_write(output, tables[output.key], ledger) for output in outputs]
+    return [_write(output, tables[output.kind], ledger) for output in outputs]
 
 
 def _judged(decisions: dict[str, pl.DataFrame], shard: UPath) -> pl.DataFrame:
@@ -118,10 +119,10 @@ def _explained(table: pa.Table, ledger: pl.DataFrame) -> pa.Table:
     return table.rename_columns([*names, *WHY])
 
 
-def _write(output, tables: list[pa.Table], ledger: pl.DataFrame) -> Written:
-    bytes = {"clean": "clean_bytes", "removed": "bytes", "ledger": "bytes"}[output.key]
-    mine = ledger.filter({"clean": pl.col("kept"), "removed": ~pl.col("kept"), "ledger": pl.lit(True)}[output.key])
+def _write(output: Output, tables: list[pa.Table], ledger: pl.DataFrame) -> Written:
+    bytes = {"clean": "clean_bytes", "removed": "bytes", "ledger": "bytes"}[output.kind]
+    mine = ledger.filter({"clean": pl.col("kept"), "removed": ~pl.col("kept"), "ledger": pl.lit(True)}[output.kind])
     table = pa.concat_tables(tables)
-    rows = write_shard(output.path, [table] if output.key == "ledger" else cut_groups(table), table.schema)
+    rows = write_shard(output.path, [table] if output.kind == "ledger" else cut_groups(table), table.schema)
     counts = {"documents": rows, "bytes": int(mine[bytes].sum())}
     return Written([output.path.name], counts)

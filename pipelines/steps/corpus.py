@@ -1,4 +1,4 @@
-"""The corpus as steps that must see all of it see it: documents numbered through all shards."""
+"""Corpus as steps see it that need all of it: documents numbered through all shards."""
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
@@ -14,88 +14,93 @@ from gristmill.pipelines.schema import TEXT
 from gristmill.pipelines.steps.spans import apply_spans
 from gristmill.pipelines.storage.shards import count_rows, group_rows, groups_of, list_shards, read_group, read_shard
 
-KeepMasks = Callable[[str, int], np.ndarray]  # (part, rows) -> bool[rows]: which documents the steps before left
+KeepMask = Callable[[str, int], np.ndarray]  # (shard, rows) -> bool[rows]: documents that the steps before kept
 
 
 class Corpus:
-    """Where the documents' shards lie, what was measured of them, which of them are looked at, and their text."""
+    """Shards of documents and of one step's measures, a mask of the documents to look at, and their text.
+
+    Documents are numbered through the sorted shards; ``first`` and ``rows`` have each shard's first number and size.
+    Documents of indices have the highest numbers.
+    """
 
     def __init__(
         self,
         documents: UPath,
         measures: UPath,
         parts: list[str],
-        stays: KeepMasks,
+        keep_mask: KeepMask,
         rewritten: Sequence[UPath] = (),
-        made: UPath | None = None,
+        stage_folder: UPath | None = None,
     ):
-        self.documents, self.measures, self.parts, self.stays = documents, measures, sorted(parts), stays
-        self.made = made or measures.parent  # the folder that holds those of the step's stages
-        self.old: list[str] = []  # shards of other corpora, numbered behind the own: they stay, whatever is found
+        self.documents, self.measures, self.parts, self.keep_mask = documents, measures, sorted(parts), keep_mask
+        self.stage_folder = stage_folder or measures.parent  # holds the folders of the step's stages
+        self.index_shards: list[str] = []  # all their documents are kept
         self.rewritten = list(rewritten)  # folders of spans, in the order they were cut
-        self.places = {part: (documents / f"{part}.parquet", measures / f"{part}.parquet") for part in self.parts}
+        self.paths = {part: (documents / f"{part}.parquet", measures / f"{part}.parquet") for part in self.parts}
         self._number()
 
-    def beside(self, others: list[tuple[UPath, UPath]]) -> "Corpus":
-        """This corpus with others, given by their folders of documents and measures, behind it."""
+    def with_indices(self, indices: list[tuple[UPath, UPath]]) -> "Corpus":
+        """Return this corpus followed by indices, which are folders of documents and of measures."""
         joined = copy.copy(self)
-        for k, (documents, measures) in enumerate(others):
+        for k, (documents, measures) in enumerate(indices):
             shards = {f"{k}/{path.stem}": (path, measures / path.name) for path in list_shards(documents)}
-            joined.places, joined.old = joined.places | shards, joined.old + list(shards)
-        joined.stays = lambda part, rows: np.ones(rows, np.bool_) if part in joined.old else self.stays(part, rows)
+            joined.paths, joined.index_shards = joined.paths | shards, joined.index_shards + list(shards)
+        own = self.keep_mask
+        joined.keep_mask = lambda part, rows: (
+            np.ones(rows, np.bool_) if part in joined.index_shards else own(part, rows)
+        )
         joined._number()
         return joined
 
-    def only(self, part: str) -> "Corpus":
-        """One shard of it, its documents numbered as before: all that a job over that shard has to be sent."""
+    def shard(self, part: str) -> "Corpus":
+        """Return the corpus of one shard, documents numbered as before: all that a job over it has to be sent."""
         one = copy.copy(self)
-        one.parts, one.old = [part], []
-        one.places = {part: self.places[part]}
+        one.parts, one.index_shards, one.paths = [part], [], {part: self.paths[part]}
         one.first, one.rows = {part: self.first[part]}, {part: self.rows[part]}
         return one
 
     def _number(self) -> None:
-        rows = [count_rows(self._shard(part)) for part in self.every]
-        self.first = dict(zip(self.every, np.concatenate(([0], np.cumsum(rows)))[:-1].tolist(), strict=True))
-        self.rows = dict(zip(self.every, rows, strict=True))
+        rows = [count_rows(self.paths[part][0]) for part in self.shards]
+        self.first = dict(zip(self.shards, np.concatenate(([0], np.cumsum(rows)))[:-1].tolist(), strict=True))
+        self.rows = dict(zip(self.shards, rows, strict=True))
 
     @property
-    def every(self) -> list[str]:
-        """The shards to look at: the own ones, then the old."""
-        return self.parts + self.old
+    def shards(self) -> list[str]:
+        """Names of the corpus's own shards, then of those of indices."""
+        return self.parts + self.index_shards
 
     @property
-    def own(self) -> int:
-        """How many documents are judged; old ones have this number and above."""
+    def n_documents(self) -> int:
+        """Number of documents to decide on; documents of indices have this number and above."""
         return sum(self.rows[part] for part in self.parts)
 
-    def _shard(self, part: str) -> UPath:
-        return self.places[part][0]
-
     def measured(self, part: str, columns: list[str]) -> pa.Table:
-        return read_shard(self.places[part][1], columns)
+        """Read columns of a shard's measures."""
+        return read_shard(self.paths[part][1], columns)
 
     def rows_of(self, part: str, numbers: np.ndarray) -> np.ndarray:
-        """Which of the ascending document numbers lie in the part, as rows of it."""
+        """Return the rows of a shard's documents among ascending document numbers."""
         begin, end = np.searchsorted(numbers, (self.first[part], self.first[part] + self.rows[part]))
         return numbers[begin:end] - self.first[part]
 
     def columns(self, part: str, names: list[str], rows: np.ndarray) -> pl.DataFrame:
-        return pl.DataFrame(read_shard(self._shard(part), names).take(rows))
+        """Read columns of some of a shard's documents."""
+        return pl.DataFrame(read_shard(self.paths[part][0], names).take(rows))
 
     def texts(self, part: str, rows: np.ndarray) -> Iterator[Ragged]:
-        """The text of ascending rows, as the steps before left it, by the row groups that hold them."""
-        for piece in self.pieces(part, rows):
-            yield piece()
+        """Yield the text of ascending rows, as the steps before left it, by row group."""
+        for read in self.text_readers(part, rows):
+            yield read()
 
-    def pieces(self, part: str, rows: np.ndarray) -> Iterator[Callable[[], Ragged]]:
-        """The same, each still to be read: threads may do it."""
-        spans = [] if part in self.old else [read_shard(folder / f"{part}.parquet") for folder in self.rewritten]
-        for group, first, mine in groups_of(group_rows(self._shard(part)), rows):
+    def text_readers(self, part: str, rows: np.ndarray) -> Iterator[Callable[[], Ragged]]:
+        """Yield for each row group a function that reads its text: threads may call it."""
+        spans = [] if part in self.index_shards else [read_shard(f / f"{part}.parquet") for f in self.rewritten]
+        for group, first, mine in groups_of(group_rows(self.paths[part][0]), rows):
             yield partial(self._text, part, group, mine, spans, first)
 
     def _text(self, part: str, group: int, rows: np.ndarray, spans: list[pa.Table], first: int) -> Ragged:
-        table = read_group(self._shard(part), group, [TEXT])
+        table = read_group(self.paths[part][0], group, [TEXT])
         if not spans:
             return Ragged.from_text(table[TEXT].take(rows))
         text = apply_spans(Ragged.from_text(table[TEXT]), spans, first)

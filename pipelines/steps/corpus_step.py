@@ -1,6 +1,6 @@
-"""Steps that must see the whole corpus: measured shard by shard with all others, decided in one go.
+"""Steps over the whole corpus: measured by shard, with all other steps, and decided in one job.
 
-What takes long in between may be a stage: pieces of work that run side by side and leave files for what comes after.
+A step may have stages between the two: tasks that run side by side and write files for later stages and the decision.
 """
 
 import shutil
@@ -15,110 +15,116 @@ import polars as pl
 import pyarrow as pa
 from upath import UPath
 
-from gristmill.pipelines.schema import ID, SPAN
+from gristmill.pipelines.schema import DECISIONS, ID, SPAN, SPANS
 from gristmill.pipelines.settings import Settings
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.decisions import broken_lists, write_decisions
-from gristmill.pipelines.steps.step import Output, Written
+from gristmill.pipelines.steps.step import Input, Output, Written
 from gristmill.pipelines.storage.files import is_local
 from gristmill.pipelines.storage.shards import read_shard, write_shard
 
-DECISIONS, CUTS = "decisions", "spans"  # keys of a step's outputs; those of its reports are their names
-
 
 class ShardVerdict(NamedTuple):
-    """What a step says of one shard."""
+    """Verdict of a step on one shard."""
 
     part: str
-    decisions: pl.DataFrame  # broken (list of {rule, value, threshold}); duplicate_of and similarity where it has them
-    spans: pa.Table | None = None  # schema SPAN, of a step that rewrites
-    reports: dict[str, pl.DataFrame] | None = None  # by name; what is of the whole corpus lies with its first shard
+    decisions: pl.DataFrame  # broken (list of {rule, value, threshold}); of duplicates also duplicate_of, similarity
+    spans: pa.Table | None = None  # schema SPAN, if the step rewrites
+    reports: dict[str, pl.DataFrame] | None = None  # by name; those on the whole corpus come with its first shard
 
 
 class StageTask(NamedTuple):
-    """What one job of a stage makes: ``work(*args, outputs) -> list[Wrote]`` for one output of that name."""
+    """Task of a stage: ``work(*args, outputs) -> list[Written]`` for one output of that name."""
 
     name: str
     work: Callable[..., list[Written]]
     args: tuple
-    bytes: int = 0  # of input; 0 for a shard's
+    bytes: int = 0  # of input; 0 means those of the shard with that name
 
 
 class CorpusStep(Settings):
-    """A step over the corpus. Settings named in MEASURED change its measures; all others only what it decides.
+    """Step over the corpus. Settings in MEASURED change its measures; all others change its decisions only.
 
-    STAGES are the folders made before it is judged, in order, each with the settings that change it and all later ones.
+    STAGES maps the folders written before the decision, in order, to the settings that change them and later ones.
     """
 
     NAME: ClassVar[str]
+    NEEDS: ClassVar[tuple[str, ...]] = ()  # what its measures need of earlier steps
+    PROVIDES: ClassVar[dict[str, str]] = {}  # what it provides to later steps -> column of its measures
     MEASURED: ClassVar[tuple[str, ...]] = ()
     STAGES: ClassVar[dict[str, tuple[str, ...]]] = {}
     REPORTS: ClassVar[tuple[str, ...]] = ()  # tables it leaves beside its decisions, for people and commands
 
     @property
     def rewrites(self) -> bool:
-        """Does it leave spans, and end a pass of the plan?"""
+        """True if the step writes spans, which ends a pass of the plan."""
         return False
 
-    def made_of(self) -> list:
-        """What it decides by, beyond the corpus and its settings: checksums and the like, as JSON."""
+    def inputs(self) -> list[Input]:
+        """Return the finished folders that its jobs read besides the corpus."""
         return []
 
+    def input_fingerprint(self) -> str:
+        """Return a fingerprint of the files that the step reads and no other step made."""
+        return ""
+
     def measure(self, batch) -> pl.DataFrame:
-        """One row a document: what deciding needs of it."""
+        """Return the measures that `decide` needs, one row per document."""
         raise NotImplementedError
 
     def stage(self, name: str, corpus: Corpus) -> Iterable[StageTask]:
-        """The pieces of a stage, those before it being in their folders in ``corpus.made``."""
+        """Return the tasks of a stage; ``corpus.stage_folder`` has the folders of earlier stages."""
         raise NotImplementedError
 
-    def warm_up(self, stage: str) -> None:
-        """Compile what a stage and those after it run, before workers do the same at once."""
+    def compile_kernels(self, stage: str) -> None:
+        """Compile the kernels of a stage and later ones, before workers would do so at the same time."""
 
-    def judge(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
-        """Every shard in turn. ``scratch`` is a folder on a local disk to make, and to remove."""
+    def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
+        """Yield the verdict on each shard. ``scratch`` is a local folder that the step makes and removes."""
         raise NotImplementedError
 
     def measured_settings(self) -> dict:
+        """Return the settings that the measures depend on."""
         return {"step": self.NAME, **{key: self.model_dump(mode="json")[key] for key in self.MEASURED}}
 
     def staged_settings(self, name: str) -> dict:
+        """Return the settings that a stage depends on."""
         stages = list(self.STAGES)
         keys = [key for stage in stages[: stages.index(name) + 1] for key in self.STAGES[stage]]
         return {"step": self.NAME, **{key: self.model_dump(mode="json")[key] for key in keys}}
 
 
 def decide_inline(step: CorpusStep, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
-    """All stages and the judgement in this process."""
+    """Run all stages and the decision in this process."""
     for stage in step.STAGES:
-        for piece in step.stage(stage, corpus):
-            piece.work(*piece.args, (Output(corpus.made / stage, piece.name, ""),))
-    yield from step.judge(corpus, scratch)
+        for task in step.stage(stage, corpus):
+            task.work(*task.args, (Output(corpus.stage_folder / stage, task.name),))
+    yield from step.decide(corpus, scratch)
 
 
 def decide_corpus(step: CorpusStep, corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
-    """Write a step's decisions, spans if it rewrites, and reports, on the documents that the steps before it left."""
-    wrote, wanted = {}, {(output.name, output.key): output for output in outputs}
-    with scratch_beside(corpus.made) as scratch:
-        for part, decisions, spans, reports in step.judge(corpus, scratch):
+    """Write a step's decisions, spans and reports on the documents that earlier steps kept."""
+    wrote, wanted = {}, {(output.name, output.kind): output for output in outputs}
+    with scratch_beside(corpus.stage_folder) as scratch:
+        for part, decisions, spans, reports in step.decide(corpus, scratch):
             if output := wanted.get((part, DECISIONS)):
                 ids = read_shard(corpus.documents / f"{part}.parquet", [ID])[ID]
-                wrote[output] = Written([output.path.name], write_decisions(output.path, ids, *decisions))
-            if spans is not None and (output := wanted.get((part, CUTS))):
+                wrote[part, DECISIONS] = Written([output.path.name], write_decisions(output.path, ids, *decisions))
+            if spans is not None and (output := wanted.get((part, SPANS))):
                 write_shard(output.path, [spans], SPAN)
                 counts = {"spans": spans.num_rows, "bytes": int(spans["length"].to_numpy().sum())}
-                wrote[output] = Written([output.path.name], counts)
+                wrote[part, SPANS] = Written([output.path.name], counts)
             for name, frame in (reports or {}).items():
                 if output := wanted.get((part, name)):
                     table = frame.to_arrow()
                     write_shard(output.path, [table], table.schema)
-                    wrote[output] = Written([output.path.name], {"rows": table.num_rows})
-    return [wrote[output] for output in outputs]
+                    wrote[part, name] = Written([output.path.name], {"rows": table.num_rows})
+    return [wrote[key] for key in wanted]
 
 
 @contextmanager
 def scratch_beside(folder: UPath, name: str = "") -> Iterator[Path]:
-    """Where files that are not kept may lie, gone before and after: beside a local work folder's, else on our disk."""
+    """Yield an empty local folder for temporary files, beside ``folder`` if that is local; remove it afterwards."""
     if is_local(folder):
         scratch = Path(str(folder / "scratch" / name))
         shutil.rmtree(scratch, ignore_errors=True)
@@ -130,10 +136,12 @@ def scratch_beside(folder: UPath, name: str = "") -> Iterator[Path]:
 
 
 def duplicates_by_shard(found: pl.DataFrame, corpus: Corpus, rule: str, threshold: float) -> Iterator[ShardVerdict]:
-    """Duplicates (columns part, row, duplicate_of, similarity) as decisions on all documents, shard by shard."""
+    """Yield the verdict on each shard, from duplicates (columns part, row, duplicate_of, similarity)."""
     for part in corpus.parts:
         mine = found.filter(part=part).select(pl.col("row").cast(pl.Int64), "duplicate_of", "similarity")
         every = pl.DataFrame({"row": np.arange(corpus.rows[part])})
         decisions = every.join(mine, on="row", how="left", maintain_order="left").drop("row")
-        gone = mine["row"].to_numpy(), mine["similarity"].to_numpy()
-        yield ShardVerdict(part, decisions.with_columns(broken=broken_lists(every.height, [(rule, *gone, threshold)])))
+        dropped = mine["row"].to_numpy(), mine["similarity"].to_numpy()
+        yield ShardVerdict(
+            part, decisions.with_columns(broken=broken_lists(every.height, [(rule, *dropped, threshold)]))
+        )

@@ -14,7 +14,7 @@ from gristmill.pipelines.errors import WorkError
 TEMPORARY = ".tmp-"  # in the name of a file that is being written
 
 
-def to_path(path: str | os.PathLike) -> UPath:
+def to_path(path: str | os.PathLike | UPath) -> UPath:
     """A path on the file system its URL names: ``/data``, ``s3://bucket/key``, ``memory://x``.
 
     What a store lists is asked for anew each time: another process may have written since.

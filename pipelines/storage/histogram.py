@@ -32,8 +32,8 @@ class Bins(NamedTuple):
         """True if each bin is one whole number."""
         return self.whole and bool((np.diff(self.edges) == 1).all())
 
-    def count(self, values: np.ndarray) -> np.ndarray:
-        """Return how many values each bin holds, int64[n]. The first and the last count all that lies beyond them."""
+    def rows(self, values: np.ndarray) -> np.ndarray:
+        """Return how many values lie in each bin, int64[n]. The first and the last hold all that lies beyond them."""
         return np.histogram(values.clip(self.edges[0], self.edges[-1]), self.edges)[0]
 
     def at(self, values):
@@ -53,14 +53,17 @@ def bins(values: np.ndarray, cuts: Sequence[float], whole: bool, count: int = BI
         return Bins(np.array([min([0.0, *cuts]), max([1.0, *cuts])]), False, whole)
     low, high = np.quantile(values, USUAL)
     positive = values[values > 0]
-    by_ratio = positive.size > MOSTLY * values.size and values.min() >= 0 and min(cuts, default=1) > 0
+    above = min(cuts, default=1) >= 1 if whole else min(cuts, default=1) > 0
+    by_ratio = above and positive.size > MOSTLY * values.size and values.min() >= 0
     least = np.quantile(positive, USUAL[0]) if by_ratio else 0
     first, last = (cuts[0], cuts[-1]) if cuts else (high, low)
     if by_ratio and (not whole or high >= count):
         least, most = _with_room(values, first, last, min(least, first), max(high, last, least))
         if most >= LOG_SCALE_RATIO * least:
             edges = _snapped(np.geomspace(least, most, count + 1), cuts)
-            return Bins(np.unique(np.ceil(edges)) if whole else edges, True, whole)  # none between whole numbers
+            if whole:  # no bin lies between two whole numbers
+                edges = np.unique(np.ceil([max(1, np.floor(least)), *edges[1:]]))
+            return Bins(edges, True, whole)
     if cuts:
         room = ROOM * ((max(high, last) - min(low, first)) or 1)
         low, high = min(low, first - room if values.min() < first else first), max(high, last + room)

@@ -1,7 +1,7 @@
-"""First half of the way to token shards: each shard of documents as ids, in the order of the hashes of document ids.
+"""First half of making token shards: each document shard as ids, in the order of the hashes of document ids.
 
-In that order any share of the hashes is one stretch of the file, so the second half (`gather`) reads of each part only
-what it needs; and another seed, mixture or boundary asks for no new encoding.
+In that order any range of hashes is one stretch of the file, so the second half (shuffle.py) reads of each part only
+what it needs. Another seed, mixture or boundary needs no new encoding.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
-from gristmill.pipelines.kernels.hashing import hash64
+from gristmill.pipelines.kernels.gather import gather_rows
+from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, SOURCE, TEXT
 from gristmill.pipelines.steps.step import Output, Written
@@ -25,9 +25,9 @@ DOCUMENTS = pa.schema(
     [
         (ID, pa.large_string()),
         (SOURCE, pa.large_string()),
-        ("hash", pa.uint64()),  # of the id: rows are in its order
+        ("hash", pa.uint64()),  # of the id; rows are sorted by it
         ("tokens", pa.int64()),
-        ("bytes", pa.int64()),  # of the text, in UTF-8
+        ("bytes", pa.int64()),  # of UTF-8 text
     ]
 )
 
@@ -35,7 +35,7 @@ Encode = Callable[[Ragged], Ragged]
 
 
 class TokenizerInfo(NamedTuple):
-    """What token files must know of the tokenizer that made them."""
+    """Facts about a tokenizer that its token files record."""
 
     size: int
     bos: int | None
@@ -44,62 +44,39 @@ class TokenizerInfo(NamedTuple):
 
     @property
     def dtype(self) -> np.dtype:
-        """The smallest kind of number that holds all ids, little end first."""
+        """The smallest unsigned integer type that holds all ids, little-endian."""
         return np.dtype("<u2" if self.size <= 1 << 16 else "<u4")
 
 
-def encode_shard(shard: UPath, vocabulary: TokenizerInfo, encode: Encode, output: Output) -> Written:
+def encode_shard(shard: UPath, info: TokenizerInfo, encode: Encode, output: Output) -> Written:
     """Encode the documents of one shard. Memory: a few times its text.
 
-    Raises WorkError where an id is none of the vocabulary's.
+    Raises WorkError for an id outside the vocabulary.
     """
-    return write_encoded(read_batches(shard, [ID, TEXT, SOURCE]), vocabulary, encode, output)
+    return write_encoded(read_batches(shard, [ID, TEXT, SOURCE]), info, encode, output)
 
 
-def write_encoded(tables: Iterable[pa.Table], vocabulary: TokenizerInfo, encode: Encode, output: Output) -> Written:
-    """Tables of documents to one part: ``NAME.ids`` (the payload) and ``NAME.parquet`` (DOCUMENTS)."""
+def write_encoded(tables: Iterable[pa.Table], info: TokenizerInfo, encode: Encode, output: Output) -> Written:
+    """Write tables of documents as one part: ``NAME.ids`` (the payload) and ``NAME.parquet`` (DOCUMENTS)."""
     known, offsets, payload, first = [], [np.zeros(1, np.int64)], [], 0
     for table in tables:
         text = Ragged.from_text(table[TEXT])
         ids = encode(text)
-        if ids.data.size and int(ids.data.max()) >= vocabulary.size:
-            raise WorkError(f"the tokenizer gave id {int(ids.data.max())}, of a vocabulary of {vocabulary.size:,}")
-        payload.append(ids.data.astype(vocabulary.dtype, copy=False))
+        if ids.data.size and int(ids.data.max()) >= info.size:
+            raise WorkError(f"the tokenizer gave id {int(ids.data.max())}, outside its vocabulary of {info.size:,}")
+        payload.append(ids.data.astype(info.dtype, copy=False))
         offsets.append(ids.offsets[1:] + first)
         first += ids.data.size
-        hashes = hash_ids(*Ragged.from_text(table[ID]))
+        hashes = hash_rows(*Ragged.from_text(table[ID]))
         columns = [table[ID], table[SOURCE], hashes, np.diff(ids.offsets), np.diff(text.offsets)]
         known.append(pa.table(dict(zip(DOCUMENTS.names, columns, strict=True))).cast(DOCUMENTS))
     documents = pa.concat_tables(known) if known else DOCUMENTS.empty_table()
     order = documents.append_column("row", pa.array(np.arange(documents.num_rows)))
     order = order.sort_by([("hash", "ascending"), (ID, "ascending")])["row"].to_numpy()
-    ids = Ragged(np.concatenate(offsets), np.concatenate(payload) if payload else np.empty(0, vocabulary.dtype))
+    ids = Ragged(np.concatenate(offsets), np.concatenate(payload) if payload else np.empty(0, info.dtype))
     with atomic_write(output.folder / f"{output.name}{IDS}") as file:
-        file.write(memoryview(reorder(*ids, order)))
+        file.write(gather_rows(ids, order).data.data)
     write_shard(output.path, [documents.take(order)], DOCUMENTS)
-    counts = {"documents": documents.num_rows, "tokens": ids.data.size, "bytes": sum_of(documents["bytes"])}
+    size = int(documents["bytes"].to_numpy().sum())
+    counts = {"documents": documents.num_rows, "tokens": ids.data.size, "bytes": size}
     return Written([f"{output.name}{IDS}", output.path.name], counts)
-
-
-def sum_of(column: pa.ChunkedArray) -> int:
-    return int(column.to_numpy().sum())
-
-
-@njit(nogil=True, cache=True)
-def hash_ids(offsets, data):
-    """Texts as offsets int64 [n + 1] and data uint8 [m] -> a hash of each, uint64 [n]."""
-    hashes = np.empty(offsets.size - 1, np.uint64)
-    for row in range(hashes.size):
-        hashes[row] = hash64(data, offsets[row], offsets[row + 1])
-    return hashes
-
-
-@njit(nogil=True, cache=True)
-def reorder(offsets, data, order):
-    """The rows' data in another order, end to end."""
-    moved, at = np.empty_like(data), 0
-    for row in order:
-        for i in range(offsets[row], offsets[row + 1]):
-            moved[at] = data[i]
-            at += 1
-    return moved

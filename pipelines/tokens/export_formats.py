@@ -1,8 +1,8 @@
 """Token shards in the formats of other trainers.
 
-nanoGPT, OLMo-core, datatrove and Megatron read the very bytes of our payload: it is linked, not copied, and gets the
-file beside it that each wants. llm.c, litdata and MDS (mosaicml-streaming) frame the ids anew. Layouts are those the
-clients read, without the clients: benchmarks/interop.py reads every one back with the real thing.
+nanoGPT, OLMo-core, datatrove and Megatron read the bytes of our payload, so it is linked, not copied, and gets the file
+that each needs beside it. llm.c, litdata and MDS (mosaicml-streaming) frame the ids anew. Files are written without the
+clients; benchmarks/interop.py reads every format back with its client.
 """
 
 import gzip
@@ -21,23 +21,23 @@ from gristmill.pipelines.tokens.settings import TRAIN
 from gristmill.pipelines.tokens.shards import TokenShard, TokenShards
 from gristmill.pipelines.tokens.shuffle import ENDS, PAYLOAD
 
-CHUNK_BYTES = 64 << 20  # of litdata's and MDS's files: their own default
+CHUNK_BYTES = 64 << 20  # per file of litdata and MDS: their default
 LLMC_HEADER = 256  # int32
-MEGATRON_CODES = {2: 8, 4: 4}  # uint16; of 32 bits it knows int32 only, and ours are below 2^31
+MEGATRON_CODES = {2: 8, 4: 4}  # uint16; of 32 bits only int32, and our ids are below 2^31
 
 
 def export(tokens: TokenShards, format: str, target: UPath) -> list[UPath]:
-    """Write all shards in a format and return the files. Raises RecipeError for what a format cannot hold."""
+    """Write all shards in a format and return the files. Raises RecipeError for shards that the format cannot hold."""
     if format not in FORMATS:
-        raise RecipeError(f"no format {format!r}; there is {', '.join(FORMATS)}")
-    if format in ("nanogpt",) and tokens.about["dtype"] != "<u2":
-        raise RecipeError(f"{format} reads 16-bit ids; a vocabulary of {tokens.vocab_size:,} needs 32")
+        raise RecipeError(f"there is no format {format!r} (supported: {', '.join(FORMATS)})")
+    if format == "nanogpt" and tokens.about["dtype"] != "<u2":
+        raise RecipeError(f"{format} reads 16-bit ids; the vocabulary of {tokens.vocab_size:,} needs 32 bits")
     target.mkdir(parents=True, exist_ok=True)
     return [target / name for name in FORMATS[format](tokens, target)]
 
 
 def nanogpt(tokens: TokenShards, target: UPath) -> Iterator[str]:
-    """``train.bin``, ``val.bin``: headerless uint16; ``meta.json`` in place of nanoGPT's pickle."""
+    """Write ``train.bin`` and ``val.bin``, headerless uint16, and ``meta.json`` in place of nanoGPT's pickle."""
     for split, name in ((TRAIN, "train.bin"), ("validation", "val.bin")):
         shards = tokens.split(split)
         if len(shards) == 1:
@@ -49,7 +49,7 @@ def nanogpt(tokens: TokenShards, target: UPath) -> Iterator[str]:
 
 
 def olmo(tokens: TokenShards, target: UPath) -> Iterator[str]:
-    """``NAME.npy``, headerless in spite of its name, and ``NAME.csv.gz``: start, end, id of each document."""
+    """Write ``NAME.npy``, headerless in spite of its name, and ``NAME.csv.gz``: start, end, id of each document."""
     for shard in _all(tokens):
         _link(shard.folder / f"{shard.name}{PAYLOAD}", target / f"{shard.name}.npy")
         yield f"{shard.name}.npy"
@@ -64,7 +64,7 @@ def olmo(tokens: TokenShards, target: UPath) -> Iterator[str]:
 
 
 def datatrove(tokens: TokenShards, target: UPath) -> Iterator[str]:
-    """``NAME.ds``, ``NAME.ds.index`` (uint64 end of each document), ``NAME.ds.metadata``."""
+    """Write ``NAME.ds``, ``NAME.ds.index`` (uint64 end of each document) and ``NAME.ds.metadata``."""
     for shard in _all(tokens):
         name = f"{shard.name}.ds"
         _link(shard.folder / f"{shard.name}{PAYLOAD}", target / name)
@@ -75,7 +75,7 @@ def datatrove(tokens: TokenShards, target: UPath) -> Iterator[str]:
 
 
 def megatron(tokens: TokenShards, target: UPath) -> Iterator[str]:
-    """``NAME.bin``, ``NAME.idx`` (MMIDIDX, version 1): a document is a sequence."""
+    """Write ``NAME.bin`` and ``NAME.idx`` (MMIDIDX, version 1); a document is a sequence."""
     for shard in _all(tokens):
         _link(shard.folder / f"{shard.name}{PAYLOAD}", target / f"{shard.name}.bin")
         sizes = np.diff(shard.ends, prepend=0)
@@ -90,11 +90,13 @@ def megatron(tokens: TokenShards, target: UPath) -> Iterator[str]:
 
 
 def llmc(tokens: TokenShards, target: UPath) -> Iterator[str]:
-    """``NAME.bin``: 256 int32 (magic, version, ids), then the ids; 16-bit as for GPT-2, 32-bit as for Llama 3."""
+    """Write ``NAME.bin``: 256 int32 (magic, version, number of ids), then ids; 16-bit as GPT-2, 32-bit as Llama 3."""
     magic, version = {2: (20240520, 1), 4: (20240801, 7)}[np.dtype(tokens.about["dtype"]).itemsize]
     for shard in _all(tokens):
         if shard.ids.size >= 2**31:
-            raise RecipeError(f"llm.c counts ids in 31 bits; {shard.name} has {shard.ids.size:,}: lower shard_tokens")
+            raise RecipeError(
+                f"llm.c counts ids in 31 bits; {shard.name} has {shard.ids.size:,} ids: lower tokens_per_shard"
+            )
         header = np.zeros(LLMC_HEADER, "<i4")
         header[:3] = magic, version, shard.ids.size
         name = f"{shard.name}.bin".replace("validation", "val")
@@ -103,7 +105,7 @@ def llmc(tokens: TokenShards, target: UPath) -> Iterator[str]:
 
 
 def litdata(tokens: TokenShards, target: UPath) -> Iterator[str]:
-    """``SPLIT/chunk-0-N.bin`` and ``SPLIT/index.json``: a document is an item, for its TokensLoader."""
+    """Write ``SPLIT/chunk-0-N.bin`` and ``SPLIT/index.json`` for the TokensLoader; a document is an item."""
     for split in _splits(tokens):
         chunks: list[dict] = []
         for ids, ends in _chunks(tokens.split(split)):
@@ -126,7 +128,7 @@ def litdata(tokens: TokenShards, target: UPath) -> Iterator[str]:
 
 
 def mds(tokens: TokenShards, target: UPath) -> Iterator[str]:
-    """``SPLIT/shard.N.mds`` and ``SPLIT/index.json``: a document is a sample with one column, ``tokens``."""
+    """Write ``SPLIT/shard.N.mds`` and ``SPLIT/index.json``; a document is a sample with one column, ``tokens``."""
     kind = {2: "ndarray:uint16", 4: "ndarray:uint32"}[np.dtype(tokens.about["dtype"]).itemsize]
     for split in _splits(tokens):
         shards: list[dict] = []
@@ -160,21 +162,21 @@ FORMATS: dict[str, Callable[[TokenShards, UPath], Iterator[str]]] = {
 
 
 def _mds_sample(ids: np.ndarray) -> bytes:
-    """The size of the column, its shape (one dimension, in 1, 2, 4 or 8 bytes), its values."""
+    """Return the size of the column, its shape (one dimension, in 1, 2, 4 or 8 bytes) and its values."""
     width = next(w for w in range(4) if ids.size < 1 << 8 * 2**w)
     value = bytes([1 << 2 | width]) + int(ids.size).to_bytes(2**width, "little") + ids.tobytes()
     return len(value).to_bytes(4, "little") + value
 
 
 def _chunks(shards: list[TokenShard]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Shards in pieces of about CHUNK_BYTES, documents whole: ids and the ends of documents in them."""
+    """Yield whole documents of about CHUNK_BYTES: their ids, and the ends of documents in them."""
     for shard in shards:
         room, first, begin = CHUNK_BYTES // shard.ids.itemsize, 0, 0
         while first < shard.ends.size:
             last = max(first + 1, int(np.searchsorted(shard.ends, begin + room, "right")))
             end = int(shard.ends[last - 1])
             if end - begin >= 1 << 30:
-                raise RecipeError(f"a document of {end - begin:,} ids in {shard.name} is too long for 32-bit offsets")
+                raise RecipeError(f"{shard.name} has a document of {end - begin:,} ids, too long for 32-bit offsets")
             yield shard.ids[begin:end], shard.ends[first:last] - begin
             first, begin = last, end
 
@@ -188,9 +190,9 @@ def _splits(tokens: TokenShards) -> list[str]:
 
 
 def _link(source: UPath, target: UPath) -> None:
-    """One payload for both, where the file system can; a copy where it cannot."""
+    """Link one payload for both if the file system can; else copy it."""
     if target.exists():
-        raise WorkError(f"{target} is there already; export into an empty folder")
+        raise WorkError(f"{target} exists already; export into an empty folder")
     if is_local(source) and is_local(target):
         try:
             os.link(str(source), str(target))
@@ -202,14 +204,14 @@ def _link(source: UPath, target: UPath) -> None:
             file.write(block)
 
 
-def _write(path: UPath, *pieces) -> int:
-    """Write arrays and bytes end to end; returns how many bytes that was."""
+def _write(path: UPath, *parts) -> int:
+    """Write arrays and bytes end to end; return the number of bytes."""
     if path.exists():
-        raise WorkError(f"{path} is there already; export into an empty folder")
+        raise WorkError(f"{path} exists already; export into an empty folder")
     size = 0
     with atomic_write(path) as file:
-        for piece in pieces:
-            view = np.ascontiguousarray(piece).data if isinstance(piece, np.ndarray) else memoryview(piece)
+        for part in parts:
+            view = np.ascontiguousarray(part).data if isinstance(part, np.ndarray) else memoryview(part)
             size += view.nbytes
             if view.nbytes:
                 file.write(view)

@@ -1,6 +1,6 @@
-"""Token files of llm.c, Megatron and datatrove as token shards, so that one can train on what is tokenized already.
+"""Token files of llm.c, Megatron and datatrove as token shards, to train on text that is tokenized already.
 
-Nothing says which texts they were made of: bytes are 0 (bits a byte cannot be had), ids of documents are FILE:NUMBER.
+The files do not record their texts: bytes are 0 (so bits per byte are unknown), and document ids are FILE:NUMBER.
 """
 
 from collections.abc import Callable
@@ -12,75 +12,79 @@ from upath import UPath
 
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.schema import ID, SOURCE
-from gristmill.pipelines.steps.step import Job, Output, Step, Written
+from gristmill.pipelines.steps.step import Job, Output, RawInput, Step, Written
 from gristmill.pipelines.tokens.settings import TRAIN, VALIDATION
 from gristmill.pipelines.tokens.shuffle import NAMES, write_tokens
 from gristmill.pipelines.tokens.steps import FORMAT
 
 
-class Read(NamedTuple):
-    """One file: its ids, and where its documents end."""
+class TokenFile(NamedTuple):
+    """Ids of one file, and the ends of its documents."""
 
     ids: np.ndarray
     ends: np.ndarray
 
 
-def llmc(path: UPath, bos: int) -> Read:
-    """llm.c's ``.bin``: a document begins at each ``bos``."""
+def llmc(path: UPath, bos: int) -> TokenFile:
+    """Read llm.c's ``.bin``; a document begins at each ``bos``."""
     head = _bytes(path, 1024)
     header = np.frombuffer(head, "<i4", len(head) // 4)
     kinds = {(20240520, 1): "<u2", (20240801, 7): "<u4"}
     if header.size < 256 or tuple(header[:2].tolist()) not in kinds:
-        raise InputError(f"{path} does not begin as llm.c's files do (magic {header[:1].tolist()})")
+        raise InputError(f"{path} is not a file of llm.c: it begins with the magic number {header[:1].tolist()}")
     ids = _array(path, kinds[tuple(header[:2].tolist())], 1024)
-    _fits(path, ids.size, int(header[2]))
+    _check_size(path, ids.size, int(header[2]))
     starts = np.flatnonzero(ids == bos)
     if ids.size and (not starts.size or starts[0]):
         starts = np.concatenate(([0], starts))
-    return Read(ids, np.append(starts[1:], ids.size) if ids.size else starts)
+    return TokenFile(ids, np.append(starts[1:], ids.size) if ids.size else starts)
 
 
-def megatron(path: UPath, bos: int) -> Read:
-    """Megatron's ``.bin`` with the ``.idx`` beside it."""
+def megatron(path: UPath, bos: int) -> TokenFile:
+    """Read Megatron's ``.bin`` with the ``.idx`` beside it."""
     index = _bytes(path.with_suffix(".idx"))
     if len(index) < 34 or index[:9] != b"MMIDIDX\0\0" or int.from_bytes(index[9:17], "little") != 1:
-        raise InputError(f"{path.with_suffix('.idx')} is no Megatron index of version 1")
+        raise InputError(f"{path.with_suffix('.idx')} is not a Megatron index of version 1")
     kinds = {8: "<u2", 4: "<i4"}
     if index[17] not in kinds:
-        raise InputError(f"{path.with_suffix('.idx')} holds ids of kind {index[17]}; 8 (uint16) and 4 (int32) are read")
+        raise InputError(f"{path.with_suffix('.idx')} holds ids of kind {index[17]}; expected 8 (uint16) or 4 (int32)")
     sequences, documents = (int(n) for n in np.frombuffer(index[18:34], "<u8"))
-    _fits(path.with_suffix(".idx"), len(index), 34 + 12 * sequences + 8 * documents)
+    _check_size(path.with_suffix(".idx"), len(index), 34 + 12 * sequences + 8 * documents)
     sizes = np.frombuffer(index, "<i4", sequences, 34).astype(np.int64)
-    last = np.frombuffer(index, "<i8", documents, 34 + 12 * sequences)[1:]  # sequence behind each document's last
+    last = np.frombuffer(index, "<i8", documents, 34 + 12 * sequences)[1:]  # the sequence after each document's last
     ids = _array(path, kinds[index[17]])
-    _fits(path, ids.size, int(sizes.sum()))
-    return Read(ids.astype("<u4") if ids.dtype == "<i4" else ids, np.concatenate(([0], np.cumsum(sizes)))[last])
+    _check_size(path, ids.size, int(sizes.sum()))
+    return TokenFile(ids.astype("<u4") if ids.dtype == "<i4" else ids, np.concatenate(([0], np.cumsum(sizes)))[last])
 
 
-def datatrove(path: UPath, bos: int) -> Read:
-    """datatrove's ``.ds`` with the ``.ds.index`` beside it; the width of ids is in ``.ds.metadata``."""
+def datatrove(path: UPath, bos: int) -> TokenFile:
+    """Read datatrove's ``.ds`` with the ``.ds.index`` beside it; ``.ds.metadata`` has the width of ids."""
     ends = _array(path.parent / f"{path.name}.index", "<u8").astype(np.int64)
     first = _bytes(path.parent / f"{path.name}.metadata").decode().split("\n")[0]
     width = first.rpartition("|")[2]
     if width not in ("2", "4"):
-        raise InputError(f"{path.name}.metadata should name 2 or 4 bytes an id behind '|', found {first!r}")
+        raise InputError(f"{path.name}.metadata: expected 2 or 4 bytes per id after '|', found {first!r}")
     ids = _array(path, f"<u{width}")
-    _fits(path, ids.size, int(ends[-1]) if ends.size else 0)
-    return Read(ids, ends)
+    _check_size(path, ids.size, int(ends[-1]) if ends.size else 0)
+    return TokenFile(ids, ends)
 
 
-READERS: dict[str, Callable[[UPath, int], Read]] = {reader.__name__: reader for reader in (llmc, megatron, datatrove)}
+READERS: dict[str, Callable[[UPath, int], TokenFile]] = {
+    reader.__name__: reader for reader in (llmc, megatron, datatrove)
+}
 
 
 def import_step(paths: list[UPath], format: str, vocab_size: int, bos: int, tokens: UPath) -> Step:
-    """``tokens`` of files in another format; those with "val" in their names are the validation split."""
+    """Make ``tokens`` of files in another format; files with "val" in their names are the validation split."""
     dtype = np.dtype("<u2" if vocab_size <= 1 << 16 else "<u4")
     jobs, count = [], {TRAIN: 0, VALIDATION: 0}
     for path in paths:
         split = VALIDATION if "val" in path.name else TRAIN
-        output = Output(tokens, f"{split}-{count[split]:05d}", f"{path} {path.stat().st_size}")
+        size = path.stat().st_size
+        source, made_with = RawInput(str(path), (str(path), size)), [format, bos, vocab_size]
+        output = Output(tokens, f"{split}-{count[split]:05d}", (source,), made_with)
         count[split] += 1
-        jobs.append(Job(import_shard, (path, format, bos, vocab_size, dtype.str), (output,), path.stat().st_size))
+        jobs.append(Job(import_shard, (path, format, bos, vocab_size, dtype.str), (output,), size))
     about = {
         **{"format": FORMAT, "dtype": dtype.str, "vocab_size": vocab_size, "bos": bos, "eos": None},
         **{"tokenizer": {"file": None, "sha256": None}, "mixture": [], "imported": format},
@@ -91,11 +95,11 @@ def import_step(paths: list[UPath], format: str, vocab_size: int, bos: int, toke
 def import_shard(
     path: UPath, format: str, bos: int, vocab_size: int, dtype: str, outputs: tuple[Output, ...]
 ) -> list[Written]:
-    """One file to one shard. Raises InputError where it is damaged or holds ids of another vocabulary."""
+    """Convert one file to one shard. Raises InputError if it is damaged or holds ids outside the vocabulary."""
     read = READERS[format](path, bos)
     largest = int(read.ids.max(initial=0))
     if largest >= vocab_size:
-        raise InputError(f"{path} holds id {largest:,}, of a vocabulary of {vocab_size:,}: another --vocab-size?")
+        raise InputError(f"{path} holds id {largest:,}, outside the vocabulary of {vocab_size:,}; raise --vocab-size")
     ids = [f"{path.name}:{n}" for n in range(read.ends.size)]
     names = pa.table({ID: ids, SOURCE: [path.name] * read.ends.size}).cast(NAMES)
     return [write_tokens(outputs[0], read.ids.astype(dtype), read.ends, np.zeros(read.ends.size), names)]
@@ -113,10 +117,10 @@ def _bytes(path: UPath, size: int = -1, skip: int = 0) -> bytes:
 def _array(path: UPath, dtype: str, skip: int = 0) -> np.ndarray:
     data, width = _bytes(path, skip=skip), np.dtype(dtype).itemsize
     if len(data) % width:
-        raise InputError(f"{path} is cut short: {len(data):,} bytes behind its header are no multiple of {width}")
+        raise InputError(f"{path} is cut short: {len(data):,} bytes after its header are not a multiple of {width}")
     return np.frombuffer(data, dtype)
 
 
-def _fits(path: UPath, found: int, expected: int) -> None:
+def _check_size(path: UPath, found: int, expected: int) -> None:
     if found != expected:
         raise InputError(f"{path} is cut short or too long: {found:,} found, {expected:,} expected")

@@ -1,8 +1,8 @@
-"""How often each source's documents come: shares and temperature to epochs, epochs to copies of documents.
+"""Mixture of sources: shares and temperature to epochs, epochs to copies of documents.
 
-A source of 1.3 epochs gives each document once, and again those whose hash falls below 0.3: no random numbers, so any
-worker decides the same. Over four epochs repeated text is worth little (Muennighoff et al. 2023, arXiv:2305.16264,
-section 6), so a share never asks for more unless told to.
+A source of 1.3 epochs gives each document once, and once more if its hash is below 0.3: no random numbers, so every
+worker decides alike. Beyond four epochs repeated text is worth little (Muennighoff et al. 2023, arXiv:2305.16264,
+section 6), so a share may not ask for more, unless max_epochs allows it.
 """
 
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from gristmill.pipelines.tokens.settings import TokenSettings
 
 
 class Source(NamedTuple):
-    """A source's part of the training split: its tokens, how often they come, and the tokens that makes."""
+    """Part of a source in the training split."""
 
     name: str
     documents: int
@@ -25,33 +25,32 @@ class Source(NamedTuple):
 
 
 def mix(tokens: dict[str, int], documents: dict[str, int], settings: TokenSettings) -> list[Source]:
-    """Epochs of each source from the tokens it has; without weights, temperature or epochs each comes once.
+    """Return the epochs of each source; without weights, temperature or epochs each source counts once.
 
-    Raises RecipeError for a source that is not there, and for shares of more than 1 in all.
+    Raises RecipeError for an unknown source, and for a share that needs more than max_epochs.
     """
     for name in (*settings.weights, *settings.epochs):
         if name not in tokens:
             raise RecipeError(f"the mixture names source {name!r}: {nearest(name, sorted(tokens))}")
-        if name in settings.weights and name in settings.epochs:
-            raise RecipeError(f"the mixture gives source {name!r} both a weight and epochs; keep one of them")
-    fixed = sum(settings.weights.values())
-    if fixed > 1 + 1e-9 or min((*settings.weights.values(), *settings.epochs.values(), 0)) < 0:
-        raise RecipeError(f"weights are shares of the tokens: found {fixed:g} in all, expected 0 to 1")
     epochs = dict(settings.epochs) if settings.weights or settings.epochs or settings.temperature != 1 else {}
     by_share = [name for name in tokens if name not in epochs and tokens[name]]
     shares = _shares({name: tokens[name] for name in by_share}, settings)
     if settings.weights or settings.temperature != 1:
         named = sum(tokens[name] * often for name, often in epochs.items())
-        room = settings.tokens - named if settings.tokens else min(tokens[n] / s for n, s in shares.items() if s)
+        room = (
+            settings.train_tokens - named
+            if settings.train_tokens
+            else min(tokens[n] / s for n, s in shares.items() if s)
+        )
         epochs |= {name: max(0.0, room) * share / tokens[name] for name, share in shares.items()}
-    elif settings.tokens:
-        rest = settings.tokens - sum(tokens[name] * often for name, often in epochs.items())
+    elif settings.train_tokens:
+        rest = settings.train_tokens - sum(tokens[name] * often for name, often in epochs.items())
         epochs |= {name: max(0.0, rest) / sum(tokens[n] for n in by_share) for name in by_share}
     for name in by_share:
         if epochs.get(name, 1.0) > settings.max_epochs:
             raise RecipeError(
-                f"source {name!r} would come {epochs[name]:.1f} times for its {tokens[name]:,} tokens; "
-                f"lower its weight or --tokens, or raise max_epochs ({settings.max_epochs:g})"
+                f"source {name!r} needs {epochs[name]:.1f} epochs of its {tokens[name]:,} tokens; "
+                f"lower its weight or train_tokens, or raise max_epochs ({settings.max_epochs:g})"
             )
     total = sum(tokens[name] * epochs.get(name, 1.0) for name in tokens)
     return [
@@ -61,18 +60,18 @@ def mix(tokens: dict[str, int], documents: dict[str, int], settings: TokenSettin
 
 
 def _shares(tokens: dict[str, int], settings: TokenSettings) -> dict[str, float]:
-    """Shares that add up to 1: those that are given, and of what is left by size and temperature."""
+    """Return shares that add up to 1: the weights, and the rest divided by size and temperature."""
     flat = {n: float(t) ** (1 / settings.temperature) for n, t in tokens.items() if n not in settings.weights}
     left = max(0.0, 1 - sum(settings.weights.values()))
-    if not flat and settings.weights:  # nothing else to fill up with
+    if not flat and settings.weights:  # no other source fills the rest
         total = sum(settings.weights.values())
         return {name: weight / total for name, weight in settings.weights.items() if name in tokens}
     size = sum(flat.values())
     return {name: settings.weights.get(name, left * flat.get(name, 0.0) / size if size else 0.0) for name in tokens}
 
 
-def copies(source: np.ndarray, luck: np.ndarray, epochs: np.ndarray) -> np.ndarray:
-    """How often each document comes: source int [n], luck uint64 [n] (a hash of the id), epochs float [sources]."""
+def count_copies(source: np.ndarray, hashes: np.ndarray, epochs: np.ndarray) -> np.ndarray:
+    """Return the copies of each document, for source int [n], hashes uint64 [n] and epochs float [sources]."""
     often = epochs[source]
     whole = np.floor(often)
-    return (whole + (luck / 2.0**64 < often - whole)).astype(np.int64)
+    return (whole + (hashes / 2.0**64 < often - whole)).astype(np.int64)

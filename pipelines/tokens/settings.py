@@ -1,8 +1,8 @@
-"""How documents become token shards."""
+"""Settings of token shards."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from gristmill.pipelines.settings import Settings
 
@@ -11,14 +11,22 @@ SPLITS = (TRAIN, VALIDATION)
 
 
 class TokenSettings(Settings):
-    """Where sequences begin and end, how documents are shared out, mixed and shuffled."""
+    """Settings of token shards: boundaries, splits, mixture and order of documents."""
 
-    boundary: Literal["prepend", "append", "both", "none"] = "prepend"  # of the tokenizer's BOS and EOS ids
-    validation: float = Field(0.01, ge=0, lt=1)  # share of documents, by the hash of their ids: the same ones always
-    shard_tokens: int = Field(100_000_000, ge=1)  # about; a document is never cut
-    seed: int = Field(0, ge=0)  # of the order of documents
-    weights: dict[str, float] = {}  # source -> share of the training tokens; others share what is left by their size
-    temperature: float = Field(1.0, gt=0)  # shares without a weight go by tokens ** (1 / temperature)
-    epochs: dict[str, float] = {}  # source -> how often its documents come, in place of a share
-    max_epochs: float = Field(4.0, gt=0)  # of any source, by its share
-    tokens: int | None = Field(None, ge=1)  # of training in all; without it, as many as no source comes again for
+    add_special: Literal["prepend", "append", "both", "none"] = "prepend"  # BOS before, EOS after each document
+    validation: float = Field(0.01, ge=0, lt=1)  # share of documents held out, by the hash of their ids
+    tokens_per_shard: int = Field(100_000_000, ge=1)  # on average; documents are never split
+    seed: int = Field(0, ge=0, lt=2**64)  # of the order of documents
+    weights: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}  # source -> share of the training tokens
+    temperature: float = Field(1.0, gt=0)  # other sources share the rest in proportion to tokens ** (1 / temperature)
+    epochs: dict[str, Annotated[float, Field(ge=0)]] = {}  # source -> how often its documents occur, without a weight
+    max_epochs: float = Field(4.0, gt=0)  # that a share may ask for
+    train_tokens: int | None = Field(None, ge=1)  # None: the most that repeats no document
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> "TokenSettings":
+        if sum(self.weights.values()) > 1 + 1e-9:
+            raise ValueError(f"weights add up to {sum(self.weights.values()):g}, expected at most 1")
+        if both := sorted(self.weights.keys() & self.epochs.keys()):
+            raise ValueError(f"source {both[0]!r} has both a weight and epochs; keep one of them")
+        return self

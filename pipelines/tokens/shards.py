@@ -1,4 +1,4 @@
-"""Token shards as their readers see them: checked when they are opened, mapped and not read."""
+"""Token shards for readers: checked when opened, mapped and not read."""
 
 from bisect import bisect_right
 from functools import cached_property
@@ -18,60 +18,63 @@ from gristmill.pipelines.tokens.shuffle import BYTES, ENDS, PAYLOAD
 
 
 class TokenLocation(NamedTuple):
-    """Where a token comes from."""
+    """Origin of a token."""
 
     id: str  # of the document
     source: str
-    document: int  # its number in the shard
-    first: int  # positions in the shard: the document is first <= position < stop
+    document: int  # number in the shard
+    first: int  # position of the document in the shard: first <= position < stop
     stop: int
 
 
 class TokenShard:
-    """One shard: ``ids``, ``ends`` of its documents in ids, ``bytes`` of their texts."""
+    """Shard of tokens: ``ids``, ``ends`` of its documents in ids, ``bytes`` of their texts."""
 
     def __init__(self, folder: UPath, name: str, dtype: str):
         self.folder, self.name, self.dtype = folder, name, np.dtype(dtype)
 
     @cached_property
     def ids(self) -> np.ndarray:
-        """uint16 or uint32 [tokens], mapped."""
+        """The ids, uint16 or uint32 [tokens], mapped."""
         return self._map(PAYLOAD, self.dtype)
 
     @cached_property
     def ends(self) -> np.ndarray:
-        """int64 [documents], rising: document d is ids[ends[d - 1]:ends[d]]."""
+        """The ends of documents, int64 [documents], ascending: document d is ids[ends[d - 1]:ends[d]]."""
         return self._map(ENDS, np.dtype("<u8")).astype(np.int64)
 
     @cached_property
     def bytes(self) -> np.ndarray:
-        """uint32 [documents]: bytes of UTF-8 of the text each was made of."""
+        """The bytes of UTF-8 text of each document, uint32 [documents]."""
         return self._map(BYTES, np.dtype("<u4"))
 
     @cached_property
     def documents(self) -> pa.Table:
-        """Their ids and sources."""
+        """The ids and sources of documents."""
         return read_shard(self.folder / f"{self.name}.parquet")
 
     def trace(self, position: int) -> TokenLocation:
-        """The document of the token at ``position``; raises WorkError beyond the shard."""
+        """Return the document of the token at ``position``. Raises WorkError beyond the shard."""
         if not 0 <= position < self.ids.size:
-            raise WorkError(f"{self.name} has positions 0 to {self.ids.size - 1:,}, found {position:,}")
+            raise WorkError(f"{self.name} has no position {position:,}; expected 0 to {self.ids.size - 1:,}")
         document = bisect_right(self.ends, position)
         row = self.documents.slice(document, 1).to_pylist()[0]
         first = int(self.ends[document - 1]) if document else 0
         return TokenLocation(row[ID], row[SOURCE], document, first, int(self.ends[document]))
 
     def check(self, vocab_size: int, files: dict[str, dict]) -> None:
-        """Read everything: checksums, the largest id, ends that rise to the last token."""
+        """Check all data: checksums, the largest id, ends that ascend to the last token. Raises WorkError."""
         for name, file in files.items():
             if checksum(self.folder / name) != file["sha256"]:
-                raise WorkError(f"{self.folder / name} is damaged: its checksum is not the manifest's; make it again")
+                raise WorkError(
+                    f"{self.folder / name} is damaged: its checksum differs from the manifest; make it again"
+                )
         largest = int(self.ids.max(initial=0))
         if largest >= vocab_size:
-            raise WorkError(f"{self.folder / self.name}{PAYLOAD} holds id {largest}, of a vocabulary of {vocab_size:,}")
+            payload = self.folder / f"{self.name}{PAYLOAD}"
+            raise WorkError(f"{payload} holds id {largest}, outside the vocabulary of {vocab_size:,}; make it again")
         if self.ends.size and (self.ends[-1] != self.ids.size or (np.diff(self.ends) < 0).any()):
-            raise WorkError(f"{self.folder / self.name}{ENDS} does not fit its ids; make the shard again")
+            raise WorkError(f"{self.folder / self.name}{ENDS} does not match its ids; make the shard again")
 
     def _map(self, suffix: str, dtype: np.dtype) -> np.ndarray:
         path = self.folder / f"{self.name}{suffix}"
@@ -79,10 +82,10 @@ class TokenShard:
 
 
 class TokenShards:
-    """A finished folder of token shards. Raises WorkError where it is none, or a file is missing or cut short."""
+    """Finished folder of token shards. Raises WorkError if it is not one, or a file is missing or cut short."""
 
     def __init__(self, folder: UPath, tokenizer: str | None = None):
-        """``tokenizer`` is the SHA-256 of the file that the shards must have been made with."""
+        """Open a folder; ``tokenizer`` is the SHA-256 of the file that the shards must have been made with."""
         manifest = Manifest.read(folder)
         if manifest is None or "vocab_size" not in manifest.settings:
             raise WorkError(f"{folder} holds no token shards; `gristmill tokenize CORPUS --output {folder}` makes them")
@@ -106,7 +109,7 @@ class TokenShards:
         return self.folder / self.about["tokenizer"]["file"]
 
     def names(self, split: str | None = None) -> list[str]:
-        """The shards of a split, or of all."""
+        """Return the names of the shards of a split, or of all."""
         payloads = sorted(name.removesuffix(PAYLOAD) for name in self.manifest.files if name.endswith(PAYLOAD))
         return [name for name in payloads if split is None or name.startswith(f"{split}-")]
 
@@ -119,6 +122,6 @@ class TokenShards:
         return [self.shard(name) for name in self.names(split)]
 
     def check(self) -> None:
-        """Read every shard and compare it with the manifest; raises WorkError at the first that does not fit."""
+        """Check every shard against the manifest. Raises WorkError for the first that does not match."""
         for name in self.names():
             self.shard(name).check(self.vocab_size, self.manifest.parts[name].files)

@@ -1,9 +1,9 @@
-"""Second half of the way to token shards: documents of all parts, split, copied, shuffled, into files of one size.
+"""Second half of making token shards: documents of all parts, split, copied and shuffled into files of one size.
 
-Where a document goes is a function of the hash of its id alone: into validation or training (the same documents
-whatever the tokenizer, seed or mixture), how often, into which shard (a stretch of the hashes, moved along for each
-copy) and, with the seed, at which place in it. So neither workers nor the cut of the input change a byte.
-At 1e13 tokens: 100,000 shards of 100 million tokens, each made alone in 0.6 GB from one stretch of every part.
+The hash of a document's id alone decides everything: its split (the same documents are held out whatever the tokenizer,
+seed or mixture), its copies, the shard of each copy (a range of hashes, shifted for each copy) and, with the seed, its
+place there. So neither the workers nor the cut of the input change a byte. At 1e13 tokens: 100,000 shards of 100
+million tokens, each made alone in 0.6 GB from one range of every part.
 """
 
 from typing import NamedTuple
@@ -13,22 +13,23 @@ import pyarrow as pa
 from numba import njit
 from upath import UPath
 
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO
 from gristmill.pipelines.schema import ID, SOURCE
 from gristmill.pipelines.steps.step import Output, Written
 from gristmill.pipelines.storage.files import atomic_write, is_local
 from gristmill.pipelines.storage.shards import read_shard, write_shard
 from gristmill.pipelines.tokens.encode import IDS, TokenizerInfo
-from gristmill.pipelines.tokens.mixing import copies
+from gristmill.pipelines.tokens.mixing import count_copies
 from gristmill.pipelines.tokens.settings import TRAIN, VALIDATION, TokenSettings
 
 PAYLOAD, ENDS, BYTES = ".bin", ".ends", ".bytes"  # ids; uint64 end of each document, in ids; uint32 bytes of its text
-NAMES = pa.schema([(ID, pa.large_string()), (SOURCE, pa.large_string())])  # of the documents, in NAME.parquet
-COPY_STRIDE = 0x9E3779B97F4A7C15  # from one copy's shard to the next one's: the golden ratio, so copies lie apart
-SPLIT, HASH, ORDER = 1, 2, 3  # what a hash is asked for
+NAMES = pa.schema([(ID, pa.large_string()), (SOURCE, pa.large_string())])  # columns of NAME.parquet
+COPY_STRIDE = int(GOLDEN_RATIO)  # between the hashes of two copies of a document: they land in shards far apart
+SPLIT, HASH, ORDER = 1, 2, 3  # salts: a hash for each purpose
 
 
 class HashRange(NamedTuple):
-    """A shard's share of the hashes: first <= hash <= last, of 0 to 2^64 - 1."""
+    """Hashes of one shard: first <= hash <= last, of 0 to 2^64 - 1."""
 
     split: str
     number: int
@@ -41,7 +42,7 @@ class HashRange(NamedTuple):
 
 
 def scramble(hashes: np.ndarray, *salts: int) -> np.ndarray:
-    """uint64 [n] -> uint64 [n], independent for different salts (SplitMix64's finish: Steele et al. 2014)."""
+    """Return hashes that differ independently by salt, uint64 [n] (SplitMix64's finalizer: Steele et al. 2014)."""
     for salt in salts:
         hashes = hashes ^ np.uint64((salt + 1) * COPY_STRIDE % 2**64)
         hashes = (hashes ^ hashes >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
@@ -50,43 +51,45 @@ def scramble(hashes: np.ndarray, *salts: int) -> np.ndarray:
     return hashes
 
 
-def of_validation(hashes: np.ndarray, share: float) -> np.ndarray:
-    """Which documents are held out."""
+def is_validation(hashes: np.ndarray, share: float) -> np.ndarray:
+    """Return which documents are held out, bool [n]."""
     return scramble(hashes, SPLIT) < np.uint64(int(share * 2**64))
 
 
 def hash_ranges(tokens: dict[str, int], settings: TokenSettings) -> list[HashRange]:
-    """The shards of each split from the tokens that go into it."""
+    """Return the shards of each split, for the number of tokens in it."""
     found = []
     for split in (TRAIN, VALIDATION):
-        n = -(-tokens[split] // settings.shard_tokens)
+        n = -(-tokens[split] // settings.tokens_per_shard)
         found += [HashRange(split, k, k * 2**64 // n, (k + 1) * 2**64 // n - 1) for k in range(n)]
     return found
 
 
 class Selection(NamedTuple):
-    """Documents of one part that go into a shard; a document stands here once for each of its copies."""
+    """Documents of one part that go into a shard, one row per copy."""
 
     rows: np.ndarray
-    order: np.ndarray  # uint64: its place in the shard
+    order: np.ndarray  # uint64: the sort key in the shard
     copy: np.ndarray
 
 
-def choose(documents: pa.Table, stretch: HashRange, settings: TokenSettings, epochs: dict[str, float]) -> Selection:
-    """Which rows of a part belong to a shard."""
+def select(documents: pa.Table, hash_range: HashRange, settings: TokenSettings, epochs: dict[str, float]) -> Selection:
+    """Return the rows of a part that belong to a shard."""
     hashes = documents["hash"].to_numpy()
-    split = of_validation(hashes, settings.validation)
-    if stretch.split == VALIDATION:
+    split = is_validation(hashes, settings.validation)
+    if hash_range.split == VALIDATION:
         often = split.astype(np.int64)
     else:
         sources = documents[SOURCE].combine_chunks().dictionary_encode()
         rates = np.array([epochs[name] for name in sources.dictionary.to_pylist()])
-        often = copies(sources.indices.to_numpy(), scramble(hashes, HASH), rates) if len(rates) else np.zeros(0, int)
+        often = (
+            count_copies(sources.indices.to_numpy(), scramble(hashes, HASH), rates) if len(rates) else np.zeros(0, int)
+        )
         often[split] = 0
     rows, order, copy = [], [], []
     for c in range(int(often.max(initial=0))):
-        turned = hashes + np.uint64(c * COPY_STRIDE % 2**64)  # and around
-        here = (often > c) & (turned >= np.uint64(stretch.first)) & (turned <= np.uint64(stretch.last))
+        shifted = hashes + np.uint64(c * COPY_STRIDE % 2**64)  # wraps around
+        here = (often > c) & (shifted >= np.uint64(hash_range.first)) & (shifted <= np.uint64(hash_range.last))
         rows.append(np.flatnonzero(here))
         order.append(scramble(hashes[here], ORDER, settings.seed, c))
         copy.append(np.full(rows[-1].size, c))
@@ -97,8 +100,8 @@ def choose(documents: pa.Table, stretch: HashRange, settings: TokenSettings, epo
 def gather_shard(
     folder: UPath,
     parts: list[str],
-    stretch: HashRange,
-    vocabulary: TokenizerInfo,
+    hash_range: HashRange,
+    info: TokenizerInfo,
     settings: TokenSettings,
     epochs: dict[str, float],
     outputs: tuple[Output, ...],
@@ -107,32 +110,32 @@ def gather_shard(
     tables = []
     for p, name in enumerate(parts):
         documents = read_shard(folder / f"{name}.parquet")
-        mine = choose(documents, stretch, settings, epochs)
+        mine = select(documents, hash_range, settings, epochs)
         stop = pa.array(np.cumsum(documents["tokens"].to_numpy()))
         table = documents.append_column("stop", stop).take(mine.rows)
         for name, column in (("order", mine.order), ("copy", mine.copy), ("part", np.full(mine.rows.size, p))):
             table = table.append_column(name, pa.array(column))
         tables.append(table)
     table = pa.concat_tables(tables).sort_by([("order", "ascending"), (ID, "ascending"), ("copy", "ascending")])
-    before, behind = edges(vocabulary, settings)
-    sizes = table["tokens"].to_numpy() + len(before) + len(behind)
+    before, after = boundary_tokens(info, settings)
+    sizes = table["tokens"].to_numpy() + len(before) + len(after)
     stops = np.cumsum(sizes)
-    ids = np.empty(int(stops[-1]) if stops.size else 0, vocabulary.dtype)
+    ids = np.empty(int(stops[-1]) if stops.size else 0, info.dtype)
     part = table["part"].to_numpy()
     for p, name in enumerate(parts):
         mine = part == p
         if mine.any():
-            source = _read_ids(folder / f"{name}{IDS}", vocabulary.dtype)
+            source = _read_ids(folder / f"{name}{IDS}", info.dtype)
             stop, size = table["stop"].to_numpy()[mine], table["tokens"].to_numpy()[mine]
-            place(source, stop - size, size, (stops - sizes)[mine], before, behind, ids)
+            copy_documents(source, stop - size, size, (stops - sizes)[mine], before, after, ids)
     return [write_tokens(outputs[0], ids, stops, table["bytes"].to_numpy(), table.select(NAMES.names))]
 
 
-def edges(vocabulary: TokenizerInfo, settings: TokenSettings) -> tuple[np.ndarray, np.ndarray]:
-    """The ids before and behind each document."""
-    before = [vocabulary.bos] if settings.boundary in ("prepend", "both") else []
-    behind = [vocabulary.eos] if settings.boundary in ("append", "both") else []
-    return np.array(before, vocabulary.dtype), np.array(behind, vocabulary.dtype)
+def boundary_tokens(info: TokenizerInfo, settings: TokenSettings) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ids before and after each document."""
+    before = [info.bos] if settings.add_special in ("prepend", "both") else []
+    after = [info.eos] if settings.add_special in ("append", "both") else []
+    return np.array(before, info.dtype), np.array(after, info.dtype)
 
 
 def _read_ids(path: UPath, dtype: np.dtype) -> np.ndarray:
@@ -142,8 +145,8 @@ def _read_ids(path: UPath, dtype: np.dtype) -> np.ndarray:
 
 
 @njit(nogil=True, cache=True)
-def place(source, start, size, target, before, behind, ids):
-    """Put each document's ids, with what goes before and behind, where it belongs."""
+def copy_documents(source, start, size, target, before, after, ids):
+    """Copy each document's ids, between its boundary tokens, to its place."""
     for k in range(start.size):
         at = target[k]
         for i in range(before.size):
@@ -152,12 +155,12 @@ def place(source, start, size, target, before, behind, ids):
         for i in range(size[k]):
             ids[at + i] = source[start[k] + i]
         at += size[k]
-        for i in range(behind.size):
-            ids[at + i] = behind[i]
+        for i in range(after.size):
+            ids[at + i] = after[i]
 
 
 def write_tokens(output: Output, ids: np.ndarray, ends: np.ndarray, sizes: np.ndarray, documents: pa.Table) -> Written:
-    """The files of one shard: ids, where documents end in them, bytes of their texts, their NAMES."""
+    """Write the files of one shard: ids, ends of documents, bytes of their texts, their NAMES."""
     names = []
     for suffix, array in ((PAYLOAD, ids), (ENDS, ends.astype("<u8")), (BYTES, sizes.astype("<u4"))):
         names.append(f"{output.name}{suffix}")

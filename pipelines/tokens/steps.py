@@ -1,4 +1,4 @@
-"""The two steps from documents to token shards: encode every shard, gather what belongs together."""
+"""The two steps from documents to token shards: encode every shard, then gather documents into shards."""
 
 import hashlib
 from collections import Counter
@@ -8,61 +8,69 @@ from upath import UPath
 
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import SOURCE
-from gristmill.pipelines.steps.step import Job, Output, Step, Written
+from gristmill.pipelines.schema import DOCUMENTS, SOURCE
+from gristmill.pipelines.steps.step import Input, Job, Output, RawInput, Step, Written, input_of
 from gristmill.pipelines.storage.files import atomic_write
-from gristmill.pipelines.storage.manifest import fingerprint, require_finished
+from gristmill.pipelines.storage.manifest import require_finished
 from gristmill.pipelines.storage.shards import read_shard
 from gristmill.pipelines.tokens.encode import IDS, TokenizerInfo, encode_shard
 from gristmill.pipelines.tokens.mixing import Source, mix
 from gristmill.pipelines.tokens.settings import TRAIN, VALIDATION, TokenSettings
-from gristmill.pipelines.tokens.shuffle import gather_shard, hash_ranges, of_validation
+from gristmill.pipelines.tokens.shuffle import gather_shard, hash_ranges, is_validation
 
 FORMAT = 1
 TOKENIZER = "tokenizer"  # the part that holds a copy of the tokenizer's file
 
 
 class TokenEncoder(Protocol):
-    """A tokenizer as workers get it: it pickles, and reads its file where it is used."""
+    """Tokenizer for worker processes: it pickles, and opens its file where it is used."""
 
-    vocabulary: TokenizerInfo
-    file: UPath
+    @property
+    def vocabulary(self) -> TokenizerInfo: ...
+    @property
+    def file(self) -> UPath: ...
 
     def __call__(self, text: Ragged) -> Ragged: ...
 
 
 def encode_step(shards: dict[UPath, dict], coder: TokenEncoder, tokens: UPath) -> Step:
-    """``tokens/encoded``: the shards (path -> what its manifest says of it) as ids, one job each."""
+    """Make ``tokens/encoded``: the ids of each shard (path -> its manifest entry), one job each."""
     folder, jobs = tokens / "encoded", []
     for n, (shard, file) in enumerate(shards.items()):
-        made_of = fingerprint(file["sha256"], coder.vocabulary.sha256, FORMAT)
-        output = Output(folder, f"part-{n:05d}", made_of)
-        jobs.append(Job(_encode, (shard, coder), (output,), file["bytes"]))
+        inputs = Input(shard.parent, shard.stem, DOCUMENTS), tokenizer_of(coder)
+        jobs.append(Job(_encode, (coder,), (Output(folder, f"part-{n:05d}", inputs, FORMAT),), file["bytes"]))
     return Step("encode", {folder: {"tokenizer": coder.vocabulary.sha256}}, jobs)
 
 
-def _encode(shard: UPath, coder: TokenEncoder, outputs: tuple[Output, ...]) -> list[Written]:
-    return [encode_shard(shard, coder.vocabulary, coder, outputs[0])]
+def tokenizer_of(coder: TokenEncoder) -> RawInput:
+    """Return the tokenizer's file as an input."""
+    return RawInput(str(coder.file), coder.vocabulary.sha256)
+
+
+def _encode(coder: TokenEncoder, outputs: tuple[Output, ...]) -> list[Written]:
+    return [encode_shard(input_of(outputs, DOCUMENTS).path, coder.vocabulary, coder, outputs[0])]
 
 
 def gather_step(tokens: UPath, coder: TokenEncoder, settings: TokenSettings) -> Step:
-    """``tokens`` itself, once the encoded parts are there: shards of both splits and a copy of the tokenizer."""
+    """Make ``tokens`` from the encoded parts: shards of both splits, and a copy of the tokenizer."""
     vocabulary = coder.vocabulary
     for id, edge in ((vocabulary.bos, ("prepend", "both")), (vocabulary.eos, ("append", "both"))):
-        if id is None and settings.boundary in edge:
+        if id is None and settings.add_special in edge:
             name = "BOS" if "prepend" in edge else "EOS"
-            raise RecipeError(f"boundary = {settings.boundary!r} needs a tokenizer with a special token for {name}")
+            raise RecipeError(
+                f"add_special = {settings.add_special!r} needs a tokenizer with a special token for {name}"
+            )
     folder = tokens / "encoded"
     encoded = require_finished(folder, f"`gristmill tokenize CORPUS --output {tokens}` makes it")
     parts = sorted(name.removesuffix(IDS) for name in encoded.files if name.endswith(IDS))
     there, sources = count_tokens(folder, parts, settings, boundary_ids(settings))
     epochs = {source.name: source.epochs for source in sources}
-    made_of = fingerprint(sorted(file["sha256"] for file in encoded.files.values()), settings.model_dump(mode="json"))
-    jobs = [Job(_copy, (coder.file,), (Output(tokens, TOKENIZER, vocabulary.sha256),))]
-    for stretch in hash_ranges(there, settings):
-        args = (folder, parts, stretch, vocabulary, settings, epochs)
-        output = Output(tokens, stretch.name, fingerprint(made_of, *stretch))
-        size = (stretch.last - stretch.first) * there[stretch.split] >> 64
+    inputs, made_with = (Input(folder), tokenizer_of(coder)), settings.model_dump(mode="json")
+    jobs = [Job(_copy, (coder.file,), (Output(tokens, TOKENIZER, inputs[1:]),))]
+    for hash_range in hash_ranges(there, settings):
+        args = (folder, parts, hash_range, vocabulary, settings, epochs)
+        output = Output(tokens, hash_range.name, inputs, [made_with, *hash_range])
+        size = (hash_range.last - hash_range.first) * there[hash_range.split] >> 64
         jobs.append(Job(gather_shard, args, (output,), size * vocabulary.dtype.itemsize))
     about = {
         "format": FORMAT,
@@ -72,26 +80,26 @@ def gather_step(tokens: UPath, coder: TokenEncoder, settings: TokenSettings) -> 
         "eos": vocabulary.eos,
         "tokenizer": {"file": coder.file.name, "sha256": vocabulary.sha256},
         "mixture": [source._asdict() for source in sources],
-        **settings.model_dump(mode="json"),
+        **made_with,
     }
     return Step("gather", {tokens: about}, jobs)
 
 
 def boundary_ids(settings: TokenSettings) -> int:
-    """How many ids stand around a document."""
-    return {"none": 0, "prepend": 1, "append": 1, "both": 2}[settings.boundary]
+    """Return the number of boundary ids per document."""
+    return {"none": 0, "prepend": 1, "append": 1, "both": 2}[settings.add_special]
 
 
 def count_tokens(
     folder: UPath, parts: list[str], settings: TokenSettings, edge: int
 ) -> tuple[dict[str, int], list[Source]]:
-    """Tokens that go into each split, and the mixture of the training split."""
+    """Return the tokens of each split, and the mixture of the training split."""
     tokens: Counter[str] = Counter()
     documents: Counter[str] = Counter()
     held_out = 0
     for part in parts:
         table = read_shard(folder / f"{part}.parquet", [SOURCE, "hash", "tokens"])
-        sizes, held = table["tokens"].to_numpy() + edge, of_validation(table["hash"].to_numpy(), settings.validation)
+        sizes, held = table["tokens"].to_numpy() + edge, is_validation(table["hash"].to_numpy(), settings.validation)
         held_out += int(sizes[held].sum())
         sources = table[SOURCE].combine_chunks().dictionary_encode()
         names, numbers = sources.dictionary.to_pylist(), sources.indices.to_numpy()
@@ -112,5 +120,5 @@ def _copy(file: UPath, outputs: tuple[Output, ...]) -> list[Written]:
 
 
 def digest(file: UPath) -> str:
-    """SHA-256 of a tokenizer's file."""
+    """Return the SHA-256 of a tokenizer's file."""
     return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -50,18 +50,18 @@ class TokenSplit:
         ends = [part.ends + begin for part, begin in zip(parts, begins[:-1], strict=True)]
         files = shards.manifest.files
         sums = [file["sha256"] for name, file in sorted(files.items()) if name.startswith(f"{split}-")]
-        boundary = about.get("boundary")
-        if boundary is None:  # imported shards do not record the boundary tokens, but their ids show them
+        add_special = about.get("add_special")
+        if add_special is None:  # imported shards do not record the boundary tokens, but their ids show them
             starts = (np.concatenate(([0], part.ends[:-1]))[: part.ends.size][:BOS_SAMPLE_DOCS] for part in parts)
             begin_with_bos = ((part.ids[at] == about["bos"]).all() for part, at in zip(parts, starts, strict=True))
-            boundary = "prepend" if all(begin_with_bos) else "none"
+            add_special = "prepend" if all(begin_with_bos) else "none"
         return cls(
             payloads=payloads,
             ends=np.concatenate(ends) if ends else np.zeros(0, np.int64),
             bytes=np.concatenate([part.bytes for part in parts]).astype(np.int64) if parts else np.zeros(0, np.int64),
             vocab_size=shards.vocab_size,
-            bos=about["bos"] if boundary in ("prepend", "both") else None,
-            eos=about["eos"] if boundary in ("append", "both") else None,
+            bos=about["bos"] if add_special in ("prepend", "both") else None,
+            eos=about["eos"] if add_special in ("append", "both") else None,
             name=f"{shards.folder} ({split})",
             fingerprint=fingerprint(about["tokenizer"]["sha256"], shards.vocab_size, sums),
         )

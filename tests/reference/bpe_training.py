@@ -4,18 +4,22 @@ from collections import Counter
 from itertools import pairwise
 
 
-def train(words: dict[tuple[int, ...], int], symbols: int, target: int) -> list[tuple[int, int, int]]:
+def train(
+    words: dict[tuple[int, ...], int], symbols: int, target: int, longest: int = 1 << 30
+) -> list[tuple[int, int, int]]:
     """Merges (left, right, whole); of equally frequent pairs the one with the smaller ids, a new symbol each."""
-    words, merges = dict(words), []
+    words, merges, length = dict(words), [], dict.fromkeys(range(symbols), 1)
     while symbols < target:
         pairs = Counter()
         for word, count in words.items():
-            for pair in pairwise(word):
-                pairs[pair] += count
+            for left, right in pairwise(word):
+                if length[left] + length[right] <= longest:
+                    pairs[left, right] += count
         if not pairs:
             break
         left, right = min(pairs, key=lambda pair: (-pairs[pair], pair))
         merges.append((left, right, symbols))
+        length[symbols] = length[left] + length[right]
         merged = Counter()
         for word, count in words.items():
             merged[replace(word, left, right, symbols)] += count

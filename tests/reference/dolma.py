@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from statistics import median
 
-from gristmill.filters.rules.variants.published import SHARES
+from gristmill.filters.rules.paper_thresholds import SHARES
 
 STOP_WORDS = {"the", "be", "to", "of", "and", "that", "have", "with"}
 

@@ -7,7 +7,6 @@ import unicodedata2
 
 from gristmill.filters.words import words as fast
 from gristmill.filters.words.affixes import ABBREVIATIONS
-from gristmill.pipelines.kernels.make_unicode_tables import character_class
 from gristmill.pipelines.kernels.utf8 import (
     DIGIT,
     HAN,
@@ -25,6 +24,7 @@ from gristmill.pipelines.kernels.utf8 import (
     UNSPACED,
     UPPER,
 )
+from tools.make_unicode_tables import character_class
 
 assert unicodedata2.unidata_version == "16.0.0" != unicodedata.unidata_version
 LETTERS = (LOWER, UPPER, LETTER, HANGUL)

@@ -26,21 +26,21 @@ def test_counted_by_hand():
     told = measure(Tokenizer(BPE), Ragged.from_strings([" ab ab", " abc", ""]), ["en", "de", "de"])
     assert told["tokens"] == 4  # " ab", " ab"; " ab", "c"
     assert told["bytes_per_token"] == told["characters_per_token"] == 10 / 4
-    assert (told["fertility"], told["whole"]) == (pytest.approx(4 / 3), pytest.approx(2 / 3))
-    assert told["used"] == 2 / 259 and told["dead"] == 0 and told["exact"] == 1 and told["unknown"] == 0
+    assert (told["fertility"], told["single_token_words"]) == (pytest.approx(4 / 3), pytest.approx(2 / 3))
+    assert told["used"] == 2 / 259 and told["unreachable"] == 0 and told["exact"] == 1 and told["unknown"] == 0
     assert told["languages"] == {"en": 3, "de": 2} and told["worst_language"] == "de"
 
 
 def test_a_word_is_whole_where_the_tokenizer_itself_puts_a_space_before_it():
     told = measure(Tokenizer(UNIGRAM), Ragged.from_strings(["ab ab x"]), [""])
-    assert told["whole"] == pytest.approx(2 / 3)
+    assert told["single_token_words"] == pytest.approx(2 / 3)
     assert told["unknown"] > 0 and told["languages"] == {} and told["worst_language"] is None
 
 
 def test_pieces_that_nothing_comes_to_are_dead():
     other_way = np.array([(98, 99, 256), (97, 98, 257), (257, 99, 258)])  # "bc" comes first, so "abc" by "ab" never
     model = Model("bpe", "gpt2", [*BYTES, b"bc", b"ab", b"abc"], other_way)
-    assert measure(Tokenizer(model), Ragged.from_strings(["x"]), [""])["dead"] == 1
+    assert measure(Tokenizer(model), Ragged.from_strings(["x"]), [""])["unreachable"] == 1
 
 
 def test_nothing_to_measure_gives_zeros():

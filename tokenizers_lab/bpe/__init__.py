@@ -1,1 +1,1 @@
-"""Training of BPE and WordPiece, which share one merge loop."""
+"""BPE and WordPiece training, which share one merge loop."""

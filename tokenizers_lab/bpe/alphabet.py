@@ -1,4 +1,4 @@
-"""What BPE begins with: the bytes, or the characters of the corpus that are worth a piece each."""
+"""The alphabet that BPE starts from: the bytes, or the characters of the corpus that are kept."""
 
 from typing import NamedTuple
 
@@ -10,27 +10,27 @@ from gristmill.pipelines.kernels.utf8 import INVALID, decode
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.count.word_counts import WordCounts
 
-NONE = -1  # a character that is not kept: nothing merges with it
+NONE = -1  # a character that is not kept; nothing merges with it
 CODES = 0x110000
 
 
 class Alphabet(NamedTuple):
-    """First pieces and how to write words in them."""
+    """Initial pieces, and the map from text to them."""
 
-    pieces: list[bytes]  # symbol -> what it spells
+    pieces: list[bytes]  # symbol -> its bytes
     symbol_of: np.ndarray  # uint8[256], byte -> symbol; or int32[0x110000], character -> symbol or NONE
 
-    def spell(self, words: Ragged) -> Ragged:
-        """Words as symbols, uint8 or int32."""
+    def to_symbols(self, words: Ragged) -> Ragged:
+        """Return words as rows of symbols, uint8 or int32."""
         if self.symbol_of.size == 256:
             return Ragged.of(words.offsets, self.symbol_of[words.data])
         return Ragged.of(*_spell_characters(*words, self.symbol_of))
 
 
 def byte_alphabet(as_hf: bool) -> Alphabet:
-    """All 256 bytes, by value; or as tokenizers numbers them, by the character that stands for each.
+    """Return all 256 bytes, by value or, with ``as_hf``, in the order of tokenizers.
 
-    There a byte that is a printable character of Latin-1 stands for itself, and the others come after these.
+    There each byte has a character: printable Latin-1 bytes have their own and come first, the others follow.
     """
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     order = [*printable, *(b for b in range(256) if b not in printable)] if as_hf else [*range(256)]
@@ -40,10 +40,10 @@ def byte_alphabet(as_hf: bool) -> Alphabet:
 
 
 def character_alphabet(counts: WordCounts, coverage: float, byte_fallback: bool) -> Alphabet:
-    """The most frequent characters, as many as make up ``coverage`` of the text; of equals the smaller code point.
+    """Return the most frequent characters that make up ``coverage`` of the text; of equal ones the smaller code point.
 
-    Symbols are numbered by code point. With ``byte_fallback`` the 256 bytes come first, those of ASCII being
-    characters too. A byte that belongs to no character is never kept.
+    Symbols are numbered by code point. With ``byte_fallback`` the 256 bytes come first and ASCII bytes are characters
+    too. A byte that belongs to no character is never kept.
     """
     frequency = _count_characters(*counts.words, counts.counts)
     order = np.argsort(-frequency, kind="stable")
@@ -63,7 +63,7 @@ def character_alphabet(counts: WordCounts, coverage: float, byte_fallback: bool)
 
 @inline_kernel
 def _character(data, at, stop):
-    """A character's code point, or NONE for a byte that belongs to none, and its bytes."""
+    """Return a character's code point (NONE for a byte that belongs to none) and its bytes."""
     code, size = decode(data, at, stop)
     return (NONE if code == INVALID and size == 1 else code), size
 

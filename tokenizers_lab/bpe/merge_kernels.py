@@ -1,17 +1,20 @@
-"""The merge loop of BPE, exact and incremental: count pairs once, then touch only where the merged pair occurs.
+"""Merge loop of BPE training, exact and incremental: pairs are counted once, then only where a merged pair occurs.
 
-1. Words lie one after the other in ``cells``, a cell a first symbol, a cell of NONE between words. A token fills as
-   many cells as it has first symbols and has its id in the first and the last, so both neighbours are found by
-   arithmetic. The first cell also knows which pair the token begins.
-2. A pair has a count and a list of the places where it occurs, ascending. Lists lie in ``pool``. Places that have been
-   merged away since stay in the list; their cell names another pair.
-3. A merge of (a, b) to z walks the list. At each place that still holds, the pairs to the left (x, a) and the right
-   (b, y) lose the word's count by the number in their cell, and (x, z) and (z, y) gain it. All new pairs have z in
-   them, so two arrays indexed by the neighbour find them: nothing is hashed. Then the new places are sorted into lists.
-4. The next merge is the first of a heap, whose counts may be out of date: too high, so a stale entry is put back with
-   its count. Pairs never gain places after their merge, but under ``REUSE``.
+1. Words lie one after the other in ``cells``: a cell per initial symbol, and a cell of NONE between words. A token
+spans as many cells as it has initial symbols and has its id in the first and the last, so both neighbors are found by
+arithmetic. The first cell also names the pair that begins with the token.
 
-What 32,000 merges cost on 105 MB of text (9 M cells): 6 M places merged, 18 M list entries, 1.2 M pairs.
+2. A pair has a count and a list of the places where it occurs, ascending, in ``pool``. Places that have been merged
+away remain in the list; their cell names another pair.
+
+3. A merge of (a, b) to z walks the list. At each place that is still valid, the pairs to the left (x, a) and right (b,
+y) lose the word's count by the number in their cell, and (x, z) and (z, y) gain it. Every new pair contains z, so two
+arrays indexed by the neighbor find it, without hashing. Then the new places are sorted into lists.
+
+4. A heap yields the next merge. Its counts may be outdated, but only too high: a stale entry is put back with its
+current count. A pair gains no places after its merge, except under ``REUSE``.
+
+The 32,000 merges of 105 MB of text (9 M cells) merge 6 M places, and touch 18 M list entries and 1.2 M pairs.
 """
 
 from typing import NamedTuple
@@ -22,20 +25,20 @@ from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, multip
 from gristmill.tokenizers_lab.bpe.pair_heap import pop, push
 from gristmill.tokenizers_lab.bpe.pair_positions import NONE, begin_list, count_at, same_before
 
-# Which of two pairs with equal counts is merged first: the one with the smaller ids, the one that comes first in the
-# words, or the shorter and then alphabetically first.
+# The pair that merges first among pairs of equal counts: the one with the smaller ids, the one that comes first in the
+# words, or the shorter one, then the alphabetically first.
 BY_IDS, BY_PLACE, BY_SPELLING = range(3)
-# What a merge makes whose spelling there is already: a new symbol all the same, the same symbol, or no merge.
+# The result of a merge whose spelling exists already: a new symbol, the existing symbol, or no merge.
 ANEW, REUSE, SKIP = range(3)
 LISTS, POOLED, HEAPED, SYMBOLS, MERGES = range(5)  # places in State.used
-DONE, EXHAUSTED, FULL = range(3)  # why ``merge_some`` returned
-ROOM = 1024  # new pairs for which there is always room
+DONE, EXHAUSTED, FULL = range(3)  # results of ``merge_some``
+SPARE_PAIRS = 1024  # new pairs for which there is always room
 PRIME = np.uint64((1 << 61) - 1)
 BASES = np.array([0x1A2B3C4D5E6F708F, 0x0F1E2D3C4B5A6978], np.uint64) % PRIME
 
 
 class State(NamedTuple):
-    """All a training run knows. Arrays with room to spare; ``used`` says how much of each is taken."""
+    """All arrays of a training run, with spare room; ``used`` tells how much of each is taken."""
 
     cells: np.ndarray  # CELL[n]: word w begins after cell offsets[w] + w
     words: np.ndarray  # int32[n / BLOCK]: the word that each block of cells begins in
@@ -44,7 +47,7 @@ class State(NamedTuple):
     lists: np.ndarray  # LIST
     pool: np.ndarray  # int32: places
     heap: np.ndarray  # ENTRY
-    span: np.ndarray  # int32[vocabulary]: cells a symbol fills
+    span: np.ndarray  # int32[vocabulary]: cells that a symbol spans
     length: np.ndarray  # int32[vocabulary]: its length in bytes or characters
     hashes: np.ndarray  # uint64[vocabulary, 4]: two hashes of its spelling, and two powers
     known: np.ndarray  # int32[power of two]: a hash table from spelling to symbol
@@ -52,13 +55,13 @@ class State(NamedTuple):
     with_right: np.ndarray  # int64[vocabulary, 4]: of (z, y)
     fresh: np.ndarray  # int32[m, 2]: place and list of each pair that the current merge made
     merges: np.ndarray  # int32[m, 3]: left, right, symbol made
-    spelling: np.ndarray  # int32[n], the first symbol of each cell, where ties go by spelling; else empty
+    spelling: np.ndarray  # int32[n]: initial symbol of each cell, if spelling breaks ties; else empty
     used: np.ndarray  # int64[5]
 
 
 @inline_kernel
 def _modulo_product(a, b):
-    """a * b modulo 2^61 - 1."""
+    """Return a * b modulo 2^61 - 1."""
     low, high = multiply(a, b)
     total = (low & PRIME) + (low >> np.uint64(61) | high << np.uint64(3))
     return total - PRIME if total >= PRIME else total
@@ -66,7 +69,7 @@ def _modulo_product(a, b):
 
 @inline_kernel
 def _join_hashes(hashes, left, right, new):
-    """The hash of a spelling is a polynomial: that of the whole follows from those of its halves."""
+    """Compute the hash of a spelling, a polynomial, from those of its two halves."""
     for i in range(2):
         total = _modulo_product(hashes[left, i], hashes[right, i + 2]) + hashes[right, i]
         hashes[new, i] = total - PRIME if total >= PRIME else total
@@ -75,7 +78,7 @@ def _join_hashes(hashes, left, right, new):
 
 @inline_kernel
 def _find(known, hashes, new):
-    """The slot of the symbol spelled like ``new``, or of none."""
+    """Return the slot of the symbol spelled like ``new``, or a free slot."""
     slot = np.int64(hashes[new, 0]) & known.size - 1
     while known[slot] >= 0:
         same = known[slot]
@@ -87,7 +90,7 @@ def _find(known, hashes, new):
 
 @kernel
 def learn_spellings(known, hashes, symbols):
-    """Enter the symbols that there are; of two with one spelling the first."""
+    """Enter all symbols by spelling; of two with one spelling the first counts."""
     for symbol in range(symbols):
         slot = _find(known, hashes, symbol)
         if known[slot] < 0:
@@ -96,7 +99,7 @@ def learn_spellings(known, hashes, symbols):
 
 @inline_kernel
 def _key(state, which, ties):
-    """The key by which the heap orders pairs of equal counts."""
+    """Return the key by which the heap orders pairs of equal counts."""
     entry = state.lists[which]
     if ties == BY_IDS:
         return np.int64(entry.left) << 32 | np.int64(entry.right)
@@ -110,7 +113,7 @@ def _key(state, which, ties):
 
 @kernel
 def enqueue(state, begin, end, ties, min_frequency):
-    """Put the lists ``begin:end`` on the heap, but for those too rare to be ever merged."""
+    """Push the lists ``begin:end`` on the heap, except pairs too rare ever to merge."""
     for which in range(begin, end):
         count = state.lists[state.lists[which].pair].count
         if count >= min_frequency:
@@ -121,7 +124,7 @@ def enqueue(state, begin, end, ties, min_frequency):
 
 @inline_kernel
 def lacks_room(state, which):
-    """Might the merge of a list's pair need more room than there is?"""
+    """True if merging the pair of a list might need more room than there is."""
     used, size = state.used, state.lists[which].size
     more = min(2 * size, 2 * used[SYMBOLS] + 1)  # new pairs at most
     return (
@@ -134,9 +137,9 @@ def lacks_room(state, which):
 
 @kernel
 def merge_some(state, target, limit, ties, same, min_frequency, max_length):
-    """Merge until there are ``target`` symbols or ``limit`` merges; says why it returned.
+    """Merge until there are ``target`` symbols or ``limit`` merges; return DONE, EXHAUSTED or FULL.
 
-    FULL: an array needs room; make it and call again. EXHAUSTED: no pair is frequent enough.
+    EXHAUSTED: no pair is frequent enough. FULL: an array needs room; enlarge it and call again.
     """
     used = state.used
     while used[SYMBOLS] < target and used[MERGES] < limit:
@@ -162,7 +165,7 @@ def merge_some(state, target, limit, ties, same, min_frequency, max_length):
 
 @inline_kernel
 def merge_next(state, which, ties, same, min_frequency, max_length):
-    """Merge a list's pair wherever it still holds, and put the new pairs on the heap."""
+    """Merge the pair of a list at every valid place, and push the new pairs on the heap."""
     left, right = state.lists[which].left, state.lists[which].right
     used, new, before = state.used, state.used[SYMBOLS], state.used[LISTS]
     if same != ANEW:
@@ -191,7 +194,7 @@ def merge_next(state, which, ties, same, min_frequency, max_length):
 
 @inline_kernel
 def _merge_places(state, which, new, reused, max_length, once):
-    """Merge the list's pair wherever it still holds; returns how many new pairs are in ``fresh``."""
+    """Merge the pair of a list at every valid place; return the number of new pairs in ``fresh``."""
     cells, lists, span = state.cells, state.lists, state.span
     left, pair = lists[which].left, lists[which].pair
     gap, whole, made = span[left], span[new], 0
@@ -217,7 +220,7 @@ def _merge_places(state, which, new, reused, max_length, once):
 
 @inline_kernel
 def _replace(state, place, left, right, found, other, count, made, reused, max_length, once):
-    """Let the pair that begins at ``place`` be (left, right), one of which is new."""
+    """Make (left, right), one of which is new, the pair that begins at ``place``."""
     cells, lists, used = state.cells, state.lists, state.used
     if cells[place].pair >= 0:
         lists[cells[place].pair].count -= count
@@ -242,7 +245,7 @@ def _replace(state, place, left, right, found, other, count, made, reused, max_l
 
 @inline_kernel
 def _find_known(state, symbol):
-    """Note which pairs there are with a symbol that is about to be made once more."""
+    """Note the pairs that exist with a symbol that is about to be made again."""
     for which in range(state.used[LISTS]):
         left, right = state.lists[which].left, state.lists[which].right
         if state.lists[which].pair == which and (left == symbol or right == symbol):
@@ -252,7 +255,7 @@ def _find_known(state, symbol):
 
 @inline_kernel
 def _sort_places(state, before, made):
-    """Give each new list its places, ascending. A place may have changed its pair once more: the last counts."""
+    """Give each new list its places, ascending. If a place changed its pair twice, the last pair counts."""
     lists, used = state.lists, state.used
     for which in range(before, used[LISTS]):
         lists[which].begin = used[POOLED]

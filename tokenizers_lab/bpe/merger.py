@@ -1,4 +1,4 @@
-"""The merge loop as trainers use it: its arrays, and their growth. What it does stands in merge_kernels.py."""
+"""Merge loop of BPE training: its arrays and their growth. merge_kernels.py explains the algorithm."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from gristmill.tokenizers_lab.bpe.merge_kernels import (
     MERGES,
     POOLED,
     PRIME,
-    ROOM,
+    SPARE_PAIRS,
     SYMBOLS,
     State,
     enqueue,
@@ -27,11 +27,11 @@ from gristmill.tokenizers_lab.bpe.pair_heap import ENTRY
 from gristmill.tokenizers_lab.bpe.pair_positions import BLOCK, CELL, NONE, compact, first_pairs, lay_out, list_places
 
 ANY_LENGTH = 1 << 30
-PAIRS_A_MERGE = 100  # new pairs for which there is room at once: what is never written takes no memory
+PAIRS_PER_MERGE = 100  # room for new pairs at the start; pages never written take no memory
 
 
 class CorpusCells(NamedTuple):
-    """Words as the merge loop has them: see State."""
+    """Words in the layout of the merge loop: see State."""
 
     cells: np.ndarray
     words: np.ndarray
@@ -39,8 +39,8 @@ class CorpusCells(NamedTuple):
     counts: np.ndarray
 
     @classmethod
-    def of(cls, words: Ragged, counts: np.ndarray) -> "CorpusCells":
-        """From words of symbols, NONE for what merges with nothing.
+    def from_words(cls, words: Ragged, counts: np.ndarray) -> "CorpusCells":
+        """Return the layout of words of symbols, NONE for symbols that never merge.
 
         Large arrays are numpy's own, never a kernel's: numpy asks for huge pages, and places are read at random.
         """
@@ -51,10 +51,10 @@ class CorpusCells(NamedTuple):
 
 
 class MergeLoop:
-    """Merges pairs in words of symbols until there are ``target`` symbols, or no pair is frequent enough.
+    """Loop that merges pairs of symbols until there are ``target`` symbols or no pair is frequent enough.
 
-    The layout's symbols are numbers in ``pieces``, which are all different; ``rule`` is (ties, duplicates).
-    Memory: 13 bytes a symbol of the words, and 70 a pair.
+    Symbols of the layout are numbers in ``pieces``, which are distinct; ``rule`` is (ties, duplicates). Memory: 13
+    bytes per symbol of the words, and 70 per pair.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class MergeLoop:
         cells = layout.cells
         spelling = cells["symbol"].copy() if ties == BY_SPELLING else np.empty(0, np.int32)
         lists = first_pairs(*layout, ties == BY_SPELLING)
-        room = 2 * int(lists["size"].max(initial=0)) + ROOM  # new pairs of one merge, at most
+        room = 2 * int(lists["size"].max(initial=0)) + SPARE_PAIRS  # new pairs of one merge, at most
         pooled = int(lists["size"].sum())
         pool = np.empty(pooled + pooled // 4 + room, np.int32)
         list_places(cells, lists, pool)
@@ -83,9 +83,9 @@ class MergeLoop:
         length[: len(pieces)] = [len(p.decode(errors="replace")) if in_characters else len(p) for p in pieces]
         self.state = State(
             **layout._asdict(),
-            lists=larger(lists, lists.size + room + PAIRS_A_MERGE * target),
+            lists=larger(lists, lists.size + room + PAIRS_PER_MERGE * target),
             pool=pool,
-            heap=np.empty(lists.size + room + PAIRS_A_MERGE * target, ENTRY),
+            heap=np.empty(lists.size + room + PAIRS_PER_MERGE * target, ENTRY),
             span=span,
             length=length,
             hashes=hash_pieces(pieces, size),
@@ -93,11 +93,13 @@ class MergeLoop:
             with_left=np.zeros((size, 4), np.int64),
             with_right=np.zeros((size, 4), np.int64),
             fresh=np.empty((room, 2), np.int32),
-            merges=np.empty((size - len(pieces) + ROOM, 3), np.int32),
+            merges=np.empty((size - len(pieces) + SPARE_PAIRS, 3), np.int32),
             spelling=spelling,
             used=np.zeros(5, np.int64),
         )
         self.state.used[[LISTS, POOLED, SYMBOLS]] = lists.size, pooled, len(pieces)
+        too_long = length[lists["left"]] + length[lists["right"]] > self.max_length
+        self.state.lists["count"][: lists.size][too_long] = 0  # never merged; merges check the pairs that they make
         if same != ANEW:
             learn_spellings(self.state.known, self.state.hashes, len(pieces))
         enqueue(self.state, 0, lists.size, ties, min_frequency)
@@ -111,7 +113,7 @@ class MergeLoop:
         return int(self.state.used[MERGES])
 
     def merge(self, count: int) -> bool:
-        """Do up to ``count`` merges more; is there more to do?"""
+        """Perform up to ``count`` merges; True if more are possible."""
         limit, ties, same = self.merges + count, *self.rule
         while True:
             why = merge_some(self.state, self.target, limit, ties, same, self.min_frequency, self.max_length)
@@ -120,11 +122,11 @@ class MergeLoop:
             self._make_room()
 
     def result(self) -> np.ndarray:
-        """int32[merges, 3]: left, right and the symbol they make, in the order of merging."""
+        """Return left, right and merged symbol of each merge, in order: int32[merges, 3]."""
         return self.state.merges[: self.merges].copy()
 
     def _make_room(self) -> None:
-        """Drop places that no longer hold, and let grow what is nearly full all the same."""
+        """Drop invalid places, and enlarge the arrays that are still nearly full."""
         state, used = self.state, self.state.used
         room = state.fresh.shape[0]
         used[POOLED] = compact(state.lists, used[LISTS], state.pool, state.cells)
@@ -137,16 +139,16 @@ class MergeLoop:
 
 
 def larger(array: np.ndarray, size: int) -> np.ndarray:
-    """A copy with room for ``size`` rows."""
+    """Return a copy with room for ``size`` rows."""
     copy = np.empty((size, *array.shape[1:]), array.dtype)
     copy[: array.shape[0]] = array
     return copy
 
 
 def hash_pieces(pieces: list[bytes], size: int) -> np.ndarray:
-    """uint64[size, 4]: two polynomials of each piece's bytes modulo 2^61 - 1, and the bases to the power of its length.
+    """Return two polynomials of each piece's bytes modulo 2^61 - 1, and the powers of their bases: uint64[size, 4].
 
-    Among 10^5 pieces two different ones agree in both with a chance of 10^-27.
+    Among 10^5 pieces two different ones agree in both with probability 10^-27.
     """
     rows = np.zeros((size, 4), np.uint64)
     for symbol, piece in enumerate(pieces):

@@ -1,7 +1,7 @@
-"""A heap of pairs, which says what is merged next: plain loops over one structured array, for use inside kernels.
+"""Heap of pairs, which yields the next merge: plain loops over one structured array, for use inside kernels.
 
-Of two pairs the one with the greater count comes first, then the one with the smaller key. What the key is, the rule
-says (tokenizers_lab/bpe/merger.py); lengths that are equal are told apart by spelling.
+The pair with the greater count comes first, then the one with the smaller key. The compatibility rule defines the key
+(``_key`` in merge_kernels.py); equal lengths are ordered by spelling.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ ENTRY = np.dtype([("count", np.int64), ("key", np.int64), ("list", np.int32), ("
 
 @inline_kernel
 def _spelled_before(spelling, a, b, size):
-    """Do the ``size`` first symbols at ``a`` sort before those at ``b``? Symbols are numbered in code-point order."""
+    """True if the ``size`` initial symbols at ``a`` sort before those at ``b``; symbols are in code-point order."""
     for i in range(size):
         if spelling[a + i] != spelling[b + i]:
             return spelling[a + i] < spelling[b + i]
@@ -22,7 +22,7 @@ def _spelled_before(spelling, a, b, size):
 
 @inline_kernel
 def _before(heap, at, count, key, first, spelling):
-    """Does the entry at a place come before one with this count, key and first occurrence?"""
+    """True if the entry at a place comes before one with this count, key and first occurrence."""
     if heap[at].count != count:
         return heap[at].count > count
     if heap[at].key != key:

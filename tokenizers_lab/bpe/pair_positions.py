@@ -1,14 +1,15 @@
-"""Words as cells and pairs of neighbours as lists of places: what the merge loop (merge_kernels.py) begins with."""
+"""Words as cells, and pairs of neighbors as lists of places: the input of the merge loop (merge_kernels.py)."""
 
 import numpy as np
 from numba import njit
 
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, U64
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 
 NONE = -1
 CELL = np.dtype([("symbol", np.int32), ("pair", np.int32)], align=True)
 BLOCK = 32  # cells
-# A list of places; ``pair`` is the list whose count counts for it: itself, but for lists that REUSE adds to a pair.
+# A list of places; ``pair`` is the list that holds its count: itself, except for lists that REUSE adds to a pair.
 LIST = np.dtype(
     [
         *(("left", np.int32), ("right", np.int32), ("count", np.int64)),
@@ -20,7 +21,7 @@ LIST = np.dtype(
 
 @kernel
 def lay_out(offsets, symbols, cells, words):
-    """Write words of symbols (NONE where nothing may merge) to ``cells``, and to ``words`` which begins each block."""
+    """Write words of symbols (NONE if nothing may merge) to ``cells``, and each block's first word to ``words``."""
     for word in range(offsets.size):
         at = offsets[word] + word
         cells[at].symbol, cells[at].pair = NONE, NONE
@@ -34,8 +35,9 @@ def lay_out(offsets, symbols, cells, words):
 
 @inline_kernel
 def count_at(place, words, offsets, counts):
-    """How often the word occurs that a cell belongs to. A count in each cell would be read sooner, but cells of 16
-    bytes are slower by more than that.
+    """Return the count of the word that a cell belongs to.
+
+    A count in each cell would be read sooner, but cells of 16 bytes cost more than that saves.
     """
     word = words[place // BLOCK]
     while offsets[word + 1] + word + 1 <= place:
@@ -45,15 +47,15 @@ def count_at(place, words, offsets, counts):
 
 @inline_kernel
 def _slot(left, right):
-    key = np.uint64(left) << np.uint64(32) | np.uint64(right)
-    return np.int64(key * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(24))
+    key = U64(left) << U64(32) | U64(right)
+    return np.int64(key * GOLDEN_RATIO >> U64(24))
 
 
 @njit(nogil=True, cache=True)
 def first_pairs(cells, words, offsets, counts, once):
-    """Number the pairs of neighbours in ``cells`` and say how many places each has: LIST[m].
+    """Number the pairs of neighbors in ``cells``, with the number of places of each: LIST[m].
 
-    ``once`` leaves out the second of two pairs that overlap, as in AAA.
+    ``once`` omits the second of two overlapping pairs, as in AAA.
     """
     lists, used, room = np.empty(1 << 16, LIST), 0, 1 << 18
     table = np.full(room, NONE, np.int32)
@@ -98,7 +100,7 @@ def list_places(cells, lists, pool):
 
 @inline_kernel
 def same_before(cells, at, symbol):
-    """Is the pair before the place a pair of this symbol with itself?"""
+    """True if the pair before the place is this symbol with itself."""
     return cells[at - 1].symbol == symbol and cells[at - 1].pair >= 0
 
 
@@ -117,7 +119,7 @@ def _more_pairs(lists):
 
 @kernel
 def compact(lists, count, pool, cells):
-    """Move the places that still hold to the front of the pool; returns how many there are."""
+    """Move the valid places to the front of the pool; return their number."""
     end = 0
     for which in range(count):
         begin, size, pair = lists[which].begin, lists[which].size, lists[which].pair

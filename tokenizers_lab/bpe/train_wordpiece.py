@@ -1,7 +1,7 @@
-"""Train WordPiece: merges as in BPE, of characters that know whether they begin a word.
+"""Train WordPiece: merges as in BPE, of characters that are marked as beginning a word or inside one.
 
-Two criteria: ``count`` merges the most frequent pair, as tokenizers does; ``likelihood`` the pair whose merge raises
-the likelihood of the corpus most, freq(ab) / (freq(a) freq(b)) (Schuster and Nakajima, ICASSP 2012).
+There are two criteria: ``count`` merges the most frequent pair, as tokenizers does; ``likelihood`` merges the pair that
+raises the likelihood of the corpus most, freq(ab) / (freq(a) freq(b)) (Schuster and Nakajima, ICASSP 2012).
 """
 
 from collections.abc import Callable, Sequence
@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 from numba import njit
+from pydantic import Field
 
 from gristmill.pipelines.inputs.inputs import Positive
 from gristmill.pipelines.kernels.intrinsics import kernel
@@ -32,24 +33,24 @@ from gristmill.tokenizers_lab.bpe.pair_positions import count_at
 from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings, train_bpe
 from gristmill.tokenizers_lab.count.word_counts import WordCounts
 
-NO_QUEUE = 1 << 62  # as a pair's least count: none waits in the heap
-INSIDE = b"\xff"  # before a character that does not begin its word, while training
+NO_QUEUE = 1 << 62  # minimum count of a pair that no pair reaches: the heap stays empty
+INSIDE = b"\xff"  # before a character inside a word, during training
 
 
 class WordpieceSettings(Settings):
-    """How a WordPiece vocabulary is trained."""
+    """Settings of WordPiece training."""
 
     criterion: Literal["count", "likelihood"] = "count"
-    prefix: str = "##"  # of pieces inside a word
-    min_frequency: int = 0  # a pair that occurs less often is not merged
-    max_word: Positive = 100  # characters of the longest word that is cut; a longer one is unknown
-    stop_early: bool = False  # a vocabulary smaller than asked for is no error
+    prefix: str = Field("##", min_length=1)  # of pieces inside a word
+    min_frequency: int = Field(0, ge=0)  # a rarer pair is not merged
+    max_input_chars_per_word: Positive = 100  # a longer word is unknown
+    allow_smaller: bool = False  # accept a vocabulary smaller than asked for
 
 
 class WordpieceAlphabet(Alphabet):
-    """Characters at the beginning of words, and inside: symbol_of int32[2, 0x110000]."""
+    """Characters at the beginning of words and inside them: symbol_of is int32[2, 0x110000]."""
 
-    def spell(self, words: Ragged) -> Ragged:
+    def to_symbols(self, words: Ragged) -> Ragged:
         return Ragged.of(*_spell(*words, self.symbol_of))
 
 
@@ -58,41 +59,43 @@ def train_wordpiece(
     settings: WordpieceSettings,
     vocab_size: int,
     special: list[str],
-    advance: Callable[[int, int], None] = lambda merges, wanted: None,
+    on_progress: Callable[[int, int], None] = lambda merges, wanted: None,
     order: Sequence[str] = (),
 ) -> list[bytes]:
-    """The pieces by id: special tokens, characters, then what merges made.
+    """Return the pieces by id: special tokens, characters, merged pieces.
 
-    All characters may begin a word; those inside words are numbered by code point, those named in ``order`` first.
-    Ties go to the smaller ids, under ``likelihood`` to the pair that was met first.
+    Every character may begin a word. Characters inside words are numbered by code point, after those in ``order``. Ties
+    go to the smaller ids, and under ``likelihood`` to the pair that was found first.
     """
     alphabet = word_alphabet(counts, order)
     bpe = BpeSettings(
         vocab_size=vocab_size,
         special_tokens=special,
-        level="characters",
+        alphabet="characters",
         min_frequency=settings.min_frequency,
-        stop_early=settings.stop_early,
+        allow_smaller=settings.allow_smaller,
     )
-    trained = train_bpe(counts, bpe, advance, alphabet, Likeliest if settings.criterion == "likelihood" else MergeLoop)
+    trained = train_bpe(
+        counts, bpe, on_progress, alphabet, LikelihoodLoop if settings.criterion == "likelihood" else MergeLoop
+    )
     prefix = settings.prefix.encode()
     return [(prefix if p.startswith(INSIDE) else b"") + p.replace(INSIDE, b"") for p in trained.pieces]
 
 
-class Likeliest(MergeLoop):
-    """Merges the pair of the highest freq(ab) / (freq(a) freq(b)); of equal ones that which was met first.
+class LikelihoodLoop(MergeLoop):
+    """Merge loop that picks the pair with the highest freq(ab) / (freq(a) freq(b)), of equal ones the first found.
 
-    A merge changes the score of every pair with one of its halves, so each time all pairs are looked at: 2 ms a million
-    of them.
+    A merge changes the score of every pair that contains one of its halves, so each merge scans all pairs: 2 ms per
+    million.
     """
 
     def __init__(self, layout: CorpusCells, pieces: list[bytes], target: int, **settings):
         super().__init__(layout, pieces, target, **settings)
-        self.often = np.zeros(max(target, len(pieces)) + 1, np.int64)  # of each symbol, in the words as they are now
+        self.often = np.zeros(max(target, len(pieces)) + 1, np.int64)  # by symbol, after the merges so far
         count_symbols(*layout, self.often)
 
     def merge(self, count: int) -> bool:
-        """Do up to ``count`` merges more; is there more to do?"""
+        """Perform up to ``count`` merges; True if more are possible."""
         limit = self.merges + count
         while True:
             why = merge_likeliest(self.state, self.often, self.target, limit, max(self.min_frequency, 1))
@@ -110,7 +113,7 @@ def count_symbols(cells, words, offsets, counts, often):
 
 @kernel
 def _likeliest(state, often, min_frequency):
-    """The list of the best pair, or NONE."""
+    """Return the list of the best pair, or NONE."""
     best, which = 0.0, np.int64(NONE)
     for k in range(state.used[LISTS]):
         pair = state.lists[k]
@@ -123,7 +126,7 @@ def _likeliest(state, often, min_frequency):
 
 @kernel
 def _places_of(state, which):
-    """How often the list's pair merges: places that still hold and do not overlap."""
+    """Return how often the list's pair merges: the count of valid places that do not overlap."""
     pair, last, total = state.lists[which], np.int64(NONE), np.int64(0)
     whole = np.int64(state.span[pair.left])
     for k in range(pair.begin, pair.begin + pair.size):
@@ -136,7 +139,7 @@ def _places_of(state, which):
 
 @kernel
 def merge_likeliest(state, often, target, limit, min_frequency):
-    """As ``merge_some`` of merge_kernels.py."""
+    """Merge as ``merge_some`` of merge_kernels.py, but by likelihood."""
     used = state.used
     while used[SYMBOLS] < target and used[MERGES] < limit:
         which = _likeliest(state, often, min_frequency)
@@ -153,7 +156,7 @@ def merge_likeliest(state, often, target, limit, min_frequency):
 
 
 def word_alphabet(counts: WordCounts, order: Sequence[str] = ()) -> WordpieceAlphabet:
-    """Every character of the corpus as it begins words, and every one that is inside a word as it is there."""
+    """Return every character as the beginning of a word, and every character seen inside a word as such."""
     there = np.zeros((2, CODES), np.bool_)
     _survey(*counts.words, there)
     begin, inside = np.flatnonzero(there[0] | there[1]), [chr(code) for code in np.flatnonzero(there[1])]

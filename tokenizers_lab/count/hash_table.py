@@ -1,27 +1,26 @@
 """Kernels that count words: a hash table, its sorting, and the merge of two sorted tables.
 
-An entry is 32 bytes, half a cache line. A word of up to 15 bytes is its own key, exact: the bytes and, in the top
-byte, how many. A longer one has 120 bits of hash there and its bytes in ``pool``, with which it is compared.
+An entry is 32 bytes, half a cache line. A word of up to 15 bytes is its own exact key: its bytes, and their number in
+the top byte. A longer word has 120 bits of hash there, and its bytes in ``pool`` to compare with.
 """
 
 import numpy as np
 from numba import njit
 
-from gristmill.pipelines.kernels.hashing import hash64, load_short, mix
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, U64, hash64, load_short, mix
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, load_u64, low_bytes_mask
 from gristmill.tokenizers_lab.pretokenize.classes import NEWLINE, SPACE, kind_at
 
 SLOT = np.dtype([("low", np.uint64), ("high", np.uint64), ("count", np.int64), ("place", np.int64)])
-SHORT = 15  # bytes of a word that fit into its slot
+SHORT = 15  # bytes of a word that is its own key
 LONG = 255  # in the top byte of a long word's key
-U64 = np.uint64
-SALT_LOW, SALT_HIGH, OTHER_SEED = U64(0x9E3779B97F4A7C15), U64(0xC2B2AE3D27D4EB4F), U64(0x165667B19E3779F9)
-LENGTH = 8  # bytes before a long word in the pool, which hold its length
+SALT_HIGH, OTHER_SEED = U64(0xC2B2AE3D27D4EB4F), U64(0x165667B19E3779F9)
+LENGTH = 8  # bytes of the length before a long word in the pool
 
 
 @inline_kernel
 def _key(data, begin, end):
-    """A word's two halves."""
+    """Return the two halves of a word's key."""
     size = end - begin
     if size > SHORT:
         return hash64(data, begin, end), hash64(data, begin, end, OTHER_SEED) >> U64(8) | U64(LONG) << U64(56)
@@ -51,14 +50,15 @@ def _same(pool, place, data, begin, end):
 
 @inline_kernel
 def _first_slot(low, high, room):
-    return np.int64(mix(low ^ SALT_LOW, high ^ SALT_HIGH)) & room - 1
+    return np.int64(mix(low ^ GOLDEN_RATIO, high ^ SALT_HIGH)) & room - 1
 
 
 @kernel
-def count_pieces(ends, data, begin, drops_space, table, taken, pool, pooled):
-    """Count the pieces from number ``begin`` on; returns the number of the first that found no room, and two sums.
+def count_pretokens(ends, data, begin, drops_space, table, taken, pool, pooled):
+    """Count pre-tokens from ``begin`` on; return the first that found no room, and the entries and pool bytes in use.
 
-    ``ends`` int64[m + 1] as Pieces.offsets. The table is given up at seven tenths, or where the pool has no room.
+    ``ends`` int64[m + 1] is PreTokens.offsets. Counting stops when the table is seven tenths full or the pool lacks
+    room.
     """
     room, most = table.size, table.size // 10 * 7
     for piece in range(begin, ends.size - 1):
@@ -92,7 +92,7 @@ def count_pieces(ends, data, begin, drops_space, table, taken, pool, pooled):
 
 @kernel
 def move(table, larger):
-    """Enter all of a table into an empty larger one."""
+    """Enter all entries of a table into an empty larger one."""
     for i in range(table.size):
         if table[i].count:
             slot = _first_slot(table[i].low, table[i].high, larger.size)
@@ -103,7 +103,7 @@ def move(table, larger):
 
 @njit(nogil=True, cache=True)
 def unload(table, taken, pool):
-    """The words of a table and their counts, in no order: offsets int64[m + 1], data uint8, counts int64[m]."""
+    """Return the words of a table and their counts, in no order: offsets int64[m + 1], data uint8, counts int64[m]."""
     offsets, counts = np.empty(taken + 1, np.int64), np.empty(taken, np.int64)
     offsets[0] = word = 0
     for i in range(table.size):
@@ -122,7 +122,7 @@ def unload(table, taken, pool):
                 size = _length(pool, table[i].place)
                 data[at : at + size] = pool[place : place + size]
             else:
-                for k in range(min(size, 8)):
+                for k in range(min(int(size), 8)):
                     data[at + k] = table[i].low >> U64(8 * k)
                 for k in range(8, size):
                     data[at + k] = table[i].high >> U64(8 * k - 64)
@@ -132,7 +132,7 @@ def unload(table, taken, pool):
 
 @kernel
 def first_eight(offsets, data, keys):
-    """The first 8 bytes of each word as a number that sorts like them."""
+    """Write the first 8 bytes of each word as a number that sorts like them."""
     for word in range(keys.size):
         key = U64(0)
         begin, end = offsets[word], offsets[word + 1]
@@ -152,7 +152,7 @@ def _less(data, a, a_end, b, b_end):
 
 @kernel
 def sort_ties(offsets, data, keys, order):
-    """Finish an order by ``keys``: sort each run of equal keys by all bytes, by heaps, so that no input is slow."""
+    """Complete an order by ``keys``: heap-sort each run of equal keys by all bytes, so that no input is slow."""
     begin = 0
     while begin < order.size:
         end = begin + 1
@@ -194,23 +194,8 @@ def _heap_sort(offsets, data, order):
 
 
 @njit(nogil=True, cache=True)
-def take(offsets, data, counts, order):
-    """The words and counts in another order."""
-    new_offsets, new_counts = np.empty(order.size + 1, np.int64), np.empty(order.size, np.int64)
-    new_data = np.empty(data.size, np.uint8)
-    new_offsets[0] = at = 0
-    for i in range(order.size):
-        word = order[i]
-        for k in range(offsets[word], offsets[word + 1]):
-            new_data[at] = data[k]
-            at += 1
-        new_offsets[i + 1], new_counts[i] = at, counts[word]
-    return new_offsets, new_data[:at], new_counts
-
-
-@njit(nogil=True, cache=True)
 def merge_sorted(a_offsets, a_data, a_counts, b_offsets, b_data, b_counts):
-    """Two sorted tables as one, counts of common words added."""
+    """Merge two sorted tables into one, adding the counts of common words."""
     most = a_counts.size + b_counts.size
     offsets, counts = np.empty(most + 1, np.int64), np.empty(most, np.int64)
     data = np.empty(a_data.size + b_data.size, np.uint8)
@@ -236,7 +221,7 @@ def merge_sorted(a_offsets, a_data, a_counts, b_offsets, b_data, b_counts):
 
 @inline_kernel
 def _compare(a_offsets, a_data, a, b_offsets, b_data, b):
-    """-1 where word a comes first, 1 where word b does, 0 where they are one; a table at its end comes last."""
+    """Return -1 if word a comes first, 1 if word b does, 0 if they are equal; a table at its end comes last."""
     if a == a_offsets.size - 1:
         return 1
     if b == b_offsets.size - 1:

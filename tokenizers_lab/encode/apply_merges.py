@@ -1,8 +1,8 @@
-"""The merges of BPE, done to one piece of text: the lowest rank first, of equal ones the leftmost.
+"""BPE merges of one pre-token: the lowest rank first, of equal ranks the leftmost.
 
-A piece is cut where nothing can merge across (starts.py). A short part is searched for the lowest rank before each
-merge. A long one has a queue for each rank, so the time is linear in its length whatever it holds: 1 MB of one letter,
-of emoji, of random characters. One of a single symbol takes a few steps.
+A pre-token is cut at its barriers (initial_symbols.py). A short part is searched for the lowest rank before each merge.
+A long part has a queue for each rank, so the time is linear in its length whatever it holds: 1 MB of one letter, of
+emoji or of random characters. A run of one symbol takes a few steps.
 """
 
 from typing import NamedTuple
@@ -13,19 +13,20 @@ from numba import njit
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, leading_zeros, trailing_zeros
 from gristmill.tokenizers_lab.encode.merge_table import BARRIER, NEVER, entry_of, rank_of
 
-SHORT = 64  # symbols: up to here their places are bits of a word
+SHORT = 64  # symbols of a part whose places are bits of a word
 PLACE_BITS = np.int32(6)
-ONE, ALL = np.uint64(1), ~np.uint64(0)
+ONE, ALL_BITS = np.uint64(1), ~np.uint64(0)
 
 
 @kernel
 def merge_short(symbols, begin, count, ranks, pairs, made):
-    """Merge symbols[begin:begin + count], up to 64, in place; returns how many are left.
+    """Merge symbols[begin:begin + count], up to 64, in place; return the number that is left.
 
-    ``ranks`` int32: of each of them with the next, of the last NEVER. They become ``rank << 6 | place``, of which the
-    least says where: no branch that cannot be foreseen, and nothing moves until the end.
+    ``ranks`` int32 are the ranks of each symbol with the next, NEVER for the last. They become ``rank << 6 | place``,
+    and the smallest names the next merge: no branch that the processor would mispredict, and no symbol moves until the
+    end.
     """
-    there = ALL >> np.uint64(SHORT - count)  # the places of symbols that have not been merged away
+    there = ALL_BITS >> np.uint64(SHORT - count)  # places of the symbols that are left
     for i in range(count):
         ranks[i] = _at_place(ranks[i], i)
     while True:
@@ -35,10 +36,10 @@ def merge_short(symbols, begin, count, ranks, pairs, made):
         if least >> PLACE_BITS == NEVER:
             break
         at = np.int64(least & np.int32(SHORT - 1))
-        gone = _next(there, at)
-        there &= ~(ONE << np.uint64(gone))
+        right = _next(there, at)
+        there &= ~(ONE << np.uint64(right))
         symbols[begin + at] = made[least >> PLACE_BITS]
-        ranks[at] = ranks[gone] = _at_place(NEVER, 0)
+        ranks[at] = ranks[right] = _at_place(NEVER, 0)
         after, before = _next(there, at), _last(there, at)
         if after < SHORT:
             ranks[at] = _at_place(rank_of(pairs, symbols[begin + at], symbols[begin + after]), at)
@@ -59,30 +60,30 @@ def _at_place(rank, place):
 
 @inline_kernel
 def _next(there, at):
-    """The first place behind ``at`` in a word of places; 64 or more for none."""
+    """Return the first place after ``at`` among the bits of ``there``; 64 or more if there is none."""
     return at + 1 + trailing_zeros(there >> np.uint64(at) >> ONE)
 
 
 @inline_kernel
 def _last(there, at):
-    """The last place before ``at``, or -1."""
+    """Return the last place before ``at`` among the bits of ``there``, or -1."""
     return 63 - leading_zeros(there & (ONE << np.uint64(at)) - ONE)
 
 
 class RankQueues(NamedTuple):
-    """Room to merge a long piece of n symbols: for each rank a list of places, and which ranks have any."""
+    """Working memory to merge a long part of n symbols: a list of places for each rank."""
 
-    head: np.ndarray  # int32[ranks]: the list's first node, -1 for none
-    waiting: np.ndarray  # uint64[ranks / 64 + 1]: a bit for each rank
-    place: np.ndarray  # int32[3 * n]: of a node
-    behind: np.ndarray  # int32[3 * n]: the next node
+    head: np.ndarray  # int32[ranks]: first node of the list, -1 for none
+    waiting: np.ndarray  # uint64[ranks / 64 + 1]: a bit for each rank with a list
+    place: np.ndarray  # int32[3 * n]: place of a node
+    behind: np.ndarray  # int32[3 * n]: next node
     sorted: np.ndarray  # int32[n]: places of one rank in order
-    before: np.ndarray  # int32[n]: neighbours of a symbol
+    before: np.ndarray  # int32[n]: neighbors of a symbol
     after: np.ndarray  # int32[n]
 
 
 def rank_queues(length: int, ranks: int) -> RankQueues:
-    """Empty queues; memory 40 bytes a symbol."""
+    """Return empty queues; they take 40 bytes per symbol."""
     nodes, places = 3 * length, length
     waiting = np.zeros(ranks // 64 + 1, np.uint64)
     return RankQueues(
@@ -97,12 +98,13 @@ def _push(head, waiting, place, behind, node, rank, at):
 
 
 @njit(nogil=True, cache=True)
-def merge_long(symbols, ranks, pairs, made, head, waiting, place, behind, ordered, before, after):
-    """As ``merge_short`` for any number of symbols, in linear time. Queues are left empty.
+def merge_long(symbols, ranks, pairs, made, queues):
+    """Merge as ``merge_short``, but any number of symbols, in linear time, and leave the queues empty.
 
-    Where a merge lets a lower rank apply, or its own once more (vocabularies that no training made), that place is the
-    first of all that wait, and comes at once.
+    In a vocabulary that no training made, a merge may let a lower rank apply, or its own rank again. That place then
+    comes before all that are queued, and merges at once.
     """
+    head, waiting, place, behind, ordered, before, after = queues
     node, count = 0, symbols.size
     for i in range(count - 1, -1, -1):
         before[i], after[i] = i - 1, i + 1
@@ -128,7 +130,7 @@ def merge_long(symbols, ranks, pairs, made, head, waiting, place, behind, ordere
             ordered[:found].sort()
         for k in range(found):
             at = ordered[k]
-            while ranks[at] <= rank:  # a place that was merged away, or is as it was, or came to a lower rank just now
+            while ranks[at] <= rank:  # not merged away (NEVER); lower if a merge just let a lower rank apply
                 left, end = np.int64(before[at]), np.int64(after[after[at]])
                 symbols[at], ranks[after[at]], after[at] = made[ranks[at]], NEVER, end
                 ranks[at] = NEVER
@@ -156,13 +158,13 @@ def merge_long(symbols, ranks, pairs, made, head, waiting, place, behind, ordere
 
 @kernel
 def merge_run(symbols, begin, count, tail, pairs, made):
-    """As ``merge_short`` for ``count`` times one symbol, in a few steps; returns how many are left.
+    """Merge as ``merge_short``, but ``count`` copies of one symbol in a few steps; return the number left, or -1.
 
-    They are at any time a body of one symbol and a short tail: all pairs of a body merge in turn, and an odd one is
-    left over for the tail. -1 where the symbols are not one, or where what merges would come to a lower rank before
-    its turn is over (vocabularies that no training made): nothing is changed then.
+    The sequence is always a body of one repeated symbol and a short tail. Merging all pairs of the body halves it; an
+    odd symbol is left over and moves to the tail. Return -1, with nothing changed, if the symbols differ or if a merge
+    would apply a lower rank before this rank is exhausted (only in vocabularies that no training made).
     """
-    body, size, held = symbols[begin], count, 0  # tail[held - 1] is the symbol behind the body
+    body, size, held = symbols[begin], count, 0  # tail[held - 1] follows the body
     for i in range(begin, begin + count):
         if symbols[i] != body:
             return -1
@@ -198,8 +200,8 @@ def merge_run(symbols, begin, count, tail, pairs, made):
 
 
 @njit(nogil=True, cache=True)
-def merge(symbols, ranks, count, pairs, made, head, waiting, place, behind, ordered, before, after):
-    """Merge symbols[:count] in place, part by part; returns how many are left."""
+def merge(symbols, ranks, count, pairs, made, queues):
+    """Merge symbols[:count] in place, part by part; return the number that is left."""
     kept, begin = 0, 0
     for end in range(1, count + 1):
         size = end - begin
@@ -213,12 +215,8 @@ def merge(symbols, ranks, count, pairs, made, head, waiting, place, behind, orde
         elif 2 < size <= SHORT:
             size = merge_short(symbols, begin, size, ranks, pairs, made)
         elif size > SHORT:
-            left = merge_run(symbols, begin, size, ordered, pairs, made)
-            if left < 0:
-                left = merge_long(
-                    *(symbols[begin:end], ranks, pairs, made, head, waiting, place, behind, ordered, before, after)
-                )
-            size = left
+            left = merge_run(symbols, begin, size, queues.sorted, pairs, made)
+            size = left if left >= 0 else merge_long(symbols[begin:end], ranks, pairs, made, queues)
         for i in range(size):
             symbols[kept + i] = symbols[begin + i]
         kept, begin = kept + size, end

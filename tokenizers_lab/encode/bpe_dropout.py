@@ -1,14 +1,14 @@
-"""BPE-dropout (Provilkov et al. 2020, https://arxiv.org/abs/1910.13267): many ways to cut one text, for training.
+"""BPE-dropout (Provilkov et al. 2020, https://arxiv.org/abs/1910.13267): sample a segmentation by skipping merges.
 
-Before each merge every one that could be done is passed over with the same probability; where all are, the piece stays
-as it is. Coins are tossed in the order of ranks until one falls well, which comes to the same, and are numbered: what
-is drawn depends on the seed, the document's number and the text alone, not on what else is in a batch.
+At each step every applicable merge is skipped with probability p; if all are skipped, the pre-token is finished.
+Equivalent and cheaper: go through the applicable merges in rank order and apply the first whose draw is >= p. Draw k of
+a document is a hash of (seed, document number, k), so the sample does not depend on the batch.
 """
 
 import numpy as np
 from numba import njit
 
-from gristmill.pipelines.kernels.hashing import W0, W1, mix
+from gristmill.pipelines.kernels.hashing import U64, W0, W1, mix
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.encode.encoder import Encoder
@@ -18,31 +18,28 @@ from gristmill.tokenizers_lab.pretokenize import DROPS_SPACE, pretokenize
 from gristmill.tokenizers_lab.pretokenize.classes import kind_at
 from gristmill.tokenizers_lab.pretokenize.scan import SPACES, is_in
 
-U64 = np.uint64
 PLACE = (1 << 32) - 1
 
 
 class Dropout:
-    """Cuts as an encoder does, but passes merges over with probability ``chance``."""
+    """Encoder that skips each merge with probability ``chance``."""
 
     def __init__(self, encoder: Encoder, chance: float, seed: int):
         self.encoder, self.chance, self.seed = encoder, chance, U64(seed)
 
     def __call__(self, text: Ragged, numbers: np.ndarray) -> Ragged:
-        """The ids of each document, uint16 or uint32, drawn for its number (uint64[rows]): an epoch, an id's hash."""
+        """Return each document's ids, uint16 or uint32; ``numbers`` uint64[rows] select the draws (say, an epoch)."""
         encoder = self.encoder
-        documents, ends = pretokenize(text, encoder.split)
+        documents, ends = pretokenize(text, encoder.pretokenizer)
         ids = np.empty(text.data.size, encoder.dtype)
-        offsets, count = draw(
-            *(documents, ends, text.data, encoder.split in DROPS_SPACE, encoder.first, *encoder.merges),
-            *(self.chance, self.seed, numbers.astype(np.uint64), ids),
-        )
+        drops, draws_of = encoder.pretokenizer in DROPS_SPACE, (self.chance, self.seed, numbers.astype(np.uint64))
+        offsets, count = draw(documents, ends, text.data, drops, encoder.first, *encoder.merges, *draws_of, ids)
         return Ragged.of(offsets, ids[:count])
 
 
 @inline_kernel
 def bernoulli(key, number):
-    """The toss of that number, 0 to 1: wyrand (github.com/wangyi-fudan/wyhash), whose state is a count."""
+    """Return draw ``number``, 0 <= draw < 1: wyrand (github.com/wangyi-fudan/wyhash) with the number as state."""
     state = key + U64(number) * W0
     return np.float64(mix(state, state ^ W1) >> U64(11)) * 2.0**-53
 
@@ -58,7 +55,7 @@ def _push(heap, size, entry):
 
 @kernel
 def _pop(heap, size):
-    """The first of a heap of ``size`` > 0 entries, which is then one smaller."""
+    """Remove and return the first of ``size`` > 0 entries of a heap."""
     first, last, at = heap[0], heap[size - 1], 0
     while 2 * at + 1 < size - 1:
         below = 2 * at + 1
@@ -72,10 +69,10 @@ def _pop(heap, size):
 
 
 @kernel
-def merge_some(symbols, ranks, count, pairs, made, heap, passed, before, after, chance, key, tossed):
-    """Merge symbols[:count] in place. Returns how many are left, and how many coins have been tossed.
+def merge_some(symbols, ranks, count, pairs, made, heap, skipped, before, after, chance, key, draws):
+    """Merge symbols[:count] in place; return the number that is left, and the number of draws made so far.
 
-    ``heap`` int64[3 * count] holds rank << 32 | place; entries whose rank is no longer the place's are void.
+    ``heap`` int64[3 * count] holds rank << 32 | place; an entry is void once the place has another rank.
     """
     size = 0
     for i in range(count):
@@ -89,19 +86,19 @@ def merge_some(symbols, ranks, count, pairs, made, heap, passed, before, after, 
         while size > 0 and at < 0:
             entry = _pop(heap, size)
             size -= 1
-            if entry == last or ranks[entry & PLACE] != entry >> 32:  # twice, or void
+            if entry == last or ranks[entry & PLACE] != entry >> 32:  # a duplicate, or void
                 continue
             last = entry
-            if bernoulli(key, tossed) < chance:
-                passed[held] = entry
+            if bernoulli(key, draws) < chance:
+                skipped[held] = entry
                 held += 1
             else:
                 at = entry & PLACE
-            tossed += 1
+            draws += 1
         if at < 0:
             break
         for i in range(held):
-            _push(heap, size, passed[i])
+            _push(heap, size, skipped[i])
             size += 1
         left, right, end = np.int64(before[at]), np.int64(after[at]), np.int64(after[after[at]])
         symbols[at], after[at] = made[ranks[at]], end
@@ -121,27 +118,27 @@ def merge_some(symbols, ranks, count, pairs, made, heap, passed, before, after, 
     while at < count:
         symbols[kept] = symbols[at]
         kept, at = kept + 1, np.int64(after[at])
-    return kept, tossed
+    return kept, draws
 
 
 @njit(nogil=True, cache=True)
 def draw(documents, ends, data, drops, first, pairs, made, chance, seed, numbers, ids):
-    """Fill ``ids``; returns where each document's begin, and how many there are."""
+    """Fill ``ids``; return where the ids of each document begin, and their number."""
     longest = 0
     for i in range(ends.size - 1):
         longest = max(longest, ends[i + 1] - ends[i])
     symbols, ranks, before, after = np.empty((4, longest + 1), np.int32)
-    heap, passed = np.empty((2, 3 * longest), np.int64)
+    heap, skipped = np.empty((2, 3 * longest), np.int64)
     offsets, count = np.empty(documents.size, np.int64), 0
     for row in range(documents.size - 1):
         offsets[row] = count
-        key, tossed = mix(seed ^ W0, numbers[row] ^ W1), 0
+        key, draws = mix(seed ^ W0, numbers[row] ^ W1), 0
         for number in range(documents[row], documents[row + 1]):
             at, end = ends[number], ends[number + 1]
             if drops and is_in(kind_at(data, at, end)[0], SPACES):
                 continue
             n = first_symbols(data, at, end, first, symbols)
-            n, tossed = merge_some(symbols, ranks, n, pairs, made, heap, passed, before, after, chance, key, tossed)
+            n, draws = merge_some(symbols, ranks, n, pairs, made, heap, skipped, before, after, chance, key, draws)
             for k in range(n):
                 ids[count + k] = symbols[k]
             count += n

@@ -1,70 +1,72 @@
-"""What pieces of text became when they were cut: tables that keep it, of bounded size.
+"""Pre-token cache: the bytes of a pre-token -> its token ids, of bounded size.
 
-A piece of up to 15 bytes whose ids fill up to 16 fills a line of 32 bytes: its bytes, its size and how many ids in two
-words, and the ids in two. Where ids are too many the line has none, and the piece lies with the longer ones in a table
-of places in two pools. When either is full, who has them takes larger
-ones, or empty ones of the largest size: these fill with what is frequent now.
+- *Short entries*: a pre-token of up to 15 bytes whose ids take up to 16 bytes is one 32-byte line of a hash table. Two
+  words hold the bytes, their number and the number of ids; the other two hold the ids.
+- *Long entries*: every other pre-token of up to 256 bytes is a row of a second table, which points into a pool of bytes
+  and a pool of ids. A short pre-token with too many ids has a line without ids and a row here.
+
+When a table is full, the encoder replaces both by empty ones four times as large, up to MAX_LINES. At the maximum it
+only empties them, so they refill with the pre-tokens that are frequent now.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from gristmill.pipelines.kernels.hashing import hash_word, mix
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, U64, W1, hash_word, mix
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, load_u64, low_bytes_mask, store_u64
 from gristmill.tokenizers_lab.encode.vocab_lookup import NONE, same
 
-SMALL, ROOM = 15, 16  # bytes of a piece, and of its ids, that fit a line
-LONGEST = 256  # bytes of a piece that is remembered
-# Lines at first and at most: 2 and 32 MB. The first is best for prose, whose frequent words stay in the processor's
-# cache; 24 MB of 60 languages and code were encoded at 18 MB/s with 2 ** 18 lines, and at 65 with 2 ** 20.
-FEWEST, MOST = 1 << 16, 1 << 20
-GOLDEN, SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xE7037ED1A0B428DB)
-SIZE_SHIFT, COUNT_SHIFT = np.uint64(56), np.uint64(60)
-KEY = ~(np.uint64(15) << COUNT_SHIFT)  # all of the second word but the number of ids
+LINE_BYTES, LINE_ID_BYTES = 15, 16  # bytes of a pre-token and of its ids that fit a line
+LONG_BYTES = 256  # bytes of the longest pre-token that is kept
+# 2 and 32 MB. The first suits prose, whose frequent words then fit the processor's cache. 24 MB of 60 languages and
+# code were encoded at 18 MB/s with 2 ** 18 lines and at 65 MB/s with 2 ** 20.
+MIN_LINES, MAX_LINES = 1 << 16, 1 << 20
+SIZE_SHIFT, COUNT_SHIFT = U64(56), U64(60)
+KEY = ~(U64(15) << COUNT_SHIFT)  # the bits of the second word except the number of ids
 
 
 class PretokenCache(NamedTuple):
-    """The tables. A fourth as many pieces can be otherwise remembered as there are lines."""
+    """The two tables of the cache. The second has a quarter as many rows as the first has lines."""
 
     lines: np.ndarray  # uint64[2 ** k, 4]
     line_ids: np.ndarray  # the same memory as ids
-    slots: np.ndarray  # int32[2 ** i]: a hash table of the numbers of other pieces
-    places: np.ndarray  # int64[pieces + 1, 2]: where the bytes of each begin, and its ids
+    slots: np.ndarray  # int32[2 ** i]: hash table of rows of the second table
+    places: np.ndarray  # int64[rows + 1, 2]: where the bytes and the ids of each row begin
     text: np.ndarray  # uint8
     known: np.ndarray  # ids
-    used: np.ndarray  # int64[2]: how many lines, and other pieces
+    used: np.ndarray  # int64[2]: lines and rows in use
 
     @classmethod
-    def of(cls, lines: int, dtype: np.dtype) -> "PretokenCache":
-        """Empty tables. Memory: 54 bytes a line where ids take two bytes, 58 where they take four."""
+    def empty(cls, lines: int, dtype: np.dtype) -> "PretokenCache":
+        """Return empty tables. They take 54 bytes per line if an id takes two bytes, and 58 if it takes four."""
         words, table = max(lines // 4, 1), np.zeros((lines, 4), np.uint64)
         places, slots = np.zeros((words + 1, 2), np.int64), np.full(2 * words, NONE, np.int32)
-        text, known = np.empty(32 * words + LONGEST, np.uint8), np.empty(16 * words + LONGEST, dtype)
+        text, known = np.empty(32 * words + LONG_BYTES, np.uint8), np.empty(16 * words + LONG_BYTES, dtype)
         return cls(table, table.view(dtype), slots, places, text, known, np.zeros(2, np.int64))
 
     def larger(self) -> "PretokenCache":
-        """Empty tables of four times the size, or of the largest."""
-        return PretokenCache.of(min(4 * self.lines.shape[0], MOST), self.known.dtype)
+        """Return empty tables of four times the size, or of MAX_LINES."""
+        return PretokenCache.empty(min(4 * self.lines.shape[0], MAX_LINES), self.known.dtype)
 
 
 @inline_kernel
 def key_of(data, at, end):
-    """A piece as the two words of a line; the second is 0 for one that is too long, or too near the text's end."""
+    """Return a pre-token as two words; the second is 0 if it is too long, or too near the end of the text."""
     size = end - at
-    if size > SMALL or at + 16 > data.size:
-        return np.uint64(0), np.uint64(0)
+    if size > LINE_BYTES or at + 16 > data.size:
+        return U64(0), U64(0)
     low, high = (
         load_u64(data, at) & low_bytes_mask(min(size, 8)),
         load_u64(data, at + 8) & low_bytes_mask(max(size - 8, 0)),
     )
-    return low, high | np.uint64(size) << SIZE_SHIFT
+    return low, high | U64(size) << SIZE_SHIFT
 
 
 @inline_kernel
 def find_line(lines, low, high):
-    """The line of that key, or the empty one where it may be written."""
-    line = np.int64(mix(low ^ GOLDEN, high ^ SECOND) & np.uint64(lines.shape[0] - 1))
+    """Return the line that holds the key, or the empty line where it belongs."""
+    line = np.int64(mix(low ^ GOLDEN_RATIO, high ^ W1) & U64(lines.shape[0] - 1))
     while lines[line, 1] != 0 and (lines[line, 0] != low or lines[line, 1] & KEY != high):
         line = (line + 1) & (lines.shape[0] - 1)
     return line
@@ -77,7 +79,7 @@ def has_ids(lines, line):
 
 @inline_kernel
 def write_line(lines, line, out, at):
-    """Write the ids of a line, and what room it has behind them, as bytes of ``out``; returns how many ids."""
+    """Copy the 16 bytes of ids of a line to ``out``, and return the number of ids; later writes overwrite the rest."""
     store_u64(out, at, lines[line, 2])
     store_u64(out, at + 8, lines[line, 3])
     return np.int64(lines[line, 1] >> COUNT_SHIFT)
@@ -85,9 +87,9 @@ def write_line(lines, line, out, at):
 
 @inline_kernel
 def insert_line(lines, line_ids, used, line, low, high, symbols, count):
-    """Enter ids for a key, or none where they are too many; returns whether the table is then full."""
+    """Enter the ids of a key, or none if there are too many; True if the table is then half full."""
     count = count if 2 * count <= line_ids.shape[1] else 0
-    lines[line, 0], lines[line, 1] = low, high | np.uint64(count) << COUNT_SHIFT
+    lines[line, 0], lines[line, 1] = low, high | U64(count) << COUNT_SHIFT
     for k in range(count):
         line_ids[line, line_ids.shape[1] // 2 + k] = symbols[k]
     used[0] += 1
@@ -96,9 +98,9 @@ def insert_line(lines, line_ids, used, line, low, high, symbols, count):
 
 @kernel
 def find_long(data, at, end, slots, places, text):
-    """The number of another piece, or NONE, and its slot."""
+    """Return the row of a pre-token in the second table (or NONE), and its slot."""
     mask = slots.size - 1
-    slot = np.int64(hash_word(data, at, end) & np.uint64(mask))
+    slot = np.int64(hash_word(data, at, end) & U64(mask))
     word = np.int64(slots[slot])
     while word >= 0 and not same(data, at, end - at, text, places[word, 0], places[word + 1, 0]):
         slot = (slot + 1) & mask
@@ -108,7 +110,7 @@ def find_long(data, at, end, slots, places, text):
 
 @kernel
 def insert_long(data, at, end, slots, places, text, known, used, slot, symbols, count):
-    """Enter another piece at its slot; returns whether one of ``LONGEST`` bytes has no room then."""
+    """Enter a pre-token at its slot; True if the tables may then be too full for another one of LONG_BYTES."""
     word, size = used[1], end - at
     begin, first = places[word, 0], places[word, 1]
     slots[slot], used[1] = word, word + 1
@@ -118,4 +120,4 @@ def insert_long(data, at, end, slots, places, text, known, used, slot, symbols, 
         known[first + k] = symbols[k]
     places[word + 1, 0], places[word + 1, 1] = begin + size, first + count
     full = 2 * used[1] >= slots.size or used[1] + 1 >= places.shape[0]
-    return full or begin + size + LONGEST > text.size or first + count + LONGEST > known.size
+    return full or begin + size + LONG_BYTES > text.size or first + count + LONG_BYTES > known.size

@@ -1,6 +1,6 @@
-"""Text to ids, piece by piece of a split: each is cut once and remembered (remembered.py).
+"""Text to ids, one pre-token at a time: each is encoded once and cached (cache.py).
 
-How a piece is cut is BPE (merge_text.py) or, with a trie, WordPiece (longest.py).
+A pre-token is encoded by BPE (apply_merges.py) or, given a trie, by WordPiece (longest_match.py).
 """
 
 import numpy as np
@@ -9,9 +9,9 @@ from numba import njit
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.encode.apply_merges import SHORT, merge, rank_queues
 from gristmill.tokenizers_lab.encode.cache import (
-    FEWEST,
-    LONGEST,
-    ROOM,
+    LINE_ID_BYTES,
+    LONG_BYTES,
+    MIN_LINES,
     PretokenCache,
     find_line,
     find_long,
@@ -37,88 +37,54 @@ from gristmill.tokenizers_lab.strings.trie import NOTHING
 
 
 class Encoder:
-    """Cuts text by a split, and each piece. Keeps its tables from batch to batch; one per worker."""
+    """Encoder by BPE or WordPiece, which keeps its cache from batch to batch; use one per worker."""
 
     def __init__(
         self,
-        split: str,
+        pretokenizer: str,
         dtype: np.dtype,
         first: np.ndarray,
         merges: MergeTable,
         spelled: Ragged,
-        whole: VocabLookup | None = None,
-        longest: LongestMatch | None = None,
+        vocab: VocabLookup | None = None,
+        trie: LongestMatch | None = None,
     ):
-        """``first`` int32: byte -> id [256], or code point -> id [0x110000] where -1 is written as its bytes' ids
-        ``first[0x110000 + byte]``, or as one unknown id where these are -1 too and ``first[-1]`` has it. ``spelled``:
-        the text of each id.
+        """Take the text of each id, and ``first`` int32: the initial id by byte [256] or code point [0x110000 + 257].
+
+        In a table by code point, -1 means that the character becomes the ids ``first[0x110000 + byte]`` of its bytes.
+        If these are -1 too, it becomes the unknown id ``first[-1]``.
         """
-        self.split, self.dtype, self.first, self.merges = split, dtype, first, merges
-        self.sure = premergeable_characters(first, merges, spelled)
-        self.parted = with_barriers(merges, first, self.sure, spelled)
-        self.whole, self.longest = whole or VocabLookup.of({}), longest or LongestMatch.none()
-        self.held, self.long = PretokenCache.of(FEWEST, dtype), rank_queues(0, 0)
+        self.pretokenizer, self.dtype, self.first, self.merges = pretokenizer, dtype, first, merges
+        self.premerged = premergeable_characters(first, merges, spelled)
+        self.merges_and_barriers = with_barriers(merges, first, self.premerged, spelled)
+        self.vocab, self.trie = vocab or VocabLookup.from_dict({}), trie or LongestMatch.none()
+        self.cache, self.queues = PretokenCache.empty(MIN_LINES, dtype), rank_queues(0, 0)
 
     def __call__(self, text: Ragged) -> Ragged:
-        """The ids of each document, uint16 or uint32."""
-        cut = pretokenize(text, self.split)
+        """Return the ids of each document, uint16 or uint32."""
+        cut = pretokenize(text, self.pretokenizer)
         longest = int(np.diff(cut.offsets).max(initial=0))
-        if longest > SHORT and longest > self.long.before.size:
-            self.long = rank_queues(2 * longest, self.merges.made.size)
+        if longest > SHORT and longest > self.queues.before.size:
+            self.queues = rank_queues(2 * longest, self.merges.made.size)
         room = np.empty((2, max(longest, SHORT) + 1), np.int32)
-        offsets, ids = np.empty(text.rows + 1, np.int64), np.empty(text.data.size + ROOM, self.dtype)
-        done = np.zeros(3, np.int64)
-        way = self.split in DROPS_SPACE, self.first, self.sure, *self.parted, *self.whole, *self.longest
-        while encode(*cut, text.data, *way, *self.held, *room, *self.long, offsets, ids, ids.view(np.uint8), done):
-            self.held = self.held.larger()
+        offsets, ids = np.empty(text.rows + 1, np.int64), np.empty(text.data.size + LINE_ID_BYTES, self.dtype)
+        drops, done = self.pretokenizer in DROPS_SPACE, np.zeros(3, np.int64)
+        tables = self.first, self.premerged, self.merges_and_barriers, self.vocab, self.trie
+        out = offsets, ids, ids.view(np.uint8)
+        while encode(cut, text.data, drops, *tables, self.cache, room, self.queues, out, done):
+            self.cache = self.cache.larger()
         return Ragged.of(offsets, ids[: done[2]])
 
 
 @njit(nogil=True, cache=True)
-def encode(
-    documents,
-    ends,
-    data,
-    drops,
-    first,
-    sure,
-    pairs,
-    made,
-    whole_offsets,
-    whole_text,
-    whole_ids,
-    whole_slots,
-    trie_keys,
-    trie_nodes,
-    trie_piece,
-    inside,
-    unknown,
-    max_word,
-    lines,
-    line_ids,
-    slots,
-    places,
-    text,
-    known,
-    used,
-    symbols,
-    ranks,
-    head,
-    waiting,
-    place,
-    behind,
-    ordered,
-    before,
-    after,
-    offsets,
-    ids,
-    id_bytes,
-    done,
-):
-    """Fill ``offsets`` and ``ids`` up to the end, or until the tables of what is remembered are full: then True.
+def encode(cut, data, drops, first, premerged, merges, vocab, trie, cache, room, queues, out, done):
+    """Fill ``offsets`` and ``ids`` from the state ``done`` on; True if the cache became full before the end.
 
-    ``done``: how many pieces, documents and ids are written; it goes on from there.
+    ``done`` counts the pre-tokens, documents and ids that are written.
     """
+    (documents, ends), (pairs, made), symbols, ranks = cut, merges, room[0], room[1]
+    offsets, ids, id_bytes = out
+    lines, line_ids, slots, places, text, known, used = cache
     row, count, full = done[1], done[2], False
     for number in range(done[0], ends.size - 1):
         while documents[row] == number:
@@ -133,31 +99,31 @@ def encode(
         if high and has_ids(lines, line):
             count += write_line(lines, line, id_bytes, count * ids.itemsize)
             continue
-        word, slot = find_long(data, at, end, slots, places, text) if end - at <= LONGEST and not new else (-1, 0)
+        word, slot = find_long(data, at, end, slots, places, text) if end - at <= LONG_BYTES and not new else (-1, 0)
         if word >= 0:
             for k in range(places[word, 1], places[word + 1, 1]):
                 ids[count] = known[k]
                 count += 1
             continue
         n, id = 1, np.int64(-1)
-        if whole_ids.size:
-            id = lookup(data, at, end, whole_offsets, whole_text, whole_ids, whole_slots)
+        if vocab.ids.size:
+            id = lookup(data, at, end, vocab)
         if id >= 0:
             symbols[0] = id
-        elif inside != NOTHING:
-            n = encode_word(data, at, end, trie_keys, trie_nodes, trie_piece, inside, unknown, max_word, symbols)
+        elif trie.inside != NOTHING:
+            n = encode_word(data, at, end, trie, symbols)
         else:
-            if sure.size:
-                n = premerged_symbols(data, at, end, first, sure, symbols)
+            if premerged.size:
+                n = premerged_symbols(data, at, end, first, premerged, symbols)
             else:
                 n = first_symbols(data, at, end, first, symbols)
-            n = merge(symbols, ranks, n, pairs, made, head, waiting, place, behind, ordered, before, after)
+            n = merge(symbols, ranks, n, pairs, made, queues)
         for k in range(n):
             ids[count + k] = symbols[k]
         count += n
         if new:
             full = insert_line(lines, line_ids, used, line, low, high, symbols, n)
-        elif end - at <= LONGEST:
+        elif end - at <= LONG_BYTES:
             full = insert_long(data, at, end, slots, places, text, known, used, slot, symbols, n)
         if full:
             done[0], done[1], done[2] = number + 1, row, count

@@ -1,21 +1,18 @@
-"""What merging begins with: whole characters where that is sure, and parts between which nothing merges.
+"""Two shortcuts for BPE merging; neither changes an id.
 
-Both spare merges and change no id.
+**Pre-merged characters.** Let a character's bytes merge into one id, the last of these merges having rank r. If no
+merge of rank <= r can join the character's first symbols to something on their left, or its last symbols to something
+on their right, the character always becomes that id before anything outside touches it. Encoding can start from the id.
+Merges with ASCII are ignored in this test, so the shortcut is used only between non-ASCII neighbors: otherwise the
+space that most vocabularies merge with the first byte of Cyrillic or Thai words would disqualify nearly every
+character.
 
-**Sure characters.** The bytes of a character, merged alone, become one id, the last of their merges at rank r; on the
-way the character begins and ends with certain symbols. If no merge of rank r or lower has one of the first as its right
-half, or one of the last as its left half, then nothing outside touches the character before it is whole: that merge
-would have to be the lowest while one of the character's own, of rank r or lower, is still to be done. So a text may
-begin with the id. Merges with ASCII do not count, and the character is sure only where its neighbours are not ASCII:
-else a space that takes the first byte of every Cyrillic or Thai word (as in most vocabularies) would leave few sure.
-
-**Cuts.** A merge across a place joins what ends there to what begins there. A piece of the vocabulary ends, wherever it
-stands in a text, with one of two symbols: its last character where that is sure, or its last byte. UTF-8 shows at every
-byte whether a character begins, so the bytes of a whole character are nowhere read as anything else. The same holds for
-its beginning. Where no merge's left half may end with the symbol before the place while its right half may begin with
-the one behind it, nothing ever joins them, and the parts on both sides merge apart. Pairs of symbols that some merge
-may reach across stand in the table of merges, with the rank NEVER where they do not merge themselves; for a pair that
-is not there a text is cut.
+**Barriers.** A merge across a place joins a piece that ends there to a piece that begins there. Every piece ends with
+one of two symbols: its last character if that is pre-mergeable, or its last byte; likewise at its beginning. (UTF-8
+shows at each byte whether a character begins, so bytes of a whole character are never read as anything else.) If no
+merge has a left half that may end with the symbol before the place and a right half that may begin with the symbol
+after it, nothing ever joins the two sides, and each merges alone. The merge table holds all pairs of symbols that some
+merge may reach across, with rank NEVER if they do not merge themselves. A pair that is not in the table is a barrier.
 """
 
 import numpy as np
@@ -32,7 +29,7 @@ NONE = -1
 
 @kernel
 def first_symbols(data, at, end, first, symbols):
-    """A piece in the ids it begins with, by a table of bytes or of characters; returns how many."""
+    """Write the initial ids of a pre-token, by a table of bytes or of characters, and return their number."""
     count = 0
     if first.size == 256:
         for i in range(at, end):
@@ -50,7 +47,7 @@ def first_symbols(data, at, end, first, symbols):
             for i in range(at, at + size):
                 symbols[count] = first[CODES + np.int64(data[i])]
                 count += 1
-        elif count == 0 or symbols[count - 1] != unknown:  # unknown characters in a row are one id
+        elif count == 0 or symbols[count - 1] != unknown:  # consecutive unknown characters make one id
             symbols[count] = unknown
             count += 1
         at += size
@@ -58,8 +55,8 @@ def first_symbols(data, at, end, first, symbols):
 
 
 @kernel
-def premerged_symbols(data, begin, end, first, sure, symbols):
-    """As ``first_symbols`` by a table of bytes, but with whole characters where they are sure."""
+def premerged_symbols(data, begin, end, first, premerged, symbols):
+    """Write the initial ids by a table of bytes, with one id for each pre-merged character; return their number."""
     count, at = 0, begin
     while at < end:
         size, id = 1, np.int32(NONE)
@@ -67,7 +64,7 @@ def premerged_symbols(data, begin, end, first, sure, symbols):
             code, size = decode(data, at, end)
             after = at + size
             if size > 1 and (at == begin or data[at - 1] >= 0x80) and (after == end or data[after] >= 0x80):
-                id = sure[code]
+                id = premerged[code]
         if id >= 0:
             symbols[count] = id
             count += 1
@@ -80,7 +77,7 @@ def premerged_symbols(data, begin, end, first, sure, symbols):
 
 
 def premergeable_characters(first: np.ndarray, merges: MergeTable, pieces: Ragged) -> np.ndarray:
-    """The id of each character that is sure, else NONE, int32[0x110000]; by a table of characters an empty array."""
+    """Return the id of each pre-mergeable character, else NONE: int32[0x110000], int32[0] by a table of characters."""
     if first.size > 256:
         return np.empty(0, np.int32)
     left, right, ranks = to_arrays(merges)
@@ -89,14 +86,14 @@ def premergeable_characters(first: np.ndarray, merges: MergeTable, pieces: Ragge
     np.minimum.at(joins_left, right[wide], ranks[wide])
     wide = pieces.data[pieces.offsets[right]] >= 0x80
     np.minimum.at(joins_right, left[wide], ranks[wide])
-    sure = np.full(CODES, NONE, np.int32)
-    _enter_premerged(*pieces, first, *merges, joins_left, joins_right, sure)
-    return sure
+    premerged = np.full(CODES, NONE, np.int32)
+    _enter_premerged(*pieces, first, *merges, joins_left, joins_right, premerged)
+    return premerged
 
 
 @njit(nogil=True, cache=True)
-def _enter_premerged(offsets, data, first, pairs, made, joins_left, joins_right, sure):
-    """``joins_left[id]``: the lowest rank at which something joins it from the left."""
+def _enter_premerged(offsets, data, first, pairs, made, joins_left, joins_right, premerged):
+    """Fill ``premerged``; ``joins_left[id]`` is the lowest rank at which something on the left merges with the id."""
     symbols = np.empty(4, np.int32)
     for row in range(offsets.size - 1):
         at, count = offsets[row], offsets[row + 1] - offsets[row]
@@ -120,29 +117,29 @@ def _enter_premerged(offsets, data, first, pairs, made, joins_left, joins_right,
             for i in range(where + 1, count):
                 symbols[i] = symbols[i + 1]
         if count == 1 and last < touched:
-            sure[decode(data, at, offsets[row + 1])[0]] = symbols[0]
+            premerged[decode(data, at, offsets[row + 1])[0]] = symbols[0]
 
 
-def with_barriers(merges: MergeTable, first: np.ndarray, sure: np.ndarray, pieces: Ragged) -> MergeTable:
-    """The merges, and the pairs of first symbols that they may reach across."""
+def with_barriers(merges: MergeTable, first: np.ndarray, premerged: np.ndarray, pieces: Ragged) -> MergeTable:
+    """Return the merges and the pairs of initial symbols that they may reach across."""
     left, right, ranks = to_arrays(merges)
-    begins, ends = _ends(*pieces, first, sure)
-    across = [np.stack((end[left], begin[right])) for end in ends for begin in begins]
-    across = np.unique(np.concatenate(across, axis=1), axis=1)
-    halves = np.concatenate((np.stack((left, right)), across), axis=1)
+    begins, ends = _ends(*pieces, first, premerged)
+    pairs = [np.stack((end[left], begin[right])) for end in ends for begin in begins]
+    across = np.unique(np.concatenate(pairs, axis=1), axis=1)
+    left, right = np.concatenate((np.stack((left, right)), across), axis=1)
     never = np.full(across.shape[1], NEVER, np.int32)
-    return merge_table(*halves, merges.made[:-1], np.concatenate((ranks, never)))
+    return merge_table(left, right, merges.made[:-1], np.concatenate((ranks, never)))
 
 
 @njit(nogil=True, cache=True)
-def _ends(offsets, data, first, sure):
-    """int32[2, pieces] twice: the symbols that each piece begins with, and ends with; sure ones second."""
+def _ends(offsets, data, first, premerged):
+    """Return the first and the last symbols of each piece: int32[2, pieces] each, pre-merged ones in row 1."""
     begins, ends = np.full((2, 2, offsets.size - 1), NONE, np.int32)
     room = np.empty(data.size + 1, np.int32)
     for row in range(offsets.size - 1):
         count = first_symbols(data, offsets[row], offsets[row + 1], first, room)
         begins[:, row], ends[:, row] = room[0], room[count - 1]
-        if sure.size:
-            count = premerged_symbols(data, offsets[row], offsets[row + 1], first, sure, room)
+        if premerged.size:
+            count = premerged_symbols(data, offsets[row], offsets[row + 1], first, premerged, room)
             begins[1, row], ends[1, row] = room[0], room[count - 1]
     return begins, ends

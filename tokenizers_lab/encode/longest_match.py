@@ -1,4 +1,4 @@
-"""WordPiece: a word in the longest pieces from the left."""
+"""WordPiece encoding: the longest piece from the left, again and again."""
 
 from typing import NamedTuple
 
@@ -10,29 +10,30 @@ from gristmill.tokenizers_lab.strings.trie import NOTHING, build, step
 
 
 class LongestMatch(NamedTuple):
-    """A trie of pieces, those inside a word told apart by a byte 0xFF before them."""
+    """Trie of pieces; pieces inside a word have a byte 0xFF before them."""
 
     keys: np.ndarray
     nodes: np.ndarray
     piece: np.ndarray
-    inside: int  # the node behind that byte; NOTHING for BPE
+    inside: int  # the node after that byte; NOTHING for BPE
     unknown: int
-    max_word: int  # characters; a longer word is unknown
+    max_chars: int  # a longer word is unknown
 
     @classmethod
     def none(cls) -> "LongestMatch":
-        """For BPE."""
+        """Return the empty trie, for BPE."""
         return cls(*build(Ragged.from_strings([b"\xff"])), NOTHING, 0, 0)
 
 
 @kernel
-def encode_word(data, at, end, keys, nodes, piece, inside, unknown, max_word, symbols):
-    """The ids of a word, or one unknown id where it does not come out even; returns how many."""
+def encode_word(data, at, end, trie, symbols):
+    """Write the ids of a word, or one unknown id if pieces do not tile it; return their number."""
+    keys, nodes, piece, inside, unknown, max_chars = trie
     characters = 0
     for i in range(at, end):
         characters += data[i] & 0xC0 != 0x80
     count, node = 0, np.int64(0)
-    while at < end and characters <= max_word:
+    while at < end and characters <= max_chars:
         id, last = np.int64(NOTHING), at
         for i in range(at, end):
             node = step(keys, nodes, node, np.int64(data[i]))

@@ -1,32 +1,31 @@
-"""Which pairs of ids merge, at which rank, to what: a table that is asked by the pair."""
+"""BPE merges as a hash table: pair of ids -> rank, rank -> merged id."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from gristmill.pipelines.errors import RecipeError
-from gristmill.pipelines.kernels.hashing import mix
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, U64, W0, mix
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 
 ID_BITS, RANK_BITS = 21, 22
 NEVER = np.int32((1 << RANK_BITS) - 1)  # the rank of a pair that does not merge
-BARRIER = np.int32(-1)  # of one that nothing merges across either: see starts.py
-SALT, SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xA0761D6478BD642F)
-KEY_SHIFT, RANK, ID = np.uint64(RANK_BITS), np.uint64(NEVER), np.uint64((1 << ID_BITS) - 1)
-ONE = np.uint64(1)
+BARRIER = np.int32(-1)  # of a pair that no merge reaches across: see initial_symbols.py
+KEY_SHIFT, RANK, ID = U64(RANK_BITS), U64(NEVER), U64((1 << ID_BITS) - 1)
+ONE = U64(1)
 
 
 class MergeTable(NamedTuple):
-    """Which pairs of ids merge, at which rank, to what."""
+    """Hash table of the pairs that merge."""
 
-    pairs: np.ndarray  # uint64[2 ** k], open addressing: left, right and rank in 21, 21 and 22 bits, all turned; 0 free
-    made: np.ndarray  # int32[ranks]: the id of the whole
+    pairs: np.ndarray  # uint64[2 ** k], open addressing: left, right, rank in 21, 21, 22 bits, inverted; 0 is free
+    made: np.ndarray  # int32[ranks]: merged id
 
 
 def merge_table(left: np.ndarray, right: np.ndarray, made: np.ndarray, ranks: np.ndarray | None = None) -> MergeTable:
-    """Merges in the order of their ranks; or of these ``ranks``, each with one whole in ``made``.
+    """Build the table from merges in rank order, or with ``ranks`` whose merged ids are in ``made``.
 
-    Of a pair that comes twice the first counts. Raises RecipeError for more ids than an entry has bits for.
+    The first of two equal pairs counts. Raises RecipeError for an id that needs more than 21 bits.
     """
     largest = max((int(ids.max(initial=0)) for ids in (left, right, made)), default=0)
     if largest >= ID:
@@ -38,22 +37,22 @@ def merge_table(left: np.ndarray, right: np.ndarray, made: np.ndarray, ranks: np
 
 
 def to_arrays(merges: MergeTable) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What merges, int32: left halves, right halves and ranks, in no order."""
+    """Return left halves, right halves and ranks, int32 each, in no order."""
     entries = ~merges.pairs[merges.pairs != 0]
-    parts = entries >> np.uint64(ID_BITS + RANK_BITS), entries >> KEY_SHIFT & ID, entries & RANK
+    parts = entries >> U64(ID_BITS + RANK_BITS), entries >> KEY_SHIFT & ID, entries & RANK
     left, right, ranks = (part.astype(np.int32) for part in parts)
     return left, right, ranks
 
 
 @inline_kernel
 def _entry(left, right, rank):
-    """Turned, so that none is 0."""
-    return ~((np.uint64(left) << np.uint64(ID_BITS) | np.uint64(right)) << KEY_SHIFT | np.uint64(rank))
+    """Pack a pair and its rank, inverted so that no entry is 0."""
+    return ~((U64(left) << U64(ID_BITS) | U64(right)) << KEY_SHIFT | U64(rank))
 
 
 @inline_kernel
 def _slot(entry, pairs):
-    return mix(entry >> KEY_SHIFT ^ SALT, SECOND) & np.uint64(pairs.size - 1)
+    return mix(entry >> KEY_SHIFT ^ GOLDEN_RATIO, W0) & U64(pairs.size - 1)
 
 
 @kernel
@@ -62,27 +61,27 @@ def _fill(pairs, left, right, ranks):
         entry = _entry(left[row], right[row], ranks[row])
         slot = _slot(entry, pairs)
         while pairs[slot] != 0 and pairs[slot] >> KEY_SHIFT != entry >> KEY_SHIFT:
-            slot = slot + ONE & np.uint64(pairs.size - 1)
+            slot = slot + ONE & U64(pairs.size - 1)
         if pairs[slot] == 0:
             pairs[slot] = entry
 
 
 @inline_kernel
 def entry_of(pairs, left, right):
-    """As ``rank_of``, but CUT for a pair that is not in the table."""
+    """Return the rank of a pair as ``rank_of``, but BARRIER for a pair that is not in the table."""
     entry = _entry(left, right, NEVER)
     slot = _slot(entry, pairs)
-    while True:  # slots are unsigned: else each index is looked at for being negative
+    while True:  # unsigned slots spare a check for negative indices
         found = pairs[slot]
         if found >> KEY_SHIFT == entry >> KEY_SHIFT:
             return np.int32(~found & RANK)
         if found == 0:
             return BARRIER
-        slot = slot + ONE & np.uint64(pairs.size - 1)
+        slot = slot + ONE & U64(pairs.size - 1)
 
 
 @inline_kernel
 def rank_of(pairs, left, right):
-    """The rank at which two ids merge, or NEVER."""
+    """Return the rank at which two ids merge, or NEVER."""
     entry = entry_of(pairs, left, right)
     return NEVER if entry == BARRIER else entry

@@ -1,4 +1,4 @@
-"""Pieces of text that are one id as they stand, whatever merges say: a hash table of them."""
+"""Whole-vocabulary lookup: pre-tokens that are one id whatever the merges say (Hugging Face's ``ignore_merges``)."""
 
 from typing import NamedTuple
 
@@ -13,22 +13,23 @@ NONE = -1
 
 
 class VocabLookup(NamedTuple):
-    """The pieces, in no order."""
+    """Hash table from the bytes of a piece to its id."""
 
     offsets: np.ndarray
     text: np.ndarray
     ids: np.ndarray  # int32
-    slots: np.ndarray  # a hash table of their rows
+    slots: np.ndarray  # int32[2 ** k]: hash table of rows
 
     @classmethod
-    def of(cls, pieces: dict[bytes, int]) -> "VocabLookup":
+    def from_dict(cls, pieces: dict[bytes, int]) -> "VocabLookup":
+        """Build the table from piece -> id."""
         texts = Ragged.from_strings([*pieces])
         return cls(*texts, np.array([*pieces.values()], np.int32), _slots(*texts))
 
 
 @njit(nogil=True, cache=True)
 def _slots(offsets, data):
-    """A table of the rows by their bytes: int32[2 ** k], NONE where there is none."""
+    """Return the slots of a hash table of the rows: int32[2 ** k], NONE if free."""
     size = 16
     while size < 2 * offsets.size:
         size *= 2
@@ -43,7 +44,7 @@ def _slots(offsets, data):
 
 @inline_kernel
 def same(data, at, size, text, begin, stop):
-    """Is ``data[at:at + size]`` what ``text[begin:stop]`` is?"""
+    """True if ``data[at:at + size]`` equals ``text[begin:stop]``."""
     if stop - begin != size:
         return False
     for i in range(size):
@@ -53,8 +54,9 @@ def same(data, at, size, text, begin, stop):
 
 
 @kernel
-def lookup(data, at, end, offsets, text, ids, slots):
-    """The id of a piece that is in the vocabulary as it stands, or NONE."""
+def lookup(data, at, end, vocab):
+    """Return the id of the piece ``data[at:end]``, or NONE."""
+    offsets, text, ids, slots = vocab
     mask = slots.size - 1
     slot = np.int64(hash_word(data, at, end) & np.uint64(mask))
     while slots[slot] >= 0:

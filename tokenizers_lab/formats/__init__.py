@@ -1,1 +1,1 @@
-"""Tokenizers in the formats of other libraries, and from them."""
+"""File formats of tokenizers: ours, and those of other libraries, read and written."""

@@ -1,4 +1,4 @@
-"""Which file is of which format, by its name."""
+"""Load a tokenizer of any format, by the name of its file."""
 
 from upath import UPath
 
@@ -10,7 +10,7 @@ HF = "tokenizer.json"
 
 
 def load_any(path: UPath) -> Model:
-    """The tokenizer in a folder or a file, ours or another library's. Raises InputError for what is not read."""
+    """Load the tokenizer in a folder or a file, ours or another library's. Raises InputError if it cannot be read."""
     files = [path / name for name in (FILE, HF) if (path / name).exists()] if path.is_dir() else [path]
     if not files:
         raise InputError(f"{path} holds neither {FILE} nor {HF}")

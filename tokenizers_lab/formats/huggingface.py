@@ -1,7 +1,7 @@
-"""tokenizer.json, as ``tokenizers`` and ``transformers`` read it, from a Model and to one.
+"""tokenizer.json, the file of ``tokenizers`` and ``transformers``: from a Model and to one.
 
-A byte-level piece is written there by one character a byte: printable Latin-1 stands for itself, the other bytes for
-the characters from U+0100 on.
+A byte-level piece has one character per byte there: printable Latin-1 bytes stand for themselves, the others for the
+characters from U+0100 on.
 """
 
 import base64
@@ -25,17 +25,17 @@ NORMALIZERS = {
     "lower": {"type": "Lowercase"},
     "strip_accents": {"type": "StripAccents"},
 }
-GPT2 = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": True}
-LEVEL = GPT2 | {"use_regex": False}
+GPT2_BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": True}
+BYTE_LEVEL = GPT2_BYTE_LEVEL | {"use_regex": False}
 MARK = "▁"
 
 
 def to_huggingface(model: Model) -> bytes:
-    """The file's bytes. Raises RecipeError for a model or a normalizer that the format has no words for."""
+    """Return the file's bytes. Raises RecipeError for a model that the format cannot express."""
     if model.algorithm not in WRITERS:
-        raise RecipeError(f"tokenizer.json has no form for the algorithm {model.algorithm!r}")
-    if model.symbols:
-        raise RecipeError("tokenizer.json has no form for symbols within words; --format sentencepiece has")
+        raise RecipeError(f"tokenizer.json has no model {model.algorithm!r} (supported: {', '.join(WRITERS)})")
+    if model.user_symbols:
+        raise RecipeError("tokenizer.json has no user symbols; export with --format sentencepiece")
     table = {
         "version": "1.0",
         "truncation": None,
@@ -55,70 +55,70 @@ def _normalizer(model: Model) -> dict | None:
     steps = []
     for name in model.normalizers:
         if name not in NORMALIZERS:
-            raise RecipeError(f"tokenizer.json has no form for the normalizer {name!r} with {model.algorithm}")
+            raise RecipeError(f"tokenizer.json has no normalizer {name!r} (supported: {', '.join(NORMALIZERS)})")
         steps.append(NORMALIZERS[name])
     return {"type": "Sequence", "normalizers": steps} if steps else None
 
 
-def _splitter(split: str) -> list[dict]:
-    """The pre-tokenizer that cuts as the split does."""
-    if split == "gpt2":
-        return [GPT2]
-    if split == "none":
-        return [LEVEL]
-    patterns = (split.removeprefix(PATTERN),) if split.startswith(PATTERN) else PATTERNS.get(split)
+def _pre_tokenizers(pretokenizer: str) -> list[dict]:
+    """Return the pre-tokenizers of the file that split as ours does."""
+    if pretokenizer == "gpt2":
+        return [GPT2_BYTE_LEVEL]
+    if pretokenizer == "none":
+        return [BYTE_LEVEL]
+    patterns = (pretokenizer.removeprefix(PATTERN),) if pretokenizer.startswith(PATTERN) else PATTERNS.get(pretokenizer)
     if patterns is None:
         raise RecipeError(
-            f"tokenizer.json has no form for the split {split!r} over bytes; use one of {', '.join(PATTERNS)}"
+            f"tokenizer.json has no pre-tokenizer {pretokenizer!r} over bytes (supported: {', '.join(PATTERNS)})"
         )
     isolated = [{"type": "Split", "pattern": {"Regex": p}, "behavior": "Isolated", "invert": False} for p in patterns]
-    return [*isolated, LEVEL]
+    return [*isolated, BYTE_LEVEL]
 
 
 def _byte_level(model: Model) -> dict:
-    """BPE over bytes; ``words`` is a vocabulary of whole pieces without merges."""
+    """Return BPE over bytes; ``words`` is a vocabulary of whole pre-tokens without merges."""
     taken = {*model.special.values()}
-    names = [p.decode() if id in taken else "".join(map(CHARACTER.get, p)) for id, p in enumerate(model.pieces)]
+    names = [p.decode() if id in taken else "".join(CHARACTER[b] for b in p) for id, p in enumerate(model.pieces)]
     inside = {
         **{"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None},
-        **{"end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": model.whole},
+        **{"end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": model.ignore_merges},
         "vocab": {name: id for id, name in enumerate(names)},
         "merges": [[names[left], names[right]] for left, right, _ in model.merges.tolist()],
     }
-    steps = _splitter(model.split)
+    steps = _pre_tokenizers(model.pretokenizer)
     cut = steps[0] if len(steps) == 1 else {"type": "Sequence", "pretokenizers": steps}
-    return {"normalizer": _normalizer(model), "pre_tokenizer": cut, "decoder": LEVEL, "model": inside}
+    return {"normalizer": _normalizer(model), "pre_tokenizer": cut, "decoder": BYTE_LEVEL, "model": inside}
 
 
 def _bpe(model: Model) -> dict:
-    if model.level == "bytes":
+    if model.alphabet == "bytes":
         return _byte_level(model)
     raise RecipeError(
-        "BPE over characters goes to SentencePiece's format (--format sentencepiece), not to tokenizer.json"
+        "tokenizer.json holds BPE over bytes only; export BPE over characters with --format sentencepiece"
     )
 
 
 def _wordpiece(model: Model) -> dict:
-    """WordPiece behind BERT's normalizer and pre-tokenizer."""
-    if model.split != "bert" or set(model.normalizers) - {"bert_clean", "lower", "strip_accents"}:
-        raise RecipeError("WordPiece goes to tokenizer.json with the split bert and BERT's own normalizers")
+    """Return WordPiece with BERT's normalizer and pre-tokenizer."""
+    if model.pretokenizer != "bert" or set(model.normalizers) - {"bert_clean", "lower", "strip_accents"}:
+        raise RecipeError("tokenizer.json holds WordPiece only with the pre-tokenizer bert and BERT's own normalizers")
     clean, lower, strip = (name in model.normalizers for name in ("bert_clean", "lower", "strip_accents"))
-    bert = {"type": "BertNormalizer", "clean_text": clean, "handle_chinese_chars": True}
+    bert: dict[str, Any] = {"type": "BertNormalizer", "clean_text": clean, "handle_chinese_chars": True}
     return {
         "normalizer": bert | {"strip_accents": strip, "lowercase": lower},
         "pre_tokenizer": {"type": "BertPreTokenizer"},
         "decoder": {"type": "WordPiece", "prefix": model.prefix, "cleanup": False},
         "model": {
             **{"type": "WordPiece", "unk_token": model.roles["unknown"], "continuing_subword_prefix": model.prefix},
-            "max_input_chars_per_word": model.max_word,
+            "max_input_chars_per_word": model.max_input_chars_per_word,
             "vocab": {piece.decode(): id for id, piece in enumerate(model.pieces)},
         },
     }
 
 
 def _unigram(model: Model) -> dict:
-    """A unigram model behind SentencePiece's table of characters and ▁ for spaces."""
-    steps = []
+    """Return a unigram model with SentencePiece's character map, and ▁ for spaces."""
+    steps: list[dict[str, Any]] = []
     for name in model.normalizers:
         if name in ("nmt_nfkc", "nmt_nfkc_cf"):
             table = base64.b64encode(charsmap(name)).decode()
@@ -129,7 +129,7 @@ def _unigram(model: Model) -> dict:
         elif name in NORMALIZERS:
             steps.append(NORMALIZERS[name])
     scheme = "always" if "prefix" in model.normalizers else "never"
-    space = {"type": "Metaspace", "replacement": MARK, "prepend_scheme": scheme, "split": True}
+    space: dict[str, Any] = {"type": "Metaspace", "replacement": MARK, "prepend_scheme": scheme, "split": True}
     least = float(np.nanmin(model.scores))
     named = [b"<0x%02X>" % p[0] if model.is_byte(id) else p for id, p in enumerate(model.pieces)]
     scores = [least - 10.0 if np.isnan(score) else float(score) for score in model.scores]
@@ -149,26 +149,26 @@ WRITERS = {"bpe": _bpe, "words": _byte_level, "wordpiece": _wordpiece, "unigram"
 
 
 def from_huggingface(data: bytes) -> Model:
-    """A byte-level BPE. Raises InputError for a file that is damaged or says what we have no form for."""
+    """Return the byte-level BPE of a file. Raises InputError for a file that is damaged or not supported."""
     try:
         table = orjson.loads(data)
         inside = table["model"]
         kind, vocab, merges = inside.get("type", "BPE"), inside["vocab"], inside.get("merges", [])
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"this is no tokenizer.json ({type(error).__name__}: {error})") from None
+        raise InputError(f"the file is not a tokenizer.json ({type(error).__name__}: {error})") from None
     if kind != "BPE":
-        raise InputError(f"tokenizer.json of the kind {kind} is not read; BPE over bytes is")
+        raise InputError(f"tokenizer.json holds a model of type {kind}; expected BPE over bytes")
     added = {token["content"]: vocab.get(token["content"], token["id"]) for token in table.get("added_tokens") or []}
     ids = vocab | added
     if sorted(ids.values()) != [*range(len(ids))]:
-        raise InputError(f"ids of the vocabulary are not 0 to {len(ids) - 1:,}; such gaps are not read")
+        raise InputError(f"ids of the vocabulary have gaps; expected 0 to {len(ids) - 1:,}")
     spelled = {}
     for name, id in ids.items():
         try:
             spelled[id] = name.encode() if name in added else bytes(BYTE[character] for character in name)
         except KeyError as error:
             raise InputError(
-                f"piece {name!r} holds {error}, which stands for no byte: this is no BPE over bytes"
+                f"piece {name!r} contains {error}, which stands for no byte; expected BPE over bytes"
             ) from None
     pairs = [pair.split(" ") if isinstance(pair, str) else pair for pair in merges]
     try:
@@ -177,22 +177,20 @@ def from_huggingface(data: bytes) -> Model:
         raise InputError(f"a merge names {error}, which is not in the vocabulary") from None
     return Model(
         algorithm="bpe",
-        split=_split_of(table.get("pre_tokenizer")),
+        pretokenizer=_pretokenizer_of(table.get("pre_tokenizer")),
         pieces=[spelled[id] for id in range(len(ids))],
         merges=np.array(made, np.int32).reshape(-1, 3),
         special=added,
-        whole=bool(inside.get("ignore_merges")),
-        normalizers=_names_of(table.get("normalizer")),
+        ignore_merges=bool(inside.get("ignore_merges")),
+        normalizers=_normalizers_of(table.get("normalizer")),
         roles=known_roles(added),
     )
 
 
-def _split_of(cut: dict[str, Any] | None) -> str:
+def _pretokenizer_of(cut: dict[str, Any] | None) -> str:
     steps = [cut] if cut and cut["type"] != "Sequence" else (cut or {}).get("pretokenizers", [])
     if not steps or steps[-1].get("type") != "ByteLevel" or steps[-1].get("add_prefix_space"):
-        raise InputError(
-            "its pre-tokenizer does not end in ByteLevel without a prefix space: this is no BPE over bytes"
-        )
+        raise InputError("the pre-tokenizer does not end in ByteLevel without a prefix space; expected BPE over bytes")
     if steps[-1].get("use_regex", True):
         return "gpt2"
     patterns = tuple((step.get("pattern") or {}).get("Regex") for step in steps[:-1])
@@ -203,13 +201,13 @@ def _split_of(cut: dict[str, Any] | None) -> str:
             return name
     if len(patterns) == 1 and patterns[0]:
         return f"{PATTERN}{patterns[0]}"
-    raise InputError(f"its pre-tokenizer cuts in a way that is not read: {orjson.dumps(cut).decode()[:200]}")
+    raise InputError(f"the pre-tokenizer is not supported: {orjson.dumps(cut).decode()[:200]}")
 
 
-def _names_of(normalizer: dict[str, Any] | None) -> tuple[str, ...]:
+def _normalizers_of(normalizer: dict[str, Any] | None) -> tuple[str, ...]:
     steps = (normalizer or {}).get("normalizers", [normalizer] if normalizer else [])
-    known = {told["type"]: name for name, told in NORMALIZERS.items()}
+    known = {entry["type"]: name for name, entry in NORMALIZERS.items()}
     for step in steps:
         if step["type"] not in known:
-            raise InputError(f"its normalizer {step['type']} is not read")
+            raise InputError(f"the normalizer {step['type']} is not supported (supported: {', '.join(known)})")
     return tuple(known[step["type"]] for step in steps)

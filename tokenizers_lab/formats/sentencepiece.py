@@ -1,11 +1,11 @@
 """SentencePiece's ``.model``: unigram, and BPE over characters that merges by piece and score.
 
-The numbers of fields are those of sentencepiece_model.proto (google/sentencepiece, 0.2.3). What cannot be said there
-(BPE over bytes, other splits) is refused.
+Field numbers are those of sentencepiece_model.proto (google/sentencepiece, 0.2.3). BPE over bytes and other
+pre-tokenizers than metaspace are refused, since the format cannot express them.
 """
 
-import re
 import struct
+from typing import Any
 
 import numpy as np
 
@@ -18,15 +18,15 @@ PIECES, TRAINER, NORMALIZER = 1, 2, 3
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
 UNIGRAM, BPE, WORD, CHAR = range(1, 5)
 KINDS = {"unigram": UNIGRAM, "bpe": BPE}
-RULES = ("nmt_nfkc", "nmt_nfkc_cf", "nfkc", "nfkc_cf")  # those of SentencePiece; "identity" where there is none
+RULES = ("nmt_nfkc", "nmt_nfkc_cf", "nfkc", "nfkc_cf")  # rules of SentencePiece, besides "identity"
 IDS = {"unknown": (40, 45, "<unk>"), "bos": (41, 46, "<s>"), "eos": (42, 47, "</s>"), "pad": (43, 48, "<pad>")}
 
 
 def to_sentencepiece(model: Model) -> bytes:
-    """The file's bytes. Raises RecipeError for what the format has no words for."""
-    if model.algorithm not in KINDS or model.level != "characters" or model.split != "metaspace":
+    """Return the file's bytes. Raises RecipeError for a model that the format cannot express."""
+    if model.algorithm not in KINDS or model.alphabet != "characters" or model.pretokenizer != "metaspace":
         raise RecipeError(
-            "a SentencePiece model holds unigram, or BPE over characters (bpe.level), with the split metaspace"
+            "a SentencePiece model holds unigram, or BPE with bpe.alphabet characters, and the pre-tokenizer metaspace"
         )
     if "escape" not in model.normalizers:
         raise RecipeError("a SentencePiece model writes spaces as ▁: train with the normalizer escape")
@@ -34,9 +34,11 @@ def to_sentencepiece(model: Model) -> bytes:
         raise RecipeError("a SentencePiece model needs a special token with the role unknown, such as <unk>")
     rules = [name for name in model.normalizers if name not in ("collapse", "prefix", "escape")]
     if [rule for rule in rules if rule not in RULES[:2]] or len(rules) > 1:
-        raise RecipeError(f"a SentencePiece model has no form for the normalizers {', '.join(rules)}")
+        raise RecipeError(
+            f"a SentencePiece model has no normalizers {', '.join(rules)} (supported: {' or '.join(RULES[:2])})"
+        )
     if model.algorithm == "bpe" and not (model.by_piece and model.scores.size):
-        raise RecipeError("a SentencePiece model merges by piece and score: train with bpe.rule sentencepiece")
+        raise RecipeError("a SentencePiece model merges by piece and score: train with bpe.compat sentencepiece")
     parts = [field(PIECES, _piece(model, id)) for id in range(model.size)]
     trainer = field(3, KINDS[model.algorithm]) + field(4, model.size) + field(35, model.bytes_from is not None)
     for role, (id_field, name_field, name) in IDS.items():
@@ -50,9 +52,9 @@ def to_sentencepiece(model: Model) -> bytes:
 
 def _piece(model: Model, id: int) -> bytes:
     text, score, kind = model.pieces[id], 0.0, NORMAL
-    if id in model.taken:
+    if id in model.special_ids:
         kind = UNKNOWN if id == model.role("unknown") else CONTROL
-    elif id in model.symbols:
+    elif id in model.user_symbols:
         kind = USER_DEFINED
     elif model.is_byte(id):
         text, kind = b"<0x%02X>" % text[0], BYTE
@@ -62,46 +64,52 @@ def _piece(model: Model, id: int) -> bytes:
 
 
 def from_sentencepiece(data: bytes) -> Model:
-    """A Model of the file. Raises InputError for damage, and for what we have no form for."""
-    pieces, scores, kinds, trainer, normalizer = [], [], [], {}, {}
+    """Return the Model of a file. Raises InputError for a file that is damaged or not supported."""
+    pieces: list[bytes] = []
+    scores: list[float] = []
+    kinds: list[int] = []
+    trainer: dict[int, Any] = {}
+    normalizer: dict[int, Any] = {}
     for number, value in fields(data):
         if number == PIECES:
-            told = dict(fields(value))
-            pieces.append(told.get(1, b""))
-            scores.append(struct.unpack("<f", told.get(2, bytes(4)))[0])
-            kinds.append(told.get(3, NORMAL))
+            entry = dict(fields(value))
+            pieces.append(entry.get(1, b""))
+            scores.append(struct.unpack("<f", entry.get(2, bytes(4)))[0])
+            kinds.append(entry.get(3, NORMAL))
         elif number == TRAINER:
             trainer = dict(fields(value))
         elif number == NORMALIZER:
             normalizer = dict(fields(value))
     if not pieces:
-        raise InputError("it holds no pieces: this is no SentencePiece model")
+        raise InputError("the file holds no pieces; expected a SentencePiece model")
     kind = {number: name for name, number in KINDS.items()}.get(trainer.get(3, UNIGRAM))
     if kind is None:
-        raise InputError("SentencePiece models of words or characters are not read; unigram and BPE are")
+        raise InputError("the model is of words or characters; expected unigram or BPE")
     symbols = tuple(id for id, kind_of in enumerate(kinds) if kind_of == USER_DEFINED)
     if spaced := [pieces[id].decode() for id in symbols if b" " in pieces[id] or "▁".encode() in pieces[id]]:
-        raise InputError(f"user-defined symbols with spaces, such as {spaced[0]!r}, are not read")
+        raise InputError(f"user-defined symbols with spaces, such as {spaced[0]!r}, are not supported")
     if trainer.get(24):
-        raise InputError("models that write spaces behind words (treat_whitespace_as_suffix) are not read")
+        raise InputError("models that write spaces after words (treat_whitespace_as_suffix) are not supported")
     where = [id for id, kind_of in enumerate(kinds) if kind_of == BYTE]
     if where and (len(where) != 256 or where != [*range(where[0], where[0] + 256)]):
-        raise InputError("its byte pieces are not 256 in a row")
-    for id in where:
-        pieces[id] = bytes([int(re.fullmatch(rb"<0x([0-9A-F]{2})>", pieces[id])[1], 16)])
+        raise InputError("the byte pieces are not 256 consecutive ids")
+    for byte, id in enumerate(where):
+        if pieces[id] != b"<0x%02X>" % byte:
+            raise InputError(f"byte piece {id:,} is {pieces[id]!r}, expected <0x{byte:02X}>")
+        pieces[id] = bytes([byte])
     special = {pieces[id].decode(): id for id, kind_of in enumerate(kinds) if kind_of in (UNKNOWN, CONTROL, UNUSED)}
     return Model(
         algorithm=kind,
-        split="metaspace",
+        pretokenizer="metaspace",
         pieces=pieces,
         scores=np.array([s if k == NORMAL else np.nan for s, k in zip(scores, kinds, strict=True)], np.float32),
         special=special,
         roles=_roles(trainer, special, kinds),
-        level="characters",
+        alphabet="characters",
         bytes_from=where[0] if where else None,
         by_piece=kind == "bpe",
         normalizers=_normalizers(normalizer),
-        symbols=symbols,
+        user_symbols=symbols,
     )
 
 
@@ -115,12 +123,12 @@ def _roles(trainer: dict, special: dict[str, int], kinds: list[int]) -> dict[str
     return roles
 
 
-def _normalizers(told: dict) -> tuple[str, ...]:
-    rule, names = told.get(1, b"").decode(), []
-    if told.get(2):
-        if rule not in RULES[:2] or told[2] != charsmap(rule):
-            raise InputError(f"its table of characters {rule!r} is none of SentencePiece's nmt_nfkc and nmt_nfkc_cf")
+def _normalizers(spec: dict) -> tuple[str, ...]:
+    rule, names = spec.get(1, b"").decode(), []
+    if spec.get(2):
+        if rule not in RULES[:2] or spec[2] != charsmap(rule):
+            raise InputError(f"the character map {rule!r} is not one of SentencePiece's nmt_nfkc and nmt_nfkc_cf")
         names.append(rule)
-    if not told.get(5, 1):
-        raise InputError("models that do not write spaces as ▁ are not read")
-    return (*names, *(["collapse"] if told.get(4, 1) else []), *(["prefix"] if told.get(3, 1) else []), "escape")
+    if not spec.get(5, 1):
+        raise InputError("models that do not write spaces as ▁ are not supported")
+    return (*names, *(["collapse"] if spec.get(4, 1) else []), *(["prefix"] if spec.get(3, 1) else []), "escape")

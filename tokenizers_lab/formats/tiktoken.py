@@ -1,7 +1,7 @@
-"""``.tiktoken`` files: a line a piece, its bytes in base64 and its rank. Split and special tokens are not in it.
+"""``.tiktoken`` files: a piece in base64 and its rank per line, without pre-tokenizer and special tokens.
 
-tiktoken merges whichever neighbours spell the piece of lowest rank, and takes a piece of text that is in the vocabulary
-as it is: a Model of merges by piece.
+tiktoken merges the neighbors that spell the piece of lowest rank, and takes a pre-token in the vocabulary as it is: a
+Model of merges by piece.
 """
 
 import base64
@@ -14,37 +14,40 @@ from gristmill.tokenizers_lab.formats.model import Model, known_roles
 
 
 def to_tiktoken(model: Model) -> bytes:
-    """The file's bytes. Raises RecipeError where ranks cannot say what the merges do."""
+    """Return the file's bytes. Raises RecipeError if ranks cannot express the merges."""
     taken = {*model.special.values()}
-    if model.algorithm != "bpe" or model.level != "bytes":
-        raise RecipeError("a .tiktoken file holds BPE over bytes; train with the algorithm bpe and bpe.level bytes")
+    if model.algorithm != "bpe" or model.alphabet != "bytes":
+        raise RecipeError("a .tiktoken file holds BPE over bytes; train with the algorithm bpe and bpe.alphabet bytes")
     ranked = [(piece, id) for id, piece in enumerate(model.pieces) if id not in taken]
     if len({piece for piece, _ in ranked}) < len(ranked):
-        raise RecipeError("two ids spell the same bytes, which a .tiktoken file cannot hold")
+        raise RecipeError("two ids have the same bytes; a .tiktoken file holds each piece once")
     made = model.merges[:, 2]
     if (np.diff(made) < 0).any() or (model.by_piece and model.scores.size):
-        raise RecipeError("ids do not rise with the ranks of the merges, and a .tiktoken file has one number for both")
+        raise RecipeError(
+            "the ids of merged pieces are not in merge order, but a .tiktoken file has one number for id and rank; "
+            "train with bpe.compat tiktoken"
+        )
     return b"".join(base64.b64encode(piece) + b" %d\n" % id for piece, id in ranked)
 
 
-def from_tiktoken(data: bytes, split: str, special: dict[str, int]) -> Model:
-    """A Model of the file, its split and special tokens being told. Raises InputError for damage."""
+def from_tiktoken(data: bytes, pretokenizer: str, special: dict[str, int]) -> Model:
+    """Return the Model of a file with the given pre-tokenizer and special tokens. Raises InputError for damage."""
     ranks: dict[bytes, int] = {}
     for number, line in enumerate(data.splitlines(), 1):
         try:
-            piece, rank = line.split()
-            ranks[base64.b64decode(piece, validate=True)] = int(rank)
+            encoded, digits = line.split()
+            ranks[base64.b64decode(encoded, validate=True)] = int(digits)
         except (ValueError, binascii.Error):
-            raise InputError(f"line {number} is no piece in base64 and a rank: {line[:60]!r}") from None
+            raise InputError(f"line {number}: expected a piece in base64 and a rank, found {line[:60]!r}") from None
     ids = sorted({*ranks.values(), *special.values()})
     if len(ids) < len(ranks) + len(special):
         raise InputError("two pieces have the same rank, or a special token has the id of a piece")
     if missing := [b for b in range(256) if bytes([b]) not in ranks]:
         raise InputError(f"byte {missing[0]} has no piece; all 256 are needed")
-    pieces = [b""] * (ids[-1] + 1)  # ids that nothing has spell nothing
+    pieces = [b""] * (ids[-1] + 1)  # unused ids have no bytes
     for piece, rank in ranks.items():
         pieces[rank] = piece
     for token, id in special.items():
         pieces[id] = token.encode()
-    more = {"special": special, "roles": known_roles(special), "whole": True, "by_piece": True}
-    return Model("bpe", split, pieces, **more)
+    roles = known_roles(special)
+    return Model("bpe", pretokenizer, pieces, special=special, roles=roles, ignore_merges=True, by_piece=True)

@@ -1,4 +1,4 @@
-"""Changes of single characters by rules of ours, as tables. A byte that begins no character stays as it is."""
+"""Normalizers that map single characters, as tables. A byte that begins no character is kept."""
 
 import unicodedata
 from collections.abc import Callable
@@ -33,11 +33,11 @@ BY_CHARACTER: dict[str, Callable[[str], str]] = {
 
 
 class CharacterMap:
-    """Changes of single characters, one after the other, as a table that is asked for each character once."""
+    """Normalizers in turn, as a table that is filled when a character first occurs."""
 
     def __init__(self, names: tuple[str, ...]):
         self.names = names
-        self.place = np.full(0x110000, UNASKED, np.int32)  # of what each character becomes, in the pool
+        self.place = np.full(0x110000, UNASKED, np.int32)  # place of each character's replacement in the pool
         self.pool, self.used = np.zeros(1 << 12, np.uint8), 0
 
     def __call__(self, text: Ragged) -> Ragged:
@@ -49,7 +49,7 @@ class CharacterMap:
         return Ragged.of(offsets, out)
 
     def _ask(self, code: int) -> None:
-        """Enter what a character becomes: its size in bytes, then the bytes."""
+        """Enter the replacement of a character: its size in bytes, then the bytes."""
         new = chr(code)
         for name in self.names:
             new = "".join(map(BY_CHARACTER[name], new))
@@ -68,7 +68,7 @@ character_map = cache(CharacterMap)
 
 @inline_kernel
 def _place_of(data, at, stop, place):
-    """What becomes of the character at ``at``, its size, and the character; a byte that begins none stays."""
+    """Return the place of a character's replacement, its size and the character; SAME for a stray byte."""
     if data[at] < 0x80:
         return np.int64(place[data[at]]), 1, np.int64(data[at])
     code, size = decode(data, at, stop)
@@ -79,9 +79,9 @@ def _place_of(data, at, stop, place):
 
 @kernel
 def _mapped_size(offsets, data, place, pool, done):
-    """Add up the bytes that the text becomes, in ``done`` (row, byte, sum), up to a character never asked for.
+    """Add up the size of the result in ``done`` (row, byte, sum), until a character has no entry yet.
 
-    Returns that character, and goes on from it the next time; NOBODY at the end.
+    Returns that character, and continues from it the next time; NOBODY at the end.
     """
     row, at, total = done[0], done[1], done[2]
     while row < offsets.size - 1:

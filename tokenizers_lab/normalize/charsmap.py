@@ -1,4 +1,4 @@
-"""SentencePiece's own tables of characters, got from the library: it writes them into the models it trains."""
+"""SentencePiece's character maps, taken from the library, which writes them into the models it trains."""
 
 import io
 from functools import cache
@@ -10,7 +10,7 @@ NORMALIZER, CHARSMAP = 3, 2  # fields of ModelProto and of NormalizerSpec
 
 @cache
 def charsmap(rule: str) -> bytes:
-    """SentencePiece's own table for a rule, as the library writes it into the models it trains."""
+    """Return the character map of a rule (``precompiled_charsmap``), empty for "identity"."""
     if rule == "identity":
         return b""
     from sentencepiece import SentencePieceTrainer

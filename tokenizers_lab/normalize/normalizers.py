@@ -1,16 +1,16 @@
-"""What may be done to text before it is cut, by name and in order. None of it is done unless a tokenizer asks for it.
+"""Normalizers: changes of text before pre-tokenization, by name and in order; none is applied by default.
 
-``nfc nfd nfkc nfkd``  Unicode's forms, by the version this Python has
-``nmt_nfkc nmt_nfkc_cf``  SentencePiece's tables: NFKC by character, control characters dropped, all white space a space
-``lower``  lower case, character by character
-``strip_accents``  decomposed, without the marks that take no room (Mn)
-``bert_clean``  control characters and U+FFFD dropped, all white space a space
-``collapse``  spaces at both ends dropped, runs of them one space
-``prefix``  a space before every document that is not empty
-``escape``  each space written as ▁
+``nfc nfd nfkc nfkd`` Unicode's normalization forms, by the version of this Python
+``nmt_nfkc nmt_nfkc_cf`` SentencePiece's maps: NFKC by character, control characters dropped, each white space a space
+``lower`` lower case, character by character
+``strip_accents`` decomposed, without nonspacing marks (Mn)
+``bert_clean`` control characters and U+FFFD dropped, each white space a space
+``collapse`` spaces at both ends dropped, runs of spaces one space
+``prefix`` a space before every document that is not empty
+``escape`` each space written as ▁
 
-All but Unicode's forms are kernels over tables; those pass over plain ASCII and take other documents one by one. An
-empty document stays empty.
+All except Unicode's forms are kernels over tables; the forms skip plain ASCII and take other documents one by one. An
+empty document remains empty.
 """
 
 import unicodedata
@@ -20,6 +20,7 @@ import numpy as np
 from numba import njit
 
 from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.kernels.hashing import U64
 from gristmill.pipelines.kernels.intrinsics import kernel, load_u64, store_u64, trailing_zeros
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.settings import nearest
@@ -27,26 +28,25 @@ from gristmill.tokenizers_lab.normalize.character_map import BY_CHARACTER, chara
 from gristmill.tokenizers_lab.normalize.sentencepiece import apply_charsmap
 from gristmill.tokenizers_lab.strings.user_symbols import UserSymbols
 
-U64 = np.uint64
 EIGHT, TOPS, SPACE8 = U64(0x0101010101010101), U64(0x8080808080808080), U64(0x2020202020202020)
 
 
 def normalize(text: Ragged, names: tuple[str, ...], symbols: UserSymbols | None = None) -> Ragged:
-    """Each document, changed by all that are named, in turn, but for its symbols.
+    """Apply the named normalizers to each document, in turn, except to its user symbols.
 
-    Raises RecipeError for a name that there is not.
+    Raises RecipeError for an unknown name.
     """
-    check(names)
-    for run in runs(names):
+    check_normalizers(names)
+    for run in _fuse_maps(names):
         if run[0] in SPACES:
             continue
-        text = symbols.beside(_changed_by(run), text) if symbols else _changed_by(run)(text)
+        text = symbols.apply_between(_changed_by(run), text) if symbols else _changed_by(run)(text)
     spaces = tuple(name in names for name in SPACES)
     return Ragged.of(*_space(*text, *spaces)) if any(spaces) else text
 
 
 def _changed_by(run: tuple[str, ...]) -> Callable[[Ragged], Ragged]:
-    """The change of characters that a run of names is."""
+    """Return the function that applies a group of normalizers."""
     if run[0] in BY_CHARACTER:
         return character_map(run)
     if run[0] in FORMS:
@@ -54,8 +54,8 @@ def _changed_by(run: tuple[str, ...]) -> Callable[[Ragged], Ragged]:
     return lambda text: apply_charsmap(text, run[0])
 
 
-def runs(names: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Changes in turn; neighbours that go character by character are one."""
+def _fuse_maps(names: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Group normalizers in turn; adjacent ones that map single characters form one group."""
     found: list[tuple[str, ...]] = []
     for name in names:
         if found and name in BY_CHARACTER and found[-1][0] in BY_CHARACTER:
@@ -66,14 +66,14 @@ def runs(names: tuple[str, ...]) -> list[tuple[str, ...]]:
 
 
 def denormalize(text: Ragged, names: tuple[str, ...]) -> Ragged:
-    """Undo what can be undone: ▁ reads as a space, and the space before a document goes."""
+    """Undo ``escape`` and ``prefix``: ▁ becomes a space, and the space before a document is dropped."""
     if not {"escape", "prefix"} & {*names}:
         return text
     return Ragged.of(*_unescape(*text, "escape" in names, "prefix" in names))
 
 
-def check(names: tuple[str, ...]) -> None:
-    """Raise RecipeError for what is no name, or a space rule that comes before a change of characters."""
+def check_normalizers(names: tuple[str, ...]) -> None:
+    """Raise RecipeError for an unknown name, or a space normalizer that comes before a change of characters."""
     for i, name in enumerate(names):
         if name not in CHANGES and name not in SPACES:
             raise RecipeError(f"there is no normalizer {name!r}; {nearest(name, [*CHANGES, *SPACES])}")
@@ -82,13 +82,13 @@ def check(names: tuple[str, ...]) -> None:
 
 
 FORMS = ("nfc", "nfd", "nfkc", "nfkd")
-RULES = ("nmt_nfkc", "nmt_nfkc_cf")
-CHANGES = (*FORMS, *RULES, *BY_CHARACTER)
+CHARSMAPS = ("nmt_nfkc", "nmt_nfkc_cf")
+CHANGES = (*FORMS, *CHARSMAPS, *BY_CHARACTER)
 SPACES = ("collapse", "prefix", "escape")
 
 
 def _by_document(text: Ragged, form: str) -> Ragged:
-    """Change every document that is not plain: printable ASCII, which the forms of Unicode leave as it is."""
+    """Normalize every document that is not plain (printable ASCII, which Unicode's forms keep)."""
     plain = np.empty(text.rows, np.bool_)
     _is_plain(*text, plain)
     rows = np.flatnonzero(~plain)
@@ -98,10 +98,10 @@ def _by_document(text: Ragged, form: str) -> Ragged:
     for row in rows.tolist():
         parts.append(text.data[begin : text.offsets[row]])
         begin = int(text.offsets[row + 1])
-        document = text.row(row).decode("utf-8", "surrogateescape")
-        document = unicodedata.normalize(form, document).encode("utf-8", "surrogateescape")
-        parts.append(np.frombuffer(document, np.uint8))
-        sizes[row] = len(document)
+        document = unicodedata.normalize(form, text.row(row).decode("utf-8", "surrogateescape"))  # type: ignore[arg-type]
+        data = document.encode("utf-8", "surrogateescape")
+        parts.append(np.frombuffer(data, np.uint8))
+        sizes[row] = len(data)
     parts.append(text.data[begin:])
     return Ragged.of(np.concatenate(([0], np.cumsum(sizes))), np.concatenate(parts))
 
@@ -117,7 +117,7 @@ def _is_plain(offsets, data, plain):
 
 @njit(nogil=True, cache=True)
 def _space(offsets, data, collapse, prefix, escape):
-    """The rules about spaces, in one pass."""
+    """Apply the space normalizers in one pass."""
     spaces = offsets.size
     for byte in data:
         spaces += byte == 32
@@ -133,7 +133,7 @@ def _space(offsets, data, collapse, prefix, escape):
             at = _write_space(out, at, escape)
         i = begin
         while i < end:
-            if i + 8 <= end:  # up to the next space at once: what is written too much is written over
+            if i + 8 <= end:  # copy up to the next space at once; later writes overwrite the rest
                 word = load_u64(data, i)
                 store_u64(out, at, word)
                 zeros = ((word ^ SPACE8) - EIGHT) & ~(word ^ SPACE8) & TOPS

@@ -1,19 +1,21 @@
-"""The wire format of Protocol Buffers, as far as SentencePiece's ModelProto needs it.
+"""Wire format of Protocol Buffers, as far as SentencePiece's ModelProto needs it.
 
-https://protobuf.dev/programming-guides/encoding: a message is fields, each a key (number << 3 | kind) and a value, of
-kind 0 a varint, 1 eight bytes, 2 bytes with their length before them, 5 four bytes.
+https://protobuf.dev/programming-guides/encoding: a message is a sequence of fields, each a key (number << 3 | kind) and
+a value. Kind 0 is a varint, 1 eight bytes, 2 bytes after their length, 5 four bytes.
 """
 
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 from gristmill.pipelines.errors import InputError
 
 VARINT, EIGHT, BYTES, FOUR = 0, 1, 2, 5
 
 
-def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Number and value of each field, an int of a varint, else bytes. Raises InputError where it is cut short."""
+def fields(data: bytes) -> Iterator[tuple[int, Any]]:
+    """Yield number and value of each field: an int for a varint, else bytes. Raises InputError for truncated data."""
+    value: int | bytes
     at = 0
     while at < len(data):
         key, at = _varint(data, at)
@@ -26,7 +28,7 @@ def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
             elif kind in (EIGHT, FOUR):
                 size = 8 if kind == EIGHT else 4
             else:
-                raise InputError(f"byte {at:,} begins no field of a protocol buffer: this is no SentencePiece model")
+                raise InputError(f"byte {at:,} begins no field of a protocol buffer; expected a SentencePiece model")
             value, at = data[at : at + size], at + size
             if at > len(data):
                 raise InputError("the model ends within a field: it is cut short")
@@ -34,7 +36,7 @@ def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
 
 
 def field(number: int, value: int | float | bytes | str) -> bytes:
-    """One field: a varint of an int (or bool), four bytes of a float, bytes of text."""
+    """Encode one field: an int (or bool) as a varint, a float as four bytes, text as bytes."""
     if isinstance(value, float):
         return _bytes_of(number << 3 | FOUR) + struct.pack("<f", value)
     if isinstance(value, int):
@@ -56,7 +58,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
     number = shift = 0
     while True:
         if at >= len(data) or shift > 63:
-            raise InputError("the model ends within a number: it is cut short or no SentencePiece model")
+            raise InputError("the model ends within a number: it is cut short, or not a SentencePiece model")
         number |= (data[at] & 127) << shift
         shift += 7
         at += 1

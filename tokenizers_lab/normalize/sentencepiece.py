@@ -1,7 +1,7 @@
-"""SentencePiece's tables of characters at work: at each place the longest rule applies, else the character stays.
+"""Apply SentencePiece's character maps: at each place the longest rule applies, else the character is kept.
 
-Most text has few characters with rules. A table tells which may begin one, so that what lies between is looked over and
-copied at once: four times as fast on Russian and Japanese as asking for a rule at each character.
+Most text has few characters with rules. A table marks the characters that may begin a rule, so the text between is
+scanned and copied at once: four times as fast on Russian and Japanese as a lookup per character.
 """
 
 from functools import cache
@@ -10,20 +10,20 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from gristmill.pipelines.kernels.hashing import U64
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, load_u64, store_u64
 from gristmill.pipelines.kernels.utf8 import INVALID, decode, two_level_table
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.normalize.charsmap import charsmap
 from gristmill.tokenizers_lab.strings.codepoints import INVALID_BYTE_BASE, codepoint_at
 
-U64 = np.uint64
 EIGHT, TOPS = U64(0x0101010101010101), U64(0x8080808080808080)
-ALONE, LEADS, FOLLOWS = 1, 2, 4  # of a character: a rule is for it alone, for it and what follows, or for what leads it
+ALONE, LEADS, FOLLOWS = 1, 2, 4  # a character is a rule, begins a longer one, or continues one
 ROOM = 256  # bytes, more than any replacement has
 
 
 class Charsmap(NamedTuple):
-    """A table of rules, and which characters they are about, in two stages."""
+    """Rules, and a two-level table of the characters they concern."""
 
     units: np.ndarray  # uint32: a double array over UTF-8 (darts-clone)
     replacements: np.ndarray  # uint8: UTF-8 that ends in 0
@@ -32,29 +32,30 @@ class Charsmap(NamedTuple):
 
 
 def apply_charsmap(text: Ragged, name: str) -> Ragged:
-    """Each document changed by SentencePiece's table of that name; a byte that begins no character is U+FFFD."""
-    return Ragged.of(*_apply_charsmap(*text, *charsmap_of(name), name.endswith("_cf")))
+    """Apply SentencePiece's map of that name to each document; a byte that begins no character becomes U+FFFD."""
+    return Ragged.of(*_apply_charsmap(*text, *load_charsmap(name), name.endswith("_cf")))
 
 
 @cache
-def charsmap_of(name: str) -> Charsmap:
+def load_charsmap(name: str) -> Charsmap:
+    """Return the map of that name, parsed once."""
     table = charsmap(name)
     size = int.from_bytes(table[:4], "little")
     units, replacements = np.frombuffer(table, "<u4", size // 4, 4), np.frombuffer(table, np.uint8, offset=4 + size)
     kinds = np.zeros(INVALID_BYTE_BASE + 256, np.uint8)
     kinds[INVALID_BYTE_BASE:] = ALONE
-    _tell_kinds(units, kinds)
+    _mark_kinds(units, kinds)
     return Charsmap(units, replacements, *two_level_table(kinds))
 
 
 @inline_kernel
 def _children(unit):
-    """Where a node's children begin, relative to it."""
+    """Return where a node's children begin, relative to it."""
     return np.int64((unit >> np.uint32(10)) << ((unit & np.uint32(0x200)) >> np.uint32(6)))
 
 
 @njit(nogil=True, cache=True)
-def _tell_kinds(units, kinds):
+def _mark_kinds(units, kinds):
     """Fill in what each character is to the rules, by a walk through all of them."""
     key, nodes, tried = np.zeros(ROOM, np.uint8), np.zeros(ROOM, np.int64), np.zeros(ROOM, np.int64)
     nodes[0], depth = _children(units[0]), 0
@@ -80,7 +81,7 @@ def _tell_kinds(units, kinds):
 
 @kernel
 def _rule_at(data, at, stop, units):
-    """The longest rule that begins at ``at``: the place of its replacement, -1 for none, and its bytes."""
+    """Return the longest rule at ``at``: the place of its replacement (-1 if none), and its bytes."""
     node, found, size = _children(units[0]), np.int64(-1), 0
     for i in range(at, stop):
         node ^= np.int64(data[i])
@@ -95,7 +96,7 @@ def _rule_at(data, at, stop, units):
 
 @inline_kernel
 def _are_plain(word, folds):
-    """Are eight bytes printable ASCII, and with ``folds`` no capital letters?"""
+    """True if eight bytes are printable ASCII, and with ``folds`` no capital letters."""
     plain = (word + EIGHT * U64(0x60)) & ~(word + EIGHT) & ~word & TOPS == TOPS
     return plain and not (folds and (word + EIGHT * U64(0x3F)) & ~(word + EIGHT * U64(0x25)) & TOPS)
 
@@ -107,11 +108,11 @@ def _kind(code, blocks, kinds):
 
 @kernel
 def _plain_end(data, at, stop, blocks, kinds, folds):
-    """Where the next rule may apply, or a byte is no character."""
+    """Return where the next rule may apply, or a byte begins no character."""
     begin = at
     while at < stop:
-        # No rule begins with two characters of printable ASCII. Eight of them at once, of which the last waits for what
-        # follows: 4 times as fast on English.
+        # No rule begins with two printable ASCII characters, so seven of eight are skipped; the last may begin a rule
+        # with its successor. 4 times as fast on English.
         if data[at] < 0x80 and at + 8 <= stop and _are_plain(load_u64(data, at), folds):
             at += 7
             continue
@@ -131,7 +132,7 @@ def _plain_end(data, at, stop, blocks, kinds, folds):
 
 @kernel
 def _copy(data, at, end, out, to):
-    """data[at:end] to ``out``, eight bytes at a time: what is too much is written over. Returns the place behind."""
+    """Copy data[at:end] to ``out`` by eight bytes (later writes overwrite the rest); return the place after it."""
     stop = to + end - at
     while to < stop and at + 8 <= data.size:
         store_u64(out, to, load_u64(data, at))
@@ -144,7 +145,7 @@ def _copy(data, at, end, out, to):
 
 @njit(nogil=True, cache=True)
 def _apply_charsmap(offsets, data, units, replacements, blocks, kinds, folds):
-    """``folds``: there are rules for capital letters."""
+    """Map all documents; ``folds`` tells that there are rules for capital letters."""
     new_offsets, out, to = np.empty(offsets.size, np.int64), np.empty(data.size + ROOM, np.uint8), 0
     new_offsets[0] = 0
     for row in range(offsets.size - 1):

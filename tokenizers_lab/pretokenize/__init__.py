@@ -1,13 +1,13 @@
-"""Text to pieces, within which alone merges happen: a scanner for each split in use, and a user's own regex.
+"""Pre-tokenizers: split text into pre-tokens, within which alone merges happen.
 
-A scanner is a kernel ``end_of_piece(data, at, stop)``: the end of the piece that begins at ``at`` in the document that
-ends at ``stop`` > ``at``. Pieces tile the document. Scanners are loops, so no input overflows a stack, and the time for
-a document is linear in its bytes. ``whitespace`` and ``bert`` make pieces of white space too, which their users drop
+A scanner ``next_boundary(number, data, at, stop)`` returns the end of the pre-token that begins at ``at`` in a document
+that ends at ``stop`` > ``at``. Pre-tokens tile the document. Scanners are loops, so no input overflows a stack, and the
+time is linear in the bytes. ``whitespace`` and ``bert`` also return pre-tokens of white space, which their users drop
 (``DROPS_SPACE``).
 
-Who has text by the batch takes ``pieces(text, split)``, which knows every split. A kernel that must call a scanner
-itself calls ``end_of_piece(split number, …)`` and closes over the number: numba does not find a kernel that closes
-over another kernel in its cache again.
+For batches call ``pretokenize(text, name)``, which supports every pre-tokenizer. A kernel that needs one pre-token at a
+time calls ``next_boundary`` with the pre-tokenizer's number as a compile-time constant. Do not close over the scanner
+function itself: numba cannot cache a kernel that closes over another kernel.
 """
 
 from functools import cache
@@ -30,7 +30,7 @@ DEFAULT = "o200k"
 NAMES = (
     "o200k",
     "gpt2",
-    "cl100k",  # in the form of Hugging Face configurations; also Llama-3's
+    "cl100k",  # the form of Hugging Face configurations; also Llama-3's
     "cl100k-tiktoken",  # with tiktoken's end of text
     "llama3",
     "qwen2",
@@ -39,14 +39,14 @@ NAMES = (
     "whitespace",
     "bert",
     "metaspace",
-    "none",  # a document is one piece
+    "none",  # a document is one pre-token
     "lines",  # with their newlines
 )
 O200K, GPT2, CL100K, TIKTOKEN, LLAMA3, QWEN2 = range(6)
 NANOCHAT, DEEPSEEK, WHITESPACE, BERT, METASPACE, NONE, LINES = range(6, 13)
 DROPS_SPACE = {"whitespace", "bert"}
 PATTERN = "regex:"
-PATTERNS = {  # the regexes of those that have them, each cutting what the ones before it left
+PATTERNS = {  # regexes; each one splits the parts that the ones before it left
     "o200k": (O200K_PATTERN,),
     "gpt2": (GPT2_PATTERN,),
     "cl100k": (cl100k_pattern(3, False),),
@@ -60,37 +60,37 @@ PATTERNS = {  # the regexes of those that have them, each cutting what the ones 
 
 
 @inline_kernel
-def next_boundary(split, data, at, stop):
-    """The end of the piece that begins at ``at``, by the split of that number, best a constant."""
-    if split == O200K:
+def next_boundary(number, data, at, stop):
+    """Return the end of the pre-token that begins at ``at``, by the pre-tokenizer of that number, best a constant."""
+    if number == O200K:
         return o200k(data, at, stop, 3)
-    if split == GPT2:
+    if number == GPT2:
         return gpt2(data, at, stop)
-    if split == CL100K or split == LLAMA3:
+    if number == CL100K or number == LLAMA3:
         return cl100k(data, at, stop, 3, False)
-    if split == TIKTOKEN:
+    if number == TIKTOKEN:
         return cl100k(data, at, stop, 3, True)
-    if split == QWEN2:
+    if number == QWEN2:
         return cl100k(data, at, stop, 1, False)
-    if split == NANOCHAT:
+    if number == NANOCHAT:
         return cl100k(data, at, stop, 2, False)
-    if split == DEEPSEEK:
+    if number == DEEPSEEK:
         return deepseek(data, at, stop, 3)
-    if split == WHITESPACE:
+    if number == WHITESPACE:
         return whitespace(data, at, stop)
-    if split == BERT:
+    if number == BERT:
         return bert(data, at, stop)
-    if split == METASPACE:
+    if number == METASPACE:
         return metaspace(data, at, stop)
-    if split == LINES:
+    if number == LINES:
         return lines(data, at, stop)
     return stop
 
 
-def _scanner(split: int):
+def _scanner(number: int):
     @inline_kernel
     def scan(data, at, stop):
-        return next_boundary(split, data, at, stop)
+        return next_boundary(number, data, at, stop)
 
     return scan
 
@@ -99,46 +99,48 @@ PRETOKENIZERS = {name: _scanner(number) for number, name in enumerate(NAMES)}
 
 
 class PreTokens(NamedTuple):
-    """Piece p is ``data[offsets[p]:offsets[p + 1]]``; document d has ``documents[d]`` to ``documents[d + 1]``."""
+    """Pre-token p is ``data[offsets[p]:offsets[p + 1]]``; document d has ``documents[d]`` to ``documents[d + 1]``."""
 
     documents: np.ndarray  # int64[n + 1]
-    offsets: np.ndarray  # int64[m + 1]: where pieces begin and, last, where the text ends
+    offsets: np.ndarray  # int64[m + 1]: where pre-tokens begin and, last, where the text ends
 
 
-def pretokenize(text: Ragged, split: str) -> PreTokens:
-    """Cut every document, by a split of that name or by ``regex:PATTERN``. An empty document has no pieces.
+def pretokenize(text: Ragged, pretokenizer: str) -> PreTokens:
+    """Split every document, by a pre-tokenizer's name or by ``regex:PATTERN``. An empty document has no pre-tokens.
 
-    A pattern is cut by Python's ``regex`` at a few MB/s, by the Unicode version that package has; what lies between two
-    matches is a piece too, so that nothing is lost.
+    A pattern is matched by the ``regex`` package at a few MB/s, with that package's version of Unicode. Text between
+    two matches is a pre-token too, so nothing is lost.
     """
-    check_pretokenizer(split)
-    if split.startswith(PATTERN):
-        return PreTokens(*split_by_regex(split.removeprefix(PATTERN), text))
+    check_pretokenizer(pretokenizer)
+    if pretokenizer.startswith(PATTERN):
+        return PreTokens(*split_by_regex(pretokenizer.removeprefix(PATTERN), text))
     documents, offsets = np.empty(text.rows + 1, np.int64), np.empty(text.data.size + 1, np.int64)
-    count = _cutter(NAMES.index(split))(*text, documents, offsets)
+    count = _cutter(NAMES.index(pretokenizer))(*text, documents, offsets)
     return PreTokens(documents, offsets[: count + 1])
 
 
-def check_pretokenizer(split: str) -> None:
-    """Raise RecipeError for a split that there is not, or a pattern that is none."""
-    if split.startswith(PATTERN):
-        compiled(split.removeprefix(PATTERN))
-    elif split not in PRETOKENIZERS:
-        raise RecipeError(f"there is no split {split!r}; {nearest(split, [*NAMES])}, or {PATTERN}PATTERN")
+def check_pretokenizer(pretokenizer: str) -> None:
+    """Raise RecipeError for an unknown pre-tokenizer or an invalid pattern."""
+    if pretokenizer.startswith(PATTERN):
+        compiled(pretokenizer.removeprefix(PATTERN))
+    elif pretokenizer not in PRETOKENIZERS:
+        raise RecipeError(
+            f"there is no pretokenizer {pretokenizer!r}; {nearest(pretokenizer, [*NAMES])}, or {PATTERN}PATTERN"
+        )
 
 
 @cache
-def _cutter(split: int):
+def _cutter(number: int):
     @kernel
     def cut(offsets, data, documents, ends):
-        """Fill ``documents`` and ``ends`` as Pieces has them; returns how many pieces there are."""
+        """Fill ``documents`` and ``ends`` as PreTokens has them; return the number of pre-tokens."""
         count = 0
         ends[0] = 0
         for i in range(offsets.size - 1):
             documents[i] = count
             at, stop = offsets[i], offsets[i + 1]
             while at < stop:
-                at = next_boundary(split, data, at, stop)
+                at = next_boundary(number, data, at, stop)
                 count += 1
                 ends[count] = at
         documents[offsets.size - 1] = count

@@ -1,4 +1,4 @@
-"""GPT-4's split and its relatives: a word takes any sign before it, numbers are cut, signs take their line's end."""
+"""GPT-4's pre-tokenizer and its relatives: a word takes a sign before it, numbers are split, signs take newlines."""
 
 from gristmill.pipelines.kernels.intrinsics import inline_kernel
 from gristmill.tokenizers_lab.pretokenize.classes import NEWLINE, NUMBER, kind_at
@@ -18,7 +18,7 @@ from gristmill.tokenizers_lab.pretokenize.scan import (
 
 
 def cl100k_pattern(digits: int, whole_end: bool) -> str:
-    """The split as a regex, in the spelling that means the same to Rust's, Python's and Ruby's engines."""
+    """Return the pre-tokenizer as a regex, spelled so that Rust's, Python's and Ruby's engines agree."""
     number = rf"\p{{N}}{{1,{digits}}}" if digits > 1 else r"\p{N}"
     end = r"\s+\z|" if whole_end else ""
     return (
@@ -29,10 +29,10 @@ def cl100k_pattern(digits: int, whole_end: bool) -> str:
 
 @inline_kernel
 def cl100k(data, at, stop, digits, whole_end):
-    """The end of the piece that begins at ``at`` < ``stop``; at most ``digits`` in a number.
+    """Return the end of the pre-token that begins at ``at`` < ``stop``; a number has at most ``digits`` digits.
 
-    ``whole_end`` is tiktoken's form, with ``\\s+$`` before the newlines: white space at the end of a document stays in
-    one piece. Llama-3 and others have the form without.
+    ``whole_end`` is tiktoken's form, with ``\\s+$`` before the newlines: white space at the end of a document is one
+    pre-token. Llama-3 and others have the form without.
     """
     end = contraction(data, at, stop, True)
     if end >= 0:
@@ -43,7 +43,7 @@ def cl100k(data, at, stop, digits, whole_end):
     if kind == NUMBER:
         return up_to(digits - 1, data, begin, stop) if digits > 1 else begin
     if kind == NEWLINE or begin == stop:
-        next_kind, end = NEWLINE, begin  # a piece of its own kind follows, or nothing
+        next_kind, end = NEWLINE, begin  # ends the pre-token
     else:
         next_kind, end = kind_at(data, begin, stop)
     if is_in(next_kind, LETTERS):

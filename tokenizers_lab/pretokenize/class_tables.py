@@ -1,6 +1,6 @@
-"""Unicode 16.0.0, made by make_character_tables.py beside it; not to be edited."""
+"""Unicode 16.0.0, written by tools/make_class_tables.py; do not edit."""
 
-# Class of each code point (names in characters.py), as "run length:class".
+# Class of each code point (names in classes.py), as "run length:class".
 KINDS = """
 9:0 1 2 2:1 2 18:0 1 3:8 9 6:8 9 4:8 10:7 2:8 3:9 2:8 26:4 3:8 9 8 9 26:3 8 9 8 9 6:0 1 26:0 1 8 5:9 8 2:9 5 8 9 0 4:9
 2:7 9 3 2:8 9 7 5 8 3:7 8 23:4 9 7:4 24:3 9 8:3 4 3 4 3 4 3 4 3 4 3 4 3 4 3 4 3 4 3 4 3 4 3 4 3 4 3 4 3 4 3 4 3 4 3 4

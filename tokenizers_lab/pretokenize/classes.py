@@ -1,8 +1,8 @@
-"""What pre-tokenizers ask of a character: the classes of Unicode 16.0, for use inside kernels.
+"""Classes of characters that pre-tokenizers need: those of Unicode 16.0, for use inside kernels.
 
-These are the regex classes ``\\p{L} \\p{M} \\p{N} \\p{P} \\p{S} \\s`` as tokenizers 0.23 and tiktoken 0.14 have them
-(tests compare all 1,112,064 characters). The classes of pipelines/kernels/utf8.py are about words and differ: there
-``〇`` is Han, here it is a number. A byte that belongs to no character reads as U+FFFD, a symbol.
+They are the regex classes ``\\p{L} \\p{M} \\p{N} \\p{P} \\p{S} \\s`` of tokenizers 0.23 and tiktoken 0.14 (tests
+compare all 1,112,064 characters). The classes of pipelines/kernels/utf8.py are about words and differ: ``〇`` is Han
+there and a number here. A byte that belongs to no character reads as U+FFFD, a symbol.
 """
 
 import numpy as np
@@ -29,12 +29,13 @@ ASCII = KIND[int(KIND_BLOCK[0]) * 256 :][:128]
 
 @inline_kernel
 def char_class(code):
-    """The class of a code point."""
+    """Return the class of a code point."""
     return np.int64(KIND[KIND_BLOCK[code >> 8] * 256 + (code & 255)])
 
 
 @inline_kernel
 def is_bert_punctuation(code):
+    """True if BERT's pre-tokenizer isolates the character."""
     return BERT[BERT_BLOCK[code >> 8] * 256 + (code & 255)] != 0
 
 
@@ -46,7 +47,7 @@ def _wide_kind_at(data, at, stop):
 
 @inline_kernel
 def kind_at(data, at, stop):
-    """The class of the character that begins at ``at``, and where it ends."""
+    """Return the class of the character that begins at ``at``, and its end."""
     byte = data[at]
     if byte < 0x80:
         return np.int64(ASCII[byte]), at + 1

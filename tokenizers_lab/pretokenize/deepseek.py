@@ -1,7 +1,7 @@
-"""DeepSeek-V3's split: three patterns in turn, each cutting further what the ones before it left or made.
+"""DeepSeek-V3's pre-tokenizer: three patterns in turn, each splitting further the parts of the ones before.
 
-Here in one pass: a text is a row of segments, numbers of up to three digits, runs of Han and kana, and what lies
-between; the third pattern cuts each segment as if it were a document.
+It takes one pass here. A text is a row of segments: numbers of up to three digits, runs of Han and kana, and the text
+between. The third pattern splits each segment as if it were a document.
 """
 
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
@@ -22,7 +22,7 @@ SIGNS = 1 << PUNCTUATION | 1 << SYMBOL
 
 @inline_kernel
 def is_han(data, at, stop):
-    """Does a character of the second pattern begin at ``at``?"""
+    """True if a character of the second pattern begins at ``at``."""
     if data[at] < 0xE3 or data[at] > 0xE9:
         return False
     code, _ = decode(data, at, stop)
@@ -31,7 +31,7 @@ def is_han(data, at, stop):
 
 @inline_kernel
 def class_at(han, data, at, stop):
-    """As ``kind_at``, but END for what is not of the segment, of Han or of what lies between, and at the end."""
+    """Return class and end as ``kind_at``, but END at the segment's end (``han``: a segment of Han and kana)."""
     if at == stop:
         return END, at
     kind, end = kind_at(data, at, stop)
@@ -42,6 +42,7 @@ def class_at(han, data, at, stop):
 
 @inline_kernel
 def run(kinds, han, data, at, stop):
+    """Return the end of the run of characters of the segment whose class is in ``kinds``."""
     while True:
         kind, end = class_at(han, data, at, stop)
         if not is_in(kind, kinds):
@@ -51,7 +52,7 @@ def run(kinds, han, data, at, stop):
 
 @inline_kernel
 def ascii_word(data, at, stop):
-    """The end of ``[A-Za-z]*``."""
+    """Return the end of ``[A-Za-z]*``."""
     while at < stop and 97 <= data[at] | 32 <= 122:
         at += 1
     return at
@@ -59,7 +60,7 @@ def ascii_word(data, at, stop):
 
 @inline_kernel
 def space_before(han, data, at, stop):
-    """White space; the end of its segment is an end too."""
+    """Return the end of a white-space pre-token; the end of its segment counts as the end of the document."""
     end, last, newline = spaces(data, at, stop)
     if newline >= 0:
         return newline
@@ -69,7 +70,7 @@ def space_before(han, data, at, stop):
 
 @inline_kernel
 def untaken(han, data, at, stop):
-    """Characters that no rule takes, up to one that the next word takes."""
+    """Return the end of a run of characters that no rule matches, up to one that the next word takes."""
     while True:
         kind, end = class_at(han, data, at, stop)
         if kind != OTHER or is_in(class_at(han, data, end, stop)[0], WORD):
@@ -79,7 +80,7 @@ def untaken(han, data, at, stop):
 
 @kernel
 def deepseek(data, at, stop, digits):
-    """The end of the piece that begins at ``at`` < ``stop``; at most ``digits`` in a number."""
+    """Return the end of the pre-token that begins at ``at`` < ``stop``; a number has at most ``digits`` digits."""
     kind, begin = kind_at(data, at, stop)
     if kind == NUMBER:
         return up_to(digits - 1, data, begin, stop) if digits > 1 else begin

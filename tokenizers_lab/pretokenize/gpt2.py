@@ -1,4 +1,4 @@
-"""GPT-2's split, also of r50k and p50k: words with the space before them, numbers, signs, white space."""
+"""GPT-2's pre-tokenizer, also of r50k and p50k: words with the space before them, numbers, signs, white space."""
 
 from gristmill.pipelines.kernels.intrinsics import inline_kernel
 from gristmill.tokenizers_lab.pretokenize.classes import NUMBER, kind_at
@@ -19,7 +19,7 @@ GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s
 
 @inline_kernel
 def gpt2(data, at, stop):
-    """The end of the piece that begins at ``at`` < ``stop``."""
+    """Return the end of the pre-token that begins at ``at`` < ``stop``."""
     end = contraction(data, at, stop, False)
     if end >= 0:
         return end

@@ -1,15 +1,15 @@
-"""Runs of characters that scanners are made of. Each takes a place and answers where the run ends.
+"""Runs of characters, of which scanners are made: each function takes a place and returns the end of a run.
 
-ASCII letters are looked at eight at a time: an English word is over in one look, where a loop over bytes ends in a
-branch that cannot be foreseen.
+ASCII letters are tested eight at a time: most English words end in one test, where a loop over bytes ends in a
+mispredicted branch.
 """
 
 import numpy as np
 
+from gristmill.pipelines.kernels.hashing import U64
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, load_u64, trailing_zeros
 from gristmill.tokenizers_lab.pretokenize.classes import LETTER, LOWER, NEWLINE, NUMBER, SPACE, UPPER, kind_at
 
-U64 = np.uint64
 HIGH = U64(0x8080808080808080)
 LOW = U64(0x7F7F7F7F7F7F7F7F)
 CASE = U64(0x2020202020202020)
@@ -19,18 +19,18 @@ LINE_FEED, RETURN, BLANK, APOSTROPHE = 10, 13, 32, 39
 
 LETTERS = 1 << LOWER | 1 << UPPER | 1 << LETTER
 SPACES = 1 << SPACE | 1 << NEWLINE
-WORDS = LETTERS | 1 << NUMBER | SPACES  # all but what [^\s\p{L}\p{N}] is
+WORDS = LETTERS | 1 << NUMBER | SPACES  # the complement of [^\s\p{L}\p{N}]
 
 
 @inline_kernel
 def is_in(kind, kinds):
-    """Is a class in a set of classes, given as bits?"""
+    """True if a class is in a set of classes, given as bits."""
     return kinds >> kind & 1 != 0
 
 
 @inline_kernel
 def ascii_letters(word):
-    """How many of the lowest of 8 bytes are ASCII letters before the first that is none."""
+    """Return how many of the lowest of 8 bytes are ASCII letters before the first other byte."""
     low = (word | CASE) & LOW
     letters = (low + FROM_A) & ~(low + PAST_Z) & ~word & HIGH
     return trailing_zeros(letters ^ HIGH) >> 3
@@ -38,7 +38,7 @@ def ascii_letters(word):
 
 @inline_kernel
 def run_of(kinds, data, at, stop):
-    """The end of the run of characters whose class is in ``kinds``; ``at`` where there is none."""
+    """Return the end of the run of characters whose class is in ``kinds``; ``at`` if it is empty."""
     while at < stop:
         kind, end = kind_at(data, at, stop)
         if not is_in(kind, kinds):
@@ -49,7 +49,7 @@ def run_of(kinds, data, at, stop):
 
 @inline_kernel
 def letters(data, at, stop):
-    """The end of ``\\p{L}*`` from ``at``."""
+    """Return the end of ``\\p{L}*`` from ``at``."""
     while at + 8 <= stop:
         count = ascii_letters(load_u64(data, at))
         at += count
@@ -65,7 +65,7 @@ def letters(data, at, stop):
 
 @inline_kernel
 def up_to(count, data, at, stop):
-    """The end of ``\\p{N}{0,count}``; a count of 0 is no limit."""
+    """Return the end of ``\\p{N}{0,count}``; a count of 0 is no limit."""
     taken = 0
     while at < stop:
         kind, end = kind_at(data, at, stop)
@@ -80,7 +80,7 @@ def up_to(count, data, at, stop):
 
 @inline_kernel
 def newlines(data, at, stop, slash):
-    """The end of ``[\\r\\n]*``, or of ``[\\r\\n/]*``."""
+    """Return the end of ``[\\r\\n]*``, or of ``[\\r\\n/]*``."""
     while at < stop and (data[at] == LINE_FEED or data[at] == RETURN or (slash and data[at] == 47)):
         at += 1
     return at
@@ -88,7 +88,7 @@ def newlines(data, at, stop, slash):
 
 @inline_kernel
 def spaces(data, at, stop):
-    """The run of ``\\s`` from ``at``: its end, where its last character begins, the end of its last newline or -1."""
+    """Return the end of ``\\s*`` from ``at``, where its last character begins, and its last newline's end or -1."""
     last, newline = at, -1
     while at < stop:
         kind, end = kind_at(data, at, stop)
@@ -102,11 +102,11 @@ def spaces(data, at, stop):
 
 @inline_kernel
 def space_piece(data, at, stop, by_line, whole_end):
-    """The piece of white space that begins at ``at``.
+    """Return the end of the white-space pre-token that begins at ``at``.
 
-    ``\\s+(?!\\S)|\\s+``: all of the run at the end of the document; else the run but for its last character, which the
-    next word may take; else that character alone. ``by_line`` puts ``\\s*[\\r\\n]+`` before that, and ``whole_end``
-    puts ``\\s+$`` before both. One long run may be looked at twice, never more.
+    It matches ``\\s+(?!\\S)|\\s+``: all of the run at the end of the document; else the run except its last character,
+    which the next word may take; else that character. ``by_line`` tries ``\\s*[\\r\\n]+`` first, and ``whole_end``
+    tries ``\\s+$`` before both. A long run may be read twice, never more.
     """
     end, last, newline = spaces(data, at, stop)
     if by_line and newline >= 0 and not (whole_end and end == stop):
@@ -116,7 +116,7 @@ def space_piece(data, at, stop, by_line, whole_end):
 
 @inline_kernel
 def contraction(data, at, stop, any_case):
-    """The end of ``'s|'t|'re|'ve|'m|'ll|'d`` from ``at``, or -1. In any case ``ſ``, the long s, is an s too."""
+    """Return the end of ``'s|'t|'re|'ve|'m|'ll|'d`` from ``at``, or -1. In any case ``ſ``, the long s, counts as s."""
     if at + 1 >= stop or data[at] != APOSTROPHE:
         return -1
     first = data[at + 1]

@@ -1,4 +1,4 @@
-"""Splits by white space: lines, plain, BERT's, and SentencePiece's, where a word takes the space before it."""
+"""Pre-tokenizers by white space: lines, plain, BERT's, and SentencePiece's, where a word takes the space before it."""
 
 from gristmill.pipelines.kernels.intrinsics import inline_kernel
 from gristmill.pipelines.kernels.utf8 import decode
@@ -8,14 +8,14 @@ from gristmill.tokenizers_lab.pretokenize.scan import BLANK, SPACES, is_in, run_
 
 @inline_kernel
 def whitespace(data, at, stop):
-    """A run of ``\\s``, which is dropped, or a run of anything else."""
+    """Return the end of a run of ``\\s``, which is dropped, or of other characters."""
     kind, end = kind_at(data, at, stop)
     return run_of(SPACES if is_in(kind, SPACES) else ~SPACES, data, end, stop)
 
 
 @inline_kernel
 def lines(data, at, stop):
-    """A line with the newlines after it: for merges that reach across words."""
+    """Return the end of a line and its newlines: for merges that span words."""
     while at < stop and data[at] != 10 and data[at] != 13:
         at += 1
     while at < stop and (data[at] == 10 or data[at] == 13):
@@ -25,7 +25,7 @@ def lines(data, at, stop):
 
 @inline_kernel
 def is_alone(code):
-    """BERT makes a piece of each sign and of each Chinese character."""
+    """True if BERT isolates the character: punctuation or a Chinese character."""
     return is_bert_punctuation(code) or (
         0x4E00 <= code <= 0x9FFF
         or 0x3400 <= code <= 0x4DBF
@@ -40,7 +40,7 @@ def is_alone(code):
 
 @inline_kernel
 def bert(data, at, stop):
-    """A run of ``\\s``, which is dropped, one sign, one Chinese character, or a run of anything else."""
+    """Return the end of a run of ``\\s``, which is dropped, of an isolated character, or of a run of others."""
     kind, end = kind_at(data, at, stop)
     if is_in(kind, SPACES):
         return run_of(SPACES, data, end, stop)
@@ -58,13 +58,13 @@ def bert(data, at, stop):
 
 @inline_kernel
 def is_marker(data, at, stop):
-    """Does a space, or ``▁`` that stands for one, begin at ``at``?"""
+    """True if a space, or ``▁`` that stands for one, begins at ``at``."""
     return data[at] == BLANK or (data[at] == 0xE2 and at + 2 < stop and data[at + 1] == 0x96 and data[at + 2] == 0x81)
 
 
 @inline_kernel
 def metaspace(data, at, stop):
-    """A space or ``▁`` and what follows up to the next one."""
+    """Return the end of a space or ``▁`` and the text up to the next one."""
     end = at + 1
     while end < stop and not is_marker(data, end, stop):
         end += 1

@@ -1,7 +1,6 @@
-"""Symbols: texts that are one piece wherever they stand, as SentencePiece's user-defined ones.
+"""User-defined symbols: texts that are one piece wherever they stand, as in SentencePiece.
 
-At each place of a text, from the left, the longest symbol that begins there is cut out. It is not normalised, and
-nothing is joined to it.
+At each place, from the left, the longest symbol that begins there is cut out. It is neither normalized nor merged.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,18 +17,18 @@ Change = Callable[[Ragged], Ragged]
 
 
 def check_symbols(symbols: Iterable[str], taken: Iterable[str]) -> None:
-    """Raise RecipeError for one that is empty, named twice, a special token too, or holds a space."""
+    """Raise RecipeError for a symbol that is empty, named twice, a special token or contains a space."""
     seen = {*taken}
     for symbol in symbols:
         if not symbol or symbol in seen:
-            raise RecipeError(f"symbol {symbol!r} is empty or named twice; each must be a text of its own")
+            raise RecipeError(f"user symbol {symbol!r} is empty or named twice; give each symbol a text of its own")
         if " " in symbol or "▁" in symbol:
-            raise RecipeError(f"symbol {symbol!r} holds a space; symbols stand within words")
+            raise RecipeError(f"user symbol {symbol!r} contains a space; symbols must lie within words")
         seen.add(symbol)
 
 
 class UserSymbols:
-    """Finds symbols in text; true where there are any."""
+    """Finder of symbols in text; true if there are any symbols."""
 
     def __init__(self, symbols: Iterable[bytes]):
         self.symbols = [*symbols]
@@ -40,25 +39,25 @@ class UserSymbols:
     def __bool__(self) -> bool:
         return bool(self.symbols)
 
-    def cut(self, text: Ragged) -> tuple[Ragged, np.ndarray, np.ndarray]:
-        """Parts of documents, which symbol each is (int32, -1 for none), and where documents begin among them."""
+    def split(self, text: Ragged) -> tuple[Ragged, np.ndarray, np.ndarray]:
+        """Return all parts, the symbol of each (int32, -1 if none), and each document's first part."""
         parts, number, documents = _cut(*text, self.begin, *self.trie)
         return Ragged.of(parts, text.data), number, documents
 
-    def without(self, text: Ragged) -> Ragged:
-        """What stands between symbols, each part a row: what to count words of."""
-        parts, number, _ = self.cut(text)
+    def text_between(self, text: Ragged) -> Ragged:
+        """Return the text between symbols, each part a row: the text to count words in."""
+        parts, number, _ = self.split(text)
         return _but_symbols(parts, number)
 
-    def beside(self, change: Change, text: Ragged) -> Ragged:
-        """Each document with all but its symbols changed."""
-        parts, number, documents = self.cut(text)
+    def apply_between(self, change: Change, text: Ragged) -> Ragged:
+        """Return each document with ``change`` applied to the text between its symbols."""
+        parts, number, documents = self.split(text)
         offsets, data = _instead(*change(parts), *parts, number)
         return Ragged.of(offsets[documents], data)
 
-    def between(self, encode: Change, ids: np.ndarray, text: Ragged) -> Ragged:
-        """Ids of what stands between symbols by ``encode``, and of each symbol the one in ``ids``."""
-        parts, number, documents = self.cut(text)
+    def encode_between(self, encode: Change, ids: np.ndarray, text: Ragged) -> Ragged:
+        """Return the ids of each document: by ``encode`` between its symbols, and from ``ids`` for each symbol."""
+        parts, number, documents = self.split(text)
         of_parts = encode(_but_symbols(parts, number))
         offsets, found = _insert(*of_parts, number, ids.astype(of_parts.data.dtype))
         return Ragged.of(offsets[documents], found)
@@ -66,7 +65,7 @@ class UserSymbols:
 
 @kernel
 def _symbol_at(data, at, stop, begin, keys, nodes, piece):
-    """The longest symbol that begins at ``at``, or NOTHING, and its end."""
+    """Return the longest symbol that begins at ``at`` (or NOTHING), and its end."""
     found, end = np.int64(NOTHING), at
     if begin[data[at]]:
         node = np.int64(0)
@@ -110,13 +109,13 @@ def _cut(offsets, data, begin, keys, nodes, piece):
 
 
 def _but_symbols(parts: Ragged, number: np.ndarray) -> Ragged:
-    """Rows with nothing in those that are symbols."""
+    """Return the rows, emptied if they are symbols."""
     return Ragged.of(*_instead(*parts, np.zeros_like(parts.offsets), np.empty(0, np.uint8), number))
 
 
 @njit(nogil=True, cache=True)
 def _instead(offsets, data, old_offsets, old, number):
-    """Rows as they are, but for symbols, which are as ``old`` has them."""
+    """Return the rows with each symbol replaced by its row of ``old``."""
     new_offsets, out, at = np.zeros(offsets.size, np.int64), np.empty(data.size + old.size, np.uint8), 0
     for row in range(number.size):
         if number[row] == NOTHING:

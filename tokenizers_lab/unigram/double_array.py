@@ -1,7 +1,7 @@
-"""A trie of pieces to walk through: a double array of sixteen bytes a node, so that a step is one access to memory.
+"""Trie of pieces as a double array: sixteen bytes per node, so that a step is one memory access.
 
-Made of trie.py's, which is quick to build and keeps keys, nodes and pieces in three places of larger tables: cutting
-parts that were not remembered took 1.5 times as long with that one.
+It is built from a trie of strings/trie.py, which is quick to build but spreads keys, nodes and pieces over three larger
+tables: encoding segments that were not cached took 1.5 times as long with that one.
 """
 
 from typing import NamedTuple
@@ -19,19 +19,19 @@ ROOT = 0
 
 
 class DoubleArray(NamedTuple):
-    """The child of a node by a letter is the node at its base + letter, if that has it for a parent."""
+    """The child of a node by a letter is the node at its base + letter, if the parent of that one is the node."""
 
-    letters: np.ndarray  # int32 [0x110000 + 256]: of each code, 0 for what is in no piece
+    letters: np.ndarray  # int32 [0x110000 + 256]: letter of each code point, 0 if it is in no piece
     nodes: np.ndarray  # int32 [n, 4]: parent, base or LEAF, piece or NOTHING, and the piece's score as float32
     scores: np.ndarray  # float32 [n, 4]: the same memory
 
 
 def build_double_array(trie: Trie, pieces: Ragged, scores: np.ndarray) -> DoubleArray:
-    """``trie`` is that of ``pieces`` (codes); its numbers of pieces are those that have ``scores``."""
+    """Build the double array of ``trie``, whose ``pieces`` are code points and whose piece numbers index ``scores``."""
     often = np.bincount(pieces.data, minlength=1)
     order = np.argsort(-often, kind="stable")[: np.count_nonzero(often)]
     letters = np.zeros(INVALID_BYTE_BASE + 256, np.int32)
-    letters[order] = np.arange(1, order.size + 1)  # what is frequent lies together
+    letters[order] = np.arange(1, order.size + 1)  # frequent characters lie together
     used = trie.keys != EMPTY
     parents, units = trie.keys[used] >> UNIT_BITS, trie.keys[used] & ((np.uint64(1) << UNIT_BITS) - np.uint64(1))
     units = letters[units.astype(np.int64)]
@@ -39,7 +39,7 @@ def build_double_array(trie: Trie, pieces: Ragged, scores: np.ndarray) -> Double
     parents, units, children = parents[order].astype(np.int64), units[order], trie.nodes[used][order]
     degree = np.bincount(parents, minlength=trie.piece.size)
     first = np.concatenate(([0], np.cumsum(degree)))
-    widest = np.argsort(-degree[1:], kind="stable") + 1  # these first: the others find room between
+    widest = np.argsort(-degree[1:], kind="stable") + 1  # wide nodes first; the others find room between
     size, place = 2 * trie.piece.size + letters.max() + 1, np.zeros(trie.piece.size, np.int32)
     while True:
         nodes = np.full((size, 4), FREE, np.int32)
@@ -53,7 +53,7 @@ def build_double_array(trie: Trie, pieces: Ragged, scores: np.ndarray) -> Double
 
 @kernel
 def _place(first, units, children, parents, place, nodes, letters):
-    """Find each node's base, the root's being 0; False where there is too little room."""
+    """Find each node's base, 0 for the root; True if there was room."""
     nodes[ROOT, BASE] = ROOT
     for e in range(first[ROOT], first[ROOT + 1]):
         place[children[e]] = units[e]
@@ -74,7 +74,7 @@ def _place(first, units, children, parents, place, nodes, letters):
                 break
             base += 1
         for e in range(begin, stop):
-            nodes[base + units[e], PARENT] = ROOT  # taken; whose it is can be told once all have their places
+            nodes[base + units[e], PARENT] = ROOT  # taken; the real parent is entered when all have places
             place[children[e]] = base + units[e]
     for parent in parents:
         begin, stop = first[parent], first[parent + 1]
@@ -87,6 +87,6 @@ def _place(first, units, children, parents, place, nodes, letters):
 
 @inline_kernel
 def child(nodes, node, letter):
-    """The node behind a letter, or LEAF."""
+    """Return the node that a letter leads to, or LEAF."""
     there = nodes[node, BASE] + np.int64(letter)
     return there if nodes[node, BASE] != LEAF and nodes[there, PARENT] == node else np.int64(LEAF)

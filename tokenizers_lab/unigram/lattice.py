@@ -1,8 +1,8 @@
-"""Every way to cut words into pieces, kept from one pass to the next: pieces go, places stay.
+"""Lattice of all segmentations of words, kept from one EM pass to the next while pieces are removed.
 
-An edge is a piece that fits at a place of a word; edges lie in the order of their places, so one sweep forwards and one
-backwards give all that EM asks for. A place where no single character is a piece has an edge for the unknown one.
-Walking the trie anew in each of some forty passes took five times as long as keeping the edges (6 bytes each).
+An edge is a piece that fits at a place of a word. Edges lie in the order of their places, so one forward and one
+backward sweep give all that EM needs. A place without a single-character piece has an edge for the unknown character.
+Keeping the edges (6 bytes each) is five times as fast as walking the trie again in each of some forty passes.
 """
 
 from typing import NamedTuple
@@ -15,21 +15,22 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.strings.codepoints import codepoints
 from gristmill.tokenizers_lab.strings.trie import NOTHING, Trie, step
 
-LOW, LIFT = 2.0**-256, 2.0**256  # odds below are multiplied: exact, and no word is too long for float64
+LOW, LIFT = 2.0**-256, 2.0**256  # smaller probabilities are multiplied: exact, and no word is too long for float64
 
 
 class Lattice(NamedTuple):
-    """Edges of place i (a character of ``words.data``): first[i] to first[i + 1]; piece number and characters."""
+    """Edges of place i (a character of ``words.data``) are first[i] to first[i + 1]."""
 
-    words: Ragged  # codes
+    words: Ragged  # code points
     first: np.ndarray  # int64 [characters + 1]
     piece: np.ndarray  # int32 [edges]; `unknown` for a character that is no piece
     size: np.ndarray  # uint16 [edges]
 
 
 def lattice(text: Ragged, trie: Trie, unknown: int, whole: bool = True) -> Lattice:
-    """Edges of all words, by a trie of codes; without ``whole`` none that is all of a word: what a piece falls into
-    without itself.
+    """Build the lattice of all words by a trie of code points.
+
+    Without ``whole`` an edge may not span all of a word: a piece's segmentations without itself.
     """
     words = codepoints(text)
     first = np.zeros(words.data.size + 1, np.int64)
@@ -42,7 +43,7 @@ def lattice(text: Ragged, trie: Trie, unknown: int, whole: bool = True) -> Latti
 
 @njit(nogil=True, cache=True)
 def _survey(offsets, data, keys, nodes, piece, whole, first):
-    """first[i + 1] = how many edges place i has."""
+    """Write the number of edges of place i to first[i + 1]."""
     for row in range(offsets.size - 1):
         begin, stop = offsets[row], offsets[row + 1]
         for at in range(begin, stop):
@@ -76,10 +77,10 @@ def _connect(offsets, data, keys, nodes, piece, unknown, whole, first, edges, si
 
 
 def renumber(net: Lattice, numbers: np.ndarray, unknown: int) -> Lattice:
-    """The lattice of the pieces that stay, in the memory of ``net``, which is no more.
+    """Return the lattice of the pieces that are kept, in the memory of ``net``, which becomes invalid.
 
-    ``numbers`` int32 [pieces + 1] has -1 for those that go. A single character that goes leaves an edge for the unknown
-    one.
+    ``numbers`` int32 [pieces + 1] is the new number of each piece, -1 if dropped. A dropped single character leaves an
+    edge for the unknown one.
     """
     count = _renumber(*net[1:], numbers, unknown)
     return Lattice(net.words, net.first, net.piece[:count], net.size[:count])
@@ -104,10 +105,10 @@ def _renumber(first, piece, size, numbers, unknown):
 
 
 def expected_counts(net: Lattice, counts: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, float]:
-    """The E-step: how often each piece comes, over all ways to cut, and the log-likelihood of the words.
+    """Run the E-step: return the expected count of each piece over all segmentations, and the words' log-likelihood.
 
-    counts int64 [words], scores float64 [pieces + 1] (natural logarithms, the unknown one last). The sums run in the
-    order of the words, so they have the same bits wherever they are made.
+    ``counts`` int64 [words], ``scores`` float64 [pieces + 1] (natural logarithms, the unknown one last). Sums run in
+    the order of the words, so their bits are the same wherever they are computed.
     """
     expected, likelihood = np.zeros(scores.size), np.zeros(1)
     longest = int(np.diff(net.words.offsets).max(initial=0))
@@ -118,52 +119,51 @@ def expected_counts(net: Lattice, counts: np.ndarray, scores: np.ndarray) -> tup
 
 
 @njit(nogil=True, cache=True)
-def _expect(offsets, first, piece, size, counts, odds, reach, ahead, behind, lifts, expected, likelihood):
-    """``ahead`` is the odds of all ways from the beginning to a place, ``behind`` from there to the end.
+def _expect(offsets, first, piece, size, counts, probs, reach, alpha, beta, lifts, expected, likelihood):
+    """Run forward-backward: ``alpha`` is the probability from the beginning to a place, ``beta`` from there to the end.
 
-    Where they sink below LOW, those of the places from there on are lifted: ``lifts`` has these places, the sweep
-    backwards lifts at the same ones. Logarithms in their stead took ten times as long.
+    If alpha falls below LOW, the values from there on are multiplied by LIFT; ``lifts`` has these places, and the
+    backward sweep lifts at the same ones. Logarithms instead took ten times as long.
     """
     for row in range(offsets.size - 1):
         begin, length, lifted = offsets[row], offsets[row + 1] - offsets[row], 0
-        ahead[: length + 1] = 0.0
-        ahead[0] = 1.0
+        alpha[: length + 1] = 0.0
+        alpha[0] = 1.0
         for i in range(length):
-            if ahead[i] < LOW:
+            if alpha[i] < LOW:
                 lifts[lifted] = i
                 lifted += 1
                 for k in range(i, min(i + reach, length) + 1):
-                    ahead[k] *= LIFT
+                    alpha[k] *= LIFT
             for e in range(first[begin + i], first[begin + i + 1]):
-                ahead[i + size[e]] += ahead[i] * odds[piece[e]]
-        likelihood[0] += counts[row] * (np.log(ahead[length]) - lifted * np.log(LIFT))
-        behind[length] = counts[row] / ahead[length]
+                alpha[i + size[e]] += alpha[i] * probs[piece[e]]
+        likelihood[0] += counts[row] * (np.log(alpha[length]) - lifted * np.log(LIFT))
+        beta[length] = counts[row] / alpha[length]
         for i in range(length - 1, -1, -1):
             total = 0.0
             for e in range(first[begin + i], first[begin + i + 1]):
-                path = odds[piece[e]] * behind[i + size[e]]
+                path = probs[piece[e]] * beta[i + size[e]]
                 total += path
-                expected[piece[e]] += ahead[i] * path
-            behind[i] = total
+                expected[piece[e]] += alpha[i] * path
+            beta[i] = total
             if lifted and lifts[lifted - 1] == i:
                 lifted -= 1
                 for k in range(i, min(i + reach, length) + 1):
-                    behind[k] *= LIFT
+                    beta[k] *= LIFT
 
 
 def best_counts(net: Lattice, counts: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """How often each piece comes if every word is cut in its best way: int64 [pieces + 1]."""
+    """Return how often each piece occurs in the best segmentation of every word: int64 [pieces + 1]."""
     found = np.zeros(scores.size, np.int64)
     longest = int(np.diff(net.words.offsets).max(initial=0))
-    _count_best(
-        net.words.offsets, *net[1:], counts, scores, np.empty(longest + 1), np.empty(longest + 1, np.int64), found
-    )
+    room = np.empty(longest + 1), np.empty(longest + 1, np.int64)
+    _count_best(net.words.offsets, *net[1:], counts, scores, *room, found)
     return found
 
 
 @inline_kernel
 def best_path(begin, length, first, piece, size, scores, best, edge):
-    """Fill best[0..length] and the edge by which each place is best reached; of equal ones, the earliest begun."""
+    """Fill best[0..length] and the edge of each place's best path (Viterbi); of equal ones the one begun earliest."""
     best[: length + 1] = -np.inf
     best[0] = 0.0
     for i in range(length):
@@ -185,29 +185,21 @@ def _count_best(offsets, first, piece, size, counts, scores, best, edge, found):
 
 
 def best_without_piece(net: Lattice, scores: np.ndarray) -> tuple[np.ndarray, Ragged]:
-    """What each piece falls into without itself, from the lattice of pieces without ``whole``.
+    """Return the best segmentation of each piece without itself, from the lattice of pieces without ``whole``.
 
-    Returns the score of the best way, float64 [pieces], -inf where there is none, and its pieces, the last one first.
+    Returns its score, float64 [pieces], -inf if there is none, and its pieces, the last one first.
     """
     rows = net.words.rows
     value, offsets = np.full(rows, -np.inf), np.zeros(rows + 1, np.int64)
-    into = np.empty(net.words.data.size, np.int32)  # no way has more pieces than bytes
+    into = np.empty(net.words.data.size, np.int32)  # no segmentation has more pieces than bytes
     longest = int(np.diff(net.words.offsets).max(initial=0))
-    _fall(
-        net.words.offsets,
-        *net[1:],
-        scores,
-        np.empty(longest + 1),
-        np.empty(longest + 1, np.int64),
-        value,
-        offsets,
-        into,
-    )
+    room = np.empty(longest + 1), np.empty(longest + 1, np.int64)
+    _best_without(net.words.offsets, *net[1:], scores, *room, value, offsets, into)
     return value, Ragged(offsets, into[: offsets[-1]])
 
 
 @njit(nogil=True, cache=True)
-def _fall(offsets, first, piece, size, scores, best, edge, value, into_offsets, into):
+def _best_without(offsets, first, piece, size, scores, best, edge, value, into_offsets, into):
     count = 0
     for row in range(offsets.size - 1):
         begin, length = offsets[row], offsets[row + 1] - offsets[row]

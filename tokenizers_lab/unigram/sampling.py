@@ -1,9 +1,9 @@
-"""All ways to cut a text under a unigram model: the best few, one drawn by chance, and how uncertain the cut is.
+"""All segmentations of a text under a unigram model: n-best, sampling, entropy.
 
-Subword regularisation (Kudo 2018, arXiv:1804.10959) trains on ways drawn with probability P(way) ** alpha, made to sum
-to 1: alpha 1 is the model's own, 0 makes all ways equal. One sweep from the end adds up what follows each place; then a
-way is drawn from the beginning on, piece by piece, which is exact. What is drawn depends on the seed, the document's
-number and its text alone. Sums are float64, memory some 50 bytes for each byte of the batch.
+Subword regularization (Kudo 2018, arXiv:1804.10959) trains on segmentations sampled with probability proportional to
+P^alpha: alpha 1 is the model itself, 0 is uniform. A backward sweep sums the paths from each place to the end; then
+pieces are sampled from the beginning on, which is exact. The sample depends on the seed, the document's number and its
+text alone. Sums are float64; memory is about 50 bytes per byte of the batch.
 """
 
 import numpy as np
@@ -13,29 +13,30 @@ from gristmill.pipelines.kernels.hashing import W0, W1, mix
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.encode.bpe_dropout import bernoulli
-from gristmill.tokenizers_lab.unigram.encode import Encoder, emit
+from gristmill.tokenizers_lab.unigram.encode import UnigramEncoder, emit
 from gristmill.tokenizers_lab.unigram.lattice import Lattice, lattice
 
 
 class LatticeSampler:
-    """The ways to cut text in which spaces are ▁ already."""
+    """Sampler of segmentations of text whose spaces are ▁ already."""
 
-    def __init__(self, encoder: Encoder):
+    def __init__(self, encoder: UnigramEncoder):
         self.encoder = encoder
         self.scores = encoder.scores.astype(np.float64)
         self.none = self.scores.size - 1
 
-    def best(self, text: Ragged, count: int) -> tuple[Ragged, np.ndarray]:
-        """The ``count`` best ways to cut one document, or as many as there are: their ids, and their scores, float64.
+    def nbest(self, text: Ragged, count: int) -> tuple[Ragged, np.ndarray]:
+        """Return the ids of one document's ``count`` best segmentations, or of all if fewer, and their scores, float64.
 
-        Of equal ones that which begins its last piece earlier comes first. Memory 20 bytes a byte and way.
+        Of equal ones, the one whose last piece begins earlier comes first. Memory is 20 bytes per byte and
+        segmentation.
         """
         net = self._lattice(text)
         values, paths, sizes = _nbest(net.words.data.size, *net[1:], self.scores, count)
         return self._ids(text, np.zeros(values.size, np.int64), paths, sizes), values
 
-    def drawn(self, text: Ragged, alpha: float, seed: int, numbers: np.ndarray) -> Ragged:
-        """The ids of a way for each document, drawn for its number (uint64[rows])."""
+    def sample(self, text: Ragged, alpha: float, seed: int, numbers: np.ndarray) -> Ragged:
+        """Return the ids of one sampled segmentation per document; ``numbers`` uint64[rows] select the draws."""
         net = self._lattice(text)
         paths, sizes = _draw(
             net.words.offsets, *net[1:], self.scores * alpha, np.uint64(seed), numbers.astype(np.uint64)
@@ -43,7 +44,7 @@ class LatticeSampler:
         return self._ids(text, np.arange(text.rows), paths, sizes)
 
     def entropy(self, text: Ragged, alpha: float) -> np.ndarray:
-        """Of each document's ways, in nats: float64[rows]. 0 where there is one way, as for an empty document."""
+        """Return the entropy of each document's segmentations in nats, float64[rows]: 0 for an empty document."""
         net = self._lattice(text)
         return _entropy(net.words.offsets, *net[1:], self.scores * alpha)
 
@@ -61,7 +62,7 @@ class LatticeSampler:
 
 @kernel
 def _enter(value, edge, rank, filled, end, count, score, e, r):
-    """Put a way among the best that reach a place; returns whether it was good enough."""
+    """Insert a path among the best that reach a place; True if it is good enough."""
     k = filled[end]
     if k == count:
         if score <= value[end, k - 1]:
@@ -78,7 +79,7 @@ def _enter(value, edge, rank, filled, end, count, score, e, r):
 
 @njit(nogil=True, cache=True)
 def _nbest(length, first, piece, size, scores, count):
-    """Scores of the best ways, their pieces end to end, and how many each has."""
+    """Return the scores of the best paths, their pieces end to end, and the number of pieces of each."""
     value, edge = np.empty((length + 1, count)), np.empty((length + 1, count), np.int64)
     rank, filled = np.empty((length + 1, count), np.int32), np.zeros(length + 1, np.int64)
     value[0, 0], filled[0] = 0.0, 1
@@ -86,7 +87,7 @@ def _nbest(length, first, piece, size, scores, count):
         if filled[i] == 0:
             continue
         for e in range(first[i], first[i + 1]):
-            for r in range(filled[i]):  # falling scores: what follows one that is too low is lower still
+            for r in range(filled[i]):  # scores fall, so no later path is good enough either
                 if not _enter(value, edge, rank, filled, i + size[e], count, value[i, r] + scores[piece[e]], e, r):
                     break
     found = filled[length]
@@ -103,34 +104,34 @@ def _nbest(length, first, piece, size, scores, count):
 
 
 @inline_kernel
-def _log_sum(begin, first, last, piece, size, scores, behind):
-    """The logarithm of the summed odds of what follows a place, ``begin`` being where its document begins."""
+def _log_sum(begin, first, last, piece, size, scores, beta):
+    """Return the logarithm of the summed probability of all paths from a place to the end."""
     top = -np.inf
     for e in range(first, last):
-        top = max(top, scores[piece[e]] + behind[begin + size[e]])
+        top = max(top, scores[piece[e]] + beta[begin + size[e]])
     total = 0.0
     for e in range(first, last):
-        total += np.exp(scores[piece[e]] + behind[begin + size[e]] - top)
+        total += np.exp(scores[piece[e]] + beta[begin + size[e]] - top)
     return top + np.log(total)
 
 
 @njit(nogil=True, cache=True)
 def _draw(offsets, first, piece, size, scores, seed, numbers):
-    behind = np.zeros(offsets[offsets.size - 1] + 1)
-    paths, sizes, at = np.empty(behind.size, np.int32), np.zeros(offsets.size - 1, np.int64), 0
+    beta = np.zeros(offsets[offsets.size - 1] + 1)
+    paths, sizes, at = np.empty(beta.size, np.int32), np.zeros(offsets.size - 1, np.int64), 0
     for row in range(offsets.size - 1):
         begin, stop = offsets[row], offsets[row + 1]
-        key, tossed = mix(seed ^ W0, numbers[row] ^ W1), 0
-        behind[stop] = 0.0
+        key, draws = mix(seed ^ W0, numbers[row] ^ W1), 0
+        beta[stop] = 0.0
         for i in range(stop - 1, begin - 1, -1):
             if first[i] < first[i + 1]:
-                behind[i] = _log_sum(i, first[i], first[i + 1], piece, size, scores, behind)
+                beta[i] = _log_sum(i, first[i], first[i + 1], piece, size, scores, beta)
         i, before = begin, at
         while i < stop:
-            left, e = bernoulli(key, tossed), first[i]
-            tossed += 1
+            left, e = bernoulli(key, draws), first[i]
+            draws += 1
             while True:
-                left -= np.exp(scores[piece[e]] + behind[i + size[e]] - behind[i])
+                left -= np.exp(scores[piece[e]] + beta[i + size[e]] - beta[i])
                 if left < 0 or e + 1 == first[i + 1]:
                     break
                 e += 1
@@ -142,18 +143,18 @@ def _draw(offsets, first, piece, size, scores, seed, numbers):
 
 @njit(nogil=True, cache=True)
 def _entropy(offsets, first, piece, size, scores):
-    behind, unsure = np.zeros((2, offsets[offsets.size - 1] + 1))
+    beta, unsure = np.zeros((2, offsets[offsets.size - 1] + 1))
     found = np.zeros(offsets.size - 1)
     for row in range(offsets.size - 1):
         begin, stop = offsets[row], offsets[row + 1]
-        behind[stop] = unsure[stop] = 0.0
+        beta[stop] = unsure[stop] = 0.0
         for i in range(stop - 1, begin - 1, -1):
             if first[i] == first[i + 1]:
                 continue
-            behind[i] = _log_sum(i, first[i], first[i + 1], piece, size, scores, behind)
+            beta[i] = _log_sum(i, first[i], first[i + 1], piece, size, scores, beta)
             total = 0.0
             for e in range(first[i], first[i + 1]):
-                chance = scores[piece[e]] + behind[i + size[e]] - behind[i]
+                chance = scores[piece[e]] + beta[i + size[e]] - beta[i]
                 total += np.exp(chance) * (unsure[i + size[e]] - chance)
             unsure[i] = total
         found[row] = unsure[begin]

@@ -1,6 +1,6 @@
-"""Scripts as SentencePiece 0.2.3 knows them, by make_script_table.py beside it; not to be edited."""
+"""Scripts of SentencePiece 0.2.3, written by tools/make_script_table.py; do not edit."""
 
-# Of each code point, as "run length:script"; 0 takes the script of its neighbour.
+# Script of each code point, as "run length:script"; 0 takes the script of its neighbor.
 SCRIPTS = """
 65:1 26:2 6:1 26:2 47:1 2 15:1 2 5:1 23:2 1 31:2 1 449:2 39:1 5:2 5:1 2:3 20:1 112:0 4:4 1 3:4 2:1 4:4 1 4 4:1 4 1 4 1
 3:4 1 4 1 20:4 1 63:4 14:5 16:4 133:6 2:0 169:6 1 38:7 2:1 7:7 1 39:7 2:1 7 2:1 3:7 1 55:8 8:1 27:8 5:1 5:8 11:1 5:9 1

@@ -7,22 +7,22 @@ from gristmill.pipelines.kernels.utf8 import decode, expand_runs, two_level_tabl
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.unigram.script_table import SCRIPTS
 
-ANY = 0  # one that goes with each
+ANY = 0  # compatible with every script
 SCRIPT_BLOCK, SCRIPT = two_level_table(expand_runs(SCRIPTS, np.uint8))
-SPACE = 0x2581  # ▁, which stands for a space
+SPACE = 0x2581  # ▁ stands for a space
 
 
 def scripts_of(data: np.ndarray, split_digits: bool = True) -> np.ndarray:
-    """The script of each character, uint8 at its first byte; ANY for ▁, and without ``split_digits`` for digits."""
+    """Return each character's script, uint8 at its first byte; ANY for ▁, and without ``split_digits`` for digits."""
     scripts = np.zeros(data.size, np.uint8)
     _fill_scripts(data, split_digits, scripts)
     return scripts
 
 
-def part_scripts(words: Ragged, counts: np.ndarray) -> tuple[Ragged, np.ndarray]:
-    """Words cut between scripts, each part as often as its word; a part may come in several rows.
+def split_scripts(words: Ragged, counts: np.ndarray) -> tuple[Ragged, np.ndarray]:
+    """Split words between scripts; each part has its word's count, and may occur in several rows.
 
-    A mark that goes with every script stays with what is before it.
+    A mark of script ANY belongs to the part before it.
     """
     offsets, often = np.zeros(words.data.size + 1, np.int64), np.empty(words.data.size, np.int64)
     parts = _part(*words, counts, scripts_of(words.data), offsets, often)

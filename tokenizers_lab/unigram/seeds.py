@@ -1,11 +1,11 @@
-"""What may become a piece: the substrings of the words that come often and are long, and all single characters.
+"""Seed pieces: the frequent and long substrings of the words, and all single characters.
 
-Counted are the substrings of unique words, weighted by how often each word comes: no suffix array over the corpus. One
-that always has the same character behind it is less than what it is in; but the end of a word may always follow, so
-that no frequent word is missed, as by SentencePiece (its issues 615 and 1047). Mixing no scripts, numbers and
-punctuation being one script, gave Russian text 3 % more bytes a token than parting numbers from punctuation and not
-alphabets from each other. Substrings are told apart by 64-bit hashes: among 1e8, two agree with
-probability 3e-4, and the worst that comes of it is a seed with too high a weight.
+Substrings are counted over unique words, weighted by each word's count, so no suffix array of the corpus is needed. A
+substring that is always followed by the same character is dropped in favor of the longer one; but the end of a word may
+always follow, so no frequent word is missed, as SentencePiece does (its issues 615 and 1047). Pieces mix no scripts,
+and numbers and punctuation are one script: on Russian that gave 3 % more bytes per token than separating numbers from
+punctuation but not alphabets from each other. Substrings are identified by 64-bit hashes: among 1e8, two agree with
+probability 3e-4, and the worst result is a seed with too high a weight.
 """
 
 from typing import NamedTuple
@@ -13,23 +13,26 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from gristmill.pipelines.kernels.hashing import mix
+from gristmill.pipelines.kernels.gather import gather_spans
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, U64, W1, mix
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.strings.codepoints import character_size
 from gristmill.tokenizers_lab.unigram.scripts import may_follow, scripts_of
 
-ENDS, GOES_ON = 0, 0xE2  # the byte behind a word: NUL at the end of a sentence, else that of ▁, as of SentencePiece's ▅
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-SEVERAL = -1  # different bytes follow
+LINE_END, MARKER_FOLLOWS = (
+    0,
+    0xE2,
+)  # the byte after a word: NUL at the end of a line, else that of ▁ (and of SentencePiece's ▅)
+SEVERAL = -1  # followed by different bytes
 _NOTHING_BEHIND = np.empty(0, np.uint8)
-GRAM = 4  # characters: a substring with as many that come but once comes but once, and so does what it begins
-ROUND = 1 << 24  # substrings that one pass may hold: more passes, each over a share of the hashes, for more
+PROBE_CHARACTERS = 4  # a substring that contains a once-only string of this length occurs once too
+PASS_SUBSTRINGS = 1 << 24  # of one pass; more substrings take more passes, each over a share of the hashes
 
 
 class Seeds(NamedTuple):
-    """Candidates and their weights: of a character its count, of a longer one its count times its characters."""
+    """Candidate pieces and their weights: a character's count; count times number of characters of longer ones."""
 
     pieces: Ragged
     weights: np.ndarray  # float64
@@ -44,11 +47,11 @@ def seeds(
     kept: set[str] | None = None,
     as_sentencepiece: bool = False,
 ) -> Seeds:
-    """The ``limit`` substrings of 2 to ``longest`` characters with the highest weights, and all characters.
+    """Return the ``limit`` substrings of 2 to ``longest`` characters with the highest weights, and all characters.
 
-    Characters that are not ``kept`` are in none. A substring that is but once in the corpus is none, nor is one that
-    always has the same character behind it. Of equal weights the first met stays: words in a fixed order give the same
-    seeds. ``as_sentencepiece``: see sentencepiece_seeds.py.
+    A substring is no candidate if it contains a character that is not ``kept``, occurs once in the corpus, or is always
+    followed by the same character. Of equal weights the first found counts, so words in a fixed order give the same
+    seeds. For ``as_sentencepiece`` see sentencepiece_seeds.py.
     """
     keep = np.full(0x110000, kept is None)
     keep[[ord(character) for character in kept or ()]] = True
@@ -60,15 +63,15 @@ def seeds(
 def _seeds_among(
     words: Ragged, counts: np.ndarray, groups: np.ndarray, limit: int, longest: int, behind: np.ndarray | None
 ) -> Seeds:
-    """No substring mixes groups (uint8, at each character's first byte; ANY goes with each).
+    """Return the seeds that mix no groups (uint8 at each character's first byte; ANY is compatible with all).
 
-    With ``behind``, the byte behind each word (uint8), a seed must have two different bytes behind it, and of equal
-    weights the shorter stays, then the smaller bytes.
+    With ``behind``, the byte after each word (uint8), a seed must be followed by two different bytes, and of equal
+    weights the shorter one counts, then the one with smaller bytes.
     """
     again = np.zeros(words.data.size, np.uint8)
     _find_repeats(*words, counts, np.zeros(1 << max(10, int(2 * words.data.size).bit_length()), np.uint8), again)
     total = int(_survey(*words, groups, longest, again))
-    rounds, found = max(1, -(-total // ROUND)), []
+    rounds, found = max(1, -(-total // PASS_SUBSTRINGS)), []
     for r in range(rounds):
         table = np.full(1 << max(10, int(2 * total // rounds * 5 // 4).bit_length()), -1, np.int32)
         room = table.size // 2
@@ -85,26 +88,23 @@ def _seeds_among(
             found = [_best(found, limit, words.data if behind is not None else None)]
     where, size, chars, often = _best(found, limit, words.data if behind is not None else None)
     single, single_often = characters(words, counts)
-    offsets = np.concatenate(([0], np.cumsum(size, dtype=np.int64)))
-    data = np.empty(offsets[-1], np.uint8)
-    _copy(words.data, where, offsets, data)
-    pieces = Ragged.of(
-        np.concatenate((single.offsets, offsets[1:] + single.offsets[-1])), np.concatenate((single.data, data))
-    )
+    several = gather_spans(words.data, where, where + size)
+    offsets = np.concatenate((single.offsets, several.offsets[1:] + single.offsets[-1]))
+    pieces = Ragged.of(offsets, np.concatenate((single.data, several.data)))
     return Seeds(pieces, np.concatenate((single_often, often * chars)).astype(np.float64))
 
 
 @inline_kernel
 def size_of(offsets, data, row):
-    """Bytes of a word without its NUL, and whether it has one."""
+    """Return the bytes of a word without its NUL, and whether it has one."""
     begin, stop = offsets[row], offsets[row + 1]
-    ends = stop > begin and data[stop - 1] == ENDS
+    ends = stop > begin and data[stop - 1] == LINE_END
     return stop - begin - ends, ends
 
 
 @njit(nogil=True, cache=True)
 def _parts(offsets, data, counts, keep):
-    """Words cut where a character is not kept: offsets, bytes, counts, and the byte behind each part."""
+    """Split words at characters that are not kept: offsets, bytes, counts, and the byte after each part."""
     most = data.size + counts.size + 1
     new_offsets, out = np.zeros(most, np.int64), np.empty(data.size, np.uint8)
     new_counts, behind = np.empty(most, np.int64), np.empty(most, np.uint8)
@@ -121,20 +121,20 @@ def _parts(offsets, data, counts, keep):
                     at += 1
             where += width
             if at > new_offsets[row] and (not kept or where >= stop):
-                new_counts[row], behind[row] = counts[i], ENDS if kept and ends else GOES_ON
+                new_counts[row], behind[row] = counts[i], LINE_END if kept and ends else MARKER_FOLLOWS
                 row += 1
                 new_offsets[row] = at
     return new_offsets[: row + 1].copy(), out[:at].copy(), new_counts[:row].copy(), behind[:row].copy()
 
 
 def _best(found: list, limit: int, data: np.ndarray | None) -> tuple:
-    """Of all candidates those with the highest weights, in the order of their places.
+    """Return the candidates with the highest weights, in the order of their places.
 
-    Of equal weights that which was met first; with ``data`` the shorter, then the smaller bytes.
+    Of equal weights the first found counts; with ``data`` the shorter one, then the one with smaller bytes.
     """
     where, size, chars, often = (np.concatenate(column) for column in zip(*found, strict=True))
     order = np.lexsort((where, size, -(often * chars)) if data is not None else (size, where, -(often * chars)))
-    if data is not None and 0 < limit < order.size:  # bytes matter only where the limit falls among equals
+    if data is not None and 0 < limit < order.size:  # bytes matter only if the limit falls among equals
         last = order[limit - 1]
         equal = (often * chars == often[last] * chars[last]) & (size == size[last])
         places = np.flatnonzero(equal[order])
@@ -146,7 +146,7 @@ def _best(found: list, limit: int, data: np.ndarray | None) -> tuple:
 
 
 def characters(words: Ragged, counts: np.ndarray) -> tuple[Ragged, np.ndarray]:
-    """Every character and how often it comes, the most frequent first."""
+    """Return every character and its count, the most frequent first."""
     often = np.zeros(0x110000, np.int64)
     _count_characters(*words, counts, often)
     codes = np.flatnonzero(often)
@@ -167,21 +167,21 @@ def _count_characters(offsets, data, counts, often):
 
 @kernel
 def _find_repeats(offsets, data, counts, seen, again):
-    """again[at] = 1 where the GRAM characters from there on come more than once, or, rarely, have their hash.
+    """Set again[at] = 1 if the PROBE_CHARACTERS characters at ``at`` recur (or, rarely, share their hash).
 
-    ``seen`` is for counting, up to 2, and may be of any power of two.
+    ``seen`` holds counts up to 2; its size is any power of two.
     """
-    for told in (False, True):
+    for second_pass in (False, True):
         for row in range(offsets.size - 1):
             at, stop = offsets[row], offsets[row + 1]
             while at < stop:
-                end, key = at, np.uint64(0)
-                for _ in range(GRAM):
+                end, key = at, U64(0)
+                for _ in range(PROBE_CHARACTERS):
                     for i in range(end, min(end + character_size(data[end]), stop) if end < stop else end):
-                        key = (key ^ np.uint64(data[i])) * GOLDEN
+                        key = (key ^ U64(data[i])) * GOLDEN_RATIO
                         end = i + 1
-                slot = mix(key ^ GOLDEN, np.uint64(0xE7037ED1A0B428DB)) & np.uint64(seen.size - 1)
-                if told:
+                slot = mix(key ^ GOLDEN_RATIO, W1) & U64(seen.size - 1)
+                if second_pass:
                     again[at] = seen[slot] > 1
                 else:
                     seen[slot] = min(2, seen[slot] + counts[row])
@@ -190,7 +190,7 @@ def _find_repeats(offsets, data, counts, seen, again):
 
 @kernel
 def _survey(offsets, data, groups, longest, again):
-    """How many substrings there are that may come again."""
+    """Return the number of substrings that may occur again."""
     total = 0
     for row in range(offsets.size - 1):
         at, stop = offsets[row], offsets[row + 1]
@@ -200,7 +200,7 @@ def _survey(offsets, data, groups, longest, again):
                 group = max(group, groups[end])
                 end += character_size(data[end])
                 chars += 1
-                if chars >= GRAM:
+                if chars >= PROBE_CHARACTERS:
                     if not again[gram]:
                         break
                     gram += character_size(data[gram])
@@ -216,7 +216,7 @@ def _is_space(data, at, stop):
 
 @inline_kernel
 def _follower(data, end, stop, behind, row):
-    """The character behind a substring, SEVERAL at the end of a word; with ``behind`` the byte."""
+    """Return the character after a substring, SEVERAL at the end of a word; with ``behind`` the byte."""
     if behind.size:
         return np.int64(data[end] if end < stop else behind[row])
     return decode(data, end, stop)[0] if end < stop else np.int64(SEVERAL)
@@ -226,39 +226,39 @@ def _follower(data, end, stop, behind, row):
 def _count(
     offsets, data, groups, longest, again, counts, part, parts, table, keys, where, size, chars, often, behind, follows
 ):
-    """Count the substrings whose hash falls to this part; returns how many different ones there are.
+    """Count the substrings whose hash belongs to this pass; return the number of distinct ones.
 
-    ``follows`` is filled, where it has room, with the byte that follows each, or SEVERAL.
+    ``follows`` becomes the byte after each substring, or SEVERAL.
     """
-    mask, n = np.uint64(table.size - 1), 0
+    mask, n = U64(table.size - 1), 0
     for row in range(offsets.size - 1):
         at, stop = offsets[row], offsets[row + 1]
         while at < stop:
             group, end, count, gram = groups[at], at + character_size(data[at]), 1, at
-            key = np.uint64(0)
+            key = U64(0)
             for i in range(at, min(end, stop)):
-                key = (key ^ np.uint64(data[i])) * GOLDEN
+                key = (key ^ U64(data[i])) * GOLDEN_RATIO
             while end < stop and count < longest and may_follow(group, groups[end]) and not _is_space(data, end, stop):
                 group = max(group, groups[end])
                 after = min(end + character_size(data[end]), stop)
                 for i in range(end, after):
-                    key = (key ^ np.uint64(data[i])) * GOLDEN
-                    key ^= key >> np.uint64(29)
+                    key = (key ^ U64(data[i])) * GOLDEN_RATIO
+                    key ^= key >> U64(29)
                 end = after
                 count += 1
-                if count >= GRAM:
+                if count >= PROBE_CHARACTERS:
                     if not again[gram]:
                         break
                     gram += character_size(data[gram])
-                full = mix(key ^ GOLDEN, np.uint64(0xE7037ED1A0B428DB))
-                if parts > 1 and (full >> np.uint64(32)) % np.uint64(parts) != np.uint64(part):
+                full = mix(key ^ GOLDEN_RATIO, W1)
+                if parts > 1 and (full >> U64(32)) % U64(parts) != U64(part):
                     continue
                 slot = full & mask
                 while table[slot] >= 0 and keys[table[slot]] != full:
-                    slot = (slot + np.uint64(1)) & mask
+                    slot = (slot + U64(1)) & mask
                 entry = table[slot]
                 if entry < 0:
-                    if n == keys.size:  # parts are even, so there is room; a candidate more or less is no harm
+                    if n == keys.size:  # passes are even, so there is room; one candidate fewer is harmless
                         continue
                     entry = n
                     table[slot] = entry
@@ -270,10 +270,3 @@ def _count(
                     follows[entry] = SEVERAL
             at += character_size(data[at])
     return n
-
-
-@njit(nogil=True, cache=True)
-def _copy(data, where, offsets, target):
-    for k in range(where.size):
-        for i in range(offsets[k + 1] - offsets[k]):
-            target[offsets[k] + i] = data[where[k] + i]

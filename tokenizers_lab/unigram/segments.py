@@ -1,8 +1,9 @@
-"""Text in parts that no piece crosses, so that each is cut alone, and remembered.
+"""Text in segments that no piece crosses, so that each is encoded alone and cached.
 
-Words are parts: a piece has ▁ nowhere but at its beginning, where a model holds to that. A longer word is cut between
-neighbours that no piece holds: text without spaces, whose lines hardly ever come twice, falls into parts that do. With
-8,000 pieces Japanese parts have 6.6 bytes on average, Russian ones 8.6, those of a mix of languages 4.1.
+Words are segments: a piece contains ▁ only at its beginning, in a model that holds to that. A longer word is split
+between adjacent characters that no piece contains. So text without spaces, whose lines hardly ever recur, falls into
+segments that do. With 8,000 pieces Japanese segments have 6.6 bytes on average, Russian ones 8.6, those of a mix of
+languages 4.1.
 """
 
 import numpy as np
@@ -11,14 +12,17 @@ from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, load_u
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.strings.codepoints import codepoint_at
 
-ROW = np.uint64(0x9E3779B1)  # what may follow a character lies together, as letters of one alphabet do
+ROW = np.uint64(0x9E3779B1)  # the followers of a character lie together, as letters of one alphabet do
 ONES, TOPS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
 MARKER = "▁".encode()
 MARKS = np.uint64(MARKER[0]) * ONES
 
 
 def adjacent_pairs(pieces: Ragged, size: int) -> np.ndarray:
-    """A sieve of those in pieces of codes: uint8[size], a power of two. Others may pass too, which costs a cut."""
+    """Return a Bloom filter of the adjacent characters in pieces of code points: uint8[size], a power of two.
+
+    A false positive only omits a split.
+    """
     sieve = np.zeros(size, np.uint8)
     _enter(*pieces, sieve)
     return sieve
@@ -39,9 +43,10 @@ def _enter(offsets, codes, sieve):
 
 @kernel
 def split_segments(offsets, data, sieve, by_word, whole, documents, ends):
-    """Fill ``documents`` (int64, the first part of each, and the number of parts) and ``ends`` (int64, of the parts,
-    behind a 0); returns how many there are. Without ``by_word`` a document is one word. Words of up to ``whole`` bytes
-    are not cut.
+    """Fill ``documents`` (int64: first segment of each, then their number) and ``ends`` (int64: 0, then segment ends).
+
+    Returns the number of segments. Without ``by_word`` a document is one word. Words of up to ``whole`` bytes are not
+    split.
     """
     count = ends[0] = 0
     for row in range(offsets.size - 1):
@@ -59,7 +64,7 @@ def split_segments(offsets, data, sieve, by_word, whole, documents, ends):
 
 @kernel
 def _cut_word(data, at, stop, sieve, count, ends):
-    """All ends but the last one. Whether a place is one cannot be foreseen: it is written down and counted if so."""
+    """Write all segment ends of a word but the last: every place, counted if it is one (no branch to mispredict)."""
     code, size = codepoint_at(data, at, stop)
     at += size
     while at < stop:
@@ -74,7 +79,7 @@ def _cut_word(data, at, stop, sieve, count, ends):
 
 @inline_kernel
 def _word_end(data, at, stop):
-    """Where the next ▁ begins behind ``at``, eight bytes at a time."""
+    """Return where the next ▁ after ``at`` begins, reading eight bytes at a time."""
     end = at + 1
     while end + 10 <= stop:
         other = load_u64(data, end) ^ MARKS  # the first byte of ▁ is 0 now; the lowest zero byte is found exactly

@@ -1,31 +1,30 @@
 """Seeds as SentencePiece 0.2.3 finds them, for vocabularies like its own.
 
-There a suffix array over all sentences gives the strings that come twice and have two different bytes behind them, so
-that a frequent word which always has the same character behind it is none. Pieces lie within words, so the words and
-how often each comes are enough, where it is told which of them end a sentence: they are counted with NUL behind the
-last word of each line (``ended``). What differs: a suffix array also meets the end of the last sentence and, beyond
-500 MB, the ends of its blocks.
+SentencePiece builds a suffix array over all sentences and takes the strings that occur twice and are followed by two
+different bytes. So a frequent word that the same character always follows is no seed. Pieces lie within words, so
+counted words suffice if the last word of each line is counted with NUL after it (``mark_line_ends``). One difference
+remains: a suffix array also meets the end of the last sentence and, beyond 500 MB, the ends of its blocks.
 """
 
 import numpy as np
 from numba import njit
 
 from gristmill.pipelines.ragged import Ragged
-from gristmill.tokenizers_lab.unigram.seeds import ENDS, size_of
+from gristmill.tokenizers_lab.unigram.seeds import LINE_END, size_of
 
 
-def lines_of(text: Ragged) -> Ragged:
-    """Each line as a row, without its newline."""
+def split_lines(text: Ragged) -> Ragged:
+    """Return each line as a row, without its newline."""
     return Ragged.of(*_lines(*text))
 
 
-def ended(text: Ragged) -> Ragged:
-    """Rows that are not empty, with NUL behind them."""
+def mark_line_ends(text: Ragged) -> Ragged:
+    """Return the rows that are not empty, with NUL after each."""
     return Ragged.of(*_ended(*text))
 
 
-def words_of(words: Ragged, counts: np.ndarray) -> tuple[Ragged, np.ndarray]:
-    """Counted words without the NULs; sorted words stay sorted, and a word that had both is one."""
+def unmark_words(words: Ragged, counts: np.ndarray) -> tuple[Ragged, np.ndarray]:
+    """Return counted words without NULs; sorted words remain sorted, and a word that had both forms is one."""
     offsets, data, counts = _without_ends(*words, counts)
     return Ragged.of(offsets, data), counts
 
@@ -58,7 +57,7 @@ def _ended(offsets, data):
         for k in range(offsets[i], offsets[i + 1]):
             out[at] = data[k]
             at += 1
-        out[at] = ENDS
+        out[at] = LINE_END
         at, row = at + 1, row + 1
         new_offsets[row] = at
     return new_offsets[: row + 1].copy(), out[:at].copy()
@@ -72,7 +71,7 @@ def _without_ends(offsets, data, counts):
         size, ends = size_of(offsets, data, i)
         if size == 0:
             continue
-        same = ends and row > 0 and at - new_offsets[row - 1] == size  # the same word without NUL comes just before
+        same = ends and row > 0 and at - new_offsets[row - 1] == size  # the same word without NUL is the row before
         for k in range(size):
             same = same and out[new_offsets[row - 1] + k] == data[offsets[i] + k]
         if same:

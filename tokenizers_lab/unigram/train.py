@@ -1,9 +1,9 @@
-"""Unigram training: from many seeds to the pieces whose loss would cost the likelihood most.
+"""Unigram training: from many seeds to the pieces whose removal would cost the most likelihood.
 
-Each round estimates the pieces' probabilities by EM (two steps, with the digamma M-step that starves rare pieces) and
-keeps the three quarters that cost most to lose, down to 1.1 times the vocabulary; the most probable of these stay.
-Kudo 2018 (arXiv:1804.10959), section 3.2; the M-step is of Liang and Klein's tutorial on Bayesian NLP (ACL 2007).
-All sums are float64 in the order of the words: the same bits for any number of workers.
+Each round estimates the probabilities of pieces by EM (two iterations, with the digamma M-step that starves rare
+pieces). It keeps the three quarters that cost most to remove, down to 1.1 times the vocabulary; then the most probable
+are taken. Kudo 2018 (arXiv:1804.10959), section 3.2; the M-step is from Liang and Klein's tutorial on Bayesian NLP (ACL
+2007). All sums are float64 in the order of the words: the same bits for any number of workers.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.kernels.gather import gather_rows
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.count.word_counts import sort_words
 from gristmill.tokenizers_lab.strings.codepoints import codepoints
@@ -27,10 +28,10 @@ from gristmill.tokenizers_lab.unigram.lattice import (
 )
 from gristmill.tokenizers_lab.unigram.segments import adjacent_pairs, split_segments
 
-RARE = 0.5  # a piece expected less often than this is dropped
-SPARE = 1.1  # of the vocabulary, before the most probable are taken
-PENALTY = 1e-4  # between required characters that EM left without a score
-SIEVE = 1 << 21  # bytes: 1,000,000 seeds set one bit in a hundred
+RARE = 0.5  # expected count below which a piece is dropped
+SPARE = 1.1  # times the vocabulary, before the most probable are taken
+PENALTY = 1e-4  # step between the scores of required characters that EM left without one
+SIEVE = 1 << 21  # bytes; 1,000,000 seeds set one bit in a hundred
 UNKNOWN = 10.0  # nats below the least probable piece
 
 
@@ -49,25 +50,26 @@ def train_unigram(
     size: int,
     required: Ragged,
     *,
-    shrinking: float = 0.75,
-    steps: int = 2,
+    shrinking_factor: float = 0.75,
+    em_iterations: int = 2,
     report: Callable[[str], None] = lambda line: None,
 ) -> UnigramVocab:
-    """The ``size`` best pieces for words that come ``counts`` times (int64 [words]).
+    """Return the ``size`` best pieces for words with ``counts`` (int64 [words]).
 
-    ``seeds`` are the candidates with their ``weights`` (float64), single characters among them; ``required`` are the
-    characters that must be pieces, the most frequent first. Raises RecipeError where the vocabulary has no room for
-    those, or the words for the vocabulary.
+    - ``seeds`` are the candidates, single characters among them, with their ``weights`` (float64).
+    - ``required`` are the characters that must be pieces, the most frequent first.
+
+    Raises RecipeError if ``size`` has no room for the required characters, or the words give fewer pieces.
     """
     if size < required.rows:
         raise RecipeError(f"a vocabulary of {size:,} cannot hold the {required.rows:,} characters that must be in it")
     wanted = int(SPARE * size)
     state = _State(words, counts, seeds, np.log(weights) - np.log(weights.sum()))
     while True:
-        for _ in range(steps):
+        for _ in range(em_iterations):
             state = state.step()
         report(f"{state.pieces.rows:,} pieces, {-state.likelihood / counts.sum():.4f} nats a word")
-        state = state.prune(wanted, shrinking)
+        state = state.prune(wanted, shrinking_factor)
         if state.pieces.rows <= wanted:
             break
     kept, scores = state.reachable()
@@ -75,7 +77,7 @@ def train_unigram(
 
 
 class _State:
-    """Pieces, their scores and the lattices of the words and of the pieces themselves."""
+    """Pieces, their scores, and the lattices of the words and of the pieces themselves."""
 
     def __init__(self, words: Ragged, counts: np.ndarray, pieces: Ragged, scores: np.ndarray):
         self.pieces, self.scores, self.likelihood = pieces, scores, 0.0
@@ -85,48 +87,48 @@ class _State:
         self.own = lattice(pieces, trie, pieces.rows, whole=False)
 
     def step(self) -> "_State":
-        """One step of EM; pieces that are expected too rarely go."""
+        """Run one EM iteration; pieces with a low expected count are dropped."""
         expected, self.likelihood = expected_counts(self.words, self.counts, self.with_unknown())
         expected = expected[:-1]
         often = expected >= RARE
         scores = digamma(expected[often]) - digamma(expected[often].sum(keepdims=True))
-        return self.keep(often, scores)
+        return self.select(often, scores)
 
-    def prune(self, wanted: int, shrinking: float) -> "_State":
-        """Keep the pieces that cost most to lose, and those that nothing can stand for."""
+    def prune(self, wanted: int, shrinking_factor: float) -> "_State":
+        """Keep the pieces that cost most to remove, and irreplaceable pieces."""
         scores = self.with_unknown()
         value, into = best_without_piece(self.own, scores)
         often = best_counts(self.words, self.counts, scores)
         loss = np.empty(self.pieces.rows)
         _prune_loss(often, self.scores, value, *into, loss)
         keep, rest = loss == np.inf, np.flatnonzero(np.isfinite(loss))
-        room = max(wanted, int(shrinking * self.pieces.rows)) - int(keep.sum())
+        room = max(wanted, int(shrinking_factor * self.pieces.rows)) - int(keep.sum())
         keep[rest[np.argsort(-loss[rest], kind="stable")[: max(0, room)]]] = True
-        return self.keep(keep, self.scores[keep])
+        return self.select(keep, self.scores[keep])
 
     def reachable(self) -> tuple[list[bytes], np.ndarray]:
-        """The pieces that are not better cut, with their scores."""
+        """Return the pieces that no other segmentation beats, with their scores."""
         value, _ = best_without_piece(self.own, self.with_unknown())
-        stay = np.flatnonzero(value <= self.scores)
-        return [self.pieces.row(row) for row in stay], self.scores[stay]
+        kept = np.flatnonzero(value <= self.scores)
+        return [self.pieces.row(row) for row in kept.tolist()], self.scores[kept]
 
     def with_unknown(self) -> np.ndarray:
         return np.append(self.scores, self.scores.min(initial=0.0) - UNKNOWN)
 
-    def keep(self, which: np.ndarray, scores: np.ndarray) -> "_State":
-        """The state of some of the pieces."""
-        new, stay = object.__new__(_State), int(which.sum())
-        numbers = np.where(which, np.cumsum(which) - 1, -1)
-        numbers = np.append(numbers, stay).astype(np.int32)
+    def select(self, keep_mask: np.ndarray, scores: np.ndarray) -> "_State":
+        """Return the state of some of the pieces."""
+        new, size = object.__new__(_State), int(keep_mask.sum())
+        numbers = np.where(keep_mask, np.cumsum(keep_mask) - 1, -1)
+        numbers = np.append(numbers, size).astype(np.int32)
         new.counts, new.scores, new.likelihood = self.counts, scores, self.likelihood
-        new.pieces = take(self.pieces, np.flatnonzero(which))
-        new.words = renumber(self.words, numbers, stay)
-        new.own = _rows_of(renumber(self.own, numbers, stay), np.flatnonzero(which))
+        new.pieces = gather_rows(self.pieces, np.flatnonzero(keep_mask))
+        new.words = renumber(self.words, numbers, size)
+        new.own = _rows_of(renumber(self.own, numbers, size), np.flatnonzero(keep_mask))
         return new
 
 
 def split_unreachable(words: Ragged, counts: np.ndarray, pieces: Ragged) -> tuple[Ragged, np.ndarray]:
-    """Words in parts that no piece (codes) crosses, and how often each comes, sorted: the same lattices, but fewer.
+    """Split words where no piece (of code points) crosses, and add up equal parts: the same lattices, but fewer.
 
     1,000,000 seeds leave 62 % of the characters of a mix of languages, 76 % of Japanese.
     """
@@ -139,7 +141,7 @@ def split_unreachable(words: Ragged, counts: np.ndarray, pieces: Ragged) -> tupl
 
 @njit(nogil=True, cache=True)
 def _add_up(offsets, data, counts):
-    """Sorted rows, each but once."""
+    """Merge equal neighbors of sorted rows, adding their counts."""
     new_offsets, out, new_counts, row = np.zeros_like(offsets), np.empty_like(data), np.zeros_like(counts), 0
     for old in range(counts.size):
         begin, size, at = offsets[old], offsets[old + 1] - offsets[old], new_offsets[row]
@@ -154,25 +156,8 @@ def _add_up(offsets, data, counts):
     return new_offsets[: row + 1].copy(), out[: new_offsets[row]].copy(), new_counts[:row].copy()
 
 
-def take(rows: Ragged, which: np.ndarray) -> Ragged:
-    """Some rows, in the order given."""
-    sizes = np.diff(rows.offsets)[which]
-    offsets = np.concatenate(([0], np.cumsum(sizes)))
-    data = np.empty(offsets[-1], rows.data.dtype)
-    _take(*rows, which, offsets, data)
-    return Ragged.of(offsets, data)
-
-
-@njit(nogil=True, cache=True)
-def _take(offsets, data, which, new_offsets, new_data):
-    for k in range(which.size):
-        begin, at = offsets[which[k]], new_offsets[k]
-        for i in range(new_offsets[k + 1] - at):
-            new_data[at + i] = data[begin + i]
-
-
 def _rows_of(net: Lattice, which: np.ndarray) -> Lattice:
-    """The lattice of some of its words."""
+    """Return the lattice of some of its words."""
     degree = np.diff(net.first)
     places = np.zeros(net.words.data.size + 1, np.int8)
     old = net.words.offsets
@@ -181,12 +166,12 @@ def _rows_of(net: Lattice, which: np.ndarray) -> Lattice:
     of_place = np.cumsum(places[:-1]).astype(bool)
     of_edge = np.repeat(of_place, degree)
     first = np.concatenate(([0], np.cumsum(degree[of_place])))
-    return Lattice(take(net.words, which), first, net.piece[of_edge], net.size[of_edge])
+    return Lattice(gather_rows(net.words, which), first, net.piece[of_edge], net.size[of_edge])
 
 
 @njit(nogil=True, cache=True)
 def _prune_loss(often, scores, value, offsets, into, loss):
-    """What each piece's loss costs: inf where nothing stands for it, NaN where it is not needed."""
+    """Compute the loss of removing each piece: inf if nothing replaces it, NaN if it is not needed."""
     total = 0.0
     for count in often:
         total += count
@@ -204,7 +189,7 @@ def _prune_loss(often, scores, value, offsets, into, loss):
 
 
 def _finish(pieces: list[bytes], scores: np.ndarray, size: int, required: Ragged) -> UnigramVocab:
-    """The required characters, and of the others the most probable that there is room for."""
+    """Return the required characters and the most probable other pieces, up to ``size``."""
     known = dict(zip(pieces, scores.tolist(), strict=True))
     least, penalty, final = min(known.values(), default=0.0), 0.0, {}
     for row in range(required.rows):
@@ -227,7 +212,7 @@ def _finish(pieces: list[bytes], scores: np.ndarray, size: int, required: Ragged
 
 
 def digamma(x: np.ndarray) -> np.ndarray:
-    """The logarithmic derivative of the gamma function for x > 0.
+    """Return the logarithmic derivative of the gamma function for x > 0.
 
     By recurrence to 7 and more, then the asymptotic series about x - 1/2.
     """

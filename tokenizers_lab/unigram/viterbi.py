@@ -1,7 +1,7 @@
-"""The best way through a part of a text, summed as SentencePiece 0.2.3 sums it.
+"""Viterbi segmentation, in the arithmetic of SentencePiece 0.2.3.
 
-In float32, from the sum of what comes before; of equally good ways the one met first; sums beyond ±100,000 are taken
-back to 0 at the next place.
+Scores add up in float32 from the sum of the text before; of equal paths the first one found counts; a sum beyond
+±100,000 is reset to 0 at the next place.
 """
 
 import numpy as np
@@ -16,17 +16,18 @@ INF = np.float32(np.inf)
 
 
 def scratch(size: int) -> tuple[np.ndarray, ...]:
-    """What best_way works in, for parts of up to ``size`` bytes."""
+    """Return the working memory of ``viterbi`` for segments of up to ``size`` bytes."""
     return *np.empty((2, size + 1), np.float32), *np.empty((4, size + 1), np.int32)
 
 
 @kernel
-def viterbi(data, at, stop, letters, nodes, scores, none, penalty, base, best, second, start, found, word, way):
-    """Cut data[at:stop] from a sum of ``base`` on: how many pieces, the sum and the margin; the pieces in ``way``.
+def viterbi(data, at, stop, trie, none, penalty, base, room):
+    """Find the best segmentation of data[at:stop] from sum ``base`` on; return its pieces, the sum and the margin.
 
-    An unknown character is the piece ``none`` at ``penalty``. The margin is how much better the way is than the next,
-    at the closest of its places.
+    The pieces are in ``way``; an unknown character is the piece ``none`` at ``penalty``. The margin is the smallest
+    lead of the best path over the second best at any of its places.
     """
+    (letters, nodes, scores), (best, second, start, found, word, way) = trie, room
     length, frontier = 0, 0
     while at < stop:
         code, size = codepoint_at(data, at, stop)
@@ -37,9 +38,9 @@ def viterbi(data, at, stop, letters, nodes, scores, none, penalty, base, best, s
     best[0] = base
     for i in range(length):
         if abs(best[i]) > RESET:
-            gone = best[i]
+            excess = best[i]
             for k in range(i, frontier + 1):
-                best[k] -= gone
+                best[k] -= excess
         node, end, single = np.int64(ROOT), i, False
         while end < length:
             node = child(nodes, node, word[end])

@@ -1,1 +1,1 @@
-"""Rule sets as others publish them, a folder or file a source. Ours lie beside the measures they share, in filters/."""
+"""Rule sets as others publish them, one folder or file per source."""

@@ -1,4 +1,4 @@
-"""What datatrove asks of a character: is it a letter, a mark, the end of a sentence?"""
+"""Character classes of datatrove: letters, marks, ends of sentences."""
 
 import unicodedata
 from functools import cache
@@ -12,7 +12,7 @@ from gristmill.pipelines.kernels.utf8 import decode, two_level_table
 # sentence for spaCy; str.isdecimal, which a regular expression writes \d.
 ALPHA, MARK, PUNCT, ENDS, DECIMAL = 1, 2, 4, 8, 16
 
-# datatrove's PUNCTUATION: with its TERMINALS and the control characters, what is no part of a word.
+# datatrove's PUNCTUATION. With its TERMINALS and the control characters, these are no part of words.
 PUNCTUATION = "!/—”:％１〈&(、━\\【#%「」，】；+^]~“《„';’{|∶´[=-`*．（–？！：$～«〉,><》)?）。…@_.\"}►»"
 # datatrove's TERMINAL_PUNCTUATION: the first 128 are also those at which spaCy's sentencizer ends a sentence.
 SENTENCE_ENDS = (
@@ -33,14 +33,14 @@ MORE_TERMINALS = (
     "\U00011ef7\U00011ef8\U00011f43\U00011f44\U00016e98"
 )
 TERMINALS = SENTENCE_ENDS + MORE_TERMINALS
-CONTROLS = [*range(0, 9), *range(11, 32), *range(127, 160)]  # its ranges leave out \t and \n
+CONTROLS = [*range(0, 9), *range(11, 32), *range(127, 160)]  # without \t and \n
 
 
 @cache
 def characters() -> tuple[np.ndarray, np.ndarray]:
-    """The bits of every character, in two stages as pipelines/kernels/utf8.py has them: block numbers, blocks.
+    """Return the bits of every character as a two-level table: block numbers, blocks.
 
-    By the Unicode of the Python that runs, as datatrove's and spaCy's answers are.
+    datatrove and spaCy use the Unicode version of the running Python, and so does this table.
     """
     bits = np.zeros(0x110000, np.uint8)
     for code in range(0x110000):
@@ -59,12 +59,13 @@ def characters() -> tuple[np.ndarray, np.ndarray]:
 
 @inline_kernel
 def bits_of(code, numbers, blocks):
+    """Return the bits of a character."""
     return blocks[np.int64(numbers[code >> 8]) * 256 + (code & 255)]
 
 
 @kernel
 def is_word(data, begin, end, numbers, blocks):
-    """Of a word: does it hold a character that is no mark, and does it hold a letter?"""
+    """Return whether a word contains a character that is no mark, and whether it contains a letter."""
     at, word, alpha = np.int64(begin), False, False
     while at < end:
         code, size = decode(data, at, end)
@@ -79,7 +80,7 @@ def is_word(data, begin, end, numbers, blocks):
 
 @kernel
 def all_bits(data, begin, end, numbers, blocks):
-    """The bits that all characters of a word have."""
+    """Return the bits that all characters of a word have."""
     at, bits = np.int64(begin), 255
     while at < end and bits:
         code, size = decode(data, at, end)

@@ -1,23 +1,23 @@
-"""Gopher as DCLM has it (mlfoundations/dclm at c7ed275, baselines/mappers/filters/content_filters.py).
+"""Gopher as in DCLM (mlfoundations/dclm at c7ed275, baselines/mappers/filters/content_filters.py).
 
-* Words stand between white space, and marks are counted against them: ``#``, ``...``, ``. . .`` and ``…`` together.
-* Lines are those that are not blank, stripped; a bullet is ● • * or -, anything behind it.
-* Stop words are counted as often as they come, in any case.
-* Every copy of a line or paragraph counts, of those that are not blank; a document of a single one repeats nothing.
-  A paragraph ends at \\n\\n.
-* The top n-gram comes at least twice, the longest of several; of n-grams of five and more, each word in one that
-  repeats counts once. Both go by words that are no marks, and are shares of their characters: here by the recipe's
-  words, where DCLM asks ``uniseg``.
+* Words lie between white space. ``#``, ``...``, ``. . .`` and ``…`` are counted together, per word.
+* Lines are stripped, and blank ones do not count. A bullet is ● • * or -, before anything.
+* Stop words count at each occurrence, in any case.
+* Every copy of a line or paragraph counts, the first included; blank ones do not. A document of a single line or
+  paragraph repeats nothing. \\n\\n ends a paragraph.
+* The top n-gram occurs at least twice; of several, the longest counts. Of n-grams of five words and more, each word in
+  a repeated one counts once. Words that are only punctuation do not count, and shares are of the characters of the
+  others: the recipe's words, where DCLM uses ``uniseg``.
 """
 
-from itertools import product
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import polars as pl
 
 from gristmill.filters.core.batch import Batch
-from gristmill.filters.core.filter import Rule
+from gristmill.filters.core.filter import Count, Ratio
+from gristmill.filters.rules.paper_thresholds import SHARES, GopherSettings, RepetitionSettings
 from gristmill.filters.rules.variants.characters import characters, is_word
 from gristmill.filters.rules.variants.ngram_shares import (
     LONGEST,
@@ -28,8 +28,7 @@ from gristmill.filters.rules.variants.ngram_shares import (
     n_gram_shares,
     split_words,
 )
-from gristmill.filters.rules.variants.published import SHARES, PublishedGopher, PublishedRepetition
-from gristmill.filters.rules.variants.shared import count_symbols, hashes_of, is_ellipsis
+from gristmill.filters.rules.variants.shared import Published, cases, count_symbols, hashes_of, is_ellipsis
 from gristmill.filters.words.str_compat import split_at_newlines
 from gristmill.filters.words.words import HAS_LETTER, HAS_NUMBER
 from gristmill.pipelines.kernels.intrinsics import contains, kernel
@@ -39,11 +38,11 @@ DOTS = np.frombuffer(b"...", np.uint8)
 BULLETS = tuple(np.frombuffer(mark.encode(), np.uint8) for mark in "●•*-")
 
 
-class DclmGopher(PublishedGopher):
-    """Drops what is not prose, as DCLM tells it. ``gopher_too_many_hashes`` is its symbol_ratio_filter."""
+class DclmGopher(Published, GopherSettings):
+    """Rule set that drops documents that are not prose. ``hash_ratio_too_high`` is DCLM's symbol_ratio_filter."""
 
     variant: Literal["dclm"] = "dclm"
-    max_ellipsis_ratio: float | None = None  # counted with the "#"
+    max_ellipsis_ratio: Ratio | None = None  # counted with "#"
 
     def measure(self, batch: Batch) -> pl.DataFrame:
         text = batch.text
@@ -73,10 +72,13 @@ class DclmGopher(PublishedGopher):
         )
 
 
-class DclmRepetition(PublishedRepetition):
-    """Drops documents that repeat lines, paragraphs or runs of words, every copy counted."""
+class DclmRepetition(Published, RepetitionSettings):
+    """Rule set that drops documents that repeat lines, paragraphs or n-grams of words, every copy counted."""
+
+    RULES: ClassVar[tuple[str, ...]] = ("min_lines", *RepetitionSettings.RULES)
 
     variant: Literal["dclm"] = "dclm"
+    min_lines: Count | None = 1  # lines that are not blank
 
     def measure(self, batch: Batch) -> pl.DataFrame:
         text, words = batch.text, batch.words
@@ -92,18 +94,10 @@ class DclmRepetition(PublishedRepetition):
             shares[2 * level + 1] = chars / np.diff(total[parts.offsets]).clip(1)
         return pl.DataFrame({"lines": np.diff(lines.offsets), **dict(zip(SHARES, shares, strict=True))})
 
-    def rules(self) -> dict[str, Rule]:
-        return {"empty": Rule("lines", "<", 1), **super().rules()}
-
-
-def cases(word: str) -> list[str]:
-    """Every way to write a word in capitals and small letters."""
-    return ["".join(letters) for letters in product(*({letter.lower(), letter.upper()} for letter in word))]
-
 
 @kernel
 def count_words(data, offsets, start, end, hashes, sizes, longest, stop_words, numbers, blocks, counts):
-    """Of each document: words with a letter, and stop words."""
+    """Count in each document words with a letter, and stop words."""
     for row in range(offsets.size - 1):
         for i in range(offsets[row], offsets[row + 1]):
             counts[0, row] += is_word(data, start[i], end[i], numbers, blocks)[1]
@@ -112,7 +106,7 @@ def count_words(data, offsets, start, end, hashes, sizes, longest, stop_words, n
 
 @kernel
 def count_spaced_dots(offsets, data, counts):
-    """Of each document: ". . .", none of which overlap."""
+    """Count ". . ." in each document, without overlaps."""
     for row in range(offsets.size - 1):
         at = offsets[row] + SPACED_DOTS.size
         while at <= offsets[row + 1]:
@@ -123,7 +117,7 @@ def count_spaced_dots(offsets, data, counts):
 
 @kernel
 def count_lines(data, offsets, start, end, counts):
-    """Of each document: lines that begin with a bullet, and that end with an ellipsis."""
+    """Count in each document lines that begin with a bullet, and lines that end with an ellipsis."""
     for row in range(offsets.size - 1):
         for j in range(offsets[row], offsets[row + 1]):
             begin, stop = np.int64(start[j]), np.int64(end[j])

@@ -1,11 +1,11 @@
-"""Gopher as dolma's tagger gopher_v1 has it (allenai/dolma at 1c696dd, python/dolma/taggers/gopher.py).
+"""Gopher as in dolma's tagger gopher_v1 (allenai/dolma at 1c696dd, python/dolma/taggers/gopher.py).
 
-* Words stand between white space. Their *median* length must lie between the limits, and a word that holds ``#`` or
-  ``…`` is a symbol; ``...`` is none.
-* Lines lie between \\n, blank ones too; a bullet is ``*`` or ``-`` at the very front.
-* Stop words are counted as often as they come, in lower case only.
-* Every copy of a line or n-gram counts, the first too, and shares are of the characters in words. A most frequent
-  n-gram that comes once counts. There is no rule on paragraphs.
+* Words lie between white space. Their *median* length must lie between the limits. A word with ``#`` or ``…`` is a
+  symbol; ``...`` is none.
+* Lines lie between \\n, blank ones included. A bullet is ``*`` or ``-`` as the first character.
+* Stop words count at each occurrence, in lower case only.
+* Every copy of a line or n-gram counts, the first included; shares are of the characters in words. A top n-gram that
+  occurs once counts. There is no rule on paragraphs.
 """
 
 from typing import Literal
@@ -14,29 +14,30 @@ import numpy as np
 import polars as pl
 
 from gristmill.filters.core.batch import Batch
+from gristmill.filters.core.filter import Ratio, Share
+from gristmill.filters.rules.paper_thresholds import SHARES, GopherSettings, RepetitionSettings
 from gristmill.filters.rules.variants.characters import characters, is_word
 from gristmill.filters.rules.variants.ngram_shares import OF_N_GRAMS, SINGLES, copies, n_gram_shares, split_words
-from gristmill.filters.rules.variants.published import SHARES, PublishedGopher, PublishedRepetition
-from gristmill.filters.rules.variants.shared import hashes_of, is_ellipsis
+from gristmill.filters.rules.variants.shared import Published, hashes_of, is_ellipsis
 from gristmill.filters.words.str_compat import split_at_newlines
 from gristmill.pipelines.kernels.intrinsics import contains, kernel
 
-LONG = 1024  # characters; the median of longer words is not told apart
+LONG = 1024  # characters; longer words count as this long
 
 
-class DolmaGopher(PublishedGopher):
-    """Drops what is not prose, as dolma tells it. ``gopher_too_many_hashes`` is its symbol_to_word_ratio."""
+class DolmaGopher(Published, GopherSettings):
+    """Rule set that drops documents that are not prose. ``hash_ratio_too_high`` is dolma's symbol_to_word_ratio."""
 
     variant: Literal["dolma"] = "dolma"
-    max_ellipsis_ratio: float | None = None  # counted with the "#"
+    max_ellipsis_ratio: Ratio | None = None  # counted with "#"
 
     def measure(self, batch: Batch) -> pl.DataFrame:
         text, lines = batch.text, split_at_newlines(batch.text)
         offsets, start, end, hashes, sizes = split_words(text)
         counts, median = np.zeros((3, text.rows), np.int64), np.zeros(text.rows)
         histogram = np.zeros(LONG + 1, np.int64)
-        of = hashes_of(self.stop_words)
-        count_words(text.data, offsets, start, end, hashes, sizes, of, *characters(), histogram, counts, median)
+        forms = hashes_of(self.stop_words)
+        count_words(text.data, offsets, start, end, hashes, sizes, forms, *characters(), histogram, counts, median)
         marked = np.zeros((2, text.rows), np.int64)
         count_lines(text.data, *lines[:3], marked)
         words, n_lines = np.diff(offsets), np.diff(lines.offsets)
@@ -55,12 +56,12 @@ class DolmaGopher(PublishedGopher):
         )
 
 
-class DolmaRepetition(PublishedRepetition):
-    """Drops documents that repeat lines or runs of words, every copy counted."""
+class DolmaRepetition(Published, RepetitionSettings):
+    """Rule set that drops documents that repeat lines or n-grams of words, every copy counted."""
 
     variant: Literal["dolma"] = "dolma"
-    max_dup_paragraphs: float | None = None  # not measured
-    max_dup_paragraph_chars: float | None = None
+    max_dup_paragraphs: Share | None = None  # not measured
+    max_dup_paragraph_chars: Share | None = None
 
     def measure(self, batch: Batch) -> pl.DataFrame:
         offsets, _, _, hashes, sizes = split_words(batch.text)
@@ -75,7 +76,7 @@ class DolmaRepetition(PublishedRepetition):
 
 @kernel
 def count_words(data, offsets, start, end, hashes, sizes, stop_words, numbers, blocks, histogram, counts, median):
-    """Of each document: words that are symbols, words with a letter, stop words; the median of their lengths."""
+    """Count in each document symbols, words with a letter and stop words; find the median length of its words."""
     for row in range(offsets.size - 1):
         symbols = alpha = stops = 0
         histogram[:] = 0
@@ -92,7 +93,7 @@ def count_words(data, offsets, start, end, hashes, sizes, stop_words, numbers, b
 
 @kernel
 def at_rank(histogram, rank):
-    """The value at a rank, counted from 0, of all that a histogram holds."""
+    """Return the value at a rank, counted from 0, among the values of a histogram."""
     value, below = 0, histogram[0]
     while below <= rank:
         value += 1
@@ -110,7 +111,7 @@ def is_symbol(data, begin, end):
 
 @kernel
 def count_lines(data, offsets, start, end, counts):
-    """Of each document: lines that begin with * or -, and that end with …, as they lie."""
+    """Count in each document lines that begin with * or -, and lines that end with …, unstripped."""
     for row in range(offsets.size - 1):
         for j in range(offsets[row], offsets[row + 1]):
             if start[j] < end[j]:

@@ -1,51 +1,46 @@
-"""Gopher as NeMo Curator has it (NVIDIA-NeMo/Curator at 1e223f1, nemo_curator/stages/text/filters/heuristic_filter.py).
+"""Gopher as in NeMo Curator (NVIDIA-NeMo/Curator at 1e223f1, nemo_curator/stages/text/filters/heuristic_filter.py).
 
-* Words stand between white space, marks and all. A word is a symbol if it is one of eight ellipses or a "#" alone.
-* Lines are those that are not blank. Bullets are twelve round signs, and neither * nor -; a line also ends faded in
-  "read more" or "-»". Stop words count as often as they come, in lower case only.
-* Lines and paragraphs (between \\n\\n, blank ones too) count by what is left without copies: different ones of all, and
-  their characters.
-* The top n-gram counts by what ``str.replace`` would take out, inside of words and across n-grams; of equally frequent
-  ones, which NeMo takes in the order of a hash set, the first met is taken here. Of n-grams of five and more, every
-  copy but the first counts, with the spaces in it, characters once. Both are shares of the whole text, and a document
-  of fewer words than n has a share of 1.
+* Words lie between white space. A word is a symbol if it is one of eight ellipses or a single "#".
+* Blank lines do not count. Bullets are twelve round signs, without * and -. A line ends with an ellipsis also
+  if it ends with "read more" or "-»". Stop words count at each occurrence, in lower case only.
+* Lines and paragraphs (between \\n\\n, blank ones included) are measured without their copies: distinct ones, of all,
+  and their characters.
+* The top n-gram counts what ``str.replace`` would remove, inside words and across n-grams. Of equally frequent ones the
+  first is taken; NeMo takes one in the order of a hash set. Of n-grams of five words and more, every copy except the
+  first counts, with its spaces, each character once. Both are shares of the whole text. A document of fewer words than
+  n has a share of 1.
 
-It is defined by Python's own functions, so it is measured by them, one document after the other, at 2 MB/s.
+Python's own functions define these counts, so Python measures them, document by document, at 2 MB/s.
 """
 
 from collections import Counter
-from typing import Literal
+from typing import ClassVar, Literal
 
 import polars as pl
 import regex
 
 from gristmill.filters.core.batch import Batch
-from gristmill.filters.core.filter import Rule
-from gristmill.filters.rules.variants.published import (
-    DUPLICATE,
-    REPETITION,
-    SHARES,
-    TOP,
-    PublishedGopher,
-    PublishedRepetition,
-)
+from gristmill.filters.core.filter import Ratio, Share
+from gristmill.filters.rules.paper_thresholds import DUPLICATE, SHARES, TOP, GopherSettings, RepetitionSettings
+from gristmill.filters.rules.variants.shared import Published
 
 ELLIPSES = ("...", "[...]", "…", "(...)", "[…]", "-»", "read more..", "read more")
 BULLETS = tuple("•‣⁃⁌⁍∙○●◘◦⦾⦿")
+UNIQUE = tuple(name.replace("dup_", "unique_") for name in SHARES[:4])
 LETTER = regex.compile("[[:alpha:]]")
 
 
-class NemoGopher(PublishedGopher):
-    """Drops what is not prose, as NeMo Curator tells it. ``gopher_too_many_hashes`` is its SymbolsToWordsFilter."""
+class NemoGopher(Published, GopherSettings):
+    """Rule set that drops documents that are not prose. ``hash_ratio_too_high`` is NeMo's SymbolsToWordsFilter."""
 
     variant: Literal["nemo"] = "nemo"
-    max_ellipsis_ratio: float | None = None  # counted with the "#"
+    max_ellipsis_ratio: Ratio | None = None  # counted with "#"
 
     def measure(self, batch: Batch) -> pl.DataFrame:
-        rows = [self._of(text) for text in batch.text.to_text().to_pylist()]
+        rows = [self._counts(text) for text in batch.text.to_text().to_pylist()]
         return pl.DataFrame(rows, schema=MEASURES, orient="row")
 
-    def _of(self, text: str) -> tuple:
+    def _counts(self, text: str) -> tuple:
         words, lines = text.split(), _lines(text)
         n, n_lines, stop_words = max(len(words), 1), max(len(lines), 1), set(self.stop_words)
         stripped = [line.strip() for line in lines]
@@ -67,29 +62,24 @@ MEASURES = {
 }
 
 
-class NemoRepetition(PublishedRepetition):
-    """Drops documents that shrink too much without their copies."""
+class NemoRepetition(Published, RepetitionSettings):
+    """Rule set that drops documents that shrink too much without their copies."""
+
+    RULES: ClassVar[tuple[str, ...]] = (*(f"min_{name}" for name in UNIQUE), *RepetitionSettings.RULES[4:])
 
     variant: Literal["nemo"] = "nemo"
-    # Shares of what is different, which must not be below these; the names are those of the measures.
-    min_unique_paragraphs: float | None = 0.7
-    min_unique_paragraph_chars: float | None = 0.8
-    min_unique_lines: float | None = 0.7
-    min_unique_line_chars: float | None = 0.8
+    min_unique_paragraphs: Share | None = 0.7  # of the paragraphs
+    min_unique_paragraph_chars: Share | None = 0.8
+    min_unique_lines: Share | None = 0.7
+    min_unique_line_chars: Share | None = 0.8
     max_dup_paragraphs: None = None
     max_dup_paragraph_chars: None = None
     max_dup_lines: None = None
     max_dup_line_chars: None = None
 
     def measure(self, batch: Batch) -> pl.DataFrame:
-        names = [name.replace("dup_", "unique_") if i < 4 else name for i, name in enumerate(SHARES)]
         rows = [_shares(text) for text in batch.text.to_text().to_pylist()]
-        return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.Float64), orient="row")
-
-    def rules(self) -> dict[str, Rule]:
-        names = [name.replace("dup_", "unique_") for name in SHARES[:4]]
-        unique = {rule: Rule(name, "<", getattr(self, f"min_{name}")) for rule, name in zip(REPETITION, names)}  # noqa: B905
-        return {**unique, **{rule: kept for rule, kept in super().rules().items() if rule not in unique}}
+        return pl.DataFrame(rows, schema=dict.fromkeys([*UNIQUE, *SHARES[4:]], pl.Float64), orient="row")
 
 
 def _lines(text: str) -> list[str]:
@@ -112,14 +102,14 @@ def _shares(text: str) -> list[float]:
 
 
 def _top(grams: list[tuple[str, ...]], text: str) -> int:
-    """Characters that go if the most frequent n-gram is taken out of the text."""
+    """Return the characters that removing the most frequent n-gram from the text removes."""
     gram = " ".join(Counter(grams).most_common(1)[0][0])  # of equally frequent ones, the first met
     return text.count(gram) * len(gram)
 
 
 def _copied(grams: list[tuple[str, ...]], text: str) -> int:
-    """Characters of n-grams that came before, the spaces between their words among them, each once."""
-    seen, total, shared = set(), 0, 0  # shared: words that the copy before has counted
+    """Return the characters of n-grams that occurred before, spaces between their words included, each once."""
+    seen, total, shared = set(), 0, 0  # shared: words that the previous copy counted
     for gram in grams:
         if gram in seen:
             total += sum(map(len, gram[shared:])) + min(len(gram) - shared, len(gram) - 1)

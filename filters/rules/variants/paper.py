@@ -1,8 +1,8 @@
-"""Gopher as its paper words it (Rae et al. 2021, arXiv:2112.11446, appendix A.1.1, table A1).
+"""Gopher by the words of its paper (Rae et al. 2021, arXiv:2112.11446, appendix A.1.1, table A1).
 
-Where the Gopher paper is silent the plainest reading is taken: words stand between white space; a line is one that is
-not blank, a paragraph ends at a blank line; marks are shares of words; a stop word is distinct and in any case; every
-copy of what repeats counts, in characters of words. A document of one line or paragraph repeats nothing.
+The paper leaves counts open; the plainest reading is taken. Words lie between white space. Blank lines do not
+count, and end paragraphs. Symbols are counted per word. A stop word counts once, in any case. Every copy
+of a repeated part counts, in characters of words. A document of one line or paragraph repeats nothing.
 """
 
 from typing import Literal
@@ -11,8 +11,9 @@ import numpy as np
 import polars as pl
 
 from gristmill.filters.core.batch import Batch
+from gristmill.filters.rules.paper_thresholds import SHARES, GopherSettings, RepetitionSettings
 from gristmill.filters.rules.variants.characters import characters
-from gristmill.filters.rules.variants.dclm import cases, count_lines
+from gristmill.filters.rules.variants.dclm import count_lines
 from gristmill.filters.rules.variants.dclm import count_words as count_letters
 from gristmill.filters.rules.variants.ngram_shares import (
     LONGEST,
@@ -22,14 +23,13 @@ from gristmill.filters.rules.variants.ngram_shares import (
     n_gram_shares,
     split_words,
 )
-from gristmill.filters.rules.variants.published import SHARES, PublishedGopher, PublishedRepetition
-from gristmill.filters.rules.variants.shared import count_symbols, hashes_of
+from gristmill.filters.rules.variants.shared import Published, cases, count_symbols, hashes_of
 from gristmill.filters.words.str_compat import split_at_newlines
 from gristmill.pipelines.kernels.intrinsics import kernel, popcount
 
 
-class PaperGopher(PublishedGopher):
-    """Drops what is not prose, by the words of the paper."""
+class PaperGopher(Published, GopherSettings):
+    """Rule set that drops documents that are not prose."""
 
     variant: Literal["paper"] = "paper"
 
@@ -40,8 +40,8 @@ class PaperGopher(PublishedGopher):
         count_letters(text.data, offsets, start, end, hashes, sizes, 0, hashes_of([]), *characters(), letters)
         count_symbols(*text, symbols)
         stop_words = [cases(word) for word in self.stop_words]
-        forms = hashes_of([form for every in stop_words for form in every])
-        number = np.repeat(np.arange(len(stop_words)), [len(every) for every in stop_words])
+        forms = hashes_of([form for forms in stop_words for form in forms])
+        number = np.repeat(np.arange(len(stop_words)), [len(forms) for forms in stop_words])
         distinct = np.zeros(text.rows, np.int64)
         count_distinct(offsets, hashes, sizes, max(map(len, self.stop_words), default=0), forms, number, distinct)
         lines = black_parts(text.data, split_at_newlines(text))
@@ -63,8 +63,8 @@ class PaperGopher(PublishedGopher):
         )
 
 
-class PaperRepetition(PublishedRepetition):
-    """Drops documents that repeat lines, paragraphs or runs of words."""
+class PaperRepetition(Published, RepetitionSettings):
+    """Rule set that drops documents that repeat lines, paragraphs or n-grams of words."""
 
     variant: Literal["paper"] = "paper"
 
@@ -83,7 +83,7 @@ class PaperRepetition(PublishedRepetition):
 
 @kernel
 def count_distinct(offsets, hashes, sizes, longest, forms, number, distinct):
-    """Of each document: how many different stop words it has; ``number`` is the word each form belongs to."""
+    """Count the different stop words in each document; ``number`` is the stop word of each form."""
     for row in range(offsets.size - 1):
         found = np.uint64(0)
         for i in range(offsets[row], offsets[row + 1]):

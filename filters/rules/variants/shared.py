@@ -1,20 +1,35 @@
-"""What several published rule sets share: hashes of stop words, counts of symbols."""
+"""Shared by the published rule sets: no language profiles, forms and hashes of stop words, counts of symbols."""
+
+from itertools import product
 
 import numpy as np
 
+from gristmill.filters.core.filter import Filter
 from gristmill.pipelines.kernels.hashing import hash_word
 from gristmill.pipelines.kernels.intrinsics import kernel
 from gristmill.pipelines.ragged import Ragged
 
 
+class Published(Filter):
+    """Base of the published rule sets: language profiles are ours, so these do not use them."""
+
+    use_profiles: bool = False
+
+
+def cases(word: str) -> list[str]:
+    """Return every way to write a word in upper and lower case."""
+    return ["".join(letters) for letters in product(*({letter.lower(), letter.upper()} for letter in word))]
+
+
 def hashes_of(words: list[str]) -> np.ndarray:
+    """Return the hash of each word as splitters compute it, uint64[words]."""
     text = Ragged.from_strings(words)
     return np.array([hash_word(text.data, a, b) for a, b in zip(text.offsets, text.offsets[1:])], np.uint64)  # noqa: B905
 
 
 @kernel
 def count_symbols(offsets, data, counts):
-    """Of each document: "#", and "..." or "…"."""
+    """Count in each document "#", and "..." or "…"."""
     for row in range(offsets.size - 1):
         hashes = ellipses = dots = 0
         stop = offsets[row + 1]

@@ -88,7 +88,7 @@ def test_questions_too_short_to_tell_are_named():
     assert not fast and index.short.tolist() == [0, 1]
 
 
-def corpus_of(folder, texts, settings, shards=1, stays=lambda part, rows: np.ones(rows, bool)):
+def corpus_of(folder, texts, settings, shards=1, keep_mask=lambda part, rows: np.ones(rows, bool)):
     """Texts as shards of documents d0, d1, … and of measures."""
     folder, parts = to_path(folder), [f"part-{k}" for k in range(shards)]
     for k, part in enumerate(parts):
@@ -98,7 +98,7 @@ def corpus_of(folder, texts, settings, shards=1, stays=lambda part, rows: np.one
         write_shard(folder / "documents" / f"{part}.parquet", cut_groups(table, 300), DOCUMENT)
         measured = settings.measure(Batch(Ragged.from_text(table[TEXT]))).to_arrow()
         write_shard(folder / "measures" / f"{part}.parquet", [measured], measured.schema)
-    return Corpus(folder / "documents", folder / "measures", parts, stays)
+    return Corpus(folder / "documents", folder / "measures", parts, keep_mask)
 
 
 def quiz(folder, *items):
@@ -112,20 +112,20 @@ def test_what_is_found_is_listed_with_its_place(tmp_path):
     settings = Contamination(against=[quiz(tmp_path, ITEM, {"question": "Explain why."})])
     texts = [f"é {FILLER}", f"é {QUESTION}\n{FILLER}", FILLER + QUESTION.lower()]
     for shards in (1, 3):
-        judged = list(settings.judge(corpus_of(tmp_path / str(shards), texts, settings, shards), tmp_path))
-        found = pl.concat([j.reports["found"] for j in judged])
+        verdicts = list(settings.decide(corpus_of(tmp_path / str(shards), texts, settings, shards), tmp_path))
+        found = pl.concat([verdict.reports["found"] for verdict in verdicts])
         assert found["id"].to_list() == ["d1", "d2"]
         for row in found.iter_rows(named=True):
             text = texts[int(row["id"][1:])].encode()
             assert text[row["offset"] :][: row["length"]].decode().lower() == QUESTION.lower()[:-1]
             assert (row["benchmark"], row["item"], row["coverage"]) == ("quiz", "7", pytest.approx(1))
-        items = pl.concat([j.reports["items"] for j in judged])
+        items = pl.concat([verdict.reports["items"] for verdict in verdicts])
         assert dict(items.schema) == ITEMS
         assert items.rows() == [
             ("quiz", "7", True, 2, pytest.approx(1), ["d1", "d2"]),
             ("quiz", "quiz:1", False, 0, None, []),
         ]
-        broken = [rules for j in judged for rules in j.decisions["broken"].to_list()]
+        broken = [rules for verdict in verdicts for rules in verdict.decisions["broken"].to_list()]
         assert [[(b["rule"], b["threshold"]) for b in rules] for rules in broken] == [[], *[[("quiz", 0.35)]] * 2]
 
 
@@ -144,31 +144,50 @@ def test_what_is_found_is_listed_with_its_place(tmp_path):
 )
 def test_an_item_is_cut_where_all_of_it_lies(tmp_path, text, left):
     settings = Contamination(against=[quiz(tmp_path, ITEM)], action="cut")
-    (judged,) = settings.judge(corpus_of(tmp_path, [text, FILLER], settings), tmp_path)
-    assert rewrite(Ragged.from_strings([text, FILLER]), judged.spans).to_text().to_pylist() == [left, FILLER]
-    assert judged.decisions["broken"].to_list() == [[], []]
+    (verdict,) = settings.decide(corpus_of(tmp_path, [text, FILLER], settings), tmp_path)
+    assert rewrite(Ragged.from_strings([text, FILLER]), verdict.spans).to_text().to_pylist() == [left, FILLER]
+    assert verdict.decisions["broken"].to_list() == [[], []]
 
 
-@pytest.mark.parametrize(("words", "rules"), [(9, ["too_few_words_left"]), (10, [])])
+def test_all_places_with_enough_of_an_item_are_cut(tmp_path):
+    """Of the question's 18 words, two thirds are enough beside the whole, a third is not."""
+    settings = Contamination(against=[quiz(tmp_path, ITEM)], action="cut")
+    words = QUESTION.split()
+    text = " ".join([QUESTION, FILLER, *words[:12], FILLER, *words[-6:], FILLER])
+    (verdict,) = settings.decide(corpus_of(tmp_path, [text, FILLER], settings), tmp_path)
+    (left, _) = rewrite(Ragged.from_strings([text, FILLER]), verdict.spans).to_text().to_pylist()
+    assert left.split() == [*FILLER.split(), *FILLER.split(), *words[-6:], *FILLER.split()]
+
+
+@pytest.mark.parametrize(("between", "runs"), [(0, 1), (1, 1), (2, 1), (3, 2)])
+def test_a_run_bridges_a_gap_of_so_many_words(between, runs):
+    text = "one two three " + "x " * between + "four five six"
+    hashes, _, _ = word_places(np.frombuffer(text.encode(), np.uint8))
+    index = EvalNgramIndex([Item("", "", "one two three"), Item("", "", "four five six")], 3, 1)
+    first, last, weight = covered_spans(hashes, index.grams, np.array([0.25, 0.5]), 3, 2)
+    assert (first.size, first[0], last[-1], weight.sum()) == (runs, 0, 5 + between, 0.75)
+
+
+@pytest.mark.parametrize(("words", "rules"), [(9, ["words_left_too_low"]), (10, [])])
 def test_of_a_cut_document_enough_must_be_left(tmp_path, words, rules):
     settings = Contamination(against=[quiz(tmp_path, ITEM)], action="cut")
     text = f"{QUESTION}\n\n{'word ' * words}"
-    (judged,) = settings.judge(corpus_of(tmp_path, [text], settings), tmp_path)
-    assert [b["rule"] for b in judged.decisions["broken"].to_list()[0]] == rules
+    (verdict,) = settings.decide(corpus_of(tmp_path, [text], settings), tmp_path)
+    assert [b["rule"] for b in verdict.decisions["broken"].to_list()[0]] == rules
 
 
 def test_report_only_changes_nothing(tmp_path):
     settings = Contamination(against=[quiz(tmp_path, ITEM)], action="report")
-    (judged,) = settings.judge(corpus_of(tmp_path, [QUESTION], settings), tmp_path)
-    assert not settings.rewrites and judged.decisions["broken"].to_list() == [[]]
-    assert judged.reports["found"].height == 1
+    (verdict,) = settings.decide(corpus_of(tmp_path, [QUESTION], settings), tmp_path)
+    assert not settings.rewrites and verdict.decisions["broken"].to_list() == [[]]
+    assert verdict.reports["found"].height == 1
 
 
 def test_documents_removed_before_are_not_looked_at(tmp_path):
     settings = Contamination(against=[quiz(tmp_path, ITEM)])
-    corpus = corpus_of(tmp_path, [QUESTION, QUESTION], settings, stays=lambda *_: np.array([False, True]))
-    (judged,) = settings.judge(corpus, tmp_path)
-    assert judged.reports["found"]["id"].to_list() == ["d1"]
+    corpus = corpus_of(tmp_path, [QUESTION, QUESTION], settings, keep_mask=lambda *_: np.array([False, True]))
+    (verdict,) = settings.decide(corpus, tmp_path)
+    assert verdict.reports["found"]["id"].to_list() == ["d1"]
 
 
 def test_other_questions_are_measured_anew_and_other_thresholds_not(tmp_path):

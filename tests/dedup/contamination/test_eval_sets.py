@@ -62,8 +62,8 @@ def test_a_dataset_in_a_folder(tmp_path):
     ("name", "text", "complaint"),
     [
         ("a.jsonl", '{"q": "Why?"}', "no record has a question"),
-        ("a.jsonl", "{", "is not JSON"),
-        ("a.txt", "Why?", "an evaluation set is JSON lines, Parquet, or hf:NAME"),
+        ("a.jsonl", "{", "is not JSON lines"),
+        ("a.txt", "Why?", "is text, not an evaluation set: give JSON lines, Parquet, or hf:NAME"),
     ],
 )
 def test_what_is_no_evaluation_set_is_one_line(tmp_path, name, text, complaint):

@@ -1,13 +1,16 @@
+import re
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reference.normalize import WHITE
 from reference.normalize import normalize as slowly
 
 from gristmill.dedup.exact import exact
 from gristmill.dedup.exact.exact import Exact, find_duplicates
-from gristmill.dedup.exact.normalize import hash_normalized, normalize
+from gristmill.dedup.exact.normalize import hash_normalized, normalize, space_width
 from gristmill.filters.core.batch import Batch
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENT
@@ -29,6 +32,13 @@ def test_normalize_answers_as_the_reference(text, lowercase):
     assert buffer[:size].tobytes() == slowly(text, lowercase)
 
 
+def test_each_character_up_to_the_kana_is_white_or_not():
+    for code in range(0x3100):
+        data = np.frombuffer(chr(code).encode(), np.uint8)
+        assert space_width(data, 0, data.size) == data.size * bool(re.match(f"[{WHITE}]", chr(code))), hex(code)
+        assert data.size == 1 or space_width(data, 0, data.size - 1) == 0  # the end of the text cuts it
+
+
 @given(st.lists(texts, max_size=8), st.booleans())
 def test_hashes_agree_exactly_where_the_normalised_texts_do(rows, lowercase):
     hashes = list(zip(*hash_normalized(*Ragged.from_strings(rows), lowercase), strict=True))
@@ -36,7 +46,7 @@ def test_hashes_agree_exactly_where_the_normalised_texts_do(rows, lowercase):
     assert [[a == b for a in hashes] for b in hashes] == [[a == b for a in same] for b in same]
 
 
-def duplicates(tmp_path, shards, settings=None, stays=None):
+def duplicates(tmp_path, shards, settings=None, keep_mask=None):
     """Shards {part: [(id, text, source)]} -> {id of the dropped: id of the one that stays}."""
     settings, documents, measures = settings or Exact(), to_path(tmp_path / "documents"), to_path(tmp_path / "measures")
     for part, rows in shards.items():
@@ -44,7 +54,7 @@ def duplicates(tmp_path, shards, settings=None, stays=None):
         write_shard(documents / f"{part}.parquet", [table], DOCUMENT)
         measured = settings.measure(Batch(Ragged.from_text(table["text"]))).to_arrow()
         write_shard(measures / f"{part}.parquet", [measured], measured.schema)
-    masks = {part: np.ones(len(rows), bool) for part, rows in shards.items()} | (stays or {})
+    masks = {part: np.ones(len(rows), bool) for part, rows in shards.items()} | (keep_mask or {})
     found = find_duplicates(settings, Corpus(documents, measures, list(shards), lambda part, rows: masks[part]))
     return {shards[part][row][0]: kept for part, row, kept, _ in found.iter_rows()}
 
@@ -69,7 +79,7 @@ def test_of_equal_texts_the_first_by_priority_length_and_id_stays(tmp_path, rows
 
 def test_what_an_earlier_step_removed_duplicates_nothing(tmp_path):
     rows = {"part-0": [("1", "same", "x"), ("2", "same", "x"), ("3", "same", "x")]}
-    assert duplicates(tmp_path, rows, stays={"part-0": np.array([False, True, True])}) == {"3": "2"}
+    assert duplicates(tmp_path, rows, keep_mask={"part-0": np.array([False, True, True])}) == {"3": "2"}
 
 
 documents = st.lists(st.tuples(st.sampled_from(["a", "a ", "b", "b\n", ""]), st.sampled_from("xy")), max_size=12)
@@ -92,6 +102,6 @@ def test_every_document_of_every_shard_is_judged(tmp_path):
     corpus = Corpus(
         *(to_path(tmp_path / n) for n in ("documents", "measures")), ["p", "q"], lambda p, n: np.ones(n, bool)
     )
-    judged = {part: decisions.rows() for part, decisions, *_ in Exact().judge(corpus, tmp_path)}
+    verdicts = {part: decisions.rows() for part, decisions, *_ in Exact().decide(corpus, tmp_path)}
     broken = [{"rule": "exact_duplicate", "value": 1.0, "threshold": 1.0}]
-    assert judged == {"p": [(None, None, []), (None, None, [])], "q": [("1", 1.0, broken)]}
+    assert verdicts == {"p": [(None, None, []), (None, None, [])], "q": [("1", 1.0, broken)]}

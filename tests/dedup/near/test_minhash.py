@@ -13,18 +13,18 @@ from tests.dedup.near.test_shingles import texts
 
 def slow_signature(hashes, count):
     """Each lane's smallest value over the distinct shingles."""
-    masks, odds = (array.tolist() for array in permutations(count))
+    xor_masks, multipliers = (array.tolist() for array in permutations(count))
     lowest = [int(EMPTY)] * count
     for shingle in hashes:
         for lane in range(count):
-            lowest[lane] = min(lowest[lane], ((shingle >> 32 ^ masks[lane]) * odds[lane]) % 2**32)
+            lowest[lane] = min(lowest[lane], ((shingle >> 32 ^ xor_masks[lane]) * multipliers[lane]) % 2**32)
     return lowest
 
 
 @given(st.lists(texts, max_size=4))
 def test_signatures_answer_as_the_reference(texts):
     text = Ragged.from_strings(texts)
-    signatures, shingles = minhash_signatures(text, hashes=16)
+    signatures, shingles = minhash_signatures(text, num_perm=16)
     sets = shingle_sets(text)
     for i, signature in enumerate(signatures):
         hashes = sets.data[sets.offsets[i] : sets.offsets[i + 1]].tolist()
@@ -36,7 +36,7 @@ def test_signatures_answer_as_the_reference(texts):
 @pytest.mark.parametrize("letters", [("w{}",), ("漢字{}",)])
 def test_chunks_leave_no_trace(length, letters):
     text = Ragged.from_strings([" ".join(letters[0].format(i) for i in range(length))])
-    signatures, shingles = minhash_signatures(text, hashes=16)
+    signatures, shingles = minhash_signatures(text, num_perm=16)
     hashes = shingle_sets(text).data
     assert signatures[0].tolist() == slow_signature(hashes.tolist(), 16)
     assert letters[0] != "w{}" or shingles[0] == hashes.size == length - 4
@@ -53,7 +53,7 @@ def test_estimates_are_unbiased_and_as_sharp_as_theory(size, similarity):
         words = [str(draw.getrandbits(60)) for _ in range(2 * size - shared)]  # each word a shingle
         left, right = words[:size], words[:shared] + words[size:]
         truth = shared / (2 * size - shared)
-        signatures, _ = minhash_signatures(Ragged.from_strings([" ".join(left), " ".join(right)]), k, words=1)
+        signatures, _ = minhash_signatures(Ragged.from_strings([" ".join(left), " ".join(right)]), k, shingle_size=1)
         errors.append((signatures[0] == signatures[1]).mean() - truth)
     sigma = (truth * (1 - truth) / k) ** 0.5
     assert abs(np.mean(errors)) < 4 * sigma / pairs**0.5
@@ -67,7 +67,7 @@ def test_estimates_are_as_good_as_those_of_datasketch():
         words = [str(draw.getrandbits(60)) for _ in range(300)]
         left, right = words[:200], words[50:]
         truth = 150 / 300
-        signatures, _ = minhash_signatures(Ragged.from_strings([" ".join(left), " ".join(right)]), 128, words=1)
+        signatures, _ = minhash_signatures(Ragged.from_strings([" ".join(left), " ".join(right)]), 128, shingle_size=1)
         ours.append((signatures[0] == signatures[1]).mean() - truth)
         a, b = (datasketch.MinHash(128) for _ in range(2))
         a.update_batch([w.encode() for w in left])

@@ -15,8 +15,8 @@ from upath import UPath
 from gristmill.dedup.near import candidates
 from gristmill.dedup.near.near_duplicates import Corpus, NearDuplicates, find_near_duplicates
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import DOCUMENT, ID
-from gristmill.pipelines.steps.corpus_step import DECISIONS, decide_corpus
+from gristmill.pipelines.schema import DECISIONS, DOCUMENT, ID
+from gristmill.pipelines.steps.corpus_step import decide_corpus
 from gristmill.pipelines.steps.spans import spans_table
 from gristmill.pipelines.steps.step import Output
 from gristmill.pipelines.storage.shards import cut_groups, read_shard, write_shard
@@ -48,11 +48,11 @@ def everything(part, rows):
     return np.ones(rows, bool)
 
 
-def near(folder, rows, settings=None, shards=1, stays=everything, **columns):
+def near(folder, rows, settings=None, shards=1, keep_mask=everything, **columns):
     """What is found, by id: {removed: kept}, and the whole table."""
     settings, folder = settings or NearDuplicates(), UPath(folder)
     parts = build(folder, rows, settings, shards, **columns)
-    corpus = Corpus(folder / "documents", folder / "measures", parts, stays)
+    corpus = Corpus(folder / "documents", folder / "measures", parts, keep_mask)
     found, counts = find_near_duplicates(settings, corpus, folder / "scratch")
     gone = found.filter(pl.col("duplicate_of").is_not_null())
     return dict(zip(gone[ID], gone["duplicate_of"], strict=True)), found, counts
@@ -89,7 +89,7 @@ def test_a_chain_of_edits_keeps_what_is_unlike_all_that_is_kept(tmp_path):
     for removed, keeper in gone.items():
         assert keeper in kept and jaccard(text[removed], text[keeper]) >= 0.8
     assert all(jaccard(text[a], text[b]) < 0.8 for a in kept for b in kept if a < b)
-    assert set(found["cluster"]) == {found[ID][0]} and set(found["size"]) == {41}
+    assert set(found["cluster"]) == {found[ID][0]} and set(found["cluster_size"]) == {41}
 
 
 def test_tables_that_differ_in_their_numbers_stay(tmp_path):
@@ -116,7 +116,7 @@ def test_long_pages_that_differ_in_one_word_collapse_to_one(tmp_path):
 def test_copies_in_one_bucket_take_one_comparison_each(tmp_path):
     gone, found, counts = near(tmp_path, [(f"{i:05}", "the same few words here") for i in range(20_000)])
     assert len(gone) == 19_999 == counts["compared"] and set(gone.values()) == {"00000"}
-    assert set(found["size"]) == {20_000}
+    assert set(found["cluster_size"]) == {20_000}
 
 
 @pytest.mark.parametrize(
@@ -124,8 +124,8 @@ def test_copies_in_one_bucket_take_one_comparison_each(tmp_path):
     [
         ({}, "long"),
         ({"source_priority": ["books"]}, "first"),
-        ({"quality": "score"}, "best"),
-        ({"quality": "score", "source_priority": ["books"]}, "first"),
+        ({"quality_column": "score"}, "best"),
+        ({"quality_column": "score", "source_priority": ["books"]}, "first"),
     ],
 )
 def test_the_order_is_source_then_quality_then_length_then_id(tmp_path, settings, kept):
@@ -172,7 +172,7 @@ def test_shards_order_and_partitions_change_nothing(tmp_path, monkeypatch):
     assert len(gone) > 30
     for removed, keeper in gone.items():
         assert keeper not in gone and jaccard(text[removed], text[keeper]) >= 0.8
-    columns = [ID, "cluster", "size", "duplicate_of", "similarity", "contained"]
+    columns = [ID, "cluster", "cluster_size", "duplicate_of", "similarity", "containment"]
     monkeypatch.setattr(candidates, "BAND_ROW_BYTES", 1 << 18)  # as if memory held few rows: many partitions
     for shards in (1, 3, 7):
         random.Random(shards).shuffle(rows)
@@ -185,14 +185,14 @@ def test_similarity_and_containment_are_the_true_ones(tmp_path):
     whole, part = " ".join(words), " ".join(words[:280])
     _, found, _ = near(tmp_path, [("whole", whole), ("part", part)])
     row = found.filter(id="part").row(0, named=True)
-    assert row["duplicate_of"] == "whole" and row["contained"] == 1.0
+    assert row["duplicate_of"] == "whole" and row["containment"] == 1.0
     assert row["similarity"] == jaccard(whole, part)
 
 
 def test_documents_removed_before_keep_nobody_out(tmp_path):
     text = " ".join(prose(4, 200))
     rows = [("a", text + " longest"), ("b", text + " end"), ("c", text)]
-    gone, _, _ = near(tmp_path, rows, stays=lambda part, rows: np.array([False, True, True]))
+    gone, _, _ = near(tmp_path, rows, keep_mask=lambda part, rows: np.array([False, True, True]))
     assert gone == {"c": "b"}
 
 
@@ -201,7 +201,7 @@ def test_decisions_name_rule_value_and_threshold(tmp_path):
     words = prose(4, 200)
     rows = [("a", " ".join(words)), ("other", "nothing like it at all in the least"), ("b", " ".join(words[:-10]))]
     parts = build(folder, rows, settings, shards=2)
-    outputs = [Output(folder / "decisions", part, "", DECISIONS) for part in parts]
+    outputs = [Output(folder / "decisions", part, kind=DECISIONS) for part in parts]
     corpus = Corpus(folder / "documents", folder / "measures", parts, lambda _, rows: np.ones(rows, bool))
     wrote = decide_corpus(settings, corpus, outputs)
     assert [w.counts for w in wrote] == [{"documents": 1, "would_remove": 0}, {"documents": 2, "would_remove": 1}]

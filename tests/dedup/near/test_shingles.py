@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gristmill.dedup.near.shingles import shingle_sets
+from gristmill.dedup.near.shingle_letters import letters
+from gristmill.dedup.near.shingles import is_spaceless, shingle_sets
 from gristmill.pipelines.ragged import Ragged
 from tests.reference import shingles as reference
 
@@ -57,6 +58,43 @@ def sets_of(*texts):
 def test_what_counts_as_the_same_shingle(left, right, equal):
     left, right = sets_of(left, right)
     assert (left == right) is equal
+
+
+@pytest.mark.parametrize(("words", "count"), [(1, 1), (4, 1), (5, 1), (6, 2), (7, 3)])
+def test_a_window_fills_up_at_five_words(words, count):
+    (hashes,) = sets_of(" ".join(f"w{i}" for i in range(words)))
+    assert len(hashes) == count
+
+
+@pytest.mark.parametrize(("characters", "count"), [(1, 1), (7, 1), (8, 1), (9, 2), (10, 3)])
+def test_a_window_fills_up_at_eight_characters(characters, count):
+    (hashes,) = sets_of("".join(chr(0x4E00 + i) for i in range(characters)))
+    assert len(hashes) == count
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("", False),
+        ("漢", True),
+        ("漢a", False),  # one of two is not most
+        ("漢字a", True),
+        ("漢字é", True),
+        ("漢é", False),
+        ("漢字a1", False),
+        ("漢字漢a1", True),
+        ("\u0e00\u0e01", True),  # the first Thai letter, behind a place that has none
+        ("\u0dffa", False),
+        ("。。。a", False),  # marks are no letters
+        ("…漢", True),
+        ("aé漢字漢", True),
+        ("аб漢字", False),
+        ("аб漢字漢", True),
+    ],
+)
+def test_most_letters_decide_the_kind_of_shingle(text, answer):
+    data = np.frombuffer(text.encode(), np.uint8)
+    assert is_spaceless(data, 0, data.size, letters()) == answer == reference.is_spaceless(text)
 
 
 def test_shingles_are_sorted_and_distinct():

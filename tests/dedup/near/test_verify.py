@@ -16,8 +16,8 @@ def test_similarity_answers_as_python_sets(tmp_path_factory, sets, threshold, me
         offsets = np.concatenate(([0], np.cumsum([len(s) for s in some]))).astype(np.int64)
         stored.append(Ragged.of(offsets, np.array([x for s in some for x in sorted(s)], np.uint64)))
     left, right = (a.ravel() for a in np.meshgrid(np.arange(len(sets)), np.arange(len(sets))))
-    similarity, contained = stored.compare(left, right, threshold, memory)
-    for a, b, jaccard, inside in zip(left, right, similarity, contained, strict=True):
+    similarity, containment = stored.compare(left, right, threshold, memory)
+    for a, b, jaccard, inside in zip(left, right, similarity, containment, strict=True):
         a, b = sets[a], sets[b]
         truth = len(a & b) / max(len(a | b), 1)
         if truth >= threshold:
@@ -30,5 +30,5 @@ def test_similarity_answers_as_python_sets(tmp_path_factory, sets, threshold, me
 def test_exactly_at_the_threshold_is_alike(tmp_path, shared, alike):
     stored = ShingleSets(tmp_path / "sets")
     stored.append(Ragged.of(np.array([0, 10, 10 + shared]), np.r_[np.arange(10), np.arange(shared)].astype(np.uint64)))
-    similarity, contained = stored.compare(np.array([1]), np.array([0]), 0.8, 1000)
-    assert bool(similarity[0] >= 0.8) is alike and contained[0] == 1.0
+    similarity, containment = stored.compare(np.array([1]), np.array([0]), 0.8, 1000)
+    assert bool(similarity[0] >= 0.8) is alike and containment[0] == 1.0

@@ -27,8 +27,8 @@ class Batch:
         self.text = text
 
 
-def cut(folder, texts, repeats, shards=1, stays=lambda part, rows: np.ones(rows, bool)):
-    """The texts after cutting, the counts and what was found, in order."""
+def corpus_of(folder, texts, repeats, shards=1, keep_mask=lambda part, rows: np.ones(rows, bool)):
+    """Texts as shards of documents 000, 001, … and of measures."""
     folder, parts = UPath(folder), [f"part-{i}" for i in range(shards)]
     for i, part in enumerate(parts):
         some = range(len(texts) * i // shards, len(texts) * (i + 1) // shards)
@@ -37,10 +37,14 @@ def cut(folder, texts, repeats, shards=1, stays=lambda part, rows: np.ones(rows,
         write_shard(folder / "documents" / f"{part}.parquet", cut_groups(table), DOCUMENT)
         measured = repeats.measure(Batch(Ragged.from_text(table[TEXT]))).to_arrow()
         write_shard(folder / "measures" / f"{part}.parquet", [measured], measured.schema)
-    corpus = Corpus(folder / "documents", folder / "measures", parts, stays)
-    left, counts, found = [], [], []
-    for part, spans, count, cuts, _ in find_repeats(repeats, corpus, folder / "scratch"):
-        text = Ragged.from_text(read_shard(folder / "documents" / f"{part}.parquet", [TEXT])[TEXT])
+    return Corpus(folder / "documents", folder / "measures", parts, keep_mask)
+
+
+def cut(folder, texts, repeats, *args, **kwargs):
+    """The texts after cutting, the counts and what was found, in order."""
+    left, counts, found, corpus = [], [], [], corpus_of(folder, texts, repeats, *args, **kwargs)
+    for part, spans, count, cuts, _ in find_repeats(repeats, corpus, UPath(folder) / "scratch"):
+        text = Ragged.from_text(read_shard(corpus.documents / f"{part}.parquet", [TEXT])[TEXT])
         left += rewrite(text, spans).to_text().to_pylist()
         counts.append(count)
         found.append(cuts)
@@ -65,7 +69,7 @@ def kept(texts, kind="line"):
 def test_the_first_of_each_line_stays(tmp_path_factory, texts, shards, partition_bytes):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "PASSAGE_BYTES", partition_bytes)
-        repeats = RepeatedPassages(min_characters=0, memory_mb=64)
+        repeats = RepeatedPassages(min_bytes=0, memory_mb=64)
         left, counts, found = cut(tmp_path_factory.mktemp("repeats"), texts, repeats, shards)
     assert [passages(text, "line") for text in left] == kept(texts)
     assert counts["passages_left"].to_list() == [len(passages(text, "line")) for text in left]
@@ -79,9 +83,9 @@ def test_the_first_of_each_line_stays(tmp_path_factory, texts, shards, partition
 
 @settings(max_examples=30)
 @given(documents, st.integers(1, 3), st.integers(0, 12))
-def test_nothing_that_occurs_once_is_lost(texts, span, min_characters):
+def test_nothing_that_occurs_once_is_lost(texts, span, min_bytes):
     with tempfile.TemporaryDirectory() as folder:
-        left, _, _ = cut(folder, texts, RepeatedPassages(span=span, min_characters=min_characters))
+        left, _, _ = cut(folder, texts, RepeatedPassages(window=span, min_bytes=min_bytes))
     counts = Counter(passage for text in texts for passage in passages(text, "line"))
     for before, after in zip(texts, left, strict=True):
         gone = Counter(passages(before, "line")) - Counter(passages(after, "line"))
@@ -111,7 +115,7 @@ MENU = "Home | News | Sport | Contact | Imprint"
 def test_white_space_is_kept_once(tmp_path, kind, text, expected):
     repeated = {"line": MENU, "sentence": f"{MENU}.", "paragraph": f"{MENU}\n{MENU}"}[kind]
     first = repeated + "\n\n" + "a longer document, which comes first " * 5
-    left, _, _ = cut(tmp_path, [first, text], RepeatedPassages(passage=kind))
+    left, _, _ = cut(tmp_path, [first, text], RepeatedPassages(unit=kind))
     assert left == [first, expected]
 
 
@@ -122,7 +126,7 @@ def test_a_short_repeat_alone_stays(tmp_path):
 
 def test_documents_removed_before_hold_no_first_copy(tmp_path):
     texts = [f"{MENU}\nlongest text of them all, but gone", f"{MENU}\nsecond text", f"{MENU}\nthird"]
-    left, _, _ = cut(tmp_path, texts, RepeatedPassages(), stays=lambda part, rows: np.array([False, True, True]))
+    left, _, _ = cut(tmp_path, texts, RepeatedPassages(), keep_mask=lambda part, rows: np.array([False, True, True]))
     assert left == [texts[0], texts[1], "third"]
 
 
@@ -130,14 +134,74 @@ def test_the_most_copied_passages_are_reported_with_their_text(tmp_path):
     texts = [f"{MENU}\n{'x' * n} is the text of document {n}\nyes" for n in range(5, 9)] + [f"{MENU}\n{MENU}\nyes"]
     texts += ["A notice on two pages only."] * 2
     for shards in (1, 3):
-        folder, repeats = tmp_path / str(shards), RepeatedPassages(top=2)
-        cut(folder, texts, repeats, shards)
-        parts = [f"part-{i}" for i in range(shards)]
-        corpus = Corpus(UPath(folder) / "documents", UPath(folder) / "measures", parts, lambda _, n: np.ones(n, bool))
-        top = pl.concat([judged.reports["top"] for judged in repeats.judge(corpus, folder / "scratch")])
+        folder, repeats = tmp_path / str(shards), RepeatedPassages(report_top=2)
+        corpus = corpus_of(folder, texts, repeats, shards)
+        top = pl.concat([verdict.reports["top"] for verdict in repeats.decide(corpus, folder / "scratch")])
         notice = "A notice on two pages only."
         assert top.rows() == [(MENU, 6, 5, len(MENU), "004"), (notice, 2, 2, len(notice), "005")]
-    assert [j.reports["top"].height for j in RepeatedPassages(top=0).judge(corpus, folder / "scratch")] == [0, 0, 0]
+    none = RepeatedPassages(report_top=0).decide(corpus, folder / "scratch")
+    assert [verdict.reports["top"].height for verdict in none] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("size", [499, 500, 501])
+def test_of_a_long_passage_the_beginning_is_reported(tmp_path, size):
+    corpus = corpus_of(tmp_path, ["é" * size] * 2, RepeatedPassages())
+    (verdict,) = RepeatedPassages().decide(corpus, tmp_path / "scratch")
+    assert verdict.reports["top"].rows() == [("é" * min(size, 500), 2, 2, 2 * size, "000")]
+
+
+@pytest.mark.parametrize(("min_bytes", "left"), [(38, "text"), (39, "text"), (40, f"{MENU}\ntext")])
+def test_a_run_is_cut_from_min_bytes_on(tmp_path, min_bytes, left):
+    """Its passages count together, the line break between them does not."""
+    two = ("Home | News | Sport", "Contact us | Imprint")
+    assert len(MENU) == sum(map(len, two)) == 39
+    first = "\n".join([MENU, *two, "a longer document " * 5])
+    repeats = RepeatedPassages(min_bytes=min_bytes)
+    for n, text in enumerate((f"{MENU}\ntext", "\n".join([*two, "text"]))):
+        found = cut(tmp_path / str(n), [first, text], repeats)[0]
+        assert found == [first, "text" if left == "text" else text]
+    corpus = corpus_of(tmp_path / "top", [first, f"{MENU}\ntext"], repeats)
+    (verdict,) = repeats.decide(corpus, tmp_path / "scratch")
+    assert verdict.reports["top"]["text"].to_list() == [MENU] * (left == "text")
+
+
+@pytest.mark.parametrize(
+    ("window", "text", "left"),
+    [
+        (1, "x\none\ntwo\ny\nfour\nz", "x\ny\nz"),
+        (2, "x\none\ntwo\ny\nfour\nz", "x\ny\nfour\nz"),
+        (3, "x\none\ntwo\ny\nfour\nz", "x\none\ntwo\ny\nfour\nz"),
+        (2, "x\none\ntwo\nthree\ny", "x\ny"),
+        (3, "x\none\ntwo\nthree\ny", "x\ny"),
+        (4, "x\none\ntwo\nthree\ny", "x\none\ntwo\nthree\ny"),
+        (2, "one\ntwo\none\ntwo", ""),
+        (2, "two\none", "two\none"),
+        (2, "one", "one"),
+    ],
+)
+def test_a_window_of_passages_is_repeated_as_a_whole(tmp_path, window, text, left):
+    first = "one\ntwo\nthree\nfour\nfive and more words than the others"
+    found = cut(tmp_path, [first, text], RepeatedPassages(window=window, min_bytes=0))
+    assert found[0] == [first, left]
+    corpus = corpus_of(tmp_path / "top", [first, "one\ntwo"], RepeatedPassages(window=2, min_bytes=0))
+    (verdict,) = RepeatedPassages(window=2, min_bytes=0).decide(corpus, tmp_path / "scratch")
+    assert verdict.reports["top"].rows() == [("one\ntwo", 2, 2, 7, "000")]
+
+
+@pytest.mark.parametrize(("words", "rules"), [(4, ["words_left_too_low"]), (5, [])])
+def test_of_a_cut_document_enough_words_must_be_left(tmp_path, words, rules):
+    step = RepeatedPassages(min_words_left=5, min_passages_left=0)
+    texts = [f"{MENU}\n{'word ' * 20}", f"{MENU}\n{'other ' * words}", "short"]
+    (verdict,) = step.decide(corpus_of(tmp_path, texts, step), tmp_path / "scratch")
+    assert [[b["rule"] for b in broken] for broken in verdict.decisions["broken"].to_list()] == [[], rules, []]
+
+
+@pytest.mark.parametrize(("lines", "rules"), [(1, ["passages_left_too_low"]), (2, [])])
+def test_of_a_cut_document_enough_passages_must_be_left(tmp_path, lines, rules):
+    step = RepeatedPassages(min_passages_left=2)
+    texts = [f"{MENU}\n{'word ' * 20}\nand more", MENU + "".join(f"\nline {i}" for i in range(lines)), "short"]
+    (verdict,) = step.decide(corpus_of(tmp_path, texts, step), tmp_path / "scratch")
+    assert [[b["rule"] for b in broken] for broken in verdict.decisions["broken"].to_list()] == [[], rules, []]
 
 
 @given(st.lists(st.integers(0, 40), max_size=300), st.integers(2, 5), st.integers(0, 58))

@@ -52,6 +52,12 @@ def test_words_of_a_passage(text, words):
     assert cut_passages(Ragged.from_strings([text]), "line").words.tolist() == [words]
 
 
+@pytest.mark.parametrize(("lines", "breaks"), [(0, 0), (1, 1), (254, 254), (255, 255), (256, 255)])
+def test_line_breaks_are_counted_to_255(lines, breaks):
+    found = cut_passages(Ragged.from_strings(["one." + "\n" * lines + " two"]), "sentence")
+    assert found.breaks.tolist() == [breaks, 0]
+
+
 def test_hashes_see_through_white_space_only():
     text = Ragged.from_strings(["a  b\nA b", " a\tb", "a b!"])
     hashes = cut_passages(text, "line").hashes(text)

@@ -26,7 +26,7 @@ class Batch:
         self.text = text
 
 
-def corpus_of(folder, texts, step, shards=1, stays=lambda part, rows: np.ones(rows, bool)):
+def corpus_of(folder, texts, step, shards=1, keep_mask=lambda part, rows: np.ones(rows, bool)):
     folder, parts = UPath(folder), [f"part-{i}" for i in range(shards)]
     for i, part in enumerate(parts):
         some = range(len(texts) * i // shards, len(texts) * (i + 1) // shards)
@@ -35,7 +35,7 @@ def corpus_of(folder, texts, step, shards=1, stays=lambda part, rows: np.ones(ro
         write_shard(folder / "documents" / f"{part}.parquet", cut_groups(table, 100), DOCUMENT)
         measured = step.measure(Batch(Ragged.from_text(table[TEXT]))).to_arrow()
         write_shard(folder / "measures" / f"{part}.parquet", [measured], measured.schema)
-    return Corpus(folder / "documents", folder / "measures", parts, stays)
+    return Corpus(folder / "documents", folder / "measures", parts, keep_mask)
 
 
 def cut(texts, step, shards=1, **changes):
@@ -113,7 +113,7 @@ def test_what_is_cut_is_whole_somewhere_else(texts, length):
     stay = {window for text in left for window in windows_of(text, length)}
     assert {window for window, count in counts.items() if count > 1} <= stay
     for span in found:
-        assert span["in"] is not None and span["length"] > 0
+        assert span["kept_in"] is not None and span["length"] > 0
 
 
 def test_one_separator_stays():
@@ -126,34 +126,47 @@ def test_one_separator_stays():
     ]
     left, _, found = cut(texts, Substrings(length=4))
     assert left == [texts[0], "front\n\nback", "behind", "before"]
-    assert [(span["id"], span["in"], span["tokens"]) for span in found] == [(f"00{i}", "000", 4) for i in (1, 2, 3)]
+    assert [(span["id"], span["kept_in"], span["tokens"]) for span in found] == [
+        (f"00{i}", "000", 4) for i in (1, 2, 3)
+    ]
 
 
-def test_a_word_said_over_and_over_keeps_its_first():
-    left, counts, _ = cut(["no " * 100, "yes"], Substrings(length=5))
-    assert left[0].split() == ["no"] * 5 and counts == [5, 1]
+@pytest.mark.parametrize("words", [4, 5, 6, 8, 9, 10, 11, 100])
+def test_a_word_said_over_and_over_keeps_its_first(words):
+    left, counts, _ = cut(["no " * words, "yes"], Substrings(length=5))
+    assert left[0].split() == ["no"] * min(words, 5) and counts == [min(words, 5), 1]
+
+
+@pytest.mark.parametrize("shared", [4, 5, 6, 8, 9, 10])
+def test_a_span_is_cut_from_its_length_on(shared):
+    common = " ".join(f"w{i}" for i in range(shared))
+    texts = [f"the first of them has {common} and more words", f"then {common} it ends"]
+    left, counts, found = cut(texts, Substrings(length=5))
+    assert left == [texts[0], "then it ends" if shared >= 5 else texts[1]]
+    assert counts[1] == 3 + shared * (shared < 5) and [span["tokens"] for span in found] == [shared] * (shared >= 5)
 
 
 def test_documents_that_are_gone_keep_nothing():
     text = "one two three four"
-    left, counts, _ = cut([f"{text} five", text], Substrings(length=4), stays=lambda part, rows: np.arange(rows) > 0)
+    left, counts, _ = cut([f"{text} five", text], Substrings(length=4), keep_mask=lambda _, rows: np.arange(rows) > 0)
     assert left == [f"{text} five", text] and counts == [0, 4]
 
 
 def test_marking_changes_nothing_and_tells_where(tmp_path):
-    step = Substrings(length=4, action="mark")
+    step = Substrings(length=4, action="report")
     corpus = corpus_of(tmp_path, ["one two three four five", "so: one two three four"], step)
-    (judged,) = step.judge(corpus, tmp_path / "scratch")
-    assert judged.spans is None and judged.decisions["broken"].list.len().to_list() == [0, 0]
-    assert judged.reports["found"].rows() == [("001", 3, 19, 4, "000")] and not step.rewrites
+    (verdict,) = step.decide(corpus, tmp_path / "scratch")
+    assert verdict.spans is None and verdict.decisions["broken"].list.len().to_list() == [0, 0]
+    assert verdict.reports["found"].rows() == [("001", 3, 19, 4, "000")] and not step.rewrites
 
 
-def test_documents_of_which_nothing_is_left_go(tmp_path):
-    step = Substrings(length=3)
-    corpus = corpus_of(tmp_path, ["a b c d", "b c d", "x b c d"], step)
-    (judged,) = step.judge(corpus, tmp_path / "scratch")
-    rules = [[broken["rule"] for broken in row] for row in judged.decisions["broken"].to_list()]
-    assert rules == [[], ["too_few_tokens"], []]
+@pytest.mark.parametrize(("min_tokens_left", "dropped"), [(0, []), (1, [1]), (2, [1, 2]), (3, [1, 2])])
+def test_documents_with_too_few_tokens_left_are_dropped(tmp_path, min_tokens_left, dropped):
+    step = Substrings(length=3, min_tokens_left=min_tokens_left)
+    corpus = corpus_of(tmp_path, ["a b c d", "b c d", "x b c d", "y"], step)  # the last one is short, but not cut
+    (verdict,) = step.decide(corpus, tmp_path / "scratch")
+    rules = [[broken["rule"] for broken in row] for row in verdict.decisions["broken"].to_list()]
+    assert rules == [["tokens_left_too_low"] * (i in dropped) for i in range(4)]
 
 
 def test_tokens_lie_where_the_words_are():

@@ -16,17 +16,15 @@ class Length(Filter):
     """A rule set small enough to check by eye."""
 
     NAME: ClassVar[str] = "length"
+    RULES: ClassVar[tuple[str, ...]] = ("min_words", "max_words")
 
     min_words: int | None = 2
     max_words: int | None = 4
     max_odd: float | None = 0.5
 
     def rules(self):
-        return {
-            "short": Rule("words", "<", self.min_words),
-            "long": Rule("words", ">", self.max_words),
-            "odd": Rule("odd", ">=", self.max_odd, "label", {"xx": 0.9}),
-        }
+        odd = Rule("odd", ">=", self.max_odd, "label", {"xx": 0.9})
+        return {**super().rules(), odd.name: odd}
 
 
 def measured(*rows):
@@ -40,15 +38,15 @@ def names(broken):
 @pytest.mark.parametrize(
     ("row", "broken"),
     [
-        ((1, 0.0, "en"), ["short"]),
+        ((1, 0.0, "en"), ["words_too_low"]),
         ((2, 0.0, "en"), []),
         ((4, 0.0, "en"), []),
-        ((5, 0.0, "en"), ["long"]),
+        ((5, 0.0, "en"), ["words_too_high"]),
         ((3, 0.49, "en"), []),
-        ((3, 0.5, "en"), ["odd"]),
+        ((3, 0.5, "en"), ["odd_too_high"]),
         ((3, 0.5, "xx"), []),  # a label with a threshold of its own
-        ((3, 0.9, "xx"), ["odd"]),
-        ((9, 0.9, "en"), ["long", "odd"]),  # every broken rule, in their order
+        ((3, 0.9, "xx"), ["odd_too_high"]),
+        ((9, 0.9, "en"), ["words_too_high", "odd_too_high"]),  # every broken rule, in their order
     ],
 )
 def test_each_rule_on_both_sides_of_its_line(row, broken):
@@ -58,15 +56,16 @@ def test_each_rule_on_both_sides_of_its_line(row, broken):
 def test_a_reason_holds_value_and_threshold():
     (reasons,) = decide(Length(), measured((1, 0.75, "en")), np.array([""], object)).to_list()
     assert reasons == [
-        {"rule": "short", "value": 1.0, "threshold": 2.0},
-        {"rule": "odd", "value": 0.75, "threshold": 0.5},
+        {"rule": "words_too_low", "value": 1.0, "threshold": 2.0},
+        {"rule": "odd_too_high", "value": 0.75, "threshold": 0.5},
     ]
 
 
 def test_a_profile_has_thresholds_of_its_own_and_may_switch_a_rule_off():
     rules = Length(profiles={"zh": {"min_words": 5, "max_words": "off"}}, use_profiles=False)
     rows = measured((4, 0.0, "en"), (4, 0.0, "zh"), (9, 0.0, "en"), (9, 0.0, "zh"))
-    assert names(decide(rules, rows, np.array(["en", "zh", "en", "zh"], object))) == [[], ["short"], ["long"], []]
+    broken = names(decide(rules, rows, np.array(["en", "zh", "en", "zh"], object)))
+    assert broken == [[], ["words_too_low"], ["words_too_high"], []]
 
 
 def test_a_threshold_of_the_recipe_holds_in_profiles_that_do_not_set_it():

@@ -6,7 +6,6 @@ import pytest
 from corpora import write_jsonl
 
 from benchmarks.quality import judge_corpus
-from gristmill.filters.core.measure import LANGUAGE, SURE_LABEL
 from gristmill.filters.perplexity import cross_fit
 from gristmill.filters.perplexity.cross_fit import CrossFitPerplexity
 from gristmill.flows.clean.recipe import parse_recipe
@@ -39,8 +38,7 @@ def rows():
 def judged(rows, **settings):
     step = CrossFitPerplexity(**{"min_bytes": 1000, **settings})
     broken = [[] for _ in rows]
-    frames = {LANGUAGE: pl.DataFrame({SURE_LABEL: ["en"] * len(rows)})}
-    scores = judge_corpus(step, "own", rows, frames, broken)
+    scores = judge_corpus(step, "own", rows, pl.Series(["en"] * len(rows)), broken)
     return {row["id"]: rules for row, rules in zip(rows, broken, strict=True)}, scores
 
 

@@ -19,7 +19,8 @@ PARTS = [
     "Home", "Log in", "a sentence of some words.", "Yes.", "“Done!”", "[1]", ".[12][3]", "a[7]", "[edit]", "[", "{",
     "}", "lorem ipsum", "Please enable JavaScript", "we use cookies", "javascript", "terms of use",
     "好。", "漢字", "ไทยไม่มีช่องว่าง", "x" * 40, "\t", "...", "…", "3.14", "\x85", "\u2028", "\r", "é", "\x00", "«", "»",
-    "؟",
+    "؟", "x" * 11, "x" * 12, "x" * 13, "x" * 16, "x" * 17, "字字字", ".[999]", ".[1000]", "a" + " " * 62 + "b",
+    "a" + " " * 63 + "b", "a" + " " * 190 + "b", "a" + " " * 191 + "b",
 ]  # fmt: skip
 LINE = st.lists(st.sampled_from(PARTS), max_size=6).map(" ".join)
 TEXTS = st.lists(st.lists(LINE, max_size=8).map("\n".join) | st.text(max_size=30), max_size=4)
@@ -101,15 +102,15 @@ def test_a_line_may_have_to_end_a_sentence(line, stays):
 @pytest.mark.parametrize(
     ("settings", "text", "rules"),
     [
-        (C4(), "One. Two.", ["too_few_sentences"]),
+        (C4(), "One. Two.", ["sentences_too_low"]),
         (C4(), "One. Two. Three.", []),
         (C4(), "一。二。三。", []),
-        (C4(), "Pi is 3.14 and e is 2.72 or so", ["too_few_sentences"]),
-        (C4(), "One. Two. Three lorem ipsum.", ["placeholder"]),
-        (C4(max_curly_brackets=0), "One. Two. Three {.", ["curly_bracket"]),
+        (C4(), "Pi is 3.14 and e is 2.72 or so", ["sentences_too_low"]),
+        (C4(), "One. Two. Three lorem ipsum.", ["placeholders_too_high"]),
+        (C4(max_curly_brackets=0), "One. Two. Three {.", ["curly_brackets_too_high"]),
         (C4(), "One. Two. Three {.", []),
-        (C4(), "Home\nA. B.\nTerms of use: one. Two. Three.", ["too_few_sentences"]),  # counted in what is left
-        (C4(), "", ["too_few_sentences"]),
+        (C4(), "Home\nA. B.\nTerms of use: one. Two. Three.", ["sentences_too_low"]),  # counted in what is left
+        (C4(), "", ["sentences_too_low"]),
     ],
 )
 def test_c4_names_the_rule_broken(settings, text, rules):

@@ -30,9 +30,9 @@ def run(*arguments):
 def test_differences_are_told_by_rule_with_both_values(corpus):
     lines = run("--variants", f"gristmill,{DATATROVE}", "--json", corpus).stdout.splitlines()
     gopher = next(found for line in lines if (found := json.loads(line))["rule_set"] == "gopher")
-    assert (gopher["documents"], gopher["agree"], gopher["same_reason"]) == (3, 2, 1)
+    assert (gopher["documents"], gopher["agree"], gopher["same_reason"]) == (3, 2, 2)
     (difference,) = gopher["differences"]
-    assert (difference["removed_by"], difference["rule"]) == (f"{DATATROVE}:unicode", "gopher_enough_stop_words")
+    assert (difference["removed_by"], difference["rule"]) == (f"{DATATROVE}:unicode", "stop_words_too_low")
     (sample,) = difference["samples"]
     assert sample["id"] == "case"
     assert sample["gristmill:unicode"] == {"value": 2.0, "breaks": "<", "threshold": 2.0}
@@ -42,7 +42,7 @@ def test_differences_are_told_by_rule_with_both_values(corpus):
 def test_the_table_names_agreement_rules_and_documents(corpus):
     text = run("--variants", f"gristmill,{DATATROVE}", corpus).stdout
     assert "gopher: 66.67% decided alike" in text
-    assert "1  only b  gopher_enough_stop_words" in text
+    assert "1  only b  stop_words_too_low" in text
     assert "case  a 2 (< 2)  b 1 (< 2)" in text
 
 

@@ -43,6 +43,34 @@ def test_repetition_is_that_of_the_reference(texts):
         assert found == pytest.approx(expected)
 
 
+@st.composite
+def few_n_grams(draw) -> str:
+    """Draw n, n + 1, 2n - 2 or 2n - 1 words of a short period, so that n-grams repeat where each word is in few."""
+    n = draw(st.integers(2, 10))
+    words = draw(st.lists(st.sampled_from(["a", "bc", "the", "éé", "12345"]), min_size=1, max_size=3))
+    count = draw(st.sampled_from([n - 1, n, n + 1, 2 * n - 2, 2 * n - 1]))
+    return " ".join((words * count)[:count])
+
+
+@given(st.lists(few_n_grams(), min_size=1, max_size=4))
+def test_repetition_of_hardly_more_words_than_n_is_that_of_the_reference(texts):
+    batch = Batch(Ragged.from_strings(texts))
+    assert measures("repetition", "dolma", batch) == [pytest.approx(reference.dolma_repetition(text)) for text in texts]
+
+
+@pytest.mark.parametrize(("words", "n", "share"), [(5, 5, 0.0), (6, 5, 1.0), (8, 5, 1.0), (11, 10, 1.0), (18, 10, 1.0)])
+def test_every_n_gram_of_one_word_is_a_copy(words, n, share):
+    """The characters of copies are divided by those of all n-grams, of which a short document has few."""
+    (found,) = measures("repetition", "dolma", Batch(Ragged.from_strings(["a " * words])))
+    assert found[f"dup_{n}_grams"] == share
+
+
+@pytest.mark.parametrize("length", [1023, 1024])
+def test_the_median_is_exact_up_to_its_longest_word(length):
+    (found,) = measures("gopher", "dolma", Batch(Ragged.from_strings([f"a {'b' * length} {'c' * length}"])))
+    assert found["word_length"] == length
+
+
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 PROSE = " ".join(f"mill{letter} of grain{letter}" for letter in LETTERS)  # one stop word, 26 times
 CASED = PROSE.replace(" of ", " by ") + " The TO"
@@ -54,16 +82,16 @@ OTHERS = [f"mill{letter} flour{letter} bread{letter}" for letter in LETTERS]
     ("name", "variant", "text", "rule"),
     [
         ("gopher", "dolma", PROSE, None),
-        ("gopher", "datatrove-0.10.1", PROSE, "gopher_enough_stop_words"),
+        ("gopher", "datatrove-0.10.1", PROSE, "stop_words_too_low"),
         ("gopher", "dclm", CASED, None),
-        ("gopher", "dolma", CASED, "gopher_enough_stop_words"),
+        ("gopher", "dolma", CASED, "stop_words_too_low"),
         ("gopher", "dolma", LIST, None),  # no bullet of dolma's
-        ("gopher", "dclm", LIST, "gopher_too_many_bullets"),
+        ("gopher", "dclm", LIST, "bullet_lines_too_high"),
         ("repetition", "dclm", "\n".join([*OTHERS[:14], *["ab"] * 6]), None),  # 6 of 20 lines
-        ("repetition", "dclm", "\n".join([*OTHERS[:13], *["ab"] * 6]), "dup_line_frac"),  # 6 of 19
-        ("repetition", "dclm", "", "empty"),
+        ("repetition", "dclm", "\n".join([*OTHERS[:13], *["ab"] * 6]), "dup_lines_too_high"),  # 6 of 19
+        ("repetition", "dclm", "", "lines_too_low"),
         ("repetition", "dclm", "the grain and the mill", None),
-        ("repetition", "dolma", "the grain and the mill", "top_2_gram"),  # one that comes once counts
+        ("repetition", "dolma", "the grain and the mill", "top_2_gram_too_high"),  # one that comes once counts
     ],
 )
 def test_each_variant_has_its_own_lines(name, variant, text, rule):

@@ -40,16 +40,16 @@ def lines(count: int, line: str) -> list[str]:
 @pytest.mark.parametrize(
     ("text", "rules"),
     [
-        ("", ["empty"]),
-        (" \n\t\n", ["empty"]),
+        ("", ["lines_too_low"]),
+        (" \n\t\n", ["lines_too_low"]),
         ("\n".join(lines(3, LONG + ".") + lines(22, LONG)), []),  # 3 of 25 lines end
-        ("\n".join(lines(3, LONG + ".") + lines(23, LONG)), ["line_punct_ratio"]),
+        ("\n".join(lines(3, LONG + ".") + lines(23, LONG)), ["line_punct_ratio_too_low"]),
         ("\n".join(lines(67, "It is short.") + lines(33, LONG + ".")), []),
-        ("\n".join(lines(68, "It is short.") + lines(32, LONG + ".")), ["short_line_ratio"]),
+        ("\n".join(lines(68, "It is short.") + lines(32, LONG + ".")), ["short_line_ratio_too_high"]),
         ("\n".join([*lines(9, LONG + "."), "00 " + LONG + "."]), []),  # one line of ten stood before
-        ("\n".join([*lines(8, LONG + "."), "00 " + LONG + "."]), ["char_dup_ratio"]),
+        ("\n".join([*lines(8, LONG + "."), "00 " + LONG + "."]), ["char_dup_ratio_too_high"]),
         ("A line of text, no more.\n" + "x" * 40 + " y.", []),  # 2 lines, 9 words
-        ("x" * 31 + ".\n" + "y" * 31 + ".\n" + "z" * 31 + ".", ["list_ratio"]),  # 3 lines, 6 words
+        ("x" * 31 + ".\n" + "y" * 31 + ".\n" + "z" * 31 + ".", ["list_ratio_too_high"]),  # 3 lines, 6 words
     ],
 )
 def test_fineweb_names_the_rule_broken(text, rules):

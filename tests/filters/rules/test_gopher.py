@@ -70,41 +70,41 @@ STOPS = "the of "
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
-        ("", "too_few_words"),
-        (STOPS + "word " * 47, "too_few_words"),
+        ("", "words_too_low"),
+        (STOPS + "word " * 47, "words_too_low"),
         (STOPS + "word " * 48, None),
-        (STOPS + "word " * 47 + ", .", "too_few_words"),  # marks are no words
+        (STOPS + "word " * 47 + ", .", "words_too_low"),  # marks are no words
         (STOPS + "word " * 47 + "12", None),  # numbers are
         (STOPS + "étés " * 48, None),
-        ("of the " + "été " * 48, "words_too_short"),  # three letters in five bytes, and "of"
+        ("of the " + "été " * 48, "word_length_too_low"),  # three letters in five bytes, and "of"
         ("the and " + "été " * 48, None),
         ("of the " + "tells " + "and " * 49, None),
         ("of the " + "x" * 20 + " " + "y" * 9 + " z" + ("x" * 9 + "y ") * 47, None),  # short ones level the long
-        ("of the " + ("x" * 10 + "y ") * 60, "words_too_long"),
+        ("of the " + ("x" * 10 + "y ") * 60, "word_length_too_high"),
         (STOPS + "word " * 48 + "# " * 5, None),
-        (STOPS + "word " * 48 + "# " * 6, "too_many_hashes"),
-        (STOPS + "https://a.b/c#d " * 48, "words_too_long"),  # no mark inside an address
+        (STOPS + "word " * 48 + "# " * 6, "hash_ratio_too_high"),
+        (STOPS + "https://a.b/c#d " * 48, "word_length_too_high"),  # no mark inside an address
         (STOPS + "... " * 5 + "word " * 48, None),
-        (STOPS + "... … " * 3 + "word " * 48, "too_many_ellipses"),
+        (STOPS + "... … " * 3 + "word " * 48, "ellipsis_ratio_too_high"),
         (STOPS + "...... " + "word " * 48, None),  # one run, one ellipsis
         (STOPS + "word " * 80 + "\n- word word" * 9, None),  # 9 of 10 lines
-        (STOPS + "word " * 90 + "\n• word word" * 10, "too_many_bullets"),
-        (STOPS + "word " * 90 + "\n* word word" * 10, "too_many_bullets"),
+        (STOPS + "word " * 90 + "\n• word word" * 10, "bullet_lines_too_high"),
+        (STOPS + "word " * 90 + "\n* word word" * 10, "bullet_lines_too_high"),
         (STOPS + "word " * 90 + "\n*word* word" * 10, None),
         (STOPS + "word " * 90 + "\n-5 word word" * 10, None),
-        (STOPS + "word " * 90 + "\n\n- word word" * 10, "too_many_bullets"),  # blank lines are no lines
+        (STOPS + "word " * 90 + "\n\n- word word" * 10, "bullet_lines_too_high"),  # blank lines are no lines
         ((STOPS + "word " * 20 + "\n") * 7 + "word word...\n" * 3, None),
-        ((STOPS + "word " * 20 + "\n") * 6 + "word word…\n" * 3, "too_many_ellipsis_lines"),
+        ((STOPS + "word " * 20 + "\n") * 6 + "word word…\n" * 3, "ellipsis_lines_too_high"),
         (STOPS + "word " * 38 + "123, " * 10, None),  # 40 of 50
-        (STOPS + "word " * 38 + "1234 " * 11, "too_few_alphabetic_words"),
+        (STOPS + "word " * 38 + "1234 " * 11, "alpha_words_too_low"),
         (STOPS + "word, " * 48 + "| " * 12, None),  # 50 of 62: a mark beside a word is part of it
-        (STOPS + "word, " * 48 + "| " * 13, "too_few_alphabetic_words"),
+        (STOPS + "word, " * 48 + "| " * 13, "alpha_words_too_low"),
         ("OF the I A " + "WORD " * 25 + "word " * 23, None),  # 26 of 52
-        ("OF the I A " + "WORD " * 26 + "word " * 23, "too_many_capitals"),
+        ("OF the I A " + "WORD " * 26 + "word " * 23, "capital_words_too_high"),
         (STOPS + "CAPITALS " * 30 + "字" * 40, None),
-        ("the " * 50, "too_few_stop_words"),  # two, but not of two kinds
+        ("the " * 50, "stop_words_too_low"),  # two, but not of two kinds
         ("The AND " + "word " * 48, None),
-        ("thE aNd " + "word " * 48, "too_few_stop_words"),
+        ("thE aNd " + "word " * 48, "stop_words_too_low"),
     ],
 )
 def test_each_rule_holds_on_both_sides_of_its_line(text, rule):
@@ -115,7 +115,7 @@ def test_each_rule_holds_on_both_sides_of_its_line(text, rule):
 
 def test_too_many_words():
     settings = Gopher(max_words=60)
-    for words, rules in (58, []), (59, ["too_many_words"]):
+    for words, rules in (58, []), (59, ["words_too_high"]):
         batch = Batch(Ragged.from_strings([STOPS + "word " * words]))
         broken = decide(settings, settings.measure(batch), batch.profile)[0].to_list()
         assert [rule["rule"] for rule in broken] == rules

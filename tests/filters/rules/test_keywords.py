@@ -44,13 +44,13 @@ def test_no_list_no_hit():
     ("settings", "text", "broken"),
     [
         ({"max_density": 0.25}, "spam is not ham", []),
-        ({"max_density": 0.25}, "spam is ham", ["too_dense"]),
+        ({"max_density": 0.25}, "spam is ham", ["density_too_high"]),
         ({"max_density": None, "max_hits": 0}, "ham", []),
-        ({"max_density": None, "max_hits": 0}, "spam", ["too_many_hits"]),
+        ({"max_density": None, "max_hits": 0}, "spam", ["hits_too_high"]),
         ({"max_density": None, "max_hits": 2}, "spam spam", []),
-        ({"max_density": None, "max_hits": 2}, "spam spam spam", ["too_many_hits"]),
+        ({"max_density": None, "max_hits": 2}, "spam spam spam", ["hits_too_high"]),
         ({"max_density": None, "max_distinct": 1}, "spam spam", []),
-        ({"max_density": None, "max_distinct": 1}, "spam viagra", ["too_many_terms"]),
+        ({"max_density": None, "max_distinct": 1}, "spam viagra", ["distinct_too_high"]),
     ],
 )
 def test_each_rule_on_both_sides_of_its_line(lists, settings, text, broken):

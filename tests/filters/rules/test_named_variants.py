@@ -20,7 +20,7 @@ def broken(name, variant, text):
 
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-BLANK = ["gopher_short_doc", "gopher_below_avg_threshold", "gopher_below_alpha_threshold"]
+BLANK = ["words_too_low", "word_length_too_low", "alpha_words_too_low"]
 PROSE = " ".join(f"mill{letter} grain{letter}" for letter in LETTERS)  # 52 words, none alike
 
 
@@ -88,18 +88,18 @@ def test_what_repetition_measures(variant, column, text, value):
 @pytest.mark.parametrize(
     ("name", "variant", "text", "rules"),
     [
-        ("gopher", "nemo", "", [*BLANK, "gopher_enough_stop_words"]),
+        ("gopher", "nemo", "", [*BLANK, "stop_words_too_low"]),
         ("gopher", "rpv2", "", BLANK),
-        ("gopher", "paper", "", [*BLANK, "gopher_enough_stop_words"]),
+        ("gopher", "paper", "", [*BLANK, "stop_words_too_low"]),
         ("gopher", "rpv2", PROSE, []),
         ("gopher", "nemo", PROSE + " the of", []),
-        ("gopher", "nemo", PROSE + " The of", ["gopher_enough_stop_words"]),
+        ("gopher", "nemo", PROSE + " The of", ["stop_words_too_low"]),
         ("gopher", "paper", PROSE + " The of", []),
-        ("gopher", "paper", PROSE + " The the", ["gopher_enough_stop_words"]),
-        ("repetition", "rpv2", "a\na\na", ["top_2_gram"]),  # a a comes twice: 4 of 3 characters
+        ("gopher", "paper", PROSE + " The the", ["stop_words_too_low"]),
+        ("repetition", "rpv2", "a\na\na", ["top_2_gram_too_high"]),  # a a comes twice: 4 of 3 characters
         ("repetition", "nemo", PROSE + "\nx\nx\ny", []),  # 3 of 4 lines differ
-        ("repetition", "nemo", PROSE + "\nx\nx\nx\ny", ["dup_line_frac"]),  # 3 of 5
-        ("repetition", "paper", PROSE + "\nx\nx", ["dup_line_frac"]),  # 2 of 3
+        ("repetition", "nemo", PROSE + "\nx\nx\nx\ny", ["unique_lines_too_low"]),  # 3 of 5
+        ("repetition", "paper", PROSE + "\nx\nx", ["dup_lines_too_high"]),  # 2 of 3
         ("repetition", "paper", "", []),
         ("repetition", "rpv2", "", []),
     ],

@@ -41,6 +41,11 @@ TEXTS = st.lists(TEXT | st.text(), max_size=4)
         "b" * 9 + "cdfg\u0301gh",
         "é" * 499 + "xyzxcvb",
         "aé" + "xkcd" * 249 + "漢",
+        "AbcdefZ",
+        "@AZ[`az{",
+        "\x1f !~\x7f\x80abcdefghi",
+        "x" * 1000 + "bcdfg",
+        "x" * 996 + "bcdfg",
     ]
 )
 def test_letters_are_counted_as_by_the_reference(texts):
@@ -63,10 +68,24 @@ def test_finished_sentences_are_measured_as_by_the_reference(texts):
     ]
 
 
+def bounded(word: str, bound: int, tail: str = "") -> st.SearchStrategy[str]:
+    """Draw ``bound - 1`` to ``bound + 1`` times a word, then a tail."""
+    return st.integers(bound - 1, bound + 1).map(lambda times: word * times + tail)
+
+
+URLS = st.integers(7, 9).map(lambda size: "www.abcde"[:size] + " ")
+EDGES = st.lists(
+    bounded("x", 40, " ") | URLS | bounded("word. Word ", 12) | bounded("word. word ", 12) | bounded("the of ", 10)
+    | bounded("The a ", 10) | st.sampled_from(["http:// ", "http://a "]),
+    max_size=4,
+).map("".join)  # fmt: skip
+WINDOWS = st.tuples(st.sampled_from([100, 250]), st.integers(-1, 1), st.integers(9, 11)).map(
+    lambda drawn: " ".join(f"w{'abcdefghijk'[i % drawn[2]]}" for i in range(drawn[0] + drawn[1]))
+)
 MANY = st.lists(st.sampled_from(["the", "of", "word", "Word", ".", "x", "a!"]), min_size=90, max_size=130).map(" ".join)
 
 
-@given(st.lists(TEXT | MANY | st.text(), max_size=3))
+@given(st.lists(TEXT | MANY | EDGES | WINDOWS | st.text(), max_size=3))
 @example(["the of " * 10, "word. b! " * 13, "word " * 99, "word " * 100, "a b c d e f g h i j k " * 30])
 def test_sequences_are_counted_as_by_the_reference(texts):
     batch = Batch(Ragged.from_strings(texts))
@@ -114,30 +133,30 @@ def random_letters(words: int) -> str:
         ("", []),
         (PROSE, []),
         (SPANISH * 9, []),
-        ("abcd 123456.", ["few_letters"]),  # 4 of 11
+        ("abcd 123456.", ["letters_too_low"]),  # 4 of 11
         ("abcdf 123456.", []),  # 5 of 12
         ("HE SAID SO, and went.", []),  # 8 of 15
-        ("HE SAID SO ALOUD, and.", ["capitals"]),  # 13 of 16
+        ("HE SAID SO ALOUD, and.", ["uppercase_letters_too_high"]),  # 13 of 16
         ("ᏣᎳᎩ ᎦᏬᏂᎯᏍᏗ.", []),  # Cherokee, in the capitals it is written in
         ("Der Rechtsschutz und die Angstschweißperlen. " + "Mehr davon haben die wenigsten Texte. " * 3, []),
-        (random_letters(60), ["unpronounceable"]),
-        ("FÃ¼r die KÃ¶nigin und ihre Kinder, die am Abend spielen.", ["garbled"]),
+        (random_letters(60), ["unpronounceable_too_high"]),
+        ("FÃ¼r die KÃ¶nigin und ihre Kinder, die am Abend spielen.", ["mojibake_too_high"]),
         ("Für die Königin, „ihre“ Kinder… – À Paris, à Âge égal.", []),
-        ("a\ufffd" + "be" * 98 + ".", ["garbled"]),  # 1 of 199
+        ("a\ufffd" + "be" * 98 + ".", ["mojibake_too_high"]),  # 1 of 199
         ("a\ufffd" + "be" * 99 + ".", []),  # 1 of 201
-        ("<b>bold</b> words.", ["markup"]),
+        ("<b>bold</b> words.", ["markup_too_high"]),
         ("<b>bold words</b> in a sentence that is long enough to bear them.", []),
-        ("See https://example.com/a.", ["addresses"]),
+        ("See https://example.com/a.", ["url_bytes_too_high"]),
         ("See https://example.com/a for what the others have found out about it.", []),
-        ("Keep ERTNabcduEiiOoUuEe1234567890abeeeeEEaaeeooiiEE safe.", ["unbroken"]),
+        ("Keep ERTNabcduEiiOoUuEe1234567890abeeeeEEaaeeooiiEE safe.", ["long_runs_too_high"]),
         ("Keep it safe, and keep ERTNabcduEiiOoUuEe1234567890abeeee at home as well, will you?", []),
-        ("cheap flights, best cheap hotels. " * 20, ["few_words"]),
+        ("cheap flights, best cheap hotels. " * 20, ["top_words_too_high"]),
         ("cheap flights, best cheap hotels. " * 19, []),  # 95 words are too few to tell
-        (shuffled(PROSE * 8), ["lower_starts", "lost_order"]),
-        (shuffled(PROSE * 8).lower(), ["lost_order"]),
+        (shuffled(PROSE * 8), ["lowercase_sentence_starts_too_high", "bad_the_bigrams_too_high"]),
+        (shuffled(PROSE * 8).lower(), ["bad_the_bigrams_too_high"]),
         (PROSE.lower() * 9, []),
-        (shuffled(SPANISH * 8), ["lower_starts"]),
-        ("Home\nA long list of things that we have on sale\nImprint", ["no_sentences"]),
+        (shuffled(SPANISH * 8), ["lowercase_sentence_starts_too_high"]),
+        ("Home\nA long list of things that we have on sale\nImprint", ["sentence_bytes_too_low"]),
         ("Home\nWe sell things.", []),
     ],
 )

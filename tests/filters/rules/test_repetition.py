@@ -73,18 +73,18 @@ def blocks(n: int, repeats: int, others: int) -> str:
     ("text", "rule"),
     [
         ("\n\n".join(["a b", *unlike(6), "a b", "a b"]), None),  # 2 of 9 paragraphs; 4 of 28 characters
-        ("\n\n".join(["a", *unlike(3), "a", "a"]), "duplicate_paragraphs"),  # 2 of 6
-        ("\n\n".join(["one two three", *unlike(3), "one two three"]), "duplicate_paragraph_chars"),  # 11 of 34
+        ("\n\n".join(["a", *unlike(3), "a", "a"]), "dup_paragraphs_too_high"),  # 2 of 6
+        ("\n\n".join(["one two three", *unlike(3), "one two three"]), "dup_paragraph_chars_too_high"),  # 11 of 34
         ("\n".join(["a b", *unlike(6), "a b", "a b"]), None),
-        ("\n".join(["a", *unlike(3), "a", "a"]), "duplicate_lines"),
-        ("\n".join(["one two three", *unlike(3), "one two three"]), "duplicate_line_chars"),
+        ("\n".join(["a", *unlike(3), "a", "a"]), "dup_lines_too_high"),
+        ("\n".join(["one two three", *unlike(3), "one two three"]), "dup_line_chars_too_high"),
         ("\n\n\n".join(unlike(20)), None),  # blank lines are no lines
         (blocks(2, 3, 24), None),  # 6 of 30 words: 0.2
-        (blocks(2, 3, 23), "top_2_gram"),
+        (blocks(2, 3, 23), "top_2_gram_too_high"),
         (blocks(3, 3, 41), None),  # 9 of 50 words: 0.18
-        (blocks(3, 3, 40), "top_3_gram"),
+        (blocks(3, 3, 40), "top_3_gram_too_high"),
         (blocks(4, 2, 42), None),  # 8 of 50 words: 0.16
-        (blocks(4, 2, 41), "top_4_gram"),
+        (blocks(4, 2, 41), "top_4_gram_too_high"),
         ("", None),
         ("word", None),
         (" ".join(unlike(5)), None),  # an n-gram that comes once repeats nothing
@@ -104,7 +104,7 @@ def test_repeated_n_grams_count_without_their_first(n):
         measured = measure(text)[f"dup_{n}_grams"].item()
         assert measured == n / (2 * n + others)
         rules = decide(Repetition(), measure(text), np.array([""], object))[0].to_list()
-        assert (f"duplicate_{n}_grams" in [rule["rule"] for rule in rules]) == breaks
+        assert (f"dup_{n}_grams_too_high" in [rule["rule"] for rule in rules]) == breaks
 
 
 def test_overlapping_top_n_grams_cover_no_more_than_all():

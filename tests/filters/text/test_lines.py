@@ -97,3 +97,32 @@ def test_what_was_not_wrapped_stays(text):
 def test_four_lines_must_end_at_the_width(rows, joined):
     text = "\n".join(["a line of sixty columns and no more, to the very last lett"] * (rows - 1) + ["the end."])
     assert (len(logical(text)) == 1) == joined
+
+
+@st.composite
+def wrap_edges(draw) -> str:
+    """Draw a wrapped text with a line at a bound of the rule: the wrap width W, W/2, W - W/8, a list mark."""
+    width = draw(st.sampled_from([40, 41, 44, 39, 120, 121]))
+    fill = width - width // 8
+    columns = draw(st.sampled_from([width // 2, width, fill - 10, fill - 21])) + draw(st.sampled_from([0, -1, 1]))
+    word = max(draw(st.integers(18, 22)), fill - columns) + draw(st.sampled_from([0, -1, 1]))
+    start = draw(st.sampled_from(["", "", "", "999. ", "9999. ", "- ", "-", "•", "字"]))
+    line = draw(st.sampled_from(["ab ", "ab ", "abc", "\t", "字"])) + "x" * columns
+    full = ("ab " + "x" * width)[:width]
+    edge = [line[:columns], start + "y" * word + " end"]
+    return "\n".join([*[full] * draw(st.sampled_from([5, 4, 3, 6])), *edge, *["z"] * draw(st.integers(0, 14))])
+
+
+@given(st.lists(wrap_edges(), min_size=1, max_size=8))
+def test_unwrapping_at_its_bounds_answers_as_the_reference(texts):
+    text = Ragged.from_strings(texts)
+    assert strings(text, unwrap(text, split_lines(text))) == [reference.unwrap(t) for t in texts]
+
+
+@pytest.mark.parametrize("width", [40, 41, 44])
+@pytest.mark.parametrize(("beyond_half", "joined"), [(-1, False), (0, False), (1, True)])
+def test_a_line_of_half_the_width_was_not_wrapped(width, beyond_half, joined):
+    full = ["a line " + "x" * (width - 7)] * 5
+    half = ("b line " + "x" * width)[: width // 2 + beyond_half]
+    lines = logical("\n".join([*full, "", half, "y" * 20, ""]))
+    assert (f"{half}\n{'y' * 20}" in lines) == joined

@@ -49,9 +49,9 @@ def test_every_document_is_kept_or_explained(tmp_path, corpus, run):
 def test_the_first_step_in_the_recipe_gives_the_reason_and_the_others_are_recorded(tmp_path, corpus, run):
     run(tmp_path / "work", corpus)
     blank = rows(tmp_path / "work", "ledger").filter(pl.col("bytes") == 0)
-    assert len(blank) and set(blank["rule"]) == {"too_few_sentences"}
+    assert len(blank) and set(blank["rule"]) == {"sentences_too_low"}
     for reasons in blank["reasons"].to_list():
-        assert [(r["step"], r["rule"]) for r in reasons] == [("c4", "too_few_sentences"), ("fineweb", "empty")]
+        assert [(r["step"], r["rule"]) for r in reasons] == [("c4", "sentences_too_low"), ("fineweb", "lines_too_low")]
 
 
 def test_a_duplicate_names_a_document_that_stayed(tmp_path, corpus, run):
@@ -113,7 +113,7 @@ def test_neither_the_cut_nor_the_order_of_files_matters(tmp_path, corpus, run, f
 
 def test_run_again_it_does_nothing(tmp_path, corpus, run, monkeypatch):
     before = run(tmp_path / "work", corpus)
-    monkeypatch.setattr("gristmill.pipelines.steps.step.run_job", lambda job: pytest.fail(f"{job} ran again"))
+    monkeypatch.setattr("gristmill.pipelines.steps.step._run_job", lambda job: pytest.fail(f"{job} ran again"))
     assert run(tmp_path / "work", corpus) == before
 
 

@@ -23,7 +23,7 @@ from tests.flows.clean.test_kill import start
 
 MENU = "Home | News | Sport | Contact | Imprint | About us"
 RESULTS = ("documents", "rejects", "steps", "clean", "removed", "ledger")
-STEPS = {"exact": {}, "near": {"threshold": 0.7}, "repeats": {}}
+STEPS = {"exact": {}, "near_duplicates": {"threshold": 0.7}, "repeated_passages": {}}
 
 
 def words(seed, count, vocabulary=3000):
@@ -59,7 +59,11 @@ def rows(work, folder="ledger"):
 def test_each_kind_of_copy_goes_by_its_step(tmp_path):
     write_jsonl(tmp_path / "raw" / "0.jsonl", pages())
     summary = run(tmp_path / "work", STEPS, tmp_path / "raw")
-    assert {name: step["removed"] for name, step in summary["steps"].items()} == {"exact": 10, "near": 10, "repeats": 0}
+    assert {name: step["removed"] for name, step in summary["steps"].items()} == {
+        "exact": 10,
+        "near_duplicates": 10,
+        "repeated_passages": 0,
+    }
     gone = rows(tmp_path / "work").filter(~pl.col("kept"))
     for row in gone.iter_rows(named=True):
         assert row["duplicate_of"].split("-")[1] == row["id"].split("-")[1] and row["similarity"] >= 0.7
@@ -84,13 +88,13 @@ def test_neither_workers_nor_files_nor_order_matter(tmp_path):
         "25",
     ]  # a copy each: the lines of the others are cut
     assert tree(tmp_path / "again", *RESULTS) == tree(tmp_path / "two", *RESULTS)
-    for folder in ("clean", "removed", "ledger", "steps/near/clusters", "steps/decontaminate/found"):
+    for folder in ("clean", "removed", "ledger", "steps/near_duplicates/clusters", "steps/decontaminate/found"):
         assert rows(tmp_path / "work", folder).equals(rows(tmp_path / "two", folder))
 
 
 CUTS = [
-    {"repeats": {"span": 2}},
-    {"repeats": {"near": 0.6, "memory_mb": 64}},
+    {"repeated_passages": {"window": 2}},
+    {"repeated_passages": {"near_threshold": 0.6, "memory_mb": 64}},
     {"substrings": {"length": 20, "memory_mb": 1}},
 ]
 
@@ -115,16 +119,20 @@ def test_neither_workers_nor_files_nor_order_show_in_what_is_cut(tmp_path, steps
 def test_nearly_alike_lines_are_cut_and_say_who_keeps_theirs(tmp_path):
     write_jsonl(tmp_path / "raw" / "0.jsonl", pages())
     for near, lines in ((None, 0), (0.6, 10)):
-        run(tmp_path / "work", {"exact": {}, "repeats": {} if near is None else {"near": near}}, tmp_path / "raw")
-        found = rows(tmp_path / "work", "steps/repeats/found").filter(pl.col("similarity") < 1)
+        run(
+            tmp_path / "work",
+            {"exact": {}, "repeated_passages": {} if near is None else {"near_threshold": near}},
+            tmp_path / "raw",
+        )
+        found = rows(tmp_path / "work", "steps/repeated_passages/found").filter(pl.col("similarity") < 1)
         assert len(found) == lines and (found["similarity"] >= 0.6).all()  # of ten pages the last line was edited
-        assert (found["in"].str.split("-").list.get(1) == found["id"].str.split("-").list.get(1)).all()
+        assert (found["kept_in"].str.split("-").list.get(1) == found["id"].str.split("-").list.get(1)).all()
 
 
 KILLED = {
     "document and sentence": (
-        "[steps.exact]\n[steps.near]\nthreshold = 0.7\n[steps.repeats]\nnear = 0.6\n",
-        ("exact/measures", "near/decisions", "repeats/measures", "repeats/decisions"),
+        "[steps.exact]\n[steps.near_duplicates]\nthreshold = 0.7\n[steps.repeated_passages]\nnear_threshold = 0.6\n",
+        ("exact/measures", "near_duplicates/decisions", "repeated_passages/measures", "repeated_passages/decisions"),
     ),
     "substring": (
         "[steps.substrings]\nlength = 20\nmemory_mb = 1\n",
@@ -186,11 +194,11 @@ def test_a_changed_index_is_compared_with_anew(tmp_path, index):
 
 
 def test_what_is_no_index_or_another_is_one_line(tmp_path, index):
-    other = {"near": {"against": [str(index)], "shingle_words": 3}}
-    with pytest.raises(WorkError, match=r"made with near\.shingle_words = 5, and not 3"):
+    other = {"near_duplicates": {"against": [str(index)], "shingle_size": 3}}
+    with pytest.raises(WorkError, match=r"made with near_duplicates\.shingle_size = 5, not with 3"):
         run(tmp_path / "work", other, tmp_path / "b.jsonl")
     run(tmp_path / "finished", {"exact": {}}, tmp_path / "b.jsonl")
-    for path, complaint in ((tmp_path / "finished", "is a work folder, not an index"), (tmp_path, "it is no index")):
+    for path, complaint in ((tmp_path / "finished", "is a work folder"), (tmp_path, "it is not an index")):
         assert not is_index(str(path), ["exact"])
         with pytest.raises(WorkError, match=complaint):
             run(tmp_path / "work", {"exact": {"against": [str(path)]}}, tmp_path / "b.jsonl")
@@ -200,7 +208,7 @@ def test_what_is_no_index_or_another_is_one_line(tmp_path, index):
     ("level", "against", "threshold", "complaint"),
     [
         ("sentence", [], 0.8, "no --threshold"),
-        ("sentence", ["x"], None, "nothing to go against"),
+        ("sentence", ["x"], None, "no --against"),
         ("dataset", [], None, "name them with --against"),
         ("document", [], 1.5, "threshold"),
     ],
@@ -213,20 +221,20 @@ def test_what_does_not_go_together_is_one_line(level, against, threshold, compla
 @pytest.mark.parametrize(
     ("level", "near", "complaint"),
     [
-        ("document", 0.9, "--near takes nearly alike passages for one, for --level sentence"),
-        ("sentence", 1.5, "repeats.*near"),
-        ("sentence", 0.1, "repeats.*near"),
+        ("document", 0.9, "--near-threshold compares passages: it needs --level sentence"),
+        ("sentence", 1.5, "repeated_passages.*near_threshold"),
+        ("sentence", 0.1, "repeated_passages.*near_threshold"),
     ],
 )
 def test_near_is_for_passages_and_a_share(level, near, complaint):
     with pytest.raises(RecipeError, match=complaint):
-        dedup_recipe(level, ["x"], [], near=near)
+        dedup_recipe(level, ["x"], [], near_threshold=near)
 
 
 def test_a_cluster_shows_its_members_and_what_differs(tmp_path):
     write_jsonl(tmp_path / "raw" / "0.jsonl", pages())
     run(tmp_path / "work", STEPS, tmp_path / "raw")
-    members = find_cluster(to_path(tmp_path / "work"), "near", "b-12-4")
+    members = find_cluster(to_path(tmp_path / "work"), "near_duplicates", "b-12-4")
     first = next(member for member in members if member.duplicate_of is None)
     (other,) = (member for member in members if member.duplicate_of)
     assert {first.id, other.id} == {"a-12-0", "b-12-4"} and other.duplicate_of == first.id
@@ -234,12 +242,12 @@ def test_a_cluster_shows_its_members_and_what_differs(tmp_path):
     assert "".join(text for sign, text in pieces if sign != "-") == other.text
     assert "".join(text for sign, text in pieces if sign != "+") == first.text
     assert sum(len(text.split()) for sign, text in pieces if sign == "+") <= 4
-    copies = find_cluster(to_path(tmp_path / "work"), "near", "b-3-0")  # removed as an exact copy
-    told = [(member.id, member.duplicate_of, member.similarity, member.contained) for member in copies]
+    copies = find_cluster(to_path(tmp_path / "work"), "near_duplicates", "b-3-0")  # removed as an exact copy
+    told = [(member.id, member.duplicate_of, member.similarity, member.containment) for member in copies]
     assert told == [("a-3-0", None, None, None), ("b-3-0", "a-3-0", 1.0, 1.0)]
-    assert find_cluster(to_path(tmp_path / "work"), "near", "a-3-0") == copies
-    with pytest.raises(WorkError, match="nothing in"):
-        find_cluster(to_path(tmp_path / "work"), "near", "a-29-0")
+    assert find_cluster(to_path(tmp_path / "work"), "near_duplicates", "a-3-0") == copies
+    with pytest.raises(WorkError, match="has no duplicate in"):
+        find_cluster(to_path(tmp_path / "work"), "near_duplicates", "a-29-0")
 
 
 def test_commands_from_raw_files_to_clusters(tmp_path, gristmill):
@@ -249,9 +257,9 @@ def test_commands_from_raw_files_to_clusters(tmp_path, gristmill):
     write_jsonl(tmp_path / "b.jsonl", [page(1, "c"), page(2, "c")])
     done = gristmill("dedup", "a.jsonl", "--save-index", "idx", "--workers", 1, cwd=tmp_path)
     assert done.returncode == 0 and "near_duplicate" in done.stdout, done.stderr
-    shown = gristmill("cluster", "a-1-0", cwd=tmp_path)
+    shown = gristmill("duplicates", "a-1-0", cwd=tmp_path)
     assert "duplicate of" in shown.stdout and "{+" in shown.stdout and "\x1b" not in shown.stdout
-    assert len(json.loads(gristmill("cluster", "a-1-0", "--json", cwd=tmp_path).stdout)) == 2
+    assert len(json.loads(gristmill("duplicates", "a-1-0", "--json", cwd=tmp_path).stdout)) == 2
     done = gristmill(
         "dedup", "a.jsonl", "b.jsonl", "--level", "sentence", "--workers", 1, "--output", "w3", cwd=tmp_path
     )
@@ -282,7 +290,7 @@ def test_overlap_is_told_drawn_and_escaped(tmp_path, gristmill):
     sources = {"a": "<b>&", "b": "\x1b[31mred"}
     write_jsonl(tmp_path / "raw" / "0.jsonl", [row | {"source": sources[row["source"]]} for row in pages()])
     command = ["overlap", "raw", "--threshold", 0.7, "--workers", 1]
-    done = gristmill(*command, "--svg", "o.svg", cwd=tmp_path)
+    done = gristmill(*command, "--plot", "o.svg", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "<b>&" in done.stdout and "\\x1b[31mred" in done.stdout and "\x1b" not in done.stdout
     drawn = (tmp_path / "o.svg").read_text()
@@ -300,13 +308,14 @@ def test_without_documents_or_what_to_go_by_it_ends_well(tmp_path):
     summary = run(tmp_path / "work", steps, tmp_path / "raw", max_reject_fraction=1.0)
     assert (summary["rejects"], summary["clean"]) == (1, 0)
     assert by_benchmark(to_path(tmp_path / "work"), "decontaminate").is_empty()
-    shared = find_overlap(
-        [str(tmp_path / "raw")], to_path(tmp_path / "o"), tmp_path, None, ["input.max_reject_fraction=1.0"]
-    )
+    shared = find_overlap([str(tmp_path / "raw")], to_path(tmp_path / "o"), None, ["input.max_reject_fraction=1.0"])
     assert [frame.height for frame in shared] == [0, 0]
-    for name, step in (("decontaminate", {"against": ["nowhere.jsonl"]}), ("near", {"against": ["nowhere"]})):
+    for name, step in (
+        ("decontaminate", {"against": ["nowhere.jsonl"]}),
+        ("near_duplicates", {"against": ["nowhere"]}),
+    ):
         with pytest.raises((InputError, WorkError), match="nowhere"):
             run(tmp_path / name, {name: step}, tmp_path / "raw")
         assert not (tmp_path / name).exists()
-    with pytest.raises(RecipeError, match="nothing to look for"):
+    with pytest.raises(RecipeError, match="has no evaluation sets"):
         run(tmp_path / "work", {"decontaminate": {}}, tmp_path / "raw")

@@ -127,8 +127,8 @@ def test_ctrl_c_is_one_line_and_130(recipe, tmp_path):
 
 def test_why_tells_a_documents_story(gristmill, finished):
     story = gristmill("why", "doc-0005", "--work", finished)  # a blank one
-    assert "doc-0005  removed by c4: too_few_sentences" in story.stdout
-    assert "c4.too_few_sentences: 0 against 2" in story.stdout and "fineweb.empty: 0 against 1" in story.stdout
+    assert "doc-0005  removed by c4: sentences_too_low" in story.stdout
+    assert "c4.sentences_too_low: 0 against 2" in story.stdout and "fineweb.lines_too_low: 0 against 1" in story.stdout
     told = json.loads(gristmill("why", "doc-0005", "--work", finished, "--json").stdout)
     assert told["kept"] is False and told["measures"]["fineweb"]["lines"] == 0
 

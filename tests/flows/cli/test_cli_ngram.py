@@ -6,7 +6,7 @@ from click.testing import CliRunner
 
 from gristmill.flows.cli.ngram import ngram
 from gristmill.flows.cli.tokenizer import tokenizer
-from gristmill.flows.tokenize.train_tokenizer import coder
+from gristmill.flows.tokenize.train_tokenizer import load_encoder
 from gristmill.pipelines.errors import GristmillError
 from gristmill.pipelines.ragged import Ragged
 
@@ -63,7 +63,7 @@ def test_a_model_of_tokens_is_trained_and_scored_with_its_tokenizer_and_no_other
     run("train", corpus, "--output", model, "--tokenizer", tokenizers[0], *small)
     score = run("score", corpus, "--model", model, "--tokenizer", tokenizers[0], *work)
     rows = [*map(orjson.loads, score.splitlines())]
-    lines = coder(str(tokenizers[0]))(Ragged.from_strings(["The mill grinds corn number 0 .", "And more ."]))
+    lines = load_encoder(str(tokenizers[0]))(Ragged.from_strings(["The mill grinds corn number 0 .", "And more ."]))
     assert rows[0]["tokens"] == lines.data.size + 2 and rows[0]["unknown"] == 0
     run("train", corpus, "--output", words, *small)
     for other, given in ((model, ()), (model, ("--tokenizer", tokenizers[1])), (words, ("--tokenizer", tokenizers[0]))):

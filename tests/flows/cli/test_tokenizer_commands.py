@@ -60,7 +60,7 @@ def test_the_same_bytes_for_any_number_of_workers_and_order_of_files(corpus, fol
 def test_encode_and_decode_are_the_way_there_and_back(folder):
     ids = call("tokenizer", "encode", folder, "The naïve 漢字")
     assert call("tokenizer", "decode", folder, text=ids) == "The naïve 漢字\n"
-    shown = call("tokenizer", "encode", folder, "The mill", "--pieces").split("' '")
+    shown = call("tokenizer", "encode", folder, "The mill", "--as-tokens").split("' '")
     assert "".join(piece.strip("'\n") for piece in shown) == "The mill"
     assert call("tokenizer", "encode", folder, "<|endoftext|>", "--allow", "all").split() == ["0"]
     assert "400 (" in call("tokenizer", "show", folder)
@@ -70,7 +70,7 @@ def test_encode_and_decode_are_the_way_there_and_back(folder):
     ("algorithm", "kind", "more"),
     [
         ("bpe", "hf", []),
-        ("bpe", "tiktoken", ["--set", "bpe.rule=tiktoken"]),
+        ("bpe", "tiktoken", ["--set", "bpe.compat=tiktoken"]),
         ("unigram", "sentencepiece", []),
         ("wordpiece", "hf", []),
         ("wordpiece", "bert", []),
@@ -78,8 +78,8 @@ def test_encode_and_decode_are_the_way_there_and_back(folder):
             "bpe",
             "sentencepiece",
             [
-                *("--split", "metaspace", "--normalizer", "prefix", "--normalizer", "escape"),
-                *("--set", "bpe.level=characters", "--set", "bpe.rule=sentencepiece"),
+                *("--pretokenizer", "metaspace", "--normalizer", "prefix", "--normalizer", "escape"),
+                *("--set", "bpe.alphabet=characters", "--set", "bpe.compat=sentencepiece"),
                 *("--special", "<unk>", "--special", "<s>", "--special", "</s>"),
             ],
         ),
@@ -91,7 +91,7 @@ def test_exports_give_the_same_ids_in_the_real_library(corpus, tmp_path, algorit
     call("tokenizer", "train", corpus, "--algorithm", algorithm, "--vocab-size", size, "--output", made, *more)
     suffix = {"hf": "json", "tiktoken": "tiktoken", "sentencepiece": "model", "bert": "txt"}[kind]
     file = tmp_path / f"out.{suffix}"
-    told = call("tokenizer", "export", made, "--format", kind, "--output", file, "--on", corpus)
+    told = call("tokenizer", "export", made, "--format", kind, "--output", file, "--corpus", corpus)
     assert "gives the same ids for 133 of 133 texts" in told
     if (algorithm, kind) in (("bpe", "hf"), ("unigram", "sentencepiece"), ("bpe", "sentencepiece")):
         call("tokenizer", "import", file, "--output", tmp_path / "back")
@@ -101,20 +101,20 @@ def test_exports_give_the_same_ids_in_the_real_library(corpus, tmp_path, algorit
 
 def test_unigram_shows_its_ways_and_keeps_symbols_whole(corpus, tmp_path):
     made = tmp_path / "uni"
-    unigram = ("--algorithm", "unigram", "--symbol", "<user>", "--set", "unigram.seeding=sentencepiece")
+    unigram = ("--algorithm", "unigram", "--user-symbol", "<user>", "--set", "unigram.seed_method=sentencepiece")
     call("tokenizer", "train", corpus, *unigram, "--vocab-size", 400, "--output", made)
     lines = call("tokenizer", "encode", made, "<user>The mill", "--nbest", 3).splitlines()
     scores, ids = zip(*(line.split("\t") for line in lines), strict=True)
     assert len({*ids}) == 3 and [*map(float, scores)] == sorted(map(float, scores), reverse=True)
     assert ids[0] == call("tokenizer", "encode", made, "<user>The mill").strip()
-    shown = call("tokenizer", "encode", made, "--sample", "--seed", 3, "--pieces", text="a<user>b\nThe mill\n")
+    shown = call("tokenizer", "encode", made, "--sample", "--seed", 3, "--as-tokens", text="a<user>b\nThe mill\n")
     assert "'<user>'" in shown.splitlines()[0]
-    again = call("tokenizer", "encode", made, "--sample", "--seed", 3, "--pieces", text="x\nThe mill\n")
+    again = call("tokenizer", "encode", made, "--sample", "--seed", 3, "--as-tokens", text="x\nThe mill\n")
     assert again.splitlines()[1] == shown.splitlines()[1]
     told = call("tokenizer", "encode", made, "x", "--nbest", 2, "--sample", code=2)
     assert told == ""
-    assert "symbols are for unigram" in complaint(
-        "tokenizer", "train", corpus, "--symbol", "x", "--output", tmp_path / "no"
+    assert "user symbols need unigram" in complaint(
+        "tokenizer", "train", corpus, "--user-symbol", "x", "--output", tmp_path / "no"
     )
 
 
@@ -129,15 +129,15 @@ def test_extending_keeps_what_ids_mean(corpus, folder, tmp_path):
 def test_compare_measures_all_on_the_same_text(corpus, folder, tmp_path):
     words = tmp_path / "words"
     call("tokenizer", "train", corpus, "--algorithm", "words", "--vocab-size", 300, "--output", words)
-    picture = tmp_path / "languages.png"
-    rows = json.loads(call("tokenizer", "compare", folder, words, "--on", corpus, "--picture", picture, "--json"))
-    assert [row["pieces"] for row in rows] == [400, 300] and all(row["exact"] == 1 for row in rows)
-    assert picture.read_bytes()[:4] == b"\x89PNG"
+    plot = tmp_path / "languages.png"
+    rows = json.loads(call("tokenizer", "compare", folder, words, "--corpus", corpus, "--plot", plot, "--json"))
+    assert [row["vocab_size"] for row in rows] == [400, 300] and all(row["exact"] == 1 for row in rows)
+    assert plot.read_bytes()[:4] == b"\x89PNG"
     lines = [line for file in corpus.iterdir() for line in file.read_text().splitlines()]
     text = sum(len(json.loads(line)["text"].encode()) for line in lines)
     assert rows[0]["bytes_per_token"] == pytest.approx(text / rows[0]["tokens"])
     assert rows[0]["worst_language"] == "en" and 0 < rows[0]["renyi"] < 1
-    assert "exact" in call("tokenizer", "compare", folder, "--on", corpus)
+    assert "exact" in call("tokenizer", "compare", folder, "--corpus", corpus)
 
 
 def test_every_document_comes_back_from_the_shards_and_every_position_is_traced(corpus, folder, tmp_path):
@@ -158,7 +158,7 @@ def test_every_document_comes_back_from_the_shards_and_every_position_is_traced(
     assert seen == texts
     name = shards.names()[0]
     assert "document" in call("tokens", "trace", made, f"{name}:10")
-    assert "bytes a token" in call("tokens", "inspect", made, "--check", "--sample", 1)
+    assert "bytes per token" in call("tokens", "inspect", made, "--check", "--rows", 1)
     call("tokens", "export", made, "--format", "llmc", "--output", tmp_path / "llmc")
     files = sorted((tmp_path / "llmc").glob("*.bin"))
     call("tokens", "import", *files, "--format", "llmc", "--vocab-size", 400, "--output", tmp_path / "back")
@@ -170,7 +170,7 @@ def test_mistakes_are_one_line(corpus, folder, tmp_path):
     out = ("--output", tmp_path / "out")
     assert "more than the corpus gives" in complaint("tokenizer", "train", corpus, "--vocab-size", 90_000, *out)
     assert "no room" in complaint("tokenizer", "train", corpus, "--vocab-size", 100, *out)
-    assert "did you mean 'gpt2'" in complaint("tokenizer", "train", corpus, "--split", "gpt", *out)
+    assert "did you mean 'gpt2'" in complaint("tokenizer", "train", corpus, "--pretokenizer", "gpt", *out)
     assert "did you mean 'nfkc'" in complaint("tokenizer", "train", corpus, "--normalizer", "nfkcc", *out)
     assert "named twice" in complaint("tokenizer", "train", corpus, "--special", "<s>", "--special", "<s>", *out)
     assert "did you mean 'min_frequency'" in complaint(
@@ -183,12 +183,12 @@ def test_mistakes_are_one_line(corpus, folder, tmp_path):
     whole = (folder / FILE).read_bytes()
     (broken / FILE).write_bytes(whole[: len(whole) // 2])
     assert "cut short" in complaint("tokenizer", "show", broken)
-    (broken / FILE).write_bytes(whole.replace(b'"version": 2', b'"version": 9'))
-    assert "of version 9" in complaint("tokenizer", "show", broken)
+    (broken / FILE).write_bytes(whole.replace(b'"version": 3', b'"version": 9'))
+    assert "has version 9, expected 3" in complaint("tokenizer", "show", broken)
     (broken / "x.model").write_bytes(b"\xff\xff\xff")
     assert "SentencePiece" in complaint("tokenizer", "import", broken / "x.model", *out)
-    assert "unigram cuts text at" in complaint(
-        "tokenizer", "train", corpus, "--algorithm", "unigram", "--split", "gpt2", *out
+    assert "unigram splits text at" in complaint(
+        "tokenizer", "train", corpus, "--algorithm", "unigram", "--pretokenizer", "gpt2", *out
     )
 
 

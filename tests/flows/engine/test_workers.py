@@ -22,7 +22,7 @@ from gristmill.pipelines.storage.retry import BACKOFF_SECONDS, retry
 
 
 def job(work, folder, *args, name="part"):
-    return Job(work, args, (Output(to_path(folder), name, "made-of"),))
+    return Job(work, args, (Output(to_path(folder), name),))
 
 
 def write(text, outputs):
@@ -152,10 +152,10 @@ def test_two_runs_do_not_share_a_work_folder(tmp_path):
 
 def test_a_killed_run_leaves_no_lock(tmp_path):
     head = (
-        "import os; from gristmill.flows.engine.run_lock import alone; "
-        "from gristmill.pipelines.storage.files import place"
+        "import os; from gristmill.flows.engine.run_lock import exclusive_run; "
+        "from gristmill.pipelines.storage.files import to_path"
     )
-    code = f"{head}\nwith alone(place({str(tmp_path)!r})): os.kill(os.getpid(), 9)"
+    code = f"{head}\nwith exclusive_run(to_path({str(tmp_path)!r})): os.kill(os.getpid(), 9)"
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3])
     note, running = last_run(to_path(tmp_path))
     assert note["pid"] != os.getpid() and not running and "ended" not in note
@@ -172,7 +172,7 @@ def test_how_a_run_failed_is_noted(tmp_path):
 
 def test_the_largest_job_begins_and_one_that_is_alone_may_use_threads():
     seen = []
-    jobs = [Job(len, (), (Output(UPath(), str(size), ""),), size) for size in (1, 3, 2)]
+    jobs = [Job(len, (), (Output(UPath(), str(size)),), size) for size in (1, 3, 2)]
     with engine("processes", 3, spread=lambda place, jobs: seen.append((place, jobs)) or ()) as run:
         list(run(jobs))
         list(run(jobs[:1]))
@@ -182,7 +182,7 @@ def test_the_largest_job_begins_and_one_that_is_alone_may_use_threads():
 
 
 def test_light_jobs_go_to_workers_that_have_started():
-    light = [Job(len, (), (Output(UPath(), str(k), ""),), light=True) for k in range(3)]
+    light = [Job(len, (), (Output(UPath(), str(k)),), light=True) for k in range(3)]
     heavy, seen = [replace(job, light=False) for job in light], []
     with engine("processes", 2, spread=lambda place, jobs: seen.append(type(place)) or ()) as run:
         for jobs in (light, heavy, light):

@@ -36,7 +36,7 @@ min_line_punct_ratio = "off"
 
 [steps.pii]
 """
-COPIES = "\n[steps.exact]\n\n[steps.near]\n\n[steps.repeats]\nmin_copies = 4\n"
+COPIES = "\n[steps.exact]\n\n[steps.near_duplicates]\n\n[steps.repeated_passages]\nmin_copies = 4\n"
 EVIL = "</title></style><script>alert('text')</script><img src=x onerror=alert(1)><svg onload=alert(2)>{{ 7 * 7 }}"
 MARKS = "The mill\x00 grinds \u202eevil\u202c slowly \x1b[31m\u2066.\u2069 \u05e9\u05dc\u05d5\u05dd"
 
@@ -80,7 +80,7 @@ def whole(works):
 def shards(whole):
     """A folder of the whole run as one table."""
     return lambda folder: pl.concat(
-        [pl.read_parquet(path) for path in sorted(Path(whole.work / folder).glob("*.parquet"))]
+        [pl.read_parquet(path) for path in sorted(Path(whole.folder / folder).glob("*.parquet"))]
     )
 
 

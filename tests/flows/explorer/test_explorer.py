@@ -28,7 +28,7 @@ from gristmill.pipelines.storage.files import to_path
 
 @pytest.fixture(scope="module")
 def client(whole):
-    return TestClient(application(whole, Tokenizers(whole.work)), base_url="http://127.0.0.1")
+    return TestClient(application(whole, Tokenizers(whole.folder)), base_url="http://127.0.0.1")
 
 
 # What is known of the run
@@ -61,7 +61,7 @@ def test_a_run_without_rules_or_documents_is_shown_too(tmp_path, steps, rows):
     write_jsonl(tmp_path / "raw.jsonl", rows)
     clean(read_recipe(str(tmp_path / "recipe.toml"), paths=(str(tmp_path / "raw.jsonl"),)), to_path(tmp_path / "work"))
     index = RunIndex(to_path(tmp_path / "work"))
-    client = TestClient(application(index, Tokenizers(index.work)), base_url="http://localhost")
+    client = TestClient(application(index, Tokenizers(index.folder)), base_url="http://localhost")
     assert f'data-total="all">{len(rows)}<' in client.get("/").text
     assert "No step of this run judges" in client.get("/thresholds").text
     assert client.get("/?text=one").text.count('<a class="row') == len(rows)
@@ -83,7 +83,7 @@ def test_a_moved_threshold_changes_what_a_run_would(tmp_path, works, rules, aske
     thresholds = Thresholds(rules)
     changes = thresholds.read([*asked])
     outcome = thresholds.what_if(changes)
-    _, told = what_if(rules.work, changes)
+    _, told = what_if(rules.folder, changes)
     assert outcome["kept"][1] == told["clean"] and outcome["clean_bytes"][1] == told["bytes_clean"]
     (tmp_path / "explored.toml").write_text(recipe_toml(thresholds.recipe(changes), changes))
     clean(read_recipe(str(tmp_path / "explored.toml")), to_path(tmp_path / "work"))
@@ -167,8 +167,8 @@ def walked(index, query):
         Query(state="kept", source="crawl-1"),
         Query(state="removed", language="de"),
         Query(reason="gopher"),
-        Query(reason="c4.too_few_sentences", source="crawl-0"),
-        Query(broke="gopher.too_few_words"),
+        Query(reason="c4.sentences_too_low", source="crawl-0"),
+        Query(broke="gopher.words_too_low"),
         Query(source="nowhere"),
         Query(text="PRIVACY policy"),
         Query(text="<SCRIPT>"),
@@ -253,10 +253,10 @@ def test_the_text_as_written_is_the_clean_one(whole, shards):
 
 def test_tokens_spell_the_text(whole):
     text = "The mill \u5b57\u5b57 \U0001f33e grinds.\n\x00 e\u0301"
-    tokens = Tokenizers(whole.work).tokens("bpe", text)
+    tokens = Tokenizers(whole.folder).tokens("bpe", text)
     assert "".join(token.text for token in tokens) == text and max(map(len, (token.ids for token in tokens))) > 1
     with pytest.raises(WorkError, match="there is bpe"):
-        Tokenizers(whole.work).tokens("wordpiece", text)
+        Tokenizers(whole.folder).tokens("wordpiece", text)
 
 
 @given(st.text())
@@ -290,7 +290,7 @@ EVERY_PAGE = [
     "/pane/{part}/0?view=bpe",
     "/copies/{part}/5",
     "/thresholds",
-    "/thresholds?rule=gopher.too_few_words&profile=de&set=gopher.min_words=30",
+    "/thresholds?rule=gopher.words_too_low&profile=de&set=gopher.min_words=30",
     "/changed?set=gopher.min_words=30",
     "/what-if?set=gopher.min_words=30",
     "/recipe.toml?set=gopher.min_words=30",

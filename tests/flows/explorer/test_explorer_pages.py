@@ -25,8 +25,8 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 @pytest.fixture(scope="module")
 def address(whole):
     """The explorer as it is served, its kernels compiled: in a fresh clone that takes longer than a page may."""
-    Tokenizers(whole.work).tokens("bpe", "a mill")
-    config = uvicorn.Config(application(whole, Tokenizers(whole.work)), log_level="warning", lifespan="off")
+    Tokenizers(whole.folder).tokens("bpe", "a mill")
+    config = uvicorn.Config(application(whole, Tokenizers(whole.folder)), log_level="warning", lifespan="off")
     server = uvicorn.Server(config)
     with listen(0) as listening:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
@@ -65,8 +65,8 @@ def test_filtering_by_reason_shows_what_the_ledger_counts(tab, whole, shards):
     rows = shards("ledger")
     assert total(tab, "all") == len(rows) and total(tab, "kept") == rows["kept"].sum()
     tab.get_by_role("link", name="too few sentences", exact=True).click()
-    tab.wait_for_url("**reason=c4.too_few_sentences**")
-    expected = rows.filter(step="c4", rule="too_few_sentences")
+    tab.wait_for_url("**reason=c4.sentences_too_low**")
+    expected = rows.filter(step="c4", rule="sentences_too_low")
     assert total(tab, "all") == total(tab, "removed") == len(expected) > 40
     while tab.locator("[data-more]").count():
         before = tab.locator("a.row").count()
@@ -82,7 +82,7 @@ def test_filtering_by_reason_shows_what_the_ledger_counts(tab, whole, shards):
 def test_moving_a_threshold_shows_at_once_what_would_change(tab, whole, tmp_path):
     tab.get_by_role("link", name="Thresholds").click()
     tab.locator(".facets").get_by_role("link", name="too few words").click()
-    tab.wait_for_url("**rule=gopher.too_few_words**")
+    tab.wait_for_url("**rule=gopher.words_too_low**")
     asked, thresholds = ("gopher.min_words=75",), Thresholds(whole)
     expected = thresholds.what_if(asked)
     tab.locator("#number").fill("75")  # no more than typed: the counts are there while it is typed
@@ -145,7 +145,7 @@ def test_a_document_opens_beside_the_list_and_by_keys(tab, whole, shards):
 
 
 def test_copies_are_compared_word_by_word(tab, whole, shards):
-    (copied,) = shards("ledger").filter(step="near").head(1)["id"]
+    (copied,) = shards("ledger").filter(step="near_duplicates").head(1)["id"]
     tab.goto(f"{tab.url}?text={copied}&reason=near")
     tab.locator("a.row").first.click()
     tab.locator("[data-into]").click()

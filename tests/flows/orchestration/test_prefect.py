@@ -177,7 +177,7 @@ def test_prefect_yaml_deploys_what_serve_does():
     ],
 )
 def test_short_jobs_share_a_task(megabytes, width, sizes):
-    jobs = [Job(len, (), (Output("", str(k), ""),), int(size * 1e6)) for k, size in enumerate(megabytes)]
+    jobs = [Job(len, (), (Output("", str(k)),), int(size * 1e6)) for k, size in enumerate(megabytes)]
     bundles = bundle_jobs(jobs, width)
     assert sorted(map(len, bundles)) == sizes
     assert sorted((job for bundle in bundles for job in bundle), key=jobs.index) == jobs

@@ -134,8 +134,8 @@ def test_histograms_count_every_document_and_all_that_break_the_rule(work, told,
         rows = [line.split("\t") for line in figure.locator("details tbody tr").all_inner_texts()]
         assert sum(number(row[1]) for row in rows) == documents.height
         counted[figure.locator("b").inner_text()] = sum(number(row[2]) for row in rows)
-    assert counted["sentences"] == broken.filter(rule="too_few_sentences").height > 0
-    assert counted["char_dup_ratio"] == broken.filter(rule="char_dup_ratio").height > 0
+    assert counted["sentences"] == broken.filter(rule="sentences_too_low").height > 0
+    assert counted["char_dup_ratio"] == broken.filter(rule="char_dup_ratio_too_high").height > 0
 
 
 def test_samples_are_shown_by_reason_and_opened(told, opened):
@@ -233,7 +233,7 @@ def test_near_copies_are_shown_with_what_differs(tmp_path, opened):
     rows = [{"id": f"{name}{k}", "source": name, "text": " ".join([*words[:150], f"new{k}", *words[151:]])}
             for name, k in (("a", 0), ("a", 1), ("b", 2))]  # fmt: skip
     rows += [{"id": "alone", "source": "b", "text": PROSE * 4}]
-    page, _ = opened(written(run(tmp_path, rows, {"near": {}})))
+    page, _ = opened(written(run(tmp_path, rows, {"near_duplicates": {}})))
     assert table(page, "#duplicates figure:first-of-type") == [["3", "1", "", "3"]]
     pair = page.locator("#pairs .pair").first
     assert {pair.locator("del").inner_text().strip(), pair.locator("ins").inner_text().strip()} < {

@@ -40,7 +40,7 @@ def test_every_value_is_in_a_bar(values, thresholds):
 def test_the_axis_holds_the_threshold(values, threshold):
     array, cuts = np.array(values, float), [] if threshold is None else [threshold]
     axis = bins(array, cuts, bool((array == np.round(array)).all()), count=60)
-    assert axis.count(array).sum() == len(values) and (np.diff(axis.edges) > 0).all()
+    assert axis.rows(array).sum() == len(values) and (np.diff(axis.edges) > 0).all()
     assert axis.at(axis.edges[[0, -1]]).tolist() == [0, 1]
     assert all(axis.edges[0] <= cut <= axis.edges[-1] for cut in cuts)
 

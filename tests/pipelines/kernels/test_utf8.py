@@ -6,9 +6,9 @@ import unicodedata2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gristmill.pipelines.kernels import make_unicode_tables as made
 from gristmill.pipelines.kernels import unicode_tables, utf8
 from gristmill.pipelines.kernels.utf8 import INVALID, character_class, decode, encode, lower
+from tools import make_unicode_tables as made
 
 BYTES = st.one_of(
     st.binary(max_size=12),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.steps.step import Job, Output, Step, Written, run_step
 from gristmill.pipelines.storage.files import to_path
-from gristmill.pipelines.storage.manifest import MANIFEST, PROGRESS, Manifest, fingerprint, require_finished
+from gristmill.pipelines.storage.manifest import MANIFEST, PROGRESS, Manifest, require_finished
 
 
 class Killed(BaseException):
@@ -33,7 +33,7 @@ def write(content, outputs):
 
 def step_over(folder, contents, settings=0, work=write):
     """A step of a file for each of ``contents``: {name: content}."""
-    jobs = [Job(work, (text,), (Output(folder, n, fingerprint(text)),)) for n, text in contents.items()]
+    jobs = [Job(work, (text,), (Output(folder, n, settings=text),)) for n, text in contents.items()]
     return Step("test", {folder: {"settings": settings}}, jobs)
 
 

@@ -10,17 +10,19 @@ import pytest
 from upath import UPath
 
 from gristmill.pipelines.errors import RecipeError, WorkError
+from gristmill.pipelines.kernels.gather import gather_rows
+from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENT
 from gristmill.pipelines.steps.step import run_step
 from gristmill.pipelines.storage.manifest import Manifest
 from gristmill.pipelines.storage.shards import write_shard
-from gristmill.pipelines.tokens.encode import TokenizerInfo, hash_ids, reorder
+from gristmill.pipelines.tokens.encode import TokenizerInfo
 from gristmill.pipelines.tokens.settings import TokenSettings
 from gristmill.pipelines.tokens.shards import TokenShards
-from gristmill.pipelines.tokens.shuffle import of_validation, scramble
+from gristmill.pipelines.tokens.shuffle import is_validation, scramble
 from gristmill.pipelines.tokens.steps import encode_step, gather_step
-from tests.corpora import tree
+from tests.corpora import finish, tree
 
 BOS, EOS = 256, 257
 VOCABULARY = TokenizerInfo(258, BOS, EOS, "bytes")
@@ -43,17 +45,18 @@ def documents(n=200, seed=0):
     return [{"id": f"d{i}", "text": text, "source": f"s{i % 3}"} for i, text in enumerate(texts)]
 
 
-def make(folder, rows, cuts=1, settings=None, **changes):
+def make(folder, rows, cuts=1, settings=None, vocabulary=VOCABULARY, **changes):
     """Token shards of rows that lie in so many files."""
     shards = {}
     for k in range(cuts):
         path = UPath(folder / "in" / f"{k}.parquet")
         tables = [pa.Table.from_pylist(rows[k::cuts][i : i + 30], DOCUMENT) for i in range(0, len(rows[k::cuts]), 30)]
         write_shard(path, tables, DOCUMENT)
-        shards[path] = {"sha256": f"{k} of {cuts}", "bytes": path.stat().st_size}
+        shards[path] = {"bytes": path.stat().st_size}
+    finish(UPath(folder / "in"))
     (folder / "bytes.json").write_text("{}")
-    coder, tokens = Bytes(UPath(folder / "bytes.json")), UPath(folder / "tokens")
-    settings = settings or TokenSettings(**{"shard_tokens": 2000, "validation": 0.1} | changes)
+    coder, tokens = Bytes(UPath(folder / "bytes.json"), vocabulary), UPath(folder / "tokens")
+    settings = settings or TokenSettings(**{"tokens_per_shard": 2000, "validation": 0.1} | changes)
     run_step(encode_step(shards, coder, tokens))
     run_step(gather_step(tokens, coder, settings))
     return TokenShards(tokens)
@@ -71,17 +74,17 @@ def read(tokens, split):
     return found
 
 
-@pytest.mark.parametrize("boundary", ["prepend", "append", "both", "none"])
-def test_every_document_is_there_once_and_whole(tmp_path, boundary):
+@pytest.mark.parametrize("add_special", ["prepend", "append", "both", "none"])
+def test_every_document_is_there_once_and_whole(tmp_path, add_special):
     rows = documents()
-    tokens = make(tmp_path, rows, boundary=boundary)
+    tokens = make(tmp_path, rows, add_special=add_special)
     tokens.check()
     train, held_out = read(tokens, "train"), read(tokens, "validation")
     assert not train.keys() & held_out.keys() and len(tokens.names("train")) > 2
     everything = train | held_out
     for row in rows:
         text = row["text"].encode()
-        ids = [BOS] * (boundary in ("prepend", "both")) + [*text] + [EOS] * (boundary in ("append", "both"))
+        ids = [BOS] * (add_special in ("prepend", "both")) + [*text] + [EOS] * (add_special in ("append", "both"))
         assert everything.pop(row["id"]) == [(ids, len(text))]
     assert not everything
 
@@ -123,6 +126,14 @@ def test_another_mixture_encodes_nothing_anew(tmp_path):
     assert held_out == {id for id in read(make(tmp_path / "plain", rows), "validation")}
 
 
+def test_another_bos_is_written_though_the_encoded_text_is_the_same(tmp_path):
+    before = make(tmp_path, documents()).shard("train-00000").ids[0]
+    after = (
+        make(tmp_path, documents(), vocabulary=TokenizerInfo(258, EOS, BOS, "exchanged")).shard("train-00000").ids[0]
+    )
+    assert (before, after) == (BOS, EOS)
+
+
 def test_trace_names_the_document_of_every_token(tmp_path):
     rows = {row["id"]: row for row in documents()}
     tokens = make(tmp_path, list(rows.values()))
@@ -137,7 +148,7 @@ def test_trace_names_the_document_of_every_token(tmp_path):
                 )
                 assert place.source == rows[place.id]["source"]
             first = int(end)
-    with pytest.raises(WorkError, match=f"positions 0 to {first - 1}"):
+    with pytest.raises(WorkError, match=f"has no position {first}; expected 0 to {first - 1}"):
         shard.trace(first)
 
 
@@ -158,7 +169,7 @@ def test_what_does_not_fit_is_one_clear_error(tmp_path):
     payload.write_bytes(b"\xff\xff" + whole[2:])
     with pytest.raises(WorkError, match="checksum"):
         TokenShards(folder).check()
-    with pytest.raises(WorkError, match="holds id 65535, of a vocabulary of 258"):
+    with pytest.raises(WorkError, match="holds id 65535, outside the vocabulary of 258"):
         TokenShards(folder).shard("train-00000").check(258, {})
     payload.unlink()
     with pytest.raises(WorkError, match="is missing"):
@@ -169,7 +180,7 @@ def test_a_boundary_needs_its_token(tmp_path):
     make(tmp_path, documents())
     coder = Bytes(UPath(tmp_path / "bytes.json"), TokenizerInfo(256, None, None, "bare"))
     with pytest.raises(RecipeError, match="special token for EOS"):
-        gather_step(UPath(tmp_path / "tokens"), coder, TokenSettings(boundary="append"))
+        gather_step(UPath(tmp_path / "tokens"), coder, TokenSettings(add_special="append"))
 
 
 def test_an_empty_corpus_gives_no_shards(tmp_path):
@@ -179,8 +190,8 @@ def test_an_empty_corpus_gives_no_shards(tmp_path):
 def test_kernels_against_plain_python():
     text = Ragged.from_strings(["", "ab", "c", "", "déf"])
     order = np.array([4, 0, 2, 1, 3])
-    assert reorder(*text, order).tobytes() == b"".join(text.row(i) for i in order)
-    assert len(set(hash_ids(*text).tolist())) == 4  # the two blank ones are alike
+    assert gather_rows(text, order).data.tobytes() == b"".join(text.row(i) for i in order)
+    assert len(set(hash_rows(*text).tolist())) == 4  # the two blank ones are alike
 
 
 def scramble_plain(x, salts):
@@ -198,4 +209,4 @@ def test_scrambled_hashes_are_even_and_independent():
         assert scramble(hashes, *salts)[:50].tolist() == [scramble_plain(int(x), salts) for x in hashes[:50]]
     a, b = scramble(hashes, 1) / 2.0**64, scramble(hashes, 2) / 2.0**64
     assert abs(a.mean() - 0.5) < 0.01 and abs(np.corrcoef(a, b)[0, 1]) < 0.03
-    assert abs(of_validation(hashes, 0.1).mean() - 0.1) < 0.01
+    assert abs(is_validation(hashes, 0.1).mean() - 0.1) < 0.01

@@ -32,14 +32,14 @@ def spelled(trained):
 
 
 def test_the_course_of_hugging_face():
-    settings = BpeSettings(vocab_size=10, level="characters", byte_fallback=False)
-    assert spelled(train_bpe(WordCounts.of(COURSE), settings)) == ["ug", "un", "hug"]
+    settings = BpeSettings(vocab_size=10, alphabet="characters", byte_fallback=False)
+    assert spelled(train_bpe(WordCounts.from_dict(COURSE), settings)) == ["ug", "un", "hug"]
 
 
-@pytest.mark.parametrize("rule", ["minbpe", "tiktoken"])
-def test_the_example_of_wikipedia(rule):
-    trained = train_bpe(WordCounts.of({"aaabdaaabac": 1}), BpeSettings(vocab_size=259, rule=rule))
-    assert spelled(trained) == {"minbpe": ["aa", "aaa", "aaab"], "tiktoken": ["aa", "ab", "aaab"]}[rule]
+@pytest.mark.parametrize("compat", ["minbpe", "tiktoken"])
+def test_the_example_of_wikipedia(compat):
+    trained = train_bpe(WordCounts.from_dict({"aaabdaaabac": 1}), BpeSettings(vocab_size=259, compat=compat))
+    assert spelled(trained) == {"minbpe": ["aa", "aaa", "aaab"], "tiktoken": ["aa", "ab", "aaab"]}[compat]
 
 
 @given(
@@ -49,15 +49,41 @@ def test_the_example_of_wikipedia(rule):
 @example({"aaaa": 1, "aaaaa": 3}, 262)
 @example({"abababab": 2, "baba": 2}, 262)
 def test_merges_are_those_of_the_definition(words, target):
-    settings = BpeSettings(vocab_size=target, rule="tiktoken", stop_early=True)
-    trained = train_bpe(WordCounts.of(words), settings)
+    settings = BpeSettings(vocab_size=target, compat="tiktoken", allow_smaller=True)
+    trained = train_bpe(WordCounts.from_dict(words), settings)
     expected = plain.train({tuple(word.encode()): count for word, count in words.items()}, 256, target)
     assert np.column_stack((trained.merges, trained.made)).tolist() == [list(merge) for merge in expected]
 
 
-def by_tokenizers(texts, split, size, frequency):
+@pytest.mark.parametrize("length", [1, 2, 30, 31, 32, 33, 63, 64, 65])
+def test_words_across_blocks_of_cells_count_as_their_own(length):
+    words = {("ab" * length)[:length] + "c": 3, "c" * length: 5, ("abc" * length)[:length]: 7, "q": 1}
+    settings = BpeSettings(vocab_size=270, compat="tiktoken", allow_smaller=True)
+    trained = train_bpe(WordCounts.from_dict(words), settings)
+    expected = plain.train({tuple(word.encode()): count for word, count in words.items()}, 256, 270)
+    assert np.column_stack((trained.merges, trained.made)).tolist() == [list(merge) for merge in expected]
+
+
+@pytest.mark.parametrize("limit", range(1, 7))
+def test_no_merge_is_longer_or_rarer_than_allowed(limit):
+    words = {"abcdef": 4, "abc": 1, "xyz": 3, "abababab": 2}
+    counts = WordCounts.from_dict(words)
+    settings = BpeSettings(vocab_size=300, compat="tiktoken", max_token_length=limit, allow_smaller=True)
+    expected = plain.train({tuple(word.encode()): count for word, count in words.items()}, 256, 300, limit)
+    assert spelled(train_bpe(counts, settings)) == [spell(whole, expected) for _, _, whole in expected]
+    rare = train_bpe(WordCounts.from_dict({"xyz": 4, "xy": 1}), BpeSettings(min_frequency=limit, allow_smaller=True))
+    assert spelled(rare) == (["xy", "xyz"] if limit <= 4 else ["xy"] if limit == 5 else [])
+
+
+def spell(symbol, merges):
+    """The text of a symbol of the plain trainer."""
+    left, right, _ = merges[symbol - 256] if symbol >= 256 else (None, None, None)
+    return chr(symbol) if left is None else spell(left, merges) + spell(right, merges)
+
+
+def by_tokenizers(texts, pretokenizer, size, frequency):
     bpe = tokenizers.Tokenizer(models.BPE())
-    cut = [pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in PATTERNS[split]]
+    cut = [pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in PATTERNS[pretokenizer]]
     bpe.pre_tokenizer = pre_tokenizers.Sequence([*cut, pre_tokenizers.ByteLevel(False, use_regex=False)])
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
@@ -67,23 +93,23 @@ def by_tokenizers(texts, split, size, frequency):
     return bpe.get_vocab()
 
 
-@pytest.mark.parametrize("split", ["gpt2", "cl100k", "lines"])
+@pytest.mark.parametrize("pretokenizer", ["gpt2", "cl100k", "lines"])
 @pytest.mark.parametrize("frequency", [0, 2, 5])
-def test_vocabularies_are_those_of_tokenizers(split, frequency):
-    counts = count_words([Ragged.from_strings(TEXTS)], split)
-    settings = BpeSettings(vocab_size=700, min_frequency=frequency, stop_early=True)
+def test_vocabularies_are_those_of_tokenizers(pretokenizer, frequency):
+    counts = count_words([Ragged.from_strings(TEXTS)], pretokenizer)
+    settings = BpeSettings(vocab_size=700, min_frequency=frequency, allow_smaller=True)
     trained = train_bpe(counts, settings)
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [b for b in range(256) if b not in printable]
     shown = {b: chr(b) for b in printable} | {b: chr(256 + i) for i, b in enumerate(others)}
     ours = {"".join(shown[b] for b in piece): id for id, piece in enumerate(trained.pieces)}
-    assert ours == by_tokenizers(TEXTS, split, 700, frequency)
+    assert ours == by_tokenizers(TEXTS, pretokenizer, 700, frequency)
 
 
-@pytest.mark.parametrize("rule", ["hf", "tiktoken", "minbpe", "sentencepiece"])
-def test_a_smaller_vocabulary_begins_a_larger_one(rule):
+@pytest.mark.parametrize("compat", ["hf", "tiktoken", "minbpe", "sentencepiece"])
+def test_a_smaller_vocabulary_begins_a_larger_one(compat):
     counts = count_words([Ragged.from_strings(TEXTS)], "gpt2")
-    small, large = (train_bpe(counts, BpeSettings(vocab_size=size, rule=rule)) for size in (300, 330))
+    small, large = (train_bpe(counts, BpeSettings(vocab_size=size, compat=compat)) for size in (300, 330))
     assert large.merges[: len(small.merges)].tolist() == small.merges.tolist()
 
 
@@ -92,32 +118,32 @@ def test_a_smaller_vocabulary_begins_a_larger_one(rule):
     [
         ({"vocab_size": 255}, "has no room for 256 bytes"),
         ({"vocab_size": 999}, "256 bytes and 7 merges make 263"),
-        ({"special_tokens": ["a"]}, "is a piece of the alphabet"),
+        ({"special_tokens": ["a"]}, "is also a piece of the alphabet"),
         ({"special_tokens": ["xx", "xx"]}, "named twice"),
-        ({"vocab_size": 261, "special_tokens": ["hug"]}, "also what merges make"),
+        ({"vocab_size": 261, "special_tokens": ["hug"]}, "also a piece that merges make"),
     ],
 )
 def test_what_cannot_be_is_said(settings, told):
     with pytest.raises(RecipeError, match=told):
-        train_bpe(WordCounts.of(COURSE), BpeSettings(**settings))
+        train_bpe(WordCounts.from_dict(COURSE), BpeSettings(**settings))
 
 
 def test_nothing_to_train_on():
     with pytest.raises(InputError, match="the corpus has no words"):
-        train_bpe(WordCounts.of({}), BpeSettings())
+        train_bpe(WordCounts.from_dict({}), BpeSettings())
 
 
-def trained_model(size, split="gpt2", **bpe):
-    counts = count_words([Ragged.from_strings(TEXTS)], split)
-    return train(counts, TokenizerSettings(split=split, vocab_size=size, bpe=BpeSettings(**bpe))), counts
+def trained_model(size, pretokenizer="gpt2", **bpe):
+    counts = count_words([Ragged.from_strings(TEXTS)], pretokenizer)
+    return train(counts, TokenizerSettings(pretokenizer=pretokenizer, vocab_size=size, bpe=BpeSettings(**bpe))), counts
 
 
-@pytest.mark.parametrize("bpe", [{}, {"rule": "tiktoken"}, {"level": "characters", "coverage": 0.98}])
+@pytest.mark.parametrize("bpe", [{}, {"compat": "tiktoken"}, {"alphabet": "characters", "character_coverage": 0.98}])
 def test_an_extended_vocabulary_is_one_that_was_trained_at_once(bpe):
     text = [TEXT.replace("aaaa", "") for TEXT in TEXTS]  # pairs that overlap are counted anew where training goes on
     counts = count_words([Ragged.from_strings(text)], "gpt2")
     small, large = (
-        train(counts, TokenizerSettings(split="gpt2", special_tokens=[], vocab_size=n, bpe=BpeSettings(**bpe)))
+        train(counts, TokenizerSettings(pretokenizer="gpt2", special_tokens=[], vocab_size=n, bpe=BpeSettings(**bpe)))
         for n in (350, 380)
     )
     more = extend(small, counts, 380, settings=BpeSettings(**bpe))
@@ -127,7 +153,7 @@ def test_an_extended_vocabulary_is_one_that_was_trained_at_once(bpe):
 def test_the_second_phase_joins_words():
     model, _ = trained_model(330)
     lines = count_words([Ragged.from_strings(TEXTS)], "lines")
-    joined = extend(model, lines, 370, split="lines")
+    joined = extend(model, lines, 370, pretokenizer="lines")
     assert joined.pieces[:330] == model.pieces and joined.special == model.special
     assert any(b" " in piece.strip() for piece in joined.pieces[330:])
     before, after = Tokenizer(model), Tokenizer(joined)
@@ -138,19 +164,19 @@ def test_the_second_phase_joins_words():
 
 
 def test_bytes_of_unknown_characters_do_not_merge():
-    model, counts = trained_model(340, level="characters", coverage=0.9)
-    more = extend(model, counts, 350, settings=BpeSettings(stop_early=True))
+    model, counts = trained_model(340, alphabet="characters", character_coverage=0.9)
+    more = extend(model, counts, 350, settings=BpeSettings(allow_smaller=True))
     for piece in more.pieces[340:]:
         piece.decode()
 
 
 def test_what_cannot_be_extended_is_said():
     model, counts = trained_model(330)
-    with pytest.raises(RecipeError, match="not above the 330"):
+    with pytest.raises(RecipeError, match="not above the tokenizer's 330 pieces"):
         extend(model, counts, 330)
     with pytest.raises(RecipeError, match="merges make"):
         extend(model, counts, 100_000)
-    by_piece, counts = trained_model(340, level="characters", rule="sentencepiece", coverage=0.9)
+    by_piece, counts = trained_model(340, alphabet="characters", compat="sentencepiece", character_coverage=0.9)
     with pytest.raises(RecipeError, match="only BPE"):
         extend(by_piece, counts, 400)
 
@@ -159,6 +185,6 @@ def test_what_cannot_be_extended_is_said():
 def test_no_piece_crosses_a_word(texts):
     counts = count_words([Ragged.from_strings(texts)], "whitespace")
     if counts.words.rows:
-        trained = train_bpe(counts, BpeSettings(vocab_size=280, stop_early=True))
+        trained = train_bpe(counts, BpeSettings(vocab_size=280, allow_smaller=True))
         assert not any(b" " in piece for piece in trained.pieces[256:])
         assert all(a < b for a, b in pairwise(trained.made.tolist()))

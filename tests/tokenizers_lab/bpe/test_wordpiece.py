@@ -28,12 +28,12 @@ TEXT = [
 
 
 def test_the_published_example_by_likelihood():
-    begin = len(train_wordpiece(WordCounts.of(COURSE), WordpieceSettings(stop_early=True), 11, []))
-    pieces = train_wordpiece(WordCounts.of(COURSE), WordpieceSettings(criterion="likelihood"), begin + 3, [])
+    begin = len(train_wordpiece(WordCounts.from_dict(COURSE), WordpieceSettings(allow_smaller=True), 11, []))
+    pieces = train_wordpiece(WordCounts.from_dict(COURSE), WordpieceSettings(criterion="likelihood"), begin + 3, [])
     # The course goes on with hug, at a score of 1/15; but ##g comes 15 times (hug, pug), so hug has 10 / (15 · 15), and
     # hugs has 5 / (15 · 5) = 1/15.
     assert [piece.decode() for piece in pieces[begin:]] == ["##gs", "hu", "hugs"]
-    by_count = train_wordpiece(WordCounts.of(COURSE), WordpieceSettings(), begin + 1, [])
+    by_count = train_wordpiece(WordCounts.from_dict(COURSE), WordpieceSettings(), begin + 1, [])
     assert by_count[-1] == b"##ug"
 
 
@@ -67,8 +67,8 @@ def slow_likelihood(words, merges):
 @settings(max_examples=40)
 @given(st.dictionaries(st.text("abc", min_size=1, max_size=5), st.integers(1, 9), min_size=2, max_size=8))
 def test_each_merge_by_likelihood_is_the_best_there_is(words):
-    counts = WordCounts.of(words)
-    plain = WordpieceSettings(criterion="likelihood", stop_early=True)
+    counts = WordCounts.from_dict(words)
+    plain = WordpieceSettings(criterion="likelihood", allow_smaller=True)
     first = {piece for word in words for piece in (word[0], *(c for c in word))} | {
         f"##{c}" for w in words for c in w[1:]
     }
@@ -90,7 +90,7 @@ def test_the_vocabulary_is_that_of_tokenizers_where_its_order_of_letters_is_take
     ids = theirs.get_vocab()
     order = sorted((p for p in ids if p.startswith("##") and len(p) == 3), key=ids.get)
     counts = count_words([Ragged.from_strings(texts)], "bert")
-    settings = WordpieceSettings(stop_early=True)
+    settings = WordpieceSettings(allow_smaller=True)
     ours = train_wordpiece(counts, settings, len(ids), ["[UNK]"], order=[piece[2:] for piece in order])
     assert [piece.decode() for piece in ours] == sorted(ids, key=ids.get)
 
@@ -99,7 +99,7 @@ def test_the_vocabulary_is_that_of_tokenizers_where_its_order_of_letters_is_take
 def model():
     names = ("bert_clean", "lower", "strip_accents")
     counts = count_words([normalize(Ragged.from_strings(TEXT[:3] * 2), names)], "bert")
-    wanted = TokenizerSettings(algorithm="wordpiece", vocab_size=400, wordpiece=WordpieceSettings(stop_early=True))
+    wanted = TokenizerSettings(algorithm="wordpiece", vocab_size=400, wordpiece=WordpieceSettings(allow_smaller=True))
     return train(counts, wanted)
 
 

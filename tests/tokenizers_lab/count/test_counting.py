@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.ragged import Ragged
-from gristmill.tokenizers_lab.count.word_counts import Counter, WordCounts, count_words, merge
-from tests.reference import split as plain
+from gristmill.tokenizers_lab.count.word_counts import WordCounter, WordCounts, count_words, merge
+from tests.reference import pretokenize as plain
 
 ODD = st.sampled_from(
     ["", "\0", "\0\0", "漢字", "a\u0301", "\u2028", "\r", "👩‍👩‍👧", "a" * 15, "a" * 16, "a" * 999, "ab"]
@@ -26,14 +26,23 @@ def as_dict(counts):
 
 
 @given(TEXTS, st.sampled_from(["gpt2", "cl100k", "whitespace", "none", "lines"]))
-def test_counts_are_those_of_a_dict(texts, split):
+def test_counts_are_those_of_a_dict(texts, pretokenizer):
     texts = [text.encode("utf-8", "replace").decode() for text in texts]
-    cut = {"none": lambda text: [text] if text else [], "lines": LINES.findall}.get(split)
+    cut = {"none": lambda text: [text] if text else [], "lines": LINES.findall}.get(pretokenizer)
     if cut:
         expected = Plain(piece.encode() for text in texts for piece in cut(text))
     else:
-        expected = Plain(piece for text in texts for piece in plain.pieces(split, text.encode()))
-    assert as_dict(count_words([Ragged.from_strings([text]) for text in texts], split)) == expected
+        expected = Plain(piece for text in texts for piece in plain.pretokens(pretokenizer, text.encode()))
+    assert as_dict(count_words([Ragged.from_strings([text]) for text in texts], pretokenizer)) == expected
+
+
+@pytest.mark.parametrize("length", range(1, 20))
+def test_words_of_every_length_are_told_apart(length):
+    """Up to 15 bytes a word is its own key, also where fewer than 16 bytes follow; longer ones are hashed."""
+    words = ["x" * length, "x" * (length - 1) + "y", "y" + "x" * (length - 1), "x" * (length + 1), "é" * length]
+    for texts in (words, words * 2, [*words, "x" * 40], [" ".join(words)]):
+        expected = Plain(word.encode() for text in texts for word in text.split())
+        assert as_dict(count_words([Ragged.from_strings(texts)], "whitespace")) == expected
 
 
 def many(n, begin=0):
@@ -42,7 +51,7 @@ def many(n, begin=0):
 
 def test_little_memory_gives_the_same_table():
     batches = [many(40_000, begin) for begin in (0, 40_000, 80_000)]
-    counter = Counter("gpt2", memory_bytes=3 << 20)
+    counter = WordCounter("gpt2", memory_bytes=3 << 20)
     for batch in batches:
         counter.add(batch)
     assert len(counter.runs) > 1
@@ -56,8 +65,8 @@ def test_the_order_of_shards_changes_nothing(tmp_path):
     for name, tables in (("a", parts), ("b", parts[::-1])):
         merge(tables).save(tmp_path / name, "gpt2")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    loaded, split = WordCounts.load(tmp_path / "a")
-    assert split == "gpt2" and as_dict(loaded) == as_dict(merge(parts))
+    loaded, pretokenizer = WordCounts.load(tmp_path / "a")
+    assert pretokenizer == "gpt2" and as_dict(loaded) == as_dict(merge(parts))
 
 
 def test_a_damaged_table_is_said(tmp_path):

@@ -43,25 +43,25 @@ def test_merges_are_passed_over_as_the_paper_has_it(case, chance, key):
     table = merge_table(*np.array(merges, np.int32).reshape(-1, 3).T)
     work = np.empty((3, n + 1), np.int32), np.empty((2, 3 * n), np.int64)
     ranks_, before, after = work[0]
-    kept, tossed = merge_some(room, ranks_, n, *table, *work[1], before, after, chance, np.uint64(key), 0)
+    kept, draws = merge_some(room, ranks_, n, *table, *work[1], before, after, chance, np.uint64(key), 0)
     assert room[:kept].tolist() == expected
-    assert tossed == next(tosses)
+    assert draws == next(tosses)
 
 
 @given(st.lists(st.text() | st.sampled_from(ODD), max_size=4), st.floats(0, 1), st.integers(0, 2**64 - 1))
 def test_the_text_comes_back_and_is_cut_alike_in_every_batch(bpe, texts, chance, seed):
     text = Ragged.from_strings(texts)
-    together = bpe.dropped(text, chance, seed)
+    together = bpe.encode_dropout(text, chance, seed)
     assert listed(bpe.decode(together)) == listed(text)
     for row in range(text.rows):
-        alone = bpe.dropped(Ragged.from_strings([texts[row]]), chance, seed, np.array([row]))
+        alone = bpe.encode_dropout(Ragged.from_strings([texts[row]]), chance, seed, np.array([row]))
         assert listed(alone) == [listed(together)[row]]
 
 
 def test_a_chance_of_none_is_bpe_and_of_one_its_bytes(bpe):
     text = Ragged.from_strings([TEXT, *ODD])
-    assert listed(bpe.dropped(text, 0.0, 1)) == listed(bpe(text))
-    assert bpe.dropped(text, 1.0, 1).data.size == text.data.size
+    assert listed(bpe.encode_dropout(text, 0.0, 1)) == listed(bpe(text))
+    assert bpe.encode_dropout(text, 1.0, 1).data.size == text.data.size
 
 
 def test_nearly_as_much_is_passed_over_as_by_tokenizers(bpe):
@@ -71,7 +71,7 @@ def test_nearly_as_much_is_passed_over_as_by_tokenizers(bpe):
     for chance, error in ((0.1, 0.03), (0.5, 0.02), (0.9, 0.01)):
         theirs.model.dropout = chance
         wanted = sum(len(theirs.encode(text).ids) for text in texts)
-        found = bpe.dropped(Ragged.from_strings(texts), chance, 3).data.size
+        found = bpe.encode_dropout(Ragged.from_strings(texts), chance, 3).data.size
         assert found == pytest.approx(wanted, rel=error)
     assert wanted > 1.3 * bpe(Ragged.from_strings(texts)).data.size
 
@@ -93,8 +93,8 @@ def test_coins_are_even():
 
 def test_what_has_no_merges_and_what_is_no_probability_are_refused(bpe):
     with pytest.raises(RecipeError, match="0 to 1; found 2"):
-        bpe.dropped(Ragged.from_strings(["a"]), 2, 0)
+        bpe.encode_dropout(Ragged.from_strings(["a"]), 2, 0)
     counts = count_words([Ragged.from_strings([TEXT])], "bert")
     wordpiece = Tokenizer(train(counts, TokenizerSettings(algorithm="wordpiece", vocab_size=220)))
     with pytest.raises(RecipeError, match="wordpiece has none"):
-        wordpiece.dropped(Ragged.from_strings(["a"]), 0.1, 0)
+        wordpiece.encode_dropout(Ragged.from_strings(["a"]), 0.1, 0)

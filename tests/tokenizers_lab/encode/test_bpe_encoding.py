@@ -15,6 +15,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings
 from gristmill.tokenizers_lab.count.word_counts import WordCounts, count_words
 from gristmill.tokenizers_lab.encode.apply_merges import SHORT, merge_long, merge_run, merge_short, rank_queues
+from gristmill.tokenizers_lab.encode.cache import LINE_BYTES, LONG_BYTES
 from gristmill.tokenizers_lab.encode.encoder import Encoder
 from gristmill.tokenizers_lab.encode.initial_symbols import premergeable_characters, with_barriers
 from gristmill.tokenizers_lab.encode.merge_table import BARRIER, NEVER, entry_of, merge_table, rank_of
@@ -53,9 +54,12 @@ ODD += [
 ]
 
 
-def trained(split, size=600, **more):
-    counts = count_words([Ragged.from_strings([TEXT * 3, TEXT[::-1], TEXT.upper()])], split)
-    return train(counts, TokenizerSettings(split=split, vocab_size=size, bpe=BpeSettings(stop_early=True, **more)))
+def trained(pretokenizer, size=600, **more):
+    counts = count_words([Ragged.from_strings([TEXT * 3, TEXT[::-1], TEXT.upper()])], pretokenizer)
+    return train(
+        counts,
+        TokenizerSettings(pretokenizer=pretokenizer, vocab_size=size, bpe=BpeSettings(allow_smaller=True, **more)),
+    )
 
 
 def ids_of(tokenizer, texts):
@@ -72,7 +76,9 @@ def merges_and_text(draw):
         merges.append((left, right, len(pieces)))
         pieces.append(pieces[left] + pieces[right])
     merges = draw(st.permutations(merges))
-    return merges, draw(st.lists(st.integers(0, 3), max_size=60))
+    return merges, draw(
+        st.lists(st.integers(0, 3), max_size=SHORT) | st.lists(st.integers(0, 1), min_size=SHORT - 2, max_size=SHORT)
+    )
 
 
 def merged_by(way, symbols, table):
@@ -82,7 +88,7 @@ def merged_by(way, symbols, table):
     n = len(symbols)
     room, ranks, more = np.array(symbols, np.int32), np.empty(n, np.int32), rank_queues(n, table.made.size)
     ranks[:] = [*(rank_of(table.pairs, *pair) for pair in pairwise(symbols)), NEVER]
-    count = way(room, 0, n, ranks, *table) if way is merge_short else way(room, ranks, *table, *more)
+    count = way(room, 0, n, ranks, *table) if way is merge_short else way(room, ranks, *table, more)
     assert (more.head == -1).all() and not more.waiting.any()
     return room[:count].tolist()
 
@@ -210,9 +216,9 @@ def test_any_bytes_come_back(tokenizer, texts):
     assert [back.row(i) for i in range(back.rows)] == texts
 
 
-@pytest.mark.parametrize("split", [*PATTERNS])
-def test_ids_are_those_of_tokenizers(split):
-    model = trained(split)
+@pytest.mark.parametrize("pretokenizer", [*PATTERNS])
+def test_ids_are_those_of_tokenizers(pretokenizer):
+    model = trained(pretokenizer)
     ours, theirs = Tokenizer(model), tokenizers.Tokenizer.from_str(to_huggingface(model).decode())
     texts = [TEXT, TEXT.swapcase(), *ODD, *random_texts()]
     for text, ids in zip(texts, ids_of(ours, texts), strict=True):
@@ -225,19 +231,51 @@ def random_texts(count=60):
     return ["".join(rng.choices(rng.choice(kinds), k=rng.randint(1, 200))) for _ in range(count)]
 
 
-@pytest.mark.parametrize("split", ["gpt2", "cl100k-tiktoken", "o200k"])
-def test_ids_are_those_of_tiktoken(split):
-    model = trained(split, rule="tiktoken")
+@pytest.mark.parametrize("pretokenizer", ["gpt2", "cl100k-tiktoken", "o200k"])
+def test_ids_are_those_of_tiktoken(pretokenizer):
+    model = trained(pretokenizer, compat="tiktoken")
     ranks = {piece: id for id, piece in enumerate(model.pieces) if id not in model.special.values()}
-    theirs = tiktoken.Encoding("ours", pat_str=PATTERNS[split][0], mergeable_ranks=ranks, special_tokens=model.special)
+    theirs = tiktoken.Encoding(
+        "ours", pat_str=PATTERNS[pretokenizer][0], mergeable_ranks=ranks, special_tokens=model.special
+    )
     texts = [TEXT, *ODD, *random_texts()]
     for text, ids in zip(texts, ids_of(Tokenizer(model), texts), strict=True):
         assert ids == theirs.encode_ordinary(text), text[:40]
 
 
+LENGTHS = [n for limit in (7, LINE_BYTES, 2 * LINE_BYTES + 1, LONG_BYTES) for n in range(limit - 1, limit + 3)]
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.uint32])
+@pytest.mark.parametrize("length", LENGTHS)
+def test_pre_tokens_at_the_limits_of_the_cache(dtype, length):
+    """New, cached and at the end of the text: bytes up to LINE_BYTES and LONG_BYTES, ids up to a line's room."""
+    merges = [(97, 98, 256), (256, 256, 257), (257, 257, 258), (258, 258, 259)]
+    pieces = [*(bytes([b]) for b in range(256)), b"ab", b"abab", b"ab" * 4, b"ab" * 8]
+    table, first = merge_table(*np.array(merges, np.int32).T), np.arange(256, dtype=np.int32)
+    ours = Encoder("none", dtype, first, table, Ragged.from_strings(pieces))
+    texts = ["x" * length, "ab" * (length // 2) + "x" * (length % 2), "ab" * (length // 2 - 2) + "x" * (4 + length % 2)]
+    expected = [plain.merge([*text.encode()], ranks_of(merges)) for text in texts]
+    for _ in range(2):
+        ids = ours(Ragged.from_strings([*texts, *texts]))
+        rows = [ids.data[a:b].tolist() for a, b in pairwise(ids.offsets)]
+        assert rows == expected * 2 and ids.data.dtype == dtype
+
+
+@pytest.mark.parametrize("length", range(SHORT - 2, SHORT + 3))
+def test_parts_at_the_limit_of_short_ones_merge_alike(length):
+    """The alternating text is one part without barriers, and no run of one symbol."""
+    merges = [(97, 98, 256), (98, 97, 257), (256, 256, 258), (257, 97, 259), (258, 256, 260)]
+    pieces = [*(bytes([b]) for b in range(256)), b"ab", b"ba", b"abab", b"baa", b"ababab"]
+    table, first = merge_table(*np.array(merges, np.int32).T), np.arange(256, dtype=np.int32)
+    ours = Encoder("none", np.uint16, first, table, Ragged.from_strings(pieces))
+    for text in (("ab" * length)[:length], ("aab" * length)[:length], "a" * (length - 1) + "b", "a" * length):
+        assert ours(Ragged.from_strings([text])).data.tolist() == plain.merge([*text.encode()], ranks_of(merges)), text
+
+
 def test_tables_that_are_emptied_change_nothing(tokenizer, monkeypatch):
-    monkeypatch.setattr("gristmill.tokenizers_lab.encode.encoder.FEWEST", 4)
-    monkeypatch.setattr("gristmill.tokenizers_lab.encode.cache.MOST", 16)
+    monkeypatch.setattr("gristmill.tokenizers_lab.encode.encoder.MIN_LINES", 4)
+    monkeypatch.setattr("gristmill.tokenizers_lab.encode.cache.MAX_LINES", 16)
     texts = [TEXT, *ODD, *random_texts(), TEXT]
     assert ids_of(Tokenizer(tokenizer.model), texts) == ids_of(tokenizer, texts)
 
@@ -253,9 +291,9 @@ def test_words_and_characters_are_written_in_bytes_where_they_are_not_known():
 
 
 def test_characters_without_bytes_make_one_unknown_id_of_a_run():
-    bpe = BpeSettings(level="characters", byte_fallback=False, stop_early=True)
-    counts = WordCounts.of({"hug": 10, "pug": 5, "pun": 12, "bun": 4, "hugs": 5})
-    model = train(counts, TokenizerSettings(split="whitespace", vocab_size=12, bpe=bpe))
+    bpe = BpeSettings(alphabet="characters", byte_fallback=False, allow_smaller=True)
+    counts = WordCounts.from_dict({"hug": 10, "pug": 5, "pun": 12, "bun": 4, "hugs": 5})
+    model = train(counts, TokenizerSettings(pretokenizer="whitespace", vocab_size=12, bpe=bpe))
     tokenizer = Tokenizer(model)
     assert [model.pieces[id].decode() for id in tokenizer.encode("bugxyzmug")] == ["b", "ug", "<unk>", "ug"]
 
@@ -285,9 +323,9 @@ def test_a_rectangle_cuts_what_is_long_and_pads_what_is_short():
 
 
 def test_formats_of_others_come_back_as_they_were():
-    model = trained("cl100k", rule="tiktoken")
+    model = trained("cl100k", compat="tiktoken")
     for back in (from_huggingface(to_huggingface(model)), from_tiktoken(to_tiktoken(model), "cl100k", model.special)):
-        assert (back.pieces, back.split, back.special) == (model.pieces, model.split, model.special)
+        assert (back.pieces, back.pretokenizer, back.special) == (model.pieces, model.pretokenizer, model.special)
         assert ids_of(Tokenizer(back), [TEXT, *ODD]) == ids_of(Tokenizer(model), [TEXT, *ODD])
 
 
@@ -296,7 +334,7 @@ def test_a_whole_piece_counts_before_merges_where_the_model_says_so():
     merges = np.array([[97, 98, 256]], np.int32)
     plain_one = Model("bpe", "gpt2", pieces, merges)
     assert Tokenizer(plain_one).encode("abc") == [256, 99]
-    assert Tokenizer(Model("bpe", "gpt2", pieces, merges, whole=True)).encode("abc") == [257]
+    assert Tokenizer(Model("bpe", "gpt2", pieces, merges, ignore_merges=True)).encode("abc") == [257]
 
 
 def test_more_ids_than_the_table_of_merges_has_bits_for_are_refused():

@@ -51,8 +51,14 @@ def test_models_of_sentencepiece_encode_as_there(kind, fallback):
 def test_models_of_ours_encode_there_as_here(algorithm, names):
     counts = count_words([normalize(Ragged.from_strings(LINES), names)], "metaspace")
     special = ["<unk>", "<s>", "</s>"]
-    bpe = BpeSettings(level="characters", rule="sentencepiece")
-    wanted = {"split": "metaspace", "normalizers": [*names], "special_tokens": special, "vocab_size": 325, "bpe": bpe}
+    bpe = BpeSettings(alphabet="characters", compat="sentencepiece")
+    wanted = {
+        "pretokenizer": "metaspace",
+        "normalizers": [*names],
+        "special_tokens": special,
+        "vocab_size": 325,
+        "bpe": bpe,
+    }
     model = train(counts, TokenizerSettings(algorithm=algorithm, **wanted))
     ours, theirs = Tokenizer(model), sentencepiece.SentencePieceProcessor(model_proto=to_sentencepiece(model))
     for text in TEXTS:
@@ -64,7 +70,7 @@ def test_models_of_ours_encode_there_as_here(algorithm, names):
 def test_what_the_format_cannot_hold_is_refused():
     counts = count_words([Ragged.from_strings(LINES)], "gpt2")
     with pytest.raises(RecipeError, match="a SentencePiece model holds"):
-        to_sentencepiece(train(counts, TokenizerSettings(split="gpt2", vocab_size=300)))
+        to_sentencepiece(train(counts, TokenizerSettings(pretokenizer="gpt2", vocab_size=300)))
     for data, part in ((b"", "no pieces"), (b"\x0a\x7f\x0a", "cut short"), (b"\xff" * 20, "SentencePiece")):
         with pytest.raises(InputError, match=part):
             from_sentencepiece(data)
@@ -74,6 +80,6 @@ def test_printable_ascii_and_what_is_required_always_have_pieces():
     counts = count_words(
         [Ragged.from_strings(["▁" + line.replace(" ", "▁") for line in [*LINES, "= Ω ж"]])], "metaspace"
     )
-    wanted = UnigramSettings(coverage=0.9, byte_fallback=True, required="Ω")
+    wanted = UnigramSettings(character_coverage=0.9, byte_fallback=True, required_chars="Ω")
     model = train(counts, TokenizerSettings(algorithm="unigram", vocab_size=330, unigram=wanted))
     assert b"=" in model.pieces[259:] and "Ω".encode() in model.pieces and "ж".encode() not in model.pieces

@@ -72,6 +72,18 @@ def test_escaping_comes_back(texts):
     assert [back.row(i).decode() for i in range(back.rows)] == texts
 
 
+@pytest.mark.parametrize("at", range(20))
+@pytest.mark.parametrize("there", [" ", "  ", "é", "\u0301", "①", "A", "~", "\x7f", "\x1f"])
+def test_every_offset_in_eight_bytes_is_looked_at(at, there):
+    """Text is copied and tested eight bytes at a time: the odd character stands at each place, and at the end."""
+    for text in ("a" * at + there, "a" * at + there + "b" * 9, "a" * at + there + "b" * (15 - at % 16)):
+        spaces = f"▁{text}".replace(" ", "▁")
+        assert one(text, "prefix", "escape") == spaces
+        assert one(text, "collapse", "escape") == "▁".join(text.split(" ")).strip("▁").replace("▁▁", "▁")
+        for rule in ("nmt_nfkc", "nmt_nfkc_cf"):
+            assert one(text, rule) == theirs(rule).normalize(text), text
+
+
 def test_smallest_inputs():
     assert one("", "prefix", "escape") == "" and one(" ", "collapse", "prefix", "escape") == ""
     assert one(" a  b ", "collapse", "escape") == "a▁b" and one("a", "prefix", "escape") == "▁a"

@@ -12,7 +12,7 @@ from gristmill.pipelines.kernels.utf8 import expand_runs
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.pretokenize import DROPS_SPACE, NAMES, pretokenize
 from gristmill.tokenizers_lab.pretokenize.class_tables import KINDS
-from tests.reference import split as plain
+from tests.reference import pretokenize as plain
 
 ODD = st.sampled_from(
     [
@@ -39,30 +39,44 @@ TEXT = st.one_of(st.text(), st.lists(st.one_of(ODD, st.text(max_size=2))).map(""
 LIBRARIES = [name for name in NAMES if name != "none"]
 
 
-def cut(split, data):
+def cut(pretokenizer, data):
     """Pieces, and none of white space where the library has none."""
-    offsets = pretokenize(Ragged.from_strings([data]), split).offsets.tolist()
+    offsets = pretokenize(Ragged.from_strings([data]), pretokenizer).offsets.tolist()
     whole = [data[begin:end] for begin, end in itertools.pairwise(offsets)]
     assert b"".join(whole) == data
-    return [piece for piece in whole if split not in DROPS_SPACE or piece.decode("utf-8", "replace").strip()]
+    return [piece for piece in whole if pretokenizer not in DROPS_SPACE or piece.decode("utf-8", "replace").strip()]
 
 
-@pytest.mark.parametrize("split", LIBRARIES)
+@pytest.mark.parametrize("pretokenizer", LIBRARIES)
 @given(text=TEXT)
 @example(text="a\u0301b  c\n\n d 1234'S'll")
 @example(text=" \u2028 \r\n  x")
-def test_pieces_are_those_of_tokenizers(split, text):
+def test_pieces_are_those_of_tokenizers(pretokenizer, text):
     data = text.encode("utf-8", "replace")
-    ours = cut(split, data)
-    theirs = plain.pieces(split, data)
-    if split in DROPS_SPACE:
+    ours = cut(pretokenizer, data)
+    theirs = plain.pretokens(pretokenizer, data)
+    if pretokenizer in DROPS_SPACE:
         theirs = [piece for piece in theirs if piece.decode().strip()]
     assert ours == theirs
 
 
+@pytest.mark.parametrize("pretokenizer", ["gpt2", "o200k", "cl100k", "deepseek-v3", "bert", "metaspace"])
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 6, 7, 8, 9, 15, 16, 17, 23, 24, 25])
+def test_letters_and_digits_end_where_they_end_at_every_offset(pretokenizer, length):
+    """Letters are tested eight at a time, and digits come in threes: both sides of each limit, before every kind."""
+    for run in ("zZ" * length, "é" * length, "9" * length, " " * length, "'" * length):
+        for after in ("", "@", "[", "`", "{", "é", "1", " x", "\n", "\u0301", "\xff"):
+            text = f"{run[:length]}{after} {run[:length]}{after}".encode()
+            assert cut(pretokenizer, text) == [
+                piece for piece in plain.pretokens(pretokenizer, text) if pretokenizer != "bert" or piece.strip()
+            ], text
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("split", sorted({*LIBRARIES} - {"llama3", "qwen2", "nanochat"}))  # cl100k but for digits
-def test_every_code_point_is_cut_as_by_tokenizers(split):
+@pytest.mark.parametrize(
+    "pretokenizer", sorted({*LIBRARIES} - {"llama3", "qwen2", "nanochat"})
+)  # cl100k but for digits
+def test_every_code_point_is_cut_as_by_tokenizers(pretokenizer):
     """In six places: between letters, after a space, before a space, beside digits, signs and newlines.
 
     Of code points without a class every 61st; `python -m benchmarks.bpe_encoding` has them all.
@@ -71,13 +85,13 @@ def test_every_code_point_is_cut_as_by_tokenizers(split):
     codes = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000 and (kinds[c] or c % 61 == 0)]
     for begin in range(0, len(codes), 20_000):
         data = "".join(map("a{0}b {0} 1{0}2'{0}.\n{0}\nx".format, codes[begin : begin + 20_000])).encode()
-        assert cut(split, data) == plain.pieces(split, data), f"code points from {codes[begin]!r}"
+        assert cut(pretokenizer, data) == plain.pretokens(pretokenizer, data), f"code points from {codes[begin]!r}"
 
 
 def test_long_runs_overflow_nothing():
-    for split in NAMES:
+    for pretokenizer in NAMES:
         for text in (" " * 1_000_000, "\n" * 1_000_000, "a" * 1_000_000, "👩\u200d" * 200_000):
-            assert pretokenize(Ragged.from_strings([text]), split).offsets[-1] == len(text.encode())
+            assert pretokenize(Ragged.from_strings([text]), pretokenizer).offsets[-1] == len(text.encode())
 
 
 def test_what_is_no_split_is_said():

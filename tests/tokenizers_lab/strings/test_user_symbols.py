@@ -38,7 +38,7 @@ TEXTS = [
 @given(st.lists(st.text("abc", max_size=9), max_size=5), st.sets(st.text("abc", min_size=1, max_size=3), min_size=1))
 def test_the_longest_symbol_from_the_left_is_cut_out(texts, symbols):
     symbols = sorted(symbols)
-    parts, number, documents = UserSymbols(symbol.encode() for symbol in symbols).cut(Ragged.from_strings(texts))
+    parts, number, documents = UserSymbols(symbol.encode() for symbol in symbols).split(Ragged.from_strings(texts))
     for row, text in enumerate(texts):
         expected, plain, at = [], "", 0
         while at < len(text):
@@ -54,10 +54,10 @@ def test_the_longest_symbol_from_the_left_is_cut_out(texts, symbols):
 
 
 def settings_of(algorithm, fallback, names):
-    bpe = BpeSettings(level="characters", rule="sentencepiece", byte_fallback=fallback)
+    bpe = BpeSettings(alphabet="characters", compat="sentencepiece", byte_fallback=fallback)
     return TokenizerSettings(
-        algorithm=algorithm, split="metaspace", normalizers=[*names], special_tokens=["<unk>", "<s>", "</s>"],
-        symbols=SYMBOLS, vocab_size=320 if fallback else 64, bpe=bpe, unigram={"byte_fallback": fallback},
+        algorithm=algorithm, pretokenizer="metaspace", normalizers=[*names], special_tokens=["<unk>", "<s>", "</s>"],
+        user_symbols=SYMBOLS, vocab_size=320 if fallback else 64, bpe=bpe, unigram={"byte_fallback": fallback},
     )  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def settings_of(algorithm, fallback, names):
 @pytest.mark.parametrize("algorithm", ["unigram", "bpe"])
 def test_ours_are_sentencepieces(algorithm, fallback, names):
     settings = settings_of(algorithm, fallback, names)
-    model = train(count_words([settings.counting()(Ragged.from_strings(LINES))], "metaspace"), settings)
+    model = train(count_words([settings.count_settings()(Ragged.from_strings(LINES))], "metaspace"), settings)
     learnt = [piece.decode() for piece in model.pieces[len(SYMBOLS) + 3 + 256 * fallback :]]
     assert not [piece for piece in learnt if any(symbol in piece for symbol in [*SYMBOLS, "</s>"])]
     data = to_sentencepiece(model)
@@ -74,7 +74,7 @@ def test_ours_are_sentencepieces(algorithm, fallback, names):
     for text in TEXTS:
         assert ours.encode(text) == theirs.encode(text), text
     again = from_sentencepiece(data)
-    assert again.symbols == model.symbols and Tokenizer(again).encode(TEXTS[0]) == ours.encode(TEXTS[0])
+    assert again.user_symbols == model.user_symbols and Tokenizer(again).encode(TEXTS[0]) == ours.encode(TEXTS[0])
     assert ours.decode_ids(ours.encode("x <user>load")) == "x <user>load"
 
 
@@ -92,17 +92,17 @@ def test_theirs_are_ours(kind):
 
 
 def test_what_has_no_symbols_is_told():
-    with pytest.raises(RecipeError, match="symbols are for unigram"):
-        TokenizerSettings(symbols=["<user>"]).of_algorithm()
-    for symbols, part in ((["a b"], "holds a space"), (["<s>"], "named twice"), (["x", "x"], "named twice")):
+    with pytest.raises(RecipeError, match="user symbols need unigram"):
+        TokenizerSettings(user_symbols=["<user>"]).resolved()
+    for symbols, part in ((["a b"], "contains a space"), (["<s>"], "named twice"), (["x", "x"], "named twice")):
         with pytest.raises(RecipeError, match=part):
-            TokenizerSettings(algorithm="unigram", symbols=symbols).of_algorithm()
+            TokenizerSettings(algorithm="unigram", user_symbols=symbols).resolved()
     settings = settings_of("bpe", True, ("prefix", "escape"))
-    model = train(count_words([settings.counting()(Ragged.from_strings(LINES))], "metaspace"), settings)
-    with pytest.raises(RecipeError, match="no form for symbols"):
+    model = train(count_words([settings.count_settings()(Ragged.from_strings(LINES))], "metaspace"), settings)
+    with pytest.raises(RecipeError, match="has no user symbols"):
         to_huggingface(model)
-    with pytest.raises(RecipeError, match="dropout does not know symbols"):
-        Tokenizer(model).dropped(Ragged.from_strings(["x"]), 0.1, 0)
+    with pytest.raises(RecipeError, match="dropout does not support user symbols"):
+        Tokenizer(model).encode_dropout(Ragged.from_strings(["x"]), 0.1, 0)
     data = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(LINES), model_writer=data, minloglevel=5, vocab_size=70, user_defined_symbols=["▁▁"]

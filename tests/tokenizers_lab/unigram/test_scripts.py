@@ -13,7 +13,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings
 from gristmill.tokenizers_lab.count.word_counts import count_words
 from gristmill.tokenizers_lab.train import TokenizerSettings, train
-from gristmill.tokenizers_lab.unigram.scripts import part_scripts
+from gristmill.tokenizers_lab.unigram.scripts import split_scripts
 
 SCRIPTS = {
     "a": "Latin",
@@ -43,7 +43,7 @@ def parted(word):
 
 @given(st.dictionaries(st.text([*SCRIPTS], max_size=9), st.integers(1, 9), max_size=6))
 def test_words_are_cut_between_scripts(words):
-    parts, counts = part_scripts(Ragged.from_strings([*words]), np.array([*words.values()], np.int64))
+    parts, counts = split_scripts(Ragged.from_strings([*words]), np.array([*words.values()], np.int64))
     found, expected = Counter(), Counter()
     for row, count in enumerate(counts.tolist()):
         found[parts.row(row).decode()] += count
@@ -63,10 +63,11 @@ def test_the_vocabulary_of_bpe_is_that_of_sentencepiece():
     )  # fmt: skip
     theirs = sentencepiece.SentencePieceProcessor(model_proto=data.getvalue())
     settings = TokenizerSettings(
-        split="metaspace", vocab_size=45, normalizers=["prefix", "escape"], special_tokens=["<unk>", "<s>", "</s>"],
-        bpe=BpeSettings(level="characters", rule="sentencepiece", byte_fallback=False),
+        pretokenizer="metaspace", vocab_size=45, normalizers=["prefix", "escape"],
+        special_tokens=["<unk>", "<s>", "</s>"],
+        bpe=BpeSettings(alphabet="characters", compat="sentencepiece", byte_fallback=False),
     )  # fmt: skip
-    counting = settings.counting()
-    ours = train(count_words([counting(Ragged.from_strings(lines))], counting.split), settings)
+    counting = settings.count_settings()
+    ours = train(count_words([counting(Ragged.from_strings(lines))], counting.pretokenizer), settings)
     assert {piece.decode() for piece in ours.pieces} == {theirs.id_to_piece(id) for id in range(45)}
     assert any(len(piece.decode()) > 3 for piece in ours.pieces[3:])

@@ -14,7 +14,7 @@ from gristmill.tokenizers_lab.count.word_counts import count_words
 from gristmill.tokenizers_lab.count_settings import CountSettings
 from gristmill.tokenizers_lab.train import TokenizerSettings, train
 from gristmill.tokenizers_lab.unigram.seeds import seeds
-from gristmill.tokenizers_lab.unigram.sentencepiece_seeds import ended, lines_of, words_of
+from gristmill.tokenizers_lab.unigram.sentencepiece_seeds import mark_line_ends, split_lines, unmark_words
 from tests.reference import sentencepiece_seeds as plain
 
 SCRIPTS = {"a": "Latin", "b": "Latin", "é": "Latin", "я": "Cyrillic", "漢": "Han", "か": "Han", "ー": "Han", "x": ""}
@@ -25,7 +25,7 @@ LINES = st.lists(st.lists(st.text("abéя漢かー1.\u0301x", min_size=1, max_si
 @given(LINES, st.integers(2, 5))
 def test_seeds_are_those_of_the_sentences(lines, longest):
     sentences = ["".join("▁" + word for word in line) for line in lines]
-    counts = count_words([ended(Ragged.from_strings(sentences))], "metaspace")
+    counts = count_words([mark_line_ends(Ragged.from_strings(sentences))], "metaspace")
     found = seeds(*counts, 10_000, longest, kept={*SCRIPTS} - {"x"}, as_sentencepiece=True)
     ours = {found.pieces.row(row).decode(): weight for row, weight in enumerate(found.weights)}
     assert {p: n for p, n in ours.items() if len(p) > 1} == plain.seeds(sentences, SCRIPTS.get, longest)
@@ -36,7 +36,7 @@ def test_seeds_are_those_of_the_sentences(lines, longest):
 @given(LINES)
 def test_words_are_counted_as_without_ends(lines):
     sentences = ["".join("▁" + word for word in line) for line in lines]
-    words, counts = words_of(*count_words([ended(Ragged.from_strings(sentences))], "metaspace"))
+    words, counts = unmark_words(*count_words([mark_line_ends(Ragged.from_strings(sentences))], "metaspace"))
     expected = count_words([Ragged.from_strings(sentences)], "metaspace")
     assert words.data.tolist() == expected.words.data.tolist() and counts.tolist() == expected.counts.tolist()
     assert words.offsets.tolist() == expected.words.offsets.tolist()
@@ -44,17 +44,17 @@ def test_words_are_counted_as_without_ends(lines):
 
 @given(st.lists(st.text("ab\n", max_size=9), max_size=4))
 def test_lines_are_rows(documents):
-    rows = lines_of(Ragged.from_strings(documents))
+    rows = split_lines(Ragged.from_strings(documents))
     expected = [line for document in documents for line in document.split("\n")]
     assert [rows.row(row).decode() for row in range(rows.rows)] == expected
-    marked = ended(rows)
+    marked = mark_line_ends(rows)
     assert [marked.row(row).decode() for row in range(marked.rows)] == [line + "\0" for line in expected if line]
 
 
 def test_the_limit_falls_where_sentencepieces_does():
     """Of equal weights the shorter stays, then the smaller bytes."""
     sentences = ["▁dc", "▁dcx", "▁ba", "▁bax", "▁efgh", "▁q"]
-    counts = count_words([ended(Ragged.from_strings(sentences))], "metaspace")
+    counts = count_words([mark_line_ends(Ragged.from_strings(sentences))], "metaspace")
     for limit, pieces in ((2, ["▁ba", "▁dc"]), (3, ["ba", "▁ba", "▁dc"])):
         found = seeds(*counts, limit, 3, as_sentencepiece=True)
         more = [found.pieces.row(row).decode() for row in range(found.pieces.rows)]
@@ -73,10 +73,10 @@ def test_the_vocabulary_is_nearly_sentencepieces(shared_data):
         max_sentence_length=1 << 20, num_threads=1, character_coverage=0.9995,
     )  # fmt: skip
     theirs = sentencepiece.SentencePieceProcessor(model_proto=data.getvalue())
-    wanted = {"seeding": "sentencepiece", "coverage": 0.9995, "byte_fallback": False}
+    wanted = {"seed_method": "sentencepiece", "character_coverage": 0.9995, "byte_fallback": False}
     normal = ["nmt_nfkc", "collapse", "prefix", "escape"]
     settings = TokenizerSettings(algorithm="unigram", vocab_size=4000, normalizers=normal, unigram=wanted)
-    counting = settings.counting()
+    counting = settings.count_settings()
     assert counting == CountSettings("metaspace", tuple(normal), (), ("<unk>", "<s>", "</s>"), True)
     model = train(count_words([counting(Ragged.from_strings(lines))], "metaspace"), settings)
     ours = {piece.decode() for piece in model.pieces}

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.pipelines.ragged import Ragged
-from gristmill.tokenizers_lab.unigram.encode import Encoder
+from gristmill.tokenizers_lab.formats.model import Model
+from gristmill.tokenizers_lab.formats.sentencepiece import to_sentencepiece
+from gristmill.tokenizers_lab.unigram.encode import LINE_BYTES, UnigramEncoder
 from tests.reference import unigram as plain
 
 scores_of = st.dictionaries(
@@ -25,7 +27,7 @@ def encode(encoder, text):
 @given(scores_of, st.lists(st.text("▁abé漢c", max_size=24), max_size=4))
 def test_ids_are_those_of_the_plain_model(scores, texts):
     pieces = [b"<unk>", *(piece.encode() for piece in scores)]
-    encoder = Encoder(pieces, np.array([np.nan, *scores.values()], np.float32), unknown=0)
+    encoder = UnigramEncoder(pieces, np.array([np.nan, *scores.values()], np.float32), unknown=0)
     number = {piece: id for id, piece in enumerate(scores, 1)}
     values = {piece: float(np.float32(score)) for piece, score in scores.items()}
     unknown = min(values.values()) - 10
@@ -86,7 +88,9 @@ def models(tmp_path_factory):
         ]
         scores = np.array([theirs.get_score(i) if text[i] else np.nan for i in ids], np.float32)
         bytes_from = theirs.piece_to_id("<0x00>") if fallback else -1
-        ours = Encoder([theirs.id_to_piece(i).encode() for i in ids], scores, theirs.unk_id(), bytes_from, lines=64)
+        ours = UnigramEncoder(
+            [theirs.id_to_piece(i).encode() for i in ids], scores, theirs.unk_id(), bytes_from, lines=64
+        )
         made[fallback] = theirs, ours
     return made, lines
 
@@ -114,7 +118,7 @@ def test_bytes_of_no_character_come_back(texts):
     pieces = ["a", "ab", "▁", "▁a", "漢", "a漢", "\ufffd"]
     pieces = [b"<unk>", *(bytes([b]) for b in range(256)), *map(str.encode, pieces)]
     scores = np.array([np.nan] * 257 + [-1, -2, -3, -1, -2, -9, -1], np.float32)
-    ids = Encoder(pieces, scores, 0, 1)(Ragged.from_strings(texts))
+    ids = UnigramEncoder(pieces, scores, 0, 1)(Ragged.from_strings(texts))
     for row, text in enumerate(texts):
         assert b"".join(pieces[id] for id in ids.data[ids.offsets[row] : ids.offsets[row + 1]]) == text
 
@@ -129,6 +133,45 @@ def test_far_into_a_document_rounding_decides_alike(models):
         for _ in range(40_000)
     ]
     assert encode(ours, "▁" + "▁".join(words)) == theirs.encode(" ".join(words))
+
+
+def test_segmentations_closer_than_rounding_are_chosen_in_the_sum_of_the_document():
+    """Two segmentations of "abc" differ by 0.001, which float32 rounds away beyond a sum of some 8,000."""
+    scores = {"▁": -0.4, "a": -1.1, "ab": -1.6, "bc": -1.501, "c": -1.0, "b": -9.0}
+    pieces = [b"<unk>", *(piece.encode() for piece in scores)]
+    values = np.array([np.nan, *scores.values()], np.float32)
+    normal = ("prefix", "escape")
+    model = Model(
+        "unigram", "metaspace", pieces, scores=values, special={"<unk>": 0}, roles={"unknown": "<unk>"},
+        alphabet="characters", normalizers=normal,
+    )  # fmt: skip
+    theirs = sentencepiece.SentencePieceProcessor(model_proto=to_sentencepiece(model))
+    ids = encode(UnigramEncoder(pieces, values, unknown=0), "▁abc" * 30_000)
+    assert ids == theirs.encode(" ".join(["abc"] * 30_000))
+    assert min(ids.count(pieces.index(b"ab")), ids.count(pieces.index(b"bc"))) > 100  # rounding decides, both ways
+
+
+def plain_ids(text, scores):
+    """The best segmentation of each word after ▁, by number; no two are equally good here."""
+    number = {piece: id for id, piece in enumerate(scores, 1)}
+    words = ["▁" + word for word in text.split("▁")[1:]]
+    return [number[piece] for word in words for piece in plain.best(word, scores, -99.0)[1]]
+
+
+@pytest.mark.parametrize("length", [*range(1, 20), LINE_BYTES - 1, LINE_BYTES, LINE_BYTES + 1, LINE_BYTES + 2, 70])
+@pytest.mark.parametrize("marked", [True, False])
+def test_segments_at_the_limits_of_a_cache_line(length, marked):
+    """Bytes up to LINE_BYTES, ids up to LINE_IDS, words up to UNSPLIT_BYTES: new, cached, and at the text's end."""
+    scores = {"▁": -2.0, "▁a": -2.5, "a": -1.25, "b": -1.75, "aa": -1.875, "aab": -2.125, "abab": -2.25}
+    scores |= {"a" * 12: -3.125}  # sums are exact in float32
+    encoder = UnigramEncoder([b"<unk>", *(p.encode() for p in scores)], np.array([np.nan, *scores.values()]), 0)
+    for word in ("a" * length, "ab" * (length // 2) + "a" * (length % 2), "b" * length):
+        for text in (f"▁{word}", f"▁{word}▁b", f"▁b▁{word}▁{word}▁a"):
+            expected = plain_ids(text, scores)
+            if not marked:
+                text, expected = word, [1 + list(scores).index(p) for p in plain.best(word, scores, -99.0)[1]]
+            ids = encoder(Ragged.from_strings([text, text, text]))
+            assert ids.data.tolist() == 3 * expected, text
 
 
 @pytest.mark.parametrize("text", ["▁" + "a" * 300_000, "▁" + "un" * 200_000, "▁" * 300_000, "▁" + "漢" * 100_000])

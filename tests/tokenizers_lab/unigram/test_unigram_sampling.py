@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
-from gristmill.tokenizers_lab.unigram.encode import Encoder
+from gristmill.tokenizers_lab.unigram.encode import UnigramEncoder
 from gristmill.tokenizers_lab.unigram.sampling import LatticeSampler
 from tests.reference import unigram as plain
 from tests.tokenizers_lab.unigram.test_unigram_encoding import encode, models  # noqa: F401
@@ -24,7 +24,7 @@ def made(scores):
     """An encoder, its pieces' scores by text, and that of the unknown character."""
     scores = {"q": -6.5} | scores
     pieces = [b"<unk>", *(piece.encode() for piece in scores)]
-    encoder = Encoder(pieces, np.array([np.nan, *scores.values()], np.float32), unknown=0)
+    encoder = UnigramEncoder(pieces, np.array([np.nan, *scores.values()], np.float32), unknown=0)
     return encoder, scores, min(scores.values()) - 10
 
 
@@ -40,7 +40,7 @@ def fused(way, ids):
 @given(scores_of, TEXT, st.integers(1, 9))
 def test_the_best_few_are_the_best_of_all(scores, text, count):
     encoder, scores, unknown = made(scores)
-    ids, values = LatticeSampler(encoder).best(Ragged.from_strings([text]), count)
+    ids, values = LatticeSampler(encoder).nbest(Ragged.from_strings([text]), count)
     every = {way: sum(scores.get(p, unknown) for p in way) for way in plain.ways(text, {*scores})}
     assert values.tolist() == pytest.approx(sorted(every.values(), reverse=True)[:count])
     number = {piece: id for id, piece in enumerate(scores, 1)}
@@ -68,7 +68,7 @@ def test_ways_are_drawn_as_often_as_they_should_be(alpha):
     encoder, scores, unknown = made({"▁": -2.0, "a": -1.5, "b": -2.5, "ab": -2.0, "▁a": -3.0, "▁ab": -4.5, "ba": -3.5})
     text, draws, ways = "▁abaxab", 20_000, LatticeSampler(encoder)
     rows = Ragged.from_strings([text] * draws)
-    ids = ways.drawn(rows, alpha, 5, np.arange(draws))
+    ids = ways.sample(rows, alpha, 5, np.arange(draws))
     seen = Counter(tuple(ids.data[a:b].tolist()) for a, b in zip(ids.offsets[:-1], ids.offsets[1:], strict=True))
     number, odds = {piece: id for id, piece in enumerate(scores, 1)}, Counter()
     for way in plain.ways(text, {*scores}):
@@ -82,9 +82,9 @@ def test_ways_are_drawn_as_often_as_they_should_be(alpha):
 @given(scores_of, st.lists(TEXT, max_size=4), st.floats(0, 1), st.integers(0, 2**64 - 1))
 def test_a_document_is_cut_alike_in_every_batch(scores, texts, alpha, seed):
     ways = LatticeSampler(made(scores)[0])
-    together = ways.drawn(Ragged.from_strings(texts), alpha, seed, np.arange(len(texts)) + 7)
+    together = ways.sample(Ragged.from_strings(texts), alpha, seed, np.arange(len(texts)) + 7)
     for row, text in enumerate(texts):
-        alone = ways.drawn(Ragged.from_strings([text]), alpha, seed, np.array([row + 7]))
+        alone = ways.sample(Ragged.from_strings([text]), alpha, seed, np.array([row + 7]))
         assert alone.data.tolist() == together.data[together.offsets[row] : together.offsets[row + 1]].tolist()
 
 
@@ -95,7 +95,7 @@ def test_the_best_few_are_sentencepieces(models, fallback):  # noqa: F811
     theirs, ours = processors[fallback]
     for text in [*(line[:60] for line in lines[:20]), "unload 漢 x", "rewriteswriteréé"]:
         words = "▁" + "▁".join(text.split())
-        ids, values = LatticeSampler(ours).best(Ragged.from_strings([words]), 8)
+        ids, values = LatticeSampler(ours).nbest(Ragged.from_strings([words]), 8)
         found = [ids.data[a:b].tolist() for a, b in zip(ids.offsets[:-1], ids.offsets[1:], strict=True)]
         expected = theirs.nbest_encode_as_ids(" ".join(text.split()), nbest_size=8)
         assert len(found) == len(expected) and found[0] == expected[0]
@@ -107,14 +107,14 @@ def test_the_best_few_are_sentencepieces(models, fallback):  # noqa: F811
 
 
 def test_far_from_certain_and_only_unigram():
-    from tests.tokenizers_lab.encode.test_bpe_dropout import trained
+    from tests.tokenizers_lab.encode.test_bpe_encoding import trained
 
-    with pytest.raises(RecipeError, match="under unigram alone; this is bpe"):
-        Tokenizer(trained("gpt2")).best("text", 3)
+    with pytest.raises(RecipeError, match="only segmentations of unigram have probabilities; found bpe"):
+        Tokenizer(trained("gpt2")).encode_nbest("text", 3)
     encoder, _, _ = made({"a": -1.0, "aa": -2.0})
     assert LatticeSampler(encoder).entropy(Ragged.from_strings(["", "q", "aa"]), 1.0).tolist() == pytest.approx(
         [0, 0, math.log(2)]
     )
     long = Ragged.from_strings(["a" * 100_000])
     assert LatticeSampler(encoder).entropy(long, 1.0)[0] > 40_000  # no over- or underflow
-    assert LatticeSampler(encoder).drawn(long, 0.0, 0, np.zeros(1)).data.size > 50_000
+    assert LatticeSampler(encoder).sample(long, 0.0, 0, np.zeros(1)).data.size > 50_000

@@ -1,14 +1,14 @@
-"""C4 as datatrove 0.10.1 has it. Against ours (filters/rules/c4.py):
+"""C4 as in datatrove 0.10.1. Differences from ours (filters/rules/c4.py):
 
-* Lines are those of ``str.splitlines``, stripped, and joined again by \\n: indentation and blank lines go with what
-  is dropped, and a wrapped paragraph loses its last line if that is of two words.
-* A line ends in ``. ? ! " '``, not in ``...``; no mark of another script ends one, and no curly quote.
-* A line with "javascript" goes, and a document with ``{`` or "lorem ipsum" in a line that was not dropped before.
-* Five sentences as the paper says, where the code of its authors asks for three; three words a line, where that asks
-  for five. Sentences are those of spaCy, counted line by line.
+* Lines are those of ``str.splitlines``, stripped, and joined again with \\n: indentation and blank lines are removed
+  too, and a wrapped paragraph loses its last line if that has two words.
+* A line ends with ``. ? ! " '``, not with ``...``; marks of other scripts and curly quotes do not end it.
+* A line with "javascript" is removed. A document with ``{`` or "lorem ipsum" in a remaining line is dropped.
+* A document needs five sentences, as in the paper (the code of its authors has three). A line needs three words (five
+  in that code). Sentences are those of spaCy, counted line by line.
 * ``[3]`` is a citation everywhere, in ``a[3]`` too.
 
-A document that is dropped keeps its text, so what drops it is part of what is measured.
+A dropped document keeps its text, so the thresholds are part of the measured settings.
 """
 
 from typing import ClassVar, Literal
@@ -18,11 +18,13 @@ import polars as pl
 import pyarrow as pa
 
 from gristmill.filters.core.batch import SPLITTERS, Batch
-from gristmill.filters.core.decide import BREAKS
-from gristmill.filters.core.filter import Rewriter, Rule
+from gristmill.filters.core.decide import decide
+from gristmill.filters.core.filter import Count, Rewriter
+from gristmill.filters.core.profiles import NO_PROFILE
 from gristmill.filters.rules.variants.characters import DECIMAL, bits_of, characters
 from gristmill.filters.rules.variants.datatrove.rejoin_lines import KEPT, Cleaned, rejoin
 from gristmill.filters.rules.variants.datatrove.sentences import count_sentences
+from gristmill.filters.rules.variants.shared import Published
 from gristmill.filters.text.lines import add_up, places
 from gristmill.filters.text.phrases import phrase_around, phrases
 from gristmill.filters.words.str_compat import characters_in, space, stripped
@@ -32,16 +34,16 @@ from gristmill.pipelines.ragged import Ragged
 
 POLICIES = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
 TERMS = phrases(["lorem ipsum", "javascript", *POLICIES])
-LOREM, JAVASCRIPT, POLICY, CURLY = 1, 2, 4, 8  # what a line holds
-LONG_WORD, NO_TERMINAL_MARK, SHORT_LINE, OF_LOREM, OF_JAVASCRIPT, OF_CURLY, OF_POLICY = range(1, 8)  # of rejoin.REASONS
-KELVIN = "\u212a".encode()  # the one character beyond ASCII that is an ASCII letter, k, in lower case
+LOREM, JAVASCRIPT, POLICY, CURLY = 1, 2, 4, 8  # contents of a line
+LONG_WORD, NO_TERMINAL_MARK, SHORT_LINE, OF_LOREM, OF_JAVASCRIPT, OF_CURLY, OF_POLICY = range(1, 8)  # in REASONS
+KELVIN = "\u212a".encode()  # the only character outside ASCII whose lower case is an ASCII letter, k
 BRACKET, TERM_BYTES = np.arange(256) == ord("["), TERMS.first < TERMS.last
 TERM_BYTES[ord("{")] = True
 TERMINAL = np.isin(np.arange(256), [*b".?!\"'"])
 
 
-class DatatroveC4(Rewriter):
-    """Removes lines that are no sentences, notices and citations, then drops what has too few sentences."""
+class DatatroveC4(Published, Rewriter):
+    """Rule set that removes lines that are no sentence, notices and citations; drops documents with few sentences."""
 
     NAME: ClassVar[str] = "c4"
     MEASURED: ClassVar[tuple[str, ...]] = (
@@ -49,47 +51,38 @@ class DatatroveC4(Rewriter):
         *("min_sentences", "max_lorem_ipsum", "max_curly_brackets"),
     )
 
+    RULES: ClassVar[tuple[str, ...]] = ("max_lorem_ipsum", "max_curly_brackets", "min_sentences")
+
     variant: Literal["datatrove-0.10.1"] = "datatrove-0.10.1"
-    use_profiles: bool = False
 
-    terminal_mark: bool = True  # a line must end in one, or it goes; off in FineWeb's order
-    min_words: int = 3  # of a line
-    max_word_length: int = 1000  # characters; a line with a longer word goes
+    terminal_mark: bool = True  # remove lines that do not end with one; off in FineWeb's order
+    min_words: Count = 3  # of a line
+    max_word_length: Count = 1000  # characters; a line with a longer word is removed
     citations: bool = True  # remove [1], [edit], [citation needed]
-    javascript: bool = True  # a line with the word goes
-    policies: bool = True  # and one that speaks of terms of use, privacy or cookies
+    javascript: bool = True  # remove lines with the word
+    policies: bool = True  # remove lines with a phrase on terms of use, privacy or cookies
 
-    min_sentences: int | None = 5
-    max_lorem_ipsum: int | None = 0
-    max_curly_brackets: int | None = 0
-
-    def rules(self) -> dict[str, Rule]:
-        return {
-            "lorem_ipsum": Rule("lorem_ipsum", ">", self.max_lorem_ipsum),  # lines with it before a curly bracket
-            "curly_bracket": Rule("curly_brackets", ">", self.max_curly_brackets),
-            "too_few_sentences": Rule("sentences", "<", self.min_sentences),
-        }
+    min_sentences: Count | None = 5
+    max_lorem_ipsum: Count | None = 0  # lines with it, before a line with a curly bracket
+    max_curly_brackets: Count | None = 0  # lines with one
 
     def rewrite(self, batch: Batch) -> tuple[pa.Table, pl.DataFrame]:
         lines, sentences = batch.lines, np.zeros(batch.lines.start.size, np.int64)
         cleaned = self._read_lines(batch)
         special = self._special(batch.text, cleaned)
-        usual = np.flatnonzero(~special)
-        self._judge(batch.text.data, usual, cleaned.start[usual], cleaned.end[usual], cleaned)
-        usual = usual[cleaned.reason[usual] == KEPT]
-        sentences[usual] = count_sentences(batch.text.data, batch.words, cleaned.start[usual], cleaned.end[usual])
+        plain = np.flatnonzero(~special)
+        self._find_reasons(batch.text.data, plain, cleaned.start[plain], cleaned.end[plain], cleaned)
+        plain = plain[cleaned.reason[plain] == KEPT]
+        sentences[plain] = count_sentences(batch.text.data, batch.words, cleaned.start[plain], cleaned.end[plain])
         rows = np.flatnonzero(special)
         text = without_citations(batch.text.data, cleaned, rows)
-        self._judge(text.data, rows, text.offsets[:-1], text.offsets[1:], cleaned)
+        self._find_reasons(text.data, rows, text.offsets[:-1], text.offsets[1:], cleaned)
         words = SPLITTERS[batch.splitter](text)
         counts = count_sentences(text.data, words, text.offsets[:-1], text.offsets[1:])
         sentences[rows] = np.where(cleaned.reason[rows] == KEPT, counts, 0)
-        measures = self._measures(lines.offsets, cleaned.reason, sentences)
-        dropped = np.zeros(batch.text.rows, np.bool_)
-        for rule in self.rules().values():
-            if rule.threshold is not None:
-                dropped |= BREAKS[rule.breaks](measures[rule.measure], rule.threshold)
-        return rejoin(batch.text, lines.offsets, cleaned, dropped), pl.DataFrame(measures)
+        measures = pl.DataFrame(self._measures(lines.offsets, cleaned.reason, sentences))
+        dropped = decide(self, measures, np.full(batch.text.rows, NO_PROFILE)).list.len().to_numpy() > 0
+        return rejoin(batch.text, lines.offsets, cleaned, dropped), measures
 
     def _measures(self, lines: np.ndarray, reason: np.ndarray, sentences: np.ndarray) -> dict[str, np.ndarray]:
         curly = reason == OF_CURLY
@@ -102,7 +95,7 @@ class DatatroveC4(Rewriter):
         }
 
     def _read_lines(self, batch: Batch) -> Cleaned:
-        """Each line stripped, its citations, and whether its words speak against it."""
+        """Return the lines stripped, their citations, and whether their words are too few or too long."""
         data, lines = batch.text.data, batch.lines
         n = lines.start.size
         brackets = places(data, BRACKET) if self.citations else np.empty(0, np.int32)
@@ -118,13 +111,13 @@ class DatatroveC4(Rewriter):
         return cleaned
 
     def _special(self, text: Ragged, cleaned: Cleaned) -> np.ndarray:
-        """Lines that cannot be judged where they lie: with citations, and wherever "K" might be the sign of Kelvin."""
+        """Mark the lines that need a copy: those with citations, and all if the text contains the sign of Kelvin."""
         return (np.diff(cleaned.first) > 0) | (KELVIN in text.data.tobytes())
 
-    def _judge(self, data: np.ndarray, rows: np.ndarray, start: np.ndarray, end: np.ndarray, cleaned: Cleaned) -> None:
-        """Why the lines ``rows`` go, which lie in the bytes ``start:end``, without their citations."""
-        asked = LOREM * (self.max_lorem_ipsum is not None) | CURLY * (self.max_curly_brackets is not None)
-        asked |= JAVASCRIPT * self.javascript | POLICY * self.policies
+    def _find_reasons(self, data, rows: np.ndarray, start: np.ndarray, end: np.ndarray, cleaned: Cleaned) -> None:
+        """Fill the reasons to remove the lines ``rows``, whose bytes without citations are ``data[start:end]``."""
+        terms = LOREM * (self.max_lorem_ipsum is not None) | CURLY * (self.max_curly_brackets is not None)
+        terms |= JAVASCRIPT * self.javascript | POLICY * self.policies
         lower, begin, stop = data, start, end
         if KELVIN in data.tobytes():
             lines = Ragged.from_strings(
@@ -133,18 +126,19 @@ class DatatroveC4(Rewriter):
             lower, begin, stop = lines.data, lines.offsets[:-1], lines.offsets[1:]
         held = np.zeros(rows.size, np.uint8)
         find_terms(lower, begin, stop, places(lower, TERM_BYTES), TERMS, held)
-        judge_lines(data, start, end, rows, cleaned.short, held & np.uint8(asked), self.terminal_mark, cleaned.reason)
+        held &= np.uint8(terms)
+        find_reasons(data, start, end, rows, cleaned.short, held, self.terminal_mark, cleaned.reason)
 
 
 class FineWebC4(DatatroveC4):
-    """C4 as FineWeb ran it: whatever mark a line ends in (Penedo et al. 2024, section 3.5)."""
+    """C4 as FineWeb ran it, without the rule on terminal marks (Penedo et al. 2024, section 3.5)."""
 
-    variant: Literal["fineweb-paper"] = "fineweb-paper"
+    variant: Literal["fineweb-paper"] = "fineweb-paper"  # type: ignore[assignment]
     terminal_mark: bool = False
 
 
 def without_citations(data: np.ndarray, cleaned: Cleaned, rows: np.ndarray) -> Ragged:
-    """Some of the lines, without their citations."""
+    """Return the lines ``rows`` without their citations."""
     offsets, out = np.zeros(rows.size + 1, np.int64), np.empty(data.size, np.uint8)
     cut_citations(data, rows, cleaned.start, cleaned.end, cleaned.first, cleaned.cited, offsets, out)
     return Ragged.of(offsets, out[: offsets[-1]].copy())
@@ -167,7 +161,7 @@ def cut_citations(data, rows, start, end, first, cited, offsets, out):
 
 @kernel
 def read_lines(data, start, end, brackets, limit, min_words, numbers, blocks, reason, short, begin, stop, first, cited):
-    """Lines as they lie -> stripped, whether their words are too few or one is too long, and their citations."""
+    """Strip the lines, check the number and length of their words, and find their citations."""
     n = b = 0
     for j in range(start.size):
         begin[j], stop[j] = stripped(data, start[j], end[j])
@@ -188,7 +182,7 @@ def read_lines(data, start, end, brackets, limit, min_words, numbers, blocks, re
 
 @kernel
 def count_words(data, begin, end, enough, limit):
-    """What ``str.split`` makes of a line: how many words, and the characters of the longest, as far as it matters."""
+    """Count the words of ``str.split``, up to ``enough``; return the characters of the longest if ``limit`` is near."""
     words, longest, at = 0, 0, begin
     while at < end and (words < enough or end - begin > limit):
         if space(data, at, end):
@@ -208,7 +202,7 @@ WORDS = (np.frombuffer(b"edit]", np.uint8), np.frombuffer(b"citation needed]", n
 
 @kernel
 def citation(data, at, end, numbers, blocks):
-    """Bytes of the citation that opens here, [1], [], [edit] or [citation needed]; 0 for none."""
+    """Return the bytes of the citation at ``at``, [1], [], [edit] or [citation needed]; 0 for none."""
     k = at + 1
     while k < end:
         if data[k] == 0x5D:
@@ -225,6 +219,7 @@ def citation(data, at, end, numbers, blocks):
 
 @kernel
 def begins_with(data, at, end, word):
+    """True if ``data[at:end]`` begins with the bytes ``word``."""
     if at + word.size > end:
         return False
     for k in range(word.size):
@@ -234,13 +229,13 @@ def begins_with(data, at, end, word):
 
 
 @kernel
-def find_terms(data, start, end, seen, search, held):
-    """What each line holds; ``seen`` is where it may."""
+def find_terms(data, start, end, candidates, search, held):
+    """Fill the contents of each line; ``candidates`` are all bytes that a term or bracket may have."""
     s = 0
     for j in range(start.size):
         found = 0
-        while s < seen.size and seen[s] < end[j]:
-            at = np.int64(seen[s])
+        while s < candidates.size and candidates[s] < end[j]:
+            at = np.int64(candidates[s])
             s += 1
             if at < start[j]:
                 continue
@@ -254,8 +249,8 @@ def find_terms(data, start, end, seen, search, held):
 
 
 @kernel
-def judge_lines(data, start, end, rows, short, held, terminal, reason):
-    """Why each line goes, in datatrove's order."""
+def find_reasons(data, start, end, rows, short, held, terminal, reason):
+    """Fill the reason to remove each line, in datatrove's order."""
     for i in range(rows.size):
         j, begin, stop = rows[i], start[i], end[i]
         if reason[j] != KEPT:
@@ -276,4 +271,5 @@ def judge_lines(data, start, end, rows, short, held, terminal, reason):
 
 @kernel
 def is_cut_short(data, begin, end):
+    """True if a line ends with three full stops."""
     return end - begin >= 3 and data[end - 1] == 0x2E and data[end - 2] == 0x2E and data[end - 3] == 0x2E

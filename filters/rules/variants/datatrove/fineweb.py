@@ -1,9 +1,9 @@
-"""FineWeb's own rules as datatrove 0.10.1 has them, and as their paper does. Against ours (filters/rules/fineweb.py):
+"""FineWeb's own rules, as in datatrove 0.10.1 and as in the paper. Differences from ours (filters/rules/fineweb.py):
 
-* Lines are what lies between \\n as they are: a novel wrapped at 72 columns is a list. White space behind a line's full
-  stop hides it, and so does a closing quote.
-* ``char_dup_ratio`` is 0.01 in the code, 0.1 in the paper (Penedo et al. 2024, arXiv:2406.17557, section 3.6), which
-  has no ``list_ratio`` and drops at its thresholds themselves. Its code counted quotes as ends of a line.
+* Lines lie between \\n: a novel wrapped at 72 columns is a list. White space or a closing quote after a full stop
+  hides it.
+* ``max_char_dup_ratio`` is 0.01 in the code and 0.1 in the paper (Penedo et al. 2024, arXiv:2406.17557, section 3.6).
+  The paper has no ``list_ratio``, and drops documents at its thresholds too. Its code counted quotes as sentence ends.
 """
 
 from typing import ClassVar, Literal
@@ -12,55 +12,51 @@ import numpy as np
 import polars as pl
 
 from gristmill.filters.core.batch import Batch
-from gristmill.filters.core.filter import Filter, Rule
+from gristmill.filters.core.filter import Count, Ratio, Rule, Share
 from gristmill.filters.rules.variants.characters import TERMINALS
 from gristmill.filters.rules.variants.datatrove.repetition import repeated_parts
+from gristmill.filters.rules.variants.shared import Published
 from gristmill.filters.words.str_compat import Parts, lengths, split_at_newlines, stripped
 from gristmill.pipelines.kernels.intrinsics import kernel
 
 
-class DatatroveFineWeb(Filter):
-    """Drops lists, menus and pages that repeat their lines, by the lines and thresholds of datatrove."""
+class DatatroveFineWeb(Published):
+    """Rule set that drops lists, menus and pages that repeat their lines, by the lines and thresholds of datatrove."""
 
     NAME: ClassVar[str] = "fineweb"
     MEASURED: ClassVar[tuple[str, ...]] = ("variant", "short_line_width")
+    RULES: ClassVar[tuple[str, ...]] = (
+        *("min_lines", "min_line_punct_ratio", "max_short_line_ratio", "max_char_dup_ratio", "max_list_ratio"),
+    )
     STOPS: ClassVar[str] = TERMINALS
 
     variant: Literal["datatrove-0.10.1"] = "datatrove-0.10.1"
-    use_profiles: bool = False
-    short_line_width: int = 30  # characters; a line of no more is short
+    short_line_width: Count = 30  # characters of the longest short line
 
-    min_line_punct_ratio: float | None = 0.12  # lines that end in a stop, of the lines that are not blank
-    max_short_line_ratio: float | None = 0.67  # short lines, of the same
-    max_char_dup_ratio: float | None = 0.01  # characters of lines that stood before, of all but line breaks
-    max_list_ratio: float | None = 0.3  # line breaks a word
+    min_lines: Count | None = 1  # lines that are not blank
+    min_line_punct_ratio: Share | None = 0.12  # lines that end with a stop, of the lines that are not blank
+    max_short_line_ratio: Share | None = 0.67  # short lines, of the lines that are not blank
+    max_char_dup_ratio: Share | None = 0.01  # characters of duplicate lines, of all characters except line breaks
+    max_list_ratio: Ratio | None = 0.3  # line breaks per word
 
     def measure(self, batch: Batch) -> pl.DataFrame:
-        """A blank document has no lines, and its ratios are 0."""
+        """Return the columns of RULES; an empty document has 0 in each."""
         text = batch.text
         parts = split_at_newlines(text)
         newlines = np.diff(parts.offsets) - 1
-        every = lengths(text) - newlines
-        black, lines, ended, short = judge_lines(text.data, parts, self.short_line_width, ending_bytes(self.STOPS))
+        chars = lengths(text) - newlines
+        black, counts = count_lines(text.data, parts, self.short_line_width, ending_bytes(self.STOPS))
+        lines, ended, short = counts
         words = np.diff(batch.words.offsets)
         return pl.DataFrame(
             {
                 "lines": lines,
                 "line_punct_ratio": ended / lines.clip(1),
                 "short_line_ratio": short / lines.clip(1),
-                "char_dup_ratio": repeated_parts(black)[1] / every.clip(1),
+                "char_dup_ratio": repeated_parts(black)[1] / chars.clip(1),
                 "list_ratio": newlines / words.clip(1),
             }
         )
-
-    def rules(self) -> dict[str, Rule]:
-        return {
-            "empty": Rule("lines", "<", 1),
-            "line_punct_ratio": Rule("line_punct_ratio", "<", self.min_line_punct_ratio),
-            "short_line_ratio": Rule("short_line_ratio", ">", self.max_short_line_ratio),
-            "char_dup_ratio": Rule("char_dup_ratio", ">", self.max_char_dup_ratio),
-            "list_ratio": Rule("list_ratio", ">", self.max_list_ratio),
-        }
 
 
 class FineWebPaper(DatatroveFineWeb):
@@ -68,33 +64,32 @@ class FineWebPaper(DatatroveFineWeb):
 
     STOPS: ClassVar[str] = ".!?\"'"
 
-    variant: Literal["fineweb-paper"] = "fineweb-paper"
-    max_char_dup_ratio: float | None = 0.1
-    max_list_ratio: float | None = None
+    variant: Literal["fineweb-paper"] = "fineweb-paper"  # type: ignore[assignment]
+    max_char_dup_ratio: Share | None = 0.1
+    max_list_ratio: Ratio | None = None
 
     def rules(self) -> dict[str, Rule]:
-        """As in datatrove, but what is at a threshold is dropped too."""
-        at_line = {"<": "<=", ">": ">="}
-        rules = super().rules()
-        return {"empty": rules.pop("empty"), **{k: r._replace(breaks=at_line[r.breaks]) for k, r in rules.items()}}
+        """Return the rules of the code; except for min_lines, a value at the threshold breaks them too."""
+        blank, *others = super().rules().values()
+        return {rule.name: rule for rule in (blank, *(rule._replace(breaks=f"{rule.breaks}=") for rule in others))}
 
 
 def ending_bytes(marks: str) -> np.ndarray:
-    """Each mark as the last bytes of a line hold it."""
+    """Return the UTF-8 bytes of each mark as one number, the last byte lowest, ascending."""
     return np.array(sorted(int.from_bytes(mark.encode(), "big") for mark in marks), np.uint64)
 
 
-def judge_lines(data: np.ndarray, parts: Parts, short: int, stops: np.ndarray) -> tuple[Parts, np.ndarray, ...]:
-    """Lines -> those that are not blank; int64[n] each: how many, that end in a stop, no longer than ``short``."""
+def count_lines(data: np.ndarray, parts: Parts, short: int, stops: np.ndarray) -> tuple[Parts, np.ndarray]:
+    """Return the lines that are not blank, and how many there are, end with a stop, are short: int64[3, n]."""
     offsets, counts = np.zeros_like(parts.offsets), np.zeros((3, parts.offsets.size - 1), np.int64)
     black = np.empty(parts.start.size, np.int64)
-    _judge(data, parts.offsets, parts.start, parts.end, parts.length, short, stops, black, offsets, counts)
+    _count_lines(data, parts.offsets, parts.start, parts.end, parts.length, short, stops, black, offsets, counts)
     black = black[: offsets[-1]]
-    return Parts(offsets, *(column[black] for column in parts[1:])), *counts
+    return Parts(offsets, *(column[black] for column in parts[1:])), counts
 
 
 @kernel
-def _judge(data, offsets, start, end, length, short, stops, black, kept, counts):
+def _count_lines(data, offsets, start, end, length, short, stops, black, kept, counts):
     m = 0
     for row in range(offsets.size - 1):
         ended = n_short = 0
@@ -112,7 +107,7 @@ def _judge(data, offsets, start, end, length, short, stops, black, kept, counts)
 
 @kernel
 def ends_in(data, begin, end, stops):
-    """Is the last character one of the stops?"""
+    """True if the last character is one of the stops."""
     last, shift = np.uint64(0), np.uint64(0)
     at = end
     while at > begin:

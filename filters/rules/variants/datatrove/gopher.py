@@ -1,9 +1,9 @@
-"""Gopher quality as datatrove 0.10.1 has it. Against ours (filters/rules/gopher.py):
+"""Gopher quality as in datatrove 0.10.1. Differences from ours (filters/rules/gopher.py):
 
-* Marks are words: ``#``, ``...`` and letters are set against all of them. 80 % of all words must hold a letter, which
-  tables, dialogue and dates fail.
-* ``#`` and ``...`` count wherever they stand, in addresses too; six full stops are two ellipses.
-* Lines are those of ``str.splitlines``, blank ones too; a bullet is • or -, anywhere in front.
+* Tokens include punctuation: ``#``, ``...`` and letters are counted per token. 80 % of all tokens must contain a
+  letter: tables, dialogue and dates do not reach that.
+* ``#`` and ``...`` count anywhere, also inside URLs; six full stops are two ellipses.
+* Lines are those of ``str.splitlines``, blank ones included; a bullet is • or - before anything.
 * Stop words count in lower case only: "The" is none. There is one list, of English.
 """
 
@@ -13,37 +13,37 @@ import numpy as np
 import polars as pl
 
 from gristmill.filters.core.batch import Batch
+from gristmill.filters.rules.paper_thresholds import GopherSettings
 from gristmill.filters.rules.variants.characters import characters, is_word
-from gristmill.filters.rules.variants.published import PublishedGopher
-from gristmill.filters.rules.variants.shared import count_symbols, hashes_of, is_ellipsis
+from gristmill.filters.rules.variants.shared import Published, count_symbols, hashes_of, is_ellipsis
 from gristmill.filters.words.str_compat import stripped
 from gristmill.pipelines.kernels.intrinsics import kernel, popcount
 
 
-class DatatroveGopher(PublishedGopher):
-    """Drops what is not prose, by the words and thresholds of datatrove."""
+class DatatroveGopher(Published, GopherSettings):
+    """Rule set that drops documents that are not prose, by the words and thresholds of datatrove."""
 
     variant: Literal["datatrove-0.10.1"] = "datatrove-0.10.1"
 
     def measure(self, batch: Batch) -> pl.DataFrame:
-        """A document without words has a mean word length, ratios and shares of 0."""
-        data, words = batch.text.data, batch.words
+        """Return the columns of RULES; a document without words has 0 in each."""
+        data = batch.text.data
         counts = np.zeros((5, batch.text.rows), np.int64)
-        count_words(data, *words[:5], hashes_of(self.stop_words), *characters(), counts)
-        every, real, chars, alpha, stop_words = counts
+        count_words(data, *batch.words[:5], hashes_of(self.stop_words), *characters(), counts)
+        tokens, words, chars, alpha, stop_words = counts
         symbols, lines = np.zeros((2, batch.text.rows), np.int64), np.zeros((2, batch.text.rows), np.int64)
         count_symbols(*batch.text, symbols)
         count_lines(data, *batch.lines, lines)
         n_lines = np.diff(batch.lines.offsets).clip(1)
         return pl.DataFrame(
             {
-                "words": real,
-                "word_length": chars / real.clip(1),
-                "hash_ratio": symbols[0] / every.clip(1),
-                "ellipsis_ratio": symbols[1] / every.clip(1),
+                "words": words,
+                "word_length": chars / words.clip(1),
+                "hash_ratio": symbols[0] / tokens.clip(1),
+                "ellipsis_ratio": symbols[1] / tokens.clip(1),
                 "bullet_lines": lines[0] / n_lines,
                 "ellipsis_lines": lines[1] / n_lines,
-                "alpha_words": alpha / every.clip(1),
+                "alpha_words": alpha / tokens.clip(1),
                 "stop_words": stop_words,
             }
         )
@@ -51,34 +51,34 @@ class DatatroveGopher(PublishedGopher):
 
 @kernel
 def count_words(data, offsets, start, end, hashes, lengths, stop_words, numbers, blocks, counts):
-    """Of each document: words; those that are no mere marks, and their characters; those with a letter; stop words."""
+    """Count in each document tokens, words and their characters, tokens with a letter, different stop words."""
     for row in range(offsets.size - 1):
-        real = chars = alpha = 0
+        words = chars = alpha = 0
         found = np.uint64(0)
         for i in range(offsets[row], offsets[row + 1]):
             word, letter = is_word(data, start[i], end[i], numbers, blocks)
-            real += word
+            words += word
             chars += lengths[i] * word
             alpha += letter
             for k in range(stop_words.size):
                 if hashes[i] == stop_words[k]:
                     found |= np.uint64(1) << np.uint64(k)
-        counts[0, row], counts[1, row], counts[2, row] = offsets[row + 1] - offsets[row], real, chars
+        counts[0, row], counts[1, row], counts[2, row] = offsets[row + 1] - offsets[row], words, chars
         counts[3, row], counts[4, row] = alpha, popcount(found)
 
 
 @kernel
 def count_lines(data, offsets, start, end, counts):
-    """Of each document: lines that begin with • or -, and that end with an ellipsis, white space aside."""
+    """Count in each document stripped lines that begin with • or -, and lines that end with an ellipsis."""
     for row in range(offsets.size - 1):
-        bullets = faded = 0
+        bullets = ellipsis_lines = 0
         for j in range(offsets[row], offsets[row + 1]):
             begin, stop = stripped(data, start[j], end[j])
             if begin < stop:
                 is_bullet = begin + 2 < stop and data[begin + 1] == 0x80 and data[begin + 2] == 0xA2
                 bullets += data[begin] == 0x2D or (data[begin] == 0xE2 and is_bullet)
-                faded += ends_with_ellipsis(data, begin, stop)
-        counts[0, row], counts[1, row] = bullets, faded
+                ellipsis_lines += ends_with_ellipsis(data, begin, stop)
+        counts[0, row], counts[1, row] = bullets, ellipsis_lines
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""The lines that stay, stripped and joined by line breaks, as spans of the text they come from."""
+"""Spans that leave the kept lines of a document, stripped and joined by line breaks."""
 
 from typing import NamedTuple
 
@@ -22,35 +22,38 @@ CITATION, WHITE_SPACE = 8, 9
 
 
 class Cleaned(NamedTuple):
-    """The lines of a batch, stripped, and without the citations ``first[j]:first[j + 1]`` in line j."""
+    """The stripped lines of a batch; line j has the citations ``first[j]:first[j + 1]``."""
 
-    reason: np.ndarray  # uint8[m], why the line goes; KEPT
-    short: np.ndarray  # bool[m], fewer words than it must have
-    start: np.ndarray  # int64[m], its bytes in the documents, stripped
+    reason: np.ndarray  # uint8[m], reason to remove the line; KEPT
+    short: np.ndarray  # bool[m], too few words
+    start: np.ndarray  # int64[m], bytes of the stripped line in the text
     end: np.ndarray
     first: np.ndarray  # int64[m + 1]
-    cited: np.ndarray  # int64[2, k], where citations begin and end
+    cited: np.ndarray  # int64[2, k], start and end of each citation
 
 
 def rejoin(text: Ragged, lines: np.ndarray, cleaned: Cleaned, dropped: np.ndarray) -> pa.Table:
-    """Spans that leave of each document its kept lines joined by \\n, all stripped; a dropped one stays as it is."""
+    """Return the spans that leave the kept lines of each document, joined by \\n; a dropped document has no spans."""
     most = int((cleaned.reason == KEPT).sum()) + cleaned.first[-1] + text.rows
     row, offset, length, newlines = (np.empty(most, np.int64) for _ in range(4))
     code = np.empty(most, np.uint8)
     n = _rejoin(*text, lines, cleaned.reason, *cleaned[2:], dropped, row, offset, length, newlines, code)
     breaks = np.array(["\n" * k for k in range(int(newlines[:n].max(initial=0)) + 1)], object)
-    return spans_table(row[:n], offset[:n], length[:n], REASONS[code[:n]], breaks[newlines[:n]])
+    return spans_table(row[:n], offset[:n], length[:n], REASONS[code[:n]], breaks[newlines[:n]].tolist())
 
 
 @kernel
 def _rejoin(offsets, data, lines, reason, start, end, first, cited, dropped, row, offset, length, newlines, code):
-    """A span for each gap between two runs of bytes that stay, unless it is the line breaks it would be replaced by."""
+    """Fill one span for each gap between two kept runs of bytes, and return the number of spans.
+
+    A gap that consists of exactly the line breaks that would replace it needs no span.
+    """
     n = 0
     for i in range(offsets.size - 1):
         if dropped[i]:
             continue
         low, high = ends(data, lines[i], lines[i + 1], reason, start, end, first, cited)
-        at, breaks, why = offsets[i], 0, 0  # where the gap began, the line breaks that go into it, its first reason
+        at, breaks, why = offsets[i], 0, 0  # start of the gap, line breaks to insert, first reason
         for j in range(lines[i], lines[i + 1]):
             if reason[j] != KEPT:
                 why = why if why else reason[j]
@@ -75,7 +78,7 @@ def _rejoin(offsets, data, lines, reason, start, end, first, cited, dropped, row
 
 @kernel
 def ends(data, first_line, last_line, reason, start, end, first, cited):
-    """Where the first and the last character that is no white space lies in what stays; (0, 0) where there is none."""
+    """Return the start and end of the kept bytes, stripped; (0, 0) if there are none."""
     low = high = 0
     for j in range(first_line, last_line):
         if reason[j] == KEPT:
@@ -91,7 +94,7 @@ def ends(data, first_line, last_line, reason, start, end, first, cited):
 
 @kernel
 def is_breaks(data, begin, end, breaks):
-    """Are these bytes so many line breaks and nothing else?"""
+    """True if ``data[begin:end]`` is exactly ``breaks`` line breaks."""
     if end - begin != breaks:
         return False
     for at in range(begin, end):

@@ -1,33 +1,37 @@
-"""Gopher repetition as datatrove 0.10.1 has it. Against ours (filters/rules/repetition.py):
+"""Gopher repetition as in datatrove 0.10.1. Differences from ours (filters/rules/repetition.py):
 
-* Shares are of the characters of the text, white space too, so those of n-grams of words come out 15 to 20 % smaller.
-* Lines and paragraphs are what lies between line breaks as they are: an indented copy is none, and a text that begins
-  and ends in a line break has two empty lines, the second a duplicate.
-* A most frequent n-gram that comes once counts, so five words are dropped; of several the first counts.
-* n-grams of five and more are told apart by their words without spaces: "a bc" and "ab c" are one.
+* Shares are of the characters of the text, with white space, so shares of n-grams are 15 to 20 % smaller.
+* Lines and paragraphs lie between line breaks, unstripped: an indented copy is no duplicate. A text that begins and
+  ends with a line break has two empty lines, the second a duplicate.
+* A top n-gram that occurs once counts, so a document of five words is dropped; of several, the first counts.
+* n-grams of five words and more are compared without the spaces between their words: "a bc" equals "ab c".
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import polars as pl
 
 from gristmill.filters.core.batch import Batch
-from gristmill.filters.core.filter import Rule
+from gristmill.filters.core.filter import Count
+from gristmill.filters.rules.paper_thresholds import SHARES, RepetitionSettings
 from gristmill.filters.rules.repetition import duplicate_chars, repeated_chars
-from gristmill.filters.rules.variants.published import SHARES, PublishedRepetition
+from gristmill.filters.rules.variants.shared import Published
 from gristmill.filters.text.repeated_ngrams import drop_singletons, intern_keys, join_ngrams, keep_repeats, table_for
 from gristmill.filters.words.str_compat import Parts, lengths, split_at_newlines
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, multiply
 
 
-class DatatroveRepetition(PublishedRepetition):
-    """Drops documents that repeat lines, paragraphs or runs of words, by datatrove's shares."""
+class DatatroveRepetition(Published, RepetitionSettings):
+    """Rule set that drops documents that repeat lines, paragraphs or n-grams of words, by datatrove's shares."""
+
+    RULES: ClassVar[tuple[str, ...]] = ("min_chars", *RepetitionSettings.RULES)
 
     variant: Literal["datatrove-0.10.1"] = "datatrove-0.10.1"
+    min_chars: Count | None = 1
 
     def measure(self, batch: Batch) -> pl.DataFrame:
-        """An empty document repeats nothing: all shares are 0."""
+        """Return the columns of RULES; an empty document has 0 in each."""
         text, words = batch.text, batch.words
         chars = lengths(text)
         shares = np.zeros((len(SHARES), text.rows))
@@ -43,12 +47,9 @@ class DatatroveRepetition(PublishedRepetition):
         repeated_n_grams(text.data, *words[:3], words.length, *prefix, *scratch, table_for(most), chars, shares)
         return pl.DataFrame({"chars": chars, **dict(zip(SHARES, shares, strict=True))})
 
-    def rules(self) -> dict[str, Rule]:
-        return {"empty": Rule("chars", "<", 1), **super().rules()}
-
 
 def repeated_parts(parts: Parts) -> tuple[np.ndarray, np.ndarray]:
-    """int64[n] each: parts that stood before in their document, and their characters."""
+    """Return int64[n] each: parts that occurred before in their document, and their characters."""
     found = np.zeros((2, parts.offsets.size - 1), np.int64)
     most = int(np.diff(parts.offsets).max(initial=0))
     scratch = [np.empty(most, kind) for kind in (np.uint64, np.int32, np.int32)]
@@ -67,7 +68,7 @@ def _repeated_parts(offsets, length, key, distinct, counts, numbers, table, foun
 
 @kernel
 def top_n_grams(offsets, hashes, lengths, keys, distinct, counts, numbers, place, table, chars, shares):
-    """Shares of the most frequent n-gram, joined by spaces, times how often it comes; of several the first."""
+    """Fill the shares of all copies of the most frequent n-gram, joined by spaces; of several n-grams, the first."""
     for row in range(offsets.size - 1):
         first, every = offsets[row], offsets[row + 1] - offsets[row]
         n = every
@@ -82,7 +83,7 @@ def top_n_grams(offsets, hashes, lengths, keys, distinct, counts, numbers, place
             for number in range(found):
                 if counts[number] > most:
                     most, best = counts[number], number
-            where = 0  # where none repeats, the first comes once
+            where = 0  # if none repeats, the first n-gram of the text
             if most > 1:
                 i = 0
                 while numbers[i] != best:
@@ -97,13 +98,13 @@ def top_n_grams(offsets, hashes, lengths, keys, distinct, counts, numbers, place
 
 
 PRIME = np.uint64((1 << 61) - 1)
-BASE = np.uint64(0x15B4E3F2A7C9D08B)  # any number below; fixed, so that all machines agree
+BASE = np.uint64(0x15B4E3F2A7C9D08B)  # arbitrary, below PRIME; fixed, so all machines agree
 INVERSE = np.uint64(pow(int(BASE), -1, int(PRIME)))
 
 
 @inline_kernel
 def times(a, b):
-    """a * b modulo PRIME."""
+    """Return a * b modulo PRIME."""
     low, high = multiply(a, b)
     total = (low & PRIME) + (low >> np.uint64(61) | high << np.uint64(3))
     return total - PRIME if total >= PRIME else total
@@ -111,7 +112,7 @@ def times(a, b):
 
 @kernel
 def hash_prefixes(data, first, n, start, end, prefix, shift):
-    """Of n words end to end, byte k times BASE ** k: the sum before each word, and what takes its place to 0."""
+    """Sum byte k times BASE ** k over n joined words; fill the sum before each word and BASE ** -k at its start."""
     hash, power, back = np.uint64(0), np.uint64(1), np.uint64(1)
     prefix[0], shift[0] = hash, back
     for i in range(n):
@@ -126,10 +127,10 @@ def hash_prefixes(data, first, n, start, end, prefix, shift):
 def repeated_n_grams(
     data, offsets, start, end, lengths, prefix, shift, keys, distinct, counts, numbers, place, table, chars, shares
 ):
-    """Shares of the n-grams that stood before, from left to right, none counted twice.
+    """Fill the shares of n-grams that occurred before, from left to right, each counted once.
 
-    Their words are joined without a space and told apart by a polynomial hash, which of any run of words is the
-    difference of two prefixes: with 61 bits, two of a million differ and agree with a chance of 2e-7.
+    n-grams are compared by a polynomial hash of their words joined without spaces: the difference of two prefixes. With
+    61 bits, two of a million different n-grams have the same hash with probability 2e-7.
     """
     for row in range(offsets.size - 1):
         first, n = offsets[row], offsets[row + 1] - offsets[row]
@@ -143,5 +144,5 @@ def repeated_n_grams(
                 place[i] = i
             left = drop_singletons(n - length + 1, place, keys, table)
             found = intern_keys(keys, left, table, distinct, counts, numbers)
-            of = lengths[first : first + n]
-            shares[2 + length, row] = duplicate_chars(length, found, left, numbers, place, of, table) / chars[row]
+            words = lengths[first : first + n]
+            shares[2 + length, row] = duplicate_chars(length, found, left, numbers, place, words, table) / chars[row]

@@ -1,18 +1,19 @@
-"""Write ``tokenizers_lab/unigram/script_table.py``: the scripts that SentencePiece tells apart, as run lengths.
+"""Write ``tokenizers_lab/unigram/script_table.py``: the scripts of SentencePiece, as run lengths.
 
-    python -m gristmill.tokenizers_lab.unigram.make_script_table
+    python -m tools.make_script_table
     sentencepiece-0.2.3/sentencepiece/src/unicode_script_map.h
 
-The header is in sentencepiece's source package (Apache-2.0). It is older than Unicode 16.0, and what counts is what the
-library has. Hiragana, Katakana and the long vowel mark ー are Han there (trainer_interface.cc, IsValidSentencePiece).
+The header is in sentencepiece's source package (Apache-2.0). It is older than Unicode 16.0, but the table must agree
+with the library. Hiragana, Katakana and the long vowel mark ー are Han there (trainer_interface.cc,
+IsValidSentencePiece).
 """
 
 import re
 import sys
 from pathlib import Path
 
-from gristmill.pipelines.kernels.make_unicode_tables import CODE_POINTS, runs
 from gristmill.tokenizers_lab.unigram.scripts import ANY
+from tools.make_unicode_tables import CODE_POINTS, ROOT, runs
 
 ENTRY = re.compile(
     r"for \(char32_t c = (0x\w+); c <= (0x\w+); \+\+c\) \(\*smap\)\[c\] = U_(\w+)|\(\*smap\)\[(0x\w+)\] = U_(\w+)"
@@ -20,7 +21,7 @@ ENTRY = re.compile(
 
 
 def scripts(header: str) -> list[int]:
-    """The script of each code point: ANY for what takes that of its neighbour, else a number from 1 on."""
+    """Return the script of each code point: ANY if it takes that of its neighbor, else a number from 1 on."""
     names = ["Common"] * CODE_POINTS
     for first, last, name, only, its in ENTRY.findall(header):
         begin, end = (first, last) if first else (only, only)
@@ -34,8 +35,8 @@ def scripts(header: str) -> list[int]:
 
 
 def main(header: str) -> None:
-    Path(__file__).with_name("script_table.py").write_text(
-        '"""Scripts as SentencePiece 0.2.3 knows them, by make_script_table.py beside it; not to be edited."""\n\n'
+    (ROOT / "tokenizers_lab" / "unigram" / "script_table.py").write_text(
+        '"""Scripts as SentencePiece 0.2.3 knows them, by tools/make_script_table.py; not to be edited."""\n\n'
         '# Of each code point, as "run length:script"; 0 takes the script of its neighbour.\n'
         f'SCRIPTS = """\n{runs(scripts(Path(header).read_text("utf-8")))}\n"""\n',
         "utf-8",

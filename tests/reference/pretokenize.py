@@ -1,4 +1,4 @@
-"""Splits as the libraries that made them known do them: the twin of tokenizers_lab/split."""
+"""Splits as the libraries that made them known do them: the twin of tokenizers_lab/pretokenizer."""
 
 from tokenizers import Regex, normalizers, pre_tokenizers
 
@@ -11,29 +11,29 @@ def characters(data: bytes) -> list[tuple[str, int]]:
     return [("\ufffd", 1) if 0xDC80 <= ord(c) <= 0xDCFF else (c, len(c.encode())) for c in text]
 
 
-def by_tokenizers(split: str):
-    if split == "metaspace":
+def by_tokenizers(pretokenizer: str):
+    if pretokenizer == "metaspace":
         return pre_tokenizers.Metaspace(prepend_scheme="never")
-    if split == "bert":
+    if pretokenizer == "bert":
         return pre_tokenizers.BertPreTokenizer()
-    if split == "whitespace":
+    if pretokenizer == "whitespace":
         return pre_tokenizers.WhitespaceSplit()
-    patterns = [pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in PATTERNS[split]]
+    patterns = [pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in PATTERNS[pretokenizer]]
     return pre_tokenizers.Sequence(patterns)
 
 
-def pieces(split: str, data: bytes) -> list[bytes]:
+def pretokens(pretokenizer: str, data: bytes) -> list[bytes]:
     """The document's pieces; for ``bert`` and ``whitespace`` without those of white space."""
     sized = characters(data)
     text = "".join(c for c, _ in sized)
     ends = [0]
     for _, size in sized:
         ends.append(ends[-1] + size)
-    if split == "bert":  # spaces around Chinese characters, as its normaliser puts them
+    if pretokenizer == "bert":  # spaces around Chinese characters, as its normaliser puts them
         clean = normalizers.BertNormalizer(clean_text=False, strip_accents=False, lowercase=False)
         places = [i for i, c in enumerate(text) for _ in clean.normalize_str(c)]
-        spans = [span for _, span in by_tokenizers(split).pre_tokenize_str(clean.normalize_str(text))]
+        spans = [span for _, span in by_tokenizers(pretokenizer).pre_tokenize_str(clean.normalize_str(text))]
         spans = [(places[begin], places[end - 1] + 1) for begin, end in spans]
     else:
-        spans = [span for _, span in by_tokenizers(split).pre_tokenize_str(text)] if text else []
+        spans = [span for _, span in by_tokenizers(pretokenizer).pre_tokenize_str(text)] if text else []
     return [data[ends[begin] : ends[end]] for begin, end in spans]

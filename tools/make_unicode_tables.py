@@ -1,6 +1,6 @@
-"""Write ``unicode_tables.py``: Unicode 16.0 as run lengths, frozen so that no Python changes our words.
+"""Write ``pipelines/kernels/unicode_tables.py``: Unicode 16.0 as run lengths, so that no Python changes our words.
 
-    python -m gristmill.pipelines.kernels.make_unicode_tables
+    python -m tools.make_unicode_tables
 
 Needs ``unicodedata2==16.0.0`` (a development dependency): Python 3.11 has Unicode 14, and newer ones differ.
 """
@@ -29,6 +29,7 @@ from gristmill.pipelines.kernels.utf8 import (
     UPPER,
 )
 
+ROOT = Path(__file__).resolve().parents[1]
 CODE_POINTS = 0x110000
 WHITE = {*"\t\n\v\f\r\x1c\x1d\x1e\x1f\x85", "\u200b", "\ufeff"}  # and all of category Z
 CATEGORY = {"Ll": LOWER, "Lu": UPPER, "Lt": UPPER, "Lo": LETTER, "Lm": LETTER, "Nd": DIGIT}
@@ -53,7 +54,7 @@ SCRIPT = {  # by the first words of a letter's name
 
 
 def character_class(code: int) -> int:
-    """The class of a code point, as named in pipelines/kernels/utf8.py."""
+    """Return the class of a code point, as named in pipelines/kernels/utf8.py."""
     character = chr(code)
     if character in WHITE:
         return SPACE
@@ -67,7 +68,7 @@ def character_class(code: int) -> int:
 
 
 def lower_shift(code: int) -> int:
-    """How far the simple lower case lies from a code point."""
+    """Return how far the simple lower case lies from a code point."""
     if code in SINCE_14:
         return SINCE_14[code] - code
     lower = "i" if code == 0x130 else chr(code).lower()  # İ lowers to two characters in full, to i simply
@@ -80,7 +81,7 @@ SINCE_14 |= {code: code + 32 for code in range(0x10D50, 0x10D66)}
 
 
 def runs(values: list[int]) -> str:
-    """``length:value`` for each run of equal values; the value alone where the length is 1."""
+    """Return ``length:value`` for each run of equal values; the value alone where the length is 1."""
     counted = [(len(list(group)), value) for value, group in groupby(values)]
     text = " ".join(f"{length}:{value}" if length > 1 else str(value) for length, value in counted)
     return "\n".join(wrap(text, 118, break_on_hyphens=False))
@@ -89,8 +90,8 @@ def runs(values: list[int]) -> str:
 def main() -> None:
     classes = [character_class(code) for code in range(CODE_POINTS)]
     shifts = [lower_shift(code) for code in range(CODE_POINTS)]
-    Path(__file__).with_name("unicode_tables.py").write_text(
-        f'"""Unicode {unicode.unidata_version}, made by make_unicode_tables.py; not to be edited."""\n\n'
+    (ROOT / "pipelines" / "kernels" / "unicode_tables.py").write_text(
+        f'"""Unicode {unicode.unidata_version}, made by tools/make_unicode_tables.py; not to be edited."""\n\n'
         f'# Class of each code point (names in utf8.py), as "run length:class".\n'
         f'CLASSES = """\n{runs(classes)}\n"""\n\n'
         f'# Simple lower case minus code point, likewise.\nLOWER_SHIFTS = """\n{runs(shifts)}\n"""\n',
