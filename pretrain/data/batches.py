@@ -67,11 +67,9 @@ class TokenSplit:
         )
 
     def __post_init__(self):
-        sizes = [payload.size for payload in self.payloads]
-        found, expected = sum(sizes), int(self.ends[-1]) if self.ends.size else 0
-        if found != expected:
+        if (size := int(self.shard_starts[-1])) != self.count:
             raise InputError(
-                f"{self.name} holds {found:,} tokens, but its documents end at {expected:,}; tokenize again"
+                f"{self.name} holds {size:,} tokens, but its documents end at {self.count:,}; tokenize again"
             )
         if self.ends.size != self.bytes.size:
             found, expected = self.bytes.size, self.ends.size

@@ -120,25 +120,13 @@ class TrainingRun:
         self.scores: DocumentLosses | None = None
         self.on_log = on_log if world.rank == 0 else lambda line: None
         if training.batch_size < world.size:
-            raise RecipeError(
-                f"train.batch_size {training.batch_size} is below the number of processes, {world.size}: "
-                "each needs a sequence"
-            )
-        self.context, self.vocab_size = model.shape.context, model.shape.vocab_size
-        self.masking = None
+            raise RecipeError(f"train.batch_size {training.batch_size} is below the number of processes, {world.size}")
+        self.context, self.masking = model.shape.context, None
         if training.objective == "masked":
-            self.masking = Masking(mask_probability=training.mask_probability, vocab_size=self.vocab_size)
+            self.masking = Masking(mask_probability=training.mask_probability, vocab_size=model.shape.vocab_size)
         self.trainer = Trainer(model, training, machine, world)
-        self.loader = Loader(
-            train,
-            self.context,
-            training.batch_size,
-            training.seed,
-            training.packing,
-            self.masking,
-            world.rank,
-            world.size,
-        )
+        order = training.batch_size, training.seed, training.packing
+        self.loader = Loader(train, self.context, *order, self.masking, world.rank, world.size)
         self.guard, self.start = DivergenceGuard(training.max_loss_increase), 0
         self.lines: list[dict] = []  # of the log
         self.pending: list[tuple[int, torch.Tensor, torch.Tensor]] = []  # step, loss and norm, not logged yet

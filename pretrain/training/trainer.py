@@ -61,10 +61,8 @@ class Trainer:
         self.base_lr = training.lr or DEFAULT_LR[training.optimizer] * DEFAULT_LR_WIDTH / model.shape.d_model
         self.optimizers = make_optimizers(model, training.optimizer, self.base_lr, training.weight_decay, betas)
         self.net: Callable[..., Tensor] = torch.compile(self.model) if machine.compile else self.model
-        self.parallel: DistributedDataParallel | None = None
         if world.size > 1:
-            self.parallel = DistributedDataParallel(self.net, broadcast_buffers=False, gradient_as_bucket_view=True)
-            self.net = self.parallel
+            self.net = DistributedDataParallel(self.net, broadcast_buffers=False, gradient_as_bucket_view=True)
         peak = peak_flops(self.device)
         self.peak = peak * world.size if peak else None
 
@@ -114,7 +112,7 @@ class Trainer:
 
     def _no_sync(self, keep_local: bool):
         """Keep gradients in this process; only the last micro-batch synchronizes them."""
-        return self.parallel.no_sync() if keep_local and self.parallel else nullcontext()
+        return self.net.no_sync() if keep_local and isinstance(self.net, DistributedDataParallel) else nullcontext()
 
     def _micro_batches(self, batch: Batch):
         size = self.machine.micro_batch_size or len(batch.inputs)
