@@ -5,12 +5,12 @@ import click
 
 @click.command("export-model")
 @click.argument("run")
-@click.option("--output", required=True, metavar="DIR", help="Folder to write.")
+@click.option("--output", required=True, metavar="FOLDER", help="Folder to write.")
 def export_model(run, output):
-    """Write the model in RUN as transformers reads it: config.json and model.safetensors, as GPT-2 or as Llama.
+    """Export the model in RUN for transformers: config.json and model.safetensors, as GPT-2 or Llama.
 
-    Which of the two its shape says: LayerNorm, learned positions and biases are GPT-2's; RMSNorm, RoPE and SwiGLU
-    without biases are Llama's. Other mixtures have no such form, and are an error.
+    The model's settings decide: LayerNorm, learned positions and biases make a GPT-2; RMSNorm, RoPE and SwiGLU without
+    biases make a Llama. Other combinations are an error.
 
     \b
         gristmill export-model work/runs/nano --output nano-llama

@@ -9,15 +9,15 @@ from gristmill.pipelines.errors import RecipeError
 
 @click.command()
 @click.argument("run")
-@click.option("--prompt", metavar="TEXT", help="Text to go on from.")
-@click.option("--ids", metavar="1,2,…", help="Token ids to go on from, in place of text; ids are printed.")
-@click.option("--copies", type=click.IntRange(1), default=1, show_default=True, help="Continuations of the prompt.")
+@click.option("--prompt", metavar="TEXT", help="Text to continue.")
+@click.option("--ids", metavar="1,2,…", help="Token ids to continue instead of text; prints ids.")
+@click.option("--copies", type=click.IntRange(1), default=1, show_default=True, help="Number of continuations.")
 @settings_option("sample or machine")
-@click.option("--json", "as_json", is_flag=True, help="A list of continuations as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print a list of continuations as JSON.")
 def generate(run, prompt, ids, copies, changes, as_json):
-    """Let the model in RUN continue a text. RUN may be a folder of GPT-2 or Llama weights from transformers too.
+    """Continue a text with the model in RUN, which may also be a folder of GPT-2 or Llama weights of transformers.
 
-    Settings: sample.temperature (0 takes the likeliest token), sample.top_k, sample.top_p, sample.num_beams,
+    Settings: sample.temperature (0 is greedy), sample.top_k, sample.top_p, sample.num_beams,
     sample.stop_tokens, sample.max_new_tokens, sample.seed.
 
     \b
@@ -27,15 +27,15 @@ def generate(run, prompt, ids, copies, changes, as_json):
     """
     import orjson
 
-    from gristmill.flows.models.pretraining import write_text
+    from gristmill.flows.models.pretraining import continue_text
 
     if (prompt is None) == (ids is None):
-        raise RecipeError("give either --prompt TEXT or --ids 1,2,…")
+        raise RecipeError("expected either --prompt TEXT or --ids 1,2,…")
     try:
         numbers = [int(part) for part in ids.split(",")] if ids is not None else None
     except ValueError:
         raise RecipeError(f"--ids {ids!r}: expected numbers with commas between them") from None
-    written = write_text(run, prompt, numbers, copies, changes)
+    written = continue_text(run, prompt, numbers, copies, changes)
     if as_json:
         return click.echo(orjson.dumps(written))
     for each in written:

@@ -9,17 +9,17 @@ from gristmill.flows.cli.options import console, settings_option
 
 @click.command()
 @click.argument("tokens")
-@click.option("--preset", "name", default="nano", show_default=True, help="The model's shape, by name.")
-@click.option("--steps", type=click.IntRange(1), help="1,000 by default.")
+@click.option("--preset", "name", default="nano", show_default=True, help="Name of the model's configuration.")
+@click.option("--steps", type=click.IntRange(1), help="Number of training steps (default 1,000).")
 @click.option("--output", default="run", show_default=True, metavar="RUN", help="Folder of the run.")
-@click.option("--init", "start", metavar="MODEL", help="Begin with the weights of a run, or of GPT-2 or Llama.")
+@click.option("--init", metavar="MODEL", help="Start from the weights of a run, or of GPT-2 or Llama.")
 @settings_option("model, train, machine or save")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def pretrain(tokens, name, steps, output, start, changes, as_json):
+def pretrain(tokens, name, steps, output, init, changes, as_json):
     """Train a GPT on the token shards in TOKENS.
 
-    Goes on from its last checkpoint when it was stopped. RUN then holds the model, a log with a line a step, the loss
-    curve, and what each document of the validation split costs. Under torchrun all processes train one model.
+    An interrupted run resumes from its last checkpoint. RUN holds the model, a log with one line per step, a plot of
+    the loss, and the loss of each document of the validation split. Under torchrun all processes train one model.
 
     \b
         gristmill pretrain work/tokens/bpe --preset nano --steps 500 --output work/runs/nano
@@ -30,8 +30,8 @@ def pretrain(tokens, name, steps, output, start, changes, as_json):
 
     from gristmill.flows.models.pretraining import train_model
 
-    summary = train_model(tokens, name, steps, output, start, changes, show)
-    if os.environ.get("RANK", "0") != "0":  # the first process under torchrun speaks for all
+    summary = train_model(tokens, name, steps, output, init, changes, print_progress)
+    if os.environ.get("RANK", "0") != "0":  # under torchrun only the first process prints
         return
     if as_json:
         return click.echo(orjson.dumps(summary, option=orjson.OPT_INDENT_2))
@@ -39,20 +39,19 @@ def pretrain(tokens, name, steps, output, start, changes, as_json):
     rows = {
         "parameters": f"{summary['parameters']:,}",
         "trained on": f"{summary['steps']:,} steps, {summary['tokens']:,} tokens, {summary['epochs']:.2f} epochs",
-        "packing": f"{packing['kind']}: {packing['cropped']:,} tokens cropped, {packing['padded']:,} padded an epoch",
-        "loss": f"{summary['loss']:.4f} nats a token, mean of the last steps",
+        "packing": f"{packing['kind']}: {packing['cropped']:,} tokens cropped, {packing['padded']:,} padded per epoch",
+        "loss": f"{summary['loss']:.4f} nats per token, mean of the last steps",
     }
     if "validation" in summary:
-        rows["validation"] = f"{summary['validation']:.4f} nats a token"
+        rows["validation"] = f"{summary['validation']:.4f} nats per token"
     if summary.get("bits_per_byte"):
-        rows["bits a byte"] = f"{summary['bits_per_byte']:.4f}, of every document in full"
-    for what, value in rows.items():
-        click.echo(f"{what:>12}  {value}")
-    click.echo(f"{'written':>12}  {output}")
+        rows["bits per byte"] = f"{summary['bits_per_byte']:.4f}, over all documents in full"
+    for label, value in (rows | {"written": output}).items():
+        click.echo(f"{label:>13}  {value}")
 
 
-def show(line: dict) -> None:
-    """One line of progress, on standard error."""
+def print_progress(line: dict) -> None:
+    """Print a line of progress on standard error."""
     if "validation" in line:
         text = f"step {line['step']:>7,}  validation {line['validation']:.4f}"
     else:

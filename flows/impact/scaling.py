@@ -43,12 +43,12 @@ def _told(law: Fit, arms: list[str], size: float, tokens: float) -> dict:
         for arm, value, interval in zip(arms, law.worth, law.worth_intervals, strict=False)
     }
     loss, interval = law.predict(ASKED * size, ASKED * tokens)
-    far = law.beyond(ASKED * size, ASKED * tokens)
+    far = law.extrapolation(ASKED * size, ASKED * tokens)
     note = f"the law has seen {law.points} runs; at {far:.0f} times their size it is " + (
         "a guess" if far >= FAR else "an extrapolation"
     )
-    if law.vague:
-        note += f"; these runs do not determine {', '.join(law.vague)}: its numbers mean nothing"
+    if law.undetermined:
+        note += f"; these runs do not determine {', '.join(law.undetermined)}: its numbers mean nothing"
     law_told = {"form": law.form, "values": values, "residual": law.residual}
     prediction = {"size": ASKED * size, "tokens": ASKED * tokens, "loss": loss, "interval": list(interval)}
     return {"law": law_told, "worth": worth, "prediction": prediction, "note": note}

@@ -119,6 +119,16 @@ def test_windows_over_the_split_predict_each_token_once():
     )
 
 
+@pytest.mark.parametrize("size", [8, 16, 24, 104, 112])
+def test_the_size_of_a_forward_pass_changes_no_score(monkeypatch, size):
+    """13 windows of 8 tokens in passes of 1, 2, 3, 13 and 14."""
+    tokens, model = make_tokens([100]), make_model()
+    scores, loss = score_documents(model, tokens, 8, 8).nats, window_loss(model, tokens, 8)
+    monkeypatch.setattr("gristmill.pretrain.evaluation.perplexity.BATCH_TOKENS", size)
+    assert score_documents(model, tokens, 8, 8).nats == pytest.approx(scores, rel=1e-5)
+    assert window_loss(model, tokens, 8) == pytest.approx(loss, rel=1e-5)
+
+
 def test_a_masked_model_is_always_asked_for_the_same_tokens():
     model = GPT(SHAPE.model_copy(update={"causal": False}))
     masking, tokens = Masking(vocab_size=50), make_tokens([300])
