@@ -33,14 +33,14 @@ PUBLISHED = {
 FIRST_COMPUTE, LAST_COMPUTE = 6e18, 3e21  # FLOPs of Chinchilla's runs; sizes 44 M to 16 B
 
 
-def experiment(effects: dict[str, float], seed: int, seeds: int = 3, most_seeds: int | None = 6) -> list[dict]:
+def experiment(effects: dict[str, float], seed: int, seeds: int = 3, max_seeds: int | None = 6) -> list[dict]:
     """Questions and answers of one simulated experiment; the first arm is what the others are held against."""
     rng = np.random.default_rng(seed)
     first, *others = effects
     arms = [Arm(first, first, Recipe()), *(Arm(name, name, Recipe(), against=first) for name in others)]
-    impact = ImpactRecipe(budget=Budget(seeds=seeds, most_seeds=most_seeds), heldout=Heldout(share=0.02))
+    impact = ImpactRecipe(budget=Budget(seeds=seeds, max_seeds=max_seeds), heldout=Heldout(fraction=0.02))
     documents = rng.normal(0, 0.3, PIECES)  # what makes one piece harder than another
-    runs = {name: rng.normal(LOSS + effects[name], SD, most_seeds or seeds) for name in effects}
+    runs = {name: rng.normal(LOSS + effects[name], SD, max_seeds or seeds) for name in effects}
     odd = {name: rng.normal(0, 0.03, (len(runs[name]), PIECES)) for name in effects}  # of one run and piece
 
     def train(wanted: dict[str, int]) -> Scored:
@@ -93,10 +93,10 @@ def main() -> None:
         print(f"{arms} arms without a difference: none found in {repeats - wrong} of {repeats} experiments")
     for seeds in (3, 6):
         effect = smallest_effect(SD, seeds, seeds, 0.02)
-        times = found(effect, repeats, seeds=seeds, most_seeds=None)
+        times = found(effect, repeats, seeds=seeds, max_seeds=None)
         print(f"an effect of {effect:.4f} bpb, {seeds} seeds: found in {times} of {repeats}, stated power 0.80")
     for arms, most in ((5, None), (5, 6)):
-        times = found(2.5 * SD, repeats, arms, seeds=3, most_seeds=most)
+        times = found(2.5 * SD, repeats, arms, seeds=3, max_seeds=most)
         print(f"{2.5 * SD:.4f} of one among {arms} arms, 3 seeds, {most or 'no more'} by halving: {times} of {repeats}")
     for name, law in PUBLISHED.items():
         began = process_time()

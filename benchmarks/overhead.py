@@ -31,7 +31,7 @@ clean_corpus(recipe, [raw], work, workers=int(workers))
 EMPTY = """
 import time
 from gristmill.flows.orchestration.flows import THREADS
-from gristmill.flows.orchestration.tasks import Logged, as_tasks
+from gristmill.flows.orchestration.tasks import PrefectProgress, as_tasks
 from gristmill.pipelines.steps.step import Job, Output
 from prefect import flow
 
@@ -44,7 +44,7 @@ class Nowhere:
 def empty():
     began, spent = time.perf_counter(), time.process_time()
     for step in range(10):
-        progress = Logged()
+        progress = PrefectProgress()
         jobs = [Job(len, (), (Output("", f"{step}-{n}"),), 50_000_000) for n in range(8)]  # large: a task each
         progress.start(str(step), len(jobs), 1)
         for job, _ in as_tasks(Nowhere(), jobs):

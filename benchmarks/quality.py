@@ -105,7 +105,7 @@ def judge_corpus(
         stage_folder = UPath(folder)
         (verdict,) = decide_inline(step, Labelled(rows, language, broken, stage_folder), Path(folder))
         scores = pl.from_arrow(read_shard(stage_folder / SCORES / "all.parquet"))
-    for i, rules in enumerate(verdict.decisions["broken"].to_list()):
+    for i, rules in enumerate(verdict.decisions["violations"].to_list()):
         broken[i].extend(f"{name}.{rule['rule']}" for rule in rules)
     every = pl.DataFrame({"row": np.arange(len(broken))})
     return every.join(scores, on="row", how="left", maintain_order="left")

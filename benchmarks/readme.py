@@ -40,7 +40,7 @@ def replace_block(text: str, block: str) -> str:
 
 def drawn(summary: dict, rules: bool = True) -> str:
     """Return the funnel as text without spaces at line ends; without rules, it has the ten rows of the READMEs."""
-    text = render(funnel(summary)) if rules else render(funnel(shortened(summary))).replace("rule broken by", "")
+    text = render(funnel(summary)) if rules else render(funnel(shortened(summary))).replace("violations", "")
     return "\n".join(line.rstrip() for line in text.splitlines())
 
 

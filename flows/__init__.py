@@ -1,1 +1,1 @@
-"""Who runs when: plans, Prefect flows, reports and the ``gristmill`` command."""
+"""Flows: plans, engines, Prefect flows, reports and the ``gristmill`` command."""

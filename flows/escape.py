@@ -1,27 +1,27 @@
-"""Text is data: what a terminal would obey in a document is shown, not sent."""
+"""Escapes for text of documents: control characters are written out, so that no terminal executes them."""
 
 import json
 import unicodedata
 from collections.abc import Callable
 
-JOINERS = "\u200c\u200d"  # Persian words and emoji are written with them, and no terminal obeys them
+JOINERS = "\u200c\u200d"  # parts of Persian words and emoji; no terminal reacts to them
 
 
 class Escapes(dict):
-    """A table for ``str.translate``: control, format and unassigned characters -> how they are written.
+    """Table for ``str.translate``: control, format and unassigned characters -> their escapes.
 
     >>> "a\\x1b[31m\\nb".translate(TERMINAL)
     'a\\\\x1b[31m\\nb'
     """
 
-    def __init__(self, keep: str, written: Callable[[str], str]):
-        self.written = written
+    def __init__(self, keep: str, escape: Callable[[str], str]):
+        self.escape = escape
         super().__init__({ord(character): character for character in keep + JOINERS})
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
-        obeyed = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-        self[code] = self.written(character) if obeyed else character
+        control = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+        self[code] = self.escape(character) if control else character
         return self[code]
 
 
@@ -30,5 +30,5 @@ def _backslash(character: str) -> str:
 
 
 TERMINAL = Escapes("\n\t", _backslash)
-LINE = Escapes("", _backslash)  # of one line
-JSON = Escapes("\n", lambda character: json.dumps(character)[1:-1])  # what orjson leaves as it is: C1, bidi marks
+LINE = Escapes("", _backslash)  # for one line
+JSON = Escapes("\n", lambda character: json.dumps(character)[1:-1])  # for C1 and bidi marks, which orjson keeps

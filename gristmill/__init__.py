@@ -1,4 +1,4 @@
-"""Gristmill prepares text for language-model pretraining: raw text in, clean documents, tokens and a verdict out."""
+"""Text preparation for language-model pretraining: clean documents, tokens, and the effect of each step on the loss."""
 
 from importlib.metadata import version
 

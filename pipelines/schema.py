@@ -10,21 +10,21 @@ DOCUMENTS, MEASURES, SPANS, DECISIONS = "documents", "measures", "spans", "decis
 # Every other column of the input follows these three, in alphabetical order, untouched.
 DOCUMENT = pa.schema([(ID, pa.large_string()), (TEXT, pa.large_string()), (SOURCE, pa.large_string())])
 
-# Why a rule would remove a document: the measured value against the threshold it broke.
-BROKEN = pa.struct([("rule", pa.string()), ("value", pa.float64()), ("threshold", pa.float64())])
+# Why a rule would remove a document: the measured value and the threshold that it violates.
+VIOLATION = pa.struct([("rule", pa.string()), ("value", pa.float64()), ("threshold", pa.float64())])
 
-# One row a document, in the order of the documents' shard. No broken rule: the document stays.
-# Steps that need the whole corpus add which document it duplicates, and how nearly.
+# One row per document, in the order of the documents' shard. A document without violations is kept.
+# Deduplication steps add the document that it duplicates, and their similarity.
 DECISION = pa.schema(
     [
         (ID, pa.large_string()),
-        ("broken", pa.list_(BROKEN)),
+        ("violations", pa.list_(VIOLATION)),
         ("duplicate_of", pa.large_string()),
         ("similarity", pa.float64()),
     ]
 )
 
-# One row a rewritten span, ordered by (row, offset), never overlapping: bytes offset:offset + length of
+# One row per rewritten span, ordered by (row, offset), never overlapping: bytes offset:offset + length of
 # document ``row`` of the shard, as the step found it, became ``replacement``.
 SPAN = pa.schema(
     [

@@ -26,7 +26,7 @@ recipe = "recipe.toml"
 [arms]
 full = true
 [heldout]
-share = 0.2
+fraction = 0.2
 bytes = 5_000
 piece_bytes = 200
 [budget]
@@ -42,7 +42,7 @@ context = 16
 steps = 4
 batch_size = 2
 warmup = 1
-[ladder]
+[scaling]
 arms = ["raw", "full"]
 models = [{}, { d_model = 32 }]
 steps = [2, 3, 6]

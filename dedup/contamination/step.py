@@ -112,7 +112,7 @@ class Contamination(CorpusStep):
         items = summarize(index, pl.concat([frame for frame, *_ in found.values()]))
         for part, (frame, spans, broken) in found.items():
             report = frame.drop("row", "number")
-            yield ShardVerdict(part, pl.DataFrame({"broken": broken}), spans, {"found": report, "items": items})
+            yield ShardVerdict(part, pl.DataFrame({"violations": broken}), spans, {"found": report, "items": items})
             items = items.clear()
 
     def idf_weights(self, held_by: np.ndarray, documents: int, index: EvalNgramIndex) -> tuple[np.ndarray, np.ndarray]:
@@ -192,9 +192,9 @@ class Contamination(CorpusStep):
             ).select(
                 "row", pl.lit(WORDS_LEFT_TOO_LOW).alias("rule"), "value", threshold=pl.lit(float(self.min_words_left))
             )
-        lists = broken.group_by("row").agg(pl.struct("rule", "value", "threshold").alias("broken"))
+        lists = broken.group_by("row").agg(pl.struct("rule", "value", "threshold").alias("violations"))
         every = pl.DataFrame({"row": np.arange(rows)}).join(lists, on="row", how="left", maintain_order="left")
-        return every["broken"].fill_null([])
+        return every["violations"].fill_null([])
 
 
 def summarize(index: EvalNgramIndex, found: pl.DataFrame) -> pl.DataFrame:

@@ -31,7 +31,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict
-from gristmill.pipelines.steps.decisions import broken_lists
+from gristmill.pipelines.steps.decisions import violation_lists
 from gristmill.pipelines.steps.threads import map_threads
 
 PASSAGE_BYTES = 64  # memory of a passage while its partition is sorted
@@ -120,7 +120,7 @@ class RepeatedPassages(CorpusStep):
                 value = counts[left].to_numpy()
                 rows = np.flatnonzero(cut & (value < minimum))
                 broken.append((rule, rows, value[rows].astype(float), float(minimum)))
-            decisions = pl.DataFrame({"broken": broken_lists(counts.height, broken)})
+            decisions = pl.DataFrame({"violations": violation_lists(counts.height, broken)})
             yield ShardVerdict(part, decisions, spans, {"top": top, "found": found})
 
 

@@ -37,7 +37,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict
-from gristmill.pipelines.steps.decisions import broken_lists
+from gristmill.pipelines.steps.decisions import violation_lists
 from gristmill.pipelines.steps.spans import spans_table
 
 REASON = "repeated"
@@ -74,7 +74,7 @@ class Substrings(CorpusStep):
             lost[found["row"].to_numpy()] = self.rewrites
             few = np.flatnonzero(lost & (left < self.min_tokens_left))
             broken = [("tokens_left_too_low", few, left[few].astype(float), float(self.min_tokens_left))]
-            decisions = pl.DataFrame({"broken": broken_lists(left.size, broken)})
+            decisions = pl.DataFrame({"violations": violation_lists(left.size, broken)})
             spans = spans_table(found["row"], found["offset"], found["length"], [REASON] * found.height)
             yield ShardVerdict(part, decisions, spans if self.rewrites else None, {"found": found.drop("row")})
 

@@ -9,7 +9,7 @@ import polars as pl
 from gristmill.filters.core.filter import LANGUAGE, Filter, Rule
 from gristmill.filters.core.profiles import NO_PROFILE, profile_of
 from gristmill.pipelines.schema import DOCUMENTS, ID, MEASURES
-from gristmill.pipelines.steps.decisions import broken_lists, write_decisions
+from gristmill.pipelines.steps.decisions import violation_lists, write_decisions
 from gristmill.pipelines.steps.step import Output, Written, input_of, inputs_of
 from gristmill.pipelines.storage.shards import read_shard
 
@@ -30,7 +30,7 @@ def decide(rule_set: Filter, measures: pl.DataFrame, profile: np.ndarray) -> pl.
         value = measures[rule.measure].cast(pl.Float64).to_numpy()
         rows = np.flatnonzero(breaks(rule, value, threshold))
         found.append((name, rows, value[rows], threshold[rows]))
-    return broken_lists(len(measures), found)
+    return violation_lists(len(measures), found)
 
 
 def thresholds(name: str, rule: Rule, by_profile: list[dict[str, Rule]], profile: np.ndarray, by: pl.Series | None):

@@ -26,7 +26,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict
-from gristmill.pipelines.steps.decisions import broken_lists
+from gristmill.pipelines.steps.decisions import violation_lists
 from gristmill.pipelines.storage.manifest import fingerprint
 
 SCORES = {"row": pl.Int64, "log_weight": pl.Float64, "ngrams": pl.Int64}
@@ -96,7 +96,7 @@ class Importance(CorpusStep):
             if least is not None:
                 value = scores[measure].to_numpy()
                 broken.append((f"{measure}_too_low", row[value < least], value[value < least], least))
-        return pl.DataFrame({"broken": broken_lists(rows, broken)})
+        return pl.DataFrame({"violations": violation_lists(rows, broken)})
 
 
 @cache

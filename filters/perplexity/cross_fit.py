@@ -34,7 +34,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict, StageTask, scratch_beside
-from gristmill.pipelines.steps.decisions import broken_lists
+from gristmill.pipelines.steps.decisions import violation_lists
 from gristmill.pipelines.steps.step import Output, Written
 from gristmill.pipelines.storage.shards import read_rows, read_shard, write_shard
 
@@ -129,7 +129,7 @@ class CrossFitPerplexity(CorpusStep):
         for rule, *columns, breaks in rules:
             row, value, threshold = scores.filter(breaks).select("row", *columns).get_columns()
             broken.append((rule, row.to_numpy(), value.to_numpy(), threshold.to_numpy()))
-        return pl.DataFrame({"broken": broken_lists(rows, broken)})
+        return pl.DataFrame({"violations": violation_lists(rows, broken)})
 
 
 def select_sample(step: CrossFitPerplexity, corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:

@@ -1,1 +1,1 @@
-"""From a recipe to a plan to a run."""
+"""Cleaning: recipe, plan and run."""

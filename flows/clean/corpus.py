@@ -1,4 +1,4 @@
-"""A corpus as people name it: finished work folders, folders of shards, or raw files to be read first."""
+"""Corpus arguments of commands: work folders, folders of shards, or raw files."""
 
 from collections.abc import Sequence
 
@@ -16,12 +16,13 @@ from gristmill.pipelines.storage.shards import list_shards, shard_schema
 def corpus_shards(
     paths: Sequence[str], work: UPath, engine: Engine = run_serial, progress: Progress | None = None
 ) -> dict[UPath, dict]:
-    """The shards of documents, path -> what their manifest says of them (bytes, sha256).
+    """Return path -> bytes and sha256 for each shard of documents in the paths.
 
-    Of a work folder ``clean/`` is meant. What is no finished folder of documents is read into ``WORK/documents``.
-    Raises InputError where there is nothing to read.
+    A work folder stands for its ``clean/``. Paths that are no finished folder of documents are ingested into
+    ``WORK/documents``. Raises InputError if there is nothing to read.
     """
-    shards, raw = {}, []
+    shards: dict[UPath, dict] = {}
+    raw = []
     for path in paths:
         folder = to_path(path)
         folder = folder / "clean" if Manifest.read(folder / "clean") else folder

@@ -1,4 +1,4 @@
-"""The funnel: documents and bytes in, what each rule took, documents and bytes out."""
+"""The funnel of a run: documents read, removed by each rule, and clean; and their bytes."""
 
 from rich.table import Table
 
@@ -6,10 +6,10 @@ BLOCKS = 24
 
 
 def funnel(summary: dict) -> Table:
-    """A table for the terminal of what ``summary.json`` holds."""
+    """Return ``summary.json`` as a table for the terminal."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("", "documents", "", "MB", "rule broken by"):
-        justify = "right" if name in ("documents", "MB", "rule broken by") else "left"
+    for name in ("", "documents", "", "MB", "violations"):
+        justify = "right" if name in ("documents", "MB", "violations") else "left"
         table.add_column(name, justify=justify, no_wrap=name == "")
     total, megabytes = summary["documents_in"], summary["bytes_in"] / 1e6
     table.add_row("in", f"{total:,}", "█" * BLOCKS, f"{megabytes:,.1f}", style="bold")
@@ -23,7 +23,7 @@ def funnel(summary: dict) -> Table:
         table.add_row(name, f"−{step['removed']:,}", _bar(left, total), f"{megabytes:,.1f}", rewritten, style="bold")
         for rule, counts in step["rules"].items():
             if counts["removed"]:
-                table.add_row(f"  {rule}", f"−{counts['removed']:,}", "", "", f"{counts['broken']:,}", style="dim")
+                table.add_row(f"  {rule}", f"−{counts['removed']:,}", "", "", f"{counts['violations']:,}", style="dim")
     clean = summary["clean"]
     table.add_row("clean", f"{clean:,}", _bar(clean, total), f"{summary['bytes_clean'] / 1e6:,.1f}", style="bold green")
     return table

@@ -1,4 +1,4 @@
-"""A recipe: one TOML file that holds a whole run, mirrored one to one by settings."""
+"""Recipe of a run: one TOML file, with one settings class per table."""
 
 import tomllib
 from collections.abc import Iterable
@@ -9,6 +9,7 @@ from gristmill.dedup.exact.exact import Exact
 from gristmill.dedup.near.near_duplicates import NearDuplicates
 from gristmill.dedup.passages.repeated import RepeatedPassages
 from gristmill.dedup.substrings.exact_substrings import Substrings
+from gristmill.filters.core.filter import Filter
 from gristmill.filters.importance.step import Importance
 from gristmill.filters.perplexity.cross_fit import CrossFitPerplexity
 from gristmill.filters.registry import FILTERS, variant_of
@@ -16,22 +17,25 @@ from gristmill.flows.clean.recipe_files import find_recipe, read_toml
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.ingest import InputSettings
 from gristmill.pipelines.settings import S, Settings, nearest, read_settings
+from gristmill.pipelines.steps.corpus_step import CorpusStep
 
-CORPUS_STEPS = (Exact, NearDuplicates, RepeatedPassages, Substrings, Contamination, CrossFitPerplexity, Importance)
-STEPS: dict[str, type[Settings]] = {**FILTERS, **{step.NAME: step for step in CORPUS_STEPS}}
+Step = Filter | CorpusStep
+STEPS: dict[str, type[Step]] = dict(FILTERS)
+STEPS |= {step.NAME: step for step in (Exact, NearDuplicates, RepeatedPassages, Substrings, Contamination)}
+STEPS |= {step.NAME: step for step in (CrossFitPerplexity, Importance)}
 
 
 class Recipe(Settings):
-    """What to read and which steps to run over it, in their order."""
+    """Input of a run and its steps, in order."""
 
     name: str = "recipe"
     about: str = ""
-    words: Literal["unicode", "spacy"] = "unicode"  # the word splitter that counting rules share
+    words: Literal["unicode", "spacy"] = "unicode"  # word splitter of all rules that count words
     input: InputSettings = InputSettings()
-    steps: dict[str, Settings] = {}
+    steps: dict[str, Step] = {}
 
     def table(self) -> dict[str, Any]:
-        """The recipe as the table its TOML file could hold, every default written out."""
+        """Return the recipe as a table, as in TOML, with all defaults written out."""
         steps = {name: {"use": step.NAME, **step.model_dump(mode="json")} for name, step in self.steps.items()}
         rest = self.model_dump(mode="json", exclude={"input", "steps"})
         return {**rest, "input": self.input.model_dump(mode="json", exclude_none=True), "steps": steps}
@@ -40,8 +44,8 @@ class Recipe(Settings):
 def read_recipe(path: str, changes: tuple[str, ...] = (), paths: tuple[str, ...] = ()) -> Recipe:
     """Read and check a recipe, by the path of its file or by the name of a shipped one.
 
-    ``changes`` are ``step.setting=value``, ``paths`` replace its input paths. Raises RecipeError naming file, table and
-    key where anything is unknown, of a wrong type or impossible.
+    ``changes`` are ``step.setting=value``, ``paths`` replace its input paths. Raises RecipeError, naming file, table
+    and key, for unknown keys and invalid values.
     """
     table = read_toml(find_recipe(path))
     if paths:
@@ -50,7 +54,7 @@ def read_recipe(path: str, changes: tuple[str, ...] = (), paths: tuple[str, ...]
 
 
 def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = ()) -> Recipe:
-    """Build a recipe from the table a TOML file holds, with some settings changed."""
+    """Return the recipe for the table of a TOML file, with some settings changed."""
     for change in changes:
         make_change({"input": table.setdefault("input", {}), **table.get("steps", {})}, change)
     steps = table.get("steps", {})
@@ -62,8 +66,8 @@ def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = (
     return read_settings(Recipe, rest, where).model_copy(update={"input": inputs, "steps": built})
 
 
-def _step(name: str, values: Any, where: str) -> Settings:
-    """One step's settings; ``use`` names the kind where the step's name does not."""
+def _step(name: str, values: Any, where: str) -> Step:
+    """Return one step's settings; ``use`` names its kind if its name does not."""
     kind = values.get("use", name) if isinstance(values, dict) else name
     if kind not in STEPS:
         raise RecipeError(f"{where}: no step {kind!r}; {nearest(str(kind), sorted(STEPS))}")
@@ -82,7 +86,7 @@ def settings_from_changes(kind: type[S], table: str, changes: Iterable[str]) -> 
 
 
 def make_change(known: dict[str, dict], change: str, form: str = "STEP.SETTING=VALUE") -> None:
-    """Set one value of the tables: ``gopher.min_words=30``; the value is read as TOML, else as a string."""
+    """Set one value in the tables, such as ``gopher.min_words=30``; it is parsed as TOML, else kept as a string."""
     path, equals, value = change.partition("=")
     first, *outer = (part.strip() for part in path.split("."))
     if not equals or not outer or first not in known:

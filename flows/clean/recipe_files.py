@@ -1,4 +1,4 @@
-"""Recipe files: found by path, or by the names of the recipes that ship with Gristmill."""
+"""Recipe files, found by path or by the name of a shipped recipe."""
 
 import tomllib
 from pathlib import Path
@@ -17,7 +17,7 @@ def shipped_recipes() -> dict[str, Path]:
 def find_recipe(recipe: str, folder: str | Path = "") -> Path:
     """Return the file of a recipe: a path (from ``folder``), or the name of a shipped recipe.
 
-    A file wins over a shipped recipe of the same name. Raises RecipeError where there is neither.
+    A file wins over a shipped recipe of the same name. Raises RecipeError if neither exists.
     """
     path, shipped = Path(folder, recipe), shipped_recipes()
     if path.exists() and not (path.is_dir() and recipe in shipped):
@@ -30,7 +30,7 @@ def find_recipe(recipe: str, folder: str | Path = "") -> Path:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Return the table that a recipe file holds. Raises RecipeError where it cannot be read or is not TOML."""
+    """Return the table of a recipe file; raise RecipeError if it cannot be read or is not TOML."""
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except tomllib.TOMLDecodeError as error:

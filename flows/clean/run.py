@@ -1,4 +1,4 @@
-"""Run a plan: each step in turn, then the sums that must come out even."""
+"""Run of a recipe: all steps in order, then a check that all documents are accounted for."""
 
 import numpy as np
 import orjson
@@ -13,19 +13,20 @@ from gristmill.pipelines.errors import GristmillError, RecipeError
 from gristmill.pipelines.steps.corpus_step import CorpusStep
 from gristmill.pipelines.steps.step import Engine, Progress, run_serial, run_step
 from gristmill.pipelines.storage.files import atomic_write
-from gristmill.pipelines.storage.manifest import Manifest
+from gristmill.pipelines.storage.manifest import Manifest, require_finished
 from gristmill.pipelines.storage.shards import read_shard
 
-RECIPE, SUMMARY = "recipe.json", "summary.json"  # in the work folder: what was run, and what came of it
+RECIPE, SUMMARY = "recipe.json", "summary.json"  # in the work folder: the recipe that was run, and its counts
+REMEDY = "`gristmill clean RECIPE --input … --output WORK` makes it"  # for a run that is missing or unfinished
 
 
 def clean(recipe: Recipe, work: UPath, engine: Engine = run_serial, progress: Progress | None = None) -> dict:
-    """Raw files to clean documents; returns the summary that ``WORK/summary.json`` holds.
+    """Run a recipe from raw files to clean documents; return the summary, as in ``WORK/summary.json``.
 
-    What is finished and still fits is not done again.
+    Finished work that still fits is not repeated.
     """
     if not recipe.input.paths:
-        raise RecipeError("nothing to read: name files with --input, or under [input] paths in the recipe")
+        raise RecipeError("nothing to read: name files by --input, or by paths under [input] in the recipe")
     for step in recipe.steps.values():
         if isinstance(step, CorpusStep):
             step.inputs(), step.input_fingerprint()  # raise before anything is read if one is missing
@@ -42,17 +43,18 @@ def clean(recipe: Recipe, work: UPath, engine: Engine = run_serial, progress: Pr
 
 
 def summarize(recipe: Recipe, work: UPath) -> dict:
-    """Count the finished run, by step and rule. Raises GristmillError if a document is unaccounted for."""
-    counts = {name: Manifest.read(work / name).counts for name in ("documents", "rejects", "clean", "removed")}
+    """Count the finished run by step and rule; raise GristmillError if a document is unaccounted for."""
+    folders = "documents", "rejects", "clean", "removed"
+    counts = {name: require_finished(work / name, REMEDY).counts for name in folders}
     documents, rejects = counts["documents"]["documents"], counts["rejects"]["rejects"]
     kept, removed = counts["clean"]["documents"], counts["removed"]["documents"]
     tally = RemovalCounts(list(recipe.steps))
     for part in shards_of(work / "ledger"):
         size = read_shard(work / "ledger" / f"{part}.parquet", ["bytes"])["bytes"].to_numpy()
-        stays = np.ones(len(size), bool)
+        kept_rows = np.ones(len(size), bool)
         for name in recipe.steps:
-            decisions = pl.from_arrow(read_shard(decisions_of(work, name) / f"{part}.parquet", ["broken"]))
-            stays = tally.add(name, decisions["broken"], stays, size)
+            decisions = pl.DataFrame(read_shard(decisions_of(work, name) / f"{part}.parquet", ["violations"]))
+            kept_rows = tally.add(name, decisions["violations"], kept_rows, size)
     steps = tally.table()
     if documents != kept + removed or removed != sum(step["removed"] for step in steps.values()):
         raise GristmillError(f"{documents:,} documents read, {kept:,} clean, {removed:,} removed: please report this")

@@ -8,44 +8,44 @@ import click
 
 from gristmill.pipelines.errors import GristmillError
 
-# name, as of the click command in the module of that name in gristmill.flows.cli ("-" read as "_") -> what it does
+# name of the command, and with "_" for "-" of its module and function in gristmill.flows.cli -> description
 COMMANDS = {
-    "clean": "Run a recipe: raw files in, clean documents and the reasons for all others out.",
+    "clean": "Run a recipe: read raw files, write clean documents and the reasons for each removal.",
     "dedup": "Drop duplicate documents, cut repeated passages, or drop copies of another corpus.",
     "decontaminate": "Find items of evaluation sets in a corpus; drop, cut or report them.",
-    "pii": "Find personal data: scan a corpus, redact it, score the rules on labelled text.",
+    "pii": "Find personal data: scan or redact a corpus, score the rules on labeled text.",
     "overlap": "Show how much of each source is in the others, too.",
-    "ingest": "Read raw files into a work folder's documents, and no more.",
-    "judge": "Say of documents which rules they break, without writing anything.",
-    "why": "Say what became of one document, and why.",
+    "ingest": "Read raw files into a work folder, without running any step.",
+    "check": "Check documents against rules, without writing anything.",
+    "why": "Explain why a run kept or removed a document.",
     "duplicates": "Show a document's duplicates, with the words that differ.",
-    "status": "Show how far the run in a work folder is, and what of it is stale.",
-    "what-if": "Recount a finished run with other thresholds, in seconds.",
-    "report": "Write a page about a finished run: what went, why, and what is left.",
-    "card": "Write the dataset card of a finished run, as the Hugging Face Hub reads it.",
-    "explore": "Look through a finished run with a browser; move thresholds and see what would change.",
-    "inspect": "Look into Parquet shards: schema, sizes, histograms, samples.",
-    "tokenizer": "Train tokenizers; encode, decode, export, import, compare.",
-    "tokenize": "Turn documents into token shards.",
-    "tokens": "Look into token shards; export and import them.",
-    "ngram": "Train models of n-grams, score documents with them, exchange them with KenLM.",
-    "classifier": "Train quality classifiers, score documents with them or with others' fastText models.",
+    "status": "Show the progress of a run, and which of its folders are stale.",
+    "what-if": "Recount a finished run under other thresholds, in seconds.",
+    "report": "Write an HTML page about a finished run.",
+    "card": "Write the dataset card of a finished run, for the Hugging Face Hub.",
+    "explore": "Browse the documents of a finished run; move thresholds and see the effect.",
+    "inspect": "Inspect Parquet shards: schema, sizes, histograms, samples.",
+    "tokenizer": "Train, compare, export and import tokenizers; encode and decode text.",
+    "tokenize": "Encode documents into token shards.",
+    "tokens": "Inspect, trace, export and import token shards.",
+    "ngram": "Train n-gram language models, score documents, convert from and to KenLM.",
+    "classifier": "Train quality classifiers; score documents with them or any fastText model.",
     "pretrain": "Train a GPT on token shards.",
-    "generate": "Let a trained model continue a text.",
-    "compare-baselines": "Perplexities of an n-gram, an LSTM and a GPT, side by side.",
-    "export-model": "Write a trained model as transformers reads it.",
-    "impact": "Measure which step of a recipe helped a model, by how much, and how sure that is.",
-    "serve": "Offer the flows to Prefect, with a local server where none is configured.",
+    "generate": "Generate text with a trained model.",
+    "compare-baselines": "Compare the perplexities of an n-gram model, an LSTM and a GPT.",
+    "export-model": "Export a trained model for transformers.",
+    "impact": "Measure how much each step of a recipe changes a model's loss, with intervals.",
+    "serve": "Register the flows as Prefect deployments and run them on request.",
     "recipes": "List the recipes that ship with Gristmill, or print one.",
-    "demo": "Write a corpus from the text that is on this machine already.",
-    "compare-languages": "Compare language models on labelled text: accuracy and speed.",
-    "compare-rules": "Compare variants of the rule sets: which documents they decide differently on.",
+    "demo": "Write a corpus from text that is already on this machine.",
+    "compare-languages": "Compare language detectors on labeled text: accuracy and speed.",
+    "compare-rules": "Compare the decisions of two variants of the rule sets.",
 }
-INTERRUPTED = 130  # what shells give for SIGINT
+INTERRUPTED = 130  # exit code of a shell for SIGINT
 
 
 class Lazy(click.Group):
-    """Imports a command's module only when it is asked for, so that ``gristmill --help`` answers at once."""
+    """Group of commands whose modules are imported on call, so that ``gristmill --help`` takes 0.1 s."""
 
     def list_commands(self, context):
         return list(COMMANDS)
@@ -57,7 +57,7 @@ class Lazy(click.Group):
         return getattr(importlib.import_module(f"gristmill.flows.cli.{attribute}"), attribute)
 
     def format_commands(self, context, formatter):
-        """List commands from the table above: asking each for its help would import them all."""
+        """Write the table above: the help of the commands themselves would import all modules."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
@@ -65,7 +65,7 @@ class Lazy(click.Group):
 @click.group(cls=Lazy)
 @click.version_option(package_name="gristmill")
 def group():
-    """Gristmill: raw text to clean, explained shards for language-model pretraining.
+    """Prepare text for language-model pretraining: clean it, tokenize it, train on it, measure the effect.
 
     \b
         gristmill demo --output demo
@@ -74,7 +74,7 @@ def group():
 
 
 def main() -> None:
-    """Entry point: the user's mistakes are one line and exit code 2, Ctrl-C is 130; anything else is our bug."""
+    """Run the command: a user's mistake is one line and exit code 2, Ctrl-C is 130, anything else a traceback."""
     try:
         sys.exit(group.main(standalone_mode=False))
     except click.ClickException as error:
@@ -84,8 +84,8 @@ def main() -> None:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted. What is finished is kept: the same command goes on from there.", err=True)
+        click.echo("Interrupted. Finished parts are kept; the same command continues from there.", err=True)
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:  # the reader of our output has gone: `gristmill inspect … | head`
+    except BrokenPipeError:  # the reader of our output has ended: `gristmill inspect … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

@@ -2,17 +2,19 @@
 
 import click
 
+from gristmill.flows.cli.options import work_argument
+
 
 @click.command()
-@click.argument("work", metavar="WORK")
-@click.option("--license", "licence", default="unknown", show_default=True, metavar="ID", help="As the Hub names it.")
-@click.option("--name", help="Of the dataset; the recipe's by default.")
-@click.option("--output", metavar="FILE", help="The card; WORK/README.md by default. What is there is replaced.")
-def card(work, licence, name, output):
-    """Write the dataset card of the finished run in WORK: a README for the Hugging Face Hub, beside clean/.
+@work_argument
+@click.option("--license", default="unknown", show_default=True, metavar="ID", help="License identifier on the Hub.")
+@click.option("--name", help="Name of the dataset [default: name of the recipe].")
+@click.option("--output", metavar="FILE", help="File to write or replace [default: WORK/README.md].")
+def card(work, license, name, output):
+    """Write the dataset card of the finished run in WORK: a README for the Hugging Face Hub.
 
-    A header that `datasets` loads clean/ by; counts, steps, thresholds, languages, personal data, benchmarks, known
-    limits, the recipe. Upload README.md and clean/ together.
+    Its header lets `datasets` load clean/. It lists counts, steps, thresholds, languages, personal data, benchmarks,
+    known limits and the recipe. Upload README.md and clean/ together.
 
     \b
         gristmill card work --license cc-by-4.0 --name "Mill corpus"
@@ -21,5 +23,5 @@ def card(work, licence, name, output):
     from gristmill.pipelines.storage.files import to_path
 
     target = to_path(output) if output else to_path(work) / "README.md"
-    write(to_path(work), target, licence, name)
-    click.echo(f"{target}  to publish beside {work}/clean")
+    write(to_path(work), target, license, name)
+    click.echo(f"{target}  upload it with {work}/clean")

@@ -2,15 +2,15 @@
 
 import click
 
-from gristmill.flows.cli.options import console, run_options, shown, writable
+from gristmill.flows.cli.options import console, run_options, run_progress, writable
 
 
 @click.command()
 @run_options
 def clean(recipe, paths, work, engine, changes):
-    """Run RECIPE: raw files in; clean documents, removed documents and the reasons out.
+    """Run RECIPE: read raw files; write clean documents, removed documents, and the reasons for each removal.
 
-    What is finished and still fits is not done again: run it once more after a crash, Ctrl-C or a changed threshold.
+    Finished work is reused: run the same command again after a crash, Ctrl-C or a changed threshold.
 
     \b
         gristmill clean clean-corpus --input crawl.jsonl.zst --output work
@@ -23,35 +23,35 @@ def clean(recipe, paths, work, engine, changes):
 
 
 def run(recipe, folder, engine) -> dict:
-    """Run a recipe with its progress shown; returns the summary."""
+    """Run a recipe, show its progress, and return the summary."""
     from gristmill.flows.clean.run import clean
 
-    progress = shown(folder)
+    progress = run_progress(folder)
     try:
         summary = clean(recipe, folder, engine, progress)
     finally:
         progress.stop()
     console.print()
     if not progress.work_done:
-        console.print(f"Nothing to do: {folder} is finished and fits the recipe and its input.\n")
+        console.print(f"Nothing to do: {folder} is finished, and recipe and input are unchanged.\n")
     return summary
 
 
 def report(summary: dict, work: str) -> None:
-    """The funnel on standard output, and where to look next."""
+    """Print the funnel to standard output, and commands to continue with."""
     from gristmill.flows.clean.funnel import funnel
 
     click.echo(render(funnel(summary)))
     for folder, holds, command in (
-        ("clean", "the documents that stay", f"gristmill inspect {work}/clean"),
-        ("removed", "those that went, and why", f"gristmill inspect {work}/removed --histogram reason"),
-        ("ledger", "every document's story", f"gristmill why ID --work {work}"),
+        ("clean", "kept documents", f"gristmill inspect {work}/clean"),
+        ("removed", "removed documents", f"gristmill inspect {work}/removed --histogram reason"),
+        ("ledger", "every document", f"gristmill why {work} ID"),
     ):
-        console.print(f"  {work}/{folder:<9}{holds:<26}{command}", soft_wrap=True, highlight=False)
+        console.print(f"  {work}/{folder:<9}{holds:<19}{command}", soft_wrap=True, highlight=False)
 
 
 def render(table) -> str:
-    """A rich table as text, coloured where standard output is a terminal."""
+    """Return a rich table as text, colored if standard output is a terminal."""
     from rich.console import Console
 
     terminal = Console(width=None if Console().is_terminal else 120)

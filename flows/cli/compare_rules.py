@@ -4,16 +4,16 @@ import click
 
 
 @click.command(name="compare-rules")
-@click.option("--variants", required=True, metavar="A,B", help="Two variants; each may name its words: A:spacy.")
-@click.option("--words", default="unicode", show_default=True, help="The words that variants count, unicode or spacy.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a rule set.")
+@click.option("--variants", required=True, metavar="A,B", help="Variants to compare; A:spacy sets the words of one.")
+@click.option("--words", default="unicode", show_default=True, help="Word splitter of the variants: unicode or spacy.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per rule set.")
 @click.argument("corpora", nargs=-1, required=True, metavar="CORPUS...")
 def compare_rules(variants, words, as_json, corpora):
-    """Compare what two variants of Gopher, C4 and FineWeb make of the documents in CORPUS…
+    """Compare the decisions of two variants of Gopher, C4 and FineWeb on the documents in CORPUS…
 
-    Each rule set judges every document by itself, without a language profile. Shown are the share of documents that
-    both keep or both remove, and those that only one removes, by the first rule they break there: how many, and of a
-    few the id, the value on both sides and the threshold.
+    Each rule set is applied on its own, without a language profile. For each, the command prints the share of
+    documents with equal decisions. Documents that only one variant removes are listed by their first violation there:
+    their number, and for a few samples the id, and value and threshold in both variants.
 
     \b
         gristmill compare-rules --variants gristmill,datatrove-0.10.1 crawl.jsonl.zst
@@ -40,14 +40,14 @@ def _lines(comparison, one: str, other: str):
     documents = max(comparison.documents, 1)
     removed = " ".join(f"{side} {comparison.removed[name]:,}" for side, name in (("a", one), ("b", other)))
     agree, same = comparison.agree / documents, comparison.same_reason / documents
-    yield f"\n{comparison.rule_set}: {agree:.2%} decided alike, {same:.2%} for the same reason; removed by {removed}"
-    for found in sorted(comparison.differences.values(), key=lambda found: -found.documents):
-        yield f"{found.documents:>10,}  only {'a' if found.removed_by == one else 'b'}  {found.rule}"
-        for sample in found.samples:
-            yield f"{'':18}{sample['id']}  a {_shown(sample[one])}  b {_shown(sample[other])}"
+    yield f"\n{comparison.rule_set}: {agree:.2%} equal decisions, {same:.2%} equal reasons; removed by {removed}"
+    for difference in sorted(comparison.differences.values(), key=lambda each: -each.documents):
+        yield f"{difference.documents:>10,}  only {'a' if difference.removed_by == one else 'b'}  {difference.rule}"
+        for sample in difference.samples:
+            yield f"{'':18}{sample['id']}  a {_format(sample[one])}  b {_format(sample[other])}"
 
 
-def _shown(value: dict | None) -> str:
+def _format(value: dict | None) -> str:
     if value is None:
         return "-"
     threshold = "off" if value["threshold"] is None else f"{value['breaks']} {value['threshold']:g}"

@@ -2,7 +2,7 @@
 
 import click
 
-from gristmill.flows.cli.options import console, shown, work_options, writable
+from gristmill.flows.cli.options import console, run_progress, work_options, writable
 from gristmill.flows.escape import LINE
 
 LEVELS = ["document", "sentence", "substring", "dataset"]
@@ -56,7 +56,7 @@ def dedup(corpus, level, threshold, near_threshold, against, indices, saved, wor
         console.print(f"  {work}/steps/substrings/found   cut spans, and the documents that keep them")
     else:
         console.print(f"  {work}/steps/near_duplicates/clusters   clusters of near-duplicates")
-        console.print(f"  gristmill duplicates ID --work {work}   the duplicates of one document")
+        console.print(f"  gristmill duplicates {work} ID   the duplicates of one document")
     if saved and not summary["clean"]:
         raise WorkError(f"no document is kept, so there is nothing to index in {saved}")
     if saved:
@@ -80,7 +80,7 @@ def keep(recipe, paths, index, engine) -> None:
     from gristmill.flows.clean.dedup_index import save_index
 
     folder = writable(index)
-    progress = shown(folder)
+    progress = run_progress(folder)
     try:
         save_index(recipe, paths, folder, engine, progress)
     finally:

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from gristmill.flows.cli.options import work_folder
+from gristmill.flows.cli.options import work_argument
 from gristmill.flows.escape import JSON, LINE, TERMINAL
 
 COLORS: dict[str, dict[str, Any]] = {
@@ -17,17 +17,17 @@ SAME = 60  # characters of equal text to show before and after a change
 
 
 @click.command()
+@work_argument
 @click.argument("id")
-@work_folder
 @click.option("--step", default="near_duplicates", show_default=True, help="Name of the step that found the clusters.")
 @click.option("--json", "as_json", is_flag=True, help="Print the documents and their texts as JSON.")
-def duplicates(id, work, step, as_json):
+def duplicates(work, id, step, as_json):
     """Show the near and exact duplicates of the document ID, with the words that differ from the kept document.
 
     [-words-] are only in the kept document, {+words+} only in the duplicate.
 
     \b
-        gristmill duplicates crawl.jsonl:17 --work work
+        gristmill duplicates work crawl.jsonl:17
     """
     import orjson
 

@@ -4,15 +4,29 @@ from contextlib import suppress
 
 import click
 
+from gristmill.flows.cli.options import work_argument
+
 
 @click.command()
-@click.argument("work", metavar="WORK")
-@click.option("--port", type=click.IntRange(0, 65535), default=8600, show_default=True, help="0: any that is free.")
-@click.option("--tokenizer", "tokenizers", multiple=True, metavar="TOKENIZER", help="Besides those in WORK/tokenizers.")
+@work_argument
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8600,
+    show_default=True,
+    help="Port; 0 chooses a free one.",
+)
+@click.option(
+    "--tokenizer",
+    "tokenizers",
+    multiple=True,
+    metavar="TOKENIZER",
+    help="Another tokenizer to show.",
+)
 def explore(work, port, tokenizers):
-    """Look through the run in WORK with a browser, until Ctrl-C: documents, reasons, and thresholds to move.
+    """Serve the run in WORK to a browser until Ctrl-C: its documents, its reasons, and thresholds to move.
 
-    Only this machine can reach it (127.0.0.1). Nothing is written: moved thresholds are downloaded as a recipe.
+    Only this machine can connect (127.0.0.1). Nothing is written; the browser downloads moved thresholds as a recipe.
 
     \b
         gristmill explore work
@@ -29,5 +43,5 @@ def explore(work, port, tokenizers):
     app = application(index, Tokenizers(to_path(work), tokenizers))
     address = f"http://{HOST}:{listening.getsockname()[1]}"
     with suppress(KeyboardInterrupt):  # how it is meant to end
-        click.echo(f"{index.documents:,} documents of {work} at {address}  (Ctrl-C ends it)")
+        click.echo(f"{index.documents:,} documents of {work} at {address}  (Ctrl-C stops the server)")
         serve(app, listening)

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import click
 
-from gristmill.flows.cli.options import console, engine_options, shown, writable
+from gristmill.flows.cli.options import console, engine_options, input_option, run_progress, writable
 from gristmill.flows.escape import LINE
 
 
 @click.group()
 def impact():
-    """Measure which step of a recipe helped a model, by how much, and how sure that is.
+    """Measure how much each step of a recipe changes a model's loss, with intervals (a data ablation).
 
     \b
         gristmill impact plan impact-small --input crawl.jsonl.zst --output impact
@@ -20,11 +20,13 @@ def impact():
 
 
 def experiment(command):
-    """RECIPE, what to read, where to write."""
+    """Add RECIPE, its input paths and the experiment's folder."""
     for option in (
         click.option("--set", "changes", multiple=True, metavar="TABLE.SETTING=VALUE", help="Change one setting."),
-        click.option("--output", "work", default="impact", show_default=True, metavar="IMPACT", help="Its folder."),
-        click.option("--input", "paths", multiple=True, metavar="PATH", help="Files, folders, globs or URLs to read."),
+        click.option(
+            "--output", "work", default="impact", show_default=True, metavar="FOLDER", help="Folder of the experiment."
+        ),
+        input_option,
         click.argument("recipe", metavar="RECIPE"),
     ):
         command = option(command)
@@ -34,7 +36,7 @@ def experiment(command):
 @impact.command()
 @experiment
 def plan(recipe, paths, work, changes):
-    """Write down what will be run and by which set it will be judged, before there are figures.
+    """Plan an experiment before any run: its arms, its seeds, and the set that decides.
 
     \b
         gristmill impact plan impact-small --input crawl.jsonl.zst --output impact
@@ -48,15 +50,15 @@ def plan(recipe, paths, work, changes):
     for arm in made.arms:
         against = f"against {arm.against}" if arm.against else ""
         click.echo(f"{arm.name:<28}{len(arm.recipe.steps):>3} steps  {against}")
-    told = {
-        "judged by": f"bits per byte of the set {settings.heldout.verdict!r}",
-        "seeds": ", then ".join(str(look.seeds) for look in made.looks) + " of each arm whose question is open",
+    lines = {
+        "decided by": f"bits per byte of the set {settings.heldout.decision_set!r}",
+        "seeds": ", then ".join(str(look.seeds) for look in made.looks) + " for each arm without a verdict",
         "a run": f"{settings.train.steps:,} steps of {settings.train.batch_size} sequences",
     }
     for look in made.looks:
         least = smallest_effect(1.0, look.seeds, look.seeds, look.alpha)
-        told[f"{look.seeds} seeds"] = f"find {least:.1f} times what runs of one arm differ by, four times in five"
-    for what, value in told.items():
+        lines[f"{look.seeds} seeds"] = f"find an effect of {least:.1f} sd of one arm's runs, four times in five"
+    for what, value in lines.items():
         click.echo(f"{what:>12}  {value}")
     console.print(f"  {work}/plan.json", soft_wrap=True, highlight=False)
 
@@ -65,18 +67,20 @@ def plan(recipe, paths, work, changes):
 @experiment
 @engine_options
 def run(recipe, paths, work, engine, changes):
-    """Run the experiment: clean each arm, train its models, judge them. Goes on where it was stopped.
+    """Run an experiment. Each arm is cleaned, its models are trained, and their losses compared.
+
+    A stopped run continues when the command is repeated.
 
     \b
         gristmill impact run impact-small --input crawl.jsonl.zst --output impact
         gristmill impact run impact-small --input crawl/ --set 'heldout.sets.books=["books.jsonl"]' \\
-            --set heldout.verdict=books --set budget.seeds=5
+            --set heldout.decision_set=books --set budget.seeds=5
     """
     from gristmill.flows.impact.recipe import read_impact
     from gristmill.flows.impact.run import measure_impact
 
     settings, folder = read_impact(recipe, changes, paths), writable(work)
-    progress = shown(folder)
+    progress = run_progress(folder)
     try:
         found = measure_impact(settings, folder, engine, progress, lambda line: console.print(line, highlight=False))
     finally:
@@ -86,9 +90,9 @@ def run(recipe, paths, work, engine, changes):
 
 @impact.command()
 @click.argument("work", metavar="IMPACT")
-@click.option("--json", "as_json", is_flag=True, help="Print impact.json.")
+@click.option("--json", "as_json", is_flag=True, help="Print impact.json instead of tables.")
 def report(work, as_json):
-    """Print what a finished experiment found.
+    """Print the result of a finished experiment.
 
     \b
         gristmill impact report impact
@@ -105,7 +109,7 @@ def report(work, as_json):
 
 
 def show(found: dict, work: str) -> None:
-    """Tables on standard output, the headline last."""
+    """Print the result as tables, the headline last."""
     from gristmill.flows.cli.clean import render
 
     for line in differences(found):
@@ -115,8 +119,8 @@ def show(found: dict, work: str) -> None:
     click.echo()
     for each in found["heldout"]:
         click.echo(
-            f"{each['set'].translate(LINE):<12}{each['pieces']:>6,} pieces, {each['bytes'] / 1e3:,.0f} kB; left out as "
-            f"overlapping {each['overlapping']:,} of {each['candidates']:,}"
+            f"{each['set'].translate(LINE):<12}{each['pieces']:>6,} pieces, {each['bytes'] / 1e3:,.0f} kB; "
+            f"{each['overlapping']:,} of {each['candidates']:,} candidates overlap and are left out"
         )
     if scaling := found["scaling"]:
         for line in law(scaling):
@@ -129,7 +133,7 @@ def show(found: dict, work: str) -> None:
 
 
 def differences(found: dict) -> Iterator[str]:
-    """Three lines a question: what is known of it by each kind of interval."""
+    """Yield three lines per question, one for each kind of interval."""
     for row in found["questions"]:
         correlation = "" if row["correlation"] is None else f", correlation of seeds {row['correlation']:+.2f}"
         price = row["bytes_per_millibit"]
@@ -138,18 +142,18 @@ def differences(found: dict) -> Iterator[str]:
         yield f"{name:<32}{row['delta']:+.4f}   Welch        {_interval(row['interval'])}   {row['verdict']}{priced}"
         yield f"{'':42}paired       {_interval(row['paired'])}   p {row['adjusted']:.2g} after Holm{correlation}"
         seeds = " and ".join(map(str, row["seeds"]))
-        yield f"{'':42}seeds × docs {_interval(row['bootstrap'])}   {seeds} seeds could show {row['smallest']:.4f}"
+        yield f"{'':42}seeds × docs {_interval(row['bootstrap'])}   {seeds} seeds can show {row['smallest']:.4f}"
 
 
 def losses(found: dict):
-    """A row an arm: what it read, and the loss on every set."""
+    """Return a table with a row per arm: the text it read, and its loss on every set."""
     from rich.table import Table
 
-    name = found["verdict"]["set"]
+    name = found["test"]["decision_set"]
     sets = [name, *(other for other in found["arms"][0]["losses"] if other != name)]
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("arm")
-    for title in ("runs", "MB there", "tokens", "MB read", "unique", "epochs", "effective"):
+    for title in ("runs", "MB", "tokens", "MB read", "unique", "epochs", "effective"):
         table.add_column(title, justify="right")
     for each in sets:
         table.add_column(f"{each.translate(LINE)}{'*' if each == name else ''}", justify="right")
@@ -168,9 +172,9 @@ def losses(found: dict):
 
 
 def law(scaling: dict) -> Iterator[str]:
-    """Lines about the ladder."""
+    """Yield the lines about scaling runs."""
     for each in scaling["sizes"]:
-        yield f"{each['rung']:<12} ranks {each['pairs_agreed']:.0%} of the pairs of arms as the largest does"
+        yield f"{each['rung']:<12} ranks {each['pairs_agreed']:.0%} of the pairs of arms like the largest run"
     if scaling["law"]:
         values = scaling["law"]["values"].items()
         yield (

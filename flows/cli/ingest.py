@@ -2,13 +2,13 @@
 
 import click
 
-from gristmill.flows.cli.options import run_options, shown, writable
+from gristmill.flows.cli.options import run_options, run_progress, writable
 
 
 @click.command()
 @run_options
 def ingest(recipe, paths, work, engine, changes):
-    """Read raw files into WORK/documents as RECIPE's [input] says, and no more.
+    """Read raw files into FOLDER/documents by the [input] table of RECIPE; run no step.
 
     \b
         gristmill ingest clean-corpus --input crawl.jsonl.zst --output work
@@ -20,7 +20,7 @@ def ingest(recipe, paths, work, engine, changes):
 
     settings = read_recipe(recipe, changes, paths)
     folder = writable(work)
-    progress = shown(folder)
+    progress = run_progress(folder)
     try:
         with exclusive_run(folder):
             manifests, _ = run_step(ingest_step(folder, settings.input), engine, progress)

@@ -1,6 +1,7 @@
-"""``gristmill inspect``: look into shards without loading them."""
+"""gristmill inspect"""
 
 import sys
+from typing import Any
 
 import click
 import orjson
@@ -12,28 +13,33 @@ from gristmill.flows.escape import JSON, LINE, TERMINAL
 from gristmill.pipelines.schema import TEXT
 from gristmill.pipelines.storage.files import to_path
 
-WIDTH = 40  # of a full bar
+WIDTH = 40  # characters of a full bar
 CUT = 400  # characters of a value in a sample
 
 
 @click.command()
 @click.argument("path")
-@click.option("--columns", metavar="A,B", default="", help="Only these columns.")
-@click.option("--where", "expression", metavar="SQL", help="Only rows for which this holds.")
-@click.option("--histogram", "column", metavar="COLUMN", help="Draw how a column is spread; broken.rule is a field.")
-@click.option("--sample", "count", type=click.IntRange(0), metavar="N", help="Show N rows, the same each time.")
-@click.option("--id", "id", metavar="ID", help="Show one document in full.")
-@click.option("--json", "as_json", is_flag=True, help="All of it as JSON, values in full.")
+@click.option("--columns", metavar="A,B", default="", help="Show only these columns.")
+@click.option("--where", "expression", metavar="SQL", help="Show only rows that meet this condition.")
+@click.option(
+    "--histogram",
+    "column",
+    metavar="COLUMN",
+    help="Draw a histogram of a column or field (violations.rule).",
+)
+@click.option("--rows", "count", type=click.IntRange(0), metavar="N", help="Show a fixed sample of N rows.")
+@click.option("--id", "id", metavar="ID", help="Show all of one document.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, with complete values.")
 def inspect(path, columns, expression, column, count, id, as_json):
-    """Look into PATH: a Parquet shard, a folder of them, or JSON lines.
+    """Inspect PATH: a Parquet shard, a folder of shards, or JSON lines.
 
-    Shows sizes, columns with their nulls, and how long the texts are. What a terminal would obey in a document is
-    escaped. --where shows 3 rows unless --sample says otherwise.
+    Shows sizes, columns with their numbers of nulls, and the lengths of texts. Control characters are escaped.
+    --where shows 3 rows unless --rows is given.
 
     \b
         gristmill inspect work/clean
         gristmill inspect work/removed --histogram reason
-        gristmill inspect work/clean --where "len(text) < 200 and source = 'crawl'" --sample 5
+        gristmill inspect work/clean --where "len(text) < 200 and source = 'crawl'" --rows 5
     """
     from gristmill.pipelines.storage import inspect as look
     from gristmill.pipelines.storage.histogram import histogram
@@ -42,7 +48,7 @@ def inspect(path, columns, expression, column, count, id, as_json):
     names = look.only(table, [name for name in columns.split(",") if name])
     table = look.where(table, expression) if expression is not None else table
     if id is not None:
-        found = {"document": look.document(table, id, names)}
+        found: dict[str, Any] = {"document": look.document(table, id, names)}
     else:
         found = look.overview(table, names) | {"where": expression}
         if column:
@@ -65,7 +71,7 @@ def inspect(path, columns, expression, column, count, id, as_json):
 
 
 def show_document(row: dict) -> None:
-    """Every column on a line, and the text in full after them."""
+    """Print every column on a line, then the whole text."""
     text = row.pop(TEXT, None)
     for name, value in row.items():
         click.echo(f"{click.style(_line(name), dim=True)}  {_line(value)}")
@@ -74,7 +80,7 @@ def show_document(row: dict) -> None:
 
 
 def sizes(found: dict) -> Text:
-    """What the files are, in two or three lines."""
+    """Return the sizes of the files, in two or three lines."""
     groups, lengths = found["row_groups"], found["text_characters"]
     lines = [f"{found['rows']:,} rows{' where ' + found['where'] if found['where'] else ''}"]
     lines[0] += f" in {found['files']} files of {_megabytes(found['file_bytes'])}"
@@ -87,7 +93,7 @@ def sizes(found: dict) -> Text:
         )
         lines.append(f"{groups['count']} row groups of {rows} rows, {size}")
     if found["rows"] and lengths:
-        lines.append("characters a text  " + "  ".join(f"{name} {n:,.0f}" for name, n in lengths.items()))
+        lines.append("characters per text  " + "  ".join(f"{name} {n:,.0f}" for name, n in lengths.items()))
     return Text(_line(found["path"]), "bold").append("\n" + "\n".join(map(_line, lines)), "not bold")
 
 
@@ -102,7 +108,7 @@ def column_table(columns: list[dict]) -> Table:
 
 
 def bars(histogram: dict) -> Table:
-    """A bar a value or range, in eighths of a character."""
+    """Return a bar per value or range, drawn in eighths of a character."""
     table = Table(box=None, pad_edge=False, show_header=False, title=Text(_title(histogram)), title_justify="left")
     for justify in ("right", "left", "right"):
         table.add_column(justify=justify)
@@ -117,8 +123,8 @@ def bars(histogram: dict) -> Table:
 
 
 def _title(histogram: dict) -> str:
-    of = {"value": "", "characters": " in characters", "items": ", items of each list"}[histogram["of"]]
-    return f"\n{_line(histogram['column'])}{of}"
+    unit = {"value": "", "characters": " in characters", "items": ", items of each list"}[histogram["of"]]
+    return f"\n{_line(histogram['column'])}{unit}"
 
 
 def _bar(part: float) -> str:
@@ -135,7 +141,7 @@ def _megabytes(count: int) -> str:
 
 
 def _line(value, cut: int | None = None) -> str:
-    """Any value on one line: nothing a terminal obeys, cut after so many characters."""
+    """Return any value on one line, control characters escaped, shortened to ``cut`` characters."""
     text = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
-    shown = text[:cut].translate(LINE)
-    return f"{shown}… ({len(text):,} characters)" if cut and len(text) > cut else shown
+    line = text[:cut].translate(LINE)
+    return f"{line}… ({len(text):,} characters)" if cut and len(text) > cut else line

@@ -8,14 +8,24 @@ from rich.console import Console
 
 from gristmill.pipelines.errors import WorkError
 
-console = Console(stderr=True)  # what is going on; results go to standard output
+console = Console(stderr=True)  # progress and hints; results go to standard output
 
+work_argument = click.argument("work", metavar="WORK")
 
-ENGINE = "processes, threads, dask (a cluster of its own), dask:ADDRESS or slurm."
+input_option = click.option(
+    "--input", "paths", multiple=True, metavar="PATH", help="File, folder, glob or URL to read; may be repeated."
+)
+input_option = click.option(
+    "--input", "paths", multiple=True, metavar="PATH", help="File, folder, glob or URL to read; may be repeated."
+)
+_set = click.option("--set", "changes", multiple=True, metavar="STEP.SETTING=VALUE", help="Change one setting.")
+_output = click.option(
+    "--output", "work", default="work", show_default=True, metavar="FOLDER", help="Work folder to write."
+)
 
 
 def engine_options(command):
-    """Where jobs run and what is told of them. The command gets an ``engine``; `shown` gives it its progress."""
+    """Add options for jobs and their log; the command gets an open ``engine``, and `run_progress` reads the log's."""
 
     @functools.wraps(command)
     def run(*args, engine, workers, job_seconds, **kwargs):
@@ -25,11 +35,37 @@ def engine_options(command):
             return command(*args, engine=opened, **kwargs)
 
     for option in (
-        click.option("--metrics", metavar="FILE", expose_value=False, callback=_keep, help="Figures for Prometheus."),
-        click.option("--json-log", is_flag=True, expose_value=False, callback=_keep, help="Log as lines of JSON."),
-        click.option("--job-seconds", type=click.FloatRange(0, min_open=True), help="Time limit of a job: one shard."),
-        click.option("--engine", default="processes", show_default=True, metavar="NAME", help=ENGINE),
-        click.option("--workers", type=click.IntRange(1), default=os.cpu_count(), show_default="all cores"),
+        click.option(
+            "--prometheus",
+            metavar="FILE",
+            expose_value=False,
+            callback=_keep,
+            help="Write Prometheus metrics to FILE.",
+        ),
+        click.option(
+            "--log-format",
+            type=click.Choice(["text", "json"]),
+            default="text",
+            show_default=True,
+            expose_value=False,
+            callback=_keep,
+            help="Format of the log on standard error.",
+        ),
+        click.option("--job-seconds", type=click.FloatRange(0, min_open=True), help="Time limit for one job."),
+        click.option(
+            "--engine",
+            default="processes",
+            show_default=True,
+            metavar="NAME",
+            help="Engine that runs jobs: processes, threads, dask (starts a cluster), dask:ADDRESS or slurm.",
+        ),
+        click.option(
+            "--workers",
+            type=click.IntRange(1),
+            default=os.cpu_count(),
+            show_default="all cores",
+            help="Number of jobs to run at the same time.",
+        ),
     ):
         run = option(run)
     return run
@@ -39,25 +75,24 @@ def _keep(context, option, value):
     context.meta[option.name] = value
 
 
-def shown(folder):
-    """The progress of a command with `engine_options`, logged in ``folder``."""
+def run_progress(folder):
+    """Return the progress of a command with `engine_options`, with its log in ``folder``."""
     from gristmill.flows.engine.progress import RichProgress
     from gristmill.pipelines.storage.files import to_path
 
-    told = click.get_current_context().meta
-    metrics = told.get("metrics")
-    return RichProgress(console, folder, told.get("json_log", False), to_path(metrics) if metrics else None)
+    options = click.get_current_context().meta
+    prometheus = options.get("prometheus")
+    as_json = options.get("log_format") == "json"
+    return RichProgress(console, folder, as_json, to_path(prometheus) if prometheus else None)
 
 
 def run_options(command):
-    """RECIPE, where to read, where to write, how many workers."""
+    """Add RECIPE, its input paths, the work folder and `engine_options`."""
     for option in (
-        click.option(
-            "--set", "changes", multiple=True, metavar="STEP.SETTING=VALUE", help="Change one setting of the recipe."
-        ),
+        _set,
         engine_options,
-        click.option("--output", "work", default="work", show_default=True, metavar="WORK", help="The work folder."),
-        click.option("--input", "paths", multiple=True, metavar="PATH", help="Files, folders, globs or URLs to read."),
+        _output,
+        input_option,
         click.argument("recipe", metavar="RECIPE"),
     ):
         command = option(command)
@@ -65,11 +100,11 @@ def run_options(command):
 
 
 def work_options(command):
-    """CORPUS…, where to write, how many workers, settings of the recipe that the command builds."""
+    """Add CORPUS…, the work folder and `engine_options`, for commands that build their own recipe."""
     for option in (
-        click.option("--set", "changes", multiple=True, metavar="STEP.SETTING=VALUE", help="Change one setting."),
+        _set,
         engine_options,
-        click.option("--output", "work", default="work", show_default=True, metavar="WORK", help="The work folder."),
+        _output,
         click.argument("corpus", nargs=-1, required=True, metavar="CORPUS..."),
     ):
         command = option(command)
@@ -77,15 +112,14 @@ def work_options(command):
 
 
 def settings_option(tables: str):
-    """``--set TABLE.SETTING=VALUE`` for commands without a recipe."""
-    return click.option("--set", "changes", multiple=True, metavar="TABLE.SETTING=VALUE", help=f"Table: {tables}.")
-
-
-work_folder = click.option("--work", "work", default="work", show_default=True, metavar="WORK", help="The work folder.")
+    """Return the option ``--set TABLE.SETTING=VALUE``, for commands without a recipe."""
+    return click.option(
+        "--set", "changes", multiple=True, metavar="TABLE.SETTING=VALUE", help=f"Change one setting of {tables}."
+    )
 
 
 def writable(work):
-    """Check that the work folder can be made and written before anything is begun."""
+    """Return the work folder as a path; raise WorkError if it cannot be made or written."""
     from gristmill.pipelines.storage.files import atomic_write, to_path
 
     folder = to_path(work)

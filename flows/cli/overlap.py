@@ -2,7 +2,7 @@
 
 import click
 
-from gristmill.flows.cli.options import shown, work_options, writable
+from gristmill.flows.cli.options import run_progress, work_options, writable
 from gristmill.flows.escape import JSON, LINE
 
 MOST = 12  # sources with the most bytes, in the matrix
@@ -31,7 +31,7 @@ def overlap(corpus, threshold, plot, as_json, work, engine, changes):
     from gristmill.pipelines.storage.files import atomic_write, to_path
 
     folder = writable(work)
-    progress = shown(folder)
+    progress = run_progress(folder)
     try:
         totals, shared = find_overlap(corpus, folder, threshold, changes, engine, progress)
     finally:

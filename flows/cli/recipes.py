@@ -6,7 +6,7 @@ import click
 @click.command()
 @click.argument("name", required=False)
 def recipes(name):
-    """List the recipes that ship with Gristmill, or print the one called NAME, to start your own from.
+    """List the recipes that ship with Gristmill, or print the recipe NAME as a start for your own.
 
     \b
         gristmill recipes

@@ -2,19 +2,21 @@
 
 import click
 
+from gristmill.flows.cli.options import work_argument
+
 PAGE = "report/index.html"
 
 
 @click.command()
-@click.argument("work", metavar="WORK")
-@click.option("--output", metavar="FILE", help=f"The page; WORK/{PAGE} by default.")
-@click.option("--impact", metavar="FOLDER", help="Of `gristmill impact`; WORK/impact by default, if it is there.")
+@work_argument
+@click.option("--output", metavar="FILE", help=f"Page to write [default: WORK/{PAGE}].")
+@click.option("--impact", metavar="FOLDER", help="Experiment to include [default: WORK/impact if it exists].")
 def report(work, output, impact):
-    """Write one HTML page about the finished run in WORK, with nothing in it that asks a network.
+    """Write one HTML page about the finished run in WORK. The page loads nothing from a network.
 
-    What each step took, rules with the spread of what they measure, sources and languages, personal data by type,
-    documents that are alike, samples of all reasons; and what was made of the clean text, where WORK holds it under
-    tokenizers/, tokens/, runs/ and impact/.
+    It shows the funnel, rules with histograms of their measures, sources, languages, personal data by type,
+    duplicates, and samples for each reason. Tokenizers, token shards, models and an experiment are included if WORK
+    contains them in tokenizers/, tokens/, runs/ and impact/.
 
     \b
         gristmill report work

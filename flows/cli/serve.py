@@ -6,13 +6,19 @@ import click
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(1, 65535), default=4200, show_default=True, help="Of the local server.")
-@click.option("--limit", type=click.IntRange(1), default=1, show_default=True, help="Flow runs at a time.")
+@click.option("--port", type=click.IntRange(1, 65535), default=4200, show_default=True, help="Port of the server.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Number of concurrent flow runs.",
+)
 def serve(port, limit):
-    """Offer the flows to Prefect as deployments, until Ctrl-C.
+    """Register the flows as Prefect deployments and run them on request, until Ctrl-C.
 
-    Starts a Prefect server on this machine, with its database in ~/.prefect, unless PREFECT_API_URL or the Prefect
-    profile names one.
+    Starts a Prefect server on this machine (database in ~/.prefect), unless PREFECT_API_URL or the Prefect profile
+    names a server.
 
     \b
         gristmill serve --port 4200
@@ -25,11 +31,11 @@ def serve(port, limit):
         os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "gristmill")
         from prefect.settings import temporary_settings
 
-        def say() -> None:
+        def announce() -> None:
             names = ", ".join(f"{name}/local" for name in serve.DEPLOYED)
             click.echo(f"Serving {names} at {url.removesuffix('/api')}. In another terminal:\n")
             click.echo(f"    export PREFECT_API_URL={url}")
             click.echo("    prefect deployment run clean-corpus/local --watch\n")
 
         with temporary_settings({}):
-            serve.serve(limit, say)
+            serve.serve(limit, announce)

@@ -2,7 +2,7 @@
 
 import click
 
-from gristmill.flows.cli.options import console, engine_options, settings_option, shown, writable
+from gristmill.flows.cli.options import console, engine_options, run_progress, settings_option, writable
 from gristmill.flows.escape import LINE
 
 
@@ -29,7 +29,7 @@ def tokenize(corpus, tokenizer, output, engine, changes, as_json):
     from gristmill.flows.tokenize.tokenize_corpus import token_settings, tokenize
 
     settings, folder = token_settings(changes), writable(output)
-    progress = shown(writable(f"{output}/work"))
+    progress = run_progress(writable(f"{output}/work"))
     try:
         tokens = tokenize(corpus, tokenizer, folder, settings, engine, progress)
     finally:

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from gristmill.flows.cli.options import engine_options, settings_option, shown, writable
+from gristmill.flows.cli.options import engine_options, run_progress, settings_option, writable
 from gristmill.flows.escape import TERMINAL
 
 ALGORITHMS = ["bpe", "wordpiece", "unigram", "words", "chars"]
@@ -57,7 +57,7 @@ def train(corpus, algorithm, pretokenizer, vocab_size, special, user_symbol, nor
         "user_symbols": [*user_symbol],
     }
     settings, folder = tokenizer_settings(given, changes), writable(output)
-    progress = shown(writable(f"{output}/work"))
+    progress = run_progress(writable(f"{output}/work"))
     try:
         model = train_tokenizer(corpus, folder, settings, engine, progress)
     finally:
@@ -233,7 +233,7 @@ def extend(tokenizer, corpus, vocab_size, join_words, output, engine):
     from gristmill.flows.tokenize.train_tokenizer import extend_tokenizer
 
     folder = writable(output)
-    progress = shown(writable(f"{output}/work"))
+    progress = run_progress(writable(f"{output}/work"))
     try:
         model = extend_tokenizer(tokenizer, corpus, folder, vocab_size, join_words, engine, progress)
     finally:

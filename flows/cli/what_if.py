@@ -2,19 +2,19 @@
 
 import click
 
-from gristmill.flows.cli.options import work_folder
+from gristmill.flows.cli.options import work_argument
 
 
 @click.command()
+@work_argument
 @click.argument("changes", nargs=-1, required=True, metavar="STEP.SETTING=VALUE...")
-@work_folder
-@click.option("--json", "as_json", is_flag=True, help="Both summaries as JSON.")
-def what_if(changes, work, as_json):
-    """Recount a finished run with other thresholds, from its measures: nothing is written, no text is read.
+@click.option("--json", "as_json", is_flag=True, help="Print both summaries as JSON.")
+def what_if(work, changes, as_json):
+    """Recount the run in WORK under other thresholds, from its measures. Nothing is written, no text is read.
 
     \b
-        gristmill what-if gopher.min_words=30 --work work
-        gristmill what-if gopher.profiles.zh.min_words=20 repetition.max_dup_lines=0.5
+        gristmill what-if work gopher.min_words=30
+        gristmill what-if work gopher.profiles.zh.min_words=20 repetition.max_dup_lines=0.5
     """
     import orjson
 
@@ -32,7 +32,7 @@ def what_if(changes, work, as_json):
 
 
 def rows(before: dict, after: dict):
-    """Name, count before, count after: the totals, then each step's rules."""
+    """Yield name, count before and count after: of the totals, then of each step's rules."""
     yield "clean", before["clean"], after["clean"]
     yield "removed", before["removed"], after["removed"]
     for step in before["steps"]:

@@ -1,1 +1,1 @@
-"""Where jobs run: in this process, in worker processes, on a Dask cluster."""
+"""Engines that run jobs: this process, worker processes, a Dask cluster."""

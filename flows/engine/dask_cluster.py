@@ -1,7 +1,7 @@
-"""Jobs on a Dask cluster: one of our own, one at an address, or one that SLURM starts. Needs gristmill[cluster].
+"""Jobs on a Dask cluster: a local one, one at an address, or one that SLURM starts. Needs gristmill[cluster].
 
-Every worker must see the work folder (a shared file system, or S3) and have the same Gristmill installed. A job that
-loses its worker is done again by Dask on another.
+Every worker must have access to the work folder (shared file system or S3) and the same version of Gristmill. When a
+worker dies, Dask repeats its job on another.
 """
 
 import shutil
@@ -18,7 +18,7 @@ WORKER_SECONDS = 30
 
 
 class Dask:
-    """A client of a cluster. Safe to use from threads."""
+    """Client of a cluster. Thread-safe."""
 
     def __init__(self, cluster, workers: int, seconds: float | None = None):
         from distributed import Client
@@ -32,31 +32,31 @@ class Dask:
             self._wait_for_a_worker()
 
     def _wait_for_a_worker(self) -> None:
-        """SLURM may take its time; a scheduler that runs should have workers."""
+        """Raise WorkError if a running scheduler has no worker. (SLURM may take longer to start one.)"""
         try:
             self.client.wait_for_workers(1, timeout=WORKER_SECONDS)
         except TimeoutError as error:
             self.client.close()
-            raise WorkError(f"{self.cluster} has no worker; start some by `dask worker {self.cluster}`") from error
+            raise WorkError(f"{self.cluster} has no worker; start one by `dask worker {self.cluster}`") from error
 
     @property
     def width(self) -> int:
-        """Jobs that are handed over at a time: more than there are threads, so that no worker waits for us.
+        """Number of jobs to submit at a time: two per worker thread, so that no worker waits for the next job.
 
-        Workers that are still on their way count by what was asked for.
+        Requested workers count before they have started.
         """
         return 2 * max(sum(self.client.nthreads().values()), self.workers)
 
     def run(self, job: Job) -> list[Part]:
-        """Do a job on some worker."""
+        """Run a job on any worker."""
         from distributed import KilledWorker
 
-        key = f"{job.title.replace(' ', '-')}-{time.time_ns()}-{next(self.numbers)}"  # what the dashboard shows
-        future = self.client.submit(in_time, job, self.seconds, key=key, pure=False)
+        key = f"{job.title.replace(' ', '-')}-{time.time_ns()}-{next(self.numbers)}"  # shown by the dashboard
+        future = self.client.submit(run_with_limit, job, self.seconds, key=key, pure=False)
         try:
             return future.result()
         except KilledWorker as error:
-            raise WorkError(f"{job.title!r} lost its worker again and again: {error}; more memory or time?") from error
+            raise WorkError(f"{job.title!r} lost all its workers: {error}; allow more memory or time") from error
 
     def close(self) -> None:
         self.client.close()
@@ -64,8 +64,8 @@ class Dask:
             self.cluster.close()
 
 
-def in_time(job: Job, seconds: float | None) -> list[Part]:
-    """Do a job; where it takes too long the kernel ends this worker, whatever it hangs in."""
+def run_with_limit(job: Job, seconds: float | None) -> list[Part]:
+    """Run a job; after ``seconds`` the operating system ends this worker, even inside a kernel."""
     signal.setitimer(signal.ITIMER_REAL, seconds or 0)
     try:
         return run_job(job)
@@ -74,14 +74,14 @@ def in_time(job: Job, seconds: float | None) -> list[Part]:
 
 
 def local(workers: int):
-    """A cluster on this machine: a process a worker, with one thread each."""
+    """Start a cluster on this machine: one process per worker, with one thread each."""
     from distributed import LocalCluster
 
     return LocalCluster(workers, threads_per_worker=1, memory_limit=0, dashboard_address=None)
 
 
 def slurm(workers: int):
-    """A cluster of so many SLURM jobs, as ``jobqueue.slurm`` of Dask's configuration describes one."""
+    """Start a cluster of SLURM jobs, each as ``jobqueue.slurm`` of Dask's configuration describes."""
     from dask_jobqueue import SLURMCluster
 
     if not shutil.which("sbatch"):

@@ -1,4 +1,4 @@
-"""Where jobs run: here one after the other, in threads, in worker processes, or on a cluster."""
+"""Engines: jobs run in this process, in threads, in worker processes, or on a cluster."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -15,14 +15,15 @@ from gristmill.pipelines.storage.manifest import Part
 
 ENGINES = ("processes", "threads", "dask", "slurm")
 
-# Light jobs run here below so many seconds of them, where no worker has started: it takes 2 s to.
-LIGHT_SECONDS = 6.0
+# Cheap jobs below this sum of seconds run in this process, since a worker takes 2 s to start.
+INLINE_SECONDS = 6.0
 
 
 class Executor(Protocol):
-    """Somewhere a job can be done, called from as many threads as it is wide."""
+    """Runner of jobs, called from up to ``width`` threads at a time."""
 
-    width: int
+    @property
+    def width(self) -> int: ...
 
     def run(self, job: Job) -> list[Part]: ...
 
@@ -30,9 +31,9 @@ class Executor(Protocol):
 
 
 class InProcess:
-    """This process: a job after the other, or in threads, where kernels run beside each other and Python does not.
+    """Executor in this process: one job at a time, or ``width`` threads, of which only kernels run in parallel.
 
-    A job that has the run to itself may use ``threads`` for its parts.
+    A job that runs alone may use ``threads`` threads for its parts.
     """
 
     def __init__(self, width: int = 1, threads: int = 1):
@@ -43,36 +44,37 @@ class InProcess:
             return run_job(job)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Release nothing."""
 
 
 class EnginePool:
-    """The places of a run: this process for steps that are soon done, for all others one that stays for all of them."""
+    """Executors of a run: this process for short steps, and one executor, started on demand, for all other steps."""
 
     def __init__(self, name: str, workers: int, seconds: float | None = None):
         self.name, _, self.address = name.partition(":")
-        self.workers, self.seconds, self.elsewhere = workers, seconds, None
+        self.workers, self.seconds = workers, seconds
+        self.shared: Executor | None = None
         if self.name not in ENGINES or (self.address and self.name != "dask"):
-            raise RecipeError(f"no engine {name!r}; {nearest(self.name, [*ENGINES, 'dask:ADDRESS'])}")
+            raise RecipeError(f"unknown engine {name!r}; {nearest(self.name, [*ENGINES, 'dask:ADDRESS'])}")
         if seconds and self.name == "threads":
             raise RecipeError("a thread cannot be stopped: --job-seconds needs --engine processes or dask")
 
-    def stays_here(self, jobs: list[Job]) -> bool:
-        """Are the jobs done sooner in this process than a worker has started?"""
+    def run_inline(self, jobs: list[Job]) -> bool:
+        """True if this process finishes the jobs before a worker would have started."""
         if self.name in ("dask", "slurm") or self.seconds:
             return not jobs
         if self.workers == 1 or len(jobs) < 2:
             return True
-        light = all(job.light for job in jobs) and sum(job.seconds for job in jobs) < LIGHT_SECONDS
-        return light and not self.elsewhere
+        cheap = all(job.light for job in jobs) and sum(job.seconds for job in jobs) < INLINE_SECONDS
+        return cheap and not self.shared
 
     def open(self, jobs: list[Job]) -> Executor:
-        """The place for the jobs of one step."""
-        if self.stays_here(jobs):
+        """Return the executor for the jobs of one step."""
+        if self.run_inline(jobs):
             return InProcess(threads=self.workers if len(jobs) == 1 else 1)
-        if not self.elsewhere:
-            self.elsewhere = self._start()
-        return self.elsewhere
+        if not self.shared:
+            self.shared = self._start()
+        return self.shared
 
     def _start(self) -> Executor:
         if self.name == "threads":
@@ -88,22 +90,22 @@ class EnginePool:
             raise RecipeError(f"--engine {self.name} needs {error.name}: pip install 'gristmill[cluster]'") from error
 
     def close(self) -> None:
-        if self.elsewhere:
-            self.elsewhere.close()
+        if self.shared:
+            self.shared.close()
 
 
-def in_threads(place: Executor, jobs: list[Job]) -> Iterator[tuple[Job, list[Part]]]:
-    """As many jobs at a time as the place is wide."""
-    if place.width == 1:
+def in_threads(executor: Executor, jobs: list[Job]) -> Iterator[tuple[Job, list[Part]]]:
+    """Run jobs, ``executor.width`` at a time; yield each with its parts when it is finished."""
+    if executor.width == 1:
         for job in jobs:
-            yield job, place.run(job)
+            yield job, executor.run(job)
         return
-    threads = ThreadPoolExecutor(min(place.width, len(jobs)))
+    threads = ThreadPoolExecutor(min(executor.width, len(jobs)))
     try:
-        futures = {threads.submit(place.run, job): job for job in jobs}
+        futures = {threads.submit(executor.run, job): job for job in jobs}
         for future in as_completed(futures):
             yield futures[future], future.result()
-    finally:  # also on Ctrl-C: do not wait for jobs that are under way, they are made again
+    finally:  # on Ctrl-C do not wait for running jobs: the next run repeats them
         threads.shutdown(wait=False, cancel_futures=True)
 
 
@@ -112,16 +114,16 @@ def engine(
     name: str = "processes",
     workers: int | None = None,
     seconds: float | None = None,
-    spread: Callable[[Executor, list[Job]], Iterator[tuple[Job, list[Part]]]] = in_threads,
+    submit: Callable[[Executor, list[Job]], Iterator[tuple[Job, list[Part]]]] = in_threads,
 ) -> Iterator[Engine]:
-    """The engine of that name (``dask:tcp://host:8786`` for a cluster that runs).
+    """Open an engine by name: one of ENGINES, or ``dask:tcp://host:8786`` for a running cluster.
 
-    A job may take so many ``seconds``; ``spread`` hands jobs to the place where they run, as threads do or Prefect.
+    ``seconds`` limits the time of one job. ``submit`` passes jobs to their executor: by threads, or as Prefect tasks.
     """
-    with closing(EnginePool(name, workers or os.cpu_count() or 1, seconds)) as places:
+    with closing(EnginePool(name, workers or os.cpu_count() or 1, seconds)) as executors:
 
         def run(jobs: list[Job]) -> Iterator[tuple[Job, list[Part]]]:
-            largest_first = sorted(jobs, key=lambda job: -job.bytes)  # or one long job is waited for at the end
-            yield from spread(places.open(jobs), largest_first)
+            largest_first = sorted(jobs, key=lambda job: -job.bytes)  # so that no long job is left for the end
+            yield from submit(executors.open(jobs), largest_first)
 
         yield run

@@ -1,4 +1,4 @@
-"""Long work shows itself: a bar with rate and time left on a terminal, plain or JSON lines elsewhere."""
+"""Progress of a run: a bar with rate and remaining time on a terminal, and a log as text or JSON lines."""
 
 import logging
 import time
@@ -16,32 +16,28 @@ MB = 1e6
 
 
 class RichProgress:
-    """Progress for people: a bar for each step on a terminal, a line at its end anywhere; and WORK/log.jsonl.
+    """Progress with a bar per step on a terminal, and a line per finished step there and in WORK/log.jsonl.
 
-    For programs: ``as_json`` says the lines of the log instead, ``metrics`` names a file for Prometheus to collect.
+    With ``as_json`` the lines on the console are JSON, too. ``prometheus`` is a file for metrics.
     """
 
     def __init__(
-        self, console: Console, work: UPath | None = None, as_json: bool = False, metrics: UPath | None = None
+        self, console: Console, work: UPath | None = None, as_json: bool = False, prometheus: UPath | None = None
     ):
-        self.console, self.work, self.bar = console, work, None
-        self.as_json, self.metrics, self.lines = as_json, metrics, []
-        self.work_done = 0  # jobs: none means that everything was there already
+        self.console, self.work = console, work
+        self.bar: Progress | None = None
+        self.as_json, self.prometheus = as_json, prometheus
+        self.lines: list[dict] = []
+        self.work_done = 0  # jobs; 0 means that everything was finished already
 
     def start(self, title: str, jobs: int, bytes: int) -> None:
         self.began, self.total = time.perf_counter(), bytes
         if self.console.is_terminal and jobs and not self.as_json:
-            columns = (
-                TextColumn("{task.description:>10}"),
-                BarColumn(),
-                TaskProgressColumn(),
-                TextColumn("{task.fields[rate]}"),
-            )
-            self.bar = Progress(
-                *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=self.console, transient=True
-            )
-            self.bar.start()
-            self.task = self.bar.add_task(title, total=bytes or jobs, rate="")
+            title_column, rate = TextColumn("{task.description:>10}"), TextColumn("{task.fields[rate]}")
+            columns = title_column, BarColumn(), TaskProgressColumn(), rate, TimeElapsedColumn(), TimeRemainingColumn()
+            bar = self.bar = Progress(*columns, console=self.console, transient=True)
+            bar.start()
+            self.task = bar.add_task(title, total=bytes or jobs, rate="")
 
     def advance(self, job) -> None:
         self.work_done += 1
@@ -59,20 +55,20 @@ class RichProgress:
             self.console.file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE).decode())
             self.console.file.flush()
         else:
-            shown = ", ".join(f"{count:,} {key}" for key, count in counts.items() if key in ("documents", "rejects"))
+            text = ", ".join(f"{count:,} {key}" for key, count in counts.items() if key in ("documents", "rejects"))
             self.console.print(
-                f"{title:>14}  {seconds:6.1f} s  {fresh:,} jobs  {shown}", highlight=False, soft_wrap=True
+                f"{title:>14}  {seconds:6.1f} s  {fresh:,} jobs  {text}", highlight=False, soft_wrap=True
             )
         log.info("finished %s in %.2f s: %s", title, seconds, counts)
         if self.work:
             _append(self.work / "log.jsonl", orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
         self.lines.append(line)
-        if self.metrics:
-            with atomic_write(self.metrics) as file:
+        if self.prometheus:
+            with atomic_write(self.prometheus) as file:
                 file.write(exposition(self.lines).encode())
 
     def stop(self) -> None:
-        """Take the bar off the screen."""
+        """Remove the bar from the screen."""
         if self.bar:
             self.bar.stop()
             self.bar = None
@@ -83,6 +79,6 @@ def _append(path: UPath, line: bytes) -> None:
         with path.open("ab") as file:
             file.write(line)
         return
-    before = path.read_bytes() if path.exists() else b""  # an object cannot grow; a log has a line a step
+    before = path.read_bytes() if path.exists() else b""  # objects cannot be appended to; one line per step
     with path.open("wb") as file:
         file.write(before + line)

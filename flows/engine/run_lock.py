@@ -1,4 +1,4 @@
-"""One run at a time in a work folder, and a note of how the last one went."""
+"""Lock of a work folder, and the record of its last run."""
 
 import errno
 import fcntl
@@ -16,27 +16,27 @@ from upath import UPath
 from gristmill.pipelines.errors import GristmillError, WorkError
 from gristmill.pipelines.storage.files import is_local
 
-RUN = "run.json"  # in the work folder: who runs, or ran, and how it ended
+RUN = "run.json"  # in the work folder: process, command, times and error of the last run
 BUSY = (errno.EACCES, errno.EAGAIN)
 
 
 @contextmanager
 def exclusive_run(work: UPath, **about) -> Iterator[None]:
-    """Hold the work folder while the block runs; raises WorkError, saying who has it, where another run does.
+    """Hold the work folder's lock while the block runs; raise WorkError, naming the holder, if another run has it.
 
-    ``about`` is noted of the run beside its process, command and times.
+    ``about`` is recorded besides the run's process, command and times.
 
-    The kernel's lock goes with its process, so a kill leaves none behind and no clock is asked. Object stores have no
-    such lock: there, two runs at once do the same work twice, and write the same bytes.
+    The operating system releases the lock of a killed process. Object stores have no such lock: there, two runs at
+    once do the same work twice and write the same bytes.
     """
     if not is_local(work):
         yield
         return
     try:
         work.mkdir(parents=True, exist_ok=True)
-        note = open(work / RUN, "a+b", buffering=0)  # noqa: SIM115
+        note = open(str(work / RUN), "a+b", buffering=0)  # noqa: SIM115
     except OSError as error:
-        raise WorkError(f"cannot write {work}: {error.strerror}; free or change the output") from error
+        raise WorkError(f"cannot write {work}: {error.strerror}; free space or name another --output") from error
     with note:
         _take(note, work)
         about = {"pid": os.getpid(), "host": socket.gethostname(), "command": sys.argv, "began": time.time(), **about}
@@ -44,8 +44,8 @@ def exclusive_run(work: UPath, **about) -> Iterator[None]:
         try:
             yield
         except BaseException as error:
-            told = str(error) if isinstance(error, GristmillError) else f"{type(error).__name__}: {error}"
-            _write(note, about | {"ended": time.time(), "error": told})
+            message = str(error) if isinstance(error, GristmillError) else f"{type(error).__name__}: {error}"
+            _write(note, about | {"ended": time.time(), "error": message})
             raise
         _write(note, about | {"ended": time.time()})
 
@@ -55,18 +55,18 @@ def _take(note: BinaryIO, work: UPath) -> None:
         fcntl.flock(note, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno not in BUSY:
-            return  # a file system without locks, as some network shares are
-        who = _read(note)
-        by = f"process {who['pid']} on {who['host']}" if who else "another run"
+            return  # a file system without locks, such as some network shares
+        holder = _read(note)
+        by = f"process {holder['pid']} on {holder['host']}" if holder else "another run"
         raise WorkError(f"{work} is in use by {by}; wait until it has ended, or name another --output") from None
 
 
 def last_run(work: UPath) -> tuple[dict, bool]:
-    """What is noted of the last run ({} where there was none), and whether it is still under way."""
+    """Return the record of the last run ({} if there was none), and whether it is still running."""
     if not is_local(work):
         return {}, False
     try:
-        note = open(work / RUN, "rb")  # noqa: SIM115
+        note = open(str(work / RUN), "rb")  # noqa: SIM115
     except FileNotFoundError:
         return {}, False
     with note:
@@ -86,5 +86,5 @@ def _read(note: BinaryIO) -> dict:
     note.seek(0)
     try:
         return orjson.loads(note.read())
-    except orjson.JSONDecodeError:  # it is being written
+    except orjson.JSONDecodeError:  # half written
         return {}

@@ -1,6 +1,6 @@
-"""Worker processes with one job each, so that a death or a hang costs that one job and is told by its name.
+"""Worker processes, one job at a time each: a crash or a hang affects one job, which is named and repeated.
 
-(concurrent.futures' pool breaks as a whole when a worker dies, and does not know which job it was.)
+(The pool of concurrent.futures fails as a whole when a worker dies, and does not know the job.)
 """
 
 import logging
@@ -19,20 +19,18 @@ from gristmill.pipelines.storage.manifest import Part
 
 log = logging.getLogger("gristmill")
 
-# One thread a process: parallelism is across shards, and idle pools of threads only cost start-up and memory.
+# One thread per process: parallelism is across shards, and idle thread pools cost start-up time and memory.
 ONE_THREAD = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS")
 STOPPED = "the run has been stopped"
-MAX_ATTEMPTS = (
-    3  # of a job whose worker was lost; the last with nothing beside it, for want of memory is the usual reason
-)
+MAX_ATTEMPTS = 3  # for a job whose worker died; the last runs alone, since lack of memory is the usual cause
 
 
 class WorkerDied(Exception):
-    """A worker is gone, in the middle of a job."""
+    """Death of a worker during a job."""
 
 
 class Worker:
-    """A process that does jobs one after the other."""
+    """Worker process that runs one job after another."""
 
     def __init__(self):
         context = get_context("spawn")  # it inherits nothing
@@ -42,12 +40,12 @@ class Worker:
         theirs.close()  # so that its death is the end of the pipe
 
     def run(self, job: Job, seconds: float | None) -> list[Part]:
-        """Do a job there. Raises Lost where the process dies or the job takes too long, else what the job raises."""
+        """Run a job there; raise WorkerDied if the process dies or exceeds ``seconds``, else the job's own error."""
         try:
             self.pipe.send(job)
             if not self.pipe.poll(seconds):
                 self.stop()
-                raise WorkerDied(f"took more than the {seconds:g} s that a job may take")
+                raise WorkerDied(f"exceeded the limit of {seconds:g} s for one job")
             parts, error = self.pipe.recv()
         except (EOFError, OSError):
             self.process.join(5)
@@ -63,55 +61,55 @@ class Worker:
 
 def _exit_reason(code: int | None) -> str:
     if code == -signal.SIGKILL:
-        return "was killed (SIGKILL), most likely for want of memory"
+        return "was killed (SIGKILL), most likely for lack of memory"
     if code is not None and code < 0:
         return f"was killed ({signal.Signals(-code).name})"
     return f"ended with exit code {code}"
 
 
 class Workers:
-    """So many worker processes, started when there is work for them. Safe to use from threads."""
+    """Pool of up to ``width`` worker processes, started on demand. Thread-safe."""
 
     def __init__(self, width: int, seconds: float | None = None):
         self.width, self.seconds = width, seconds
         self.idle: list[Worker] = []
         self.all: set[Worker] = set()
-        self.lock, self.turn, self.free = threading.Lock(), threading.Lock(), threading.Semaphore(width)
+        self.lock, self.queue, self.free = threading.Lock(), threading.Lock(), threading.Semaphore(width)
         self.closed = False
 
     def run(self, job: Job) -> list[Part]:
-        """Do a job in the next free worker, and again in a new one if that worker is lost."""
+        """Run a job in the next free worker; if that worker dies, repeat the job in a new one."""
         for attempt in range(1, MAX_ATTEMPTS + 1):
-            with self._room(alone=attempt == MAX_ATTEMPTS):
+            with self._slots(alone=attempt == MAX_ATTEMPTS):
                 worker = self._take()
                 try:
                     parts = worker.run(job, self.seconds)
-                except WorkerDied as lost:
+                except WorkerDied as death:
                     self.all.discard(worker)
-                    why = f"the worker doing {job.title!r} {lost}"
+                    why = f"the worker running {job.title!r} {death}"
                 except BaseException:
                     self.idle.append(worker)
                     raise
                 else:
                     self.idle.append(worker)
                     return parts
-            if self.closed:  # which is what ended the worker
+            if self.closed:  # closing ended the worker
                 raise WorkError(STOPPED)
             if attempt < MAX_ATTEMPTS:
                 log.warning("%s; trying again (%d of %d)", why, attempt + 1, MAX_ATTEMPTS)
         raise WorkError(f"{why}, {attempt} times; finished parts are kept: run again with fewer --workers or more time")
 
     @contextmanager
-    def _room(self, alone: bool) -> Iterator[None]:
-        """A free place; or all of them, in the knowledge that nothing else runs."""
-        places = self.width if alone else 1
-        with self.turn:  # one asks at a time: two that want all places would wait for each other
-            for _ in range(places):
+    def _slots(self, alone: bool) -> Iterator[None]:
+        """Hold one slot, or all of them so that nothing else runs."""
+        slots = self.width if alone else 1
+        with self.queue:  # one at a time, or two threads that need all slots would wait for each other
+            for _ in range(slots):
                 self.free.acquire()
         try:
             yield
         finally:
-            self.free.release(places)
+            self.free.release(slots)
 
     def _take(self) -> Worker:
         with self.lock:
@@ -126,15 +124,15 @@ class Workers:
             return worker
 
     def close(self) -> None:
-        """Stop all workers at once: what they were doing is done again by the next run."""
+        """Stop all workers at once; the next run repeats their jobs."""
         with self.lock:
             self.closed = True
-            for worker in list(self.all):  # whose threads see the end of their pipes, and take it out
+            for worker in list(self.all):  # their threads see the end of the pipe and remove them
                 worker.stop()
 
 
 def _serve(pipe, parent: int) -> None:
-    """The life of a worker. It leaves Ctrl-C to its parent, and goes when the parent is gone (killed, say)."""
+    """Run jobs until the pipe ends. Ctrl-C is left to the parent; the worker exits if the parent has died."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_exit_with, args=(lambda: os.getppid() != parent,), daemon=True).start()
     while True:
@@ -145,7 +143,7 @@ def _serve(pipe, parent: int) -> None:
         try:
             pipe.send((run_job(job), None))
         except Exception as error:
-            error.add_note("".join(traceback.format_exception(error)))  # the parent cannot see our stack
+            error.add_note("".join(traceback.format_exception(error)))  # the traceback does not pickle
             _send(pipe, error)
 
 

@@ -1,1 +1,1 @@
-"""gristmill explore: a finished run in the browser, read-only and of this machine alone."""
+"""Explorer: a finished run in the browser, read-only, for this machine only."""

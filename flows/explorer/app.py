@@ -1,8 +1,8 @@
-"""The web application: pages made on the server from the index, escaped by Jinja; only ever GET.
+"""Web application of the explorer: server-side pages from the index, escaped by Jinja, GET requests only.
 
-Nothing in a document can run: it reaches a page as text, and the policy below lets no script and no style run but the
-files served here. A page of another site can neither frame this one nor read it, and one whose name was pointed at
-127.0.0.1 (DNS rebinding) is turned away by the Host header.
+Nothing in a document can run: its text is escaped, and the policy below allows only the scripts and styles served here.
+A page of another site can neither frame nor read these pages. Requests under another host name, even one that resolves
+to 127.0.0.1 (DNS rebinding), are refused.
 """
 
 from functools import partial
@@ -18,7 +18,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from gristmill.flows.explorer import document
-from gristmill.flows.explorer.escape import escaped, number, size
+from gristmill.flows.explorer.escape import escaped, number
 from gristmill.flows.explorer.export import recipe_toml
 from gristmill.flows.explorer.index import RunIndex
 from gristmill.flows.explorer.pages import link, pager, reasons, threshold_page
@@ -34,11 +34,12 @@ from gristmill.flows.explorer.query import (
 )
 from gristmill.flows.explorer.thresholds import Thresholds
 from gristmill.flows.explorer.tokens import Tokenizers
+from gristmill.flows.report.format import format_bytes
 from gristmill.pipelines.errors import GristmillError, RecipeError, WorkError
 
 HERE = Path(__file__).parent
-PIECE = 20_000  # characters of a text that are shown at a time
-SAMPLES = 6  # documents shown of those that would change sides
+PIECE = 20_000  # characters of a text to show at a time
+SAMPLES = 6  # documents to show for each change of state
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -51,23 +52,23 @@ HEADERS = {
 
 
 class Explorer:
-    """The pages of one run."""
+    """Pages of one run."""
 
     def __init__(self, index: RunIndex, tokenizers: Tokenizers):
         self.index, self.tokenizers, self.thresholds = index, tokenizers, Thresholds(index)
         self.templates = Environment(
             loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
         )
-        self.templates.filters |= {"shown": escaped, "number": number, "size": size}
+        self.templates.filters |= {"escaped": escaped, "number": number, "size": format_bytes}
         self.templates.globals |= {"link": link, "run": index, "states": STATES}
         self.facets = {"counts": counts(index), "reasons": reasons(index)}
 
     def query(self, request: Request) -> Query:
         asked = request.query_params
-        plain = {name: asked.get(name, "") for name in ("reason", "broke", "source", "language", "text")}
+        plain = {name: asked.get(name, "") for name in ("reason", "violates", "source", "language", "text")}
         state = asked.get("state", ALL)
         if state not in STATES:
-            raise WorkError(f"no documents are {state!r}; there is {', '.join(STATES)}")
+            raise WorkError(f"unknown state {state!r}; expected one of {', '.join(STATES)}")
         return Query(state=state, changes=self.thresholds.read(asked.getlist("set")), **plain)
 
     def render(self, name: str, query: Query, **values) -> HTMLResponse:
@@ -85,7 +86,7 @@ class Explorer:
         return self.render("rows.html", query, page=page)
 
     def changed(self, request: Request) -> Response:
-        """Samples of what the moved thresholds would remove and keep."""
+        """Return samples of documents that the moved thresholds would remove or keep."""
         query, samples = self.query(request), {}
         for state in (NEWLY_REMOVED, NEWLY_KEPT):
             asked = Query(state=state, changes=query.changes)
@@ -96,17 +97,17 @@ class Explorer:
         query, part, row = self.query(request), request.path_params["part"], request.path_params["row"]
         found = document.read_document(self.index, part, row)
         bars = document.bars(self.index, self.thresholds, query.changes, found)
-        about = {"document": found, "story": found.story, "bars": bars, "tokenizers": list(self.tokenizers.paths)}
+        about = {"document": found, "history": found.history, "bars": bars, "tokenizers": list(self.tokenizers.paths)}
         return self.render(template, query, **about, **self._piece(request, found))
 
     def text(self, request: Request) -> Response:
         part, row = request.path_params["part"], request.path_params["row"]
         found = document.read_document(self.index, part, row)
-        about = {"document": found, "story": found.story}
+        about = {"document": found, "history": found.history}
         return self.render("text.html", self.query(request), **about, **self._piece(request, found))
 
     def _piece(self, request: Request, found: document.Document) -> dict:
-        """A stretch of the text as a view shows it, and where the next one begins."""
+        """Return PIECE characters of the text as one view shows it, and the start of the next piece."""
         view, begin = request.query_params.get("view", "changes"), _whole(request, "from", 0)
         pieces = document.changes(found.text, found.spans)
         if view != "changes":
@@ -121,7 +122,7 @@ class Explorer:
 
     def copies(self, request: Request) -> Response:
         part, row = request.path_params["part"], request.path_params["row"]
-        id = document.read_document(self.index, part, row).story["id"]
+        id = document.read_document(self.index, part, row).history["id"]
         found, others = document.copies(self.index, id)
         return self.render("copies.html", self.query(request), copies=found, others=others, compared=document.COMPARED)
 
@@ -134,7 +135,7 @@ class Explorer:
         return JSONResponse(self.thresholds.what_if(self.query(request).changes))
 
     def recipe(self, request: Request) -> Response:
-        """The moved thresholds as a recipe to download."""
+        """Return the recipe with the moved thresholds, as a download."""
         changes = self.query(request).changes
         headers = {"Content-Disposition": 'attachment; filename="explored.toml"'}
         return Response(
@@ -152,11 +153,11 @@ def _whole(request: Request, name: str, default: int) -> int:
     try:
         return max(int(value), -1)
     except ValueError:
-        raise WorkError(f"{name} is a whole number, found {value!r}") from None
+        raise WorkError(f"{name} must be a whole number, found {value!r}") from None
 
 
 class Guarded:
-    """Every answer carries the headers that keep it to itself."""
+    """Middleware that adds the security headers to every response."""
 
     def __init__(self, app):
         self.app = app
@@ -171,7 +172,7 @@ class Guarded:
 
 
 def application(index: RunIndex, tokenizers: Tokenizers) -> Starlette:
-    """Plain functions as endpoints: Starlette runs them in threads, so that a search holds nobody up."""
+    """Return the application. Starlette runs its endpoints, plain functions, in threads, so a search blocks no page."""
     explorer = Explorer(index, tokenizers)
     routes = [
         Route("/", explorer.documents),

@@ -1,6 +1,6 @@
-"""One document: its story, its measures against the thresholds, and its text with every change in place."""
+"""Document page: history, measures beside the thresholds, and the text with all changes marked."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -19,12 +19,12 @@ from gristmill.pipelines.schema import ID, SOURCE, TEXT
 from gristmill.pipelines.storage.shards import read_rows, read_shard
 
 CUT, PUT, SAME = "cut", "put", "same"
-COMPARED = 10_000  # characters of two texts that are compared word by word
-COPIES = 10  # of a cluster that are shown
+COMPARED = 10_000  # characters of two texts to compare word by word
+COPIES = 10  # documents of a cluster to show
 
 
 class TextRun(NamedTuple):
-    """A run of text that stayed, was cut, or was put in its place."""
+    """Run of text that was kept, deleted by a step, or inserted by a step."""
 
     what: str
     text: str
@@ -33,7 +33,7 @@ class TextRun(NamedTuple):
 
 
 class ThresholdBar(NamedTuple):
-    """A measure against its threshold."""
+    """Measure of a document beside its threshold."""
 
     step: str
     rule: str
@@ -41,27 +41,31 @@ class ThresholdBar(NamedTuple):
     breaks: str
     value: float
     threshold: float | None  # None: the rule is off
-    moved: float | None  # the threshold as it is moved to
+    moved: float | None  # the threshold after moves
     broken: bool
     would_break: bool
 
     @property
     def share(self) -> float:
-        """Where the value lies on a bar that has the threshold at its middle: 0 to 1."""
-        if not self.threshold:  # off, or nothing at all is allowed
+        """Position (0 to 1) of the value on a bar with the threshold in its middle."""
+        if not self.threshold:  # off, or 0
             return 0.0 if not self.value else 1.0 if self.threshold is None else 0.75
         return float(np.clip(self.value / self.threshold / 2, 0, 1))
 
 
 class Document(NamedTuple):
-    story: dict  # as `gristmill why` tells it
-    columns: dict  # of the input: what is neither id, text nor source
+    """Document of a run, before and after its steps."""
+
+    """Document of a run, before and after its steps."""
+
+    history: dict  # as `gristmill why --json` prints it
+    columns: dict  # columns of the input, except id, text and source
     text: bytes  # as read
-    spans: dict[str, list[tuple]]  # step -> offset, length, reason, replacement; in the recipe's order
+    spans: dict[str, list[tuple]]  # step -> (offset, length, reason, replacement), in the recipe's order
 
 
 def read_document(index: RunIndex, part: str, row: int) -> Document:
-    """Raises WorkError where there is no such document."""
+    """Return one document; raise WorkError if it does not exist."""
     index.place(part, row)
     rows = np.array([row])
     (columns,) = read_rows(index.folder / "documents" / f"{part}.parquet", rows).to_pylist()
@@ -79,10 +83,10 @@ def _spans(table: pa.Table, row: int) -> list[tuple]:
 
 
 def changes(text: bytes, spans: dict[str, list[tuple]]) -> list[TextRun]:
-    """The text as read with what each step cut and put marked in place, each step seeing what those before it left.
+    """Return the original text as runs, each marked kept, deleted by a step, or inserted by a step.
 
-    The pieces that stayed, with those that were put in, are the clean text; with those that were cut, the text as it
-    was read. What one step put and another cut again is in neither, and left out.
+    Kept and inserted runs give the clean text; kept and deleted runs give the original. Text that one step inserted
+    and a later step deleted appears in neither and is omitted. Offsets of a step's spans refer to the text before it.
     """
     pieces = [(SAME, text, "", "")]
     for step, found in spans.items():
@@ -90,8 +94,8 @@ def changes(text: bytes, spans: dict[str, list[tuple]]) -> list[TextRun]:
     return [TextRun(what, text.decode("utf-8", "replace"), *why) for what, text, *why in _joined(pieces)]
 
 
-def _marked(pieces: list[tuple], step: str, spans: Iterable[tuple]):
-    at, span = 0, next(spans, None)  # at: in the text that the step saw, which has no cut pieces
+def _marked(pieces: list[tuple], step: str, spans: Iterator[tuple]):
+    at, span = 0, next(spans, None)  # at: in the step's own input, which has no deleted runs
     for what, text, *why in pieces:
         if what == CUT:
             yield what, text, *why
@@ -107,7 +111,7 @@ def _marked(pieces: list[tuple], step: str, spans: Iterable[tuple]):
                 yield CUT, text[at - begin : stop - begin], step, reason
             at = max(at, stop)
             if offset + length > end:
-                break  # it goes on in the next piece
+                break  # it continues in the next run
             if replacement:
                 yield PUT, replacement.encode(), step, reason
             span = next(spans, None)
@@ -117,8 +121,8 @@ def _marked(pieces: list[tuple], step: str, spans: Iterable[tuple]):
 
 
 def _joined(pieces: list[tuple]) -> list[tuple]:
-    """Neighbours of one kind as one, empty ones left out."""
-    joined = []
+    """Join adjacent runs with the same mark; drop empty ones."""
+    joined: list[tuple] = []
     for what, text, *why in pieces:
         if joined and joined[-1][0] == what and joined[-1][2:] == (*why,):
             joined[-1] = what, joined[-1][1] + text, *why
@@ -132,7 +136,7 @@ def clean_text(pieces: list[TextRun]) -> str:
 
 
 def cut_out(pieces: list[TextRun], begin: int, end: int) -> list[TextRun]:
-    """The pieces' characters from ``begin`` to ``end``."""
+    """Return the characters from ``begin`` to ``end``, as runs."""
     found, at = [], 0
     for piece in pieces:
         text = piece.text[max(begin - at, 0) : max(end - at, 0)]
@@ -145,37 +149,33 @@ def cut_out(pieces: list[TextRun], begin: int, end: int) -> list[TextRun]:
 def bars(
     index: RunIndex, moved: Thresholds, changes: tuple[str, ...], document: Document
 ) -> dict[str, list[ThresholdBar]]:
-    """Step -> each rule's measure of a document against the thresholds of the run, and those moved to."""
-    measures, place = document.story["measures"], index.place(document.story["shard"], document.story["row"])
+    """Return step -> a bar for each rule: the document's measure beside the run's threshold and the moved one."""
+    measures, place = document.history["measures"], index.place(document.history["shard"], document.history["row"])
     profile = index.profile.codes[place : place + 1]
-    found = {}
+    found: dict[str, list[ThresholdBar]] = {}
     for step in index.filters:
         (now, now_by), (_, then_by) = moved.rules((), step), moved.rules(changes, step)
         for name, rule in now.items():
             by = pl.Series([measures[step][rule.by]], dtype=pl.String) if rule.thresholds else None
             value = np.array([measures[step][rule.measure]], np.float64)
             limit, then = (thresholds(name, rule, each, profile, by) for each in (now_by, then_by))
-            sides = bool(breaks(rule, value, limit)[0]), bool(breaks(rule, value, then)[0])
-            limits = (None if np.isnan(each[0]) else float(each[0]) for each in (limit, then))
-            found.setdefault(step, []).append(
-                ThresholdBar(step, name, rule.measure, rule.breaks, float(value[0]), *limits, *sides)
-            )
+            broken, would_break = bool(breaks(rule, value, limit)[0]), bool(breaks(rule, value, then)[0])
+            threshold, moved_to = (None if np.isnan(each[0]) else float(each[0]) for each in (limit, then))
+            about = step, name, rule.measure, rule.breaks, float(value[0])
+            found.setdefault(step, []).append(ThresholdBar(*about, threshold, moved_to, broken, would_break))
     return found
 
 
 class Copy(NamedTuple):
-    """A document of the same cluster, and how this one differs from it."""
+    """Document of the same cluster, with its differences to this one."""
 
     member: Member
-    diff: list[tuple[str, str]]  # sign (" ", "-" only there, "+" only here) and text
-    whole: bool  # were all of both texts compared?
+    diff: list[tuple[str, str]]  # sign (" " both, "-" only there, "+" only here) and text
+    whole: bool  # both texts were compared to their ends
 
 
 def copies(index: RunIndex, id: str) -> tuple[list[Copy], int]:
-    """The near and exact copies of a document, each compared with it, and how many there are besides.
-
-    None where nothing is like it.
-    """
+    """Return up to COPIES near and exact copies of a document, compared with it, and the number of further ones."""
     near = next(
         (name for name, step in index.recipe.steps.items() if step.NAME == NearDuplicates.NAME), NearDuplicates.NAME
     )

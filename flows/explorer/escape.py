@@ -1,20 +1,20 @@
-"""Text as it is shown: escaped, in an isolate of its own, and what a page would obey written out."""
+"""Text and numbers in HTML: escaped, with control characters written out."""
 
 import re
 
 from markupsafe import Markup, escape
 
-# Controls but for tab and line feed, marks of direction, zero-width characters, line and paragraph separators.
-OBEYED = re.compile("([\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff])")
+# Controls except tab and line feed, marks of direction, zero-width characters, line and paragraph separators.
+CONTROLS = re.compile("([\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff])")
 
 
 def escaped(text: str) -> Markup:
-    """HTML of a text, for an element with ``white-space: pre-wrap``.
+    """Return a text as HTML, for an element with ``white-space: pre-wrap``.
 
     >>> escaped("a<b>\\x00\\u202e")
     Markup('a&lt;b&gt;<i class="control" title="U+0000">␀</i><i class="control" title="U+202E">⟨202E⟩</i>')
     """
-    pieces = OBEYED.split(text.replace("\r\n", "\n"))
+    pieces = CONTROLS.split(text.replace("\r\n", "\n"))
     return Markup().join(_mark(piece) if i % 2 else escape(piece) for i, piece in enumerate(pieces))
 
 
@@ -25,16 +25,9 @@ def _mark(character: str) -> Markup:
 
 
 def number(value: float | None) -> str:
-    """Four significant digits, whole numbers whole, thousands apart; None is a rule that is off."""
+    """Format a number with four significant digits; None, the threshold of a rule that is off, is "off"."""
     if value is None:
         return "off"
     if float(value).is_integer():
         return f"{int(value):,}"
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def size(bytes: int) -> str:
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if bytes < 1000 or unit == "GB":
-            return f"{bytes:,} bytes" if unit == "bytes" else f"{bytes:,.1f} {unit}"
-        bytes /= 1000

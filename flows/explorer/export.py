@@ -1,4 +1,4 @@
-"""The recipe of a run with its thresholds moved, as a TOML file that `gristmill clean` takes."""
+"""Recipe of a run with moved thresholds, as a TOML file for `gristmill clean`."""
 
 import tomli_w
 
@@ -8,7 +8,7 @@ from gristmill.pipelines.settings import OFF
 
 
 def recipe_toml(recipe: Recipe, changes: tuple[str, ...]) -> str:
-    """What differs from the defaults is written out; the steps and their order are all there."""
+    """Return the recipe as TOML: all steps in order, with the settings that differ from their defaults."""
     header = "".join(f"# {line}\n" for line in ("Made by gristmill explore.", *(f"moved: {each}" for each in changes)))
     table = recipe.model_dump(mode="json", exclude={"input", "steps"}, exclude_defaults=True)
     table["input"] = recipe.input.model_dump(mode="json", exclude_defaults=True)
@@ -24,7 +24,7 @@ def _step(name: str, step) -> dict:
 
 
 def _without_none(value):
-    """TOML has no null: a setting that is off is written so."""
+    """Replace None by "off", since TOML has no null."""
     if isinstance(value, dict):
         return {key: _without_none(each) for key, each in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""What the templates are given: addresses that hold the whole question, totals, the panel of a threshold."""
+"""Values for the templates: addresses that contain the whole query, totals, the panel of a threshold."""
 
 from urllib.parse import quote, urlencode
 
@@ -10,15 +10,15 @@ from gristmill.flows.explorer.thresholds import Threshold, Thresholds
 from gristmill.flows.report.rules import Looks
 from gristmill.flows.report.svg import HEIGHT, histogram
 
-SAYS = {"<": "is below", "<=": "is at most", ">": "is above", ">=": "is at least"}
+COMPARISONS = {"<": "is below", "<=": "is at most", ">": "is above", ">=": "is at least"}
 BINS = 60  # of a threshold's histogram
-PARAMETERS = ("reason", "broke", "source", "language", "text")
+PARAMETERS = ("reason", "violates", "source", "language", "text")
 
 
 def link(path: str, query: Query, *parts, **other) -> str:
-    """The address of a page with the same question, but for what ``other`` says; None or "" leaves a parameter out.
+    """Return the address of a page with the same query, updated by ``other``; None or "" removes a parameter.
 
-    Moved thresholds are in every address, so that they stay moved from page to page.
+    Every address contains the moved thresholds, so that they remain moved from page to page.
     """
     asked = {name: getattr(query, name) for name in PARAMETERS}
     asked["state"] = "" if query.state == ALL else query.state
@@ -30,7 +30,7 @@ def link(path: str, query: Query, *parts, **other) -> str:
 
 
 def pager(index: RunIndex, thresholds: Thresholds, query: Query) -> dict:
-    """How many documents each state has under the filters, and how many are asked for."""
+    """Return the number of documents in each state that match the other filters."""
     chosen = select_rows(index, thresholds, Query(**{**query.__dict__, "state": ALL}))
     kept = index.kept & chosen
     totals = {ALL: chosen, KEPT: kept, REMOVED: chosen & ~kept}
@@ -41,9 +41,9 @@ def pager(index: RunIndex, thresholds: Thresholds, query: Query) -> dict:
 
 
 def reasons(index: RunIndex) -> list[tuple[str, int, list[tuple[str, int, int]]]]:
-    """Each step, how many documents it removed, and its rules with how many they removed and how many broke them."""
+    """Return each step with its removals, and its rules with removals and violations."""
     removed = np.bincount(index.first[index.first >= 0], minlength=len(index.rules)).tolist()
-    steps = {}
+    steps: dict[str, list[tuple[str, int, int]]] = {}
     for (step, rule), first in zip(index.rules, removed, strict=True):
         steps.setdefault(step, []).append((rule, first, len(index.broken[step, rule])))
     return [
@@ -53,13 +53,13 @@ def reasons(index: RunIndex) -> list[tuple[str, int, list[tuple[str, int, int]]]
 
 
 def threshold_page(index: RunIndex, thresholds: Thresholds, query: Query, rule: str, profile: str) -> dict:
-    """A threshold, how its measure is spread, and what all moved ones come to.
+    """Return a threshold, the histogram of its measure, and the effect of all moved thresholds.
 
-    No rule asked for is the one that most documents broke.
+    Without ``rule``, the most violated one is chosen.
     """
-    movable, changes = thresholds.movable, query.changes
+    movable, changes = thresholds.adjustable, query.changes
     broken = {name: len(index.broken.get((each.step, each.rule), ())) for name, each in movable.items()}
-    steps = {}
+    steps: dict[str, list[tuple[Threshold, int]]] = {}
     for name, each in movable.items():
         steps.setdefault(each.step, []).append((each, broken[name]))
     corpus_steps = [name for name in index.recipe.steps if name not in index.filters]
@@ -69,7 +69,7 @@ def threshold_page(index: RunIndex, thresholds: Thresholds, query: Query, rule: 
     about["outcome"] = thresholds.what_if(changes)
     if not movable:
         return about
-    chosen = movable.get(rule) or movable[max(broken, key=broken.get)]
+    chosen = movable.get(rule) or movable[max(broken, key=lambda name: broken[name])]
     profile = profile if profile in index.profile.names else ""
     return about | {"chosen": chosen, "profile": profile} | _panel(index, thresholds, chosen, profile, changes)
 
@@ -78,8 +78,8 @@ def _panel(index: RunIndex, thresholds: Thresholds, chosen: Threshold, profile: 
     rule = index.filters[chosen.step].rules()[chosen.rule]
     own = [name for name in index.profile.names if name and thresholds.has_own(chosen, name, changes)]
     names = np.array(index.profile.names)
-    goes_by = (names == profile) if profile else ~np.isin(names, own)
-    governed = goes_by[index.profile.codes]
+    uses = (names == profile) if profile else ~np.isin(names, own)
+    governed = uses[index.profile.codes]
     now, then = (thresholds.value(chosen, profile, each) for each in ((), changes))
     values = index.column(chosen.step, rule.measure)[governed]
     values = values[np.isfinite(values)]
@@ -96,7 +96,7 @@ def _panel(index: RunIndex, thresholds: Thresholds, chosen: Threshold, profile: 
     ]
     return {
         "rule": rule,
-        "says": SAYS[rule.breaks],
+        "comparison": COMPARISONS[rule.breaks],
         "now": now,
         "then": then,
         "seen": seen,

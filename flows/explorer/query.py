@@ -1,7 +1,7 @@
-"""Which documents: by what became of them, reason, source and language from the index, by text from the shards.
+"""Queries: documents by state, reason, source and language from the index, and by text from the shards.
 
-A page begins after the last place of the one before it (a key, not a count of rows), so the thousandth page costs what
-the first does. Search reads text for a second at most and says how far it came; "search on" goes on from there.
+A page begins after the last place of the page before it (a key, not a row count), so the thousandth page costs as much
+as the first. A search reads text for up to SEARCH_SECONDS, then returns the place where the next one continues.
 """
 
 import os
@@ -21,7 +21,7 @@ from gristmill.pipelines.storage.shards import read_rows
 
 PAGE = 40  # documents
 SEARCH_SECONDS = 1.0
-HEAD = 280  # characters of a text shown in a list
+HEAD = 280  # characters of a text to show in a list
 ALL, KEPT, REMOVED, NEWLY_REMOVED, NEWLY_KEPT = "all", "kept", "removed", "newly-removed", "newly-kept"
 STATES = {
     ALL: "All",
@@ -34,19 +34,19 @@ STATES = {
 
 @dataclass(frozen=True)
 class Query:
-    """What is asked for; empty strings ask for nothing."""
+    """Filters of a query; an empty string means no filter."""
 
     state: str = ALL
-    reason: str = ""  # step.rule, or a step: documents that it removed
-    broke: str = ""  # step.rule: documents that broke it, whatever removed them
+    reason: str = ""  # step.rule or step: documents that it removed
+    violates: str = ""  # step.rule: documents that violate it, removed or not
     source: str = ""
     language: str = ""
-    text: str = ""  # in the text or the id, in letters of either case
+    text: str = ""  # substring of the text or the id, ignoring case
     changes: tuple[str, ...] = ()  # moved thresholds
 
 
 class Row(NamedTuple):
-    """A document in a list."""
+    """Document in a list."""
 
     place: int
     part: str
@@ -56,19 +56,23 @@ class Row(NamedTuple):
     source: str
     language: str
     bytes: int
-    reason: str  # "" of what is kept
+    reason: str  # "" if kept
     value: float | None
     threshold: float | None
 
 
 class Page(NamedTuple):
+    """Page of a list."""
+
+    """Page of a list."""
+
     rows: list[Row]
-    after: int | None  # the key of the next page; None: there is none
-    searched: int  # shards whose text was looked through, by a search that did not come to the end; else 0
+    after: int | None  # key of the next page, None for the last page
+    searched: int  # shards searched, if the search ran out of time; else 0
 
 
 def select_rows(index: RunIndex, thresholds: Thresholds, query: Query) -> np.ndarray:
-    """Bool[n]: the documents that a query asks for, its text aside."""
+    """Return bool[n], the documents that match all filters except the text."""
     kept = index.kept
     chosen = {
         ALL: lambda: np.ones(index.documents, bool),
@@ -80,11 +84,11 @@ def select_rows(index: RunIndex, thresholds: Thresholds, query: Query) -> np.nda
     if query.reason:
         codes = [i for i, (step, rule) in enumerate(index.rules) if query.reason in (step, f"{step}.{rule}")]
         chosen = chosen & np.isin(index.first, codes)
-    if query.broke:
-        broke = np.zeros(index.documents, bool)
+    if query.violates:
+        violating = np.zeros(index.documents, bool)
         for (step, rule), places in index.broken.items():
-            broke[places] |= query.broke == f"{step}.{rule}"
-        chosen = chosen & broke
+            violating[places] |= query.violates == f"{step}.{rule}"
+        chosen = chosen & violating
     for asked, column in (query.source, index.source), (query.language, index.language):
         if asked:
             chosen = chosen & (column.codes == (column.names.index(asked) if asked in column.names else -1))
@@ -92,7 +96,7 @@ def select_rows(index: RunIndex, thresholds: Thresholds, query: Query) -> np.nda
 
 
 def find_page(index: RunIndex, thresholds: Thresholds, query: Query, after: int = -1, size: int = PAGE) -> Page:
-    """The documents asked for that come after a place, ``size`` at most."""
+    """Return up to ``size`` matching documents after the place ``after``."""
     places = after + 1 + np.flatnonzero(select_rows(index, thresholds, query)[after + 1 :])
     if query.text:
         return search(index, places, query.text, size)
@@ -101,13 +105,13 @@ def find_page(index: RunIndex, thresholds: Thresholds, query: Query, after: int 
 
 
 def sample_rows(index: RunIndex, thresholds: Thresholds, query: Query, size: int) -> list[Row]:
-    """Some of the documents asked for, at equal distances."""
+    """Return up to ``size`` matching documents at equal distances."""
     places = np.flatnonzero(select_rows(index, thresholds, query))
     return rows(index, places[np.unique(np.linspace(0, places.size - 1, min(size, places.size)).astype(int))])
 
 
 def search(index: RunIndex, places: np.ndarray, needle: str, size: int) -> Page:
-    """The first of ``places`` whose text or id holds the needle."""
+    """Return the first ``size`` of ``places`` whose text or id contains ``needle``."""
     units, cores, until = index.units(places), os.cpu_count() or 1, time.monotonic() + SEARCH_SECONDS
     pattern, found = f"(?i){pl.escape_regex(needle)}", []
     for i in range(0, len(units), cores):
@@ -123,14 +127,14 @@ def search(index: RunIndex, places: np.ndarray, needle: str, size: int) -> Page:
 
 
 def _holding(index: RunIndex, unit: IndexUnit, pattern: str) -> np.ndarray:
-    texts = pl.from_arrow(read_rows(index.folder / "documents" / f"{unit.part}.parquet", unit.rows, [ID, TEXT]))
+    texts = pl.DataFrame(read_rows(index.folder / "documents" / f"{unit.part}.parquet", unit.rows, [ID, TEXT]))
     return unit.places[
         (texts[TEXT].str.contains(pattern) | texts[ID].str.contains(pattern)).fill_null(False).to_numpy()
     ]
 
 
 def rows(index: RunIndex, places: np.ndarray) -> list[Row]:
-    """What a list says of documents: their shards are read, a row group at a time."""
+    """Return the rows of a list; the documents' shards are read by row groups."""
     return [row for rows in on_all_cores(lambda unit: [*_rows(index, unit)], index.units(places)) for row in rows]
 
 
@@ -146,15 +150,15 @@ def _rows(index: RunIndex, unit: IndexUnit) -> Iterator[Row]:
 
 
 def _heads(text: pa.ChunkedArray) -> list[str]:
-    """The beginning of each text, white space as one space."""
-    return [" ".join((head or "").split())[:HEAD] for head in pl.from_arrow(text).str.slice(0, 4 * HEAD).to_list()]
+    """Return the beginning of each text, with white space as single spaces."""
+    return [" ".join((head or "").split())[:HEAD] for head in pl.Series(text).str.slice(0, 4 * HEAD).to_list()]
 
 
 def counts(index: RunIndex) -> dict[str, list[tuple[str, int]]]:
-    """Source and language -> its values, most documents first."""
+    """Return for source and language their values with counts, most frequent first."""
 
-    def of(column: Names) -> list[tuple[str, int]]:
+    def count(column: Names) -> list[tuple[str, int]]:
         documents = np.bincount(column.codes, minlength=len(column.names)).tolist()
         return sorted(zip(column.names, documents, strict=True), key=lambda pair: (-pair[1], pair[0]))
 
-    return {SOURCE: of(index.source), "language": of(index.language)}
+    return {SOURCE: count(index.source), "language": count(index.language)}

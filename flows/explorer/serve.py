@@ -1,4 +1,4 @@
-"""Serve a run on this machine until Ctrl-C."""
+"""Server of the explorer, on this machine until Ctrl-C."""
 
 import socket
 
@@ -7,16 +7,16 @@ from starlette.applications import Starlette
 
 from gristmill.pipelines.errors import WorkError
 
-HOST = "127.0.0.1"  # and no other: documents are shown to whoever asks
+HOST = "127.0.0.1"  # no other: anyone able to connect sees the documents
 
 
 def listen(port: int) -> socket.socket:
-    """A socket of this machine alone; port 0 takes any that is free. Raises WorkError where it is taken."""
+    """Return a listening socket on 127.0.0.1; port 0 takes a free one. Raises WorkError if the port is in use."""
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((HOST, port))
-        listening.listen()  # who comes before the index is read waits for it
+        listening.listen()  # early connections wait until the index is read
     except OSError as error:
         listening.close()
         raise WorkError(f"cannot listen on {HOST}:{port} ({error.strerror}); --port 0 takes any free port") from None
@@ -24,7 +24,7 @@ def listen(port: int) -> socket.socket:
 
 
 def serve(app: Starlette, listening: socket.socket) -> None:
-    """Answer until Ctrl-C, which is passed on as KeyboardInterrupt."""
+    """Serve requests until Ctrl-C, which is raised as KeyboardInterrupt."""
     config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
     with listening:
         uvicorn.Server(config).run(sockets=[listening])

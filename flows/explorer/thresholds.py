@@ -1,14 +1,14 @@
-"""Thresholds that can be moved, and what moving some of them would change.
+"""Adjustable thresholds of a run, and the effect of moving them.
 
-The rules are asked as a run asks them (`gristmill.filters.core.decide`), of the measures of all documents at once. What
-the steps over the whole corpus decided, duplicates above all, is counted as it stands: only a run can say which copy of
-a text stays once others come or go.
+Rules are applied as in a run (`gristmill.filters.core.decide`), to the measures of all documents at once. Decisions of
+steps over the whole corpus, such as duplicates, are not recomputed: only a run can choose which copy of a text is kept
+after other documents have come or gone.
 """
 
 import math
 from functools import lru_cache
 from types import UnionType
-from typing import Annotated, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, NamedTuple, Union, cast, get_args, get_origin
 
 import numpy as np
 
@@ -21,11 +21,11 @@ from gristmill.flows.runs.what_if import change_recipe
 from gristmill.pipelines.errors import GristmillError, RecipeError
 from gristmill.pipelines.settings import OFF
 
-NOWHERE = -(1 << 62)  # no threshold: which rule has it when a setting does shows what the setting is for
+NOWHERE = -(1 << 62)  # a value that no threshold has: the rule that takes it from a setting is the setting's rule
 
 
 class Threshold(NamedTuple):
-    """A rule and the setting that its threshold is."""
+    """Rule and the setting that holds its threshold."""
 
     step: str
     rule: str
@@ -37,7 +37,7 @@ class Threshold(NamedTuple):
         return f"{self.step}.{self.rule}"
 
     def change(self, value: str, profile: str = "") -> str:
-        """As ``--set`` and `gristmill what-if` take it: ``gopher.min_words=30``."""
+        """Return the change for ``--set`` and `gristmill what-if`: ``gopher.min_words=30``."""
         return f"{self.path(profile)}={value}"
 
     def path(self, profile: str = "") -> str:
@@ -45,20 +45,20 @@ class Threshold(NamedTuple):
 
 
 def adjustable(filters: dict[str, Filter]) -> dict[str, Threshold]:
-    """Every threshold of a chain that a setting holds, by ``step.rule``."""
+    """Return ``step.rule`` -> threshold, for each threshold of the filters that is a setting."""
     found = [Threshold(name, *which) for name, step in filters.items() for which in _settings(step)]
     return {threshold.name: threshold for threshold in found}
 
 
 def _settings(step: Filter):
-    """Rule, setting and whether it is whole, for each setting that a rule compares with its measure."""
+    """Yield rule, setting, and True if it is a whole number, for each setting that is a rule's threshold."""
     for setting, field in type(step).model_fields.items():
         kinds = _numeric_types(field.annotation)
         if not kinds or setting in step.MEASURED:
             continue
         try:
             rules = step.model_copy(update={setting: NOWHERE}).rules()
-        except (LookupError, TypeError, GristmillError):  # it picks a threshold, as a percentile does, and is none
+        except (LookupError, TypeError, GristmillError):  # it selects a threshold, as a percentile does, but is none
             continue
         for name, rule in rules.items():
             if rule.threshold == NOWHERE or NOWHERE in rule.thresholds.values():
@@ -73,25 +73,25 @@ def _numeric_types(annotation) -> set[type]:
 
 
 class WhatIf(NamedTuple):
-    """What a run with some thresholds moved would come to."""
+    """Result of a run with moved thresholds."""
 
-    after: np.ndarray  # bool[n]: would be kept
-    broken: dict[Reason, np.ndarray]  # bool[n], for the rules whose thresholds moved
+    after: np.ndarray  # bool[n]: documents that would be kept
+    broken: dict[Reason, np.ndarray]  # bool[n] for each rule with a moved threshold: documents that violate it
 
 
 class Thresholds:
-    """The thresholds of a run, and of the same run with some of them moved."""
+    """Thresholds of a run, before and after moves."""
 
     def __init__(self, index: RunIndex):
         self.index = index
-        self.movable = adjustable(index.filters)
+        self.adjustable = adjustable(index.filters)
         self.recipe = lru_cache(64)(lambda changes: change_recipe(index.recipe_json, changes))
-        self.moved = lru_cache(8)(self._move)  # a byte a document each, and one more for each rule that moved
+        self.moved = lru_cache(8)(self._move)  # a byte per document, and one for each moved rule
 
     def read(self, changes: list[str]) -> tuple[str, ...]:
-        """Moves as a page asks for them, in one form and order: what is moved to where it was is no move.
+        """Return a page's moves in one form and order, without moves to the run's own value.
 
-        Raises RecipeError where one names no threshold, or a value it cannot take.
+        Raises RecipeError if a threshold is unknown or cannot take the value.
         """
         moved = {}
         for change in changes:
@@ -107,26 +107,31 @@ class Thresholds:
         return checked
 
     def _named(self, path: str) -> tuple[Threshold, str]:
-        for threshold in self.movable.values():
+        for threshold in self.adjustable.values():
             for profile in ("", *self.index.profile.names):
                 if path == threshold.path(profile):
                     return threshold, profile
-        raise RecipeError(f"no threshold {path!r} can be moved in this run")
+        raise RecipeError(f"this run has no adjustable threshold {path!r}")
+
+    def filter(self, step: str, changes: tuple[str, ...]) -> Filter:
+        """Return a filter of the run under ``changes``."""
+        return cast(Filter, self.recipe(changes).steps[step])
 
     def rules(self, changes: tuple[str, ...], step: str) -> tuple[dict[str, Rule], list[dict[str, Rule]]]:
-        """A step's rules under ``changes``: the default ones, and those of each profile of the index."""
+        """Return a step's rules under ``changes``: the default ones, and those for each profile of the index."""
         recipe, names = self.recipe(changes), self.index.profile.names
-        filter, labelled = recipe.steps[step], labelled_by(recipe, step)
-        return filter.rules(), [filter.for_profile(name if labelled else NO_PROFILE).rules() for name in names]
+        filter, labeled = self.filter(step, changes), labelled_by(recipe, step)
+        return filter.rules(), [filter.for_profile(name if labeled else NO_PROFILE).rules() for name in names]
 
     def limits(self, changes: tuple[str, ...], step: str, rule: str) -> np.ndarray:
-        """Each document's threshold, NaN where the rule is off."""
+        """Return float64[n], each document's threshold; NaN if the rule is off."""
         default, by_profile = self.rules(changes, step)
-        by = self.index.strings(step, default[rule].by) if default[rule].thresholds else None
+        column = default[rule].by if default[rule].thresholds else None
+        by = None if column is None else self.index.strings(step, column)
         return thresholds(rule, default[rule], by_profile, self.index.profile.codes, by)
 
     def _move(self, changes: tuple[str, ...]) -> WhatIf:
-        """Raises RecipeError where a change is none that a threshold can take."""
+        """Return the result of moves; raise RecipeError if a threshold cannot take its value."""
         index, counts, broken = self.index, self.index.breaks.astype(np.int32), {}
         for step in self.changed(changes):
             now, then = self.rules((), step), self.rules(changes, step)
@@ -139,25 +144,25 @@ class Thresholds:
         return WhatIf(counts == 0, broken)
 
     def changed(self, changes: tuple[str, ...]) -> list[str]:
-        """The filters whose settings differ."""
+        """Return the filters whose settings differ."""
         now, then = (self.recipe(each).steps for each in ((), changes))
         return [name for name in self.index.filters if now[name] != then[name]]
 
     def has_own(self, threshold: Threshold, profile: str, changes: tuple[str, ...]) -> bool:
-        """Does a language profile set this threshold apart from the default?"""
-        step: Filter = self.recipe(changes).steps[threshold.step]
+        """True if a language profile sets this threshold."""
+        step = self.filter(threshold.step, changes)
         shipped = profile_settings(profile, step.NAME) if step.use_profiles else {}
         return threshold.setting in {**shipped, **step.profiles.get(profile, {})}
 
     def value(self, threshold: Threshold, profile: str, changes: tuple[str, ...]) -> float | None:
-        """The threshold as it is for one profile, "" for the default; None where the rule is off."""
-        step: Filter = self.recipe(changes).steps[threshold.step]
+        """Return the threshold for a profile ("" for the default); None if the rule is off."""
+        step = self.filter(threshold.step, changes)
         step = step.for_profile(profile) if profile else step
         value = getattr(step, threshold.setting)
         return step.rules()[threshold.rule].threshold if isinstance(value, str) else value  # "auto" elsewhere
 
     def what_if(self, changes: tuple[str, ...]) -> dict:
-        """Documents and bytes kept, now and then, and how many would change sides."""
+        """Return documents and bytes kept before and after the moves, and the number of documents that change state."""
         index, kept = self.index, self.index.kept
         moved = self.moved(changes)
         return {
@@ -166,7 +171,7 @@ class Thresholds:
             "clean_bytes": [int(index.clean_bytes[kept].sum()), int(index.clean_bytes[moved.after].sum())],
             "newly_removed": int((kept & ~moved.after).sum()),
             "newly_kept": int((moved.after & ~kept).sum()),
-            "broken": {
+            "violations": {
                 f"{step}.{rule}": [len(index.broken.get((step, rule), ())), int(rows.sum())]
                 for (step, rule), rows in moved.broken.items()
             },
@@ -174,12 +179,12 @@ class Thresholds:
 
 
 def _number(value: str, threshold: Threshold) -> int | float:
-    """As the setting takes it; 30.0 is a whole number."""
+    """Return a value in the setting's type; 30.0 counts as a whole number."""
     try:
         number = float(value)
         if not math.isfinite(number) or (threshold.whole and number != round(number)):
             raise ValueError
     except ValueError:
         kind = "a whole number" if threshold.whole else "a number"
-        raise RecipeError(f"{threshold.step}.{threshold.setting} is {kind} or off, found {value!r}") from None
+        raise RecipeError(f"{threshold.step}.{threshold.setting} must be {kind} or off, found {value!r}") from None
     return int(number) if threshold.whole else number

@@ -1,4 +1,4 @@
-"""A text as a tokenizer cuts it."""
+"""Tokens of a text, for display."""
 
 from functools import cache
 from typing import NamedTuple
@@ -13,7 +13,7 @@ LONGEST = 4  # bytes of a character
 
 
 class Token(NamedTuple):
-    """What one id spells, or several where only together they make whole characters."""
+    """Text of one token id, or of several that only together form whole characters."""
 
     text: str
     ids: list[int]
@@ -24,20 +24,20 @@ class Token(NamedTuple):
 
 
 class Tokenizers:
-    """The tokenizers of a work folder and those named beside it, opened when they are first asked for."""
+    """Tokenizers of a work folder and others, loaded on first use."""
 
     def __init__(self, work: UPath, more: tuple[str, ...] = ()):
         folder = work / "tokenizers"
         found = sorted(folder.iterdir(), key=lambda path: path.name) if folder.is_dir() else []
         self.paths = {path.name: path for path in [*found, *map(to_path, more)]}
         self._open = cache(lambda name: _Opened(self.paths[name]))
-        for path in map(to_path, more):  # a mistake on the command line is told before the page is opened
+        for path in map(to_path, more):  # raises for a wrong path before the server starts
             self._open(path.name)
 
     def tokens(self, name: str, text: str) -> list[Token]:
-        """Raises WorkError where there is no such tokenizer."""
+        """Return the tokens of a text; raise WorkError if the tokenizer does not exist."""
         if name not in self.paths:
-            raise WorkError(f"there is no tokenizer {name!r}; there is {', '.join(self.paths) or 'none'}")
+            raise WorkError(f"no tokenizer {name!r}; found {', '.join(self.paths) or 'none'}")
         return self._open(name)(text)
 
 

@@ -1,1 +1,1 @@
-"""Which step of a recipe helped, by how much, and how sure: plan, run and report of an experiment on the data."""
+"""Experiments on data (ablations): how much each step of a recipe changes a model's loss, with intervals."""

@@ -1,9 +1,9 @@
-"""The text that judges: held out before any step, cut into pieces, and none of it in what any arm trains on.
+"""Evaluation sets: text held out before any step, cut into pieces; no arm trains on any of it.
 
-IMPACT/pool/        raw documents to train on; every arm's are made of these
-IMPACT/held/        raw documents held out, by the hash of their ids
-IMPACT/candidates/  pieces of those, of what the full recipe leaves of them, and of the sets that the recipe names
-IMPACT/heldout/     pieces that no arm holds: what is scored
+IMPACT/train_pool/  raw documents to train on; each arm's documents are made of these
+IMPACT/held_out/    raw documents held out, by the hash of their ids
+IMPACT/candidates/  pieces of held-out documents, of their cleaned versions, and of the sets in the recipe
+IMPACT/eval_sets/   candidates that no arm's documents contain: the pieces that are scored
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,25 +26,25 @@ from gristmill.pipelines.steps.step import Input, Job, Output, RawInput, Step, W
 from gristmill.pipelines.storage.shards import cut_groups, list_shards, read_batches, read_shard, write_shard
 from gristmill.pipelines.tokens.shuffle import is_validation
 
-CANDIDATE_FACTOR = 4  # candidates of a set, in sizes of the set: as many may turn out to overlap
+CANDIDATE_FACTOR = 4  # times the size of a set: most candidates may overlap with the training text
 
 
-def split_step(work: UPath, share: float) -> Step:
-    """``pool`` and ``held`` of ``documents``: id, text and source of each document, other columns are not needed."""
+def split_step(work: UPath, fraction: float) -> Step:
+    """Return the step that splits ``documents`` into ``train_pool`` and ``held_out``, with id, text and source only."""
     documents = (Input(work / "documents", kind=DOCUMENTS),)
-    outputs = [Output(work / kind, "", documents, share, kind) for kind in ("pool", "held")]
-    jobs = by_shard(split_shard, (share,), outputs, bytes_of(shards_of(work / "documents")))
-    return Step("hold out", {output.folder: {"share": share} for output in outputs}, jobs)
+    outputs = [Output(work / kind, "", documents, fraction, kind) for kind in ("train_pool", "held_out")]
+    jobs = by_shard(split_shard, (fraction,), outputs, bytes_of(shards_of(work / "documents")))
+    return Step("hold out", {output.folder: {"fraction": fraction} for output in outputs}, jobs)
 
 
-def split_shard(share: float, outputs: tuple[Output, ...]) -> list[Written]:
-    """One shard's documents, as the hashes of their ids have it."""
+def split_shard(fraction: float, outputs: tuple[Output, ...]) -> list[Written]:
+    """Split one shard's documents by the hashes of their ids."""
     wrote = []
     for output in outputs:
         tables = []
         for table in read_batches(input_of(outputs, DOCUMENTS).path, DOCUMENT.names):
-            held = is_validation(hash_rows(*Ragged.from_text(table[ID])), share)
-            tables.append(table.filter(pa.array(held == (output.kind == "held"))))
+            held = is_validation(hash_rows(*Ragged.from_text(table[ID])), fraction)
+            tables.append(table.filter(pa.array(held == (output.kind == "held_out"))))
         rows = write_shard(output.path, tables, DOCUMENT)
         size = sum(int(Ragged.from_text(table[TEXT]).data.size) for table in tables)
         wrote.append(Written([output.path.name], {"documents": rows, "bytes": size}))
@@ -52,9 +52,9 @@ def split_shard(share: float, outputs: tuple[Output, ...]) -> list[Written]:
 
 
 def candidates_step(work: UPath, settings: Heldout) -> Step:
-    """``candidates``: of each set the pieces with the lowest hashes."""
-    corpus = {RAW: work / "held", "clean": work / "held-clean" / "clean"}
-    inputs = [Input(folder) for folder in corpus.values()]
+    """Return the step that writes ``candidates``: the pieces of each set with the lowest hashes."""
+    corpus = {RAW: work / "held_out", "clean": work / "held_out_clean" / "clean"}
+    inputs: list[Input | RawInput] = [Input(folder) for folder in corpus.values()]
     for paths in settings.sets.values():
         files = find_files(InputSettings(paths=paths))
         inputs += [RawInput(file.url, (file.name, file.size, file.version)) for file in files]
@@ -64,7 +64,7 @@ def candidates_step(work: UPath, settings: Heldout) -> Step:
 
 
 def choose_pieces(corpus: dict[str, UPath], settings: Heldout, outputs: tuple[Output, ...]) -> list[Written]:
-    """Pieces of all sets, named ``SET:ID#K``, their set as the source."""
+    """Write the pieces of all sets, with ids ``SET:ID#K`` and the set as the source."""
     tables = []
     for name, documents in _sets(corpus, settings):
         pieces = []
@@ -87,7 +87,7 @@ def _sets(corpus: dict[str, UPath], settings: Heldout) -> Iterator[tuple[str, It
 
 
 def cut_pieces(text: bytes, size: int) -> list[str]:
-    """UTF-8 into pieces of up to ``size`` bytes, at the last end of a line in their second half, else of a word.
+    """Cut UTF-8 text into pieces of up to ``size`` bytes, each up to a line end in its second half, else a word end.
 
     >>> cut_pieces(b"one two three", 8)
     ['one two', 'three']
@@ -107,7 +107,7 @@ def cut_pieces(text: bytes, size: int) -> list[str]:
 
 
 def _lowest(table: pa.Table, size: int) -> pa.Table:
-    """The rows with the lowest hashes of their ids, up to ``size`` bytes of text."""
+    """Return the rows with the lowest hashes of their ids, up to ``size`` bytes of text."""
     hashes = hash_rows(*Ragged.from_text(table[ID]))
     order = np.argsort(hashes, kind="stable")
     ends = np.cumsum(np.diff(Ragged.from_text(table[TEXT]).offsets)[order])
@@ -115,9 +115,9 @@ def _lowest(table: pa.Table, size: int) -> pa.Table:
 
 
 def overlap(candidates: UPath, documents: Iterable[UPath], ngram: int) -> pl.DataFrame:
-    """Of each candidate the share of its n-grams of words that the documents hold, in one or many: columns id, share.
+    """Return the fraction of each candidate's word n-grams that the documents contain: columns id, share.
 
-    A piece of fewer words cannot be looked for, and has null.
+    The n-grams may lie in different documents. The share of a piece with fewer than ``ngram`` words is null.
     """
     table = pa.concat_tables([read_shard(shard) for shard in list_shards(candidates)])
     items = [Item("", id, text) for id, text in zip(table[ID].to_pylist(), table[TEXT].to_pylist(), strict=True)]
@@ -132,21 +132,21 @@ def overlap(candidates: UPath, documents: Iterable[UPath], ngram: int) -> pl.Dat
     return pl.DataFrame({"id": table[ID].to_pylist(), "share": np.where(counts, shares, np.nan)}).fill_nan(None)
 
 
-def heldout_step(work: UPath, data: list[str], settings: Heldout) -> Step:
-    """``heldout``: of each set the pieces that no arm holds, as many as it asks for."""
+def eval_sets_step(work: UPath, data: list[str], settings: Heldout) -> Step:
+    """Return the step that writes ``eval_sets``: for each set up to ``bytes`` of candidates that no arm contains."""
     overlaps = [work / "arms" / name / "overlap.parquet" for name in data]
     inputs = (Input(work / "candidates"), *(Input(path.parent, path.stem) for path in overlaps))
     about = settings.model_dump(mode="json", include={"bytes", "ngram", "max_overlap"})
-    output = Output(work / "heldout", "part-00000", inputs, about)
+    output = Output(work / "eval_sets", "part-00000", inputs, about)
     job = Job(keep_unseen, (work / "candidates", overlaps, settings), (output,))
-    return Step("held out", {work / "heldout": about}, [job])
+    return Step("held out", {work / "eval_sets": about}, [job])
 
 
 def keep_unseen(candidates: UPath, overlaps: list[UPath], settings: Heldout, outputs: tuple[Output, ...]) -> list:
-    """The candidates without overlap, the lowest hashes first. Raises nothing where a set ends up small: it is told."""
+    """Write the candidates without overlap, the lowest hashes first. A set may end up smaller, or empty."""
     table = pa.concat_tables([read_shard(shard) for shard in list_shards(candidates)])
-    shares = np.array([pl.read_parquet(path)["share"].to_numpy() for path in overlaps])
-    unseen = (shares <= settings.max_overlap).all(0)  # what could not be looked for is NaN, and goes
+    shares = np.array([pl.read_parquet(str(path))["share"].to_numpy() for path in overlaps])
+    unseen = (shares <= settings.max_overlap).all(0)  # the overlap of a short piece is NaN: it is dropped
     source = np.array(table["source"].to_pylist(), object)
     chosen = [_lowest(table.filter(pa.array(unseen & (source == name))), settings.bytes) for name in np.unique(source)]
     kept = pa.concat_tables(chosen)

@@ -1,6 +1,6 @@
-"""What will be run and by which set it will be judged, written down before anything is: ``IMPACT/plan.json``.
+"""Plan of an experiment, written to ``IMPACT/plan.json`` before any run: arms, seeds, and the set that decides.
 
-A plan with runs stays as it is: whoever looked at figures first and chose the set afterwards would find what he likes.
+A plan with runs cannot be changed: a set that is chosen after the losses are known finds whatever one hopes for.
 """
 
 from dataclasses import dataclass
@@ -21,23 +21,23 @@ PLAN, RUNS = "plan.json", "runs"
 
 @dataclass(frozen=True)
 class ImpactPlan:
-    """An experiment, all choices made."""
+    """Experiment with all choices made."""
 
     impact: ImpactRecipe
     arms: list[Arm]
 
     @property
     def looks(self) -> list[Rung]:
-        return rungs(self.impact.budget.seeds, self.impact.most_seeds, self.impact.judging.alpha)
+        return rungs(self.impact.budget.seeds, self.impact.max_seeds, self.impact.test.alpha)
 
     def arm(self, name: str) -> Arm:
         return next(arm for arm in self.arms if arm.name == name)
 
     def table(self) -> dict:
-        """The plan as JSON. ``frozen`` is all that every arm has alike."""
+        """Return the plan as JSON; ``frozen`` holds all that is the same for every arm."""
         impact = self.impact
         files = [[file.name, file.size] for file in find_files(impact.input)]
-        frozen = impact.model_dump(mode="json", include={"heldout", "tokenizer", "model", "train", "budget", "ladder"})
+        frozen = impact.model_dump(mode="json", include={"heldout", "tokenizer", "model", "train", "budget", "scaling"})
         frozen["input"] = {"settings": impact.input.model_dump(mode="json", exclude={"paths"}), "files": files}
         arms = {}
         for arm in self.arms:
@@ -46,7 +46,7 @@ class ImpactPlan:
             arms[arm.name] = about | {"data": arm.data, "against": arm.against}
         return {
             "name": impact.name,
-            "verdict": {"set": impact.heldout.verdict, **impact.judging.model_dump(mode="json")},
+            "test": {"decision_set": impact.heldout.decision_set, **impact.test.model_dump(mode="json")},
             "looks": [look._asdict() for look in self.looks],
             "questions": [arm.question for arm in self.arms if arm.against],
             "arms": arms,
@@ -56,14 +56,14 @@ class ImpactPlan:
 
 
 def make_plan(impact: ImpactRecipe, work: UPath) -> ImpactPlan:
-    """Write the plan. Raises WorkError, naming what differs, where the folder holds runs of another."""
+    """Write the plan; raise WorkError, naming the difference, if the folder holds runs of another plan."""
     plan = ImpactPlan(impact, arms_of(impact))
     table = plan.table()
     known = read_plan(work)
     if known and known != table and _has_runs(work):
         differs = next(key for key in table if known.get(key) != table[key])
         raise WorkError(
-            f"{work} holds runs of a plan with other {differs!r}, and a plan is not changed once there are figures; "
+            f"{work} holds runs of a plan with another {differs!r}, and a plan with runs cannot be changed; "
             "choose another --output"
         )
     if known != table:

@@ -1,4 +1,4 @@
-"""The differences of an experiment and their intervals, as a picture."""
+"""Plot of an experiment: differences between arms with their intervals, and each seed's loss."""
 
 import io
 
@@ -6,29 +6,27 @@ from upath import UPath
 
 from gristmill.pipelines.storage.files import atomic_write
 
-COLOURS = {"better": "#1b7f4d", "worse": "#c8553d"}  # of verdicts; others are grey
-GREY = "#6b7280"
+COLORS = {"better": "#1b7f4d", "worse": "#c8553d"}  # of verdicts; all others are gray
+GRAY = "#6b7280"
 
 
 def draw(path: UPath, report: dict) -> None:
-    """A report -> a PNG: a line a question, the interval, the margin within which nothing matters, each seed's loss."""
+    """Write a PNG of a report: one row per question with its interval and the margin, and each seed's loss."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    rows, name = report["questions"], report["verdict"]["set"]
+    rows, name = report["questions"], report["test"]["decision_set"]
     height = 1.6 + 0.55 * max(len(rows), len(report["arms"]))
     figure = Figure(figsize=(11, height), dpi=120, layout="constrained")
     left, right = FigureCanvasAgg(figure).figure.subplots(1, 2, width_ratios=[3, 2])
     margin = sum(row["margin"] for row in rows) / len(rows)
-    left.axvspan(
-        -margin, margin, color="#e5e7eb", zorder=0, label=f"within {report['verdict']['margin']:.1%} of the loss"
-    )
+    left.axvspan(-margin, margin, color="#e5e7eb", zorder=0, label=f"within {report['test']['margin']:.1%} of the loss")
     left.axvline(0, color="black", linewidth=0.8)
     for y, row in enumerate(rows):
-        colour = COLOURS.get(row["verdict"], GREY)
-        left.plot(row["bootstrap"], [y + 0.16] * 2, color=colour, alpha=0.4, linewidth=1.2)
-        left.plot(row["interval"], [y] * 2, color=colour, linewidth=2.4, solid_capstyle="butt")
-        left.plot(row["delta"], y, "o", color=colour, markersize=6)
+        color = COLORS.get(row["verdict"], GRAY)
+        left.plot(row["bootstrap"], [y + 0.16] * 2, color=color, alpha=0.4, linewidth=1.2)
+        left.plot(row["interval"], [y] * 2, color=color, linewidth=2.4, solid_capstyle="butt")
+        left.plot(row["delta"], y, "o", color=color, markersize=6)
         left.annotate(row["verdict"], (row["interval"][1], y), (6, 0), "data", "offset points", va="center", fontsize=8)
     left.set_yticks(range(len(rows)), [f"{row['arm']}\nagainst {row['against']}" for row in rows], fontsize=9)
     confidence = rows[0]["confidence"]
@@ -40,7 +38,7 @@ def draw(path: UPath, report: dict) -> None:
     left.legend(frameon=False, fontsize=8, loc="lower right")
     for y, arm in enumerate(report["arms"]):
         seeds = arm["losses"][name]["seeds"]
-        right.plot(seeds, [y] * len(seeds), "|", color=GREY, markersize=12)
+        right.plot(seeds, [y] * len(seeds), "|", color=GRAY, markersize=12)
         right.plot(arm["losses"][name]["mean"], y, "o", color="#1f5fa8", markersize=6)
     right.set_yticks(range(len(report["arms"])), [arm["name"] for arm in report["arms"]], fontsize=9)
     right.set_xlabel(f"bits per byte on {name}, each seed and mean")

@@ -1,8 +1,8 @@
-"""From raw files to what each arm trains on: hold out, clean each variant, look for overlap, tokenize.
+"""Preparation of an experiment: hold out text, clean each variant, measure overlap, tokenize.
 
-IMPACT/cleaning/     the work folder of all variants in turn: what they measure alike is measured once
-IMPACT/arms/NAME/    what cleaning left and took (summary.json), overlap of each candidate (overlap.parquet)
-IMPACT/tokens/NAME/  token shards; of the held-out text, heldout-TOKENIZER
+IMPACT/cleaning/     work folder of all variants in turn, so that equal measures are taken once
+IMPACT/arms/NAME/    summary of cleaning (summary.json) and overlap of each candidate (overlap.parquet)
+IMPACT/tokens/NAME/  token shards; eval-TOKENIZER for the evaluation sets
 """
 
 import re
@@ -14,7 +14,7 @@ from upath import UPath
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.clean.run import clean
 from gristmill.flows.impact.arms import ONE, Arm
-from gristmill.flows.impact.eval_sets import candidates_step, heldout_step, overlap, split_step
+from gristmill.flows.impact.eval_sets import candidates_step, eval_sets_step, overlap, split_step
 from gristmill.flows.impact.plan import ImpactPlan
 from gristmill.flows.impact.recipe import Heldout
 from gristmill.flows.tokenize.tokenize_corpus import tokenize
@@ -25,34 +25,35 @@ from gristmill.pipelines.inputs.inputs import InputSettings
 from gristmill.pipelines.schema import SOURCE
 from gristmill.pipelines.steps.step import Engine, Input, Job, Output, Progress, RawInput, Step, Written, fits, run_step
 from gristmill.pipelines.storage.files import atomic_write
-from gristmill.pipelines.storage.manifest import Manifest, fingerprint
+from gristmill.pipelines.storage.manifest import fingerprint, require_finished
 from gristmill.pipelines.storage.shards import list_shards, read_shard
 from gristmill.pipelines.tokens.settings import TokenSettings
 
-FEWEST = 10  # pieces that a verdict may rest on
-TOKENS = TokenSettings(validation=0.0)  # what is held out is held out already
+MIN_PIECES = 10  # pieces that a verdict needs
+TOKENS = TokenSettings(validation=0.0)  # evaluation text is held out already
 
 
 def prepare(plan: ImpactPlan, work: UPath, engine: Engine, progress: Progress) -> dict[str, UPath]:
-    """All token shards of a plan; returns those of the arms by name. What is there and still fits is not made again."""
+    """Make all token shards of a plan that are missing or stale; return the folders of the arms by name."""
     impact = plan.impact
     run_step(ingest_step(work, impact.input), engine, progress)
-    run_step(split_step(work, impact.heldout.share), engine, progress)
-    if not Manifest.read(work / "held").counts["documents"]:
-        held = f"heldout.share {impact.heldout.share:g} of {Manifest.read(work / 'pool').counts['documents']:,}"
-        raise RecipeError(f"{held} documents holds out none; raise it or read more")
+    run_step(split_step(work, impact.heldout.fraction), engine, progress)
+    if not require_finished(work / "held_out", "").counts["documents"]:
+        total = require_finished(work / "train_pool", "").counts["documents"]
+        fraction = f"heldout.fraction {impact.heldout.fraction:g}"
+        raise RecipeError(f"{fraction} holds out none of {total:,} documents; raise it or read more documents")
     whole = next((arm.recipe for arm in plan.arms if arm.recipe.steps), Recipe())
-    clean(_reading(whole, work / "held", plan), work / "held-clean", engine, progress)
+    clean(_reading(whole, work / "held_out", plan), work / "held_out_clean", engine, progress)
     run_step(candidates_step(work, impact.heldout), engine, progress)
     tokenizers = _tokenizers(plan, work, engine, progress)
     data = {arm.data: arm for arm in plan.arms}
     for name, arm in data.items():
         uses = {other.tokenizer for other in plan.arms if other.data == name}
         prepare_arm(arm, uses, tokenizers, plan, work, engine, progress)
-    run_step(heldout_step(work, [folder_of(name) for name in data], impact.heldout), engine, progress)
-    check_verdict(work, impact.heldout)
+    run_step(eval_sets_step(work, [folder_of(name) for name in data], impact.heldout), engine, progress)
+    check_decision_set(work, impact.heldout)
     for name, tokenizer in tokenizers.items():
-        tokenize([str(work / "heldout")], tokenizer, heldout_tokens(work, name), TOKENS, engine, progress)
+        tokenize([str(work / "eval_sets")], tokenizer, eval_tokens(work, name), TOKENS, engine, progress)
     return {arm.name: arm_tokens(work, arm) for arm in plan.arms}
 
 
@@ -65,45 +66,45 @@ def prepare_arm(
     engine: Engine,
     progress: Progress,
 ) -> None:
-    """The documents of one variant as token shards, and how much of each candidate they hold."""
+    """Write the documents of one variant as token shards, and the fraction of each candidate that they contain."""
     cleaned = work / "cleaning" / "clean"
-    documents = cleaned if arm.recipe.steps else work / "pool"
+    documents = cleaned if arm.recipe.steps else work / "train_pool"
     coders = sorted(load_encoder(tokenizers[name]).info.sha256 for name in uses)
-    # The next arm is cleaned in the same folder: what lies there is known by what it was made of.
+    # Arms are cleaned in one folder, so its content is identified by the recipe that made it.
     source = RawInput(str(cleaned), fingerprint(arm.recipe.table()["steps"], arm.recipe.words))
-    inputs = Input(work / "pool"), Input(work / "candidates"), source
+    inputs = Input(work / "train_pool"), Input(work / "candidates"), source
     output = Output(work / "arms" / folder_of(arm.data), "arm", inputs, [plan.impact.heldout.ngram, coders])
 
     def step(about: dict) -> Step:
-        job = Job(look_for_overlap, (work / "candidates", documents, plan.impact.heldout.ngram, about), (output,))
+        job = Job(measure_overlap, (work / "candidates", documents, plan.impact.heldout.ngram, about), (output,))
         return Step(f"overlap of {arm.data}", {output.folder: {"steps": list(arm.recipe.steps)}}, [job])
 
     if fits(step({})):
         return
     summary = {"documents": 0, "steps": {}}
     if arm.recipe.steps:
-        summary = clean(_reading(arm.recipe, work / "pool", plan), work / "cleaning", engine, progress)
-    counts = dict(Manifest.read(documents).counts)
+        summary = clean(_reading(arm.recipe, work / "train_pool", plan), work / "cleaning", engine, progress)
+    counts = dict(require_finished(documents, "").counts)
     for name in uses:
         shards = tokenize([str(documents)], tokenizers[name], _tokens(work, arm.data, name), TOKENS, engine, progress)
         counts[f"tokens {name}"] = shards.manifest.counts["tokens"]
     run_step(step({"summary": summary, "counts": counts}), progress=progress)
 
 
-def check_verdict(work: UPath, settings: Heldout) -> None:
-    """Raises RecipeError where too little is left of the set that judges."""
-    kept = pl.concat([pl.from_arrow(read_shard(shard, [SOURCE])) for shard in list_shards(work / "heldout")])
-    if (pieces := kept.filter(source=settings.verdict).height) < FEWEST:
+def check_decision_set(work: UPath, settings: Heldout) -> None:
+    """Raise RecipeError if the decision set has too few pieces left."""
+    kept = pl.concat([pl.DataFrame(read_shard(shard, [SOURCE])) for shard in list_shards(work / "eval_sets")])
+    if (pieces := kept.filter(source=settings.decision_set).height) < MIN_PIECES:
         raise RecipeError(
-            f"{pieces} pieces of the set {settings.verdict!r} are left that no arm holds, expected {FEWEST} or more; "
-            "name other text in [heldout] sets, or raise heldout.share"
+            f"the arms contain all but {pieces} pieces of the set {settings.decision_set!r}, expected {MIN_PIECES} or "
+            "more; name other text in [heldout] sets, or raise heldout.fraction"
         )
 
 
-def look_for_overlap(
+def measure_overlap(
     candidates: UPath, documents: UPath, ngram: int, about: dict, outputs: tuple[Output, ...]
 ) -> list[Written]:
-    """Finish an arm's folder: its overlap, and what is known of it."""
+    """Write the overlap and the summary of an arm."""
     folder, shares = outputs[0].folder, overlap(candidates, list_shards(documents), ngram)
     with atomic_write(folder / "overlap.parquet") as file:
         shares.write_parquet(file)
@@ -118,7 +119,7 @@ def _reading(recipe: Recipe, documents: UPath, plan: ImpactPlan) -> Recipe:
 
 
 def _tokenizers(plan: ImpactPlan, work: UPath, engine: Engine, progress: Progress) -> dict[str, str]:
-    """Name -> folder. The one of all arms is trained on the raw documents, which every arm's come from."""
+    """Return name -> folder. The shared tokenizer is trained on the raw documents, so that it favors no arm."""
     own, named = plan.impact.tokenizer, dict(plan.impact.arms.tokenizers)
     if all(arm.tokenizer != ONE for arm in plan.arms):
         return named
@@ -126,12 +127,12 @@ def _tokenizers(plan: ImpactPlan, work: UPath, engine: Engine, progress: Progres
         return named | {ONE: own.path}
     folder = work / "tokenizer"
     settings = tokenizer_settings({"algorithm": "bpe", "vocab_size": own.vocab_size})
-    train_tokenizer([str(work / "pool")], folder, settings, engine, progress)
+    train_tokenizer([str(work / "train_pool")], folder, settings, engine, progress)
     return named | {ONE: str(folder)}
 
 
 def folder_of(name: str) -> str:
-    """An arm's name as that of a folder."""
+    """Return an arm's name as a name of a folder."""
     return re.sub(r"[^\w.-]+", "-", name)
 
 
@@ -143,17 +144,17 @@ def arm_tokens(work: UPath, arm: Arm) -> UPath:
     return _tokens(work, arm.data, arm.tokenizer)
 
 
-def heldout_tokens(work: UPath, tokenizer: str) -> UPath:
-    return work / "tokens" / f"heldout-{folder_of(tokenizer)}"
+def eval_tokens(work: UPath, tokenizer: str) -> UPath:
+    return work / "tokens" / f"eval-{folder_of(tokenizer)}"
 
 
 def arm_summary(work: UPath, arm: Arm) -> dict:
-    """What cleaning took and left of an arm: summary and counts."""
+    """Return the summary of an arm's cleaning and the counts of its documents."""
     return orjson.loads((work / "arms" / folder_of(arm.data) / "summary.json").read_bytes())
 
 
 def overlaps(work: UPath, data: list[str]) -> pl.DataFrame:
-    """Columns set, id, and the share that each arm's documents hold."""
-    frames = [pl.read_parquet(work / "arms" / folder_of(name) / "overlap.parquet") for name in data]
+    """Return columns set, id, and for each name in ``data`` the share of the candidate that those documents contain."""
+    frames = [pl.read_parquet(str(work / "arms" / folder_of(name) / "overlap.parquet")) for name in data]
     shares = [frame["share"].alias(name) for frame, name in zip(frames, data, strict=True)]
     return pl.DataFrame([frames[0]["id"].str.split(":").list.first().alias("set"), frames[0]["id"], *shares])

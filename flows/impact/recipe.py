@@ -1,6 +1,6 @@
-"""The recipe of an experiment: which data to compare, on what text to judge, what to spend. One TOML file."""
+"""Recipe of an experiment: the data to compare, the text to evaluate on, the budget. One TOML file."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -13,119 +13,121 @@ from gristmill.pretrain.model.config import PRESETS, ModelConfig, preset
 from gristmill.pretrain.training.trainer import TrainSettings
 
 RAW, FULL, EACH = "raw", "full", "each"
-OWN_SETS = (RAW, "clean")  # held out of the corpus itself: as it is, and what the full recipe leaves of that
+OWN_SETS = (RAW, "clean")  # held-out documents of the corpus: raw, and cleaned by the full recipe
 
 
 class Arms(Settings):
-    """The variants of the data. Steps that belong together are left out, or added, as a group."""
+    """Variants of the data. A group of steps is left out, or used, as a whole."""
 
-    raw: bool = True  # no step at all
-    full: bool = True  # the whole recipe
-    without: list[str] | Literal["each"] = []  # the recipe less one step or group, an arm each
-    only: list[str] | Literal["each"] = []  # one step or group alone, an arm each
+    raw: bool = True  # the documents without any step
+    full: bool = True  # the documents after the whole recipe
+    without: list[str] | Literal["each"] = []  # an arm for each of these steps or groups: the recipe without it
+    only: list[str] | Literal["each"] = []  # an arm for each of these steps or groups: nothing else
     groups: dict[str, list[str]] = {}  # name -> steps
-    recipes: dict[str, str] = {}  # name -> another recipe's file, an arm each
-    tokenizers: dict[str, str] = {}  # name -> a tokenizer's folder, an arm each on the full recipe's documents
+    recipes: dict[str, str] = {}  # an arm for each: name -> file of another recipe
+    tokenizers: dict[str, str] = {}  # an arm for each, on the full recipe's documents: name -> folder of a tokenizer
 
 
 class Heldout(Settings):
-    """The text that judges: cut into pieces, and none that a training arm holds."""
+    """Text to evaluate on: cut into pieces, without any that an arm's training text contains."""
 
-    share: float = Field(0.02, gt=0, lt=0.5)  # of the raw documents, by the hash of their ids, before any step
+    fraction: float = Field(0.02, gt=0, lt=0.5)  # of the raw documents, by the hash of their ids, before any step
     sets: dict[str, list[str]] = {}  # name -> files of text known to be good
-    verdict: str = RAW  # the set that decides
-    bytes: int = Field(150_000, ge=1)  # of each set, chosen by hash
-    piece_bytes: int = Field(1024, ge=64)  # of a piece, cut where words end
-    ngram: int = Field(13, ge=2, le=64)  # words that must be alike to count as overlap
-    max_overlap: float = Field(0.1, ge=0, le=1)  # share of a piece's n-grams that any arm may hold
+    decision_set: str = RAW  # the set whose losses decide
+    bytes: int = Field(150_000, ge=1)  # of each set; its pieces are chosen by hash
+    piece_bytes: int = Field(1024, ge=64)  # largest size of a piece, which ends at a line or word end
+    ngram: int = Field(13, ge=2, le=64)  # words of an n-gram, the unit of overlap
+    max_overlap: float = Field(0.1, ge=0, le=1)  # largest fraction of a piece's n-grams that an arm may contain
 
     @model_validator(mode="after")
-    def _named(self):
+    def _check(self):
         for name in self.sets.keys() & {*OWN_SETS}:
-            raise ValueError(f"a set cannot be called {name!r}: that is held out of the corpus itself")
+            raise ValueError(f"the name {name!r} of a set means held-out documents of the corpus; choose another name")
         known = [*OWN_SETS, *self.sets]
-        if self.verdict not in known:
-            raise ValueError(f"no set {self.verdict!r} to judge by; {nearest(self.verdict, known)}")
+        if self.decision_set not in known:
+            raise ValueError(f"decision_set {self.decision_set!r} is unknown; {nearest(self.decision_set, known)}")
+        if self.piece_bytes > self.bytes:
+            raise ValueError(f"piece_bytes {self.piece_bytes} is above bytes {self.bytes}")
         return self
 
 
 class Budget(Settings):
-    """What the arms have equal, and how often each runs."""
+    """Number of runs for each arm, and the quantity that all runs have equal."""
 
-    equal: Literal["tokens", "bytes"] = "tokens"  # bytes: of source text; tokenizers are compared so
+    equal: Literal["tokens", "bytes"] = "tokens"  # or bytes of source text, to compare tokenizers
     seeds: int = Field(3, ge=2)  # runs of each arm
-    most_seeds: int | None = Field(None, ge=2)  # of the half of the arms whose question is open; None: as `seeds`
-    max_epochs: float = Field(4.0, gt=0)  # an arm that would read its documents more often is refused
+    max_seeds: int | None = Field(None, ge=2)  # runs of the better half of the arms without a verdict; None: seeds
+    max_epochs: float = Field(4.0, gt=0)  # largest number of times that an arm may read its documents
 
     @model_validator(mode="after")
-    def _rises(self):
-        if self.most_seeds is not None and self.most_seeds < self.seeds:
-            raise ValueError(f"most_seeds {self.most_seeds} is below seeds {self.seeds}")
+    def _check(self):
+        if self.max_seeds is not None and self.max_seeds < self.seeds:
+            raise ValueError(f"max_seeds {self.max_seeds} is below seeds {self.seeds}")
         return self
 
 
 class TestSettings(Settings):
-    """When a difference counts."""
+    """Significance test of the difference between two arms."""
 
-    alpha: float = Field(0.02, gt=0, lt=0.5)  # of a false finding: 98 of 100 experiments on nothing find nothing
-    margin: float = Field(0.005, gt=0)  # share of the loss that is too little to matter
-    draws: int = Field(2000, ge=100)  # of the bootstrap
+    alpha: float = Field(0.02, gt=0, lt=0.5)  # probability of finding an effect where there is none
+    margin: float = Field(0.005, gt=0, lt=1)  # fraction of the loss below which a difference does not matter
+    draws: int = Field(2000, ge=100)  # resamples of the bootstrap
 
 
 class OneTokenizer(Settings):
-    """The tokenizer of all arms: one that is there, or one trained on the raw documents, which favours no arm."""
+    """Tokenizer of all arms: an existing one, or one trained on the raw documents, so that it favors no arm."""
 
     path: str | None = None
     vocab_size: int = Field(2048, ge=300)
 
 
 class ScalingSettings(Settings):
-    """Models of several sizes on several budgets, for scaling laws: every pair of them, for each arm."""
+    """Runs for scaling laws: every pair of a model size and a number of steps, for each arm."""
 
-    arms: list[str] = []  # none: no ladder
-    models: list[dict[str, Any]] = []  # changes of [model]
-    steps: list[int] = []
+    arms: list[str] = []  # none: no scaling runs
+    models: list[dict[str, Any]] = []  # changes to [model]
+    steps: list[Annotated[int, Field(ge=1)]] = []
     seeds: int = Field(1, ge=1)
 
 
 class ImpactRecipe(Settings):
-    """An experiment on the data. All but the data is the same for every arm."""
+    """Experiment on data: everything except the data is the same for every arm."""
 
     name: str = "impact"
     about: str = ""
-    recipe: str = "clean-corpus.toml"  # beside this file, or a shipped one: the steps whose impact is asked for
+    recipe: str = "clean-corpus.toml"  # whose steps are compared: a file in this folder, or a shipped recipe
     input: InputSettings = InputSettings()
     arms: Arms = Arms()
     heldout: Heldout = Heldout()
     budget: Budget = Budget()
-    judging: TestSettings = TestSettings()
+    test: TestSettings = TestSettings()
     tokenizer: OneTokenizer = OneTokenizer()
-    model: dict[str, Any] = {}  # preset, and what to change of it
+    model: dict[str, Any] = {}  # a preset and changes to it
     train: TrainSettings = TrainSettings()
-    ladder: ScalingSettings = ScalingSettings()
-    folder: str = Field("", exclude=True)  # where the file lies: other recipes are named from there
+    scaling: ScalingSettings = ScalingSettings()
+    folder: str = Field("", exclude=True)  # folder of the file, where the names of other recipes begin
 
     def shape(self, vocab_size: int, changes: dict[str, Any] | None = None) -> ModelConfig:
-        """The model for a vocabulary."""
+        """Return the model's configuration for a vocabulary."""
         table = {"preset": "nano"} | self.model | (changes or {})
         name = table.pop("preset")
         if not isinstance(name, str) or not PRESETS.get(name, {}).get("causal", True):
-            raise RecipeError(f"[model] preset must name a shape that predicts the next token, found {name!r}")
+            raise RecipeError(f"[model] preset must be a model that predicts the next token, found {name!r}")
         return read_settings(ModelConfig, preset(name, vocab_size, **table), "[model]")
 
     @property
-    def most_seeds(self) -> int:
-        return self.budget.most_seeds or self.budget.seeds
+    def max_seeds(self) -> int:
+        return self.budget.max_seeds or self.budget.seeds
 
 
-TABLES = ("input", "arms", "heldout", "budget", "judging", "tokenizer", "train", "ladder")
+TABLES = ("input", "arms", "heldout", "budget", "test", "tokenizer", "train", "scaling")
 
 
 def read_impact(path: str, changes: tuple[str, ...] = (), paths: tuple[str, ...] = ()) -> ImpactRecipe:
     """Read and check the recipe of an experiment, by the path of its file or by the name of a shipped one.
 
-    ``changes`` are ``budget.seeds=5``, ``paths`` replace its input. Raises RecipeError naming file, table and
-    key where anything is unknown, of a wrong type or impossible.
+    ``changes`` are ``budget.seeds=5``, ``paths`` replace its input. Raises RecipeError naming file, table
+    and key, for unknown keys and invalid values.
     """
     file = find_recipe(path)
     table = read_toml(file)
@@ -136,13 +138,13 @@ def read_impact(path: str, changes: tuple[str, ...] = (), paths: tuple[str, ...]
         make_change({name: table[name] for name in (*TABLES, "model")}, change, "TABLE.SETTING=VALUE")
     if paths:
         table["input"]["paths"] = list(paths)
-    kinds = ImpactRecipe.model_fields
-    built = {name: read_settings(kinds[name].annotation, table[name], f"{path} [{name}]") for name in TABLES}
+    kinds: dict[str, Any] = {name: field.annotation for name, field in ImpactRecipe.model_fields.items()}
+    built = {name: read_settings(kinds[name], table[name], f"{path} [{name}]") for name in TABLES}
     rest = {key: value for key, value in table.items() if key not in TABLES}
     known = read_settings(ImpactRecipe, rest, path).model_copy(update={**built, "folder": str(file.parent)})
     if "folder" in rest or not known.input.paths:
         wrong = "no setting 'folder'" if "folder" in rest else "nothing to read: name files with --input"
         raise RecipeError(f"{path}: {wrong}")
-    for change in ({}, *known.ladder.models):
-        known.shape(max(300, known.tokenizer.vocab_size), change)  # what cannot be is told before anything is done
+    for change in ({}, *known.scaling.models):
+        known.shape(max(300, known.tokenizer.vocab_size), change)  # raises before any work is done
     return known

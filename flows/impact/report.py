@@ -1,17 +1,17 @@
-"""What came of an experiment: ``IMPACT/impact.json``, ``IMPACT/impact.png``, and a table for people.
+"""Report of an experiment: ``IMPACT/impact.json`` and ``IMPACT/impact.png``.
 
 impact.json
   name, headline        the sentence: "full against raw: Δ bpb = … [lo, hi]"
-  verdict               set, alpha, margin (share of the loss), draws, as planned
-  arms[]                name, against, steps, documents, bytes, tokens (all there are), runs, parameters,
-                        trained_tokens, source_bytes, unique_tokens, epochs, effective_tokens (of a run),
+  test                  decision_set, alpha, margin (fraction of the loss), draws, as planned
+  arms[]                name, against, steps, documents, bytes, tokens (of the arm's text), runs, parameters,
+                        trained_tokens, source_bytes, unique_tokens, epochs, effective_tokens (of one run),
                         losses {set: {mean, sd, seeds[]}} in bits per byte
   questions[]           arm, against, seeds [n, n], delta, interval (Welch), paired, bootstrap, confidence, p,
-                        adjusted (Holm), narrow (interval at 2 alpha), correlation (of same seeds), sd, smallest
-                        (effect seen with a power of 0.8), margin, verdict, sentence, bytes_removed,
-                        bytes_per_millibit (bytes that 0.001 bpb took; null where nothing was gained)
-  heldout[]             set, pieces, bytes, candidates, overlapping, overlap {data: mean share of n-grams held}
-  scaling               laws, worth of tokens by arm, agreement of sizes; null without a ladder
+                        adjusted (Holm), narrow (interval at 2 alpha), correlation (of equal seeds), sd, smallest
+                        (effect found with a power of 0.8), margin, verdict, sentence, bytes_removed,
+                        bytes_per_millibit (bytes removed for each 0.001 bpb; null without a gain)
+  heldout[]             set, pieces, bytes, candidates, overlapping, overlap {data: mean share of n-grams}
+  scaling               law, worth of tokens by arm, agreement of sizes; null without scaling runs
   warnings[]
 """
 
@@ -23,69 +23,69 @@ from gristmill.flows.impact.arms import Arm
 from gristmill.flows.impact.plan import ImpactPlan
 from gristmill.flows.impact.plot import draw
 from gristmill.flows.impact.prepare import arm_summary, overlaps
-from gristmill.flows.impact.scaling import describe_ladder
+from gristmill.flows.impact.scaling import describe_scaling
 from gristmill.flows.impact.train import ArmRun, base_run, check_epochs, data_of, read_summary
 from gristmill.flows.impact.verdicts import Scored
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pretrain.impact.significance import BETTER, EQUAL, WORSE
 
-REPORT, PICTURE = "impact.json", "impact.png"
+REPORT, PLOT = "impact.json", "impact.png"
 MILLIBIT = 0.001
 
 
-def write_report(plan: ImpactPlan, work: UPath, scored: Scored, ladder: list[ArmRun], rows: list[dict]) -> dict:
-    """Write and return the report."""
+def write_report(plan: ImpactPlan, work: UPath, scored: Scored, scaling: list[ArmRun], rows: list[dict]) -> dict:
+    """Write the report; return it."""
     runs = [base_run(plan, work, arm, 0) for arm in plan.arms]
     report = {
         "name": plan.impact.name,
         "headline": "",
-        "verdict": plan.table()["verdict"],
+        "test": plan.table()["test"],
         "arms": [_arm(work, arm, run, scored) for arm, run in zip(plan.arms, runs, strict=True)],
         "questions": rows,
         "heldout": _heldout(plan, work, scored),
-        "scaling": describe_ladder(plan, work, ladder) if ladder else None,
-        "warnings": check_epochs([*runs, *ladder], plan.impact.budget.max_epochs),
+        "scaling": describe_scaling(plan, work, scaling) if scaling else None,
+        "warnings": check_epochs([*runs, *scaling], plan.impact.budget.max_epochs),
     }
     sizes = {arm["name"]: arm["bytes"] for arm in report["arms"]}
     for row in rows:
         row |= _price(row, sizes)
-        row["sentence"] = sentence(row, report["verdict"]["set"])
+        row["sentence"] = sentence(row, report["test"]["decision_set"])
     report["headline"] = rows[0]["sentence"]
     with atomic_write(work / REPORT) as file:
         file.write(orjson.dumps(report, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY))
-    draw(work / PICTURE, report)
+    draw(work / PLOT, report)
     return report
 
 
 def read_report(work: UPath) -> dict:
-    """A finished experiment's report. Raises WorkError where there is none."""
+    """Return a finished experiment's report; raise WorkError if there is none."""
     if not (work / REPORT).exists():
         raise WorkError(f"{work} holds no finished experiment; `gristmill impact run RECIPE --output {work}` makes one")
     return orjson.loads((work / REPORT).read_bytes())
 
 
 def sentence(row: dict, name: str) -> str:
-    """One question's answer, in the form that is quoted."""
+    """Return the answer to one question as a sentence to quote."""
     low, high = row["interval"]
-    said = row["verdict"]
-    if said not in (BETTER, WORSE, EQUAL):
-        said += f"; an effect of {row['smallest']:.4f} would have been, four times in five"
+    answer = row["verdict"]
+    if answer not in (BETTER, WORSE, EQUAL):
+        answer += f"; an effect of {row['smallest']:.4f} would be found, four times in five"
     seeds = " and ".join(map(str, row["seeds"]))
     return (
         f"{row['arm']} against {row['against']}: Δ bpb = {row['delta']:+.4f} [{low:+.4f}, {high:+.4f}] on {name} "
-        f"({row['confidence']:.0%} interval, {seeds} seeds): {said}"
+        f"({row['confidence']:.0%} interval, {seeds} seeds): {answer}"
     )
 
 
 def _price(row: dict, sizes: dict[str, int]) -> dict:
-    """Bytes that the cleaner of the two arms has less, and how many of them a thousandth of a bit gained took."""
+    """Return the difference of the two arms in bytes, and the bytes removed for each 0.001 bits per byte gained."""
     removed = sizes[row["arm"]] - sizes[row["against"]]
     gained = row["delta"] if removed > 0 else -row["delta"]
-    surely = row["verdict"] in (BETTER, WORSE) and gained > 0 and removed
+    gains = row["verdict"] in (BETTER, WORSE) and gained > 0 and removed
     return {
         "bytes_removed": abs(removed),
-        "bytes_per_millibit": abs(removed) / (gained / MILLIBIT) if surely else None,
+        "bytes_per_millibit": abs(removed) / (gained / MILLIBIT) if gains else None,
     }
 
 

@@ -1,4 +1,4 @@
-"""Run a plan: prepare the data, train in rounds, judge, report. Whatever is finished is not done again."""
+"""Run of an experiment: prepare the data, train in rounds, test, report. Finished work is not repeated."""
 
 from collections.abc import Callable
 
@@ -9,8 +9,8 @@ from gristmill.flows.impact.plan import ImpactPlan, make_plan
 from gristmill.flows.impact.prepare import prepare
 from gristmill.flows.impact.recipe import ImpactRecipe
 from gristmill.flows.impact.report import write_report
-from gristmill.flows.impact.train import base_run, check_epochs, ladder_runs, read_scored, train_step
-from gristmill.flows.impact.verdicts import Scored, judge, questions
+from gristmill.flows.impact.train import base_run, check_epochs, read_scored, scaling_runs, train_step
+from gristmill.flows.impact.verdicts import Scored, compare_arms, questions
 from gristmill.pipelines.steps.step import Engine, NullProgress, Progress, run_serial, run_step
 from gristmill.pretrain.impact.successive_halving import still_open
 
@@ -20,38 +20,40 @@ def measure_impact(
     work: UPath,
     engine: Engine = run_serial,
     progress: Progress | None = None,
-    tell: Callable[[str], None] = lambda line: None,
+    on_log: Callable[[str], None] = lambda line: None,
 ) -> dict:
-    """The report of an experiment, which ``IMPACT/impact.json`` holds too."""
-    progress, told = progress or NullProgress(), set()
+    """Run an experiment and return its report, as in ``IMPACT/impact.json``; ``on_log`` gets each warning."""
+    progress, warned = progress or NullProgress(), set()
     with exclusive_run(work):
         plan = make_plan(impact, work)
         prepare(plan, work, engine, progress)
-        ladder = ladder_runs(plan, work)
+        scaling = scaling_runs(plan, work)
 
         def train(wanted: dict[str, int]) -> Scored:
             runs = [base_run(plan, work, plan.arm(arm), seed) for arm, n in wanted.items() for seed in range(n)]
-            runs.sort(key=lambda run: run.training.seed)  # a seed of every arm before the next: a look at any time
-            for warning in check_epochs([*runs, *ladder], impact.budget.max_epochs):
-                if warning not in told:
-                    tell(warning)
-                told.add(warning)
-            run_step(train_step([*runs, *ladder], work), engine, progress)
+            runs.sort(key=lambda run: run.training.seed)  # all arms of one seed before the next seed
+            for warning in check_epochs([*runs, *scaling], impact.budget.max_epochs):
+                if warning not in warned:
+                    on_log(warning)
+                warned.add(warning)
+            run_step(train_step([*runs, *scaling], work), engine, progress)
             return read_scored(work, runs)
 
         scored, rows = rounds(plan, train)
-        return write_report(plan, work, scored, ladder, rows)
+        return write_report(plan, work, scored, scaling, rows)
 
 
 def rounds(plan: ImpactPlan, train: Callable[[dict[str, int]], Scored]) -> tuple[Scored, list[dict]]:
-    """Train so many seeds of each arm, look, and go on with what is worth it: a row a question from its last look."""
-    wanted, going, rows = {}, {arm.name for arm in plan.arms}, {}
+    """Train arms in rounds, with more seeds each for open questions; return scores, and a row per question."""
+    wanted: dict[str, int] = {}
+    rows: dict[str, dict] = {}
+    remaining = {arm.name for arm in plan.arms}
     for look in plan.looks:
-        wanted |= dict.fromkeys((arm.name for arm in plan.arms if arm.name in going), look.seeds)
+        wanted |= dict.fromkeys((arm.name for arm in plan.arms if arm.name in remaining), look.seeds)
         scored = train(wanted)
-        found = judge(plan, scored, look)
-        rows |= {row["arm"]: row for row in found if row["arm"] in going}
-        going = still_open([each for each in questions(found) if each.arm in going])
-        if not going:
+        found = compare_arms(plan, scored, look)
+        rows |= {row["arm"]: row for row in found if row["arm"] in remaining}
+        remaining = still_open([each for each in questions(found) if each.arm in remaining])
+        if not remaining:
             break
     return scored, list(rows.values())

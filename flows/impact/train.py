@@ -1,7 +1,7 @@
-"""The runs of an experiment: one model for each arm and seed, each a job that any engine may do.
+"""Training runs of an experiment: one model for each arm and seed, each a job for any engine.
 
-IMPACT/runs/ARM-SEED.parquet   what each held-out piece costs: tokens, nats, bytes, set
-IMPACT/runs/ARM-SEED/          the run itself: model, log, curve
+IMPACT/runs/ARM-SEED.parquet   the loss on each evaluation piece: tokens, nats, bytes, set
+IMPACT/runs/ARM-SEED/          the run: model, log, plot
 """
 
 import math
@@ -14,7 +14,7 @@ from upath import UPath
 
 from gristmill.flows.impact.arms import Arm
 from gristmill.flows.impact.plan import RUNS, ImpactPlan
-from gristmill.flows.impact.prepare import arm_tokens, folder_of, heldout_tokens
+from gristmill.flows.impact.prepare import arm_tokens, eval_tokens, folder_of
 from gristmill.flows.impact.verdicts import Scored
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.schema import ID, SOURCE
@@ -25,12 +25,12 @@ from gristmill.pipelines.tokens.shards import TokenShards
 from gristmill.pretrain.model.config import ModelConfig
 from gristmill.pretrain.training.trainer import TrainSettings
 
-MANY_EPOCHS = 2.0  # from here on, repeated text is worth less than new text (a loss 9 to 14 seeds' noise higher at 4)
-WORTH = 15.4  # R* of Muennighoff et al. (2023): repetitions after which more of them add nothing
+MANY_EPOCHS = 2.0  # repeated text is worth less from here on: at 4 epochs the loss is 9 to 14 sd of seeds higher
+WORTH = 15.4  # R* of Muennighoff et al. (2023): repetitions after which more add nothing
 
 
 class ArmRun(NamedTuple):
-    """One model to train."""
+    """Model to train."""
 
     arm: str
     seed: int
@@ -38,7 +38,7 @@ class ArmRun(NamedTuple):
     training: TrainSettings
     tokens: UPath
     heldout: UPath
-    rung: str = ""  # of the ladder
+    rung: str = ""  # size and steps of a scaling run
 
     @property
     def name(self) -> str:
@@ -46,16 +46,16 @@ class ArmRun(NamedTuple):
 
     @property
     def trained(self) -> int:
-        """Tokens."""
+        """Number of tokens that the run reads."""
         return self.training.steps * self.training.batch_size * self.shape.context
 
 
 class Data(NamedTuple):
-    """What an arm reads."""
+    """Amount of text that an arm's run reads."""
 
-    tokens: int  # there are
-    bytes: int  # of text they stand for
-    trained: int  # tokens of a run
+    tokens: int  # of all documents of the arm
+    bytes: int  # of their text
+    trained: int  # tokens that a run reads
 
     @property
     def epochs(self) -> float:
@@ -67,7 +67,7 @@ class Data(NamedTuple):
 
     @property
     def effective(self) -> float:
-        """New tokens that the repeated ones are worth: U + U R* (1 - exp(-(epochs - 1) / R*)) (2305.16264, eq. 5)."""
+        """Number of new tokens with the same worth: U + U R* (1 - exp(-(epochs - 1) / R*)) (2305.16264, eq. 5)."""
         return self.unique * (1 + WORTH * (1 - math.exp(-max(0.0, self.epochs - 1) / WORTH)))
 
     @property
@@ -76,7 +76,7 @@ class Data(NamedTuple):
 
 
 def base_run(plan: ImpactPlan, work: UPath, arm: Arm, seed: int, changes: dict | None = None, rung: str = "") -> ArmRun:
-    """A run of an arm: where tokenizers differ, as many steps as read the same bytes of text."""
+    """Return a run of an arm; if budget.equal is bytes, its steps read as many bytes as the first arm's."""
     shards, impact = TokenShards(arm_tokens(work, arm)), plan.impact
     shape, training = impact.shape(shards.vocab_size, changes), impact.train
     steps = training.steps
@@ -85,16 +85,16 @@ def base_run(plan: ImpactPlan, work: UPath, arm: Arm, seed: int, changes: dict |
         mine = shards.manifest.counts
         steps = round(steps * first["bytes"] / first["tokens"] * mine["tokens"] / mine["bytes"])
     training = training.model_copy(update={"seed": seed, "init_seed": seed, "steps": max(1, steps)})
-    return ArmRun(arm.name, seed, shape, training, shards.folder, heldout_tokens(work, arm.tokenizer), rung)
+    return ArmRun(arm.name, seed, shape, training, shards.folder, eval_tokens(work, arm.tokenizer), rung)
 
 
-def ladder_runs(plan: ImpactPlan, work: UPath) -> list[ArmRun]:
-    """Every pair of a size and a budget, for the arms of the ladder."""
-    ladder, found = plan.impact.ladder, []
-    for name in ladder.arms:
-        for m, changes in enumerate(ladder.models):
-            for steps in ladder.steps:
-                for seed in range(ladder.seeds):
+def scaling_runs(plan: ImpactPlan, work: UPath) -> list[ArmRun]:
+    """Return a run for each arm of [scaling], each of its models, steps and seeds."""
+    scaling, found = plan.impact.scaling, []
+    for name in scaling.arms:
+        for m, changes in enumerate(scaling.models):
+            for steps in scaling.steps:
+                for seed in range(scaling.seeds):
                     run = base_run(plan, work, plan.arm(name), seed, changes, f"m{m}-s{steps}")
                     found.append(run._replace(training=run.training.model_copy(update={"steps": steps})))
     return found
@@ -106,22 +106,22 @@ def data_of(run: ArmRun) -> Data:
 
 
 def check_epochs(runs: list[ArmRun], most: float) -> list[str]:
-    """Warnings, one for each arm that reads its documents more than twice. Raises RecipeError beyond the limit."""
-    told = {}
+    """Return a warning for each arm that reads its documents more than twice; raise RecipeError beyond ``most``."""
+    warnings = {}
     for run in runs:
         data = data_of(run)
         if data.epochs > most:
             raise RecipeError(
-                f"{run.arm} has {data.tokens:,} tokens and would read them {data.epochs:.1f} times: repetition would "
-                f"decide, not the data; lower --set train.steps or raise --set budget.max_epochs={data.epochs:.0f}"
+                f"{run.arm} would read its {data.tokens:,} tokens {data.epochs:.1f} times, so repetition decides and "
+                f"not the data; lower --set train.steps or raise --set budget.max_epochs={data.epochs:.0f}"
             )
         if data.epochs > MANY_EPOCHS:
-            told[run.arm] = f"{run.arm} reads its documents {data.epochs:.1f} times: repeated tokens are worth less"
-    return list(told.values())
+            warnings[run.arm] = f"{run.arm} reads its documents {data.epochs:.1f} times: repeated tokens are worth less"
+    return list(warnings.values())
 
 
 def train_step(runs: list[ArmRun], work: UPath) -> Step:
-    """All runs, those of earlier looks among them: what is finished is not done again."""
+    """Return the step with all runs, also of earlier rounds: finished ones are not repeated."""
     jobs = []
     for run in runs:
         inputs, made_with = (Input(run.tokens), Input(run.heldout)), [run.shape.model_dump(), run.training.model_dump()]
@@ -130,27 +130,27 @@ def train_step(runs: list[ArmRun], work: UPath) -> Step:
 
 
 def train_run(run: ArmRun, outputs: tuple[Output, ...]) -> list[Written]:
-    """Train one model, which goes on from its checkpoint after a kill, and score every held-out piece in full."""
+    """Train one model, from its checkpoint if there is one, and score every evaluation piece in full."""
     from gristmill.pretrain.data.batches import TokenSplit
     from gristmill.pretrain.model.devices import Machine
     from gristmill.pretrain.model.gpt import GPT
     from gristmill.pretrain.training.run import SCORES, CheckpointSettings, pretrain
 
     folder, heldout = outputs[0].folder / run.name, TokenShards(run.heldout)
-    train, judge = TokenSplit.from_shards(TokenShards(run.tokens), TRAIN), TokenSplit.from_shards(heldout, TRAIN)
+    train, evaluation = TokenSplit.from_shards(TokenShards(run.tokens), TRAIN), TokenSplit.from_shards(heldout, TRAIN)
     saving = CheckpointSettings(evaluate_every=0, keep=1)
-    summary = pretrain(train, judge, GPT(run.shape, run.seed), run.training, folder, Machine(), saving)
-    names = pl.concat([pl.from_arrow(part.documents) for part in heldout.split(TRAIN)])
-    scores = pl.read_parquet(folder / SCORES).drop("document").hstack(names.select(ID, set=SOURCE))
+    summary = pretrain(train, evaluation, GPT(run.shape, run.seed), run.training, folder, Machine(), saving)
+    names = pl.concat([pl.DataFrame(part.documents) for part in heldout.split(TRAIN)])
+    scores = pl.read_parquet(str(folder / SCORES)).drop("document").hstack(names.select(ID, set=SOURCE))
     with atomic_write(outputs[0].path) as file:
         scores.sort(ID).write_parquet(file)
     return [Written([outputs[0].path.name], {"steps": summary["steps"], "tokens": summary["tokens"]})]
 
 
 def read_scored(work: UPath, runs: list[ArmRun]) -> Scored:
-    """What each piece costs under each run, all of which have scored the same pieces."""
-    frames = [pl.read_parquet(work / RUNS / f"{run.name}.parquet") for run in runs]
-    nats = {}
+    """Return the loss on each piece under each run; all runs score the same pieces."""
+    frames = [pl.read_parquet(str(work / RUNS / f"{run.name}.parquet")) for run in runs]
+    nats: dict[str, list[np.ndarray]] = {}
     for run, frame in zip(runs, frames, strict=True):
         nats.setdefault(run.arm, []).append(frame["nats"].to_numpy())
     stacked = {arm: np.array(seeds) for arm, seeds in nats.items()}

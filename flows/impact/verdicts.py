@@ -1,6 +1,6 @@
-"""From scores to verdicts: every question of the plan, with intervals, and which arms deserve more seeds."""
+"""Verdicts of an experiment: every question of the plan, with intervals; and the arms that need more seeds."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from gristmill.pretrain.impact.successive_halving import Question, Rung
 
 
 class Scored(NamedTuple):
-    """The held-out pieces under every run."""
+    """Losses of the evaluation pieces under every run."""
 
     nats: dict[str, np.ndarray]  # arm -> float64[seeds, pieces]
     sizes: np.ndarray  # int64[pieces], bytes
@@ -21,26 +21,26 @@ class Scored(NamedTuple):
         return sorted(set(self.sets.tolist()))
 
     def of(self, arm: str, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Nats [seeds, pieces of that set], bytes [pieces]."""
+        """Return nats [seeds, pieces of the set ``name``] and bytes [pieces]."""
         mine = self.sets == name
         return self.nats[arm][:, mine], self.sizes[mine]
 
     def losses(self, arm: str, name: str) -> np.ndarray:
-        """Bits per byte of each seed."""
+        """Return float64[seeds], the bits per byte of each seed."""
         return bits_per_byte(*self.of(arm, name))
 
 
-def judge(plan: ImpactPlan, scored: Scored, look: Rung) -> list[dict]:
-    """A row a question, as impact.json has it."""
-    name, judging = plan.impact.heldout.verdict, plan.impact.judging
-    rows = []
+def compare_arms(plan: ImpactPlan, scored: Scored, look: Rung) -> list[dict]:
+    """Return a row per question, as in impact.json."""
+    name, test = plan.impact.heldout.decision_set, plan.impact.test
+    rows: list[dict[str, Any]] = []
     for arm in plan.arms:
         if not arm.against:
             continue
         mine, other = scored.losses(arm.name, name), scored.losses(arm.against, name)
-        found = compare(mine, other, look.alpha)
+        found = compare(mine.tolist(), other.tolist(), look.alpha)
         nats, sizes = scored.of(arm.name, name)
-        drawn = bootstrap(nats, scored.of(arm.against, name)[0], sizes, look.alpha, judging.draws)
+        drawn = bootstrap(nats, scored.of(arm.against, name)[0], sizes, look.alpha, test.draws)
         rows.append(
             {
                 "arm": arm.name,
@@ -54,7 +54,7 @@ def judge(plan: ImpactPlan, scored: Scored, look: Rung) -> list[dict]:
                 "p": found.p,
                 "sd": found.sd,
                 "smallest": found.smallest_effect,
-                "margin": judging.margin * float(other.mean()),
+                "margin": test.margin * float(other.mean()),
                 "confidence": 1 - look.alpha,
                 "narrow": list(found.equivalence),
                 "found": found,

@@ -1,10 +1,10 @@
-"""The flows: what the commands do, run and shown by Prefect. Same steps, same bytes.
+"""Prefect flows of the main commands: the same steps, the same bytes.
 
-Parameters are typed and the recipe is read before anything is begun. A flow that failed or was killed is run again with
-the same parameters and goes on from what is finished.
+Parameters are typed, and the recipe is checked before any work. A flow that failed or was killed continues when it is
+run again with the same parameters.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from prefect import flow, get_run_logger, task
 from prefect.logging.loggers import flow_run_logger
@@ -20,15 +20,15 @@ from gristmill.pipelines.storage.files import to_path
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
 RECIPE = "clean-corpus"
-THREADS = ThreadPoolTaskRunner()  # they wait for workers; how many run at a time is the engine's to say
+THREADS: Any = ThreadPoolTaskRunner()  # its threads wait for workers; the engine limits the running jobs
 
 
-def say_how_to_go_on(flow, run, state) -> None:
-    """What to do after a failure, a crash, a cancellation, Ctrl-C."""
-    flow_run_logger(run, flow).error("%s ended early. The same parameters go on from what is finished.", flow.name)
+def log_restart(flow, run, state) -> None:
+    """Log what to do after a failure, a crash, a cancellation or Ctrl-C."""
+    flow_run_logger(run, flow).error("%s ended early. Run it with the same parameters to continue.", flow.name)
 
 
-HOOKS = {name: [say_how_to_go_on] for name in ("on_failure", "on_crashed", "on_cancellation")}
+HOOKS: dict[str, Any] = {name: [log_restart] for name in ("on_failure", "on_crashed", "on_cancellation")}
 
 
 @flow(name="clean-corpus", task_runner=THREADS, **HOOKS)
@@ -41,10 +41,10 @@ def clean_corpus(
     workers: Count | None = None,
     job_seconds: Seconds | None = None,
 ) -> dict:
-    """Clean a corpus: the paths ``input`` (or the recipe's own) by ``recipe`` into the work folder ``output``."""
-    wanted = read_recipe(recipe, tuple(set or ()), tuple(input or ()))
+    """Run ``recipe`` on the paths ``input`` (default: the recipe's); write the work folder ``output``."""
+    settings = read_recipe(recipe, tuple(set or ()), tuple(input or ()))
     with engine_of(engine, workers, job_seconds, as_tasks) as run:
-        summary = clean(wanted, to_path(output), run, PrefectProgress())
+        summary = clean(settings, to_path(output), run, PrefectProgress())
     show_funnel(summary, output)
     return summary
 
@@ -77,7 +77,7 @@ def tokenize_corpus(
     engine: str = "processes",
     workers: Count | None = None,
 ) -> dict:
-    """Turn the documents of ``corpus`` into token shards in the folder ``output``; returns their counts."""
+    """Encode the documents of ``corpus`` into token shards in the folder ``output``; return their counts."""
     from gristmill.flows.tokenize.tokenize_corpus import token_settings, tokenize
 
     settings = token_settings(set or ())
@@ -93,12 +93,12 @@ def pretrain_smoke(
     steps: Count = 200,
     set: list[str] | None = None,
 ) -> dict:
-    """Train a small GPT on token shards: does the loss fall? Returns the summary of the run."""
+    """Train a small GPT on token shards, to see whether the loss falls; return the summary of the run."""
     from gristmill.flows.models.pretraining import train_model
 
     log = get_run_logger()
-    trained = task(train_model, name="train", task_run_name=f"train {preset} for {steps} steps", persist_result=False)
-    return trained(tokens, preset, steps, output, None, set or [], lambda line: log.info("%s", line))
+    train = task(name="train", task_run_name=f"train {preset} for {steps} steps", persist_result=False)(train_model)
+    return train(tokens, preset, steps, output, None, set or [], lambda line: log.info("%s", line))
 
 
 @flow(name="corpus-to-model", **HOOKS)
@@ -112,8 +112,8 @@ def corpus_to_model(
     engine: str = "processes",
     workers: Count | None = None,
 ) -> dict:
-    """Raw files to a trained model: the four flows in turn, all within the work folder ``output``."""
-    where = {"engine": engine, "workers": workers}
+    """Run the four flows from raw files to a trained model, in the work folder ``output``."""
+    where: dict[str, Any] = {"engine": engine, "workers": workers}
     clean_corpus(recipe, input, output, **where)
     tokenizer = train_tokenizer([output], f"{output}/tokenizers/bpe", "bpe", vocab_size, **where)
     tokenize_corpus([output], tokenizer, f"{output}/tokens/bpe", **where)
@@ -129,17 +129,17 @@ def measure_impact(
     engine: str = "processes",
     workers: Count | None = None,
 ) -> dict:
-    """Which step of a recipe helped a model: arms, seeds and verdicts, as ``gristmill impact run`` has them."""
+    """Measure how much each step of a recipe changes a model's loss, as ``gristmill impact run`` does."""
     from gristmill.flows.impact.recipe import read_impact
     from gristmill.flows.impact.run import measure_impact as measure
 
-    wanted, log = read_impact(recipe, tuple(set or ()), tuple(input or ())), get_run_logger()
+    settings, log = read_impact(recipe, tuple(set or ()), tuple(input or ())), get_run_logger()
     with engine_of(engine, workers, None, as_tasks) as run:
-        found = measure(wanted, to_path(output), run, PrefectProgress(), log.info)
+        found = measure(settings, to_path(output), run, PrefectProgress(), log.info)
     log.info("%s", found["headline"])
     return found
 
 
-engine_of = engine  # the flows have a parameter of that name
+engine_of = engine  # the flows have a parameter named engine
 ALL_FLOWS = clean_corpus, train_tokenizer, tokenize_corpus, pretrain_smoke, corpus_to_model, measure_impact
 FLOWS = {flow.name: flow for flow in ALL_FLOWS}

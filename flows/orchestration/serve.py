@@ -1,4 +1,4 @@
-"""``gristmill serve``: the flows as deployments of a Prefect server, one of our own where none is configured."""
+"""Deployments of the flows on a Prefect server, which is started here if none is configured."""
 
 import asyncio
 import os
@@ -10,12 +10,13 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any, cast
 
 from gristmill.pipelines.errors import GristmillError
 
-START_SECONDS = 180  # a server makes its database first: 10-40 s on a busy machine
+START_SECONDS = 180  # a new server creates its database first: 10-40 s on a busy machine
 
-# flow -> what is deployed as FLOW/local: as in prefect.yaml, which is for servers with work pools of their own
+# flow -> parameters of FLOW/local; prefect.yaml has the same, for servers with their own work pools
 DEPLOYED = {
     "clean-corpus": {"recipe": "clean-corpus", "input": ["demo"], "output": "work"},
     "train-tokenizer": {"corpus": ["work"], "output": "work/tokenizers/bpe", "vocab_size": 8000},
@@ -28,7 +29,7 @@ DEPLOYED = {
 
 @contextmanager
 def server(port: int) -> Iterator[str]:
-    """The address of the API: as configured, else of a server on this machine, stopped at the end."""
+    """Yield the address of the configured API, or of a server started on this machine and stopped at the end."""
     from prefect.settings import get_current_settings
 
     if configured := get_current_settings().api.url:
@@ -40,7 +41,7 @@ def server(port: int) -> Iterator[str]:
             probe.bind(("127.0.0.1", port))
         except OSError:
             raise GristmillError(
-                f"port {port} is taken: name another with --port, or the server to use by PREFECT_API_URL"
+                f"port {port} is in use; name another by --port, or a running server by PREFECT_API_URL"
             ) from None
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     quiet = os.environ | {
@@ -66,11 +67,11 @@ def _wait(process: subprocess.Popen, url: str) -> None:
             return urllib.request.urlopen(url, timeout=5).close()
         except OSError:
             time.sleep(0.3)
-    raise GristmillError("the Prefect server does not start; `prefect server start` tells why")
+    raise GristmillError("the Prefect server did not start; `prefect server start` prints the reason")
 
 
-def serve(limit: int, ready: Callable[[], None]) -> None:
-    """Register the deployments, say ``ready``, and run what is asked of them, until Ctrl-C.
+def serve(limit: int, on_ready: Callable[[], None]) -> None:
+    """Register the deployments, call ``on_ready``, and execute their runs until Ctrl-C.
 
     PREFECT_API_URL names the server.
     """
@@ -81,12 +82,16 @@ def serve(limit: int, ready: Callable[[], None]) -> None:
 
     from gristmill.flows.orchestration.flows import FLOWS
 
-    # Two runs of one flow on one work folder would refuse each other: the second waits in the queue.
+    # A work folder allows one run at a time: a second run of a flow waits in the queue.
     one = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE)
     runner = Runner(limit=limit)
     for name, parameters in DEPLOYED.items():
-        made = {"entrypoint_type": EntrypointType.MODULE_PATH, "concurrency_limit": one, "parameters": parameters}
-        runner.add_deployment(FLOWS[name].to_deployment("local", **made))
-    ready()
+        options: dict[str, Any] = {
+            "entrypoint_type": EntrypointType.MODULE_PATH,
+            "concurrency_limit": one,
+            "parameters": parameters,
+        }
+        runner.add_deployment(cast(Any, FLOWS[name].to_deployment("local", parameters=parameters, **options)))
+    on_ready()
     with suppress(KeyboardInterrupt, TerminationSignal):
         asyncio.run(runner.start())

@@ -1,1 +1,1 @@
-"""What came of a run, for people: the report, one HTML file, and the dataset card, a README"""
+"""Report of a run as one HTML file, and its dataset card as a README."""

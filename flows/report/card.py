@@ -1,4 +1,4 @@
-"""The dataset card: a README as the Hugging Face Hub reads it, to lie beside ``clean/``."""
+"""Dataset card: a README for the Hugging Face Hub, to upload with ``clean/``."""
 
 import re
 from typing import Any
@@ -23,41 +23,41 @@ from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.shards import shard_schema
 
 UNSURE = "und"
-SAID = 0.005  # share of the kept documents from which the header names a language
+MIN_SHARE = 0.005  # of the kept documents that a language needs to be in the header
 SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
 SIZES += ((10**8, "10M<n<100M"), (10**9, "100M<n<1B"), (10**10, "1B<n<10B"), (10**11, "10B<n<100B"))
-MEANINGS = {ID: "unique, the same in every run over the same input", TEXT: "the document, as the steps left it"}
-MEANINGS |= {SOURCE: "where it comes from"}
+MEANINGS = {ID: "unique, the same in every run on the same input", TEXT: "text of the document after all steps"}
+MEANINGS |= {SOURCE: "origin of the document"}
 
 
-def card(folder: UPath, target: UPath, licence: str, name: str | None = None) -> int:
-    """Write the card of a finished work folder; returns its size in bytes. The same folder gives the same bytes."""
-    text = write(FinishedRun(folder), licence, name).encode()
+def card(folder: UPath, target: UPath, license: str, name: str | None = None) -> int:
+    """Write the card of a finished work folder; return its size in bytes. The same folder gives the same bytes."""
+    text = write(FinishedRun(folder), license, name).encode()
     with atomic_write(target) as file:
         file.write(text)
     return len(text)
 
 
-def write(work: FinishedRun, licence: str, name: str | None) -> str:
-    """The card: a header for the Hub, then what people ask of a dataset."""
-    told = read_ledger(work)
+def write(work: FinishedRun, license: str, name: str | None) -> str:
+    """Return the card: a header for the Hub, then sections for readers."""
+    ledger = read_ledger(work)
     kinds = {step.NAME: step for step in work.recipe.steps.values()}
-    languages = told.languages.filter(pl.col("kept") > 0).sort("kept", "language", descending=[True, False])
+    languages = ledger.languages.filter(pl.col("kept") > 0).sort("kept", "language", descending=[True, False])
     recipe = indented(work.table)
     body = (
         environment(autoescape=False)
         .get_template("card.md")
         .render(
             title=name or work.recipe.name,
-            licence=licence,
+            license=license,
             work=work,
             summary=work.summary,
-            steps=steps(work, told),
-            sources=told.sources.to_dicts(),
+            steps=steps(work, ledger),
+            sources=ledger.sources.to_dicts(),
             languages=languages.to_dicts(),
             columns=_columns(work),
-            personal=rewritten(work, told, True),
-            cut=rewritten(work, told, False),
+            personal=rewritten(work, ledger, True),
+            cut=rewritten(work, ledger, False),
             benchmarks=benchmarks(work),
             pii=kinds.get(PiiFilter.NAME),
             contamination=kinds.get(Contamination.NAME),
@@ -69,18 +69,18 @@ def write(work: FinishedRun, licence: str, name: str | None) -> str:
             fence="`" * max(3, 1 + max(map(len, re.findall("`+", recipe)), default=0)),
         )
     )
-    return f"---\n{_header(work, languages, licence, name)}\n---\n\n{body}"
+    return f"---\n{_header(work, languages, license, name)}\n---\n\n{body}"
 
 
-def _header(work: FinishedRun, languages: pl.DataFrame, licence: str, name: str | None) -> str:
-    """What the Hub and `datasets` read: YAML."""
+def _header(work: FinishedRun, languages: pl.DataFrame, license: str, name: str | None) -> str:
+    """Return the YAML header for the Hub and `datasets`."""
     from huggingface_hub import DatasetCardData  # takes a third of a second to import
 
-    said = languages.filter((pl.col("kept") >= SAID * work.summary["clean"]) & (pl.col("language") != UNSURE))
+    frequent = languages.filter((pl.col("kept") >= MIN_SHARE * work.summary["clean"]) & (pl.col("language") != UNSURE))
     data = DatasetCardData(
         pretty_name=name or work.recipe.name,
-        license=licence,
-        language=said["language"].to_list() or None,
+        license=license,
+        language=frequent["language"].to_list() or None,
         size_categories=[size_category(work.summary["clean"])],
         task_categories=["text-generation"],
         configs=[{"config_name": "default", "data_files": [{"split": "train", "path": "clean/*.parquet"}]}],
@@ -89,7 +89,7 @@ def _header(work: FinishedRun, languages: pl.DataFrame, licence: str, name: str 
 
 
 def size_category(documents: int) -> str:
-    """The Hub's word for so many rows.
+    """Return the Hub's category for a number of rows.
 
     >>> size_category(999), size_category(1000)
     ('n<1K', '1K<n<10K')
@@ -98,9 +98,13 @@ def size_category(documents: int) -> str:
 
 
 def _columns(work: FinishedRun) -> list[dict[str, Any]]:
-    """The columns of clean/, with what they hold."""
+    """Return the columns of clean/, each with its type and meaning."""
     schema = shard_schema(work.folder / "clean" / f"{work.parts[0]}.parquet") if work.parts else pa.schema([])
     return [
-        {"name": field.name, "type": str(field.type), "holds": MEANINGS.get(field.name, "as the input had it")}
+        {
+            "name": field.name,
+            "type": str(field.type),
+            "holds": MEANINGS.get(field.name, "unchanged from the input"),
+        }
         for field in schema
     ]

@@ -1,4 +1,4 @@
-"""Documents that are alike: groups by size, which sources share them, and a few pairs word by word."""
+"""Duplicates of a run: groups by size, sources that share them, and a few pairs word by word."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -15,19 +15,19 @@ from gristmill.flows.runs.clusters import word_diff
 from gristmill.flows.runs.finished import FinishedRun
 from gristmill.pipelines.schema import ID, SOURCE
 
-SIZES = (2, 3, 4, 5, 10, 20, 50, 100, 1000)  # of groups: where a row of the table begins
-LARGEST, PAIRS, TRIED = 10, 8, 4  # groups and pairs to show; for each pair so many are looked at
-DIFFERENT, AROUND = 30, 10  # pieces of a pair that differ, words shown before and behind each
-WORDS = 1200  # of a text that are compared
-NEARLY = 0.95  # of the bytes that are read of a text: more than that may be its beginning only
-SOURCES = 12  # in the matrix: those with the most bytes
+SIZES = (2, 3, 4, 5, 10, 20, 50, 100, 1000)  # of groups: where each row of the table begins
+LARGEST, PAIRS, TRIED = 10, 8, 4  # groups and pairs to show; candidates for each pair
+DIFFERENT, CONTEXT = 30, 10  # differences of a pair to show; words before and after each
+WORDS = 1200  # of a text to compare
+NEARLY = 0.95  # of the bytes that are read: a longer text may be incomplete
+SOURCES = 12  # with the most bytes, in the matrix
 SHADES = 10
-FOLD = "…"  # the sign of what is not shown
-MEMBER = {ID: pl.String, "group": pl.String, "similarity": pl.Float64, "containment": pl.Float64}
+FOLD = "…"  # the sign of omitted text
+MEMBER: Any = {ID: pl.String, "group": pl.String, "similarity": pl.Float64, "containment": pl.Float64}
 
 
 def duplicates(work: FinishedRun, sources: pl.DataFrame) -> dict[str, Any] | None:
-    """Groups of alike documents; None where the run has no such step. Memory: the documents that are alike."""
+    """Return the groups of duplicates, or None without a deduplication step. Memory: a row per duplicate."""
     names = {step.NAME: name for name, step in work.recipe.steps.items()}
     if not names.keys() & {Exact.NAME, NearDuplicates.NAME}:
         return None
@@ -46,7 +46,7 @@ def duplicates(work: FinishedRun, sources: pl.DataFrame) -> dict[str, Any] | Non
 
 
 def _members(work: FinishedRun, names: dict[str, str]) -> pl.DataFrame:
-    """Documents of near clusters and exact copies with their place and original, by the group that both make."""
+    """Return near and exact duplicates with their place and original, by the group that both kinds form."""
     clusters = work.whole(report_of(work.folder, names.get(NearDuplicates.NAME, ""), "clusters"))
     near = pl.DataFrame(schema=MEMBER)
     if clusters is not None:
@@ -69,7 +69,7 @@ def _members(work: FinishedRun, names: dict[str, str]) -> pl.DataFrame:
 
 
 def _sizes(sizes: pl.Series) -> list[dict]:
-    """How many groups and documents there are by size of the group."""
+    """Return the number of groups and of their documents, by size of the group."""
     rows, ends = [], [*SIZES[1:], None]
     for begin, end in zip(SIZES, ends, strict=True):
         mine = sizes.filter((sizes >= begin) & (sizes < end if end else True))
@@ -79,7 +79,7 @@ def _sizes(sizes: pl.Series) -> list[dict]:
 
 
 def _matrix(members: pl.DataFrame, sources: pl.DataFrame) -> dict | None:
-    """What share of a source's bytes lies in documents that a source (or it, a second time) has too."""
+    """Return the share of each source's bytes in documents with a copy in each source (or a second one in its own)."""
     names = sources[SOURCE].head(SOURCES).to_list()
     if len(names) < 2:
         return None
@@ -100,7 +100,7 @@ def _matrix(members: pl.DataFrame, sources: pl.DataFrame) -> dict | None:
 
 
 def _largest(work: FinishedRun, members: pl.DataFrame) -> list[dict]:
-    """The largest groups by one of their documents."""
+    """Return the largest groups, each with one of its documents."""
     first = members.group_by("group").agg(pl.all().sort_by(pl.col("duplicate_of").is_not_null(), ID).first())
     first = first.sort("size", "group", descending=[True, False]).head(LARGEST)
     texts = read_texts(work.folder / "documents", first.select("part", "row"))
@@ -109,7 +109,7 @@ def _largest(work: FinishedRun, members: pl.DataFrame) -> list[dict]:
 
 
 def _pairs(work: FinishedRun, members: pl.DataFrame) -> list[dict]:
-    """Near copies with their originals: of the largest groups the one least like, where its beginning shows it."""
+    """Return near copies with their originals: from the largest groups the least similar with a visible difference."""
     copies = members.filter(pl.col("similarity") < 1).sort("similarity", ID)
     copies = copies.group_by("group", maintain_order=True).first()
     copies = copies.sort("size", "similarity", "group", descending=[True, False, False]).head(TRIED * PAIRS)
@@ -123,24 +123,24 @@ def _pairs(work: FinishedRun, members: pl.DataFrame) -> list[dict]:
 
 
 def _folded(old: str, new: str) -> Iterator[tuple[str, str]]:
-    """The pieces of a diff, those that are alike folded to their ends; no more than DIFFERENT others.
+    """Yield the pieces of a diff: up to DIFFERENT differences, and the ends of equal pieces between them.
 
-    White space is not compared, as it is not when copies are looked for.
+    White space is ignored, as in the search for duplicates.
     """
     before, after = (text.split()[:WORDS] for text in (old, new))
     pieces = list(word_diff(" ".join(before), " ".join(after)))
     cut = WORDS in (len(before), len(after)) or max(len(old.encode()), len(new.encode())) > NEARLY * BYTES
-    if cut:  # the ends differ because they are cut at different places
+    if cut:  # the ends may differ only because the texts were cut
         while pieces and pieces[-1][0] != " ":
             pieces.pop()
     different = [place for place, (sign, _) in enumerate(pieces) if sign != " "][DIFFERENT:]
     for sign, piece in pieces[: different[0] if different else None]:
         words = piece.split(" ")
-        if sign == " " and len(words) > 2 * AROUND:
-            yield " ", " ".join(words[:AROUND]).translate(TERMINAL)
-            yield FOLD, f" {len(words) - 2 * AROUND} words alike "
-            yield " ", " ".join(words[-AROUND:]).translate(TERMINAL)
+        if sign == " " and len(words) > 2 * CONTEXT:
+            yield " ", " ".join(words[:CONTEXT]).translate(TERMINAL)
+            yield FOLD, f" {len(words) - 2 * CONTEXT} equal words "
+            yield " ", " ".join(words[-CONTEXT:]).translate(TERMINAL)
         else:
             yield sign, piece.translate(TERMINAL)
     if cut or different:
-        yield FOLD, " the rest is not compared "
+        yield FOLD, " the rest was not compared "

@@ -1,4 +1,4 @@
-"""How the report and the card put numbers and text, and the templates that do it."""
+"""Format of numbers and text in the report and the card, and their templates."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
 def environment(autoescape: bool) -> Environment:
-    """The templates, with the filters below."""
+    """Return the templates with the filters below."""
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=autoescape,
@@ -25,21 +25,21 @@ def environment(autoescape: bool) -> Environment:
     )
     made.filters |= {
         "n": lambda value: f"{value:,}".replace("-", "−"),
-        "mb": megabytes,
+        "mb": format_bytes,
         "pct": percent,
         "value": number,
         "line": lambda text: str(text).translate(LINE),
-        "shown": lambda text: str(text).translate(TERMINAL),
+        "escaped": lambda text: str(text).translate(TERMINAL),
         "cell": cell,
         "json": indented,
     }
     return made
 
 
-def megabytes(size: int) -> str:
-    """Bytes as people read them.
+def format_bytes(size: int) -> str:
+    """Format a size in bytes.
 
-    >>> megabytes(98934903), megabytes(1234), megabytes(12)
+    >>> format_bytes(98934903), format_bytes(1234), format_bytes(12)
     ('98.9 MB', '1.2 kB', '12 bytes')
     """
     for unit, name in UNITS:
@@ -49,7 +49,7 @@ def megabytes(size: int) -> str:
 
 
 def percent(part: float, whole: float = 1) -> str:
-    """A share; one that is not zero never looks like it.
+    """Format a share as a percentage; only zero is "0%".
 
     >>> percent(774, 1000), percent(1, 100000), percent(0, 0)
     ('77.4%', '<0.1%', '0%')
@@ -61,7 +61,7 @@ def percent(part: float, whole: float = 1) -> str:
 
 
 def cell(text: Any) -> str:
-    """Text for a table in Markdown, where it means nothing but itself.
+    """Escape text for a cell of a Markdown table.
 
     >>> cell("a|b <i>")
     'a\\\\|b &lt;i>'

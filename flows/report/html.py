@@ -1,8 +1,8 @@
-"""The report: everything told of a work folder as one HTML file that asks nothing of any network.
+"""Report of a work folder as one HTML file that loads nothing from a network.
 
-The pictures are SVG made here, not by a plotting library: plotly's script is 4.8 MB, wants a policy that lets it write
-styles, and draws nothing before it has run. A page of ours is a few hundred kB, reads without scripts, and its policy
-lets nothing run but the one script whose hash it names.
+The plots are SVG, without a plotting library: plotly's script has 4.8 MB, needs a policy that allows inline styles, and
+draws nothing before it has run. This page has a few hundred kB, is readable without scripts, and its policy allows only
+the one script whose hash it contains.
 """
 
 import base64
@@ -16,6 +16,7 @@ from upath import UPath
 
 from gristmill.filters.pii.filter import PiiFilter
 from gristmill.flows.clean.plan import report_of
+from gristmill.flows.clean.run import REMEDY
 from gristmill.flows.report.duplicates import duplicates
 from gristmill.flows.report.format import TEMPLATES, environment
 from gristmill.flows.report.impact import impact
@@ -24,17 +25,17 @@ from gristmill.flows.report.models import runs, tokenizers, tokens
 from gristmill.flows.report.rules import plots, steps
 from gristmill.flows.report.samples import samples, without_personal
 from gristmill.flows.report.svg import HEIGHT
-from gristmill.flows.runs.finished import REMEDY, FinishedRun
+from gristmill.flows.runs.finished import FinishedRun
 from gristmill.pipelines.schema import ID
 from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import require_finished
 
-TOP = 25  # repeated passages shown
-MOST = 24  # sources and languages shown
+TOP = 25  # repeated passages to show
+MOST = 24  # sources and languages to show
 
 
 def report(folder: UPath, target: UPath, experiment: UPath | None = None) -> int:
-    """Write the report of a finished work folder, and of an experiment with its data; returns its size in bytes.
+    """Write the report of a finished work folder, and of an experiment with its data; return its size in bytes.
 
     The same folders give the same bytes.
     """
@@ -45,21 +46,21 @@ def report(folder: UPath, target: UPath, experiment: UPath | None = None) -> int
 
 
 def collect(work: FinishedRun, experiment: UPath | None) -> dict[str, Any]:
-    """All that the page says."""
-    told = read_ledger(work)
+    """Collect all values of the page."""
+    ledger = read_ledger(work)
     return {
         "name": work.recipe.name,
         "about": work.recipe.about,
         "version": work.version,
         "summary": work.summary,
-        "steps": [step | {"plots": plots(work, step)} for step in steps(work, told)],
+        "steps": [step | {"plots": plots(work, step)} for step in steps(work, ledger)],
         "rejects": rejects(work),
-        "sources": told.sources.to_dicts(),
-        "languages": told.languages.to_dicts(),
-        "personal": rewritten(work, told, True),
-        "cut": rewritten(work, told, False),
-        "samples": samples(work, told.chosen),
-        "duplicates": duplicates(work, told.sources),
+        "sources": ledger.sources.to_dicts(),
+        "languages": ledger.languages.to_dicts(),
+        "personal": rewritten(work, ledger, True),
+        "cut": rewritten(work, ledger, False),
+        "samples": samples(work, ledger.chosen),
+        "duplicates": duplicates(work, ledger.sources),
         "repeats": _tops(work),
         "benchmarks": benchmarks(work),
         "tokenizers": tokenizers(work),
@@ -71,37 +72,37 @@ def collect(work: FinishedRun, experiment: UPath | None) -> dict[str, Any]:
 
 
 def rejects(work: FinishedRun) -> list[tuple[str, int]]:
-    """Why records could not be read, the most frequent reason first."""
-    reasons = Counter()
+    """Return why records could not be read, with counts, the most frequent reason first."""
+    reasons: Counter[str] = Counter()
     for name in require_finished(work.folder / "rejects", REMEDY).files:
         with (work.folder / "rejects" / name).open("rb") as file:
             reasons.update(orjson.loads(line)["reason"].partition(": ")[0] for line in file)
     return sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
 
 
-def rewritten(work: FinishedRun, told: LedgerSummary, personal: bool) -> list[dict]:
-    """What was cut or replaced by reason: the types of personal data, or all else."""
+def rewritten(work: FinishedRun, ledger: LedgerSummary, personal: bool) -> list[dict]:
+    """Return the rewrites by reason: of personal data, or all others."""
     steps = [name for name, step in work.recipe.steps.items() if (step.NAME == PiiFilter.NAME) == personal]
-    return told.rewritten.filter(pl.col("step").is_in(steps)).to_dicts()
+    return ledger.rewrites.filter(pl.col("step").is_in(steps)).to_dicts()
 
 
 def _tops(work: FinishedRun) -> list[dict]:
-    """The passages that the corpus repeats most."""
-    told = []
+    """Return the most frequent passages."""
+    passages = []
     for name in work.recipe.steps:
         top = work.whole(report_of(work.folder, name, "top"))
-        told += [] if top is None else top.head(TOP).to_dicts()
-    texts = without_personal([row["text"] for row in told])
-    return [row | {"text": text} for row, text in zip(told, texts, strict=True)]
+        passages += [] if top is None else top.head(TOP).to_dicts()
+    texts = without_personal([row["text"] for row in passages])
+    return [row | {"text": text} for row, text in zip(passages, texts, strict=True)]
 
 
 def benchmarks(work: FinishedRun) -> list[dict]:
-    """Of each evaluation set how many items were looked for and found, and in how many documents."""
+    """Return for each evaluation set the numbers of items searched and found, and of documents that contain them."""
     frames = []
     for name in work.recipe.steps:
         items = work.whole(report_of(work.folder, name, "items"), ["benchmark", "searchable", "documents"])
-        if items is not None:
-            found = work.whole(report_of(work.folder, name, "found"), [ID, "benchmark"])
+        found = work.whole(report_of(work.folder, name, "found"), [ID, "benchmark"])
+        if items is not None and found is not None:
             by_set = items.group_by("benchmark").agg(
                 pl.sum("searchable"), (pl.col("documents") > 0).sum().alias("found")
             )
@@ -110,9 +111,9 @@ def benchmarks(work: FinishedRun) -> list[dict]:
     return pl.concat(frames).sort("benchmark").to_dicts() if frames else []
 
 
-def render(told: dict[str, Any]) -> str:
-    """The page as HTML. All text is escaped by the templates; control characters are written out before."""
+def render(values: dict[str, Any]) -> str:
+    """Return the page as HTML. The templates escape all text and write control characters out."""
     style, script = ((TEMPLATES / name).read_text("utf-8") for name in ("style.css", "script.js"))
     hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
     fixed = {"style": style, "script": script, "style_hash": hashes[0], "script_hash": hashes[1]}
-    return environment(autoescape=True).get_template("page.html").render(**told, **fixed, HEIGHT=HEIGHT, MOST=MOST)
+    return environment(autoescape=True).get_template("page.html").render(**values, **fixed, HEIGHT=HEIGHT, MOST=MOST)

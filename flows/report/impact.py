@@ -1,4 +1,4 @@
-"""What the data were worth to a model: an experiment's result, if one lies by the run."""
+"""Result of an experiment with the run's data, if there is one."""
 
 from typing import Any
 
@@ -8,24 +8,24 @@ from upath import UPath
 from gristmill.pipelines.errors import WorkError
 
 RESULT = "impact.json"
-ROOM = 0.05  # of the width, on both sides
+MARGIN = 0.05  # of the width, on both sides
 
 
 def impact(folder: UPath, asked: bool) -> dict[str, Any] | None:
-    """The result of `gristmill impact` in a folder, its intervals as places in percent; None where there is none.
+    """Return the result of `gristmill impact` in a folder, its intervals as positions in percent, or None without one.
 
-    Raises WorkError where the folder was ``asked`` for.
+    Raises WorkError if the folder was ``asked`` for and holds no result.
     """
     if not (folder / RESULT).exists():
         if asked:
             raise WorkError(f"{folder} holds no {RESULT}; `gristmill impact run RECIPE --output {folder}` makes it")
         return None
-    told = orjson.loads((folder / RESULT).read_bytes())
-    questions = told["questions"]
+    result = orjson.loads((folder / RESULT).read_bytes())
+    questions = result["questions"]
     ends = [end for row in questions for end in (*row["interval"], row["margin"], -row["margin"])]
     low, high = min([0.0, *ends]), max([0.0, *ends])
-    width = (high - low or 1) * (1 + 2 * ROOM)
-    low -= ROOM * width
+    width = (high - low or 1) * (1 + 2 * MARGIN)
+    low -= MARGIN * width
 
     def place(value: float) -> float:
         return 100 * (value - low) / width
@@ -34,4 +34,4 @@ def impact(folder: UPath, asked: bool) -> dict[str, Any] | None:
         first, last = (place(end) for end in row["interval"])
         row["drawn"] = {"point": place(row["delta"]), "first": first, "last": last}
         row["drawn"]["margin"] = place(-row["margin"]), place(row["margin"])
-    return told | {"zero": place(0.0)}
+    return result | {"zero": place(0.0)}

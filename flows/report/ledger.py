@@ -1,4 +1,4 @@
-"""The ledger read once, shard by shard: what became of documents by source, language and rule, and which to show."""
+"""Summary of the ledger, read once shard by shard: counts by source, language and rule, and documents to show."""
 
 from typing import NamedTuple
 
@@ -10,38 +10,38 @@ from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, SOURCE
 
-KEPT = "kept"  # the reason of documents that stay
-SHOWN, SHOWN_KEPT = 4, 12  # documents of each reason, of those that stay
+KEPT = "kept"  # the reason of kept documents
+SAMPLES, SAMPLES_KEPT = 4, 12  # documents to show for each reason, and of kept ones
 COLUMNS = [ID, SOURCE, "kept", "step", "rule", "value", "threshold", "duplicate_of", "similarity"]
-COLUMNS += ["bytes", "clean_bytes", "reasons", "rewritten"]
+COLUMNS += ["bytes", "clean_bytes", "violations", "rewrites"]
 
 
 class LedgerSummary(NamedTuple):
-    """Sums over all documents, and the documents to show."""
+    """Sums over all documents, and documents to show."""
 
     sources: pl.DataFrame  # source, documents, kept, bytes, clean_bytes
     languages: pl.DataFrame  # language, and the same; empty without a language step
-    alone: dict[tuple[str, str], int]  # (step, rule) -> documents that broke no other rule
-    rewritten: pl.DataFrame  # step, reason, spans, bytes, documents, kept_spans, kept_documents
-    chosen: pl.DataFrame  # reason, part, row, clean_row, and of the ledger's columns those of single documents
+    alone: dict[tuple[str, str], int]  # (step, rule) -> documents that violate no other rule
+    rewrites: pl.DataFrame  # step, reason, spans, bytes, documents, kept_spans, kept_documents
+    chosen: pl.DataFrame  # reason, part, row, clean_row, and the ledger's columns
 
 
 def read_ledger(work: FinishedRun) -> LedgerSummary:
-    """Memory: the ledger of one shard. The documents shown are those whose hashed ids come first."""
-    parts = [_tell(_rows(work, part)) for part in work.parts]
-    sources, languages, alone, rewritten, chosen = (pl.concat(frames) for frames in zip(*parts, strict=True))
+    """Summarize the ledger. Documents to show have the smallest hashes of ids. Memory: the ledger of one shard."""
+    parts = [_sum(_rows(work, part)) for part in work.parts]
+    sources, languages, alone, rewrites, chosen = (pl.concat(frames) for frames in zip(*parts, strict=True))
     counts = {(step, rule): n for step, rule, n in _summed(alone, ["step", "rule"]).iter_rows()}
     return LedgerSummary(
         _summed(sources, [SOURCE]).sort("bytes", SOURCE, descending=[True, False]),
         _summed(languages, [LANGUAGE]).sort("bytes", LANGUAGE, descending=[True, False]),
         counts,
-        _summed(rewritten, ["step", "reason"]).sort("spans", "reason", descending=[True, False]),
+        _summed(rewrites, ["step", "reason"]).sort("spans", "reason", descending=[True, False]),
         _first(chosen),
     )
 
 
 def _rows(work: FinishedRun, part: str) -> pl.DataFrame:
-    """A shard's ledger with reason, language, hash of the id, and the row in the shards of documents and of clean."""
+    """Return a shard's ledger with reason, language, hash of the id, and the rows in documents/ and clean/."""
     frame = work.ledger(part, COLUMNS).with_row_index("row")
     labels = work.languages(part)
     return frame.with_columns(
@@ -54,13 +54,13 @@ def _rows(work: FinishedRun, part: str) -> pl.DataFrame:
     )
 
 
-def _tell(frame: pl.DataFrame) -> tuple[pl.DataFrame, ...]:
-    """One shard's share of everything in Told."""
+def _sum(frame: pl.DataFrame) -> tuple[pl.DataFrame, ...]:
+    """Return one shard's part of each field of LedgerSummary."""
     sizes = [pl.len().cast(pl.Int64).alias("documents"), pl.sum("kept").cast(pl.Int64), pl.sum("bytes", "clean_bytes")]
-    labelled = frame.filter(pl.col(LANGUAGE).is_not_null())
-    only = frame.filter(pl.col("reasons").list.len() == 1).group_by("step", "rule")
-    spans = frame.select("row", "kept", "rewritten").explode("rewritten", empty_as_null=False).unnest("rewritten")
-    rewritten = spans.group_by("step", "reason").agg(
+    labeled = frame.filter(pl.col(LANGUAGE).is_not_null())
+    only = frame.filter(pl.col("violations").list.len() == 1).group_by("step", "rule")
+    spans = frame.select("row", "kept", "rewrites").explode("rewrites", empty_as_null=False).unnest("rewrites")
+    rewrites = spans.group_by("step", "reason").agg(
         pl.sum("spans", "bytes"),
         pl.col("row").n_unique().cast(pl.Int64).alias("documents"),
         pl.col("spans").filter("kept").sum().alias("kept_spans"),
@@ -68,10 +68,10 @@ def _tell(frame: pl.DataFrame) -> tuple[pl.DataFrame, ...]:
     )
     return (
         frame.group_by(SOURCE).agg(sizes),
-        labelled.group_by(LANGUAGE).agg(sizes),
+        labeled.group_by(LANGUAGE).agg(sizes),
         only.agg(pl.len().cast(pl.Int64)),
-        rewritten,
-        _first(frame.drop("rewritten")),
+        rewrites,
+        _first(frame.drop("rewrites")),
     )
 
 
@@ -80,7 +80,7 @@ def _summed(frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
 
 
 def _first(frame: pl.DataFrame) -> pl.DataFrame:
-    """Of each reason those with the smallest hashes."""
-    most = pl.when(pl.col("reason") == KEPT).then(SHOWN_KEPT).otherwise(SHOWN)
+    """Return the documents with the smallest hashes for each reason."""
+    most = pl.when(pl.col("reason") == KEPT).then(SAMPLES_KEPT).otherwise(SAMPLES)
     ranked = frame.sort("hash", ID).with_columns(place=pl.int_range(pl.len()).over("reason"))
     return ranked.filter(pl.col("place") < most).drop("place")

@@ -1,4 +1,4 @@
-"""What was made of the clean documents: tokenizers, token shards, models."""
+"""Tokenizers, token shards and models made from the clean documents."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,12 +17,12 @@ from gristmill.tokenizers_lab.evaluate import measure
 from gristmill.tokenizers_lab.formats.detect import load_any
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
-COMPARED = 1_000_000  # bytes of text that tokenizers are compared on
+COMPARED = 1_000_000  # bytes of text to compare tokenizers on
 POINTS = 300  # of a curve
 
 
 def finished_in(folder: UPath) -> Iterator[tuple[str, UPath, Manifest]]:
-    """The finished folders in one, by name."""
+    """Yield the finished folders in a folder, by name."""
     if folder.is_dir():
         for path in sorted(folder.iterdir(), key=lambda path: path.name):
             if path.is_dir() and (manifest := Manifest.read(path)):
@@ -30,7 +30,7 @@ def finished_in(folder: UPath) -> Iterator[tuple[str, UPath, Manifest]]:
 
 
 def tokenizers(work: FinishedRun) -> dict[str, Any] | None:
-    """The tokenizers of the work folder, all on the first clean text; None where it holds none."""
+    """Return measures of the work folder's tokenizers on the first clean text, or None without tokenizers."""
     found = list(finished_in(work.folder / "tokenizers"))
     if not found or not work.summary["clean"]:
         return None
@@ -42,28 +42,30 @@ def tokenizers(work: FinishedRun) -> dict[str, Any] | None:
                     texts.append(text.as_py())
                     left -= len(texts[-1].encode())
     rows = Ragged.from_strings(texts)
-    told = []
+    measured = []
     for name, path, _ in found:
         model = load_any(path)
-        told.append({"name": name, "algorithm": model.algorithm, **measure(Tokenizer(model), rows, [""] * len(texts))})
-    return {"rows": told, "documents": len(texts), "bytes": int(rows.data.size)}
+        measured.append(
+            {"name": name, "algorithm": model.algorithm, **measure(Tokenizer(model), rows, [""] * len(texts))}
+        )
+    return {"rows": measured, "documents": len(texts), "bytes": int(rows.data.size)}
 
 
 def tokens(work: FinishedRun) -> list[dict[str, Any]]:
-    """Every folder of token shards: its shards and what was mixed."""
-    told = []
+    """Return each folder of token shards, with its shards and its mixture."""
+    folders = []
     for name, _, manifest in finished_in(work.folder / "tokens"):
         shards = [
             {"name": part, "size": sum(file["bytes"] for file in made.files.values()), **made.counts}
             for part, made in sorted(manifest.parts.items())
             if "tokens" in made.counts
         ]
-        told.append({"name": name, "shards": shards, "counts": manifest.counts, "settings": manifest.settings})
-    return told
+        folders.append({"name": name, "shards": shards, "counts": manifest.counts, "settings": manifest.settings})
+    return folders
 
 
 def runs(work: FinishedRun) -> dict[str, Any] | None:
-    """The models trained in the work folder, and how their losses fell; None where there is none."""
+    """Return the models of the work folder with their losses by step, or None without models."""
     rows, curves, points = [], [], []
     for name, path, manifest in finished_in(work.folder / "runs"):
         if not (path / "summary.json").exists():
@@ -81,5 +83,5 @@ def runs(work: FinishedRun) -> dict[str, Any] | None:
 
 
 def _losses(series: list[tuple], curves: int) -> tuple[Chart, int]:
-    """The picture, and how many of its lines are curves; the rest are single points."""
+    """Return the chart, and the number of its lines that are curves; the others are single points."""
     return chart(series, "step"), curves

@@ -1,4 +1,4 @@
-"""Rules, what they took, and how the measures they look at are spread."""
+"""Rules of a run: their counts, and histograms of their measures."""
 
 import math
 from collections import Counter
@@ -21,51 +21,52 @@ SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥"}
 
 
 class Looks(NamedTuple):
-    """What a rule looks at, and when a document breaks it."""
+    """Measure of a rule, and the condition that violates it."""
 
     measure: str
     breaks: str
-    threshold: float | None  # None: off
-    others: list[str]  # thresholds of language profiles and single values that differ, in words
-    folder: str = "measures"  # the step's table that the measure is in
+    threshold: float | None  # None: the rule is off
+    others: list[str]  # other thresholds, of language profiles and single values, as text
+    folder: str = "measures"  # table of the step with the measure
 
     def __str__(self) -> str:
         return f"{SIGNS[self.breaks]} {number(self.threshold)}" if self.threshold is not None else "off"
 
     def cut(self, whole: bool) -> float | None:
-        """The least value on the right of the threshold: of whole numbers above 2, that is 3."""
-        beyond = whole and self.breaks in (">", "<=") and self.threshold is not None
-        return math.floor(self.threshold) + 1 if beyond else self.threshold
+        """Return the smallest value to the right of the threshold: 3 for whole numbers above 2."""
+        if whole and self.breaks in (">", "<=") and self.threshold is not None:
+            return math.floor(self.threshold) + 1
+        return self.threshold
 
 
-# Steps over the corpus that leave a value of many documents.
+# Steps over the corpus with a value for many documents: rule, measure, comparison, setting, table.
 SCORED = {
     NearDuplicates.NAME: ("near_duplicate", "similarity", ">=", "threshold", "clusters"),
     CrossFitPerplexity.NAME: ("context_gain_too_low", "context_gain", "<", "min_context_gain", "scores"),
 }
 
 
-def steps(work: FinishedRun, told: LedgerSummary) -> list[dict[str, Any]]:
-    """Every step with its rules: what they look at, what they took."""
-    profiles = _profiles(told)
-    return [_step(work, name, told, profiles) for name in work.recipe.steps]
+def steps(work: FinishedRun, ledger: LedgerSummary) -> list[dict[str, Any]]:
+    """Return every step with its rules, their measures and their counts."""
+    profiles = _profiles(ledger)
+    return [_step(work, name, ledger, profiles) for name in work.recipe.steps]
 
 
-def _profiles(told: LedgerSummary) -> Counter:
-    """How many documents each language profile judges."""
-    counts = Counter()
-    names = profile_of(told.languages[LANGUAGE].to_numpy()) if told.languages.height else []
-    for name, documents in zip(names, told.languages["documents"], strict=True):
+def _profiles(ledger: LedgerSummary) -> Counter:
+    """Return the number of documents for each language profile."""
+    counts: Counter[str] = Counter()
+    names: Any = profile_of(ledger.languages[LANGUAGE].to_numpy()) if ledger.languages.height else []
+    for name, documents in zip(names, ledger.languages["documents"], strict=True):
         counts[name] += documents
     return counts or Counter({NO_PROFILE: 1})
 
 
-def _step(work: FinishedRun, name: str, told: LedgerSummary, profiles: Counter) -> dict[str, Any]:
+def _step(work: FinishedRun, name: str, ledger: LedgerSummary, profiles: Counter) -> dict[str, Any]:
     step, counts = work.recipe.steps[name], work.summary["steps"][name]
     looks, found = _looks(step, profiles), counts["rules"]
     on = {rule: look for rule, look in looks.items() if look.threshold is not None or look.others}
     rules = [
-        {"rule": rule, "looks": looks.get(rule), "alone": told.alone.get((name, rule), 0), **taken}
+        {"rule": rule, "looks": looks.get(rule), "alone": ledger.alone.get((name, rule), 0), **taken}
         for rule, taken in found.items()
     ]
     return {
@@ -80,7 +81,7 @@ def _step(work: FinishedRun, name: str, told: LedgerSummary, profiles: Counter) 
 
 
 def _looks(step: Filter | CorpusStep, profiles: Counter) -> dict[str, Looks]:
-    """Rule -> what it looks at, for the steps that say so."""
+    """Return rule -> its measure and condition, for steps with thresholds."""
     if isinstance(step, Filter):
         by_profile = {profile: step.for_profile(profile).rules() for profile in profiles}
         return {name: _filter_rule(name, rule, by_profile, profiles) for name, rule in step.rules().items()}
@@ -91,8 +92,8 @@ def _looks(step: Filter | CorpusStep, profiles: Counter) -> dict[str, Looks]:
 
 
 def _filter_rule(name: str, rule: Rule, by_profile: dict[str, dict[str, Rule]], profiles: Counter) -> Looks:
-    """The threshold most documents have, and the others."""
-    documents = Counter()
+    """Return the threshold of most documents, and the others."""
+    documents: Counter[float | None] = Counter()
     for profile, count in profiles.items():
         documents[by_profile[profile][name].threshold] += count
     ((most, _),) = documents.most_common(1)
@@ -102,7 +103,7 @@ def _filter_rule(name: str, rule: Rule, by_profile: dict[str, dict[str, Rule]], 
 
 
 def plots(work: FinishedRun, step: dict[str, Any]) -> list[dict]:
-    """A picture of each measure that a step's rules look at, with the thresholds of all of them."""
+    """Return a histogram for each measure of a step's rules, with all their thresholds."""
     name, looks = step["name"], step["on"]
     by_measure: dict[str, list[str]] = {}
     for rule, look in looks.items():
@@ -110,13 +111,13 @@ def plots(work: FinishedRun, step: dict[str, Any]) -> list[dict]:
     drawn = []
     for measure, rules in by_measure.items():
         if picture := _picture(work, name, {rule: looks[rule] for rule in rules}):
-            says = sorted((looks[rule] for rule in rules), key=lambda look: look.threshold or 0)
-            drawn.append({"measure": measure, "says": ", ".join(map(str, says)), "picture": picture})
+            conditions = sorted((looks[rule] for rule in rules), key=lambda look: look.threshold or 0)
+            drawn.append({"measure": measure, "condition": ", ".join(map(str, conditions)), "picture": picture})
     return drawn
 
 
 def _picture(work: FinishedRun, name: str, looks: dict[str, Looks]) -> Histogram | None:
-    """All documents' values of a measure, and those of the documents that break its rules, as they were decided."""
+    """Return the histogram of a measure, of all documents and of documents that violate its rules."""
     look = next(iter(looks.values()))
     folder = report_of(work.folder, name, look.folder)
     values = [work.shard(folder, part, [look.measure])[look.measure] for part in work.parts]
@@ -124,14 +125,14 @@ def _picture(work: FinishedRun, name: str, looks: dict[str, Looks]) -> Histogram
     if not kind.is_numeric():
         return None
     broken = [_broken(work, decisions_of(work.folder, name), part, list(looks)) for part in work.parts]
-    numbers = [pl.concat(columns).cast(pl.Float64).drop_nulls().to_numpy() for columns in (values, broken)]
-    cuts = {look.cut(kind.is_integer()) for look in looks.values()} - {None}
-    drawn = histogram(*numbers, sorted(cuts), kind.is_integer())
+    every, violating = (pl.concat(columns).cast(pl.Float64).drop_nulls().to_numpy() for columns in (values, broken))
+    cuts = {cut for look in looks.values() if (cut := look.cut(kind.is_integer())) is not None}
+    drawn = histogram(every, violating, sorted(cuts), kind.is_integer())
     return drawn if drawn.bars else None
 
 
 def _broken(work: FinishedRun, folder: UPath, part: str, rules: list[str]) -> pl.Series:
-    """The values by which documents of a shard break any of the rules."""
-    broken = work.shard(folder, part, ["broken"])["broken"].explode(empty_as_null=False)
+    """Return the values of a shard's documents that violate any of the rules."""
+    broken = work.shard(folder, part, ["violations"])["violations"].explode(empty_as_null=False)
     values = broken.struct.unnest().filter(pl.col("rule").is_in(rules))["value"]
     return values.filter(values.is_finite())

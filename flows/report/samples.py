@@ -1,4 +1,4 @@
-"""Documents to read: as much of each as a page can bear, without the personal data in it."""
+"""Samples of documents: the beginning of each, without its personal data."""
 
 import numpy as np
 import polars as pl
@@ -14,28 +14,28 @@ from gristmill.pipelines.schema import TEXT
 from gristmill.pipelines.steps.spans import rewrite
 from gristmill.pipelines.storage.shards import read_rows
 
-BYTES = 8_000  # of a text that are looked at
-CHARACTERS, LINES, WIDTH = 1_600, 24, 400  # of a text, and of a line, that are shown
-FIRST = 110  # characters that tell what a text is
+BYTES = 8_000  # of a text to read
+CHARACTERS, LINES, WIDTH = 1_600, 24, 400  # of a text, and characters of a line, to show
+FIRST = 110  # characters of a text in a list
 
 
 def samples(work: FinishedRun, chosen: pl.DataFrame) -> list[dict]:
-    """The chosen documents with an excerpt of their text: as rewritten if they stay, else as read.
+    """Return the chosen documents with an excerpt: of the rewritten text if kept, else of the original.
 
-    Kept ones come first, then the others in the order of the recipe's steps, their reasons by name.
+    Kept documents come first, then the others in the order of the recipe's steps and the names of reasons.
     """
     order = {name: place for place, name in enumerate(work.recipe.steps)}
-    told = []
+    found = []
     for kept, folder, row in (True, "clean", "clean_row"), (False, "documents", "row"):
         rows = chosen.filter(pl.col("kept") == kept)
         texts = read_texts(work.folder / folder, rows.select("part", pl.col(row).alias("row")))
         for document, (text, size) in zip(rows.iter_rows(named=True), texts, strict=True):
-            told.append(document | {"excerpt": excerpt(text, size), "reason": KEPT if kept else document["reason"]})
-    return sorted(told, key=lambda row: (not row["kept"], order.get(row["step"], 0), row["reason"], row["hash"]))
+            found.append(document | {"excerpt": excerpt(text, size), "reason": KEPT if kept else document["reason"]})
+    return sorted(found, key=lambda row: (not row["kept"], order.get(row["step"], 0), row["reason"], row["hash"]))
 
 
 def read_texts(folder: UPath, places: pl.DataFrame) -> list[tuple[str, int]]:
-    """The beginnings of the texts at ``part`` and ``row``, in the order of ``places``, and their sizes in bytes."""
+    """Return the beginnings and sizes in bytes of the texts at ``part`` and ``row``, in the order of ``places``."""
     begun, sizes = [b""] * places.height, [0] * places.height
     for (part,), frame in places.with_row_index("at").group_by("part", maintain_order=True):
         rows, back = np.unique(frame["row"].to_numpy().astype(np.int64), return_inverse=True)
@@ -47,9 +47,9 @@ def read_texts(folder: UPath, places: pl.DataFrame) -> list[tuple[str, int]]:
 
 
 def without_personal(texts: list[str]) -> list[str]:
-    """Texts with the type of personal data in its place, found by the rules' own settings and not the run's.
+    """Replace personal data by its type, found with the default settings, not the run's.
 
-    A report is read by more people than a corpus is.
+    A report has more readers than a corpus.
     """
     if not texts:
         return []
@@ -60,8 +60,9 @@ def without_personal(texts: list[str]) -> list[str]:
 
 
 def excerpt(text: str, size: int) -> dict:
-    """The beginning of a text of ``size`` bytes, control characters written out; ``more`` is 0 where that is all."""
-    lines, left, whole = [], CHARACTERS, True
+    """Return the beginning of a text of ``size`` bytes, control characters escaped; ``more`` is 0 if that is all."""
+    lines: list[str] = []
+    left, whole = CHARACTERS, True
     for line in text.split("\n"):
         if len(lines) == LINES or left <= 0:
             whole = False
@@ -70,12 +71,12 @@ def excerpt(text: str, size: int) -> dict:
         whole &= len(line) <= most
         lines.append(line[:most] + "…" * (len(line) > most))
         left -= len(lines[-1]) + 1
-    shown = "\n".join(lines)
+    beginning = "\n".join(lines)
     more = 0 if whole and size <= BYTES else size
-    return {"text": shown.translate(TERMINAL), "more": more, "first": first_words(shown)}
+    return {"text": beginning.translate(TERMINAL), "more": more, "first": first_words(beginning)}
 
 
 def first_words(text: str) -> str:
-    """What a text begins with, on one line."""
+    """Return the first words of a text on one line."""
     line = " ".join(text.split())
     return (line[:FIRST] + "…" * (len(line) > FIRST)).translate(LINE)

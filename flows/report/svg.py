@@ -1,5 +1,7 @@
-"""Pictures as numbers for the templates, which draw them as SVG: across in percent, so that a bar is as wide as the
-screen lets it be and its text stays as large as all other text; down in pixels."""
+"""Plots as numbers for the templates, which draw them as SVG.
+
+Horizontal positions are percentages, so that a plot fills the width and its text keeps its size; heights are pixels.
+"""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -9,38 +11,38 @@ import numpy as np
 
 from gristmill.pipelines.storage.histogram import Bins, bins
 
-BINS = 40  # of a histogram
+BINS = 40  # in a histogram
 HEIGHT = 84  # pixels of the bars
-STEPS = (1, 2, 2.5, 5, 10)  # of axes, times a power of ten
+STEPS = (1, 2, 2.5, 5, 10)  # between ticks of an axis, times a power of ten
 
 
 class HistogramBar(NamedTuple):
-    """One range of values: place and sizes, and what it says."""
+    """Bar of one range of values: position, sizes, counts and label."""
 
     x: float
     width: float
     height: float  # of all documents
-    broken_height: float  # of those that break the rule
+    broken_height: float  # of documents that violate the rule
     label: str  # the range
     documents: int
     broken: int
-    middle: float  # of the values that it may hold
+    middle: float  # of the range
 
 
 class Histogram(NamedTuple):
-    """A picture; without values it has an axis and no bars."""
+    """Histogram; without values it has an axis and no bars."""
 
     axis: Bins
     bars: list[HistogramBar]
-    lines: list[float]  # where the cuts are
+    lines: list[float]  # positions of the cuts
     ticks: list[tuple[float, str]]
-    levels: list[tuple[float, str]]  # heights that numbers of documents have
+    levels: list[tuple[float, str]]  # heights of round numbers of documents
 
 
 def histogram(
     values: np.ndarray, broken: np.ndarray, cuts: Sequence[float], whole: bool, count: int = BINS
 ) -> Histogram:
-    """Draw how values are spread, and those among them that break a rule; ``cuts`` are where thresholds part them."""
+    """Draw all values, and the values of documents that violate a rule; ``cuts`` are the rule's thresholds."""
     values = values[np.isfinite(values)]
     axis = bins(values, cuts, whole, count)
     if not values.size:
@@ -55,12 +57,12 @@ def histogram(
 
 
 def _log_heights(counts: np.ndarray, most: int) -> np.ndarray:
-    """Heights go by the logarithm of the counts, since a rule is about the few documents at the end of the many."""
+    """Scale counts logarithmically, since rules concern the few documents at the ends."""
     return HEIGHT * np.log10(1 + counts) / np.log10(1 + most)
 
 
 def _labels(axis: Bins, values: np.ndarray) -> list[str]:
-    """What each range holds, in words."""
+    """Return the label of each range."""
     ends = [number(edge) for edge in axis.edges.tolist()]
     labels = ends[:-1] if axis.single else [f"{low} to {high}" for low, high in pairwise(ends)]
     if values.min() < axis.edges[0]:
@@ -71,24 +73,24 @@ def _labels(axis: Bins, values: np.ndarray) -> list[str]:
 
 
 def _ticks(axis: Bins) -> list[tuple[float, str]]:
-    """A few round values and where they are, none too near an end for its number to be read."""
+    """Return a few round values with their positions, none too close to an end for its label."""
     low, high = axis.edges[0], axis.edges[-1]
     values = [10.0**k for k in range(-6, 13)] if axis.by_ratio else round_values(low, high, 4)
     values = [value for value in values if low <= value < high and (not axis.whole or value == int(value))]
-    half = 0.5 if axis.single else 0  # a number stands below the middle of its bar
+    half = 0.5 if axis.single else 0  # the label is below the middle of the bar
     places = [(100 * axis.at(value + half).item(), number(value)) for value in values]
     return [(place, name) for place, name in places if 2 < place < 96]
 
 
 def _levels(most: int) -> list[tuple[float, str]]:
-    """Powers of ten, as many as have room for their number."""
+    """Return powers of ten with their heights, as many as their labels allow."""
     every = 1 + int(np.log10(1 + most) // 3)
     levels = [(HEIGHT - _log_heights(10**k, most), 10**k) for k in range(0, 13, every)]
     return [(y.item(), f"{n:,}") for y, n in levels if y >= 0]
 
 
 def round_values(low: float, high: float, most: int) -> list[float]:
-    """At most ``most`` and one round values between two others.
+    """Return up to ``most`` + 1 round values between two others.
 
     >>> round_values(0, 0.93, 4)
     [0.0, 0.25, 0.5, 0.75]
@@ -102,7 +104,7 @@ def round_values(low: float, high: float, most: int) -> list[float]:
 
 
 def number(value: float) -> str:
-    """A value in as few digits as tell it from its neighbours.
+    """Format a value with three significant digits, and without decimals from 1000 on.
 
     >>> number(12000), number(0.25), number(3.0)
     ('12,000', '0.25', '3')
@@ -113,7 +115,7 @@ def number(value: float) -> str:
 
 
 class Line(NamedTuple):
-    """A curve: its name, its points in percent of the picture, and what each says."""
+    """Curve: its name, its points in percent of the plot, and the tooltip of each."""
 
     name: str
     points: list[tuple[float, float]]
@@ -121,13 +123,17 @@ class Line(NamedTuple):
 
 
 class Chart(NamedTuple):
+    """Curves with the ticks of their axes."""
+
+    """Curves with the ticks of their axes."""
+
     lines: list[Line]
     x_ticks: list[tuple[float, str]]
     y_ticks: list[tuple[float, str]]
 
 
 def chart(series: Sequence[tuple[str, Sequence[float], Sequence[float]]], across: str) -> Chart:
-    """Curves of (name, xs, ys) in one picture; ``across`` names what runs to the right."""
+    """Draw curves of (name, xs, ys) in one plot; ``across`` names the horizontal axis."""
     xs, ys = (np.concatenate([np.asarray(one[k], float) for one in series]) for k in (1, 2))
     left, right = xs.min(), max(xs.max(), xs.min() + 1e-9)
     low, high = ys.min(), ys.max()

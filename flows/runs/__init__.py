@@ -1,1 +1,1 @@
-"""Looking at a finished run: status, history of a document, other thresholds, duplicates."""
+"""Views of a run: status, history of a document, other thresholds, duplicates."""

@@ -1,7 +1,8 @@
-"""Judge documents by the rules of a recipe without a work folder."""
+"""Check of documents against the rules of a recipe, without a work folder."""
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -15,25 +16,26 @@ from gristmill.pipelines.schema import ID
 
 
 def check_documents(recipe: Recipe, paths: tuple[str, ...]) -> Iterator[dict]:
-    """Each document's id, broken rules ({step, rule, value, threshold}) and measures, by the per-document steps."""
-    chain = {name: step for name, step in recipe.steps.items() if isinstance(step, Filter)}
+    """Yield id, violations ({step, rule, value, threshold}) and measures of each document, without corpus steps."""
+    chain: dict[str, Any] = {name: step for name, step in recipe.steps.items() if isinstance(step, Filter)}
     settings = recipe.input.model_copy(update={"paths": list(paths)})
     for table in read_documents(list(paths), settings):
         frames = measure_documents(chain, table, recipe.words)
         profile = np.full(len(table), NO_PROFILE, object)
         if name := provider(chain, LANGUAGE):
             profile = profile_of(frames[name][chain[name].PROVIDES[LANGUAGE]].to_numpy())
-        broken = {name: decide(step, frames[name], profile).to_list() for name, step in chain.items()}
+        violations = {name: decide(step, frames[name], profile).to_list() for name, step in chain.items()}
         rows = {name: frame.to_dicts() for name, frame in frames.items()}
         for i, id in enumerate(table[ID].to_pylist()):
-            reasons = [{"step": name, **reason} for name in chain for reason in broken[name][i]]
-            yield {"id": id, "reasons": reasons, "measures": {name: rows[name][i] for name in chain}}
+            found = [{"step": name, **each} for name in chain for each in violations[name][i]]
+            yield {"id": id, "violations": found, "measures": {name: rows[name][i] for name in chain}}
 
 
 def count(verdicts: Iterator[dict]) -> tuple[int, Counter]:
-    """Documents, and how many broke each (step, rule)."""
-    rules, documents = Counter(), 0
+    """Return the number of documents, and of violations of each (step, rule)."""
+    rules: Counter[tuple[str, str]] = Counter()
+    documents = 0
     for verdict in verdicts:
         documents += 1
-        rules.update((reason["step"], reason["rule"]) for reason in verdict["reasons"])
+        rules.update((each["step"], each["rule"]) for each in verdict["violations"])
     return documents, rules

@@ -1,4 +1,4 @@
-"""Why: one document's story, out of the ledger and the measures."""
+"""History of one document, from the ledger and the measures."""
 
 from collections.abc import Iterable
 
@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 from upath import UPath
 
 from gristmill.flows.clean.plan import measures_of
+from gristmill.flows.clean.run import REMEDY
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.schema import ID
 from gristmill.pipelines.storage.manifest import require_finished
@@ -14,27 +15,27 @@ from gristmill.pipelines.storage.shards import list_shards, read_rows, read_shar
 
 
 def explain(work: UPath, id: str) -> dict:
-    """The ledger's row of a document and, by step, everything that was measured of it.
+    """Return a document's row of the ledger, with its measures by step.
 
-    Raises WorkError where the work folder is unfinished or holds no such document.
+    Raises WorkError if the work folder is unfinished or does not contain the document.
     """
-    require_finished(work / "ledger", "`gristmill clean RECIPE --input … --output WORK` makes it")
+    require_finished(work / "ledger", REMEDY)
     for path in list_shards(work / "ledger"):
         rows = np.flatnonzero(pc.equal(read_shard(path, [ID])[ID], id).to_numpy())
         if rows.size:
             return document_history(work, path.stem, int(rows[0]))
-    raise WorkError(f"{work} knows no document {id!r}; `gristmill inspect {work}/ledger --sample 3` shows some ids")
+    raise WorkError(f"{work} has no document {id!r}; `gristmill inspect {work}/ledger --rows 3` prints a few ids")
 
 
 def document_history(work: UPath, part: str, row: int, steps: Iterable[str] | None = None) -> dict:
-    """As `explain`, of the document in one row of a shard, with the measures of ``steps`` or of all."""
+    """Return the same as `explain` for one row of a shard, with the measures of ``steps`` (default: all)."""
     (found,) = read_rows(work / "ledger" / f"{part}.parquet", np.array([row])).to_pylist()
     measures = {name: _measures(work, name, part, row) for name in (_steps(work) if steps is None else steps)}
     return {**found, "shard": part, "row": row, "measures": measures}
 
 
 def _steps(work: UPath) -> list[str]:
-    return require_finished(work / "ledger", "").settings["steps"]
+    return require_finished(work / "ledger", REMEDY).settings["steps"]
 
 
 def _measures(work: UPath, name: str, part: str, row: int) -> dict:

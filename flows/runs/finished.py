@@ -1,4 +1,4 @@
-"""A finished work folder, opened to be read: its recipe, its sums, its tables shard by shard."""
+"""Finished run in a work folder: its recipe, its summary, its tables shard by shard."""
 
 import copy
 from pathlib import PurePath
@@ -12,22 +12,20 @@ from gristmill.filters.core.filter import LANGUAGE, provider
 from gristmill.filters.pii.filter import PiiFilter
 from gristmill.flows.clean.plan import labelled_by, measures_of, shards_of
 from gristmill.flows.clean.recipe import parse_recipe
-from gristmill.flows.clean.run import RECIPE, SUMMARY
+from gristmill.flows.clean.run import RECIPE, REMEDY, SUMMARY
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.storage.manifest import Manifest, require_finished
 from gristmill.pipelines.storage.shards import list_shards, read_shard
 
-REMEDY = "`gristmill clean RECIPE --input … --output WORK` makes it"
-
 
 class FinishedRun:
-    """The run in a work folder: its recipe, its summary, the names of its shards (``parts``), the version that ran.
+    """Run in a work folder: its recipe, its summary, the names of its shards (``parts``), Gristmill's version.
 
-    ``recipe_json`` is the recipe as it ran. ``recipe`` hides nothing by a key, so that no key is needed to open a run.
+    ``recipe_json`` is the recipe as it ran. ``recipe`` has no key file, so that a run opens without its key.
     """
 
     def __init__(self, folder: UPath):
-        """Raises WorkError where the run is unfinished, or was made by no recipe."""
+        """Open a run; raise WorkError if it is unfinished or has no recipe."""
         self.folder = folder
         self.version = require_finished(folder / "ledger", REMEDY).version
         self.parts = list(shards_of(folder / "ledger"))
@@ -40,42 +38,42 @@ class FinishedRun:
 
     @property
     def table(self) -> dict:
-        """The recipe as JSON that anybody may read."""
+        """Recipe as JSON that may be published."""
         return without_places(orjson.loads(self.recipe_json))
 
     def shard(self, folder: UPath, part: str, columns: list[str] | None = None) -> pl.DataFrame:
         """Return one shard of a table."""
-        return pl.from_arrow(read_shard(folder / f"{part}.parquet", columns))
+        return pl.DataFrame(read_shard(folder / f"{part}.parquet", columns))
 
     def ledger(self, part: str, columns: list[str]) -> pl.DataFrame:
-        """Return what became of each document of a shard."""
+        """Return columns of a shard's ledger."""
         return self.shard(self.folder / "ledger", part, columns)
 
     def measures(self, step: str, part: str, columns: list[str] | None = None) -> pl.DataFrame:
-        """Return what a step measured of each document of a shard."""
+        """Return a step's measures of a shard's documents."""
         return self.shard(measures_of(self.folder, step), part, columns)
 
     def languages(self, part: str, step: str | None = None) -> pl.Series | None:
-        """Return the language of each document of a shard, null where it is unsure; None where no step provides it.
+        """Return the languages of a shard's documents, null if uncertain; None if no step provides them.
 
-        With ``step``, the language is the one that chooses the profiles of this step.
+        With ``step``, they are the languages that choose the profiles of this step.
         """
-        speaker = labelled_by(self.recipe, step) if step else provider(self.recipe.steps, LANGUAGE)
-        if speaker is None:
+        source = labelled_by(self.recipe, step) if step else provider(self.recipe.steps, LANGUAGE)
+        if source is None:
             return None
-        column = self.recipe.steps[speaker].PROVIDES[LANGUAGE]
-        return self.measures(speaker, part, [column])[column]
+        column = self.recipe.steps[source].PROVIDES[LANGUAGE]
+        return self.measures(source, part, [column])[column]
 
     def whole(self, folder: UPath, columns: list[str] | None = None) -> pl.DataFrame | None:
-        """Return all shards of a table; None where the run has not made it."""
+        """Return all shards of a table, or None if the run has not made it."""
         if Manifest.read(folder) is None:
             return None
-        frames = [pl.from_arrow(read_shard(path, columns)) for path in list_shards(folder)]
+        frames = [pl.DataFrame(read_shard(path, columns)) for path in list_shards(folder)]
         return pl.concat(frames) if frames else None
 
 
 def _without_keys(table: dict) -> dict:
-    """The recipe as anybody may read it: what it hides by a key needs no key to be told of."""
+    """Return the recipe without its key file, which readers of a report do not have."""
     table = copy.deepcopy(table)
     for step in table["steps"].values():
         if step["use"] == PiiFilter.NAME:
@@ -84,7 +82,7 @@ def _without_keys(table: dict) -> dict:
 
 
 def without_places(value: Any) -> Any:
-    """A table whose absolute paths are names of files: where they lie on somebody's machine is nobody else's business.
+    """Replace absolute paths by names of files: a published recipe does not reveal the folders of a machine.
 
     >>> without_places({"paths": ["/home/ada/crawl.jsonl", "demo"]})
     {'paths': ['crawl.jsonl', 'demo']}

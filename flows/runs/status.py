@@ -1,4 +1,4 @@
-"""How far a run is: each folder that its recipe makes, as it lies on disk and as the recipe would have it."""
+"""Status of a run: for each folder of its recipe, whether it is there and still fits."""
 
 import time
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ FINISHED, RUNNING, FAILED, STOPPED, STALE, WAITING = "finished", "running", "fai
 
 
 class Folder(NamedTuple):
-    """A folder of the run. ``parts`` are the jobs' shares that are there."""
+    """Folder of the run; ``parts`` counts its finished parts."""
 
     name: str
     state: str
@@ -27,7 +27,7 @@ class Folder(NamedTuple):
 
 
 class Status(NamedTuple):
-    """The last run and its folders, in the order they are made."""
+    """Last run and its folders, in the order in which they are made."""
 
     run: str
     folders: list[Folder]
@@ -38,14 +38,14 @@ class Status(NamedTuple):
 
 
 def status(work: UPath) -> Status:
-    """What is finished, under way, failed or stale in a work folder. Raises WorkError where no run was begun.
+    """Return the state of each folder of a work folder; raise WorkError if no run was started there.
 
-    A folder is stale when it was made of other settings or input than the last run's recipe names now, or of a folder
-    that is itself not finished.
+    A folder is stale if it was made with other settings or input than the last run's recipe has, or from an unfinished
+    folder.
     """
     note, running = last_run(work)
     if "recipe" not in note:
-        raise WorkError(f"no run was begun in {work}; `gristmill clean RECIPE --output {work}` begins one")
+        raise WorkError(f"{work} has no run; `gristmill clean RECIPE --output {work}` starts one")
     recipe = parse_recipe(note["recipe"], str(work))
     state = RUNNING if running else FAILED if "error" in note else STOPPED
     wanted = _wanted(recipe, work)
@@ -63,8 +63,8 @@ def _look(folder: UPath, name: str, wanted: dict[UPath, str], under_way: str) ->
 
 
 def _wanted(recipe: Recipe, work: UPath) -> dict[UPath, str]:
-    """Folder -> the fingerprint it should have; only up to the first step that is not as it should be."""
-    wanted = {}
+    """Return folder -> expected fingerprint, up to the first step that is unfinished or stale."""
+    wanted: dict[UPath, str] = {}
     try:
         for step in plan(recipe, work):
             names = names_of(step)
@@ -72,7 +72,7 @@ def _wanted(recipe: Recipe, work: UPath) -> dict[UPath, str]:
             manifests = {folder: Manifest.read(folder) for folder in names}
             if any(manifest is None or manifest.fingerprint != names[f] for f, manifest in manifests.items()):
                 break
-    except GristmillError:  # the input has gone: nothing can be said to fit it
+    except GristmillError:  # the input is missing, so nothing fits it
         pass
     return wanted
 
@@ -94,10 +94,10 @@ def _folders(recipe: Recipe) -> Iterator[str]:
 
 def _describe(note: dict, running: bool) -> str:
     began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(note["began"]))
-    who = f"process {note['pid']} on {note['host']}, begun {began}"
+    run = f"process {note['pid']} on {note['host']}, started {began}"
     if running:
-        return f"running: {who}"
+        return f"running: {run}"
     if "ended" not in note:
-        return f"killed: {who}; the same command goes on from there"
+        return f"killed: {run}; the same command continues it"
     seconds = f"{note['ended'] - note['began']:.1f} s"
-    return f"failed after {seconds}: {note['error']}" if "error" in note else f"finished in {seconds}: {who}"
+    return f"failed after {seconds}: {note['error']}" if "error" in note else f"finished in {seconds}: {run}"

@@ -1,4 +1,4 @@
-"""What if: a finished run recounted with other thresholds, from its measures alone."""
+"""What-if: recount of a finished run under other thresholds, from its measures alone."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,75 +25,74 @@ from gristmill.pipelines.storage.manifest import Manifest
 
 
 def what_if(work: UPath, changes: tuple[str, ...]) -> tuple[dict, dict]:
-    """The summary of the run in ``work`` and what it would be with ``changes`` (``step.setting=value``).
+    """Return the summary of the run in ``work``, and the summary under ``changes`` (``step.setting=value``).
 
-    Rules are those a recipe has; a change that would need text measured anew is a RecipeError that says so.
+    Raises RecipeError for a change that needs new measures.
     """
     run = FinishedRun(work)
     return run.summary, {**run.summary, **recount(change_recipe(run.recipe_json, changes), run)}
 
 
 def change_recipe(run: bytes, changes: tuple[str, ...]) -> Recipe:
-    """The recipe of a run (its JSON) with other thresholds.
+    """Return the recipe of a run (given as JSON) with other thresholds.
 
-    Raises RecipeError where a change is none, or would need text measured anew.
+    Raises RecipeError for an invalid change, or one that needs new measures.
     """
     recipe = parse_recipe(orjson.loads(run), RECIPE)
     changed = parse_recipe(orjson.loads(run), "what-if", changes)
     for name, step in changed.steps.items():
         if step.measured_settings() != recipe.steps[name].measured_settings():
-            raise RecipeError(
-                f"{name}: this setting changes what is measured; `gristmill clean` with --set measures it"
-            )
+            raise RecipeError(f"{name}: the setting needs new measures; run `gristmill clean` with --set instead")
     return changed
 
 
 def recount(recipe: Recipe, run: FinishedRun) -> dict:
-    """What the documents' measures come to under the recipe's rules: clean, removed, and the steps by rule."""
+    """Count the run's documents under the recipe's rules: clean, removed, and by step and rule."""
     sizes_by_part = {part: run.ledger(part, ["bytes", "clean_bytes"]) for part in run.parts}
-    stays = {part: np.ones(len(frame), bool) for part, frame in sizes_by_part.items()}
+    kept = {part: np.ones(len(frame), bool) for part, frame in sizes_by_part.items()}
     tally = RemovalCounts(list(recipe.steps))
     for name, step in recipe.steps.items():
-        judged = (
-            _corpus(recipe, run.folder, name, stays) if isinstance(step, CorpusStep) else _rules(step, run, name, stays)
-        )
-        for part, broken in judged:
-            stays[part] = tally.add(name, broken, stays[part], sizes_by_part[part]["bytes"].to_numpy())
-    clean = int(sum(mask.sum() for mask in stays.values()))
+        if isinstance(step, CorpusStep):
+            decisions = _corpus(step, recipe, run.folder, name, kept)
+        else:
+            decisions = _rules(step, run, name, kept)
+        for part, violations in decisions:
+            kept[part] = tally.add(name, violations, kept[part], sizes_by_part[part]["bytes"].to_numpy())
+    clean = int(sum(mask.sum() for mask in kept.values()))
     clean_bytes = sum(
-        int(frame["clean_bytes"].filter(pl.Series(stays[part])).sum()) for part, frame in sizes_by_part.items()
+        int(frame["clean_bytes"].filter(pl.Series(kept[part])).sum()) for part, frame in sizes_by_part.items()
     )
-    removed = sum(mask.size for mask in stays.values()) - clean
+    removed = sum(mask.size for mask in kept.values()) - clean
     return {"clean": clean, "removed": removed, "bytes_clean": clean_bytes, "steps": tally.table()}
 
 
-Judgements = Iterator[tuple[str, pl.Series]]  # part, broken rules
+Decisions = Iterator[tuple[str, pl.Series]]  # part, violations
 
 
-def _rules(step: Filter, run: FinishedRun, name: str, stays: dict[str, np.ndarray]) -> Judgements:
-    """A filter's decisions, shard by shard."""
-    for part, mask in stays.items():
+def _rules(step: Filter, run: FinishedRun, name: str, kept: dict[str, np.ndarray]) -> Decisions:
+    """Yield a filter's decisions, shard by shard."""
+    for part, mask in kept.items():
         labels = run.languages(part, name)
         profile = np.full(mask.size, NO_PROFILE, object) if labels is None else profile_of(labels.to_numpy())
         yield part, decide(step, run.measures(name, part), profile)
 
 
-def _corpus(recipe: Recipe, work: UPath, name: str, stays: dict[str, np.ndarray]) -> Judgements:
-    """A corpus step's decisions among the documents that stay so far."""
-    step, masks = recipe.steps[name], dict(stays)  # as they are now
+def _corpus(step: CorpusStep, recipe: Recipe, work: UPath, name: str, kept: dict[str, np.ndarray]) -> Decisions:
+    """Yield a corpus step's decisions on the documents that the steps before it kept."""
+    masks = dict(kept)  # a copy: the caller updates its own
     measures, before = measures_of(work, name), [each.folder for each in spans_before(recipe, work, name)]
     with TemporaryDirectory() as folder:
-        there = _stages_fit(recipe, work, name, masks)
-        stage_folder, scratch = None if there else UPath(folder), Path(folder) / "scratch"
+        fits = _stages_fit(step, recipe, work, name, masks)
+        stage_folder, scratch = None if fits else UPath(folder), Path(folder) / "scratch"
         corpus = Corpus(work / "documents", measures, list(masks), lambda part, _: masks[part], before, stage_folder)
-        for part, decisions, *_ in step.decide(corpus, scratch) if there else decide_inline(step, corpus, scratch):
-            yield part, decisions["broken"]
+        for part, decisions, *_ in step.decide(corpus, scratch) if fits else decide_inline(step, corpus, scratch):
+            yield part, decisions["violations"]
 
 
-def _stages_fit(recipe: Recipe, work: UPath, name: str, stays: dict[str, np.ndarray]) -> bool:
-    """Did the run's own stages see the same documents, with the same settings?"""
-    step, earlier = recipe.steps[name], [decisions_of(work, other) for other in earlier_than(recipe, name)]
+def _stages_fit(step: CorpusStep, recipe: Recipe, work: UPath, name: str, kept: dict[str, np.ndarray]) -> bool:
+    """True if the run's stages read the same documents with the same settings."""
+    earlier = [decisions_of(work, other) for other in earlier_than(recipe, name)]
     manifests = {stage: Manifest.read(measures_of(work, name).parent / stage) for stage in step.STAGES}
     return all(made and made.settings == step.staged_settings(stage) for stage, made in manifests.items()) and all(
-        np.array_equal(mask, survivors(earlier, part, mask.size)) for part, mask in stays.items()
+        np.array_equal(mask, survivors(earlier, part, mask.size)) for part, mask in kept.items()
     )

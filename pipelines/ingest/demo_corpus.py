@@ -1,6 +1,6 @@
 """A corpus of the text that is already on the machine: what the installed Python packages say of themselves.
 
-Real, noisy and everywhere: READMEs, licences (the same few, over and over), notes, and docstrings, read from the
+Real, noisy and everywhere: READMEs, licenses (the same few, over and over), notes, and docstrings, read from the
 standard library and from site-packages. Source files are parsed, never imported. No network, no clock: the same
 packages give the same bytes.
 """
@@ -42,8 +42,8 @@ class TextFile(NamedTuple):
     file: Path
     source: str  # "stdlib" or "site-packages"
     package: str
-    licence: str | None
-    kind: str  # "readme", "licence", "notes" or "docstring"
+    license: str | None
+    kind: str  # "readme", "license", "notes" or "docstring"
     bytes: int  # of text in it, at most
 
 
@@ -55,7 +55,7 @@ class DemoSummary:
     bytes: Counter = field(default_factory=Counter)  # of text, by kind
     packages: set[str] = field(default_factory=set)
     mails: int = 0  # e-mail addresses, each time one occurs
-    licences: Counter = field(default_factory=Counter)  # hash of a licence's words -> documents that have them
+    licenses: Counter = field(default_factory=Counter)  # hash of a license's words -> documents that have them
     files: list[str] = field(default_factory=list)
 
     def add(self, document: dict) -> None:
@@ -64,8 +64,8 @@ class DemoSummary:
         self.bytes[document["kind"]] += len(text.encode())
         self.packages.add(document["package"])
         self.mails += len(MAIL.findall(text)) if "@" in text else 0
-        if document["kind"] == "licence":
-            self.licences[_license_words(text)] += 1
+        if document["kind"] == "license":
+            self.licenses[_license_words(text)] += 1
 
     def summary(self) -> dict:
         """The counts as JSON can hold them."""
@@ -75,7 +75,7 @@ class DemoSummary:
             "bytes": self.bytes.total(),
             "kinds": kinds,
             "packages": len(self.packages),
-            "licences_like_another": sum(n - 1 for n in self.licences.values()),
+            "licenses_like_another": sum(n - 1 for n in self.licenses.values()),
             "mail_addresses": self.mails,
             "files": self.files,
         }
@@ -157,14 +157,14 @@ def _standard_library(folder: Path) -> Iterator[TextFile]:
 
 def _package(package: Distribution) -> Iterator[TextFile]:
     meta: Any = package.metadata  # an email.message.Message, parsed anew at every mention, as is package.name
-    name, licence = meta["Name"], meta.get("License-Expression") or meta.get("License")
-    if not licence or len(licence) > 80:  # some paste the whole text here
+    name, license = meta["Name"], meta.get("License-Expression") or meta.get("License")
+    if not license or len(license) > 80:  # some paste the whole text here
         classified = [line for line in meta.get_all("Classifier") or () if line.startswith("License ::")]
-        licence = classified[0].rpartition(" :: ")[2] if classified else None
+        license = classified[0].rpartition(" :: ")[2] if classified else None
     for file in package.files or ():
         if ".." not in file.parts:  # scripts, outside site-packages
             path = file.as_posix()
-            yield TextFile(path, Path(file.locate()), "site-packages", name, licence, "", 0)
+            yield TextFile(path, Path(file.locate()), "site-packages", name, license, "", 0)
 
 
 def _classified(origin: TextFile) -> TextFile | None:
@@ -178,7 +178,7 @@ def _classified(origin: TextFile) -> TextFile | None:
         if folder.endswith(".dist-info") and name == "METADATA":
             kind = "readme"
         elif LICENSE.match(name):
-            kind = "licence"
+            kind = "license"
         elif name.lower().endswith(NOTES) and not folder.endswith((".dist-info", ".egg-info")):
             kind = "readme" if name.lower().startswith("readme") else "notes"
         else:
@@ -196,7 +196,7 @@ def read_documents(origin: TextFile) -> Iterator[dict]:
         texts = [(origin.path, origin.kind, _description(origin.file))]
     else:
         texts = [(origin.path, origin.kind, origin.file.read_text("utf-8", errors="replace"))]
-    about = {"source": origin.source, "package": origin.package, "path": origin.path, "licence": origin.licence}
+    about = {"source": origin.source, "package": origin.package, "path": origin.path, "license": origin.license}
     for id, kind, text in texts:
         if text.strip():
             yield {"id": id, "text": text, "kind": kind, **about}
@@ -243,6 +243,6 @@ def _definitions(node: ast.AST) -> Iterator[Definition]:
 
 
 def _license_words(text: str) -> bytes:
-    """A licence without its copyright lines, case, spacing and punctuation: what makes two of them one."""
+    """A license without its copyright lines, case, spacing and punctuation: what makes two of them one."""
     lines = [line for line in text.casefold().splitlines() if "copyright" not in line]
     return hashlib.sha256(" ".join(re.findall(r"\w+", " ".join(lines))).encode()).digest()

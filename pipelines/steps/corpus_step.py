@@ -18,7 +18,7 @@ from upath import UPath
 from gristmill.pipelines.schema import DECISIONS, ID, SPAN, SPANS
 from gristmill.pipelines.settings import Settings
 from gristmill.pipelines.steps.corpus import Corpus
-from gristmill.pipelines.steps.decisions import broken_lists, write_decisions
+from gristmill.pipelines.steps.decisions import violation_lists, write_decisions
 from gristmill.pipelines.steps.step import Input, Output, Written
 from gristmill.pipelines.storage.files import is_local
 from gristmill.pipelines.storage.shards import read_shard, write_shard
@@ -28,7 +28,7 @@ class ShardVerdict(NamedTuple):
     """Verdict of a step on one shard."""
 
     part: str
-    decisions: pl.DataFrame  # broken (list of {rule, value, threshold}); of duplicates also duplicate_of, similarity
+    decisions: pl.DataFrame  # violations; of duplicates also duplicate_of, similarity
     spans: pa.Table | None = None  # schema SPAN, if the step rewrites
     reports: dict[str, pl.DataFrame] | None = None  # by name; those on the whole corpus come with its first shard
 
@@ -142,6 +142,5 @@ def duplicates_by_shard(found: pl.DataFrame, corpus: Corpus, rule: str, threshol
         every = pl.DataFrame({"row": np.arange(corpus.rows[part])})
         decisions = every.join(mine, on="row", how="left", maintain_order="left").drop("row")
         dropped = mine["row"].to_numpy(), mine["similarity"].to_numpy()
-        yield ShardVerdict(
-            part, decisions.with_columns(broken=broken_lists(every.height, [(rule, *dropped, threshold)]))
-        )
+        violations = violation_lists(every.height, [(rule, *dropped, threshold)])
+        yield ShardVerdict(part, decisions.with_columns(violations=violations))

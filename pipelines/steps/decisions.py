@@ -1,4 +1,4 @@
-"""Decisions: the rules that each document breaks; on disk one shard for each shard of documents, rows in its order."""
+"""Decisions: the violations of each document; on disk one shard for each shard of documents, rows in its order."""
 
 from collections.abc import Iterable
 
@@ -11,39 +11,40 @@ from upath import UPath
 from gristmill.pipelines.schema import DECISION, ID
 from gristmill.pipelines.storage.shards import read_shard, write_shard
 
-BROKEN = {"rule": pl.String, "value": pl.Float64, "threshold": pl.Float64}
-NONE = pl.DataFrame(schema={"row": pl.Int64, **BROKEN})
-Broke = tuple[str, np.ndarray, np.ndarray, np.ndarray | float]  # rule; rows that break it, their values and thresholds
+VIOLATION = {"rule": pl.String, "value": pl.Float64, "threshold": pl.Float64}
+NONE = pl.DataFrame(schema={"row": pl.Int64, **VIOLATION})
+# Rule; the rows that violate it, their values and thresholds.
+Violations = tuple[str, np.ndarray, np.ndarray, np.ndarray | float]
 
 
-def broken_lists(documents: int, found: Iterable[Broke]) -> pl.Series:
-    """The rules that each of so many documents breaks, in the order given: lists, empty for one that stays."""
+def violation_lists(documents: int, found: Iterable[Violations]) -> pl.Series:
+    """Return the violations of each document, in the order given: a list per document, empty if it is kept."""
     frames = [NONE]
-    for rule, rows, value, threshold in found:  # few documents break a rule: a row each, not a column for all
+    for rule, rows, value, threshold in found:  # few documents violate a rule: a row each, not a column for all
         columns = {"row": rows, "rule": [rule] * rows.size, "value": value}
         frames.append(pl.DataFrame(columns | {"threshold": np.broadcast_to(threshold, rows.size)}, NONE.schema))
-    lists = pl.concat(frames).group_by("row", maintain_order=True).agg(pl.struct(*BROKEN).alias("broken"))
+    lists = pl.concat(frames).group_by("row", maintain_order=True).agg(pl.struct(*VIOLATION).alias("violations"))
     every = pl.DataFrame({"row": np.arange(documents)})
-    return every.join(lists, on="row", how="left", maintain_order="left")["broken"].fill_null([])
+    return every.join(lists, on="row", how="left", maintain_order="left")["violations"].fill_null([])
 
 
 def write_decisions(path: UPath, ids: pa.ChunkedArray, *columns: pl.Series) -> dict[str, int]:
-    """Write a shard of decisions and count its documents and those that the step would remove.
+    """Write a shard of decisions; return the number of its documents, and of those that the step would remove.
 
-    ``columns`` are named as in DECISION: ``broken``, a list of {rule, value, threshold} a document, and for
-    duplicates ``duplicate_of`` and ``similarity``; what is not given is null.
+    ``columns`` are named as in DECISION: ``violations``, a list of {rule, value, threshold} per document, and for
+    duplicates ``duplicate_of`` and ``similarity``. Missing columns are null.
     """
     given = {ID: ids} | {column.name: column.to_arrow() for column in columns}
     arrays = [given.get(field.name, pa.nulls(len(ids), field.type)) for field in DECISION]
     write_shard(path, [pa.table(arrays, DECISION.names)], DECISION)
-    (broken,) = (column for column in columns if column.name == "broken")
-    return {"documents": len(ids), "would_remove": int((broken.list.len() > 0).sum())}
+    (violations,) = (column for column in columns if column.name == "violations")
+    return {"documents": len(ids), "would_remove": int((violations.list.len() > 0).sum())}
 
 
 def survivors(folders: list[UPath], part: str, rows: int) -> np.ndarray:
-    """Bool[rows]: which documents of a shard none of the steps, given by their decision folders, removes."""
-    stays = np.ones(rows, bool)
+    """Return bool[rows]: the documents of a shard that no step removes, given the steps' decision folders."""
+    kept = np.ones(rows, bool)
     for folder in folders:
-        broken = read_shard(folder / f"{part}.parquet", ["broken"])["broken"]
-        stays &= pc.equal(pc.list_value_length(broken), 0).to_numpy()
-    return stays
+        violations = read_shard(folder / f"{part}.parquet", ["violations"])["violations"]
+        kept &= pc.equal(pc.list_value_length(violations), 0).to_numpy()
+    return kept

@@ -95,7 +95,7 @@ def _snapped(edges: np.ndarray, cuts: Sequence[float]) -> np.ndarray:
 def histogram(table: Table, column: str) -> dict:
     """Bars of one column, ``{"value": v, "rows": n}`` or ``{"from": a, "to": b, "rows": n}``.
 
-    ``broken.rule`` is a field of a struct, or of every struct in a list. ``of`` says what was counted: the "value",
+    ``violations.rule`` is a field of a struct, or of every struct in a list. ``of`` says what was counted: the "value",
     the "characters" of long strings, or the "items" of lists. Nulls, NaN and infinities are ``missing``; what the
     bars leave out is ``others``.
     """

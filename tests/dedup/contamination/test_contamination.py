@@ -125,7 +125,7 @@ def test_what_is_found_is_listed_with_its_place(tmp_path):
             ("quiz", "7", True, 2, pytest.approx(1), ["d1", "d2"]),
             ("quiz", "quiz:1", False, 0, None, []),
         ]
-        broken = [rules for verdict in verdicts for rules in verdict.decisions["broken"].to_list()]
+        broken = [rules for verdict in verdicts for rules in verdict.decisions["violations"].to_list()]
         assert [[(b["rule"], b["threshold"]) for b in rules] for rules in broken] == [[], *[[("quiz", 0.35)]] * 2]
 
 
@@ -146,7 +146,7 @@ def test_an_item_is_cut_where_all_of_it_lies(tmp_path, text, left):
     settings = Contamination(against=[quiz(tmp_path, ITEM)], action="cut")
     (verdict,) = settings.decide(corpus_of(tmp_path, [text, FILLER], settings), tmp_path)
     assert rewrite(Ragged.from_strings([text, FILLER]), verdict.spans).to_text().to_pylist() == [left, FILLER]
-    assert verdict.decisions["broken"].to_list() == [[], []]
+    assert verdict.decisions["violations"].to_list() == [[], []]
 
 
 def test_all_places_with_enough_of_an_item_are_cut(tmp_path):
@@ -173,13 +173,13 @@ def test_of_a_cut_document_enough_must_be_left(tmp_path, words, rules):
     settings = Contamination(against=[quiz(tmp_path, ITEM)], action="cut")
     text = f"{QUESTION}\n\n{'word ' * words}"
     (verdict,) = settings.decide(corpus_of(tmp_path, [text], settings), tmp_path)
-    assert [b["rule"] for b in verdict.decisions["broken"].to_list()[0]] == rules
+    assert [b["rule"] for b in verdict.decisions["violations"].to_list()[0]] == rules
 
 
 def test_report_only_changes_nothing(tmp_path):
     settings = Contamination(against=[quiz(tmp_path, ITEM)], action="report")
     (verdict,) = settings.decide(corpus_of(tmp_path, [QUESTION], settings), tmp_path)
-    assert not settings.rewrites and verdict.decisions["broken"].to_list() == [[]]
+    assert not settings.rewrites and verdict.decisions["violations"].to_list() == [[]]
     assert verdict.reports["found"].height == 1
 
 

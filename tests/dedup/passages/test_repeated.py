@@ -193,7 +193,7 @@ def test_of_a_cut_document_enough_words_must_be_left(tmp_path, words, rules):
     step = RepeatedPassages(min_words_left=5, min_passages_left=0)
     texts = [f"{MENU}\n{'word ' * 20}", f"{MENU}\n{'other ' * words}", "short"]
     (verdict,) = step.decide(corpus_of(tmp_path, texts, step), tmp_path / "scratch")
-    assert [[b["rule"] for b in broken] for broken in verdict.decisions["broken"].to_list()] == [[], rules, []]
+    assert [[b["rule"] for b in broken] for broken in verdict.decisions["violations"].to_list()] == [[], rules, []]
 
 
 @pytest.mark.parametrize(("lines", "rules"), [(1, ["passages_left_too_low"]), (2, [])])
@@ -201,7 +201,7 @@ def test_of_a_cut_document_enough_passages_must_be_left(tmp_path, lines, rules):
     step = RepeatedPassages(min_passages_left=2)
     texts = [f"{MENU}\n{'word ' * 20}\nand more", MENU + "".join(f"\nline {i}" for i in range(lines)), "short"]
     (verdict,) = step.decide(corpus_of(tmp_path, texts, step), tmp_path / "scratch")
-    assert [[b["rule"] for b in broken] for broken in verdict.decisions["broken"].to_list()] == [[], rules, []]
+    assert [[b["rule"] for b in broken] for broken in verdict.decisions["violations"].to_list()] == [[], rules, []]
 
 
 @given(st.lists(st.integers(0, 40), max_size=300), st.integers(2, 5), st.integers(0, 58))

@@ -156,7 +156,7 @@ def test_marking_changes_nothing_and_tells_where(tmp_path):
     step = Substrings(length=4, action="report")
     corpus = corpus_of(tmp_path, ["one two three four five", "so: one two three four"], step)
     (verdict,) = step.decide(corpus, tmp_path / "scratch")
-    assert verdict.spans is None and verdict.decisions["broken"].list.len().to_list() == [0, 0]
+    assert verdict.spans is None and verdict.decisions["violations"].list.len().to_list() == [0, 0]
     assert verdict.reports["found"].rows() == [("001", 3, 19, 4, "000")] and not step.rewrites
 
 
@@ -165,7 +165,7 @@ def test_documents_with_too_few_tokens_left_are_dropped(tmp_path, min_tokens_lef
     step = Substrings(length=3, min_tokens_left=min_tokens_left)
     corpus = corpus_of(tmp_path, ["a b c d", "b c d", "x b c d", "y"], step)  # the last one is short, but not cut
     (verdict,) = step.decide(corpus, tmp_path / "scratch")
-    rules = [[broken["rule"] for broken in row] for row in verdict.decisions["broken"].to_list()]
+    rules = [[broken["rule"] for broken in row] for row in verdict.decisions["violations"].to_list()]
     assert rules == [["tokens_left_too_low"] * (i in dropped) for i in range(4)]
 
 

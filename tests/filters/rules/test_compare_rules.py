@@ -41,7 +41,7 @@ def test_differences_are_told_by_rule_with_both_values(corpus):
 
 def test_the_table_names_agreement_rules_and_documents(corpus):
     text = run("--variants", f"gristmill,{DATATROVE}", corpus).stdout
-    assert "gopher: 66.67% decided alike" in text
+    assert "gopher: 66.67% equal decisions" in text
     assert "1  only b  stop_words_too_low" in text
     assert "case  a 2 (< 2)  b 1 (< 2)" in text
 

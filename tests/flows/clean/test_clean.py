@@ -50,7 +50,7 @@ def test_the_first_step_in_the_recipe_gives_the_reason_and_the_others_are_record
     run(tmp_path / "work", corpus)
     blank = rows(tmp_path / "work", "ledger").filter(pl.col("bytes") == 0)
     assert len(blank) and set(blank["rule"]) == {"sentences_too_low"}
-    for reasons in blank["reasons"].to_list():
+    for reasons in blank["violations"].to_list():
         assert [(r["step"], r["rule"]) for r in reasons] == [("c4", "sentences_too_low"), ("fineweb", "lines_too_low")]
 
 
@@ -72,7 +72,7 @@ def test_text_is_rewritten_in_clean_and_as_it_was_in_removed(tmp_path, corpus, r
     changed = 0
     for row in rows(tmp_path / "work", "clean").iter_rows(named=True):
         cut = "Read our privacy policy here." in original[row["id"]]["text"]
-        assert (row["text"] != original[row["id"]]["text"]) == cut == bool(ledger[row["id"]]["rewritten"])
+        assert (row["text"] != original[row["id"]]["text"]) == cut == bool(ledger[row["id"]]["rewrites"])
         assert "privacy policy" not in row["text"]
         assert ledger[row["id"]]["clean_bytes"] == len(row["text"].encode())
         changed += cut

@@ -258,9 +258,9 @@ def test_commands_from_raw_files_to_clusters(tmp_path, gristmill):
     write_jsonl(tmp_path / "b.jsonl", [page(1, "c"), page(2, "c")])
     done = gristmill("dedup", "a.jsonl", "--save-index", "idx", "--workers", 1, cwd=tmp_path)
     assert done.returncode == 0 and "near_duplicate" in done.stdout, done.stderr
-    shown = gristmill("duplicates", "a-1-0", cwd=tmp_path)
+    shown = gristmill("duplicates", "work", "a-1-0", cwd=tmp_path)
     assert "duplicate of" in shown.stdout and "{+" in shown.stdout and "\x1b" not in shown.stdout
-    assert len(json.loads(gristmill("duplicates", "a-1-0", "--json", cwd=tmp_path).stdout)) == 2
+    assert len(json.loads(gristmill("duplicates", "work", "a-1-0", "--json", cwd=tmp_path).stdout)) == 2
     done = gristmill(
         "dedup", "a.jsonl", "b.jsonl", "--level", "sentence", "--workers", 1, "--output", "w3", cwd=tmp_path
     )

@@ -32,7 +32,7 @@ def test_steps_with_models_are_killed_and_started_again(tmp_path, gristmill):
     assert gristmill("classifier", "train", *sides, "--output", classifier, *train, small[1]).returncode == 0
     (tmp_path / "recipe.toml").write_text(RECIPE.format(ngram=ngram, classifier=classifier, target=good))
     ledger = killed_and_whole(tmp_path, tmp_path / "recipe.toml", gristmill, 2)
-    rules = {(rule["step"], rule["rule"]) for reasons in ledger["reasons"] for rule in reasons}
+    rules = {(rule["step"], rule["rule"]) for reasons in ledger["violations"] for rule in reasons}
     assert {
         ("perplexity", "perplexity_too_high"),
         ("classifier", "pareto_draw_too_low"),

@@ -71,11 +71,11 @@ def test_a_missing_recipe_input_or_document_is_one_line(gristmill, recipe, finis
     assert "nothing to read" in complaint(gristmill("clean", recipe, "--output", tmp_path / "w"))
     missing = gristmill("clean", recipe, "--input", tmp_path / "nowhere", "--output", tmp_path / "w")
     assert "nowhere: no such file or folder" in complaint(missing)
-    assert "knows no document 'nobody'" in complaint(gristmill("why", "nobody", "--work", finished))
-    assert "is missing or unfinished" in complaint(gristmill("why", "x", "--work", tmp_path / "w2"))
-    assert "cannot set 'c4.min_sentences'" in complaint(gristmill("what-if", "c4.min_sentences", "--work", finished))
-    measured = gristmill("what-if", "fineweb.short_line_width=3", "--work", finished)
-    assert "changes what is measured" in complaint(measured)
+    assert "has no document 'nobody'" in complaint(gristmill("why", finished, "nobody"))
+    assert "is missing or unfinished" in complaint(gristmill("why", tmp_path / "w2", "x"))
+    assert "cannot set 'c4.min_sentences'" in complaint(gristmill("what-if", finished, "c4.min_sentences"))
+    measured = gristmill("what-if", finished, "fineweb.short_line_width=3")
+    assert "needs new measures" in complaint(measured)
 
 
 def test_a_target_that_cannot_be_written_is_one_line(gristmill, recipe, corpus, tmp_path):
@@ -123,30 +123,30 @@ def test_ctrl_c_is_one_line_and_130(recipe, tmp_path):
     os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to the command and its workers
     _, errors = run.communicate(timeout=60)
     assert run.returncode == 130 and "Traceback" not in errors
-    assert errors.strip().splitlines()[-1].startswith("Interrupted. What is finished is kept")
+    assert errors.strip().splitlines()[-1].startswith("Interrupted. Finished parts are kept")
 
 
 def test_why_tells_a_documents_story(gristmill, finished):
-    story = gristmill("why", "doc-0005", "--work", finished)  # a blank one
+    story = gristmill("why", finished, "doc-0005")  # a blank one
     assert "doc-0005  removed by c4: sentences_too_low" in story.stdout
     assert "c4.sentences_too_low: 0 against 2" in story.stdout and "fineweb.lines_too_low: 0 against 1" in story.stdout
-    told = json.loads(gristmill("why", "doc-0005", "--work", finished, "--json").stdout)
+    told = json.loads(gristmill("why", finished, "doc-0005", "--json").stdout)
     assert told["kept"] is False and told["measures"]["fineweb"]["lines"] == 0
 
 
-def test_judge_says_what_a_run_would_without_writing(gristmill, corpus, recipe, finished):
-    lines = gristmill("judge", corpus, "--recipe", recipe, "--json").stdout.splitlines()
-    judged = {row["id"]: row["reasons"] for row in map(json.loads, lines)}
+def test_check_decides_as_a_run_does_without_writing(gristmill, corpus, recipe, finished):
+    lines = gristmill("check", corpus, "--recipe", recipe, "--json").stdout.splitlines()
+    judged = {row["id"]: row["violations"] for row in map(json.loads, lines)}
     summary = json.loads((finished / "summary.json").read_text())
     for step in ("c4", "fineweb"):
         for rule, counts in summary["steps"][step]["rules"].items():
             broken = sum({"step": step, "rule": rule}.items() <= r.items() for rs in judged.values() for r in rs)
-            assert broken == counts["broken"], (step, rule)
+            assert broken == counts["violations"], (step, rule)
     assert "exact" in RECIPE and len(judged) == 300
 
 
 def test_control_characters_of_a_document_do_not_reach_the_terminal(gristmill, recipe, tmp_path):
     write_jsonl(tmp_path / "raw" / "a.jsonl", [{"id": "\x1b[31mred", "text": "x"}])
     gristmill("clean", recipe, "--input", tmp_path / "raw", "--output", tmp_path / "work", "--workers", 1)
-    told = gristmill("why", "\x1b[31mred", "--work", tmp_path / "work").stdout
+    told = gristmill("why", tmp_path / "work", "\x1b[31mred").stdout
     assert "\\x1b[31mred" in told and "\x1b" not in told

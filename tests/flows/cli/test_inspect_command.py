@@ -27,13 +27,13 @@ def test_sizes_columns_percentiles_and_bars_are_drawn(shard):
     output = run(shard, "--histogram", "n")
     assert "2 rows in 1 files" in output
     assert "1 row groups of 2 rows" in output
-    assert "characters a text  p0 5  p1 5" in output
+    assert "characters per text  p0 5  p1 5" in output
     assert f"1  {'█' * 40}  1" in output
     assert [line.split() for line in output.splitlines() if line.startswith("source")] == [["source", "String", "0"]]
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--sample", "2"], ["--id", "b\x1b[2J"], ["--histogram", "source"], ["--where", "n = 2"], ["--json"]]
+    "arguments", [["--rows", "2"], ["--id", "b\x1b[2J"], ["--histogram", "source"], ["--where", "n = 2"], ["--json"]]
 )
 def test_nothing_in_a_document_reaches_the_terminal(shard, arguments):
     output = run(shard, *arguments)
@@ -42,7 +42,7 @@ def test_nothing_in_a_document_reaches_the_terminal(shard, arguments):
 
 def test_markup_and_emoji_names_stay_text(shard):
     assert "[bold]x" in run(shard, "--histogram", "source")
-    assert "[red]rich[/red] :smile:" in run(shard, "--sample", "2")
+    assert "[red]rich[/red] :smile:" in run(shard, "--rows", "2")
 
 
 def test_a_document_is_shown_in_full(shard):
@@ -64,12 +64,12 @@ def test_where_shows_three_rows_unless_told_otherwise(tmp_path):
     pl.DataFrame({"id": [f"d{i}" for i in range(9)]}).write_parquet(tmp_path / "x.parquet")
     shown = [orjson.loads(run(str(tmp_path), "--json", *more))["samples"] for more in ([], ["--where", "id > ''"])]
     assert [len(rows) for rows in shown] == [0, 3]
-    assert run(str(tmp_path), "--where", "id > ''", "--sample", "0").count("id  d") == 0
+    assert run(str(tmp_path), "--where", "id > ''", "--rows", "0").count("id  d") == 0
 
 
 def test_long_values_are_cut_in_samples(tmp_path):
     pl.DataFrame({"id": ["a"], "text": ["x" * 1000]}).write_parquet(tmp_path / "x.parquet")
-    assert f"text  {'x' * 400}… (1,000 characters)\n" in run(str(tmp_path), "--sample", "1")
+    assert f"text  {'x' * 400}… (1,000 characters)\n" in run(str(tmp_path), "--rows", "1")
     assert "x" * 1000 in run(str(tmp_path), "--id", "a")
 
 
@@ -77,12 +77,12 @@ def test_chinese_and_persian_are_not_escaped(tmp_path):
     text = "麦\u3000磨 می\u200cخواهم é\u00a0e"
     pl.DataFrame({"id": ["a"], "text": [text]}).write_parquet(tmp_path / "x.parquet")
     assert text in run(str(tmp_path), "--id", "a")
-    assert text in run(str(tmp_path), "--sample", "1")
+    assert text in run(str(tmp_path), "--rows", "1")
 
 
 def test_an_empty_shard_has_sizes_and_no_percentiles(tmp_path):
     pl.DataFrame(schema={"id": pl.String, "text": pl.String}).write_parquet(tmp_path / "x.parquet")
-    output = run(str(tmp_path), "--sample", "3", "--histogram", "text")
+    output = run(str(tmp_path), "--rows", "3", "--histogram", "text")
     assert "0 rows in 1 files" in output
     assert "characters a text" not in output
 

@@ -67,7 +67,7 @@ def test_a_job_that_kills_every_worker_is_named(tmp_path):
 
 def test_a_job_past_its_time_is_ended(tmp_path):
     workers = Workers(1, seconds=0.2)
-    with pytest.raises(WorkError, match=r"'hang part' took more than the 0.2 s"):
+    with pytest.raises(WorkError, match=r"'hang part' exceeded the limit of 0.2 s"):
         workers.run(job(hang, tmp_path))
     assert not workers.idle and not any(worker.process.is_alive() for worker in workers.all)
     workers.close()
@@ -87,7 +87,7 @@ def test_what_a_job_raises_comes_with_the_workers_traceback(tmp_path):
     ("name", "seconds", "message"),
     [
         ("processses", None, "did you mean 'processes'"),
-        ("threads:8", None, "no engine 'threads:8'"),
+        ("threads:8", None, "unknown engine 'threads:8'"),
         ("threads", 3.0, "a thread cannot be stopped"),
     ],
 )
@@ -173,7 +173,7 @@ def test_how_a_run_failed_is_noted(tmp_path):
 def test_the_largest_job_begins_and_one_that_is_alone_may_use_threads():
     seen = []
     jobs = [Job(len, (), (Output(UPath(), str(size)),), size) for size in (1, 3, 2)]
-    with engine("processes", 3, spread=lambda place, jobs: seen.append((place, jobs)) or ()) as run:
+    with engine("processes", 3, submit=lambda place, jobs: seen.append((place, jobs)) or ()) as run:
         list(run(jobs))
         list(run(jobs[:1]))
     (_, three), (here, _) = seen
@@ -184,7 +184,7 @@ def test_the_largest_job_begins_and_one_that_is_alone_may_use_threads():
 def test_light_jobs_go_to_workers_that_have_started():
     light = [Job(len, (), (Output(UPath(), str(k)),), light=True) for k in range(3)]
     heavy, seen = [replace(job, light=False) for job in light], []
-    with engine("processes", 2, spread=lambda place, jobs: seen.append(type(place)) or ()) as run:
+    with engine("processes", 2, submit=lambda place, jobs: seen.append(type(place)) or ()) as run:
         for jobs in (light, heavy, light):
             list(run(jobs))
     assert seen == [InProcess, Workers, Workers]

@@ -76,7 +76,7 @@ def test_filtering_by_reason_shows_what_the_ledger_counts(tab, whole, shards):
     assert shown_ids == expected["id"].to_list()
     tab.locator(".tabs").first.get_by_role("link", name="Kept").click()
     tab.wait_for_url("**state=kept**")
-    assert tab.locator("a.row").count() == 0 and tab.get_by_text("No document is so.").is_visible()
+    assert tab.locator("a.row").count() == 0 and tab.get_by_text("No document matches.").is_visible()
 
 
 def test_moving_a_threshold_shows_at_once_what_would_change(tab, whole, tmp_path):
@@ -127,7 +127,7 @@ def test_a_document_opens_beside_the_list_and_by_keys(tab, whole, shards):
     assert "jane.doe" not in tab.locator(".document ins.pii").inner_text()
     words = tab.locator(".measures tr", has_text="word length").first
     assert "\u2265 3" in words.inner_text() and tab.locator(".measures tr.broken").count() == len(
-        shards("ledger").filter(id="evil-3")["reasons"].explode().drop_nulls()
+        shards("ledger").filter(id="evil-3")["violations"].explode().drop_nulls()
     )
     tab.locator(".document .tabs").get_by_role("link", name="Tokens bpe").click()
     tab.locator(".tokens span").first.wait_for()

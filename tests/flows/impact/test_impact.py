@@ -67,11 +67,11 @@ def test_of_100_experiments_on_nothing_95_find_nothing(arms):
 
 def test_a_planted_effect_is_found_as_often_as_stated():
     effect = smallest_effect(SD, 3, 3, 0.02)
-    assert found(effect, 150, seeds=3, most_seeds=None) == pytest.approx(0.8 * 150, abs=15)  # three standard errors
+    assert found(effect, 150, seeds=3, max_seeds=None) == pytest.approx(0.8 * 150, abs=15)  # three standard errors
 
 
 def test_halving_spends_seeds_where_they_matter():
-    few, more = (found(2.5 * SD, 40, arms=5, seeds=3, most_seeds=most) for most in (None, 6))
+    few, more = (found(2.5 * SD, 40, arms=5, seeds=3, max_seeds=most) for most in (None, 6))
     assert more >= 2 * few + 5  # 8 and 50 of 100
 
 
@@ -109,10 +109,10 @@ def test_equal_tokens_and_what_they_stand_for(experiment):
 
 def test_held_out_pieces_are_in_no_arm(experiment):
     work = UPath(experiment / "work")
-    pool = work / "pool"
-    kept = Manifest.read(work / "heldout").counts["documents"]
-    assert kept and not (overlap(work / "heldout", pool.glob("*.parquet"), 13)["share"] > 0.1).any()
-    held, trained = (pl.read_parquet(str(work / name / "*.parquet"))["id"] for name in ("held", "pool"))
+    pool = work / "train_pool"
+    kept = Manifest.read(work / "eval_sets").counts["documents"]
+    assert kept and not (overlap(work / "eval_sets", pool.glob("*.parquet"), 13)["share"] > 0.1).any()
+    held, trained = (pl.read_parquet(str(work / name / "*.parquet"))["id"] for name in ("held_out", "train_pool"))
     assert not set(held) & set(trained) and len(held) + len(trained) == 120
     (raw,) = (row for row in report_of(experiment)["heldout"] if row["set"] == "raw")
     assert raw["overlapping"] > 0  # the corpus has copies on both sides
@@ -131,7 +131,7 @@ def test_tokenizers_are_compared_on_the_same_bytes(experiment, tmp_path):
     for size in (300, 400):
         train_subwords(tmp_path / str(size), texts, size)
     named = ", ".join(f'{name} = "{tmp_path / size}"' for name, size in (("small", "300"), ("large", "400")))
-    changes = {"arms.raw": "false", "arms.full": "false", "arms.tokenizers": f"{{ {named} }}", "ladder.arms": "[]"}
+    changes = {"arms.raw": "false", "arms.full": "false", "arms.tokenizers": f"{{ {named} }}", "scaling.arms": "[]"}
     options = [part for key, value in changes.items() for part in ("--set", f"{key}={value}")]
     arguments = ("--input", experiment / "raw", "--output", tmp_path / "work", "--workers", 1)
     call("impact", "run", experiment / "tiny.toml", *arguments, *options, "--set", "budget.equal=bytes")
@@ -143,7 +143,7 @@ def test_tokenizers_are_compared_on_the_same_bytes(experiment, tmp_path):
 
 
 def test_labels_go_nowhere(experiment):
-    assert pl.read_parquet(str(experiment / "work" / "pool" / "*.parquet")).columns == DOCUMENT.names
+    assert pl.read_parquet(str(experiment / "work" / "train_pool" / "*.parquet")).columns == DOCUMENT.names
 
 
 def test_a_finished_experiment_repeats_nothing(experiment):
@@ -175,33 +175,33 @@ def test_a_stopped_experiment_goes_on_where_it_was(experiment, monkeypatch):
 
 
 def test_a_plan_with_runs_is_not_changed(experiment):
-    with pytest.raises(WorkError, match=r"holds runs of a plan with other 'verdict'"):
-        run(experiment, "--set", "heldout.verdict=clean")
+    with pytest.raises(WorkError, match=r"holds runs of a plan with another 'test'"):
+        run(experiment, "--set", "heldout.decision_set=clean")
     with pytest.raises(WorkError, match="no finished experiment"):
         call("impact", "report", experiment)
 
 
 def test_repeating_too_often_is_refused(experiment, tmp_path):
-    with pytest.raises(RecipeError, match=r"would read them [\d.]+ times"):
+    with pytest.raises(RecipeError, match=r"would read its [\d,]+ tokens [\d.]+ times"):
         arguments = ("--input", experiment / "raw", "--output", tmp_path, "--workers", 1)
         call("impact", "run", experiment / "tiny.toml", *arguments, "--set", "train.steps=9000")
 
 
 def test_a_set_that_the_arms_hold_cannot_judge(experiment, tmp_path):
-    pool = pl.read_parquet(str(experiment / "work" / "pool" / "*.parquet"))
+    pool = pl.read_parquet(str(experiment / "work" / "train_pool" / "*.parquet"))
     copy = write_jsonl(tmp_path / "copy.jsonl", pool.to_dicts())
-    changes = (f'heldout.sets.copy=["{copy}"]', "heldout.verdict=copy", "arms.full=false", 'arms.only=["exact"]')
+    changes = (f'heldout.sets.copy=["{copy}"]', "heldout.decision_set=copy", "arms.full=false", 'arms.only=["exact"]')
     options = [part for change in changes for part in ("--set", change)]
-    with pytest.raises(RecipeError, match=r"^\d pieces of the set 'copy' are left that no arm holds"):
+    with pytest.raises(RecipeError, match=r"^the arms contain all but \d pieces of the set 'copy'"):
         arguments = ("--input", experiment / "raw", "--output", tmp_path / "work", "--workers", 1)
-        call("impact", "run", experiment / "tiny.toml", *arguments, *options, "--set", "ladder.arms=[]")
+        call("impact", "run", experiment / "tiny.toml", *arguments, *options, "--set", "scaling.arms=[]")
 
 
 # What is asked for, and what is refused.
 
 
 def test_the_plan_names_arms_set_and_power(experiment, tmp_path):
-    extra = ("--set", 'arms.without="each"', "--set", 'arms.only=["exact"]', "--set", "budget.most_seeds=5")
+    extra = ("--set", 'arms.without="each"', "--set", 'arms.only=["exact"]', "--set", "budget.max_seeds=5")
     arguments = ("--input", experiment / "raw", "--output", tmp_path / "planned", *extra)
     done = call("impact", "plan", experiment / "tiny.toml", *arguments)
     plan = json.loads((tmp_path / "planned" / "plan.json").read_text())
@@ -209,7 +209,7 @@ def test_the_plan_names_arms_set_and_power(experiment, tmp_path):
     without = {f"without {step}": "full" for step in ("c4", "fineweb", "exact")}
     assert against == {"raw": None, "full": "raw", **without, "only exact": "raw"}
     assert plan["arms"]["without c4"]["steps"] == ["fineweb", "exact"]
-    assert [look["seeds"] for look in plan["looks"]] == [2, 4, 5] and plan["verdict"]["set"] == "raw"
+    assert [look["seeds"] for look in plan["looks"]] == [2, 4, 5] and plan["test"]["decision_set"] == "raw"
     assert "four times in five" in done.stdout
 
 
@@ -218,15 +218,15 @@ def test_the_plan_names_arms_set_and_power(experiment, tmp_path):
     [
         ("budget.seed=3", r"no setting 'seed'; did you mean 'seeds'"),
         ("budget.seeds=1", r"seeds: .*greater than or equal to 2.*found 1"),
-        ("budget.most_seeds=1", r"greater than or equal to 2"),
-        ("heldout.verdict=prose", r"no set 'prose' to judge by"),
-        ('heldout.sets.raw=["x"]', r"cannot be called 'raw'"),
-        ('arms.without=["exakt"]', r"names 'exakt'; did you mean 'exact'"),
-        ('arms.groups.all=["c5"]', r"names a step 'c5'; did you mean 'c4'"),
+        ("budget.max_seeds=1", r"greater than or equal to 2"),
+        ("heldout.decision_set=prose", r"decision_set 'prose' is unknown"),
+        ('heldout.sets.raw=["x"]', r"the name 'raw' of a set"),
+        ('arms.without=["exakt"]', r"unknown part 'exakt'; did you mean 'exact'"),
+        ('arms.groups.all=["c5"]', r"has no step 'c5'; did you mean 'c4'"),
         ("model.preset=nano-bert", r"predicts the next token"),
         ("model.d_modle=64", r"no setting 'd_modle'; did you mean 'd_model'"),
         ("bugdet.seeds=3", r"did you mean 'budget'"),
-        ('ladder.arms=["rwa"]', r"did you mean 'raw'"),
+        ('scaling.arms=["rwa"]', r"did you mean 'raw'"),
         ("arms.full=false", r"nothing to compare"),
     ],
 )

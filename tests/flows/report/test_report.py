@@ -64,7 +64,7 @@ def hostile(tmp_path_factory):
         ]
     rows += [{"id": "long", "source": "a", "text": f"{PROSE} {'<b>' * 350_000} {PROSE}"}]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ledger, "SHOWN", 100)
+        patch.setattr(ledger, "SAMPLES", 100)
         return written(run(tmp_path_factory.mktemp("hostile"), rows))
 
 
@@ -109,14 +109,14 @@ def test_its_numbers_are_the_ledgers(work, told, opened):
     by_step = dict(documents.drop_nulls("step").group_by("step").len().iter_rows())
     assert {name: number(removed) for name, removed, *_ in steps} == {name: by_step.get(name, 0) for name in STEPS}
     assert (number(read[3]), number(kept[3])) == (documents.height, documents["kept"].sum())
-    broken = documents["reasons"].explode().struct.unnest()
+    broken = documents["violations"].explode().struct.unnest()
     rules = [(step, row) for step in STEPS for row in table(page, f"#rules-{step} .rules")]
     assert rules
     for step, (rule, _, broke, removed, alone) in rules:
         first = documents.filter(step=step, rule=rule)
         assert number(broke) == broken.filter(step=step, rule=rule).height
         assert number(removed) == first.height
-        assert number(alone) == first.filter(pl.col("reasons").list.len() == 1).height
+        assert number(alone) == first.filter(pl.col("violations").list.len() == 1).height
     sources = {name: (rows.height, rows["kept"].sum()) for (name,), rows in documents.group_by("source")}
     of_source, of_language = (table(page, f"#origins figure:nth-of-type({n})") for n in (1, 2))
     assert {name: (number(every), number(stay)) for name, every, stay, *_ in of_source} == sources
@@ -126,7 +126,7 @@ def test_its_numbers_are_the_ledgers(work, told, opened):
 
 def test_histograms_count_every_document_and_all_that_break_the_rule(work, told, opened):
     documents = every_row(work)
-    broken = documents["reasons"].explode().struct.unnest()
+    broken = documents["violations"].explode().struct.unnest()
     page, _ = opened(told)
     counted = {}
     for figure in page.locator("#rules-c4 figure, #rules-fineweb figure").all():
@@ -241,7 +241,7 @@ def test_near_copies_are_shown_with_what_differs(tmp_path, opened):
         "new1",
         "new2",
     }
-    assert "words alike" in pair.inner_text()
+    assert "equal words" in pair.inner_text()
     share = {row[0]: row[1:] for row in table(page, "#overlap")}
     assert share["a"] == ["100.0%", "100.0%"] and share["b"][1] == "·" and share["b"][0].endswith("%")
 
@@ -281,9 +281,9 @@ def test_an_experiment_is_told_with_its_intervals(work, tmp_path, opened):
     }
     arm = {"documents": 3, "bytes": 10, "trained_tokens": 9, "epochs": 1.0, "runs": 3}
     losses = {"novels": {"mean": 2.5, "sd": 0.01}}
-    told = {"headline": "full against raw: <b>", "verdict": {"set": "novels"}, "questions": [question], "warnings": []}
-    told |= {"arms": [arm | {"name": name, "losses": losses} for name in ("full", "raw")]}
-    (tmp_path / "impact.json").write_bytes(orjson.dumps(told))
+    result = {"headline": "full against raw: <b>", "test": {"decision_set": "novels"}, "questions": [question]}
+    result |= {"warnings": [], "arms": [arm | {"name": name, "losses": losses} for name in ("full", "raw")]}
+    (tmp_path / "impact.json").write_bytes(orjson.dumps(result))
     report(work, UPath(tmp_path / "page.html"), UPath(tmp_path))
     page, _ = opened(tmp_path / "page.html")
     assert table(page, "#intervals") == [

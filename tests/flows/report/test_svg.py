@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gristmill.flows.report.format import cell, megabytes, percent
+from gristmill.flows.report.format import cell, format_bytes, percent
 from gristmill.flows.report.rules import Looks
 from gristmill.flows.report.svg import HEIGHT, chart, histogram, number, round_values
 from gristmill.pipelines.storage.histogram import bins
@@ -37,6 +37,7 @@ def test_every_value_is_in_a_bar(values, thresholds):
 
 
 @given(st.lists(st.floats(-1e6, 1e6) | st.integers(0, 70).map(float), max_size=50), st.none() | st.floats(-10, 1e5))
+@example([60.0], 0.5)  # whole numbers, a threshold below the first
 def test_the_axis_holds_the_threshold(values, threshold):
     array, cuts = np.array(values, float), [] if threshold is None else [threshold]
     axis = bins(array, cuts, bool((array == np.round(array)).all()), count=60)
@@ -116,8 +117,8 @@ def test_a_chart_of_one_point_is_drawn():
         (percent(774, 1000), "77.4%"),
         (percent(1, 100_000), "<0.1%"),
         (percent(0, 0), "0%"),
-        (megabytes(98_934_903), "98.9 MB"),
-        (megabytes(999), "999 bytes"),
+        (format_bytes(98_934_903), "98.9 MB"),
+        (format_bytes(999), "999 bytes"),
         (cell("a|b <i>`\n"), "a\\|b &lt;i>\\`\\\\n"),
     ],
 )

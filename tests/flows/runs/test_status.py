@@ -15,9 +15,9 @@ def states(done):
 def test_status_tells_a_run_from_its_beginning_to_a_changed_recipe(gristmill, corpus, recipe, tmp_path):
     work, metrics = tmp_path / "work", tmp_path / "grist.prom"
     nothing = gristmill("status", work)
-    assert nothing.returncode == 2 and "no run was begun" in nothing.stderr
+    assert nothing.returncode == 2 and "has no run" in nothing.stderr
     run = ["clean", recipe, "--input", corpus, "--output", work, "--workers", 1]
-    done = gristmill(*run, "--json-log", "--metrics", metrics)
+    done = gristmill(*run, "--log-format", "json", "--prometheus", metrics)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
     assert [line["step"] for line in lines] == ["ingest", "measure", "decide c4, fineweb", "decide exact", "apply"]

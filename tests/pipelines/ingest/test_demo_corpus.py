@@ -84,8 +84,8 @@ def test_documents_come_with_their_provenance(machine, tmp_path):
         "python/this.py": "docstrings",
         "python/idlelib/README.txt": "readme",
         "mill-1.0.dist-info/METADATA": "readme",
-        "mill-1.0.dist-info/licenses/LICENSE": "licence",
-        "mill/LICENSE.md": "licence",
+        "mill-1.0.dist-info/licenses/LICENSE": "license",
+        "mill/LICENSE.md": "license",
         "mill/notes.rst": "notes",
         "mill/stone.py": "docstrings",
         "mill/stone.py:8": "docstring",
@@ -97,10 +97,10 @@ def test_documents_come_with_their_provenance(machine, tmp_path):
         "source": "stdlib",
         "package": "python",
         "path": "python/this.py",
-        "licence": "PSF-2.0",
+        "license": "PSF-2.0",
     }
     stone = documents["mill/stone.py:8"]
-    assert (stone["package"], stone["path"], stone["licence"]) == ("Mill", "mill/stone.py", "MIT License")
+    assert (stone["package"], stone["path"], stone["license"]) == ("Mill", "mill/stone.py", "MIT License")
     assert stone["text"].split() == ["grind"] * 300
     assert documents["mill/stone.py"]["text"].startswith("Stones.\n\nA stone. \\d is no escape.\n\nWrite to")
     assert documents["mill/stone.py"]["text"].endswith("Twice defined.")
@@ -116,7 +116,7 @@ def test_the_counts_are_those_of_the_documents(machine, tmp_path):
     assert counts["documents"] == len(documents) == sum(kind["documents"] for kind in counts["kinds"].values())
     assert counts["bytes"] == sum(len(document["text"].encode()) for document in documents)
     assert counts["packages"] == 2
-    assert counts["licences_like_another"] == 1  # but for the copyright line, case and spacing
+    assert counts["licenses_like_another"] == 1  # but for the copyright line, case and spacing
     assert counts["mail_addresses"] == 2
 
 
@@ -165,6 +165,6 @@ def test_the_command_prints_what_the_corpus_looks_like(machine, tmp_path):
     result = CliRunner().invoke(command, ["--output", str(tmp_path / "out")])
     assert result.exit_code == 0
     assert "8     0.00 MB  from 2 packages" in result.output
-    assert "1 licence texts say what another one says; 2 e-mail addresses" in result.output
+    assert "1 license texts equal another one; 2 e-mail addresses" in result.output
     result = CliRunner().invoke(command, ["--output", str(tmp_path / "out"), "--json"])
     assert orjson.loads(result.output)["files"] == ["demo-00000.jsonl.zst"]

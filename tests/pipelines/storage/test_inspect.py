@@ -18,7 +18,7 @@ ROWS = pl.DataFrame(
         "text": ["short", "", "é" * 300, None],
         "source": ["x", "x", "y", None],
         "gopher.words": [1, 0, 30, 4],
-        "broken": [
+        "violations": [
             [{"rule": "few", "value": 1.0}],
             [{"rule": "few", "value": 0.0}, {"rule": "dup", "value": 1.0}],
             [],
@@ -46,7 +46,7 @@ def test_overview_counts_rows_bytes_nulls_and_groups(shards, tmp_path):
     assert {c["name"]: c["nulls"] for c in found["columns"]} == dict.fromkeys(ROWS.columns, 0) | {
         "text": 1,
         "source": 1,
-        "broken": 1,
+        "violations": 1,
     }
     assert found["columns"][-1]["type"] == "list[struct{rule, value}]"
     assert found["text_characters"] == {
@@ -67,7 +67,7 @@ def test_overview_counts_rows_bytes_nulls_and_groups(shards, tmp_path):
         ("source != 'gopher.words'", "abc"),
         ("text like 'sh%'", "a"),
         ("text is null", "d"),
-        ("array_length(broken) > 1", "b"),
+        ("array_length(violations) > 1", "b"),
     ],
 )
 def test_where_keeps_the_rows_for_which_it_holds(shards, expression, ids):
@@ -122,7 +122,7 @@ def test_columns_that_are_not_there_are_named_with_the_nearest(shards):
     assert only(shards, ["text"]) == ["text"]
     with pytest.raises(RecipeError, match="did you mean 'source'"):
         only(shards, ["sorce"])
-    for column in ("gopher.word", "broken.nope", "text.length"):
+    for column in ("gopher.word", "violations.nope", "text.length"):
         with pytest.raises(RecipeError, match=f"no column '{column}'"):
             histogram(shards, column)
 
@@ -188,10 +188,10 @@ def test_long_strings_are_counted_by_length_however_few(tmp_path):
 
 
 def test_lists_are_counted_by_length_and_their_fields_by_value(shards):
-    found = histogram(shards, "broken")
+    found = histogram(shards, "violations")
     assert (found["of"], found["missing"]) == ("items", 1)
     assert [bar["rows"] for bar in found["bars"]] == [1, 1, 1]
-    assert histogram(shards, "broken.rule")["bars"] == [{"value": "few", "rows": 2}, {"value": "dup", "rows": 1}]
+    assert histogram(shards, "violations.rule")["bars"] == [{"value": "few", "rows": 2}, {"value": "dup", "rows": 1}]
     assert histogram(shards, "gopher.words")["column"] == "gopher.words"
 
 

@@ -1,4 +1,4 @@
-"""gristmill judge"""
+"""gristmill check"""
 
 import click
 
@@ -7,16 +7,16 @@ from gristmill.flows.cli.options import console
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--recipe", help="Judge by all per-document steps of this recipe.")
-@click.option("--filter", "names", multiple=True, metavar="NAME", help="Judge by this filter's default settings.")
+@click.option("--recipe", help="Apply all per-document steps of this recipe.")
+@click.option("--filter", "names", multiple=True, metavar="NAME", help="Apply this filter with its default settings.")
 @click.option("--set", "changes", multiple=True, metavar="STEP.SETTING=VALUE", help="Change one setting.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a document: id, broken rules, measures.")
-def judge(paths, recipe, names, changes, as_json):
-    """Say of the documents in PATH… which rules they break, without writing anything.
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per document: id, violations, measures.")
+def check(paths, recipe, names, changes, as_json):
+    """Check the documents in PATH… against rules; print how many violate each. Nothing is written.
 
     \b
-        gristmill judge page.html --recipe clean-corpus
-        gristmill judge crawl.jsonl.zst --filter gopher --set gopher.min_words=30
+        gristmill check page.html --recipe clean-corpus
+        gristmill check crawl.jsonl.zst --filter gopher --set gopher.min_words=30
     """
     import orjson
 
@@ -25,7 +25,8 @@ def judge(paths, recipe, names, changes, as_json):
     from gristmill.pipelines.errors import RecipeError
 
     if bool(recipe) == bool(names):
-        raise RecipeError("judge by a --recipe or by one or more --filter, and not by both")
+        found = "both" if recipe else "neither"
+        raise RecipeError(f"expected either --recipe or one or more --filter, found {found}")
     if recipe:
         settings = read_recipe(recipe, changes)
     else:
@@ -36,6 +37,6 @@ def judge(paths, recipe, names, changes, as_json):
             click.echo(orjson.dumps(verdict).decode())
         return
     documents, rules = count(verdicts)
-    for (step, rule), broke in rules.most_common():
-        click.echo(f"{broke:>12,}  {broke / max(documents, 1):6.1%}  {step}.{rule}")
+    for (step, rule), violations in rules.most_common():
+        click.echo(f"{violations:>12,}  {violations / max(documents, 1):6.1%}  {step}.{rule}")
     console.print(f"of {documents:,} documents")
