@@ -116,7 +116,7 @@ def measure(name: str, vocab_size: int, batch: int, steps: int, rounds: int, mac
     ours.steps(2)
     plain.step()
     best, seconds = {"ours": math.inf, "plain": math.inf}, 0.0
-    waited = ours.loader.waited
+    waited = ours.loader.wait_seconds
     for _ in range(rounds):
         began, wall = clock(), time.perf_counter()
         ours.steps(steps)
@@ -127,7 +127,7 @@ def measure(name: str, vocab_size: int, batch: int, steps: int, rounds: int, mac
             plain.step()
         best["plain"] = min(best["plain"], clock() - began)
     size = batch * shape.context * steps
-    waiting, times = (ours.loader.waited - waited) / seconds, best["plain"] / best["ours"]
+    waiting, times = (ours.loader.wait_seconds - waited) / seconds, best["plain"] / best["ours"]
     peak = peak_flops(device)
     mfu = f", MFU {size * shape.flops_per_token() / best['ours'] / peak:.1%}" if peak else ""
     print(

@@ -1,1 +1,1 @@
-"""Ids to a model: the GPT, its trainer and the data-impact experiments. The only room that imports torch."""
+"""Pretraining: a GPT, its trainer, and statistics of data-impact experiments. Only this room imports torch."""

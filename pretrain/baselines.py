@@ -1,4 +1,4 @@
-"""Language models side by side on the same documents: all tokens alike, an LSTM, and the GPT."""
+"""Baselines of the GPT on the same documents: a uniform model and an LSTM."""
 
 import math
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from gristmill.pretrain.model.loss import LanguageModel
 from gristmill.pretrain.model.lstm import LSTM, LSTMConfig
 from gristmill.pretrain.training.trainer import DivergenceGuard, Trainer, TrainSettings
 
-LSTM_LR = 4e-2  # the best of those tried: a loss of 5.47 after 150 steps, where 2e-2 gave 5.57
+LSTM_LR = 4e-2  # best of the rates tried: a loss of 5.47 after 150 steps; 2e-2 gave 5.57
 
 
 def compare(
@@ -26,20 +26,20 @@ def compare(
     machine: Machine,
     on_log: Callable[[dict], None],
 ) -> list[dict]:
-    """A row a model: parameters, CPU seconds of training, perplexity a token and bits a byte of the validation set.
+    """Return a row per model: parameters, CPU seconds of training, perplexity per token and bits per byte.
 
-    Both networks take the same steps over the same rows; the LSTM as wide as brings it nearest to the GPT in FLOPs a
-    token, and with AdamW.
+    Both networks take the same steps over the same rows. The LSTM has the width whose FLOPs per token are nearest to
+    the GPT's, and is trained by AdamW. Scores are those of the validation set.
     """
-    rnn = LSTMConfig(vocab_size=shape.vocab_size, context=shape.context, d_model=_matching_width(shape))
+    lstm_shape = LSTMConfig(vocab_size=shape.vocab_size, context=shape.context, d_model=_matching_width(shape))
     rows = [row("uniform", 0, 0.0, _uniform(validation))]
-    # An LSTM has no blocks for Muon.
-    plain = training.model_copy(update={"optimizer": "adamw", "lr": training.lr or LSTM_LR})
+    # Muon is for blocks, and an LSTM has none.
+    lstm_training = training.model_copy(update={"optimizer": "adamw", "lr": training.lr or LSTM_LR})
     seed = training.init_seed
-    for name, model, how in (("LSTM", LSTM(rnn, seed), plain), ("GPT", GPT(shape, seed), training)):
-        began = process_time()
-        _train(model, train, how, machine, lambda line, name=name: on_log({"model": name, **line}))
-        seconds = process_time() - began
+    for name, model, settings in (("LSTM", LSTM(lstm_shape, seed), lstm_training), ("GPT", GPT(shape, seed), training)):
+        started = process_time()
+        _train(model, train, settings, machine, lambda line, name=name: on_log({"model": name, **line}))
+        seconds = process_time() - started
         parameters = sum(parameter.numel() for parameter in model.parameters())
         rows.append(row(name, parameters, seconds, score_documents(model, validation, shape.context)))
     return rows
@@ -52,12 +52,12 @@ def row(model: str, parameters: int, seconds: float, scores: DocumentLosses) -> 
 
 
 def _matching_width(shape: ModelConfig) -> int:
-    """Of an LSTM of two layers that does about as many FLOPs a token: a multiple of 16."""
-    wanted = shape.flops_per_token()
+    """Width, a multiple of 16, of the two-layer LSTM with the most similar FLOPs per token."""
+    target = shape.flops_per_token()
     widths = range(16, 16 * shape.d_model, 16)
     return min(
         widths,
-        key=lambda w: abs(LSTMConfig(vocab_size=shape.vocab_size, d_model=w).flops_per_token() - wanted),
+        key=lambda w: abs(LSTMConfig(vocab_size=shape.vocab_size, d_model=w).flops_per_token() - target),
         default=16,
     )
 

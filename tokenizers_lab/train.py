@@ -11,13 +11,13 @@ from gristmill.pipelines.inputs.inputs import Fraction, Positive
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.settings import Settings
 from gristmill.tokenizers_lab import pretokenize as pretokenizers
-from gristmill.tokenizers_lab.bpe.alphabet import character_alphabet
 from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings, VocabSize, train_bpe
 from gristmill.tokenizers_lab.bpe.train_wordpiece import WordpieceSettings, train_wordpiece
 from gristmill.tokenizers_lab.count.word_counts import WordCounts
 from gristmill.tokenizers_lab.count_settings import CountSettings
 from gristmill.tokenizers_lab.formats.model import END_OF_TEXT, ROLE_NAMES, Model, known_roles
 from gristmill.tokenizers_lab.normalize.normalizers import check_normalizers
+from gristmill.tokenizers_lab.strings.codepoints import count_characters
 from gristmill.tokenizers_lab.strings.user_symbols import check_symbols
 from gristmill.tokenizers_lab.unigram.scripts import split_scripts
 from gristmill.tokenizers_lab.unigram.seeds import characters, seeds
@@ -25,6 +25,7 @@ from gristmill.tokenizers_lab.unigram.sentencepiece_seeds import unmark_words
 from gristmill.tokenizers_lab.unigram.train import train_unigram
 
 Report = Callable[[str], None]
+BYTES = [bytes([b]) for b in range(256)]
 # Defaults of each algorithm: pre-tokenizer, normalizers, special tokens.
 DEFAULTS = {
     "bpe": ("o200k", (), (END_OF_TEXT,)),
@@ -107,42 +108,42 @@ def train(counts: WordCounts, settings: TokenizerSettings, report: Report = lamb
     for i, token in enumerate(special):
         if token in special[:i] or not token:
             raise RecipeError(f"special token {token!r} is empty or named twice; give each token a text of its own")
-    return TRAINERS[settings.algorithm](counts, settings, report)
+    return TRAINERS[settings.algorithm](counts, settings, special, report)
 
 
-def _train_bpe(counts: WordCounts, settings: TokenizerSettings, report: Report) -> Model:
-    _, _, special = settings.resolved()
+def _report_merges(report: Report) -> Callable[[int, int], None]:
+    return lambda made, wanted: report(f"{made:,} of {wanted:,} merges")
+
+
+def _train_bpe(counts: WordCounts, settings: TokenizerSettings, special: list[str], report: Report) -> Model:
     bpe = settings.bpe
     characters = bpe.alphabet == "characters"
     if characters and bpe.compat == "sentencepiece":
-        return _train_by_piece(counts, settings, report)
+        return _train_by_piece(counts, settings, special, report)
     if characters and not bpe.byte_fallback and not {*special} & {*ROLE_NAMES["unknown"]}:
         special = ["<unk>", *special]
     bpe = bpe.model_copy(update={"vocab_size": settings.vocab_size, "special_tokens": special})
-    trained = train_bpe(counts, bpe, lambda made, wanted: report(f"{made:,} of {wanted:,} merges"))
+    trained = train_bpe(counts, bpe, _report_merges(report))
     first = trained.pieces.index(b"\0") if characters and bpe.byte_fallback else None
     merges = np.column_stack([trained.merges, trained.made]).astype(np.int32)
     return _model(settings, trained.pieces, special, merges=merges, alphabet=bpe.alphabet, bytes_from=first)
 
 
-def _train_by_piece(counts: WordCounts, settings: TokenizerSettings, report: Report) -> Model:
+def _train_by_piece(counts: WordCounts, settings: TokenizerSettings, special: list[str], report: Report) -> Model:
     """Train BPE as SentencePiece does: special tokens, bytes, then pieces of falling score, merges before characters.
 
     No piece mixes scripts, nor numbers with letters: SentencePiece's defaults split_by_unicode_script and
     split_by_number.
     """
-    _, _, special = settings.resolved()
     bpe, fixed = settings.bpe, [token.encode() for token in special]
     if not {*special} & {*ROLE_NAMES["unknown"]}:
         fixed = [b"<unk>", *fixed]
     special = [token.decode() for token in fixed]
     fixed += [symbol.encode() for symbol in settings.user_symbols]
-    fixed += [bytes([b]) for b in range(256)] if bpe.byte_fallback else []
+    fixed += BYTES if bpe.byte_fallback else []
     room = _room(settings, len(fixed))
     plain = bpe.model_copy(update={"vocab_size": room, "special_tokens": [], "byte_fallback": False})
-    trained = train_bpe(
-        WordCounts(*split_scripts(*counts)), plain, lambda made, wanted: report(f"{made:,} of {wanted:,} merges")
-    )
+    trained = train_bpe(WordCounts(*split_scripts(*counts)), plain, _report_merges(report))
     made = [trained.pieces[id] for id in trained.made.tolist()]
     single = trained.pieces[: len(trained.pieces) - len(made)]
     scores = np.concatenate((np.full(len(fixed), np.nan), -np.arange(len(trained.pieces)))).astype(np.float32)
@@ -151,57 +152,37 @@ def _train_by_piece(counts: WordCounts, settings: TokenizerSettings, report: Rep
     return _model(settings, fixed + made + single, special, **more)
 
 
-def _train_wordpiece(counts: WordCounts, settings: TokenizerSettings, report: Report) -> Model:
-    _, _, special = settings.resolved()
+def _train_wordpiece(counts: WordCounts, settings: TokenizerSettings, special: list[str], report: Report) -> Model:
     wanted = settings.wordpiece
-    report_merges = lambda made, wanted: report(f"{made:,} of {wanted:,} merges")  # noqa: E731
-    pieces = train_wordpiece(counts, wanted, settings.vocab_size, special, report_merges)
-    return _model(
-        settings,
-        pieces,
-        special,
-        alphabet="characters",
-        prefix=wanted.prefix,
-        max_input_chars_per_word=wanted.max_input_chars_per_word,
-    )
+    pieces = train_wordpiece(counts, wanted, settings.vocab_size, special, _report_merges(report))
+    more = {"prefix": wanted.prefix, "max_input_chars_per_word": wanted.max_input_chars_per_word}
+    return _model(settings, pieces, special, alphabet="characters", **more)
 
 
-def _train_words(counts: WordCounts, settings: TokenizerSettings, report: Report) -> Model:
+def _train_words(counts: WordCounts, settings: TokenizerSettings, special: list[str], report: Report) -> Model:
     """Take the most frequent words, of equal ones those with smaller bytes; other words become bytes."""
-    _, _, special = settings.resolved()
-    first = [bytes([b]) for b in range(256)]
-    room = _room(settings, len(special) + len(first))
+    room = _room(settings, len(special) + len(BYTES))
     sizes = np.diff(counts.words.offsets)
     order = np.flatnonzero(sizes > 1)
     order = order[np.argsort(-counts.counts[order], kind="stable")][:room]
     words = [counts.words.row(row) for row in order.tolist()]
-    return _model(settings, [*map(str.encode, special), *first, *words], special, ignore_merges=True)
+    return _model(settings, [*map(str.encode, special), *BYTES, *words], special, ignore_merges=True)
 
 
-def _train_chars(counts: WordCounts, settings: TokenizerSettings, report: Report) -> Model:
+def _train_chars(counts: WordCounts, settings: TokenizerSettings, special: list[str], report: Report) -> Model:
     """Take the most frequent characters, by code point; other characters become bytes."""
-    _, _, special = settings.resolved()
-    bytes_of = [bytes([b]) for b in range(256)]
-    room = _room(settings, len(special) + len(bytes_of))
-    alphabet = character_alphabet(counts, 1.0, False)
-    often = _frequencies(counts, alphabet.pieces)
-    kept = np.sort(np.argsort(-often, kind="stable")[:room])
-    pieces = [*map(str.encode, special), *bytes_of, *(alphabet.pieces[k] for k in kept)]
+    room = _room(settings, len(special) + len(BYTES))
+    frequency = count_characters(*counts)
+    codes = np.flatnonzero(frequency)
+    kept = np.sort(codes[np.argsort(-frequency[codes], kind="stable")[:room]])
+    pieces = [*map(str.encode, special), *BYTES, *(chr(code).encode() for code in kept)]
     return _model(settings, pieces, special, alphabet="characters", bytes_from=len(special))
 
 
-def _frequencies(counts: WordCounts, alphabet: list[bytes]) -> np.ndarray:
-    """Return the count of each character, int64."""
-    found, weights = characters(*counts)
-    often = {found.row(row): int(weight) for row, weight in enumerate(weights)}
-    return np.array([often[character] for character in alphabet])
-
-
-def _train_unigram(counts: WordCounts, settings: TokenizerSettings, report: Report) -> Model:
-    _, _, special = settings.resolved()
+def _train_unigram(counts: WordCounts, settings: TokenizerSettings, special: list[str], report: Report) -> Model:
     wanted = settings.unigram
     fixed = [token.encode() for token in (*special, *settings.user_symbols)]
-    fixed += [bytes([b]) for b in range(256)] if wanted.byte_fallback else []
+    fixed += BYTES if wanted.byte_fallback else []
     room = _room(settings, len(fixed))
     counted, as_sentencepiece = counts, wanted.seed_method == "sentencepiece"
     counts = WordCounts(*unmark_words(*counts)) if as_sentencepiece else counts
@@ -209,16 +190,8 @@ def _train_unigram(counts: WordCounts, settings: TokenizerSettings, report: Repo
     kept = {must.row(row).decode() for row in range(must.rows)}
     limits = wanted.seed_size, wanted.max_piece_length
     found = seeds(*counted, *limits, wanted.split_digits, kept, as_sentencepiece)
-    trained = train_unigram(
-        counts.words,
-        counts.counts,
-        *found,
-        room,
-        must,
-        shrinking_factor=wanted.shrinking_factor,
-        em_iterations=wanted.em_iterations,
-        report=report,
-    )
+    factor, rounds = wanted.shrinking_factor, wanted.em_iterations
+    trained = train_unigram(*counts, *found, room, must, shrinking_factor=factor, em_iterations=rounds, report=report)
     scores = np.concatenate((np.full(len(fixed), np.nan), trained.scores)).astype(np.float32)
     first = len(special) + len(settings.user_symbols) if wanted.byte_fallback else None
     return _model(settings, fixed + trained.pieces, special, scores=scores, alphabet="characters", bytes_from=first)
@@ -254,14 +227,12 @@ def _model(settings: TokenizerSettings, pieces: list[bytes], tokens: list[str], 
         if token not in special:
             raise RecipeError(f"roles.{role} = {token!r} is not a special token; name it with --special too")
     roles = known_roles(special) | settings.roles
-    user_symbols = tuple(
-        range(len(special), len(special) + len(settings.user_symbols))
-    )  # they follow the special tokens
+    user_symbols = tuple(range(len(special), len(special) + len(settings.user_symbols)))  # after special tokens
     more |= {"normalizers": normalizers, "special": special, "roles": roles, "user_symbols": user_symbols}
     return Model(settings.algorithm, pretokenizer, pieces, **more)
 
 
-TRAINERS: dict[str, Callable[[WordCounts, TokenizerSettings, Report], Model]] = {
+TRAINERS: dict[str, Callable[[WordCounts, TokenizerSettings, list[str], Report], Model]] = {
     "bpe": _train_bpe,
     "wordpiece": _train_wordpiece,
     "words": _train_words,

@@ -36,8 +36,8 @@ def scripts(header: str) -> list[int]:
 
 def main(header: str) -> None:
     (ROOT / "tokenizers_lab" / "unigram" / "script_table.py").write_text(
-        '"""Scripts as SentencePiece 0.2.3 knows them, by tools/make_script_table.py; not to be edited."""\n\n'
-        '# Of each code point, as "run length:script"; 0 takes the script of its neighbour.\n'
+        '"""Scripts of SentencePiece 0.2.3, written by tools/make_script_table.py; do not edit."""\n\n'
+        '# Script of each code point, as "run length:script"; 0 takes the script of its neighbor.\n'
         f'SCRIPTS = """\n{runs(scripts(Path(header).read_text("utf-8")))}\n"""\n',
         "utf-8",
     )

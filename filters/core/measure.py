@@ -78,7 +78,7 @@ def _measure(
     labels: dict[str, np.ndarray],
     first: int,
 ) -> tuple[Frames, Tables]:
-    """Return the measures of the wanted steps, and the spans of those that rewrite.
+    """Return the measures of the wanted steps, and the spans of the rewriters among them.
 
     ``cuts`` are the spans that other steps left for the whole shard, in which ``first`` documents come before the
     batch. ``labels`` are the languages that other steps gave the documents of the batch.

@@ -7,15 +7,15 @@ from gristmill.flows.cli.options import console, settings_option
 
 @click.command("compare-baselines")
 @click.argument("tokens")
-@click.option("--preset", "name", default="nano", show_default=True, help="Preset of the GPT's shape.")
-@click.option("--steps", type=click.IntRange(1), default=300, show_default=True, help="Steps of each network.")
+@click.option("--preset", "name", default="nano", show_default=True, help="Name of the GPT's configuration.")
+@click.option("--steps", type=click.IntRange(1), default=300, show_default=True, help="Steps of both networks.")
 @settings_option("model, train or machine")
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
 def compare_baselines(tokens, name, steps, changes, as_json):
-    """Train an n-gram model, an LSTM and a GPT on the token shards in TOKENS; score the same documents with each.
+    """Train an n-gram model, an LSTM and a GPT on the token shards in TOKENS, and score the same documents with each.
 
-    The LSTM uses as many FLOPs per token as the GPT, and the same steps on the same rows. The n-gram model counts the
-    whole training split. Perplexity is per token, bits are per byte of text.
+    The LSTM has as many FLOPs per token as the GPT, and takes the same steps over the same rows. The n-gram model
+    counts the whole training split. Perplexity is per token, bits per byte of text.
 
     \b
         gristmill compare-baselines work/tokens/bpe --steps 300
@@ -24,13 +24,13 @@ def compare_baselines(tokens, name, steps, changes, as_json):
 
     from gristmill.flows.models.pretraining import compare_baselines
 
-    def show(line):
+    def print_progress(line):
         if line["step"] % 50 == 0:
             console.print(
                 f"{line['model']}  step {line['step']} of {line['steps']}  loss {line['loss']:.4f}", highlight=False
             )
 
-    rows = compare_baselines(tokens, name, steps, changes, show)
+    rows = compare_baselines(tokens, name, steps, changes, print_progress)
     if as_json:
         return click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2))
     click.echo(f"{'':>8}  {'parameters':>12}  {'CPU s':>8}  {'perplexity':>10}  {'bits per byte':>13}")

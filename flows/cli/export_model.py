@@ -9,8 +9,8 @@ import click
 def export_model(run, output):
     """Export the model in RUN for transformers: config.json and model.safetensors, as GPT-2 or Llama.
 
-    A model with LayerNorm, learned positions and biases is exported as GPT-2; one with RMSNorm, RoPE and SwiGLU and
-    without biases as Llama. Other combinations have no layout and are refused.
+    The model's settings decide: LayerNorm, learned positions and biases make a GPT-2; RMSNorm, RoPE and SwiGLU without
+    biases make a Llama. Other combinations are an error.
 
     \b
         gristmill export-model work/runs/nano --output nano-llama

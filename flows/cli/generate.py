@@ -10,14 +10,14 @@ from gristmill.pipelines.errors import RecipeError
 @click.command()
 @click.argument("run")
 @click.option("--prompt", metavar="TEXT", help="Text to continue.")
-@click.option("--ids", metavar="1,2,…", help="Token ids to continue; the command prints ids.")
+@click.option("--ids", metavar="1,2,…", help="Token ids to continue instead of text; prints ids.")
 @click.option("--copies", type=click.IntRange(1), default=1, show_default=True, help="Number of continuations.")
 @settings_option("sample or machine")
-@click.option("--json", "as_json", is_flag=True, help="Print the continuations as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print a list of continuations as JSON.")
 def generate(run, prompt, ids, copies, changes, as_json):
-    """Generate text with the model in RUN: a run, or a folder with weights of GPT-2 or Llama.
+    """Continue a text with the model in RUN, which may also be a folder of GPT-2 or Llama weights of transformers.
 
-    Settings: sample.temperature (0 chooses the most probable token), sample.top_k, sample.top_p, sample.num_beams,
+    Settings: sample.temperature (0 is greedy), sample.top_k, sample.top_p, sample.num_beams,
     sample.stop_tokens, sample.max_new_tokens, sample.seed.
 
     \b
@@ -27,7 +27,7 @@ def generate(run, prompt, ids, copies, changes, as_json):
     """
     import orjson
 
-    from gristmill.flows.models.pretraining import write_text
+    from gristmill.flows.models.pretraining import continue_text
 
     if (prompt is None) == (ids is None):
         found = "neither" if ids is None else "both"
@@ -36,7 +36,7 @@ def generate(run, prompt, ids, copies, changes, as_json):
         numbers = [int(part) for part in ids.split(",")] if ids is not None else None
     except ValueError:
         raise RecipeError(f"--ids {ids!r}: expected numbers separated by commas") from None
-    written = write_text(run, prompt, numbers, copies, changes)
+    written = continue_text(run, prompt, numbers, copies, changes)
     if as_json:
         return click.echo(orjson.dumps(written))
     for each in written:

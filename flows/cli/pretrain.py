@@ -9,17 +9,17 @@ from gristmill.flows.cli.options import console, settings_option
 
 @click.command()
 @click.argument("tokens")
-@click.option("--preset", "name", default="nano", show_default=True, help="Preset of the model's shape.")
-@click.option("--steps", type=click.IntRange(1), help="Number of optimizer steps [default: 1000].")
+@click.option("--preset", "name", default="nano", show_default=True, help="Name of the model's configuration.")
+@click.option("--steps", type=click.IntRange(1), help="Number of training steps [default: 1000].")
 @click.option("--output", default="run", show_default=True, metavar="FOLDER", help="Folder of the run.")
-@click.option("--init", "start", metavar="MODEL", help="Start from the weights of a run, GPT-2 or Llama.")
+@click.option("--init", metavar="MODEL", help="Start from the weights of a run, or of GPT-2 or Llama.")
 @settings_option("model, train, machine or save")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def pretrain(tokens, name, steps, output, start, changes, as_json):
+def pretrain(tokens, name, steps, output, init, changes, as_json):
     """Train a GPT on the token shards in TOKENS.
 
-    A stopped run continues from its last checkpoint. FOLDER holds the model, a log with a line per step, a plot of
-    the loss, and the loss on each document of the validation split. Under torchrun, all processes train one model.
+    An interrupted run resumes from its last checkpoint. FOLDER holds the model, a log with one line per step, a plot of
+    the loss, and the loss of each document of the validation split. Under torchrun all processes train one model.
 
     \b
         gristmill pretrain work/tokens/bpe --preset nano --steps 500 --output work/runs/nano
@@ -30,8 +30,8 @@ def pretrain(tokens, name, steps, output, start, changes, as_json):
 
     from gristmill.flows.models.pretraining import train_model
 
-    summary = train_model(tokens, name, steps, output, start, changes, show)
-    if os.environ.get("RANK", "0") != "0":  # only the first process under torchrun prints
+    summary = train_model(tokens, name, steps, output, init, changes, print_progress)
+    if os.environ.get("RANK", "0") != "0":  # under torchrun only the first process prints
         return
     if as_json:
         return click.echo(orjson.dumps(summary, option=orjson.OPT_INDENT_2))
@@ -45,14 +45,13 @@ def pretrain(tokens, name, steps, output, start, changes, as_json):
     if "validation" in summary:
         rows["validation"] = f"{summary['validation']:.4f} nats per token"
     if summary.get("bits_per_byte"):
-        rows["bits per byte"] = f"{summary['bits_per_byte']:.4f}, of every document in full"
-    for what, value in rows.items():
-        click.echo(f"{what:>13}  {value}")
-    click.echo(f"{'written':>13}  {output}")
+        rows["bits per byte"] = f"{summary['bits_per_byte']:.4f}, over all documents in full"
+    for label, value in (rows | {"written": output}).items():
+        click.echo(f"{label:>13}  {value}")
 
 
-def show(line: dict) -> None:
-    """Print one line of progress to standard error."""
+def print_progress(line: dict) -> None:
+    """Print a line of progress on standard error."""
     if "validation" in line:
         text = f"step {line['step']:>7,}  validation {line['validation']:.4f}"
     else:

@@ -69,7 +69,7 @@ def prepare_arm(
     """Write the documents of one variant as token shards, and the fraction of each candidate that they contain."""
     cleaned = work / "cleaning" / "clean"
     documents = cleaned if arm.recipe.steps else work / "train_pool"
-    coders = sorted(load_encoder(tokenizers[name]).vocabulary.sha256 for name in uses)
+    coders = sorted(load_encoder(tokenizers[name]).info.sha256 for name in uses)
     # Arms are cleaned in one folder, so its content is identified by the recipe that made it.
     source = RawInput(str(cleaned), fingerprint(arm.recipe.table()["steps"], arm.recipe.words))
     inputs = Input(work / "train_pool"), Input(work / "candidates"), source

@@ -43,12 +43,12 @@ def _describe(law: Fit, arms: list[str], size: float, tokens: float) -> dict:
         for arm, value, interval in zip(arms, law.worth, law.worth_intervals, strict=False)
     }
     loss, interval = law.predict(PREDICTED * size, PREDICTED * tokens)
-    far = law.beyond(PREDICTED * size, PREDICTED * tokens)
+    far = law.extrapolation(PREDICTED * size, PREDICTED * tokens)
     note = f"the law fits {law.points} runs; at {far:.0f} times their size it is " + (
         "a guess" if far >= FAR else "an extrapolation"
     )
-    if law.vague:
-        note += f"; these runs do not determine {', '.join(law.vague)}: ignore its value"
+    if law.undetermined:
+        note += f"; these runs do not determine {', '.join(law.undetermined)}: ignore its value"
     about = {"form": law.form, "values": values, "residual": law.residual}
     prediction = {"size": PREDICTED * size, "tokens": PREDICTED * tokens, "loss": loss, "interval": list(interval)}
     return {"law": about, "worth": worth, "prediction": prediction, "note": note}

@@ -137,7 +137,7 @@ def train_run(run: ArmRun, outputs: tuple[Output, ...]) -> list[Written]:
     from gristmill.pretrain.training.run import SCORES, CheckpointSettings, pretrain
 
     folder, heldout = outputs[0].folder / run.name, TokenShards(run.heldout)
-    train, evaluation = TokenSplit.of(TokenShards(run.tokens), TRAIN), TokenSplit.of(heldout, TRAIN)
+    train, evaluation = TokenSplit.from_shards(TokenShards(run.tokens), TRAIN), TokenSplit.from_shards(heldout, TRAIN)
     saving = CheckpointSettings(evaluate_every=0, keep=1)
     summary = pretrain(train, evaluation, GPT(run.shape, run.seed), run.training, folder, Machine(), saving)
     names = pl.concat([pl.DataFrame(part.documents) for part in heldout.split(TRAIN)])

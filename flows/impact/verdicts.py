@@ -6,7 +6,7 @@ import numpy as np
 
 from gristmill.flows.impact.plan import ImpactPlan
 from gristmill.pretrain.impact.bootstrap import bits_per_byte, bootstrap
-from gristmill.pretrain.impact.significance import UNSEEN, compare, holm, verdict
+from gristmill.pretrain.impact.significance import INCONCLUSIVE, compare, holm, verdict
 from gristmill.pretrain.impact.successive_halving import Question, Rung
 
 
@@ -53,10 +53,10 @@ def compare_arms(plan: ImpactPlan, scored: Scored, look: Rung) -> list[dict]:
                 "bootstrap": list(drawn),
                 "p": found.p,
                 "sd": found.sd,
-                "smallest": found.smallest,
+                "smallest": found.smallest_effect,
                 "margin": test.margin * float(other.mean()),
                 "confidence": 1 - look.alpha,
-                "narrow": list(found.narrow),
+                "narrow": list(found.equivalence),
                 "found": found,
             }
         )
@@ -67,4 +67,4 @@ def compare_arms(plan: ImpactPlan, scored: Scored, look: Rung) -> list[dict]:
 
 
 def questions(rows: list[dict]) -> list[Question]:
-    return [Question(row["arm"], row["against"], row["p"], row["verdict"] != UNSEEN) for row in rows]
+    return [Question(row["arm"], row["against"], row["p"], row["verdict"] != INCONCLUSIVE) for row in rows]

@@ -35,7 +35,7 @@ def encoder(tokenizer: str | None) -> tuple[Encode | None, str]:
     from gristmill.flows.tokenize.train_tokenizer import load_encoder
 
     encode = load_encoder(tokenizer)
-    return encode.__call__, f"tokenizer {encode.vocabulary.sha256}"
+    return encode.__call__, f"tokenizer {encode.info.sha256}"
 
 
 def scorer(model: str, tokenizer: str | None = None) -> Scorer:

@@ -1,7 +1,7 @@
-"""Training, comparison, export and use of models, with settings from the command line."""
+"""Training, comparison, export and generation for the command line: settings, token folders and text."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TypeVar
 
 from gristmill.flows.clean.recipe import make_change
 from gristmill.flows.models.ngram_baseline import ngram_row
@@ -26,58 +26,51 @@ from gristmill.tokenizers_lab.formats.huggingface import to_huggingface
 from gristmill.tokenizers_lab.formats.model import FILE, read_model
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
-TABLES: dict[str, type[Settings]] = {
-    "train": TrainSettings,
-    "machine": Machine,
-    "save": CheckpointSettings,
-    "sample": Sampling,
-}
+S = TypeVar("S", bound=Settings)
 
 
-def open_split(folder: str) -> tuple[TokenSplit, TokenSplit | None, TokenShards]:
-    """Return the training and validation split of token shards; validation is None if it has no document."""
+def open_splits(folder: str) -> tuple[TokenSplit, TokenSplit | None, TokenShards]:
+    """Open training and validation split of a folder of token shards; an empty validation split is None."""
     shards = TokenShards(to_path(folder))
-    train, validation = (TokenSplit.of(shards, split) for split in (TRAIN, VALIDATION))
+    train, validation = (TokenSplit.from_shards(shards, split) for split in (TRAIN, VALIDATION))
     return train, validation if validation.count > 1 else None, shards
 
 
-def read_changes(changes: Iterable[str], known: Iterable[str], **given: dict) -> dict[str, dict]:
-    """Return a table for each of ``known``, with the ``given`` values and then changes such as ``train.lr=1e-3``."""
-    tables = {name: dict(given.get(name, {})) for name in known}
+def parse_changes(changes: Iterable[str], known: Iterable[str], **defaults: dict) -> dict[str, dict]:
+    """Parse changes such as ``train.lr=1e-3`` into a table for each of ``known``, starting from the defaults."""
+    tables = {name: dict(defaults.get(name, {})) for name in known}
     for change in changes:
         make_change(tables, change, "TABLE.SETTING=VALUE")
     return tables
 
 
-def settings_of(tables: dict[str, dict]) -> dict[str, Any]:
-    """Return the settings of each table, by name."""
-    return {name: read_settings(TABLES[name], table, f"[{name}]") for name, table in tables.items() if name in TABLES}
+def read_table(kind: type[S], tables: dict[str, dict], name: str) -> S:
+    """Read the settings of one table."""
+    return read_settings(kind, tables[name], f"[{name}]")
 
 
 def open_model(folder: str) -> LanguageModel:
-    """Return the model of a finished run, or one saved by ``transformers``."""
+    """Open the model of a finished run, or one saved by ``transformers``."""
     path = to_path(folder)
     return load_model(path) if (path / SHAPE).exists() else import_model(path)
 
 
 def train_model(
-    tokens: str, name: str, steps: int | None, output: str, start: str | None, changes: Iterable[str], on_log: OnLog
+    tokens: str, name: str, steps: int | None, output: str, init: str | None, changes: Iterable[str], on_log: OnLog
 ) -> dict:
     """Train a model for ``gristmill pretrain``; return the summary of the run."""
-    train, validation, shards = open_split(tokens)
-    given: dict[str, Any] = {"steps": steps} if steps else {}
+    train, validation, shards = open_splits(tokens)
+    defaults: dict[str, dict] = {"train": {"steps": steps} if steps else {}}
     if not PRESETS.get(name, {}).get("causal", True):
-        given["objective"] = "masked"
-    tables = read_changes(changes, ("model", "train", "machine", "save"), train=given)
+        defaults["train"]["objective"] = "masked"
+    tables = parse_changes(changes, ("model", "train", "machine", "save"), **defaults)
     shape = read_settings(ModelConfig, preset(name, shards.vocab_size, **tables["model"]), "[model]")
-    made = settings_of(tables)
-    model: LanguageModel = GPT(shape, made["train"].init_seed)
-    if start:
-        if tables["model"]:
-            raise RecipeError("--init sets the shape of the model; remove --set model.…")
-        model = open_model(start)
-    folder = to_path(output)
-    summary = pretrain(train, validation, model, made["train"], folder, made["machine"], made["save"], on_log)
+    training, machine = read_table(TrainSettings, tables, "train"), read_table(Machine, tables, "machine")
+    saving, folder = read_table(CheckpointSettings, tables, "save"), to_path(output)
+    if init and tables["model"]:
+        raise RecipeError("--init brings its own configuration: leave out --set model.…")
+    model = open_model(init) if init else GPT(shape, training.init_seed)
+    summary = pretrain(train, validation, model, training, folder, machine, saving, on_log)
     if shards.about["tokenizer"]["file"]:
         with atomic_write(folder / shards.tokenizer.name) as file:
             file.write(shards.tokenizer.read_bytes())
@@ -85,22 +78,22 @@ def train_model(
 
 
 def compare_baselines(tokens: str, name: str, steps: int, changes: Iterable[str], on_log: Callable) -> list[dict]:
-    """Train and score the models of ``gristmill compare-baselines``; return a row per model."""
-    train, validation, shards = open_split(tokens)
+    """Train and score all models for ``gristmill compare-baselines``; return a row per model."""
+    train, validation, shards = open_splits(tokens)
     if not validation:
         raise WorkError(f"{tokens} has no validation split; tokenize again with tokens.validation above 0")
-    tables = read_changes(changes, ("model", "train", "machine"), train={"steps": steps})
+    tables = parse_changes(changes, ("model", "train", "machine"), train={"steps": steps})
     shape = read_settings(ModelConfig, preset(name, shards.vocab_size, **tables["model"]), "[model]")
-    made = settings_of(tables)
-    uniform, *networks = compare(train, validation, shape, made["train"], made["machine"], on_log)
+    training, machine = read_table(TrainSettings, tables, "train"), read_table(Machine, tables, "machine")
+    uniform, *networks = compare(train, validation, shape, training, machine, on_log)
     return [uniform, ngram_row(train, validation), *networks]
 
 
 def write_export(run: str, output: str) -> str:
-    """Write a model for ``transformers``, with its tokenizer if the run has one; return the name of the layout."""
+    """Export a model for ``gristmill export-model``, with its tokenizer if it has one; return the layout's name."""
     model, folder = open_model(run), to_path(output)
     if not isinstance(model, GPT):
-        raise RecipeError(f"{run} is an LSTM, which transformers has no layout for; expected a GPT")
+        raise RecipeError(f"{run} holds an LSTM, for which transformers has no layout; expected a GPT")
     layout = export_model(model, folder)
     if (to_path(run) / FILE).exists():
         with atomic_write(folder / "tokenizer.json") as file:
@@ -108,16 +101,16 @@ def write_export(run: str, output: str) -> str:
     return layout
 
 
-def write_text(run: str, prompt: str | None, ids: list[int] | None, copies: int, changes: Iterable[str]) -> list:
-    """Generate continuations of a text or of token ids; return texts, or lists of ids."""
-    tables = read_changes(changes, ("sample", "machine"))
-    made = settings_of(tables)
+def continue_text(run: str, prompt: str | None, ids: list[int] | None, copies: int, changes: Iterable[str]) -> list:
+    """Continue a prompt for ``gristmill generate``; return texts, or lists of ids for a prompt of ids."""
+    tables = parse_changes(changes, ("sample", "machine"))
+    sampling, machine = read_table(Sampling, tables, "sample"), read_table(Machine, tables, "machine")
     model = open_model(run)
     if not isinstance(model, GPT):
-        raise RecipeError(f"{run} is an LSTM, which cannot generate text; expected a GPT")
-    model = model.to(made["machine"].place())
+        raise RecipeError(f"{run} holds an LSTM, which cannot generate text; expected a GPT")
+    model = model.to(machine.init_device())
     if ids is not None:
-        return generate(model, ids, made["sample"], copies)
+        return generate(model, ids, sampling, copies)
     tokenizer = Tokenizer(load_any(to_path(run)))
     prompt_ids = tokenizer.encode(prompt or "", allowed="all")
-    return [tokenizer.decode_ids(written) for written in generate(model, prompt_ids, made["sample"], copies)]
+    return [tokenizer.decode_ids(written) for written in generate(model, prompt_ids, sampling, copies)]

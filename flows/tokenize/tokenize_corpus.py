@@ -32,9 +32,9 @@ def tokenize(
     progress: Progress | None = None,
 ) -> TokenShards:
     """Encode every document once, then gather them into shuffled shards: the same bytes for any number of workers."""
-    code = load_encoder(tokenizer)
+    encoder = load_encoder(tokenizer)
     with exclusive_run(output / WORK):
         shards = corpus_shards(corpus, output / WORK, engine, progress)
-        run_step(encode_step(shards, code, output), engine, progress)
-        run_step(gather_step(output, code, settings), engine, progress)
+        run_step(encode_step(shards, encoder, output), engine, progress)
+        run_step(gather_step(output, encoder, settings), engine, progress)
     return TokenShards(output)

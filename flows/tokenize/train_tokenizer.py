@@ -141,10 +141,10 @@ class CachedEncoder(NamedTuple):
     """Tokenizer for worker processes: it pickles as the path of its file, and is opened once per process."""
 
     file: UPath
-    vocabulary: TokenizerInfo
+    info: TokenizerInfo
 
     def __call__(self, text: Ragged) -> Ragged:
-        return _opened(str(self.file), self.vocabulary.sha256)(text)
+        return _opened(str(self.file), self.info.sha256)(text)
 
 
 _OPEN: dict[tuple[str, str], Tokenizer] = {}  # one per process: its cache stays warm from shard to shard

@@ -26,35 +26,35 @@ class TokenEncoder(Protocol):
     """Tokenizer for worker processes: it pickles, and opens its file where it is used."""
 
     @property
-    def vocabulary(self) -> TokenizerInfo: ...
+    def info(self) -> TokenizerInfo: ...
     @property
     def file(self) -> UPath: ...
 
     def __call__(self, text: Ragged) -> Ragged: ...
 
 
-def encode_step(shards: dict[UPath, dict], coder: TokenEncoder, tokens: UPath) -> Step:
+def encode_step(shards: dict[UPath, dict], encoder: TokenEncoder, tokens: UPath) -> Step:
     """Make ``tokens/encoded``: the ids of each shard (path -> its manifest entry), one job each."""
     folder, jobs = tokens / "encoded", []
     for n, (shard, file) in enumerate(shards.items()):
-        inputs = Input(shard.parent, shard.stem, DOCUMENTS), tokenizer_of(coder)
-        jobs.append(Job(_encode, (coder,), (Output(folder, f"part-{n:05d}", inputs, FORMAT),), file["bytes"]))
-    return Step("encode", {folder: {"tokenizer": coder.vocabulary.sha256}}, jobs)
+        inputs = Input(shard.parent, shard.stem, DOCUMENTS), tokenizer_of(encoder)
+        jobs.append(Job(_encode, (encoder,), (Output(folder, f"part-{n:05d}", inputs, FORMAT),), file["bytes"]))
+    return Step("encode", {folder: {"tokenizer": encoder.info.sha256}}, jobs)
 
 
-def tokenizer_of(coder: TokenEncoder) -> RawInput:
+def tokenizer_of(encoder: TokenEncoder) -> RawInput:
     """Return the tokenizer's file as an input."""
-    return RawInput(str(coder.file), coder.vocabulary.sha256)
+    return RawInput(str(encoder.file), encoder.info.sha256)
 
 
-def _encode(coder: TokenEncoder, outputs: tuple[Output, ...]) -> list[Written]:
-    return [encode_shard(input_of(outputs, DOCUMENTS).path, coder.vocabulary, coder, outputs[0])]
+def _encode(encoder: TokenEncoder, outputs: tuple[Output, ...]) -> list[Written]:
+    return [encode_shard(input_of(outputs, DOCUMENTS).path, encoder.info, encoder, outputs[0])]
 
 
-def gather_step(tokens: UPath, coder: TokenEncoder, settings: TokenSettings) -> Step:
+def gather_step(tokens: UPath, encoder: TokenEncoder, settings: TokenSettings) -> Step:
     """Make ``tokens`` from the encoded parts: shards of both splits, and a copy of the tokenizer."""
-    vocabulary = coder.vocabulary
-    for id, edge in ((vocabulary.bos, ("prepend", "both")), (vocabulary.eos, ("append", "both"))):
+    info = encoder.info
+    for id, edge in ((info.bos, ("prepend", "both")), (info.eos, ("append", "both"))):
         if id is None and settings.add_special in edge:
             name = "BOS" if "prepend" in edge else "EOS"
             raise RecipeError(
@@ -65,20 +65,20 @@ def gather_step(tokens: UPath, coder: TokenEncoder, settings: TokenSettings) -> 
     parts = sorted(name.removesuffix(IDS) for name in encoded.files if name.endswith(IDS))
     there, sources = count_tokens(folder, parts, settings, boundary_ids(settings))
     epochs = {source.name: source.epochs for source in sources}
-    inputs, made_with = (Input(folder), tokenizer_of(coder)), settings.model_dump(mode="json")
-    jobs = [Job(_copy, (coder.file,), (Output(tokens, TOKENIZER, inputs[1:]),))]
+    inputs, made_with = (Input(folder), tokenizer_of(encoder)), settings.model_dump(mode="json")
+    jobs = [Job(_copy, (encoder.file,), (Output(tokens, TOKENIZER, inputs[1:]),))]
     for hash_range in hash_ranges(there, settings):
-        args = (folder, parts, hash_range, vocabulary, settings, epochs)
+        args = (folder, parts, hash_range, info, settings, epochs)
         output = Output(tokens, hash_range.name, inputs, [made_with, *hash_range])
         size = (hash_range.last - hash_range.first) * there[hash_range.split] >> 64
-        jobs.append(Job(gather_shard, args, (output,), size * vocabulary.dtype.itemsize))
+        jobs.append(Job(gather_shard, args, (output,), size * info.dtype.itemsize))
     about = {
         "format": FORMAT,
-        "dtype": vocabulary.dtype.str,
-        "vocab_size": vocabulary.size,
-        "bos": vocabulary.bos,
-        "eos": vocabulary.eos,
-        "tokenizer": {"file": coder.file.name, "sha256": vocabulary.sha256},
+        "dtype": info.dtype.str,
+        "vocab_size": info.size,
+        "bos": info.bos,
+        "eos": info.eos,
+        "tokenizer": {"file": encoder.file.name, "sha256": info.sha256},
         "mixture": [source._asdict() for source in sources],
         **made_with,
     }

@@ -1,15 +1,15 @@
-"""Token ids to batches: which rows a step sees is a function of (seed, step), whoever asks.
+"""Token ids to batches: the rows of a step are a function of (seed, step).
 
-Sample g of a run is row ``permute(g mod rows, rows, seed, g div rows)`` of the packing: each row once an epoch, each
-epoch in another order. A step takes ``batch`` samples in turn and rank r of w every w-th of them, so a run can go on
-from its step alone, with other ranks, workers or micro-batches than it began with.
+Sample g of a run is row ``permute(g mod rows, rows, seed, g div rows)`` of the packing: each row once per epoch, each
+epoch in another order. A step takes the next ``batch_size`` samples, and rank r of w every w-th of them. So a run can
+resume from its step number alone, with another number of ranks, workers or micro-batches.
 """
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from time import perf_counter
-from typing import NamedTuple
 
 import numpy as np
 
@@ -17,43 +17,44 @@ from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.storage.manifest import fingerprint
 from gristmill.pipelines.tokens.shards import TokenShards
 from gristmill.pretrain.data.masking import Masking
-from gristmill.pretrain.data.packing import IGNORE_INDEX, PACKINGS, Batch
+from gristmill.pretrain.data.packing import IGNORE_INDEX, PACKINGS, Batch, Packing
 from gristmill.pretrain.data.shuffle import permute
 
-LOOKED_AT = 1000  # documents, to see whether they begin with BOS
+BOS_SAMPLE_DOCS = 1000  # first documents of each shard, searched for BOS
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenSplit:
-    """The documents of one split as token ids, end to end.
+    """Documents of one split as concatenated token ids.
 
-    ``payloads`` are its shards in order, usually memory maps: nothing is read before it is needed. No document is split
-    across two. ``ends`` counts tokens from the beginning of the first payload to the end of each document, ``bytes`` is
-    the UTF-8 size of the text that a document was made from, 0 where it is not known.
+    ``payloads`` are the ids of its shards in order, usually memory maps; no document spans two. ``ends`` counts tokens
+    from the beginning of the first payload to the end of each document. ``bytes`` is the UTF-8 size of each document's
+    text, 0 where it is unknown.
     """
 
     payloads: tuple[np.ndarray, ...]  # uint16 or uint32
     ends: np.ndarray  # int64[n], never falling
     bytes: np.ndarray  # int64[n]
     vocab_size: int
-    bos: int | None = None  # the token that every document begins with, if one does
-    eos: int | None = None  # and ends with
-    name: str = "tokens"  # where they lie, for messages
-    fingerprint: str = ""  # of ids and tokenizer: a run goes on only with the tokens it began with
+    bos: int | None = None  # token that every document begins with, if any
+    eos: int | None = None  # token that every document ends with, if any
+    name: str = "tokens"  # for messages
+    fingerprint: str = ""  # of ids and tokenizer: a run resumes only with the same tokens
 
     @classmethod
-    def of(cls, shards: TokenShards, split: str) -> "TokenSplit":
-        """One split of a folder of token shards."""
+    def from_shards(cls, shards: TokenShards, split: str) -> "TokenSplit":
+        """Open one split of a folder of token shards."""
         parts, about = shards.split(split), shards.about
         payloads = tuple(part.ids for part in parts)
         begins = np.cumsum([0, *(payload.size for payload in payloads)])
-        ends = [part.ends + begin for part, begin in zip(parts, begins, strict=False)]
+        ends = [part.ends + begin for part, begin in zip(parts, begins[:-1], strict=True)]
         files = shards.manifest.files
         sums = [file["sha256"] for name, file in sorted(files.items()) if name.startswith(f"{split}-")]
         add_special = about.get("add_special")
-        if add_special is None:  # imported: nothing says what stands around documents, but the ids do
-            firsts = (part.ids[np.concatenate(([0], part.ends[:-1]))[: part.ends.size][:LOOKED_AT]] for part in parts)
-            add_special = "prepend" if all((first == about["bos"]).all() for first in firsts) else "none"
+        if add_special is None:  # imported shards do not record the boundary tokens, but their ids show them
+            starts = (np.concatenate(([0], part.ends[:-1]))[: part.ends.size][:BOS_SAMPLE_DOCS] for part in parts)
+            begin_with_bos = ((part.ids[at] == about["bos"]).all() for part, at in zip(parts, starts, strict=True))
+            add_special = "prepend" if all(begin_with_bos) else "none"
         return cls(
             payloads=payloads,
             ends=np.concatenate(ends) if ends else np.zeros(0, np.int64),
@@ -66,29 +67,36 @@ class TokenSplit:
         )
 
     def __post_init__(self):
-        sizes = [payload.size for payload in self.payloads]
-        found, said = sum(sizes), int(self.ends[-1]) if self.ends.size else 0
-        if found != said:
-            raise InputError(f"{self.name} holds {found:,} tokens, but its documents end at {said:,}; tokenize again")
+        if (size := int(self.shard_starts[-1])) != self.count:
+            raise InputError(
+                f"{self.name} holds {size:,} tokens, but its documents end at {self.count:,}; tokenize again"
+            )
         if self.ends.size != self.bytes.size:
-            raise InputError(f"{self.name}: {self.ends.size:,} documents end, {self.bytes.size:,} have a size in bytes")
-        object.__setattr__(self, "_starts", np.concatenate(([0], np.cumsum(sizes, dtype=np.int64))))
+            found, expected = self.bytes.size, self.ends.size
+            raise InputError(f"{self.name} has sizes of {found:,} documents, expected {expected:,}; tokenize again")
+
+    @cached_property
+    def shard_starts(self) -> np.ndarray:
+        """First token of each payload and the end of the last, int64[shards + 1]."""
+        return np.cumsum([0, *(payload.size for payload in self.payloads)], dtype=np.int64)
 
     @property
     def count(self) -> int:
+        """Number of tokens."""
         return int(self.ends[-1]) if self.ends.size else 0
 
     @property
     def lengths(self) -> np.ndarray:
+        """Tokens of each document, int64[n]."""
         return np.diff(self.ends, prepend=0)
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Tokens ``start`` to ``stop`` as int64. Raises InputError where one is no token of the vocabulary."""
-        shard = int(np.searchsorted(self._starts, start, "right")) - 1
+        """Return tokens ``start`` to ``stop``, int64. Raise InputError if one is not in the vocabulary."""
+        shard = int(np.searchsorted(self.shard_starts, start, "right")) - 1
         parts, at = [], start
         while at < stop:
-            end = min(stop, int(self._starts[shard + 1]))
-            parts.append(self.payloads[shard][at - self._starts[shard] : end - self._starts[shard]])
+            begin, end = int(self.shard_starts[shard]), min(stop, int(self.shard_starts[shard + 1]))
+            parts.append(self.payloads[shard][at - begin : end - begin])
             at, shard = end, shard + 1
         ids = np.concatenate(parts).astype(np.int64) if parts else np.empty(0, np.int64)
         if ids.size and ids.max() >= self.vocab_size:
@@ -100,28 +108,19 @@ class TokenSplit:
         return ids
 
 
-class Position(NamedTuple):
-    """Where a run stands in its data: all it takes to go on, besides the tokens themselves."""
-
-    seed: int
-    epoch: int
-    index: int  # of the next row in the epoch's order
-    rows: int
-
-
 class Loader:
-    """Batches of a run, made in a thread while the model works on the one before."""
+    """Batches of a run; a thread prepares the next one while the model works."""
 
     def __init__(
         self,
         tokens: TokenSplit,
         context: int,
-        batch: int,
+        batch_size: int,
         seed: int = 0,
         packing: str = "stream",
         masking: Masking | None = None,
         rank: int = 0,
-        world: int = 1,
+        world_size: int = 1,
     ):
         if tokens.count < context + 1:
             raise RecipeError(
@@ -129,48 +128,50 @@ class Loader:
                 f"choose --set model.context={max(1, tokens.count // 8)} or give more text"
             )
         self.tokens, self.context, self.seed, self.masking = tokens, context, seed, masking
-        self.batch, self.rank, self.world = batch, rank, world
+        self.batch_size, self.rank, self.world_size = batch_size, rank, world_size
         self.packing = PACKINGS[packing](tokens.ends, context)
-        self.rows, self.waited = self.packing.account.rows, 0.0  # seconds that the model stood still for data
+        self.rows, self.wait_seconds = self.packing.stats.rows, 0.0  # seconds that the model waited for data
         if not self.rows:
             raise RecipeError(f"{tokens.name} fills no row of {context + 1:,} tokens with packing {packing!r}")
 
-    def position(self, step: int) -> Position:
-        epoch, index = divmod(step * self.batch, self.rows)
-        return Position(self.seed, epoch, index, self.rows)
+    def position(self, step: int) -> dict[str, int]:
+        """Return the position in the data before a step: ``index`` is that of the next row in the epoch's order."""
+        epoch, index = divmod(step * self.batch_size, self.rows)
+        return {"seed": self.seed, "epoch": epoch, "index": index, "rows": self.rows}
 
     def samples(self, step: int) -> np.ndarray:
-        """int64: the numbers of this rank's samples of a step."""
-        return np.arange(step * self.batch + self.rank, (step + 1) * self.batch, self.world)
+        """Return the numbers of this rank's samples of a step, int64[B]."""
+        return np.arange(step * self.batch_size + self.rank, (step + 1) * self.batch_size, self.world_size)
 
     def rows_of(self, samples: np.ndarray) -> np.ndarray:
-        """int64: the row of the packing that each sample is."""
-        epochs, places = np.divmod(samples, self.rows)
+        """Return the row of the packing for each sample, int64[B]."""
+        epochs, positions = np.divmod(samples, self.rows)
         rows = np.empty_like(samples)
         for epoch in np.unique(epochs):
-            rows[epochs == epoch] = permute(places[epochs == epoch], self.rows, self.seed, int(epoch))
+            rows[epochs == epoch] = permute(positions[epochs == epoch], self.rows, self.seed, int(epoch))
         return rows
 
     def load(self, step: int) -> Batch:
-        """This rank's share of a step."""
+        """Read this rank's share of a step."""
         samples = self.samples(step)
         batch = gather(self.tokens, self.packing, self.rows_of(samples), self.context)
         return self.masking.mask_tokens(batch, samples, self.seed) if self.masking else batch
 
     def batches(self, first: int, last: int) -> Iterator[Batch]:
-        """The steps from ``first`` up to ``last``, each read while the one before is worked on."""
+        """Yield steps ``first`` to ``last`` (exclusive); each is read while the previous one is in use."""
         with ThreadPoolExecutor(1, "batches") as thread:
-            following = thread.submit(self.load, first) if first < last else None
+            prefetched = [thread.submit(self.load, first)] if first < last else []
             for step in range(first, last):
-                began = perf_counter()
-                batch = following.result()
-                self.waited += perf_counter() - began
-                following = thread.submit(self.load, step + 1) if step + 1 < last else None
+                started = perf_counter()
+                batch = prefetched.pop().result()
+                self.wait_seconds += perf_counter() - started
+                if step + 1 < last:
+                    prefetched.append(thread.submit(self.load, step + 1))
                 yield batch
 
 
-def gather(tokens: TokenSplit, packing, rows: np.ndarray, context: int) -> Batch:
-    """Rows of a packing as inputs and targets; places without a token have input 0 and no target."""
+def gather(tokens: TokenSplit, packing: Packing, rows: np.ndarray, context: int) -> Batch:
+    """Read rows of a packing as inputs and targets; padded positions have input 0 and target IGNORE_INDEX."""
     inputs = np.zeros((rows.size, context), np.int64)
     targets = np.full((rows.size, context), IGNORE_INDEX, np.int64)
     documents = np.zeros((rows.size, context), np.int64) if packing.masked else None
@@ -178,7 +179,7 @@ def gather(tokens: TokenSplit, packing, rows: np.ndarray, context: int) -> Batch
         spans = packing.spans(int(row))
         ids = np.concatenate([tokens.read(*span) for span in spans])
         inputs[i, : ids.size - 1], targets[i, : ids.size - 1] = ids[:-1], ids[1:]
-        if packing.masked:
+        if documents is not None:
             (span,) = spans
             at = np.arange(span.start, span.start + context)
             documents[i] = np.searchsorted(tokens.ends, at, "right")

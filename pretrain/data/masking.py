@@ -1,7 +1,7 @@
-"""BERT's objective (1810.04805, 3.1): some tokens are hidden, and the model, which sees both sides, says which.
+"""BERT's masked objective (1810.04805, 3.1): predict hidden tokens from both sides.
 
-Of the tokens chosen 80 % become the mask token, 10 % a random one and 10 % stay, so that the model cannot know which
-of those it sees are true. What is hidden is a function of (seed, sample): each epoch hides others, whoever asks.
+Of the chosen tokens 80 % become the mask token, 10 % a random token, and 10 % stay: no input can be trusted.
+The choice is a function of (seed, sample), so each epoch hides other tokens.
 """
 
 import numpy as np
@@ -13,22 +13,28 @@ from gristmill.pretrain.data.shuffle import key
 
 
 class Masking(Settings):
-    mask_probability: float = Field(default=0.15, gt=0, lt=1)  # of the tokens; 15 to 20 % is usual
-    vocab_size: int
+    """Settings of the masked objective."""
+
+    mask_probability: float = Field(default=0.15, gt=0, lt=1)  # share of tokens chosen; 15 to 20 % is usual
+    vocab_size: int = Field(ge=1)
 
     def mask_tokens(self, batch: Batch, samples: np.ndarray, seed: int) -> Batch:
-        """A batch of next tokens -> one of hidden tokens: targets are what stands at the hidden places themselves."""
+        """Turn a next-token batch into a masked one: the targets are the hidden tokens.
+
+        Of each row with a target at least one token is hidden. ``samples`` int64[B] are the sample numbers of the rows.
+        """
         inputs, targets = batch.inputs.copy(), np.full_like(batch.targets, IGNORE_INDEX)
-        width = inputs.shape[1]
+        width = int(inputs.shape[1])
         for i, sample in enumerate(samples):
-            draw = np.random.Generator(np.random.PCG64(key(seed, int(sample))))
-            real = batch.targets[i] != IGNORE_INDEX
-            chosen = (draw.random(width) < self.mask_probability) & real
+            rng = np.random.Generator(np.random.PCG64(key(seed, int(sample))))
+            has_target = batch.targets[i] != IGNORE_INDEX
+            chosen = (rng.random(width) < self.mask_probability) & has_target
             if not chosen.any():  # a row without a hidden token would teach nothing
-                chosen[draw.choice(np.flatnonzero(real))] = True
-            fate, others = draw.random(width), draw.integers(0, self.vocab_size, width)
+                chosen[rng.choice(np.flatnonzero(has_target))] = True
+            action = rng.random(width)
+            random_ids = rng.integers(0, self.vocab_size, width)
             targets[i, chosen] = inputs[i, chosen]
-            inputs[i, chosen & (fate < 0.8)] = self.vocab_size
-            swapped = chosen & (fate >= 0.8) & (fate < 0.9)
-            inputs[i, swapped] = others[swapped]
-        return type(batch)(inputs, targets, batch.documents)
+            inputs[i, chosen & (action < 0.8)] = self.vocab_size
+            replaced = chosen & (action >= 0.8) & (action < 0.9)
+            inputs[i, replaced] = random_ids[replaced]
+        return Batch(inputs, targets, batch.documents)

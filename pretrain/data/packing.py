@@ -1,15 +1,16 @@
-"""How documents become rows of T + 1 tokens: T inputs, and T targets one further on.
+"""Packings of documents into rows of T + 1 tokens: T inputs, and T targets one position later.
 
-``stream``          windows of T + 1 that move by T over all documents end to end, so that each token but the first is
-                    a target once an epoch. Rows begin and end anywhere. The last is filled up.
-``stream+docmask``  the same rows; each token sees its own document alone.
-``pad``             a document a row, long ones in windows as above; the rest of the last one is filled up.
-``bos-bestfit``     rows begin where a document does and hold whole documents, the longest that fits first; where none
-                    fits, the shortest is cut to fill the row, and what is cut off is never seen (nanochat's way).
+``stream``          windows of T + 1 at a stride of T over the concatenated documents: each token except the first is a
+                    target once per epoch. Rows begin and end anywhere; the last is padded.
+``stream+docmask``  the same rows; each token attends to its own document only.
+``pad``             one document per row, long ones in windows as above; the last row of each document is padded.
+``bos-bestfit``     rows begin at the beginning of a document and hold whole documents, the longest that fits first. If
+                    none fits, the shortest is cropped to fill the row, and its rest is dropped (as in nanochat).
 
-A row is a list of spans of the token stream. Rows do not depend on seed or epoch: their order does.
+A row is a list of spans of the token stream. Rows do not depend on seed or epoch; only their order does.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -17,12 +18,12 @@ import numpy as np
 
 from gristmill.pipelines.kernels.intrinsics import kernel
 
-IGNORE_INDEX = -1  # in the place of a target: there is none, count nothing
-BUFFER_DOCS = 1000  # documents that best fit chooses from, as many as nanochat's loader buffers
+IGNORE_INDEX = -1  # a target that counts nothing
+BUFFER_DOCS = 1000  # documents that best fit chooses from, as in nanochat's loader
 
 
 class Batch(NamedTuple):
-    """int64[B, T] each; ``documents`` numbers the document of each token within its row, where tokens see only it."""
+    """Arrays int64[B, T]. ``documents`` numbers the document of each token within its row, None without such a mask."""
 
     inputs: np.ndarray
     targets: np.ndarray
@@ -30,7 +31,7 @@ class Batch(NamedTuple):
 
 
 class TokenSpan(NamedTuple):
-    """Tokens ``start`` to ``stop`` of the stream."""
+    """Span of the token stream, ``start`` to ``stop``."""
 
     start: int
     stop: int
@@ -38,31 +39,35 @@ class TokenSpan(NamedTuple):
 
 @dataclass(frozen=True)
 class PackingStats:
-    """What a packing does with the tokens in an epoch."""
+    """Counts of one epoch of a packing."""
 
     rows: int
-    targets: int  # predicted
+    targets: int
     cropped: int  # tokens that are in no row
-    padded: int  # places of rows that hold no target
+    padded: int  # positions of rows without a target
 
 
 class Packing(Protocol):
-    masked: bool  # tokens see their own document alone
+    """Interface of packings."""
+
+    masked: bool  # tokens attend to their own document only
 
     @property
-    def account(self) -> PackingStats: ...
+    def stats(self) -> PackingStats:
+        """Counts of one epoch."""
 
-    def spans(self, row: int) -> list[TokenSpan]: ...
+    def spans(self, row: int) -> list[TokenSpan]:
+        """Return the spans of the token stream that a row holds, T + 1 tokens or fewer."""
 
 
 class StreamPacking:
-    """Windows over the stream; nothing is stored."""
+    """Windows over the concatenated documents; no row is stored."""
 
     def __init__(self, ends: np.ndarray, context: int, masked: bool = False):
         self.tokens, self.context, self.masked = int(ends[-1]) if ends.size else 0, context, masked
 
     @property
-    def account(self) -> PackingStats:
+    def stats(self) -> PackingStats:
         targets = max(self.tokens - 1, 0)
         rows = -(-targets // self.context)
         return PackingStats(rows, targets, 0 if rows else self.tokens, rows * self.context - targets)
@@ -73,7 +78,7 @@ class StreamPacking:
 
 
 class PaddedPacking:
-    """Windows over each document: int64 row number of each document's first, 8 bytes a document."""
+    """Windows over each document; stores the number of each document's first row, 8 bytes per document."""
 
     masked = False
 
@@ -83,8 +88,8 @@ class PaddedPacking:
         self.first = np.concatenate(([0], np.cumsum(-(-np.maximum(self.lengths - 1, 0) // context))))
 
     @property
-    def account(self) -> PackingStats:
-        """A document of one token has no target: with nothing to predict, it is in no row."""
+    def stats(self) -> PackingStats:
+        """Counts of one epoch; a document of one token has no target, so it is in no row."""
         rows, targets = int(self.first[-1]), int(np.maximum(self.lengths - 1, 0).sum())
         return PackingStats(rows, targets, int((self.lengths == 1).sum()), rows * self.context - targets)
 
@@ -96,9 +101,9 @@ class PaddedPacking:
 
 
 class BestFitPacking:
-    """Whole documents where they fit: int64 document and length of each piece, 16 bytes a document.
+    """Whole documents where they fit; stores document and length of each piece, 16 bytes per document.
 
-    The plan looks at up to WAITING documents for each one it places: 10 million documents take some 10 seconds.
+    Planning compares up to BUFFER_DOCS documents for each one placed: 10 million documents take about 10 seconds.
     """
 
     masked = False
@@ -107,13 +112,13 @@ class BestFitPacking:
         self.starts, lengths = np.concatenate(([0], ends[:-1])), np.diff(ends, prepend=0)
         self.context, self.tokens = context, int(lengths.sum())
         pieces = np.empty((3, int((lengths > 0).sum())), np.int64)
-        waiting = np.empty((2, BUFFER_DOCS), np.int64)
-        count, self.rows = best_fit(lengths, context + 1, waiting, pieces)
+        buffer = np.empty((2, BUFFER_DOCS), np.int64)
+        count, self.rows = best_fit(lengths, context + 1, buffer, pieces)
         row, self.document, self.length = pieces[:, :count]
         self.first = np.searchsorted(row, np.arange(self.rows + 1))
 
     @property
-    def account(self) -> PackingStats:
+    def stats(self) -> PackingStats:
         kept = int(self.length[: self.first[self.rows]].sum())
         targets = kept - self.rows
         return PackingStats(self.rows, targets, self.tokens - kept, self.rows * self.context - targets)
@@ -125,42 +130,43 @@ class BestFitPacking:
 
 
 @kernel
-def best_fit(lengths, size, waiting, pieces):
-    """Fill rows of ``size`` with documents; pieces int64[3, n]: row, document, length kept. -> pieces, full rows.
+def best_fit(lengths, size, buffer, pieces):
+    """Fill rows of ``size`` tokens with documents; return the number of pieces and of full rows.
 
-    ``waiting`` int64[2, w] is room for the documents (number, length) that are next in line. Of two as long, the one
-    that stands first is taken. The last row is dropped unless the documents fill it.
+    Writes row, document and kept length of each piece to ``pieces``, int64[3, n]. ``buffer``, int64[2, w], is scratch
+    for number and length of the next w documents. Of documents of equal length the first is taken. The last row is
+    dropped unless it is full.
     """
-    arrived = held = count = rows = used = 0
+    next_document = buffered = count = rows = used = 0
     while True:
-        while held < waiting.shape[1] and arrived < lengths.size:
-            if lengths[arrived]:
-                waiting[0, held], waiting[1, held] = arrived, lengths[arrived]
-                held += 1
-            arrived += 1
-        if not held:
+        while buffered < buffer.shape[1] and next_document < lengths.size:
+            if lengths[next_document]:
+                buffer[0, buffered], buffer[1, buffered] = next_document, lengths[next_document]
+                buffered += 1
+            next_document += 1
+        if not buffered:
             break
         room, best, shortest = size - used, -1, 0
-        for i in range(held):
-            if waiting[1, i] <= room and (best < 0 or waiting[1, i] > waiting[1, best]):
+        for i in range(buffered):
+            if buffer[1, i] <= room and (best < 0 or buffer[1, i] > buffer[1, best]):
                 best = i
-            if waiting[1, i] < waiting[1, shortest]:
+            if buffer[1, i] < buffer[1, shortest]:
                 shortest = i
         best = best if best >= 0 else shortest
-        pieces[0, count], pieces[1, count] = rows, waiting[0, best]
-        pieces[2, count] = min(waiting[1, best], room)
+        pieces[0, count], pieces[1, count] = rows, buffer[0, best]
+        pieces[2, count] = min(buffer[1, best], room)
         used += pieces[2, count]
         count += 1
-        held -= 1
-        for i in range(best, held):  # the line closes up: its order says who is first
-            waiting[0, i], waiting[1, i] = waiting[0, i + 1], waiting[1, i + 1]
+        buffered -= 1
+        for i in range(best, buffered):  # closes the gap: ties are decided by the order
+            buffer[0, i], buffer[1, i] = buffer[0, i + 1], buffer[1, i + 1]
         if used == size:
             rows, used = rows + 1, 0
     return count, rows
 
 
-PACKINGS = {
-    "stream": lambda ends, context: StreamPacking(ends, context),
+PACKINGS: dict[str, Callable[[np.ndarray, int], Packing]] = {
+    "stream": StreamPacking,
     "stream+docmask": lambda ends, context: StreamPacking(ends, context, masked=True),
     "bos-bestfit": BestFitPacking,
     "pad": PaddedPacking,

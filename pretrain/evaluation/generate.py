@@ -1,4 +1,6 @@
-"""Text from a model, token by token, each costing one step: greedy, sampled, or by beam search."""
+"""Text generation: greedy, sampled, or by beam search, with a KV cache."""
+
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -10,36 +12,36 @@ from gristmill.pretrain.model.gpt import GPT, Cache
 
 
 class Sampling(Settings):
-    """How the next token is chosen. Narrowings hold together: top_k first, then top_p of what it left."""
+    """Settings of generation. top_k is applied first, then top_p to the remaining tokens."""
 
-    max_new_tokens: int = Field(default=100, ge=1)  # new ones, at most
-    temperature: float = Field(default=1.0, ge=0)  # 0: always the likeliest
-    top_k: int | None = Field(default=None, ge=1)  # only so many likeliest
-    top_p: float = Field(default=1.0, gt=0, le=1)  # only the likeliest that together have this probability (1904.09751)
-    num_beams: int = Field(default=1, ge=1)  # above 1: the likeliest text that keeping so many candidates finds
-    stop_tokens: tuple[int, ...] = ()  # tokens that end the text, and are no part of it
-    seed: int = 0
+    max_new_tokens: int = Field(default=100, ge=1)  # maximum, without the prompt
+    temperature: float = Field(default=1.0, ge=0)  # 0: greedy
+    top_k: int | None = Field(default=None, ge=1)  # keep the k likeliest tokens
+    top_p: float = Field(default=1.0, gt=0, le=1)  # keep the likeliest tokens of this total probability (1904.09751)
+    num_beams: int = Field(default=1, ge=1)  # above 1: beam search with this many candidates
+    stop_tokens: tuple[Annotated[int, Field(ge=0)], ...] = ()  # end the text and are left out of it
+    seed: int = Field(default=0, ge=0, lt=2**63)
 
 
 def filter_logits(logits_BV: Tensor, sampling: Sampling) -> Tensor:
-    """Logits after temperature, top_k and top_p: what may not be chosen is -inf. The likeliest always stays."""
+    """Apply temperature, top_k and top_p to logits [B, V]: dropped tokens become -inf. The likeliest always stays."""
     logits_BV = logits_BV.float() / sampling.temperature
     if sampling.top_k and sampling.top_k < logits_BV.shape[-1]:
-        least_B1 = logits_BV.topk(sampling.top_k).values[:, -1:]
-        logits_BV = logits_BV.masked_fill(logits_BV < least_B1, -torch.inf)
+        kth_B1 = logits_BV.topk(sampling.top_k).values[:, -1:]
+        logits_BV = logits_BV.masked_fill(logits_BV < kth_B1, -torch.inf)
     if sampling.top_p < 1:
-        falling_BV, order_BV = logits_BV.sort(descending=True)
-        probability_BV = falling_BV.softmax(-1)
-        before_BV = probability_BV.cumsum(-1) - probability_BV  # a token stays while those before it do not suffice
-        gone_BV = torch.zeros_like(before_BV, dtype=torch.bool).scatter(1, order_BV, before_BV >= sampling.top_p)
-        logits_BV = logits_BV.masked_fill(gone_BV, -torch.inf)
+        sorted_BV, order_BV = logits_BV.sort(descending=True)
+        probs_BV = sorted_BV.softmax(-1)
+        before_BV = probs_BV.cumsum(-1) - probs_BV  # a token stays while more likely ones sum to less than top_p
+        dropped_BV = torch.zeros_like(before_BV, dtype=torch.bool).scatter(1, order_BV, before_BV >= sampling.top_p)
+        logits_BV = logits_BV.masked_fill(dropped_BV, -torch.inf)
     return logits_BV
 
 
 class Decoder:
-    """A model that has read some tokens and is asked for the next, in several copies at once.
+    """Incremental decoder: ``copies`` continuations of one prompt, with the logits of the next token of each.
 
-    When the context is full it forgets the older half and reads the newer one again, from position 0.
+    When the context is full, the older half is dropped and the newer half is read again from position 0.
     """
 
     def __init__(self, model: GPT, prompt: list[int], copies: int):
@@ -59,7 +61,7 @@ class Decoder:
         self.logits_BV = self.model.logits(hidden_BTD[:, -1])
 
     def add(self, next_B: Tensor) -> None:
-        """Read one more token of each copy."""
+        """Append the next token of each copy, int64[B], and compute new logits."""
         self.seen_BT = torch.cat((self.seen_BT, next_B[:, None]), 1)
         if self.cache.length == self.model.shape.context:
             self._read(self.seen_BT[:, -max(1, self.model.shape.context // 2) :])
@@ -67,61 +69,67 @@ class Decoder:
             self._step(next_B[:, None])
 
     def reorder(self, rows: Tensor) -> None:
-        """Go on from these copies."""
+        """Keep these copies, in this order."""
         self.seen_BT, self.logits_BV = self.seen_BT[rows], self.logits_BV[rows]
         self.cache.reorder(rows)
 
 
 @torch.no_grad()
 def generate(model: GPT, prompt: list[int], sampling: Sampling, copies: int = 1) -> list[list[int]]:
-    """Prompt -> what follows it, so many times over; without the prompt and the stop token."""
+    """Return ``copies`` continuations of a prompt as lists of ids, without the prompt and the stop token.
+
+    Raises RecipeError if the prompt is empty, or if the prompt or a stop token is not in the vocabulary.
+    """
     if not prompt:
-        raise RecipeError("an empty prompt gives the model nothing to go on; begin with a token, such as BOS")
-    if max(prompt) >= model.shape.vocab_size:
-        raise RecipeError(f"the prompt holds token {max(prompt)}; the model knows {model.shape.vocab_size:,}")
+        raise RecipeError("the prompt is empty; begin with a token, such as BOS")
+    for name, ids in (("the prompt", prompt), ("sample.stop_tokens", sampling.stop_tokens)):
+        if unknown := [token for token in ids if not 0 <= token < model.shape.vocab_size]:
+            raise RecipeError(f"{name} holds token {unknown[0]}; expected 0 to {model.shape.vocab_size - 1:,}")
     model.eval()
     if sampling.num_beams > 1:
         return [beam_search(model, prompt, sampling)[0]] * copies
-    reader = Decoder(model, prompt, copies)
-    generator = torch.Generator(reader.logits_BV.device).manual_seed(sampling.seed)
-    written, ended = [[] for _ in range(copies)], [False] * copies
+    decoder = Decoder(model, prompt, copies)
+    generator = torch.Generator(decoder.logits_BV.device).manual_seed(sampling.seed)
+    written: list[list[int]] = [[] for _ in range(copies)]
+    ended = [False] * copies
     for _ in range(sampling.max_new_tokens):
         if sampling.temperature:
-            chances_BV = filter_logits(reader.logits_BV, sampling).softmax(-1)
-            next_B = torch.multinomial(chances_BV, 1, generator=generator)[:, 0]
+            probs_BV = filter_logits(decoder.logits_BV, sampling).softmax(-1)
+            next_B = torch.multinomial(probs_BV, 1, generator=generator)[:, 0]
         else:
-            next_B = reader.logits_BV.argmax(-1)
+            next_B = decoder.logits_BV.argmax(-1)
         for i, token in enumerate(next_B.tolist()):
             ended[i] = ended[i] or token in sampling.stop_tokens
             if not ended[i]:
                 written[i].append(token)
         if all(ended):
             break
-        reader.add(next_B)
+        decoder.add(next_B)
     return written
 
 
 @torch.no_grad()
 def beam_search(model: GPT, prompt: list[int], sampling: Sampling) -> tuple[list[int], float]:
-    """The likeliest continuation that ``beams`` candidates find, and its log-probability, the stop token's included.
+    """Return the likeliest continuation found with ``num_beams`` candidates, and its log-probability.
 
-    Texts that have ended compete with the others by their sum of log-probabilities, without a bonus for length.
+    Finished texts compete with unfinished ones by total log-probability, stop token included, without length bonus.
     """
-    reader = Decoder(model, prompt, 1)
-    reader.reorder(torch.zeros(sampling.num_beams, dtype=torch.int64, device=reader.logits_BV.device))
-    scores_B = torch.full((sampling.num_beams,), -torch.inf, device=reader.logits_BV.device)
-    scores_B[0] = 0.0  # the copies are alike: only the first may branch
-    best, best_score, length = [], -torch.inf, len(prompt)
+    decoder = Decoder(model, prompt, 1)
+    decoder.reorder(torch.zeros(sampling.num_beams, dtype=torch.int64, device=decoder.logits_BV.device))
+    scores_B = torch.full((sampling.num_beams,), -torch.inf, device=decoder.logits_BV.device)
+    scores_B[0] = 0.0  # all beams are equal at first: only one may branch
+    best: list[int] = []
+    best_score, length = -torch.inf, len(prompt)
     for _ in range(sampling.max_new_tokens):
-        sums_BV = scores_B[:, None] + reader.logits_BV.float().log_softmax(-1)
+        sums_BV = scores_B[:, None] + decoder.logits_BV.float().log_softmax(-1)
         for token in sampling.stop_tokens:
             score, row = sums_BV[:, token].max(0)
             if score > best_score:
-                best, best_score = reader.seen_BT[row, length:].tolist(), score.item()
+                best, best_score = decoder.seen_BT[row, length:].tolist(), score.item()
             sums_BV[:, token] = -torch.inf
-        scores_B, places = sums_BV.flatten().topk(sampling.num_beams)
-        if scores_B[0] <= best_score:  # probabilities only fall
+        scores_B, flat = sums_BV.flatten().topk(sampling.num_beams)
+        if scores_B[0] <= best_score:  # probabilities only fall as a text grows
             return best, best_score
-        reader.reorder(places // sums_BV.shape[1])
-        reader.add(places % sums_BV.shape[1])
-    return reader.seen_BT[0, length:].tolist(), scores_B[0].item()
+        decoder.reorder(flat // sums_BV.shape[1])
+        decoder.add(flat % sums_BV.shape[1])
+    return decoder.seen_BT[0, length:].tolist(), scores_B[0].item()

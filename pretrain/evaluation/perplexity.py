@@ -1,4 +1,4 @@
-"""What a model makes of text it has not seen: nats a token over windows, and exact bits per byte of each document."""
+"""Evaluation on held-out text: nats per token over windows, and exact bits per byte of each document."""
 
 import math
 from dataclasses import dataclass
@@ -13,32 +13,34 @@ from gristmill.pretrain.data.packing import IGNORE_INDEX
 from gristmill.pretrain.model.devices import SINGLE_PROCESS, ProcessGroup
 from gristmill.pretrain.model.loss import LanguageModel
 
-BATCH_WINDOWS = 1 << 13  # tokens in a forward pass
+BATCH_TOKENS = 1 << 13  # of one forward pass
 
 
 @dataclass(frozen=True)
 class DocumentLosses:
-    """The documents of a split under a model, in order."""
+    """Losses of the documents of a split under a model, in order."""
 
     nats: np.ndarray  # float64[n]
-    tokens: np.ndarray  # int64[n]: scored ones, markers among them
-    bytes: np.ndarray  # int64[n]: of the text, UTF-8
+    tokens: np.ndarray  # int64[n]: scored tokens, end markers included
+    bytes: np.ndarray  # int64[n]: UTF-8 size of the text
 
     @property
     def nats_per_token(self) -> float:
+        """Mean loss; 0 without tokens."""
         return float(self.nats.sum() / max(1, self.tokens.sum()))
 
     @property
     def bits_per_byte(self) -> float | None:
-        """Comparable between tokenizers: all of the text is scored, and its bytes do not depend on tokens.
+        """Bits per byte, comparable between tokenizers: all text is scored, and its size does not depend on tokens.
 
-        None where the bytes are not known, as of shards imported from other trainers.
+        None if the sizes are unknown, as in shards imported from other trainers.
         """
         size = int(self.bytes.sum())
         return float(self.nats.sum() / (size * math.log(2))) if size else None
 
     @property
     def perplexity(self) -> float:
+        """Perplexity per token, at most e^700."""
         return math.exp(min(700.0, self.nats_per_token))
 
 
@@ -50,16 +52,13 @@ def window_loss(
     world: ProcessGroup = SINGLE_PROCESS,
     masking: Masking | None = None,
 ) -> float:
-    """Nats a target over all windows of the split, each target once: quick, and without a random number.
-
-    What the masked objective hides is drawn with a seed of its own, so that evaluating changes no training loss.
-    """
+    """Return nats per target over all windows of the split, each target once. Changes no random state of training."""
     model.eval()
     device = next(model.parameters()).device
     loader = Loader(tokens, context, 1, masking=masking)
     sums = torch.zeros(2, dtype=torch.float64, device=device)
     rows = np.arange(world.rank, loader.rows, world.size)
-    size = max(1, BATCH_WINDOWS // context)
+    size = max(1, BATCH_TOKENS // context)
     for at in range(0, rows.size, size):
         some = rows[at : at + size]
         batch = gather(tokens, loader.packing, some, context)
@@ -81,28 +80,28 @@ def score_documents(
 ) -> DocumentLosses:
     """Score every token of every document, each document by itself.
 
-    A document begins with the marker that all do, which costs nothing and is only looked at; where they have none it
-    is given the end marker, and where there is neither its first token costs ln V. A document longer than the context
-    is read in windows that move by ``stride``, half a context unless told: each token is predicted once, from
-    ``context - stride`` to ``context`` tokens before it.
+    The first token of a document is the begin marker, which is context only and costs nothing. Without begin markers
+    the end marker is put in front; without either, the first token costs ln V. Documents longer than the context are
+    read in windows at a stride, by default half a context. Each token is predicted once, from ``context - stride`` to
+    ``context`` tokens before it. Raises RecipeError if the stride is above the context.
     """
     stride = stride or max(1, context // 2)
     if stride > context:
-        raise RecipeError(f"stride {stride} is above the context of {context}: some tokens would be left out")
+        raise RecipeError(f"stride {stride} is above the context of {context}: tokens would be left out")
     model.eval()
     device = next(model.parameters()).device
-    marker = tokens.eos if tokens.bos is None else None  # to put in front, where no document brings one
+    marker = tokens.eos if tokens.bos is None else None  # put in front of documents without a begin marker
     sequence = tokens.lengths + (marker is not None)
     windows = cut_windows(sequence, context, stride)
-    windows = windows[np.argsort(-windows[:, 2], kind="stable")]  # as long ones together: little is filled up
+    windows = windows[np.argsort(-windows[:, 2], kind="stable")]  # windows of equal length together need little padding
     nats = torch.zeros(sequence.size, dtype=torch.float64, device=device)
-    size = max(1, BATCH_WINDOWS // context)
+    size = max(1, BATCH_TOKENS // context)
     for at in range(world.rank * size, len(windows), world.size * size):
         some = windows[at : at + size]
         inputs = np.zeros((len(some), int(some[0, 2])), np.int64)
         targets = np.full_like(inputs, IGNORE_INDEX)
         for i, (document, start, length, known) in enumerate(some):
-            ids = _read(tokens, int(document), int(start), int(start + length + 1), marker)
+            ids = _read_document(tokens, int(document), int(start), int(start + length + 1), marker)
             inputs[i, :length], targets[i, known:length] = ids[:-1], ids[known + 1 :]
         found = model.nats(torch.from_numpy(inputs).to(device), torch.from_numpy(targets).to(device))
         nats.index_add_(0, torch.from_numpy(some[:, 0].copy()).to(device), found.double().sum(1))
@@ -114,7 +113,9 @@ def score_documents(
 
 
 def cut_windows(sequence: np.ndarray, context: int, stride: int) -> np.ndarray:
-    """Lengths of sequences -> int64[w, 4]: its number, first input, how many, and how many of their targets are known.
+    """Cut sequences of these lengths into windows, int64[w, 4].
+
+    Columns: number of the sequence, first input, inputs, and targets at the beginning that an earlier window scored.
 
     >>> cut_windows(np.array([1, 3, 9]), context=4, stride=2).tolist()
     [[1, 0, 2, 0], [2, 0, 4, 0], [2, 2, 4, 2], [2, 4, 4, 2]]
@@ -128,8 +129,8 @@ def cut_windows(sequence: np.ndarray, context: int, stride: int) -> np.ndarray:
     return np.stack((number, start, length, np.where(turn > 0, context - stride, 0)), 1)
 
 
-def _read(tokens: TokenSplit, document: int, start: int, stop: int, marker: int | None) -> np.ndarray:
-    """Tokens ``start`` to ``stop`` of a document that a marker may stand in front of."""
+def _read_document(tokens: TokenSplit, document: int, start: int, stop: int, marker: int | None) -> np.ndarray:
+    """Tokens ``start`` to ``stop`` of a document, the marker (if any) counting as its first."""
     begin = int(tokens.ends[document - 1]) if document else 0
     if marker is None:
         return tokens.read(begin + start, begin + stop)

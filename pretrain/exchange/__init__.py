@@ -1,5 +1,5 @@
-"""How others name and lay out the weights of a GPT: one module each, with the same four functions.
+"""Formats of other libraries for the weights of a GPT: one module per layout.
 
-``config_of(shape)`` is their ``config.json`` for our shape, ``shape_of(config, where)`` the way back; ``export(shape,
-weights)`` and ``load(shape, tensors)`` do the same for weights, as pairs of name and tensor.
+``to_config(shape)`` returns their ``config.json`` for our configuration, ``from_config`` the settings of our
+configuration. ``export_weights(shape, weights)`` and ``import_weights(shape, tensors)`` yield names and tensors.
 """

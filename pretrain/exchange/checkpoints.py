@@ -1,6 +1,4 @@
-"""Models from and to folders that others read: ``config.json`` and safetensors of ``transformers`` (GPT-2's layout or
-Llama's), and the checkpoints that OpenAI published.
-"""
+"""Import and export of models: folders of ``transformers`` (GPT-2 or Llama), and OpenAI's GPT-2 checkpoints."""
 
 import orjson
 import torch
@@ -15,53 +13,59 @@ from gristmill.pretrain.model.gpt import GPT
 from gristmill.pretrain.training.checkpoint import read_tensors, set_weights, weights, write_json, write_tensors
 
 WEIGHTS, CONFIG, INDEX = "model.safetensors", "config.json", "model.safetensors.index.json"
-LAYOUTS = {"gpt2": gpt2, "llama": llama}  # by the name that their config gives itself
+LAYOUTS = {"gpt2": gpt2, "llama": llama}  # by model_type
 
 
-def layout_of(shape: ModelConfig) -> str:
-    """``gpt2`` or ``llama``. Raises RecipeError where the shape is neither's, and says why."""
-    wrong = {name: _unlike(shape, layout.REQUIRED_CONFIG) for name, layout in LAYOUTS.items()}
+def find_layout(shape: ModelConfig) -> str:
+    """Return ``gpt2`` or ``llama``. Raise RecipeError, naming a setting, if the configuration matches neither."""
+    mismatches = {name: _mismatches(shape, layout.REQUIRED_CONFIG) for name, layout in LAYOUTS.items()}
     if shape.mlp not in gpt2.MLP:
-        wrong["gpt2"].append(f"mlp = {shape.mlp!r}")
+        mismatches["gpt2"].append(f"mlp = {shape.mlp!r}")
     if shape.key_heads != shape.n_heads:
-        wrong["gpt2"].append(f"kv_heads = {shape.key_heads}")
-    nearest = min(wrong, key=lambda name: len(wrong[name]))
-    if wrong[nearest]:
-        raise RecipeError(f"this model has no layout that others read: {wrong[nearest][0]} is not {nearest}'s")
+        mismatches["gpt2"].append(f"n_kv_heads = {shape.key_heads}")
+    nearest = min(mismatches, key=lambda name: len(mismatches[name]))
+    if mismatches[nearest]:
+        raise RecipeError(f"no layout of transformers matches this model: {mismatches[nearest][0]} is not {nearest}'s")
     return nearest
 
 
-def _unlike(shape: ModelConfig, must: dict) -> list[str]:
-    return [f"{name} = {getattr(shape, name)!r}" for name, value in must.items() if getattr(shape, name) != value]
+def _mismatches(shape: ModelConfig, required: dict) -> list[str]:
+    return [f"{name} = {getattr(shape, name)!r}" for name, value in required.items() if getattr(shape, name) != value]
 
 
 def export_model(model: GPT, folder: UPath) -> str:
-    """Write what ``AutoModelForCausalLM.from_pretrained`` reads; returns the layout's name."""
-    name = layout_of(model.shape)
-    write_tensors(folder / WEIGHTS, dict(LAYOUTS[name].export(model.shape, weights(model))))
-    write_json(folder / CONFIG, LAYOUTS[name].config_of(model.shape))
+    """Write a folder for ``AutoModelForCausalLM.from_pretrained``; return the layout's name.
+
+    Raises RecipeError if no layout matches the model.
+    """
+    name = find_layout(model.shape)
+    write_tensors(folder / WEIGHTS, dict(LAYOUTS[name].export_weights(model.shape, weights(model))))
+    write_json(folder / CONFIG, LAYOUTS[name].to_config(model.shape))
     return name
 
 
 def import_model(folder: UPath) -> GPT:
-    """Read a model that ``transformers`` has saved, in one safetensors file or several, or OpenAI's GPT-2."""
+    """Read a model saved by ``transformers``, in one safetensors file or several, or OpenAI's GPT-2.
+
+    Raises InputError or WorkError if files are missing, damaged or of a model that `GPT` cannot represent.
+    """
     if (folder / openai_tf.HPARAMS).exists():
-        shape = read_settings(ModelConfig, openai_tf.shape_of(folder), f"{folder / openai_tf.HPARAMS}")
-        return build(shape, dict(openai_tf.load(shape, openai_tf.read_variables(folder))), f"{folder}")
+        shape = read_settings(ModelConfig, openai_tf.from_config(folder), f"{folder / openai_tf.HPARAMS}")
+        return build(shape, dict(openai_tf.import_weights(shape, openai_tf.read_variables(folder))), f"{folder}")
     where = folder / CONFIG
     try:
         config = orjson.loads(where.read_bytes())
     except FileNotFoundError:
-        raise InputError(f"{folder} holds no {CONFIG}: expected what transformers' save_pretrained writes") from None
+        raise InputError(f"{folder} holds no {CONFIG}: expected a folder of transformers' save_pretrained") from None
     kind = config.get("model_type")
     if kind not in LAYOUTS:
-        raise InputError(f"{where} is of a {kind!r} model; expected one of {', '.join(LAYOUTS)}")
-    shape = read_settings(ModelConfig, LAYOUTS[kind].shape_of(config, f"{where}"), f"{where}")
-    return build(shape, dict(LAYOUTS[kind].load(shape, _tensors(folder))), f"{folder}")
+        raise InputError(f"{where} has model_type {kind!r}; expected one of {', '.join(LAYOUTS)}")
+    shape = read_settings(ModelConfig, LAYOUTS[kind].from_config(config, f"{where}"), f"{where}")
+    return build(shape, dict(LAYOUTS[kind].import_weights(shape, _tensors(folder))), f"{folder}")
 
 
 def build(shape: ModelConfig, tensors: dict[str, Tensor], where: str) -> GPT:
-    """A model with these weights; embeddings are filled up to the rows that ours has."""
+    """Build a model of these weights; embeddings are padded to our number of rows."""
     for name in ("embedding.weight", "head.weight"):
         if name in tensors:
             missing = shape.rows - len(tensors[name])

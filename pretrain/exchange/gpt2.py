@@ -1,4 +1,4 @@
-"""GPT-2 as ``transformers`` has it: linear layers are convolutions, [in, out], with queries, keys and values in one."""
+"""GPT-2 in the layout of ``transformers``: matrices are [in, out], with queries, keys and values in one."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,8 @@ from gristmill.pretrain.exchange.tensors import take
 from gristmill.pretrain.model.config import ModelConfig
 
 REQUIRED_CONFIG = {"norm": "layer", "position_encoding": "learned", "bias": True, "qk_norm": False, "causal": True}
-MLP = {"gelu": "gelu_new", "gelu-erf": "gelu"}  # theirs: "gelu_new" and "gelu_pytorch_tanh" are one function
+MLP = {"gelu": "gelu_new", "gelu-erf": "gelu"}
+ACTIVATIONS = {"gelu_new": "gelu", "gelu_pytorch_tanh": "gelu", "gelu": "gelu-erf"}  # two names of one function
 BLOCK = {
     "attention_norm": "ln_1",
     "attention.qkv": "attn.c_attn",
@@ -20,7 +21,8 @@ BLOCK = {
 }
 
 
-def config_of(shape: ModelConfig) -> dict:
+def to_config(shape: ModelConfig) -> dict:
+    """Return their ``config.json``."""
     return {
         "architectures": ["GPT2LMHeadModel"],
         "model_type": "gpt2",
@@ -33,38 +35,37 @@ def config_of(shape: ModelConfig) -> dict:
         "n_inner": shape.mlp_width,
         "layer_norm_epsilon": shape.norm_eps,
         "tie_word_embeddings": shape.tie_embeddings,
-        **{f"{part}_pdrop": shape.dropout for part in ("resid", "embd", "attn")},
+        "resid_pdrop": shape.dropout,
+        "embd_pdrop": shape.dropout,
+        "attn_pdrop": shape.dropout,
         "bos_token_id": None,
         "eos_token_id": None,
     }
 
 
-def shape_of(config: dict, where: str) -> dict:
-    kinds = {"gelu_new": "gelu", "gelu_pytorch_tanh": "gelu", "gelu": "gelu-erf"}
+def from_config(config: dict, where: str) -> dict:
+    """Return the settings of `ModelConfig`. Raise InputError if it has no such model; ``where`` is for messages."""
     activation = config.get("activation_function", "gelu_new")
-    if activation not in kinds:
-        raise InputError(f"{where}: activation_function {activation!r}; expected one of {', '.join(kinds)}")
+    if activation not in ACTIVATIONS:
+        raise InputError(f"{where}: activation_function {activation!r}; expected one of {', '.join(ACTIVATIONS)}")
     if config.get("scale_attn_by_inverse_layer_idx") or not config.get("scale_attn_weights", True):
-        raise InputError(f"{where}: attention is scaled otherwise than GPT-2's; we have no such model")
+        raise InputError(f"{where}: unsupported scaling of attention; expected scale_attn_weights alone, as in GPT-2")
     return {
         **REQUIRED_CONFIG,
-        **{"vocab_size": config["vocab_size"], "context": config.get("n_positions", 1024)},
-        **{
-            "n_layers": config.get("n_layer", 12),
-            "d_model": config.get("n_embd", 768),
-            "n_heads": config.get("n_head", 12),
-        },
-        **{
-            "mlp_hidden": config.get("n_inner"),
-            "mlp": kinds[activation],
-            "tie_embeddings": config.get("tie_word_embeddings", True),
-        },
+        "vocab_size": config["vocab_size"],
+        "context": config.get("n_positions", 1024),
+        "n_layers": config.get("n_layer", 12),
+        "d_model": config.get("n_embd", 768),
+        "n_heads": config.get("n_head", 12),
+        "mlp_hidden": config.get("n_inner"),
+        "mlp": ACTIVATIONS[activation],
+        "tie_embeddings": config.get("tie_word_embeddings", True),
         "norm_eps": config.get("layer_norm_epsilon", 1e-5),
     }
 
 
 def _names(shape: ModelConfig) -> Iterator[tuple[str, str]]:
-    """Ours, theirs; without the weights of the vocabulary."""
+    """Our name and theirs of each weight, without embeddings and output matrix."""
     yield "learned.weight", "wpe.weight"
     for layer in range(shape.n_layers):
         for ours, theirs in BLOCK.items():
@@ -78,7 +79,8 @@ def _is_matrix(name: str) -> bool:
     return name.endswith(".weight") and (".attn." in name or ".mlp." in name)
 
 
-def export(shape: ModelConfig, ours: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+def export_weights(shape: ModelConfig, ours: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """Yield their name and tensor of each weight."""
     yield "transformer.wte.weight", ours["embedding.weight"][: shape.vocab_size]
     if not shape.tie_embeddings:
         yield "lm_head.weight", ours["head.weight"][: shape.vocab_size]
@@ -86,8 +88,8 @@ def export(shape: ModelConfig, ours: dict[str, Tensor]) -> Iterator[tuple[str, T
         yield f"transformer.{name}", ours[own].T if _is_matrix(name) else ours[own]
 
 
-def load(shape: ModelConfig, theirs: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
-    """With or without the prefix ``transformer.``: the files on the hub have none. Their causal masks are left."""
+def import_weights(shape: ModelConfig, theirs: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """Yield our name and tensor of each weight; files on the hub lack the prefix ``transformer.`` of newer ones."""
     theirs = {name.removeprefix("transformer."): tensor for name, tensor in theirs.items()}
     yield "embedding.weight", take(theirs, "wte.weight")
     if not shape.tie_embeddings:

@@ -1,4 +1,4 @@
-"""Llama as ``transformers`` has it: a matrix each for queries, keys, values, gate and what it gates."""
+"""Llama in the layout of ``transformers``: separate matrices for queries, keys, values, gate and up-projection."""
 
 from collections.abc import Iterator
 
@@ -9,14 +9,8 @@ from gristmill.pipelines.errors import InputError
 from gristmill.pretrain.exchange.tensors import take
 from gristmill.pretrain.model.config import ModelConfig
 
-REQUIRED_CONFIG = {
-    "norm": "rms",
-    "position_encoding": "rope",
-    "mlp": "swiglu",
-    "bias": False,
-    "qk_norm": False,
-    "causal": True,
-}
+REQUIRED_CONFIG: dict[str, str | bool] = {"norm": "rms", "position_encoding": "rope", "mlp": "swiglu"}
+REQUIRED_CONFIG |= {"bias": False, "qk_norm": False, "causal": True}
 BLOCK = {
     "attention_norm": ("input_layernorm",),
     "attention.qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
@@ -27,7 +21,8 @@ BLOCK = {
 }
 
 
-def config_of(shape: ModelConfig) -> dict:
+def to_config(shape: ModelConfig) -> dict:
+    """Return their ``config.json``."""
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -51,24 +46,30 @@ def config_of(shape: ModelConfig) -> dict:
     }
 
 
-def shape_of(config: dict, where: str) -> dict:
+def from_config(config: dict, where: str) -> dict:
+    """Return the settings of `ModelConfig`. Raise InputError if it has no such model; ``where`` is for messages."""
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    refused = {
-        "hidden_act": config.get("hidden_act", "silu") != "silu",
-        "attention_bias": config.get("attention_bias", False),
-        "mlp_bias": config.get("mlp_bias", False),
-        "rope scaling": rope.get("rope_type", rope.get("type", "default")) != "default",
-        "head_dim": config.get("head_dim") not in (None, config["hidden_size"] // config["num_attention_heads"]),
-    }
-    if wrong := [name for name, is_so in refused.items() if is_so]:
-        raise InputError(f"{where}: {wrong[0]} is of a kind that our model has not")
+    head_dim = config["hidden_size"] // config["num_attention_heads"]
+    for name, found, expected in (
+        ("hidden_act", config.get("hidden_act", "silu"), "silu"),
+        ("attention_bias", bool(config.get("attention_bias")), False),
+        ("mlp_bias", bool(config.get("mlp_bias")), False),
+        ("rope_type", rope.get("rope_type", rope.get("type", "default")), "default"),
+        ("head_dim", config.get("head_dim") or head_dim, head_dim),
+    ):
+        if found != expected:
+            raise InputError(f"{where}: unsupported {name}: found {found!r}, expected {expected!r}")
     return {
         **REQUIRED_CONFIG,
-        **{"vocab_size": config["vocab_size"], "context": config.get("max_position_embeddings", 2048)},
-        **{"n_layers": config["num_hidden_layers"], "d_model": config["hidden_size"]},
-        **{"n_heads": config["num_attention_heads"], "n_kv_heads": config.get("num_key_value_heads")},
-        **{"mlp_hidden": config["intermediate_size"], "tie_embeddings": config.get("tie_word_embeddings", False)},
-        **{"norm_eps": config.get("rms_norm_eps", 1e-6)},
+        "vocab_size": config["vocab_size"],
+        "context": config.get("max_position_embeddings", 2048),
+        "n_layers": config["num_hidden_layers"],
+        "d_model": config["hidden_size"],
+        "n_heads": config["num_attention_heads"],
+        "n_kv_heads": config.get("num_key_value_heads"),
+        "mlp_hidden": config["intermediate_size"],
+        "tie_embeddings": config.get("tie_word_embeddings", False),
+        "norm_eps": config.get("rms_norm_eps", 1e-6),
         "rope_theta": float(rope.get("rope_theta", config.get("rope_theta", 10_000.0))),
     }
 
@@ -80,23 +81,18 @@ def _names(shape: ModelConfig) -> Iterator[tuple[str, list[str]]]:
     yield "norm.weight", ["model.norm.weight"]
 
 
-def _sizes(shape: ModelConfig, own: str) -> list[int]:
-    """Rows of each of the matrices that ours holds one above the other."""
-    if own.endswith("qkv.weight"):
-        return [shape.d_model, shape.key_heads * shape.head_dim, shape.key_heads * shape.head_dim]
-    return [shape.mlp_width] * 2
-
-
-def export(shape: ModelConfig, ours: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+def export_weights(shape: ModelConfig, ours: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """Yield their name and tensor of each weight."""
     yield "model.embed_tokens.weight", ours["embedding.weight"][: shape.vocab_size]
     if not shape.tie_embeddings:
         yield "lm_head.weight", ours["head.weight"][: shape.vocab_size]
     for own, names in _names(shape):
-        parts = ours[own].split(_sizes(shape, own)) if len(names) > 1 else [ours[own]]
-        yield from zip(names, parts, strict=True)
+        sizes = shape.qkv_rows if "qkv" in own else len(ours[own]) // len(names)
+        yield from zip(names, ours[own].split(sizes), strict=True)
 
 
-def load(shape: ModelConfig, theirs: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+def import_weights(shape: ModelConfig, theirs: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """Yield our name and tensor of each weight."""
     yield "embedding.weight", take(theirs, "model.embed_tokens.weight")
     if not shape.tie_embeddings:
         yield "head.weight", take(theirs, "lm_head.weight")

@@ -1,11 +1,11 @@
-"""GPT-2 as OpenAI published it: a TensorFlow checkpoint beside ``hparams.json``, read without TensorFlow.
+"""GPT-2 as published by OpenAI: a TensorFlow checkpoint and ``hparams.json``, read without TensorFlow.
 
-``model.ckpt.index`` is a table of LevelDB's kind from a variable's name to a protocol buffer that says where in
-``model.ckpt.data-00000-of-00001`` its numbers lie (tensorflow/core/util/tensor_bundle, tensorflow/core/lib/io/table).
+``model.ckpt.index`` is a LevelDB table from a variable's name to a protocol buffer with its offset and size in
+``model.ckpt.data-00000-of-00001`` (tensorflow/core/util/tensor_bundle, tensorflow/core/lib/io/table).
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -14,72 +14,65 @@ from torch import Tensor
 from upath import UPath
 
 from gristmill.pipelines.errors import InputError
-from gristmill.pretrain.exchange.gpt2 import REQUIRED_CONFIG
+from gristmill.pretrain.exchange.gpt2 import BLOCK, REQUIRED_CONFIG
 from gristmill.pretrain.exchange.tensors import take
 from gristmill.pretrain.model.config import ModelConfig
 
 HPARAMS, INDEX, DATA = "hparams.json", "model.ckpt.index", "model.ckpt.data-00000-of-00001"
 MAGIC, FOOTER, FLOAT = 0xDB4775248B80FB57, 48, 1
-BLOCK = {
-    "attention_norm": "ln_1",
-    "attention.qkv": "attn/c_attn",
-    "attention.out": "attn/c_proj",
-    "mlp_norm": "ln_2",
-    "mlp.up": "mlp/c_fc",
-    "mlp.down": "mlp/c_proj",
-}
 
 
 class Entry(NamedTuple):
-    """Where a variable's float32 numbers lie in the data file."""
+    """Shape and position in the data file of a float32 variable."""
 
     shape: tuple[int, ...]
     offset: int
     size: int
 
 
-def shape_of(folder: UPath) -> dict:
-    """Our shape for their ``hparams.json``."""
-    told = orjson.loads((folder / HPARAMS).read_bytes())
-    sizes = {
-        "vocab_size": "n_vocab",
-        "context": "n_ctx",
-        "d_model": "n_embd",
-        "n_heads": "n_head",
-        "n_layers": "n_layer",
-    }
+def from_config(folder: UPath) -> dict:
+    """Return the settings of `ModelConfig` for their ``hparams.json``."""
+    hparams = orjson.loads((folder / HPARAMS).read_bytes())
     return {
         **REQUIRED_CONFIG,
         "mlp": "gelu",
         "tie_embeddings": True,
-        **{ours: told[theirs] for ours, theirs in sizes.items()},
+        "vocab_size": hparams["n_vocab"],
+        "context": hparams["n_ctx"],
+        "d_model": hparams["n_embd"],
+        "n_heads": hparams["n_head"],
+        "n_layers": hparams["n_layer"],
     }
 
 
-def load(shape: ModelConfig, theirs: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
-    """Gains are ``g``, biases ``b``, matrices ``w`` [1, in, out]; all names begin with ``model/``."""
+def import_weights(shape: ModelConfig, theirs: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """Yield our name and tensor of each weight. Theirs: gains ``g``, biases ``b``, matrices ``w`` [1, in, out]."""
     yield "embedding.weight", take(theirs, "model/wte")
     yield "learned.weight", take(theirs, "model/wpe")
-    names = {f"blocks.{n}.{ours}": f"model/h{n}/{name}" for n in range(shape.n_layers) for ours, name in BLOCK.items()}
-    for ours, name in {**names, "norm": "model/ln_f"}.items():
+    blocks = ((n, ours, name.replace(".", "/")) for n in range(shape.n_layers) for ours, name in BLOCK.items())
+    names = [(f"blocks.{n}.{ours}", f"model/h{n}/{name}") for n, ours, name in blocks]
+    for ours, name in [*names, ("norm", "model/ln_f")]:
         is_norm = ours.endswith("norm")
         yield f"{ours}.weight", take(theirs, f"{name}/g") if is_norm else take(theirs, f"{name}/w")[0].T
         yield f"{ours}.bias", take(theirs, f"{name}/b")
 
 
 def read_variables(folder: UPath) -> dict[str, Tensor]:
-    """All variables of float32. Raises InputError where the files are damaged or of another kind."""
+    """Read all float32 variables. Raise InputError if the files are damaged or of another format."""
     table, found = (folder / INDEX).read_bytes(), {}
     if len(table) < FOOTER or int.from_bytes(table[-8:], "little") != MAGIC:
-        raise InputError(f"{folder / INDEX} does not end as a TensorFlow checkpoint's index does: it was cut short")
-    _, at = _handle(table, len(table) - FOOTER)
-    (start, size), _ = _handle(table, at)
-    with (folder / DATA).open("rb") as data:
-        for _, handle in _block(table, start, size):
-            (begin, length), _ = _handle(handle, 0)
-            for name, value in _block(table, begin, length):
-                if name and (entry := _entry(value)):
-                    found[name.decode()] = _read(data, entry, f"{folder / DATA}")
+        raise InputError(f"{folder / INDEX} has no footer of a TensorFlow checkpoint's index: it was cut short")
+    try:
+        _, at = _handle(table, len(table) - FOOTER)
+        (start, size), _ = _handle(table, at)
+        with (folder / DATA).open("rb") as data:
+            for _, handle in _block(table, start, size):
+                (begin, length), _ = _handle(handle, 0)
+                for name, value in _block(table, begin, length):
+                    if name and (entry := _entry(value)):
+                        found[name.decode()] = _read(data, entry, f"{folder / DATA}")
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise InputError(f"{folder / INDEX} is damaged ({type(error).__name__}); copy it again") from None
     return found
 
 
@@ -92,7 +85,7 @@ def _read(data, entry: Entry, where: str) -> Tensor:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """A number of 7 bits a byte, low ones first, and where it ends."""
+    """Return a number of 7 bits per byte, low bits first, and its end."""
     value = shift = 0
     while True:
         value |= (data[at] & 127) << shift
@@ -102,29 +95,29 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
-    """Offset and size of a block, and where they end."""
+    """Return offset and size of a block, and the end of both."""
     offset, at = _varint(data, at)
     size, at = _varint(data, at)
     return (offset, size), at
 
 
 def _block(table: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes]]:
-    """Keys and values; each key is written as what differs from the one before."""
+    """Yield keys and values; a key is stored as its difference from the previous key."""
     if table[start + size]:
-        raise InputError("the checkpoint's index is compressed, which TensorFlow's own never are")
+        raise InputError("the checkpoint's index is compressed; expected an uncompressed one, as TensorFlow writes it")
     end = start + size - 4 - 4 * int.from_bytes(table[start + size - 4 : start + size], "little")
     at, key = start, b""
     while at < end:
         shared, at = _varint(table, at)
-        fresh, at = _varint(table, at)
+        unshared, at = _varint(table, at)
         length, at = _varint(table, at)
-        key = key[:shared] + table[at : at + fresh]
-        yield key, table[at + fresh : at + fresh + length]
-        at += fresh + length
+        key = key[:shared] + table[at : at + unshared]
+        yield key, table[at + unshared : at + unshared + length]
+        at += unshared + length
 
 
 def _entry(message: bytes) -> Entry | None:
-    """A BundleEntryProto: dtype 1, shape 2, offset 4, size 5. None where the numbers are not float32."""
+    """Parse a BundleEntryProto (dtype 1, shape 2, offset 4, size 5); None if it is not float32."""
     fields = dict(_fields(message))
     if fields.get(1) != FLOAT:
         return None
@@ -132,8 +125,8 @@ def _entry(message: bytes) -> Entry | None:
     return Entry(tuple(dims), fields.get(4, 0), fields.get(5, 0))
 
 
-def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Field numbers and values of a protocol buffer."""
+def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
+    """Yield field numbers and values of a protocol buffer."""
     at = 0
     while at < len(message):
         tag, at = _varint(message, at)

@@ -1,4 +1,4 @@
-"""Weights by the names that a layout gives them."""
+"""Access to weights by the names of a layout."""
 
 from torch import Tensor
 
@@ -6,6 +6,7 @@ from gristmill.pipelines.errors import InputError
 
 
 def take(tensors: dict[str, Tensor], name: str) -> Tensor:
+    """Return a weight as float32. Raise InputError if it is missing."""
     if name not in tensors:
         raise InputError(f"the weights lack {name}; found {', '.join(sorted(tensors)[:3])} …")
     return tensors[name].float()

@@ -1,1 +1,1 @@
-"""What a change of the data did to the loss: intervals, how to spend seeds, scaling fits. Numbers in, numbers out."""
+"""Statistics of data-impact experiments: intervals, allocation of seeds, scaling laws. Numbers in, numbers out."""

@@ -1,11 +1,11 @@
-"""Minimising a robust misfit in a handful of dimensions, fast enough for thousands of fits: BFGS with its own gradient.
+"""Robust fit of a scaling law by BFGS with an analytic gradient, fast enough for thousands of fits.
 
     ln L̂ = logsumexp(e, a - α ln N, b - β (ln D + κ_arm)),  misfit = Σ w huber(ln L̂ - ln L),  θ = (e, a, α, b, β, κ…)
 
-as Hoffmann et al. (2022, arXiv:2203.15556, eq. 3) fit it, by L-BFGS there; of 5 to 10 dimensions the whole matrix costs
-nothing. It begins as Gauss and Newton's, without which the first steps go astray: A and α change L̂ in nearly the same
-way. The misfit is divided by δ²: as it stands, near 1e-5, optimisers take it for converged far from the minimum, which
-is what had gone wrong with the published fit (Besiroglu et al. 2024, arXiv:2404.10102).
+The misfit is that of Hoffmann et al. (2022, arXiv:2203.15556, eq. 3). They use L-BFGS; for 5 to 10 dimensions the full
+matrix costs nothing. It starts as the Gauss-Newton matrix: A and α change L̂ in nearly the same way, so first steps
+without it lead astray. The misfit is divided by δ². Undivided it is near 1e-5, and optimizers stop far from the
+minimum, which was the error of the published fit (Besiroglu et al. 2024, arXiv:2404.10102).
 """
 
 import numpy as np
@@ -18,9 +18,11 @@ STEPS = 400
 
 @njit(nogil=True, cache=True)
 def huber_loss(theta, points, arms, weights, terms, delta, gradient, curvature):
-    """float64[n, 3] of ln N, ln D, ln L -> the misfit over δ²; fills the gradient and Gauss-Newton's matrix.
+    """Return the misfit over δ² of ``points``, float64[n, 3] of ln N, ln D, ln L; fill gradient and curvature.
 
-    ``terms`` bool[3]: whether E, N and D are part of the law.
+    ``curvature`` is the Gauss-Newton matrix.
+
+    ``terms``, bool[3]: whether the law has the terms of E, N and D. ``arms``, int64[n]: the arm of each point.
     """
     total, p = 0.0, theta.size
     gradient[:] = 0.0
@@ -44,21 +46,21 @@ def huber_loss(theta, points, arms, weights, terms, delta, gradient, curvature):
         far = abs(residual) / delta
         if far <= 1.0:
             total += weights[i] * 0.5 * far * far
-            pull, stiff = residual, 1.0
+            pull, curve = residual, 1.0
         else:
             total += weights[i] * (far - 0.5)
-            pull, stiff = delta * np.sign(residual), 1.0 / far
-        pull, stiff = pull * weights[i] / (delta * delta), stiff * weights[i] / (delta * delta)
+            pull, curve = delta * np.sign(residual), 1.0 / far
+        pull, curve = pull * weights[i] / (delta * delta), curve * weights[i] / (delta * delta)
         for j in range(p):
             gradient[j] += pull * slope[j]
             for k in range(p):
-                curvature[j, k] += stiff * slope[j] * slope[k]
+                curvature[j, k] += curve * slope[j] * slope[k]
     return total
 
 
 @njit(nogil=True, cache=True)
 def _inverse(curvature):
-    """Of Gauss-Newton's matrix, a little stiffened where it is (nearly) flat; directions that nothing asks for rest."""
+    """Inverse of the Gauss-Newton matrix, regularized where it is nearly flat; zero directions stay put."""
     p = curvature.shape[0]
     scale = np.ones(p)
     for j in range(p):
@@ -79,25 +81,25 @@ def _inverse(curvature):
 
 @njit(nogil=True, cache=True)
 def minimize(start, points, arms, weights, terms, delta):
-    """The nearest minimum -> θ float64[p] and its misfit."""
+    """Return the nearest minimum of the misfit, θ float64[p], and the misfit there."""
     p = start.size
     theta, gradient, curvature = start.copy(), np.empty(p), np.empty((p, p))
     value = huber_loss(theta, points, arms, weights, terms, delta, gradient, curvature)
-    inverse, fresh, calm = _inverse(curvature), True, 0
+    inverse, fresh, stalled = _inverse(curvature), True, 0
     tried, new = np.empty(p), np.empty(p)
     for _ in range(STEPS):
         step = -(inverse @ gradient)
-        falls = step @ gradient
-        if not falls < 0:
+        descent = step @ gradient
+        if not descent < 0:
             if fresh:
                 break
             inverse, fresh = _inverse(curvature), True
             continue
-        length, after = min(1.0, 2.0 / max(1e-300, np.abs(step).max())), np.inf  # no parameter leaps by more than 2
+        length, after = min(1.0, 2.0 / max(1e-300, np.abs(step).max())), np.inf  # no parameter moves by more than 2
         for _ in range(40):
             tried[:] = theta + length * step
             after = huber_loss(tried, points, arms, weights, terms, delta, new, curvature)
-            if after <= value + 1e-4 * length * falls:
+            if after <= value + 1e-4 * length * descent:
                 break
             length *= 0.5
         if not after < value:
@@ -106,11 +108,11 @@ def minimize(start, points, arms, weights, terms, delta):
             huber_loss(theta, points, arms, weights, terms, delta, new, curvature)
             inverse, fresh = _inverse(curvature), True
             continue
-        calm = calm + 1 if value - after < 1e-12 * value + 1e-14 else 0
+        stalled = stalled + 1 if value - after < 1e-12 * value + 1e-14 else 0
         s, y = tried - theta, new - gradient
         theta[:], gradient[:] = tried, new
         value, fresh = after, False
-        if calm == 3:
+        if stalled == 3:
             break
         sy = s @ y
         if sy > 1e-12 * np.sqrt((s @ s) * (y @ y)):

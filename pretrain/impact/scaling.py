@@ -1,7 +1,7 @@
-"""Scaling laws fitted to losses of models of several sizes: L(N, D) = E + A / N^α + B / D^β, and its parts alone.
+"""Scaling laws of losses of several model sizes: L(N, D) = E + A / N^α + B / D^β, or some of its terms.
 
-Arms of an experiment may share the law and differ in what their tokens are worth: D counts as k D. That one number is
-what a few runs of each arm can tell ("filtered, a token is worth 1.4").
+Arms of an experiment may share the law and differ in the worth of their tokens: D counts as k D. A few runs of each arm
+determine this one number ("filtered, a token is worth 1.4").
 """
 
 import math
@@ -11,38 +11,38 @@ from typing import NamedTuple
 import numpy as np
 
 from gristmill.pretrain.impact.fit_scaling_law import ALPHA, BETA, FIRST_ARM, A, B, E, minimize
-from gristmill.pretrain.impact.significance import Interval, quantile
+from gristmill.pretrain.impact.significance import Interval, t_quantile
 
-DELTA = 1e-3  # of Huber's loss: residuals of a tenth of a percent count by their square (Hoffmann et al. 2022)
-EXPONENTS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.1)  # starts: all pairs of them
-FLATTEST, STEEPEST, LEAST = 0.01, 3.0, 1e-3  # exponents, and share of a loss, beyond which a term is none
+DELTA = 1e-3  # of Huber's loss: residuals up to 0.1 % count by their square (Hoffmann et al. 2022)
+EXPONENTS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.1)  # starting points are all pairs
+MIN_EXPONENT, MAX_EXPONENT, MIN_SHARE = 0.01, 3.0, 1e-3  # a term outside of them is undetermined
 FORMS = {"chinchilla": (True, True, True), "kaplan-n": (False, True, False), "kaplan-d": (False, False, True)}
-FORMS |= {"data": (True, False, True), "size": (True, True, False)}  # models of one size, or of one number of tokens
+FORMS |= {"data": (True, False, True), "size": (True, True, False)}  # one model size, or one number of tokens
 
 
 class Fit(NamedTuple):
-    """A law, and how sure its numbers are: all intervals hold at once with the confidence asked for."""
+    """A fitted law; all intervals hold at once with the requested confidence."""
 
     form: str
-    values: dict[str, float]  # E, A, B, alpha, beta, as far as the form has them
+    values: dict[str, float]  # those of E, A, B, alpha, beta that the form has
     intervals: dict[str, Interval]
-    worth: list[float]  # of each arm's tokens, 1 for the first
+    worth: list[float]  # of a token of each arm, 1 for the first
     worth_intervals: list[Interval]
     residual: float  # median of |ln L̂ - ln L|
     points: int
-    largest: tuple[float, float]  # N and D that the fit has seen
-    vague: list[str]  # numbers that these points do not determine: no run would look different without them
+    largest: tuple[float, float]  # N and D of the points
+    undetermined: list[str]  # parameters without effect on any point
     draws: np.ndarray  # θ of each resample
 
     def predict(self, size: float, tokens: float, arm: int = 0, alpha: float = 0.05) -> tuple[float, Interval]:
-        """The loss of a model of that size on so many tokens, with the interval of the law itself."""
+        """Return the loss of a model of ``size`` parameters on ``tokens`` tokens, with the interval of the law."""
         theta = np.array([[*_theta(self), *np.log(self.worth[1:])]])
-        middle = _law(theta, self.form, size, tokens, arm)[0]
+        center = _law(theta, self.form, size, tokens, arm)[0]
         low, high = np.quantile(_law(self.draws, self.form, size, tokens, arm), [alpha / 2, 1 - alpha / 2])
-        return float(middle), Interval(float(low), float(high))
+        return float(center), Interval(float(low), float(high))
 
-    def beyond(self, size: float, tokens: float) -> float:
-        """How many times further than anything measured: over 10, a prediction is a guess."""
+    def extrapolation(self, size: float, tokens: float) -> float:
+        """Return how many times larger this is than any point of the fit; above 10 a prediction is a guess."""
         _, n, d = FORMS[self.form]
         return max(1.0, size / self.largest[0] if n else 1.0, tokens / self.largest[1] if d else 1.0)
 
@@ -58,17 +58,17 @@ def fit(
     draws: int = 400,
     seed: int = 0,
 ) -> Fit:
-    """Parameters, tokens and loss of each run -> the law. ``arms`` numbers the arm of each run from 0.
+    """Fit a law to parameters, tokens and loss of each run. ``arms`` numbers the arm of each run from 0.
 
-    Intervals are by a bootstrap that weighs each point anew (Rubin 1981), never leaving one out, so that a ladder of
-    nine runs has them too. Raises ValueError where points are fewer than the law's numbers.
+    Intervals come from a Bayesian bootstrap (Rubin 1981), which reweights points and leaves none out, so that nine runs
+    suffice. Raises ValueError unless there are more points than parameters.
     """
     points = np.column_stack([np.log(np.asarray(each, float)) for each in (sizes, tokens, losses)])
     arm = np.zeros(len(points), np.int64) if arms is None else np.asarray(arms, np.int64)
     terms, free = np.array(FORMS[form]), sum(FORMS[form][0:1]) + 2 * sum(FORMS[form][1:])
     free += int(arm.max())
     if len(points) <= free:
-        raise ValueError(f"{len(points)} runs cannot tell the {free} numbers of {form}; expected {free + 1} or more")
+        raise ValueError(f"{len(points)} runs cannot determine {free} parameters of {form}; expected {free + 1}")
     weights = np.ones(len(points))
     found = [minimize(start, points, arm, weights, terms, delta) for start in _starts(points, arm, terms)]
     best, _ = min(found, key=lambda each: each[1])
@@ -77,65 +77,66 @@ def fit(
     for i in range(draws):
         again = rng.exponential(size=len(points))
         drawn[i], _ = minimize(best, points, arm, again / again.mean(), terms, delta)
-    return _told(form, best, drawn, points, arm, free, alpha)
+    return _summarize(form, best, drawn, points, arm, free, alpha)
 
 
 def _starts(points: np.ndarray, arms: np.ndarray, terms: np.ndarray) -> list[np.ndarray]:
-    """For each pair of exponents the law is linear in E, A and B: they begin at least squares of the relative error."""
+    """Starting points: for each pair of exponents, least squares of the relative error in E, A and B."""
     starts, loss = [], np.exp(points[:, 2])
     for alpha in EXPONENTS if terms[1] else (0.0,):
         for beta in EXPONENTS if terms[2] else (0.0,):
-            middle = points.mean(0)
+            center = points.mean(0)
             parts = np.column_stack(
-                [np.ones(len(points)), *(np.exp(-x * (points[:, k] - middle[k])) for k, x in ((0, alpha), (1, beta)))]
+                [np.ones(len(points)), *(np.exp(-x * (points[:, k] - center[k])) for k, x in ((0, alpha), (1, beta)))]
             )
             parts[:, ~terms] = 0.0
             found = np.linalg.lstsq(parts / loss[:, None], np.ones(len(points)), rcond=None)[0]
             e, a, b = np.log(np.maximum(found, 0.02 * loss.mean()))
             theta = np.zeros(FIRST_ARM + int(arms.max()))
-            theta[[E, A, ALPHA, B, BETA]] = e, a + alpha * middle[0], alpha, b + beta * middle[1], beta
+            theta[[E, A, ALPHA, B, BETA]] = e, a + alpha * center[0], alpha, b + beta * center[1], beta
             starts.append(theta)
     return starts
 
 
-def _told(form: str, best, drawn, points, arms, free: int, alpha: float) -> Fit:
+def _summarize(form: str, best, drawn, points, arms, free: int, alpha: float) -> Fit:
     e, n, d = FORMS[form]
     names = {"E": (E, e), "A": (A, n), "alpha": (ALPHA, n), "B": (B, d), "beta": (BETA, d)}
-    there = {name: place for name, (place, is_there) in names.items() if is_there}
-    columns = [*there.values(), *range(FIRST_ARM, best.size)]
+    parameters = {name: place for name, (place, used) in names.items() if used}
+    columns = [*parameters.values(), *range(FIRST_ARM, best.size)]
     spread = np.maximum(drawn[:, columns].std(0), 1e-300)
-    # The largest of all deviations, in their own standard deviations: its quantile makes intervals that hold at once.
-    # Few points show too small a spread of themselves: their degrees of freedom draw it out, as Student's t does.
-    widest = np.quantile((np.abs(drawn[:, columns] - best[columns]) / spread).max(1), 1 - alpha)
+    # The quantile of the largest standardized deviation gives intervals that hold at once. Few points underestimate the
+    # spread, so it is stretched by the degrees of freedom, as in Student's t.
+    critical = np.quantile((np.abs(drawn[:, columns] - best[columns]) / spread).max(1), 1 - alpha)
     df = len(points) - free
-    widest *= math.sqrt(len(points) / df) * quantile(df, 1 - alpha / 2) / quantile(1e9, 1 - alpha / 2)
-    reach = dict(zip(columns, widest * spread, strict=True))
+    critical *= math.sqrt(len(points) / df) * t_quantile(df, 1 - alpha / 2) / t_quantile(1e9, 1 - alpha / 2)
+    half_width = dict(zip(columns, critical * spread, strict=True))
 
-    def around(place: int) -> Interval:
-        low, high = best[place] - reach[place], best[place] + reach[place]
+    def interval(place: int) -> Interval:
+        low, high = best[place] - half_width[place], best[place] + half_width[place]
         return Interval(float(low), float(high)) if place in (ALPHA, BETA) else Interval(_exp(low), _exp(high))
 
-    laws = np.array([_law(best[None], form, *np.exp(p[:2]), arm)[0] for p, arm in zip(points, arms, strict=True)])
+    runs = zip(np.exp(points[:, :2]), arms, strict=True)
+    laws = np.array([_law(best[None], form, size, tokens, arm)[0] for (size, tokens), arm in runs])
     return Fit(
         form=form,
-        values={k: float(best[i]) if i in (ALPHA, BETA) else _exp(best[i]) for k, i in there.items()},
-        intervals={name: around(place) for name, place in there.items()},
+        values={k: float(best[i]) if i in (ALPHA, BETA) else _exp(best[i]) for k, i in parameters.items()},
+        intervals={name: interval(place) for name, place in parameters.items()},
         worth=[1.0, *(_exp(value) for value in best[FIRST_ARM:])],
-        worth_intervals=[Interval(1.0, 1.0), *(around(place) for place in range(FIRST_ARM, best.size))],
+        worth_intervals=[Interval(1.0, 1.0), *(interval(place) for place in range(FIRST_ARM, best.size))],
         residual=float(np.median(np.abs(np.log(laws) - points[:, 2]))),
         points=len(points),
         largest=(_exp(points[:, 0].max()), _exp(points[:, 1].max())),
-        vague=[name for name in there if name not in ("A", "B") and not _asked_for(name, best, points)],
+        undetermined=[name for name in parameters if name not in ("A", "B") and not _is_determined(name, best, points)],
         draws=drawn,
     )
 
 
-def _asked_for(name: str, theta: np.ndarray, points: np.ndarray) -> bool:
-    """Does the term of E, alpha or beta make up a part of some run's loss, and fall as a law may?"""
+def _is_determined(name: str, theta: np.ndarray, points: np.ndarray) -> bool:
+    """True if the term of E, alpha or beta contributes to some run's loss, with a plausible exponent."""
     place, exponent, axis = {"E": (E, None, 0), "alpha": (A, ALPHA, 0), "beta": (B, BETA, 1)}[name]
     power = theta[exponent] if exponent else 0.0
     share = float((theta[place] - power * points[:, axis] - points[:, 2]).max())
-    return share > math.log(LEAST) and (exponent is None or FLATTEST < power < STEEPEST)
+    return share > math.log(MIN_SHARE) and (exponent is None or MIN_EXPONENT < power < MAX_EXPONENT)
 
 
 def _theta(fit: Fit) -> list[float]:

@@ -1,7 +1,7 @@
-"""Two arms of an experiment: how far apart their losses are, how sure that is, and what could not have been seen.
+"""Difference in loss of two arms of an experiment: intervals, Welch's test, and the smallest detectable effect.
 
-Arms share seeds for tidiness, but runs with one seed part ways as soon as their data differ: correlations of 0.1 to 0.2
-were measured. So Welch's interval, which takes the runs for independent, decides; the paired one stands beside it.
+Arms share seeds, but runs of one seed diverge as soon as their data differ: correlations of 0.1 to 0.2 were measured.
+So Welch's interval, which assumes independent runs, decides; the paired interval is reported beside it.
 """
 
 import math
@@ -14,24 +14,27 @@ from scipy.special import chdtri, ndtr, stdtr, stdtrit
 
 
 class Interval(NamedTuple):
+    """Confidence interval."""
+
     low: float
     high: float
 
     def within(self, margin: float) -> bool:
+        """True if the interval lies inside ±margin, ends excluded."""
         return -margin < self.low and self.high < margin
 
 
 class LossDifference(NamedTuple):
-    """Of the losses of an arm and another, lower being better: negative where the arm is better."""
+    """Difference of the losses of two arms; negative if the first is better."""
 
     delta: float  # of the means
     welch: Interval
-    paired: Interval | None  # where both have runs of at least two same seeds
-    correlation: float | None  # of the losses of same seeds: near 0, pairing gains nothing
-    narrow: Interval  # Welch's at twice the error: what lies within a margin is equivalent by two one-sided tests
+    paired: Interval | None  # over the seeds that both have
+    correlation: float | None  # of the losses of common seeds: near 0, pairing gains nothing
+    equivalence: Interval  # Welch's at 2 alpha: within a margin, the arms are equivalent (two one-sided tests)
     p: float  # of Welch's test, two-sided
-    sd: float  # of one run, over both arms
-    smallest: float  # effect that would have been found with `POWER`
+    sd: float  # standard deviation of one run, pooled over both arms
+    smallest_effect: float  # effect detected with probability `POWER`
     seeds: tuple[int, int]
 
 
@@ -39,13 +42,13 @@ POWER = 0.8
 
 
 def compare(arm: Sequence[float], other: Sequence[float], alpha: float = 0.05) -> LossDifference:
-    """Losses of the runs of two arms, seed by seed from the first -> their difference, with intervals of 1 - alpha.
+    """Compare the losses of two arms, ordered by seed; intervals have confidence 1 - alpha.
 
-    Raises ValueError where an arm has fewer than two runs: one run says nothing of how much chance there is.
+    Raises ValueError if an arm has fewer than two runs.
     """
     a, b = np.asarray(arm, float), np.asarray(other, float)
     if min(a.size, b.size) < 2:
-        raise ValueError(f"a difference needs two runs of each arm at least, found {a.size} and {b.size}")
+        raise ValueError(f"expected two runs or more of each arm, found {a.size} and {b.size}")
     delta = float(a.mean() - b.mean())
     parts = a.var(ddof=1) / a.size, b.var(ddof=1) / b.size
     error = math.sqrt(sum(parts))
@@ -57,10 +60,10 @@ def compare(arm: Sequence[float], other: Sequence[float], alpha: float = 0.05) -
         welch=_interval(delta, error, df, alpha),
         paired=paired,
         correlation=correlation,
-        narrow=_interval(delta, error, df, 2 * alpha),
+        equivalence=_interval(delta, error, df, 2 * alpha),
         p=_p(delta, error, df),
         sd=sd,
-        smallest=smallest_effect(sd, a.size, b.size, alpha),
+        smallest_effect=smallest_effect(sd, a.size, b.size, alpha),
         seeds=(a.size, b.size),
     )
 
@@ -74,8 +77,8 @@ def _paired(a: np.ndarray, b: np.ndarray, alpha: float) -> tuple[Interval | None
 
 
 def _interval(middle: float, error: float, df: float, alpha: float) -> Interval:
-    reach = error * quantile(df, 1 - alpha / 2) if error else 0.0
-    return Interval(middle - reach, middle + reach)
+    half_width = error * t_quantile(df, 1 - alpha / 2) if error else 0.0
+    return Interval(middle - half_width, middle + half_width)
 
 
 def _p(delta: float, error: float, df: float) -> float:
@@ -84,26 +87,26 @@ def _p(delta: float, error: float, df: float) -> float:
     return float(2 * stdtr(min(df, 1e9), -abs(delta) / error))
 
 
-def quantile(df: float, share: float) -> float:
-    """Of Student's t."""
+def t_quantile(df: float, share: float) -> float:
+    """Return a quantile of Student's t; df may be infinite."""
     return float(stdtrit(min(df, 1e9), share))
 
 
 def power(effect: float, sd: float, first: int, second: int, alpha: float = 0.05) -> float:
-    """The chance that Welch's test of so many runs finds an effect, where single runs vary by ``sd``."""
+    """Return the probability that Welch's test of ``first`` and ``second`` runs of this deviation finds an effect."""
     if not sd:
         return float(effect != 0)
-    apart = math.sqrt(1 / first + 1 / second)
-    shift, needed = abs(effect) / sd / apart, _critical_values(first, second, alpha) / apart
-    return float((ndtr(shift - needed) + ndtr(-shift - needed)).mean())
+    error = math.sqrt(1 / first + 1 / second)
+    shift, critical = abs(effect) / sd / error, _critical_values(first, second, alpha) / error
+    return float((ndtr(shift - critical) + ndtr(-shift - critical)).mean())
 
 
 @lru_cache
 def _critical_values(first: int, second: int, alpha: float) -> np.ndarray:
-    """How large a difference must be to be found, in standard deviations, for what two arms may show as theirs.
+    """Critical differences in standard deviations, over a grid of the variances that two arms may have by chance.
 
-    Exact but for the grid: the noncentral t with n + n - 2 degrees of freedom, which is what textbooks take, promises
-    80 % at three runs where 61 % are found, for Welch has fewer when two variances come out unequal.
+    Exact up to the grid. The textbook's noncentral t with n + n - 2 degrees of freedom promises 80 % power at three
+    runs where 61 % is found: Welch's test has fewer degrees of freedom when sample variances differ.
     """
     shares = (np.arange(100) + 0.5) / 100
     a, b = (chdtri(n - 1, shares) / (n - 1) / n for n in (first, second))  # variances of the two means
@@ -112,41 +115,41 @@ def _critical_values(first: int, second: int, alpha: float) -> np.ndarray:
     return (np.sqrt(a + b) * stdtrit(df, 1 - alpha / 2)).ravel()
 
 
-def smallest_effect(sd: float, first: int, second: int, alpha: float = 0.05, wanted: float = POWER) -> float:
-    """The effect that is found with the power ``wanted``."""
-    return sd * _smallest(first, second, alpha, wanted)
+def smallest_effect(sd: float, first: int, second: int, alpha: float = 0.05, target_power: float = POWER) -> float:
+    """Return the smallest effect that is detected with probability ``target_power``."""
+    return sd * _smallest_in_sd(first, second, alpha, target_power)
 
 
 @lru_cache
-def _smallest(first: int, second: int, alpha: float, wanted: float) -> float:
+def _smallest_in_sd(first: int, second: int, alpha: float, target_power: float) -> float:
     low, high = 0.0, 200.0
     for _ in range(40):
         middle = (low + high) / 2
-        low, high = (middle, high) if power(middle, 1.0, first, second, alpha) < wanted else (low, middle)
+        low, high = (middle, high) if power(middle, 1.0, first, second, alpha) < target_power else (low, middle)
     return high
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """p-values of several comparisons, so adjusted that the chance of any false finding stays alpha (Holm 1979).
+    """Return p-values adjusted so that the probability of any false finding stays alpha (Holm 1979).
 
     >>> [round(each, 4) for each in holm([0.01, 0.04, 0.03])]
     [0.03, 0.06, 0.06]
     """
-    order, adjusted, least = np.argsort(p, kind="stable"), [0.0] * len(p), 0.0
+    order, adjusted, largest = np.argsort(p, kind="stable"), [0.0] * len(p), 0.0
     for rank, i in enumerate(order):
-        least = max(least, min(1.0, (len(p) - rank) * p[i]))
-        adjusted[i] = least
+        largest = max(largest, min(1.0, (len(p) - rank) * p[i]))
+        adjusted[i] = largest
     return adjusted
 
 
-BETTER, WORSE, EQUAL, UNSEEN = "better", "worse", "no difference", "no difference seen"
+BETTER, WORSE, EQUAL, INCONCLUSIVE = "better", "worse", "no difference", "no difference seen"
 
 
 def verdict(difference: LossDifference, adjusted: float, alpha: float, margin: float) -> str:
-    """What may be said: ``adjusted`` is the p-value after Holm, ``margin`` what is too little to matter.
+    """Return the verdict; ``adjusted`` is the p-value after `holm`, ``margin`` the largest difference without effect.
 
-    "no difference" is a finding (both one-sided tests put it within the margin), "no difference seen" is none.
+    "no difference" is a finding: both one-sided tests put it within the margin. "no difference seen" is inconclusive.
     """
     if adjusted < alpha:
         return BETTER if difference.delta < 0 else WORSE
-    return EQUAL if difference.narrow.within(margin) else UNSEEN
+    return EQUAL if difference.equivalence.within(margin) else INCONCLUSIVE

@@ -1,4 +1,4 @@
-"""Where a model runs, and how fast that could be at best."""
+"""Devices and processes that train a model, and their peak speed."""
 
 import os
 from contextlib import contextmanager
@@ -11,9 +11,9 @@ from torch import distributed
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.settings import Settings
 
-# Dense bfloat16 FLOP/s of one device, by a part of the name it gives itself; the vendors' data sheets, 2026.
-# The first that matches counts. V100 and T4 have no bfloat16: theirs is float16, of which we make no use.
-PEAK = {
+# Dense bfloat16 FLOP/s of one device, by a part of its name; vendors' data sheets, 2026. The first match counts.
+# V100 and T4 are missing: they have float16 only, which we do not use.
+PEAK_FLOPS = {
     "B200": 2250e12,
     "GH200": 989e12,
     "H200": 989e12,
@@ -32,16 +32,16 @@ PEAK = {
 
 
 class Machine(Settings):
-    """How a run is done, which changes speed and the last bits of the losses, and may change when it goes on."""
+    """Execution settings: they change speed and the last bits of losses, and may differ after a resume."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # of multiplications; weights are float32
-    compile: bool = False  # by torch: slow to begin, then up to twice as fast on a GPU
-    threads: int = Field(default=1, ge=1)  # of a CPU. Two on a busy 2-core machine were 10 to 20 times slower than one
-    micro_batch_size: int | None = Field(default=None, ge=1)  # sequences at once; fewer need less memory
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # of matrix products; weights are float32
+    compile: bool = False  # torch.compile: a slow start, then up to twice as fast on a GPU
+    threads: int = Field(default=1, ge=1)  # on a CPU; on a busy 2-core machine two were 10 to 20 times slower
+    micro_batch_size: int | None = Field(default=None, ge=1)  # sequences per forward pass; fewer need less memory
 
-    def place(self, local_rank: int = 0) -> torch.device:
-        """The device of this process, made ready."""
+    def init_device(self, local_rank: int = 0) -> torch.device:
+        """Set up and return the device of this process. Raise RecipeError if ``device`` is "cuda" and there is none."""
         if self.device == "cuda" and not torch.cuda.is_available():
             raise RecipeError("machine.device is 'cuda', but torch finds no CUDA device; choose 'auto' or 'cpu'")
         torch.set_num_threads(self.threads)
@@ -52,35 +52,39 @@ class Machine(Settings):
         return torch.device("cuda", local_rank)
 
     def precision(self, device: torch.device) -> torch.dtype:
-        """bfloat16 on GPUs that have it. On a CPU only where asked: it pays with AMX and wide models alone."""
+        """Return the dtype of matrix products; "auto" is bfloat16 on GPUs that have it, float32 elsewhere.
+
+        On a CPU bfloat16 pays only with AMX and wide models.
+        """
         if self.dtype != "auto":
             return getattr(torch, self.dtype)
-        has_it = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
-        return torch.bfloat16 if has_it else torch.float32
+        supported = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+        return torch.bfloat16 if supported else torch.float32
 
 
 def peak_flops(device: torch.device) -> float | None:
-    """None where it is not known, as for every CPU."""
+    """Return the peak bfloat16 FLOP/s of a device; None if unknown, as for every CPU."""
     if device.type != "cuda":
         return None
     name = torch.cuda.get_device_name(device)
-    return next((flops for part, flops in PEAK.items() if part in name), None)
+    return next((flops for part, flops in PEAK_FLOPS.items() if part in name), None)
 
 
 class ProcessGroup(NamedTuple):
-    """The processes that train one model together."""
+    """A group of processes that train one model together."""
 
     rank: int = 0
     size: int = 1
-    local_rank: int = 0  # among those of this machine: which GPU is ours
+    local_rank: int = 0  # number of this process's GPU on its machine
 
     def sum(self, *numbers: torch.Tensor) -> None:
-        """Add up tensors over all processes, in place."""
+        """Sum each tensor over all processes, in place."""
         if self.size > 1:
             for number in numbers:
                 distributed.all_reduce(number)
 
     def wait(self) -> None:
+        """Wait until all processes have arrived here."""
         if self.size > 1:
             distributed.barrier()
 
@@ -90,7 +94,7 @@ SINGLE_PROCESS = ProcessGroup()
 
 @contextmanager
 def init_distributed(device: str):
-    """The world that ``torchrun`` has started this process in: NCCL between GPUs, gloo between CPUs."""
+    """Join the process group that ``torchrun`` started, and leave it at the end: NCCL for GPUs, gloo for CPUs."""
     if "WORLD_SIZE" not in os.environ or os.environ["WORLD_SIZE"] == "1":
         yield SINGLE_PROCESS
         return

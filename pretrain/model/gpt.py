@@ -1,6 +1,6 @@
-"""One GPT: norm, attention, norm, MLP, so many times, between an embedding and its transpose.
+"""GPT: an embedding, blocks of norm, attention, norm and MLP, and an output matrix.
 
-Axes: B sequences, T positions, D width, H heads, K key heads, C width of a head, S positions seen, V vocabulary.
+Axes: B sequences, T positions, D width, H heads, K key heads, C width of a head, S positions attended to, V vocabulary.
 """
 
 import math
@@ -15,58 +15,62 @@ from gristmill.pretrain.model.loss import LanguageModel
 
 
 class AttentionContext(NamedTuple):
-    """Where the tokens of a batch stand: what every layer must know, worked out once."""
+    """Positions and mask of a batch, computed once for all layers."""
 
-    turns: tuple[Tensor, Tensor] | None  # cosine and sine of RoPE's angles, [B or 1, 1, T, C/2]
-    mask: Tensor | None  # [B or 1, H or 1, T, S]: True may be seen, or a bias to add
-    causal: bool  # the plain triangle, which kernels know without a mask
+    rope: tuple[Tensor, Tensor] | None  # cosine and sine of the angles, [B or 1, 1, T, C/2]
+    mask: Tensor | None  # [B or 1, H or 1, T, S]: True to attend, or a bias to add
+    causal: bool  # plain causal attention, which kernels do without a mask
 
 
 class Cache:
-    """Keys and values of the tokens seen, so that the next one costs one step and not all of them again."""
+    """KV cache: keys and values of all tokens read, so that each new token costs one step."""
 
     def __init__(self, shape: ModelConfig, batch: int, like: Tensor):
         size = (shape.n_layers, batch, shape.key_heads, shape.context, shape.head_dim)
         self.keys, self.values, self.length = like.new_zeros(size), like.new_zeros(size), 0
 
     def extend(self, layer: int, k_BKTC: Tensor, v_BKTC: Tensor) -> tuple[Tensor, Tensor]:
-        """Add a layer's new keys and values; return all that it has. The model moves ``length`` after the last."""
+        """Append a layer's new keys and values; return all of that layer. The model advances ``length`` at the end."""
         end = self.length + k_BKTC.shape[2]
         self.keys[layer, :, :, self.length : end], self.values[layer, :, :, self.length : end] = k_BKTC, v_BKTC
         return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
 
     def reorder(self, rows: Tensor) -> None:
-        """Keep these sequences, in this order: how beams live and die."""
+        """Keep these rows, in this order (beam search drops and duplicates rows)."""
         self.keys, self.values = self.keys[:, rows], self.values[:, rows]
 
 
-def apply_rope(x_BHTC: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
-    """RoPE (2104.09864) in Llama's layout: dimension i is paired with i + C/2."""
-    cosine, sine = turns
+def apply_rope(x_BHTC: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:
+    """Rotate queries or keys by RoPE (2104.09864) in Llama's layout: dimension i is paired with i + C/2."""
+    cosine, sine = rope
     a, b = x_BHTC.chunk(2, -1)
     return torch.cat((a * cosine - b * sine, b * cosine + a * sine), -1).type_as(x_BHTC)
 
 
 def rope_angles(context: int, width: int, theta: float) -> Tensor:
-    """float32[context, width/2]: position p turns pair i by p · theta^(-2i/width)."""
+    """Return float32[context, width/2]: the angle of pair i at position p is p · theta^(-2i/width)."""
     frequencies = theta ** (-torch.arange(0, width, 2, dtype=torch.float32) / width)
     return torch.outer(torch.arange(context, dtype=torch.float32), frequencies)
 
 
 def sinusoids(context: int, width: int) -> Tensor:
-    """Attention Is All You Need, 3.5: sine in even dimensions, cosine in odd ones."""
+    """Return float32[context, width]: sine in even dimensions, cosine in odd ones (1706.03762, 3.5)."""
     angle = rope_angles(context, width + width % 2, 10_000.0)
     return torch.stack((angle.sin(), angle.cos()), -1).flatten(1)[:, :width]
 
 
 def alibi_slopes(heads: int) -> Tensor:
-    """ALiBi's (2108.12409): 2^(-8/n), 2^(-16/n), … for n heads; the odd ones of 2n fill up beyond a power of two."""
+    """Return ALiBi's slopes (2108.12409), float32[heads]: 2^(-8/n), 2^(-16/n), … for n = 2^k heads.
+
+    Heads beyond the largest power of two n take the odd slopes of 2n.
+    """
     whole = 2 ** int(math.log2(heads))
     powers = [8 * (i + 1) / whole for i in range(whole)] + [4 * (2 * i + 1) / whole for i in range(heads - whole)]
     return 2.0 ** -torch.tensor(powers)
 
 
-def make_norm(shape: ModelConfig) -> nn.Module:
+def make_norm(shape: ModelConfig) -> nn.RMSNorm | nn.LayerNorm:
+    """Build an RMSNorm or a LayerNorm."""
     if shape.norm == "rms":
         return nn.RMSNorm(shape.d_model, eps=shape.norm_eps)
     return nn.LayerNorm(shape.d_model, eps=shape.norm_eps, bias=shape.bias)
@@ -75,24 +79,23 @@ def make_norm(shape: ModelConfig) -> nn.Module:
 class Attention(nn.Module):
     def __init__(self, shape: ModelConfig):
         super().__init__()
-        self.shape = shape
-        self.sizes = [shape.d_model, shape.key_heads * shape.head_dim, shape.key_heads * shape.head_dim]
+        self.shape, self.sizes = shape, shape.qkv_rows
         self.qkv = nn.Linear(shape.d_model, sum(self.sizes), shape.bias)
         self.out = nn.Linear(shape.d_model, shape.d_model, shape.bias)
 
-    def forward(self, x_BTD: Tensor, place: AttentionContext, cache: Cache | None, layer: int) -> Tensor:
+    def forward(self, x_BTD: Tensor, ctx: AttentionContext, cache: Cache | None, layer: int) -> Tensor:
         shape, parts = self.shape, self.qkv(x_BTD).split(self.sizes, -1)
         q_BHTC, k_BKTC, v_BKTC = (part.unflatten(-1, (-1, shape.head_dim)).transpose(1, 2) for part in parts)
         if shape.qk_norm:
             q_BHTC, k_BKTC = (F.rms_norm(x, (shape.head_dim,), eps=shape.norm_eps) for x in (q_BHTC, k_BKTC))
-        if place.turns:
-            q_BHTC, k_BKTC = apply_rope(q_BHTC, place.turns), apply_rope(k_BKTC, place.turns)
+        if ctx.rope:
+            q_BHTC, k_BKTC = apply_rope(q_BHTC, ctx.rope), apply_rope(k_BKTC, ctx.rope)
         if cache:
             k_BKTC, v_BKTC = cache.extend(layer, k_BKTC, v_BKTC)
         mixed_BHTC = F.scaled_dot_product_attention(
-            *(q_BHTC, k_BKTC, v_BKTC, place.mask),
+            *(q_BHTC, k_BKTC, v_BKTC, ctx.mask),
             dropout_p=shape.dropout if self.training else 0.0,
-            is_causal=place.causal,
+            is_causal=ctx.causal,
             enable_gqa=shape.key_heads < shape.n_heads,
         )
         return self.out(mixed_BHTC.transpose(1, 2).flatten(2))
@@ -108,7 +111,7 @@ ACTIVATIONS = {
 
 
 class MLP(nn.Module):
-    """Up, activation, down; in the gated kinds (2002.05202) the up matrix holds the gate, then what it gates."""
+    """Two linear layers around an activation; a gated ``up`` (2002.05202) holds the gate's rows, then the values'."""
 
     def __init__(self, shape: ModelConfig):
         super().__init__()
@@ -130,13 +133,21 @@ class Block(nn.Module):
         self.mlp_norm, self.mlp = make_norm(shape), MLP(shape)
         self.dropout = nn.Dropout(shape.dropout)
 
-    def forward(self, x_BTD: Tensor, place: AttentionContext, cache: Cache | None, layer: int) -> Tensor:
-        x_BTD = x_BTD + self.dropout(self.attention(self.attention_norm(x_BTD), place, cache, layer))
+    def forward(self, x_BTD: Tensor, ctx: AttentionContext, cache: Cache | None, layer: int) -> Tensor:
+        x_BTD = x_BTD + self.dropout(self.attention(self.attention_norm(x_BTD), ctx, cache, layer))
         return x_BTD + self.dropout(self.mlp(self.mlp_norm(x_BTD)))
 
 
 class GPT(LanguageModel):
-    """``documents`` numbers the document of each token within its row: tokens see their own alone, placed from 0."""
+    """A GPT. With ``documents`` (the document of each token within its row) tokens attend to their own document only,
+    and positions count from its first token.
+    """
+
+    shape: ModelConfig
+    cosine: Tensor  # of RoPE's angles
+    sine: Tensor
+    sinusoids: Tensor
+    slopes: Tensor  # of ALiBi
 
     def __init__(self, shape: ModelConfig, seed: int = 0):
         super().__init__()
@@ -145,12 +156,12 @@ class GPT(LanguageModel):
         self.learned = nn.Embedding(shape.context, shape.d_model) if shape.position_encoding == "learned" else None
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.n_layers))
         self.norm = make_norm(shape)
-        self.head = self.embedding if shape.tie_embeddings else nn.Embedding(shape.rows, shape.d_model)
+        self.head: nn.Embedding = self.embedding if shape.tie_embeddings else nn.Embedding(shape.rows, shape.d_model)
         self.dropout = nn.Dropout(shape.dropout)
-        self._tables()
-        self._initialise(torch.Generator().manual_seed(seed))
+        self._register_tables()
+        self._init_weights(torch.Generator().manual_seed(seed))
 
-    def _tables(self) -> None:
+    def _register_tables(self) -> None:
         shape = self.shape
         tables = {}
         if shape.position_encoding == "rope":
@@ -164,22 +175,23 @@ class GPT(LanguageModel):
             self.register_buffer(name, table, persistent=False)
 
     @torch.no_grad()
-    def _initialise(self, generator: torch.Generator) -> None:
-        """GPT-2's: N(0, 0.02), what feeds the residual stream smaller by √(2L); and a loss of ln V to begin with.
+    def _init_weights(self, generator: torch.Generator) -> None:
+        """Initialize like GPT-2, N(0, 0.02) and residual projections smaller by √(2L), but with a first loss of ln V.
 
-        An output matrix of its own begins at 0. A tied one would predict the token just seen, by a logit of 0.02 · D,
-        and scatter the others: the last norm's gain is lowered until each costs 0.02 nats (GPT-2 begins 0.2 too high).
+        A separate output matrix begins at 0. A tied one would favor the token just read, by a logit of 0.02 · D, and
+        scatter the others. So the last norm's gain is lowered until each effect costs 0.02 nats (GPT-2's loss begins
+        0.2 too high).
         """
         for name, parameter in self.named_parameters():
             if parameter.ndim == 2:
-                narrow = name.endswith(("attention.out.weight", "mlp.down.weight"))
-                deviation = 0.02 / math.sqrt(2 * self.shape.n_layers) if narrow else 0.02
+                residual = name.endswith(("attention.out.weight", "mlp.down.weight"))
+                deviation = 0.02 / math.sqrt(2 * self.shape.n_layers) if residual else 0.02
                 nn.init.normal_(parameter, 0.0, deviation, generator=generator)
             elif name.endswith("bias"):
                 parameter.zero_()
         if self.shape.tie_embeddings:
-            width, own = self.shape.d_model, math.log1p(0.02 * self.shape.vocab_size)
-            self.norm.weight.fill_(min(1.0, own / (0.02 * width), 0.2 / (0.02 * math.sqrt(width))))
+            width, target_logit = self.shape.d_model, math.log1p(0.02 * self.shape.vocab_size)
+            self.norm.weight.fill_(min(1.0, target_logit / (0.02 * width), 0.2 / (0.02 * math.sqrt(width))))
         else:
             self.head.weight.zero_()
 
@@ -188,34 +200,36 @@ class GPT(LanguageModel):
         return self.head.weight
 
     def hidden(self, inputs_BT: Tensor, documents_BT: Tensor | None = None, cache: Cache | None = None) -> Tensor:
-        """[B, T, D] after the last norm. With a cache, inputs are what follows the tokens that it holds."""
+        """Return [B, T, D] after the last norm. With a cache, the inputs follow the tokens that it holds."""
         shape, start = self.shape, cache.length if cache else 0
         positions_BT = torch.arange(start, start + inputs_BT.shape[1], device=inputs_BT.device)[None]
         if documents_BT is not None:
             positions_BT = positions_BT - document_starts(documents_BT)
         x_BTD = self.embedding(inputs_BT)
-        if shape.position_encoding == "learned":
+        if self.learned is not None:
             x_BTD = x_BTD + self.learned(positions_BT)
-        elif shape.position_encoding == "sinusoidal":  # which have unit size: so must the embeddings
+        elif shape.position_encoding == "sinusoidal":  # embeddings must be of unit size, as sinusoids are
             x_BTD = x_BTD * math.sqrt(shape.d_model) + self.sinusoids[positions_BT]
-        x_BTD, place = self.dropout(x_BTD), self._place(positions_BT, documents_BT, cache)
+        x_BTD, ctx = self.dropout(x_BTD), self._attention_context(positions_BT, documents_BT, cache)
         for layer, block in enumerate(self.blocks):
-            x_BTD = block(x_BTD, place, cache, layer)
+            x_BTD = block(x_BTD, ctx, cache, layer)
         if cache:
             cache.length += inputs_BT.shape[1]
         return self.norm(x_BTD)
 
-    def _place(self, positions_BT: Tensor, documents_BT: Tensor | None, cache: Cache | None) -> AttentionContext:
+    def _attention_context(
+        self, positions_BT: Tensor, documents_BT: Tensor | None, cache: Cache | None
+    ) -> AttentionContext:
         shape, length = self.shape, positions_BT.shape[1]
-        turns = None
+        rope = None
         if shape.position_encoding == "rope":
-            turns = self.cosine[positions_BT][:, None], self.sine[positions_BT][:, None]
+            rope = self.cosine[positions_BT][:, None], self.sine[positions_BT][:, None]
         start = cache.length if cache else 0
         if shape.position_encoding != "alibi" and documents_BT is None:
-            if not shape.causal or length == 1:  # one token sees all before it
-                return AttentionContext(turns, None, False)
+            if not shape.causal or length == 1:  # one token attends to all before it
+                return AttentionContext(rope, None, False)
             if not start:
-                return AttentionContext(turns, None, True)
+                return AttentionContext(rope, None, True)
         query_T1 = torch.arange(start, start + length, device=positions_BT.device)[:, None]
         key_1S = torch.arange(start + length, device=positions_BT.device)
         mask = (key_1S <= query_T1) if shape.causal else torch.ones_like(key_1S <= query_T1)
@@ -225,11 +239,11 @@ class GPT(LanguageModel):
         if shape.position_encoding == "alibi":
             bias = -self.slopes * (query_T1 - key_1S).abs()
             mask = torch.where(mask, bias[None], -torch.inf)
-        return AttentionContext(turns, mask, False)
+        return AttentionContext(rope, mask, False)
 
 
 def document_starts(documents_BT: Tensor) -> Tensor:
-    """The index at which each token's document begins in its row: [0 0 1 1 1] -> [0 0 2 2 2]."""
+    """Return the index in its row where each token's document begins: [0 0 1 1 1] -> [0 0 2 2 2]."""
     at_BT = torch.arange(documents_BT.shape[1], device=documents_BT.device).expand_as(documents_BT)
     begins_BT = F.pad(documents_BT[:, 1:] != documents_BT[:, :-1], (1, 0), value=True)
     return torch.where(begins_BT, at_BT, 0).cummax(1).values

@@ -1,11 +1,11 @@
-"""A run on disk, so that it can go on exactly where it was, and models to be loaded by others.
+"""Files of a run: checkpoints that resume it exactly, and the finished model.
 
-    RUN/run.json                what is trained on what, written first
-    RUN/log.jsonl               a line a step; losses to the last bit
+    RUN/run.json                model, tokens and settings, written first
+    RUN/log.jsonl               one line per step; losses to the last bit
     RUN/checkpoints/00000500/   model.safetensors, optimizer.safetensors, and state.json, written last
-    RUN/model.safetensors       the finished model, and its shape in model.json
+    RUN/model.safetensors       the finished model; its configuration is model.json
 
-Nothing else is needed: order of rows, hidden tokens and dropout are functions of seed and step.
+Random state is not stored: row order, hidden tokens and dropout are functions of seed and step.
 """
 
 import shutil
@@ -19,96 +19,100 @@ from upath import UPath
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.settings import read_settings
 from gristmill.pipelines.storage.files import atomic_write, is_local, remove_temporary_files
-from gristmill.pretrain.model.config import ModelConfig
+from gristmill.pretrain.model.config import LSTMConfig, ModelConfig
 from gristmill.pretrain.model.gpt import GPT
 from gristmill.pretrain.model.loss import LanguageModel
-from gristmill.pretrain.model.lstm import LSTM, LSTMConfig
+from gristmill.pretrain.model.lstm import LSTM
 
 MODEL, SHAPE, OPTIMIZER, STATE = "model.safetensors", "model.json", "optimizer.safetensors", "state.json"
-KINDS = {"gpt": (GPT, ModelConfig), "rnn": (LSTM, LSTMConfig)}
 
 
 def write_json(path: UPath, value: dict) -> None:
+    """Write a JSON file atomically."""
     with atomic_write(path) as file:
         file.write(orjson.dumps(value, option=orjson.OPT_INDENT_2))
 
 
 def write_tensors(path: UPath, tensors: dict[str, torch.Tensor]) -> None:
+    """Write a safetensors file atomically."""
     with atomic_write(path) as file:
         file.write(save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}))
 
 
 def read_tensors(path: UPath) -> dict[str, torch.Tensor]:
+    """Read a safetensors file. Raise WorkError if it is missing or damaged."""
     try:
         return load(path.read_bytes())
     except FileNotFoundError:
-        raise WorkError(f"there is no {path}") from None
-    except Exception as error:  # safetensors has one class of its own, outside its public names
+        raise WorkError(f"{path} does not exist") from None
+    except Exception as error:  # safetensors' own class is not public
         raise WorkError(f"{path} is no safetensors file, or was cut short ({error}); remove it") from None
 
 
 def weights(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Each weight once: a tied output matrix is the embedding."""
+    """Return all weights by name, each once: a tied output matrix is the embedding."""
     return dict(model.named_parameters())
 
 
 def set_weights(model: nn.Module, tensors: dict[str, torch.Tensor], where: str) -> None:
-    """Raises WorkError where a weight is missing, left over or of another shape."""
+    """Copy tensors into the model. Raise WorkError if one is missing, left over or of another shape."""
     own = weights(model)
     if missing := sorted(own.keys() - tensors.keys()):
-        raise WorkError(f"{where} lacks {missing[0]} and {len(missing) - 1} more: it is another model's")
+        raise WorkError(f"{where} lacks {missing[0]} and {len(missing) - 1} more weights of this model")
     if extra := sorted(tensors.keys() - own.keys()):
-        raise WorkError(f"{where} holds {extra[0]} and {len(extra) - 1} more that the model has not")
+        raise WorkError(f"{where} holds {extra[0]} and {len(extra) - 1} more weights that this model lacks")
     with torch.no_grad():
         for name, parameter in own.items():
             if parameter.shape != tensors[name].shape:
                 found, expected = list(tensors[name].shape), list(parameter.shape)
-                raise WorkError(f"{where}: {name} is {found}, expected {expected}: it is of another shape")
+                raise WorkError(f"{where}: {name} is {found}, expected {expected}")
             parameter.copy_(tensors[name])
 
 
 def save_model(folder: UPath, model: LanguageModel) -> None:
-    kind = next(name for name, (made, _) in KINDS.items() if isinstance(model, made))
+    """Write a finished model: weights and configuration."""
+    kind = "rnn" if isinstance(model, LSTM) else "gpt"
     write_tensors(folder / MODEL, weights(model))
     write_json(folder / SHAPE, {"kind": kind, "shape": model.shape.model_dump()})
 
 
 def load_model(folder: UPath) -> LanguageModel:
-    """The model that `save_model` wrote."""
+    """Read the model that `save_model` wrote. Raise WorkError if there is none."""
     try:
-        told = orjson.loads((folder / SHAPE).read_bytes())
+        config = orjson.loads((folder / SHAPE).read_bytes())
     except FileNotFoundError:
-        raise WorkError(f"{folder} holds no {SHAPE}: it is no finished run, nor a model that was exported") from None
-    make, settings = KINDS[told["kind"]]
-    model = make(read_settings(settings, told["shape"], f"{folder / SHAPE}"))
+        raise WorkError(f"{folder} holds no {SHAPE}: it is not a finished run") from None
+    shape, where = config["shape"], f"{folder / SHAPE}"
+    is_lstm = config["kind"] == "rnn"
+    model = LSTM(read_settings(LSTMConfig, shape, where)) if is_lstm else GPT(read_settings(ModelConfig, shape, where))
     set_weights(model, read_tensors(folder / MODEL), f"{folder / MODEL}")
     return model.eval()
 
 
 def save_checkpoint(folder: UPath, step: int, model: nn.Module, optimizers: dict, state: dict, keep: int) -> None:
-    """``step`` steps are done. Keeps the last ``keep`` checkpoints."""
+    """Write the checkpoint after ``step`` steps, and remove all except the last ``keep``."""
     path = folder / f"{step:08}"
     remove_temporary_files(path)
     write_tensors(path / MODEL, weights(model))
     write_tensors(path / OPTIMIZER, _moments(model, optimizers))
     write_json(path / STATE, state)
     for old in checkpoints(folder)[:-keep]:
-        (old / STATE).unlink()  # what says that it is whole goes first
-        shutil.rmtree(old) if is_local(old) else old.rmdir(recursive=True)
+        (old / STATE).unlink()  # first: without it the checkpoint counts as incomplete
+        shutil.rmtree(str(old)) if is_local(old) else old.rmdir(recursive=True)
 
 
 def checkpoints(folder: UPath) -> list[UPath]:
-    """Those that are whole, oldest first."""
+    """Return the complete checkpoints, oldest first."""
     found = folder.glob(f"*/{STATE}") if folder.is_dir() else ()
     return sorted(p.parent for p in found if all((p.parent / name).exists() for name in (MODEL, OPTIMIZER)))
 
 
 def load_checkpoint(path: UPath, model: nn.Module, optimizers: dict) -> dict:
-    """Put a checkpoint's weights and moments in place; returns the state saved with it."""
+    """Copy a checkpoint's weights and moments into model and optimizers; return the state saved with it."""
     set_weights(model, read_tensors(path / MODEL), f"{path / MODEL}")
     moments, named = read_tensors(path / OPTIMIZER), weights(model)
     for name, tensor in moments.items():
-        kind, parameter, moment = _split(name)
+        kind, parameter, moment = _split_key(name)
         weight = named[parameter]
         optimizers[kind].state[weight][moment] = tensor.to(weight.device)
     return orjson.loads((path / STATE).read_bytes())
@@ -124,6 +128,7 @@ def _moments(model: nn.Module, optimizers: dict) -> dict[str, torch.Tensor]:
     }
 
 
-def _split(name: str) -> tuple[str, str, str]:
+def _split_key(name: str) -> tuple[str, str, str]:
     kind, rest = name.split("/", 1)
-    return kind, *rest.rsplit("/", 1)
+    parameter, moment = rest.rsplit("/", 1)
+    return kind, parameter, moment

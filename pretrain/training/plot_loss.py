@@ -1,4 +1,4 @@
-"""The loss over the steps, as a picture."""
+"""Plot of the loss over the steps."""
 
 import io
 
@@ -6,28 +6,30 @@ from upath import UPath
 
 from gristmill.pipelines.storage.files import atomic_write
 
-SPAN = 30, 50  # the bold line is a mean over a thirtieth of the steps, at most 50: more would lag behind the loss
+SPAN = 30, 50  # the running mean is over 1/30 of the steps, at most 50: more would lag behind the loss
 
 
 def draw_curve(path: UPath, lines: list[dict], title: str) -> None:
-    """Lines of a run's log -> a PNG: each step's loss, its running mean, and the validation loss where it was taken."""
+    """Draw a PNG from the lines of a run's log: loss of each step, its running mean, and validation losses."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
     axes = FigureCanvasAgg(figure).figure.subplots()
     steps, losses = zip(*((line["step"], line["loss"]) for line in lines if "loss" in line), strict=True)
-    past = 1 - 1 / min(SPAN[1], 1 + len(losses) / SPAN[0])
+    momentum = 1 - 1 / min(SPAN[1], 1 + len(losses) / SPAN[0])
     mean, means = 0.0, []
     for i, loss in enumerate(losses):
-        mean = past * mean + (1 - past) * loss
-        means.append(mean / (1 - past ** (i + 1)))
+        mean = momentum * mean + (1 - momentum) * loss
+        means.append(mean / (1 - momentum ** (i + 1)))
     axes.plot(steps, losses, color="#1f5fa8", alpha=0.25, linewidth=0.8, label="training, each step")
     axes.plot(steps, means, color="#1f5fa8", linewidth=1.6, label="training, running mean")
-    seen = [(line["step"], line["validation"]) for line in lines if "validation" in line]
-    if seen:
-        axes.plot(*zip(*seen, strict=True), "o-", color="#c8553d", linewidth=1.6, markersize=4, label="validation")
-    axes.set(xlabel="step", ylabel="nats a token", title=title)
+    validation = [(line["step"], line["validation"]) for line in lines if "validation" in line]
+    if validation:
+        axes.plot(
+            *zip(*validation, strict=True), "o-", color="#c8553d", linewidth=1.6, markersize=4, label="validation"
+        )
+    axes.set(xlabel="step", ylabel="nats per token", title=title)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
     buffer = io.BytesIO()

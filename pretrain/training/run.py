@@ -1,4 +1,4 @@
-"""A whole run in a folder: train, look at the validation set, save, go on after a kill, finish."""
+"""A training run in a folder: train, evaluate, save checkpoints, resume after a kill, finish."""
 
 import hashlib
 from collections.abc import Callable
@@ -35,16 +35,16 @@ from gristmill.pretrain.training.trainer import DivergenceGuard, Trainer, TrainS
 
 RUN, LOG, CHECKPOINTS = "run.json", "log.jsonl", "checkpoints"
 SCORES, CURVE, SUMMARY = "documents.parquet", "loss.png", "summary.json"
-DONE = [MODEL, SHAPE, SCORES, SUMMARY]  # what a finished run holds that two runs write alike
+RESULT_FILES = [MODEL, SHAPE, SCORES, SUMMARY]  # files of a finished run that are equal in two equal runs
 
 
 class CheckpointSettings(Settings):
-    """How often a run looks up from its work; changes no loss."""
+    """Intervals of evaluation, checkpoints and log lines; they change no loss."""
 
-    evaluate_every: int = Field(default=250, ge=0)  # steps; 0: at the end alone
+    evaluate_every: int = Field(default=250, ge=0)  # steps; 0: at the end only
     checkpoint_every: int = Field(default=250, ge=1)
     keep: int = Field(default=2, ge=1)  # checkpoints
-    log_every: int = Field(default=10, ge=1)  # steps between reports; the log has a line a step all the same
+    log_every: int = Field(default=10, ge=1)  # steps between calls of on_log; the log itself has a line per step
 
 
 OnLog = Callable[[dict], None]
@@ -60,39 +60,39 @@ def pretrain(
     saving: CheckpointSettings,
     on_log: OnLog = lambda line: None,
 ) -> dict:
-    """Train ``model`` into ``folder`` and return the summary, which `SUMMARY` holds too.
+    """Train ``model`` into ``folder`` and return the summary, also written to `SUMMARY`.
 
-    A run that was killed goes on from its last checkpoint; a finished one is not done again. Raises WorkError where
-    the folder is another run's, RecipeError where tokens and model do not fit, Diverged where the loss runs away.
+    A killed run resumes from its last checkpoint; a finished run is not repeated. Raises WorkError if the folder
+    belongs to another run, RecipeError if tokens and model do not match, TrainingDiverged if the loss diverges.
     """
     check(train, validation, model, training)
-    about = _about(train, validation, model, training)
-    identity = fingerprint(about)
+    settings = _dependencies(train, validation, model, training)
+    identity = fingerprint(settings)
     with init_distributed(machine.device) as world:
         if (finished := Manifest.read(folder)) and finished.fingerprint == identity:
             return orjson.loads((folder / SUMMARY).read_bytes())
         run = TrainingRun(train, validation, model, training, folder, machine, saving, on_log, world)
         if world.rank == 0:
-            _claim(folder, about, identity)
+            _claim(folder, settings, identity)
         world.wait()
         run.resume()
         run.train()
         summary = run.finish()
         if world.rank == 0:
-            files = DONE if run.scores else [name for name in DONE if name != SCORES]
-            Manifest(identity, about, {"run": Part.of(folder, identity, files, {})}).write(folder)
+            files = RESULT_FILES if run.scores else [name for name in RESULT_FILES if name != SCORES]
+            Manifest(identity, settings, {"run": Part.of(folder, identity, files, {})}).write(folder)
         world.wait()
     return summary
 
 
 def check(train: TokenSplit, validation: TokenSplit | None, model: LanguageModel, training: TrainSettings) -> None:
-    """Do tokens, model and objective fit each other? Raises RecipeError."""
+    """Raise RecipeError unless tokens, model and objective match."""
     shape = model.shape
     for tokens in filter(None, (train, validation)):
         if tokens.vocab_size != shape.vocab_size:
             raise RecipeError(
-                f"the model knows {shape.vocab_size:,} tokens, {tokens.name} is written in {tokens.vocab_size:,}: "
-                "it is another tokenizer's"
+                f"the model has a vocabulary of {shape.vocab_size:,} tokens, but {tokens.name} has "
+                f"{tokens.vocab_size:,}: expected shards of the same tokenizer"
             )
     causal = getattr(shape, "causal", True)
     if causal != (training.objective == "next"):
@@ -101,72 +101,75 @@ def check(train: TokenSplit, validation: TokenSplit | None, model: LanguageModel
 
 
 class TrainingRun:
-    """The state of a run between its beginning, or last checkpoint, and its end."""
+    """A run in progress, from its beginning or last checkpoint to its end."""
 
-    def __init__(self, train, validation, model, training, folder, machine, saving, on_log, world: ProcessGroup):
+    def __init__(
+        self,
+        train: TokenSplit,
+        validation: TokenSplit | None,
+        model: LanguageModel,
+        training: TrainSettings,
+        folder: UPath,
+        machine: Machine,
+        saving: CheckpointSettings,
+        on_log: OnLog,
+        world: ProcessGroup,
+    ):
         self.validation, self.training, self.folder = validation, training, folder
-        self.saving, self.world, self.scores = saving, world, None
+        self.saving, self.world = saving, world
+        self.scores: DocumentLosses | None = None
         self.on_log = on_log if world.rank == 0 else lambda line: None
         if training.batch_size < world.size:
-            raise RecipeError(
-                f"train.batch_size {training.batch_size} leaves some of {world.size} processes without a sequence"
-            )
-        self.context, self.vocab_size = model.shape.context, model.shape.vocab_size
-        self.masking = None
+            raise RecipeError(f"train.batch_size {training.batch_size} is below the number of processes, {world.size}")
+        self.context, self.masking = model.shape.context, None
         if training.objective == "masked":
-            self.masking = Masking(mask_probability=training.mask_probability, vocab_size=self.vocab_size)
+            self.masking = Masking(mask_probability=training.mask_probability, vocab_size=model.shape.vocab_size)
         self.trainer = Trainer(model, training, machine, world)
-        self.loader = Loader(
-            train,
-            self.context,
-            training.batch_size,
-            training.seed,
-            training.packing,
-            self.masking,
-            world.rank,
-            world.size,
-        )
-        self.guard, self.lines, self.first, self.pending = DivergenceGuard(training.max_loss_increase), [], 0, []
+        order = training.batch_size, training.seed, training.packing
+        self.loader = Loader(train, self.context, *order, self.masking, world.rank, world.size)
+        self.guard, self.start = DivergenceGuard(training.max_loss_increase), 0
+        self.lines: list[dict] = []  # of the log
+        self.pending: list[tuple[int, torch.Tensor, torch.Tensor]] = []  # step, loss and norm, not logged yet
 
     def resume(self) -> None:
-        """Go back to the last checkpoint, and cut the log back to it."""
+        """Load the last checkpoint and truncate the log to it."""
         found = checkpoints(self.folder / CHECKPOINTS)
         if found:
             state = load_checkpoint(found[-1], self.trainer.model, self.trainer.optimizers)
-            self.first = state["step"]
+            self.start = state["step"]
         if (self.folder / LOG).exists():
-            self.lines = [line for line in read_log(self.folder) if line["step"] <= self.first]
+            self.lines = [line for line in read_log(self.folder) if line["step"] <= self.start]
         for line in self.lines:
             if "loss" in line:
                 self.guard.check(line["step"], line["loss"], line["norm"])
-        self.world.wait()  # everyone has read it
+        self.world.wait()  # until all processes have read the log
         self._write(b"".join(orjson.dumps(line) + b"\n" for line in self.lines))
 
     def train(self) -> None:
-        """Steps are numbered from 1 in the log: line n is of the n-th step taken."""
+        """Take all remaining steps. The log numbers steps from 1."""
         steps, saving = self.training.steps, self.saving
-        self.since = perf_counter()
-        for number, batch in enumerate(self.loader.batches(self.first, steps), self.first):
+        self.log_start = perf_counter()
+        for number, batch in enumerate(self.loader.batches(self.start, steps), self.start):
             self.pending.append((number + 1, *self.trainer.step(number, batch)))
             done = number + 1
-            look = saving.evaluate_every and done % saving.evaluate_every == 0 and done < steps
+            evaluate = saving.evaluate_every and done % saving.evaluate_every == 0 and done < steps
             save = done % saving.checkpoint_every == 0 and done < steps
-            if done % saving.log_every == 0 or look or save or done == steps:
-                self._report()
-            if look:
-                self._look(done)
+            if done % saving.log_every == 0 or evaluate or save or done == steps:
+                self._log_steps()
+            if evaluate:
+                self._evaluate(done)
             if save and self.world.rank == 0:
-                position = self.loader.position(done)._asdict()
+                position = self.loader.position(done)
                 state = {"step": done, "data": position, "torch": torch.__version__}
                 model, optimizers = self.trainer.model, self.trainer.optimizers
                 save_checkpoint(self.folder / CHECKPOINTS, done, model, optimizers, state, saving.keep)
-            if look or save:
-                self.since = perf_counter()
+            if evaluate or save:
+                self.log_start = perf_counter()
 
-    def _report(self) -> None:
-        """Losses are asked for here and not at each step, which would make a GPU wait."""
+    def _log_steps(self) -> None:
+        """Log all pending steps. Losses are read here, not at each step, which would make a GPU wait."""
         losses = [(number, loss.item(), norm.item()) for number, loss, norm in self.pending]
-        seconds, count = perf_counter() - self.since, len(losses)
+        seconds, count = perf_counter() - self.log_start, len(losses)
         tokens = self.training.batch_size * self.context
         speed = {"tokens_per_second": round(count * tokens / seconds, 1)}
         if self.trainer.peak:
@@ -179,9 +182,9 @@ class TrainingRun:
             self.guard.check(number, loss, norm)
         self._append(lines)
         self.on_log({**lines[-1], "steps": self.training.steps})
-        self.pending, self.since = [], perf_counter()
+        self.pending, self.log_start = [], perf_counter()
 
-    def _look(self, done: int) -> None:
+    def _evaluate(self, done: int) -> None:
         if self.validation:
             loss = window_loss(self.trainer.model, self.validation, self.context, self.world, self.masking)
             line = {"step": done, "validation": loss}
@@ -200,7 +203,7 @@ class TrainingRun:
                 file.write(log)
 
     def finish(self) -> dict:
-        """Evaluate, draw, and write the model. The summary holds what two runs have alike, the log the rest."""
+        """Evaluate, draw the loss, write the model; return the summary, which is equal in two equal runs."""
         model, training = self.trainer.model, self.training
         summary = {
             "steps": training.steps,
@@ -208,13 +211,13 @@ class TrainingRun:
             "epochs": training.steps * training.batch_size / self.loader.rows,
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "flops_per_token": model.shape.flops_per_token(),
-            "packing": {"kind": training.packing, **asdict(self.loader.packing.account)},
+            "packing": {"kind": training.packing, **asdict(self.loader.packing.stats)},
             "loss": self._last_loss(),
         }
         if self.validation:
-            self._look(training.steps)
+            self._evaluate(training.steps)
             summary["validation"] = self.lines[-1]["validation"]
-            if not self.masking:  # what is hidden costs bits; text does not
+            if not self.masking:  # a masked model gives no probability of the text
                 self.scores = score_documents(model, self.validation, self.context, world=self.world)
                 summary |= {"bits_per_byte": self.scores.bits_per_byte, "perplexity": self.scores.perplexity}
         if self.world.rank == 0:
@@ -231,25 +234,27 @@ class TrainingRun:
 
 
 def write_scores(path: UPath, scores: DocumentLosses) -> None:
-    """A row a document of the split, in order: how experiments compare runs document by document."""
+    """Write one row per document of the split, in order, for comparing runs document by document."""
     columns = {"tokens": scores.tokens, "nats": scores.nats, "bytes": scores.bytes}
     with atomic_write(path) as file:
         pl.DataFrame(columns).with_row_index("document").write_parquet(file)
 
 
 def read_log(folder: UPath) -> list[dict]:
-    """The lines of a run's log; one that a kill has cut short is left out."""
+    """Return the lines of a run's log, without a last line that a kill cut short."""
     lines = (folder / LOG).read_bytes().split(b"\n")
     return [orjson.loads(line) for line in lines[:-1]]
 
 
-def _about(train: TokenSplit, validation: TokenSplit | None, model: LanguageModel, training: TrainSettings) -> dict:
-    """All that a run's results depend on."""
-    begin = hashlib.sha256()
+def _dependencies(
+    train: TokenSplit, validation: TokenSplit | None, model: LanguageModel, training: TrainSettings
+) -> dict:
+    """Everything that a run's results depend on."""
+    digest = hashlib.sha256()
     for parameter in model.parameters():
-        begin.update(parameter.detach().cpu().numpy().tobytes())
+        digest.update(parameter.detach().cpu().numpy().tobytes())
     return {
-        "weights": begin.hexdigest(),  # to begin with: by seed, or another run's
+        "weights": digest.hexdigest(),  # the initial ones
         "model": model.shape.model_dump(),
         "train": training.model_dump(),
         "tokens": train.fingerprint,
@@ -258,17 +263,17 @@ def _about(train: TokenSplit, validation: TokenSplit | None, model: LanguageMode
 
 
 def _claim(folder: UPath, settings: dict, identity: str) -> None:
-    """Make the folder this run's. Raises WorkError where it is another's, and names what differs.
+    """Take the folder for this run. Raises WorkError, naming a difference, if it belongs to another run.
 
-    A run that has neither ended nor reached a checkpoint has nothing to lose, and gives way.
+    A run that has neither finished nor reached a checkpoint is replaced.
     """
-    begun = (folder / RUN).exists()
-    if begun and (checkpoints(folder / CHECKPOINTS) or Manifest.read(folder)):
-        known = orjson.loads((folder / RUN).read_bytes())
-        if known["fingerprint"] != identity:
-            differing = sorted(_differences(known["settings"], settings)) or ["version of Gristmill"]
+    started = (folder / RUN).exists()
+    if started and (checkpoints(folder / CHECKPOINTS) or Manifest.read(folder)):
+        earlier = orjson.loads((folder / RUN).read_bytes())
+        if earlier["fingerprint"] != identity:
+            differing = sorted(_differences(earlier["settings"], settings)) or ["version of Gristmill"]
             raise WorkError(f"{folder} holds a run with another {differing[0]}; choose another --output or remove it")
-    elif not begun and folder.is_dir() and any(folder.iterdir()):
+    elif not started and folder.is_dir() and any(folder.iterdir()):
         raise WorkError(f"{folder} holds files that are not a run's; choose another --output or empty it")
     write_json(folder / RUN, {"fingerprint": identity, "settings": settings})
 

@@ -1,6 +1,7 @@
-"""One training step, on any number of processes, and the guard that stops a run which has run away."""
+"""A training step on any number of processes, and the guard that stops a diverged run."""
 
 from collections import deque
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Literal
 
@@ -18,68 +19,67 @@ from gristmill.pretrain.model.devices import Machine, ProcessGroup, peak_flops
 from gristmill.pretrain.model.loss import LanguageModel
 from gristmill.pretrain.training.optim import Schedule, lr_at, make_optimizers
 
-# The learning rate that learnt most in 120 steps of `nano` on 250,000 tokens of speeches: a validation loss of 4.98 by
-# Muon and 5.68 by AdamW, whose steps take 14 % less time. Best rates of Adam fall as 1 / width (2203.03466).
+# Best of the learning rates tried in 120 steps of `nano` on 250,000 tokens of speeches: a validation loss of 4.98 with
+# Muon and 5.68 with AdamW, whose steps take 14 % less time. Best rates of Adam fall as 1 / width (2203.03466).
 DEFAULT_LR = {"muon": 1e-2, "adamw": 3e-3}
 DEFAULT_LR_WIDTH = 128
 
 
 class TrainSettings(Settings):
-    """What is done to a model: the same settings and tokens give the same losses, to the last bit on one CPU."""
+    """Training settings: the same settings and tokens give the same losses, to the last bit on one CPU."""
 
     steps: int = Field(default=1000, ge=1)
-    batch_size: int = Field(default=16, ge=1)  # sequences a step, over all processes
+    batch_size: int = Field(default=16, ge=1)  # sequences per step, over all processes
     objective: Literal["next", "masked"] = "next"
-    mask_probability: float = Field(default=0.15, gt=0, lt=1)  # of the tokens, for the masked objective
+    mask_probability: float = Field(default=0.15, gt=0, lt=1)  # share of tokens hidden by the masked objective
     packing: Literal["stream", "stream+docmask", "bos-bestfit", "pad"] = "stream"
-    optimizer: Literal["adamw", "muon"] = "muon"  # of the blocks' matrices; all else goes by AdamW
-    lr: float | None = Field(default=None, gt=0)  # None: BEST for the optimizer and the model's width
+    optimizer: Literal["adamw", "muon"] = "muon"  # of matrices inside blocks; AdamW updates the rest
+    lr: float | None = Field(default=None, gt=0)  # None: DEFAULT_LR of the optimizer, scaled by the model's width
     schedule: Schedule = "wsd"
     warmup: int = Field(default=50, ge=0)  # steps
-    decay_fraction: float = Field(default=0.2, ge=0, le=1)  # share of the steps over which wsd falls
-    min_lr_ratio: float = Field(default=0.0, ge=0, le=1)  # share of the learning rate that is left at the end
+    decay_fraction: float = Field(default=0.2, ge=0, le=1)  # share of the steps over which wsd decays
+    min_lr_ratio: float = Field(default=0.0, ge=0, le=1)  # final learning rate as a share of the highest
     weight_decay: float = Field(default=0.1, ge=0)
     beta1: float = Field(default=0.9, ge=0, lt=1)
     beta2: float = Field(default=0.95, ge=0, lt=1)
-    grad_clip: float = Field(default=1.0, gt=0)  # norm of the gradient
-    seed: int = 0  # of the order of rows, of hidden tokens and of dropout
-    init_seed: int = 0  # of the weights
-    max_loss_increase: float = Field(
-        default=1.0, gt=0
-    )  # nats that the loss, a mean of 50 steps, may rise above its lowest
+    grad_clip: float = Field(default=1.0, gt=0)  # maximum norm of the gradient
+    seed: int = Field(default=0, ge=0, lt=2**63)  # of row order, hidden tokens and dropout
+    init_seed: int = Field(default=0, ge=0, lt=2**63)  # of the weights
+    # Nats that the mean loss of 50 steps may rise above its lowest.
+    max_loss_increase: float = Field(default=1.0, gt=0)
 
 
 class Trainer:
-    """A model, its optimizers, and where they run."""
+    """A model with its optimizers and device."""
 
     def __init__(self, model: LanguageModel, training: TrainSettings, machine: Machine, world: ProcessGroup):
         self.training, self.machine, self.world = training, machine, world
-        self.device = machine.place(world.local_rank)
+        self.device = machine.init_device(world.local_rank)
         self.dtype = machine.precision(self.device)
         self.model = model.to(self.device)
         betas = training.beta1, training.beta2
-        self.best = training.lr or DEFAULT_LR[training.optimizer] * DEFAULT_LR_WIDTH / model.shape.d_model
-        self.optimizers = make_optimizers(model, training.optimizer, self.best, training.weight_decay, betas)
-        self.net = torch.compile(self.model) if machine.compile else self.model
+        self.base_lr = training.lr or DEFAULT_LR[training.optimizer] * DEFAULT_LR_WIDTH / model.shape.d_model
+        self.optimizers = make_optimizers(model, training.optimizer, self.base_lr, training.weight_decay, betas)
+        self.net: Callable[..., Tensor] = torch.compile(self.model) if machine.compile else self.model
         if world.size > 1:
             self.net = DistributedDataParallel(self.net, broadcast_buffers=False, gradient_as_bucket_view=True)
         peak = peak_flops(self.device)
         self.peak = peak * world.size if peak else None
 
     def step(self, number: int, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Learn from this process's share of a step -> loss a target over all shares, norm of the gradient.
+        """Take one step on this process's share of a batch; return mean loss over all shares and gradient norm.
 
-        The sum of all micro-batches' and processes' nats is divided by the number of all their targets: means of
-        means would weigh rows with few targets more.
+        The nats of all micro-batches and processes are summed, then divided by the number of all targets. A mean of
+        means would give rows with few targets more weight.
         """
         self.model.train()
-        torch.manual_seed(key(self.training.seed, number, self.world.rank))  # for dropout: there is no state to resume
+        torch.manual_seed(key(self.training.seed, number, self.world.rank))  # of dropout: no random state to save
         targets = torch.tensor(float((batch.targets != IGNORE_INDEX).sum()), device=self.device)
         self.world.sum(targets)
-        total, parts = torch.zeros((), device=self.device), list(self._parts(batch))
+        total, parts = torch.zeros((), device=self.device), list(self._micro_batches(batch))
         for part in parts:
-            with self._alone(part is not parts[-1]):
-                total += self._learn(part, self.world.size / targets)  # processes' gradients are averaged
+            with self._no_sync(part is not parts[-1]):
+                total += self._backward(part, self.world.size / targets)  # DistributedDataParallel averages gradients
         self.world.sum(total)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.training.grad_clip)
         lr = self.lr(number)
@@ -90,35 +90,37 @@ class Trainer:
             optimizer.zero_grad(set_to_none=True)
         return total / targets, norm
 
-    def _learn(self, part: list[Tensor], weight: Tensor) -> Tensor:
-        """Add a micro-batch's gradients, so weighted, to those there; returns its nats."""
+    def _backward(self, part: list[Tensor], weight: Tensor) -> Tensor:
+        """Accumulate the weighted gradients of a micro-batch; return its nats."""
         try:
             with self.autocast():
                 nats = self.net(*part)
             (nats * weight).backward()
         except torch.OutOfMemoryError as error:
-            remedy = f"--set machine.micro_batch_size={max(1, len(part[0]) // 2)} takes fewer at once"
-            raise RecipeError(f"{len(part[0])} sequences do not fit the memory of {self.device}; {remedy}") from error
+            remedy = f"set machine.micro_batch_size={max(1, len(part[0]) // 2)}"
+            raise RecipeError(f"{len(part[0])} sequences exceed the memory of {self.device}; {remedy}") from error
         return nats.detach()
 
     def lr(self, number: int) -> float:
+        """Return the learning rate of step ``number`` (from 0)."""
         t = self.training
-        return self.best * lr_at(number, t.steps, t.schedule, t.warmup, t.decay_fraction, t.min_lr_ratio)
+        return self.base_lr * lr_at(number, t.steps, t.schedule, t.warmup, t.decay_fraction, t.min_lr_ratio)
 
-    def autocast(self):
+    def autocast(self) -> torch.autocast:
+        """Return the context of forward passes."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16)
 
-    def _alone(self, alone: bool):
-        """Gradients of this micro-batch stay with this process; the last one's are shared."""
-        return self.net.no_sync() if alone and self.world.size > 1 else nullcontext()
+    def _no_sync(self, keep_local: bool):
+        """Keep gradients in this process; only the last micro-batch synchronizes them."""
+        return self.net.no_sync() if keep_local and isinstance(self.net, DistributedDataParallel) else nullcontext()
 
-    def _parts(self, batch: Batch):
+    def _micro_batches(self, batch: Batch):
         size = self.machine.micro_batch_size or len(batch.inputs)
         for at in range(0, len(batch.inputs), size):
-            yield [self.send(each[at : at + size]) for each in batch if each is not None]
+            yield [self.to_device(each[at : at + size]) for each in batch if each is not None]
 
-    def send(self, array: np.ndarray) -> Tensor:
-        """To the device, without waiting for it to arrive."""
+    def to_device(self, array: np.ndarray) -> Tensor:
+        """Copy an array to the device, without waiting on a GPU."""
         tensor = torch.from_numpy(array)
         if self.device.type == "cuda":
             return tensor.pin_memory().to(self.device, non_blocking=True)
@@ -126,15 +128,17 @@ class Trainer:
 
 
 class DivergenceGuard:
-    """Stops a run whose loss is no number, or has risen by ``max_loss_increase`` above its lowest and stays there."""
+    """Guard against divergence: a loss that is not finite, or whose mean over WINDOW steps rises too far."""
 
     WINDOW = 50
 
     def __init__(self, max_loss_increase: float):
-        self.max_loss_increase, self.recent, self.lowest = max_loss_increase, deque(maxlen=self.WINDOW), float("inf")
+        self.max_loss_increase, self.lowest = max_loss_increase, float("inf")
+        self.recent: deque[float] = deque(maxlen=self.WINDOW)
 
     def check(self, step: int, loss: float, norm: float) -> None:
-        remedy = "lower --set train.lr, raise train.warmup, or look at the text; the last checkpoint is from before"
+        """Add the loss of a step. Raise TrainingDiverged if it or the gradient norm is not finite, or the mean rose."""
+        remedy = "lower --set train.lr, raise train.warmup, or inspect the text; the last checkpoint is older"
         if not (np.isfinite(loss) and np.isfinite(norm)):
             raise TrainingDiverged(f"step {step}: the loss is {loss} and the gradient's norm {norm}; {remedy}")
         self.recent.append(loss)

@@ -9,6 +9,7 @@ from gristmill.pipelines.kernels.intrinsics import inline_kernel
 from gristmill.pipelines.kernels.utf8 import INVALID, decode
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.count.word_counts import WordCounts
+from gristmill.tokenizers_lab.strings.codepoints import count_characters
 
 NONE = -1  # a character that is not kept; nothing merges with it
 CODES = 0x110000
@@ -45,7 +46,7 @@ def character_alphabet(counts: WordCounts, coverage: float, byte_fallback: bool)
     Symbols are numbered by code point. With ``byte_fallback`` the 256 bytes come first and ASCII bytes are characters
     too. A byte that belongs to no character is never kept.
     """
-    frequency = _count_characters(*counts.words, counts.counts)
+    frequency = count_characters(*counts)
     order = np.argsort(-frequency, kind="stable")
     order = order[: np.count_nonzero(frequency)]
     before = np.cumsum(frequency[order]) - frequency[order]
@@ -66,19 +67,6 @@ def _character(data, at, stop):
     """Return a character's code point (NONE for a byte that belongs to none) and its bytes."""
     code, size = decode(data, at, stop)
     return (NONE if code == INVALID and size == 1 else code), size
-
-
-@njit(nogil=True, cache=True)
-def _count_characters(offsets, data, counts):
-    frequency = np.zeros(CODES, np.int64)
-    for word in range(counts.size):
-        at, stop = offsets[word], offsets[word + 1]
-        while at < stop:
-            code, size = _character(data, at, stop)
-            if code != NONE:
-                frequency[code] += counts[word]
-            at += size
-    return frequency
 
 
 @njit(nogil=True, cache=True)

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from gristmill.pipelines.kernels.intrinsics import inline_kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.kernels.utf8 import INVALID, decode
 from gristmill.pipelines.ragged import Ragged
 
@@ -29,6 +29,24 @@ def codepoint_at(data, at, stop):
 def character_size(byte):
     """Return the bytes of the character that begins with a byte; 1 if none begins with it."""
     return 1 + (byte >= 0xC2) + (byte >= 0xE0) + (byte >= 0xF0)
+
+
+def count_characters(words: Ragged, counts: np.ndarray) -> np.ndarray:
+    """Return the count of each code point in words with ``counts``: int64[0x110000], without stray bytes."""
+    frequency = np.zeros(INVALID_BYTE_BASE, np.int64)
+    _count_characters(*words, counts, frequency)
+    return frequency
+
+
+@kernel
+def _count_characters(offsets, data, counts, frequency):
+    for row in range(counts.size):
+        at, stop = offsets[row], offsets[row + 1]
+        while at < stop:
+            code, size = codepoint_at(data, at, stop)
+            if code < INVALID_BYTE_BASE:
+                frequency[code] += counts[row]
+            at += size
 
 
 def codepoints(text: Ragged) -> Ragged:

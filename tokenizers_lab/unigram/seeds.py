@@ -18,8 +18,9 @@ from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, U64, W1, mix
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
-from gristmill.tokenizers_lab.strings.codepoints import character_size
+from gristmill.tokenizers_lab.strings.codepoints import character_size, count_characters
 from gristmill.tokenizers_lab.unigram.scripts import may_follow, scripts_of
+from gristmill.tokenizers_lab.unigram.segments import is_marker
 
 LINE_END, MARKER_FOLLOWS = (
     0,
@@ -147,22 +148,10 @@ def _best(found: list, limit: int, data: np.ndarray | None) -> tuple:
 
 def characters(words: Ragged, counts: np.ndarray) -> tuple[Ragged, np.ndarray]:
     """Return every character and its count, the most frequent first."""
-    often = np.zeros(0x110000, np.int64)
-    _count_characters(*words, counts, often)
+    often = count_characters(words, counts)
     codes = np.flatnonzero(often)
     codes = codes[np.lexsort((codes, -often[codes]))]
     return Ragged.from_strings([chr(code) for code in codes]), often[codes]
-
-
-@kernel
-def _count_characters(offsets, data, counts, often):
-    for row in range(offsets.size - 1):
-        at, stop = offsets[row], offsets[row + 1]
-        while at < stop:
-            code, size = decode(data, at, stop)
-            if size > 1 or code < 0x80:
-                often[code] += counts[row]
-            at += size
 
 
 @kernel
@@ -196,7 +185,7 @@ def _survey(offsets, data, groups, longest, again):
         at, stop = offsets[row], offsets[row + 1]
         while at < stop:
             group, end, chars, gram = groups[at], at + character_size(data[at]), 1, at
-            while end < stop and chars < longest and may_follow(group, groups[end]) and not _is_space(data, end, stop):
+            while end < stop and chars < longest and may_follow(group, groups[end]) and not is_marker(data, end, stop):
                 group = max(group, groups[end])
                 end += character_size(data[end])
                 chars += 1
@@ -207,11 +196,6 @@ def _survey(offsets, data, groups, longest, again):
                 total += 1
             at += character_size(data[at])
     return total
-
-
-@inline_kernel
-def _is_space(data, at, stop):
-    return data[at] == 0xE2 and at + 2 < stop and data[at + 1] == 0x96 and data[at + 2] == 0x81
 
 
 @inline_kernel
@@ -238,7 +222,7 @@ def _count(
             key = U64(0)
             for i in range(at, min(end, stop)):
                 key = (key ^ U64(data[i])) * GOLDEN_RATIO
-            while end < stop and count < longest and may_follow(group, groups[end]) and not _is_space(data, end, stop):
+            while end < stop and count < longest and may_follow(group, groups[end]) and not is_marker(data, end, stop):
                 group = max(group, groups[end])
                 after = min(end + character_size(data[end]), stop)
                 for i in range(end, after):

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from upath import UPath
 
-from gristmill.dedup.near.lsh import band_hashes, collision_probability, optimal_bands, read_buckets, write_bands
+from gristmill.dedup.near.lsh import (
+    band_hashes,
+    collision_probability,
+    optimal_bands,
+    read_buckets,
+    write_bands,
+    write_keys,
+)
 
 signature_rows = st.lists(st.lists(st.integers(0, 2), min_size=6, max_size=6), max_size=12)
 
@@ -74,3 +81,17 @@ def test_buckets_are_the_keys_that_documents_share(tmp_path_factory, signatures,
         offsets, documents = read_buckets(paths, partition, partitions)
         fast += [documents[a:b].tolist() for a, b in pairwise(offsets)]
     assert fast == [slow[key] for key in sorted(slow) if len(slow[key]) > 1]
+
+
+@pytest.mark.parametrize("partitions", [1, 2, 3, 4])
+def test_each_key_lies_in_one_partition(tmp_path, partitions):
+    """Also the first and the last key, and those at the border of two partitions."""
+    keys = [0, 1, *(step + k * 2**62 for k in (1, 2, 3) for step in (-1, 0, 1)), 2**64 - 1]
+    paths = [UPath(tmp_path / f"{shard}.npy") for shard in range(2)]
+    for shard, path in enumerate(paths):  # documents 1 and 2 have all keys, document 1 twice
+        write_keys(path, np.array([keys, keys][: 2 - shard], np.uint64), np.array([1, 1] if shard == 0 else [2]))
+    found = [read_buckets(paths, partition, partitions) for partition in range(partitions)]
+    assert [offsets.size - 1 for offsets, _ in found] == [
+        sum(key * partitions >> 64 == partition for key in keys) for partition in range(partitions)
+    ]
+    assert np.concatenate([documents for _, documents in found]).tolist() == [1, 2] * len(keys)

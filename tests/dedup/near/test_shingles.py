@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gristmill.dedup.exact.normalize import hash_normalized
+from gristmill.dedup.near.minhash import minhash_signatures
 from gristmill.dedup.near.shingle_letters import letters
 from gristmill.dedup.near.shingles import is_spaceless, shingle_sets
 from gristmill.pipelines.ragged import Ragged
@@ -100,3 +102,15 @@ def test_most_letters_decide_the_kind_of_shingle(text, answer):
 def test_shingles_are_sorted_and_distinct():
     (hashes,) = sets_of("a b c " * 100)
     assert hashes == sorted(set(hashes)) and len(hashes) == 3
+
+
+def test_hashes_are_those_of_saved_indices():
+    """An index that was saved holds signatures and hashes: other ones would find none of its documents."""
+    text = Ragged.from_strings(["One two three four five.", "一つの袋に小麦粉"])
+    assert shingle_sets(text).data.tolist() == [0x3C7138C0CC80F51A, 0x9E836B4D8CE51A68]
+    signatures, _ = minhash_signatures(text, num_perm=16)
+    assert signatures[:, 0].tolist() == [3931184545, 2051330670]
+    assert signatures.sum(axis=1, dtype=np.uint64).tolist() == [39445049079, 38804928301]
+    high, low = hash_normalized(*text, True)
+    assert high.tolist() == [0xE7A06347A301733F, 0x4B0397523C228C1E]
+    assert low.tolist() == [0x381DEB3B3F6AE374, 0x68221A3C876D18CF]

@@ -250,6 +250,7 @@ def test_a_cluster_shows_its_members_and_what_differs(tmp_path):
         find_cluster(to_path(tmp_path / "work"), "near_duplicates", "a-29-0")
 
 
+@pytest.mark.slow
 def test_commands_from_raw_files_to_clusters(tmp_path, gristmill):
     evil = [page(1, "a"), {**page(1, "b", 4), "id": "b\x1b[31m"}]
     evil[1]["text"] += " \x1b]0;title\x07"

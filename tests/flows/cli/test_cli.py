@@ -65,6 +65,7 @@ def test_a_mistake_in_the_recipe_is_one_line(gristmill, tmp_path, corpus, text, 
     assert not (tmp_path / "work").exists()
 
 
+@pytest.mark.slow
 def test_a_missing_recipe_input_or_document_is_one_line(gristmill, recipe, finished, tmp_path):
     assert "no recipe at nowhere.toml" in complaint(gristmill("clean", "nowhere.toml"))
     assert "nothing to read" in complaint(gristmill("clean", recipe, "--output", tmp_path / "w"))

@@ -25,7 +25,7 @@ from gristmill.pipelines.tokens.steps import encode_step, gather_step
 from tests.corpora import finish, tree
 
 BOS, EOS = 256, 257
-VOCABULARY = TokenizerInfo(258, BOS, EOS, "bytes")
+INFO = TokenizerInfo(258, BOS, EOS, "bytes")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Bytes:
     """A tokenizer whose ids are the bytes."""
 
     file: UPath
-    vocabulary: TokenizerInfo = VOCABULARY
+    info: TokenizerInfo = INFO
 
     def __call__(self, text: Ragged) -> Ragged:
         return Ragged(text.offsets, text.data.astype(np.uint16))
@@ -45,7 +45,7 @@ def documents(n=200, seed=0):
     return [{"id": f"d{i}", "text": text, "source": f"s{i % 3}"} for i, text in enumerate(texts)]
 
 
-def make(folder, rows, cuts=1, settings=None, vocabulary=VOCABULARY, **changes):
+def make(folder, rows, cuts=1, settings=None, info=INFO, **changes):
     """Token shards of rows that lie in so many files."""
     shards = {}
     for k in range(cuts):
@@ -55,7 +55,7 @@ def make(folder, rows, cuts=1, settings=None, vocabulary=VOCABULARY, **changes):
         shards[path] = {"bytes": path.stat().st_size}
     finish(UPath(folder / "in"))
     (folder / "bytes.json").write_text("{}")
-    coder, tokens = Bytes(UPath(folder / "bytes.json"), vocabulary), UPath(folder / "tokens")
+    coder, tokens = Bytes(UPath(folder / "bytes.json"), info), UPath(folder / "tokens")
     settings = settings or TokenSettings(**{"tokens_per_shard": 2000, "validation": 0.1} | changes)
     run_step(encode_step(shards, coder, tokens))
     run_step(gather_step(tokens, coder, settings))
@@ -128,9 +128,7 @@ def test_another_mixture_encodes_nothing_anew(tmp_path):
 
 def test_another_bos_is_written_though_the_encoded_text_is_the_same(tmp_path):
     before = make(tmp_path, documents()).shard("train-00000").ids[0]
-    after = (
-        make(tmp_path, documents(), vocabulary=TokenizerInfo(258, EOS, BOS, "exchanged")).shard("train-00000").ids[0]
-    )
+    after = make(tmp_path, documents(), info=TokenizerInfo(258, EOS, BOS, "exchanged")).shard("train-00000").ids[0]
     assert (before, after) == (BOS, EOS)
 
 

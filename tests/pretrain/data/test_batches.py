@@ -24,7 +24,7 @@ def test_tokens_are_read_across_shards(start, stop):
 @given(st.integers(1, 9), st.integers(1, 4), st.sampled_from(sorted(PACKINGS)))
 def test_ranks_share_a_step_and_steps_share_an_epoch(batch, world, kind):
     one = Loader(TOKENS, 8, batch, 3, kind)
-    many = [Loader(TOKENS, 8, batch, 3, kind, rank=rank, world=world) for rank in range(world)]
+    many = [Loader(TOKENS, 8, batch, 3, kind, rank=rank, world_size=world) for rank in range(world)]
     seen = []
     for step in range(-(-2 * one.rows // batch)):
         together = one.samples(step)
@@ -45,8 +45,8 @@ def test_batches_from_any_step_are_those_of_the_whole_run():
 def test_a_position_says_in_four_integers_where_a_run_stands():
     loader = Loader(TOKENS, 8, 5, seed=9)
     assert loader.rows == 23  # 177 targets in windows of 8
-    assert loader.position(0) == (9, 0, 0, 23)
-    assert loader.position(5) == (9, 1, 2, 23)
+    assert loader.position(0) == {"seed": 9, "epoch": 0, "index": 0, "rows": 23}
+    assert loader.position(5) == {"seed": 9, "epoch": 1, "index": 2, "rows": 23}
 
 
 def test_targets_are_the_next_tokens_and_rows_are_filled_up():
@@ -69,7 +69,7 @@ def test_documents_are_numbered_within_their_row():
 def test_a_folder_of_shards_gives_its_documents(tmp_path):
     texts = [f"document {i} says {'more and ' * (i % 7)}more" for i in range(40)]
     shards = TokenShards(token_folder(tmp_path, texts))
-    train, validation = TokenSplit.of(shards, "train"), TokenSplit.of(shards, "validation")
+    train, validation = TokenSplit.from_shards(shards, "train"), TokenSplit.from_shards(shards, "validation")
     assert train.ends.size + validation.ends.size == 40 and validation.ends.size
     sizes = np.concatenate([train.bytes, validation.bytes])
     assert sorted(sizes) == sorted(len(text) for text in texts)
@@ -88,7 +88,9 @@ def test_an_id_above_the_vocabulary_is_one_line():
 def test_a_context_longer_than_the_data_is_one_line():
     with pytest.raises(RecipeError, match=r"context 100 is longer than tokens, which holds 40 tokens; choose"):
         Loader(make_tokens([40]), 100, 1)
-    Loader(make_tokens([101]), 100, 1)
+    with pytest.raises(RecipeError, match=r"which holds 100 tokens"):
+        Loader(make_tokens([100]), 100, 1)
+    assert Loader(make_tokens([101]), 100, 1).rows == 1
 
 
 def test_a_packing_without_a_full_row_is_one_line():
@@ -118,7 +120,7 @@ def test_masking_hides_its_share_and_asks_for_what_stood_there():
 def test_what_is_hidden_depends_on_seed_and_sample_alone():
     masking = Masking(mask_probability=0.15, vocab_size=50)
     whole = Loader(TOKENS, 8, 6, 2, masking=masking).load(4)
-    halves = [Loader(TOKENS, 8, 6, 2, masking=masking, rank=rank, world=2).load(4) for rank in (0, 1)]
+    halves = [Loader(TOKENS, 8, 6, 2, masking=masking, rank=rank, world_size=2).load(4) for rank in (0, 1)]
     for rank, half in enumerate(halves):
         assert np.array_equal(half.inputs, whole.inputs[rank::2])
         assert np.array_equal(half.targets, whole.targets[rank::2])

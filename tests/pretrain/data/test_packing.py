@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 from gristmill.pretrain.data import packing
 from tests.reference import packings as reference
 
-lengths = st.lists(st.integers(0, 30), min_size=1, max_size=30)
 contexts = st.integers(1, 12)
+# Lengths of documents: any, or at a row of 4 to 6 tokens, the most frequent lines of the kernel.
+lengths = st.lists(st.integers(0, 30) | st.integers(3, 7), min_size=1, max_size=30)
 
 
 def rows_of(kind, sizes, context):
     """Tokens are numbered through the stream, so that a row shows where its tokens are from."""
     made = packing.PACKINGS[kind](np.cumsum(np.array(sizes, np.int64)), context)
-    spans = [made.spans(row) for row in range(made.account.rows)]
+    spans = [made.spans(row) for row in range(made.stats.rows)]
     return made, [[token for span in row for token in range(*span)] for row in spans]
 
 
@@ -47,15 +48,38 @@ def test_bestfit_answers_as_the_reference(sizes, context, waiting):
     assert rows == reference.bos_bestfit(documents, context, waiting)
 
 
+@pytest.mark.parametrize("kind", ["stream", "pad", "bos-bestfit"])
+@pytest.mark.parametrize("sizes", [[n, m, 5] for n in range(4, 13) for m in (1, 4, 5, 6)], ids=str)
+def test_lengths_on_both_sides_of_a_row_answer_as_the_reference(kind, sizes):
+    """Rows of 5 tokens, lengths from one below a row to two above two rows."""
+    references = {"stream": reference.stream, "pad": reference.pad}
+    expected = (
+        references[kind](documents_of(sizes), 4)
+        if kind in references
+        else reference.bos_bestfit(documents_of(sizes), 4, packing.BUFFER_DOCS)
+    )
+    assert rows_of(kind, sizes, 4)[1] == expected
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_a_buffer_as_large_as_the_documents_and_one_less_and_more(monkeypatch, count):
+    """The last document fits best, and is seen only if the buffer reaches it."""
+    sizes = [2] * (count - 1) + [5]
+    monkeypatch.setattr(packing, "BUFFER_DOCS", 3)
+    rows = rows_of("bos-bestfit", sizes, 4)[1]
+    assert rows == reference.bos_bestfit(documents_of(sizes), 4, 3)
+    assert (len(rows[0]) == 5 and rows[0][0] == 2 * (count - 1)) == (count <= 3)
+
+
 @given(lengths, contexts, st.sampled_from(sorted(packing.PACKINGS)))
 def test_the_account_is_what_the_rows_hold(sizes, context, kind):
     made, rows = rows_of(kind, sizes, context)
-    account, targets = made.account, Counter(token for row in rows for token in row[1:])
+    stats, targets = made.stats, Counter(token for row in rows for token in row[1:])
     seen = {token for row in rows for token in row}
-    assert account.rows == len(rows) and account.targets == targets.total()
+    assert stats.rows == len(rows) and stats.targets == targets.total()
     assert not targets or max(targets.values()) == 1  # no token is predicted twice in an epoch
-    assert account.padded == len(rows) * context - targets.total()
-    assert account.cropped == sum(sizes) - len(seen)
+    assert stats.padded == len(rows) * context - targets.total()
+    assert stats.cropped == sum(sizes) - len(seen)
 
 
 @given(lengths, contexts)
@@ -83,4 +107,4 @@ def test_bestfit_rows_are_full_and_begin_documents(sizes, context):
     [([5], 0), ([6], 1), ([3, 2], 0), ([2, 3], 0), ([4, 2], 1), ([4], 4)],  # rows of 5: the last one must be full
 )
 def test_bestfit_crops_what_does_not_fit(sizes, cropped):
-    assert rows_of("bos-bestfit", sizes, 4)[0].account.cropped == cropped
+    assert rows_of("bos-bestfit", sizes, 4)[0].stats.cropped == cropped

@@ -16,6 +16,14 @@ def test_every_place_holds_another_thing(size, seed, epoch):
     assert sorted(permute(np.arange(size), size, seed, epoch)) == list(range(size))
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 15, 16, 17, 63, 64, 65, 255, 256, 257, 1023, 1024, 1025])
+def test_sizes_at_powers_of_four_are_permuted(size):
+    places = np.arange(size)
+    order = permute(places, size, 7, 1)
+    assert sorted(order) == list(range(size))
+    assert order.tolist() == [reference.permute(place, size, 7, 1) for place in range(size)]
+
+
 @given(st.lists(st.integers(0, 10**12), min_size=1, max_size=8), seeds, st.integers(0, 3))
 def test_it_answers_as_the_reference(places, seed, epoch):
     size = max(places) + 1

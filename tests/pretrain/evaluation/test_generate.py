@@ -125,20 +125,28 @@ def test_one_beam_is_greedy(model):
 
 def test_a_full_cache_goes_on_from_the_newer_half(model):
     with torch.no_grad():
-        reader = Decoder(model, [*range(11), 0], 1)
-        assert reader.cache.length == 12
-        reader.add(torch.tensor([5]))
-    assert reader.cache.length == 6 and math.isfinite(reader.logits_BV.sum())
+        decoder = Decoder(model, [*range(11), 0], 1)
+        assert decoder.cache.length == 12
+        decoder.add(torch.tensor([5]))
+    assert decoder.cache.length == 6 and math.isfinite(decoder.logits_BV.sum())
 
 
 @pytest.mark.parametrize(
     ("prompt", "shape", "words"),
     [
-        ([], SHAPE, "an empty prompt gives the model nothing to go on"),
-        ([11], SHAPE, "the prompt holds token 11; the model knows 11"),
+        ([], SHAPE, "the prompt is empty; begin with a token"),
+        ([11], SHAPE, "the prompt holds token 11; expected 0 to 10"),
+        ([-1], SHAPE, "the prompt holds token -1; expected 0 to 10"),
         ([1], SHAPE.model_copy(update={"causal": False}), "a masked language model .* cannot continue text"),
     ],
 )
 def test_prompts_that_cannot_be_are_one_line(prompt, shape, words):
     with pytest.raises(RecipeError, match=words):
         generate(GPT(shape), prompt, Sampling())
+
+
+@pytest.mark.parametrize("beams", [1, 2])
+def test_a_stop_token_outside_the_vocabulary_is_one_line(model, beams):
+    generate(model, [10], Sampling(max_new_tokens=1, num_beams=beams, stop_tokens=(0, 10)))
+    with pytest.raises(RecipeError, match=r"sample.stop_tokens holds token 11; expected 0 to 10"):
+        generate(model, [1], Sampling(num_beams=beams, stop_tokens=(0, 11)))

@@ -84,7 +84,7 @@ def test_the_same_text_under_two_tokenizers_has_the_same_bytes(tmp_path):
         coder = train_subwords(tmp_path / str(size), texts, size)
         ids = [[0, *coder(Ragged.from_strings([text])).data.tolist()] for text in texts]
         flat = np.array([i for each in ids for i in each], np.uint16)
-        vocab_size, ends = coder.vocabulary.size, np.cumsum([len(each) for each in ids])
+        vocab_size, ends = coder.info.size, np.cumsum([len(each) for each in ids])
         tokens = TokenSplit(payloads=(flat,), ends=ends, bytes=sizes, vocab_size=vocab_size, bos=0)
         scores = score_documents(make_model(vocab_size, uniform=True), tokens, 8)
         assert scores.bytes.sum() == sizes.sum()
@@ -117,6 +117,16 @@ def test_windows_over_the_split_predict_each_token_once():
     assert expected.shape == (1, 99) and window_loss(model, tokens, 8) == pytest.approx(
         expected.mean().item(), rel=1e-5
     )
+
+
+@pytest.mark.parametrize("size", [8, 16, 24, 104, 112])
+def test_the_size_of_a_forward_pass_changes_no_score(monkeypatch, size):
+    """13 windows of 8 tokens in passes of 1, 2, 3, 13 and 14."""
+    tokens, model = make_tokens([100]), make_model()
+    scores, loss = score_documents(model, tokens, 8, 8).nats, window_loss(model, tokens, 8)
+    monkeypatch.setattr("gristmill.pretrain.evaluation.perplexity.BATCH_TOKENS", size)
+    assert score_documents(model, tokens, 8, 8).nats == pytest.approx(scores, rel=1e-5)
+    assert window_loss(model, tokens, 8) == pytest.approx(loss, rel=1e-5)
 
 
 def test_a_masked_model_is_always_asked_for_the_same_tokens():

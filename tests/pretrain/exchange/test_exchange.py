@@ -11,9 +11,10 @@ from upath import UPath
 
 from gristmill.pipelines.errors import InputError, RecipeError, WorkError
 from gristmill.pretrain.exchange.checkpoints import export_model, import_model
-from gristmill.pretrain.model.config import PRESETS, ModelConfig
+from gristmill.pretrain.exchange.openai_tf import read_variables
+from gristmill.pretrain.model.config import PRESETS, LSTMConfig, ModelConfig
 from gristmill.pretrain.model.gpt import GPT
-from gristmill.pretrain.model.lstm import LSTM, LSTMConfig
+from gristmill.pretrain.model.lstm import LSTM
 from gristmill.pretrain.training.checkpoint import load_model, save_model
 
 transformers = pytest.importorskip("transformers")
@@ -60,8 +61,8 @@ def test_logits_are_equal_after_import_and_after_export(theirs, tmp_path):
     ours = import_model(UPath(tmp_path / "theirs"))
     assert difference(theirs, ours) < 1e-4
     assert export_model(ours, UPath(tmp_path / "ours")) == theirs.config.model_type
-    back, told = type(theirs).from_pretrained(tmp_path / "ours", output_loading_info=True)
-    assert not any(told.values()) and difference(back.eval(), ours) < 1e-4
+    back, info = type(theirs).from_pretrained(tmp_path / "ours", output_loading_info=True)
+    assert not any(info.values()) and difference(back.eval(), ours) < 1e-4
     for name, tensor in back.state_dict().items():
         assert torch.equal(tensor, theirs.state_dict()[name]), name
 
@@ -74,13 +75,26 @@ def test_openais_checkpoints_are_read():
     assert (found - torch.tensor(json.loads((GOLDEN / "logits.json").read_text()))).abs().max() < 1e-4
 
 
-@pytest.mark.parametrize(("name", "words"), [("index", "does not end as"), ("data-00000-of-00001", "was cut short")])
+@pytest.mark.parametrize(("name", "words"), [("index", "has no footer of"), ("data-00000-of-00001", "was cut short")])
 def test_openais_checkpoints_cut_short_are_one_line(name, words, tmp_path):
     shutil.copytree(GOLDEN, tmp_path, dirs_exist_ok=True)
     path = tmp_path / f"model.ckpt.{name}"
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(InputError, match=words):
         import_model(UPath(tmp_path))
+
+
+def test_an_index_with_a_damaged_byte_is_read_or_one_line(tmp_path):
+    shutil.copytree(GOLDEN, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "model.ckpt.index"
+    whole, refused = path.read_bytes(), 0
+    for at in range(0, len(whole) - 8, 7):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        try:
+            read_variables(UPath(tmp_path))
+        except InputError as error:
+            refused += "\n" not in str(error)
+    assert refused > 20
 
 
 @pytest.mark.parametrize("name", ["nano", "nano-gpt2", "nano-3m"])
@@ -128,7 +142,10 @@ def test_our_own_form_keeps_every_weight(model, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"position_encoding": "alibi"}, "no layout that others read: position_encoding = 'alibi' is not llama's"),
+        (
+            {"position_encoding": "alibi"},
+            "no layout of transformers matches this model: position_encoding = 'alibi' is not llama's",
+        ),
         ({"qk_norm": True}, "qk_norm = True is not llama's"),
         ({**PRESETS["nano-gpt2"], "mlp": "relu2"}, "mlp = 'relu2' is not gpt2's"),
         ({**PRESETS["nano-gpt2"], "n_kv_heads": 2}, "n_kv_heads = 2 is not gpt2's"),
@@ -143,9 +160,12 @@ def test_a_shape_that_no_one_reads_is_one_line(changes, words, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"model_type": "mamba"}, "is of a 'mamba' model; expected one of gpt2, llama"),
-        ({"attention_bias": True}, "attention_bias is of a kind that our model has not"),
-        ({"rope_parameters": {"rope_type": "llama3", "rope_theta": 1e4}}, "rope scaling is of a kind"),
+        ({"model_type": "mamba"}, "has model_type 'mamba'; expected one of gpt2, llama"),
+        ({"attention_bias": True}, "unsupported attention_bias: found True, expected False"),
+        (
+            {"rope_parameters": {"rope_type": "llama3", "rope_theta": 1e4}},
+            "unsupported rope_type: found 'llama3', expected 'default'",
+        ),
         ({"hidden_size": 96}, "embedding.weight is .* expected"),
         ({"num_hidden_layers": 3}, "the weights lack model.layers.2.input_layernorm.weight"),
     ],
@@ -159,7 +179,7 @@ def test_weights_that_do_not_fit_are_one_line(changes, words, tmp_path):
 
 
 def test_a_folder_without_a_model_and_a_file_cut_short_are_one_line(tmp_path):
-    with pytest.raises(InputError, match=r"holds no config.json: expected what transformers' save_pretrained writes"):
+    with pytest.raises(InputError, match=r"holds no config.json: expected a folder of transformers' save_pretrained"):
         import_model(UPath(tmp_path))
     save_model(UPath(tmp_path), GPT(ModelConfig(vocab_size=70)))
     whole = (tmp_path / "model.safetensors").read_bytes()

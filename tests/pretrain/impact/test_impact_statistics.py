@@ -8,7 +8,7 @@ from scipy import stats
 
 from gristmill.pretrain.impact.bootstrap import bits_per_byte, bootstrap
 from gristmill.pretrain.impact.rank_agreement import kendall, pairwise_agreement
-from gristmill.pretrain.impact.significance import compare, holm, power, smallest_effect, verdict
+from gristmill.pretrain.impact.significance import Interval, compare, holm, power, smallest_effect, verdict
 from gristmill.pretrain.impact.successive_halving import Question, rungs, still_open
 
 losses = st.lists(st.floats(1, 5).map(lambda x: round(x, 4)), min_size=2, max_size=8)
@@ -91,6 +91,11 @@ TIGHT = [2.50, 2.51, 2.49, 2.50, 2.505]
 )
 def test_verdicts(shift, p, margin, said):
     assert verdict(compare([x + shift for x in TIGHT], TIGHT, 0.05), p, 0.05, margin) == said
+
+
+def test_an_interval_that_touches_the_margin_is_not_within_it():
+    assert Interval(-0.49, 0.49).within(0.5)
+    assert not Interval(-0.5, 0.49).within(0.5) and not Interval(-0.49, 0.5).within(0.5)
 
 
 def test_bits_per_byte_counts_all_pieces_together():

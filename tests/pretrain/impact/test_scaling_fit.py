@@ -40,7 +40,7 @@ def test_misfit_and_gradient_are_the_references(e, a, alpha, b, beta, worth, see
 @pytest.mark.parametrize("law", PUBLISHED.values(), ids=PUBLISHED)
 def test_a_known_law_comes_back(law, count):
     found = fit(*chinchilla_points(law, count, 0.0, 1), draws=10)
-    assert [found.values[name] for name in NAMES] == pytest.approx(law, rel=0.02) and not found.vague
+    assert [found.values[name] for name in NAMES] == pytest.approx(law, rel=0.02) and not found.undetermined
     assert found.residual < 1e-6
 
 
@@ -88,13 +88,13 @@ def test_predictions_say_how_far_they_reach():
     assert low < loss < high and low < 1.937 < high  # Chinchilla itself
     near = found.predict(1e9, 2e10)[1]
     assert high - low > near.high - near.low  # further away, less sure
-    assert found.beyond(10 * sizes.max(), 1e9) == pytest.approx(10) and found.beyond(1e7, 1e9) == 1
+    assert found.extrapolation(10 * sizes.max(), 1e9) == pytest.approx(10) and found.extrapolation(1e7, 1e9) == 1
 
 
 def test_what_points_do_not_determine_is_named():
     x = np.geomspace(1e6, 1e9, 9)
     steep = fit(x, np.tile([1e9, 2e9, 4e9], 3), 2 + 100 / np.tile([1e9, 2e9, 4e9], 3) ** 0.3, draws=10)
-    assert "alpha" in steep.vague  # no loss depends on the size
-    with pytest.raises(ValueError, match="5 runs cannot tell the 5 numbers"):
+    assert "alpha" in steep.undetermined  # no loss depends on the size
+    with pytest.raises(ValueError, match="5 runs cannot determine 5 parameters"):
         fit([1e6] * 5, [1e6] * 5, [2.0] * 5)
     assert math.isfinite(steep.residual)

@@ -190,7 +190,7 @@ def test_the_size_of_gpt2_is_known():
     [
         ({"d_model": 50}, "d_model 50 is not a multiple of n_heads 4"),
         ({"n_kv_heads": 3}, "n_heads 4 is not a multiple of n_kv_heads 3"),
-        ({"d_model": 12}, "RoPE turns pairs: d_model / n_heads is 3"),
+        ({"d_model": 12}, "RoPE rotates pairs: d_model / n_heads is 3"),
         ({"norms": "rms"}, "no setting 'norms'; did you mean 'norm'"),
         ({"position_encoding": "rotary"}, "position_encoding: Input should be 'rope'"),
         ({"n_layers": 0}, "n_layers: Input should be greater than or equal to 1"),
@@ -206,10 +206,10 @@ def test_an_unknown_preset_names_the_nearest():
         preset("nanno", 10)
 
 
-@pytest.mark.parametrize("rows", [1, 5, 1 << 20])
+@pytest.mark.parametrize("rows", [1, 5, 20, 21, 22, 1 << 20])  # of 21 in all
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_loss_and_its_gradients_are_cross_entropys(monkeypatch, rows, dtype):
-    monkeypatch.setattr("gristmill.pretrain.model.loss.LOGITS", rows * 11)
+    monkeypatch.setattr("gristmill.pretrain.model.loss.BLOCK_LOGITS", rows * 11)
     x = torch.randn(3, 7, 5, dtype=dtype, requires_grad=True)
     output = torch.randn(11, 5, dtype=dtype, requires_grad=True)
     targets = torch.randint(0, 11, (3, 7))

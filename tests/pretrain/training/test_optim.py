@@ -44,7 +44,7 @@ def test_schedules_of_few_steps_stay_between_0_and_1(schedule, steps, warmup):
 def one_step(kind, **changes):
     torch.manual_seed(0)
     model = GPT(ModelConfig(vocab_size=64, context=8, n_layers=1, d_model=32, n_heads=2, **changes))
-    optimizers = make_optimizers(model, kind, lr=0.1, decay=0.5, betas=(0.9, 0.95))
+    optimizers = make_optimizers(model, kind, lr=0.1, weight_decay=0.5, betas=(0.9, 0.95))
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     ids = torch.randint(0, 64, (40, 9))
     model(ids[:, :-1], ids[:, 1:]).backward()

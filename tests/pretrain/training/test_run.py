@@ -168,7 +168,7 @@ def test_a_run_that_runs_away_is_not_finished(tmp_path):
     [
         (
             {"shape": {"vocab_size": 51}},
-            "the model knows 51 tokens, tokens is written in 50: it is another tokenizer's",
+            "the model has a vocabulary of 51 tokens, but tokens has 50: expected shards of the same tokenizer",
         ),
         (
             {"objective": "masked", "shape": {"causal": True}},

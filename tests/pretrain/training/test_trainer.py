@@ -123,6 +123,18 @@ def test_the_guard_stops_a_rise_that_stays_and_no_spike():
             guard.check(step := step + 1, 6.05, 1.0)
 
 
+@pytest.mark.parametrize(("rise", "steps"), [(1.0, 50), (1.03125, 48)])  # 48 / 50 * 1.03125 is 0.99
+def test_the_guard_allows_a_rise_of_the_limit_and_one_step_less_than_its_window(rise, steps):
+    guard = DivergenceGuard(1.0)
+    for step in range(50):
+        guard.check(step, 5.0, 1.0)
+    for step in range(steps):
+        guard.check(step, 5.0 + rise, 1.0)
+    with pytest.raises(TrainingDiverged):
+        for step in range(50):
+            guard.check(step, 5.0 + 1.03125, 1.0)
+
+
 def test_a_loss_that_is_no_number_reaches_the_guard():
     model = GPT(SHAPE)
     torch.nn.init.constant_(model.blocks[0].mlp.up.weight, float("inf"))
