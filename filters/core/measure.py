@@ -51,7 +51,9 @@ def measure_shard(steps: dict[str, Measures], splitter: str, outputs: tuple[Outp
         for name, each in inputs_of(outputs, LANGUAGE).items()
         if name not in wanted
     }
-    frames, spans, first = {name: [] for name in wanted}, {name: [] for name in wanted}, 0
+    frames: dict[str, list[pl.DataFrame]] = {name: [] for name in wanted}
+    spans: dict[str, list[pa.Table]] = {name: [] for name in wanted}
+    first = 0
     for table in read_batches(input_of(outputs, DOCUMENTS).path, [ID, TEXT]):
         batch = Batch(Ragged.from_text(table[TEXT]), splitter=splitter, ids=Ragged.from_text(table[ID]))
         mine = {name: column[first : first + table.num_rows] for name, column in labels.items()}
