@@ -1,1 +1,1 @@
-"""Us and the peers on the same input: ``python -m benchmarks`` prints the table."""
+"""Gristmill and its peers on the same input: ``python -m benchmarks`` prints the table."""

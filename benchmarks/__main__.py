@@ -1,4 +1,7 @@
-"""``python -m benchmarks --only rules``: run the rows whose name holds a word, print the table, keep the figures."""
+"""Run the rows of the table, print it and save the figures: ``python -m benchmarks --only rules``.
+
+``--only`` selects the rows whose names contain a word. The figures go to build/bench/results.json.
+"""
 
 import argparse
 import json
@@ -11,17 +14,17 @@ from benchmarks.rows import RESULTS, rows
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", action="append", metavar="WORD", help="rows with this word in their name")
-    parser.add_argument("--rounds", type=int, default=3, help="runs of each side (default 3); medians are printed")
+    parser.add_argument("--only", action="append", metavar="WORD", help="run only the rows whose names contain WORD")
+    parser.add_argument("--rounds", type=int, default=3, help="runs per side (default 3); the table shows medians")
     arguments = parser.parse_args()
     results = {}
     try:
         for row in rows(arguments.only):
             print(f"{row.name} …", file=sys.stderr)
             results[row.name] = compare(row, arguments.rounds)
-            for who, figures in zip(("ours", "peer"), results[row.name], strict=True):
+            for side, figures in zip(("ours", "peer"), results[row.name], strict=True):
                 if figures and figures.said:
-                    print(f"  {who} {json.dumps(figures.said)}", file=sys.stderr)
+                    print(f"  {side} {json.dumps(figures.said)}", file=sys.stderr)
     except BenchmarkError as error:
         sys.exit(f"Error: {error}")
     print(table(results))

@@ -1,14 +1,18 @@
-"""BPE encoding, ours and the peers', with one vocabulary: equal ids on all text given, and MB a CPU second.
+"""BPE encoding against the peers with one vocabulary: equal ids on all texts, and MB per CPU second.
 
     python -m benchmarks.bpe_encoding CORPUS.jsonl.zst … [--pretokenizer gpt2] [--vocab-size 32000] [--megabytes 2]
         [--peers PYTHON] [--all]
 
-Of each corpus documents by the hash of their text, until there is enough, and a half of each of these as the mix.
-The vocabulary is trained on all of them. Each side encodes each sample on one core: the first time with empty tables,
-and again, warm; the ids of all sides are compared. ``--peers`` is the Python of an environment with gigatoken 0.10.0,
-which is timed by its lists of ids and by its arrays. Then a megabyte each of what is one piece, against the time a byte
-of the first corpus takes, and dropout. ``--all`` compares ids on every document of the corpora and on every code point
-in six contexts too.
+The samples are ``--megabytes`` of each corpus, selected by the hash of the text, and the mix: half of every sample. The
+vocabulary is trained on all samples. The benchmark measures on one core:
+
+- *Samples*: each side encodes each sample, first with an empty cache and then warm, and the ids of all sides are
+  compared.
+- *Long pre-tokens*: one megabyte of each odd text, relative to the time per byte of the first corpus.
+- *Dropout*: BPE-dropout with probability 0.1.
+
+``--peers`` is the Python of an environment with gigatoken 0.10.0, timed with lists of ids and with arrays. ``--all``
+also compares ids on every document of the corpora and on every code point in six contexts.
 """
 
 import argparse
@@ -43,17 +47,18 @@ import json, sys, time
 import numpy
 from gigatoken import Tokenizer
 folder, pretokenizer, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
-texts, said = json.load(open(folder + "/texts.json")), {}
+texts, seconds = json.load(open(folder + "/texts.json")), {}
 for name, way in (("lists", "encode_batch_list"), ("arrays", "encode_batch")):
-    encode, said[name] = getattr(Tokenizer.from_tiktoken(folder + "/ranks.tiktoken", pretokenizer), way), []
+    encode, seconds[name] = getattr(Tokenizer.from_tiktoken(folder + "/ranks.tiktoken", pretokenizer), way), []
     for _ in range(rounds):
         began = time.process_time()
         ids = encode(texts)
-        said[name].append(time.process_time() - began)
+        seconds[name].append(time.process_time() - began)
 numpy.save(folder + "/ids.npy", numpy.concatenate([numpy.asarray(each, numpy.uint32) for each in ids]))
-print(json.dumps(said))
+print(json.dumps(seconds))
 """
-GIGATOKEN = {"gpt2": "gpt2", "cl100k-tiktoken": "cl100k", "o200k": "o200k"}  # its names of pretokenizers
+# pre-tokenizer -> gigatoken's name of it
+GIGATOKEN = {"gpt2": "gpt2", "cl100k-tiktoken": "cl100k", "o200k": "o200k"}
 
 
 def documents(path: str) -> list[str]:
@@ -64,7 +69,7 @@ def documents(path: str) -> list[str]:
 
 
 def sample(texts: list[str], megabytes: float) -> list[str]:
-    """By the hash of the text until there is enough; a document that is more than that is cut."""
+    """Return up to ``megabytes`` of the texts in the order of their hashes, the last one truncated to fit."""
     taken, room = [], int(megabytes * 1e6)
     for text in sorted(texts, key=lambda text: hashlib.sha256(text.encode()).digest()):
         if room <= 0:
@@ -75,7 +80,7 @@ def sample(texts: list[str], megabytes: float) -> list[str]:
 
 
 def code_points() -> list[str]:
-    """Each code point alone, between letters, spaces, digits, behind an apostrophe and before a new line."""
+    """Return texts with each code point in six contexts: letters, spaces, digits, apostrophe, alone, line end."""
     texts = []
     for begin in range(0, 0x110000, 256):
         points = [chr(code) for code in range(begin, begin + 256) if not 0xD800 <= code < 0xE000]
@@ -84,17 +89,17 @@ def code_points() -> list[str]:
 
 
 def timed(work: Callable, rounds: int = ROUNDS) -> tuple[list[float], object]:
-    """CPU seconds of each round, and what the last one made."""
+    """Return the CPU seconds of each round and the result of the last."""
     seconds = []
     for _ in range(rounds):
         began = time.process_time()
-        made = work()
+        result = work()
         seconds.append(time.process_time() - began)
-    return seconds, made
+    return seconds, result
 
 
 class Sides:
-    """Ours, tokenizers and tiktoken, with one vocabulary."""
+    """Tokenizers of gristmill, tokenizers and tiktoken with one vocabulary."""
 
     def __init__(self, model):
         import tiktoken
@@ -107,16 +112,16 @@ class Sides:
         ranks = {piece: id for id, piece in enumerate(model.pieces) if id not in model.special_ids}
         pattern = PATTERNS[model.pretokenizer][0]
         self.tik = tiktoken.Encoding("ours", pat_str=pattern, mergeable_ranks=ranks, special_tokens=model.special)
-        self.fresh()(batches(["compiled before it is timed", *ODD.values()])[0])
+        self.fresh()(batches(["compiled before the timing", *ODD.values()])[0])
 
     def fresh(self):
-        """Our tokenizer with empty tables."""
+        """Return a gristmill tokenizer with an empty cache."""
         from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
         return Tokenizer(self.model)
 
     def tiktoken(self, text: str) -> list[int] | None:
-        """None where it fails, as version 0.14 does on a megabyte of white space: its stack overflows."""
+        """Return tiktoken's ids, or None on a panic: version 0.14 overflows its stack on a megabyte of white space."""
         try:
             return self.tik.encode_ordinary(text)
         except BaseException as error:
@@ -131,61 +136,61 @@ class Sides:
             refused += theirs is None
             differ[0] += self.hf.encode(text).ids != ids.tolist()
             differ[1] += theirs is not None and theirs != ids.tolist()
-        told = f"{differ[0]} differ from tokenizers, {differ[1]} from tiktoken"
-        return told + (f", which failed on {refused}" if refused else "")
+        line = f"{differ[0]} differ from tokenizers, {differ[1]} from tiktoken"
+        return line + (f", which failed on {refused}" if refused else "")
 
 
 def batches(texts: list[str]) -> list:
-    """As Ragged."""
+    """Split the texts into Ragged arrays of up to BATCH texts."""
     from gristmill.pipelines.ragged import Ragged
 
     return [Ragged.from_strings(texts[i : i + BATCH]) for i in range(0, len(texts), BATCH)]
 
 
-def rows(made: Iterable) -> list[np.ndarray]:
-    return [ids for batch in made for ids in np.split(batch.data, batch.offsets[1:-1])]
+def rows(encoded: Iterable) -> list[np.ndarray]:
+    return [ids for batch in encoded for ids in np.split(batch.data, batch.offsets[1:-1])]
 
 
 def gigatoken(python: str, model, texts: list[str]) -> tuple[dict[str, list[float]], np.ndarray]:
-    """Its seconds of each round by lists and by arrays, and its ids end to end."""
+    """Return gigatoken's CPU seconds per round, with lists and with arrays, and its ids as one array."""
     from gristmill.tokenizers_lab.formats.tiktoken import to_tiktoken
 
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "texts.json").write_text(json.dumps(texts))
         (Path(folder) / "ranks.tiktoken").write_bytes(to_tiktoken(model))
-        said = run(Side(command=(python, "-c", PEER, folder, GIGATOKEN[model.pretokenizer], str(ROUNDS)))).said
-        return said, np.load(f"{folder}/ids.npy")
+        seconds = run(Side(command=(python, "-c", PEER, folder, GIGATOKEN[model.pretokenizer], str(ROUNDS)))).said
+        return seconds, np.load(f"{folder}/ids.npy")
 
 
 def compare(sides: Sides, samples: dict[str, list[str]], python: str | None) -> float:
-    """A line a sample; returns the warm seconds that a byte of the first one takes us."""
-    print(f"\nMB a CPU second, first and warm, and how many times the peers' ours is, warm\n{'':36} MB   first    warm")
+    """Print a line per sample; return gristmill's warm seconds per byte on the first sample."""
+    print(f"\nMB per CPU second, first and warm; warm speed as a multiple of the peers'\n{'':36} MB   first    warm")
     prose = 0.0
     for name, texts in samples.items():
         ours, given = sides.fresh(), batches(texts)
         size = sum(batch.data.size for batch in given) / 1e6
-        seconds, made = timed(lambda ours=ours, given=given: [ours(batch) for batch in given])
-        best, ids = min(seconds[1:]), rows(made)
-        told = f"{name[:32]:32} {size:6.1f} {size / seconds[0]:7.1f} {size / best:7.1f}"
+        seconds, encoded = timed(lambda ours=ours, given=given: [ours(batch) for batch in given])
+        best, ids = min(seconds[1:]), rows(encoded)
+        line = f"{name[:32]:32} {size:6.1f} {size / seconds[0]:7.1f} {size / best:7.1f}"
         prose = prose or best / (size * 1e6)
         differ = []
         if python:
             peer, theirs = gigatoken(python, sides.model, texts)
             for way, spent in peer.items():
-                told += f"  gigatoken's {way} {min(spent[1:]) / best:.2f}"
+                line += f"  gigatoken's {way} {min(spent[1:]) / best:.2f}"
             differ.append(int(not np.array_equal(theirs, np.concatenate(ids))))
         spent, theirs = timed(lambda texts=texts: [sides.tiktoken(text) for text in texts], 1)
-        told += f"  tiktoken {min(spent) / best:5.1f}"
+        line += f"  tiktoken {min(spent) / best:5.1f}"
         differ.append(sum(a != b.tolist() for a, b in zip(theirs, ids, strict=True)))
         spent, theirs = timed(lambda texts=texts: sides.hf.encode_batch(texts), 1)
-        told += f"  tokenizers {min(spent) / best:5.1f}"
+        line += f"  tokenizers {min(spent) / best:5.1f}"
         differ.append(sum(a.ids != b.tolist() for a, b in zip(theirs, ids, strict=True)))
-        print(told + (f"  differ: {differ}" if any(differ) else "  ids equal"), flush=True)
+        print(line + (f"  differ: {differ}" if any(differ) else "  ids equal"), flush=True)
     return prose
 
 
-def odd(sides: Sides, prose: float, what: str) -> None:
-    print(f"\na megabyte of one thing, against {prose * 1e9:.1f} ns a byte of {what}")
+def odd(sides: Sides, prose: float, first: str) -> None:
+    print(f"\none megabyte of each odd text, against {prose * 1e9:.1f} ns per byte of {first}")
     for name, text in ODD.items():
         ours, given = sides.fresh(), batches([text])[0]
         spent, ids = timed(lambda ours=ours, given=given: ours(given))
@@ -196,13 +201,13 @@ def odd(sides: Sides, prose: float, what: str) -> None:
 
 def dropout(sides: Sides, name: str, texts: list[str]) -> None:
     ours, given = sides.fresh(), batches(texts)
-    spent, made = timed(lambda: [ours.encode_dropout(batch, 0.1, 1) for batch in given])
+    spent, sampled = timed(lambda: [ours.encode_dropout(batch, 0.1, 1) for batch in given])
     sides.hf.model.dropout = 0.1
     theirs, encoded = timed(lambda: sides.hf.encode_batch(texts), 2)
     sides.hf.model.dropout = None
     rate, times = sum(batch.data.size for batch in given) / 1e6 / min(spent), min(theirs) / min(spent)
-    share = sum(batch.data.size for batch in made) / sum(len(each.ids) for each in encoded)
-    print(f"\ndropout 0.1 on {name}: {rate:.1f} MB/s, {times:.1f} times tokenizers, with {share:.3f} of its ids")
+    share = sum(batch.data.size for batch in sampled) / sum(len(each.ids) for each in encoded)
+    print(f"\ndropout 0.1 on {name}: {rate:.1f} MB/s, {times:.1f} times tokenizers, {share:.3f} times as many ids")
 
 
 def main() -> None:
@@ -213,9 +218,9 @@ def main() -> None:
     parser.add_argument("corpora", nargs="+")
     parser.add_argument("--pretokenizer", default="gpt2")
     parser.add_argument("--vocab-size", type=int, default=32_000)
-    parser.add_argument("--megabytes", type=float, default=2, help="of each corpus")
-    parser.add_argument("--peers", help="Python of an environment with gigatoken")
-    parser.add_argument("--all", action="store_true", help="compare ids on all documents and code points")
+    parser.add_argument("--megabytes", type=float, default=2, help="megabytes of text from each corpus (default 2)")
+    parser.add_argument("--peers", help="path of the Python of an environment with gigatoken")
+    parser.add_argument("--all", action="store_true", help="compare ids on all documents and all code points too")
     args = parser.parse_args()
     os.environ |= ONE_CORE
     samples = {Path(path).name.split(".")[0]: sample(documents(path), args.megabytes) for path in args.corpora}

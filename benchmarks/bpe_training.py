@@ -1,13 +1,14 @@
-"""BPE training, ours and the peers', on the same text and pre-tokenizer: CPU seconds, peak memory, equal merges.
+"""BPE training against the peers on the same text and pre-tokenizer: CPU seconds, peak memory, equal merges.
 
     python -m benchmarks.bpe_training CORPUS.jsonl.zst … [--megabytes 105] [--vocab-size 32000] [--pretokenizer gpt2]
 
-Documents of all files are taken in the order of their hashes until there is enough text. If there is too little, they
-are repeated, each time with other letters in some words, so that new words occur. ``--peers`` is the Python of an
-environment with any of tokenizers 0.23.3, gigatoken 0.10.0 (only with gpt2) and rustbpe 0.1.0. Each side is a process
-on one core, timed from text in memory to merges; our peak memory includes counting from files. tokenizers and gigatoken
-share one rule for ties, rustbpe has another: each is compared with ours by its own. A smaller vocabulary's merges are
-the first of a larger one's, so no size is compared apart.
+The text is ``--megabytes`` of all documents in the order of their hashes. If the corpora are too small, the documents
+are repeated; each repetition changes letters in some words, so that new words occur. ``--peers`` is the Python of an
+environment with any of tokenizers 0.23.3, gigatoken 0.10.0 (only with gpt2) and rustbpe 0.1.0.
+
+Each side is a process on one core, timed from text in memory to merges. Gristmill's peak memory includes counting words
+from files. tokenizers and gigatoken break ties by one rule, rustbpe by another; gristmill runs with the rule of the
+peer. The merges of a smaller vocabulary are a prefix of those of a larger one, so one size is enough.
 """
 
 import argparse
@@ -33,7 +34,7 @@ def tokenizers():
     cut = pre_tokenizers.Split(Regex(pattern), "isolated")
     level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     bpe.pre_tokenizer = pre_tokenizers.Sequence([cut, level])
-    if pattern.startswith("'s|'t|"):  # the regex it has built in is faster
+    if pattern.startswith("'s|'t|"):  # the built-in regex is faster
         bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     settings = {"vocab_size": int(size), "min_frequency": int(frequency), "initial_alphabet": alphabet}
@@ -71,12 +72,13 @@ cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
 json.dump([[half.hex() for half in pair] for pair in next(steps)], open(out, "w"))
 print(json.dumps({"cpu": cpu, "wall": wall}))
 """
-PEERS = {"tokenizers": "hf", "gigatoken": "hf", "rustbpe": "tiktoken"}  # and the rule that answers alike
+# peer -> gristmill's rule for ties that gives equal merges
+PEERS = {"tokenizers": "hf", "gigatoken": "hf", "rustbpe": "tiktoken"}
 ONE_CORE = {"RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "POLARS_MAX_THREADS": "1"}
 
 
 def prepare(path: str, megabytes: float, corpora: list[str]) -> None:
-    """Write the texts as JSON lines and say how many MB of UTF-8 they are."""
+    """Write the texts as JSON lines; print their size in MB of UTF-8 as JSON."""
     from benchmarks.near_duplicates import read
 
     texts = {row.get("text") or row.get("html", "") for corpus in corpora for row in read(corpus)}
@@ -92,7 +94,7 @@ def prepare(path: str, megabytes: float, corpora: list[str]) -> None:
 
 
 def another(text: bytes, times: int) -> bytes:
-    """The text of the repetition of that number: every 50th word longer than 4 bytes is spelled anew."""
+    """Return the text for a repetition: every 50th word, if longer than 4 bytes, gets other letters."""
     if not times:
         return text
     words = text.split(b" ")
@@ -103,7 +105,7 @@ def another(text: bytes, times: int) -> bytes:
 
 
 def ours(path: str, vocab_size: str, pretokenizer: str, frequency: str, rule: str, out: str) -> None:
-    """Our side, in a process of its own: kernels are compiled before, and reading is not timed."""
+    """Run gristmill's side in its own process; compiling the kernels and reading are not timed."""
     from gristmill.pipelines.ragged import Ragged
     from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings, train_bpe
     from gristmill.tokenizers_lab.count.word_counts import WordCounter, count_words
@@ -135,15 +137,15 @@ def main() -> None:
     parser.add_argument("--vocab-size", type=int, default=32_000)
     parser.add_argument("--pretokenizer", default="gpt2")
     parser.add_argument("--min-frequency", type=int, default=0)
-    parser.add_argument("--peers", help="Python of the peers' environment")
-    parser.add_argument("--only", nargs="*", default=list(PEERS), help="peers to run")
+    parser.add_argument("--peers", help="path of the Python of the peers' environment")
+    parser.add_argument("--only", nargs="*", default=list(PEERS), help="names of the peers to run (default all)")
     args = parser.parse_args()
     os.environ |= ONE_CORE
     peers = args.only if args.peers else ()
     size, frequency = str(args.vocab_size), str(args.min_frequency)
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/texts.jsonl"
-        # In a child: what this process holds would count into the peak of every one it starts.
+        # In a child process: the memory of this process would count towards the peak of every child.
         prepared = run(_side("prepare", path, args.megabytes, args.corpora))
         print(f"{prepared.said['megabytes']:.1f} MB, vocabulary {size}, {args.pretokenizer}, min_frequency {frequency}")
         mine = {}
@@ -151,8 +153,8 @@ def main() -> None:
             out = Path(folder) / f"{rule}.json"
             ran = run(_side("ours", path, size, args.pretokenizer, frequency, rule, str(out)))
             mine[rule] = ran, json.loads(out.read_text())
-            told = f"counting {ran.said['counting']:.2f}; {ran.said['words']:,} words, {ran.said['runs']} runs on disk"
-            print(_line(f"ours, {rule}", ran, told), flush=True)
+            details = f"counting {ran.said['counting']:.2f}; {ran.said['words']:,} words, {ran.said['runs']} runs"
+            print(_line(f"ours, {rule}", ran, details), flush=True)
         for name in peers:
             out, (ran_ours, merges) = Path(folder) / f"{name}.json", mine[PEERS[name]]
             try:
@@ -177,8 +179,9 @@ def main() -> None:
             theirs = json.loads(out.read_text())
             equal = sum(a == b for a, b in zip(merges, theirs, strict=False))
             times = ran.said["cpu"] / ran_ours.said["cpu"]
-            told = f"ours is {times:.1f} times as fast; {equal:,} of {len(theirs):,} merges equal, ours {len(merges):,}"
-            print(_line(name, ran, told), flush=True)
+            merged = f"{equal:,} of {len(theirs):,} merges equal, gristmill has {len(merges):,}"
+            details = f"gristmill is {times:.1f} times as fast; {merged}"
+            print(_line(name, ran, details), flush=True)
 
 
 def _side(name: str, *given) -> Side:
@@ -191,8 +194,8 @@ def _pattern(pretokenizer: str) -> str:
     return PATTERNS[pretokenizer][0]
 
 
-def _line(name: str, ran: Run, told: str) -> str:
-    return f"  {name:14} {ran.said['cpu']:7.2f} CPU s  {ran.peak / 1e6:6,.0f} MB  {told}"
+def _line(name: str, ran: Run, details: str) -> str:
+    return f"  {name:14} {ran.said['cpu']:7.2f} CPU s  {ran.peak / 1e6:6,.0f} MB  {details}"
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""Our fastText trainer against fastText's own, on the same documents in the same order with the same settings.
+"""Gristmill's fastText trainer against fastText, on the same documents in the same order with the same settings.
 
     python -m benchmarks.classifier DATA
 
-Area under the ROC curve on held-out documents, MB/s of training text and epochs, MB/s of scoring. The held-out third
-is chosen by the hash of the ids. ``fasttext`` predicts by a call a document, which is what its users have.
+The table has the area under the ROC curve on held-out documents, the training speed (MB of text times epochs, per
+second) and the scoring speed in MB/s. A hash of the ids selects the held-out third. ``fasttext`` predicts with one call
+per document, as in ordinary use.
 """
 
 import time
@@ -31,7 +32,7 @@ def posts(data: Path) -> list[tuple[str, str]]:
     return [(row["id"], row["text"]) for name in names for row in read(data, name)]
 
 
-# name -> good documents and bad ones: ids and texts
+# name -> good and bad documents: ids and texts
 TASKS: dict[str, Callable] = {
     "ham / spam": lambda data: by_label(data, "quality_sms_spam", lambda labels: not labels["spam"]),
     "neither / offensive": lambda data: by_label(
@@ -55,7 +56,7 @@ def by_label(data: Path, name: str, is_good: Callable) -> tuple[list, list]:
 
 
 def ours(texts: list[str], targets: np.ndarray, held: list[str]) -> tuple[np.ndarray, float, float]:
-    """Scores of the held-out texts; CPU seconds of training and of scoring."""
+    """Train; return the scores of the held-out texts and the CPU seconds of training and scoring."""
     began = time.process_time()
     model = train([Ragged.from_strings(texts)], targets, LABELS, SETTINGS).model
     trained = time.process_time()
@@ -86,7 +87,7 @@ def theirs(texts: list[str], targets: np.ndarray, held: list[str]) -> tuple[np.n
 
 
 def one_line(text: str) -> str:
-    """fastText takes a line for a document."""
+    """Replace line breaks and other white space by spaces, since fastText reads one document per line."""
     for byte in np.flatnonzero(SPACE).tolist():
         text = text.replace(chr(byte), " ")
     return text
@@ -95,7 +96,7 @@ def one_line(text: str) -> str:
 @click.command()
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
 def main(data):
-    """Print the table."""
+    """Compare gristmill's fastText trainer with fastText on the development data in DATA."""
     ours(["a", "b"], np.array([0, 1]), ["a"])  # compiles
     click.echo(f"{'':<30}{'documents':>10}{'MB':>6}{'ROC area':>10}{'fasttext':>10}{'difference':>11}", nl=False)
     click.echo(f"{'train MB/s':>12}{'fasttext':>10}{'score MB/s':>12}{'fasttext':>10}")

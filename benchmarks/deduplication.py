@@ -1,11 +1,11 @@
-"""Whole document-level dedup, JSON lines to ledger, against datatrove's four stages: MB a CPU second on one core.
+"""Document deduplication, from JSON lines to ledger, against datatrove's four stages: MB per CPU second on one core.
 
     python -m benchmarks.deduplication CORPUS.jsonl.zst --peer PYTHON [--megabytes 8]
 
-``--peer`` is the Python of an environment with datatrove 0.10.1. It runs signatures, buckets, clusters and filter, 14
-buckets of 8 hashes as FineWeb, one after the other on the first ``--megabytes`` of the corpus; we run
-``gristmill dedup`` on the same text and on the whole corpus. Starting, importing and
-loading kernels or tokenizers are left out on both sides.
+``--peer`` is the Python of an environment with datatrove 0.10.1. datatrove runs its signature, bucket, cluster and
+filter stages on the first ``--megabytes`` of the corpus, with FineWeb's 14 buckets of 8 hashes. Gristmill deduplicates
+the same text and the whole corpus with the recipe of ``gristmill dedup``. Start-up, imports and the loading of kernels
+or tokenizers are not timed on either side.
 """
 
 import argparse
@@ -64,15 +64,15 @@ from gristmill.pipelines.storage.files import to_path
 
 work, source = sys.argv[1:]
 recipe = dedup_recipe("document", [source], [])
-clean(recipe, place(work + "-first"))  # loads the kernels
+clean(recipe, to_path(work + "-first"))  # loads the kernels
 began = time.process_time()
-clean(recipe, place(work))
+clean(recipe, to_path(work))
 print(json.dumps([time.process_time() - began]))
 """
 
 
 def seconds(python: str, program: str, source: Path) -> list[float]:
-    """CPU seconds of each stage, in a process and a folder of its own."""
+    """Run a program in a new process and folder; return the CPU seconds of each stage."""
     with tempfile.TemporaryDirectory() as work:
         command = [python, "-c", program, f"{work}/work", str(source)]
         ran = subprocess.run(command, capture_output=True, text=True)
@@ -82,7 +82,7 @@ def seconds(python: str, program: str, source: Path) -> list[float]:
 
 
 def write(rows: list[dict], megabytes: float, folder: Path) -> float:
-    """The first rows as JSON lines -> MB of their text."""
+    """Write the first rows as JSON lines, up to ``megabytes`` of text; return the MB written."""
     folder.mkdir()
     size = 0
     with (folder / "rows.jsonl").open("wb") as file:
@@ -96,8 +96,8 @@ def write(rows: list[dict], megabytes: float, folder: Path) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpus")
-    parser.add_argument("--peer", required=True, help="Python of the peer's environment")
-    parser.add_argument("--megabytes", type=float, default=8, help="of text, for datatrove")
+    parser.add_argument("--peer", required=True, help="path of the Python of the peer's environment")
+    parser.add_argument("--megabytes", type=float, default=8, help="megabytes of text for datatrove (default 8)")
     args = parser.parse_args()
     rows, speeds = read(args.corpus), []
     with tempfile.TemporaryDirectory() as folder:

@@ -1,11 +1,11 @@
-"""The explorer on a large run: seconds to the first page, milliseconds a threshold move, peak memory.
+"""Latency and memory of the explorer on a large run: first page, threshold changes, peak memory.
 
     python -m benchmarks.explorer WORK [--documents 1000000] [--folder FOLDER] [--times 20]
 
-WORK is a finished run, such as `make run` leaves; it is repeated, each time with ids of its own, until it has so many
-documents. The server is a process of its own; a client on this machine waits for whole answers, and the server's CPU
-time, which other work on the machine does not change, stands beside. A new value is asked for each time: nothing is
-answered out of a cache.
+WORK is a finished run, for example from `make run`. The benchmark repeats it with new ids up to ``--documents``
+documents. The explorer's server is a separate process; the client on the same machine waits for complete responses. The
+table has wall time and the server's CPU time, which other load on the machine does not change. Each request has a new
+value, so that no response comes from a cache.
 """
 
 import argparse
@@ -29,12 +29,12 @@ from gristmill.flows.clean.run import RECIPE
 from gristmill.pipelines.storage.manifest import Manifest, Part
 from gristmill.pipelines.storage.shards import read_batches, shard_schema, write_shard
 
-IDS = {"id", "duplicate_of", "cluster"}  # columns that hold ids of documents
+IDS = {"id", "duplicate_of", "cluster"}  # columns that contain ids of documents
 MOVES = (("gopher.min_words", 20, 120), ("noise.max_markup", 5, 40), ("repetition.max_dup_lines", 10, 90))
 
 
 def repeat(work: Path, documents: int, target: Path) -> int:
-    """Write a run of at least so many documents; returns how many. What holds no ids is linked, not copied."""
+    """Write a run of at least ``documents`` documents and return their number. Files without ids are hard-linked."""
     have = Manifest.read(UPath(work / "ledger")).counts["documents"]
     copies = -(-documents // have)
     for folder in sorted(path.parent for path in work.rglob("manifest.json")):
@@ -72,7 +72,7 @@ def renamed(table: pa.Table, copy: int) -> pa.Table:
 
 
 class Client:
-    """Asks the server, and says how long that took: by the clock, and in CPU seconds of the server."""
+    """HTTP client that prints the wall time of its requests and the server's CPU time."""
 
     def __init__(self, address: str, pid: int):
         self.address, self.pid = address, pid
@@ -81,19 +81,19 @@ class Client:
         user, system = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
         return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
-    def ask(self, what: str, path: str, *questions: dict) -> None:
-        """Print the median and the worst of what all questions took, and the CPU time of one on average."""
+    def ask(self, label: str, path: str, *queries: dict) -> None:
+        """Request ``path`` with each query; print the median and largest wall time and the mean CPU time."""
         seconds, cpu = [], self.cpu_seconds()
-        for asked in questions or ({},):
+        for query in queries or ({},):
             began = time.perf_counter()
-            with urllib.request.urlopen(f"{self.address}{path}?{urlencode(asked, doseq=True)}") as answer:
-                answer.read()
+            with urllib.request.urlopen(f"{self.address}{path}?{urlencode(query, doseq=True)}") as response:
+                response.read()
             seconds.append(time.perf_counter() - began)
-        say(what, statistics.median(seconds), max(seconds), (self.cpu_seconds() - cpu) / len(seconds))
+        say(label, statistics.median(seconds), max(seconds), (self.cpu_seconds() - cpu) / len(seconds))
 
 
-def say(what: str, *seconds: float) -> None:
-    print(f"{what:50}" + "".join(f"{1000 * each:>9,.0f} ms" for each in seconds), flush=True)
+def say(label: str, *seconds: float) -> None:
+    print(f"{label:50}" + "".join(f"{1000 * each:>9,.0f} ms" for each in seconds), flush=True)
 
 
 def measure(work: Path, times: int) -> None:
@@ -107,29 +107,29 @@ def measure(work: Path, times: int) -> None:
             say("start, with all imports", seconds, seconds, client.cpu_seconds())
             ask(client, times)
             status = Path(f"/proc/{server.pid}/status").read_text()
-            for name, says in (("VmHWM", "peak memory"), ("RssAnon", "of its own, at the end")):
+            for name, label in (("VmHWM", "peak memory"), ("RssAnon", "anonymous memory at the end")):
                 kilobytes = next(line for line in status.splitlines() if line.startswith(name)).split()[1]
-                print(f"{says:50}{int(kilobytes) / 1000:>9,.0f} MB")
+                print(f"{label:50}{int(kilobytes) / 1000:>9,.0f} MB")
         finally:
             server.terminate()
 
 
 def ask(client: Client, times: int) -> None:
-    client.ask("first page, asked for first", "/")
+    client.ask("first page, first request", "/")
     client.ask("first page", "/", *[{}] * times)
     client.ask("last page", "/rows", *({"after": 990_000 + i} for i in range(times)))
-    client.ask("documents a rule removed, first page", "/", {"reason": "gopher.stop_words_too_low"})
+    client.ask("documents removed by a rule, first page", "/", {"reason": "gopher.stop_words_too_low"})
     client.ask("page of a threshold, with its histogram", "/thresholds", {"rule": "gopher.word_length_too_high"})
-    rng, asked = random.Random(0), []
+    rng, changes = random.Random(0), []
     for path, low, high in MOVES:
         scale = 1 if path.endswith("words") else 0.01
-        asked.append([f"{path}={value * scale:g}" for value in rng.sample(range(low, high), min(times, high - low))])
-        first, *others = ({"set": change} for change in asked[-1])
-        client.ask(f"{path} moved, its measures read", "/what-if", first)
-        client.ask(f"{path} moved", "/what-if", *others)
-    client.ask("all three moved", "/what-if", *({"set": [*changes]} for changes in zip(*asked, strict=False)))
-    client.ask("samples of what would change", "/changed", {"set": asked[0][0]})
-    client.ask("a search that finds nothing, until it stops", "/", {"text": "zqxjkv"})
+        changes.append([f"{path}={value * scale:g}" for value in rng.sample(range(low, high), min(times, high - low))])
+        first, *others = ({"set": change} for change in changes[-1])
+        client.ask(f"{path} changed, first request", "/what-if", first)
+        client.ask(f"{path} changed", "/what-if", *others)
+    client.ask("all three changed", "/what-if", *({"set": [*three]} for three in zip(*changes, strict=False)))
+    client.ask("samples of changed decisions", "/changed", {"set": changes[0][0]})
+    client.ask("a search without matches, until it stops", "/", {"text": "zqxjkv"})
     client.ask("the copies of a document", "/copies/0000-part-00000-000/3")
 
 
@@ -137,10 +137,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
     parser.add_argument("--documents", type=int, default=1_000_000)
-    parser.add_argument("--folder", type=Path, help="Where the large run lies, or is to lie; it stays.")
+    parser.add_argument("--folder", type=Path, help="folder of the large run; it is written if missing, and kept")
     parser.add_argument("--times", type=int, default=20)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=options.work) as scratch:  # beside the run: links do not leave a disk
+    # In the run's folder, because hard links need the same file system.
+    with tempfile.TemporaryDirectory(dir=options.work) as scratch:
         folder = options.folder or Path(scratch) / "large"
         if not folder.exists():
             print(f"{repeat(options.work, options.documents, folder):,} documents")

@@ -1,7 +1,7 @@
-"""What goes wrong on purpose, and what came of it: ``python -m benchmarks.faults [--kills 20] [--only WORD]``.
+"""Fault injection: ``python -m benchmarks.faults [--kills 20] [--only WORD]``.
 
-Each row cleans the same small corpus, meets a fault, runs again where the fault has ended the run, and compares all
-results with those of a run that nothing happened to. Exit code 1 where a document is lost or a byte differs.
+For each fault the script cleans the same small corpus, injects the fault, resumes the run if the fault ended it, and
+compares all results with those of an undisturbed run. The exit code is 1 if a document is lost or a byte differs.
 """
 
 import argparse
@@ -35,7 +35,7 @@ WORDS = "the mill by a river turns grain into flour and of bread people have mad
 
 
 class Mill:
-    """A corpus, a recipe, and a folder for a run to go wrong in."""
+    """A corpus, a recipe, the work folder of the disturbed run and that of the undisturbed run."""
 
     def __init__(self, folder: Path):
         self.raw, self.recipe, self.work, self.whole = (folder / n for n in ("raw", "recipe.toml", "work", "whole"))
@@ -57,21 +57,21 @@ class Mill:
         return subprocess.Popen(list(map(str, command)), start_new_session=True, **quiet, **popen)
 
     def run(self, *options: str, **popen) -> tuple[int, str]:
-        """Exit code and the last line that it said."""
+        """Run to the end; return the exit code and the last line that begins with Error or Interrupted."""
         process = self.start(*options, **popen)
         return self.end(process)
 
     def end(self, process: subprocess.Popen) -> tuple[int, str]:
-        _, said = process.communicate(timeout=300)
-        errors = [line for line in said.splitlines() if line.startswith(("Error", "Interrupted"))]
+        _, output = process.communicate(timeout=300)
+        errors = [line for line in output.splitlines() if line.startswith(("Error", "Interrupted"))]
         return process.returncode, errors[-1] if errors else ""
 
-    def made(self) -> int:
+    def shard_count(self) -> int:
         return sum(1 for _ in self.work.rglob("part-*.parquet"))
 
     def until(self, process: subprocess.Popen, files: int) -> bool:
-        """Wait for so many files; is it still running?"""
-        while process.poll() is None and self.made() < files:
+        """Wait until the run has written ``files`` shards or has ended; return True if it is still running."""
+        while process.poll() is None and self.shard_count() < files:
             time.sleep(0.005)
         return process.poll() is None
 
@@ -89,10 +89,10 @@ def tree(work: Path) -> dict[str, bytes]:
 
 
 def workers_of(pid: int) -> list[int]:
-    """The worker processes of a run, not the tracker that multiprocessing starts beside them."""
+    """Return the worker processes of a run, without the resource tracker of multiprocessing."""
     found = []
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):  # it has ended meanwhile
+        with suppress(OSError):  # the process has ended meanwhile
             pids = map(int, path.read_text().split())
             found += [p for p in pids if b"spawn_main" in Path(f"/proc/{p}/cmdline").read_bytes()]
     return found
@@ -114,7 +114,7 @@ def kill_run(mill: Mill, sign: int) -> str:
     running = mill.until(process, 9)
     os.killpg(process.pid, sign) if sign == signal.SIGINT else process.send_signal(sign)
     code, line = mill.end(process)
-    return f"{'running' if running else 'over'}, then exit {code} {line}"
+    return f"{'running' if running else 'ended'}, then exit {code} {line}"
 
 
 def hang(mill: Mill) -> str:
@@ -125,7 +125,7 @@ def hang(mill: Mill) -> str:
             stopped += 1
         time.sleep(0.05)
     code, line = mill.end(process)
-    return f"{stopped} worker stopped dead; past 20 s it is replaced: exit {code} {line}"
+    return f"{stopped} worker stopped (SIGSTOP), replaced after 20 s: exit {code} {line}"
 
 
 def full_disk(mill: Mill) -> str:
@@ -138,7 +138,7 @@ def full_disk(mill: Mill) -> str:
 
 
 def vanish(mill: Mill) -> str:
-    """The input's mount goes in the middle, and comes back."""
+    """Rename the input folder during the run and back afterwards, as if its mount vanished."""
     process, gone = mill.start(), mill.raw.with_name("unmounted")
     mill.until(process, 1)
     mill.raw.rename(gone)
@@ -148,7 +148,7 @@ def vanish(mill: Mill) -> str:
 
 
 def vanished_work(mill: Mill) -> str:
-    """Finished documents go away under the run."""
+    """Delete the finished documents during the run."""
     process = mill.start()
     mill.until(process, 9)
     shutil.rmtree(mill.work / "documents", ignore_errors=True)
@@ -164,7 +164,7 @@ def corrupt(mill: Mill, damage: Callable[[Path], object]) -> str:
     shutil.rmtree(mill.work / "steps")
     code, line = mill.run()
     shard.unlink(missing_ok=True)
-    return f"exit {code} {line}; removed as it says, run again"
+    return f"exit {code} {line}; shard removed as the error says, run again"
 
 
 def zero(path: Path) -> None:
@@ -190,7 +190,7 @@ def clock(mill: Mill) -> str:
 
 
 def restart_server(mill: Mill) -> str:
-    """Prefect's server goes while a flow runs, and another takes its place and database."""
+    """Stop Prefect's server while a flow runs and start another on the same port and database."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -204,7 +204,7 @@ def restart_server(mill: Mill) -> str:
         running = mill.until(process, 9)
     with server(port):
         code = process.wait(300)
-    return f"{'running' if running else 'over'} when it went; flow: exit {code}"
+    return f"{'running' if running else 'ended'} when the server stopped; flow: exit {code}"
 
 
 def no_rights(mill: Mill) -> str:
@@ -215,28 +215,28 @@ def no_rights(mill: Mill) -> str:
 
 
 def soak(mill: Mill, kills: int) -> str:
-    rng, fell = random.Random(7), 0
+    rng, hits = random.Random(7), 0
     for _ in range(kills):
         process = mill.start()
-        if mill.until(process, mill.made() + rng.randint(1, 6)):
+        if mill.until(process, mill.shard_count() + rng.randint(1, 6)):
             victims = [*workers_of(process.pid), process.pid]
             os.kill(rng.choice(victims), signal.SIGKILL)
-            fell += 1
+            hits += 1
             time.sleep(rng.random())
         process.kill()
         process.communicate()
-        if mill.made() > 30 and rng.random() < 0.5:  # begin again, so that every step is hit
+        if mill.shard_count() > 30 and rng.random() < 0.5:  # start over, so that kills hit every step
             shutil.rmtree(mill.work)
-    return f"{fell} of {kills} kills met a running process"
+    return f"{hits} of {kills} kills hit a running process"
 
 
 FAULTS: dict[str, Callable[[Mill], str]] = {
     "worker killed (OOM killer's SIGKILL)": kill_worker,
     "worker segfaults": lambda mill: kill_worker(mill, signal.SIGSEGV),
-    "worker told to end (SIGTERM)": lambda mill: kill_worker(mill, signal.SIGTERM),
+    "worker terminated (SIGTERM)": lambda mill: kill_worker(mill, signal.SIGTERM),
     "job hangs past its limit": hang,
     "run killed (SIGKILL)": lambda mill: kill_run(mill, signal.SIGKILL),
-    "run told to end (SIGTERM)": lambda mill: kill_run(mill, signal.SIGTERM),
+    "run terminated (SIGTERM)": lambda mill: kill_run(mill, signal.SIGTERM),
     "Ctrl-C": lambda mill: kill_run(mill, signal.SIGINT),
     "disk full": full_disk,
     "input's mount vanishes": vanish,
@@ -252,8 +252,8 @@ FAULTS: dict[str, Callable[[Mill], str]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__)
-    parser.add_argument("--kills", type=int, default=20, help="of the soak (default 20)")
-    parser.add_argument("--only", default="", help="faults with this word in their name")
+    parser.add_argument("--kills", type=int, default=20, help="number of random kills in the soak (default 20)")
+    parser.add_argument("--only", default="", help="run only the faults whose names contain WORD", metavar="WORD")
     arguments = parser.parse_args()
     faults = FAULTS | {f"soak: {arguments.kills} random kills": lambda mill: soak(mill, arguments.kills)}
     bad = 0
@@ -261,13 +261,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         mill = Mill(Path(folder))
         if mill.end(mill.start(work=mill.whole))[0]:
-            sys.exit("Error: the corpus cannot be cleaned even when nothing goes wrong")
+            sys.exit("Error: the undisturbed run failed; run `gristmill clean` by hand to see why")
         for name, inject in faults.items():
             if arguments.only not in name:
                 continue
             shutil.rmtree(mill.work, ignore_errors=True)
             happened = inject(mill)
-            code, line = mill.run()  # go on from there; where the run got over it, nothing is left to do
+            code, line = mill.run()  # resume; if the run survived the fault, nothing is left to do
             lost, same = (mill.lost(), mill.same()) if code == 0 else (line, False)
             bad += bool(lost) or not same
             happened = " ".join(happened.replace(str(mill.raw.parent), "…").split())

@@ -1,8 +1,9 @@
-"""Run two commands on the same input in turns, and say how they compare.
+"""Run two commands alternately on the same input and compare them.
 
-Each side is a child process, measured from outside by the kernel's account of it and all its children (CPU seconds,
-wall seconds, the peak memory of the largest). Where the last line it prints is a JSON object, that is its own account
-of the work alone, without start-up and compiling: ``bytes``, ``cpu``, ``wall`` and whatever it found.
+Each side is a child process. The kernel's resource usage for the process and its children (wait4) gives CPU seconds,
+wall seconds and the peak memory of the largest process. If the last line of a command's output is a JSON object, the
+object is the command's own report of the work alone, without start-up and compilation: ``bytes``, ``cpu``, ``wall`` and
+its results.
 """
 
 import json
@@ -18,21 +19,21 @@ from statistics import median
 
 
 class BenchmarkError(Exception):
-    """A command failed, or something it needs is not there."""
+    """A failed command, or a missing peer or input."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """One command. ``bytes`` of text it handles, unless it says so itself."""
+    """A command. ``bytes`` is the size of its text, for commands that do not report it themselves."""
 
     command: tuple[str, ...]
     bytes: int = 0
-    fresh: Path | None = None  # a folder it writes, removed before each run
+    fresh: Path | None = None  # the command's output folder, removed before each run
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A comparison; without a peer, a figure of ours alone."""
+    """A comparison with a peer; without a peer, a measurement of gristmill alone."""
 
     name: str
     ours: Side
@@ -41,24 +42,24 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What one run of a command took."""
+    """Resources and report of one run of a command."""
 
-    cpu: float  # seconds, user and system, of the process and its children
+    cpu: float  # seconds of user and system time, of the process and its children
     wall: float
     peak: int  # bytes, of the largest process
-    said: dict = field(default_factory=dict)  # its own account
+    said: dict = field(default_factory=dict)  # the command's own report
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """Medians over the runs of one side. Rates are of the work alone where the command told its time."""
+    """Medians over the runs of one side. If the command reports its own time, the rates use it."""
 
     bytes: int
     cpu: float
     wall: float
     peak: int
     rate: float  # bytes per CPU second
-    pace: float  # bytes per second by the clock
+    pace: float  # bytes per wall second
     said: dict
 
     @classmethod
@@ -70,7 +71,7 @@ class Figures:
 
 
 def run(side: Side) -> Run:
-    """Run a command to its end. Raises BenchmarkError, with the end of what it said, where it fails."""
+    """Run a command to its end. Raise BenchmarkError with the last line of its error output if it fails."""
     if side.fresh:
         shutil.rmtree(side.fresh, ignore_errors=True)
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
@@ -79,7 +80,7 @@ def run(side: Side) -> Run:
             child = subprocess.Popen(side.command, stdout=output, stderr=errors, stdin=subprocess.DEVNULL)
         except OSError as error:
             raise BenchmarkError(f"cannot run {side.command[0]}: {error.strerror}") from error
-        # A child's peak begins at its parent's memory when it was started: this process must stay small.
+        # A child's peak starts at its parent's memory at the child's start, so this process must stay small.
         _, status, usage = os.wait4(child.pid, 0)
         wall, child.returncode = time.perf_counter() - began, os.waitstatus_to_exitcode(status)
         if child.returncode:
@@ -87,11 +88,11 @@ def run(side: Side) -> Run:
             lines = errors.read().decode(errors="replace").strip().splitlines() or ["no message"]
             raise BenchmarkError(f"{' '.join(side.command)} ended with {child.returncode}: {lines[-1]}")
         output.seek(0)
-        said = _account(output.read().decode(errors="replace"))
+        said = _report(output.read().decode(errors="replace"))
     return Run(cpu=usage.ru_utime + usage.ru_stime, wall=wall, peak=usage.ru_maxrss << 10, said=said)
 
 
-def _account(output: str) -> dict:
+def _report(output: str) -> dict:
     last = output.strip().rpartition("\n")[2]
     try:
         said = json.loads(last)
@@ -101,7 +102,7 @@ def _account(output: str) -> dict:
 
 
 def compare(row: Row, rounds: int) -> tuple[Figures, Figures | None]:
-    """Both sides in turns, so that what else the machine does falls on both; the medians of each."""
+    """Run both sides alternately, so that other load on the machine slows both; return the medians of each."""
     ours, peer = [], []
     for _ in range(rounds):
         ours.append(run(row.ours))
@@ -114,9 +115,10 @@ HEAD = ("", "MB", "MB per CPU s", "peer", "times", "MB per s", "peer", "times", 
 
 
 def table(results: dict[str, tuple[Figures, Figures | None]]) -> str:
-    """A Markdown table of MB (10^6 bytes of text) per second and core, how many times the peer's, and peak memory.
+    """Return a Markdown table of MB (10^6 bytes of text) per second and core, ratios to the peer, and peak memory.
 
-    Rates are of the work alone where a side tells it, else of the whole command; memory is of the whole command.
+    Rates cover the work alone if the side reports its own time, otherwise the whole command. Memory is always the
+    whole command's.
     """
     lines = [HEAD, ("---", *["---:"] * (len(HEAD) - 1))]
     for name, (ours, peer) in results.items():

@@ -1,11 +1,13 @@
-"""What an experiment on the data can be trusted with, by simulation: false findings, power, and scaling fits.
+"""Simulated reliability of data experiments: false findings, power, and coverage of scaling fits.
 
-    python -m benchmarks.impact
+    python -m benchmarks.impact [REPEATS]
 
-1. Arms without any difference: in how many of 100 experiments is none found? With two arms, and with five.
-2. A planted effect, of the size that the plan says is found four times in five: how often is it?
-3. Points drawn from the published laws of Chinchilla with noise of 0.5 %: how often do all of E, alpha and beta lie
-   within the intervals, and how long does a fit take?
+The script counts, by default in 100 simulations each:
+
+1. experiments on equal arms that find no difference, with two arms and with five;
+2. experiments that find a planted effect, of the size for which the plan states a power of 0.8;
+3. fits whose intervals contain all of E, alpha and beta, on points from Chinchilla's published laws with 0.5 % noise,
+   and the CPU seconds of a fit.
 """
 
 import math
@@ -23,25 +25,25 @@ from gristmill.flows.impact.verdicts import Scored
 from gristmill.pretrain.impact.scaling import fit
 from gristmill.pretrain.impact.significance import BETTER, WORSE, smallest_effect
 
-PIECES, BYTES, LOSS = 60, 400, 2.5  # of a simulated held-out set; bits per byte
-SD = 0.0116  # of runs of one arm, in bits per byte: measured on models of 0.4 M parameters, 0.5 M tokens, 8 seeds
-# E, A, B, alpha, beta as Hoffmann et al. (2022) print them, and as Besiroglu et al. (2024) find them in the same runs
+PIECES, BYTES, LOSS = 60, 400, 2.5  # pieces of the simulated held-out set, bytes per piece, bits per byte
+SD = 0.0116  # bits per byte between runs of one arm, measured on models of 0.4 M parameters, 0.5 M tokens, 8 seeds
+# E, A, B, alpha, beta as printed by Hoffmann et al. (2022) and as refitted on the same runs by Besiroglu et al. (2024)
 PUBLISHED = {
     "Hoffmann": (1.69, 406.4, 410.7, 0.34, 0.28),
     "Besiroglu": (1.8172, 482.01, 2085.43, 0.3478, 0.3658),
 }
-FIRST_COMPUTE, LAST_COMPUTE = 6e18, 3e21  # FLOPs of Chinchilla's runs; sizes 44 M to 16 B
+FIRST_COMPUTE, LAST_COMPUTE = 6e18, 3e21  # FLOPs of Chinchilla's runs; model sizes are 44 M to 16 B
 
 
 def experiment(effects: dict[str, float], seed: int, seeds: int = 3, max_seeds: int | None = 6) -> list[dict]:
-    """Questions and answers of one simulated experiment; the first arm is what the others are held against."""
+    """Return the questions and answers of one simulated experiment; the first arm is the baseline."""
     rng = np.random.default_rng(seed)
     first, *others = effects
     arms = [Arm(first, first, Recipe()), *(Arm(name, name, Recipe(), against=first) for name in others)]
     impact = ImpactRecipe(budget=Budget(seeds=seeds, max_seeds=max_seeds), heldout=Heldout(fraction=0.02))
-    documents = rng.normal(0, 0.3, PIECES)  # what makes one piece harder than another
+    documents = rng.normal(0, 0.3, PIECES)  # difficulty of each piece
     runs = {name: rng.normal(LOSS + effects[name], SD, max_seeds or seeds) for name in effects}
-    odd = {name: rng.normal(0, 0.03, (len(runs[name]), PIECES)) for name in effects}  # of one run and piece
+    odd = {name: rng.normal(0, 0.03, (len(runs[name]), PIECES)) for name in effects}  # noise of each run on each piece
 
     def train(wanted: dict[str, int]) -> Scored:
         sizes, nats = np.full(PIECES, BYTES), {}
@@ -54,7 +56,7 @@ def experiment(effects: dict[str, float], seed: int, seeds: int = 3, max_seeds: 
 
 
 def false_findings(arms: int, repeats: int, first: int = 0, **budget) -> int:
-    """Experiments on nothing that found something."""
+    """Count the experiments on equal arms that find a difference."""
     nothing = {f"arm {k}": 0.0 for k in range(arms)}
     return sum(
         any(row["verdict"] in (BETTER, WORSE) for row in experiment(nothing, first + i, **budget))
@@ -63,14 +65,14 @@ def false_findings(arms: int, repeats: int, first: int = 0, **budget) -> int:
 
 
 def found(effect: float, repeats: int, arms: int = 2, **budget) -> int:
-    """Experiments that found one arm's planted effect, and on the right side."""
+    """Count the experiments that find the planted effect of one arm, with the right sign."""
     planted = {f"arm {k}": 0.0 for k in range(arms - 1)} | {"planted": -effect}
     answers = (experiment(planted, i, **budget)[-1] for i in range(repeats))
     return sum(row["verdict"] == BETTER for row in answers)
 
 
 def chinchilla_points(law: tuple, count: int, noise: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sizes, tokens and losses of runs spread over Chinchilla's sizes and budgets."""
+    """Return the sizes, tokens and losses of runs spread over Chinchilla's sizes and budgets."""
     rng = np.random.default_rng(seed)
     e, a, b, alpha, beta = law
     sizes = np.exp(rng.uniform(math.log(44e6), math.log(16e9), count))
@@ -80,7 +82,7 @@ def chinchilla_points(law: tuple, count: int, noise: float, seed: int) -> tuple[
 
 
 def covered(law: tuple, draw: int, count: int = 245, draws: int = 200) -> bool:
-    """Do E, alpha and beta all lie within the intervals of a fit?"""
+    """True if the intervals of a fit contain E, alpha and beta."""
     law_fit = fit(*chinchilla_points(law, count, 0.005, draw), draws=draws, seed=draw)
     true = {"E": law[0], "alpha": law[3], "beta": law[4]}
     return all(law_fit.intervals[name].low <= value <= law_fit.intervals[name].high for name, value in true.items())
@@ -90,19 +92,19 @@ def main() -> None:
     repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     for arms in (2, 5):
         wrong = false_findings(arms, repeats)
-        print(f"{arms} arms without a difference: none found in {repeats - wrong} of {repeats} experiments")
+        print(f"{arms} equal arms: no difference found in {repeats - wrong} of {repeats} experiments")
     for seeds in (3, 6):
         effect = smallest_effect(SD, seeds, seeds, 0.02)
         times = found(effect, repeats, seeds=seeds, max_seeds=None)
         print(f"an effect of {effect:.4f} bpb, {seeds} seeds: found in {times} of {repeats}, stated power 0.80")
     for arms, most in ((5, None), (5, 6)):
         times = found(2.5 * SD, repeats, arms, seeds=3, max_seeds=most)
-        print(f"{2.5 * SD:.4f} of one among {arms} arms, 3 seeds, {most or 'no more'} by halving: {times} of {repeats}")
+        print(f"{2.5 * SD:.4f} bpb, {arms} arms, 3 seeds, halving up to {most or 3}: found in {times} of {repeats}")
     for name, law in PUBLISHED.items():
         began = process_time()
         times = sum(covered(law, draw) for draw in range(repeats))
         seconds = (process_time() - began) / repeats
-        print(f"{name}: E, alpha, beta all covered in {times} of {repeats} draws, {seconds:.2f} CPU s a fit")
+        print(f"{name}: E, alpha, beta all covered in {times} of {repeats} draws, {seconds:.2f} CPU s per fit")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,12 @@
 """Prepare an input from the development data: ``python -m benchmarks.inputs DATA TARGET NUMBER``.
 
-``english-<MB>.jsonl`` and ``messy-<times>.jsonl.zst``, each with the bytes of its text in ``<name>.bytes``, and
-``bad-words.txt``.
+The name of TARGET selects the input:
+
+- ``english-<MB>.jsonl``: English documents;
+- ``messy-<times>.jsonl.zst``: copies of the messy documents;
+- ``bad-words.txt``: C4's English bad words.
+
+The number of text bytes of the first two is written to ``<name>.bytes``.
 """
 
 import hashlib
@@ -18,7 +23,8 @@ from upath import UPath
 
 from gristmill.pipelines.storage.files import atomic_write
 
-LONGEST = 50_000  # characters: a novel would be a tenth of the input, and no crawl holds one as a document
+# Characters; an uncut novel would be a tenth of the input, and no crawl contains a novel as one document.
+LONGEST = 50_000
 MEGABYTE = 1_000_000
 WEB = ("web_html_trafilatura", "web_html_readability")
 PROSE = ("prose_anarchism", "prose_factbook", "prose_novels", "prose_small", "prose_speeches", "prose_wikitext2")
@@ -31,7 +37,7 @@ def read(data: Path, name: str) -> Iterator[dict]:
 
 
 def english(data: Path, megabytes: int) -> Iterator[tuple[str, str]]:
-    """Id and text, by the hash of the id, until there are so many."""
+    """Yield id and text in the order of the ids' hashes, up to the given number of megabytes."""
     texts = [(row["id"], row["text"]) for row in read(data, "messy") if row["labels"]["language"] == "en"]
     texts += [(row["id"], row["text"]) for name in PROSE for row in read(data, name)]
     texts += [(row["id"], text) for row in _english_pages(data) if (text := _extracted(row["html"]))]
@@ -56,7 +62,7 @@ def _extracted(html: str) -> str | None:
 
 
 def messy(data: Path, times: int) -> Iterator[tuple[str, str]]:
-    """All documents, again and again; a number in front keeps a copy from being an exact duplicate."""
+    """Yield all documents ``times`` times; each copy begins with its number, so that it is no exact duplicate."""
     for copy in range(times):
         for row in read(data, "messy"):
             yield (f"{copy}-{row['id']}", f"{copy}\n{row['text']}") if copy else (row["id"], row["text"])
@@ -79,7 +85,7 @@ def _compressed(target: Path, file: BinaryIO):
 
 def main(data: Path, target: Path, number: int) -> None:
     if not data.is_dir():
-        sys.exit(f"development data is not at {data}; set GRISTMILL_SHARED_DATA to where it lies")
+        sys.exit(f"no development data at {data}; set GRISTMILL_SHARED_DATA to its folder")
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.name == "bad-words.txt":
         lists = {row["language"]: row["text"] for row in read(data, "badwords")}

@@ -1,8 +1,9 @@
-"""Every export read back by its real client: ``python -m benchmarks.interop TOKENS``, once ``make interop`` has run.
+"""Read every export with its real client: ``python -m benchmarks.interop TOKENS``, after ``make interop``.
 
-The clients do not share an environment (mosaicml-streaming wants transformers below 5, datatrove above), so each has
-its own. Printed is, for each format, how many documents and tokens the client found, and whether they are ours.
-OLMo-core's and nanoGPT's loaders are a ``memmap`` of the whole file, llm.c's a header and the rest: they are read so.
+The script prints for each format the number of documents and tokens that the client reads, and whether they equal the
+token shards. Each client has its own environment, since mosaicml-streaming needs transformers below 5 and datatrove
+needs 5 or later. Three loaders are replaced by the numpy calls they make: OLMo-core's and nanoGPT's by ``memmap``,
+llm.c's by a header and ``fromfile``.
 """
 
 import argparse
@@ -19,15 +20,15 @@ from gristmill.pipelines.tokens.shards import TokenShards
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Each prints: documents tokens digest, over the documents of all training shards in order; 0 documents: boundaries
-# are no part of what the client sees.
-TELL = """
+# Each client prints "documents tokens digest" for all training shards in order; 0 documents: the client sees no
+# document boundaries.
+COUNTER = """
 import hashlib, sys
 import numpy as np
 from pathlib import Path
 folder, kind = Path(sys.argv[1]), sys.argv[2]
 digest, documents, tokens = hashlib.sha256(), 0, 0
-def tell(ids, boundary=True):
+def add(ids, boundary=True):
     global documents, tokens
     digest.update(np.ascontiguousarray(ids).astype(kind).tobytes() + (b"|" if boundary else b""))
     documents += boundary
@@ -39,7 +40,7 @@ from megatron.core.datasets.indexed_dataset import IndexedDataset
 for path in sorted(folder.glob("train-*.idx")):
     data = IndexedDataset(str(path.with_suffix("")))
     for i in range(len(data.document_indices) - 1):
-        tell(data[i])
+        add(data[i])
 """,
     "datatrove": """
 from datatrove.utils.dataset import DatatroveFileDataset
@@ -52,21 +53,21 @@ for path in sorted(folder.glob("train-*.ds")):
     whole = np.fromfile(path, kind)
     assert (ids == whole[: len(ids)]).all() and len(whole) - len(ids) < 256  # its windows drop the tail
     for a, b in zip([0, *ends[:-1]], ends):
-        tell(whole[a:b])
+        add(whole[a:b])
 """,
     "litdata": """
 from litdata import StreamingDataset
 from litdata.streaming.item_loader import TokensLoader
 data = StreamingDataset(str(folder / "train"), item_loader=TokensLoader(block_size=1), shuffle=False, drop_last=False)
-tell(np.concatenate([np.asarray(data[i]) for i in range(len(data))]), boundary=False)
+add(np.concatenate([np.asarray(data[i]) for i in range(len(data))]), boundary=False)
 """,
     "mds": """
-import torch  # torchvision, which it imports, asks for operators that a wheel beside torch for CPUs lacks
+import torch  # its dependency torchvision registers operators that the CPU build of torch lacks
 torch.library.register_fake = lambda name: lambda function: function
 from streaming import StreamingDataset
 data = StreamingDataset(local=str(folder / "train"), batch_size=1, shuffle=False)
 for i in range(len(data)):
-    tell(data[i]["tokens"])
+    add(data[i]["tokens"])
 """,
     "olmo": """
 import csv, gzip
@@ -74,16 +75,16 @@ for path in sorted(folder.glob("train-*.npy")):
     ids = np.memmap(path, mode="r", dtype=kind)
     with gzip.open(path.with_suffix(".csv.gz"), "rt", newline="") as file:
         for start, end, _ in csv.reader(file):
-            tell(ids[int(start):int(end)])
+            add(ids[int(start):int(end)])
 """,
     "nanogpt": """
-tell(np.memmap(folder / "train.bin", dtype=np.uint16, mode="r"), boundary=False)
+add(np.memmap(folder / "train.bin", dtype=np.uint16, mode="r"), boundary=False)
 """,
     "llmc": """
 for path in sorted(folder.glob("train-*.bin")):
     header = np.fromfile(path, np.int32, 256)
     assert header[0] in (20240520, 20240801) and path.stat().st_size == 1024 + header[2] * np.dtype(kind).itemsize
-    tell(np.fromfile(path, kind, offset=1024), boundary=False)
+    add(np.fromfile(path, kind, offset=1024), boundary=False)
 """,
 }
 
@@ -110,13 +111,13 @@ def main() -> None:
         python = python if python.exists() or format in ("megatron", "litdata", "mds", "datatrove") else sys.executable
         with tempfile.TemporaryDirectory() as folder:
             export(tokens, format, UPath(folder))
-            command = [str(python), "-c", TELL + client + "\nprint(documents, tokens, digest.hexdigest())"]
-            said = subprocess.run([*command, folder, tokens.about["dtype"]], capture_output=True, text=True)
-        if said.returncode:
-            print(f"{format:10} {said.stderr.strip().splitlines()[-1][:150]}")
+            command = [str(python), "-c", COUNTER + client + "\nprint(documents, tokens, digest.hexdigest())"]
+            ran = subprocess.run([*command, folder, tokens.about["dtype"]], capture_output=True, text=True)
+        if ran.returncode:
+            print(f"{format:10} {ran.stderr.strip().splitlines()[-1][:150]}")
             failed = True
             continue
-        documents, count, digest = said.stdout.split("\n")[-2].split()
+        documents, count, digest = ran.stdout.split("\n")[-2].split()
         same = (int(documents), int(count), digest) == ours(tokens, boundary=int(documents) > 0)
         failed |= not same
         print(f"{format:10} {int(documents):>10,} {int(count):>12,}  {'yes' if same else 'NO'}")

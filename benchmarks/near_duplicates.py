@@ -1,9 +1,9 @@
-r"""Near-duplicates against labels: pairs missed, removals that were not alike, by a slow implementation of its own.
+r"""Near-duplicate removal against labels and a slow implementation: missed pairs and wrong removals.
 
     python -m benchmarks.near_duplicates CORPUS.jsonl.zst … [--threshold 0.8]
 
-Within each labelled group all pairs' Jaccard similarity of 5-word shingles is computed with Python's ``re`` and sets;
-so is that of every removed document to the one it is said to duplicate.
+The slow implementation computes the Jaccard similarity of 5-word shingles with Python's ``re`` and sets. It compares
+all pairs within each labeled group, and every removed document with the document it duplicates.
 """
 
 import argparse
@@ -32,7 +32,7 @@ GROUPS = ("near_cluster", "natural_near", "group", "exact_cluster")
 
 
 def slow_shingles(text: str) -> set:
-    """5 words, or 8 characters where most letters belong to a script without spaces."""
+    """Return 5-word shingles, or 8-character shingles if most letters belong to a script without spaces."""
     letters = re.findall(r"\w", text)
     if sum(bool(SPACELESS.match(letter)) for letter in letters) > len(letters) / 2:
         tokens, size = text.lower(), 8
@@ -54,7 +54,7 @@ def read(path: str) -> list[dict]:
 
 
 def write(rows: list[dict], folder: Path, shards: int = 2) -> list[str]:
-    """The rows as shards of documents: names of the parts."""
+    """Write the rows as shards of documents; return the names of the parts."""
     parts = [f"part-{i:05}" for i in range(shards)]
     for i, part in enumerate(parts):
         some = rows[len(rows) * i // shards : len(rows) * (i + 1) // shards]
@@ -69,7 +69,7 @@ class Batch:
 
 
 def deduplicate(settings: NearDuplicates, rows: list[dict], folder: Path) -> tuple[pl.DataFrame, dict]:
-    """What the step finds, and CPU seconds by stage."""
+    """Return the duplicates that the step finds, and its counts with the CPU seconds of each stage."""
     parts, seconds = write(rows, folder / "documents"), {}
     corpus = Corpus(UPath(folder / "documents"), UPath(folder / "measures"), parts, lambda _, n: np.ones(n, bool))
     began = time.process_time()
@@ -84,7 +84,7 @@ def deduplicate(settings: NearDuplicates, rows: list[dict], folder: Path) -> tup
 
 
 def evaluate(rows: list[dict], found: pl.DataFrame, threshold: float) -> dict:
-    """Pairs at or above the threshold, those of them both kept, removals below the threshold, copies kept."""
+    """Count pairs at or above the threshold, missed pairs, exact copies kept, and removals below the threshold."""
     text = {row["id"]: row["text"] for row in rows}
     gone = found.filter(pl.col("duplicate_of").is_not_null())
     kept_by = dict(zip(gone["id"], gone["duplicate_of"], strict=True))
@@ -133,7 +133,7 @@ def main() -> None:
         megabytes = sum(len(row["text"].encode()) for row in rows) / 1e6
         speed = megabytes / (counts["measure"] + counts["decide"])
         print(Path(path).name, *(f"  {key} {value}" for key, value in counts.items()), sep="\n")
-        print(f"  {megabytes:.1f} MB at {speed:.1f} MB a CPU second", evaluate(rows, found, args.threshold))
+        print(f"  {megabytes:.1f} MB at {speed:.1f} MB per CPU second", evaluate(rows, found, args.threshold))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
-"""Models of n-grams: how good, how fast, and the same as KenLM's. Figures of each in turn, or of those asked for.
+"""n-gram models: perplexity, equality with KenLM, detection of noise, speed and memory.
 
     python -m benchmarks.ngram DATA [quality] [kenlm] [noise] [speed]
 
-quality  perplexity of held-out novels: modified Kneser-Ney, Kneser-Ney with one discount, add-one.
-kenlm    10,000 real lines under our model and under its ARPA read by KenLM: the largest difference, and both speeds.
-noise    area under the ROC curve: real prose against planted low quality, by a model of novels and what is typical
-         of novels that it has not seen.
-speed    CPU seconds and memory to train a 5-gram on 100 MB of English, and MB/s to score it.
+Without names all four benchmarks run:
+
+- *quality*: perplexity of held-out novels with modified Kneser-Ney, Kneser-Ney with one discount, and add-one.
+- *kenlm*: 10,000 real lines scored by the model, and by KenLM with the model's ARPA file: the largest difference, and
+  both speeds.
+- *noise*: area under the ROC curve, real prose against planted low quality. The scores come from a model trained on
+  novels and a reference distribution of held-out novels.
+- *speed*: CPU seconds and memory to train a 5-gram model on 100 MB of English, and MB/s to score the same text.
 """
 
 import resource
@@ -30,13 +33,13 @@ from gristmill.filters.perplexity.mahalanobis import MahalanobisModel
 from gristmill.pipelines.ragged import Ragged
 
 BATCH = 8 << 20  # bytes
-PROSE = ("essay", "speech", "wiki")  # of messy; its novels are those of prose_novels
+PROSE = ("essay", "speech", "wiki")  # kinds of messy; its novels come from prose_novels
 SENTENCES = 10_000
-PIECE = 3000  # characters of a novel: as long as a document of messy
+PIECE = 3000  # characters of a novel, about the length of a document of messy
 
 
 def batches(texts: list[str]) -> list[Batch]:
-    """Texts in batches of some 8 MB, split anew each time."""
+    """Return the texts in new batches of about 8 MB, which have no words split yet."""
     groups, size = [[]], 0
     for text in texts:
         if size > BATCH:
@@ -47,7 +50,7 @@ def batches(texts: list[str]) -> list[Batch]:
 
 
 def novels(data: Path, held_out: bool) -> list[str]:
-    """Every eighth novel is held out."""
+    """Return every eighth novel if ``held_out``, otherwise the other novels."""
     rows = list(read(data, "prose_novels"))
     return [row["text"] for i, row in enumerate(rows) if (i % 8 == 0) == held_out]
 
@@ -58,12 +61,12 @@ def perplexity(model: NGram, parts: list[Batch]) -> float:
 
 
 def add_one(model: NGram, trained: list[Batch], held: list[Batch], order: int) -> float:
-    """Perplexity with one added to every count of grams of ``order`` words."""
+    """Return the perplexity of add-one smoothing with n-grams of ``order`` words."""
 
     def grams(parts: list[Batch], length: int) -> np.ndarray:
         ids = np.concatenate([model.stream(batch).ids for batch in parts]).astype(np.uint64)
         key = np.zeros(ids.size, np.uint64)
-        for k in range(length - 1, -1, -1):  # a hash of the gram that ends here
+        for k in range(length - 1, -1, -1):  # hash of the n-gram that ends here
             key = key * np.uint64(0x9E3779B97F4A7C15) + np.roll(ids, k) + np.uint64(1)
         return key, ids != BEGIN
 
@@ -71,9 +74,9 @@ def add_one(model: NGram, trained: list[Batch], held: list[Batch], order: int) -
     for shift, length in ((0, order), (1, order - 1)):
         key, _ = grams(trained, length)
         known, counts = np.unique(key, return_counts=True)
-        asked, real = grams(held, length)
-        at = np.minimum(np.searchsorted(known, asked), known.size - 1)
-        total.append(np.roll(np.where(known[at] == asked, counts[at], 0), shift)[real])
+        queries, real = grams(held, length)
+        at = np.minimum(np.searchsorted(known, queries), known.size - 1)
+        total.append(np.roll(np.where(known[at] == queries, counts[at], 0), shift)[real])
     gram, context = total
     return float(np.exp(-np.log((gram + 1) / (context + model.vocabulary.size - 1)).mean()))
 
@@ -112,16 +115,16 @@ def kenlm(data: Path) -> None:
         theirs.score(sentence)
     peer = time.process_time() - began
     found = np.array([scores[a:b].sum(dtype=np.float64) for a, b in places])
-    # KenLM's own sum is in single precision, off by 8e-4 over a long paragraph.
+    # KenLM sums in single precision, with an error of 8e-4 on a long paragraph.
     expected = np.array([sum(p for p, _, _ in theirs.full_scores(sentence)) for sentence in sentences])
     worst = np.abs(found - expected).max()
-    click.echo(f"{len(sentences):,} lines: at most {worst:.1e} from KenLM on our ARPA; ", nl=False)
+    click.echo(f"{len(sentences):,} lines: largest difference from KenLM {worst:.1e}; ", nl=False)
     rate = stream.ids.size / 1e6
-    click.echo(f"ours {rate / ours:.1f}, theirs {rate / peer:.1f} million ids a second: {peer / ours:.1f} times")
+    click.echo(f"gristmill {rate / ours:.1f}, KenLM {rate / peer:.1f} million ids per second: {peer / ours:.1f} times")
 
 
 def noise(data: Path) -> None:
-    """Distances from what is typical of held-out novels, and log perplexities, on either side of theirs."""
+    """Print ROC areas of Mahalanobis distance, distance from the median log perplexity, log perplexity."""
     model = train(batches(novels(data, False)), NGramSettings())
     pieces = [text[at : at + PIECE] for text in novels(data, True) for at in range(0, len(text), PIECE)]
     sample = measured(model, pieces)
@@ -149,7 +152,7 @@ def noise(data: Path) -> None:
 
 
 def measured(model: NGram, texts: list[str]) -> list[np.ndarray]:
-    """Perplexity, bits a byte and gain of each text."""
+    """Return the perplexity, bits per byte and context gain of each text."""
     rows = []
     for batch in batches(texts):
         found, _ = score_documents(model, batch)
@@ -157,8 +160,8 @@ def measured(model: NGram, texts: list[str]) -> list[np.ndarray]:
     return [np.concatenate(column) for column in zip(*rows, strict=True)]
 
 
-def forgotten(texts: list[str]):
-    """Batches that keep nothing of what was scanned once they are done with."""
+def released_batches(texts: list[str]):
+    """Yield batches without keeping a reference, so that their words are freed after use."""
     parts = batches(texts)[::-1]
     while parts:
         yield parts.pop()
@@ -168,7 +171,7 @@ def speed(data: Path) -> None:
     parts = [text for _, text in english(data, 100)]
     size = sum(len(text.encode()) for text in parts) / 1e6
     train(batches(parts[:50]), NGramSettings(discount_fallback=[0.5, 1, 1.5]))  # compiles
-    work = forgotten(parts)
+    work = released_batches(parts)
     began = time.process_time()
     model = train(work, NGramSettings())
     spent = time.process_time() - began
@@ -178,16 +181,16 @@ def speed(data: Path) -> None:
         model = NGram.open(UPath(folder) / "m")
         size_on_disk = (UPath(folder) / "m").stat().st_size
         score_documents(model, batches(parts[:50])[0])
-        work = list(forgotten(parts))  # nothing of it split yet
+        work = list(released_batches(parts))  # new batches, with no words split yet
         began = time.process_time()
         tokens = sum(int(score_documents(model, batch)[0].tokens.sum()) for batch in work)
         scored = time.process_time() - began
     click.echo(
-        f"5-gram on {size:.0f} MB: {spent:.1f} CPU s, {peak:.2f} GB at most, {size_on_disk / 1e6:,.0f} MB file; ",
+        f"5-gram on {size:.0f} MB: {spent:.1f} CPU s, {peak:.2f} GB peak, {size_on_disk / 1e6:,.0f} MB file; ",
         nl=False,
     )
     click.echo(
-        f"scoring, splitting included: {size / scored:.1f} MB/s, {tokens / scored / 1e6:.2f} million tokens a second"
+        f"scoring, with word splitting: {size / scored:.1f} MB/s, {tokens / scored / 1e6:.2f} million tokens per second"
     )
 
 
@@ -198,7 +201,7 @@ BENCHMARKS = {"quality": quality, "kenlm": kenlm, "noise": noise, "speed": speed
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
 @click.argument("which", nargs=-1, type=click.Choice(BENCHMARKS))
 def main(data, which):
-    """Print the figures."""
+    """Run the n-gram benchmarks WHICH (default all) on the development data in DATA."""
     for name in which or BENCHMARKS:
         BENCHMARKS[name](data)
 

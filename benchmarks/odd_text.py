@@ -1,10 +1,9 @@
-"""Tokenizers trained on ten megabytes without a space: CPU seconds and peak memory, or the line that refuses it.
+"""Tokenizer training on ten megabytes without a space: CPU seconds and peak memory, or the error message.
 
     python -m benchmarks.odd_text [--megabytes 10] [--algorithms unigram wordpiece bpe] [--vocab-size 1000]
 
-One line each of DNA, base64, one letter and Chinese characters by chance, each a document of its own that
-``gristmill tokenizer train`` is given. The time is that of the whole command, behind one on a small text, which
-compiles.
+Each corpus is one document of one line: random DNA, base64, one repeated letter, or random Chinese characters. The
+time covers the whole command ``gristmill tokenizer train``. A first command on a small text compiles the kernels.
 """
 
 import argparse
@@ -41,15 +40,15 @@ def main() -> None:
             corpus = Path(folder) / f"{name}.jsonl"
             corpus.write_text(json.dumps({"text": text}))
             for algorithm in args.algorithms:
-                told = train(str(corpus), f"{folder}/{name}-{algorithm}", algorithm, args.vocab_size)
+                result = train(str(corpus), f"{folder}/{name}-{algorithm}", algorithm, args.vocab_size)
                 if name != "small":
-                    print(f"{name:10} {algorithm:9} {told}", flush=True)
+                    print(f"{name:10} {algorithm:9} {result}", flush=True)
 
 
 def train(corpus: str, target: str, algorithm: str, size: int) -> str:
-    wanted = "--algorithm", algorithm, "--vocab-size", str(size), "--workers", "1", "--output", target
+    options = "--algorithm", algorithm, "--vocab-size", str(size), "--workers", "1", "--output", target
     try:
-        ran = run(Side(command=(sys.executable, "-m", "gristmill", "tokenizer", "train", corpus, *wanted)))
+        ran = run(Side(command=(sys.executable, "-m", "gristmill", "tokenizer", "train", corpus, *options)))
     except BenchmarkError as error:
         return str(error).partition(" ended with ")[2]
     return f"{ran.cpu:6.1f} CPU s, {ran.peak / 1e6:5,.0f} MB"

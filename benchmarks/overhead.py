@@ -1,9 +1,10 @@
-"""What Prefect adds to a run, and what a second worker gains: python -m benchmarks.overhead CORPUS … [--megabytes 500].
+"""Overhead of Prefect and gain of a second worker: ``python -m benchmarks.overhead CORPUS … [--megabytes 500]``.
 
-The same plan by the command and by the flow, against a Prefect server of its own on this machine, each in a fresh
-process and work folder. Start-up is what either takes for five documents, and is taken off. A second worker is held
-against what two copies of a plain loop gain over one in the same minutes: other people's load slows both. First what
-empty tasks take, in steps of eight: all that is left is Prefect.
+- *Empty tasks*: the time of ten steps of eight empty tasks, which is Prefect's overhead alone.
+- *Flow against command*: both run the same plan in fresh processes and work folders. The flow uses a Prefect server
+  that the script starts on this machine. Start-up, measured as the time for five documents, is subtracted.
+- *Second worker*: its gain is compared with the gain of two copies of a plain loop over one, measured in the same
+  minutes, because other load on the machine slows both.
 """
 
 import argparse
@@ -45,21 +46,21 @@ def empty():
     began, spent = time.perf_counter(), time.process_time()
     for step in range(10):
         progress = PrefectProgress()
-        jobs = [Job(len, (), (Output("", f"{step}-{n}"),), 50_000_000) for n in range(8)]  # large: a task each
+        jobs = [Job(len, (), (Output("", f"{step}-{n}"),), 50_000_000) for n in range(8)]  # large: one task each
         progress.start(str(step), len(jobs), 1)
         for job, _ in as_tasks(Nowhere(), jobs):
             progress.advance(job)
     return time.perf_counter() - began, time.process_time() - spent
 empty()
 seconds, cpu = empty()
-print(f"ten steps of eight empty tasks: {seconds:.2f} s, {cpu:.2f} CPU s beside the server's", flush=True)
+print(f"ten steps of eight empty tasks: {seconds:.2f} s, {cpu:.2f} CPU s without the server's", flush=True)
 """
 LOOP = "x = 0\nfor i in range(60_000_000): x += i"
 FILE = 16e6  # bytes
 
 
 def write_input(corpora: list[str], megabytes: float, folder: Path) -> float:
-    """The documents of the corpora in files of 16 MB, up to so many in all; MB written."""
+    """Write up to ``megabytes`` of the corpora's documents in files of 16 MB; return the MB written."""
     from benchmarks.near_duplicates import read
 
     folder.mkdir()
@@ -81,7 +82,7 @@ def seconds(command: list[str], work: Path | None = None) -> float:
 
 
 def loops(count: int) -> float:
-    """Seconds that so many copies of a plain loop take side by side."""
+    """Return the seconds that ``count`` concurrent copies of a plain loop take."""
     began = time.perf_counter()
     copies = [subprocess.Popen([sys.executable, "-c", LOOP]) for _ in range(count)]
     assert not any(copy.wait() for copy in copies)
@@ -90,7 +91,7 @@ def loops(count: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=__doc__)
-    parser.add_argument("corpora", nargs="+", help="JSONL, with any compression")
+    parser.add_argument("corpora", nargs="+", help="JSON Lines file in zstd, with id and text")
     parser.add_argument("--megabytes", type=float, default=500)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--recipe", default="recipes/clean-corpus.toml")
@@ -121,7 +122,7 @@ def main() -> None:
         with server(port) as url:
             os.environ["PREFECT_API_URL"] = url
             subprocess.run([sys.executable, "-c", EMPTY], check=True, cwd=HERE)
-            by_command(small, 1), by_flow(small, 1)  # compile, and make what the server makes once
+            by_command(small, 1), by_flow(small, 1)  # compile the kernels; let the server do its one-time set-up
             start = {run: median(run(small, 2) for _ in range(3)) for run in (by_command, by_flow)}
             sides = [(by_command, 2), (by_flow, 2), (by_command, 1)]
             took, alone, together = {side: [] for side in sides}, [], []
@@ -135,18 +136,18 @@ def main() -> None:
                 alone.append(loops(1))
                 together.append(loops(2))
                 print(*(f"{seconds[-1]:.1f}" for seconds in (*took.values(), alone, together)), flush=True)
-    print("seconds of each step of the command, with 1 worker and with 2:")
+    print("seconds of each step of the command, with 1 and with 2 workers:")
     for name in steps[1][0]:
-        print(*(f"{median(told[name] for told in steps[workers]):8.2f}" for workers in (1, 2)), f" {name}")
+        print(*(f"{median(times[name] for times in steps[workers]):8.2f}" for workers in (1, 2)), f" {name}")
     command, flow, one = (took[side] for side in sides)
     print(f"start-up: command {start[by_command]:.1f} s, flow {start[by_flow]:.1f} s; then, as medians of rounds:")
     gain, loop = ratio(one, command), 2 * ratio(alone, together)
     print(f"2 workers: the flow takes {ratio(flow, command):.3f} times as long as the command")
-    print(f"two workers gain {gain:.2f} times; two plain loops {loop:.2f}, so {gain / loop:.2f} of it")
+    print(f"two workers are {gain:.2f} times as fast as one, two plain loops {loop:.2f} times; ratio {gain / loop:.2f}")
 
 
 def ratio(some: list[float], others: list[float]) -> float:
-    """The median over rounds: what slows the machine for a minute slows both sides of one round."""
+    """Return the median ratio over rounds; load that slows the machine for a minute slows both sides of a round."""
     return median(one / other for one, other in zip(some, others, strict=True))
 
 

@@ -1,9 +1,13 @@
-"""datatrove 0.10.1 against our variant of it: ``python -m benchmarks.parity CORPUS…``, once ``make peers`` has run.
+"""Equal decisions of datatrove 0.10.1 and gristmill's datatrove variant: ``python -m benchmarks.parity CORPUS…``.
 
-Both judge the same documents, by the four rule sets alone and by FineWeb's chain of them; printed is how many answers
-agree (words, first reason, the text that C4 leaves), each that does not, and what the chain costs: CPU seconds of one
-core, with every chunk new to the memo (cold) and with all known (warm). Longer documents than --max-bytes are left
-out, since datatrove reads 0.15 MB/s; --sample takes a part of the others by the hash of their ids.
+``make peers`` installs datatrove. Both tools filter the same documents with each of four rule sets, and with FineWeb's
+chain of the rule sets. The output has:
+
+- the share of equal answers (words, first reason, the text that C4 keeps) and each difference;
+- with ``--time`` the chain's CPU seconds on one core, with an empty cache of chunks (cold) and a full one (warm).
+
+Documents longer than ``--max-bytes`` are skipped, since datatrove reads 0.15 MB/s. ``--sample`` selects a share of the
+other documents by the hash of their ids.
 """
 
 import argparse
@@ -25,7 +29,7 @@ from tests.datatrove_answers import CHAIN, answers, judge
 ROOT = Path(__file__).resolve().parents[1]
 PEER = ROOT / "build" / "peers" / ".venv" / "bin" / "python"
 ORACLE = ROOT / "tests" / "oracle" / "datatrove_oracle.py"
-ASKED = ("words", "repetition", "gopher", "c4", "c4_text", "fineweb", "chain", "chain_text")
+COMPARED = ("words", "repetition", "gopher", "c4", "c4_text", "fineweb", "chain", "chain_text")
 BATCH = 2000  # documents
 
 
@@ -40,13 +44,13 @@ def documents(paths: list[str], max_bytes: int, sample: float) -> list[dict]:
 
 
 def ask(python: str, rows: list[dict], *options: str) -> list[dict]:
-    """datatrove's answers, or with --time what its chain costs."""
+    """Return datatrove's answers, or with --time the CPU seconds of its chain."""
     with tempfile.TemporaryDirectory() as folder:
-        asked, answered = Path(folder) / "documents.jsonl", Path(folder) / "answers.jsonl"
-        asked.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        command = [python, str(ORACLE), str(asked), str(answered), *options]
-        said = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
-        lines = said if "--time" in options else answered.read_text()
+        documents, answers = Path(folder) / "documents.jsonl", Path(folder) / "answers.jsonl"
+        documents.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        command = [python, str(ORACLE), str(documents), str(answers), *options]
+        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+        lines = output if "--time" in options else answers.read_text()
         return [json.loads(line) for line in lines.splitlines()]
 
 
@@ -62,23 +66,25 @@ def chain_seconds(texts: list[str]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.parity", description=__doc__)
     parser.add_argument("corpora", nargs="+", metavar="CORPUS")
-    parser.add_argument("--python", default=str(PEER), help="the peers' Python (default %(default)s)")
-    parser.add_argument("--sample", type=float, default=1.0, help="share of the documents (default all)")
-    parser.add_argument("--max-bytes", type=int, default=200_000)
-    parser.add_argument("--time", action="store_true", help="compare what the chain costs, too")
+    parser.add_argument("--python", default=str(PEER), help="path of the peers' Python (default %(default)s)")
+    parser.add_argument("--sample", type=float, default=1.0, help="share of the documents to compare (default 1.0)")
+    parser.add_argument(
+        "--max-bytes", type=int, default=200_000, help="longest document to compare (default %(default)s)"
+    )
+    parser.add_argument("--time", action="store_true", help="compare the CPU seconds of the chain too")
     arguments = parser.parse_args()
     if not Path(arguments.python).exists():
-        sys.exit(f"Error: no {arguments.python}; `make peers` makes it")
+        sys.exit(f"Error: no Python at {arguments.python}; run `make peers`")
     rows = documents(arguments.corpora, arguments.max_bytes, arguments.sample)
     texts = [row["text"] for row in rows]
     ours = [answer for i in range(0, len(texts), BATCH) for answer in answers(texts[i : i + BATCH])]
     theirs = ask(arguments.python, rows, "--keep-words")
     print(f"{len(rows):,} documents, {sum(len(text.encode()) for text in texts) / 1e6:.1f} MB")
-    for asked in ASKED:
-        differ = [(their, our) for their, our in zip(theirs, ours, strict=True) if their[asked] != our[asked]]
-        print(f"{asked:12} {1 - len(differ) / max(len(rows), 1):.4%} equal")
+    for key in COMPARED:
+        differ = [(their, our) for their, our in zip(theirs, ours, strict=True) if their[key] != our[key]]
+        print(f"{key:12} {1 - len(differ) / max(len(rows), 1):.4%} equal")
         for their, our in differ:
-            print(f"    {their['id']}: datatrove {their[asked]}, gristmill {our[asked]}")
+            print(f"    {their['id']}: datatrove {their[key]}, gristmill {our[key]}")
     if arguments.time:
         chain_seconds(texts[:50])  # compiles
         spacy_words.clear_cache()

@@ -1,15 +1,17 @@
-"""Personal data: MB a CPU second on one core, against datatrove's PIIFormatter, and on text made to be slow; scores.
+"""PII detection: speed against datatrove's PIIFormatter, speed on adversarial text, and scores on labels.
 
     python -m benchmarks.pii CORPUS.jsonl.zst … [--peers PYTHON] [--largest 100] [--types person street_address]
     python -m benchmarks.pii --labeled LABELED.jsonl.zst [--peers PYTHON] [--lines]
 
-Ours looks for ``--types``, or all that need no asking; datatrove for e-mail and IP addresses, all that it knows.
-``--peers`` is the Python of an environment with datatrove 0.10.1; both run in turns, and the least time of each counts.
-``--largest``: megabytes of the longest adversarial text, a hundredth of it where exact rules look at all of it; a tenth
-and a hundredth of that come before it.
+Speed is in MB per CPU second on one core. Gristmill detects ``--types``, or its default types. datatrove detects e-mail
+and IP addresses, the only types it knows. ``--peers`` is the Python of an environment with datatrove 0.10.1. Both run
+alternately, and the shortest time of each counts.
 
-``--labeled`` prints precision, recall and F1 by type on labeled documents: ours, datatrove's formatter's and dolma's
-expressions' (benchmarks/peers/pii.py), each peer on the types it looks for.
+``--largest`` is the size in megabytes of the longest adversarial text, or a hundredth of it for texts that the exact
+rules examine in full. Texts of a hundredth and a tenth of that size run first.
+
+``--labeled`` prints precision, recall and F1 for each type on labeled documents. The tools are gristmill, datatrove's
+formatter and dolma's tagger (benchmarks/peers/pii.py); each peer is scored on the types it detects.
 """
 
 import argparse
@@ -33,14 +35,14 @@ print(json.dumps(time.process_time() - began))
 """
 ROUNDS = 3
 SPANS = Path(__file__).parent / "peers" / "pii.py"
-SCOPES = {"datatrove": ("email", "ip"), "dolma": ("email", "ip", "phone")}  # peers, and the types each looks for
-# Text made to be slow; the second lot is windows all over, each of which an exact rule looks at.
-PASSED_OVER = {"digits": "0123456789", "@": "@", "1.1.1.1.": "1.1.1.1.", "1-": "1-", "ab::": "ab::"}
-LOOKED_AT = {"a@b.c": "a@b.c", "phones": "415-867-5309, ", "9.8.7.6 ": "9.8.7.6 "}
+SCOPES = {"datatrove": ("email", "ip"), "dolma": ("email", "ip", "phone")}  # peer -> types it detects
+# Adversarial text. The exact rules skip the first group and examine all of the second, which is candidates throughout.
+SKIPPED = {"digits": "0123456789", "@": "@", "1.1.1.1.": "1.1.1.1.", "1-": "1-", "ab::": "ab::"}
+EXAMINED = {"a@b.c": "a@b.c", "phones": "415-867-5309, ", "9.8.7.6 ": "9.8.7.6 "}
 
 
 def seconds(texts: list[str], types: list[str] | None = None) -> tuple[float, int]:
-    """CPU seconds of ours for some types or the default ones, and how many spans it finds."""
+    """Return gristmill's CPU seconds for some types or the default types, and the number of spans found."""
     from gristmill.filters.core.batch import Batch
     from gristmill.filters.pii.filter import PiiFilter
     from gristmill.pipelines.ragged import Ragged
@@ -55,7 +57,7 @@ def seconds(texts: list[str], types: list[str] | None = None) -> tuple[float, in
 
 
 def their_seconds(python: str, texts: list[str]) -> float:
-    """CPU seconds of the peer."""
+    """Return the CPU seconds of datatrove."""
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(texts, file)
         file.flush()
@@ -64,7 +66,7 @@ def their_seconds(python: str, texts: list[str]) -> float:
 
 
 def write_spans(peer: str, python: str, texts: list[str], path: Path) -> None:
-    """Write what a peer finds in texts, by their numbers, as --spans of `gristmill pii score` reads it."""
+    """Write the spans that a peer finds, by text number, in the format of --spans of `gristmill pii score`."""
     rows = [json.dumps({"id": str(i), "text": text}) for i, text in enumerate(texts)]
     try:
         ran = subprocess.run([python, "-I", SPANS, peer], input="\n".join(rows).encode(), capture_output=True)
@@ -72,12 +74,12 @@ def write_spans(peer: str, python: str, texts: list[str], path: Path) -> None:
         raise BenchmarkError(f"cannot run {python}: {error.strerror}; --peers must name a Python") from None
     if ran.returncode:
         why = ran.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise BenchmarkError(f"{peer} does not run in {python}: {why}; --peers names a Python that has it")
+        raise BenchmarkError(f"{peer} does not run in {python}: {why}; set --peers to a Python with {peer}")
     path.write_bytes(ran.stdout)
 
 
 def score_peers(labeled: str, python: str | None, lines: bool) -> None:
-    """Print a row for each tool and type."""
+    """Print the scores of each tool and type."""
     from gristmill.filters.pii.evaluate import pii_detector, read_labeled, score
     from gristmill.filters.pii.filter import PiiFilter
     from gristmill.flows.clean.pii import finder_of
@@ -108,12 +110,14 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpora", nargs="*")
-    parser.add_argument("--peers", help="Python of the peer's environment")
-    parser.add_argument("--megabytes", type=float, default=40, help="of text taken from each corpus")
-    parser.add_argument("--largest", type=int, default=0, help="megabytes of the longest adversarial text; 0 for none")
-    parser.add_argument("--types", nargs="+", help="to look for, in place of all that need no asking")
-    parser.add_argument("--labeled", help="score tools on labeled documents")
-    parser.add_argument("--lines", action="store_true", help="look only at lines with a label or a decoy")
+    parser.add_argument("--peers", help="path of the Python of the peers' environment")
+    parser.add_argument("--megabytes", type=float, default=40, help="megabytes of text from each corpus (default 40)")
+    parser.add_argument(
+        "--largest", type=int, default=0, help="megabytes of the longest adversarial text (default 0: none)"
+    )
+    parser.add_argument("--types", nargs="+", help="types to detect, instead of the default types")
+    parser.add_argument("--labeled", help="score the tools on the labeled documents of this file")
+    parser.add_argument("--lines", action="store_true", help="score only the lines with a label or a decoy")
     args = parser.parse_args()
     if args.labeled:
         score_peers(args.labeled, args.peers, args.lines)
@@ -130,13 +134,13 @@ def main() -> None:
             if args.peers:
                 theirs.append(their_seconds(args.peers, texts))
         spent, spans = min(ours)
-        told = f"{Path(path).name}: gristmill {size / spent:.1f} MB/s, {spans:,} spans in {size:.1f} MB"
+        line = f"{Path(path).name}: gristmill {size / spent:.1f} MB/s, {spans:,} spans in {size:.1f} MB"
         if args.peers:
             peer = min(theirs)
-            told += f"; datatrove {size / peer:.1f} MB/s, gristmill {peer / spent:.1f} times as fast"
-        print(told, flush=True)
-    for name, unit in {**PASSED_OVER, **LOOKED_AT}.items() if args.largest else ():
-        most = args.largest / 100 if name in LOOKED_AT else args.largest
+            line += f"; datatrove {size / peer:.1f} MB/s, gristmill {peer / spent:.1f} times as fast"
+        print(line, flush=True)
+    for name, unit in {**SKIPPED, **EXAMINED}.items() if args.largest else ():
+        most = args.largest / 100 if name in EXAMINED else args.largest
         sizes = [most / 100, most / 10, most]
         speeds = [f"{n:g} MB {n / seconds([unit * (int(n * 1_000_000) // len(unit))])[0]:.3g} MB/s" for n in sizes]
         print(f"{name}: {', '.join(speeds)}", flush=True)

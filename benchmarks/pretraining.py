@@ -1,8 +1,9 @@
-"""Training speed against a plain loop of the nanoGPT kind, in turns in one process: python -m benchmarks.pretraining
+"""Training speed against a plain loop in the style of nanoGPT: ``python -m benchmarks.pretraining``.
 
-Both train GPT-2's architecture at the same size on the same tokens, on one thread (a GPU where there is one). The plain
-loop is nanoGPT's (github.com/karpathy/nanoGPT, train.py and model.py at 3adf61e), eager, without what we do not do
-either: random windows from a memory map, cross-entropy over all logits, AdamW, clipping. Ours is the trainer itself.
+Both train GPT-2's architecture at the same size on the same tokens, alternately in one process, on one CPU thread or on
+the GPU if there is one. The plain loop is nanoGPT's (github.com/karpathy/nanoGPT, train.py and model.py at 3adf61e),
+eager, without the features that gristmill lacks too. It has random windows from a memory map, cross-entropy over all
+logits, AdamW and gradient clipping. Gristmill's side is its trainer.
 """
 
 import argparse
@@ -86,7 +87,7 @@ class PlainLoop:
 
 
 class OurLoop:
-    """The trainer and its loader; losses are asked for at the end, as a run does."""
+    """Gristmill's trainer and loader; losses are read only at the end, as in a run."""
 
     def __init__(self, shape: ModelConfig, tokens: TokenSplit, batch: int, machine: Machine):
         self.trainer = Trainer(
@@ -103,7 +104,7 @@ class OurLoop:
 
 
 def measure(name: str, vocab_size: int, batch: int, steps: int, rounds: int, machine: Machine, folder: Path) -> None:
-    """A line: tokens a second of both, by CPU time on a CPU and by the clock on a GPU; best of some rounds each."""
+    """Print both sides' tokens per second in their best round: per CPU second on a CPU, per wall second on a GPU."""
     shape = ModelConfig(vocab_size=vocab_size, **PRESETS[name])
     path = folder / f"{name}-{vocab_size}.bin"
     np.random.default_rng(0).integers(0, vocab_size, 2_000_000).astype(np.uint16).tofile(path)
@@ -140,9 +141,9 @@ def measure(name: str, vocab_size: int, batch: int, steps: int, rounds: int, mac
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pretraining", description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=10, help="in a round")
-    parser.add_argument("--threads", type=int, default=1, help="of a CPU")
-    parser.add_argument("--cpu", action="store_true", help="though there is a GPU")
+    parser.add_argument("--steps", type=int, default=10, help="number of steps per round (default 10)")
+    parser.add_argument("--threads", type=int, default=1, help="number of CPU threads (default 1)")
+    parser.add_argument("--cpu", action="store_true", help="use the CPU even if there is a GPU")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if torch.cuda.is_available() and not arguments.cpu:

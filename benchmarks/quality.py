@@ -1,9 +1,9 @@
-"""How good are a recipe's rules? Recall of planted noise against false removal, on documents whose truth is known.
+"""Quality of a recipe's rules on labeled documents: recall of planted noise, and false removals.
 
     python -m benchmarks.quality messy.jsonl.zst [--recipe recipes/clean-corpus.toml] [--show RULE] [--spread MEASURE]
 
-Only the steps that judge a document alone are run, and cross_fit_perplexity. Labels are read to score the
-decisions, never to make them.
+The script runs only the filters of the recipe, which need one document at a time, and cross_fit_perplexity. Labels are
+used to score the decisions, never to make them.
 """
 
 import io
@@ -39,7 +39,7 @@ STRING = pa.large_string()
 
 
 def read_labelled(path: str) -> list[dict]:
-    """The rows of a JSONL file in zstd, each with its text and labels."""
+    """Return the rows of a JSON Lines file in zstd, each with text and labels."""
     with open(path, "rb") as file:
         return [orjson.loads(line) for line in io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file))]
 
@@ -49,13 +49,13 @@ def measure(chain: dict[str, Filter], texts: list[str]) -> dict[str, pl.DataFram
 
 
 def labels(chain: dict[str, Filter], frames: dict[str, pl.DataFrame]) -> pl.Series | None:
-    """The language of each document, where a filter of the chain says it."""
+    """Return the language of each document, or None if no filter of the chain detects it."""
     name = provider(chain, LANGUAGE)
     return frames[name][chain[name].PROVIDES[LANGUAGE]] if name else None
 
 
 def broken_rules(chain: dict[str, Filter], frames: dict[str, pl.DataFrame]) -> list[list[str]]:
-    """Measures of documents -> for each the rules it breaks, "step.rule", in the order of the chain."""
+    """Return the broken rules of each document as "step.rule", in the order of the chain."""
     documents = len(next(iter(frames.values())))
     profile = np.full(documents, NO_PROFILE, object)
     if (language := labels(chain, frames)) is not None:
@@ -68,7 +68,7 @@ def broken_rules(chain: dict[str, Filter], frames: dict[str, pl.DataFrame]) -> l
 
 
 class Labelled:
-    """Labelled documents as a step over the corpus sees a corpus: one part, of which those stay that break no rule."""
+    """Labeled documents with the interface of a corpus: one part, which keeps the documents that break no rule."""
 
     parts = ("all",)
 
@@ -100,7 +100,7 @@ class Labelled:
 def judge_corpus(
     step: CrossFitPerplexity, name: str, rows: list[dict], language: pl.Series | None, broken: list[list[str]]
 ) -> pl.DataFrame:
-    """Add what the step finds to the rules broken; its scores."""
+    """Run a corpus step, add its violations to ``broken`` and return its scores."""
     with TemporaryDirectory() as folder:
         stage_folder = UPath(folder)
         (verdict,) = decide_inline(step, Labelled(rows, language, broken, stage_folder), Path(folder))
@@ -116,14 +116,14 @@ def percent(part: int, whole: int) -> float:
 
 
 def rates(groups: list[str], broken: list[list[str]]) -> pl.DataFrame:
-    """How many documents of each group there are, and what share of them goes."""
+    """Return the number of documents in each group and the percentage removed."""
     all_documents, gone = Counter(groups), Counter(g for g, rules in zip(groups, broken, strict=True) if rules)
     rows = [(group, n, percent(gone[group], n)) for group, n in sorted(all_documents.items())]
     return pl.DataFrame(rows, ["group", "documents", "removed_percent"], orient="row")
 
 
 def costs(groups: list[str], broken: list[list[str]]) -> pl.DataFrame:
-    """What each rule removes of each group, and in all; ``alone``: what no other rule would have removed."""
+    """Return the documents each rule removes per group and in total; ``alone`` counts those without another rule."""
     removed, alone = defaultdict(Counter), Counter()
     for group, rules in zip(groups, broken, strict=True):
         for rule in rules:
@@ -136,7 +136,7 @@ def costs(groups: list[str], broken: list[list[str]]) -> pl.DataFrame:
 
 
 def spread(groups: list[str], values: pl.Series) -> pl.DataFrame:
-    """Percentiles of a measure in each group: where a threshold would cut."""
+    """Return percentiles of a measure in each group, from which to choose a threshold."""
     percentiles = [pl.col("value").quantile(q / 100).alias(f"{q} %") for q in (1, 5, 25, 50, 75, 95, 99)]
     return pl.DataFrame({"group": groups, "value": values}).group_by("group").agg(percentiles).sort("group")
 
@@ -144,10 +144,12 @@ def spread(groups: list[str], values: pl.Series) -> pl.DataFrame:
 @click.command()
 @click.argument("path", type=click.Path(exists=True))
 @click.option("--recipe", default="recipes/clean-corpus.toml", show_default=True)
-@click.option("--show", metavar="RULE", help="print the beginning of unplanted documents that break STEP.RULE")
+@click.option(
+    "--show", metavar="RULE", help="print the beginning of each document without plants that breaks STEP.RULE"
+)
 @click.option("--spread", "measured", metavar="MEASURE", help="print percentiles of STEP.MEASURE instead")
 def main(path, recipe, show, measured):
-    """Score the rules of a recipe on labelled documents."""
+    """Score the rules of a recipe on labeled documents."""
     chain = {name: step for name, step in read_recipe(recipe).steps.items() if isinstance(step, Filter)}
     over_corpus = {n: step for n, step in read_recipe(recipe).steps.items() if isinstance(step, CrossFitPerplexity)}
     rows = read_labelled(path)

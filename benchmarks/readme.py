@@ -1,8 +1,8 @@
-"""Write the funnels that README.md, README.zh-CN.md and docs/funnel.md show, from a finished run.
+"""Write the funnels in README.md, README.zh-CN.md and docs/funnel.md from a finished run.
 
     python -m benchmarks.readme work
 
-The READMEs get ten rows, docs/funnel.md every step and rule. `make run` leaves the run that they show.
+The READMEs get ten rows; docs/funnel.md gets every step and rule. `make run` makes the run.
 """
 
 import json
@@ -33,7 +33,7 @@ def replace_block(text: str, block: str) -> str:
     """Return the text with ``block`` between its funnel markers."""
     begin, end = "<!-- funnel -->", "<!-- /funnel -->"
     if begin not in text or end not in text:
-        raise click.ClickException(f"no section {begin} … {end} in the page")
+        raise click.ClickException(f"the page has no section {begin} … {end}; add both markers")
     fenced = f"{begin}\n```\n{block}\n```\n{end}"
     return re.sub(f"{begin}.*?{end}", lambda _: fenced, text, flags=re.DOTALL)
 

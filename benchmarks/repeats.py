@@ -1,14 +1,16 @@
-r"""Repeated passages against labels: planted paragraphs and site lines found, documents that lose what occurs once.
+r"""Removal of repeated passages against labels: planted spans cut, and documents that lose a unique line.
 
     python -m benchmarks.repeats CORPUS.jsonl.zst [--unit line] [--min-bytes 20] [--min-copies 2]
     python -m benchmarks.repeats CORPUS.jsonl.zst --near-threshold 0.8 [--edits 0.01]
 
-A planted span is found when nine tenths of its characters are cut; of each text one copy may stay. What occurs once is
-counted anew with Python's ``re`` over the whole corpus.
+A planted span counts as found if nine tenths of its bytes are cut; one copy of each text may stay. Unique lines
+are counted independently with Python's ``re`` over the whole corpus.
 
-With ``--near-threshold`` the planted copies are edited first, each in its own way: ``--edits`` of the letters of each
-line, at least one, become others. Of two copies of a line that are alike by Python's sets one must go. A line that is
-cut and occurs once must be as alike to a line that stays in the document that its report names.
+With ``--near-threshold`` the script first edits the planted copies. In each line it replaces a random share of the
+letters, ``--edits``, at least one. Two checks follow, with similarities computed from Python's sets:
+
+- Of two similar copies of a line at least one must be cut.
+- Every cut line that is no exact duplicate must be similar to a line kept in the document that the report names.
 """
 
 import argparse
@@ -36,7 +38,7 @@ FOUND = 0.9
 def cut_spans(
     settings: RepeatedPassages, rows: list[dict], folder: Path
 ) -> tuple[dict, pl.DataFrame, pl.DataFrame, float]:
-    """Byte spans cut from each document by id, the passages cut, the most copied, CPU seconds."""
+    """Return the byte spans cut by document id, the passages cut, the most frequent passages and the CPU seconds."""
     parts = write(rows, folder / "documents")
     corpus = Corpus(UPath(folder / "documents"), UPath(folder / "measures"), parts, lambda _, n: np.ones(n, bool))
     began = time.process_time()
@@ -54,7 +56,10 @@ def cut_spans(
 
 
 def recall(rows: list[dict], kept: dict[str, np.ndarray], planted) -> tuple[int, int]:
-    """Planted spans found, of all but one copy of each text; ``planted(row)`` -> (text, start, end)."""
+    """Count the planted spans found and those to find, which is all except one copy of each text.
+
+    ``planted(row)`` returns a list of (text, start, end).
+    """
     copies, found = Counter(), Counter()
     for row in rows:
         for key, start, end in planted(row):
@@ -83,7 +88,7 @@ def plants(row: dict) -> list:
 
 
 def edit(rows: list[dict], share: float) -> list[tuple]:
-    """Edit every planted line in place -> (text and number of the line, id, bytes of the line) of each copy."""
+    """Replace letters of every planted line in place; return each copy's line key, document id, start and end byte."""
     copies = []
     for row in rows:
         text = list(row["text"])
@@ -100,7 +105,7 @@ def edit(rows: list[dict], share: float) -> list[tuple]:
 
 
 def slow_set(line: str, settings: RepeatedPassages) -> set:
-    """Runs of characters; none of a line too short to be compared."""
+    """Return the character shingles of a line; an empty set if the line is too short to compare."""
     text, size = " ".join(line.split()).lower(), settings.near_shingle_size
     if len(re.findall(r"\w", text)) < settings.near_min_letters:
         return set()
@@ -110,7 +115,7 @@ def slow_set(line: str, settings: RepeatedPassages) -> set:
 def missed(
     texts: dict[str, bytes], kept: dict[str, np.ndarray], copies: list, settings: RepeatedPassages
 ) -> tuple[int, int]:
-    """Pairs of copies of a line that are alike and not the same: those of which both stay, and all."""
+    """Count the pairs of similar, unequal copies of a line: the pairs of which both stay, and all pairs."""
     by_text, both, pairs = defaultdict(list), 0, 0
     for key, id, begin, end in copies:
         line = slow_set(texts[id][begin:end].decode(), settings)
@@ -127,7 +132,7 @@ def missed(
 def unproven(
     texts: dict[str, bytes], kept: dict, cut: pl.DataFrame, settings: RepeatedPassages
 ) -> tuple[list[str], int]:
-    """Of cut lines that occur once, those that are alike to no line which stays in the document named, and all."""
+    """Return the documents with a near-duplicate line cut without a similar kept line, and the unique lines cut."""
     counts = Counter(line for text in texts.values() for line in lines(text.decode()))
     wrong, once = [], 0
     for (keeper,), some in cut.filter(pl.col("similarity") < 1).group_by("kept_in", maintain_order=True):
@@ -150,8 +155,12 @@ def main() -> None:
     parser.add_argument("--unit", default="line")
     parser.add_argument("--min-bytes", type=int, default=RepeatedPassages.model_fields["min_bytes"].default)
     parser.add_argument("--min-copies", type=int, default=RepeatedPassages.model_fields["min_copies"].default)
-    parser.add_argument("--near-threshold", type=float, help="edit the planted lines, and find them by this similarity")
-    parser.add_argument("--edits", type=float, default=0.01, help="share of a line's letters")
+    parser.add_argument(
+        "--near-threshold", type=float, help="edit the planted lines and remove near-duplicates at this similarity"
+    )
+    parser.add_argument(
+        "--edits", type=float, default=0.01, help="share of the letters of a line to replace (default 0.01)"
+    )
     args = parser.parse_args()
     chosen = {"unit": args.unit, "min_bytes": args.min_bytes, "min_copies": args.min_copies}
     settings, rows = RepeatedPassages(**chosen, near_threshold=args.near_threshold), read(args.corpus)
@@ -167,7 +176,7 @@ def main() -> None:
             kept[row["id"]][begin:end] = False
             cut_bytes += end - begin
     total = sum(mask.size for mask in kept.values())
-    print(f"{total / 1e6:.1f} MB at {total / 1e6 / seconds:.1f} MB a CPU second; {cut_bytes / total:.2%} of it cut")
+    print(f"{total / 1e6:.1f} MB at {total / 1e6 / seconds:.1f} MB per CPU second; {cut_bytes / total:.2%} of it cut")
     if args.near_threshold:
         both, pairs = missed(texts, kept, copies, settings)
         print(
@@ -175,7 +184,7 @@ def main() -> None:
             f"{both / pairs:.2%}"
         )
         wrong, once = unproven(texts, kept, cut, settings)
-        print(f"{once} lines that occur once are cut, {len(wrong)} cut lines are alike to none that stays", *wrong[:5])
+        print(f"{once} unique lines are cut, {len(wrong)} cut lines are similar to no kept line", *wrong[:5])
         return
     for name, planted in (("repeated paragraphs", paragraphs), ("boilerplate", boilerplate)):
         found, least = recall(rows, kept, planted)
@@ -187,7 +196,7 @@ def main() -> None:
             left = left[:begin] + left[end:]
         gone = Counter(lines(row["text"])) - Counter(lines(left.decode()))
         lost += [row["id"]] if any(counts[line] == 1 for line in gone) else []
-    print(f"{len(lost)} documents lose a line that occurs once", *lost[:5])
+    print(f"{len(lost)} documents lose a unique line", *lost[:5])
     for text, copies, documents, *_ in top.head(10).iter_rows():
         print(f"{copies:>7,} copies in {documents:>6,} documents  {text[:90]!r}")
 

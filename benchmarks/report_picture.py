@@ -1,8 +1,8 @@
-"""Draw README's picture of a report: the funnel, and the measures of one step.
+"""Draw the README's picture of a report: the funnel and the measures of one step.
 
     python -m benchmarks.report_picture work/report/index.html docs/report.png
 
-Needs Chromium on the PATH, and playwright.
+The script needs Chromium on the PATH and the package playwright.
 """
 
 import io
@@ -12,12 +12,12 @@ from pathlib import Path
 import click
 
 STEP, WIDTH = "gopher", 1000
-SHOWN = """
+REMOVE_OTHERS = """
     document.querySelectorAll("nav, footer, .note, main > section:not(#funnel):not(#rules)").forEach((e) => e.remove());
     document.querySelectorAll("#rules > h2, #rules > .lead, #rules .step:not(#rules-%s)").forEach((e) => e.remove());
     document.querySelectorAll("#rules .rules, #rules details").forEach((e) => e.remove());
 """
-COLOURS = 64
+COLORS = 64
 
 
 @click.command()
@@ -27,15 +27,15 @@ def main(report: Path, picture: Path):
     from PIL import Image
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": WIDTH, "height": 800}, device_scale_factor=1.5)
         page.goto(report.resolve().as_uri())
-        page.evaluate(SHOWN % STEP)
+        page.evaluate(REMOVE_OTHERS % STEP)
         drawn = page.screenshot(full_page=True)
         browser.close()
     picture.parent.mkdir(parents=True, exist_ok=True)
-    Image.open(io.BytesIO(drawn)).convert("RGB").quantize(COLOURS).save(picture, optimize=True)
+    Image.open(io.BytesIO(drawn)).convert("RGB").quantize(COLORS).save(picture, optimize=True)
     click.echo(f"{picture}  {picture.stat().st_size / 1e3:.0f} kB")
 
 

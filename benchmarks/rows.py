@@ -1,4 +1,4 @@
-"""What is compared: the rows of the table. Imports nothing heavy, see `harness.run`."""
+"""Rows of the comparison table. This module imports nothing large, for the reason given in `harness.run`."""
 
 import os
 import sys
@@ -15,24 +15,28 @@ RECIPE = HERE.parent / "recipes" / "clean-corpus.toml"
 
 
 def rows(only: list[str] | None = None) -> list[Row]:
-    """The rows with any of these names, or words in their name, their inputs prepared. BenchmarkError for none."""
-    found = [make() for name, make in ROWS.items() if not only or any(_means(word, name) for word in only)]
+    """Return the rows that match any word of ``only``, or all rows, and prepare their inputs.
+
+    A word selects the row of that name; if there is none, every row whose name contains it. Raise BenchmarkError if no
+    row matches.
+    """
+    found = [make() for name, make in ROWS.items() if not only or any(_selects(word, name) for word in only)]
     if not found:
-        raise BenchmarkError(f"no row is named so; there are: {', '.join(ROWS)}")
+        raise BenchmarkError(f"no row name contains {' or '.join(only or ())}; there are: {', '.join(ROWS)}")
     return found
 
 
-def _means(word: str, name: str) -> bool:
+def _selects(word: str, name: str) -> bool:
     return word == name or (word not in ROWS and word in name)
 
 
 def english(megabytes: int) -> Path:
-    """English web pages, prose and messy documents, JSON lines, in an order that any beginning is like the whole."""
+    """Return JSON lines of English web pages, prose and messy documents, shuffled: any prefix resembles the whole."""
     return _prepared(f"english-{megabytes}.jsonl", str(megabytes))
 
 
 def messy(times: int) -> Path:
-    """The messy documents so many times over, no two copies equal."""
+    """Return a file with ``times`` copies of the messy documents, no two of them equal."""
     return _prepared(f"messy-{times}.jsonl.zst", str(times))
 
 
@@ -45,12 +49,12 @@ def _prepared(name: str, argument: str) -> Path:
 
 
 def bad_words() -> Path:
-    """The English list of LDNOOBW, for both sides."""
+    """Return the English list of LDNOOBW, which both sides use."""
     return _prepared("bad-words.txt", "0")
 
 
 def text_bytes(path: Path) -> int:
-    """Of a prepared input, as `inputs` counted them."""
+    """Return the number of text bytes of a prepared input, as counted by `inputs`."""
     return int(path.with_name(path.name + ".bytes").read_text())
 
 
@@ -60,12 +64,12 @@ def ours(script: str, *arguments) -> Side:
 
 def theirs(script: str, *arguments) -> Side:
     if not PEERS.exists():
-        raise BenchmarkError(f"the peers are not installed at {PEERS}; `make peers` does it")
+        raise BenchmarkError(f"the peers are not installed at {PEERS}; run `make peers`")
     return Side(command=(str(PEERS), str(HERE / "peers" / f"{script}.py"), *map(str, arguments)))
 
 
 def gristmill(*arguments, source: Path, work: Path) -> Side:
-    """The command itself, into a work folder that is removed before each run."""
+    """Return the side that runs the gristmill command into a work folder, which is removed before each run."""
     start = (sys.executable, "-m", "gristmill")
     return Side(
         command=(*start, *map(str, arguments), "--input", str(source), "--output", str(work)),
@@ -75,10 +79,11 @@ def gristmill(*arguments, source: Path, work: Path) -> Side:
 
 
 def rules(name: str, megabytes: int, how: str) -> Row:
-    """Ours measures all rules of all documents. The peer, a few hundred times slower, has the first 4 MB of them.
+    """Compare the rules. Gristmill measures all rules on all documents.
 
-    ``how`` is "every" where the peer shows each document to every filter too, "chain" where, as it is used, a document
-    that one filter drops is not shown to the next.
+    The peer gets the first 4 MB of them, because it is a few hundred times slower. ``how`` is "every" if the peer
+    passes each document to every filter too. ``how`` is "chain", the peer's normal use, if a document that one
+    filter drops does not reach the next.
     """
     peer = theirs("datatrove_rules", english(4), bad_words(), how)
     return Row(name=name, ours=ours("rules", english(megabytes), bad_words()), peer=peer)

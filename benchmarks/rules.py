@@ -1,4 +1,7 @@
-"""Our side of the rules: ``python -m benchmarks.rules DOCUMENTS BAD_WORDS``, timed around measuring alone."""
+"""Gristmill's side of the rules comparison; only the measuring is timed.
+
+python -m benchmarks.rules DOCUMENTS BAD_WORDS
+"""
 
 import json
 import sys
@@ -19,18 +22,18 @@ from gristmill.pipelines.storage.shards import cut_groups
 
 
 def chain(words: str) -> dict[str, Filter]:
-    """The rule sets in the default recipe's order, then the bad words of C4: one is too many."""
+    """Return the rule sets in the default recipe's order, then C4's bad words with a maximum of 0 hits."""
     rule_sets = {name: FILTERS[name]() for name in ("c4", "gopher", "repetition", "fineweb")}
     return rule_sets | {"keywords": FILTERS["keywords"](lists={"*": words}, max_hits=0, max_density=None)}
 
 
 def batches(path: str) -> list[pa.Table]:
-    """The documents as row groups of a shard hold them."""
+    """Return the documents as tables of the size of a shard's row groups."""
     return [*cut_groups(pl.read_ndjson(path).to_arrow())]
 
 
 def dropped(rule_sets: dict[str, Filter], frames: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """One row a document, one column a rule set: does the document break one of its rules?"""
+    """Return one row per document and one column per rule set: True if the document breaks one of its rules."""
     no_language = np.full(len(next(iter(frames.values()))), NO_PROFILE, object)
     return pl.DataFrame({name: decide(s, frames[name], no_language).list.len() > 0 for name, s in rule_sets.items()})
 

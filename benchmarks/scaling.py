@@ -1,10 +1,10 @@
-"""Near-duplicates at growing size: MB a CPU second of each stage and peak memory, which should both stay.
+"""Near-duplicate removal at growing corpus sizes: MB per CPU second of each stage, and peak memory.
 
     python -m benchmarks.scaling CORPUS.jsonl.zst [--copies 1 10 40] [--memory-mb 64]
 
-A copy of the corpus is written in an alphabet of its own (a permutation of the Latin, Greek and Cyrillic letters), so
-that its near-duplicates stay near-duplicates of each other and of nothing else. Each size runs in a fresh process,
-after one on a few rows that compiles the kernels. ``cluster stage`` is what its arrays take that grow with the corpus.
+Speed and memory should not depend on the size. Each copy of the corpus uses its own permutation of the Latin, Greek and
+Cyrillic letters, so documents are near-duplicates only within a copy. Each size runs in a fresh process; an
+earlier run on a few rows compiles the kernels. ``cluster stage`` is the size of the arrays that grow with the corpus.
 """
 
 import argparse
@@ -29,7 +29,7 @@ LETTERS = [[chr(c) for c in range(first, last + 1)] for first, last in ((97, 122
 
 
 def alphabet(copy: int) -> np.ndarray:
-    """uint32[0x110000]: each character, the letters of each script and case permuted."""
+    """Return a uint32[0x110000] map of code points that permutes the letters within each script and case."""
     draw, table = random.Random(copy), np.arange(0x110000, dtype="<u4")
     for script in LETTERS:
         mixed = draw.sample(script, len(script)) if copy else script
@@ -41,7 +41,7 @@ def alphabet(copy: int) -> np.ndarray:
 
 
 def translate(text: str, table: np.ndarray) -> str:
-    """``str.translate``, which would take longer than the deduplication."""
+    """Translate a text like ``str.translate``, which would take longer than the deduplication."""
     return table[np.frombuffer(text.encode("utf-32-le"), "<u4")].tobytes().decode("utf-32-le")
 
 
@@ -57,7 +57,7 @@ def prepare(rows: list[dict], copies: int, documents: Path) -> list[str]:
 
 
 def run(folder: Path, memory_mb: int) -> None:
-    """One size, in its own process, where a few documents went the same way before: that loads the kernels."""
+    """Measure one size. A first pass over a few documents loads the kernels."""
     settings = NearDuplicates(memory_mb=memory_mb)
     deduplicate(folder / "few", settings)
     corpus, seconds, found, counts = deduplicate(folder / "all", settings)
@@ -65,13 +65,13 @@ def run(folder: Path, memory_mb: int) -> None:
     megabytes = sum(corpus.measured(part, ["bytes"])["bytes"].to_numpy().sum() for part in corpus.parts) / 1e6
     speeds = ", ".join(f"{stage} {megabytes / spent:.1f}" for stage, spent in seconds.items())
     removed = found["duplicate_of"].is_not_null().sum()
-    print(f"{megabytes:.0f} MB: {speeds} MB a CPU second, peak {peak} MB, {removed} removed, {counts}")
+    print(f"{megabytes:.0f} MB: {speeds} MB per CPU second, peak {peak} MB, {removed} removed, {counts}")
     each = [counts["cluster_bytes"] / max(n, 1) for n in (corpus.n_documents, counts["candidates"])]
-    print("  cluster stage {:.1f} bytes a document, {:.1f} a candidate".format(*each), flush=True)
+    print("  cluster stage {:.1f} bytes per document, {:.1f} per candidate".format(*each), flush=True)
 
 
 def deduplicate(folder: Path, settings: NearDuplicates) -> tuple[Corpus, dict[str, float], pl.DataFrame, dict]:
-    """Measure and decide: CPU seconds of each and both, what was found, and counts."""
+    """Measure and decide; return the corpus, the CPU seconds of both stages, the duplicates and the counts."""
     parts = [path.stem for path in sorted((folder / "documents").glob("*.parquet"))]
     corpus = Corpus(UPath(folder / "documents"), UPath(folder / "measures"), parts, lambda _, n: np.ones(n, bool))
     began = time.process_time()
@@ -86,7 +86,7 @@ def deduplicate(folder: Path, settings: NearDuplicates) -> tuple[Corpus, dict[st
 
 
 def peak_mb() -> int:
-    """The most memory this process had. Not ru_maxrss: a child's begins at its parent's, who wrote the corpus."""
+    """Return this process's peak memory. ru_maxrss would start at the memory of the parent, which wrote the corpus."""
     return int(re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())[1]) >> 10
 
 

@@ -1,9 +1,9 @@
-"""Text to 128-hash signatures of 5-word shingles, ours and the peers': MB a CPU second on one core.
+"""MinHash signatures (128 hashes of 5-word shingles) against the peers: MB per CPU second on one core.
 
     python -m benchmarks.signatures CORPUS.jsonl.zst … [--peers PYTHON]
 
 ``--peers`` is the Python of an environment with any of rensa 0.5, datasketch 2.0 and datatrove 0.10.1. The first two
-get their shingles from Python's ``re``; datatrove runs its own signature stage's tokenising, shingling and hashing.
+get shingles made with Python's ``re``; datatrove runs the tokenization, shingling and hashing of its signature stage.
 """
 
 import argparse
@@ -71,14 +71,14 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpora", nargs="+")
-    parser.add_argument("--peers", help="Python of the peers' environment")
-    parser.add_argument("--megabytes", type=float, default=30, help="of text taken from each corpus")
+    parser.add_argument("--peers", help="path of the Python of the peers' environment")
+    parser.add_argument("--megabytes", type=float, default=30, help="megabytes of text from each corpus (default 30)")
     args = parser.parse_args()
     for path in args.corpora:
         texts, left = [], args.megabytes * 1e6
         for row in read(path):
             if left > 0:
-                texts.append(row["text"][:100_000])  # else a novel is all that the peers' share of the texts holds
+                texts.append(row["text"][:100_000])  # else one novel would fill the peers' share of the texts
                 left -= len(texts[-1])
         megabytes, seconds = ours(texts)
         speed = megabytes / seconds

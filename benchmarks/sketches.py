@@ -1,11 +1,12 @@
-"""Which MinHash sketch: speed and error of the one we use against the two that lost.
+"""Speed and error of three MinHash sketches: the one in use and the two rejected.
 
     python -m benchmarks.sketches
 
-classic      k permutations, each lane the smallest value over all shingles (dedup/near/minhash.py): O(n k), vectorised
-oph          one permutation, k bins, empty ones filled by optimal densification (Shrivastava, ICML 2017): O(n + k)
-rounds       fast similarity sketching (Dahlgaard et al., FOCS 2017): rounds of throwing all shingles into k bins
-             until each has one: O(n + k log k)
+- *classic* (in use, dedup/near/minhash.py): k permutations; each lane keeps the minimum over all shingles. O(n k),
+  vectorized.
+- *oph*: one permutation and k bins; optimal densification fills empty bins (Shrivastava, ICML 2017). O(n + k).
+- *rounds*: fast similarity sketching (Dahlgaard et al., FOCS 2017). Each round hashes all shingles into k bins, until
+  no bin is empty. O(n + k log k).
 """
 
 import time

@@ -1,6 +1,9 @@
-"""Documents to token shards and back: every text compared, random positions traced, MB a CPU second from clean Parquet.
+"""Round trip from documents to token shards and back: equal texts, traced positions, MB per CPU second.
 
-python -m benchmarks.tokens CORPUS.jsonl.zst … [--vocab-size 32000] [--positions 10000]
+    python -m benchmarks.tokens CORPUS.jsonl.zst … [--vocab-size 32000] [--positions 10000]
+
+The benchmark compares every decoded text with its document and traces random token positions to their documents. The
+time runs from clean Parquet to finished token shards.
 """
 
 import argparse
@@ -34,19 +37,17 @@ def main() -> None:
         texts = {r["id"]: r["text"] for path in list_shards(to_path(clean)) for r in read_shard(path).to_pylist()}
         size = sum(len(text.encode()) for text in texts.values()) / 1e6
         count = shards.manifest.counts["tokens"]
-        print(
-            f"{size:.1f} MB, {len(texts):,} documents, {count:,} tokens: {size / cpu:.1f} MB a CPU second, {wall:.1f} s"
-        )
+        print(f"{size:.1f} MB, {len(texts):,} documents, {count:,} tokens: {size / cpu:.1f} MB per CPU s, {wall:.1f} s")
 
         opened, same, seen, spans = Tokenizer.load(tokenizer), 0, 0, []
         for name in shards.names():
             shard, begin = shards.shard(name), 0
             for row, end in zip(shard.documents.to_pylist(), shard.ends.tolist(), strict=True):
-                same += opened.decode_ids(shard.ids[begin + 1 : end]) == texts[row["id"]]  # behind BOS
+                same += opened.decode_ids(shard.ids[begin + 1 : end]) == texts[row["id"]]  # after BOS
                 seen += 1
                 spans.append((name, begin, end, row["id"]))
                 begin = end
-        print(f"{same:,} of {seen:,} documents come back as they were ({len(texts):,} went in)")
+        print(f"{same:,} of {seen:,} documents decode to their text ({len(texts):,} documents read)")
         rng, right = np.random.default_rng(0), 0
         sizes = np.cumsum([end - begin for _, begin, end, _ in spans])
         for position in rng.integers(0, sizes[-1], args.positions).tolist():
@@ -54,7 +55,7 @@ def main() -> None:
             name, begin, end, id = spans[which]
             at = begin + position - (int(sizes[which]) - (end - begin))
             right += shards.shard(name).trace(at).id == id
-        print(f"{right:,} of {args.positions:,} positions lead to their document")
+        print(f"{right:,} of {args.positions:,} positions trace to their document")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,21 @@
-"""Unigram, ours and the peers': pieces in common, CPU seconds of training and encoding, what held-out text comes to.
+"""Unigram against the peers: CPU seconds of training and encoding, common pieces, fit on held-out text.
 
     python -m benchmarks.unigram CORPUS.jsonl.zst … --folder build/unigram [--language ru] [--megabytes 105]
         [--vocab-size 32000] [--coverage 0.9995] [--repeat] [--sides sentencepiece parity ours tokenizers]
 
-Lines of the documents are the sentences, as SentencePiece has it; every twentieth document is held out. All train with
-SentencePiece's defaults (nmt_nfkc, a space in front, 1,000,000 seeds) on one core, timed from text in memory, or for
-sentencepiece from a file, to pieces. ``ours`` counts seeds over words, ``parity`` takes those of SentencePiece. A peer
-that is in --folder is not trained again. With ``--repeat``, texts that are too few come again, every 50th word with
-other letters, so that new words come. Held-out text: bytes a token of the best way to cut, and the log-likelihood
-over all ways, in nats a byte; pieces' probabilities are made to sum to 1, an unknown character is 10 nats below the
-least. Encoding is by sentencepiece's vocabulary, normalising too, with tables that are warm.
+Training:
+
+- Each line of a document is a sentence, as in SentencePiece. Every twentieth document is held out.
+- All sides use SentencePiece's defaults (nmt_nfkc, dummy prefix, 1,000,000 seed pieces) on one core.
+- The time runs from text in memory (for sentencepiece, from a file) to the pieces.
+- ``ours`` counts seed pieces over words; ``parity`` uses SentencePiece's seed pieces.
+- A peer whose result is in ``--folder`` is not trained again.
+- ``--repeat`` repeats the texts up to ``--megabytes``; every 50th word gets other letters, so that new words occur.
+
+Held-out text: bytes per token of the best (Viterbi) segmentation, and log-likelihood over all segmentations in nats per
+byte. The pieces' probabilities are normalized to sum to 1; an unknown character scores 10 nats below the least piece.
+
+Encoding: sentencepiece's vocabulary on all sides, normalization included, with a warm cache.
 """
 
 import argparse
@@ -27,12 +33,12 @@ ONE_CORE = {"RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "POLARS
 NORMAL = ["nmt_nfkc", "collapse", "prefix", "escape"]
 SPECIAL = ["<unk>", "<s>", "</s>"]
 SIDES = ("sentencepiece", "parity", "ours", "tokenizers")
-ENCODED = 10_000_000  # bytes of text that is encoded for time
+ENCODED = 10_000_000  # bytes of text that the timed encoding takes
 BATCH = 10_000  # lines
 
 
 def prepare(folder: str, megabytes: float, language: str, repeat: bool, corpora: list[str]) -> None:
-    """Write the lines to train on and those held out."""
+    """Write the training lines and the held-out lines."""
     from benchmarks.bpe_training import another
     from benchmarks.near_duplicates import read
 
@@ -53,7 +59,7 @@ def prepare(folder: str, megabytes: float, language: str, repeat: bool, corpora:
 
 
 def cut(texts: list[bytes]) -> list[bytes]:
-    """A hundred parts of few texts, each some lines."""
+    """Split a few texts into about a hundred parts of equally many lines."""
     lines = b"\n".join(texts).split(b"\n")
     step = max(1, len(lines) // 100)
     return [b"\n".join(lines[at : at + step]) for at in range(0, len(lines), step)]
@@ -72,8 +78,8 @@ def sentencepiece(folder: str, size: int, coverage: float) -> dict:
         character_coverage=coverage, num_threads=1, max_sentence_length=1 << 30, minloglevel=2,
     )  # fmt: skip
     seconds = time.process_time() - began
-    made = SentencePieceProcessor(model_file=f"{folder}/spm-{size}.model")
-    return {"cpu": seconds, "pieces": {made.id_to_piece(i): made.get_score(i) for i in range(3, len(made))}}
+    model = SentencePieceProcessor(model_file=f"{folder}/spm-{size}.model")
+    return {"cpu": seconds, "pieces": {model.id_to_piece(i): model.get_score(i) for i in range(3, len(model))}}
 
 
 def tokenizers(folder: str, size: int, coverage: float) -> dict:
@@ -81,15 +87,15 @@ def tokenizers(folder: str, size: int, coverage: float) -> dict:
 
     from gristmill.tokenizers_lab.normalize.charsmap import charsmap
 
-    texts, made = lines_of(f"{folder}/train"), Tokenizer(models.Unigram())
+    texts, tokenizer = lines_of(f"{folder}/train"), Tokenizer(models.Unigram())
     spaces = [normalizers.Strip(), normalizers.Replace(Regex(" {2,}"), " ")]
-    made.normalizer = normalizers.Sequence([normalizers.Precompiled(charsmap("nmt_nfkc")), *spaces])
-    made.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Precompiled(charsmap("nmt_nfkc")), *spaces])
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     trainer = trainers.UnigramTrainer(vocab_size=size, special_tokens=SPECIAL, unk_token="<unk>", show_progress=False)
     began = time.process_time()
-    made.train_from_iterator(texts, trainer)
+    tokenizer.train_from_iterator(texts, trainer)
     seconds = time.process_time() - began
-    vocabulary = json.loads(made.to_str())["model"]["vocab"]
+    vocabulary = json.loads(tokenizer.to_str())["model"]["vocab"]
     return {"cpu": seconds, "pieces": {piece: score for piece, score in vocabulary if piece not in SPECIAL}}
 
 
@@ -98,11 +104,11 @@ def ours(folder: str, size: int, coverage: float, seed_method: str = "words") ->
     from gristmill.tokenizers_lab.count.word_counts import WordCounter, count_words
     from gristmill.tokenizers_lab.train import TokenizerSettings, train
 
-    wanted = {"character_coverage": coverage, "byte_fallback": False, "seed_method": seed_method}
-    settings = TokenizerSettings(algorithm="unigram", vocab_size=size, normalizers=NORMAL, unigram=wanted)
-    counting, made = settings.count_settings(), settings.model_copy(update={"vocab_size": 22})
+    unigram = {"character_coverage": coverage, "byte_fallback": False, "seed_method": seed_method}
+    settings = TokenizerSettings(algorithm="unigram", vocab_size=size, normalizers=NORMAL, unigram=unigram)
+    counting, tiny = settings.count_settings(), settings.model_copy(update={"vocab_size": 22})
     small = Ragged.from_strings(["some small text to compile for", "more of this small text"] * 9)
-    train(count_words([counting(small)], counting.pretokenizer), made)
+    train(count_words([counting(small)], counting.pretokenizer), tiny)
     counter, seconds = WordCounter(counting.pretokenizer), 0.0
     with open(f"{folder}/train", newline="\n") as file:
         while lines := [line[:-1] for line in islice(file, BATCH)]:
@@ -121,13 +127,13 @@ def parity(folder: str, size: int, coverage: float) -> dict:
 
 
 def one_side(name: str, folder: str, size: str, coverage: str) -> None:
-    """Train in a process of its own; the pieces go to a file."""
-    told = globals()[name](folder, int(size), float(coverage))
-    Path(f"{folder}/{name}-{size}.json").write_text(json.dumps(told))
+    """Train one side in its own process and write its seconds and pieces to a file."""
+    result = globals()[name](folder, int(size), float(coverage))
+    Path(f"{folder}/{name}-{size}.json").write_text(json.dumps(result))
 
 
 def held_out(folder: str, pieces: dict[str, float]) -> tuple[float, float]:
-    """Bytes a token and nats a byte."""
+    """Return bytes per token and nats per byte of the held-out text."""
     import numpy as np
 
     from gristmill.pipelines.ragged import Ragged
@@ -149,7 +155,7 @@ def held_out(folder: str, pieces: dict[str, float]) -> tuple[float, float]:
 
 
 def encode(folder: str, size: int) -> None:
-    """Time the encoders with sentencepiece's vocabulary on the same lines."""
+    """Time the encoders with sentencepiece's vocabulary on the same lines and compare their ids."""
     import tokenizers as hf
     from sentencepiece import SentencePieceProcessor
 
@@ -179,7 +185,7 @@ def encode(folder: str, size: int) -> None:
     ):
         for _ in range(rounds):
             began = time.process_time()
-            made = work()
+            encoded = work()
             spent[name] = min(spent.get(name, 1e9), time.process_time() - began)
         if name == "sentencepiece":
             ids = [
@@ -187,12 +193,12 @@ def encode(folder: str, size: int) -> None:
                 for batch in map(mine, batches)
                 for a, b in zip(batch.offsets[:-1], batch.offsets[1:], strict=True)
             ]
-            same = sum(a == b for a, b in zip(ids, made, strict=True))
-    told = ", ".join(
-        f"{name} {seconds / spent['ours']:.1f} times ours" for name, seconds in spent.items() if name != "ours"
+            same = sum(a == b for a, b in zip(ids, encoded, strict=True))
+    ratios = ", ".join(
+        f"{name} takes {seconds / spent['ours']:.1f} times as long" for name, seconds in spent.items() if name != "ours"
     )
     rate = (ENCODED - left) / 1e6 / spent["ours"]
-    print(f"encoding: {rate:.1f} MB a CPU s; {told}; ids equal sentencepiece's on {same:,} of {len(lines):,} lines")
+    print(f"encoding: {rate:.1f} MB per CPU s; {ratios}; ids equal sentencepiece's on {same:,} of {len(lines):,} lines")
 
 
 def main() -> None:
@@ -203,19 +209,19 @@ def main() -> None:
     parser.add_argument("--megabytes", type=float, default=105)
     parser.add_argument("--vocab-size", type=int, default=32_000)
     parser.add_argument("--coverage", type=float, default=0.9995)
-    parser.add_argument("--repeat", action="store_true", help="texts until there are enough megabytes")
+    parser.add_argument("--repeat", action="store_true", help="repeat the texts up to --megabytes")
     parser.add_argument("--sides", nargs="*", default=list(SIDES), choices=SIDES)
     args = parser.parse_args()
     os.environ |= ONE_CORE
     folder = Path(args.folder)
     folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "train").exists():  # in a child: what this process holds would count into the peak of each side
+    if not (folder / "train").exists():  # in a child: this process's memory counts towards every child's peak
         run(_side("prepare", str(folder), args.megabytes, args.language, args.repeat, args.corpora))
     sizes = {name: (folder / name).stat().st_size / 1e6 for name in ("train", "held")}
     print(
         f"{sizes['train']:.1f} MB, {sizes['held']:.2f} held out; {args.vocab_size:,} pieces, coverage {args.coverage}"
     )
-    told = {}
+    results = {}
     for name in args.sides:
         file = folder / f"{name}-{args.vocab_size}.json"
         if name in ("ours", "parity") or not file.exists():
@@ -224,11 +230,11 @@ def main() -> None:
             except BenchmarkError as error:
                 print(f"  {name:14} {error}")
                 continue
-            told[name] = json.loads(file.read_text()) | {"peak": peak}
-            file.write_text(json.dumps(told[name]))
-        told[name] = json.loads(file.read_text())
-        report(name, told, str(folder))
-    if "sentencepiece" in told:
+            results[name] = json.loads(file.read_text()) | {"peak": peak}
+            file.write_text(json.dumps(results[name]))
+        results[name] = json.loads(file.read_text())
+        report(name, results, str(folder))
+    if "sentencepiece" in results:
         encode(str(folder), args.vocab_size)
 
 
@@ -236,11 +242,11 @@ def _side(name: str, *given) -> Side:
     return Side(command=(sys.executable, "-c", f"from benchmarks.unigram import {name}; {name}(*{given!r})"))
 
 
-def report(name: str, told: dict, folder: str) -> None:
-    its, theirs = told[name], told.get("sentencepiece")
+def report(name: str, results: dict, folder: str) -> None:
+    its, theirs = results[name], results.get("sentencepiece")
     rate, nats = held_out(folder, its["pieces"])
-    line = f"  {name:14} {its['cpu']:8.2f} CPU s {its.get('peak', 0) / 1e6:6,.0f} MB  {rate:.4f} bytes a token"
-    line += f"  {nats:.4f} nats a byte"
+    line = f"  {name:14} {its['cpu']:8.2f} CPU s {its.get('peak', 0) / 1e6:6,.0f} MB  {rate:.4f} bytes per token"
+    line += f"  {nats:.4f} nats per byte"
     if theirs and name != "sentencepiece":
         common = len(its["pieces"].keys() & theirs["pieces"].keys()) / len(theirs["pieces"])
         line += f"  {common:.2%} of sentencepiece's pieces, {theirs['cpu'] / its['cpu']:.1f} times as fast"

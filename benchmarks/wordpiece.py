@@ -1,10 +1,11 @@
-"""WordPiece, ours and tokenizers': the same vocabulary, CPU seconds of training and encoding, equal ids.
+"""WordPiece against tokenizers: CPU seconds of training and encoding, equal vocabulary and ids.
 
     python -m benchmarks.wordpiece CORPUS.jsonl.zst … [--megabytes 60] [--vocab-size 30000]
 
-Documents of all files by the hash of their text, cut in lines, behind BERT's normalizer and pre-tokenizer, on one core.
-tokenizers numbers the letters inside words as a hash table has them, in each run another way, and breaks ties by these
-numbers: ours is trained with its order. Ids are compared on every document of the files, by the vocabulary in common.
+Both sides train on one core, on the lines of ``--megabytes`` of documents in the order of their hashes, after BERT's
+normalizer and pre-tokenizer. tokenizers numbers the letters inside words in the order of a hash table, which differs
+between runs, and breaks ties by these numbers; gristmill trains with the same order. Ids are compared on every document
+of the files; both sides encode with gristmill's vocabulary.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import time
 
 os.environ |= {"RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-BATCH = 10_000  # lines, or documents where ids are compared: 500
+BATCH = 10_000  # lines; the comparison of ids takes 500 documents at a time
 
 
 def main() -> None:
@@ -46,17 +47,17 @@ def main() -> None:
     theirs = tokenizers.Tokenizer(tokenizers.models.WordPiece(unk_token="[UNK]"))
     theirs.normalizer = tokenizers.normalizers.BertNormalizer(strip_accents=True)
     theirs.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
-    settings = {"vocab_size": args.vocab_size, "special_tokens": SPECIAL, "show_progress": False}
+    options = {"vocab_size": args.vocab_size, "special_tokens": SPECIAL, "show_progress": False}
     began = time.process_time()
-    theirs.train_from_iterator(lines, tokenizers.trainers.WordPieceTrainer(**settings))
+    theirs.train_from_iterator(lines, tokenizers.trainers.WordPieceTrainer(**options))
     peer = time.process_time() - began
     ids = theirs.get_vocab()
     vocabulary = sorted(ids, key=ids.get)
 
-    wanted = TokenizerSettings(algorithm="wordpiece", vocab_size=len(vocabulary))
-    counting = wanted.count_settings()
+    settings = TokenizerSettings(algorithm="wordpiece", vocab_size=len(vocabulary))
+    counting = settings.count_settings()
     small = Ragged.from_strings(["some small text to compile for"] * 9)
-    train(count_words([counting(small)], counting.pretokenizer), wanted.model_copy(update={"vocab_size": 40}))
+    train(count_words([counting(small)], counting.pretokenizer), settings.model_copy(update={"vocab_size": 40}))
     batches = [Ragged.from_strings(lines[at : at + BATCH]) for at in range(0, len(lines), BATCH)]
     began = time.process_time()
     counts = count_words(map(counting, batches), counting.pretokenizer)
@@ -65,9 +66,9 @@ def main() -> None:
     mine = time.process_time() - began
     equal = sum(piece.decode() == other for piece, other in zip(pieces, vocabulary, strict=True))
     size = sum(batch.data.size for batch in batches) / 1e6
-    print(f"training on {size:.1f} MB: {mine:.2f} CPU s, tokenizers {peer:.2f}: {peer / mine:.1f} times as fast")
+    print(f"training on {size:.1f} MB: {mine:.2f} CPU s, tokenizers {peer:.2f}, {peer / mine:.1f} times as long")
     common = len({*pieces} & {piece.encode() for piece in vocabulary})
-    print(f"{equal:,} of {len(vocabulary):,} pieces have the same id, {common:,} are in common", flush=True)
+    print(f"{equal:,} of {len(vocabulary):,} pieces have the same id, {common:,} are in both vocabularies", flush=True)
 
     special = {token: id for id, token in enumerate(SPECIAL)}
     normal = {
@@ -84,17 +85,17 @@ def main() -> None:
         batch = [text.decode() for text in texts[at : at + 500]]
         rows = Ragged.from_strings(batch)
         began = time.process_time()
-        found = ours(rows)
+        encoded = ours(rows)
         middle = time.process_time()
-        encoded = theirs.encode_batch(batch, add_special_tokens=False)
+        expected = theirs.encode_batch(batch, add_special_tokens=False)
         spent = [spent[0] + middle - began, spent[1] + time.process_time() - middle]
         same += sum(
-            found.data[a:b].tolist() == one.ids
-            for a, b, one in zip(found.offsets[:-1], found.offsets[1:], encoded, strict=True)
+            encoded.data[a:b].tolist() == other.ids
+            for a, b, other in zip(encoded.offsets[:-1], encoded.offsets[1:], expected, strict=True)
         )
         size += rows.data.size
-    told = f"{size / 1e6 / spent[0]:.1f} MB a CPU s, tokenizers {size / 1e6 / spent[1]:.1f}"
-    print(f"encoding: {told}; ids equal on {same:,} of {len(texts):,} documents, {size / 1e6:.0f} MB")
+    speeds = f"{size / 1e6 / spent[0]:.1f} MB per CPU s, tokenizers {size / 1e6 / spent[1]:.1f}"
+    print(f"encoding: {speeds}; ids equal on {same:,} of {len(texts):,} documents, {size / 1e6:.0f} MB")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Our side of the words: ``python -m benchmarks.words DOCUMENTS``, timed around splitting alone."""
+"""Gristmill's side of the word splitting comparison; only the splitting is timed.
+
+python -m benchmarks.words DOCUMENTS
+"""
 
 import json
 import sys

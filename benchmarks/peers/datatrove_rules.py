@@ -1,7 +1,7 @@
-"""The same rules in datatrove 0.10.1: ``python datatrove_rules.py DOCUMENTS BAD_WORDS every|chain``.
+"""datatrove 0.10.1's side of the rules comparison: ``python datatrove_rules.py DOCUMENTS BAD_WORDS every|chain``.
 
-Its own classes with their defaults, in FineWeb's order, in one process. Timed are the calls of ``filter`` alone.
-``every`` shows each document to all filters, ``chain`` only to those after which it still stands.
+datatrove's classes run with their defaults, in FineWeb's order, in one process. Only the calls of ``filter`` are timed.
+``every`` passes each document to all filters; ``chain`` stops at the first filter that drops the document.
 """
 
 import json
@@ -20,7 +20,7 @@ from datatrove.pipeline.filters import (
 
 
 def bad_words(path: str) -> C4BadWordsFilter:
-    """With this list, where it would download the same one."""
+    """Return C4's bad words filter with a local copy of the list that it would download."""
     c4_filters.cached_asset_path_or_download = lambda *_, **__: path
     return C4BadWordsFilter()
 
@@ -45,7 +45,7 @@ def main(path: str, words: str, how: str) -> None:
             answer = rule_set.filter(document)
             seconds["cpu"] += time.process_time() - began
             seconds["wall"] += time.perf_counter() - clock
-            passed = answer is True  # else (False, reason)
+            passed = answer is True  # otherwise (False, reason)
             kept[name] += passed
             stays &= passed
             if how == "chain" and not stays:

@@ -1,10 +1,12 @@
-"""What other tools find, in the Python that has them: ``python -I pii_peers.py datatrove|dolma < DOCUMENTS``.
+"""PII spans found by datatrove or dolma: ``python -I pii.py datatrove|dolma < DOCUMENTS``.
 
-Each line of DOCUMENTS is JSON with id and text; each that is printed, a span: id, start, end (in characters) and type.
-Both tools run as they come. Exits with ABSENT where the tool cannot be imported, after saying why.
+Run the script with a Python that has the tool. Each input line is JSON with id and text. Each output line is a span:
+id, start and end (in characters) and type. Both tools run with their defaults. If the tool cannot be imported, the
+script prints the reason and exits with ABSENT.
 
-datatrove's formatter replaces without saying where, so its own expressions and check are asked. dolma's spans reach
-over the spaces and marks around; those are cut off here, since with them none ends where a label does.
+datatrove's formatter replaces spans without reporting them, so the script calls the formatter's own regexes and
+validator. dolma's spans include surrounding spaces and punctuation. The script trims them, since otherwise no span
+would end where a label ends.
 """
 
 import contextlib
@@ -13,11 +15,12 @@ import sys
 from collections.abc import Callable, Iterator
 
 ABSENT = 3
-AROUND = {"EMAIL_ADDRESS": " \t\r\n.@,?!;:)("}  # what dolma's expression takes with an address; elsewhere white space
+# Characters that dolma's regex matches around an address; for other types white space.
+AROUND = {"EMAIL_ADDRESS": " \t\r\n.@,?!;:)("}
 
 
 def datatrove() -> Callable[[str], Iterator[tuple[int, int, str]]]:
-    """PIIFormatter: e-mail first, then public IPv4 addresses in what is left."""
+    """Return the finder of PIIFormatter: e-mail first, then public IPv4 addresses outside e-mail addresses."""
     from datatrove.pipeline.formatters import PIIFormatter
 
     formatter = PIIFormatter()
@@ -34,7 +37,7 @@ def datatrove() -> Callable[[str], Iterator[tuple[int, int, str]]]:
 
 
 def dolma() -> Callable[[str], Iterator[tuple[int, int, str]]]:
-    """The tagger pii_regex_v2: e-mail, IPv4 addresses, telephones of North America."""
+    """Return the finder of the tagger pii_regex_v2: e-mail and IPv4 addresses, North American phone numbers."""
     from dolma.core.data_types import Document
     from dolma.taggers.pii import PiiRegexV2
 
@@ -52,7 +55,7 @@ def dolma() -> Callable[[str], Iterator[tuple[int, int, str]]]:
 
 def main(tool: str) -> None:
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # dolma's import has much to say
+        with contextlib.redirect_stdout(sys.stderr):  # the import of dolma prints to stdout
             find = {"datatrove": datatrove, "dolma": dolma}[tool]()
     except ImportError as error:
         print(error, file=sys.stderr)

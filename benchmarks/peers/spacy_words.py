@@ -1,4 +1,4 @@
-"""Words by spaCy's English tokenizer, which datatrove's rules use: ``python spacy_words.py DOCUMENTS``."""
+"""Word splitting with spaCy's English tokenizer, which datatrove's rules use: ``python spacy_words.py DOCUMENTS``."""
 
 import json
 import sys

@@ -46,7 +46,11 @@ def test_spans_of_a_peer_come_back_by_document(tmp_path):
 @pytest.mark.parametrize(
     ("script", "error", "part"),
     [
-        ("echo No module named dolma >&2; exit 3", BenchmarkError, "No module named dolma; --peers names"),
+        (
+            "echo No module named dolma >&2; exit 3",
+            BenchmarkError,
+            "No module named dolma; set --peers to a Python with dolma",
+        ),
         ("echo '{}'", InputError, r"spans\.jsonl:1 is not a span"),
     ],
 )
