@@ -17,7 +17,7 @@ class Ragged(NamedTuple):
         return self.offsets.size - 1
 
     @classmethod
-    def of(cls, offsets: np.ndarray, data: np.ndarray) -> "Ragged":
+    def from_arrays(cls, offsets: np.ndarray, data: np.ndarray) -> "Ragged":
         """Wrap a kernel's answer; both arrays become read-only, so that each kernel compiles for one signature."""
         offsets.flags.writeable = data.flags.writeable = False
         return cls(offsets, data)
@@ -47,14 +47,14 @@ class Ragged(NamedTuple):
         """Build from Python strings or bytes, for tests and small tables; bytes may be invalid UTF-8."""
         rows = [s.encode() if isinstance(s, str) else s for s in strings]
         offsets = np.concatenate(([0], np.cumsum([len(row) for row in rows], dtype=np.int64))).astype(np.int64)
-        return cls.of(offsets, np.frombuffer(b"".join(rows), np.uint8).copy())
+        return cls.from_arrays(offsets, np.frombuffer(b"".join(rows), np.uint8).copy())
 
     @classmethod
     def _rebased(cls, column: pa.Array, offsets: pa.Buffer | None, data: np.ndarray) -> "Ragged":
         span = slice(column.offset, column.offset + len(column) + 1)
         offsets = np.frombuffer(offsets or bytes(8), np.int64)[span]
         data = data[offsets[0] : offsets[-1]]
-        return cls.of(offsets - offsets[0] if offsets[0] else offsets, data)
+        return cls.from_arrays(offsets - offsets[0] if offsets[0] else offsets, data)
 
     def to_text(self) -> pa.LargeStringArray:
         """The rows as an Arrow string column, without copying. The bytes must be valid UTF-8."""

@@ -33,14 +33,14 @@ from gristmill.pipelines.storage.shards import FAST, read_batches, read_shard, w
 
 BATCH_IDS = 1 << 25  # hashes of ids that are compared in memory
 
-Renames = dict[str, dict[int, str]]  # shard -> row -> new id
+NewIds = dict[str, dict[int, str]]  # shard -> row -> new id
 
 
 class RenamePlan(NamedTuple):
     """What all shards shall look like."""
 
     schema: pa.Schema
-    renames: Renames
+    new_ids: NewIds
 
 
 def finalize(folder: UPath, manifest: Manifest, name: str) -> None:
@@ -54,48 +54,46 @@ def finalize(folder: UPath, manifest: Manifest, name: str) -> None:
     plan = _read_plan(path)
     for unit, part in manifest.parts.items():
         changed = [shard for shard in part.files if _apply(folder / shard, plan)]
-        counts = part.counts | {"ids_renamed": sum(len(plan.renames.get(shard, ())) for shard in part.files)}
+        counts = part.counts | {"ids_renamed": sum(len(plan.new_ids.get(shard, ())) for shard in part.files)}
         if changed or counts != part.counts:
-            manifest.parts[unit] = Part.of(folder, part.fingerprint, list(part.files), counts)
+            manifest.parts[unit] = Part.from_files(folder, part.fingerprint, list(part.files), counts)
             record_part(folder, unit, manifest.parts[unit])
 
 
 def _make_plan(folder: UPath, shards: list[str]) -> RenamePlan:
     schema = join_schemas([_schema(folder / shard) for shard in shards], DOCUMENT)
     schema = pa.schema([f if f.metadata == JSON else f.remove_metadata() for f in schema])
-    renames: Renames = defaultdict(dict)
-    while collisions := _collisions(folder, shards, renames):  # a second time only if a new id was there already
+    new_ids: NewIds = defaultdict(dict)
+    while collisions := _collisions(folder, shards, new_ids):  # a second time only if a new id was there already
         names = _new_names(folder, collisions, schema)
         for (shard, row), id in names.items():
-            renames[shard][row] = id
-    return RenamePlan(schema, renames)
+            new_ids[shard][row] = id
+    return RenamePlan(schema, new_ids)
 
 
-def _collisions(folder: UPath, shards: list[str], renames: Renames) -> dict[str, list[tuple[str, int]]]:
+def _collisions(folder: UPath, shards: list[str], new_ids: NewIds) -> dict[str, list[tuple[str, int]]]:
     """Ids that several documents have -> where those are: (shard, row)."""
     found: dict[str, list[tuple[str, int]]] = {}
     rows = sum(_rows(folder / shard) for shard in shards)
     parts = 1 + rows // BATCH_IDS
     for part in range(parts):
-        hashes = [h[h % parts == part] for _, _, h in _hashed_ids(folder, shards, renames)] or [np.empty(0, np.uint64)]
+        hashes = [h[h % parts == part] for _, _, h in _hashed_ids(folder, shards, new_ids)] or [np.empty(0, np.uint64)]
         ordered = np.sort(np.concatenate(hashes))
         twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
         if not twice.size:
             continue
         places = defaultdict(list)
-        for shard, ids, hashed in _hashed_ids(folder, shards, renames):
+        for shard, ids, hashed in _hashed_ids(folder, shards, new_ids):
             for row in np.flatnonzero(np.isin(hashed, twice)).tolist():
                 places[ids[row].as_py()].append((shard, row))
         found |= {id: where for id, where in places.items() if len(where) > 1}
     return found
 
 
-def _hashed_ids(
-    folder: UPath, shards: list[str], renames: Renames
-) -> Iterator[tuple[str, pa.ChunkedArray, np.ndarray]]:
-    """Each shard, its ids with the renames applied, and their hashes."""
+def _hashed_ids(folder: UPath, shards: list[str], new_ids: NewIds) -> Iterator[tuple[str, pa.ChunkedArray, np.ndarray]]:
+    """Each shard, its ids with the new_ids applied, and their hashes."""
     for shard in shards:
-        ids = _renamed(read_shard(folder / shard, [ID])[ID], renames.get(shard, {}), 0)
+        ids = _renamed(read_shard(folder / shard, [ID])[ID], new_ids.get(shard, {}), 0)
         yield shard, ids, hash_rows(*Ragged.from_text(ids))
 
 
@@ -128,17 +126,17 @@ def _values(table: pa.Table, rows: list[int], schema: pa.Schema) -> Iterator[byt
 
 def _apply(path: UPath, plan: RenamePlan) -> bool:
     """Rewrite a shard so that it is as planned; False where it is already."""
-    renames = plan.renames.get(path.name, {})
-    if renames:
+    new_ids = plan.new_ids.get(path.name, {})
+    if new_ids:
         ids = read_shard(path, [ID])[ID]
-        renames = {row: id for row, id in renames.items() if ids[row].as_py() != id}
-    if not renames and is_subschema(_schema(path), plan.schema):
+        new_ids = {row: id for row, id in new_ids.items() if ids[row].as_py() != id}
+    if not new_ids and is_subschema(_schema(path), plan.schema):
         return False
 
     def tables() -> Iterator[pa.Table]:
         first = 0
         for table in read_batches(path):
-            table = table.set_column(0, ID, _renamed(table[ID], renames, first)) if renames else table
+            table = table.set_column(0, ID, _renamed(table[ID], new_ids, first)) if new_ids else table
             first += table.num_rows
             yield cast_table(table, plan.schema)
 
@@ -146,9 +144,9 @@ def _apply(path: UPath, plan: RenamePlan) -> bool:
     return True
 
 
-def _renamed(ids: pa.ChunkedArray, renames: dict[int, str], first: int) -> pa.ChunkedArray:
+def _renamed(ids: pa.ChunkedArray, new_ids: dict[int, str], first: int) -> pa.ChunkedArray:
     """The ids of rows ``first`` and on, with the new ones in place."""
-    here = {row - first: id for row, id in renames.items() if first <= row < first + len(ids)}
+    here = {row - first: id for row, id in new_ids.items() if first <= row < first + len(ids)}
     if not here:
         return ids
     names = ids.to_pylist()
@@ -168,12 +166,12 @@ def _rows(path: UPath) -> int:
 
 
 def _write_plan(path: UPath, plan: RenamePlan) -> None:
-    renames = plan.renames.items()
+    new_ids = plan.new_ids.items()
     table = pa.table(
         {
-            "shard": pa.array([shard for shard, names in renames for _ in names], pa.string()),
-            "row": pa.array([row for _, names in renames for row in names], pa.int64()),
-            "id": pa.array([id for _, names in renames for id in names.values()], pa.large_string()),
+            "shard": pa.array([shard for shard, names in new_ids for _ in names], pa.string()),
+            "row": pa.array([row for _, names in new_ids for row in names], pa.int64()),
+            "id": pa.array([id for _, names in new_ids for id in names.values()], pa.large_string()),
         }
     )
     with atomic_write(path) as file:
@@ -183,7 +181,7 @@ def _write_plan(path: UPath, plan: RenamePlan) -> None:
 def _read_plan(path: UPath) -> RenamePlan:
     table = read_shard(path)
     schema = pa.ipc.read_schema(pa.py_buffer(table.schema.metadata[b"documents"]))
-    renames: Renames = defaultdict(dict)
+    new_ids: NewIds = defaultdict(dict)
     for shard, row, id in zip(*(table[name].to_pylist() for name in ("shard", "row", "id")), strict=True):
-        renames[shard][row] = id
-    return RenamePlan(schema, renames)
+        new_ids[shard][row] = id
+    return RenamePlan(schema, new_ids)

@@ -49,7 +49,7 @@ class InputSettings(Settings):
     max_page_bytes: Positive = 8 << 20  # longer HTML pages are rejected
     max_page_seconds: Positive = 30  # of CPU time to find a page's main text
     max_reject_fraction: Fraction = 0.1  # of all records; above it the run stops
-    unit_bytes: Positive = 64 << 20  # of input files: the share of one job
+    work_unit_bytes: Positive = 64 << 20  # of input files: the share of one job
 
 
 class File(NamedTuple):

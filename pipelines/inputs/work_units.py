@@ -2,7 +2,7 @@
 
 A unit is the share of one job: a byte range of a large uncompressed JSONL file, a range of row groups of a large
 Parquet file, a large file that cannot be cut (a compressed one can only be read from its beginning), a Hugging Face
-dataset, or a pack of small files. Units depend on the files, their order by name, and `unit_bytes`; never on the
+dataset, or a pack of small files. Units depend on the files, their order by name, and `work_unit_bytes`; never on the
 number of workers.
 """
 
@@ -38,7 +38,7 @@ SplitPoints = list[list]  # [start, end, first] of each piece of a file; the end
 
 
 def plan_work_units(
-    files: list[File], unit_bytes: int, known: dict[str, SplitPoints] | None = None
+    files: list[File], work_unit_bytes: int, known: dict[str, SplitPoints] | None = None
 ) -> tuple[list[WorkUnit], dict]:
     """Files ordered by name -> units, and the cuts made: ``{name: [[start, end, first], …]}``.
 
@@ -48,9 +48,9 @@ def plan_work_units(
     pack: list[InputSlice] = []
     packed, cuts = 0, {}
     for file in files:
-        small = file.size <= unit_bytes and file.format != "hf"
-        size = max(file.size, unit_bytes // MAX_FILES)
-        if pack and (not small or packed + size > unit_bytes):
+        small = file.size <= work_unit_bytes and file.format != "hf"
+        size = max(file.size, work_unit_bytes // MAX_FILES)
+        if pack and (not small or packed + size > work_unit_bytes):
             units.append(tuple(pack))
             pack, packed = [], 0
         if small:
@@ -58,20 +58,20 @@ def plan_work_units(
             packed += size
         elif file.format in CUTTERS and not file.compression:
             key = f"{file.name} {file.size} {file.version}"
-            cuts[key] = (known or {}).get(key) or CUTTERS[file.format](file, unit_bytes)
+            cuts[key] = (known or {}).get(key) or CUTTERS[file.format](file, work_unit_bytes)
             units += [(InputSlice(file, *piece),) for piece in cuts[key]]
         else:
             units.append((InputSlice(file),))
     return units + ([tuple(pack)] if pack else []), cuts
 
 
-def _cut_lines(file: File, unit_bytes: int) -> SplitPoints:
-    """Cut at the first newline after every ``unit_bytes``, counting the lines before it."""
+def _cut_lines(file: File, work_unit_bytes: int) -> SplitPoints:
+    """Cut at the first newline after every ``work_unit_bytes``, counting the lines before it."""
     starts, firsts, number, at = [0], [1], 1, 0
     with open_input(file.url) as stream:
         while block := stream.read(BLOCK_BYTES):
             counted = 0
-            while (newline := block.find(b"\n", max(starts[-1] + unit_bytes - 1 - at, 0))) >= 0:
+            while (newline := block.find(b"\n", max(starts[-1] + work_unit_bytes - 1 - at, 0))) >= 0:
                 if at + newline + 1 == file.size:
                     break
                 number += block.count(b"\n", counted, newline + 1)
@@ -83,7 +83,7 @@ def _cut_lines(file: File, unit_bytes: int) -> SplitPoints:
     return [list(piece) for piece in zip(starts, [*starts[1:], file.size], firsts, strict=True)]
 
 
-def _cut_row_groups(file: File, unit_bytes: int) -> SplitPoints:
+def _cut_row_groups(file: File, work_unit_bytes: int) -> SplitPoints:
     """Cut between row groups, by their bytes before compression. A damaged file stays whole: its reader says so."""
     try:
         with open_input(file.url) as stream:
@@ -92,7 +92,7 @@ def _cut_row_groups(file: File, unit_bytes: int) -> SplitPoints:
             sizes, rows = [g.total_byte_size for g in groups], [g.num_rows for g in groups]
     except PARQUET_DAMAGE:
         return [[0, None, 1]]
-    return [[begin, end, 1 + sum(rows[:begin])] for begin, end in _runs(sizes, unit_bytes)] or [[0, None, 1]]
+    return [[begin, end, 1 + sum(rows[:begin])] for begin, end in _runs(sizes, work_unit_bytes)] or [[0, None, 1]]
 
 
 def _runs(sizes: list[int], limit: int) -> Iterator[tuple[int, int]]:

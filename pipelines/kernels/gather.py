@@ -13,7 +13,7 @@ def gather_spans(data: np.ndarray, begin: np.ndarray, end: np.ndarray) -> Ragged
     out, source = np.empty(offsets[-1], data.dtype), data.view()
     source.flags.writeable = False  # one signature to compile
     _copy(source, begin, end, out)
-    return Ragged.of(offsets, out)
+    return Ragged.from_arrays(offsets, out)
 
 
 def gather_rows(rows: Ragged, which: np.ndarray) -> Ragged:

@@ -25,7 +25,7 @@ def rewrite(text: Ragged, spans: pa.Table, first_row: int = 0) -> Ragged:
         return text
     row, offset, length = (spans[name].to_numpy() for name in ("row", "offset", "length"))
     replacement = Ragged.from_text(spans["replacement"])
-    return Ragged.of(*_rewrite(*text, row - first_row, offset, length, *replacement))
+    return Ragged.from_arrays(*_rewrite(*text, row - first_row, offset, length, *replacement))
 
 
 def apply_spans(text: Ragged, cuts: list[pa.Table], first_row: int) -> Ragged:
@@ -57,9 +57,9 @@ def _rewrite(offsets, data, row, offset, length, new_offsets, new_data):
             out[at : at + keep] = data[read : read + keep]
             at += keep
             read += keep + length[s]
-            fresh = new_offsets[s + 1] - new_offsets[s]
-            out[at : at + fresh] = new_data[new_offsets[s] : new_offsets[s + 1]]
-            at += fresh
+            inserted = new_offsets[s + 1] - new_offsets[s]
+            out[at : at + inserted] = new_data[new_offsets[s] : new_offsets[s + 1]]
+            at += inserted
             s += 1
         keep = offsets[i + 1] - read
         out[at : at + keep] = data[read : read + keep]

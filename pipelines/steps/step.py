@@ -102,7 +102,7 @@ class Job:
     args: tuple
     outputs: tuple[Output, ...]
     bytes: int = 0  # of input: the measure of progress
-    light: bool = False  # it decides or copies, and may be done before a worker has started
+    cheap: bool = False  # it decides or copies, and may be done before a worker has started
 
     @property
     def inputs(self) -> tuple[Input | RawInput, ...]:
@@ -112,7 +112,7 @@ class Job:
     @property
     def seconds(self) -> float:
         """About how long it takes: enough to tell what is worth a worker, or a task of Prefect."""
-        return 0.1 + self.bytes / (40e6 if self.light else 5e6)
+        return 0.1 + self.bytes / (40e6 if self.cheap else 5e6)
 
     @property
     def title(self) -> str:
@@ -132,7 +132,7 @@ class Progress(Protocol):
 
     def start(self, title: str, jobs: int, bytes: int) -> None: ...
     def advance(self, job: Job) -> None: ...
-    def finish(self, title: str, seconds: float, fresh: int, counts: dict[str, int]) -> None: ...
+    def finish(self, title: str, seconds: float, jobs_run: int, counts: dict[str, int]) -> None: ...
 
 
 @dataclass
@@ -147,10 +147,10 @@ class Step:
 
 
 def by_shard(
-    work: Callable[..., list[Written]], args: tuple, outputs: list[Output], shards: dict[str, int], light: bool = False
+    work: Callable[..., list[Written]], args: tuple, outputs: list[Output], shards: dict[str, int], cheap: bool = False
 ) -> list[Job]:
     """Return a job for each shard (name -> bytes): it reads and writes the part of that name in every folder."""
-    return [Job(work, args, tuple(o.part(name) for o in outputs), size, light) for name, size in shards.items()]
+    return [Job(work, args, tuple(o.part(name) for o in outputs), size, cheap) for name, size in shards.items()]
 
 
 def run_job(job: Job) -> list[Part]:
@@ -167,7 +167,7 @@ def run_job(job: Job) -> list[Part]:
 def _run_job(job: Job) -> list[Part]:
     parts = []
     for output, wrote in zip(job.outputs, job.work(*job.args, job.outputs), strict=True):
-        part = Part.of(output.folder, output.fingerprint, wrote.names, wrote.counts)
+        part = Part.from_files(output.folder, output.fingerprint, wrote.names, wrote.counts)
         record_part(output.folder, output.name, part)
         parts.append(part)
     return parts
@@ -188,7 +188,7 @@ class NullProgress:
     def advance(self, job):
         pass
 
-    def finish(self, title, seconds, fresh, counts):
+    def finish(self, title, seconds, jobs_run, counts):
         pass
 
 
@@ -196,7 +196,7 @@ class StepResult(NamedTuple):
     """A step's folders, and how many jobs it took this time: none where everything was there."""
 
     manifests: dict[UPath, Manifest]
-    fresh: int
+    jobs_run: int
 
 
 def run_step(step: Step, engine: Engine = run_serial, progress: Progress | None = None) -> StepResult:
@@ -286,7 +286,7 @@ def _without(job: Job, parts: dict[UPath, dict[str, Part]]) -> Job:
 
 def _still_fits(folder: UPath, name: str) -> Manifest | None:
     manifest = Manifest.read(folder)
-    if not manifest or manifest.fingerprint != name or not all(p.is_whole(folder) for p in manifest.parts.values()):
+    if not manifest or manifest.fingerprint != name or not all(p.verify(folder) for p in manifest.parts.values()):
         return None
     clear_progress(folder)
     return manifest

@@ -37,11 +37,11 @@ class Part:
     counts: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, folder: UPath, fingerprint: str, names: list[str], counts: dict) -> "Part":
+    def from_files(cls, folder: UPath, fingerprint: str, names: list[str], counts: dict) -> "Part":
         files = {n: {"bytes": (folder / n).stat().st_size, "sha256": checksum(folder / n)} for n in sorted(names)}
         return cls(fingerprint, files, {key: int(value) for key, value in sorted(counts.items())})
 
-    def is_whole(self, folder: UPath) -> bool:
+    def verify(self, folder: UPath) -> bool:
         """Are the files there, in the size they were written?"""
         try:
             return all((folder / name).stat().st_size == file["bytes"] for name, file in self.files.items())
@@ -120,7 +120,7 @@ def resume(folder: UPath, wanted: dict[str, str]) -> dict[str, Part]:
     for path in records.iterdir():
         if path.suffix == ".json":
             found[path.stem] = Part(**orjson.loads(path.read_bytes()))
-    whole = {n: p for n, p in found.items() if p.fingerprint == wanted.get(n) and p.is_whole(folder)}
+    whole = {n: p for n, p in found.items() if p.fingerprint == wanted.get(n) and p.verify(folder)}
     if manifest:
         for name, part in whole.items():
             record_part(folder, name, part)
