@@ -1,9 +1,8 @@
-"""Cut the input into units of about equal work.
+"""Work units: shares of the input of about equal size, one per job.
 
-A unit is the share of one job: a byte range of a large uncompressed JSONL file, a range of row groups of a large
-Parquet file, a large file that cannot be cut (a compressed one can only be read from its beginning), a Hugging Face
-dataset, or a pack of small files. Units depend on the files, their order by name, and `work_unit_bytes`; never on the
-number of workers.
+A unit is a byte range of a large uncompressed JSONL file, a range of row groups of a large Parquet file, one large
+file that cannot be split (for example a compressed one), a Hugging Face dataset, or a pack of small files. Units
+depend on the files, their order by name and `work_unit_bytes`, never on the number of workers.
 """
 
 from collections.abc import Iterator
@@ -15,34 +14,34 @@ import pyarrow.parquet as pq
 from gristmill.pipelines.inputs.inputs import File, open_input
 
 BLOCK_BYTES = 16 << 20  # read at a time
-PARQUET_DAMAGE = (pa.ArrowException, OSError, ValueError)  # ValueError: names in the footer that are no UTF-8
-MAX_FILES = 4096  # in a unit: small files cost by the file, about 0.6 ms each
+PARQUET_DAMAGE = (pa.ArrowException, OSError, ValueError)  # ValueError: names in the footer are not UTF-8
+MAX_FILES = 4096  # per unit: each small file costs about 0.6 ms
 
 
 class InputSlice(NamedTuple):
-    """A file, or a range of one."""
+    """File, or range of a file."""
 
     file: File
     start: int = 0  # first byte of a JSONL file, first row group of a Parquet file
-    end: int | None = None  # one past the last; None: to the end of the file
-    first: int = 1  # number of its first record in the file
+    end: int | None = None  # exclusive; None: the end of the file
+    first: int = 1  # number of its first record in the file, from 1
 
     @property
     def bytes(self) -> int:
-        """Roughly how much there is to read."""
+        """Approximate number of bytes to read."""
         return self.end - self.start if self.end and self.file.format == "jsonl" else self.file.size
 
 
 WorkUnit = tuple[InputSlice, ...]
-SplitPoints = list[list]  # [start, end, first] of each piece of a file; the end may be None
+SplitPoints = list[list]  # [start, end, first] of each slice of a file; the end may be None
 
 
 def plan_work_units(
     files: list[File], work_unit_bytes: int, known: dict[str, SplitPoints] | None = None
 ) -> tuple[list[WorkUnit], dict]:
-    """Files ordered by name -> units, and the cuts made: ``{name: [[start, end, first], …]}``.
+    """Return the units of files ordered by name, and the split points ``{name: [[start, end, first], …]}``.
 
-    ``known`` are the cuts of an earlier run over the same files, which spares reading large files just to cut them.
+    ``known`` are the split points of an earlier run over the same files; they save reading large files to find them.
     """
     units: list[WorkUnit] = []
     pack: list[InputSlice] = []
@@ -66,7 +65,7 @@ def plan_work_units(
 
 
 def _cut_lines(file: File, work_unit_bytes: int) -> SplitPoints:
-    """Cut at the first newline after every ``work_unit_bytes``, counting the lines before it."""
+    """Split at the first newline after each ``work_unit_bytes``, and count the lines before it."""
     starts, firsts, number, at = [0], [1], 1, 0
     with open_input(file.url) as stream:
         while block := stream.read(BLOCK_BYTES):
@@ -84,7 +83,7 @@ def _cut_lines(file: File, work_unit_bytes: int) -> SplitPoints:
 
 
 def _cut_row_groups(file: File, work_unit_bytes: int) -> SplitPoints:
-    """Cut between row groups, by their bytes before compression. A damaged file stays whole: its reader says so."""
+    """Split between row groups by their uncompressed bytes. A damaged file is one slice, which its reader rejects."""
     try:
         with open_input(file.url) as stream:
             metadata = pq.ParquetFile(stream).metadata
@@ -96,7 +95,7 @@ def _cut_row_groups(file: File, work_unit_bytes: int) -> SplitPoints:
 
 
 def _runs(sizes: list[int], limit: int) -> Iterator[tuple[int, int]]:
-    """Cut a list of sizes into ranges that each hold at most ``limit``, or one item."""
+    """Yield ranges of a list of sizes; each sums to at most ``limit`` or contains one item."""
     begin = total = 0
     for i, size in enumerate(sizes):
         if i > begin and total + size > limit:
