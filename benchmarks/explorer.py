@@ -55,7 +55,7 @@ def repeat_folder(source: UPath, target: UPath, copies: int) -> None:
             if IDS & {*(schema := shard_schema(source / f"{shard}.parquet")).names}:
                 batches = [renamed(table, copy) for table in read_batches(source / f"{shard}.parquet")]
                 counts = {"documents": write_shard(path, batches, schema)}
-                parts[name] = Part.of(target, "", [path.name], counts)
+                parts[name] = Part.from_files(target, "", [path.name], counts)
             else:
                 os.link(source / f"{shard}.parquet", path)
                 parts[name] = Part("", {path.name: file}, {})

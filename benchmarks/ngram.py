@@ -30,6 +30,7 @@ from gristmill.filters.ngram.model import NGram
 from gristmill.filters.ngram.token_stream import BEGIN
 from gristmill.filters.ngram.train import NGramSettings, train
 from gristmill.filters.perplexity.mahalanobis import MahalanobisModel
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO
 from gristmill.pipelines.ragged import Ragged
 
 BATCH = 8 << 20  # bytes
@@ -67,7 +68,7 @@ def add_one(model: NGram, trained: list[Batch], held: list[Batch], order: int) -
         ids = np.concatenate([model.stream(batch).ids for batch in parts]).astype(np.uint64)
         key = np.zeros(ids.size, np.uint64)
         for k in range(length - 1, -1, -1):  # hash of the n-gram that ends here
-            key = key * np.uint64(0x9E3779B97F4A7C15) + np.roll(ids, k) + np.uint64(1)
+            key = key * GOLDEN_RATIO + np.roll(ids, k) + np.uint64(1)
         return key, ids != BEGIN
 
     total = []

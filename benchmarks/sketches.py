@@ -19,7 +19,6 @@ from gristmill.dedup.near.shingles import scramble
 from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO
 
 K = 128
-ROUND = np.uint64(0x9E3779B97F4A7C15)
 SEVEN, THIRTY_TWO = np.uint64(K - 1), np.uint64(32)
 
 
@@ -59,7 +58,7 @@ def rounds(hashes, out, xor_masks, multipliers, high):
     full = np.zeros(K, np.bool_)
     for turn in range(2 * K):
         for hash in hashes:
-            mixed = scramble(hash + np.uint64(turn) * ROUND) if turn else hash
+            mixed = scramble(hash + np.uint64(turn) * GOLDEN_RATIO) if turn else hash
             bin = np.int64(mixed & SEVEN) if turn < K else turn - K
             value = np.uint32((mixed >> THIRTY_TWO) >> np.uint64(8)) | np.uint32(turn << 24)
             if value < out[bin]:

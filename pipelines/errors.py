@@ -1,33 +1,25 @@
-"""The mistakes a user can put right: shown as one line, without a traceback, exit code 2.
-
-GristmillError
-├── RecipeError     the recipe (or an option on the command line) asks for something that cannot be
-├── InputError      the input is not there, or is none of the formats we read
-├── WorkError       the work folder cannot be written, is incomplete, or does not hold what was asked for
-├── TooManyRejects  more records were unreadable than ``max_reject_fraction`` allows
-└── Diverged        training has run away: the loss is no number, or rose and stayed there
-"""
+"""Errors that a user can correct: printed as one line without a traceback, with exit code 2."""
 
 
 class GristmillError(Exception):
-    """What was found, where, what was expected, what to do next: in one line."""
+    """Base of all errors shown to users. The message is one line: problem, place, found, expected, next action."""
 
 
 class RecipeError(GristmillError):
-    """A recipe or option has an unknown key, a wrong type or an impossible value."""
+    """Unknown key, wrong type or impossible value in a recipe or option."""
 
 
 class InputError(GristmillError):
-    """Raw input is missing, empty of files, or in no format we read."""
+    """Missing raw input, a folder without files, or an unknown format."""
 
 
 class WorkError(GristmillError):
-    """A work folder cannot be written, or lacks what the command needs."""
+    """Work folder that cannot be written, is incomplete, or lacks the requested item."""
 
 
 class TooManyRejects(GristmillError):
-    """Ingest met more unreadable records than ``max_reject_fraction`` allows."""
+    """Input with a larger fraction of unreadable records than ``max_reject_fraction``."""
 
 
 class TrainingDiverged(GristmillError):
-    """The loss of a model in training is no number any more, or rose and stayed there."""
+    """Training whose loss is NaN or infinite, or rose and stayed high."""

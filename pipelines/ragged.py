@@ -1,4 +1,4 @@
-"""One shape in memory for everything ragged, and the one door between it and Arrow."""
+"""Ragged arrays: rows of different lengths in two flat arrays, and their conversion from and to Arrow."""
 
 from typing import NamedTuple
 
@@ -7,9 +7,9 @@ import pyarrow as pa
 
 
 class Ragged(NamedTuple):
-    """Row i is ``data[offsets[i]:offsets[i + 1]]``. Text has uint8 data, tokens uint16 or uint32."""
+    """Rows of any length; row i is ``data[offsets[i]:offsets[i + 1]]``. Text is uint8, tokens are uint16 or uint32."""
 
-    offsets: np.ndarray  # int64[n + 1], never falling, offsets[0] == 0
+    offsets: np.ndarray  # int64[n + 1], non-decreasing, offsets[0] == 0
     data: np.ndarray  # [m], m == offsets[n]
 
     @property
@@ -17,16 +17,16 @@ class Ragged(NamedTuple):
         return self.offsets.size - 1
 
     @classmethod
-    def of(cls, offsets: np.ndarray, data: np.ndarray) -> "Ragged":
-        """Wrap a kernel's answer; both arrays become read-only, so that each kernel compiles for one signature."""
+    def from_arrays(cls, offsets: np.ndarray, data: np.ndarray) -> "Ragged":
+        """Wrap a kernel's result; both arrays become read-only, so that each kernel compiles for one signature."""
         offsets.flags.writeable = data.flags.writeable = False
         return cls(offsets, data)
 
     @classmethod
     def from_text(cls, column: pa.Array | pa.ChunkedArray) -> "Ragged":
-        """View a string column, copying only where Arrow's layout differs from ours.
+        """View a string column; copy only if its layout differs.
 
-        Chunks are joined, 32-bit offsets, views and dictionaries widened, slices rebased; null reads as "".
+        Chunks, 32-bit offsets, string views, dictionaries and slices are converted; null becomes "".
         """
         column = _one_chunk(column).cast(pa.large_string()).fill_null("")
         _, offsets, data = column.buffers()
@@ -34,10 +34,10 @@ class Ragged(NamedTuple):
 
     @classmethod
     def from_lists(cls, column: pa.Array | pa.ChunkedArray) -> "Ragged":
-        """View a list column of integers without nulls inside the lists; a null list reads as empty."""
+        """View a list column of integers without nulls inside the lists; a null list becomes empty."""
         column = _one_chunk(column)
         column = column.cast(pa.large_list(column.type.value_type))
-        if column.null_count:  # a null list may still span values: rebuild without them
+        if column.null_count:  # a null list may still span values: rebuild
             column = pa.array(column.fill_null([]) if len(column) else column, column.type)
         values = column.values.to_numpy(zero_copy_only=True)
         return cls._rebased(column, column.buffers()[1], values)
@@ -47,25 +47,25 @@ class Ragged(NamedTuple):
         """Build from Python strings or bytes, for tests and small tables; bytes may be invalid UTF-8."""
         rows = [s.encode() if isinstance(s, str) else s for s in strings]
         offsets = np.concatenate(([0], np.cumsum([len(row) for row in rows], dtype=np.int64))).astype(np.int64)
-        return cls.of(offsets, np.frombuffer(b"".join(rows), np.uint8).copy())
+        return cls.from_arrays(offsets, np.frombuffer(b"".join(rows), np.uint8).copy())
 
     @classmethod
     def _rebased(cls, column: pa.Array, offsets: pa.Buffer | None, data: np.ndarray) -> "Ragged":
         span = slice(column.offset, column.offset + len(column) + 1)
         offsets = np.frombuffer(offsets or bytes(8), np.int64)[span]
         data = data[offsets[0] : offsets[-1]]
-        return cls.of(offsets - offsets[0] if offsets[0] else offsets, data)
+        return cls.from_arrays(offsets - offsets[0] if offsets[0] else offsets, data)
 
     def to_text(self) -> pa.LargeStringArray:
-        """The rows as an Arrow string column, without copying. The bytes must be valid UTF-8."""
+        """View the rows as an Arrow string column. The bytes must be valid UTF-8."""
         return pa.LargeStringArray.from_buffers(self.rows, pa.py_buffer(self.offsets), pa.py_buffer(self.data))
 
     def to_lists(self) -> pa.LargeListArray:
-        """The rows as an Arrow list column, without copying."""
+        """View the rows as an Arrow list column."""
         return pa.LargeListArray.from_arrays(pa.array(self.offsets), pa.array(self.data))
 
     def row(self, row: int) -> bytes:
-        """One row's bytes: for tests and messages, never in a loop."""
+        """Return the bytes of one row, for tests and messages; too slow for loops."""
         return self.data[self.offsets[row] : self.offsets[row + 1]].tobytes()
 
 

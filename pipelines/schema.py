@@ -1,10 +1,10 @@
-"""The Arrow schemas of what lies on disk, and the words for what a folder of shards holds."""
+"""Arrow schemas of the shards on disk, and the kinds of shards."""
 
 import pyarrow as pa
 
 ID, TEXT, SOURCE = "id", "text", "source"
 
-# Kinds of shards. Those of one part have the same rows in the same order, except spans.
+# Kinds of shards. All kinds except spans have the same rows in the same order in one part.
 DOCUMENTS, MEASURES, SPANS, DECISIONS = "documents", "measures", "spans", "decisions"
 
 # Every other column of the input follows these three, in alphabetical order, untouched.
@@ -24,8 +24,8 @@ DECISION = pa.schema(
     ]
 )
 
-# One row per rewritten span, ordered by (row, offset), never overlapping: bytes offset:offset + length of
-# document ``row`` of the shard, as the step found it, became ``replacement``.
+# One row per rewritten span, ordered by (row, offset), without overlaps. The step replaced bytes offset:offset + length
+# of its input document ``row`` of the shard by ``replacement``.
 SPAN = pa.schema(
     [
         ("row", pa.int64()),

@@ -1,7 +1,7 @@
-"""Settings: frozen, typed, checked, with the paper's defaults beside the code they set.
+"""Base class of settings: frozen, typed and checked; a recipe mirrors them one to one.
 
-A recipe mirrors them one to one. An unknown key, a wrong type or an impossible value is a RecipeError that names
-the place, what was found and the nearest right name.
+An unknown key, a wrong type or an impossible value is a RecipeError that names the file, the key, the value found
+and the nearest valid name.
 """
 
 import difflib
@@ -17,9 +17,9 @@ OFF = "off"
 
 
 class Settings(BaseModel):
-    """Base of all settings: nothing can be set twice, misspelt or changed later.
+    """Base of all settings: immutable, without unknown keys.
 
-    TOML has no null: where a setting may be None (a rule without a threshold), a recipe writes ``"off"``.
+    TOML has no null, so a recipe writes ``"off"`` for a setting that may be None (a rule without a threshold).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -37,7 +37,7 @@ S = TypeVar("S", bound=Settings)
 
 
 def read_settings(kind: type[S], values: Any, where: str) -> S:
-    """Build settings from a table of a recipe; ``where`` names the file and table in complaints."""
+    """Build settings from a table of a recipe; ``where`` names the file and table in error messages."""
     if not isinstance(values, dict):
         raise RecipeError(f"{where}: expected a table of settings, found {values!r}")
     try:
@@ -47,7 +47,7 @@ def read_settings(kind: type[S], values: Any, where: str) -> S:
 
 
 def nearest(name: str, known: list[str]) -> str:
-    """A hint at what may have been meant: ``did you mean 'min_words'?``"""
+    """Return a hint for an unknown name: ``did you mean 'min_words'?``, or the list of known names."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else f"there is {', '.join(known)}"
 

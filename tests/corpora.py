@@ -72,7 +72,7 @@ def write_jsonl(path, rows):
 
 def finish(folder):
     """Write the manifest of a folder of shards, as the step that made it would: jobs read no other."""
-    parts = {path.stem: Part.of(folder, "", [path.name], {}) for path in folder.glob("*.parquet")}
+    parts = {path.stem: Part.from_files(folder, "", [path.name], {}) for path in folder.glob("*.parquet")}
     Manifest("", {}, parts).write(folder)
 
 

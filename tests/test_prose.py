@@ -4,19 +4,9 @@ import pytest
 
 from tools.prose_lint import LINTED, REPOSITORY, lint, lint_paths
 
-TODO = REPOSITORY / "tools/prose_todo.txt"  # folders and files still to be rewritten, one a line; empty: delete it
-NOT_YET = [line for line in TODO.read_text("utf-8").split("\n") if line] if TODO.exists() else []
-
 
 def test_every_sentence_keeps_the_rules():
-    waiting = tuple(NOT_YET)
-    problems = lint_paths([REPOSITORY / name for name in LINTED])
-    assert not [problem for problem in problems if not problem.startswith(waiting)]
-
-
-@pytest.mark.parametrize("name", NOT_YET)
-def test_what_waits_has_problems_left(name):
-    assert list(lint_paths([REPOSITORY / name])), f"{name} is done: remove it from tools/prose_todo.txt"
+    assert list(lint_paths([REPOSITORY / name for name in LINTED])) == []
 
 
 def function(docstring: str) -> str:

@@ -54,7 +54,7 @@ def measure(tokenizer: Tokenizer, text: Ragged, languages: list[str]) -> dict:
 def split_words(text: Ragged, spaced: bool) -> Ragged:
     """Return each word between white space as a row, after one space if ``spaced``."""
     _, ends = pretokenize(text, "whitespace")
-    return Ragged.of(*_words(ends, text.data, spaced))
+    return Ragged.from_arrays(*_words(ends, text.data, spaced))
 
 
 @njit(nogil=True, cache=True)

@@ -35,7 +35,7 @@ class VocabularyAlphabet(Alphabet):
 
     def to_symbols(self, words: Ragged) -> Ragged:
         ids = self.encode(words)
-        return Ragged.of(ids.offsets, self.symbol_of[ids.data])
+        return Ragged.from_arrays(ids.offsets, self.symbol_of[ids.data])
 
 
 def extend(

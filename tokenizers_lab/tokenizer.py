@@ -114,13 +114,13 @@ class Tokenizer:
         """Return each document's bytes; special tokens become their text. Raises InputError for an unknown id."""
         if ids.data.size and int(ids.data.max()) >= self.model.size:
             raise InputError(f"id {int(ids.data.max())} is not in the vocabulary of {self.model.size:,}")
-        text = Ragged.of(*_write_pieces(*ids, *self._spelled))
+        text = Ragged.from_arrays(*_write_pieces(*ids, *self._spelled))
         return denormalize(text, ("prefix",) if self.model.prefix else self.model.normalizers)
 
     def decode_ids(self, ids: Iterable[int]) -> str:
         """Return one document's text; bytes that make no character become U+FFFD."""
         ids = np.array([*ids], np.int64)
-        return self.decode(Ragged.of(np.array([0, ids.size]), ids)).row(0).decode("utf-8", "replace")
+        return self.decode(Ragged.from_arrays(np.array([0, ids.size]), ids)).row(0).decode("utf-8", "replace")
 
     def offsets(self, ids: Ragged) -> np.ndarray:
         """Return the byte of its document at which each id's text begins, int64; exact if nothing is normalized."""

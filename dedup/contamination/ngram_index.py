@@ -39,12 +39,12 @@ class EvalNgramIndex:
 
     def measure(self, text: Ragged) -> Ragged:
         """Return the numbers of the n-grams in each document, distinct and ascending."""
-        return Ragged.of(*_find_grams(*text, letters(), self.grams, self.filter, self.lengths))
+        return Ragged.from_arrays(*_find_grams(*text, letters(), self.grams, self.filter, self.lengths))
 
 
 def _lists(keys: np.ndarray, values: np.ndarray, rows: int) -> Ragged:
     order = np.lexsort((values, keys))
-    return Ragged.of(np.searchsorted(keys[order], np.arange(rows + 1)), values[order])
+    return Ragged.from_arrays(np.searchsorted(keys[order], np.arange(rows + 1)), values[order])
 
 
 @njit(nogil=True, cache=True)

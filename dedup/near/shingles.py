@@ -28,7 +28,7 @@ def shingle_sets(text: Ragged, shingle_size: int = 5, shingle_size_unspaced: int
 
     ``shingle_size`` 0 means shingles of characters for every script.
     """
-    return Ragged.of(*_shingle_sets(*text, letters(), shingle_size, shingle_size_unspaced))
+    return Ragged.from_arrays(*_shingle_sets(*text, letters(), shingle_size, shingle_size_unspaced))
 
 
 @njit(nogil=True, cache=True)

@@ -103,8 +103,8 @@ class RepeatedPassages(CorpusStep):
         if near := self.nearness:
             columns["long"], bands = near.measure(batch.text, found)
             ends = np.append(0, np.cumsum(columns["long"], dtype=np.int64))[found.offsets] * bands.shape[1]
-            keys["keys"] = Ragged.of(ends, bands.ravel()).to_lists()
-        lists = {name: Ragged.of(found.offsets, values).to_lists() for name, values in columns.items()} | keys
+            keys["keys"] = Ragged.from_arrays(ends, bands.ravel()).to_lists()
+        lists = {name: Ragged.from_arrays(found.offsets, values).to_lists() for name, values in columns.items()} | keys
         frame = pl.DataFrame({name: pl.from_arrow(values) for name, values in lists.items()})
         return frame.with_columns(bytes=np.diff(batch.text.offsets))
 

@@ -54,7 +54,7 @@ def number_documents(
     words = Ragged.from_strings([data[first:last].tobytes() for first, last in places[kept].tolist()])
     short = np.empty(counts.size, np.uint32)
     _hash(data, places, short)
-    rows = Ragged.of(np.cumsum(np.concatenate(sizes)), np.concatenate([np.empty(0, np.uint32), *parts]))
+    rows = Ragged.from_arrays(np.cumsum(np.concatenate(sizes)), np.concatenate([np.empty(0, np.uint32), *parts]))
     return TokenRows(rows, short, ids, _subwords(data, places, words.rows, subwords)), words, counts[kept].copy()
 
 
@@ -62,12 +62,12 @@ def _subwords(data, places, words: int, kind: Subwords) -> Ragged:
     """Return the rows of the subwords of each number; ``</s>`` has none."""
     offsets = np.zeros(len(places) + 1, np.int64)
     if not kind.max_n:
-        return Ragged.of(offsets, np.empty(0, np.int64))
+        return Ragged.from_arrays(offsets, np.empty(0, np.int64))
     sizes = places[:, 1] - places[:, 0] + 2
     np.cumsum(np.minimum(sizes, kind.max_n) * sizes, out=offsets[1:])  # upper bounds
     out = np.empty(offsets[-1], np.int64)
     n = _fill_subwords(data, places, *kind, words, offsets, out)
-    return Ragged.of(offsets, out[:n].copy())
+    return Ragged.from_arrays(offsets, out[:n].copy())
 
 
 @kernel

@@ -32,7 +32,7 @@ def sample_slices(text: Ragged, max_bytes: int | None) -> Ragged:
     """Return about ``max_bytes`` of each document (valid UTF-8) at most; whole documents if it is None."""
     cap = text.data.size if max_bytes is None else max_bytes
     offsets, data, unstable = _sample_slices(*text, cap, _nfc_unstable())
-    slices = Ragged.of(offsets, data)
+    slices = Ragged.from_arrays(offsets, data)
     if not unstable.any():
         return slices
     column = pl.Series("text", slices.to_text())

@@ -144,7 +144,7 @@ def decide_step(recipe: Recipe, work: UPath, documents: dict[str, dict], names: 
         inputs = (Input(work / DOCUMENTS, "", DOCUMENTS), measures, *labels)
         folders[folder := decisions_of(work, name)] = step.model_dump(mode="json")
         outputs.append(Output(folder, "", inputs, step.decided_settings(), DECISIONS, name))
-    jobs = by_shard(decide_shard, (recipe.steps,), outputs, dict.fromkeys(documents, 0), light=True)
+    jobs = by_shard(decide_shard, (recipe.steps,), outputs, dict.fromkeys(documents, 0), cheap=True)
     return Step(f"decide {', '.join(names)}", folders, jobs)
 
 
@@ -161,7 +161,7 @@ def corpus_steps(recipe: Recipe, work: UPath, documents: dict[str, dict], name: 
         for piece, function, args, size in step.stage(stage, corpus) if documents else ():
             size = size or documents.get(piece, {"bytes": 0})["bytes"]
             output = Output(folder, piece, inputs, [made_with, input_fingerprint])
-            jobs.append(Job(function, args, (output,), size, light=size < SMALL))
+            jobs.append(Job(function, args, (output,), size, cheap=size < SMALL))
         yield Step(f"{name} {stage}", {folder: made_with}, jobs, prepare=partial(step.compile_kernels, stage))
         inputs = (*inputs, Input(folder))
     targets = {DECISIONS: decisions_of(work, name)} | ({SPANS: spans_of(work, name)} if step.rewrites else {})
@@ -178,6 +178,6 @@ def apply_step(recipe: Recipe, work: UPath, documents: dict[str, dict]) -> Step:
     inputs = (Input(work / DOCUMENTS, "", DOCUMENTS), *decided, *spans_before(recipe, work))
     names = [(each.kind, each.step) for each in inputs]  # which the ledger holds
     outputs = [Output(work / kind, "", inputs, names, kind) for kind in ("clean", "removed", "ledger")]
-    jobs = by_shard(apply_shard, (), outputs, bytes_of(documents), light=True)
+    jobs = by_shard(apply_shard, (), outputs, bytes_of(documents), cheap=True)
     settings = {"steps": list(recipe.steps)}
     return Step("apply", {output.folder: settings for output in outputs}, jobs, prepare=spans.compile_kernels)

@@ -31,10 +31,10 @@ def clean(recipe: Recipe, work: UPath, engine: Engine = run_serial, progress: Pr
         if isinstance(step, CorpusStep):
             step.inputs(), step.input_fingerprint()  # raise before anything is read if one is missing
     with exclusive_run(work, recipe=recipe.table()):
-        fresh = 0
+        jobs_run = 0
         for step in plan(recipe, work):
-            fresh += run_step(step, engine, progress).fresh
-        if not fresh and (work / SUMMARY).exists():
+            jobs_run += run_step(step, engine, progress).jobs_run
+        if not jobs_run and (work / SUMMARY).exists():
             return orjson.loads((work / SUMMARY).read_bytes())
         summary = summarize(recipe, work)
         _write_json(work / RECIPE, recipe.table())

@@ -65,7 +65,7 @@ class EnginePool:
             return not jobs
         if self.workers == 1 or len(jobs) < 2:
             return True
-        cheap = all(job.light for job in jobs) and sum(job.seconds for job in jobs) < INLINE_SECONDS
+        cheap = all(job.cheap for job in jobs) and sum(job.seconds for job in jobs) < INLINE_SECONDS
         return cheap and not self.shared
 
     def open(self, jobs: list[Job]) -> Executor:

@@ -46,10 +46,10 @@ class RichProgress:
             done, seconds = self.bar.tasks[0].completed, time.perf_counter() - self.began
             self.bar.update(self.task, rate=f"{done / MB / seconds:.1f} MB/s" if self.total else "")
 
-    def finish(self, title: str, seconds: float, fresh: int, counts: dict[str, int]) -> None:
+    def finish(self, title: str, seconds: float, jobs_run: int, counts: dict[str, int]) -> None:
         self.stop()
         megabytes = self.total / MB
-        line = {"time": time.time(), "step": title, "seconds": round(seconds, 3), "jobs": fresh, "counts": counts}
+        line = {"time": time.time(), "step": title, "seconds": round(seconds, 3), "jobs": jobs_run, "counts": counts}
         line["mb_per_second"] = round(megabytes / seconds, 3) if seconds else 0.0
         if self.as_json:
             self.console.file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE).decode())
@@ -57,7 +57,7 @@ class RichProgress:
         else:
             text = ", ".join(f"{count:,} {key}" for key, count in counts.items() if key in ("documents", "rejects"))
             self.console.print(
-                f"{title:>14}  {seconds:6.1f} s  {fresh:,} jobs  {text}", highlight=False, soft_wrap=True
+                f"{title:>14}  {seconds:6.1f} s  {jobs_run:,} jobs  {text}", highlight=False, soft_wrap=True
             )
         log.info("finished %s in %.2f s: %s", title, seconds, counts)
         if self.work:

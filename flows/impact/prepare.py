@@ -114,7 +114,7 @@ def measure_overlap(
 
 
 def _reading(recipe: Recipe, documents: UPath, plan: ImpactPlan) -> Recipe:
-    limits = plan.impact.input.model_dump(include={"max_record_bytes", "unit_bytes"})
+    limits = plan.impact.input.model_dump(include={"max_record_bytes", "work_unit_bytes"})
     return recipe.model_copy(update={"input": InputSettings(paths=[f"{documents}/*.parquet"], **limits)})
 
 

@@ -90,7 +90,7 @@ class PrefectProgress:
                 self.bar = create_progress_artifact(percent, description=self.title)
             self.updated = time.monotonic()
 
-    def finish(self, title: str, seconds: float, fresh: int, counts: dict[str, int]) -> None:
+    def finish(self, title: str, seconds: float, jobs_run: int, counts: dict[str, int]) -> None:
         rate = self.bytes / 1e6 / seconds
         get_run_logger().info("%s: finished in %.1f s, %.1f MB/s, %s", title, seconds, rate, counts)
 

@@ -1,1 +1,1 @@
-"""From raw files to the shards of ``documents/``; the demo corpus."""
+"""Ingestion of raw files into the shards of ``documents/``; the demo corpus."""

@@ -1,8 +1,7 @@
-"""A corpus of the text that is already on the machine: what the installed Python packages say of themselves.
+"""Demo corpus: READMEs, licenses, notes and docstrings of the installed Python packages and the standard library.
 
-Real, noisy and everywhere: READMEs, licenses (the same few, over and over), notes, and docstrings, read from the
-standard library and from site-packages. Source files are parsed, never imported. No network, no clock: the same
-packages give the same bytes.
+The text is real and noisy, and the licenses contain many duplicates. Source files are parsed, never imported. The
+corpus needs neither network nor clock: the same packages give the same bytes.
 """
 
 import ast
@@ -25,10 +24,10 @@ from upath import UPath
 from gristmill.pipelines.errors import InputError, WorkError
 from gristmill.pipelines.storage.files import atomic_write, to_path
 
-SHARD_BYTES = 8 << 20  # of text: several files, so that several workers have something to do
-LONG = 1000  # characters from which a docstring is a document of its own; a module's shorter ones are joined
-# Parsing is what costs (4 to 9 MB/s). Files that are at least this part docstring hold two thirds of all docstrings
-# in a quarter of the source.
+SHARD_BYTES = 8 << 20  # of text; several shards, so that several workers can share the work
+LONG = 1000  # characters: a docstring of this length is a document; shorter ones of a module are joined
+# Least share of docstrings in a source file. Parsing is slow (4 to 9 MB/s); the files above this share hold two thirds
+# of all docstrings in a quarter of the source.
 DENSE = 0.3
 NOTES = (".md", ".rst", ".txt")
 LICENSE = re.compile(r"^(licen[cs]e|copying|copyright|notice)", re.IGNORECASE)
@@ -36,7 +35,7 @@ MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 
 
 class TextFile(NamedTuple):
-    """A file with text in it, and whose it is."""
+    """File containing text, with its package and license."""
 
     path: str  # relative, with forward slashes: the first half of a document's id
     file: Path
@@ -44,18 +43,18 @@ class TextFile(NamedTuple):
     package: str
     license: str | None
     kind: str  # "readme", "license", "notes" or "docstring"
-    bytes: int  # of text in it, at most
+    bytes: int  # upper bound of its text
 
 
 @dataclass
 class DemoSummary:
-    """What the corpus looks like."""
+    """Counts of the written corpus."""
 
     documents: Counter = field(default_factory=Counter)  # by kind
     bytes: Counter = field(default_factory=Counter)  # of text, by kind
     packages: set[str] = field(default_factory=set)
-    mails: int = 0  # e-mail addresses, each time one occurs
-    licenses: Counter = field(default_factory=Counter)  # hash of a license's words -> documents that have them
+    mails: int = 0  # occurrences of e-mail addresses
+    licenses: Counter = field(default_factory=Counter)  # hash of a license's words -> documents
     files: list[str] = field(default_factory=list)
 
     def add(self, document: dict) -> None:
@@ -68,7 +67,7 @@ class DemoSummary:
             self.licenses[_license_words(text)] += 1
 
     def summary(self) -> dict:
-        """The counts as JSON can hold them."""
+        """Return the counts as a JSON object."""
         kinds = {k: {"documents": n, "bytes": self.bytes[k]} for k, n in sorted(self.documents.items())}
         return {
             "documents": self.documents.total(),
@@ -82,10 +81,10 @@ class DemoSummary:
 
 
 def write_demo(output: str | os.PathLike, max_mb: float = 64) -> DemoSummary:
-    """Write ``demo-*.jsonl.zst`` into a folder: at most about ``max_mb`` million bytes of text.
+    """Write at most about ``max_mb`` million bytes of text to ``demo-*.jsonl.zst`` in a folder.
 
-    Where the machine has more than that, files are chosen by the hash of their path. Raises WorkError where the
-    folder holds anything else, InputError where there is nothing to read.
+    If the machine has more, the hash of their paths selects the files. Raises WorkError if the folder contains other
+    files, and InputError if no text was found.
     """
     folder, written = to_path(output), DemoSummary()
     _clear(folder)
@@ -103,7 +102,7 @@ def write_demo(output: str | os.PathLike, max_mb: float = 64) -> DemoSummary:
 
 
 def _clear(folder: UPath) -> None:
-    """Remove an earlier corpus; refuse a folder that holds anything else."""
+    """Remove an earlier corpus; raise WorkError if the folder contains other files."""
     found = list(folder.iterdir()) if folder.is_dir() else []
     other = [path for path in found if not (path.name.startswith("demo-") and ".jsonl.zst" in path.name)]
     if other:
@@ -125,7 +124,7 @@ def _shards(documents: Iterator[dict]) -> Iterator[list[dict]]:
 
 
 def choose(origins: list[TextFile], max_bytes: int) -> list[TextFile]:
-    """As many as fit, by the hash of their paths, in order of their paths."""
+    """Select files in order of the hash of their paths up to ``max_bytes``; return them ordered by path."""
     chosen, room = [], max_bytes
     for origin in sorted(origins, key=lambda o: hashlib.sha256(o.path.encode()).digest()):
         if origin.bytes <= room:
@@ -135,7 +134,7 @@ def choose(origins: list[TextFile], max_bytes: int) -> list[TextFile]:
 
 
 def find_text_files() -> list[TextFile]:
-    """Every file of the standard library and the installed packages that holds text we read."""
+    """Return every file of the standard library and the installed packages that contains text of a known kind."""
     paths = sysconfig.get_paths()
     packages = distributions(path=sorted({paths["platlib"], paths["purelib"]}))
     files = [
@@ -156,9 +155,9 @@ def _standard_library(folder: Path) -> Iterator[TextFile]:
 
 
 def _package(package: Distribution) -> Iterator[TextFile]:
-    meta: Any = package.metadata  # an email.message.Message, parsed anew at every mention, as is package.name
+    meta: Any = package.metadata  # an email.message.Message; each access to it or to package.name parses the file again
     name, license = meta["Name"], meta.get("License-Expression") or meta.get("License")
-    if not license or len(license) > 80:  # some paste the whole text here
+    if not license or len(license) > 80:  # some packages paste the whole text here
         classified = [line for line in meta.get_all("Classifier") or () if line.startswith("License ::")]
         license = classified[0].rpartition(" :: ")[2] if classified else None
     for file in package.files or ():
@@ -168,7 +167,7 @@ def _package(package: Distribution) -> Iterator[TextFile]:
 
 
 def _classified(origin: TextFile) -> TextFile | None:
-    """What kind of text the file holds and how much; None where it holds none, or is not there."""
+    """Return the file with its kind and size of text; None if it has no text or does not exist."""
     name, (*_, folder, _) = origin.file.name, origin.file.parts
     try:
         if name.endswith(".py"):
@@ -184,12 +183,12 @@ def _classified(origin: TextFile) -> TextFile | None:
         else:
             return None
         return origin._replace(kind=kind, bytes=origin.file.stat().st_size)
-    except OSError:  # listed by the package, removed since
+    except OSError:  # the package lists a file that was removed
         return None
 
 
 def read_documents(origin: TextFile) -> Iterator[dict]:
-    """The documents of one file: itself, or its docstrings."""
+    """Yield the documents of one file: its text, or its docstrings."""
     if origin.kind == "docstring":
         texts = _docstrings(origin)
     elif origin.file.name == "METADATA":
@@ -203,17 +202,17 @@ def read_documents(origin: TextFile) -> Iterator[dict]:
 
 
 def _description(file: Path) -> str:
-    """Name, summary and people of a package, then the README it was published with."""
+    """Return name, summary and people of a package, then the README of its release."""
     header, _, body = file.read_text("utf-8", errors="replace").partition("\n\n")
-    shown = ("Name:", "Summary:", "Author:", "Author-email:", "Maintainer:", "Maintainer-email:", "Home-page:")
-    return "\n".join([*(line for line in header.splitlines() if line.startswith(shown)), "", body])
+    fields = ("Name:", "Summary:", "Author:", "Author-email:", "Maintainer:", "Maintainer-email:", "Home-page:")
+    return "\n".join([*(line for line in header.splitlines() if line.startswith(fields)), "", body])
 
 
 def _docstrings(origin: TextFile) -> Iterator[tuple[str, str, str]]:
-    """Id, kind and text: each long docstring (``path:line``), then the short ones of the module as one (``path``)."""
+    """Yield id, kind and text: each long docstring (``path:line``), then the module's short ones joined (``path``)."""
     short = []
     for node in _parsed(origin.file.read_bytes()):
-        text = (ast.get_docstring(node) or "").encode("utf-8", "replace").decode()  # "\ud800" may be written in one
+        text = (ast.get_docstring(node) or "").encode("utf-8", "replace").decode()  # a docstring may contain "\ud800"
         if len(text) >= LONG:
             yield f"{origin.path}:{getattr(node, 'lineno', 0)}", "docstring", text
         elif text:
@@ -225,10 +224,10 @@ Definition = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def _parsed(source: bytes) -> list[Definition]:
-    """The module, its classes and functions, in order; none where the source is not Python of this version."""
+    """Return the module, its classes and functions, in order; [] if this version of Python cannot parse the source."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of backslashes in other people's strings
+            warnings.simplefilter("ignore")  # invalid escapes in strings
             tree = ast.parse(source)
         return [tree, *_definitions(tree)]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -243,6 +242,6 @@ def _definitions(node: ast.AST) -> Iterator[Definition]:
 
 
 def _license_words(text: str) -> bytes:
-    """A license without its copyright lines, case, spacing and punctuation: what makes two of them one."""
+    """Return a hash of a license without its copyright lines, case, spacing and punctuation."""
     lines = [line for line in text.casefold().splitlines() if "copyright" not in line]
     return hashlib.sha256(" ".join(re.findall(r"\w+", " ".join(lines))).encode()).digest()

@@ -1,16 +1,16 @@
-"""Settle a folder of documents once all its units are written: one schema in all shards, unique ids.
+"""Finalize a folder of documents after all its units are written: one schema in all shards, unique ids.
 
-1. Plan: join the shards' schemas (see `carry`); find ids that several documents have and give each of those
-   documents, whatever the order of files, the id ``<id>~<hash of the row>``. The plan is written whole before anything
-   else is touched.
-2. Apply: rewrite the shards that the plan changes, one after the other, and record their units anew.
+1. Plan: join the shards' schemas (column_types.py) and find duplicate ids. Each document with a duplicate id gets the
+   id ``<id>~<hash of the row>``, whatever the order of files. The plan is written before any shard is changed.
+2. Apply: rewrite the shards that the plan changes, one after the other, and record their parts again.
 
-Both do nothing where nothing is left to do. A run killed between is taken up by the plan: it was made of the units
-as they were written, is named by all they depend on, and says of each row what its id shall be, so that it holds
-for shards already settled and for units that had to be written again alike.
+If the run is killed half-way, the next run reloads the plan and continues. This is safe because the plan was computed
+from the shards as first written and its file name is a hash of everything it depends on. It stores the final id of
+every row it renames, so it gives the same result for shards already finalized and for units that had to be ingested
+again.
 
-Price: one read of all ids and 8 bytes a document in memory, at most 256 MB, beyond which ids are read several
-times; one rewriting of those shards that lack a column or type which others have.
+Cost: one read of all ids, with 8 bytes per document in memory up to 256 MB; beyond that, ids are read several times.
+Each shard that lacks a column or type of another shard is rewritten once.
 """
 
 from collections import Counter, defaultdict
@@ -29,24 +29,24 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENT, ID
 from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import PROGRESS, Manifest, Part, record_part
-from gristmill.pipelines.storage.shards import FAST, read_batches, read_shard, write_shard
+from gristmill.pipelines.storage.shards import FAST, count_rows, read_batches, read_shard, shard_schema, write_shard
 
-BATCH_IDS = 1 << 25  # hashes of ids that are compared in memory
+BATCH_IDS = 1 << 25  # hashes of ids compared in memory at once
 
-Renames = dict[str, dict[int, str]]  # shard -> row -> new id
+NewIds = dict[str, dict[int, str]]  # shard -> row -> new id
 
 
 class RenamePlan(NamedTuple):
-    """What all shards shall look like."""
+    """Schema of all shards, and the final ids of renamed rows."""
 
     schema: pa.Schema
-    renames: Renames
+    new_ids: NewIds
 
 
 def finalize(folder: UPath, manifest: Manifest, name: str) -> None:
-    """Give the shards of an unfinished folder one schema and unique ids, and the manifest's parts what came of it.
+    """Give all shards of an unfinished folder one schema and unique ids, and update the manifest's parts.
 
-    ``name`` is a fingerprint of all that the units were made of.
+    ``name`` is a fingerprint of everything that the units depend on.
     """
     path = folder / PROGRESS / f"{name}.plan"
     if not path.exists():
@@ -54,54 +54,51 @@ def finalize(folder: UPath, manifest: Manifest, name: str) -> None:
     plan = _read_plan(path)
     for unit, part in manifest.parts.items():
         changed = [shard for shard in part.files if _apply(folder / shard, plan)]
-        counts = part.counts | {"ids_renamed": sum(len(plan.renames.get(shard, ())) for shard in part.files)}
+        counts = part.counts | {"ids_renamed": sum(len(plan.new_ids.get(shard, ())) for shard in part.files)}
         if changed or counts != part.counts:
-            manifest.parts[unit] = Part.of(folder, part.fingerprint, list(part.files), counts)
+            manifest.parts[unit] = Part.from_files(folder, part.fingerprint, list(part.files), counts)
             record_part(folder, unit, manifest.parts[unit])
 
 
 def _make_plan(folder: UPath, shards: list[str]) -> RenamePlan:
-    schema = join_schemas([_schema(folder / shard) for shard in shards], DOCUMENT)
+    schema = join_schemas([shard_schema(folder / shard) for shard in shards], DOCUMENT)
     schema = pa.schema([f if f.metadata == JSON else f.remove_metadata() for f in schema])
-    renames: Renames = defaultdict(dict)
-    while collisions := _collisions(folder, shards, renames):  # a second time only if a new id was there already
+    new_ids: NewIds = defaultdict(dict)
+    while collisions := _collisions(folder, shards, new_ids):  # again only if a new id existed already
         names = _new_names(folder, collisions, schema)
         for (shard, row), id in names.items():
-            renames[shard][row] = id
-    return RenamePlan(schema, renames)
+            new_ids[shard][row] = id
+    return RenamePlan(schema, new_ids)
 
 
-def _collisions(folder: UPath, shards: list[str], renames: Renames) -> dict[str, list[tuple[str, int]]]:
-    """Ids that several documents have -> where those are: (shard, row)."""
+def _collisions(folder: UPath, shards: list[str], new_ids: NewIds) -> dict[str, list[tuple[str, int]]]:
+    """Return the (shard, row) of each document with a duplicate id, by id."""
     found: dict[str, list[tuple[str, int]]] = {}
-    rows = sum(_rows(folder / shard) for shard in shards)
-    parts = 1 + rows // BATCH_IDS
+    parts = 1 + sum(count_rows(folder / shard) for shard in shards) // BATCH_IDS
     for part in range(parts):
-        hashes = [h[h % parts == part] for _, _, h in _hashed_ids(folder, shards, renames)] or [np.empty(0, np.uint64)]
+        hashes = [h[h % parts == part] for _, _, h in _hashed_ids(folder, shards, new_ids)] or [np.empty(0, np.uint64)]
         ordered = np.sort(np.concatenate(hashes))
         twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
         if not twice.size:
             continue
-        places = defaultdict(list)
-        for shard, ids, hashed in _hashed_ids(folder, shards, renames):
+        positions = defaultdict(list)
+        for shard, ids, hashed in _hashed_ids(folder, shards, new_ids):
             for row in np.flatnonzero(np.isin(hashed, twice)).tolist():
-                places[ids[row].as_py()].append((shard, row))
-        found |= {id: where for id, where in places.items() if len(where) > 1}
+                positions[ids[row].as_py()].append((shard, row))
+        found |= {id: rows for id, rows in positions.items() if len(rows) > 1}
     return found
 
 
-def _hashed_ids(
-    folder: UPath, shards: list[str], renames: Renames
-) -> Iterator[tuple[str, pa.ChunkedArray, np.ndarray]]:
-    """Each shard, its ids with the renames applied, and their hashes."""
+def _hashed_ids(folder: UPath, shards: list[str], new_ids: NewIds) -> Iterator[tuple[str, pa.ChunkedArray, np.ndarray]]:
+    """Yield each shard, its ids after renaming, and their hashes."""
     for shard in shards:
-        ids = _renamed(read_shard(folder / shard, [ID])[ID], renames.get(shard, {}), 0)
+        ids = _renamed(read_shard(folder / shard, [ID])[ID], new_ids.get(shard, {}), 0)
         yield shard, ids, hash_rows(*Ragged.from_text(ids))
 
 
 def _new_names(folder: UPath, collisions: dict, schema: pa.Schema) -> dict[tuple[str, int], str]:
-    """A new id for each of the colliding documents, by what the row holds; equal rows are numbered."""
-    old = {place: id for id, places in collisions.items() for place in places}
+    """Return a new id for each document with a duplicate id, from a hash of its row; equal rows are numbered."""
+    old = {position: id for id, positions in collisions.items() for position in positions}
     wanted = defaultdict(set)
     for shard, row in old:
         wanted[shard].add(row)
@@ -120,25 +117,25 @@ def _new_names(folder: UPath, collisions: dict, schema: pa.Schema) -> dict[tuple
 
 
 def _values(table: pa.Table, rows: list[int], schema: pa.Schema) -> Iterator[bytes]:
-    """Each row as bytes, but for its id; the same in whatever shard and types it was found."""
+    """Yield each row without its id as bytes, independent of its shard and the types there."""
     columns = [name for name in schema.names if name != ID]
     for row in cast_table(table.take(rows), schema).select(columns).to_pylist() if rows else ():
         yield b"\n".join(json_text(row[name]) for name in columns)
 
 
 def _apply(path: UPath, plan: RenamePlan) -> bool:
-    """Rewrite a shard so that it is as planned; False where it is already."""
-    renames = plan.renames.get(path.name, {})
-    if renames:
+    """Rewrite a shard by the plan; False if it needs no change."""
+    new_ids = plan.new_ids.get(path.name, {})
+    if new_ids:
         ids = read_shard(path, [ID])[ID]
-        renames = {row: id for row, id in renames.items() if ids[row].as_py() != id}
-    if not renames and is_subschema(_schema(path), plan.schema):
+        new_ids = {row: id for row, id in new_ids.items() if ids[row].as_py() != id}
+    if not new_ids and is_subschema(shard_schema(path), plan.schema):
         return False
 
     def tables() -> Iterator[pa.Table]:
         first = 0
         for table in read_batches(path):
-            table = table.set_column(0, ID, _renamed(table[ID], renames, first)) if renames else table
+            table = table.set_column(0, ID, _renamed(table[ID], new_ids, first)) if new_ids else table
             first += table.num_rows
             yield cast_table(table, plan.schema)
 
@@ -146,9 +143,9 @@ def _apply(path: UPath, plan: RenamePlan) -> bool:
     return True
 
 
-def _renamed(ids: pa.ChunkedArray, renames: dict[int, str], first: int) -> pa.ChunkedArray:
-    """The ids of rows ``first`` and on, with the new ones in place."""
-    here = {row - first: id for row, id in renames.items() if first <= row < first + len(ids)}
+def _renamed(ids: pa.ChunkedArray, new_ids: dict[int, str], first: int) -> pa.ChunkedArray:
+    """Return the ids of the rows from ``first`` on after renaming."""
+    here = {row - first: id for row, id in new_ids.items() if first <= row < first + len(ids)}
     if not here:
         return ids
     names = ids.to_pylist()
@@ -157,23 +154,13 @@ def _renamed(ids: pa.ChunkedArray, renames: dict[int, str], first: int) -> pa.Ch
     return pa.chunked_array([pa.array(names, pa.large_string())])
 
 
-def _schema(path: UPath) -> pa.Schema:
-    with path.open("rb") as file:
-        return pq.read_schema(file)
-
-
-def _rows(path: UPath) -> int:
-    with path.open("rb") as file:
-        return pq.read_metadata(file).num_rows
-
-
 def _write_plan(path: UPath, plan: RenamePlan) -> None:
-    renames = plan.renames.items()
+    new_ids = plan.new_ids.items()
     table = pa.table(
         {
-            "shard": pa.array([shard for shard, names in renames for _ in names], pa.string()),
-            "row": pa.array([row for _, names in renames for row in names], pa.int64()),
-            "id": pa.array([id for _, names in renames for id in names.values()], pa.large_string()),
+            "shard": pa.array([shard for shard, names in new_ids for _ in names], pa.string()),
+            "row": pa.array([row for _, names in new_ids for row in names], pa.int64()),
+            "id": pa.array([id for _, names in new_ids for id in names.values()], pa.large_string()),
         }
     )
     with atomic_write(path) as file:
@@ -183,7 +170,7 @@ def _write_plan(path: UPath, plan: RenamePlan) -> None:
 def _read_plan(path: UPath) -> RenamePlan:
     table = read_shard(path)
     schema = pa.ipc.read_schema(pa.py_buffer(table.schema.metadata[b"documents"]))
-    renames: Renames = defaultdict(dict)
+    new_ids: NewIds = defaultdict(dict)
     for shard, row, id in zip(*(table[name].to_pylist() for name in ("shard", "row", "id")), strict=True):
-        renames[shard][row] = id
-    return RenamePlan(schema, renames)
+        new_ids[shard][row] = id
+    return RenamePlan(schema, new_ids)

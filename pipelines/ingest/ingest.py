@@ -1,7 +1,7 @@
-"""Raw files -> ``documents/`` and ``rejects/``.
+"""Ingestion: raw files -> ``documents/`` and ``rejects/``.
 
-Each unit of the input (see `units`) is one job: it writes its documents to ``part-<unit>-<k>.parquet`` and what it
-could not read to ``part-<unit>.jsonl``. When all are there, `settle` gives the shards one schema and unique ids.
+Each work unit of the input (work_units.py) is one job. It writes its documents to ``part-<unit>-<k>.parquet`` and the
+records it could not read to ``part-<unit>.jsonl``. At the end `finalize` gives the shards one schema and unique ids.
 """
 
 import logging
@@ -34,20 +34,20 @@ log = logging.getLogger(__name__)
 
 REJECTS = "rejects"  # kind of output
 
-# Settings that say where the input lies or when to stop, not what a unit's documents are.
+# Settings on which the documents of a unit do not depend.
 ELSEWHERE = {"paths", "max_reject_fraction"}
-SHARD_BYTES_CARRIED = 3 * SHARD_BYTES  # in all columns together: bounds memory where text is the smaller part
+SHARD_BYTES_CARRIED = 3 * SHARD_BYTES  # in all columns together; bounds memory if text is the smaller part
 
 
 def ingest_step(work: UPath, settings: InputSettings) -> Step:
-    """The step that makes ``work/documents`` and ``work/rejects``. Raises InputError where there is no input.
+    """Return the step that makes ``work/documents`` and ``work/rejects``. Raises InputError if there is no input.
 
-    Every unit is made anew when any file of the input changes: a type or an id in one can change all shards.
+    A change of any input file invalidates all units, since a type or an id in one file can change all shards.
     """
     documents, rejects = work / "documents", work / "rejects"
     finished = Manifest.read(documents)
     known = finished.settings.get("cuts") if finished else None
-    units, cuts = plan_work_units(find_files(settings), settings.unit_bytes, known)
+    units, cuts = plan_work_units(find_files(settings), settings.work_unit_bytes, known)
     shared = settings.model_dump(mode="json", exclude=ELSEWHERE)
     name = fingerprint(shared, [_signature(file) for unit in units for file, *_ in unit])
     jobs = []
@@ -70,11 +70,11 @@ def ingest_step(work: UPath, settings: InputSettings) -> Step:
 
 
 def read_documents(paths: list[str], settings: InputSettings) -> Iterator[pa.Table]:
-    """The documents of raw files without a work folder; what cannot be read is logged.
+    """Yield the documents of raw files without a work folder; log records that cannot be read.
 
-    Tables have id, text, source and the columns that were found in them: their types are not joined.
+    Tables have id, text, source and the columns of their file; types are not joined across tables.
     """
-    units, _ = plan_work_units(find_files(settings.model_copy(update={"paths": list(paths)})), settings.unit_bytes)
+    units, _ = plan_work_units(find_files(settings.model_copy(update={"paths": list(paths)})), settings.work_unit_bytes)
     for unit in units:
         yield from read_unit(unit, ReadContext(settings, lambda reject: log.warning("cannot read: %s", reject)))
 
@@ -86,14 +86,14 @@ def ingest_unit(unit: WorkUnit, settings: InputSettings, outputs: tuple[Output, 
     with ExitStack() as files:
         file = None
 
-        def note(reject: dict) -> None:
+        def on_reject(reject: dict) -> None:
             nonlocal file
             if rejected and file is None:
                 file = files.enter_context(atomic_write(rejected.folder / f"{rejected.name}.jsonl"))
             if rejected:
                 file.write(orjson.dumps(reject, option=orjson.OPT_APPEND_NEWLINE))
 
-        reading = ReadContext(settings, note)
+        reading = ReadContext(settings, on_reject)
         tables = read_unit(unit, reading)
         if DOCUMENTS in wanted:
             made = write_documents(tables, wanted[DOCUMENTS])
@@ -107,7 +107,7 @@ def ingest_unit(unit: WorkUnit, settings: InputSettings, outputs: tuple[Output, 
 
 
 def write_documents(tables: Iterable[pa.Table], output: Output) -> Written:
-    """Documents to shards of about 64 MB of text each, as the tables come."""
+    """Write documents to shards of about 64 MB of text each, in the order of the tables."""
     names, counts = [], Counter(documents=0, bytes=0, ids_renamed=0)
     for k, batch in enumerate(_shards(tables)):
         schema = join_schemas([table.schema for table in batch], DOCUMENT)
@@ -119,7 +119,6 @@ def write_documents(tables: Iterable[pa.Table], output: Output) -> Written:
 
 
 def _shards(tables: Iterable[pa.Table]) -> Iterator[list[pa.Table]]:
-    """Group tables into shards."""
     batch, text, carried = [], 0, 0
     for table in tables:
         batch.append(table)
@@ -141,20 +140,20 @@ def _signature(file: File) -> tuple:
 
 
 def check_rejects(folder: UPath, manifests: dict[UPath, Manifest], max_fraction: float) -> None:
-    """Raise TooManyRejects, with the commonest reasons and a place for each, where there are."""
+    """Raise TooManyRejects, with the commonest reasons and an example of each, if the fraction is above the limit."""
     counts = sum((manifest.counts for manifest in manifests.values()), Counter())
     rejects, total = counts["rejects"], counts["rejects"] + counts["documents"]
     if rejects <= max_fraction * total:
         return
     reasons: Counter[str] = Counter()
-    places: dict[str, str] = {}
+    examples: dict[str, str] = {}
     for name in manifests[folder].files:
         with (folder / name).open("rb") as file:
             for reject in map(orjson.loads, file):
                 reason = reject["reason"].partition(":")[0]
                 reasons[reason] += 1
-                places.setdefault(reason, f"{reject['file']}:{reject['position']}")
-    common = "; ".join(f"{count:,} {reason} ({places[reason]})" for reason, count in islice(reasons.most_common(), 3))
+                examples.setdefault(reason, f"{reject['file']}:{reject['position']}")
+    common = "; ".join(f"{count:,} {reason} ({examples[reason]})" for reason, count in islice(reasons.most_common(), 3))
     raise TooManyRejects(
         f"{rejects:,} of {total:,} records could not be read, more than max_reject_fraction = {max_fraction:g}: "
         f"{common}; all are in {folder}"

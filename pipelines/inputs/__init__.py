@@ -1,1 +1,1 @@
-"""What raw input is: its settings, files, work units, records and column types."""
+"""Raw input: its files, work units, records and column types."""

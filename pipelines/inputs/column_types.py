@@ -1,10 +1,10 @@
-"""Types of the columns an input has beyond id, text and source, which are carried through.
+"""Types of the input's columns besides id, text and source, which are carried through.
 
-Where JSON or several files give a column values of different types, the types join: null < bool, and
-null < int64 < double, strings stay strings, Parquet types promote as Arrow does. Whatever does not meet that way
-(text and numbers, lists, objects) is carried as JSON text: a string column with the field metadata
-``{"gristmill": "json"}``. Joining is a lattice and one value has one JSON text, so the result does not depend on
-where the input was cut into batches, shards and files.
+If JSON or several files give a column values of different types, the types are joined: null < bool and
+null < int64 < double; strings remain strings; Parquet types are promoted as in Arrow. Types without a common
+supertype (text and numbers, lists, objects) become JSON text: a string column with the field metadata
+``{"gristmill": "json"}``. The joins form a lattice and each value has one JSON text. So the result does not depend on
+the boundaries of batches, shards and files.
 """
 
 from collections.abc import Iterable
@@ -16,12 +16,12 @@ import pyarrow.compute as pc
 
 STRING = pa.large_string()
 JSON = {b"gristmill": b"json"}
-LARGE_INT = {b"gristmill": b"wide"}  # int64 with values that double cannot hold exactly: it joins double as JSON text
-MAX_EXACT_DOUBLE = 1 << 53  # integers up to here are doubles too
+LARGE_INT = {b"gristmill": b"wide"}  # int64 with values that double cannot hold: with double it becomes JSON
+MAX_EXACT_DOUBLE = 1 << 53  # doubles represent all integers up to here
 
 
 def column_of(name: str, values: list) -> tuple[pa.Field, pa.Array]:
-    """Values as JSON has them (None, bool, int, float, str, list, dict) -> a typed column."""
+    """Convert JSON values (None, bool, int, float, str, list, dict) to a typed column."""
     types = set(map(type, values)) - {type(None)}
     if not types:
         return pa.field(name, pa.null()), pa.nulls(len(values))
@@ -41,13 +41,12 @@ def column_of(name: str, values: list) -> tuple[pa.Field, pa.Array]:
 
 
 def normalize_column(field: pa.Field, column: pa.ChunkedArray) -> tuple[pa.Field, pa.ChunkedArray]:
-    """An Arrow column as we hold it: one string type, no extensions nor dictionaries, wide integers marked."""
+    """Convert an Arrow column to large strings, without extension and dictionary types; mark large integers."""
     if isinstance(column.type, pa.BaseExtensionType):
         column = column.cast(column.type.storage_type)
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    if pa.types.is_string(column.type) or pa.types.is_string_view(column.type):
-        column = column.cast(STRING)
+    column = column.cast(STRING) if is_string(column.type) else column
     metadata = JSON if _is_json(field) else None
     if pa.types.is_integer(column.type) and column.type.bit_width == 64:
         low, high = pc.min_max(column).as_py().values()
@@ -55,8 +54,14 @@ def normalize_column(field: pa.Field, column: pa.ChunkedArray) -> tuple[pa.Field
     return pa.field(field.name, column.type, metadata=metadata), column
 
 
+def is_string(kind: pa.DataType) -> bool:
+    """True if a type, or the values of a dictionary type, are strings of any layout."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
 def join_schemas(schemas: Iterable[pa.Schema], head: pa.Schema) -> pa.Schema:
-    """The least schema that all conform to: the columns of ``head``, then all others in alphabetical order."""
+    """Return the least common schema: the columns of ``head``, then all others in alphabetical order."""
     fields: dict[str, list[pa.Field]] = {}
     for schema in schemas:
         for field in schema:
@@ -87,12 +92,12 @@ def _join(a: pa.Field, b: pa.Field) -> pa.Field:
 
 
 def is_subschema(schema: pa.Schema, target: pa.Schema) -> bool:
-    """Does a shard of ``schema`` need no rewriting to have the ``target``?"""
+    """True if a shard of ``schema`` has the ``target`` schema without rewriting."""
     return schema.equals(target) and all(_is_json(f) == _is_json(target.field(f.name)) for f in schema)
 
 
 def cast_table(table: pa.Table, target: pa.Schema) -> pa.Table:
-    """The table with the columns and types of a schema that its own joined into."""
+    """Convert a table to a joined schema; missing columns become null."""
     return pa.table([_column(table, field) for field in target], schema=target)
 
 
@@ -110,12 +115,12 @@ def _is_json(field: pa.Field) -> bool:
 
 
 def _json_text(values: list) -> pa.Array:
-    """Each value as compact JSON. A whole float reads as an integer: a column of doubles forgot which it was."""
+    """Return each value as compact JSON; whole floats become integers, as a column of doubles holds both alike."""
     return pa.array([None if value is None else json_text(value) for value in values], STRING)
 
 
 def json_text(value) -> bytes:
-    """JSON of anything a column can hold; types that JSON lacks (dates are known, bytes are not) as their str."""
+    """Serialize any value of a column as JSON. Types unknown to orjson (bytes, for one) are serialized as their str."""
     if type(value) is float and value.is_integer() and abs(value) <= MAX_EXACT_DOUBLE:
         value = int(value)
     return orjson.dumps(value, default=str)

@@ -1,4 +1,4 @@
-"""What raw input is: the settings of `[input]`, and the files they name."""
+"""Settings of `[input]`, and the files they name."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -33,49 +33,49 @@ Positive = Annotated[int, Field(gt=0)]
 
 
 class InputSettings(Settings):
-    """`[input]` of a recipe: where raw text lies and how it is read."""
+    """Settings of `[input]` in a recipe: paths of raw text and how to read it."""
 
-    paths: list[str] = []  # files, folders, globs and fsspec URLs; names or folders of datasets where format is hf
-    text: str = "text"  # column that holds the text
-    id: str | None = None  # column of ids; None: "id" where there is one, else <relative path>:<record number>
-    source: str | None = None  # column of sources; None: "source" where there is one, else see `source_of`
+    paths: list[str] = []  # files, folders, globs, fsspec URLs; for format hf, names or folders of datasets
+    text: str = "text"  # column of texts
+    id: str | None = None  # column of ids; None: "id" if present, else <relative path>:<record number>
+    source: str | None = None  # column of sources; None: "source" if present, else see `source_of`
     format: Format | None = None  # None: by file name
-    separator: Annotated[str, Field(min_length=1)] | None = None  # splits a plain text file; None: one document a file
+    separator: Annotated[str, Field(min_length=1)] | None = None  # splits a text file into documents
     config: str | None = None  # of a Hugging Face dataset
     split: str = "train"  # of a Hugging Face dataset
-    streaming: bool = True  # read a Hugging Face dataset as it arrives instead of storing all of it first
-    sample: Fraction = 1.0  # share of the documents to take, chosen by a hash of the id
-    max_record_bytes: Positive = 64 << 20  # longer records are rejected
-    max_page_bytes: Positive = 8 << 20  # longer HTML pages are rejected
-    max_page_seconds: Positive = 30  # of CPU time to find a page's main text
-    max_reject_fraction: Fraction = 0.1  # of all records; above it the run stops
-    unit_bytes: Positive = 64 << 20  # of input files: the share of one job
+    streaming: bool = True  # read a Hugging Face dataset while it downloads instead of storing it first
+    sample: Fraction = 1.0  # share of documents to keep, selected by a hash of the id
+    max_record_bytes: int = Field(64 << 20, gt=0, le=1 << 40)  # longer records are rejected
+    max_page_bytes: int = Field(8 << 20, gt=0, le=1 << 30)  # longer HTML pages are rejected
+    max_page_seconds: int = Field(30, gt=0, le=3600)  # CPU seconds to extract the main text of a page
+    max_reject_fraction: Fraction = 0.1  # of all records; a larger fraction stops the run
+    work_unit_bytes: int = Field(64 << 20, gt=0, le=1 << 40)  # size of input that one job reads
 
 
 class File(NamedTuple):
-    """One file of the input, or one Hugging Face dataset."""
+    """Input file, or Hugging Face dataset."""
 
     url: str
-    name: str  # its path relative to the deepest folder that holds all inputs: part of ids, equal on any machine
+    name: str  # path relative to the deepest common folder of all inputs: part of ids, equal on any machine
     format: str
     compression: str | None
     size: int
-    version: str  # changes when the file does: its ETag, or the time it was modified
+    version: str  # ETag or modification time
 
 
 def source_of(name: str) -> str:
-    """The source of documents that name none: the top folder of the file's name, "input" where it lies in none.
+    """Return the default source of a file's documents: the top folder of its name, or "input" without a folder.
 
-    So `raw/` with `raw/wiki/a.jsonl` and `raw/crawl/b.jsonl` has the sources wiki and crawl, and a file moved,
-    renamed or cut into several in one folder keeps its source.
+    So `raw/` containing `raw/wiki/a.jsonl` and `raw/crawl/b.jsonl` has the sources wiki and crawl. Moving, renaming
+    or splitting a file within a folder does not change its source.
     """
     return name.split("/")[0] if "/" in name else "input"
 
 
 def find_files(settings: InputSettings) -> list[File]:
-    """All files the settings name, each once, ordered by name.
+    """Return all files that the settings name, each once, ordered by name.
 
-    Raises InputError for a path that leads to nothing, and for a named file whose format its name does not tell.
+    Raises InputError for a path that matches nothing, and for a path without any file of a known format.
     """
     if not settings.paths:
         raise InputError("there is no input; set `paths` in [input] of the recipe, or give --input PATH")
@@ -98,18 +98,18 @@ def find_files(settings: InputSettings) -> list[File]:
 
 @contextmanager
 def open_input(url: str) -> Iterator[BinaryIO]:
-    """Open a file of the input for reading. Raises InputError for what the file system refuses, then or later."""
+    """Open an input file for reading. Raises InputError for errors of the file system, on opening and while reading."""
     try:
         with to_path(url).open("rb") as file:
             yield file
     except OSError as error:
-        if not error.errno:  # of a decompressor or of Arrow: about the data
+        if not error.errno:  # from a decompressor or Arrow: the data is damaged
             raise
         raise InputError(f"cannot read {url}: {error.strerror}") from error
 
 
 def _look(path: str) -> tuple[str, dict[str, dict]]:
-    """A path or pattern -> the folder its files are named from, and {url: info} of all files below it."""
+    """Return the folder that file names are relative to, and {url: info} of all files of a path or pattern."""
     try:
         fs, inner = fsspec.url_to_fs(path)
     except (ImportError, ValueError) as error:
@@ -124,8 +124,8 @@ def _look(path: str) -> tuple[str, dict[str, dict]]:
     files: dict[str, dict] = {}
     for name, info in infos.items():
         below = fs.find(name, detail=True) if info["type"] == "directory" else {name: info}
-        files |= {n: i for n, i in below.items() if "/." not in n.removeprefix(name)}  # hidden ones are not input
-    if len(infos) > 1 or inner not in infos:  # a pattern: up to its first wild card
+        files |= {n: i for n, i in below.items() if "/." not in n.removeprefix(name)}  # skip hidden files
+    if len(infos) > 1 or inner not in infos:  # a pattern: keep the part before its first wild card
         inner = inner[: min(inner.find(c) for c in "*?[" if c in inner)] + "x"
     elif infos[inner]["type"] == "directory":
         inner += "/x"
@@ -133,7 +133,7 @@ def _look(path: str) -> tuple[str, dict[str, dict]]:
 
 
 def _kind(url: str, info: dict, settings: InputSettings) -> tuple | None:
-    """Format, compression, size and version of a file; None where it is not ours to read."""
+    """Return format, compression, size and version of a file; None if its format is unknown."""
     name = url.rpartition("/")[2]
     if name == MANIFEST:
         return None
@@ -146,14 +146,14 @@ def _kind(url: str, info: dict, settings: InputSettings) -> tuple | None:
 
 
 def _common(folders: Iterable[list[str]]) -> int:
-    """How many leading parts all paths share."""
+    """Return the number of leading parts that all paths share."""
     return next(
         (i for i, parts in enumerate(zip(*folders, strict=False)) if len(set(parts)) > 1), min(map(len, folders))
     )
 
 
 def _dataset(path: str) -> File:
-    """A dataset by its name on the hub, or one saved in a folder, which is then named by the folder."""
+    """Return a dataset of the hub by its name, or one saved in a folder, named after the folder."""
     if not (folder := Path(path)).is_dir():
         return File(path, path, "hf", None, 0, "")
     files = sorted(file for file in folder.rglob("*") if file.is_file())

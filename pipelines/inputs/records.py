@@ -1,4 +1,4 @@
-"""Records as a reader found them -> documents: id, text, source, then every other column."""
+"""Conversion of a reader's records to documents: id, text, source, then every other column."""
 
 from hashlib import blake2b
 from typing import NamedTuple
@@ -9,22 +9,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gristmill.pipelines.errors import InputError
-from gristmill.pipelines.inputs.column_types import JSON, STRING, column_of, json_text, normalize_column
+from gristmill.pipelines.inputs.column_types import JSON, STRING, column_of, is_string, json_text, normalize_column
 from gristmill.pipelines.inputs.inputs import InputSettings
 from gristmill.pipelines.schema import ID, SOURCE, TEXT
 
-MAX_COLUMNS = 2000  # keys that are data, not names, would make a table of rows times rows
+MAX_COLUMNS = 2000  # bounds tables of objects whose keys are data, one column per row
 
 
 class RecordBatch(NamedTuple):
-    """Readable records: their columns by the input's names, and the number of each in its file."""
+    """Readable records: columns with the input's names, and the number of each record in its file."""
 
     columns: pa.Table
     numbers: np.ndarray  # int64
 
     @classmethod
     def rows(cls, rows: list[dict], numbers: list[int], file: str) -> "RecordBatch":
-        """Rows as JSON has them; a key that a row lacks is null there."""
+        """Build a batch from JSON objects; a missing key becomes null."""
         names = sorted(set().union(*rows))
         if len(names) > MAX_COLUMNS:
             raise InputError(f"{file} has more than {MAX_COLUMNS} columns; put what varies into one nested object")
@@ -34,15 +34,15 @@ class RecordBatch(NamedTuple):
 
 
 def required_columns(settings: InputSettings) -> list[str]:
-    """Columns without which a record is no document: the text, and those the settings name."""
+    """Return the columns that each record must have: the text, and the id and source columns that settings name."""
     return [name for name in (settings.text, settings.id, settings.source) if name is not None]
 
 
 def documents(found: RecordBatch, name: str, source: str, settings: InputSettings) -> pa.Table:
-    """Map columns to id, text and source; carry the others, `input.<name>` where the name is taken.
+    """Map columns to id, text and source; carry all others, as `input.<name>` if the name is taken.
 
-    ``name`` and ``source`` are the file's: an id that is missing, null or empty becomes ``<name>:<number>``, a source
-    likewise ``source``. An id that is no string is its JSON text. Text must be there in every record.
+    ``name`` and ``source`` belong to the file. A missing, null or empty id becomes ``<name>:<number>``, and such a
+    source becomes ``source``. An id of another type becomes its JSON text. Every record must have a text.
     """
     table, numbers = found
     mapped = {ID: settings.id or ID, TEXT: settings.text, SOURCE: settings.source or SOURCE}
@@ -69,16 +69,9 @@ def _strings(table: pa.Table, name: str) -> pa.ChunkedArray | pa.Array:
     column, field = table[name], table.field(name)
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    types = (
-        pa.types.is_string,
-        pa.types.is_large_string,
-        pa.types.is_string_view,
-        pa.types.is_integer,
-        pa.types.is_null,
-    )
-    if field.metadata == JSON:  # of mixed types: a string means itself, not its JSON
+    if field.metadata == JSON:  # of mixed types: a string value is itself, not its JSON
         return pa.array([_plain(value) for value in column.to_pylist()], STRING)
-    if any(is_type(column.type) for is_type in types):
+    if is_string(column.type) or pa.types.is_integer(column.type) or pa.types.is_null(column.type):
         return column.cast(STRING)
     return pa.array([None if value is None else json_text(value) for value in column.to_pylist()], STRING)
 

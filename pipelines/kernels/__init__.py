@@ -1,1 +1,1 @@
-"""What numba code is built from: intrinsics, UTF-8, hashes, Unicode tables, the compile cache."""
+"""Building blocks of numba code: intrinsics, UTF-8, hashes, Unicode tables, the compile cache."""

@@ -1,7 +1,7 @@
-"""Where numba keeps compiled kernels, and when it compiles one anew: when its file changes, or any file that imports.
+"""Cache locations for numba that recompile a kernel if its file, or any file that it imports, changes.
 
-numba itself looks at a kernel's own file only. A kernel over an older hash or class table, inlined or frozen into it,
-would go on answering, wrongly. Changes to files that no kernel imports cost nothing: all of them take 100 s to compile.
+numba itself checks only the kernel's own file. A cached kernel that inlines an older hash or class table would return
+wrong results. Changes to files that no kernel imports recompile nothing; all kernels together take 100 s to compile.
 """
 
 import hashlib
@@ -17,18 +17,17 @@ IMPORTS = re.compile(r"^(?:from ([\w.]+) import (\([^)]*\)|.*)|import ([\w.]+))"
 
 @cache
 def imported(path: Path) -> frozenset[Path]:
-    """The files of ours that a file imports where it begins a line, itself not among them unless they import it."""
+    """Return the files of Gristmill that a file imports by statements without indentation."""
     found = set()
     for package, names, module in IMPORTS.findall(path.read_text("utf-8")):
-        places = [module or package, *(f"{package}.{name}" for name in re.findall(r"\w+", names))]
-        for place in places:
-            base = ROOT / place.removeprefix("gristmill.").replace(".", "/")
+        for name in [module or package, *(f"{package}.{name}" for name in re.findall(r"\w+", names))]:
+            base = ROOT / name.removeprefix("gristmill.").replace(".", "/")
             found |= {file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()}
     return frozenset(found)
 
 
 def sources(path: Path) -> set[Path]:
-    """A file of ours and all those it leads to."""
+    """Return a file and all files of Gristmill that it imports, directly or indirectly."""
     known, new = set(), {path}
     while new:
         known |= new
@@ -43,7 +42,7 @@ def _digest(path: Path) -> bytes:
 
 @cache
 def state(path: str) -> str:
-    """A digest of a file's sources, the same wherever and whenever they were checked out."""
+    """Return a digest of a file's sources, independent of path and time of the checkout."""
     file = Path(path).resolve()
     digests = sorted(map(_digest, sources(file) if file.is_relative_to(ROOT) else {file}))
     return hashlib.sha256(b"".join(digests)).hexdigest()
@@ -57,12 +56,12 @@ class _Stamped:
 
 
 class Given(_Stamped, UserProvidedCacheLocator):
-    """In NUMBA_CACHE_DIR, where that is set."""
+    """Cache in NUMBA_CACHE_DIR, if it is set."""
 
 
 class Beside(_Stamped, InTreeCacheLocator):
-    """In the ``__pycache__`` beside the source."""
+    """Cache in the ``__pycache__`` beside the source."""
 
 
 class OfUser(_Stamped, UserWideCacheLocator):
-    """In the user's cache folder, where the sources cannot be written beside."""
+    """Cache in the user's folder, if the folder of the source is read-only."""

@@ -7,13 +7,13 @@ from gristmill.pipelines.ragged import Ragged
 
 
 def gather_spans(data: np.ndarray, begin: np.ndarray, end: np.ndarray) -> Ragged:
-    """Return the spans ``begin:end`` of the data, integers [n] each, as rows in their order; they may overlap."""
+    """Return the spans ``begin:end`` of the data, integers [n] each, as rows in their order. Spans may overlap."""
     begin, end = (np.ascontiguousarray(ends, np.int64) for ends in (begin, end))
     offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(end - begin)))
     out, source = np.empty(offsets[-1], data.dtype), data.view()
     source.flags.writeable = False  # one signature to compile
     _copy(source, begin, end, out)
-    return Ragged.of(offsets, out)
+    return Ragged.from_arrays(offsets, out)
 
 
 def gather_rows(rows: Ragged, which: np.ndarray) -> Ragged:

@@ -1,12 +1,12 @@
-"""Hashes of byte ranges, for use inside kernels. Neither withstands somebody who wants to make collisions.
+"""Hashes of byte ranges, for use inside kernels. None of them resists deliberate collisions.
 
-``hash64``   wyhash, final version 4 (public domain, github.com/wangyi-fudan/wyhash): table keys, shingles, words.
-``hash128``  MurmurHash3 x64 128 (public domain, github.com/aappleby/smhasher): identities, which must never collide
-             by chance; among 1e10 texts two agree with probability 1.5e-19.
-``hash_word``  ours, for words: wyhash's steps over up to 8 bytes at once, hash64 beyond.
-``mix``      two words into one, for keys made of keys.
+``hash64``     wyhash, final version 4 (public domain, github.com/wangyi-fudan/wyhash): table keys, shingles, words.
+``hash128``    MurmurHash3 x64 128 (public domain, github.com/aappleby/smhasher): identities. The probability of any
+               collision among 1e10 texts is 1.5e-19.
+``hash_word``  Gristmill's own, for words: the steps of wyhash for up to 8 bytes at once, hash64 for longer ranges.
+``mix``        two words into one, for keys composed of keys.
 
-Both give the same numbers on every machine we know of (little-endian), and never read outside the range.
+All return the same numbers on every little-endian machine and never read outside the range.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ F1, F2 = U64(0xFF51AFD7ED558CCD), U64(0xC4CEB9FE1A85EC53)
 
 @inline_kernel
 def mix(a, b):
-    """uint64, uint64 -> uint64: the halves of the product, folded. Zero if either is zero, so salt one of them."""
+    """Return the XOR of the halves of the 128-bit product, uint64. It is 0 if either is 0, so salt one of them."""
     low, high = multiply(a, b)
     return low ^ high
 
@@ -36,7 +36,7 @@ def load4(data, at):
 
 @kernel
 def hash64(data, begin, end, seed=SEED):
-    """uint8 data -> the wyhash of ``data[begin:end]`` as uint64."""
+    """Return the wyhash of ``data[begin:end]``, uint8 data, as uint64."""
     size = end - begin
     seed ^= mix(seed ^ W0, W1)
     a = b = U64(0)
@@ -67,10 +67,10 @@ def hash64(data, begin, end, seed=SEED):
 
 @inline_kernel
 def hash_word(data, begin, end):
-    """uint8 data -> a hash of ``data[begin:end]`` for short ranges: up to 8 bytes without a branch, else hash64.
+    """Return a hash of ``data[begin:end]``, uint64, for short ranges: up to 8 bytes without a branch, else hash64.
 
-    The whole scan of English takes 34 ns a word with it and 45 with hash64, whose branches on the length cannot be
-    foreseen.
+    The word scan of English takes 34 ns per word with it and 45 with hash64, whose branches on the length are
+    mispredicted.
     """
     size = end - begin
     if size > 8:
@@ -80,13 +80,13 @@ def hash_word(data, begin, end):
 
 @inline_kernel
 def hash_short(word, size):
-    """The hash_word of a range whose ``size`` <= 8 bytes are the low ones of ``word``."""
+    """Return the hash_word of ``size`` <= 8 bytes, given as the low bytes of ``word``."""
     return mix(mix(word ^ W0, U64(size) ^ W1) ^ W2, W3)
 
 
 @inline_kernel
 def load_short(data, begin, size):
-    """Up to 8 bytes as the low ones of a uint64."""
+    """Load ``size`` <= 8 bytes into the low bytes of a uint64."""
     if begin + 8 <= data.size:
         return load_u64(data, begin) & low_bytes_mask(size)
     word = U64(0)
@@ -109,7 +109,7 @@ def _finish(word):
 
 @kernel
 def hash128(data, begin, end, seed=SEED):
-    """uint8 data -> the MurmurHash3 x64 128 of ``data[begin:end]`` as two uint64."""
+    """Return the MurmurHash3 x64 128 of ``data[begin:end]``, uint8 data, as two uint64."""
     low = high = seed
     at = begin
     while end - at >= 16:
@@ -138,7 +138,7 @@ def hash128(data, begin, end, seed=SEED):
 
 @njit(nogil=True, cache=True)
 def hash_rows(offsets, data):
-    """Return the 64-bit hash of each row, uint64[n], of texts as offsets int64[n + 1] and data uint8[m]."""
+    """Return the hash64 of each row, uint64[n], of texts as offsets int64[n + 1] and data uint8[m]."""
     hashes = np.empty(offsets.size - 1, np.uint64)
     for row in range(hashes.size):
         hashes[row] = hash64(data, offsets[row], offsets[row + 1])

@@ -1,7 +1,7 @@
-"""How kernels are compiled, and what processors do in one instruction and Python has no word for.
+"""Decorators that compile kernels, and intrinsics for single machine instructions.
 
-``kernel`` and ``inlined`` are for functions that allocate nothing: without numba's reference counts, which are atomic
-and are not taken out of calls inside loops, the word scanner ran 2.6 times faster (54 against 140 ns a word).
+``kernel`` and ``inline_kernel`` are for functions that allocate nothing. Without numba's reference counts, which are
+atomic and remain in loops around calls, the word scanner ran 2.6 times faster (54 against 140 ns per word).
 A kernel that allocates is ``@njit(nogil=True, cache=True)``.
 """
 
@@ -20,26 +20,25 @@ def kernel(function):
 
 
 def inline_kernel(function):
-    """As ``kernel``, to be compiled into its callers."""
+    """Compile as ``kernel`` does, inlined into callers."""
     return njit(nogil=True, cache=True, _nrt=False, forceinline=True)(function)
 
 
 @intrinsic
 def load_u64(typing, data, at):
-    """The 8 bytes ``data[at:at + 8]`` of a uint8 array, little end first. They must lie inside the array."""
+    """Load ``data[at:at + 8]`` of a uint8 array as little-endian uint64. The range must lie inside the array."""
 
     def generate(context, builder, signature, args):
         array = context.make_array(signature.args[0])(context, builder, args[0])
         pointer = builder.gep(array.data, [args[1]])
-        word = builder.load(builder.bitcast(pointer, WORD.as_pointer()), align=1)
-        return word
+        return builder.load(builder.bitcast(pointer, WORD.as_pointer()), align=1)
 
     return types.uint64(data, types.int64), generate
 
 
 @intrinsic
 def store_u64(typing, data, at, word):
-    """Write 8 bytes to ``data[at:at + 8]`` of a uint8 array, little end first. They must lie inside the array."""
+    """Store a uint64 in ``data[at:at + 8]`` of a uint8 array, little-endian. The range must lie inside the array."""
 
     def generate(context, builder, signature, args):
         array = context.make_array(signature.args[0])(context, builder, args[0])
@@ -52,7 +51,7 @@ def store_u64(typing, data, at, word):
 
 @intrinsic
 def prefetch(typing, data, at):
-    """Have the memory of element ``at`` of a flat array on its way to the processor."""
+    """Fetch the cache line of element ``at`` of a flat array in advance."""
 
     def generate(context, builder, signature, args):
         array = context.make_array(signature.args[0])(context, builder, args[0])
@@ -67,7 +66,7 @@ def prefetch(typing, data, at):
 
 @intrinsic
 def multiply(typing, a, b):
-    """The low and the high half of the 128-bit product a * b."""
+    """Multiply two uint64 and return the low and the high half of the 128-bit product."""
 
     def generate(context, builder, signature, args):
         wide = ir.IntType(128)
@@ -80,7 +79,7 @@ def multiply(typing, a, b):
 
 @intrinsic
 def trailing_zeros(typing, word):
-    """How many of the lowest bits are 0, as int64; 64 for a word of zeros."""
+    """Count the zero bits below the lowest 1, as int64; 64 for the word 0."""
 
     def generate(context, builder, signature, args):
         return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
@@ -90,7 +89,7 @@ def trailing_zeros(typing, word):
 
 @intrinsic
 def leading_zeros(typing, word):
-    """How many of the highest bits are 0, as int64; 64 for a word of zeros."""
+    """Count the zero bits above the highest 1, as int64; 64 for the word 0."""
 
     def generate(context, builder, signature, args):
         return builder.ctlz(args[0], ir.Constant(ir.IntType(1), 0))
@@ -100,7 +99,7 @@ def leading_zeros(typing, word):
 
 @intrinsic
 def popcount(typing, word):
-    """How many bits are 1, as int64."""
+    """Count the bits that are 1, as int64."""
 
     def generate(context, builder, signature, args):
         return builder.ctpop(args[0])
@@ -110,14 +109,14 @@ def popcount(typing, word):
 
 @inline_kernel
 def low_bytes_mask(count):
-    """A mask of the ``count`` lowest bytes, 0 <= count <= 8."""
+    """Return a uint64 mask of the ``count`` lowest bytes, 0 <= count <= 8."""
     return np.uint64(0) if count == 0 else ~np.uint64(0) >> np.uint64(64 - 8 * count)
 
 
 @inline_kernel
 def contains(value, values):
-    """Is the value in a short array?"""
-    for each in values:  # a generator would be no kernel
+    """True if a short array contains the value."""
+    for each in values:  # numba compiles no generator here
         if value == each:
             return True
     return False

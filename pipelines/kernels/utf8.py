@@ -1,8 +1,8 @@
-"""Characters in UTF-8: decode them, say of which class they are, lower them. All for use inside kernels.
+"""UTF-8 characters inside kernels: decoding, encoding, character class, lower case.
 
-Classes are of Unicode 16.0 whatever the Python (pipelines/kernels/unicode_tables.py), so words and hashes stay the same
-between machines. Tables are in two stages, a block number for each 256 code points and the blocks that differ:
-with 40 KB they stay in the processor's cache, where one flat table would take 1.1 MB.
+Classes are those of Unicode 16.0 under any Python (unicode_tables.py), so words and hashes are equal on all machines.
+Tables have two levels, a block number per 256 code points and the distinct blocks. Their 40 KB stay in the
+processor's cache; one flat table would take 1.1 MB.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.kernels.unicode_tables import CLASSES, LOWER_SHIFTS
 
-OTHER = 0  # control, format, private and unassigned code points, and what is no character at all
+OTHER = 0  # control, format, private and unassigned code points, and invalid bytes
 SPACE = 1  # white space and line breaks, with the invisible U+200B and U+FEFF
 LOWER = 2  # lower-case letters
 UPPER = 3  # upper- and title-case letters
@@ -25,19 +25,18 @@ HIRAGANA = 11
 KATAKANA = 12
 HANGUL = 13
 UNSPACED = 14  # letters of Thai, Lao, Khmer, Myanmar, Tibetan, written without spaces between words
-INVALID = 0xFFFD  # what a byte that belongs to no character decodes to
+INVALID = 0xFFFD  # code point of an invalid byte
 
 
 def two_level_table(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A value for each of 0x110000 code points -> the block number of each 256, and the distinct blocks end to end."""
-    numbers: dict[bytes, int] = {}  # block -> its number; np.unique(axis=0) took 1.2 s of every start for this
-    places = [numbers.setdefault(block.tobytes(), len(numbers)) for block in values.reshape(-1, 256)]
-    places = np.frombuffer(bytes(places), np.uint8)  # read-only, as the other is
-    return places, np.frombuffer(b"".join(numbers), values.dtype)
+    """Return the block number per 256 code points, and the distinct blocks end to end, of a value per code point."""
+    numbers: dict[bytes, int] = {}  # block -> its number; np.unique(axis=0) took 1.2 s of each start
+    blocks = [numbers.setdefault(block.tobytes(), len(numbers)) for block in values.reshape(-1, 256)]
+    return np.frombuffer(bytes(blocks), np.uint8), np.frombuffer(b"".join(numbers), values.dtype)
 
 
 def expand_runs(runs: str, kind: type) -> np.ndarray:
-    """Run lengths -> a value for each code point."""
+    """Expand "length:value" runs to an array of one value per code point."""
     pairs = [(run if ":" in run else f"1:{run}").split(":") for run in runs.split()]
     lengths, values = np.array(pairs, np.int64).T
     return np.repeat(values.astype(kind), lengths)
@@ -50,21 +49,21 @@ LOWER_BLOCK, LOWER_SHIFT = two_level_table(expand_runs(LOWER_SHIFTS, np.int32))
 
 @inline_kernel
 def character_class(code):
-    """The class of a code point."""
+    """Return the class of a code point."""
     return CLASS[CLASS_BLOCK[code >> 8] * 256 + (code & 255)]
 
 
 @inline_kernel
 def lower(code):
-    """The simple lower case of a code point: one character for one character."""
+    """Return the simple lower case of a code point, which is one code point."""
     return code + LOWER_SHIFT[LOWER_BLOCK[code >> 8] * 256 + (code & 255)]
 
 
 @kernel
 def decode(data, at, stop):
-    """uint8 data -> the code point at ``at`` and how many bytes it takes; INVALID and 1 where none begins.
+    """Return the code point at ``at`` of uint8 data and its number of bytes; INVALID and 1 if none begins there.
 
-    Never reads at or beyond ``stop``. Overlong forms, surrogates and numbers above U+10FFFF are invalid.
+    Reads nothing at or beyond ``stop``. Overlong forms, surrogates and numbers above U+10FFFF are invalid.
     """
     byte = np.int64(data[at])
     if byte < 0x80:
@@ -87,7 +86,7 @@ def decode(data, at, stop):
 
 @kernel
 def encode(code, out, at):
-    """Write a code point to uint8 ``out`` from ``at`` on and return the place after it."""
+    """Write a code point to uint8 ``out`` at ``at`` and return the index after it."""
     if code < 0x80:
         out[at] = code
         return at + 1

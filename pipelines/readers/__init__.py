@@ -1,4 +1,4 @@
-"""Readers: a piece of raw input -> the records in it, and a reject for each that cannot be read."""
+"""Readers: an input slice -> its records, and a reject for each record that cannot be read."""
 
 from collections.abc import Callable, Iterator
 
@@ -26,9 +26,9 @@ FORMATS: dict[str, Callable[[InputSlice, ReadContext], Iterator[RecordBatch]]] =
 
 
 def read_unit(unit: WorkUnit, reading: ReadContext) -> Iterator[pa.Table]:
-    """The documents of a unit, in tables of some 16 MB: id, text, source and the columns carried.
+    """Yield the documents of a unit in tables of about 16 MB: id, text, source and the carried columns.
 
-    A file that breaks off is one reject after its good records; so is a file without any record.
+    A corrupt file is one reject after its good records; a file without any record is one reject too.
     """
     try:
         for piece in unit:
@@ -37,8 +37,8 @@ def read_unit(unit: WorkUnit, reading: ReadContext) -> Iterator[pa.Table]:
                 for found in FORMATS[piece.file.format](piece, reading):
                     empty = False
                     yield documents(found, piece.file.name, reading.source(piece), reading.settings)
-            except CorruptStream as broken:
-                reading.reject(piece, broken.number or 1, broken.reason, broken.excerpt, broken.offset)
+            except CorruptStream as corrupt:
+                reading.reject(piece, corrupt.number or 1, corrupt.reason, corrupt.excerpt, corrupt.offset)
             if empty and reading.rejects == rejects:
                 reading.reject(piece, 1, "empty file: there is no document in it", offset=0)
     finally:

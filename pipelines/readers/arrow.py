@@ -1,4 +1,4 @@
-"""Arrow tables with text in them: Parquet files, Hugging Face datasets."""
+"""Readers of Arrow tables: Parquet files and Hugging Face datasets."""
 
 import json
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from gristmill.pipelines.errors import InputError
+from gristmill.pipelines.inputs.column_types import is_string
 from gristmill.pipelines.inputs.inputs import open_input
 from gristmill.pipelines.inputs.records import RecordBatch
 from gristmill.pipelines.inputs.work_units import BLOCK_BYTES, PARQUET_DAMAGE, InputSlice
@@ -17,10 +18,10 @@ from gristmill.pipelines.readers.streaming import CorruptStream
 
 
 def read_parquet(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
-    """The rows of a range of row groups, some 16 MB at a time. A damaged row group is one reject."""
+    """Yield the rows of a range of row groups, about 16 MB at a time. A damaged row group is one reject."""
     try:
         with open_input(piece.file.url) as stream:
-            # Without a read-ahead buffer pyarrow holds whole column chunks, however large the row group.
+            # Without buffer_size pyarrow reads whole column chunks into memory.
             file = pq.ParquetFile(stream, buffer_size=1 << 20, pre_buffer=False)
             number = piece.first
             for g in range(piece.start, file.num_row_groups if piece.end is None else piece.end):
@@ -42,7 +43,7 @@ def read_parquet(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatc
 
 
 def read_hugging_face(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
-    """A dataset that was saved in a folder, or one of the hub: its rows 256 at a time."""
+    """Yield the rows of a dataset in a folder or on the hub, 256 at a time."""
     settings = reading.settings
     dataset = open_hugging_face(piece.file.url, settings.config, settings.split, settings.streaming)
     number = 1
@@ -52,7 +53,7 @@ def read_hugging_face(piece: InputSlice, reading: ReadContext) -> Iterator[Recor
 
 
 def open_hugging_face(path: str, config: str | None, split: str, streaming: bool):
-    """The dataset of a folder, or of the hub. Raises InputError where there is none."""
+    """Open a dataset in a folder or on the hub. Raises InputError if there is none."""
     import datasets
 
     try:
@@ -66,12 +67,12 @@ def open_hugging_face(path: str, config: str | None, split: str, streaming: bool
 
 
 def found_in(table: pa.Table, numbers: np.ndarray, piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
-    """The rows of a table that have what they need in readable form; the others are rejected."""
+    """Yield the rows of a table that have valid values in all required columns; reject all others."""
     if len(set(table.column_names)) < table.num_columns:
         raise CorruptStream(f"two columns of one name: {', '.join(table.column_names)}", int(numbers[0]))
     text = reading.settings.text
     reasons: dict[int, str] = {}
-    if text in table.column_names and pa.types.is_binary(table[text].type):  # written by those who mean text
+    if text in table.column_names and pa.types.is_binary(table[text].type):  # some writers store text as binary
         chunks = [chunk.view(pa.string()) for chunk in table[text].chunks]
         table = table.set_column(table.column_names.index(text), text, pa.chunked_array(chunks, pa.string()))
     for name in reading.needed:
@@ -85,30 +86,24 @@ def found_in(table: pa.Table, numbers: np.ndarray, piece: InputSlice, reading: R
         reasons = dict.fromkeys(_not_utf8(table[name]), f"invalid UTF-8: in {name!r}") | reasons
     reasons = _not_text(table[text], text, reading.settings.max_record_bytes) | reasons
     for row in sorted(reasons):
-        reading.reject(piece, int(numbers[row]), reasons[row], _shown(table, row))
+        reading.reject(piece, int(numbers[row]), reasons[row], _excerpt(table, row))
     keep = np.delete(np.arange(table.num_rows), sorted(reasons))
     if keep.size:
         yield RecordBatch(table.take(keep) if reasons else table, numbers[keep])
 
 
 def _not_text(column: pa.ChunkedArray, name: str, max_bytes: int) -> dict[int, str]:
-    """Rows of the text column that hold no text, or too much of it."""
-    if not _is_string(column.type):
-        return dict.fromkeys(
-            np.flatnonzero(column.is_valid()).tolist(), f"text is not a string: {name!r} is {column.type}"
-        )
+    """Return row -> reason for texts that are no strings or too long."""
+    if not is_string(column.type):
+        valid = np.flatnonzero(column.is_valid()).tolist()
+        return dict.fromkeys(valid, f"text is not a string: {name!r} is {column.type}")
     long = pc.greater(pc.binary_length(column), max_bytes).fill_null(False)
     return dict.fromkeys(np.flatnonzero(long).tolist(), "record too long")
 
 
-def _is_string(kind: pa.DataType) -> bool:
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-
-
 def _not_utf8(column: pa.ChunkedArray) -> list[int]:
-    """Parquet does not check that its strings are UTF-8, nor does Arrow unless asked."""
-    if not _is_string(column.type) or _is_valid(column):
+    """Return the rows with invalid UTF-8, which Arrow reads from Parquet without checking."""
+    if not is_string(column.type) or _is_valid(column):
         return []
     return [row for row in range(len(column)) if not _is_valid(column.slice(row, 1))]
 
@@ -121,18 +116,18 @@ def _is_valid(column: pa.ChunkedArray) -> bool:
         return False
 
 
-def _shown(table: pa.Table, row: int) -> str:
-    """A row for the eye, whatever is wrong with it."""
-    shown = {}
+def _excerpt(table: pa.Table, row: int) -> str:
+    """Return a row as JSON; strings may be invalid UTF-8 and are cut to 200 bytes."""
+    cells = {}
     for name in table.column_names:
         value = table[name].slice(row, 1)
-        if _is_string(value.type):
+        if is_string(value.type):
             value = value.cast(pa.binary()) if pa.types.is_string(value.type) else value.cast(pa.large_binary())
             cell = value[0].as_py()
-            shown[name] = None if cell is None else cell[:200].decode(errors="backslashreplace")
+            cells[name] = None if cell is None else cell[:200].decode(errors="backslashreplace")
         else:
-            shown[name] = value[0].as_py()
-    return json.dumps(shown, ensure_ascii=False, default=str)
+            cells[name] = value[0].as_py()
+    return json.dumps(cells, ensure_ascii=False, default=str)
 
 
 def _first_line(error: Exception) -> str:

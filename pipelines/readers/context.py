@@ -1,4 +1,4 @@
-"""What the readers share while one unit is read: the settings, the rejects, the page extractor."""
+"""Context of reading one unit, shared by all readers: settings, rejects, page extractor."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,15 +11,15 @@ from gristmill.pipelines.readers.html_extractor import Extractor
 from gristmill.pipelines.readers.streaming import read_blocks
 
 EXCERPT_CHARACTERS = 200
-BOM = b"\xef\xbb\xbf"  # of UTF-8: no part of the text
+BOM = b"\xef\xbb\xbf"  # of UTF-8; not part of the text
 
 
 @dataclass
 class ReadContext:
-    """One unit being read. ``note`` is handed each reject: file, position, offset, reason, excerpt."""
+    """State of reading one unit. ``on_reject`` receives each reject: file, position, offset, reason, excerpt."""
 
     settings: InputSettings
-    note: Callable[[dict], None]
+    on_reject: Callable[[dict], None]
     rejects: int = field(default=0, init=False)
 
     @cached_property
@@ -33,20 +33,20 @@ class ReadContext:
     def reject(
         self, piece: InputSlice, number: int, reason: str, excerpt: bytes | str = b"", offset: int | None = None
     ) -> None:
-        """Note a record that cannot be read: its number in the file counted from 1, its byte offset if known.
+        """Report a record that cannot be read: its number in the file from 1, its byte offset if known.
 
-        The reason is a class of trouble, then perhaps ": " and particulars. Offsets in a compressed file are those of
-        what it holds. What is no UTF-8 in the excerpt is shown as ``\\xff``.
+        The reason is a category, optionally followed by ": " and details. Offsets in a compressed file count
+        decompressed bytes. Invalid UTF-8 in the excerpt is escaped as ``\\xff``.
         """
         self.rejects += 1
         if isinstance(excerpt, str):
             excerpt = excerpt[:EXCERPT_CHARACTERS].encode(errors="surrogatepass")
-        shown = excerpt[: 4 * EXCERPT_CHARACTERS].decode(errors="backslashreplace")[:EXCERPT_CHARACTERS]
+        escaped = excerpt[: 4 * EXCERPT_CHARACTERS].decode(errors="backslashreplace")[:EXCERPT_CHARACTERS]
         where = {"file": piece.file.name, "position": number, "offset": offset}
-        self.note({**where, "reason": reason, "excerpt": shown})
+        self.on_reject({**where, "reason": reason, "excerpt": escaped})
 
-    def whole(self, piece: InputSlice, max_bytes: int) -> bytes | None:
-        """All bytes of a file; None, and a reject, where there are too many."""
+    def read_file(self, piece: InputSlice, max_bytes: int) -> bytes | None:
+        """Return all bytes of a file; None after rejecting a file of more than ``max_bytes``."""
         parts, held = [], 0
         for block in read_blocks(piece):
             parts.append(block)
@@ -56,8 +56,8 @@ class ReadContext:
                 return None
         return b"".join(parts)
 
-    def found(self, piece: InputSlice, rows: list[dict], numbers: list[int]) -> Iterator[RecordBatch]:
-        """The rows that have all columns the settings name; the others are rejected."""
+    def batches(self, piece: InputSlice, rows: list[dict], numbers: list[int]) -> Iterator[RecordBatch]:
+        """Yield the rows that have all required columns; reject all others."""
         lacking = {
             n: name for n, row in zip(numbers, rows, strict=True) for name in self.needed if row.get(name) is None
         }

@@ -1,8 +1,8 @@
-"""The main text of HTML pages, by trafilatura in a process of its own.
+"""Extraction of the main text of HTML pages by trafilatura in a child process.
 
-Pages are hostile: nested a million deep, quadratic for one regular expression, fatal to a C library. A process can
-be limited in CPU time, which unlike a timeout does not depend on what else the machine does, and when it dies the
-page is rejected and the next one goes to a new process.
+Pages are hostile: nested a million deep, quadratic for one regular expression, fatal to a C library. The child
+process has a limit of CPU time, which unlike a timeout does not depend on other load. When the child dies, the page is
+rejected and the next page goes to a new child.
 """
 
 import struct
@@ -12,22 +12,22 @@ from pathlib import Path
 
 import orjson
 
-PAGE = Path(__file__).with_name("html_worker.py")
+WORKER = Path(__file__).with_name("html_worker.py")
 
 
 class NoText(Exception):
-    """A page could not be read."""
+    """Reason why a page has no readable text."""
 
 
 class Extractor:
-    """Asks one child process after the other; started at the first page."""
+    """Owner of the child process, which starts at the first page and again after each crash."""
 
     def __init__(self, max_seconds: int):
         self.max_seconds = max_seconds
         self.child: subprocess.Popen | None = None
 
     def extract(self, page: bytes, url: str = "", charset: str = "") -> dict:
-        """``{"text", "title", "date"}`` of a page, the latter two where it has them. Raises NoText with a reason."""
+        """Return text, title and date of a page by name; title and date may be None. Raises NoText with a reason."""
         self.child = self.child or self._start()
         stdin, stdout = self.child.stdin, self.child.stdout
         assert stdin and stdout  # pipes
@@ -45,14 +45,14 @@ class Extractor:
         return answer
 
     def _start(self) -> subprocess.Popen:
-        # -P: the folder of page.py stays off the child's path, where our text.py and csv would hide others.
-        command = [sys.executable, "-P", str(PAGE), str(self.max_seconds)]
+        # -P keeps this folder off the child's path, where our modules would shadow packages of the same name.
+        command = [sys.executable, "-P", str(WORKER), str(self.max_seconds)]
         return subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=1 << 20
         )
 
     def close(self) -> None:
-        """End the child, if there is one."""
+        """End the child process, if any."""
         if self.child:
             self.child.kill()
             self.child.communicate()

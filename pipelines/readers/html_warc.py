@@ -1,4 +1,4 @@
-"""Pages: HTML files, and the responses and texts in WARC, WET and ARC files."""
+"""Readers of pages: HTML files, and the responses and texts in WARC, WET and ARC files."""
 
 from collections.abc import Iterator
 
@@ -14,22 +14,22 @@ HTML = ("text/html", "application/xhtml+xml")
 
 
 def read_html(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
-    """The main text of a page, with its title and date where it has them; "" where it has no main text."""
-    page = reading.whole(piece, reading.settings.max_page_bytes)
+    """Yield the main text, title and date of a page; the text is "" if the page has no main text."""
+    page = reading.read_file(piece, reading.settings.max_page_bytes)
     if not page:
         return
     try:
         row = reading.extractor.extract(page)
-        yield from reading.found(piece, [_named(row, reading.settings)], [1])
+        yield from reading.batches(piece, [_named(row, reading.settings)], [1])
     except NoText as error:
         reading.reject(piece, 1, str(error), page)
 
 
 def read_warc(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
-    """HTML of successful responses and resources through `read_html`'s extraction, other text as it is.
+    """Yield the main text of HTML in successful responses and resources, and plain text unchanged.
 
-    Numbers count all records of the file. Requests, metadata, redirects, images are no documents and are passed over.
-    The id is the record's own (ARC has none). Columns: url, crawled, and of HTML title and date.
+    Numbers count all records of the file. Requests, metadata, redirects and images are skipped, as they are no
+    documents. The id is the record's id (ARC has none). Columns: url, crawled, and for HTML title and date.
     """
     rows, numbers, held = [], [], 0
     try:
@@ -38,12 +38,12 @@ def read_warc(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
             numbers.append(number)
             held += len(row[reading.settings.text])
             if held > BATCH_BYTES:
-                yield from reading.found(piece, rows, numbers)
+                yield from reading.batches(piece, rows, numbers)
                 rows, numbers, held = [], [], 0
-    except CorruptStream as broken:
-        yield from reading.found(piece, rows, numbers)
-        raise broken from None
-    yield from reading.found(piece, rows, numbers)
+    except CorruptStream as corrupt:
+        yield from reading.batches(piece, rows, numbers)
+        raise corrupt from None
+    yield from reading.batches(piece, rows, numbers)
 
 
 def _named(row: dict, settings: InputSettings) -> dict:
@@ -51,11 +51,11 @@ def _named(row: dict, settings: InputSettings) -> dict:
 
 
 def _pages(piece: InputSlice, reading: ReadContext) -> Iterator[tuple[int, dict]]:
-    """Number and row of each document in the file. A row waits until the record after it proves its length true."""
+    """Yield number and row of each document. A row waits until the next record confirms its length."""
     from warcio.archiveiterator import ArchiveIterator
 
     class Records(ArchiveIterator):
-        INC_RECORD = ""  # else it warns on stderr; err_count tells us too
+        INC_RECORD = ""  # no warnings on stderr; err_count counts them
 
     stream = _Stream(read_blocks(piece))
     records, number, errors, waiting, began, broken = Records(stream), 0, 0, None, 0, None
@@ -64,7 +64,7 @@ def _pages(piece: InputSlice, reading: ReadContext) -> Iterator[tuple[int, dict]
             record = next(records, None)
         except CorruptStream as error:
             broken = error.reason
-        except Exception as error:  # warcio meets garbage with errors of many kinds
+        except Exception as error:  # warcio raises errors of many types for garbage
             broken = f"broken WARC: {type(error).__name__}: {error}".partition("\n")[0]
         if waiting and records.err_count > errors:
             reading.reject(piece, number, "broken WARC: a record is not as long as it says", waiting["text"], began)
@@ -84,7 +84,7 @@ def _pages(piece: InputSlice, reading: ReadContext) -> Iterator[tuple[int, dict]
 
 
 def _document(record, reading: ReadContext) -> dict | None:
-    """The row of a record, None for one that is no document. Raises NoText where it should be one but is not."""
+    """Return the row of a record, or None if it is no document. Raises NoText for a document without readable text."""
     url, http, kind = _head(record, "WARC-Target-URI", "uri"), record.http_headers, record.rec_type
     if kind not in ("response", "resource", "conversion") or url.startswith(("dns:", "metadata:", "filedesc:")):
         return None
@@ -108,7 +108,7 @@ def _content(record, max_bytes: int) -> bytes:
     content = record.content_stream().read(max_bytes + 1)
     if len(content) > max_bytes:
         raise NoText("record too long")
-    while record.raw_stream.read(1 << 16):  # what follows the last chunk, so that `limit` counts what is missing
+    while record.raw_stream.read(1 << 16):  # read to the end, so that `limit` counts missing bytes
         pass
     if missing := getattr(record.raw_stream, "limit", 0):
         raise NoText(f"cut WARC record: {missing} bytes are missing")
@@ -116,12 +116,12 @@ def _content(record, max_bytes: int) -> bytes:
 
 
 def _head(record, *names: str) -> str:
-    """A header of the record by its WARC or its ARC name; "" where it has none."""
+    """Return a header of the record by its WARC or ARC name, or ""."""
     return next((value for name in names if (value := record.rec_headers.get_header(name))), "")
 
 
 class _Stream:
-    """Blocks as a file that warcio can read."""
+    """File over blocks of bytes, for warcio."""
 
     def __init__(self, blocks: Iterator[bytes]):
         self.blocks, self.block, self.at, self.offset = blocks, b"", 0, 0

@@ -1,8 +1,8 @@
-"""The child process of extract.py: HTML pages in, their main text out.
+"""Child process of html_extractor.py: reads HTML pages, writes their main text.
 
-A page comes in as two lengths, then its URL and its bytes; JSON goes out, led by its length. The process sets itself
-a limit of CPU time for each page and is killed by the kernel when it exceeds it, so that not even a parser stuck in
-C goes on. It imports nothing of Gristmill and is run by its path.
+A request is three lengths, then URL, charset and bytes of the page. A response is its length, then JSON. A timer
+limits the CPU time per page, and its signal kills the process even if a parser hangs in C. The process runs this file
+by its path and imports nothing of Gristmill.
 """
 
 import json
@@ -17,16 +17,16 @@ from trafilatura import bare_extraction
 ALIASES = {"iso-8859-1": "cp1252", "latin-1": "cp1252", "latin1": "cp1252", "ascii": "cp1252", "us-ascii": "cp1252"}
 CHARSET = re.compile(rb"""<meta[^>]{0,200}charset\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
 
-# Only dates that a page states: searching its text for one is a guess (any "2021" makes 2021-01-01). By default no date
-# may lie after today, which would make the answer depend on the day.
+# Only dates in the metadata of a page: a search of its text guesses (any "2021" gives 2021-01-01). The default max_date
+# is today, so results would depend on the day.
 DATES = {"original_date": True, "extensive_search": False, "outputformat": "%Y-%m-%d", "max_date": "2100-01-01"}
 MAX_BYTES = 2 << 30  # of address space: a page of 8 MB needs a tenth
 
 
 def decode(page: bytes, charset: str) -> str | bytes:
-    """The page by UTF-8, by the charset of its HTTP header, or by its own, whichever first fits; else its bytes.
+    """Decode a page by the first valid of UTF-8, its HTTP charset and its <meta> charset; else return its bytes.
 
-    Browsers read latin-1 as Windows-1252 (https://encoding.spec.whatwg.org/#names-and-labels), and so do we.
+    latin-1 means Windows-1252, as in browsers (https://encoding.spec.whatwg.org/#names-and-labels).
     """
     declared = CHARSET.search(page[:4096])
     for name in ("utf-8", charset, declared[1].decode("ascii", "replace") if declared else ""):
@@ -38,8 +38,8 @@ def decode(page: bytes, charset: str) -> str | bytes:
 
 
 def extract(page: bytes, url: str, charset: str) -> dict:
-    """Main text, title and date of a page; a page without main text has the text ""."""
-    # No `deduplicate`: it remembers paragraphs of earlier pages, so what a page gives would depend on its neighbours.
+    """Extract main text, title and date of a page; the text is "" if there is no main text."""
+    # No `deduplicate`: it drops paragraphs of earlier pages, so results would depend on the order of pages.
     found = bare_extraction(
         decode(page, charset),
         url=url or None,
@@ -50,7 +50,7 @@ def extract(page: bytes, url: str, charset: str) -> dict:
     )
     if not found:
         return {"text": ""}
-    assert not isinstance(found, dict)  # it would be one if `as_dict` asked for it
+    assert not isinstance(found, dict)  # only `as_dict` returns one
     return {"text": found.text or "", "title": found.title, "date": found.date}
 
 
@@ -63,7 +63,7 @@ def main(seconds: int) -> None:
         try:
             answer = extract(page, url.decode(), charset.decode())
             body = json.dumps(answer, ensure_ascii=False).encode()
-        except Exception as error:  # any page may find a new way to break a parser; it is named and the next one read
+        except Exception as error:  # parsers raise errors of any type; report it and read the next page
             body = json.dumps({"error": f"{type(error).__name__}: {error}"}).encode()
         signal.setitimer(signal.ITIMER_PROF, 0)
         answers.write(struct.pack(">I", len(body)) + body)

@@ -1,4 +1,4 @@
-"""JSON lines: one object a line."""
+"""Reader of JSON lines: one object per line."""
 
 from collections.abc import Iterator
 
@@ -11,10 +11,10 @@ from gristmill.pipelines.readers.streaming import read_blocks, split_records
 
 
 def read_jsonl(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
-    """Objects whose text is a string; every other line but blank ones is rejected.
+    """Yield the objects whose text is a string; reject every other line that is not blank.
 
-    Lines are parsed one by one: a broken one then costs nobody else, and its place is known. (All lines of a block
-    joined to one array parse no faster.)
+    Lines are parsed one by one, so a broken line rejects no other and its position is known. (Parsing all lines of a
+    block as one array is no faster.)
     """
     key, others = reading.settings.text, [name for name in reading.needed if name != reading.settings.text]
 
@@ -44,7 +44,7 @@ def read_jsonl(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]
 
 
 def _lacks(row: dict, names: list[str]) -> str | None:
-    """The first of the names for which the row has no value."""
+    """Return the first name without a value in the row."""
     return next((name for name in names if row.get(name) is None), None)
 
 

@@ -1,4 +1,4 @@
-"""Plain text and CSV files."""
+"""Readers of plain text and CSV files."""
 
 import csv
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ from gristmill.pipelines.readers.streaming import CorruptStream, Records, read_b
 
 
 def read_text(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
-    """The whole file as one document, or one between any two separators, exactly as it stands there.
+    """Yield the whole file as one document, or one document between any two separators, unchanged.
 
-    Records of white space alone are skipped.
+    Records that contain only white space are skipped.
     """
     settings = reading.settings
     if settings.separator is None:
-        whole = reading.whole(piece, settings.max_record_bytes)
+        whole = reading.read_file(piece, settings.max_record_bytes)
         batches = [(1, 0, [whole])] if whole is not None else []
     else:
         separator, limit = settings.separator.encode(), settings.max_record_bytes
@@ -41,20 +41,20 @@ def read_text(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
             except UnicodeDecodeError as error:
                 reading.reject(piece, number, f"invalid UTF-8: byte {error.start} of the record", record, at)
             at += len(record) + len(settings.separator or "")
-        yield from reading.found(piece, rows, numbers)
+        yield from reading.batches(piece, rows, numbers)
 
 
 def read_csv(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
-    """Rows below a header, every column as strings; a row has as many fields as the header, or is rejected."""
+    """Yield the rows below a header, all columns as strings; reject rows whose number of fields differs from it."""
     csv.field_size_limit(reading.settings.max_record_bytes)
     lines = _Lines(piece, reading.settings.max_record_bytes)
     table = csv.reader(lines, delimiter="\t" if piece.file.format == "tsv" else ",")
     header, rows, numbers, number, began = None, [], [], 0, 0
     while True:
-        at, lines.trouble = lines.offset, None
+        at, lines.error = lines.offset, None
         try:
             row = next(table)
-            reason = lines.trouble
+            reason = lines.error
         except csv.Error as error:
             row, reason = [], f"not CSV: {error}"
         except (StopIteration, CorruptStream) as error:
@@ -92,11 +92,11 @@ def _found(
 
 
 class _Lines:
-    """The lines of a file as csv.reader wants them, and what was wrong with those since somebody asked."""
+    """Iterator of lines for csv.reader. ``error`` is the reason to reject lines read since it was last None."""
 
     def __init__(self, piece: InputSlice, max_bytes: int):
         self.offset = 0  # of the next line
-        self.trouble: str | None = None
+        self.error: str | None = None
         self.long: list[tuple] = []
         batches = split_records(read_blocks(piece), b"\n", max_bytes, lambda *record: self.long.append(record))
         self.lines = self._lines(batches)
@@ -106,7 +106,7 @@ class _Lines:
 
     def _lines(self, batches: Iterator[Records]) -> Iterator[str]:
         for _, offset, lines in batches:
-            yield from self._instead_of_long()
+            yield from self._placeholders()
             self.offset = offset
             for line in lines:
                 text = line.removeprefix(BOM) if self.offset == 0 else line
@@ -114,13 +114,13 @@ class _Lines:
                 try:
                     yield text.decode() + "\n"
                 except UnicodeDecodeError:
-                    self.trouble = "invalid UTF-8"
+                    self.error = "invalid UTF-8"
                     yield text.decode(errors="backslashreplace") + "\n"
-        yield from self._instead_of_long()
+        yield from self._placeholders()
 
-    def _instead_of_long(self) -> Iterator[str]:
-        """A short line for each that was too long: the record it belongs to, perhaps of several lines, is rejected."""
+    def _placeholders(self) -> Iterator[str]:
+        """Yield a short line for each line that was too long; the record with this line is rejected."""
         for _ in range(len(self.long)):
             self.long.pop()
-            self.trouble = "record too long"
+            self.error = "record too long"
             yield "…\n"

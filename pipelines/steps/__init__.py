@@ -1,1 +1,1 @@
-"""What a step is: jobs, resuming, corpus-wide stages, decisions, spans, applying both to documents."""
+"""Steps: jobs over shards, decisions, rewritten spans, and their application to documents."""

@@ -54,8 +54,8 @@ def apply_shard(outputs: tuple[Output, ...]) -> list[Written]:
         clean = apply_spans(text, list(spans.values()), first)
         kept_rows = ledger["kept"][rows]
         sizes.append((np.diff(text.offsets), np.diff(clean.offsets)))
-        place = table.schema.get_field_index(TEXT)
-        kept.append(table.set_column(place, table.schema.field(TEXT), clean.to_text()).filter(kept_rows.to_arrow()))
+        column = table.schema.get_field_index(TEXT)
+        kept.append(table.set_column(column, table.schema.field(TEXT), clean.to_text()).filter(kept_rows.to_arrow()))
         removed.append(_with_reason(table, ledger[rows]).filter((~kept_rows).to_arrow()))
         first = rows.stop
     ledger = ledger.with_columns(

@@ -29,7 +29,7 @@ def violation_lists(documents: int, found: Iterable[Violations]) -> pl.Series:
 
 
 def write_decisions(path: UPath, ids: pa.ChunkedArray, *columns: pl.Series) -> dict[str, int]:
-    """Write a shard of decisions; return the number of its documents, and of those that the step would remove.
+    """Write a shard of decisions; return the numbers of documents and of documents that the step would remove.
 
     ``columns`` are named as in DECISION: ``violations``, a list of {rule, value, threshold} per document, and for
     duplicates ``duplicate_of`` and ``similarity``. Missing columns are null.

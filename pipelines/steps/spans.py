@@ -1,4 +1,4 @@
-"""Rewritten text as a list of spans: text is stored once, and every version of it is a replay."""
+"""Rewritten text as a list of spans: text is stored once, and spans turn it into any version."""
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +9,7 @@ from gristmill.pipelines.schema import SPAN
 
 
 def spans_table(row, offset, length, reason, replacement: list[str] | None = None) -> pa.Table:
-    """Columns of equal length, ordered by (row, offset) -> a table of schema SPAN. No replacement means removal."""
+    """Build a table of schema SPAN from columns ordered by (row, offset). Without ``replacement`` spans are removed."""
     replacement = [""] * len(row) if replacement is None else replacement
     return pa.table(
         [pa.array(c, f.type) for c, f in zip((row, offset, length, reason, replacement), SPAN, strict=True)], SPAN
@@ -17,20 +17,17 @@ def spans_table(row, offset, length, reason, replacement: list[str] | None = Non
 
 
 def rewrite(text: Ragged, spans: pa.Table, first_row: int = 0) -> Ragged:
-    """Replay spans on their documents; ``first_row`` is the row of the first document in the shard.
-
-    Text without spans comes back as it is.
-    """
+    """Apply spans to their documents; ``first_row`` is the row of the first document in the shard."""
     if not spans.num_rows:
         return text
     row, offset, length = (spans[name].to_numpy() for name in ("row", "offset", "length"))
     replacement = Ragged.from_text(spans["replacement"])
-    return Ragged.of(*_rewrite(*text, row - first_row, offset, length, *replacement))
+    return Ragged.from_arrays(*_rewrite(*text, row - first_row, offset, length, *replacement))
 
 
-def apply_spans(text: Ragged, cuts: list[pa.Table], first_row: int) -> Ragged:
-    """Consecutive documents of a shard, from ``first_row`` on, as the shard's spans of several steps left them."""
-    for spans in cuts:
+def apply_spans(text: Ragged, steps: list[pa.Table], first_row: int) -> Ragged:
+    """Apply the spans of several steps, in their order, to consecutive documents of a shard from ``first_row`` on."""
+    for spans in steps:
         row = spans["row"].to_numpy()
         begin, end = np.searchsorted(row, (first_row, first_row + text.rows))
         text = rewrite(text, spans.slice(begin, end - begin), first_row)
@@ -38,13 +35,13 @@ def apply_spans(text: Ragged, cuts: list[pa.Table], first_row: int) -> Ragged:
 
 
 def compile_kernels() -> None:
-    """Compile the kernel, or load it from the cache, before worker processes do the same at once."""
-    rewrite(Ragged.from_strings(["a"]), spans_table([0], [0], [1], ["warm up"]))
+    """Compile the kernel, or load it from the cache, before several worker processes would do so at once."""
+    rewrite(Ragged.from_strings(["a"]), spans_table([0], [0], [1], ["compile"]))
 
 
 @njit(nogil=True, cache=True)
 def _rewrite(offsets, data, row, offset, length, new_offsets, new_data):
-    """Spans ordered by (row, offset), not overlapping -> offsets and data of the rewritten documents."""
+    """Return offsets and data of documents rewritten by spans, ordered by (row, offset) without overlaps."""
     n = offsets.size - 1
     out_offsets = np.empty(n + 1, np.int64)
     out = np.empty(data.size - length.sum() + new_data.size, np.uint8)
@@ -57,9 +54,9 @@ def _rewrite(offsets, data, row, offset, length, new_offsets, new_data):
             out[at : at + keep] = data[read : read + keep]
             at += keep
             read += keep + length[s]
-            fresh = new_offsets[s + 1] - new_offsets[s]
-            out[at : at + fresh] = new_data[new_offsets[s] : new_offsets[s + 1]]
-            at += fresh
+            inserted = new_offsets[s + 1] - new_offsets[s]
+            out[at : at + inserted] = new_data[new_offsets[s] : new_offsets[s + 1]]
+            at += inserted
             s += 1
         keep = offsets[i + 1] - read
         out[at : at + keep] = data[read : read + keep]

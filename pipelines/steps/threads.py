@@ -1,4 +1,4 @@
-"""Work on parts of a corpus side by side in threads: kernels and Parquet let go of the interpreter's lock."""
+"""Threads over parts of a corpus; kernels and Parquet release the interpreter's lock."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -9,13 +9,13 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-THREADS = ContextVar("width", default=1)
+THREADS = ContextVar("threads", default=1)
 
 
 @contextmanager
-def thread_limit(width: int) -> Iterator[None]:
-    """What is done within may take so many threads for its parts: a job has them where it has the run to itself."""
-    token = THREADS.set(width)
+def thread_limit(threads: int) -> Iterator[None]:
+    """Set the number of threads for `map_threads` in the block: more than one for a job that runs alone."""
+    token = THREADS.set(threads)
     try:
         yield
     finally:
@@ -23,17 +23,17 @@ def thread_limit(width: int) -> Iterator[None]:
 
 
 def map_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """``work`` of each item, in their order; no more results wait than there are threads."""
-    width = THREADS.get()
-    if width == 1:
+    """Yield ``work(item)`` for each item, in order; at most one result per thread waits."""
+    limit = THREADS.get()
+    if limit == 1:
         yield from map(work, items)
         return
-    with ThreadPoolExecutor(width) as threads:
+    with ThreadPoolExecutor(limit) as threads:
         waiting: deque[Future[Result]] = deque()
         try:
             for item in items:
                 waiting.append(threads.submit(work, item))
-                if len(waiting) > width:
+                if len(waiting) > limit:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

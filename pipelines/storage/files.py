@@ -1,4 +1,4 @@
-"""Paths on any file system, and files that are there whole or not at all."""
+"""Paths on any file system, and atomic writes."""
 
 import hashlib
 import os
@@ -11,13 +11,13 @@ from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
 
-TEMPORARY = ".tmp-"  # in the name of a file that is being written
+TEMPORARY = ".tmp-"  # part of the name of an unfinished file
 
 
 def to_path(path: str | os.PathLike | UPath) -> UPath:
-    """A path on the file system its URL names: ``/data``, ``s3://bucket/key``, ``memory://x``.
+    """Return a path on the file system of its URL: ``/data``, ``s3://bucket/key``, ``memory://x``.
 
-    What a store lists is asked for anew each time: another process may have written since.
+    Listings of stores are not cached, since other processes write to them.
     """
     path = UPath(path)
     return path if is_local(path) else UPath(path, use_listings_cache=False)
@@ -29,10 +29,10 @@ def is_local(path: UPath) -> bool:
 
 @contextmanager
 def atomic_write(path: UPath) -> Iterator[BinaryIO]:
-    """Open ``path`` for writing so that it appears only when the block ends well, replacing what was there.
+    """Open ``path`` for writing; the file appears, or is replaced, only if the block succeeds.
 
-    Locally by a temporary sibling and a rename; an object store already shows an object only once it is closed.
-    Raises WorkError where the place cannot be written or the disk is full.
+    Local files are written under a temporary name and renamed; object stores publish an object when it is closed.
+    Raises WorkError if the path is not writable or the disk is full.
     """
     written = path.parent / f"{path.name}{TEMPORARY}{os.getpid()}" if is_local(path) else path
     try:
@@ -52,7 +52,7 @@ def atomic_write(path: UPath) -> Iterator[BinaryIO]:
 
 
 def remove_temporary_files(folder: UPath) -> None:
-    """Remove what a killed run left half-written in ``folder``."""
+    """Remove unfinished files of a killed run from ``folder``."""
     if folder.is_dir():
         for path in folder.iterdir():
             if TEMPORARY in path.name:
@@ -60,6 +60,6 @@ def remove_temporary_files(folder: UPath) -> None:
 
 
 def checksum(path: UPath) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(cast(BufferedIOBase, file), "sha256").hexdigest()

@@ -1,6 +1,6 @@
-"""How values are spread: numbers in ranges, strings by value, lists by their length.
+"""Histograms: numbers in ranges, strings by value, lists by their length.
 
-``bins`` cuts the axis for every histogram; `gristmill inspect` draws it as text, the report and the explorer as SVG.
+``bins`` divides the axis of every histogram; `gristmill inspect` draws text, the report and the explorer draw SVG.
 """
 
 from collections.abc import Sequence
@@ -12,19 +12,19 @@ import polars as pl
 
 from gristmill.pipelines.storage.inspect import Table, only, readable
 
-BINS, FEWEST = 20, 12  # FEWEST: of whole numbers beside a threshold
-MANY, LONG = 10_000, 200  # different strings, characters: beyond either, their lengths say more than their values
-USUAL = (0.01, 0.99)  # quantiles: the axis holds the values between them
-LOG_SCALE_RATIO = 100  # ratio of the largest to the smallest usual value from which ranges grow by ratio
-MOSTLY = 0.9  # share of the values that must be above zero for that
-ROOM = 0.15  # of the axis, beyond a threshold
+BINS, FEWEST = 20, 12  # FEWEST: least number of bins of whole numbers with a threshold
+MANY, LONG = 10_000, 200  # distinct strings, characters per string; beyond either, lengths are counted
+USUAL = (0.01, 0.99)  # quantiles between which values lie on the axis
+LOG_SCALE_RATIO = 100  # least ratio of the USUAL quantiles for a logarithmic axis
+MOSTLY = 0.9  # least share of positive values for a logarithmic axis
+ROOM = 0.15  # share of the axis beyond a threshold
 
 
 class Bins(NamedTuple):
-    """Ranges of values side by side. Each holds its lower end and not its upper one; the last holds both."""
+    """Adjacent ranges of values. Each contains its lower edge but not its upper edge; the last contains both."""
 
     edges: np.ndarray  # float64[n + 1], rising
-    by_ratio: bool  # the axis goes by the logarithm
+    by_ratio: bool  # the axis is logarithmic
     whole: bool  # of whole numbers
 
     @property
@@ -33,21 +33,21 @@ class Bins(NamedTuple):
         return self.whole and bool((np.diff(self.edges) == 1).all())
 
     def rows(self, values: np.ndarray) -> np.ndarray:
-        """Return how many values lie in each bin, int64[n]. The first and the last hold all that lies beyond them."""
+        """Count the values in each bin, int64[n]. The first and the last bin include all values beyond them."""
         return np.histogram(values.clip(self.edges[0], self.edges[-1]), self.edges)[0]
 
     def at(self, values):
-        """Return where values lie on the axis, 0 to 1."""
+        """Return the positions of values on the axis, 0 to 1."""
         scale = np.log if self.by_ratio else np.asarray
         low, high = scale(self.edges[0]), scale(self.edges[-1])
         return (scale(np.clip(values, self.edges[0], self.edges[-1])) - low) / (high - low)
 
 
 def bins(values: np.ndarray, cuts: Sequence[float], whole: bool, count: int = BINS) -> Bins:
-    """Cut an axis for finite values: up to ``count`` bins, equally wide, or growing by ratio where values do.
+    """Divide an axis of finite values into up to ``count`` bins of equal width; the axis may be logarithmic.
 
-    ``cuts``, rising, are where thresholds part the values: each is the end of a bin, with room beyond it where there
-    are values. Few whole numbers have a bin each. No values make one bin, of 0 to 1 and the cuts.
+    ``cuts``, in ascending order, are thresholds. Each becomes an edge, with room beyond it if values lie there. Few
+    whole numbers get one bin each. Without values there is one bin from 0 to 1, extended to the cuts.
     """
     if not values.size:
         return Bins(np.array([min([0.0, *cuts]), max([1.0, *cuts])]), False, whole)
@@ -61,7 +61,7 @@ def bins(values: np.ndarray, cuts: Sequence[float], whole: bool, count: int = BI
         least, most = _with_room(values, first, last, min(least, first), max(high, last, least))
         if most >= LOG_SCALE_RATIO * least:
             edges = _snapped(np.geomspace(least, most, count + 1), cuts)
-            if whole:  # no bin lies between two whole numbers
+            if whole:  # edges are whole numbers too
                 edges = np.unique(np.ceil([max(1, np.floor(least)), *edges[1:]]))
             return Bins(edges, True, whole)
     if cuts:
@@ -72,19 +72,19 @@ def bins(values: np.ndarray, cuts: Sequence[float], whole: bool, count: int = BI
     if whole and high - low < count:
         fewest = FEWEST if cuts else 1
         return Bins(np.arange(np.floor(low), max(np.ceil(high) + 2, np.floor(low) + fewest + 1)), False, True)
-    narrow = high - low <= 1e-12 * max(1, abs(low), abs(high))  # too narrow for ends that differ
+    narrow = high - low <= 1e-12 * max(1, abs(low), abs(high))  # too narrow for distinct edges
     return Bins(_snapped(np.linspace(low, low + 1 if narrow else high, count + 1), cuts), False, whole)
 
 
 def _with_room(values: np.ndarray, first: float, last: float, least: float, most: float) -> tuple[float, float]:
-    """Least and most, moved by a ratio where a cut is one of them and there are values beyond it."""
+    """Return least and most, moved outward by a ratio if a cut lies there and values lie beyond it."""
     ratio = (np.log(most) - np.log(least)) * ROOM
     least = np.exp(np.log(least) - ratio) if first <= least and values.min() < first else least
     return least, np.exp(np.log(most) + ratio) if last >= most else most
 
 
 def _snapped(edges: np.ndarray, cuts: Sequence[float]) -> np.ndarray:
-    """The inner edge next to each cut moved onto it."""
+    """Move the inner edge nearest to each cut onto it."""
     for cut in cuts:
         inner = edges[1:-1]
         if edges[0] < cut < edges[-1]:
@@ -93,11 +93,11 @@ def _snapped(edges: np.ndarray, cuts: Sequence[float]) -> np.ndarray:
 
 
 def histogram(table: Table, column: str) -> dict:
-    """Bars of one column, ``{"value": v, "rows": n}`` or ``{"from": a, "to": b, "rows": n}``.
+    """Count the rows per value or range of one column: bars ``{"value", "rows"}`` or ``{"from", "to", "rows"}``.
 
-    ``violations.rule`` is a field of a struct, or of every struct in a list. ``of`` says what was counted: the "value",
-    the "characters" of long strings, or the "items" of lists. Nulls, NaN and infinities are ``missing``; what the
-    bars leave out is ``others``.
+    ``violations.rule`` is a field of a struct, or of every struct in a list. ``of`` names the counted quantity:
+    "value", "characters" of long strings, or "items" of lists. ``missing`` counts nulls, NaN and infinities;
+    ``others`` counts rows outside the bars.
     """
     with readable(table.path):
         value = _values(table, column, column)
@@ -113,7 +113,7 @@ def histogram(table: Table, column: str) -> dict:
 
 
 def _values(table: Table, column: str, asked: str) -> pl.LazyFrame:
-    """The column, or a field within it, as a frame of one column ``value``; complaints name what was asked for."""
+    """Return the column, or a field in it, as a column ``value``; errors name the column ``asked`` by the user."""
     schema = table.rows.collect_schema()
     if column in schema:
         return table.rows.select(value=pl.col(column))
@@ -130,7 +130,7 @@ def _values(table: Table, column: str, asked: str) -> pl.LazyFrame:
 
 
 def _are_texts(value: pl.LazyFrame) -> bool:
-    """Are the strings too many or too long to be shown one by one?"""
+    """True if there are too many strings, or too long ones, for a bar per value."""
     text = pl.col("value")
     asked = value.select(different=text.approx_n_unique(), longest=text.str.len_chars().max())
     different, longest = asked.collect(engine="streaming").row(0)
@@ -138,7 +138,7 @@ def _are_texts(value: pl.LazyFrame) -> bool:
 
 
 def _counts(value: pl.LazyFrame) -> dict:
-    """The most frequent values, equal counts in order of the values."""
+    """Return the most frequent values; ties in order of the values."""
     counts = value.group_by(pl.col("value").cast(pl.String)).agg(rows=pl.len()).collect(engine="streaming")
     known = counts.drop_nulls().sort(["rows", "value"], descending=[True, False])
     bars, rows = known.head(BINS).to_dicts(), int(counts["rows"].sum())
@@ -147,7 +147,7 @@ def _counts(value: pl.LazyFrame) -> dict:
 
 
 def _numbers(value: pl.LazyFrame, whole: bool) -> dict:
-    """Few whole numbers one by one, others in ranges; what lies beyond the axis has a range of its own on each side."""
+    """Return a bar per value for few whole numbers, else ranges, with one more range beyond each end of the axis."""
     numbers = value.select(pl.col("value").cast(pl.Float64)).collect(engine="streaming")["value"].to_numpy()
     finite, bars = numbers[np.isfinite(numbers)], []
     if finite.size and finite.min() == finite.max():

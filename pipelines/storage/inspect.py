@@ -1,7 +1,7 @@
-"""Look into a table on disk: Parquet shards, or JSON lines, of any folder and any size.
+"""Inspection of a table on disk: Parquet shards or JSON lines, in any folder and of any size.
 
-Everything is a lazy query that Polars streams: 2 GB of shards are looked through in 0.2 GB of memory. What
-grows with the rows is the length of each text, 4 bytes, and each number of a histogram, 8 bytes.
+All queries are lazy and streamed by Polars: 2 GB of shards take 0.2 GB of memory. Memory grows with the rows by 4
+bytes per length of a text and 8 bytes per number of a histogram.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ PERCENTILES = (0, 1, 5, 25, 50, 75, 95, 99, 100)
 
 
 class Table(NamedTuple):
-    """Some files of one schema, as one lazy table."""
+    """Files of one schema as one lazy table."""
 
     path: UPath
     files: list[UPath]
@@ -34,7 +34,7 @@ class Table(NamedTuple):
 
 
 def open_table(path: UPath) -> Table:
-    """A shard, a file of JSON lines, or a folder of either. Raises InputError where there is none."""
+    """Open a shard, a file of JSON lines, or a folder of either. Raises InputError if there is none."""
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     shards = [file for file in files if file.suffix == ".parquet"]
     lines = [file for file in files if file.name.endswith(JSON_LINES)]
@@ -55,7 +55,7 @@ def open_table(path: UPath) -> Table:
 
 @contextmanager
 def readable(path: UPath) -> Iterator[None]:
-    """Damaged files are a WorkError that says where and what."""
+    """Raise errors of Polars and Arrow in the block as a WorkError that names the path."""
     try:
         yield
     except (PolarsError, pa.ArrowInvalid) as error:
@@ -63,16 +63,16 @@ def readable(path: UPath) -> Iterator[None]:
 
 
 def _first_line(error: Exception) -> str:
-    """Of a complaint that may quote a document."""
+    """Return the first line of a message, escaped, as it may quote a document."""
     line = str(error).split("\n", 1)[0][:300]
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 def where(table: Table, expression: str) -> Table:
-    """Only the rows for which a Polars SQL expression holds.
+    """Filter the rows by a Polars SQL condition.
 
-    Names with dots need no quotes, and ``len(text)`` is ``length(text)``, its characters. An expression that does
-    not parse, names no column or is no condition is a RecipeError.
+    Names with dots need no quotes, and ``len(text)`` means ``length(text)``, in characters. Raises RecipeError for an
+    expression that does not parse, names an unknown column or is no condition.
     """
     schema = table.rows.collect_schema()
     try:
@@ -93,7 +93,7 @@ def _as_sql(expression: str, columns: set[str]) -> str:
 
 
 def only(table: Table, columns: list[str], option: str = "--columns") -> list[str]:
-    """These columns, or all if none are named; raises RecipeError for one that is not there."""
+    """Check column names and return them, or all columns if none are given. Raises RecipeError for unknown names."""
     known = table.rows.collect_schema().names()
     for column in columns:
         if column not in known:
@@ -102,16 +102,16 @@ def only(table: Table, columns: list[str], option: str = "--columns") -> list[st
 
 
 def overview(table: Table, columns: list[str]) -> dict:
-    """Sizes, types, nulls and how long the texts are."""
+    """Return sizes, types, nulls and percentiles of the lengths of texts."""
     schema = table.rows.collect_schema()
     narrow = {f"null.{c}": pl.col(c).is_null() for c in columns}
     asked = {"rows": pl.len()} | {null: pl.col(null).sum() for null in narrow}
     if schema.get(TEXT) == pl.String:
         narrow |= {"bytes": pl.col(TEXT).str.len_bytes(), "characters": pl.col(TEXT).str.len_chars()}
-        asked["bytes"] = pl.col("bytes").cast(pl.UInt64).sum()  # of 32-bit lengths Polars makes a 32-bit sum
+        asked["bytes"] = pl.col("bytes").cast(pl.UInt64).sum()  # Polars sums 32-bit lengths in 32 bits
         asked |= {f"p{p}": pl.col("characters").quantile(p / 100, "nearest") for p in PERCENTILES}
     with readable(table.path):
-        # Two selects: several quantiles in one would hold the whole text, 2.3 GB where this holds 0.15.
+        # Two selects: with one, several quantiles would hold the whole text, 2.3 GB instead of 0.15.
         found = table.rows.select(**narrow).select(**asked).collect(engine="streaming").row(0, named=True)
         groups = [] if table.files[0].suffix != ".parquet" else _row_groups(table.files)
     return {
@@ -127,7 +127,7 @@ def overview(table: Table, columns: list[str]) -> dict:
 
 
 def _type(kind: pl.DataType | DataTypeClass) -> str:
-    """``list[struct{rule, value}]``"""
+    """Return a short name: ``list[struct{rule, value}]``."""
     if isinstance(kind, pl.List | pl.Array):
         return f"list[{_type(kind.inner)}]"
     return f"struct{{{', '.join(f.name for f in kind.fields)}}}" if isinstance(kind, pl.Struct) else str(kind)
@@ -146,7 +146,7 @@ def _row_groups(files: list[UPath]) -> list[tuple[int, int]]:
 
 
 def _summary(groups: list[tuple[int, int]]) -> dict:
-    """How many row groups, and the smallest and largest in rows and in bytes before compression."""
+    """Return the number of row groups, and the smallest and largest in rows and in uncompressed bytes."""
     if not groups:
         return {"count": 0}
     rows, sizes = zip(*groups, strict=True)
@@ -154,7 +154,7 @@ def _summary(groups: list[tuple[int, int]]) -> dict:
 
 
 def sample(table: Table, rows: int, columns: list[str]) -> list[dict]:
-    """Some rows in full, the same ones each time: those whose ids have the smallest hashes, in the table's order."""
+    """Return full rows, the same in each call: the rows with the smallest hashes of ids, in the table's order."""
     key = pl.col(ID) if ID in table.rows.collect_schema() else pl.col("\0row")
     hashed = key.cast(pl.String).fill_null("").map_batches(_hash, return_dtype=pl.UInt64, is_elementwise=True)
     numbered = table.rows.with_row_index("\0row")
@@ -171,7 +171,7 @@ def _hash(ids: pl.Series) -> pl.Series:
 
 
 def document(table: Table, id: str, columns: list[str]) -> dict:
-    """One row in full. Raises WorkError where no row has that id."""
+    """Return the full row with an id. Raises WorkError if there is none."""
     only(table, [ID], "--id")
     with readable(table.path):
         found = table.rows.filter(pl.col(ID).cast(pl.String) == id).head(1).select(columns)

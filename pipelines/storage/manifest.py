@@ -1,9 +1,8 @@
-"""What a finished folder says of itself, and whether that still holds.
+"""Manifests of finished folders, and records of finished parts for resuming a killed run.
 
-``manifest.json`` is written last and whole: a folder without one is unfinished. It holds nothing that two runs
-over the same documents and settings would write differently (no times, no hosts), so folders compare byte for
-byte; seconds and rates go to the run's log. While a folder is being made, each finished part leaves a record
-under ``.progress/``; a run that was killed goes on from there.
+``manifest.json`` is written last, atomically: a folder without one is unfinished. It depends on documents and settings
+alone (no times, no hosts), so folders compare byte for byte; the run's log holds seconds and rates. Until the
+manifest is written, each finished part has a record under ``.progress/``, from which the next run continues.
 """
 
 import hashlib
@@ -23,26 +22,26 @@ VERSION = version("gristmill")
 
 
 def fingerprint(*parts) -> str:
-    """A short name for anything JSON can hold; equal values give equal names."""
+    """Return a hash, 32 hexadecimal digits, of JSON values and Gristmill's version."""
     text = orjson.dumps([VERSION, *parts], option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
     return hashlib.sha256(text).hexdigest()[:32]
 
 
 @dataclass
 class Part:
-    """One job's share of a folder: what it was made from, the files it left, what it counted."""
+    """Files and counts that one job left in a folder, with the fingerprint of its inputs and settings."""
 
     fingerprint: str
     files: dict[str, dict] = field(default_factory=dict)  # name -> {"bytes": int, "sha256": str}
     counts: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, folder: UPath, fingerprint: str, names: list[str], counts: dict) -> "Part":
+    def from_files(cls, folder: UPath, fingerprint: str, names: list[str], counts: dict) -> "Part":
         files = {n: {"bytes": (folder / n).stat().st_size, "sha256": checksum(folder / n)} for n in sorted(names)}
         return cls(fingerprint, files, {key: int(value) for key, value in sorted(counts.items())})
 
-    def is_whole(self, folder: UPath) -> bool:
-        """Are the files there, in the size they were written?"""
+    def verify(self, folder: UPath) -> bool:
+        """True if all files exist with the recorded sizes."""
         try:
             return all((folder / name).stat().st_size == file["bytes"] for name, file in self.files.items())
         except FileNotFoundError:
@@ -55,7 +54,7 @@ class Part:
 
 @dataclass
 class Manifest:
-    """The finished state of a folder."""
+    """Contents of a finished folder."""
 
     fingerprint: str
     settings: dict
@@ -71,7 +70,7 @@ class Manifest:
         return {name: file for _, part in sorted(self.parts.items()) for name, file in part.files.items()}
 
     def write(self, folder: UPath) -> None:
-        """Finish the folder: write the manifest, then forget the records it was put together from."""
+        """Write the manifest, which finishes the folder, then remove the records of its parts."""
         body = {"counts": dict(sorted(self.counts.items())), **self.__dict__}
         with atomic_write(folder / MANIFEST) as file:
             file.write(orjson.dumps(body, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
@@ -79,7 +78,7 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: UPath) -> "Manifest | None":
-        """The folder's manifest, or None where it is unfinished."""
+        """Read the folder's manifest; None if the folder is unfinished."""
         try:
             body = orjson.loads((folder / MANIFEST).read_bytes())
         except (FileNotFoundError, NotADirectoryError):
@@ -91,7 +90,7 @@ class Manifest:
 
 
 def require_finished(folder: UPath, remedy: str) -> Manifest:
-    """The manifest of a folder that must be finished; raises WorkError naming the remedy where it is not."""
+    """Read the manifest of a finished folder. Raises WorkError with the remedy if the folder is unfinished."""
     manifest = Manifest.read(folder)
     if manifest is None:
         raise WorkError(f"{folder} is missing or unfinished; {remedy}")
@@ -99,45 +98,45 @@ def require_finished(folder: UPath, remedy: str) -> Manifest:
 
 
 def record_part(folder: UPath, name: str, part: Part) -> None:
-    """Note that ``name`` is finished, before the whole folder is."""
+    """Record that the part ``name`` of an unfinished folder is finished."""
     with atomic_write(folder / PROGRESS / f"{name}.json") as file:
         file.write(orjson.dumps(part))
 
 
 def resume(folder: UPath, wanted: dict[str, str]) -> dict[str, Part]:
-    """Prepare ``folder`` for the parts ``{name: fingerprint}`` and return those that are there already.
+    """Prepare ``folder`` for the parts ``{name: fingerprint}`` and return the parts that are finished.
 
-    Whatever other files lie there (parts of another recipe, half-written ones) are removed, in an order that a kill at
-    any moment leaves nothing that could be taken for a finished part.
+    All other files (parts of another recipe, unfinished files) are removed, in an order such that a kill at any moment
+    leaves no record of a part that is incomplete. Raises WorkError if the folder contains files of someone else.
     """
     manifest, records = Manifest.read(folder), folder / PROGRESS
     ours = manifest or records.exists() or not folder.is_dir()
     if not ours and any(path.is_file() for path in folder.iterdir()):
         raise WorkError(f"{folder} holds files that are not Gristmill's; choose another --output or empty it")
-    with atomic_write(records / "started"):  # from now on the folder is known as ours
+    with atomic_write(records / "started"):  # marks the folder as ours
         pass
     found = dict(manifest.parts) if manifest else {}
     for path in records.iterdir():
         if path.suffix == ".json":
             found[path.stem] = Part(**orjson.loads(path.read_bytes()))
-    whole = {n: p for n, p in found.items() if p.fingerprint == wanted.get(n) and p.is_whole(folder)}
+    finished = {n: p for n, p in found.items() if p.fingerprint == wanted.get(n) and p.verify(folder)}
     if manifest:
-        for name, part in whole.items():
+        for name, part in finished.items():
             record_part(folder, name, part)
         (folder / MANIFEST).unlink()
-    for name in found.keys() - whole.keys():
+    for name in found.keys() - finished.keys():
         (records / f"{name}.json").unlink(missing_ok=True)
-    kept = {file for part in whole.values() for file in part.files}
+    kept = {file for part in finished.values() for file in part.files}
     if folder.is_dir():
         for path in folder.iterdir():
             if path.is_file() and path.name not in kept:
                 path.unlink()
     remove_temporary_files(records)
-    return whole
+    return finished
 
 
 def clear_progress(folder: UPath) -> None:
-    """Remove the records of a folder whose manifest is written."""
+    """Remove the records of finished parts."""
     records = folder / PROGRESS
     if records.is_dir():
         shutil.rmtree(str(records)) if is_local(records) else records.rmdir(recursive=True)

@@ -1,6 +1,6 @@
-"""Try again what failed for a passing reason: a network share that stalled, a store that was busy.
+"""Retry of jobs after transient errors: a stalled network share, a busy store.
 
-A job writes its files whole and can be done again, so the whole job is what is repeated.
+The whole job is repeated, since a job writes its files atomically.
 """
 
 import errno
@@ -11,7 +11,7 @@ from typing import TypeVar
 
 log = logging.getLogger(__name__)
 
-# What passes by itself. No space (ENOSPC), no rights (EACCES) or no file (ENOENT) does not: those are told at once.
+# Not transient, and raised at once: no space (ENOSPC), no permission (EACCES), no file (ENOENT).
 TRANSIENT_ERRNOS = frozenset(
     getattr(errno, name)
     for name in (
@@ -20,13 +20,13 @@ TRANSIENT_ERRNOS = frozenset(
     )
     if hasattr(errno, name)
 )
-BACKOFF_SECONDS = (0.5, 2.0, 8.0)  # seconds before each new try
+BACKOFF_SECONDS = (0.5, 2.0, 8.0)  # before each retry
 
 T = TypeVar("T")
 
 
 def is_transient(error: BaseException) -> bool:
-    """May this go away by itself? An error that another caused is judged by its cause."""
+    """True if the error, or one that caused it, may disappear by itself."""
     return any(
         isinstance(each, (ConnectionError, TimeoutError))
         or (isinstance(each, OSError) and each.errno in TRANSIENT_ERRNOS)
@@ -35,7 +35,7 @@ def is_transient(error: BaseException) -> bool:
 
 
 def retry(work: Callable[[], T], title: str, pauses: tuple[float, ...] = BACKOFF_SECONDS) -> T:
-    """What ``work`` returns; after a passing error it is called again, with longer and longer pauses."""
+    """Call ``work`` and return its result; after a transient error, retry after each of the ``pauses`` in seconds."""
     for pause in pauses:
         try:
             return work()

@@ -1,6 +1,7 @@
-"""Parquet shards: list, read in batches, write whole or not at all."""
+"""Parquet shards: list, read, write atomically."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pyarrow as pa
@@ -13,70 +14,66 @@ from gristmill.pipelines.schema import ID, SOURCE, TEXT
 from gristmill.pipelines.storage.files import atomic_write, is_local
 from gristmill.pipelines.storage.manifest import require_finished
 
-GROUP_BYTES = 8 << 20  # of text in a row group: what one batch of kernels sees
-SHARD_BYTES = 64 << 20  # of text in a shard, before a new one is begun
-LEVEL, FAST = 3, 1  # of zstd. FAST is for what a run reads again and again: half the time to write, 16 % larger
+GROUP_BYTES = 8 << 20  # of text per row group, the batch of kernels
+SHARD_BYTES = 64 << 20  # of text per shard
+LEVEL, FAST = 3, 1  # of zstd. FAST is for intermediate shards: half the time to write, 16 % larger
 
 
 def list_shards(folder: UPath) -> list[UPath]:
-    """The shards of a finished folder, in order of their names."""
+    """List the shards of a finished folder by name. Raises WorkError if the folder is unfinished."""
     remedy = "`gristmill clean RECIPE --input … --output WORK` makes it"
     return [folder / name for name in sorted(require_finished(folder, remedy).files) if name.endswith(".parquet")]
 
 
 def read_batches(path: UPath, columns: list[str] | None = None) -> Iterator[pa.Table]:
-    """The shard's row groups one by one: about 8 MB of text each, except where one document is larger.
+    """Yield the row groups of a shard: about 8 MB of text each, more if one document is larger."""
+    with _parquet(path) as shard:
+        for group in range(shard.num_row_groups):
+            yield shard.read_row_group(group, columns=columns, use_threads=False)
 
-    Raises WorkError, naming the file, where it is damaged.
+
+def _open(path: UPath) -> pa.NativeFile:
+    """Open a file, a local one by Arrow itself.
+
+    Python owns buffers read through a Python file; Polars may free one in its own thread while the interpreter exits,
+    which aborts the process (seen in 3 of 80 runs).
     """
+    return pa.OSFile(str(path)) if is_local(path) else pa.PythonFile(path.open("rb"), mode="r")
+
+
+@contextmanager
+def _parquet(path: UPath) -> Iterator[pq.ParquetFile]:
+    """Open a shard. Raises WorkError if it is damaged, on opening or while reading."""
     try:
         with _open(path) as file:
-            shard = pq.ParquetFile(file)
-            for group in range(shard.num_row_groups):
-                yield shard.read_row_group(group, columns=columns, use_threads=False)
+            yield pq.ParquetFile(file)
     except pa.ArrowInvalid as error:
         raise WorkError(f"{path} is damaged ({error}); remove it and run again") from error
 
 
-def _open(path: UPath) -> pa.NativeFile:
-    """The file, for Arrow to read by itself where it can.
-
-    Buffers read through a Python file belong to Python; Polars may free one in a thread of its own while the
-    interpreter ends, which aborts the process (seen in 3 of 80 runs).
-    """
-    if is_local(path):
-        return pa.OSFile(str(path))
-    return pa.PythonFile(path.open("rb"), mode="r")
-
-
 def read_shard(path: UPath, columns: list[str] | None = None) -> pa.Table:
-    """A whole shard, for tables that are small: measures, decisions, spans."""
+    """Read a whole shard, for small tables: measures, decisions, spans."""
     with _open(path) as file:
         return pq.read_table(file, columns=columns, use_threads=False)
 
 
 def read_group(path: UPath, group: int, columns: list[str] | None = None) -> pa.Table:
-    """One row group of a shard. Raises WorkError, naming the file, where it is damaged."""
-    try:
-        with _open(path) as file:
-            return pq.ParquetFile(file).read_row_group(group, columns=columns, use_threads=False)
-    except pa.ArrowInvalid as error:
-        raise WorkError(f"{path} is damaged ({error}); remove it and run again") from error
+    """Read one row group of a shard."""
+    with _parquet(path) as shard:
+        return shard.read_row_group(group, columns=columns, use_threads=False)
 
 
 def read_rows(path: UPath, rows: np.ndarray, columns: list[str] | None = None) -> pa.Table:
-    """Some rows of a shard, given in ascending order: only the row groups they lie in are read."""
-    taken = [
-        read_group(path, group, columns).take(pa.array(mine)) for group, _, mine in groups_of(group_rows(path), rows)
-    ]
-    if taken:
+    """Read rows of a shard, given in ascending order, from the row groups that contain them."""
+    groups = groups_of(group_rows(path), rows)
+    if taken := [read_group(path, group, columns).take(pa.array(mine)) for group, _, mine in groups]:
         return pa.concat_tables(taken)
     schema = shard_schema(path)
     return schema.empty_table().select(columns or schema.names)
 
 
 def groups_of(sizes: list[int], rows: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
-    """The row groups, of so many rows each, that hold some of the ascending rows: group, its first row, rows in it."""
+    """Yield row groups that contain any of the ascending rows: group, its first row, rows within it."""
     ends = np.cumsum([0, *sizes])
     cuts = np.searchsorted(rows, ends)
     for group in np.flatnonzero(np.diff(cuts)).tolist():
@@ -84,31 +81,30 @@ def groups_of(sizes: list[int], rows: np.ndarray) -> Iterator[tuple[int, int, np
 
 
 def group_rows(path: UPath) -> list[int]:
-    """How many rows each row group of a shard has."""
-    with _open(path) as file:
-        metadata = pq.ParquetFile(file).metadata
-        return [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+    """Return the number of rows of each row group of a shard."""
+    with _parquet(path) as shard:
+        return [shard.metadata.row_group(group).num_rows for group in range(shard.num_row_groups)]
 
 
 def count_rows(path: UPath) -> int:
-    """How many rows a shard has, without reading them."""
-    with _open(path) as file:
-        return pq.ParquetFile(file).metadata.num_rows
+    """Return the number of rows of a shard from its footer."""
+    with _parquet(path) as shard:
+        return shard.metadata.num_rows
 
 
 def shard_schema(path: UPath) -> pa.Schema:
-    """The columns of a shard."""
-    with _open(path) as source:
-        return pq.read_schema(source)
+    """Return the columns of a shard."""
+    with _parquet(path) as shard:
+        return shard.schema_arrow
 
 
 def write_shard(path: UPath, tables: Iterable[pa.Table], schema: pa.Schema, level: int = LEVEL) -> int:
-    """Write the tables as one row group each, all or nothing, and return the number of rows.
+    """Write the tables atomically as one row group each; return the number of rows.
 
-    The file's bytes depend on the tables alone. No table at all makes an empty shard.
+    The bytes of the file depend on the tables alone. Without tables the shard is empty.
     """
     rows = 0
-    # A dictionary helps columns that repeat; ids and texts do not.
+    # Dictionaries only for columns whose values repeat: not ids and texts.
     repeating = [field.name for field in schema if field.name not in (ID, TEXT, "duplicate_of")]
     with (
         atomic_write(path) as file,
@@ -128,7 +124,7 @@ def write_shard(path: UPath, tables: Iterable[pa.Table], schema: pa.Schema, leve
 
 
 def cut_groups(table: pa.Table, group_bytes: int = GROUP_BYTES) -> Iterator[pa.Table]:
-    """Cut a table of documents into row groups of about ``group_bytes`` of text, at least one row each."""
+    """Split a table of documents into row groups of about ``group_bytes`` of text, with at least one row each."""
     ends = np.cumsum(pc.binary_length(table[TEXT]), dtype=np.int64)
     begin = 0
     while begin < table.num_rows:

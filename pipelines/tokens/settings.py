@@ -18,9 +18,12 @@ class TokenSettings(Settings):
     tokens_per_shard: int = Field(100_000_000, ge=1)  # on average; documents are never split
     seed: int = Field(0, ge=0, lt=2**64)  # of the order of documents
     weights: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}  # source -> share of the training tokens
-    temperature: float = Field(1.0, gt=0)  # other sources share the rest in proportion to tokens ** (1 / temperature)
-    epochs: dict[str, Annotated[float, Field(ge=0)]] = {}  # source -> how often its documents occur, without a weight
-    max_epochs: float = Field(4.0, gt=0)  # that a share may ask for
+    # Other sources share the rest in proportion to tokens ** (1 / temperature), which overflows below 0.05.
+    temperature: float = Field(1.0, ge=0.05, le=1e9)
+    epochs: dict[
+        str, Annotated[float, Field(ge=0, le=1000)]
+    ] = {}  # source -> copies of its documents, without a weight
+    max_epochs: float = Field(4.0, gt=0, le=1000)  # limit for sources with a share
     train_tokens: int | None = Field(None, ge=1)  # None: the most that repeats no document
 
     @model_validator(mode="after")

@@ -80,7 +80,7 @@ def pretrain(
         summary = run.finish()
         if world.rank == 0:
             files = RESULT_FILES if run.scores else [name for name in RESULT_FILES if name != SCORES]
-            Manifest(identity, settings, {"run": Part.of(folder, identity, files, {})}).write(folder)
+            Manifest(identity, settings, {"run": Part.from_files(folder, identity, files, {})}).write(folder)
         world.wait()
     return summary
 

@@ -1,7 +1,10 @@
 import pytest
+from bounds import edges
 
 from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.inputs.inputs import InputSettings
 from gristmill.pipelines.settings import Settings, read_settings
+from gristmill.pipelines.tokens.settings import TokenSettings
 
 
 class Inner(Settings):
@@ -40,3 +43,34 @@ def test_off_is_how_toml_says_none():
     assert read_settings(Outer, {"min_words": "off"}, "r.toml").min_words is None
     with pytest.raises(RecipeError, match="ratio: Input should be a valid number, found 'off'"):
         read_settings(Outer, {"ratio": "off"}, "r.toml")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "allowed", "refused"),
+    [(kind, *edge) for kind in (InputSettings, TokenSettings) for edge in edges(kind)],
+)
+def test_each_setting_is_allowed_up_to_its_bound_and_no_further(kind, name, allowed, refused):
+    assert getattr(read_settings(kind, {name: allowed}, "r.toml"), name) == allowed
+    with pytest.raises(RecipeError, match=f"{name}: Input should be"):
+        read_settings(kind, {name: refused}, "r.toml")
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ({"weights": {"web": 1.0, "books": 0.0}}, None),
+        ({"weights": {"web": -0.1}}, "weights.web: Input should be greater"),
+        ({"weights": {"web": 1.1}}, "weights.web: Input should be less"),
+        ({"weights": {"web": 0.6, "books": 0.5}}, "weights add up to 1.1, expected at most 1"),
+        ({"epochs": {"web": 0.0, "books": 1000.0}}, None),
+        ({"epochs": {"web": -0.1}}, "epochs.web: Input should be greater"),
+        ({"epochs": {"web": 1000.1}}, "epochs.web: Input should be less"),
+        ({"weights": {"web": 0.5}, "epochs": {"web": 2.0}}, "'web' has both a weight and epochs"),
+    ],
+)
+def test_shares_and_epochs_of_sources_are_bounded(values, complaint):
+    if complaint is None:
+        assert read_settings(TokenSettings, values, "r.toml")
+    else:
+        with pytest.raises(RecipeError, match=complaint):
+            read_settings(TokenSettings, values, "r.toml")

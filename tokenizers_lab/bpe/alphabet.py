@@ -24,8 +24,8 @@ class Alphabet(NamedTuple):
     def to_symbols(self, words: Ragged) -> Ragged:
         """Return words as rows of symbols, uint8 or int32."""
         if self.symbol_of.size == 256:
-            return Ragged.of(words.offsets, self.symbol_of[words.data])
-        return Ragged.of(*_spell_characters(*words, self.symbol_of))
+            return Ragged.from_arrays(words.offsets, self.symbol_of[words.data])
+        return Ragged.from_arrays(*_spell_characters(*words, self.symbol_of))
 
 
 def byte_alphabet(as_hf: bool) -> Alphabet:

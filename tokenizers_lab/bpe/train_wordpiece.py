@@ -51,7 +51,7 @@ class WordpieceAlphabet(Alphabet):
     """Characters at the beginning of words and inside them: symbol_of is int32[2, 0x110000]."""
 
     def to_symbols(self, words: Ragged) -> Ragged:
-        return Ragged.of(*_spell(*words, self.symbol_of))
+        return Ragged.from_arrays(*_spell(*words, self.symbol_of))
 
 
 def train_wordpiece(

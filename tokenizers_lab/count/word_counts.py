@@ -162,5 +162,5 @@ def merge(tables: Iterable[WordCounts]) -> WordCounts:
         _, _, b = heapq.heappop(heap)
         offsets, data, counts = merge_sorted(*a.words, a.counts, *b.words, b.counts)
         counts.flags.writeable = False
-        heapq.heappush(heap, (counts.size, number, WordCounts(Ragged.of(offsets, data), counts)))
+        heapq.heappush(heap, (counts.size, number, WordCounts(Ragged.from_arrays(offsets, data), counts)))
     return heap[0][2] if heap else WordCounts.from_dict({})

@@ -34,7 +34,7 @@ class Dropout:
         ids = np.empty(text.data.size, encoder.dtype)
         drops, draws_of = encoder.pretokenizer in DROPS_SPACE, (self.chance, self.seed, numbers.astype(np.uint64))
         offsets, count = draw(documents, ends, text.data, drops, encoder.first, *encoder.merges, *draws_of, ids)
-        return Ragged.of(offsets, ids[:count])
+        return Ragged.from_arrays(offsets, ids[:count])
 
 
 @inline_kernel

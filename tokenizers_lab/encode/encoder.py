@@ -73,7 +73,7 @@ class Encoder:
         out = offsets, ids, ids.view(np.uint8)
         while encode(cut, text.data, drops, *tables, self.cache, room, self.queues, out, done):
             self.cache = self.cache.larger()
-        return Ragged.of(offsets, ids[: done[2]])
+        return Ragged.from_arrays(offsets, ids[: done[2]])
 
 
 @njit(nogil=True, cache=True)

@@ -46,7 +46,7 @@ class CharacterMap:
             self._ask(code)
         offsets, out = np.empty(text.rows + 1, np.int64), np.empty(done[2], np.uint8)
         _map_characters(*text, self.place, self.pool, offsets, out)
-        return Ragged.of(offsets, out)
+        return Ragged.from_arrays(offsets, out)
 
     def _ask(self, code: int) -> None:
         """Enter the replacement of a character: its size in bytes, then the bytes."""

@@ -42,7 +42,7 @@ def normalize(text: Ragged, names: tuple[str, ...], symbols: UserSymbols | None 
             continue
         text = symbols.apply_between(_changed_by(run), text) if symbols else _changed_by(run)(text)
     spaces = tuple(name in names for name in SPACES)
-    return Ragged.of(*_space(*text, *spaces)) if any(spaces) else text
+    return Ragged.from_arrays(*_space(*text, *spaces)) if any(spaces) else text
 
 
 def _changed_by(run: tuple[str, ...]) -> Callable[[Ragged], Ragged]:
@@ -69,7 +69,7 @@ def denormalize(text: Ragged, names: tuple[str, ...]) -> Ragged:
     """Undo ``escape`` and ``prefix``: ▁ becomes a space, and the space before a document is dropped."""
     if not {"escape", "prefix"} & {*names}:
         return text
-    return Ragged.of(*_unescape(*text, "escape" in names, "prefix" in names))
+    return Ragged.from_arrays(*_unescape(*text, "escape" in names, "prefix" in names))
 
 
 def check_normalizers(names: tuple[str, ...]) -> None:
@@ -103,7 +103,7 @@ def _by_document(text: Ragged, form: str) -> Ragged:
         parts.append(np.frombuffer(data, np.uint8))
         sizes[row] = len(data)
     parts.append(text.data[begin:])
-    return Ragged.of(np.concatenate(([0], np.cumsum(sizes))), np.concatenate(parts))
+    return Ragged.from_arrays(np.concatenate(([0], np.cumsum(sizes))), np.concatenate(parts))
 
 
 @kernel

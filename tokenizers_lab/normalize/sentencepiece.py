@@ -33,7 +33,7 @@ class Charsmap(NamedTuple):
 
 def apply_charsmap(text: Ragged, name: str) -> Ragged:
     """Apply SentencePiece's map of that name to each document; a byte that begins no character becomes U+FFFD."""
-    return Ragged.of(*_apply_charsmap(*text, *load_charsmap(name), name.endswith("_cf")))
+    return Ragged.from_arrays(*_apply_charsmap(*text, *load_charsmap(name), name.endswith("_cf")))
 
 
 @cache

@@ -51,7 +51,7 @@ def _count_characters(offsets, data, counts, frequency):
 
 def codepoints(text: Ragged) -> Ragged:
     """Return the code points of each row, uint32."""
-    return Ragged.of(*_codepoints(*text))
+    return Ragged.from_arrays(*_codepoints(*text))
 
 
 @njit(nogil=True, cache=True)

@@ -42,7 +42,7 @@ class UserSymbols:
     def split(self, text: Ragged) -> tuple[Ragged, np.ndarray, np.ndarray]:
         """Return all parts, the symbol of each (int32, -1 if none), and each document's first part."""
         parts, number, documents = _cut(*text, self.begin, *self.trie)
-        return Ragged.of(parts, text.data), number, documents
+        return Ragged.from_arrays(parts, text.data), number, documents
 
     def text_between(self, text: Ragged) -> Ragged:
         """Return the text between symbols, each part a row: the text to count words in."""
@@ -53,14 +53,14 @@ class UserSymbols:
         """Return each document with ``change`` applied to the text between its symbols."""
         parts, number, documents = self.split(text)
         offsets, data = _instead(*change(parts), *parts, number)
-        return Ragged.of(offsets[documents], data)
+        return Ragged.from_arrays(offsets[documents], data)
 
     def encode_between(self, encode: Change, ids: np.ndarray, text: Ragged) -> Ragged:
         """Return the ids of each document: by ``encode`` between its symbols, and from ``ids`` for each symbol."""
         parts, number, documents = self.split(text)
         of_parts = encode(_but_symbols(parts, number))
         offsets, found = _insert(*of_parts, number, ids.astype(of_parts.data.dtype))
-        return Ragged.of(offsets[documents], found)
+        return Ragged.from_arrays(offsets[documents], found)
 
 
 @kernel
@@ -110,7 +110,7 @@ def _cut(offsets, data, begin, keys, nodes, piece):
 
 def _but_symbols(parts: Ragged, number: np.ndarray) -> Ragged:
     """Return the rows, emptied if they are symbols."""
-    return Ragged.of(*_instead(*parts, np.zeros_like(parts.offsets), np.empty(0, np.uint8), number))
+    return Ragged.from_arrays(*_instead(*parts, np.zeros_like(parts.offsets), np.empty(0, np.uint8), number))
 
 
 @njit(nogil=True, cache=True)

@@ -85,7 +85,7 @@ class UnigramEncoder:
         cache = self.lines, self.lines.view(np.int32), self.lines.view(np.float32)
         model = self.packed, self.scores, self.sizes, self.unknown, self.bytes_from
         count = _encode(documents, ends, places, text.data, *model, cache, room, offsets, ids)
-        return Ragged.of(offsets, ids[:count])
+        return Ragged.from_arrays(offsets, ids[:count])
 
 
 @kernel

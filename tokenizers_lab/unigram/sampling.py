@@ -57,7 +57,7 @@ class LatticeSampler:
         offsets, ids = np.zeros(rows.size + 1, np.int64), np.empty(room, np.int32)
         model = encoder.unknown, encoder.bytes_from, self.none, encoder.sizes
         count = _spell_out(*text, rows, paths, sizes, *model, offsets, ids)
-        return Ragged.of(offsets, ids[:count].astype(encoder.dtype))
+        return Ragged.from_arrays(offsets, ids[:count].astype(encoder.dtype))
 
 
 @kernel

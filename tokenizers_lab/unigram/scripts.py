@@ -26,7 +26,7 @@ def split_scripts(words: Ragged, counts: np.ndarray) -> tuple[Ragged, np.ndarray
     """
     offsets, often = np.zeros(words.data.size + 1, np.int64), np.empty(words.data.size, np.int64)
     parts = _part(*words, counts, scripts_of(words.data), offsets, often)
-    return Ragged.of(offsets[: parts + 1], words.data), often[:parts]
+    return Ragged.from_arrays(offsets[: parts + 1], words.data), often[:parts]
 
 
 @kernel

@@ -58,7 +58,9 @@ def seeds(
     keep[[ord(character) for character in kept or ()]] = True
     offsets, data, counts, behind = _parts(*words, counts, keep)
     scripts = scripts_of(data, split_digits)
-    return _seeds_among(Ragged.of(offsets, data), counts, scripts, limit, longest, behind if as_sentencepiece else None)
+    return _seeds_among(
+        Ragged.from_arrays(offsets, data), counts, scripts, limit, longest, behind if as_sentencepiece else None
+    )
 
 
 def _seeds_among(
@@ -91,7 +93,7 @@ def _seeds_among(
     single, single_often = characters(words, counts)
     several = gather_spans(words.data, where, where + size)
     offsets = np.concatenate((single.offsets, several.offsets[1:] + single.offsets[-1]))
-    pieces = Ragged.of(offsets, np.concatenate((single.data, several.data)))
+    pieces = Ragged.from_arrays(offsets, np.concatenate((single.data, several.data)))
     return Seeds(pieces, np.concatenate((single_often, often * chars)).astype(np.float64))
 
 

@@ -15,18 +15,18 @@ from gristmill.tokenizers_lab.unigram.seeds import LINE_END, size_of
 
 def split_lines(text: Ragged) -> Ragged:
     """Return each line as a row, without its newline."""
-    return Ragged.of(*_lines(*text))
+    return Ragged.from_arrays(*_lines(*text))
 
 
 def mark_line_ends(text: Ragged) -> Ragged:
     """Return the rows that are not empty, with NUL after each."""
-    return Ragged.of(*_ended(*text))
+    return Ragged.from_arrays(*_ended(*text))
 
 
 def unmark_words(words: Ragged, counts: np.ndarray) -> tuple[Ragged, np.ndarray]:
     """Return counted words without NULs; sorted words remain sorted, and a word that had both forms is one."""
     offsets, data, counts = _without_ends(*words, counts)
-    return Ragged.of(offsets, data), counts
+    return Ragged.from_arrays(offsets, data), counts
 
 
 @njit(nogil=True, cache=True)

@@ -136,7 +136,7 @@ def split_unreachable(words: Ragged, counts: np.ndarray, pieces: Ragged) -> tupl
     parts = split_segments(*words, adjacent_pairs(pieces, SIEVE), False, 0, documents, ends)
     (offsets, data), counts = sort_words(ends[: parts + 1], words.data, np.repeat(counts, np.diff(documents)))
     offsets, data, counts = _add_up(offsets, data, counts)
-    return Ragged.of(offsets, data), counts
+    return Ragged.from_arrays(offsets, data), counts
 
 
 @njit(nogil=True, cache=True)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from gristmill.filters.pii.detectors.context import has_context, languages
-from gristmill.filters.pii.detectors.national_ids import is_day
+from gristmill.filters.pii.detectors.national_ids import is_birth_date
 from gristmill.filters.pii.detectors.window import PiiSpan, Window
 
 NUMERIC = re.compile(r"(?<!\d)(\d{1,4})([./-])(\d{1,2})\2(\d{4}|\d{2})(?!\d)")
@@ -25,7 +25,7 @@ def birth_dates(window: Window) -> Iterator[PiiSpan]:
     text = head + window.after(window.start, window.end - window.start + 12).decode("utf-8", "ignore")
     for pattern in (NUMERIC, EASTERN, DAY_FIRST, MONTH_FIRST):
         for found in pattern.finditer(text):
-            if any(is_day(*day) for day in _days(pattern, found)):
+            if any(is_birth_date(*day) for day in _days(pattern, found)):
                 start = window.start + len(text[: found.start()].encode()) - len(head.encode())
                 yield PiiSpan(start, start + len(found[0].encode()), "date_of_birth")
                 return

@@ -1,7 +1,7 @@
-"""Numbers that states give to people: social security, resident, tax and identity numbers, passports.
+"""National IDs: social security, resident, tax and identity numbers, and passports.
 
-A number with a strong check of its own counts wherever it stands; the others need a word that names them.
-python-stdnum checks all schemes that it has; shapes and the Chinese check are ours.
+A number with a strong check is found without context; the others need a context word.
+python-stdnum validates all schemes that it supports; the shapes and the Chinese check are our own.
 """
 
 import re
@@ -34,7 +34,7 @@ from gristmill.filters.pii.detectors.window import PiiSpan, Window
 
 SSN = re.compile(rb"(?<![\w.-])(\d{3})([- ]?)(\d{2})\2(\d{4})(?![\w-])")
 RESIDENT = re.compile(rb"(?<![0-9A-Za-z])([1-9]\d)\d{4}(\d{4})(\d\d)(\d\d)\d{3}[0-9Xx](?![0-9A-Za-z])")
-RUN = re.compile(rb"\d{17}")  # of digits, which no window cuts
+RUN = re.compile(rb"\d{17}")  # of digits; windows never split it
 CN_PROVINCES = {
     *range(11, 16),
     *range(21, 24),
@@ -51,29 +51,26 @@ CN_PROVINCES = {
 def social_security(place: Window) -> Iterator[PiiSpan]:
     """Yield the US social security numbers in a window of kind NUMBER.
 
-    With hyphens it needs no word; with spaces, or nine digits in a row, it does.
+    With hyphens it needs no context word; with spaces or without separators it does.
     """
     for found, start, end in place.find(SSN):
         area, separator, group, serial = found.groups()
-        said = context_vote("ssn", place)
-        named = said > 0 or (separator == b"-" and said == 0)
+        vote = context_vote("ssn", place)
+        named = vote > 0 or (separator == b"-" and vote == 0)
         if named and ssn.is_valid((area + group + serial).decode()):
             yield PiiSpan(start, end, "us_ssn")
 
 
 def chinese_resident(place: Window) -> Iterator[PiiSpan]:
-    """A window of kind NUMBER or TOKEN -> resident numbers of China: province, day of birth, check digit."""
+    """Yield the Chinese resident numbers in a window of kind NUMBER or TOKEN: province, birth date, check digit."""
     for found, start, end in place.find(RESIDENT) if RUN.search(place.data, place.start, place.end) else ():
-        if (
-            int(found[1]) in CN_PROVINCES
-            and is_day(*map(int, found.groups()[1:]))
-            and checksums.mod11_2(found[0].decode())
-        ):
+        born = is_birth_date(*map(int, found.groups()[1:]))
+        if born and int(found[1]) in CN_PROVINCES and checksums.mod11_2(found[0].decode()):
             yield PiiSpan(start, end, "cn_id")
 
 
-def is_day(year: int, month: int, day: int) -> bool:
-    """Is there such a day, on which a person who lives may be born?"""
+def is_birth_date(year: int, month: int, day: int) -> bool:
+    """True if the date exists and lies in the years 1900 to 2029."""
     try:
         return 1900 <= date(year, month, day).year <= 2029
     except ValueError:
@@ -81,20 +78,20 @@ def is_day(year: int, month: int, day: int) -> bool:
 
 
 class IdScheme(NamedTuple):
-    """A kind of number of one country: its shape, and the check that text of this shape must pass."""
+    """Scheme of one country's numbers: a shape, and the check that text of this shape must pass."""
 
     country: str
     shape: re.Pattern
-    check: Callable[[str], object]  # raises ValueError, or returns something false, where the text is no such number
-    named: bool = True  # it counts only behind a word that names it
+    check: Callable[[str], object]  # raises ValueError or returns a false value for invalid numbers
+    named: bool = True  # it needs a context word before it
 
 
 def _scheme(country: str, shape: str, check: Callable[[str], object], named: bool = True) -> IdScheme:
     return IdScheme(country, re.compile(rf"(?<![\w.-]){shape}(?![\w-])".encode()), check, named)
 
 
-# python-stdnum takes no birth date after today. Ours is a fixed day: a run tomorrow must find what today's finds.
-# (For Sweden and South Africa it asks the day only for the century, which changes no verdict before 2100.)
+# python-stdnum accepts no birth date after today. Our limit is a fixed day, so that results do not depend on the date.
+# (For Sweden and South Africa python-stdnum uses today for the century only, which changes no result before 2100.)
 BORN_BY = date(2026, 12, 31)
 
 
@@ -109,7 +106,7 @@ def _norwegian(text: str) -> bool:
 
 
 def _taxpayer(text: str) -> object:
-    """The IRS gives groups 50 to 65 too (IRM 3.21.263), which python-stdnum 2.2 does not know."""
+    """Accept also groups 50 to 65, which the IRS issues (IRM 3.21.263) and python-stdnum 2.2 rejects."""
     return "50" <= text[4:6] <= "65" or itin.validate(text)
 
 
@@ -140,10 +137,10 @@ NUMBERS = (
 
 CHECKED = tuple(number for number in NUMBERS if not number.named)
 ANY_CHECKED = re.compile(b"|".join(number.shape.pattern for number in CHECKED))
-MIN_CHECKED = 11  # bytes of the shortest of them
-SMALL = re.compile(rb"[a-z_]")  # a word with one of these is no number here: all stand alone and are of capitals
+MIN_CHECKED = 11  # bytes of the shortest checked number
+SMALL = re.compile(rb"[a-z_]")  # no number contains these: all have capitals only
 
-CARD_NUMBER = re.compile(rb"(?<![\w.-])[A-Z]{0,3}\d{5,12}[A-Z]?\d?(?![\w-])")  # of what says it is an identity card
+CARD_NUMBER = re.compile(rb"(?<![\w.-])[A-Z]{0,3}\d{5,12}[A-Z]?\d?(?![\w-])")  # after a word for identity card
 PASSPORT = re.compile(rb"(?<![\w.-])(?:[A-Z]{1,2}\d{6,8}|\d{8,9}|\d\d[A-Z]{2}\d{5}|[A-Z0-9]{8,9})(?![\w-])")
 
 
@@ -156,7 +153,7 @@ def is_number(number: IdScheme, text: str) -> bool:
 
 
 def national_ids(place: Window) -> Iterator[PiiSpan]:
-    """A window of kind ID, TOKEN or NUMBER -> numbers by the table above; what follows "id number" and the like."""
+    """Yield numbers of NUMBERS, and numbers announced by words ("id number"), in a window of ID, TOKEN or NUMBER."""
     if SMALL.search(place.data, place.start, place.end):
         return
     named = has_context("national_id", place)
@@ -173,7 +170,7 @@ def national_ids(place: Window) -> Iterator[PiiSpan]:
 
 
 def passport(place: Window) -> Iterator[PiiSpan]:
-    """A window of kind ID or NUMBER -> what follows a word for passport and may be its number."""
+    """Yield possible passport numbers after a context word in a window of kind ID or NUMBER."""
     if SMALL.search(place.data, place.start, place.end) or not has_context("passport", place):
         return
     for found, start, end in place.find(PASSPORT):

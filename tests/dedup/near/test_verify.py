@@ -14,7 +14,7 @@ def test_similarity_answers_as_python_sets(tmp_path_factory, sets, threshold, me
     stored = ShingleSets(tmp_path_factory.mktemp("sets") / "sets")
     for some in (sets[:2], sets[2:]):
         offsets = np.concatenate(([0], np.cumsum([len(s) for s in some]))).astype(np.int64)
-        stored.append(Ragged.of(offsets, np.array([x for s in some for x in sorted(s)], np.uint64)))
+        stored.append(Ragged.from_arrays(offsets, np.array([x for s in some for x in sorted(s)], np.uint64)))
     left, right = (a.ravel() for a in np.meshgrid(np.arange(len(sets)), np.arange(len(sets))))
     similarity, containment = stored.compare(left, right, threshold, memory)
     for a, b, jaccard, inside in zip(left, right, similarity, containment, strict=True):
@@ -29,6 +29,8 @@ def test_similarity_answers_as_python_sets(tmp_path_factory, sets, threshold, me
 @pytest.mark.parametrize(("shared", "alike"), [(7, False), (8, True)])
 def test_exactly_at_the_threshold_is_alike(tmp_path, shared, alike):
     stored = ShingleSets(tmp_path / "sets")
-    stored.append(Ragged.of(np.array([0, 10, 10 + shared]), np.r_[np.arange(10), np.arange(shared)].astype(np.uint64)))
+    stored.append(
+        Ragged.from_arrays(np.array([0, 10, 10 + shared]), np.r_[np.arange(10), np.arange(shared)].astype(np.uint64))
+    )
     similarity, containment = stored.compare(np.array([1]), np.array([0]), 0.8, 1000)
     assert bool(similarity[0] >= 0.8) is alike and containment[0] == 1.0

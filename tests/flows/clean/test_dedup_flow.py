@@ -81,8 +81,8 @@ def test_neither_workers_nor_files_nor_order_matter(tmp_path):
     quiz = {"against": [str(write_jsonl(tmp_path / "quiz.jsonl", asked))], "action": "cut"}
     steps = STEPS | {"decontaminate": quiz}
     run(tmp_path / "work", steps, tmp_path / "one")
-    run(tmp_path / "again", steps, tmp_path / "four", unit_bytes=20_000)
-    run(tmp_path / "two", steps, tmp_path / "four", unit_bytes=20_000, workers=2)
+    run(tmp_path / "again", steps, tmp_path / "four", work_unit_bytes=20_000)
+    run(tmp_path / "two", steps, tmp_path / "four", work_unit_bytes=20_000, workers=2)
     assert rows(tmp_path / "two", "steps/decontaminate/found")["item"].to_list() == [
         "3",
         "25",
@@ -107,8 +107,8 @@ def test_neither_workers_nor_files_nor_order_show_in_what_is_cut(tmp_path, steps
     for k in range(3):
         write_jsonl(tmp_path / "three" / f"{9 - k}.jsonl", shuffled[k::3])
     summary = run(tmp_path / "work", steps, tmp_path / "one")
-    run(tmp_path / "again", steps, tmp_path / "three", unit_bytes=20_000)
-    run(tmp_path / "two", steps, tmp_path / "three", unit_bytes=20_000, workers=2)
+    run(tmp_path / "again", steps, tmp_path / "three", work_unit_bytes=20_000)
+    run(tmp_path / "two", steps, tmp_path / "three", work_unit_bytes=20_000, workers=2)
     assert summary["removed"] >= 10  # whole copies are cut to nothing
     assert tree(tmp_path / "again", *RESULTS) == tree(tmp_path / "two", *RESULTS)
     for folder in ("clean", "removed", "ledger", f"steps/{next(iter(steps))}/found"):
@@ -148,7 +148,7 @@ def test_killed_at_any_step_and_started_again(tmp_path, gristmill, level):
     write_jsonl(tmp_path / "raw" / "0.jsonl", pages())
     (tmp_path / "recipe.toml").write_text(recipe)
     command = ["clean", tmp_path / "recipe.toml", "--input", tmp_path / "raw", "--workers", 2]
-    command += ["--set", "input.unit_bytes=20000"]
+    command += ["--set", "input.work_unit_bytes=20000"]
     assert gristmill(*command, "--output", tmp_path / "whole").returncode == 0
     work, killed = tmp_path / "killed", 0
     for step in steps:

@@ -41,7 +41,7 @@ EVERY = {
 
 def run(folder, raw, steps, name="work", changes=()):
     table = {
-        "input": {"paths": [str(raw)], "unit_bytes": 30_000},
+        "input": {"paths": [str(raw)], "work_unit_bytes": 30_000},
         "steps": {key: {**each} for key, each in steps.items()},
     }
     return clean(parse_recipe(table, "test", tuple(changes)), to_path(folder / name))

@@ -68,7 +68,16 @@ def killed_and_whole(tmp_path, recipe, gristmill, workers):
     for k in range(4):
         rows = [{**row, "id": f"{k}-{row['id']}"} for row in documents(seed=k)]
         write_jsonl(tmp_path / "raw" / f"{k}.jsonl", rows)
-    command = ["clean", recipe, "--input", tmp_path / "raw", "--workers", workers, "--set", "input.unit_bytes=30000"]
+    command = [
+        "clean",
+        recipe,
+        "--input",
+        tmp_path / "raw",
+        "--workers",
+        workers,
+        "--set",
+        "input.work_unit_bytes=30000",
+    ]
     whole = gristmill(*command, "--output", tmp_path / "whole")
     assert whole.returncode == 0, whole.stderr
     rng, fell = random.Random(workers), 0

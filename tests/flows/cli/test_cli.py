@@ -116,7 +116,7 @@ def test_run_again_it_says_that_there_is_nothing_to_do(gristmill, recipe, corpus
 def test_ctrl_c_is_one_line_and_130(recipe, tmp_path):
     write_jsonl(tmp_path / "raw" / "a.jsonl", [row for seed in range(20) for row in documents(seed=seed)])
     command = [sys.executable, "-m", "gristmill", "clean", recipe, "--input", tmp_path / "raw", "--workers", "2"]
-    command += ["--output", tmp_path / "work", "--set", "input.unit_bytes=20000"]
+    command += ["--output", tmp_path / "work", "--set", "input.work_unit_bytes=20000"]
     run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     while not list((tmp_path / "work").rglob("part-*.parquet")) and run.poll() is None:
         time.sleep(0.02)

@@ -26,7 +26,7 @@ def raw(tmp_path):
 
 def test_a_dask_worker_killed_in_the_middle_changes_no_byte(gristmill, raw, recipe, tmp_path):
     pytest.importorskip("distributed", reason="pip install 'gristmill[cluster]'")
-    run = ["clean", recipe, "--input", raw, "--set", "input.unit_bytes=20000", "--output"]
+    run = ["clean", recipe, "--input", raw, "--set", "input.work_unit_bytes=20000", "--output"]
     assert gristmill(*run, tmp_path / "here", "--workers", 1).returncode == 0
     with ExitStack() as cluster:
         address, (first, _) = cluster.enter_context(dask_cluster(2))
@@ -81,7 +81,7 @@ def test_a_work_folder_on_s3_holds_the_same_bytes(gristmill, corpus, recipe, tmp
     url = f"http://127.0.0.1:{port}"
     access = {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
     access |= {"AWS_DEFAULT_REGION": "us-east-1"}
-    run = ["clean", recipe, "--input", corpus, "--set", "input.unit_bytes=60000", "--workers", 2, "--output"]
+    run = ["clean", recipe, "--input", corpus, "--set", "input.work_unit_bytes=60000", "--workers", 2, "--output"]
     assert gristmill(*run, tmp_path / "here").returncode == 0
     with started(sys.executable, "-m", "moto.server", "--port", port, **access):
         wait_for(port)

@@ -181,10 +181,10 @@ def test_the_largest_job_begins_and_one_that_is_alone_may_use_threads():
     assert here.width == 1 and here.threads == 3
 
 
-def test_light_jobs_go_to_workers_that_have_started():
-    light = [Job(len, (), (Output(UPath(), str(k)),), light=True) for k in range(3)]
-    heavy, seen = [replace(job, light=False) for job in light], []
+def test_cheap_jobs_go_to_workers_that_have_started():
+    cheap = [Job(len, (), (Output(UPath(), str(k)),), cheap=True) for k in range(3)]
+    heavy, seen = [replace(job, cheap=False) for job in cheap], []
     with engine("processes", 2, submit=lambda place, jobs: seen.append(type(place)) or ()) as run:
-        for jobs in (light, heavy, light):
+        for jobs in (cheap, heavy, cheap):
             list(run(jobs))
     assert seen == [InProcess, Workers, Workers]

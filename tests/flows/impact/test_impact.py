@@ -268,7 +268,7 @@ def test_overlap_counts_grams_that_any_documents_hold(tmp_path):
     for name, rows in (("pieces", pieces), ("trained", trained)):
         folder = UPath(tmp_path / name)
         write_shard(folder / "0.parquet", [pa.Table.from_pylist(rows, DOCUMENT)], DOCUMENT)
-        Manifest("", {}, {"0": Part.of(folder, "", ["0.parquet"], {})}).write(folder)
+        Manifest("", {}, {"0": Part.from_files(folder, "", ["0.parquet"], {})}).write(folder)
     shares = overlap(UPath(tmp_path / "pieces"), [UPath(tmp_path / "trained" / "0.parquet")], 13)["share"].to_list()
     # 28 grams of 13 words: the two documents share words 15 to 24, so the grams of 3 to 14 that cross are in neither
     assert shares[0] == pytest.approx((13 + 13) / 28) and shares[1] == pytest.approx(8 / 28)

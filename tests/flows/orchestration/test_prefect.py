@@ -86,11 +86,11 @@ def test_the_deployment_gives_the_same_bytes_as_the_command(environment, tmp_pat
 @pytest.mark.slow
 def test_a_flow_on_dask_that_loses_a_worker_ends_completed(environment, tmp_path, gristmill, corpus, recipe):
     pytest.importorskip("distributed", reason="pip install 'gristmill[cluster]'")
-    wanted = ["--input", corpus, "--set", "input.unit_bytes=8000", "--output", tmp_path / "here"]
+    wanted = ["--input", corpus, "--set", "input.work_unit_bytes=8000", "--output", tmp_path / "here"]
     assert gristmill("clean", recipe, *wanted).returncode == 0
     with dask_cluster(2) as (address, workers):
         parameters = {"recipe": str(recipe), "input": [str(corpus)], "output": str(tmp_path / "dask")}
-        parameters |= {"engine": f"dask:{address}", "set": ["input.unit_bytes=8000"]}
+        parameters |= {"engine": f"dask:{address}", "set": ["input.work_unit_bytes=8000"]}
         command = [PREFECT, "deployment", "run", "clean-corpus/local", "--watch", *params(parameters)]
         with subprocess.Popen(command, env=environment, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as run:
             while run.poll() is None and len(list((tmp_path / "dask").rglob("part-*.parquet"))) < 5:

@@ -190,7 +190,7 @@ def test_saved_and_streamed_data_sets_are_read(tmp_path, monkeypatch):
 def test_urls_are_read_and_written(tmp_path):
     memory = fsspec.filesystem("memory")
     memory.pipe("/raw/x.jsonl", lines(*ROWS))
-    made = ingest(tmp_path / "work", "memory://raw", unit_bytes=500)
+    made = ingest(tmp_path / "work", "memory://raw", work_unit_bytes=500)
     assert len(documents(made)) == len(ROWS)
     memory.rm("/raw", recursive=True)
 
@@ -205,14 +205,14 @@ def test_documents_are_read_without_a_work_folder(tmp_path, caplog):
 @settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 @given(
     rows=st.lists(st.one_of(st.just({"text": "a\nb"}), st.just({"text": 1}), st.text("x\n", max_size=9)), max_size=12),
-    unit_bytes=st.integers(1, 60),
+    work_unit_bytes=st.integers(1, 60),
 )
-def test_byte_ranges_give_the_documents_of_the_whole(tmp_path_factory, rows, unit_bytes):
+def test_byte_ranges_give_the_documents_of_the_whole(tmp_path_factory, rows, work_unit_bytes):
     folder = tmp_path_factory.mktemp("cut")
     data = b"\n".join(row.encode() if isinstance(row, str) else orjson.dumps(row) for row in rows)
     raw = write(folder / "raw", x__jsonl=data, y__jsonl=lines({"text": "one more"}))
     whole = ingest(folder / "whole", raw)
-    cut = ingest(folder / "cut", raw, unit_bytes=unit_bytes)
+    cut = ingest(folder / "cut", raw, work_unit_bytes=work_unit_bytes)
     assert cut.rows == whole.rows
     assert [r for r in cut.rejects if "empty" not in r["reason"]] == [
         r for r in whole.rejects if "empty" not in r["reason"]
@@ -222,7 +222,7 @@ def test_byte_ranges_give_the_documents_of_the_whole(tmp_path_factory, rows, uni
 def test_row_groups_give_the_documents_of_the_whole(tmp_path):
     raw = write(tmp_path / "raw")
     pq.write_table(pa.table({"text": [row["text"] for row in ROWS]}), raw / "x.parquet", row_group_size=7)
-    whole, cut = ingest(tmp_path / "whole", raw), ingest(tmp_path / "cut", raw, unit_bytes=100)
+    whole, cut = ingest(tmp_path / "whole", raw), ingest(tmp_path / "cut", raw, work_unit_bytes=100)
     assert len(list((tmp_path / "cut" / "documents").glob("*.parquet"))) == 9
     assert cut.rows == whole.rows
     assert whole.rows[59]["id"] == "x.parquet:60"
@@ -238,7 +238,7 @@ def test_one_file_or_seven_in_any_order_give_the_same_rows(tmp_path):
     one = ingest(tmp_path / "one", write(tmp_path / "raw1", x__jsonl__gz=gzip.compress(lines(*rows))))
     random.Random(0).shuffle(rows)
     parts = {f"{name}__jsonl": lines(*rows[i::7]) for i, name in enumerate("bgacfde")}
-    seven = ingest(tmp_path / "seven", write(tmp_path / "raw7", **parts), unit_bytes=300)
+    seven = ingest(tmp_path / "seven", write(tmp_path / "raw7", **parts), work_unit_bytes=300)
     assert documents(seven) == documents(one)
     assert seven.table.schema.equals(one.table.schema, check_metadata=True)
     assert {row["extra"] for row in seven.rows} >= {None, 0.5, 58.0}
@@ -278,7 +278,7 @@ def test_only_shards_that_differ_are_rewritten(tmp_path, monkeypatch):
     )
     more = lines({"text": "x", "a": 1, "b": 2.5})
     raw = write(tmp_path / "raw", x__jsonl=more, y__jsonl=lines({"text": "y", "b": 1}), z__jsonl=more)
-    made = ingest(tmp_path / "work", raw, unit_bytes=10)
+    made = ingest(tmp_path / "work", raw, work_unit_bytes=10)
     assert written == ["part-00001-000.parquet"]
     assert {row["text"]: row["b"] for row in made.rows} == {"x": 2.5, "y": 1.0}
 
@@ -298,7 +298,7 @@ def test_a_run_killed_at_any_write_ends_as_if_it_had_not_been(tmp_path, monkeypa
     """In turn each file that a run writes is the one it is killed over: it lies there under its temporary name."""
     rows = [*ROWS[:6], {"id": "doc-0", "text": "again", "only": 1}, {"id": "doc-4", "text": "and again"}]
     raw = write(tmp_path / "raw", x__jsonl=lines(*rows[::2]) + b"[]\n", y__jsonl=lines(*rows[1::2]))
-    whole = files(ingest(tmp_path / "whole", raw, unit_bytes=10).work)
+    whole = files(ingest(tmp_path / "whole", raw, work_unit_bytes=10).work)
     replace, written = os.replace, 0
 
     def die_in_time(source, target):
@@ -313,10 +313,10 @@ def test_a_run_killed_at_any_write_ends_as_if_it_had_not_been(tmp_path, monkeypa
     for fatal in range(1, 1000):
         written, work = 0, tmp_path / str(fatal)
         try:
-            ingest(work, raw, unit_bytes=10)
+            ingest(work, raw, work_unit_bytes=10)
         except Killed:
             fatal = None
-            ingest(work, raw, unit_bytes=10)
+            ingest(work, raw, work_unit_bytes=10)
         assert files(work) == whole
         if fatal:
             break

@@ -10,20 +10,20 @@ from gristmill.pipelines.inputs.inputs import File, InputSettings, find_files
 from gristmill.pipelines.inputs.work_units import InputSlice, _runs, plan_work_units
 
 
-@given(data=st.text("ab\n", max_size=60).map(str.encode), unit_bytes=st.integers(1, 20))
-def test_large_json_lines_are_cut_after_newlines(tmp_path_factory, data, unit_bytes):
+@given(data=st.text("ab\n", max_size=60).map(str.encode), work_unit_bytes=st.integers(1, 20))
+def test_large_json_lines_are_cut_after_newlines(tmp_path_factory, data, work_unit_bytes):
     folder = write(tmp_path_factory.mktemp("raw"), x__jsonl=data)
-    units, cuts = plan_work_units(find_files(InputSettings(paths=[str(folder)])), unit_bytes)
-    if len(data) <= unit_bytes:
+    units, cuts = plan_work_units(find_files(InputSettings(paths=[str(folder)])), work_unit_bytes)
+    if len(data) <= work_unit_bytes:
         assert [piece.end for (piece,) in units] == [None]
         assert not cuts
         return
     parts = [data[piece.start : piece.end] for (piece,) in units]
     assert b"".join(parts) == data
     assert all(part.endswith(b"\n") for part in parts[:-1])
-    assert all(b"\n" not in part[unit_bytes - 1 : -1] for part in parts)
+    assert all(b"\n" not in part[work_unit_bytes - 1 : -1] for part in parts)
     assert [piece.first for (piece,) in units] == [1 + data[: piece.start].count(b"\n") for (piece,) in units]
-    assert plan_work_units([units[0][0].file], unit_bytes, cuts) == (units, cuts)
+    assert plan_work_units([units[0][0].file], work_unit_bytes, cuts) == (units, cuts)
 
 
 @given(st.lists(st.integers(0, 9), max_size=9), st.integers(1, 12))

@@ -7,9 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gristmill.pipelines.kernels.hashing import hash64, hash128, hash_word, mix
-
-U = np.uint64
+from gristmill.pipelines.kernels.hashing import U64, hash64, hash128, hash_word, mix
 
 
 def array(data: bytes) -> np.ndarray:
@@ -30,7 +28,7 @@ def array(data: bytes) -> np.ndarray:
 )
 def test_hash64_is_wyhash(seed, text, expected):
     data = array(text.encode())
-    assert hash64(data, 0, data.size, U(seed)) == expected
+    assert hash64(data, 0, data.size, U64(seed)) == expected
 
 
 @pytest.mark.parametrize(
@@ -45,7 +43,7 @@ def test_hash64_is_wyhash(seed, text, expected):
 )
 def test_hash128_is_murmur3(seed, text, low, high):
     data = array(text.encode())
-    assert hash128(data, 0, data.size, U(seed)) == (low, high)
+    assert hash128(data, 0, data.size, U64(seed)) == (low, high)
 
 
 KINDS = {
@@ -92,6 +90,6 @@ def test_only_the_range_counts(kind, text, other, before, after):
 
 
 def test_mix_has_no_order_and_no_zero():
-    assert mix(U(3), U(5)) == mix(U(5), U(3)) == 15
-    assert mix(U(2**63), U(4)) == 2
-    assert mix(U(0), U(7)) == 0
+    assert mix(U64(3), U64(5)) == mix(U64(5), U64(3)) == 15
+    assert mix(U64(2**63), U64(4)) == 2
+    assert mix(U64(0), U64(7)) == 0

@@ -196,9 +196,9 @@ def test_a_page_that_takes_too_long_is_rejected_and_the_next_is_read(tmp_path, m
     from gristmill.pipelines.readers import html_extractor
 
     child = tmp_path / "page.py"
-    source = html_extractor.PAGE.read_text()
+    source = html_extractor.WORKER.read_text()
     child.write_text(source.replace("    found =", "    while b'bomb' in page: pass\n    found ="))
-    monkeypatch.setattr(html_extractor, "PAGE", child)
+    monkeypatch.setattr(html_extractor, "WORKER", child)
     page = b"<html><body><p>%s words that make up a page, which is good enough for us.</p></body></html>"
     raw = write(tmp_path / "raw", a__html=page % b"good", b__html=page % b"bomb", c__html=page % b"more")
     made = ingest(tmp_path / "work", raw, max_page_seconds=1)

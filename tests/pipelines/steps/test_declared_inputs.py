@@ -75,7 +75,7 @@ def test_a_changed_input_makes_the_part_anew_and_no_other(work):
     assert fits(one)
     run_step(numbers(work / "a", x=7, y=5))
     assert not fits(one)
-    assert run_step(one).fresh == 1 and found(work) == 7
+    assert run_step(one).jobs_run == 1 and found(work) == 7
 
 
 def test_an_input_whose_folder_is_unfinished_is_one_line(work):
@@ -102,7 +102,7 @@ def test_what_a_step_makes_itself_is_known_by_what_it_is_made_of(work):
 
     run_step(step(1))
     assert fits(step(1)) and not fits(step(2))
-    assert run_step(step(2)).fresh == 1
+    assert run_step(step(2)).jobs_run == 1
     parts = Manifest.read(work / "second").parts
     run_step(step(1))
     assert Manifest.read(work / "second").parts != parts

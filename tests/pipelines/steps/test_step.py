@@ -54,7 +54,7 @@ def files(folder):
 def test_a_finished_step_is_not_run_again(folder):
     first = run_step(step_over(folder, {"a": "1", "b": "22"}))
     again = run_step(step_over(folder, {"a": "1", "b": "22"}))
-    assert ran == ["a", "b"] and (first.fresh, again.fresh) == (2, 0)
+    assert ran == ["a", "b"] and (first.jobs_run, again.jobs_run) == (2, 0)
     assert again.manifests[folder].counts == {"files": 2, "bytes": 3}
 
 

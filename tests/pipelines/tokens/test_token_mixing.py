@@ -43,6 +43,11 @@ def test_shares_add_up_to_one():
     assert shares["web"] / shares["code"] == pytest.approx(8**0.5)
 
 
+def test_the_lowest_temperature_overflows_for_no_corpus():
+    web, books = mix({"web": 10**15, "books": 10}, {"web": 9, "books": 1}, TokenSettings(temperature=0.05))[::-1]
+    assert web.epochs == 1 and 0 < books.epochs < 1e-9
+
+
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [

@@ -141,7 +141,7 @@ def without_citations(data: np.ndarray, cleaned: Cleaned, rows: np.ndarray) -> R
     """Return the lines ``rows`` without their citations."""
     offsets, out = np.zeros(rows.size + 1, np.int64), np.empty(data.size, np.uint8)
     cut_citations(data, rows, cleaned.start, cleaned.end, cleaned.first, cleaned.cited, offsets, out)
-    return Ragged.of(offsets, out[: offsets[-1]].copy())
+    return Ragged.from_arrays(offsets, out[: offsets[-1]].copy())
 
 
 @kernel
