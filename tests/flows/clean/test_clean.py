@@ -91,7 +91,7 @@ def test_other_columns_come_through(tmp_path, corpus, run):
 
 
 def test_one_worker_and_two_write_the_same_bytes(tmp_path, corpus, run, monkeypatch):
-    monkeypatch.setattr("gristmill.flows.engine.engines.LIGHT_SECONDS", 0)  # decisions and copies are workers' too
+    monkeypatch.setattr("gristmill.flows.engine.engines.INLINE_SECONDS", 0)  # decisions and copies are workers' too
     small = ["input.work_unit_bytes=20000"]  # several shards, so that there is something to share
     run(tmp_path / "one", corpus, changes=small)
     run(tmp_path / "two", corpus, changes=small, workers=2)
