@@ -101,13 +101,13 @@ def benchmarks(work: FinishedRun) -> list[dict]:
     frames = []
     for name in work.recipe.steps:
         items = work.whole(report_of(work.folder, name, "items"), ["benchmark", "searchable", "documents"])
-        found = work.whole(report_of(work.folder, name, "found"), [ID, "benchmark"])
-        if items is not None and found is not None:
-            by_set = items.group_by("benchmark").agg(
-                pl.sum("searchable"), (pl.col("documents") > 0).sum().alias("found")
-            )
-            held = found.group_by("benchmark").agg(pl.col(ID).n_unique().alias("documents"))
-            frames.append(by_set.join(held, on="benchmark", how="left").fill_null(0))
+        if items is None:  # other steps have a report "found" too, with other columns
+            continue
+        if (found := work.whole(report_of(work.folder, name, "found"), [ID, "benchmark"])) is None:
+            continue
+        by_set = items.group_by("benchmark").agg(pl.sum("searchable"), (pl.col("documents") > 0).sum().alias("found"))
+        held = found.group_by("benchmark").agg(pl.col(ID).n_unique().alias("documents"))
+        frames.append(by_set.join(held, on="benchmark", how="left").fill_null(0))
     return pl.concat(frames).sort("benchmark").to_dicts() if frames else []
 
 

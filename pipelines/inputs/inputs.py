@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal, NamedTuple
 
@@ -147,9 +148,8 @@ def _kind(url: str, info: dict, settings: InputSettings) -> tuple | None:
 
 def _common(folders: Iterable[list[str]]) -> int:
     """Return the number of leading parts that all paths share."""
-    return next(
-        (i for i, parts in enumerate(zip(*folders, strict=False)) if len(set(parts)) > 1), min(map(len, folders))
-    )
+    shared = takewhile(lambda parts: len(set(parts)) == 1, zip(*folders, strict=False))
+    return sum(1 for _ in shared)
 
 
 def _dataset(path: str) -> File:

@@ -58,14 +58,12 @@ class ReadContext:
 
     def batches(self, piece: InputSlice, rows: list[dict], numbers: list[int]) -> Iterator[RecordBatch]:
         """Yield the rows that have all required columns; reject all others."""
-        lacking = {
-            n: name for n, row in zip(numbers, rows, strict=True) for name in self.needed if row.get(name) is None
-        }
+        numbered = dict(zip(numbers, rows, strict=True))
+        lacking = {n: name for n, row in numbered.items() for name in self.needed if row.get(name) is None}
         for number, name in lacking.items():
             self.reject(piece, number, f"no {name!r}")
-        rows = [row for number, row in zip(numbers, rows, strict=True) if number not in lacking]
-        if rows:
-            yield RecordBatch.rows(rows, [number for number in numbers if number not in lacking], piece.file.name)
+        if kept := {n: row for n, row in numbered.items() if n not in lacking}:
+            yield RecordBatch.rows([*kept.values()], [*kept], piece.file.name)
 
     def source(self, piece: InputSlice) -> str:
         return piece.file.name if piece.file.format == "hf" else source_of(piece.file.name)

@@ -84,11 +84,8 @@ def _explain(decisions: dict[str, pl.DataFrame], shard: UPath) -> pl.DataFrame:
     frame = ids.join(by_row, on="row", how="left", maintain_order="left")
     for column in ("duplicate_of", "similarity"):
         given = [decision[column].alias(name) for name, decision in decisions.items()]
-        frame = frame.with_columns(
-            pl.DataFrame(given).select(pl.coalesce(pl.all())).to_series().alias(column)
-            if given
-            else pl.lit(None).alias(column)
-        )
+        first = pl.DataFrame(given).select(pl.coalesce(pl.all())).to_series() if given else pl.lit(None)
+        frame = frame.with_columns(first.alias(column))
     return frame.with_columns(kept=pl.col("rule").is_null(), violations=pl.col("violations").fill_null([]))
 
 

@@ -138,10 +138,8 @@ def _row_groups(files: list[UPath]) -> list[tuple[int, int]]:
     for path in files:
         with path.open("rb") as file:
             metadata = pq.read_metadata(file)
-        groups += [
-            (metadata.row_group(g).num_rows, metadata.row_group(g).total_byte_size)
-            for g in range(metadata.num_row_groups)
-        ]
+        parts = map(metadata.row_group, range(metadata.num_row_groups))
+        groups += [(part.num_rows, part.total_byte_size) for part in parts]
     return groups
 
 

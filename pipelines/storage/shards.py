@@ -103,20 +103,10 @@ def write_shard(path: UPath, tables: Iterable[pa.Table], schema: pa.Schema, leve
 
     The bytes of the file depend on the tables alone. Without tables the shard is empty.
     """
-    rows = 0
+    rows, options = 0, {"compression": "zstd", "compression_level": level, "write_statistics": [ID, SOURCE]}
     # Dictionaries only for columns whose values repeat: not ids and texts.
     repeating = [field.name for field in schema if field.name not in (ID, TEXT, "duplicate_of")]
-    with (
-        atomic_write(path) as file,
-        pq.ParquetWriter(
-            file,
-            schema,
-            compression="zstd",
-            compression_level=level,
-            use_dictionary=repeating,
-            write_statistics=[ID, SOURCE],
-        ) as writer,
-    ):
+    with atomic_write(path) as file, pq.ParquetWriter(file, schema, use_dictionary=repeating, **options) as writer:
         for table in tables:
             writer.write_table(table.cast(schema), row_group_size=max(table.num_rows, 1))
             rows += table.num_rows

@@ -153,7 +153,7 @@ def is_number(number: IdScheme, text: str) -> bool:
 
 
 def national_ids(place: Window) -> Iterator[PiiSpan]:
-    """Yield numbers of NUMBERS, and numbers announced by words ("id number"), in a window of ID, TOKEN or NUMBER."""
+    """Yield the numbers of NUMBERS, and those after "id number" etc., in a window of kind ID, TOKEN or NUMBER."""
     if SMALL.search(place.data, place.start, place.end):
         return
     named = has_context("national_id", place)

@@ -46,8 +46,10 @@ def reference(data: bytes, separator: bytes, max_bytes: int):
 )
 def test_blocks_of_any_size_give_the_records_of_the_whole(blocks, separator, max_bytes):
     long, good = [], []
-    told = split_records(blocks, separator, max_bytes, lambda number, offset, beginning: long.append((number, offset)))
-    for number, offset, records in told:
+    batches = split_records(
+        blocks, separator, max_bytes, lambda number, offset, beginning: long.append((number, offset))
+    )
+    for number, offset, records in batches:
         for record in records:
             good.append((number, offset, record))
             number, offset = number + 1, offset + len(record) + len(separator)
