@@ -133,7 +133,7 @@ def test_a_model_of_another_vocabulary_is_one_line(trained, tmp_path):
 
 def test_prompts_that_do_not_fit_are_one_line(trained):
     assert "either --prompt TEXT or --ids" in str(complaint("generate", trained[0]))
-    assert "expected numbers with commas" in str(complaint("generate", trained[0], "--ids", "1,b"))
+    assert "expected numbers separated by commas" in str(complaint("generate", trained[0], "--ids", "1,b"))
     assert isinstance(complaint("generate", trained[0], "--ids", "300"), RecipeError)
     (trained[0] / "gristmill.json").rename(trained[0] / "away.json")
     try:
