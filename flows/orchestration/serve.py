@@ -86,12 +86,10 @@ def serve(limit: int, on_ready: Callable[[], None]) -> None:
     one = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE)
     runner = Runner(limit=limit)
     for name, parameters in DEPLOYED.items():
-        options: dict[str, Any] = {
-            "entrypoint_type": EntrypointType.MODULE_PATH,
-            "concurrency_limit": one,
-            "parameters": parameters,
-        }
-        runner.add_deployment(cast(Any, FLOWS[name].to_deployment("local", parameters=parameters, **options)))
+        deployment = FLOWS[name].to_deployment(
+            "local", parameters=parameters, entrypoint_type=EntrypointType.MODULE_PATH, concurrency_limit=one
+        )
+        runner.add_deployment(cast(Any, deployment))  # typed as a coroutine too, which it is only inside one
     on_ready()
     with suppress(KeyboardInterrupt, TerminationSignal):
         asyncio.run(runner.start())
