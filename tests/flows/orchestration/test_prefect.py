@@ -141,7 +141,7 @@ def test_ctrl_c_in_a_flow_leaves_nothing_and_says_how_to_go_on(environment, tmp_
             os.killpg(run.pid, signal.SIGINT)
             told, _ = run.communicate(timeout=60)
     assert run.returncode
-    assert "The same parameters go on from what is finished" in told
+    assert "Run it with the same parameters to continue" in told
     assert not alive_in(run.pid)
     assert subprocess.run([*map(str, command)], env=environment, capture_output=True, timeout=120).returncode == 0
     whole = [*command[:-1], tmp_path / "whole"]

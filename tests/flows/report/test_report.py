@@ -310,6 +310,12 @@ def test_what_cannot_be_read_is_counted_by_reason(tmp_path):
     assert 'id="rejects"' in page and "unreadable" in page
 
 
+def test_passages_of_a_repeats_step_are_no_items_of_benchmarks(tmp_path):
+    steps = {"repeated_passages": {"min_copies": 2}, "exact": {}}
+    page = written(run(tmp_path, list(documents(count=30)), steps)).read_text()
+    assert 'id="repeats"' in page and 'id="benchmarks"' not in page
+
+
 def test_a_run_that_keeps_nothing_has_a_report_too(tmp_path):
     page = written(run(tmp_path, [{"id": "a", "text": "short"}])).read_text()
     assert '<td class="num" id="clean-documents">0</td>' in page
