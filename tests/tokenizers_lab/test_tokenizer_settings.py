@@ -27,14 +27,16 @@ def numbers():
 
 @pytest.mark.parametrize(("kind", "name", "schema", "table"), [*numbers()])
 def test_every_number_has_a_lower_bound_and_is_refused_beyond_its_bounds(kind, name, schema, table):
-    step = 1 if schema["type"] == "integer" else 1e-9
+    def beyond(edge, sign):
+        return edge + sign if schema["type"] == "integer" else math.nextafter(edge, sign * math.inf)
+
     wrong, right = [math.nan, math.inf, True, "1"], []
     for bound, sign in (("minimum", -1), ("maximum", 1)):
         if bound in schema:
-            wrong, right = [*wrong, schema[bound] + sign * step], [*right, schema[bound]]
+            wrong, right = [*wrong, beyond(schema[bound], sign)], [*right, schema[bound]]
         if f"exclusive{bound.title()}" in schema:
             edge = schema[f"exclusive{bound.title()}"]
-            wrong, right = [*wrong, edge], [*right, edge - sign * step]
+            wrong, right = [*wrong, edge], [*right, beyond(edge, -sign)]
     assert {"minimum", "exclusiveMinimum"} & schema.keys(), "no lower bound"
     for value in wrong:
         with pytest.raises(RecipeError, match=name):
