@@ -46,14 +46,13 @@ def read_text(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
 
 def read_csv(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
     """Yield the rows below a header, all columns as strings; reject rows whose number of fields differs from it."""
-    csv.field_size_limit(reading.settings.max_record_bytes)
     lines = _Lines(piece, reading.settings.max_record_bytes)
     table = csv.reader(lines, delimiter="\t" if piece.file.format == "tsv" else ",")
     header, rows, numbers, number, began = None, [], [], 0, 0
     while True:
         at, lines.error = lines.offset, None
         try:
-            row = next(table)
+            row = _next_row(table, reading.settings.max_record_bytes)
             reason = lines.error
         except csv.Error as error:
             row, reason = [], f"not CSV: {error}"
@@ -82,6 +81,15 @@ def read_csv(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
         yield from _found(header, rows, numbers, piece, reading)
     if isinstance(end, CorruptStream):
         raise CorruptStream(end.reason, number + 1, end.offset, end.excerpt)
+
+
+def _next_row(table, max_bytes: int) -> list[str]:
+    """Return the next row. The limit of a field's size is the whole process's, so it is set back at once."""
+    before = csv.field_size_limit(max_bytes)
+    try:
+        return next(table)
+    finally:
+        csv.field_size_limit(before)
 
 
 def _found(

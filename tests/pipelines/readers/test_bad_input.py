@@ -1,6 +1,7 @@
 """Bad input never ends a run: the good documents are there, the bad ones in rejects with file and position."""
 
 import bz2
+import csv
 import gzip
 import json
 import lzma
@@ -146,6 +147,14 @@ def test_rows_of_parquet_without_good_text_are_rejected(tmp_path):
     ]
     assert made.rejects[1]["excerpt"] == '{"text": "\\\\xff\\\\xfe"}'
     assert made.rejects[5]["reason"] == "no 'text': there is body"
+
+
+def test_the_limit_of_csv_fields_is_set_back(tmp_path):
+    """It is the whole process's: other libraries parse CSV too."""
+    before = csv.field_size_limit()
+    raw = write(tmp_path / "raw", x__csv=b"text\n" + b"y" * 200 + b"\nshort\n")
+    ingest(tmp_path / "work", raw, max_record_bytes=100, max_reject_fraction=1)
+    assert csv.field_size_limit() == before
 
 
 def test_bad_rows_of_csv_are_rejected_alone(tmp_path):
