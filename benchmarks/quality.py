@@ -38,7 +38,7 @@ AT_ONCE = 2000  # documents
 STRING = pa.large_string()
 
 
-def read_labelled(path: str) -> list[dict]:
+def read_labeled(path: str) -> list[dict]:
     """Return the rows of a JSON Lines file in zstd, each with text and labels."""
     with open(path, "rb") as file:
         return [orjson.loads(line) for line in io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file))]
@@ -152,7 +152,7 @@ def main(path, recipe, show, measured):
     """Score the rules of a recipe on labeled documents."""
     chain = {name: step for name, step in read_recipe(recipe).steps.items() if isinstance(step, Filter)}
     over_corpus = {n: step for n, step in read_recipe(recipe).steps.items() if isinstance(step, CrossFitPerplexity)}
-    rows = read_labelled(path)
+    rows = read_labeled(path)
     frames = measure(chain, [row["text"] for row in rows])
     pl.Config.set_tbl_rows(-1).set_tbl_cols(-1).set_tbl_hide_dataframe_shape(True).set_tbl_hide_column_data_types(True)
     pl.Config.set_float_precision(3 if measured else 1).set_tbl_width_chars(200)

@@ -40,7 +40,7 @@ def test_each_character_up_to_the_kana_is_white_or_not():
 
 
 @given(st.lists(texts, max_size=8), st.booleans())
-def test_hashes_agree_exactly_where_the_normalised_texts_do(rows, lowercase):
+def test_hashes_agree_exactly_where_the_normalized_texts_do(rows, lowercase):
     hashes = list(zip(*hash_normalized(*Ragged.from_strings(rows), lowercase), strict=True))
     same = [slowly(row, lowercase) for row in rows]
     assert [[a == b for a in hashes] for b in hashes] == [[a == b for a in same] for b in same]

@@ -143,7 +143,7 @@ def test_of_equals_the_smallest_id_stays(tmp_path):
 @pytest.mark.parametrize(
     ("left", "right", "duplicate"),
     [
-        ("Hello, world", "hello world!", True),  # very short: equal after normalising
+        ("Hello, world", "hello world!", True),  # very short: equal after normalizing
         ("hello world", "hello there world", False),
         ("", "", False),  # blank documents are nobody's duplicates
         ("---", "---", False),

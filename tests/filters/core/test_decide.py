@@ -94,5 +94,5 @@ def decided(documents):
 
 
 @given(documents, documents)
-def test_documents_do_not_see_their_neighbours(left, right):
+def test_documents_do_not_see_their_neighbors(left, right):
     assert decided(left + right) == decided(left) + decided(right)

@@ -77,7 +77,7 @@ def test_marks_of_fasttext_are_words_in_a_text(models):
     assert len(set(probabilities)) == 3
 
 
-def test_a_document_does_not_depend_on_its_neighbours(models):
+def test_a_document_does_not_depend_on_its_neighbors(models):
     classifier = FastTextPredictor(models[0].model)
     texts = ["the house", "der ça 字", "", "x y z"] * 3
     alone = [classifier.predict(Ragged.from_strings([text]))[1][0] for text in texts]

@@ -209,16 +209,14 @@ def test_commands_find_redact_and_keep_values_apart(tmp_path):
     for path in work.rglob("*"):
         if path.is_file() and "documents" not in path.parts:
             assert b"jane1@mill" not in path.read_bytes(), path
-    labelled = tmp_path / "labelled.jsonl"
-    labelled.write_text(
-        json.dumps({"text": rows[0]["text"], "pii": [{"start": 9, "end": 23, "type": "EMAIL_ADDRESS"}]})
-    )
-    assert "1.0000" in call("pii", "score", labelled).stdout
+    labeled = tmp_path / "labeled.jsonl"
+    labeled.write_text(json.dumps({"text": rows[0]["text"], "pii": [{"start": 9, "end": 23, "type": "EMAIL_ADDRESS"}]}))
+    assert "1.0000" in call("pii", "score", labeled).stdout
     with pytest.raises(InputError, match="labels in no row"):
         call("pii", "score", corpus)
 
 
-def test_labelled_identities_are_found_and_decoys_are_not(shared_data):
+def test_labeled_identities_are_found_and_decoys_are_not(shared_data):
     """The bars: precision and recall 0.99, of phones F1 0.92 and precision 0.93; all decoys untouched."""
     step = PiiFilter(address_scope="all", phone_regions=["US"])
     for name, lines in (("pii_presidio.jsonl.zst", False), ("messy.jsonl.zst", True)):

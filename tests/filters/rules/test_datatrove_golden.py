@@ -37,7 +37,7 @@ def test_every_answer_is_datatroves(golden, ours, asked):
     assert not differ
 
 
-def test_answers_do_not_depend_on_neighbours(golden, ours):
+def test_answers_do_not_depend_on_neighbors(golden, ours):
     pytest.importorskip("spacy")
     for first in (0, 700):
         assert answers([row["text"] for row in golden[first : first + 20]]) == ours[first : first + 20]

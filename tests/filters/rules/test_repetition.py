@@ -52,7 +52,7 @@ def test_numbering_grows_its_table():
 
 
 @given(TEXTS, TEXTS)
-def test_documents_do_not_see_their_neighbours(left, right):
+def test_documents_do_not_see_their_neighbors(left, right):
     encoded = [[text.encode("utf-8", "surrogatepass") for text in texts] for texts in (left, right)]
     together = measure(*encoded[0], *encoded[1])
     assert together.equals(measure(*encoded[0]).vstack(measure(*encoded[1])))

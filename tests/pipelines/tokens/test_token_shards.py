@@ -105,8 +105,8 @@ def test_a_seed_shuffles_and_holds_out_the_same_documents(tmp_path):
     assert read(a, "validation") == read(b, "validation")
     orders = [[row["id"] for s in t.split("train") for row in s.documents.to_pylist()] for t in (a, b)]
     assert orders[0] != orders[1] and sorted(orders[0]) == sorted(orders[1])
-    neighbours = sum(int(x[1:]) + 1 == int(y[1:]) for x, y in zip(orders[0], orders[0][1:], strict=False))
-    assert neighbours < 8  # of 200: the order of the input is gone
+    neighbors = sum(int(x[1:]) + 1 == int(y[1:]) for x, y in zip(orders[0], orders[0][1:], strict=False))
+    assert neighbors < 8  # of 200: the order of the input is gone
 
 
 def test_another_mixture_encodes_nothing_anew(tmp_path):

@@ -59,7 +59,7 @@ def test_documents_answer_as_the_reference(stride, bos, eos):
 
 @settings(max_examples=10)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=8), st.integers(0, 1000))
-def test_neighbours_change_no_score(lengths, seed):
+def test_neighbors_change_no_score(lengths, seed):
     tokens, model = make_tokens(lengths, seed=seed), make_model()
     together = score_documents(model, tokens, 8).nats
     starts = tokens.ends - tokens.lengths

@@ -31,7 +31,7 @@ def cut(texts, pieces, by_word=False, whole=0):
 
 
 @given(pieces_of, st.lists(st.text(CHARS + "x", max_size=30), max_size=4))
-def test_text_is_cut_between_neighbours_that_no_piece_holds(pieces, texts):
+def test_text_is_cut_between_neighbors_that_no_piece_holds(pieces, texts):
     held = {piece[i : i + 2] for piece in pieces for i in range(len(piece) - 1)}
     for text, parts in zip(texts, cut(texts, pieces), strict=True):
         expected = "".join(f"\n{b}" if a + b not in held else b for a, b in zip(" " + text, text, strict=False))
