@@ -2,8 +2,8 @@
 
 import click
 
-from gristmill.flows.cli.options import console, run_progress, work_options, writable
-from gristmill.flows.escape import LINE
+from gristmill.flows.cli.options import run_progress, work_options, writable
+from gristmill.flows.cli.output import console, say
 
 LEVELS = ["document", "sentence", "substring", "dataset"]
 
@@ -69,10 +69,11 @@ def most_repeated(folder) -> None:
     from gristmill.pipelines.storage.shards import list_shards, read_shard
 
     rows = [row for path in list_shards(folder) for row in read_shard(path).to_pylist()]
-    click.echo(f"\n{'copies':>10}{'documents':>12}  passage")
+    say()
+    say(f"{'copies':>10}{'documents':>12}  passage")
     for row in rows[:10]:
-        text = " ".join(row["text"].split())[:80].translate(LINE)
-        click.echo(f"{row['copies']:>10,}{row['documents']:>12,}  {text}")
+        text = " ".join(row["text"].split())[:80]
+        say(f"{row['copies']:>10,}{row['documents']:>12,}  {text}")
 
 
 def keep(recipe, paths, index, engine) -> None:

@@ -1,8 +1,8 @@
 """gristmill demo"""
 
 import click
-import orjson
 
+from gristmill.flows.cli.output import say, say_json
 from gristmill.pipelines.ingest.demo_corpus import write_demo
 
 
@@ -21,12 +21,12 @@ def demo(output, max_mb, as_json):
     """
     counts = write_demo(output, max_mb).summary()
     if as_json:
-        return click.echo(orjson.dumps(counts, option=orjson.OPT_INDENT_2))
+        return say_json(counts, indent=True)
     for kind, count in counts["kinds"].items():
-        click.echo(f"{count['documents']:>9,}  {count['bytes'] / 1e6:>7.2f} MB  {kind}")
-    click.echo(f"{counts['documents']:>9,}  {counts['bytes'] / 1e6:>7.2f} MB  from {counts['packages']} packages")
-    click.echo(
+        say(f"{count['documents']:>9,}  {count['bytes'] / 1e6:>7.2f} MB  {kind}")
+    say(f"{counts['documents']:>9,}  {counts['bytes'] / 1e6:>7.2f} MB  from {counts['packages']} packages")
+    say(
         f"{counts['licenses_like_another']:,} license texts equal another one; "
         f"{counts['mail_addresses']:,} e-mail addresses"
     )
-    click.echo(f"{len(counts['files'])} files in {output}")
+    say(f"{len(counts['files'])} files in {output}")

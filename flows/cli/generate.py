@@ -3,7 +3,7 @@
 import click
 
 from gristmill.flows.cli.options import settings_option
-from gristmill.flows.escape import TERMINAL
+from gristmill.flows.cli.output import say, say_json
 from gristmill.pipelines.errors import RecipeError
 
 
@@ -25,8 +25,6 @@ def generate(run, prompt, ids, copies, changes, as_json):
         gristmill generate work/runs/nano --prompt "In the beginning" --set sample.num_beams=4
         gristmill generate work/runs/nano --ids 0,17,4 --copies 3 --set sample.top_k=50
     """
-    import orjson
-
     from gristmill.flows.models.pretraining import continue_text
 
     if (prompt is None) == (ids is None):
@@ -38,7 +36,7 @@ def generate(run, prompt, ids, copies, changes, as_json):
         raise RecipeError(f"--ids {ids!r}: expected numbers separated by commas") from None
     written = continue_text(run, prompt, numbers, copies, changes)
     if as_json:
-        return click.echo(orjson.dumps(written))
+        return say_json(written)
     for each in written:
         text = f"{prompt}{each}" if numbers is None else ",".join(map(str, each))
-        click.echo(text.translate(TERMINAL))
+        say(text, lines=True)

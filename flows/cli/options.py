@@ -4,11 +4,9 @@ import functools
 import os
 
 import click
-from rich.console import Console
 
+from gristmill.flows.cli.output import console
 from gristmill.pipelines.errors import WorkError
-
-console = Console(stderr=True)  # progress and hints; results go to standard output
 
 work_argument = click.argument("work", metavar="WORK")
 

@@ -5,7 +5,7 @@ import sys
 import click
 
 from gristmill.flows.cli.options import engine_options, run_progress, settings_option, writable
-from gristmill.flows.escape import TERMINAL
+from gristmill.flows.cli.output import say, say_json
 
 ALGORITHMS = ["bpe", "wordpiece", "unigram", "words", "chars"]
 ALPHA = "Exponent of --sample; 0 = uniform over segmentations."
@@ -63,7 +63,7 @@ def train(corpus, algorithm, pretokenizer, vocab_size, special, user_symbol, nor
     finally:
         progress.stop()
     merges = f"{len(model.merges):,} merges"
-    click.echo(f"{output}: {model.algorithm}, {model.size:,} pieces, {merges}, pre-tokenizer {model.pretokenizer}")
+    say(f"{output}: {model.algorithm}, {model.size:,} pieces, {merges}, pre-tokenizer {model.pretokenizer}")
 
 
 @tokenizer.command()
@@ -108,12 +108,12 @@ def encode(tokenizer, text, allow, as_tokens, dropout, nbest, sample, alpha, see
         else:
             ways = [("", opened.encode(line, allowed))]
         for score, ids in ways:
-            click.echo(score + (spelled(opened.model, ids) if as_tokens else " ".join(map(str, ids))))
+            say(score + (spelled(opened.model, ids) if as_tokens else " ".join(map(str, ids))), lines=True)
 
 
 def spelled(model, ids) -> str:
-    """Return the text of the ids in quotes, safe for a terminal."""
-    return " ".join(repr(model.pieces[id].decode("utf-8", "backslashreplace")) for id in ids).translate(TERMINAL)
+    """Return the text of the ids in quotes."""
+    return " ".join(repr(model.pieces[id].decode("utf-8", "backslashreplace")) for id in ids)
 
 
 @tokenizer.command()
@@ -137,7 +137,7 @@ def decode(tokenizer, ids):
             raise InputError(f"expected ids separated by spaces, found {line.strip()[:60]!r}") from None
         if min(numbers, default=0) < 0:
             raise InputError(f"expected ids from 0 on, found {min(numbers)}")
-        click.echo(opened.decode_ids(numbers).translate(TERMINAL))
+        say(opened.decode_ids(numbers), lines=True)
 
 
 @tokenizer.command()
@@ -164,14 +164,14 @@ def show(tokenizer, count):
         "lengths": f"{lengths[len(lengths) // 2]} bytes (median), {lengths[-1]:,} at most",
     }
     for what, value in rows.items():
-        click.echo(f"{what:>13}  {value}".translate(TERMINAL))
+        say(f"{what:>13}  {value}")
     middle = range(model.size // 2, min(model.size, model.size // 2 + count))
     for name, ids in (
         ("first", range(min(count, model.size))),
         ("middle", middle),
         ("last", range(max(0, model.size - count), model.size)),
     ):
-        click.echo(f"{name:>13}  {spelled(model, ids)}")
+        say(f"{name:>13}  {spelled(model, ids)}")
 
 
 @tokenizer.command()
@@ -191,9 +191,9 @@ def export(tokenizer, kind, output, corpus):
     from gristmill.tokenizers_lab.verify_export import export_tokenizer
 
     check = export_tokenizer(tokenizer, kind, output, corpus)
-    click.echo(f"{output}: {check.library} gives the same ids for {check.same:,} of {check.texts:,} texts")
+    say(f"{output}: {check.library} gives the same ids for {check.same:,} of {check.texts:,} texts")
     if check.same < check.texts:
-        click.echo(f"the first difference: {check.first[:200]!r}".translate(TERMINAL))
+        say(f"the first difference: {check.first[:200]!r}")
         sys.exit(1)
 
 
@@ -213,7 +213,7 @@ def read(file, output, pretokenizer, special):
     from gristmill.tokenizers_lab.verify_export import import_tokenizer
 
     model = import_tokenizer(file, output, pretokenizer, special)
-    click.echo(f"{output}: {model.algorithm}, {model.size:,} pieces, pre-tokenizer {model.pretokenizer}")
+    say(f"{output}: {model.algorithm}, {model.size:,} pieces, pre-tokenizer {model.pretokenizer}")
 
 
 @tokenizer.command()
@@ -238,7 +238,7 @@ def extend(tokenizer, corpus, vocab_size, join_words, output, engine):
         model = extend_tokenizer(tokenizer, corpus, folder, vocab_size, join_words, engine, progress)
     finally:
         progress.stop()
-    click.echo(f"{output}: {model.size:,} pieces, {len(model.merges):,} merges")
+    say(f"{output}: {model.size:,} pieces, {len(model.merges):,} merges")
 
 
 @tokenizer.command()
@@ -261,17 +261,15 @@ def compare(tokenizers, corpus, max_mb, plot, as_json):
         gristmill tokenizer compare tok gpt2 uni --corpus held-out.jsonl.zst
         gristmill tokenizer compare tok --corpus held-out.jsonl.zst --plot languages.png --json
     """
-    import orjson
-
     from gristmill.tokenizers_lab.compare import compare_tokenizers, plot_languages
 
     rows = compare_tokenizers(tokenizers, corpus, max_mb)
     if plot:
         plot_languages(rows, plot)
     if as_json:
-        return click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2))
+        return say_json(rows, indent=True)
     heads = ("pieces", "bytes/token", "fertility", "whole", "used", "Rényi", "unreachable", "unknown", "exact", "MB/s")
-    click.echo(f"{'':<20}" + "".join(f"{head:>12}" for head in heads) + "  worst language")
+    say(f"{'':<20}" + "".join(f"{head:>12}" for head in heads) + "  worst language")
     for row in rows:
         cells = [
             f"{row['vocab_size']:,}",
@@ -283,4 +281,4 @@ def compare(tokenizers, corpus, max_mb, plot, as_json):
         cells += [f"{row['exact']:.1%}", f"{row['mb_per_second']:.1f}"]
         worst = row["worst_language"]
         worst = f"{worst}, {row['languages'][worst]:.3f} bytes per token" if worst else "unknown"
-        click.echo(f"{row['tokenizer'][-19:]:<20}" + "".join(f"{cell:>12}" for cell in cells) + f"  {worst}")
+        say(f"{row['tokenizer'][-19:]:<20}" + "".join(f"{cell:>12}" for cell in cells) + f"  {worst}")

@@ -92,3 +92,48 @@ def test_the_group_knows_the_command_and_passes_mistakes_on(shard):
     assert isinstance(result.exception, RecipeError)
     assert "\b" not in (result := CliRunner().invoke(group, ["inspect", "--help"])).output
     assert "    gristmill inspect work/clean\n" in result.output
+
+
+OUTSIDE = "/nowhere/secret.csv"
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        f"id in (select id from read_csv('{OUTSIDE}'))",
+        f"id in (from read_csv('{OUTSIDE}'))",
+        f"id in (from READ_CSV ('{OUTSIDE}'))",
+        f"""id in (from "read_csv"('{OUTSIDE}'))""",
+        f"id in (from `read_csv`('{OUTSIDE}'))",
+        f"exists (with t as (select * from read_parquet('{OUTSIDE}')) select 1 from t)",
+        f"n = 1 -- '\n or id in (from read_csv('{OUTSIDE}')) -- '",
+        f"n = 1 /* ' */ or id in (from read_csv('{OUTSIDE}')) /* ' */",
+        f"$$'$$ in (from read_csv('{OUTSIDE}')) or '' = $$'$$",
+        f"E'\\'' in (from read_csv('{OUTSIDE}')) or 'a' = 'b",
+        f"n = 1; select * from read_csv('{OUTSIDE}')",
+        "n = " + "n + " * 600 + "n",
+        "(" * 1500 + "n = 1",
+        "'" * 1999,
+        "n = 1\x00",
+        "",
+    ],
+)
+def test_a_condition_opens_no_file_and_ends(shard, expression):
+    result = CliRunner().invoke(inspect, [shard, "--where", expression])
+    assert isinstance(result.exception, RecipeError)
+    assert "No such file" not in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("expression", "rows"),
+    [
+        ("n - -1 > 2", 1),
+        ("text = 'select -- /* ` $' or n in (1)", 1),
+        ("id ~ '^a' and n between 1 and 2", 1),
+        ("extract(year from date '2020-01-01') = 2020", 2),
+        ("\"n\"::varchar = '1'", 1),
+        ("len(text) = 5", 1),
+    ],
+)
+def test_conditions_of_sql(shard, expression, rows):
+    assert orjson.loads(run(shard, "--json", "--where", expression))["rows"] == rows
