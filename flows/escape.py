@@ -58,6 +58,11 @@ def json_bytes(value: Any, indent: bool = False) -> bytes:
     return orjson.dumps(value, str, orjson.OPT_INDENT_2 if indent else None).decode().translate(JSON).encode()
 
 
+def visible(value: Any) -> Any:
+    """Return a string with its control characters escaped, all else unchanged: for what a template prints."""
+    return value.translate(TERMINAL) if type(value) is str else value
+
+
 def marked(text: str) -> Markup:
     """Return a text as HTML with its control characters marked, for an element with ``white-space: pre-wrap``.
 
