@@ -44,6 +44,7 @@ COMMANDS = {
     "compare-languages": "Compare language detectors on labeled text: accuracy and speed.",
     "compare-rules": "Compare the decisions of two variants of the rule sets.",
 }
+LONGEST = 1_500  # characters of a message
 MISTAKE = 2
 INTERRUPTED = 130  # exit code of a shell for SIGINT
 
@@ -130,7 +131,7 @@ def complain(message: str) -> int:
     from gristmill.flows.cli.output import say
 
     with suppress(OSError):
-        say(f"Error: {message}", err=True)
+        say(f"Error: {message[:LONGEST]}", err=True)
     return MISTAKE
 
 

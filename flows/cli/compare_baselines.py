@@ -2,14 +2,14 @@
 
 import click
 
-from gristmill.flows.cli.options import settings_option
+from gristmill.flows.cli.options import settings_option, whole
 from gristmill.flows.cli.output import console, say, say_json
 
 
 @click.command("compare-baselines")
 @click.argument("tokens")
 @click.option("--preset", "name", default="nano", show_default=True, help="Name of the GPT's configuration.")
-@click.option("--steps", type=click.IntRange(1), default=300, show_default=True, help="Steps of both networks.")
+@click.option("--steps", type=whole(1), default=300, show_default=True, help="Steps of both networks.")
 @settings_option("model, train or machine")
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
 def compare_baselines(tokens, name, steps, changes, as_json):

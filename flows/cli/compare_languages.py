@@ -3,6 +3,7 @@
 import click
 from rich.table import Table
 
+from gristmill.flows.cli.options import whole
 from gristmill.flows.cli.output import say, say_json, say_table
 
 
@@ -10,9 +11,7 @@ from gristmill.flows.cli.output import say, say_json, say_table
 @click.option(
     "--model", "names", multiple=True, metavar="NAME", help="Model to compare, or file:PATH of a fastText model. [all]"
 )
-@click.option(
-    "--max-bytes", type=click.IntRange(64), default=1024, show_default=True, help="Bytes to read per document."
-)
+@click.option("--max-bytes", type=whole(64), default=1024, show_default=True, help="Bytes to read per document.")
 @click.option(
     "--label-column", default="language", show_default=True, metavar="COLUMN", help="Column with the language label."
 )

@@ -2,7 +2,7 @@
 
 import click
 
-from gristmill.flows.cli.options import run_progress, work_options, writable
+from gristmill.flows.cli.options import Real, run_progress, work_options, writable
 from gristmill.flows.cli.output import console, say
 
 LEVELS = ["document", "sentence", "substring", "dataset"]
@@ -10,8 +10,10 @@ LEVELS = ["document", "sentence", "substring", "dataset"]
 
 @click.command()
 @click.option("--level", type=click.Choice(LEVELS), default="document", show_default=True, help="Unit to deduplicate.")
-@click.option("--threshold", type=float, metavar="J", help="Jaccard similarity of near-duplicates [default: 0.8].")
-@click.option("--near-threshold", type=float, metavar="J", help="Jaccard similarity of passages, for --level sentence.")
+@click.option("--threshold", type=Real(0, 1), metavar="J", help="Jaccard similarity of near-duplicates [default: 0.8].")
+@click.option(
+    "--near-threshold", type=Real(0, 1), metavar="J", help="Jaccard similarity of passages, for --level sentence."
+)
 @click.option("--against", multiple=True, metavar="OTHER", help="Corpus to compare with, for --level dataset.")
 @click.option("--against-index", "indices", multiple=True, metavar="FOLDER", help="Saved index to compare with.")
 @click.option("--save-index", "saved", metavar="FOLDER", help="Save an index of the kept documents.")

@@ -2,13 +2,14 @@
 
 import click
 
+from gristmill.flows.cli.options import Real
 from gristmill.flows.cli.output import say, say_json
 from gristmill.pipelines.ingest.demo_corpus import write_demo
 
 
 @click.command()
 @click.option("--output", default="demo", show_default=True, metavar="FOLDER", help="Folder to write the corpus to.")
-@click.option("--max-mb", type=click.FloatRange(0.1), default=64, show_default=True, help="Largest size of the text.")
+@click.option("--max-mb", type=Real(0.1, 1e9), default=64, show_default=True, help="Largest size of the text.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 def demo(output, max_mb, as_json):
     """Write a corpus from text that is already on this machine.

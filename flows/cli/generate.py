@@ -2,7 +2,7 @@
 
 import click
 
-from gristmill.flows.cli.options import settings_option
+from gristmill.flows.cli.options import settings_option, whole
 from gristmill.flows.cli.output import say, say_json
 from gristmill.pipelines.errors import RecipeError
 
@@ -11,7 +11,7 @@ from gristmill.pipelines.errors import RecipeError
 @click.argument("run")
 @click.option("--prompt", metavar="TEXT", help="Text to continue.")
 @click.option("--ids", metavar="1,2,…", help="Token ids to continue instead of text; prints ids.")
-@click.option("--copies", type=click.IntRange(1), default=1, show_default=True, help="Number of continuations.")
+@click.option("--copies", type=whole(1, 100_000), default=1, show_default=True, help="Number of continuations.")
 @settings_option("sample or machine")
 @click.option("--json", "as_json", is_flag=True, help="Print a list of continuations as JSON.")
 def generate(run, prompt, ids, copies, changes, as_json):

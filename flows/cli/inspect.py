@@ -6,6 +6,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from gristmill.flows.cli.options import whole
 from gristmill.flows.cli.output import say, say_json, say_table
 from gristmill.flows.escape import LINE, json_bytes
 from gristmill.pipelines.schema import TEXT
@@ -25,7 +26,7 @@ CUT = 400  # characters of a value in a sample
     metavar="COLUMN",
     help="Draw a histogram of a column or field (violations.rule).",
 )
-@click.option("--rows", "count", type=click.IntRange(0), metavar="N", help="Show a fixed sample of N rows.")
+@click.option("--rows", "count", type=whole(0), metavar="N", help="Show a fixed sample of N rows.")
 @click.option("--id", "id", metavar="ID", help="Show all of one document.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, with complete values.")
 def inspect(path, columns, expression, column, count, id, as_json):

@@ -2,7 +2,7 @@
 
 import click
 
-from gristmill.flows.cli.options import run_progress, work_options, writable
+from gristmill.flows.cli.options import Real, run_progress, work_options, writable
 from gristmill.flows.cli.output import say, say_json, say_table
 from gristmill.flows.escape import LINE
 
@@ -11,7 +11,7 @@ SHADES = " ░▒▓█"
 
 
 @click.command()
-@click.option("--threshold", type=float, metavar="J", help="Jaccard similarity of near-duplicates [default: 0.8].")
+@click.option("--threshold", type=Real(0, 1), metavar="J", help="Jaccard similarity of near-duplicates [default: 0.8].")
 @click.option("--plot", metavar="FILE", help="Draw the near matrix to FILE, as SVG.")
 @click.option("--json", "as_json", is_flag=True, help="Print totals and all pairs as JSON.")
 @work_options

@@ -2,7 +2,7 @@
 
 import click
 
-from gristmill.flows.cli.options import work_options, writable
+from gristmill.flows.cli.options import whole, work_options, writable
 from gristmill.flows.cli.output import console, say, say_json, say_table
 
 changes = click.option("--set", "changes", multiple=True, metavar="pii.SETTING=VALUE", help="Change a setting.")
@@ -29,7 +29,7 @@ def pii():
 
 @pii.command()
 @click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
-@click.option("--show", type=click.IntRange(1), metavar="N", help="Show the first N values of each type, in clear.")
+@click.option("--show", type=whole(1), metavar="N", help="Show the first N values of each type, in clear.")
 @values
 @changes
 @as_json
@@ -100,7 +100,7 @@ def redact(corpus, replacement, values, work, engine, changes):
 @click.argument("labeled", metavar="LABELED")
 @click.option("--spans", "tools", multiple=True, metavar="FILE", help="Spans of another tool, to score too.")
 @click.option("--lines", is_flag=True, help="Count only lines with a label or a decoy.")
-@click.option("--show", type=click.IntRange(1), metavar="N", help="Show N false and missed spans per type, in clear.")
+@click.option("--show", type=whole(1), metavar="N", help="Show N false and missed spans per type, in clear.")
 @changes
 @as_json
 def score(labeled, tools, lines, show, changes, as_json):

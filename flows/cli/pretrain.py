@@ -4,14 +4,14 @@ import os
 
 import click
 
-from gristmill.flows.cli.options import settings_option
+from gristmill.flows.cli.options import settings_option, whole
 from gristmill.flows.cli.output import console, say, say_json
 
 
 @click.command()
 @click.argument("tokens")
 @click.option("--preset", "name", default="nano", show_default=True, help="Name of the model's configuration.")
-@click.option("--steps", type=click.IntRange(1), help="Number of training steps [default: 1000].")
+@click.option("--steps", type=whole(1), help="Number of training steps [default: 1000].")
 @click.option("--output", default="run", show_default=True, metavar="FOLDER", help="Folder of the run.")
 @click.option("--init", metavar="MODEL", help="Start from the weights of a run, or of GPT-2 or Llama.")
 @settings_option("model, train, machine or save")

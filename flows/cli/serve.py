@@ -4,6 +4,7 @@ import os
 
 import click
 
+from gristmill.flows.cli.options import whole
 from gristmill.flows.cli.output import say
 
 
@@ -11,7 +12,7 @@ from gristmill.flows.cli.output import say
 @click.option("--port", type=click.IntRange(1, 65535), default=4200, show_default=True, help="Port of the server.")
 @click.option(
     "--limit",
-    type=click.IntRange(1),
+    type=whole(1, 1024),
     default=1,
     show_default=True,
     help="Number of concurrent flow runs.",

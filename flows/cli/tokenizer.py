@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from gristmill.flows.cli.options import engine_options, run_progress, settings_option, writable
+from gristmill.flows.cli.options import Real, engine_options, run_progress, settings_option, whole, writable
 from gristmill.flows.cli.output import say, say_json
 
 ALGORITHMS = ["bpe", "wordpiece", "unigram", "words", "chars"]
@@ -30,7 +30,7 @@ def tokenizer():
 @click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
 @click.option("--algorithm", type=click.Choice(ALGORITHMS), default="bpe", show_default=True, help="Kind of model.")
 @click.option("--pretokenizer", metavar="NAME", help="Rule that splits text into words, or regex:PATTERN.")
-@click.option("--vocab-size", type=click.IntRange(1), default=32_000, show_default=True, help="Number of pieces.")
+@click.option("--vocab-size", type=whole(1), default=32_000, show_default=True, help="Number of pieces.")
 @click.option("--special", multiple=True, metavar="TOKEN", help="Special token, in place of the default ones.")
 @click.option("--user-symbol", multiple=True, metavar="TEXT", help="Text that is always one piece (SentencePiece).")
 @click.option("--normalizer", multiple=True, metavar="NAME", help="Normalizer of the text; several apply in order.")
@@ -71,10 +71,10 @@ def train(corpus, algorithm, pretokenizer, vocab_size, special, user_symbol, nor
 @click.argument("text", required=False)
 @click.option("--allow", multiple=True, metavar="TOKEN", help='Special token to recognize in the text; "all" for all.')
 @click.option("--as-tokens", is_flag=True, help="Print the text of each token, not its id.")
-@click.option("--dropout", type=click.FloatRange(0, 1), help="BPE: skip each merge with this probability.")
-@click.option("--nbest", type=click.IntRange(1), help="Unigram: print the N best segmentations with their scores.")
+@click.option("--dropout", type=Real(0, 1), help="BPE: skip each merge with this probability.")
+@click.option("--nbest", type=whole(1, 10_000), help="Unigram: print the N best segmentations with their scores.")
 @click.option("--sample", is_flag=True, help="Unigram: sample a segmentation with probability proportional to P^alpha.")
-@click.option("--alpha", type=click.FloatRange(0), default=0.1, show_default=True, help=ALPHA)
+@click.option("--alpha", type=Real(0, 1e9), default=0.1, show_default=True, help=ALPHA)
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True, help=SEED)
 def encode(tokenizer, text, allow, as_tokens, dropout, nbest, sample, alpha, seed):
     """Print the ids of TEXT, or of each line of standard input; special tokens are text unless --allow names them.
@@ -118,7 +118,7 @@ def spelled(model, ids) -> str:
 
 @tokenizer.command()
 @click.argument("tokenizer", metavar="TOKENIZER")
-@click.argument("ids", nargs=-1, type=int)
+@click.argument("ids", nargs=-1, type=whole(0))
 def decode(tokenizer, ids):
     """Print the text of IDS, or of each line of ids on standard input.
 
@@ -142,7 +142,7 @@ def decode(tokenizer, ids):
 
 @tokenizer.command()
 @click.argument("tokenizer", metavar="TOKENIZER")
-@click.option("--count", type=click.IntRange(0), default=10, show_default=True, help="Number of pieces in each row.")
+@click.option("--count", type=whole(0), default=10, show_default=True, help="Number of pieces in each row.")
 def show(tokenizer, count):
     """Describe a tokenizer, and show its first, middle and last pieces.
 
@@ -219,7 +219,7 @@ def read(file, output, pretokenizer, special):
 @tokenizer.command()
 @click.argument("tokenizer", metavar="TOKENIZER")
 @click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
-@click.option("--vocab-size", type=click.IntRange(1), required=True, help="Number of pieces, old and new.")
+@click.option("--vocab-size", type=whole(1), required=True, help="Number of pieces, old and new.")
 @click.option("--join-words", is_flag=True, help="Let merges cross word boundaries (SuperBPE's second phase).")
 @click.option("--output", required=True, metavar="FOLDER", help="Folder of the larger tokenizer.")
 @engine_options
@@ -246,7 +246,7 @@ def extend(tokenizer, corpus, vocab_size, join_words, output, engine):
 @click.option(
     "--corpus", "corpus", multiple=True, required=True, metavar="CORPUS", help="Text no tokenizer was trained on."
 )
-@click.option("--max-mb", type=click.FloatRange(min=0, min_open=True), default=20, show_default=True, help=MAX_MB)
+@click.option("--max-mb", type=Real(0, 1e9, min_open=True), default=20, show_default=True, help=MAX_MB)
 @click.option("--plot", metavar="FILE", help="Plot bytes per token by language to FILE (.png, .svg or .pdf).")
 @click.option("--json", "as_json", is_flag=True, help="Print all measures as JSON.")
 def compare(tokenizers, corpus, max_mb, plot, as_json):

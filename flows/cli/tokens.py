@@ -2,6 +2,7 @@
 
 import click
 
+from gristmill.flows.cli.options import whole
 from gristmill.flows.cli.output import say
 
 FORMATS = ["nanogpt", "llmc", "megatron", "datatrove", "olmo", "litdata", "mds"]
@@ -20,7 +21,7 @@ def tokens():
 @tokens.command()
 @click.argument("folder", metavar="TOKENS")
 @click.option("--check", is_flag=True, help="Check all data: checksums, the largest id, the ends of documents.")
-@click.option("--rows", type=click.IntRange(0), default=0, metavar="N", help="Print the first N documents as tokens.")
+@click.option("--rows", type=whole(0), default=0, metavar="N", help="Print the first N documents as tokens.")
 def inspect(folder, check, rows):
     """Print the shards in TOKENS: documents, tokens, bytes per token, and the mixture of sources.
 
@@ -66,7 +67,7 @@ def show_documents(shards, shard, count: int) -> None:
 @tokens.command()
 @click.argument("folder", metavar="TOKENS")
 @click.argument("place", metavar="SHARD:POSITION")
-@click.option("--context", type=click.IntRange(0), default=20, show_default=True, help="Tokens of text on each side.")
+@click.option("--context", type=whole(0), default=20, show_default=True, help="Tokens of text on each side.")
 def trace(folder, place, context):
     """Print the document, the source and the text around the token at SHARD:POSITION.
 
@@ -119,8 +120,8 @@ def export(folder, kind, output):
 @tokens.command("import")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--format", "kind", type=click.Choice(["llmc", "megatron", "datatrove"]), required=True)
-@click.option("--vocab-size", type=click.IntRange(1), required=True, help="Vocabulary size of the files' tokenizer.")
-@click.option("--bos", type=click.IntRange(0), default=0, show_default=True, help="Id that begins each document.")
+@click.option("--vocab-size", type=whole(1), required=True, help="Vocabulary size of the files' tokenizer.")
+@click.option("--bos", type=whole(0), default=0, show_default=True, help="Id that begins each document.")
 @click.option("--output", required=True, metavar="TOKENS", help="Folder of the token shards.")
 def read(files, kind, vocab_size, bos, output):
     """Convert token files of another tool to token shards; files with "val" in their names are the validation split.

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from polars.datatypes import DataTypeClass
 from polars.exceptions import PolarsError
+from polars.selectors import by_name  # pl.col reads "*" and "^…$" as patterns
 from upath import UPath
 
 from gristmill.pipelines.errors import InputError, RecipeError, WorkError
@@ -118,8 +119,8 @@ def only(table: Table, columns: list[str], option: str = "--columns") -> list[st
 def overview(table: Table, columns: list[str]) -> dict:
     """Return sizes, types, nulls and percentiles of the lengths of texts."""
     schema = table.rows.collect_schema()
-    narrow = {f"null.{c}": pl.col(c).is_null() for c in columns}
-    asked = {"rows": pl.len()} | {null: pl.col(null).sum() for null in narrow}
+    narrow = {f"null.{c}": by_name(c).is_null() for c in columns}
+    asked = {"rows": pl.len()} | {null: by_name(null).sum() for null in narrow}
     if schema.get(TEXT) == pl.String:
         narrow |= {"bytes": pl.col(TEXT).str.len_bytes(), "characters": pl.col(TEXT).str.len_chars()}
         asked["bytes"] = pl.col("bytes").cast(pl.UInt64).sum()  # Polars sums 32-bit lengths in 32 bits
@@ -167,13 +168,16 @@ def _summary(groups: list[tuple[int, int]]) -> dict:
 
 def sample(table: Table, rows: int, columns: list[str]) -> list[dict]:
     """Return full rows, the same in each call: the rows with the smallest hashes of ids, in the table's order."""
-    key = pl.col(ID) if ID in table.rows.collect_schema() else pl.col("\0row")
+    names = table.rows.collect_schema().names()
+    row = "\0" * (1 + max(map(len, names), default=0))  # longer than the name of any column
+    key = pl.col(ID if ID in names else row)
     hashed = key.cast(pl.String).fill_null("").map_batches(_hash, return_dtype=pl.UInt64, is_elementwise=True)
-    numbered = table.rows.with_row_index("\0row")
+    numbered = table.rows.with_row_index(row)
     with readable(table.path):
-        smallest = numbered.select("\0row", **{"\0hash": hashed}).bottom_k(rows, by=["\0hash", "\0row"])
-        chosen = smallest.collect(engine="streaming")["\0row"].to_list()
-        return numbered.filter(pl.col("\0row").is_in(chosen)).select(columns).collect(engine="streaming").to_dicts()
+        smallest = numbered.select(row, hash=hashed).bottom_k(rows, by=["hash", row])
+        chosen = smallest.collect(engine="streaming")[row].to_list()
+        found = numbered.filter(pl.col(row).is_in(chosen)).select(by_name(*columns))
+        return found.collect(engine="streaming").to_dicts()
 
 
 def _hash(ids: pl.Series) -> pl.Series:
@@ -186,7 +190,7 @@ def document(table: Table, id: str, columns: list[str]) -> dict:
     """Return the full row with an id. Raises WorkError if there is none."""
     only(table, [ID], "--id")
     with readable(table.path):
-        found = table.rows.filter(pl.col(ID).cast(pl.String) == id).head(1).select(columns)
+        found = table.rows.filter(pl.col(ID).cast(pl.String) == id).head(1).select(by_name(*columns))
         rows = found.collect(engine="streaming").to_dicts()
     if not rows:
         raise WorkError(f"{table.path} has no row with id {id!r}")
