@@ -50,7 +50,7 @@ def inspect(path, columns, expression, column, count, id, as_json):
         found: dict[str, Any] = {"document": look.document(table, id, names)}
     else:
         found = look.overview(table, names) | {"where": expression}
-        if column:
+        if column is not None:
             found["histogram"] = histogram(table, column)
         count = count if count is not None else 3 * (expression is not None)
         found["samples"] = look.sample(table, count, names) if count else []
@@ -60,7 +60,7 @@ def inspect(path, columns, expression, column, count, id, as_json):
         return show_document(found["document"])
     say_table(sizes(found))
     say_table(column_table(found["columns"]))
-    if column:
+    if column is not None:
         say_table(bars(found["histogram"]))
     for row in found["samples"]:
         say()

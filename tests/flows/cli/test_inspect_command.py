@@ -5,6 +5,7 @@ from click.testing import CliRunner
 
 from gristmill.flows.cli import group
 from gristmill.flows.cli.inspect import inspect
+from gristmill.flows.escape import LINE
 from gristmill.pipelines.errors import RecipeError
 
 HOSTILE = "\x1b]0;owned\x07 [red]rich[/red] :smile: \x9b31m \u202egnp.exe\nline two\tend"
@@ -137,3 +138,20 @@ def test_a_condition_opens_no_file_and_ends(shard, expression):
 )
 def test_conditions_of_sql(shard, expression, rows):
     assert orjson.loads(run(shard, "--json", "--where", expression))["rows"] == rows
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["*", "^i.*$", "", "a.b", "a b", 'q"u', "new\nline", "\0row", "\0hash", "null.text", "bytes", "p50", "x" * 300],
+)
+def test_columns_may_have_any_name(tmp_path, name):
+    pl.DataFrame({"text": ["a", "b"], name: ["v", "w"]}).write_parquet(tmp_path / "x.parquet")
+    place = str(tmp_path / "x.parquet")
+    assert orjson.loads(run(place, "--json", "--rows", "2"))["samples"] == [
+        {"text": "a", name: "v"},
+        {"text": "b", name: "w"},
+    ]
+    found = orjson.loads(run(place, "--json", "--histogram", name))
+    assert sorted(bar["value"] for bar in found["histogram"]["bars"]) == ["v", "w"]
+    assert found["columns"][1] == {"name": name, "type": "String", "nulls": 0}
+    assert name.translate(LINE)[:40] in run(place, "--rows", "1")

@@ -130,6 +130,11 @@ def test_controls_in_arguments_and_file_names_are_shown(tmp_path):
         assert not controls((done.stderr + done.stdout).decode()) and b"Traceback" not in done.stderr
 
 
+def test_an_error_that_quotes_a_document_is_escaped(shard, capsys):
+    assert commands.run(["inspect", str(shard), "--where", "cast(text as int) > 3"]) == 2
+    assert "\\x1b[31m" in (line := capsys.readouterr().err) and not controls(line) and line.count("\n") == 1
+
+
 def test_no_command_prints_by_another_way():
     folder = Path(commands.__file__).parent
     texts = {path.stem: path.read_text("utf-8") for path in folder.glob("*.py")}
