@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from gristmill.flows.clean.funnel import funnel
-from gristmill.flows.cli.clean import render
+from gristmill.flows.cli.output import render
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 README, CHINESE = REPOSITORY / "README.md", REPOSITORY / "README.zh-CN.md"

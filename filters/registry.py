@@ -40,7 +40,7 @@ VARIANTS: dict[str, dict[str, type[Filter]]] = {
 def variant_of(name: str, variant: str, where: str) -> type[Filter]:
     """Return the filter ``name`` as ``variant`` defines it. Raises RecipeError for an unknown variant."""
     variants = VARIANTS.get(name, {})
-    if variant not in variants:
+    if not isinstance(variant, str) or variant not in variants:
         known = f"; it has {', '.join(sorted(variants))}" if variants else ""
         raise RecipeError(f"{where}: {name} has no variant {variant!r}{known}")
     return variants[variant]

@@ -13,6 +13,7 @@ from gristmill.dedup.near.near_duplicates import NearDuplicates
 from gristmill.flows.clean.dedup_index import save_index
 from gristmill.flows.clean.dedup_recipes import dedup_recipe
 from gristmill.flows.clean.plan import shards_of
+from gristmill.flows.escape import LINE
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import scratch_beside
 from gristmill.pipelines.steps.step import Engine, Progress, run_serial
@@ -61,7 +62,7 @@ def draw(sources: list[str], shared: pl.DataFrame, kind: str = NEAR) -> str:
         f"<title>Share of each row's bytes that is in the column's source, too: {kind}</title>",
     ]
     for i, source in enumerate(sources):
-        name, at = escape("".join(c if c.isprintable() else "?" for c in source[:20])), CELL * i + CELL // 2
+        name, at = escape(source[:20].translate(LINE)), CELL * i + CELL // 2
         parts.append(f'<text x="{LEFT - 8}" y="{TOP + at + 4}" text-anchor="end">{name}</text>')
         parts.append(f'<text transform="translate({LEFT + at + 4},{TOP - 8}) rotate(-60)">{name}</text>')
         for j, share in enumerate(shares[i]):

@@ -13,10 +13,10 @@ from gristmill.filters.core.filter import Filter
 from gristmill.filters.importance.step import Importance
 from gristmill.filters.perplexity.cross_fit import CrossFitPerplexity
 from gristmill.filters.registry import FILTERS, variant_of
-from gristmill.flows.clean.recipe_files import find_recipe, read_toml
+from gristmill.flows.clean.recipe_files import DEEPEST, find_recipe, parse_toml, read_toml
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.ingest import InputSettings
-from gristmill.pipelines.settings import S, Settings, nearest, read_settings
+from gristmill.pipelines.settings import S, Settings, nearest, read_settings, shown
 from gristmill.pipelines.steps.corpus_step import CorpusStep
 
 Step = Filter | CorpusStep
@@ -48,18 +48,18 @@ def read_recipe(path: str, changes: tuple[str, ...] = (), paths: tuple[str, ...]
     and key, for unknown keys and invalid values.
     """
     table = read_toml(find_recipe(path))
-    if paths:
-        table.setdefault("input", {})["paths"] = list(paths)
+    if paths and isinstance(table.setdefault("input", {}), dict):
+        table["input"]["paths"] = list(paths)
     return parse_recipe(table, path, changes)
 
 
 def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = ()) -> Recipe:
     """Return the recipe for the table of a TOML file, with some settings changed."""
-    for change in changes:
-        make_change({"input": table.setdefault("input", {}), **table.get("steps", {})}, change)
     steps = table.get("steps", {})
     if not isinstance(steps, dict):
-        raise RecipeError(f"{where}: steps must be tables such as [steps.gopher], found {steps!r}")
+        raise RecipeError(f"{where}: steps must be tables such as [steps.gopher], found {shown(steps)}")
+    for change in changes:
+        make_change({"input": table.setdefault("input", {}), **steps}, change)
     inputs = read_settings(InputSettings, table.get("input", {}), f"{where} [input]")
     built = {name: _step(name, values, f"{where} [steps.{name}]") for name, values in steps.items()}
     rest = {key: value for key, value in table.items() if key not in ("input", "steps")}
@@ -69,8 +69,8 @@ def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = (
 def _step(name: str, values: Any, where: str) -> Step:
     """Return one step's settings; ``use`` names its kind if its name does not."""
     kind = values.get("use", name) if isinstance(values, dict) else name
-    if kind not in STEPS:
-        raise RecipeError(f"{where}: no step {kind!r}; {nearest(str(kind), sorted(STEPS))}")
+    if not isinstance(kind, str) or kind not in STEPS:
+        raise RecipeError(f"{where}: no step {shown(kind)}; {nearest(str(kind), sorted(STEPS))}")
     values = {key: value for key, value in values.items() if key != "use"} if isinstance(values, dict) else values
     if isinstance(values, dict) and "variant" in values:
         return read_settings(variant_of(kind, values["variant"], where), values, where)
@@ -89,14 +89,17 @@ def make_change(known: dict[str, dict], change: str, form: str = "STEP.SETTING=V
     """Set one value in the tables, such as ``gopher.min_words=30``; it is parsed as TOML, else kept as a string."""
     path, equals, value = change.partition("=")
     first, *outer = (part.strip() for part in path.split("."))
-    if not equals or not outer or first not in known:
-        raise RecipeError(f"cannot set {change!r}: expected {form}; {nearest(first, list(known))}")
-    inner, key = known[first], outer.pop()
-    for part in outer:
+    if not equals or not 0 < len(outer) < DEEPEST or first not in known:
+        raise RecipeError(f"cannot set {shown(change)}: expected {form}; {nearest(first, list(known))}")
+    inner: dict[str, Any] = known
+    key = outer.pop()
+    for part in (first, *outer):
         inner = inner.setdefault(part, {})
         if not isinstance(inner, dict):
-            raise RecipeError(f"cannot set {change!r}: {part} is a value, not a table")
+            raise RecipeError(f"cannot set {shown(change)}: {part} is a value, not a table")
     try:
-        inner[key] = tomllib.loads(f"value = {value}")["value"]
+        inner[key] = parse_toml(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         inner[key] = value.strip()
+    except ValueError as error:
+        raise RecipeError(f"cannot set {shown(change)}: {error}") from None

@@ -7,6 +7,8 @@ from typing import Any
 from gristmill.pipelines.errors import RecipeError
 
 SHIPPED = Path(__file__).resolve().parents[2] / "recipes"  # in a checkout and in the installed package
+LARGEST = 10_000_000  # bytes of a recipe
+DEEPEST = 32  # tables and lists in one another; shipped recipes have 4
 
 
 def shipped_recipes() -> dict[str, Path]:
@@ -32,8 +34,30 @@ def find_recipe(recipe: str, folder: str | Path = "") -> Path:
 def read_toml(path: Path) -> dict[str, Any]:
     """Return the table of a recipe file; raise RecipeError if it cannot be read or is not TOML."""
     try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{path} is not TOML: {error}") from None
+        with path.open("rb") as file:
+            text = file.read(LARGEST + 1)
+        if len(text) > LARGEST:
+            raise ValueError(f"it is larger than {LARGEST:,} bytes")
+        return parse_toml(text.decode("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"cannot read {path}: {error}") from None
+    except ValueError as error:
+        raise RecipeError(f"{path} is not TOML: {error}") from None
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Return the table of a TOML text; raise ValueError if it is none, or holds what no setting can be."""
+    try:
+        level: list[Any] = [table := tomllib.loads(text)]
+    except tomllib.TOMLDecodeError:
+        raise
+    except (ValueError, RecursionError):  # Python's own limits
+        raise ValueError("it has a number of thousands of digits, or thousands of brackets") from None
+    for _ in range(DEEPEST + 1):
+        tables = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        level = [value for each in tables for value in each]
+        if any(isinstance(value, int) and abs(value) >= 1 << 64 for value in level):
+            raise ValueError("it has a number beyond 64 bits")
+        if not level:
+            return table
+    raise ValueError(f"it has tables or lists nested more than {DEEPEST} deep")

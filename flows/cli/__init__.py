@@ -3,6 +3,9 @@
 import importlib
 import os
 import sys
+from contextlib import suppress
+from io import TextIOWrapper
+from typing import TextIO, cast
 
 import click
 
@@ -41,11 +44,28 @@ COMMANDS = {
     "compare-languages": "Compare language detectors on labeled text: accuracy and speed.",
     "compare-rules": "Compare the decisions of two variants of the rule sets.",
 }
+LONGEST = 1_500  # characters of a message
+MISTAKE = 2
 INTERRUPTED = 130  # exit code of a shell for SIGINT
 
 
 class Lazy(click.Group):
     """Group of commands whose modules are imported on call, so that ``gristmill --help`` takes 0.1 s."""
+
+    def parse_args(self, context, args):
+        for argument in args:
+            try:
+                argument.encode()
+            except UnicodeEncodeError:
+                found = f"argument {os.fsencode(argument)!r} is not {sys.getfilesystemencoding()}"
+                raise click.UsageError(f"{found}; name a file by a pattern", context) from None
+        return super().parse_args(context, args)
+
+    def invoke(self, context):
+        try:
+            return super().invoke(context)
+        except BrokenPipeError:  # the reader of our output has ended: `gristmill inspect … | head`
+            context.exit(0)
 
     def list_commands(self, context):
         return list(COMMANDS)
@@ -74,18 +94,61 @@ def group():
 
 
 def main() -> None:
-    """Run the command: a user's mistake is one line and exit code 2, Ctrl-C is 130, anything else a traceback."""
+    """Run the command of this process."""
+    open_streams()
+    code = run(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        if not flushed(stream):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # or Python reports it once more at its end
+    sys.exit(code)
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command and return its exit code.
+
+    A user's mistake is one line and 2, Ctrl-C is 130, anything else a traceback.
+    """
     try:
-        sys.exit(group.main(standalone_mode=False))
-    except click.ClickException as error:
+        return group.main(arguments, "gristmill", standalone_mode=False) or 0
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        sys.exit(error.exit_code)
-    except GristmillError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
+        return error.exit_code
+    except click.UsageError as error:
+        place = f"; see {error.ctx.command_path} --help" if error.ctx else ""
+        return complain(error.format_message().removesuffix(".") + place)
+    except (click.ClickException, GristmillError) as error:
+        return complain(str(error))
+    except OSError as error:
+        place = "" if error.filename is None else f"{error.filename}: "
+        return complain(f"{place}{error.strerror or error}")
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted. Finished parts are kept; the same command continues from there.", err=True)
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:  # the reader of our output has ended: `gristmill inspect … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        return INTERRUPTED
+
+
+def complain(message: str) -> int:
+    """Print a user's mistake, if standard error takes it, and return its exit code."""
+    from gristmill.flows.cli.output import say
+
+    with suppress(OSError):
+        say(f"Error: {message[:LONGEST]}", err=True)
+    return MISTAKE
+
+
+def open_streams() -> None:
+    """Make closed streams empty ones, read UTF-8, and write what an encoding lacks as escapes."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115
+    cast(TextIOWrapper, sys.stdin).reconfigure(encoding="utf-8")
+    for stream in (sys.stdout, sys.stderr):
+        cast(TextIOWrapper, stream).reconfigure(errors="backslashreplace")
+
+
+def flushed(stream: TextIO) -> bool:
+    """True if a stream could write all of its output."""
+    try:
+        stream.flush()
+    except OSError:
+        return False
+    return True

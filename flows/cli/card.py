@@ -3,6 +3,7 @@
 import click
 
 from gristmill.flows.cli.options import work_argument
+from gristmill.flows.cli.output import say
 
 
 @click.command()
@@ -24,4 +25,4 @@ def card(work, license, name, output):
 
     target = to_path(output) if output else to_path(work) / "README.md"
     write(to_path(work), target, license, name)
-    click.echo(f"{target}  upload it with {work}/clean")
+    say(f"{target}  upload it with {work}/clean")

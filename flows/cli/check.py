@@ -2,7 +2,7 @@
 
 import click
 
-from gristmill.flows.cli.options import console
+from gristmill.flows.cli.output import console, say, say_json
 
 
 @click.command()
@@ -18,8 +18,6 @@ def check(paths, recipe, names, changes, as_json):
         gristmill check page.html --recipe clean-corpus
         gristmill check crawl.jsonl.zst --filter gopher --set gopher.min_words=30
     """
-    import orjson
-
     from gristmill.flows.clean.recipe import parse_recipe, read_recipe
     from gristmill.flows.runs.check import check_documents, count
     from gristmill.pipelines.errors import RecipeError
@@ -34,9 +32,9 @@ def check(paths, recipe, names, changes, as_json):
     verdicts = check_documents(settings, paths)
     if as_json:
         for verdict in verdicts:
-            click.echo(orjson.dumps(verdict).decode())
+            say_json(verdict)
         return
     documents, rules = count(verdicts)
     for (step, rule), violations in rules.most_common():
-        click.echo(f"{violations:>12,}  {violations / max(documents, 1):6.1%}  {step}.{rule}")
+        say(f"{violations:>12,}  {violations / max(documents, 1):6.1%}  {step}.{rule}")
     console.print(f"of {documents:,} documents")

@@ -3,6 +3,7 @@
 import click
 
 from gristmill.flows.cli.options import settings_option, writable
+from gristmill.flows.cli.output import say, say_json
 
 
 @click.group()
@@ -45,10 +46,10 @@ def train(positive, negative, output, work, changes):
     settings, folder = settings_from_changes(ClassifierSettings, "classifier", changes), writable(work)
     found = train_classifier(positive, negative, folder, output, settings)
     good, bad = found["trained_on"]
-    click.echo(f"{output}: trained on {good:,} good and {bad:,} bad documents; on {sum(found['held_out']):,} held out:")
-    click.echo(f"  area under the ROC curve {found['roc_auc']:.4f}, average precision {found['average_precision']:.4f}")
+    say(f"{output}: trained on {good:,} good and {bad:,} bad documents; on {sum(found['held_out']):,} held out:")
+    say(f"  area under the ROC curve {found['roc_auc']:.4f}, average precision {found['average_precision']:.4f}")
     threshold, (recall, false, _) = found["threshold"], found["at_threshold"].values()
-    click.echo(f"  threshold {threshold:.4f} keeps {recall:.1%} of the good and {false:.1%} of the bad")
+    say(f"  threshold {threshold:.4f} keeps {recall:.1%} of the good and {false:.1%} of the bad")
 
 
 @classifier.command()
@@ -67,14 +68,13 @@ def score(corpus, model, label, percentiles_file, work):
         gristmill classifier score work --model quality.bin --write-percentiles percentiles.json > scores.jsonl
     """
     import numpy as np
-    import orjson
 
     from gristmill.filters.core.percentiles import ALL_LANGUAGES, write_percentiles
     from gristmill.flows.models.classifier import score_corpus
 
     found = []
     for id, value in score_corpus(corpus, writable(work), model, label):
-        click.echo(orjson.dumps({"id": id, "score": value}))
+        say_json({"id": id, "score": value})
         found.append(value)
     if percentiles_file:
         write_percentiles(percentiles_file, ALL_LANGUAGES, np.array(found))

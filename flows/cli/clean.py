@@ -2,7 +2,8 @@
 
 import click
 
-from gristmill.flows.cli.options import console, run_options, run_progress, writable
+from gristmill.flows.cli.options import run_options, run_progress, writable
+from gristmill.flows.cli.output import console, say_table
 
 
 @click.command()
@@ -41,20 +42,10 @@ def report(summary: dict, work: str) -> None:
     """Print the funnel to standard output, and commands to continue with."""
     from gristmill.flows.clean.funnel import funnel
 
-    click.echo(render(funnel(summary)))
+    say_table(funnel(summary))
     for folder, holds, command in (
         ("clean", "kept documents", f"gristmill inspect {work}/clean"),
         ("removed", "removed documents", f"gristmill inspect {work}/removed --histogram reason"),
         ("ledger", "every document", f"gristmill why {work} ID"),
     ):
-        console.print(f"  {work}/{folder:<9}{holds:<19}{command}", soft_wrap=True, highlight=False)
-
-
-def render(table) -> str:
-    """Return a rich table as text, colored if standard output is a terminal."""
-    from rich.console import Console
-
-    terminal = Console(width=None if Console().is_terminal else 120)
-    with terminal.capture() as capture:
-        terminal.print(table)
-    return capture.get().rstrip("\n")
+        console.print(f"  {work}/{folder:<9}{holds:<19}{command}", soft_wrap=True)

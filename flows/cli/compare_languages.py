@@ -3,14 +3,15 @@
 import click
 from rich.table import Table
 
+from gristmill.flows.cli.options import whole
+from gristmill.flows.cli.output import say, say_json, say_table
+
 
 @click.command(name="compare-languages")
 @click.option(
     "--model", "names", multiple=True, metavar="NAME", help="Model to compare, or file:PATH of a fastText model. [all]"
 )
-@click.option(
-    "--max-bytes", type=click.IntRange(64), default=1024, show_default=True, help="Bytes to read per document."
-)
+@click.option("--max-bytes", type=whole(64), default=1024, show_default=True, help="Bytes to read per document.")
 @click.option(
     "--label-column", default="language", show_default=True, metavar="COLUMN", help="Column with the language label."
 )
@@ -33,20 +34,17 @@ def compare_languages(names, max_bytes, label_column, as_json, corpora):
         gristmill compare-languages langid.jsonl.zst
         gristmill compare-languages langid.jsonl --model lid.176 --model file:glotlid.bin --json
     """
-    import json
-
     from gristmill.filters.langid.evaluate import compare, read_labeled
     from gristmill.filters.langid.models import MODELS
 
     documents = read_labeled(corpora, label_column)
     scores = compare(documents, list(names or MODELS), [max_bytes, None])
     if as_json:
-        click.echo("\n".join(json.dumps(score._asdict()) for score in scores))
+        for score in scores:
+            say_json(score._asdict())
         return
-    from gristmill.flows.cli.clean import render
-
-    click.echo(f"{len(documents):,} documents in {documents['language'].n_unique()} languages")
-    click.echo(render(_table(scores)))
+    say(f"{len(documents):,} documents in {documents['language'].n_unique()} languages")
+    say_table(_table(scores))
 
 
 def _table(scores) -> Table:

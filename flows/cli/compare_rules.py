@@ -2,6 +2,8 @@
 
 import click
 
+from gristmill.flows.cli.output import say, say_json
+
 
 @click.command(name="compare-rules")
 @click.option("--variants", required=True, metavar="A,B", help="Variants to compare; A:spacy sets the words of one.")
@@ -19,7 +21,6 @@ def compare_rules(variants, words, as_json, corpora):
         gristmill compare-rules --variants gristmill,datatrove-0.10.1 crawl.jsonl.zst
         gristmill compare-rules --variants datatrove-0.10.1,datatrove-0.10.1:spacy crawl.jsonl.zst
     """
-    import json
     from dataclasses import asdict
 
     from gristmill.filters.compare_variants import compare_rules, parse_variants
@@ -29,18 +30,20 @@ def compare_rules(variants, words, as_json, corpora):
     if as_json:
         for comparison in comparisons:
             differences = [asdict(difference) for difference in comparison.differences.values()]
-            click.echo(json.dumps({**asdict(comparison), "differences": differences}))
+            say_json({**asdict(comparison), "differences": differences})
         return
-    click.echo(f"{comparisons[0].documents:,} documents; a: {one}, b: {other}")
+    say(f"{comparisons[0].documents:,} documents; a: {one}, b: {other}")
     for comparison in comparisons:
-        click.echo("\n".join(_lines(comparison, str(one), str(other))))
+        say()
+        for line in _lines(comparison, str(one), str(other)):
+            say(line)
 
 
 def _lines(comparison, one: str, other: str):
     documents = max(comparison.documents, 1)
     removed = " ".join(f"{side} {comparison.removed[name]:,}" for side, name in (("a", one), ("b", other)))
     agree, same = comparison.agree / documents, comparison.same_reason / documents
-    yield f"\n{comparison.rule_set}: {agree:.2%} equal decisions, {same:.2%} equal reasons; removed by {removed}"
+    yield f"{comparison.rule_set}: {agree:.2%} equal decisions, {same:.2%} equal reasons; removed by {removed}"
     for difference in sorted(comparison.differences.values(), key=lambda each: -each.documents):
         yield f"{difference.documents:>10,}  only {'a' if difference.removed_by == one else 'b'}  {difference.rule}"
         for sample in difference.samples:

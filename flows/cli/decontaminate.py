@@ -2,7 +2,8 @@
 
 import click
 
-from gristmill.flows.cli.options import console, work_options, writable
+from gristmill.flows.cli.options import work_options, writable
+from gristmill.flows.cli.output import console, say
 
 ACTIONS = ["drop", "cut", "report"]
 
@@ -37,8 +38,9 @@ def decontaminate(corpus, against, action, work, engine, changes):
     recipe = parse_recipe({"input": {"paths": list(corpus)}, "steps": steps}, "decontaminate", changes)
     folder = writable(work)
     report(run(recipe, folder, engine), work)
-    click.echo(f"\n{'benchmark':24}{'items':>10}{'too short':>12}{'found':>10}{'documents':>12}")
+    say()
+    say(f"{'benchmark':24}{'items':>10}{'too short':>12}{'found':>10}{'documents':>12}")
     for name, items, short, found, documents in by_benchmark(folder, "decontaminate").iter_rows():
-        click.echo(f"{name:24}{items:>10,}{short:>12,}{found:>10,}{documents:>12,}")
+        say(f"{name:24}{items:>10,}{short:>12,}{found:>10,}{documents:>12,}")
     console.print(f"\n  gristmill inspect {work}/steps/decontaminate/found    document, item, coverage and position")
     console.print(f"  gristmill inspect {work}/steps/decontaminate/items    item and the documents that contain it")

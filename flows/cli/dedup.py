@@ -2,16 +2,18 @@
 
 import click
 
-from gristmill.flows.cli.options import console, run_progress, work_options, writable
-from gristmill.flows.escape import LINE
+from gristmill.flows.cli.options import Real, run_progress, work_options, writable
+from gristmill.flows.cli.output import console, say
 
 LEVELS = ["document", "sentence", "substring", "dataset"]
 
 
 @click.command()
 @click.option("--level", type=click.Choice(LEVELS), default="document", show_default=True, help="Unit to deduplicate.")
-@click.option("--threshold", type=float, metavar="J", help="Jaccard similarity of near-duplicates [default: 0.8].")
-@click.option("--near-threshold", type=float, metavar="J", help="Jaccard similarity of passages, for --level sentence.")
+@click.option("--threshold", type=Real(0, 1), metavar="J", help="Jaccard similarity of near-duplicates [default: 0.8].")
+@click.option(
+    "--near-threshold", type=Real(0, 1), metavar="J", help="Jaccard similarity of passages, for --level sentence."
+)
 @click.option("--against", multiple=True, metavar="OTHER", help="Corpus to compare with, for --level dataset.")
 @click.option("--against-index", "indices", multiple=True, metavar="FOLDER", help="Saved index to compare with.")
 @click.option("--save-index", "saved", metavar="FOLDER", help="Save an index of the kept documents.")
@@ -69,10 +71,11 @@ def most_repeated(folder) -> None:
     from gristmill.pipelines.storage.shards import list_shards, read_shard
 
     rows = [row for path in list_shards(folder) for row in read_shard(path).to_pylist()]
-    click.echo(f"\n{'copies':>10}{'documents':>12}  passage")
+    say()
+    say(f"{'copies':>10}{'documents':>12}  passage")
     for row in rows[:10]:
-        text = " ".join(row["text"].split())[:80].translate(LINE)
-        click.echo(f"{row['copies']:>10,}{row['documents']:>12,}  {text}")
+        text = " ".join(row["text"].split())[:80]
+        say(f"{row['copies']:>10,}{row['documents']:>12,}  {text}")
 
 
 def keep(recipe, paths, index, engine) -> None:

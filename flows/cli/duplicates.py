@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from gristmill.flows.cli.options import work_argument
-from gristmill.flows.escape import JSON, LINE, TERMINAL
+from gristmill.flows.cli.output import say, say_json
 
 COLORS: dict[str, dict[str, Any]] = {
     " ": {"dim": True},
@@ -29,38 +29,37 @@ def duplicates(work, id, step, as_json):
     \b
         gristmill duplicates work crawl.jsonl:17
     """
-    import orjson
-
     from gristmill.flows.runs.clusters import find_cluster
     from gristmill.pipelines.storage.files import to_path
 
     members = find_cluster(to_path(work), step, id)
     if as_json:
         rows = [member._asdict() for member in members]
-        return click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode().translate(JSON))
+        return say_json(rows, indent=True)
     texts = {member.id: member.text for member in members}
     for member in members:
-        name = click.style(member.id.translate(LINE), bold=True)
+        say(member.id, nl=False, bold=True)
         size = f"{len(member.text):,} characters"
         if member.duplicate_of is None:
-            click.echo(f"{name}  no duplicate of another, {size}")
+            say(f"  no duplicate of another, {size}")
             continue
         alike = f"similarity {member.similarity:.3g}"
         alike += f", containment {member.containment:.0%}" if member.containment is not None else ""
-        click.echo(f"{name}  duplicate of {member.duplicate_of.translate(LINE)}: {alike}, {size}")
+        say(f"  duplicate of {member.duplicate_of}: {alike}, {size}")
         if member.duplicate_of in texts:
-            click.echo(f"  {differences(texts[member.duplicate_of], member.text)}\n")
+            say_differences(texts[member.duplicate_of], member.text)
 
 
-def differences(old: str, new: str) -> str:
-    """Format the differences of two texts; shorten equal text and escape control characters."""
+def say_differences(old: str, new: str) -> None:
+    """Print the differences of two texts; shorten equal text."""
     from gristmill.flows.runs.clusters import word_diff
 
-    runs = []
+    say("  ", nl=False)
     for sign, text in word_diff(old, new):
         if sign == " " and len(text) > 2 * SAME + 20:
             text = f"{text[:SAME]} … {text[-SAME:]}"
         begin, end = MARKS.get(sign, ("", ""))
         space = text[: len(text) - len(text.lstrip())] if begin else ""
-        runs.append(space + click.style(begin + text[len(space) :].translate(TERMINAL) + end, **COLORS[sign]))
-    return "".join(runs)
+        say(space, lines=True, nl=False)
+        say(begin + text[len(space) :] + end, lines=True, nl=False, **COLORS[sign])
+    say("\n", lines=True)

@@ -5,6 +5,7 @@ from contextlib import suppress
 import click
 
 from gristmill.flows.cli.options import work_argument
+from gristmill.flows.cli.output import say
 
 
 @click.command()
@@ -43,5 +44,5 @@ def explore(work, port, tokenizers):
     app = application(index, Tokenizers(to_path(work), tokenizers))
     address = f"http://{HOST}:{listening.getsockname()[1]}"
     with suppress(KeyboardInterrupt):  # how it is meant to end
-        click.echo(f"{index.documents:,} documents of {work} at {address}  (Ctrl-C stops the server)")
+        say(f"{index.documents:,} documents of {work} at {address}  (Ctrl-C stops the server)")
         serve(app, listening)

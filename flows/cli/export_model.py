@@ -2,6 +2,8 @@
 
 import click
 
+from gristmill.flows.cli.output import say
+
 
 @click.command("export-model")
 @click.argument("run")
@@ -17,4 +19,4 @@ def export_model(run, output):
     """
     from gristmill.flows.models.pretraining import write_export
 
-    click.echo(f"{output}: {write_export(run, output)}")
+    say(f"{output}: {write_export(run, output)}")

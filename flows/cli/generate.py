@@ -2,8 +2,8 @@
 
 import click
 
-from gristmill.flows.cli.options import settings_option
-from gristmill.flows.escape import TERMINAL
+from gristmill.flows.cli.options import settings_option, whole
+from gristmill.flows.cli.output import say, say_json
 from gristmill.pipelines.errors import RecipeError
 
 
@@ -11,7 +11,7 @@ from gristmill.pipelines.errors import RecipeError
 @click.argument("run")
 @click.option("--prompt", metavar="TEXT", help="Text to continue.")
 @click.option("--ids", metavar="1,2,…", help="Token ids to continue instead of text; prints ids.")
-@click.option("--copies", type=click.IntRange(1), default=1, show_default=True, help="Number of continuations.")
+@click.option("--copies", type=whole(1, 100_000), default=1, show_default=True, help="Number of continuations.")
 @settings_option("sample or machine")
 @click.option("--json", "as_json", is_flag=True, help="Print a list of continuations as JSON.")
 def generate(run, prompt, ids, copies, changes, as_json):
@@ -25,8 +25,6 @@ def generate(run, prompt, ids, copies, changes, as_json):
         gristmill generate work/runs/nano --prompt "In the beginning" --set sample.num_beams=4
         gristmill generate work/runs/nano --ids 0,17,4 --copies 3 --set sample.top_k=50
     """
-    import orjson
-
     from gristmill.flows.models.pretraining import continue_text
 
     if (prompt is None) == (ids is None):
@@ -38,7 +36,7 @@ def generate(run, prompt, ids, copies, changes, as_json):
         raise RecipeError(f"--ids {ids!r}: expected numbers separated by commas") from None
     written = continue_text(run, prompt, numbers, copies, changes)
     if as_json:
-        return click.echo(orjson.dumps(written))
+        return say_json(written)
     for each in written:
         text = f"{prompt}{each}" if numbers is None else ",".join(map(str, each))
-        click.echo(text.translate(TERMINAL))
+        say(text, lines=True)

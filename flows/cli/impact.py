@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import click
 
-from gristmill.flows.cli.options import console, engine_options, input_option, run_progress, writable
-from gristmill.flows.escape import LINE
+from gristmill.flows.cli.options import engine_options, input_option, run_progress, writable
+from gristmill.flows.cli.output import console, say, say_json, say_table
 
 
 @click.group()
@@ -49,7 +49,7 @@ def plan(recipe, paths, work, changes):
     made = make_plan(settings, writable(work))
     for arm in made.arms:
         against = f"against {arm.against}" if arm.against else ""
-        click.echo(f"{arm.name:<28}{len(arm.recipe.steps):>3} steps  {against}")
+        say(f"{arm.name:<28}{len(arm.recipe.steps):>3} steps  {against}")
     lines = {
         "decided by": f"bits per byte of the set {settings.heldout.decision_set!r}",
         "seeds": ", then ".join(str(look.seeds) for look in made.looks) + " for each arm without a verdict",
@@ -59,8 +59,8 @@ def plan(recipe, paths, work, changes):
         least = smallest_effect(1.0, look.seeds, look.seeds, look.alpha)
         lines[f"{look.seeds} seeds"] = f"find an effect of {least:.1f} sd of one arm's runs, four times in five"
     for what, value in lines.items():
-        click.echo(f"{what:>12}  {value}")
-    console.print(f"  {work}/plan.json", soft_wrap=True, highlight=False)
+        say(f"{what:>12}  {value}")
+    console.print(f"  {work}/plan.json", soft_wrap=True)
 
 
 @impact.command()
@@ -82,7 +82,7 @@ def run(recipe, paths, work, engine, changes):
     settings, folder = read_impact(recipe, changes, paths), writable(work)
     progress = run_progress(folder)
     try:
-        found = measure_impact(settings, folder, engine, progress, lambda line: console.print(line, highlight=False))
+        found = measure_impact(settings, folder, engine, progress, lambda line: console.print(line))
     finally:
         progress.stop()
     show(found, work)
@@ -97,39 +97,35 @@ def report(work, as_json):
     \b
         gristmill impact report impact
     """
-    import orjson
-
     from gristmill.flows.impact.report import read_report
     from gristmill.pipelines.storage.files import to_path
 
     found = read_report(to_path(work))
     if as_json:
-        return click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+        return say_json(found, indent=True)
     show(found, work)
 
 
 def show(found: dict, work: str) -> None:
     """Print the result as tables, the headline last."""
-    from gristmill.flows.cli.clean import render
-
     for line in differences(found):
-        click.echo(line)
-    click.echo()
-    click.echo(render(losses(found)))
-    click.echo()
+        say(line)
+    say()
+    say_table(losses(found))
+    say()
     for each in found["heldout"]:
-        click.echo(
-            f"{each['set'].translate(LINE):<12}{each['pieces']:>6,} pieces, {each['bytes'] / 1e3:,.0f} kB; "
+        say(
+            f"{each['set']:<12}{each['pieces']:>6,} pieces, {each['bytes'] / 1e3:,.0f} kB; "
             f"{each['overlapping']:,} of {each['candidates']:,} candidates overlap and are left out"
         )
     if scaling := found["scaling"]:
         for line in law(scaling):
-            click.echo(line)
+            say(line)
     for warning in found["warnings"]:
-        click.echo(f"Warning: {warning}".translate(LINE))
-    click.echo()
-    click.echo(found["headline"].translate(LINE))
-    console.print(f"  {work}/impact.json    {work}/impact.png", soft_wrap=True, highlight=False)
+        say(f"Warning: {warning}")
+    say()
+    say(found["headline"])
+    console.print(f"  {work}/impact.json    {work}/impact.png", soft_wrap=True)
 
 
 def differences(found: dict) -> Iterator[str]:
@@ -138,7 +134,7 @@ def differences(found: dict) -> Iterator[str]:
         correlation = "" if row["correlation"] is None else f", correlation of seeds {row['correlation']:+.2f}"
         price = row["bytes_per_millibit"]
         priced = "" if price is None else f", {price / 1e6:.2f} MB removed for each 0.001 gained"
-        name = f"{row['arm']} against {row['against']}".translate(LINE)
+        name = f"{row['arm']} against {row['against']}"
         yield f"{name:<32}{row['delta']:+.4f}   Welch        {_interval(row['interval'])}   {row['verdict']}{priced}"
         yield f"{'':42}paired       {_interval(row['paired'])}   p {row['adjusted']:.2g} after Holm{correlation}"
         seeds = " and ".join(map(str, row["seeds"]))
@@ -156,11 +152,11 @@ def losses(found: dict):
     for title in ("runs", "MB", "tokens", "MB read", "unique", "epochs", "effective"):
         table.add_column(title, justify="right")
     for each in sets:
-        table.add_column(f"{each.translate(LINE)}{'*' if each == name else ''}", justify="right")
+        table.add_column(f"{each}{'*' if each == name else ''}", justify="right")
     for arm in found["arms"]:
         numbers = (f"{arm['trained_tokens']:,}", f"{arm['source_bytes'] / 1e6:.2f}", f"{arm['unique_tokens']:,}")
         table.add_row(
-            arm["name"].translate(LINE),
+            arm["name"],
             str(arm["runs"]),
             f"{arm['bytes'] / 1e6:.1f}",
             *numbers,
@@ -187,7 +183,7 @@ def law(scaling: dict) -> Iterator[str]:
         )
         for arm, worth in scaling["worth"].items():
             low, high = worth["interval"]
-            yield f"  a token of {arm} is worth {worth['tokens']:.2f} [{low:.2f}, {high:.2f}]".translate(LINE)
+            yield f"  a token of {arm} is worth {worth['tokens']:.2f} [{low:.2f}, {high:.2f}]"
     yield scaling["note"]
 
 

@@ -3,6 +3,7 @@
 import click
 
 from gristmill.flows.cli.options import run_options, run_progress, writable
+from gristmill.flows.cli.output import say
 
 
 @click.command()
@@ -28,4 +29,4 @@ def ingest(recipe, paths, work, engine, changes):
         progress.stop()
     for path, manifest in manifests.items():
         counts = ", ".join(f"{count:,} {key}" for key, count in sorted(manifest.counts.items()))
-        click.echo(f"{path}  {counts}")
+        say(f"{path}  {counts}")

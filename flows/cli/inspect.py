@@ -1,15 +1,14 @@
 """gristmill inspect"""
 
-import sys
 from typing import Any
 
 import click
-import orjson
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gristmill.flows.escape import JSON, LINE, TERMINAL
+from gristmill.flows.cli.options import whole
+from gristmill.flows.cli.output import say, say_json, say_table
+from gristmill.flows.escape import LINE, json_bytes
 from gristmill.pipelines.schema import TEXT
 from gristmill.pipelines.storage.files import to_path
 
@@ -27,7 +26,7 @@ CUT = 400  # characters of a value in a sample
     metavar="COLUMN",
     help="Draw a histogram of a column or field (violations.rule).",
 )
-@click.option("--rows", "count", type=click.IntRange(0), metavar="N", help="Show a fixed sample of N rows.")
+@click.option("--rows", "count", type=whole(0), metavar="N", help="Show a fixed sample of N rows.")
 @click.option("--id", "id", metavar="ID", help="Show all of one document.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, with complete values.")
 def inspect(path, columns, expression, column, count, id, as_json):
@@ -51,32 +50,38 @@ def inspect(path, columns, expression, column, count, id, as_json):
         found: dict[str, Any] = {"document": look.document(table, id, names)}
     else:
         found = look.overview(table, names) | {"where": expression}
-        if column:
+        if column is not None:
             found["histogram"] = histogram(table, column)
         count = count if count is not None else 3 * (expression is not None)
         found["samples"] = look.sample(table, count, names) if count else []
     if as_json:
-        return click.echo(orjson.dumps(found, default=str, option=orjson.OPT_INDENT_2).decode().translate(JSON))
+        return say_json(found, indent=True)
     if id is not None:
         return show_document(found["document"])
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-    console.print(sizes(found))
-    console.print(column_table(found["columns"]))
-    if column:
-        console.print(bars(found["histogram"]))
+    say_table(sizes(found))
+    say_table(column_table(found["columns"]))
+    if column is not None:
+        say_table(bars(found["histogram"]))
     for row in found["samples"]:
-        click.echo()
+        say()
         for name, value in row.items():
-            click.echo(f"{click.style(_line(name), dim=True)}  {_line(value, CUT)}")
+            say_value(name, value, CUT)
 
 
 def show_document(row: dict) -> None:
     """Print every column on a line, then the whole text."""
     text = row.pop(TEXT, None)
     for name, value in row.items():
-        click.echo(f"{click.style(_line(name), dim=True)}  {_line(value)}")
+        say_value(name, value)
     if text is not None:
-        click.echo(f"\n{text.translate(TERMINAL)}")
+        say()
+        say(text, lines=True)
+
+
+def say_value(name: str, value, cut: int | None = None) -> None:
+    """Print the name and the value of a column on one line."""
+    say(name, nl=False, dim=True)
+    say(f"  {_line(value, cut)}")
 
 
 def sizes(found: dict) -> Text:
@@ -142,6 +147,6 @@ def _megabytes(count: int) -> str:
 
 def _line(value, cut: int | None = None) -> str:
     """Return any value on one line, control characters escaped, shortened to ``cut`` characters."""
-    text = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+    text = value if isinstance(value, str) else json_bytes(value).decode()
     line = text[:cut].translate(LINE)
     return f"{line}… ({len(text):,} characters)" if cut and len(text) > cut else line

@@ -3,6 +3,7 @@
 import click
 
 from gristmill.flows.cli.options import settings_option, writable
+from gristmill.flows.cli.output import say, say_json
 
 
 @click.group()
@@ -44,7 +45,7 @@ def train(corpus, output, tokenizer, work, changes):
     model = train_ngram(corpus, folder, settings, tokenizer)
     model.save(to_path(output))
     size = to_path(output).stat().st_size
-    click.echo(f"{output}: order {model.order}, {model.vocabulary.size:,} words, {size / 1e6:,.1f} MB")
+    say(f"{output}: order {model.order}, {model.vocabulary.size:,} words, {size / 1e6:,.1f} MB")
 
 
 @ngram.command()
@@ -71,7 +72,6 @@ def score(corpus, model, by_line, percentiles_file, reference_file, language, to
         gristmill ngram score work --model books.ngram --write-percentiles percentiles.json --language en > scores.jsonl
     """
     import numpy as np
-    import orjson
 
     from gristmill.filters.core.percentiles import write_percentiles
     from gristmill.filters.perplexity.mahalanobis import MahalanobisModel, write_reference
@@ -79,7 +79,7 @@ def score(corpus, model, by_line, percentiles_file, reference_file, language, to
 
     found, names = [], ("perplexity", "bits_per_byte", "context_gain")
     for row in score_corpus(corpus, writable(work), scorer(model, tokenizer), by_line):
-        click.echo(orjson.dumps(row))
+        say_json(row)
         if row["tokens"]:
             found.append([row[name] for name in names])
     columns = np.array(found).reshape(-1, len(names)).T
@@ -101,4 +101,4 @@ def export(source, target):
     """
     from gristmill.flows.models.ngram import export
 
-    click.echo(f"{target}: {export(source, target)}")
+    say(f"{target}: {export(source, target)}")

@@ -1,14 +1,27 @@
 """Options and arguments that several commands share."""
 
 import functools
+import math
 import os
 
 import click
-from rich.console import Console
 
+from gristmill.flows.cli.output import console
 from gristmill.pipelines.errors import WorkError
 
-console = Console(stderr=True)  # progress and hints; results go to standard output
+
+class Real(click.FloatRange):
+    """Range of finite numbers: NaN lies in every range of click."""
+
+    def convert(self, value, param, ctx):
+        number = super().convert(value, param, ctx)
+        return self.fail(f"{value} is not a number", param, ctx) if math.isnan(number) else number
+
+
+def whole(least: int, most: int = 2**31 - 1) -> click.IntRange:
+    """Return the type of options that take whole numbers from ``least`` to ``most``."""
+    return click.IntRange(least, most)
+
 
 work_argument = click.argument("work", metavar="WORK")
 
@@ -51,7 +64,7 @@ def engine_options(command):
             callback=_keep,
             help="Format of the log on standard error.",
         ),
-        click.option("--job-seconds", type=click.FloatRange(0, min_open=True), help="Time limit for one job."),
+        click.option("--job-seconds", type=Real(0, 1e9, min_open=True), help="Time limit for one job."),
         click.option(
             "--engine",
             default="processes",
@@ -61,7 +74,7 @@ def engine_options(command):
         ),
         click.option(
             "--workers",
-            type=click.IntRange(1),
+            type=whole(1, 1024),
             default=os.cpu_count(),
             show_default="all cores",
             help="Number of jobs to run at the same time.",

@@ -2,15 +2,16 @@
 
 import click
 
-from gristmill.flows.cli.options import run_progress, work_options, writable
-from gristmill.flows.escape import JSON, LINE
+from gristmill.flows.cli.options import Real, run_progress, work_options, writable
+from gristmill.flows.cli.output import say, say_json, say_table
+from gristmill.flows.escape import LINE
 
 MOST = 12  # sources with the most bytes, in the matrix
 SHADES = " ░▒▓█"
 
 
 @click.command()
-@click.option("--threshold", type=float, metavar="J", help="Jaccard similarity of near-duplicates [default: 0.8].")
+@click.option("--threshold", type=Real(0, 1), metavar="J", help="Jaccard similarity of near-duplicates [default: 0.8].")
 @click.option("--plot", metavar="FILE", help="Draw the near matrix to FILE, as SVG.")
 @click.option("--json", "as_json", is_flag=True, help="Print totals and all pairs as JSON.")
 @work_options
@@ -24,10 +25,7 @@ def overlap(corpus, threshold, plot, as_json, work, engine, changes):
         gristmill overlap crawl/ books/ --output overlap
         gristmill overlap mix.jsonl.zst --set input.source=dataset --plot overlap.svg
     """
-    import orjson
-
     from gristmill.flows.clean.overlap import draw, find_overlap
-    from gristmill.flows.cli.clean import render
     from gristmill.pipelines.storage.files import atomic_write, to_path
 
     folder = writable(work)
@@ -42,10 +40,10 @@ def overlap(corpus, threshold, plot, as_json, work, engine, changes):
             file.write(draw(sorted(sources[:100]), shared).encode())
     if as_json:
         tables = {"sources": totals.to_dicts(), "shared": shared.to_dicts()}
-        return click.echo(orjson.dumps(tables, option=orjson.OPT_INDENT_2).decode().translate(JSON))
-    click.echo(render(heat(sorted(sources[:MOST]), shared)))
-    click.echo()
-    click.echo(render(pairs(shared)))
+        return say_json(tables, indent=True)
+    say_table(heat(sorted(sources[:MOST]), shared))
+    say()
+    say_table(pairs(shared))
 
 
 def heat(sources: list[str], shared):

@@ -2,8 +2,8 @@
 
 import click
 
-from gristmill.flows.cli.options import console, work_options, writable
-from gristmill.flows.escape import LINE
+from gristmill.flows.cli.options import whole, work_options, writable
+from gristmill.flows.cli.output import console, say, say_json, say_table
 
 changes = click.option("--set", "changes", multiple=True, metavar="pii.SETTING=VALUE", help="Change a setting.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
@@ -29,7 +29,7 @@ def pii():
 
 @pii.command()
 @click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
-@click.option("--show", type=click.IntRange(1), metavar="N", help="Show the first N values of each type, in clear.")
+@click.option("--show", type=whole(1), metavar="N", help="Show the first N values of each type, in clear.")
 @values
 @changes
 @as_json
@@ -43,8 +43,6 @@ def scan(corpus, show, values, changes, as_json):
     from collections import Counter, defaultdict
     from contextlib import ExitStack
 
-    import orjson
-
     from gristmill.flows.clean.pii import pii_recipe, scan, values_file, with_values
 
     spans: Counter[str] = Counter()
@@ -57,18 +55,19 @@ def scan(corpus, show, values, changes, as_json):
                 spans[each["type"]] += 1
                 documents[each["type"]].add(count + each["row"])
                 if as_json:
-                    click.echo(orjson.dumps({key: each[key] for key in ("id", "type", "start", "end")}).decode())
+                    say_json({key: each[key] for key in ("id", "type", "start", "end")})
             for each in with_values(table, found, CONTEXT) if write or show else ():
                 if write:
                     write(each)
                 if show and shown[each["type"]] < show:
                     shown[each["type"]] += 1
-                    before, value, after = (each[key].translate(LINE) for key in ("before", "value", "after"))
-                    click.echo(f"{each['type']:<16}{before}{click.style(f'⟦{value}⟧', bold=True)}{after}")
+                    say(f"{each['type']:<16}{each['before']}", nl=False)
+                    say(f"⟦{each['value']}⟧", nl=False, bold=True)
+                    say(each["after"])
             count += len(table)
     if not as_json:
         for type, number in spans.most_common():
-            click.echo(f"{number:>12,}  in {len(documents[type]):>9,} documents  {type}")
+            say(f"{number:>12,}  in {len(documents[type]):>9,} documents  {type}")
     console.print(f"of {count:,} documents")
 
 
@@ -101,7 +100,7 @@ def redact(corpus, replacement, values, work, engine, changes):
 @click.argument("labeled", metavar="LABELED")
 @click.option("--spans", "tools", multiple=True, metavar="FILE", help="Spans of another tool, to score too.")
 @click.option("--lines", is_flag=True, help="Count only lines with a label or a decoy.")
-@click.option("--show", type=click.IntRange(1), metavar="N", help="Show N false and missed spans per type, in clear.")
+@click.option("--show", type=whole(1), metavar="N", help="Show N false and missed spans per type, in clear.")
 @changes
 @as_json
 def score(labeled, tools, lines, show, changes, as_json):
@@ -116,12 +115,9 @@ def score(labeled, tools, lines, show, changes, as_json):
     """
     from typing import cast
 
-    import orjson
-
     from gristmill.filters.pii.evaluate import pii_detector, read_labeled, score
     from gristmill.filters.pii.filter import PiiFilter
     from gristmill.flows.clean.pii import finder_of, pii_recipe
-    from gristmill.flows.cli.clean import render
 
     documents, settings = read_labeled(labeled), cast(PiiFilter, pii_recipe([], changes).steps["pii"])
     finders = {"gristmill": pii_detector(settings)}
@@ -132,14 +128,15 @@ def score(labeled, tools, lines, show, changes, as_json):
             for type, each in scores.types.items():
                 row = {"finder": name, "type": type, **each._asdict()}
                 row |= {key: round(getattr(each, key), 4) for key in ("precision", "recall", "f1")}
-                click.echo(orjson.dumps(row).decode())
+                say_json(row)
             continue
-        click.echo(render(table(name, scores)))
+        say_table(table(name, scores))
         others = ", ".join(f"{count:,} {type}" for type, count in scores.unlabeled.items()) or "nothing"
-        click.echo(f"{scores.decoys_hit} of {scores.decoys} decoys touched; detected of unlabeled types: {others}\n")
+        say(f"{scores.decoys_hit} of {scores.decoys} decoys touched; detected of unlabeled types: {others}")
+        say()
         for type in [*scores.types, *scores.unlabeled] if show else ():
             for miss in [miss for miss in scores.mismatches if miss.type == type][:show]:
-                click.echo(f"{miss.kind:<7}{type:<16}{miss.text.translate(LINE)!s:<32} {miss.context.translate(LINE)}")
+                say(f"{miss.kind:<7}{type:<16}{miss.text!s:<32} {miss.context}")
 
 
 def table(name: str, scores):

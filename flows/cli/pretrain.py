@@ -4,13 +4,14 @@ import os
 
 import click
 
-from gristmill.flows.cli.options import console, settings_option
+from gristmill.flows.cli.options import settings_option, whole
+from gristmill.flows.cli.output import console, say, say_json
 
 
 @click.command()
 @click.argument("tokens")
 @click.option("--preset", "name", default="nano", show_default=True, help="Name of the model's configuration.")
-@click.option("--steps", type=click.IntRange(1), help="Number of training steps [default: 1000].")
+@click.option("--steps", type=whole(1), help="Number of training steps [default: 1000].")
 @click.option("--output", default="run", show_default=True, metavar="FOLDER", help="Folder of the run.")
 @click.option("--init", metavar="MODEL", help="Start from the weights of a run, or of GPT-2 or Llama.")
 @settings_option("model, train, machine or save")
@@ -26,15 +27,13 @@ def pretrain(tokens, name, steps, output, init, changes, as_json):
         gristmill pretrain work/tokens/bpe --preset gpt2-124m --set machine.compile=true --set train.lr=6e-4
         torchrun --nproc-per-node 2 -m gristmill pretrain work/tokens/bpe --output work/runs/two
     """
-    import orjson
-
     from gristmill.flows.models.pretraining import train_model
 
     summary = train_model(tokens, name, steps, output, init, changes, print_progress)
     if os.environ.get("RANK", "0") != "0":  # under torchrun only the first process prints
         return
     if as_json:
-        return click.echo(orjson.dumps(summary, option=orjson.OPT_INDENT_2))
+        return say_json(summary, indent=True)
     packing = summary["packing"]
     rows = {
         "parameters": f"{summary['parameters']:,}",
@@ -47,7 +46,7 @@ def pretrain(tokens, name, steps, output, init, changes, as_json):
     if summary.get("bits_per_byte"):
         rows["bits per byte"] = f"{summary['bits_per_byte']:.4f}, over all documents in full"
     for label, value in (rows | {"written": output}).items():
-        click.echo(f"{label:>13}  {value}")
+        say(f"{label:>13}  {value}")
 
 
 def print_progress(line: dict) -> None:
@@ -57,4 +56,4 @@ def print_progress(line: dict) -> None:
     else:
         speed = f"{line['tokens_per_second']:,.0f} tokens/s" + (f", MFU {line['mfu']:.1%}" if "mfu" in line else "")
         text = f"step {line['step']:>7,} of {line['steps']:,}  loss {line['loss']:.4f}  lr {line['lr']:.2e}  {speed}"
-    console.print(text, highlight=False, soft_wrap=True)
+    console.print(text, soft_wrap=True)

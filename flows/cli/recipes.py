@@ -2,6 +2,8 @@
 
 import click
 
+from gristmill.flows.cli.output import say
+
 
 @click.command()
 @click.argument("name", required=False)
@@ -21,8 +23,9 @@ def recipes(name):
         for each, path in shipped.items():
             table = read_toml(path)
             command = "clean" if "steps" in table else "impact run"
-            click.echo(f"{each:<16}{table.get('about', '')}\n{'':16}gristmill {command} {each} --input PATH")
+            say(f"{each:<16}{table.get('about', '')}")
+            say(f"{'':16}gristmill {command} {each} --input PATH")
     elif name in shipped:
-        click.echo(shipped[name].read_text("utf-8"), nl=False)
+        say(shipped[name].read_text("utf-8"), lines=True, nl=False)
     else:
         raise RecipeError(f"no recipe {name!r} ships with Gristmill; {nearest(name, list(shipped))}")

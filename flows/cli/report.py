@@ -3,6 +3,7 @@
 import click
 
 from gristmill.flows.cli.options import work_argument
+from gristmill.flows.cli.output import say
 
 PAGE = "report/index.html"
 
@@ -27,4 +28,4 @@ def report(work, output, impact):
 
     target = to_path(output) if output else to_path(work) / PAGE
     size = write(to_path(work), target, to_path(impact) if impact else None)
-    click.echo(f"{target}  {size / 1e6:.1f} MB, opens in any browser")
+    say(f"{target}  {size / 1e6:.1f} MB, opens in any browser")

@@ -4,12 +4,15 @@ import os
 
 import click
 
+from gristmill.flows.cli.options import whole
+from gristmill.flows.cli.output import say
+
 
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65535), default=4200, show_default=True, help="Port of the server.")
 @click.option(
     "--limit",
-    type=click.IntRange(1),
+    type=whole(1, 1024),
     default=1,
     show_default=True,
     help="Number of concurrent flow runs.",
@@ -33,9 +36,9 @@ def serve(port, limit):
 
         def announce() -> None:
             names = ", ".join(f"{name}/local" for name in serve.DEPLOYED)
-            click.echo(f"Serving {names} at {url.removesuffix('/api')}. In another terminal:\n")
-            click.echo(f"    export PREFECT_API_URL={url}")
-            click.echo("    prefect deployment run clean-corpus/local --watch\n")
+            say(f"Serving {names} at {url.removesuffix('/api')}. In another terminal:\n", lines=True)
+            say(f"    export PREFECT_API_URL={url}")
+            say("    prefect deployment run clean-corpus/local --watch\n", lines=True)
 
         with temporary_settings({}):
             serve.serve(limit, announce)

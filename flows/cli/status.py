@@ -3,7 +3,7 @@
 import click
 
 from gristmill.flows.cli.options import work_argument
-from gristmill.flows.escape import LINE
+from gristmill.flows.cli.output import say, say_json
 
 STYLES = {"finished": "green", "running": "cyan", "failed": "red", "stopped": "yellow", "stale": "magenta"}
 
@@ -20,17 +20,15 @@ def status(work, as_json):
         gristmill status work
         gristmill status work --json | jq .run
     """
-    import orjson
-
     from gristmill.flows.runs.status import status
     from gristmill.pipelines.storage.files import to_path
 
     found = status(to_path(work))
     if as_json:
         folders = [folder._asdict() for folder in found.folders]
-        return click.echo(orjson.dumps({"run": found.run, "folders": folders}, option=orjson.OPT_INDENT_2))
-    click.echo(found.run.translate(LINE))
+        return say_json({"run": found.run, "folders": folders}, indent=True)
+    say(found.run)
     for folder in found.folders:
         counts = ", ".join(f"{folder.counts[key]:,} {key}" for key in ("documents", "rejects") if key in folder.counts)
-        state = click.style(f"{folder.state:<10}", fg=STYLES.get(folder.state))
-        click.echo(f"  {state}{folder.name:<32}{folder.parts:>6,} parts  {counts}".rstrip())
+        say(f"  {folder.state:<10}", nl=False, fg=STYLES.get(folder.state))
+        say(f"{folder.name:<32}{folder.parts:>6,} parts  {counts}".rstrip())

@@ -2,8 +2,8 @@
 
 import click
 
-from gristmill.flows.cli.options import console, engine_options, run_progress, settings_option, writable
-from gristmill.flows.escape import LINE
+from gristmill.flows.cli.options import engine_options, run_progress, settings_option, writable
+from gristmill.flows.cli.output import console, say, say_json
 
 
 @click.command()
@@ -24,8 +24,6 @@ def tokenize(corpus, tokenizer, output, engine, changes, as_json):
         gristmill tokenize work --tokenizer tok --output tokens
         gristmill tokenize books/ web/ --tokenizer tok --set tokens.weights.books=0.3 --output mix
     """
-    import orjson
-
     from gristmill.flows.tokenize.tokenize_corpus import token_settings, tokenize
 
     settings, folder = token_settings(changes), writable(output)
@@ -37,10 +35,10 @@ def tokenize(corpus, tokenizer, output, engine, changes, as_json):
     counts = tokens.manifest.counts
     if as_json:
         table = {"counts": counts, "mixture": tokens.about["mixture"], "shards": tokens.names()}
-        return click.echo(orjson.dumps(table, option=orjson.OPT_INDENT_2))
-    click.echo(f"{'source':<24}{'documents':>12}{'tokens':>16}{'epochs':>8}{'share':>8}")
+        return say_json(table, indent=True)
+    say(f"{'source':<24}{'documents':>12}{'tokens':>16}{'epochs':>8}{'share':>8}")
     for source in tokens.about["mixture"]:
         numbers = f"{source['documents']:>12,}{source['tokens']:>16,}{source['epochs']:>8.2f}{source['share']:>8.1%}"
-        click.echo(f"{source['name'].translate(LINE)[:23]:<24}{numbers}")
+        say(f"{source['name'][:23]:<24}{numbers}")
     summary = f"{len(tokens.names()):,} shards of {tokens.about['dtype'].lstrip('<')}, {counts['tokens']:,} tokens"
-    console.print(f"  {output}  {summary}   gristmill tokens inspect {output}", soft_wrap=True, highlight=False)
+    console.print(f"  {output}  {summary}   gristmill tokens inspect {output}", soft_wrap=True)

@@ -4,8 +4,8 @@ import sys
 
 import click
 
-from gristmill.flows.cli.options import engine_options, run_progress, settings_option, writable
-from gristmill.flows.escape import TERMINAL
+from gristmill.flows.cli.options import Real, engine_options, run_progress, settings_option, whole, writable
+from gristmill.flows.cli.output import say, say_json
 
 ALGORITHMS = ["bpe", "wordpiece", "unigram", "words", "chars"]
 ALPHA = "Exponent of --sample; 0 = uniform over segmentations."
@@ -30,7 +30,7 @@ def tokenizer():
 @click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
 @click.option("--algorithm", type=click.Choice(ALGORITHMS), default="bpe", show_default=True, help="Kind of model.")
 @click.option("--pretokenizer", metavar="NAME", help="Rule that splits text into words, or regex:PATTERN.")
-@click.option("--vocab-size", type=click.IntRange(1), default=32_000, show_default=True, help="Number of pieces.")
+@click.option("--vocab-size", type=whole(1), default=32_000, show_default=True, help="Number of pieces.")
 @click.option("--special", multiple=True, metavar="TOKEN", help="Special token, in place of the default ones.")
 @click.option("--user-symbol", multiple=True, metavar="TEXT", help="Text that is always one piece (SentencePiece).")
 @click.option("--normalizer", multiple=True, metavar="NAME", help="Normalizer of the text; several apply in order.")
@@ -63,7 +63,7 @@ def train(corpus, algorithm, pretokenizer, vocab_size, special, user_symbol, nor
     finally:
         progress.stop()
     merges = f"{len(model.merges):,} merges"
-    click.echo(f"{output}: {model.algorithm}, {model.size:,} pieces, {merges}, pre-tokenizer {model.pretokenizer}")
+    say(f"{output}: {model.algorithm}, {model.size:,} pieces, {merges}, pre-tokenizer {model.pretokenizer}")
 
 
 @tokenizer.command()
@@ -71,10 +71,10 @@ def train(corpus, algorithm, pretokenizer, vocab_size, special, user_symbol, nor
 @click.argument("text", required=False)
 @click.option("--allow", multiple=True, metavar="TOKEN", help='Special token to recognize in the text; "all" for all.')
 @click.option("--as-tokens", is_flag=True, help="Print the text of each token, not its id.")
-@click.option("--dropout", type=click.FloatRange(0, 1), help="BPE: skip each merge with this probability.")
-@click.option("--nbest", type=click.IntRange(1), help="Unigram: print the N best segmentations with their scores.")
+@click.option("--dropout", type=Real(0, 1), help="BPE: skip each merge with this probability.")
+@click.option("--nbest", type=whole(1, 10_000), help="Unigram: print the N best segmentations with their scores.")
 @click.option("--sample", is_flag=True, help="Unigram: sample a segmentation with probability proportional to P^alpha.")
-@click.option("--alpha", type=click.FloatRange(0), default=0.1, show_default=True, help=ALPHA)
+@click.option("--alpha", type=Real(0, 1e9), default=0.1, show_default=True, help=ALPHA)
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True, help=SEED)
 def encode(tokenizer, text, allow, as_tokens, dropout, nbest, sample, alpha, seed):
     """Print the ids of TEXT, or of each line of standard input; special tokens are text unless --allow names them.
@@ -108,17 +108,17 @@ def encode(tokenizer, text, allow, as_tokens, dropout, nbest, sample, alpha, see
         else:
             ways = [("", opened.encode(line, allowed))]
         for score, ids in ways:
-            click.echo(score + (spelled(opened.model, ids) if as_tokens else " ".join(map(str, ids))))
+            say(score + (spelled(opened.model, ids) if as_tokens else " ".join(map(str, ids))), lines=True)
 
 
 def spelled(model, ids) -> str:
-    """Return the text of the ids in quotes, safe for a terminal."""
-    return " ".join(repr(model.pieces[id].decode("utf-8", "backslashreplace")) for id in ids).translate(TERMINAL)
+    """Return the text of the ids in quotes."""
+    return " ".join(repr(model.pieces[id].decode("utf-8", "backslashreplace")) for id in ids)
 
 
 @tokenizer.command()
 @click.argument("tokenizer", metavar="TOKENIZER")
-@click.argument("ids", nargs=-1, type=int)
+@click.argument("ids", nargs=-1, type=whole(0))
 def decode(tokenizer, ids):
     """Print the text of IDS, or of each line of ids on standard input.
 
@@ -137,12 +137,12 @@ def decode(tokenizer, ids):
             raise InputError(f"expected ids separated by spaces, found {line.strip()[:60]!r}") from None
         if min(numbers, default=0) < 0:
             raise InputError(f"expected ids from 0 on, found {min(numbers)}")
-        click.echo(opened.decode_ids(numbers).translate(TERMINAL))
+        say(opened.decode_ids(numbers), lines=True)
 
 
 @tokenizer.command()
 @click.argument("tokenizer", metavar="TOKENIZER")
-@click.option("--count", type=click.IntRange(0), default=10, show_default=True, help="Number of pieces in each row.")
+@click.option("--count", type=whole(0), default=10, show_default=True, help="Number of pieces in each row.")
 def show(tokenizer, count):
     """Describe a tokenizer, and show its first, middle and last pieces.
 
@@ -164,14 +164,14 @@ def show(tokenizer, count):
         "lengths": f"{lengths[len(lengths) // 2]} bytes (median), {lengths[-1]:,} at most",
     }
     for what, value in rows.items():
-        click.echo(f"{what:>13}  {value}".translate(TERMINAL))
+        say(f"{what:>13}  {value}")
     middle = range(model.size // 2, min(model.size, model.size // 2 + count))
     for name, ids in (
         ("first", range(min(count, model.size))),
         ("middle", middle),
         ("last", range(max(0, model.size - count), model.size)),
     ):
-        click.echo(f"{name:>13}  {spelled(model, ids)}")
+        say(f"{name:>13}  {spelled(model, ids)}")
 
 
 @tokenizer.command()
@@ -191,9 +191,9 @@ def export(tokenizer, kind, output, corpus):
     from gristmill.tokenizers_lab.verify_export import export_tokenizer
 
     check = export_tokenizer(tokenizer, kind, output, corpus)
-    click.echo(f"{output}: {check.library} gives the same ids for {check.same:,} of {check.texts:,} texts")
+    say(f"{output}: {check.library} gives the same ids for {check.same:,} of {check.texts:,} texts")
     if check.same < check.texts:
-        click.echo(f"the first difference: {check.first[:200]!r}".translate(TERMINAL))
+        say(f"the first difference: {check.first[:200]!r}")
         sys.exit(1)
 
 
@@ -213,13 +213,13 @@ def read(file, output, pretokenizer, special):
     from gristmill.tokenizers_lab.verify_export import import_tokenizer
 
     model = import_tokenizer(file, output, pretokenizer, special)
-    click.echo(f"{output}: {model.algorithm}, {model.size:,} pieces, pre-tokenizer {model.pretokenizer}")
+    say(f"{output}: {model.algorithm}, {model.size:,} pieces, pre-tokenizer {model.pretokenizer}")
 
 
 @tokenizer.command()
 @click.argument("tokenizer", metavar="TOKENIZER")
 @click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
-@click.option("--vocab-size", type=click.IntRange(1), required=True, help="Number of pieces, old and new.")
+@click.option("--vocab-size", type=whole(1), required=True, help="Number of pieces, old and new.")
 @click.option("--join-words", is_flag=True, help="Let merges cross word boundaries (SuperBPE's second phase).")
 @click.option("--output", required=True, metavar="FOLDER", help="Folder of the larger tokenizer.")
 @engine_options
@@ -238,7 +238,7 @@ def extend(tokenizer, corpus, vocab_size, join_words, output, engine):
         model = extend_tokenizer(tokenizer, corpus, folder, vocab_size, join_words, engine, progress)
     finally:
         progress.stop()
-    click.echo(f"{output}: {model.size:,} pieces, {len(model.merges):,} merges")
+    say(f"{output}: {model.size:,} pieces, {len(model.merges):,} merges")
 
 
 @tokenizer.command()
@@ -246,7 +246,7 @@ def extend(tokenizer, corpus, vocab_size, join_words, output, engine):
 @click.option(
     "--corpus", "corpus", multiple=True, required=True, metavar="CORPUS", help="Text no tokenizer was trained on."
 )
-@click.option("--max-mb", type=click.FloatRange(min=0, min_open=True), default=20, show_default=True, help=MAX_MB)
+@click.option("--max-mb", type=Real(0, 1e9, min_open=True), default=20, show_default=True, help=MAX_MB)
 @click.option("--plot", metavar="FILE", help="Plot bytes per token by language to FILE (.png, .svg or .pdf).")
 @click.option("--json", "as_json", is_flag=True, help="Print all measures as JSON.")
 def compare(tokenizers, corpus, max_mb, plot, as_json):
@@ -261,17 +261,15 @@ def compare(tokenizers, corpus, max_mb, plot, as_json):
         gristmill tokenizer compare tok gpt2 uni --corpus held-out.jsonl.zst
         gristmill tokenizer compare tok --corpus held-out.jsonl.zst --plot languages.png --json
     """
-    import orjson
-
     from gristmill.tokenizers_lab.compare import compare_tokenizers, plot_languages
 
     rows = compare_tokenizers(tokenizers, corpus, max_mb)
     if plot:
         plot_languages(rows, plot)
     if as_json:
-        return click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2))
+        return say_json(rows, indent=True)
     heads = ("pieces", "bytes/token", "fertility", "whole", "used", "Rényi", "unreachable", "unknown", "exact", "MB/s")
-    click.echo(f"{'':<20}" + "".join(f"{head:>12}" for head in heads) + "  worst language")
+    say(f"{'':<20}" + "".join(f"{head:>12}" for head in heads) + "  worst language")
     for row in rows:
         cells = [
             f"{row['vocab_size']:,}",
@@ -283,4 +281,4 @@ def compare(tokenizers, corpus, max_mb, plot, as_json):
         cells += [f"{row['exact']:.1%}", f"{row['mb_per_second']:.1f}"]
         worst = row["worst_language"]
         worst = f"{worst}, {row['languages'][worst]:.3f} bytes per token" if worst else "unknown"
-        click.echo(f"{row['tokenizer'][-19:]:<20}" + "".join(f"{cell:>12}" for cell in cells) + f"  {worst}")
+        say(f"{row['tokenizer'][-19:]:<20}" + "".join(f"{cell:>12}" for cell in cells) + f"  {worst}")

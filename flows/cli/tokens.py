@@ -2,7 +2,8 @@
 
 import click
 
-from gristmill.flows.escape import LINE, TERMINAL
+from gristmill.flows.cli.options import whole
+from gristmill.flows.cli.output import say
 
 FORMATS = ["nanogpt", "llmc", "megatron", "datatrove", "olmo", "litdata", "mds"]
 
@@ -20,7 +21,7 @@ def tokens():
 @tokens.command()
 @click.argument("folder", metavar="TOKENS")
 @click.option("--check", is_flag=True, help="Check all data: checksums, the largest id, the ends of documents.")
-@click.option("--rows", type=click.IntRange(0), default=0, metavar="N", help="Print the first N documents as tokens.")
+@click.option("--rows", type=whole(0), default=0, metavar="N", help="Print the first N documents as tokens.")
 def inspect(folder, check, rows):
     """Print the shards in TOKENS: documents, tokens, bytes per token, and the mixture of sources.
 
@@ -34,15 +35,15 @@ def inspect(folder, check, rows):
     shards = TokenShards(to_path(folder))
     if check:
         shards.check()
-    click.echo(f"{'shard':<20}{'documents':>12}{'tokens':>16}{'bytes of text':>16}{'bytes per token':>17}")
+    say(f"{'shard':<20}{'documents':>12}{'tokens':>16}{'bytes of text':>16}{'bytes per token':>17}")
     for name in shards.names():
         shard = shards.shard(name)
         size, count = int(shard.bytes.sum(dtype="int64")), shard.ids.size
         ratio = f"{size / count:>17.3f}" if size and count else f"{'unknown':>17}"
-        click.echo(f"{name:<20}{shard.ends.size:>12,}{count:>16,}{size:>16,}{ratio}")
+        say(f"{name:<20}{shard.ends.size:>12,}{count:>16,}{size:>16,}{ratio}")
     for source in shards.about["mixture"]:
         share = f"{source['epochs']:.2f} epochs, {source['share']:.1%} of the training tokens"
-        click.echo(f"  {source['name'].translate(LINE)}: {source['tokens']:,} tokens, {share}")
+        say(f"  {source['name']}: {source['tokens']:,} tokens, {share}")
     for name in shards.names()[:1]:
         show_documents(shards, shards.shard(name), rows)
 
@@ -57,14 +58,16 @@ def show_documents(shards, shard, count: int) -> None:
         ids = shard.ids[begin : min(end, begin + 60)].tolist()
         pieces = "|".join(opened.model.pieces[id].decode("utf-8", "backslashreplace") for id in ids)
         where = shard.documents.slice(document, 1).to_pylist()[0]
-        click.echo(f"\n{where['id'].translate(LINE)}: {end - begin:,} tokens\n{pieces.translate(TERMINAL)}")
+        say()
+        say(f"{where['id']}: {end - begin:,} tokens")
+        say(pieces, lines=True)
         begin = end
 
 
 @tokens.command()
 @click.argument("folder", metavar="TOKENS")
 @click.argument("place", metavar="SHARD:POSITION")
-@click.option("--context", type=click.IntRange(0), default=20, show_default=True, help="Tokens of text on each side.")
+@click.option("--context", type=whole(0), default=20, show_default=True, help="Tokens of text on each side.")
 def trace(folder, place, context):
     """Print the document, the source and the text around the token at SHARD:POSITION.
 
@@ -93,7 +96,7 @@ def trace(folder, place, context):
         before, after = ids[max(found.first, at - context) : at], ids[at + 1 : min(found.stop, at + 1 + context)]
         rows["text"] = f"{decode(before)}⟦{decode(ids[at : at + 1])}⟧{decode(after)}"
     for name, value in rows.items():
-        click.echo(f"{name:>10}  {value.translate(LINE)}")
+        say(f"{name:>10}  {value}")
 
 
 @tokens.command()
@@ -111,14 +114,14 @@ def export(folder, kind, output):
     from gristmill.pipelines.tokens.shards import TokenShards
 
     for file in write(TokenShards(to_path(folder)), kind, to_path(output)):
-        click.echo(str(file))
+        say(str(file))
 
 
 @tokens.command("import")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--format", "kind", type=click.Choice(["llmc", "megatron", "datatrove"]), required=True)
-@click.option("--vocab-size", type=click.IntRange(1), required=True, help="Vocabulary size of the files' tokenizer.")
-@click.option("--bos", type=click.IntRange(0), default=0, show_default=True, help="Id that begins each document.")
+@click.option("--vocab-size", type=whole(1), required=True, help="Vocabulary size of the files' tokenizer.")
+@click.option("--bos", type=whole(0), default=0, show_default=True, help="Id that begins each document.")
 @click.option("--output", required=True, metavar="TOKENS", help="Folder of the token shards.")
 def read(files, kind, vocab_size, bos, output):
     """Convert token files of another tool to token shards; files with "val" in their names are the validation split.
@@ -134,4 +137,4 @@ def read(files, kind, vocab_size, bos, output):
 
     run_step(import_step([to_path(file) for file in files], kind, vocab_size, bos, to_path(output)))
     shards = TokenShards(to_path(output))
-    click.echo(f"{output}: {shards.manifest.counts['tokens']:,} tokens in {len(shards.names()):,} shards")
+    say(f"{output}: {shards.manifest.counts['tokens']:,} tokens in {len(shards.names()):,} shards")

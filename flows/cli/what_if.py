@@ -3,6 +3,7 @@
 import click
 
 from gristmill.flows.cli.options import work_argument
+from gristmill.flows.cli.output import say, say_json
 
 
 @click.command()
@@ -16,19 +17,17 @@ def what_if(work, changes, as_json):
         gristmill what-if work gopher.min_words=30
         gristmill what-if work gopher.profiles.zh.min_words=20 repetition.max_dup_lines=0.5
     """
-    import orjson
-
     from gristmill.flows.runs.what_if import what_if
     from gristmill.pipelines.storage.files import to_path
 
     before, after = what_if(to_path(work), changes)
     if as_json:
-        click.echo(orjson.dumps({"before": before, "after": after}).decode())
+        say_json({"before": before, "after": after})
         return
-    click.echo(f"{'':32}{'now':>12}{'then':>12}{'change':>12}")
+    say(f"{'':32}{'now':>12}{'then':>12}{'change':>12}")
     for name, now, then in rows(before, after):
         if now or then:
-            click.echo(f"{name:32}{now:>12,}{then:>12,}{then - now:>+12,}")
+            say(f"{name:32}{now:>12,}{then:>12,}{then - now:>+12,}")
 
 
 def rows(before: dict, after: dict):

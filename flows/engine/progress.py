@@ -3,12 +3,12 @@
 import logging
 import time
 
-import orjson
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from upath import UPath
 
 from gristmill.flows.engine.prometheus import exposition
+from gristmill.flows.escape import json_bytes
 from gristmill.pipelines.storage.files import atomic_write, is_local
 
 log = logging.getLogger("gristmill")
@@ -33,8 +33,8 @@ class RichProgress:
     def start(self, title: str, jobs: int, bytes: int) -> None:
         self.began, self.total = time.perf_counter(), bytes
         if self.console.is_terminal and jobs and not self.as_json:
-            title_column, rate = TextColumn("{task.description:>10}"), TextColumn("{task.fields[rate]}")
-            columns = title_column, BarColumn(), TaskProgressColumn(), rate, TimeElapsedColumn(), TimeRemainingColumn()
+            texts = [TextColumn(text, markup=False) for text in ("{task.description:>10}", "{task.fields[rate]}")]
+            columns = texts[0], BarColumn(), TaskProgressColumn(), texts[1], TimeElapsedColumn(), TimeRemainingColumn()
             bar = self.bar = Progress(*columns, console=self.console, transient=True)
             bar.start()
             self.task = bar.add_task(title, total=bytes or jobs, rate="")
@@ -52,16 +52,14 @@ class RichProgress:
         line = {"time": time.time(), "step": title, "seconds": round(seconds, 3), "jobs": jobs_run, "counts": counts}
         line["mb_per_second"] = round(megabytes / seconds, 3) if seconds else 0.0
         if self.as_json:
-            self.console.file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE).decode())
+            self.console.file.write(json_bytes(line).decode() + "\n")
             self.console.file.flush()
         else:
             text = ", ".join(f"{count:,} {key}" for key, count in counts.items() if key in ("documents", "rejects"))
-            self.console.print(
-                f"{title:>14}  {seconds:6.1f} s  {jobs_run:,} jobs  {text}", highlight=False, soft_wrap=True
-            )
+            self.console.print(f"{title:>14}  {seconds:6.1f} s  {jobs_run:,} jobs  {text}", soft_wrap=True)
         log.info("finished %s in %.2f s: %s", title, seconds, counts)
         if self.work:
-            _append(self.work / "log.jsonl", orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+            _append(self.work / "log.jsonl", json_bytes(line) + b"\n")
         self.lines.append(line)
         if self.prometheus:
             with atomic_write(self.prometheus) as file:

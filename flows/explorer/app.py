@@ -5,6 +5,8 @@ A page of another site can neither frame nor read these pages. Requests under an
 to 127.0.0.1 (DNS rebinding), are refused.
 """
 
+import re
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -17,11 +19,11 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from gristmill.flows.escape import marked, visible
 from gristmill.flows.explorer import document
-from gristmill.flows.explorer.escape import escaped, number
 from gristmill.flows.explorer.export import recipe_toml
 from gristmill.flows.explorer.index import RunIndex
-from gristmill.flows.explorer.pages import link, pager, reasons, threshold_page
+from gristmill.flows.explorer.pages import link, number, pager, reasons, threshold_page
 from gristmill.flows.explorer.query import (
     ALL,
     NEWLY_KEPT,
@@ -35,7 +37,8 @@ from gristmill.flows.explorer.query import (
 from gristmill.flows.explorer.thresholds import Thresholds
 from gristmill.flows.explorer.tokens import Tokenizers
 from gristmill.flows.report.format import format_bytes
-from gristmill.pipelines.errors import GristmillError, RecipeError, WorkError
+from gristmill.pipelines.errors import GristmillError, RecipeError
+from gristmill.pipelines.settings import shown
 
 HERE = Path(__file__).parent
 PIECE = 20_000  # characters of a text to show at a time
@@ -57,18 +60,26 @@ class Explorer:
     def __init__(self, index: RunIndex, tokenizers: Tokenizers):
         self.index, self.tokenizers, self.thresholds = index, tokenizers, Thresholds(index)
         self.templates = Environment(
-            loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            finalize=visible,
         )
-        self.templates.filters |= {"escaped": escaped, "number": number, "size": format_bytes}
+        self.templates.filters |= {"marked": marked, "number": number, "size": format_bytes}
         self.templates.globals |= {"link": link, "run": index, "states": STATES}
         self.facets = {"counts": counts(index), "reasons": reasons(index)}
 
     def query(self, request: Request) -> Query:
+        """Return the query of an address; raise RecipeError for a value that it cannot have."""
         asked = request.query_params
+        for name, count in Counter(name for name, _ in asked.multi_items() if name != "set").items():
+            if count > 1:
+                raise RecipeError(f"{name} is given {count} times; expected once")
         plain = {name: asked.get(name, "") for name in ("reason", "violates", "source", "language", "text")}
         state = asked.get("state", ALL)
         if state not in STATES:
-            raise WorkError(f"unknown state {state!r}; expected one of {', '.join(STATES)}")
+            raise RecipeError(f"unknown state {state!r}; expected one of {', '.join(STATES)}")
         return Query(state=state, changes=self.thresholds.read(asked.getlist("set")), **plain)
 
     def render(self, name: str, query: Query, **values) -> HTMLResponse:
@@ -82,7 +93,8 @@ class Explorer:
 
     def rows(self, request: Request) -> Response:
         query = self.query(request)
-        page = find_page(self.index, self.thresholds, query, _whole(request, "after", -1))
+        after = request.query_params.get("after")
+        page = find_page(self.index, self.thresholds, query, -1 if after is None else _whole(after, "after"))
         return self.render("rows.html", query, page=page)
 
     def changed(self, request: Request) -> Response:
@@ -93,22 +105,25 @@ class Explorer:
             samples[state] = asked, sample_rows(self.index, self.thresholds, asked, SAMPLES)
         return self.render("changed.html", query, samples=samples)
 
+    def read(self, request: Request) -> document.Document:
+        return document.read_document(
+            self.index, request.path_params["part"], _whole(request.path_params["row"], "the row")
+        )
+
     def show(self, request: Request, template: str) -> Response:
-        query, part, row = self.query(request), request.path_params["part"], request.path_params["row"]
-        found = document.read_document(self.index, part, row)
+        query, found = self.query(request), self.read(request)
         bars = document.bars(self.index, self.thresholds, query.changes, found)
         about = {"document": found, "history": found.history, "bars": bars, "tokenizers": list(self.tokenizers.paths)}
         return self.render(template, query, **about, **self._piece(request, found))
 
     def text(self, request: Request) -> Response:
-        part, row = request.path_params["part"], request.path_params["row"]
-        found = document.read_document(self.index, part, row)
+        query, found = self.query(request), self.read(request)
         about = {"document": found, "history": found.history}
-        return self.render("text.html", self.query(request), **about, **self._piece(request, found))
+        return self.render("text.html", query, **about, **self._piece(request, found))
 
     def _piece(self, request: Request, found: document.Document) -> dict:
         """Return PIECE characters of the text as one view shows it, and the start of the next piece."""
-        view, begin = request.query_params.get("view", "changes"), _whole(request, "from", 0)
+        view, begin = request.query_params.get("view", "changes"), _whole(request.query_params.get("from", "0"), "from")
         pieces = document.changes(found.text, found.spans)
         if view != "changes":
             pieces = [document.TextRun(document.SAME, document.clean_text(pieces))]
@@ -121,10 +136,9 @@ class Explorer:
         return {"view": view, "pieces": here, "tokens": tokens, "more": more, "length": length}
 
     def copies(self, request: Request) -> Response:
-        part, row = request.path_params["part"], request.path_params["row"]
-        id = document.read_document(self.index, part, row).history["id"]
-        found, others = document.copies(self.index, id)
-        return self.render("copies.html", self.query(request), copies=found, others=others, compared=document.COMPARED)
+        query = self.query(request)
+        found, others = document.copies(self.index, self.read(request).history["id"])
+        return self.render("copies.html", query, copies=found, others=others, compared=document.COMPARED)
 
     def move(self, request: Request) -> Response:
         query, asked = self.query(request), request.query_params
@@ -144,16 +158,14 @@ class Explorer:
 
     def mistake(self, request: Request, error: Exception) -> Response:
         status = 400 if isinstance(error, RecipeError) else 404
-        html = self.templates.get_template("mistake.html").render(query=Query(), error=str(error))
+        html = self.templates.get_template("mistake.html").render(query=Query(), error=str(error)[:400])
         return HTMLResponse(html, status)
 
 
-def _whole(request: Request, name: str, default: int) -> int:
-    value = request.query_params.get(name, default)
-    try:
-        return max(int(value), -1)
-    except ValueError:
-        raise WorkError(f"{name} must be a whole number, found {value!r}") from None
+def _whole(value: str, name: str) -> int:
+    if re.fullmatch("[0-9]{1,15}", value):
+        return int(value)
+    raise RecipeError(f"{name} must be a whole number of up to 15 digits, found {shown(value)}")
 
 
 class Guarded:
@@ -177,10 +189,10 @@ def application(index: RunIndex, tokenizers: Tokenizers) -> Starlette:
     routes = [
         Route("/", explorer.documents),
         Route("/rows", explorer.rows),
-        Route("/document/{part}/{row:int}", partial(explorer.show, template="document.html")),
-        Route("/pane/{part}/{row:int}", partial(explorer.show, template="pane.html")),
-        Route("/text/{part}/{row:int}", explorer.text),
-        Route("/copies/{part}/{row:int}", explorer.copies),
+        Route("/document/{part}/{row}", partial(explorer.show, template="document.html")),
+        Route("/pane/{part}/{row}", partial(explorer.show, template="pane.html")),
+        Route("/text/{part}/{row}", explorer.text),
+        Route("/copies/{part}/{row}", explorer.copies),
         Route("/thresholds", explorer.move),
         Route("/what-if", explorer.what_if),
         Route("/changed", explorer.changed),

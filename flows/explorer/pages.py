@@ -110,3 +110,12 @@ def _panel(index: RunIndex, thresholds: Thresholds, chosen: Threshold, profile: 
         "profiles": profiles,
         "default": thresholds.value(chosen, "", changes),
     }
+
+
+def number(value: float | None) -> str:
+    """Format a number with four significant digits; None, the threshold of a rule that is off, is "off"."""
+    if value is None:
+        return "off"
+    if float(value).is_integer():
+        return f"{int(value):,}"
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"

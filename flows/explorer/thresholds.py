@@ -19,8 +19,9 @@ from gristmill.flows.clean.plan import language_step
 from gristmill.flows.explorer.index import Reason, RunIndex
 from gristmill.flows.runs.what_if import change_recipe
 from gristmill.pipelines.errors import GristmillError, RecipeError
-from gristmill.pipelines.settings import OFF
+from gristmill.pipelines.settings import OFF, shown
 
+LARGEST = 1 << 53  # whole numbers below are exact as float64, as which measures are compared
 NOWHERE = -(1 << 62)  # a value that no threshold has: the rule that takes it from a setting is the setting's rule
 
 
@@ -111,7 +112,7 @@ class Thresholds:
             for profile in ("", *self.index.profile.names):
                 if path == threshold.path(profile):
                     return threshold, profile
-        raise RecipeError(f"this run has no adjustable threshold {path!r}")
+        raise RecipeError(f"this run has no adjustable threshold {shown(path)}")
 
     def filter(self, step: str, changes: tuple[str, ...]) -> Filter:
         """Return a filter of the run under ``changes``."""
@@ -181,10 +182,10 @@ class Thresholds:
 def _number(value: str, threshold: Threshold) -> int | float:
     """Return a value in the setting's type; 30.0 counts as a whole number."""
     try:
-        number = float(value)
-        if not math.isfinite(number) or (threshold.whole and number != round(number)):
+        number = float(value) if value.isascii() and "_" not in value else math.nan
+        if not abs(number) < LARGEST or (threshold.whole and number != round(number)):
             raise ValueError
     except ValueError:
         kind = "a whole number" if threshold.whole else "a number"
-        raise RecipeError(f"{threshold.step}.{threshold.setting} must be {kind} or off, found {value!r}") from None
+        raise RecipeError(f"{threshold.step}.{threshold.setting} must be {kind} or off, found {shown(value)}") from None
     return int(number) if threshold.whole else number

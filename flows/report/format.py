@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from gristmill.flows.escape import LINE, TERMINAL
+from gristmill.flows.escape import LINE, visible
 from gristmill.flows.report.svg import number
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -22,17 +22,17 @@ def environment(autoescape: bool) -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=visible,
     )
-    made.filters |= {
+    filters: dict[str, Any] = {
         "n": lambda value: f"{value:,}".replace("-", "−"),
         "mb": format_bytes,
         "pct": percent,
         "value": number,
-        "line": lambda text: str(text).translate(LINE),
-        "escaped": lambda text: str(text).translate(TERMINAL),
         "cell": cell,
         "json": indented,
     }
+    made.filters |= filters
     return made
 
 

@@ -106,7 +106,12 @@ def _rewritten_by(spans: dict[str, pa.Table], rows: int) -> pl.Series:
 
 def _with_reason(table: pa.Table, ledger: pl.DataFrame) -> pa.Table:
     """Return the documents as read, with the first violation; a column of the input with the same name is renamed."""
-    names = [f"input.{name}" if name in WHY else name for name in table.column_names]
+    names = [*table.column_names]
+    for name in WHY.keys() & {*names}:
+        free = f"input.{name}"
+        while free in names:
+            free = f"input.{free}"
+        names[names.index(name)] = free
     reason = ledger.select(pl.format("{}.{}", "step", "rule").alias("reason"), "value", "threshold", "duplicate_of")
     for (name, kind), column in zip(WHY.items(), reason.to_arrow().columns, strict=True):
         table = table.append_column(name, column.cast(kind))

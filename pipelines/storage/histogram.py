@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+from polars.selectors import by_name
 
 from gristmill.pipelines.storage.inspect import Table, only, readable
 
@@ -116,7 +117,7 @@ def _values(table: Table, column: str, asked: str) -> pl.LazyFrame:
     """Return the column, or a field in it, as a column ``value``; errors name the column ``asked`` by the user."""
     schema = table.rows.collect_schema()
     if column in schema:
-        return table.rows.select(value=pl.col(column))
+        return table.rows.select(value=by_name(column))
     outer, dot, field = column.rpartition(".")
     if not dot:
         only(table, [asked], "--histogram")

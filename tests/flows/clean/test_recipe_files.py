@@ -3,7 +3,7 @@
 import pytest
 
 from gristmill.flows.clean.recipe import read_recipe
-from gristmill.flows.clean.recipe_files import find_recipe, shipped_recipes
+from gristmill.flows.clean.recipe_files import find_recipe, read_toml, shipped_recipes
 from gristmill.flows.impact.recipe import read_impact
 from gristmill.pipelines.errors import RecipeError
 
@@ -33,11 +33,66 @@ def test_an_unknown_name_says_which_there_are_and_that_a_path_may_be_given():
         read_recipe("clean-corps")
 
 
-@pytest.mark.parametrize("content", [b"steps = [", b"\xff"])
+HOSTILE = {
+    "unclosed": b"steps = [",
+    "not UTF-8": b"\xff",
+    "UTF-16": "[steps.exact]".encode("utf-16"),
+    "binary": bytes(range(256)),
+    "deep list": b"a = " + b"[" * 10_000 + b"]" * 10_000,
+    "deep table": b"a = " + b"{a = " * 10_000 + b"1" + b"}" * 10_000,
+    "deep key": b".".join([b"a"] * 10_000) + b" = 1",
+    "33 tables": b".".join([b"a"] * 33) + b" = 1",
+    "5,000 digits": b"a = " + b"9" * 5_000,
+    "5,000 hexadecimal digits": b"a = 0x" + b"f" * 5_000,
+    "65 bits": b"a = [{b = -18446744073709551616}]",
+    "too large": b"#" * 10_000_001,
+    "input is no table": b"input = 3",
+    "steps are no table": b"steps = 3",
+    "use is no name": b"[steps.x]\nuse = [1]",
+    "variant is no name": b"[steps.gopher]\nvariant = [1]",
+    "a value of a million characters": b"[steps.gopher]\nmin_words = '" + b"x" * 1_000_000 + b"'",
+}
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
 def test_a_file_that_is_no_recipe_is_named(elsewhere, content):
     (elsewhere / "odd.toml").write_bytes(content)
-    with pytest.raises(RecipeError, match=r"odd\.toml"):
-        read_recipe("odd.toml")
+    with pytest.raises(RecipeError, match=r"odd\.toml") as error:
+        read_recipe("odd.toml", paths=("x",))
+    assert len(str(error.value)) < 600
+
+
+@pytest.mark.parametrize("place", [".", "/dev/null/x", "x" * 300])
+def test_a_path_that_is_no_file_is_a_mistake(place):
+    with pytest.raises((RecipeError, OSError)):
+        read_recipe(place)
+
+
+def test_a_recipe_may_begin_with_a_byte_order_mark_and_hold_numbers_of_64_bits(elsewhere):
+    (elsewhere / "marked.toml").write_bytes(b"\xef\xbb\xbf" + b".".join([b"a"] * 32) + b" = 18446744073709551615")
+    assert read_toml(elsewhere / "marked.toml")["a"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "gopher.min_words=" + "9" * 5_000,
+        "gopher.min_words=0x" + "f" * 5_000,
+        "gopher.min_words=" + "[" * 10_000,
+        "gopher.min_words=18446744073709551616",
+        "gopher" + ".a" * 33 + "=1",
+        "gopher=1",
+        "=",
+        "",
+        ".=1",
+        "input.paths.x=1",
+        "x" * 100_000 + ".a=1",
+    ],
+)
+def test_a_change_that_cannot_be_made_is_a_mistake(change):
+    with pytest.raises(RecipeError) as error:
+        read_recipe("clean-corpus", (change,))
+    assert len(str(error.value)) < 600
 
 
 def test_the_command_lists_recipes_and_prints_one(gristmill, elsewhere):

@@ -5,6 +5,7 @@ from click.testing import CliRunner
 
 from gristmill.flows.cli import group
 from gristmill.flows.cli.inspect import inspect
+from gristmill.flows.escape import LINE
 from gristmill.pipelines.errors import RecipeError
 
 HOSTILE = "\x1b]0;owned\x07 [red]rich[/red] :smile: \x9b31m \u202egnp.exe\nline two\tend"
@@ -92,3 +93,65 @@ def test_the_group_knows_the_command_and_passes_mistakes_on(shard):
     assert isinstance(result.exception, RecipeError)
     assert "\b" not in (result := CliRunner().invoke(group, ["inspect", "--help"])).output
     assert "    gristmill inspect work/clean\n" in result.output
+
+
+OUTSIDE = "/nowhere/secret.csv"
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        f"id in (select id from read_csv('{OUTSIDE}'))",
+        f"id in (from read_csv('{OUTSIDE}'))",
+        f"id in (from READ_CSV ('{OUTSIDE}'))",
+        f"""id in (from "read_csv"('{OUTSIDE}'))""",
+        f"id in (from `read_csv`('{OUTSIDE}'))",
+        f"exists (with t as (select * from read_parquet('{OUTSIDE}')) select 1 from t)",
+        f"n = 1 -- '\n or id in (from read_csv('{OUTSIDE}')) -- '",
+        f"n = 1 /* ' */ or id in (from read_csv('{OUTSIDE}')) /* ' */",
+        f"$$'$$ in (from read_csv('{OUTSIDE}')) or '' = $$'$$",
+        f"E'\\'' in (from read_csv('{OUTSIDE}')) or 'a' = 'b",
+        f"n = 1; select * from read_csv('{OUTSIDE}')",
+        "n = " + "n + " * 600 + "n",
+        "(" * 1500 + "n = 1",
+        "'" * 1999,
+        "n = 1\x00",
+        "",
+    ],
+)
+def test_a_condition_opens_no_file_and_ends(shard, expression):
+    result = CliRunner().invoke(inspect, [shard, "--where", expression])
+    assert isinstance(result.exception, RecipeError)
+    assert "No such file" not in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("expression", "rows"),
+    [
+        ("n - -1 > 2", 1),
+        ("text = 'select -- /* ` $' or n in (1)", 1),
+        ("id ~ '^a' and n between 1 and 2", 1),
+        ("extract(year from date '2020-01-01') = 2020", 2),
+        ("\"n\"::varchar = '1'", 1),
+        ("len(text) = 5", 1),
+    ],
+)
+def test_conditions_of_sql(shard, expression, rows):
+    assert orjson.loads(run(shard, "--json", "--where", expression))["rows"] == rows
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["*", "^i.*$", "", "a.b", "a b", 'q"u', "new\nline", "\0row", "\0hash", "null.text", "bytes", "p50", "x" * 300],
+)
+def test_columns_may_have_any_name(tmp_path, name):
+    pl.DataFrame({"text": ["a", "b"], name: ["v", "w"]}).write_parquet(tmp_path / "x.parquet")
+    place = str(tmp_path / "x.parquet")
+    assert orjson.loads(run(place, "--json", "--rows", "2"))["samples"] == [
+        {"text": "a", name: "v"},
+        {"text": "b", name: "w"},
+    ]
+    found = orjson.loads(run(place, "--json", "--histogram", name))
+    assert sorted(bar["value"] for bar in found["histogram"]["bars"]) == ["v", "w"]
+    assert found["columns"][1] == {"name": name, "type": "String", "nulls": 0}
+    assert name.translate(LINE)[:40] in run(place, "--rows", "1")

@@ -2,6 +2,8 @@
 
 import re
 import tomllib
+import unicodedata
+from urllib.parse import quote
 
 import numpy as np
 import polars as pl
@@ -13,11 +15,12 @@ from starlette.testclient import TestClient
 
 from gristmill.flows.clean.recipe import FILTERS, parse_recipe, read_recipe
 from gristmill.flows.clean.run import clean
+from gristmill.flows.escape import JOINERS, marked
 from gristmill.flows.explorer import document as documents_of
 from gristmill.flows.explorer.app import application
-from gristmill.flows.explorer.escape import CONTROLS, escaped, number
 from gristmill.flows.explorer.export import recipe_toml
 from gristmill.flows.explorer.index import RunIndex
+from gristmill.flows.explorer.pages import number
 from gristmill.flows.explorer.query import Query, find_page
 from gristmill.flows.explorer.thresholds import Thresholds, adjustable
 from gristmill.flows.explorer.tokens import Tokenizers
@@ -259,10 +262,15 @@ def test_tokens_spell_the_text(whole):
         Tokenizers(whole.folder).tokens("wordpiece", text)
 
 
+def controls(text):
+    hidden = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+    return {character for character in text if unicodedata.category(character) in hidden} - {*"\n\t", *JOINERS}
+
+
 @given(st.text())
 def test_shown_text_cannot_leave_its_place(text):
-    html = str(escaped(text))
-    assert not CONTROLS.search(html)
+    html = str(marked(text))
+    assert not controls(html)
     rest = re.sub('<i class="control" title="U\\+[0-9A-F]{4,6}">[^<>"\']*</i>', "", html)
     assert not {*rest} & {*"<>\"'"}
 
@@ -316,9 +324,9 @@ def test_every_answer_is_kept_to_itself(client, whole, address):
     [
         ("/document/nowhere/0", 404),
         ("/document/{part}/9999999", 404),
-        ("/document/{part}/-1", 404),
-        ("/?state=gone", 404),
-        ("/rows?after=x", 404),
+        ("/document/{part}/-1", 400),
+        ("/?state=gone", 400),
+        ("/rows?after=x", 400),
         ("/what-if?set=gopher.min_words=x", 400),
         ("/pane/{part}/0?view=nothing", 404),
         ("/static/../app.py", 404),
@@ -327,3 +335,50 @@ def test_every_answer_is_kept_to_itself(client, whole, address):
 )
 def test_a_wrong_address_is_told(client, whole, address, status):
     assert client.get(address.format(part=whole.parts[0])).status_code == status
+
+
+ODD = ["", "nan", "inf", "-inf", "1e400", "0x10", "1_0", "٣", str(2**70), "9" * 5_000, "\0", "<b>"]
+PLACES = ["/document/{}/{}", "/pane/{}/{}", "/text/{}/{}", "/copies/{}/{}"]
+LISTS = ["/", "/rows", "/thresholds", "/changed", "/what-if", "/recipe.toml"]
+
+
+def answered(client, address, **asked):
+    answer = client.get(address, **asked)
+    assert answer.status_code in (200, 400, 404), address[:200]
+    assert answer.status_code == 200 or (not controls(answer.text) and len(answer.text) < 3_000)
+    return answer.status_code
+
+
+@pytest.mark.parametrize("odd", [*ODD, "-1", "1e9", "1.5", " 1"], ids=lambda odd: repr(odd[:9]))
+def test_odd_numbers_of_rows_and_positions_are_mistakes(client, whole, odd):
+    part, value = whole.parts[0], quote(odd, safe="")
+    asked = [f"/rows?after={value}", f"/text/{part}/0?from={value}", f"/pane/{part}/0?from={value}"]
+    asked += [place.format(part, value) for place in PLACES if odd]
+    assert {answered(client, address) for address in asked} == {400}
+    assert {answered(client, place.format(value, 0)) for place in PLACES} == {404}
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: repr(odd[:9]))
+@pytest.mark.parametrize("limit", ["gopher.min_words", "gopher.profiles.de.min_words", "fineweb.max_list_ratio"])
+def test_odd_numbers_of_thresholds_are_mistakes(client, whole, limit, odd):
+    places = [place.format(whole.parts[0], 0) for place in PLACES]
+    asked = {"set": [f"{limit}={odd}", "gopher.max_words=9"]}
+    assert {answered(client, address, params=asked) for address in LISTS + places} == {400}
+
+
+@pytest.mark.parametrize("value", ["0", "-1", str(2**53 - 1), "1e9", "-1e15"])
+def test_extreme_thresholds_are_answered(client, whole, value):
+    asked = {"set": [f"gopher.min_words={value}", f"gopher.profiles.de.max_words={value}"]}
+    for address in [*LISTS, *(place.format(whole.parts[0], 0) for place in PLACES)]:
+        answered(client, address, params=asked)
+
+
+NAMES = ["reason", "violates", "source", "language", "text", "state", "rule", "profile", "view", "after", "from", "x"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_value_of_a_parameter_is_an_error_of_the_server(client, whole, name):
+    for address in [*LISTS, *(place.format(whole.parts[0], 0) for place in PLACES)]:
+        for odd in ("", "\0", "٣", "\x1b[31m\u202e", "(\\%'&=", "x" * 5_000):
+            answered(client, address, params={name: odd})
+        assert answered(client, f"{address}?{name}=a&{name}=b") == 400

@@ -84,13 +84,6 @@ def test_a_condition_that_is_none_is_one_clear_line(shards, expression):
     assert str(caught.value).startswith(f"--where {expression!r}: ") and "\n" not in str(caught.value)
 
 
-def test_a_condition_that_fails_on_a_document_does_not_quote_its_escapes(tmp_path):
-    shards = table(pl.DataFrame({"id": ["a"], "text": ["\x1b[31m"]}), tmp_path)
-    with pytest.raises(WorkError) as caught:
-        overview(where(shards, "cast(text as int) > 3"), ["id"])
-    assert "\x1b" not in str(caught.value) and "\n" not in str(caught.value)
-
-
 def test_a_sample_depends_on_ids_alone(tmp_path):
     ids = [f"d{i}" for i in range(100)]
     tables = []

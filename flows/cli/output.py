@@ -1,0 +1,53 @@
+"""Output of the commands, all of it escaped: no text of a file can send a control character to the terminal."""
+
+import sys
+from typing import Any, NoReturn
+
+import click
+from rich.console import Console
+
+from gristmill.flows.escape import LINE, TERMINAL, json_bytes
+
+PIPE_WIDTH = 120  # characters of a table's line if standard output is no terminal
+
+
+class SafeConsole(Console):
+    """Console without markup, which escapes all text but sends its own colors and cursor movements."""
+
+    def __init__(self, **options: Any):
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def render(self, renderable, options=None):
+        """Yield the segments of anything printed, escaped."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=segment.text.translate(TERMINAL))
+
+    def on_broken_pipe(self) -> NoReturn:
+        raise BrokenPipeError  # the command ends as it does for `say`
+
+
+console = SafeConsole(stderr=True)  # progress and hints; results go to standard output
+
+
+def say(text: str = "", *, lines: bool = False, err: bool = False, nl: bool = True, **style: Any) -> None:
+    """Print a line, or several if ``lines``; ``style`` holds arguments of `click.style`."""
+    text = text.translate(TERMINAL if lines else LINE)
+    click.echo(click.style(text, **style) if style else text, err=err, nl=nl)
+
+
+def say_json(value: Any, indent: bool = False) -> None:
+    """Print a value as JSON, in UTF-8 whatever the terminal's encoding is."""
+    click.echo(json_bytes(value, indent))
+
+
+def say_table(table: Any) -> None:
+    """Print a table of rich, as wide as the terminal."""
+    click.echo(render(table))
+
+
+def render(table: Any) -> str:
+    """Return a table of rich as text, colored if standard output is a terminal."""
+    terminal = SafeConsole(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    with terminal.capture() as capture:
+        terminal.print(table)
+    return capture.get().rstrip("\n")
