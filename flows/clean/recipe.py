@@ -16,7 +16,7 @@ from gristmill.filters.registry import FILTERS, variant_of
 from gristmill.flows.clean.recipe_files import find_recipe, read_toml
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.ingest import InputSettings
-from gristmill.pipelines.settings import S, Settings, nearest, read_settings
+from gristmill.pipelines.settings import S, Settings, check_names, nearest, read_settings
 from gristmill.pipelines.steps.corpus_step import CorpusStep
 
 Step = Filter | CorpusStep
@@ -60,6 +60,7 @@ def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = (
     steps = table.get("steps", {})
     if not isinstance(steps, dict):
         raise RecipeError(f"{where}: steps must be tables such as [steps.gopher], found {steps!r}")
+    check_names(steps, f"{where} [steps]")
     inputs = read_settings(InputSettings, table.get("input", {}), f"{where} [input]")
     built = {name: _step(name, values, f"{where} [steps.{name}]") for name, values in steps.items()}
     rest = {key: value for key, value in table.items() if key not in ("input", "steps")}
