@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from gristmill.flows.orchestration.serve import DEPLOYED
 from gristmill.flows.orchestration.server import new_password, server
@@ -129,3 +130,8 @@ def test_a_port_in_use_is_told(monkeypatch, api):
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     with pytest.raises(WorkError, match="cannot listen"), server(api.base_url.port):
         pass
+
+
+def test_a_configured_server_is_used_as_it_is():
+    with temporary_settings({PREFECT_API_URL: "http://prefect.example/api"}), server(4200) as environment:
+        assert environment == {"PREFECT_API_URL": "http://prefect.example/api"}
