@@ -25,7 +25,7 @@ from gristmill.flows.orchestration.server import new_password, server
 HERE = Path(__file__).resolve().parents[1]
 RESULTS = ("documents", "rejects", "clean", "removed", "ledger")
 DOCUMENTS = 2400
-RECIPE = "[input]\nunit_bytes = 60000\n[steps.c4]\nmin_sentences = 2\n[steps.fineweb]\n[steps.exact]\n"
+RECIPE = "[input]\nwork_unit_bytes = 60000\n[steps.c4]\nmin_sentences = 2\n[steps.fineweb]\n[steps.exact]\n"
 FLOW = """
 import sys
 from gristmill.flows.orchestration.flows import clean_corpus
