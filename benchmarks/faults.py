@@ -20,12 +20,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from gristmill.flows.orchestration.serve import server
+from gristmill.flows.orchestration.server import new_password, server
 
 HERE = Path(__file__).resolve().parents[1]
 RESULTS = ("documents", "rejects", "clean", "removed", "ledger")
 DOCUMENTS = 2400
-RECIPE = "[input]\nunit_bytes = 60000\n[steps.c4]\nmin_sentences = 2\n[steps.fineweb]\n[steps.exact]\n"
+RECIPE = "[input]\nwork_unit_bytes = 60000\n[steps.c4]\nmin_sentences = 2\n[steps.fineweb]\n[steps.exact]\n"
 FLOW = """
 import sys
 from gristmill.flows.orchestration.flows import clean_corpus
@@ -195,14 +195,14 @@ def restart_server(mill: Mill) -> str:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     os.environ |= {"PREFECT_HOME": str(mill.raw.parent / "prefect"), "DO_NOT_TRACK": "1"}
-    env = os.environ | {"PYTHONPATH": str(HERE), "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
-    command = [sys.executable, "-c", FLOW, mill.recipe, mill.raw, mill.work]
-    with server(port):
+    command, password = [sys.executable, "-c", FLOW, mill.recipe, mill.raw, mill.work], new_password()
+    with server(port, password) as environment:
+        env = os.environ | {"PYTHONPATH": str(HERE)} | environment
         process = subprocess.Popen(
             list(map(str, command)), env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         running = mill.until(process, 9)
-    with server(port):
+    with server(port, password):
         code = process.wait(300)
     return f"{'running' if running else 'ended'} when the server stopped; flow: exit {code}"
 

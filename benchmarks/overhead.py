@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from gristmill.flows.orchestration.serve import server
+from gristmill.flows.orchestration.server import server
 
 HERE = Path(__file__).resolve().parents[1]
 FLOW = """
@@ -119,8 +119,8 @@ def main() -> None:
         def by_flow(raw: Path, workers: int) -> float:
             return seconds([sys.executable, "-c", FLOW, args.recipe, str(raw), str(work), str(workers)], work)
 
-        with server(port) as url:
-            os.environ["PREFECT_API_URL"] = url
+        with server(port) as environment:
+            os.environ |= environment
             subprocess.run([sys.executable, "-c", EMPTY], check=True, cwd=HERE)
             by_command(small, 1), by_flow(small, 1)  # compile the kernels; let the server do its one-time set-up
             start = {run: median(run(small, 2) for _ in range(3)) for run in (by_command, by_flow)}

@@ -5,6 +5,8 @@ and the nearest valid name.
 """
 
 import difflib
+import re
+from collections.abc import Iterable
 from types import NoneType
 from typing import Any, TypeVar, get_args
 
@@ -14,6 +16,7 @@ from pydantic_core import ErrorDetails
 from gristmill.pipelines.errors import RecipeError
 
 OFF = "off"
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # of a folder, on every file system; a TOML key without quotes
 
 
 class Settings(BaseModel):
@@ -50,6 +53,18 @@ def shown(value: Any) -> str:
     """Return a value for an error message, cut to 200 characters."""
     text = repr(value)
     return f"{text[:200]}…" if len(text) > 200 else text
+
+
+def check_names(names: Iterable[str], where: str) -> None:
+    """Raise RecipeError for a name that cannot be a folder's, and for two that are one folder where case is ignored."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if not NAME.fullmatch(name):
+            raise RecipeError(
+                f"{where}: a name is 1 to 64 of the letters A-Z and a-z, digits, '_' and '-', found {shown(name)}"
+            )
+        if (other := seen.setdefault(name.lower(), name)) != name:
+            raise RecipeError(f"{where}: the names {other!r} and {name!r} differ only in case; choose another for one")
 
 
 def nearest(name: str, known: list[str]) -> str:

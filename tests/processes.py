@@ -1,6 +1,7 @@
 """Other programs that a test needs running, stopped at its end."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -50,3 +51,25 @@ def dask_cluster(width):
         wait_for(port)
         worker = [*dask, "worker", address, "--nthreads", 1, "--no-nanny", "--no-dashboard"]
         yield address, [cluster.enter_context(started(*worker)) for _ in range(width)]
+
+
+@contextmanager
+def serving(folder, command="gristmill serve --port 4200"):
+    """Start `gristmill serve` in a folder, with its own database and a free port; yield its clients' environment."""
+    own = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
+    own |= {"PREFECT_HOME": str(folder / "prefect"), "DO_NOT_TRACK": "1", "PYTHONPATH": str(REPOSITORY)}
+    port = free_port()
+    words = [sys.executable, "-u", "-m", *command.replace("4200", str(port)).split()]
+    with subprocess.Popen(words, env=own, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            told = ""
+            while "prefect deployment run" not in told:
+                line = process.stdout.readline()
+                assert line, "gristmill serve has ended"
+                told += line
+            yield own | dict(re.findall(r"export (\w+)=(.*)", told))
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)), "the server outlives `gristmill serve`"

@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import zstandard
+from corpora import documents, write_jsonl
+from processes import serving
 
 from benchmarks.readme import CHINESE, README
 from gristmill.flows.cli import COMMANDS
@@ -65,3 +68,24 @@ def test_its_commands_run_as_printed(tmp_path):
             assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
     for folder in ("clean", "removed", "ledger"):
         assert list((tmp_path / "work" / folder).glob("*.parquet"))
+
+
+@pytest.mark.flow
+@pytest.mark.slow
+def test_its_prefect_commands_run_as_printed(tmp_path):
+    """The port is a free one; the password is the one that `gristmill serve` printed."""
+    serve, run = re.search(
+        r"^```\n(gristmill serve [^\n]*)\n```\n\n```\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL
+    ).groups()
+    rows = write_jsonl(tmp_path / "demo" / "0.jsonl", documents(60)).read_bytes()
+    (tmp_path / "crawl.jsonl.zst").write_bytes(zstandard.compress(rows))
+    with serving(tmp_path, serve) as printed:
+        for name, value in re.findall(r"^export (\w+)=(.*)$", run, re.MULTILINE):
+            pattern = re.escape(value).replace("4200", r"\d+").replace(r"\.\.\.", r"[\w-]{24}")
+            assert re.fullmatch(pattern, printed[name]), f"{name}: {printed[name]}"
+        environment = printed | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        for line in (line for line in run.splitlines() if line.startswith("prefect ")):
+            done = subprocess.run(["sh", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True)
+            assert done.returncode == 0 and "Completed" in done.stdout, f"{line}\n{done.stdout}\n{done.stderr}"
+    for work in ("work", "crawl-work"):
+        assert list((tmp_path / work / "clean").glob("*.parquet"))

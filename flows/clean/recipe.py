@@ -16,7 +16,7 @@ from gristmill.filters.registry import FILTERS, variant_of
 from gristmill.flows.clean.recipe_files import DEEPEST, find_recipe, parse_toml, read_toml
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.ingest import InputSettings
-from gristmill.pipelines.settings import S, Settings, nearest, read_settings, shown
+from gristmill.pipelines.settings import S, Settings, check_names, nearest, read_settings, shown
 from gristmill.pipelines.steps.corpus_step import CorpusStep
 
 Step = Filter | CorpusStep
@@ -58,6 +58,7 @@ def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = (
     steps = table.get("steps", {})
     if not isinstance(steps, dict):
         raise RecipeError(f"{where}: steps must be tables such as [steps.gopher], found {shown(steps)}")
+    check_names(steps, f"{where} [steps]")
     for change in changes:
         make_change({"input": table.setdefault("input", {}), **steps}, change)
     inputs = read_settings(InputSettings, table.get("input", {}), f"{where} [input]")

@@ -35,8 +35,8 @@ def explore(work, port, tokenizers):
     """
     from gristmill.flows.explorer.app import application
     from gristmill.flows.explorer.index import RunIndex
-    from gristmill.flows.explorer.serve import HOST, listen, serve
     from gristmill.flows.explorer.tokens import Tokenizers
+    from gristmill.flows.loopback import HOST, listen, serve
     from gristmill.pipelines.storage.files import to_path
 
     listening = listen(port)

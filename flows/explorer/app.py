@@ -1,8 +1,7 @@
 """Web application of the explorer: server-side pages from the index, escaped by Jinja, GET requests only.
 
 Nothing in a document can run: its text is escaped, and the policy below allows only the scripts and styles served here.
-A page of another site can neither frame nor read these pages. Requests under another host name, even one that resolves
-to 127.0.0.1 (DNS rebinding), are refused.
+A page of another site can neither frame nor request these pages (``OwnPages``).
 """
 
 import re
@@ -13,7 +12,6 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
@@ -36,6 +34,7 @@ from gristmill.flows.explorer.query import (
 )
 from gristmill.flows.explorer.thresholds import Thresholds
 from gristmill.flows.explorer.tokens import Tokenizers
+from gristmill.flows.loopback import OwnPages
 from gristmill.flows.report.format import format_bytes
 from gristmill.pipelines.errors import GristmillError, RecipeError
 from gristmill.pipelines.settings import shown
@@ -43,15 +42,10 @@ from gristmill.pipelines.settings import shown
 HERE = Path(__file__).parent
 PIECE = 20_000  # characters of a text to show at a time
 SAMPLES = 6  # documents to show for each change of state
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 
 
 class Explorer:
@@ -168,21 +162,6 @@ def _whole(value: str, name: str) -> int:
     raise RecipeError(f"{name} must be a whole number of up to 15 digits, found {shown(value)}")
 
 
-class Guarded:
-    """Middleware that adds the security headers to every response."""
-
-    def __init__(self, app):
-        self.app = app
-
-    async def __call__(self, scope, receive, send):
-        async def answer(message):
-            if message["type"] == "http.response.start":
-                message["headers"] += [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-            await send(message)
-
-        await self.app(scope, receive, answer)
-
-
 def application(index: RunIndex, tokenizers: Tokenizers) -> Starlette:
     """Return the application. Starlette runs its endpoints, plain functions, in threads, so a search blocks no page."""
     explorer = Explorer(index, tokenizers)
@@ -199,8 +178,5 @@ def application(index: RunIndex, tokenizers: Tokenizers) -> Starlette:
         Route("/recipe.toml", explorer.recipe),
         Mount("/static", StaticFiles(directory=HERE / "static")),
     ]
-    middleware = [
-        Middleware(Guarded),
-        Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"], www_redirect=False),
-    ]
+    middleware = [Middleware(OwnPages, policy=POLICY)]
     return Starlette(routes=routes, middleware=middleware, exception_handlers={GristmillError: explorer.mistake})

@@ -25,6 +25,11 @@ class Arm(NamedTuple):
         return f"{self.name} against {self.against}"
 
 
+def folder_of(name: str) -> str:
+    """Return the folder of an arm: "without c4" has "without-c4"."""
+    return name.replace(" ", "-")
+
+
 def arms_of(impact: ImpactRecipe) -> list[Arm]:
     """Return the arms of an experiment; an arm that others are compared with comes before them.
 
@@ -50,8 +55,9 @@ def arms_of(impact: ImpactRecipe) -> list[Arm]:
         arms.append(Arm(name, FULL, full, name, first))
         first = first or name
     names = [arm.name for arm in arms]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise RecipeError(f"[arms] has two arms named {twice[0]!r}; choose another name for one")
+    folders = [folder_of(name).lower() for name in names]
+    if twice := [name for name, folder in zip(names, folders, strict=True) if folders.count(folder) > 1]:
+        raise RecipeError(f"[arms] has two arms named {twice[0]!r} and {twice[1]!r}; choose another name for one")
     if not any(arm.against for arm in arms):
         raise RecipeError(
             f"[arms] has nothing to compare: found {', '.join(names) or 'no arm'}, expected two arms or more"

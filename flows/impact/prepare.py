@@ -5,15 +5,13 @@ IMPACT/arms/NAME/    summary of cleaning (summary.json) and overlap of each cand
 IMPACT/tokens/NAME/  token shards; eval-TOKENIZER for the evaluation sets
 """
 
-import re
-
 import orjson
 import polars as pl
 from upath import UPath
 
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.clean.run import clean
-from gristmill.flows.impact.arms import ONE, Arm
+from gristmill.flows.impact.arms import ONE, Arm, folder_of
 from gristmill.flows.impact.eval_sets import candidates_step, eval_sets_step, overlap, split_step
 from gristmill.flows.impact.plan import ImpactPlan
 from gristmill.flows.impact.recipe import Heldout
@@ -129,11 +127,6 @@ def _tokenizers(plan: ImpactPlan, work: UPath, engine: Engine, progress: Progres
     settings = tokenizer_settings({"algorithm": "bpe", "vocab_size": own.vocab_size})
     train_tokenizer([str(work / "train_pool")], folder, settings, engine, progress)
     return named | {ONE: str(folder)}
-
-
-def folder_of(name: str) -> str:
-    """Return an arm's name as a name of a folder."""
-    return re.sub(r"[^\w.-]+", "-", name)
 
 
 def _tokens(work: UPath, data: str, tokenizer: str) -> UPath:

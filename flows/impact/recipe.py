@@ -8,7 +8,7 @@ from gristmill.flows.clean.recipe import make_change
 from gristmill.flows.clean.recipe_files import find_recipe, read_toml
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.ingest import InputSettings
-from gristmill.pipelines.settings import Settings, nearest, read_settings
+from gristmill.pipelines.settings import Settings, check_names, nearest, read_settings
 from gristmill.pretrain.model.config import PRESETS, ModelConfig, preset
 from gristmill.pretrain.training.trainer import TrainSettings
 
@@ -140,6 +140,10 @@ def read_impact(path: str, changes: tuple[str, ...] = (), paths: tuple[str, ...]
         table["input"]["paths"] = list(paths)
     kinds: dict[str, Any] = {name: field.annotation for name, field in ImpactRecipe.model_fields.items()}
     built = {name: read_settings(kinds[name], table[name], f"{path} [{name}]") for name in TABLES}
+    arms, sets = built["arms"], built["heldout"].sets
+    for name, named in {"arms.groups": arms.groups, "arms.recipes": arms.recipes, "heldout.sets": sets}.items():
+        check_names(named, f"{path} [{name}]")
+    check_names(arms.tokenizers, f"{path} [arms.tokenizers]")
     rest = {key: value for key, value in table.items() if key not in TABLES}
     known = read_settings(ImpactRecipe, rest, path).model_copy(update={**built, "folder": str(file.parent)})
     if "folder" in rest or not known.input.paths:

@@ -12,9 +12,9 @@ import orjson
 import polars as pl
 from upath import UPath
 
-from gristmill.flows.impact.arms import Arm
+from gristmill.flows.impact.arms import Arm, folder_of
 from gristmill.flows.impact.plan import RUNS, ImpactPlan
-from gristmill.flows.impact.prepare import arm_tokens, eval_tokens, folder_of
+from gristmill.flows.impact.prepare import arm_tokens, eval_tokens
 from gristmill.flows.impact.verdicts import Scored
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.schema import ID, SOURCE

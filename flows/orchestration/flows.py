@@ -14,8 +14,8 @@ from pydantic import Field
 from gristmill.flows.clean.recipe import read_recipe
 from gristmill.flows.clean.run import clean
 from gristmill.flows.engine.engines import engine
+from gristmill.flows.orchestration.root import output_path
 from gristmill.flows.orchestration.tasks import PrefectProgress, as_tasks, show_funnel
-from gristmill.pipelines.storage.files import to_path
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -23,9 +23,9 @@ RECIPE = "clean-corpus"
 THREADS: Any = ThreadPoolTaskRunner()  # its threads wait for workers; the engine limits the running jobs
 
 
-def log_restart(flow, run, state) -> None:
-    """Log what to do after a failure, a crash, a cancellation or Ctrl-C."""
-    flow_run_logger(run, flow).error("%s ended early. Run it with the same parameters to continue.", flow.name)
+def log_restart(flow, flow_run, state) -> None:
+    """Log what to do after a failure, a crash, a cancellation or Ctrl-C. Prefect passes some arguments by name."""
+    flow_run_logger(flow_run, flow).error("%s ended early. Run it with the same parameters to continue.", flow.name)
 
 
 HOOKS: dict[str, Any] = {name: [log_restart] for name in ("on_failure", "on_crashed", "on_cancellation")}
@@ -44,7 +44,7 @@ def clean_corpus(
     """Run ``recipe`` on the paths ``input`` (default: the recipe's); write the work folder ``output``."""
     settings = read_recipe(recipe, tuple(set or ()), tuple(input or ()))
     with engine_of(engine, workers, job_seconds, as_tasks) as run:
-        summary = clean(settings, to_path(output), run, PrefectProgress())
+        summary = clean(settings, output_path(output), run, PrefectProgress())
     show_funnel(summary, output)
     return summary
 
@@ -64,7 +64,7 @@ def train_tokenizer(
 
     settings = steps.tokenizer_settings({"algorithm": algorithm, "vocab_size": vocab_size}, set or ())
     with engine_of(engine, workers, None, as_tasks) as run:
-        steps.train_tokenizer(corpus, to_path(output), settings, run, PrefectProgress(), get_run_logger().info)
+        steps.train_tokenizer(corpus, output_path(output), settings, run, PrefectProgress(), get_run_logger().info)
     return output
 
 
@@ -82,7 +82,7 @@ def tokenize_corpus(
 
     settings = token_settings(set or ())
     with engine_of(engine, workers, None, as_tasks) as run:
-        return dict(tokenize(corpus, tokenizer, to_path(output), settings, run, PrefectProgress()).manifest.counts)
+        return dict(tokenize(corpus, tokenizer, output_path(output), settings, run, PrefectProgress()).manifest.counts)
 
 
 @flow(name="pretrain-smoke", **HOOKS)
@@ -98,7 +98,7 @@ def pretrain_smoke(
 
     log = get_run_logger()
     train = task(name="train", task_run_name=f"train {preset} for {steps} steps", persist_result=False)(train_model)
-    return train(tokens, preset, steps, output, None, set or [], lambda line: log.info("%s", line))
+    return train(tokens, preset, steps, str(output_path(output)), None, set or [], lambda line: log.info("%s", line))
 
 
 @flow(name="corpus-to-model", **HOOKS)
@@ -113,6 +113,7 @@ def corpus_to_model(
     workers: Count | None = None,
 ) -> dict:
     """Run the four flows from raw files to a trained model, in the work folder ``output``."""
+    output_path(output)  # raises before anything is run
     where: dict[str, Any] = {"engine": engine, "workers": workers}
     clean_corpus(recipe, input, output, **where)
     tokenizer = train_tokenizer([output], f"{output}/tokenizers/bpe", "bpe", vocab_size, **where)
@@ -135,7 +136,7 @@ def measure_impact(
 
     settings, log = read_impact(recipe, tuple(set or ()), tuple(input or ())), get_run_logger()
     with engine_of(engine, workers, None, as_tasks) as run:
-        found = measure(settings, to_path(output), run, PrefectProgress(), log.info)
+        found = measure(settings, output_path(output), run, PrefectProgress(), log.info)
     log.info("%s", found["headline"])
     return found
 

@@ -1,20 +1,9 @@
-"""Deployments of the flows on a Prefect server, which is started here if none is configured."""
+"""Deployments of the flows on a Prefect server."""
 
 import asyncio
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any, cast
-
-from gristmill.pipelines.errors import GristmillError
-
-START_SECONDS = 180  # a new server creates its database first: 10-40 s on a busy machine
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
 # flow -> parameters of FLOW/local; prefect.yaml has the same, for servers with their own work pools
 DEPLOYED: dict[str, dict[str, Any]] = {
@@ -27,53 +16,11 @@ DEPLOYED: dict[str, dict[str, Any]] = {
 }
 
 
-@contextmanager
-def server(port: int) -> Iterator[str]:
-    """Yield the address of the configured API, or of a server started on this machine and stopped at the end."""
-    from prefect.settings import get_current_settings
-
-    if configured := get_current_settings().api.url:
-        yield configured
-        return
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise GristmillError(
-                f"port {port} is in use; name another by --port, or a running server by PREFECT_API_URL"
-            ) from None
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    quiet = os.environ | {
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "0",
-    }
-    process = subprocess.Popen(command, env=quiet, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        _wait(process, f"http://127.0.0.1:{port}/api/health")
-        yield f"http://127.0.0.1:{port}/api"
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-
-
-def _wait(process: subprocess.Popen, url: str) -> None:
-    until = time.monotonic() + START_SECONDS
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            return urllib.request.urlopen(url, timeout=5).close()
-        except OSError:
-            time.sleep(0.3)
-    raise GristmillError("the Prefect server did not start; `prefect server start` prints the reason")
-
-
 def serve(limit: int, on_ready: Callable[[], None]) -> None:
     """Register the deployments, call ``on_ready``, and execute their runs until Ctrl-C.
 
-    PREFECT_API_URL names the server.
+    PREFECT_API_URL names the server. Runs execute the flows of this process, whatever code, working folder or commands
+    (pull steps) the server names for a deployment.
     """
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
     from prefect.exceptions import TerminationSignal
@@ -86,10 +33,8 @@ def serve(limit: int, on_ready: Callable[[], None]) -> None:
     one = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE)
     runner = Runner(limit=limit)
     for name, parameters in DEPLOYED.items():
-        deployment = FLOWS[name].to_deployment(
-            "local", parameters=parameters, entrypoint_type=EntrypointType.MODULE_PATH, concurrency_limit=one
-        )
-        runner.add_deployment(cast(Any, deployment))  # typed as a coroutine too, which it is only inside one
+        options: dict[str, Any] = {"entrypoint_type": EntrypointType.MODULE_PATH, "concurrency_limit": one}
+        runner.add_flow(FLOWS[name], "local", parameters=parameters, **options)
     on_ready()
     with suppress(KeyboardInterrupt, TerminationSignal):
         asyncio.run(runner.start())

@@ -1,9 +1,13 @@
+from pathlib import Path, PureWindowsPath
+
 import pytest
 from bounds import edges
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.inputs.inputs import InputSettings
-from gristmill.pipelines.settings import Settings, read_settings
+from gristmill.pipelines.settings import Settings, check_names, read_settings
 from gristmill.pipelines.tokens.settings import TokenSettings
 
 
@@ -33,6 +37,60 @@ def test_a_mistake_is_one_line_that_names_place_finding_and_remedy(values, compl
     with pytest.raises(RecipeError) as error:
         read_settings(Outer, values, "r.toml")
     assert str(error.value) == complaint
+
+
+@pytest.mark.parametrize("names", [[], ["c4"], ["near_duplicates", "C4-again", "-", "_", "0"], ["x" * 64], ["a", "b"]])
+def test_names_that_are_folders(names):
+    check_names(names, "r.toml")
+
+
+FOLDER = Path("/corpus/steps")
+UNSAFE = [
+    "",
+    ".",
+    "..",
+    "../x",
+    "/x",
+    "a/b",
+    "a\\b",
+    "a.b",
+    "a b",
+    "a:b",
+    "a\0b",
+    "a\nb",
+    "\x1b[2J",
+    "\u202ea",
+    "é",
+    "x" * 65,
+]
+
+
+@pytest.mark.parametrize("name", UNSAFE)
+def test_a_name_that_is_no_folder_is_one_line(name):
+    with pytest.raises(RecipeError) as error:
+        check_names(["c4", name], "r.toml [steps]")
+    known = "r.toml [steps]: a name is 1 to 64 of the letters A-Z and a-z, digits, '_' and '-', found "
+    assert str(error.value) == known + repr(name) and str(error.value).isprintable()
+
+
+def test_a_name_without_end_is_shortened():
+    with pytest.raises(RecipeError) as error:
+        check_names(["../" * 10_000], "r.toml")
+    assert len(str(error.value)) < 200
+
+
+def test_two_names_are_two_folders_where_case_is_ignored():
+    with pytest.raises(RecipeError, match="the names 'c4' and 'C4' differ only in case; choose another for one"):
+        check_names(["c4", "exact", "C4"], "r.toml")
+
+
+@given(st.text(max_size=8))
+def test_a_name_that_is_allowed_is_a_folder_in_its_folder(name):
+    try:
+        check_names([name], "r.toml")
+    except RecipeError:
+        return
+    assert (FOLDER / name).resolve().parent == FOLDER and PureWindowsPath(name).name == name
 
 
 def test_whole_numbers_are_numbers_too():

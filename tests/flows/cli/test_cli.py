@@ -54,6 +54,7 @@ def complaint(done):
         ("[input]\npath = ['x']", r"\[input\]: no setting 'path'; did you mean 'paths'\?"),
         ("words = 'uncode'", r"words: Input should be 'unicode' or 'spacy', found 'uncode'"),
         ("steps = 3", "steps must be tables such as"),
+        ('[steps."../../x"]\nuse = "c4"', r"a name is 1 to 64 of .*, found '\.\./\.\./x'"),
         ("[steps.fineweb", "is not TOML"),
         ("[steps.fineweb]\n[steps.fineweb.profiles.zh]\nmin_line_punct = 1.0", "did you mean 'min_line_punct_ratio'"),
     ],

@@ -314,7 +314,10 @@ def test_every_answer_is_kept_to_itself(client, whole, address):
     assert "<script>" not in answer.text and " style=" not in answer.text and " onerror=alert(1)>" not in answer.text
     for host in ("evil.example", "evil.example:8600", "127.0.0.1.evil.example"):
         turned_away = client.get(address, headers={"host": host})
-        assert turned_away.status_code == 400 and "mill" not in turned_away.text
+        assert turned_away.status_code == 403 and "mill" not in turned_away.text
+    for origin in ("http://evil.example", "http://localhost:8600", "null"):
+        turned_away = client.get(address, headers={"origin": origin})
+        assert turned_away.status_code == 403 and "mill" not in turned_away.text
     for verb in ("post", "put", "delete"):
         assert getattr(client, verb)(address).status_code == 405
 

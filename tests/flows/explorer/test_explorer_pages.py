@@ -14,9 +14,9 @@ import uvicorn
 
 from gristmill.flows.clean.recipe import read_recipe
 from gristmill.flows.explorer.app import application
-from gristmill.flows.explorer.serve import listen
 from gristmill.flows.explorer.thresholds import Thresholds
 from gristmill.flows.explorer.tokens import Tokenizers
+from gristmill.flows.loopback import listen
 from gristmill.pipelines.errors import WorkError
 
 REPOSITORY = Path(__file__).resolve().parents[3]

@@ -223,6 +223,10 @@ def test_the_plan_names_arms_set_and_power(experiment, tmp_path):
         ('heldout.sets.raw=["x"]', r"the name 'raw' of a set"),
         ('arms.without=["exakt"]', r"unknown part 'exakt'; did you mean 'exact'"),
         ('arms.groups.all=["c5"]', r"has no step 'c5'; did you mean 'c4'"),
+        ('arms.groups={ "../x" = ["c4"] }', r"\[arms.groups\]: a name is 1 to 64 of .*, found '\.\./x'"),
+        ('arms.recipes={ ".." = "x.toml" }', r"\[arms.recipes\]: a name is .*, found '\.\.'"),
+        ('arms.tokenizers={ "a/b" = "x" }', r"\[arms.tokenizers\]: a name is .*, found 'a/b'"),
+        ('heldout.sets={ "a:b" = ["x"] }', r"\[heldout.sets\]: a name is .*, found 'a:b'"),
         ("model.preset=nano-bert", r"predicts the next token"),
         ("model.d_modle=64", r"no setting 'd_modle'; did you mean 'd_model'"),
         ("bugdet.seeds=3", r"did you mean 'budget'"),
@@ -234,6 +238,12 @@ def test_mistakes_are_named(experiment, change, complaint):
     with pytest.raises(GristmillError, match=complaint) as error:
         arms_of(read_impact(str(experiment / "tiny.toml"), (change,), ("raw",)))
     assert "\n" not in str(error.value)
+
+
+def test_two_arms_of_one_folder_are_a_mistake(experiment):
+    changes = 'arms.without=["c4"]', 'arms.recipes={ Without-c4 = "recipe.toml" }'
+    with pytest.raises(RecipeError, match="two arms named 'without c4' and 'Without-c4'"):
+        arms_of(read_impact(str(experiment / "tiny.toml"), changes, ("raw",)))
 
 
 def test_a_recipe_that_is_not_there_or_reads_nothing(tmp_path, experiment):

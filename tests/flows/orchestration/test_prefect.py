@@ -2,18 +2,18 @@
 
 import json
 import os
+import re
 import signal
-import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import yaml
-from corpora import IMPACT, tree
-from processes import dask_cluster, free_port
+from corpora import IMPACT, documents, tree, write_jsonl
+from processes import dask_cluster
 
 from gristmill.flows.orchestration.serve import DEPLOYED
 from gristmill.flows.orchestration.tasks import TASK_SECONDS, bundle_jobs
@@ -26,38 +26,6 @@ from gristmill.flows.orchestration.flows import clean_corpus
 clean_corpus(sys.argv[1], [sys.argv[2]], sys.argv[3])
 """
 PREFECT = Path(sys.executable).with_name("prefect")
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory):
-    """`gristmill serve` with a server of its own, its database in a temporary folder."""
-    port = free_port()
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")} | {
-        "PREFECT_HOME": str(tmp_path_factory.mktemp("prefect")),
-        "DO_NOT_TRACK": "1",
-        "PYTHONPATH": str(REPOSITORY),
-    }
-    with serving(environment, port) as told:
-        while "prefect deployment run" not in (line := told.readline()):
-            assert line, "gristmill serve has ended"
-        yield environment | {"PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
-
-
-@contextmanager
-def serving(environment, port):
-    command = [sys.executable, "-u", "-m", "gristmill", "serve", "--port", str(port)]
-    with subprocess.Popen(command, env=environment, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield process.stdout
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.communicate(timeout=60)
-            assert not answers(port), "the server outlives `gristmill serve`"
-
-
-def answers(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def prefect(environment, *command):
@@ -124,6 +92,67 @@ def test_an_experiment_ends_in_a_verdict(environment, tmp_path, corpus, recipe):
         environment, "deployment", "run", "measure-impact/local", "--watch", *params(parameters)
     )
     assert "full against raw" in json.loads((tmp_path / "impact" / "impact.json").read_text())["headline"]
+
+
+@pytest.mark.flow
+@pytest.mark.slow
+def test_a_cancelled_run_stops_and_goes_on_when_it_is_run_again(environment, api, tmp_path, recipe):
+    """The page's button does what this does: it sets the state to Cancelling."""
+    write_jsonl(tmp_path / "raw" / "0.jsonl", documents(2400))
+    parameters = {"recipe": str(recipe), "input": [str(tmp_path / "raw")], "output": str(tmp_path / "work")}
+    parameters |= {"workers": 2, "set": ["input.work_unit_bytes=8000"]}
+    idle = processes_of(environment)
+    told = prefect(environment, "deployment", "run", "clean-corpus/local", *params(parameters))
+    run = f"/flow_runs/{re.search('UUID: (.*)', told)[1]}"
+    wait_until(lambda: len(list((tmp_path / "work").rglob("part-*.parquet"))) > 20)
+    assert api.get(run).json()["state_type"] == "RUNNING"
+    api.post(f"{run}/set_state", json={"state": {"type": "CANCELLING"}}).raise_for_status()
+    wait_until(lambda: api.get(run).json()["state_type"] != "CANCELLING")
+    assert api.get(run).json()["state_type"] == "CANCELLED"
+    wait_until(lambda: processes_of(environment) == idle)
+    wait_until(lambda: any("running hook" in line or "Hook 'log_restart' finished" in line for line in logs(api, run)))
+    assert any("Run it with the same parameters to continue" in line for line in logs(api, run))
+
+    again = ("deployment", "run", "clean-corpus/local", "--watch")
+    assert "Completed" in prefect(environment, *again, *params(parameters))
+    assert "Completed" in prefect(environment, *again, *params(parameters | {"output": str(tmp_path / "whole")}))
+    assert tree(tmp_path / "work", "clean", "removed", "ledger") == tree(
+        tmp_path / "whole", "clean", "removed", "ledger"
+    )
+
+
+@pytest.mark.flow
+@pytest.mark.slow
+def test_a_run_writes_below_the_root_alone(environment, api, corpus, recipe):
+    parameters = {"recipe": str(recipe), "input": [str(corpus)], "output": str(REPOSITORY / "outside")}
+    told = prefect(environment, "deployment", "run", "clean-corpus/local", *params(parameters))
+    run = f"/flow_runs/{re.search('UUID: (.*)', told)[1]}"
+    wait_until(lambda: api.get(run).json()["state_type"] not in ("SCHEDULED", "PENDING", "RUNNING"))
+    state = api.get(run).json()["state"]
+    assert state["type"] == "FAILED" and "lies outside" in state["message"]
+    assert not (REPOSITORY / "outside").exists()
+
+
+def logs(api, run):
+    wanted = {"logs": {"flow_run_id": {"any_": [run.split("/")[-1]]}}}
+    return [log["message"] for log in api.post("/logs/filter", json=wanted).json()]
+
+
+def wait_until(is_true, seconds=240):
+    until = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.05)
+
+
+def processes_of(environment):
+    """The processes of `gristmill serve` and of its runs, without Python's trackers of resources."""
+    found, home = set(), f"PREFECT_HOME={environment['PREFECT_HOME']}".encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if home in (folder / "environ").read_bytes() and b"tracker" not in (folder / "cmdline").read_bytes():
+                found.add(folder.name)
+    return found
 
 
 @pytest.mark.flow
