@@ -36,10 +36,16 @@ def read_parquet(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatc
                 except PARQUET_DAMAGE as error:
                     if getattr(error, "errno", None):
                         raise
-                    reading.reject(piece, at, f"damaged Parquet: row group {g} from here on: {_first_line(error)}")
+                    lost = _stored_bytes(group) * (number + group.num_rows - at) // max(1, group.num_rows)
+                    why = f"damaged Parquet: row group {g} from here on: {_first_line(error)}"
+                    reading.reject(piece, at, why, lost_bytes=lost)
                 number += group.num_rows
     except PARQUET_DAMAGE as error:
-        raise CorruptStream(f"damaged Parquet: {_first_line(error)}") from None
+        raise CorruptStream(f"damaged Parquet: {_first_line(error)}", lost_bytes=piece.file.size) from None
+
+
+def _stored_bytes(group: pq.RowGroupMetaData) -> int:
+    return sum(group.column(c).total_compressed_size for c in range(group.num_columns))
 
 
 def read_hugging_face(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:

@@ -21,6 +21,7 @@ class ReadContext:
     settings: InputSettings
     on_reject: Callable[[dict], None]
     rejects: int = field(default=0, init=False)
+    lost_bytes: int = field(default=0, init=False)  # of the files as stored: see CorruptStream
 
     @cached_property
     def needed(self) -> list[str]:
@@ -31,19 +32,27 @@ class ReadContext:
         return Extractor(self.settings.max_page_seconds)
 
     def reject(
-        self, piece: InputSlice, number: int, reason: str, excerpt: bytes | str = b"", offset: int | None = None
+        self,
+        piece: InputSlice,
+        number: int,
+        reason: str,
+        excerpt: bytes | str = b"",
+        offset: int | None = None,
+        lost_bytes: int = 0,
     ) -> None:
         """Report a record that cannot be read: its number in the file from 1, its byte offset if known.
 
         The reason is a category, optionally followed by ": " and details. Offsets in a compressed file count
-        decompressed bytes. Invalid UTF-8 in the excerpt is escaped as ``\\xff``.
+        decompressed bytes. Invalid UTF-8 in the excerpt is escaped as ``\\xff``. A reject that stands for more than
+        one record says how many bytes of the stored file were not read: ``lost_bytes``.
         """
         self.rejects += 1
+        self.lost_bytes += lost_bytes
         if isinstance(excerpt, str):
             excerpt = excerpt[:EXCERPT_CHARACTERS].encode(errors="surrogatepass")
         escaped = excerpt[: 4 * EXCERPT_CHARACTERS].decode(errors="backslashreplace")[:EXCERPT_CHARACTERS]
         where = {"file": piece.file.name, "position": number, "offset": offset}
-        self.on_reject({**where, "reason": reason, "excerpt": escaped})
+        self.on_reject({**where, "reason": reason, "excerpt": escaped, "lost_bytes": lost_bytes})
 
     def read_file(self, piece: InputSlice, max_bytes: int) -> bytes | None:
         """Return all bytes of a file; None after rejecting a file of more than ``max_bytes``."""

@@ -63,15 +63,15 @@ def _pages(piece: InputSlice, reading: ReadContext) -> Iterator[tuple[int, dict]
         try:
             record = next(records, None)
         except CorruptStream as error:
-            broken = error.reason
+            broken = error
         except Exception as error:  # warcio raises errors of many types for garbage
-            broken = f"broken WARC: {type(error).__name__}: {error}".partition("\n")[0]
+            broken = CorruptStream(f"broken WARC: {type(error).__name__}: {error}".partition("\n")[0])
         if waiting and records.err_count > errors:
             reading.reject(piece, number, "broken WARC: a record is not as long as it says", waiting["text"], began)
         elif waiting:
             yield number, _named(waiting, reading.settings)
         if broken:
-            raise CorruptStream(broken, number + 1, stream.offset)
+            raise CorruptStream(broken.reason, number + 1, stream.offset, lost_bytes=broken.lost_bytes)
         if record is None:
             return
         errors, began, waiting, number = records.err_count, records.offset, None, number + 1
@@ -80,7 +80,7 @@ def _pages(piece: InputSlice, reading: ReadContext) -> Iterator[tuple[int, dict]
         except NoText as error:
             reading.reject(piece, number, str(error), _head(record, "WARC-Target-URI", "uri"), began)
         except CorruptStream as error:
-            raise CorruptStream(error.reason, number, stream.offset) from None
+            raise CorruptStream(error.reason, number, stream.offset, lost_bytes=error.lost_bytes) from None
 
 
 def _document(record, reading: ReadContext) -> dict | None:

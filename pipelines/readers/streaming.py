@@ -25,11 +25,18 @@ DECOMPRESSORS: dict[str, Callable[[], Any]] = {
 
 
 class CorruptStream(Exception):
-    """Position in a file beyond which it cannot be read; all records before it are good."""
+    """Position in a file beyond which it cannot be read; all records before it are good.
 
-    def __init__(self, reason: str, number: int = 0, offset: int | None = None, excerpt: bytes = b""):
+    ``lost_bytes`` counts the bytes of the stored (compressed) file that were not read. A truncated file counts whole,
+    because nobody knows how much of it is missing.
+    """
+
+    def __init__(
+        self, reason: str, number: int = 0, offset: int | None = None, excerpt: bytes = b"", lost_bytes: int = 0
+    ):
         super().__init__(reason)
         self.reason, self.number, self.offset, self.excerpt = reason, number, offset, excerpt
+        self.lost_bytes = lost_bytes
 
 
 class Records(NamedTuple):
@@ -44,7 +51,7 @@ def read_blocks(piece: InputSlice) -> Iterator[bytes]:
     """Yield the slice in blocks of about 16 MB. Raises CorruptStream after all good bytes of a damaged file."""
     with open_input(piece.file.url) as file:
         if piece.file.compression:
-            yield from _decompress(iter(lambda: file.read(1 << 20), b""), piece.file.compression)
+            yield from _decompress(iter(lambda: file.read(1 << 20), b""), piece.file.compression, piece.file.size)
             return
         file.seek(piece.start)
         left = piece.end - piece.start if piece.end else sys.maxsize
@@ -53,9 +60,9 @@ def read_blocks(piece: InputSlice) -> Iterator[bytes]:
             yield block
 
 
-def _decompress(chunks: Iterator[bytes], compression: str) -> Iterator[bytes]:
-    """Yield the blocks of a compressed file, which may consist of several compressed streams."""
-    decompressor, parts, held = None, [], 0
+def _decompress(chunks: Iterator[bytes], compression: str, size: int) -> Iterator[bytes]:
+    """Yield the blocks of a compressed file of ``size`` bytes, which may consist of several compressed streams."""
+    decompressor, parts, held, consumed = None, [], 0, 0
     try:
         for chunk in chunks:
             for begin in range(0, len(chunk), DECOMPRESS_BYTES):
@@ -67,6 +74,7 @@ def _decompress(chunks: Iterator[bytes], compression: str) -> Iterator[bytes]:
                     unread = decompressor.unused_data
                     if decompressor.eof:
                         decompressor = None
+                consumed += len(chunk[begin : begin + DECOMPRESS_BYTES])
                 if held >= BLOCK_BYTES:
                     yield b"".join(parts)
                     parts, held = [], 0
@@ -74,10 +82,10 @@ def _decompress(chunks: Iterator[bytes], compression: str) -> Iterator[bytes]:
         if isinstance(error, OSError) and error.errno:
             raise  # an error of the disk; bz2 reports bad data as an OSError without errno
         yield b"".join(parts)
-        raise CorruptStream(f"damaged {compression}: {error}") from None
+        raise CorruptStream(f"damaged {compression}: {error}", lost_bytes=max(0, size - consumed)) from None
     yield b"".join(parts)
     if decompressor:
-        raise CorruptStream(f"truncated {compression}: the file ends inside compressed data")
+        raise CorruptStream(f"truncated {compression}: the file ends inside compressed data", lost_bytes=size)
 
 
 def split_records(
@@ -115,7 +123,7 @@ def split_records(
                 skipped, tail = skipped + len(tail) - len(keep), keep
     except CorruptStream as corrupt:
         at, excerpt = offset + skipped + len(tail), beginning if skipped else tail
-        raise CorruptStream(corrupt.reason, number, at, excerpt) from None
+        raise CorruptStream(corrupt.reason, number, at, excerpt, corrupt.lost_bytes) from None
     if skipped or len(tail) > max_bytes:
         on_too_long(number, offset, beginning or tail)
     elif tail:

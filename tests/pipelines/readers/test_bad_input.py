@@ -87,6 +87,7 @@ def test_a_truncated_file_keeps_its_good_records(tmp_path, suffix):
     assert 15_000 < len(texts) < 30_000
     assert made.places == [(f"x.jsonl.{suffix}", len(texts), f"truncated {suffix}")]
     assert made.rejects[0]["offset"] >= len(lines(*rows[: len(texts) - 1]))
+    assert made.rejects[0]["lost_bytes"] == len(data) * 9 // 10
 
 
 def test_a_file_that_is_not_what_its_name_says(tmp_path):
@@ -113,18 +114,21 @@ def test_a_truncated_parquet_file_is_one_reject(tmp_path):
     made = ingest(tmp_path / "work", raw)
     assert made.texts == ["good", "also good"]
     assert made.places == [("x.parquet", 1, "damaged Parquet")]
+    assert made.rejects[0]["lost_bytes"] == path.stat().st_size
 
 
 def test_a_damaged_row_group_costs_the_others_nothing(tmp_path):
     raw = write(tmp_path / "raw")
     path = parquet(raw / "x.parquet")
-    column = pq.read_metadata(path).row_group(1).column(1)
+    group = pq.read_metadata(path).row_group(1)
+    column = group.column(1)
     data = bytearray(path.read_bytes())
     data[column.data_page_offset : column.data_page_offset + 10] = b"\xff" * 10
     path.write_bytes(data)
     made = ingest(tmp_path / "work", raw)
     assert [row["id"] for row in made.rows] == [str(i) for i in [*range(10), *range(20, 30)]]
     assert made.places == [("x.parquet", 11, "damaged Parquet")]
+    assert made.rejects[0]["lost_bytes"] == group.column(0).total_compressed_size + column.total_compressed_size
 
 
 def test_rows_of_parquet_without_good_text_are_rejected(tmp_path):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gristmill.pipelines.inputs.inputs import File
 from gristmill.pipelines.inputs.work_units import InputSlice
-from gristmill.pipelines.readers.streaming import CorruptStream, read_blocks, split_records
+from gristmill.pipelines.readers.streaming import DECOMPRESS_BYTES, CorruptStream, read_blocks, split_records
 
 COMPRESS = {
     "gz": gzip.compress,
@@ -81,19 +81,25 @@ def test_a_truncated_file_gives_what_it_holds_and_says_so(tmp_path, compression,
     path = tmp_path / "x"
     path.write_bytes(whole[: int(len(whole) * keep)])
     got = []
-    with pytest.raises(CorruptStream, match=f"truncated {compression}"):
+    with pytest.raises(CorruptStream, match=f"truncated {compression}") as stop:
         got.extend(read_blocks(piece(path, compression)))
+    assert stop.value.lost_bytes == path.stat().st_size
     got = b"".join(got)
     assert data.startswith(got)
     assert len(got) > len(data) * keep - 200_000  # bz2 and zstd give only whole blocks, of 100 kB and 128 kB
 
 
 @pytest.mark.parametrize("compression", COMPRESS)
-def test_what_is_not_compressed_is_damaged(tmp_path, compression):
+@pytest.mark.parametrize("good", [0, 100_000])
+def test_what_is_not_compressed_is_damaged_and_lost_from_there_on(tmp_path, compression, good):
+    whole = COMPRESS[compression](b"".join(b"%d\n" % (i * i) for i in range(good)))
     path = tmp_path / "x"
-    path.write_bytes(b'{"text": "plain"}\n')
-    with pytest.raises(CorruptStream, match=f"damaged {compression}"):
-        list(read_blocks(piece(path, compression)))
+    path.write_bytes(whole + b'{"text": "plain"}\n' * 1000)
+    stream = split_records(read_blocks(piece(path, compression)), b"\n", 100, lambda *record: None)
+    with pytest.raises(CorruptStream, match=f"damaged {compression}") as stop:
+        list(stream)
+    read = path.stat().st_size - stop.value.lost_bytes
+    assert len(whole) - DECOMPRESS_BYTES < read <= len(whole)
 
 
 def test_a_compression_bomb_is_read_in_bounded_memory(tmp_path):
