@@ -9,7 +9,7 @@ from functools import cached_property
 from gristmill.pipelines.inputs.inputs import InputSettings, source_of
 from gristmill.pipelines.inputs.records import RecordBatch, required_columns
 from gristmill.pipelines.inputs.work_units import InputSlice
-from gristmill.pipelines.readers.html_extractor import Extractor
+from gristmill.pipelines.readers.pages.html_extractor import Extractor
 from gristmill.pipelines.readers.streaming import read_blocks
 
 log = logging.getLogger(__name__)

@@ -48,7 +48,7 @@ def decompress(
     damage, damaged_at, consumed, unread = None, 0, 0, b""
     for piece in _pieces(chunks):
         consumed += len(piece)
-        unread += piece  # what is left of a damaged stream, if any
+        unread += piece  # after the rest of a damaged stream, if any
         while unread:
             if damage:
                 unread, found = _search(unread, STARTS[file.compression or ""])

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from gristmill.pipelines.inputs.inputs import InputSettings
 from gristmill.pipelines.inputs.records import RecordBatch
 from gristmill.pipelines.inputs.work_units import InputSlice
-from gristmill.pipelines.readers.charsets import decode
 from gristmill.pipelines.readers.context import ReadContext
-from gristmill.pipelines.readers.html_extractor import NoText
-from gristmill.pipelines.readers.http_body import decode_body
+from gristmill.pipelines.readers.pages.charsets import decode
+from gristmill.pipelines.readers.pages.html_extractor import NoText
+from gristmill.pipelines.readers.pages.http_body import decode_body
 from gristmill.pipelines.readers.streaming import read_streams
 from gristmill.pipelines.readers.warc_stream import BrokenRecord, Record, WarcStream, parse_headers
 

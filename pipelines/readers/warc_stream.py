@@ -48,7 +48,7 @@ class WarcStream:
     def __init__(self, blocks: Iterator[bytes | CorruptStream]):
         self.blocks = blocks
         self.block, self.at, self.begin = b"", 0, 0  # begin: offset of the block in the file
-        self.damage: CorruptStream | None = None  # what is missing before the next block
+        self.damage: CorruptStream | None = None  # bytes that are missing before the next block
 
     def tell(self) -> int:
         """Return the offset of the next byte in the decompressed file."""
@@ -66,7 +66,7 @@ class WarcStream:
         return b""
 
     def begin_record(self, line: bytes) -> Record:
-        """Return the record that begins with a line. Raises BrokenRecord after skipping what is no record."""
+        """Return the record that begins with a line. Raises BrokenRecord after skipping to the next one."""
         began = self.tell()
         try:
             if match := ARC.fullmatch(line):

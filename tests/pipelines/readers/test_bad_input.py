@@ -206,7 +206,7 @@ def test_html_bombs_are_rejected_or_read_in_bounded_time(tmp_path):
 
 
 def test_a_page_that_takes_too_long_is_rejected_and_the_next_is_read(tmp_path, monkeypatch):
-    from gristmill.pipelines.readers import html_extractor
+    from gristmill.pipelines.readers.pages import html_extractor
 
     child = tmp_path / "page.py"
     source = html_extractor.WORKER.read_text()

@@ -9,8 +9,8 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gristmill.pipelines.readers.html_extractor import NoText
-from gristmill.pipelines.readers.http_body import decode_body
+from gristmill.pipelines.readers.pages.html_extractor import NoText
+from gristmill.pipelines.readers.pages.http_body import decode_body
 
 PAGE = b"<html><body><p>The mill stands by the river and grinds wheat for the whole village.</p></body></html>"
 

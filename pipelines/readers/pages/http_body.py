@@ -11,7 +11,7 @@ from collections.abc import Callable
 import brotli
 import zstandard
 
-from gristmill.pipelines.readers.html_extractor import NoText
+from gristmill.pipelines.readers.pages.html_extractor import NoText
 
 MAX_WINDOW_BYTES = 8 << 20  # what RFC 9659 lets a server use for zstd
 TEXT_BYTES = 64  # begin a body that is text; compressed data without a control character in them does not occur

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import orjson
 
-from gristmill.pipelines.readers.charsets import decode
+from gristmill.pipelines.readers.pages.charsets import decode
 
 WORKER = Path(__file__).with_name("html_worker.py")
 

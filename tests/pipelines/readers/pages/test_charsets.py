@@ -4,7 +4,7 @@ import codecs
 
 import pytest
 
-from gristmill.pipelines.readers.charsets import decode
+from gristmill.pipelines.readers.pages.charsets import decode
 
 TEXT = "Die Mühle am Fluß"
 
