@@ -43,7 +43,8 @@ def read_parquet(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatc
                     yield from found_in(pa.table(batch), np.arange(at, at + batch.num_rows), piece, reading)
                     at += batch.num_rows
             except _Damage as damage:
-                lost = _stored_bytes(group) * (number + group.num_rows - at) // max(1, group.num_rows)
+                unread = max(0, number + group.num_rows - at)
+                lost = _stored_bytes(file, g, piece.file.size) * unread // max(1, group.num_rows)
                 reading.reject(piece, at, f"{damage.kind}: row group {g} from here on: {damage}", lost_bytes=lost)
             number += group.num_rows
 
@@ -85,14 +86,28 @@ def _batches(file: pq.ParquetFile, g: int) -> Iterator[pa.RecordBatch]:
         batches = file.iter_batches(rows, [g], use_threads=False)
     while True:
         with _arrow_reads():
-            batch = next(batches, None)
-        if batch is None:
-            return
+            if (batch := next(batches, None)) is None:
+                return
+            for column in batch.columns:
+                _check_indices(column)
         yield batch
 
 
-def _stored_bytes(group: pq.RowGroupMetaData) -> int:
-    return sum(group.column(c).total_compressed_size for c in range(group.num_columns))
+def _check_indices(column: pa.Array) -> None:
+    """Raise ArrowException for indices beyond a dictionary, which Arrow reads from damaged files without a check."""
+    if pa.types.is_dictionary(column.type):
+        pa.DictionaryArray.from_arrays(column.indices, column.dictionary, safe=True)
+    elif "dictionary<" in str(column.type):  # at any depth
+        column.validate(full=True)
+
+
+def _stored_bytes(file: pq.ParquetFile, g: int, size: int) -> int:
+    """Return the bytes of a row group in a file of ``size`` bytes, by its share of the uncompressed bytes.
+
+    The metadata of columns would tell exactly, but pyarrow 26 ends the process if a damaged file has bad ones.
+    """
+    sizes = [max(0, file.metadata.row_group(i).total_byte_size) for i in range(file.num_row_groups)]
+    return size * sizes[g] // max(1, sum(sizes))
 
 
 def read_hugging_face(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:

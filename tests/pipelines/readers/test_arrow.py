@@ -3,7 +3,10 @@
 import datetime
 import decimal
 import json
+import subprocess
+import sys
 import uuid
+from pathlib import Path
 
 import numpy as np
 import orjson
@@ -17,6 +20,7 @@ from gristmill.pipelines.inputs.column_types import JSON, json_text
 from gristmill.pipelines.inputs.inputs import File
 from gristmill.pipelines.inputs.records import documents
 from gristmill.pipelines.inputs.work_units import InputSlice
+from gristmill.pipelines.readers import read_unit
 from gristmill.pipelines.readers.arrow import found_in
 from gristmill.pipelines.readers.context import ReadContext
 
@@ -241,6 +245,36 @@ def test_rows_beside_a_column_of_categories_are_all_read(tmp_path):
     made = ingest(tmp_path / "work", raw)
     assert made.texts == [*texts.to_pylist(), *texts.to_pylist(), "one more"]
     assert not made.rejects
+
+
+FLIPS = """
+import sys
+sys.path[:0] = sys.argv[2:]
+from test_arrow import flip_each_byte
+flip_each_byte(sys.argv[1])
+"""
+
+
+def flip_each_byte(path: str) -> None:
+    """Read a file with each of its bytes changed, and print the number of files that gave a row or a reject."""
+    whole, answers = Path(path).read_bytes(), 0
+    for at in range(len(whole)):
+        Path(path).write_bytes(whole[:at] + bytes([whole[at] ^ (1 + at % 255)]) + whole[at + 1 :])
+        rejects: list[dict] = []
+        piece = InputSlice(File(path, "x", "parquet", None, len(whole), ""))
+        rows = sum(table.num_rows for table in read_unit((piece,), ReadContext(InputSettings(), rejects.append)))
+        answers += bool(rows or rejects)
+    print(answers, len(whole))
+
+
+def test_no_damaged_byte_ends_the_process(tmp_path):
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"id": ["a", "b"], "text": pa.array(["x", None]).dictionary_encode()}), path)
+    command = [sys.executable, "-c", FLIPS, path, *[folder for folder in sys.path if folder]]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-500:]
+    answers, files = map(int, done.stdout.split())
+    assert answers == files > 500
 
 
 def test_an_error_of_our_code_is_not_damage(tmp_path, monkeypatch):
