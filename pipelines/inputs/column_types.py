@@ -14,7 +14,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-STRING = pa.large_string()
+from gristmill.pipelines.inputs.plain_columns import STRING, plain_column, python_values
+
 JSON = {b"gristmill": b"json"}
 LARGE_INT = {b"gristmill": b"wide"}  # int64 with values that double cannot hold: with double it becomes JSON
 MAX_EXACT_DOUBLE = 1 << 53  # doubles represent all integers up to here
@@ -41,23 +42,15 @@ def column_of(name: str, values: list) -> tuple[pa.Field, pa.Array]:
 
 
 def normalize_column(field: pa.Field, column: pa.ChunkedArray) -> tuple[pa.Field, pa.ChunkedArray]:
-    """Convert an Arrow column to large strings, without extension and dictionary types; mark large integers."""
-    if isinstance(column.type, pa.BaseExtensionType):
-        column = column.cast(column.type.storage_type)
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    column = column.cast(STRING) if is_string(column.type) else column
-    metadata = JSON if _is_json(field) else None
+    """Convert an Arrow column to the plain type of plain_columns.py, or to JSON text; mark large integers."""
+    plain = plain_column(column)
+    if plain is None:
+        return pa.field(field.name, STRING, metadata=JSON), pa.chunked_array([_json_text(python_values(column))])
+    column, metadata = plain, JSON if _is_json(field) else None
     if pa.types.is_integer(column.type) and column.type.bit_width == 64:
         low, high = pc.min_max(column).as_py().values()
         metadata = LARGE_INT if low is not None and (low < -MAX_EXACT_DOUBLE or high > MAX_EXACT_DOUBLE) else None
     return pa.field(field.name, column.type, metadata=metadata), column
-
-
-def is_string(kind: pa.DataType) -> bool:
-    """True if a type, or the values of a dictionary type, are strings of any layout."""
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
 def join_schemas(schemas: Iterable[pa.Schema], head: pa.Schema) -> pa.Schema:
@@ -106,7 +99,7 @@ def _column(table: pa.Table, wanted: pa.Field) -> pa.Array | pa.ChunkedArray:
         return pa.nulls(table.num_rows, wanted.type)
     field, column = table.field(wanted.name), table[wanted.name]
     if _is_json(wanted) and not _is_json(field):
-        return _json_text(column.to_pylist())
+        return _json_text(python_values(column))
     return column if column.type == wanted.type else column.cast(wanted.type)
 
 

@@ -29,6 +29,8 @@ SUFFIXES: dict[Format, tuple[str, ...]] = {
 }
 COMPRESSIONS = {".gz": "gz", ".zst": "zst", ".zstd": "zst", ".bz2": "bz2", ".xz": "xz"}
 
+MAX_WINDOW_BYTES = 2 << 30  # the largest window that zstd --long=31 writes
+
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
 
@@ -48,6 +50,7 @@ class InputSettings(Settings):
     sample: Fraction = 1.0  # share of documents to keep, selected by a hash of the id
     max_record_bytes: int = Field(64 << 20, gt=0, le=1 << 40)  # longer records are rejected
     max_page_bytes: int = Field(8 << 20, gt=0, le=1 << 30)  # longer HTML pages are rejected
+    max_window_bytes: int = Field(MAX_WINDOW_BYTES, ge=1 << 10, le=MAX_WINDOW_BYTES)  # memory for a zstd window
     max_page_seconds: int = Field(30, gt=0, le=3600)  # CPU seconds to extract the main text of a page
     max_reject_fraction: Fraction = 0.1  # of all records; a larger fraction stops the run
     work_unit_bytes: int = Field(64 << 20, gt=0, le=1 << 40)  # size of input that one job reads

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gristmill.pipelines.errors import InputError
-from gristmill.pipelines.inputs.column_types import JSON, STRING, column_of, is_string, json_text, normalize_column
+from gristmill.pipelines.inputs.column_types import JSON, STRING, column_of, json_text, normalize_column
 from gristmill.pipelines.inputs.inputs import InputSettings
+from gristmill.pipelines.inputs.plain_columns import is_string, python_values
 from gristmill.pipelines.schema import ID, SOURCE, TEXT
 
 MAX_COLUMNS = 2000  # bounds tables of objects whose keys are data, one column per row
@@ -73,7 +74,7 @@ def _strings(table: pa.Table, name: str) -> pa.ChunkedArray | pa.Array:
         return pa.array([_plain(value) for value in column.to_pylist()], STRING)
     if is_string(column.type) or pa.types.is_integer(column.type) or pa.types.is_null(column.type):
         return column.cast(STRING)
-    return pa.array([None if value is None else json_text(value) for value in column.to_pylist()], STRING)
+    return pa.array([None if value is None else json_text(value) for value in python_values(column)], STRING)
 
 
 def _plain(text: str | None) -> str | None:

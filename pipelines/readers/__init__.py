@@ -38,7 +38,8 @@ def read_unit(unit: WorkUnit, reading: ReadContext) -> Iterator[pa.Table]:
                     empty = False
                     yield documents(found, piece.file.name, reading.source(piece), reading.settings)
             except CorruptStream as corrupt:
-                reading.reject(piece, corrupt.number or 1, corrupt.reason, corrupt.excerpt, corrupt.offset)
+                where = corrupt.excerpt, corrupt.offset, corrupt.lost_bytes
+                reading.reject(piece, corrupt.number or 1, corrupt.reason, *where)
             if empty and reading.rejects == rejects:
                 reading.reject(piece, 1, "empty file: there is no document in it", offset=0)
     finally:

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -9,37 +11,103 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from gristmill.pipelines.errors import InputError
-from gristmill.pipelines.inputs.column_types import is_string
-from gristmill.pipelines.inputs.inputs import open_input
+from gristmill.pipelines.inputs.column_types import normalize_column
+from gristmill.pipelines.inputs.inputs import InputSettings, open_input
+from gristmill.pipelines.inputs.nested_columns import take_nested
+from gristmill.pipelines.inputs.plain_columns import (
+    as_text,
+    holds_text,
+    is_bytes,
+    is_string,
+    plain_type,
+    python_values,
+    text_or_hex,
+)
 from gristmill.pipelines.inputs.records import RecordBatch
 from gristmill.pipelines.inputs.work_units import BLOCK_BYTES, PARQUET_DAMAGE, InputSlice
 from gristmill.pipelines.readers.context import ReadContext
 from gristmill.pipelines.readers.streaming import CorruptStream
+from gristmill.pipelines.schema import ID, SOURCE
 
 
 def read_parquet(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
     """Yield the rows of a range of row groups, about 16 MB at a time. A damaged row group is one reject."""
+    with open_input(piece.file.url) as stream:
+        file = _opened(stream, piece)
+        number = piece.first
+        for g in range(piece.start, file.num_row_groups if piece.end is None else piece.end):
+            group = file.metadata.row_group(g)
+            at = number
+            try:
+                for batch in _batches(file, g):
+                    yield from found_in(pa.table(batch), np.arange(at, at + batch.num_rows), piece, reading)
+                    at += batch.num_rows
+            except _Damage as damage:
+                unread = max(0, number + group.num_rows - at)
+                lost = _stored_bytes(file, g, piece.file.size) * unread // max(1, group.num_rows)
+                reading.reject(piece, at, f"{damage.kind}: row group {g} from here on: {damage}", lost_bytes=lost)
+            number += group.num_rows
+
+
+class _Damage(Exception):
+    """Error that Arrow raised while it read a file, as opposed to errors of the code that handles the rows."""
+
+    def __init__(self, error: Exception):
+        super().__init__(_first_line(error))
+        unsupported = isinstance(error, pa.ArrowNotImplementedError)
+        self.kind = "unsupported Parquet" if unsupported else "damaged Parquet"
+
+
+@contextmanager
+def _arrow_reads() -> Iterator[None]:
     try:
-        with open_input(piece.file.url) as stream:
-            # Without buffer_size pyarrow reads whole column chunks into memory.
-            file = pq.ParquetFile(stream, buffer_size=1 << 20, pre_buffer=False)
-            number = piece.first
-            for g in range(piece.start, file.num_row_groups if piece.end is None else piece.end):
-                group = file.metadata.row_group(g)
-                rows = max(1, BLOCK_BYTES * group.num_rows // max(1, group.total_byte_size))
-                at = number
-                try:
-                    for batch in file.iter_batches(rows, [g], use_threads=False):
-                        numbers = np.arange(at, at + batch.num_rows)
-                        yield from found_in(pa.Table.from_batches([batch]), numbers, piece, reading)
-                        at += batch.num_rows
-                except PARQUET_DAMAGE as error:
-                    if getattr(error, "errno", None):
-                        raise
-                    reading.reject(piece, at, f"damaged Parquet: row group {g} from here on: {_first_line(error)}")
-                number += group.num_rows
+        yield
     except PARQUET_DAMAGE as error:
-        raise CorruptStream(f"damaged Parquet: {_first_line(error)}") from None
+        if getattr(error, "errno", None):
+            raise  # an error of the disk
+        raise _Damage(error) from None
+
+
+def _opened(stream: BinaryIO, piece: InputSlice) -> pq.ParquetFile:
+    """Return the open file. Raises CorruptStream if Arrow cannot read its footer."""
+    try:
+        with _arrow_reads():
+            # Without buffer_size pyarrow reads whole column chunks into memory.
+            return pq.ParquetFile(stream, buffer_size=1 << 20, pre_buffer=False)
+    except _Damage as damage:
+        raise CorruptStream(f"{damage.kind}: {damage}", lost_bytes=piece.file.size) from None
+
+
+def _batches(file: pq.ParquetFile, g: int) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a row group. Raises _Damage for errors of Arrow, and only for them."""
+    group = file.metadata.row_group(g)
+    rows = max(1, BLOCK_BYTES * group.num_rows // max(1, group.total_byte_size))
+    with _arrow_reads():
+        batches = file.iter_batches(rows, [g], use_threads=False)
+    while True:
+        with _arrow_reads():
+            if (batch := next(batches, None)) is None:
+                return
+            for column in batch.columns:
+                _check_indices(column)
+        yield batch
+
+
+def _check_indices(column: pa.Array) -> None:
+    """Raise ArrowException for indices beyond a dictionary, which Arrow reads from damaged files without a check."""
+    if pa.types.is_dictionary(column.type):
+        pa.DictionaryArray.from_arrays(column.indices, column.dictionary, safe=True)
+    elif "dictionary<" in str(column.type):  # at any depth
+        column.validate(full=True)
+
+
+def _stored_bytes(file: pq.ParquetFile, g: int, size: int) -> int:
+    """Return the bytes of a row group in a file of ``size`` bytes, by its share of the uncompressed bytes.
+
+    The metadata of columns would tell exactly, but pyarrow 26 ends the process if a damaged file has bad ones.
+    """
+    sizes = [max(0, file.metadata.row_group(i).total_byte_size) for i in range(file.num_row_groups)]
+    return size * sizes[g] // max(1, sum(sizes))
 
 
 def read_hugging_face(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
@@ -68,28 +136,46 @@ def open_hugging_face(path: str, config: str | None, split: str, streaming: bool
 
 def found_in(table: pa.Table, numbers: np.ndarray, piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
     """Yield the rows of a table that have valid values in all required columns; reject all others."""
+    settings = reading.settings
+    why = None
     if len(set(table.column_names)) < table.num_columns:
-        raise CorruptStream(f"two columns of one name: {', '.join(table.column_names)}", int(numbers[0]))
-    text = reading.settings.text
+        why = f"two columns of one name: {', '.join(table.column_names)}"
+    else:
+        table = _plain(table, settings)
+        if lacking := [name for name in reading.needed if name not in table.column_names]:
+            why = f"no {lacking[0]!r}: there is {', '.join(sorted(table.column_names)[:8])}"
+    if why:
+        for number in numbers:
+            reading.reject(piece, int(number), why)
+        return
     reasons: dict[int, str] = {}
-    if text in table.column_names and pa.types.is_binary(table[text].type):  # some writers store text as binary
-        chunks = [chunk.view(pa.string()) for chunk in table[text].chunks]
-        table = table.set_column(table.column_names.index(text), text, pa.chunked_array(chunks, pa.string()))
     for name in reading.needed:
-        if name not in table.column_names:
-            why = f"no {name!r}: there is {', '.join(sorted(table.column_names)[:8])}"
-            for number in numbers:
-                reading.reject(piece, int(number), why)
-            return
         reasons = dict.fromkeys(np.flatnonzero(table[name].is_null()).tolist(), f"no {name!r}: it is null") | reasons
     for name in table.column_names:
         reasons = dict.fromkeys(_not_utf8(table[name]), f"invalid UTF-8: in {name!r}") | reasons
-    reasons = _not_text(table[text], text, reading.settings.max_record_bytes) | reasons
+    reasons = _not_text(table[settings.text], settings.text, settings.max_record_bytes) | reasons
     for row in sorted(reasons):
         reading.reject(piece, int(numbers[row]), reasons[row], _excerpt(table, row))
     keep = np.delete(np.arange(table.num_rows), sorted(reasons))
     if keep.size:
         yield RecordBatch(table.take(keep) if reasons else table, numbers[keep])
+
+
+def _plain(table: pa.Table, settings: InputSettings) -> pa.Table:
+    """Return the columns in plain layouts, with text, id and source as columns of their own and not as bytes."""
+    columns = [
+        (field, table[field.name])
+        if field.name == settings.text and plain_type(field.type) is None  # JSON text would pass for text
+        else normalize_column(field, table[field.name])
+        for field in table.schema
+    ]
+    table = pa.Table.from_arrays([column for _, column in columns], schema=pa.schema([field for field, _ in columns]))
+    for name in (settings.text, settings.id or ID, settings.source or SOURCE):
+        table = take_nested(table, name)
+        if name in table.column_names and is_bytes(table[name].type):
+            strings = as_text(table[name]) if name == settings.text else text_or_hex(table[name])
+            table = table.set_column(table.column_names.index(name), name, strings)
+    return table
 
 
 def _not_text(column: pa.ChunkedArray, name: str, max_bytes: int) -> dict[int, str]:
@@ -103,9 +189,9 @@ def _not_text(column: pa.ChunkedArray, name: str, max_bytes: int) -> dict[int, s
 
 def _not_utf8(column: pa.ChunkedArray) -> list[int]:
     """Return the rows with invalid UTF-8, which Arrow reads from Parquet without checking."""
-    if not is_string(column.type) or _is_valid(column):
+    if not holds_text(column.type) or _is_valid(column):
         return []
-    return [row for row in range(len(column)) if not _is_valid(column.slice(row, 1))]
+    return [row for row in range(len(column)) if not _is_valid(column.take([row]))]
 
 
 def _is_valid(column: pa.ChunkedArray) -> bool:
@@ -121,12 +207,8 @@ def _excerpt(table: pa.Table, row: int) -> str:
     cells = {}
     for name in table.column_names:
         value = table[name].slice(row, 1)
-        if is_string(value.type):
-            value = value.cast(pa.binary()) if pa.types.is_string(value.type) else value.cast(pa.large_binary())
-            cell = value[0].as_py()
-            cells[name] = None if cell is None else cell[:200].decode(errors="backslashreplace")
-        else:
-            cells[name] = value[0].as_py()
+        cell = python_values(value.cast(pa.large_binary()) if is_string(value.type) else value)[0]
+        cells[name] = cell[:200].decode(errors="backslashreplace") if isinstance(cell, bytes) else cell
     return json.dumps(cells, ensure_ascii=False, default=str)
 
 

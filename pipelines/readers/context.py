@@ -1,5 +1,7 @@
 """Context of reading one unit, shared by all readers: settings, rejects, page extractor."""
 
+import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -7,10 +9,13 @@ from functools import cached_property
 from gristmill.pipelines.inputs.inputs import InputSettings, source_of
 from gristmill.pipelines.inputs.records import RecordBatch, required_columns
 from gristmill.pipelines.inputs.work_units import InputSlice
-from gristmill.pipelines.readers.html_extractor import Extractor
+from gristmill.pipelines.readers.pages.html_extractor import Extractor
 from gristmill.pipelines.readers.streaming import read_blocks
 
+log = logging.getLogger(__name__)
+
 EXCERPT_CHARACTERS = 200
+MAX_KINDS = 100  # of records that are skipped
 BOM = b"\xef\xbb\xbf"  # of UTF-8; not part of the text
 
 
@@ -21,6 +26,8 @@ class ReadContext:
     settings: InputSettings
     on_reject: Callable[[dict], None]
     rejects: int = field(default=0, init=False)
+    lost_bytes: int = field(default=0, init=False)  # of the files as stored: see CorruptStream
+    no_documents: Counter[str] = field(default_factory=Counter, init=False)  # records skipped by design, by their kind
 
     @cached_property
     def needed(self) -> list[str]:
@@ -31,24 +38,37 @@ class ReadContext:
         return Extractor(self.settings.max_page_seconds)
 
     def reject(
-        self, piece: InputSlice, number: int, reason: str, excerpt: bytes | str = b"", offset: int | None = None
+        self,
+        piece: InputSlice,
+        number: int,
+        reason: str,
+        excerpt: bytes | str = b"",
+        offset: int | None = None,
+        lost_bytes: int = 0,
     ) -> None:
         """Report a record that cannot be read: its number in the file from 1, its byte offset if known.
 
         The reason is a category, optionally followed by ": " and details. Offsets in a compressed file count
-        decompressed bytes. Invalid UTF-8 in the excerpt is escaped as ``\\xff``.
+        decompressed bytes. Invalid UTF-8 in the excerpt is escaped as ``\\xff``. A reject that stands for more than
+        one record says how many bytes of the stored file were not read: ``lost_bytes``.
         """
         self.rejects += 1
+        self.lost_bytes += lost_bytes
         if isinstance(excerpt, str):
             excerpt = excerpt[:EXCERPT_CHARACTERS].encode(errors="surrogatepass")
         escaped = excerpt[: 4 * EXCERPT_CHARACTERS].decode(errors="backslashreplace")[:EXCERPT_CHARACTERS]
         where = {"file": piece.file.name, "position": number, "offset": offset}
-        self.on_reject({**where, "reason": reason, "excerpt": escaped})
+        self.on_reject({**where, "reason": reason, "excerpt": escaped, "lost_bytes": lost_bytes})
+
+    def skipped(self, kind: str) -> None:
+        """Count a record that is no document. Kinds come from the input, so their number is bounded."""
+        known = kind in self.no_documents or len(self.no_documents) < MAX_KINDS
+        self.no_documents[kind[:60] if known else "other"] += 1
 
     def read_file(self, piece: InputSlice, max_bytes: int) -> bytes | None:
         """Return all bytes of a file; None after rejecting a file of more than ``max_bytes``."""
         parts, held = [], 0
-        for block in read_blocks(piece):
+        for block in read_blocks(piece, self.settings.max_window_bytes):
             parts.append(block)
             held += len(block)
             if held > max_bytes:
@@ -69,5 +89,9 @@ class ReadContext:
         return piece.file.name if piece.file.format == "hf" else source_of(piece.file.name)
 
     def close(self) -> None:
+        """End the child process, and log the records that were skipped."""
         if "extractor" in self.__dict__:
             self.extractor.close()
+        if self.no_documents:
+            kinds = ", ".join(f"{count:,} {kind}" for kind, count in self.no_documents.most_common(8))
+            log.info("skipped %d records that are no documents: %s", self.no_documents.total(), kinds)

@@ -1,16 +1,22 @@
 """Readers of pages: HTML files, and the responses and texts in WARC, WET and ARC files."""
 
+import re
 from collections.abc import Iterator
 
 from gristmill.pipelines.inputs.inputs import InputSettings
 from gristmill.pipelines.inputs.records import RecordBatch
 from gristmill.pipelines.inputs.work_units import InputSlice
 from gristmill.pipelines.readers.context import ReadContext
-from gristmill.pipelines.readers.html_extractor import NoText
-from gristmill.pipelines.readers.streaming import CorruptStream, read_blocks
+from gristmill.pipelines.readers.pages.charsets import decode
+from gristmill.pipelines.readers.pages.html_extractor import NoText
+from gristmill.pipelines.readers.pages.http_body import decode_body
+from gristmill.pipelines.readers.streaming import read_streams
+from gristmill.pipelines.readers.warc_stream import BrokenRecord, Record, WarcStream, parse_headers
 
 BATCH_BYTES = 4 << 20  # of text
 HTML = ("text/html", "application/xhtml+xml")
+TEXTS = ("text/plain", "text/markdown", "text/x-markdown", "text/x-rst")
+MARKUP = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!--|(?:!doctype html|html|head|body|title|meta|div|p|h1|table)\b)", re.I)
 
 
 def read_html(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
@@ -28,21 +34,17 @@ def read_html(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
 def read_warc(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
     """Yield the main text of HTML in successful responses and resources, and plain text unchanged.
 
-    Numbers count all records of the file. Requests, metadata, redirects and images are skipped, as they are no
-    documents. The id is the record's id (ARC has none). Columns: url, crawled, and for HTML title and date.
+    Numbers count all records of the file. Requests, metadata, redirects and images are skipped and counted, as they
+    are no documents. The id is the record's id (ARC has none). Columns: url, crawled, and for HTML title and date.
     """
     rows, numbers, held = [], [], 0
-    try:
-        for number, row in _pages(piece, reading):
-            rows.append(row)
-            numbers.append(number)
-            held += len(row[reading.settings.text])
-            if held > BATCH_BYTES:
-                yield from reading.batches(piece, rows, numbers)
-                rows, numbers, held = [], [], 0
-    except CorruptStream as corrupt:
-        yield from reading.batches(piece, rows, numbers)
-        raise corrupt from None
+    for number, row in _pages(piece, reading):
+        rows.append(row)
+        numbers.append(number)
+        held += len(row[reading.settings.text])
+        if held > BATCH_BYTES:
+            yield from reading.batches(piece, rows, numbers)
+            rows, numbers, held = [], [], 0
     yield from reading.batches(piece, rows, numbers)
 
 
@@ -51,91 +53,77 @@ def _named(row: dict, settings: InputSettings) -> dict:
 
 
 def _pages(piece: InputSlice, reading: ReadContext) -> Iterator[tuple[int, dict]]:
-    """Yield number and row of each document. A row waits until the next record confirms its length."""
-    from warcio.archiveiterator import ArchiveIterator
-
-    class Records(ArchiveIterator):
-        INC_RECORD = ""  # no warnings on stderr; err_count counts them
-
-    stream = _Stream(read_blocks(piece))
-    records, number, errors, waiting, began, broken = Records(stream), 0, 0, None, 0, None
-    while True:
+    """Yield number and row of each document. The end of a record confirms its row."""
+    stream, number = WarcStream(read_streams(piece, reading.settings.max_window_bytes)), 0
+    while (line := stream.first_line()) or stream.damage:
+        number, began, url = number + 1, stream.tell(), ""
+        row, why = None, None
         try:
-            record = next(records, None)
-        except CorruptStream as error:
-            broken = error.reason
-        except Exception as error:  # warcio raises errors of many types for garbage
-            broken = f"broken WARC: {type(error).__name__}: {error}".partition("\n")[0]
-        if waiting and records.err_count > errors:
-            reading.reject(piece, number, "broken WARC: a record is not as long as it says", waiting["text"], began)
-        elif waiting:
-            yield number, _named(waiting, reading.settings)
-        if broken:
-            raise CorruptStream(broken, number + 1, stream.offset)
-        if record is None:
-            return
-        errors, began, waiting, number = records.err_count, records.offset, None, number + 1
-        try:
-            waiting = _document(record, reading)
-        except NoText as error:
-            reading.reject(piece, number, str(error), _head(record, "WARC-Target-URI", "uri"), began)
-        except CorruptStream as error:
-            raise CorruptStream(error.reason, number, stream.offset) from None
+            if not line:
+                raise stream.after_damage()
+            record = stream.begin_record(line)
+            url = record.url
+            try:
+                row = _document(record, stream, reading)
+            except NoText as error:
+                why = str(error)
+            stream.end_record(record)
+        except BrokenRecord as error:
+            reading.reject(piece, number, str(error), url or line, began, min(error.lost_bytes, piece.file.size))
+            continue
+        if why:
+            reading.reject(piece, number, why, url, began)
+        elif row:
+            yield number, _named(row, reading.settings)
 
 
-def _document(record, reading: ReadContext) -> dict | None:
+def _document(record: Record, stream: WarcStream, reading: ReadContext) -> dict | None:
     """Return the row of a record, or None if it is no document. Raises NoText for a document without readable text."""
-    url, http, kind = _head(record, "WARC-Target-URI", "uri"), record.http_headers, record.rec_type
-    if kind not in ("response", "resource", "conversion") or url.startswith(("dns:", "metadata:", "filedesc:")):
+    settings, status, headers = reading.settings, "", record.headers
+    if record.kind == "response" and record.url.startswith(("http:", "https:")):
+        status, headers = _http_header(record, stream)
+    declared = headers.get("content-type", "")
+    mime = "text/plain" if record.kind == "conversion" else declared.partition(";")[0].strip().lower()
+    if what := _no_document(record, status, mime):
+        reading.skipped(what)
         return None
-    if http and http.get_statuscode() not in ("200", ""):
-        return None
-    declared = (http.get_header("Content-Type") if http else _head(record, "Content-Type", "content-type")) or ""
-    mime, charset = declared.partition(";")[0].strip().lower(), declared.lower().partition("charset=")[2].strip("\"' ;")
-    if kind != "conversion" and mime not in (*HTML, "text/plain"):
-        return None
-    content = _content(record, reading.settings.max_page_bytes if mime in HTML else reading.settings.max_record_bytes)
-    row = {"id": _head(record, "WARC-Record-ID"), "url": url, "crawled": _head(record, "WARC-Date", "archive-date")}
-    if mime in HTML and kind != "conversion":
-        return row | reading.extractor.extract(content, url, charset)
-    try:
-        return row | {"text": content.decode()}
-    except UnicodeDecodeError as error:
-        raise NoText(f"invalid UTF-8: byte {error.start} of the record") from None
-
-
-def _content(record, max_bytes: int) -> bytes:
-    content = record.content_stream().read(max_bytes + 1)
-    if len(content) > max_bytes:
+    max_bytes = settings.max_record_bytes if mime in TEXTS else settings.max_page_bytes
+    transfer, coding = (headers.get(f"{name}-encoding", "") if status else "" for name in ("transfer", "content"))
+    limit = max_bytes + (max_bytes // 8 + 65536 if transfer else 1)  # with the sizes of chunks
+    content = stream.read(record, limit)
+    if len(content) == limit:
         raise NoText("record too long")
-    while record.raw_stream.read(1 << 16):  # read to the end, so that `limit` counts missing bytes
-        pass
-    if missing := getattr(record.raw_stream, "limit", 0):
-        raise NoText(f"cut WARC record: {missing} bytes are missing")
-    return content
+    content = decode_body(content, transfer, coding, max_bytes)
+    charset = declared.lower().partition("charset=")[2].partition(";")[0].strip("\"' ")
+    ids = {"id": "warc-record-id", "crawled": "warc-date"}
+    row = {"url": record.url} | {name: record.headers.get(header, "") for name, header in ids.items()}
+    if mime in HTML or (not mime and MARKUP.match(content)):
+        return row | reading.extractor.extract(content, record.url, charset)
+    if not mime and b"\0" in content[:1024]:
+        raise NoText("no Content-Type: its bytes are neither HTML nor text")
+    if (text := decode(content, charset)) is None:
+        raise NoText(f"invalid UTF-8: and invalid {charset!r}" if charset else "invalid UTF-8: no charset is declared")
+    return row | {"text": text}
 
 
-def _head(record, *names: str) -> str:
-    """Return a header of the record by its WARC or ARC name, or ""."""
-    return next((value for name in names if (value := record.rec_headers.get_header(name))), "")
+def _http_header(record: Record, stream: WarcStream) -> tuple[str, dict[str, str]]:
+    """Return status and headers of an HTTP response."""
+    try:
+        header = stream.read_header(record)
+    except ValueError as error:
+        raise NoText(f"broken HTTP header: {error}") from None
+    words = header.partition(b"\n")[0].split(maxsplit=2)
+    if not words or not words[0].startswith(b"HTTP") or len(words) < 2:
+        raise NoText(f"broken HTTP header: it begins with {header[:40]!r}")
+    return words[1].decode("latin-1"), parse_headers(header)
 
 
-class _Stream:
-    """File over blocks of bytes, for warcio."""
-
-    def __init__(self, blocks: Iterator[bytes]):
-        self.blocks, self.block, self.at, self.offset = blocks, b"", 0, 0
-
-    def read(self, size: int) -> bytes:
-        while self.at == len(self.block):
-            block, self.at = next(self.blocks, None), 0
-            self.block = block or b""
-            if block is None:
-                return b""
-        part = self.block[self.at : self.at + size]
-        self.at += len(part)
-        self.offset += len(part)
-        return part
-
-    def tell(self) -> int:
-        return self.offset
+def _no_document(record: Record, status: str, mime: str) -> str:
+    """Return the kind of a record that is skipped because it is no document; "" for a document."""
+    if record.kind not in ("response", "resource", "conversion"):
+        return f"{record.kind} record"
+    if record.url.startswith(("dns:", "metadata:", "filedesc:")):
+        return f"{record.url.partition(':')[0]} record"
+    if status and status not in ("200", "203"):
+        return f"HTTP status {status}"
+    return mime if mime and mime not in (*HTML, *TEXTS) else ""

@@ -1,35 +1,12 @@
 """Streaming of an input slice: decompressed blocks, and the records between separators in them."""
 
-import bz2
-import lzma
 import sys
-import zlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import zstandard
-
-from gristmill.pipelines.inputs.inputs import open_input
+from gristmill.pipelines.inputs.inputs import MAX_WINDOW_BYTES, open_input
 from gristmill.pipelines.inputs.work_units import BLOCK_BYTES, InputSlice
-
-# Compressed bytes per call of a decompressor. The strongest zstd bomb, 128 KB of zeros per 4 bytes, then yields less
-# than 128 MB at once. Calls of 16 times this size were at most 5 % faster.
-DECOMPRESS_BYTES = 4096
-
-DECOMPRESSORS: dict[str, Callable[[], Any]] = {
-    "gz": lambda: zlib.decompressobj(wbits=31),
-    "zst": lambda: zstandard.ZstdDecompressor().decompressobj(),  # refuses windows over 128 MB
-    "bz2": bz2.BZ2Decompressor,
-    "xz": lzma.LZMADecompressor,
-}
-
-
-class CorruptStream(Exception):
-    """Position in a file beyond which it cannot be read; all records before it are good."""
-
-    def __init__(self, reason: str, number: int = 0, offset: int | None = None, excerpt: bytes = b""):
-        super().__init__(reason)
-        self.reason, self.number, self.offset, self.excerpt = reason, number, offset, excerpt
+from gristmill.pipelines.readers.decompression import CorruptStream, decompress
 
 
 class Records(NamedTuple):
@@ -40,44 +17,26 @@ class Records(NamedTuple):
     records: list[bytes]
 
 
-def read_blocks(piece: InputSlice) -> Iterator[bytes]:
+def read_blocks(piece: InputSlice, max_window_bytes: int = MAX_WINDOW_BYTES) -> Iterator[bytes]:
     """Yield the slice in blocks of about 16 MB. Raises CorruptStream after all good bytes of a damaged file."""
+    for block in read_streams(piece, max_window_bytes, resume=False):
+        if isinstance(block, CorruptStream):
+            raise block
+        yield block
+
+
+def read_streams(piece: InputSlice, max_window_bytes: int, resume: bool = True) -> Iterator[bytes | CorruptStream]:
+    """Yield the slice in blocks, and a CorruptStream in place of each damaged compressed stream: see `decompress`."""
     with open_input(piece.file.url) as file:
         if piece.file.compression:
-            yield from _decompress(iter(lambda: file.read(1 << 20), b""), piece.file.compression)
+            chunks = iter(lambda: file.read(1 << 20), b"")
+            yield from decompress(chunks, piece.file, max_window_bytes, resume)
             return
         file.seek(piece.start)
         left = piece.end - piece.start if piece.end else sys.maxsize
         while block := file.read(min(BLOCK_BYTES, left)):
             left -= len(block)
             yield block
-
-
-def _decompress(chunks: Iterator[bytes], compression: str) -> Iterator[bytes]:
-    """Yield the blocks of a compressed file, which may consist of several compressed streams."""
-    decompressor, parts, held = None, [], 0
-    try:
-        for chunk in chunks:
-            for begin in range(0, len(chunk), DECOMPRESS_BYTES):
-                unread = chunk[begin : begin + DECOMPRESS_BYTES]
-                while unread := unread if decompressor else unread.lstrip(b"\0"):  # zeros between streams are padding
-                    decompressor = decompressor or DECOMPRESSORS[compression]()
-                    parts.append(decompressor.decompress(unread))
-                    held += len(parts[-1])
-                    unread = decompressor.unused_data
-                    if decompressor.eof:
-                        decompressor = None
-                if held >= BLOCK_BYTES:
-                    yield b"".join(parts)
-                    parts, held = [], 0
-    except (zlib.error, zstandard.ZstdError, lzma.LZMAError, OSError) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise  # an error of the disk; bz2 reports bad data as an OSError without errno
-        yield b"".join(parts)
-        raise CorruptStream(f"damaged {compression}: {error}") from None
-    yield b"".join(parts)
-    if decompressor:
-        raise CorruptStream(f"truncated {compression}: the file ends inside compressed data")
 
 
 def split_records(
@@ -115,7 +74,7 @@ def split_records(
                 skipped, tail = skipped + len(tail) - len(keep), keep
     except CorruptStream as corrupt:
         at, excerpt = offset + skipped + len(tail), beginning if skipped else tail
-        raise CorruptStream(corrupt.reason, number, at, excerpt) from None
+        raise CorruptStream(corrupt.reason, number, at, excerpt, corrupt.lost_bytes) from None
     if skipped or len(tail) > max_bytes:
         on_too_long(number, offset, beginning or tail)
     elif tail:

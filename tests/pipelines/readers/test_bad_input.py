@@ -87,6 +87,7 @@ def test_a_truncated_file_keeps_its_good_records(tmp_path, suffix):
     assert 15_000 < len(texts) < 30_000
     assert made.places == [(f"x.jsonl.{suffix}", len(texts), f"truncated {suffix}")]
     assert made.rejects[0]["offset"] >= len(lines(*rows[: len(texts) - 1]))
+    assert made.rejects[0]["lost_bytes"] == len(data) * 9 // 10
 
 
 def test_a_file_that_is_not_what_its_name_says(tmp_path):
@@ -113,6 +114,7 @@ def test_a_truncated_parquet_file_is_one_reject(tmp_path):
     made = ingest(tmp_path / "work", raw)
     assert made.texts == ["good", "also good"]
     assert made.places == [("x.parquet", 1, "damaged Parquet")]
+    assert made.rejects[0]["lost_bytes"] == path.stat().st_size
 
 
 def test_a_damaged_row_group_costs_the_others_nothing(tmp_path):
@@ -125,6 +127,7 @@ def test_a_damaged_row_group_costs_the_others_nothing(tmp_path):
     made = ingest(tmp_path / "work", raw)
     assert [row["id"] for row in made.rows] == [str(i) for i in [*range(10), *range(20, 30)]]
     assert made.places == [("x.parquet", 11, "damaged Parquet")]
+    assert made.rejects[0]["lost_bytes"] == len(data) // 3
 
 
 def test_rows_of_parquet_without_good_text_are_rejected(tmp_path):
@@ -202,7 +205,7 @@ def test_html_bombs_are_rejected_or_read_in_bounded_time(tmp_path):
 
 
 def test_a_page_that_takes_too_long_is_rejected_and_the_next_is_read(tmp_path, monkeypatch):
-    from gristmill.pipelines.readers import html_extractor
+    from gristmill.pipelines.readers.pages import html_extractor
 
     child = tmp_path / "page.py"
     source = html_extractor.WORKER.read_text()

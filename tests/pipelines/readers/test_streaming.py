@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from gristmill.pipelines.inputs.inputs import File
 from gristmill.pipelines.inputs.work_units import InputSlice
-from gristmill.pipelines.readers.streaming import CorruptStream, read_blocks, split_records
+from gristmill.pipelines.readers.decompression import DECOMPRESS_BYTES
+from gristmill.pipelines.readers.streaming import CorruptStream, read_blocks, read_streams, split_records
 
 COMPRESS = {
     "gz": gzip.compress,
@@ -81,19 +82,25 @@ def test_a_truncated_file_gives_what_it_holds_and_says_so(tmp_path, compression,
     path = tmp_path / "x"
     path.write_bytes(whole[: int(len(whole) * keep)])
     got = []
-    with pytest.raises(CorruptStream, match=f"truncated {compression}"):
+    with pytest.raises(CorruptStream, match=f"truncated {compression}") as stop:
         got.extend(read_blocks(piece(path, compression)))
+    assert stop.value.lost_bytes == path.stat().st_size
     got = b"".join(got)
     assert data.startswith(got)
     assert len(got) > len(data) * keep - 200_000  # bz2 and zstd give only whole blocks, of 100 kB and 128 kB
 
 
 @pytest.mark.parametrize("compression", COMPRESS)
-def test_what_is_not_compressed_is_damaged(tmp_path, compression):
+@pytest.mark.parametrize("good", [0, 100_000])
+def test_what_is_not_compressed_is_damaged_and_lost_from_there_on(tmp_path, compression, good):
+    whole = COMPRESS[compression](b"".join(b"%d\n" % (i * i) for i in range(good)))
     path = tmp_path / "x"
-    path.write_bytes(b'{"text": "plain"}\n')
-    with pytest.raises(CorruptStream, match=f"damaged {compression}"):
-        list(read_blocks(piece(path, compression)))
+    path.write_bytes(whole + b'{"text": "plain"}\n' * 1000)
+    stream = split_records(read_blocks(piece(path, compression)), b"\n", 100, lambda *record: None)
+    with pytest.raises(CorruptStream, match=f"damaged {compression}") as stop:
+        list(stream)
+    read = path.stat().st_size - stop.value.lost_bytes
+    assert len(whole) - DECOMPRESS_BYTES < read <= len(whole)
 
 
 def test_a_compression_bomb_is_read_in_bounded_memory(tmp_path):
@@ -103,3 +110,55 @@ def test_a_compression_bomb_is_read_in_bounded_memory(tmp_path):
     blocks = read_blocks(piece(path, "zst"))
     assert not [r for r in split_records(blocks, b"\n", 1 << 20, lambda *record: long.append(record)) if r.records]
     assert len(long) == 1
+
+
+def with_window(log: int, data: bytes) -> bytes:
+    """A zstd stream whose header asks for a window of 2 ** log bytes."""
+    found = zstandard.ZstdCompressionParameters(
+        window_log=log, hash_log=10, chain_log=10, strategy=zstandard.STRATEGY_FAST
+    )
+    stream = zstandard.ZstdCompressor(compression_params=found).compressobj()
+    head = stream.compress(data[: len(data) // 2]) + stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+    return head + stream.compress(data[len(data) // 2 :]) + stream.flush()
+
+
+@pytest.mark.parametrize("log", [10, 27, 28, 31])
+def test_zstd_windows_up_to_the_limit_are_read(tmp_path, log):
+    path, data = tmp_path / "x", b"one\n" * 1000
+    path.write_bytes(zstandard.compress(b"before\n") + with_window(log, data))
+    assert zstandard.get_frame_parameters(with_window(log, data)).window_size == 1 << log
+    assert b"".join(read_blocks(piece(path, "zst"))) == b"before\n" + data
+    assert b"".join(read_blocks(piece(path, "zst"), 1 << log)) == b"before\n" + data
+    if log > 10:
+        got = []
+        with pytest.raises(CorruptStream) as stop:
+            got.extend(read_blocks(piece(path, "zst"), (1 << log) - 1))
+        assert b"".join(got) == b"before\n"
+        why = f"a window of {1 << log:,} bytes is more than max_window_bytes = {(1 << log) - 1:,} of [input]"
+        assert stop.value.reason == f"zst window too large: {why}"
+        assert stop.value.lost_bytes == len(with_window(log, data))
+
+
+def test_skippable_frames_between_zstd_frames_are_skipped(tmp_path):
+    path, skipped = tmp_path / "x", b"\x50\x2a\x4d\x18\x05\0\0\0hello"
+    path.write_bytes(skipped + zstandard.compress(b"a") + skipped * 3 + zstandard.compress(b"b") + skipped)
+    assert b"".join(read_blocks(piece(path, "zst"))) == b"ab"
+
+
+@pytest.mark.parametrize("compression", ["gz", "zst"])
+@given(data=st.data())
+def test_streams_after_damage_are_read_wherever_pieces_end(tmp_path_factory, compression, data):
+    compress = COMPRESS[compression]
+    texts = [data.draw(st.binary(max_size=30)).hex().encode() for _ in range(6)]
+    hole = data.draw(st.binary(min_size=1, max_size=5000))
+    start = {"gz": b"\x1f", "zst": b"\x28"}[compression]  # no false beginning of a stream
+    hole = b"\x01" + hole.replace(start, b"\x02")
+    before, after = [b"".join(map(compress, half)) for half in (texts[:3], texts[3:])]
+    path = tmp_path_factory.mktemp("hole") / "x"
+    path.write_bytes(before + hole + after)
+    blocks = list(read_streams(piece(path, compression), 1 << 27))
+    (damage,) = [block for block in blocks if isinstance(block, CorruptStream)]
+    at = blocks.index(damage)
+    assert b"".join(blocks[:at]) == b"".join(texts[:3])
+    assert b"".join(blocks[at + 1 :]) == b"".join(texts[3:])
+    assert damage.lost_bytes == len(hole)

@@ -1,12 +1,11 @@
 """Child process of html_extractor.py: reads HTML pages, writes their main text.
 
-A request is three lengths, then URL, charset and bytes of the page. A response is its length, then JSON. A timer
-limits the CPU time per page, and its signal kills the process even if a parser hangs in C. The process runs this file
-by its path and imports nothing of Gristmill.
+A request is three lengths, then URL, charset ("utf-8", or "" if unknown) and bytes of the page. A response is its
+length, then JSON. A timer limits the CPU time per page, and its signal kills the process even if a parser hangs in C.
+The process runs this file by its path and imports nothing of Gristmill.
 """
 
 import json
-import re
 import resource
 import signal
 import struct
@@ -14,34 +13,17 @@ import sys
 
 from trafilatura import bare_extraction
 
-ALIASES = {"iso-8859-1": "cp1252", "latin-1": "cp1252", "latin1": "cp1252", "ascii": "cp1252", "us-ascii": "cp1252"}
-CHARSET = re.compile(rb"""<meta[^>]{0,200}charset\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
-
 # Only dates in the metadata of a page: a search of its text guesses (any "2021" gives 2021-01-01). The default max_date
 # is today, so results would depend on the day.
 DATES = {"original_date": True, "extensive_search": False, "outputformat": "%Y-%m-%d", "max_date": "2100-01-01"}
 MAX_BYTES = 2 << 30  # of address space: a page of 8 MB needs a tenth
 
 
-def decode(page: bytes, charset: str) -> str | bytes:
-    """Decode a page by the first valid of UTF-8, its HTTP charset and its <meta> charset; else return its bytes.
-
-    latin-1 means Windows-1252, as in browsers (https://encoding.spec.whatwg.org/#names-and-labels).
-    """
-    declared = CHARSET.search(page[:4096])
-    for name in ("utf-8", charset, declared[1].decode("ascii", "replace") if declared else ""):
-        try:
-            return page.decode(ALIASES.get(name.lower(), name)) if name else page.decode("utf-8-sig")
-        except (UnicodeDecodeError, LookupError):
-            pass
-    return page
-
-
 def extract(page: bytes, url: str, charset: str) -> dict:
     """Extract main text, title and date of a page; the text is "" if there is no main text."""
     # No `deduplicate`: it drops paragraphs of earlier pages, so results would depend on the order of pages.
     found = bare_extraction(
-        decode(page, charset),
+        page.decode() if charset else page,  # trafilatura guesses the charset of bytes
         url=url or None,
         favor_precision=True,
         include_comments=False,

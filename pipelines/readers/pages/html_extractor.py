@@ -12,6 +12,8 @@ from pathlib import Path
 
 import orjson
 
+from gristmill.pipelines.readers.pages.charsets import decode
+
 WORKER = Path(__file__).with_name("html_worker.py")
 
 
@@ -27,11 +29,16 @@ class Extractor:
         self.child: subprocess.Popen | None = None
 
     def extract(self, page: bytes, url: str = "", charset: str = "") -> dict:
-        """Return text, title and date of a page by name; title and date may be None. Raises NoText with a reason."""
+        """Return text, title and date of a page by name; title and date may be None. Raises NoText with a reason.
+
+        ``charset`` is that of the HTTP header. If no charset fits, the child process guesses one.
+        """
+        decoded = decode(page, charset, markup=True)
         self.child = self.child or self._start()
         stdin, stdout = self.child.stdin, self.child.stdout
         assert stdin and stdout  # pipes
-        parts = (url.encode(errors="replace"), charset.encode(errors="replace"), page)
+        known = (b"", page) if decoded is None else (b"utf-8", decoded.encode())
+        parts = (url.encode(errors="replace"), *known)
         try:
             stdin.write(struct.pack(">III", *map(len, parts)) + b"".join(parts))
             stdin.flush()

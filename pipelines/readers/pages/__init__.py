@@ -1,0 +1,1 @@
+"""Pages as they come from the web: codings and charsets undone, and the main text of HTML."""
