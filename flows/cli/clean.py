@@ -2,7 +2,7 @@
 
 import click
 
-from gristmill.flows.cli.options import console, run_options, run_progress, writable
+from gristmill.flows.cli.options import console, name_losses, run_options, run_progress, writable
 
 
 @click.command()
@@ -40,8 +40,10 @@ def run(recipe, folder, engine) -> dict:
 def report(summary: dict, work: str) -> None:
     """Print the funnel to standard output, and commands to continue with."""
     from gristmill.flows.clean.funnel import funnel
+    from gristmill.pipelines.ingest.losses import LostFile
 
     click.echo(render(funnel(summary)))
+    name_losses([LostFile(**file) for file in summary["broken_files"]], work)
     for folder, holds, command in (
         ("clean", "kept documents", f"gristmill inspect {work}/clean"),
         ("removed", "removed documents", f"gristmill inspect {work}/removed --histogram reason"),

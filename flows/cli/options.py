@@ -10,6 +10,8 @@ from gristmill.pipelines.errors import WorkError
 
 console = Console(stderr=True)  # progress and hints; results go to standard output
 
+MOST_FILES = 20  # files to name at the end of a run
+
 work_argument = click.argument("work", metavar="WORK")
 
 input_option = click.option(
@@ -116,6 +118,17 @@ def settings_option(tables: str):
     return click.option(
         "--set", "changes", multiple=True, metavar="TABLE.SETTING=VALUE", help=f"Change one setting of {tables}."
     )
+
+
+def name_losses(files, folder):
+    """Print one line for each file that was not read to its end, up to MOST_FILES."""
+    from gristmill.flows.escape import LINE
+
+    for file in files[:MOST_FILES]:
+        console.print(str(file).translate(LINE), style="red", markup=False, highlight=False, soft_wrap=True)
+    if len(files) > MOST_FILES:
+        more = f"{len(files) - MOST_FILES:,} more files were not read to their end; {folder}/rejects lists them"
+        console.print(more, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 def writable(work):

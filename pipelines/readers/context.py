@@ -52,7 +52,8 @@ class ReadContext:
             excerpt = excerpt[:EXCERPT_CHARACTERS].encode(errors="surrogatepass")
         escaped = excerpt[: 4 * EXCERPT_CHARACTERS].decode(errors="backslashreplace")[:EXCERPT_CHARACTERS]
         where = {"file": piece.file.name, "position": number, "offset": offset}
-        self.on_reject({**where, "reason": reason, "excerpt": escaped, "lost_bytes": lost_bytes})
+        lost = {"lost_bytes": lost_bytes, "file_bytes": piece.file.size}
+        self.on_reject({**where, "reason": reason, "excerpt": escaped, **lost})
 
     def read_file(self, piece: InputSlice, max_bytes: int) -> bytes | None:
         """Return all bytes of a file; None after rejecting a file of more than ``max_bytes``."""
