@@ -136,7 +136,7 @@ class Listing:
     def _leave_out(self, what: str, name: str) -> None:
         """Leave out a match of a pattern. Raises InputError for a path that was named."""
         if not self.is_pattern:
-            raise InputError(f"{printable(name)} is {what}; expected raw input: name a folder in it or another --output")
+            raise InputError(f"{printable(name)} is {what}; name a folder in it, or another --output")
         self.left_out[f"left out {{:,}} ({what})"].append(name)
 
     def _is_output(self, name: str) -> bool:

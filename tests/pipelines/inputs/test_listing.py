@@ -173,7 +173,7 @@ def test_other_work_folders_are_left_out_whole(tmp_path, caplog, finished):
     with caplog.at_level(logging.WARNING):
         assert names(raw, work=tmp_path / "new") == ["a.jsonl", "deep/b.jsonl"]
     assert caplog.messages == [f"{raw}: left out 2 (made by Gristmill; to read one, name it): deep/old, tokens"]
-    with pytest.raises(InputError, match="old is a work folder; name the folder to read"):
+    with pytest.raises(InputError, match="old is a work folder; name a folder in it"):
         names(raw / "deep" / "old")
     assert names(raw / "deep" / "*") == ["b.jsonl"]
     assert names(raw / "deep" / "old" / "documents") == ["part-00000-000.parquet"]
