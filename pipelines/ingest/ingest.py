@@ -18,6 +18,7 @@ from gristmill.pipelines.ingest.finalize import finalize
 from gristmill.pipelines.ingest.losses import check_losses
 from gristmill.pipelines.inputs.column_types import cast_table, join_schemas
 from gristmill.pipelines.inputs.inputs import InputSettings, check_checksums, find_files
+from gristmill.pipelines.inputs.listing import printable
 from gristmill.pipelines.inputs.work_units import WorkUnit, plan_work_units
 from gristmill.pipelines.readers import read_unit
 from gristmill.pipelines.readers.context import ReadContext
@@ -45,9 +46,12 @@ def ingest_step(work: UPath, settings: InputSettings) -> Step:
     """
     documents, rejects = work / "documents", work / "rejects"
     finished = Manifest.read(documents)
-    known = finished.settings.get("cuts") if finished else None
+    before = finished.settings if finished else {}
     files = find_files(settings, str(work))
-    units, cuts = plan_work_units(files, settings.work_unit_bytes, known)
+    checksums = {file.name: file.sha256 for file in files if file.sha256}  # if `input.verify` asks for them
+    for changed in [name for name, known in before.get("checksums", {}).items() if checksums.get(name, known) != known]:
+        log.warning("%s has other bytes than in the last run; the input is read again", printable(changed))
+    units, cuts = plan_work_units(files, settings.work_unit_bytes, before.get("cuts"))
     shared = settings.model_dump(mode="json", exclude=ELSEWHERE)
     name = fingerprint(shared, [file.identity for unit in units for file, *_ in unit])
     jobs = []
@@ -68,7 +72,8 @@ def ingest_step(work: UPath, settings: InputSettings) -> Step:
             finalize(documents, manifests[documents], name)
 
     limit = {"max_reject_fraction": settings.max_reject_fraction}
-    return Step("ingest", {documents: shared | {"cuts": cuts}, rejects: limit}, jobs, done=done)
+    about = shared | {"cuts": cuts, "checksums": checksums}
+    return Step("ingest", {documents: about, rejects: limit}, jobs, done=done)
 
 
 def read_documents(paths: list[str], settings: InputSettings) -> Iterator[pa.Table]:

@@ -11,7 +11,7 @@ from typing import Annotated, BinaryIO, Literal, NamedTuple
 from pydantic import Field
 
 from gristmill.pipelines.errors import InputError
-from gristmill.pipelines.inputs.listing import Found, Listing, look_up, printable
+from gristmill.pipelines.inputs.listing import Found, Listing, as_text, look_up, printable
 from gristmill.pipelines.settings import Settings
 from gristmill.pipelines.storage.files import checksum, to_path
 from gristmill.pipelines.storage.manifest import fingerprint
@@ -120,7 +120,7 @@ def find_files(settings: InputSettings, work: str | None = None) -> list[File]:
                 named[found.real] = url, kind, found
     root = _common(folders)
     files = [
-        File(url, printable("/".join(url.split("/")[root:])), format, compression, found.size, found.version)
+        File(url, as_text("/".join(url.split("/")[root:])), format, compression, found.size, found.version)
         for url, (format, compression), found in named.values()
     ]
     files = sorted(files, key=lambda file: (file.name, file.url))

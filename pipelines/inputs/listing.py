@@ -88,28 +88,33 @@ class Listing:
 
     def _add(self, name: str, info: dict) -> None:
         """Add a file, or the files below a folder."""
-        if self._is_output(name):
+        if self.work and self._is_output(name):
             self._leave_out("written by this run", name)
-        elif not self.is_local:
-            if info["type"] == "directory":
-                self._add_folder(name, {n: found_in_store(n, i) for n, i in self.fs.find(name, detail=True).items()})
-            else:
-                self.found[name] = found_in_store(name, info)
-        elif os.path.isdir(name):
-            self._add_folder(name, dict(self._walk(name)))
-        elif os.path.isfile(name):
-            self.found[name] = _found(self._real(name, info["islink"]), os.stat(name))
+        elif self.is_local:
+            self._add_local(name, info)
+        elif info["type"] == "directory":
+            self._add_folder(name, {n: found_in_store(n, i) for n, i in self.fs.find(name, detail=True).items()})
         else:
-            self.left_out[f"skipped {{:,}} ({_special(name)})"].append(name)
+            self.found[name] = found_in_store(name, info)
 
-    def _real(self, name: str, is_link: bool) -> str:
-        """Return a local path without links; the folder's is kept, since finding it takes 50 µs."""
-        if is_link:
-            return os.path.realpath(name)
+    def _add_local(self, name: str, info: dict) -> None:
+        if info["type"] == "file" and not info["islink"]:  # nearly always; saves a call of stat
+            self.found[name] = _found(self._real(name), info["size"], info["mtime"], info["mode"])
+            return
+        status = _status(name)
+        if status and stat.S_ISDIR(status.st_mode):
+            self._add_folder(name, dict(self._walk(name)))
+        elif status and stat.S_ISREG(status.st_mode):
+            self.found[name] = _found_now(os.path.realpath(name), status)
+        else:
+            self.left_out[f"skipped {{:,}} ({_special(status)})"].append(name)
+
+    def _real(self, name: str) -> str:
+        """Return the path of a local file without links. The folder's is kept: to find it takes 50 µs."""
         folder, _, last = name.rpartition("/")
-        if folder not in self.real_folders:
-            self.real_folders[folder] = os.path.realpath(folder or "/")
-        return os.path.join(self.real_folders[folder], last)
+        if (real := self.real_folders.get(folder)) is None:
+            real = self.real_folders[folder] = os.path.realpath(folder or "/").rstrip("/")
+        return f"{real}/{last}"
 
     def _add_folder(self, name: str, below: dict[str, Found]) -> None:
         left = self._made(name, below)
@@ -141,7 +146,7 @@ class Listing:
 
     def _is_output(self, name: str) -> bool:
         """True for the output folder and for everything in a folder there that a run made."""
-        inside = name.removeprefix(f"{self.work}/") if self.work else name
+        inside = name.removeprefix(f"{self.work}/")
         return name == self.work or (inside != name and self._is_made(f"{self.work}/{inside.partition('/')[0]}"))
 
     def _walk(self, root: str) -> Iterator[tuple[str, Found]]:
@@ -167,9 +172,9 @@ class Listing:
                     target = os.path.realpath(entry.path) if is_link else f"{real}/{entry.name}"
                     try:
                         if entry.is_file():
-                            yield entry.path, _found(target, entry.stat())
+                            yield entry.path, _found_now(target, entry.stat())
                         elif not entry.is_dir():
-                            self.left_out[f"skipped {{:,}} ({_special(entry.path)})"].append(entry.path)
+                            self.left_out[f"skipped {{:,}} ({_special(_status(entry.path))})"].append(entry.path)
                         elif is_link:
                             heapq.heappush(links, (entry.path, target))
                         else:
@@ -201,7 +206,7 @@ class Listing:
 def look_up(fs: AbstractFileSystem, name: str) -> Found:
     """Return size and version of one file as they are now. Raises FileNotFoundError if it does not exist."""
     if "file" in fs.protocol:
-        return _found(name, os.stat(name))
+        return _found_now(name, os.stat(name))
     info = fs.info(name)  # has times in other forms than a listing, so only an ETag is a version here
     return found_in_store(name, {key: info[key] for key in ("size", "ETag", "etag") if key in info})
 
@@ -212,25 +217,43 @@ def found_in_store(name: str, info: dict) -> Found:
     return Found(info["size"] or 0, version.strip('"'), name)
 
 
-def printable(name: str) -> str:
-    """Return a file name as text for ids and messages: bytes that are not UTF-8 become ``\\xff``.
+def as_text(name: str) -> str:
+    """Return a file name as text that ids can hold: bytes that are not UTF-8 become ``\xff``.
 
-    >>> printable("caf\\udce9.txt")
-    'caf\\\\xe9.txt'
+    >>> as_text("caf\udce9.txt")
+    'caf\\xe9.txt'
     """
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return name if name.isascii() else name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _found(real: str, status: os.stat_result) -> Found:
-    # chmod changes no time, so a file that becomes readable has another version.
-    readable = os.access(real, os.R_OK)
-    return Found(status.st_size, str(status.st_mtime_ns) if readable else "unreadable", real)
+def printable(name: str) -> str:
+    """Return a file name for messages: one line, and nothing in it that a terminal obeys.
+
+    >>> printable("two\nlines\x1b[31m.txt")
+    'two\\nlines\\x1b[31m.txt'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in as_text(name))
 
 
-def _special(path: str) -> str:
-    """Return the kind of a path that is neither a file nor a folder."""
+def _found_now(real: str, status: os.stat_result) -> Found:
+    return _found(real, status.st_size, status.st_mtime, status.st_mode)
+
+
+def _found(real: str, size: int, mtime: float, mode: int) -> Found:
+    # chmod changes no time, so a file that becomes readable gets another version.
+    readable = mode & stat.S_IROTH or os.access(real, os.R_OK)
+    return Found(size, str(mtime) if readable else "unreadable", real)
+
+
+def _status(path: str) -> os.stat_result | None:
     try:
-        mode = os.stat(path).st_mode
+        return os.stat(path)
     except OSError:
+        return None
+
+
+def _special(status: os.stat_result | None) -> str:
+    """Return the kind of a path that is neither a file nor a folder."""
+    if status is None:
         return "dangling link"
-    return "pipe" if stat.S_ISFIFO(mode) else "socket" if stat.S_ISSOCK(mode) else "device"
+    return "pipe" if stat.S_ISFIFO(status.st_mode) else "socket" if stat.S_ISSOCK(status.st_mode) else "device"

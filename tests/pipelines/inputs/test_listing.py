@@ -59,7 +59,7 @@ def test_odd_files_are_skipped_and_told(tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(raw)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("socket.jsonl")
-        (raw / "device.jsonl").symlink_to("/dev/null")
+        (raw / "device.jsonl").symlink_to("/dev/zero")
         (raw / "secret").mkdir()
         scandir = os.scandir
 
@@ -132,10 +132,10 @@ def test_files_of_any_name_are_read(tmp_path):
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: os.symlink("nowhere", path), os.mkdir])
 def test_odd_files_of_odd_names_are_told(tmp_path, make):
     raw = write(tmp_path / "raw", a__jsonl=b"x")
-    make(os.path.join(os.fsencode(raw), b"\xff{0}%s.jsonl"))
+    make(os.path.join(os.fsencode(raw), b"\xff{0}%s\n\x1b[31m.jsonl"))
     assert names(raw) == ["a.jsonl"]
     account = Listing(str(raw)).account()
-    assert make is os.mkdir or account[0].endswith(": \\xff{0}%s.jsonl")
+    assert make is os.mkdir or account[0].endswith(r": \xff{0}%s\n\x1b[31m.jsonl")
 
 
 def test_an_empty_path_is_not_the_current_folder(tmp_path, monkeypatch):

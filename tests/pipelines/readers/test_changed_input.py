@@ -115,11 +115,13 @@ def swap(path):
 
 
 @pytest.mark.parametrize(("verify", "text"), [(True, "text 8"), (False, "text 7")])
-def test_other_bytes_of_the_same_size_and_time_are_found_on_request(tmp_path, verify, text):
+def test_other_bytes_of_the_same_size_and_time_are_found_on_request(tmp_path, caplog, verify, text):
     raw = write(tmp_path / "raw", x__jsonl=ROWS)
     assert ingest(tmp_path / "work", raw, verify=verify).texts[7] == "text 7"
     swap(raw / "x.jsonl")
     assert ingest(tmp_path / "work", raw, verify=verify).texts[7] == text
+    found = ["x.jsonl has other bytes than in the last run; the input is read again"]
+    assert caplog.messages == (found if verify else [])
 
 
 def test_other_bytes_during_the_run_are_found_on_request(tmp_path, monkeypatch):
