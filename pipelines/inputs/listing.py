@@ -229,8 +229,8 @@ def as_text(name: str) -> str:
 def printable(name: str) -> str:
     """Return a file name for messages: one line, and nothing in it that a terminal obeys.
 
-    >>> printable("two\nlines\x1b[31m.txt")
-    'two\\nlines\\x1b[31m.txt'
+    >>> printable("two\\nlines\\x1b[31m.txt")
+    'two\\\\nlines\\\\x1b[31m.txt'
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in as_text(name))
 
