@@ -218,10 +218,10 @@ def found_in_store(name: str, info: dict) -> Found:
 
 
 def as_text(name: str) -> str:
-    """Return a file name as text that ids can hold: bytes that are not UTF-8 become ``\xff``.
+    """Return a file name as text that ids can hold: bytes that are not UTF-8 become ``\\xff``.
 
     >>> as_text("caf\\udce9.txt")
-    'caf\\xe9.txt'
+    'caf\\\\xe9.txt'
     """
     return name if name.isascii() else name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
