@@ -10,6 +10,7 @@ from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.clean.tally import RemovalCounts
 from gristmill.flows.engine.run_lock import exclusive_run
 from gristmill.pipelines.errors import GristmillError, RecipeError
+from gristmill.pipelines.ingest.losses import lost_files
 from gristmill.pipelines.steps.corpus_step import CorpusStep
 from gristmill.pipelines.steps.step import Engine, Progress, run_serial, run_step
 from gristmill.pipelines.storage.files import atomic_write
@@ -45,7 +46,8 @@ def clean(recipe: Recipe, work: UPath, engine: Engine = run_serial, progress: Pr
 def summarize(recipe: Recipe, work: UPath) -> dict:
     """Count the finished run by step and rule; raise GristmillError if a document is unaccounted for."""
     folders = "documents", "rejects", "clean", "removed"
-    counts = {name: require_finished(work / name, REMEDY).counts for name in folders}
+    manifests = {name: require_finished(work / name, REMEDY) for name in folders}
+    counts = {name: manifest.counts for name, manifest in manifests.items()}
     documents, rejects = counts["documents"]["documents"], counts["rejects"]["rejects"]
     kept, removed = counts["clean"]["documents"], counts["removed"]["documents"]
     tally = RemovalCounts(list(recipe.steps))
@@ -67,6 +69,7 @@ def summarize(recipe: Recipe, work: UPath) -> dict:
         "clean": kept,
         "removed": removed,
         "rejects": rejects,
+        "broken_files": [file._asdict() for file in lost_files(work / "rejects", manifests["rejects"])],
         "bytes_in": counts["documents"]["bytes"],
         "bytes_clean": counts["clean"]["bytes"],
         "steps": steps,

@@ -2,7 +2,7 @@
 
 import click
 
-from gristmill.flows.cli.options import run_options, run_progress, writable
+from gristmill.flows.cli.options import name_losses, run_options, run_progress, writable
 from gristmill.flows.cli.output import console, say_table
 
 
@@ -41,8 +41,10 @@ def run(recipe, folder, engine) -> dict:
 def report(summary: dict, work: str) -> None:
     """Print the funnel to standard output, and commands to continue with."""
     from gristmill.flows.clean.funnel import funnel
+    from gristmill.pipelines.ingest.losses import LostFile
 
     say_table(funnel(summary))
+    name_losses([LostFile(**file) for file in summary["broken_files"]], work)
     for folder, holds, command in (
         ("clean", "kept documents", f"gristmill inspect {work}/clean"),
         ("removed", "removed documents", f"gristmill inspect {work}/removed --histogram reason"),

@@ -2,7 +2,7 @@
 
 import click
 
-from gristmill.flows.cli.options import run_options, run_progress, writable
+from gristmill.flows.cli.options import name_losses, run_options, run_progress, writable
 from gristmill.flows.cli.output import say
 
 
@@ -16,7 +16,8 @@ def ingest(recipe, paths, work, engine, changes):
     """
     from gristmill.flows.clean.recipe import read_recipe
     from gristmill.flows.engine.run_lock import exclusive_run
-    from gristmill.pipelines.ingest.ingest import ingest_step
+    from gristmill.pipelines.ingest.ingest import REJECTS, ingest_step
+    from gristmill.pipelines.ingest.losses import lost_files
     from gristmill.pipelines.steps.step import run_step
 
     settings = read_recipe(recipe, changes, paths)
@@ -30,3 +31,4 @@ def ingest(recipe, paths, work, engine, changes):
     for path, manifest in manifests.items():
         counts = ", ".join(f"{count:,} {key}" for key, count in sorted(manifest.counts.items()))
         say(f"{path}  {counts}")
+    name_losses(lost_files(folder / REJECTS, manifests[folder / REJECTS]), work)

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from gristmill.flows.cli.output import console
+from gristmill.flows.cli.output import console, say
 from gristmill.pipelines.errors import WorkError
 
 
@@ -22,6 +22,8 @@ def whole(least: int, most: int = 2**31 - 1) -> click.IntRange:
     """Return the type of options that take whole numbers from ``least`` to ``most``."""
     return click.IntRange(least, most)
 
+
+MOST_FILES = 20  # files to name at the end of a run
 
 work_argument = click.argument("work", metavar="WORK")
 
@@ -129,6 +131,15 @@ def settings_option(tables: str):
     return click.option(
         "--set", "changes", multiple=True, metavar="TABLE.SETTING=VALUE", help=f"Change one setting of {tables}."
     )
+
+
+def name_losses(files, folder):
+    """Print one line for each file that was not read to its end, up to MOST_FILES."""
+    for file in files[:MOST_FILES]:
+        say(str(file), err=True, fg="red")
+    if len(files) > MOST_FILES:
+        more = len(files) - MOST_FILES
+        say(f"{more:,} more files were not read to their end; {folder}/rejects lists them", err=True, fg="red")
 
 
 def writable(work):

@@ -33,10 +33,10 @@ class ImpactPlan:
     def arm(self, name: str) -> Arm:
         return next(arm for arm in self.arms if arm.name == name)
 
-    def table(self) -> dict:
+    def table(self, work: UPath) -> dict:
         """Return the plan as JSON; ``frozen`` holds all that is the same for every arm."""
         impact = self.impact
-        files = [[file.name, file.size] for file in find_files(impact.input)]
+        files = [[file.name, file.size] for file in find_files(impact.input, str(work))]
         frozen = impact.model_dump(mode="json", include={"heldout", "tokenizer", "model", "train", "budget", "scaling"})
         frozen["input"] = {"settings": impact.input.model_dump(mode="json", exclude={"paths"}), "files": files}
         arms = {}
@@ -58,7 +58,7 @@ class ImpactPlan:
 def make_plan(impact: ImpactRecipe, work: UPath) -> ImpactPlan:
     """Write the plan; raise WorkError, naming the difference, if the folder holds runs of another plan."""
     plan = ImpactPlan(impact, arms_of(impact))
-    table = plan.table()
+    table = plan.table(work)
     known = read_plan(work)
     if known and known != table and _has_runs(work):
         differs = next(key for key in table if known.get(key) != table[key])

@@ -40,7 +40,7 @@ def write_report(plan: ImpactPlan, work: UPath, scored: Scored, scaling: list[Ar
     report = {
         "name": plan.impact.name,
         "headline": "",
-        "test": plan.table()["test"],
+        "test": plan.table(work)["test"],
         "arms": [_arm(work, arm, run, scored) for arm, run in zip(plan.arms, runs, strict=True)],
         "questions": rows,
         "heldout": _heldout(plan, work, scored),

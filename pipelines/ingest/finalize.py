@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from gristmill.pipelines.inputs.column_types import JSON, cast_table, is_subschema, join_schemas, json_text
+from gristmill.pipelines.inputs.plain_columns import python_values
 from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENT, ID
@@ -118,9 +119,10 @@ def _new_names(folder: UPath, collisions: dict, schema: pa.Schema) -> dict[tuple
 
 def _values(table: pa.Table, rows: list[int], schema: pa.Schema) -> Iterator[bytes]:
     """Yield each row without its id as bytes, independent of its shard and the types there."""
-    columns = [name for name in schema.names if name != ID]
-    for row in cast_table(table.take(rows), schema).select(columns).to_pylist() if rows else ():
-        yield b"\n".join(json_text(row[name]) for name in columns)
+    if rows:
+        columns = cast_table(table.take(rows), schema).drop_columns(ID).columns
+        for row in zip(*map(python_values, columns), strict=True):
+            yield b"\n".join(map(json_text, row))
 
 
 def _apply(path: UPath, plan: RenamePlan) -> bool:

@@ -8,17 +8,17 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from itertools import islice
 
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 from upath import UPath
 
-from gristmill.pipelines.errors import TooManyRejects
 from gristmill.pipelines.ingest.finalize import finalize
+from gristmill.pipelines.ingest.losses import check_losses
 from gristmill.pipelines.inputs.column_types import cast_table, join_schemas
-from gristmill.pipelines.inputs.inputs import File, InputSettings, find_files
+from gristmill.pipelines.inputs.inputs import InputSettings, check_checksums, find_files
+from gristmill.pipelines.inputs.listing import printable
 from gristmill.pipelines.inputs.work_units import WorkUnit, plan_work_units
 from gristmill.pipelines.readers import read_unit
 from gristmill.pipelines.readers.context import ReadContext
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 REJECTS = "rejects"  # kind of output
 
 # Settings on which the documents of a unit do not depend.
-ELSEWHERE = {"paths", "max_reject_fraction"}
+ELSEWHERE = {"paths", "max_reject_fraction", "verify"}
 SHARD_BYTES_CARRIED = 3 * SHARD_BYTES  # in all columns together; bounds memory if text is the smaller part
 
 
@@ -46,13 +46,17 @@ def ingest_step(work: UPath, settings: InputSettings) -> Step:
     """
     documents, rejects = work / "documents", work / "rejects"
     finished = Manifest.read(documents)
-    known = finished.settings.get("cuts") if finished else None
-    units, cuts = plan_work_units(find_files(settings), settings.work_unit_bytes, known)
+    before = finished.settings if finished else {}
+    files = find_files(settings, str(work))
+    checksums = {file.name: file.sha256 for file in files if file.sha256}  # if `input.verify` asks for them
+    for changed in [name for name, known in before.get("checksums", {}).items() if checksums.get(name, known) != known]:
+        log.warning("%s has other bytes than in the last run; the input is read again", printable(changed))
+    units, cuts = plan_work_units(files, settings.work_unit_bytes, before.get("cuts"))
     shared = settings.model_dump(mode="json", exclude=ELSEWHERE)
-    name = fingerprint(shared, [_signature(file) for unit in units for file, *_ in unit])
+    name = fingerprint(shared, [file.identity for unit in units for file, *_ in unit])
     jobs = []
     for u, unit in enumerate(units):
-        inputs = tuple(RawInput(piece.file.url, _signature(piece.file)) for piece in unit)
+        inputs = tuple(RawInput(piece.file.url, piece.file.identity) for piece in unit)
         made_with = [name, [cut for _, *cut in unit]]
         outputs = tuple(
             Output(folder, f"part-{u:05d}", inputs, made_with, kind)
@@ -61,12 +65,15 @@ def ingest_step(work: UPath, settings: InputSettings) -> Step:
         jobs.append(Job(ingest_unit, (unit, settings), outputs, sum(piece.bytes for piece in unit)))
 
     def done(manifests: dict[UPath, Manifest]) -> None:
-        check_rejects(rejects, manifests, settings.max_reject_fraction)
+        if settings.verify:
+            check_checksums(files)
+        check_losses(rejects, manifests, sum(file.size for file in files), settings.max_reject_fraction)
         if Manifest.read(documents) is None:
             finalize(documents, manifests[documents], name)
 
     limit = {"max_reject_fraction": settings.max_reject_fraction}
-    return Step("ingest", {documents: shared | {"cuts": cuts}, rejects: limit}, jobs, done=done)
+    about = shared | {"cuts": cuts, "checksums": checksums}
+    return Step("ingest", {documents: about, rejects: limit}, jobs, done=done)
 
 
 def read_documents(paths: list[str], settings: InputSettings) -> Iterator[pa.Table]:
@@ -102,7 +109,7 @@ def ingest_unit(unit: WorkUnit, settings: InputSettings, outputs: tuple[Output, 
             for _ in tables:
                 pass
     names: list[str] = [f"{rejected.name}.jsonl"] if rejected and file else []
-    wrote = {DOCUMENTS: made, REJECTS: Written(names, {"rejects": reading.rejects})}
+    wrote = {DOCUMENTS: made, REJECTS: Written(names, {"rejects": reading.rejects, "lost_bytes": reading.lost_bytes})}
     return [wrote[output.kind] for output in outputs]
 
 
@@ -133,28 +140,3 @@ def _shards(tables: Iterable[pa.Table]) -> Iterator[list[pa.Table]]:
 
 def _text_bytes(table: pa.Table) -> int:
     return pc.sum(pc.binary_length(table[TEXT])).as_py() or 0
-
-
-def _signature(file: File) -> tuple:
-    return file.name, file.format, file.compression, file.size, file.version
-
-
-def check_rejects(folder: UPath, manifests: dict[UPath, Manifest], max_fraction: float) -> None:
-    """Raise TooManyRejects, with the commonest reasons and an example of each, if the fraction is above the limit."""
-    counts = sum((manifest.counts for manifest in manifests.values()), Counter())
-    rejects, total = counts["rejects"], counts["rejects"] + counts["documents"]
-    if rejects <= max_fraction * total:
-        return
-    reasons: Counter[str] = Counter()
-    examples: dict[str, str] = {}
-    for name in manifests[folder].files:
-        with (folder / name).open("rb") as file:
-            for reject in map(orjson.loads, file):
-                reason = reject["reason"].partition(":")[0]
-                reasons[reason] += 1
-                examples.setdefault(reason, f"{reject['file']}:{reject['position']}")
-    common = "; ".join(f"{count:,} {reason} ({examples[reason]})" for reason, count in islice(reasons.most_common(), 3))
-    raise TooManyRejects(
-        f"{rejects:,} of {total:,} records could not be read, more than max_reject_fraction = {max_fraction:g}: "
-        f"{common}; all are in {folder}"
-    )

@@ -17,8 +17,11 @@ import pyarrow.compute as pc
 from gristmill.pipelines.inputs.plain_columns import STRING, plain_column, python_values
 
 JSON = {b"gristmill": b"json"}
-LARGE_INT = {b"gristmill": b"wide"}  # int64 with values that double cannot hold: with double it becomes JSON
+# 64-bit integers that double cannot hold, times that nanoseconds cannot: joined with another type, they become JSON.
+LARGE_INT = {b"gristmill": b"wide"}
 MAX_EXACT_DOUBLE = 1 << 53  # doubles represent all integers up to here
+MAX_INT64 = (1 << 63) - 1
+NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 
 
 def column_of(name: str, values: list) -> tuple[pa.Field, pa.Array]:
@@ -42,15 +45,24 @@ def column_of(name: str, values: list) -> tuple[pa.Field, pa.Array]:
 
 
 def normalize_column(field: pa.Field, column: pa.ChunkedArray) -> tuple[pa.Field, pa.ChunkedArray]:
-    """Convert an Arrow column to the plain type of plain_columns.py, or to JSON text; mark large integers."""
+    """Convert an Arrow column to the plain type of plain_columns.py, or to JSON text; mark large integers and times."""
     plain = plain_column(column)
     if plain is None:
         return pa.field(field.name, STRING, metadata=JSON), pa.chunked_array([_json_text(python_values(column))])
     column, metadata = plain, JSON if _is_json(field) else None
-    if pa.types.is_integer(column.type) and column.type.bit_width == 64:
-        low, high = pc.min_max(column).as_py().values()
-        metadata = LARGE_INT if low is not None and (low < -MAX_EXACT_DOUBLE or high > MAX_EXACT_DOUBLE) else None
+    if limit := _narrow_limit(column.type):
+        low, high = pc.min_max(column if pa.types.is_integer(column.type) else column.cast(pa.int64())).as_py().values()
+        metadata = LARGE_INT if low is not None and (low < -limit or high > limit) else None
     return pa.field(field.name, column.type, metadata=metadata), column
+
+
+def _narrow_limit(kind: pa.DataType) -> int | None:
+    """Return the largest value that all joins of a type can hold; None if any value can be held."""
+    if pa.types.is_integer(kind) and kind.bit_width == 64:
+        return MAX_EXACT_DOUBLE
+    if pa.types.is_timestamp(kind) or pa.types.is_duration(kind):
+        return MAX_INT64 // NANOSECONDS[kind.unit]
+    return None
 
 
 def join_schemas(schemas: Iterable[pa.Schema], head: pa.Schema) -> pa.Schema:
@@ -73,13 +85,15 @@ def _join(a: pa.Field, b: pa.Field) -> pa.Field:
     if pa.types.is_null(a.type):
         return b
     text = pa.field(a.name, STRING, metadata=JSON)
-    wide = LARGE_INT in (a.metadata, b.metadata)
-    if _is_json(a) or _is_json(b) or (wide and any(pa.types.is_floating(f.type) for f in (a, b))):
+    wide = [field.type for field in (a, b) if field.metadata == LARGE_INT]
+    if _is_json(a) or _is_json(b):
         return text
     try:
         schemas = [pa.schema([field.remove_metadata()]) for field in (a, b)]
         joined = pa.unify_schemas(schemas, promote_options="permissive").field(0)
     except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return text
+    if any(kind != joined.type for kind in wide):
         return text
     return joined.with_metadata(LARGE_INT) if wide else joined
 

@@ -2,18 +2,19 @@
 
 import logging
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal, NamedTuple
 
-import fsspec
 from pydantic import Field
 
 from gristmill.pipelines.errors import InputError
+from gristmill.pipelines.inputs.listing import Found, Listing, as_text, look_up, printable
 from gristmill.pipelines.settings import Settings
-from gristmill.pipelines.storage.files import to_path
-from gristmill.pipelines.storage.manifest import MANIFEST, fingerprint
+from gristmill.pipelines.storage.files import checksum, to_path
+from gristmill.pipelines.storage.manifest import fingerprint
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ SUFFIXES: dict[Format, tuple[str, ...]] = {
     "html": (".html", ".htm", ".xhtml"),
     "warc": (".warc", ".wet", ".arc"),
 }
+HASHING_THREADS = 4
 COMPRESSIONS = {".gz": "gz", ".zst": "zst", ".zstd": "zst", ".bz2": "bz2", ".xz": "xz"}
 
 MAX_WINDOW_BYTES = 2 << 30  # the largest window that zstd --long=31 writes
@@ -52,7 +54,9 @@ class InputSettings(Settings):
     max_page_bytes: int = Field(8 << 20, gt=0, le=1 << 30)  # longer HTML pages are rejected
     max_window_bytes: int = Field(MAX_WINDOW_BYTES, ge=1 << 10, le=MAX_WINDOW_BYTES)  # memory for a zstd window
     max_page_seconds: int = Field(30, gt=0, le=3600)  # CPU seconds to extract the main text of a page
-    max_reject_fraction: Fraction = 0.1  # of all records; a larger fraction stops the run
+    # The run stops if more than this fraction of all records, or of the bytes of all files, could not be read.
+    max_reject_fraction: Fraction = 0.1
+    verify: bool = False  # find changes of files that keep size and time, by checksums: two more reads of all files
     work_unit_bytes: int = Field(64 << 20, gt=0, le=1 << 40)  # size of input that one job reads
 
 
@@ -65,6 +69,16 @@ class File(NamedTuple):
     compression: str | None
     size: int
     version: str  # ETag or modification time
+    sha256: str = ""  # if `input.verify` asks for it
+
+    @property
+    def identity(self) -> tuple:
+        """Values that change with the documents of the file."""
+        return self.name, self.format, self.compression, self.size, self.sha256 or self.version
+
+
+class UnreadableFile(InputError):
+    """File that exists and may not be read."""
 
 
 def source_of(name: str) -> str:
@@ -76,8 +90,8 @@ def source_of(name: str) -> str:
     return name.split("/")[0] if "/" in name else "input"
 
 
-def find_files(settings: InputSettings) -> list[File]:
-    """Return all files that the settings name, each once, ordered by name.
+def find_files(settings: InputSettings, work: str | None = None) -> list[File]:
+    """Return all files that the settings name, each once, ordered by name; none of those below ``work``.
 
     Raises InputError for a path that matches nothing, and for a path without any file of a known format.
     """
@@ -85,19 +99,75 @@ def find_files(settings: InputSettings) -> list[File]:
         raise InputError("there is no input; set `paths` in [input] of the recipe, or give --input PATH")
     if settings.format == "hf":
         return [_dataset(path) for path in sorted(set(settings.paths))]
-    found: dict[str, tuple] = {}
+    named: dict[
+        str, tuple[str, tuple[str, str | None], Found]
+    ] = {}  # path without links -> URL, format and compression, size
     folders = []
     for path in settings.paths:
-        folder, infos = _look(path)
-        files = {url: kind for url, info in infos.items() if (kind := _kind(url, info, settings))}
-        if not files:
-            raise InputError(f"{path} holds no file of a known format ({_known()}); set `format` in [input]")
-        _log_ignored(path, infos.keys() - files.keys())
-        folders.append(folder.split("/"))
-        found |= files
+        listing = Listing(path, work)
+        files = listing.files
+        known = {url: kind for url in files if (kind := _kind(url, settings))}
+        if len(known) < len(files):
+            unknown = files.keys() - known.keys()
+            listing.left_out["ignored {:,} (no known format)"] += unknown
+        account = listing.account()
+        if not known:
+            why = f"{printable(path)} holds no file of a known format ({_known()}); set `format` in [input]"
+            raise InputError("; ".join([why, *account]))
+        for line in account:
+            log.warning("%s: %s", printable(path), line)
+        folders.append(listing.folder.split("/"))
+        for url, kind in known.items():
+            found = files[url]
+            if url == found.real or found.real not in named or url < named[found.real][0] != found.real:
+                named[found.real] = url, kind, found
     root = _common(folders)
-    files = [File(url, "/".join(url.split("/")[root:]), *kind) for url, kind in found.items()]
-    return sorted(files, key=lambda file: (file.name, file.url))
+    files = [
+        File(url, as_text("/".join(url.split("/")[root:])), format, compression, found.size, found.version)
+        for url, (format, compression), found in named.values()
+    ]
+    files = sorted(files, key=lambda file: (file.name, file.url))
+    return [file._replace(sha256=sha256) for file, sha256 in _checksums(files)] if settings.verify else files
+
+
+def check_unchanged(file: File) -> None:
+    """Raise InputError if a file is not as it was listed. Files of which a store tells nothing pass."""
+    if file.format == "hf":
+        now = _dataset(file.url)
+    else:
+        path = to_path(file.url)
+        try:
+            found = look_up(path.fs, path.path)
+        except FileNotFoundError:
+            raise InputError(f"{printable(file.url)} was removed while it was read; run again") from None
+        now = file._replace(size=found.size, version=found.version)
+    if now.size != file.size and (file.size or file.version):
+        raise InputError(
+            f"{printable(file.url)} changed while it was read: {file.size:,} bytes when listed, {now.size:,} bytes "
+            "after reading; run again when it is complete"
+        )
+    if now.version != file.version and now.version and file.version:
+        raise InputError(f"{printable(file.url)} was written to while it was read; run again when it is complete")
+
+
+def check_checksums(files: list[File]) -> None:
+    """Raise InputError if a file has another checksum than when it was listed: a change that keeps size and time."""
+    for file, sha256 in _checksums(files):
+        if sha256 != file.sha256:
+            raise InputError(f"{printable(file.url)} changed while it was read: its checksum is another; run again")
+
+
+def _checksums(files: list[File]) -> Iterator[tuple[File, str]]:
+    """Yield each file with its SHA-256, or with "" for a dataset and a file that may not be read."""
+
+    def read(file: File) -> str:
+        try:
+            return "" if file.format == "hf" else checksum(to_path(file.url))
+        except PermissionError:
+            return ""
+
+    with ThreadPoolExecutor(HASHING_THREADS) as pool:
+        yield from zip(files, pool.map(read, files), strict=True)
 
 
 @contextmanager
@@ -106,47 +176,22 @@ def open_input(url: str) -> Iterator[BinaryIO]:
     try:
         with to_path(url).open("rb") as file:
             yield file
+    except PermissionError as error:
+        raise UnreadableFile(f"cannot read {printable(url)}: {error.strerror or error}") from error
     except OSError as error:
         if not error.errno:  # from a decompressor or Arrow: the data is damaged
             raise
-        raise InputError(f"cannot read {url}: {error.strerror}") from error
+        raise InputError(f"cannot read {printable(url)}: {error.strerror}") from error
 
 
-def _look(path: str) -> tuple[str, dict[str, dict]]:
-    """Return the folder that file names are relative to, and {url: info} of all files of a path or pattern."""
-    try:
-        fs, inner = fsspec.url_to_fs(path)
-    except (ImportError, ValueError) as error:
-        raise InputError(f"{path}: {error}") from None
-
-    def url(name):
-        return name if "file" in fs.protocol else fs.unstrip_protocol(name)
-
-    infos = {inner: fs.info(inner)} if fs.exists(inner) else fs.glob(inner, detail=True)
-    if not infos:
-        raise InputError(f"{path}: no such file or folder, and as a pattern it matches nothing")
-    files: dict[str, dict] = {}
-    for name, info in infos.items():
-        below = fs.find(name, detail=True) if info["type"] == "directory" else {name: info}
-        files |= {n: i for n, i in below.items() if "/." not in n.removeprefix(name)}  # skip hidden files
-    if len(infos) > 1 or inner not in infos:  # a pattern: keep the part before its first wild card
-        inner = inner[: min(inner.find(c) for c in "*?[" if c in inner)] + "x"
-    elif infos[inner]["type"] == "directory":
-        inner += "/x"
-    return url(inner).rpartition("/")[0], {url(name): info for name, info in files.items()}
-
-
-def _kind(url: str, info: dict, settings: InputSettings) -> tuple | None:
-    """Return format, compression, size and version of a file; None if its format is unknown."""
-    name = url.rpartition("/")[2]
-    if name == MANIFEST:
-        return None
+def _kind(url: str, settings: InputSettings) -> tuple[str, str | None] | None:
+    """Return format and compression of a file by its name; None if the format is unknown."""
+    name = url.rpartition("/")[2].lower()
     stem, dot, suffix = name.rpartition(".")
-    compression = COMPRESSIONS.get(dot + suffix.lower())
-    plain = (stem if compression else name).lower()
+    compression = COMPRESSIONS.get(dot + suffix)
+    plain = stem if compression else name
     format = settings.format or next((f for f, suffixes in SUFFIXES.items() if plain.endswith(suffixes)), None)
-    version = next((str(info[key]) for key in ("ETag", "etag", "mtime", "LastModified", "created") if key in info), "")
-    return (format, compression, info["size"] or 0, version) if format else None
+    return (format, compression) if format else None
 
 
 def _common(folders: Iterable[list[str]]) -> int:
@@ -166,9 +211,3 @@ def _dataset(path: str) -> File:
 
 def _known() -> str:
     return ", ".join(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
-
-
-def _log_ignored(path: str, ignored: Iterable[str]) -> None:
-    if ignored := sorted(ignored):
-        more = ", …" if len(ignored) > 5 else ""
-        log.warning("%s: ignored %d files of no known format: %s%s", path, len(ignored), ", ".join(ignored[:5]), more)

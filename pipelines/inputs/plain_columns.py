@@ -7,12 +7,16 @@
 | dictionary, run-end encoded | the plain type of the values |
 | extension | the storage; a column of UUIDs becomes strings |
 | list, struct, map | the same of plain types |
+| timestamp | milliseconds in place of seconds, as Parquet does; UTC in place of a zone that Polars does not know |
 
 All others become JSON text: Parquet has no unions, month intervals and structs without fields; Arrow 26 casts list
 views to invalid lists, and inside a list or struct it casts neither run-end encoded values nor dictionaries of views.
 """
 
+from functools import cache
+
 import numpy as np
+import polars as pl
 import pyarrow as pa
 
 STRING = pa.large_string()
@@ -24,7 +28,10 @@ def plain_column(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
     if kind is None:
         return None
     kind = STRING if is_string(kind) else kind
-    return column if kind == column.type else pa.chunked_array([_cast(c, kind) for c in column.chunks], kind)
+    try:
+        return column if kind == column.type else pa.chunked_array([_cast(c, kind) for c in column.chunks], kind)
+    except pa.ArrowInvalid:  # seconds that milliseconds cannot hold
+        return None
 
 
 def plain_type(kind: pa.DataType, inside: bool = False) -> pa.DataType | None:
@@ -39,7 +46,7 @@ def plain_type(kind: pa.DataType, inside: bool = False) -> pa.DataType | None:
         castable = types.is_dictionary(kind) and not types.is_string_view(value) and not types.is_binary_view(value)
         return plain if castable or not inside else None
     if not types.is_nested(kind):
-        return None if types.is_interval(kind) else kind
+        return None if types.is_interval(kind) else _plain_time(kind) if types.is_timestamp(kind) else kind
     inner = [plain_type(field.type, True) for field in children(kind)]
     if not inner or None in inner:
         return None
@@ -51,6 +58,23 @@ def plain_type(kind: pa.DataType, inside: bool = False) -> pa.DataType | None:
     if types.is_fixed_size_list(kind):
         return pa.list_(fields[0], kind.list_size)
     return pa.large_list(fields[0]) if types.is_large_list(kind) else pa.list_(fields[0])
+
+
+def _plain_time(kind: pa.TimestampType) -> pa.TimestampType:
+    zone = "UTC" if kind.tz and not _is_known(kind.tz) else kind.tz
+    return pa.timestamp("ms" if kind.unit == "s" else kind.unit, zone)
+
+
+@cache
+def _is_known(zone: str) -> bool:
+    """True if Python and Polars, which later steps read columns with, know the time zone."""
+    noon = pa.array([0], pa.timestamp("s", zone))
+    try:
+        noon.to_pylist()
+        pl.from_arrow(noon)
+        return True
+    except (LookupError, pl.exceptions.ComputeError):
+        return False
 
 
 def children(kind: pa.DataType) -> list[pa.Field]:

@@ -7,14 +7,15 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
+from orjson import JSONEncodeError
 
-from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.inputs.column_types import JSON, STRING, column_of, json_text, normalize_column
 from gristmill.pipelines.inputs.inputs import InputSettings
 from gristmill.pipelines.inputs.plain_columns import is_string, python_values
 from gristmill.pipelines.schema import ID, SOURCE, TEXT
 
 MAX_COLUMNS = 2000  # bounds tables of objects whose keys are data, one column per row
+TOO_DEEP = "nested too deep: a value has more than 254 levels"  # all that orjson writes; it reads 1,024
 
 
 class RecordBatch(NamedTuple):
@@ -22,16 +23,57 @@ class RecordBatch(NamedTuple):
 
     columns: pa.Table
     numbers: np.ndarray  # int64
+    refused: tuple[tuple[int, str], ...] = ()  # number and reason of records that no table can hold
 
     @classmethod
     def rows(cls, rows: list[dict], numbers: list[int], file: str) -> "RecordBatch":
-        """Build a batch from JSON objects; a missing key becomes null."""
-        names = sorted(set().union(*rows))
-        if len(names) > MAX_COLUMNS:
-            raise InputError(f"{file} has more than {MAX_COLUMNS} columns; put what varies into one nested object")
-        columns = [column_of(name, [row.get(name) for row in rows]) for name in names]
-        table = pa.Table.from_arrays([c for _, c in columns], schema=pa.schema([field for field, _ in columns]))
-        return cls(table, np.array(numbers, np.int64))
+        """Build a batch from JSON objects; a missing key becomes null.
+
+        Refuses objects nested too deep, and the widest objects if all of them need more than MAX_COLUMNS.
+        """
+        refused = _too_wide(rows, numbers) if len(set().union(*rows)) > MAX_COLUMNS else {}
+        rows, kept = _without(refused, rows, numbers)
+        try:
+            table = _table(rows)
+        except (JSONEncodeError, RecursionError):
+            deep = {number: TOO_DEEP for number, row in zip(kept, rows, strict=True) if _is_deep(row)}
+            rows, kept = _without(deep, rows, kept)
+            table, refused = _table(rows), refused | deep
+        return cls(table, np.array(kept, np.int64), tuple(sorted(refused.items())))
+
+
+def _table(rows: list[dict]) -> pa.Table:
+    columns = [column_of(name, [row.get(name) for row in rows]) for name in sorted(set().union(*rows))]
+    return pa.Table.from_arrays([c for _, c in columns], schema=pa.schema([field for field, _ in columns]))
+
+
+def _too_wide(rows: list[dict], numbers: list[int]) -> dict[int, str]:
+    """Return number and reason of each object that has no room in the table of those with fewer keys."""
+    names: set[str] = set()
+    refused = {}
+    for number, row in sorted(zip(numbers, rows, strict=True), key=lambda numbered: len(numbered[1])):
+        if len(names) + len(row.keys() - names) > MAX_COLUMNS:
+            refused[number] = f"too many keys: {len(row):,} here, and a table has up to {MAX_COLUMNS:,}; nest them"
+        else:
+            names |= row.keys()
+    return refused
+
+
+def _without(refused: dict[int, str], rows: list[dict], numbers: list[int]) -> tuple[list[dict], list[int]]:
+    if not refused:
+        return rows, numbers
+    kept = [(row, number) for row, number in zip(rows, numbers, strict=True) if number not in refused]
+    return [row for row, _ in kept], [number for _, number in kept]
+
+
+def _is_deep(row: dict) -> bool:
+    """True if orjson cannot write a value because of its levels."""
+    try:
+        for value in row.values():
+            orjson.dumps(value, default=str)
+    except JSONEncodeError as error:
+        return "Recursion" in str(error)
+    return False
 
 
 def required_columns(settings: InputSettings) -> list[str]:
@@ -45,7 +87,7 @@ def documents(found: RecordBatch, name: str, source: str, settings: InputSetting
     ``name`` and ``source`` belong to the file. A missing, null or empty id becomes ``<name>:<number>``, and such a
     source becomes ``source``. An id of another type becomes its JSON text. Every record must have a text.
     """
-    table, numbers = found
+    table, numbers, _ = found
     mapped = {ID: settings.id or ID, TEXT: settings.text, SOURCE: settings.source or SOURCE}
     prefix, nothing = pa.scalar(f"{name}:", STRING), pa.scalar("", STRING)
     fallback = pc.binary_join_element_wise(prefix, pa.array(numbers).cast(STRING), nothing)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gristmill.pipelines.inputs.inputs import File, open_input
+from gristmill.pipelines.inputs.inputs import File, UnreadableFile, open_input
 
 BLOCK_BYTES = 16 << 20  # read at a time
 PARQUET_DAMAGE = (pa.ArrowException, OSError, ValueError)  # ValueError: names in the footer are not UTF-8
@@ -56,12 +56,20 @@ def plan_work_units(
             pack.append(InputSlice(file))
             packed += size
         elif file.format in CUTTERS and not file.compression:
-            key = f"{file.name} {file.size} {file.version}"
-            cuts[key] = (known or {}).get(key) or CUTTERS[file.format](file, work_unit_bytes)
+            key = " ".join(map(str, file.identity))
+            cuts[key] = (known or {}).get(key) or _cut(file, work_unit_bytes)
             units += [(InputSlice(file, *piece),) for piece in cuts[key]]
         else:
             units.append((InputSlice(file),))
     return units + ([tuple(pack)] if pack else []), cuts
+
+
+def _cut(file: File, work_unit_bytes: int) -> SplitPoints:
+    """Return the split points of a large file; one slice, which its reader rejects, if it may not be read."""
+    try:
+        return CUTTERS[file.format](file, work_unit_bytes)
+    except UnreadableFile:
+        return [[0, None, 1]]
 
 
 def _cut_lines(file: File, work_unit_bytes: int) -> SplitPoints:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
+from gristmill.pipelines.inputs.inputs import UnreadableFile, check_unchanged
 from gristmill.pipelines.inputs.records import RecordBatch, documents
 from gristmill.pipelines.inputs.work_units import InputSlice, WorkUnit
 from gristmill.pipelines.readers.arrow import read_hugging_face, read_parquet
@@ -28,19 +29,32 @@ FORMATS: dict[str, Callable[[InputSlice, ReadContext], Iterator[RecordBatch]]] =
 def read_unit(unit: WorkUnit, reading: ReadContext) -> Iterator[pa.Table]:
     """Yield the documents of a unit in tables of about 16 MB: id, text, source and the carried columns.
 
-    A corrupt file is one reject after its good records; a file without any record is one reject too.
+    A corrupt file is one reject after its good records; a file without any record is one reject too. Raises InputError
+    for a file that changed since it was listed.
     """
     try:
         for piece in unit:
-            rejects, empty = reading.rejects, piece.end is None
+            rejects, read, broken = reading.rejects, False, None
             try:
                 for found in FORMATS[piece.file.format](piece, reading):
-                    empty = False
+                    read = True
+                    for number, reason in found.refused:
+                        reading.reject(piece, number, reason)
                     yield documents(found, piece.file.name, reading.source(piece), reading.settings)
             except CorruptStream as corrupt:
-                where = corrupt.excerpt, corrupt.offset, corrupt.lost_bytes
-                reading.reject(piece, corrupt.number or 1, corrupt.reason, *where)
-            if empty and reading.rejects == rejects:
+                broken = corrupt
+            except UnreadableFile as error:
+                broken = CorruptStream(str(error))
+            check_unchanged(piece.file)
+            if broken:
+                lost = broken.lost_bytes or (_rest(piece, broken.offset) if read else piece.bytes)
+                reading.reject(piece, broken.number or 1, broken.reason, broken.excerpt, broken.offset, lost)
+            if piece.end is None and not read and reading.rejects == rejects:
                 reading.reject(piece, 1, "empty file: there is no document in it", offset=0)
     finally:
         reading.close()
+
+
+def _rest(piece: InputSlice, offset: int | None) -> int:
+    """Return the number of stored bytes from an offset on; all if the file is compressed."""
+    return piece.bytes if piece.file.compression else piece.bytes - (offset or 0)

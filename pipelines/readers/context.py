@@ -58,7 +58,8 @@ class ReadContext:
             excerpt = excerpt[:EXCERPT_CHARACTERS].encode(errors="surrogatepass")
         escaped = excerpt[: 4 * EXCERPT_CHARACTERS].decode(errors="backslashreplace")[:EXCERPT_CHARACTERS]
         where = {"file": piece.file.name, "position": number, "offset": offset}
-        self.on_reject({**where, "reason": reason, "excerpt": escaped, "lost_bytes": lost_bytes})
+        lost = {"lost_bytes": lost_bytes, "file_bytes": piece.file.size}
+        self.on_reject({**where, "reason": reason, "excerpt": escaped, **lost})
 
     def skipped(self, kind: str) -> None:
         """Count a record that is no document. Kinds come from the input, so their number is bounded."""

@@ -27,15 +27,15 @@ def test_a_folder_is_read_recursively(raw, caplog):
         files = find_files(InputSettings(paths=[str(raw)]))
     kinds = {file.name: (file.format, file.compression) for file in files}
     assert kinds == {
-        "README.md": ("text", None),
         "a.jsonl": ("jsonl", None),
         "crawl/2023/d.PARQUET": ("parquet", None),
         "crawl/2023/e.tsv.zst": ("tsv", "zst"),
         "wiki/b.jsonl.gz": ("jsonl", "gz"),
         "wiki/c.warc.wet.gz": ("warc", "gz"),
     }
-    assert "ignored 2 files of no known format" in caplog.text
-    assert "picture.png" in caplog.text
+    ignored, unknown = caplog.messages
+    assert ignored.endswith("ignored 2 (describe a dataset; to read one, name it): README.md, manifest.json")
+    assert unknown == f"{raw}: ignored 1 (no known format): picture.png"
 
 
 def test_patterns_and_several_paths_are_named_from_their_common_folder(raw):
