@@ -47,7 +47,7 @@ def ingest_step(work: UPath, settings: InputSettings) -> Step:
     documents, rejects = work / "documents", work / "rejects"
     finished = Manifest.read(documents)
     known = finished.settings.get("cuts") if finished else None
-    units, cuts = plan_work_units(find_files(settings), settings.work_unit_bytes, known)
+    units, cuts = plan_work_units(find_files(settings), settings.work_unit_bytes, known, settings.encoding)
     shared = settings.model_dump(mode="json", exclude=ELSEWHERE)
     name = fingerprint(shared, [_signature(file) for unit in units for file, *_ in unit])
     jobs = []
@@ -74,7 +74,8 @@ def read_documents(paths: list[str], settings: InputSettings) -> Iterator[pa.Tab
 
     Tables have id, text, source and the columns of their file; types are not joined across tables.
     """
-    units, _ = plan_work_units(find_files(settings.model_copy(update={"paths": list(paths)})), settings.work_unit_bytes)
+    files = find_files(settings.model_copy(update={"paths": list(paths)}))
+    units, _ = plan_work_units(files, settings.work_unit_bytes, encoding=settings.encoding)
     for unit in units:
         yield from read_unit(unit, ReadContext(settings, lambda reject: log.warning("cannot read: %s", reject)))
 

@@ -1,6 +1,6 @@
 """Context of reading one unit, shared by all readers: settings, rejects, page extractor."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -8,10 +8,8 @@ from gristmill.pipelines.inputs.inputs import InputSettings, source_of
 from gristmill.pipelines.inputs.records import RecordBatch, required_columns
 from gristmill.pipelines.inputs.work_units import InputSlice
 from gristmill.pipelines.readers.html_extractor import Extractor
-from gristmill.pipelines.readers.streaming import read_blocks
 
 EXCERPT_CHARACTERS = 200
-BOM = b"\xef\xbb\xbf"  # of UTF-8; not part of the text
 
 
 @dataclass
@@ -36,7 +34,8 @@ class ReadContext:
         """Report a record that cannot be read: its number in the file from 1, its byte offset if known.
 
         The reason is a category, optionally followed by ": " and details. Offsets in a compressed file count
-        decompressed bytes. Invalid UTF-8 in the excerpt is escaped as ``\\xff``.
+        decompressed bytes, and offsets in a file of another encoding its bytes as UTF-8. Invalid UTF-8 in the excerpt
+        is escaped as ``\xff``.
         """
         self.rejects += 1
         if isinstance(excerpt, str):
@@ -45,10 +44,10 @@ class ReadContext:
         where = {"file": piece.file.name, "position": number, "offset": offset}
         self.on_reject({**where, "reason": reason, "excerpt": escaped})
 
-    def read_file(self, piece: InputSlice, max_bytes: int) -> bytes | None:
-        """Return all bytes of a file; None after rejecting a file of more than ``max_bytes``."""
+    def join(self, piece: InputSlice, blocks: Iterable[bytes], max_bytes: int) -> bytes | None:
+        """Return all blocks of a file as one; None after rejecting a file of more than ``max_bytes``."""
         parts, held = [], 0
-        for block in read_blocks(piece):
+        for block in blocks:
             parts.append(block)
             held += len(block)
             if held > max_bytes:

@@ -15,7 +15,7 @@ HTML = ("text/html", "application/xhtml+xml")
 
 def read_html(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
     """Yield the main text, title and date of a page; the text is "" if the page has no main text."""
-    page = reading.read_file(piece, reading.settings.max_page_bytes)
+    page = reading.join(piece, read_blocks(piece), reading.settings.max_page_bytes)
     if not page:
         return
     try:
