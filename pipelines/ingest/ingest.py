@@ -51,7 +51,7 @@ def ingest_step(work: UPath, settings: InputSettings) -> Step:
     checksums = {file.name: file.sha256 for file in files if file.sha256}  # if `input.verify` asks for them
     for changed in [name for name, known in before.get("checksums", {}).items() if checksums.get(name, known) != known]:
         log.warning("%s has other bytes than in the last run; the input is read again", printable(changed))
-    units, cuts = plan_work_units(files, settings.work_unit_bytes, before.get("cuts"))
+    units, cuts = plan_work_units(files, settings.work_unit_bytes, before.get("cuts"), settings.encoding)
     shared = settings.model_dump(mode="json", exclude=ELSEWHERE)
     name = fingerprint(shared, [file.identity for unit in units for file, *_ in unit])
     jobs = []
@@ -81,7 +81,8 @@ def read_documents(paths: list[str], settings: InputSettings) -> Iterator[pa.Tab
 
     Tables have id, text, source and the columns of their file; types are not joined across tables.
     """
-    units, _ = plan_work_units(find_files(settings.model_copy(update={"paths": list(paths)})), settings.work_unit_bytes)
+    files = find_files(settings.model_copy(update={"paths": list(paths)}))
+    units, _ = plan_work_units(files, settings.work_unit_bytes, encoding=settings.encoding)
     for unit in units:
         yield from read_unit(unit, ReadContext(settings, lambda reject: log.warning("cannot read: %s", reject)))
 

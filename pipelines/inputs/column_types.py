@@ -7,6 +7,7 @@ supertype (text and numbers, lists, objects) become JSON text: a string column w
 the boundaries of batches, shards and files.
 """
 
+import json
 from collections.abc import Iterable
 from functools import reduce
 
@@ -130,4 +131,9 @@ def json_text(value) -> bytes:
     """Serialize any value of a column as JSON. Types unknown to orjson (bytes, for one) are serialized as their str."""
     if type(value) is float and value.is_integer() and abs(value) <= MAX_EXACT_DOUBLE:
         value = int(value)
-    return orjson.dumps(value, default=str)
+    try:
+        return orjson.dumps(value, default=str)
+    except TypeError as error:  # an integer of more than 64 bits
+        if "Recursion" in str(error):
+            raise
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str).encode()

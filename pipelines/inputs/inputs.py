@@ -1,5 +1,6 @@
 """Settings of `[input]`, and the files they name."""
 
+import codecs
 import logging
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +9,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.inputs.listing import Found, Listing, as_text, look_up, printable
@@ -35,6 +36,7 @@ MAX_WINDOW_BYTES = 2 << 30  # the largest window that zstd --long=31 writes
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
+Character = Annotated[str, Field(pattern=r"^[^\r\n]$")]
 
 
 class InputSettings(Settings):
@@ -46,6 +48,9 @@ class InputSettings(Settings):
     source: str | None = None  # column of sources; None: "source" if present, else see `source_of`
     format: Format | None = None  # None: by file name
     separator: Annotated[str, Field(min_length=1)] | None = None  # splits a text file into documents
+    encoding: str = "utf-8"  # of text, CSV, TSV and JSON: a codec of Python, or "auto" to detect it for each file
+    delimiter: Character | None = None  # between fields; None: a comma in CSV, a tab in TSV
+    quote: Character | Literal[""] | None = None  # around fields; "": none; None: `"` in CSV, none in TSV
     config: str | None = None  # of a Hugging Face dataset
     split: str = "train"  # of a Hugging Face dataset
     streaming: bool = True  # read a Hugging Face dataset while it downloads instead of storing it first
@@ -58,6 +63,23 @@ class InputSettings(Settings):
     max_reject_fraction: Fraction = 0.1
     verify: bool = False  # find changes of files that keep size and time, by checksums: two more reads of all files
     work_unit_bytes: int = Field(64 << 20, gt=0, le=1 << 40)  # size of input that one job reads
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        try:
+            if name != "auto":
+                b"\0\0\0\0".decode(name)  # refuses codecs that are no text encodings, such as rot13
+                codecs.getincrementaldecoder(name)
+        except (LookupError, ValueError):
+            raise ValueError('expected "auto" or an encoding that Python knows, such as "cp1252"') from None
+        return name
+
+    @model_validator(mode="after")
+    def _differ(self) -> "InputSettings":
+        if self.delimiter is not None and self.delimiter == self.quote:
+            raise ValueError(f"delimiter and quote are the same character {self.quote!r}; expected two")
+        return self
 
 
 class File(NamedTuple):

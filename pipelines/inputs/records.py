@@ -1,6 +1,7 @@
 """Conversion of a reader's records to documents: id, text, source, then every other column."""
 
 from hashlib import blake2b
+from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +27,7 @@ class RecordBatch(NamedTuple):
     refused: tuple[tuple[int, str], ...] = ()  # number and reason of records that no table can hold
 
     @classmethod
-    def rows(cls, rows: list[dict], numbers: list[int], file: str) -> "RecordBatch":
+    def rows(cls, rows: list[dict], numbers: list[int]) -> "RecordBatch":
         """Build a batch from JSON objects; a missing key becomes null.
 
         Refuses objects nested too deep, and the widest objects if all of them need more than MAX_COLUMNS.
@@ -84,8 +85,9 @@ def required_columns(settings: InputSettings) -> list[str]:
 def documents(found: RecordBatch, name: str, source: str, settings: InputSettings) -> pa.Table:
     """Map columns to id, text and source; carry all others, as `input.<name>` if the name is taken.
 
-    ``name`` and ``source`` belong to the file. A missing, null or empty id becomes ``<name>:<number>``, and such a
-    source becomes ``source``. An id of another type becomes its JSON text. Every record must have a text.
+    ``name`` and ``source`` belong to the file. An id that is missing, null, empty or NaN becomes ``<name>:<number>``,
+    and such a source becomes ``source``. An id of another type becomes its JSON text without quotes. Every record must
+    have a text.
     """
     table, numbers, _ = found
     mapped = {ID: settings.id or ID, TEXT: settings.text, SOURCE: settings.source or SOURCE}
@@ -116,11 +118,21 @@ def _strings(table: pa.Table, name: str) -> pa.ChunkedArray | pa.Array:
         return pa.array([_plain(value) for value in column.to_pylist()], STRING)
     if is_string(column.type) or pa.types.is_integer(column.type) or pa.types.is_null(column.type):
         return column.cast(STRING)
-    return pa.array([None if value is None else json_text(value) for value in python_values(column)], STRING)
+    return pa.array([_id_text(value) for value in python_values(column)], STRING)
+
+
+def _id_text(value) -> str | None:
+    """Return a value as the text of an id: dates and UUIDs without quotes, whole numbers without a point, no NaN."""
+    if isinstance(value, float):
+        if not isfinite(value):
+            return None
+        value = int(value) if value.is_integer() else value
+    return None if value is None else _plain(json_text(value).decode())
 
 
 def _plain(text: str | None) -> str | None:
-    value = None if text is None else orjson.loads(text)
+    """Return the string that a JSON text stands for, any other JSON text as it is."""
+    value = orjson.loads(text) if text and text.startswith('"') else text
     return value if isinstance(value, str) else text
 
 

@@ -1,10 +1,12 @@
 """Work units: shares of the input of about equal size, one per job.
 
-A unit is a byte range of a large uncompressed JSONL file, a range of row groups of a large Parquet file, one large
-file that cannot be split (for example a compressed one), a Hugging Face dataset, or a pack of small files. Units
-depend on the files, their order by name and `work_unit_bytes`, never on the number of workers.
+A unit is a byte range of a large uncompressed file of JSON lines, a range of row groups of a large Parquet file, one
+large file that cannot be split (for example a compressed one, or a JSON array), a Hugging Face dataset, or a pack of
+small files. Units depend on the files, their order by name, `work_unit_bytes` and `encoding`, never on the number of
+workers.
 """
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -14,6 +16,7 @@ import pyarrow.parquet as pq
 from gristmill.pipelines.inputs.inputs import File, UnreadableFile, open_input
 
 BLOCK_BYTES = 16 << 20  # read at a time
+HEAD_BYTES = 1 << 16  # of a JSON file: they show its layout
 PARQUET_DAMAGE = (pa.ArrowException, OSError, ValueError)  # ValueError: names in the footer are not UTF-8
 MAX_FILES = 4096  # per unit: each small file costs about 0.6 ms
 
@@ -37,11 +40,12 @@ SplitPoints = list[list]  # [start, end, first] of each slice of a file; the end
 
 
 def plan_work_units(
-    files: list[File], work_unit_bytes: int, known: dict[str, SplitPoints] | None = None
+    files: list[File], work_unit_bytes: int, known: dict[str, SplitPoints] | None = None, encoding: str = "utf-8"
 ) -> tuple[list[WorkUnit], dict]:
     """Return the units of files ordered by name, and the split points ``{name: [[start, end, first], …]}``.
 
     ``known`` are the split points of an earlier run over the same files; they save reading large files to find them.
+    Files in another encoding than UTF-8 are not split: their line breaks may be other bytes.
     """
     units: list[WorkUnit] = []
     pack: list[InputSlice] = []
@@ -55,7 +59,7 @@ def plan_work_units(
         if small:
             pack.append(InputSlice(file))
             packed += size
-        elif file.format in CUTTERS and not file.compression:
+        elif file.format in CUTTERS and not file.compression and (encoding == "utf-8" or file.format != "jsonl"):
             key = " ".join(map(str, file.identity))
             cuts[key] = (known or {}).get(key) or _cut(file, work_unit_bytes)
             units += [(InputSlice(file, *piece),) for piece in cuts[key]]
@@ -73,9 +77,15 @@ def _cut(file: File, work_unit_bytes: int) -> SplitPoints:
 
 
 def _cut_lines(file: File, work_unit_bytes: int) -> SplitPoints:
-    """Split at the first newline after each ``work_unit_bytes``, and count the lines before it."""
+    """Split at the first newline after each ``work_unit_bytes``, and count the lines before it.
+
+    An array, or objects over several lines, are one slice.
+    """
     starts, firsts, number, at = [0], [1], 1, 0
     with open_input(file.url) as stream:
+        if spans_lines(stream.read(HEAD_BYTES)):
+            return [[0, None, 1]]
+        stream.seek(0)
         while block := stream.read(BLOCK_BYTES):
             counted = 0
             while (newline := block.find(b"\n", max(starts[-1] + work_unit_bytes - 1 - at, 0))) >= 0:
@@ -88,6 +98,11 @@ def _cut_lines(file: File, work_unit_bytes: int) -> SplitPoints:
             number += block.count(b"\n", counted)
             at += len(block)
     return [list(piece) for piece in zip(starts, [*starts[1:], file.size], firsts, strict=True)]
+
+
+def spans_lines(head: bytes) -> bool:
+    """True if a JSON file that begins with ``head`` is an array or objects over several lines, not an object a line."""
+    return bool(re.match(rb'(?:\xef\xbb\xbf)?\s*(?:\[|\{\s*\n\s*")', head[:HEAD_BYTES]))
 
 
 def _cut_row_groups(file: File, work_unit_bytes: int) -> SplitPoints:

@@ -9,10 +9,11 @@ from gristmill.pipelines.inputs.records import RecordBatch, documents
 from gristmill.pipelines.inputs.work_units import InputSlice, WorkUnit
 from gristmill.pipelines.readers.arrow import read_hugging_face, read_parquet
 from gristmill.pipelines.readers.context import ReadContext
+from gristmill.pipelines.readers.delimited import read_csv
 from gristmill.pipelines.readers.html_warc import read_html, read_warc
 from gristmill.pipelines.readers.jsonl import read_jsonl
+from gristmill.pipelines.readers.plain_text import read_text
 from gristmill.pipelines.readers.streaming import CorruptStream
-from gristmill.pipelines.readers.text_csv import read_csv, read_text
 
 FORMATS: dict[str, Callable[[InputSlice, ReadContext], Iterator[RecordBatch]]] = {
     "jsonl": read_jsonl,

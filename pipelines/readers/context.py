@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,13 +10,11 @@ from gristmill.pipelines.inputs.inputs import InputSettings, source_of
 from gristmill.pipelines.inputs.records import RecordBatch, required_columns
 from gristmill.pipelines.inputs.work_units import InputSlice
 from gristmill.pipelines.readers.pages.html_extractor import Extractor
-from gristmill.pipelines.readers.streaming import read_blocks
 
 log = logging.getLogger(__name__)
 
 EXCERPT_CHARACTERS = 200
 MAX_KINDS = 100  # of records that are skipped
-BOM = b"\xef\xbb\xbf"  # of UTF-8; not part of the text
 
 
 @dataclass
@@ -49,8 +47,8 @@ class ReadContext:
         """Report a record that cannot be read: its number in the file from 1, its byte offset if known.
 
         The reason is a category, optionally followed by ": " and details. Offsets in a compressed file count
-        decompressed bytes. Invalid UTF-8 in the excerpt is escaped as ``\\xff``. A reject that stands for more than
-        one record says how many bytes of the stored file were not read: ``lost_bytes``.
+        decompressed bytes, and offsets in a file of another encoding its bytes as UTF-8. Invalid UTF-8 in the excerpt
+        is escaped as ``\xff``.
         """
         self.rejects += 1
         self.lost_bytes += lost_bytes
@@ -66,10 +64,10 @@ class ReadContext:
         known = kind in self.no_documents or len(self.no_documents) < MAX_KINDS
         self.no_documents[kind[:60] if known else "other"] += 1
 
-    def read_file(self, piece: InputSlice, max_bytes: int) -> bytes | None:
-        """Return all bytes of a file; None after rejecting a file of more than ``max_bytes``."""
+    def join(self, piece: InputSlice, blocks: Iterable[bytes], max_bytes: int) -> bytes | None:
+        """Return all blocks of a file as one; None after rejecting a file of more than ``max_bytes``."""
         parts, held = [], 0
-        for block in read_blocks(piece, self.settings.max_window_bytes):
+        for block in blocks:
             parts.append(block)
             held += len(block)
             if held > max_bytes:
@@ -84,7 +82,7 @@ class ReadContext:
         for number, name in lacking.items():
             self.reject(piece, number, f"no {name!r}")
         if kept := {n: row for n, row in numbered.items() if n not in lacking}:
-            yield RecordBatch.rows([*kept.values()], [*kept], piece.file.name)
+            yield RecordBatch.rows([*kept.values()], [*kept])
 
     def source(self, piece: InputSlice) -> str:
         return piece.file.name if piece.file.format == "hf" else source_of(piece.file.name)

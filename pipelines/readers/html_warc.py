@@ -21,7 +21,7 @@ MARKUP = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!--|(?:!doctype html|html|head|bo
 
 def read_html(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
     """Yield the main text, title and date of a page; the text is "" if the page has no main text."""
-    page = reading.read_file(piece, reading.settings.max_page_bytes)
+    page = reading.join(piece, read_blocks(piece, reading.settings.max_window_bytes), reading.settings.max_page_bytes)
     if not page:
         return
     try:

@@ -4,6 +4,8 @@ import gzip
 import os
 import random
 import shutil
+from datetime import date, datetime
+from uuid import UUID
 
 import fsspec
 import orjson
@@ -63,6 +65,24 @@ def test_ids_and_sources_that_are_missing_are_made(tmp_path):
     assert [row["source"] for row in made.rows] == ["wiki", "wiki", "s", "wiki", "wiki", "wiki", "wiki"]
 
 
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        (pa.array([1.0, 2.5, float("nan"), 1e22, float("inf")]), ["1", "2.5", None, "10000000000000000000000", None]),
+        (pa.array([date(2020, 1, 2), None]), ["2020-01-02", None]),
+        (pa.array([datetime(2020, 1, 2, 3, 4)]), ["2020-01-02T03:04:00"]),
+        (pa.array([UUID(int=7).bytes], pa.uuid()), ["00000000-0000-0000-0000-000000000007"]),
+        (pa.array([2**64 - 1], pa.uint64()), ["18446744073709551615"]),
+        (pa.array([True, False]), ["true", "false"]),
+    ],
+)
+def test_ids_of_any_type_are_plain_text(tmp_path, ids, expected):
+    raw = write(tmp_path / "raw")
+    pq.write_table(pa.table({"id": ids, "text": ["some text"] * len(ids)}), raw / "x.parquet")
+    made = ingest(tmp_path / "work", raw)
+    assert [row["id"] for row in made.rows] == [i or f"x.parquet:{n}" for n, i in enumerate(expected, 1)]
+
+
 @pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "jsonl.zst", "parquet", "csv", "tsv"])
 def test_formats_of_rows_give_the_same_documents(tmp_path, suffix):
     raw, table = write(tmp_path / "raw"), pa.Table.from_pylist(ROWS)
@@ -77,7 +97,8 @@ def test_formats_of_rows_give_the_same_documents(tmp_path, suffix):
         rows = [comma.join(["id", "text", "n"]), *(comma.join([r["id"], f'"{r["text"]}"', str(r["n"])]) for r in ROWS)]
         path.write_text("\n".join(rows), newline="")
     n = str if suffix in ("csv", "tsv") else int
-    assert ingest(tmp_path / "work", raw).rows == [
+    quoted = {"quote": '"'} if suffix == "tsv" else {}  # TSV has no quotes unless told
+    assert ingest(tmp_path / "work", raw, **quoted).rows == [
         {"id": row["id"], "text": row["text"], "source": "input", "n": n(row["n"])} for row in ROWS
     ]
 

@@ -67,7 +67,7 @@ def test_of_keys_that_are_data_the_first_have_room(tmp_path, monkeypatch):
 @given(st.lists(st.sampled_from(["good", "wide", "deep"]), max_size=8))
 def test_rows_and_refusals_are_all_rows(kinds):
     rows = {"good": {"text": "t"}, "wide": orjson.loads(wide(2001)), "deep": orjson.loads(nested(255))}
-    batch = RecordBatch.rows([rows[kind] for kind in kinds], list(range(len(kinds))), "x")
+    batch = RecordBatch.rows([rows[kind] for kind in kinds], list(range(len(kinds))))
     assert batch.numbers.tolist() == [n for n, kind in enumerate(kinds) if kind == "good"]
     assert [number for number, _ in batch.refused] == [n for n, kind in enumerate(kinds) if kind != "good"]
     assert batch.columns.num_rows == len(batch.numbers)

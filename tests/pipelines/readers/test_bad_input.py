@@ -28,7 +28,8 @@ GOOD = [{"id": "a", "text": "good"}, {"id": "b", "text": "also good"}]
         (b'{"text": "\\ud800 \\udc00"}', "lone surrogate"),
         (b"\x00\x01\x02", "not JSON"),
         (b'{"text": "cut', "not JSON"),
-        (b'{"text": "a"} {"text": "b"}', "not JSON"),
+        (b'{"text": "a"} {"text": "b"', "not JSON"),
+        (b'{"text": "a"} {"text": "b"}}', "not JSON"),
         (b"[" * 100_000, "not JSON"),
         (b'["a"]', "not an object"),
         (b"3", "not an object"),
@@ -164,9 +165,9 @@ def test_the_limit_of_csv_fields_is_set_back(tmp_path):
 def test_bad_rows_of_csv_are_rejected_alone(tmp_path):
     long = b"x" * 200
     data = b'id,text\na,good\n\nb,\xff\nc\nd,e,f\ng,"two\nlines"\nh,' + long + b"\ni,a\rb\nj,good\n"
-    data += b'k,"begins\n' + long + b'\nends"\nl,good\nm,"open\nto the end'
+    data += b'k,"begins\n' + long + b'\nends"\nl,good\nm,"open\nto the end\nn,good'
     made = ingest(tmp_path / "work", write(tmp_path / "raw", x__csv=data), max_record_bytes=100)
-    assert made.texts == ["good", "two\nlines", "good", "good", "open\nto the end\n"]
+    assert made.texts == ["good", "two\nlines", "good", "good", "good"]
     assert made.places == [
         ("x.csv", 2, "invalid UTF-8"),
         ("x.csv", 3, "not CSV"),
@@ -174,8 +175,11 @@ def test_bad_rows_of_csv_are_rejected_alone(tmp_path):
         ("x.csv", 6, "record too long"),
         ("x.csv", 7, "not CSV"),
         ("x.csv", 9, "record too long"),
+        ("x.csv", 11, "not CSV"),
+        ("x.csv", 12, "not CSV"),
     ]
     assert made.rejects[0]["offset"] == data.index(b"b,\xff")
+    assert made.rejects[6]["reason"] == "not CSV: no closing quote; the quote opens in line 16"
 
 
 def test_plain_text_that_is_no_utf8_or_too_long_is_rejected(tmp_path):
