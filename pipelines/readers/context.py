@@ -48,7 +48,8 @@ class ReadContext:
 
         The reason is a category, optionally followed by ": " and details. Offsets in a compressed file count
         decompressed bytes, and offsets in a file of another encoding its bytes as UTF-8. Invalid UTF-8 in the excerpt
-        is escaped as ``\xff``.
+        is escaped as ``\\xff``. A reject that stands for more than one record says how many bytes of the
+        stored file were not read: ``lost_bytes``.
         """
         self.rejects += 1
         self.lost_bytes += lost_bytes

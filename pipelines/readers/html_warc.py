@@ -10,7 +10,7 @@ from gristmill.pipelines.readers.context import ReadContext
 from gristmill.pipelines.readers.pages.charsets import decode
 from gristmill.pipelines.readers.pages.html_extractor import NoText
 from gristmill.pipelines.readers.pages.http_body import decode_body
-from gristmill.pipelines.readers.streaming import read_streams
+from gristmill.pipelines.readers.streaming import read_blocks, read_streams
 from gristmill.pipelines.readers.warc_stream import BrokenRecord, Record, WarcStream, parse_headers
 
 BATCH_BYTES = 4 << 20  # of text
