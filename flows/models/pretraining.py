@@ -32,6 +32,7 @@ S = TypeVar("S", bound=Settings)
 def open_splits(folder: str) -> tuple[TokenSplit, TokenSplit | None, TokenShards]:
     """Open training and validation split of a folder of token shards; an empty validation split is None."""
     shards = TokenShards(to_path(folder))
+    shards.manifest.verify(shards.folder)
     train, validation = (TokenSplit.from_shards(shards, split) for split in (TRAIN, VALIDATION))
     return train, validation if validation.count > 1 else None, shards
 

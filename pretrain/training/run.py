@@ -35,7 +35,7 @@ from gristmill.pretrain.training.trainer import DivergenceGuard, Trainer, TrainS
 
 RUN, LOG, CHECKPOINTS = "run.json", "log.jsonl", "checkpoints"
 SCORES, CURVE, SUMMARY = "documents.parquet", "loss.png", "summary.json"
-RESULT_FILES = [MODEL, SHAPE, SCORES, SUMMARY]  # files of a finished run that are equal in two equal runs
+RESULT_FILES = [RUN, MODEL, SHAPE, SCORES, SUMMARY]  # files of a finished run that are equal in two equal runs
 
 
 class CheckpointSettings(Settings):
