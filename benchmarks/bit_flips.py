@@ -32,7 +32,7 @@ KINDS = {
     "clean": "clean/*.parquet",
     "tokens": "tokens/**/*.*",
 }
-NOTES = ("run.json", "log.jsonl")  # with times
+NOTES = ("run.json", "log.jsonl", "inputs.json")  # with times
 WORDS = "the mill by a river turns grain into flour and of bread people have made for years with water to be told"
 
 

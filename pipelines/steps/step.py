@@ -151,6 +151,7 @@ class Step:
     jobs: list[Job]
     prepare: Callable[[], None] = lambda: None  # called once in this process before the first job
     done: Callable[[dict[UPath, Manifest]], None] = lambda manifests: None  # called before the manifests are written
+    joint: Callable[[Part], bool] = lambda part: False  # parts that `done` changed: if any part is lost, made again
 
 
 def by_shard(
@@ -209,7 +210,7 @@ def run_step(step: Step, engine: Engine = run_serial, progress: Progress | None 
     wanted, names = _parts_of(step), _names(step)
     manifests = {f: m for f in step.folders if (m := _up_to_date(f, names[f]))}
     if len(manifests) < len(step.folders):
-        parts = {f: resume(f, wanted[f]) for f in step.folders if f not in manifests}
+        parts = {f: resume(f, wanted[f], step.joint) for f in step.folders if f not in manifests}
         jobs = [job for job in (_without(job, parts) for job in step.jobs) if job.outputs]
         progress.start(step.title, len(jobs), sum(job.bytes for job in jobs))
         _verify_folders(jobs, {str(folder) for folder in step.folders})
@@ -237,6 +238,15 @@ def fits(step: Step) -> bool:
 def names_of(step: Step) -> dict[UPath, str]:
     """Return the fingerprint of each folder's dependencies, as its manifest stores it."""
     return _names(_fingerprinted(step))
+
+
+def set_fingerprints(step: Step, manifests: dict[UPath, Manifest]) -> None:
+    """Give manifests and their parts the fingerprints of a step that makes the same parts."""
+    step = _fingerprinted(step)
+    for (folder, name), parts in zip(_names(step).items(), _parts_of(step).values(), strict=True):
+        manifests[folder].fingerprint = name
+        for part, made_of in parts.items():
+            manifests[folder].parts[part].fingerprint = made_of
 
 
 def _verify_folders(jobs: list[Job], own: set[str]) -> None:

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
@@ -154,8 +155,13 @@ def record_part(folder: UPath, name: str, part: Part) -> None:
     write_sealed(folder / PROGRESS / f"{name}.json", part.__dict__)
 
 
-def resume(folder: UPath, wanted: dict[str, str]) -> dict[str, Part]:
+def resume(
+    folder: UPath, wanted: dict[str, str], joint: Callable[[Part], bool] = lambda part: False
+) -> dict[str, Part]:
     """Prepare ``folder`` for the parts ``{name: fingerprint}`` and return the parts that are finished.
+
+    Parts that are ``joint`` were changed by each other when the folder was finished: if one of its parts is lost, they
+    count as lost, too.
 
     All other files (parts of another recipe, damaged and unfinished files) are removed, in an order such that a kill at
     any moment leaves no record of a part that is incomplete. Raises WorkError if the folder contains files of someone
@@ -176,6 +182,8 @@ def resume(folder: UPath, wanted: dict[str, str]) -> dict[str, Part]:
         intact = threads.map(lambda part: part.is_intact(folder), fitting.values())
         finished = {name: part for (name, part), whole in zip(fitting.items(), intact, strict=True) if whole}
     if manifest:
+        if len(finished) < len(found):
+            finished = {name: part for name, part in finished.items() if not joint(part)}
         for name, part in finished.items():
             record_part(folder, name, part)
         (folder / MANIFEST).unlink()

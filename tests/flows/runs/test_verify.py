@@ -34,7 +34,7 @@ def work(corpus, recipe, tmp_path):
 def test_undamaged_work_has_no_problem(work):
     sizes = []
     found = verify(work, lambda size, total: sizes.append((size, total)))
-    assert found.problems == [] and found.unchecked == ["run.json"]
+    assert found.problems == [] and found.unchecked == ["inputs.json", "run.json"]
     assert {folder.state for folder in found.folders} == {"intact"}
     names = {folder.name for folder in found.folders}
     assert {"documents", "rejects", "steps/c4/spans", "steps/exact/decisions", "clean", "removed", "ledger"} <= names
@@ -131,7 +131,7 @@ def test_readers_of_a_run_verify_what_they_read(work):
 
 def test_the_command_prints_lines_a_table_and_exits_with_1(work, gristmill):
     done = gristmill("verify", work)
-    assert done.returncode == 0 and "intact" in done.stdout and "1 files have no checksum: run.json" in done.stdout
+    assert done.returncode == 0 and "intact" in done.stdout and "2 files have no checksum: inputs.json, run.json" in done.stdout
     shutil.copy(shard(work, "clean"), work / "clean" / "a\x1b[31m.parquet")
     shard(work, "documents").write_bytes(b"")
     done = gristmill("verify", work)
