@@ -1,5 +1,7 @@
 """Run of a recipe: all steps in order, then a check that all documents are accounted for."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 from upath import UPath
@@ -10,7 +12,7 @@ from gristmill.flows.clean.tally import RemovalCounts
 from gristmill.flows.engine.run_lock import exclusive_run
 from gristmill.pipelines.errors import GristmillError, RecipeError
 from gristmill.pipelines.steps.corpus_step import CorpusStep
-from gristmill.pipelines.steps.step import Engine, Progress, run_serial, run_step
+from gristmill.pipelines.steps.step import Engine, Progress, Step, run_serial, run_step
 from gristmill.pipelines.storage.manifest import Manifest, require_finished
 from gristmill.pipelines.storage.sealed import read_sealed, write_sealed
 from gristmill.pipelines.storage.shards import read_shard
@@ -32,13 +34,23 @@ def clean(recipe: Recipe, work: UPath, engine: Engine = run_serial, progress: Pr
     with exclusive_run(work, recipe=recipe.table()):
         jobs_run = 0
         for step in plan(recipe, work):
-            jobs_run += run_step(step, engine, progress).jobs_run
+            jobs_run += run_step(_without_summary(step, work), engine, progress).jobs_run
+        write_sealed(work / RECIPE, recipe.table())
         if not jobs_run and (work / SUMMARY).exists():
             return read_sealed(work / SUMMARY, "remove it and run again")
         summary = summarize(recipe, work)
-        write_sealed(work / RECIPE, recipe.table())
         write_sealed(work / SUMMARY, summary)
         return summary
+
+
+def _without_summary(step: Step, work: UPath) -> Step:
+    """Return the step, which removes the summary before its first job: a killed run leaves none of an earlier run."""
+
+    def prepare() -> None:
+        (work / SUMMARY).unlink(missing_ok=True)
+        step.prepare()
+
+    return replace(step, prepare=prepare)
 
 
 def summarize(recipe: Recipe, work: UPath) -> dict:

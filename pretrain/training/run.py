@@ -70,6 +70,7 @@ def pretrain(
     identity = fingerprint(settings)
     with init_distributed(machine.device) as world:
         if (finished := Manifest.read(folder)) and finished.fingerprint == identity:
+            finished.verify(folder)
             return orjson.loads((folder / SUMMARY).read_bytes())
         run = TrainingRun(train, validation, model, training, folder, machine, saving, on_log, world)
         if world.rank == 0:

@@ -7,6 +7,7 @@ import pytest
 from upath import UPath
 
 from benchmarks.bit_flips import KINDS, flips
+from gristmill.flows.clean import run
 from gristmill.flows.clean.dedup_index import save_index
 from gristmill.flows.clean.recipe import parse_recipe, read_recipe
 from gristmill.flows.clean.run import clean
@@ -15,6 +16,7 @@ from gristmill.flows.runs.verify import verify
 from gristmill.flows.runs.what_if import what_if
 from gristmill.flows.tokenize.train_tokenizer import extend_tokenizer, tokenizer_settings, train_tokenizer
 from gristmill.pipelines.errors import WorkError
+from gristmill.pipelines.storage.manifest import Manifest
 from gristmill.tokenizers_lab.formats.model import FILE
 
 
@@ -34,7 +36,7 @@ def work(corpus, recipe, tmp_path):
 def test_undamaged_work_has_no_problem(work):
     sizes = []
     found = verify(work, lambda size, total: sizes.append((size, total)))
-    assert found.problems == [] and found.unchecked == ["inputs.json", "run.json"]
+    assert found.problems == [] and found.unchecked == ["run.json"]
     assert {folder.state for folder in found.folders} == {"intact"}
     names = {folder.name for folder in found.folders}
     assert {"documents", "rejects", "steps/c4/spans", "steps/exact/decisions", "clean", "removed", "ledger"} <= names
@@ -59,6 +61,7 @@ def shard(work, folder):
         (lambda work: (work / "ledger" / "manifest.json").write_bytes(b"[]"), "ledger", "it begins b'[]', expected"),
         (lambda work: (work / "summary.json").write_bytes(b"{}"), ".", "summary.json is damaged or was edited"),
         (lambda work: (work / "recipe.json").write_bytes(b"\xff"), ".", "recipe.json is damaged or was edited"),
+        (lambda work: (work / "inputs.json").write_bytes(b"null"), ".", "inputs.json is damaged or was edited"),
         (lambda work: (work / "recipe.json").unlink(), ".", "recipe.json is missing"),
     ],
 )
@@ -119,19 +122,40 @@ def test_a_garbage_summary_or_recipe_is_one_line_to_readers(work, name, content)
         assert "\n" not in str(raised.value)
 
 
+def test_a_run_killed_before_its_summary_leaves_none_of_the_run_before(work, corpus, recipe, monkeypatch):
+    changed = read_recipe(str(recipe), ("c4.min_sentences=4",), (str(corpus),))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(run, "summarize", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        clean(changed, work)
+    before = verify(work).problems
+    assert len(before) == 1 and "summary.json is missing" in before[0]
+    assert clean(changed, work)["removed"] == FinishedRun(work).summary["removed"] == removed(work)
+
+
+def removed(work):
+    return Manifest.read(work / "removed").counts["documents"]
+
+
+def test_a_garbage_recipe_is_written_anew(work, corpus, recipe):
+    before = (work / "recipe.json").read_bytes()
+    (work / "recipe.json").write_bytes(b"{}")
+    clean(read_recipe(str(recipe), (), (str(corpus),)), work)
+    assert (work / "recipe.json").read_bytes() == before
+
+
 def test_readers_of_a_run_verify_what_they_read(work):
     path = shard(work, "ledger")
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    run = FinishedRun(work)
+    opened = FinishedRun(work)
     with pytest.raises(WorkError, match=r"ledger/part-.* is damaged: its SHA-256 is .*; remove it and run again"):
-        run.ledger(run.parts[0], ["bytes"])
+        opened.ledger(opened.parts[0], ["bytes"])
 
 
 def test_the_command_prints_lines_a_table_and_exits_with_1(work, gristmill):
     done = gristmill("verify", work)
-    assert done.returncode == 0 and "intact" in done.stdout and "2 files have no checksum: inputs.json, run.json" in done.stdout
+    assert done.returncode == 0 and "intact" in done.stdout and "1 files have no checksum: run.json" in done.stdout
     shutil.copy(shard(work, "clean"), work / "clean" / "a\x1b[31m.parquet")
     shard(work, "documents").write_bytes(b"")
     done = gristmill("verify", work)
