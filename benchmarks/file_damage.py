@@ -85,10 +85,8 @@ def put(mill: Mill, name: str, data: bytes) -> str:
     return f"{said}; exit {code} {line}"
 
 
+# The rows that change inputs come last: the files have other times then, and runs read them again.
 DAMAGE: dict[str, Callable[[Mill], str]] = {
-    "input cut short during the run": lambda mill: change_input(mill, lambda data: data[: len(data) // 2]),
-    "input replaced during the run": lambda mill: change_input(mill, lambda data: data.replace(b"mill", b"moon")),
-    "input grows during the run": lambda mill: change_input(mill, lambda data: data + b'{"text": "more"}\n' * 999),
     "documents: zeros, same size": lambda mill: damage(mill, "documents/*.parquet", lambda data: bytes(len(data))),
     "documents: cut short": lambda mill: damage(mill, "documents/*.parquet", lambda data: data[:100]),
     "documents: bit flipped": lambda mill: damage(mill, "documents/*.parquet", flip),
@@ -108,5 +106,8 @@ DAMAGE: dict[str, Callable[[Mill], str]] = {
     "recipe.json: garbage": lambda mill: put(mill, "recipe.json", b"[]"),
     "inputs.json: garbage": lambda mill: put(mill, "inputs.json", b"null"),
     "run.json: garbage": lambda mill: put(mill, "run.json", b"[" * 9_999),
+    "input cut short during the run": lambda mill: change_input(mill, lambda data: data[: len(data) // 2]),
+    "input replaced during the run": lambda mill: change_input(mill, lambda data: data.replace(b"mill", b"moon")),
+    "input grows during the run": lambda mill: change_input(mill, lambda data: data + b'{"text": "more"}\n' * 999),
     f"{EMPTY:,} empty documents": flood,
 }

@@ -95,11 +95,15 @@ def verify(folder: UPath, advance: Callable[[int, int], None] = lambda done, tot
 
 
 def _files(folder: UPath) -> Iterator[tuple[UPath, list[str]]]:
-    """Yield each folder with the names of its files; the records of an unfinished folder count as one file."""
+    """Yield each folder with the names of its files; the records of an unfinished folder count as one file.
+
+    Links to folders count as files too: they may lead out of the folder, or around in it.
+    """
     names: list[UPath] = []
     folders: list[UPath] = []
     for path in sorted(folder.iterdir(), key=lambda path: path.name) if folder.is_dir() else ():
-        (folders if path.is_dir() and path.name != PROGRESS else names).append(path)
+        inside = path.is_dir() and not path.is_symlink() and path.name != PROGRESS
+        (folders if inside else names).append(path)
     yield folder, [path.name for path in names]
     for path in folders:
         yield from _files(path)

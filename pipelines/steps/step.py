@@ -221,7 +221,10 @@ def run_step(step: Step, engine: Engine = run_serial, progress: Progress | None 
                 parts[output.folder][output.name] = part
             progress.advance(job)
         made = {f: Manifest(names[f], step.folders[f], dict(sorted(parts[f].items()))) for f in parts}
-        step.done(manifests | made)
+        try:
+            step.done(manifests | made)
+        except OSError as error:
+            raise WorkError(f"{step.title}: {error}; correct the cause and run again") from error
         for folder, manifest in made.items():
             manifest.write(folder)
         manifests |= made

@@ -83,7 +83,7 @@ def verify_files(checksums: Iterable[tuple[UPath, str]]) -> None:
 def verify_file(path: UPath, sha256: str) -> None:
     """Raise WorkError if the file is missing or has another SHA-256."""
     if damage := damage_of(path, sha256):
-        raise WorkError(f"{damage}; remove it and run again the command that made it")
+        raise WorkError(damage)
 
 
 def damage_of(path: UPath, sha256: str) -> str:
@@ -95,8 +95,9 @@ def damage_of(path: UPath, sha256: str) -> str:
             return ""
         found = checksum(path)
     except FileNotFoundError:
-        return f"{path} is missing"
+        return f"{path} is missing; run again the command that made it"
     if found != sha256:
-        return f"{path} is damaged: its SHA-256 is {found[:16]}…, expected {sha256[:16]}…"
+        differs = f"its SHA-256 is {found[:16]}…, expected {sha256[:16]}…"
+        return f"{path} is damaged: {differs}; remove it and run again the command that made it"
     _VERIFIED[str(path)] = version
     return ""

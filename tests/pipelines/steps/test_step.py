@@ -1,6 +1,7 @@
 """Steps skip what fits, redo what does not, and survive being stopped anywhere."""
 
 import contextlib
+import dataclasses
 import itertools
 import os
 import shutil
@@ -76,6 +77,16 @@ def test_a_part_that_was_lost_or_cut_is_made_again(folder, damage):
     damage(folder / "a")
     run_step(step_over(folder, {"a": "1", "b": "2"}))
     assert ran == ["a", "b", "a"] and (folder / "a").read_text() == "1"
+
+
+def test_an_error_of_the_file_system_at_the_end_of_a_step_is_one_line(folder):
+    def done(manifests):
+        (folder / "gone").read_bytes()
+
+    step = dataclasses.replace(step_over(folder, {"a": "1"}), done=done)
+    with pytest.raises(WorkError, match=r"test: .*No such file .*gone.*; correct the cause and run again"):
+        run_step(step)
+    assert run_step(step_over(folder, {"a": "1"})).jobs_run == 0
 
 
 def flip(path):
