@@ -47,11 +47,12 @@ def main() -> None:
     parser.add_argument("--set", default="gopher.min_words=60", dest="change", help="change of the second run")
     arguments = parser.parse_args()
     written, verified = Timed(manifest.checksum), Timed(files.checksum)
-    manifest.checksum, files.checksum = written, verified  # type: ignore[assignment]
+    manifest.checksum, files.checksum = written, verified
     print("| run | CPU s | files | MB | CPU ms | MB/s | of CPU s |\n|---|---:|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as folder:
         for title, changes in (("first", ()), ("changed threshold", (arguments.change,))):
-            written.reset(), verified.reset()
+            written.reset()
+            verified.reset()
             recipe = read_recipe(arguments.recipe, changes, tuple(arguments.corpus))
             began = time.process_time()
             clean(recipe, UPath(folder) / "work")
