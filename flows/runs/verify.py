@@ -10,8 +10,6 @@ import orjson
 from upath import UPath
 
 from gristmill.flows.clean.run import RECIPE, SUMMARY
-from gristmill.flows.impact.plan import PLAN
-from gristmill.flows.report.impact import RESULT
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.ingest.input_versions import INPUTS
 from gristmill.pipelines.storage.files import TEMPORARY, checksum
@@ -19,7 +17,7 @@ from gristmill.pipelines.storage.manifest import MANIFEST, PROGRESS, Manifest
 from gristmill.pipelines.storage.sealed import read_sealed
 
 INTACT, DAMAGED, UNFINISHED = "intact", "damaged", "unfinished"
-SEALED = (RECIPE, SUMMARY, INPUTS, PLAN, RESULT)  # beside the folders of a run or an experiment
+SEALED = (RECIPE, SUMMARY, INPUTS, "plan.json", "impact.json")  # beside the folders of a run or an experiment
 REMEDY = "remove it and run again the command that made it"
 
 
