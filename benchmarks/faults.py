@@ -5,7 +5,6 @@ compares all results with those of an undisturbed run. The exit code is 1 if a d
 """
 
 import argparse
-import json
 import os
 import random
 import resource
@@ -17,85 +16,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
+from benchmarks.file_damage import DAMAGE
+from benchmarks.mill import HERE, Mill, workers_of
 from gristmill.flows.orchestration.server import new_password, server
 
-HERE = Path(__file__).resolve().parents[1]
-RESULTS = ("documents", "rejects", "clean", "removed", "ledger")
-DOCUMENTS = 2400
-RECIPE = "[input]\nwork_unit_bytes = 60000\n[steps.c4]\nmin_sentences = 2\n[steps.fineweb]\n[steps.exact]\n"
 FLOW = """
 import sys
 from gristmill.flows.orchestration.flows import clean_corpus
 clean_corpus(sys.argv[1], [sys.argv[2]], sys.argv[3])
 """
-WORDS = "the mill by a river turns grain into flour and of bread people have made for years with water to be told"
-
-
-class Mill:
-    """A corpus, a recipe, the work folder of the disturbed run and that of the undisturbed run."""
-
-    def __init__(self, folder: Path):
-        self.raw, self.recipe, self.work, self.whole = (folder / n for n in ("raw", "recipe.toml", "work", "whole"))
-        self.recipe.write_text(RECIPE)
-        self.raw.mkdir()
-        rng = random.Random(1)
-        for k in range(8):
-            with (self.raw / f"{k}.jsonl").open("w") as file:
-                for i in range(DOCUMENTS // 8):
-                    lines = (" ".join(rng.choices(WORDS.split(), k=rng.randint(4, 25))) for _ in range(9))
-                    text = "\n".join(line.capitalize() + "." for line in lines) if i % 7 else "short"
-                    file.write(json.dumps({"id": f"{k}-{i}", "text": text}) + "\n")
-
-    def start(self, *options: str, work: Path | None = None, **popen) -> subprocess.Popen:
-        command = [sys.executable, "-m", "gristmill", "clean", self.recipe, "--input", self.raw, "--workers", "2"]
-        command += ["--output", work or self.work, *options]
-        popen["env"] = os.environ | {"PYTHONPATH": str(HERE)} | popen.get("env", {})
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(list(map(str, command)), start_new_session=True, **quiet, **popen)
-
-    def run(self, *options: str, **popen) -> tuple[int, str]:
-        """Run to the end; return the exit code and the last line that begins with Error or Interrupted."""
-        process = self.start(*options, **popen)
-        return self.end(process)
-
-    def end(self, process: subprocess.Popen) -> tuple[int, str]:
-        _, output = process.communicate(timeout=300)
-        errors = [line for line in output.splitlines() if line.startswith(("Error", "Interrupted"))]
-        return process.returncode, errors[-1] if errors else ""
-
-    def shard_count(self) -> int:
-        return sum(1 for _ in self.work.rglob("part-*.parquet"))
-
-    def until(self, process: subprocess.Popen, files: int) -> bool:
-        """Wait until the run has written ``files`` shards or has ended; return True if it is still running."""
-        while process.poll() is None and self.shard_count() < files:
-            time.sleep(0.005)
-        return process.poll() is None
-
-    def same(self) -> bool:
-        return tree(self.work) == tree(self.whole)
-
-    def lost(self) -> int:
-        summary = json.loads((self.work / "summary.json").read_text())
-        return DOCUMENTS - summary["clean"] - summary["removed"] - summary["rejects"]
-
-
-def tree(work: Path) -> dict[str, bytes]:
-    files = (path for name in RESULTS for path in (work / name).rglob("*") if path.is_file())
-    return {str(path.relative_to(work)): path.read_bytes() for path in files}
-
-
-def workers_of(pid: int) -> list[int]:
-    """Return the worker processes of a run, without the resource tracker of multiprocessing."""
-    found = []
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):  # the process has ended meanwhile
-            pids = map(int, path.read_text().split())
-            found += [p for p in pids if b"spawn_main" in Path(f"/proc/{p}/cmdline").read_bytes()]
-    return found
 
 
 def kill_worker(mill: Mill, sign: int = signal.SIGKILL) -> str:
@@ -128,10 +59,12 @@ def hang(mill: Mill) -> str:
     return f"{stopped} worker stopped (SIGSTOP), replaced after 20 s: exit {code} {line}"
 
 
-def full_disk(mill: Mill) -> str:
+def full_disk(mill: Mill, size: int) -> str:
+    """Let no file of the run grow beyond ``size`` bytes: the error is that of a full disk."""
+
     def full():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
     code, line = mill.run(preexec_fn=full, env={"NUMBA_CACHE_DIR": str(mill.raw.parent / "numba")})
     return f"exit {code} {line}"
@@ -154,21 +87,6 @@ def vanished_work(mill: Mill) -> str:
     shutil.rmtree(mill.work / "documents", ignore_errors=True)
     code, line = mill.end(process)
     return f"exit {code} {line}"
-
-
-def corrupt(mill: Mill, damage: Callable[[Path], object]) -> str:
-    mill.run()
-    shard = sorted((mill.work / "documents").glob("*.parquet"))[0]
-    damage(shard)
-    shutil.rmtree(mill.work / "clean")
-    shutil.rmtree(mill.work / "steps")
-    code, line = mill.run()
-    shard.unlink(missing_ok=True)
-    return f"exit {code} {line}; shard removed as the error says, run again"
-
-
-def zero(path: Path) -> None:
-    path.write_bytes(b"\0" * path.stat().st_size)
 
 
 def two_runs(mill: Mill) -> str:
@@ -238,15 +156,15 @@ FAULTS: dict[str, Callable[[Mill], str]] = {
     "run killed (SIGKILL)": lambda mill: kill_run(mill, signal.SIGKILL),
     "run terminated (SIGTERM)": lambda mill: kill_run(mill, signal.SIGTERM),
     "Ctrl-C": lambda mill: kill_run(mill, signal.SIGINT),
-    "disk full": full_disk,
+    "disk full": lambda mill: full_disk(mill, 9_000),
+    "disk full later": lambda mill: full_disk(mill, 30_000),
     "input's mount vanishes": vanish,
     "documents vanish from the work folder": vanished_work,
-    "shard damaged, same size": lambda mill: corrupt(mill, zero),
-    "shard cut short": lambda mill: corrupt(mill, lambda shard: os.truncate(shard, 100)),
     "Prefect's server restarted in mid-run": restart_server,
     "two runs on one work folder": two_runs,
     "clock skew": clock,
     "work folder cannot be made": no_rights,
+    **DAMAGE,
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import TEXT
 from gristmill.pipelines.storage.files import atomic_write, to_path
 from gristmill.tokenizers_lab.formats.huggingface import from_huggingface, to_huggingface
-from gristmill.tokenizers_lab.formats.model import Model, read_model, write_model
+from gristmill.tokenizers_lab.formats.model import Model, finish_model, read_model
 from gristmill.tokenizers_lab.formats.sentencepiece import from_sentencepiece, to_sentencepiece
 from gristmill.tokenizers_lab.formats.tiktoken import from_tiktoken, to_tiktoken
 from gristmill.tokenizers_lab.pretokenize import PATTERN, PATTERNS
@@ -118,7 +118,7 @@ def import_tokenizer(file: str, output: str, pretokenizer: str | None, special: 
         model = from_tiktoken(data, pretokenizer, dict(map(_parse_token, special)))
     else:
         raise InputError(f"{file}: expected a name that ends in .json, .tiktoken or .model")
-    write_model(model, to_path(output))
+    finish_model(model, to_path(output))
     return model
 
 

@@ -1,7 +1,8 @@
 """Run of a recipe: all steps in order, then a check that all documents are accounted for."""
 
+from dataclasses import replace
+
 import numpy as np
-import orjson
 import polars as pl
 from upath import UPath
 
@@ -12,9 +13,9 @@ from gristmill.flows.engine.run_lock import exclusive_run
 from gristmill.pipelines.errors import GristmillError, RecipeError
 from gristmill.pipelines.ingest.losses import lost_files
 from gristmill.pipelines.steps.corpus_step import CorpusStep
-from gristmill.pipelines.steps.step import Engine, Progress, run_serial, run_step
-from gristmill.pipelines.storage.files import atomic_write
+from gristmill.pipelines.steps.step import Engine, Progress, Step, run_serial, run_step
 from gristmill.pipelines.storage.manifest import Manifest, require_finished
+from gristmill.pipelines.storage.sealed import read_sealed, write_sealed
 from gristmill.pipelines.storage.shards import read_shard
 
 RECIPE, SUMMARY = "recipe.json", "summary.json"  # in the work folder: the recipe that was run, and its counts
@@ -34,13 +35,23 @@ def clean(recipe: Recipe, work: UPath, engine: Engine = run_serial, progress: Pr
     with exclusive_run(work, recipe=recipe.table()):
         jobs_run = 0
         for step in plan(recipe, work):
-            jobs_run += run_step(step, engine, progress).jobs_run
+            jobs_run += run_step(_without_summary(step, work), engine, progress).jobs_run
+        write_sealed(work / RECIPE, recipe.table())
         if not jobs_run and (work / SUMMARY).exists():
-            return orjson.loads((work / SUMMARY).read_bytes())
+            return read_sealed(work / SUMMARY, "remove it and run again")
         summary = summarize(recipe, work)
-        _write_json(work / RECIPE, recipe.table())
-        _write_json(work / SUMMARY, summary)
+        write_sealed(work / SUMMARY, summary)
         return summary
+
+
+def _without_summary(step: Step, work: UPath) -> Step:
+    """Return the step, which removes the summary before its first job: a killed run leaves none of an earlier run."""
+
+    def prepare() -> None:
+        (work / SUMMARY).unlink(missing_ok=True)
+        step.prepare()
+
+    return replace(step, prepare=prepare)
 
 
 def summarize(recipe: Recipe, work: UPath) -> dict:
@@ -74,8 +85,3 @@ def summarize(recipe: Recipe, work: UPath) -> dict:
         "bytes_clean": counts["clean"]["bytes"],
         "steps": steps,
     }
-
-
-def _write_json(path: UPath, value: dict) -> None:
-    with atomic_write(path) as file:
-        file.write(orjson.dumps(value, option=orjson.OPT_INDENT_2))

@@ -23,6 +23,7 @@ COMMANDS = {
     "why": "Explain why a run kept or removed a document.",
     "duplicates": "Show a document's duplicates, with the words that differ.",
     "status": "Show the progress of a run, and which of its folders are stale.",
+    "verify": "Verify the checksums of everything finished in a folder: documents, tokens, models.",
     "what-if": "Recount a finished run under other thresholds, in seconds.",
     "report": "Write an HTML page about a finished run.",
     "card": "Write the dataset card of a finished run, for the Hugging Face Hub.",

@@ -85,6 +85,7 @@ def _write(note: BinaryIO, about: dict) -> None:
 def _read(note: BinaryIO) -> dict:
     note.seek(0)
     try:
-        return orjson.loads(note.read())
+        found = orjson.loads(note.read())
     except orjson.JSONDecodeError:  # half written
         return {}
+    return found if isinstance(found, dict) else {}

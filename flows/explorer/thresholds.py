@@ -86,7 +86,7 @@ class Thresholds:
     def __init__(self, index: RunIndex):
         self.index = index
         self.adjustable = adjustable(index.filters)
-        self.recipe = lru_cache(64)(lambda changes: change_recipe(index.recipe_json, changes))
+        self.recipe = lru_cache(64)(lambda changes: change_recipe(index.recipe_table, changes))
         self.moved = lru_cache(8)(self._move)  # a byte per document, and one for each moved rule
 
     def read(self, changes: list[str]) -> tuple[str, ...]:

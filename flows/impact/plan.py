@@ -5,15 +5,14 @@ A plan with runs cannot be changed: a set that is chosen after the losses are kn
 
 from dataclasses import dataclass
 
-import orjson
 from upath import UPath
 
 from gristmill.flows.impact.arms import Arm, arms_of
 from gristmill.flows.impact.recipe import ImpactRecipe
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.inputs.inputs import find_files
-from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import MANIFEST, fingerprint
+from gristmill.pipelines.storage.sealed import read_sealed, write_sealed
 from gristmill.pretrain.impact.successive_halving import Rung, rungs
 
 PLAN, RUNS = "plan.json", "runs"
@@ -67,13 +66,12 @@ def make_plan(impact: ImpactRecipe, work: UPath) -> ImpactPlan:
             "choose another --output"
         )
     if known != table:
-        with atomic_write(work / PLAN) as file:
-            file.write(orjson.dumps(table, option=orjson.OPT_INDENT_2))
+        write_sealed(work / PLAN, table)
     return plan
 
 
 def read_plan(work: UPath) -> dict | None:
-    return orjson.loads((work / PLAN).read_bytes()) if (work / PLAN).exists() else None
+    return read_sealed(work / PLAN, "choose another --output") if (work / PLAN).exists() else None
 
 
 def _has_runs(work: UPath) -> bool:

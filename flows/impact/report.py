@@ -27,7 +27,7 @@ from gristmill.flows.impact.scaling import describe_scaling
 from gristmill.flows.impact.train import ArmRun, base_run, check_epochs, data_of, read_summary
 from gristmill.flows.impact.verdicts import Scored
 from gristmill.pipelines.errors import WorkError
-from gristmill.pipelines.storage.files import atomic_write
+from gristmill.pipelines.storage.sealed import read_sealed, write_sealed
 from gristmill.pretrain.impact.significance import BETTER, EQUAL, WORSE
 
 REPORT, PLOT = "impact.json", "impact.png"
@@ -52,8 +52,7 @@ def write_report(plan: ImpactPlan, work: UPath, scored: Scored, scaling: list[Ar
         row |= _price(row, sizes)
         row["sentence"] = sentence(row, report["test"]["decision_set"])
     report["headline"] = rows[0]["sentence"]
-    with atomic_write(work / REPORT) as file:
-        file.write(orjson.dumps(report, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY))
+    write_sealed(work / REPORT, report, orjson.OPT_SERIALIZE_NUMPY)
     draw(work / PLOT, report)
     return report
 
@@ -62,7 +61,7 @@ def read_report(work: UPath) -> dict:
     """Return a finished experiment's report; raise WorkError if there is none."""
     if not (work / REPORT).exists():
         raise WorkError(f"{work} holds no finished experiment; `gristmill impact run RECIPE --output {work}` makes one")
-    return orjson.loads((work / REPORT).read_bytes())
+    return read_sealed(work / REPORT, "remove it and run `gristmill impact run` again")
 
 
 def sentence(row: dict, name: str) -> str:

@@ -8,6 +8,7 @@ from gristmill.flows.models.ngram_baseline import ngram_row
 from gristmill.pipelines.errors import RecipeError, WorkError
 from gristmill.pipelines.settings import Settings, read_settings
 from gristmill.pipelines.storage.files import atomic_write, to_path
+from gristmill.pipelines.storage.manifest import Manifest
 from gristmill.pipelines.tokens.settings import TRAIN, VALIDATION
 from gristmill.pipelines.tokens.shards import TokenShards
 from gristmill.pretrain.baselines import compare
@@ -32,6 +33,7 @@ S = TypeVar("S", bound=Settings)
 def open_splits(folder: str) -> tuple[TokenSplit, TokenSplit | None, TokenShards]:
     """Open training and validation split of a folder of token shards; an empty validation split is None."""
     shards = TokenShards(to_path(folder))
+    shards.manifest.verify(shards.folder)
     train, validation = (TokenSplit.from_shards(shards, split) for split in (TRAIN, VALIDATION))
     return train, validation if validation.count > 1 else None, shards
 
@@ -52,6 +54,8 @@ def read_table(kind: type[S], tables: dict[str, dict], name: str) -> S:
 def open_model(folder: str) -> LanguageModel:
     """Open the model of a finished run, or one saved by ``transformers``."""
     path = to_path(folder)
+    if finished := Manifest.read(path):
+        finished.verify(path)
     return load_model(path) if (path / SHAPE).exists() else import_model(path)
 
 

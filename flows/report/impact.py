@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import orjson
 from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
+from gristmill.pipelines.storage.sealed import read_sealed
 
 RESULT = "impact.json"
 MARGIN = 0.05  # of the width, on both sides
@@ -20,7 +20,7 @@ def impact(folder: UPath, asked: bool) -> dict[str, Any] | None:
         if asked:
             raise WorkError(f"{folder} holds no {RESULT}; `gristmill impact run RECIPE --output {folder}` makes it")
         return None
-    result = orjson.loads((folder / RESULT).read_bytes())
+    result = read_sealed(folder / RESULT, "remove it and run `gristmill impact run` again")
     questions = result["questions"]
     ends = [end for row in questions for end in (*row["interval"], row["margin"], -row["margin"])]
     low, high = min([0.0, *ends]), max([0.0, *ends])

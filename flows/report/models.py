@@ -9,8 +9,10 @@ from upath import UPath
 
 from gristmill.flows.report.svg import Chart, chart
 from gristmill.flows.runs.finished import FinishedRun
+from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import TEXT
+from gristmill.pipelines.storage.files import verify_file
 from gristmill.pipelines.storage.manifest import Manifest
 from gristmill.pipelines.storage.shards import read_batches
 from gristmill.tokenizers_lab.evaluate import measure
@@ -19,6 +21,7 @@ from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
 COMPARED = 1_000_000  # bytes of text to compare tokenizers on
 POINTS = 300  # of a curve
+SUMMARY = "summary.json"  # of a model's run
 
 
 def finished_in(folder: UPath) -> Iterator[tuple[str, UPath, Manifest]]:
@@ -68,18 +71,26 @@ def runs(work: FinishedRun) -> dict[str, Any] | None:
     """Return the models of the work folder with their losses by step, or None without models."""
     rows, curves, points = [], [], []
     for name, path, manifest in finished_in(work.folder / "runs"):
-        if not (path / "summary.json").exists():
+        if not (file := manifest.files.get(SUMMARY)):
             continue
-        rows.append(
-            {"name": name, "train": manifest.settings["train"], **orjson.loads((path / "summary.json").read_bytes())}
-        )
-        log = pl.DataFrame([orjson.loads(line) for line in (path / "log.jsonl").read_bytes().splitlines()])
+        verify_file(path / SUMMARY, file["sha256"])
+        rows.append({"name": name, "train": manifest.settings["train"], **orjson.loads((path / SUMMARY).read_bytes())})
+        log = _read_log(path / "log.jsonl")
         losses = log.filter(pl.col("loss").is_finite()).gather_every(max(1, log.height // POINTS))
         curves.append((name, losses["step"].to_list(), losses["loss"].to_list()))
         if "validation" in log.columns:
             held_out = log.drop_nulls("validation")
             points.append((f"{name}, validation", held_out["step"].to_list(), held_out["validation"].to_list()))
     return {"rows": rows, "chart": _losses(curves + points, len(curves))} if rows else None
+
+
+def _read_log(path: UPath) -> pl.DataFrame:
+    """Return a run's log, which no manifest lists since it holds times."""
+    try:
+        log = pl.DataFrame([orjson.loads(line) for line in path.read_bytes().splitlines()])
+        return log.with_columns(pl.col("step", "loss"))  # raises if one is missing
+    except (orjson.JSONDecodeError, TypeError, pl.exceptions.PolarsError) as error:
+        raise WorkError(f"{path} is damaged ({error}); remove the run or train it again") from error
 
 
 def _losses(series: list[tuple], curves: int) -> tuple[Chart, int]:

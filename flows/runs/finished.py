@@ -4,7 +4,6 @@ import copy
 from pathlib import PurePath
 from typing import Any
 
-import orjson
 import polars as pl
 from upath import UPath
 
@@ -14,14 +13,16 @@ from gristmill.flows.clean.plan import language_step, measures_of, shards_of
 from gristmill.flows.clean.recipe import parse_recipe
 from gristmill.flows.clean.run import RECIPE, REMEDY, SUMMARY
 from gristmill.pipelines.errors import WorkError
+from gristmill.pipelines.storage.files import verify_file
 from gristmill.pipelines.storage.manifest import Manifest, require_finished
+from gristmill.pipelines.storage.sealed import read_sealed
 from gristmill.pipelines.storage.shards import list_shards, read_shard
 
 
 class FinishedRun:
     """Run in a work folder: its recipe, its summary, the names of its shards (``parts``), Gristmill's version.
 
-    ``recipe_json`` is the recipe as it ran. ``recipe`` has no key file, so that a run opens without its key.
+    ``recipe_table`` is the recipe as it ran. ``recipe`` has no key file, so that a run opens without its key.
     """
 
     def __init__(self, folder: UPath):
@@ -29,21 +30,26 @@ class FinishedRun:
         self.folder = folder
         self.version = require_finished(folder / "ledger", REMEDY).version
         self.parts = list(shards_of(folder / "ledger"))
+        remedy = "remove it and run the same `gristmill clean` again, which writes it anew"
         try:
-            self.recipe_json, summary = ((folder / name).read_bytes() for name in (RECIPE, SUMMARY))
+            self.recipe_table, self.summary = (read_sealed(folder / name, remedy) for name in (RECIPE, SUMMARY))
         except FileNotFoundError as error:
             raise WorkError(f"{error.filename} is missing; {REMEDY}") from None
-        self.recipe = parse_recipe(_without_keys(orjson.loads(self.recipe_json)), str(folder / RECIPE))
-        self.summary = orjson.loads(summary)
+        self.recipe = parse_recipe(_without_keys(self.recipe_table), str(folder / RECIPE))
+        self._files: dict[str, dict[str, dict]] = {}
 
     @property
     def table(self) -> dict:
         """Recipe as JSON that may be published."""
-        return without_places(orjson.loads(self.recipe_json))
+        return without_places(self.recipe_table)
 
     def shard(self, folder: UPath, part: str, columns: list[str] | None = None) -> pl.DataFrame:
-        """Return one shard of a table."""
-        return pl.DataFrame(read_shard(folder / f"{part}.parquet", columns))
+        """Return one shard of a table. Raises WorkError if its checksum is wrong."""
+        if str(folder) not in self._files:
+            self._files[str(folder)] = require_finished(folder, REMEDY).files
+        path = folder / f"{part}.parquet"
+        verify_file(path, self._files[str(folder)][path.name]["sha256"])
+        return pl.DataFrame(read_shard(path, columns))
 
     def ledger(self, part: str, columns: list[str]) -> pl.DataFrame:
         """Return columns of a shard's ledger."""
@@ -68,7 +74,7 @@ class FinishedRun:
         """Return all shards of a table, or None if the run has not made it."""
         if Manifest.read(folder) is None:
             return None
-        frames = [pl.DataFrame(read_shard(path, columns)) for path in list_shards(folder)]
+        frames = [self.shard(folder, path.stem, columns) for path in list_shards(folder)]
         return pl.concat(frames) if frames else None
 
 

@@ -55,7 +55,7 @@ def status(work: UPath) -> Status:
 def _look(folder: UPath, name: str, wanted: dict[UPath, str], under_way: str) -> Folder:
     manifest = Manifest.read(folder)
     if manifest:
-        fits = wanted.get(folder) == manifest.fingerprint and all(p.verify(folder) for p in manifest.parts.values())
+        fits = wanted.get(folder) == manifest.fingerprint and all(p.has_files(folder) for p in manifest.parts.values())
         return Folder(name, FINISHED if fits else STALE, len(manifest.parts), dict(manifest.counts))
     if not (folder / PROGRESS).is_dir():
         return Folder(name, WAITING, 0, {})

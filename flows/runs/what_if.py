@@ -1,11 +1,11 @@
 """What-if: recount of a finished run under other thresholds, from its measures alone."""
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import orjson
 import polars as pl
 from upath import UPath
 
@@ -30,16 +30,16 @@ def what_if(work: UPath, changes: tuple[str, ...]) -> tuple[dict, dict]:
     Raises RecipeError for a change that needs new measures.
     """
     run = FinishedRun(work)
-    return run.summary, {**run.summary, **recount(change_recipe(run.recipe_json, changes), run)}
+    return run.summary, {**run.summary, **recount(change_recipe(run.recipe_table, changes), run)}
 
 
-def change_recipe(run: bytes, changes: tuple[str, ...]) -> Recipe:
-    """Return the recipe of a run (given as JSON) with other thresholds.
+def change_recipe(table: dict, changes: tuple[str, ...]) -> Recipe:
+    """Return the recipe of a run with other thresholds.
 
     Raises RecipeError for an invalid change, or one that needs new measures.
     """
-    recipe = parse_recipe(orjson.loads(run), RECIPE)
-    changed = parse_recipe(orjson.loads(run), "what-if", changes)
+    recipe = parse_recipe(table, RECIPE)
+    changed = parse_recipe(copy.deepcopy(table), "what-if", changes)
     for name, step in changed.steps.items():
         if step.measured_settings() != recipe.steps[name].measured_settings():
             raise RecipeError(f"{name}: the setting needs new measures; run `gristmill clean` with --set instead")

@@ -31,7 +31,7 @@ from gristmill.pipelines.tokens.steps import digest
 from gristmill.tokenizers_lab.count.word_counts import WordCounter, WordCounts, merge
 from gristmill.tokenizers_lab.count_settings import CountSettings
 from gristmill.tokenizers_lab.extend import extend
-from gristmill.tokenizers_lab.formats.model import FILE, Model, read_model, write_model
+from gristmill.tokenizers_lab.formats.model import FILE, Model, finish_model, read_model, write_model
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 from gristmill.tokenizers_lab.train import TokenizerSettings, train
 
@@ -89,7 +89,7 @@ def extend_tokenizer(
     with exclusive_run(output / WORK):
         folder = count_words(corpus, output / WORK, CountSettings(pretokenizer, model.normalizers), engine, progress)
         larger = extend(model, read_counts(folder), vocab_size, pretokenizer)
-        write_model(larger, output)
+        finish_model(larger, output)
     return larger
 
 

@@ -15,6 +15,13 @@ import pyarrow.compute as pc
 from upath import UPath
 
 from gristmill.pipelines.ingest.finalize import finalize
+from gristmill.pipelines.ingest.input_versions import (
+    Versions,
+    changed_bytes,
+    read_versions,
+    versions_of,
+    write_versions,
+)
 from gristmill.pipelines.ingest.losses import check_losses
 from gristmill.pipelines.inputs.column_types import cast_table, join_schemas
 from gristmill.pipelines.inputs.inputs import InputSettings, check_checksums, find_files
@@ -23,7 +30,7 @@ from gristmill.pipelines.inputs.work_units import WorkUnit, plan_work_units
 from gristmill.pipelines.readers import read_unit
 from gristmill.pipelines.readers.context import ReadContext
 from gristmill.pipelines.schema import DOCUMENT, DOCUMENTS, TEXT
-from gristmill.pipelines.steps.step import Job, Output, RawInput, Step, Written
+from gristmill.pipelines.steps.step import Job, Output, RawInput, Step, Written, set_fingerprints
 from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import Manifest, fingerprint
 from gristmill.pipelines.storage.shards import FAST, SHARD_BYTES, cut_groups, write_shard
@@ -42,38 +49,44 @@ SHARD_BYTES_CARRIED = 3 * SHARD_BYTES  # in all columns together; bounds memory 
 def ingest_step(work: UPath, settings: InputSettings) -> Step:
     """Return the step that makes ``work/documents`` and ``work/rejects``. Raises InputError if there is no input.
 
-    A change of any input file invalidates all units, since a type or an id in one file can change all shards.
+    A change of any input file invalidates all units, since a type or an id in one file can change all shards. Records
+    of unfinished folders depend on the files' times, manifests do not (input_versions.py).
     """
     documents, rejects = work / "documents", work / "rejects"
-    finished = Manifest.read(documents)
-    before = finished.settings if finished else {}
-    files = find_files(settings, str(work))
-    checksums = {file.name: file.sha256 for file in files if file.sha256}  # if `input.verify` asks for them
-    for changed in [name for name, known in before.get("checksums", {}).items() if checksums.get(name, known) != known]:
-        log.warning("%s has other bytes than in the last run; the input is read again", printable(changed))
-    units, cuts = plan_work_units(files, settings.work_unit_bytes, before.get("cuts"), settings.encoding)
+    files, finished, known = find_files(settings, str(work)), Manifest.read(documents), read_versions(work)
+    versions = versions_of(files)
+    for name in changed_bytes(files, known):
+        log.warning("%s has other bytes than in the last run; the input is read again", printable(name))
+    old_cuts = finished.settings.get("cuts", {}) if finished else {}
+    same = {name: cuts for name, cuts in old_cuts.items() if known.get(name) == versions.get(name)}
+    units, cuts = plan_work_units(files, settings.work_unit_bytes, same, settings.encoding)
     shared = settings.model_dump(mode="json", exclude=ELSEWHERE)
     name = fingerprint(shared, [file.identity for unit in units for file, *_ in unit])
-    jobs = []
-    for u, unit in enumerate(units):
-        inputs = tuple(RawInput(piece.file.url, piece.file.identity) for piece in unit)
-        made_with = [name, [cut for _, *cut in unit]]
-        outputs = tuple(
-            Output(folder, f"part-{u:05d}", inputs, made_with, kind)
-            for kind, folder in ((DOCUMENTS, documents), (REJECTS, rejects))
-        )
-        jobs.append(Job(ingest_unit, (unit, settings), outputs, sum(piece.bytes for piece in unit)))
+    limit = {"max_reject_fraction": settings.max_reject_fraction}
+    folders = {documents: shared | {"cuts": cuts}, rejects: limit}
+
+    def step(read_at: Versions | None) -> Step:
+        jobs = []
+        for u, unit in enumerate(units):
+            inputs = tuple(RawInput(piece.file.url, piece.file.identity) for piece in unit)
+            made_with = [name, [cut for _, *cut in unit], read_at]
+            outputs = tuple(
+                Output(folder, f"part-{u:05d}", inputs, made_with, kind)
+                for kind, folder in ((DOCUMENTS, documents), (REJECTS, rejects))
+            )
+            jobs.append(Job(ingest_unit, (unit, settings), outputs, sum(piece.bytes for piece in unit)))
+        return Step("ingest", folders, jobs, done=done, joint=lambda part: part.counts.get("ids_renamed", 0) > 0)
 
     def done(manifests: dict[UPath, Manifest]) -> None:
         if settings.verify:
             check_checksums(files)
         check_losses(rejects, manifests, sum(file.size for file in files), settings.max_reject_fraction)
         if Manifest.read(documents) is None:
-            finalize(documents, manifests[documents], name)
+            finalize(documents, manifests[documents], fingerprint(name, versions))
+        set_fingerprints(step(None), manifests)  # without times
+        write_versions(work, versions)
 
-    limit = {"max_reject_fraction": settings.max_reject_fraction}
-    about = shared | {"cuts": cuts, "checksums": checksums}
-    return Step("ingest", {documents: about, rejects: limit}, jobs, done=done)
+    return step(None if known == versions else versions)
 
 
 def read_documents(paths: list[str], settings: InputSettings) -> Iterator[pa.Table]:

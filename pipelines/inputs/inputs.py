@@ -95,8 +95,8 @@ class File(NamedTuple):
 
     @property
     def identity(self) -> tuple:
-        """Values that change with the documents of the file."""
-        return self.name, self.format, self.compression, self.size, self.sha256 or self.version
+        """Values on which the documents of the file depend, equal for any copy of it."""
+        return self.name, self.format, self.compression, self.size
 
 
 class UnreadableFile(InputError):

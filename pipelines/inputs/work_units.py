@@ -44,7 +44,7 @@ def plan_work_units(
 ) -> tuple[list[WorkUnit], dict]:
     """Return the units of files ordered by name, and the split points ``{name: [[start, end, first], …]}``.
 
-    ``known`` are the split points of an earlier run over the same files; they save reading large files to find them.
+    ``known`` are the split points of unchanged files in an earlier run; they save reading large files to find them.
     Files in another encoding than UTF-8 are not split: their line breaks may be other bytes.
     """
     units: list[WorkUnit] = []
@@ -60,9 +60,8 @@ def plan_work_units(
             pack.append(InputSlice(file))
             packed += size
         elif file.format in CUTTERS and not file.compression and (encoding == "utf-8" or file.format != "jsonl"):
-            key = " ".join(map(str, file.identity))
-            cuts[key] = (known or {}).get(key) or _cut(file, work_unit_bytes)
-            units += [(InputSlice(file, *piece),) for piece in cuts[key]]
+            cuts[file.name] = (known or {}).get(file.name) or _cut(file, work_unit_bytes)
+            units += [(InputSlice(file, *piece),) for piece in cuts[file.name]]
         else:
             units.append((InputSlice(file),))
     return units + ([tuple(pack)] if pack else []), cuts

@@ -6,6 +6,9 @@ it. It writes its files atomically and returns their names and counts. An engine
 A job declares the inputs and settings of each of its outputs. This file alone turns them into the fingerprint by which
 a later run knows that a part is up to date. In tests a job can read no folder that it has not declared
 (tests/undeclared.py).
+
+Before a job reads an input, this file compares its checksum with the manifest's: a shard in the process of the job, a
+whole folder in the runner, once for all jobs. Damage ends the run before it reaches another folder.
 """
 
 import time
@@ -17,6 +20,7 @@ from typing import Any, NamedTuple, Protocol
 from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
+from gristmill.pipelines.storage.files import verify_files
 from gristmill.pipelines.storage.manifest import (
     Manifest,
     Part,
@@ -27,6 +31,8 @@ from gristmill.pipelines.storage.manifest import (
     resume,
 )
 from gristmill.pipelines.storage.retry import retry
+
+MADE_BY = "run the command that makes it"
 
 
 class Written(NamedTuple):
@@ -43,6 +49,7 @@ class Input(NamedTuple):
     name: str = ""
     kind: str = ""  # its role in the job: documents, measures, spans, decisions, …
     step: str = ""  # name of the recipe's step that made it
+    sha256: str = ""  # of a shard that another step made, set by `run_step`
 
     @property
     def path(self) -> UPath:
@@ -144,6 +151,7 @@ class Step:
     jobs: list[Job]
     prepare: Callable[[], None] = lambda: None  # called once in this process before the first job
     done: Callable[[dict[UPath, Manifest]], None] = lambda manifests: None  # called before the manifests are written
+    joint: Callable[[Part], bool] = lambda part: False  # parts that `done` changed: if any part is lost, made again
 
 
 def by_shard(
@@ -165,6 +173,7 @@ def run_job(job: Job) -> list[Part]:
 
 
 def _run_job(job: Job) -> list[Part]:
+    verify_files((each.path, each.sha256) for each in job.inputs if isinstance(each, Input) and each.sha256)
     parts = []
     for output, wrote in zip(job.outputs, job.work(*job.args, job.outputs), strict=True):
         part = Part.from_files(output.folder, output.fingerprint, wrote.names, wrote.counts)
@@ -201,9 +210,10 @@ def run_step(step: Step, engine: Engine = run_serial, progress: Progress | None 
     wanted, names = _parts_of(step), _names(step)
     manifests = {f: m for f in step.folders if (m := _up_to_date(f, names[f]))}
     if len(manifests) < len(step.folders):
-        parts = {f: resume(f, wanted[f]) for f in step.folders if f not in manifests}
+        parts = {f: resume(f, wanted[f], step.joint) for f in step.folders if f not in manifests}
         jobs = [job for job in (_without(job, parts) for job in step.jobs) if job.outputs]
         progress.start(step.title, len(jobs), sum(job.bytes for job in jobs))
+        _verify_folders(jobs, {str(folder) for folder in step.folders})
         if jobs:
             step.prepare()
         for job, results in engine(jobs):
@@ -211,7 +221,10 @@ def run_step(step: Step, engine: Engine = run_serial, progress: Progress | None 
                 parts[output.folder][output.name] = part
             progress.advance(job)
         made = {f: Manifest(names[f], step.folders[f], dict(sorted(parts[f].items()))) for f in parts}
-        step.done(manifests | made)
+        try:
+            step.done(manifests | made)
+        except OSError as error:
+            raise WorkError(f"{step.title}: {error}; correct the cause and run again") from error
         for folder, manifest in made.items():
             manifest.write(folder)
         manifests |= made
@@ -230,8 +243,26 @@ def names_of(step: Step) -> dict[UPath, str]:
     return _names(_fingerprinted(step))
 
 
+def set_fingerprints(step: Step, manifests: dict[UPath, Manifest]) -> None:
+    """Give manifests and their parts the fingerprints of a step that makes the same parts."""
+    step = _fingerprinted(step)
+    for (folder, name), parts in zip(_names(step).items(), _parts_of(step).values(), strict=True):
+        manifests[folder].fingerprint = name
+        for part, made_of in parts.items():
+            manifests[folder].parts[part].fingerprint = made_of
+
+
+def _verify_folders(jobs: list[Job], own: set[str]) -> None:
+    """Verify the folders that jobs read as a whole. Raises WorkError for the first damaged file."""
+    inputs = chain.from_iterable(job.inputs for job in jobs)
+    whole = {str(each.folder): each.folder for each in inputs if isinstance(each, Input) and not each.name}
+    for name, folder in whole.items():
+        if name not in own:
+            require_finished(folder, MADE_BY).verify(folder)
+
+
 def _fingerprinted(step: Step) -> Step:
-    """Return the step with the fingerprint of each output.
+    """Return the step with the fingerprint of each output and the checksum of each shard that a job reads.
 
     An input is identified by the checksums in its folder's manifest. An input made by this step has none yet and is
     identified by its fingerprint, which covers all of its dependencies.
@@ -242,7 +273,7 @@ def _fingerprinted(step: Step) -> Step:
 
     def checksums(folder: UPath) -> dict[str, str]:
         if str(folder) not in found:
-            files = require_finished(folder, "run the command that makes it").files
+            files = require_finished(folder, MADE_BY).files
             by_name = {name: file["sha256"] for name, file in files.items()}
             found[str(folder)] = {**by_name, "": fingerprint(by_name)}
         return found[str(folder)]
@@ -254,10 +285,15 @@ def _fingerprinted(step: Step) -> Step:
             return made[str(each.folder), each.name]
         return checksums(each.folder)[f"{each.name}.parquet" if each.name else ""]
 
+    def with_checksum(each: Input | RawInput) -> Input | RawInput:
+        if isinstance(each, RawInput) or not each.name or str(each.folder) in own:
+            return each
+        return each._replace(sha256=checksums(each.folder)[f"{each.name}.parquet"])
+
     def with_fingerprint(output: Output) -> Output:
         name = fingerprint(output.settings, [version(each) for each in output.inputs])
         made[str(output.folder), output.name] = name
-        return output._replace(fingerprint=name)
+        return output._replace(fingerprint=name, inputs=tuple(map(with_checksum, output.inputs)))
 
     return replace(step, jobs=[replace(job, outputs=tuple(map(with_fingerprint, job.outputs))) for job in step.jobs])
 
@@ -281,7 +317,7 @@ def _without(job: Job, parts: dict[UPath, dict[str, Part]]) -> Job:
 
 def _up_to_date(folder: UPath, name: str) -> Manifest | None:
     manifest = Manifest.read(folder)
-    if not manifest or manifest.fingerprint != name or not all(p.verify(folder) for p in manifest.parts.values()):
+    if not manifest or manifest.fingerprint != name or not all(p.has_files(folder) for p in manifest.parts.values()):
         return None
     clear_progress(folder)
     return manifest

@@ -1,8 +1,9 @@
-"""Paths on any file system, and atomic writes."""
+"""Paths on any file system, atomic writes, and checksums."""
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from io import BufferedIOBase
 from typing import BinaryIO, cast
@@ -63,3 +64,40 @@ def checksum(path: UPath) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(cast(BufferedIOBase, file), "sha256").hexdigest()
+
+
+_VERIFIED: dict[str, tuple] = {}  # path -> SHA-256, size, time and inode of a file that this process has verified
+
+
+def verify_files(checksums: Iterable[tuple[UPath, str]]) -> None:
+    """Raise WorkError for the first file whose SHA-256 is not the given one.
+
+    Each file is hashed once per process while its size and time stay the same. Threads share the work: hashing releases
+    the GIL and passes 0.9 GB per second on one core, where measuring passes 0.02.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for _ in threads.map(lambda each: verify_file(*each), checksums):
+            pass
+
+
+def verify_file(path: UPath, sha256: str) -> None:
+    """Raise WorkError if the file is missing or has another SHA-256."""
+    if damage := damage_of(path, sha256):
+        raise WorkError(damage)
+
+
+def damage_of(path: UPath, sha256: str) -> str:
+    """Return the damage of a file that should have this SHA-256, "" if it has none."""
+    try:
+        stat = path.stat()
+        version = sha256, stat.st_size, stat.st_mtime, stat.st_ino
+        if _VERIFIED.get(str(path)) == version:
+            return ""
+        found = checksum(path)
+    except FileNotFoundError:
+        return f"{path} is missing; run again the command that made it"
+    if found != sha256:
+        differs = f"its SHA-256 is {found[:16]}…, expected {sha256[:16]}…"
+        return f"{path} is damaged: {differs}; remove it and run again the command that made it"
+    _VERIFIED[str(path)] = version
+    return ""

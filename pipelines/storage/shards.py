@@ -47,14 +47,16 @@ def _parquet(path: UPath) -> Iterator[pq.ParquetFile]:
     try:
         with _open(path) as file:
             yield pq.ParquetFile(file)
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno:  # of the file system: Arrow's own have no number
+            raise
         raise WorkError(f"{path} is damaged ({error}); remove it and run again") from error
 
 
 def read_shard(path: UPath, columns: list[str] | None = None) -> pa.Table:
     """Read a whole shard, for small tables: measures, decisions, spans."""
-    with _open(path) as file:
-        return pq.read_table(file, columns=columns, use_threads=False)
+    with _parquet(path) as shard:
+        return shard.read(columns=columns, use_threads=False)
 
 
 def read_group(path: UPath, group: int, columns: list[str] | None = None) -> pa.Table:

@@ -13,6 +13,7 @@ from upath import UPath
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.schema import ID, SOURCE
 from gristmill.pipelines.steps.step import Job, Output, RawInput, Step, Written
+from gristmill.pipelines.storage.files import checksum
 from gristmill.pipelines.tokens.settings import TRAIN, VALIDATION
 from gristmill.pipelines.tokens.shuffle import NAMES, write_tokens
 from gristmill.pipelines.tokens.steps import FORMAT
@@ -81,7 +82,7 @@ def import_step(paths: list[UPath], format: str, vocab_size: int, bos: int, toke
     for path in paths:
         split = VALIDATION if "val" in path.name else TRAIN
         size = path.stat().st_size
-        source, made_with = RawInput(str(path), (str(path), size)), [format, bos, vocab_size]
+        source, made_with = RawInput(str(path), checksum(path)), [format, bos, vocab_size]
         output = Output(tokens, f"{split}-{count[split]:05d}", (source,), made_with)
         count[split] += 1
         jobs.append(Job(import_shard, (path, format, bos, vocab_size, dtype.str), (output,), size))

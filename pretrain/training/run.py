@@ -35,7 +35,7 @@ from gristmill.pretrain.training.trainer import DivergenceGuard, Trainer, TrainS
 
 RUN, LOG, CHECKPOINTS = "run.json", "log.jsonl", "checkpoints"
 SCORES, CURVE, SUMMARY = "documents.parquet", "loss.png", "summary.json"
-RESULT_FILES = [MODEL, SHAPE, SCORES, SUMMARY]  # files of a finished run that are equal in two equal runs
+RESULT_FILES = [RUN, MODEL, SHAPE, SCORES, SUMMARY]  # files of a finished run that are equal in two equal runs
 
 
 class CheckpointSettings(Settings):
@@ -70,6 +70,7 @@ def pretrain(
     identity = fingerprint(settings)
     with init_distributed(machine.device) as world:
         if (finished := Manifest.read(folder)) and finished.fingerprint == identity:
+            finished.verify(folder)
             return orjson.loads((folder / SUMMARY).read_bytes())
         run = TrainingRun(train, validation, model, training, folder, machine, saving, on_log, world)
         if world.rank == 0:

@@ -14,7 +14,8 @@ import orjson
 from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
-from gristmill.pipelines.storage.files import atomic_write
+from gristmill.pipelines.storage.files import atomic_write, checksum
+from gristmill.pipelines.storage.manifest import MANIFEST, Manifest, Part, fingerprint
 
 FILE = "gristmill.json"
 FORMAT, VERSION = "gristmill tokenizer", 3
@@ -111,6 +112,15 @@ def write_model(model: Model, folder: UPath) -> None:
         file.write(b' "merges": [\n  ' + b",\n  ".join(b"[" + row + b"]" for row in rows) + b"],\n")
         scores = [None if np.isnan(score) else float(score) for score in model.scores]
         file.write(b' "scores": ' + orjson.dumps(scores) + b"\n}\n")
+
+
+def finish_model(model: Model, folder: UPath) -> None:
+    """Write the tokenizer with a manifest, for commands that make it without a step."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+    write_model(model, folder)
+    counts = {"pieces": model.size, "merges": len(model.merges)}
+    name = fingerprint(checksum(folder / FILE))
+    Manifest(name, {}, {FILE: Part.from_files(folder, name, [FILE], counts)}).write(folder)
 
 
 def read_model(path: UPath) -> Model:

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 
 import pytest
 from click.testing import CliRunner
@@ -120,9 +121,22 @@ def test_a_mistake_is_one_line(tokens, tmp_path, arguments, kind, words):
 def test_shards_that_are_damaged_or_not_there_are_one_line(tmp_path):
     folder = token_folder(tmp_path, ["some text for a mill to grind"] * 20)
     payload = next(path for path in folder.iterdir() if path.name.startswith("train-") and path.suffix == ".bin")
-    payload.write_bytes(payload.read_bytes()[:-2])
+    data = payload.read_bytes()
+    payload.write_bytes(bytes([data[0] ^ 1]) + data[1:])
+    assert f"{payload.name} is damaged: its SHA-256 is" in str(
+        complaint("pretrain", folder, "--output", tmp_path / "run")
+    )
+    payload.write_bytes(data[:-2])
     assert "make the shards again" in str(complaint("pretrain", folder, "--output", tmp_path / "run"))
     assert "holds no token shards" in str(complaint("pretrain", tmp_path / "nowhere", "--output", tmp_path / "run"))
+
+
+def test_a_damaged_model_is_one_line(trained, tmp_path):
+    folder = shutil.copytree(trained[0], tmp_path / "run")
+    path = folder / "model.safetensors"
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    assert "model.safetensors is damaged: its SHA-256 is" in str(complaint("generate", folder, "--prompt", "x"))
 
 
 def test_a_model_of_another_vocabulary_is_one_line(trained, tmp_path):

@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import orjson
 import polars as pl
 import pytest
 from corpora import documents, write_jsonl
@@ -16,6 +15,7 @@ from gristmill.flows.report.html import report
 from gristmill.flows.report.samples import CHARACTERS, LINES, excerpt, without_personal
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.storage.manifest import Manifest, Part
+from gristmill.pipelines.storage.sealed import write_sealed
 
 STEPS = {"language": {}, "c4": {"min_sentences": 2}, "fineweb": {}, "pii": {}, "exact": {}}
 RTL = "\u202e\u200f\u2066"
@@ -260,7 +260,8 @@ def test_what_was_made_of_it_is_told(tmp_path, opened):
     (trained / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
     summary = {"steps": 10, "tokens": 640, "epochs": 0.5, "parameters": 1234, "loss": 5.0, "validation": 5.25}
     (trained / "summary.json").write_text(json.dumps(summary | {"bits_per_byte": 2.125}))
-    Manifest("fingerprint", {"train": {}}, {"run": Part("fingerprint")}).write(trained)
+    part = Part.from_files(trained, "fingerprint", ["summary.json"], {})
+    Manifest("fingerprint", {"train": {}}, {"run": part}).write(trained)
     page, said = opened(written(work))
     ((name, algorithm, pieces, *_),) = table(page, "#tokenizers")
     assert (name, algorithm, pieces) == ("small", "bpe", "300")
@@ -283,7 +284,7 @@ def test_an_experiment_is_told_with_its_intervals(work, tmp_path, opened):
     losses = {"novels": {"mean": 2.5, "sd": 0.01}}
     result = {"headline": "full against raw: <b>", "test": {"decision_set": "novels"}, "questions": [question]}
     result |= {"warnings": [], "arms": [arm | {"name": name, "losses": losses} for name in ("full", "raw")]}
-    (tmp_path / "impact.json").write_bytes(orjson.dumps(result))
+    write_sealed(UPath(tmp_path / "impact.json"), result)
     report(work, UPath(tmp_path / "page.html"), UPath(tmp_path))
     page, _ = opened(tmp_path / "page.html")
     assert table(page, "#intervals") == [

@@ -78,6 +78,32 @@ def test_a_changed_input_makes_the_part_anew_and_no_other(work):
     assert run_step(one).jobs_run == 1 and found(work) == 7
 
 
+@pytest.mark.parametrize("whole", [False, True], ids=["a shard", "a folder"])
+@pytest.mark.parametrize("damaged", ["x", "y"])
+def test_a_damaged_input_ends_the_step_before_its_job_reads_it(work, whole, damaged):
+    """Of a folder each file is verified, of a shard's folder that shard alone."""
+    path, ran = work / "a" / f"{damaged}.parquet", []
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+    def job(outputs):
+        ran.append(1)
+        return put(0, outputs)
+
+    inputs = (Input(work / "a"),) if whole else (Input(work / "a", "x"),)
+    step = Step("read", {work / "sum": {}}, [Job(job, (), (Output(work / "sum", "sum", inputs),))])
+    if not whole and damaged == "y":
+        assert run_step(step).jobs_run == 1
+        return
+    with pytest.raises(WorkError, match=rf"{damaged}\.parquet is damaged: .* remove it and run again"):
+        run_step(step)
+    assert not ran and Manifest.read(work / "sum") is None
+    path.unlink()
+    run_step(numbers(work / "a", x=1, y=2))
+    assert run_step(step).jobs_run == 1
+
+
 def test_an_input_whose_folder_is_unfinished_is_one_line(work):
     (work / "a" / "manifest.json").unlink()
     with pytest.raises(WorkError, match="a is missing or unfinished"):

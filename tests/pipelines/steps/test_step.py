@@ -1,6 +1,7 @@
 """Steps skip what fits, redo what does not, and survive being stopped anywhere."""
 
 import contextlib
+import dataclasses
 import itertools
 import os
 import shutil
@@ -76,6 +77,50 @@ def test_a_part_that_was_lost_or_cut_is_made_again(folder, damage):
     damage(folder / "a")
     run_step(step_over(folder, {"a": "1", "b": "2"}))
     assert ran == ["a", "b", "a"] and (folder / "a").read_text() == "1"
+
+
+def test_an_error_of_the_file_system_at_the_end_of_a_step_is_one_line(folder):
+    def done(manifests):
+        (folder / "gone").read_bytes()
+
+    step = dataclasses.replace(step_over(folder, {"a": "1"}), done=done)
+    with pytest.raises(WorkError, match=r"test: .*No such file .*gone.*; correct the cause and run again"):
+        run_step(step)
+    assert run_step(step_over(folder, {"a": "1"})).jobs_run == 0
+
+
+def flip(path):
+    path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
+
+
+def test_a_part_that_rotted_is_made_again_when_its_folder_changes(folder):
+    """A finished folder is up to date by sizes; once one of its parts is made again, the others are proven."""
+    run_step(step_over(folder, {"a": "1", "b": "2", "c": "3"}))
+    flip(folder / "b")
+    assert run_step(step_over(folder, {"a": "1", "b": "2", "c": "3"})).jobs_run == 0
+    run_step(step_over(folder, {"a": "1", "b": "2", "c": "4"}))
+    assert ran == ["a", "b", "c", "b", "c"] and (folder / "b").read_text() == "2"
+
+
+def test_a_part_that_rotted_after_a_kill_is_made_again(folder):
+    def failing(content, outputs):
+        if content == "2":
+            raise Killed
+        return write(content, outputs)
+
+    with pytest.raises(Killed):
+        run_step(step_over(folder, {"a": "1", "b": "2"}, work=failing))
+    flip(folder / "a")
+    run_step(step_over(folder, {"a": "1", "b": "2"}))
+    assert ran == ["a", "a", "b"] and (folder / "a").read_text() == "1"
+
+
+def test_a_damaged_record_of_a_killed_run_is_one_line(folder):
+    folder.mkdir()
+    (folder / PROGRESS).mkdir()
+    (folder / PROGRESS / "a.json").write_text("{}")
+    with pytest.raises(WorkError, match=r"a\.json is damaged or was edited: .*; remove it and run again"):
+        run_step(step_over(folder, {"a": "1"}))
 
 
 def test_a_manifest_tells_nothing_that_two_runs_would_write_differently(folder, tmp_path):
