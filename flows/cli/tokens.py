@@ -54,7 +54,7 @@ def show_documents(shards, shard, count: int) -> None:
         return
     opened, begin = Tokenizer.load(shards.tokenizer), 0
     for document, end in enumerate(shard.ends[:count].tolist()):
-        ids = shard.ids[begin : min(end, begin + 60)].tolist()
+        ids = shard.read(begin, min(end, begin + 60)).tolist()
         pieces = "|".join(opened.model.pieces[id].decode("utf-8", "backslashreplace") for id in ids)
         where = shard.documents.slice(document, 1).to_pylist()[0]
         click.echo(f"\n{where['id'].translate(LINE)}: {end - begin:,} tokens\n{pieces.translate(TERMINAL)}")
@@ -89,9 +89,9 @@ def trace(folder, place, context):
         "id": str(int(shard.ids[at])),
     }
     if shards.about["tokenizer"]["file"]:
-        decode, ids = Tokenizer.load(shards.tokenizer).decode_ids, shard.ids
-        before, after = ids[max(found.first, at - context) : at], ids[at + 1 : min(found.stop, at + 1 + context)]
-        rows["text"] = f"{decode(before)}⟦{decode(ids[at : at + 1])}⟧{decode(after)}"
+        decode, ids = Tokenizer.load(shards.tokenizer).decode_ids, shard.read
+        before, after = ids(max(found.first, at - context), at), ids(at + 1, min(found.stop, at + 1 + context))
+        rows["text"] = f"{decode(before)}⟦{decode(ids(at, at + 1))}⟧{decode(after)}"
     for name, value in rows.items():
         click.echo(f"{name:>10}  {value.translate(LINE)}")
 
