@@ -41,7 +41,7 @@ LINE = 1000  # characters of a clear error
 
 
 class Outcome(NamedTuple):
-    """What became of a file, why, and which damage it had."""
+    """Outcome of one file, its reason, and the damage of the file."""
 
     kind: str
     reason: str = ""
@@ -81,7 +81,7 @@ class Mutants:
 
 
 def work(loader: str, valid: Path, seed: int, pipe: Connection, show: bool) -> None:
-    """Answer numbers of mutants with outcomes, until the parent closes the pipe. The first answer counts the aimed."""
+    """Send the number of aimed mutants, then damage and outcome of each mutant that the parent sends the number of."""
     os.environ["OMP_NUM_THREADS"] = "1"
     sys.stderr.flush()
     from gristmill.pipelines.errors import GristmillError

@@ -70,7 +70,7 @@ def replaced(value: Any, path: tuple, change: Callable[[Any, Any], None]) -> Any
 
 
 def aimed(data: bytes, fields: list[Field]) -> Iterator[tuple[str, bytes]]:
-    """Yield files with one number changed to each of NUMBERS, and what was changed: fields, JSON, decimals of a text."""
+    """Yield changes and files with one number set to each of NUMBERS: fields, numbers of JSON, decimals of a text."""
     for name, at, format in fields:
         size, bits = struct.calcsize(format), 8 * struct.calcsize(format)
         for number in NUMBERS:
@@ -97,7 +97,7 @@ def numbers_of(value: Any) -> Iterator[tuple]:
 
 
 def mutate(data: bytes, rng: random.Random) -> tuple[str, bytes]:
-    """Return a file damaged at random, and what was done to it."""
+    """Return a kind of damage, and the file with it."""
     found = find_json(data)
     if found and rng.random() < 0.7:
         return edit_json(found, rng)

@@ -6,6 +6,7 @@
 import struct
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -289,10 +290,8 @@ def use_model(model: Any) -> None:
         lambda: tokenizer.entropy(rows()),
         *(partial(write, model) for write in WRITERS.values()),
     ):
-        try:
+        with suppress(RecipeError):  # another algorithm's
             sample()
-        except RecipeError:  # another algorithm's
-            pass
 
 
 def build_exports(kinds: dict[str, str], format: str, folder: Path) -> None:

@@ -31,7 +31,7 @@ class TokenizerFile(Settings):
 
 
 class TokenFolder(Settings):
-    """What a manifest must say of its token shards, besides the settings they were made with."""
+    """Settings in the manifest of token shards, without those of the tokenizer and the mixture."""
 
     model_config = ConfigDict(extra="ignore")
 
