@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 NUMBERS = (0, -1, 2**31 - 1, 2**40, 2**63 - 1)
 LEAVES_PER_LIST, LEAVES_PER_FILE, DEEP = 3, 40, 5_000
+ALIGNED = 64  # as in n-gram models
 
 
 class Field(NamedTuple):
@@ -32,9 +33,10 @@ class Json(NamedTuple):
     after: bytes
 
     def pack(self, value: Any) -> bytes:
-        """Return the file with another value: padded to the old size, or with the new size in front of it."""
-        text = value if isinstance(value, bytes) else json.dumps(value).encode()
-        text = text.ljust(self.size if self.before else 0)
+        """Return the file with another value, padded so that what follows stays aligned, its size in front of it."""
+        text = value if isinstance(value, bytes) else json.dumps(value, separators=(",", ":")).encode()
+        if self.before:
+            text = text.ljust(self.size + max(0, -(-(len(text) - self.size) // ALIGNED) * ALIGNED))
         return (struct.pack("<Q", len(text)) if len(self.before) == 8 else self.before) + text + self.after
 
 
@@ -49,6 +51,7 @@ def find_json(data: bytes) -> Json | None:
     except json.JSONDecodeError:
         return None
     value = json.loads(text[:end].encode("latin-1")) if value else value
+    end += len(text[end:]) - len(text[end:].lstrip(" "))
     return Json(data[: found.start()], value, end, data[found.start() + end :]) if value else None
 
 

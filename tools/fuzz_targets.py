@@ -204,7 +204,7 @@ def use_ngram(case: Path) -> None:
     if model.metadata["units"] == WORDS:
         score_documents(model, Batch(rows()))
     model.score(np.arange(model.vocabulary.size, dtype=np.uint32)[:500])
-    write_arpa(model, io.BytesIO())
+    write_arpa(model, io.BytesIO(), str(case / "model"))
 
 
 def ngram_fields(name: str, data: bytes) -> list[Field]:
