@@ -39,11 +39,17 @@ S = TypeVar("S", bound=Settings)
 def read_settings(kind: type[S], values: Any, where: str) -> S:
     """Build settings from a table of a recipe; ``where`` names the file and table in error messages."""
     if not isinstance(values, dict):
-        raise RecipeError(f"{where}: expected a table of settings, found {values!r}")
+        raise RecipeError(f"{where}: expected a table of settings, found {shown(values)}")
     try:
         return kind.model_validate(values)
     except ValidationError as error:
         raise RecipeError(f"{where}: {_complaint(kind, error.errors()[0])}") from None
+
+
+def shown(value: Any) -> str:
+    """Return a value for an error message, cut to 200 characters."""
+    text = repr(value)
+    return f"{text[:200]}…" if len(text) > 200 else text
 
 
 def nearest(name: str, known: list[str]) -> str:
@@ -56,8 +62,8 @@ def _complaint(kind: type[Settings], error: ErrorDetails) -> str:
     *outer, key = map(str, error["loc"]) if error["loc"] else ("",)
     path = ".".join([*outer, key])
     if error["type"] == "extra_forbidden":
-        return f"no setting {path!r}; {nearest(key, sorted(_fields(kind, outer)))}"
-    found = "" if error["type"] == "missing" else f", found {error['input']!r}"
+        return f"no setting {shown(path)}; {nearest(key, sorted(_fields(kind, outer)))}"
+    found = "" if error["type"] == "missing" else f", found {shown(error['input'])}"
     message = error["msg"].removeprefix("Value error, ")
     return f"{path}: {message}{found}" if path else message
 
