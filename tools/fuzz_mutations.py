@@ -105,8 +105,8 @@ def mutate(data: bytes, rng: random.Random) -> tuple[str, bytes]:
     if found and rng.random() < 0.7:
         return edit_json(found, rng)
     kind = rng.choice(DAMAGES)
-    for _ in range(rng.choice((1, 1, 1, 3)) if data else 0):
-        data = kind(data, rng)
+    for _ in range(rng.choice((1, 1, 1, 3))):
+        data = kind(data, rng) if data else data
     return kind.__name__.strip("_"), data
 
 
