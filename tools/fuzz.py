@@ -52,17 +52,22 @@ class Mutants:
     """The damaged files of a loader, by number: the aimed ones first, then random ones without end."""
 
     def __init__(self, loader: str, valid: Path, seed: int):
+        """Build the valid files, unless an earlier process did, and use each once: that compiles kernels."""
         from tools.fuzz_targets import TARGETS
 
         self.loader, self.seed, self.target = loader, seed, TARGETS[loader]
-        self.files = sorted(path.relative_to(valid) for path in valid.rglob("*") if path.is_file())
-        self.data = {path: (valid / path).read_bytes() for path in self.files}
+        if not valid.exists():
+            valid.mkdir(parents=True)
+            self.target.build(valid)
+        for case in sorted(valid.iterdir()):
+            self.target.use(case)
+        self.data = {path.relative_to(valid): path.read_bytes() for path in sorted(valid.rglob("*")) if path.is_file()}
+        self.files = [path for path in self.data if path.name != "manifest.json"]
         self.aimed = [
             (path, damage, data)
             for path in self.files
             for damage, data in aimed(self.data[path], self.target.fields(path.name, self.data[path]))
         ]
-        self.aimed += [(path, damage, data) for path, damage, data in self.target.edits(valid)]
 
     def write(self, number: int, folder: Path) -> tuple[str, Path]:
         """Write the files of one mutant to ``folder``; return its damage and the file that has it."""
@@ -73,32 +78,34 @@ class Mutants:
             path = rng.choice(self.files)
             damage, data = mutate(self.data[path], rng)
         shutil.rmtree(folder, ignore_errors=True)
-        for other in self.files:
+        for other in self.data:
             if other.parts[0] == path.parts[0]:  # files of one case
                 (folder / other).parent.mkdir(parents=True, exist_ok=True)
                 (folder / other).write_bytes(data if other == path else self.data[other])
         return f"{path}: {damage}", folder / path
 
 
-def work(loader: str, valid: Path, seed: int, pipe: Connection, show: bool) -> None:
-    """Send the number of aimed mutants, then damage and outcome of each mutant that the parent sends the number of."""
+def work(folder: Path, seed: int, pipe: Connection, show: bool) -> None:
+    """Send the number of a loader's aimed mutants for (loader, None), damage and outcome for (loader, number)."""
     os.environ["OMP_NUM_THREADS"] = "1"
-    sys.stderr.flush()
     from gristmill.pipelines.errors import GristmillError
 
-    mutants, folder = Mutants(loader, valid, seed), valid.parent / "damaged"
-    for case in sorted(valid.iterdir()):
-        mutants.target.use(case)  # compiles kernels, opens libraries
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + ROOM,) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    pipe.send(len(mutants.aimed))
-    while (number := pipe.recv()) is not None:
-        damage, file = mutants.write(number, folder)
+    known: dict[str, Mutants] = {}
+    while True:
+        loader, number = pipe.recv()
+        if loader not in known:
+            known[loader] = Mutants(loader, folder / loader, seed)
+        if number is None:
+            pipe.send(len(known[loader].aimed))
+            continue
+        damage, file = known[loader].write(number, folder / "damaged")
         pipe.send(damage)
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + ROOM, resource.RLIM_INFINITY))
         signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)  # SIGPROF ends the process, also inside a kernel
         try:
-            mutants.target.use(folder / file.relative_to(folder).parts[0])
+            known[loader].target.use(folder / "damaged" / file.relative_to(folder / "damaged").parts[0])
             outcome = Outcome("loaded")
         except GristmillError as error:
             text = str(error)
@@ -111,6 +118,7 @@ def work(loader: str, valid: Path, seed: int, pipe: Connection, show: bool) -> N
             if show:
                 traceback.print_exc()
         signal.setitimer(signal.ITIMER_PROF, 0)
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         pipe.send(outcome)
 
 
@@ -121,59 +129,53 @@ def _place(error: BaseException) -> str:
 
 
 class Worker:
-    """A process that uses mutants of one loader."""
+    """A process that uses mutants; another one takes its place after a death or a hang."""
 
-    def __init__(self, loader: str, valid: Path, seed: int, show: bool = False):
-        self.pipe, theirs = multiprocessing.get_context("spawn").Pipe()
-        arguments = loader, valid, seed, theirs, show
-        self.process = multiprocessing.get_context("spawn").Process(target=work, args=arguments, daemon=True)
+    def __init__(self, folder: Path, seed: int, show: bool = False):
+        self.arguments = folder, seed, show
+        self._start()
+
+    def _start(self) -> None:
+        context, (folder, seed, show) = multiprocessing.get_context("spawn"), self.arguments
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=work, args=(folder, seed, theirs, show), daemon=True)
         self.process.start()
         theirs.close()
-        self.aimed = self.pipe.recv()
 
-    def run(self, number: int) -> Outcome:
-        """Return the outcome of a mutant; after a death or a hang the worker is of no more use."""
+    def count_aimed(self, loader: str) -> int:
+        """Return the number of aimed mutants of a loader."""
+        self.pipe.send((loader, None))
+        return self.pipe.recv()
+
+    def run(self, loader: str, number: int) -> Outcome:
+        """Return the outcome of a mutant."""
         damage = ""
         try:
-            self.pipe.send(number)
+            self.pipe.send((loader, number))
             damage = self.pipe.recv()
             if self.pipe.poll(WALL_SECONDS):
                 return self.pipe.recv()._replace(damage=damage)
-            return Outcome("hang", f"{WALL_SECONDS} seconds", damage)
+            self.process.kill()
+            outcome = Outcome("hang", f"{WALL_SECONDS} seconds", damage)
         except (EOFError, ConnectionError):
             self.process.join()
-            died = signal.Signals(-self.process.exitcode) if (self.process.exitcode or 0) < 0 else self.process.exitcode
-            hangs = died == signal.SIGPROF
-            return Outcome("hang" if hangs else "signal", f"{died!r}", damage)
-
-    def stop(self) -> None:
-        """End the process."""
-        self.process.kill()
+            code = self.process.exitcode or 0
+            died = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+            outcome = Outcome("hang" if died == "SIGPROF" else "signal", died, damage)
         self.process.join()
-        self.pipe.close()
+        self._start()
+        return outcome
 
 
-def fuzz(loader: str, count: int, seed: int, folder: Path, only: int | None = None) -> dict[int, Outcome]:
+def fuzz(worker: Worker, loader: str, count: int, only: int | None = None) -> dict[int, Outcome]:
     """Return the outcomes of ``count`` random mutants of a loader and at most as many aimed ones, by number."""
-    from tools.fuzz_targets import TARGETS
-
-    valid = folder / loader / "valid"
-    valid.mkdir(parents=True)
-    builder = multiprocessing.get_context("spawn").Process(target=TARGETS[loader].build, args=(valid,))
-    builder.start()
-    builder.join()
-    worker, outcomes = Worker(loader, valid, seed, only is not None), {}
-    drawn = random.Random(seed).sample(range(worker.aimed), min(count, worker.aimed))
-    numbers = [*sorted(drawn), *range(worker.aimed, worker.aimed + count)] if only is None else [only]
-    for number in numbers:
-        outcome = worker.run(number)
-        if outcome.kind in ("hang", "signal"):
-            worker.stop()
-            worker = Worker(loader, valid, seed)
-            if outcome.kind == "hang":  # a kernel may have been compiled meanwhile
-                outcome = worker.run(number)
-        outcomes[number] = outcome
-    worker.stop()
+    first = worker.count_aimed(loader)
+    drawn = random.Random(worker.arguments[1]).sample(range(first), min(count, first))
+    outcomes = {}
+    for number in [*sorted(drawn), *range(first, first + count)] if only is None else [only]:
+        outcomes[number] = worker.run(loader, number)
+        if outcomes[number].kind == "hang":  # a kernel may have been compiled meanwhile
+            outcomes[number] = worker.run(loader, number)
     return outcomes
 
 
@@ -194,14 +196,17 @@ def main(loaders: tuple[str, ...], count: int, seed: int, checked: bool, only: i
     click.echo(f"{'loader':<14}{'files':>8}" + "".join(f"{kind:>11}" for kind in (*GOOD, *BAD)))
     failures = 0
     with tempfile.TemporaryDirectory(prefix="gristmill-fuzz-") as folder:
+        worker = Worker(Path(folder), seed, only is not None)
         for loader in loaders:
-            outcomes = fuzz(loader, -(-count // len(loaders)), seed, Path(folder), only)
+            outcomes = fuzz(worker, loader, -(-count // len(loaders)), only)
             kinds = Counter(outcome.kind for outcome in outcomes.values())
             click.echo(f"{loader:<14}{len(outcomes):>8,}" + "".join(f"{kinds[kind]:>11,}" for kind in (*GOOD, *BAD)))
             for number, outcome in outcomes.items():
                 if outcome.kind in BAD or only is not None:
                     click.echo(f"  {number}  {outcome.kind}: {outcome.damage}: {outcome.reason}"[:400], err=True)
             failures += sum(kinds[kind] for kind in BAD)
+        worker.process.kill()
+        worker.process.join()
     sys.exit(1 if failures else 0)
 
 

@@ -5,7 +5,7 @@
 
 import struct
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
@@ -28,7 +28,6 @@ class Target(NamedTuple):
     build: Callable[[Path], None]
     use: Callable[[Path], None]
     fields: Callable[[str, bytes], list[Field]] = lambda name, data: []
-    edits: Callable[[Path], Iterator[tuple[Path, str, bytes]]] = lambda valid: iter(())  # other aimed files
 
 
 def rows() -> Ragged:

@@ -5,7 +5,6 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
-import orjson
 import pyarrow as pa
 import pytest
 from upath import UPath
@@ -15,13 +14,14 @@ from gristmill.pipelines.kernels.gather import gather_rows
 from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENT
+from gristmill.pipelines.settings import read_settings
 from gristmill.pipelines.steps.step import run_step
 from gristmill.pipelines.storage.manifest import Manifest
 from gristmill.pipelines.storage.shards import write_shard
 from gristmill.pipelines.tokens.encode import TokenizerInfo
 from gristmill.pipelines.tokens.settings import TokenSettings
-from gristmill.pipelines.tokens.shards import TokenShard, TokenShards
-from gristmill.pipelines.tokens.shuffle import _read_ids, is_validation, scramble
+from gristmill.pipelines.tokens.shards import TokenFolder, TokenShard, TokenShards
+from gristmill.pipelines.tokens.shuffle import NAMES, _read_ids, is_validation, scramble
 from gristmill.pipelines.tokens.steps import encode_step, gather_step
 from tests.corpora import finish, tree
 
@@ -206,6 +206,12 @@ def test_files_of_a_shard_that_differ_in_documents_are_one_line(tmp_path):
         WorkError, match=rf"train-00000\.parquet is damaged: .*expected {shard.ends.size:,} of id, source"
     ):
         _ = shard.documents
+    path = folder / "train-00000.parquet"
+    odd = pa.LargeStringArray.from_buffers(1, pa.py_buffer(np.array([0, 1])), pa.py_buffer(b"\xff"))
+    column = pa.chunked_array([odd] * shard.ends.size)
+    write_shard(path, [pa.table({"id": column, "source": column})], NAMES)
+    with pytest.raises(WorkError, match=r"train-00000\.parquet is damaged: it holds .*UTF"):
+        _ = shard.documents
     (folder / "train-00000.parquet").write_bytes(b"PAR1" * 9)
     with pytest.raises(WorkError, match=r"train-00000\.parquet is damaged"):
         _ = shard.documents
@@ -221,12 +227,10 @@ def test_files_of_a_shard_that_differ_in_documents_are_one_line(tmp_path):
     ("key", "value"), [("dtype", "<u8"), ("vocab_size", 0), ("bos", -1), ("tokenizer", {"file": "../x", "sha256": ""})]
 )
 def test_settings_that_no_shards_have_are_one_line(tmp_path, key, value):
-    folder = make(tmp_path, documents(9)).folder
-    manifest = orjson.loads((folder / "manifest.json").read_bytes())
-    manifest["settings"][key] = value
-    (folder / "manifest.json").write_bytes(orjson.dumps(manifest))
+    settings = make(tmp_path, documents(9)).about
+    read_settings(TokenFolder, settings, "manifest.json, settings")
     with pytest.raises(RecipeError, match=rf"manifest\.json, settings: {key}.*found"):
-        TokenShards(folder)
+        read_settings(TokenFolder, settings | {key: value}, "manifest.json, settings")
 
 
 @pytest.mark.parametrize("counts", [[-1, 4, 0], [3, 2**62, 0], [2, 2, 0], [2, 0, 0]])
