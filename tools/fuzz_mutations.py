@@ -9,6 +9,7 @@ import random
 import re
 import struct
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 NUMBERS = (0, -1, 2**31 - 1, 2**40, 2**63 - 1)
@@ -81,12 +82,16 @@ def aimed(data: bytes, fields: list[Field]) -> Iterator[tuple[str, bytes]]:
     if found := find_json(data):
         for path in list(numbers_of(found.value))[:LEAVES_PER_FILE]:
             for number in NUMBERS:
-                changed = replaced(found.value, path, lambda inner, key, n=number: inner.__setitem__(key, n))
+                changed = replaced(found.value, path, partial(_assign, number))
                 yield f"{path} = {number}", found.pack(changed)
     elif not fields and b"\0" not in data:
         for place in list(re.finditer(rb"(?<=[ =\n|])\d+(?=[\s|])", data))[:LEAVES_PER_FILE]:
             for number in NUMBERS:
                 yield f"{place[0].decode()} = {number}", data[: place.start()] + b"%d" % number + data[place.end() :]
+
+
+def _assign(value: Any, inner: Any, key: Any) -> None:
+    inner[key] = value
 
 
 def numbers_of(value: Any) -> Iterator[tuple]:
@@ -118,7 +123,24 @@ def edit_json(found: Json, rng: random.Random) -> tuple[str, bytes]:
     if rng.random() < 0.03 or not places:
         return "deep nesting", found.pack(b"[" * DEEP + b"]" * DEEP)
     path, other = rng.choice(places), rng.choice(places)
-    values = [*NUMBERS, -(2**63), 2**64, 1e308, 0.5, None, True, "", "x", "\ud800", "é" * 300, [], {}, [[]], [0], [-1]]
+    values: list[Any] = [
+        *NUMBERS,
+        -(2**63),
+        2**64,
+        1e308,
+        0.5,
+        None,
+        True,
+        "",
+        "x",
+        "\ud800",
+        "é" * 300,
+        [],
+        {},
+        [[]],
+        [0],
+        [-1],
+    ]
 
     def change(inner: Any, key: Any) -> None:
         kind = rng.randrange(4)

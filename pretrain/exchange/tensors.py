@@ -10,7 +10,7 @@ from gristmill.pipelines.settings import shown
 
 
 def take(tensors: dict[str, Tensor], name: str, dimensions: int | None = None) -> Tensor:
-    """Return a weight as float32. Raise InputError if it is missing, complex or not of so many ``dimensions``."""
+    """Return a weight as float32. Raise InputError if it is missing, complex or without ``dimensions`` axes."""
     if name not in tensors:
         raise InputError(f"the weights lack {name}; found {', '.join(sorted(tensors)[:3])} …")
     tensor = tensors[name]

@@ -121,9 +121,15 @@ def load_model(folder: UPath) -> LanguageModel:
     if not path.exists():
         raise WorkError(f"{folder} holds no {SHAPE}: it is not a finished run")
     file, tensors = read_settings(ModelFile, read_json(path), f"{path}"), read_tensors(folder / MODEL)
-    shape = read_settings(LSTMConfig if file.kind == "rnn" else ModelConfig, file.shape, f"{path}, shape")
-    check_size(shape, tensors, f"{folder / MODEL}")
-    model = LSTM(shape) if isinstance(shape, LSTMConfig) else GPT(shape)
+    model: LanguageModel
+    if file.kind == "rnn":
+        lstm = read_settings(LSTMConfig, file.shape, f"{path}, shape")
+        check_size(lstm, tensors, f"{folder / MODEL}")
+        model = LSTM(lstm)
+    else:
+        gpt = read_settings(ModelConfig, file.shape, f"{path}, shape")
+        check_size(gpt, tensors, f"{folder / MODEL}")
+        model = GPT(gpt)
     set_weights(model, tensors, f"{folder / MODEL}")
     return model.eval()
 
