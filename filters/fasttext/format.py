@@ -175,7 +175,8 @@ def _matrix(cursor: Cursor, quantized: bool) -> np.ndarray:
     matrix = _decode(cursor, codes, columns)
     if has_norms:
         norm_codes = cursor.array("u1", rows).reshape(rows, 1)
-        matrix *= _decode(cursor, norm_codes, 1)
+        with np.errstate(all="ignore"):  # weights may be any number
+            matrix *= _decode(cursor, norm_codes, 1)
     return matrix
 
 

@@ -140,10 +140,11 @@ def _view_arrays(data: mmap | bytes, start: int, layout: dict[str, list]) -> dic
     for name, kind in ARRAYS.items():
         match layout.get(name):
             case [str(found), [*shape], int(at)] if found == kind and at >= 0 and (start + at) % ALIGNED == 0:
-                pass
+                if not all(type(size) is int and 0 <= size <= len(data) for size in shape):
+                    raise ValueError(f"array {name} has shape {shape}, expected sizes")
             case found:
                 raise ValueError(f"array {name} is {found}, expected [{kind!r}, shape, multiple of {ALIGNED}]")
-        count = math.prod(size if isinstance(size, int) and size >= 0 else len(data) for size in shape)
+        count = math.prod(shape)
         room = (len(data) - start - at) // np.dtype(kind).itemsize
         if count > room:
             raise ValueError(f"array {name} has shape {shape}, but there is room for {max(room, 0):,} numbers")

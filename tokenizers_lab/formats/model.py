@@ -156,7 +156,7 @@ def read_model(path: UPath) -> Model:
     if sizes != table.get("sizes"):
         raise WorkError(f"{file} is damaged: found {sizes}, expected {shown(table.get('sizes'))}; write it again")
     head = read_settings(Head, table, f"{file}")
-    with naming(file):
+    with naming(file), np.errstate(over="ignore"):  # a score that is too large is refused as infinite
         merges, scores = _numbers("merges", parts["merges"], "iu"), _numbers("scores", parts["scores"], "iuf")
         lists = {"normalizers": tuple(head.normalizers), "user_symbols": tuple(head.user_symbols)}
         return Model(

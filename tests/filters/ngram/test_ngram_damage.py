@@ -80,7 +80,8 @@ def test_headers_of_another_model_are_one_line(tmp_path, change):
 
 
 @pytest.mark.parametrize(
-    ("place", "value"), [(2, -64), (2, 2**40), (2, 3), (1, [2**62]), (1, [-1]), (1, "5"), (0, "<u2")]
+    ("place", "value"),
+    [(2, -64), (2, 2**40), (2, 3), (1, [2**62]), (1, [-1]), (1, [True]), (1, [0, 2**63]), (1, "5"), (0, "<u2")],
 )
 def test_a_layout_outside_the_file_is_one_line(tmp_path, place, value):
     data = write(tmp_path / "m").read_bytes()
