@@ -13,6 +13,8 @@ from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.tokenizers_lab.encode.merge_table import MAX_MERGING_ID
 from gristmill.tokenizers_lab.formats.model import Model, known_roles
 
+MAX_UNUSED = 1 << 16  # ids without a piece; they take memory that the file does not show
+
 
 def to_tiktoken(model: Model) -> bytes:
     """Return the file's bytes. Raises RecipeError if ranks cannot express the merges."""
@@ -46,6 +48,8 @@ def from_tiktoken(data: bytes, pretokenizer: str, special: dict[str, int]) -> Mo
     if ids and (ids[0] < 0 or ids[-1] >= MAX_MERGING_ID):
         found = ids[0] if ids[0] < 0 else ids[-1]
         raise InputError(f"a rank or special token's id is {found}, expected 0 to {MAX_MERGING_ID - 1:,}")
+    if ids and (unused := ids[-1] + 1 - len(ids)) > MAX_UNUSED:
+        raise InputError(f"{unused:,} ids up to {ids[-1]:,} have no piece, expected up to {MAX_UNUSED:,}")
     pieces = [b""] * (max(ids, default=0) + 1)  # unused ids have no bytes
     for piece, rank in ranks.items():
         pieces[rank] = piece

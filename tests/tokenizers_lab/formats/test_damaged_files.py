@@ -156,6 +156,13 @@ def test_a_rank_of_tiktoken_out_of_range_is_one_line(rank):
         from_tiktoken(data, "gpt2", {})
 
 
+def test_ids_without_a_piece_are_few_in_tiktoken():
+    data = b"".join(base64.b64encode(piece) + b" %d\n" % number for number, piece in enumerate(BYTES))
+    assert from_tiktoken(data, "gpt2", {"<s>": 256 + (1 << 16)}).size == 257 + (1 << 16)
+    with pytest.raises(InputError, match="65,537 ids up to 65,793 have no piece, expected up to 65,536"):
+        from_tiktoken(data, "gpt2", {"<s>": 257 + (1 << 16)})
+
+
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
