@@ -366,7 +366,7 @@ def use_run(case: Path) -> None:
 
     model = load_model(UPath(case))
     with torch.no_grad():
-        model.logits(model.hidden(torch.zeros((1, 4), dtype=torch.long)))
+        model.logits(model.hidden(torch.zeros((1, min(4, model.shape.context)), dtype=torch.long)))
     trainer = make_trainer()
     for path in checkpoints(UPath(case / "checkpoints")):
         load_checkpoint(path, trainer.model, trainer.optimizers)
@@ -396,7 +396,7 @@ def use_exchange(case: Path) -> None:
 
     model = import_model(UPath(case))
     with torch.no_grad():
-        model.logits(model.hidden(torch.zeros((1, 4), dtype=torch.long)))
+        model.logits(model.hidden(torch.zeros((1, min(4, model.shape.context)), dtype=torch.long)))
 
 
 def safetensors_fields(name: str, data: bytes) -> list[Field]:

@@ -57,6 +57,7 @@ def read_shard(path: UPath, columns: list[str] | None = None) -> pa.Table:
     """Read a whole shard, for small tables: measures, decisions, spans."""
     with _parquet(path) as shard:
         table = shard.read(columns=columns, use_threads=False)
+        table.validate(full=True)  # of UTF-8 above all, which Parquet does not check
     return table if columns is None else table.select(columns)
 
 

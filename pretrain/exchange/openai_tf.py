@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,8 +54,8 @@ def import_weights(shape: ModelConfig, theirs: dict[str, Tensor]) -> Iterator[tu
     yield "embedding.weight", take(theirs, "model/wte")
     yield "learned.weight", take(theirs, "model/wpe")
     blocks = ((n, ours, name.replace(".", "/")) for n in range(shape.n_layers) for ours, name in BLOCK.items())
-    names = [(f"blocks.{n}.{ours}", f"model/h{n}/{name}") for n, ours, name in blocks]
-    for ours, name in [*names, ("norm", "model/ln_f")]:
+    names = ((f"blocks.{n}.{ours}", f"model/h{n}/{name}") for n, ours, name in blocks)
+    for ours, name in chain(names, [("norm", "model/ln_f")]):
         is_norm = ours.endswith("norm")
         yield f"{ours}.weight", take(theirs, f"{name}/g") if is_norm else take(theirs, f"{name}/w", 3)[0].T
         yield f"{ours}.bias", take(theirs, f"{name}/b")

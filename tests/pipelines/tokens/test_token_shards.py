@@ -210,7 +210,7 @@ def test_files_of_a_shard_that_differ_in_documents_are_one_line(tmp_path):
     odd = pa.LargeStringArray.from_buffers(1, pa.py_buffer(np.array([0, 1])), pa.py_buffer(b"\xff"))
     column = pa.chunked_array([odd] * shard.ends.size)
     write_shard(path, [pa.table({"id": column, "source": column})], NAMES)
-    with pytest.raises(WorkError, match=r"train-00000\.parquet is damaged: it holds .*UTF"):
+    with pytest.raises(WorkError, match=r"train-00000\.parquet is damaged .*UTF"):
         _ = shard.documents
     (folder / "train-00000.parquet").write_bytes(b"PAR1" * 9)
     with pytest.raises(WorkError, match=r"train-00000\.parquet is damaged"):

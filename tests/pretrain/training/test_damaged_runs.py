@@ -8,6 +8,7 @@ from upath import UPath
 
 from gristmill.pipelines.errors import GristmillError, WorkError
 from gristmill.pretrain.exchange.checkpoints import export_model, import_model
+from gristmill.pretrain.exchange.openai_tf import import_weights
 from gristmill.pretrain.exchange.tensors import stack, take
 from gristmill.pretrain.model.config import ModelConfig, preset
 from gristmill.pretrain.model.gpt import GPT
@@ -117,3 +118,9 @@ def test_weights_of_another_form_are_one_line():
     for names in (["a", "b"], ["c"], ["a", "c"]):
         with pytest.raises(GristmillError, match="have shapes"):
             stack(tensors, names)
+
+
+def test_layers_that_no_checkpoint_has_are_not_listed():
+    shape = ModelConfig(**{**SHAPE, "n_layers": 2**31})
+    with pytest.raises(GristmillError, match="the weights lack model/h0/ln_1/g"):
+        dict(import_weights(shape, {"model/wte": torch.zeros(50, 8), "model/wpe": torch.zeros(8, 8)}))
