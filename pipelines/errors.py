@@ -1,5 +1,8 @@
 """Errors that a user can correct: printed as one line without a traceback, with exit code 2."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class GristmillError(Exception):
     """Base of all errors shown to users. The message is one line: problem, place, found, expected, next action."""
@@ -23,3 +26,12 @@ class TooManyRejects(GristmillError):
 
 class TrainingDiverged(GristmillError):
     """Training whose loss is NaN or infinite, or rose and stayed high."""
+
+
+@contextmanager
+def naming(file: object) -> Iterator[None]:
+    """Put the name of a file before the message of an error that is raised within the block."""
+    try:
+        yield
+    except GristmillError as error:
+        raise type(error)(f"{file}: {error}") from error.__cause__

@@ -24,7 +24,6 @@ from gristmill.tokenizers_lab.unigram.encode import UnigramEncoder as UnigramEnc
 from gristmill.tokenizers_lab.unigram.sampling import LatticeSampler
 
 Encode = Callable[[Ragged], Ragged]
-BYTES_OR_UNKNOWN = "byte pieces or a special token for unknown characters, such as <unk>"
 
 
 class Tokenizer:
@@ -149,8 +148,6 @@ def bpe_encoder(model: Model) -> Encode:
     text = {piece: id for id, piece in enumerate(model.pieces) if model.is_text(id) and id not in model.user_symbols}
     if model.alphabet == "bytes":
         first = np.array([text.get(bytes([b]), -1) for b in range(256)], np.int32)
-        if (first < 0).any():
-            raise RecipeError(f"byte {int(np.argmin(first))} has no piece in this vocabulary; all 256 are needed")
     else:
         first = np.full(CODES + 257, -1, np.int32)
         for piece, id in text.items():
@@ -159,8 +156,6 @@ def bpe_encoder(model: Model) -> Encode:
         if model.bytes_from is not None:
             first[CODES : CODES + 256] = np.arange(model.bytes_from, model.bytes_from + 256)
         first[-1] = _id(model.role("unknown"))
-        if model.bytes_from is None and first[-1] < 0:
-            raise RecipeError(f"a vocabulary of characters needs {BYTES_OR_UNKNOWN}")
     merges = merges_by_piece(model, text) if model.by_piece else merge_table(*model.merges.T)
     spelled = Ragged.from_strings(model.pieces)
     return Encoder(
@@ -189,9 +184,7 @@ def merges_by_piece(model: Model, text: dict[bytes, int]) -> MergeTable:
 
 def wordpiece_encoder(model: Model) -> Encode:
     """Return the encoder of the longest pieces from the left; a word that pieces do not tile is unknown."""
-    unknown, prefix = model.role("unknown"), model.prefix.encode()
-    if unknown is None:
-        raise RecipeError("WordPiece needs a special token for unknown words, such as [UNK]")
+    prefix = model.prefix.encode()
     text = {piece: id for id, piece in enumerate(model.pieces) if model.is_text(id)}
     pieces = {b"\xff": NOTHING}  # the mark itself is not a piece
     for piece, id in text.items():
@@ -199,7 +192,12 @@ def wordpiece_encoder(model: Model) -> Encode:
     trie = build(Ragged.from_strings([*pieces]))
     ids = np.array([*pieces.values(), NOTHING], np.int32)
     longest = LongestMatch(
-        trie.keys, trie.nodes, ids[trie.piece], _behind_mark(trie), unknown, model.max_input_chars_per_word
+        trie.keys,
+        trie.nodes,
+        ids[trie.piece],
+        _behind_mark(trie),
+        _id(model.role("unknown")),
+        model.max_input_chars_per_word,
     )
     nothing = np.full(256, -1, np.int32), merge_table(*np.empty((3, 0), np.int32)), Ragged.from_strings([])
     return Encoder(model.pretokenizer, model.dtype, *nothing, None, longest)
@@ -212,13 +210,10 @@ def _behind_mark(trie):
 
 def unigram_encoder(model: Model) -> Encode:
     """Return the encoder of the best segmentation."""
-    unknown = model.role("unknown")
-    if unknown is None and model.bytes_from is None:
-        raise RecipeError(f"a unigram vocabulary needs {BYTES_OR_UNKNOWN}")
     return UnigramEncoder(
         model.pieces,
         model.scores,
-        _id(unknown),
+        _id(model.role("unknown")),
         _id(model.bytes_from),
         symbols=model.user_symbols,
         dtype=model.dtype,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from gristmill.pipelines.errors import InputError, RecipeError
+from gristmill.pipelines.errors import InputError, RecipeError, naming
 from gristmill.pipelines.ingest.ingest import InputSettings, read_documents
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import TEXT
@@ -108,16 +108,17 @@ def import_tokenizer(file: str, output: str, pretokenizer: str | None, special: 
     if not path.is_file():
         raise InputError(f"{file} is not a file; expected tokenizer.json, a .tiktoken file or a SentencePiece .model")
     data = path.read_bytes()
-    if path.suffix == ".json":
-        model = from_huggingface(data)
-    elif path.suffix == ".model":
-        model = from_sentencepiece(data)
-    elif path.suffix == ".tiktoken":
-        if pretokenizer is None:
-            raise RecipeError("a .tiktoken file names no pre-tokenizer; name it with --pretokenizer")
-        model = from_tiktoken(data, pretokenizer, dict(map(_parse_token, special)))
-    else:
-        raise InputError(f"{file}: expected a name that ends in .json, .tiktoken or .model")
+    with naming(path):
+        if path.suffix == ".json":
+            model = from_huggingface(data)
+        elif path.suffix == ".model":
+            model = from_sentencepiece(data)
+        elif path.suffix == ".tiktoken":
+            if pretokenizer is None:
+                raise RecipeError("a .tiktoken file names no pre-tokenizer; name it with --pretokenizer")
+            model = from_tiktoken(data, pretokenizer, dict(map(_parse_token, special)))
+        else:
+            raise InputError("expected a name that ends in .json, .tiktoken or .model")
     finish_model(model, to_path(output))
     return model
 

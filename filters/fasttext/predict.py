@@ -15,8 +15,7 @@ import math
 import numpy as np
 from numba import njit
 
-from gristmill.filters.fasttext.format import LOSSES, FastText
-from gristmill.pipelines.errors import InputError
+from gristmill.filters.fasttext.format import TREE, FastText
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 
@@ -31,15 +30,12 @@ CACHE_FLOATS = 1 << 20
 
 
 class FastTextPredictor:
-    """A classifier of documents. Raises InputError for a model whose loss gives no probabilities."""
+    """A classifier of documents."""
 
     def __init__(self, model: FastText):
-        loss = LOSSES.get(model.header["loss"])
-        if loss not in ("softmax", "hierarchical softmax"):
-            raise InputError(f"a fastText model of loss {loss} gives no probabilities; use one trained with softmax")
         self.labels, self.model = model.labels, model
         self.slots = _hash_vocabulary(*model.words)
-        self.tree = huffman(model.label_counts) if loss == "hierarchical softmax" else np.empty((0, 2), np.int32)
+        self.tree = huffman(model.label_counts) if model.header["loss"] == TREE else np.empty((0, 2), np.int32)
         end_word = find_word(self.slots, *model.words, hash_token(END, 0, END.size), END, 0, END.size)
         self.numbers = (*(model.header[key] for key in ("min_n", "max_n", "word_ngrams", "buckets")), end_word)
 

@@ -18,7 +18,7 @@ from numba import njit
 from pydantic import Field, model_validator
 
 from gristmill.filters.fasttext.dictionary import Subwords, TokenRows, number_documents
-from gristmill.filters.fasttext.format import UPDATE_RATE, FastText
+from gristmill.filters.fasttext.format import SOFTMAX, UPDATE_RATE, FastText
 from gristmill.filters.fasttext.predict import WORD_PRIME
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.kernels.hashing import U64, W0, W1, mix
@@ -27,7 +27,6 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.settings import Settings
 
 F32 = np.float32
-SOFTMAX = 3
 
 
 class FastTextSettings(Settings):
@@ -40,8 +39,8 @@ class FastTextSettings(Settings):
     buckets: int = Field(2_000_000, ge=1, le=1 << 30)  # rows shared by n-grams and subwords, 4 dim bytes each
     min_count: int = Field(1, ge=1)  # of a word
     max_words: int = Field(1_000_000, ge=1)  # the most frequent ones
-    min_n: int = Field(0, ge=0)  # characters per subword; 0: no subwords
-    max_n: int = Field(0, ge=0)
+    min_n: int = Field(0, ge=0, le=100)  # characters per subword; 0: no subwords
+    max_n: int = Field(0, ge=0, le=100)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

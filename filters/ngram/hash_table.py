@@ -68,14 +68,15 @@ def find(cells, begin, size, width, shift, key):
 
 @inline_kernel
 def find_from(cells, begin, size, width, shift, key, slot):
-    """Return the same as ``find``, searching from the key's ``home`` slot."""
+    """Return the same as ``find``, searching from the key's ``home`` slot; a full table is searched once."""
+    first = slot
     while True:
         held = cells[(begin + slot) * width] >> U64(shift)
         if held == key:
             return slot
-        if held == U64(0):
-            return np.int64(NOT_FOUND)
         slot = slot + 1 if slot + 1 < size else 0
+        if held == U64(0) or slot == first:
+            return np.int64(NOT_FOUND)
 
 
 @kernel

@@ -55,7 +55,7 @@ def show_documents(shards, shard, count: int) -> None:
         return
     opened, begin = Tokenizer.load(shards.tokenizer), 0
     for document, end in enumerate(shard.ends[:count].tolist()):
-        ids = shard.ids[begin : min(end, begin + 60)].tolist()
+        ids = shard.read(begin, min(end, begin + 60)).tolist()
         pieces = "|".join(opened.model.pieces[id].decode("utf-8", "backslashreplace") for id in ids)
         where = shard.documents.slice(document, 1).to_pylist()[0]
         say()
@@ -92,9 +92,9 @@ def trace(folder, place, context):
         "id": str(int(shard.ids[at])),
     }
     if shards.about["tokenizer"]["file"]:
-        decode, ids = Tokenizer.load(shards.tokenizer).decode_ids, shard.ids
-        before, after = ids[max(found.first, at - context) : at], ids[at + 1 : min(found.stop, at + 1 + context)]
-        rows["text"] = f"{decode(before)}⟦{decode(ids[at : at + 1])}⟧{decode(after)}"
+        decode, ids = Tokenizer.load(shards.tokenizer).decode_ids, shard.read
+        before, after = ids(max(found.first, at - context), at), ids(at + 1, min(found.stop, at + 1 + context))
+        rows["text"] = f"{decode(before)}⟦{decode(ids(at, at + 1))}⟧{decode(after)}"
     for name, value in rows.items():
         say(f"{name:>10}  {value}")
 

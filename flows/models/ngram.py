@@ -73,7 +73,7 @@ def export(source: str, target: str) -> str:
     if target.endswith(".arpa"):
         model = NGram.open(to_path(source))
         with atomic_write(to_path(target)) as file:
-            write_arpa(model, file)
+            write_arpa(model, file, source)
     else:
         try:
             with to_path(source).open("r", encoding="utf-8") as file:

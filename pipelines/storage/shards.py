@@ -47,16 +47,18 @@ def _parquet(path: UPath) -> Iterator[pq.ParquetFile]:
     try:
         with _open(path) as file:
             yield pq.ParquetFile(file)
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno:  # of the file system: Arrow's own have no number
-            raise
-        raise WorkError(f"{path} is damaged ({error}); remove it and run again") from error
+    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise  # of the file system; Arrow's own for damaged data have no number
+        raise WorkError(f"{path} is damaged ({str(error).splitlines()[0]}); remove it and run again") from error
 
 
 def read_shard(path: UPath, columns: list[str] | None = None) -> pa.Table:
     """Read a whole shard, for small tables: measures, decisions, spans."""
     with _parquet(path) as shard:
-        return shard.read(columns=columns, use_threads=False)
+        table = shard.read(columns=columns, use_threads=False)
+        table.validate(full=True)  # of UTF-8 above all, which Parquet does not check
+    return table if columns is None else table.select(columns)
 
 
 def read_group(path: UPath, group: int, columns: list[str] | None = None) -> pa.Table:

@@ -53,6 +53,10 @@ def megatron(path: UPath, bos: int) -> TokenFile:
     _check_size(path.with_suffix(".idx"), len(index), 34 + 12 * sequences + 8 * documents)
     sizes = np.frombuffer(index, "<i4", sequences, 34).astype(np.int64)
     last = np.frombuffer(index, "<i8", documents, 34 + 12 * sequences)[1:]  # the sequence after each document's last
+    if sizes.min(initial=0) < 0 or last.min(initial=0) < 0 or last.max(initial=0) > sequences:
+        raise InputError(
+            f"{path.with_suffix('.idx')} has a sequence of negative size, or a document outside 0 to {sequences:,}"
+        )
     ids = _array(path, kinds[index[17]])
     _check_size(path, ids.size, int(sizes.sum()))
     return TokenFile(ids.astype("<u4") if ids.dtype == "<i4" else ids, np.concatenate(([0], np.cumsum(sizes)))[last])
@@ -61,13 +65,11 @@ def megatron(path: UPath, bos: int) -> TokenFile:
 def datatrove(path: UPath, bos: int) -> TokenFile:
     """Read datatrove's ``.ds`` with the ``.ds.index`` beside it; ``.ds.metadata`` has the width of ids."""
     ends = _array(path.parent / f"{path.name}.index", "<u8").astype(np.int64)
-    first = _bytes(path.parent / f"{path.name}.metadata").decode().split("\n")[0]
+    first = _bytes(path.parent / f"{path.name}.metadata").decode("utf-8", "replace").split("\n")[0][:200]
     width = first.rpartition("|")[2]
     if width not in ("2", "4"):
         raise InputError(f"{path.name}.metadata: expected 2 or 4 bytes per id after '|', found {first!r}")
-    ids = _array(path, f"<u{width}")
-    _check_size(path, ids.size, int(ends[-1]) if ends.size else 0)
-    return TokenFile(ids, ends)
+    return TokenFile(_array(path, f"<u{width}"), ends)
 
 
 READERS: dict[str, Callable[[UPath, int], TokenFile]] = {
@@ -98,6 +100,10 @@ def import_shard(
 ) -> list[Written]:
     """Convert one file to one shard. Raises InputError if it is damaged or holds ids outside the vocabulary."""
     read = READERS[format](path, bos)
+    starts = np.concatenate(([0], read.ends))
+    if (fell := np.flatnonzero(starts[1:] < starts[:-1])).size or starts[-1] != read.ids.size:
+        found = f"ends document {fell[0]:,} before its start" if fell.size else f"ends at id {starts[-1]:,}"
+        raise InputError(f"{path}: its index {found}; expected ends that rise to {read.ids.size:,}")
     largest = int(read.ids.max(initial=0))
     if largest >= vocab_size:
         raise InputError(f"{path} holds id {largest:,}, outside the vocabulary of {vocab_size:,}; raise --vocab-size")

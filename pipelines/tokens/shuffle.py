@@ -13,6 +13,7 @@ import pyarrow as pa
 from numba import njit
 from upath import UPath
 
+from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO
 from gristmill.pipelines.schema import ID, SOURCE
 from gristmill.pipelines.steps.step import Output, Written
@@ -107,11 +108,12 @@ def gather_shard(
     outputs: tuple[Output, ...],
 ) -> list[Written]:
     """Write one token shard. Memory: its ids twice, and the document table of one part."""
-    tables = []
+    tables, counts = [], {}
     for p, name in enumerate(parts):
         documents = read_shard(folder / f"{name}.parquet")
+        counts[name] = documents["tokens"].to_numpy()
         mine = select(documents, hash_range, settings, epochs)
-        stop = pa.array(np.cumsum(documents["tokens"].to_numpy()))
+        stop = pa.array(np.cumsum(counts[name]))
         table = documents.append_column("stop", stop).take(mine.rows)
         for name, column in (("order", mine.order), ("copy", mine.copy), ("part", np.full(mine.rows.size, p))):
             table = table.append_column(name, pa.array(column))
@@ -125,7 +127,7 @@ def gather_shard(
     for p, name in enumerate(parts):
         mine = part == p
         if mine.any():
-            source = _read_ids(folder / f"{name}{IDS}", info.dtype)
+            source = _read_ids(folder / f"{name}{IDS}", info.dtype, counts.pop(name))
             stop, size = table["stop"].to_numpy()[mine], table["tokens"].to_numpy()[mine]
             copy_documents(source, stop - size, size, (stops - sizes)[mine], before, after, ids)
     return [write_tokens(outputs[0], ids, stops, table["bytes"].to_numpy(), table.select(NAMES.names))]
@@ -138,9 +140,16 @@ def boundary_tokens(info: TokenizerInfo, settings: TokenSettings) -> tuple[np.nd
     return np.array(before, info.dtype), np.array(after, info.dtype)
 
 
-def _read_ids(path: UPath, dtype: np.dtype) -> np.ndarray:
+def _read_ids(path: UPath, dtype: np.dtype, counts: np.ndarray) -> np.ndarray:
+    """Map the ids of a part. Raises WorkError unless the documents' ``counts`` of ids add up to them."""
+    size, fit = path.stat().st_size, counts[(counts >= 0) & (counts <= path.stat().st_size)]
+    if fit.size < counts.size or int(fit.sum()) * dtype.itemsize != size:
+        raise WorkError(
+            f"{path} is damaged: it has {size:,} bytes, but its documents' ids of {dtype.itemsize} bytes add up to "
+            f"{int(fit.sum()):,}; remove {path.parent} and run again"
+        )
     if is_local(path):
-        return np.memmap(str(path), dtype, "r") if path.stat().st_size else np.empty(0, dtype)
+        return np.memmap(str(path), dtype, "r") if size else np.empty(0, dtype)
     return np.frombuffer(path.read_bytes(), dtype)
 
 

@@ -1,19 +1,37 @@
 """Import and export of models: folders of ``transformers`` (GPT-2 or Llama), and OpenAI's GPT-2 checkpoints."""
 
-import orjson
+from typing import Annotated
+
 import torch
+from pydantic import ConfigDict, Field
 from torch import Tensor
 from upath import UPath
 
-from gristmill.pipelines.errors import InputError, RecipeError
-from gristmill.pipelines.settings import read_settings
+from gristmill.pipelines.errors import InputError, RecipeError, WorkError, naming
+from gristmill.pipelines.settings import Settings, read_settings, shown
 from gristmill.pretrain.exchange import gpt2, llama, openai_tf
 from gristmill.pretrain.model.config import ModelConfig
 from gristmill.pretrain.model.gpt import GPT
-from gristmill.pretrain.training.checkpoint import read_tensors, set_weights, weights, write_json, write_tensors
+from gristmill.pretrain.training.checkpoint import (
+    check_size,
+    read_json,
+    read_tensors,
+    set_weights,
+    weights,
+    write_json,
+    write_tensors,
+)
 
 WEIGHTS, CONFIG, INDEX = "model.safetensors", "config.json", "model.safetensors.index.json"
 LAYOUTS = {"gpt2": gpt2, "llama": llama}  # by model_type
+
+
+class WeightIndex(Settings):
+    """Index of weights that lie in several files."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    weight_map: dict[str, Annotated[str, Field(pattern=r"^[^/\\]+$")]]
 
 
 def find_layout(shape: ModelConfig) -> str:
@@ -51,25 +69,31 @@ def import_model(folder: UPath) -> GPT:
     """
     if (folder / openai_tf.HPARAMS).exists():
         shape = read_settings(ModelConfig, openai_tf.from_config(folder), f"{folder / openai_tf.HPARAMS}")
-        return build(shape, dict(openai_tf.import_weights(shape, openai_tf.read_variables(folder))), f"{folder}")
+        with naming(folder):
+            return build(shape, dict(openai_tf.import_weights(shape, openai_tf.read_variables(folder))), openai_tf.DATA)
     where = folder / CONFIG
-    try:
-        config = orjson.loads(where.read_bytes())
-    except FileNotFoundError:
-        raise InputError(f"{folder} holds no {CONFIG}: expected a folder of transformers' save_pretrained") from None
-    kind = config.get("model_type")
-    if kind not in LAYOUTS:
-        raise InputError(f"{where} has model_type {kind!r}; expected one of {', '.join(LAYOUTS)}")
+    if not where.exists():
+        raise InputError(f"{folder} holds no {CONFIG}: expected a folder of transformers' save_pretrained")
+    config = read_json(where)
+    kind = config.get("model_type") if isinstance(config, dict) else None
+    if not isinstance(kind, str) or kind not in LAYOUTS:
+        raise InputError(f"{where} has model_type {shown(kind)}; expected one of {', '.join(LAYOUTS)}")
     shape = read_settings(ModelConfig, LAYOUTS[kind].from_config(config, f"{where}"), f"{where}")
-    return build(shape, dict(LAYOUTS[kind].import_weights(shape, _tensors(folder))), f"{folder}")
+    tensors = _tensors(folder)
+    with naming(folder):
+        return build(shape, dict(LAYOUTS[kind].import_weights(shape, tensors)), WEIGHTS)
 
 
 def build(shape: ModelConfig, tensors: dict[str, Tensor], where: str) -> GPT:
     """Build a model of these weights; embeddings are padded to our number of rows."""
-    for name in ("embedding.weight", "head.weight"):
-        if name in tensors:
-            missing = shape.rows - len(tensors[name])
-            tensors[name] = torch.nn.functional.pad(tensors[name], (0, 0, 0, missing))
+    tables = [name for name in ("embedding.weight", "head.weight") if name in tensors]
+    for name in tables:
+        found, expected = list(tensors[name].shape), [shape.vocab_size, shape.d_model]
+        if found != expected:
+            raise WorkError(f"{where}: {name} is {found}, expected {expected}")
+    check_size(shape, tensors, where)
+    for name in tables:
+        tensors[name] = torch.nn.functional.pad(tensors[name], (0, 0, 0, shape.rows - shape.vocab_size))
     model = GPT(shape)
     set_weights(model, tensors, where)
     return model.eval()
@@ -78,5 +102,5 @@ def build(shape: ModelConfig, tensors: dict[str, Tensor], where: str) -> GPT:
 def _tensors(folder: UPath) -> dict[str, Tensor]:
     if not (folder / INDEX).exists():
         return read_tensors(folder / WEIGHTS)
-    names = sorted(set(orjson.loads((folder / INDEX).read_bytes())["weight_map"].values()))
+    names = sorted(set(read_settings(WeightIndex, read_json(folder / INDEX), f"{folder / INDEX}").weight_map.values()))
     return {name: tensor for file in names for name, tensor in read_tensors(folder / file).items()}

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from gristmill.pipelines.errors import InputError
-from gristmill.pretrain.exchange.tensors import take
+from gristmill.pipelines.settings import shown
+from gristmill.pretrain.exchange.tensors import size, take
 from gristmill.pretrain.model.config import ModelConfig
 
 REQUIRED_CONFIG = {"norm": "layer", "position_encoding": "learned", "bias": True, "qk_norm": False, "causal": True}
@@ -46,13 +47,13 @@ def to_config(shape: ModelConfig) -> dict:
 def from_config(config: dict, where: str) -> dict:
     """Return the settings of `ModelConfig`. Raise InputError if it has no such model; ``where`` is for messages."""
     activation = config.get("activation_function", "gelu_new")
-    if activation not in ACTIVATIONS:
-        raise InputError(f"{where}: activation_function {activation!r}; expected one of {', '.join(ACTIVATIONS)}")
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
+        raise InputError(f"{where}: activation_function {shown(activation)}; expected one of {', '.join(ACTIVATIONS)}")
     if config.get("scale_attn_by_inverse_layer_idx") or not config.get("scale_attn_weights", True):
         raise InputError(f"{where}: unsupported scaling of attention; expected scale_attn_weights alone, as in GPT-2")
     return {
         **REQUIRED_CONFIG,
-        "vocab_size": config["vocab_size"],
+        "vocab_size": size(config, "vocab_size", where),
         "context": config.get("n_positions", 1024),
         "n_layers": config.get("n_layer", 12),
         "d_model": config.get("n_embd", 768),
@@ -95,4 +96,4 @@ def import_weights(shape: ModelConfig, theirs: dict[str, Tensor]) -> Iterator[tu
     if not shape.tie_embeddings:
         yield "head.weight", take(theirs, "lm_head.weight")
     for own, name in _names(shape):
-        yield own, take(theirs, name).T if _is_matrix(name) else take(theirs, name)
+        yield own, take(theirs, name, 2).T if _is_matrix(name) else take(theirs, name)

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-import torch
 from torch import Tensor
 
 from gristmill.pipelines.errors import InputError
-from gristmill.pretrain.exchange.tensors import take
+from gristmill.pipelines.settings import shown
+from gristmill.pretrain.exchange.tensors import size, stack, take
 from gristmill.pretrain.model.config import ModelConfig
 
 REQUIRED_CONFIG: dict[str, str | bool] = {"norm": "rms", "position_encoding": "rope", "mlp": "swiglu"}
@@ -49,7 +49,10 @@ def to_config(shape: ModelConfig) -> dict:
 def from_config(config: dict, where: str) -> dict:
     """Return the settings of `ModelConfig`. Raise InputError if it has no such model; ``where`` is for messages."""
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    head_dim = config["hidden_size"] // config["num_attention_heads"]
+    if not isinstance(rope, dict):
+        raise InputError(f"{where}: rope_parameters is {shown(rope)}, expected a table")
+    width, heads = size(config, "hidden_size", where), size(config, "num_attention_heads", where)
+    head_dim, theta = width // heads, rope.get("rope_theta", config.get("rope_theta", 10_000.0))
     for name, found, expected in (
         ("hidden_act", config.get("hidden_act", "silu"), "silu"),
         ("attention_bias", bool(config.get("attention_bias")), False),
@@ -58,19 +61,19 @@ def from_config(config: dict, where: str) -> dict:
         ("head_dim", config.get("head_dim") or head_dim, head_dim),
     ):
         if found != expected:
-            raise InputError(f"{where}: unsupported {name}: found {found!r}, expected {expected!r}")
+            raise InputError(f"{where}: unsupported {name}: found {shown(found)}, expected {expected!r}")
     return {
         **REQUIRED_CONFIG,
-        "vocab_size": config["vocab_size"],
+        "vocab_size": size(config, "vocab_size", where),
         "context": config.get("max_position_embeddings", 2048),
-        "n_layers": config["num_hidden_layers"],
-        "d_model": config["hidden_size"],
-        "n_heads": config["num_attention_heads"],
+        "n_layers": size(config, "num_hidden_layers", where),
+        "d_model": width,
+        "n_heads": heads,
         "n_kv_heads": config.get("num_key_value_heads"),
-        "mlp_hidden": config["intermediate_size"],
+        "mlp_hidden": size(config, "intermediate_size", where),
         "tie_embeddings": config.get("tie_word_embeddings", False),
         "norm_eps": config.get("rms_norm_eps", 1e-6),
-        "rope_theta": float(rope.get("rope_theta", config.get("rope_theta", 10_000.0))),
+        "rope_theta": theta,
     }
 
 
@@ -97,4 +100,4 @@ def import_weights(shape: ModelConfig, theirs: dict[str, Tensor]) -> Iterator[tu
     if not shape.tie_embeddings:
         yield "head.weight", take(theirs, "lm_head.weight")
     for own, names in _names(shape):
-        yield own, torch.cat([take(theirs, name) for name in names])
+        yield own, stack(theirs, names)

@@ -5,18 +5,20 @@
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
-import orjson
 import torch
 from torch import Tensor
 from upath import UPath
 
 from gristmill.pipelines.errors import InputError
+from gristmill.pipelines.settings import shown
 from gristmill.pretrain.exchange.gpt2 import BLOCK, REQUIRED_CONFIG
-from gristmill.pretrain.exchange.tensors import take
+from gristmill.pretrain.exchange.tensors import size, take
 from gristmill.pretrain.model.config import ModelConfig
+from gristmill.pretrain.training.checkpoint import read_json
 
 HPARAMS, INDEX, DATA = "hparams.json", "model.ckpt.index", "model.ckpt.data-00000-of-00001"
 MAGIC, FOOTER, FLOAT = 0xDB4775248B80FB57, 48, 1
@@ -32,16 +34,18 @@ class Entry(NamedTuple):
 
 def from_config(folder: UPath) -> dict:
     """Return the settings of `ModelConfig` for their ``hparams.json``."""
-    hparams = orjson.loads((folder / HPARAMS).read_bytes())
+    hparams, where = read_json(folder / HPARAMS), f"{folder / HPARAMS}"
+    if not isinstance(hparams, dict):
+        raise InputError(f"{where} holds {shown(hparams)}, expected a table")
     return {
         **REQUIRED_CONFIG,
         "mlp": "gelu",
         "tie_embeddings": True,
-        "vocab_size": hparams["n_vocab"],
-        "context": hparams["n_ctx"],
-        "d_model": hparams["n_embd"],
-        "n_heads": hparams["n_head"],
-        "n_layers": hparams["n_layer"],
+        "vocab_size": size(hparams, "n_vocab", where),
+        "context": size(hparams, "n_ctx", where),
+        "d_model": size(hparams, "n_embd", where),
+        "n_heads": size(hparams, "n_head", where),
+        "n_layers": size(hparams, "n_layer", where),
     }
 
 
@@ -50,10 +54,10 @@ def import_weights(shape: ModelConfig, theirs: dict[str, Tensor]) -> Iterator[tu
     yield "embedding.weight", take(theirs, "model/wte")
     yield "learned.weight", take(theirs, "model/wpe")
     blocks = ((n, ours, name.replace(".", "/")) for n in range(shape.n_layers) for ours, name in BLOCK.items())
-    names = [(f"blocks.{n}.{ours}", f"model/h{n}/{name}") for n, ours, name in blocks]
-    for ours, name in [*names, ("norm", "model/ln_f")]:
+    names = ((f"blocks.{n}.{ours}", f"model/h{n}/{name}") for n, ours, name in blocks)
+    for ours, name in chain(names, [("norm", "model/ln_f")]):
         is_norm = ours.endswith("norm")
-        yield f"{ours}.weight", take(theirs, f"{name}/g") if is_norm else take(theirs, f"{name}/w")[0].T
+        yield f"{ours}.weight", take(theirs, f"{name}/g") if is_norm else take(theirs, f"{name}/w", 3)[0].T
         yield f"{ours}.bias", take(theirs, f"{name}/b")
 
 
@@ -77,10 +81,11 @@ def read_variables(folder: UPath) -> dict[str, Tensor]:
 
 
 def _read(data, entry: Entry, where: str) -> Tensor:
+    there = max(data.seek(0, 2) - entry.offset, 0)
+    if there < entry.size:
+        raise InputError(f"{where} was cut short: {there:,} bytes at {entry.offset:,}, expected {entry.size:,}")
     data.seek(entry.offset)
     raw = data.read(entry.size)
-    if len(raw) != entry.size:
-        raise InputError(f"{where} was cut short: {len(raw):,} bytes at {entry.offset:,}, expected {entry.size:,}")
     return torch.from_numpy(np.frombuffer(raw, "<f4").reshape(entry.shape).copy())
 
 

@@ -18,7 +18,7 @@ class ModelConfig(Settings):
     """
 
     vocab_size: int = Field(ge=1)
-    context: int = Field(default=128, ge=1)  # T: tokens that one prediction can attend to
+    context: int = Field(default=128, ge=1, le=1 << 20)  # T: tokens that one prediction can attend to
     n_layers: int = Field(default=4, ge=1)
     d_model: int = Field(default=128, ge=1)  # D
     n_heads: int = Field(default=4, ge=1)  # H
@@ -96,7 +96,7 @@ class LSTMConfig(Settings):
     """An LSTM of Zaremba et al. (1409.2329), with the output matrix tied to the embedding (1608.05859)."""
 
     vocab_size: int = Field(ge=1)
-    context: int = Field(default=128, ge=1)
+    context: int = Field(default=128, ge=1, le=1 << 20)
     n_layers: int = Field(default=2, ge=1)
     d_model: int = Field(default=256, ge=1)
     dropout: float = Field(default=0.0, ge=0, lt=1)  # between layers

@@ -9,15 +9,18 @@ Random state is not stored: row order, hidden tokens and dropout are functions o
 """
 
 import shutil
+from typing import Any, Literal
 
 import orjson
 import torch
+from pydantic import ConfigDict, Field
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
-from gristmill.pipelines.settings import read_settings
+from gristmill.pipelines.settings import Settings, read_settings
 from gristmill.pipelines.storage.files import atomic_write, is_local, remove_temporary_files
 from gristmill.pretrain.model.config import LSTMConfig, ModelConfig
 from gristmill.pretrain.model.gpt import GPT
@@ -27,10 +30,33 @@ from gristmill.pretrain.model.lstm import LSTM
 MODEL, SHAPE, OPTIMIZER, STATE = "model.safetensors", "model.json", "optimizer.safetensors", "state.json"
 
 
+class ModelFile(Settings):
+    """Contents of `SHAPE`."""
+
+    kind: Literal["gpt", "rnn"]
+    shape: dict[str, Any]
+
+
+class State(Settings):
+    """Contents of `STATE`, as far as a resumed run reads it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    step: int = Field(ge=0)
+
+
 def write_json(path: UPath, value: dict) -> None:
     """Write a JSON file atomically."""
     with atomic_write(path) as file:
         file.write(orjson.dumps(value, option=orjson.OPT_INDENT_2))
+
+
+def read_json(path: UPath) -> Any:
+    """Read a JSON file that exists. Raise WorkError if it is damaged."""
+    try:
+        return orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise WorkError(f"{path} is damaged or cut short ({error}); write it again") from None
 
 
 def write_tensors(path: UPath, tensors: dict[str, torch.Tensor]) -> None:
@@ -45,8 +71,21 @@ def read_tensors(path: UPath) -> dict[str, torch.Tensor]:
         return load(path.read_bytes())
     except FileNotFoundError:
         raise WorkError(f"{path} does not exist") from None
-    except Exception as error:  # safetensors' own class is not public
-        raise WorkError(f"{path} is no safetensors file, or was cut short ({error}); remove it") from None
+    except (
+        SafetensorError,
+        KeyError,
+        ValueError,
+        RuntimeError,
+    ) as error:  # the last three are torch's
+        reason = str(error).partition("\n")[0]
+        raise WorkError(f"{path} is no safetensors file, or was cut short ({reason}); remove it") from None
+
+
+def check_size(shape: ModelConfig | LSTMConfig, tensors: dict[str, torch.Tensor], where: str) -> None:
+    """Raise WorkError, before a model is allocated, if the tensors are too small for its configuration."""
+    found = sum(tensor.numel() for tensor in tensors.values())
+    if found < shape.matrices():
+        raise WorkError(f"{where} holds {found:,} numbers, but its configuration needs at least {shape.matrices():,}")
 
 
 def weights(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -78,14 +117,20 @@ def save_model(folder: UPath, model: LanguageModel) -> None:
 
 def load_model(folder: UPath) -> LanguageModel:
     """Read the model that `save_model` wrote. Raise WorkError if there is none."""
-    try:
-        config = orjson.loads((folder / SHAPE).read_bytes())
-    except FileNotFoundError:
-        raise WorkError(f"{folder} holds no {SHAPE}: it is not a finished run") from None
-    shape, where = config["shape"], f"{folder / SHAPE}"
-    is_lstm = config["kind"] == "rnn"
-    model = LSTM(read_settings(LSTMConfig, shape, where)) if is_lstm else GPT(read_settings(ModelConfig, shape, where))
-    set_weights(model, read_tensors(folder / MODEL), f"{folder / MODEL}")
+    path = folder / SHAPE
+    if not path.exists():
+        raise WorkError(f"{folder} holds no {SHAPE}: it is not a finished run")
+    file, tensors = read_settings(ModelFile, read_json(path), f"{path}"), read_tensors(folder / MODEL)
+    model: LanguageModel
+    if file.kind == "rnn":
+        lstm = read_settings(LSTMConfig, file.shape, f"{path}, shape")
+        check_size(lstm, tensors, f"{folder / MODEL}")
+        model = LSTM(lstm)
+    else:
+        gpt = read_settings(ModelConfig, file.shape, f"{path}, shape")
+        check_size(gpt, tensors, f"{folder / MODEL}")
+        model = GPT(gpt)
+    set_weights(model, tensors, f"{folder / MODEL}")
     return model.eval()
 
 
@@ -110,12 +155,17 @@ def checkpoints(folder: UPath) -> list[UPath]:
 def load_checkpoint(path: UPath, model: nn.Module, optimizers: dict) -> dict:
     """Copy a checkpoint's weights and moments into model and optimizers; return the state saved with it."""
     set_weights(model, read_tensors(path / MODEL), f"{path / MODEL}")
-    moments, named = read_tensors(path / OPTIMIZER), weights(model)
+    moments, expected = read_tensors(path / OPTIMIZER), weights(model)
     for name, tensor in moments.items():
-        kind, parameter, moment = _split_key(name)
-        weight = named[parameter]
+        kind, parameter, moment = (*name.split("/", 2), "", "")[:3]
+        weight = expected.get(parameter)
+        if kind not in optimizers or weight is None or (tensor.ndim and tensor.shape != weight.shape):
+            found = f"{name[:100]!r} of shape {list(tensor.shape)}"
+            raise WorkError(f"{path / OPTIMIZER} holds {found}, which is no moment of this model; remove {path}")
         optimizers[kind].state[weight][moment] = tensor.to(weight.device)
-    return orjson.loads((path / STATE).read_bytes())
+    state = read_json(path / STATE)
+    read_settings(State, state, f"{path / STATE}")
+    return state
 
 
 def _moments(model: nn.Module, optimizers: dict) -> dict[str, torch.Tensor]:
@@ -126,9 +176,3 @@ def _moments(model: nn.Module, optimizers: dict) -> dict[str, torch.Tensor]:
         for parameter, moments in optimizer.state.items()
         for moment, value in moments.items()
     }
-
-
-def _split_key(name: str) -> tuple[str, str, str]:
-    kind, rest = name.split("/", 1)
-    parameter, moment = rest.rsplit("/", 1)
-    return kind, parameter, moment

@@ -11,6 +11,7 @@ from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 ID_BITS, RANK_BITS = 21, 22
 NEVER = np.int32((1 << RANK_BITS) - 1)  # the rank of a pair that does not merge
 BARRIER = np.int32(-1)  # of a pair that no merge reaches across: see initial_symbols.py
+MAX_MERGES, MAX_MERGING_ID = int(NEVER) - 1, (1 << ID_BITS) - 1
 KEY_SHIFT, RANK, ID = U64(RANK_BITS), U64(NEVER), U64((1 << ID_BITS) - 1)
 ONE = U64(1)
 

@@ -2,7 +2,7 @@
 
 from upath import UPath
 
-from gristmill.pipelines.errors import InputError
+from gristmill.pipelines.errors import InputError, naming
 from gristmill.tokenizers_lab.formats.huggingface import from_huggingface
 from gristmill.tokenizers_lab.formats.model import FILE, Model, read_model
 
@@ -14,4 +14,7 @@ def load_any(path: UPath) -> Model:
     files = [path / name for name in (FILE, HF) if (path / name).exists()] if path.is_dir() else [path]
     if not files:
         raise InputError(f"{path} holds neither {FILE} nor {HF}")
-    return read_model(files[0]) if files[0].name == FILE else from_huggingface(files[0].read_bytes())
+    if files[0].name == FILE:
+        return read_model(files[0])
+    with naming(files[0]):
+        return from_huggingface(files[0].read_bytes())

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import orjson
+from pydantic import ConfigDict
 
 from gristmill.pipelines.errors import InputError, RecipeError
+from gristmill.pipelines.settings import Settings, read_settings, shown
 from gristmill.tokenizers_lab.formats.model import Model, known_roles
 from gristmill.tokenizers_lab.normalize.charsmap import charsmap
 from gristmill.tokenizers_lab.pretokenize import PATTERN, PATTERNS
@@ -148,17 +150,63 @@ def _unigram(model: Model) -> dict:
 WRITERS = {"bpe": _bpe, "words": _byte_level, "wordpiece": _wordpiece, "unigram": _unigram}
 
 
+class AddedToken(Settings):
+    """Entry of ``added_tokens``."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: int
+    content: str
+
+
+class Part(Settings):
+    """Normalizer or pre-tokenizer, perhaps a sequence of others."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    type: str
+    pretokenizers: list["Part"] = []
+    normalizers: list["Part"] = []
+    add_prefix_space: bool | None = None
+    use_regex: bool = True
+    pattern: dict[str, str] = {}
+
+
+class Bpe(Settings):
+    """Model of type BPE."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    vocab: dict[str, int]
+    merges: list[str | list[str]] = []
+    ignore_merges: bool | None = False
+
+
+class HuggingFace(Settings):
+    """File ``tokenizer.json``, as far as it is read."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    model: Bpe
+    added_tokens: list[AddedToken] | None = None
+    pre_tokenizer: Part | None = None
+    normalizer: Part | None = None
+
+
 def from_huggingface(data: bytes) -> Model:
     """Return the byte-level BPE of a file. Raises InputError for a file that is damaged or not supported."""
     try:
         table = orjson.loads(data)
-        inside = table["model"]
-        kind, vocab, merges = inside.get("type", "BPE"), inside["vocab"], inside.get("merges", [])
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"the file is not a tokenizer.json ({type(error).__name__}: {error})") from None
-    if kind != "BPE":
-        raise InputError(f"tokenizer.json holds a model of type {kind}; expected BPE over bytes")
-    added = {token["content"]: vocab.get(token["content"], token["id"]) for token in table.get("added_tokens") or []}
+    except orjson.JSONDecodeError as error:
+        raise InputError(f"the file is not a tokenizer.json ({error})") from None
+    inside = table.get("model") if isinstance(table, dict) else None
+    if not isinstance(inside, dict):
+        raise InputError("the file is not a tokenizer.json: it has no model")
+    if (kind := inside.get("type", "BPE")) != "BPE":
+        raise InputError(f"tokenizer.json holds a model of type {shown(kind)}; expected BPE over bytes")
+    file = read_settings(HuggingFace, table, "tokenizer.json")
+    vocab = file.model.vocab
+    added = {token.content: vocab.get(token.content, token.id) for token in file.added_tokens or []}
     ids = vocab | added
     if sorted(ids.values()) != [*range(len(ids))]:
         raise InputError(f"ids of the vocabulary have gaps; expected 0 to {len(ids) - 1:,}")
@@ -168,32 +216,35 @@ def from_huggingface(data: bytes) -> Model:
             spelled[id] = name.encode() if name in added else bytes(BYTE[character] for character in name)
         except KeyError as error:
             raise InputError(
-                f"piece {name!r} contains {error}, which stands for no byte; expected BPE over bytes"
+                f"piece {shown(name)} contains {error}, which stands for no byte; expected BPE over bytes"
             ) from None
-    pairs = [pair.split(" ") if isinstance(pair, str) else pair for pair in merges]
+    pairs = [pair.split(" ") if isinstance(pair, str) else pair for pair in file.model.merges]
     try:
         made = [[vocab[left], vocab[right], vocab[left + right]] for left, right in pairs]
-    except (KeyError, ValueError) as error:
-        raise InputError(f"a merge names {error}, which is not in the vocabulary") from None
+    except KeyError as error:
+        raise InputError(f"a merge names {shown(error.args[0])}, which is not in the vocabulary") from None
+    except ValueError:
+        odd = next(pair for pair in pairs if len(pair) != 2)
+        raise InputError(f"merge {shown(odd)} does not name two pieces") from None
     return Model(
         algorithm="bpe",
-        pretokenizer=_pretokenizer_of(table.get("pre_tokenizer")),
+        pretokenizer=_pretokenizer_of(file.pre_tokenizer),
         pieces=[spelled[id] for id in range(len(ids))],
         merges=np.array(made, np.int32).reshape(-1, 3),
         special=added,
-        ignore_merges=bool(inside.get("ignore_merges")),
-        normalizers=_normalizers_of(table.get("normalizer")),
+        ignore_merges=bool(file.model.ignore_merges),
+        normalizers=_normalizers_of(file.normalizer),
         roles=known_roles(added),
     )
 
 
-def _pretokenizer_of(cut: dict[str, Any] | None) -> str:
-    steps = [cut] if cut and cut["type"] != "Sequence" else (cut or {}).get("pretokenizers", [])
-    if not steps or steps[-1].get("type") != "ByteLevel" or steps[-1].get("add_prefix_space"):
+def _pretokenizer_of(cut: Part | None) -> str:
+    steps = [] if cut is None else cut.pretokenizers if cut.type == "Sequence" else [cut]
+    if not steps or steps[-1].type != "ByteLevel" or steps[-1].add_prefix_space:
         raise InputError("the pre-tokenizer does not end in ByteLevel without a prefix space; expected BPE over bytes")
-    if steps[-1].get("use_regex", True):
+    if steps[-1].use_regex:
         return "gpt2"
-    patterns = tuple((step.get("pattern") or {}).get("Regex") for step in steps[:-1])
+    patterns = tuple(step.pattern.get("Regex") for step in steps[:-1])
     if not patterns:
         return "none"
     for name, known in PATTERNS.items():
@@ -201,13 +252,13 @@ def _pretokenizer_of(cut: dict[str, Any] | None) -> str:
             return name
     if len(patterns) == 1 and patterns[0]:
         return f"{PATTERN}{patterns[0]}"
-    raise InputError(f"the pre-tokenizer is not supported: {orjson.dumps(cut).decode()[:200]}")
+    raise InputError(f"the pre-tokenizer is not supported: {shown([step.type for step in steps])} of {shown(patterns)}")
 
 
-def _normalizers_of(normalizer: dict[str, Any] | None) -> tuple[str, ...]:
-    steps = (normalizer or {}).get("normalizers", [normalizer] if normalizer else [])
+def _normalizers_of(normalizer: Part | None) -> tuple[str, ...]:
+    steps = [] if normalizer is None else normalizer.normalizers if normalizer.type == "Sequence" else [normalizer]
     known = {entry["type"]: name for name, entry in NORMALIZERS.items()}
     for step in steps:
-        if step["type"] not in known:
-            raise InputError(f"the normalizer {step['type']} is not supported (supported: {', '.join(known)})")
-    return tuple(known[step["type"]] for step in steps)
+        if step.type not in known:
+            raise InputError(f"the normalizer {shown(step.type)} is not supported (supported: {', '.join(known)})")
+    return tuple(known[step.type] for step in steps)

@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 import orjson
+from pydantic import ConfigDict
 from upath import UPath
 
-from gristmill.pipelines.errors import WorkError
+from gristmill.pipelines.errors import WorkError, naming
+from gristmill.pipelines.settings import Settings, read_settings, shown
 from gristmill.pipelines.storage.files import atomic_write, checksum
 from gristmill.pipelines.storage.manifest import MANIFEST, Manifest, Part, fingerprint
+from gristmill.tokenizers_lab.formats.check import check_model
 
 FILE = "gristmill.json"
 FORMAT, VERSION = "gristmill tokenizer", 3
@@ -32,7 +35,7 @@ ROLE_NAMES = {
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """All data that turn text into ids and back."""
+    """All data that turn text into ids and back. Making one checks it and raises InputError for a misfit."""
 
     algorithm: str  # bpe, wordpiece, unigram, words, chars
     pretokenizer: str  # name of a pre-tokenizer: see tokenizers_lab/pretokenize
@@ -49,6 +52,9 @@ class Model:
     user_symbols: tuple[int, ...] = ()  # ids: see tokenizers_lab/strings/user_symbols.py
     prefix: str = ""  # wordpiece: begins each piece inside a word
     max_input_chars_per_word: int = 0  # wordpiece: a longer word is unknown
+
+    def __post_init__(self):
+        check_model(self)
 
     @property
     def size(self) -> int:
@@ -75,6 +81,25 @@ class Model:
     def is_byte(self, id: int) -> bool:
         """True if the piece stands for a byte and not for text."""
         return self.bytes_from is not None and self.bytes_from <= id < self.bytes_from + 256
+
+
+class Head(Settings):
+    """Fields of a tokenizer's file without pieces, merges and scores."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    algorithm: str
+    pretokenizer: str
+    alphabet: str
+    normalizers: list[str]
+    user_symbols: list[int]
+    special: dict[str, int]
+    roles: dict[str, str]
+    bytes_from: int | None
+    ignore_merges: bool
+    by_piece: bool
+    prefix: str
+    max_input_chars_per_word: int
 
 
 def known_roles(special: Iterable[str]) -> dict[str, str]:
@@ -136,27 +161,31 @@ def read_model(path: UPath) -> Model:
         raise WorkError(f"{file} is not a Gristmill tokenizer; read other formats with `gristmill tokenizer import`")
     if table.get("version") != VERSION:
         raise WorkError(f"{file} has version {table.get('version')}, expected {VERSION}; train or import it again")
-    sizes = {name: len(table.get(name, ())) for name in ("pieces", "merges", "scores")}
+    parts = {name: table.pop(name, None) for name in ("pieces", "merges", "scores")}
+    sizes = {name: len(part) if isinstance(part, list) else None for name, part in parts.items()}
     if sizes != table.get("sizes"):
-        raise WorkError(f"{file} is damaged: found {sizes}, expected {table.get('sizes')}; write it again")
-    scores = [np.nan if score is None else score for score in table["scores"]]
-    return Model(
-        algorithm=table["algorithm"],
-        pretokenizer=table["pretokenizer"],
-        pieces=[_from_json(piece) for piece in table["pieces"]],
-        merges=np.array(table["merges"], np.int32).reshape(-1, 3),
-        scores=np.array(scores, np.float32),
-        special=table["special"],
-        roles=table["roles"],
-        alphabet=table["alphabet"],
-        bytes_from=table["bytes_from"],
-        ignore_merges=table["ignore_merges"],
-        by_piece=table["by_piece"],
-        normalizers=tuple(table["normalizers"]),
-        user_symbols=tuple(table["user_symbols"]),
-        prefix=table["prefix"],
-        max_input_chars_per_word=table["max_input_chars_per_word"],
-    )
+        raise WorkError(f"{file} is damaged: found {sizes}, expected {shown(table.get('sizes'))}; write it again")
+    head = read_settings(Head, table, f"{file}")
+    with naming(file), np.errstate(over="ignore"):  # a score that is too large is refused as infinite
+        merges, scores = _numbers("merges", parts["merges"], "iu"), _numbers("scores", parts["scores"], "iuf")
+        lists = {"normalizers": tuple(head.normalizers), "user_symbols": tuple(head.user_symbols)}
+        return Model(
+            pieces=[_from_json(piece, id) for id, piece in enumerate(parts["pieces"])],
+            merges=merges.reshape(-1, 3) if merges.size % 3 == 0 else merges,
+            scores=scores.astype(np.float32),
+            **head.model_dump() | lists,
+        )
+
+
+def _numbers(name: str, rows: list, kinds: str) -> np.ndarray:
+    """Return numbers, or rows of them, as an array; null is NaN. Raises WorkError for anything else."""
+    try:
+        numbers = np.array([np.nan if row is None else row for row in rows]) if rows else np.empty(0, np.int32)
+    except ValueError:  # rows of different sizes
+        numbers = np.empty(0, object)
+    if numbers.dtype.kind not in kinds:
+        raise WorkError(f"{name} are damaged: expected a list of numbers, or of rows of 3; write the file again")
+    return numbers
 
 
 def _json(value: Any) -> str:
@@ -170,5 +199,11 @@ def _to_json(piece: bytes) -> str | list[str]:
         return [piece.hex(" ")]
 
 
-def _from_json(piece: str | list[str]) -> bytes:
-    return piece.encode() if isinstance(piece, str) else bytes.fromhex(piece[0])
+def _from_json(piece: Any, id: int) -> bytes:
+    if isinstance(piece, str):
+        return piece.encode()
+    try:
+        (digits,) = piece
+        return bytes.fromhex(digits)
+    except (TypeError, ValueError):
+        raise WorkError(f"piece {id:,} is {shown(piece)}, expected a text, or bytes as ['e2 96']") from None

@@ -4,7 +4,6 @@ Field numbers are those of sentencepiece_model.proto (google/sentencepiece, 0.2.
 pre-tokenizers than metaspace are refused, since the format cannot express them.
 """
 
-import struct
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.tokenizers_lab.formats.model import Model
 from gristmill.tokenizers_lab.normalize.charsmap import charsmap
-from gristmill.tokenizers_lab.normalize.protobuf import field, fields
+from gristmill.tokenizers_lab.normalize.protobuf import field, fields, message
 
 PIECES, TRAINER, NORMALIZER = 1, 2, 3
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
@@ -72,22 +71,22 @@ def from_sentencepiece(data: bytes) -> Model:
     normalizer: dict[int, Any] = {}
     for number, value in fields(data):
         if number == PIECES:
-            entry = dict(fields(value))
+            entry = message(value, {1: bytes, 2: float, 3: int})
             pieces.append(entry.get(1, b""))
-            scores.append(struct.unpack("<f", entry.get(2, bytes(4)))[0])
+            scores.append(entry.get(2, 0.0))
             kinds.append(entry.get(3, NORMAL))
         elif number == TRAINER:
-            trainer = dict(fields(value))
+            trainer = message(value, dict.fromkeys((3, 24, *(id for id, _, _ in IDS.values())), int))
         elif number == NORMALIZER:
-            normalizer = dict(fields(value))
+            normalizer = message(value, {1: bytes, 2: bytes, 3: int, 4: int, 5: int})
     if not pieces:
         raise InputError("the file holds no pieces; expected a SentencePiece model")
     kind = {number: name for name, number in KINDS.items()}.get(trainer.get(3, UNIGRAM))
     if kind is None:
         raise InputError("the model is of words or characters; expected unigram or BPE")
     symbols = tuple(id for id, kind_of in enumerate(kinds) if kind_of == USER_DEFINED)
-    if spaced := [pieces[id].decode() for id in symbols if b" " in pieces[id] or "▁".encode() in pieces[id]]:
-        raise InputError(f"user-defined symbols with spaces, such as {spaced[0]!r}, are not supported")
+    if spaced := [pieces[id] for id in symbols if b" " in pieces[id] or "▁".encode() in pieces[id]]:
+        raise InputError(f"user-defined symbols with spaces, such as {_text(spaced[0])!r}, are not supported")
     if trainer.get(24):
         raise InputError("models that write spaces after words (treat_whitespace_as_suffix) are not supported")
     where = [id for id, kind_of in enumerate(kinds) if kind_of == BYTE]
@@ -97,7 +96,7 @@ def from_sentencepiece(data: bytes) -> Model:
         if pieces[id] != b"<0x%02X>" % byte:
             raise InputError(f"byte piece {id:,} is {pieces[id]!r}, expected <0x{byte:02X}>")
         pieces[id] = bytes([byte])
-    special = {pieces[id].decode(): id for id, kind_of in enumerate(kinds) if kind_of in (UNKNOWN, CONTROL, UNUSED)}
+    special = {_text(pieces[id]): id for id, kind_of in enumerate(kinds) if kind_of in (UNKNOWN, CONTROL, UNUSED)}
     return Model(
         algorithm=kind,
         pretokenizer="metaspace",
@@ -113,6 +112,14 @@ def from_sentencepiece(data: bytes) -> Model:
     )
 
 
+def _text(data: bytes) -> str:
+    """Decode a name. Raises InputError if it is not UTF-8."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise InputError(f"{data[:60]!r} names a special token, symbol or rule, but is not UTF-8") from None
+
+
 def _roles(trainer: dict, special: dict[str, int], kinds: list[int]) -> dict[str, str]:
     names = {id: token for token, id in special.items()}
     roles = {"unknown": names[kinds.index(UNKNOWN)]} if UNKNOWN in kinds else {}
@@ -124,7 +131,7 @@ def _roles(trainer: dict, special: dict[str, int], kinds: list[int]) -> dict[str
 
 
 def _normalizers(spec: dict) -> tuple[str, ...]:
-    rule, names = spec.get(1, b"").decode(), []
+    rule, names = _text(spec.get(1, b"")), []
     if spec.get(2):
         if rule not in RULES[:2] or spec[2] != charsmap(rule):
             raise InputError(f"the character map {rule!r} is not one of SentencePiece's nmt_nfkc and nmt_nfkc_cf")

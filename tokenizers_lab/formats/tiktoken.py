@@ -10,7 +10,10 @@ import binascii
 import numpy as np
 
 from gristmill.pipelines.errors import InputError, RecipeError
+from gristmill.tokenizers_lab.encode.merge_table import MAX_MERGING_ID
 from gristmill.tokenizers_lab.formats.model import Model, known_roles
+
+MAX_UNUSED = 1 << 16  # ids without a piece; they take memory that the file does not show
 
 
 def to_tiktoken(model: Model) -> bytes:
@@ -42,9 +45,12 @@ def from_tiktoken(data: bytes, pretokenizer: str, special: dict[str, int]) -> Mo
     ids = sorted({*ranks.values(), *special.values()})
     if len(ids) < len(ranks) + len(special):
         raise InputError("two pieces have the same rank, or a special token has the id of a piece")
-    if missing := [b for b in range(256) if bytes([b]) not in ranks]:
-        raise InputError(f"byte {missing[0]} has no piece; all 256 are needed")
-    pieces = [b""] * (ids[-1] + 1)  # unused ids have no bytes
+    if ids and (ids[0] < 0 or ids[-1] >= MAX_MERGING_ID):
+        found = ids[0] if ids[0] < 0 else ids[-1]
+        raise InputError(f"a rank or special token's id is {found}, expected 0 to {MAX_MERGING_ID - 1:,}")
+    if ids and (unused := ids[-1] + 1 - len(ids)) > MAX_UNUSED:
+        raise InputError(f"{unused:,} ids up to {ids[-1]:,} have no piece, expected up to {MAX_UNUSED:,}")
+    pieces = [b""] * (max(ids, default=0) + 1)  # unused ids have no bytes
     for piece, rank in ranks.items():
         pieces[rank] = piece
     for token, id in special.items():

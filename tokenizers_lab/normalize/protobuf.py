@@ -35,6 +35,22 @@ def fields(data: bytes) -> Iterator[tuple[int, Any]]:
         yield key >> 3, value
 
 
+def message(data: bytes | int, kinds: dict[int, type]) -> dict[int, Any]:
+    """Return the last value of each field; ``kinds`` says which are int, float (four bytes) or bytes.
+
+    Raises InputError for a field of another kind.
+    """
+    found: dict[int, Any] = {}
+    for number, value in fields(data) if isinstance(data, bytes) else [(0, data)]:
+        kind = bytes if not number else kinds.get(number)
+        if kind is float and isinstance(value, bytes) and len(value) == 4:
+            value = struct.unpack("<f", value)[0]
+        elif kind and not isinstance(value, kind):
+            raise InputError(f"field {number} of a message is no {kind.__name__}; expected a SentencePiece model")
+        found[number] = value
+    return found
+
+
 def field(number: int, value: int | float | bytes | str) -> bytes:
     """Encode one field: an int (or bool) as a varint, a float as four bytes, text as bytes."""
     if isinstance(value, float):

@@ -22,7 +22,7 @@ from gristmill.pipelines.ragged import Ragged
 BATCH_NGRAMS = 1 << 16  # lines
 
 
-def ngrams_of(model: NGram) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def ngrams_of(model: NGram, where: str = "the model") -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Yield for each order k from 2: sorted ids int64[n, k], log10 probabilities float32[n], back-offs float32[n]."""
     bits, quantized = model.metadata["bits"], model.metadata["quantized"]
     ids = np.arange(model.vocabulary.size)[:, None]  # by slot in the table of the order below
@@ -32,6 +32,8 @@ def ngrams_of(model: NGram) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray
         used = np.flatnonzero(cells)
         keys = (cells[used] >> np.uint64(CODE_BITS if quantized else 0)) - np.uint64(1)
         first, below = keys & np.uint64((1 << bits) - 1), keys >> np.uint64(bits)
+        if int(first.max(initial=0)) >= model.vocabulary.size or int(below.max(initial=0)) >= len(ids):
+            raise InputError(f"{where} is damaged: cells of order {k} hold n-grams of words that it lacks")
         ngrams = np.column_stack((first.astype(np.int64), ids[below.astype(np.int64)]))
         if quantized:
             low = cells[used] & np.uint64(CODES * CODES - 1)
@@ -44,12 +46,12 @@ def ngrams_of(model: NGram) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray
         ids[used] = ngrams
 
 
-def write_arpa(model: NGram, file: BinaryIO) -> None:
-    """Write a model as ARPA."""
-    orders = list(ngrams_of(model))
+def write_arpa(model: NGram, file: BinaryIO, where: str = "the model") -> None:
+    """Write a model as ARPA. Raises InputError, naming ``where`` it is from, if its cells are damaged."""
+    orders = list(ngrams_of(model, where))
     sizes = [model.vocabulary.size, *(len(ngrams) for ngrams, *_ in orders)]
     file.write(("\\data\\\n" + "".join(f"ngram {k}={n}\n" for k, n in enumerate(sizes, 1))).encode())
-    words = [model.vocabulary.words.row(i).decode() for i in range(model.vocabulary.size)]
+    words = [model.vocabulary.words.row(i).decode(errors="replace") for i in range(model.vocabulary.size)]
     singles = np.arange(len(words))[:, None], *model.unigrams.T
     for k, (ngrams, probabilities, backoffs) in enumerate([singles, *orders], 1):
         file.write(f"\n\\{k}-grams:\n".encode())
@@ -67,7 +69,8 @@ def write_arpa(model: NGram, file: BinaryIO) -> None:
 def read_arpa(file: TextIO, where: str) -> NGram:
     """Read a model from ARPA.
 
-    Raises InputError, with the line, for malformed input and for n-grams without their suffix in the order below.
+    Raises InputError, with the line, for malformed input, and for n-grams of unknown words or without their suffix in
+    the order below.
     """
     lines = ((number, line.rstrip("\n")) for number, line in enumerate(file, 1))
     sizes = _sizes(lines, where)
@@ -92,7 +95,10 @@ def read_arpa(file: TextIO, where: str) -> NGram:
     begins = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
     cells = np.zeros(2 * begins[-1], np.uint64)
     for k in range(2, order + 1):
-        ngrams = np.array([[ids[word] for word in ngram] for ngram, _, _ in found[k - 1]], np.int64).reshape(-1, k)
+        try:
+            ngrams = np.array([[ids[word] for word in ngram] for ngram, _, _ in found[k - 1]], np.int64).reshape(-1, k)
+        except KeyError as word:
+            raise InputError(f"{where} has an n-gram of {k} words with {word}, which is no unigram") from None
         _insert_order(ngrams, found[k - 1], cells, begins, bits, where)
     metadata = {"order": order, "bits": bits, "units": WORDS, "quantized": False, "settings": {"from": "ARPA"}}
     return NGram(metadata, vocabulary, unigrams, cells, begins, np.zeros((0, 2, CODES), np.float32))

@@ -108,6 +108,46 @@ def test_a_damaged_file_is_an_input_error(models, tmp_path, damage, message):
         read_fasttext(path)
 
 
+HEADER = {"magic": 0, "version": 4, "dim": 8, "word_ngrams": 28, "loss": 32, "model": 36, "buckets": 40, "min_n": 44}
+HEADER |= {"max_n": 48, "words": 68, "labels": 72}
+PRUNED = {"kept": 84, "table": 0, "row": 4}  # the last two after the dictionary
+
+
+@pytest.mark.parametrize("number", [-1, 2**31 - 1])
+@pytest.mark.parametrize(("kind", "field"), [(k, f) for k in (0, 1) for f in [*HEADER, "rows", *[*PRUNED] * (not k)]])
+def test_a_number_that_no_model_has_is_an_input_error(models, tmp_path, kind, number, field):
+    data = models[kind].path.read_bytes()
+    table = 92 + sum(len(word.encode()) + 10 for word in [*VOCABULARY, *LABELS])
+    rows = table + 2 + 8 * 32 if kind == 0 else table + 1  # of the input matrix: kind 0 is quantized and pruned
+    at = {**HEADER, **PRUNED, "table": table, "row": table + 4, "rows": rows}[field]
+    path = tmp_path / "damaged.bin"
+    path.write_bytes(data[:at] + int(number).to_bytes(4, "little", signed=True) + data[at + 4 :])
+    with pytest.raises(InputError, match=r"damaged\.bin is no fastText classifier: .*(expected|wrong|do not fit)"):
+        FastTextPredictor(read_fasttext(path)).predict(Ragged.from_strings(["the house der ça"]))
+
+
+@pytest.mark.parametrize("change", [{"buckets": 96}, {"buckets": 0}, {"max_n": 101}, {"word_ngrams": 101}, {"dim": 4}])
+def test_a_matrix_that_is_too_small_for_its_header_is_an_input_error(models, tmp_path, change):
+    (name, value), data = next(iter(change.items())), models[1].path.read_bytes()
+    at = HEADER[name]
+    (tmp_path / "damaged.bin").write_bytes(data[:at] + value.to_bytes(4, "little") + data[at + 4 :])
+    if change == {"buckets": 96}:  # one row more than needed does no harm
+        read_fasttext(tmp_path / "damaged.bin")
+        return
+    with pytest.raises(InputError, match=rf"{name}|shape of the matrices"):
+        read_fasttext(tmp_path / "damaged.bin")
+
+
+def test_counts_that_rise_give_no_tree(models, tmp_path):
+    data = models[0].path.read_bytes()
+    at = data.index(b"__label__de") + 12
+    path = tmp_path / "damaged.bin"
+    for count in (94, 10**15, -1, 2**63 - 1):
+        path.write_bytes(data[:at] + count.to_bytes(8, "little", signed=True) + data[at + 8 :])
+        with pytest.raises(InputError, match=r"counts of labels is .*expected falling"):
+            read_fasttext(path)
+
+
 def test_a_missing_file_is_an_input_error(tmp_path):
     with pytest.raises(InputError, match=r"give the path of a \.bin"):
         read_fasttext(tmp_path / "none.bin")

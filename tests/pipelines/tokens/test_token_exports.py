@@ -132,7 +132,7 @@ def test_damaged_files_are_named(tokens, tmp_path):
         path.unlink()  # it may be the shard's own payload
         for lost in (1, 2, len(whole) - 1):
             path.write_bytes(whole[:-lost])
-            with pytest.raises(InputError, match=r"cut short|is not a file of llm\.c"):
+            with pytest.raises(InputError, match=r"cut short|is not a file of llm\.c|expected ends that rise to"):
                 run_step(import_step([path], format, 258, BOS, folder / f"{format}-in"))
         path.write_bytes(whole)
         with pytest.raises(InputError, match=r"holds id 25\d, outside the vocabulary of 100"):
@@ -142,6 +142,32 @@ def test_damaged_files_are_named(tokens, tmp_path):
         run_step(import_step([folder / "x.bin"], "llmc", 258, BOS, folder / "y"))
     with pytest.raises(InputError, match="missing"):
         run_step(import_step([folder / "x.bin"], "megatron", 258, BOS, folder / "z"))
+
+
+@pytest.mark.parametrize(
+    ("format", "file", "kind", "at", "value", "message"),
+    [
+        ("datatrove", "train-00000.ds.index", "<i8", 0, -1, "ends document 0 before its start"),
+        ("datatrove", "train-00000.ds.index", "<i8", 0, 2**40, "ends document 1 before its start"),
+        ("datatrove", "train-00000.ds.index", "<i8", -8, 2**63 - 1, "ends at id"),
+        ("megatron", "train-00000.idx", "<i4", 34, -1, "a sequence of negative size"),
+        ("megatron", "train-00000.idx", "<i8", -8, 2**40, "a document outside 0 to"),
+        ("megatron", "train-00000.idx", "<i8", -8, -1, "a document outside 0 to"),
+        ("megatron", "train-00000.idx", "<i8", 18, 2**40, "cut short or too long"),
+        ("llmc", "train-00000.bin", "<i4", 8, -1, "cut short or too long"),
+    ],
+)
+def test_numbers_that_no_file_has_are_one_line(tokens, tmp_path, format, file, kind, at, value, message):
+    folder = UPath(tmp_path)
+    export(tokens, format, folder / format)
+    path, number = folder / format / file, np.array(value, kind).tobytes()
+    data = path.read_bytes()
+    at %= len(data)
+    path.unlink()  # it may be the shard's own payload
+    path.write_bytes(data[:at] + number + data[at + len(number) :])
+    suffix = ".ds" if format == "datatrove" else ".bin"
+    with pytest.raises(InputError, match=rf"train-00000\.\w+.*{message}"):
+        run_step(import_step([folder / format / f"train-00000{suffix}"], format, 258, BOS, folder / "in"))
 
 
 def test_formats_that_cannot(tokens, tmp_path):

@@ -14,13 +14,14 @@ from gristmill.pipelines.kernels.gather import gather_rows
 from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENT
+from gristmill.pipelines.settings import read_settings
 from gristmill.pipelines.steps.step import run_step
 from gristmill.pipelines.storage.manifest import Manifest
 from gristmill.pipelines.storage.shards import write_shard
 from gristmill.pipelines.tokens.encode import TokenizerInfo
 from gristmill.pipelines.tokens.settings import TokenSettings
-from gristmill.pipelines.tokens.shards import TokenShards
-from gristmill.pipelines.tokens.shuffle import is_validation, scramble
+from gristmill.pipelines.tokens.shards import TokenFolder, TokenShard, TokenShards
+from gristmill.pipelines.tokens.shuffle import NAMES, _read_ids, is_validation, scramble
 from gristmill.pipelines.tokens.steps import encode_step, gather_step
 from tests.corpora import finish, tree
 
@@ -168,10 +169,77 @@ def test_what_does_not_fit_is_one_clear_error(tmp_path):
     with pytest.raises(WorkError, match="checksum"):
         TokenShards(folder).check()
     with pytest.raises(WorkError, match="holds id 65535, outside the vocabulary of 258"):
-        TokenShards(folder).shard("train-00000").check(258, {})
+        TokenShards(folder).shard("train-00000").check({})
     payload.unlink()
     with pytest.raises(WorkError, match="is missing"):
         TokenShards(folder)
+
+
+def set_number(path, dtype, row, value):
+    numbers = np.frombuffer(path.read_bytes(), dtype).copy()
+    numbers[row] = np.array(value).astype(dtype)
+    path.write_bytes(numbers.tobytes())
+
+
+@pytest.mark.parametrize(
+    ("file", "row", "value", "message"),
+    [
+        ("train-00000.ends", 1, -1, r"ends document 1 at -1, before its start"),
+        ("train-00000.ends", 1, 2**63 - 1, r"ends document 2 at [\d,]+, before its start"),
+        ("train-00000.ends", 0, 2**40, r"ends document 1 at [\d,]+, before its start"),
+        ("train-00000.ends", -1, 2**40, r"ends at id 1,099,511,627,776, but train-00000\.bin holds"),
+        ("train-00000.ends", -2, 2**64 - 1, r"ends document \d+ at -1, before its start"),
+    ],
+)
+def test_ends_outside_the_ids_are_one_line(tmp_path, file, row, value, message):
+    folder = make(tmp_path, documents()).folder
+    set_number(folder / file, "<u8", row, value)
+    with pytest.raises(WorkError, match=rf"{file} is damaged: it {message}"):
+        TokenShards(folder).shard("train-00000")
+
+
+def test_files_of_a_shard_that_differ_in_documents_are_one_line(tmp_path):
+    folder = make(tmp_path, documents()).folder
+    shard = TokenShards(folder).shard("train-00000")
+    (folder / "train-00000.parquet").write_bytes((folder / "validation-00000.parquet").read_bytes())
+    with pytest.raises(
+        WorkError, match=rf"train-00000\.parquet is damaged: .*expected {shard.ends.size:,} of id, source"
+    ):
+        _ = shard.documents
+    path = folder / "train-00000.parquet"
+    odd = pa.LargeStringArray.from_buffers(1, pa.py_buffer(np.array([0, 1])), pa.py_buffer(b"\xff"))
+    column = pa.chunked_array([odd] * shard.ends.size)
+    write_shard(path, [pa.table({"id": column, "source": column})], NAMES)
+    with pytest.raises(WorkError, match=r"train-00000\.parquet is damaged .*UTF"):
+        _ = shard.documents
+    (folder / "train-00000.parquet").write_bytes(b"PAR1" * 9)
+    with pytest.raises(WorkError, match=r"train-00000\.parquet is damaged"):
+        _ = shard.documents
+    (folder / "train-00000.bytes").write_bytes((folder / "train-00000.bytes").read_bytes()[:-4])
+    with pytest.raises(WorkError, match=r"holds \d+ documents, train-00000\.bytes \d+"):
+        TokenShard(folder, "train-00000", "<u2", 258)
+    (folder / "train-00000.bytes").write_bytes(b"abc")
+    with pytest.raises(WorkError, match=r"train-00000\.bytes is damaged: it has 3 bytes, no multiple of 4"):
+        TokenShard(folder, "train-00000", "<u2", 258)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("dtype", "<u8"), ("vocab_size", 0), ("bos", -1), ("tokenizer", {"file": "../x", "sha256": ""})]
+)
+def test_settings_that_no_shards_have_are_one_line(tmp_path, key, value):
+    settings = make(tmp_path, documents(9)).about
+    read_settings(TokenFolder, settings, "manifest.json, settings")
+    with pytest.raises(RecipeError, match=rf"manifest\.json, settings: {key}.*found"):
+        read_settings(TokenFolder, settings | {key: value}, "manifest.json, settings")
+
+
+@pytest.mark.parametrize("counts", [[-1, 4, 0], [3, 2**62, 0], [2, 2, 0], [2, 0, 0]])
+def test_counts_that_do_not_match_the_ids_of_a_part_are_one_line(tmp_path, counts):
+    path = UPath(tmp_path / "part.ids")
+    path.write_bytes(bytes(6))
+    with pytest.raises(WorkError, match=r"part\.ids is damaged: it has 6 bytes, but its documents' ids of 2 bytes"):
+        _read_ids(path, np.dtype("<u2"), np.array(counts))
+    assert _read_ids(path, np.dtype("<u2"), np.array([0, 3, 0])).size == 3
 
 
 def test_a_boundary_needs_its_token(tmp_path):
