@@ -23,10 +23,12 @@ def read_jsonl(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]
 
     blocks = read_blocks(piece)
     for first, offset, lines in split_records(blocks, b"\n", reading.settings.max_record_bytes, too_long, piece.first):
-        rows, numbers, at = [], [], piece.start + offset
+        rows, numbers, at, counted = [], [], piece.start + offset, 0
         if at == 0 and lines:
             lines[0] = lines[0].removeprefix(BOM)
         for i, line in enumerate(lines):
+            if not line or line.isspace():
+                continue
             try:
                 row = loads(line)
                 if type(row) is dict and type(row.get(key)) is str and not (others and _lacks(row, others)):
@@ -35,10 +37,9 @@ def read_jsonl(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]
                     continue
                 reason = _why_not(row, key, others)
             except JSONDecodeError as error:
-                if not line.strip():
-                    continue
                 reason = _why_not_json(line, error)
-            reading.reject(piece, first + i, reason, line, at + sum(map(len, lines[:i])) + i)
+            at, counted = at + sum(map(len, lines[counted:i])) + i - counted, i
+            reading.reject(piece, first + i, reason, line, at)
         if rows:
             yield RecordBatch.rows(rows, numbers, piece.file.name)
 
