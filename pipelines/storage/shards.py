@@ -16,8 +16,8 @@ from gristmill.pipelines.storage.manifest import require_finished
 
 GROUP_BYTES = 8 << 20  # of text per row group, the batch of kernels
 SHARD_BYTES = 64 << 20  # of text per shard
-# Documents, in text of fewer than 512 bytes each. Measures take 1 kB per document, whatever its length.
-GROUP_ROWS, SHARD_ROWS = 1 << 14, 1 << 17
+# Documents: limits for text of under a kilobyte each. A document of any length takes 1 kB of measures, 2 in the ledger.
+GROUP_ROWS, SHARD_ROWS = 1 << 14, 1 << 16
 LEVEL, FAST = 3, 1  # of zstd. FAST is for intermediate shards: half the time to write, 16 % larger
 
 
