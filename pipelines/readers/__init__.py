@@ -7,6 +7,7 @@ import pyarrow as pa
 from gristmill.pipelines.inputs.records import RecordBatch, documents
 from gristmill.pipelines.inputs.work_units import InputSlice, WorkUnit
 from gristmill.pipelines.readers.arrow import read_hugging_face, read_parquet
+from gristmill.pipelines.readers.bounds import without_too_many_lines
 from gristmill.pipelines.readers.context import ReadContext
 from gristmill.pipelines.readers.html_warc import read_html, read_warc
 from gristmill.pipelines.readers.jsonl import read_jsonl
@@ -35,7 +36,7 @@ def read_unit(unit: WorkUnit, reading: ReadContext) -> Iterator[pa.Table]:
             rejects, empty = reading.rejects, piece.end is None
             try:
                 for found in FORMATS[piece.file.format](piece, reading):
-                    empty = False
+                    empty, found = False, without_too_many_lines(found, piece, reading)
                     yield documents(found, piece.file.name, reading.source(piece), reading.settings)
             except CorruptStream as corrupt:
                 reading.reject(piece, corrupt.number or 1, corrupt.reason, corrupt.excerpt, corrupt.offset)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,8 +54,9 @@ class Worker:
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
             self.process = subprocess.Popen(command, **pipes, text=True, cwd=ROOT, env=os.environ | QUIET)
         process = self.process
-        process.stdin.write(json.dumps(arguments) + "\n")
-        process.stdin.flush()
+        with suppress(BrokenPipeError):  # it has died: reading says so
+            process.stdin.write(json.dumps(arguments) + "\n")
+            process.stdin.flush()
         ready, _, _ = select.select([process.stdout], [], [], seconds)
         if ready and (line := process.stdout.readline()):
             return json.loads(line)
