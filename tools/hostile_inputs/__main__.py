@@ -42,7 +42,7 @@ class Result(NamedTuple):
 
 
 class Worker:
-    """Process that runs commands; started again after one that has died or taken too long."""
+    """Runner of commands in one process; it starts another after one has died or taken too long."""
 
     def __init__(self):
         self.process: subprocess.Popen | None = None
@@ -51,9 +51,12 @@ class Worker:
         """Run a command and return its result, as worker.py has it; without ``cpu`` if the process died or hung."""
         if not self.process:
             command = [sys.executable, "-m", "tools.hostile_inputs.worker"]
-            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-            self.process = subprocess.Popen(command, **pipes, text=True, cwd=ROOT, env=os.environ | QUIET)
+            pipe, quiet, env = subprocess.PIPE, subprocess.DEVNULL, os.environ | QUIET
+            self.process = subprocess.Popen(
+                command, stdin=pipe, stdout=pipe, stderr=quiet, text=True, cwd=ROOT, env=env
+            )
         process = self.process
+        assert process.stdin and process.stdout
         with suppress(BrokenPipeError):  # it has died: reading says so
             process.stdin.write(json.dumps(arguments) + "\n")
             process.stdin.flush()
@@ -117,7 +120,7 @@ def lost_documents(work: Path, good: dict[str, str]) -> int:
 @click.argument("names", nargs=-1)
 @click.option("--list", "listed", is_flag=True, help="Print the names of all kinds.")
 def main(names: tuple[str, ...], listed: bool) -> None:
-    """Clean bad inputs of all kinds, or of those whose names contain NAMES; exit with 1 after a bad run."""
+    """Clean bad inputs of all kinds, or of kinds with one of NAMES in their name; exit with 1 after a bad run."""
     chosen = {name: kind for name, kind in KINDS.items() if not names or any(word in name for word in names)}
     if listed or not chosen:
         click.echo("\n".join(chosen or KINDS))

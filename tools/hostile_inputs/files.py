@@ -5,6 +5,7 @@ import gzip
 import lzma
 import os
 import socket
+from collections.abc import Callable
 from functools import partial
 
 import pyarrow as pa
@@ -68,6 +69,11 @@ COMPRESSED = {
     "xz truncated": ("bad.jsonl.xz", lambda: lzma.compress(LINE * 5000)[:-40]),
     "two compressions": ("bad.jsonl.gz.zst", lambda: zstandard.compress(gzip.compress(LINE * 50))),
 }
+
+
+def compressed(raw: Raw, file: str, data: Callable[[], bytes]) -> None:
+    """Write a compressed file."""
+    raw.write(file, data())
 
 
 def record(body: bytes, mime: str = "text/html", length: int | None = None, head: str = "") -> bytes:
@@ -147,10 +153,7 @@ NAMES: dict[str, str | bytes] = {
 
 KINDS: dict[str, Kind] = {
     **{name: Kind(partial(parquet_bytes, edit=edit)) for name, edit in PARQUET.items()},
-    **{
-        name: Kind(lambda raw, file=file, data=data: raw.write(file, data()))
-        for name, (file, data) in COMPRESSED.items()
-    },
+    **{name: Kind(partial(compressed, file=file, data=data)) for name, (file, data) in COMPRESSED.items()},
     **{name: Kind(partial(Raw.write, name="bad.warc", data=data)) for name, data in WARC.items()},
     **{name: Kind(partial(Raw.write, name="bad.html", data=data)) for name, data in HTML.items()},
     **{name: Kind(partial(odd_name, name=file)) for name, file in NAMES.items()},

@@ -16,7 +16,8 @@ class Raw:
     """Input folder of one kind. ``good`` has the id and text of each document that must not be lost."""
 
     def __init__(self, folder: Path, seed: int = 1):
-        self.folder, self.random, self.good = folder, Random(seed), {}
+        self.folder, self.random = folder, Random(seed)
+        self.good: dict[str, str] = {}
         self.settings: dict[str, object] = {"max_reject_fraction": 1.0}  # of [input]
         folder.mkdir(parents=True)
 

@@ -120,6 +120,11 @@ COLUMNS: dict[str, dict] = {
 }
 
 
+def one_table(raw: Raw, columns: dict) -> None:
+    """Write a Parquet file."""
+    raw.table("bad.parquet", pa.table(columns))
+
+
 def two_of_a_name(raw: Raw) -> None:
     """Write a table with two columns named text."""
     raw.table("bad.parquet", pa.Table.from_arrays([pa.array(TEXTS)] * 2, ["text", "text"]))
@@ -131,9 +136,6 @@ KINDS: dict[str, Kind] = {
     "JSON array": Kind(json_array),
     **{name: Kind(partial(Raw.write, name="bad.csv", data=data)) for name, data in CSV.items()},
     **{name: Kind(partial(Raw.write, name="bad.tsv", data=data)) for name, data in TSV.items()},
-    **{
-        name: Kind(lambda raw, columns=columns: raw.table("bad.parquet", pa.table(columns)))
-        for name, columns in COLUMNS.items()
-    },
+    **{name: Kind(partial(one_table, columns=columns)) for name, columns in COLUMNS.items()},
     "Parquet two columns of one name": Kind(two_of_a_name),
 }

@@ -62,6 +62,11 @@ def texts(raw: Raw, *several: str) -> None:
     raw.write("bad.jsonl", "".join(json.dumps({"text": text}) + "\n" for text in several))
 
 
+def repeated(raw: Raw, unit: str) -> None:
+    """Write a text of 1,000,000 characters."""
+    texts(raw, unit * (SIZE // len(unit)))
+
+
 def huge(raw: Raw, unit: str) -> None:
     """Write a text of 60 MB, longer documents being rejects."""
     raw.write("bad.txt", unit * (LONG // len(unit.encode())))
@@ -93,7 +98,7 @@ def one_bucket(raw: Raw) -> None:
 
 
 KINDS: dict[str, Kind] = {
-    **{name: Kind(lambda raw, unit=unit: texts(raw, unit * (SIZE // len(unit)))) for name, unit in REPEATED.items()},
+    **{name: Kind(partial(repeated, unit=unit)) for name, unit in REPEATED.items()},
     **{name: Kind(partial(huge, unit=unit)) for name, unit in HUGE.items()},
     "Fibonacci words": Kind(fibonacci),
     "words of all lengths": Kind(words_of_all_lengths),

@@ -6,7 +6,6 @@ the lines of its error output. The exit code of an exception other than SystemEx
 
 import io
 import json
-import re
 import resource
 import sys
 import time
@@ -21,7 +20,8 @@ RESET_PEAK = "5"  # written to clear_refs (proc(5))
 
 def peak_memory() -> int:
     """Return the peak resident memory since the last reset, in bytes."""
-    return int(re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())[1]) << 10
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))
 
 
 def run(arguments: list[str]) -> dict:
