@@ -12,7 +12,7 @@ from gristmill.tokenizers_lab.formats.huggingface import from_huggingface, to_hu
 from gristmill.tokenizers_lab.formats.model import Model, finish_model, read_model
 from gristmill.tokenizers_lab.formats.sentencepiece import from_sentencepiece, to_sentencepiece
 from gristmill.tokenizers_lab.formats.tiktoken import from_tiktoken, to_tiktoken
-from gristmill.tokenizers_lab.pretokenize import PATTERN, PATTERNS
+from gristmill.tokenizers_lab.pretokenize import PATTERNS, RegexSplit
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
 SAMPLE_BYTES = 5_000_000
@@ -81,9 +81,7 @@ def _tiktoken(data: bytes, model: Model) -> tuple[str, Callable[[str], list[int]
     from tiktoken import Encoding
 
     patterns = (
-        (model.pretokenizer.removeprefix(PATTERN),)
-        if model.pretokenizer.startswith(PATTERN)
-        else PATTERNS.get(model.pretokenizer, ())
+        (split.pattern,) if (split := RegexSplit.of(model.pretokenizer)) else PATTERNS.get(model.pretokenizer, ())
     )
     if len(patterns) != 1:
         raise RecipeError(f"tiktoken splits by one regex, which the pre-tokenizer {model.pretokenizer!r} does not have")

@@ -53,7 +53,7 @@ class NearDuplicates(IndexedStep):
     source_priority: list[str] = []  # sources in the order they are kept from; all others follow, as equals
     quality_column: str | None = None  # numeric column of the documents: the highest value is kept
     max_comparisons: int = Field(1000, ge=1)  # with unlike documents of one bucket, before a document is kept
-    memory_mb: int = Field(1024, ge=64)
+    memory_mb: int = Field(256, ge=64)
 
     @property
     def bands(self) -> tuple[int, int]:
@@ -134,10 +134,13 @@ def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path
 
 def map_bands(settings: NearDuplicates, corpus: Corpus, part: str, path: Path) -> int:
     """Write the band rows of one shard's documents and return their number."""
-    table = corpus.measured(part, ["signature", "shingles"])
-    signatures = table["signature"].combine_chunks().flatten().to_numpy().reshape(-1, settings.num_perm)
-    rows = np.flatnonzero(corpus.keep_mask(part, table.num_rows) & (table["shingles"].to_numpy() > 0))
-    write_bands(UPath(path), signatures[rows], corpus.first[part] + rows, *settings.bands)
+    shingles = corpus.measured(part, ["shingles"])["shingles"].to_numpy()
+    rows = np.flatnonzero(corpus.keep_mask(part, shingles.size) & (shingles > 0))
+    signatures = np.empty((0, settings.num_perm), np.uint32)
+    if rows.size:
+        column = corpus.measured(part, ["signature"])["signature"].combine_chunks()
+        signatures = column.flatten().to_numpy().reshape(-1, settings.num_perm)[rows]
+    write_bands(UPath(path), signatures, corpus.first[part] + rows, *settings.bands)
     return rows.size * settings.bands[0]
 
 

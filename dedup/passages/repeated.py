@@ -65,7 +65,7 @@ class RepeatedPassages(CorpusStep):
     min_words_left: int = Field(0, ge=0)  # in a document with cuts
     min_passages_left: int = Field(1, ge=0)  # in a document with cuts
     report_top: int = Field(100, ge=0)  # passages with the most copies, to report
-    memory_mb: int = Field(1024, ge=64)
+    memory_mb: int = Field(256, ge=64)
 
     @model_validator(mode="after")
     def _near_needs_window_1(self):

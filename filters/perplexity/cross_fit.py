@@ -10,7 +10,6 @@ one shard's sample, and the memory of training (filters/ngram/train.py).
 """
 
 from collections.abc import Iterable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote
@@ -176,19 +175,26 @@ def train_model(step: CrossFitPerplexity, made: UPath, language: str, fold: int,
 
 
 def score_shard(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
-    """Write row, language and scores of the shard's documents whose language has models."""
+    """Write row, language and scores of the shard's documents whose language has models.
+
+    Memory: the text of the shard and one model. All models together may take gigabytes.
+    """
     (part,) = corpus.parts
-    models = {(*key,) for *key, _, _ in selected(corpus.stage_folder).rows()}
-    opened = cache(lambda *key: NGram.open(_model(corpus.stage_folder / MODELS, *key)))
-    frame, found = list_documents(corpus, part), [NO_SCORES]
+    frame, found, batches = list_documents(corpus, part), [NO_SCORES], []
     for text in corpus.texts(part, frame["row"].to_numpy()):
-        rows, frame = frame.head(text.rows).with_row_index(), frame.slice(text.rows)
-        for (language, fold), mine in rows.group_by(MODEL_KEY, maintain_order=True):
-            if (key := (language, 1 - fold)) in models:
-                batch = Batch(Ragged.from_text(text.to_text().take(mine["index"].to_arrow())))
-                total, _ = score_documents(opened(*key), batch)
-                measured = pl.DataFrame(score_columns(total, np.diff(batch.text.offsets)))
-                found.append(mine.select("row", "language").hstack(measured))
+        batches.append((text.to_text(), frame.head(text.rows).with_row_index()))
+        frame = frame.slice(text.rows)
+    for language, fold in selected(corpus.stage_folder).select(MODEL_KEY).rows():
+        rows_of = [(text, rows.filter(language=language, fold=1 - fold)) for text, rows in batches]
+        mine = [(text, rows) for text, rows in rows_of if rows.height]
+        if not mine:
+            continue
+        model = NGram.open(_model(corpus.stage_folder / MODELS, language, fold))
+        for text, rows in mine:
+            batch = Batch(Ragged.from_text(text.take(rows["index"].to_arrow())))
+            total, _ = score_documents(model, batch)
+            measured = pl.DataFrame(score_columns(total, np.diff(batch.text.offsets)))
+            found.append(rows.select("row", "language").hstack(measured))
     return [_write(outputs[0].path, [pl.concat(found).sort("row").to_arrow()])]
 
 

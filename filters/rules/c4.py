@@ -124,7 +124,7 @@ def _spans(offsets: np.ndarray, lines: Lines, reason: np.ndarray, cited: tuple[n
     code = np.concatenate((reason[dropped], np.full(cited[0].size, CITATION, np.uint8)))
     order = np.argsort(start, kind="stable")
     row = np.searchsorted(offsets, start, "right")[order] - 1
-    return spans_table(row, start[order] - offsets[row], length[order], np.array(REASONS, object)[code[order]])
+    return spans_table(row, start[order] - offsets[row], length[order], pa.array(REASONS).take(pa.array(code[order])))
 
 
 @kernel

@@ -29,7 +29,11 @@ def tokenizer():
 @tokenizer.command()
 @click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
 @click.option("--algorithm", type=click.Choice(ALGORITHMS), default="bpe", show_default=True, help="Kind of model.")
-@click.option("--pretokenizer", metavar="NAME", help="Rule that splits text into words, or regex:PATTERN.")
+@click.option(
+    "--pretokenizer",
+    metavar="NAME",
+    help="Rule that splits text into words, or regex:PATTERN, or regex/SECONDS:PATTERN.",
+)
 @click.option("--vocab-size", type=whole(1), default=32_000, show_default=True, help="Number of pieces.")
 @click.option("--special", multiple=True, metavar="TOKEN", help="Special token, in place of the default ones.")
 @click.option("--user-symbol", multiple=True, metavar="TEXT", help="Text that is always one piece (SentencePiece).")

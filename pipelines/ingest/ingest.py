@@ -8,6 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from itertools import chain
 
 import orjson
 import pyarrow as pa
@@ -33,7 +34,7 @@ from gristmill.pipelines.schema import DOCUMENT, DOCUMENTS, TEXT
 from gristmill.pipelines.steps.step import Job, Output, RawInput, Step, Written, set_fingerprints
 from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import Manifest, fingerprint
-from gristmill.pipelines.storage.shards import FAST, SHARD_BYTES, cut_groups, write_shard
+from gristmill.pipelines.storage.shards import FAST, SHARD_BYTES, SHARD_ROWS, cut_groups, write_shard
 
 __all__ = ["InputSettings", "ingest_step", "read_documents"]
 
@@ -128,7 +129,7 @@ def ingest_unit(unit: WorkUnit, settings: InputSettings, outputs: tuple[Output, 
 
 
 def write_documents(tables: Iterable[pa.Table], output: Output) -> Written:
-    """Write documents to shards of about 64 MB of text each, in the order of the tables."""
+    """Write documents to shards of about 64 MB of text or SHARD_ROWS each, in the order of the tables."""
     names, counts = [], Counter(documents=0, bytes=0, ids_renamed=0)
     for k, batch in enumerate(_shards(tables)):
         schema = join_schemas([table.schema for table in batch], DOCUMENT)
@@ -140,16 +141,23 @@ def write_documents(tables: Iterable[pa.Table], output: Output) -> Written:
 
 
 def _shards(tables: Iterable[pa.Table]) -> Iterator[list[pa.Table]]:
-    batch, text, carried = [], 0, 0
-    for table in tables:
+    batch, rows, text, carried = [], 0, 0, 0
+    for table in chain.from_iterable(map(_slices, tables)):
         batch.append(table)
+        rows += table.num_rows
         text += _text_bytes(table)
         carried += table.nbytes
-        if text >= SHARD_BYTES or carried >= SHARD_BYTES_CARRIED:
+        if rows >= SHARD_ROWS or text >= SHARD_BYTES or carried >= SHARD_BYTES_CARRIED:
             yield batch
-            batch, text, carried = [], 0, 0
+            batch, rows, text, carried = [], 0, 0, 0
     if any(table.num_rows for table in batch):
         yield batch
+
+
+def _slices(table: pa.Table) -> Iterator[pa.Table]:
+    """Yield a table of more than SHARD_ROWS in pieces: a Parquet file of some kB may hold millions of equal rows."""
+    for begin in range(0, table.num_rows, SHARD_ROWS):
+        yield table.slice(begin, SHARD_ROWS)
 
 
 def _text_bytes(table: pa.Table) -> int:

@@ -16,6 +16,8 @@ from gristmill.pipelines.inputs.plain_columns import is_string, python_values
 from gristmill.pipelines.schema import ID, SOURCE, TEXT
 
 MAX_COLUMNS = 2000  # bounds tables of objects whose keys are data, one column per row
+# Of one document: C4 takes 150 bytes per line. 64 MB of text with more lines have 32 bytes per line or fewer.
+MAX_LINES = 1 << 21
 TOO_DEEP = "nested too deep: a value has more than 254 levels"  # all that orjson writes; it reads 1,024
 
 
@@ -75,6 +77,20 @@ def _is_deep(row: dict) -> bool:
     except JSONEncodeError as error:
         return "Recursion" in str(error)
     return False
+
+
+def without_too_many_lines(found: RecordBatch, text: str) -> RecordBatch:
+    """Refuse the records whose text has more than MAX_LINES lines."""
+    column = found.columns[text]
+    if not is_string(column.type):
+        return found
+    long = np.flatnonzero(pc.greater(pc.binary_length(column), MAX_LINES).to_numpy()).tolist()  # nearly always none
+    lines = {row: pc.count_substring(column.slice(row, 1), "\n")[0].as_py() for row in long}
+    if not (lines := {row: count for row, count in lines.items() if count > MAX_LINES}):
+        return found
+    why = [(int(found.numbers[row]), f"too many lines: {count:,} in one document") for row, count in lines.items()]
+    keep = np.delete(np.arange(found.numbers.size), list(lines))
+    return RecordBatch(found.columns.take(pa.array(keep)), found.numbers[keep], (*found.refused, *why))
 
 
 def required_columns(settings: InputSettings) -> list[str]:

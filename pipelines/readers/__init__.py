@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 
 from gristmill.pipelines.inputs.inputs import UnreadableFile, check_unchanged
-from gristmill.pipelines.inputs.records import RecordBatch, documents
+from gristmill.pipelines.inputs.records import RecordBatch, documents, without_too_many_lines
 from gristmill.pipelines.inputs.work_units import InputSlice, WorkUnit
 from gristmill.pipelines.readers.arrow import read_hugging_face, read_parquet
 from gristmill.pipelines.readers.context import ReadContext
@@ -38,7 +38,7 @@ def read_unit(unit: WorkUnit, reading: ReadContext) -> Iterator[pa.Table]:
             rejects, read, broken = reading.rejects, False, None
             try:
                 for found in FORMATS[piece.file.format](piece, reading):
-                    read = True
+                    read, found = True, without_too_many_lines(found, reading.settings.text)
                     for number, reason in found.refused:
                         reading.reject(piece, number, reason)
                     yield documents(found, piece.file.name, reading.source(piece), reading.settings)

@@ -50,6 +50,8 @@ def _read_batch(
     exact = _lines_at(long_integers, starts, lines) if starts is not None else ()
     rows, numbers = [], []
     for i, line in enumerate(lines):
+        if not line or line.isspace():
+            continue
         reason = None
         try:
             row = loads(line)
@@ -59,8 +61,7 @@ def _read_batch(
                 continue
             values = (_odd_values(line) if i in exact else []) or [row]
         except JSONDecodeError as error:
-            values = _odd_values(line) if line.strip() else []
-            if not values and line.strip():
+            if not (values := _odd_values(line)):
                 reason = _why_not_json(line, error, reading.settings.encoding)
         for row in values:
             _lift(row, paths)

@@ -8,6 +8,11 @@ from gristmill.pipelines.inputs.inputs import MAX_WINDOW_BYTES, open_input
 from gristmill.pipelines.inputs.work_units import BLOCK_BYTES, InputSlice
 from gristmill.pipelines.readers.decompression import CorruptStream, decompress
 
+# A compressed file with more lines than both is a bomb: 65 kB of zstd can hold 2 * 10^9 empty lines.
+BOMB_LINES, LINES_PER_BYTE = 1 << 22, 100
+
+MAX_RECORDS = 1 << 16  # given to a reader at once: bounds the objects it makes of them
+
 
 class Records(NamedTuple):
     """Consecutive records of a file, as bytes."""
@@ -30,13 +35,29 @@ def read_streams(piece: InputSlice, max_window_bytes: int, resume: bool = True) 
     with open_input(piece.file.url) as file:
         if piece.file.compression:
             chunks = iter(lambda: file.read(1 << 20), b"")
-            yield from decompress(chunks, piece.file, max_window_bytes, resume)
+            yield from _no_bomb(decompress(chunks, piece.file, max_window_bytes, resume), piece)
             return
         file.seek(piece.start)
         left = piece.end - piece.start if piece.end else sys.maxsize
         while block := file.read(min(BLOCK_BYTES, left)):
             left -= len(block)
             yield block
+
+
+def _no_bomb(blocks: Iterator[bytes | CorruptStream], piece: InputSlice) -> Iterator[bytes | CorruptStream]:
+    """Yield the blocks of a compressed file. Raises CorruptStream after far too many lines for its size."""
+    lines, most = 0, max(BOMB_LINES, LINES_PER_BYTE * piece.file.size)
+    for large in blocks:
+        if isinstance(large, CorruptStream):
+            yield large
+            continue
+        for begin in range(0, len(large), 2 * BLOCK_BYTES):  # a bomb's block may have 128 MB
+            block = large[begin : begin + 2 * BLOCK_BYTES]
+            yield block
+            lines += block.count(b"\n")
+            if lines > most:
+                held = f"{piece.file.size:,} bytes of {piece.file.compression} hold over {most:,} lines"
+                raise CorruptStream(f"bomb: {held}; decompress it if it is text")
 
 
 def split_records(
@@ -46,7 +67,7 @@ def split_records(
     on_too_long: Callable[[int, int, bytes], None],
     first: int = 1,
 ) -> Iterator[Records]:
-    """Yield the records between separators, those of one block at a time; offsets count from the first block.
+    """Yield the records between separators, up to MAX_RECORDS at a time; offsets count from the first block.
 
     A record of more than ``max_bytes`` is never held whole; it is skipped after a call ``on_too_long(number, offset,
     beginning)``. A CorruptStream of the blocks is raised again with the position of the unfinished record.
@@ -56,22 +77,24 @@ def split_records(
     overlap = len(separator) - 1  # a separator may cross two blocks
     try:
         for block in blocks:
-            *records, tail = (tail + block).split(separator)
+            records = (tail + block).split(separator)
+            tail = records.pop()
             if skipped and records:  # the end of a record that was too long
                 on_too_long(number, offset, beginning)
                 number, offset, skipped = number + 1, offset + skipped + len(records.pop(0)) + len(separator), 0
             begin = 0
             for i in _too_long(records, max_bytes):
-                yield Records(number, offset, records[begin:i])
+                yield from _runs(number, offset, records[begin:i], separator)
                 number, offset = number + i - begin, offset + _span(records[begin:i], separator)
                 on_too_long(number, offset, records[i])
                 number, offset, begin = number + 1, offset + len(records[i]) + len(separator), i + 1
-            yield Records(number, offset, records[begin:])
+            yield from _runs(number, offset, records[begin:], separator)
             number, offset = number + len(records) - begin, offset + _span(records[begin:], separator)
             if skipped or len(tail) > max_bytes + overlap:
                 beginning = beginning if skipped else tail[:1024]
                 keep = tail[len(tail) - overlap :]
                 skipped, tail = skipped + len(tail) - len(keep), keep
+            del records  # 16 MB of short records are 300 MB of objects: never those of two blocks at once
     except CorruptStream as corrupt:
         at, excerpt = offset + skipped + len(tail), beginning if skipped else tail
         raise CorruptStream(corrupt.reason, number, at, excerpt, corrupt.lost_bytes) from None
@@ -79,6 +102,13 @@ def split_records(
         on_too_long(number, offset, beginning or tail)
     elif tail:
         yield Records(number, offset, [tail])
+
+
+def _runs(number: int, offset: int, records: list[bytes], separator: bytes) -> Iterator[Records]:
+    for begin in range(0, len(records), MAX_RECORDS):
+        some = records[begin : begin + MAX_RECORDS]
+        yield Records(number + begin, offset, some)
+        offset += _span(some, separator)
 
 
 def _too_long(records: list[bytes], max_bytes: int) -> list[int]:

@@ -10,7 +10,7 @@ from gristmill.pipelines.schema import SPAN
 
 def spans_table(row, offset, length, reason, replacement: list[str] | None = None) -> pa.Table:
     """Build a table of schema SPAN from columns ordered by (row, offset). Without ``replacement`` spans are removed."""
-    replacement = [""] * len(row) if replacement is None else replacement
+    replacement = pa.repeat(pa.scalar("", pa.large_string()), len(row)) if replacement is None else replacement
     return pa.table(
         [pa.array(c, f.type) for c, f in zip((row, offset, length, reason, replacement), SPAN, strict=True)], SPAN
     )

@@ -16,6 +16,8 @@ from gristmill.pipelines.storage.manifest import require_finished
 
 GROUP_BYTES = 8 << 20  # of text per row group, the batch of kernels
 SHARD_BYTES = 64 << 20  # of text per shard
+# Documents: limits for text of under a kilobyte each. A document of any length takes 1 kB of measures, 2 in the ledger.
+GROUP_ROWS, SHARD_ROWS = 1 << 14, 1 << 16
 LEVEL, FAST = 3, 1  # of zstd. FAST is for intermediate shards: half the time to write, 16 % larger
 
 
@@ -118,11 +120,12 @@ def write_shard(path: UPath, tables: Iterable[pa.Table], schema: pa.Schema, leve
 
 
 def cut_groups(table: pa.Table, group_bytes: int = GROUP_BYTES) -> Iterator[pa.Table]:
-    """Split a table of documents into row groups of about ``group_bytes`` of text, with at least one row each."""
+    """Split a table of documents into row groups of about ``group_bytes`` of text, of 1 to GROUP_ROWS rows each."""
     ends = np.cumsum(pc.binary_length(table[TEXT]), dtype=np.int64)
     begin = 0
     while begin < table.num_rows:
         before = ends[begin - 1] if begin else 0
         end = max(int(np.searchsorted(ends, before + group_bytes, side="right")), begin + 1)
+        end = min(end, begin + GROUP_ROWS)
         yield table.slice(begin, end - begin)
         begin = end

@@ -15,7 +15,7 @@ from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.settings import Settings, read_settings, shown
 from gristmill.tokenizers_lab.formats.model import Model, known_roles
 from gristmill.tokenizers_lab.normalize.charsmap import charsmap
-from gristmill.tokenizers_lab.pretokenize import PATTERN, PATTERNS
+from gristmill.tokenizers_lab.pretokenize import PATTERNS, RegexSplit
 
 PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
 CHARACTER = {b: chr(b) for b in PRINTABLE} | {
@@ -68,7 +68,7 @@ def _pre_tokenizers(pretokenizer: str) -> list[dict]:
         return [GPT2_BYTE_LEVEL]
     if pretokenizer == "none":
         return [BYTE_LEVEL]
-    patterns = (pretokenizer.removeprefix(PATTERN),) if pretokenizer.startswith(PATTERN) else PATTERNS.get(pretokenizer)
+    patterns = (split.pattern,) if (split := RegexSplit.of(pretokenizer)) else PATTERNS.get(pretokenizer)
     if patterns is None:
         raise RecipeError(
             f"tokenizer.json has no pre-tokenizer {pretokenizer!r} over bytes (supported: {', '.join(PATTERNS)})"
@@ -251,7 +251,7 @@ def _pretokenizer_of(cut: Part | None) -> str:
         if known == patterns:
             return name
     if len(patterns) == 1 and patterns[0]:
-        return f"{PATTERN}{patterns[0]}"
+        return f"regex:{patterns[0]}"
     raise InputError(f"the pre-tokenizer is not supported: {shown([step.type for step in steps])} of {shown(patterns)}")
 
 

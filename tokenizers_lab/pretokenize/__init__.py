@@ -23,7 +23,7 @@ from gristmill.tokenizers_lab.pretokenize.cl100k import cl100k, cl100k_pattern
 from gristmill.tokenizers_lab.pretokenize.deepseek import DEEPSEEK_PATTERNS, deepseek
 from gristmill.tokenizers_lab.pretokenize.gpt2 import GPT2_PATTERN, gpt2
 from gristmill.tokenizers_lab.pretokenize.o200k import O200K_PATTERN, o200k
-from gristmill.tokenizers_lab.pretokenize.regex_split import compiled, split_by_regex
+from gristmill.tokenizers_lab.pretokenize.regex_split import RegexSplit, compiled, split_by_regex
 from gristmill.tokenizers_lab.pretokenize.whitespace import bert, lines, metaspace, whitespace
 
 DEFAULT = "o200k"
@@ -45,7 +45,6 @@ NAMES = (
 O200K, GPT2, CL100K, TIKTOKEN, LLAMA3, QWEN2 = range(6)
 NANOCHAT, DEEPSEEK, WHITESPACE, BERT, METASPACE, NONE, LINES = range(6, 13)
 DROPS_SPACE = {"whitespace", "bert"}
-PATTERN = "regex:"
 PATTERNS = {  # regexes; each one splits the parts that the ones before it left
     "o200k": (O200K_PATTERN,),
     "gpt2": (GPT2_PATTERN,),
@@ -112,8 +111,8 @@ def pretokenize(text: Ragged, pretokenizer: str) -> PreTokens:
     two matches is a pre-token too, so nothing is lost.
     """
     check_pretokenizer(pretokenizer)
-    if pretokenizer.startswith(PATTERN):
-        return PreTokens(*split_by_regex(pretokenizer.removeprefix(PATTERN), text))
+    if split := RegexSplit.of(pretokenizer):
+        return PreTokens(*split_by_regex(split, text))
     documents, offsets = np.empty(text.rows + 1, np.int64), np.empty(text.data.size + 1, np.int64)
     count = _cutter(NAMES.index(pretokenizer))(*text, documents, offsets)
     return PreTokens(documents, offsets[: count + 1])
@@ -121,11 +120,11 @@ def pretokenize(text: Ragged, pretokenizer: str) -> PreTokens:
 
 def check_pretokenizer(pretokenizer: str) -> None:
     """Raise RecipeError for an unknown pre-tokenizer or an invalid pattern."""
-    if pretokenizer.startswith(PATTERN):
-        compiled(pretokenizer.removeprefix(PATTERN))
+    if split := RegexSplit.of(pretokenizer):
+        compiled(split.pattern)
     elif pretokenizer not in PRETOKENIZERS:
         raise RecipeError(
-            f"there is no pretokenizer {pretokenizer!r}; {nearest(pretokenizer, [*NAMES])}, or {PATTERN}PATTERN"
+            f"there is no pretokenizer {pretokenizer!r}; {nearest(pretokenizer, [*NAMES])}, or regex:PATTERN"
         )
 
 

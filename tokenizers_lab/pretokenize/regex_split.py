@@ -1,12 +1,30 @@
 """A user's regex as a pre-tokenizer, by the ``regex`` package: slow, for rules that no scanner implements."""
 
+import re
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import regex
 
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ragged import Ragged
+
+SECONDS = 10  # for each started megabyte of a document, most patterns taking under one
+FORM = re.compile(r"regex(?:/([1-9][0-9]{0,6}))?:(.*)", re.DOTALL)
+
+
+class RegexSplit(NamedTuple):
+    """Pre-tokenizer ``regex:PATTERN``, or ``regex/SECONDS:PATTERN`` with another limit of time."""
+
+    pattern: str
+    seconds: int = SECONDS  # of CPU time, for each started megabyte of a document
+
+    @classmethod
+    def of(cls, pretokenizer: str) -> "RegexSplit | None":
+        """Parse the name of a pre-tokenizer; None if it is no pattern."""
+        form = FORM.fullmatch(pretokenizer)
+        return cls(form[2], int(form[1] or SECONDS)) if form else None
 
 
 @cache
@@ -18,12 +36,22 @@ def compiled(pattern: str) -> regex.Pattern:
         raise RecipeError(f"pre-tokenizer pattern {pattern!r} is not a valid regular expression: {error}") from None
 
 
-def split_by_regex(pattern: str, text: Ragged) -> tuple[np.ndarray, np.ndarray]:
-    """Return the first pre-token of each document and the first byte of each pre-token, as PreTokens has them."""
-    search, counts, ends = compiled(pattern).finditer, [0], [np.zeros(1, np.int64)]
+def split_by_regex(split: RegexSplit, text: Ragged) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first pre-token of each document and the first byte of each pre-token, as PreTokens has them.
+
+    Raises RecipeError for a document that takes longer than the limit.
+    """
+    search, counts, ends = compiled(split.pattern).finditer, [0], [np.zeros(1, np.int64)]
     for row in range(text.rows):
         document = text.row(row).decode("utf-8", "surrogateescape")  # a bad byte is a character of no class
-        places = {place for match in search(document) for place in match.span()} | {len(document)}
+        limit = split.seconds * (1 + len(document) // 1_000_000)
+        try:
+            places = {place for match in search(document, timeout=limit) for place in match.span()} | {len(document)}
+        except TimeoutError:
+            raise RecipeError(
+                f"pre-tokenizer pattern {split.pattern!r} took over {limit} s for a document of {len(document):,} "
+                f"characters: it backtracks; use ++, *+ or (?>…), or allow more by regex/{6 * split.seconds}:PATTERN"
+            ) from None
         cuts = np.array(sorted(places - {0}), np.int64)
         ends.append(text.offsets[row] + _bytes_before(document)[cuts])
         counts.append(cuts.size)

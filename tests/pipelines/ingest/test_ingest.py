@@ -18,10 +18,12 @@ from hypothesis import strategies as st
 from ingesting import Ingested, ingest, lines, write
 
 from gristmill.pipelines.ingest import finalize as settling
+from gristmill.pipelines.ingest import ingest as ingesting
 from gristmill.pipelines.ingest.ingest import InputSettings, read_documents
 from gristmill.pipelines.inputs.column_types import JSON
 from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.readers import streaming
 from gristmill.pipelines.storage.manifest import Manifest
 
 ROWS = [{"id": f"doc-{i}", "text": f"Text {i}.\n" * (i % 7 + 1), "n": i} for i in range(60)]
@@ -309,6 +311,21 @@ def test_a_sample_is_chosen_by_id(tmp_path):
     half, fewer = (documents(ingest(tmp_path / str(s), raw, sample=s)) for s in (0.5, 0.2))
     assert 15 < len(half) < 45
     assert fewer.keys() < half.keys()
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_shards_hold_so_many_rows(tmp_path, monkeypatch, suffix):
+    monkeypatch.setattr(ingesting, "SHARD_ROWS", 3)
+    monkeypatch.setattr(streaming, "MAX_RECORDS", 7)  # a reader gives this many at once
+    rows = [{"id": str(i), "text": ""} for i in range(8)]
+    raw = write(tmp_path / "raw", x__jsonl=lines(*rows))
+    if suffix == "parquet":
+        (raw / "x.jsonl").unlink()
+        pq.write_table(pa.Table.from_pylist(rows), raw / "x.parquet")
+    made = ingest(tmp_path / "work", raw)
+    assert [row["id"] for row in made.rows] == [row["id"] for row in rows]
+    paths = sorted((tmp_path / "work" / "documents").glob("*.parquet"))
+    assert [pq.read_metadata(path).num_rows for path in paths] == [3, 3, 2]
 
 
 class Killed(BaseException):

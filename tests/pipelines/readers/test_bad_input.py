@@ -16,6 +16,7 @@ from corpora import PEAK_MB
 from ingesting import ingest, lines, write
 
 from gristmill.pipelines.errors import GristmillError, InputError, TooManyRejects
+from gristmill.pipelines.inputs import records
 
 GOOD = [{"id": "a", "text": "good"}, {"id": "b", "text": "also good"}]
 
@@ -284,3 +285,19 @@ def test_a_line_of_a_gigabyte_stays_in_the_memory_budget(tmp_path, megabytes, co
     command = [sys.executable, "-c", program, tmp_path / "work", raw, *[path for path in sys.path if path]]
     peak = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     assert peak < 600, f"{peak} MB"
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "txt", "parquet"])
+def test_a_document_of_too_many_lines_is_rejected(tmp_path, monkeypatch, suffix):
+    monkeypatch.setattr(records, "MAX_LINES", 3)
+    few, many = "a\nb\nc\nd", "a\nb\nc\nd\n"
+    raw = write(tmp_path / "raw")
+    for name, text in (("few", few), ("many", many)):
+        path = raw / f"{name}.{suffix}"
+        if suffix == "parquet":
+            pq.write_table(pa.table({"text": [text]}), path)
+        else:
+            path.write_bytes(lines({"text": text}) if suffix == "jsonl" else text.encode())
+    made = ingest(tmp_path / "work", raw, max_reject_fraction=1.0)
+    assert made.texts == [few]
+    assert made.places == [(f"many.{suffix}", 1, "too many lines")]

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import lzma
 import tracemalloc
+from contextlib import nullcontext
 
 import pytest
 import zstandard
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from gristmill.pipelines.inputs.inputs import File
 from gristmill.pipelines.inputs.work_units import InputSlice
+from gristmill.pipelines.readers import streaming
 from gristmill.pipelines.readers.decompression import DECOMPRESS_BYTES
 from gristmill.pipelines.readers.streaming import CorruptStream, read_blocks, read_streams, split_records
 
@@ -55,6 +57,24 @@ def test_blocks_of_any_size_give_the_records_of_the_whole(blocks, separator, max
             good.append((number, offset, record))
             number, offset = number + 1, offset + len(record) + len(separator)
     assert (good, long) == reference(b"".join(blocks), separator, max_bytes)
+
+
+def test_records_are_given_some_at_a_time(monkeypatch):
+    monkeypatch.setattr(streaming, "MAX_RECORDS", 2)
+    runs = list(split_records([b"a\nbb\n\nc\nd"], b"\n", 9, pytest.fail))
+    assert runs == [(1, 0, [b"a", b"bb"]), (3, 5, [b"", b"c"]), (5, 8, [b"d"])]
+
+
+@pytest.mark.parametrize(("lines", "bomb"), [(64, False), (65, True)])
+def test_a_file_of_far_too_many_lines_is_a_bomb(tmp_path, monkeypatch, lines, bomb):
+    monkeypatch.setattr(streaming, "BOMB_LINES", 64)
+    monkeypatch.setattr(streaming, "LINES_PER_BYTE", 1)
+    path, read = tmp_path / "x", []
+    path.write_bytes(zstandard.compress(b"\n" * lines))
+    assert path.stat().st_size < 64
+    with pytest.raises(CorruptStream, match=r"bomb: 1\d bytes of zst hold over 64 lines") if bomb else nullcontext():
+        read.extend(read_blocks(piece(path, "zst")))
+    assert b"".join(read) == b"\n" * lines  # up to the block that is too much
 
 
 def test_a_record_too_long_is_never_held():

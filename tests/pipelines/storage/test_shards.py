@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.schema import DOCUMENT
+from gristmill.pipelines.storage import shards
 from gristmill.pipelines.storage.files import to_path
 from gristmill.pipelines.storage.shards import (
     cut_groups,
@@ -92,3 +93,9 @@ def test_rows_are_found_in_their_row_groups(sizes, data):
     found = list(groups_of(sizes, np.array(wanted, np.int64)))
     assert [(group, first, row) for group, first, rows in found for row in rows] == [every[row] for row in wanted]
     assert all(rows.size for _, _, rows in found)
+
+
+@pytest.mark.parametrize(("rows", "sizes"), [(3, [3]), (4, [3, 1]), (7, [3, 3, 1])])
+def test_row_groups_hold_so_many_rows(monkeypatch, rows, sizes):
+    monkeypatch.setattr(shards, "GROUP_ROWS", 3)
+    assert [group.num_rows for group in cut_groups(documents([""] * rows))] == sizes

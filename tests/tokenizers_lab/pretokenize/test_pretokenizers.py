@@ -94,6 +94,19 @@ def test_long_runs_overflow_nothing():
             assert pretokenize(Ragged.from_strings([text]), pretokenizer).offsets[-1] == len(text.encode())
 
 
+@pytest.mark.parametrize("pattern", ["(a+)+$", "(a|aa)+b"])
+def test_a_pattern_that_backtracks_is_stopped_in_one_line(pattern):
+    texts = Ragged.from_strings(["a" * 5000 + "!"])
+    with pytest.raises(RecipeError, match=r"took over 1 s for a document of 5,001 characters.*regex/6:PATTERN"):
+        pretokenize(texts, f"regex/1:{pattern}")
+
+
+def test_a_limit_of_time_is_no_part_of_the_pattern():
+    texts = Ragged.from_strings(["one two", ""])
+    for one, other in zip(pretokenize(texts, "regex/7: ?[a-z]+"), pretokenize(texts, "regex: ?[a-z]+"), strict=True):
+        assert one.tolist() == other.tolist()
+
+
 def test_what_is_no_split_is_said():
     with pytest.raises(RecipeError, match="gpt2"):
         pretokenize(Ragged.from_strings(["a"]), "gpt3")
