@@ -62,7 +62,7 @@ class Mutants:
         for case in sorted(valid.iterdir()):
             self.target.use(case)
         self.data = {path.relative_to(valid): path.read_bytes() for path in sorted(valid.rglob("*")) if path.is_file()}
-        self.files = [path for path in self.data if path.name != "manifest.json"]
+        self.files = [*self.data]
         self.aimed = [
             (path, damage, data)
             for path in self.files

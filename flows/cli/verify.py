@@ -2,8 +2,8 @@
 
 import click
 
-from gristmill.flows.cli.options import console, work_argument
-from gristmill.flows.escape import JSON, LINE
+from gristmill.flows.cli.options import work_argument
+from gristmill.flows.cli.output import console, say, say_json
 
 STYLES = {"intact": "green", "damaged": "red", "unfinished": "yellow"}
 
@@ -22,7 +22,6 @@ def verify(context, work, as_json):
         gristmill verify work
         gristmill verify work --json | jq -r .problems[]
     """
-    import orjson
     from rich.progress import Progress
 
     from gristmill.flows.runs.verify import verify as verify_folder
@@ -34,15 +33,14 @@ def verify(context, work, as_json):
     if as_json:
         folders = [folder._asdict() for folder in found.folders]
         body = {"folders": folders, "problems": found.problems, "unchecked": found.unchecked}
-        click.echo(orjson.dumps(body, option=orjson.OPT_INDENT_2).decode().translate(JSON))
+        say_json(body, indent=True)
     else:
         for problem in found.problems:
-            click.echo(problem.translate(LINE))
+            say(problem)
         for folder in found.folders:
-            state = click.style(f"{folder.state:<12}", fg=STYLES[folder.state])
-            sizes = f"{folder.files:>7,} files  {folder.bytes / 1e6:>10,.1f} MB"
-            click.echo(f"  {state}{folder.name.translate(LINE):<34}{sizes}")
+            say(f"  {folder.state:<12}", nl=False, fg=STYLES[folder.state])
+            say(f"{folder.name:<34}{folder.files:>7,} files  {folder.bytes / 1e6:>10,.1f} MB")
         if found.unchecked:
-            names = ", ".join(found.unchecked[:5]).translate(LINE) + (", …" if len(found.unchecked) > 5 else "")
-            click.echo(f"{len(found.unchecked):,} files have no checksum: {names}")
+            names = ", ".join(found.unchecked[:5]) + (", …" if len(found.unchecked) > 5 else "")
+            say(f"{len(found.unchecked):,} files have no checksum: {names}")
     context.exit(1 if found.problems else 0)

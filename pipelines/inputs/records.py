@@ -81,9 +81,9 @@ def _is_deep(row: dict) -> bool:
 
 def without_too_many_lines(found: RecordBatch, text: str) -> RecordBatch:
     """Refuse the records whose text has more than MAX_LINES lines."""
-    column = found.columns[text]
-    if not is_string(column.type):
+    if text not in found.columns.column_names or not is_string(found.columns[text].type):  # all refused, or bytes
         return found
+    column = found.columns[text]
     long = np.flatnonzero(pc.greater(pc.binary_length(column), MAX_LINES).to_numpy()).tolist()  # nearly always none
     lines = {row: pc.count_substring(column.slice(row, 1), "\n")[0].as_py() for row in long}
     if not (lines := {row: count for row, count in lines.items() if count > MAX_LINES}):

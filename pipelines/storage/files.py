@@ -32,24 +32,35 @@ def is_local(path: UPath) -> bool:
 def atomic_write(path: UPath) -> Iterator[BinaryIO]:
     """Open ``path`` for writing; the file appears, or is replaced, only if the block succeeds.
 
-    Local files are written under a temporary name and renamed; object stores publish an object when it is closed.
-    Raises WorkError if the path is not writable or the disk is full.
+    Local files are written under a temporary name and renamed; object stores publish an object when it is closed. A
+    device or a pipe, such as ``/dev/null``, is written to and never replaced. Raises WorkError if the path is not
+    writable or the disk is full.
     """
+    if is_local(path) and path.exists() and not path.is_file() and not path.is_dir():
+        with _told(path), path.open("wb") as file:
+            yield file
+        return
     written = path.parent / f"{path.name}{TEMPORARY}{os.getpid()}" if is_local(path) else path
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with written.open("wb") as file:
-            yield file
-        if written != path:
-            os.replace(str(written), str(path))
-    except OSError as error:
-        with suppress(OSError):
-            written.unlink()
-        raise WorkError(f"cannot write {path}: {error.strerror or error}; free or change the output") from error
+        with _told(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with written.open("wb") as file:
+                yield file
+            if written != path:
+                os.replace(str(written), str(path))
     except BaseException:
         with suppress(OSError):
             written.unlink()
         raise
+
+
+@contextmanager
+def _told(path: UPath) -> Iterator[None]:
+    """Turn errors of the file system into a WorkError."""
+    try:
+        yield
+    except OSError as error:
+        raise WorkError(f"cannot write {path}: {error.strerror or error}; free or change the output") from error
 
 
 def remove_temporary_files(folder: UPath) -> None:
