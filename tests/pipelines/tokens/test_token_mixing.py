@@ -29,6 +29,11 @@ def epochs(**settings):
         ({"temperature": 1e9}, {"web": 0.125, "books": 1, "code": 1}),
         ({"train_tokens": 5000}, {"web": 0.5, "books": 0.5, "code": 0.5}),
         ({"train_tokens": 6000, "epochs": {"books": 2.0}}, {"books": 2, "web": 0.444444, "code": 0.444444}),
+        (
+            {"weights": {"web": 0.5, "code": 0.5}, "epochs": {"books": 4.0}, "train_tokens": 3000},
+            {"books": 4, "web": 0, "code": 0},
+        ),
+        ({"epochs": {"books": 4.0}, "train_tokens": 3000}, {"books": 4, "web": 0, "code": 0}),
         ({"weights": {"web": 1.0, "books": 0.0, "code": 0.0}}, {"web": 1, "books": 0, "code": 0}),
     ],
 )
