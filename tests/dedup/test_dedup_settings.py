@@ -48,11 +48,13 @@ def test_results_of_the_defaults_are_those_of_today():
     """A changed default changes what every recipe without it removes."""
     near, passages = NearDuplicates(), RepeatedPassages()
     assert (near.threshold, near.shingle_size, near.shingle_size_unspaced) == (0.8, 5, 8)
-    assert (near.num_perm, near.recall, near.max_comparisons, near.memory) == (128, 0.995, 1000, 1 << 30)
+    assert (near.num_perm, near.recall, near.max_comparisons, near.memory) == (128, 0.995, 1000, 1 << 28)
     assert (passages.unit, passages.window, passages.min_copies, passages.min_bytes) == ("line", 1, 2, 20)
     assert (passages.near_threshold, passages.near_shingle_size, passages.near_min_letters) == (None, 5, 20)
     assert (passages.min_words_left, passages.min_passages_left, passages.report_top) == (0, 1, 100)
-    assert (Substrings().unit, Substrings().length, Substrings().min_tokens_left) == ("word", 50, 1)
+    substrings = Substrings()
+    assert (substrings.unit, substrings.length, substrings.min_tokens_left) == ("word", 50, 1)
+    assert substrings.memory_mb == 1024
     items = Contamination()
     assert (items.ngram, items.min_words, items.threshold, items.max_documents) == (6, 3, 0.35, 0.0005)
-    assert items.min_words_left == 10 and near.memory_mb == passages.memory_mb == Substrings().memory_mb == 1024
+    assert items.min_words_left == 10 and near.memory_mb == passages.memory_mb == 256
