@@ -44,7 +44,7 @@ REJECTS = "rejects"  # kind of output
 
 # Settings on which the documents of a unit do not depend.
 ELSEWHERE = {"paths", "max_reject_fraction", "verify"}
-SHARD_BYTES_CARRIED = 3 * SHARD_BYTES  # in all columns together; bounds memory if text is the smaller part
+SHARD_BYTES_CARRIED = 2 * SHARD_BYTES  # in all columns together; bounds memory if text is the smaller part
 
 
 def ingest_step(work: UPath, settings: InputSettings) -> Step:
@@ -131,12 +131,13 @@ def ingest_unit(unit: WorkUnit, settings: InputSettings, outputs: tuple[Output, 
 def write_documents(tables: Iterable[pa.Table], output: Output) -> Written:
     """Write documents to shards of about 64 MB of text or SHARD_ROWS each, in the order of the tables."""
     names, counts = [], Counter(documents=0, bytes=0, ids_renamed=0)
-    for k, batch in enumerate(_shards(tables)):
+    for batch in _shards(tables):
         schema = join_schemas([table.schema for table in batch], DOCUMENT)
         table = pa.concat_tables([cast_table(table, schema) for table in batch])
-        names.append(f"{output.name}-{k:03d}.parquet")
+        names.append(f"{output.name}-{len(names):03d}.parquet")
         counts["documents"] += write_shard(output.folder / names[-1], cut_groups(table), schema, FAST)
         counts["bytes"] += _text_bytes(table)
+        del batch, table  # or they would stay in memory until the next shard is full
     return Written(names, dict(counts))
 
 

@@ -14,6 +14,10 @@ from gristmill.pipelines.readers.encoding import read_utf8
 from gristmill.pipelines.readers.quoted_rows import Lines, QuotedRows, Row, wrong_count
 from gristmill.pipelines.readers.streaming import CorruptStream
 
+BLOCK_FIELDS = (
+    1 << 21
+)  # a short field takes 60 bytes until its column is made: 5 million of them are in 16 MB of digits
+
 
 def read_csv(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
     """Yield the rows below a header, all columns as strings; reject rows that are not well-formed.
@@ -39,7 +43,7 @@ def read_csv(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
         else:
             rows.append(row.fields)
             numbers.append(number)
-        if row.offset - began > BLOCK_BYTES and rows:
+        if rows and (row.offset - began > BLOCK_BYTES or len(rows) * len(header) > BLOCK_FIELDS):
             yield from _found(header, rows, numbers, piece, reading)
             rows, numbers, began = [], [], row.offset
     if rows:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
+import pyarrow as pa
 from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
@@ -170,6 +171,8 @@ def run_job(job: Job) -> list[Part]:
         return retry(lambda: _run_job(job), job.title)
     except OSError as error:
         raise WorkError(f"{job.title}: {error}; finished parts are kept; correct the cause and run again") from error
+    finally:
+        pa.default_memory_pool().release_unused()  # or what Arrow keeps for itself adds up: 100 MB after a corpus job
 
 
 def _run_job(job: Job) -> list[Part]:

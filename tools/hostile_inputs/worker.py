@@ -1,7 +1,7 @@
 """Worker: runs `gristmill` commands one after the other, since the start-up would take longer than most of them.
 
 It reads the arguments of a command as a line of JSON and writes its exit code, CPU seconds, peak memory in bytes and
-the lines of its error output. The exit code of an exception other than SystemExit is -1.
+the lines of its error output. The exit code of an exception is -1.
 """
 
 import io
@@ -26,14 +26,12 @@ def peak_memory() -> int:
 
 def run(arguments: list[str]) -> dict:
     """Run one command in this process."""
-    sys.argv, output, code = ["gristmill", *arguments], io.StringIO(), 0
+    output = io.StringIO()
     Path("/proc/self/clear_refs").write_text(RESET_PEAK)
     began = _cpu_seconds()
     with redirect_stderr(output), redirect_stdout(io.StringIO()):
         try:
-            cli.main()
-        except SystemExit as end:
-            code = end.code or 0
+            code = cli.run(arguments)
         except BaseException:
             code = -1
             traceback.print_exc()

@@ -24,6 +24,9 @@ from gristmill.pipelines.inputs.column_types import JSON
 from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.readers import streaming
+from gristmill.pipelines.schema import DOCUMENT
+from gristmill.pipelines.steps.step import Output
+from gristmill.pipelines.storage.files import to_path
 from gristmill.pipelines.storage.manifest import Manifest
 
 ROWS = [{"id": f"doc-{i}", "text": f"Text {i}.\n" * (i % 7 + 1), "n": i} for i in range(60)]
@@ -326,6 +329,21 @@ def test_shards_hold_so_many_rows(tmp_path, monkeypatch, suffix):
     assert [row["id"] for row in made.rows] == [row["id"] for row in rows]
     paths = sorted((tmp_path / "work" / "documents").glob("*.parquet"))
     assert [pq.read_metadata(path).num_rows for path in paths] == [3, 3, 2]
+
+
+def test_a_finished_shard_does_not_stay_in_memory(tmp_path, monkeypatch):
+    size = 1 << 20
+    monkeypatch.setattr(ingesting, "SHARD_BYTES", 2 * size)
+    before, held = pa.total_allocated_bytes(), []
+
+    def tables():
+        for i in range(9):
+            held.append(pa.total_allocated_bytes() - before)
+            yield pa.table({"id": [str(i)], "text": ["x" * size], "source": ["s"]}, DOCUMENT)
+
+    wrote = ingesting.write_documents(tables(), Output(to_path(tmp_path), "part"))
+    assert wrote.names == [f"part-{k:03d}.parquet" for k in range(5)]
+    assert max(held) < 1.5 * size  # the table before it, in a shard or not
 
 
 class Killed(BaseException):

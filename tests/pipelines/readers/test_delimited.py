@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gristmill.pipelines.inputs.inputs import File, InputSettings
 from gristmill.pipelines.inputs.work_units import InputSlice
+from gristmill.pipelines.readers import delimited
 from gristmill.pipelines.readers.context import ReadContext
 from gristmill.pipelines.readers.delimited import read_csv
 from gristmill.pipelines.readers.quoted_rows import Lines
@@ -26,7 +27,9 @@ def read(tmp_path_factory):
         rejects: list[dict] = []
         reading = ReadContext(InputSettings(**settings), rejects.append)
         piece = InputSlice(File(str(path), "x", format, None, len(data), ""))
-        return [row for found in read_csv(piece, reading) for row in found.columns.to_pylist()], rejects
+        batches = [found.columns.to_pylist() for found in read_csv(piece, reading)]
+        run.sizes = [len(batch) for batch in batches]
+        return [row for batch in batches for row in batch], rejects
 
     return run
 
@@ -56,6 +59,16 @@ def test_a_written_table_reads_back_equal(read, rows, quoting, lineterminator, d
     got, rejects = read(table([header, *rows], **dialect), delimiter=delimiter, quote=quotechar)
     assert [list(row.values()) for row in got] == rows
     assert not rejects
+
+
+@pytest.mark.parametrize(("columns", "sizes"), [(1, [9]), (2, [5, 4]), (5, [2, 2, 2, 2, 1]), (20, [1] * 9)])
+@pytest.mark.parametrize("format", ["csv", "tsv"])
+def test_a_batch_holds_few_fields(read, monkeypatch, columns, sizes, format):
+    monkeypatch.setattr(delimited, "BLOCK_FIELDS", 9)
+    rows = [[f"{row}-{column}" for column in range(columns)] for row in range(9)]
+    head = ["text", *map(str, range(columns - 1))]
+    got, rejects = read(table([head, *rows], delimiter="," if format == "csv" else "\t"), format)
+    assert ([list(row.values()) for row in got], read.sizes, rejects) == (rows, sizes, [])
 
 
 @given(rows=st.lists(st.text('ab,;" é\r', min_size=1, max_size=8).map(lambda text: ["x", text]), max_size=6))

@@ -6,7 +6,9 @@ import itertools
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,6 +52,20 @@ def folder(tmp_path):
 
 def files(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def fail(content, outputs):
+    raise ValueError(content)
+
+
+@pytest.mark.parametrize("work", [write, fail])
+def test_memory_is_released_after_each_job(folder, monkeypatch, work):
+    released = []
+    pool = SimpleNamespace(release_unused=lambda: released.append(len(ran)))
+    monkeypatch.setattr(pa, "default_memory_pool", lambda: pool)
+    with contextlib.suppress(ValueError):
+        run_step(step_over(folder, {"a": "1", "b": "22"}, work=work))
+    assert released == ([1, 2] if work is write else [0])
 
 
 def test_a_finished_step_is_not_run_again(folder):
