@@ -24,7 +24,13 @@ from gristmill.filters.core.filter import Count, Rewriter
 from gristmill.filters.text.citations import find_citations
 from gristmill.filters.text.lines import Lines, add_up, columns, places, trimmed
 from gristmill.filters.text.phrases import phrase_around, phrases
-from gristmill.filters.text.sentence_ends import MAY_END, after_sentence_end, ends_sentence, ends_with_mark
+from gristmill.filters.text.sentence_ends import (
+    MAY_END,
+    after_sentence_end,
+    ends_sentence,
+    ends_unmarked,
+    ends_with_mark,
+)
 from gristmill.pipelines.kernels.intrinsics import kernel
 from gristmill.pipelines.steps.spans import spans_table
 
@@ -142,16 +148,16 @@ def _read(data, start, end, candidates, search, known, max_word, long_word, coun
             at = np.int64(candidates[s])
             s += 1
             byte = data[at]
-            if MAY_END[byte]:
-                over = after_sentence_end(data, at, stop) if at >= sentence else 0
+            if MAY_END[byte] and at >= sentence:
+                over = after_sentence_end(data, sentence, at, stop)
                 sentences += over > 0
                 sentence = max(sentence, over)
-                continue
             curly += byte == 0x7B
             square += byte == 0x5B
             number = phrase_around(data, at, start[j], stop, search)
             notices += 0 <= number < known
             placeholders += number >= known
+        sentences += ends_unmarked(data, sentence, stop)
         counts[SENTENCES, j], counts[NOTICE_HITS, j], counts[PLACEHOLDER_HITS, j] = sentences, notices, placeholders
         counts[CURLY, j], counts[SQUARE, j] = curly, square
         long_word[j] = stop - start[j] > max_word and _longest_word(data, start[j], stop) > max_word

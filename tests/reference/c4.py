@@ -3,12 +3,15 @@
 import re
 
 from reference.lines import BLANKS, unwrap, width, wraps
-from reference.marks import ends_sentence, sentence_ends
+from reference.marks import ends_sentence, kind, sentence_ends
 
 from gristmill.filters.rules.c4 import C4
-from gristmill.filters.text.sentence_ends import CLOSING_MARKS, TERMINALS, WIDE_TERMINALS
+from gristmill.filters.text.sentence_kinds import CLOSER, TERMINAL
 
-BEHIND = "".join(set(TERMINALS + WIDE_TERMINALS + CLOSING_MARKS + ",;:、，") - set(")]}>`*_"))
+
+def may_be_cited(c: str) -> bool:
+    """Is a character one that a citation may follow?"""
+    return (TERMINAL <= kind(c) <= CLOSER and c not in ")]}>`*_") or c in ",;:、，"
 
 
 def lines_with_ends(text: str) -> list[str]:
@@ -69,7 +72,7 @@ def without_citations(line: str) -> str:
     while at < len(line):
         match = re.compile(r"\[(\d{1,3}|edit|citation needed)\]", re.ASCII).match(line, at)
         numbered = match and match[1].isdigit()
-        if match and (not numbered or (at > 0 and (at == behind or line[at - 1] in BEHIND))):
+        if match and (not numbered or (at > 0 and (at == behind or may_be_cited(line[at - 1])))):
             at = behind = match.end()
         else:
             out, at = out + line[at], at + 1

@@ -5,7 +5,7 @@ import unicodedata
 from collections import Counter
 from itertools import pairwise
 
-from reference.marks import sentence_ends
+from reference.marks import last_sentence_end
 
 from gristmill.filters.rules.noise_sequences import FUNCTION_WORDS
 from gristmill.filters.text.markup import ELEMENTS
@@ -110,7 +110,7 @@ def tag_bytes(text: str) -> int:
 
 def finished(line: str) -> int:
     """Bytes of a line up to the end of its last sentence."""
-    return len(line[: max(sentence_ends(line), default=0)].encode())
+    return len(line[: last_sentence_end(line)].encode())
 
 
 def is_address(run: bytes) -> bool:

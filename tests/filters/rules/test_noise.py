@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from reference import noise as reference
+from reference.sentences import SENTENCES
 
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.decide import decide
@@ -89,7 +90,7 @@ def test_types_comparisons_and_addresses_are_no_markup(text):
     assert tag_bytes(Ragged.from_strings([text])).tolist() == [0]
 
 
-@given(TEXTS)
+@given(st.lists(SENTENCES, max_size=4).map("\n".join).map(lambda text: [text]) | TEXTS)
 def test_finished_sentences_are_measured_as_by_the_reference(texts):
     text = Ragged.from_strings(texts)
     lines = [line for t in texts for line in t.splitlines()]
