@@ -8,6 +8,7 @@ comparisons, addresses of mail and the web, and arguments (``<name>``) are none.
 import numpy as np
 
 from gristmill.filters.text.lines import places
+from gristmill.filters.text.names import LETTER, name_number, name_numbers
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 
@@ -23,18 +24,8 @@ ELEMENTS = (
     "source span strike strong style sub summary sup svg table tbody td template textarea tfoot th thead time title tr "
     "track tt u ul var video wbr"
 )
-LONGEST, RADIX = 10, 37  # letters of a name; base 37 numbers them within 64 bits
 GLUED = 3  # letters of a bare tag that may follow a word ("line<br>"): longer ones and capitals there are types
-
-
-def _number(name: str) -> int:
-    number = 0
-    for letter in name:
-        number = number * RADIX + int(letter, 36) + 1
-    return number
-
-
-ELEMENT_NUMBERS = np.array(sorted(map(_number, ELEMENTS.split())))
+ELEMENT_NUMBERS = name_numbers(ELEMENTS)
 
 
 def _bytes_of(marks: bytes) -> np.ndarray:
@@ -45,7 +36,7 @@ def _bytes_of(marks: bytes) -> np.ndarray:
 
 ALPHABET = bytes(byte for byte in range(128) if chr(byte).isalpha())
 IDENTIFIER = ALPHABET + b"0123456789_"
-LETTER, MAY_TAKE_TYPES, WORD = _bytes_of(ALPHABET), _bytes_of(IDENTIFIER), _bytes_of(IDENTIFIER + b":.@-")
+MAY_TAKE_TYPES, WORD = _bytes_of(IDENTIFIER), _bytes_of(IDENTIFIER + b":.@-")
 
 
 def tag_bytes(text: Ragged) -> np.ndarray:
@@ -113,13 +104,9 @@ def skip_blanks(data, at, end):
 @kernel
 def is_element(data, start, end):
     """True if ``data[start:end]`` is the name of an HTML element, all in lower or all in upper case."""
-    if end - start > LONGEST:
-        return False
-    number, case = 0, data[start] & 0x20
-    for at in range(start, end):
-        digit = 0x30 <= data[at] <= 0x39
-        if not digit and not (LETTER[data[at]] and data[at] & 0x20 == case):
+    for at in range(start + 1, end):
+        if LETTER[data[at]] and (data[at] ^ data[start]) & 0x20:
             return False
-        number = number * RADIX + (data[at] - 0x2F if digit else (data[at] | 0x20) - 0x56)
+    number = name_number(data, start, end)
     k = np.searchsorted(ELEMENT_NUMBERS, number)
     return k < ELEMENT_NUMBERS.size and ELEMENT_NUMBERS[k] == number
