@@ -5,9 +5,9 @@ Our changes, each tried on web pages and books:
 * Lines are unwrapped first (filters/text/lines.py): a rule on lines is one on paragraphs, headings and menu items.
 * A line need not end with a terminal mark (``terminal_mark``): FineWeb found that this rule costs most and helps least.
   If it is required, the marks of all scripts count, also before closing quotes and brackets.
-* A line of fewer than ``min_words`` words is removed only in a run of at least ``min_run`` such lines, none of which is
-  indented or ends a sentence. This removes menus, and keeps headings, answers ("Yes.") and the closing braces of code.
-* A line that mentions JavaScript or cookies is kept; notices of browsers and consent forms are removed.
+* A line of fewer than ``min_words`` words is removed only in a menu (menus.py): a run of at least ``min_run`` such
+  lines, none of which is indented or ends a sentence. This keeps headings, answers ("Yes."), code, verse and tables.
+* A line that mentions JavaScript, cookies or a privacy policy is kept; notices are removed (notices.py).
 * ``[3]`` is a citation only after punctuation, as in "so it was.[3]"; ``a[3]`` is code.
 * A curly bracket drops no document: half of the technical documents contain one.
 """
@@ -21,10 +21,17 @@ from pydantic import Field, field_validator
 
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.filter import Count, Rewriter
+from gristmill.filters.rules.menus import mark_menus
+from gristmill.filters.rules.notices import mark_notices
 from gristmill.filters.text.citations import find_citations
-from gristmill.filters.text.lines import Lines, add_up, columns, places, trimmed
+from gristmill.filters.text.lines import Lines, add_up, places
 from gristmill.filters.text.phrases import phrase_around, phrases
-from gristmill.filters.text.sentence_ends import MAY_END, after_sentence_end, ends_sentence, ends_with_mark
+from gristmill.filters.text.sentence_ends import (
+    MAY_END,
+    after_sentence_end,
+    ends_unmarked,
+    ends_with_mark,
+)
 from gristmill.pipelines.kernels.intrinsics import kernel
 from gristmill.pipelines.steps.spans import spans_table
 
@@ -53,7 +60,6 @@ PLACEHOLDERS = ["lorem ipsum"]
 KEPT, LONG_WORD, NO_TERMINAL_MARK, SHORT_LINE, NOTICE, CITATION = range(6)
 REASONS = ("", "long_word", "no_terminal_mark", "short_line", "notice", "citation")
 SENTENCES, NOTICE_HITS, PLACEHOLDER_HITS, CURLY, SQUARE = range(5)  # counts of a line
-WORD_COLUMNS = 16  # of a run without white space that count as a word
 
 
 class C4(Rewriter):
@@ -71,7 +77,7 @@ class C4(Rewriter):
     min_words: Count = 3  # of a line
     min_run: int = Field(3, ge=1)  # short lines in a row, blank ones between them not counted, that are a menu
     max_word_length: int = Field(1000, ge=1)  # bytes; a line with a longer word is removed
-    notices: list[str] = NOTICES  # a line with one of these phrases is removed; lower case, ASCII
+    notices: list[str] = NOTICES  # phrases of notices (notices.py); lower case, ASCII
     placeholders: list[str] = PLACEHOLDERS  # phrases that max_placeholders counts; lower case, ASCII
     citations: bool = True  # remove [1], [edit], [citation needed]
 
@@ -89,11 +95,11 @@ class C4(Rewriter):
         text, lines = batch.text, batch.logical_lines
         found, long_word = self._read_lines(text.data, lines)
         reason = np.full(lines.start.size, KEPT, np.uint8)
-        reason[found[NOTICE_HITS] > 0] = NOTICE
+        mark_notices(text.data, *lines[1:], found[NOTICE_HITS], NOTICE, reason)
         if self.terminal_mark:
             reason[~ends_with_mark(text.data, *lines[1:])] = NO_TERMINAL_MARK
         reason[long_word] = LONG_WORD
-        _mark_menus(text.data, *lines, self.min_words, self.min_run, reason)
+        mark_menus(text.data, *lines, self.min_words, self.min_run, SHORT_LINE, reason)
         brackets = found[SQUARE] * ((reason == KEPT) & self.citations)
         cited = find_citations(text.data, *lines[1:], brackets)
         kept = np.where(reason == KEPT, found, 0)
@@ -142,16 +148,16 @@ def _read(data, start, end, candidates, search, known, max_word, long_word, coun
             at = np.int64(candidates[s])
             s += 1
             byte = data[at]
-            if MAY_END[byte]:
-                over = after_sentence_end(data, at, stop) if at >= sentence else 0
+            if MAY_END[byte] and at >= sentence:
+                over = after_sentence_end(data, sentence, at, stop)
                 sentences += over > 0
                 sentence = max(sentence, over)
-                continue
             curly += byte == 0x7B
             square += byte == 0x5B
             number = phrase_around(data, at, start[j], stop, search)
             notices += 0 <= number < known
             placeholders += number >= known
+        sentences += ends_unmarked(data, sentence, stop)
         counts[SENTENCES, j], counts[NOTICE_HITS, j], counts[PLACEHOLDER_HITS, j] = sentences, notices, placeholders
         counts[CURLY, j], counts[SQUARE, j] = curly, square
         long_word[j] = stop - start[j] > max_word and _longest_word(data, start[j], stop) > max_word
@@ -168,47 +174,3 @@ def _longest_word(data, start, end):
         if data[at] <= 0x20 or data[at] >= 0xE0:
             longest, word = max(longest, at - word), at + 1
     return max(longest, end - word)
-
-
-@kernel
-def _mark_menus(data, first, start, end, min_words, min_run, reason):
-    """Mark with SHORT_LINE the kept lines of runs of at least ``min_run`` short ones, and blank lines inside a run."""
-    for i in range(first.size - 1):
-        run = short = last = 0  # the first line of the run, its number of short lines, the line after the last
-        for j in range(first[i], first[i + 1] + 1):
-            if j < first[i + 1]:
-                begin, stop = trimmed(data, start[j], end[j])
-                if begin == stop or reason[j] != KEPT:
-                    continue
-                flush = begin == start[j]
-                if flush and fewer_words(data, begin, stop, min_words) and not ends_sentence(data, begin, stop):
-                    run = j if short == 0 else run
-                    short, last = short + 1, j + 1
-                    continue
-            if short >= min_run:
-                for k in range(run, last):
-                    if reason[k] == KEPT:
-                        reason[k] = SHORT_LINE
-            short = 0
-
-
-@kernel
-def fewer_words(data, start, end, min_words):
-    """True if a line has fewer than ``min_words`` words.
-
-    A run without spaces counts as one word for each WORD_COLUMNS columns begun, or each 2 East Asian characters begun:
-    scripts without spaces have words too.
-    """
-    if end - start > 4 * WORD_COLUMNS * min_words:  # too wide, whichever characters it has
-        return False
-    words = width = 0
-    for at in range(start, end + 1):
-        if at == end or data[at] <= 0x20:
-            words += (width + WORD_COLUMNS - 1) // WORD_COLUMNS
-            width = 0
-            if words >= min_words:
-                return False
-        else:
-            step = columns(data, at, at + 1)
-            width += step if step < 2 else WORD_COLUMNS // 2
-    return True

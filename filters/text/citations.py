@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from gristmill.filters.text.sentence_ends import NONE, is_one_of, mark_kind
+from gristmill.filters.text.sentence_ends import is_one_of, mark_kind
+from gristmill.filters.text.sentence_kinds import CLOSER, TERMINAL
 from gristmill.pipelines.kernels.intrinsics import kernel
 from gristmill.pipelines.kernels.utf8 import decode
 
@@ -66,4 +67,4 @@ def follows_mark(data, start, at):
     code, size = decode(data, last, at)
     if size != at - last or is_one_of(code, BEFORE_INDEX):
         return False
-    return mark_kind(code) != NONE or is_one_of(code, PAUSES)
+    return TERMINAL <= mark_kind(code) <= CLOSER or is_one_of(code, PAUSES)

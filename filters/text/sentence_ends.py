@@ -1,34 +1,35 @@
-"""Sentence ends in every script: terminal marks, and the closing marks that may follow them."""
+"""Sentence ends in every script: terminal marks, and the closing marks that may follow them.
+
+Marks are those of Unicode's Sentence_Break, and the Tibetan shads. Invisible and combining characters after a mark are
+skipped. Marks with only blanks between them (". . .", the two shads of Tibetan) are one sentence end.
+
+Three scripts also use a mark of another meaning: Armenian ":", Greek ";", and two word separators in Ethiopic. They
+count if the REACH characters before them contain SCRIPT_LETTERS of the script.
+
+Thai and Lao have no marks. There a sentence ends before a space, or at the end of a line, after UNMARKED_LETTERS
+letters and vowel signs: longer than the items of a menu, as long as a phrase. In the Universal Declaration of Human
+Rights, which has 213 lines in English, this finds 183 ends in Thai and 170 in Lao.
+"""
 
 import numpy as np
 
 from gristmill.filters.text.lines import trimmed
+from gristmill.filters.text.sentence_kinds import BLANK, CLOSER, CONTEXT, SKIPPED, TERMINAL, WIDE_TERMINAL
+from gristmill.filters.text.sentence_table import KINDS
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
-from gristmill.pipelines.kernels.utf8 import decode
+from gristmill.pipelines.kernels.utf8 import decode, expand_runs, two_level_table
 
-NONE, TERMINAL, WIDE_TERMINAL, CLOSER = 0, 1, 2, 3
+FIRST_UNMARKED, LAST_UNMARKED = 0xE01, 0xEFF  # Thai and Lao
+UNMARKED_LETTERS = 24
+SCRIPT_LETTERS = 2
+REACH = 96  # characters before a mark in which its script is looked for
+MAX_MARKS = 64  # looked at in a row, so that a line of them takes linear time
 
-# Unicode's Sentence_Terminal of the first plane, and the Tibetan shad. No ellipsis: a teaser ends with one.
-TERMINALS = (
-    "!.?\u0589\u061d\u061e\u061f\u06d4\u0700\u0701\u0702\u07f9\u0837\u0839\u083d\u083e\u0964\u0965\u0f0d\u0f0e"
-    "\u104a\u104b\u1362\u1367\u1368\u166e\u1735\u1736\u17d4\u17d5\u1803\u1809\u1944\u1945\u1aa8\u1aa9\u1aaa\u1aab"
-    "\u1b5a\u1b5b\u1b5e\u1b5f\u1c3b\u1c3c\u1c7e\u1c7f\u203c\u203d\u2047\u2048\u2049\u2e2e\u2e3c\ua4ff\ua60e\ua60f"
-    "\ua6f3\ua6f7\ua876\ua877\ua8ce\ua8cf\ua92f\ua9c8\ua9c9\uaa5d\uaa5e\uaa5f\uaaf0\uaaf1\uabeb\ufe52\ufe56\ufe57"
-)
-WIDE_TERMINALS = "。！？．｡︒︕︖"  # not followed by a space
-CLOSING_MARKS = "\"')]}»«›‹”“’‘„」』）】〉》］｝〕〗*_`"  # including marks of bold text and quotations in plain text
-
-
-def _kinds() -> np.ndarray:
-    kinds = np.zeros(0x10000, np.uint8)
-    for marks, kind in ((TERMINALS, TERMINAL), (WIDE_TERMINALS, WIDE_TERMINAL), (CLOSING_MARKS, CLOSER)):
-        kinds[[ord(mark) for mark in marks]] = kind
-    return kinds
-
-
-KIND = _kinds()
-MAY_END = np.zeros(256, np.bool_)  # first bytes of terminal marks: only these need decoding
-MAY_END[[mark.encode()[0] for mark in TERMINALS + WIDE_TERMINALS]] = True
+KIND_OF = expand_runs(KINDS, np.uint8)
+KIND_BLOCK, KIND = two_level_table(KIND_OF)
+MARKS = np.flatnonzero(np.isin(KIND_OF, (TERMINAL, WIDE_TERMINAL, CONTEXT)))
+MAY_END = np.zeros(256, np.bool_)  # first bytes of characters that may end a sentence: only these need decoding
+MAY_END[[chr(code).encode()[0] for code in (*MARKS, FIRST_UNMARKED)]] = True
 
 
 @inline_kernel
@@ -41,45 +42,139 @@ def is_one_of(key, keys):
 
 @inline_kernel
 def mark_kind(code):
-    return KIND[code] if code < 0x10000 else NONE
+    return KIND[KIND_BLOCK[code >> 8] * 256 + (code & 255)]
+
+
+@kernel
+def before(data, start, at):
+    """Return the start of the character that ends at ``at``."""
+    at -= 1
+    while at > start and data[at] & 0xC0 == 0x80:
+        at -= 1
+    return at
+
+
+@kernel
+def has_letters(data, start, at, first, last, least):
+    """True if the REACH characters before ``at`` contain ``least`` from ``first`` to ``last``."""
+    found = 0
+    for _ in range(REACH):
+        if found == least or at <= start:
+            break
+        at = before(data, start, at)
+        if data[at] >= 0x80:
+            found += first <= decode(data, at, data.size)[0] <= last
+    return found == least
+
+
+@kernel
+def is_unmarked_end(data, start, at):
+    """True if ``data[start:at]`` has enough Thai or Lao to be a sentence."""
+    return has_letters(data, start, at, FIRST_UNMARKED, LAST_UNMARKED, UNMARKED_LETTERS)
+
+
+@kernel
+def ends_in_script(data, start, at, end, code):
+    """True if the character at ``at``, of kind CONTEXT, is a terminal mark in the script before it."""
+    if code == 0x3B:
+        return has_letters(data, start, at, 0x370, 0x3FF, SCRIPT_LETTERS)  # Greek
+    if code == 0x3A and has_letters(data, start, at, 0x531, 0x58A, SCRIPT_LETTERS):  # Armenian
+        return True
+    size = 1 if code == 0x3A else 3
+    doubled = _is_at(data, start, at - size, end, code) or _is_at(data, start, at + size, end, code)
+    return doubled and has_letters(data, start, at, 0x1200, 0x135A, SCRIPT_LETTERS)  # Ethiopic
+
+
+@inline_kernel
+def _is_at(data, start, at, end, code):
+    return start <= at < end and decode(data, at, end)[0] == code
 
 
 @kernel
 def ends_sentence(data, start, end):
     """True if ``data[start:end]``, trimmed, ends with a terminal mark and closing marks; not with "..." or "…"."""
+    if ends_unmarked(data, start, end):
+        return True
     at = end
     while at > start:
-        last = at - 1
-        while last > start and data[last] & 0xC0 == 0x80:
-            last -= 1
+        last = before(data, start, at)
         code, size = decode(data, last, at)
         if size != at - last:
             return False
         kind = mark_kind(code)
-        if kind != CLOSER:
-            dots = code == 0x2E and last - 2 >= start and data[last - 1] == 0x2E and data[last - 2] == 0x2E
-            return kind != NONE and not dots
+        if kind == CONTEXT:
+            return ends_in_script(data, start, last, end, code)
+        if kind == TERMINAL or kind == WIDE_TERMINAL:
+            return not (code == 0x2E and last - 2 >= start and data[last - 1] == 0x2E and data[last - 2] == 0x2E)
+        if kind != CLOSER and kind != SKIPPED:
+            return False
         at = last
     return False
 
 
+@inline_kernel
+def is_letter_or_digit(code):
+    return 0x61 <= code | 0x20 <= 0x7A or 0x30 <= code <= 0x39
+
+
 @kernel
-def after_sentence_end(data, at, end):
+def after_sentence_end(data, start, at, end):
     """Return the end of the sentence whose terminal mark is at ``at``, with its closing marks; 0 if it ends none.
 
-    An East Asian mark always ends a sentence; others do before white space and at ``end``, but not in 3.14.
+    ``start`` is where the sentence begins. A wide mark always ends one; others do before white space and at ``end``,
+    but not in 3.14.
     """
-    if data[at] < 0x80 and at + 1 < end and data[at + 1] <= 0x20:  # ". ": nearly all of them
-        return at + 1
-    wide = False
-    while at < end:
+    if data[at] < 0x80 and at + 1 < end:
+        if is_letter_or_digit(data[at + 1]):
+            return 0
+        if is_period(data[at]) and data[at + 1] <= 0x20 and (at + 2 == end or begins_word(data[at + 2])):
+            return at + 1  # ". ": nearly all of them
+    code, size = decode(data, at, end)
+    if FIRST_UNMARKED <= code <= LAST_UNMARKED:
+        at += size
+        return at if (at == end or data[at] == 0x20) and is_unmarked_end(data, start, at) else 0
+    over = 0
+    while True:
+        stop = _after_marks(data, start, at, end)
+        if stop == 0:
+            return over
+        over = at = stop
+        while at < end and data[at] == 0x20:
+            at += 1
+        if at == over or at == end or not MAY_END[data[at]]:
+            return over
+
+
+@inline_kernel
+def is_period(byte):
+    return byte == 0x2E or byte == 0x21 or byte == 0x3F  # . ! ?
+
+
+@inline_kernel
+def begins_word(byte):
+    return byte > 0x20 and not MAY_END[byte]
+
+
+@kernel
+def _after_marks(data, start, at, end):
+    """Return the end of the marks at ``at`` if they begin with a terminal one and end a sentence, else 0."""
+    ended = wide = False
+    for _ in range(MAX_MARKS):
+        if at == end:
+            return at if ended else 0
         code, size = decode(data, at, end)
         kind = mark_kind(code)
-        if kind == NONE:
-            return at if wide or code <= 0x20 or code == 0x85 or code == 0xA0 or code == 0x3000 else 0
-        wide |= kind == WIDE_TERMINAL
+        if kind == CONTEXT and ends_in_script(data, start, at, end, code):
+            kind = TERMINAL if code < 0x80 else WIDE_TERMINAL
+        if kind == TERMINAL or kind == WIDE_TERMINAL:
+            ended = True
+            wide |= kind == WIDE_TERMINAL
+        elif not ended:
+            return 0
+        elif kind != CLOSER and kind != SKIPPED:
+            return at if wide or kind == BLANK else 0
         at += size
-    return at
+    return at if wide else 0
 
 
 def ends_with_mark(data: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
@@ -106,10 +201,25 @@ def bytes_in_sentences(data: np.ndarray, start: np.ndarray, end: np.ndarray) -> 
 @kernel
 def _find_last_end(data, start, end, answer):
     for j in range(start.size):
-        stop = np.int64(end[j])
-        for at in range(stop - 1, start[j] - 1, -1):
+        begin, stop = np.int64(start[j]), np.int64(end[j])
+        if ends_unmarked(data, begin, stop):
+            answer[j] = stop - begin
+            continue
+        for at in range(stop - 1, begin - 1, -1):
             if MAY_END[data[at]]:
-                over = after_sentence_end(data, at, stop)
+                over = after_sentence_end(data, begin, at, stop)
                 if over:
-                    answer[j] = over - start[j]
+                    answer[j] = over - begin
                     break
+
+
+@kernel
+def ends_unmarked(data, start, end):
+    """True if ``data[start:end]`` ends with Thai or Lao, or with a Latin word or number behind it, as a sentence."""
+    start, end = trimmed(data, start, end)
+    if start == end:
+        return False
+    last = before(data, start, end)
+    code = decode(data, last, end)[0]
+    unmarked = FIRST_UNMARKED <= code <= LAST_UNMARKED or is_letter_or_digit(code)
+    return unmarked and is_unmarked_end(data, start, end)

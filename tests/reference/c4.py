@@ -2,13 +2,17 @@
 
 import re
 
-from reference.lines import BLANKS, unwrap, width, wraps
-from reference.marks import ends_sentence, sentence_ends
+from reference.lines import BLANKS, unwrap, wraps
+from reference.marks import ends_sentence, kind, sentence_ends
+from reference.menus import is_notice, mark_menus
 
 from gristmill.filters.rules.c4 import C4
-from gristmill.filters.text.sentence_ends import CLOSING_MARKS, TERMINALS, WIDE_TERMINALS
+from gristmill.filters.text.sentence_kinds import CLOSER, TERMINAL
 
-BEHIND = "".join(set(TERMINALS + WIDE_TERMINALS + CLOSING_MARKS + ",;:、，") - set(")]}>`*_"))
+
+def may_be_cited(c: str) -> bool:
+    """Is a character one that a citation may follow?"""
+    return (TERMINAL <= kind(c) <= CLOSER and c not in ")]}>`*_") or c in ",;:、，"
 
 
 def lines_with_ends(text: str) -> list[str]:
@@ -23,45 +27,17 @@ def lines_with_ends(text: str) -> list[str]:
     return out
 
 
-def is_short(line: str, min_words: int) -> bool:
-    runs = re.split("[\x00-\x20]+", line)
-    words = sum(-(-sum(map(width_of, run)) // 16) for run in runs)
-    short = len(line.strip(BLANKS).encode()) <= 64 * min_words and words < min_words
-    return short and line[:1] not in BLANKS and not ends_sentence(line.strip(BLANKS))
-
-
-def width_of(character: str) -> int:
-    """In columns of which a word has 16."""
-    return {0: 0, 1: 1, 2: 8}[width("x" + character + "x") - 2]
-
-
 def removed(lines: list[str], settings: C4) -> list[bool]:
     gone = []
     for line in lines:
         lower = line.encode().lower().decode()
-        notice = any(phrase in lower for phrase in settings.notices)
+        notice = is_notice(line, sum(lower.count(phrase) for phrase in settings.notices))
         long = max(map(len, re.split(rb"[\x00-\x20\xe0-\xff]", line.encode()))) > settings.max_word_length
         text = line.strip(BLANKS)
         unfinished = settings.terminal_mark and text != "" and not ends_sentence(text)
         gone.append(notice or long or unfinished)
-    for run in runs_of_short(lines, gone, settings.min_words):
-        if len(run) >= settings.min_run:
-            for j in range(run[0], run[-1] + 1):
-                gone[j] = True
+    mark_menus(lines, gone, settings.min_words, settings.min_run)
     return gone
-
-
-def runs_of_short(lines: list[str], gone: list[bool], min_words: int) -> list[list[int]]:
-    """Numbers of short lines that stand together; blank and removed lines between them do not part them."""
-    runs = [[]]
-    for j, line in enumerate(lines):
-        if line.strip(BLANKS) == "" or gone[j]:
-            continue
-        if is_short(line, min_words):
-            runs[-1].append(j)
-        else:
-            runs.append([])
-    return [run for run in runs if run]
 
 
 def without_citations(line: str) -> str:
@@ -69,7 +45,7 @@ def without_citations(line: str) -> str:
     while at < len(line):
         match = re.compile(r"\[(\d{1,3}|edit|citation needed)\]", re.ASCII).match(line, at)
         numbered = match and match[1].isdigit()
-        if match and (not numbered or (at > 0 and (at == behind or line[at - 1] in BEHIND))):
+        if match and (not numbered or (at > 0 and (at == behind or may_be_cited(line[at - 1])))):
             at = behind = match.end()
         else:
             out, at = out + line[at], at + 1

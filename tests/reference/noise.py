@@ -5,9 +5,10 @@ import unicodedata
 from collections import Counter
 from itertools import pairwise
 
-from reference.marks import sentence_ends
+from reference.marks import last_sentence_end
 
 from gristmill.filters.rules.noise_sequences import FUNCTION_WORDS
+from gristmill.filters.text.markup import ELEMENTS
 from gristmill.filters.words.words import BEGINS_LINE, HAS_LETTER
 from gristmill.pipelines.kernels.utf8 import HAN, LOWER, MARK, SPACE, UPPER, character_class
 
@@ -79,13 +80,37 @@ def first_bytes(text: str, limit: int) -> str:
     return text[:at]
 
 
+NAME, BLANK = r"(?P<name>[A-Za-z][\w:.@-]*)", "[\x00-\x20]"
+BARE = re.compile(f"{NAME}{BLANK}*/?", re.ASCII)
+WITH_ATTRIBUTES = re.compile(f"{NAME}(?:{BLANK}+[\\w:.@-]+)+=(?P<value>.).*", re.ASCII | re.DOTALL)
+OTHER = re.compile(f"!(?:[A-Za-z]|-|\\[).*|/{NAME}{BLANK}*", re.ASCII | re.DOTALL)
+
+
+def is_element(name: str) -> bool:
+    return name.lower() in ELEMENTS.split() and (name == name.lower() or name == name.upper())
+
+
+def is_tag(content: str, before: str) -> bool:
+    """Is what stands between < and > a tag?"""
+    if OTHER.fullmatch(content):
+        return True
+    if bare := BARE.fullmatch(content):
+        name = bare["name"]
+        glued = re.fullmatch(r"\w", before, re.ASCII) and (len(name) > 3 or name[0].isupper())
+        return is_element(name) and not glued
+    found = WITH_ATTRIBUTES.fullmatch(content)
+    return bool(found) and (found["value"] in "\"'" or is_element(found["name"]))
+
+
 def tag_bytes(text: str) -> int:
-    return sum(len(tag.encode()) for tag in re.findall(r"<[A-Za-z/!][^<>]*>", text) if len(tag.encode()) <= 2000)
+    found = re.finditer("<([^<>]+)>", text)
+    tags = [m[0].encode() for m in found if is_tag(m[1], text[max(m.start() - 1, 0) : m.start()])]
+    return sum(len(tag) for tag in tags if len(tag) <= 2000)
 
 
 def finished(line: str) -> int:
     """Bytes of a line up to the end of its last sentence."""
-    return len(line[: max(sentence_ends(line), default=0)].encode())
+    return len(line[: last_sentence_end(line)].encode())
 
 
 def is_address(run: bytes) -> bool:

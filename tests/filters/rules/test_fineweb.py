@@ -12,7 +12,9 @@ from gristmill.filters.rules.fineweb import FineWeb
 from gristmill.pipelines.ragged import Ragged
 
 LINES = st.sampled_from(["Home", "\tHome", "It ends.", "It ends...", "“So it ends.”", "漢字で終わる。", "é\u2028"])
-WIDTHS = st.sampled_from(["", " ", "\x85", "x" * 30, "x" * 31, "字" * 15, "字" * 16])
+WIDTHS = st.sampled_from(
+    ["", " ", "\x85", "x" * 30, "x" * 31, "字" * 15, "字かな", "字가", "かな", "가", "か" * 15, "か" * 16]
+)
 TEXTS = st.lists(st.lists(LINES | WIDTHS, max_size=12).map("\n".join) | st.text(max_size=40), max_size=5)
 
 
@@ -55,6 +57,15 @@ def lines(count: int, line: str) -> list[str]:
 def test_fineweb_names_the_rule_broken(text, rules):
     measures = FineWeb().measure(Batch(Ragged.from_strings([text])))
     assert [rule["rule"] for rule in decide(FineWeb(), measures, np.array([""], object))[0]] == rules
+
+
+@pytest.mark.parametrize(
+    ("line", "short"),
+    [("床前明月光，", 0.0), ("關關雎鳩 1", 0.0), ("静けさや岩", 1.0), ("大韓民國 만세", 1.0), ("short", 1.0)],
+)
+def test_a_line_of_chinese_verse_is_not_short(line, short):
+    measures = FineWeb().measure(Batch(Ragged.from_strings([f"{line}\n" * 8])))
+    assert measures["short_line_ratio"].to_list() == [short]
 
 
 def test_a_wrapped_novel_is_no_list():

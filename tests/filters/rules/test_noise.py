@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from reference import noise as reference
+from reference.sentences import SENTENCES
 
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.decide import decide
@@ -53,13 +54,43 @@ def test_letters_are_counted_as_by_the_reference(texts):
     assert counts == [list(reference.letters(text)) for text in texts]
 
 
-@given(TEXTS)
-@example(["<" + "a" * 1998 + ">", "<" + "a" * 1999 + ">"])
+TAG_PARTS = [
+    "<", ">", "/", "!", "--", "[", " ", "\n", "=", '"', "'", "a", "A", "p", "P", "br", "B", "h1", "em", "span", "Span",
+    "SPAN", "blockquote", "blockquotes", "int", "x", "_", "7", "@", ".", ":", "é", "\x00", "class=", 'id="', ",", "&",
+]  # fmt: skip
+TAGS = st.lists(st.sampled_from(TAG_PARTS), max_size=8).map(lambda parts: "<" + "".join(parts) + ">")
+TAGGED = st.lists(TAGS | st.sampled_from(TAG_PARTS), max_size=8).map("".join)
+
+
+@given(st.lists(TAGGED | TEXT | st.text(), max_size=4))
+@example(["<!" + "a" * 1997 + ">", "<!" + "a" * 1998 + ">"])
+@example(
+    ["x<A>", "x<a>", " <A>", "x<pre>", "x<span>", "<a b>", "<a b=>", "<a b=c>", "<x b=c>", "<x b='c'>", "<x b c=>"]
+)
 def test_tags_are_measured_as_by_the_reference(texts):
     assert tag_bytes(Ragged.from_strings(texts)).tolist() == [reference.tag_bytes(text) for text in texts]
 
 
-@given(TEXTS)
+@pytest.mark.parametrize(
+    "text",
+    ["<b>", "</b>", "<BR>", "<br/>", "<br />", "<p class=x>", '<a href="/x">', "<td nowrap width=9>", "<!-- x -->",
+     "<!DOCTYPE html>", "</entry>", '<entry xml:lang="de">', "<h1>", "<![CDATA[x]]>"],
+)  # fmt: skip
+def test_a_tag_is_markup(text):
+    assert tag_bytes(Ragged.from_strings([text])).tolist() == [len(text)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["vector<int>", "std::map<Key, Value>", "List<A>", "Option<Label>", "Array<object>", "Box<dyn Fn(u8)>", "<T>",
+     "template<typename T, class U = int>", "<T extends Shape>", "if (a<b && c>d)", "a <b and c> d", "1<2>0",
+     "<ann@example.org>", "<p@example.org>", "<https://example.org/a>", "#include <map.h>", "<name>", "<3", "<!>"],
+)  # fmt: skip
+def test_types_comparisons_and_addresses_are_no_markup(text):
+    assert tag_bytes(Ragged.from_strings([text])).tolist() == [0]
+
+
+@given(st.lists(SENTENCES, max_size=4).map("\n".join).map(lambda text: [text]) | TEXTS)
 def test_finished_sentences_are_measured_as_by_the_reference(texts):
     text = Ragged.from_strings(texts)
     lines = [line for t in texts for line in t.splitlines()]
