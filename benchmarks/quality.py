@@ -26,6 +26,7 @@ from gristmill.filters.core.measure import measure_documents
 from gristmill.filters.core.profiles import NO_PROFILE, profile_of
 from gristmill.filters.langid.labels import UNKNOWN
 from gristmill.filters.perplexity.cross_fit import SCORES, CrossFitPerplexity
+from gristmill.filters.perplexity.fold_samples import sizes
 from gristmill.flows.clean.recipe import read_recipe
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
@@ -75,8 +76,7 @@ class Labelled:
     def __init__(self, rows: list[dict], language: pl.Series | None, broken: list[list[str]], stage_folder: UPath):
         self.table = pa.table({ID: [row["id"] for row in rows], TEXT: pa.array([row["text"] for row in rows], STRING)})
         language = pl.Series([UNKNOWN] * len(rows)) if language is None else language
-        size = [len(row["text"].encode()) for row in rows]
-        self.frame = pl.DataFrame({"language": language, "bytes": size})
+        self.frame = pl.DataFrame({"language": language}).hstack(sizes(self.table[TEXT]))
         self.kept, self.rows = np.array([not rules for rules in broken]), {"all": len(rows)}
         self.stage_folder = stage_folder
 

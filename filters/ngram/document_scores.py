@@ -7,7 +7,8 @@ import numpy as np
 
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.ngram.model import NGram
-from gristmill.filters.ngram.token_stream import BEGIN, UNKNOWN, Encode
+from gristmill.filters.ngram.token_stream import BEGIN, END, UNKNOWN, Encode, TokenStream
+from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, U64, mix
 from gristmill.pipelines.kernels.intrinsics import kernel
 
 BITS = np.log2(10)  # per unit of log10
@@ -39,12 +40,36 @@ Scorer = Callable[[Batch], tuple[DocumentScores, DocumentScores]]  # scores of d
 
 def score_documents(model: NGram, batch: Batch, encode: Encode | None = None) -> tuple[DocumentScores, DocumentScores]:
     """Return the scores of the documents of a batch, and of their logical lines."""
-    stream = model.stream(batch, encode)
+    return score_stream(model, model.stream(batch, encode))
+
+
+def score_stream(model: NGram, stream: TokenStream) -> tuple[DocumentScores, DocumentScores]:
+    """Return the scores of the documents of a stream, and of its lines."""
     out = [np.zeros(stream.lines.size - 1, kind) for kind in (np.float64, np.float64, np.int64, np.int64)]
     _sum_lines(stream.ids, stream.lines, model.score(stream.ids), model.unigrams, *out)
     lines = DocumentScores(*out)
     totals = (np.concatenate(([0], np.cumsum(each))) for each in lines)
     return DocumentScores(*(total[stream.documents[1:]] - total[stream.documents[:-1]] for total in totals)), lines
+
+
+def shuffle_words(stream: TokenStream) -> TokenStream:
+    """Return the stream with the words of each document in another order, in lines as long as before.
+
+    The order depends on the number of words alone, so that a document gets the same one in every shard.
+    """
+    ids = stream.ids.copy()
+    words = np.flatnonzero((ids != BEGIN) & (ids != END))
+    _shuffle(ids, words, np.searchsorted(words, stream.lines[stream.documents]))
+    return stream._replace(ids=ids)
+
+
+@kernel
+def _shuffle(ids, words, documents):
+    for i in range(documents.size - 1):
+        first = documents[i]
+        for k in range(documents[i + 1] - first - 1, 0, -1):
+            other = first + np.int64(mix(U64(k) ^ GOLDEN_RATIO, GOLDEN_RATIO) % U64(k + 1))
+            ids[words[first + k]], ids[words[other]] = ids[words[other]], ids[words[first + k]]
 
 
 @kernel

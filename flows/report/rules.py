@@ -10,12 +10,11 @@ from upath import UPath
 from gristmill.dedup.near.near_duplicates import NearDuplicates
 from gristmill.filters.core.filter import LANGUAGE, Filter, Rule
 from gristmill.filters.core.profiles import NO_PROFILE, profile_of
-from gristmill.filters.perplexity.cross_fit import CrossFitPerplexity
+from gristmill.filters.perplexity.cross_fit import THRESHOLDS, CrossFitPerplexity
 from gristmill.flows.clean.plan import decisions_of, report_of
 from gristmill.flows.report.ledger import LedgerSummary
 from gristmill.flows.report.svg import Histogram, histogram, number
 from gristmill.flows.runs.finished import FinishedRun
-from gristmill.pipelines.steps.corpus_step import CorpusStep
 
 SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥"}
 
@@ -63,7 +62,7 @@ def _profiles(ledger: LedgerSummary) -> Counter:
 
 def _step(work: FinishedRun, name: str, ledger: LedgerSummary, profiles: Counter) -> dict[str, Any]:
     step, counts = work.recipe.steps[name], work.summary["steps"][name]
-    looks, found = _looks(step, profiles), counts["rules"]
+    looks, found = _looks(work, name, profiles), counts["rules"]
     on = {rule: look for rule, look in looks.items() if look.threshold is not None or look.others}
     rules = [
         {"rule": rule, "looks": looks.get(rule), "alone": ledger.alone.get((name, rule), 0), **taken}
@@ -80,15 +79,25 @@ def _step(work: FinishedRun, name: str, ledger: LedgerSummary, profiles: Counter
     }
 
 
-def _looks(step: Filter | CorpusStep, profiles: Counter) -> dict[str, Looks]:
+def _looks(work: FinishedRun, name: str, profiles: Counter) -> dict[str, Looks]:
     """Return rule -> its measure and condition, for steps with thresholds."""
+    step = work.recipe.steps[name]
     if isinstance(step, Filter):
         by_profile = {profile: step.for_profile(profile).rules() for profile in profiles}
         return {name: _filter_rule(name, rule, by_profile, profiles) for name, rule in step.rules().items()}
     if step.NAME in SCORED:
         rule, measure, breaks, setting, folder = SCORED[step.NAME]
-        return {rule: Looks(measure, breaks, getattr(step, setting), [], folder)}
+        threshold = getattr(step, setting)
+        others = _by_language(work, name, threshold) if isinstance(step, CrossFitPerplexity) else []
+        return {rule: Looks(measure, breaks, threshold, others, folder)}
     return {}
+
+
+def _by_language(work: FinishedRun, name: str, most: float | None) -> list[str]:
+    """Return the context gain that each language needs, where it is not ``most``."""
+    found = work.whole(report_of(work.folder, name, THRESHOLDS), ["language", "min_gain"])
+    rows = [] if found is None else found.rows()
+    return [f"{language} {'off' if gain is None else number(gain)}" for language, gain in rows if gain != most]
 
 
 def _filter_rule(name: str, rule: Rule, by_profile: dict[str, dict[str, Rule]], profiles: Counter) -> Looks:

@@ -78,7 +78,7 @@ def test_every_number_has_a_lower_bound_and_none_lies_outside(kind):
         (Perplexity, {"min_perplexity": 9.0, "max_perplexity": 8.0}, "min_perplexity.*max_perplexity"),
         (Perplexity, {"min_percentile": 9, "max_percentile": 8, "percentiles_file": "p"}, "min_perc.*max_percentile"),
         (CrossFitPerplexity, {"min_percentile": 9.0, "max_percentile": 9.0}, "min_percentile 9.0.*max_percentile 9.0"),
-        (CrossFitPerplexity, {"min_bytes": 1001, "sample_bytes": 1000}, "min_bytes 1001 .*sample_bytes 1000"),
+        (CrossFitPerplexity, {"min_characters": 1001, "sample_bytes": 1000}, "min_characters 1001 .*sample_bytes 1000"),
         (ClassifierSettings, {"min_n": 3, "max_n": 2}, "min_n 3 and max_n 2"),
         (ClassifierSettings, {"min_n": 0, "max_n": 2}, "min_n 0 and max_n 2"),
     ],
@@ -90,7 +90,7 @@ def test_impossible_numbers_and_pairs_are_refused(kind, settings, complaint):
 
 def test_equal_and_boundary_values_are_accepted():
     read_settings(Perplexity, {"min_perplexity": 9.0, "max_perplexity": 9.0}, "test")
-    read_settings(CrossFitPerplexity, {"min_bytes": 1000, "sample_bytes": 1000}, "test")
+    read_settings(CrossFitPerplexity, {"min_characters": 1000, "sample_bytes": 1000}, "test")
     read_settings(NGramSettings, {"discount_fallback": [1.0, 2.0, 3.0], "prune": [0, 0, 1]}, "test")
     read_settings(ClassifierSettings, {"min_n": 2, "max_n": 2}, "test")
     read_settings(Language, {"min_probability": 1.0, "min_probabilities": {"zh": 0.0}}, "test")

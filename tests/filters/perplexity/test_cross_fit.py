@@ -8,9 +8,14 @@ from corpora import write_jsonl
 from benchmarks.quality import judge_corpus
 from gristmill.filters.perplexity import cross_fit
 from gristmill.filters.perplexity.cross_fit import CrossFitPerplexity
+from gristmill.flows.clean.plan import decisions_of, report_of
 from gristmill.flows.clean.recipe import parse_recipe
 from gristmill.flows.clean.run import clean
 from gristmill.flows.engine.engines import engine
+from gristmill.flows.report.ledger import read_ledger
+from gristmill.flows.report.rules import steps
+from gristmill.flows.report.svg import number
+from gristmill.flows.runs.finished import FinishedRun
 from gristmill.flows.runs.what_if import what_if
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.steps.step import NullProgress
@@ -24,7 +29,7 @@ PLACES = ["in the town", "near the river", "behind the mill", "before the evenin
 def documents(seed, shuffled=False):
     chance, texts = np.random.default_rng(seed), []
     for _ in range(300):
-        words = " and ".join(" ".join(chance.choice(part) for part in (SUBJECTS, VERBS, PLACES)) for _ in range(8))
+        words = " and ".join(" ".join(chance.choice(part) for part in (SUBJECTS, VERBS, PLACES)) for _ in range(16))
         texts.append(" ".join(chance.permutation(words.split())) if shuffled else words)
     return texts
 
@@ -36,7 +41,7 @@ def rows():
 
 
 def judged(rows, **settings):
-    step = CrossFitPerplexity(**{"min_bytes": 1000, **settings})
+    step = CrossFitPerplexity(**{"min_characters": 1000, **settings})
     broken = [[] for _ in rows]
     scores = judge_corpus(step, "own", rows, pl.Series(["en"] * len(rows)), broken)
     return {row["id"]: rules for row, rules in zip(rows, broken, strict=True)}, scores
@@ -62,7 +67,7 @@ def test_percentiles_cut_on_both_sides(rows):
 
 
 def test_too_little_text_judges_nothing(rows):
-    assert not any(judged(rows, min_bytes=8_000_000)[0].values())
+    assert not any(judged(rows, min_characters=8_000_000)[0].values())
 
 
 def test_percentiles_that_cross_are_refused():
@@ -85,7 +90,7 @@ def run(folder, rows, shards=1, workers=1, gopher=20, work=None, **settings):
     for k in range(shards) if not (folder / f"raw-{shards}").exists() else ():
         write_jsonl(folder / f"raw-{shards}" / f"{k}.jsonl", rows[k::shards])
     steps = {"language": {"min_probability": 0.0}, "gopher": {"min_words": gopher}}
-    steps["cross_fit_perplexity"] = {"min_bytes": 1000, **settings}
+    steps["cross_fit_perplexity"] = {"min_characters": 1000, **settings}
     recipe = parse_recipe({"input": {"paths": [str(folder / f"raw-{shards}")]}, "steps": steps}, "test")
     told = Told()
     with engine("processes", workers) as run:
@@ -120,22 +125,36 @@ def test_shards_and_workers_change_neither_models_nor_decisions(rows, work, monk
 
 
 def test_another_threshold_trains_and_scores_nothing(rows, work, monkeypatch):
-    _, told = what_if(to_path(work / "work-1"), ("cross_fit_perplexity.min_context_gain=9.0",))
+    _, told = what_if(to_path(work / "work-1"), ("cross_fit_perplexity.max_percentile=60.0",))
     with monkeypatch.context() as changed:
         changed.setattr(cross_fit, "train", None)  # as what-if did not either
-        assert what_if(to_path(work / "work-1"), ("cross_fit_perplexity.min_context_gain=9.0",))[1] == told
-    titles, summary = run(work, rows, min_context_gain=9.0)
+        assert what_if(to_path(work / "work-1"), ("cross_fit_perplexity.max_percentile=60.0",))[1] == told
+    titles, summary = run(work, rows, max_percentile=60.0)
     assert titles == ["decide cross_fit_perplexity", "apply"]
     assert summary["steps"]["cross_fit_perplexity"]["removed"] > 100 and told["steps"] == summary["steps"]
-    titles, _ = run(work, rows, min_context_gain=9.0, order=2)
+    titles, _ = run(work, rows, max_percentile=60.0, order=2)
     assert titles[:3] == ["cross_fit_perplexity models", "cross_fit_perplexity scores", "decide cross_fit_perplexity"]
 
 
 def test_what_if_trains_anew_where_other_documents_are_left(rows, work):
     run(work, rows)
-    _, told = what_if(to_path(work / "work-1"), ("gopher.min_words=82",))
-    _, summary = run(work, rows, gopher=82)
+    _, told = what_if(to_path(work / "work-1"), ("gopher.min_words=166",))
+    _, summary = run(work, rows, gopher=166)
     assert told["steps"] == summary["steps"] and 0 < summary["steps"]["gopher"]["removed"] < 300
+
+
+def test_decisions_and_report_have_the_threshold_of_the_language(rows, work):
+    run(work, rows, min_context_gain=2.0)
+    made, name = FinishedRun(to_path(work / "work-1")), "cross_fit_perplexity"
+    ((language, documents, limit),) = made.whole(
+        report_of(made.folder, name, "thresholds"), ["language", "documents", "min_gain"]
+    ).rows()
+    assert (language, documents) == ("en", 320) and 0.5 < limit < 2
+    broken = pl.concat(made.shard(decisions_of(made.folder, name), part, ["violations"]) for part in made.parts)
+    violations = broken.explode("violations").drop_nulls().unnest("violations")
+    assert violations.height == 20 and violations["threshold"].unique().to_list() == [limit]
+    (told,) = (step for step in steps(made, read_ledger(made)) if step["name"] == name)
+    assert told["on"]["context_gain_too_low"].others == [f"en {number(limit)}"]
 
 
 def test_a_work_folder_in_a_store_comes_to_the_same(rows, work):

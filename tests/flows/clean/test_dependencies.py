@@ -26,7 +26,7 @@ EVERY = {
     "tongue": {"use": "language", "min_probability": 0.0},
     "c4": {"min_sentences": 2},
     "gopher": {"min_words": 20},
-    "cross_fit_perplexity": {"min_bytes": 1000},
+    "cross_fit_perplexity": {"min_characters": 1000},
     "repeated_passages": {},
     "pii": {},
     "again": {"use": "gopher", "min_words": 20},
@@ -103,7 +103,7 @@ def test_a_changed_id_changes_the_decisions(tmp_path, raw):
 
 def test_the_language_step_may_have_any_name(tmp_path, raw):
     """Profiles, thresholds, report, explorer and what-if go by what it provides."""
-    steps = {"language": {"min_probability": 0.0}, "gopher": {}, "cross_fit_perplexity": {"min_bytes": 1000}}
+    steps = {"language": {"min_probability": 0.0}, "gopher": {}, "cross_fit_perplexity": {"min_characters": 1000}}
     other = {
         "tongue": {"use": "language", "min_probability": 0.0},
         **{k: v for k, v in steps.items() if k != "language"},

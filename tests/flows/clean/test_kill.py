@@ -55,7 +55,7 @@ model = "{classifier}"
 pareto_alpha = 3.0
 
 [steps.cross_fit_perplexity]
-min_bytes = 1000
+min_characters = 1000
 
 [steps.importance]
 target = ["{target}"]

@@ -1,0 +1,73 @@
+"""Samples of a run's documents by language and fold, from which n-gram models are trained.
+
+The documents that earlier steps kept are put into two folds by the hash of their ids. From each language and fold, the
+documents with the lowest hashes are sampled, so that the sample depends on neither shards nor workers.
+"""
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from upath import UPath
+
+from gristmill.filters.langid.labels import UNKNOWN
+from gristmill.pipelines.kernels.hashing import hash_rows
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.schema import ID, TEXT
+from gristmill.pipelines.steps.corpus import Corpus
+from gristmill.pipelines.steps.step import Output, Written
+from gristmill.pipelines.storage.shards import read_shard, write_shard
+
+N_FOLDS = 2
+SAMPLE = "sample"  # stage
+MODEL_KEY = ["language", "fold"]
+SIZES = {"bytes": pl.Int64, "characters": pl.Int64}
+NO_SAMPLE = pl.DataFrame(schema={"language": pl.String, **SIZES, "fold": pl.Int64, "hash": pl.UInt64})
+SAMPLED = pa.schema([("language", pa.string()), ("fold", pa.int64()), (TEXT, pa.large_string())])
+
+
+def select_sample(sample_bytes: int, min_characters: int, corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
+    """Write, for each language and fold with enough text, the sampled bytes and the last sampled hash."""
+    sample, before = NO_SAMPLE, pl.col("bytes").cum_sum().over(MODEL_KEY) - pl.col("bytes")
+    for part in corpus.parts:
+        some = list_documents(corpus, part).drop("row").filter(pl.col("language") != UNKNOWN)
+        sample = pl.concat([sample, some]).sort("hash").filter(before < sample_bytes)
+    found = sample.group_by(MODEL_KEY).agg(pl.col(*SIZES).sum(), pl.col("hash").max().alias("last"))
+    enough = (pl.col("characters") >= min_characters).all().over("language") & (pl.len().over("language") == N_FOLDS)
+    return [write_table(outputs[0].path, [found.filter(enough).drop("characters").sort(MODEL_KEY).to_arrow()])]
+
+
+def selected(made: UPath) -> pl.DataFrame:
+    """Return language, fold, bytes and last hash of each model."""
+    return pl.DataFrame(read_shard(made / SAMPLE / f"{SAMPLE}.parquet"))
+
+
+def write_sample(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
+    """Write the sampled documents of a shard, one row group per model."""
+    (part,) = corpus.parts
+    last = selected(corpus.stage_folder).drop("bytes")
+    mine = list_documents(corpus, part).join(last, on=MODEL_KEY).filter(pl.col("hash") <= pl.col("last")).sort("row")
+    texts = [text.to_text() for text in corpus.texts(part, mine["row"].to_numpy())]
+    found = mine.select(MODEL_KEY).to_arrow().append_column(TEXT, pa.chunked_array(texts, pa.large_string()))
+    groups = mine.with_row_index().group_by(MODEL_KEY).agg("index").sort(MODEL_KEY)["index"]
+    return [write_table(outputs[0].path, [found.take(rows.to_arrow()) for rows in groups], SAMPLED)]
+
+
+def sizes(text: pa.Array) -> pl.DataFrame:
+    """Return the bytes and characters of each document."""
+    documents = pl.Series(text, dtype=pl.String).str
+    return pl.DataFrame({"bytes": documents.len_bytes(), "characters": documents.len_chars()}, SIZES)
+
+
+def list_documents(corpus: Corpus, part: str) -> pl.DataFrame:
+    """Return the kept documents of a shard: row, language, bytes, fold, and the hash that orders the sample."""
+    rows = np.flatnonzero(corpus.keep_mask(part, corpus.rows[part]))
+    hashes = hash_rows(*Ragged.from_text(corpus.columns(part, [ID], rows)[ID].to_arrow()))
+    measured = pl.DataFrame(corpus.measured(part, ["language", *SIZES]))[rows]
+    folds = (hashes & np.uint64(N_FOLDS - 1)).astype(np.int64)
+    return measured.with_columns(
+        pl.Series("row", rows, pl.Int64), pl.Series("fold", folds), pl.Series("hash", hashes, pl.UInt64)
+    )
+
+
+def write_table(path: UPath, tables: list[pa.Table], schema: pa.Schema | None = None) -> Written:
+    return Written([path.name], {"rows": write_shard(path, tables, schema or tables[0].schema)})
