@@ -52,6 +52,7 @@ class CrossFitPerplexity(CorpusStep):
 
     NAME: ClassVar[str] = "cross_fit_perplexity"
     NEEDS: ClassVar[tuple[str, ...]] = (LANGUAGE,)
+    MEASURED: ClassVar[tuple[str, ...]] = ("skip_languages",)
     STAGES: ClassVar[dict[str, tuple[str, ...]]] = {
         SAMPLE: ("sample_bytes", "min_bytes"), TEXTS: (), MODELS: ("order",), SCORES: ()
     }  # fmt: skip
@@ -60,6 +61,7 @@ class CrossFitPerplexity(CorpusStep):
     sample_bytes: int = Field(8_000_000, ge=1)  # of text, per language and fold
     min_bytes: int = Field(100_000, ge=1)  # per language and fold; a language with less has no model
     min_words: int = Field(20, ge=1)  # shorter documents are kept
+    skip_languages: list[str] = ["code"]  # documents with these labels are kept, and train no model
     min_context_gain: float | None = Field(0.5, ge=0, le=100)  # bits per word (filters/ngram/document_scores.py)
     min_percentile: float | None = Field(None, ge=0, le=100)  # of the perplexities of a language
     max_percentile: float | None = Field(None, ge=0, le=100)
@@ -76,6 +78,7 @@ class CrossFitPerplexity(CorpusStep):
     def measure(self, batch: Batch) -> pl.DataFrame:
         """Return the language and bytes of each document, for the sample."""
         language = np.full(batch.text.rows, UNKNOWN) if batch.language is None else batch.language.astype(str)
+        language = np.where(np.isin(language, self.skip_languages), UNKNOWN, language)
         return pl.DataFrame({"language": language.astype(object).tolist(), "bytes": np.diff(batch.text.offsets)})
 
     def stage(self, name: str, corpus: Corpus) -> Iterable[StageTask]:
