@@ -64,6 +64,8 @@ def write(rows: list[dict], folder: Path, shards: int = 2) -> list[str]:
 
 
 class Batch:
+    language = None
+
     def __init__(self, text: Ragged):
         self.text = text
 

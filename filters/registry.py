@@ -6,6 +6,7 @@ from gristmill.filters.langid.filter import Language
 from gristmill.filters.perplexity.filter import Perplexity
 from gristmill.filters.pii.filter import PiiFilter
 from gristmill.filters.rules.c4 import C4
+from gristmill.filters.rules.code import Code
 from gristmill.filters.rules.fineweb import FineWeb
 from gristmill.filters.rules.gopher import Gopher
 from gristmill.filters.rules.keywords import Keywords
@@ -22,7 +23,7 @@ from gristmill.filters.rules.variants.paper import PaperGopher, PaperRepetition
 from gristmill.filters.rules.variants.redpajama_v2 import Rpv2Gopher, Rpv2Repetition
 from gristmill.pipelines.errors import RecipeError
 
-KINDS = (Language, C4, Gopher, Repetition, FineWeb, Noise, Keywords, Perplexity, Classifier, PiiFilter)
+KINDS = (Language, Code, C4, Gopher, Repetition, FineWeb, Noise, Keywords, Perplexity, Classifier, PiiFilter)
 FILTERS: dict[str, type[Filter]] = {kind.NAME: kind for kind in KINDS}
 
 VARIANT_KINDS = (

@@ -4,6 +4,8 @@ import pyarrow as pa
 
 ID, TEXT, SOURCE = "id", "text", "source"
 
+LANGUAGE = "language"  # what a step may provide to later steps: the label that chooses a document's profile
+
 # Kinds of shards. All kinds except spans have the same rows in the same order in one part.
 DOCUMENTS, MEASURES, SPANS, DECISIONS = "documents", "measures", "spans", "decisions"
 

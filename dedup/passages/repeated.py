@@ -28,7 +28,7 @@ from gristmill.dedup.passages.split import cut_passages
 from gristmill.dedup.passages.top_repeated import describe, most_frequent
 from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import ID
+from gristmill.pipelines.schema import ID, LANGUAGE
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict
 from gristmill.pipelines.steps.decisions import violation_lists
@@ -47,7 +47,9 @@ class RepeatedPassages(CorpusStep):
         "near_threshold",
         "near_shingle_size",
         "near_min_letters",
+        "skip_languages",
     )
+    NEEDS: ClassVar[tuple[str, ...]] = (LANGUAGE,)
     REPORTS: ClassVar[tuple[str, ...]] = ("top", "found")
 
     unit: Literal["sentence", "line", "paragraph"] = "line"
@@ -58,6 +60,7 @@ class RepeatedPassages(CorpusStep):
     )  # Jaccard similarity of nearly equal passages; None: equal ones only
     near_shingle_size: int = Field(5, ge=1, le=64)  # characters
     near_min_letters: int = Field(20, ge=1)  # of a passage to be compared; shorter ones match equals only
+    skip_languages: list[str] = ["code"]  # documents with these labels keep all passages, and count for no other
     min_copies: int = Field(2, ge=2)
     min_bytes: int = Field(20, ge=0)  # of a run of repeats to be cut
     source_priority: list[str] = []
@@ -90,10 +93,13 @@ class RepeatedPassages(CorpusStep):
 
         With ``near_threshold`` also ``long``, 1 for passages to compare, and ``keys``, the band hashes of these.
         """
-        found = cut_passages(batch.text, self.unit)
-        starts = found.start - np.repeat(batch.text.offsets[:-1], np.diff(found.offsets))
+        text = (
+            batch.text if batch.language is None else _blank(batch.text, np.isin(batch.language, self.skip_languages))
+        )
+        found = cut_passages(text, self.unit)
+        starts = found.start - np.repeat(text.offsets[:-1], np.diff(found.offsets))
         columns = {
-            "hash": found.hashes(batch.text, self.lowercase),
+            "hash": found.hashes(text, self.lowercase),
             "start": starts,
             "length": found.end - found.start,
             "breaks": found.breaks,
@@ -101,7 +107,7 @@ class RepeatedPassages(CorpusStep):
         }
         keys = {}
         if near := self.nearness:
-            columns["long"], bands = near.measure(batch.text, found)
+            columns["long"], bands = near.measure(text, found)
             ends = np.append(0, np.cumsum(columns["long"], dtype=np.int64))[found.offsets] * bands.shape[1]
             keys["keys"] = Ragged.from_arrays(ends, bands.ravel()).to_lists()
         lists = {name: Ragged.from_arrays(found.offsets, values).to_lists() for name, values in columns.items()} | keys
@@ -244,3 +250,12 @@ def _scatter(corpus: Corpus, rows: np.ndarray, keeper: np.ndarray, scratch: Path
         with (scratch / f"{part}.rows").open("ab") as file:
             some = rows[begin:end]
             np.column_stack((some["document"] - corpus.first[part], some["passage"], keeper[begin:end])).tofile(file)
+
+
+def _blank(text: Ragged, rows: np.ndarray) -> Ragged:
+    """Return the texts with those of the marked rows empty."""
+    if not rows.any():
+        return text
+    sizes = np.diff(text.offsets)
+    offsets = np.concatenate(([0], np.cumsum(np.where(rows, 0, sizes))))
+    return Ragged.from_arrays(offsets, text.data[np.repeat(~rows, sizes)])

@@ -1,9 +1,11 @@
 """Batch of documents, with words, lines and profiles that filters compute once and share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from gristmill.filters.core.profiles import NO_PROFILE, profile_of
 from gristmill.filters.text.lines import Lines, split_lines, unwrap
@@ -11,8 +13,24 @@ from gristmill.filters.words.spacy_words import spacy_words
 from gristmill.filters.words.unicode_words import unicode_words
 from gristmill.filters.words.words import Words
 from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.schema import ID, TEXT
 
 SPLITTERS = {"unicode": unicode_words, "spacy": spacy_words}  # name in the recipe -> word splitter
+
+NAME_COLUMNS = ("path", "file_path", "filename", "file_name", "max_stars_repo_path", "ext", "extension")
+
+
+def name_columns(schema: pa.Schema) -> list[str]:
+    """Return the string columns that hold the name of a document's file, or the end of it."""
+    kinds = (pa.string(), pa.large_string())
+    return [name for name in NAME_COLUMNS if name in schema.names and schema.field(name).type in kinds]
+
+
+def _file_name(column: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
+    values = values.cast(pa.large_string())
+    if not column.startswith("ext"):
+        return values
+    return pc.binary_join_element_wise(pa.scalar("", pa.large_string()), values, pa.scalar(".", pa.large_string()))
 
 
 @dataclass
@@ -23,6 +41,23 @@ class Batch:
     language: np.ndarray | None = None  # str[n], ISO 639-1; None if no earlier step gives it or the step needs none
     splitter: str = "unicode"
     ids: Ragged | None = None  # for sampling; None if documents have none
+    names: Ragged | None = None  # of the files that documents come from; None if documents have no ids
+
+    @classmethod
+    def of(cls, table: pa.Table, splitter: str) -> "Batch":
+        """Return the documents of a table with a text column. Their ids and file names are optional columns.
+
+        A file name is the first of NAME_COLUMNS that is not null, or else the id.
+        """
+        text, ids = Ragged.from_text(table[TEXT]), table[ID] if ID in table.column_names else None
+        names = [_file_name(name, table[name]) for name in name_columns(table.schema)]
+        names += [] if ids is None else [ids.cast(pa.large_string())]
+        return cls(
+            text,
+            splitter=splitter,
+            ids=None if ids is None else Ragged.from_text(ids),
+            names=Ragged.from_text(pc.coalesce(*names)) if names else None,
+        )
 
     @cached_property
     def words(self) -> Words:
@@ -48,4 +83,4 @@ class Batch:
 
     def rewritten(self, text: Ragged) -> "Batch":
         """Return the same documents with rewritten text."""
-        return Batch(text, self.language, self.splitter, self.ids)
+        return replace(self, text=text)

@@ -1,19 +1,18 @@
 """Base of all filters: settings, measures, rules. A filter never sees how its decisions are applied."""
 
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 import polars as pl
 import pyarrow as pa
 from pydantic import Field, model_validator
 
 from gristmill.filters.core.batch import Batch
-from gristmill.filters.core.profiles import profile_settings, profiles
+from gristmill.filters.core.profiles import NO_PROFILE, profile_settings, profiles
 from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.schema import LANGUAGE
 from gristmill.pipelines.settings import Settings, read_settings
 
-# What a step may provide to later steps: the language that chooses a document's profile, and the likeliest language,
-# sure or not.
-LANGUAGE, GUESS = "language", "guess"
+GUESS = "guess"  # what a step may provide besides LANGUAGE: the likeliest language, sure or not
 Count = Annotated[int, Field(ge=0)]
 Ratio = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -82,7 +81,7 @@ class Filter(Settings):
                 raise ValueError(str(error)) from None
         return self
 
-    def for_profile(self, name: str) -> "Filter":
+    def for_profile(self, name: str) -> Self:
         """Return the settings for documents of the profile ``name``, without further profiles."""
         shipped = profile_settings(name, self.NAME) if self.use_profiles else {}
         overrides = shipped | self.profiles.get(name, {})
@@ -107,7 +106,14 @@ def provider(steps: dict[str, Any], what: str) -> str | None:
 
 
 class Rewriter(Filter):
-    """A filter that also changes text: it removes or replaces spans, then measures the remaining text."""
+    """A filter that also changes text: it removes or replaces spans, then measures the remaining text.
+
+    With ``keeps_text`` in a profile, documents of this profile keep their text. Their measures are as without it.
+    """
+
+    NEEDS: ClassVar[tuple[str, ...]] = (LANGUAGE,)
+
+    keeps_text: bool = False
 
     def rewrite(self, batch: Batch) -> tuple[pa.Table, pl.DataFrame]:
         """Return the spans to rewrite (schema SPAN, ordered by row and offset) and the measures."""
@@ -115,3 +121,8 @@ class Rewriter(Filter):
 
     def measure(self, batch: Batch) -> pl.DataFrame:
         return self.rewrite(batch)[1]
+
+    def measured_settings(self) -> dict:
+        """Return the settings that the measures and spans depend on."""
+        names = [NO_PROFILE, *profiles(), *self.profiles]
+        return {**super().measured_settings(), "keep_text": [n for n in names if self.for_profile(n).keeps_text]}

@@ -11,13 +11,13 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from gristmill.filters.core.batch import Batch
+from gristmill.filters.core.batch import Batch, name_columns
 from gristmill.filters.core.filter import LANGUAGE, Rewriter
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENTS, ID, SPAN, SPANS, TEXT
 from gristmill.pipelines.steps.spans import apply_spans, rewrite
 from gristmill.pipelines.steps.step import Output, Written, input_of, inputs_of
-from gristmill.pipelines.storage.shards import read_batches, read_shard, write_shard
+from gristmill.pipelines.storage.shards import read_batches, read_shard, shard_schema, write_shard
 
 Frames = dict[str, pl.DataFrame]
 Tables = dict[str, pa.Table]
@@ -34,9 +34,7 @@ class Measures(Protocol):
 
 def measure_documents(chain: dict[str, Measures], table: pa.Table, splitter: str = "unicode") -> Frames:
     """Return the measures of each step, one row per document of ``table`` (with a text column)."""
-    ids = Ragged.from_text(table[ID]) if ID in table.column_names else None
-    batch = Batch(Ragged.from_text(table[TEXT]), splitter=splitter, ids=ids)
-    return _measure(chain, chain, batch, {}, {}, 0)[0]
+    return _measure(chain, chain, Batch.of(table, splitter), {}, {}, 0)[0]
 
 
 def measure_shard(steps: dict[str, Measures], splitter: str, outputs: tuple[Output, ...]) -> list[Written]:
@@ -53,9 +51,9 @@ def measure_shard(steps: dict[str, Measures], splitter: str, outputs: tuple[Outp
     }
     frames: dict[str, list[pl.DataFrame]] = {name: [] for name in wanted}
     spans: dict[str, list[pa.Table]] = {name: [] for name in wanted}
-    first = 0
-    for table in read_batches(input_of(outputs, DOCUMENTS).path, [ID, TEXT]):
-        batch = Batch(Ragged.from_text(table[TEXT]), splitter=splitter, ids=Ragged.from_text(table[ID]))
+    first, path = 0, input_of(outputs, DOCUMENTS).path
+    for table in read_batches(path, [ID, TEXT, *name_columns(shard_schema(path))]):
+        batch = Batch.of(table, splitter)
         mine = {name: column[first : first + table.num_rows] for name, column in labels.items()}
         measured, rewritten = _measure(steps, wanted, batch, cuts, mine, first)
         for name, frame in measured.items():
@@ -90,7 +88,7 @@ def _measure(
         if name in wanted:
             batch.language = language if LANGUAGE in step.NEEDS else None
             if isinstance(step, Rewriter):
-                spans[name], frames[name] = step.rewrite(batch)
+                spans[name], frames[name] = rewrite_batch(step, batch)
                 batch = batch.rewritten(rewrite(batch.text, spans[name]))
             else:
                 frames[name] = step.measure(batch)
@@ -99,6 +97,14 @@ def _measure(
         if column := step.PROVIDES.get(LANGUAGE):
             language = frames[name][column].to_numpy() if name in frames else labels.get(name)
     return frames, spans
+
+
+def rewrite_batch(step: Rewriter, batch: Batch) -> tuple[pa.Table, pl.DataFrame]:
+    """Return the spans and the measures of a step, without the spans of documents that keep their text."""
+    spans, measures = step.rewrite(batch)
+    names, codes = np.unique(batch.profile.astype(str), return_inverse=True)
+    rewritten = np.array([not step.for_profile(name).keeps_text for name in names], np.bool_)
+    return (spans if rewritten.all() else spans.filter(rewritten[codes][spans["row"].to_numpy()])), measures
 
 
 def _shifted(spans: pa.Table, rows: int) -> pa.Table:

@@ -1,8 +1,8 @@
 """Language profiles: one TOML file each, in filters/languages/.
 
-A profile has its languages (ISO 639-1 labels of the language step), its stop words, and by filter the thresholds that
-differ from the defaults. A document in a language without a profile has the profile ``neutral``. If the recipe has no
-language step, the profile is "" and the defaults of each filter apply.
+A profile has its languages (ISO 639-1 labels of the language step, or ``code`` of the code step), its stop words, and
+by filter the thresholds that differ from the defaults. A document in a language without a profile has the profile
+``neutral``. If the recipe has no language step, the profile is "" and the defaults of each filter apply.
 """
 
 import tomllib

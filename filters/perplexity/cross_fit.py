@@ -61,6 +61,7 @@ class CrossFitPerplexity(CorpusStep):
 
     NAME: ClassVar[str] = "cross_fit_perplexity"
     NEEDS: ClassVar[tuple[str, ...]] = (LANGUAGE,)
+    MEASURED: ClassVar[tuple[str, ...]] = ("skip_languages",)
     STAGES: ClassVar[dict[str, tuple[str, ...]]] = {
         SAMPLE: ("sample_bytes", "min_characters"), TEXTS: (), MODELS: ("order",), SCORES: ()
     }  # fmt: skip
@@ -71,6 +72,7 @@ class CrossFitPerplexity(CorpusStep):
     min_characters: int = Field(100_000, ge=1)  # per language and fold; a language with less has no model
     min_documents: int = Field(30, ge=1)  # with min_words, per language; a language with fewer has no thresholds
     min_words: int = Field(100, ge=1)  # shorter documents are kept
+    skip_languages: list[str] = ["code"]  # documents with these labels are kept, and train no model
     # The threshold of a language is the lower of two: bits per word, and a share of the language's median. On the messy
     # data (`python -m benchmarks.quality`) 10 documents without plants gain less, and 6 of 7 shuffled documents that no
     # other rule finds; below 0.5 bits more than single words, for all languages, it was 189 and 7.
@@ -91,6 +93,7 @@ class CrossFitPerplexity(CorpusStep):
     def measure(self, batch: Batch) -> pl.DataFrame:
         """Return the language and size of each document, for the sample."""
         language = np.full(batch.text.rows, UNKNOWN) if batch.language is None else batch.language.astype(str)
+        language = np.where(np.isin(language, self.skip_languages), UNKNOWN, language)
         return pl.DataFrame({"language": language.astype(object).tolist()}).hstack(sizes(batch.text.to_text()))
 
     def stage(self, name: str, corpus: Corpus) -> Iterable[StageTask]:

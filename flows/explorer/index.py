@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import polars as pl
@@ -19,6 +19,7 @@ from upath import UPath
 
 from gristmill.filters.core.filter import GUESS, LANGUAGE, Filter, provider
 from gristmill.filters.core.profiles import NO_PROFILE, profile_of
+from gristmill.filters.langid.labels import UNKNOWN
 from gristmill.flows.runs.finished import FinishedRun
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.schema import SOURCE
@@ -89,12 +90,18 @@ class RunIndex(FinishedRun):
         step = provider(self.recipe.steps, LANGUAGE)
         if step is None or not n:
             return
-        provided = self.recipe.steps[step].PROVIDES
-        names = [provided.get(GUESS, provided[LANGUAGE]), provided[LANGUAGE]]
-        labels = self.over_parts(lambda part: [*map(_coded, self.measures(step, part, names))])
+        labels = self.over_parts(lambda part: [*map(_coded, self._labels(part))])
         self.language, sure = (Names.from_shards([*columns]) for columns in zip(*labels, strict=True))
         names, codes = np.unique(profile_of(np.array(sure.names)).astype(str), return_inverse=True)
         self.profile = Names(names.tolist(), codes.astype(np.int32)[sure.codes])
+
+    def _labels(self, part: str) -> tuple[pl.Series, pl.Series]:
+        """Return the languages of a shard's documents to show, with guesses for the unsure ones, and the sure ones."""
+        sure, guess = cast(pl.Series, self.languages(part)), provider(self.recipe.steps, GUESS)
+        if guess is None:
+            return sure, sure
+        column = self.recipe.steps[guess].PROVIDES[GUESS]
+        return sure.zip_with(sure != UNKNOWN, self.measures(guess, part, [column])[column]), sure
 
     @property
     def kept(self) -> np.ndarray:

@@ -15,6 +15,7 @@ import polars as pl
 from upath import UPath
 
 from gristmill.filters.pii.filter import PiiFilter
+from gristmill.filters.rules.gopher import Gopher
 from gristmill.flows.clean.plan import report_of
 from gristmill.flows.clean.run import REMEDY
 from gristmill.flows.report.duplicates import duplicates
@@ -32,6 +33,7 @@ from gristmill.pipelines.storage.manifest import require_finished
 
 TOP = 25  # repeated passages to show
 MOST = 24  # sources and languages to show
+MOSTLY_SHORT = 0.25  # share of documents below ``min_words`` from which on the report names a recipe for short text
 
 
 def report(folder: UPath, target: UPath, experiment: UPath | None = None) -> int:
@@ -53,6 +55,7 @@ def collect(work: FinishedRun, experiment: UPath | None) -> dict[str, Any]:
         "about": work.recipe.about,
         "version": work.version,
         "summary": work.summary,
+        "short": too_short(work),
         "steps": [step | {"plots": plots(work, step)} for step in steps(work, ledger)],
         "rejects": rejects(work),
         "sources": ledger.sources.to_dicts(),
@@ -78,6 +81,17 @@ def rejects(work: FinishedRun) -> list[tuple[str, int]]:
         with (work.folder / "rejects" / name).open("rb") as file:
             reasons.update(orjson.loads(line)["reason"].partition(": ")[0] for line in file)
     return sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+
+
+def too_short(work: FinishedRun) -> int:
+    """Return the number of documents below ``min_words``, the most of any step; 0 if they are few.
+
+    Most of them violate other rules as well, such as the minimum of sentences.
+    """
+    names = [name for name, step in work.recipe.steps.items() if step.NAME == Gopher.NAME]
+    rules = [work.summary["steps"][name]["rules"].get("words_too_low", {"violations": 0}) for name in names]
+    short = max((counts["violations"] for counts in rules), default=0)
+    return short if short >= MOSTLY_SHORT * work.summary["documents_in"] else 0
 
 
 def rewritten(work: FinishedRun, ledger: LedgerSummary, personal: bool) -> list[dict]:

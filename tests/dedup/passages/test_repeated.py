@@ -23,8 +23,8 @@ documents = st.lists(st.lists(lines, max_size=6).map("\n".join), max_size=6)
 
 
 class Batch:
-    def __init__(self, text):
-        self.text = text
+    def __init__(self, text, language=None):
+        self.text, self.language = text, language
 
 
 def corpus_of(folder, texts, repeats, shards=1, keep_mask=lambda part, rows: np.ones(rows, bool)):
@@ -218,3 +218,18 @@ def test_no_hash_that_occurs_often_is_left_out(numbers, least, shift):
 def test_a_slot_counts_to_255_and_keeps_what_occurs_more_often():
     hashes = np.repeat(np.array([1, 2**63], np.uint64), [300, 254])
     assert in_full_slots(hashes, 300).tolist() == [True] * 300 + [False] * 254
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["one\ntwo", "", "three\n\nfour\n", "漢字\nx"]), st.sampled_from(["en", "code"]))
+    )
+)
+@settings(max_examples=30, deadline=None)
+def test_documents_in_skipped_languages_have_no_passages(rows):
+    texts, languages = [text for text, _ in rows], np.array([language for _, language in rows], object)
+    text = Ragged.from_strings(texts)
+    every = RepeatedPassages(skip_languages=[]).measure(Batch(text, languages)).to_dicts()
+    some = RepeatedPassages().measure(Batch(text, languages)).to_dicts()
+    none = {"hash": [], "start": [], "length": [], "breaks": [], "words": []}
+    assert some == [row | (none if language == "code" else {}) for row, language in zip(every, languages, strict=True)]

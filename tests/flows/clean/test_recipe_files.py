@@ -1,7 +1,12 @@
 """Recipes are found by path and by name, from any folder."""
 
+import pyarrow as pa
 import pytest
 
+from gristmill.filters.core.decide import decide
+from gristmill.filters.core.filter import Filter
+from gristmill.filters.core.measure import measure_documents
+from gristmill.filters.core.profiles import profile_of
 from gristmill.flows.clean.recipe import read_recipe
 from gristmill.flows.clean.recipe_files import find_recipe, read_toml, shipped_recipes
 from gristmill.flows.impact.recipe import read_impact
@@ -15,9 +20,21 @@ def elsewhere(tmp_path, monkeypatch):
 
 
 def test_a_shipped_recipe_has_a_name():
-    assert {"clean-corpus", "fineweb", "impact-small"} <= set(shipped_recipes())
+    assert {"clean-corpus", "fineweb", "impact-small", "short-text"} <= set(shipped_recipes())
     assert read_recipe("clean-corpus").name == "clean-corpus"
     assert read_impact("impact-small", paths=("raw.jsonl",)).name == "impact-small"
+
+
+def test_the_recipe_for_short_text_keeps_a_post_of_any_language():
+    recipe = read_recipe("short-text", paths=("posts.jsonl",))
+    table = pa.table(
+        {"id": ["a", "b", "c"], "text": ["Just saw the river mill, lovely place", "水车在河边转动，真好看啊", "ok"]}
+    )
+    chain = {name: step for name, step in recipe.steps.items() if isinstance(step, Filter)}
+    frames = measure_documents(chain, table)
+    profile = profile_of(frames["code"]["label"].to_numpy())
+    broken = [decide(step, frames[name], profile).list.len().to_numpy() for name, step in chain.items()]
+    assert (sum(broken) > 0).tolist() == [False, False, True]
 
 
 def test_a_file_wins_and_a_folder_does_not(elsewhere):
@@ -29,7 +46,7 @@ def test_a_file_wins_and_a_folder_does_not(elsewhere):
 
 
 def test_an_unknown_name_says_which_there_are_and_that_a_path_may_be_given():
-    with pytest.raises(RecipeError, match=r"clean-corps; .*path.* \(clean-corpus, fineweb, impact-small\)"):
+    with pytest.raises(RecipeError, match=r"clean-corps; .*path.* \(clean-corpus, fineweb, impact-small, short-text\)"):
         read_recipe("clean-corps")
 
 

@@ -1,6 +1,7 @@
 """The report in a real browser: its numbers are the ledger's, its clicks do what they say, text in it is only text."""
 
 import json
+import re
 from pathlib import Path
 
 import polars as pl
@@ -320,6 +321,14 @@ def test_passages_of_a_repeats_step_are_no_items_of_benchmarks(tmp_path):
 def test_a_run_that_keeps_nothing_has_a_report_too(tmp_path):
     page = written(run(tmp_path, [{"id": "a", "text": "short"}])).read_text()
     assert '<td class="num" id="clean-documents">0</td>' in page
+
+
+@pytest.mark.parametrize(("short", "long", "says"), [(1, 3, "1 of 4 documents (25.0%)"), (1, 4, None), (0, 1, None)])
+def test_a_run_of_short_documents_names_the_recipe_for_them(tmp_path, short, long, says):
+    rows = [{"id": str(i), "text": text} for i, text in enumerate(["a b"] * short + ["a b c"] * long)]
+    page = written(run(tmp_path, rows, {"gopher": {"min_words": 3}})).read_text()
+    found = re.search(r"Mostly short: (.*) have fewer words than.*gristmill recipes short-text", page)
+    assert (found and found[1]) == says
 
 
 def test_an_unfinished_run_is_one_line(tmp_path):
