@@ -64,6 +64,11 @@ TYPES_BY_RULE: dict[int, dict[Rule, str]] = {
         phones.phones: "phone",
     },
 }
+TYPES_BY_RULE[scan.JOINED] = {
+    **TYPES_BY_RULE[scan.TOKEN],
+    **TYPES_BY_RULE[scan.ID],
+    phones.joined_phones: "phone",
+}
 RULES: dict[int, tuple[tuple[Rule, frozenset[str]], ...]] = {
     kind: tuple((rule, frozenset(types.split())) for rule, types in rules.items())
     for kind, rules in TYPES_BY_RULE.items()

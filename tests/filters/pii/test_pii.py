@@ -217,13 +217,13 @@ def test_commands_find_redact_and_keep_values_apart(tmp_path):
 
 
 def test_labeled_identities_are_found_and_decoys_are_not(shared_data):
-    """The bars: precision and recall 0.99, of phones F1 0.92 and precision 0.93; all decoys untouched."""
+    """The bars: precision and recall 0.99, of phones F1 and precision 0.97; all decoys untouched."""
     step = PiiFilter(address_scope="all", phone_regions=["US"])
     for name, lines in (("pii_presidio.jsonl.zst", False), ("messy.jsonl.zst", True)):
         told = score(read_labeled(str(Path(shared_data) / name)), pii_detector(step), TYPES, lines)
         assert told.decoys_hit == 0
         for type, each in told.types.items():
-            least = (0.93, 0.92) if type == "phone" else (0.99, 0.99)
+            least = (0.97, 0.97) if type == "phone" else (0.99, 0.99)
             assert each.precision >= least[0] and (each.f1 if type == "phone" else each.recall) >= least[1], (
                 type,
                 each,
