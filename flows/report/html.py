@@ -58,6 +58,7 @@ def collect(work: FinishedRun, experiment: UPath | None) -> dict[str, Any]:
         "sources": ledger.sources.to_dicts(),
         "languages": ledger.languages.to_dicts(),
         "personal": rewritten(work, ledger, True),
+        "addresses_left": addresses_left(work),
         "cut": rewritten(work, ledger, False),
         "samples": samples(work, ledger.chosen),
         "duplicates": duplicates(work, ledger.sources),
@@ -84,6 +85,13 @@ def rewritten(work: FinishedRun, ledger: LedgerSummary, personal: bool) -> list[
     """Return the rewrites by reason: of personal data, or all others."""
     steps = [name for name, step in work.recipe.steps.items() if (step.NAME == PiiFilter.NAME) == personal]
     return ledger.rewrites.filter(pl.col("step").is_in(steps)).to_dicts()
+
+
+def addresses_left(work: FinishedRun) -> int:
+    """Return the number of IP addresses that the scope of the steps for personal data left in place."""
+    steps = [name for name, step in work.recipe.steps.items() if step.NAME == PiiFilter.NAME]
+    column = "private_addresses"
+    return sum(int(work.measures(name, part, [column])[column].sum()) for name in steps for part in work.parts)
 
 
 def _tops(work: FinishedRun) -> list[dict]:

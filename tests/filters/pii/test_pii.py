@@ -83,9 +83,45 @@ def test_left_alone(type, text):
     assert type not in [found for found, _ in spans(text)]
 
 
-def test_private_addresses_count_where_asked_for():
-    assert spans("host 10.20.30.140") == []
-    assert spans("host 10.20.30.140", private_addresses=True) == [("ip", "10.20.30.140")]
+V6 = "6e40:4041:c617:e898:c11:40d2:c669:2eb4"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Last login from |10.207.42.22| (user jane)", "ip"),
+        ("Posted by jane@mill.org from |239.35.206.244|", "ip"),
+        ("client=|192.168.1.140|", "ip"),
+        ("IP: |245.92.140.80|", "ip"),
+        ("Host: |172.16.254.1|", "ip"),
+        (f"Contact host |10.218.6.131| and |{V6}|", "ip"),
+        (f"Last login from |{V6}|", "ip"),
+        ("set the gateway to |10.20.30.140|", "private_ip"),
+        ("addresses of the host network |10.20.30.140|", "private_ip"),
+        (f"the server listens on |{V6}|", "private_ip"),
+        ("the client may then be asked to use |10.20.30.140|", "private_ip"),  # five words between
+        ("upgraded from 10.2.3.4", None),
+        ("login from 127.0.0.1", None),
+        ("client 192.0.2.7", None),
+    ],
+)
+def test_an_address_that_is_not_public_counts_after_a_word_for_a_client(text, found):
+    rows = Ragged.from_strings([text.replace("|", "")])
+    places = [(m.type, rows.data[m.start : m.end].tobytes().decode()) for m in detect(rows, ("ip", "private_ip"))]
+    assert places == [(found, value) for value in text.split("|")[1::2]]
+    everywhere = [value for type, value in spans(text.replace("|", ""), private_addresses=True) if type == "ip"]
+    assert everywhere == text.split("|")[1::2]
+
+
+def test_addresses_that_the_scope_leaves_are_counted():
+    texts = ["use 10.20.30.140 and 10.20.30.141 as the gateway", "gateway 93.184.216.34", "login from 10.20.30.140"]
+    for types, scope, left, found in (
+        (["ip"], "public", [2, 0, 0], [0, 1, 1]),
+        (["ip"], "all", [0, 0, 0], [2, 1, 1]),
+        (["email"], "public", [0, 0, 0], [0, 0, 0]),
+    ):
+        _, measures = PiiFilter(types=types, address_scope=scope).rewrite(Batch(Ragged.from_strings(texts)))
+        assert (measures["private_addresses"].to_list(), measures["spans"].to_list()) == (left, found)
 
 
 texts = st.lists(st.one_of(st.sampled_from(SAYING), st.text(max_size=30), st.text("0123456789.-:@ +a\n", max_size=40)))
@@ -94,7 +130,7 @@ documents = st.lists(texts.map(" ".join).map(lambda text: text.replace("|", ""))
 
 def redact(step, texts):
     rows = Ragged.from_strings(texts)
-    edits = step.edits(rows)
+    edits, _ = step.edits(rows)
     return [apply_edits(edits.get(i, []), rows.row(i)) for i in range(rows.rows)]
 
 
