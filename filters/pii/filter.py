@@ -45,7 +45,8 @@ class PiiFilter(Rewriter):
         "key_file",
     )
 
-    types: list[Type] = [*TYPES]  # without person and street_address, which cost precision
+    # Without person and street_address, which cost precision. ["+person", "-phone"] changes the default.
+    types: list[Type] = [*TYPES]
     # Addresses that are not public (10.0.0.1, multicast) count after a word such as "login from" or "client"; with all,
     # everywhere. Loopback and documentation never count.
     address_scope: Literal["public", "all"] = "public"
@@ -54,6 +55,19 @@ class PiiFilter(Rewriter):
     replacements: dict[Type, ReplacementMethod] = {}  # by type: { phone = "mask" }
     key_file: str | None = None  # 16 to 64 secret bytes for hash and surrogate; never copied to the work folder
     max_spans_per_kb: float | None = Field(10.0, gt=0, le=KB)  # a document shorter than 1 kB counts as 1 kB
+
+    @field_validator("types", mode="before")
+    @classmethod
+    def _change_default(cls, types):
+        if not isinstance(types, list) or not any(str(type).startswith(("+", "-")) for type in types):
+            return types
+        if not all(str(type).startswith(("+", "-")) for type in types):
+            raise ValueError(f"found {types}; expected a list of types, or changes of the default such as '+person'")
+        added, removed = ([str(type)[1:] for type in types if str(type)[0] == sign] for sign in "+-")
+        for type in (*added, *removed):
+            if type not in (*TYPES, *ON_REQUEST):
+                raise ValueError(f"{type!r} is no type; expected one of {', '.join((*TYPES, *ON_REQUEST))}")
+        return [type for type in dict.fromkeys((*TYPES, *added)) if type not in removed]
 
     @field_validator("phone_regions")
     @classmethod

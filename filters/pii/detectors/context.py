@@ -79,7 +79,7 @@ def has_context(topic: str, window: Window) -> bool:
 
 def is_labeled(topic: str, window: Window) -> bool:
     """True if the word right before the window supports the topic."""
-    terms, words = _terms(topic, window.language), window.words_before
+    terms, words = _terms(topic, window.language), window.words_before or []
     return bool(words) and (words[-1] in terms.labels or _vote(terms, words, len(words) - 1) > 0)
 
 

@@ -226,6 +226,34 @@ def test_hash_and_surrogate_want_a_key_and_settings_what_there_is(tmp_path):
             read_settings(PiiFilter, told, "[steps.pii]")
 
 
+@pytest.mark.parametrize(
+    ("told", "types"),
+    [
+        (["email"], ["email"]),
+        (["+person"], [*TYPES, "person"]),
+        (["+person", "-phone"], [*(type for type in TYPES if type != "phone"), "person"]),
+        (["+email"], [*TYPES]),
+        (["-person"], [*TYPES]),
+        ([], []),
+    ],
+)
+def test_types_name_all_or_change_the_default(told, types):
+    assert read_settings(PiiFilter, {"types": told}, "[steps.pii]").types == types
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        (["+person", "email"], "expected a list of types, or changes of the default"),
+        (["+shoe_size"], "'shoe_size' is no type; expected one of url_credentials, "),
+        (["-"], "'' is no type"),
+    ],
+)
+def test_types_that_are_none_say_so(told, why):
+    with pytest.raises(RecipeError, match=why):
+        read_settings(PiiFilter, {"types": told}, "[steps.pii]")
+
+
 def call(*arguments):
     done = CliRunner().invoke(group, [str(argument) for argument in arguments], catch_exceptions=False)
     assert done.exit_code == 0, done.output
@@ -237,6 +265,7 @@ def test_commands_find_redact_and_keep_values_apart(tmp_path):
     corpus, values, work = tmp_path / "in.jsonl", tmp_path / "values", tmp_path / "work"
     corpus.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert "30  in        30 documents  email" in call("pii", "scan", corpus).stdout
+    assert "email" not in call("pii", "scan", corpus, "--types", "-email, +person").stdout
     call("pii", "redact", corpus, "--output", work, "--values", values, "--workers", 1)
     assert stat.S_IMODE(os.stat(values).st_mode) == 0o600
     assert {json.loads(line)["value"] for line in values.read_text().splitlines()} == {
