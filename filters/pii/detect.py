@@ -94,8 +94,8 @@ def detect(
     """Return the personal data of the given types, in the order of the text.
 
     - ``language``: object[n], the language of each document; None if unknown;
-    - ``private_addresses``: addresses of private networks count without a word for a client, too; PRIVATE_IP among
-      the types asks for those that do not count;
+    - ``private_addresses``: addresses of private networks count without a word for a client, too. The type PRIVATE_IP
+      asks for the addresses that do not count;
     - ``regions``: countries whose national phone numbers count.
 
     Matches of a document do not depend on the other documents.
