@@ -20,7 +20,10 @@ def main() -> None:
     args = parser.parse_args()
     settings = Contamination()
     labeled = [(row["labels"], row["id"]) for row in read(args.eval)]
-    items = [Item(labels["benchmark"], id, labels["question"]) for labels, id in labeled]
+    items = [
+        Item(labels["benchmark"], id, labels["question"], (*labels.get("choices", ()), str(labels["answer"])))
+        for labels, id in labeled
+    ]
     index = settings.index(items)
     print(f"{len(items)} items, {index.grams.size} grams, {index.short.size} items too short")
     rows = read(args.corpus)

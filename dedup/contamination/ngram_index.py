@@ -4,6 +4,7 @@ import numpy as np
 from numba import njit
 
 from gristmill.dedup.contamination.eval_sets import Item
+from gristmill.dedup.contamination.phrases import is_phrase
 from gristmill.dedup.near.shingle_letters import SPACELESS, letters
 from gristmill.dedup.near.shingles import CODE, START, ZERO, scramble
 from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO
@@ -18,8 +19,16 @@ class EvalNgramIndex:
     """Index of the n-grams of all items, and the items of each n-gram."""
 
     def __init__(self, items: list[Item], ngram: int, min_words: int):
+        rest = [(number, text) for number, item in enumerate(items) for text in item.rest]
+        texts = Ragged.from_strings([text for _, text in rest])
+        field, gram, _ = _item_grams(*texts, letters(), ngram, min_words)
+        owner = np.array([number for number, _ in rest], np.int64)[field]
+        self.rest = _lists(owner, gram, len(items))  # n-grams, uint64, of each item's choices and answers
+        self.phrase = np.array([is_phrase(item) for item in items], np.bool_)  # counts only with an answer near it
         text = Ragged.from_strings([item.question for item in items])
         item, gram, length = _item_grams(*text, letters(), ngram, min_words)
+        searched = (~self.phrase | (np.diff(self.rest.offsets) > 0))[item]
+        item, gram, length = item[searched], gram[searched], length[searched]
         self.items, self.ngram = items, ngram
         self.grams, number = np.unique(gram, return_inverse=True)  # uint64, ascending
         pairs = np.unique(np.column_stack((item, number)), axis=0)
@@ -28,14 +37,9 @@ class EvalNgramIndex:
         self.lengths = np.isin(np.arange(ngram + 1), length)  # True for each length in words that an n-gram has
         self.filter = np.zeros(1 << FILTER_BITS, np.bool_)
         self.filter[(self.grams >> TOP).astype(np.int64)] = True
-        rest = [(number, text) for number, item in enumerate(items) for text in item.rest]
-        texts = Ragged.from_strings([text for _, text in rest])
-        field, gram, _ = _item_grams(*texts, letters(), ngram, min_words)
-        owner = np.array([number for number, _ in rest], np.int64)[field]
-        self.rest = _lists(owner, gram, len(items))  # n-grams, uint64, of each item's choices and answers
         for array in (self.grams, self.lengths, self.filter):
             array.flags.writeable = False
-        self.short = np.flatnonzero(np.diff(self.of_item.offsets) == 0)  # items too short to search
+        self.short = np.flatnonzero(np.diff(self.of_item.offsets) == 0)  # items too short or too common to search
 
     def measure(self, text: Ragged) -> Ragged:
         """Return the numbers of the n-grams in each document, distinct and ascending."""

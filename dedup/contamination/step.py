@@ -6,7 +6,9 @@
 2. Measure: the n-grams of the index in each document, by 64-bit hashes.
 3. Decide: a document contains an item if it has n-grams with ``threshold`` of the item's weight. An n-gram weighs
    1 / (documents that contain it), since sharing "which of the following is not a" proves little. An item of one
-   n-gram is a common phrase, and ignored, if more than ``max_documents`` contain it.
+   n-gram is ignored if more than ``max_documents`` contain it. A short item of common words only, such as "Economic
+   growth is:", counts only with a choice or answer near it, and is not searched without any
+   (dedup/contamination/phrases.py).
 4. Drop the document, cut the item out of it (with adjacent choices and answers), or only report.
 
 Memory: 8 bytes per n-gram of the index, and the n-grams of one shard.
@@ -35,6 +37,7 @@ from gristmill.pipelines.steps.spans import spans_table
 from gristmill.pipelines.storage.manifest import fingerprint
 
 SPACE = b"\t\n\v\f\r "
+NEAR = 50  # words between a common phrase and the answer that confirms it
 WORDS_LEFT_TOO_LOW = "words_left_too_low"
 FOUND = pl.Schema(
     {"row": pl.Int64, ID: pl.String, "benchmark": pl.String, "item": pl.String, "coverage": pl.Float64}
@@ -152,6 +155,10 @@ class Contamination(CorpusStep):
             dropped = np.zeros(hashes.size, np.bool_)
             for _, item, coverage in hits.filter(row=row).iter_rows():
                 first, last = self._item_places(hashes, item, index, weight)
+                if index.phrase[item]:
+                    first, last = self._answered(hashes, item, index, first, last)
+                if not first.size:
+                    continue
                 for i, j in zip(first, last, strict=True):
                     dropped[i : j + 1] = True
                 begin, end = starts[first[0]], ends[last[-1]]
@@ -179,6 +186,15 @@ class Contamination(CorpusStep):
         first, last, share = covered_spans(hashes, grams, shares, self.ngram, self.ngram)
         enough = share >= min(self.threshold, share.max())
         return first[enough], last[enough]
+
+    def _answered(
+        self, hashes: np.ndarray, item: int, index: EvalNgramIndex, first: np.ndarray, last: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the places of an item that have a choice or answer of it within NEAR words."""
+        grams = np.unique(index.rest.data[slice(*index.rest.offsets[item : item + 2])])
+        begin, end, _ = covered_spans(hashes, grams, np.zeros(grams.size), self.ngram, 0)
+        near = (begin[None] <= last[:, None] + NEAR + 1) & (end[None] >= first[:, None] - NEAR - 1)
+        return first[near.any(axis=1)], last[near.any(axis=1)]
 
     def _broken(self, found: pl.DataFrame, left: dict[int, int], rows: int) -> pl.Series:
         """Return the list of broken rules of each document."""

@@ -42,8 +42,8 @@ ON_REQUEST = (*names_addresses.FINDERS,)  # their rules cost precision, and read
 TYPES_BY_RULE: dict[int, dict[Rule, str]] = {
     scan.AT: {network.email_addresses: "email url_credentials"},
     scan.OBFUSCATED_AT: {network.obfuscated_emails: "email"},
-    scan.DOTTED: {network.ipv4: "ip"},
-    scan.COLONS: {network.mac_or_ipv6: "ip mac"},
+    scan.DOTTED: {network.ipv4: "ip private_ip"},
+    scan.COLONS: {network.mac_or_ipv6: "ip private_ip mac"},
     scan.TOKEN: {
         secrets.keys: "api_key",
         crypto.crypto_wallets: "wallet",
@@ -63,6 +63,11 @@ TYPES_BY_RULE: dict[int, dict[Rule, str]] = {
         national_ids.passport: "passport",
         phones.phones: "phone",
     },
+}
+TYPES_BY_RULE[scan.JOINED] = {
+    **TYPES_BY_RULE[scan.TOKEN],
+    **TYPES_BY_RULE[scan.ID],
+    phones.joined_phones: "phone",
 }
 RULES: dict[int, tuple[tuple[Rule, frozenset[str]], ...]] = {
     kind: tuple((rule, frozenset(types.split())) for rule, types in rules.items())
@@ -89,7 +94,8 @@ def detect(
     """Return the personal data of the given types, in the order of the text.
 
     - ``language``: object[n], the language of each document; None if unknown;
-    - ``private_addresses``: addresses of private networks count too;
+    - ``private_addresses``: addresses of private networks count without a word for a client, too. The type PRIVATE_IP
+      asks for the addresses that do not count;
     - ``regions``: countries whose national phone numbers count.
 
     Matches of a document do not depend on the other documents.
@@ -128,7 +134,7 @@ def _find_by_type(type: str, data: bytes, low: int, high: int) -> Iterator[PiiSp
 
 def _resolve_overlaps(spans: list[tuple[int, PiiSpan]]) -> list[Match]:
     """Return the spans in order; of two that overlap, the earlier type of TYPES is kept, then the longer span."""
-    rank = {type: number for number, type in enumerate((*TYPES, *ON_REQUEST))}
+    rank = {type: number for number, type in enumerate((*TYPES, *ON_REQUEST, network.PRIVATE_IP))}
     spans = sorted(set(spans), key=lambda each: (each[1].start, -each[1].end))
     kept: list[tuple[int, PiiSpan]] = []
     for row, span in spans:

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.filter import LANGUAGE, Rewriter, Rule
 from gristmill.filters.pii.detect import ON_REQUEST, TYPES, Match, detect
+from gristmill.filters.pii.detectors.network import PRIVATE_IP
 from gristmill.filters.pii.edits import Edit, apply_edits, merge_edits
 from gristmill.filters.pii.replacements import KEYED, ReplacementMethod, replacement
 from gristmill.pipelines.errors import InputError
@@ -44,13 +45,29 @@ class PiiFilter(Rewriter):
         "key_file",
     )
 
-    types: list[Type] = [*TYPES]  # without person and street_address, which cost precision
-    address_scope: Literal["public", "all"] = "public"  # all: also addresses of private networks, never loopback
+    # Without person and street_address, which cost precision. ["+person", "-phone"] changes the default.
+    types: list[Type] = [*TYPES]
+    # Addresses that are not public (10.0.0.1, multicast) count after a word such as "login from" or "client"; with all,
+    # everywhere. Loopback and documentation never count.
+    address_scope: Literal["public", "all"] = "public"
     phone_regions: list[str] = []  # countries whose national numbers count, with those of the language
     replacement: ReplacementMethod = "tag"
     replacements: dict[Type, ReplacementMethod] = {}  # by type: { phone = "mask" }
     key_file: str | None = None  # 16 to 64 secret bytes for hash and surrogate; never copied to the work folder
     max_spans_per_kb: float | None = Field(10.0, gt=0, le=KB)  # a document shorter than 1 kB counts as 1 kB
+
+    @field_validator("types", mode="before")
+    @classmethod
+    def _change_default(cls, types):
+        if not isinstance(types, list) or not any(str(type).startswith(("+", "-")) for type in types):
+            return types
+        if not all(str(type).startswith(("+", "-")) for type in types):
+            raise ValueError(f"found {types}; expected a list of types, or changes of the default such as '+person'")
+        added, removed = ([str(type)[1:] for type in types if str(type)[0] == sign] for sign in "+-")
+        for type in (*added, *removed):
+            if type not in (*TYPES, *ON_REQUEST):
+                raise ValueError(f"{type!r} is no type; expected one of {', '.join((*TYPES, *ON_REQUEST))}")
+        return [type for type in dict.fromkeys((*TYPES, *added)) if type not in removed]
 
     @field_validator("phone_regions")
     @classmethod
@@ -86,7 +103,7 @@ class PiiFilter(Rewriter):
         return {"spans_per_kb_too_high": Rule("spans_per_kb", ">", self.max_spans_per_kb)}
 
     def rewrite(self, batch: Batch) -> tuple[pa.Table, pl.DataFrame]:
-        edits = self.edits(batch.text, batch.language)
+        edits, private = self.edits(batch.text, batch.language)
         size = np.diff(batch.text.offsets)
         spans = np.zeros(size.size, np.int64)
         spans[list(edits)] = [len(row) for row in edits.values()]
@@ -98,21 +115,26 @@ class PiiFilter(Rewriter):
             [edit.type for _, edit in flat],
             [edit.text.decode() for _, edit in flat],
         )
-        return table, pl.DataFrame({"spans": spans, "spans_per_kb": spans * KB / size.clip(min=KB)})
+        measures = {"spans": spans, "spans_per_kb": spans * KB / size.clip(min=KB), "private_addresses": private}
+        return table, pl.DataFrame(measures)
 
     def detect(self, text: Ragged, language: np.ndarray | None = None) -> list[Match]:
-        """Return the matches of one pass over the documents."""
-        return detect(text, self.types, language, self.address_scope == "all", tuple(self.phone_regions))
+        """Return the matches of one pass over the documents: personal data, and addresses that the scope leaves."""
+        types = [*self.types, *([PRIVATE_IP] if "ip" in self.types else [])]
+        return detect(text, types, language, self.address_scope == "all", tuple(self.phone_regions))
 
-    def edits(self, text: Ragged, language: np.ndarray | None = None) -> dict[int, list[Edit]]:
-        """Return the edits of each document with personal data, by row."""
-        rows, rounds = np.arange(text.rows), 0
+    def edits(self, text: Ragged, language: np.ndarray | None = None) -> tuple[dict[int, list[Edit]], np.ndarray]:
+        """Return the edits by row, of documents with personal data, and the number of addresses left in each row."""
+        rows, rounds, private = np.arange(text.rows), 0, np.zeros(text.rows, np.int64)
         edits: dict[int, list[Edit]] = {}
         while rows.size:
             found: dict[int, list[Edit]] = {}
             rounds += 1
             here = None if language is None else language[rows]
             for row, start, end, type in self.detect(text, here):
+                if type == PRIVATE_IP:
+                    private[row] += rounds == 1
+                    continue
                 low, method = text.offsets[row], self.replacements.get(type, self.replacement)
                 value = text.data[start:end].tobytes().decode("utf-8", "replace")
                 new = replacement(method if rounds <= MAX_ROUNDS else "tag", type, value, self._key())
@@ -121,7 +143,7 @@ class PiiFilter(Rewriter):
                 edits[int(rows[row])] = merge_edits(edits.get(int(rows[row]), []), later)
             text = Ragged.from_strings([apply_edits(later, text.row(row)) for row, later in found.items()])
             rows = rows[list(found)]
-        return edits
+        return edits, private
 
     def _key(self) -> bytes:
         return b"" if self.key_file is None else read_key(self.key_file)

@@ -9,6 +9,7 @@ OBFUSCATED_AT  ``(at)`` or ``[at]``: ``john (at) example (dot) org``
 DOTTED         exactly four numbers of up to three digits: ``192.0.2.1``
 COLONS         hexadecimal digits and colons, as in IPv6 and MAC addresses, or Cisco's ``001b.4411.3ab7``; no times
 TOKEN          15 to 512 letters, digits, "_" and "-", some of them letters: keys, wallets, IBANs
+JOINED         such a word, or an ID, that may be a phone number: ``208-555-7234-Office``, ``2085557234x12``
 GROUPED        the beginning of an IBAN in groups: ``GB29 NWBK …``
 ID             6 to 14 letters and digits, at least five digits: passports
 DATE           ``2/15/1998``, ``1998-02-15``, ``15 February 1998``, ``1998年2月15日``
@@ -26,7 +27,7 @@ import numpy as np
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 
-AT, OBFUSCATED_AT, DOTTED, COLONS, TOKEN, GROUPED, ID, DATE, NUMBER = range(9)
+AT, OBFUSCATED_AT, DOTTED, COLONS, TOKEN, GROUPED, ID, DATE, NUMBER, JOINED = range(10)
 NO_WINDOW = -1
 
 MAX_LOCAL, MAX_HOST = 128, 255  # bytes examined before and after an "@"
@@ -160,14 +161,15 @@ def _digit_window(data, low, floor, at, high):
             return DOTTED, begin, last, last
     first, last = _token(data, floor, begin, stop, plain, high)
     if last - first >= MIN_TOKEN:
-        return (TOKEN if last - first <= MAX_TOKEN else NO_WINDOW), first, last, last
+        what = JOINED if _is_joined(data, first, last) else TOKEN
+        return (what if last - first <= MAX_TOKEN else NO_WINDOW), first, last, last
     if plain:
         return _number(data, low, floor, begin, stop, high)
     headed = stop - begin == 4 and digits == 2 and CLASS[data[begin]] & UPPER and CLASS[data[begin + 1]] & UPPER
     if headed and stop + 1 < high and data[stop] == SPACE and _is(data, stop + 1, high, DIGIT | LETTER):
         return GROUPED, begin, min(high, begin + GROUPED_BYTES), stop
     if digits >= MIN_ID_DIGITS and stop - begin <= MAX_ID:
-        return ID, begin, stop, stop
+        return (JOINED if _is_joined(data, begin, stop) else ID), begin, stop, stop
     return NO_WINDOW, begin, stop, stop
 
 
@@ -228,6 +230,23 @@ def _token(data, floor, begin, stop, plain, high):
     return begin, stop
 
 
+@kernel
+def _is_joined(data, first, last):
+    """True if a word may be a phone number of at least 7 digits that is joined to a word or an extension."""
+    k = first
+    while k < last and CLASS[data[k]] & LETTER:
+        k += 1
+    if k > first and data[k] != DASH:
+        return False
+    digits = 0
+    while k < last and (CLASS[data[k]] & DIGIT or data[k] == DASH):
+        digits += data[k] != DASH
+        k += 1
+    if digits < MIN_DIGITS:
+        return False
+    return k == last or data[k - 1] == DASH or data[k] | 0x20 == 0x78 or data[k] | 0x20 == 0x65  # x12, ext12
+
+
 @inline_kernel
 def _is_word_start(byte):
     return CLASS[byte] & LETTER != 0 or byte == UNDERSCORE
@@ -263,7 +282,8 @@ def _number(data, low, floor, begin, stop, high):
         return DATE, begin, stop, stop
     plus = begin > floor and data[begin - 1] == PLUS
     ranged = first == 4 and last == 4 and data[begin] <= 0x32 and not dots  # 1914-1918
-    if groups == 2 and tight and not plus and (dots or ranged):
+    trunk = first > 2 and digits > 8 and data[begin] == 0x30 and data[begin + 1] != 0x30  # 0910.5877671: no decimal
+    if groups == 2 and tight and not plus and not trunk and (dots or ranged):
         return NO_WINDOW, begin, stop, stop
     if digits < MIN_DIGITS and not (groups == 3 and digits == 6):
         return NO_WINDOW, begin, stop, stop
@@ -274,10 +294,14 @@ def _number(data, low, floor, begin, stop, high):
 
 @inline_kernel
 def _continues(data, after, high):
-    """True if the digits before belong to a word or a time; 4508x769 is a number with extension."""
+    """True if the digits before belong to a word or a time; 4508x769 and 4508ext769 are numbers with extensions."""
     if data[after] == COLON:
         return _is(data, after + 1, high, DIGIT)
-    return _in_word(data[after]) and not (data[after] | 0x20 == 0x78 and _is(data, after + 1, high, DIGIT))
+    if not _in_word(data[after]):
+        return False
+    if after + 2 < high and data[after] | 0x20 == 0x65 and data[after + 1] | 0x20 == 0x78:
+        return not (data[after + 2] | 0x20 == 0x74 and _is(data, after + 3, high, DIGIT))
+    return not (data[after] | 0x20 == 0x78 and _is(data, after + 1, high, DIGIT))
 
 
 @kernel

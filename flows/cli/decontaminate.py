@@ -39,7 +39,7 @@ def decontaminate(corpus, against, action, work, engine, changes):
     folder = writable(work)
     report(run(recipe, folder, engine), work)
     say()
-    say(f"{'benchmark':24}{'items':>10}{'too short':>12}{'found':>10}{'documents':>12}")
+    say(f"{'benchmark':24}{'items':>10}{'unsearched':>12}{'found':>10}{'documents':>12}")
     for name, items, short, found, documents in by_benchmark(folder, "decontaminate").iter_rows():
         say(f"{name:24}{items:>10,}{short:>12,}{found:>10,}{documents:>12,}")
     console.print(f"\n  gristmill inspect {work}/steps/decontaminate/found    document, item, coverage and position")

@@ -6,12 +6,26 @@ from gristmill.flows.cli.options import whole, work_options, writable
 from gristmill.flows.cli.output import console, say, say_json, say_table
 
 changes = click.option("--set", "changes", multiple=True, metavar="pii.SETTING=VALUE", help="Change a setting.")
+types = click.option(
+    "--types", metavar="TYPES", help="Types to find, such as email,phone; +person,-phone changes the default."
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
 values = click.option(
     "--values", metavar="FILE", help="Write the detected values, in clear, to FILE; only its owner can read it."
 )
 HOW = ("tag", "surrogate", "hash", "mask", "remove")
 CONTEXT = 60  # bytes of text shown on each side
+
+
+def with_types(types: str | None, changes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the changes of settings with those of --types.
+
+    >>> with_types("+person,-phone", ("pii.address_scope=all",))
+    ('pii.types=["+person", "-phone"]', 'pii.address_scope=all')
+    """
+    import json
+
+    return changes if types is None else (f"pii.types={json.dumps(types.replace(' ', '').split(','))}", *changes)
 
 
 @click.group()
@@ -31,14 +45,15 @@ def pii():
 @click.argument("corpus", nargs=-1, required=True, metavar="CORPUS...")
 @click.option("--show", type=whole(1), metavar="N", help="Show the first N values of each type, in clear.")
 @values
+@types
 @changes
 @as_json
-def scan(corpus, show, values, changes, as_json):
+def scan(corpus, show, values, types, changes, as_json):
     """Count the personal data in CORPUS…, by type. Nothing is changed.
 
     \b
         gristmill pii scan crawl.jsonl.zst --show 5
-        gristmill pii scan crawl.jsonl.zst --json --set 'pii.types=["phone"]' --set 'pii.phone_regions=["DE"]'
+        gristmill pii scan crawl.jsonl.zst --json --types phone --set 'pii.phone_regions=["DE"]'
     """
     from collections import Counter, defaultdict
     from contextlib import ExitStack
@@ -50,7 +65,7 @@ def scan(corpus, show, values, changes, as_json):
     documents, count = defaultdict(set), 0
     with ExitStack() as files:
         write = files.enter_context(values_file(values)) if values else None
-        for table, found in scan(pii_recipe(corpus, changes)):
+        for table, found in scan(pii_recipe(corpus, with_types(types, changes))):
             for each in found:
                 spans[each["type"]] += 1
                 documents[each["type"]].add(count + each["row"])
@@ -74,8 +89,9 @@ def scan(corpus, show, values, changes, as_json):
 @pii.command()
 @click.option("--replacement", type=click.Choice(HOW), help="Replacement for all types. [tag]")
 @values
+@types
 @work_options
-def redact(corpus, replacement, values, work, engine, changes):
+def redact(corpus, replacement, values, types, work, engine, changes):
     """Replace personal data in CORPUS…, and drop documents with too much of it (pii.max_spans_per_kb).
 
     \b
@@ -88,7 +104,7 @@ def redact(corpus, replacement, values, work, engine, changes):
 
     chosen = (f"pii.replacement={replacement}",) if replacement else ()
     folder = writable(work)
-    summary = run(pii_recipe(corpus, (*chosen, *changes)), folder, engine)
+    summary = run(pii_recipe(corpus, (*chosen, *with_types(types, changes))), folder, engine)
     report(summary, work)
     if values:
         with values_file(values) as write:
@@ -101,9 +117,10 @@ def redact(corpus, replacement, values, work, engine, changes):
 @click.option("--spans", "tools", multiple=True, metavar="FILE", help="Spans of another tool, to score too.")
 @click.option("--lines", is_flag=True, help="Count only lines with a label or a decoy.")
 @click.option("--show", type=whole(1), metavar="N", help="Show N false and missed spans per type, in clear.")
+@types
 @changes
 @as_json
-def score(labeled, tools, lines, show, changes, as_json):
+def score(labeled, tools, lines, show, types, changes, as_json):
     """Print precision, recall and F1 by type on LABELED: JSON lines with text and pii: [{start, end, type}].
 
     Positions are in characters. A span is correct if both ends and the type are. The FILE of --spans holds JSON lines
@@ -119,7 +136,10 @@ def score(labeled, tools, lines, show, changes, as_json):
     from gristmill.filters.pii.filter import PiiFilter
     from gristmill.flows.clean.pii import finder_of, pii_recipe
 
-    documents, settings = read_labeled(labeled), cast(PiiFilter, pii_recipe([], changes).steps["pii"])
+    documents, settings = (
+        read_labeled(labeled),
+        cast(PiiFilter, pii_recipe([], with_types(types, changes)).steps["pii"]),
+    )
     finders = {"gristmill": pii_detector(settings)}
     finders |= {path: finder_of(path, [each.id for each in documents]) for path in tools}
     for name, finder in finders.items():

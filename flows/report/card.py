@@ -14,7 +14,7 @@ from gristmill.filters.langid.filter import Language
 from gristmill.filters.pii.filter import PiiFilter
 from gristmill.filters.rules.keywords import Keywords
 from gristmill.flows.report.format import environment, indented
-from gristmill.flows.report.html import benchmarks, rewritten
+from gristmill.flows.report.html import addresses_left, benchmarks, rewritten, unsearched
 from gristmill.flows.report.ledger import read_ledger
 from gristmill.flows.report.rules import steps
 from gristmill.flows.runs.finished import FinishedRun
@@ -57,6 +57,8 @@ def write(work: FinishedRun, license: str, name: str | None) -> str:
             languages=languages.to_dicts(),
             columns=_columns(work),
             personal=rewritten(work, ledger, True),
+            addresses_left=addresses_left(work),
+            unsearched=unsearched(work),
             cut=rewritten(work, ledger, False),
             benchmarks=benchmarks(work),
             pii=kinds.get(PiiFilter.NAME),

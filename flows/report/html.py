@@ -14,6 +14,7 @@ import orjson
 import polars as pl
 from upath import UPath
 
+from gristmill.filters.pii.detect import ON_REQUEST, TYPES
 from gristmill.filters.pii.filter import PiiFilter
 from gristmill.filters.rules.gopher import Gopher
 from gristmill.flows.clean.plan import report_of
@@ -61,6 +62,8 @@ def collect(work: FinishedRun, experiment: UPath | None) -> dict[str, Any]:
         "sources": ledger.sources.to_dicts(),
         "languages": ledger.languages.to_dicts(),
         "personal": rewritten(work, ledger, True),
+        "addresses_left": addresses_left(work),
+        "unsearched": unsearched(work),
         "cut": rewritten(work, ledger, False),
         "samples": samples(work, ledger.chosen),
         "duplicates": duplicates(work, ledger.sources),
@@ -98,6 +101,19 @@ def rewritten(work: FinishedRun, ledger: LedgerSummary, personal: bool) -> list[
     """Return the rewrites by reason: of personal data, or all others."""
     steps = [name for name, step in work.recipe.steps.items() if (step.NAME == PiiFilter.NAME) == personal]
     return ledger.rewrites.filter(pl.col("step").is_in(steps)).to_dicts()
+
+
+def unsearched(work: FinishedRun) -> list[str]:
+    """Return the types of personal data that no step searched for."""
+    searched = {type for step in work.recipe.steps.values() if isinstance(step, PiiFilter) for type in step.types}
+    return [type for type in (*TYPES, *ON_REQUEST) if type not in searched]
+
+
+def addresses_left(work: FinishedRun) -> int:
+    """Return the number of IP addresses that the scope of the steps for personal data left in place."""
+    steps = [name for name, step in work.recipe.steps.items() if step.NAME == PiiFilter.NAME]
+    column = "private_addresses"
+    return sum(int(work.measures(name, part, [column])[column].sum()) for name in steps for part in work.parts)
 
 
 def _tops(work: FinishedRun) -> list[dict]:

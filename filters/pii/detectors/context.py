@@ -3,7 +3,8 @@
 A file in ``languages/`` lists the phone ``regions`` of a language, its ``months``, and lowercase terms by topic:
 
 - ``support`` and ``veto``: terms of up to three words before a number; the nearest known one decides;
-- ``after``: single words after a number that support, as in "555 1234 office";
+- ``labels``: single words that support only right before a number, as in "Ring 555 1234";
+- ``after``: single words after a number that support, as in "555 1234 office" and "555-1234-Office";
 - ``units``: single words after a number that veto, as in "33554432 bytes".
 
 The terms of the document's language and of English apply; of all languages if the document's is unknown.
@@ -25,8 +26,11 @@ VOTES = ((1, "support"), (-1, "veto"))
 UNSPACED = "\u2e80"  # from here on: scripts without spaces, where a term may lie inside a run of letters
 WORD = re.compile(r"[^\W\d_]+")
 CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])")  # phoneNumber is two words
-NEXT_WORD = re.compile(r" ?\(?([^\W\d_]+)(\s*(?:[\n.,;)]|$))?")
-EXTENSION = re.compile(rb" ?(?:x|ext\.?) ?\d+")
+NEXT_WORD = re.compile(r"(-| ?\(?)([^\W\d_]++)(?!-)(\s*(?:[\n.,;)]|$))?")
+EXTENSION = re.compile(  # of a phone number
+    r"(?i)[ ,;]{0,2}(\()?(?:x|ext\.?|extn\.?|extension|#|poste|interno|durchwahl|dw|доб\.?|内線|分机|轉|내선)"
+    r"[:=]? ?#?\d{1,6}(?!\w)(?(1)\))".encode()
+)
 # The text up to the last break. A line break is one, except after ":"; so is a number with a stop.
 BREAK = re.compile(rb"(?s).*(?:[^:\s][^\S\n]*\n|\n\s*\n|\d[.;)] )")
 
@@ -49,6 +53,7 @@ class Terms(NamedTuple):
     votes: dict[str, int]  # term -> 1 for support, -1 for veto
     unspaced: tuple[tuple[str, int], ...]  # the votes of terms in scripts without spaces
     last_words: frozenset[str]  # of all terms
+    labels: frozenset[str]
     after: frozenset[str]
     units: frozenset[str]
 
@@ -60,9 +65,11 @@ def _terms(topic: str, language: str) -> Terms:
     topics = [files[name].get(topic, {}) for name in chosen]
     votes = {term: vote for lists in topics for vote, key in VOTES for term in lists.get(key, ())}
     unspaced = tuple((term, vote) for term, vote in votes.items() if term >= UNSPACED)
-    last_words = frozenset(term.rpartition(" ")[2] for term in votes)
-    after, units = (frozenset(term for lists in topics for term in lists.get(key, ())) for key in ("after", "units"))
-    return Terms(votes, unspaced, last_words, after, units)
+    labels, after, units = (
+        frozenset(term for lists in topics for term in lists.get(key, ())) for key in ("labels", "after", "units")
+    )
+    last_words = labels.union(term.rpartition(" ")[2] for term in votes)
+    return Terms(votes, unspaced, last_words, labels, after, units)
 
 
 def has_context(topic: str, window: Window) -> bool:
@@ -70,10 +77,21 @@ def has_context(topic: str, window: Window) -> bool:
     return context_vote(topic, window) > 0
 
 
+def is_labeled(topic: str, window: Window) -> bool:
+    """True if the word right before the window supports the topic."""
+    terms, words = _terms(topic, window.language), window.words_before or []
+    return bool(words) and (words[-1] in terms.labels or _vote(terms, words, len(words) - 1) > 0)
+
+
+def has_suffix(topic: str, window: Window) -> bool:
+    """True if the word after a window of known context supports the topic, joined or at the end of its clause."""
+    return window.ends_clause and window.word_after in _terms(topic, window.language).after
+
+
 def context_vote(topic: str, window: Window, max_words: int = MAX_WORDS) -> int:
     """Return 1 if a context word supports the topic, -1 if one vetoes it, 0 if none is known.
 
-    ``max_words`` limits the number of words examined before the window.
+    ``max_words`` limits the number of words examined before the window; with 1 it must be right before the window.
     """
     if window.words_before is None:
         window.words_before, (window.word_after, window.ends_clause) = _words_before(window), _word_after(window)
@@ -81,14 +99,15 @@ def context_vote(topic: str, window: Window, max_words: int = MAX_WORDS) -> int:
     terms, words = _terms(topic, window.language), window.words_before
     if window.word_after in terms.units:
         return -1
-    if window.ends_clause and window.word_after in terms.after:
-        return 1
+    suffix = int(window.ends_clause and window.word_after in terms.after)
     if terms.last_words.isdisjoint(words) and not (terms.unspaced and window.unspaced):
-        return 0
+        return suffix
+    if words and words[-1] in terms.labels:
+        return 1
     for i in range(len(words) - 1, max(-1, len(words) - 1 - max_words), -1):
         if vote := _vote(terms, words, i):
             return vote
-    return 0
+    return suffix
 
 
 def _words_before(window: Window) -> list[str]:
@@ -99,11 +118,14 @@ def _words_before(window: Window) -> list[str]:
 
 
 def _word_after(window: Window) -> tuple[str, bool]:
-    """Return the word right after the window, in lower case, "" for none; and True if it ends its line or clause."""
+    """Return the word right after the window, in lower case, "" for none; and True if it ends its line or clause.
+
+    A word joined by "-" counts as one that ends its clause: 555-1234-Office.
+    """
     after = window.after(window.end, BYTES_AFTER)
     extension = EXTENSION.match(after)
     word = NEXT_WORD.match(after[extension.end() if extension else 0 :].decode("utf-8", "ignore"))
-    return (word[1].lower(), word[2] is not None) if word else ("", False)
+    return (word[2].lower(), word[3] is not None or word[1] == "-") if word else ("", False)
 
 
 def split_words(text: str) -> list[str]:

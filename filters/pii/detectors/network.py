@@ -127,6 +127,7 @@ def obfuscated_emails(window: Window) -> Iterator[PiiSpan]:
         yield PiiSpan(begin, window.end + len(after[: host.start(1) + ends[-1]].encode()), "email")
 
 
+PRIVATE_IP = "private_ip"  # a type that is counted, not replaced
 VERSION = {"version", "versions", "ver", "v", "release", "rev", "revision", "build", "firmware", "section", "chapter"}
 VERSION |= {"figure", "table", "clause", "paragraph", "oid", "rule", "appendix", "upgrade", "kernel"}
 # numpy==1.2.3.4, Opera/9.80.1.2, foo-1.2.3.4
@@ -140,7 +141,8 @@ TINY, SMALL = 20, 64
 def ipv4(window: Window) -> Iterator[PiiSpan]:
     """Yield the IPv4 address in a DOTTED window."""
     text = window.text.decode()
-    if not is_reportable_ip(text, window.private_addresses):
+    scope = address_scope(text)
+    if scope == NOWHERE:
         return
     before = window.before(window.start, 3)
     if ASSIGNED.search(before) and not before.endswith(b"//"):
@@ -154,21 +156,29 @@ def ipv4(window: Window) -> Iterator[PiiSpan]:
         return
     named, largest = context_vote("address_of", window, 1) > 0, max(map(int, text.split(".")))
     if served or named or (largest >= TINY and (vote > 0 or (largest >= SMALL and vote == 0))):
-        yield PiiSpan(window.start, window.end, "ip")
+        yield PiiSpan(window.start, window.end, _type_in(scope, window))
+
+
+NOWHERE, PRIVATE, PUBLIC = range(3)
+NEAR = 4  # words: an address that is not public needs its word so near
 
 
 @lru_cache(maxsize=65536)
-def is_reportable_ip(text: str, private: bool) -> bool:
-    """True if an IP address may be a person's: no loopback, documentation or mask; private only if ``private``."""
+def address_scope(text: str) -> int:
+    """Return where an IP address is valid: NOWHERE for loopback, documentation, masks and text that is no address."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
-        return False
+        return NOWHERE
     if address.is_loopback or address.is_unspecified or any(address in net for net in _DOCUMENTED[address.version]):
-        return False
-    if private:
-        return True
-    return address.is_global and not (address.is_multicast or address.is_reserved)
+        return NOWHERE
+    return PUBLIC if address.is_global and not (address.is_multicast or address.is_reserved) else PRIVATE
+
+
+def _type_in(scope: int, window: Window) -> str:
+    """Return the type of an address: a private one is personal only after a word for a client, as in "login from"."""
+    personal = scope == PUBLIC or window.private_addresses or context_vote("client", window, NEAR) > 0
+    return "ip" if personal else PRIVATE_IP
 
 
 _DOCUMENTED = {
@@ -194,11 +204,12 @@ def mac_or_ipv6(window: Window) -> Iterator[PiiSpan]:
     if text.endswith(b":") and not text.endswith(b"::"):
         end -= 1
     address = window.data[start:end].decode()
-    if not is_reportable_ip(address, window.private_addresses) or window.before(start, 1) in (b":", b"."):
+    scope = address_scope(address)
+    if scope == NOWHERE or window.before(start, 1) in (b":", b"."):
         return
     groups = [group for group in address.split(":") if group]
     if (len(groups) >= 3 and sum(map(len, groups)) >= 8) or has_context("ip", window):
-        yield PiiSpan(start, end, "ip")
+        yield PiiSpan(start, end, _type_in(scope, window))
 
 
 def mac(window: Window) -> Iterator[PiiSpan]:

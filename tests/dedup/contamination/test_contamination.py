@@ -19,7 +19,7 @@ from gristmill.pipelines.storage.files import to_path
 from gristmill.pipelines.storage.shards import cut_groups, write_shard
 from tests.reference import contamination as reference
 
-texts = st.lists(st.sampled_from(["a", "B", "c!", "d", "é", "12", "-", "字", "x東京", "คะ1"]), max_size=20).map(
+texts = st.lists(st.sampled_from(["q", "B", "c!", "w", "é", "12", "-", "字", "x東京", "คะ1"]), max_size=20).map(
     " ".join
 )
 
@@ -81,6 +81,56 @@ def test_what_many_documents_share_proves_little():
 def test_a_short_question_must_be_rare(copies, found):
     texts = ["Well, what are histones? " + FILLER] * copies + [FILLER] * 30
     assert bool(held(texts, ["What are histones?"], Contamination())[0]) is found
+
+
+@pytest.mark.parametrize(
+    ("question", "rest", "phrase"),
+    [
+        ("Economic growth is:", (), True),
+        ("Economic growth is:", ("an increase in output",), True),
+        ("What is your favorite color?", (), True),
+        ("Breakfast is the most important meal of the day.", (), True),
+        ("Breakfast is the most important meal of the very day.", (), False),  # ten words
+        ("What is the cause of the world?", ("It is not known",), True),  # seven words
+        ("What is the cause of the whole world?", ("It is not known",), False),
+        ("What are histones?", (), False),
+        ("Economic growth is 3", (), False),
+        ("Le monde est grand", (), False),
+    ],
+)
+def test_a_phrase_is_short_and_all_of_its_words_are_common(question, rest, phrase):
+    assert EvalNgramIndex([Item("quiz", "1", question, rest)], 6, 3).phrase.tolist() == [phrase]
+
+
+GROWTH = {"question": "Economic growth is:", "choices": ["an increase in total output", "Low"], "answer": "A"}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (f"{FILLER} Economic growth is slow. {FILLER}", False),
+        (f"{FILLER} Economic growth is: low. {FILLER}", False),  # a choice of one word proves nothing
+        (f"{FILLER} Economic growth is:\nA. an increase in total output {FILLER}", True),
+        (f"An increase in total output: {'word ' * 50} economic growth is", True),
+        (f"An increase in total output: {'word ' * 51} economic growth is", False),
+        (f"An increase in total output. {FILLER}", False),
+    ],
+)
+def test_a_phrase_counts_with_an_answer_near_it(tmp_path, text, found):
+    for action in ("drop", "cut"):
+        settings = Contamination(against=[quiz(tmp_path, GROWTH)], action=action)
+        (verdict,) = settings.decide(corpus_of(tmp_path / action, [text, FILLER], settings), tmp_path)
+        assert verdict.reports["found"].height == found
+        assert bool(len(verdict.spans)) is (found and action == "cut") or action == "drop"
+        assert bool(verdict.decisions["violations"].to_list()[0]) is (found and action == "drop")
+
+
+def test_a_phrase_without_answers_is_not_searched(tmp_path):
+    settings = Contamination(against=[quiz(tmp_path, {"question": "What is your favorite color?"}, ITEM)])
+    texts = ["So what is your favorite color? " + FILLER, QUESTION]
+    (verdict,) = settings.decide(corpus_of(tmp_path, texts, settings), tmp_path)
+    assert verdict.reports["items"]["searchable"].to_list() == [False, True]
+    assert verdict.reports["found"]["id"].to_list() == ["d1"]
 
 
 def test_questions_too_short_to_tell_are_named():
@@ -161,9 +211,9 @@ def test_all_places_with_enough_of_an_item_are_cut(tmp_path):
 
 @pytest.mark.parametrize(("between", "runs"), [(0, 1), (1, 1), (2, 1), (3, 2)])
 def test_a_run_bridges_a_gap_of_so_many_words(between, runs):
-    text = "one two three " + "x " * between + "four five six"
+    text = "eins zwei drei " + "x " * between + "vier elf zehn"
     hashes, _, _ = word_places(np.frombuffer(text.encode(), np.uint8))
-    index = EvalNgramIndex([Item("", "", "one two three"), Item("", "", "four five six")], 3, 1)
+    index = EvalNgramIndex([Item("", "", "eins zwei drei"), Item("", "", "vier elf zehn")], 3, 1)
     first, last, weight = covered_spans(hashes, index.grams, np.array([0.25, 0.5]), 3, 2)
     assert (first.size, first[0], last[-1], weight.sum()) == (runs, 0, 5 + between, 0.75)
 

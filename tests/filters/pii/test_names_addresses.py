@@ -53,7 +53,7 @@ def test_replaced_once_for_all(type, how, tmp_path):
     (tmp_path / "key").write_bytes(b"a key for tests only, 32 bytes..")
     step = PiiFilter(types=[type], replacement=how, key_file=str(tmp_path / "key"), max_spans_per_kb=None)
     text = Ragged.from_strings([" ".join(part.replace("|", "") for part in FOUND[type][0])])
-    edits = step.edits(text)[0]
+    edits = step.edits(text)[0][0]
     new, at = b"", 0
     for edit in edits:
         new, at = new + text.row(0)[at : edit.start] + edit.text, edit.end

@@ -83,9 +83,45 @@ def test_left_alone(type, text):
     assert type not in [found for found, _ in spans(text)]
 
 
-def test_private_addresses_count_where_asked_for():
-    assert spans("host 10.20.30.140") == []
-    assert spans("host 10.20.30.140", private_addresses=True) == [("ip", "10.20.30.140")]
+V6 = "6e40:4041:c617:e898:c11:40d2:c669:2eb4"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Last login from |10.207.42.22| (user jane)", "ip"),
+        ("Posted by jane@mill.org from |239.35.206.244|", "ip"),
+        ("client=|192.168.1.140|", "ip"),
+        ("IP: |245.92.140.80|", "ip"),
+        ("Host: |172.16.254.1|", "ip"),
+        (f"Contact host |10.218.6.131| and |{V6}|", "ip"),
+        (f"Last login from |{V6}|", "ip"),
+        ("set the gateway to |10.20.30.140|", "private_ip"),
+        ("addresses of the host network |10.20.30.140|", "private_ip"),
+        (f"the server listens on |{V6}|", "private_ip"),
+        ("the client may then be asked to use |10.20.30.140|", "private_ip"),  # five words between
+        ("upgraded from 10.2.3.4", None),
+        ("login from 127.0.0.1", None),
+        ("client 192.0.2.7", None),
+    ],
+)
+def test_an_address_that_is_not_public_counts_after_a_word_for_a_client(text, found):
+    rows = Ragged.from_strings([text.replace("|", "")])
+    places = [(m.type, rows.data[m.start : m.end].tobytes().decode()) for m in detect(rows, ("ip", "private_ip"))]
+    assert places == [(found, value) for value in text.split("|")[1::2]]
+    everywhere = [value for type, value in spans(text.replace("|", ""), private_addresses=True) if type == "ip"]
+    assert everywhere == text.split("|")[1::2]
+
+
+def test_addresses_that_the_scope_leaves_are_counted():
+    texts = ["use 10.20.30.140 and 10.20.30.141 as the gateway", "gateway 93.184.216.34", "login from 10.20.30.140"]
+    for types, scope, left, found in (
+        (["ip"], "public", [2, 0, 0], [0, 1, 1]),
+        (["ip"], "all", [0, 0, 0], [2, 1, 1]),
+        (["email"], "public", [0, 0, 0], [0, 0, 0]),
+    ):
+        _, measures = PiiFilter(types=types, address_scope=scope).rewrite(Batch(Ragged.from_strings(texts)))
+        assert (measures["private_addresses"].to_list(), measures["spans"].to_list()) == (left, found)
 
 
 texts = st.lists(st.one_of(st.sampled_from(SAYING), st.text(max_size=30), st.text("0123456789.-:@ +a\n", max_size=40)))
@@ -94,7 +130,7 @@ documents = st.lists(texts.map(" ".join).map(lambda text: text.replace("|", ""))
 
 def redact(step, texts):
     rows = Ragged.from_strings(texts)
-    edits = step.edits(rows)
+    edits, _ = step.edits(rows)
     return [apply_edits(edits.get(i, []), rows.row(i)) for i in range(rows.rows)]
 
 
@@ -190,6 +226,34 @@ def test_hash_and_surrogate_want_a_key_and_settings_what_there_is(tmp_path):
             read_settings(PiiFilter, told, "[steps.pii]")
 
 
+@pytest.mark.parametrize(
+    ("told", "types"),
+    [
+        (["email"], ["email"]),
+        (["+person"], [*TYPES, "person"]),
+        (["+person", "-phone"], [*(type for type in TYPES if type != "phone"), "person"]),
+        (["+email"], [*TYPES]),
+        (["-person"], [*TYPES]),
+        ([], []),
+    ],
+)
+def test_types_name_all_or_change_the_default(told, types):
+    assert read_settings(PiiFilter, {"types": told}, "[steps.pii]").types == types
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        (["+person", "email"], "expected a list of types, or changes of the default"),
+        (["+shoe_size"], "'shoe_size' is no type; expected one of url_credentials, "),
+        (["-"], "'' is no type"),
+    ],
+)
+def test_types_that_are_none_say_so(told, why):
+    with pytest.raises(RecipeError, match=why):
+        read_settings(PiiFilter, {"types": told}, "[steps.pii]")
+
+
 def call(*arguments):
     done = CliRunner().invoke(group, [str(argument) for argument in arguments], catch_exceptions=False)
     assert done.exit_code == 0, done.output
@@ -201,6 +265,7 @@ def test_commands_find_redact_and_keep_values_apart(tmp_path):
     corpus, values, work = tmp_path / "in.jsonl", tmp_path / "values", tmp_path / "work"
     corpus.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert "30  in        30 documents  email" in call("pii", "scan", corpus).stdout
+    assert "email" not in call("pii", "scan", corpus, "--types", "-email, +person").stdout
     call("pii", "redact", corpus, "--output", work, "--values", values, "--workers", 1)
     assert stat.S_IMODE(os.stat(values).st_mode) == 0o600
     assert {json.loads(line)["value"] for line in values.read_text().splitlines()} == {
@@ -217,13 +282,13 @@ def test_commands_find_redact_and_keep_values_apart(tmp_path):
 
 
 def test_labeled_identities_are_found_and_decoys_are_not(shared_data):
-    """The bars: precision and recall 0.99, of phones F1 0.92 and precision 0.93; all decoys untouched."""
+    """The bars: precision and recall 0.99, of phones F1 and precision 0.97; all decoys untouched."""
     step = PiiFilter(address_scope="all", phone_regions=["US"])
     for name, lines in (("pii_presidio.jsonl.zst", False), ("messy.jsonl.zst", True)):
         told = score(read_labeled(str(Path(shared_data) / name)), pii_detector(step), TYPES, lines)
         assert told.decoys_hit == 0
         for type, each in told.types.items():
-            least = (0.93, 0.92) if type == "phone" else (0.99, 0.99)
+            least = (0.97, 0.97) if type == "phone" else (0.99, 0.99)
             assert each.precision >= least[0] and (each.f1 if type == "phone" else each.recall) >= least[1], (
                 type,
                 each,

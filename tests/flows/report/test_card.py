@@ -11,6 +11,7 @@ from upath import UPath
 from gristmill.flows.clean.recipe import parse_recipe
 from gristmill.flows.clean.run import clean
 from gristmill.flows.report.card import card, size_category
+from gristmill.flows.report.html import report
 
 STEPS = {"language": {}, "c4": {"min_sentences": 2}, "fineweb": {}, "pii": {}, "exact": {}}
 
@@ -64,9 +65,33 @@ def test_its_tables_are_whole(work):
 def test_it_tells_what_was_not_done(work):
     text = (work / "README.md").read_text("utf-8")
     assert "Not searched for. A model trained on this text may have seen" in text
-    missed = "will have been missed; names of people were not searched for; street addresses were not searched for."
-    assert missed in text
+    assert "Not searched for: street_address, person." in text
+    assert "will have been missed, and all of the types that were not searched for." in text
     assert "Only exact copies were removed" in text and "Offensive text was not filtered" in text
+
+
+@pytest.mark.parametrize(
+    ("steps", "said", "unsaid"),
+    [
+        ({"pii": {"types": ["ip", "email"]}}, ["2 IP addresses were left", "Not searched for: url_credentials"], []),
+        ({"pii": {"address_scope": "all"}}, ["Not searched for: street_address, person."], ["addresses were left"]),
+        ({"pii": {"types": ["+person", "+street_address"]}}, ["2 IP addresses were left"], ["Not searched for: "]),
+        ({"exact": {}}, ["the recipe has no step for it"], ["addresses were left"]),
+    ],
+)
+def test_card_and_report_say_what_was_not_searched_for(tmp_path, steps, said, unsaid):
+    texts = ["Set the gateway to 10.20.30.140, or to 10.20.30.141.", "The last login was from 10.20.30.140."]
+    raw = write_jsonl(tmp_path / "raw.jsonl", [{"id": str(i), "text": text} for i, text in enumerate(texts)])
+    work = UPath(tmp_path / "work")
+    clean(parse_recipe({"input": {"paths": [str(raw)]}, "steps": steps}, "test"), work)
+    card(work, work / "README.md", "unknown")
+    section = (work / "README.md").read_text("utf-8").partition("## Personal data")[2].partition("## Benchmarks")[0]
+    assert all(each in section for each in said) and not any(each in section for each in unsaid)
+    report(work, work / "report.html")
+    page = (work / "report.html").read_text("utf-8")
+    assert ("IP addresses were left" in page) is ("IP addresses were left" in section)
+    whole = steps.get("pii", {}).get("types") == ["+person", "+street_address"]
+    assert ("Personal data not searched for: " in page) is not whole
 
 
 def test_the_same_folder_gives_the_same_bytes(work, tmp_path):
