@@ -44,7 +44,7 @@ class Exact(IndexedStep):
 
 
 def find_duplicates(settings: Exact, corpus: Corpus) -> pl.DataFrame:
-    """Return one row for each document to drop: part, row in the shard, duplicate_of (an id), similarity.
+    """Return one row for each document to drop: part, row in the shard, duplicate_of (an id), in_index, similarity.
 
     Memory: 40 bytes per document for PARTITION_ROWS documents, and the ids of the duplicates.
     """
@@ -53,12 +53,12 @@ def find_duplicates(settings: Exact, corpus: Corpus) -> pl.DataFrame:
     ranked = rank_documents(corpus, numbers, settings.source_priority, settings.quality_column)
     ranked = ranked.with_columns(same[ranked["position"].to_numpy()].select("high", "low"))
     kept = ranked.group_by("high", "low", maintain_order=True).agg(
-        pl.first(ID).alias("duplicate_of"), pl.first("position").alias("kept"), pl.first("indexed").alias("by_indexed")
+        pl.first(ID).alias("duplicate_of"), pl.first("position").alias("kept"), pl.first("indexed").alias("in_index")
     )
     joined = ranked.join(kept, on=["high", "low"], maintain_order="left")
     dropped = ~pl.col("indexed") & (pl.col("position") != pl.col("kept"))
-    dropped = dropped & pl.col("by_indexed") if settings.only_against else dropped
-    return joined.filter(dropped).select("part", "row", "duplicate_of", pl.lit(1.0).alias("similarity"))
+    dropped = dropped & pl.col("in_index") if settings.only_against else dropped
+    return joined.filter(dropped).select("part", "row", "duplicate_of", "in_index", pl.lit(1.0).alias("similarity"))
 
 
 def find_same(corpus: Corpus) -> pl.DataFrame:

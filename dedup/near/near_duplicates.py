@@ -34,7 +34,7 @@ from gristmill.pipelines.steps.threads import map_threads
 
 RULE = "near_duplicate"
 REPORT = {"part": pl.String, "row": pl.Int64, ID: pl.String, "cluster": pl.String, "cluster_size": pl.Int64} | {
-    "duplicate_of": pl.String, "similarity": pl.Float64, "containment": pl.Float64
+    "duplicate_of": pl.String, "in_index": pl.Boolean, "similarity": pl.Float64, "containment": pl.Float64
 }  # fmt: skip
 
 
@@ -150,10 +150,8 @@ def _describe(greedy: GreedySelection, ranked: pl.DataFrame, compare: Callable) 
     removed = np.flatnonzero(greedy.kept_by != np.arange(greedy.kept_by.size))
     similarity, containment = compare(removed, greedy.kept_by[removed])
     ids = ranked[ID]
-    kept = ids.gather(greedy.kept_by[removed])
-    dropped = pl.DataFrame(
-        {"rank": removed, "duplicate_of": kept, "similarity": similarity, "containment": containment}
-    )
+    kept = ranked[greedy.kept_by[removed]].select(pl.col(ID).alias("duplicate_of"), pl.col("indexed").alias("in_index"))
+    dropped = kept.with_columns(rank=removed, similarity=similarity, containment=containment)
     members = ranked.with_columns(
         pl.int_range(pl.len()).alias("rank"),
         pl.Series("cluster_size", sizes[greedy.cluster]),

@@ -28,7 +28,7 @@ class ShardVerdict(NamedTuple):
     """Verdict of a step on one shard."""
 
     part: str
-    decisions: pl.DataFrame  # violations; of duplicates also duplicate_of, similarity
+    decisions: pl.DataFrame  # violations; of duplicates also duplicate_of, in_index, similarity
     spans: pa.Table | None = None  # schema SPAN, if the step rewrites
     reports: dict[str, pl.DataFrame] | None = None  # by name; those on the whole corpus come with its first shard
 
@@ -136,9 +136,9 @@ def scratch_beside(folder: UPath, name: str = "") -> Iterator[Path]:
 
 
 def duplicates_by_shard(found: pl.DataFrame, corpus: Corpus, rule: str, threshold: float) -> Iterator[ShardVerdict]:
-    """Yield the verdict on each shard, from duplicates (columns part, row, duplicate_of, similarity)."""
+    """Yield the verdict on each shard, from duplicates (columns part, row, duplicate_of, in_index, similarity)."""
     for part in corpus.parts:
-        mine = found.filter(part=part).select(pl.col("row").cast(pl.Int64), "duplicate_of", "similarity")
+        mine = found.filter(part=part).select(pl.col("row").cast(pl.Int64), "duplicate_of", "in_index", "similarity")
         every = pl.DataFrame({"row": np.arange(corpus.rows[part])})
         decisions = every.join(mine, on="row", how="left", maintain_order="left").drop("row")
         dropped = mine["row"].to_numpy(), mine["similarity"].to_numpy()

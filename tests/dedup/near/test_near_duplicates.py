@@ -207,9 +207,10 @@ def test_decisions_name_rule_value_and_threshold(tmp_path):
     assert [w.counts for w in wrote] == [{"documents": 1, "would_remove": 0}, {"documents": 2, "would_remove": 1}]
     rows = read_shard(outputs[1].path).to_pylist()
     similarity = 186 / 196
-    assert rows[0] == {ID: "other", "violations": [], "duplicate_of": None, "similarity": None}
+    assert rows[0] == {ID: "other", "violations": [], "duplicate_of": None, "in_index": None, "similarity": None}
     broken = [{"rule": "near_duplicate", "value": similarity, "threshold": 0.8}]
-    assert rows[1] == {ID: "b", "violations": broken, "duplicate_of": "a", "similarity": similarity}
+    named = {"duplicate_of": "a", "in_index": False, "similarity": similarity}
+    assert rows[1] == {ID: "b", "violations": broken, **named}
     assert not (tmp_path / "scratch").exists()
 
 
