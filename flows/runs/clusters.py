@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 from upath import UPath
 
 from gristmill.flows.clean.plan import report_of
@@ -73,11 +75,11 @@ def _ledger(work: UPath, which: pl.Expr) -> pl.DataFrame:
 
 
 def _texts(shard: UPath, ids: set[str]) -> dict[str, str]:
-    """Return the texts of documents by id."""
+    """Return the texts of documents by id. Row groups may contain none of them."""
     found: dict[str, str] = {}
-    for table in read_batches(shard, [ID, TEXT]) if ids else ():
-        rows = [i for i, id in enumerate(table[ID].to_pylist()) if id in ids]
-        found |= dict(zip(*(table.take(rows)[name].to_pylist() for name in (ID, TEXT)), strict=True))
+    for table in read_batches(shard, [ID, TEXT]):
+        mine = table.filter(pc.is_in(table[ID], pa.array(ids, table[ID].type)))
+        found |= dict(zip(mine[ID].to_pylist(), mine[TEXT].to_pylist(), strict=True))
     return found
 
 

@@ -18,6 +18,7 @@ from gristmill.flows.runs.clusters import find_cluster, word_diff
 from gristmill.flows.runs.contamination import by_benchmark
 from gristmill.flows.runs.what_if import what_if
 from gristmill.pipelines.errors import InputError, RecipeError, WorkError
+from gristmill.pipelines.storage import shards
 from gristmill.pipelines.storage.files import to_path
 from tests.flows.clean.test_kill import start
 
@@ -267,6 +268,15 @@ def test_a_cluster_shows_its_members_and_what_differs(tmp_path):
     assert find_cluster(to_path(tmp_path / "work"), "near_duplicates", "a-3-0") == copies
     with pytest.raises(WorkError, match="has no duplicate in"):
         find_cluster(to_path(tmp_path / "work"), "near_duplicates", "a-29-0")
+
+
+def test_a_cluster_is_read_from_row_groups_that_lack_its_members(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards.cut_groups, "__defaults__", (1,))  # a group for each document, as above 8 MB of text
+    write_jsonl(tmp_path / "raw" / "0.jsonl", [page(seed, "a") for seed in range(5)] + [page(2, "b")])
+    run(tmp_path / "work", STEPS, tmp_path / "raw")
+    assert shards.group_rows(next(to_path(tmp_path / "work" / "documents").glob("*.parquet"))) == [1] * 6
+    members = find_cluster(to_path(tmp_path / "work"), "near_duplicates", "b-2-0")
+    assert [(member.id, member.text) for member in members] == [(f"{s}-2-0", page(2, s)["text"]) for s in "ab"]
 
 
 @pytest.mark.slow
