@@ -14,7 +14,8 @@ DOCUMENT = pa.schema([(ID, pa.large_string()), (TEXT, pa.large_string()), (SOURC
 VIOLATION = pa.struct([("rule", pa.string()), ("value", pa.float64()), ("threshold", pa.float64())])
 
 # One row per document, in the order of the documents' shard. A document without violations is kept.
-# Deduplication steps add the document that they kept for it, whether that is one of an index, and their similarity.
+# Deduplication steps add the document that they kept for it, whether that is one of an index, and their similarity,
+# by words and, where it decides, with marks of punctuation, too.
 DECISION = pa.schema(
     [
         (ID, pa.large_string()),
@@ -22,6 +23,7 @@ DECISION = pa.schema(
         ("duplicate_of", pa.large_string()),
         ("in_index", pa.bool_()),
         ("similarity", pa.float64()),
+        ("mark_similarity", pa.float64()),
     ]
 )
 

@@ -29,7 +29,8 @@ def why(work, id, as_json):
     for each in history["violations"]:
         say(f"  {each['step']}.{each['rule']}: {each['value']:.6g} against {each['threshold']:.6g}")
     if history["duplicate_neighbor"]:
-        say(f"  duplicate of {history['duplicate_neighbor']}, similarity {history['similarity']:.3g}")
+        say(f"  duplicate of {history['duplicate_neighbor']}, similarity {history['similarity']:.3g}", nl=False)
+        say(f", with marks {history['mark_similarity']:.3g}" if history["mark_similarity"] is not None else "")
         if history["duplicate_of"] != history["duplicate_neighbor"]:
             say(f"  a later step removed that one; kept: {history['duplicate_of'] or 'none'}")
     for each in history["rewrites"]:

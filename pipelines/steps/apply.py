@@ -27,6 +27,7 @@ LEDGER = pa.schema(
         ("duplicate_of", pa.large_string()),  # the kept document that stands for it (pipelines/steps/links.py)
         ("duplicate_neighbor", pa.large_string()),  # the document that the step kept for it, a later one may not have
         ("similarity", pa.float64()),  # of the two neighbors
+        ("mark_similarity", pa.float64()),  # with marks; null where their words decide (dedup/near/marks.py)
         ("bytes", pa.int64()),  # of the text as read
         ("clean_bytes", pa.int64()),  # of the rewritten text
         ("violations", pl.Series(dtype=pl.List(pl.Struct(VIOLATION))).to_arrow().type),  # of all steps
@@ -84,10 +85,10 @@ def _explain(decisions: dict[str, pl.DataFrame], shard: UPath, links: list[pl.Da
         pl.struct(*VIOLATION).alias("violations"), *(pl.first(name) for name in VIOLATION)
     )
     frame = ids.join(by_row, on="row", how="left", maintain_order="left")
-    for column, named in (("duplicate_of", "duplicate_neighbor"), ("similarity", "similarity")):
+    for column in ("duplicate_of", "similarity", "mark_similarity"):
         given = [decision[column].alias(name) for name, decision in decisions.items()]
         first = pl.DataFrame(given).select(pl.coalesce(pl.all())).to_series() if given else pl.lit(None)
-        frame = frame.with_columns(first.alias(named))
+        frame = frame.with_columns(first.alias("duplicate_neighbor" if column == "duplicate_of" else column))
     kept = pl.concat([pl.DataFrame(LINK.empty_table()), *links]).with_columns(pl.col("row").cast(pl.UInt32))
     frame = frame.join(kept, on="row", how="left", maintain_order="left")
     return frame.with_columns(kept=pl.col("rule").is_null(), violations=pl.col("violations").fill_null([]))
