@@ -1,8 +1,8 @@
 """Exact deduplication: keep one of the documents with equal text.
 
-Texts are equal if they agree after each run of white space is replaced by one space and both ends are trimmed (by
-option, also lower-cased). They are compared by a 128-bit hash: among 10^10 different texts, two collide with
-probability below 10^-18 (birthday bound n^2 / 2^129).
+Texts are equal if their canonical forms (dedup/canonical.py) agree after each run of white space is replaced by one
+space and both ends are trimmed (by option, also lower-cased). They are compared by a 128-bit hash: among 10^10
+different texts, two collide with probability below 10^-18 (birthday bound n^2 / 2^129).
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 import polars as pl
 
+from gristmill.dedup.canonical import canonical
 from gristmill.dedup.exact.normalize import hash_normalized
 from gristmill.dedup.index import IndexedStep
 from gristmill.dedup.keep_order import rank_documents
@@ -35,7 +36,7 @@ class Exact(IndexedStep):
 
     def measure(self, batch) -> pl.DataFrame:
         """Return each document's hash as two uint64, and its bytes. All blank documents have the same hash."""
-        high, low = hash_normalized(*batch.text, self.lowercase)
+        high, low = hash_normalized(*canonical(batch.text), self.lowercase)
         return pl.DataFrame({"high": high, "low": low, "bytes": np.diff(batch.text.offsets)})
 
     def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:

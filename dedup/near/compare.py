@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gristmill.dedup.canonical import canonical
 from gristmill.dedup.near.marks import DENSE, marked_shingle_sets, symbol_shares
 from gristmill.dedup.near.shingles import shingle_sets
 from gristmill.dedup.near.verify import ShingleSets
@@ -29,7 +30,7 @@ class CandidateSets:
 
     @property
     def nbytes(self) -> int:
-        """Memory of what is held of all candidates."""
+        """Bytes held in memory for all candidates."""
         return self.words.offsets.nbytes + self.marked.offsets.nbytes + self.dense.nbytes
 
     def append(self, words: Ragged, marked: Ragged, dense: np.ndarray) -> None:
@@ -39,7 +40,7 @@ class CandidateSets:
         self.dense = np.concatenate((self.dense, dense))
 
     def compare(self, left: np.ndarray, right: np.ndarray) -> Similarities:
-        """Compare pairs of candidates; with marks only those that are alike by their words."""
+        """Compare pairs of candidates; with marks only pairs that are alike by their words."""
         words, containment = self.words.compare(left, right, self.threshold, self.memory)
         marks = np.full(left.size, np.nan)
         needed = np.flatnonzero((words >= self.threshold) & (self.dense[left] | self.dense[right]))
@@ -54,6 +55,7 @@ class CandidateSets:
 
 def candidate_sets(text: Ragged, shingle_size: int, shingle_size_unspaced: int) -> tuple[Ragged, Ragged, np.ndarray]:
     """Return the documents' sets of shingles, those with marks, and bool[n]: dense in symbols."""
+    text = canonical(text)
     shares = symbol_shares(text)
     sets = shingle_sets(text, shingle_size, shingle_size_unspaced)
     return sets, marked_shingle_sets(text, shares, shingle_size), shares >= DENSE

@@ -18,6 +18,7 @@ import polars as pl
 from pydantic import Field
 from upath import UPath
 
+from gristmill.dedup.canonical import canonical
 from gristmill.dedup.index import IndexedStep
 from gristmill.dedup.keep_order import rank_documents
 from gristmill.dedup.near.candidates import find_candidates, load, renumber
@@ -67,7 +68,7 @@ class NearDuplicates(IndexedStep):
     def measure(self, batch) -> pl.DataFrame:
         """Return each document's signature, shingles (0: it can have no duplicate) and bytes without comments."""
         signatures, shingles = minhash_signatures(
-            batch.text, self.num_perm, self.shingle_size, self.shingle_size_unspaced
+            canonical(batch.text), self.num_perm, self.shingle_size, self.shingle_size_unspaced
         )
         signature = pl.Series(signatures, dtype=pl.Array(pl.UInt32, self.num_perm))
         return pl.DataFrame({"signature": signature, "shingles": shingles, "bytes": live_bytes(batch.text)})
