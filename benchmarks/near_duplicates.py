@@ -2,8 +2,9 @@ r"""Near-duplicate removal against labels and a slow implementation: missed pair
 
     python -m benchmarks.near_duplicates CORPUS.jsonl.zst … [--threshold 0.8]
 
-The slow implementation computes the Jaccard similarity of 5-word shingles with Python's ``re`` and sets. It compares
-all pairs within each labeled group, and every removed document with the document it duplicates.
+The slow implementation computes the Jaccard similarity of 5-word shingles with Python's ``re`` and sets; of documents
+dense in symbols also that of shingles with marks, and the lower of the two. It compares all pairs within each labeled
+group, and every removed document with the document it duplicates.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import time
 from collections import defaultdict
 from itertools import combinations
 from pathlib import Path
+from unicodedata import category
 
 import numpy as np
 import orjson
@@ -22,6 +24,7 @@ import pyarrow as pa
 import zstandard
 from upath import UPath
 
+from gristmill.dedup.near.marks import DENSE, SPARSE
 from gristmill.dedup.near.near_duplicates import Corpus, NearDuplicates, find_near_duplicates
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENT
@@ -41,6 +44,30 @@ def slow_shingles(text: str) -> set:
     if not letters:
         return set()
     return {tuple(tokens[i : i + size]) for i in range(max(len(tokens) - size + 1, 1))}
+
+
+def slow_share(text: str) -> float:
+    """Return the share of ASCII marks and symbols among letters, digits and marks; 0 in scripts without spaces."""
+    letters, marks = re.findall(r"\w", text), [c for c in text if category(c)[0] in "PS" and c != "_"]
+    if sum(bool(SPACELESS.match(letter)) for letter in letters) > len(letters) / 2:
+        return 0.0
+    symbols = sum(c.isascii() or category(c)[0] == "S" for c in marks)
+    return symbols / max(len(letters) + len(marks), 1)
+
+
+def slow_sets(text: str) -> tuple[set, set, bool]:
+    """Return the shingles, those with marks (none if symbols are few), and whether the text is dense in symbols."""
+    share, marked = slow_share(text), set()
+    if share >= SPARSE:
+        tokens = [t for t in re.findall(r"\w+|[^\w\s]", text.lower()) if len(t) > 1 or category(t)[0] in "LNPS"]
+        marked = {tuple(tokens[i : i + 5]) for i in range(max(len(tokens) - 4, 1))}
+    return slow_shingles(text), marked, share >= DENSE
+
+
+def similarity(a: tuple, b: tuple) -> float:
+    """Return the Jaccard similarity of two documents' sets; with marks, if that is lower and one of them is dense."""
+    words = jaccard(a[0], b[0])
+    return min(words, jaccard(a[1], b[1])) if a[2] or b[2] else words
 
 
 def jaccard(a: set, b: set) -> float:
@@ -92,8 +119,8 @@ def evaluate(rows: list[dict], found: pl.DataFrame, threshold: float) -> dict:
     kept_by = dict(zip(gone["id"], gone["duplicate_of"], strict=True))
     sets = defaultdict(lambda: None)
 
-    def shingles(id: str) -> set:
-        sets[id] = slow_shingles(text[id]) if sets[id] is None else sets[id]
+    def shingles(id: str) -> tuple:
+        sets[id] = slow_sets(text[id]) if sets[id] is None else sets[id]
         return sets[id]
 
     groups = defaultdict(list)
@@ -106,12 +133,12 @@ def evaluate(rows: list[dict], found: pl.DataFrame, threshold: float) -> dict:
         for a, b in combinations(members, 2):
             both = a not in kept_by and b not in kept_by
             if shingles(a) == shingles(b):
-                copies += bool(sets[a])
-                copies_kept += both and bool(sets[a])
-            elif jaccard(shingles(a), shingles(b)) >= threshold:
+                copies += bool(sets[a][0])
+                copies_kept += both and bool(sets[a][0])
+            elif similarity(shingles(a), shingles(b)) >= threshold:
                 pairs += 1
                 missed += both
-    wrong = [id for id, kept in kept_by.items() if jaccard(shingles(id), shingles(kept)) < threshold]
+    wrong = [id for id, kept in kept_by.items() if similarity(shingles(id), shingles(kept)) < threshold]
     chained = [id for id, kept in kept_by.items() if kept in kept_by]
     return {
         "documents": len(rows), "removed": len(kept_by), "pairs": pairs, "missed": missed, "copies": copies,

@@ -6,8 +6,8 @@ ID, TEXT, SOURCE = "id", "text", "source"
 
 LANGUAGE = "language"  # what a step may provide to later steps: the label that chooses a document's profile
 
-# Kinds of shards. All kinds except spans have the same rows in the same order in one part.
-DOCUMENTS, MEASURES, SPANS, DECISIONS = "documents", "measures", "spans", "decisions"
+# Kinds of shards. All kinds except spans and links have the same rows in the same order in one part.
+DOCUMENTS, MEASURES, SPANS, DECISIONS, LINKS = "documents", "measures", "spans", "decisions", "links"
 
 # Every other column of the input follows these three, in alphabetical order, untouched.
 DOCUMENT = pa.schema([(ID, pa.large_string()), (TEXT, pa.large_string()), (SOURCE, pa.large_string())])
@@ -16,15 +16,21 @@ DOCUMENT = pa.schema([(ID, pa.large_string()), (TEXT, pa.large_string()), (SOURC
 VIOLATION = pa.struct([("rule", pa.string()), ("value", pa.float64()), ("threshold", pa.float64())])
 
 # One row per document, in the order of the documents' shard. A document without violations is kept.
-# Deduplication steps add the document that it duplicates, and their similarity.
+# Deduplication steps add the document that they kept for it, whether that is one of an index, and their similarity,
+# by words and, where it decides, with marks of punctuation, too.
 DECISION = pa.schema(
     [
         (ID, pa.large_string()),
         ("violations", pa.list_(VIOLATION)),
         ("duplicate_of", pa.large_string()),
+        ("in_index", pa.bool_()),
         ("similarity", pa.float64()),
+        ("mark_similarity", pa.float64()),
     ]
 )
+
+# One row per removed duplicate that a kept document stands for.
+LINK = pa.schema([("row", pa.int64()), ("duplicate_of", pa.large_string())])
 
 # One row per rewritten span, ordered by (row, offset), without overlaps. The step replaced bytes offset:offset + length
 # of its input document ``row`` of the shard by ``replacement``.

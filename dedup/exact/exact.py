@@ -1,8 +1,8 @@
 """Exact deduplication: keep one of the documents with equal text.
 
-Texts are equal if they agree after each run of white space is replaced by one space and both ends are trimmed (by
-option, also lower-cased). They are compared by a 128-bit hash: among 10^10 different texts, two collide with
-probability below 10^-18 (birthday bound n^2 / 2^129).
+Texts are equal if their canonical forms (dedup/canonical.py) agree after each run of white space is replaced by one
+space and both ends are trimmed (by option, also lower-cased). They are compared by a 128-bit hash: among 10^10
+different texts, two collide with probability below 10^-18 (birthday bound n^2 / 2^129).
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 import polars as pl
 
+from gristmill.dedup.canonical import canonical
 from gristmill.dedup.exact.normalize import hash_normalized
 from gristmill.dedup.index import IndexedStep
 from gristmill.dedup.keep_order import rank_documents
@@ -35,7 +36,7 @@ class Exact(IndexedStep):
 
     def measure(self, batch) -> pl.DataFrame:
         """Return each document's hash as two uint64, and its bytes. All blank documents have the same hash."""
-        high, low = hash_normalized(*batch.text, self.lowercase)
+        high, low = hash_normalized(*canonical(batch.text), self.lowercase)
         return pl.DataFrame({"high": high, "low": low, "bytes": np.diff(batch.text.offsets)})
 
     def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
@@ -44,7 +45,7 @@ class Exact(IndexedStep):
 
 
 def find_duplicates(settings: Exact, corpus: Corpus) -> pl.DataFrame:
-    """Return one row for each document to drop: part, row in the shard, duplicate_of (an id), similarity.
+    """Return one row for each document to drop: part, row in the shard, duplicate_of (an id), in_index, similarity.
 
     Memory: 40 bytes per document for PARTITION_ROWS documents, and the ids of the duplicates.
     """
@@ -53,12 +54,12 @@ def find_duplicates(settings: Exact, corpus: Corpus) -> pl.DataFrame:
     ranked = rank_documents(corpus, numbers, settings.source_priority, settings.quality_column)
     ranked = ranked.with_columns(same[ranked["position"].to_numpy()].select("high", "low"))
     kept = ranked.group_by("high", "low", maintain_order=True).agg(
-        pl.first(ID).alias("duplicate_of"), pl.first("position").alias("kept"), pl.first("indexed").alias("by_indexed")
+        pl.first(ID).alias("duplicate_of"), pl.first("position").alias("kept"), pl.first("indexed").alias("in_index")
     )
     joined = ranked.join(kept, on=["high", "low"], maintain_order="left")
     dropped = ~pl.col("indexed") & (pl.col("position") != pl.col("kept"))
-    dropped = dropped & pl.col("by_indexed") if settings.only_against else dropped
-    return joined.filter(dropped).select("part", "row", "duplicate_of", pl.lit(1.0).alias("similarity"))
+    dropped = dropped & pl.col("in_index") if settings.only_against else dropped
+    return joined.filter(dropped).select("part", "row", "duplicate_of", "in_index", pl.lit(1.0).alias("similarity"))
 
 
 def find_same(corpus: Corpus) -> pl.DataFrame:

@@ -1,7 +1,8 @@
 """Near-duplicate documents: of documents with similar shingle sets, the first in keep order stays.
 
 1. Measure each shard: MinHash signatures. Map: band rows. Reduce: buckets of candidates (dedup/near/lsh.py).
-2. Of the candidates only: number them in keep order and write their shingle sets to a file.
+2. Of the candidates only: number them in keep order and write their shingle sets to a file. Code, tables and formulas
+   are compared with their marks, too (dedup/near/marks.py).
 3. Select greedily (dedup/near/greedy.py); report for each dropped document the kept one and their similarity.
 
 Documents that share no band with another, nearly all of a corpus, cost their band rows only.
@@ -9,7 +10,6 @@ Documents that share no band with another, nearly all of a corpus, cost their ba
 
 import shutil
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,14 +18,15 @@ import polars as pl
 from pydantic import Field
 from upath import UPath
 
+from gristmill.dedup.canonical import canonical
 from gristmill.dedup.index import IndexedStep
 from gristmill.dedup.keep_order import rank_documents
 from gristmill.dedup.near.candidates import find_candidates, load, renumber
+from gristmill.dedup.near.compare import CandidateSets, Similarities, candidate_sets
 from gristmill.dedup.near.greedy import GreedySelection
 from gristmill.dedup.near.lsh import optimal_bands, write_bands
+from gristmill.dedup.near.marks import live_bytes
 from gristmill.dedup.near.minhash import minhash_signatures
-from gristmill.dedup.near.shingles import shingle_sets
-from gristmill.dedup.near.verify import ShingleSets
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID
 from gristmill.pipelines.steps.corpus import Corpus
@@ -34,7 +35,8 @@ from gristmill.pipelines.steps.threads import map_threads
 
 RULE = "near_duplicate"
 REPORT = {"part": pl.String, "row": pl.Int64, ID: pl.String, "cluster": pl.String, "cluster_size": pl.Int64} | {
-    "duplicate_of": pl.String, "similarity": pl.Float64, "containment": pl.Float64
+    "duplicate_of": pl.String, "in_index": pl.Boolean, "similarity": pl.Float64, "mark_similarity": pl.Float64,
+    "containment": pl.Float64,
 }  # fmt: skip
 
 
@@ -64,12 +66,12 @@ class NearDuplicates(IndexedStep):
         return self.memory_mb << 20
 
     def measure(self, batch) -> pl.DataFrame:
-        """Return each document's signature, shingles (0: it can have no duplicate) and bytes."""
+        """Return each document's signature, shingles (0: it can have no duplicate) and bytes without comments."""
         signatures, shingles = minhash_signatures(
-            batch.text, self.num_perm, self.shingle_size, self.shingle_size_unspaced
+            canonical(batch.text), self.num_perm, self.shingle_size, self.shingle_size_unspaced
         )
         signature = pl.Series(signatures, dtype=pl.Array(pl.UInt32, self.num_perm))
-        return pl.DataFrame({"signature": signature, "shingles": shingles, "bytes": np.diff(batch.text.offsets)})
+        return pl.DataFrame({"signature": signature, "shingles": shingles, "bytes": live_bytes(batch.text)})
 
     def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
         """Yield each shard's verdict: near-duplicates break ``near_duplicate`` with their similarity.
@@ -105,31 +107,27 @@ def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path
     del ranks
     n_indexed = int(ranked["indexed"].sum())
     del ranked
-    sets = ShingleSets(scratch / "shingles.u64")
+    sets = CandidateSets(scratch, settings.threshold, settings.memory // 4)
     texts = (text for part in corpus.shards for text in corpus.text_readers(part, corpus.rows_of(part, candidates)))
 
-    def read_shingles(text: Callable[[], Ragged]) -> Ragged:
-        return shingle_sets(text(), settings.shingle_size, settings.shingle_size_unspaced)
+    def read_sets(text: Callable[[], Ragged]) -> tuple:
+        return candidate_sets(text(), settings.shingle_size, settings.shingle_size_unspaced)
 
-    for found in map_threads(read_shingles, texts):
-        sets.append(found)
+    for found in map_threads(read_sets, texts):
+        sets.append(*found)
     del candidates
     n_keepers = n_indexed if settings.only_against else None
     greedy = GreedySelection(position.size, settings.max_comparisons, n_indexed, n_keepers)
-    compare = partial(sets.compare, threshold=settings.threshold, memory=settings.memory // 4)
-    greedy.run(
-        lambda: map(load, files),
-        lambda left, right: compare(position[left], position[right])[0] >= settings.threshold,
-    )
+    greedy.run(lambda: map(load, files), lambda left, right: sets.are_alike(position[left], position[right]))
     ranked = pl.read_parquet(scratch / "ranked.parquet")
-    clusters = _describe(greedy, ranked, lambda a, b: compare(position[a], position[b]))
+    clusters = _describe(greedy, ranked, lambda a, b: sets.compare(position[a], position[b]))
     shutil.rmtree(scratch)
     counts = {
         "candidates": position.size,
         "compared": greedy.compared,
         "limit_reached": int(greedy.limit_reached.sum()),
     }
-    return clusters, counts | {"cluster_bytes": greedy.bytes + position.nbytes + sets.offsets.nbytes}
+    return clusters, counts | {"cluster_bytes": greedy.bytes + position.nbytes + sets.nbytes}
 
 
 def map_bands(settings: NearDuplicates, corpus: Corpus, part: str, path: Path) -> int:
@@ -144,15 +142,18 @@ def map_bands(settings: NearDuplicates, corpus: Corpus, part: str, path: Path) -
     return rows.size * settings.bands[0]
 
 
-def _describe(greedy: GreedySelection, ranked: pl.DataFrame, compare: Callable) -> pl.DataFrame:
+def _describe(greedy: GreedySelection, ranked: pl.DataFrame, compare: Callable[..., Similarities]) -> pl.DataFrame:
     """Return the clusters of two and more, members in keep order: columns REPORT."""
     sizes = np.bincount(greedy.cluster, minlength=greedy.cluster.size)
     removed = np.flatnonzero(greedy.kept_by != np.arange(greedy.kept_by.size))
-    similarity, containment = compare(removed, greedy.kept_by[removed])
+    found = compare(removed, greedy.kept_by[removed])
     ids = ranked[ID]
-    kept = ids.gather(greedy.kept_by[removed])
-    dropped = pl.DataFrame(
-        {"rank": removed, "duplicate_of": kept, "similarity": similarity, "containment": containment}
+    kept = ranked[greedy.kept_by[removed]].select(pl.col(ID).alias("duplicate_of"), pl.col("indexed").alias("in_index"))
+    dropped = kept.with_columns(
+        rank=removed,
+        similarity=found.words,
+        mark_similarity=pl.Series(found.marks).fill_nan(None),
+        containment=found.containment,
     )
     members = ranked.with_columns(
         pl.int_range(pl.len()).alias("rank"),

@@ -132,10 +132,17 @@ def _shingle_sets(offsets, data, table, shingle_size, shingle_size_unspaced):
         else:
             _, filled = scan_words(data, begin, end, table, tokens, 0)
             windows = hash_windows(tokens, filled, shingle_size, hashes)
-        sorted_hashes = np.sort(hashes[:windows])
-        for j in range(windows):
-            if j == 0 or sorted_hashes[j] != sorted_hashes[j - 1]:
-                out[at] = sorted_hashes[j]
-                at += 1
+        at = sorted_distinct(hashes, windows, out, at)
         out_offsets[i + 1] = at
     return out_offsets, out[:at].copy()
+
+
+@njit(nogil=True, cache=True)
+def sorted_distinct(hashes, count, out, at):
+    """Write the distinct values of ``hashes[:count]`` in order to ``out`` from ``at``; return the place after them."""
+    sorted_hashes = np.sort(hashes[:count])
+    for j in range(count):
+        if j == 0 or sorted_hashes[j] != sorted_hashes[j - 1]:
+            out[at] = sorted_hashes[j]
+            at += 1
+    return at

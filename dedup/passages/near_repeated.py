@@ -19,6 +19,7 @@ import numpy as np
 from numba import njit
 from upath import UPath
 
+from gristmill.dedup.canonical import canonical
 from gristmill.dedup.exact.normalize import normalized
 from gristmill.dedup.keep_order import rank_documents
 from gristmill.dedup.near.candidates import BAND_ROW_BYTES, find_candidates, load, renumber
@@ -54,7 +55,7 @@ class NearSettings(NamedTuple):
 
     def sets(self, text: Ragged, begins: np.ndarray, ends: np.ndarray) -> Ragged:
         """Return the shingle set of each passage, as sorted hashes."""
-        return shingle_sets(Ragged.from_arrays(*normalized(begins, ends, text.data)), 0, self.shingle_size)
+        return shingle_sets(canonical(Ragged.from_arrays(*normalized(begins, ends, text.data))), 0, self.shingle_size)
 
     def measure(self, text: Ragged, found: Passages) -> tuple[np.ndarray, np.ndarray]:
         """Return uint8[m], 1 for passages long enough, and the band hashes of these, uint64[k, bands]."""
@@ -63,7 +64,7 @@ class NearSettings(NamedTuple):
         keys = np.empty((begins.size, self.bands()[0]), np.uint64)
         for first in range(0, begins.size, BATCH_PASSAGES):
             some = slice(first, first + BATCH_PASSAGES)
-            passages = Ragged.from_arrays(*normalized(begins[some], ends[some], text.data))
+            passages = canonical(Ragged.from_arrays(*normalized(begins[some], ends[some], text.data)))
             signatures, _ = minhash_signatures(passages, NUM_PERM, 0, self.shingle_size)
             keys[some] = band_hashes(signatures, *self.bands())
         return long.astype(np.uint8), keys

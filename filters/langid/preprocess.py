@@ -6,23 +6,12 @@ markup. On the first 1,024 bytes of the langid corpora lid.176 has macro-F1 0.67
 of the same size 0.697 and 0.647, as on the full text.
 """
 
-from functools import cache
-
 import numpy as np
 import polars as pl
 from numba import njit
 
-from gristmill.pipelines.kernels.utf8 import (
-    CLASS,
-    CLASS_BLOCK,
-    LOWER,
-    MARK,
-    UPPER,
-    character_class,
-    decode,
-    encode,
-    lower,
-)
+from gristmill.pipelines.kernels.nfc import nfc_unstable
+from gristmill.pipelines.kernels.utf8 import LOWER, UPPER, character_class, decode, encode, lower
 from gristmill.pipelines.ragged import Ragged
 
 SLICES = 4
@@ -31,25 +20,13 @@ SLICES = 4
 def sample_slices(text: Ragged, max_bytes: int | None) -> Ragged:
     """Return about ``max_bytes`` of each document (valid UTF-8) at most; whole documents if it is None."""
     cap = text.data.size if max_bytes is None else max_bytes
-    offsets, data, unstable = _sample_slices(*text, cap, _nfc_unstable())
+    offsets, data, unstable = _sample_slices(*text, cap, nfc_unstable())
     slices = Ragged.from_arrays(offsets, data)
     if not unstable.any():
         return slices
     column = pl.Series("text", slices.to_text())
     composed = column.filter(unstable).str.normalize("NFC")
     return Ragged.from_text(column.scatter(np.flatnonzero(unstable), composed).to_arrow())
-
-
-@cache
-def _nfc_unstable() -> np.ndarray:
-    """Return bool[0x110000] by code point: True for a character that NFC may change, alone or after another."""
-    codes = np.r_[0x300:0xD800, 0xE000:0x30000]  # NFC changes no character below or above
-    chars = pl.Series("char", [chr(code) for code in codes])
-    table = np.zeros(0x110000, np.bool_)
-    table[codes] = (chars.str.normalize("NFC") != chars).to_numpy()
-    table[codes] |= CLASS[CLASS_BLOCK[codes >> 8].astype(np.int64) * 256 + (codes & 255)] == MARK
-    table[0x1160:0x1200] = True  # Hangul vowels and final consonants compose with the consonant before
-    return table
 
 
 @njit(nogil=True, cache=True)

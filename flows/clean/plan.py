@@ -13,18 +13,20 @@ from typing import cast
 
 from upath import UPath
 
+from gristmill.dedup.index import IndexedStep
 from gristmill.filters.core.decide import decide_shard
 from gristmill.filters.core.filter import LANGUAGE, Filter, Rewriter, provider
 from gristmill.filters.core.measure import compile_kernels, measure_shard
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.pipelines.ingest.ingest import ingest_step
-from gristmill.pipelines.schema import DECISIONS, DOCUMENTS, MEASURES, SPANS
+from gristmill.pipelines.schema import DECISIONS, DOCUMENTS, LINKS, MEASURES, SPANS
 from gristmill.pipelines.settings import Settings
 from gristmill.pipelines.steps import spans
 from gristmill.pipelines.steps.apply import apply_shard
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import CorpusStep, decide_corpus
 from gristmill.pipelines.steps.decisions import survivors
+from gristmill.pipelines.steps.links import link_duplicates
 from gristmill.pipelines.steps.step import Input, Job, Output, Step, by_shard
 from gristmill.pipelines.storage.manifest import require_finished
 
@@ -43,6 +45,8 @@ def plan(recipe: Recipe, work: UPath) -> Iterator[Step]:
                     yield from corpus_steps(recipe, work, documents, name)
             else:
                 yield decide_step(recipe, work, documents, list(names))
+    if names := naming_steps(recipe):
+        yield link_step(recipe, work, documents, names)
     yield apply_step(recipe, work, documents)
 
 
@@ -67,6 +71,11 @@ def shards_of(folder: UPath) -> dict[str, dict]:
     """Return name without suffix -> size and checksum, for the shards of a finished folder."""
     files = require_finished(folder, "run the steps before it first").files
     return {name.removesuffix(".parquet"): file for name, file in files.items() if name.endswith(".parquet")}
+
+
+def naming_steps(recipe: Recipe) -> list[str]:
+    """Return the names of the steps that name a duplicate for a document that they remove."""
+    return [name for name, step in recipe.steps.items() if isinstance(step, IndexedStep)]
 
 
 def bytes_of(documents: dict[str, dict]) -> dict[str, int]:
@@ -172,10 +181,22 @@ def corpus_steps(recipe: Recipe, work: UPath, documents: dict[str, dict], name: 
     yield Step(f"decide {name}", dict.fromkeys(targets.values(), settings), jobs)
 
 
+def link_step(recipe: Recipe, work: UPath, documents: dict[str, dict], naming: list[str]) -> Step:
+    """Return the step that finds the kept document of each duplicate, which is one job for all shards.
+
+    ``naming`` are the steps that name documents.
+    """
+    folders = [decisions_of(work, name) for name in recipe.steps]
+    outputs = tuple(Output(work / LINKS, part, tuple(map(Input, folders)), naming) for part in documents)
+    job = Job(link_duplicates, (folders, [decisions_of(work, name) for name in naming], list(documents)), outputs)
+    return Step("link duplicates", {work / LINKS: {"steps": naming}}, [job] if documents else [])
+
+
 def apply_step(recipe: Recipe, work: UPath, documents: dict[str, dict]) -> Step:
     """Return the step that writes kept and removed documents and the ledger that explains both, one job per shard."""
     decided = [Input(decisions_of(work, name), "", DECISIONS, name) for name in recipe.steps]
-    inputs = (Input(work / DOCUMENTS, "", DOCUMENTS), *decided, *spans_before(recipe, work))
+    links = [Input(work / LINKS, "", LINKS)] if naming_steps(recipe) else []
+    inputs = (Input(work / DOCUMENTS, "", DOCUMENTS), *decided, *spans_before(recipe, work), *links)
     names = [(each.kind, each.step) for each in inputs]  # which the ledger holds
     outputs = [Output(work / kind, "", inputs, names, kind) for kind in ("clean", "removed", "ledger")]
     jobs = by_shard(apply_shard, (), outputs, bytes_of(documents), cheap=True)

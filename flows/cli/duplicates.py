@@ -40,14 +40,16 @@ def duplicates(work, id, step, as_json):
     for member in members:
         say(member.id, nl=False, bold=True)
         size = f"{len(member.text):,} characters"
-        if member.duplicate_of is None:
+        if member.duplicate_neighbor is None:
             say(f"  no duplicate of another, {size}")
             continue
         alike = f"similarity {member.similarity:.3g}"
         alike += f", containment {member.containment:.0%}" if member.containment is not None else ""
-        say(f"  duplicate of {member.duplicate_of}: {alike}, {size}")
-        if member.duplicate_of in texts:
-            say_differences(texts[member.duplicate_of], member.text)
+        say(f"  duplicate of {member.duplicate_neighbor}: {alike}, {size}")
+        if member.duplicate_of != member.duplicate_neighbor:
+            say(f"  a later step removed that one; kept: {member.duplicate_of or 'none'}")
+        if member.duplicate_neighbor in texts:
+            say_differences(texts[member.duplicate_neighbor], member.text)
 
 
 def say_differences(old: str, new: str) -> None:

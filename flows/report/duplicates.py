@@ -37,7 +37,7 @@ def duplicates(work: FinishedRun, sources: pl.DataFrame) -> dict[str, Any] | Non
     return {
         "groups": groups.height,
         "documents": members.height,
-        "removed": members.filter(pl.col("duplicate_of").is_not_null()).height,
+        "removed": members.filter(pl.col("duplicate_neighbor").is_not_null()).height,
         "sizes": _sizes(groups["size"]),
         "matrix": _matrix(members, sources),
         "largest": _largest(work, members),
@@ -53,18 +53,20 @@ def _members(work: FinishedRun, names: dict[str, str]) -> pl.DataFrame:
         near = clusters.select(ID, pl.col("cluster").alias("group"), "similarity", "containment").cast(MEMBER)
     known = [near[ID]]
     for part in work.parts:
-        copies = work.ledger(part, [ID, "duplicate_of"]).drop_nulls("duplicate_of")
-        known += [copies[ID].cast(pl.String), copies["duplicate_of"].cast(pl.String)]
+        copies = work.ledger(part, [ID, "duplicate_neighbor"]).drop_nulls("duplicate_neighbor")
+        known += [copies[ID].cast(pl.String), copies["duplicate_neighbor"].cast(pl.String)]
     alike = pl.concat(known).unique().implode()
-    columns = [ID, SOURCE, "bytes", "duplicate_of", "similarity"]
+    columns = [ID, SOURCE, "bytes", "duplicate_neighbor", "similarity"]
     frames = []
     for part in work.parts:
         rows = work.ledger(part, columns).with_row_index("row").filter(pl.col(ID).is_in(alike))
         frames.append(rows.with_columns(pl.lit(part).alias("part")))
     found = pl.concat(frames)
     found = found.join(near.select(ID, "group", "containment"), on=ID, how="left")
-    found = found.join(near.select(pl.col(ID).alias("duplicate_of"), of_group="group"), on="duplicate_of", how="left")
-    group = pl.coalesce("group", "of_group", "duplicate_of", ID)
+    found = found.join(
+        near.select(pl.col(ID).alias("duplicate_neighbor"), of_group="group"), on="duplicate_neighbor", how="left"
+    )
+    group = pl.coalesce("group", "of_group", "duplicate_neighbor", ID)
     return found.with_columns(group=group).drop("of_group").sort("group", ID)
 
 
@@ -101,7 +103,7 @@ def _matrix(members: pl.DataFrame, sources: pl.DataFrame) -> dict | None:
 
 def _largest(work: FinishedRun, members: pl.DataFrame) -> list[dict]:
     """Return the largest groups, each with one of its documents."""
-    first = members.group_by("group").agg(pl.all().sort_by(pl.col("duplicate_of").is_not_null(), ID).first())
+    first = members.group_by("group").agg(pl.all().sort_by(pl.col("duplicate_neighbor").is_not_null(), ID).first())
     first = first.sort("size", "group", descending=[True, False]).head(LARGEST)
     texts = read_texts(work.folder / "documents", first.select("part", "row"))
     rows = zip(first.iter_rows(named=True), texts, strict=True)
@@ -113,8 +115,8 @@ def _pairs(work: FinishedRun, members: pl.DataFrame) -> list[dict]:
     copies = members.filter(pl.col("similarity") < 1).sort("similarity", ID)
     copies = copies.group_by("group", maintain_order=True).first()
     copies = copies.sort("size", "similarity", "group", descending=[True, False, False]).head(TRIED * PAIRS)
-    places = members.select(pl.col(ID).alias("duplicate_of"), pl.col("part").alias("of_part"), of_row="row")
-    copies = copies.join(places, on="duplicate_of", how="inner", maintain_order="left")
+    places = members.select(pl.col(ID).alias("duplicate_neighbor"), pl.col("part").alias("of_part"), of_row="row")
+    copies = copies.join(places, on="duplicate_neighbor", how="inner", maintain_order="left")
     old = read_texts(work.folder / "documents", copies.select(part="of_part", row="of_row"))
     new = read_texts(work.folder / "documents", copies.select("part", "row"))
     rows = zip(copies.iter_rows(named=True), old, new, strict=True)

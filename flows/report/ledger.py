@@ -12,7 +12,7 @@ from gristmill.pipelines.schema import ID, SOURCE
 
 KEPT = "kept"  # the reason of kept documents
 SAMPLES, SAMPLES_KEPT = 4, 12  # documents to show for each reason, and of kept ones
-COLUMNS = [ID, SOURCE, "kept", "step", "rule", "value", "threshold", "duplicate_of", "similarity"]
+COLUMNS = [ID, SOURCE, "kept", "step", "rule", "value", "threshold", "duplicate_of", "duplicate_neighbor", "similarity"]
 COLUMNS += ["bytes", "clean_bytes", "violations", "rewrites"]
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 from upath import UPath
 
 from gristmill.flows.clean.plan import report_of
@@ -15,6 +17,7 @@ from gristmill.pipelines.storage.manifest import Manifest, require_finished
 from gristmill.pipelines.storage.shards import list_shards, read_batches, read_shard
 
 MAX_WORDS = 20_000  # compared of a text: difflib takes quadratic time if all words differ
+LINK: dict = {"duplicate_of": pl.String, "duplicate_neighbor": pl.String, "similarity": pl.Float64}
 WORDS = re.compile(r"\s*\S+")
 
 
@@ -22,9 +25,10 @@ class Member(NamedTuple):
     """Document of a cluster."""
 
     id: str
-    duplicate_of: str | None  # None: it is kept, or was dropped for another reason
-    similarity: float | None
-    containment: float | None  # share of its shingles that are in duplicate_of
+    duplicate_of: str | None  # the kept document that stands for it, if there is one
+    duplicate_neighbor: str | None  # None: it is kept, or was dropped for another reason
+    similarity: float | None  # to its neighbor
+    containment: float | None  # share of its shingles that are in its neighbor
     text: str
 
 
@@ -35,19 +39,19 @@ def find_cluster(work: UPath, step: str, id: str) -> list[Member]:
     """
     require_finished(work / "ledger", "`gristmill dedup CORPUS --output WORK` makes it")
     near = _reported(work, step)
-    (own,) = _ledger(work, pl.col(ID) == id)["duplicate_of"].to_list() or [None]
+    (own,) = _ledger(work, pl.col(ID) == id)["duplicate_neighbor"].to_list() or [None]
     clusters = near.filter(pl.col(ID).is_in([id, own]))["cluster"]
     alike = {id, own, *near.filter(pl.col("cluster").is_in(clusters.implode()))[ID]} - {None}
-    found = _ledger(work, pl.col(ID).is_in(alike) | pl.col("duplicate_of").is_in(alike))
-    if found.height < 2 and found["duplicate_of"].drop_nulls().is_empty():
+    found = _ledger(work, pl.col(ID).is_in(alike) | pl.col("duplicate_neighbor").is_in(alike))
+    if found.height < 2 and found["duplicate_neighbor"].drop_nulls().is_empty():
         raise WorkError(f"{id!r} has no duplicate in {work}; `gristmill why ID --work {work}` explains one document")
     found = found.join(near.select(ID, "containment"), on=ID, how="left")
     containment = pl.when(pl.col("similarity") == 1).then(1.0).otherwise(pl.col("containment"))
-    found = found.with_columns(containment=containment).sort(pl.col("duplicate_of").is_not_null(), ID)
+    found = found.with_columns(containment=containment).sort(pl.col("duplicate_neighbor").is_not_null(), ID)
     texts: dict[str, str] = {}
     for part, ids in found.group_by("part"):
         texts |= _texts(work / "documents" / f"{part[0]}.parquet", set(ids[ID]))
-    rows = found.select(ID, "duplicate_of", "similarity", "containment").iter_rows(named=True)
+    rows = found.select(ID, *LINK, "containment").iter_rows(named=True)
     return [Member(**row, text=texts[row[ID]]) for row in rows]
 
 
@@ -61,21 +65,21 @@ def _reported(work: UPath, step: str) -> pl.DataFrame:
 
 
 def _ledger(work: UPath, which: pl.Expr) -> pl.DataFrame:
-    """Return part, id, duplicate_of and similarity of the documents that ``which`` selects."""
-    schema = pl.Schema({"part": pl.String, ID: pl.String, "duplicate_of": pl.String, "similarity": pl.Float64})
+    """Return part, id and LINK of the documents that ``which`` selects."""
+    schema = pl.Schema({"part": pl.String, ID: pl.String, **LINK})
     frames = [pl.DataFrame(schema=schema)]
     for path in list_shards(work / "ledger"):
-        frame = pl.DataFrame(read_shard(path, [ID, "duplicate_of", "similarity"])).filter(which)
+        frame = pl.DataFrame(read_shard(path, [ID, *LINK])).filter(which)
         frames.append(frame.select(pl.lit(path.stem).alias("part"), pl.all()).cast(schema))
     return pl.concat(frames)
 
 
 def _texts(shard: UPath, ids: set[str]) -> dict[str, str]:
-    """Return the texts of documents by id."""
+    """Return the texts of documents by id. Row groups may contain none of them."""
     found: dict[str, str] = {}
-    for table in read_batches(shard, [ID, TEXT]) if ids else ():
-        rows = [i for i, id in enumerate(table[ID].to_pylist()) if id in ids]
-        found |= dict(zip(*(table.take(rows)[name].to_pylist() for name in (ID, TEXT)), strict=True))
+    for table in read_batches(shard, [ID, TEXT]):
+        mine = table.filter(pc.is_in(table[ID], pa.array(ids, table[ID].type)))
+        found |= dict(zip(mine[ID].to_pylist(), mine[TEXT].to_pylist(), strict=True))
     return found
 
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 from upath import UPath
 
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import DECISIONS, DOCUMENTS, ID, SOURCE, SPANS, TEXT
+from gristmill.pipelines.schema import DECISIONS, DOCUMENTS, ID, LINK, LINKS, SOURCE, SPANS, TEXT
 from gristmill.pipelines.steps.spans import apply_spans
 from gristmill.pipelines.steps.step import Output, Written, input_of, inputs_of
 from gristmill.pipelines.storage.shards import cut_groups, read_batches, read_shard, write_shard
@@ -24,8 +24,10 @@ LEDGER = pa.schema(
         ("rule", pa.string()),
         ("value", pa.float64()),
         ("threshold", pa.float64()),
-        ("duplicate_of", pa.large_string()),  # from the first step that names one
-        ("similarity", pa.float64()),
+        ("duplicate_of", pa.large_string()),  # the kept document that stands for it (pipelines/steps/links.py)
+        ("duplicate_neighbor", pa.large_string()),  # the document that the step kept for it, a later one may not have
+        ("similarity", pa.float64()),  # of the two neighbors
+        ("mark_similarity", pa.float64()),  # with marks; null where their words decide (dedup/near/marks.py)
         ("bytes", pa.int64()),  # of the text as read
         ("clean_bytes", pa.int64()),  # of the rewritten text
         ("violations", pl.Series(dtype=pl.List(pl.Struct(VIOLATION))).to_arrow().type),  # of all steps
@@ -40,13 +42,14 @@ WHY = {"reason": pa.large_string(), "value": pa.float64(), "threshold": pa.float
 def apply_shard(outputs: tuple[Output, ...]) -> list[Written]:
     """Write a shard's kept documents (text rewritten), its removed documents (as read, with the reason) and its ledger.
 
-    Inputs are the documents, and the decisions and spans of each step, in the order of the recipe. Memory: a few times
-    the text of one shard.
+    Inputs are the documents, the decisions and spans of each step, in the order of the recipe, and the links. Memory: a
+    few times the text of one shard.
     """
     shard = input_of(outputs, DOCUMENTS).path
     decisions = {name: pl.DataFrame(read_shard(each.path)) for name, each in inputs_of(outputs, DECISIONS).items()}
     spans = {name: read_shard(each.path) for name, each in inputs_of(outputs, SPANS).items()}
-    ledger = _explain(decisions, shard)
+    links = [pl.DataFrame(read_shard(each.path)) for each in inputs_of(outputs, LINKS).values()]
+    ledger = _explain(decisions, shard, links)
     kept, removed, sizes, first = [], [], [], 0
     for table in read_batches(shard):
         rows = slice(first, first + table.num_rows)
@@ -67,7 +70,7 @@ def apply_shard(outputs: tuple[Output, ...]) -> list[Written]:
     return [_write(output, tables[output.kind], ledger) for output in outputs]
 
 
-def _explain(decisions: dict[str, pl.DataFrame], shard: UPath) -> pl.DataFrame:
+def _explain(decisions: dict[str, pl.DataFrame], shard: UPath, links: list[pl.DataFrame]) -> pl.DataFrame:
     """Return the ledger without sizes: all violations of all steps, the first of them in columns, duplicates."""
     ids = pl.DataFrame(read_shard(shard, [ID, SOURCE])).with_row_index("row")
     violations = [
@@ -82,10 +85,12 @@ def _explain(decisions: dict[str, pl.DataFrame], shard: UPath) -> pl.DataFrame:
         pl.struct(*VIOLATION).alias("violations"), *(pl.first(name) for name in VIOLATION)
     )
     frame = ids.join(by_row, on="row", how="left", maintain_order="left")
-    for column in ("duplicate_of", "similarity"):
+    for column in ("duplicate_of", "similarity", "mark_similarity"):
         given = [decision[column].alias(name) for name, decision in decisions.items()]
         first = pl.DataFrame(given).select(pl.coalesce(pl.all())).to_series() if given else pl.lit(None)
-        frame = frame.with_columns(first.alias(column))
+        frame = frame.with_columns(first.alias("duplicate_neighbor" if column == "duplicate_of" else column))
+    kept = pl.concat([pl.DataFrame(LINK.empty_table()), *links]).with_columns(pl.col("row").cast(pl.UInt32))
+    frame = frame.join(kept, on="row", how="left", maintain_order="left")
     return frame.with_columns(kept=pl.col("rule").is_null(), violations=pl.col("violations").fill_null([]))
 
 

@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 from upath import UPath
 
-from gristmill.pipelines.schema import DECISIONS, ID, SPAN, SPANS
+from gristmill.pipelines.schema import DECISION, DECISIONS, ID, SPAN, SPANS
 from gristmill.pipelines.settings import Settings
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.decisions import violation_lists, write_decisions
@@ -23,12 +23,14 @@ from gristmill.pipelines.steps.step import Input, Output, Written
 from gristmill.pipelines.storage.files import is_local
 from gristmill.pipelines.storage.shards import read_shard, write_shard
 
+DUPLICATE = DECISION.names[2:]  # columns of a decision on a duplicate
+
 
 class ShardVerdict(NamedTuple):
     """Verdict of a step on one shard."""
 
     part: str
-    decisions: pl.DataFrame  # violations; of duplicates also duplicate_of, similarity
+    decisions: pl.DataFrame  # violations; of duplicates also DUPLICATE
     spans: pa.Table | None = None  # schema SPAN, if the step rewrites
     reports: dict[str, pl.DataFrame] | None = None  # by name; those on the whole corpus come with its first shard
 
@@ -136,11 +138,16 @@ def scratch_beside(folder: UPath, name: str = "") -> Iterator[Path]:
 
 
 def duplicates_by_shard(found: pl.DataFrame, corpus: Corpus, rule: str, threshold: float) -> Iterator[ShardVerdict]:
-    """Yield the verdict on each shard, from duplicates (columns part, row, duplicate_of, similarity)."""
+    """Yield the verdict on each shard, from duplicates (columns part, row, and those of DECISION that they have).
+
+    The lowest similarity is the value that breaks the rule.
+    """
+    named = [name for name in DUPLICATE if name in found.columns]
     for part in corpus.parts:
-        mine = found.filter(part=part).select(pl.col("row").cast(pl.Int64), "duplicate_of", "similarity")
+        mine = found.filter(part=part).select(pl.col("row").cast(pl.Int64), *named)
         every = pl.DataFrame({"row": np.arange(corpus.rows[part])})
         decisions = every.join(mine, on="row", how="left", maintain_order="left").drop("row")
-        dropped = mine["row"].to_numpy(), mine["similarity"].to_numpy()
+        lowest = mine.select(pl.min_horizontal(r"^.*similarity$")).to_series()
+        dropped = mine["row"].to_numpy(), lowest.to_numpy()
         violations = violation_lists(every.height, [(rule, *dropped, threshold)])
         yield ShardVerdict(part, decisions.with_columns(violations=violations))

@@ -32,7 +32,7 @@ def write_decisions(path: UPath, ids: pa.ChunkedArray, *columns: pl.Series) -> d
     """Write a shard of decisions; return the numbers of documents and of documents that the step would remove.
 
     ``columns`` are named as in DECISION: ``violations``, a list of {rule, value, threshold} per document, and for
-    duplicates ``duplicate_of`` and ``similarity``. Missing columns are null.
+    duplicates ``duplicate_of``, ``in_index`` and the similarities. Missing columns are null.
     """
     given = {ID: ids} | {column.name: column.to_arrow() for column in columns}
     arrays = [given.get(field.name, pa.nulls(len(ids), field.type)) for field in DECISION]

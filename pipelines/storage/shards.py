@@ -111,7 +111,7 @@ def write_shard(path: UPath, tables: Iterable[pa.Table], schema: pa.Schema, leve
     """
     rows, options = 0, {"compression": "zstd", "compression_level": level, "write_statistics": [ID, SOURCE]}
     # Dictionaries only for columns whose values repeat: not ids and texts.
-    repeating = [field.name for field in schema if field.name not in (ID, TEXT, "duplicate_of")]
+    repeating = [field.name for field in schema if field.name not in (ID, TEXT, "duplicate_of", "duplicate_neighbor")]
     with atomic_write(path) as file, pq.ParquetWriter(file, schema, use_dictionary=repeating, **options) as writer:
         for table in tables:
             writer.write_table(table.cast(schema), row_group_size=max(table.num_rows, 1))

@@ -1,4 +1,4 @@
-"""Shingles as sets of tuples: the twin of dedup/near/shingles.py."""
+"""Shingles as sets of tuples: the twin of dedup/near/shingles.py and dedup/near/marks.py."""
 
 import re
 
@@ -34,3 +34,24 @@ def shingles(text: str, words: int = 5, characters: int = 8) -> set[tuple]:
     if not tokens:
         return set()
     return {tuple(tokens[i : i + size]) for i in range(max(len(tokens) - size + 1, 1))}
+
+
+def is_mark(character: str) -> bool:
+    return unicode.category(character)[0] in "PS" and character != "_"
+
+
+def symbol_share(text: str) -> float:
+    """Share of symbols among letters, digits and marks; 0 for scripts without spaces, which shingles see whole."""
+    counted = [c for c in text if is_letter(c) or is_mark(c)]
+    symbols = [c for c in counted if is_mark(c) and (c.isascii() or unicode.category(c)[0] == "S")]
+    return len(symbols) / len(counted) if counted and not is_spaceless(text) else 0.0
+
+
+def marked_shingles(text: str, words: int = 5) -> set[tuple]:
+    """Runs of words and marks, each mark a token; none of text with few symbols."""
+    if symbol_share(text) < 0.05:
+        return set()
+    spread = "".join(fold(c) if is_letter(c) else f" {c} " if is_mark(c) else " " for c in text)
+    tokens = spread.split(" ")
+    tokens = [token for token in tokens if token]
+    return {tuple(tokens[i : i + words]) for i in range(max(len(tokens) - words + 1, 1))}

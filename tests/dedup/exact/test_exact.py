@@ -56,7 +56,7 @@ def duplicates(tmp_path, shards, settings=None, keep_mask=None):
         write_shard(measures / f"{part}.parquet", [measured], measured.schema)
     masks = {part: np.ones(len(rows), bool) for part, rows in shards.items()} | (keep_mask or {})
     found = find_duplicates(settings, Corpus(documents, measures, list(shards), lambda part, rows: masks[part]))
-    return {shards[part][row][0]: kept for part, row, kept, _ in found.iter_rows()}
+    return {shards[part][row][0]: kept for part, row, kept, *_ in found.iter_rows()}
 
 
 @pytest.mark.parametrize(
@@ -104,4 +104,4 @@ def test_every_document_of_every_shard_is_judged(tmp_path):
     )
     verdicts = {part: decisions.rows() for part, decisions, *_ in Exact().decide(corpus, tmp_path)}
     broken = [{"rule": "exact_duplicate", "value": 1.0, "threshold": 1.0}]
-    assert verdicts == {"p": [(None, None, []), (None, None, [])], "q": [("1", 1.0, broken)]}
+    assert verdicts == {"p": [(None, None, None, []), (None, None, None, [])], "q": [("1", False, 1.0, broken)]}

@@ -16,7 +16,7 @@ from gristmill.dedup.near import candidates
 from gristmill.dedup.near.near_duplicates import Corpus, NearDuplicates, find_near_duplicates
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DECISIONS, DOCUMENT, ID
-from gristmill.pipelines.steps.corpus_step import decide_corpus
+from gristmill.pipelines.steps.corpus_step import DUPLICATE, decide_corpus
 from gristmill.pipelines.steps.spans import spans_table
 from gristmill.pipelines.steps.step import Output
 from gristmill.pipelines.storage.shards import cut_groups, read_shard, write_shard
@@ -172,7 +172,7 @@ def test_shards_order_and_partitions_change_nothing(tmp_path, monkeypatch):
     assert len(gone) > 30
     for removed, keeper in gone.items():
         assert keeper not in gone and jaccard(text[removed], text[keeper]) >= 0.8
-    columns = [ID, "cluster", "cluster_size", "duplicate_of", "similarity", "containment"]
+    columns = [ID, "cluster", "cluster_size", "duplicate_of", "similarity", "mark_similarity", "containment"]
     monkeypatch.setattr(candidates, "BAND_ROW_BYTES", 1 << 18)  # as if memory held few rows: many partitions
     for shards in (1, 3, 7):
         random.Random(shards).shuffle(rows)
@@ -207,9 +207,10 @@ def test_decisions_name_rule_value_and_threshold(tmp_path):
     assert [w.counts for w in wrote] == [{"documents": 1, "would_remove": 0}, {"documents": 2, "would_remove": 1}]
     rows = read_shard(outputs[1].path).to_pylist()
     similarity = 186 / 196
-    assert rows[0] == {ID: "other", "violations": [], "duplicate_of": None, "similarity": None}
+    assert rows[0] == {ID: "other", "violations": []} | dict.fromkeys(DUPLICATE)
     broken = [{"rule": "near_duplicate", "value": similarity, "threshold": 0.8}]
-    assert rows[1] == {ID: "b", "violations": broken, "duplicate_of": "a", "similarity": similarity}
+    named = {"duplicate_of": "a", "in_index": False, "similarity": similarity, "mark_similarity": None}
+    assert rows[1] == {ID: "b", "violations": broken, **named}
     assert not (tmp_path / "scratch").exists()
 
 

@@ -18,11 +18,12 @@ from gristmill.flows.runs.clusters import find_cluster, word_diff
 from gristmill.flows.runs.contamination import by_benchmark
 from gristmill.flows.runs.what_if import what_if
 from gristmill.pipelines.errors import InputError, RecipeError, WorkError
+from gristmill.pipelines.storage import shards
 from gristmill.pipelines.storage.files import to_path
 from tests.flows.clean.test_kill import start
 
 MENU = "Home | News | Sport | Contact | Imprint | About us"
-RESULTS = ("documents", "rejects", "steps", "clean", "removed", "ledger")
+RESULTS = ("documents", "rejects", "steps", "links", "clean", "removed", "ledger")
 STEPS = {"exact": {}, "near_duplicates": {"threshold": 0.7}, "repeated_passages": {}}
 
 
@@ -69,6 +70,25 @@ def test_each_kind_of_copy_goes_by_its_step(tmp_path):
         assert row["duplicate_of"].split("-")[1] == row["id"].split("-")[1] and row["similarity"] >= 0.7
     kept = rows(tmp_path / "work", "clean")
     assert sum(MENU in text for text in kept["text"]) == 1
+
+
+def test_a_duplicate_names_a_kept_document_through_all_steps(tmp_path):
+    """Copy = twin goes by exact, twin by near; then a rule removes a page of more than 250 words that has a copy."""
+    twin = {**page(1, "a"), "id": "twin"}
+    longer = {**page(1, "a"), "id": "longer", "text": page(1, "a")["text"] + " and a few more words"}
+    gone = {**page(2, "a"), "id": "gone", "text": page(2, "a")["text"] + " end" * 90}
+    pages = [twin, twin | {"id": "zwin"}, longer, gone, page(2, "a") | {"id": "left"}, page(3, "a") | {"id": "only"}]
+    write_jsonl(tmp_path / "raw" / "0.jsonl", pages)
+    later = {"gopher": {"max_words": 250, "min_words": 1, "min_stop_words": 0}}
+    run(tmp_path / "work", {"exact": {}, "near_duplicates": {"threshold": 0.6}} | later, tmp_path / "raw")
+    named = {row["id"]: (row["duplicate_of"], row["duplicate_neighbor"]) for row in rows(tmp_path / "work").to_dicts()}
+    expected = {"twin": ("longer", "longer"), "zwin": ("longer", "twin"), "left": (None, "gone")}
+    assert named == expected | dict.fromkeys(("longer", "gone", "only"), (None, None))
+    assert set(rows(tmp_path / "work", "clean")["id"]) == {"longer", "only"}
+    members = find_cluster(to_path(tmp_path / "work"), "near_duplicates", "zwin")
+    assert [(member.id, member.duplicate_neighbor) for member in members] == [
+        ("longer", None), ("twin", "longer"), ("zwin", "twin"),
+    ]  # fmt: skip
 
 
 def test_neither_workers_nor_files_nor_order_matter(tmp_path):
@@ -243,11 +263,20 @@ def test_a_cluster_shows_its_members_and_what_differs(tmp_path):
     assert "".join(text for sign, text in pieces if sign != "+") == first.text
     assert sum(len(text.split()) for sign, text in pieces if sign == "+") <= 4
     copies = find_cluster(to_path(tmp_path / "work"), "near_duplicates", "b-3-0")  # removed as an exact copy
-    told = [(member.id, member.duplicate_of, member.similarity, member.containment) for member in copies]
+    told = [(member.id, member.duplicate_neighbor, member.similarity, member.containment) for member in copies]
     assert told == [("a-3-0", None, None, None), ("b-3-0", "a-3-0", 1.0, 1.0)]
     assert find_cluster(to_path(tmp_path / "work"), "near_duplicates", "a-3-0") == copies
     with pytest.raises(WorkError, match="has no duplicate in"):
         find_cluster(to_path(tmp_path / "work"), "near_duplicates", "a-29-0")
+
+
+def test_a_cluster_is_read_from_row_groups_that_lack_its_members(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards.cut_groups, "__defaults__", (1,))  # a group for each document, as above 8 MB of text
+    write_jsonl(tmp_path / "raw" / "0.jsonl", [page(seed, "a") for seed in range(5)] + [page(2, "b")])
+    run(tmp_path / "work", STEPS, tmp_path / "raw")
+    assert shards.group_rows(next(to_path(tmp_path / "work" / "documents").glob("*.parquet"))) == [1] * 6
+    members = find_cluster(to_path(tmp_path / "work"), "near_duplicates", "b-2-0")
+    assert [(member.id, member.text) for member in members] == [(f"{s}-2-0", page(2, s)["text"]) for s in "ab"]
 
 
 @pytest.mark.slow

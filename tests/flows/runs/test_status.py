@@ -20,7 +20,14 @@ def test_status_tells_a_run_from_its_beginning_to_a_changed_recipe(gristmill, co
     done = gristmill(*run, "--log-format", "json", "--prometheus", metrics)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
-    assert [line["step"] for line in lines] == ["ingest", "measure", "decide c4, fineweb", "decide exact", "apply"]
+    assert [line["step"] for line in lines] == [
+        "ingest",
+        "measure",
+        "decide c4, fineweb",
+        "decide exact",
+        "link duplicates",
+        "apply",
+    ]
     assert lines[0]["counts"]["documents"] == 300 and lines[0]["mb_per_second"] > 0
     assert 'gristmill_step_count{step="ingest",of="documents"} 300' in metrics.read_text().splitlines()
     assert {*states(gristmill("status", work, "--json")).values()} == {"finished"}

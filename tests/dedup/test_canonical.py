@@ -1,0 +1,65 @@
+"""Canonically equal text is equal, without soft hyphens and zero-width characters, for documents and passages."""
+
+import numpy as np
+import pytest
+import unicodedata2 as unicode
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gristmill.dedup.canonical import canonical
+from gristmill.dedup.exact.exact import Exact
+from gristmill.dedup.passages.split import cut_passages
+from gristmill.pipelines.ragged import Ragged
+from tests.dedup.exact.test_exact import duplicates
+from tests.dedup.near.test_near_duplicates import near, prose
+
+HIDDEN = "\u00ad\u200b\u200c\u200d\u2060\ufeff\ufe0f\u034f"
+pieces = st.sampled_from(
+    [*HIDDEN, *"aeé字 ", "\u0301", "\u0323", "\u0344", "\u1100", "\u1161", "\u11a8", "\uac00", "\u212b"]
+)
+OTHERS = "\u17b4\u17b5\u180b\u180c\u180d\u180f"
+characters = st.characters(exclude_categories=["Cs", "Cf", "Cn"], exclude_characters=OTHERS, max_codepoint=0x1FFFF)
+texts = st.lists(pieces, max_size=12).map("".join) | st.text(characters)
+
+
+def composed(text):
+    return unicode.normalize("NFC", "".join(c for c in text if c not in HIDDEN and not "\ufe00" <= c <= "\ufe0f"))
+
+
+@given(st.lists(texts, max_size=6))
+def test_canonical_text_answers_as_unicode(rows):
+    found = canonical(Ragged.from_strings(rows))
+    assert [found.row(i).decode() for i in range(len(rows))] == list(map(composed, rows))
+
+
+@pytest.mark.parametrize("rows", [[], [""], ["plain", "text\n"], ["é", "字 漢"]])
+def test_text_that_is_canonical_is_not_copied(rows):
+    text = Ragged.from_strings(rows)
+    assert canonical(text) is text
+
+
+EQUAL = [
+    ("caf\u00e9 noir", "cafe\u0301 noir"),
+    ("\ud55c\uad6d\uc5b4", "\u1112\u1161\u11ab\u1100\u116e\u11a8\u110b\u1165"),
+    ("dictionary", "dic\u00adtion\u00adary"),
+    ("zero width", "ze\u200bro\u2060 width\ufeff"),
+]
+
+
+@pytest.mark.parametrize(("left", "right"), EQUAL)
+def test_equal_text_is_an_exact_and_a_near_duplicate_and_a_repeated_passage(tmp_path, left, right):
+    assert len(duplicates(tmp_path / "exact", {"p": [("1", left, "x"), ("2", right, "x")]}, Exact())) == 1
+    words = prose(1, 60)
+    text = [(id, " ".join(f"{word} {part}" for word in words)) for id, part in (("1", left), ("2", right))]
+    gone, found, _ = near(tmp_path / "near", text)
+    assert len(gone) == 1 and found["similarity"].drop_nulls().to_list() == [1.0]
+    rows = Ragged.from_strings([f"{left}\n{right}\nother"])
+    first, second, third = cut_passages(rows, "line").hashes(rows).tolist()
+    assert first == second != third
+
+
+def test_what_is_kept_is_as_it_was(tmp_path):
+    text = Ragged.from_strings(["cafe\u0301\u200b"])
+    before = text.data.copy()
+    canonical(text)
+    assert np.array_equal(text.data, before)
