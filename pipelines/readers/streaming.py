@@ -83,13 +83,15 @@ def split_records(
                 on_too_long(number, offset, beginning)
                 number, offset, skipped = number + 1, offset + skipped + len(records.pop(0)) + len(separator), 0
             begin = 0
-            for i in _too_long(records, max_bytes):
-                yield from _runs(number, offset, records[begin:i], separator)
-                number, offset = number + i - begin, offset + _span(records[begin:i], separator)
-                on_too_long(number, offset, records[i])
-                number, offset, begin = number + 1, offset + len(records[i]) + len(separator), i + 1
-            yield from _runs(number, offset, records[begin:], separator)
-            number, offset = number + len(records) - begin, offset + _span(records[begin:], separator)
+            for end in [*_too_long(records, max_bytes), len(records)]:
+                for at in range(begin, end, MAX_RECORDS):  # no larger slice: 32 MB of blank lines are a list of 268 MB
+                    some = records[at : min(at + MAX_RECORDS, end)]
+                    yield Records(number, offset, some)
+                    number, offset = number + len(some), offset + _span(some, separator)
+                if end < len(records):
+                    on_too_long(number, offset, records[end])
+                    number, offset = number + 1, offset + len(records[end]) + len(separator)
+                begin = end + 1
             if skipped or len(tail) > max_bytes + overlap:
                 beginning = beginning if skipped else tail[:1024]
                 keep = tail[len(tail) - overlap :]
@@ -102,13 +104,6 @@ def split_records(
         on_too_long(number, offset, beginning or tail)
     elif tail:
         yield Records(number, offset, [tail])
-
-
-def _runs(number: int, offset: int, records: list[bytes], separator: bytes) -> Iterator[Records]:
-    for begin in range(0, len(records), MAX_RECORDS):
-        some = records[begin : begin + MAX_RECORDS]
-        yield Records(number + begin, offset, some)
-        offset += _span(some, separator)
 
 
 def _too_long(records: list[bytes], max_bytes: int) -> list[int]:
