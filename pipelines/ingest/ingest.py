@@ -130,7 +130,8 @@ def ingest_unit(unit: WorkUnit, settings: InputSettings, outputs: tuple[Output, 
 
 def write_documents(tables: Iterable[pa.Table], output: Output) -> Written:
     """Write documents to shards of about 64 MB of text or SHARD_ROWS each, in the order of the tables."""
-    names, counts = [], Counter(documents=0, bytes=0, ids_renamed=0)
+    names: list[str] = []
+    counts = Counter(documents=0, bytes=0, ids_renamed=0)
     for batch in _shards(tables):
         schema = join_schemas([table.schema for table in batch], DOCUMENT)
         table = pa.concat_tables([cast_table(table, schema) for table in batch])

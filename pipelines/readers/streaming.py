@@ -45,7 +45,7 @@ def read_streams(piece: InputSlice, max_window_bytes: int, resume: bool = True) 
 
 
 def _no_bomb(blocks: Iterator[bytes | CorruptStream], piece: InputSlice) -> Iterator[bytes | CorruptStream]:
-    """Yield the blocks of a compressed file. Raises CorruptStream after far too many lines for its size."""
+    """Yield the blocks of a compressed file. Raises CorruptStream before far too many lines for its size."""
     lines, most = 0, max(BOMB_LINES, LINES_PER_BYTE * piece.file.size)
     for large in blocks:
         if isinstance(large, CorruptStream):
@@ -53,8 +53,8 @@ def _no_bomb(blocks: Iterator[bytes | CorruptStream], piece: InputSlice) -> Iter
             continue
         for begin in range(0, len(large), 2 * BLOCK_BYTES):  # a bomb's block may have 128 MB
             block = large[begin : begin + 2 * BLOCK_BYTES]
-            yield block
-            lines += block.count(b"\n")
+            before, lines = lines, lines + block.count(b"\n")
+            yield block if lines <= most else block[: most - before]  # which cannot hold more lines
             if lines > most:
                 held = f"{piece.file.size:,} bytes of {piece.file.compression} hold over {most:,} lines"
                 raise CorruptStream(f"bomb: {held}; decompress it if it is text")
@@ -82,19 +82,21 @@ def split_records(
             if skipped and records:  # the end of a record that was too long
                 on_too_long(number, offset, beginning)
                 number, offset, skipped = number + 1, offset + skipped + len(records.pop(0)) + len(separator), 0
-            begin = 0
-            for i in _too_long(records, max_bytes):
-                yield from _runs(number, offset, records[begin:i], separator)
-                number, offset = number + i - begin, offset + _span(records[begin:i], separator)
-                on_too_long(number, offset, records[i])
-                number, offset, begin = number + 1, offset + len(records[i]) + len(separator), i + 1
-            yield from _runs(number, offset, records[begin:], separator)
-            number, offset = number + len(records) - begin, offset + _span(records[begin:], separator)
+            begin, some = 0, []
+            for end in [*_too_long(records, max_bytes), len(records)]:
+                for at in range(begin, end, MAX_RECORDS):  # no larger slice: 32 MB of blank lines are a list of 268 MB
+                    some = records[at : min(at + MAX_RECORDS, end)]
+                    yield Records(number, offset, some)
+                    number, offset = number + len(some), offset + _span(some, separator)
+                if end < len(records):
+                    on_too_long(number, offset, records[end])
+                    number, offset = number + 1, offset + len(records[end]) + len(separator)
+                begin = end + 1
             if skipped or len(tail) > max_bytes + overlap:
                 beginning = beginning if skipped else tail[:1024]
                 keep = tail[len(tail) - overlap :]
                 skipped, tail = skipped + len(tail) - len(keep), keep
-            del records  # 16 MB of short records are 300 MB of objects: never those of two blocks at once
+            del records, some  # 16 MB of short records are 300 MB of objects: never those of two blocks at once
     except CorruptStream as corrupt:
         at, excerpt = offset + skipped + len(tail), beginning if skipped else tail
         raise CorruptStream(corrupt.reason, number, at, excerpt, corrupt.lost_bytes) from None
@@ -102,13 +104,6 @@ def split_records(
         on_too_long(number, offset, beginning or tail)
     elif tail:
         yield Records(number, offset, [tail])
-
-
-def _runs(number: int, offset: int, records: list[bytes], separator: bytes) -> Iterator[Records]:
-    for begin in range(0, len(records), MAX_RECORDS):
-        some = records[begin : begin + MAX_RECORDS]
-        yield Records(number + begin, offset, some)
-        offset += _span(some, separator)
 
 
 def _too_long(records: list[bytes], max_bytes: int) -> list[int]:

@@ -9,10 +9,19 @@ import polars as pl
 import pyarrow as pa
 from upath import UPath
 
+from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import TEXT
 from gristmill.pipelines.steps.spans import apply_spans
-from gristmill.pipelines.storage.shards import count_rows, group_rows, groups_of, list_shards, read_group, read_shard
+from gristmill.pipelines.storage.shards import (
+    count_rows,
+    group_rows,
+    groups_of,
+    list_shards,
+    read_group,
+    read_shard,
+    shard_schema,
+)
 
 KeepMask = Callable[[str, int], np.ndarray]  # (shard, rows) -> bool[rows]: documents that the steps before kept
 
@@ -41,9 +50,13 @@ class Corpus:
         self._number()
 
     def with_indices(self, indices: list[tuple[UPath, UPath]]) -> "Corpus":
-        """Return this corpus followed by indices, which are folders of documents and of measures."""
+        """Return this corpus followed by indices, which are folders of documents and of measures.
+
+        Raises WorkError if an index has other columns of measures than the corpus.
+        """
         joined = copy.copy(self)
         for k, (documents, measures) in enumerate(indices):
+            self._check_columns(measures)
             shards = {f"{k}/{path.stem}": (path, measures / path.name) for path in list_shards(documents)}
             joined.paths, joined.index_shards = joined.paths | shards, joined.index_shards + list(shards)
         own = self.keep_mask
@@ -52,6 +65,15 @@ class Corpus:
         )
         joined._number()
         return joined
+
+    def _check_columns(self, measures: UPath) -> None:
+        """Raise WorkError if a folder's shards have other columns of measures than the corpus."""
+        for own in self.parts[:1]:
+            expected = {field.name: str(field.type) for field in shard_schema(self.paths[own][1])}
+            for path in list_shards(measures):
+                found = {field.name: str(field.type) for field in shard_schema(path)}
+                if found != expected:
+                    raise WorkError(f"{path}: found the columns {found}, expected {expected}; make the index anew")
 
     def shard(self, part: str) -> "Corpus":
         """Return the corpus of one shard, documents numbered as before: all that a job over it has to be sent."""

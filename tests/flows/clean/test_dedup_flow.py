@@ -20,6 +20,7 @@ from gristmill.flows.runs.what_if import what_if
 from gristmill.pipelines.errors import InputError, RecipeError, WorkError
 from gristmill.pipelines.storage import shards
 from gristmill.pipelines.storage.files import to_path
+from gristmill.pipelines.storage.manifest import Manifest, Part
 from tests.flows.clean.test_kill import start
 
 MENU = "Home | News | Sport | Contact | Imprint | About us"
@@ -211,6 +212,19 @@ def test_a_changed_index_is_compared_with_anew(tmp_path, index):
     write_jsonl(tmp_path / "a.jsonl", [page(50, "a")])
     save_index(recipe, [str(tmp_path / "a.jsonl")], to_path(index))
     assert clean(recipe, to_path(tmp_path / "work"))["removed"] == 2
+
+
+def test_an_index_of_other_measures_is_one_line(tmp_path, index):
+    folder = to_path(index / "steps" / "exact" / "measures")
+    (path,) = folder.glob("*.parquet")
+    columns = pl.read_parquet(str(path)).with_columns(high=pl.lit(1, pl.Int64))
+    columns.write_parquet(str(path))
+    manifest = Manifest.read(folder)
+    (part,) = manifest.parts
+    manifest.parts[part] = Part.from_files(folder, "", [path.name], {})
+    manifest.write(folder)
+    with pytest.raises(WorkError, match=r"found .*'high': 'int64'.*, expected .*'high': 'uint64'.*; make the index"):
+        run(tmp_path / "work", {"exact": {"against": [str(index)]}}, tmp_path / "b.jsonl")
 
 
 def test_what_is_no_index_or_another_is_one_line(tmp_path, index):

@@ -20,7 +20,7 @@ from gristmill.pipelines.inputs.column_types import JSON, json_text
 from gristmill.pipelines.inputs.inputs import File
 from gristmill.pipelines.inputs.records import documents
 from gristmill.pipelines.inputs.work_units import InputSlice
-from gristmill.pipelines.readers import read_unit
+from gristmill.pipelines.readers import arrow, read_unit
 from gristmill.pipelines.readers.arrow import found_in
 from gristmill.pipelines.readers.context import ReadContext
 
@@ -359,3 +359,19 @@ def test_fields_of_structs_in_a_hugging_face_dataset(tmp_path, monkeypatch):
     made = ingest(tmp_path / "work", tmp_path / "saved", format="hf", text="payload.body")
     assert made.rows == [{"id": "saved:1", "text": "b1", "source": "saved", "grid": [[1, 2]]}]
     assert [(r["position"], r["reason"]) for r in made.rejects] == [(2, "no 'payload.body': it is null")]
+
+
+def test_rows_at_a_time_follow_from_the_size_of_decoded_ones(tmp_path, monkeypatch):
+    """Read texts that a dictionary holds once: their size in the file says nothing of that in memory."""
+    monkeypatch.setattr(arrow, "BLOCK_BYTES", 10_000)
+    monkeypatch.setattr(arrow, "FIRST_ROWS", 2)
+    texts = ["x" * 1000] * 100 + ["y"] * 100_000
+    path = tmp_path / "x.parquet"
+    for column in (pa.array(texts), pa.array(texts).dictionary_encode()):
+        pq.write_table(pa.table({"text": column}), path, row_group_size=60_000)
+        piece = InputSlice(File(str(path), "x", "parquet", None, path.stat().st_size, ""))
+        batches = list(arrow.read_parquet(piece, ReadContext(InputSettings(), pytest.fail)))
+        assert [text for found in batches for text in found.columns["text"].to_pylist()] == texts
+        assert np.concatenate([found.numbers for found in batches]).tolist() == list(range(1, len(texts) + 1))
+        assert max(found.columns.nbytes for found in batches) < 4.5 * 10_000  # it grows fourfold at most
+        assert max(found.numbers.size for found in batches) > 500

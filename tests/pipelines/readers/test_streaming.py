@@ -15,7 +15,7 @@ from gristmill.pipelines.inputs.inputs import File
 from gristmill.pipelines.inputs.work_units import InputSlice
 from gristmill.pipelines.readers import streaming
 from gristmill.pipelines.readers.decompression import DECOMPRESS_BYTES
-from gristmill.pipelines.readers.streaming import CorruptStream, read_blocks, read_streams, split_records
+from gristmill.pipelines.readers.streaming import MAX_RECORDS, CorruptStream, read_blocks, read_streams, split_records
 
 COMPRESS = {
     "gz": gzip.compress,
@@ -74,7 +74,7 @@ def test_a_file_of_far_too_many_lines_is_a_bomb(tmp_path, monkeypatch, lines, bo
     assert path.stat().st_size < 64
     with pytest.raises(CorruptStream, match=r"bomb: 1\d bytes of zst hold over 64 lines") if bomb else nullcontext():
         read.extend(read_blocks(piece(path, "zst")))
-    assert b"".join(read) == b"\n" * lines  # up to the block that is too much
+    assert b"".join(read) == b"\n" * 64
 
 
 def test_a_record_too_long_is_never_held():
@@ -182,3 +182,14 @@ def test_streams_after_damage_are_read_wherever_pieces_end(tmp_path_factory, com
     assert b"".join(blocks[:at]) == b"".join(texts[:3])
     assert b"".join(blocks[at + 1 :]) == b"".join(texts[3:])
     assert damage.lost_bytes == len(hole)
+
+
+def test_many_empty_records_are_not_copied():
+    lines, pointer = 1 << 20, 8
+    tracemalloc.start()
+    batches = split_records([b"\n" * lines], b"\n", 100, lambda *long: None)
+    sizes = [len(batch.records) for batch in batches]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sizes == [MAX_RECORDS] * (lines // MAX_RECORDS)
+    assert peak < (1 + 1.5 * pointer) * lines  # the block, and one list of its records
