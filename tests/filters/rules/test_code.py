@@ -138,8 +138,8 @@ def test_a_carried_column_names_the_file_or_else_the_id():
         ("flour = mill(1);\n" * 10, True),
         ("flour = mill(1);\n" * 9, False),  # too few lines
         ("flour = mill(1);\n" * 9 + "// comment\n" * 9, False),
-        ("flour = mill(1);\n" * 10 + "words and words\n" * 10, True),
-        ("flour = mill(1);\n" * 10 + "words and words\n" * 11, False),
+        ("flour = mill(1);\n" * 10 + "words and words\n" * 15, True),
+        ("flour = mill(1);\n" * 10 + "words and words\n" * 16, False),
         ("<p>flour = mill(1);</p>\n" * 12, False),  # a page
         ("@ = %(_);\n" * 12, False),  # symbols
     ],
