@@ -119,7 +119,7 @@ def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path
     n_keepers = n_indexed if settings.only_against else None
     greedy = GreedySelection(position.size, settings.max_comparisons, n_indexed, n_keepers)
     greedy.run(lambda: map(load, files), lambda left, right: sets.are_alike(position[left], position[right]))
-    ranked = pl.read_parquet(scratch / "ranked.parquet")
+    ranked = pl.read_parquet(scratch / "ranked.parquet", glob=False)
     clusters = _describe(greedy, ranked, lambda a, b: sets.compare(position[a], position[b]))
     shutil.rmtree(scratch)
     counts = {

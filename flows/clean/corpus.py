@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from upath import UPath
 
 from gristmill.flows.clean.plan import shards_of
-from gristmill.pipelines.ingest.ingest import InputSettings, ingest_step
+from gristmill.pipelines.ingest.ingest import InputSettings, clean_folder, ingest_step
 from gristmill.pipelines.schema import ID, TEXT
 from gristmill.pipelines.steps.step import Engine, Progress, run_serial, run_step
 from gristmill.pipelines.storage.files import to_path
@@ -24,8 +24,7 @@ def corpus_shards(
     shards: dict[UPath, dict] = {}
     raw = []
     for path in paths:
-        folder = to_path(path)
-        folder = folder / "clean" if Manifest.read(folder / "clean") else folder
+        folder = to_path(clean_folder(path))
         if Manifest.read(folder) and all({ID, TEXT} <= {*shard_schema(shard).names} for shard in list_shards(folder)):
             shards |= {folder / f"{name}.parquet": file for name, file in shards_of(folder).items()}
         else:

@@ -39,10 +39,9 @@ def explore(work, port, tokenizers):
     from gristmill.flows.loopback import HOST, listen, serve
     from gristmill.pipelines.storage.files import to_path
 
-    listening = listen(port)
-    index = RunIndex(to_path(work))
-    app = application(index, Tokenizers(to_path(work), tokenizers))
-    address = f"http://{HOST}:{listening.getsockname()[1]}"
-    with suppress(KeyboardInterrupt):  # how it is meant to end
+    with listen(port) as listening, suppress(KeyboardInterrupt):  # Ctrl-C is how it is meant to end
+        index = RunIndex(to_path(work))
+        app = application(index, Tokenizers(to_path(work), tokenizers))
+        address = f"http://{HOST}:{listening.getsockname()[1]}"
         say(f"{index.documents:,} documents of {work} at {address}  (Ctrl-C stops the server)")
         serve(app, listening)

@@ -145,7 +145,7 @@ def eval_sets_step(work: UPath, data: list[str], settings: Heldout) -> Step:
 def keep_unseen(candidates: UPath, overlaps: list[UPath], settings: Heldout, outputs: tuple[Output, ...]) -> list:
     """Write the candidates without overlap, the lowest hashes first. A set may end up smaller, or empty."""
     table = pa.concat_tables([read_shard(shard) for shard in list_shards(candidates)])
-    shares = np.array([pl.read_parquet(str(path))["share"].to_numpy() for path in overlaps])
+    shares = np.array([pl.read_parquet(str(path), glob=False)["share"].to_numpy() for path in overlaps])
     unseen = (shares <= settings.max_overlap).all(0)  # the overlap of a short piece is NaN: it is dropped
     source = np.array(table["source"].to_pylist(), object)
     chosen = [_lowest(table.filter(pa.array(unseen & (source == name))), settings.bytes) for name in np.unique(source)]

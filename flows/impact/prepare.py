@@ -148,6 +148,6 @@ def arm_summary(work: UPath, arm: Arm) -> dict:
 
 def overlaps(work: UPath, data: list[str]) -> pl.DataFrame:
     """Return columns set, id, and for each name in ``data`` the share of the candidate that those documents contain."""
-    frames = [pl.read_parquet(str(work / "arms" / folder_of(name) / "overlap.parquet")) for name in data]
+    frames = [pl.read_parquet(str(work / "arms" / folder_of(name) / "overlap.parquet"), glob=False) for name in data]
     shares = [frame["share"].alias(name) for frame, name in zip(frames, data, strict=True)]
     return pl.DataFrame([frames[0]["id"].str.split(":").list.first().alias("set"), frames[0]["id"], *shares])

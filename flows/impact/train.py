@@ -141,7 +141,7 @@ def train_run(run: ArmRun, outputs: tuple[Output, ...]) -> list[Written]:
     saving = CheckpointSettings(evaluate_every=0, keep=1)
     summary = pretrain(train, evaluation, GPT(run.shape, run.seed), run.training, folder, Machine(), saving)
     names = pl.concat([pl.DataFrame(part.documents) for part in heldout.split(TRAIN)])
-    scores = pl.read_parquet(str(folder / SCORES)).drop("document").hstack(names.select(ID, set=SOURCE))
+    scores = pl.read_parquet(str(folder / SCORES), glob=False).drop("document").hstack(names.select(ID, set=SOURCE))
     with atomic_write(outputs[0].path) as file:
         scores.sort(ID).write_parquet(file)
     return [Written([outputs[0].path.name], {"steps": summary["steps"], "tokens": summary["tokens"]})]
@@ -149,7 +149,7 @@ def train_run(run: ArmRun, outputs: tuple[Output, ...]) -> list[Written]:
 
 def read_scored(work: UPath, runs: list[ArmRun]) -> Scored:
     """Return the loss on each piece under each run; all runs score the same pieces."""
-    frames = [pl.read_parquet(str(work / RUNS / f"{run.name}.parquet")) for run in runs]
+    frames = [pl.read_parquet(str(work / RUNS / f"{run.name}.parquet"), glob=False) for run in runs]
     nats: dict[str, list[np.ndarray]] = {}
     for run, frame in zip(runs, frames, strict=True):
         nats.setdefault(run.arm, []).append(frame["nats"].to_numpy())

@@ -104,7 +104,9 @@ def complaint(path, arguments, capsys, codes=(2,)):
 def test_no_text_is_a_traceback(pair, made, tmp_path, capsys, monkeypatch):
     path, parameter = pair
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("gristmill.flows.loopback.serve", lambda *_: None)  # of a run that another value has made
+    monkeypatch.setattr(
+        "gristmill.flows.loopback.serve", lambda _, listening: listening.close()
+    )  # of a run that another value has made
     place = made / "nowhere" / "x" if path in ENDLESS else made
     values = [made / name for name in ("nowhere/x", "folder", "binary", "json")]
     for value in [*values, "/dev/null", "", "\x1b[31m\u202e"]:
