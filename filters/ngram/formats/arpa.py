@@ -32,7 +32,7 @@ def ngrams_of(model: NGram, where: str = "the model") -> Iterator[tuple[np.ndarr
         used = np.flatnonzero(cells)
         keys = (cells[used] >> np.uint64(CODE_BITS if quantized else 0)) - np.uint64(1)
         first, below = keys & np.uint64((1 << bits) - 1), keys >> np.uint64(bits)
-        if int(first.max(initial=0)) >= model.vocabulary.size or int(below.max(initial=0)) >= len(ids):
+        if used.size and (int(first.max()) >= model.vocabulary.size or int(below.max()) >= len(ids)):
             raise InputError(f"{where} is damaged: cells of order {k} hold n-grams of words that it lacks")
         ngrams = np.column_stack((first.astype(np.int64), ids[below.astype(np.int64)]))
         if quantized:
