@@ -4,6 +4,7 @@ A match has a position and a type. Its value is written by ``values_file`` only,
 """
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import cast
@@ -78,7 +79,8 @@ def values_file(path: str) -> Iterator[Callable[[dict], object]]:
     """
     try:
         with open(path, "wb", opener=lambda name, flags: os.open(name, flags, OWNER_ONLY)) as file:
-            os.fchmod(file.fileno(), OWNER_ONLY)  # the file may have existed, readable by all
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # /dev/null stays everybody's
+                os.fchmod(file.fileno(), OWNER_ONLY)  # the file may have existed, readable by all
             yield lambda match: file.write(orjson.dumps({key: match[key] for key in VALUE}) + b"\n")
     except OSError as error:
         raise WorkError(f"cannot write {path}: {error.strerror}; --values must name a local file") from None
