@@ -2,8 +2,8 @@
 
 Document frequency cannot tell in a small corpus that "Economic growth is" is a phrase and "Describe histones" is a
 question. The ranks of words in English can: ``common_words.txt`` lists 6,000 words by falling frequency in reviews,
-encyclopaedia, speeches, essays, novels, messages and manuals. A word that is not listed is rare, as is each word of
-another language.
+encyclopaedia, speeches, essays, novels, messages and manuals (tools/make_common_words.py). A word that is not listed is
+rare, as is each word of another language.
 """
 
 import re
@@ -14,7 +14,8 @@ from gristmill.dedup.contamination.eval_sets import Item
 
 WORDS = Path(__file__).with_name("common_words.txt")
 # Words of a phrase, and the ranks of all of them, at most. Items with answers to confirm them have bounds under which
-# none of 541 items falls that are planted in the test corpus; items without answers have bounds that admit proverbs.
+# none of the items falls that are planted in the test corpus (`python -m benchmarks.contamination`); items without
+# answers have bounds that admit proverbs.
 ANSWERED, UNANSWERED = (7, 3000), (9, 6000)
 
 
