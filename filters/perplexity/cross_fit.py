@@ -73,9 +73,8 @@ class CrossFitPerplexity(CorpusStep):
     min_documents: int = Field(30, ge=1)  # with min_words, per language; a language with fewer has no thresholds
     min_words: int = Field(100, ge=1)  # shorter documents are kept
     skip_languages: list[str] = ["code"]  # documents with these labels are kept, and train no model
-    # The threshold of a language is the lower of two: bits per word, and a share of the language's median. On the messy
-    # data (`python -m benchmarks.quality`) 10 documents without plants gain less, and 6 of 7 shuffled documents that no
-    # other rule finds; below 0.5 bits more than single words, for all languages, it was 189 and 7.
+    # The threshold of a language is the lower of two: bits per word, and a share of the language's median. Bits alone
+    # cannot serve all languages: `python -m benchmarks.languages` and `benchmarks.quality` print the false removals.
     min_context_gain: float | None = Field(0.5, ge=0, le=100)
     min_median_share: float = Field(0.2, ge=0, le=1)
     min_percentile: float | None = Field(None, ge=0, le=100)  # of the perplexities of a language
