@@ -23,7 +23,7 @@ IGNORED = (
 
 
 def canonical(text: Ragged) -> Ragged:
-    """Return the canonical form of each row of valid UTF-8; the same arrays if no row changes."""
+    """Return the canonical form of each row, the same arrays if no row changes; rows of invalid UTF-8 stay."""
     if not text.data.size or text.data.max() < 0x80:
         return text
     rows = np.flatnonzero(_contains_any(*text, _changing()))
@@ -46,7 +46,7 @@ def _changing() -> np.ndarray:
 
 @njit(nogil=True, cache=True)
 def _contains_any(offsets, data, table):
-    """Return bool[n]: rows with a character that is True in the table."""
+    """Return bool[n]: rows of valid UTF-8 with a character that is True in the table."""
     found = np.zeros(offsets.size - 1, np.bool_)
     for i in range(found.size):
         at, end = offsets[i], offsets[i + 1]
@@ -55,8 +55,9 @@ def _contains_any(offsets, data, table):
                 at += 1
                 continue
             code, size = decode(data, at, end)
-            if table[code]:
-                found[i] = True
+            if size == 1:  # damaged: what follows in Polars reads as far as the bytes say, beyond the row
+                found[i] = False
                 break
+            found[i] |= table[code]
             at += size
     return found

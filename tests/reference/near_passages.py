@@ -1,14 +1,15 @@
 """Near-repeated passages one after the other: the twin of dedup/passages/near_repeated.py."""
 
+from tests.reference.canonical import canonical
 from tests.reference.normalize import normalize
 from tests.reference.passages import passages
 from tests.reference.shingles import fold, is_letter
 
 
 def characters(passage: str, size: int) -> set[str]:
-    """Runs of ``size`` characters of the normalised text in lower case; a shorter text is one run."""
-    text = "".join(map(fold, normalize(passage.encode(), False).decode()))
-    return {text[i : i + size] for i in range(max(len(text) - size + 1, 1))}
+    """Runs of ``size`` characters of the normalized text in lower case; a shorter text is one run, no text none."""
+    text = "".join(map(fold, canonical(normalize(passage.encode(), False).decode())))
+    return {text[i : i + size] for i in range(max(len(text) - size + 1, 1))} if text else set()
 
 
 def jaccard(left: set, right: set) -> float:
@@ -16,7 +17,7 @@ def jaccard(left: set, right: set) -> float:
 
 
 def are_alike(left: str, right: str, threshold: float, size: int, letters: int) -> bool:
-    if normalize(left.encode(), False) == normalize(right.encode(), False):
+    if canonical(normalize(left.encode(), False).decode()) == canonical(normalize(right.encode(), False).decode()):
         return True
     long = all(sum(map(is_letter, passage)) >= letters for passage in (left, right))
     return long and jaccard(characters(left, size), characters(right, size)) >= threshold
