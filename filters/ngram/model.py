@@ -1,14 +1,15 @@
-"""N-gram models and their file: a line of JSON, then arrays that are memory-mapped.
+"""N-gram models and their file: a line with a digest of what follows and JSON, then arrays that are memory-mapped.
 
-    gristmill-ngram {"order": 5, …, "arrays": {"unigrams": ["<f4", [70003, 2], 4096], …}}\\n
+    gristmill-ngram 1b5e… {"order": 5, …, "arrays": {"unigrams": ["<f4", [70003, 2], 4096], …}}\\n
 
 Arrays begin at multiples of 64 bytes. A model of words holds the words. A model of token ids holds the name of its
 tokenizer, which text must be encoded with to be scored.
 
 Opening checks all that scoring indexes by: shapes, the vocabulary, the begins of tables. Cells are not read: a search
-ends at the latest where it began (hash_table.py), whatever they hold.
+ends at the latest where it began (hash_table.py), whatever they hold. The digest is for `gristmill verify`.
 """
 
+import hashlib
 import math
 from collections.abc import Callable
 from mmap import ACCESS_READ, mmap
@@ -38,6 +39,7 @@ from gristmill.pipelines.settings import Settings, read_settings
 from gristmill.pipelines.storage.files import atomic_write, is_local
 
 MAGIC = b"gristmill-ngram "
+HEAD = len(MAGIC) + 64 + 1  # bytes before the JSON: its digest and a space
 ALIGNED = 64
 WORDS = "words"  # units of a model that splits text itself
 ARRAYS = {"word_offsets": "<i8", "word_bytes": "|u1", "slots": "<u8", "unigrams": "<f4", "cells": "<u8"}
@@ -100,12 +102,16 @@ class NGram(NamedTuple):
         for name, array in arrays.items():
             layout[name] = [array.dtype.str, list(array.shape), at]
             at += -(-array.nbytes // ALIGNED) * ALIGNED
-        head = MAGIC + orjson.dumps({**self.metadata, "arrays": layout, "bytes": at}, option=orjson.OPT_SORT_KEYS)
+        head = orjson.dumps({**self.metadata, "arrays": layout, "bytes": at}, option=orjson.OPT_SORT_KEYS)
+        pieces: list[bytes | memoryview] = [head + b" " * (-(HEAD + len(head) + 1) % ALIGNED) + b"\n"]
+        for array in arrays.values():
+            pieces += [np.ascontiguousarray(array).data, bytes(-array.nbytes % ALIGNED)]
+        digest = hashlib.sha256()
+        for piece in pieces:
+            digest.update(piece)
         with atomic_write(path) as file:
-            file.write(head + b" " * (-(len(head) + 1) % ALIGNED) + b"\n")
-            for array in arrays.values():
-                file.write(np.ascontiguousarray(array).data)
-                file.write(bytes(-array.nbytes % ALIGNED))
+            file.write(MAGIC + digest.hexdigest().encode() + b" ")
+            file.writelines(pieces)
 
     @classmethod
     def open(cls, path: UPath) -> "NGram":
@@ -118,7 +124,7 @@ class NGram(NamedTuple):
         if bytes(data[: len(MAGIC)]) != MAGIC or (end := data.find(b"\n")) < 0:
             raise InputError(f"{path} is no n-gram model of Gristmill; {remedy}")
         try:
-            metadata = orjson.loads(data[len(MAGIC) : end])
+            metadata = orjson.loads(data[HEAD:end])
         except orjson.JSONDecodeError as error:
             raise InputError(f"{path} is damaged: its header is no JSON ({error}); {remedy}") from None
         header = read_settings(Header, metadata, f"{path}, header")
@@ -186,6 +192,13 @@ def token_stream(batch: Batch, word_ids: Callable[[np.ndarray], np.ndarray], enc
     return add_sentence_markers(
         UnitTokens(tokens.offsets, batch.logical_lines.offsets), tokens.data.astype(np.uint32) + SPECIAL
     )
+
+
+def stored_digest(path: UPath) -> str:
+    """Return the SHA-256 in a model's file, of all that follows its first ``HEAD`` bytes; "" for another file."""
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    return head[len(MAGIC) : -1].decode("latin-1") if head.startswith(MAGIC) else ""
 
 
 def _map_file(path: UPath) -> mmap | bytes:

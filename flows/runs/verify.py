@@ -9,6 +9,7 @@ from typing import NamedTuple
 import orjson
 from upath import UPath
 
+from gristmill.filters.ngram.model import HEAD, stored_digest
 from gristmill.flows.clean.run import RECIPE, SUMMARY
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.ingest.input_versions import INPUTS
@@ -22,17 +23,18 @@ REMEDY = "remove it and run again the command that made it"
 
 
 class Check(NamedTuple):
-    """File to hash, with what its folder's manifest says of it."""
+    """File to hash, with what its folder's manifest, the JSON beside it or its own head says of it."""
 
     path: UPath
     bytes: int
     sha256: str
+    start: int = 0  # first byte that is hashed
 
     def problem(self) -> str:
         """Return the damage of the file, "" if it has none. It is hashed even if it was hashed before."""
         try:
             size = self.path.stat().st_size
-            found = checksum(self.path) if size == self.bytes else ""
+            found = checksum(self.path, self.start) if size == self.bytes else ""
         except OSError as error:
             return f"{self.path} cannot be read ({error.strerror or error}); {REMEDY}"
         if size != self.bytes:
@@ -74,9 +76,9 @@ def verify(folder: UPath, advance: Callable[[int, int], None] = lambda done, tot
     Raises WorkError if nothing in the folder is finished.
     """
     below = dict(_files(folder))
-    if not any(MANIFEST in names for names in below.values()):
-        raise WorkError(f"{folder} holds nothing finished; name a work folder, tokens, a tokenizer or a model's run")
     found = {path: _look(path, names) for path, names in below.items()}
+    if not any(MANIFEST in names or found[path].checks for path, names in below.items()):
+        raise WorkError(f"{folder} holds nothing finished; name a work folder, tokens, a tokenizer or a model's run")
     total = sum(check.bytes for each in found.values() for check in each.checks)
     folders, unchecked = [], []
     with ThreadPoolExecutor(os.cpu_count()) as threads:
@@ -131,7 +133,7 @@ def _look(folder: UPath, names: list[str]) -> _Found:
 
 
 def _look_at_single_files(folder: UPath, names: list[str]) -> _Found:
-    """Return the same for a folder without manifest: a run's recipe and summary, classifiers beside their JSON."""
+    """Return the same for a folder without manifest: a run's recipe and summary, classifiers, n-gram models."""
     checks, problems, unchecked = [], [], []
     for name in names:
         try:
@@ -139,6 +141,8 @@ def _look_at_single_files(folder: UPath, names: list[str]) -> _Found:
                 read_sealed(folder / name, REMEDY)
             elif f"{name}.json" in names and (sha256 := _sha256(folder / f"{name}.json")):
                 checks.append(Check(folder / name, (folder / name).stat().st_size, sha256))
+            elif (folder / name).is_file() and (sha256 := stored_digest(folder / name)):
+                checks.append(Check(folder / name, (folder / name).stat().st_size, sha256, HEAD))
             else:
                 unchecked.append(name)
         except WorkError as error:

@@ -71,9 +71,10 @@ def remove_temporary_files(folder: UPath) -> None:
                 path.unlink(missing_ok=True)
 
 
-def checksum(path: UPath) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
+def checksum(path: UPath, start: int = 0) -> str:
+    """Return the SHA-256 of a file's bytes from ``start`` on, in hexadecimal."""
     with path.open("rb") as file:
+        file.seek(start)
         return hashlib.file_digest(cast(BufferedIOBase, file), "sha256").hexdigest()
 
 

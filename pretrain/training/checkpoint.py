@@ -2,7 +2,7 @@
 
     RUN/run.json                model, tokens and settings, written first
     RUN/log.jsonl               one line per step; losses to the last bit
-    RUN/checkpoints/00000500/   model.safetensors, optimizer.safetensors, and state.json, written last
+    RUN/checkpoints/00000500/   model.safetensors, optimizer.safetensors; the state of the run is in manifest.json
     RUN/model.safetensors       the finished model; its configuration is model.json
 
 Random state is not stored: row order, hidden tokens and dropout are functions of seed and step.
@@ -22,12 +22,13 @@ from upath import UPath
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.settings import Settings, read_settings
 from gristmill.pipelines.storage.files import atomic_write, is_local, remove_temporary_files
+from gristmill.pipelines.storage.manifest import MANIFEST, Manifest, Part, fingerprint, require_finished
 from gristmill.pretrain.model.config import LSTMConfig, ModelConfig
 from gristmill.pretrain.model.gpt import GPT
 from gristmill.pretrain.model.loss import LanguageModel
 from gristmill.pretrain.model.lstm import LSTM
 
-MODEL, SHAPE, OPTIMIZER, STATE = "model.safetensors", "model.json", "optimizer.safetensors", "state.json"
+MODEL, SHAPE, OPTIMIZER = "model.safetensors", "model.json", "optimizer.safetensors"
 
 
 class ModelFile(Settings):
@@ -38,7 +39,7 @@ class ModelFile(Settings):
 
 
 class State(Settings):
-    """Contents of `STATE`, as far as a resumed run reads it."""
+    """Settings of a checkpoint's manifest, as far as a resumed run reads them."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -140,20 +141,25 @@ def save_checkpoint(folder: UPath, step: int, model: nn.Module, optimizers: dict
     remove_temporary_files(path)
     write_tensors(path / MODEL, weights(model))
     write_tensors(path / OPTIMIZER, _moments(model, optimizers))
-    write_json(path / STATE, state)
+    files = Part.from_files(path, fingerprint(state), [MODEL, OPTIMIZER], {})
+    Manifest(fingerprint(state), state, {"checkpoint": files}).write(path)
     for old in checkpoints(folder)[:-keep]:
-        (old / STATE).unlink()  # first: without it the checkpoint counts as incomplete
+        (old / MANIFEST).unlink()  # first: without it the checkpoint counts as incomplete
         shutil.rmtree(str(old)) if is_local(old) else old.rmdir(recursive=True)
 
 
 def checkpoints(folder: UPath) -> list[UPath]:
     """Return the complete checkpoints, oldest first."""
-    found = folder.glob(f"*/{STATE}") if folder.is_dir() else ()
-    return sorted(p.parent for p in found if all((p.parent / name).exists() for name in (MODEL, OPTIMIZER)))
+    return sorted(path.parent for path in folder.glob(f"*/{MANIFEST}")) if folder.is_dir() else []
 
 
 def load_checkpoint(path: UPath, model: nn.Module, optimizers: dict) -> dict:
-    """Copy a checkpoint's weights and moments into model and optimizers; return the state saved with it."""
+    """Copy a checkpoint's weights and moments into model and optimizers; return the state saved with it.
+
+    Raises WorkError if a bit of the checkpoint has changed, or if it is another model's.
+    """
+    manifest = require_finished(path, f"remove {path} and run again")
+    manifest.verify(path)
     set_weights(model, read_tensors(path / MODEL), f"{path / MODEL}")
     moments, expected = read_tensors(path / OPTIMIZER), weights(model)
     for name, tensor in moments.items():
@@ -163,9 +169,8 @@ def load_checkpoint(path: UPath, model: nn.Module, optimizers: dict) -> dict:
             found = f"{name[:100]!r} of shape {list(tensor.shape)}"
             raise WorkError(f"{path / OPTIMIZER} holds {found}, which is no moment of this model; remove {path}")
         optimizers[kind].state[weight][moment] = tensor.to(weight.device)
-    state = read_json(path / STATE)
-    read_settings(State, state, f"{path / STATE}")
-    return state
+    read_settings(State, manifest.settings, f"{path / MANIFEST}, settings")
+    return manifest.settings
 
 
 def _moments(model: nn.Module, optimizers: dict) -> dict[str, torch.Tensor]:

@@ -13,7 +13,7 @@ from pydantic import Field
 from upath import UPath
 
 from gristmill.pipelines.errors import RecipeError, WorkError
-from gristmill.pipelines.settings import Settings
+from gristmill.pipelines.settings import Settings, read_settings
 from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import Manifest, Part, fingerprint
 from gristmill.pretrain.data.batches import Loader, TokenSplit
@@ -26,6 +26,7 @@ from gristmill.pretrain.training.checkpoint import (
     SHAPE,
     checkpoints,
     load_checkpoint,
+    read_json,
     save_checkpoint,
     save_model,
     write_json,
@@ -45,6 +46,13 @@ class CheckpointSettings(Settings):
     checkpoint_every: int = Field(default=250, ge=1)
     keep: int = Field(default=2, ge=1)  # checkpoints
     log_every: int = Field(default=10, ge=1)  # steps between calls of on_log; the log itself has a line per step
+
+
+class Claim(Settings):
+    """Contents of `RUN`."""
+
+    fingerprint: str
+    settings: dict
 
 
 OnLog = Callable[[dict], None]
@@ -270,9 +278,9 @@ def _claim(folder: UPath, settings: dict, identity: str) -> None:
     """
     started = (folder / RUN).exists()
     if started and (checkpoints(folder / CHECKPOINTS) or Manifest.read(folder)):
-        earlier = orjson.loads((folder / RUN).read_bytes())
-        if earlier["fingerprint"] != identity:
-            differing = sorted(_differences(earlier["settings"], settings)) or ["version of Gristmill"]
+        earlier = read_settings(Claim, read_json(folder / RUN), f"{folder / RUN}")
+        if earlier.fingerprint != identity:
+            differing = sorted(_differences(earlier.settings, settings)) or ["version of Gristmill"]
             raise WorkError(f"{folder} holds a run with another {differing[0]}; choose another --output or remove it")
     elif not started and folder.is_dir() and any(folder.iterdir()):
         raise WorkError(f"{folder} holds files that are not a run's; choose another --output or empty it")

@@ -9,7 +9,7 @@ from upath import UPath
 
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.ngram.formats.arpa import read_arpa, write_arpa
-from gristmill.filters.ngram.model import MAGIC, NGram
+from gristmill.filters.ngram.model import HEAD, NGram
 from gristmill.filters.ngram.train import NGramSettings, train
 from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.ragged import Ragged
@@ -86,9 +86,9 @@ def test_headers_of_another_model_are_one_line(tmp_path, change):
 def test_a_layout_outside_the_file_is_one_line(tmp_path, place, value):
     data = write(tmp_path / "m").read_bytes()
     end = data.index(b"\n")
-    header = orjson.loads(data[len(MAGIC) : end])
+    header = orjson.loads(data[HEAD:end])
     header["arrays"]["cells"][place] = value
-    changed = MAGIC + orjson.dumps(header)
+    changed = data[:HEAD] + orjson.dumps(header)
     (tmp_path / "m").write_bytes(changed + b" " * (-(len(changed) + 1) % 64) + data[end:])
     with pytest.raises(InputError, match=r"m is damaged: array cells (is|has shape) "):
         NGram.open(UPath(tmp_path / "m"))

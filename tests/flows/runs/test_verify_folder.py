@@ -8,6 +8,8 @@ import pytest
 from upath import UPath
 
 from benchmarks.bit_flips import KINDS, flips
+from gristmill.filters.core.batch import Batch
+from gristmill.filters.ngram.train import NGramSettings, train
 from gristmill.flows.clean import run
 from gristmill.flows.clean.dedup_index import save_index
 from gristmill.flows.clean.recipe import parse_recipe, read_recipe
@@ -17,6 +19,7 @@ from gristmill.flows.runs.verify import verify
 from gristmill.flows.runs.what_if import what_if
 from gristmill.flows.tokenize.train_tokenizer import extend_tokenizer, tokenizer_settings, train_tokenizer
 from gristmill.pipelines.errors import WorkError
+from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.storage.manifest import Manifest
 from gristmill.tokenizers_lab.formats.model import FILE
 
@@ -83,6 +86,18 @@ def test_exports_and_temporary_files_are_no_damage_and_unfinished_folders_are_to
     found = verify(work)
     assert found.problems == [] and {"clean/notes.json", "clean/around"} <= {*found.unchecked}
     assert [folder.name for folder in found.folders if folder.state == "unfinished"] == ["removed"]
+
+
+@pytest.mark.parametrize("flipped", [20, 90, -9])
+def test_a_flipped_bit_of_an_ngram_model_is_found(tmp_path, flipped):
+    batch = Batch(Ragged.from_strings(["the mill grinds the grain"] * 3))
+    train([batch], NGramSettings(order=3, discount_fallback=[0.5, 1.0, 1.5])).save(UPath(tmp_path / "en.ngram"))
+    assert verify(UPath(tmp_path)).problems == []
+    damaged = bytearray((tmp_path / "en.ngram").read_bytes())
+    damaged[flipped] ^= 1
+    (tmp_path / "en.ngram").write_bytes(damaged)
+    (problem,) = verify(UPath(tmp_path)).problems
+    assert "en.ngram is damaged: its SHA-256" in problem
 
 
 def test_a_folder_where_nothing_is_finished_is_one_line(tmp_path):

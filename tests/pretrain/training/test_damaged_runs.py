@@ -6,13 +6,22 @@ import torch
 from safetensors.torch import load, save
 from upath import UPath
 
+from gristmill.flows.runs.verify import verify
 from gristmill.pipelines.errors import GristmillError, WorkError
+from gristmill.pipelines.storage.manifest import Manifest, Part
 from gristmill.pretrain.exchange.checkpoints import export_model, import_model
 from gristmill.pretrain.exchange.openai_tf import import_weights
 from gristmill.pretrain.exchange.tensors import stack, take
 from gristmill.pretrain.model.config import ModelConfig, preset
 from gristmill.pretrain.model.gpt import GPT
-from gristmill.pretrain.training.checkpoint import load_checkpoint, load_model, save_checkpoint, save_model
+from gristmill.pretrain.training.checkpoint import (
+    MODEL,
+    OPTIMIZER,
+    load_checkpoint,
+    load_model,
+    save_checkpoint,
+    save_model,
+)
 
 SHAPE = {"vocab_size": 50, "context": 8, "n_layers": 1, "d_model": 8, "n_heads": 2}
 HUGE = (2**31 - 1, 2**40, 2**63 - 1)
@@ -89,18 +98,32 @@ def checkpoint(tmp_path):
 def test_moments_of_another_model_are_one_line(checkpoint, name, tensor, message):
     path, model, optimizers = checkpoint
     assert load_checkpoint(path, model, optimizers) == {"step": 3}
-    moments = load((path / "optimizer.safetensors").read_bytes())
-    (path / "optimizer.safetensors").write_bytes(save({**moments, name: tensor}))
+    moments = load((path / OPTIMIZER).read_bytes())
+    (path / OPTIMIZER).write_bytes(save({**moments, name: tensor}))
+    Manifest("0" * 32, {"step": 3}, {"checkpoint": Part.from_files(path, "", [MODEL, OPTIMIZER], {})}).write(path)
     with pytest.raises(WorkError, match=rf"optimizer\.safetensors holds .*{message}"):
         load_checkpoint(path, model, optimizers)
 
 
-@pytest.mark.parametrize("state", [b"", b"{}", b'{"step": -1}', b'{"step": "3"}', b"[3]"])
+@pytest.mark.parametrize("state", [{}, {"step": -1}, {"step": "3"}])
 def test_a_state_that_is_none_is_one_line(checkpoint, state):
     path, model, optimizers = checkpoint
-    (path / "state.json").write_bytes(state)
-    with pytest.raises(GristmillError, match=r"state\.json"):
+    Manifest("0" * 32, state, {"checkpoint": Part.from_files(path, "", [MODEL, OPTIMIZER], {})}).write(path)
+    with pytest.raises(GristmillError, match=r"manifest\.json, settings: step"):
         load_checkpoint(path, model, optimizers)
+
+
+@pytest.mark.parametrize("name", [MODEL, OPTIMIZER, "manifest.json"])
+def test_a_flipped_bit_of_a_checkpoint_is_found(checkpoint, name):
+    path, model, optimizers = checkpoint
+    assert verify(path).problems == []
+    damaged = bytearray((path / name).read_bytes())
+    damaged[-9] ^= 1
+    (path / name).write_bytes(damaged)
+    with pytest.raises(WorkError, match=rf"{name}"):
+        load_checkpoint(path, model, optimizers)
+    (problem,) = verify(path).problems
+    assert name in problem and "damaged" in problem
 
 
 def test_weights_of_another_form_are_one_line():
