@@ -102,7 +102,9 @@ def write_demo(output: str | os.PathLike, max_mb: float = 64) -> DemoSummary:
 
 
 def _clear(folder: UPath) -> None:
-    """Remove an earlier corpus; raise WorkError if the folder contains other files."""
+    """Remove an earlier corpus; raise WorkError if the folder contains other files, or is none."""
+    if folder.exists() and not folder.is_dir():
+        raise WorkError(f"{folder} is a file; give a folder")
     found = list(folder.iterdir()) if folder.is_dir() else []
     other = [path for path in found if not (path.name.startswith("demo-") and ".jsonl.zst" in path.name)]
     if other:
