@@ -43,7 +43,7 @@ class Json(NamedTuple):
 
 def find_json(data: bytes) -> Json | None:
     """Return the JSON object or list of a file, or None without one."""
-    found = re.search(rb"[{\[]", data[:24])
+    found = re.search(rb"[{\[]", data[:96])
     if not found:
         return None
     text = data[found.start() :].decode("latin-1")

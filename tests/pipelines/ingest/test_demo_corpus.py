@@ -158,7 +158,7 @@ def test_a_folder_of_other_things_is_left_alone(machine, tmp_path):
 def test_a_file_in_place_of_the_folder_is_told_at_once(machine, tmp_path):
     (tmp_path / "demo").write_text("")
     with pytest.raises(WorkError, match="demo is a file; give a folder"):
-        write_demo(tmp_path / "demo")
+        demo_corpus.write_demo(tmp_path / "demo")
 
 
 def test_a_machine_without_text_is_an_error(tmp_path, monkeypatch):
