@@ -52,7 +52,7 @@ class Run:
 
     @property
     def recipe(self) -> Recipe:
-        """Recipe as it ran, all defaults written out.
+        """Recipe as it ran, all defaults written out, without the name of a key file.
 
         >>> gm.open_run("work").recipe.steps["gopher"].min_words
         5

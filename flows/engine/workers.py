@@ -27,7 +27,11 @@ log = logging.getLogger("gristmill")
 ONE_THREAD = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS")
 STOPPED = "the run has been stopped"
 MAX_ATTEMPTS = 3  # for a job whose worker died; the last runs alone, since lack of memory is the usual cause
-START = "import sys; sys.path[:] = {path}; from gristmill.flows.engine.workers import serve; serve({pipe}, {parent})"
+START = """
+import sys; sys.path[:] = {path}
+import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is left to the parent
+from gristmill.flows.engine.workers import serve; serve({pipe}, {parent})
+"""
 
 
 class WorkerDied(Exception):
@@ -138,8 +142,7 @@ class Workers:
 
 
 def serve(handle: int, parent: int) -> None:
-    """Run jobs until the pipe ends. Ctrl-C is left to the parent; the worker exits if the parent has died."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Run jobs until the pipe ends; exit if the parent has died."""
     threading.Thread(target=_exit_with, args=(lambda: os.getppid() != parent,), daemon=True).start()
     pipe = Connection(handle)
     while True:

