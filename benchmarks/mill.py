@@ -78,10 +78,10 @@ def tree(work: Path) -> dict[str, bytes]:
 
 
 def workers_of(pid: int) -> list[int]:
-    """Return the worker processes of a run, without the resource tracker of multiprocessing."""
+    """Return the worker processes of a run, without those that extract pages."""
     found = []
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
         with suppress(OSError):  # the process has ended meanwhile
             pids = map(int, path.read_text().split())
-            found += [p for p in pids if b"spawn_main" in Path(f"/proc/{p}/cmdline").read_bytes()]
+            found += [p for p in pids if b"engine.workers" in Path(f"/proc/{p}/cmdline").read_bytes()]
     return found

@@ -2,5 +2,5 @@
 
 from gristmill.flows.cli import main
 
-if __name__ == "__main__":  # spawned workers import this module too
+if __name__ == "__main__":  # Dask's workers import this module too
     main()

@@ -111,8 +111,9 @@ class Tokenizer:
 
     def decode(self, ids: Ragged) -> Ragged:
         """Return each document's bytes; special tokens become their text. Raises InputError for an unknown id."""
-        if ids.data.size and int(ids.data.max()) >= self.model.size:
-            raise InputError(f"id {int(ids.data.max())} is not in the vocabulary of {self.model.size:,}")
+        for id in (int(ids.data.max()), int(ids.data.min())) if ids.data.size else ():
+            if not 0 <= id < self.model.size:
+                raise InputError(f"id {id} is not in the vocabulary of {self.model.size:,}")
         text = Ragged.from_arrays(*_write_pieces(*ids, *self._spelled))
         return denormalize(text, ("prefix",) if self.model.prefix else self.model.normalizers)
 

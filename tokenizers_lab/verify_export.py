@@ -3,15 +3,18 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from gristmill.pipelines.errors import InputError, RecipeError, naming
+from upath import UPath
+
+from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.ingest import InputSettings, read_documents
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import TEXT
 from gristmill.pipelines.storage.files import atomic_write, to_path
-from gristmill.tokenizers_lab.formats.huggingface import from_huggingface, to_huggingface
-from gristmill.tokenizers_lab.formats.model import Model, finish_model, read_model
-from gristmill.tokenizers_lab.formats.sentencepiece import from_sentencepiece, to_sentencepiece
-from gristmill.tokenizers_lab.formats.tiktoken import from_tiktoken, to_tiktoken
+from gristmill.tokenizers_lab.formats.detect import load_any
+from gristmill.tokenizers_lab.formats.huggingface import to_huggingface
+from gristmill.tokenizers_lab.formats.model import Model, finish_model
+from gristmill.tokenizers_lab.formats.sentencepiece import to_sentencepiece
+from gristmill.tokenizers_lab.formats.tiktoken import to_tiktoken
 from gristmill.tokenizers_lab.pretokenize import PATTERNS, RegexSplit
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
@@ -32,11 +35,10 @@ class ExportCheck(NamedTuple):
     first: str  # the first text whose ids differ, "" if none
 
 
-def export_tokenizer(tokenizer: str, kind: str, output: str, corpus: Sequence[str] = ()) -> ExportCheck:
+def export_tokenizer(model: Model, kind: str, output: UPath, corpus: Sequence[str] = ()) -> ExportCheck:
     """Write the file, load it in its library, and encode the sample with both."""
-    model, file = read_model(to_path(tokenizer)), to_path(output)
     data = WRITERS[kind](model)
-    with atomic_write(file) as target:
+    with atomic_write(output) as target:
         target.write(data)
     library, encode = CLIENTS[kind](data, model)
     ours, texts = Tokenizer(model), sample(corpus)
@@ -102,21 +104,7 @@ CLIENTS = {"hf": _hf, "tiktoken": _tiktoken, "sentencepiece": _sentencepiece, "b
 
 def import_tokenizer(file: str, output: str, pretokenizer: str | None, special: Sequence[str]) -> Model:
     """Read a tokenizer file, by its suffix, and write ours."""
-    path = to_path(file)
-    if not path.is_file():
-        raise InputError(f"{file} is not a file; expected tokenizer.json, a .tiktoken file or a SentencePiece .model")
-    data = path.read_bytes()
-    with naming(path):
-        if path.suffix == ".json":
-            model = from_huggingface(data)
-        elif path.suffix == ".model":
-            model = from_sentencepiece(data)
-        elif path.suffix == ".tiktoken":
-            if pretokenizer is None:
-                raise RecipeError("a .tiktoken file names no pre-tokenizer; name it with --pretokenizer")
-            model = from_tiktoken(data, pretokenizer, dict(map(_parse_token, special)))
-        else:
-            raise InputError("expected a name that ends in .json, .tiktoken or .model")
+    model = load_any(to_path(file), pretokenizer, dict(map(_parse_token, special)))
     finish_model(model, to_path(output))
     return model
 

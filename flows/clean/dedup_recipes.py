@@ -1,6 +1,6 @@
-"""Recipes of ``gristmill dedup``, by level."""
+"""Recipes of ``gristmill dedup``, by level, and of ``gristmill decontaminate``."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gristmill.flows.clean.dedup_index import is_index
 from gristmill.flows.clean.recipe import Recipe, parse_recipe
@@ -33,6 +33,34 @@ def dedup_recipe(
     return parse_recipe({"input": {"paths": list(corpus)}, "steps": steps}, f"dedup --level {level}", tuple(changes))
 
 
-def to_index(against: Sequence[str], recipe: Recipe, work: str) -> dict[str, str]:
-    """Map each path of --against to its index: itself if it is one, else one to be made under WORK."""
-    return {path: path if is_index(path, recipe.steps) else f"{work}/against/{k:03}" for k, path in enumerate(against)}
+def indexed_recipe(
+    level: str,
+    corpus: Sequence[str],
+    against: Sequence[str],
+    indices: Sequence[str],
+    threshold: float | None,
+    changes: Sequence[str],
+    near_threshold: float | None,
+    work: str,
+    save: Callable[[Recipe, list[str], str], object],
+) -> Recipe:
+    """Build the recipe of a level after making an index under WORK for each path of ``against`` that is none.
+
+    ``save(recipe, paths, folder)`` makes one. Raises RecipeError as `dedup_recipe`.
+    """
+    if against and level != "dataset":
+        raise RecipeError("--against needs --level dataset; use --against-index with --level document")
+    recipe = dedup_recipe(level, corpus, [*against, *indices], threshold, changes, near_threshold)
+    made = [path if is_index(path, recipe.steps) else f"{work}/against/{k:03}" for k, path in enumerate(against)]
+    for path, index in zip(against, made, strict=True):
+        if path != index:
+            save(recipe, [path], index)
+    return dedup_recipe(level, corpus, [*made, *indices], threshold, changes, near_threshold)
+
+
+def contamination_recipe(
+    corpus: Sequence[str], against: Sequence[str], action: str, changes: Sequence[str] = ()
+) -> Recipe:
+    """Build the recipe that finds the items of the evaluation sets ``against`` in a corpus."""
+    steps = {"decontaminate": {"against": list(against), "action": action}}
+    return parse_recipe({"input": {"paths": list(corpus)}, "steps": steps}, "decontaminate", tuple(changes))

@@ -1,10 +1,15 @@
 """Recipe files, found by path or by the name of a shipped recipe."""
 
+import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.settings import OFF, shown
 
 SHIPPED = Path(__file__).resolve().parents[2] / "recipes"  # in a checkout and in the installed package
 LARGEST = 10_000_000  # bytes of a recipe
@@ -61,3 +66,27 @@ def parse_toml(text: str) -> dict[str, Any]:
         if not level:
             return table
     raise ValueError(f"it has tables or lists nested more than {DEEPEST} deep")
+
+
+def as_changes(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return settings as changes of a recipe, whose values are TOML. Raises RecipeError for a value of another kind.
+
+    >>> as_changes({"gopher.min_words": 30, "language.languages": ["en"], "c4.min_sentences": None})
+    ('gopher.min_words=30', 'language.languages=["en"]', 'c4.min_sentences="off"')
+    """
+    try:
+        return tuple(f"{name}={_toml(value)}" for name, value in settings.items())
+    except TypeError as error:
+        raise RecipeError(f"cannot set {shown(dict(settings))}: {error}") from None
+
+
+def _toml(value: Any) -> str:
+    """Return a value as TOML, which writes numbers, strings and booleans as JSON does."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_toml(str(key))} = {_toml(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list | tuple | set):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    if isinstance(value, float):
+        return repr(float(value))  # inf and nan, too
+    text = OFF if value is None else os.fspath(value) if isinstance(value, os.PathLike) else value
+    return orjson.dumps(text, option=orjson.OPT_SERIALIZE_NUMPY).decode().replace("\x7f", "\\u007f")

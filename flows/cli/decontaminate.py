@@ -30,13 +30,11 @@ def decontaminate(corpus, against, action, work, engine, changes):
         gristmill decontaminate crawl.jsonl.zst --against gsm8k.jsonl --against mmlu.parquet --output work
         gristmill decontaminate crawl.jsonl.zst --against quiz.jsonl --set decontaminate.question=doc.query
     """
-    from gristmill.flows.clean.recipe import parse_recipe
+    from gristmill.flows.clean.dedup_recipes import contamination_recipe
     from gristmill.flows.cli.clean import report, run
     from gristmill.flows.runs.contamination import by_benchmark
 
-    steps = {"decontaminate": {"against": list(against), "action": action}}
-    recipe = parse_recipe({"input": {"paths": list(corpus)}, "steps": steps}, "decontaminate", changes)
-    folder = writable(work)
+    recipe, folder = contamination_recipe(corpus, against, action, changes), writable(work)
     report(run(recipe, folder, engine), work)
     say()
     say(f"{'benchmark':24}{'items':>10}{'unsearched':>12}{'found':>10}{'documents':>12}")

@@ -37,18 +37,15 @@ def dedup(corpus, level, threshold, near_threshold, against, indices, saved, wor
         gristmill dedup may.jsonl.zst --save-index may.index --output may
         gristmill dedup june.jsonl.zst --against-index may.index --output june
     """
-    from gristmill.flows.clean.dedup_recipes import dedup_recipe, to_index
+    from functools import partial
+
+    from gristmill.flows.clean.dedup_recipes import indexed_recipe
     from gristmill.flows.cli.clean import report, run
     from gristmill.pipelines.errors import WorkError
 
-    if against and level != "dataset":
-        raise click.UsageError("--against needs --level dataset; use --against-index with --level document")
-    recipe = dedup_recipe(level, corpus, [*against, *indices], threshold, changes, near_threshold)
-    folder, made = writable(work), to_index(against, recipe, work)
-    for path, index in made.items():
-        if path != index:
-            keep(recipe, [path], index, engine)
-    recipe = dedup_recipe(level, corpus, [*made.values(), *indices], threshold, changes, near_threshold)
+    save = partial(keep, engine=engine)
+    recipe = indexed_recipe(level, corpus, against, indices, threshold, changes, near_threshold, work, save)
+    folder = writable(work)
     summary = run(recipe, folder, engine)
     report(summary, work)
     if level == "sentence":

@@ -27,9 +27,12 @@ def pretrain(tokens, name, steps, output, init, changes, as_json):
         gristmill pretrain work/tokens/bpe --preset gpt2-124m --set machine.compile=true --set train.lr=6e-4
         torchrun --nproc-per-node 2 -m gristmill pretrain work/tokens/bpe --output work/runs/two
     """
-    from gristmill.flows.models.pretraining import train_model
+    from gristmill.flows.models.pretraining import progress_line, train_model
 
-    summary = train_model(tokens, name, steps, output, init, changes, print_progress)
+    def on_log(line):
+        console.print(progress_line(line), soft_wrap=True)
+
+    summary = train_model(tokens, name, steps, output, init, changes, on_log)
     if os.environ.get("RANK", "0") != "0":  # under torchrun only the first process prints
         return
     if as_json:
@@ -47,13 +50,3 @@ def pretrain(tokens, name, steps, output, init, changes, as_json):
         rows["bits per byte"] = f"{summary['bits_per_byte']:.4f}, over all documents in full"
     for label, value in (rows | {"written": output}).items():
         say(f"{label:>13}  {value}")
-
-
-def print_progress(line: dict) -> None:
-    """Print a line of progress on standard error."""
-    if "validation" in line:
-        text = f"step {line['step']:>7,}  validation {line['validation']:.4f}"
-    else:
-        speed = f"{line['tokens_per_second']:,.0f} tokens/s" + (f", MFU {line['mfu']:.1%}" if "mfu" in line else "")
-        text = f"step {line['step']:>7,} of {line['steps']:,}  loss {line['loss']:.4f}  lr {line['lr']:.2e}  {speed}"
-    console.print(text, soft_wrap=True)

@@ -5,12 +5,10 @@ import click
 from gristmill.flows.cli.options import work_argument
 from gristmill.flows.cli.output import say
 
-PAGE = "report/index.html"
-
 
 @click.command()
 @work_argument
-@click.option("--output", metavar="FILE", help=f"Page to write [default: WORK/{PAGE}].")
+@click.option("--output", metavar="FILE", help="Page to write [default: WORK/report/index.html].")
 @click.option("--impact", metavar="FOLDER", help="Experiment to include [default: WORK/impact if it exists].")
 def report(work, output, impact):
     """Write one HTML page about the finished run in WORK. The page loads nothing from a network.
@@ -23,6 +21,7 @@ def report(work, output, impact):
         gristmill report work
         gristmill report work --output report.html
     """
+    from gristmill.flows.report.html import PAGE
     from gristmill.flows.report.html import report as write
     from gristmill.pipelines.storage.files import to_path
 

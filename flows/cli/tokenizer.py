@@ -139,8 +139,6 @@ def decode(tokenizer, ids):
             numbers = [*map(int, line.split() if isinstance(line, str) else line)]
         except ValueError:
             raise InputError(f"expected ids separated by spaces, found {line.strip()[:60]!r}") from None
-        if min(numbers, default=0) < 0:
-            raise InputError(f"expected ids from 0 on, found {min(numbers)}")
         say(opened.decode_ids(numbers), lines=True)
 
 
@@ -192,9 +190,11 @@ def export(tokenizer, kind, output, corpus):
         gristmill tokenizer export tok --format hf --output tokenizer.json
         gristmill tokenizer export uni --format sentencepiece --output uni.model --corpus work
     """
+    from gristmill.pipelines.storage.files import to_path
+    from gristmill.tokenizers_lab.formats.model import read_model
     from gristmill.tokenizers_lab.verify_export import export_tokenizer
 
-    check = export_tokenizer(tokenizer, kind, output, corpus)
+    check = export_tokenizer(read_model(to_path(tokenizer)), kind, to_path(output), corpus)
     say(f"{output}: {check.library} gives the same ids for {check.same:,} of {check.texts:,} texts")
     if check.same < check.texts:
         say(f"the first difference: {check.first[:200]!r}")

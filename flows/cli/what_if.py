@@ -20,21 +20,8 @@ def what_if(work, changes, as_json):
     from gristmill.flows.runs.what_if import what_if
     from gristmill.pipelines.storage.files import to_path
 
-    before, after = what_if(to_path(work), changes)
+    found = what_if(to_path(work), changes)
     if as_json:
-        say_json({"before": before, "after": after})
-        return
-    say(f"{'':32}{'now':>12}{'then':>12}{'change':>12}")
-    for name, now, then in rows(before, after):
-        if now or then:
-            say(f"{name:32}{now:>12,}{then:>12,}{then - now:>+12,}")
-
-
-def rows(before: dict, after: dict):
-    """Yield name, count before and count after: of the totals, then of each step's rules."""
-    yield "clean", before["clean"], after["clean"]
-    yield "removed", before["removed"], after["removed"]
-    for step in before["steps"]:
-        was, is_ = before["steps"][step]["rules"], after["steps"][step]["rules"]
-        for rule in sorted({*was, *is_}):
-            yield f"  {step}.{rule}", *(r.get(rule, {}).get("removed", 0) for r in (was, is_))
+        say_json(found._asdict())
+    else:
+        say(str(found), lines=True)

@@ -1,17 +1,21 @@
 """Worker processes, one job at a time each: a crash or a hang affects one job, which is named and repeated.
 
-(The pool of concurrent.futures fails as a whole when a worker dies, and does not know the job.)
+(The pool of concurrent.futures fails as a whole when a worker dies, and does not know the job. Processes of
+multiprocessing run the user's script again: without ``if __name__ == "__main__"`` in it, each starts a run of its own.)
 """
 
 import logging
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from multiprocessing import get_context
+from contextlib import contextmanager, suppress
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.steps.step import Job, run_job
@@ -23,6 +27,11 @@ log = logging.getLogger("gristmill")
 ONE_THREAD = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS")
 STOPPED = "the run has been stopped"
 MAX_ATTEMPTS = 3  # for a job whose worker died; the last runs alone, since lack of memory is the usual cause
+START = """
+import sys; sys.path[:] = {path}
+import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is left to the parent
+from gristmill.flows.engine.workers import serve; serve({pipe}, {parent})
+"""
 
 
 class WorkerDied(Exception):
@@ -30,13 +39,14 @@ class WorkerDied(Exception):
 
 
 class Worker:
-    """Worker process that runs one job after another."""
+    """Worker process that runs one job after another. It shares the module path with this process, and no module."""
 
     def __init__(self):
-        context = get_context("spawn")  # it inherits nothing
-        self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, os.getpid()), daemon=True)
-        self.process.start()
+        self.pipe, theirs = Pipe()
+        start = START.format(path=list(map(str, sys.path)), pipe=theirs.fileno(), parent=os.getpid())
+        environment, kept = os.environ | dict.fromkeys(ONE_THREAD, "1"), (theirs.fileno(),)
+        command = [sys.executable, "-c", start]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, pass_fds=kept)
         theirs.close()  # so that its death is the end of the pipe
 
     def run(self, job: Job, seconds: float | None) -> list[Part]:
@@ -48,15 +58,16 @@ class Worker:
                 raise WorkerDied(f"exceeded the limit of {seconds:g} s for one job")
             parts, error = self.pipe.recv()
         except (EOFError, OSError):
-            self.process.join(5)
-            raise WorkerDied(_exit_reason(self.process.exitcode)) from None
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(5)
+            raise WorkerDied(_exit_reason(self.process.poll())) from None
         if error:
             raise error
         return parts
 
     def stop(self) -> None:
         self.process.kill()
-        self.process.join()
+        self.process.wait()
 
 
 def _exit_reason(code: int | None) -> str:
@@ -116,10 +127,9 @@ class Workers:
             if self.closed:
                 raise WorkError(STOPPED)
             while self.idle:
-                if (worker := self.idle.pop()).process.is_alive():
+                if (worker := self.idle.pop()).process.poll() is None:
                     return worker
                 self.all.discard(worker)
-            os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
             self.all.add(worker := Worker())
             return worker
 
@@ -131,15 +141,19 @@ class Workers:
                 worker.stop()
 
 
-def _serve(pipe, parent: int) -> None:
-    """Run jobs until the pipe ends. Ctrl-C is left to the parent; the worker exits if the parent has died."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def serve(handle: int, parent: int) -> None:
+    """Run jobs until the pipe ends; exit if the parent has died."""
     threading.Thread(target=_exit_with, args=(lambda: os.getppid() != parent,), daemon=True).start()
+    pipe = Connection(handle)
     while True:
         try:
             job = pipe.recv()
         except EOFError:
             return
+        except Exception as error:  # a class of the script or notebook itself
+            found = f"a worker process cannot load the job: {error}"
+            _send(pipe, WorkError(f"{found}; define classes and functions of a recipe in a file that can be imported"))
+            continue
         try:
             pipe.send((run_job(job), None))
         except Exception as error:

@@ -81,6 +81,14 @@ def train_model(
     return summary
 
 
+def progress_line(line: dict) -> str:
+    """Return a line of a run's log as text."""
+    if "validation" in line:
+        return f"step {line['step']:>7,}  validation {line['validation']:.4f}"
+    speed = f"{line['tokens_per_second']:,.0f} tokens/s" + (f", MFU {line['mfu']:.1%}" if "mfu" in line else "")
+    return f"step {line['step']:>7,} of {line['steps']:,}  loss {line['loss']:.4f}  lr {line['lr']:.2e}  {speed}"
+
+
 def compare_baselines(tokens: str, name: str, steps: int, changes: Iterable[str], on_log: Callable) -> list[dict]:
     """Train and score all models for ``gristmill compare-baselines``; return a row per model."""
     train, validation, shards = open_splits(tokens)

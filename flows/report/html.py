@@ -32,6 +32,7 @@ from gristmill.pipelines.schema import ID
 from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import require_finished
 
+PAGE = "report/index.html"  # in the work folder, unless another is named
 TOP = 25  # repeated passages to show
 MOST = 24  # sources and languages to show
 MOSTLY_SHORT = 0.25  # share of documents below ``min_words`` from which on the report names a recipe for short text

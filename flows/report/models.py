@@ -75,7 +75,7 @@ def runs(work: FinishedRun) -> dict[str, Any] | None:
             continue
         verify_file(path / SUMMARY, file["sha256"])
         rows.append({"name": name, "train": manifest.settings["train"], **orjson.loads((path / SUMMARY).read_bytes())})
-        log = _read_log(path / "log.jsonl")
+        log = read_log(path / "log.jsonl")
         losses = log.filter(pl.col("loss").is_finite()).gather_every(max(1, log.height // POINTS))
         curves.append((name, losses["step"].to_list(), losses["loss"].to_list()))
         if "validation" in log.columns:
@@ -84,7 +84,7 @@ def runs(work: FinishedRun) -> dict[str, Any] | None:
     return {"rows": rows, "chart": _losses(curves + points, len(curves))} if rows else None
 
 
-def _read_log(path: UPath) -> pl.DataFrame:
+def read_log(path: UPath) -> pl.DataFrame:
     """Return a run's log, which no manifest lists since it holds times."""
     try:
         log = pl.DataFrame([orjson.loads(line) for line in path.read_bytes().splitlines()])

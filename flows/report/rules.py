@@ -125,6 +125,16 @@ def plots(work: FinishedRun, step: dict[str, Any]) -> list[dict]:
     return drawn
 
 
+def measure_picture(work: FinishedRun, name: str, measure: str) -> tuple[str, Histogram | None]:
+    """Return the conditions of a measure's rules and its histogram, None for a measure without numbers."""
+    looks = {
+        rule: look for rule, look in _looks(work, name, Counter({NO_PROFILE: 1})).items() if look.measure == measure
+    }
+    on = {rule: look for rule, look in looks.items() if look.threshold is not None}
+    picture = _picture(work, name, on or {"": Looks(measure, "<", None, [])})
+    return ", ".join(map(str, on.values())), picture
+
+
 def _picture(work: FinishedRun, name: str, looks: dict[str, Looks]) -> Histogram | None:
     """Return the histogram of a measure, of all documents and of documents that violate its rules."""
     look = next(iter(looks.values()))

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -24,13 +25,36 @@ from gristmill.pipelines.steps.decisions import survivors
 from gristmill.pipelines.storage.manifest import Manifest
 
 
-def what_if(work: UPath, changes: tuple[str, ...]) -> tuple[dict, dict]:
+class Recount(NamedTuple):
+    """Summary of a run, and its summary under other thresholds."""
+
+    before: dict
+    after: dict
+
+    def rows(self) -> Iterator[tuple[str, int, int]]:
+        """Yield name, count before and count after: of the totals, then of each rule with a count."""
+        yield "clean", self.before["clean"], self.after["clean"]
+        yield "removed", self.before["removed"], self.after["removed"]
+        for step in self.before["steps"]:
+            was, then = self.before["steps"][step]["rules"], self.after["steps"][step]["rules"]
+            for rule in sorted({*was, *then}):
+                counts = [rules.get(rule, {}).get("removed", 0) for rules in (was, then)]
+                if any(counts):
+                    yield f"  {step}.{rule}", *counts
+
+    def __str__(self) -> str:
+        lines = [f"{'':32}{'now':>12}{'then':>12}{'change':>12}"]
+        lines += [f"{name:32}{now:>12,}{then:>12,}{then - now:>+12,}" for name, now, then in self.rows()]
+        return "\n".join(lines)
+
+
+def what_if(work: UPath, changes: tuple[str, ...]) -> Recount:
     """Return the summary of the run in ``work``, and the summary under ``changes`` (``step.setting=value``).
 
     Raises RecipeError for a change that needs new measures.
     """
     run = FinishedRun(work)
-    return run.summary, {**run.summary, **recount(change_recipe(run.recipe_table, changes), run)}
+    return Recount(run.summary, {**run.summary, **recount(change_recipe(run.recipe_table, changes), run)})
 
 
 def change_recipe(table: dict, changes: tuple[str, ...]) -> Recipe:

@@ -6,7 +6,7 @@ bytes per length of a text and 8 bytes per number of a histogram.
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from upath import UPath
 
 from gristmill.pipelines.errors import InputError, RecipeError, WorkError
 from gristmill.pipelines.schema import ID, TEXT
-from gristmill.pipelines.settings import nearest
+from gristmill.pipelines.settings import nearest, shown
 
 JSON_LINES = (".jsonl", ".jsonl.zst", ".jsonl.gz", ".ndjson")
 LONGEST_WHERE = 2_000  # characters: Polars takes 0.2 s for 400 terms, and four times as long for twice as many
@@ -49,15 +49,20 @@ def open_table(path: UPath) -> Table:
         raise InputError(f"{path} holds neither *.parquet nor *.jsonl{hint}")
     with readable(path):
         if shards:
-            rows = pl.scan_parquet([str(file) for file in shards], glob=False, hive_partitioning=False)
+            rows = scan_shards(shards)
         else:
             rows = pl.scan_ndjson([str(file) for file in lines], infer_schema_length=1000)
         rows.collect_schema()
     return Table(path, shards or lines, rows)
 
 
+def scan_shards(shards: Iterable[UPath]) -> pl.LazyFrame:
+    """Return shards of one schema as one lazy frame, with their rows in order."""
+    return pl.scan_parquet([str(file) for file in shards], glob=False, hive_partitioning=False)
+
+
 @contextmanager
-def readable(path: UPath) -> Iterator[None]:
+def readable(path: object) -> Iterator[None]:
     """Raise errors of Polars and Arrow in the block as a WorkError that names the path."""
     try:
         yield
@@ -92,19 +97,30 @@ def _as_sql(expression: str, columns: set[str]) -> str:
     Polars opens the files of ``read_csv('…')`` as soon as it parses them. Comments and further kinds of quotes, which
     could hide such a call from this function, are refused.
     """
-    sql, at = [], 0
-    while at < len(expression):
-        found = TOKEN.match(expression, at)
-        if found is None:
-            raise RecipeError(f"--where {expression!r}: unexpected {expression[at : at + 2]!r}")
-        at, word, call = found.end(), found[0], expression[found.end() :].lstrip().startswith("(")
-        reads = word.lower().split(".")[-1].startswith(("read_", "scan_", '"'))
-        if word.lower() == "select" or (call and reads):
+    sql = []
+    for word, call in sql_tokens(expression, "--where"):
+        if word.lower() == "select":
             raise RecipeError(f"--where {expression!r}: {word} could read another file; expected a condition on a row")
-        if found["name"] and call and word.lower() == "len":
+        if call and word.lower() == "len":
             word = "length"
         sql.append(f'"{word}"' if word in columns and "." in word else word)
     return "".join(sql)
+
+
+def sql_tokens(text: str, where: str) -> Iterator[tuple[str, bool]]:
+    """Yield each token of an SQL text, and True if it is followed by "(".
+
+    Raises RecipeError for a function that reads files, and for comments and quotes that could hide one.
+    """
+    at = 0
+    while at < len(text):
+        found = TOKEN.match(text, at)
+        if found is None:
+            raise RecipeError(f"{where} {shown(text)}: unexpected {text[at : at + 2]!r}")
+        at, word, call = found.end(), found[0], text[found.end() :].lstrip().startswith("(")
+        if call and word.lower().split(".")[-1].startswith(("read_", "scan_", '"')):
+            raise RecipeError(f"{where} {shown(text)}: {word} could read another file")
+        yield word, call
 
 
 def only(table: Table, columns: list[str], option: str = "--columns") -> list[str]:

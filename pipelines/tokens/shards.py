@@ -138,6 +138,13 @@ class TokenShards:
         if tokenizer and tokenizer != made_with:
             raise WorkError(f"{folder} was made with another tokenizer ({made_with[:12]}…, not {tokenizer[:12]}…)")
 
+    def __fspath__(self) -> str:
+        return str(self.folder)
+
+    def __repr__(self) -> str:
+        tokens, documents = self.manifest.counts["tokens"], self.manifest.counts["documents"]
+        return f"TokenShards({str(self.folder)!r}): {tokens:,} tokens of {documents:,} documents"
+
     @property
     def vocab_size(self) -> int:
         return self.about["vocab_size"]

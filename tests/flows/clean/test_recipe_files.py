@@ -1,14 +1,20 @@
 """Recipes are found by path and by name, from any folder."""
 
+import tomllib
+from pathlib import Path
+
+import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gristmill.filters.core.decide import decide
 from gristmill.filters.core.filter import Filter
 from gristmill.filters.core.measure import measure_documents
 from gristmill.filters.core.profiles import profile_of
-from gristmill.flows.clean.recipe import read_recipe
-from gristmill.flows.clean.recipe_files import find_recipe, read_toml, shipped_recipes
+from gristmill.flows.clean.recipe import make_change, read_recipe
+from gristmill.flows.clean.recipe_files import as_changes, find_recipe, read_toml, shipped_recipes
 from gristmill.flows.impact.recipe import read_impact
 from gristmill.pipelines.errors import RecipeError
 
@@ -117,3 +123,32 @@ def test_the_command_lists_recipes_and_prints_one(gristmill, elsewhere):
     assert "gristmill clean fineweb" in listed.stdout and "gristmill impact run impact-small" in listed.stdout
     assert gristmill("recipes", "fineweb").stdout == shipped_recipes()["fineweb"].read_text("utf-8")
     assert "clean-corpus" in gristmill("recipes", "nope").stderr
+
+
+PLAIN = st.one_of(
+    st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False, allow_infinity=False), st.text()
+)
+VALUES = st.recursive(PLAIN, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8)
+
+
+@given(VALUES)
+def test_a_value_of_python_is_set_as_it_is(value):
+    known = {"step": {}}
+    (change,) = as_changes({"step.setting": value})
+    make_change(known, change)
+    assert known["step"]["setting"] == value and type(known["step"]["setting"]) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(None, '"off"'), ((1, 2), "[1, 2]"), (Path("a"), '"a"'), (np.int64(3), "3"), (np.float32(0.5), "0.5")],
+)
+def test_a_value_of_a_library_is_written_as_toml(value, written):
+    assert as_changes({"step.setting": value}) == (f"step.setting={written}",)
+    assert tomllib.loads(f"setting = {written}")
+
+
+@pytest.mark.parametrize("value", [object(), b"bytes", 1 << 70, "\ud800"])
+def test_a_value_that_no_setting_has_is_refused(value):
+    with pytest.raises(RecipeError, match="cannot set"):
+        as_changes({"step.setting": value})

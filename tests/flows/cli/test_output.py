@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from rich.table import Table
 
 from gristmill.flows import cli as commands
-from gristmill.flows.cli.output import SafeConsole, render, say, say_json
+from gristmill.flows.cli.output import render, say, say_json
+from gristmill.flows.console import SafeConsole
 from gristmill.flows.escape import JOINERS, json_bytes, marked
 
 HOSTILE = "\x1b[31mred \x1b]0;owned\x07 \x9b2J \u202egnp.exe \u2066 \x00 [bold]x[/] :smile: [/nothing]"

@@ -151,6 +151,6 @@ def test_prompts_that_do_not_fit_are_one_line(trained):
     assert isinstance(complaint("generate", trained[0], "--ids", "300"), RecipeError)
     (trained[0] / "gristmill.json").rename(trained[0] / "away.json")
     try:
-        assert "holds neither gristmill.json nor" in str(complaint("generate", trained[0], "--prompt", "x"))
+        assert "holds none of gristmill.json, tokenizer.json" in str(complaint("generate", trained[0], "--prompt", "x"))
     finally:
         (trained[0] / "away.json").rename(trained[0] / "gristmill.json")

@@ -69,7 +69,7 @@ def test_a_job_past_its_time_is_ended(tmp_path):
     workers = Workers(1, seconds=0.2)
     with pytest.raises(WorkError, match=r"'hang part' exceeded the limit of 0.2 s"):
         workers.run(job(hang, tmp_path))
-    assert not workers.idle and not any(worker.process.is_alive() for worker in workers.all)
+    assert not workers.idle and all(worker.process.poll() is not None for worker in workers.all)
     workers.close()
 
 
@@ -81,6 +81,27 @@ def test_what_a_job_raises_comes_with_the_workers_traceback(tmp_path):
     assert workers.run(job(write, tmp_path, "x"))[0].counts == {"documents": 1}  # by the same worker
     assert len(workers.all) == 1
     workers.close()
+
+
+def test_a_function_of_the_script_itself_is_refused(tmp_path, monkeypatch):
+    """Workers do not run the script again, so they lack its functions."""
+    monkeypatch.setattr(sys.modules["__main__"], "own", write, raising=False)
+    monkeypatch.setattr(write, "__module__", "__main__")
+    monkeypatch.setattr(write, "__qualname__", "own")
+    workers = Workers(1)
+    with pytest.raises(WorkError, match=r"cannot load the job: .*'own'.*; define classes and functions"):
+        workers.run(job(write, tmp_path, "x"))
+    monkeypatch.undo()
+    assert workers.run(job(write, tmp_path, "x"))[0].counts == {"documents": 1}  # by the same worker
+    workers.close()
+
+
+def test_workers_leave_the_environment_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.delenv("POLARS_MAX_THREADS", raising=False)
+    before, workers = dict(os.environ), Workers(1)
+    workers.run(job(write, tmp_path, "x"))
+    workers.close()
+    assert dict(os.environ) == before
 
 
 @pytest.mark.parametrize(
