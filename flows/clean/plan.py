@@ -19,6 +19,7 @@ from gristmill.filters.core.filter import LANGUAGE, Filter, Rewriter, provider
 from gristmill.filters.core.measure import compile_kernels, measure_shard
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.pipelines.ingest.ingest import ingest_step
+from gristmill.pipelines.plugins import code_of
 from gristmill.pipelines.schema import DECISIONS, DOCUMENTS, LINKS, MEASURES, SPANS
 from gristmill.pipelines.settings import Settings
 from gristmill.pipelines.steps import spans
@@ -135,7 +136,8 @@ def measure_step(recipe: Recipe, work: UPath, documents: dict[str, dict], chain:
         inputs = (Input(work / DOCUMENTS, "", DOCUMENTS), *spans_before(recipe, work, name), *labels)
         for kind in (MEASURES, SPANS) if isinstance(step, Rewriter) else (MEASURES,):
             folders[folder := report_of(work, name, kind)] = settings
-            outputs.append(Output(folder, "", inputs, [settings, recipe.words], kind, name))
+            made_with = [settings, recipe.words, *code_of(type(step))]
+            outputs.append(Output(folder, "", inputs, made_with, kind, name))
         seen[name] = step
     title = "measure" if chain[0] == next(iter(recipe.steps)) else f"measure {chain[0]}"
     jobs = by_shard(measure_shard, (seen, recipe.words), outputs, bytes_of(documents))
@@ -152,7 +154,8 @@ def decide_step(recipe: Recipe, work: UPath, documents: dict[str, dict], names: 
         measures = Input(measures_of(work, name), "", MEASURES, name)
         inputs = (Input(work / DOCUMENTS, "", DOCUMENTS), measures, *labels)
         folders[folder := decisions_of(work, name)] = step.model_dump(mode="json")
-        outputs.append(Output(folder, "", inputs, step.decided_settings(), DECISIONS, name))
+        made_with = [step.decided_settings(), *code_of(type(step))] if code_of(type(step)) else step.decided_settings()
+        outputs.append(Output(folder, "", inputs, made_with, DECISIONS, name))
     jobs = by_shard(decide_shard, (recipe.steps,), outputs, dict.fromkeys(documents, 0), cheap=True)
     return Step(f"decide {', '.join(names)}", folders, jobs)
 
@@ -164,18 +167,18 @@ def corpus_steps(recipe: Recipe, work: UPath, documents: dict[str, dict], name: 
     earlier = [decisions_of(work, other) for other in earlier_than(recipe, name)]
     corpus = Corpus(work / DOCUMENTS, measures_of(work, name), list(documents), partial(survivors, earlier), before)
     inputs = [Input(folder) for folder in (corpus.documents, corpus.measures, *earlier, *before)]
-    inputs, input_fingerprint = (*inputs, *step.inputs()), step.input_fingerprint()
+    inputs, made_of = (*inputs, *step.inputs()), [step.input_fingerprint(), *code_of(type(step))]
     for stage in step.STAGES:
         folder, made_with, jobs = corpus.stage_folder / stage, step.staged_settings(stage), []
         for piece, function, args, size in step.stage(stage, corpus) if documents else ():
             size = size or documents.get(piece, {"bytes": 0})["bytes"]
-            output = Output(folder, piece, inputs, [made_with, input_fingerprint])
+            output = Output(folder, piece, inputs, [made_with, *made_of])
             jobs.append(Job(function, args, (output,), size, cheap=size < SMALL))
         yield Step(f"{name} {stage}", {folder: made_with}, jobs, prepare=partial(step.compile_kernels, stage))
         inputs = (*inputs, Input(folder))
     targets = {DECISIONS: decisions_of(work, name)} | ({SPANS: spans_of(work, name)} if step.rewrites else {})
     targets |= {report: report_of(work, name, report) for report in step.REPORTS}
-    whole = [Output(folder, "", inputs, [settings, input_fingerprint], kind) for kind, folder in targets.items()]
+    whole = [Output(folder, "", inputs, [settings, *made_of], kind) for kind, folder in targets.items()]
     outputs = tuple(output._replace(name=part) for output in whole for part in documents)
     jobs = [Job(decide_corpus, (step, corpus), outputs)] if documents else []
     yield Step(f"decide {name}", dict.fromkeys(targets.values(), settings), jobs)
