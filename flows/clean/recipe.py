@@ -27,6 +27,7 @@ STEPS: dict[str, type[Step]] = dict(FILTERS)
 STEPS |= {step.NAME: step for step in (Exact, NearDuplicates, RepeatedPassages, Substrings, Contamination)}
 STEPS |= {step.NAME: step for step in (CrossFitPerplexity, Importance)}
 ENTRY_POINTS = "gristmill.filters", "gristmill.steps"  # of installed packages: name -> class
+READERS = ("gristmill.readers",)
 CODE = ("use", "reader")  # settings that name code, which a change of a setting must not
 
 
@@ -73,6 +74,8 @@ def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = (
             raise RecipeError(f"cannot set {shown(change)}: it names code, which only the file of a recipe may name")
         make_change({"input": table.setdefault("input", {}), **steps}, change)
     inputs = read_settings(InputSettings, table.get("input", {}), f"{where} [input]")
+    if inputs.reader:
+        inputs = inputs.model_copy(update={"reader": _reader(inputs.reader, folder, f"{where} [input]")})
     built = {name: _step(name, values, f"{where} [steps.{name}]", folder) for name, values in steps.items()}
     rest = {key: value for key, value in table.items() if key not in ("input", "steps")}
     return read_settings(Recipe, rest, where).model_copy(update={"input": inputs, "steps": built})
@@ -94,6 +97,18 @@ def _step(name: str, values: Any, where: str, folder: str | Path) -> Step:
     if isinstance(values, dict) and "variant" in values:
         return read_settings(variant_of(kind, values["variant"], where), values, where)
     return read_settings(STEPS[kind], values, where)
+
+
+def _reader(use: str, folder: str | Path, where: str) -> str:
+    """Return the name of a reader's code with an absolute path, or of the code behind an entry point."""
+    if ":" not in use:
+        if found := entry_point(use, READERS):
+            return found
+        raise RecipeError(
+            f"{where}: no reader {shown(use)}; {nearest(use, entry_point_names(READERS) or ['FILE.py:FUNCTION'])}"
+        )
+    place, _, attribute = use.rpartition(":")
+    return f"{Path(folder, place).absolute()}:{attribute}" if place.endswith(".py") else use
 
 
 def settings_from_changes(kind: type[S], table: str, changes: Iterable[str]) -> S:
