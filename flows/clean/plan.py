@@ -17,6 +17,7 @@ from gristmill.dedup.index import IndexedStep
 from gristmill.filters.core.decide import decide_shard
 from gristmill.filters.core.filter import LANGUAGE, Filter, Rewriter, provider
 from gristmill.filters.core.measure import compile_kernels, measure_shard
+from gristmill.filters.join.step import Join, index_joined
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.pipelines.ingest.ingest import ingest_step
 from gristmill.pipelines.plugins import code_of
@@ -28,8 +29,8 @@ from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import CorpusStep, decide_corpus
 from gristmill.pipelines.steps.decisions import survivors
 from gristmill.pipelines.steps.links import link_duplicates
-from gristmill.pipelines.steps.step import Input, Job, Output, Step, by_shard
-from gristmill.pipelines.storage.manifest import require_finished
+from gristmill.pipelines.steps.step import Input, Job, Output, RawInput, Step, by_shard
+from gristmill.pipelines.storage.manifest import fingerprint, require_finished
 
 SMALL = 500_000  # bytes of a stage's input that do not pay for a worker
 
@@ -39,6 +40,9 @@ def plan(recipe: Recipe, work: UPath) -> Iterator[Step]:
     yield ingest_step(work, recipe.input)
     documents = shards_of(work / DOCUMENTS)
     for chain in passes(recipe.steps):
+        for name in chain:
+            if isinstance(step := recipe.steps[name], Join):
+                yield index_step(work, name, step)
         yield measure_step(recipe, work, documents, chain)
         for over_corpus, names in groupby(chain, key=lambda name: isinstance(recipe.steps[name], CorpusStep)):
             if over_corpus:
@@ -96,6 +100,17 @@ def decisions_of(work: UPath, name: str) -> UPath:
     return work / "steps" / name / DECISIONS
 
 
+def table_of(work: UPath, name: str) -> UPath:
+    return work / "steps" / name / "table"
+
+
+def version_of(folder: UPath) -> str:
+    """Return a fingerprint of the contents of a finished folder, which are verified."""
+    manifest = require_finished(folder, "run again")
+    manifest.verify(folder)
+    return fingerprint({name: file["sha256"] for name, file in manifest.files.items()})
+
+
 def report_of(work: UPath, name: str, report: str) -> UPath:
     return work / "steps" / name / report
 
@@ -127,13 +142,26 @@ def labels_of(work: UPath, name: str | None) -> list[Input]:
     return [Input(measures_of(work, name), "", LANGUAGE, name)] if name else []
 
 
+def index_step(work: UPath, name: str, step: Join) -> Step:
+    """Return the step that writes the table of a join, which is one job for all joined files."""
+    files, settings = step.files(), step.measured_settings()
+    read: list[Input | RawInput] = [RawInput(file.url, file.sha256) for file in files]
+    output = Output(table_of(work, name), "table", tuple(read), settings)
+    job = Job(index_joined, (step, files), (output,), sum(file.size for file in files))
+    return Step(f"index {name}", {output.folder: settings}, [job])
+
+
 def measure_step(recipe: Recipe, work: UPath, documents: dict[str, dict], chain: list[str]) -> Step:
     """Return the step that measures for all steps of one pass, one job per shard."""
     folders, outputs, seen = {}, [], {name: recipe.steps[name] for name in earlier_than(recipe, chain[0])}
     for name in chain:
         step, settings = recipe.steps[name], recipe.steps[name].measured_settings()
         labels = labels_of(work, provider(seen, LANGUAGE)) if LANGUAGE in step.NEEDS else []
-        inputs = (Input(work / DOCUMENTS, "", DOCUMENTS), *spans_before(recipe, work, name), *labels)
+        read = (Input(work / DOCUMENTS, "", DOCUMENTS), *spans_before(recipe, work, name), *labels)
+        inputs: tuple[Input | RawInput, ...] = read
+        if isinstance(step, Join):
+            table = table_of(work, name)
+            step, inputs = step.with_table(table), (*inputs, RawInput(str(table), version_of(table)))
         for kind in (MEASURES, SPANS) if isinstance(step, Rewriter) else (MEASURES,):
             folders[folder := report_of(work, name, kind)] = settings
             made_with = [settings, recipe.words, *code_of(type(step))]

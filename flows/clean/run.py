@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 from upath import UPath
 
+from gristmill.filters.join.step import Join
 from gristmill.flows.clean.own_steps import RecordedFilter, RecordedStep
 from gristmill.flows.clean.plan import decisions_of, plan, shards_of, spans_of
 from gristmill.flows.clean.recipe import Recipe
@@ -33,6 +34,8 @@ def clean(recipe: Recipe, work: UPath, engine: Engine = run_serial, progress: Pr
     for step in recipe.steps.values():
         if isinstance(step, RecordedFilter | RecordedStep):
             step.measure(None)  # raises
+        if isinstance(step, Join):
+            step.files(checksums=False)
         if isinstance(step, CorpusStep):
             step.inputs(), step.input_fingerprint()  # raise before anything is read if one is missing
     with exclusive_run(work, recipe=recipe.table()):
