@@ -2,6 +2,7 @@
 
 from gristmill.filters.classifier.filter import Classifier
 from gristmill.filters.core.filter import Filter
+from gristmill.filters.join.step import Join
 from gristmill.filters.langid.filter import Language
 from gristmill.filters.perplexity.filter import Perplexity
 from gristmill.filters.pii.filter import PiiFilter
@@ -23,7 +24,10 @@ from gristmill.filters.rules.variants.paper import PaperGopher, PaperRepetition
 from gristmill.filters.rules.variants.redpajama_v2 import Rpv2Gopher, Rpv2Repetition
 from gristmill.pipelines.errors import RecipeError
 
-KINDS = (Language, Code, C4, Gopher, Repetition, FineWeb, Noise, Keywords, Perplexity, Classifier, PiiFilter)
+KINDS = (
+    *(Language, Code, C4, Gopher, Repetition, FineWeb, Noise, Keywords),
+    *(Perplexity, Classifier, PiiFilter, Join),
+)
 FILTERS: dict[str, type[Filter]] = {kind.NAME: kind for kind in KINDS}
 
 VARIANT_KINDS = (

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from gristmill.corpus import dedup as dedup
     from gristmill.corpus import demo as demo
     from gristmill.corpus import read_recipe as read_recipe
+    from gristmill.filters.core.filter import Rule as Rule
+    from gristmill.filters.core.own import BatchFilter as BatchFilter
+    from gristmill.filters.core.own import Document as Document
+    from gristmill.filters.core.own import DocumentFilter as Filter
+    from gristmill.filters.core.own import DocumentRewriter as Rewriter
+    from gristmill.filters.core.own import share as share
     from gristmill.flows.clean.recipe import Recipe as Recipe
     from gristmill.pipelines.errors import GristmillError as GristmillError
     from gristmill.run import Run as Run
@@ -33,11 +39,16 @@ if TYPE_CHECKING:
 
     __version__: str
 
-# Public name -> its module in gristmill.
+# Public name -> its module in gristmill, and its name there if it is another.
 _NAMES = {
+    "BatchFilter": "filters.core.own",
+    "Document": "filters.core.own",
+    "Filter": "filters.core.own:DocumentFilter",
     "GristmillError": "pipelines.errors",
     "Model": "training",
     "Recipe": "flows.clean.recipe",
+    "Rewriter": "filters.core.own:DocumentRewriter",
+    "Rule": "filters.core.filter",
     "Run": "run",
     "Table": "tables",
     "Tokenizer": "tokenizer",
@@ -53,6 +64,7 @@ _NAMES = {
     "pretrain": "training",
     "read_recipe": "corpus",
     "scan_pii": "text",
+    "share": "filters.core.own",
     "tokenize": "tokenizer",
 }
 __all__ = ["__version__", *_NAMES]
@@ -66,7 +78,8 @@ def __getattr__(name: str) -> Any:
     elif name in _ROOMS:
         return import_module(f"gristmill.{name}")
     elif name in _NAMES:
-        found = getattr(import_module(f"gristmill.{_NAMES[name]}"), name)
+        module, _, inner = _NAMES[name].partition(":")
+        found = getattr(import_module(f"gristmill.{module}"), inner or name)
     else:
         raise AttributeError(f"module 'gristmill' has no attribute {name!r}")
     globals()[name] = found

@@ -16,6 +16,10 @@ class InputError(GristmillError):
     """Missing raw input, a folder without files, or an unknown format."""
 
 
+class PluginError(GristmillError):
+    """Fault of a user's code: a class or a function that a recipe names."""
+
+
 class WorkError(GristmillError):
     """Work folder that cannot be written, is incomplete, or lacks the requested item."""
 

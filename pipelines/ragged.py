@@ -64,6 +64,11 @@ class Ragged(NamedTuple):
         """View the rows as an Arrow list column."""
         return pa.LargeListArray.from_arrays(pa.array(self.offsets), pa.array(self.data))
 
+    def part(self, begin: int, end: int) -> "Ragged":
+        """View the rows ``begin:end``."""
+        offsets = self.offsets[begin : end + 1]
+        return Ragged.from_arrays(offsets - offsets[0], self.data[offsets[0] : offsets[-1]])
+
     def row(self, row: int) -> bytes:
         """Return the bytes of one row, for tests and messages; too slow for loops."""
         return self.data[self.offsets[row] : self.offsets[row + 1]].tobytes()

@@ -81,6 +81,12 @@ class Batch:
             return np.full(self.text.rows, NO_PROFILE, object)
         return profile_of(self.language)
 
+    def part(self, begin: int, end: int) -> "Batch":
+        """Return the documents ``begin:end``."""
+        ids, names = (None if each is None else each.part(begin, end) for each in (self.ids, self.names))
+        language = None if self.language is None else self.language[begin:end]
+        return Batch(self.text.part(begin, end), language, self.splitter, ids, names)
+
     def rewritten(self, text: Ragged) -> "Batch":
         """Return the same documents with rewritten text."""
         return replace(self, text=text)

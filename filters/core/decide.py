@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from gristmill.filters.core.faults import FAILED
 from gristmill.filters.core.filter import LANGUAGE, Filter, Rule
 from gristmill.filters.core.profiles import NO_PROFILE, profile_of
 from gristmill.pipelines.schema import DOCUMENTS, ID, MEASURES
@@ -24,6 +25,9 @@ def decide(rule_set: Filter, measures: pl.DataFrame, profile: np.ndarray) -> pl.
     names, codes = np.unique(profile.astype(str), return_inverse=True)
     by_profile = [rule_set.for_profile(name).rules() for name in names]
     found = []
+    if FAILED in measures.columns:
+        rows = np.flatnonzero(measures[FAILED].to_numpy())
+        found.append((FAILED, rows, np.ones(rows.size), 0.0))
     for name, rule in rule_set.rules().items():
         by = measures[rule.by] if rule.by and rule.thresholds else None
         threshold = thresholds(name, rule, by_profile, codes, by)

@@ -2,11 +2,8 @@
 
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
-import polars as pl
-import pyarrow as pa
 from pydantic import Field, model_validator
 
-from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.profiles import NO_PROFILE, profile_settings, profiles
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.schema import LANGUAGE
@@ -46,15 +43,23 @@ class Filter(Settings):
 
     NEEDS: ClassVar[tuple[str, ...]] = ()  # what its measures need of earlier steps: LANGUAGE
     PROVIDES: ClassVar[dict[str, str]] = {}  # what it provides to later steps -> column of its measures
-    NAME: ClassVar[str]  # in recipes and profiles
+    NAME: ClassVar[str]  # in recipes and profiles; of a user's class its own name
     MEASURED: ClassVar[tuple[str, ...]] = ()
     RULES: ClassVar[tuple[str, ...]] = ()  # settings that are thresholds, in order: "min_words", "max_words"
 
     profiles: dict[str, dict[str, Any]] = {}
     use_profiles: bool = True
 
-    def measure(self, batch: Batch) -> pl.DataFrame:
-        """Return one row per document, in order. A blank document has a value in each column, never null or NaN."""
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        if not hasattr(cls, "NAME") and not cls.__module__.startswith("gristmill."):
+            cls.NAME = cls.__name__
+
+    def measure(self, batch: Any) -> Any:
+        """Return one row per document of a `Batch`, in order, as a ``pl.DataFrame``.
+
+        A blank document has a value in each column, never null or NaN.
+        """
         raise NotImplementedError
 
     def rules(self) -> dict[str, Rule]:
@@ -115,11 +120,11 @@ class Rewriter(Filter):
 
     keeps_text: bool = False
 
-    def rewrite(self, batch: Batch) -> tuple[pa.Table, pl.DataFrame]:
+    def rewrite(self, batch: Any) -> Any:
         """Return the spans to rewrite (schema SPAN, ordered by row and offset) and the measures."""
         raise NotImplementedError
 
-    def measure(self, batch: Batch) -> pl.DataFrame:
+    def measure(self, batch: Any) -> Any:
         return self.rewrite(batch)[1]
 
     def measured_settings(self) -> dict:

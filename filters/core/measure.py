@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from gristmill.filters.core.batch import Batch, name_columns
+from gristmill.filters.core.faults import is_own, measure_own, rewrite_own
 from gristmill.filters.core.filter import LANGUAGE, Rewriter
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENTS, ID, SPAN, SPANS, TEXT
@@ -65,7 +66,11 @@ def measure_shard(steps: dict[str, Measures], splitter: str, outputs: tuple[Outp
 
 
 def compile_kernels(chain: dict[str, Measures], splitter: str) -> None:
-    """Compile every kernel of the chain, or load it from the cache, before worker processes load all at once."""
+    """Compile every kernel of the chain, or load it from the cache, before worker processes load all at once.
+
+    A user's code is left out: it sees documents of the corpus only.
+    """
+    chain = {name: step for name, step in chain.items() if not is_own(step)}
     text = Ragged.from_strings(["A first line, and\na second one.", "", "字"])
     _measure(chain, chain, Batch(text, splitter=splitter, ids=text), {}, {}, 0)
 
@@ -88,10 +93,10 @@ def _measure(
         if name in wanted:
             batch.language = language if LANGUAGE in step.NEEDS else None
             if isinstance(step, Rewriter):
-                spans[name], frames[name] = rewrite_batch(step, batch)
+                spans[name], frames[name] = rewrite_batch(name, step, batch)
                 batch = batch.rewritten(rewrite(batch.text, spans[name]))
             else:
-                frames[name] = step.measure(batch)
+                frames[name] = measure_own(name, step, batch) if is_own(step) else step.measure(batch)
         elif name in cuts:
             batch = batch.rewritten(apply_spans(batch.text, [cuts[name]], first))
         if column := step.PROVIDES.get(LANGUAGE):
@@ -99,9 +104,9 @@ def _measure(
     return frames, spans
 
 
-def rewrite_batch(step: Rewriter, batch: Batch) -> tuple[pa.Table, pl.DataFrame]:
+def rewrite_batch(name: str, step: Rewriter, batch: Batch) -> tuple[pa.Table, pl.DataFrame]:
     """Return the spans and the measures of a step, without the spans of documents that keep their text."""
-    spans, measures = step.rewrite(batch)
+    spans, measures = rewrite_own(name, step, batch) if is_own(step) else step.rewrite(batch)
     names, codes = np.unique(batch.profile.astype(str), return_inverse=True)
     rewritten = np.array([not step.for_profile(name).keeps_text for name in names], np.bool_)
     return (spans if rewritten.all() else spans.filter(rewritten[codes][spans["row"].to_numpy()])), measures

@@ -17,8 +17,10 @@ from gristmill.dedup.index import IndexedStep
 from gristmill.filters.core.decide import decide_shard
 from gristmill.filters.core.filter import LANGUAGE, Filter, Rewriter, provider
 from gristmill.filters.core.measure import compile_kernels, measure_shard
+from gristmill.filters.join.step import Join, index_joined
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.pipelines.ingest.ingest import ingest_step
+from gristmill.pipelines.plugins import code_of
 from gristmill.pipelines.schema import DECISIONS, DOCUMENTS, LINKS, MEASURES, SPANS
 from gristmill.pipelines.settings import Settings
 from gristmill.pipelines.steps import spans
@@ -27,8 +29,8 @@ from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import CorpusStep, decide_corpus
 from gristmill.pipelines.steps.decisions import survivors
 from gristmill.pipelines.steps.links import link_duplicates
-from gristmill.pipelines.steps.step import Input, Job, Output, Step, by_shard
-from gristmill.pipelines.storage.manifest import require_finished
+from gristmill.pipelines.steps.step import Input, Job, Output, RawInput, Step, by_shard
+from gristmill.pipelines.storage.manifest import fingerprint, require_finished
 
 SMALL = 500_000  # bytes of a stage's input that do not pay for a worker
 
@@ -38,6 +40,9 @@ def plan(recipe: Recipe, work: UPath) -> Iterator[Step]:
     yield ingest_step(work, recipe.input)
     documents = shards_of(work / DOCUMENTS)
     for chain in passes(recipe.steps):
+        for name in chain:
+            if isinstance(step := recipe.steps[name], Join):
+                yield index_step(work, name, step)
         yield measure_step(recipe, work, documents, chain)
         for over_corpus, names in groupby(chain, key=lambda name: isinstance(recipe.steps[name], CorpusStep)):
             if over_corpus:
@@ -95,6 +100,17 @@ def decisions_of(work: UPath, name: str) -> UPath:
     return work / "steps" / name / DECISIONS
 
 
+def table_of(work: UPath, name: str) -> UPath:
+    return work / "steps" / name / "table"
+
+
+def version_of(folder: UPath) -> str:
+    """Return a fingerprint of the contents of a finished folder, which are verified."""
+    manifest = require_finished(folder, "run again")
+    manifest.verify(folder)
+    return fingerprint({name: file["sha256"] for name, file in manifest.files.items()})
+
+
 def report_of(work: UPath, name: str, report: str) -> UPath:
     return work / "steps" / name / report
 
@@ -126,16 +142,30 @@ def labels_of(work: UPath, name: str | None) -> list[Input]:
     return [Input(measures_of(work, name), "", LANGUAGE, name)] if name else []
 
 
+def index_step(work: UPath, name: str, step: Join) -> Step:
+    """Return the step that writes the table of a join, which is one job for all joined files."""
+    files, settings = step.files(), step.measured_settings()
+    read: list[Input | RawInput] = [RawInput(file.url, file.sha256) for file in files]
+    output = Output(table_of(work, name), "table", tuple(read), settings)
+    job = Job(index_joined, (step, files), (output,), sum(file.size for file in files))
+    return Step(f"index {name}", {output.folder: settings}, [job])
+
+
 def measure_step(recipe: Recipe, work: UPath, documents: dict[str, dict], chain: list[str]) -> Step:
     """Return the step that measures for all steps of one pass, one job per shard."""
     folders, outputs, seen = {}, [], {name: recipe.steps[name] for name in earlier_than(recipe, chain[0])}
     for name in chain:
         step, settings = recipe.steps[name], recipe.steps[name].measured_settings()
         labels = labels_of(work, provider(seen, LANGUAGE)) if LANGUAGE in step.NEEDS else []
-        inputs = (Input(work / DOCUMENTS, "", DOCUMENTS), *spans_before(recipe, work, name), *labels)
+        read = (Input(work / DOCUMENTS, "", DOCUMENTS), *spans_before(recipe, work, name), *labels)
+        inputs: tuple[Input | RawInput, ...] = read
+        if isinstance(step, Join):
+            table = table_of(work, name)
+            step, inputs = step.with_table(table), (*inputs, RawInput(str(table), version_of(table)))
         for kind in (MEASURES, SPANS) if isinstance(step, Rewriter) else (MEASURES,):
             folders[folder := report_of(work, name, kind)] = settings
-            outputs.append(Output(folder, "", inputs, [settings, recipe.words], kind, name))
+            made_with = [settings, recipe.words, *code_of(type(step))]
+            outputs.append(Output(folder, "", inputs, made_with, kind, name))
         seen[name] = step
     title = "measure" if chain[0] == next(iter(recipe.steps)) else f"measure {chain[0]}"
     jobs = by_shard(measure_shard, (seen, recipe.words), outputs, bytes_of(documents))
@@ -152,7 +182,8 @@ def decide_step(recipe: Recipe, work: UPath, documents: dict[str, dict], names: 
         measures = Input(measures_of(work, name), "", MEASURES, name)
         inputs = (Input(work / DOCUMENTS, "", DOCUMENTS), measures, *labels)
         folders[folder := decisions_of(work, name)] = step.model_dump(mode="json")
-        outputs.append(Output(folder, "", inputs, step.decided_settings(), DECISIONS, name))
+        made_with = [step.decided_settings(), *code_of(type(step))] if code_of(type(step)) else step.decided_settings()
+        outputs.append(Output(folder, "", inputs, made_with, DECISIONS, name))
     jobs = by_shard(decide_shard, (recipe.steps,), outputs, dict.fromkeys(documents, 0), cheap=True)
     return Step(f"decide {', '.join(names)}", folders, jobs)
 
@@ -164,18 +195,18 @@ def corpus_steps(recipe: Recipe, work: UPath, documents: dict[str, dict], name: 
     earlier = [decisions_of(work, other) for other in earlier_than(recipe, name)]
     corpus = Corpus(work / DOCUMENTS, measures_of(work, name), list(documents), partial(survivors, earlier), before)
     inputs = [Input(folder) for folder in (corpus.documents, corpus.measures, *earlier, *before)]
-    inputs, input_fingerprint = (*inputs, *step.inputs()), step.input_fingerprint()
+    inputs, made_of = (*inputs, *step.inputs()), [step.input_fingerprint(), *code_of(type(step))]
     for stage in step.STAGES:
         folder, made_with, jobs = corpus.stage_folder / stage, step.staged_settings(stage), []
         for piece, function, args, size in step.stage(stage, corpus) if documents else ():
             size = size or documents.get(piece, {"bytes": 0})["bytes"]
-            output = Output(folder, piece, inputs, [made_with, input_fingerprint])
+            output = Output(folder, piece, inputs, [made_with, *made_of])
             jobs.append(Job(function, args, (output,), size, cheap=size < SMALL))
         yield Step(f"{name} {stage}", {folder: made_with}, jobs, prepare=partial(step.compile_kernels, stage))
         inputs = (*inputs, Input(folder))
     targets = {DECISIONS: decisions_of(work, name)} | ({SPANS: spans_of(work, name)} if step.rewrites else {})
     targets |= {report: report_of(work, name, report) for report in step.REPORTS}
-    whole = [Output(folder, "", inputs, [settings, input_fingerprint], kind) for kind, folder in targets.items()]
+    whole = [Output(folder, "", inputs, [settings, *made_of], kind) for kind, folder in targets.items()]
     outputs = tuple(output._replace(name=part) for output in whole for part in documents)
     jobs = [Job(decide_corpus, (step, corpus), outputs)] if documents else []
     yield Step(f"decide {name}", dict.fromkeys(targets.values(), settings), jobs)

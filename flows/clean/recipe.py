@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Literal
 
 from gristmill.dedup.contamination.step import Contamination
@@ -13,9 +14,11 @@ from gristmill.filters.core.filter import Filter
 from gristmill.filters.importance.step import Importance
 from gristmill.filters.perplexity.cross_fit import CrossFitPerplexity
 from gristmill.filters.registry import FILTERS, variant_of
+from gristmill.flows.clean.own_steps import RECORD, own_step, recorded_step, step_table
 from gristmill.flows.clean.recipe_files import DEEPEST, find_recipe, parse_toml, read_toml
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.ingest import InputSettings
+from gristmill.pipelines.plugins import entry_point, entry_point_names, find_plugin
 from gristmill.pipelines.settings import S, Settings, check_names, nearest, read_settings, shown
 from gristmill.pipelines.steps.corpus_step import CorpusStep
 
@@ -23,6 +26,9 @@ Step = Filter | CorpusStep
 STEPS: dict[str, type[Step]] = dict(FILTERS)
 STEPS |= {step.NAME: step for step in (Exact, NearDuplicates, RepeatedPassages, Substrings, Contamination)}
 STEPS |= {step.NAME: step for step in (CrossFitPerplexity, Importance)}
+ENTRY_POINTS = "gristmill.filters", "gristmill.steps"  # of installed packages: name -> class
+READERS = ("gristmill.readers",)
+CODE = ("use", "reader")  # settings that name code, which a change of a setting must not
 
 
 class Recipe(Settings):
@@ -36,7 +42,7 @@ class Recipe(Settings):
 
     def table(self) -> dict[str, Any]:
         """Return the recipe as a table, as in TOML, with all defaults written out."""
-        steps = {name: {"use": step.NAME, **step.model_dump(mode="json")} for name, step in self.steps.items()}
+        steps = {name: step_table(step) for name, step in self.steps.items()}
         rest = self.model_dump(mode="json", exclude={"input", "steps"})
         return {**rest, "input": self.input.model_dump(mode="json", exclude_none=True), "steps": steps}
 
@@ -47,35 +53,62 @@ def read_recipe(path: str, changes: tuple[str, ...] = (), paths: tuple[str, ...]
     ``changes`` are ``step.setting=value``, ``paths`` replace its input paths. Raises RecipeError, naming file, table
     and key, for unknown keys and invalid values.
     """
-    table = read_toml(find_recipe(path))
+    file = find_recipe(path)
+    table = read_toml(file)
     if paths and isinstance(table.setdefault("input", {}), dict):
         table["input"]["paths"] = list(paths)
-    return parse_recipe(table, path, changes)
+    return parse_recipe(table, path, changes, file.parent)
 
 
-def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = ()) -> Recipe:
-    """Return the recipe for the table of a TOML file, with some settings changed."""
+def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = (), folder: str | Path = "") -> Recipe:
+    """Return the recipe for the table of a TOML file, with some settings changed.
+
+    The paths of a user's code begin in ``folder``. A table from a work folder loads no code (recorded.py).
+    """
     steps = table.get("steps", {})
     if not isinstance(steps, dict):
         raise RecipeError(f"{where}: steps must be tables such as [steps.gopher], found {shown(steps)}")
     check_names(steps, f"{where} [steps]")
     for change in changes:
+        if change.partition("=")[0].rpartition(".")[2].strip() in CODE:
+            raise RecipeError(f"cannot set {shown(change)}: it names code, which only the file of a recipe may name")
         make_change({"input": table.setdefault("input", {}), **steps}, change)
     inputs = read_settings(InputSettings, table.get("input", {}), f"{where} [input]")
-    built = {name: _step(name, values, f"{where} [steps.{name}]") for name, values in steps.items()}
+    if inputs.reader:
+        inputs = inputs.model_copy(update={"reader": _reader(inputs.reader, folder, f"{where} [input]")})
+    built = {name: _step(name, values, f"{where} [steps.{name}]", folder) for name, values in steps.items()}
     rest = {key: value for key, value in table.items() if key not in ("input", "steps")}
     return read_settings(Recipe, rest, where).model_copy(update={"input": inputs, "steps": built})
 
 
-def _step(name: str, values: Any, where: str) -> Step:
+def _step(name: str, values: Any, where: str, folder: str | Path) -> Step:
     """Return one step's settings; ``use`` names its kind if its name does not."""
     kind = values.get("use", name) if isinstance(values, dict) else name
-    if not isinstance(kind, str) or kind not in STEPS:
-        raise RecipeError(f"{where}: no step {shown(kind)}; {nearest(str(kind), sorted(STEPS))}")
+    if isinstance(kind, str) and kind not in STEPS and ":" not in kind:
+        kind = entry_point(kind, ENTRY_POINTS) or kind
+    if not isinstance(kind, str) or (kind not in STEPS and ":" not in kind):
+        known = sorted({*STEPS, *entry_point_names(ENTRY_POINTS)})
+        raise RecipeError(f"{where}: no step {shown(kind)}; {nearest(str(kind), known)}")
     values = {key: value for key, value in values.items() if key != "use"} if isinstance(values, dict) else values
+    if isinstance(values, dict) and RECORD in values:
+        return recorded_step(kind, values, where)
+    if ":" in kind:
+        return own_step(find_plugin(kind, folder, where), values, where)
     if isinstance(values, dict) and "variant" in values:
         return read_settings(variant_of(kind, values["variant"], where), values, where)
     return read_settings(STEPS[kind], values, where)
+
+
+def _reader(use: str, folder: str | Path, where: str) -> str:
+    """Return the name of a reader's code with an absolute path, or of the code behind an entry point."""
+    if ":" not in use:
+        if found := entry_point(use, READERS):
+            return found
+        raise RecipeError(
+            f"{where}: no reader {shown(use)}; {nearest(use, entry_point_names(READERS) or ['FILE.py:FUNCTION'])}"
+        )
+    place, _, attribute = use.rpartition(":")
+    return f"{Path(folder, place).absolute()}:{attribute}" if place.endswith(".py") else use
 
 
 def settings_from_changes(kind: type[S], table: str, changes: Iterable[str]) -> S:

@@ -6,6 +6,8 @@ import numpy as np
 import polars as pl
 from upath import UPath
 
+from gristmill.filters.join.step import Join
+from gristmill.flows.clean.own_steps import RecordedFilter, RecordedStep
 from gristmill.flows.clean.plan import decisions_of, plan, shards_of, spans_of
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.clean.tally import RemovalCounts
@@ -30,6 +32,10 @@ def clean(recipe: Recipe, work: UPath, engine: Engine = run_serial, progress: Pr
     if not recipe.input.paths:
         raise RecipeError("nothing to read: name files by --input, or by paths under [input] in the recipe")
     for step in recipe.steps.values():
+        if isinstance(step, RecordedFilter | RecordedStep):
+            step.measure(None)  # raises
+        if isinstance(step, Join):
+            step.files(checksums=False)
         if isinstance(step, CorpusStep):
             step.inputs(), step.input_fingerprint()  # raise before anything is read if one is missing
     with exclusive_run(work, recipe=recipe.table()):

@@ -4,6 +4,7 @@ import tomli_w
 
 from gristmill.filters.registry import FILTERS
 from gristmill.flows.clean.recipe import Recipe
+from gristmill.pipelines.plugins import plugin_of
 from gristmill.pipelines.settings import OFF
 
 
@@ -18,6 +19,8 @@ def recipe_toml(recipe: Recipe, changes: tuple[str, ...]) -> str:
 
 def _step(name: str, step) -> dict:
     values = step.model_dump(mode="json", exclude_defaults=True)
+    if plugin := plugin_of(type(step)):
+        return {"use": plugin.use, **values}
     if type(step) is not FILTERS.get(step.NAME, type(step)):
         values = {"variant": step.variant, **values}
     return values if name == step.NAME else {"use": step.NAME, **values}

@@ -7,22 +7,21 @@ after other documents have come or gone.
 
 import math
 from functools import lru_cache
-from types import UnionType
-from typing import Annotated, NamedTuple, Union, cast, get_args, get_origin
+from typing import NamedTuple, cast
 
 import numpy as np
 
+from gristmill.filters.core.adjustable import adjustable_settings, setting_of
 from gristmill.filters.core.decide import breaks, thresholds
 from gristmill.filters.core.filter import Filter, Rule
 from gristmill.filters.core.profiles import NO_PROFILE, profile_settings
 from gristmill.flows.clean.plan import language_step
 from gristmill.flows.explorer.index import Reason, RunIndex
 from gristmill.flows.runs.what_if import change_recipe
-from gristmill.pipelines.errors import GristmillError, RecipeError
+from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.settings import OFF, shown
 
 LARGEST = 1 << 53  # whole numbers below are exact as float64, as which measures are compared
-NOWHERE = -(1 << 62)  # a value that no threshold has: the rule that takes it from a setting is the setting's rule
 
 
 class Threshold(NamedTuple):
@@ -47,30 +46,8 @@ class Threshold(NamedTuple):
 
 def adjustable(filters: dict[str, Filter]) -> dict[str, Threshold]:
     """Return ``step.rule`` -> threshold, for each threshold of the filters that is a setting."""
-    found = [Threshold(name, *which) for name, step in filters.items() for which in _settings(step)]
+    found = [Threshold(name, *which) for name, step in filters.items() for which in adjustable_settings(step)]
     return {threshold.name: threshold for threshold in found}
-
-
-def _settings(step: Filter):
-    """Yield rule, setting, and True if it is a whole number, for each setting that is a rule's threshold."""
-    for setting, field in type(step).model_fields.items():
-        kinds = _numeric_types(field.annotation)
-        if not kinds or setting in step.MEASURED:
-            continue
-        try:
-            rules = step.model_copy(update={setting: NOWHERE}).rules()
-        except (LookupError, TypeError, GristmillError):  # it selects a threshold, as a percentile does, but is none
-            continue
-        for name, rule in rules.items():
-            if rule.threshold == NOWHERE or NOWHERE in rule.thresholds.values():
-                yield name, setting, float not in kinds
-
-
-def _numeric_types(annotation) -> set[type]:
-    """Return int and float where a type allows them."""
-    if get_origin(annotation) in (Union, UnionType, Annotated):
-        return {kind for part in get_args(annotation) for kind in _numeric_types(part)}
-    return {annotation} if annotation in (int, float) else set()
 
 
 class WhatIf(NamedTuple):
@@ -153,13 +130,13 @@ class Thresholds:
         """True if a language profile sets this threshold."""
         step = self.filter(threshold.step, changes)
         shipped = profile_settings(profile, step.NAME) if step.use_profiles else {}
-        return threshold.setting in {**shipped, **step.profiles.get(profile, {})}
+        return threshold.setting.partition(".")[0] in {**shipped, **step.profiles.get(profile, {})}
 
     def value(self, threshold: Threshold, profile: str, changes: tuple[str, ...]) -> float | None:
         """Return the threshold for a profile ("" for the default); None if the rule is off."""
         step = self.filter(threshold.step, changes)
         step = step.for_profile(profile) if profile else step
-        value = getattr(step, threshold.setting)
+        value = setting_of(step, threshold.setting)
         return step.rules()[threshold.rule].threshold if isinstance(value, str) else value  # "auto" elsewhere
 
     def what_if(self, changes: tuple[str, ...]) -> dict:

@@ -9,6 +9,7 @@ from upath import UPath
 
 from gristmill.filters.core.filter import LANGUAGE, provider
 from gristmill.filters.pii.filter import PiiFilter
+from gristmill.flows.clean.own_steps import RECORD
 from gristmill.flows.clean.plan import language_step, measures_of, shards_of
 from gristmill.flows.clean.recipe import parse_recipe
 from gristmill.flows.clean.run import RECIPE, REMEDY, SUMMARY
@@ -41,7 +42,11 @@ class FinishedRun:
     @property
     def table(self) -> dict:
         """Recipe as JSON that may be published."""
-        return without_places(self.recipe_table)
+        steps = {
+            name: {key: value for key, value in step.items() if key != RECORD}
+            for name, step in self.recipe_table["steps"].items()
+        }
+        return without_places(self.recipe_table | {"steps": steps})
 
     def shard(self, folder: UPath, part: str, columns: list[str] | None = None) -> pl.DataFrame:
         """Return one shard of a table. Raises WorkError if its checksum is wrong."""

@@ -6,7 +6,17 @@ from typing import NamedTuple
 
 from upath import UPath
 
-from gristmill.flows.clean.plan import decisions_of, measures_of, naming_steps, plan, report_of, rewrites, spans_of
+from gristmill.filters.join.step import Join
+from gristmill.flows.clean.plan import (
+    decisions_of,
+    measures_of,
+    naming_steps,
+    plan,
+    report_of,
+    rewrites,
+    spans_of,
+    table_of,
+)
 from gristmill.flows.clean.recipe import Recipe, parse_recipe
 from gristmill.flows.engine.run_lock import last_run
 from gristmill.pipelines.errors import GristmillError, WorkError
@@ -82,6 +92,8 @@ def _folders(recipe: Recipe) -> Iterator[str]:
     here = UPath()
     yield from ("documents", "rejects")
     for name, step in recipe.steps.items():
+        if isinstance(step, Join):
+            yield str(table_of(here, name))
         yield str(measures_of(here, name))
         if rewrites(step):
             yield str(spans_of(here, name))

@@ -28,6 +28,7 @@ from gristmill.pipelines.inputs.column_types import cast_table, join_schemas
 from gristmill.pipelines.inputs.inputs import InputSettings, check_checksums, find_files
 from gristmill.pipelines.inputs.listing import printable
 from gristmill.pipelines.inputs.work_units import WorkUnit, plan_work_units
+from gristmill.pipelines.plugins import Plugin, find_plugin, load_plugin
 from gristmill.pipelines.readers import read_unit
 from gristmill.pipelines.readers.context import ReadContext
 from gristmill.pipelines.schema import DOCUMENT, DOCUMENTS, TEXT
@@ -43,7 +44,7 @@ log = logging.getLogger(__name__)
 REJECTS = "rejects"  # kind of output
 
 # Settings on which the documents of a unit do not depend.
-ELSEWHERE = {"paths", "max_reject_fraction", "verify"}
+ELSEWHERE = {"paths", "max_reject_fraction", "verify", "reader"}
 SHARD_BYTES_CARRIED = 2 * SHARD_BYTES  # in all columns together; bounds memory if text is the smaller part
 
 
@@ -61,7 +62,9 @@ def ingest_step(work: UPath, settings: InputSettings) -> Step:
     old_cuts = finished.settings.get("cuts", {}) if finished else {}
     same = {name: cuts for name, cuts in old_cuts.items() if known.get(name) == versions.get(name)}
     units, cuts = plan_work_units(files, settings.work_unit_bytes, same, settings.encoding)
-    shared = settings.model_dump(mode="json", exclude=ELSEWHERE)
+    shared, own = settings.model_dump(mode="json", exclude=ELSEWHERE), _own_reader(settings)
+    if own:
+        shared["reader"] = [own.attribute, own.sha256]
     name = fingerprint(shared, [file.identity for unit in units for file, *_ in unit])
     limit = {"max_reject_fraction": settings.max_reject_fraction}
     folders = {documents: shared | {"cuts": cuts}, rejects: limit}
@@ -75,8 +78,12 @@ def ingest_step(work: UPath, settings: InputSettings) -> Step:
                 Output(folder, f"part-{u:05d}", inputs, made_with, kind)
                 for kind, folder in ((DOCUMENTS, documents), (REJECTS, rejects))
             )
-            jobs.append(Job(ingest_unit, (unit, settings), outputs, sum(piece.bytes for piece in unit)))
-        return Step("ingest", folders, jobs, done=done, joint=lambda part: part.counts.get("ids_renamed", 0) > 0)
+            jobs.append(Job(ingest_unit, (unit, settings, own), outputs, sum(piece.bytes for piece in unit)))
+        return Step("ingest", folders, jobs, prepare, done, lambda part: part.counts.get("ids_renamed", 0) > 0)
+
+    def prepare() -> None:
+        if own:
+            load_plugin(own)
 
     def done(manifests: dict[UPath, Manifest]) -> None:
         if settings.verify:
@@ -97,8 +104,13 @@ def read_documents(paths: list[str], settings: InputSettings) -> Iterator[pa.Tab
     """
     files = find_files(settings.model_copy(update={"paths": list(map(clean_folder, paths))}))
     units, _ = plan_work_units(files, settings.work_unit_bytes, encoding=settings.encoding)
+    own = _own_reader(settings)
     for unit in units:
-        yield from read_unit(unit, ReadContext(settings, lambda reject: log.warning("cannot read: %s", reject)))
+        yield from read_unit(unit, ReadContext(settings, lambda reject: log.warning("cannot read: %s", reject), own))
+
+
+def _own_reader(settings: InputSettings) -> Plugin | None:
+    return find_plugin(settings.reader, "", "[input] reader") if settings.reader else None
 
 
 def clean_folder(path: str) -> str:
@@ -109,7 +121,9 @@ def clean_folder(path: str) -> str:
     return path
 
 
-def ingest_unit(unit: WorkUnit, settings: InputSettings, outputs: tuple[Output, ...]) -> list[Written]:
+def ingest_unit(
+    unit: WorkUnit, settings: InputSettings, own: Plugin | None, outputs: tuple[Output, ...]
+) -> list[Written]:
     """Read a unit and write its documents, its rejects, or both."""
     wanted = {output.kind: output for output in outputs}
     rejected = wanted.get(REJECTS)
@@ -123,7 +137,7 @@ def ingest_unit(unit: WorkUnit, settings: InputSettings, outputs: tuple[Output, 
             if rejected:
                 file.write(orjson.dumps(reject, option=orjson.OPT_APPEND_NEWLINE))
 
-        reading = ReadContext(settings, on_reject)
+        reading = ReadContext(settings, on_reject, own)
         tables = read_unit(unit, reading)
         if DOCUMENTS in wanted:
             made = write_documents(tables, wanted[DOCUMENTS])

@@ -29,6 +29,7 @@ SUFFIXES: dict[Format, tuple[str, ...]] = {
     "html": (".html", ".htm", ".xhtml"),
     "warc": (".warc", ".wet", ".arc"),
 }
+OWN = "own"  # format of files that `input.reader` reads
 HASHING_THREADS = 4
 COMPRESSIONS = {".gz": "gz", ".zst": "zst", ".zstd": "zst", ".bz2": "bz2", ".xz": "xz"}
 
@@ -47,6 +48,7 @@ class InputSettings(Settings):
     id: str | None = None  # column of ids; None: "id" if present, else <relative path>:<record number>
     source: str | None = None  # column of sources; None: "source" if present, else see `source_of`
     format: Format | None = None  # None: by file name
+    reader: str | None = None  # a function of yours, as "my_reader.py:read": path of a file -> dicts (docs/plugins.md)
     separator: Annotated[str, Field(min_length=1)] | None = None  # splits a text file into documents
     encoding: str = "utf-8"  # of text, CSV, TSV and JSON: a codec of Python, or "auto" to detect it for each file
     delimiter: Character | None = None  # between fields; None: a comma in CSV, a tab in TSV
@@ -79,6 +81,8 @@ class InputSettings(Settings):
     def _differ(self) -> "InputSettings":
         if self.delimiter is not None and self.delimiter == self.quote:
             raise ValueError(f"delimiter and quote are the same character {self.quote!r}; expected two")
+        if self.reader is not None and self.format is not None:
+            raise ValueError(f"reader and format exclude each other, found {self.reader!r} and {self.format!r}")
         return self
 
 
@@ -208,6 +212,8 @@ def open_input(url: str) -> Iterator[BinaryIO]:
 
 def _kind(url: str, settings: InputSettings) -> tuple[str, str | None] | None:
     """Return format and compression of a file by its name; None if the format is unknown."""
+    if settings.reader:
+        return OWN, None
     name = url.rpartition("/")[2].lower()
     stem, dot, suffix = name.rpartition(".")
     compression = COMPRESSIONS.get(dot + suffix)

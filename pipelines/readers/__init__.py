@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
-from gristmill.pipelines.inputs.inputs import UnreadableFile, check_unchanged
+from gristmill.pipelines.inputs.inputs import OWN, UnreadableFile, check_unchanged
 from gristmill.pipelines.inputs.records import RecordBatch, documents, without_too_many_lines
 from gristmill.pipelines.inputs.work_units import InputSlice, WorkUnit
 from gristmill.pipelines.readers.arrow import read_hugging_face, read_parquet
@@ -12,6 +12,7 @@ from gristmill.pipelines.readers.context import ReadContext
 from gristmill.pipelines.readers.delimited import read_csv
 from gristmill.pipelines.readers.html_warc import read_html, read_warc
 from gristmill.pipelines.readers.jsonl import read_jsonl
+from gristmill.pipelines.readers.own import read_own
 from gristmill.pipelines.readers.plain_text import read_text
 from gristmill.pipelines.readers.streaming import CorruptStream
 
@@ -24,6 +25,7 @@ FORMATS: dict[str, Callable[[InputSlice, ReadContext], Iterator[RecordBatch]]] =
     "html": read_html,
     "warc": read_warc,
     "hf": read_hugging_face,
+    OWN: read_own,
 }
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from gristmill.pipelines.inputs.inputs import InputSettings, source_of
 from gristmill.pipelines.inputs.records import RecordBatch, required_columns
 from gristmill.pipelines.inputs.work_units import InputSlice
+from gristmill.pipelines.plugins import Plugin
 from gristmill.pipelines.readers.pages.html_extractor import Extractor
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ class ReadContext:
 
     settings: InputSettings
     on_reject: Callable[[dict], None]
+    own: Plugin | None = None  # the reader that `input.reader` names
     rejects: int = field(default=0, init=False)
     lost_bytes: int = field(default=0, init=False)  # of the files as stored: see CorruptStream
     no_documents: Counter[str] = field(default_factory=Counter, init=False)  # records skipped by design, by their kind

@@ -55,7 +55,7 @@ def _read_batch(
         reason = None
         try:
             row = loads(line)
-            if type(row) is dict and type(row.get(key)) is str and not (i in exact or (others and _lacks(row, others))):
+            if type(row) is dict and type(row.get(key)) is str and not (i in exact or (others and lacks(row, others))):
                 rows.append(row)  # nearly always
                 numbers.append(first + i)
                 continue
@@ -64,12 +64,12 @@ def _read_batch(
             if not (values := _odd_values(line)):
                 reason = _why_not_json(line, error, reading.settings.encoding)
         for row in values:
-            _lift(row, paths)
-            if type(row) is dict and type(row.get(key)) is str and not _lacks(row, others):
+            lift(row, paths)
+            if type(row) is dict and type(row.get(key)) is str and not lacks(row, others):
                 rows.append(row)
                 numbers.append(first + i)
             else:
-                reason = _why_not(row, key, others)
+                reason = why_not(row, key, others)
         if reason:
             starts = _starts(batch) if starts is None else starts
             reading.reject(piece, first + i, reason, line, piece.start + int(starts[i]))
@@ -95,18 +95,18 @@ def _odd_values(line: bytes) -> list:
             ]
     except (ValueError, CorruptStream):
         return []
-    return [_finite(value) for value in values]
+    return [finite(value) for value in values]
 
 
-def _finite(value):
+def finite(value):
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return value if not isinstance(value, float) or isfinite(value) else None
 
 
-def _lift(row, paths: list[list[str]]) -> None:
+def lift(row, paths: list[list[str]]) -> None:
     """Move the values at paths such as payload.body to the top of the row, unless a key has that very name."""
     for path in paths:
         inner = row
@@ -132,15 +132,15 @@ def _lines_at(places: list[int], starts: np.ndarray, lines: list[bytes]) -> set[
     return set(found.tolist())
 
 
-def _lacks(row: dict, names: list[str]) -> str | None:
+def lacks(row: dict, names: list[str]) -> str | None:
     """Return the first name without a value in the row."""
     return next((name for name in names if row.get(name) is None), None)
 
 
-def _why_not(row, key: str, others: list[str]) -> str:
+def why_not(row, key: str, others: list[str]) -> str:
     if type(row) is not dict:
         return "not an object"
-    if (lacking := _lacks(row, [key, *others])) is None:
+    if (lacking := lacks(row, [key, *others])) is None:
         return f"text is not a string: {key!r} is a {type(row[key]).__name__}"
     if lacking in row:
         return f"no {lacking!r}: it is null"

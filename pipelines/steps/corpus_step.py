@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -56,6 +56,11 @@ class CorpusStep(Settings):
     MEASURED: ClassVar[tuple[str, ...]] = ()
     STAGES: ClassVar[dict[str, tuple[str, ...]]] = {}
     REPORTS: ClassVar[tuple[str, ...]] = ()  # tables it leaves beside its decisions, for people and commands
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        if not hasattr(cls, "NAME") and not cls.__module__.startswith("gristmill."):
+            cls.NAME = cls.__name__
 
     @property
     def rewrites(self) -> bool:

@@ -190,8 +190,8 @@ def test_steps_that_remove_lines_leave_code_as_it_is():
     for ids, rewritten in ((["a.py", "a"], {1}), (["a", "a.py"], {0}), (["a.py", "b.py"], set()), (["a", "b"], {0, 1})):
         batch = Batch.of(pa.table({"id": ids, "text": [text, text]}), "unicode")
         batch.language = Code().measure(batch)["label"].to_numpy()
-        assert set(rewrite_batch(C4(), batch)[0]["row"].to_pylist()) == rewritten
-        assert set(rewrite_batch(C4(use_profiles=False), batch)[0]["row"].to_pylist()) == {0, 1}
+        assert set(rewrite_batch("c4", C4(), batch)[0]["row"].to_pylist()) == rewritten
+        assert set(rewrite_batch("c4", C4(use_profiles=False), batch)[0]["row"].to_pylist()) == {0, 1}
     code = C4().for_profile("code")
     assert code.keeps_text
     assert not C4(profiles={"code": {"keeps_text": False}}).for_profile("code").keeps_text

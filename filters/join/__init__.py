@@ -1,0 +1,1 @@
+"""Join: scores that others publish for documents become measures."""

@@ -1,0 +1,426 @@
+"""Steps of a user's code: loaded by a recipe, measured anew when their source changes, opened without their code."""
+
+import pickle
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+
+import orjson
+import polars as pl
+import pytest
+from corpora import write_jsonl
+from upath import UPath
+
+from gristmill.flows.clean.recipe import parse_recipe, read_recipe
+from gristmill.flows.clean.run import clean
+from gristmill.flows.explorer.export import recipe_toml
+from gristmill.flows.explorer.index import RunIndex
+from gristmill.flows.explorer.thresholds import Thresholds
+from gristmill.flows.report.html import report
+from gristmill.flows.runs.explain import explain
+from gristmill.flows.runs.finished import FinishedRun
+from gristmill.flows.runs.status import status
+from gristmill.flows.runs.what_if import what_if
+from gristmill.pipelines import plugins
+from gristmill.pipelines.errors import PluginError, RecipeError
+from gristmill.pipelines.steps.step import run_serial
+
+SHOUTY = '''
+import gristmill as gm
+
+
+class Shouty(gm.Filter):
+    """Drops documents that shout."""
+
+    max_exclamations: float = gm.share(0.02)
+
+    def measure(self, doc):
+        return {"exclamations": doc.text.count("!") / max(1, len(doc.text))}
+
+    def rules(self):
+        return {"exclamations_too_high": gm.Rule("exclamations", ">", self.max_exclamations)}
+'''
+ROWS = [
+    {"id": "loud", "text": "Stop! Now!"},
+    {"id": "quiet", "text": "A quiet text. It has two sentences."},
+    {"id": "empty", "text": ""},
+]
+
+
+@pytest.fixture
+def mill(tmp_path):
+    return Mill(tmp_path)
+
+
+class Mill:
+    """A folder with a recipe, a user's code beside it, and the work folder of both."""
+
+    def __init__(self, folder):
+        self.folder, self.work = folder, UPath(folder / "work")
+        write_jsonl(folder / "raw.jsonl", ROWS)
+        self.code()
+        self.recipe('[steps.shouty]\nuse = "my_filters.py:Shouty"\n')
+
+    def code(self, text=SHOUTY):
+        (self.folder / "my_filters.py").write_text(text)
+
+    def recipe(self, text):
+        (self.folder / "recipe.toml").write_text(text)
+
+    def read(self, *changes):
+        return read_recipe(str(self.folder / "recipe.toml"), changes, (str(self.folder / "raw.jsonl"),))
+
+    def run(self, *changes):
+        """Clean; return the titles of the jobs that ran."""
+        titles = []
+
+        def engine(jobs):
+            for job, parts in run_serial(jobs):
+                titles.append(f"{job.title} {sorted({output.step for output in job.outputs if output.step})}")
+                yield job, parts
+
+        self.summary = clean(self.read(*changes), self.work, engine)
+        return titles
+
+    def reasons(self):
+        ledger = pl.read_parquet(self.folder / "work" / "ledger" / "*.parquet").filter(~pl.col("kept"))
+        return dict(ledger.select("id", pl.format("{}.{}", "step", "rule")).iter_rows())
+
+
+def test_a_filter_in_a_file_is_like_ours(mill):
+    mill.run()
+    assert mill.reasons() == {"loud": "shouty.exclamations_too_high"}
+    assert explain(mill.work, "loud")["measures"] == {"shouty": {"exclamations": 0.2}}
+    now, then = what_if(mill.work, ("shouty.max_exclamations=0.5",))
+    assert (now["clean"], then["clean"]) == (2, 3)
+    with pytest.raises(RecipeError, match=r"max_exclamations: Input should be less than or equal to 1, found 1.5"):
+        mill.read("shouty.max_exclamations=1.5")
+    thresholds = Thresholds(RunIndex(mill.work))
+    assert list(thresholds.adjustable) == ["shouty.exclamations_too_high"]
+    moved = ("shouty.max_exclamations=0.5",)
+    assert thresholds.what_if(moved)["newly_kept"] == 1
+    exported = recipe_toml(thresholds.recipe(moved), moved)
+    assert f'use = "{mill.folder}/my_filters.py:Shouty"' in exported and "max_exclamations = 0.5" in exported
+    report(mill.work, UPath(mill.folder / "report.html"))
+    page = (mill.folder / "report.html").read_text()
+    record = thresholds.recipe(()).steps["shouty"].RECORD
+    assert "Drops documents that shout." in page and record.sha256 not in page and str(mill.folder) not in page
+
+
+def test_a_threshold_measures_nothing_and_the_source_measures_that_step_alone(mill):
+    mill.recipe('[steps.fineweb]\n[steps.shouty]\nuse = "my_filters.py:Shouty"\n[steps.gopher]\n')
+    assert "measure shard part-00000-000 ['fineweb', 'gopher', 'shouty']" in mill.run()
+    assert not any(title.startswith("measure") for title in mill.run("shouty.max_exclamations=0.3"))
+    assert mill.run("shouty.max_exclamations=0.3") == []
+    mill.code(SHOUTY.replace('"!"', '"."'))
+    again = mill.run("shouty.max_exclamations=0.3")
+    assert [title for title in again if title.startswith("measure")] == ["measure shard part-00000-000 ['shouty']"]
+    assert explain(mill.work, "quiet")["measures"]["shouty"] == {"exclamations": 2 / 35}
+
+
+def test_opening_a_work_folder_runs_no_code(mill):
+    mill.run()
+    ran = mill.folder / "ran"
+    mill.code(f"open({str(ran)!r}, 'w')\n" + SHOUTY)
+    FinishedRun(mill.work), what_if(mill.work, ("shouty.max_exclamations=0.5",)), explain(mill.work, "loud")
+    Thresholds(RunIndex(mill.work)).what_if(())
+    assert status(mill.work).finished
+    assert not ran.exists()
+    (mill.folder / "my_filters.py").unlink()
+    report(mill.work, UPath(mill.folder / "report.html"))
+    with pytest.raises(RecipeError, match=r"my_filters.py:Shouty, and opening a work folder loads no code"):
+        clean(FinishedRun(mill.work).recipe, mill.work)
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ('return {"exclamations": 1 / len(doc.text)}', "ZeroDivisionError: division by zero (my_filters.py, line 11)"),
+        ('return {"exclamations": None} if not doc.text else {"exclamations": 1}', "is None, expected a finite number"),
+        ('return {"exclamations": 0.0 if doc.text else float("nan")}', "is nan, expected a finite number"),
+        ('return {"exclamations": 0.0 if doc.text else "0"}', "is '0', expected a finite number"),
+        ('return {"exclamations": 0.0} if doc.text else {}', "returned {}, expected a dict of measures"),
+        ('return {"exclamations": 0.0} | ({} if doc.text else {"b": 1})', "measures exclamations, b, expected exclam"),
+        ('return {"exclamations": 0.0, "kind": "a" if doc.text else 1}', "kind is 1, expected text"),
+        ('return {"exclamations": 0.0, "kind": "a" if doc.text else "\\ud800"}', "expected text"),
+    ],
+)
+def test_a_fault_names_the_document_and_stops_or_rejects(mill, body, fault):
+    mill.code(SHOUTY.replace('return {"exclamations": doc.text.count("!") / max(1, len(doc.text))}', body))
+    with pytest.raises(PluginError) as error:
+        mill.run()
+    assert str(error.value).startswith("[steps.shouty] fails on document 'empty': ") and fault in str(error.value)
+    assert "\n" not in str(error.value)
+    mill.run('shouty.on_error="reject"')
+    assert mill.reasons()["empty"] == "shouty.failed"
+    assert fault in explain(mill.work, "empty")["measures"]["shouty"]["fault"]
+    assert what_if(mill.work, ("shouty.max_exclamations=1.0",))[1]["steps"]["shouty"]["rules"]["failed"]["removed"] == 1
+    RunIndex(mill.work)
+    report(mill.work, UPath(mill.folder / "report.html"))
+
+
+def test_a_measure_that_reads_a_threshold_is_refused(mill):
+    mill.code(SHOUTY.replace('doc.text.count("!")', "self.max_exclamations"))
+    with pytest.raises(PluginError, match=r'reads max_exclamations, .* MEASURED = \("max_exclamations",\)'):
+        mill.run()
+    mill.code(
+        SHOUTY.replace('doc.text.count("!")', "self.max_exclamations").replace(
+            "    max_ex", '    MEASURED = ("max_exclamations",)\n    max_ex'
+        )
+    )
+    mill.run()
+    assert "measure shard part-00000-000 ['shouty']" in mill.run("shouty.max_exclamations=0.5")
+    with pytest.raises(RecipeError, match="needs new measures"):
+        what_if(mill.work, ("shouty.max_exclamations=0.1",))
+
+
+BATCHES = """
+import numpy as np
+import polars as pl
+import gristmill as gm
+
+
+class Marks(gm.BatchFilter):
+    RULES = ("max_marks",)
+    max_marks: int | None = 1
+
+    def measure(self, batch):
+        before = np.append(0, np.cumsum(batch.text.data == ord("!")))
+        marks = np.diff(before[batch.text.offsets])
+        BODY
+        return pl.DataFrame({"marks": marks})
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ("", ""),
+        (
+            "if (np.diff(batch.text.offsets) == 0).any(): raise ValueError('no text')",
+            "ValueError: no text (my_filters.py, line",
+        ),
+        ("marks = np.where(np.diff(batch.text.offsets) == 0, np.nan, marks)", "marks is nan, expected a finite number"),
+        (
+            "marks = [None if b == e else 1 for b, e in zip(batch.text.offsets, batch.text.offsets[1:])]",
+            "marks is None",
+        ),
+    ],
+)
+def test_a_filter_over_batches_is_checked_too(mill, body, fault):
+    mill.code(BATCHES.replace("BODY", body))
+    mill.recipe('[steps.marks]\nuse = "my_filters.py:Marks"\n')
+    if fault:
+        with pytest.raises(PluginError) as error:
+            mill.run()
+        assert "[steps.marks] fails on document 'empty': " in str(error.value) and fault in str(error.value)
+        mill.run('marks.on_error="reject"')
+        assert mill.reasons()["empty"] == "marks.failed"
+        assert fault in explain(mill.work, "empty")["measures"]["marks"]["fault"]
+    else:
+        mill.run()
+        assert mill.reasons() == {"loud": "marks.marks_too_high"}
+        assert explain(mill.work, "loud")["measures"] == {"marks": {"marks": 2}}
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("return 3", "measure returned 3, expected a polars.DataFrame with 3 rows"),
+        ("return pl.DataFrame({'marks': [1]})", "measure returned 1 rows, expected a polars.DataFrame with 3 rows"),
+        ("return pl.DataFrame({'other': marks})", "a rule compares the measure 'marks', .* found none"),
+        (
+            "return pl.DataFrame({'marks': ['a', 'b', 'c']})",
+            "expected a column of numbers, found a column of type String",
+        ),
+    ],
+)
+def test_a_batch_that_does_not_fit_stops_the_run(mill, body, told):
+    mill.code(BATCHES.replace("BODY", body))
+    mill.recipe('[steps.marks]\nuse = "my_filters.py:Marks"\n')
+    with pytest.raises(PluginError, match=told):
+        mill.run()
+
+
+REWRITER = '''
+import gristmill as gm
+
+
+class Unshout(gm.Rewriter):
+    """Replaces exclamation marks by full stops."""
+
+    RULES = ("max_changed",)
+    max_changed: float | None = gm.share(0.5)
+
+    def rewrite(self, doc):
+        return doc.text.replace("!", ".")
+'''
+
+
+def test_a_rewriter_returns_text_and_the_ledger_has_its_spans(mill):
+    mill.code(REWRITER + SHOUTY)
+    mill.recipe('[steps.calm]\nuse = "my_filters.py:Unshout"\n[steps.shouty]\nuse = "my_filters.py:Shouty"\n')
+    mill.run()
+    assert mill.reasons() == {}
+    row = explain(mill.work, "loud")
+    assert row["rewrites"] == [{"step": "calm", "reason": "rewritten", "spans": 2, "bytes": 2}]
+    assert row["measures"] == {"calm": {"changed": 0.2}, "shouty": {"exclamations": 0.0}}
+    texts = pl.read_parquet(mill.folder / "work" / "clean" / "*.parquet")["text"]
+    assert texts.to_list() == ["Stop. Now.", *(row["text"] for row in ROWS[1:])]
+    assert what_if(mill.work, ("calm.max_changed=0.1",))[1]["steps"]["calm"]["removed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ("None if not doc.text else doc.text", "TypeError: rewrite returned None, expected text"),
+        ("doc.text or '\\ud800'", "UnicodeEncodeError: "),
+        ("doc.text[0] + doc.text[1:]", "IndexError: string index out of range (my_filters.py, line 12)"),
+    ],
+)
+def test_a_fault_of_a_rewriter_names_the_document(mill, body, fault):
+    mill.code(REWRITER.replace('doc.text.replace("!", ".")', body))
+    mill.recipe('[steps.calm]\nuse = "my_filters.py:Unshout"\n')
+    with pytest.raises(PluginError) as error:
+        mill.run()
+    assert "[steps.calm] fails on document 'empty': " in str(error.value) and fault in str(error.value)
+    mill.run('calm.on_error="reject"')
+    assert mill.reasons() == {"empty": "calm.failed"}
+
+
+def test_instances_travel_with_the_text_of_their_file(mill):
+    """A process that has no such file unpickles them, as a worker on another machine does."""
+    mill.code(SHOUTY + "\n\nclass Inner(gm.Filter):\n    nested: Shouty = Shouty()\n")
+    mill.recipe('[steps.inner]\nuse = "my_filters.py:Inner"\n')
+    (step,) = mill.read("inner.on_error=reject").steps.values()
+    (mill.folder / "my_filters.py").unlink()
+    sent = mill.folder / "sent"
+    sent.write_bytes(pickle.dumps({"one": step, "same": [step]}))
+    code = f"import pickle; print(pickle.load(open({str(sent)!r}, 'rb'))['one'].model_dump())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(step.model_dump())
+    assert pickle.loads(sent.read_bytes())["one"] == step
+
+
+@pytest.mark.parametrize(
+    ("use", "told"),
+    [
+        ("my_filters.py:Shoty", "has no 'Shoty'; did you mean 'Shouty'?"),
+        ("my_filters.py:gm", "expected a class derived from gm.Filter"),
+        ("no_such.py:Shouty", "cannot read .*/no_such.py: No such file or directory; a path begins in the folder of"),
+        ("my_filters:Shouty", "no module 'my_filters' is installed; to name a file, add its suffix"),
+        ("shoty", "no step 'shoty'; "),
+        ("broken.py:Shouty", "cannot be loaded: SyntaxError: .*broken.py, line 2"),
+        ("raises.py:Shouty", r"cannot be loaded: ZeroDivisionError: division by zero \(raises.py, line 2\)"),
+        ("latin.py:Shouty", "is not UTF-8"),
+        ("rules.py:Shouty", r"\[steps.shouty\]: rules\(\) returned 3; expected a dict of rules"),
+        ("fails.py:Shouty", r"\[steps.shouty\]: KeyError: 'x' \(fails.py, line 14\)"),
+    ],
+)
+def test_code_that_cannot_be_loaded_is_one_line(mill, use, told):
+    (mill.folder / "broken.py").write_text("import os\nclass\n")
+    (mill.folder / "raises.py").write_text("import os\n1 / 0\n")
+    (mill.folder / "latin.py").write_bytes(b"# caf\xe9\n")
+    (mill.folder / "rules.py").write_text(SHOUTY.partition('return {"exclamations_too')[0] + "return 3\n")
+    (mill.folder / "fails.py").write_text(SHOUTY.partition('return {"exclamations_too')[0] + "return {}['x']\n")
+    mill.recipe(f'[steps.shouty]\nuse = "{use}"\n')
+    with pytest.raises(RecipeError, match=told) as error:
+        mill.read()
+    assert "\n" not in str(error.value)
+
+
+def test_a_change_of_a_setting_names_no_code(mill):
+    for change in ("shouty.use=os:system", "input.reader=os:system"):
+        with pytest.raises(RecipeError, match="it names code, which only the file of a recipe may name"):
+            mill.read(change)
+
+
+def test_a_package_gives_steps_by_module_and_by_entry_point(mill, monkeypatch):
+    (mill.folder / "shouting").mkdir()
+    (mill.folder / "shouting" / "__init__.py").write_text("")
+    (mill.folder / "shouting" / "rules.py").write_text(SHOUTY)
+    monkeypatch.syspath_prepend(str(mill.folder))
+    point = EntryPoint("shout", "shouting.rules:Shouty", "gristmill.filters")
+    known = plugins.entry_points
+    monkeypatch.setattr(
+        plugins,
+        "entry_points",
+        lambda group, **name: (
+            [point] if group == point.group and name.get("name", "shout") == "shout" else known(group=group, **name)
+        ),
+    )
+    mill.recipe('[steps.shout]\n[steps.again]\nuse = "shouting.rules:Shouty"\n')
+    mill.run()
+    assert mill.reasons() == {"loud": "shout.exclamations_too_high"}
+    table = orjson.loads((mill.folder / "work" / "recipe.json").read_bytes())
+    assert [step["use"] for step in table["steps"].values()] == ["shouting.rules:Shouty"] * 2
+    mill.recipe("[steps.shoot]\n")
+    with pytest.raises(RecipeError, match=r"no step 'shoot'; did you mean 'shout'\?"):
+        mill.read()
+    pickled = pickle.dumps(parse_recipe({"steps": {"shout": {}}}, "test").steps["shout"])
+    assert pickle.loads(pickled).NAME == "Shouty"
+    (mill.folder / "shouting" / "rules.py").write_text(SHOUTY + "\n")
+    with pytest.raises(RecipeError, match="is another version on this worker"):
+        pickle.loads(pickled)
+    for name in ("shouting.rules", "shouting"):
+        sys.modules.pop(name, None)
+
+
+CORPUS_STEP = '''
+from typing import ClassVar
+
+import numpy as np
+import polars as pl
+
+from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict
+from gristmill.pipelines.steps.decisions import violation_lists
+
+
+class Longest(CorpusStep):
+    """Keeps the documents with the most bytes."""
+
+    keep: int = 1
+
+    def measure(self, batch):
+        return pl.DataFrame({"bytes": np.diff(batch.text.offsets)})
+
+    def decide(self, corpus, scratch):
+        sizes = {part: corpus.measured(part, ["bytes"])["bytes"].to_numpy() for part in corpus.parts}
+        least = np.sort(np.concatenate([*sizes.values()]))[-self.keep]
+        for part, size in sizes.items():
+            rows = np.flatnonzero(size < least)
+            found = "bytes_too_low", rows, size[rows], least
+            yield ShardVerdict(part, pl.DataFrame({"violations": violation_lists(size.size, [found])}))
+'''
+
+
+def test_a_step_over_the_corpus_in_a_file(mill):
+    mill.code(CORPUS_STEP)
+    mill.recipe('[steps.longest]\nuse = "my_filters.py:Longest"\n')
+    mill.run()
+    assert mill.reasons() == dict.fromkeys(("loud", "empty"), "longest.bytes_too_low")
+    assert mill.run() == [] and status(mill.work).finished
+    mill.code(CORPUS_STEP.replace("[-self.keep]", "[-2]"))
+    assert [title.partition(" ")[0] for title in mill.run()][:2] == ["measure", "decide"]
+    assert mill.reasons() == {"empty": "longest.bytes_too_low"}
+    with pytest.raises(RecipeError, match="opening a work folder loads no code"):
+        what_if(mill.work, ("longest.keep=2",))
+
+
+def test_workers_are_spawned_with_the_code(mill, gristmill):
+    write_jsonl(mill.folder / "more.jsonl", [{"text": f"Now {i}!"} for i in range(400)])
+    command = [
+        "clean",
+        mill.folder / "recipe.toml",
+        "--input",
+        mill.folder / "more.jsonl",
+        "--set",
+        "input.work_unit_bytes=2000",
+    ]
+    done = gristmill(*command, "--output", mill.folder / "by-two", "--workers", 2)
+    assert done.returncode == 0, done.stderr
+    assert orjson.loads((mill.folder / "by-two" / "summary.json").read_bytes())["removed"] == 400
+    mill.code(SHOUTY.replace("doc.text.count", "doc.text.cont"))
+    done = gristmill(*command, "--output", mill.folder / "by-two", "--workers", 2)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "Error: [steps.shouty] fails on document 'more.jsonl:" in done.stderr and "line 11" in done.stderr
