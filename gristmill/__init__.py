@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from gristmill.filters.core.filter import Rule as Rule
     from gristmill.filters.core.own import BatchFilter as BatchFilter
     from gristmill.filters.core.own import Document as Document
-    from gristmill.filters.core.own import DocumentFilter as Filter
-    from gristmill.filters.core.own import DocumentRewriter as Rewriter
+    from gristmill.filters.core.own import DocumentFilter as Filter  # noqa: F401
+    from gristmill.filters.core.own import DocumentRewriter as Rewriter  # noqa: F401
     from gristmill.filters.core.own import share as share
     from gristmill.flows.clean.recipe import Recipe as Recipe
     from gristmill.pipelines.errors import GristmillError as GristmillError
