@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
-# Public name -> its module in gristmill.
+# Public name -> its module in gristmill, and after a colon its name there if it differs.
 _NAMES = {
     "GristmillError": "pipelines.errors",
     "Model": "training",
@@ -66,7 +66,8 @@ def __getattr__(name: str) -> Any:
     elif name in _ROOMS:
         return import_module(f"gristmill.{name}")
     elif name in _NAMES:
-        found = getattr(import_module(f"gristmill.{_NAMES[name]}"), name)
+        module, _, inner = _NAMES[name].partition(":")
+        found = getattr(import_module(f"gristmill.{module}"), inner or name)
     else:
         raise AttributeError(f"module 'gristmill' has no attribute {name!r}")
     globals()[name] = found
