@@ -58,7 +58,7 @@ class Table:
         ['id', 'text', 'source']
         """
         try:
-            import pandas  # noqa: F401, Polars does not say what is missing
+            import pandas  # noqa: F401, Polars does not name a missing library
         except ModuleNotFoundError:
             raise GristmillError("to_pandas needs pandas: pip install pandas") from None
         return self.to_polars().to_pandas()

@@ -197,6 +197,7 @@ print(run.summary["clean"])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["file", "-c", "stdin"])
 def test_a_script_needs_no_guard(way, work, tmp_path):
     """Workers do not run it again."""
