@@ -78,7 +78,7 @@ def tree(work: Path) -> dict[str, bytes]:
 
 
 def workers_of(pid: int) -> list[int]:
-    """Return the worker processes of a run, without those that extract pages."""
+    """Return the worker processes of a run, without the extractors of pages."""
     found = []
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
         with suppress(OSError):  # the process has ended meanwhile

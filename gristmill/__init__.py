@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
-# Public name -> its module in gristmill, and its name there if it is another.
+# Public name -> its module in gristmill, and after a colon its name there if it differs.
 _NAMES = {
     "BatchFilter": "filters.core.own",
     "Document": "filters.core.own",

@@ -58,9 +58,10 @@ class Table:
         ['id', 'text', 'source']
         """
         try:
-            return self.to_polars().to_pandas()
-        except ModuleNotFoundError as error:
-            raise GristmillError(f"to_pandas needs {error.name}: pip install {error.name}") from None
+            import pandas  # noqa: F401, Polars does not name a missing library
+        except ModuleNotFoundError:
+            raise GristmillError("to_pandas needs pandas: pip install pandas") from None
+        return self.to_polars().to_pandas()
 
     def to_dataset(self) -> "datasets.Dataset":
         """Read the table into memory as a dataset of Hugging Face.

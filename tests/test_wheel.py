@@ -109,3 +109,14 @@ def test_every_main_command_works_elsewhere(command, elsewhere):
     for made in ("clean/manifest.json", "tokenizers/bpe/gristmill.json", "runs/nano/loss.png", "report/index.html"):
         assert (elsewhere / "work" / made).stat().st_size
     assert (elsewhere / "deduplicated/clean/manifest.json").is_file()
+
+
+def test_the_library_works_elsewhere(command, elsewhere):
+    """Workers are started for the jobs of several shards, from code without a file."""
+    code = (
+        "import gristmill as gm; small = {'input.work_unit_bytes': 10_000};"
+        "run = gm.clean({'steps': {'gopher': {}}}, 'raw.jsonl', 'library', settings=small, workers=2);"
+        "print(len(run.clean) + len(run.removed), run.sql('select count(*) from ledger').item())"
+    )
+    printed = done(command.parent / "python", "-c", code, cwd=elsewhere, PYTHONPATH=".")
+    assert printed.split() == ["300", "300"]

@@ -9,7 +9,7 @@ from gristmill.flows.clean.plan import report_of
 from gristmill.flows.runs.finished import FinishedRun
 from gristmill.pipelines.errors import RecipeError, WorkError
 from gristmill.pipelines.schema import DOCUMENT, ID, MEASURES
-from gristmill.pipelines.settings import nearest
+from gristmill.pipelines.settings import nearest, shown
 from gristmill.pipelines.steps.apply import LEDGER, WHY
 from gristmill.pipelines.storage.inspect import readable, scan_shards, sql_tokens
 from gristmill.pipelines.storage.manifest import Manifest
@@ -58,14 +58,14 @@ def query(run: FinishedRun, sql: str) -> pl.LazyFrame:
     """
     words = [word.lower() for word, _ in sql_tokens(sql, "sql") if not word.isspace()]
     if not words or words[0] not in QUERIES:
-        raise RecipeError(f"sql {sql!r}: expected a query that begins with {', '.join(QUERIES)}")
+        raise RecipeError(f"sql {shown(sql)}: expected a query that begins with {', '.join(QUERIES)}")
     frames = {name: scan_step(run, name) for name in run.recipe.steps}
     frames |= {name: scan_table(run, name) for name in TABLES}
     try:
         result = pl.SQLContext(frames, register_globals=False, eager=False).execute(sql)
         result.collect_schema()
     except PolarsError as error:
-        raise RecipeError(f"sql {sql!r}: {str(error).splitlines()[0]}") from None
+        raise RecipeError(f"sql {shown(sql)}: {str(error).splitlines()[0]}") from None
     return result
 
 

@@ -49,9 +49,9 @@ def test_types_are_those_of_the_table():
     tree = ast.parse(Path(gm.__file__).read_text("utf-8"))
     (block,) = (node for node in tree.body if isinstance(node, ast.If))
     imports = [node for node in block.body if isinstance(node, ast.ImportFrom) and node.module != "inspect"]
-    typed = {each.asname: (node.module, each.name) for node in imports for each in node.names}
-    table = {name: place.partition(":") for name, place in gm._NAMES.items()}
-    assert typed == {name: (f"gristmill.{module}", inner or name) for name, (module, _, inner) in table.items()}
+    named = {each.asname: (node.module, each.name) for node in imports for each in node.names}
+    table = {name: f"gristmill.{place}".partition(":") for name, place in gm._NAMES.items()}
+    assert named == {name: (module, inner or name) for name, (module, _, inner) in table.items()}
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -179,12 +179,15 @@ def test_drawings_show_the_run_and_no_markup_of_a_text(tmp_path):
     write_jsonl(
         tmp_path / "raw.jsonl", [{"id": "<i>", "text": "<script>alert(1)</script> of the mill, and more. Yes. " * 9}]
     )
-    run = gm.clean({"steps": {"gopher": {}}}, tmp_path / "raw.jsonl", tmp_path / "work", workers=1)
+    steps = {"language": {}, "gopher": {}}
+    run = gm.clean({"steps": steps}, tmp_path / "raw.jsonl", tmp_path / "work", workers=1)
     shown = [run, run.documents, run.what_if({"gopher.min_words": 500}), run.histogram("gopher.words")]
     pages = [each._repr_html_() for each in shown]
     assert "gopher" in pages[0] and "&lt;script&gt;" in pages[1] and "words_too_low" in pages[2]
     assert 'class="threshold"' in pages[3] and "gopher.words &lt; 50" in pages[3]
     assert not any(mark in page for page in pages for mark in ("<script", "<i>"))
+    with pytest.raises(RecipeError, match="no numbers to draw"):
+        run.histogram("language.label")
 
 
 SCRIPT = """
@@ -194,6 +197,7 @@ print(run.summary["clean"])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["file", "-c", "stdin"])
 def test_a_script_needs_no_guard(way, work, tmp_path):
     """Workers do not run it again."""
