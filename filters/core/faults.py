@@ -88,16 +88,19 @@ class Faults:
 
     def add(self, row: int, fault: str | Exception) -> None:
         """Record the fault of one document. Raises PluginError if it stops the run."""
+        if isinstance(fault, MemoryError):  # of the machine, not of the document
+            raise fault
         if isinstance(fault, Exception):
             self._refuse_thresholds(fault)
             fault = describe(fault, self.plugin)
         if not self.rejects:
-            id = (
-                "without an id" if self.batch.ids is None else shown(self.batch.ids.row(row).decode("utf-8", "replace"))
-            )
             remedy = ', or set on_error = "reject" to remove such documents' if isinstance(self.step, Own) else ""
-            raise self.stop(f"on document {id}: {fault}{remedy}")
+            raise self.stop(f"on document {self._id(row)}: {fault}{remedy}")
         self.found[row] = fault
+
+    def _id(self, row: int) -> str:
+        ids = self.batch.ids
+        return "without an id" if ids is None else shown(ids.row(row).decode("utf-8", "replace"))
 
     def stop(self, why: str) -> PluginError:
         """Return the error that stops the run."""

@@ -52,7 +52,7 @@ class Filter(Settings):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        if not hasattr(cls, "NAME") and not cls.__module__.startswith("gristmill."):
+        if all(vars(base).get("NAME", base.__name__) == base.__name__ for base in cls.__mro__):  # none is given
             cls.NAME = cls.__name__
 
     def measure(self, batch: Any) -> Any:
