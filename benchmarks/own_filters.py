@@ -4,7 +4,7 @@
 - *Batch form*: measuring, against a call of the same function with the same batch.
 
 Both sides measure the same batches in turns, in one process; the figures are medians of ROUNDS ratios of CPU time.
-Without a corpus the documents are made of random words, of 100 to 6,000 characters.
+Without a corpus the documents are made of random words: of 100 to 6,000 characters, then of 100 to 400.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from gristmill.pipelines.storage.shards import cut_groups
 
 ROUNDS = 15
 DOCUMENTS = 10_000
+SCHEMA = pa.schema([("id", pa.large_string()), ("text", pa.large_string())])
 WORD = re.compile(r"\w+")
 
 
@@ -92,21 +93,29 @@ def seconds(work: Callable[[pa.Table], object], tables: list[pa.Table]) -> float
     return time.process_time() - began
 
 
-def documents(path: str | None) -> pa.Table:
-    """Return the documents of a JSONL file with id and text, or made ones."""
-    if path:
-        return pl.read_ndjson(path).select("id", "text").cast(pl.String).to_arrow()
+def documents(longest: int) -> pl.DataFrame:
+    """Return documents of 20 to ``longest`` words."""
     rng = random.Random(0)
     words = ["mill", "river", "flour!", "grain", "and", "of", "the", "bread,", "water.", "Müller", "ground"]
-    texts = [" ".join(rng.choices(words, k=rng.randint(20, 1_000))) for _ in range(DOCUMENTS)]
-    return pl.DataFrame({"id": [f"doc-{i}" for i in range(DOCUMENTS)], "text": texts}).to_arrow()
+    texts = [" ".join(rng.choices(words, k=rng.randint(20, longest))) for _ in range(DOCUMENTS)]
+    return pl.DataFrame({"id": [f"doc-{i}" for i in range(DOCUMENTS)], "text": texts})
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.own_filters", description=__doc__)
     parser.add_argument("corpus", nargs="?", help="JSONL file with id and text")
-    table = documents(parser.parse_args().corpus)
-    tables = [*cut_groups(table.cast(pa.schema([("id", pa.large_string()), ("text", pa.large_string())])))]
+    path = parser.parse_args().corpus
+    if path:
+        compare(path, pl.read_ndjson(path).select("id", "text").cast(pl.String))
+        return
+    for name, longest in (("long", 1_000), ("short", 70)):
+        compare(name, documents(longest))
+
+
+def compare(title: str, frame: pl.DataFrame) -> None:
+    """Print the ratios for one corpus."""
+    title = f"{title}, {frame.height:,} documents"
+    tables = [*cut_groups(frame.to_arrow().cast(SCHEMA))]
     marks = Marks()
     sides: dict[str, tuple] = {
         "document form, one count": (lambda t: measure_documents({"own": Shouty()}, t), loop(shouty)),
@@ -118,7 +127,7 @@ def main() -> None:
         for _ in range(ROUNDS + 1):
             spent = seconds(ours, tables)
             ratios.append(spent / seconds(plain, tables))
-        print(f"{name:<26} {median(ratios[1:]):.2f} times the CPU time without Gristmill ({len(table):,} documents)")
+        print(f"{title}: {name}: {median(ratios[1:]):.2f} times the CPU time without Gristmill")
 
 
 if __name__ == "__main__":

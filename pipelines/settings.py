@@ -36,6 +36,12 @@ class Settings(BaseModel):
         return {key: None if value == OFF and key in may_be_none else value for key, value in values.items()}
 
 
+def given_name(kind: type) -> str:
+    """Return the NAME of a class, or of the nearest base that gives one other than its own; else the class's own."""
+    given = (vars(base).get("NAME", base.__name__) for base in kind.__mro__)
+    return next((name for name, base in zip(given, kind.__mro__, strict=True) if name != base.__name__), kind.__name__)
+
+
 S = TypeVar("S", bound=Settings)
 
 

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from gristmill.filters.core.profiles import NO_PROFILE, profile_settings, profiles
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.schema import LANGUAGE
-from gristmill.pipelines.settings import Settings, read_settings
+from gristmill.pipelines.settings import Settings, given_name, read_settings
 
 GUESS = "guess"  # what a step may provide besides LANGUAGE: the likeliest language, sure or not
 Count = Annotated[int, Field(ge=0)]
@@ -52,8 +52,7 @@ class Filter(Settings):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        if not hasattr(cls, "NAME") and not cls.__module__.startswith("gristmill."):
-            cls.NAME = cls.__name__
+        cls.NAME = given_name(cls)
 
     def measure(self, batch: Any) -> Any:
         """Return one row per document of a `Batch`, in order, as a ``pl.DataFrame``.

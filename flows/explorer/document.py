@@ -47,7 +47,9 @@ class ThresholdBar(NamedTuple):
 
     @property
     def share(self) -> float:
-        """Position (0 to 1) of the value on a bar with the threshold in its middle."""
+        """Position (0 to 1) of the value on a bar with the threshold in its middle; 0 for a missing value."""
+        if np.isnan(self.value):
+            return 0.0
         if not self.threshold:  # off, or 0
             return 0.0 if not self.value else 1.0 if self.threshold is None else 0.75
         return float(np.clip(self.value / self.threshold / 2, 0, 1))

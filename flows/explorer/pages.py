@@ -113,9 +113,15 @@ def _panel(index: RunIndex, thresholds: Thresholds, chosen: Threshold, profile: 
 
 
 def number(value: float | None) -> str:
-    """Format a number with four significant digits; None, the threshold of a rule that is off, is "off"."""
+    """Format a number with four significant digits; None, the threshold of a rule that is off, is "off".
+
+    >>> number(0.12345), number(None), number(float("nan"))
+    ('0.1235', 'off', 'none')
+    """
     if value is None:
         return "off"
+    if value != value:  # NaN: the document has no value
+        return "none"
     if float(value).is_integer():
         return f"{int(value):,}"
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -16,7 +16,7 @@ import pyarrow as pa
 from upath import UPath
 
 from gristmill.pipelines.schema import DECISION, DECISIONS, ID, SPAN, SPANS
-from gristmill.pipelines.settings import Settings
+from gristmill.pipelines.settings import Settings, given_name
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.decisions import violation_lists, write_decisions
 from gristmill.pipelines.steps.step import Input, Output, Written
@@ -59,8 +59,7 @@ class CorpusStep(Settings):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        if not hasattr(cls, "NAME") and not cls.__module__.startswith("gristmill."):
-            cls.NAME = cls.__name__
+        cls.NAME = given_name(cls)
 
     @property
     def rewrites(self) -> bool:

@@ -6,6 +6,7 @@ import pytest
 
 from gristmill.filters.classifier.filter import Classifier
 from gristmill.filters.core.batch import Batch
+from gristmill.filters.join.step import Join
 from gristmill.filters.registry import FILTERS, VARIANT_KINDS
 from gristmill.filters.rules.c4 import C4
 from gristmill.filters.rules.gopher import Gopher
@@ -13,7 +14,7 @@ from gristmill.filters.rules.keywords import Keywords
 from gristmill.filters.rules.noise import Noise
 from gristmill.pipelines.ragged import Ragged
 
-KINDS = [*FILTERS.values(), *VARIANT_KINDS]
+KINDS = [*(kind for kind in FILTERS.values() if kind is not Join), *VARIANT_KINDS]  # a join's rules are of its columns
 RULE_SETS = [kind for kind in KINDS if "variant" in kind.model_fields or kind in (Noise, Keywords)]
 # Rules that compare another measure than the one of their name: with the value of a percentile, or of a random draw.
 OTHER_MEASURES = {

@@ -14,6 +14,7 @@ from gristmill.filters.join import table
 from gristmill.filters.join.table import JoinedColumns, look_up, write_table
 from gristmill.flows.clean.recipe import parse_recipe
 from gristmill.flows.clean.run import clean
+from gristmill.flows.explorer.document import bars, read_document
 from gristmill.flows.explorer.export import recipe_toml
 from gristmill.flows.explorer.index import RunIndex
 from gristmill.flows.explorer.thresholds import Thresholds
@@ -69,6 +70,8 @@ def test_scores_are_measures_with_rules(tmp_path):
     assert thresholds.what_if(thresholds.read(["edu.min.score=4"]))["newly_removed"] == 1
     assert thresholds.what_if(thresholds.read(["edu.min.score=off"]))["newly_kept"] == 1
     assert "score = 4.0" in recipe_toml(thresholds.recipe(("edu.min.score=4.0",)), ())
+    (bar,) = bars(thresholds.index, thresholds, (), read_document(thresholds.index, "part-00000-000", 1))["edu"][1:]
+    assert (bar.rule, bar.share, bar.broken) == ("score_too_low", 0.0, False)
     report(work, UPath(tmp_path / "report.html"))
     assert status(work).finished
     with pytest.raises(RecipeError, match="needs new measures"):

@@ -11,6 +11,7 @@ import pytest
 from corpora import write_jsonl
 from upath import UPath
 
+import gristmill as gm
 from gristmill.flows.clean.recipe import parse_recipe, read_recipe
 from gristmill.flows.clean.run import clean
 from gristmill.flows.explorer.export import recipe_toml
@@ -136,6 +137,7 @@ def test_opening_a_work_folder_runs_no_code(mill):
     ("body", "fault"),
     [
         ('return {"exclamations": 1 / len(doc.text)}', "ZeroDivisionError: division by zero (my_filters.py, line 11)"),
+        ("next(iter(doc.text)); return {'exclamations': 0}", "StopIteration: "),
         ('return {"exclamations": None} if not doc.text else {"exclamations": 1}', "is None, expected a finite number"),
         ('return {"exclamations": 0.0 if doc.text else float("nan")}', "is nan, expected a finite number"),
         ('return {"exclamations": 0.0 if doc.text else "0"}', "is '0', expected a finite number"),
@@ -172,6 +174,37 @@ def test_a_measure_that_reads_a_threshold_is_refused(mill):
     assert "measure shard part-00000-000 ['shouty']" in mill.run("shouty.max_exclamations=0.5")
     with pytest.raises(RecipeError, match="needs new measures"):
         what_if(mill.work, ("shouty.max_exclamations=0.1",))
+
+
+LANGUAGE = """
+import gristmill as gm
+
+
+class Tongue(gm.Filter):
+    PROVIDES = {"language": "label"}
+
+    def measure(self, doc):
+        assert doc.language is None
+        return {"label": "de" if "quiet" in doc.text else "en"}
+
+
+class Facts(gm.Filter):
+    NEEDS = ("language",)
+
+    def measure(self, doc):
+        return {"facts": f"{doc.id} {doc.name} {doc.language}", "size": len(doc.text)}
+"""
+
+
+def test_a_document_has_its_id_its_name_and_its_language(mill):
+    """A filter of a user may itself give the language to later steps; one without rules only measures."""
+    mill.code(LANGUAGE)
+    mill.recipe('[steps.tongue]\nuse = "my_filters.py:Tongue"\n[steps.facts]\nuse = "my_filters.py:Facts"\n')
+    mill.run()
+    assert explain(mill.work, "quiet")["measures"]["facts"] == {"facts": "quiet quiet de", "size": 35}
+    assert FinishedRun(mill.work).languages("part-00000-000").to_list() == ["en", "de", "en"]
+    given = gm.Document("A text.", "an id", "en")
+    assert (given.text, given.id, given.language, given.name) == ("A text.", "an id", "en", "")
 
 
 BATCHES = """
