@@ -57,7 +57,7 @@ def find_duplicates(settings: Exact, corpus: Corpus) -> pl.DataFrame:
         pl.first(ID).alias("duplicate_of"), pl.first("position").alias("kept"), pl.first("indexed").alias("in_index")
     )
     joined = ranked.join(kept, on=["high", "low"], maintain_order="left")
-    dropped = ~pl.col("indexed") & (pl.col("position") != pl.col("kept"))
+    dropped = ~pl.col("indexed") & ((pl.col("position") != pl.col("kept")) | pl.lit(settings.drop == "all"))
     dropped = dropped & pl.col("in_index") if settings.only_against else dropped
     return joined.filter(dropped).select("part", "row", "duplicate_of", "in_index", pl.lit(1.0).alias("similarity"))
 

@@ -120,7 +120,7 @@ def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path
     greedy = GreedySelection(position.size, settings.max_comparisons, n_indexed, n_keepers)
     greedy.run(lambda: map(load, files), lambda left, right: sets.are_alike(position[left], position[right]))
     ranked = pl.read_parquet(scratch / "ranked.parquet", glob=False)
-    clusters = _describe(greedy, ranked, lambda a, b: sets.compare(position[a], position[b]))
+    clusters = _describe(greedy, ranked, lambda a, b: sets.compare(position[a], position[b]), settings.drop == "all")
     shutil.rmtree(scratch)
     counts = {
         "candidates": position.size,
@@ -142,8 +142,13 @@ def map_bands(settings: NearDuplicates, corpus: Corpus, part: str, path: Path) -
     return rows.size * settings.bands[0]
 
 
-def _describe(greedy: GreedySelection, ranked: pl.DataFrame, compare: Callable[..., Similarities]) -> pl.DataFrame:
-    """Return the clusters of two and more, members in keep order: columns REPORT."""
+def _describe(
+    greedy: GreedySelection, ranked: pl.DataFrame, compare: Callable[..., Similarities], drop_all: bool
+) -> pl.DataFrame:
+    """Return the clusters of two and more, members in keep order: columns REPORT.
+
+    With ``drop_all`` a document that has copies is a duplicate of itself, as similar as its most similar copy.
+    """
     sizes = np.bincount(greedy.cluster, minlength=greedy.cluster.size)
     removed = np.flatnonzero(greedy.kept_by != np.arange(greedy.kept_by.size))
     found = compare(removed, greedy.kept_by[removed])
@@ -155,6 +160,10 @@ def _describe(greedy: GreedySelection, ranked: pl.DataFrame, compare: Callable[.
         mark_similarity=pl.Series(found.marks).fill_nan(None),
         containment=found.containment,
     )
+    if drop_all:
+        keepers = dropped.with_columns(rank=greedy.kept_by[removed].astype(np.int64)).filter(~pl.col("in_index"))
+        keepers = keepers.group_by("duplicate_of", "in_index", "rank", maintain_order=True).agg(pl.all().max())
+        dropped = pl.concat([dropped, keepers])
     members = ranked.with_columns(
         pl.int_range(pl.len()).alias("rank"),
         pl.Series("cluster_size", sizes[greedy.cluster]),

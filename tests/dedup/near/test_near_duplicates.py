@@ -154,6 +154,21 @@ def test_short_documents(tmp_path, left, right, duplicate):
     assert bool(near(tmp_path, [("a", left), ("b", right)])[0]) is duplicate
 
 
+def test_with_all_of_a_group_the_kept_document_goes_as_its_own_duplicate(tmp_path):
+    """Of a chain, a document that is like a copy alone stays; the values are those of the most similar copy."""
+    chain = edit_chain(6)
+    gone, found, _ = near(tmp_path / "copies", chain)
+    all_gone, all_found, _ = near(tmp_path / "all", chain, NearDuplicates(drop="all"))
+    kept = set(gone.values())
+    assert kept and all_gone == gone | {id: id for id in kept}
+    assert set(dict(chain)) - set(all_gone) == set(dict(chain)) - set(gone) - kept
+    for id in kept:
+        most = found.filter(duplicate_of=id)["similarity"].max()
+        assert all_found.filter(id=id).row(0, named=True)["similarity"] == most
+    columns = [ID, "cluster", "cluster_size"]
+    assert all_found.select(columns).equals(found.select(columns))
+
+
 def messy_rows():
     """Families of near-duplicates around the threshold, with names that say nothing."""
     draw, rows = random.Random(5), []
