@@ -1,6 +1,6 @@
 """Exact deduplication: keep one of the documents with equal text.
 
-Texts are equal if their canonical forms (dedup/canonical.py) agree after each run of white space is replaced by one
+Texts are equal if their canonical forms (pipelines/canonical.py) agree after each run of white space is replaced by one
 space and both ends are trimmed (by option, also lower-cased). They are compared by a 128-bit hash: among 10^10
 different texts, two collide with probability below 10^-18 (birthday bound n^2 / 2^129).
 """
@@ -12,7 +12,6 @@ from typing import ClassVar
 import numpy as np
 import polars as pl
 
-from gristmill.dedup.canonical import canonical
 from gristmill.dedup.exact.normalize import hash_normalized
 from gristmill.dedup.index import IndexedStep
 from gristmill.dedup.keep_order import rank_documents
@@ -36,7 +35,7 @@ class Exact(IndexedStep):
 
     def measure(self, batch) -> pl.DataFrame:
         """Return each document's hash as two uint64, and its bytes. All blank documents have the same hash."""
-        high, low = hash_normalized(*canonical(batch.text), self.lowercase)
+        high, low = hash_normalized(*batch.canonical, self.lowercase)
         return pl.DataFrame({"high": high, "low": low, "bytes": np.diff(batch.text.offsets)})
 
     def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:

@@ -19,7 +19,6 @@ import numpy as np
 from numba import njit
 from upath import UPath
 
-from gristmill.dedup.canonical import canonical
 from gristmill.dedup.exact.normalize import normalized
 from gristmill.dedup.keep_order import rank_documents
 from gristmill.dedup.near.candidates import BAND_ROW_BYTES, find_candidates, load, renumber
@@ -30,6 +29,7 @@ from gristmill.dedup.near.shingle_letters import letters
 from gristmill.dedup.near.shingles import shingle_sets
 from gristmill.dedup.near.verify import ShingleSets
 from gristmill.dedup.passages.split import Passages, cut_passages
+from gristmill.pipelines.canonical import canonical
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.steps.corpus import Corpus

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from gristmill.dedup.canonical import canonical
 from gristmill.dedup.exact.normalize import hash_normalized, space_width
 from gristmill.dedup.near.shingle_letters import SPACELESS, letters
+from gristmill.pipelines.canonical import canonical
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
 
@@ -32,7 +32,7 @@ class Passages(NamedTuple):
     words: np.ndarray  # int64[m], runs without white space, or letters of scripts without spaces
 
     def hashes(self, text: Ragged, lowercase: bool = False) -> np.ndarray:
-        """Return uint64[m], equal for passages whose canonical forms (dedup/canonical.py) differ in white space only.
+        """Return uint64[m], equal for passages whose canonical forms (pipelines/canonical.py) differ in white space.
 
         Of 10^9, any two collide with 3 %.
         """

@@ -12,6 +12,7 @@ from gristmill.filters.text.lines import Lines, split_lines, unwrap
 from gristmill.filters.words.spacy_words import spacy_words
 from gristmill.filters.words.unicode_words import unicode_words
 from gristmill.filters.words.words import Words
+from gristmill.pipelines.canonical import canonical
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
 
@@ -58,6 +59,11 @@ class Batch:
             ids=None if ids is None else Ragged.from_text(ids),
             names=Ragged.from_text(pc.coalesce(*names)) if names else None,
         )
+
+    @cached_property
+    def canonical(self) -> Ragged:
+        """Canonical text of every document, by which duplicates are found."""
+        return canonical(self.text)
 
     @cached_property
     def words(self) -> Words:

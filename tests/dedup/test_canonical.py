@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gristmill.dedup.canonical import canonical
 from gristmill.dedup.exact.exact import Exact
 from gristmill.dedup.passages.split import cut_passages
+from gristmill.pipelines.canonical import canonical
 from gristmill.pipelines.ragged import Ragged
 from tests.dedup.exact.test_exact import duplicates
 from tests.dedup.near.test_near_duplicates import near, prose
@@ -35,6 +35,13 @@ def test_damaged_rows_stay_as_they_are(rows):
         except UnicodeDecodeError:
             expected = row
         assert found.row(i) == expected
+
+
+@pytest.mark.parametrize("letters", range(18))
+def test_a_change_is_found_after_any_number_of_letters_and_at_the_end_of_a_row(letters):
+    rows = ["a" * letters + "e\u0301", "b" * (17 - letters), "e\u0301" + "c" * letters]
+    found = canonical(Ragged.from_strings(rows))
+    assert [found.row(i).decode() for i in range(3)] == ["a" * letters + "é", rows[1], "é" + "c" * letters]
 
 
 @pytest.mark.parametrize("rows", [[], [""], ["plain", "text\n"], ["é", "字 漢"]])

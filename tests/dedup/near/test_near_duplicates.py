@@ -14,6 +14,7 @@ from upath import UPath
 
 from gristmill.dedup.near import candidates
 from gristmill.dedup.near.near_duplicates import Corpus, NearDuplicates, find_near_duplicates
+from gristmill.filters.core.batch import Batch
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DECISIONS, DOCUMENT, ID
 from gristmill.pipelines.steps.corpus_step import DUPLICATE, decide_corpus
@@ -21,11 +22,6 @@ from gristmill.pipelines.steps.spans import spans_table
 from gristmill.pipelines.steps.step import Output
 from gristmill.pipelines.storage.shards import cut_groups, read_shard, write_shard
 from tests.reference.shingles import shingles
-
-
-class Batch:
-    def __init__(self, text):
-        self.text = text
 
 
 def build(folder, rows, settings, shards=1, **columns):

@@ -1,7 +1,7 @@
 """Canonical text: the form in which documents and passages are compared; the text that is kept never changes.
 
 Texts that Unicode calls equal are equal: each is composed (NFC), without soft hyphens and zero-width characters, which
-are in the code points but on no page. Text of ASCII is looked at once and not copied.
+are in the code points but on no page. Text that is canonical is looked at once and not copied.
 """
 
 import re
@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numba import njit
 
+from gristmill.pipelines.kernels.intrinsics import load_u64
 from gristmill.pipelines.kernels.nfc import nfc_unstable
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
@@ -20,12 +21,11 @@ IGNORED = (
     "[\u00ad\u034f\u061c\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
+NOT_ASCII = np.uint64(0x8080808080808080)  # in 8 bytes at once
 
 
 def canonical(text: Ragged) -> Ragged:
     """Return the canonical form of each row, the same arrays if no row changes; rows of invalid UTF-8 stay."""
-    if not text.data.size or text.data.max() < 0x80:
-        return text
     rows = np.flatnonzero(_contains_any(*text, _changing()))
     if not rows.size:
         return text
@@ -52,7 +52,7 @@ def _contains_any(offsets, data, table):
         at, end = offsets[i], offsets[i + 1]
         while at < end:
             if data[at] < 0x80:
-                at += 1
+                at += 8 if end - at >= 8 and load_u64(data, at) & NOT_ASCII == 0 else 1
                 continue
             code, size = decode(data, at, end)
             if size == 1:  # damaged: what follows in Polars reads as far as the bytes say, beyond the row
