@@ -4,60 +4,81 @@ Texts that Unicode calls equal are equal: each is composed (NFC), without soft h
 are in the code points but on no page. Text that is canonical is looked at once and not copied.
 """
 
-import re
 from functools import cache
 
 import numpy as np
 import polars as pl
 from numba import njit
 
+from gristmill.pipelines.kernels.gather import gather_spans
 from gristmill.pipelines.kernels.intrinsics import load_u64
-from gristmill.pipelines.kernels.nfc import nfc_unstable
+from gristmill.pipelines.kernels.nfc import UNSTABLE, nfc_classes
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.steps.spans import rewrite, spans_table
 
-# Default_Ignorable_Code_Point of Unicode 16.0, except the Hangul fillers, which are letters.
+# Default_Ignorable_Code_Point of Unicode 16.0, except the Hangul fillers, which are letters: first and last.
 IGNORED = (
-    "[\u00ad\u034f\u061c\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
-    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+    *((0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x200B, 0x200F)),
+    *((0x202A, 0x202E), (0x2060, 0x206F), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF), (0x1BCA0, 0x1BCA3)),
+    *((0x1D173, 0x1D17A), (0xE0000, 0xE0FFF)),
 )
+IGNORED_PATTERN = "[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in IGNORED) + "]"
 NOT_ASCII = np.uint64(0x8080808080808080)  # in 8 bytes at once
 
 
 def canonical(text: Ragged) -> Ragged:
     """Return the canonical form of each row, the same arrays if no row changes; rows of invalid UTF-8 stay."""
-    rows = np.flatnonzero(_contains_any(*text, _changing()))
-    if not rows.size:
+    row, begin, end = _unstable_words(*text, _classes())
+    if not row.size:
         return text
-    column = pl.Series("text", text.to_text())
-    changed = column.gather(rows).str.replace_all(IGNORED, "").str.normalize("NFC")
-    return Ragged.from_text(column.scatter(rows, changed).to_arrow())
+    words = pl.Series("word", gather_spans(text.data, begin, end).to_text())
+    changed = words.str.replace_all(IGNORED_PATTERN, "").str.normalize("NFC")
+    return rewrite(text, spans_table(row, begin - text.offsets[row], end - begin, [""] * row.size, changed.to_arrow()))
+
+
+def changing_rows(text: Ragged) -> np.ndarray:
+    """Return the numbers of the rows that may not be canonical, ascending; all others are."""
+    return np.unique(_unstable_words(*text, _classes())[0])
 
 
 @cache
-def _changing() -> np.ndarray:
-    """Return bool[0x110000]: characters that are ignored, or that NFC may change."""
-    table = nfc_unstable().copy()
-    every = "".join(chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000)
-    table[[ord(character) for character in re.findall(IGNORED, every)]] = True
+def _classes() -> np.ndarray:
+    """Return `nfc_classes` in which characters that are ignored are unstable."""
+    table = nfc_classes().copy()
+    for first, last in IGNORED:
+        table[first : last + 1] = UNSTABLE
     table.flags.writeable = False
     return table
 
 
 @njit(nogil=True, cache=True)
-def _contains_any(offsets, data, table):
-    """Return bool[n]: rows of valid UTF-8 with a character that is True in the table."""
-    found = np.zeros(offsets.size - 1, np.bool_)
-    for i in range(found.size):
-        at, end = offsets[i], offsets[i + 1]
-        while at < end:
-            if data[at] < 0x80:
-                at += 8 if end - at >= 8 and load_u64(data, at) & NOT_ASCII == 0 else 1
+def _unstable_words(offsets, data, classes):
+    """Return row, begin and end of each run without ASCII white space that may not be canonical, of valid UTF-8.
+
+    A run has an unstable character, or marks out of order. NFC reaches across no ASCII white space.
+    """
+    row, begins = np.empty(data.size // 2 + 1, np.int64), np.empty(data.size // 2 + 1, np.int64)
+    ends, m = np.empty(row.size, np.int64), 0
+    for i in range(offsets.size - 1):
+        at, end, first, begin, before = offsets[i], offsets[i + 1], m, np.int64(-1), np.uint8(0)
+        while at <= end:
+            if at == end or data[at] < 0x80:
+                if begin >= 0 and (at == end or data[at] <= 32):
+                    row[m], begins[m], ends[m] = i, begin, at
+                    m, begin = m + 1, np.int64(-1)
+                at += 8 if begin < 0 and end - at >= 8 and load_u64(data, at) & NOT_ASCII == 0 else 1
+                before = np.uint8(0)
                 continue
             code, size = decode(data, at, end)
             if size == 1:  # damaged: what follows in Polars reads as far as the bytes say, beyond the row
-                found[i] = False
+                m = first
                 break
-            found[i] |= table[code]
+            own = classes[code]
+            if begin < 0 and (own == UNSTABLE or 0 < own < before):
+                begin = at
+                while begin > offsets[i] and data[begin - 1] > 32:
+                    begin -= 1
+            before = own
             at += size
-    return found
+    return row[:m].copy(), begins[:m].copy(), ends[:m].copy()

@@ -12,7 +12,8 @@ from numba import njit
 
 from gristmill.dedup.exact.normalize import hash_normalized, space_width
 from gristmill.dedup.near.shingle_letters import SPACELESS, letters
-from gristmill.pipelines.canonical import canonical
+from gristmill.pipelines.canonical import canonical, changing_rows
+from gristmill.pipelines.kernels.gather import gather_rows
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
 
@@ -40,7 +41,10 @@ class Passages(NamedTuple):
             return np.zeros(0, np.uint64)
         cuts = np.append(self.start, text.data.size)
         passages = Ragged.from_arrays(cuts - cuts[0], text.data[cuts[0] :])
-        return hash_normalized(*canonical(passages), lowercase)[0]
+        hashes, rows = hash_normalized(*passages, lowercase)[0], changing_rows(passages)
+        if rows.size:  # few: copying all passages costs more than hashing these twice
+            hashes[rows] = hash_normalized(*canonical(gather_rows(passages, rows)), lowercase)[0]
+        return hashes
 
 
 def cut_passages(text: Ragged, kind: str) -> Passages:

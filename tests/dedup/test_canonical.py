@@ -14,9 +14,8 @@ from tests.dedup.near.test_near_duplicates import near, prose
 from tests.reference import canonical as reference
 
 HIDDEN = "\u00ad\u200b\u200c\u200d\u2060\ufeff\ufe0f\u034f"
-pieces = st.sampled_from(
-    [*HIDDEN, *"aeé字 ", "\u0301", "\u0323", "\u0344", "\u1100", "\u1161", "\u11a8", "\uac00", "\u212b"]
-)
+MARKS = "\u064e\u0651\u0e38\u0e48\u0301\u0323\u0344\u1161\u11a8"
+pieces = st.sampled_from([*HIDDEN, *MARKS, *"aeé字 \n\u1100\uac00\u212b"])
 texts = st.lists(pieces, max_size=12).map("".join) | st.text()
 
 
