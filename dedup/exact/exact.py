@@ -1,7 +1,7 @@
 """Exact deduplication: keep one of the documents with equal text.
 
-Texts are equal if their canonical forms (pipelines/canonical.py) agree after each run of white space is replaced by one
-space and both ends are trimmed (by option, also lower-cased). They are compared by a 128-bit hash: among 10^10
+Texts are equal if their canonical forms (pipelines/steps/canonical.py) agree after each run of white space is one
+space, both ends trimmed (by option, also lower-cased). They are compared by a 128-bit hash: among 10^10
 different texts, two collide with probability below 10^-18 (birthday bound n^2 / 2^129).
 """
 

@@ -8,8 +8,8 @@ import numpy as np
 from gristmill.dedup.near.marks import DENSE, live_bytes, marked_shingle_sets, symbol_shares
 from gristmill.dedup.near.shingles import shingle_sets
 from gristmill.dedup.near.verify import ShingleSets
-from gristmill.pipelines.canonical import canonical
 from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.steps.canonical import canonical
 
 
 class Similarities(NamedTuple):

@@ -29,9 +29,9 @@ from gristmill.dedup.near.shingle_letters import letters
 from gristmill.dedup.near.shingles import shingle_sets
 from gristmill.dedup.near.verify import ShingleSets
 from gristmill.dedup.passages.split import Passages, cut_passages
-from gristmill.pipelines.canonical import canonical
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.steps.canonical import canonical
 from gristmill.pipelines.steps.corpus import Corpus
 
 NUM_PERM = 64  # in a signature: 7 rows per band at 0.9, 4 at 0.8

@@ -12,10 +12,10 @@ from numba import njit
 
 from gristmill.dedup.exact.normalize import hash_normalized, space_width
 from gristmill.dedup.near.shingle_letters import SPACELESS, letters
-from gristmill.pipelines.canonical import canonical, changing_rows
 from gristmill.pipelines.kernels.gather import gather_rows
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.steps.canonical import canonical, changing_rows
 
 SENTENCE, LINE, PARAGRAPH = KINDS = ("sentence", "line", "paragraph")
 STOPS = np.array([ord(c) for c in ".!?…"], np.int64)
@@ -33,7 +33,7 @@ class Passages(NamedTuple):
     words: np.ndarray  # int64[m], runs without white space, or letters of scripts without spaces
 
     def hashes(self, text: Ragged, lowercase: bool = False) -> np.ndarray:
-        """Return uint64[m], equal for passages whose canonical forms (pipelines/canonical.py) differ in white space.
+        """Return uint64[m]: equal for equal canonical text (pipelines/steps/canonical.py), up to white space.
 
         Of 10^9, any two collide with 3 %.
         """

@@ -12,9 +12,9 @@ from gristmill.filters.text.lines import Lines, split_lines, unwrap
 from gristmill.filters.words.spacy_words import spacy_words
 from gristmill.filters.words.unicode_words import unicode_words
 from gristmill.filters.words.words import Words
-from gristmill.pipelines.canonical import canonical
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
+from gristmill.pipelines.steps.canonical import canonical
 
 SPLITTERS = {"unicode": unicode_words, "spacy": spacy_words}  # name in the recipe -> word splitter
 

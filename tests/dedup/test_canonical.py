@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from gristmill.dedup.exact.exact import Exact
 from gristmill.dedup.passages.split import cut_passages
-from gristmill.pipelines.canonical import canonical
 from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.steps.canonical import canonical
 from tests.dedup.exact.test_exact import duplicates
 from tests.dedup.near.test_near_duplicates import near, prose
 from tests.reference import canonical as reference
