@@ -26,7 +26,7 @@ from upath import UPath
 
 from gristmill.dedup.near.marks import DENSE, SPARSE
 from gristmill.dedup.near.near_duplicates import Corpus, NearDuplicates, find_near_duplicates
-from gristmill.pipelines.ragged import Ragged
+from gristmill.filters.core.batch import Batch
 from gristmill.pipelines.schema import DOCUMENT
 from gristmill.pipelines.storage.shards import cut_groups, write_shard
 
@@ -88,13 +88,6 @@ def write(rows: list[dict], folder: Path, shards: int = 2) -> list[str]:
         table = pa.table([[r["id"] for r in some], [r["text"] for r in some], [""] * len(some)], DOCUMENT.names)
         write_shard(UPath(folder) / f"{part}.parquet", cut_groups(table.cast(DOCUMENT)), DOCUMENT)
     return parts
-
-
-class Batch:
-    language = None
-
-    def __init__(self, text: Ragged):
-        self.text = text
 
 
 def deduplicate(settings: NearDuplicates, rows: list[dict], folder: Path) -> tuple[pl.DataFrame, dict]:

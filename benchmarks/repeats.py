@@ -26,8 +26,9 @@ import numpy as np
 import polars as pl
 from upath import UPath
 
-from benchmarks.near_duplicates import Batch, jaccard, read, write
+from benchmarks.near_duplicates import jaccard, read, write
 from gristmill.dedup.passages.repeated import RepeatedPassages, find_repeats
+from gristmill.filters.core.batch import Batch
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.storage.shards import write_shard
 

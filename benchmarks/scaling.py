@@ -20,8 +20,9 @@ import numpy as np
 import polars as pl
 from upath import UPath
 
-from benchmarks.near_duplicates import Batch, read, write
+from benchmarks.near_duplicates import read, write
 from gristmill.dedup.near.near_duplicates import NearDuplicates, find_near_duplicates
+from gristmill.filters.core.batch import Batch
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.storage.shards import write_shard
 

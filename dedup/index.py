@@ -4,6 +4,8 @@ An index is a folder like a work folder, with ``documents/`` and ``steps/<kind>/
 because candidates are verified by it; zstd text takes a quarter of the space of all shingle hashes.
 """
 
+from typing import Literal
+
 from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
@@ -16,10 +18,15 @@ REMEDY = "`gristmill dedup CORPUS --save-index DIR` makes one"
 
 
 class IndexedStep(CorpusStep):
-    """Step that finds duplicates within the corpus, and duplicates of documents in saved indices."""
+    """Step that finds duplicates within the corpus, and duplicates of documents in saved indices.
+
+    A group is a kept document and its copies. With ``drop = "all"`` none of it stays: each member is named a duplicate
+    of the one that would have been kept, which is named one of itself.
+    """
 
     against: list[str] = []  # folders of indices; their documents are never dropped
     only_against: bool = False  # compare with the indices only, not within the corpus
+    drop: Literal["copies", "all"] = "copies"  # "all": the documents that have copies in the corpus go, too
 
     def indices(self) -> list[tuple[UPath, UPath]]:
         """Return each index's folders of documents and of measures.

@@ -13,12 +13,17 @@ RANKED = {"position": pl.Int64, "part": pl.String, "row": pl.Int64, ID: pl.Strin
 
 
 def rank_documents(
-    corpus: Corpus, documents: np.ndarray, source_priority: list[str], quality_column: str | None
+    corpus: Corpus,
+    documents: np.ndarray,
+    source_priority: list[str],
+    quality_column: str | None,
+    bytes: np.ndarray | None = None,
 ) -> pl.DataFrame:
     """Return ``documents`` (int64, ascending numbers) in keep order: columns RANKED.
 
     ``position`` is the index in ``documents``, ``indexed`` is true for documents of an index. Sources that are not
-    listed come last, as equals. Higher quality and more bytes come first, null quality last. Ids are unique, so the
+    listed come last, as equals. Higher quality and more bytes come first, null quality last. ``bytes``, int64 like
+    ``documents``, replaces the measure of that name. Ids are unique, so the
     order is total and depends on the documents only.
     """
     frames = [pl.DataFrame(schema=RANKED)]
@@ -27,6 +32,10 @@ def rank_documents(
     value = pl.col(quality_column).cast(pl.Float64) if quality_column else pl.lit(None, pl.Float64)
     for part in corpus.shards:
         rows = corpus.rows_of(part, documents)
+        if bytes is None:
+            sizes = corpus.measured(part, ["bytes"])["bytes"].to_numpy()[rows]
+        else:
+            sizes = bytes[position : position + rows.size]
         frames.append(
             corpus.columns(part, columns, rows).select(
                 pl.int_range(position, position + pl.len()).alias("position"),
@@ -36,7 +45,7 @@ def rank_documents(
                 pl.col(ID).cast(pl.String),
                 pl.col(SOURCE).replace_strict(priority, default=len(priority), return_dtype=pl.Int64).alias("priority"),
                 value.alias("quality"),
-                pl.Series("bytes", corpus.measured(part, ["bytes"])["bytes"].to_numpy()[rows]),
+                pl.Series("bytes", sizes),
             )
         )
         position += rows.size

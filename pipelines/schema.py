@@ -3,11 +3,13 @@
 import pyarrow as pa
 
 ID, TEXT, SOURCE = "id", "text", "source"
+CLUSTER_SIZE, COPY_SOURCES = "cluster_size", "copy_sources"  # of the columns that a recipe can add to clean documents
 
 LANGUAGE = "language"  # what a step may provide to later steps: the label that chooses a document's profile
 
 # Kinds of shards. All kinds except spans and links have the same rows in the same order in one part.
 DOCUMENTS, MEASURES, SPANS, DECISIONS, LINKS = "documents", "measures", "spans", "decisions", "links"
+COPIES, COLUMNS = "copies", "columns"  # columns: any table from which apply adds some to clean documents
 
 # Every other column of the input follows these three, in alphabetical order, untouched.
 DOCUMENT = pa.schema([(ID, pa.large_string()), (TEXT, pa.large_string()), (SOURCE, pa.large_string())])
@@ -30,7 +32,10 @@ DECISION = pa.schema(
 )
 
 # One row per removed duplicate that a kept document stands for.
-LINK = pa.schema([("row", pa.int64()), ("duplicate_of", pa.large_string())])
+LINK = pa.schema([("row", pa.int64()), ("duplicate_of", pa.large_string()), ("in_index", pa.bool_())])
+
+# One row per document: how many it stands for, itself included, and the sources of its copies, each once, ascending.
+COPY_COUNTS = pa.schema([(CLUSTER_SIZE, pa.int64()), (COPY_SOURCES, pa.large_list(pa.large_string()))])
 
 # One row per rewritten span, ordered by (row, offset), without overlaps. The step replaced bytes offset:offset + length
 # of its input document ``row`` of the shard by ``replacement``.

@@ -50,8 +50,8 @@ def overlap(exact: Corpus, near: Corpus, settings: NearDuplicates, scratch: Path
     alike = found.join(first, on="part").select(
         (pl.col("first") + pl.col("row")).alias("number"), pl.col("cluster").rank("dense").alias("group")
     )
-    sizes = _members(near, np.union1d(same["number"], alike["number"]))
-    whole = totals(near).select("source", pl.col("bytes").clip(1).alias("whole"))
+    sizes = _members(exact, np.union1d(same["number"], alike["number"]))
+    whole = totals(exact).select("source", pl.col("bytes").clip(1).alias("whole"))
     shared = [_pairs(groups.join(sizes, on="number"), kind) for kind, groups in zip(KINDS, (same, alike), strict=True)]
     every = pl.concat(shared).join(whole, on="source").with_columns(share=pl.col("bytes") / pl.col("whole"))
     return every.sort("kind", "source", "other").select(SHARED.keys())

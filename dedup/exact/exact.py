@@ -1,7 +1,7 @@
 """Exact deduplication: keep one of the documents with equal text.
 
-Texts are equal if their canonical forms (dedup/canonical.py) agree after each run of white space is replaced by one
-space and both ends are trimmed (by option, also lower-cased). They are compared by a 128-bit hash: among 10^10
+Texts are equal if their canonical forms (pipelines/steps/canonical.py) agree after each run of white space is one
+space, both ends trimmed (by option, also lower-cased). They are compared by a 128-bit hash: among 10^10
 different texts, two collide with probability below 10^-18 (birthday bound n^2 / 2^129).
 """
 
@@ -12,7 +12,6 @@ from typing import ClassVar
 import numpy as np
 import polars as pl
 
-from gristmill.dedup.canonical import canonical
 from gristmill.dedup.exact.normalize import hash_normalized
 from gristmill.dedup.index import IndexedStep
 from gristmill.dedup.keep_order import rank_documents
@@ -36,7 +35,7 @@ class Exact(IndexedStep):
 
     def measure(self, batch) -> pl.DataFrame:
         """Return each document's hash as two uint64, and its bytes. All blank documents have the same hash."""
-        high, low = hash_normalized(*canonical(batch.text), self.lowercase)
+        high, low = hash_normalized(*batch.canonical, self.lowercase)
         return pl.DataFrame({"high": high, "low": low, "bytes": np.diff(batch.text.offsets)})
 
     def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
@@ -57,7 +56,7 @@ def find_duplicates(settings: Exact, corpus: Corpus) -> pl.DataFrame:
         pl.first(ID).alias("duplicate_of"), pl.first("position").alias("kept"), pl.first("indexed").alias("in_index")
     )
     joined = ranked.join(kept, on=["high", "low"], maintain_order="left")
-    dropped = ~pl.col("indexed") & (pl.col("position") != pl.col("kept"))
+    dropped = ~pl.col("indexed") & ((pl.col("position") != pl.col("kept")) | pl.lit(settings.drop == "all"))
     dropped = dropped & pl.col("in_index") if settings.only_against else dropped
     return joined.filter(dropped).select("part", "row", "duplicate_of", "in_index", pl.lit(1.0).alias("similarity"))
 

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gristmill.dedup.canonical import canonical
-from gristmill.dedup.near.marks import DENSE, marked_shingle_sets, symbol_shares
+from gristmill.dedup.near.marks import DENSE, live_bytes, marked_shingle_sets, symbol_shares
 from gristmill.dedup.near.shingles import shingle_sets
 from gristmill.dedup.near.verify import ShingleSets
 from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.steps.canonical import canonical
 
 
 class Similarities(NamedTuple):
@@ -34,7 +34,7 @@ class CandidateSets:
         return self.words.offsets.nbytes + self.marked.offsets.nbytes + self.dense.nbytes
 
     def append(self, words: Ragged, marked: Ragged, dense: np.ndarray) -> None:
-        """Add the sets of the next candidates, as `candidate_sets` returns them."""
+        """Add the sets of the next candidates; `candidate_sets` returns the arguments."""
         self.words.append(words)
         self.marked.append(marked)
         self.dense = np.concatenate((self.dense, dense))
@@ -53,9 +53,12 @@ class CandidateSets:
         return (found.words >= self.threshold) & ~(found.marks < self.threshold)
 
 
-def candidate_sets(text: Ragged, shingle_size: int, shingle_size_unspaced: int) -> tuple[Ragged, Ragged, np.ndarray]:
-    """Return the documents' sets of shingles, those with marks, and bool[n]: dense in symbols."""
-    text = canonical(text)
-    shares = symbol_shares(text)
-    sets = shingle_sets(text, shingle_size, shingle_size_unspaced)
-    return sets, marked_shingle_sets(text, shares, shingle_size), shares >= DENSE
+def candidate_sets(
+    text: Ragged, shingle_size: int, shingle_size_unspaced: int
+) -> tuple[Ragged, Ragged, np.ndarray, np.ndarray]:
+    """Return the documents' sets of shingles, those with marks, bool[n]: dense in symbols, and `live_bytes`."""
+    compared = canonical(text)
+    shares = symbol_shares(compared)
+    sets = shingle_sets(compared, shingle_size, shingle_size_unspaced)
+    dense = shares >= DENSE
+    return sets, marked_shingle_sets(compared, shares, shingle_size), dense, live_bytes(text, dense)

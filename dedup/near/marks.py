@@ -42,13 +42,13 @@ def marked_shingle_sets(text: Ragged, shares: np.ndarray, shingle_size: int) -> 
     return Ragged.from_arrays(*_marked_sets(*text, letters_and_marks(), shares >= SPARSE, shingle_size))
 
 
-def live_bytes(text: Ragged) -> np.ndarray:
+def live_bytes(text: Ragged, dense: np.ndarray) -> np.ndarray:
     """Return the bytes of each document; of dense ones, those outside comments.
 
     Comments are lines that begin with ``# % ; // --`` and blocks that begin a line with ``/*`` or ``<!--``. So code is
     kept before its commented-out copy, which is longer.
     """
-    return np.diff(text.offsets) - _comment_bytes(*text, symbol_shares(text) >= DENSE)
+    return np.diff(text.offsets) - _comment_bytes(*text, dense)
 
 
 @njit(nogil=True, cache=True)

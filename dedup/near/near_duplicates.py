@@ -1,8 +1,8 @@
 """Near-duplicate documents: of documents with similar shingle sets, the first in keep order stays.
 
 1. Measure each shard: MinHash signatures. Map: band rows. Reduce: buckets of candidates (dedup/near/lsh.py).
-2. Of the candidates only: number them in keep order and write their shingle sets to a file. Code, tables and formulas
-   are compared with their marks, too (dedup/near/marks.py).
+2. Of the candidates only: write their shingle sets to a file and number them in keep order. Code, tables and formulas
+   are compared with their marks, too, and their length is without comments (dedup/near/marks.py).
 3. Select greedily (dedup/near/greedy.py); report for each dropped document the kept one and their similarity.
 
 Documents that share no band with another, nearly all of a corpus, cost their band rows only.
@@ -18,14 +18,12 @@ import polars as pl
 from pydantic import Field
 from upath import UPath
 
-from gristmill.dedup.canonical import canonical
 from gristmill.dedup.index import IndexedStep
 from gristmill.dedup.keep_order import rank_documents
 from gristmill.dedup.near.candidates import find_candidates, load, renumber
 from gristmill.dedup.near.compare import CandidateSets, Similarities, candidate_sets
 from gristmill.dedup.near.greedy import GreedySelection
 from gristmill.dedup.near.lsh import optimal_bands, write_bands
-from gristmill.dedup.near.marks import live_bytes
 from gristmill.dedup.near.minhash import minhash_signatures
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID
@@ -66,12 +64,12 @@ class NearDuplicates(IndexedStep):
         return self.memory_mb << 20
 
     def measure(self, batch) -> pl.DataFrame:
-        """Return each document's signature, shingles (0: it can have no duplicate) and bytes without comments."""
+        """Return each document's signature and its shingles (0: it can have no duplicate)."""
         signatures, shingles = minhash_signatures(
-            canonical(batch.text), self.num_perm, self.shingle_size, self.shingle_size_unspaced
+            batch.canonical, self.num_perm, self.shingle_size, self.shingle_size_unspaced
         )
         signature = pl.Series(signatures, dtype=pl.Array(pl.UInt32, self.num_perm))
-        return pl.DataFrame({"signature": signature, "shingles": shingles, "bytes": live_bytes(batch.text)})
+        return pl.DataFrame({"signature": signature, "shingles": shingles})
 
     def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
         """Yield each shard's verdict: near-duplicates break ``near_duplicate`` with their similarity.
@@ -98,29 +96,29 @@ def find_near_duplicates(settings: NearDuplicates, corpus: Corpus, scratch: Path
     candidates, files = find_candidates(
         list(map(UPath, paths)), band_rows, settings.memory, scratch, corpus.n_documents
     )
-    ranked = rank_documents(corpus, candidates, settings.source_priority, settings.quality_column)
-    ranked.write_parquet(scratch / "ranked.parquet")
-    position = ranked["position"].to_numpy().astype(np.int32)  # among the candidates, by rank
-    ranks = np.empty(position.size, np.int32)
-    ranks[position] = np.arange(position.size, dtype=np.int32)
-    renumber(files, candidates, ranks)
-    del ranks
-    n_indexed = int(ranked["indexed"].sum())
-    del ranked
     sets = CandidateSets(scratch, settings.threshold, settings.memory // 4)
     texts = (text for part in corpus.shards for text in corpus.text_readers(part, corpus.rows_of(part, candidates)))
 
     def read_sets(text: Callable[[], Ragged]) -> tuple:
         return candidate_sets(text(), settings.shingle_size, settings.shingle_size_unspaced)
 
-    for found in map_threads(read_sets, texts):
+    live = [np.zeros(0, np.int64)]  # bytes without comments
+    for *found, bytes in map_threads(read_sets, texts):
         sets.append(*found)
-    del candidates
+        live.append(bytes)
+    ranked = rank_documents(corpus, candidates, settings.source_priority, settings.quality_column, np.concatenate(live))
+    ranked.write_parquet(scratch / "ranked.parquet")
+    position = ranked["position"].to_numpy().astype(np.int32)  # among the candidates, by rank
+    ranks = np.empty(position.size, np.int32)
+    ranks[position] = np.arange(position.size, dtype=np.int32)
+    renumber(files, candidates, ranks)
+    n_indexed = int(ranked["indexed"].sum())
+    del ranked, ranks, candidates, live
     n_keepers = n_indexed if settings.only_against else None
     greedy = GreedySelection(position.size, settings.max_comparisons, n_indexed, n_keepers)
     greedy.run(lambda: map(load, files), lambda left, right: sets.are_alike(position[left], position[right]))
     ranked = pl.read_parquet(scratch / "ranked.parquet", glob=False)
-    clusters = _describe(greedy, ranked, lambda a, b: sets.compare(position[a], position[b]))
+    clusters = _describe(greedy, ranked, lambda a, b: sets.compare(position[a], position[b]), settings.drop == "all")
     shutil.rmtree(scratch)
     counts = {
         "candidates": position.size,
@@ -142,8 +140,13 @@ def map_bands(settings: NearDuplicates, corpus: Corpus, part: str, path: Path) -
     return rows.size * settings.bands[0]
 
 
-def _describe(greedy: GreedySelection, ranked: pl.DataFrame, compare: Callable[..., Similarities]) -> pl.DataFrame:
-    """Return the clusters of two and more, members in keep order: columns REPORT."""
+def _describe(
+    greedy: GreedySelection, ranked: pl.DataFrame, compare: Callable[..., Similarities], drop_all: bool
+) -> pl.DataFrame:
+    """Return the clusters of two and more, members in keep order: columns REPORT.
+
+    With ``drop_all`` a document that has copies is a duplicate of itself, as similar as its most similar copy.
+    """
     sizes = np.bincount(greedy.cluster, minlength=greedy.cluster.size)
     removed = np.flatnonzero(greedy.kept_by != np.arange(greedy.kept_by.size))
     found = compare(removed, greedy.kept_by[removed])
@@ -155,6 +158,10 @@ def _describe(greedy: GreedySelection, ranked: pl.DataFrame, compare: Callable[.
         mark_similarity=pl.Series(found.marks).fill_nan(None),
         containment=found.containment,
     )
+    if drop_all:
+        keepers = dropped.with_columns(rank=greedy.kept_by[removed].astype(np.int64)).filter(~pl.col("in_index"))
+        keepers = keepers.group_by("duplicate_of", "in_index", "rank", maintain_order=True).agg(pl.all().max())
+        dropped = pl.concat([dropped, keepers])
     members = ranked.with_columns(
         pl.int_range(pl.len()).alias("rank"),
         pl.Series("cluster_size", sizes[greedy.cluster]),

@@ -19,7 +19,6 @@ import numpy as np
 from numba import njit
 from upath import UPath
 
-from gristmill.dedup.canonical import canonical
 from gristmill.dedup.exact.normalize import normalized
 from gristmill.dedup.keep_order import rank_documents
 from gristmill.dedup.near.candidates import BAND_ROW_BYTES, find_candidates, load, renumber
@@ -32,6 +31,7 @@ from gristmill.dedup.near.verify import ShingleSets
 from gristmill.dedup.passages.split import Passages, cut_passages
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.steps.canonical import canonical
 from gristmill.pipelines.steps.corpus import Corpus
 
 NUM_PERM = 64  # in a signature: 7 rows per band at 0.9, 4 at 0.8

@@ -10,11 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from gristmill.dedup.canonical import canonical
 from gristmill.dedup.exact.normalize import hash_normalized, space_width
 from gristmill.dedup.near.shingle_letters import SPACELESS, letters
+from gristmill.pipelines.kernels.gather import gather_rows
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.steps.canonical import canonical, changing_rows
 
 SENTENCE, LINE, PARAGRAPH = KINDS = ("sentence", "line", "paragraph")
 STOPS = np.array([ord(c) for c in ".!?…"], np.int64)
@@ -32,7 +33,7 @@ class Passages(NamedTuple):
     words: np.ndarray  # int64[m], runs without white space, or letters of scripts without spaces
 
     def hashes(self, text: Ragged, lowercase: bool = False) -> np.ndarray:
-        """Return uint64[m], equal for passages whose canonical forms (dedup/canonical.py) differ in white space only.
+        """Return uint64[m]: equal for equal canonical text (pipelines/steps/canonical.py), up to white space.
 
         Of 10^9, any two collide with 3 %.
         """
@@ -40,7 +41,10 @@ class Passages(NamedTuple):
             return np.zeros(0, np.uint64)
         cuts = np.append(self.start, text.data.size)
         passages = Ragged.from_arrays(cuts - cuts[0], text.data[cuts[0] :])
-        return hash_normalized(*canonical(passages), lowercase)[0]
+        hashes, rows = hash_normalized(*passages, lowercase)[0], changing_rows(passages)
+        if rows.size:  # few: copying all passages costs more than hashing these twice
+            hashes[rows] = hash_normalized(*canonical(gather_rows(passages, rows)), lowercase)[0]
+        return hashes
 
 
 def cut_passages(text: Ragged, kind: str) -> Passages:

@@ -14,6 +14,7 @@ from gristmill.filters.words.unicode_words import unicode_words
 from gristmill.filters.words.words import Words
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
+from gristmill.pipelines.steps.canonical import canonical
 
 SPLITTERS = {"unicode": unicode_words, "spacy": spacy_words}  # name in the recipe -> word splitter
 
@@ -58,6 +59,11 @@ class Batch:
             ids=None if ids is None else Ragged.from_text(ids),
             names=Ragged.from_text(pc.coalesce(*names)) if names else None,
         )
+
+    @cached_property
+    def canonical(self) -> Ragged:
+        """Canonical text of every document, by which duplicates are found."""
+        return canonical(self.text)
 
     @cached_property
     def words(self) -> Words:

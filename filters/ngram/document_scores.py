@@ -59,16 +59,26 @@ def shuffle_words(stream: TokenStream) -> TokenStream:
     """
     ids = stream.ids.copy()
     words = np.flatnonzero((ids != BEGIN) & (ids != END))
-    _shuffle(ids, words, np.searchsorted(words, stream.lines[stream.documents]))
+    documents = np.searchsorted(words, stream.lines[stream.documents])
+    others = np.empty(np.diff(documents).max(initial=0), np.int64)
+    _draw(others)
+    _shuffle(ids, words, documents, others)
     return stream._replace(ids=ids)
 
 
 @kernel
-def _shuffle(ids, words, documents):
+def _draw(others):
+    """Draw for each place of a document a place up to it, once for all: a division by a variable takes 20 cycles."""
+    for k in range(others.size):
+        others[k] = mix(U64(k) ^ GOLDEN_RATIO, GOLDEN_RATIO) % U64(k + 1)
+
+
+@kernel
+def _shuffle(ids, words, documents, others):
     for i in range(documents.size - 1):
         first = documents[i]
         for k in range(documents[i + 1] - first - 1, 0, -1):
-            other = first + np.int64(mix(U64(k) ^ GOLDEN_RATIO, GOLDEN_RATIO) % U64(k + 1))
+            other = first + others[k]
             ids[words[first + k]], ids[words[other]] = ids[words[other]], ids[words[first + k]]
 
 

@@ -40,7 +40,7 @@ def find_overlap(
     step = recipe.steps[NearDuplicates.NAME]
     assert isinstance(step, NearDuplicates)
     with scratch_beside(work) as scratch:
-        return totals(near), overlap(exact, near, step, scratch)
+        return totals(exact), overlap(exact, near, step, scratch)
 
 
 def matrix(sources: list[str], shared: pl.DataFrame, kind: str) -> np.ndarray:

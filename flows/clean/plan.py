@@ -21,10 +21,11 @@ from gristmill.filters.join.step import Join, index_joined
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.pipelines.ingest.ingest import ingest_step
 from gristmill.pipelines.plugins import code_of
-from gristmill.pipelines.schema import DECISIONS, DOCUMENTS, LINKS, MEASURES, SPANS
+from gristmill.pipelines.schema import COLUMNS, COPIES, DECISIONS, DOCUMENTS, LINKS, MEASURES, SPANS
 from gristmill.pipelines.settings import Settings
 from gristmill.pipelines.steps import spans
 from gristmill.pipelines.steps.apply import apply_shard
+from gristmill.pipelines.steps.copies import count_copies
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import CorpusStep, decide_corpus
 from gristmill.pipelines.steps.decisions import survivors
@@ -52,6 +53,8 @@ def plan(recipe: Recipe, work: UPath) -> Iterator[Step]:
                 yield decide_step(recipe, work, documents, list(names))
     if names := naming_steps(recipe):
         yield link_step(recipe, work, documents, names)
+    if counts_copies(recipe):
+        yield copies_step(work, documents)
     yield apply_step(recipe, work, documents)
 
 
@@ -81,6 +84,11 @@ def shards_of(folder: UPath) -> dict[str, dict]:
 def naming_steps(recipe: Recipe) -> list[str]:
     """Return the names of the steps that name a duplicate for a document that they remove."""
     return [name for name, step in recipe.steps.items() if isinstance(step, IndexedStep)]
+
+
+def counts_copies(recipe: Recipe) -> bool:
+    """True if clean documents have a column that counts or describes their copies."""
+    return any(column.folder == COPIES for column in recipe.columns.values())
 
 
 def bytes_of(documents: dict[str, dict]) -> dict[str, int]:
@@ -223,6 +231,14 @@ def link_step(recipe: Recipe, work: UPath, documents: dict[str, dict], naming: l
     return Step("link duplicates", {work / LINKS: {"steps": naming}}, [job] if documents else [])
 
 
+def copies_step(work: UPath, documents: dict[str, dict]) -> Step:
+    """Return the step that counts the copies of each document, which is one job for all shards."""
+    inputs = Input(work / DOCUMENTS), Input(work / LINKS)
+    outputs = tuple(Output(work / COPIES, part, inputs) for part in documents)
+    job = Job(count_copies, (work / DOCUMENTS, work / LINKS, list(documents)), outputs)
+    return Step("count copies", {work / COPIES: {}}, [job] if documents else [])
+
+
 def apply_step(recipe: Recipe, work: UPath, documents: dict[str, dict]) -> Step:
     """Return the step that writes kept and removed documents and the ledger that explains both, one job per shard."""
     decided = [Input(decisions_of(work, name), "", DECISIONS, name) for name in recipe.steps]
@@ -230,6 +246,13 @@ def apply_step(recipe: Recipe, work: UPath, documents: dict[str, dict]) -> Step:
     inputs = (Input(work / DOCUMENTS, "", DOCUMENTS), *decided, *spans_before(recipe, work), *links)
     names = [(each.kind, each.step) for each in inputs]  # which the ledger holds
     outputs = [Output(work / kind, "", inputs, names, kind) for kind in ("clean", "removed", "ledger")]
-    jobs = by_shard(apply_shard, (), outputs, bytes_of(documents), cheap=True)
+    if columns := recipe.columns:
+        tables = [
+            Input(work / folder, "", COLUMNS, folder) for folder in {column.folder: 0 for column in columns.values()}
+        ]
+        outputs[0] = outputs[0]._replace(
+            inputs=(*inputs, *tables), settings=[names, [[name, *column] for name, column in columns.items()]]
+        )
+    jobs = by_shard(apply_shard, (columns,), outputs, bytes_of(documents), cheap=True)
     settings = {"steps": list(recipe.steps)}
     return Step("apply", {output.folder: settings for output in outputs}, jobs, prepare=spans.compile_kernels)

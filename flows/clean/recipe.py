@@ -14,6 +14,7 @@ from gristmill.filters.core.filter import Filter
 from gristmill.filters.importance.step import Importance
 from gristmill.filters.perplexity.cross_fit import CrossFitPerplexity
 from gristmill.filters.registry import FILTERS, variant_of
+from gristmill.flows.clean.columns import Column, chosen_columns
 from gristmill.flows.clean.own_steps import RECORD, own_step, recorded_step, step_table
 from gristmill.flows.clean.recipe_files import DEEPEST, find_recipe, parse_toml, read_toml
 from gristmill.pipelines.errors import RecipeError
@@ -31,14 +32,26 @@ READERS = ("gristmill.readers",)
 CODE = ("use", "reader")  # settings that name code, which a change of a setting must not
 
 
+class OutputSettings(Settings):
+    """Settings of the clean documents."""
+
+    columns: list[str] = []  # to add; the steps provide cluster_size and copy_sources
+
+
 class Recipe(Settings):
-    """Input of a run and its steps, in order."""
+    """Input of a run, its steps in order, and its output."""
 
     name: str = "recipe"
     about: str = ""
     words: Literal["unicode", "spacy"] = "unicode"  # word splitter of all rules that count words
     input: InputSettings = InputSettings()
     steps: dict[str, Step] = {}
+    output: OutputSettings = OutputSettings()
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        """Columns that clean documents have besides their own, and their places."""
+        return chosen_columns(self.output.columns, self.steps, "[output]")
 
     def table(self) -> dict[str, Any]:
         """Return the recipe as a table, as in TOML, with all defaults written out."""
@@ -72,13 +85,15 @@ def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = (
     for change in changes:
         if change.partition("=")[0].rpartition(".")[2].strip() in CODE:
             raise RecipeError(f"cannot set {shown(change)}: it names code, which only the file of a recipe may name")
-        make_change({"input": table.setdefault("input", {}), **steps}, change)
+        make_change({name: table.setdefault(name, {}) for name in ("input", "output")} | steps, change)
     inputs = read_settings(InputSettings, table.get("input", {}), f"{where} [input]")
     if inputs.reader:
         inputs = inputs.model_copy(update={"reader": _reader(inputs.reader, folder, f"{where} [input]")})
     built = {name: _step(name, values, f"{where} [steps.{name}]", folder) for name, values in steps.items()}
-    rest = {key: value for key, value in table.items() if key not in ("input", "steps")}
-    return read_settings(Recipe, rest, where).model_copy(update={"input": inputs, "steps": built})
+    output = read_settings(OutputSettings, table.get("output", {}), f"{where} [output]")
+    chosen_columns(output.columns, built, f"{where} [output]")  # raises if one is unknown
+    rest = {key: value for key, value in table.items() if key not in ("input", "steps", "output")}
+    return read_settings(Recipe, rest, where).model_copy(update={"input": inputs, "steps": built, "output": output})
 
 
 def _step(name: str, values: Any, where: str, folder: str | Path) -> Step:

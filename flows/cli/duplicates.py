@@ -47,8 +47,8 @@ def duplicates(work, id, step, as_json):
         alike += f", containment {member.containment:.0%}" if member.containment is not None else ""
         say(f"  duplicate of {member.duplicate_neighbor}: {alike}, {size}")
         if member.duplicate_of != member.duplicate_neighbor:
-            say(f"  a later step removed that one; kept: {member.duplicate_of or 'none'}")
-        if member.duplicate_neighbor in texts:
+            say(f"  that one was removed, too; kept: {member.duplicate_of or 'none'}")
+        if member.duplicate_neighbor in texts and member.duplicate_neighbor != member.id:
             say_differences(texts[member.duplicate_neighbor], member.text)
 
 

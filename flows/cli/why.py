@@ -32,7 +32,7 @@ def why(work, id, as_json):
         say(f"  duplicate of {history['duplicate_neighbor']}, similarity {history['similarity']:.3g}", nl=False)
         say(f", with marks {history['mark_similarity']:.3g}" if history["mark_similarity"] is not None else "")
         if history["duplicate_of"] != history["duplicate_neighbor"]:
-            say(f"  a later step removed that one; kept: {history['duplicate_of'] or 'none'}")
+            say(f"  that one was removed, too; kept: {history['duplicate_of'] or 'none'}")
     for each in history["rewrites"]:
         say(f"  {each['step']} rewrote {each['spans']} spans ({each['bytes']:,} bytes): {each['reason']}")
     sizes = f"{history['bytes']:,} bytes read, {history['clean_bytes']:,} after rewriting"

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from gristmill.flows.clean.recipe import Recipe, read_recipe
+from gristmill.flows.clean.recipe import OutputSettings, Recipe, read_recipe
 from gristmill.flows.clean.recipe_files import find_recipe
 from gristmill.flows.impact.recipe import EACH, FULL, RAW, ImpactRecipe
 from gristmill.pipelines.errors import RecipeError
@@ -89,4 +89,5 @@ def _chosen(asked: list[str] | str, parts: dict[str, list[str]], where: str) -> 
 
 def _only(full: Recipe, names: list[str]) -> Recipe:
     """Return the recipe with only these steps, in its own order."""
-    return full.model_copy(update={"steps": {name: step for name, step in full.steps.items() if name in names}})
+    steps = {name: step for name, step in full.steps.items() if name in names}
+    return full.model_copy(update={"steps": steps, "output": OutputSettings()})

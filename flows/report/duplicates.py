@@ -10,6 +10,7 @@ from gristmill.dedup.exact.exact import Exact
 from gristmill.dedup.near.near_duplicates import NearDuplicates
 from gristmill.flows.clean.plan import report_of
 from gristmill.flows.escape import TERMINAL
+from gristmill.flows.report.kept_by_size import kept_by_size
 from gristmill.flows.report.samples import BYTES, first_words, read_texts
 from gristmill.flows.runs.clusters import word_diff
 from gristmill.flows.runs.finished import FinishedRun
@@ -39,6 +40,7 @@ def duplicates(work: FinishedRun, sources: pl.DataFrame) -> dict[str, Any] | Non
         "documents": members.height,
         "removed": members.filter(pl.col("duplicate_neighbor").is_not_null()).height,
         "sizes": _sizes(groups["size"]),
+        "kept_by_size": kept_by_size(work),
         "matrix": _matrix(members, sources),
         "largest": _largest(work, members),
         "pairs": _pairs(work, members),
@@ -112,7 +114,8 @@ def _largest(work: FinishedRun, members: pl.DataFrame) -> list[dict]:
 
 def _pairs(work: FinishedRun, members: pl.DataFrame) -> list[dict]:
     """Return near copies with their originals: from the largest groups the least similar with a visible difference."""
-    copies = members.filter(pl.col("similarity") < 1).sort("similarity", ID)
+    copies = members.filter(pl.col("similarity") < 1, pl.col("duplicate_neighbor") != pl.col(ID))
+    copies = copies.sort("similarity", ID)
     copies = copies.group_by("group", maintain_order=True).first()
     copies = copies.sort("size", "similarity", "group", descending=[True, False, False]).head(TRIED * PAIRS)
     places = members.select(pl.col(ID).alias("duplicate_neighbor"), pl.col("part").alias("of_part"), of_row="row")

@@ -8,6 +8,7 @@ from upath import UPath
 
 from gristmill.filters.join.step import Join
 from gristmill.flows.clean.plan import (
+    counts_copies,
     decisions_of,
     measures_of,
     naming_steps,
@@ -20,7 +21,7 @@ from gristmill.flows.clean.plan import (
 from gristmill.flows.clean.recipe import Recipe, parse_recipe
 from gristmill.flows.engine.run_lock import last_run
 from gristmill.pipelines.errors import GristmillError, WorkError
-from gristmill.pipelines.schema import LINKS
+from gristmill.pipelines.schema import COPIES, LINKS
 from gristmill.pipelines.steps.corpus_step import CorpusStep
 from gristmill.pipelines.steps.step import names_of
 from gristmill.pipelines.storage.manifest import PROGRESS, Manifest
@@ -103,6 +104,7 @@ def _folders(recipe: Recipe) -> Iterator[str]:
         if isinstance(step, CorpusStep):
             yield from (str(report_of(here, name, report)) for report in step.REPORTS)
     yield from (LINKS,) if naming_steps(recipe) else ()
+    yield from (COPIES,) if counts_copies(recipe) else ()
     yield from ("clean", "removed", "ledger")
 
 

@@ -1,5 +1,9 @@
-"""Characters that composition (NFC) may change: text without them needs no look by a library."""
+"""Quick check of composition (NFC): text that passes needs no look by a library (Unicode Standard Annex 15, section 9).
 
+Text is in NFC if it has no unstable character, and no mark follows one of a higher combining class.
+"""
+
+import unicodedata
 from functools import cache
 
 import numpy as np
@@ -7,14 +11,31 @@ import polars as pl
 
 from gristmill.pipelines.kernels.utf8 import CLASS, CLASS_BLOCK, MARK
 
+UNSTABLE = np.uint8(255)  # no combining class: the highest is 240
+
+
+@cache
+def nfc_classes() -> np.ndarray:
+    """Return uint8[0x110000] by code point: UNSTABLE, or the combining class of a mark, or 0.
+
+    NFC changes unstable characters alone, or joins them to one before. Marks that Python does not know are unstable.
+    """
+    codes = np.r_[0xC0:0xD800, 0xE000:0x30000]  # no character below or above has to do with NFC
+    characters = [chr(code) for code in codes]
+    column = pl.Series(characters)
+    table = np.zeros(0x110000, np.uint8)
+    table[codes] = [unicodedata.combining(character) for character in characters]
+    marks = codes[CLASS[CLASS_BLOCK[codes >> 8].astype(np.int64) * 256 + (codes & 255)] == MARK]
+    table[[code for code in marks if unicodedata.category(chr(code)) == "Cn"]] = UNSTABLE
+    table[codes[(column.str.normalize("NFC") != column).to_numpy()]] = UNSTABLE
+    joined = column.str.normalize("NFD")
+    table[[ord(second) for second in joined.filter(joined.str.len_chars() == 2).str.slice(1)]] = UNSTABLE
+    table[0x1160:0x1200] = UNSTABLE  # Hangul vowels and final consonants compose with the consonant before
+    table.flags.writeable = False
+    return table
+
 
 @cache
 def nfc_unstable() -> np.ndarray:
-    """Return bool[0x110000] by code point: True for a character that NFC may change, alone or after another."""
-    codes = np.r_[0x300:0xD800, 0xE000:0x30000]  # NFC changes no character below or above
-    chars = pl.Series("char", [chr(code) for code in codes])
-    table = np.zeros(0x110000, np.bool_)
-    table[codes] = (chars.str.normalize("NFC") != chars).to_numpy()
-    table[codes] |= CLASS[CLASS_BLOCK[codes >> 8].astype(np.int64) * 256 + (codes & 255)] == MARK
-    table[0x1160:0x1200] = True  # Hangul vowels and final consonants compose with the consonant before
-    return table
+    """Return bool[0x110000] by code point: True for a character that NFC may change, alone or beside another."""
+    return nfc_classes() > 0

@@ -1,12 +1,14 @@
 """Apply: write clean documents, removed documents, and the ledger that explains both, from decisions and spans."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import polars as pl
 import pyarrow as pa
 from upath import UPath
 
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import DECISIONS, DOCUMENTS, ID, LINK, LINKS, SOURCE, SPANS, TEXT
+from gristmill.pipelines.schema import COLUMNS, DECISIONS, DOCUMENTS, ID, LINK, LINKS, SOURCE, SPANS, TEXT
 from gristmill.pipelines.steps.spans import apply_spans
 from gristmill.pipelines.steps.step import Output, Written, input_of, inputs_of
 from gristmill.pipelines.storage.shards import cut_groups, read_batches, read_shard, write_shard
@@ -39,17 +41,19 @@ LEDGER = pa.schema(
 WHY = {"reason": pa.large_string(), "value": pa.float64(), "threshold": pa.float64(), "duplicate_of": pa.large_string()}
 
 
-def apply_shard(outputs: tuple[Output, ...]) -> list[Written]:
+def apply_shard(columns: Mapping[str, tuple[str, str]], outputs: tuple[Output, ...]) -> list[Written]:
     """Write a shard's kept documents (text rewritten), its removed documents (as read, with the reason) and its ledger.
 
-    Inputs are the documents, the decisions and spans of each step, in the order of the recipe, and the links. Memory: a
-    few times the text of one shard.
+    Inputs are the documents, the decisions and spans of each step, in the order of the recipe, the links, and the
+    tables of ``columns``: name in kept documents -> table and name there. Memory: a few times the text of one shard.
     """
     shard = input_of(outputs, DOCUMENTS).path
     decisions = {name: pl.DataFrame(read_shard(each.path)) for name, each in inputs_of(outputs, DECISIONS).items()}
     spans = {name: read_shard(each.path) for name, each in inputs_of(outputs, SPANS).items()}
     links = [pl.DataFrame(read_shard(each.path)) for each in inputs_of(outputs, LINKS).values()]
     ledger = _explain(decisions, shard, links)
+    tables = inputs_of(outputs, COLUMNS)
+    more = {name: read_shard(tables[at].path, [own])[own] for name, (at, own) in columns.items() if at in tables}
     kept, removed, sizes, first = [], [], [], 0
     for table in read_batches(shard):
         rows = slice(first, first + table.num_rows)
@@ -58,7 +62,9 @@ def apply_shard(outputs: tuple[Output, ...]) -> list[Written]:
         kept_rows = ledger["kept"][rows]
         sizes.append((np.diff(text.offsets), np.diff(clean.offsets)))
         column = table.schema.get_field_index(TEXT)
-        kept.append(table.set_column(column, table.schema.field(TEXT), clean.to_text()).filter(kept_rows.to_arrow()))
+        rewritten = table.set_column(column, table.schema.field(TEXT), clean.to_text())
+        added = {name: values.slice(first, table.num_rows) for name, values in more.items()}
+        kept.append(_with_columns(rewritten, added).filter(kept_rows.to_arrow()))
         removed.append(_with_reason(table, ledger[rows]).filter((~kept_rows).to_arrow()))
         first = rows.stop
     ledger = ledger.with_columns(
@@ -66,8 +72,8 @@ def apply_shard(outputs: tuple[Output, ...]) -> list[Written]:
         bytes=np.concatenate([before for before, _ in sizes]),
         clean_bytes=np.concatenate([after for _, after in sizes]),
     )
-    tables = {"clean": kept, "removed": removed, "ledger": [ledger.select(LEDGER.names).to_arrow()]}
-    return [_write(output, tables[output.kind], ledger) for output in outputs]
+    rows_of = {"clean": kept, "removed": removed, "ledger": [ledger.select(LEDGER.names).to_arrow()]}
+    return [_write(output, rows_of[output.kind], ledger) for output in outputs]
 
 
 def _explain(decisions: dict[str, pl.DataFrame], shard: UPath, links: list[pl.DataFrame]) -> pl.DataFrame:
@@ -110,17 +116,23 @@ def _rewritten_by(spans: dict[str, pa.Table], rows: int) -> pl.Series:
 
 
 def _with_reason(table: pa.Table, ledger: pl.DataFrame) -> pa.Table:
-    """Return the documents as read, with the first violation; a column of the input with the same name is renamed."""
+    """Return the documents as read, with the first violation."""
+    reason = ledger.select(pl.format("{}.{}", "step", "rule").alias("reason"), "value", "threshold", "duplicate_of")
+    columns = zip(WHY.items(), reason.to_arrow().columns, strict=True)
+    return _with_columns(table, {name: column.cast(kind) for (name, kind), column in columns})
+
+
+def _with_columns(table: pa.Table, columns: Mapping[str, pa.ChunkedArray]) -> pa.Table:
+    """Return the table with columns after its own; a column of the input with the same name is renamed."""
     names = [*table.column_names]
-    for name in WHY.keys() & {*names}:
+    for name in columns.keys() & {*names}:
         free = f"input.{name}"
         while free in names:
             free = f"input.{free}"
         names[names.index(name)] = free
-    reason = ledger.select(pl.format("{}.{}", "step", "rule").alias("reason"), "value", "threshold", "duplicate_of")
-    for (name, kind), column in zip(WHY.items(), reason.to_arrow().columns, strict=True):
-        table = table.append_column(name, column.cast(kind))
-    return table.rename_columns([*names, *WHY])
+    for name, column in columns.items():
+        table = table.append_column(name, column)
+    return table.rename_columns([*names, *columns])
 
 
 def _write(output: Output, tables: list[pa.Table], ledger: pl.DataFrame) -> Written:

@@ -6,6 +6,8 @@ A deduplication step names the document that it kept, the copy's *neighbor*. Lat
 - By any other rule: then the run keeps no document like the copy, and its ``duplicate_of`` is null. Nothing is
   promoted in its place, because the rule spoke of nearly the same text. The ledger's row of the neighbor has the rule.
 
+With ``drop = "all"`` the neighbor goes with its copies and is its own neighbor; ``duplicate_of`` is null for all.
+
 Documents of indices are kept. A link to one ends there, even if a document of the corpus has the same id.
 """
 
@@ -43,7 +45,8 @@ def _named(naming: list[UPath], part: str) -> pl.DataFrame:
     """Return the duplicates of a shard and their neighbors (columns NAMED)."""
     columns = [ID, "duplicate_of", "in_index"]
     frames = [pl.DataFrame(read_shard(folder / f"{part}.parquet", columns)).with_row_index("row") for folder in naming]
-    found = pl.concat(frames).filter(pl.col("duplicate_of").is_not_null())
+    others = pl.col("in_index") | (pl.col("duplicate_of") != pl.col(ID))  # its own neighbor: the group is dropped
+    found = pl.concat(frames).filter(others)
     return found.select(pl.lit(part).alias("part"), *list(NAMED)[1:]).cast(pl.Schema(NAMED))
 
 

@@ -4,7 +4,7 @@ In that order any range of hashes is one stretch of the file, so the second half
 what it needs. Another seed, mixture or boundary needs no new encoding.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -15,10 +15,10 @@ from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.kernels.gather import gather_rows
 from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import ID, SOURCE, TEXT
+from gristmill.pipelines.schema import CLUSTER_SIZE, ID, SOURCE, TEXT
 from gristmill.pipelines.steps.step import Output, Written
 from gristmill.pipelines.storage.files import atomic_write
-from gristmill.pipelines.storage.shards import read_batches, write_shard
+from gristmill.pipelines.storage.shards import read_batches, shard_schema, write_shard
 
 IDS = ".ids"
 DOCUMENTS = pa.schema(
@@ -30,6 +30,8 @@ DOCUMENTS = pa.schema(
         ("bytes", pa.int64()),  # of UTF-8 text
     ]
 )
+# Of parts whose documents have whole numbers in this column.
+CLUSTERED = DOCUMENTS.append(pa.field(CLUSTER_SIZE, pa.int64()))
 
 Encode = Callable[[Ragged], Ragged]
 
@@ -49,17 +51,16 @@ class TokenizerInfo(NamedTuple):
 
 
 def encode_shard(shard: UPath, info: TokenizerInfo, encode: Encode, output: Output) -> Written:
-    """Encode the documents of one shard. Memory: a few times its text.
+    """Encode the documents of one shard: ``NAME.ids`` (the payload) and ``NAME.parquet`` (DOCUMENTS or CLUSTERED).
 
-    Raises WorkError for an id outside the vocabulary.
+    Memory: a few times its text. Raises WorkError for an id outside the vocabulary.
     """
-    return write_encoded(read_batches(shard, [ID, TEXT, SOURCE]), info, encode, output)
-
-
-def write_encoded(tables: Iterable[pa.Table], info: TokenizerInfo, encode: Encode, output: Output) -> Written:
-    """Write tables of documents as one part: ``NAME.ids`` (the payload) and ``NAME.parquet`` (DOCUMENTS)."""
+    columns = shard_schema(shard)
+    clustered = CLUSTER_SIZE in columns.names and pa.types.is_integer(columns.field(CLUSTER_SIZE).type)
+    schema = CLUSTERED if clustered else DOCUMENTS
+    more = schema.names[len(DOCUMENTS) :]
     known, offsets, payload, first = [], [np.zeros(1, np.int64)], [], 0
-    for table in tables:
+    for table in read_batches(shard, [ID, TEXT, SOURCE, *more]):
         text = Ragged.from_text(table[TEXT])
         ids = encode(text)
         if ids.data.size and int(ids.data.max()) >= info.size:
@@ -68,15 +69,16 @@ def write_encoded(tables: Iterable[pa.Table], info: TokenizerInfo, encode: Encod
         offsets.append(ids.offsets[1:] + first)
         first += ids.data.size
         hashes = hash_rows(*Ragged.from_text(table[ID]))
-        columns = [table[ID], table[SOURCE], hashes, np.diff(ids.offsets), np.diff(text.offsets)]
-        known.append(pa.table(dict(zip(DOCUMENTS.names, columns, strict=True))).cast(DOCUMENTS))
-    documents = pa.concat_tables(known) if known else DOCUMENTS.empty_table()
+        values = [table[ID], table[SOURCE], hashes, np.diff(ids.offsets), np.diff(text.offsets)]
+        values += [table[name] for name in more]
+        known.append(pa.table(dict(zip(schema.names, values, strict=True))).cast(schema))
+    documents = pa.concat_tables(known) if known else schema.empty_table()
     order = documents.append_column("row", pa.array(np.arange(documents.num_rows)))
     order = order.sort_by([("hash", "ascending"), (ID, "ascending")])["row"].to_numpy()
     ids = Ragged(np.concatenate(offsets), np.concatenate(payload) if payload else np.empty(0, info.dtype))
     with atomic_write(output.folder / f"{output.name}{IDS}") as file:
         file.write(gather_rows(ids, order).data.data)
-    write_shard(output.path, [documents.take(order)], DOCUMENTS)
+    write_shard(output.path, [documents.take(order)], schema)
     size = int(documents["bytes"].to_numpy().sum())
     counts = {"documents": documents.num_rows, "tokens": ids.data.size, "bytes": size}
     return Written([f"{output.name}{IDS}", output.path.name], counts)

@@ -3,8 +3,12 @@
 A source of 1.3 epochs gives each document once, and once more if its hash is below 0.3: no random numbers, so every
 worker decides alike. Beyond four epochs repeated text is worth little (Muennighoff et al. 2023, arXiv:2305.16264,
 section 6), so a share may not ask for more, unless max_epochs allows it.
+
+``upsample`` multiplies the epochs of a document by the weight of its cluster size (FineWeb-2: arXiv:2506.20920). The
+tokens of a source are counted with these weights.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +19,7 @@ from gristmill.pipelines.tokens.settings import TokenSettings
 
 
 class Source(NamedTuple):
-    """Part of a source in the training split."""
+    """Part of a source in the training split; its tokens are upsampled ones."""
 
     name: str
     documents: int
@@ -70,8 +74,14 @@ def _shares(tokens: dict[str, int], settings: TokenSettings) -> dict[str, float]
     return {name: settings.weights.get(name, left * flat.get(name, 0.0) / size if size else 0.0) for name in tokens}
 
 
-def count_copies(source: np.ndarray, hashes: np.ndarray, epochs: np.ndarray) -> np.ndarray:
-    """Return the copies of each document, for source int [n], hashes uint64 [n] and epochs float [sources]."""
-    often = epochs[source]
+def weights(sizes: np.ndarray, upsample: Mapping[int, float]) -> np.ndarray:
+    """Return the weight of each cluster size, float [n]: that of the largest size in ``upsample`` up to it, else 1."""
+    steps = sorted(upsample)
+    of_step = np.array([1.0, *(upsample[step] for step in steps)])
+    return of_step[np.searchsorted(np.array(steps, np.int64), sizes, "right")]
+
+
+def count_copies(often: np.ndarray, hashes: np.ndarray) -> np.ndarray:
+    """Return the copies of each document, for its epochs float [n] and hashes uint64 [n]."""
     whole = np.floor(often)
     return (whole + (hashes / 2.0**64 < often - whole)).astype(np.int64)

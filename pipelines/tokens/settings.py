@@ -1,13 +1,20 @@
 """Settings of token shards."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from gristmill.pipelines.settings import Settings
 
 TRAIN, VALIDATION = "train", "validation"
 SPLITS = (TRAIN, VALIDATION)
+
+
+def _numbers(table: Any) -> Any:
+    """Return a table whose keys are numbers: in TOML and JSON they are strings."""
+    if not isinstance(table, dict):
+        return table
+    return {int(key) if isinstance(key, str) and key.isdecimal() else key: value for key, value in table.items()}
 
 
 class TokenSettings(Settings):
@@ -23,6 +30,10 @@ class TokenSettings(Settings):
     epochs: dict[
         str, Annotated[float, Field(ge=0, le=1000)]
     ] = {}  # source -> copies of its documents, without a weight
+    # Cluster size -> copies of a document that stands for this number or more; without an entry one copy.
+    upsample: Annotated[
+        dict[Annotated[int, Field(ge=1, lt=2**63)], Annotated[float, Field(ge=0, le=1000)]], BeforeValidator(_numbers)
+    ] = {}
     max_epochs: float = Field(4.0, gt=0, le=1000)  # limit for sources with a share
     train_tokens: int | None = Field(None, ge=1)  # None: the most that repeats no document
 

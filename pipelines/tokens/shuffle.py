@@ -15,12 +15,12 @@ from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO
-from gristmill.pipelines.schema import ID, SOURCE
+from gristmill.pipelines.schema import CLUSTER_SIZE, ID, SOURCE
 from gristmill.pipelines.steps.step import Output, Written
 from gristmill.pipelines.storage.files import atomic_write, is_local
 from gristmill.pipelines.storage.shards import read_shard, write_shard
-from gristmill.pipelines.tokens.encode import IDS, TokenizerInfo
-from gristmill.pipelines.tokens.mixing import count_copies
+from gristmill.pipelines.tokens.encode import DOCUMENTS, IDS, TokenizerInfo
+from gristmill.pipelines.tokens.mixing import count_copies, weights
 from gristmill.pipelines.tokens.settings import TRAIN, VALIDATION, TokenSettings
 
 PAYLOAD, ENDS, BYTES = ".bin", ".ends", ".bytes"  # ids; uint64 end of each document, in ids; uint32 bytes of its text
@@ -83,9 +83,8 @@ def select(documents: pa.Table, hash_range: HashRange, settings: TokenSettings, 
     else:
         sources = documents[SOURCE].combine_chunks().dictionary_encode()
         rates = np.array([epochs[name] for name in sources.dictionary.to_pylist()])
-        often = (
-            count_copies(sources.indices.to_numpy(), scramble(hashes, HASH), rates) if len(rates) else np.zeros(0, int)
-        )
+        rates = rates[sources.indices.to_numpy()] if len(rates) else np.zeros(0)
+        often = count_copies(rates * cluster_weights(documents, settings), scramble(hashes, HASH))
         often[split] = 0
     rows, order, copy = [], [], []
     for c in range(int(often.max(initial=0))):
@@ -96,6 +95,13 @@ def select(documents: pa.Table, hash_range: HashRange, settings: TokenSettings, 
         copy.append(np.full(rows[-1].size, c))
     nothing = np.zeros(0, np.int64), np.zeros(0, np.uint64), np.zeros(0, np.int64)
     return Selection(*(np.concatenate([none, *some]) for none, some in zip(nothing, (rows, order, copy), strict=True)))
+
+
+def cluster_weights(documents: pa.Table, settings: TokenSettings) -> np.ndarray:
+    """Return the weight of each document of a part by its cluster size, float [n]; without a size 1."""
+    if CLUSTER_SIZE not in documents.column_names:
+        return np.ones(documents.num_rows)
+    return weights(documents[CLUSTER_SIZE].fill_null(0).to_numpy(), settings.upsample)
 
 
 def gather_shard(
@@ -114,7 +120,7 @@ def gather_shard(
         counts[name] = documents["tokens"].to_numpy()
         mine = select(documents, hash_range, settings, epochs)
         stop = pa.array(np.cumsum(counts[name]))
-        table = documents.append_column("stop", stop).take(mine.rows)
+        table = documents.select(DOCUMENTS.names).append_column("stop", stop).take(mine.rows)
         for name, column in (("order", mine.order), ("copy", mine.copy), ("part", np.full(mine.rows.size, p))):
             table = table.append_column(name, pa.array(column))
         tables.append(table)

@@ -2,13 +2,15 @@
 
 import hashlib
 from collections import Counter
+from itertools import product
 from typing import Protocol
 
+import numpy as np
 from upath import UPath
 
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import DOCUMENTS, SOURCE
+from gristmill.pipelines.schema import CLUSTER_SIZE, DOCUMENTS, SOURCE
 from gristmill.pipelines.steps.step import Input, Job, Output, RawInput, Step, Written, input_of
 from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import require_finished
@@ -16,7 +18,7 @@ from gristmill.pipelines.storage.shards import read_shard
 from gristmill.pipelines.tokens.encode import IDS, TokenizerInfo, encode_shard
 from gristmill.pipelines.tokens.mixing import Source, mix
 from gristmill.pipelines.tokens.settings import TRAIN, VALIDATION, TokenSettings
-from gristmill.pipelines.tokens.shuffle import gather_shard, hash_ranges, is_validation
+from gristmill.pipelines.tokens.shuffle import cluster_weights, gather_shard, hash_ranges, is_validation
 
 FORMAT = 1
 TOKENIZER = "tokenizer"  # the part that holds a copy of the tokenizer's file
@@ -93,21 +95,35 @@ def boundary_ids(settings: TokenSettings) -> int:
 def count_tokens(
     folder: UPath, parts: list[str], settings: TokenSettings, edge: int
 ) -> tuple[dict[str, int], list[Source]]:
-    """Return the tokens of each split, and the mixture of the training split."""
-    tokens: Counter[str] = Counter()
+    """Return the tokens of each split, and the mixture of the training split.
+
+    Raises RecipeError if documents shall be upsampled by cluster size, and none has one.
+    """
+    tokens: Counter[tuple[str, float]] = Counter()  # by source and weight: sums of whole numbers have no order
+    clustered = not settings.upsample
     documents: Counter[str] = Counter()
     held_out = 0
     for part in parts:
-        table = read_shard(folder / f"{part}.parquet", [SOURCE, "hash", "tokens"])
+        table = read_shard(folder / f"{part}.parquet")
+        clustered |= CLUSTER_SIZE in table.column_names
+        weight = cluster_weights(table, settings)
         sizes, held = table["tokens"].to_numpy() + edge, is_validation(table["hash"].to_numpy(), settings.validation)
         held_out += int(sizes[held].sum())
         sources = table[SOURCE].combine_chunks().dictionary_encode()
         names, numbers = sources.dictionary.to_pylist(), sources.indices.to_numpy()
-        for k, name in enumerate(names):
-            mine = (numbers == k) & ~held
-            tokens[name] += int(sizes[mine].sum())
+        for (k, name), often in product(enumerate(names), np.unique(weight).tolist()):
+            mine = (numbers == k) & (weight == often) & ~held
+            tokens[name, often] += int(sizes[mine].sum())
             documents[name] += int(mine.sum())
-    sources = mix(tokens, documents, settings)
+    if not clustered:
+        raise RecipeError(
+            f"tokens.upsample needs the column {CLUSTER_SIZE!r} in the documents, found none; add it with "
+            f"`gristmill clean … --set output.columns='[\"{CLUSTER_SIZE}\"]'`"
+        )
+    upsampled = dict.fromkeys(documents, 0.0)
+    for (name, often), count in sorted(tokens.items()):
+        upsampled[name] += count * often
+    sources = mix({name: round(count) for name, count in upsampled.items()}, documents, settings)
     train = sum(int(source.tokens * source.epochs) for source in sources)
     return {TRAIN: train, VALIDATION: held_out}, sources
 

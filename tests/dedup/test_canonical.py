@@ -5,18 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gristmill.dedup.canonical import canonical
 from gristmill.dedup.exact.exact import Exact
 from gristmill.dedup.passages.split import cut_passages
 from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.steps.canonical import canonical
 from tests.dedup.exact.test_exact import duplicates
 from tests.dedup.near.test_near_duplicates import near, prose
 from tests.reference import canonical as reference
 
 HIDDEN = "\u00ad\u200b\u200c\u200d\u2060\ufeff\ufe0f\u034f"
-pieces = st.sampled_from(
-    [*HIDDEN, *"aeé字 ", "\u0301", "\u0323", "\u0344", "\u1100", "\u1161", "\u11a8", "\uac00", "\u212b"]
-)
+MARKS = "\u064e\u0651\u0e38\u0e48\u0301\u0323\u0344\u1161\u11a8"
+pieces = st.sampled_from([*HIDDEN, *MARKS, *"aeé字 \n\u1100\uac00\u212b"])
 texts = st.lists(pieces, max_size=12).map("".join) | st.text()
 
 
@@ -35,6 +34,13 @@ def test_damaged_rows_stay_as_they_are(rows):
         except UnicodeDecodeError:
             expected = row
         assert found.row(i) == expected
+
+
+@pytest.mark.parametrize("letters", range(18))
+def test_a_change_is_found_after_any_number_of_letters_and_at_the_end_of_a_row(letters):
+    rows = ["a" * letters + "e\u0301", "b" * (17 - letters), "e\u0301" + "c" * letters]
+    found = canonical(Ragged.from_strings(rows))
+    assert [found.row(i).decode() for i in range(3)] == ["a" * letters + "é", rows[1], "é" + "c" * letters]
 
 
 @pytest.mark.parametrize("rows", [[], [""], ["plain", "text\n"], ["é", "字 漢"]])

@@ -1,4 +1,4 @@
-"""Canonical text, a character at a time: the twin of dedup/canonical.py."""
+"""Canonical text, a character at a time: the twin of pipelines/steps/canonical.py."""
 
 import regex
 import unicodedata2 as unicode

@@ -66,7 +66,7 @@ def test_what_pairs_share_is_what_the_reference_says(tmp_path_factory, rows, sha
     (exact, near), step = measured(folder, rows, shards)
     shared = overlap(exact, near, step, folder / "scratch")
     assert {row[:3]: row[3:6] for row in shared.iter_rows()} == slowly(rows)
-    sizes = {source: (documents, size) for source, documents, size in totals(near).iter_rows()}
+    sizes = {source: (documents, size) for source, documents, size in totals(exact).iter_rows()}
     assert sizes == {s: (len(m), sum(map(len, m))) for s in "xy" if (m := [t for t, o in rows if o == s])}
     for row in shared.iter_rows(named=True):
         assert row["share"] == pytest.approx(row["bytes"] / max(sizes[row["source"]][1], 1))

@@ -105,3 +105,20 @@ def test_every_document_of_every_shard_is_judged(tmp_path):
     verdicts = {part: decisions.rows() for part, decisions, *_ in Exact().decide(corpus, tmp_path)}
     broken = [{"rule": "exact_duplicate", "value": 1.0, "threshold": 1.0}]
     assert verdicts == {"p": [(None, None, None, []), (None, None, None, [])], "q": [("1", False, 1.0, broken)]}
+
+
+@pytest.mark.parametrize(
+    ("drop", "gone"),
+    [("copies", {"b": "a", "c": "a", "e": "d"}), ("all", {**dict.fromkeys("abc", "a"), "d": "d", "e": "d"})],
+)
+def test_the_copies_go_or_the_whole_group(tmp_path, drop, gone):
+    rows = [
+        ("a", "x y", ""),
+        ("b", "x\ty", ""),
+        ("c", "x\ny", ""),
+        ("d", "z ", ""),
+        ("e", " z", ""),
+        ("f", "other", ""),
+    ]
+    for shards in ({"p": rows}, {"p": rows[::2], "q": rows[1::2]}):
+        assert duplicates(tmp_path / str(len(shards)), shards, Exact(drop=drop)) == gone

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gristmill.dedup.near.marks import live_bytes, marked_shingle_sets, symbol_shares
+from gristmill.dedup.near.marks import DENSE, live_bytes, marked_shingle_sets, symbol_shares
 from gristmill.dedup.near.near_duplicates import NearDuplicates
 from gristmill.pipelines.ragged import Ragged
 from tests.dedup.near.test_near_duplicates import near, prose
@@ -37,7 +37,7 @@ def test_sets_and_shares_answer_as_the_reference(texts, words):
 def test_damaged_text_is_read_to_its_end(rows):
     text = Ragged.from_strings(rows)
     shares = symbol_shares(text)
-    assert ((shares >= 0) & (shares <= 1)).all() and (live_bytes(text) >= 0).all()
+    assert ((shares >= 0) & (shares <= 1)).all() and (live_bytes(text, shares >= DENSE) >= 0).all()
     assert marked_shingle_sets(text, np.ones(text.rows), 5).rows == text.rows
 
 
@@ -104,4 +104,5 @@ def test_live_code_is_kept_before_a_longer_copy_that_is_commented_out(tmp_path, 
     ],
 )
 def test_bytes_outside_comments(text, outside):
-    assert live_bytes(Ragged.from_strings([text])).tolist() == [outside]
+    rows = Ragged.from_strings([text])
+    assert live_bytes(rows, symbol_shares(rows) >= DENSE).tolist() == [outside]

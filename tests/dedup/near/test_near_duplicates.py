@@ -14,6 +14,7 @@ from upath import UPath
 
 from gristmill.dedup.near import candidates
 from gristmill.dedup.near.near_duplicates import Corpus, NearDuplicates, find_near_duplicates
+from gristmill.filters.core.batch import Batch
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DECISIONS, DOCUMENT, ID
 from gristmill.pipelines.steps.corpus_step import DUPLICATE, decide_corpus
@@ -21,11 +22,6 @@ from gristmill.pipelines.steps.spans import spans_table
 from gristmill.pipelines.steps.step import Output
 from gristmill.pipelines.storage.shards import cut_groups, read_shard, write_shard
 from tests.reference.shingles import shingles
-
-
-class Batch:
-    def __init__(self, text):
-        self.text = text
 
 
 def build(folder, rows, settings, shards=1, **columns):
@@ -152,6 +148,21 @@ def test_of_equals_the_smallest_id_stays(tmp_path):
 )
 def test_short_documents(tmp_path, left, right, duplicate):
     assert bool(near(tmp_path, [("a", left), ("b", right)])[0]) is duplicate
+
+
+def test_with_all_of_a_group_the_kept_document_goes_as_its_own_duplicate(tmp_path):
+    """Of a chain, a document that is like a copy alone stays; the values are those of the most similar copy."""
+    chain = edit_chain(6)
+    gone, found, _ = near(tmp_path / "copies", chain)
+    all_gone, all_found, _ = near(tmp_path / "all", chain, NearDuplicates(drop="all"))
+    kept = set(gone.values())
+    assert kept and all_gone == gone | {id: id for id in kept}
+    assert set(dict(chain)) - set(all_gone) == set(dict(chain)) - set(gone) - kept
+    for id in kept:
+        most = found.filter(duplicate_of=id)["similarity"].max()
+        assert all_found.filter(id=id).row(0, named=True)["similarity"] == most
+    columns = [ID, "cluster", "cluster_size"]
+    assert all_found.select(columns).equals(found.select(columns))
 
 
 def messy_rows():

@@ -24,7 +24,7 @@ from gristmill.pipelines.storage.manifest import Manifest, Part
 from tests.flows.clean.test_kill import start
 
 MENU = "Home | News | Sport | Contact | Imprint | About us"
-RESULTS = ("documents", "rejects", "steps", "links", "clean", "removed", "ledger")
+RESULTS = ("documents", "rejects", "steps", "links", "copies", "clean", "removed", "ledger")
 STEPS = {"exact": {}, "near_duplicates": {"threshold": 0.7}, "repeated_passages": {}}
 
 
@@ -48,8 +48,9 @@ def pages():
     return rows + [page(seed, "b", 4) for seed in range(10, 20)] + [page(seed, "b", 120) for seed in range(20, 30)]
 
 
-def run(work, steps, *inputs, workers=1, **settings):
+def run(work, steps, *inputs, workers=1, columns=(), **settings):
     table = {"input": {"paths": list(map(str, inputs)), **settings}, "steps": steps}
+    table["output"] = {"columns": list(columns)}
     with engine("processes", workers) as run:
         return clean(parse_recipe(table, "test"), to_path(work), run)
 
@@ -92,6 +93,64 @@ def test_a_duplicate_names_a_kept_document_through_all_steps(tmp_path):
     ]  # fmt: skip
 
 
+COLUMNS = ("cluster_size", "copy_sources")
+
+
+def test_clean_documents_have_the_size_and_the_sources_of_their_cluster(tmp_path):
+    """A chain counts once for the document at its end, and a column of the input with our name is renamed."""
+    twin, longer = {**page(1, "a"), "id": "twin"}, page(1, "b")["text"] + " and a few more words"
+    rows_in = [
+        twin,
+        twin | {"id": "zwin", "source": "c"},
+        page(1, "b") | {"id": "longer", "text": longer},
+        page(3, "a"),
+    ]
+    write_jsonl(tmp_path / "raw" / "0.jsonl", [row | {"cluster_size": row["id"]} for row in rows_in])
+    steps = {"exact": {}, "near_duplicates": {"threshold": 0.6}}
+    run(tmp_path / "work", steps, tmp_path / "raw")
+    before = tree(tmp_path / "work", "removed", "ledger")
+    assert rows(tmp_path / "work", "clean").columns == ["id", "text", "source", "cluster_size"]
+    run(tmp_path / "work", steps, tmp_path / "raw", columns=COLUMNS)
+    assert tree(tmp_path / "work", "removed", "ledger") == before
+    kept = rows(tmp_path / "work", "clean").drop("text")
+    assert kept.columns == ["id", "source", "input.cluster_size", *COLUMNS]
+    assert kept.rows() == [("a-3-0", "a", "a-3-0", 1, []), ("longer", "b", "longer", 3, ["a", "c"])]
+    run(tmp_path / "work", steps, tmp_path / "raw", columns=COLUMNS[1:])
+    assert rows(tmp_path / "work", "clean").columns == ["id", "text", "source", "cluster_size", "copy_sources"]
+    assert rows(tmp_path / "work", "clean")["cluster_size"].to_list() == ["a-3-0", "longer"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "names", "complaint"),
+    [
+        (STEPS, ["cluster"], r"\[output\] columns: no step provides 'cluster'; did you mean 'cluster_size'"),
+        ({"gopher": {}}, ["cluster_size"], "no step provides 'cluster_size'; add a step that does"),
+        (STEPS, "cluster_size", "columns"),
+        (STEPS, [1], "columns.0"),
+    ],
+)
+def test_a_column_that_no_step_provides_is_one_line(steps, names, complaint):
+    with pytest.raises(RecipeError, match=complaint):
+        parse_recipe({"steps": steps, "output": {"columns": names}}, "test")
+
+
+@pytest.mark.parametrize(("exact", "near"), [("all", "copies"), ("copies", "all"), ("all", "all")])
+def test_groups_go_whole_and_no_removed_document_names_one(tmp_path, exact, near):
+    write_jsonl(tmp_path / "raw" / "0.jsonl", pages())
+    steps = {"exact": {"drop": exact}, "near_duplicates": {"threshold": 0.7, "drop": near}}
+    run(tmp_path / "work", steps, tmp_path / "raw", columns=COLUMNS)
+    kept, ledger = rows(tmp_path / "work", "clean"), rows(tmp_path / "work")
+    seeds = {id: int(id.split("-")[1]) for id in ledger["id"]}
+    whole = {seed for seed in range(20) if (exact if seed < 10 else near) == "all"}  # exact copies are below 10
+    assert {seeds[id] for id in kept["id"]} == set(range(30)) - whole
+    assert set(ledger["duplicate_of"].drop_nulls()) <= set(kept["id"])
+    gone = ledger.filter(~pl.col("kept"))
+    assert gone["duplicate_neighbor"].null_count() == 0
+    assert {seeds[id] for id in gone.filter(pl.col("id") == pl.col("duplicate_neighbor"))["id"]} == whole
+    assert {seeds[id] for id in gone.filter(pl.col("duplicate_of").is_null())["id"]} == whole
+    assert dict(kept.select("id", "cluster_size").iter_rows()) == {id: 2 if seeds[id] < 20 else 1 for id in kept["id"]}
+
+
 def test_neither_workers_nor_files_nor_order_matter(tmp_path):
     write_jsonl(tmp_path / "one" / "0.jsonl", pages())
     shuffled = pages()
@@ -101,9 +160,9 @@ def test_neither_workers_nor_files_nor_order_matter(tmp_path):
     asked = [{"id": str(i), "question": " ".join(words(i, 200)[5:30])} for i in (3, 25)]
     quiz = {"against": [str(write_jsonl(tmp_path / "quiz.jsonl", asked))], "action": "cut"}
     steps = STEPS | {"decontaminate": quiz}
-    run(tmp_path / "work", steps, tmp_path / "one")
-    run(tmp_path / "again", steps, tmp_path / "four", work_unit_bytes=20_000)
-    run(tmp_path / "two", steps, tmp_path / "four", work_unit_bytes=20_000, workers=2)
+    run(tmp_path / "work", steps, tmp_path / "one", columns=COLUMNS)
+    run(tmp_path / "again", steps, tmp_path / "four", columns=COLUMNS, work_unit_bytes=20_000)
+    run(tmp_path / "two", steps, tmp_path / "four", columns=COLUMNS, work_unit_bytes=20_000, workers=2)
     assert rows(tmp_path / "two", "steps/decontaminate/found")["item"].to_list() == [
         "3",
         "25",

@@ -54,6 +54,9 @@ def links(folder, ids, *steps):
         ([{"b": ("a", True)}, {"a": ("c", False)}], {"b": "a", "a": "c"}),
         ([{"b": ("a", False)}, {"a": ("c", True)}, {"c": (None, None)}], {"b": "c", "a": "c"}),
         ([{"b": ("x", True)}], {"b": "x"}),
+        ([{"b": ("a", False), "a": ("a", False)}], {}),  # its own neighbor: the group went whole
+        ([{"c": ("b", False)}, {"b": ("a", False), "a": ("a", False)}], {}),
+        ([{"b": ("a", True), "a": ("a", True)}], {"b": "a", "a": "a"}),  # a copy of an index's document of its id
     ],
 )
 def test_a_link_ends_at_a_document_that_is_kept(tmp_path, steps, expected):

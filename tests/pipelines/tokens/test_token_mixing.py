@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from gristmill.pipelines.errors import RecipeError
-from gristmill.pipelines.tokens.mixing import count_copies, mix
+from gristmill.pipelines.settings import read_settings
+from gristmill.pipelines.tokens.mixing import count_copies, mix, weights
 from gristmill.pipelines.tokens.settings import TokenSettings
 
 TOKENS = {"web": 8000, "books": 1000, "code": 1000}
@@ -70,6 +71,39 @@ def test_what_cannot_be_mixed(settings, complaint):
 def test_copies_are_whole_epochs_and_a_share_of_one_more():
     hashes = np.random.default_rng(0).integers(0, 2**64, 10_000, np.uint64)
     source = np.arange(10_000) % 3
-    often = count_copies(source, hashes, np.array([0.0, 1.0, 2.25]))
+    often = count_copies(np.array([0.0, 1.0, 2.25])[source], hashes)
     assert set(often[source == 0]) == {0} and set(often[source == 1]) == {1} and set(often[source == 2]) == {2, 3}
     assert often[source == 2].mean() == pytest.approx(2.25, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("upsample", "expected"),
+    [
+        ({}, [1, 1, 1, 1, 1, 1]),
+        ({2: 2.5, 4: 0.5}, [1, 1, 2.5, 2.5, 0.5, 0.5]),
+        ({1: 0.0}, [1, 0, 0, 0, 0, 0]),
+        ({5: 3.0, 1: 2.0}, [1, 2, 2, 2, 2, 3]),
+    ],
+)
+def test_a_size_has_the_weight_of_the_largest_size_up_to_it(upsample, expected):
+    assert weights(np.arange(6), upsample).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        ({"0": 1.0}, "upsample.0"),
+        ({"many": 1.0}, "upsample.many"),
+        ({"2": -1.0}, "upsample.2"),
+        ({"2": 1001}, "upsample.2"),
+        ([2], "upsample"),
+    ],
+)
+def test_a_cluster_size_is_a_number_from_one(table, complaint):
+    with pytest.raises(RecipeError, match=complaint):
+        read_settings(TokenSettings, {"upsample": table}, "[tokens]")
+
+
+def test_sizes_are_read_as_toml_and_json_write_them():
+    settings = read_settings(TokenSettings, {"upsample": {"1": 1, "2": 2.5}}, "[tokens]")
+    assert settings.upsample == {1: 1.0, 2: 2.5} and TokenSettings(**settings.model_dump(mode="json")) == settings

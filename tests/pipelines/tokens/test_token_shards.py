@@ -26,6 +26,7 @@ from gristmill.pipelines.tokens.steps import encode_step, gather_step
 from tests.corpora import finish, tree
 
 BOS, EOS = 256, 257
+CLUSTERED = DOCUMENT.append(pa.field("cluster_size", pa.int32()))
 INFO = TokenizerInfo(258, BOS, EOS, "bytes")
 
 
@@ -51,8 +52,9 @@ def make(folder, rows, cuts=1, settings=None, info=INFO, **changes):
     shards = {}
     for k in range(cuts):
         path = UPath(folder / "in" / f"{k}.parquet")
-        tables = [pa.Table.from_pylist(rows[k::cuts][i : i + 30], DOCUMENT) for i in range(0, len(rows[k::cuts]), 30)]
-        write_shard(path, tables, DOCUMENT)
+        schema = CLUSTERED if any("cluster_size" in row for row in rows[k::cuts]) else DOCUMENT
+        tables = [pa.Table.from_pylist(rows[k::cuts][i : i + 30], schema) for i in range(0, len(rows[k::cuts]), 30)]
+        write_shard(path, tables, schema)
         shards[path] = {"bytes": path.stat().st_size}
     finish(UPath(folder / "in"))
     (folder / "bytes.json").write_text("{}")
@@ -125,6 +127,47 @@ def test_another_mixture_encodes_nothing_anew(tmp_path):
     assert {n for (source, n) in often if source == "s2"} == {1} and often["s2", 1] > 50
     held_out = {id for id in read(tokens, "validation")}
     assert held_out == {id for id in read(make(tmp_path / "plain", rows), "validation")}
+
+
+def test_documents_are_there_as_often_as_their_cluster_size_says(tmp_path):
+    """The weight of a size multiplies the epochs of the source, for any cut of the input, of none held out."""
+    sizes = [None, 1, 2, 3, 9]
+    rows = [row | {"cluster_size": sizes[i % 5]} for i, row in enumerate(documents(600))]
+    upsample = {"upsample": {2: 2.0, 4: 2.5}, "epochs": {"s1": 2.0}}
+    tokens = make(tmp_path / "a", rows, **upsample)
+    tokens.check()
+    often = {}
+    for id, copies in read(tokens, "train").items():
+        number = int(id[1:])
+        often.setdefault((number % 3 == 1, sizes[number % 5]), Counter())[len(copies)] += 1
+    for (doubled, size), counts in often.items():
+        expected = {None: {1}, 1: {1}, 2: {2}, 3: {2}, 9: {5} if doubled else {2, 3}}[size]
+        assert set(counts) == ({2 * n for n in expected} if doubled and size != 9 else expected), (doubled, size)
+    assert read(tokens, "validation") == read(make(tmp_path / "plain", rows), "validation")
+    copies = Counter(row["id"] for shard in tokens.split("train") for row in shard.documents.to_pylist())
+    train = sum(n * (len(row["text"].encode()) + 1) for row in rows if (n := copies[row["id"]]))
+    assert tokens.manifest.counts["tokens"] == train + sum(shard.ids.size for shard in tokens.split("validation"))
+    expected = {source["name"]: source["tokens"] * source["epochs"] for source in tokens.about["mixture"]}
+    assert sum(expected.values()) == pytest.approx(train, rel=0.05)
+    random.Random(1).shuffle(rows)
+    make(tmp_path / "b", rows, cuts=4, **upsample)
+    payloads = [{k: v for k, v in tree(tmp_path / n, "tokens").items() if k.endswith((".bin", ".ends"))} for n in "ab"]
+    payloads = [{k: v for k, v in payload.items() if "encoded" not in k} for payload in payloads]
+    assert payloads[0] == payloads[1] and len(payloads[0]) > 8
+
+
+def test_other_weights_encode_nothing_anew_and_parts_without_sizes_count_once(tmp_path):
+    rows = documents(60)
+    with pytest.raises(RecipeError, match="upsample needs the column 'cluster_size' in the documents, found none"):
+        make(tmp_path, rows, upsample={2: 2.0})
+    rows = [row | {"cluster_size": 2} if i % 2 else row for i, row in enumerate(rows)]
+    make(tmp_path, rows, cuts=2)
+    encoded = Manifest.read(UPath(tmp_path / "tokens" / "encoded"))
+    tokens = make(tmp_path, rows, cuts=2, upsample={2: 3.0}, validation=0.0)
+    assert Manifest.read(UPath(tmp_path / "tokens" / "encoded")) == encoded
+    assert {id: len(copies) for id, copies in read(tokens, "train").items()} == {
+        f"d{i}": 3 if i % 2 else 1 for i in range(60)
+    }
 
 
 def test_another_bos_is_written_though_the_encoded_text_is_the_same(tmp_path):
