@@ -13,6 +13,7 @@ from gristmill.filters.core.filter import Filter
 from gristmill.filters.importance.step import Importance
 from gristmill.filters.perplexity.cross_fit import CrossFitPerplexity
 from gristmill.filters.registry import FILTERS, variant_of
+from gristmill.flows.clean.language_profiles import give_profiles, read_profiles
 from gristmill.flows.clean.recipe_files import DEEPEST, find_recipe, parse_toml, read_toml
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.ingest import InputSettings
@@ -41,15 +42,19 @@ class Recipe(Settings):
         return {**rest, "input": self.input.model_dump(mode="json", exclude_none=True), "steps": steps}
 
 
-def read_recipe(path: str, changes: tuple[str, ...] = (), paths: tuple[str, ...] = ()) -> Recipe:
+def read_recipe(
+    path: str, changes: tuple[str, ...] = (), paths: tuple[str, ...] = (), profiles: tuple[str, ...] | None = None
+) -> Recipe:
     """Read and check a recipe, by the path of its file or by the name of a shipped one.
 
-    ``changes`` are ``step.setting=value``, ``paths`` replace its input paths. Raises RecipeError, naming file, table
-    and key, for unknown keys and invalid values.
+    ``changes`` are ``step.setting=value``, ``paths`` replace its input paths, ``profiles`` its language profiles.
+    Raises RecipeError, naming file, table and key, for unknown keys and invalid values.
     """
     table = read_toml(find_recipe(path))
     if paths and isinstance(table.setdefault("input", {}), dict):
         table["input"]["paths"] = list(paths)
+    if profiles is not None:
+        table["profiles"] = list(profiles)
     return parse_recipe(table, path, changes)
 
 
@@ -59,11 +64,13 @@ def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = (
     if not isinstance(steps, dict):
         raise RecipeError(f"{where}: steps must be tables such as [steps.gopher], found {shown(steps)}")
     check_names(steps, f"{where} [steps]")
+    if "profiles" in table:
+        give_profiles(steps, read_profiles(table["profiles"], where))
     for change in changes:
         make_change({"input": table.setdefault("input", {}), **steps}, change)
     inputs = read_settings(InputSettings, table.get("input", {}), f"{where} [input]")
     built = {name: _step(name, values, f"{where} [steps.{name}]") for name, values in steps.items()}
-    rest = {key: value for key, value in table.items() if key not in ("input", "steps")}
+    rest = {key: value for key, value in table.items() if key not in ("input", "profiles", "steps")}
     return read_settings(Recipe, rest, where).model_copy(update={"input": inputs, "steps": built})
 
 
