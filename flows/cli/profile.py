@@ -73,7 +73,9 @@ def profile(corpus, reference, languages, min_documents, sample, recipe, changes
         say(f"No profile, fewer than {min_documents:,} documents of likely language: {', '.join(few)}", err=True)
     if others:
         say(f"{output} also holds profiles that this command has not written: {', '.join(others)}", err=True)
-    console.print(f"{len(found):,} profiles in {output}; use them by `gristmill clean {recipe} --profiles {output}`")
+    if found:
+        command = f"gristmill clean {recipe} --profiles {output}"
+        console.print(f"Profiles written to {output}: {len(found):,}; use them by `{command}`", soft_wrap=True)
 
 
 def show(profile) -> None:

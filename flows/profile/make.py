@@ -21,7 +21,7 @@ from gristmill.flows.clean.recipe import Recipe, parse_recipe
 from gristmill.flows.profile.labeled import Labeled
 from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.schema import TEXT
-from gristmill.pipelines.settings import Settings
+from gristmill.pipelines.settings import NAME, Settings
 
 CORPUS, REFERENCE = "corpus", "reference"
 MOST_NAMED = 12  # languages in an error
@@ -94,11 +94,10 @@ def find_profiles(
 def check_languages(languages: list[str], labeled: dict[str, Labeled]) -> list[str]:
     """Return the languages to profile: the given ones, or all of the documents; the most frequent first.
 
-    Raises InputError for a language without documents.
+    A label that can be no name of a file is none. Raises InputError for a language without documents.
     """
-    found = {
-        name: max(each.of(name) for each in labeled.values()) for one in labeled.values() for name in one.probabilities
-    }
+    names = {name for each in labeled.values() for name in each.probabilities if NAME.fullmatch(name)}
+    found = {name: max(each.of(name) for each in labeled.values()) for name in names}
     ordered = sorted(found, key=lambda name: (-found[name], name))
     for language in languages:
         if language not in found:

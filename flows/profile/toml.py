@@ -51,4 +51,5 @@ def removed(shares: Shares) -> str:
 
 
 def _list(values: list[str]) -> str:
-    return orjson.dumps(values).decode().replace('","', '", "')
+    """Return strings as a list in TOML, which is one in JSON but for DEL."""
+    return orjson.dumps(values).decode().replace('","', '", "').replace("\x7f", "\\u007f")

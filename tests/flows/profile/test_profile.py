@@ -6,10 +6,13 @@ import re
 import shlex
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from corpora import tree, write_jsonl
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.decide import decide
@@ -17,7 +20,14 @@ from gristmill.filters.rules.gopher import Gopher
 from gristmill.flows.clean.recipe import parse_recipe, read_recipe
 from gristmill.flows.engine.engines import engine
 from gristmill.flows.profile.labeled import label_documents
-from gristmill.flows.profile.make import CORPUS, REFERENCE, ProfileSettings, check_languages, find_profiles
+from gristmill.flows.profile.make import (
+    CORPUS,
+    REFERENCE,
+    LanguageProfile,
+    ProfileSettings,
+    check_languages,
+    find_profiles,
+)
 from gristmill.flows.profile.toml import render, write_profiles
 from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.ragged import Ragged
@@ -167,6 +177,18 @@ def test_a_language_without_documents_is_a_mistake(tmp_path, languages, complain
         profiles(tmp_path, texts("sw", 12), languages=languages)
 
 
+def test_a_label_of_a_model_is_no_path():
+    """A fastText model has any labels that its author likes."""
+    documents = SimpleNamespace(probabilities={"../../sw": 3, "sw": 4}, of=lambda name: 5)
+    assert check_languages([], {CORPUS: documents}) == ["sw"]
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=5)))
+def test_stop_words_are_read_as_they_were_written(words):
+    profile = LanguageProfile("sw", {CORPUS: 9}, CORPUS, 9, words, [], {CORPUS: 0.0})
+    assert tomllib.loads(render(profile)).get("stop_words", []) == words
+
+
 def test_a_corpus_without_documents_is_a_mistake(tmp_path):
     (tmp_path / "empty.jsonl").write_text("")
     plan = parse_recipe({"input": {"max_reject_fraction": 1.0}, "steps": STEPS}, "test")
@@ -198,6 +220,10 @@ def test_the_page_about_profiles_runs_as_printed(tmp_path, gristmill):
         done = gristmill(*shlex.split(line)[1:], cwd=tmp_path)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
     assert {"sw.toml"} <= {path.name for path in (tmp_path / "profiles").iterdir()}
+    kept = json.loads((tmp_path / "work" / "summary.json").read_bytes())["clean"]
+    again = gristmill("profile", "work", "--min-documents", 10, "--work", "labels", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert 0 < kept < 60 and f" {kept} documents" in again.stderr  # a finished work folder stands for its clean/
 
 
 def test_the_command_explains_each_language(tmp_path, gristmill):
