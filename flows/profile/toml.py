@@ -51,5 +51,5 @@ def removed(shares: Shares) -> str:
 
 
 def _list(values: list[str]) -> str:
-    """Return strings as a list in TOML, which is one in JSON but for DEL."""
+    """Return strings as a list in TOML: as in JSON, except that DEL is escaped."""
     return orjson.dumps(values).decode().replace('","', '", "').replace("\x7f", "\\u007f")
