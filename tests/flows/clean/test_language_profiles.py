@@ -1,8 +1,15 @@
 """Files of language profiles, as a recipe names them: each step gets the settings of its filter."""
 
 import pytest
+from corpora import write_jsonl
+from upath import UPath
 
 from gristmill.flows.clean.recipe import parse_recipe, read_recipe
+from gristmill.flows.clean.run import clean
+from gristmill.flows.explorer.index import RunIndex
+from gristmill.flows.explorer.thresholds import Thresholds
+from gristmill.flows.runs.check import check_documents
+from gristmill.flows.runs.what_if import what_if
 from gristmill.pipelines.errors import RecipeError
 
 SWAHILI = """
@@ -99,3 +106,23 @@ def test_a_place_without_profiles_is_a_mistake(tmp_path, profiles, complaint):
     (tmp_path / "empty").mkdir()
     with pytest.raises(RecipeError, match=complaint):
         steps(profiles, gopher={})
+
+
+def test_run_recount_explorer_and_check_agree_on_an_own_profile(tmp_path):
+    """Ten Swahili words are too few for the profile of any language, and enough for their own."""
+    text = "Watu wote wamezaliwa huru, hadhi na haki zao ni sawa."
+    raw = write_jsonl(tmp_path / "raw.jsonl", [{"id": "sw", "text": text}, {"id": "en", "text": "The mill turns."}])
+    tables = {"language": {"confident_probability": 0.0}, "gopher": {"min_alpha_words": "off", "min_words": 50}}
+    for profiles, kept in (({}, 0), ({"sw": {"min_words": 10}}, 1), ({"sw": {"min_words": 11}}, 0)):
+        work = UPath(tmp_path / f"work-{len(profiles)}-{kept}")
+        tables["gopher"]["profiles"] = profiles
+        recipe = parse_recipe({"input": {"paths": [str(raw)]}, "steps": tables}, "test")
+        assert clean(recipe, work)["clean"] == kept
+        was, recounted = what_if(work, ())
+        assert was["steps"]["gopher"]["rules"] == recounted["steps"]["gopher"]["rules"]
+        index = RunIndex(work)
+        assert int(index.kept.sum()) == kept and int(Thresholds(index).moved(()).after.sum()) == kept
+        assert sum(not each["violations"] for each in check_documents(recipe, (str(raw),))) == kept
+    assert what_if(work, ("gopher.profiles.sw.min_words=10",))[1]["clean"] == 1
+    with pytest.raises(RecipeError, match="gopher: the setting needs new measures"):
+        what_if(work, ('gopher.profiles.sw.stop_words=["na"]',))
