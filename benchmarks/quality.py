@@ -23,7 +23,6 @@ from upath import UPath
 from gristmill.filters.core.decide import decide
 from gristmill.filters.core.filter import LANGUAGE, Filter, provider
 from gristmill.filters.core.measure import measure_documents
-from gristmill.filters.core.profiles import NO_PROFILE, profile_of
 from gristmill.filters.langid.labels import UNKNOWN
 from gristmill.filters.perplexity.cross_fit import SCORES, CrossFitPerplexity
 from gristmill.filters.perplexity.fold_samples import sizes
@@ -57,13 +56,11 @@ def labels(chain: dict[str, Filter], frames: dict[str, pl.DataFrame]) -> pl.Seri
 
 def broken_rules(chain: dict[str, Filter], frames: dict[str, pl.DataFrame]) -> list[list[str]]:
     """Return the broken rules of each document as "step.rule", in the order of the chain."""
-    documents = len(next(iter(frames.values())))
-    profile = np.full(documents, NO_PROFILE, object)
-    if (language := labels(chain, frames)) is not None:
-        profile = profile_of(language.to_numpy())
+    documents, found = len(next(iter(frames.values()))), labels(chain, frames)
+    language = None if found is None else found.to_numpy()
     broken = [[] for _ in range(documents)]
     for name, step in chain.items():
-        for i, rules in enumerate(decide(step, frames[name], profile).to_list()):
+        for i, rules in enumerate(decide(step, frames[name], step.profile_of(language, documents)).to_list()):
             broken[i].extend(f"{name}.{rule['rule']}" for rule in rules)
     return broken
 

@@ -1,4 +1,4 @@
-"""Batch of documents, with words, lines and profiles that filters compute once and share."""
+"""Batch of documents, with words and lines that filters compute once and share."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -7,7 +7,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gristmill.filters.core.profiles import NO_PROFILE, profile_of
 from gristmill.filters.text.lines import Lines, split_lines, unwrap
 from gristmill.filters.words.spacy_words import spacy_words
 from gristmill.filters.words.unicode_words import unicode_words
@@ -79,13 +78,6 @@ class Batch:
     def logical_lines(self) -> Lines:
         """Lines of every document, hard-wrapped ones joined."""
         return unwrap(self.text, self.lines)
-
-    @property
-    def profile(self) -> np.ndarray:
-        """Language profile of each document, object[n]; "" if no language is known."""
-        if self.language is None:
-            return np.full(self.text.rows, NO_PROFILE, object)
-        return profile_of(self.language)
 
     def part(self, begin: int, end: int) -> "Batch":
         """Return the documents ``begin:end``."""

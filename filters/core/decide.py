@@ -8,7 +8,6 @@ import polars as pl
 
 from gristmill.filters.core.faults import FAILED
 from gristmill.filters.core.filter import LANGUAGE, Filter, Rule
-from gristmill.filters.core.profiles import NO_PROFILE, profile_of
 from gristmill.pipelines.schema import DOCUMENTS, ID, MEASURES
 from gristmill.pipelines.steps.decisions import violation_lists, write_decisions
 from gristmill.pipelines.steps.step import Output, Written, input_of, inputs_of
@@ -66,13 +65,13 @@ def decide_shard(steps: dict[str, Any], outputs: tuple[Output, ...]) -> list[Wri
     """
     measures = inputs_of(outputs, MEASURES)
     ids = read_shard(input_of(outputs, DOCUMENTS).path, [ID])[ID]
-    profile = np.full(len(ids), NO_PROFILE, object)
+    language = None
     for name, labels in inputs_of(outputs, LANGUAGE).items():
         column = steps[name].PROVIDES[LANGUAGE]
-        profile = profile_of(read_shard(labels.path, [column])[column].to_numpy())
+        language = read_shard(labels.path, [column])[column].to_numpy()
     results = []
     for output in outputs:
         frame = pl.DataFrame(read_shard(measures[output.step].path))
-        broken = decide(steps[output.step], frame, profile)
+        broken = decide(steps[output.step], frame, steps[output.step].profile_of(language, len(ids)))
         results.append(Written([output.path.name], write_decisions(output.path, ids, broken)))
     return results

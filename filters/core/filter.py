@@ -1,10 +1,12 @@
 """Base of all filters: settings, measures, rules. A filter never sees how its decisions are applied."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
-from gristmill.filters.core.profiles import NO_PROFILE, profile_settings, profiles
+from gristmill.filters.core.profiles import NO_PROFILE, profile_of, profile_settings, profiles, shipped_profile
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.schema import LANGUAGE
 from gristmill.pipelines.settings import Settings, given_name, read_settings
@@ -37,8 +39,8 @@ class Filter(Settings):
     """A rule set over single documents.
 
     A change of the settings in MEASURED changes the measures. All others are thresholds: a change of them costs no new
-    measurement. ``profiles`` overrides thresholds for documents of one language profile: ``{"zh": {"min_words": 75}}``.
-    The profiles of filters/languages/*.toml apply too, unless ``use_profiles`` is off.
+    measurement. ``profiles`` overrides thresholds for documents of one language or language profile: ``{"zh":
+    {"min_words": 75}}``. The profiles of filters/languages/*.toml apply too, unless ``use_profiles`` is off.
     """
 
     NEEDS: ClassVar[tuple[str, ...]] = ()  # what its measures need of earlier steps: LANGUAGE
@@ -85,23 +87,45 @@ class Filter(Settings):
                 raise ValueError(str(error)) from None
         return self
 
+    def profile_of(self, language: np.ndarray | None, documents: int) -> np.ndarray:
+        """Return the profile of each document, object[documents]; ``language`` is None if no step gives it."""
+        if language is None:
+            return np.full(documents, NO_PROFILE, object)
+        return profile_of(language, self.profiles)
+
     def for_profile(self, name: str) -> Self:
         """Return the settings for documents of the profile ``name``, without further profiles."""
-        shipped = profile_settings(name, self.NAME) if self.use_profiles else {}
-        overrides = shipped | self.profiles.get(name, {})
+        overrides = self.overrides(name)
         if not overrides:
             return self
         base = {key: getattr(self, key) for key in self.model_fields_set - {"profiles"}} | {"use_profiles": False}
         return read_settings(type(self), base | overrides, f"profile {name!r} of {self.NAME}")
 
+    def overrides(self, name: str) -> dict[str, Any]:
+        """Return the settings that a profile changes: those of the shipped one behind it, then its own."""
+        shipped = shipped_profile(name)
+        ours = profile_settings(shipped, self.NAME) if self.use_profiles else {}
+        return ours | self.profiles.get(shipped, {}) | self.profiles.get(name, {})
+
     def measured_settings(self) -> dict:
         """Return the settings that the measures depend on."""
-        return {"filter": self.NAME, **{key: self.model_dump(mode="json")[key] for key in self.MEASURED}}
+        changed = {
+            name: found
+            for name, values in self.profiles.items()
+            if (found := {key: values[key] for key in self.MEASURED if key in values})
+        }
+        own = {"profiles": changed} if changed else {}
+        return {"filter": self.NAME, **{key: self.model_dump(mode="json")[key] for key in self.MEASURED}, **own}
 
     def decided_settings(self) -> dict:
         """Return all that decisions depend on besides the measures, shipped profiles included."""
         shipped = {name: profile_settings(name, self.NAME) for name in profiles()} if self.use_profiles else {}
         return {**self.measured_settings(), **self.model_dump(mode="json"), "shipped": shipped}
+
+
+def own_profiles(steps: Mapping[str, Any]) -> set[str]:
+    """Return the languages and profiles for which a filter of the recipe has settings of its own."""
+    return {name for step in steps.values() if isinstance(step, Filter) for name in step.profiles}
 
 
 def provider(steps: dict[str, Any], what: str) -> str | None:

@@ -107,7 +107,7 @@ def _measure(
 def rewrite_batch(name: str, step: Rewriter, batch: Batch) -> tuple[pa.Table, pl.DataFrame]:
     """Return the spans and the measures of a step, without the spans of documents that keep their text."""
     spans, measures = rewrite_own(name, step, batch) if is_own(step) else step.rewrite(batch)
-    names, codes = np.unique(batch.profile.astype(str), return_inverse=True)
+    names, codes = np.unique(step.profile_of(batch.language, batch.text.rows).astype(str), return_inverse=True)
     rewritten = np.array([not step.for_profile(name).keeps_text for name in names], np.bool_)
     return (spans if rewritten.all() else spans.filter(rewritten[codes][spans["row"].to_numpy()])), measures
 

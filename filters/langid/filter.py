@@ -25,7 +25,7 @@ class Language(Filter):
     """
 
     NAME: ClassVar[str] = "language"
-    MEASURED: ClassVar[tuple[str, ...]] = ("model", "languages", "max_bytes")
+    MEASURED: ClassVar[tuple[str, ...]] = ("model", "languages", "max_bytes", "confident_probability")
     PROVIDES: ClassVar[dict[str, str]] = {LANGUAGE: "confident_label", GUESS: "label"}
 
     model: str = ENSEMBLE  # a name of filters/langid/models.py, or file:PATH of a fastText model
@@ -34,6 +34,8 @@ class Language(Filter):
     # instead of 92 % of the others. FineWeb uses 0.65, with lid.176 and English only.
     min_probability: float = Field(0.3, ge=0, le=1)
     min_probabilities: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}  # by language: {"zh": 0.4}
+    # below it a label is uncertain; a profile may lower it for a language of which the model is never sure
+    confident_probability: float = Field(CONFIDENT_PROBABILITY, ge=0, le=1)
     max_bytes: int | None = Field(1024, ge=64)  # read per document, in slices spread over it; None: the whole document
 
     _known_model = field_validator("model")(check_model_name)
@@ -51,11 +53,15 @@ class Language(Filter):
 
         - ``label`` and ``probability``: the most probable language;
         - ``allowed_probability``: the probability if the language is allowed, else 0;
-        - ``confident_label``: the label for later steps, ``und`` below CONFIDENT_PROBABILITY.
+        - ``confident_label``: the label for later steps, ``und`` below ``confident_probability``.
         """
         label, probability = load_model(self.model).predict(sample_slices(batch.text, self.max_bytes))
         allowed = np.isin(label, self.languages) if self.languages else np.ones(label.size, np.bool_)
-        confident = probability >= CONFIDENT_PROBABILITY
+        names, codes = np.unique(label.astype(str), return_inverse=True)
+        sure = np.array(
+            [self.overrides(name).get("confident_probability", self.confident_probability) for name in names]
+        )
+        confident = probability >= sure[codes]
         return pl.DataFrame(
             {
                 "label": pl.Series(label, dtype=pl.String),
@@ -66,5 +72,6 @@ class Language(Filter):
         )
 
     def rules(self) -> dict[str, Rule]:
-        by_label = "label", self.min_probabilities
+        own = {name: values["min_probability"] for name, values in self.profiles.items() if "min_probability" in values}
+        by_label = "label", own | self.min_probabilities
         return {"probability_too_low": Rule("allowed_probability", "<", self.min_probability, *by_label)}

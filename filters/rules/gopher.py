@@ -11,6 +11,7 @@ The paper leaves some counts open, and common code counts some of them wrongly. 
   "-5" and "*sic*" are no bullets. (datatrove accepts • and - before anything, and counts blank lines.)
 * Stop words: distinct ones, in lower, upper or title case. The list is that of the document's language profile, or
   ``stop_words`` if the profile has none or the language is unknown.
+* Share of stop words: a rule of ours, off unless a profile made from data sets it (`gristmill profile`).
 * Capitals: a rule of ours. Words of one letter do not count as capitals.
 """
 
@@ -21,7 +22,7 @@ import polars as pl
 
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.filter import LANGUAGE, Share
-from gristmill.filters.core.profiles import stop_words
+from gristmill.filters.core.profiles import shipped_profile, stop_words
 from gristmill.filters.rules.paper_thresholds import GopherSettings
 from gristmill.filters.words.words import BEGINS_LINE, CAPITALS, ELLIPSIS, HAS_LETTER, HAS_NUMBER, PUNCTUATION_ONLY
 from gristmill.pipelines.kernels.hashing import hash_word, load_short
@@ -32,17 +33,22 @@ from gristmill.pipelines.ragged import Ragged
 class Gopher(GopherSettings):
     """Rule set that drops documents that are not prose: too short or long, odd words, lists, symbols, no stop words."""
 
-    RULES: ClassVar[tuple[str, ...]] = (*GopherSettings.RULES, "max_capital_words")
+    RULES: ClassVar[tuple[str, ...]] = (*GopherSettings.RULES, "min_stop_word_ratio", "max_capital_words")
 
     NEEDS: ClassVar[tuple[str, ...]] = (LANGUAGE,)
 
     variant: Literal["gristmill"] = "gristmill"  # others: filters/rules/variants
+    min_stop_word_ratio: Share | None = None  # of the words
     max_capital_words: Share | None = 0.5  # of the words with a letter
+
+    def stop_words_of(self, profile: str) -> list[str]:
+        """Return the stop words of a profile: of the recipe, or of the shipped profile behind it, or the default."""
+        return self.overrides(profile).get("stop_words") or stop_words(shipped_profile(profile)) or self.stop_words
 
     def measure(self, batch: Batch) -> pl.DataFrame:
         """Return the columns of GopherSettings.RULES; a document without words has 0 in each."""
-        profiles, profile = np.unique(batch.profile.astype(str), return_inverse=True)
-        tables = stop_word_tables([stop_words(name) or self.stop_words for name in profiles])
+        profiles, profile = np.unique(self.profile_of(batch.language, batch.text.rows).astype(str), return_inverse=True)
+        tables = stop_word_tables([self.stop_words_of(name) for name in profiles])
         counts = np.zeros((len(COUNTS), batch.text.rows), np.int64)
         count(batch.text.data, *batch.words, profile, *tables, counts)
         total = dict(zip(COUNTS, counts, strict=True))
@@ -57,6 +63,7 @@ class Gopher(GopherSettings):
                 "ellipsis_lines": total["ellipsis_lines"] / lines,
                 "alpha_words": total["alpha_chunks"] / total["chunks"].clip(1),
                 "stop_words": total["stop_words"],
+                "stop_word_ratio": total["all_stop_words"] / total["words"].clip(1),
                 "capital_words": total["capital_words"] / total["letter_words"].clip(1),
             }
         )
@@ -64,7 +71,7 @@ class Gopher(GopherSettings):
 
 COUNTS = (
     *("words", "chars", "tokens", "chunks", "alpha_chunks", "hashes", "ellipses"),
-    *("lines", "bullet_lines", "ellipsis_lines", "letter_words", "capital_words", "stop_words"),
+    *("lines", "bullet_lines", "ellipsis_lines", "letter_words", "capital_words", "all_stop_words", "stop_words"),
 )
 SLOTS = 1024  # of a table of stop words: 64 words in 3 cases fill a fifth, so most lookups take one probe
 
@@ -100,9 +107,10 @@ def _find(keys, bits, row, key):
 
 @kernel
 def count(data, offsets, start, end, hashes, lengths, flags, profile, keys, bits, counts):
-    """Fill ``counts`` int64[13, documents], in the order of COUNTS."""
+    """Fill ``counts`` int64[14, documents], in the order of COUNTS."""
     for row in range(offsets.size - 1):
         words = chars = chunks = alpha = hashtags = ellipses = lines = bullets = ellipsis_lines = letters = capitals = 0
+        stops = 0
         found, previous, edge, has_letter = np.uint64(0), 0, -1, 0  # edge: the end of the previous word
         for i in range(offsets[row], offsets[row + 1]):
             flag = flags[i]
@@ -127,14 +135,16 @@ def count(data, offsets, start, end, hashes, lengths, flags, profile, keys, bits
             if flag & HAS_LETTER:
                 letters += 1
                 capitals += flag & CAPITALS != 0 and lengths[i] > 1
-                found |= _find(keys, bits, profile[row], hashes[i])
+                bit = _find(keys, bits, profile[row], hashes[i])
+                found |= bit
+                stops += bit != np.uint64(0)
             previous = flag
         alpha += has_letter
         ellipsis_lines += previous & ELLIPSIS != 0
         tokens = offsets[row + 1] - offsets[row]
         values = (
             *(words, chars, tokens, chunks, alpha, hashtags, ellipses),
-            *(lines, bullets, ellipsis_lines, letters, capitals),
+            *(lines, bullets, ellipsis_lines, letters, capitals, stops),
         )
         for j, value in enumerate(values):
             counts[j, row] = value

@@ -15,6 +15,7 @@ from gristmill.filters.importance.step import Importance
 from gristmill.filters.perplexity.cross_fit import CrossFitPerplexity
 from gristmill.filters.registry import FILTERS, variant_of
 from gristmill.flows.clean.columns import Column, chosen_columns
+from gristmill.flows.clean.language_profiles import give_profiles, read_profiles
 from gristmill.flows.clean.own_steps import RECORD, own_step, recorded_step, step_table
 from gristmill.flows.clean.recipe_files import DEEPEST, find_recipe, parse_toml, read_toml
 from gristmill.pipelines.errors import RecipeError
@@ -60,16 +61,20 @@ class Recipe(Settings):
         return {**rest, "input": self.input.model_dump(mode="json", exclude_none=True), "steps": steps}
 
 
-def read_recipe(path: str, changes: tuple[str, ...] = (), paths: tuple[str, ...] = ()) -> Recipe:
+def read_recipe(
+    path: str, changes: tuple[str, ...] = (), paths: tuple[str, ...] = (), profiles: tuple[str, ...] | None = None
+) -> Recipe:
     """Read and check a recipe, by the path of its file or by the name of a shipped one.
 
-    ``changes`` are ``step.setting=value``, ``paths`` replace its input paths. Raises RecipeError, naming file, table
-    and key, for unknown keys and invalid values.
+    ``changes`` are ``step.setting=value``, ``paths`` replace its input paths, ``profiles`` its language profiles.
+    Raises RecipeError, naming file, table and key, for unknown keys and invalid values.
     """
     file = find_recipe(path)
     table = read_toml(file)
     if paths and isinstance(table.setdefault("input", {}), dict):
         table["input"]["paths"] = list(paths)
+    if profiles is not None:
+        table["profiles"] = list(profiles)
     return parse_recipe(table, path, changes, file.parent)
 
 
@@ -82,6 +87,8 @@ def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = (
     if not isinstance(steps, dict):
         raise RecipeError(f"{where}: steps must be tables such as [steps.gopher], found {shown(steps)}")
     check_names(steps, f"{where} [steps]")
+    if "profiles" in table:
+        give_profiles(steps, read_profiles(table["profiles"], where))
     for change in changes:
         if change.partition("=")[0].rpartition(".")[2].strip() in CODE:
             raise RecipeError(f"cannot set {shown(change)}: it names code, which only the file of a recipe may name")
@@ -92,7 +99,7 @@ def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = (
     built = {name: _step(name, values, f"{where} [steps.{name}]", folder) for name, values in steps.items()}
     output = read_settings(OutputSettings, table.get("output", {}), f"{where} [output]")
     chosen_columns(output.columns, built, f"{where} [output]")  # raises if one is unknown
-    rest = {key: value for key, value in table.items() if key not in ("input", "steps", "output")}
+    rest = {key: value for key, value in table.items() if key not in ("input", "output", "profiles", "steps")}
     return read_settings(Recipe, rest, where).model_copy(update={"input": inputs, "steps": built, "output": output})
 
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "pii": "Find personal data: scan or redact a corpus, score the rules on labeled text.",
     "overlap": "Show how much of each source is in the others, too.",
     "ingest": "Read raw files into a work folder, without running any step.",
+    "profile": "Find thresholds for each language of a corpus; write language profiles.",
     "check": "Check documents against rules, without writing anything.",
     "why": "Explain why a run kept or removed a document.",
     "duplicates": "Show a document's duplicates, with the words that differ.",

@@ -8,7 +8,10 @@ from gristmill.flows.cli.output import console, say_table
 
 @click.command()
 @run_options
-def clean(recipe, paths, work, engine, changes):
+@click.option(
+    "--profiles", multiple=True, metavar="PATH", help="File or folder of language profiles to use; may be repeated."
+)
+def clean(recipe, paths, work, engine, changes, profiles):
     """Run RECIPE: read raw files; write clean documents, removed documents, and the reasons for each removal.
 
     Finished work is reused: run the same command again after a crash, Ctrl-C or a changed threshold.
@@ -16,10 +19,11 @@ def clean(recipe, paths, work, engine, changes):
     \b
         gristmill clean clean-corpus --input crawl.jsonl.zst --output work
         gristmill clean clean-corpus --input 'crawl/*.parquet' --set gopher.min_words=30
+        gristmill clean clean-corpus --input crawl --profiles profiles
     """
     from gristmill.flows.clean.recipe import read_recipe
 
-    settings = read_recipe(recipe, changes, paths)
+    settings = read_recipe(recipe, changes, paths, profiles or None)
     report(run(settings, writable(work), engine), work)
 
 

@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow as pa
 from upath import UPath
 
-from gristmill.filters.core.filter import GUESS, LANGUAGE, Filter, provider
+from gristmill.filters.core.filter import GUESS, LANGUAGE, Filter, own_profiles, provider
 from gristmill.filters.core.profiles import NO_PROFILE, profile_of
 from gristmill.filters.langid.labels import UNKNOWN
 from gristmill.flows.runs.finished import FinishedRun
@@ -92,7 +92,9 @@ class RunIndex(FinishedRun):
             return
         labels = self.over_parts(lambda part: [*map(_coded, self._labels(part))])
         self.language, sure = (Names.from_shards([*columns]) for columns in zip(*labels, strict=True))
-        names, codes = np.unique(profile_of(np.array(sure.names)).astype(str), return_inverse=True)
+        names, codes = np.unique(
+            profile_of(np.array(sure.names), own_profiles(self.recipe.steps)).astype(str), return_inverse=True
+        )
         self.profile = Names(names.tolist(), codes.astype(np.int32)[sure.codes])
 
     def _labels(self, part: str) -> tuple[pl.Series, pl.Series]:

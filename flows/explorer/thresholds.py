@@ -14,7 +14,7 @@ import numpy as np
 from gristmill.filters.core.adjustable import adjustable_settings, setting_of
 from gristmill.filters.core.decide import breaks, thresholds
 from gristmill.filters.core.filter import Filter, Rule
-from gristmill.filters.core.profiles import NO_PROFILE, profile_settings
+from gristmill.filters.core.profiles import NO_PROFILE
 from gristmill.flows.clean.plan import language_step
 from gristmill.flows.explorer.index import Reason, RunIndex
 from gristmill.flows.runs.what_if import change_recipe
@@ -128,9 +128,7 @@ class Thresholds:
 
     def has_own(self, threshold: Threshold, profile: str, changes: tuple[str, ...]) -> bool:
         """True if a language profile sets this threshold."""
-        step = self.filter(threshold.step, changes)
-        shipped = profile_settings(profile, step.NAME) if step.use_profiles else {}
-        return threshold.setting.partition(".")[0] in {**shipped, **step.profiles.get(profile, {})}
+        return threshold.setting.partition(".")[0] in self.filter(threshold.step, changes).overrides(profile)
 
     def value(self, threshold: Threshold, profile: str, changes: tuple[str, ...]) -> float | None:
         """Return the threshold for a profile ("" for the default); None if the rule is off."""

@@ -14,6 +14,7 @@ from gristmill.filters.langid.filter import Language
 from gristmill.filters.pii.filter import PiiFilter
 from gristmill.filters.rules.keywords import Keywords
 from gristmill.flows.report.format import environment, indented
+from gristmill.flows.report.guessed import guessed
 from gristmill.flows.report.html import addresses_left, benchmarks, rewritten, unsearched
 from gristmill.flows.report.ledger import read_ledger
 from gristmill.flows.report.rules import steps
@@ -55,6 +56,7 @@ def write(work: FinishedRun, license: str, name: str | None) -> str:
             steps=steps(work, ledger),
             sources=ledger.sources.to_dicts(),
             languages=languages.to_dicts(),
+            guessed=[row for row in guessed(work, ledger) if row["kept"]],
             columns=_columns(work),
             personal=rewritten(work, ledger, True),
             addresses_left=addresses_left(work),

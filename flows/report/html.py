@@ -21,6 +21,7 @@ from gristmill.flows.clean.plan import report_of
 from gristmill.flows.clean.run import REMEDY
 from gristmill.flows.report.duplicates import duplicates
 from gristmill.flows.report.format import TEMPLATES, environment
+from gristmill.flows.report.guessed import guessed
 from gristmill.flows.report.impact import impact
 from gristmill.flows.report.ledger import LedgerSummary, read_ledger
 from gristmill.flows.report.models import runs, tokenizers, tokens
@@ -62,6 +63,7 @@ def collect(work: FinishedRun, experiment: UPath | None) -> dict[str, Any]:
         "rejects": rejects(work),
         "sources": ledger.sources.to_dicts(),
         "languages": ledger.languages.to_dicts(),
+        "guessed": guessed(work, ledger),
         "personal": rewritten(work, ledger, True),
         "addresses_left": addresses_left(work),
         "unsearched": unsearched(work),

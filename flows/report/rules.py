@@ -8,7 +8,7 @@ import polars as pl
 from upath import UPath
 
 from gristmill.dedup.near.near_duplicates import NearDuplicates
-from gristmill.filters.core.filter import LANGUAGE, Filter, Rule
+from gristmill.filters.core.filter import LANGUAGE, Filter, Rule, own_profiles
 from gristmill.filters.core.profiles import NO_PROFILE, profile_of
 from gristmill.filters.perplexity.cross_fit import THRESHOLDS, CrossFitPerplexity
 from gristmill.flows.clean.plan import decisions_of, report_of
@@ -47,14 +47,14 @@ SCORED = {
 
 def steps(work: FinishedRun, ledger: LedgerSummary) -> list[dict[str, Any]]:
     """Return every step with its rules, their measures and their counts."""
-    profiles = _profiles(ledger)
+    profiles = _profiles(ledger, own_profiles(work.recipe.steps))
     return [_step(work, name, ledger, profiles) for name in work.recipe.steps]
 
 
-def _profiles(ledger: LedgerSummary) -> Counter:
+def _profiles(ledger: LedgerSummary, own: set[str]) -> Counter:
     """Return the number of documents for each language profile."""
     counts: Counter[str] = Counter()
-    names: Any = profile_of(ledger.languages[LANGUAGE].to_numpy()) if ledger.languages.height else []
+    names: Any = profile_of(ledger.languages[LANGUAGE].to_numpy(), own) if ledger.languages.height else []
     for name, documents in zip(names, ledger.languages["documents"], strict=True):
         counts[name] += documents
     return counts or Counter({NO_PROFILE: 1})

@@ -4,12 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from gristmill.filters.core.decide import decide
 from gristmill.filters.core.filter import LANGUAGE, Filter, provider
 from gristmill.filters.core.measure import measure_documents
-from gristmill.filters.core.profiles import NO_PROFILE, profile_of
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.pipelines.ingest.ingest import read_documents
 from gristmill.pipelines.schema import ID
@@ -21,10 +18,13 @@ def check_documents(recipe: Recipe, paths: tuple[str, ...]) -> Iterator[dict]:
     settings = recipe.input.model_copy(update={"paths": list(paths)})
     for table in read_documents(list(paths), settings):
         frames = measure_documents(chain, table, recipe.words)
-        profile = np.full(len(table), NO_PROFILE, object)
+        language = None
         if name := provider(chain, LANGUAGE):
-            profile = profile_of(frames[name][chain[name].PROVIDES[LANGUAGE]].to_numpy())
-        violations = {name: decide(step, frames[name], profile).to_list() for name, step in chain.items()}
+            language = frames[name][chain[name].PROVIDES[LANGUAGE]].to_numpy()
+        violations = {
+            name: decide(step, frames[name], step.profile_of(language, len(table))).to_list()
+            for name, step in chain.items()
+        }
         rows = {name: frame.to_dicts() for name, frame in frames.items()}
         for i, id in enumerate(table[ID].to_pylist()):
             found = [{"step": name, **each} for name in chain for each in violations[name][i]]

@@ -12,7 +12,6 @@ from upath import UPath
 
 from gristmill.filters.core.decide import decide
 from gristmill.filters.core.filter import Filter
-from gristmill.filters.core.profiles import NO_PROFILE, profile_of
 from gristmill.flows.clean.plan import decisions_of, earlier_than, measures_of, spans_before
 from gristmill.flows.clean.recipe import Recipe, parse_recipe
 from gristmill.flows.clean.run import RECIPE
@@ -97,7 +96,7 @@ def _rules(step: Filter, run: FinishedRun, name: str, kept: dict[str, np.ndarray
     """Yield a filter's decisions, shard by shard."""
     for part, mask in kept.items():
         labels = run.languages(part, name)
-        profile = np.full(mask.size, NO_PROFILE, object) if labels is None else profile_of(labels.to_numpy())
+        profile = step.profile_of(None if labels is None else labels.to_numpy(), mask.size)
         yield part, decide(step, run.measures(name, part), profile)
 
 

@@ -44,8 +44,13 @@ def slowly(text: bytes) -> dict:
         "ellipsis_lines": sum(bool(line[-1][3] & ELLIPSIS) for line in lines) / n_lines,
         "alpha_words": sum(alpha) / (len(alpha) or 1),
         "stop_words": len(stops & set(Gopher().stop_words)),
+        "stop_word_ratio": sum(is_stop_word(word) for word, *_ in found) / (len(words) or 1),
         "capital_words": sum(n > 1 and bool(flags & CAPITALS) for n, flags in letters) / (len(letters) or 1),
     }
+
+
+def is_stop_word(word: str) -> bool:
+    return word in (word.lower(), word.upper(), word.title()) and word.lower() in Gopher().stop_words
 
 
 def is_bullet(word: str, following: str) -> bool:
@@ -109,7 +114,7 @@ STOPS = "the of "
 )
 def test_each_rule_holds_on_both_sides_of_its_line(text, rule):
     batch = Batch(Ragged.from_strings([text]))
-    broken = decide(Gopher(), Gopher().measure(batch), batch.profile)[0]
+    broken = decide(Gopher(), Gopher().measure(batch), Gopher().profile_of(None, batch.text.rows))[0]
     assert (broken[0]["rule"] if len(broken) else None) == rule
 
 
@@ -117,7 +122,7 @@ def test_too_many_words():
     settings = Gopher(max_words=60)
     for words, rules in (58, []), (59, ["words_too_high"]):
         batch = Batch(Ragged.from_strings([STOPS + "word " * words]))
-        broken = decide(settings, settings.measure(batch), batch.profile)[0].to_list()
+        broken = decide(settings, settings.measure(batch), settings.profile_of(None, batch.text.rows))[0].to_list()
         assert [rule["rule"] for rule in broken] == rules
 
 

@@ -56,7 +56,7 @@ def test_no_list_no_hit():
 def test_each_rule_on_both_sides_of_its_line(lists, settings, text, broken):
     keywords = Keywords(lists={"*": lists["*"]}, **settings)
     batch = Batch(Ragged.from_strings([text]))
-    (found,) = decide(keywords, keywords.measure(batch), batch.profile).to_list()
+    (found,) = decide(keywords, keywords.measure(batch), keywords.profile_of(None, batch.text.rows)).to_list()
     assert [rule["rule"] for rule in found] == broken
 
 

@@ -92,7 +92,7 @@ def blocks(n: int, repeats: int, others: int) -> str:
 )
 def test_each_rule_holds_on_both_sides_of_its_line(text, rule):
     batch = Batch(Ragged.from_strings([text]))
-    broken = decide(Repetition(), Repetition().measure(batch), batch.profile)[0]
+    broken = decide(Repetition(), Repetition().measure(batch), Repetition().profile_of(None, batch.text.rows))[0]
     assert (broken[0]["rule"] if len(broken) else None) == rule
 
 

@@ -113,7 +113,7 @@ def test_every_setting_that_is_compared_can_be_moved():
             assert (
                 moved.rules()[threshold.rule].threshold == 7 or 7 in moved.rules()[threshold.rule].thresholds.values()
             )
-    assert len(adjustable({"gopher": FILTERS["gopher"]()})) == 11
+    assert len(adjustable({"gopher": FILTERS["gopher"]()})) == 12
     assert "perplexity.percentile_too_low" not in adjustable({"perplexity": FILTERS["perplexity"]()})
     chosen = FILTERS["classifier"].model_construct(model="none is read", min_score="auto")
     assert "classifier.score_too_low" in adjustable({"classifier": chosen})

@@ -1,0 +1,1 @@
+"""Language profiles from a corpus: labels, samples, thresholds, TOML files."""
