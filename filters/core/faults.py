@@ -99,7 +99,7 @@ class Faults:
             fault = describe(fault, self.plugin)
         if not self.rejects:
             remedy = ', or set on_error = "reject" to remove such documents' if isinstance(self.step, Own) else ""
-            raise self.stop(f"on document {self._id(row)}: {fault}{remedy}")
+            raise self.stop(f"on document {self._id(row)}: {fault}; correct the code{remedy}")
         self.found[row] = fault
 
     def _id(self, row: int) -> str:
