@@ -45,6 +45,13 @@ def two_letters(lines: int) -> Iterator[bytes]:
         yield "".join(f"{a}{b}\n" for a, b in zip(letters[::2], letters[1::2], strict=True)).encode()
 
 
+def long_texts(megabytes: int) -> Iterator[bytes]:
+    """Yield JSON lines of texts of 2 million lines of two letters, few lines below the limit of a document."""
+    for _ in range(megabytes // 6):
+        text = b"".join(two_letters(2 * MEGABYTE)).decode()
+        yield orjson.dumps({"text": text}, option=orjson.OPT_APPEND_NEWLINE)
+
+
 def wide_rows(columns: int, rows: int) -> Iterator[bytes]:
     """Yield a CSV file of numbers, the first of each row being its text."""
     yield ",".join(["text", *(f"c{i}" for i in range(columns - 1))]).encode() + b"\n"
@@ -59,7 +66,7 @@ def inputs(data: Path) -> dict[str, tuple[str, Callable[[], Iterator[bytes]], tu
         **{f"{n} MB of text": ("a.jsonl", partial(text_lines, data, n), ()) for n in (5, 50, 500)},
         "1,000,000 empty documents": ("a.jsonl", lambda: iter([b'{"text":""}\n' * MEGABYTE]), ()),
         "45 MB of two-letter documents": ("a.txt", partial(two_letters, 15 * MEGABYTE), by_line),
-        "45 MB of two-letter lines": ("a.txt", partial(two_letters, 15 * MEGABYTE), ()),
+        "48 MB of two-letter lines": ("a.jsonl", partial(long_texts, 48), ()),
         "10,000 columns, 3,000 rows": ("a.csv", partial(wide_rows, 10_000, 3000), ()),
         "60 MB of spaces": ("a.txt", lambda: iter([b" " * (60 * MEGABYTE)]), ()),
         "60 MB of one letter": ("a.txt", lambda: iter([b"a" * (60 * MEGABYTE)]), ()),

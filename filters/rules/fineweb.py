@@ -98,7 +98,7 @@ def duplicate_line_bytes(data, offsets, start, end) -> tuple[np.ndarray, np.ndar
     have the same hash with probability 3e-8.
     """
     duplicate, total = np.zeros(offsets.size - 1, np.int64), np.zeros(offsets.size - 1, np.int64)
-    slots = 16 << int(np.diff(offsets).max(initial=0)).bit_length()
+    slots = 2 << int(np.diff(offsets).max(initial=0)).bit_length()
     seen, owner = np.zeros(slots, np.uint64), np.full(slots, -1, np.int64)
     _add_duplicates(data, offsets, start, end, seen, owner, duplicate, total)
     return duplicate, total

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from itertools import chain
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,13 +30,14 @@ from gristmill.pipelines.inputs.inputs import InputSettings, check_checksums, fi
 from gristmill.pipelines.inputs.listing import printable
 from gristmill.pipelines.inputs.work_units import WorkUnit, plan_work_units
 from gristmill.pipelines.plugins import Plugin, find_plugin, load_plugin
+from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.readers import read_unit
 from gristmill.pipelines.readers.context import ReadContext
 from gristmill.pipelines.schema import DOCUMENT, DOCUMENTS, TEXT
 from gristmill.pipelines.steps.step import Job, Output, RawInput, Step, Written, set_fingerprints
 from gristmill.pipelines.storage.files import atomic_write, to_path
 from gristmill.pipelines.storage.manifest import Manifest, fingerprint
-from gristmill.pipelines.storage.shards import FAST, SHARD_BYTES, SHARD_ROWS, cut_groups, write_shard
+from gristmill.pipelines.storage.shards import FAST, SHARD_BYTES, SHARD_LINES, SHARD_ROWS, cut_groups, write_shard
 
 __all__ = ["InputSettings", "ingest_step", "read_documents"]
 
@@ -45,6 +47,7 @@ REJECTS = "rejects"  # kind of output
 
 # Settings on which the documents of a unit do not depend.
 ELSEWHERE = {"paths", "max_reject_fraction", "verify", "reader"}
+LINE_BREAK = ord("\n")
 SHARD_BYTES_CARRIED = 2 * SHARD_BYTES  # in all columns together; bounds memory if text is the smaller part
 
 
@@ -151,7 +154,7 @@ def ingest_unit(
 
 
 def write_documents(tables: Iterable[pa.Table], output: Output) -> Written:
-    """Write documents to shards of about 64 MB of text or SHARD_ROWS each, in the order of the tables."""
+    """Write documents to shards of about 64 MB of text, SHARD_ROWS or SHARD_LINES each, in the order of the tables."""
     names: list[str] = []
     counts = Counter(documents=0, bytes=0, ids_renamed=0)
     for batch in _shards(tables):
@@ -165,15 +168,16 @@ def write_documents(tables: Iterable[pa.Table], output: Output) -> Written:
 
 
 def _shards(tables: Iterable[pa.Table]) -> Iterator[list[pa.Table]]:
-    batch, rows, text, carried = [], 0, 0, 0
+    batch, rows, lines, text, carried = [], 0, 0, 0, 0
     for table in chain.from_iterable(map(_slices, tables)):
         batch.append(table)
         rows += table.num_rows
+        lines += np.count_nonzero(Ragged.from_text(table[TEXT]).data == LINE_BREAK)
         text += _text_bytes(table)
         carried += table.nbytes
-        if rows >= SHARD_ROWS or text >= SHARD_BYTES or carried >= SHARD_BYTES_CARRIED:
+        if rows >= SHARD_ROWS or lines >= SHARD_LINES or text >= SHARD_BYTES or carried >= SHARD_BYTES_CARRIED:
             yield batch
-            batch, rows, text, carried = [], 0, 0, 0
+            batch, rows, lines, text, carried = [], 0, 0, 0, 0
     if any(table.num_rows for table in batch):
         yield batch
 

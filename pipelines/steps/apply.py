@@ -13,6 +13,7 @@ from gristmill.pipelines.steps.spans import apply_spans
 from gristmill.pipelines.steps.step import Output, Written, input_of, inputs_of
 from gristmill.pipelines.storage.shards import cut_groups, read_batches, read_shard, write_shard
 
+SPANS_AT_ONCE = 1 << 18
 VIOLATION = {"step": pl.String, "rule": pl.String, "value": pl.Float64, "threshold": pl.Float64}
 REWRITE = {"step": pl.String, "reason": pl.String, "spans": pl.Int64, "bytes": pl.Int64}
 
@@ -101,15 +102,17 @@ def _explain(decisions: dict[str, pl.DataFrame], shard: UPath, links: list[pl.Da
 
 
 def _rewritten_by(spans: dict[str, pa.Table], rows: int) -> pl.Series:
+    """Return the number and bytes of each row's spans, by step and reason. Spans are converted some at a time."""
     frames = [
-        pl.DataFrame(table.select(["row", "reason", "length"]))
+        pl.DataFrame(piece)
         .group_by("row", "reason", maintain_order=True)
         .agg(pl.len().cast(pl.Int64).alias("spans"), pl.col("length").sum().alias("bytes"))
-        .with_columns(pl.lit(name).alias("step"))
-        .select("row", *REWRITE)
+        .select("row", pl.lit(name).alias("step"), "reason", "spans", "bytes")
         for name, table in spans.items()
+        for piece in table.select(["row", "reason", "length"]).to_batches(max_chunksize=SPANS_AT_ONCE)
     ]
     every = pl.concat([pl.DataFrame(schema={"row": pl.Int64, **REWRITE}), *frames])
+    every = every.group_by("row", "step", "reason", maintain_order=True).agg(pl.sum("spans", "bytes"))
     by_row = every.group_by("row", maintain_order=True).agg(pl.struct(*REWRITE).alias("rewrites"))
     rows = pl.DataFrame({"row": np.arange(rows)}).join(by_row, on="row", how="left", maintain_order="left")
     return rows["rewrites"].fill_null([])

@@ -331,6 +331,17 @@ def test_shards_hold_so_many_rows(tmp_path, monkeypatch, suffix):
     assert [pq.read_metadata(path).num_rows for path in paths] == [3, 3, 2]
 
 
+@pytest.mark.parametrize(("limit", "shards"), [(6, [2, 2]), (7, [3, 1]), (8, [4])])
+def test_shards_hold_so_many_lines(tmp_path, monkeypatch, limit, shards):
+    monkeypatch.setattr(ingesting, "SHARD_LINES", limit)
+    monkeypatch.setattr(streaming, "MAX_RECORDS", 1)
+    texts = ["a\nb\nc\n", "d\ne\nf\n", "g\nh", "i\nj"]  # 3, 6, 7 and 8 line breaks so far
+    raw = write(tmp_path / "raw", x__jsonl=lines(*({"text": text} for text in texts)))
+    assert [row["text"] for row in ingest(tmp_path / "work", raw).rows] == texts
+    paths = sorted((tmp_path / "work" / "documents").glob("*.parquet"))
+    assert [pq.read_metadata(path).num_rows for path in paths] == shards
+
+
 def test_a_finished_shard_does_not_stay_in_memory(tmp_path, monkeypatch):
     size = 1 << 20
     monkeypatch.setattr(ingesting, "SHARD_BYTES", 2 * size)
