@@ -4,7 +4,8 @@ r"""Removal of repeated passages against labels: planted spans cut, and document
     python -m benchmarks.repeats CORPUS.jsonl.zst --near-threshold 0.8 [--edits 0.01]
 
 A planted span counts as found if nine tenths of its bytes are cut; one copy of each text may stay. Unique lines
-are counted independently with Python's ``re`` over the whole corpus.
+are counted independently with Python's ``re`` over the whole corpus; a document loses one if that line is not in the
+text kept in the documents that the report names either, where it may be wrapped otherwise.
 
 With ``--near-threshold`` the script first edits the planted copies. In each line it replaces a random share of the
 letters, ``--edits``, at least one. Two checks follow, with similarities computed from Python's sets:
@@ -18,6 +19,7 @@ import random
 import re
 import tempfile
 import time
+import unicodedata
 from collections import Counter, defaultdict
 from itertools import combinations
 from pathlib import Path
@@ -33,6 +35,7 @@ from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.storage.shards import write_shard
 
 LINES = re.compile("\r\n|[\n\v\f\r\x85\u2028\u2029]")
+HIDDEN = re.compile("[\u00ad\u034f\u200b-\u200f\u2060\ufe00-\ufe0f\ufeff]")
 FOUND = 0.9
 
 
@@ -81,7 +84,12 @@ def boilerplate(row: dict) -> list:
 
 
 def lines(text: str) -> list[str]:
-    return [joined for line in LINES.split(text) if (joined := " ".join(line.split()))]
+    return [joined for line in LINES.split(text) if (joined := plain(line))]
+
+
+def plain(text: str) -> str:
+    """Return the text as passages are compared: composed, without hidden characters, white space as single spaces."""
+    return " ".join(unicodedata.normalize("NFC", HIDDEN.sub("", text)).split())
 
 
 def plants(row: dict) -> list:
@@ -191,12 +199,12 @@ def main() -> None:
         found, least = recall(rows, kept, planted)
         print(f"{name}: {found} of {least} planted spans cut, {found / max(least, 1):.2%}")
     counts, lost = Counter(line for row in rows for line in lines(row["text"])), []
+    left = {id: np.frombuffer(text, np.uint8)[kept[id]].tobytes().decode() for id, text in texts.items()}
+    keepers = dict(cut.group_by("id").agg(pl.col("kept_in").unique()).iter_rows())
     for row in rows:
-        left = row["text"].encode()
-        for begin, end in reversed(spans.get(row["id"], ())):
-            left = left[:begin] + left[end:]
-        gone = Counter(lines(row["text"])) - Counter(lines(left.decode()))
-        lost += [row["id"]] if any(counts[line] == 1 for line in gone) else []
+        gone = [line for line in Counter(lines(row["text"])) - Counter(lines(left[row["id"]])) if counts[line] == 1]
+        whole = [plain(left[id]) for id in keepers[row["id"]]] if gone else []
+        lost += [row["id"]] if any(line not in " ".join(whole) for line in gone) else []
     print(f"{len(lost)} documents lose a unique line", *lost[:5])
     for text, copies, documents, *_ in top.head(10).iter_rows():
         print(f"{copies:>7,} copies in {documents:>6,} documents  {text[:90]!r}")

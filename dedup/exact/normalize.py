@@ -3,7 +3,12 @@
 import numpy as np
 from numba import njit
 
-from gristmill.pipelines.kernels.hashing import hash128
+from gristmill.pipelines.kernels.hashing import U64, hash128
+from gristmill.pipelines.kernels.intrinsics import load_u64, store_u64
+
+# In 8 bytes at once: the high bit, all lower bits, the two bits of which a printable character has one, a space.
+HIGH, LOW, PRINTABLE, SPACE = (U64(byte * 0x0101010101010101) for byte in (0x80, 0x7F, 0x60, 0x20))
+FIRST, EIGHT, SIXTY_THREE = U64(0x80), U64(8), U64(63)
 
 
 @njit(nogil=True, cache=True)
@@ -39,6 +44,15 @@ def normalize(data, begin, end, lowercase, buffer):
     """Write the normalized bytes begin:end of ``data`` into ``buffer`` and return their number."""
     size, at, pending = 0, begin, False
     while at < end:
+        if end - at >= 8 and not pending and not lowercase:
+            word = load_u64(data, at)
+            if word & HIGH == 0 and (word & PRINTABLE) + LOW & HIGH == HIGH:  # ASCII without controls
+                spaces = ~((word ^ SPACE) + LOW) & HIGH
+                if spaces & spaces >> EIGHT == 0 and (size or spaces & FIRST == 0):
+                    store_u64(buffer, size, word)
+                    step = 8 - np.int64(spaces >> SIXTY_THREE)  # a space at the end may begin a run
+                    at, size = at + step, size + step
+                    continue
         byte = data[at]
         width = space_width(data, at, end) if byte <= 32 or byte >= 0xC2 else 0
         if width:

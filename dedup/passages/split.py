@@ -1,8 +1,9 @@
 """Passages: byte ranges of the sentences, lines or paragraphs of a text.
 
 A passage begins at a character that is not white space and ends before the white space that separates it from the
-next. Line breaks separate lines, blank lines separate paragraphs. Sentences are separated by either, by ``. ! ? …``
-(closing quotes may follow) and a space, or by ``。！？`` alone.
+next. Line breaks separate lines. Blank lines separate paragraphs, and so do line breaks that no wrapping explains
+(dedup/passages/wrapping.py). Sentences are separated by line breaks, by ``. ! ? …`` (closing quotes may follow) and a
+space, or by ``。！？`` alone.
 """
 
 from typing import NamedTuple
@@ -12,15 +13,13 @@ from numba import njit
 
 from gristmill.dedup.exact.normalize import hash_normalized, space_width
 from gristmill.dedup.near.shingle_letters import SPACELESS, letters
+from gristmill.dedup.passages.wrapping import CLOSING, STOPS, WIDE_STOPS, line_break, one_of, paragraph_starts
 from gristmill.pipelines.kernels.gather import gather_rows
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.steps.canonical import canonical, changing_rows
 
 SENTENCE, LINE, PARAGRAPH = KINDS = ("sentence", "line", "paragraph")
-STOPS = np.array([ord(c) for c in ".!?…"], np.int64)
-WIDE_STOPS = np.array([ord(c) for c in "。！？"], np.int64)
-CLOSING = np.array([ord(c) for c in "\"')]}»”’」』）"], np.int64)
 
 
 class Passages(NamedTuple):
@@ -49,28 +48,18 @@ class Passages(NamedTuple):
 
 def cut_passages(text: Ragged, kind: str) -> Passages:
     """Split each document into passages of a kind of KINDS; a blank document has none."""
-    return Passages(*_cut(*text, letters(), KINDS.index(kind)))
+    starts = paragraph_starts(*text, letters()) if kind == PARAGRAPH else np.zeros(0, np.int64)
+    return Passages(*_cut(*text, letters(), KINDS.index(kind), starts))
 
 
 @njit(nogil=True, cache=True)
-def line_break(data, at, end):
-    """True if the white space at ``at`` ends a line; of CR LF only the LF does."""
-    byte = data[at]
-    if byte == 13:
-        return at + 1 >= end or data[at + 1] != 10
-    if byte < 0x80:
-        return 10 <= byte <= 12
-    return (byte == 0xC2 and data[at + 1] == 0x85) or (byte == 0xE2 and data[at + 2] in (0xA8, 0xA9))
-
-
-@njit(nogil=True, cache=True)
-def _cut(offsets, data, table, kind):
+def _cut(offsets, data, table, kind, wrapped):
     n = offsets.size - 1
     first = np.zeros(n + 1, np.int64)
     room = data.size // 2 + n + 1  # a passage takes a character and white space, or a wide stop (3 bytes)
     starts, ends, words = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64)
     breaks = np.zeros(room, np.uint8)
-    m = 0
+    m = w = 0
     for i in range(n):
         at, end = offsets[i], offsets[i + 1]
         open_, inside = False, False  # in a passage; in a word
@@ -87,9 +76,13 @@ def _cut(offsets, data, table, kind):
             code, width = (np.int64(byte), 1) if byte < 0x80 else decode(data, at, end)
             if open_:
                 spaced = at > last
-                cut = lines > 0 if kind < 2 else lines > 1
+                cut = lines > 1 or (lines == 1 and kind < 2)
+                if lines == 1 and kind == 2:
+                    while w < wrapped.size and wrapped[w] < at:
+                        w += 1
+                    cut = w < wrapped.size and wrapped[w] == at
                 if kind == 0 and not cut:
-                    cut = (spaced and stop) or (wide and not _one_of(code, CLOSING) and not _one_of(code, WIDE_STOPS))
+                    cut = (spaced and stop) or (wide and not one_of(code, CLOSING) and not one_of(code, WIDE_STOPS))
                 if cut:
                     ends[m], words[m], breaks[m] = last, count, min(lines, 255)
                     m += 1
@@ -101,9 +94,9 @@ def _cut(offsets, data, table, kind):
             spaceless = table[code] >= SPACELESS
             count += spaceless or not inside
             inside = not spaceless
-            if not _one_of(code, CLOSING):
-                wide = _one_of(code, WIDE_STOPS)
-                stop = wide or _one_of(code, STOPS)
+            if not one_of(code, CLOSING):
+                wide = one_of(code, WIDE_STOPS)
+                stop = wide or one_of(code, STOPS)
             at += width
             last = at
         if open_:
@@ -111,11 +104,3 @@ def _cut(offsets, data, table, kind):
             m += 1
         first[i + 1] = m
     return first, starts[:m].copy(), ends[:m].copy(), breaks[:m].copy(), words[:m].copy()
-
-
-@njit(nogil=True, cache=True)
-def _one_of(code, codes):
-    for each in codes:
-        if code == each:
-            return True
-    return False

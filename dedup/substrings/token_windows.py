@@ -9,7 +9,7 @@ from numba import njit
 from gristmill.dedup.exact.normalize import space_width
 from gristmill.dedup.near.shingle_letters import SPACELESS, letters
 from gristmill.dedup.near.shingles import scramble
-from gristmill.dedup.passages.split import line_break
+from gristmill.dedup.passages.wrapping import line_break
 from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, hash_word
 from gristmill.pipelines.kernels.intrinsics import inline_kernel
 from gristmill.pipelines.kernels.utf8 import decode

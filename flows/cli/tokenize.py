@@ -18,7 +18,7 @@ def tokenize(corpus, tokenizer, output, engine, changes, as_json):
 
     Documents are never split, and the same seed gives the same bytes for any number of workers. Settings:
     tokens.add_special (prepend, append, both, none), tokens.validation, tokens.seed, tokens.weights.SOURCE,
-    tokens.epochs.SOURCE, tokens.temperature, tokens.train_tokens, tokens.tokens_per_shard.
+    tokens.epochs.SOURCE, tokens.upsample.SIZE, tokens.temperature, tokens.train_tokens, tokens.tokens_per_shard.
 
     \b
         gristmill tokenize work --tokenizer tok --output tokens

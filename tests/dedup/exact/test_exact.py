@@ -21,7 +21,8 @@ from gristmill.pipelines.storage.shards import write_shard
 pieces = st.sampled_from(
     ["a", "B", " ", "\n", "\t", "\u3000", "\u2028", "\xa0", "\x85", "\u200b", "é", "字", "\x1f", "\u1680"]
 )
-texts = (st.lists(pieces).map("".join) | st.text()).map(str.encode) | st.binary(max_size=12)
+words = st.lists(st.sampled_from(["mill", "a", "incomprehensible", "B", " ", "  ", "\n", "\x7f", "\x01", "é", "\xa0"]))
+texts = (st.lists(pieces).map("".join) | words.map(" ".join) | st.text()).map(str.encode) | st.binary(max_size=20)
 
 
 @given(texts, st.booleans())
@@ -30,6 +31,15 @@ def test_normalize_answers_as_the_reference(text, lowercase):
     buffer = np.empty(data.size, np.uint8)
     size = normalize(data, 0, data.size, lowercase, buffer)
     assert buffer[:size].tobytes() == slowly(text, lowercase)
+
+
+@pytest.mark.parametrize("odd", [" ", "  ", "\n", " \n", "\x01", "\x1f", "\x7f", "é", "\xa0", "a b", "a  b"])
+def test_normalize_answers_as_the_reference_wherever_words_of_eight_bytes_begin(odd):
+    for before in range(18):
+        text = ("x" * before + odd + "y" * (17 - before)).encode()
+        buffer = np.empty(len(text), np.uint8)
+        size = normalize(np.frombuffer(text, np.uint8), 0, len(text), False, buffer)
+        assert buffer[:size].tobytes() == slowly(text, False)
 
 
 def test_each_character_up_to_the_kana_is_white_or_not():

@@ -1,3 +1,5 @@
+import textwrap
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,6 +41,88 @@ def test_passages_answer_as_the_reference(texts, kind):
 )
 def test_where_passages_end(text, kind, expected):
     assert cut([text], kind) == [expected]
+
+
+WORDS = [
+    "a",
+    "of",
+    "the",
+    "mill",
+    "grinds",
+    "(into",
+    'flour."',
+    "Why?",
+    "incomprehensibilities",
+    "東京都は日本",
+    "日本。",
+    "x/y",
+]
+
+
+@st.composite
+def wrapped_texts(draw):
+    """Paragraphs of random words, each wrapped at one of two widths or not at all, with blank lines between some."""
+    random = draw(st.randoms(use_true_random=False))
+    widths = draw(st.lists(st.integers(36, 124), min_size=1, max_size=2))
+    paragraphs = [" ".join(random.choices(WORDS, k=random.randrange(1, 80))) for _ in range(draw(st.integers(1, 8)))]
+    lines = [textwrap.fill(each, random.choice(widths)) if random.random() < 0.8 else each for each in paragraphs]
+    return "".join(line + random.choice(["\n"] * 4 + ["\n\n", "\r\n", " \n\t", "\u2028"]) for line in lines)
+
+
+@given(st.lists(wrapped_texts(), max_size=3))
+def test_wrapped_paragraphs_answer_as_the_reference(texts):
+    assert cut(texts, "paragraph") == [reference(text, "paragraph") for text in texts]
+
+
+FULL = "The miller of the village grinds the grain of nine farms here"  # 61 columns
+LONG = f"{FULL} {FULL[:58]}"  # 120 columns
+
+
+def line(columns):
+    return ("mill " * 30)[: columns - 1] + "x"
+
+
+VERSE = ["Tiger Tiger, burning bright,", "In the forests of the night;", "What immortal hand or eye,"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([LONG + ".", LONG + ".", "short"], [1, 1, 1]),  # most of it in lines wider than 120: each is a paragraph
+        ([LONG, LONG, "short"], [3]),
+        (["A heading", LONG + ".", "One.", "Two."], [1, 1, 1, 1]),
+        ([LONG + ".", *VERSE * 2], [7]),  # most of it in short lines
+        (VERSE * 4, [12]),  # stanzas stay whole
+        ([FULL] * 4, [4]),
+        ([FULL] * 4 + ["and the end."], [5]),  # a wrapped paragraph between blank lines
+        ([FULL] * 4 + ["and the end.", FULL, FULL, "ends."], [5, 3]),  # "The" would have fitted after "end."
+        ([FULL] * 3 + ["and the end.", line(51), line(51), "ends."], [7]),  # three full lines have no wrap width
+        ([FULL] * 3 + ["and the end.", "", "ends."], [4, 1]),
+        ([FULL] * 8 + [FULL[:40], "incomprehensibilities of it"], [10]),  # it would not have fitted
+        ([FULL] * 8 + [FULL[:40], "all of it"], [9, 1]),
+        ([FULL] * 4 + [LONG + ".", "all of it"], [4, 1, 1]),
+        ([FULL] * 4 + [line(48), "filled " + line(54), FULL], [7]),  # 55 columns of 61: no line is short
+        ([FULL] * 4 + [line(47), "filled " + line(54), FULL], [5, 2]),  # 54 = 61 - 61 // 8
+        ([FULL] * 4 + [line(54), "filled " + line(54), "end.", FULL], [5, 2, 1]),  # it fits, and another is short
+        ([FULL] * 4 + [line(55), "filled " + line(54), "end.", FULL], [7, 1]),
+        ([FULL] * 3 + [FULL[:-1] + ".", *[FULL] * 3, "end.", FULL], [4, 4, 1]),  # a full line that ends a sentence
+        ([FULL] * 3 + [FULL[:-1] + ".", *[FULL] * 3, "end."], [8]),  # of one paragraph
+        ([FULL[:-3] + '.")', *[FULL] * 3, "end.", FULL], [1, 4, 1]),
+        (["字" * 30] * 4 + ["字。", "字" * 30], [5, 1]),  # two columns each
+        (["字" * 30] * 4 + ["字" * 29, "字" * 30], [6]),
+    ],
+)
+def test_a_line_break_ends_a_paragraph_where_no_wrapping_explains_it(lines, expected):
+    (found,) = cut(["\n".join(lines)], "paragraph")
+    assert [passage.count("\n") + 1 for passage in found] == expected
+
+
+@pytest.mark.parametrize(("before", "after"), [("", ""), ("Short.\n\n", ""), (LONG + "\n \t\n", "\n\n" + FULL)])
+def test_a_block_is_cut_alike_wherever_it_stands(before, after):
+    block = "\n".join([FULL] * 4 + ["and the end.", FULL, FULL, "ends."])
+    (alone,), (found,) = cut([block], "paragraph"), cut([before + block + after], "paragraph")
+    at = found.index(alone[0])
+    assert len(alone) == 2 and found[at : at + 2] == alone
 
 
 @given(st.lists(st.binary(max_size=20), max_size=4), st.sampled_from(KINDS))
