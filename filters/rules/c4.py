@@ -155,9 +155,10 @@ def _read(data, start, end, candidates, search, known, max_word, long_word, coun
                 sentence = max(sentence, over)
             curly += byte == 0x7B
             square += byte == 0x5B
-            number = phrase_around(data, at, start[j], stop, search)
-            notices += 0 <= number < known
-            placeholders += number >= known
+            if search.first[byte] < search.last[byte]:
+                number = phrase_around(data, at, start[j], stop, search)
+                notices += 0 <= number < known
+                placeholders += number >= known
         sentences += ends_unmarked(data, sentence, stop)
         sentences += sentences == 0 and is_long(data, start[j], stop)
         counts[SENTENCES, j], counts[NOTICE_HITS, j], counts[PLACEHOLDER_HITS, j] = sentences, notices, placeholders

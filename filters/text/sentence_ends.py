@@ -16,10 +16,10 @@ without an end is one if it has LONG_LINE words: more than headings and items, f
 
 import numpy as np
 
-from gristmill.filters.text.lines import trimmed
+from gristmill.filters.text.lines import NOT_ASCII, trimmed
 from gristmill.filters.text.sentence_kinds import BLANK, CLOSER, CONTEXT, SKIPPED, TERMINAL, WIDE_TERMINAL
 from gristmill.filters.text.sentence_table import KINDS
-from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, load_u64
 from gristmill.pipelines.kernels.utf8 import decode, expand_runs, two_level_table
 
 FIRST_UNMARKED, LAST_UNMARKED = 0xE01, 0xEFF  # Thai and Lao
@@ -61,11 +61,12 @@ def before(data, start, at):
 @kernel
 def has_letters(data, start, at, first, last, least):
     """True if the REACH characters before ``at`` contain ``least`` from ``first`` to ``last``."""
-    found = 0
-    for _ in range(REACH):
-        if found == least or at <= start:
-            break
-        at = before(data, start, at)
+    found, left = 0, REACH
+    while left > 0 and at > start and found < least:
+        if left >= 8 and at - start >= 8 and load_u64(data, at - 8) & NOT_ASCII == 0:
+            at, left = at - 8, left - 8
+            continue
+        at, left = before(data, start, at), left - 1
         if data[at] >= 0x80:
             found += first <= decode(data, at, data.size)[0] <= last
     return found == least
@@ -228,6 +229,8 @@ def _find_last_end(data, start, end, answer):
 def is_long(data, start, end):
     """True if a line has LONG_LINE words: runs that begin with a letter, and pairs of wide characters."""
     words, wide, fresh = 0, 0, True
+    if end - start < 2 * LONG_LINE - 1:
+        return False
     for at in range(start, end):
         byte = data[at]
         if byte <= 0x20:
@@ -247,7 +250,7 @@ def ends_unmarked(data, start, end):
     start, end = trimmed(data, start, end)
     if start == end:
         return False
-    last = before(data, start, end)
-    code = decode(data, last, end)[0]
-    unmarked = FIRST_UNMARKED <= code <= LAST_UNMARKED or is_letter_or_digit(code)
-    return unmarked and is_unmarked_end(data, start, end)
+    if data[end - 1] < 0x80:
+        return is_letter_or_digit(data[end - 1]) and is_unmarked_end(data, start, end)
+    code = decode(data, before(data, start, end), end)[0]
+    return FIRST_UNMARKED <= code <= LAST_UNMARKED and is_unmarked_end(data, start, end)
