@@ -31,6 +31,7 @@ from gristmill.filters.text.sentence_ends import (
     after_sentence_end,
     ends_unmarked,
     ends_with_mark,
+    is_long,
 )
 from gristmill.pipelines.kernels.intrinsics import kernel
 from gristmill.pipelines.steps.spans import spans_table
@@ -154,10 +155,12 @@ def _read(data, start, end, candidates, search, known, max_word, long_word, coun
                 sentence = max(sentence, over)
             curly += byte == 0x7B
             square += byte == 0x5B
-            number = phrase_around(data, at, start[j], stop, search)
-            notices += 0 <= number < known
-            placeholders += number >= known
+            if search.first[byte] < search.last[byte]:
+                number = phrase_around(data, at, start[j], stop, search)
+                notices += 0 <= number < known
+                placeholders += number >= known
         sentences += ends_unmarked(data, sentence, stop)
+        sentences += sentences == 0 and is_long(data, start[j], stop)
         counts[SENTENCES, j], counts[NOTICE_HITS, j], counts[PLACEHOLDER_HITS, j] = sentences, notices, placeholders
         counts[CURLY, j], counts[SQUARE, j] = curly, square
         long_word[j] = stop - start[j] > max_word and _longest_word(data, start[j], stop) > max_word

@@ -11,8 +11,10 @@ The paper leaves some counts open, and common code counts some of them wrongly. 
   "-5" and "*sic*" are no bullets. (datatrove accepts • and - before anything, and counts blank lines.)
 * Stop words: distinct ones, in lower, upper or title case. The list is that of the document's language profile, or
   ``stop_words`` if the profile has none or the language is unknown.
-* Share of stop words: a rule of ours, off unless a profile made from data sets it (`gristmill profile`).
 * Capitals: a rule of ours. Words of one letter do not count as capitals.
+* Stop-word ratio: a rule of ours. Two stop words prove little in a long text: a text whose stop words were removed may
+  keep a few. Of clean documents with 100 words and a list of stop words, none has a ratio below 0.018
+  (``python -m benchmarks.quality DATA --spread gopher.stop_word_ratio``).
 """
 
 from typing import ClassVar, Literal
@@ -33,26 +35,27 @@ from gristmill.pipelines.ragged import Ragged
 class Gopher(GopherSettings):
     """Rule set that drops documents that are not prose: too short or long, odd words, lists, symbols, no stop words."""
 
-    RULES: ClassVar[tuple[str, ...]] = (*GopherSettings.RULES, "min_stop_word_ratio", "max_capital_words")
+    RULES: ClassVar[tuple[str, ...]] = (*GopherSettings.RULES, "max_capital_words", "min_stop_word_ratio")
 
     NEEDS: ClassVar[tuple[str, ...]] = (LANGUAGE,)
 
     variant: Literal["gristmill"] = "gristmill"  # others: filters/rules/variants
-    min_stop_word_ratio: Share | None = None  # of the words
     max_capital_words: Share | None = 0.5  # of the words with a letter
+    min_stop_word_ratio: Share | None = 0.01  # stop words, of the words with a letter; 1 for fewer than MIN_WORDS
 
     def stop_words_of(self, profile: str) -> list[str]:
         """Return the stop words of a profile: of the recipe, or of the shipped profile behind it, or the default."""
         return self.overrides(profile).get("stop_words") or stop_words(shipped_profile(profile)) or self.stop_words
 
     def measure(self, batch: Batch) -> pl.DataFrame:
-        """Return the columns of GopherSettings.RULES; a document without words has 0 in each."""
+        """Return the columns of GopherSettings.RULES; a document without words has 0 in each, and 1 in the last."""
         profiles, profile = np.unique(self.profile_of(batch.language, batch.text.rows).astype(str), return_inverse=True)
         tables = stop_word_tables([self.stop_words_of(name) for name in profiles])
         counts = np.zeros((len(COUNTS), batch.text.rows), np.int64)
         count(batch.text.data, *batch.words, profile, *tables, counts)
         total = dict(zip(COUNTS, counts, strict=True))
         tokens, lines = total["tokens"].clip(1), total["lines"].clip(1)
+        letters = total["letter_words"]
         return pl.DataFrame(
             {
                 "words": total["words"],
@@ -63,16 +66,17 @@ class Gopher(GopherSettings):
                 "ellipsis_lines": total["ellipsis_lines"] / lines,
                 "alpha_words": total["alpha_chunks"] / total["chunks"].clip(1),
                 "stop_words": total["stop_words"],
-                "stop_word_ratio": total["all_stop_words"] / total["words"].clip(1),
-                "capital_words": total["capital_words"] / total["letter_words"].clip(1),
+                "capital_words": total["capital_words"] / letters.clip(1),
+                "stop_word_ratio": np.where(letters >= MIN_WORDS, total["stop_hits"] / letters.clip(1), 1.0),
             }
         )
 
 
 COUNTS = (
     *("words", "chars", "tokens", "chunks", "alpha_chunks", "hashes", "ellipses"),
-    *("lines", "bullet_lines", "ellipsis_lines", "letter_words", "capital_words", "all_stop_words", "stop_words"),
+    *("lines", "bullet_lines", "ellipsis_lines", "letter_words", "capital_words", "stop_hits", "stop_words"),
 )
+MIN_WORDS = 100  # words with a letter, to measure the stop-word ratio by
 SLOTS = 1024  # of a table of stop words: 64 words in 3 cases fill a fifth, so most lookups take one probe
 
 
@@ -109,8 +113,8 @@ def _find(keys, bits, row, key):
 def count(data, offsets, start, end, hashes, lengths, flags, profile, keys, bits, counts):
     """Fill ``counts`` int64[14, documents], in the order of COUNTS."""
     for row in range(offsets.size - 1):
-        words = chars = chunks = alpha = hashtags = ellipses = lines = bullets = ellipsis_lines = letters = capitals = 0
-        stops = 0
+        words = chars = chunks = alpha = hashtags = ellipses = lines = bullets = ellipsis_lines = 0
+        letters = capitals = hits = 0
         found, previous, edge, has_letter = np.uint64(0), 0, -1, 0  # edge: the end of the previous word
         for i in range(offsets[row], offsets[row + 1]):
             flag = flags[i]
@@ -137,14 +141,14 @@ def count(data, offsets, start, end, hashes, lengths, flags, profile, keys, bits
                 capitals += flag & CAPITALS != 0 and lengths[i] > 1
                 bit = _find(keys, bits, profile[row], hashes[i])
                 found |= bit
-                stops += bit != np.uint64(0)
+                hits += bit != 0
             previous = flag
         alpha += has_letter
         ellipsis_lines += previous & ELLIPSIS != 0
         tokens = offsets[row + 1] - offsets[row]
         values = (
             *(words, chars, tokens, chunks, alpha, hashtags, ellipses),
-            *(lines, bullets, ellipsis_lines, letters, capitals, stops),
+            *(lines, bullets, ellipsis_lines, letters, capitals, hits),
         )
         for j, value in enumerate(values):
             counts[j, row] = value

@@ -92,7 +92,7 @@ def is_menu(data, start, end, reason, first, after, run, last, kept, tail, sourc
         if stop - begin > 4 * NARROW or columns(data, begin, stop) > NARROW:
             return True
         if not ends_sentence(data, begin, stop):
-            words, counted = words + line_words(data, begin, stop), counted + 1
+            words, counted = words + line_words(data, begin, stop, stop - begin), counted + 1
     return not inner and words < 2 * counted
 
 
@@ -171,12 +171,12 @@ def is_blank(data, start, end, j):
 def fewer_words(data, start, end, min_words):
     """True if a line has fewer than ``min_words`` words."""
     # The first test is enough for a line too wide, whichever characters it has.
-    return end - start <= 4 * WORD_COLUMNS * min_words and line_words(data, start, end) < min_words
+    return end - start <= 4 * WORD_COLUMNS * min_words and line_words(data, start, end, min_words) < min_words
 
 
 @kernel
-def line_words(data, start, end):
-    """Return the number of words of a line.
+def line_words(data, start, end, enough):
+    """Return the number of words of a line, counted up to ``enough`` or a few more.
 
     A run without spaces counts as one word for each WORD_COLUMNS columns begun, or each 2 East Asian characters begun:
     scripts without spaces have words too.
@@ -186,6 +186,10 @@ def line_words(data, start, end):
         if at == end or data[at] <= 0x20:
             words += (width + WORD_COLUMNS - 1) // WORD_COLUMNS
             width = 0
+            if words >= enough:
+                break
+        elif data[at] < 0x80:
+            width += 1
         else:
             step = columns(data, at, at + 1)
             width += step if step < 2 else WORD_COLUMNS // 2

@@ -34,7 +34,7 @@ class Sequences(NamedTuple):
     long_run_bytes: np.ndarray  # bytes of other ASCII runs of more than MAX_RUN bytes
     window_words: np.ndarray  # words with a letter, WINDOW at most; 0 for fewer than MIN_WINDOW
     top_words: np.ndarray  # of these, occurrences of the TOP most frequent
-    sentence_starts: np.ndarray  # words with case after . ! ? in their line; 0 for fewer than MIN_STARTS
+    sentence_starts: np.ndarray  # words with case after a full stop in their line; 0 for fewer than MIN_STARTS
     lowercase_starts: np.ndarray  # of these, those in lower case
     the_words: np.ndarray  # occurrences of "the"; 0 for fewer than MIN_THE_WORDS
     bad_the_bigrams: np.ndarray  # of these, those before one of FUNCTION_WORDS
@@ -123,7 +123,7 @@ def _count_runs(data, first, start, end, hashes, length, flags, the, capital_the
                 ended = False
             elif follows_letters and not spaced:  # not the "." of "1. item", ". . .", ".. note::" and $a . $b
                 last = data[before - 1]
-                ended = last == 0x2E or last == 0x21 or last == 0x3F  # . ! ?
+                ended = last == 0x2E
             else:
                 ended = False
             follows_the = (hashes[j] == the) | (hashes[j] == capital_the)

@@ -21,14 +21,16 @@ class Letters(NamedTuple):
     characters: np.ndarray  # without white space
     letters: np.ndarray  # with combining marks
     capitals: np.ndarray
+    beyond_ascii: np.ndarray  # characters above U+007F
     mojibake: np.ndarray  # characters by ``mojibake_length``, control and replacement characters
+    mojibake_beyond_ascii: np.ndarray  # of these, those above U+007F
     sampled: np.ndarray  # letters of the first SAMPLE_BYTES
     in_consonant_runs: np.ndarray  # of these, Latin ones in runs of CONSONANT_RUN or more consonants
 
 
 def count_letters(text: Ragged) -> Letters:
     """Return the counts of each document; invalid UTF-8 counts as mojibake."""
-    counts = np.zeros((6, text.rows), np.int64)
+    counts = np.zeros((8, text.rows), np.int64)
     _count(*text, counts)
     _count_consonant_runs(*text, counts)
     return Letters(*counts)
@@ -70,7 +72,7 @@ def _count(offsets, data, counts):
     """Count eight bytes at once if all are printable ASCII: 0.6 ns per byte, 2.8 with tables."""
     for i in range(offsets.size - 1):
         at, stop = offsets[i], offsets[i + 1]
-        characters = letters = capitals = mojibake = 0
+        characters = letters = capitals = beyond = mojibake = above = 0
         while at < stop:
             if stop - at >= 8:
                 word = load_u64(data, at)
@@ -94,9 +96,11 @@ def _count(offsets, data, counts):
             characters += kind != SPACE
             letters += is_letter(kind)
             capitals += kind == UPPER and code <= LAST_CASED
-            mojibake += mojibake_length(data, at, stop, code, size)
+            beyond += 1
+            above += mojibake_length(data, at, stop, code, size)
             at += size
-        counts[0, i], counts[1, i], counts[2, i], counts[3, i] = characters, letters, capitals, mojibake
+        counts[0, i], counts[1, i], counts[2, i], counts[3, i] = characters, letters, capitals, beyond
+        counts[4, i], counts[5, i] = mojibake + above, above
 
 
 @kernel
@@ -122,7 +126,7 @@ def _count_consonant_runs(offsets, data, counts):
                 run = run + 1 if code <= LAST_LATIN and IS_CONSONANT[code] else 0
                 in_runs += ADDED[min(run, CONSONANT_RUN + 1)]
             at += size
-        counts[4, i], counts[5, i] = letters, in_runs
+        counts[6, i], counts[7, i] = letters, in_runs
 
 
 @inline_kernel

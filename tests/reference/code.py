@@ -2,15 +2,17 @@
 
 import re
 
-COMMENT = re.compile(r"#|=|//|/\*|\*(?=/|[\0- ]|$)|--")
+NEITHER = re.compile(r"#|=|//|/\*|\*(?=/|[\0- ]|$)|--|\}\Z")
+WORD = r"[A-Za-z'\x80-\xff-]+"
 CODE = re.compile(
-    r"""
+    rf"""
       (?<=[A-Za-z0-9_])\((?!s\))                    # a call
-    | ^(?![.@]|[a-z-]+:).*[;{]$ | \}$ | ^\} | \):$   # ends of statements and blocks, not of CSS
+    | ^(?![.@]|[a-z-]+:)(?!.*(?:{WORD},?[ ]){{3}}{WORD}).*[;{{]$  # ends of statements, not of CSS or prose
+    | \}}$ | ^\}} | \):$ | ["')\]}}],$              # ends of blocks and items
     | (?<!^)(?<=[\0- !+\-*/:.|&<>])=(?=[\0- ])      # assignments, and comparisons with a mark before
     | (?<!^)(?<!=)==(?!=)
     | (?<!^)=>(?=[\0- ]|$) | ->(?=\w) | ::(?=\w)
-    | \$(?=[A-Za-z_{])
+    | \$(?=[A-Za-z_{{])
     | (?<=[\0- ])(?:&&|\|\|)
     """,
     re.VERBOSE | re.ASCII | re.DOTALL,
@@ -19,11 +21,11 @@ NUMBER = re.compile(r"[0-9]\w*|(?<=\\)x[0-9A-Fa-f]{2}|(?=[A-Fa-f]*[0-9])[0-9A-Fa
 
 
 def code_lines(lines: list[str]) -> tuple[int, int]:
-    """Return the number of lines of code, and of lines that are neither blank nor comments.
+    """Return the number of lines of code, and of lines that are neither blank nor comments nor a lone brace.
 
     ``lines`` have no white space around them.
     """
-    counted = [line for line in lines if line and not COMMENT.match(line)]
+    counted = [line for line in lines if line and not NEITHER.match(line)]
     return sum(bool(CODE.search(line)) for line in counted), len(counted)
 
 

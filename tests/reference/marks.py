@@ -1,6 +1,15 @@
 """Plain twin of filters/text/sentence_ends.py, over str."""
 
-from gristmill.filters.text.sentence_ends import KIND_OF, MAX_MARKS, REACH, SCRIPT_LETTERS, UNMARKED_LETTERS
+import re
+
+from gristmill.filters.text.sentence_ends import (
+    KIND_OF,
+    LONG_LINE,
+    MAX_MARKS,
+    REACH,
+    SCRIPT_LETTERS,
+    UNMARKED_LETTERS,
+)
 from gristmill.filters.text.sentence_kinds import BLANK, CLOSER, CONTEXT, NONE, SKIPPED, TERMINAL, WIDE_TERMINAL
 
 BLANKS = " \t"
@@ -85,11 +94,21 @@ def sentence_ends(line: str) -> list[int]:
         if at >= start and (end := sentence_end(line, start, at)):
             ends.append(end)
             start = end
-    return [*ends, len(line)] if ends_unmarked(line, start) else ends
+    if ends_unmarked(line, start) or (not ends and is_long(line)):
+        ends.append(len(line))
+    return ends
 
 
 def last_sentence_end(line: str) -> int:
     """Where the last sentence of a line is over, 0 if none is."""
     if ends_unmarked(line):
         return len(line)
-    return next((end for at in reversed(range(len(line))) if (end := sentence_end(line, 0, at))), 0)
+    ends = (end for at in reversed(range(len(line))) if (end := sentence_end(line, 0, at)))
+    return next(ends, len(line) if is_long(line) else 0)
+
+
+def is_long(line: str) -> bool:
+    """Does a line have so many words, or pairs of wide characters, that it counts as a sentence?"""
+    words = sum(c.encode()[0] >= 0x80 or c.isalpha() for c in re.findall(r"(?:^|(?<=[\0- ]))[^\0- ]", line))
+    wide = sum(byte >= 0xE3 and byte != 0xEF for byte in line.encode())
+    return words + wide // 2 >= LONG_LINE

@@ -46,26 +46,30 @@ def as_byte(c: str) -> int:
     return 0
 
 
-def garbled(text: str) -> int:
-    count = 0
+def garbled(text: str) -> tuple[int, int]:
+    """Garbled characters, and those of them beyond ASCII."""
+    count = beyond = 0
     for at, c in enumerate(text):
         code = ord(c)
-        count += (code < 9 or 13 < code < 27 or code == 127) or c == "\ufffd" or (0x80 <= code < 0xA0 and code != 0x85)
+        count += code < 9 or 13 < code < 27 or code == 127
+        beyond += c == "\ufffd" or (0x80 <= code < 0xA0 and code != 0x85)
         if 0xC2 <= code <= 0xF4:
             follow = text[at + 1 : at + 2 + (code >= 0xE0) + (code >= 0xF0)]
             whole = len(follow) == 1 + (code >= 0xE0) + (code >= 0xF0)
             if whole and all(0x80 <= as_byte(f) < 0xC0 for f in follow):
-                count += 1 + len(follow)
-    return count
+                beyond += 1 + len(follow)
+    return count + beyond, beyond
 
 
 def letters(text: str) -> tuple[int, ...]:
-    """Characters, letters, capitals, garbled; of the first 1,000 bytes letters and clumped ones."""
+    """Characters, letters, capitals, characters beyond ASCII, garbled ones, garbled ones beyond ASCII; of the first
+    1,000 bytes letters and clumped ones."""
     kinds = [kind(c) for c in text]
     capitals = sum(k == UPPER and c < "\u0590" for k, c in zip(kinds, text, strict=True))
     black = sum(not c.isspace() if c < "\x80" else k != SPACE for k, c in zip(kinds, text, strict=True))
     sample = first_bytes(text, 1000)
-    return black, lettered(text), capitals, garbled(text), lettered(sample), clumped(sample)
+    beyond = sum(c > "\x7f" for c in text)
+    return black, lettered(text), capitals, beyond, *garbled(text), lettered(sample), clumped(sample)
 
 
 def lettered(text: str) -> int:
@@ -136,7 +140,7 @@ def sequences(words: list[tuple[bytes, int, int, bool]]) -> tuple[int, ...]:
     for before, mark, word in zip([nothing, nothing, *words], [nothing, *words], words, strict=False):
         letters, _, flags, spaced = word
         if flags & HAS_LETTER:
-            ended = mark[0][-1:] in (b".", b"!", b"?") and not mark[2] & HAS_LETTER
+            ended = mark[0][-1:] == b"." and not mark[2] & HAS_LETTER
             behind_word = not mark[3] and before[2] & HAS_LETTER
             if spaced and ended and behind_word and not flags & BEGINS_LINE:
                 first = letters.decode("utf-8", "replace")[0]

@@ -46,10 +46,11 @@ def rules_of(text: str, language: str, **settings) -> list[str]:
 
 @pytest.mark.parametrize(("least", "rules"), [(2 / 9, []), (2 / 9 + 1e-9, ["stop_word_ratio_too_low"])])
 def test_stop_words_of_a_profile_are_counted_in_documents_of_its_language(least, rules):
-    """Two of nine words."""
+    """Two of nine words, 108 in all."""
+    text = f"{TEXT} " * 12
     own = {"sw": {"stop_words": ["kwa", "na"], "min_stop_word_ratio": least, "max_word_length": 9.0}}
-    assert rules_of(TEXT, "sw", profiles=own) == rules
-    assert rules_of(TEXT, "am", profiles=own) == []
+    assert rules_of(text, "sw", profiles=own) == rules
+    assert rules_of(text, "am", profiles=own) == []
 
 
 def test_stop_words_of_a_profile_change_the_measures():

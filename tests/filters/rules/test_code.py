@@ -44,6 +44,7 @@ PARTS = [
     ),
     *("&", "|", "$", "$x", "${", "$5", "x", "_", "7", "#", "//", "/*", "* ", "*", "--", "-", "\\x41", "\\xag", "0x1F"),
     *("12", "1e5", "dead", "deadbeef", "de4d", "00e9", "é", "漢", " ", "\t", "\n", "\x0b", "\x85", "\x00"),
+    *("word", "it's", "a-b", ",", '",', "],"),
     *("a" * 63, "A1+/=" * 13, "b" * 64, "c" * 32),
 ]
 TEXT = st.lists(st.sampled_from(PARTS), max_size=30).map("".join) | st.lists(st.sampled_from(PARTS)).map(" ".join)
@@ -140,6 +141,15 @@ def test_a_carried_column_names_the_file_or_else_the_id():
         ("flour = mill(1);\n" * 9 + "// comment\n" * 9, False),
         ("flour = mill(1);\n" * 10 + "words and words\n" * 15, True),
         ("flour = mill(1);\n" * 10 + "words and words\n" * 16, False),
+        ("the son of Isaac;\n" * 12, False),  # verse
+        ("son of Isaac;\n" * 12, True),  # three words may be a declaration
+        ("a son, begat Isaac;\n" * 12, False),
+        ("static const char *son_of_isaac;\n" * 12, True),
+        ('"flour",\n' * 12, True),  # a list
+        ("flour,\n" * 12, False),
+        ("flour = mill(1);\n" * 4 + "some words\n" * 6 + "}\n" * 12, True),  # lone braces are not counted
+        ("flour = mill(1);\n" * 4 + "some words\n" * 5 + "}\n" * 12, False),  # too few lines without them
+        (".menu {\nmargin: 0 auto\n}\n" * 12, False),  # CSS
         ("<p>flour = mill(1);</p>\n" * 12, False),  # a page
         ("@ = %(_);\n" * 12, False),  # symbols
     ],

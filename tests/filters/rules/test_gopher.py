@@ -35,6 +35,8 @@ def slowly(text: bytes) -> dict:
     firsts = [(line[0][0], text[line[0][1] :].decode("utf-8", "replace")[:1]) for line in lines]
     stops = {word.lower() for word, *_ in found if word in (word.lower(), word.upper(), word.title())}
     letters = [(n, flags) for *_, n, flags in found if flags & HAS_LETTER]
+    forms = {form for word in Gopher().stop_words for form in (word, word.upper(), word.title())}
+    hits = sum(word in forms for word, *_, flags in found if flags & HAS_LETTER)
     return {
         "words": len(words),
         "word_length": sum(words) / (len(words) or 1),
@@ -44,13 +46,9 @@ def slowly(text: bytes) -> dict:
         "ellipsis_lines": sum(bool(line[-1][3] & ELLIPSIS) for line in lines) / n_lines,
         "alpha_words": sum(alpha) / (len(alpha) or 1),
         "stop_words": len(stops & set(Gopher().stop_words)),
-        "stop_word_ratio": sum(is_stop_word(word) for word, *_ in found) / (len(words) or 1),
         "capital_words": sum(n > 1 and bool(flags & CAPITALS) for n, flags in letters) / (len(letters) or 1),
+        "stop_word_ratio": hits / len(letters) if len(letters) >= 100 else 1.0,
     }
-
-
-def is_stop_word(word: str) -> bool:
-    return word in (word.lower(), word.upper(), word.title()) and word.lower() in Gopher().stop_words
 
 
 def is_bullet(word: str, following: str) -> bool:
@@ -110,12 +108,19 @@ STOPS = "the of "
         ("the " * 50, "stop_words_too_low"),  # two, but not of two kinds
         ("The AND " + "word " * 48, None),
         ("thE aNd " + "word " * 48, "stop_words_too_low"),
+        (STOPS + "word " * 198, None),  # 2 of 200
+        (STOPS + "word " * 199, "stop_word_ratio_too_low"),
     ],
 )
 def test_each_rule_holds_on_both_sides_of_its_line(text, rule):
     batch = Batch(Ragged.from_strings([text]))
     broken = decide(Gopher(), Gopher().measure(batch), Gopher().profile_of(None, batch.text.rows))[0]
     assert (broken[0]["rule"] if len(broken) else None) == rule
+
+
+def test_the_stop_word_ratio_is_measured_from_100_words_on():
+    texts = [STOPS + "word " * 97, STOPS + "word " * 98, STOPS + "word " * 97 + "12 " * 50]
+    assert measure(*texts)["stop_word_ratio"].to_list() == [1.0, 0.02, 1.0]
 
 
 def test_too_many_words():

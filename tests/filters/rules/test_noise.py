@@ -171,12 +171,17 @@ def random_letters(words: int) -> str:
         ("ᏣᎳᎩ ᎦᏬᏂᎯᏍᏗ.", []),  # Cherokee, in the capitals it is written in
         ("Der Rechtsschutz und die Angstschweißperlen. " + "Mehr davon haben die wenigsten Texte. " * 3, []),
         (random_letters(60), ["unpronounceable_too_high"]),
-        ("FÃ¼r die KÃ¶nigin und ihre Kinder, die am Abend spielen.", ["mojibake_too_high"]),
+        ("FÃ¼r die KÃ¶nigin mit Bär, Möwe, Kröte, Käfer und Wölfen.", ["mojibake_too_high"]),
+        (PROSE * 9 + "of the millâ€™s grain.", ["mojibake_beyond_ascii_too_high"]),
+        (PROSE * 9 + "of the millâ€™s café, à côté.", []),  # 3 of 6
+        (PROSE * 9 + "of the millâ€™s café, là.", ["mojibake_beyond_ascii_too_high"]),  # 3 of 5
+        (PROSE * 9 + "of two \ufffd\ufffd.", []),  # two signs are too few
+        (PROSE * 9 + "of three \ufffd\ufffd\ufffd.", ["mojibake_beyond_ascii_too_high"]),
         ("Für die Königin, „ihre“ Kinder… – À Paris, à Âge égal.", []),
         ("a\ufffd" + "be" * 98 + ".", ["mojibake_too_high"]),  # 1 of 199
         ("a\ufffd" + "be" * 99 + ".", []),  # 1 of 201
-        ("<b>bold</b> words.", ["markup_too_high"]),
-        ("<b>bold words</b> in a sentence that is long enough to bear them.", []),
+        ("<b>bold</b> words in " + "a sentence. " * 4, ["markup_too_high"]),
+        ("<b>bold</b> words in " + "a sentence. " * 5, []),
         ("See https://example.com/a.", ["url_bytes_too_high"]),
         ("See https://example.com/a for what the others have found out about it.", []),
         ("Keep ERTNabcduEiiOoUuEe1234567890abeeeeEEaaeeooiiEE safe.", ["long_runs_too_high"]),
@@ -187,6 +192,10 @@ def random_letters(words: int) -> str:
         (shuffled(PROSE * 8).lower(), ["bad_the_bigrams_too_high"]),
         (PROSE.lower() * 9, []),
         (shuffled(SPANISH * 8), ["lowercase_sentence_starts_too_high"]),
+        ("Was it he? was it she. " * 15, []),  # a question may stand inside a sentence
+        ("Was it he. was it she. " * 15, ["lowercase_sentence_starts_too_high"]),
+        ("Home\n" + " ".join(["word"] * 12), []),  # a long line is a sentence
+        ("Home\n" + " ".join(["word"] * 11), ["sentence_bytes_too_low"]),
         ("Home\nA long list of things that we have on sale\nImprint", ["sentence_bytes_too_low"]),
         ("Home\nWe sell things.", []),
     ],

@@ -86,6 +86,25 @@ def test_these_end_no_sentence(text):
     assert count(text) == 0
 
 
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("word " * 12, 1),
+        ("word " * 11, 0),
+        ("12 " * 12, 0),  # a row of figures
+        (".word " * 12, 0),  # selectors of CSS
+        ("word " * 12 + "1", 1),
+        ("One end. " + "word " * 12, 1),  # a line with an end is no sentence more
+        ("ܡܠܬܐ " * 12, 1),
+        ("字" * 21, 0),
+        ("字" * 22, 1),
+        (("word " * 12 + "\n") * 3, 3),
+    ],
+)
+def test_a_long_line_without_an_end_is_one_sentence(text, sentences):
+    assert count(text) == sentences
+
+
 @pytest.mark.parametrize(("text", "ends"), [(". . .", 1), ("No. . .\u200b Yes.", 2), ("Quoi ! ?", 1), ("。。", 1)])
 def test_marks_with_only_blanks_between_are_one_end(text, ends):
     assert count(text) == ends
