@@ -9,8 +9,8 @@ from functools import cache
 
 import numpy as np
 import polars as pl
-from numba import njit
 
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.kernels.nfc import nfc_unstable
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
@@ -44,7 +44,7 @@ def _changing() -> np.ndarray:
     return table
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _contains_any(offsets, data, table):
     """Return bool[n]: rows of valid UTF-8 with a character that is True in the table."""
     found = np.zeros(offsets.size - 1, np.bool_)

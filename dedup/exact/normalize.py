@@ -1,12 +1,12 @@
 """Text normalization of exact duplicates: collapse each run of white space to one space and trim both ends."""
 
 import numpy as np
-from numba import njit
 
 from gristmill.pipelines.kernels.hashing import hash128
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def hash_normalized(offsets, data, lowercase):
     """Return a 128-bit hash of each document's normalized text, as two uint64[n]. Blank documents hash alike.
 
@@ -24,7 +24,7 @@ def hash_normalized(offsets, data, lowercase):
     return high, low
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def normalized(begins, ends, data):
     """Return ranges of ``data`` as normalized texts: offsets int64[n + 1], data uint8."""
     offsets, out = np.zeros(begins.size + 1, np.int64), np.empty((ends - begins).sum(), np.uint8)
@@ -34,7 +34,7 @@ def normalized(begins, ends, data):
     return offsets, out[: offsets[-1]].copy()
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def normalize(data, begin, end, lowercase, buffer):
     """Write the normalized bytes begin:end of ``data`` into ``buffer`` and return their number."""
     size, at, pending = 0, begin, False
@@ -55,7 +55,7 @@ def normalize(data, begin, end, lowercase, buffer):
     return size
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def space_width(data, at, end):
     """Return the bytes of the white-space character (Unicode 16.0 White_Space) at ``at``; 0 if there is none."""
     byte = data[at]

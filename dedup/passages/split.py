@@ -8,11 +8,11 @@ next. Line breaks separate lines, blank lines separate paragraphs. Sentences are
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from gristmill.dedup.canonical import canonical
 from gristmill.dedup.exact.normalize import hash_normalized, space_width
 from gristmill.dedup.near.shingle_letters import SPACELESS, letters
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
 
@@ -48,7 +48,7 @@ def cut_passages(text: Ragged, kind: str) -> Passages:
     return Passages(*_cut(*text, letters(), KINDS.index(kind)))
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def line_break(data, at, end):
     """True if the white space at ``at`` ends a line; of CR LF only the LF does."""
     byte = data[at]
@@ -59,7 +59,7 @@ def line_break(data, at, end):
     return (byte == 0xC2 and data[at + 1] == 0x85) or (byte == 0xE2 and data[at + 2] in (0xA8, 0xA9))
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _cut(offsets, data, table, kind):
     n = offsets.size - 1
     first = np.zeros(n + 1, np.int64)
@@ -109,7 +109,7 @@ def _cut(offsets, data, table, kind):
     return first, starts[:m].copy(), ends[:m].copy(), breaks[:m].copy(), words[:m].copy()
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _one_of(code, codes):
     for each in codes:
         if code == each:
