@@ -55,6 +55,7 @@ SECTIONS = {
         "compare-rules": "Compare the decisions of two variants of the rule sets.",
     },
     "Serve": {
+        "compile": "Compile all kernels for this processor; the first run does so, too.",
         "serve": "Register the flows as Prefect deployments and run them on request.",
     },
 }

@@ -121,7 +121,7 @@ def _read(path: Path) -> bytes | None:
 def _write(path: Path, payload: bytes) -> None:
     """Write a file at once; a process that is killed here leaves a temporary file to `prune`."""
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
         try:
             with open(handle, "wb") as file:
                 file.write(hashlib.sha256(payload).digest() + payload)
@@ -134,9 +134,9 @@ def _write(path: Path, payload: bytes) -> None:
 
 
 def prune() -> None:
-    """Remove files that no process has used for 30 days, of all versions."""
+    """Remove kernels of all versions that no process has used for 30 days, and what killed processes left."""
     if folder := cache_folder():
-        for file in folder.parent.glob("*/*"):
+        for file in folder.parent.glob("*/*-*"):
             with suppress(OSError):  # another process has removed it, or may remove it
                 if file.stat().st_mtime < time.time() - UNUSED:
                     file.unlink()

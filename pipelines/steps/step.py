@@ -126,7 +126,7 @@ class Job:
     def title(self) -> str:
         """Title for progress and errors: ``measure shard part-00003``."""
         work = getattr(self.work, "__name__", type(self.work).__name__)
-        return f"{work.strip('_').replace('_', ' ')} {self.outputs[0].name}"
+        return " ".join([work.strip("_").replace("_", " "), *(output.name for output in self.outputs[:1])])
 
 
 class Engine(Protocol):

@@ -166,10 +166,10 @@ def test_without_room_kernels_compile_in_memory_and_it_is_said_once(process):
 
 def test_files_that_no_process_has_used_for_a_month_are_removed(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "cache_folder", lambda: tmp_path / "new")
-    ages = {"old/unused": 31, "old/used": 29, "new/tmp12345": 31, "new/kernel": 0}
+    ages = {"old/a-1": 31, "old/b-1": 29, "new/c-1.tmp": 31, "new/d-1": 0, "new/compiled": 31}
     for name, days in ages.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (time.time() - days * 86_400,) * 2)
     cache.prune()
-    assert {str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*")} == {"old/used", "new/kernel"}
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*")} == {"old/b-1", "new/d-1", "new/compiled"}
