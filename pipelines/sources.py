@@ -1,4 +1,4 @@
-"""Digest of the sources of a kernel: its file and all files of Gristmill that the file imports.
+"""Digest of the sources of a kernel or job: its file and all files of Gristmill that the file imports.
 
 numba itself checks only the kernel's own file. A cached kernel that inlines an older hash or class table would return
 wrong results. Changes to files that no kernel imports recompile nothing; all kernels together take 100 s to compile.
@@ -6,10 +6,13 @@ wrong results. Changes to files that no kernel imports recompile nothing; all ke
 
 import hashlib
 import re
-from functools import cache
+import sys
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+CHECKOUT = (ROOT / "pyproject.toml").is_file()  # an installed package changes with its version alone
 IMPORTS = re.compile(r"^(?:from ([\w.]+) import (\([^)]*\)|.*)|import ([\w.]+))", re.MULTILINE)
 
 
@@ -44,3 +47,16 @@ def state(path: str) -> str:
     file = Path(path).resolve()
     digests = sorted(map(_digest, sources(file) if file.is_relative_to(ROOT) else {file}))
     return hashlib.sha256(b"".join(digests)).hexdigest()
+
+
+def code_of(*values: Any) -> list[str]:
+    """Return digests of the sources of functions, and of the classes of other values; none in an installed package.
+
+    What a function imports when it is called does not count, nor does code of other packages.
+    """
+    if not CHECKOUT:
+        return []
+    functions = (value.func if isinstance(value, partial) else value for value in values)
+    modules = {getattr(function, "__module__", None) or "" for function in functions}
+    ours = (sys.modules[module] for module in modules if module.startswith("gristmill."))
+    return sorted({state(module.__file__) for module in ours if module.__file__})

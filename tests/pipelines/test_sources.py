@@ -1,11 +1,15 @@
 """A compiled kernel is used again only while all the sources it was made of are as they were."""
 
 import ast
+from functools import partial
 
 import pytest
 
+from gristmill.filters.rules.c4 import C4
+from gristmill.filters.rules.gopher import Gopher
 from gristmill.pipelines import sources as digests
-from gristmill.pipelines.sources import ROOT, sources, state
+from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.sources import ROOT, code_of, sources, state
 
 ROOMS = ("pipelines", "filters", "dedup", "tokenizers_lab", "pretrain")
 FILES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
@@ -49,3 +53,11 @@ def test_a_file_of_others_stands_for_itself(tmp_path):
     digests._digest.cache_clear()
     file.write_text("from gristmill.pipelines import ragged  # changed\n")
     assert state.__wrapped__(str(file)) != one
+
+
+def test_the_code_of_a_job_is_that_of_its_function_and_of_its_arguments(monkeypatch):
+    c4, gopher = (state(str(ROOT / "filters/rules" / name)) for name in ("c4.py", "gopher.py"))
+    assert code_of(Gopher(), C4(), C4(min_words=1), "text", 3, None) == sorted([c4, gopher])
+    assert code_of(partial(Ragged.from_strings, [""]), len) == [state(str(ROOT / "pipelines/ragged.py"))]
+    monkeypatch.setattr(digests, "CHECKOUT", False)
+    assert code_of(Gopher()) == []
