@@ -20,6 +20,7 @@ namespace:
 	$(PYTHON) -m venv .venv
 	$(PIP) install --requirement requirements.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
+	$(BIN)/gristmill compile
 	touch $@
 
 # Names and versions of all that pyproject.toml asks for, as they resolve today.

@@ -66,7 +66,7 @@ def full_disk(mill: Mill, size: int) -> str:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
-    code, line = mill.run(preexec_fn=full, env={"NUMBA_CACHE_DIR": str(mill.raw.parent / "numba")})
+    code, line = mill.run(preexec_fn=full)
     return f"exit {code} {line}"
 
 

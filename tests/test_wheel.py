@@ -11,7 +11,7 @@ import pytest
 from corpora import documents, write_jsonl
 
 from tools.dist import PIP, build_sdist, build_wheel
-from tools.tree import ROOMS, copy_files, listed_files, numba_caches
+from tools.tree import ROOMS, copy_files, listed_files
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -53,9 +53,6 @@ def command(wheel, tmp_path_factory):
     (site,) = home.glob("lib/python*/site-packages")
     others = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
     (site / "others.pth").write_text("".join(f"{path}\n" for path in others))
-    copy_files(
-        REPOSITORY, numba_caches(REPOSITORY), site / "gristmill"
-    )  # stamped by content: they fit, or are not used
     found = done(python, "-c", "import gristmill.flows; print(gristmill.flows.__file__)", cwd=home)
     assert Path(found.strip()).is_relative_to(site)
     return home / "bin/gristmill"

@@ -4,8 +4,8 @@ import time
 from collections import Counter
 
 import numpy as np
-from numba import njit
 
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.formats.model import Model
 from gristmill.tokenizers_lab.pretokenize import pretokenize
@@ -57,7 +57,7 @@ def split_words(text: Ragged, spaced: bool) -> Ragged:
     return Ragged.from_arrays(*_words(ends, text.data, spaced))
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _words(ends, data, spaced):
     offsets, out, rows, at = np.empty(ends.size, np.int64), np.empty(2 * data.size + 1, np.uint8), 0, 0
     offsets[0] = 0

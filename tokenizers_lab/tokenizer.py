@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable, Iterable
 
 import numpy as np
-from numba import njit
 from upath import UPath
 
 from gristmill.pipelines.errors import InputError, RecipeError
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.storage.files import to_path
 from gristmill.tokenizers_lab.bpe.alphabet import CODES
@@ -204,7 +204,7 @@ def wordpiece_encoder(model: Model) -> Encode:
     return Encoder(model.pretokenizer, model.dtype, *nothing, None, longest)
 
 
-@njit
+@kernel
 def _behind_mark(trie):
     return step(trie.keys, trie.nodes, np.int64(0), np.int64(0xFF))
 
@@ -234,7 +234,7 @@ ENCODERS: dict[str, Callable[[Model], Encode]] = {
 }
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _write_pieces(offsets, ids, piece_offsets, text):
     """Write the bytes of the pieces of all ids."""
     total = 0
@@ -251,7 +251,7 @@ def _write_pieces(offsets, ids, piece_offsets, text):
     return new_offsets, data
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _fill_rows(offsets, ids, rows, cut_left):
     for row in range(rows.shape[0]):
         begin, end = offsets[row], offsets[row + 1]

@@ -3,8 +3,8 @@
 Run ``python -m tools.mutate ROOM [--count 40] [--seed 0] [--jobs 1] [--only FILE] [--list]``; a table shows the mutants
 that survive. Exit status 1 says that more than 3 in 40 do.
 
-1. The working tree is copied to a temporary folder, numba's caches included; mutants never touch the tree itself.
-2. The room's fast tests (neither slow nor flow) run there unchanged: they must pass, and they fill numba's caches.
+1. The working tree is copied to a temporary folder; mutants never touch the tree itself.
+2. The room's fast tests (neither slow nor flow) run there unchanged: they must pass, and they compile all kernels.
 3. Each mutant is a copy made of hard links with one file replaced, so only kernels that the file is part of compile
    anew (pipelines/kernels/cache.py). Tests named after the file run first, then those of its subfolder, then the rest.
 
@@ -33,7 +33,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tools.mutations import Mutation, mutations
-from tools.tree import ROOMS, copy_files, listed_files, numba_caches
+from tools.tree import ROOMS, copy_files, listed_files
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FAST = "not slow and not flow"
@@ -82,8 +82,8 @@ def known_equivalents(root: Path) -> set[tuple[str, str, str]]:
 
 
 def copy_tree(root: Path, target: Path) -> None:
-    """Copy the tree and numba's caches; link the rooms into ``gristmill/`` so that they import from the copy."""
-    copy_files(root, [*listed_files(root), *numba_caches(root)], target)
+    """Copy the tree; link the rooms into ``gristmill/`` so that they import from the copy."""
+    copy_files(root, listed_files(root), target)
     for room in ROOMS:
         if (target / room).is_dir():
             (target / "gristmill" / room).symlink_to(f"../{room}")
@@ -92,7 +92,6 @@ def copy_tree(root: Path, target: Path) -> None:
 def run_tests(tree: Path, arguments: list[str], seconds: float | None, shared_data: Path) -> str:
     """Run pytest in a tree; return "survived" if it passes, else "killed" or "timeout"."""
     environment = os.environ | {"PYTHONPATH": str(tree), "GRISTMILL_SHARED_DATA": str(shared_data)}
-    environment.pop("NUMBA_CACHE_DIR", None)  # the caches beside the sources are this tree's own
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2048  # kB: a mutant may allocate without end
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", FAST, *arguments]
     limited = ["sh", "-c", f'ulimit -d {memory}; exec "$@"', "sh", *command]

@@ -1,4 +1,4 @@
-"""Copies of the working tree: what git does not ignore, and numba's caches."""
+"""Copies of the working tree: what git does not ignore."""
 
 import shutil
 import subprocess
@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 ROOMS = ("pipelines", "filters", "dedup", "tokenizers_lab", "pretrain", "flows")
-CACHES = ("*.nbi", "*.nbc")
 
 
 def listed_files(root: Path) -> list[str]:
@@ -14,12 +13,6 @@ def listed_files(root: Path) -> list[str]:
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     names = subprocess.run(listed, cwd=root, check=True, capture_output=True, text=True).stdout.split("\0")
     return [name for name in names if name and (root / name).is_file()]
-
-
-def numba_caches(root: Path) -> list[str]:
-    """Return the paths of compiled kernels in the rooms of a tree."""
-    files = (file for room in ROOMS for form in CACHES for file in (root / room).rglob(form))
-    return [str(file.relative_to(root)) for file in files]
 
 
 def copy_files(root: Path, names: Iterable[str], target: Path) -> None:

@@ -1,13 +1,13 @@
 """N-grams of benchmark items, and the coverage of each item's n-grams by documents."""
 
 import numpy as np
-from numba import njit
 
 from gristmill.dedup.contamination.eval_sets import Item
 from gristmill.dedup.contamination.phrases import is_phrase
 from gristmill.dedup.near.shingle_letters import SPACELESS, letters
 from gristmill.dedup.near.shingles import CODE, START, ZERO, scramble
 from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
 
@@ -51,7 +51,7 @@ def _lists(keys: np.ndarray, values: np.ndarray, rows: int) -> Ragged:
     return Ragged.from_arrays(np.searchsorted(keys[order], np.arange(rows + 1)), values[order])
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def scan_tokens(data, at, end, table, tokens):
     """Fill ``tokens`` with word hashes as in dedup/near/shingles.py, and return their number.
 
@@ -79,7 +79,7 @@ def scan_tokens(data, at, end, table, tokens):
     return filled + (hash != START)
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _item_grams(offsets, data, table, ngram, min_words):
     """Return item, n-gram and its length in words, for all n-grams of all items, with repeats."""
     room, m = data.size + 1, 0
@@ -97,7 +97,7 @@ def _item_grams(offsets, data, table, ngram, min_words):
     return items[:m], grams[:m], lengths[:m]
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _find_grams(offsets, data, table, grams, filter, lengths):
     n = offsets.size - 1
     longest = 0
@@ -127,7 +127,7 @@ def _find_grams(offsets, data, table, grams, filter, lengths):
     return out_offsets, np.array(found)
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def ngram_coverage(offsets, numbers, items_offsets, items, of_offsets, of_grams, weight, threshold):
     """Return row, item and coverage of documents that hold at least ``threshold`` of an item's weight."""
     whole = np.zeros(of_offsets.size - 1)

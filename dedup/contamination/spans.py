@@ -1,11 +1,11 @@
 """Spans of a document that the n-grams of a benchmark item cover."""
 
 import numpy as np
-from numba import njit
 
 from gristmill.dedup.near.shingle_letters import SPACELESS, letters
 from gristmill.dedup.near.shingles import CODE, START, scramble
 from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.kernels.utf8 import decode
 
 
@@ -14,7 +14,7 @@ def word_places(text: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return _word_places(text, letters())
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _word_places(data, table):
     hashes = np.empty(data.size // 2 + 1, np.uint64)  # a word takes a letter and a separator, or three bytes
     starts, ends = np.empty(hashes.size, np.int64), np.empty(hashes.size, np.int64)
@@ -40,7 +40,7 @@ def _word_places(data, table):
     return hashes[:n], starts[:n], ends[:n]
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def covered_spans(hashes, grams, weight, ngram, gap):
     """Return the runs of words that ``grams`` (ascending) cover, with gaps of at most ``gap`` words.
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from numba import njit
 
 from gristmill.dedup.exact.exact import find_same
 from gristmill.dedup.near.near_duplicates import NearDuplicates, find_near_duplicates
 from gristmill.dedup.near.shingle_letters import letters
 from gristmill.dedup.near.shingles import scan_words
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import SOURCE
 from gristmill.pipelines.steps.corpus import Corpus
@@ -86,7 +86,7 @@ def count_words(text: Ragged) -> np.ndarray:
     return _count_words(*text, letters())
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _count_words(offsets, data, table):
     words, tokens = np.zeros(offsets.size - 1, np.int64), np.empty(1024, np.uint64)
     for i in range(words.size):

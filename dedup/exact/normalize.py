@@ -1,17 +1,16 @@
 """Text normalization of exact duplicates: collapse each run of white space to one space and trim both ends."""
 
 import numpy as np
-from numba import njit
 
 from gristmill.pipelines.kernels.hashing import U64, hash128
-from gristmill.pipelines.kernels.intrinsics import load_u64, store_u64
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel, load_u64, store_u64
 
 # In 8 bytes at once: the high bit, all lower bits, the two bits of which a printable character has one, a space.
 HIGH, LOW, PRINTABLE, SPACE = (U64(byte * 0x0101010101010101) for byte in (0x80, 0x7F, 0x60, 0x20))
 FIRST, EIGHT, SIXTY_THREE = U64(0x80), U64(8), U64(63)
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def hash_normalized(offsets, data, lowercase):
     """Return a 128-bit hash of each document's normalized text, as two uint64[n]. Blank documents hash alike.
 
@@ -29,7 +28,7 @@ def hash_normalized(offsets, data, lowercase):
     return high, low
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def normalized(begins, ends, data):
     """Return ranges of ``data`` as normalized texts: offsets int64[n + 1], data uint8."""
     offsets, out = np.zeros(begins.size + 1, np.int64), np.empty((ends - begins).sum(), np.uint8)
@@ -39,7 +38,7 @@ def normalized(begins, ends, data):
     return offsets, out[: offsets[-1]].copy()
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def normalize(data, begin, end, lowercase, buffer):
     """Write the normalized bytes begin:end of ``data`` into ``buffer`` and return their number."""
     size, at, pending = 0, begin, False
@@ -69,7 +68,7 @@ def normalize(data, begin, end, lowercase, buffer):
     return size
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def space_width(data, at, end):
     """Return the bytes of the white-space character (Unicode 16.0 White_Space) at ``at``; 0 if there is none."""
     byte = data[at]

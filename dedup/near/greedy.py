@@ -20,7 +20,8 @@ Memory: 11 bytes per candidate, 8 per compared pair of an undecided document, an
 from collections.abc import Callable, Iterable
 
 import numpy as np
-from numba import njit
+
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 
 Buckets = tuple[np.ndarray, np.ndarray]  # offsets int64[b + 1], members int32, ascending in each bucket
 UNDECIDED = np.int32(-1)
@@ -86,7 +87,7 @@ class GreedySelection:
             setattr(self, name, pairs[undecided & relevant[(pairs & LOW).astype(np.int64)]])
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def propose_pairs(
     offsets, members, kept_by, pending, rejected, unfinished, limit_reached, window, max_comparisons, n_keepers
 ):
@@ -132,7 +133,7 @@ def propose_pairs(
     return pairs[:n_pairs]
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def decide(kept_by, matched, unfinished):
     """Decide, in keep order, each undecided document whose earlier alike documents are all decided."""
     at = 0
@@ -148,7 +149,7 @@ def decide(kept_by, matched, unfinished):
             kept_by[document] = document
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def union(cluster, pairs):
     """Unite the clusters of each pair; the first of the two roots becomes the root of both."""
     for pair in pairs:
@@ -156,7 +157,7 @@ def union(cluster, pairs):
         cluster[max(a, b)] = min(a, b)
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def find(cluster, document):
     """Return the root of a document's cluster, and halve the path to it."""
     while cluster[document] != document:
@@ -165,7 +166,7 @@ def find(cluster, document):
     return document
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def compress(cluster):
     """Point every document at its root."""
     for document in range(cluster.size):  # a root comes before its members

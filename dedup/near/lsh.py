@@ -11,11 +11,11 @@ At 10^10 documents and 21 bands: 3.4 TB of rows, 1,024 partitions of 3.3 GB, eac
 """
 
 import numpy as np
-from numba import njit
 from upath import UPath
 
 from gristmill.dedup.near.shingles import THIRTY_TWO, scramble
 from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.storage.files import atomic_write
 
 ROW = np.dtype([("key", np.uint64), ("document", np.int64)])
@@ -37,7 +37,7 @@ def collision_probability(similarity: float, bands: int, rows: int) -> float:
     return 1 - (1 - similarity**rows) ** bands
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def band_hashes(signatures, bands, rows):
     """Hash each band of each signature: uint32[n, k] to uint64[n, bands]."""
     n = signatures.shape[0]

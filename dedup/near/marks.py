@@ -11,7 +11,6 @@ too: each mark is a token, as a word is.
 """
 
 import numpy as np
-from numba import njit
 
 from gristmill.dedup.near.shingle_letters import MARK, letters, letters_and_marks
 from gristmill.dedup.near.shingles import (
@@ -24,6 +23,7 @@ from gristmill.dedup.near.shingles import (
     sorted_distinct,
 )
 from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, U64
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.kernels.utf8 import SYMBOL, character_class, decode
 from gristmill.pipelines.ragged import Ragged
 
@@ -51,7 +51,7 @@ def live_bytes(text: Ragged, dense: np.ndarray) -> np.ndarray:
     return np.diff(text.offsets) - _comment_bytes(*text, dense)
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _symbol_shares(offsets, data, words, table):
     shares = np.zeros(offsets.size - 1)
     for i in range(shares.size):
@@ -69,7 +69,7 @@ def _symbol_shares(offsets, data, words, table):
     return shares
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def scan_marked(data, at, end, table, tokens):
     """Write hashes of words and of marks to ``tokens``; return their number."""
     hash, filled = START, 0
@@ -92,7 +92,7 @@ def scan_marked(data, at, end, table, tokens):
     return filled
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _marked_sets(offsets, data, table, wanted, shingle_size):
     n, longest = offsets.size - 1, 0
     for i in range(n):
@@ -107,7 +107,7 @@ def _marked_sets(offsets, data, table, wanted, shingle_size):
     return out_offsets, out[:at].copy()
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _comment_bytes(offsets, data, dense):
     counts = np.zeros(offsets.size - 1, np.int64)
     for i in np.flatnonzero(dense):
@@ -131,7 +131,7 @@ def _comment_bytes(offsets, data, dense):
     return counts
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _is_comment(data, at, end):
     byte = data[at]
     for sign in LINE_COMMENTS:
@@ -140,7 +140,7 @@ def _is_comment(data, at, end):
     return (byte in (SLASH, DASH)) and at + 1 < end and data[at + 1] == byte
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _opens_block(data, at, end):
     if at + 1 < end and data[at] == SLASH and data[at + 1] == STAR:
         return SLASH
@@ -148,7 +148,7 @@ def _opens_block(data, at, end):
     return GREATER if page else 0
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _closes_block(data, at, end, block):
     before = STAR if block == SLASH else DASH
     for i in range(at + 1, end):

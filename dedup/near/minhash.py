@@ -13,10 +13,10 @@ shingles until every value is filled.
 """
 
 import numpy as np
-from numba import njit
 
 from gristmill.dedup.near.shingle_letters import letters
 from gristmill.dedup.near.shingles import CHUNK, THIRTY_TWO, hash_windows, is_spaceless, scan_characters, scan_words
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.ragged import Ragged
 
 EMPTY = np.uint32(0xFFFFFFFF)  # every value of a document without shingles
@@ -41,7 +41,7 @@ def minhash_signatures(
     return _signatures(*text, letters(), shingle_size, shingle_size_unspaced, *permutations(num_perm))
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _signatures(offsets, data, table, shingle_size, shingle_size_unspaced, xor_masks, multipliers):
     n = offsets.size - 1
     signatures, shingles = np.full((n, xor_masks.size), EMPTY), np.empty(n, np.int64)
@@ -56,7 +56,7 @@ def _signatures(offsets, data, table, shingle_size, shingle_size_unspaced, xor_m
     return signatures, shingles
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _document_signature(data, at, end, table, spaceless, size, tokens, hashes, high, xor_masks, multipliers, signature):
     """Fill one signature chunk by chunk, in constant memory; the last tokens of a chunk begin the next one.
 
@@ -82,7 +82,7 @@ def _document_signature(data, at, end, table, spaceless, size, tokens, hashes, h
         filled = size - 1
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def update_minima(signature, hashes, count, xor_masks, multipliers):
     """Update each value of a signature to its minimum over ``hashes[:count]``.
 

@@ -9,10 +9,10 @@
 """
 
 import numpy as np
-from numba import njit
 
 from gristmill.dedup.near.shingle_letters import SPACELESS, letters
 from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, U64
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
 
@@ -31,7 +31,7 @@ def shingle_sets(text: Ragged, shingle_size: int = 5, shingle_size_unspaced: int
     return Ragged.from_arrays(*_shingle_sets(*text, letters(), shingle_size, shingle_size_unspaced))
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def scramble(x):
     """Spread every bit of ``x`` over all 64."""
     x = (x ^ (x >> THIRTY_TWO)) * MIXER
@@ -39,7 +39,7 @@ def scramble(x):
     return x ^ (x >> THIRTY_TWO)
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def is_spaceless(data, begin, end, table):
     """True if most letters belong to scripts without spaces, all of which lie at U+0E00 or above: lead byte 0xE0."""
     high = plain = 0
@@ -65,7 +65,7 @@ def is_spaceless(data, begin, end, table):
     return spaceless > others
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def scan_words(data, at, end, table, tokens, filled):
     """Append hashes of words to ``tokens`` until it is full or the text ends; return the next byte, tokens filled.
 
@@ -90,7 +90,7 @@ def scan_words(data, at, end, table, tokens, filled):
     return at, filled
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def scan_characters(data, at, end, table, tokens, filled):
     """Append hashes of lower-cased characters to ``tokens``, as `scan_words` appends words."""
     while at < end and filled < tokens.size:
@@ -102,7 +102,7 @@ def scan_characters(data, at, end, table, tokens, filled):
     return at, filled
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def hash_windows(tokens, filled, size, hashes):
     """Hash all windows of ``size`` tokens (or all tokens, if fewer) into ``hashes``; return their number."""
     windows = max(filled - size + 1, min(filled, 1))
@@ -115,7 +115,7 @@ def hash_windows(tokens, filled, size, hashes):
     return windows
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _shingle_sets(offsets, data, table, shingle_size, shingle_size_unspaced):
     n = offsets.size - 1
     longest = 0
@@ -137,7 +137,7 @@ def _shingle_sets(offsets, data, table, shingle_size, shingle_size_unspaced):
     return out_offsets, out[:at].copy()
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def sorted_distinct(hashes, count, out, at):
     """Write the distinct values of ``hashes[:count]`` in order to ``out`` from ``at``; return the place after them."""
     sorted_hashes = np.sort(hashes[:count])

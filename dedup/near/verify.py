@@ -4,8 +4,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.ragged import Ragged
 
 
@@ -60,7 +60,7 @@ class ShingleSets:
         return Ragged(offsets, data)
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def intersections(offsets, data, left, right, threshold):
     """Count the common elements of each pair of sorted sets; 0 if their sizes exclude the threshold."""
     common = np.zeros(left.size, np.int64)

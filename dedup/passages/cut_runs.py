@@ -3,9 +3,9 @@
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from numba import njit
 
 from gristmill.dedup.passages.near_repeated import PassageMatches
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID
 from gristmill.pipelines.steps.corpus import Corpus
@@ -57,7 +57,7 @@ def cut_shard(
     return spans_table(document, begin, end - begin, [REASON] * document.size), counts, found
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def cut_runs(offsets, start, length, breaks, repeats, min_bytes):
     """Return document, begin and end of each span to cut; clear ``repeats`` for runs below ``min_bytes``."""
     document = np.empty(repeats.sum(), np.int64)

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from upath import UPath
 
 from gristmill.dedup.exact.normalize import normalized
@@ -29,6 +28,7 @@ from gristmill.dedup.near.shingle_letters import letters
 from gristmill.dedup.near.shingles import shingle_sets
 from gristmill.dedup.near.verify import ShingleSets
 from gristmill.dedup.passages.split import Passages, cut_passages
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.steps.canonical import canonical
@@ -70,7 +70,7 @@ class NearSettings(NamedTuple):
         return long.astype(np.uint8), keys
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def count_letters(begins, ends, data, table):
     """Count the letters, digits and underscores in ranges of ``data``."""
     counts = np.zeros(begins.size, np.int64)

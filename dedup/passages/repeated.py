@@ -17,7 +17,6 @@ from typing import ClassVar, Literal
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from numba import njit
 from pydantic import Field, model_validator
 
 from gristmill.dedup.keep_order import rank_documents
@@ -27,6 +26,7 @@ from gristmill.dedup.passages.near_repeated import NearSettings, PassageMatches,
 from gristmill.dedup.passages.split import cut_passages
 from gristmill.dedup.passages.top_repeated import describe, most_frequent
 from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, LANGUAGE
 from gristmill.pipelines.steps.corpus import Corpus
@@ -208,7 +208,7 @@ def repeated_windows(
     return np.append(0, np.cumsum(sizes[often])), rows[np.repeat(often, sizes)]
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def in_full_slots(hashes, least):
     """Return bool[n]: the hash's slot, of 4 to 8 per hash, has ``least`` hashes or more, as all frequent hashes do."""
     bits = 2
@@ -223,7 +223,7 @@ def in_full_slots(hashes, least):
     return full
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def windows(offsets, hashes, length, window, keep_mask):
     """Return hash, document, first passage and bytes of all runs of ``window`` passages in documents that are kept."""
     room = hashes.size

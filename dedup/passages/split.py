@@ -9,12 +9,12 @@ space, or by ``。！？`` alone.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from gristmill.dedup.exact.normalize import hash_normalized, space_width
 from gristmill.dedup.near.shingle_letters import SPACELESS, letters
 from gristmill.dedup.passages.wrapping import CLOSING, STOPS, WIDE_STOPS, line_break, one_of, paragraph_starts
 from gristmill.pipelines.kernels.gather import gather_rows
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.steps.canonical import canonical, changing_rows
@@ -52,7 +52,7 @@ def cut_passages(text: Ragged, kind: str) -> Passages:
     return Passages(*_cut(*text, letters(), KINDS.index(kind), starts))
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _cut(offsets, data, table, kind, wrapped):
     n = offsets.size - 1
     first = np.zeros(n + 1, np.int64)

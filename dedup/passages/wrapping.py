@@ -16,10 +16,10 @@ quarter of the block; else the block has none.
 """
 
 import numpy as np
-from numba import njit
 
 from gristmill.dedup.exact.normalize import space_width
 from gristmill.dedup.near.shingle_letters import SPACELESS
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.kernels.utf8 import decode
 
 MIN_WIDTH, MAX_WIDTH = 40, 120
@@ -30,7 +30,7 @@ WIDE_STOPS = np.array([ord(c) for c in "。！？"], np.int64)
 CLOSING = np.array([ord(c) for c in "\"')]}»”’」』）"], np.int64)
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def one_of(code, codes):
     """True if a code point is one of a few."""
     for each in codes:
@@ -39,7 +39,7 @@ def one_of(code, codes):
     return False
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def line_break(data, at, end):
     """True if the white space at ``at`` ends a line; of CR LF only the LF does."""
     byte = data[at]
@@ -50,7 +50,7 @@ def line_break(data, at, end):
     return (byte == 0xC2 and data[at + 1] == 0x85) or (byte == 0xE2 and data[at + 2] in (0xA8, 0xA9))
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def paragraph_starts(offsets, data, table):
     """Return where lines begin a paragraph though no blank line is before them: int64[k], ascending, in ``data``."""
     most = 0
@@ -79,7 +79,7 @@ def paragraph_starts(offsets, data, table):
     return found[:m].copy()
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _read_line(data, at, end, table, column):
     """Return the end of a line, its width, that of its first word, and whether it ends a sentence.
 
@@ -108,7 +108,7 @@ def _read_line(data, at, end, table, column):
     return at, width, word, stop
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _cut_block(start, width, word, stops, counts, found, m):
     """Append the lines of a block that begin a paragraph, except the first, to ``found[:m]``; return their number."""
     n = start.size
@@ -133,7 +133,7 @@ def _cut_block(start, width, word, stops, counts, found, m):
     return m
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _wrap_width(counts, lines):
     best, found = max(MIN_FULL, (lines + 3) // 4) - 1, 0
     for width in range(MIN_WIDTH, MAX_WIDTH + 1):
@@ -143,6 +143,6 @@ def _wrap_width(counts, lines):
     return found
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _fits(width, next_width, next_word, limit):
     return max(width, next_width) > MAX_WIDTH or width + 1 + next_word <= limit

@@ -4,14 +4,13 @@ A token is a word, a letter of a script without spaces, or, with unit CHARACTER,
 """
 
 import numpy as np
-from numba import njit
 
 from gristmill.dedup.exact.normalize import space_width
 from gristmill.dedup.near.shingle_letters import SPACELESS, letters
 from gristmill.dedup.near.shingles import scramble
 from gristmill.dedup.passages.wrapping import line_break
 from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, hash_word
-from gristmill.pipelines.kernels.intrinsics import inline_kernel
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel, inline_kernel
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
 
@@ -28,7 +27,7 @@ def tokens_of(text: Ragged, unit: str) -> tuple[np.ndarray, ...]:
     return offsets, start[:n], end[:n], hashes[:n]
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _tokens(offsets, data, table, characters, token_offsets, start, end, hashes):
     n = 0
     for row in range(offsets.size - 1):
@@ -65,7 +64,7 @@ def _power(multiplier, exponent):
     return result
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def mark_windows(offsets, hashes, length, bits):
     """Set each window's bit in ``bits[0]``, and in ``bits[1]`` if it was set: uint64[2, n], n a power of two."""
     leaving, mask = _power(GOLDEN_RATIO, length), np.uint64(bits.shape[1] - 1)
@@ -82,7 +81,7 @@ def mark_windows(offsets, hashes, length, bits):
                 bits[0, word] |= bit
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def windows_seen_again(offsets, hashes, length, again, rows):
     """Fill ``rows`` (uint64[m, 4]: hash, check, document, token) with windows seen again; return their number."""
     leaving, other, mask = _power(GOLDEN_RATIO, length), _power(CHECK_MULTIPLIER, length), np.uint64(again.size - 1)
@@ -103,7 +102,7 @@ def windows_seen_again(offsets, hashes, length, again, rows):
     return n
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def dropped_tokens(offsets, at, keeper, length):
     """Return runs of tokens covered by repeats and by no kept window: first, last + 1, keeper of the first window."""
     tokens = offsets[-1]
@@ -137,7 +136,7 @@ def dropped_tokens(offsets, at, keeper, length):
     return first[:n].copy(), last[:n].copy(), kept[:n].copy()
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def cut_spans(offsets, data, token_offsets, start, end, first, last):
     """Return runs of tokens as offset and length in bytes in their documents, with one separator around each kept."""
     where, size = np.empty(first.size, np.int64), np.empty(first.size, np.int64)
@@ -159,7 +158,7 @@ def cut_spans(offsets, data, token_offsets, start, end, first, last):
     return where, size
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _breaks(data, begin, end):
     """Count line breaks in white space."""
     lines, at = 0, begin

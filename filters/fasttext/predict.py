@@ -13,10 +13,9 @@ treats ``</s>`` and ``__label__x`` in a text as markers; here they are ordinary 
 import math
 
 import numpy as np
-from numba import njit
 
 from gristmill.filters.fasttext.format import TREE, FastText
-from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel, inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 
 FNV_OFFSET, FNV_PRIME = np.uint32(2166136261), np.uint32(16777619)
@@ -118,7 +117,7 @@ def _equal(data, first, other, second, length):
     return k == length
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _hash_vocabulary(offsets, data):
     """Return an open-addressing table of word numbers, int32, -1 where free; at most half full."""
     size = 16

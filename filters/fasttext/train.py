@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from typing import NamedTuple, Self
 
 import numpy as np
-from numba import njit
 from pydantic import Field, model_validator
 
 from gristmill.filters.fasttext.dictionary import Subwords, TokenRows, number_documents
@@ -22,7 +21,7 @@ from gristmill.filters.fasttext.format import SOFTMAX, UPDATE_RATE, FastText
 from gristmill.filters.fasttext.predict import WORD_PRIME
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.kernels.hashing import U64, W0, W1, mix
-from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel, inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.settings import Settings
 
@@ -170,7 +169,7 @@ def _document_rows(first, last, data, hashes, ids, sub_offsets, sub_rows, words,
     return n
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _sgd(
     offsets, data, hashes, ids, sub_offsets, sub_rows, targets, words, buckets, word_ngrams, learning_rate, epochs,
     tokens, matrix, output, rows, hidden, gradient, scores,

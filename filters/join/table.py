@@ -14,7 +14,6 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numba import njit
 from upath import UPath
 
 from gristmill.pipelines.errors import InputError
@@ -22,6 +21,7 @@ from gristmill.pipelines.inputs.inputs import File, open_input
 from gristmill.pipelines.inputs.plain_columns import is_string
 from gristmill.pipelines.inputs.work_units import PARQUET_DAMAGE
 from gristmill.pipelines.kernels.hashing import hash128
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.steps.corpus_step import scratch_beside
 from gristmill.pipelines.storage.files import atomic_write, is_local
@@ -181,7 +181,7 @@ def _repeated(files: Sequence[File], columns: JoinedColumns, rows: pl.DataFrame)
     return InputError(f"cannot join {where}: {len(places)} rows have {columns.key} {text!r}; expected one for each key")
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def hash_keys(offsets, data):
     """Return the 128-bit hash of each row, as two uint64[n]."""
     high, low = np.empty(offsets.size - 1, np.uint64), np.empty(offsets.size - 1, np.uint64)

@@ -8,8 +8,8 @@ of the same size 0.697 and 0.647, as on the full text.
 
 import numpy as np
 import polars as pl
-from numba import njit
 
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.kernels.nfc import nfc_unstable
 from gristmill.pipelines.kernels.utf8 import LOWER, UPPER, character_class, decode, encode, lower
 from gristmill.pipelines.ragged import Ragged
@@ -29,7 +29,7 @@ def sample_slices(text: Ragged, max_bytes: int | None) -> Ragged:
     return Ragged.from_text(column.scatter(np.flatnonzero(unstable), composed).to_arrow())
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _sample_slices(offsets, data, cap, unstable_code):
     """Return offsets and data of the documents' slices, and bool[n]: True for slices that NFC may change."""
     n = offsets.size - 1
@@ -65,7 +65,7 @@ def _sample_slices(offsets, data, cap, unstable_code):
     return out_offsets, out[:at].copy(), unstable
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _is_all_caps(data, at, end):
     """True if there are capitals and no lowercase letters."""
     capitals = False
@@ -79,7 +79,7 @@ def _is_all_caps(data, at, end):
     return capitals
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _lower(data, begin, end):
     """Lowercase ``data[begin:end]`` in place and return its new end."""
     source = data[begin:end].copy()
@@ -91,7 +91,7 @@ def _lower(data, begin, end):
     return out
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _contains_any(data, at, end, codes):
     """True if ``data[at:end]`` contains a code point that is True in ``codes``."""
     while at < end:

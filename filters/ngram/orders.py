@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from gristmill.filters.ngram.count import SortedRun
 from gristmill.filters.ngram.radix_sort import DIGITS
 from gristmill.filters.ngram.token_stream import BEGIN
 from gristmill.pipelines.kernels.hashing import U64
-from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel, inline_kernel, kernel
 
 
 class Order(NamedTuple):
@@ -85,7 +84,7 @@ def _count_orders(high, low, order, bits, sizes):
                 break
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _fill(high, low, occurs, order, bits, first, words, parents, counts, occurrences):
     row = first[:-1] - 1  # the newest node of each order
     for i in range(high.size):

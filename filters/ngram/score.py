@@ -5,15 +5,15 @@ prefetched, then read, so that memory serves many requests at once. Id by id, ea
 """
 
 import numpy as np
-from numba import njit
 
 from gristmill.filters.ngram.hash_table import CODE_BITS, CODES, find_from, home, key_of, prefetch
 from gristmill.filters.ngram.token_stream import BEGIN
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 
 BATCH_TOKENS = 256
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def score(ids, order, bits, unigrams, cells, floats, begins, codes, out):
     """Write log10 probabilities of ids uint32[m] to ``out`` float32[m]; 0 at <s>.
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from upath import UPath
 
 from gristmill.flows.clean.plan import shards_of
-from gristmill.pipelines.ingest.ingest import InputSettings, clean_folder, ingest_step
+from gristmill.pipelines.ingest.ingest import InputSettings, ingest_step
+from gristmill.pipelines.inputs.inputs import clean_folder
 from gristmill.pipelines.schema import ID, TEXT
 from gristmill.pipelines.steps.step import Engine, Progress, run_serial, run_step
 from gristmill.pipelines.storage.files import to_path

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from gristmill.pipelines.errors import RecipeError
-from gristmill.pipelines.settings import OFF, shown
+from gristmill.pipelines.settings import OFF, nearest, shown
 
 SHIPPED = Path(__file__).resolve().parents[2] / "recipes"  # in a checkout and in the installed package
 LARGEST = 10_000_000  # bytes of a recipe
@@ -31,9 +31,8 @@ def find_recipe(recipe: str, folder: str | Path = "") -> Path:
         return path
     if recipe in shipped:
         return shipped[recipe]
-    raise RecipeError(
-        f"no recipe at {path}; give the path of a TOML file, or the name of a shipped recipe ({', '.join(shipped)})"
-    )
+    near = nearest(recipe, list(shipped))
+    raise RecipeError(f"no recipe at {path}; give the path of a TOML file, or the name of a shipped recipe: {near}")
 
 
 def read_toml(path: Path) -> dict[str, Any]:

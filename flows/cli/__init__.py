@@ -11,41 +11,57 @@ import click
 
 from gristmill.pipelines.errors import GristmillError
 
-# name of the command, and with "_" for "-" of its module and function in gristmill.flows.cli -> description
-COMMANDS = {
-    "clean": "Run a recipe: read raw files, write clean documents and the reasons for each removal.",
-    "dedup": "Drop duplicate documents, cut repeated passages, or drop copies of another corpus.",
-    "decontaminate": "Find items of evaluation sets in a corpus; drop, cut or report them.",
-    "pii": "Find personal data: scan or redact a corpus, score the rules on labeled text.",
-    "overlap": "Show how much of each source is in the others, too.",
-    "ingest": "Read raw files into a work folder, without running any step.",
-    "profile": "Find thresholds for each language of a corpus; write language profiles.",
-    "check": "Check documents against rules, without writing anything.",
-    "why": "Explain why a run kept or removed a document.",
-    "duplicates": "Show a document's duplicates, with the words that differ.",
-    "status": "Show the progress of a run, and which of its folders are stale.",
-    "verify": "Verify the checksums of everything finished in a folder: documents, tokens, models.",
-    "what-if": "Recount a finished run under other thresholds, in seconds.",
-    "report": "Write an HTML page about a finished run.",
-    "card": "Write the dataset card of a finished run, for the Hugging Face Hub.",
-    "explore": "Browse the documents of a finished run; move thresholds and see the effect.",
-    "inspect": "Inspect Parquet shards: schema, sizes, histograms, samples.",
-    "tokenizer": "Train, compare, export and import tokenizers; encode and decode text.",
-    "tokenize": "Encode documents into token shards.",
-    "tokens": "Inspect, trace, export and import token shards.",
-    "ngram": "Train n-gram language models, score documents, convert from and to KenLM.",
-    "classifier": "Train quality classifiers; score documents with them or any fastText model.",
-    "pretrain": "Train a GPT on token shards.",
-    "generate": "Generate text with a trained model.",
-    "compare-baselines": "Compare the perplexities of an n-gram model, an LSTM and a GPT.",
-    "export-model": "Export a trained model for transformers.",
-    "impact": "Measure how much each step of a recipe changes a model's loss, with intervals.",
-    "serve": "Register the flows as Prefect deployments and run them on request.",
-    "recipes": "List the recipes that ship with Gristmill, or print one.",
-    "demo": "Write a corpus from text that is already on this machine.",
-    "compare-languages": "Compare language detectors on labeled text: accuracy and speed.",
-    "compare-rules": "Compare the decisions of two variants of the rule sets.",
+# section of the help -> command -> description; gristmill.flows.cli has a module and a function of the command's name,
+# with "_" for "-"
+SECTIONS = {
+    "Prepare": {
+        "clean": "Run a recipe: read raw files, write clean documents and the reasons for each removal.",
+        "dedup": "Drop duplicate documents, cut repeated passages, or drop copies of another corpus.",
+        "decontaminate": "Find items of evaluation sets in a corpus; drop, cut or report them.",
+        "pii": "Find personal data: scan or redact a corpus, score the rules on labeled text.",
+        "ingest": "Read raw files into a work folder, without running any step.",
+        "demo": "Write a corpus from text that is already on this machine.",
+        "profile": "Find thresholds for each language of a corpus; write language profiles.",
+        "recipes": "List the recipes that ship with Gristmill, or print one.",
+    },
+    "Look": {
+        "check": "Check documents against rules, without writing anything.",
+        "status": "Show the progress of a run, and which of its folders are stale.",
+        "why": "Explain why a run kept or removed a document.",
+        "duplicates": "Show a document's duplicates, with the words that differ.",
+        "what-if": "Recount a finished run under other thresholds, in seconds.",
+        "report": "Write an HTML page about a finished run.",
+        "explore": "Browse the documents of a finished run; move thresholds and see the effect.",
+        "inspect": "Inspect Parquet shards: schema, sizes, histograms, samples.",
+        "overlap": "Show how much of each source is in the others, too.",
+        "card": "Write the dataset card of a finished run, for the Hugging Face Hub.",
+        "verify": "Verify the checksums of everything finished in a folder: documents, tokens, models.",
+    },
+    "Tokenize": {
+        "tokenizer": "Train, compare, export and import tokenizers; encode and decode text.",
+        "tokenize": "Encode documents into token shards.",
+        "tokens": "Inspect, trace, export and import token shards.",
+    },
+    "Train": {
+        "pretrain": "Train a GPT on token shards.",
+        "generate": "Generate text with a trained model.",
+        "export-model": "Export a trained model for transformers.",
+        "ngram": "Train n-gram language models, score documents, convert from and to KenLM.",
+        "classifier": "Train quality classifiers; score documents with them or any fastText model.",
+    },
+    "Experiment": {
+        "impact": "Measure how much each step of a recipe changes a model's loss, with intervals.",
+        "compare-baselines": "Compare the perplexities of an n-gram model, an LSTM and a GPT.",
+        "compare-languages": "Compare language detectors on labeled text: accuracy and speed.",
+        "compare-rules": "Compare the decisions of two variants of the rule sets.",
+    },
+    "Serve": {
+        "compile": "Compile all kernels for this processor; the first run does so, too.",
+        "serve": "Register the flows as Prefect deployments and run them on request.",
+    },
 }
+COMMANDS = {name: about for commands in SECTIONS.values() for name, about in commands.items()}
+WIDEST = max(map(len, COMMANDS))  # so that the sections share a column
 LONGEST = 1_500  # characters of a message
 MISTAKE = 2
 INTERRUPTED = 130  # exit code of a shell for SIGINT
@@ -53,6 +69,12 @@ INTERRUPTED = 130  # exit code of a shell for SIGINT
 
 class Lazy(click.Group):
     """Group of commands whose modules are imported on call, so that ``gristmill --help`` takes 0.1 s."""
+
+    def make_context(self, *args, **kwargs):
+        try:
+            return super().make_context(*args, **kwargs)
+        except BrokenPipeError:  # `gristmill --help | head`
+            raise click.exceptions.Exit(0) from None
 
     def parse_args(self, context, args):
         for argument in args:
@@ -80,11 +102,12 @@ class Lazy(click.Group):
 
     def format_commands(self, context, formatter):
         """Write the table above: the help of the commands themselves would import all modules."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        for section, commands in SECTIONS.items():
+            with formatter.section(section):
+                formatter.write_dl([(f"{name:<{WIDEST}}", about) for name, about in commands.items()])
 
 
-@click.group(cls=Lazy)
+@click.group(cls=Lazy, commands=COMMANDS)  # the names, for click to suggest one
 @click.version_option(package_name="gristmill")
 def group():
     """Prepare text for language-model pretraining: clean it, tokenize it, train on it, measure the effect.
@@ -116,8 +139,10 @@ def run(arguments: list[str]) -> int:
         error.show()
         return error.exit_code
     except click.UsageError as error:
-        place = f"; see {error.ctx.command_path} --help" if error.ctx else ""
-        return complain(error.format_message().removesuffix(".") + place)
+        message = error.format_message().removesuffix(".")
+        message = message.replace(". Did you mean", "; did you mean")
+        place = f"{' See' if message.endswith('?') else '; see'} {error.ctx.command_path} --help" if error.ctx else ""
+        return complain(message + place)
     except (click.ClickException, GristmillError) as error:
         return complain(str(error))
     except OSError as error:

@@ -1,8 +1,10 @@
 """gristmill check"""
 
+from itertools import chain, islice
+
 import click
 
-from gristmill.flows.cli.output import console, say, say_json
+from gristmill.flows.cli.output import console, say, say_json, say_measures, say_violations
 
 
 @click.command()
@@ -13,6 +15,8 @@ from gristmill.flows.cli.output import console, say, say_json
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per document: id, violations, measures.")
 def check(paths, recipe, names, changes, as_json):
     """Check the documents in PATH… against rules; print how many violate each. Nothing is written.
+
+    Of a single document, print the violations and measures.
 
     \b
         gristmill check page.html --recipe clean-corpus
@@ -34,7 +38,19 @@ def check(paths, recipe, names, changes, as_json):
         for verdict in verdicts:
             say_json(verdict)
         return
-    documents, rules = count(verdicts)
+    first = list(islice(verdicts, 2))
+    if len(first) == 1:
+        return show(first[0])
+    documents, rules = count(chain(first, verdicts))
     for (step, rule), violations in rules.most_common():
         say(f"{violations:>12,}  {violations / max(documents, 1):6.1%}  {step}.{rule}")
     console.print(f"of {documents:,} documents")
+
+
+def show(verdict: dict) -> None:
+    """Print the decision on one document."""
+    steps = dict.fromkeys(each["step"] for each in verdict["violations"])
+    say(verdict["id"], nl=False, bold=True)
+    say(f"  removed by {', '.join(steps)}" if steps else "  kept")
+    say_violations(verdict["violations"])
+    say_measures(verdict["measures"])

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from gristmill.flows.cli.output import console, say
+from gristmill.flows.cli.output import console, say, silent
 from gristmill.pipelines.errors import WorkError
 
 
@@ -45,7 +45,12 @@ def engine_options(command):
     @functools.wraps(command)
     def run(*args, engine, workers, job_seconds, **kwargs):
         from gristmill.flows.engine.engines import engine as engine_of
+        from gristmill.flows.engine.kernels import compile_all
 
+        try:
+            compile_all(silent if click.get_current_context().meta["log_format"] == "json" else console)
+        except WorkError as error:  # nothing is lost but time: kernels compile at their first call
+            console.print(str(error))
         with engine_of(engine, workers, job_seconds) as opened:
             return command(*args, engine=opened, **kwargs)
 

@@ -12,6 +12,7 @@ PIPE_WIDTH = 120  # characters of a table's line if standard output is no termin
 
 
 console = SafeConsole(stderr=True)  # progress and hints; results go to standard output
+silent = SafeConsole(quiet=True)
 
 
 def say(text: str = "", *, lines: bool = False, err: bool = False, nl: bool = True, **style: Any) -> None:
@@ -23,6 +24,19 @@ def say(text: str = "", *, lines: bool = False, err: bool = False, nl: bool = Tr
 def say_json(value: Any, indent: bool = False) -> None:
     """Print a value as JSON, in UTF-8 whatever the terminal's encoding is."""
     click.echo(json_bytes(value, indent))
+
+
+def say_violations(violations: list[dict]) -> None:
+    """Print the rules that a document violates, one per line."""
+    for each in violations:
+        say(f"  {each['step']}.{each['rule']}: {each['value']:.6g} against {each['threshold']:.6g}")
+
+
+def say_measures(measures: dict[str, dict]) -> None:
+    """Print the measures of a document, one step per line."""
+    for step, values in measures.items():
+        numbers = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in values.items()}
+        say(f"  {step}  " + "  ".join(f"{key} {n}" for key, n in numbers.items()), dim=True)
 
 
 def say_table(table: Any) -> None:

@@ -5,7 +5,14 @@ import click
 from gristmill.flows.cli.options import work_argument
 from gristmill.flows.cli.output import say, say_json
 
-STYLES = {"finished": "green", "running": "cyan", "failed": "red", "stopped": "yellow", "stale": "magenta"}
+STYLES = {
+    "finished": "green",
+    "running": "cyan",
+    "failed": "red",
+    "stopped": "yellow",
+    "partial": "yellow",
+    "stale": "magenta",
+}
 
 
 @click.command()
@@ -15,6 +22,7 @@ def status(work, as_json):
     """Show the progress of the run in WORK: each folder is finished, running, failed, stopped, stale or waiting.
 
     A stale folder was made with other settings or other input than the last run's; the next run makes it anew.
+    Tokenizers, tokens, models and the report follow; each is finished or partial.
 
     \b
         gristmill status work
@@ -29,6 +37,8 @@ def status(work, as_json):
         return say_json({"run": found.run, "folders": folders}, indent=True)
     say(found.run)
     for folder in found.folders:
-        counts = ", ".join(f"{folder.counts[key]:,} {key}" for key in ("documents", "rejects") if key in folder.counts)
+        shown = ("documents", "rejects", "tokens")
+        counts = ", ".join(f"{folder.counts[key]:,} {key}" for key in shown if key in folder.counts)
+        parts = f"{folder.parts:>6,} parts  {counts}" if folder.parts else ""
         say(f"  {folder.state:<10}", nl=False, fg=STYLES.get(folder.state))
-        say(f"{folder.name:<32}{folder.parts:>6,} parts  {counts}".rstrip())
+        say(f"{folder.name:<32}{parts}".rstrip())

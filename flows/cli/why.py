@@ -3,7 +3,7 @@
 import click
 
 from gristmill.flows.cli.options import work_argument
-from gristmill.flows.cli.output import say, say_json
+from gristmill.flows.cli.output import say, say_json, say_measures, say_violations
 
 
 @click.command()
@@ -26,8 +26,7 @@ def why(work, id, as_json):
     verdict = "kept" if history["kept"] else f"removed by {history['step']}: {history['rule']}"
     say(id, nl=False, bold=True)
     say(f"  {verdict}")
-    for each in history["violations"]:
-        say(f"  {each['step']}.{each['rule']}: {each['value']:.6g} against {each['threshold']:.6g}")
+    say_violations(history["violations"])
     if history["duplicate_neighbor"]:
         say(f"  duplicate of {history['duplicate_neighbor']}, similarity {history['similarity']:.3g}", nl=False)
         say(f", with marks {history['mark_similarity']:.3g}" if history["mark_similarity"] is not None else "")
@@ -37,6 +36,4 @@ def why(work, id, as_json):
         say(f"  {each['step']} rewrote {each['spans']} spans ({each['bytes']:,} bytes): {each['reason']}")
     sizes = f"{history['bytes']:,} bytes read, {history['clean_bytes']:,} after rewriting"
     say(f"  {sizes}; {history['shard']} row {history['row']}")
-    for step, values in history["measures"].items():
-        numbers = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in values.items()}
-        say(f"  {step}  " + "  ".join(f"{key} {n}" for key, n in numbers.items()), dim=True)
+    say_measures(history["measures"])

@@ -16,6 +16,7 @@ from upath import UPath
 from gristmill.pipelines.errors import GristmillError, WorkError
 from gristmill.pipelines.storage.files import is_local
 
+INTERRUPTED = "interrupted"  # error of a run that Ctrl-C ended
 RUN = "run.json"  # in the work folder: process, command, times and error of the last run
 BUSY = (errno.EACCES, errno.EAGAIN)
 
@@ -45,6 +46,7 @@ def exclusive_run(work: UPath, **about) -> Iterator[None]:
             yield
         except BaseException as error:
             message = str(error) if isinstance(error, GristmillError) else f"{type(error).__name__}: {error}"
+            message = INTERRUPTED if isinstance(error, KeyboardInterrupt) else message
             _write(note, about | {"ended": time.time(), "error": message})
             raise
         _write(note, about | {"ended": time.time()})

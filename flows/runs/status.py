@@ -1,4 +1,4 @@
-"""Status of a run: for each folder of its recipe, whether it is there and still fits."""
+"""Status of a run: whether each folder of its recipe is there and still fits; the products of other commands."""
 
 import time
 from collections.abc import Iterator
@@ -19,14 +19,16 @@ from gristmill.flows.clean.plan import (
     table_of,
 )
 from gristmill.flows.clean.recipe import Recipe, parse_recipe
-from gristmill.flows.engine.run_lock import last_run
+from gristmill.flows.engine.run_lock import INTERRUPTED, last_run
 from gristmill.pipelines.errors import GristmillError, WorkError
 from gristmill.pipelines.schema import COPIES, LINKS
 from gristmill.pipelines.steps.corpus_step import CorpusStep
 from gristmill.pipelines.steps.step import names_of
-from gristmill.pipelines.storage.manifest import PROGRESS, Manifest
+from gristmill.pipelines.storage.manifest import MANIFEST, PROGRESS, Manifest
 
 FINISHED, RUNNING, FAILED, STOPPED, STALE, WAITING = "finished", "running", "failed", "stopped", "stale", "waiting"
+PARTIAL = "partial"  # made by another command, which may be running
+LAST_FILES = {"tokenizers": "gristmill.json", "tokens": MANIFEST, "runs": "summary.json"}  # folder -> written last
 
 
 class Folder(NamedTuple):
@@ -44,10 +46,6 @@ class Status(NamedTuple):
     run: str
     folders: list[Folder]
 
-    @property
-    def finished(self) -> bool:
-        return all(folder.state == FINISHED for folder in self.folders)
-
 
 def status(work: UPath) -> Status:
     """Return the state of each folder of a work folder; raise WorkError if no run was started there.
@@ -59,9 +57,10 @@ def status(work: UPath) -> Status:
     if "recipe" not in note:
         raise WorkError(f"{work} has no run; `gristmill clean RECIPE --output {work}` starts one")
     recipe = parse_recipe(note["recipe"], str(work))
-    state = RUNNING if running else FAILED if "error" in note else STOPPED
+    state = RUNNING if running else FAILED if note.get("error", INTERRUPTED) != INTERRUPTED else STOPPED
     wanted = _wanted(recipe, work)
-    return Status(_describe(note, running), [_look(work / name, name, wanted, state) for name in _folders(recipe)])
+    folders = [_look(work / name, name, wanted, state) for name in _folders(recipe)]
+    return Status(_describe(note, running), [*folders, *_made_of(work)])
 
 
 def _look(folder: UPath, name: str, wanted: dict[UPath, str], under_way: str) -> Folder:
@@ -72,6 +71,19 @@ def _look(folder: UPath, name: str, wanted: dict[UPath, str], under_way: str) ->
     if not (folder / PROGRESS).is_dir():
         return Folder(name, WAITING, 0, {})
     return Folder(name, under_way, sum(path.suffix == ".json" for path in (folder / PROGRESS).iterdir()), {})
+
+
+def _made_of(work: UPath) -> Iterator[Folder]:
+    """Yield the tokenizers, tokens and models in a work folder, and the report."""
+    for kind, last in LAST_FILES.items():
+        for folder in sorted((work / kind).iterdir()) if (work / kind).is_dir() else ():
+            if folder.is_dir():
+                state = FINISHED if (folder / last).exists() else PARTIAL
+                manifest = Manifest.read(folder)
+                counts = dict(manifest.counts) if manifest else {}
+                yield Folder(f"{kind}/{folder.name}", state, len(manifest.parts) if manifest else 0, counts)
+    if (work / "report" / "index.html").exists():
+        yield Folder("report", FINISHED, 0, {})
 
 
 def _wanted(recipe: Recipe, work: UPath) -> dict[UPath, str]:
@@ -116,4 +128,6 @@ def _describe(note: dict, running: bool) -> str:
     if "ended" not in note:
         return f"killed: {run}; the same command continues it"
     seconds = f"{note['ended'] - note['began']:.1f} s"
+    if note.get("error") == INTERRUPTED:
+        return f"interrupted after {seconds}: {run}; the same command continues it"
     return f"failed after {seconds}: {note['error']}" if "error" in note else f"finished in {seconds}: {run}"

@@ -7,7 +7,7 @@ records it could not read to ``part-<unit>.jsonl``. At the end `finalize` gives 
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from itertools import chain
 
 import numpy as np
@@ -35,7 +35,7 @@ from gristmill.pipelines.readers import read_unit
 from gristmill.pipelines.readers.context import ReadContext
 from gristmill.pipelines.schema import DOCUMENT, DOCUMENTS, TEXT
 from gristmill.pipelines.steps.step import Job, Output, RawInput, Step, Written, set_fingerprints
-from gristmill.pipelines.storage.files import atomic_write, to_path
+from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import Manifest, fingerprint
 from gristmill.pipelines.storage.shards import FAST, SHARD_BYTES, SHARD_LINES, SHARD_ROWS, cut_groups, write_shard
 
@@ -105,7 +105,7 @@ def read_documents(paths: list[str], settings: InputSettings) -> Iterator[pa.Tab
 
     Tables have id, text, source and the columns of their file; types are not joined across tables.
     """
-    files = find_files(settings.model_copy(update={"paths": list(map(clean_folder, paths))}))
+    files = find_files(settings.model_copy(update={"paths": list(paths)}))
     units, _ = plan_work_units(files, settings.work_unit_bytes, encoding=settings.encoding)
     own = _own_reader(settings)
     for unit in units:
@@ -114,14 +114,6 @@ def read_documents(paths: list[str], settings: InputSettings) -> Iterator[pa.Tab
 
 def _own_reader(settings: InputSettings) -> Plugin | None:
     return find_plugin(settings.reader, "", "[input] reader") if settings.reader else None
-
-
-def clean_folder(path: str) -> str:
-    """Return the ``clean/`` of a finished work folder, and any other path as it is."""
-    with suppress(ImportError, ValueError):  # of no known file system: the listing of files says so
-        if Manifest.read(clean := to_path(path) / "clean"):
-            return str(clean)
-    return path
 
 
 def ingest_unit(

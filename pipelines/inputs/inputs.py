@@ -4,7 +4,7 @@ import codecs
 import logging
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal, NamedTuple
@@ -15,7 +15,7 @@ from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.inputs.listing import Found, Listing, as_text, look_up, printable
 from gristmill.pipelines.settings import Settings
 from gristmill.pipelines.storage.files import checksum, to_path
-from gristmill.pipelines.storage.manifest import fingerprint
+from gristmill.pipelines.storage.manifest import Manifest, fingerprint
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +119,8 @@ def source_of(name: str) -> str:
 def find_files(settings: InputSettings, work: str | None = None) -> list[File]:
     """Return all files that the settings name, each once, ordered by name; none of those below ``work``.
 
+    Of a finished work folder these are the documents in its ``clean/``.
+
     Raises InputError for a path that matches nothing, and for a path without any file of a known format.
     """
     if not settings.paths:
@@ -129,7 +131,7 @@ def find_files(settings: InputSettings, work: str | None = None) -> list[File]:
         str, tuple[str, tuple[str, str | None], Found]
     ] = {}  # path without links -> URL, format and compression, size
     folders = []
-    for path in settings.paths:
+    for path in map(clean_folder, settings.paths):
         listing = Listing(path, work)
         files = listing.files
         known = {url: kind for url in files if (kind := _kind(url, settings))}
@@ -154,6 +156,14 @@ def find_files(settings: InputSettings, work: str | None = None) -> list[File]:
     ]
     files = sorted(files, key=lambda file: (file.name, file.url))
     return [file._replace(sha256=sha256) for file, sha256 in _checksums(files)] if settings.verify else files
+
+
+def clean_folder(path: str) -> str:
+    """Return the ``clean/`` of a finished work folder, and any other path as it is."""
+    with suppress(ImportError, ValueError):  # of no known file system: the listing of files says so
+        if Manifest.read(clean := to_path(path) / "clean"):
+            return str(clean)
+    return path
 
 
 def check_unchanged(file: File) -> None:

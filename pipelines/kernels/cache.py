@@ -1,67 +1,149 @@
-"""Cache locations for numba that recompile a kernel if its file, or any file that it imports, changes.
+"""Compiled kernels on disk: one file for each kernel and signature, named by all that its machine code depends on.
 
-numba itself checks only the kernel's own file. A cached kernel that inlines an older hash or class table would return
-wrong results. Changes to files that no kernel imports recompile nothing; all kernels together take 100 s to compile.
+numba's own cache keeps an index per kernel, and the last of several processes to write it drops the entries of the
+others. It also takes its settings from the environment when numba is imported, by us or by a program before us. Here
+the name of a file is the whole index: sources, signature, versions, processor and compiler options. So it does not
+matter which process fills the cache, when, from which checkout, and whether it is killed.
+
+The files are pickles and machine code: the folder is the user's own, and one that others can write to is not used.
 """
 
 import hashlib
+import logging
+import os
+import pickle
 import re
+import secrets
+import sys
+import tempfile
+import time
+from contextlib import suppress
 from functools import cache
+from importlib.metadata import version
+from itertools import count
+from multiprocessing import parent_process
 from pathlib import Path
 
-from numba.core.caching import InTreeCacheLocator, UserProvidedCacheLocator, UserWideCacheLocator
+import numba
+from numba.core import config
+from numba.core.bytecode import FunctionIdentity
+from numba.core.caching import NullCache
+from numba.core.compiler import CompileResult
+from numba.core.registry import cpu_target
+from numba.core.serialize import dumps
+from numba.core.sigutils import normalize_signature
 
-ROOT = Path(__file__).resolve().parents[2]
-IMPORTS = re.compile(r"^(?:from ([\w.]+) import (\([^)]*\)|.*)|import ([\w.]+))", re.MULTILINE)
+from gristmill.pipelines.sources import state
+
+log = logging.getLogger("gristmill")
+
+VARIABLE = "GRISTMILL_CACHE"
+UNUSED = 30 * 86_400  # seconds after which `prune` removes a file
+OPTIONS = "BOUNDSCHECK", "OPT", "DEBUGINFO_DEFAULT", "LOOP_VECTORIZE", "SLP_VECTORIZE"  # of numba, that change the code
+DIGEST = hashlib.sha256().digest_size
+
+# numba numbers the functions that it compiles from 1 on in each process, and the name of a symbol holds the number.
+# Functions that two processes compiled can have one name, and a process that loads both then calls the first for both.
+FunctionIdentity._unique_ids = count(secrets.randbits(48))
+
+
+class KernelCache(NullCache):
+    """Cache of the compiled forms of one function, for ``_cache`` of its dispatcher."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def load_overload(self, sig, target_context):
+        """Return the compiled form for a signature, or None."""
+        target_context.refresh()
+        path = self.path(sig)
+        payload = _read(path) if path else None
+        return payload and CompileResult._rebuild(target_context, *pickle.loads(payload))
+
+    def save_overload(self, sig, data):
+        """Write a compiled form."""
+        if data.library.has_dynamic_globals or any(not each.can_cache for each in data.lifted):
+            raise TypeError(f"{self.function.__qualname__} cannot be cached: it uses a pointer or a large global array")
+        if path := self.path(sig):
+            _write(path, dumps(data._reduce()))
+
+    def path(self, sig) -> Path | None:
+        """Return the file of a signature; None if there is no folder for it."""
+        function, (arguments, _) = self.function, normalize_signature(sig)
+        closed_over = [cell.cell_contents for cell in function.__closure__ or ()]
+        name = f"{function.__module__}.{function.__qualname__}"
+        key = name, function.__code__.co_firstlineno, closed_over, arguments, state(function.__code__.co_filename)
+        folder, digest = cache_folder(), hashlib.sha256(repr(key).encode()).hexdigest()
+        return folder and folder / f"{re.sub('[<>]', '', name)[:100]}-{digest[:32]}"
 
 
 @cache
-def imported(path: Path) -> frozenset[Path]:
-    """Return the files of Gristmill that a file imports by statements without indentation."""
-    found = set()
-    for package, names, module in IMPORTS.findall(path.read_text("utf-8")):
-        for name in [module or package, *(f"{package}.{name}" for name in re.findall(r"\w+", names))]:
-            base = ROOT / name.removeprefix("gristmill.").replace(".", "/")
-            found |= {file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()}
-    return frozenset(found)
+def cache_folder() -> Path | None:
+    """Return the folder for these versions, this processor and these options; None if there can be none."""
+    machine = repr((cpu_target.target_context.codegen().magic_tuple(), [getattr(config, name) for name in OPTIONS]))
+    python, machine = f"{sys.version_info[0]}.{sys.version_info[1]}", hashlib.sha256(machine.encode()).hexdigest()[:12]
+    versions = f"{version('gristmill')}-python{python}-numba{numba.__version__}-{machine}"
+    try:
+        own = _user_folder() / "kernels"
+        own.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = own.stat()
+        if found.st_uid not in (0, os.geteuid()) or found.st_mode & 0o022:
+            _warn(f"{own} belongs to another user, or others can write to it")
+            return None
+        with suppress(PermissionError):  # of a folder that somebody else has filled for us
+            (own / versions).mkdir(mode=0o700, exist_ok=True)
+    except (OSError, RuntimeError) as error:  # no home
+        _warn(str(error))
+        return None
+    return own / versions
 
 
-def sources(path: Path) -> set[Path]:
-    """Return a file and all files of Gristmill that it imports, directly or indirectly."""
-    known, new = set(), {path}
-    while new:
-        known |= new
-        new = set().union(*map(imported, new)) - known
-    return known
+def _user_folder() -> Path:
+    if given := os.environ.get(VARIABLE):
+        return Path(given)
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(given) if os.path.isabs(given) else Path.home() / ".cache") / "gristmill"
+
+
+def _read(path: Path) -> bytes | None:
+    """Return the contents of a file; None if it is missing or damaged."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    if hashlib.sha256(data[DIGEST:]).digest() != data[:DIGEST]:
+        return None
+    with suppress(OSError):
+        os.utime(path)  # for `prune`
+    return data[DIGEST:]
+
+
+def _write(path: Path, payload: bytes) -> None:
+    """Write a file at once; a process that is killed here leaves a temporary file to `prune`."""
+    try:
+        handle, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
+        try:
+            with open(handle, "wb") as file:
+                file.write(hashlib.sha256(payload).digest() + payload)
+            os.replace(name, path)
+        except BaseException:
+            os.unlink(name)
+            raise
+    except OSError as error:
+        _warn(f"{path.parent}: {error.strerror}")
+
+
+def prune() -> None:
+    """Remove kernels of all versions that no process has used for 30 days, and what killed processes left."""
+    if folder := cache_folder():
+        for file in folder.parent.glob("*/*-*"):
+            with suppress(OSError):  # another process has removed it, or may remove it
+                if file.stat().st_mtime < time.time() - UNUSED:
+                    file.unlink()
 
 
 @cache
-def _digest(path: Path) -> bytes:
-    return hashlib.sha256(path.read_bytes()).digest()
-
-
-@cache
-def state(path: str) -> str:
-    """Return a digest of a file's sources, independent of path and time of the checkout."""
-    file = Path(path).resolve()
-    digests = sorted(map(_digest, sources(file) if file.is_relative_to(ROOT) else {file}))
-    return hashlib.sha256(b"".join(digests)).hexdigest()
-
-
-class _Stamped:
-    _py_file: str
-
-    def get_source_stamp(self):
-        return state(self._py_file)
-
-
-class Given(_Stamped, UserProvidedCacheLocator):
-    """Cache in NUMBA_CACHE_DIR, if it is set."""
-
-
-class Beside(_Stamped, InTreeCacheLocator):
-    """Cache in the ``__pycache__`` beside the source."""
-
-
-class OfUser(_Stamped, UserWideCacheLocator):
-    """Cache in the user's folder, if the folder of the source is read-only."""
+def _warn(why: str) -> None:
+    """Say once, and not again in each worker, that nothing is kept."""
+    if parent_process() is None:
+        log.warning("compiled kernels are not kept: %s; %s names another folder", why, VARIABLE)

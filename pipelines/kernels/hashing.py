@@ -10,9 +10,15 @@ All return the same numbers on every little-endian machine and never read outsid
 """
 
 import numpy as np
-from numba import njit
 
-from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, load_u64, low_bytes_mask, multiply
+from gristmill.pipelines.kernels.intrinsics import (
+    allocating_kernel,
+    inline_kernel,
+    kernel,
+    load_u64,
+    low_bytes_mask,
+    multiply,
+)
 
 U64 = np.uint64
 GOLDEN_RATIO = U64(0x9E3779B97F4A7C15)
@@ -136,7 +142,7 @@ def hash128(data, begin, end, seed=SEED):
     return low, high + low
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def hash_rows(offsets, data):
     """Return the hash64 of each row, uint64[n], of texts as offsets int64[n + 1] and data uint8[m]."""
     hashes = np.empty(offsets.size - 1, np.uint64)

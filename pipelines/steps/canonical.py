@@ -8,10 +8,9 @@ from functools import cache
 
 import numpy as np
 import polars as pl
-from numba import njit
 
 from gristmill.pipelines.kernels.gather import gather_spans
-from gristmill.pipelines.kernels.intrinsics import load_u64
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel, load_u64
 from gristmill.pipelines.kernels.nfc import UNSTABLE, nfc_classes
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
@@ -52,7 +51,7 @@ def _classes() -> np.ndarray:
     return table
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _unstable_words(offsets, data, classes):
     """Return row, begin and end of each run without ASCII white space that may not be canonical, of valid UTF-8.
 

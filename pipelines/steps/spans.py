@@ -2,8 +2,8 @@
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import SPAN
 
@@ -39,7 +39,7 @@ def compile_kernels() -> None:
     rewrite(Ragged.from_strings(["a"]), spans_table([0], [0], [1], ["compile"]))
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _rewrite(offsets, data, row, offset, length, new_offsets, new_data):
     """Return offsets and data of documents rewritten by spans, ordered by (row, offset) without overlaps."""
     n = offsets.size - 1

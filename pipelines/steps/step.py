@@ -21,6 +21,7 @@ import pyarrow as pa
 from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
+from gristmill.pipelines.sources import code_of
 from gristmill.pipelines.storage.files import verify_files
 from gristmill.pipelines.storage.manifest import (
     Manifest,
@@ -126,7 +127,7 @@ class Job:
     def title(self) -> str:
         """Title for progress and errors: ``measure shard part-00003``."""
         work = getattr(self.work, "__name__", type(self.work).__name__)
-        return f"{work.strip('_').replace('_', ' ')} {self.outputs[0].name}"
+        return " ".join([work.strip("_").replace("_", " "), *(output.name for output in self.outputs[:1])])
 
 
 class Engine(Protocol):
@@ -267,6 +268,8 @@ def _verify_folders(jobs: list[Job], own: set[str]) -> None:
 def _fingerprinted(step: Step) -> Step:
     """Return the step with the fingerprint of each output and the checksum of each shard that a job reads.
 
+    In a checkout the sources of the job count too: a developer's change repeats the work that it may change.
+
     An input is identified by the checksums in its folder's manifest. An input made by this step has none yet and is
     identified by its fingerprint, which covers all of its dependencies.
     """
@@ -293,12 +296,15 @@ def _fingerprinted(step: Step) -> Step:
             return each
         return each._replace(sha256=checksums(each.folder)[f"{each.name}.parquet"])
 
-    def with_fingerprint(output: Output) -> Output:
-        name = fingerprint(output.settings, [version(each) for each in output.inputs])
+    def with_fingerprint(job: Job, output: Output) -> Output:
+        of_step = (each.get(output.step) if isinstance(each, dict) else each for each in job.args)
+        code = code_of(job.work, *of_step)
+        name = fingerprint(output.settings, [version(each) for each in output.inputs], *code)
         made[str(output.folder), output.name] = name
         return output._replace(fingerprint=name, inputs=tuple(map(with_checksum, output.inputs)))
 
-    return replace(step, jobs=[replace(job, outputs=tuple(map(with_fingerprint, job.outputs))) for job in step.jobs])
+    jobs = [replace(job, outputs=tuple(with_fingerprint(job, output) for output in job.outputs)) for job in step.jobs]
+    return replace(step, jobs=jobs)
 
 
 def _names(step: Step) -> dict[UPath, str]:

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.schema import CLUSTER_SIZE, ID, SOURCE
 from gristmill.pipelines.steps.step import Output, Written
 from gristmill.pipelines.storage.files import atomic_write, is_local
@@ -159,7 +159,7 @@ def _read_ids(path: UPath, dtype: np.dtype, counts: np.ndarray) -> np.ndarray:
     return np.frombuffer(path.read_bytes(), dtype)
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def copy_documents(source, start, size, target, before, after, ids):
     """Copy each document's ids, between its boundary tokens, to its place."""
     for k in range(start.size):

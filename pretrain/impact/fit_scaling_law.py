@@ -9,14 +9,15 @@ minimum, which was the error of the published fit (Besiroglu et al. 2024, arXiv:
 """
 
 import numpy as np
-from numba import njit
+
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 
 E, A, ALPHA, B, BETA = range(5)
 FIRST_ARM = 5  # θ[5 + k] is κ of arm k + 1; arm 0 has none
 STEPS = 400
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def huber_loss(theta, points, arms, weights, terms, delta, gradient, curvature):
     """Return the misfit over δ² of ``points``, float64[n, 3] of ln N, ln D, ln L; fill gradient and curvature.
 
@@ -58,7 +59,7 @@ def huber_loss(theta, points, arms, weights, terms, delta, gradient, curvature):
     return total
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _inverse(curvature):
     """Inverse of the Gauss-Newton matrix, regularized where it is nearly flat; zero directions stay put."""
     p = curvature.shape[0]
@@ -79,7 +80,7 @@ def _inverse(curvature):
     return inverse
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def minimize(start, points, arms, weights, terms, delta):
     """Return the nearest minimum of the misfit, θ float64[p], and the misfit there."""
     p = start.size

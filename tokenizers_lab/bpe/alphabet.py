@@ -3,9 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from gristmill.pipelines.kernels.intrinsics import inline_kernel
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel, inline_kernel
 from gristmill.pipelines.kernels.utf8 import INVALID, decode
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.count.word_counts import WordCounts
@@ -69,7 +68,7 @@ def _character(data, at, stop):
     return (NONE if code == INVALID and size == 1 else code), size
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _spell_characters(offsets, data, symbol_of):
     new_offsets, symbols = np.empty(offsets.size, np.int64), np.empty(data.size, np.int32)
     new_offsets[0] = count = 0

@@ -1,10 +1,9 @@
 """Words as cells, and pairs of neighbors as lists of places: the input of the merge loop (merge_kernels.py)."""
 
 import numpy as np
-from numba import njit
 
 from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, U64
-from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel, inline_kernel, kernel
 
 NONE = -1
 CELL = np.dtype([("symbol", np.int32), ("pair", np.int32)], align=True)
@@ -51,7 +50,7 @@ def _slot(left, right):
     return np.int64(key * GOLDEN_RATIO >> U64(24))
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def first_pairs(cells, words, offsets, counts, once):
     """Number the pairs of neighbors in ``cells``, with the number of places of each: LIST[m].
 
@@ -104,7 +103,7 @@ def same_before(cells, at, symbol):
     return cells[at - 1].symbol == symbol and cells[at - 1].pair >= 0
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _more_pairs(lists):
     more = np.empty(lists.size * 2, LIST)
     more[: lists.size] = lists

@@ -8,11 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
-from numba import njit
 from pydantic import Field
 
 from gristmill.pipelines.inputs.inputs import Positive
-from gristmill.pipelines.kernels.intrinsics import kernel
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.settings import Settings
 from gristmill.tokenizers_lab.bpe.alphabet import CODES, NONE, Alphabet, _character
@@ -169,7 +168,7 @@ def word_alphabet(counts: WordCounts, order: Sequence[str] = ()) -> WordpieceAlp
     return WordpieceAlphabet(pieces, symbol_of)
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _survey(offsets, data, there):
     for word in range(offsets.size - 1):
         at, stop, inside = offsets[word], offsets[word + 1], 0
@@ -181,7 +180,7 @@ def _survey(offsets, data, there):
             inside = 1
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _spell(offsets, data, symbol_of):
     new_offsets, symbols = np.empty(offsets.size, np.int64), np.empty(data.size, np.int32)
     new_offsets[0] = count = 0

@@ -5,10 +5,9 @@ the top byte. A longer word has 120 bits of hash there, and its bytes in ``pool`
 """
 
 import numpy as np
-from numba import njit
 
 from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, U64, hash64, load_short, mix
-from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, load_u64, low_bytes_mask
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel, inline_kernel, kernel, load_u64, low_bytes_mask
 from gristmill.tokenizers_lab.pretokenize.classes import NEWLINE, SPACE, kind_at
 
 SLOT = np.dtype([("low", np.uint64), ("high", np.uint64), ("count", np.int64), ("place", np.int64)])
@@ -101,7 +100,7 @@ def move(table, larger):
             larger[slot] = table[i]
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def unload(table, taken, pool):
     """Return the words of a table and their counts, in no order: offsets int64[m + 1], data uint8, counts int64[m]."""
     offsets, counts = np.empty(taken + 1, np.int64), np.empty(taken, np.int64)
@@ -193,7 +192,7 @@ def _heap_sort(offsets, data, order):
         _sink(offsets, data, order, 0, end)
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def merge_sorted(a_offsets, a_data, a_counts, b_offsets, b_data, b_counts):
     """Merge two sorted tables into one, adding the counts of common words."""
     most = a_counts.size + b_counts.size

@@ -8,9 +8,14 @@ emoji or of random characters. A run of one symbol takes a few steps.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, leading_zeros, trailing_zeros
+from gristmill.pipelines.kernels.intrinsics import (
+    allocating_kernel,
+    inline_kernel,
+    kernel,
+    leading_zeros,
+    trailing_zeros,
+)
 from gristmill.tokenizers_lab.encode.merge_table import BARRIER, NEVER, entry_of, rank_of
 
 SHORT = 64  # symbols of a part whose places are bits of a word
@@ -97,7 +102,7 @@ def _push(head, waiting, place, behind, node, rank, at):
     waiting[rank >> 6] |= ONE << np.uint64(rank & 63)
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def merge_long(symbols, ranks, pairs, made, queues):
     """Merge as ``merge_short``, but any number of symbols, in linear time, and leave the queues empty.
 
@@ -199,7 +204,7 @@ def merge_run(symbols, begin, count, tail, pairs, made):
     return size + held
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def merge(symbols, ranks, count, pairs, made, queues):
     """Merge symbols[:count] in place, part by part; return the number that is left."""
     kept, begin = 0, 0

@@ -6,10 +6,9 @@ a document is a hash of (seed, document number, k), so the sample does not depen
 """
 
 import numpy as np
-from numba import njit
 
 from gristmill.pipelines.kernels.hashing import U64, W0, W1, mix
-from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel, inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.encode.encoder import Encoder
 from gristmill.tokenizers_lab.encode.initial_symbols import first_symbols
@@ -121,7 +120,7 @@ def merge_some(symbols, ranks, count, pairs, made, heap, skipped, before, after,
     return kept, draws
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def draw(documents, ends, data, drops, first, pairs, made, chance, seed, numbers, ids):
     """Fill ``ids``; return where the ids of each document begin, and their number."""
     longest = 0

@@ -4,8 +4,8 @@ A pre-token is encoded by BPE (apply_merges.py) or, given a trie, by WordPiece (
 """
 
 import numpy as np
-from numba import njit
 
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.encode.apply_merges import SHORT, merge, rank_queues
 from gristmill.tokenizers_lab.encode.cache import (
@@ -76,7 +76,7 @@ class Encoder:
         return Ragged.from_arrays(offsets, ids[: done[2]])
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def encode(cut, data, drops, first, premerged, merges, vocab, trie, cache, room, queues, out, done):
     """Fill ``offsets`` and ``ids`` from the state ``done`` on; True if the cache became full before the end.
 

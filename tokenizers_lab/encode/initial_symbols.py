@@ -16,9 +16,8 @@ merge may reach across, with rank NEVER if they do not merge themselves. A pair 
 """
 
 import numpy as np
-from numba import njit
 
-from gristmill.pipelines.kernels.intrinsics import kernel
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel, kernel
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.encode.merge_table import NEVER, MergeTable, merge_table, rank_of, to_arrays
@@ -91,7 +90,7 @@ def premergeable_characters(first: np.ndarray, merges: MergeTable, pieces: Ragge
     return premerged
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _enter_premerged(offsets, data, first, pairs, made, joins_left, joins_right, premerged):
     """Fill ``premerged``; ``joins_left[id]`` is the lowest rank at which something on the left merges with the id."""
     symbols = np.empty(4, np.int32)
@@ -131,7 +130,7 @@ def with_barriers(merges: MergeTable, first: np.ndarray, premerged: np.ndarray, 
     return merge_table(left, right, merges.made[:-1], np.concatenate((ranks, never)))
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _ends(offsets, data, first, premerged):
     """Return the first and the last symbols of each piece: int32[2, pieces] each, pre-merged ones in row 1."""
     begins, ends = np.full((2, 2, offsets.size - 1), NONE, np.int32)

@@ -3,10 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from gristmill.pipelines.kernels.hashing import hash_word
-from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel, inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 
 NONE = -1
@@ -27,7 +26,7 @@ class VocabLookup(NamedTuple):
         return cls(*texts, np.array([*pieces.values()], np.int32), _slots(*texts))
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _slots(offsets, data):
     """Return the slots of a hash table of the rows: int32[2 ** k], NONE if free."""
     size = 16

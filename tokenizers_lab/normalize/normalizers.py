@@ -17,11 +17,10 @@ import unicodedata
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.kernels.hashing import U64
-from gristmill.pipelines.kernels.intrinsics import kernel, load_u64, store_u64, trailing_zeros
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel, kernel, load_u64, store_u64, trailing_zeros
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.settings import nearest
 from gristmill.tokenizers_lab.normalize.character_map import BY_CHARACTER, character_map
@@ -115,7 +114,7 @@ def _is_plain(offsets, data, plain):
         plain[row] = at == end
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _space(offsets, data, collapse, prefix, escape):
     """Apply the space normalizers in one pass."""
     spaces = offsets.size
@@ -160,7 +159,7 @@ def _write_space(out, at, escape):
     return at + 3
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _unescape(offsets, data, escaped, prefix):
     new_offsets, out, at = np.empty(offsets.size, np.int64), np.empty(data.size, np.uint8), 0
     new_offsets[0] = 0

@@ -8,10 +8,9 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from gristmill.pipelines.kernels.hashing import U64
-from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, load_u64, store_u64
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel, inline_kernel, kernel, load_u64, store_u64
 from gristmill.pipelines.kernels.utf8 import INVALID, decode, two_level_table
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.normalize.charsmap import charsmap
@@ -54,7 +53,7 @@ def _children(unit):
     return np.int64((unit >> np.uint32(10)) << ((unit & np.uint32(0x200)) >> np.uint32(6)))
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _mark_kinds(units, kinds):
     """Fill in what each character is to the rules, by a walk through all of them."""
     key, nodes, tried = np.zeros(ROOM, np.uint8), np.zeros(ROOM, np.int64), np.zeros(ROOM, np.int64)
@@ -143,7 +142,7 @@ def _copy(data, at, end, out, to):
     return stop
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _apply_charsmap(offsets, data, units, replacements, blocks, kinds, folds):
     """Map all documents; ``folds`` tells that there are rules for capital letters."""
     new_offsets, out, to = np.empty(offsets.size, np.int64), np.empty(data.size + ROOM, np.uint8), 0

@@ -1,9 +1,8 @@
 """Text as Unicode code points. A byte that belongs to no character is one of its own, at INVALID_BYTE_BASE + byte."""
 
 import numpy as np
-from numba import njit
 
-from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel, inline_kernel, kernel
 from gristmill.pipelines.kernels.utf8 import INVALID, decode
 from gristmill.pipelines.ragged import Ragged
 
@@ -54,7 +53,7 @@ def codepoints(text: Ragged) -> Ragged:
     return Ragged.from_arrays(*_codepoints(*text))
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _codepoints(offsets, data):
     new_offsets, found, count = np.zeros(offsets.size, np.int64), np.empty(data.size, np.uint32), 0
     for row in range(offsets.size - 1):

@@ -6,10 +6,9 @@ At each place, from the left, the longest symbol that begins there is cut out. I
 from collections.abc import Callable, Iterable
 
 import numpy as np
-from numba import njit
 
 from gristmill.pipelines.errors import RecipeError
-from gristmill.pipelines.kernels.intrinsics import kernel
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.strings.trie import NOTHING, build, step
 
@@ -78,7 +77,7 @@ def _symbol_at(data, at, stop, begin, keys, nodes, piece):
     return found, end
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _cut(offsets, data, begin, keys, nodes, piece):
     found = 0
     for byte in data:
@@ -113,7 +112,7 @@ def _but_symbols(parts: Ragged, number: np.ndarray) -> Ragged:
     return Ragged.from_arrays(*_instead(*parts, np.zeros_like(parts.offsets), np.empty(0, np.uint8), number))
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _instead(offsets, data, old_offsets, old, number):
     """Return the rows with each symbol replaced by its row of ``old``."""
     new_offsets, out, at = np.zeros(offsets.size, np.int64), np.empty(data.size + old.size, np.uint8), 0
@@ -130,7 +129,7 @@ def _instead(offsets, data, old_offsets, old, number):
     return new_offsets, out[:at].copy()
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _insert(offsets, ids, number, symbols):
     new_offsets, out, at = np.zeros(offsets.size, np.int64), np.empty(ids.size + number.size, ids.dtype), 0
     for row in range(number.size):

@@ -13,10 +13,16 @@ cache is 4-way set associative: a segment may lie in any of four lines, and repl
 from collections.abc import Iterable
 
 import numpy as np
-from numba import njit
 
 from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, U64, W1, mix
-from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, load_u64, low_bytes_mask, prefetch
+from gristmill.pipelines.kernels.intrinsics import (
+    allocating_kernel,
+    inline_kernel,
+    kernel,
+    load_u64,
+    low_bytes_mask,
+    prefetch,
+)
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.strings.codepoints import character_size, codepoint_at, codepoints
@@ -157,7 +163,7 @@ def emit(data, at, stop, way, first, last, unknown, bytes_from, none, sizes, fus
     return count, fused
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _encode(documents, ends, places, data, trie, scores, sizes, unknown, bytes_from, cache, room, new_offsets, ids):
     (_, nodes, node_scores), (lines, line_ids, line_floats) = trie, cache
     way = room[5]

@@ -8,9 +8,8 @@ Keeping the edges (6 bytes each) is five times as fast as walking the trie again
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel, inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.strings.codepoints import codepoints
 from gristmill.tokenizers_lab.strings.trie import NOTHING, Trie, step
@@ -41,7 +40,7 @@ def lattice(text: Ragged, trie: Trie, unknown: int, whole: bool = True) -> Latti
     return Lattice(words, first, piece, size)
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _survey(offsets, data, keys, nodes, piece, whole, first):
     """Write the number of edges of place i to first[i + 1]."""
     for row in range(offsets.size - 1):
@@ -59,7 +58,7 @@ def _survey(offsets, data, keys, nodes, piece, whole, first):
             first[at + 1] = count + (not single and (whole or stop - begin > 1))
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _connect(offsets, data, keys, nodes, piece, unknown, whole, first, edges, sizes):
     for row in range(offsets.size - 1):
         begin, stop = offsets[row], offsets[row + 1]
@@ -118,7 +117,7 @@ def expected_counts(net: Lattice, counts: np.ndarray, scores: np.ndarray) -> tup
     return expected, float(likelihood[0])
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _expect(offsets, first, piece, size, counts, probs, reach, alpha, beta, lifts, expected, likelihood):
     """Run forward-backward: ``alpha`` is the probability from the beginning to a place, ``beta`` from there to the end.
 
@@ -174,7 +173,7 @@ def best_path(begin, length, first, piece, size, scores, best, edge):
                     best[end], edge[end] = score, e
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _count_best(offsets, first, piece, size, counts, scores, best, edge, found):
     for row in range(offsets.size - 1):
         begin, length = offsets[row], offsets[row + 1] - offsets[row]
@@ -198,7 +197,7 @@ def best_without_piece(net: Lattice, scores: np.ndarray) -> tuple[np.ndarray, Ra
     return value, Ragged(offsets, into[: offsets[-1]])
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _best_without(offsets, first, piece, size, scores, best, edge, value, into_offsets, into):
     count = 0
     for row in range(offsets.size - 1):

@@ -7,10 +7,9 @@ text alone. Sums are float64; memory is about 50 bytes per byte of the batch.
 """
 
 import numpy as np
-from numba import njit
 
 from gristmill.pipelines.kernels.hashing import W0, W1, mix
-from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel, inline_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.encode.bpe_dropout import bernoulli
 from gristmill.tokenizers_lab.unigram.encode import UnigramEncoder, emit
@@ -77,7 +76,7 @@ def _enter(value, edge, rank, filled, end, count, score, e, r):
     return True
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _nbest(length, first, piece, size, scores, count):
     """Return the scores of the best paths, their pieces end to end, and the number of pieces of each."""
     value, edge = np.empty((length + 1, count)), np.empty((length + 1, count), np.int64)
@@ -115,7 +114,7 @@ def _log_sum(begin, first, last, piece, size, scores, beta):
     return top + np.log(total)
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _draw(offsets, first, piece, size, scores, seed, numbers):
     beta = np.zeros(offsets[offsets.size - 1] + 1)
     paths, sizes, at = np.empty(beta.size, np.int32), np.zeros(offsets.size - 1, np.int64), 0
@@ -141,7 +140,7 @@ def _draw(offsets, first, piece, size, scores, seed, numbers):
     return paths[:at].copy(), sizes
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _entropy(offsets, first, piece, size, scores):
     beta, unsure = np.zeros((2, offsets[offsets.size - 1] + 1))
     found = np.zeros(offsets.size - 1)
@@ -161,7 +160,7 @@ def _entropy(offsets, first, piece, size, scores):
     return found
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _spell_out(offsets, data, rows, paths, sizes, unknown, bytes_from, none, piece_sizes, new_offsets, ids):
     count = at = 0
     for way in range(rows.size):

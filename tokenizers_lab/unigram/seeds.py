@@ -11,11 +11,10 @@ probability 3e-4, and the worst result is a seed with too high a weight.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from gristmill.pipelines.kernels.gather import gather_spans
 from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO, U64, W1, mix
-from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel, inline_kernel, kernel
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.strings.codepoints import character_size, count_characters
@@ -105,7 +104,7 @@ def size_of(offsets, data, row):
     return stop - begin - ends, ends
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _parts(offsets, data, counts, keep):
     """Split words at characters that are not kept: offsets, bytes, counts, and the byte after each part."""
     most = data.size + counts.size + 1

@@ -7,8 +7,8 @@ remains: a suffix array also meets the end of the last sentence and, beyond 500 
 """
 
 import numpy as np
-from numba import njit
 
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.unigram.seeds import LINE_END, size_of
 
@@ -29,7 +29,7 @@ def unmark_words(words: Ragged, counts: np.ndarray) -> tuple[Ragged, np.ndarray]
     return Ragged.from_arrays(offsets, data), counts
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _lines(offsets, data):
     rows = offsets.size
     for byte in data:
@@ -48,7 +48,7 @@ def _lines(offsets, data):
     return new_offsets[: row + 1].copy(), out[:at].copy()
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _ended(offsets, data):
     new_offsets, out, row, at = np.zeros(offsets.size, np.int64), np.empty(data.size + offsets.size, np.uint8), 0, 0
     for i in range(offsets.size - 1):
@@ -63,7 +63,7 @@ def _ended(offsets, data):
     return new_offsets[: row + 1].copy(), out[:at].copy()
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _without_ends(offsets, data, counts):
     new_offsets, out, new_counts = np.zeros(offsets.size, np.int64), np.empty_like(data), np.zeros_like(counts)
     row, at = 0, 0

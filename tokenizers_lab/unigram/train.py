@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.kernels.gather import gather_rows
+from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.count.word_counts import sort_words
 from gristmill.tokenizers_lab.strings.codepoints import codepoints
@@ -139,7 +139,7 @@ def split_unreachable(words: Ragged, counts: np.ndarray, pieces: Ragged) -> tupl
     return Ragged.from_arrays(offsets, data), counts
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _add_up(offsets, data, counts):
     """Merge equal neighbors of sorted rows, adding their counts."""
     new_offsets, out, new_counts, row = np.zeros_like(offsets), np.empty_like(data), np.zeros_like(counts), 0
@@ -169,7 +169,7 @@ def _rows_of(net: Lattice, which: np.ndarray) -> Lattice:
     return Lattice(gather_rows(net.words, which), first, net.piece[of_edge], net.size[of_edge])
 
 
-@njit(nogil=True, cache=True)
+@allocating_kernel
 def _prune_loss(often, scores, value, offsets, into, loss):
     """Compute the loss of removing each piece: inf if nothing replaces it, NaN if it is not needed."""
     total = 0.0

@@ -119,7 +119,7 @@ def test_run_again_it_does_nothing(tmp_path, corpus, run, monkeypatch):
 
 def test_a_changed_threshold_measures_nothing_again(tmp_path, corpus, run, monkeypatch):
     before = run(tmp_path / "work", corpus)
-    monkeypatch.setattr("gristmill.flows.clean.plan.measure_shard", lambda *args: pytest.fail("measured again"))
+    monkeypatch.setattr("gristmill.filters.core.measure._measure", lambda *args: pytest.fail("measured again"))
     after = run(tmp_path / "work", corpus, changes=LOOSER)
     assert after["clean"] > before["clean"]
 

@@ -17,8 +17,10 @@ from gristmill.flows.runs.finished import FinishedRun
 from gristmill.flows.runs.what_if import what_if
 from gristmill.flows.tokenize.tokenize_corpus import token_settings, tokenize
 from gristmill.flows.tokenize.train_tokenizer import tokenizer_settings, train_tokenizer
+from gristmill.pipelines import sources
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.storage.files import to_path
+from gristmill.pipelines.storage.manifest import Manifest
 from gristmill.pipelines.storage.shards import read_shard
 
 RESULTS = ("documents", "rejects", "steps", "clean", "removed", "ledger")
@@ -135,3 +137,20 @@ def test_what_follows_a_rewrite_of_the_corpus_gives_no_language_to_what_was_deci
     assert len(mine) > 1 and [*mine.values()][1:] == [*alone.values()][1:]  # but for the manifest
     one, two = what_if(to_path(tmp_path / "work"), ("gopher.min_words=50",))
     assert one["steps"]["gopher"] == two["steps"]["gopher"]
+
+
+def test_a_change_of_a_filters_code_measures_with_that_filter_again(tmp_path, raw, monkeypatch):
+    steps, names = {"c4": {}, "gopher": {}, "exact": {}}, ("documents", "steps/c4/measures", "steps/gopher/measures")
+    run(tmp_path, raw, steps)
+
+    def found():
+        return {name: Manifest.read(to_path(tmp_path / "work" / name)).fingerprint for name in names}
+
+    before, real = found(), sources.state
+    run(tmp_path, raw, steps)
+    assert found() == before
+    monkeypatch.setattr(
+        sources, "state", lambda path: f"new {real(path)}" if path.endswith("gopher.py") else real(path)
+    )
+    run(tmp_path, raw, steps)
+    assert {name for name in names if found()[name] != before[name]} == {"steps/gopher/measures"}

@@ -12,7 +12,7 @@ import time
 import pytest
 from corpora import RECIPE, documents, tree, write_jsonl
 
-from gristmill.flows.cli import COMMANDS, group
+from gristmill.flows.cli import COMMANDS, SECTIONS, group, run
 
 
 @pytest.fixture
@@ -36,6 +36,39 @@ def test_help_imports_nothing_heavy():
 def test_every_command_ends_its_help_in_an_example(name):
     command = group.get_command(None, name)
     assert command.name == name and f"gristmill {name} " in command.help.partition("\b")[2]
+
+
+def test_the_help_lists_every_command_in_a_section(capsys):
+    assert run(["--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if re.match(r"\w+:$", line)] == ["Options:", *(f"{name}:" for name in SECTIONS)]
+    assert {line.split()[0] for line in lines if re.match(r"  \w", line)} >= set(COMMANDS)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["clean", "--help"], ["recipes"]])
+def test_a_reader_that_has_ended_is_no_error(arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "gristmill", *arguments]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["claen"], "No such command 'claen'; did you mean 'clean'\\? See gristmill --help"),
+        (["xyz"], "No such command 'xyz'; see gristmill --help"),
+        (["tokenizer", "trian"], "No such command 'trian'; did you mean 'train'\\? See gristmill tokenizer --help"),
+        (["clean", "--inptu", "x"], "No such option '--inptu'; did you mean '--input'\\? See gristmill clean --help"),
+        (["clean", "clean-corpsu"], "no recipe at clean-corpsu; .* shipped recipe: did you mean 'clean-corpus'\\?"),
+        (["clean", "a/b.toml"], "no recipe at a/b.toml; .* shipped recipe: there is clean-corpus, .*short-text"),
+    ],
+)
+def test_a_misspelled_name_has_a_suggestion(arguments, expected, capsys):
+    assert run(arguments) == 2
+    assert re.fullmatch(f"Error: {expected}\n", capsys.readouterr().err)
 
 
 def complaint(done):
@@ -93,7 +126,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_from_there(gristmill, recip
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
 
     run = ["clean", recipe, "--input", corpus, "--workers", 1, "--output"]
-    failed = gristmill(*run, tmp_path / "work", preexec_fn=full, env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)})
+    failed = gristmill(*run, tmp_path / "work", preexec_fn=full)
     assert failed.returncode == 2 and "File too large" in failed.stderr and "Traceback" not in failed.stderr
     assert gristmill(*run, tmp_path / "work").returncode == gristmill(*run, tmp_path / "fresh").returncode == 0
     results = ("documents", "clean", "removed", "ledger")
@@ -114,17 +147,20 @@ def test_run_again_it_says_that_there_is_nothing_to_do(gristmill, recipe, corpus
     assert again.returncode == 0 and "Nothing to do" in again.stderr
 
 
-def test_ctrl_c_is_one_line_and_130(recipe, tmp_path):
+def test_ctrl_c_is_one_line_and_130(recipe, tmp_path, capsys):
     write_jsonl(tmp_path / "raw" / "a.jsonl", [row for seed in range(20) for row in documents(seed=seed)])
     command = [sys.executable, "-m", "gristmill", "clean", recipe, "--input", tmp_path / "raw", "--workers", "2"]
     command += ["--output", tmp_path / "work", "--set", "input.work_unit_bytes=20000"]
-    run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    while not list((tmp_path / "work").rglob("part-*.parquet")) and run.poll() is None:
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while not list((tmp_path / "work").rglob("part-*.parquet")) and process.poll() is None:
         time.sleep(0.02)
-    os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to the command and its workers
-    _, errors = run.communicate(timeout=60)
-    assert run.returncode == 130 and "Traceback" not in errors
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the command and its workers
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in errors
     assert errors.strip().splitlines()[-1].startswith("Interrupted. Finished parts are kept")
+    assert run(["status", str(tmp_path / "work")]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("interrupted after") and "stopped" in told and "failed" not in told
 
 
 def test_why_tells_a_documents_story(gristmill, finished):
@@ -133,6 +169,18 @@ def test_why_tells_a_documents_story(gristmill, finished):
     assert "c4.sentences_too_low: 0 against 2" in story.stdout and "fineweb.lines_too_low: 0 against 1" in story.stdout
     told = json.loads(gristmill("why", finished, "doc-0005", "--json").stdout)
     assert told["kept"] is False and told["measures"]["fineweb"]["lines"] == 0
+
+
+def test_check_tells_what_is_decided_on_a_single_document(tmp_path, recipe, capsys):
+    check = ["check", str(tmp_path / "page.txt"), "--recipe", str(recipe)]
+    (tmp_path / "page.txt").write_text("Short.")
+    assert run(check) == 0
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first == "page.txt:1  removed by c4, fineweb" and "  c4.sentences_too_low: 1 against 2" in rest
+    assert [line.split()[0] for line in rest[-2:]] == ["c4", "fineweb"]  # their measures
+    (tmp_path / "page.txt").write_text(next(documents())["text"])
+    assert run(check) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "page.txt:1  kept"
 
 
 def test_check_decides_as_a_run_does_without_writing(gristmill, corpus, recipe, finished):

@@ -47,6 +47,25 @@ def test_status_tells_a_run_from_its_beginning_to_a_changed_recipe(gristmill, co
     assert "failed after" in told.stdout and "the disk is full" in told.stdout and "  failed    clean" in told.stdout
 
 
+def test_what_was_made_of_the_run_is_listed(gristmill, corpus, recipe, tmp_path):
+    work = tmp_path / "work"
+    gristmill("clean", recipe, "--input", corpus, "--output", work, "--workers", 1)
+    gristmill("tokenizer", "train", work, "--vocab-size", 270, "--output", work / "tokenizers/bpe", "--workers", 1)
+    gristmill("tokenize", work, "--tokenizer", work / "tokenizers/bpe", "--output", work / "tokens/bpe", "--workers", 1)
+    for name in ("runs/nano/run.json", "runs/done/summary.json", "report/index.html"):
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        (work / name).write_text("{}")
+    told = gristmill("status", work).stdout.splitlines()[-5:]
+    assert [line.split()[:2] for line in told] == [
+        ["finished", "tokenizers/bpe"],
+        ["finished", "tokens/bpe"],
+        ["finished", "runs/done"],
+        ["partial", "runs/nano"],
+        ["finished", "report"],
+    ]
+    assert " parts " in told[1] and told[1].endswith(" tokens") and "parts" not in told[4]
+
+
 def test_two_runs_on_one_folder_are_one_clear_line(gristmill, corpus, recipe, tmp_path):
     with exclusive_run(to_path(tmp_path / "work")):
         done = gristmill("clean", recipe, "--input", corpus, "--output", tmp_path / "work", "--workers", 1)

@@ -180,6 +180,21 @@ def test_other_work_folders_are_left_out_whole(tmp_path, caplog, finished):
     assert names(raw / "deep" / "old" / "documents" / "*.parquet") == ["part-00000-000.parquet"]
 
 
+def test_of_a_finished_work_folder_the_clean_documents_are_read(tmp_path):
+    raw = write(tmp_path / "raw", a__jsonl=ROW)
+    ingest(tmp_path / "work", raw)
+    (tmp_path / "work" / "clean").mkdir()
+    write(tmp_path / "work" / "clean", b__jsonl=ROW)
+    with pytest.raises(InputError, match="is a work folder"):
+        names(tmp_path / "work")
+    (tmp_path / "work" / "clean" / "manifest.json").write_bytes(
+        (tmp_path / "work" / "rejects" / "manifest.json").read_bytes()
+    )
+    assert names(tmp_path / "work") == names(tmp_path / "work", work=tmp_path / "new") == ["b.jsonl"]
+    with pytest.raises(InputError, match="is written by this run"):
+        names(tmp_path / "work", work=tmp_path / "work")
+
+
 @pytest.mark.parametrize("manifest", [b"{}", b"[]", b"", b'{"fingerprint": 1}', b"\xff"])
 def test_a_manifest_of_others_leaves_its_folder_in(tmp_path, manifest):
     write(tmp_path / "documents", manifest__json=manifest, a__jsonl=b"x")

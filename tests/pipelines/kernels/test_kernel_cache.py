@@ -1,56 +1,175 @@
-"""A compiled kernel is used again only while all the sources it was made of are as they were."""
+"""Compiled kernels are found again by every process, whoever filled the folder, and only where they can be trusted."""
 
-import ast
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
-from gristmill.pipelines.kernels import cache, hashing
-from gristmill.pipelines.kernels.cache import ROOT, sources, state
+from gristmill.pipelines.kernels import cache
 
-ROOMS = ("pipelines", "filters", "dedup", "tokenizers_lab", "pretrain")
-FILES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
+REPOSITORY = Path(__file__).resolve().parents[3]
+KERNELS = """
+from gristmill.pipelines.kernels.intrinsics import kernel
 
+@kernel
+def double(x):
+    return 2 * x
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_are_those_that_python_sees(path):
-    expected = set()
-    for node in ast.parse(path.read_text("utf-8")).body:
-        places = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom):
-            places = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        for place in places:
-            base = ROOT / place.removeprefix("gristmill.").replace(".", "/")
-            expected |= {file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()}
-    assert cache.imported(path) == expected
+def times(factor):
+    @kernel
+    def multiply(x):  # too long to be inlined
+        y = x
+        for i in range(x):
+            y = y * factor % 1_000_003 + i
+            if y % 7 == 3:
+                for k in range(5):
+                    y += k * factor
+        return y
+    return multiply
 
+two, three = times(2), times(3)
 
-def test_sources_are_followed_through_other_files():
-    assert ROOT / "pipelines/kernels/unicode_tables.py" in sources(ROOT / "filters/words/chunks.py")
-    assert ROOT / "pipelines/storage/shards.py" not in sources(ROOT / "filters/words/chunks.py")
+@kernel
+def by_two(x):
+    return two(x) + two(x + 1)
 
-
-def test_kernels_are_kept_by_the_state_of_their_sources():
-    assert isinstance(hashing.hash64._cache._impl.locator, cache._Stamped)
-    assert hashing.hash64._cache._impl.locator.get_source_stamp() == state(hashing.__file__)
-
-
-def test_the_state_changes_with_an_imported_file_and_with_no_other(monkeypatch):
-    real = cache._digest
-
-    def changed(name):
-        monkeypatch.setattr(cache, "_digest", lambda path: b"?" if path == ROOT / name else real(path))
-        return state.__wrapped__(str(ROOT / "filters" / "words" / "chunks.py"))
-
-    now = state(str(ROOT / "filters" / "words" / "chunks.py"))
-    assert changed("pipelines/kernels/unicode_tables.py") != now
-    assert changed("filters/words/chunks.py") != now
-    assert changed("pipelines/storage/shards.py") == now
+@kernel
+def by_three(x):
+    return three(x) + three(x + 1)
+"""
+DOUBLE = "from kernels import double; print(double(4), sum(double.stats.cache_hits.values()))"
+COMPILED, LOADED = "8 0", "8 1"
 
 
-def test_a_file_of_others_stands_for_itself(tmp_path):
-    file = tmp_path / "other.py"
-    file.write_text("from gristmill.pipelines import ragged\n")
-    one = state.__wrapped__(str(file))
-    cache._digest.cache_clear()
-    file.write_text("from gristmill.pipelines import ragged  # changed\n")
-    assert state.__wrapped__(str(file)) != one
+class Process:
+    """Processes with a cache folder of their own, and a module of two kernels."""
+
+    def __init__(self, folder):
+        self.modules, self.cache = folder / "modules", folder / "cache"
+        self.modules.mkdir()
+        (self.modules / "kernels.py").write_text(KERNELS)
+
+    @property
+    def entries(self):
+        return sorted(path for path in self.cache.glob("kernels/*/*") if path.name.startswith("kernels."))
+
+    def start(self, code, **options):
+        unset = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
+        env = unset | {"PYTHONPATH": f"{self.modules}:{REPOSITORY}", "GRISTMILL_CACHE": str(self.cache)}
+        env |= options.pop("env", {})
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen([sys.executable, "-c", code], env=env, **pipes, **options)
+
+    def run(self, code=DOUBLE, **options):
+        process = self.start(code, **options)
+        out, self.said = process.communicate()
+        assert process.returncode == 0, self.said
+        return out.strip()
+
+
+@pytest.fixture
+def process(tmp_path):
+    return Process(tmp_path)
+
+
+def test_it_does_not_matter_who_imports_numba_first(process, tmp_path):
+    assert process.run() == COMPILED
+    kept = process.entries
+    assert process.run(f"import numba; {DOUBLE}") == LOADED
+    assert process.run(env={"NUMBA_CACHE_DIR": str(tmp_path / "other")}) == LOADED
+    assert process.entries == kept and len(kept) == 1
+    assert not (tmp_path / "other").exists() and not list(process.modules.rglob("*.nbi"))
+
+
+def test_a_copy_of_the_sources_finds_them_and_a_changed_one_does_not(process, tmp_path):
+    assert process.run() == COMPILED
+    process.modules = shutil.move(process.modules, tmp_path / "moved")
+    os.utime(process.modules / "kernels.py", (1, 1))
+    assert process.run() == LOADED
+    (process.modules / "kernels.py").write_text(KERNELS.replace("2 * x", "3 * x"))
+    assert process.run() == "12 0"
+    (process.modules / "kernels.py").write_text(KERNELS)
+    assert process.run() == LOADED  # the two do not displace each other
+
+
+def test_options_of_numba_that_change_the_code_have_a_folder_of_their_own(process):
+    assert process.run() == process.run(env={"NUMBA_BOUNDSCHECK": "1"}) == COMPILED
+    assert process.run() == process.run(env={"NUMBA_BOUNDSCHECK": "1"}) == LOADED
+
+
+def test_processes_that_fill_the_folder_at_once_lose_nothing(process):
+    numbers = "4", "4.0", "True", "np.float32(4)", "np.uint64(4)"
+    code = "import numpy as np; from kernels import double; double({}); print(sum(double.stats.cache_hits.values()))"
+    for hits in ("0", "1"):
+        running = [process.start(code.format(number)) for number in numbers]
+        assert [each.communicate()[0].strip() for each in running] == [hits] * len(numbers)
+
+
+def test_kernels_of_one_factory_are_told_apart_whichever_processes_compiled_them(process):
+    """The two processes give both inner kernels the same name, unless they count from different numbers."""
+    alone = [process.run(f"from kernels import {name}; print({name}(50))") for name in ("by_two", "by_three")]
+    code = (
+        "from kernels import *; print(by_two(50)); print(by_three(50)); print(sum(by_three.stats.cache_hits.values()))"
+    )
+    assert process.run(code).split() == [*alone, "1"] and alone[0] != alone[1]
+
+
+@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[:-1], lambda data: data[:-1] + b"\0"])
+def test_a_damaged_file_is_made_again(process, damage):
+    process.run()
+    (entry,) = process.entries
+    entry.write_bytes(damage(entry.read_bytes()))
+    assert process.run() == COMPILED
+    assert process.run() == LOADED
+
+
+def test_the_folder_is_closed_to_others(process):
+    old = os.umask(0)
+    try:
+        process.run()
+    finally:
+        os.umask(old)
+    assert {path.stat().st_mode & 0o777 for path in process.cache.glob("kernels*")} == {0o700}
+
+
+def test_a_folder_that_is_or_may_be_another_users_is_not_used(process):
+    assert process.run() == COMPILED
+    assert process.run(f"import os; os.geteuid = lambda: {os.geteuid() + 1}; {DOUBLE}") == (
+        LOADED if os.geteuid() == 0 else COMPILED  # what root has written is trusted
+    )
+    (process.cache / "kernels").chmod(0o770)
+    assert process.run() == COMPILED
+    assert re.search("kernels are not kept: .* others can write to it; GRISTMILL_CACHE names another", process.said)
+    (process.cache / "kernels").chmod(0o755)
+    assert process.run() == LOADED
+
+
+def test_without_room_kernels_compile_in_memory_and_it_is_said_once(process):
+    def full():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+
+    assert process.run(f"{DOUBLE}; double(4.0)", preexec_fn=full) == COMPILED
+    assert process.said.count("kernels are not kept") == 1 and "File too large" in process.said
+    assert list(process.cache.glob("kernels/*/*")) == []
+    process.cache = process.modules / "kernels.py"  # a file where the folder should be
+    assert process.run(f"{DOUBLE}; double(4.0)") == COMPILED
+    assert process.said.count("Not a directory") == 1
+
+
+def test_files_that_no_process_has_used_for_a_month_are_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "cache_folder", lambda: tmp_path / "new")
+    ages = {"old/a-1": 31, "old/b-1": 29, "new/c-1.tmp": 31, "new/d-1": 0, "new/compiled": 31}
+    for name, days in ages.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - days * 86_400,) * 2)
+    cache.prune()
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*")} == {"old/b-1", "new/d-1", "new/compiled"}

@@ -1,0 +1,21 @@
+"""gristmill compile"""
+
+import click
+
+from gristmill.flows.cli.output import console
+
+
+@click.command()
+def compile():
+    """Compile all kernels for this processor, on all cores, and keep them in ~/.cache/gristmill.
+
+    The first command that works on a corpus does the same. The environment variable GRISTMILL_CACHE names another
+    folder.
+
+    \b
+        gristmill compile  # kept in ~/.cache/gristmill
+        GRISTMILL_CACHE=/opt/gristmill gristmill compile
+    """
+    from gristmill.flows.engine.kernels import compile_all
+
+    compile_all(console)
