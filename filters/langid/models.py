@@ -9,6 +9,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from gristmill.filters.langid.labels import UNKNOWN, language_of
+from gristmill.filters.langid.neighbors import is_cantonese, lacks_article
+from gristmill.filters.langid.scripts import LANGUAGES_BY_SCRIPT, correct_by_script, scripts_of
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.settings import nearest
@@ -28,21 +30,36 @@ class Model(Protocol):
 
 
 class MappedModel:
-    """A classifier whose labels are mapped to ours; ``overrides`` maps labels with another meaning in this model."""
+    """A classifier whose labels are mapped to ours; ``overrides`` maps labels with another meaning in this model.
 
-    def __init__(self, classifier, overrides: dict[str, str] | None = None):
+    With ``checks`` the characters of the text correct the label: its scripts, those of Cantonese, the Arabic article.
+    """
+
+    def __init__(self, classifier, overrides: dict[str, str] | None = None, *, checks: bool = True):
         names = [(overrides or {}).get(label) or language_of(label) for label in classifier.labels]
-        self.classifier = classifier
+        self.classifier, self.checks = classifier, checks
         self.names = np.array([*names, UNKNOWN])  # label -1 is the last
-        self.languages = frozenset(names) - {UNKNOWN}
+        self.scripts = np.array([scripts_of(name) for name in self.names.tolist()], np.uint64)
+        self.languages = frozenset(names) - {UNKNOWN} | (LANGUAGES_BY_SCRIPT | {"yue"} if checks else set())
 
     def predict(self, text: Ragged) -> tuple[np.ndarray, np.ndarray]:
-        labels, probabilities = self.classifier.predict(text)
-        languages = self.names[labels]
-        return languages, np.where(languages == UNKNOWN, 0.0, probabilities)
+        labels, probability = self.classifier.predict(text)
+        language = self.names[labels]
+        probability = np.where(language == UNKNOWN, 0.0, probability)
+        if self.checks:
+            correct_by_script(text, self.scripts[labels], language, probability)
+            chinese = np.flatnonzero(language == "zh")
+            language[chinese[is_cantonese(_take(text, chinese))]] = "yue"
+            arabic = np.flatnonzero(np.isin(language, ARABIC))
+            none = arabic[lacks_article(_take(text, arabic))]
+            language[none], probability[none] = UNKNOWN, 0.0
+        return language, probability
 
 
 CONFIDENT_PROBABILITY = 0.9  # from here on the second model of an ensemble is not run
+
+
+ARABIC = "ar", "ary", "arz"
 
 
 class Ensemble:
@@ -80,17 +97,17 @@ def _take(text: Ragged, rows: np.ndarray) -> Ragged:
     return Ragged.from_text(text.to_text().take(rows))
 
 
-def _fasttext(path: str | Path, overrides: dict[str, str] | None = None) -> Model:
+def _fasttext(path: str | Path, overrides: dict[str, str] | None = None, *, checks: bool = True) -> Model:
     from gristmill.filters.fasttext.format import read_fasttext
     from gristmill.filters.fasttext.predict import FastTextPredictor
 
-    return MappedModel(FastTextPredictor(read_fasttext(path)), overrides)
+    return MappedModel(FastTextPredictor(read_fasttext(path)), overrides, checks=checks)
 
 
 def _py3langid() -> Model:
     from gristmill.filters.langid.naive_bayes import NaiveBayes
 
-    return MappedModel(NaiveBayes(), CHINESE)
+    return MappedModel(NaiveBayes(CHINESE))
 
 
 def _ensemble() -> Model:
@@ -143,4 +160,4 @@ def load_model(name: str) -> Model:
         check_model_name(name)
     except ValueError as error:
         raise RecipeError(str(error)) from None
-    return _fasttext(name.removeprefix(FILE)) if name.startswith(FILE) else MODELS[name].load()
+    return _fasttext(name.removeprefix(FILE), checks=False) if name.startswith(FILE) else MODELS[name].load()
