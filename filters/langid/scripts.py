@@ -10,7 +10,8 @@ language in Latin letters needs them in half of the text.
 import numpy as np
 
 from gristmill.filters.langid.labels import UNKNOWN
-from gristmill.pipelines.kernels.intrinsics import kernel
+from gristmill.filters.text.letters import CASE, FROM_BRACE, FROM_SMALL_A, HIGH
+from gristmill.pipelines.kernels.intrinsics import kernel, load_u64, popcount
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
 
@@ -79,7 +80,8 @@ def _block_scripts() -> np.ndarray:
 SCRIPT_OF_BLOCK = _block_scripts()
 LATIN = 1
 LIKELY = np.array([names[0] for names in LANGUAGES])
-MOST_CERTAIN = np.array([1 / min(len(names), 2) for names in LANGUAGES])
+# Several languages use the script: kept by the language step's default, but below every threshold of confidence.
+MOST_CERTAIN = np.array([1.0 if len(names) == 1 else 0.4 for names in LANGUAGES])
 LANGUAGES_BY_SCRIPT = frozenset(LIKELY.tolist()) - {UNKNOWN}
 
 
@@ -92,8 +94,8 @@ def correct_by_script(text: Ragged, scripts: np.ndarray, language: np.ndarray, p
     """Replace each label whose language has too few letters in the text by the likeliest language of the main script.
 
     ``scripts`` are those of the labels, as bits. The main script is the most frequent one besides Latin, and the
-    probability is its share of all letters, at most one half where several languages use the script. Without such a
-    script the label is ``und``, with probability 0.
+    probability is its share of all letters, at most 0.4 where several languages use the script. Without such a script
+    the label is ``und``, with probability 0.
     """
     main, share = np.zeros(text.rows, np.int64), np.zeros(text.rows)
     _find_main_script(*text, scripts, SCRIPT_OF_BLOCK, np.zeros(len(LANGUAGES), np.int64), main, share)
@@ -106,23 +108,24 @@ def correct_by_script(text: Ragged, scripts: np.ndarray, language: np.ndarray, p
 def _find_main_script(offsets, data, scripts, script_of_block, counts, main, share):
     """Write the main script and its share of the letters for each text without ``scripts`` (bits), else -1."""
     for i in range(offsets.size - 1):
-        at, end, possible = offsets[i], offsets[i + 1], False
+        at, end, possible, latin = offsets[i], offsets[i + 1], False, 0
         counts[:] = 0
         while at < end and not possible:
-            byte = data[at]
-            if byte < 0x80:
-                at += 1
-                counts[LATIN] += 0x61 <= byte | 0x20 <= 0x7A
-                continue
+            if at + 8 <= end:
+                word = load_u64(data, at) | CASE
+                if word & HIGH == 0:  # eight bytes of ASCII
+                    latin += popcount((word + FROM_SMALL_A) & ~(word + FROM_BRACE) & HIGH)
+                    at += 8
+                    continue
             code, size = decode(data, at, end)
             at += size
             script = script_of_block[code >> 4]
+            latin += script == LATIN or ord("a") <= code | 0x20 <= ord("z")
             counts[script] += 1
             possible = script > LATIN and (scripts[i] >> np.uint64(script)) & np.uint64(1) == 1
-        counts[0] = 0
-        latin, letters = counts[LATIN], counts.sum()
+        counts[0] = counts[LATIN] = 0
+        letters = latin + counts.sum()
         if letters and (scripts[i] >> np.uint64(LATIN)) & np.uint64(1) == 1:
             possible |= 2 * latin >= letters
-        counts[LATIN] = 0
         main[i] = -1 if possible else np.argmax(counts)
         share[i] = counts[main[i]] / max(1, letters)

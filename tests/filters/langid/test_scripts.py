@@ -23,8 +23,8 @@ def corrected(text, language, probability=0.9):
     [
         ("ᎣᏍᏓ ᎢᎦ", "am", ("chr", 1.0)),
         ("ᎣᏍᏓ ᎢᎦ chapter", "am", ("chr", 5 / 12)),  # Latin letters count, but are never the main script
-        ("ᐁᐗᐡᑭ", "am", ("cr", 0.5)),  # several languages write so: one half at most
-        ("ⴰⵣⵓⵍ", "und", ("zgh", 0.5)),
+        ("ᐁᐗᐡᑭ", "am", ("cr", 0.4)),  # several languages write so
+        ("ⴰⵣⵓⵍ", "und", ("zgh", 0.4)),
         ("春眠不覺曉", "ja", ("zh", 1.0)),
         ("春眠不覺曉の", "ja", ("ja", 0.9)),  # one kana is enough
         ("春眠不覺曉", "ko", ("zh", 1.0)),
@@ -33,10 +33,10 @@ def corrected(text, language, probability=0.9):
         ("12 + 34", "en", ("und", 0.0)),
         ("", "en", ("und", 0.0)),
         ("abc абв", "en", ("en", 0.9)),  # half of the letters
-        ("ab абв", "en", ("ru", 0.5)),
+        ("ab абв", "en", ("ru", 0.4)),
         ("ab абв", "sr", ("sr", 0.9)),
         ("Dobar dan", "sr", ("sr", 0.9)),
-        ("Добар дан", "hr", ("ru", 0.5)),
+        ("Добар дан", "hr", ("ru", 0.4)),
         ("\U00020000\U00020001", "en", ("zh", 1.0)),
     ],
 )
@@ -47,7 +47,7 @@ def test_a_label_without_letters_of_its_scripts_gives_way(text, language, found)
 CHARACTERS = st.characters(max_codepoint=0x2FFFF, exclude_categories=["Cs"]) | st.sampled_from("aéбжあ漢ክ")
 
 
-@given(text=st.text(CHARACTERS, max_size=8), language=st.sampled_from(["en", "sr", "ja", "zh", "am"]))
+@given(text=st.text(CHARACTERS, max_size=24), language=st.sampled_from(["en", "sr", "ja", "zh", "am"]))
 def test_the_label_stays_exactly_where_its_letters_suffice(text, language):
     letters = [script for script in map(script_of, text) if script]
     enough = any(language in LANGUAGES[script] for script in letters if script > 1)
