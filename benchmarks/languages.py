@@ -40,17 +40,17 @@ def documents(data: Path, most: int) -> list[dict]:
     return [row for language in sorted(by_language) for row in by_language[language]]
 
 
-def cut_lines(text: str) -> list[str]:
-    """Return a text in pieces of whole lines: ``LEAST`` to ``MOST`` bytes, unless a line is longer."""
+def cut_lines(text: str, least: int = LEAST, most: int = MOST) -> list[str]:
+    """Return a text in pieces of whole lines: ``least`` to ``most`` bytes, unless a line is longer."""
     pieces, size = [""], 0
     for line in text.splitlines(keepends=True):
         length = len(line.encode())
-        if size >= LEAST and size + length > MOST:
+        if size >= least and size + length > most:
             pieces.append("")
             size = 0
         pieces[-1] += line
         size += length
-    if len(pieces) > 1 and size < LEAST:
+    if len(pieces) > 1 and size < least:
         last = pieces.pop()
         pieces[-1] += last
     return pieces

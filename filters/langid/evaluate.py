@@ -87,16 +87,21 @@ def compare(documents: pl.DataFrame, names: list[str], caps: list[int | None]) -
     return scores
 
 
-def macro_f1(truth: np.ndarray, label: np.ndarray, languages: frozenset[str]) -> float:
-    """Return the mean F1 of the true languages over the documents in ``languages``; 0 without documents."""
+def f1_scores(truth: np.ndarray, label: np.ndarray, languages: frozenset[str]) -> dict[str, float]:
+    """Return the F1 of each true language over the documents in ``languages``."""
     counted = np.isin(truth, list(languages))
     truth, label = truth[counted], label[counted]
-    _, codes = np.unique(np.concatenate((truth, label)), return_inverse=True)
+    names, codes = np.unique(np.concatenate((truth, label)), return_inverse=True)
     true, predicted = codes.reshape(2, -1)
     columns = true, predicted, true[true == predicted]
     occurs, found, right = (np.bincount(column, minlength=codes.size) for column in columns)
-    scores = 2 * right[occurs > 0] / (occurs + found)[occurs > 0]
-    return float(scores.mean()) if scores.size else 0.0
+    return {str(names[i]): float(2 * right[i] / (occurs[i] + found[i])) for i in np.flatnonzero(occurs)}
+
+
+def macro_f1(truth: np.ndarray, label: np.ndarray, languages: frozenset[str]) -> float:
+    """Return the mean F1 of the true languages over the documents in ``languages``; 0 without documents."""
+    scores = f1_scores(truth, label, languages)
+    return sum(scores.values()) / max(1, len(scores))
 
 
 def _share(flags: np.ndarray, rows: np.ndarray) -> float:

@@ -34,11 +34,12 @@ ISO_639_3 = """
 
 # Older codes, ISO 639-2/B codes, varieties taken for their language, and labels of no language.
 OTHER = """
-    iw:he jw:jv in:id ji:yi mo:ro nb:no fil:tl bh:bho bih:bho un:und xx:und xxx:und mul:und mis:und
+    iw:he jw:jv in:id ji:yi mo:ro nb:no fil:tl bh:bho bih:bho un:und xx:und xxx:und mul:und mis:und zxx:und
     tib:bo cze:cs wel:cy ger:de gre:el baq:eu per:fa fre:fr arm:hy ice:is geo:ka mac:mk mao:mi may:ms bur:my dut:nl
     rum:ro slo:sk alb:sq chi:zh
     als:sq arb:ar ayr:ay azj:az cmn:zh ekk:et esk:ik fat:ak fuc:ff gaz:om gug:gn ike:iu khk:mn kmr:ku knc:kr kng:kg
-    kpv:kv lvs:lv npi:ne ojg:oj ory:or pbu:ps pes:fa plt:mg quz:qu src:sc swh:sw uzn:uz ydd:yi zsm:ms zyb:za
+    kpv:kv lvs:lv npi:ne ojg:oj ory:or pbt:ps pbu:ps pes:fa plt:mg prs:fa quz:qu src:sc swh:sw uzn:uz ydd:yi zsm:ms
+    zyb:za
 """
 
 SAME = dict(pair.split(":") for pair in (ISO_639_3 + OTHER).split())

@@ -15,13 +15,14 @@ from gristmill.pipelines.ragged import Ragged
 
 
 class NaiveBayes:
-    """py3langid's model as a classifier of documents."""
+    """py3langid's model as a classifier of documents; ``merged`` gives a label of its own another label's name."""
 
-    def __init__(self):
+    def __init__(self, merged: dict[str, str] | None = None):
         identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
-        # Columns with the same label (one language in two scripts) are summed.
-        self.labels = identifier.labels
-        self.label_of = np.array([self.labels.index(label) for label in identifier.nb_classes])
+        names = [(merged or {}).get(label, label) for label in identifier.nb_classes]
+        # Columns with the same label (one language in two scripts, or merged) are summed.
+        self.labels = list(dict.fromkeys(names))
+        self.label_of = np.array([self.labels.index(name) for name in names])
         self.move = np.asarray(identifier.tk_nextmove).reshape(-1, 256)
         self.row_of = np.asarray(identifier.tk_row)
         self.feature_of = np.asarray(identifier.tk_output, np.int32)

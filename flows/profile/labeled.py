@@ -19,7 +19,7 @@ from gristmill.flows.clean.plan import measure_step, measures_of, shards_of
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.engine.run_lock import exclusive_run
 from gristmill.pipelines.errors import InputError, RecipeError
-from gristmill.pipelines.ingest.ingest import clean_folder, ingest_step
+from gristmill.pipelines.ingest.ingest import ingest_step
 from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENTS, ID
@@ -101,7 +101,7 @@ def label_documents(
     Raises InputError if there is no document.
     """
     steps = labeling(recipe)
-    settings = recipe.input.model_copy(update={"paths": list(map(clean_folder, paths))})
+    settings = recipe.input.model_copy(update={"paths": list(paths)})
     short = recipe.model_copy(update={"steps": steps, "input": settings})
     with exclusive_run(folder):
         run_step(ingest_step(folder, settings), engine, progress)

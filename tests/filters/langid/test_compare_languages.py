@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from gristmill.filters.langid.evaluate import compare, macro_f1, read_labeled
+from gristmill.filters.langid.evaluate import compare, f1_scores, macro_f1, read_labeled
 from gristmill.flows.cli.compare_languages import compare_languages
 from gristmill.pipelines.errors import InputError
 
@@ -41,6 +41,11 @@ def test_labels_get_our_names_and_rows_without_text_go(corpus):
 )
 def test_macro_f1_is_the_mean_over_languages(truth, label, f1):
     assert macro_f1(np.array(truth.split()), np.array(label.split()), frozenset({"en", "de", "fr"})) == f1
+
+
+def test_f1_of_each_language():
+    truth, label = np.array(["en", "en", "de", "xx"]), np.array(["en", "de", "de", "de"])
+    assert f1_scores(truth, label, frozenset({"en", "de"})) == {"de": pytest.approx(2 / 3), "en": pytest.approx(2 / 3)}
 
 
 def test_scores_of_a_model(corpus):

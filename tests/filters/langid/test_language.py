@@ -130,6 +130,9 @@ def test_mistakes_in_a_recipe_name_what_is_right(settings, message):
         ("yue", "yue"),
         ("ceb", "ceb"),
         ("un", "und"),
+        ("zxx_Zxxx", "und"),
+        ("yue_Hant", "yue"),
+        ("pbt_Arab", "ps"),
         ("xx-Qaai", "und"),
         ("", "und"),
     ],
@@ -152,22 +155,64 @@ class Says:
 @pytest.mark.parametrize(
     ("first", "second", "language", "probability"),
     [
-        (("en", 0.9), ("de", 1.0), "en", 0.9),  # sure: the second is not asked
+        (("en", 0.85), ("de", 1.0), "en", 0.85),  # sure: the second is not asked
         (("en", 0.8), ("en", 0.6), "en", 0.7),  # agreed: the mean
         (("en", 0.8), ("de", 0.7), "en", 0.4),  # disputed: half of the surer
         (("en", 0.6), ("de", 0.7), "de", 0.35),
         (("en", 0.7), ("de", 0.7), "de", 0.35),  # a tie: the second
-        (("en", 0.899), ("en", 1.0), "en", 0.9495),  # not confident: both vote
+        (("en", 0.849), ("en", 1.0), "en", 0.9245),  # not confident: both vote
         (("ceb", 0.6), ("de", 1.0), "ceb", 0.6),  # the second does not know Cebuano
         (("ceb", 0.4), ("de", 1.0), "de", 0.5),
         (("en", 0.4), ("pcm", 0.9), "pcm", 0.45),  # the first not knowing Pidgin is no reason to believe in it
         (("und", 0.0), ("und", 0.0), "und", 0.0),
+        (("de", 0.3), ("und", 0.0), "de", 0.15),  # the second names none
     ],
 )
 def test_two_models_vote(first, second, language, probability):
     pair = Ensemble(Says(*first, "en de ceb"), Says(*second, "en de pcm"))
     found, sure = pair.predict(Ragged.from_strings([""]))
     assert (found[0], sure[0]) == (language, pytest.approx(probability))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "length", "language", "probability"),
+    [
+        (("de", 0.26), ("en", 1.0), 256, "de", 0.5),  # the heavier vote is the probability, whoever wins
+        (("de", 0.24), ("en", 1.0), 256, "en", 0.5),
+        (("de", 0.26), ("en", 1.0), 255, "en", 0.5),  # too short to hold two languages
+        (("en", 0.8), ("de", 0.22), 256, "de", 0.4),
+        (("en", 0.8), ("de", 0.18), 256, "en", 0.4),
+        (("en", 0.8), ("pcm", 0.7), 256, "en", 0.4),  # the first does not know Pidgin
+        (("ceb", 0.3), ("en", 0.8), 256, "en", 0.4),  # the second does not know Cebuano
+        (("en", 0.6), ("en", 0.8), 256, "en", 0.7),
+    ],
+)
+def test_english_loses_disputes_over_long_texts(first, second, length, language, probability):
+    pair = Ensemble(Says(*first, "en de ceb"), Says(*second, "en de pcm"))
+    found, sure = pair.predict(Ragged.from_strings(["x" * length]))
+    assert (found[0], sure[0]) == (language, pytest.approx(probability))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "language"),
+    [("sr", "hr", "sr"), ("sr", "bs", "sr"), ("hr", "bs", "bs"), ("hr", "sr", "hr"), ("sh", "hr", "hr")],
+)
+def test_the_first_model_tells_serbian_and_the_second_bosnian_from_croatian(first, second, language):
+    pair = Ensemble(Says(first, 0.3, "bs hr sh sr"), Says(second, 0.7, "bs hr sr"))
+    found, sure = pair.predict(Ragged.from_strings([""]))
+    assert (found[0], sure[0]) == (language, 0.5)
+
+
+def test_serbian_is_told_by_script_or_words():
+    cyrillic = "Време је било лепо, па смо шетали кроз парк и разговарали о књизи коју је прочитала у возу."
+    latin = (
+        "Vreme je bilo lepo, pa smo šetali kroz park i razgovarali o knjizi koju je pročitala u vozu pre dve nedelje."
+    )
+    ijekavian = (
+        "Vrijeme je bilo lijepo pa smo šetali parkom i razgovarali o knjizi koju je pročitala u vlaku prije dva tjedna."
+    )
+    found = Language().measure(batch(cyrillic, latin, ijekavian))["label"].to_list()
+    assert found[:2] == ["sr", "sr"] and found[2] in ("hr", "bs")
 
 
 def test_a_model_is_loaded_once():
