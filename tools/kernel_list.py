@@ -34,15 +34,15 @@ ngram train work --output demo.ngram
 ngram score work --model demo.ngram
 classifier train --positive work --negative work/removed --output quality.bin
 classifier score demo --model quality.bin
-tokenizer train work --vocab-size 600 --output bpe --workers 1
+tokenizer train work --vocab-size 600 --output work/tokenizers/bpe --workers 1
 tokenizer train work --algorithm unigram --vocab-size 600 --output unigram --workers 1
 tokenizer train work --algorithm wordpiece --vocab-size 600 --output wordpiece --workers 1
-tokenize work --tokenizer bpe --output tokens --workers 1
+tokenize work --tokenizer work/tokenizers/bpe --output work/tokens/bpe --workers 1
 tokenize work --tokenizer unigram --output unigram-tokens --workers 1
 tokenize work --tokenizer wordpiece --output wordpiece-tokens --workers 1
-tokens export tokens --format nanogpt --output nanogpt
-pretrain tokens --preset nano --steps 3 --output run
-generate run --prompt The
+tokens export work/tokens/bpe --format nanogpt --output nanogpt
+pretrain work/tokens/bpe --preset nano --steps 3 --output work/runs/nano
+generate work/runs/nano --prompt The
 report work
 """
 
