@@ -47,7 +47,7 @@ def plugin_of(loaded: Any) -> Plugin | None:
     return _PLUGINS.get(loaded)
 
 
-def code_of(loaded: Any) -> tuple[str, ...]:
+def plugin_code(loaded: Any) -> tuple[str, ...]:
     """Return what a fingerprint holds of the code: its checksum, or nothing for Gristmill's own."""
     plugin = plugin_of(loaded)
     return (plugin.sha256,) if plugin else ()

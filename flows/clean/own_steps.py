@@ -19,6 +19,7 @@ from gristmill.pipelines.settings import Settings, read_settings, shown
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict
 
+OWN = "recorded"  # module of the classes: their code is the user's, not ours
 RECORD = "recorded"  # key of a step's table in recipe.json
 NUMBER, WHOLE, TABLE = "number", "whole", "table"
 TYPES: dict[str, Any] = {NUMBER: float | None, WHOLE: int | None, TABLE: dict[str, float | None]}
@@ -186,7 +187,7 @@ def recorded_step(use: str, values: dict[str, Any], where: str) -> Filter | Corp
     place, _, attribute = use.rpartition(":")
     make: Any = create_model
     try:
-        kind = make(attribute or "Recorded", __base__=base, __doc__=record.about, **fields)
+        kind = make(attribute or "Recorded", __base__=base, __doc__=record.about, __module__=OWN, **fields)
     except (NameError, TypeError, ValueError, PydanticUserError) as error:
         raise RecipeError(f"{where} {RECORD}: {error}") from None
     for name in (*record.settings, *(rule.setting.partition(".")[0] for rule in record.rules.values() if rule.setting)):

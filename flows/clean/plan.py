@@ -20,7 +20,7 @@ from gristmill.filters.core.measure import compile_kernels, measure_shard
 from gristmill.filters.join.step import Join, index_joined
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.pipelines.ingest.ingest import ingest_step
-from gristmill.pipelines.plugins import code_of
+from gristmill.pipelines.plugins import plugin_code
 from gristmill.pipelines.schema import COLUMNS, COPIES, DECISIONS, DOCUMENTS, LINKS, MEASURES, SPANS
 from gristmill.pipelines.settings import Settings
 from gristmill.pipelines.steps import spans
@@ -172,7 +172,7 @@ def measure_step(recipe: Recipe, work: UPath, documents: dict[str, dict], chain:
             step, inputs = step.with_table(table), (*inputs, RawInput(str(table), version_of(table)))
         for kind in (MEASURES, SPANS) if isinstance(step, Rewriter) else (MEASURES,):
             folders[folder := report_of(work, name, kind)] = settings
-            made_with = [settings, recipe.words, *code_of(type(step))]
+            made_with = [settings, recipe.words, *plugin_code(type(step))]
             outputs.append(Output(folder, "", inputs, made_with, kind, name))
         seen[name] = step
     title = "measure" if chain[0] == next(iter(recipe.steps)) else f"measure {chain[0]}"
@@ -190,7 +190,9 @@ def decide_step(recipe: Recipe, work: UPath, documents: dict[str, dict], names: 
         measures = Input(measures_of(work, name), "", MEASURES, name)
         inputs = (Input(work / DOCUMENTS, "", DOCUMENTS), measures, *labels)
         folders[folder := decisions_of(work, name)] = step.model_dump(mode="json")
-        made_with = [step.decided_settings(), *code_of(type(step))] if code_of(type(step)) else step.decided_settings()
+        made_with = (
+            [step.decided_settings(), *plugin_code(type(step))] if plugin_code(type(step)) else step.decided_settings()
+        )
         outputs.append(Output(folder, "", inputs, made_with, DECISIONS, name))
     jobs = by_shard(decide_shard, (recipe.steps,), outputs, dict.fromkeys(documents, 0), cheap=True)
     return Step(f"decide {', '.join(names)}", folders, jobs)
@@ -203,7 +205,7 @@ def corpus_steps(recipe: Recipe, work: UPath, documents: dict[str, dict], name: 
     earlier = [decisions_of(work, other) for other in earlier_than(recipe, name)]
     corpus = Corpus(work / DOCUMENTS, measures_of(work, name), list(documents), partial(survivors, earlier), before)
     inputs = [Input(folder) for folder in (corpus.documents, corpus.measures, *earlier, *before)]
-    inputs, made_of = (*inputs, *step.inputs()), [step.input_fingerprint(), *code_of(type(step))]
+    inputs, made_of = (*inputs, *step.inputs()), [step.input_fingerprint(), *plugin_code(type(step))]
     for stage in step.STAGES:
         folder, made_with, jobs = corpus.stage_folder / stage, step.staged_settings(stage), []
         for piece, function, args, size in step.stage(stage, corpus) if documents else ():

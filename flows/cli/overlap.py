@@ -25,7 +25,7 @@ def overlap(corpus, threshold, plot, as_json, work, engine, changes):
         gristmill overlap crawl/ books/ --output overlap
         gristmill overlap mix.jsonl.zst --set input.source=dataset --plot overlap.svg
     """
-    from gristmill.flows.clean.overlap import draw, find_overlap
+    from gristmill.flows.runs.overlap import draw, find_overlap
     from gristmill.pipelines.storage.files import atomic_write, to_path
 
     folder = writable(work)
@@ -51,7 +51,7 @@ def heat(sources: list[str], shared):
     from rich.table import Table
     from rich.text import Text
 
-    from gristmill.flows.clean.overlap import matrix
+    from gristmill.flows.runs.overlap import matrix
 
     table = Table(box=None, pad_edge=False, title="share of the row's bytes in near copies in the column")
     table.add_column("")

@@ -48,7 +48,17 @@ def outside(number, bounds):
 
 def test_all_settings_of_the_room_are_found():
     assert [kind.__name__ for kind in KINDS] == [
-        *("CheckpointSettings", "LSTMConfig", "Machine", "Masking", "ModelConfig", "ModelFile", "Sampling", "State"),
+        *(
+            "CheckpointSettings",
+            "Claim",
+            "LSTMConfig",
+            "Machine",
+            "Masking",
+            "ModelConfig",
+            "ModelFile",
+            "Sampling",
+            "State",
+        ),
         *("TrainSettings", "WeightIndex"),
     ]
 

@@ -40,10 +40,10 @@ def test_every_number_has_a_lower_bound_and_is_refused_beyond_its_bounds(kind, n
     assert {"minimum", "exclusiveMinimum"} & schema.keys(), "no lower bound"
     for value in wrong:
         with pytest.raises(RecipeError, match=name):
-            read_settings(kind, {name: {"x": value} if table else value}, "settings")
+            read_settings(kind, {name: {"2": value} if table else value}, "settings")
     for value in right:
         value = value if schema["type"] == "integer" else float(value)
-        read_settings(kind, {name: {"x": value} if table else value}, "settings")
+        read_settings(kind, {name: {"2": value} if table else value}, "settings")
 
 
 @pytest.mark.parametrize("name", ["character_coverage", "shrinking_factor"])

@@ -10,12 +10,12 @@ from corpora import tree, write_jsonl
 
 from gristmill.flows.clean.dedup_index import is_index, save_index
 from gristmill.flows.clean.dedup_recipes import dedup_recipe
-from gristmill.flows.clean.overlap import find_overlap
 from gristmill.flows.clean.recipe import parse_recipe
 from gristmill.flows.clean.run import clean
 from gristmill.flows.engine.engines import engine
 from gristmill.flows.runs.clusters import find_cluster, word_diff
 from gristmill.flows.runs.contamination import by_benchmark
+from gristmill.flows.runs.overlap import find_overlap
 from gristmill.flows.runs.what_if import what_if
 from gristmill.pipelines.errors import InputError, RecipeError, WorkError
 from gristmill.pipelines.storage import shards
@@ -81,7 +81,7 @@ def test_a_duplicate_names_a_kept_document_through_all_steps(tmp_path):
     gone = {**page(2, "a"), "id": "gone", "text": page(2, "a")["text"] + " end" * 90}
     pages = [twin, twin | {"id": "zwin"}, longer, gone, page(2, "a") | {"id": "left"}, page(3, "a") | {"id": "only"}]
     write_jsonl(tmp_path / "raw" / "0.jsonl", pages)
-    later = {"gopher": {"max_words": 250, "min_words": 1, "min_stop_words": 0}}
+    later = {"gopher": {"max_words": 250, "min_words": 1, "min_stop_words": 0, "min_stop_word_ratio": "off"}}
     run(tmp_path / "work", {"exact": {}, "near_duplicates": {"threshold": 0.6}} | later, tmp_path / "raw")
     named = {row["id"]: (row["duplicate_of"], row["duplicate_neighbor"]) for row in rows(tmp_path / "work").to_dicts()}
     expected = {"twin": ("longer", "longer"), "zwin": ("longer", "twin"), "left": (None, "gone")}

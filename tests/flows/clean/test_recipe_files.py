@@ -52,7 +52,7 @@ def test_a_file_wins_and_a_folder_does_not(elsewhere):
 
 
 def test_an_unknown_name_says_which_there_are_and_that_a_path_may_be_given():
-    with pytest.raises(RecipeError, match=r"clean-corps; .*path.* \(clean-corpus, fineweb, impact-small, short-text\)"):
+    with pytest.raises(RecipeError, match=r"clean-corps; .*path.* shipped recipe: did you mean 'clean-corpus'"):
         read_recipe("clean-corps")
 
 
