@@ -68,7 +68,6 @@ def inputs(data: Path) -> dict[str, tuple[str, Callable[[], Iterator[bytes]], tu
         "45 MB of two-letter documents": ("a.txt", partial(two_letters, 15 * MEGABYTE), by_line),
         "48 MB of two-letter lines": ("a.jsonl", partial(long_texts, 48), ()),
         "10,000 columns, 3,000 rows": ("a.csv", partial(wide_rows, 10_000, 3000), ()),
-        "60 MB of spaces": ("a.txt", lambda: iter([b" " * (60 * MEGABYTE)]), ()),
         "60 MB of one letter": ("a.txt", lambda: iter([b"a" * (60 * MEGABYTE)]), ()),
     }
 
