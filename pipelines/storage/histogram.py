@@ -60,7 +60,7 @@ def bins(values: np.ndarray, cuts: Sequence[float], whole: bool, count: int = BI
     first, last = (cuts[0], cuts[-1]) if cuts else (high, low)
     if by_ratio and (not whole or high >= count):
         least, most = _with_room(values, first, last, min(least, first), max(high, last, least))
-        if most >= LOG_SCALE_RATIO * least:
+        if most >= LOG_SCALE_RATIO * least and least >= np.finfo(float).tiny:  # smaller numbers have few digits
             edges = _snapped(np.geomspace(least, most, count + 1), cuts)
             if whole:  # edges are whole numbers too
                 edges = np.unique(np.ceil([max(1, np.floor(least)), *edges[1:]]))

@@ -21,6 +21,7 @@ values = st.one_of(
 @example([0.0], [])
 @example([5, 5, 5], [5.0])
 @example([0.5] * 99 + [1e6], [0.1])
+@example([1.0, 2.2250738585072014e-308], [3.6e-293])
 def test_every_value_is_in_a_bar(values, thresholds):
     whole = all(isinstance(value, int) for value in values)
     array = np.array(values, float)
