@@ -1,7 +1,8 @@
 """Digest of the sources of a kernel or job: its file and all files of Gristmill that the file imports.
 
 numba itself checks only the kernel's own file. A cached kernel that inlines an older hash or class table would return
-wrong results. Changes to files that no kernel imports recompile nothing; all kernels together take 100 s to compile.
+wrong results. Changes to files that no kernel imports recompile nothing:
+``python -m benchmarks.first_run`` prints what compiling all kernels takes.
 """
 
 import hashlib

@@ -13,8 +13,9 @@ The paper leaves some counts open, and common code counts some of them wrongly. 
   ``stop_words`` if the profile has none or the language is unknown.
 * Capitals: a rule of ours. Words of one letter do not count as capitals.
 * Stop-word ratio: a rule of ours. Two stop words prove little in a long text: a text whose stop words were removed may
-  keep a few. Of clean documents with 100 words and a list of stop words, none has a ratio below 0.018
-  (``python -m benchmarks.quality DATA --spread gopher.stop_word_ratio``).
+  keep a few. Of novels, speeches, essays and reviews 99 in 100 have a ratio of 0.1 or more; of texts whose stop words
+  were removed three quarters have 0.005 or less:
+  ``python -m benchmarks.quality DATA --spread gopher.stop_word_ratio``.
 """
 
 from typing import ClassVar, Literal

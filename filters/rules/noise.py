@@ -39,7 +39,7 @@ from gristmill.filters.text.markup import tag_bytes
 from gristmill.filters.text.sentence_ends import bytes_in_sentences
 
 MIN_LETTERS = 100  # to measure pronounceability: a single German word can have two runs of consonants
-MIN_MOJIBAKE = 3  # one sign: of 135,000 clean documents four have one and no other character beyond ASCII
+MIN_MOJIBAKE = 3  # signs; one is often the only character beyond ASCII of a clean text
 MIN_CAPITALS = 0.01  # of the letters, in a text that has capitals at all
 
 

@@ -18,7 +18,7 @@ GROUP_BYTES = 8 << 20  # of text per row group, the batch of kernels
 SHARD_BYTES = 64 << 20  # of text per shard
 # Documents: limits for text of under a kilobyte each. A document of any length takes 1 kB of measures, 2 in the ledger.
 GROUP_ROWS, SHARD_ROWS = 1 << 14, 1 << 16
-SHARD_LINES = 3 << 19  # a line that a rule cuts takes 150 bytes of spans where they are applied
+SHARD_LINES = 3 << 19  # bounds the spans of cut lines: `python -m benchmarks.memory DATA --only lines` prints the peak
 LEVEL, FAST = 3, 1  # of zstd. FAST is for intermediate shards: half the time to write, 16 % larger
 
 
