@@ -65,6 +65,12 @@ def test_a_room_knows_only_the_rooms_below_it(path):
         assert ONLY_IN.get(top, room) == room, f"{path} imports {top}"
 
 
+def test_kernels_compile_into_our_own_cache():
+    """numba's own cache depends on who imports numba first (pipelines/kernels/cache.py)."""
+    compiling = {str(path) for path, file in FILES.items() if "numba.njit" in set(imported_names(file))}
+    assert compiling == {"pipelines/kernels/intrinsics.py"}
+
+
 def test_files_import_each_other_in_no_circle():
     graph = {path: {module_file(name) for name in imported_names(FILES[path])} - {None, path} for path in FILES}
     assert has_circle(graph) is None
