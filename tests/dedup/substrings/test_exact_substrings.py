@@ -175,3 +175,10 @@ def test_tokens_lie_where_the_words_are():
     found = [text.data[a:b].tobytes().decode() for a, b in zip(start, end, strict=True)]
     assert found == ["ab", "c", "漢", "字", "d", "é\0x"] and offsets.tolist() == [0, 0, 5, 5, 6]
     assert len(set(hashes.tolist())) == 6
+
+
+@pytest.mark.parametrize(("other", "grouped"), [((7, 1), 2), ((7, 2), 0), ((8, 1), 0), ((8, 2), 0)])
+def test_windows_are_equal_where_both_hashes_are(other, grouped):
+    windows = np.array([(7, 1, 0, 0), (*other, 1, 5)], module.WINDOW)
+    offsets, rows = module._groups(windows)
+    assert offsets.tolist() == ([0, 2] if grouped else [0]) and rows.size == grouped
