@@ -5,6 +5,7 @@ import pyarrow as pa
 ID, TEXT, SOURCE = "id", "text", "source"
 CLUSTER_SIZE, COPY_SOURCES = "cluster_size", "copy_sources"  # of the columns that a recipe can add to clean documents
 
+DECLARED = "declared_language"  # column of documents of an input whose settings name its language
 LANGUAGE = "language"  # what a step may provide to later steps: the label that chooses a document's profile
 
 # Kinds of shards. All kinds except spans and links have the same rows in the same order in one part.

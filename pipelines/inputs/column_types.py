@@ -111,7 +111,7 @@ def cast_table(table: pa.Table, target: pa.Schema) -> pa.Table:
 
 def _column(table: pa.Table, wanted: pa.Field) -> pa.Array | pa.ChunkedArray:
     place = table.schema.get_field_index(wanted.name)  # hashed: looking through the names takes n^2 for n columns
-    if place < 0:
+    if place < 0 or pa.types.is_null(wanted.type):
         return pa.nulls(table.num_rows, wanted.type)
     field, column = table.field(place), table.column(place)
     if _is_json(wanted) and not _is_json(field):

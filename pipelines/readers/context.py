@@ -31,11 +31,12 @@ class ReadContext:
 
     @cached_property
     def needed(self) -> list[str]:
+        """Columns that each row of a table must have: the text or page first."""
         return required_columns(self.settings)
 
     @cached_property
     def extractor(self) -> Extractor:
-        return Extractor(self.settings.max_page_seconds)
+        return Extractor(self.settings.max_page_seconds, self.settings.favor)
 
     def reject(
         self,
@@ -79,15 +80,16 @@ class ReadContext:
         return b"".join(parts)
 
     def batches(self, piece: InputSlice, rows: list[dict], numbers: list[int]) -> Iterator[RecordBatch]:
-        """Yield the rows that have all required columns; reject all others."""
-        numbered = dict(zip(numbers, rows, strict=True))
-        lacking = {n: name for n, row in numbered.items() for name in self.needed if row.get(name) is None}
+        """Yield the rows that have a text and all other required columns; reject all others."""
+        numbered, needed = dict(zip(numbers, rows, strict=True)), [self.settings.text, *self.needed[1:]]
+        lacking = {n: name for n, row in numbered.items() for name in needed if row.get(name) is None}
         for number, name in lacking.items():
             self.reject(piece, number, f"no {name!r}")
         if kept := {n: row for n, row in numbered.items() if n not in lacking}:
             yield RecordBatch.rows([*kept.values()], [*kept])
 
     def source(self, piece: InputSlice) -> str:
+        """Return the source of documents without one of their own."""
         return piece.file.name if piece.file.format == "hf" else source_of(piece.file.name)
 
     def close(self) -> None:

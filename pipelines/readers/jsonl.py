@@ -42,7 +42,7 @@ def _read_batch(
     batch: Records | Values, piece: InputSlice, reading: ReadContext, long_integers: list[int]
 ) -> Iterator[RecordBatch]:
     """Yield the good rows of a batch."""
-    key, others = reading.settings.text, [name for name in reading.needed if name != reading.settings.text]
+    key, *others = reading.needed
     paths = [name.split(".") for name in reading.needed if "." in name]
     if piece.start + batch.offset == 0 and batch.records and batch.records[0].startswith(BOM):
         batch = batch._replace(offset=len(BOM), records=[batch.records[0][len(BOM) :], *batch.records[1:]])
