@@ -12,6 +12,7 @@ from gristmill.dedup.passages.repeated import RepeatedPassages
 from gristmill.dedup.substrings.exact_substrings import Substrings
 from gristmill.filters.core.filter import Filter
 from gristmill.filters.importance.step import Importance
+from gristmill.filters.langid.labels import language_of
 from gristmill.filters.perplexity.cross_fit import CrossFitPerplexity
 from gristmill.filters.registry import FILTERS, variant_of
 from gristmill.flows.clean.columns import Column, chosen_columns
@@ -98,7 +99,11 @@ def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = (
     output = read_settings(OutputSettings, table.get("output", {}), f"{where} [output]")
     chosen_columns(output.columns, built, f"{where} [output]")  # raises if one is unknown
     rest = {key: value for key, value in table.items() if key not in ("input", "output", "profiles", "steps")}
-    found = {"input": read_inputs(table.get("input", {}), where, folder), "steps": built, "output": output}
+    given = read_inputs(table.get("input", {}), where, folder)
+    for language in {each.language for each in given} - {None}:
+        if language != language_of(language):
+            raise RecipeError(f"{where} [input] language: no step knows {language!r}; write {language_of(language)!r}")
+    found = {"input": given, "steps": built, "output": output}
     return read_settings(Recipe, rest, where).model_copy(update=found)
 
 

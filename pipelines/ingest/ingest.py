@@ -30,6 +30,7 @@ from gristmill.pipelines.ingest.input_versions import (
     write_versions,
 )
 from gristmill.pipelines.ingest.losses import check_losses
+from gristmill.pipelines.ingest.named_columns import check_columns
 from gristmill.pipelines.inputs.column_types import cast_table, join_schemas
 from gristmill.pipelines.inputs.inputs import (
     File,
@@ -153,6 +154,7 @@ def ingest_step(work: UPath, inputs: Sequence[InputSettings]) -> Step:
         for plan in plans:
             if plan.own:
                 load_plugin(plan.own)
+            check_columns(plan.settings, plan.files, plan.name, plan.own)
 
     def done(manifests: dict[UPath, Manifest]) -> None:
         for plan in plans:

@@ -152,7 +152,7 @@ def found_in(table: pa.Table, numbers: np.ndarray, piece: InputSlice, reading: R
     else:
         table = _plain(table, settings)
         if lacking := [name for name in reading.needed if name not in table.column_names]:
-            why = f"no {lacking[0]!r}: there is {', '.join(sorted(table.column_names)[:8])}"
+            why = reading.lacks(lacking[0], table.column_names)
     if why:
         for number in numbers:
             reading.reject(piece, int(number), why)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from gristmill.pipelines.inputs.inputs import InputSettings, source_of
-from gristmill.pipelines.inputs.records import RecordBatch, required_columns
+from gristmill.pipelines.inputs.records import MAX_COLUMNS, RecordBatch, required_columns
 from gristmill.pipelines.inputs.work_units import InputSlice
 from gristmill.pipelines.plugins import Plugin
 from gristmill.pipelines.readers.pages.html_extractor import Extractor
@@ -27,6 +27,7 @@ class ReadContext:
     own: Plugin | None = None  # the reader that `input.reader` names
     rejects: int = field(default=0, init=False)
     lost_bytes: int = field(default=0, init=False)  # of the files as stored: see CorruptStream
+    seen: set[str] = field(default_factory=set, init=False)  # names of columns of records that lack a required one
     no_documents: Counter[str] = field(default_factory=Counter, init=False)  # records skipped by design, by their kind
 
     @cached_property
@@ -62,6 +63,13 @@ class ReadContext:
         where = {"file": piece.file.name, "position": number, "offset": offset}
         lost = {"lost_bytes": lost_bytes, "file_bytes": piece.file.size}
         self.on_reject({**where, "reason": reason, "excerpt": escaped, **lost})
+
+    def lacks(self, name: str, names: Iterable[str]) -> str:
+        """Return the reason to reject a record with columns of these names."""
+        names = sorted(names)
+        if len(self.seen) < MAX_COLUMNS:
+            self.seen.update(names)
+        return f"no {name!r}: there is {', '.join(names[:8])}"
 
     def skipped(self, kind: str) -> None:
         """Count a record that is no document. Kinds come from the input, so their number is bounded."""

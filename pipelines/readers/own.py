@@ -39,7 +39,7 @@ def read_own(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
         if not reason:
             lift(row, paths)
             if type(row) is not dict or type(row.get(key)) is not str or lacks(row, others):
-                reason = why_not(row, key, others)
+                reason = why_not(row, reading)
         if reason:
             reading.reject(piece, number, reason, line)
             continue
