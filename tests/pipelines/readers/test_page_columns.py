@@ -42,9 +42,10 @@ def test_every_format_with_columns_may_hold_pages(tmp_path, format):
     else:
         data = lines(*rows)
     if format == "own":
-        (tmp_path / "mine.py").write_text(
-            "import json, pathlib\ndef read(path):\n    yield from map(json.loads, pathlib.Path(path).read_text().splitlines())\n"
+        read = (
+            "import json\ndef read(path):\n    with open(path) as lines:\n        yield from map(json.loads, lines)\n"
         )
+        (tmp_path / "mine.py").write_text(read)
         settings["reader"] = f"{tmp_path}/mine.py:read"
     made = ingest(tmp_path / "work", write(tmp_path / "raw", **{f"x__{format}": data}), **settings)
     assert [BODY in text for text in made.texts] == [True]
