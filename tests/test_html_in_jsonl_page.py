@@ -32,7 +32,10 @@ def test_the_examples_run_as_printed(tmp_path):
         done = subprocess.run(["sh", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
     clean = pl.read_parquet(tmp_path / "work" / "clean" / "*.parquet").sort("source")
-    assert clean["source"].to_list() == ["crawl", "notes"] and clean["title"].to_list() == ["The mill", None]
+    assert clean["source"].to_list() == ["crawl", "notes"] and clean["title"].to_list() == [
+        "The mill, by <EMAIL>",
+        None,
+    ]
     assert "Nobody knows how old" in clean["text"][0] and "Home" not in clean["text"][0]
     assert not {"labels", "html"} & {*clean.columns} and clean["declared_language"].to_list() == [None, "en"]
     rejects = [orjson.loads(path.read_bytes()) for path in (tmp_path / "work" / "rejects").glob("*.jsonl")]
