@@ -63,7 +63,7 @@ def split_table(table: pa.Table, column: str) -> Iterator[tuple[str, pa.Table]]:
 
 
 def is_partition(path: UPath) -> bool:
-    """True for a folder that belongs to the folder around it: it has no manifest of its own."""
+    """True if the folder belongs to the folder around it: it has no manifest of its own."""
     return "=" in path.name and path.is_dir() and not path.is_symlink()
 
 
