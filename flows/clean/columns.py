@@ -116,7 +116,9 @@ def check_split_name(split_by: str | None, columns: Mapping[str, Column], steps:
 
 def check_split(split_by: str | None, columns: Mapping[str, Column], documents: list[pa.Schema], where: str) -> None:
     """Raise RecipeError if clean documents have no column of strings by which they can be split."""
-    for schema in documents if split_by and split_by not in columns else ():
+    if not split_by or split_by in columns:
+        return
+    for schema in documents:
         strings = [field.name for field in schema if _is_string(field.type) and field.name not in (ID, TEXT)]
         if split_by in schema.names and split_by not in strings:
             raise RecipeError(f"{where} split_by: {shown(split_by)} is {schema.field(split_by).type}; {EXPECTED}")

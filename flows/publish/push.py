@@ -89,7 +89,9 @@ def hub_errors(repo: str, revision: str | None) -> Iterator[None]:
             404: f"the Hub has no {place}, or the token may not see it",
         }
         raise GristmillError(what.get(code, f"the Hub answered {code} for {place} ({_line(error)}); {again}")) from None
-    except (*HfHubHTTPError.__bases__, RuntimeError) as error:  # of the client's HTTP library; of its threads
+    except Exception as error:
+        if not isinstance(error, (RuntimeError, *HfHubHTTPError.__bases__)):  # of threads; of the HTTP library, OSError
+            raise
         cause = error.__cause__ or error
         raise GristmillError(f"the upload to {place} stopped ({_line(cause)}); {again}") from None
 

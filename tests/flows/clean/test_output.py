@@ -6,6 +6,9 @@ import pyarrow.dataset
 import pytest
 from corpora import documents, tree, write_jsonl
 
+import gristmill as gm
+from gristmill.flows.clean.columns import Column, check_measures
+from gristmill.flows.clean.recipe import STEPS as STEPS_OF_ALL
 from gristmill.flows.clean.recipe import parse_recipe
 from gristmill.flows.clean.run import clean
 from gristmill.flows.engine.engines import engine
@@ -20,6 +23,7 @@ from gristmill.pipelines.storage.manifest import Manifest
 from gristmill.pipelines.tokens.settings import TokenSettings
 
 STEPS = {"language": {}, "gopher": {"min_words": 5}, "exact": {}}
+WITH_FILES = {"classifier", "decontaminate", "importance", "join", "keywords", "perplexity"}  # that a recipe must name
 ODD = ["a/b", "..", "", None, "x" * 300, "ü c"]  # sources that are no names of folders
 
 
@@ -104,6 +108,13 @@ def test_a_wrong_column_is_one_line(raw, tmp_path, output, complaint):
     assert not (tmp_path / "work" / "clean").exists()
 
 
+@pytest.mark.parametrize("kind", [name for name in STEPS_OF_ALL if name not in WITH_FILES])
+def test_every_step_tells_its_measures_before_anything_is_read(kind):
+    built = parse_recipe({"steps": {kind: {}}}, "test").steps
+    with pytest.raises(RecipeError, match=f"{kind} has no measure '{kind}.no_such'; (did you mean|there is) "):
+        check_measures({f"{kind}.no_such": Column(f"steps/{kind}/measures", "no_such")}, built, "unicode", "[output]")
+
+
 def test_a_column_of_too_many_values_is_one_line(tmp_path):
     raw = write_jsonl(tmp_path / "raw.jsonl", [{"text": f"Text {i}.", "url": f"https://a.b/{i}"} for i in range(1_001)])
     with pytest.raises(RecipeError, match="'url' has 1,001 values in one shard; expected at most 1,000"):
@@ -139,6 +150,22 @@ def test_any_number_of_workers_writes_the_same(raw, run, tmp_path):
     assert tree(tmp_path / "work", "clean") == tree(run, "clean")
 
 
+def test_a_run_that_was_stopped_leaves_no_folders_of_another_split(raw, tmp_path):
+    def stopped(jobs):
+        for n, finished in enumerate(run_serial(jobs)):
+            yield finished
+            if n == 1 and finished[0].work.__name__ == "apply_shard":
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        clean(recipe(raw, split_by="kind"), to_path(tmp_path / "work"), stopped)
+    assert (tmp_path / "work" / "clean" / "kind=").is_dir()
+    clean(recipe(raw, split_by="source"), to_path(tmp_path / "work"))
+    clean(recipe(raw, split_by="source"), to_path(tmp_path / "fresh"))
+    assert tree(tmp_path / "work", "clean") == tree(tmp_path / "fresh", "clean")
+    assert [path.name for path in (tmp_path / "work" / "clean").iterdir() if path.is_dir()] == ["source=crawl"]
+
+
 def test_verify_finds_damage_and_strangers_in_folders(raw, tmp_path):
     work = tmp_path / "work"
     clean(recipe(raw, split_by="kind"), to_path(work))
@@ -169,6 +196,8 @@ def test_tokens_and_report_are_those_of_one_folder(raw, run, tmp_path):
     assert models[0] == models[1] == models[2]
     ids = [(made[name] / "tokens" / "train-00000.bin").read_bytes() for name in ("flat", "split", "folder")]
     assert ids[0] == ids[1] == ids[2]
+    assert {*gm.open_run(run).clean.to_polars()["id"]} == {*gm.open_run(flat).clean.to_polars()["id"]}
+    assert gm.open_run(run).sql("select count(*) from clean group by kind").height == len(ODD)
     report(to_path(run), to_path(tmp_path / "split.html"))
     report(to_path(flat), to_path(tmp_path / "flat.html"))
     split, whole = ((tmp_path / f"{name}.html").read_text("utf-8") for name in ("split", "flat"))

@@ -41,7 +41,7 @@ COMMANDS = {
 }
 QUESTION = "The mill by a river turns grain into flour, or does it not?"
 SPEED = {"compare-languages", "tokenizer compare", "tokenizer train"}  # what they print holds seconds
-LINES = {"check", "compare-rules", "ngram score", "classifier score"}  # print the same lines in any order of documents
+LINES = {"check", "ngram score", "classifier score"}  # print the same lines in any order of documents
 # Commands whose arguments of these names are no documents: a table of any kind, text with spans, a finished run.
 OTHERS = {("pii", "score"), ("impact", "run"), ("pii", "redact")}
 
