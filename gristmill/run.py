@@ -1,17 +1,20 @@
 """Finished run: its summary, its tables, and why each document was kept or removed."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 from upath import UPath
 
 from gristmill.flows.clean.recipe import Recipe
+from gristmill.flows.engine.engines import engine as open_engine
+from gristmill.flows.publish.export import ExportSettings, export_corpus
 from gristmill.flows.runs.explain import explain
 from gristmill.flows.runs.finished import FinishedRun
 from gristmill.flows.runs.tables import collect, query, scan_step, scan_table
 from gristmill.flows.runs.what_if import Recount, what_if
 from gristmill.options import Path, Settings, changes_of, path_of
 from gristmill.pipelines.schema import MEASURES
+from gristmill.pipelines.settings import read_settings
 from gristmill.pipelines.storage.files import to_path
 from gristmill.tables import Table
 
@@ -181,6 +184,49 @@ class Run:
         target = to_path(path) if path else self.folder / PAGE
         report(self.folder, target)
         return target
+
+    def export(
+        self,
+        output: Path,
+        format: Literal["jsonl.zst", "datasets"] = "jsonl.zst",
+        *,
+        license: str = "unknown",
+        name: str | None = None,
+        workers: int | None = None,
+    ) -> UPath:
+        """Write the clean documents to a folder, as JSON lines or for `datasets.load_dataset`; return its path.
+
+        ``license`` and ``name`` are for the card of a dataset. Raises WorkError for a folder with other files.
+
+        >>> [path.name for path in gm.open_run("work").export("jsonl").iterdir() if path.suffix == ".zst"]
+        ['part-00000-000.jsonl.zst']
+        """
+        settings = read_settings(ExportSettings, {"format": format, "license": license, "name": name}, "export")
+        target = to_path(path_of(output))
+        with open_engine("processes", workers) as engine:
+            export_corpus(self.folder, target, settings, engine)
+        return target
+
+    def push(
+        self,
+        repo: str,
+        *,
+        private: bool = False,
+        revision: str | None = None,
+        license: str = "unknown",
+        name: str | None = None,
+    ) -> str:
+        """Upload the clean documents and their card to a dataset repository of the Hub; return its URL.
+
+        The token is that of ``HF_TOKEN`` or of `hf auth login`. Raises GristmillError, in one line, without a token,
+        for a refusal, and for a connection that fails; the same call continues.
+
+        >>> gm.open_run("work").push("ada/mill-corpus", private=True)  # doctest: +SKIP
+        'https://huggingface.co/datasets/ada/mill-corpus'
+        """
+        from gristmill.flows.publish.push import push_corpus
+
+        return push_corpus(self.folder, repo, private=private, revision=revision, license=license, name=name)
 
     def _table(self, name: str) -> Table:
         return Table(f"{self.folder}/{name}", scan_table(self._run, name))

@@ -66,7 +66,8 @@ class Table:
     def to_dataset(self) -> "datasets.Dataset":
         """Read the table into memory as a dataset of Hugging Face.
 
-        ``datasets.load_dataset("parquet", data_dir="work/clean")`` maps a table that is larger than memory.
+        A table that is larger than memory is mapped by
+        ``datasets.load_dataset("parquet", data_files="work/clean/**/*.parquet")``.
 
         >>> gm.open_run("work").clean.to_dataset().num_rows
         2

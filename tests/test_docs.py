@@ -68,12 +68,13 @@ def test_links_lead_somewhere(page):
 
 @on_each_page
 def test_settings_exist(page):
-    """``gopher.min_words`` and the like, in backticks or after --set: the step has the setting."""
+    """``gopher.min_words`` and measures like ``gopher.words``, in backticks or after --set: the step has them."""
     text = page.read_text("utf-8")
     shown = "\n".join([*spans(text), *blocks(text)])
     steps = "|".join(STEPS)
     for step, setting in re.findall(rf"(?<![\w./])(?:steps\.)?({steps})\.([a-z]\w+)(?![\w./(])", shown):
-        assert setting in STEPS[step].model_fields or setting in ("py", "toml"), f"{step}.{setting}"
+        names = setting, f"min_{setting}", f"max_{setting}"
+        assert {*names} & {*STEPS[step].model_fields, "py", "toml"}, f"{step}.{setting}"
 
 
 def commands(text: str) -> list[str]:

@@ -6,8 +6,8 @@ from upath import UPath
 
 from gristmill.flows.tokenize.train_tokenizer import load_encoder
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import DOCUMENT
-from gristmill.pipelines.steps.step import run_step
+from gristmill.pipelines.schema import DOCUMENT, DOCUMENTS
+from gristmill.pipelines.steps.step import Input, run_step
 from gristmill.pipelines.storage.shards import write_shard
 from gristmill.pipelines.tokens.settings import TokenSettings
 from gristmill.pipelines.tokens.steps import encode_step, gather_step
@@ -54,6 +54,6 @@ def token_folder(folder, texts, size=300, validation=0.2):
     write_shard(shard, [pa.Table.from_pylist(rows, DOCUMENT)], DOCUMENT)
     coder, tokens = train_subwords(folder / "tokenizer", texts, size), UPath(folder / "tokens")
     finish(shard.parent)
-    run_step(encode_step({shard: {"bytes": shard.stat().st_size}}, coder, tokens))
+    run_step(encode_step({Input(shard.parent, shard.stem, DOCUMENTS): {"bytes": shard.stat().st_size}}, coder, tokens))
     run_step(gather_step(tokens, coder, TokenSettings(validation=validation)))
     return tokens

@@ -66,8 +66,8 @@ class Difference(NamedTuple):
 
 
 def rows(folder: Path) -> Iterator[dict]:
-    """Yield the rows of a folder's shards, in the order of their names."""
-    for shard in sorted(folder.glob("*.parquet")):
+    """Yield the rows of a folder's shards, in the order of their names; a run may have split them by a column."""
+    for shard in sorted(folder.rglob("*.parquet")):
         yield from pl.read_parquet(shard).iter_rows(named=True)
 
 

@@ -11,7 +11,8 @@ from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.schema import LANGUAGE
 from gristmill.pipelines.settings import Settings, given_name, read_settings
 
-GUESS = "guess"  # what a step may provide besides LANGUAGE: the likeliest language, sure or not
+# What a step may provide besides LANGUAGE: the likeliest language, sure or not, and its probability.
+GUESS, PROBABILITY = "guess", "probability"
 Count = Annotated[int, Field(ge=0)]
 Ratio = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]

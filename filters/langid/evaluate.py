@@ -10,7 +10,11 @@ from gristmill.filters.langid.labels import language_of
 from gristmill.filters.langid.models import MODELS, load_model
 from gristmill.filters.langid.preprocess import sample_slices
 from gristmill.pipelines.errors import InputError
+from gristmill.pipelines.inputs.inputs import clean_folder
 from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.schema import TEXT
+from gristmill.pipelines.storage.files import to_path
+from gristmill.pipelines.storage.inspect import only, open_table
 from gristmill.pipelines.storage.shards import cut_groups
 
 REFERENCE = "lid.176"  # scores are over the languages that this model knows
@@ -34,14 +38,20 @@ class ModelScore(NamedTuple):
 
 
 def read_labeled(paths: list[str], label_column: str = "language") -> pl.DataFrame:
-    """Return the columns text and language (our label) of JSONL files, plain, gzip or zstd.
+    """Return the columns text and language (our label) of JSONL files, plain, gzip or zstd, and of folders of shards.
 
-    Rows without one of them are left out. Raises InputError where a file cannot be read or has no such rows.
+    A work folder stands for its ``clean/``. Rows without one of the columns are left out. Raises InputError where a
+    file cannot be read or has no such rows, RecipeError for a folder without the columns.
     """
     frames = []
     for path in paths:
         try:
-            frame = pl.read_ndjson(path, schema={"text": pl.String, label_column: pl.String}).drop_nulls()
+            if (folder := to_path(clean_folder(path))).is_dir():
+                table = open_table(folder)
+                frame = table.rows.select(only(table, [TEXT, label_column], "--label-column")).cast(pl.String).collect()
+            else:
+                frame = pl.read_ndjson(path, schema={TEXT: pl.String, label_column: pl.String})
+            frame = frame.drop_nulls()
         except (OSError, pl.exceptions.PolarsError) as error:
             raise InputError(f"cannot read {path} as JSON lines with text and {label_column}: {error}") from None
         if frame.is_empty():

@@ -8,7 +8,7 @@ import pyarrow as pa
 from pydantic import Field, field_validator
 
 from gristmill.filters.core.batch import Batch
-from gristmill.filters.core.filter import GUESS, LANGUAGE, Filter, Rule
+from gristmill.filters.core.filter import GUESS, LANGUAGE, PROBABILITY, Filter, Rule
 from gristmill.filters.langid.labels import UNKNOWN, language_of
 from gristmill.filters.langid.models import ENSEMBLE, check_model_name, load_model
 from gristmill.filters.langid.preprocess import sample_slices
@@ -28,7 +28,7 @@ class Language(Filter):
 
     NAME: ClassVar[str] = "language"
     MEASURED: ClassVar[tuple[str, ...]] = ("model", "languages", "max_bytes", "confident_probability")
-    PROVIDES: ClassVar[dict[str, str]] = {LANGUAGE: "confident_label", GUESS: "label"}
+    PROVIDES: ClassVar[dict[str, str]] = {LANGUAGE: "confident_label", GUESS: "label", PROBABILITY: "probability"}
 
     model: str = ENSEMBLE  # a name of filters/langid/models.py, or file:PATH of a fastText model
     languages: list[str] = []  # ISO 639-1 codes, or 639-3 where there is none; empty: all languages are allowed

@@ -7,30 +7,45 @@ from upath import UPath
 from gristmill.flows.clean.plan import shards_of
 from gristmill.pipelines.ingest.ingest import InputSettings, ingest_step
 from gristmill.pipelines.inputs.inputs import clean_folder
-from gristmill.pipelines.schema import ID, TEXT
-from gristmill.pipelines.steps.step import Engine, Progress, run_serial, run_step
+from gristmill.pipelines.schema import DOCUMENTS, ID, TEXT
+from gristmill.pipelines.steps.step import Engine, Input, Progress, run_serial, run_step
 from gristmill.pipelines.storage.files import to_path
 from gristmill.pipelines.storage.manifest import Manifest
-from gristmill.pipelines.storage.shards import list_shards, shard_schema
+from gristmill.pipelines.storage.partitions import is_partition
+from gristmill.pipelines.storage.shards import shard_schema
 
 
 def corpus_shards(
     paths: Sequence[str], work: UPath, engine: Engine = run_serial, progress: Progress | None = None
-) -> dict[UPath, dict]:
-    """Return path -> bytes and sha256 for each shard of documents in the paths.
+) -> dict[Input, dict]:
+    """Return each shard of documents in the paths, with its bytes and sha256.
 
-    A work folder stands for its ``clean/``. Paths that are no finished folder of documents are ingested into
-    ``WORK/documents``. Raises InputError if there is nothing to read.
+    A work folder stands for its ``clean/``, of which a path may name one partition. Paths that are no finished folder
+    of documents are ingested into ``WORK/documents``. Raises InputError if there is nothing to read.
     """
-    shards: dict[UPath, dict] = {}
+    shards: dict[Input, dict] = {}
     raw = []
     for path in paths:
-        folder = to_path(clean_folder(path))
-        if Manifest.read(folder) and all({ID, TEXT} <= {*shard_schema(shard).names} for shard in list_shards(folder)):
-            shards |= {folder / f"{name}.parquet": file for name, file in shards_of(folder).items()}
+        found = _finished(to_path(clean_folder(path)))
+        if found is not None and all({ID, TEXT} <= {*shard_schema(shard.path).names} for shard in found):
+            shards |= found
         else:
             raw.append(path)
     if raw:
         run_step(ingest_step(work, [InputSettings(paths=raw)]), engine, progress)
-        shards |= {work / "documents" / f"{name}.parquet": file for name, file in shards_of(work / "documents").items()}
+        shards |= _shards(work / DOCUMENTS)
     return shards
+
+
+def _finished(folder: UPath) -> dict[Input, dict] | None:
+    """Return the shards of a finished folder, or of a partition of one; None for any other path."""
+    if Manifest.read(folder):
+        return _shards(folder)
+    if is_partition(folder) and Manifest.read(folder.parent):
+        return _shards(folder.parent, f"{folder.name}/")
+    return None
+
+
+def _shards(folder: UPath, beginning: str = "") -> dict[Input, dict]:
+    found = shards_of(folder).items()
+    return {Input(folder, name, DOCUMENTS): file for name, file in found if name.startswith(beginning)}

@@ -6,11 +6,12 @@ Documents are dropped afterwards, in the recipe's order. Only a corpus step that
 after it measure the text that it left.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from itertools import groupby
 from typing import cast
 
+import pyarrow as pa
 from upath import UPath
 
 from gristmill.dedup.index import IndexedStep
@@ -18,6 +19,7 @@ from gristmill.filters.core.decide import decide_shard
 from gristmill.filters.core.filter import LANGUAGE, Filter, Rewriter, provider
 from gristmill.filters.core.measure import compile_kernels, measure_shard
 from gristmill.filters.join.step import Join, index_joined
+from gristmill.flows.clean.columns import check_column, check_split
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.ingest import ingest_step
@@ -53,6 +55,7 @@ def plan(recipe: Recipe, work: UPath) -> Iterator[Step]:
     """Yield the steps from raw files to clean documents; each must be finished before the next is requested."""
     yield ingest_step(work, recipe.input)
     documents = shards_of(work / DOCUMENTS)
+    check_split(recipe.output.split_by, recipe.columns, schemas(work / DOCUMENTS, documents), "[output]")
     for chain in passes(recipe.steps):
         for name in chain:
             if isinstance(step := recipe.steps[name], Join):
@@ -68,6 +71,9 @@ def plan(recipe: Recipe, work: UPath) -> Iterator[Step]:
         yield link_step(recipe, work, documents, names)
     if counts_copies(recipe):
         yield copies_step(work, documents)
+    for name, column in recipe.columns.items():
+        for schema in schemas(work / column.folder, documents):
+            check_column(name, column, schema, recipe.output.split_by, "[output]")
     yield apply_step(recipe, work, documents)
 
 
@@ -92,6 +98,11 @@ def shards_of(folder: UPath) -> dict[str, dict]:
     """Return name without suffix -> size and checksum, for the shards of a finished folder."""
     files = require_finished(folder, "run the steps before it first").files
     return {name.removesuffix(".parquet"): file for name, file in files.items() if name.endswith(".parquet")}
+
+
+def schemas(folder: UPath, documents: Iterable[str]) -> list[pa.Schema]:
+    """Return the one schema of the shards of a folder, or none without shards."""
+    return [shard_schema(folder / f"{part}.parquet") for part in [*documents][:1]]
 
 
 def naming_steps(recipe: Recipe) -> list[str]:
@@ -283,13 +294,10 @@ def apply_step(recipe: Recipe, work: UPath, documents: dict[str, dict]) -> Step:
     inputs = (Input(work / DOCUMENTS, "", DOCUMENTS), *decided, *spans_before(recipe, work), *others, *links)
     names = [(each.kind, each.step) for each in inputs]  # which the ledger holds
     outputs = [Output(work / kind, "", inputs, names, kind) for kind in ("clean", "removed", "ledger")]
-    if columns := recipe.columns:
-        tables = [
-            Input(work / folder, "", COLUMNS, folder) for folder in {column.folder: 0 for column in columns.values()}
-        ]
-        outputs[0] = outputs[0]._replace(
-            inputs=(*inputs, *tables), settings=[names, [[name, *column] for name, column in columns.items()]]
-        )
-    jobs = by_shard(apply_shard, (columns,), outputs, bytes_of(documents), cheap=True)
+    columns, split_by = recipe.columns, recipe.output.split_by
+    tables = [Input(work / folder, "", COLUMNS, folder) for folder in dict.fromkeys(c.folder for c in columns.values())]
+    clean_settings = [names, [[name, *column] for name, column in columns.items()], split_by]
+    outputs[0] = outputs[0]._replace(inputs=(*inputs, *tables), settings=clean_settings)
+    jobs = by_shard(apply_shard, (columns, split_by), outputs, bytes_of(documents), cheap=True)
     settings = {"steps": list(recipe.steps)}
     return Step("apply", {output.folder: settings for output in outputs}, jobs, prepare=spans.compile_kernels)

@@ -15,7 +15,7 @@ from gristmill.filters.importance.step import Importance
 from gristmill.filters.langid.labels import language_of
 from gristmill.filters.perplexity.cross_fit import CrossFitPerplexity
 from gristmill.filters.registry import FILTERS, variant_of
-from gristmill.flows.clean.columns import Column, chosen_columns
+from gristmill.flows.clean.columns import DEFAULT, Column, check_split_name, chosen_columns
 from gristmill.flows.clean.language_profiles import give_profiles, read_profiles
 from gristmill.flows.clean.own_steps import RECORD, own_step, recorded_step, step_table
 from gristmill.flows.clean.recipe_files import DEEPEST, find_recipe, parse_toml, read_toml
@@ -37,7 +37,8 @@ CODE = ("use", "reader")  # settings that name code, which a change of a setting
 class OutputSettings(Settings):
     """Settings of the clean documents."""
 
-    columns: list[str] = []  # to add; the steps provide cluster_size and copy_sources
+    columns: list[str] = [*DEFAULT]  # to add: these two, cluster_size, copy_sources, and measures such as gopher.words
+    split_by: str | None = None  # a column of strings: its documents lie in clean/COLUMN=VALUE/
 
 
 class Recipe(Settings):
@@ -97,7 +98,8 @@ def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = (
             make_change({"input": each, "output": table.setdefault("output", {})} | steps, change)
     built = {name: _step(name, values, f"{where} [steps.{name}]", folder) for name, values in steps.items()}
     output = read_settings(OutputSettings, table.get("output", {}), f"{where} [output]")
-    chosen_columns(output.columns, built, f"{where} [output]")  # raises if one is unknown
+    columns = chosen_columns(output.columns, built, f"{where} [output]")  # raises if one is unknown
+    check_split_name(output.split_by, columns, built, f"{where} [output]")
     rest = {key: value for key, value in table.items() if key not in ("input", "output", "profiles", "steps")}
     given = read_inputs(table.get("input", {}), where, folder)
     for language in (each.language for each in given):

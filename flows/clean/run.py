@@ -7,6 +7,7 @@ import polars as pl
 from upath import UPath
 
 from gristmill.filters.join.step import Join
+from gristmill.flows.clean.columns import check_measures
 from gristmill.flows.clean.own_steps import RecordedFilter, RecordedStep
 from gristmill.flows.clean.plan import decisions_of, plan, shards_of, spans_of
 from gristmill.flows.clean.recipe import Recipe
@@ -31,6 +32,7 @@ def clean(recipe: Recipe, work: UPath, engine: Engine = run_serial, progress: Pr
     Finished work that still fits is not repeated.
     """
     check_paths(recipe.input)
+    check_measures(recipe.columns, recipe.steps, recipe.words, "[output]")
     for step in recipe.steps.values():
         if isinstance(step, RecordedFilter | RecordedStep):
             step.measure(None)  # raises

@@ -34,8 +34,12 @@ SECTIONS = {
         "explore": "Browse the documents of a finished run; move thresholds and see the effect.",
         "inspect": "Inspect Parquet shards: schema, sizes, histograms, samples.",
         "overlap": "Show how much of each source is in the others, too.",
-        "card": "Write the dataset card of a finished run, for the Hugging Face Hub.",
         "verify": "Verify the checksums of everything finished in a folder: documents, tokens, models.",
+    },
+    "Share": {
+        "export": "Write the clean documents as JSON lines, or as a folder for `datasets`.",
+        "card": "Write the dataset card of a finished run, for the Hugging Face Hub.",
+        "push": "Upload the clean documents and their card to the Hugging Face Hub.",
     },
     "Tokenize": {
         "tokenizer": "Train, compare, export and import tokenizers; encode and decode text.",

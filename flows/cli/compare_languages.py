@@ -18,7 +18,7 @@ from gristmill.flows.cli.output import say, say_json, say_table
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object for each model and cap.")
 @click.argument("corpora", nargs=-1, required=True, metavar="CORPUS...")
 def compare_languages(names, max_bytes, label_column, as_json, corpora):
-    """Compare language models on labeled texts: JSON lines with columns text and language.
+    """Compare language models on labeled texts: JSON lines, or shards, with columns text and language.
 
     Each model reads a few slices of every document, then whole documents. Labels may be ISO 639-1 or 639-3, with
     script or region: eng, en_GB and eng_Latn are en; cmn, zh_TW and zh-Hans are zh; nb is no.

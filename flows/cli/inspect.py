@@ -9,6 +9,7 @@ from rich.text import Text
 from gristmill.flows.cli.options import whole
 from gristmill.flows.cli.output import say, say_json, say_table
 from gristmill.flows.escape import LINE, json_bytes
+from gristmill.pipelines.inputs.inputs import clean_folder
 from gristmill.pipelines.schema import TEXT
 from gristmill.pipelines.storage.files import to_path
 
@@ -30,7 +31,7 @@ CUT = 400  # characters of a value in a sample
 @click.option("--id", "id", metavar="ID", help="Show all of one document.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, with complete values.")
 def inspect(path, columns, expression, column, count, id, as_json):
-    """Inspect PATH: a Parquet shard, a folder of shards, or JSON lines.
+    """Inspect PATH: a Parquet shard, a folder of shards, JSON lines, or clean/ of a work folder.
 
     Shows sizes, columns with their numbers of nulls, and the lengths of texts. Control characters are escaped.
     --where shows 3 rows unless --rows is given.
@@ -43,7 +44,7 @@ def inspect(path, columns, expression, column, count, id, as_json):
     from gristmill.pipelines.storage import inspect as look
     from gristmill.pipelines.storage.histogram import histogram
 
-    table = look.open_table(to_path(path))
+    table = look.open_table(to_path(clean_folder(path)))
     names = look.only(table, [name for name in columns.split(",") if name])
     table = look.where(table, expression) if expression is not None else table
     if id is not None:

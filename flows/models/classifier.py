@@ -81,7 +81,7 @@ def score_corpus(corpus: Sequence[str], work: UPath, model: str, label: str) -> 
     if label not in classifier.labels:
         raise RecipeError(f"{model} has no label {label!r}; --label names one of {', '.join(classifier.labels[:5])}")
     for shard in corpus_shards(corpus, work):
-        for table in read_batches(shard, [ID, TEXT]):
+        for table in read_batches(shard.path, [ID, TEXT]):
             scores = classifier.probability(Ragged.from_text(table[TEXT]), label)
             yield from zip(table[ID].to_pylist(), scores.tolist(), strict=True)
 
@@ -91,13 +91,13 @@ def _sample(corpus: Sequence[str], work: UPath, settings: ClassifierSettings) ->
     shards = list(corpus_shards(corpus, work))
     listed = [pl.DataFrame(schema={"draw": pl.Float64, "bytes": pl.Int64})]
     for shard in shards:
-        for table in read_batches(shard, [ID, TEXT]):
+        for table in read_batches(shard.path, [ID, TEXT]):
             listed.append(_listed(table))
     every = pl.concat(listed).with_row_index("row").filter(pl.col("bytes") > 0).sort("draw", "row")
     chosen = every.filter(pl.col("bytes").cum_sum() <= settings.max_bytes)["row"].to_numpy()
     first, parts, ascending = 0, [], np.sort(chosen)
     for shard in shards:
-        for table in read_batches(shard, [ID, TEXT]):
+        for table in read_batches(shard.path, [ID, TEXT]):
             begin, end = np.searchsorted(ascending, (first, first + len(table)))
             parts.append(table.take(ascending[begin:end] - first))
             first += len(table)

@@ -24,7 +24,7 @@ from gristmill.pipelines.storage.shards import read_batches
 def train_ngram(corpus: Sequence[str], work: UPath, settings: NGramSettings, tokenizer: str | None) -> NGram:
     """Train a model on the documents of a corpus; raw files are ingested into ``work`` first."""
     shards = corpus_shards(corpus, work)
-    batches = (Batch(Ragged.from_text(table[TEXT])) for shard in shards for table in read_batches(shard, [TEXT]))
+    batches = (Batch(Ragged.from_text(table[TEXT])) for shard in shards for table in read_batches(shard.path, [TEXT]))
     return train(batches, settings, *encoder(tokenizer))
 
 
@@ -55,7 +55,7 @@ def scorer(model: str, tokenizer: str | None = None) -> Scorer:
 def score_corpus(corpus: Sequence[str], work: UPath, score: Scorer, by_line: bool = False) -> Iterator[dict]:
     """Yield each document's id and measures; with ``by_line`` also the log10 probability and tokens of its lines."""
     for shard in corpus_shards(corpus, work):
-        for table in read_batches(shard, [ID, TEXT]):
+        for table in read_batches(shard.path, [ID, TEXT]):
             batch = Batch(Ragged.from_text(table[TEXT]))
             total, lines = score(batch)
             measured = score_columns(total, np.diff(batch.text.offsets))

@@ -13,15 +13,17 @@ from gristmill.dedup.near.near_duplicates import NearDuplicates
 from gristmill.filters.langid.filter import Language
 from gristmill.filters.pii.filter import PiiFilter
 from gristmill.filters.rules.keywords import Keywords
+from gristmill.flows.clean.run import REMEDY
 from gristmill.flows.report.format import environment, indented
 from gristmill.flows.report.guessed import guessed
 from gristmill.flows.report.html import addresses_left, benchmarks, rewritten, unread_columns, unsearched
 from gristmill.flows.report.ledger import read_ledger
 from gristmill.flows.report.rules import steps
 from gristmill.flows.runs.finished import FinishedRun
-from gristmill.pipelines.schema import DECLARED, ID, SOURCE, TEXT
+from gristmill.pipelines.schema import CLUSTER_SIZE, COPY_SOURCES, DECLARED, ID, SOURCE, TEXT
 from gristmill.pipelines.storage.files import atomic_write
-from gristmill.pipelines.storage.shards import shard_schema
+from gristmill.pipelines.storage.manifest import require_finished
+from gristmill.pipelines.storage.shards import list_shards, shard_schema
 
 UNSURE = "und"
 MIN_SHARE = 0.005  # of the kept documents that a language needs to be in the header
@@ -30,6 +32,9 @@ SIZES += ((10**8, "10M<n<100M"), (10**9, "100M<n<1B"), (10**10, "1B<n<10B"), (10
 SCRUBBED = "from the input, personal data replaced"
 MEANINGS = {ID: "unique, the same in every run on the same input", TEXT: "text of the document after all steps"}
 MEANINGS |= {SOURCE: "origin of the document", DECLARED: "language that the recipe gives for its input"}
+FOUND = {"language": "most probable language of the text", "language_probability": "its probability"}
+FOUND |= {CLUSTER_SIZE: "documents that it stands for, itself included", COPY_SOURCES: "sources of its removed copies"}
+MOST_CONFIGS = 100
 
 
 def card(folder: UPath, target: UPath, license: str, name: str | None = None) -> int:
@@ -40,8 +45,8 @@ def card(folder: UPath, target: UPath, license: str, name: str | None = None) ->
     return len(text)
 
 
-def write(work: FinishedRun, license: str, name: str | None) -> str:
-    """Return the card: a header for the Hub, then sections for readers."""
+def write(work: FinishedRun, license: str, name: str | None, data: str = "clean") -> str:
+    """Return the card: a header for the Hub, then sections for readers. The shards lie in the folder ``data``."""
     ledger = read_ledger(work)
     kinds = {step.NAME: step for step in work.recipe.steps.values()}
     languages = ledger.languages.filter(pl.col("kept") > 0).sort("kept", "language", descending=[True, False])
@@ -75,23 +80,35 @@ def write(work: FinishedRun, license: str, name: str | None) -> str:
             fence="`" * max(3, 1 + max(map(len, re.findall("`+", recipe)), default=0)),
         )
     )
-    return f"---\n{_header(work, languages, license, name)}\n---\n\n{body}"
+    return f"---\n{_header(work, languages, license, name, data)}\n---\n\n{body}"
 
 
-def _header(work: FinishedRun, languages: pl.DataFrame, license: str, name: str | None) -> str:
+def _header(work: FinishedRun, languages: pl.DataFrame, license: str, name: str | None, data: str) -> str:
     """Return the YAML header for the Hub and `datasets`."""
     from huggingface_hub import DatasetCardData  # takes a third of a second to import
 
     frequent = languages.filter((pl.col("kept") >= MIN_SHARE * work.summary["clean"]) & (pl.col("language") != UNSURE))
-    data = DatasetCardData(
+    header = DatasetCardData(
         pretty_name=name or work.recipe.name,
         license=license,
         language=frequent["language"].to_list() or None,
         size_categories=[size_category(work.summary["clean"])],
         task_categories=["text-generation"],
-        configs=[{"config_name": "default", "data_files": [{"split": "train", "path": "clean/*.parquet"}]}],
+        configs=_configs(work, data),
     )
-    return data.to_yaml()
+    return header.to_yaml()
+
+
+def _configs(work: FinishedRun, data: str) -> list[dict[str, Any]]:
+    """Return the configurations for `datasets`: all documents, and each folder of clean/ if there are few."""
+    shards = require_finished(work.folder / "clean", REMEDY).files
+    folders = sorted({shard.rpartition("/")[0] for shard in shards if "/" in shard})
+    paths = {"default": f"{data}/**/*.parquet" if folders else f"{data}/*.parquet"}
+    for folder in folders if len(folders) <= MOST_CONFIGS else ():
+        value = folder.partition("=")[2]
+        key = value if re.fullmatch(r"\w[\w.-]*", value) and value not in paths else folder
+        paths[key] = f"{data}/{folder}/*.parquet"
+    return [{"config_name": key, "data_files": [{"split": "train", "path": path}]} for key, path in paths.items()]
 
 
 def size_category(documents: int) -> str:
@@ -105,13 +122,16 @@ def size_category(documents: int) -> str:
 
 def _columns(work: FinishedRun) -> list[dict[str, Any]]:
     """Return the columns of clean/, each with its type and meaning."""
-    schema = shard_schema(work.folder / "clean" / f"{work.parts[0]}.parquet") if work.parts else pa.schema([])
+    shards = list_shards(work.folder / "clean")
+    schema = shard_schema(shards[0]) if shards else pa.schema([])
     searched = {name for step in work.recipe.steps.values() if isinstance(step, PiiFilter) for name in step.columns}
+    meanings = {name: FOUND.get(name, f"measure of {column.step}") for name, column in work.recipe.columns.items()}
+    meanings = MEANINGS | dict.fromkeys(searched, SCRUBBED) | meanings
     return [
         {
             "name": field.name,
             "type": str(field.type),
-            "holds": MEANINGS.get(field.name, SCRUBBED if field.name in searched else "unchanged from the input"),
+            "holds": meanings.get(field.name, "unchanged from the input"),
         }
         for field in schema
     ]

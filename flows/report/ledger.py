@@ -23,7 +23,7 @@ class LedgerSummary(NamedTuple):
     languages: pl.DataFrame  # language, and the same; empty without a language step
     alone: dict[tuple[str, str], int]  # (step, rule) -> documents that violate no other rule
     rewrites: pl.DataFrame  # step, reason, spans, bytes, documents, kept_spans, kept_documents
-    chosen: pl.DataFrame  # reason, part, row, clean_row, and the ledger's columns
+    chosen: pl.DataFrame  # reason, part, row, and the ledger's columns
 
 
 def read_ledger(work: FinishedRun) -> LedgerSummary:
@@ -41,14 +41,13 @@ def read_ledger(work: FinishedRun) -> LedgerSummary:
 
 
 def _rows(work: FinishedRun, part: str) -> pl.DataFrame:
-    """Return a shard's ledger with reason, language, hash of the id, and the rows in documents/ and clean/."""
+    """Return a shard's ledger with reason, language, hash of the id, and the rows in documents/."""
     frame = work.ledger(part, COLUMNS).with_row_index("row")
     labels = work.languages(part)
     return frame.with_columns(
         (pl.lit(None, pl.String) if labels is None else labels).alias(LANGUAGE),
         pl.lit(part).alias("part"),
         pl.Series("hash", hash_rows(*Ragged.from_text(frame[ID].to_arrow()))),
-        (pl.col("kept").cast(pl.Int64).cum_sum() - 1).alias("clean_row"),
         pl.when("kept").then(pl.lit(KEPT)).otherwise(pl.format("{}.{}", "step", "rule")).alias("reason"),
         pl.when("kept").then("clean_bytes").otherwise(0).alias("clean_bytes"),
     )

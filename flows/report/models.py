@@ -14,7 +14,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import TEXT
 from gristmill.pipelines.storage.files import verify_file
 from gristmill.pipelines.storage.manifest import Manifest
-from gristmill.pipelines.storage.shards import read_batches
+from gristmill.pipelines.storage.shards import list_shards, read_batches
 from gristmill.tokenizers_lab.evaluate import measure
 from gristmill.tokenizers_lab.formats.detect import load_any
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
@@ -38,7 +38,7 @@ def tokenizers(work: FinishedRun) -> dict[str, Any] | None:
     if not found or not work.summary["clean"]:
         return None
     texts, left = [], COMPARED
-    for path in (work.folder / "clean" / f"{part}.parquet" for part in work.parts):
+    for path in list_shards(work.folder / "clean"):
         for table in read_batches(path, [TEXT]) if left > 0 else ():
             for text in table[TEXT]:
                 if left > 0:

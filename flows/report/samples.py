@@ -6,13 +6,15 @@ from upath import UPath
 
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.pii.filter import PiiFilter
+from gristmill.flows.clean.run import REMEDY
 from gristmill.flows.escape import LINE, TERMINAL
 from gristmill.flows.report.ledger import KEPT
 from gristmill.flows.runs.finished import FinishedRun
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import TEXT
+from gristmill.pipelines.schema import ID, TEXT
 from gristmill.pipelines.steps.spans import rewrite
-from gristmill.pipelines.storage.shards import read_rows
+from gristmill.pipelines.storage.manifest import require_finished
+from gristmill.pipelines.storage.shards import read_rows, read_shard
 
 BYTES = 8_000  # of a text to read
 CHARACTERS, LINES, WIDTH = 1_600, 24, 400  # of a text, and characters of a line, to show
@@ -26,12 +28,25 @@ def samples(work: FinishedRun, chosen: pl.DataFrame) -> list[dict]:
     """
     order = {name: place for place, name in enumerate(work.recipe.steps)}
     found = []
-    for kept, folder, row in (True, "clean", "clean_row"), (False, "documents", "row"):
+    for kept in (True, False):
         rows = chosen.filter(pl.col("kept") == kept)
-        texts = read_texts(work.folder / folder, rows.select("part", pl.col(row).alias("row")))
+        places = clean_places(work.folder / "clean", rows) if kept else rows.select("part", "row")
+        texts = read_texts(work.folder / ("clean" if kept else "documents"), places)
         for document, (text, size) in zip(rows.iter_rows(named=True), texts, strict=True):
             found.append(document | {"excerpt": excerpt(text, size), "reason": KEPT if kept else document["reason"]})
     return sorted(found, key=lambda row: (not row["kept"], order.get(row["step"], 0), row["reason"], row["hash"]))
+
+
+def clean_places(clean: UPath, chosen: pl.DataFrame) -> pl.DataFrame:
+    """Return the shard in clean/ (``part``) and the row of each chosen document; a run may have split its shards."""
+    parts, ids = require_finished(clean, REMEDY).parts, [chosen.clear().select(ID, part="part", row="row")]
+    for part in chosen["part"].unique().sort():
+        for name in parts[part].files:
+            frame = pl.DataFrame(read_shard(clean / name, [ID])).with_row_index("row")
+            ids.append(frame.select(ID, part=pl.lit(name.removesuffix(".parquet")), row="row"))
+    found = pl.concat([frame.cast({ID: pl.String}) for frame in ids])
+    places = chosen.select(pl.col(ID).cast(pl.String)).join(found, on=ID, how="left", maintain_order="left")
+    return places.select("part", "row")
 
 
 def read_texts(folder: UPath, places: pl.DataFrame) -> list[tuple[str, int]]:

@@ -17,7 +17,7 @@ from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.storage.files import verify_file
 from gristmill.pipelines.storage.manifest import Manifest, require_finished
 from gristmill.pipelines.storage.sealed import read_sealed
-from gristmill.pipelines.storage.shards import list_shards, read_shard
+from gristmill.pipelines.storage.shards import read_shard
 
 
 class FinishedRun:
@@ -53,7 +53,7 @@ class FinishedRun:
         if str(folder) not in self._files:
             self._files[str(folder)] = require_finished(folder, REMEDY).files
         path = folder / f"{part}.parquet"
-        verify_file(path, self._files[str(folder)][path.name]["sha256"])
+        verify_file(path, self._files[str(folder)][f"{part}.parquet"]["sha256"])
         return pl.DataFrame(read_shard(path, columns))
 
     def ledger(self, part: str, columns: list[str]) -> pl.DataFrame:
@@ -79,7 +79,7 @@ class FinishedRun:
         """Return all shards of a table, or None if the run has not made it."""
         if Manifest.read(folder) is None:
             return None
-        frames = [self.shard(folder, path.stem, columns) for path in list_shards(folder)]
+        frames = [self.shard(folder, part, columns) for part in shards_of(folder)]
         return pl.concat(frames) if frames else None
 
 

@@ -15,6 +15,7 @@ from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.ingest.input_versions import INPUTS
 from gristmill.pipelines.storage.files import TEMPORARY, checksum
 from gristmill.pipelines.storage.manifest import MANIFEST, PROGRESS, Manifest
+from gristmill.pipelines.storage.partitions import is_partition
 from gristmill.pipelines.storage.sealed import read_sealed
 
 INTACT, DAMAGED, UNFINISHED = "intact", "damaged", "unfinished"
@@ -97,14 +98,19 @@ def verify(folder: UPath, advance: Callable[[int, int], None] = lambda done, tot
 def _files(folder: UPath) -> Iterator[tuple[UPath, list[str]]]:
     """Yield each folder with the names of its files; the records of an unfinished folder count as one file.
 
-    Links to folders count as files too: they may lead out of the folder, or around in it.
+    Files of partitions, which have no manifest of their own, count as files of the folder around them. Links to
+    folders count as files too: they may lead out of the folder, or around in it.
     """
-    names: list[UPath] = []
+    names: list[str] = []
     folders: list[UPath] = []
     for path in sorted(folder.iterdir(), key=lambda path: path.name) if folder.is_dir() else ():
-        inside = path.is_dir() and not path.is_symlink() and path.name != PROGRESS
-        (folders if inside else names).append(path)
-    yield folder, [path.name for path in names]
+        if is_partition(path):
+            names += sorted(f"{path.name}/{each.name}" for each in path.iterdir())
+        elif path.is_dir() and not path.is_symlink() and path.name != PROGRESS:
+            folders.append(path)
+        else:
+            names.append(path.name)
+    yield folder, names
     for path in folders:
         yield from _files(path)
 

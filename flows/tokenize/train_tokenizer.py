@@ -106,7 +106,7 @@ def count_words(
     folder = work / COUNTS
     jobs = []
     for n, (shard, file) in enumerate(sorted(shards.items(), key=lambda item: item[1]["sha256"])):
-        part = Output(folder, f"part-{n:05d}", (Input(shard.parent, shard.stem, DOCUMENTS),), counted)
+        part = Output(folder, f"part-{n:05d}", (shard,), counted)
         jobs.append(Job(count_shard, (counting,), (part,), file["bytes"]))
     run_step(Step("count words", {folder: counted}, jobs), engine, progress)
     return folder

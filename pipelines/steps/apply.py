@@ -12,6 +12,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import COLUMN_SPANS, COLUMNS, DECISIONS, DOCUMENTS, ID, LINK, LINKS, SOURCE, SPANS, TEXT
 from gristmill.pipelines.steps.spans import apply_spans, rewrite_columns
 from gristmill.pipelines.steps.step import Output, Written, input_of, inputs_of
+from gristmill.pipelines.storage.partitions import split_table
 from gristmill.pipelines.storage.shards import cut_groups, read_batches, read_shard, write_shard
 
 SPANS_AT_ONCE = 1 << 18
@@ -43,11 +44,14 @@ LEDGER = pa.schema(
 WHY = {"reason": pa.large_string(), "value": pa.float64(), "threshold": pa.float64(), "duplicate_of": pa.large_string()}
 
 
-def apply_shard(columns: Mapping[str, tuple[str, str]], outputs: tuple[Output, ...]) -> list[Written]:
+def apply_shard(
+    columns: Mapping[str, tuple[str, str]], split_by: str | None, outputs: tuple[Output, ...]
+) -> list[Written]:
     """Write a shard's kept documents (text rewritten), its removed documents (as read, with the reason) and its ledger.
 
     Inputs are the documents, the decisions and spans of each step, in the order of the recipe, the links, and the
-    tables of ``columns``: name in kept documents -> table and name there. Memory: a few times the text of one shard.
+    tables of ``columns``: name in kept documents -> table and name there. ``split_by`` is a column of kept documents
+    whose values choose their folders (partitions.py). Memory: a few times the text of one shard.
     """
     shard = input_of(outputs, DOCUMENTS).path
     decisions = {name: pl.DataFrame(read_shard(each.path)) for name, each in inputs_of(outputs, DECISIONS).items()}
@@ -77,7 +81,8 @@ def apply_shard(columns: Mapping[str, tuple[str, str]], outputs: tuple[Output, .
         clean_bytes=np.concatenate([after for _, after in sizes]),
     )
     rows_of = {"clean": kept, "removed": removed, "ledger": [ledger.select(LEDGER.names).to_arrow()]}
-    return [_write(output, rows_of[output.kind], ledger) for output in outputs]
+    folders_by = {"clean": split_by}
+    return [_write(output, rows_of[output.kind], ledger, folders_by.get(output.kind)) for output in outputs]
 
 
 def _explain(decisions: dict[str, pl.DataFrame], shard: UPath, links: list[pl.DataFrame]) -> pl.DataFrame:
@@ -147,10 +152,11 @@ def _with_columns(table: pa.Table, columns: Mapping[str, pa.ChunkedArray]) -> pa
     return table.rename_columns([*names, *columns])
 
 
-def _write(output: Output, tables: list[pa.Table], ledger: pl.DataFrame) -> Written:
+def _write(output: Output, tables: list[pa.Table], ledger: pl.DataFrame, split_by: str | None) -> Written:
     bytes = {"clean": "clean_bytes", "removed": "bytes", "ledger": "bytes"}[output.kind]
     mine = ledger.filter({"clean": pl.col("kept"), "removed": ~pl.col("kept"), "ledger": pl.lit(True)}[output.kind])
-    table = pa.concat_tables(tables)
-    rows = write_shard(output.path, [table] if output.kind == "ledger" else cut_groups(table), table.schema)
-    counts = {"documents": rows, "bytes": int(mine[bytes].sum())}
-    return Written([output.path.name], counts)
+    table, names = pa.concat_tables(tables), []
+    for folder, rows in split_table(table, split_by) if split_by else [("", table)]:
+        names.append(f"{folder}/{output.path.name}".lstrip("/"))
+        write_shard(output.folder / names[-1], [rows] if output.kind == "ledger" else cut_groups(rows), rows.schema)
+    return Written(names, {"documents": table.num_rows, "bytes": int(mine[bytes].sum())})

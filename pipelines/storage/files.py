@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -61,6 +62,18 @@ def _told(path: UPath) -> Iterator[None]:
         yield
     except OSError as error:
         raise WorkError(f"cannot write {path}: {error.strerror or error}; free or change the output") from error
+
+
+def link_or_copy(source: UPath, target: UPath) -> None:
+    """Make ``target`` a hard link to a finished file if the file system can; else copy it atomically."""
+    if is_local(source) and is_local(target):
+        with suppress(OSError):  # another file system, or one without links
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)
+            os.link(str(source), str(target))
+            return
+    with atomic_write(target) as file, source.open("rb") as content:
+        shutil.copyfileobj(content, file, 1 << 24)
 
 
 def remove_temporary_files(folder: UPath) -> None:

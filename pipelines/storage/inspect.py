@@ -21,6 +21,7 @@ from upath import UPath
 from gristmill.pipelines.errors import InputError, RecipeError, WorkError
 from gristmill.pipelines.schema import ID, TEXT
 from gristmill.pipelines.settings import nearest, shown
+from gristmill.pipelines.storage.partitions import files_below
 
 JSON_LINES = (".jsonl", ".jsonl.zst", ".jsonl.gz", ".ndjson")
 LONGEST_WHERE = 2_000  # characters: Polars takes 0.2 s for 400 terms, and four times as long for twice as many
@@ -38,13 +39,14 @@ class Table(NamedTuple):
 
 def open_table(path: UPath) -> Table:
     """Open a shard, a file of JSON lines, or a folder of either. Raises InputError if there is none."""
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    files = sorted(files_below(path)) if path.is_dir() else [path]
     shards = [file for file in files if file.suffix == ".parquet"]
     lines = [file for file in files if file.name.endswith(JSON_LINES)]
     if not path.exists():
         raise InputError(f"{path} does not exist")
     if not shards and not lines:
-        within = [file.name for file in files if path.is_dir() and file.is_dir() and not file.name.startswith(".")]
+        folders = sorted(file for file in path.iterdir() if file.is_dir()) if path.is_dir() else []
+        within = [folder.name for folder in folders if not folder.name.startswith(".")]
         hint = f"; look into one of its folders: {', '.join(within)}" if within else ""
         raise InputError(f"{path} holds neither *.parquet nor *.jsonl{hint}")
     with readable(path):

@@ -32,6 +32,7 @@ from gristmill.pipelines.storage.files import (
     remove_temporary_files,
     verify_files,
 )
+from gristmill.pipelines.storage.partitions import files_below, is_partition
 from gristmill.pipelines.storage.sealed import read_sealed, write_sealed
 
 MANIFEST, PROGRESS = "manifest.json", ".progress"
@@ -169,7 +170,7 @@ def resume(
     """
     manifest, records = Manifest.read(folder), folder / PROGRESS
     ours = manifest or records.exists() or not folder.is_dir()
-    if not ours and any(path.is_file() for path in folder.iterdir()):
+    if not ours and files_below(folder):
         raise WorkError(f"{folder} holds files that are not Gristmill's; choose another --output or empty it")
     with atomic_write(records / "started"):  # marks the folder as ours
         pass
@@ -189,11 +190,13 @@ def resume(
         (folder / MANIFEST).unlink()
     for name in found.keys() - finished.keys():
         (records / f"{name}.json").unlink(missing_ok=True)
-    kept = {file for part in finished.values() for file in part.files}
-    if folder.is_dir():
-        for path in folder.iterdir():
-            if path.is_file() and path.name not in kept:
-                path.unlink()
+    kept = {str(folder / file) for part in finished.values() for file in part.files}
+    for path in files_below(folder):
+        if str(path) not in kept:
+            path.unlink()
+    for path in folder.iterdir() if is_local(folder) else ():
+        if is_partition(path) and not any(path.iterdir()):
+            path.rmdir()
     remove_temporary_files(records)
     return finished
 

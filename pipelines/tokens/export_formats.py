@@ -8,15 +8,13 @@ clients; benchmarks/interop.py reads every format back with its client.
 import gzip
 import io
 import json
-import os
 from collections.abc import Callable, Iterator
-from functools import partial
 
 import numpy as np
 from upath import UPath
 
 from gristmill.pipelines.errors import RecipeError, WorkError
-from gristmill.pipelines.storage.files import atomic_write, is_local
+from gristmill.pipelines.storage.files import atomic_write, link_or_copy
 from gristmill.pipelines.tokens.settings import TRAIN
 from gristmill.pipelines.tokens.shards import TokenShard, TokenShards
 from gristmill.pipelines.tokens.shuffle import ENDS, PAYLOAD
@@ -193,15 +191,7 @@ def _link(source: UPath, target: UPath) -> None:
     """Link one payload for both if the file system can; else copy it."""
     if target.exists():
         raise WorkError(f"{target} exists already; export into an empty folder")
-    if is_local(source) and is_local(target):
-        try:
-            os.link(str(source), str(target))
-            return
-        except OSError:  # another file system
-            pass
-    with atomic_write(target) as file, source.open("rb") as payload:
-        for block in iter(partial(payload.read, 1 << 24), b""):
-            file.write(block)
+    link_or_copy(source, target)
 
 
 def _write(path: UPath, *parts) -> int:

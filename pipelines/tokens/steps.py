@@ -35,11 +35,11 @@ class TokenEncoder(Protocol):
     def __call__(self, text: Ragged) -> Ragged: ...
 
 
-def encode_step(shards: dict[UPath, dict], encoder: TokenEncoder, tokens: UPath) -> Step:
-    """Make ``tokens/encoded``: the ids of each shard (path -> its manifest entry), one job each."""
+def encode_step(shards: dict[Input, dict], encoder: TokenEncoder, tokens: UPath) -> Step:
+    """Make ``tokens/encoded``: the ids of each shard of documents (with its manifest entry), one job each."""
     folder, jobs = tokens / "encoded", []
     for n, (shard, file) in enumerate(shards.items()):
-        inputs = Input(shard.parent, shard.stem, DOCUMENTS), tokenizer_of(encoder)
+        inputs = shard, tokenizer_of(encoder)
         jobs.append(Job(_encode, (encoder,), (Output(folder, f"part-{n:05d}", inputs, FORMAT),), file["bytes"]))
     return Step("encode", {folder: {"tokenizer": encoder.info.sha256}}, jobs)
 

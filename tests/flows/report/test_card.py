@@ -48,7 +48,7 @@ def test_datasets_loads_the_clean_documents_by_it(work, tmp_path):
     by_files = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=str(tmp_path / "b"))
     counts = re.search(r"^([\d,]+) documents", (work / "README.md").read_text("utf-8"), re.MULTILINE)
     assert by_card["id"][:] == by_files["id"][:] and len(by_card) == int(counts[1].replace(",", ""))
-    assert by_card.column_names == ["id", "text", "source", "stars", "tags"]
+    assert by_card.column_names == ["id", "text", "source", "stars", "tags", "language", "language_probability"]
 
 
 def test_its_tables_are_whole(work):

@@ -13,9 +13,9 @@ from gristmill.pipelines.errors import RecipeError, WorkError
 from gristmill.pipelines.kernels.gather import gather_rows
 from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import DOCUMENT
+from gristmill.pipelines.schema import DOCUMENT, DOCUMENTS
 from gristmill.pipelines.settings import read_settings
-from gristmill.pipelines.steps.step import run_step
+from gristmill.pipelines.steps.step import Input, run_step
 from gristmill.pipelines.storage.manifest import Manifest
 from gristmill.pipelines.storage.shards import write_shard
 from gristmill.pipelines.tokens.encode import TokenizerInfo
@@ -55,7 +55,7 @@ def make(folder, rows, cuts=1, settings=None, info=INFO, **changes):
         schema = CLUSTERED if any("cluster_size" in row for row in rows[k::cuts]) else DOCUMENT
         tables = [pa.Table.from_pylist(rows[k::cuts][i : i + 30], schema) for i in range(0, len(rows[k::cuts]), 30)]
         write_shard(path, tables, schema)
-        shards[path] = {"bytes": path.stat().st_size}
+        shards[Input(path.parent, path.stem, DOCUMENTS)] = {"bytes": path.stat().st_size}
     finish(UPath(folder / "in"))
     (folder / "bytes.json").write_text("{}")
     coder, tokens = Bytes(UPath(folder / "bytes.json"), info), UPath(folder / "tokens")
