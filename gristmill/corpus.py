@@ -12,6 +12,7 @@ from gristmill.flows.clean.dedup_index import save_index
 from gristmill.flows.clean.dedup_recipes import contamination_recipe, indexed_recipe
 from gristmill.flows.clean.recipe import Recipe, parse_recipe
 from gristmill.flows.clean.recipe import read_recipe as read_file
+from gristmill.flows.clean.recipe_files import extend
 from gristmill.flows.clean.run import clean as run_recipe
 from gristmill.options import Path, Paths, Settings, changes_of, path_of, paths_of, running
 from gristmill.pipelines.errors import RecipeError
@@ -53,7 +54,7 @@ def read_recipe(
         return recipe.model_copy(update={"input": named})
     if not isinstance(recipe, Recipe | Mapping):
         raise RecipeError(f"recipe: expected a name, a path, a table or a Recipe, found {shown(recipe)}")
-    table = recipe.table() if isinstance(recipe, Recipe) else copy.deepcopy(dict(recipe))
+    table = recipe.table() if isinstance(recipe, Recipe) else extend(copy.deepcopy(dict(recipe)), "", "recipe")
     if paths and isinstance(table.setdefault("input", {}), dict):
         table["input"]["paths"] = list(paths)
     return parse_recipe(table, "recipe", changes)

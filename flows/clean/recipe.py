@@ -17,7 +17,7 @@ from gristmill.filters.registry import FILTERS, variant_of
 from gristmill.flows.clean.columns import Column, chosen_columns
 from gristmill.flows.clean.language_profiles import give_profiles, read_profiles
 from gristmill.flows.clean.own_steps import RECORD, own_step, recorded_step, step_table
-from gristmill.flows.clean.recipe_files import DEEPEST, find_recipe, parse_toml, read_toml
+from gristmill.flows.clean.recipe_files import CODE, DEEPEST, find_recipe, parse_toml, read_table
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.ingest import InputSettings
 from gristmill.pipelines.plugins import entry_point, entry_point_names, find_plugin
@@ -30,7 +30,7 @@ STEPS |= {step.NAME: step for step in (Exact, NearDuplicates, RepeatedPassages, 
 STEPS |= {step.NAME: step for step in (CrossFitPerplexity, Importance)}
 ENTRY_POINTS = "gristmill.filters", "gristmill.steps"  # of installed packages: name -> class
 READERS = ("gristmill.readers",)
-CODE = ("use", "reader")  # settings that name code, which a change of a setting must not
+LATER = ("tokenizer", "tokens", "export", "pretrain", "report")  # tables of `gristmill run`, which reads them
 
 
 class OutputSettings(Settings):
@@ -40,7 +40,10 @@ class OutputSettings(Settings):
 
 
 class Recipe(Settings):
-    """Input of a run, its steps in order, and its output."""
+    """Input of a run, its steps in order, and its output; then the stages that `gristmill run` adds.
+
+    A stage that is None is left out. Its table is checked where it is used (flows/project/sections.py).
+    """
 
     name: str = "recipe"
     about: str = ""
@@ -48,6 +51,11 @@ class Recipe(Settings):
     input: InputSettings = InputSettings()
     steps: dict[str, Step] = {}
     output: OutputSettings = OutputSettings()
+    tokenizer: dict[str, Any] | None = None
+    tokens: dict[str, Any] | None = None
+    export: dict[str, Any] | None = None
+    pretrain: dict[str, Any] | None = None
+    report: dict[str, Any] | None = None
 
     @property
     def columns(self) -> dict[str, Column]:
@@ -58,6 +66,7 @@ class Recipe(Settings):
         """Return the recipe as a table, as in TOML, with all defaults written out."""
         steps = {name: step_table(step) for name, step in self.steps.items()}
         rest = self.model_dump(mode="json", exclude={"input", "steps"})
+        rest = {key: value for key, value in rest.items() if value is not None}
         return {**rest, "input": self.input.model_dump(mode="json", exclude_none=True), "steps": steps}
 
 
@@ -70,7 +79,7 @@ def read_recipe(
     Raises RecipeError, naming file, table and key, for unknown keys and invalid values.
     """
     file = find_recipe(path)
-    table = read_toml(file)
+    table = read_table(file)
     if paths and isinstance(table.setdefault("input", {}), dict):
         table["input"]["paths"] = list(paths)
     if profiles is not None:
@@ -92,7 +101,8 @@ def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = (
     for change in changes:
         if change.partition("=")[0].rpartition(".")[2].strip() in CODE:
             raise RecipeError(f"cannot set {shown(change)}: it names code, which only the file of a recipe may name")
-        make_change({name: table.setdefault(name, {}) for name in ("input", "output")} | steps, change)
+        later = {name: table[name] for name in LATER if isinstance(table.get(name), dict)}
+        make_change({name: table.setdefault(name, {}) for name in ("input", "output")} | later | steps, change)
     inputs = read_settings(InputSettings, table.get("input", {}), f"{where} [input]")
     if inputs.reader:
         inputs = inputs.model_copy(update={"reader": _reader(inputs.reader, folder, f"{where} [input]")})

@@ -94,11 +94,11 @@ def pretrain_smoke(
     set: list[str] | None = None,
 ) -> dict:
     """Train a small GPT on token shards, to see whether the loss falls; return the summary of the run."""
-    from gristmill.flows.models.pretraining import train_model
+    from gristmill.flows.models.pretraining import pretrain_settings, train_model
 
-    log = get_run_logger()
+    log, settings = get_run_logger(), pretrain_settings({"preset": preset, "steps": steps}, set or ())
     train = task(name="train", task_run_name=f"train {preset} for {steps} steps", persist_result=False)(train_model)
-    return train(tokens, preset, steps, str(output_path(output)), None, set or [], lambda line: log.info("%s", line))
+    return train(tokens, str(output_path(output)), settings, lambda line: log.info("%s", line))
 
 
 @flow(name="corpus-to-model", **HOOKS)
