@@ -1,7 +1,7 @@
 """Run of a recipe to its end: clean, then the stages of its sections, each skipped where it is done."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -75,7 +75,7 @@ def run_recipe(
     """
     counted = Counted(progress or NullProgress(), say)
     stages = list(plan_stages(recipe, sections, work))
-    name, about = (max(len(stage[column]) for stage in stages) for column in range(2))
+    name, about = max(len(stage.name) for stage in stages), max(len(stage.about) for stage in stages)
     for stage in stages:
         say(f"{stage.name:<{name}}  {stage.about:<{about}}  {stage.makes}")
     for stage in stages:
@@ -121,7 +121,7 @@ def _use(model: Model, settings: UsedTokenizer, folder: UPath, engine: Engine, p
     use_tokenizer(model, settings, folder, progress)
 
 
-def _export(tokens: UPath, formats: list[str], folder: UPath, engine: Engine, progress: Counted) -> None:
+def _export(tokens: UPath, formats: Sequence[str], folder: UPath, engine: Engine, progress: Counted) -> None:
     with exclusive_run(folder):
         for format in formats:
             run_step(export_step(tokens, format, folder / format), run_serial, progress)

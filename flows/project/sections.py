@@ -13,6 +13,7 @@ from gristmill.pipelines.settings import Settings, check_names, nearest, read_se
 from gristmill.pipelines.tokens.encode import TokenizerInfo
 from gristmill.pipelines.tokens.export_formats import check_format
 from gristmill.pipelines.tokens.settings import ExportSettings, TokenSettings
+from gristmill.pipelines.tokens.steps import check_edges
 from gristmill.tokenizers_lab.formats.model import Model
 from gristmill.tokenizers_lab.train import TokenizerSettings
 
@@ -72,7 +73,9 @@ def read_sections(recipe: Recipe, where: str) -> Sections:
     for name, settings in tokenizers.items():
         if isinstance(settings, UsedTokenizer):
             with naming(f"{where} [tokenizer.{name}]"):
-                sections.models[name] = settings.load()
+                model = sections.models[name] = settings.load()
+                if sections.tokens:
+                    check_edges(TokenizerInfo(model.size, model.role("bos"), model.role("eos"), ""), sections.tokens)
     _check_vocabularies(sections, where)
     return sections
 
@@ -84,22 +87,22 @@ def _check_vocabularies(sections: Sections, where: str) -> None:
             with naming(f"{where} [export] of the tokenizer {name}"):
                 check_format(format, size, TokenizerInfo(size, None, None, "").dtype)
     if pretrain := sections.pretrain:
-        name = trained_on(sections, where)
         with naming(f"{where} [pretrain]"):
+            size = sections.vocab_size(trained_on(sections))
             if not pretrain.init:
-                pretrain.shape(sections.vocab_size(name))
+                pretrain.shape(size)
 
 
-def trained_on(sections: Sections, where: str = "[pretrain]") -> str:
+def trained_on(sections: Sections) -> str:
     """Return the name of the tokenizer whose tokens the model is trained on. Raises RecipeError if that is open."""
     name = sections.pretrain.tokenizer if sections.pretrain else None
     known = list(sections.tokenizers)
     if name is None and len(known) == 1:
         return known[0]
     if name is None:
-        raise RecipeError(f"{where}: the recipe has several tokenizers; set tokenizer = {known[0]!r} or another one")
+        raise RecipeError(f"the recipe has several tokenizers; set tokenizer = {known[0]!r} or another one")
     if name not in known:
-        raise RecipeError(f"{where}: no tokenizer {name!r} in the recipe; {nearest(name, known)}")
+        raise RecipeError(f"no tokenizer {name!r} in the recipe; {nearest(name, known)}")
     return name
 
 

@@ -96,7 +96,7 @@ def test_a_chain_of_recipes(elsewhere):
 
 
 def test_code_lies_beside_the_recipe_that_names_it(elsewhere):
-    code = 'import gristmill as gm\nclass Odd(gm.Filter):\n    "Drops nothing."\n    def measure(self, doc): return {"n": 1}'
+    code = "import gristmill as gm\nclass Odd(gm.Filter):\n    'Drops nothing.'\n    def measure(self, doc): return {}"
     (elsewhere / "inner").mkdir()
     (elsewhere / "inner" / "odd.py").write_text(code + "\n    def rules(self): return {}\n")
     (elsewhere / "inner" / "odd.toml").write_text('[steps.odd]\nuse = "odd.py:Odd"\n')
