@@ -17,6 +17,7 @@ from gristmill.flows.clean.run import clean as run_recipe
 from gristmill.options import Path, Paths, Settings, changes_of, path_of, paths_of, running
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.demo_corpus import write_demo
+from gristmill.pipelines.inputs.input_tables import with_paths
 from gristmill.pipelines.settings import shown
 from gristmill.pipelines.storage.files import to_path
 from gristmill.run import Run
@@ -50,14 +51,12 @@ def read_recipe(
     if isinstance(recipe, str | os.PathLike | UPath):
         return read_file(path_of(recipe), changes, paths)
     if isinstance(recipe, Recipe) and not changes:
-        named = recipe.input.model_copy(update={"paths": list(paths)}) if paths else recipe.input
-        return recipe.model_copy(update={"input": named})
+        return recipe.model_copy(update={"input": with_paths(recipe.input, paths)})
     if not isinstance(recipe, Recipe | Mapping):
         raise RecipeError(f"recipe: expected a name, a path, a table or a Recipe, found {shown(recipe)}")
     table = recipe.table() if isinstance(recipe, Recipe) else extend(copy.deepcopy(dict(recipe)), "", "recipe")
-    if paths and isinstance(table.setdefault("input", {}), dict):
-        table["input"]["paths"] = list(paths)
-    return parse_recipe(table, "recipe", changes)
+    built = parse_recipe(table, "recipe", changes)
+    return built.model_copy(update={"input": with_paths(built.input, paths)})
 
 
 def clean(

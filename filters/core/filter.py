@@ -143,6 +143,15 @@ class Rewriter(Filter):
 
     keeps_text: bool = False  # documents are measured, and keep their text
 
+    @property
+    def other_columns(self) -> list[str]:
+        """Columns besides the text that it rewrites, too. They hold strings."""
+        return []
+
+    def rewrite_columns(self, batch: Any) -> Any:
+        """Return the spans to rewrite in ``batch.columns`` (schema COLUMN_SPAN)."""
+        raise NotImplementedError
+
     def rewrite(self, batch: Any) -> Any:
         """Return the spans to rewrite (schema SPAN, ordered by row and offset) and the measures."""
         raise NotImplementedError

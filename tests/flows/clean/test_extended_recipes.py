@@ -60,7 +60,7 @@ def test_tables_merge_key_by_key_and_arrays_replace():
         seed = 7
     """)
     assert recipe.name == "mine"
-    assert recipe.input.paths == ["c.jsonl"] and recipe.input.text == "body"
+    assert recipe.input[0].paths == ["c.jsonl"] and recipe.input[0].text == "body"
     gopher = recipe.steps["gopher"]
     assert (gopher.min_words, gopher.stop_words, gopher.min_stop_words) == (20, ["der"], 1)
     assert recipe.tokens == {"validation": 0.1, "seed": 7}
@@ -107,7 +107,7 @@ def test_changes_are_made_in_the_merged_recipe():
     Path("mine.toml").write_text('extends = "base.toml"')
     changes = ("gopher.min_words=33", "tokenizer.small.vocab_size=400", "tokens.seed=3", "input.text=c")
     recipe = read_recipe("mine.toml", changes, ("x.jsonl",))
-    assert recipe.steps["gopher"].min_words == 33 and recipe.input.paths == ["x.jsonl"] and recipe.input.text == "c"
+    assert recipe.steps["gopher"].min_words == 33 and recipe.input[0].paths == ["x.jsonl"] and recipe.input[0].text == "c"
     assert recipe.tokenizer["small"] == {"vocab_size": 400} and recipe.tokens["seed"] == 3
 
 

@@ -36,7 +36,7 @@ def test_every_recipe_is_short_and_valid(elsewhere, languages, pii, against, pat
     assert len(written.read_text().splitlines()) < 40
     recipe = read_recipe(str(written))
     sections = read_sections(recipe, "web.toml")
-    assert recipe.name == "web" and recipe.input.paths == paths
+    assert recipe.name == "web" and recipe.input[0].paths == paths
     assert recipe.steps["language"].languages == languages
     assert ("pii" in recipe.steps) == (pii != "none") and ("decontaminate" in recipe.steps) == bool(against)
     if pii == "all":
