@@ -29,6 +29,7 @@ def run(recipe, paths, work, engine, changes):
     settings = read_recipe(recipe, changes, paths)
     sections, folder = read_sections(settings, recipe), writable(work)
     progress, say = run_progress(folder), partial(console.print, soft_wrap=True)
+    progress.show_steps = not console.is_terminal  # the bar shows them there
     try:
         done = run_recipe(settings, sections, folder, engine, progress, say)
     finally:

@@ -107,7 +107,8 @@ def test_changes_are_made_in_the_merged_recipe():
     Path("mine.toml").write_text('extends = "base.toml"')
     changes = ("gopher.min_words=33", "tokenizer.small.vocab_size=400", "tokens.seed=3", "input.text=c")
     recipe = read_recipe("mine.toml", changes, ("x.jsonl",))
-    assert recipe.steps["gopher"].min_words == 33 and recipe.input[0].paths == ["x.jsonl"] and recipe.input[0].text == "c"
+    assert recipe.steps["gopher"].min_words == 33
+    assert recipe.input[0].paths == ["x.jsonl"] and recipe.input[0].text == "c"
     assert recipe.tokenizer["small"] == {"vocab_size": 400} and recipe.tokens["seed"] == 3
 
 
