@@ -95,7 +95,7 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 
 def _merge_named(base: dict[str, Any], over: dict[str, Any], merged: dict[str, Any], where: str) -> dict[str, Any]:
-    """Return the merged tables in order, without those that are off."""
+    """Return the merged tables in order, without tables that are off."""
     names = list(base)
     for name, value in over.items():
         if name in base:

@@ -1,1 +1,1 @@
-"""From raw files to a model by one recipe: its sections, the stages that they ask for, and recipes for a start."""
+"""Projects, from raw files to a model by one recipe: its sections and stages, and recipes to start with."""

@@ -110,7 +110,7 @@ def _sentence(text: str) -> str:
 
 
 def settings_of(kind: type[Settings], table: str = "") -> Iterator[Setting]:
-    """Yield the settings of a class and of the tables in it, in order; those that all filters have come last."""
+    """Yield the settings of a class and of the tables in it, in order; settings of all filters come last."""
     about, shared = comments(kind), Filter.model_fields
     for name, field in sorted(kind.model_fields.items(), key=lambda each: each[0] in shared):
         inner: Any = field.annotation

@@ -134,7 +134,7 @@ def _pretrain(tokens: UPath, settings: Any, folder: UPath, engine: Engine, progr
 
 
 def _report(work: UPath, settings: ReportSettings, page: UPath, engine: Engine, progress: Counted) -> None:
-    """Write the report, unless the page is there and was made from what the work folder holds now."""
+    """Write the report, unless the page is there and was made from the same contents of the work folder."""
     from gristmill.flows.report.html import report
 
     experiment = to_path(settings.impact) if settings.impact else None
@@ -150,7 +150,7 @@ def _report(work: UPath, settings: ReportSettings, page: UPath, engine: Engine, 
 
 
 def _contents(work: UPath, experiment: UPath | None) -> str:
-    """Return a fingerprint of all that the report shows: what is finished in a work folder, by its manifests."""
+    """Return a fingerprint of all that the report shows: the finished folders of a work folder, by their manifests."""
     from gristmill.flows.report.html import report
 
     folders = [work / "impact" if experiment is None else experiment]

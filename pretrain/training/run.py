@@ -293,7 +293,7 @@ def _claim(folder: UPath, settings: dict, identity: str, replace: bool) -> None:
 
 
 def _discard(folder: UPath) -> None:
-    """Remove the model and the checkpoints of a run, the manifest first: what is left counts as unfinished."""
+    """Remove the model and the checkpoints of a run, the manifest first: without it the rest counts as unfinished."""
     for name in (MANIFEST, *RESULT_FILES):
         if name != RUN:
             (folder / name).unlink(missing_ok=True)
