@@ -18,7 +18,7 @@ from gristmill.filters.registry import FILTERS, variant_of
 from gristmill.flows.clean.columns import DEFAULT, Column, check_split_name, chosen_columns
 from gristmill.flows.clean.language_profiles import give_profiles, read_profiles
 from gristmill.flows.clean.own_steps import RECORD, own_step, recorded_step, step_table
-from gristmill.flows.clean.recipe_files import DEEPEST, find_recipe, parse_toml, read_toml
+from gristmill.flows.clean.recipe_files import CODE, DEEPEST, find_recipe, parse_toml, read_table
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.inputs.input_tables import Inputs, inputs_table, read_inputs, with_paths
 from gristmill.pipelines.inputs.inputs import InputSettings
@@ -31,7 +31,7 @@ STEPS: dict[str, type[Step]] = dict(FILTERS)
 STEPS |= {step.NAME: step for step in (Exact, NearDuplicates, RepeatedPassages, Substrings, Contamination)}
 STEPS |= {step.NAME: step for step in (CrossFitPerplexity, Importance)}
 ENTRY_POINTS = "gristmill.filters", "gristmill.steps"  # of installed packages: name -> class
-CODE = ("use", "reader")  # settings that name code, which a change of a setting must not
+LATER = ("tokenizer", "tokens", "export", "pretrain", "report")  # tables of `gristmill run`, which reads them
 
 
 class OutputSettings(Settings):
@@ -42,7 +42,10 @@ class OutputSettings(Settings):
 
 
 class Recipe(Settings):
-    """Input of a run, its steps in order, and its output."""
+    """Input of a run, its steps in order, and its output; then the stages that `gristmill run` adds.
+
+    A stage that is None is left out. Its table is checked where it is used (flows/project/sections.py).
+    """
 
     name: str = "recipe"
     about: str = ""
@@ -50,6 +53,11 @@ class Recipe(Settings):
     input: Inputs = (InputSettings(),)  # of [input], or of each [[input]]
     steps: dict[str, Step] = {}
     output: OutputSettings = OutputSettings()
+    tokenizer: dict[str, Any] | None = None
+    tokens: dict[str, Any] | None = None
+    export: dict[str, Any] | None = None
+    pretrain: dict[str, Any] | None = None
+    report: dict[str, Any] | None = None
 
     @property
     def columns(self) -> dict[str, Column]:
@@ -60,6 +68,7 @@ class Recipe(Settings):
         """Return the recipe as a table, as in TOML, with all defaults written out."""
         steps = {name: step_table(step) for name, step in self.steps.items()}
         rest = self.model_dump(mode="json", exclude={"input", "steps"})
+        rest = {key: value for key, value in rest.items() if value is not None}
         return {**rest, "input": inputs_table(self.input, exclude_none=True), "steps": steps}
 
 
@@ -72,7 +81,7 @@ def read_recipe(
     Raises RecipeError, naming file, table and key, for unknown keys and invalid values.
     """
     file = find_recipe(path)
-    table = read_toml(file)
+    table = read_table(file)
     if profiles is not None:
         table["profiles"] = list(profiles)
     recipe = parse_recipe(table, path, changes, file.parent)
@@ -93,9 +102,10 @@ def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = (
     for change in changes:
         if change.partition("=")[0].rpartition(".")[2].strip() in CODE:
             raise RecipeError(f"cannot set {shown(change)}: it names code, which only the file of a recipe may name")
-        inputs = table.setdefault("input", {})
+        inputs, output = table.setdefault("input", {}), table.setdefault("output", {})
+        known = {name: table[name] for name in LATER if isinstance(table.get(name), dict)} | steps
         for each in inputs if isinstance(inputs, list) else [inputs]:  # a change is made to all inputs
-            make_change({"input": each, "output": table.setdefault("output", {})} | steps, change)
+            make_change({"input": each, "output": output} | known, change)
     built = {name: _step(name, values, f"{where} [steps.{name}]", folder) for name, values in steps.items()}
     output = read_settings(OutputSettings, table.get("output", {}), f"{where} [output]")
     columns = chosen_columns(output.columns, built, f"{where} [output]")  # raises if one is unknown
