@@ -68,7 +68,9 @@ def shape(schema: dict[str, Any]) -> str:
         return " or ".join(dict.fromkeys(shape(each) for each in schema["anyOf"]))
     if "enum" in schema or "const" in schema:
         return ", ".join(f'"{each}"' for each in schema.get("enum", [schema.get("const")]))
-    kind = {"null": "off", None: "table", "object": "table", "array": "list"}.get(schema.get("type"), schema.get("type"))
+    kind = {"null": "off", None: "table", "object": "table", "array": "list"}.get(
+        schema.get("type"), schema.get("type")
+    )
     bounds = [f"{sign}{schema[key]}" for key, sign in BOUNDS.items() if key in schema]
     inner = shape(schema["items"]) if schema.get("items") else ""
     return " ".join([str(kind), *([f"of {inner}"] if inner else []), *bounds])

@@ -1,0 +1,131 @@
+"""The pages of docs/ and README.md: their files are written, their commands and their Python run, as printed, in order.
+
+Blocks without a language show output, or commands that need another machine; tests of their own run these.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import zstandard
+from corpora import documents, write_jsonl
+from processes import dask_cluster, free_port, serving, started, wait_for
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+DOCS = REPOSITORY / "docs"
+FILE = re.compile(r"\A# (\S+\.\w+)\n(.*)\Z", re.DOTALL)  # the first line of a block names the file
+TESTED = {  # pages whose examples another test runs
+    "plugins.md": "tests/test_plugins_page.py",
+    "how-to/s3.md": "test_s3_as_printed",
+    "how-to/prefect.md": "test_prefect_as_printed",
+}
+PAGES = ["README.md", *sorted(path.relative_to(REPOSITORY).as_posix() for path in DOCS.rglob("*.md"))]
+NAMES = [name for name in PAGES if name.removeprefix("docs/") not in TESTED]
+
+pytestmark = pytest.mark.slow
+
+
+def blocks(name: str) -> list[tuple[str, str]]:
+    """Return language and text of each block of a page."""
+    return re.findall(r"^```(\w*)\n(.*?)^```", (REPOSITORY / name).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+RUN = [name for name in NAMES if any(language in ("sh", "python") for language, _ in blocks(name))]
+
+
+def prepare(folder: Path) -> None:
+    """Write the files that the pages assume."""
+    rows = write_jsonl(folder / "corpus.jsonl", documents(300))
+    (folder / "crawl.jsonl.zst").write_bytes(zstandard.compress(rows.read_bytes()))
+    for name in ("crawl", "wikipedia"):
+        write_jsonl(folder / name / "0.jsonl", documents(300))
+    (folder / "README.md").write_text((REPOSITORY / "README.md").read_text("utf-8"), "utf-8")
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    theirs = Tokenizer(models.BPE())
+    theirs.pre_tokenizer, theirs.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=600, initial_alphabet=alphabet, special_tokens=["<|endoftext|>"], show_progress=False
+    )
+    theirs.train_from_iterator((json.loads(line)["text"] for line in rows.read_text().splitlines()), trainer)
+    theirs.save(str(folder / "tokenizer.json"))
+
+
+def shell(line: str, folder: Path, **env: str) -> str:
+    """Run a line as a user does; ``make`` is planned only: it made the environment of this test."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    planned = line.startswith("make ")
+    command, where = (f"make --dry-run {line[5:]}", REPOSITORY) if planned else (line, folder)
+    environment = os.environ | {"PATH": path} | env
+    done = subprocess.run(["sh", "-c", command], cwd=where, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def run_page(name: str, folder: Path, **env: str) -> None:
+    """Run a page in a folder: Python blocks in one process each, with the names of the blocks before."""
+    code = ""
+    for language, text in blocks(name):
+        if found := FILE.match(text):
+            (folder / found[1]).write_text(found[2], "utf-8")
+        elif language == "sh":
+            for line in text.splitlines():
+                shell(line, folder, **env)
+        elif language == "python":
+            code += text
+    if code:
+        (folder / "page.py").write_text(code, "utf-8")
+        shell(f"{sys.executable} page.py", folder, **env)
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_examples_run_as_printed(name, tmp_path):
+    prepare(tmp_path)
+    run_page(name, tmp_path)
+
+
+def test_the_commands_that_need_a_cluster_run_on_one(tmp_path):
+    prepare(tmp_path)
+    (line,) = (
+        line for _, text in blocks("docs/how-to/cluster.md") for line in text.splitlines() if "--engine dask:" in line
+    )
+    with dask_cluster(1) as (address, _):
+        shell(line.replace("tcp://10.0.0.1:8786", address), tmp_path)
+    assert list((tmp_path / "work" / "clean").glob("*.parquet"))
+
+
+def test_s3_as_printed(tmp_path):
+    pytest.importorskip("moto.server", reason="pip install 'moto[server]'")
+    s3fs = pytest.importorskip("s3fs", reason="pip install 'gristmill[s3]'")
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    access = {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+    access |= {"AWS_DEFAULT_REGION": "us-east-1"}
+    with started(sys.executable, "-m", "moto.server", "--port", port, **access):
+        wait_for(port)
+        store = s3fs.S3FileSystem(key="x", secret="x", endpoint_url=url)
+        store.mkdir("mill")
+        store.put(str(write_jsonl(tmp_path / "crawl" / "0.jsonl", documents(60))), "mill/crawl/0.jsonl")
+        run_page("docs/how-to/s3.md", tmp_path, **access)
+        assert store.glob("mill/work/clean/*.parquet")
+
+
+@pytest.mark.flow
+def test_prefect_as_printed(tmp_path):
+    """The port is a free one; the password is the one that `gristmill serve` printed."""
+    prepare(tmp_path)
+    write_jsonl(tmp_path / "demo" / "0.jsonl", documents(60))
+    (_, serve), (_, run) = blocks("docs/how-to/prefect.md")
+    with serving(tmp_path, serve.strip()) as printed:
+        for name, value in re.findall(r"^export (\w+)=(.*)$", run, re.MULTILINE):
+            pattern = re.escape(value).replace("4200", r"\d+").replace(r"\.\.\.", r"[\w-]{24}")
+            assert re.fullmatch(pattern, printed[name]), f"{name}: {printed[name]}"
+        for line in (line for line in run.splitlines() if line.startswith("prefect ")):
+            assert "Completed" in shell(line, tmp_path, **printed)
+    for work in ("work", "crawl-work"):
+        assert list((tmp_path / work / "clean").glob("*.parquet"))
