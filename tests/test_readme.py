@@ -36,8 +36,9 @@ def test_the_chinese_readme_has_the_same_sections_commands_and_tables():
     def skeleton(text):
         blocks = re.findall(r"^```.*?^```", text, re.MULTILINE | re.DOTALL)
         prose = re.sub(r"^```.*?^```", "```", text, flags=re.MULTILINE | re.DOTALL)
-        levels = re.findall(r"^(#+) |^(```)|^(-) |^(<!-- .* -->)|^(\|.*\|)$|^(!)", prose, re.MULTILINE)
-        named = re.findall(r"`[^`\n]+`", prose)
-        return blocks, levels, sorted(named)
+        levels = re.findall(r"^(#+) |^(```)|^(-|\d+\.) |^(<!-- .* -->)|^(\|)|^(!)", prose, re.MULTILINE)
+        named = re.findall(r"`[^`\n]+`|\]\((?!README)[^)]*\)", prose)
+        figures = re.findall(r"\d[\d,.]*\d|\d", re.sub(r"`[^`\n]+`|\([^)\n]*\)", "", prose))
+        return blocks, levels, sorted(named), sorted(figures)
 
     assert skeleton(CHINESE.read_text("utf-8")) == skeleton(TEXT)

@@ -45,30 +45,28 @@ def relinked(text: str, page: Path) -> str:
     return LINK.sub(moved, text)
 
 
-def gather() -> None:
-    """Write all pages and pictures to build/docs."""
-    shutil.rmtree(GATHERED, ignore_errors=True)
+def gather(target: Path = GATHERED) -> None:
+    """Write all pages and pictures to a folder, which is emptied first."""
+    shutil.rmtree(target, ignore_errors=True)
     for path in [*(REPOSITORY / name for name in TOP), *sorted((REPOSITORY / "docs").rglob("*"))]:
         if (inner := place(path)) is not None:
-            target = GATHERED / inner
-            target.parent.mkdir(parents=True, exist_ok=True)
+            (target / inner).parent.mkdir(parents=True, exist_ok=True)
             if path.suffix == ".md":
-                target.write_text(relinked(path.read_text("utf-8"), path), "utf-8")
+                (target / inner).write_text(relinked(path.read_text("utf-8"), path), "utf-8")
             else:
-                shutil.copyfile(path, target)
+                shutil.copyfile(path, target / inner)
+    (target / "reference").mkdir()
     for name, page in PAGES.items():
-        target = GATHERED / "reference" / f"{name}.md"
-        target.parent.mkdir(exist_ok=True)
-        target.write_text(page(), "utf-8")
+        (target / "reference" / f"{name}.md").write_text(page(), "utf-8")
 
 
-def main() -> None:
-    """Gather the pages and build the site; a broken link ends it with an error."""
-    gather()
+def build(config: Path = REPOSITORY / "mkdocs.yml") -> bool:
+    """Build the site; False if a link is broken or a page is missing in the navigation."""
     quiet = os.environ | {"NO_MKDOCS_2_WARNING": "1"}  # an advertisement
-    done = subprocess.run([sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"], cwd=REPOSITORY, env=quiet)
-    sys.exit(done.returncode)
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", str(config)]
+    return subprocess.run(command, cwd=REPOSITORY, env=quiet).returncode == 0
 
 
 if __name__ == "__main__":
-    main()
+    gather()
+    sys.exit(not build())
