@@ -83,6 +83,7 @@ def run_page(name: str, folder: Path, **env: str) -> None:
         shell(f"{sys.executable} page.py", folder, **env)
 
 
+@pytest.mark.timeout(3000)  # docs/commands.md runs every command, each in a process of its own
 @pytest.mark.parametrize("name", RUN)
 def test_examples_run_as_printed(name, tmp_path):
     prepare(tmp_path)
