@@ -39,7 +39,8 @@ RUN = [name for name in NAMES if any(language in ("sh", "python") for language, 
 
 def prepare(folder: Path) -> None:
     """Write the files that the pages assume."""
-    rows = write_jsonl(folder / "corpus.jsonl", documents(300))
+    pages = [path.read_text("utf-8") for path in DOCS.glob("*.md")]
+    rows = write_jsonl(folder / "corpus.jsonl", [{"text": text} for page in pages for text in page.split("\n\n")])
     (folder / "crawl.jsonl.zst").write_bytes(zstandard.compress(rows.read_bytes()))
     for name in ("crawl", "wikipedia"):
         write_jsonl(folder / name / "0.jsonl", documents(300))

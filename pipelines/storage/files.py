@@ -18,10 +18,19 @@ TEMPORARY = ".tmp-"  # part of the name of an unfinished file
 def to_path(path: str | os.PathLike | UPath) -> UPath:
     """Return a path on the file system of its URL: ``/data``, ``s3://bucket/key``, ``memory://x``.
 
-    Listings of stores are not cached, since other processes write to them.
+    Listings of stores are not cached, since other processes write to them. Raises WorkError for a file system that is
+    unknown or whose package is not installed.
     """
     path = UPath(path)
-    return path if is_local(path) else UPath(path, use_listings_cache=False)
+    if is_local(path):
+        return path
+    path = UPath(path, use_listings_cache=False)
+    try:
+        _ = path.fs
+    except (ImportError, ValueError) as error:
+        hint = "; pip install 'gristmill[s3]'" if path.protocol in ("s3", "s3a") else ""
+        raise WorkError(f"{path}: {error}{hint}") from None
+    return path
 
 
 def is_local(path: UPath) -> bool:
