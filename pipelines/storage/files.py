@@ -21,16 +21,15 @@ def to_path(path: str | os.PathLike | UPath) -> UPath:
     Listings of stores are not cached, since other processes write to them. Raises WorkError for a file system that is
     unknown or whose package is not installed.
     """
-    path = UPath(path)
-    if is_local(path):
-        return path
-    path = UPath(path, use_listings_cache=False)
     try:
-        _ = path.fs
+        found = UPath(path)
+        if not is_local(found):
+            found = UPath(found, use_listings_cache=False)
+            _ = found.fs
     except (ImportError, ValueError) as error:
-        hint = "; pip install 'gristmill[s3]'" if path.protocol in ("s3", "s3a") else ""
+        hint = "; pip install 'gristmill[s3]'" if str(path).startswith("s3:") else ""
         raise WorkError(f"{path}: {error}{hint}") from None
-    return path
+    return found
 
 
 def is_local(path: UPath) -> bool:
