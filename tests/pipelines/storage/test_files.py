@@ -26,5 +26,5 @@ def test_a_file_system_that_is_not_installed_is_an_error_of_one_line(monkeypatch
     monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, "s3", raising=False)
     with pytest.raises(WorkError, match=r"^s3://mill/work: .*pip install 'gristmill\[s3\]'$"):
         to_path("s3://mill/work")
-    with pytest.raises(WorkError, match="^nowhere://mill"):
+    with pytest.raises(WorkError, match=r"^nowhere://mill"):
         to_path("nowhere://mill")
