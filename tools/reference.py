@@ -93,8 +93,9 @@ def settings_page() -> str:
             if key in OF_EVERY_FILTER:
                 continue
             default = "required" if field.is_required() else f"`{cell(field.get_default(call_default_factory=True))}`"
-            row = [f"`{key}`", shape(schema[field.alias or key]), default, meaning.get(key, "")]
-            lines.append(f"| {' | '.join(each.replace('|', chr(92) + '|') for each in row)} |")
+            note = meaning.get(key, "").replace("None", "off").replace("<", "&lt;")
+            row = [f"`{key}`", shape(schema[field.alias or key]), default, note]
+            lines.append(f"| {' | '.join(each.replace('|', '&#124;') for each in row)} |")
         lines.append("")
     return "\n".join(lines)
 
