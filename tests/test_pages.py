@@ -1,40 +1,22 @@
-"""The pages of docs/ and README.md: their files are written, their commands and their Python run, as printed, in order.
-
-Blocks without a language show output, or commands that need another machine; tests of their own run these.
-"""
+"""The examples of the pages of docs/ run as printed, those for a cluster, S3 and Prefect on stand-ins."""
 
 import json
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import zstandard
 from corpora import documents, write_jsonl
+from pages import REPOSITORY, blocks, run_page, shell
 from processes import dask_cluster, free_port, serving, started, wait_for
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = REPOSITORY / "docs"
-FILE = re.compile(r"\A# (\S+\.\w+)\n(.*)\Z", re.DOTALL)  # the first line of a block names the file
-TESTED = {  # pages whose examples another test runs
-    "plugins.md": "tests/test_plugins_page.py",
-    "how-to/s3.md": "test_s3_as_printed",
-    "how-to/prefect.md": "test_prefect_as_printed",
-}
-PAGES = ["README.md", *sorted(path.relative_to(REPOSITORY).as_posix() for path in DOCS.rglob("*.md"))]
-NAMES = [name for name in PAGES if name.removeprefix("docs/") not in TESTED]
+TESTED = ("docs/plugins.md", "docs/how-to/s3.md", "docs/how-to/prefect.md")  # by another test
+NAMES = {path.relative_to(REPOSITORY).as_posix() for path in DOCS.rglob("*.md")}
+RUN = [name for name in sorted(NAMES - {*TESTED}) if {"sh", "python"} & {language for language, _ in blocks(name)}]
 
 pytestmark = pytest.mark.slow
-
-
-def blocks(name: str) -> list[tuple[str, str]]:
-    """Return language and text of each block of a page."""
-    return re.findall(r"^```(\w*)\n(.*?)^```", (REPOSITORY / name).read_text("utf-8"), re.MULTILINE | re.DOTALL)
-
-
-RUN = [name for name in NAMES if any(language in ("sh", "python") for language, _ in blocks(name))]
 
 
 def prepare(folder: Path) -> None:
@@ -55,33 +37,6 @@ def prepare(folder: Path) -> None:
     )
     theirs.train_from_iterator((json.loads(line)["text"] for line in rows.read_text().splitlines()), trainer)
     theirs.save(str(folder / "tokenizer.json"))
-
-
-def shell(line: str, folder: Path, **env: str) -> str:
-    """Run a line as a user does; ``make`` is planned only: it made the environment of this test."""
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    planned = line.startswith("make ")
-    command, where = (f"make --dry-run {line[5:]}", REPOSITORY) if planned else (line, folder)
-    environment = os.environ | {"PATH": path} | env
-    done = subprocess.run(["sh", "-c", command], cwd=where, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
-
-
-def run_page(name: str, folder: Path, **env: str) -> None:
-    """Run a page in a folder: Python blocks in one process each, with the names of the blocks before."""
-    code = ""
-    for language, text in blocks(name):
-        if found := FILE.match(text):
-            (folder / found[1]).write_text(found[2], "utf-8")
-        elif language == "sh":
-            for line in text.splitlines():
-                shell(line, folder, **env)
-        elif language == "python":
-            code += text
-    if code:
-        (folder / "page.py").write_text(code, "utf-8")
-        shell(f"{sys.executable} page.py", folder, **env)
 
 
 @pytest.mark.timeout(3000)  # docs/commands.md runs every command, each in a process of its own
