@@ -1,4 +1,5 @@
-# make run: set up, clean the text that is on this machine, train a tokenizer and a small GPT on it. make test: set up, test.
+# make run: set up, clean the text that is on this machine, train a tokenizer and a small GPT on it. make test: set up with
+# the development tools, test. make docs: the documentation, to read in a browser.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
@@ -6,9 +7,11 @@ ROOMS := pipelines filters dedup tokenizers_lab pretrain flows
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
 	--max-worker-restart 0
 
-.PHONY: install namespace run check quick test coverage dist lint lock peers interop
+.PHONY: install develop namespace run check quick test coverage dist docs lint lock peers interop
 
-install: .venv/installed namespace
+install: .venv/installed
+
+develop: .venv/installed-dev namespace
 
 # Rooms are imported as gristmill.<room>. mypy, pyright and editors do not follow the import hook of an editable
 # install: these links show them the namespace.
@@ -23,11 +26,14 @@ namespace:
 	$(BIN)/gristmill compile
 	touch $@
 
-# Names and versions of all that pyproject.toml asks for, as they resolve today.
+.venv/installed-dev: requirements-dev.lock .venv/installed
+	$(PIP) install --requirement requirements.lock --requirement requirements-dev.lock
+	touch $@
+
+# Both locks, as pyproject.toml resolves today.
 lock:
 	$(PYTHON) -m venv --clear build/lock
-	build/lock/bin/python -m pip install --quiet --disable-pip-version-check '.[dev,spacy,s3,cluster]'
-	build/lock/bin/python -m pip freeze --all --exclude pip --exclude gristmill | sed 's/+cpu$$//' > requirements.lock
+	build/lock/bin/python -m tools.lock
 
 run: install
 	$(BIN)/gristmill demo --output demo
@@ -39,14 +45,14 @@ run: install
 	$(BIN)/gristmill report work
 
 # Before each commit, in a minute: lint, format, types, layers, sentences, examples in docstrings.
-check: install
+check: develop
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m mypy
 	$(BIN)/python -m pytest --quiet tests/test_layers.py tests/test_prose.py tests/test_doctests.py
 
 # Tests that take less than ten seconds and start no Prefect server.
-quick: install
+quick: develop
 	$(PYTEST) -m "not slow and not flow"
 
 test: check
@@ -54,17 +60,21 @@ test: check
 
 # Percent of lines that the tests run, for each room. Kernels are left out: compiled, they leave no trace, and without
 # compilation the tests take hours. Their twins in tests/reference and tools/mutate.py answer for them.
-coverage: install
+coverage: develop
 	$(PYTEST) --cov --cov-report=
 	@for room in $(ROOMS); do \
 		printf '%-16s%4s %%\n' $$room $$($(BIN)/python -m coverage report --include="$$room/*" --format=total); done
 
 # Wheel and source distribution in dist/, the wheel tried in an environment of its own.
-dist: install
+dist: develop
 	$(BIN)/python -m tools.dist dist
 	GRISTMILL_WHEEL=$$(ls -t dist/*.whl | head -1) $(BIN)/python -m pytest --quiet tests/test_wheel.py
 
-lint: install
+# The documentation in docs/site, with a reference made from the settings and commands; open docs/site/index.html.
+docs: develop
+	$(BIN)/python -m tools.docs_site
+
+lint: develop
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

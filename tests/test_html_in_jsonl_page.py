@@ -1,36 +1,22 @@
-"""docs/how-to/html-in-jsonl.md: its files are written, its commands are run, as printed; docs/inputs.md is a recipe."""
+"""docs/how-to/html-in-jsonl.md runs as printed; docs/inputs.md is a recipe."""
 
-import os
 import re
-import subprocess
-import sys
 import tomllib
-from pathlib import Path
 
 import orjson
 import polars as pl
 import pytest
+from pages import REPOSITORY, blocks, run_page
 
 from gristmill.flows.clean.recipe import parse_recipe
 from gristmill.pipelines.inputs.inputs import InputSettings
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
-
-
-def blocks(page):
-    return re.findall(r"^```(\w*)\n(.*?)^```", (DOCS / page).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+DOCS = REPOSITORY / "docs"
 
 
 @pytest.mark.slow
 def test_the_examples_run_as_printed(tmp_path):
-    found = blocks("how-to/html-in-jsonl.md")
-    for _, block in found:
-        for name, text in re.findall(r"\A# (\S+\.\w+)\n(.*)\Z", block, re.DOTALL):
-            (tmp_path / name).write_text(text)
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    for line in (line for kind, block in found if kind == "sh" for line in block.splitlines()):
-        done = subprocess.run(["sh", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+    run_page("docs/how-to/html-in-jsonl.md", tmp_path)
     clean = pl.read_parquet(tmp_path / "work" / "clean" / "*.parquet").sort("source")
     assert clean["source"].to_list() == ["crawl", "notes"] and clean["title"].to_list() == [
         "The mill, by <EMAIL>",
@@ -47,7 +33,7 @@ def test_a_how_to_is_short():
 
 
 def test_the_page_about_inputs_shows_settings_that_exist(tmp_path):
-    (example,) = (text for kind, text in blocks("inputs.md") if kind == "toml")
+    (example,) = (text for kind, text in blocks("docs/inputs.md") if kind == "toml")
     assert [each.language for each in parse_recipe(tomllib.loads(example), "page").input] == [None, "de", None]
     table = re.findall(r"^\| (`.+?) \|", (DOCS / "inputs.md").read_text("utf-8"), re.MULTILINE)
     assert {name for row in table for name in re.findall(r"`(\w+)`", row)} <= {*InputSettings.model_fields}

@@ -1,29 +1,13 @@
 """docs/plugins.md: its files are written, its commands are run, as printed and in order."""
 
-import os
-import re
-import subprocess
-import sys
-from pathlib import Path
-
 import polars as pl
 import pytest
-
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "plugins.md"
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-FILES = {
-    name: text for _, block in BLOCKS for name, text in re.findall(r"\A# (\S+\.\w+)\n(.*)\Z", block, re.DOTALL)
-}  # fmt: skip
+from pages import run_page
 
 
 @pytest.mark.slow
 def test_the_examples_run_as_printed(tmp_path):
-    for name, text in FILES.items():
-        (tmp_path / name).write_text(text)
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    for line in (line for kind, block in BLOCKS if kind == "sh" for line in block.splitlines()):
-        done = subprocess.run(["sh", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+    run_page("docs/plugins.md", tmp_path)
     removed = {work: dict(_removed(tmp_path / work)) for work in ("shouting", "marks", "smileys", "fortunes", "edu")}
     assert removed == {
         "shouting": {"loud": "shouty.exclamations_too_high"},

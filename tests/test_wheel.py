@@ -9,6 +9,7 @@ from zipfile import ZipFile
 
 import pytest
 from corpora import documents, write_jsonl
+from pages import run_page
 
 from tools.dist import PIP, build_sdist, build_wheel
 from tools.tree import ROOMS, copy_files, listed_files
@@ -117,3 +118,7 @@ def test_the_library_works_elsewhere(command, elsewhere):
     )
     printed = done(command.parent / "python", "-c", code, cwd=elsewhere, PYTHONPATH=".")
     assert printed.split() == ["300", "300"]
+
+
+def test_the_readme_works_in_an_empty_folder(command, tmp_path):
+    run_page("README.md", tmp_path, command.parent)

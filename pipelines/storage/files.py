@@ -19,10 +19,18 @@ TEMPORARY = ".tmp-"  # part of the name of an unfinished file
 def to_path(path: str | os.PathLike | UPath) -> UPath:
     """Return a path on the file system of its URL: ``/data``, ``s3://bucket/key``, ``memory://x``.
 
-    Listings of stores are not cached, since other processes write to them.
+    Listings of stores are not cached, since other processes write to them. Raises WorkError for a file system that is
+    unknown or whose package is not installed.
     """
-    path = UPath(path)
-    return path if is_local(path) else UPath(path, use_listings_cache=False)
+    try:
+        found = UPath(path)
+        if not is_local(found):
+            found = UPath(found, use_listings_cache=False)
+            _ = found.fs
+    except (ImportError, ValueError) as error:
+        hint = "; pip install 'gristmill[s3]'" if str(path).startswith("s3:") else ""
+        raise WorkError(f"{path}: {error}{hint}") from None
+    return found
 
 
 def is_local(path: UPath) -> bool:

@@ -1,0 +1,45 @@
+"""Examples of a page: their files are written, their commands and their Python run, as printed and in order.
+
+Blocks without a language show output, or commands that need another machine.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+HERE = Path(sys.executable).parent
+FILE = re.compile(r"\A# (\S+\.\w+)\n(.*)\Z", re.DOTALL)  # the first line of a block names the file
+
+
+def blocks(name: str) -> list[tuple[str, str]]:
+    """Return language and text of each block of a page."""
+    return re.findall(r"^```(\w*)\n(.*?)^```", (REPOSITORY / name).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def shell(line: str, folder: Path, programs: Path = HERE, **env: str) -> str:
+    """Run a line as a user does, with a folder of programs in front; ``make`` is planned only."""
+    planned = line.startswith("make ")
+    command, where = (f"make --dry-run {line[5:]}", REPOSITORY) if planned else (line, folder)
+    environment = os.environ | {"PATH": f"{programs}:{os.environ['PATH']}"} | env
+    done = subprocess.run(["sh", "-c", command], cwd=where, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def run_page(name: str, folder: Path, programs: Path = HERE, **env: str) -> None:
+    """Run a page in a folder: its files and commands in order, then its Python blocks as one script."""
+    code = ""
+    for language, text in blocks(name):
+        if found := FILE.match(text):
+            (folder / found[1]).write_text(found[2], "utf-8")
+        elif language == "sh":
+            for line in text.splitlines():
+                shell(line, folder, programs, **env)
+        elif language == "python":
+            code += text
+    if code:
+        (folder / "page.py").write_text(code, "utf-8")
+        shell("python page.py", folder, programs, **env)

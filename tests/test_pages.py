@@ -1,0 +1,89 @@
+"""The examples of the pages of docs/ run as printed, those for a cluster, S3 and Prefect on stand-ins."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import zstandard
+from corpora import documents, write_jsonl
+from pages import REPOSITORY, blocks, run_page, shell
+from processes import dask_cluster, free_port, serving, started, wait_for
+
+DOCS = REPOSITORY / "docs"
+TESTED = {f"docs/{name}.md" for name in ("plugins", "tutorial", "how-to/html-in-jsonl", "how-to/share")}
+TESTED |= {"docs/how-to/s3.md", "docs/how-to/prefect.md"}  # by another test
+NAMES = {path.relative_to(REPOSITORY).as_posix() for path in DOCS.rglob("*.md")}
+RUN = [name for name in sorted(NAMES - TESTED) if {"sh", "python"} & {language for language, _ in blocks(name)}]
+
+pytestmark = pytest.mark.slow
+
+
+def prepare(folder: Path) -> None:
+    """Write the files that the pages assume."""
+    pages = [path.read_text("utf-8") for path in DOCS.glob("*.md")]
+    rows = write_jsonl(folder / "corpus.jsonl", [{"text": text} for page in pages for text in page.split("\n\n")])
+    (folder / "crawl.jsonl.zst").write_bytes(zstandard.compress(rows.read_bytes()))
+    for name in ("crawl", "wikipedia"):
+        write_jsonl(folder / name / "0.jsonl", documents(300))
+    (folder / "README.md").write_text((REPOSITORY / "README.md").read_text("utf-8"), "utf-8")
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    theirs = Tokenizer(models.BPE())
+    theirs.pre_tokenizer, theirs.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=600, initial_alphabet=alphabet, special_tokens=["<|endoftext|>"], show_progress=False
+    )
+    theirs.train_from_iterator((json.loads(line)["text"] for line in rows.read_text().splitlines()), trainer)
+    theirs.save(str(folder / "tokenizer.json"))
+
+
+@pytest.mark.timeout(3000)  # docs/commands.md runs every command, each in a process of its own
+@pytest.mark.parametrize("name", RUN)
+def test_examples_run_as_printed(name, tmp_path):
+    prepare(tmp_path)
+    run_page(name, tmp_path)
+
+
+def test_the_commands_that_need_a_cluster_run_on_one(tmp_path):
+    prepare(tmp_path)
+    (line,) = (
+        line for _, text in blocks("docs/how-to/cluster.md") for line in text.splitlines() if "--engine dask:" in line
+    )
+    with dask_cluster(1) as (address, _):
+        shell(line.replace("tcp://10.0.0.1:8786", address), tmp_path)
+    assert list((tmp_path / "work" / "clean").glob("*.parquet"))
+
+
+def test_s3_as_printed(tmp_path):
+    pytest.importorskip("moto.server", reason="pip install 'moto[server]'")
+    s3fs = pytest.importorskip("s3fs", reason="pip install 'gristmill[s3]'")
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    access = {"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+    access |= {"AWS_DEFAULT_REGION": "us-east-1"}
+    with started(sys.executable, "-m", "moto.server", "--port", port, **access):
+        wait_for(port)
+        store = s3fs.S3FileSystem(key="x", secret="x", endpoint_url=url)
+        store.mkdir("mill")
+        store.put(str(write_jsonl(tmp_path / "crawl" / "0.jsonl", documents(60))), "mill/crawl/0.jsonl")
+        run_page("docs/how-to/s3.md", tmp_path, **access)
+        assert store.glob("mill/work/clean/*.parquet")
+
+
+@pytest.mark.flow
+def test_prefect_as_printed(tmp_path):
+    """The port is a free one; the password is the one that `gristmill serve` printed."""
+    prepare(tmp_path)
+    write_jsonl(tmp_path / "demo" / "0.jsonl", documents(60))
+    (_, serve), (_, run) = blocks("docs/how-to/prefect.md")
+    with serving(tmp_path, serve.strip()) as printed:
+        for name, value in re.findall(r"^export (\w+)=(.*)$", run, re.MULTILINE):
+            pattern = re.escape(value).replace("4200", r"\d+").replace(r"\.\.\.", r"[\w-]{24}")
+            assert re.fullmatch(pattern, printed[name]), f"{name}: {printed[name]}"
+        for line in (line for line in run.splitlines() if line.startswith("prefect ")):
+            assert "Completed" in shell(line, tmp_path, **printed)
+    for work in ("work", "crawl-work"):
+        assert list((tmp_path / work / "clean").glob("*.parquet"))
