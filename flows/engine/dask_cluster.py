@@ -7,14 +7,17 @@ worker dies, Dask repeats its job on another.
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from itertools import count
 
 from gristmill.pipelines.errors import RecipeError, WorkError
+from gristmill.pipelines.progress import counted, teller
 from gristmill.pipelines.steps.step import Job, run_job
 from gristmill.pipelines.storage.manifest import Part
 
 CONNECT_SECONDS = 10
 WORKER_SECONDS = 30
+TOPIC = "gristmill"  # of Dask's events: a job's key, and the bytes that it is done with
 
 
 class Dask:
@@ -28,6 +31,8 @@ class Dask:
         except OSError as error:
             raise WorkError(f"no Dask scheduler answers at {cluster}: {error}; is `dask scheduler` running?") from error
         self.cluster, self.workers, self.seconds, self.numbers = cluster, workers, seconds, count()
+        self.told: dict[str, Callable[[int], None]] = {}  # key of a running job -> its watcher
+        self.client.subscribe_topic(TOPIC, self._on_event)
         if isinstance(cluster, str):
             self._wait_for_a_worker()
 
@@ -38,6 +43,11 @@ class Dask:
         except TimeoutError as error:
             self.client.close()
             raise WorkError(f"{self.cluster} has no worker; start one by `dask worker {self.cluster}`") from error
+
+    def _on_event(self, event: tuple) -> None:
+        _, (key, size) = event
+        if tell := self.told.get(key):
+            tell(size)
 
     @property
     def width(self) -> int:
@@ -52,11 +62,14 @@ class Dask:
         from distributed import KilledWorker
 
         key = f"{job.title.replace(' ', '-')}-{time.time_ns()}-{next(self.numbers)}"  # shown by the dashboard
-        future = self.client.submit(run_with_limit, job, self.seconds, key=key, pure=False)
+        self.told[key] = teller(job)
+        future = self.client.submit(run_with_limit, job, self.seconds, key, key=key, pure=False)
         try:
             return future.result()
         except KilledWorker as error:
             raise WorkError(f"{job.title!r} lost all its workers: {error}; allow more memory or time") from error
+        finally:
+            del self.told[key]
 
     def close(self) -> None:
         self.client.close()
@@ -64,11 +77,15 @@ class Dask:
             self.cluster.close()
 
 
-def run_with_limit(job: Job, seconds: float | None) -> list[Part]:
-    """Run a job; after ``seconds`` the operating system ends this worker, even inside a kernel."""
+def run_with_limit(job: Job, seconds: float | None, key: str) -> list[Part]:
+    """Run the job of a key; after ``seconds`` the operating system ends this worker, even inside a kernel."""
+    from distributed import get_worker
+
+    worker = get_worker()
     signal.setitimer(signal.ITIMER_REAL, seconds or 0)
     try:
-        return run_job(job)
+        with counted(lambda size: worker.log_event(TOPIC, (key, size))):
+            return run_job(job)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
 

@@ -4,10 +4,12 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager
+from contextvars import copy_context
 from typing import Protocol
 
 from gristmill.flows.engine.workers import Workers
 from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.progress import counted, teller
 from gristmill.pipelines.settings import nearest
 from gristmill.pipelines.steps.step import Engine, Job, run_job
 from gristmill.pipelines.steps.threads import thread_limit
@@ -40,7 +42,7 @@ class InProcess:
         self.width, self.threads = width, threads
 
     def run(self, job: Job) -> list[Part]:
-        with thread_limit(self.threads):
+        with thread_limit(self.threads), counted(teller(job)):
             return run_job(job)
 
     def close(self) -> None:
@@ -102,7 +104,7 @@ def in_threads(executor: Executor, jobs: list[Job]) -> Iterator[tuple[Job, list[
         return
     threads = ThreadPoolExecutor(min(executor.width, len(jobs)))
     try:
-        futures = {threads.submit(executor.run, job): job for job in jobs}
+        futures = {threads.submit(copy_context().run, executor.run, job): job for job in jobs}
         for future in as_completed(futures):
             yield futures[future], future.result()
     finally:  # on Ctrl-C do not wait for running jobs: the next run repeats them

@@ -19,6 +19,7 @@ from rich.console import Console
 from gristmill.flows.engine.engines import engine
 from gristmill.flows.engine.progress import RichProgress
 from gristmill.pipelines.errors import WorkError
+from gristmill.pipelines.garbage import no_collection
 from gristmill.pipelines.kernels.cache import cache_folder, prune
 from gristmill.pipelines.steps.step import Job
 
@@ -65,7 +66,8 @@ def _compile(kernels: list[tuple[str, str, str]], console: Console) -> None:
 def compile_kernel(module: str, kernel: str, kinds: str, outputs: tuple = ()) -> list:
     """Compile a kernel, or load it from the cache. Raises WorkError if the result cannot be kept."""
     dispatcher, arguments = eval(kernel, vars(import_module(module))), parse(kinds)
-    dispatcher.compile(arguments)
+    with no_collection():
+        dispatcher.compile(arguments)
     path = dispatcher._cache.path(arguments)
     if not path or not path.exists():
         raise WorkError(f"compiled kernels cannot be kept: {path} cannot be written")

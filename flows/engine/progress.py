@@ -13,6 +13,7 @@ from gristmill.pipelines.storage.files import atomic_write, is_local
 
 log = logging.getLogger("gristmill")
 MB = 1e6
+LINE_SECONDS = 60  # between lines of a step that runs, where there is no terminal
 
 
 class RichProgress:
@@ -32,7 +33,9 @@ class RichProgress:
         self.work_done = 0  # jobs; 0 means that everything was finished already
 
     def start(self, title: str, jobs: int, bytes: int) -> None:
-        self.began, self.total = time.perf_counter(), bytes
+        self.began = self.told = time.perf_counter()
+        self.title, self.total, self.done = title, bytes, 0  # bytes, or jobs if the step counts no bytes
+        self.running: dict[int, int] = {}  # id of a running job -> bytes that it is done with
         if self.console.is_terminal and jobs and not self.as_json:
             texts = [TextColumn(text, markup=False) for text in ("{task.description:>10}", "{task.fields[rate]}")]
             columns = texts[0], BarColumn(), TaskProgressColumn(), texts[1], TimeElapsedColumn(), TimeRemainingColumn()
@@ -40,12 +43,27 @@ class RichProgress:
             bar.start()
             self.task = bar.add_task(title, total=bytes or jobs, rate="")
 
+    def move(self, job, bytes: int) -> None:
+        """Show how far a running job has come."""
+        if self.total:
+            self.running[id(job)] = min(bytes, job.bytes)
+            self._show()
+
     def advance(self, job) -> None:
         self.work_done += 1
+        self.running.pop(id(job), None)
+        self.done += job.bytes if self.total else 1
+        self._show()
+
+    def _show(self) -> None:
+        done, now = self.done + sum(list(self.running.values())), time.perf_counter()
+        rate = done / MB / (now - self.began)
         if self.bar:
-            self.bar.advance(self.task, job.bytes if self.total else 1)
-            done, seconds = self.bar.tasks[0].completed, time.perf_counter() - self.began
-            self.bar.update(self.task, rate=f"{done / MB / seconds:.1f} MB/s" if self.total else "")
+            self.bar.update(self.task, completed=done, rate=f"{rate:.1f} MB/s" if self.total else "")
+        elif self.total and not self.as_json and now - self.told >= LINE_SECONDS:
+            self.told, left = now, (self.total - done) / MB / rate if rate else 0
+            parts = f"{done / MB:,.0f} of {self.total / MB:,.0f} MB, {rate:.1f} MB/s, {left:,.0f} s left"
+            self.console.print(f"{self.title:>14}  {parts}", soft_wrap=True)
 
     def finish(self, title: str, seconds: float, jobs_run: int, counts: dict[str, int]) -> None:
         self.stop()

@@ -18,6 +18,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
 from gristmill.pipelines.errors import WorkError
+from gristmill.pipelines.progress import counted, teller
 from gristmill.pipelines.steps.step import Job, run_job
 from gristmill.pipelines.storage.manifest import Part
 
@@ -51,12 +52,18 @@ class Worker:
 
     def run(self, job: Job, seconds: float | None) -> list[Part]:
         """Run a job there; raise WorkerDied if the process dies or exceeds ``seconds``, else the job's own error."""
+        tell, end = teller(job), time.monotonic() + (seconds or 0)
         try:
             self.pipe.send(job)
-            if not self.pipe.poll(seconds):
-                self.stop()
-                raise WorkerDied(f"exceeded the limit of {seconds:g} s for one job")
-            parts, error = self.pipe.recv()
+            while True:
+                if not self.pipe.poll(seconds and max(0.0, end - time.monotonic())):
+                    self.stop()
+                    raise WorkerDied(f"exceeded the limit of {seconds:g} s for one job")
+                message = self.pipe.recv()
+                if not isinstance(message, int):
+                    break
+                tell(message)  # bytes that the job is done with
+            parts, error = message
         except (EOFError, OSError):
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(5)
@@ -155,7 +162,9 @@ def serve(handle: int, parent: int) -> None:
             _send(pipe, WorkError(f"{found}; define classes and functions of a recipe in a file that can be imported"))
             continue
         try:
-            pipe.send((run_job(job), None))
+            with counted(pipe.send):
+                parts = run_job(job)
+            pipe.send((parts, None))
         except Exception as error:
             error.add_note("".join(traceback.format_exception(error)))  # the traceback does not pickle
             _send(pipe, error)

@@ -139,7 +139,7 @@ def train_run(run: ArmRun, outputs: tuple[Output, ...]) -> list[Written]:
     folder, heldout = outputs[0].folder / run.name, TokenShards(run.heldout)
     train, evaluation = TokenSplit.from_shards(TokenShards(run.tokens), TRAIN), TokenSplit.from_shards(heldout, TRAIN)
     saving = CheckpointSettings(evaluate_every=0, keep=1)
-    summary = pretrain(train, evaluation, GPT(run.shape, run.seed), run.training, folder, Machine(), saving)
+    summary = pretrain(train, evaluation, GPT(run.shape, run.seed), run.training, folder, Machine(threads=1), saving)
     names = pl.concat([pl.DataFrame(part.documents) for part in heldout.split(TRAIN)])
     scores = pl.read_parquet(str(folder / SCORES), glob=False).drop("document").hstack(names.select(ID, set=SOURCE))
     with atomic_write(outputs[0].path) as file:

@@ -80,6 +80,9 @@ class PrefectProgress:
         self.updated = time.monotonic()
         get_run_logger().info("%s: %d jobs, %.1f MB", title, jobs, bytes / 1e6)
 
+    def move(self, job: Job, bytes: int) -> None:
+        """Show nothing: the server lists the tasks that run."""
+
     def advance(self, job: Job) -> None:
         self.done += 1
         if time.monotonic() - self.updated > UPDATE_SECONDS or (self.bar and self.done == self.jobs):

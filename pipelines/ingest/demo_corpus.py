@@ -22,6 +22,7 @@ import zstandard
 from upath import UPath
 
 from gristmill.pipelines.errors import InputError, WorkError
+from gristmill.pipelines.garbage import no_collection
 from gristmill.pipelines.storage.files import atomic_write, to_path
 
 SHARD_BYTES = 8 << 20  # of text; several shards, so that several workers can share the work
@@ -80,6 +81,7 @@ class DemoSummary:
         }
 
 
+@no_collection()
 def write_demo(output: str | os.PathLike, max_mb: float = 64) -> DemoSummary:
     """Write at most about ``max_mb`` million bytes of text to ``demo-*.jsonl.zst`` in a folder.
 

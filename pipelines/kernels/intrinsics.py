@@ -31,7 +31,7 @@ def allocating_kernel(function):
 
 
 def _compiled(function, **options):
-    dispatcher = njit(nogil=True, **options)(function)
+    dispatcher = njit(nogil=True, no_cfunc_wrapper=True, **options)(function)  # nothing calls kernels by C pointers
     dispatcher._cache = KernelCache(function)
     return dispatcher
 

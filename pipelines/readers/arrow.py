@@ -25,6 +25,7 @@ from gristmill.pipelines.inputs.plain_columns import (
 )
 from gristmill.pipelines.inputs.records import RecordBatch
 from gristmill.pipelines.inputs.work_units import BLOCK_BYTES, PARQUET_DAMAGE, InputSlice
+from gristmill.pipelines.progress import count_bytes
 from gristmill.pipelines.readers.context import ReadContext
 from gristmill.pipelines.readers.streaming import CorruptStream
 from gristmill.pipelines.schema import ID, SOURCE
@@ -96,7 +97,8 @@ def _batches(file: pq.ParquetFile, g: int, rows: int) -> Iterator[pa.RecordBatch
     while True:
         with _arrow_reads():
             if (batch := next(batches, None)) is None:
-                return
+                group = file.metadata.row_group(g)
+                return count_bytes(sum(group.column(c).total_compressed_size for c in range(group.num_columns)))
             for column in batch.columns:
                 _check_indices(column)
         yield batch

@@ -2,10 +2,11 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from gristmill.pipelines.inputs.inputs import MAX_WINDOW_BYTES, open_input
 from gristmill.pipelines.inputs.work_units import BLOCK_BYTES, InputSlice
+from gristmill.pipelines.progress import count_bytes
 from gristmill.pipelines.readers.decompression import CorruptStream, decompress
 
 # A compressed file with more lines than both is a bomb: 65 kB of zstd can hold 2 * 10^9 empty lines.
@@ -34,14 +35,20 @@ def read_streams(piece: InputSlice, max_window_bytes: int, resume: bool = True) 
     """Yield the slice in blocks, and a CorruptStream in place of each damaged compressed stream: see `decompress`."""
     with open_input(piece.file.url) as file:
         if piece.file.compression:
-            chunks = iter(lambda: file.read(1 << 20), b"")
-            yield from _no_bomb(decompress(chunks, piece.file, max_window_bytes, resume), piece)
+            yield from _no_bomb(decompress(_chunks(file), piece.file, max_window_bytes, resume), piece)
             return
         file.seek(piece.start)
         left = piece.end - piece.start if piece.end else sys.maxsize
         while block := file.read(min(BLOCK_BYTES, left)):
             left -= len(block)
             yield block
+            count_bytes(len(block))
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    while chunk := file.read(1 << 20):
+        yield chunk
+        count_bytes(len(chunk))
 
 
 def _no_bomb(blocks: Iterator[bytes | CorruptStream], piece: InputSlice) -> Iterator[bytes | CorruptStream]:

@@ -21,6 +21,7 @@ import pyarrow as pa
 from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
+from gristmill.pipelines.progress import watched
 from gristmill.pipelines.sources import code_of
 from gristmill.pipelines.storage.files import verify_files
 from gristmill.pipelines.storage.manifest import (
@@ -140,6 +141,7 @@ class Progress(Protocol):
     """Receiver of progress: a bar on a terminal, lines in a log, nothing in tests."""
 
     def start(self, title: str, jobs: int, bytes: int) -> None: ...
+    def move(self, job: Job, bytes: int) -> None: ...  # of a running job, from any thread
     def advance(self, job: Job) -> None: ...
     def finish(self, title: str, seconds: float, jobs_run: int, counts: dict[str, int]) -> None: ...
 
@@ -197,7 +199,7 @@ class NullProgress:
 
     def start(self, *args: Any, **kwargs: Any) -> None: ...
 
-    advance = finish = start
+    move = advance = finish = start
 
 
 class StepResult(NamedTuple):
@@ -220,10 +222,11 @@ def run_step(step: Step, engine: Engine = run_serial, progress: Progress | None 
         _verify_folders(jobs, {str(folder) for folder in step.folders})
         if jobs:
             step.prepare()
-        for job, results in engine(jobs):
-            for output, part in zip(job.outputs, results, strict=True):
-                parts[output.folder][output.name] = part
-            progress.advance(job)
+        with watched(progress.move):
+            for job, results in engine(jobs):
+                for output, part in zip(job.outputs, results, strict=True):
+                    parts[output.folder][output.name] = part
+                progress.advance(job)
         made = {f: Manifest(names[f], step.folders[f], dict(sorted(parts[f].items()))) for f in parts}
         try:
             step.done(manifests | made)

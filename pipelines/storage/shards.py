@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
+from gristmill.pipelines.progress import count_bytes
 from gristmill.pipelines.schema import ID, SOURCE, TEXT
 from gristmill.pipelines.storage.files import atomic_write, is_local
 from gristmill.pipelines.storage.manifest import require_finished
@@ -33,6 +34,7 @@ def read_batches(path: UPath, columns: list[str] | None = None) -> Iterator[pa.T
     with _parquet(path) as shard:
         for group in range(shard.num_row_groups):
             yield shard.read_row_group(group, columns=columns, use_threads=False)
+            count_bytes(shard.metadata.row_group(group).total_byte_size)
 
 
 def _open(path: UPath) -> pa.NativeFile:

@@ -11,6 +11,8 @@ from torch import distributed
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.settings import Settings
 
+MAX_THREADS = 8  # the matrices of the presets that a CPU can train are too small to be shared by more
+
 # Dense bfloat16 FLOP/s of one device, by a part of its name; vendors' data sheets, 2026. The first match counts.
 # V100 and T4 are missing: they have float16 only, which we do not use.
 PEAK_FLOPS = {
@@ -37,14 +39,14 @@ class Machine(Settings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # of matrix products; weights are float32
     compile: bool = False  # torch.compile: a slow start, then up to twice as fast on a GPU
-    threads: int = Field(default=1, ge=1)  # on a CPU; on a busy 2-core machine two were 10 to 20 times slower
+    threads: int | None = Field(default=None, ge=1)  # on a CPU; None: OMP_NUM_THREADS or one per core
     micro_batch_size: int | None = Field(default=None, ge=1)  # sequences per forward pass; fewer need less memory
 
     def init_device(self, local_rank: int = 0) -> torch.device:
         """Set up and return the device of this process. Raise RecipeError if ``device`` is "cuda" and there is none."""
         if self.device == "cuda" and not torch.cuda.is_available():
             raise RecipeError("machine.device is 'cuda', but torch finds no CUDA device; choose 'auto' or 'cpu'")
-        torch.set_num_threads(self.threads)
+        torch.set_num_threads(self.threads or min(torch.get_num_threads(), MAX_THREADS))
         if self.device == "cpu" or not torch.cuda.is_available():
             return torch.device("cpu")
         torch.set_float32_matmul_precision("high")
