@@ -1,5 +1,6 @@
 """Two finished runs over documents of which some are hostile, and the explorer's view of them."""
 
+import unicodedata
 from pathlib import Path
 
 import polars as pl
@@ -8,6 +9,7 @@ from corpora import documents, write_jsonl
 
 from gristmill.flows.clean.recipe import read_recipe
 from gristmill.flows.clean.run import clean
+from gristmill.flows.escape import JOINERS
 from gristmill.flows.explorer.index import RunIndex
 from gristmill.flows.tokenize.train_tokenizer import train_tokenizer
 from gristmill.pipelines.storage.files import to_path
@@ -48,6 +50,11 @@ def hostile():
     yield {"id": "evil-2", "text": "The mill is long. " + "x" * 1_000_000 + " END", "source": "crawl-1"}
     yield {"id": "evil-3", "text": "&lt;b&gt; " + prose + "\r\nWrite to jane.doe@flourmill.org or call.\r\n" + "<!--"}
     yield {"id": "evil-4 \u202egnirts", "text": "\u0000", "source": "crawl-0"}
+
+
+def controls(text):
+    hidden = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+    return {character for character in text if unicodedata.category(character) in hidden} - {*"\n\t", *JOINERS}
 
 
 @pytest.fixture(scope="session")
