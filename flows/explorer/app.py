@@ -39,7 +39,7 @@ from gristmill.flows.explorer.sql import ROWS, SECONDS, Questions
 from gristmill.flows.explorer.thresholds import Thresholds
 from gristmill.flows.explorer.tokens import Tokenizers
 from gristmill.flows.loopback import OwnPages, Token
-from gristmill.flows.report.format import format_bytes, percent
+from gristmill.flows.report.format import format_bytes, parts, percent
 from gristmill.flows.runs.explain import find_document
 from gristmill.pipelines.errors import GristmillError, RecipeError
 from gristmill.pipelines.settings import shown
@@ -67,7 +67,14 @@ class Explorer:
             trim_blocks=True,
             finalize=visible,
         )
-        formats = {"marked": marked, "private": private, "number": number, "size": format_bytes, "share": percent}
+        formats = {
+            "marked": marked,
+            "private": private,
+            "number": number,
+            "size": format_bytes,
+            "share": percent,
+            "parts": parts,
+        }
         self.templates.filters |= formats | {"n": lambda value: f"{value:,}"}
         self.templates.globals |= {"link": link, "run": index, "states": STATES}
         shared = {"language": shares(index, index.language), "source": shares(index, index.source)}

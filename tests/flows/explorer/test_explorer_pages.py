@@ -5,36 +5,18 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import HTTPCookieProcessor, build_opener, urlopen
 
 import pytest
-import uvicorn
 
 from gristmill.flows.clean.recipe import read_recipe
-from gristmill.flows.explorer.app import application
 from gristmill.flows.explorer.thresholds import Thresholds
-from gristmill.flows.explorer.tokens import Tokenizers
 from gristmill.flows.loopback import listen
 from gristmill.pipelines.errors import WorkError
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-
-
-@pytest.fixture(scope="module")
-def address(whole):
-    """The explorer as it is served, its kernels compiled: in a fresh clone that takes longer than a page may."""
-    Tokenizers(whole.folder).tokens("bpe", "a mill")
-    config = uvicorn.Config(application(whole, Tokenizers(whole.folder)), log_level="warning", lifespan="off")
-    server = uvicorn.Server(config)
-    with listen(0) as listening:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        thread.join()
 
 
 @pytest.fixture
