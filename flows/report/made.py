@@ -1,4 +1,4 @@
-"""How a run was made: its date, its command and its input, as the work folder records them."""
+"""Date of a run, its command and the names of its inputs, as the work folder records them."""
 
 import shlex
 from datetime import UTC, datetime
