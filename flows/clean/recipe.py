@@ -87,12 +87,12 @@ def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = (
     if not isinstance(steps, dict):
         raise RecipeError(f"{where}: steps must be tables such as [steps.gopher], found {shown(steps)}")
     check_names(steps, f"{where} [steps]")
-    if "profiles" in table:
-        give_profiles(steps, read_profiles(table["profiles"], where))
     for change in changes:
         if change.partition("=")[0].rpartition(".")[2].strip() in CODE:
             raise RecipeError(f"cannot set {shown(change)}: it names code, which only the file of a recipe may name")
         make_change({name: table.setdefault(name, {}) for name in ("input", "output")} | steps, change)
+    if "profiles" in table:
+        give_profiles(steps, read_profiles(table["profiles"], where))
     inputs = read_settings(InputSettings, table.get("input", {}), f"{where} [input]")
     if inputs.reader:
         inputs = inputs.model_copy(update={"reader": _reader(inputs.reader, folder, f"{where} [input]")})
