@@ -29,9 +29,10 @@ from benchmarks.languages import cut_lines
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.decide import decide
 from gristmill.filters.core.filter import Filter
+from gristmill.filters.core.profiles import shipped_profile, stop_words
 from gristmill.filters.langid.labels import SAME
 from gristmill.filters.rules.gopher import Gopher
-from gristmill.filters.thresholds.cuts import TAIL, Tail, find_cuts, settings_to_find
+from gristmill.filters.thresholds.cuts import TAIL, Tail, find_cuts, power, settings_to_find
 from gristmill.filters.thresholds.stop_words import WordShares
 from gristmill.flows.clean.recipe import read_recipe
 from gristmill.pipelines.ragged import Ragged
@@ -128,24 +129,34 @@ def row(language, rows, methods, steps, others, english, noise, words) -> list[d
     batch = Batch(Ragged.from_strings(texts), splitter=words)
     shares = WordShares()
     shares.add(batch.text, batch.words, np.arange(len(texts)))
-    stops = {name: {"stop_words": shares.stop_words()} for name, step in steps.items() if step.NAME == Gopher.NAME}
-    first = with_profile(steps, language, stops)
+    stops = {name: {"stop_words": shares.stop_words()} for name, step in steps.items() if isinstance(step, Gopher)}
+    lists = [{}, stops] if stop_words(shipped_profile(language)) else [stops]
+    givers = [with_profile(steps, language, each) for each in lists]
+    frames = [measure(giver, texts, language, words) for giver in givers]
     sets = {"false": [text for _, text in rest], **unknown}
-    frames = measure(first, texts, language, words)
-    judged = {name: measure(first, each, language, words) for name, each in sets.items()}
-    guesses = {name: measure(steps, each, language, words) for name, each in sets.items()}
+    measured = [
+        {name: measure(each, rows, language, words) for name, rows in sets.items()} for each in (*givers, steps)
+    ]
     found = []
     for method in methods:
-        made, measured = steps, guesses
+        made, judged = steps, measured[-1]
         if method != GUESSED:
+            tail = TAILS.get(method, TAIL)
+            powers = [
+                max(
+                    power(step, language, frame[name], tail) for name, step in giver.items() if isinstance(step, Gopher)
+                )
+                for giver, frame in zip(givers, frames, strict=True)
+            ]
+            best = powers.index(max(powers))
             cuts = {
-                name: find_cuts(step, language, frames[name], TAILS.get(method, TAIL))
-                | ({} if method in TAILS else from_english(method, step, frames[name], english[name]))
+                name: find_cuts(step, language, frames[best][name], tail)
+                | ({} if method in TAILS else from_english(method, step, frames[best][name], english[name]))
                 for name, step in steps.items()
             }
-            tables = {name: stops.get(name, {}) | each for name, each in cuts.items()}
-            made, measured = with_profile(steps, language, tables), judged
-        shares_of = {name: removed(made, each, language) for name, each in measured.items()}
+            tables = {name: lists[best].get(name, {}) | each for name, each in cuts.items()}
+            made, judged = with_profile(steps, language, tables), measured[best]
+        shares_of = {name: removed(made, each, language) for name, each in judged.items()}
         found.append({"language": language, "method": method, "documents": len(half), **shares_of})
     return found
 

@@ -41,13 +41,15 @@ class Filter(Settings):
 
     A change of the settings in MEASURED changes the measures. All others are thresholds: a change of them costs no new
     measurement. ``profiles`` overrides thresholds for documents of one language or language profile: ``{"zh":
-    {"min_words": 75}}``. The profiles of filters/languages/*.toml apply too, unless ``use_profiles`` is off.
+    {"min_words": 75}}``. The profiles of filters/languages/*.toml apply too, unless ``use_profiles`` is off; they leave
+    a rule off that the settings switch off.
     """
 
     NEEDS: ClassVar[tuple[str, ...]] = ()  # what its measures need of earlier steps: LANGUAGE
     PROVIDES: ClassVar[dict[str, str]] = {}  # what it provides to later steps -> column of its measures
     NAME: ClassVar[str]  # in recipes and profiles; of a user's class its own name
     MEASURED: ClassVar[tuple[str, ...]] = ()
+    MEASURED_BY_PROFILE: ClassVar[tuple[str, ...]] = ()  # of these, the ones that ``measure`` takes from a profile
     RULES: ClassVar[tuple[str, ...]] = ()  # settings that are thresholds, in order: "min_words", "max_words"
 
     profiles: dict[str, dict[str, Any]] = {}  # thresholds by language or language profile: { zh = { min_words = 75 } }
@@ -80,6 +82,10 @@ class Filter(Settings):
 
     @model_validator(mode="after")
     def _profiles_are_settings(self):
+        fixed = {"profiles", "use_profiles", *self.MEASURED} - {*self.MEASURED_BY_PROFILE}
+        for name, values in self.profiles.items():
+            if found := sorted(fixed & values.keys()):
+                raise ValueError(f"profile {name!r} has {found[0]}, which has one value for all languages; remove it")
         shipped = [name for name, profile in profiles().items() if self.NAME in profile] if self.use_profiles else []
         for name in [*shipped, *self.profiles]:
             try:
@@ -106,7 +112,13 @@ class Filter(Settings):
         """Return the settings that a profile changes: those of the shipped one behind it, then its own."""
         shipped = shipped_profile(name)
         ours = profile_settings(shipped, self.NAME) if self.use_profiles else {}
+        ours = {key: value for key, value in ours.items() if not self._is_off(key)}
         return ours | self.profiles.get(shipped, {}) | self.profiles.get(name, {})
+
+    def _is_off(self, setting: str) -> bool:
+        """True if a rule is off that is on by default; an unknown setting is not."""
+        field = type(self).model_fields.get(setting)
+        return field is not None and field.default is not None and getattr(self, setting) is None
 
     def measured_settings(self) -> dict:
         """Return the settings that the measures depend on."""

@@ -28,6 +28,7 @@ class Language(Filter):
 
     NAME: ClassVar[str] = "language"
     MEASURED: ClassVar[tuple[str, ...]] = ("model", "languages", "max_bytes", "confident_probability")
+    MEASURED_BY_PROFILE: ClassVar[tuple[str, ...]] = ("confident_probability",)
     PROVIDES: ClassVar[dict[str, str]] = {LANGUAGE: "confident_label", GUESS: "label", PROBABILITY: "probability"}
 
     model: str = ENSEMBLE  # a name of filters/langid/models.py, or file:PATH of a fastText model

@@ -52,18 +52,33 @@ def score_stream(model: NGram, stream: TokenStream) -> tuple[DocumentScores, Doc
     return DocumentScores(*(total[stream.documents[1:]] - total[stream.documents[:-1]] for total in totals)), lines
 
 
-def shuffle_words(stream: TokenStream) -> TokenStream:
-    """Return the stream with the words of each document in another order, in lines as long as before.
+def shuffle_words(stream: TokenStream, most: int) -> TokenStream:
+    """Return ``most`` words of each document, evenly spaced, in another order and in lines as long as its first lines.
 
     The order depends on the number of words alone, so that a document gets the same one in every shard.
     """
-    ids = stream.ids.copy()
-    words = np.flatnonzero((ids != BEGIN) & (ids != END))
-    documents = np.searchsorted(words, stream.lines[stream.documents])
-    others = np.empty(np.diff(documents).max(initial=0), np.int64)
+    words = np.flatnonzero((stream.ids != BEGIN) & (stream.ids != END))
+    offsets = np.searchsorted(words, stream.lines)
+    taken = np.empty(offsets.size, np.int64)
+    _cut_lines(offsets, stream.documents, most, taken)
+    lines = np.concatenate(([0], np.cumsum(np.where(taken[1:] > taken[:-1], np.diff(taken) + 2, 0))))
+    others = np.empty(most, np.int64)
     _draw(others)
-    _shuffle(ids, words, documents, others)
-    return stream._replace(ids=ids)
+    ids = np.empty(lines[-1], np.uint32)
+    _shuffle(stream.ids[words], offsets, stream.documents, taken, others, np.empty(most, np.uint32), ids)
+    return TokenStream(ids, lines, stream.documents)
+
+
+@kernel
+def _cut_lines(offsets, documents, most, taken):
+    """Write the words before each line, int64[lines + 1], when each document ends after ``most`` words."""
+    taken[0] = 0
+    for i in range(documents.size - 1):
+        left = most
+        for line in range(documents[i], documents[i + 1]):
+            size = min(offsets[line + 1] - offsets[line], left)
+            taken[line + 1] = taken[line] + size
+            left -= size
 
 
 @kernel
@@ -74,12 +89,26 @@ def _draw(others):
 
 
 @kernel
-def _shuffle(ids, words, documents, others):
+def _shuffle(words, offsets, documents, taken, others, drawn, ids):
+    at = 0
     for i in range(documents.size - 1):
-        first = documents[i]
-        for k in range(documents[i + 1] - first - 1, 0, -1):
-            other = first + others[k]
-            ids[words[first + k]], ids[words[other]] = ids[words[other]], ids[words[first + k]]
+        first, last = documents[i], documents[i + 1]
+        size, n = offsets[last] - offsets[first], taken[last] - taken[first]
+        for k in range(n):
+            drawn[k] = words[offsets[first] + k * size // n]
+        for k in range(n - 1, 0, -1):
+            drawn[k], drawn[others[k]] = drawn[others[k]], drawn[k]
+        k = 0
+        for line in range(first, last):
+            stop = taken[line + 1] - taken[first]
+            if k < stop:
+                ids[at] = BEGIN
+                at += 1
+                while k < stop:
+                    ids[at] = drawn[k]
+                    at, k = at + 1, k + 1
+                ids[at] = END
+                at += 1
 
 
 @kernel

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gristmill.filters.pii import scan
+from gristmill.filters.pii import scan, window_kinds
 from gristmill.filters.pii.detectors import (
     birth_dates,
     crypto,
@@ -40,11 +40,11 @@ ON_REQUEST = (*names_addresses.FINDERS,)  # their rules cost precision, and read
 
 # Kind of window -> its rules, each with the types that it may find.
 TYPES_BY_RULE: dict[int, dict[Rule, str]] = {
-    scan.AT: {network.email_addresses: "email url_credentials"},
-    scan.OBFUSCATED_AT: {network.obfuscated_emails: "email"},
-    scan.DOTTED: {network.ipv4: "ip private_ip"},
-    scan.COLONS: {network.mac_or_ipv6: "ip private_ip mac"},
-    scan.TOKEN: {
+    window_kinds.AT: {network.email_addresses: "email url_credentials"},
+    window_kinds.OBFUSCATED_AT: {network.obfuscated_emails: "email"},
+    window_kinds.DOTTED: {network.ipv4: "ip private_ip"},
+    window_kinds.COLONS: {network.mac_or_ipv6: "ip private_ip mac"},
+    window_kinds.TOKEN: {
         secrets.keys: "api_key",
         crypto.crypto_wallets: "wallet",
         payment.iban: "iban",
@@ -52,10 +52,10 @@ TYPES_BY_RULE: dict[int, dict[Rule, str]] = {
         national_ids.chinese_resident: "cn_id",
         national_ids.national_ids: "national_id",
     },
-    scan.GROUPED: {payment.iban: "iban"},
-    scan.ID: {national_ids.national_ids: "national_id", national_ids.passport: "passport"},
-    scan.DATE: {birth_dates.birth_dates: "date_of_birth"},
-    scan.NUMBER: {
+    window_kinds.GROUPED: {payment.iban: "iban"},
+    window_kinds.ID: {national_ids.national_ids: "national_id", national_ids.passport: "passport"},
+    window_kinds.DATE: {birth_dates.birth_dates: "date_of_birth"},
+    window_kinds.NUMBER: {
         payment.cards: "credit_card",
         national_ids.chinese_resident: "cn_id",
         national_ids.social_security: "us_ssn",
@@ -64,9 +64,9 @@ TYPES_BY_RULE: dict[int, dict[Rule, str]] = {
         phones.phones: "phone",
     },
 }
-TYPES_BY_RULE[scan.JOINED] = {
-    **TYPES_BY_RULE[scan.TOKEN],
-    **TYPES_BY_RULE[scan.ID],
+TYPES_BY_RULE[window_kinds.JOINED] = {
+    **TYPES_BY_RULE[window_kinds.TOKEN],
+    **TYPES_BY_RULE[window_kinds.ID],
     phones.joined_phones: "phone",
 }
 RULES: dict[int, tuple[tuple[Rule, frozenset[str]], ...]] = {

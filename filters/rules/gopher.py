@@ -39,6 +39,7 @@ class Gopher(GopherSettings):
     RULES: ClassVar[tuple[str, ...]] = (*GopherSettings.RULES, "max_capital_words", "min_stop_word_ratio")
 
     NEEDS: ClassVar[tuple[str, ...]] = (LANGUAGE,)
+    MEASURED_BY_PROFILE: ClassVar[tuple[str, ...]] = ("stop_words",)
 
     variant: Literal["gristmill"] = "gristmill"  # others: filters/rules/variants
     max_capital_words: Share | None = 0.5  # of the words with a letter

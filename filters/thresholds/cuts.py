@@ -8,8 +8,8 @@ noise: the edge hardly moves, where an edge of 1 % would lie in the noise.
 ``python -m benchmarks.profiles`` prints both figures, and those of the paper's methods that go from the thresholds for
 English (MeanStd, MedianRatio, Quantile). These remove 22 to 26 % of good documents that they have not seen.
 
-Only rules on the length of words and on the share of stop words take such a threshold as it is. All others are never
-stricter than the recipe: manuals repeat more than scripture, and a corpus seldom holds both.
+Only rules on the length of words and on the share of stop words become stricter than they are: manuals repeat more than
+scripture, and a corpus seldom holds both. A threshold that is safe as it is becomes no looser.
 """
 
 import math
@@ -24,6 +24,7 @@ from gristmill.filters.rules.gopher import Gopher
 from gristmill.filters.rules.repetition import Repetition
 
 WORDS = ("min_word_length", "max_word_length", "min_stop_word_ratio")  # rules that may become stricter
+STOP_WORDS = ("min_stop_word_ratio", "min_stop_words")
 RULES = {
     Gopher.NAME: (*WORDS, "min_stop_words", "min_alpha_words"),
     Repetition.NAME: Repetition.RULES,
@@ -47,6 +48,8 @@ class Tail(NamedTuple):
 
 
 TAIL = Tail(0.1, 3.0)
+SAFE = 0.02  # of the documents: a threshold that removes no more becomes no looser
+SAFE_STOP_WORDS = TAIL.share  # the same for rules on stop words: what they remove may all be noise
 
 
 def cut(setting: str, values: np.ndarray, tail: Tail = TAIL) -> float:
@@ -76,15 +79,27 @@ def settings_to_find(step: Filter) -> list[str]:
 def find_cuts(step: Filter, language: str, measures: pl.DataFrame, tail: Tail = TAIL) -> dict[str, float]:
     """Return the settings of a step's profile for a language, from the measures of its documents.
 
-    Rules other than WORDS are left out where the recipe's own threshold is as loose.
+    A threshold that the language has already is left out where it is safe, unless a rule of WORDS finds a stricter one.
     """
     own, found = step.for_profile(language), {}
     for setting in settings_to_find(step):
         value = cut(setting, measures[setting[4:]].cast(pl.Float64).to_numpy(), tail)
         before, sign = getattr(own, setting), -1 if setting.startswith("min_") else 1
-        if setting in WORDS or (before is not None and sign * value > sign * before):
+        looser = before is not None and sign * value > sign * before
+        safe = SAFE_STOP_WORDS if setting in STOP_WORDS else SAFE
+        if share_removed(setting, before, measures) > safe if looser else setting in WORDS:
             found[setting] = value
     return found
+
+
+def power(step: Gopher, language: str, measures: pl.DataFrame, tail: Tail = TAIL) -> float:
+    """Return the least ratio of stop words that a language may have, per stop word, by the measures of its documents.
+
+    Of two lists, the one with more power finds more text in which all words are equally frequent.
+    """
+    found = find_cuts(step, language, measures, tail)
+    least = found.get("min_stop_word_ratio", step.for_profile(language).min_stop_word_ratio)
+    return (least or 0.0) / len(step.stop_words_of(language))
 
 
 def share_removed(setting: str, threshold: float, measures: pl.DataFrame) -> float:

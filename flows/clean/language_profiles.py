@@ -12,7 +12,7 @@ from gristmill.filters.registry import FILTERS
 from gristmill.filters.rules.gopher import Gopher
 from gristmill.flows.clean.recipe_files import read_toml
 from gristmill.pipelines.errors import RecipeError
-from gristmill.pipelines.settings import nearest, read_settings, shown
+from gristmill.pipelines.settings import OFF, nearest, read_settings, shown
 
 LANGUAGES, STOP_WORDS = "languages", "stop_words"
 
@@ -36,9 +36,10 @@ def read_profiles(paths: Any, where: str) -> dict[str, dict[str, dict]]:
 
 
 def give_profiles(steps: dict[str, Any], profiles: dict[str, dict[str, dict]]) -> None:
-    """Add the profiles to the tables of a recipe's steps; a profile in the recipe itself takes precedence.
+    """Add the profiles to the tables of a recipe's steps.
 
-    Published variants, and steps without ``use_profiles``, get none.
+    A profile in the recipe itself takes precedence, and a rule that the recipe switches off stays off. Published
+    variants, and steps without ``use_profiles``, get none.
     """
     for name, values in steps.items():
         if not isinstance(values, dict) or values.get("variant", "gristmill") != "gristmill":
@@ -46,7 +47,12 @@ def give_profiles(steps: dict[str, Any], profiles: dict[str, dict[str, dict]]) -
         own = values.get("profiles", {})
         if isinstance(own, dict) and values.get("use_profiles", True):
             kind = values.get("use", name)
-            given = {language: tables[kind] for language, tables in profiles.items() if kind in tables}
+            off = {key for key, value in values.items() if value == OFF or value is None}
+            given = {
+                language: {key: value for key, value in tables[kind].items() if key not in off}
+                for language, tables in profiles.items()
+                if kind in tables
+            }
             if given:
                 values["profiles"] = own | {each: given[each] | own.get(each, {}) for each in given}
 
@@ -72,6 +78,7 @@ def _read(file: Path) -> tuple[list[str], dict[str, dict]]:
         if name not in FILTERS:
             raise RecipeError(f"{file}: no filter {name!r}; {nearest(name, sorted(FILTERS))}")
         read_settings(FILTERS[name], values, f"{file} [{name}]")
+        read_settings(FILTERS[name], {"profiles": {languages[0]: values}}, f"{file} [{name}]")
     return languages, tables
 
 

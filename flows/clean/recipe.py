@@ -97,8 +97,6 @@ def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = (
     if not isinstance(steps, dict):
         raise RecipeError(f"{where}: steps must be tables such as [steps.gopher], found {shown(steps)}")
     check_names(steps, f"{where} [steps]")
-    if "profiles" in table:
-        give_profiles(steps, read_profiles(table["profiles"], where))
     for change in changes:
         if change.partition("=")[0].rpartition(".")[2].strip() in CODE:
             raise RecipeError(f"cannot set {shown(change)}: it names code, which only the file of a recipe may name")
@@ -106,6 +104,8 @@ def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = (
         known = {name: table[name] for name in LATER if isinstance(table.get(name), dict)} | steps
         for each in inputs if isinstance(inputs, list) else [inputs]:  # a change is made to all inputs
             make_change({"input": each, "output": output} | known, change)
+    if "profiles" in table:
+        give_profiles(steps, read_profiles(table["profiles"], where))
     built = {name: _step(name, values, f"{where} [steps.{name}]", folder) for name, values in steps.items()}
     output = read_settings(OutputSettings, table.get("output", {}), f"{where} [output]")
     columns = chosen_columns(output.columns, built, f"{where} [output]")  # raises if one is unknown

@@ -11,10 +11,11 @@ from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.decide import decide
 from gristmill.filters.core.filter import Filter
 from gristmill.filters.core.measure import measure_documents
+from gristmill.filters.core.profiles import shipped_profile, stop_words
 from gristmill.filters.langid.filter import Language
 from gristmill.filters.rules.gopher import Gopher
 from gristmill.filters.thresholds.confidence import below, sure_probability
-from gristmill.filters.thresholds.cuts import find_cuts, settings_to_find, share_removed
+from gristmill.filters.thresholds.cuts import find_cuts, power, settings_to_find, share_removed
 from gristmill.filters.thresholds.stop_words import WordShares
 from gristmill.flows.clean.language_profiles import STOP_WORDS, give_profiles
 from gristmill.flows.clean.recipe import Recipe, parse_recipe
@@ -82,9 +83,16 @@ def find_profiles(
     source = {each: kind for each, kind in source.items() if _size(samples[kind], each) >= settings.min_documents}
     words = _stop_words(recipe, labeled, samples, source) if any(s.NAME == Gopher.NAME for s in judged.values()) else {}
     given = {each: {Language.NAME: {"confident_probability": minima[each]}} for each in source}
-    given = {each: tables | _stop_table(words.get(each)) for each, tables in given.items()}
-    first = with_profiles(recipe, given)
+    first = with_profiles(recipe, {each: tables | _stop_table(words.get(each)) for each, tables in given.items()})
     measured = {kind: _measure(first, each, samples[kind], source) for kind, each in labeled.items()}
+    shipped = {each: kind for each, kind in source.items() if each in words and stop_words(shipped_profile(each))}
+    second = with_profiles(recipe, {each: given[each] for each in shipped})
+    again = {kind: _measure(second, each, samples[kind], shipped) for kind, each in labeled.items() if shipped}
+    for language, kind in shipped.items():
+        if _power(second, language, again[kind]) >= _power(first, language, measured[kind]):
+            words.pop(language)
+            for each in labeled:
+                measured[each][language] = again[each][language]
     return [
         _profile(recipe, labeled, measured, language, source[language], minima[language], words.get(language))
         for language in sorted(source)
@@ -113,6 +121,12 @@ def with_profiles(recipe: Recipe, tables: dict[str, dict[str, dict]]) -> Recipe:
     table = recipe.table()
     give_profiles(table["steps"], tables)
     return parse_recipe(table, recipe.name)
+
+
+def _power(recipe: Recipe, language: str, measured: dict[str, Frames]) -> float:
+    """Return the power of a recipe's stop words in a language: the greatest of its steps."""
+    steps = ((recipe.steps[name], frame) for name, frame in measured[language].items())
+    return max(power(step, language, frame) for step, frame in steps if isinstance(step, Gopher))
 
 
 def _size(sample: pl.DataFrame, language: str) -> int:

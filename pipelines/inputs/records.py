@@ -17,7 +17,7 @@ from gristmill.pipelines.schema import DECLARED, ID, SOURCE, TEXT
 
 PAGE_COLUMNS = ("title", "date")  # which the extraction of a page gives besides its text
 MAX_COLUMNS = 2000  # bounds tables of objects whose keys are data, one column per row
-# Of one document: C4 takes 150 bytes per line. 64 MB of text with more lines have 32 bytes per line or fewer.
+# Of one document: steps hold arrays with an entry per line. 64 MB with more lines have 32 bytes per line or fewer.
 MAX_LINES = 1 << 21
 TOO_DEEP = "nested too deep: a value has more than 254 levels"  # all that orjson writes; it reads 1,024
 

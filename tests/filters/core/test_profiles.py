@@ -7,6 +7,7 @@ from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.decide import decide
 from gristmill.filters.core.profiles import profile_of, shipped_profile
 from gristmill.filters.langid.filter import Language
+from gristmill.filters.rules.c4 import C4
 from gristmill.filters.rules.gopher import Gopher
 from gristmill.pipelines.ragged import Ragged
 
@@ -35,6 +36,35 @@ def test_an_own_profile_has_all_other_settings_from_the_shipped_one():
     assert (gopher.for_profile("zh").min_word_length, gopher.for_profile("zh").min_words) == (None, 30)
     assert (gopher.for_profile("sw").min_stop_words, gopher.for_profile("sw").min_words) == (None, 5)
     assert gopher.for_profile("am").min_words == gopher.for_profile("neutral").min_words == 50
+
+
+def test_a_rule_that_is_switched_off_is_off_in_every_language():
+    """A shipped profile changes thresholds; only a profile of the recipe switches the rule on."""
+    assert C4().for_profile("zh").min_sentences == 2
+    for own, least in (({}, None), ({"zh": {"min_sentences": 4}}, 4), ({"yue": {"min_sentences": 4}}, None)):
+        assert C4(min_sentences=None, profiles=own).for_profile("zh").min_sentences == least
+    assert (
+        C4(max_curly_brackets=None, profiles={"zh": {"max_curly_brackets": 0}}).for_profile("zh").max_curly_brackets
+        == 0
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "setting", "value"),
+    [
+        (Language, "max_bytes", 512),
+        (Language, "languages", ["sw"]),
+        (C4, "min_run", 2),
+        (Gopher, "variant", "gristmill"),
+        (Gopher, "profiles", {}),
+        (Gopher, "use_profiles", False),
+    ],
+)
+def test_a_profile_has_no_setting_without_effect(kind, setting, value):
+    with pytest.raises(
+        ValueError, match=f"profile 'sw' has {setting}, which has one value for all languages; remove it"
+    ):
+        kind(profiles={"sw": {setting: value}})
 
 
 def rules_of(text: str, language: str, **settings) -> list[str]:

@@ -99,19 +99,28 @@ def test_documents_of_unknown_words_are_not_judged():
         assert gone["xx"][-1] == found and scores["context_gain"][-1] < 0.5
 
 
-@given(st.lists(st.lists(st.lists(st.sampled_from("abcdefg"), max_size=9), max_size=4), min_size=1, max_size=5))
-def test_shuffled_documents_keep_their_words_and_the_length_of_their_lines(documents):
+@given(
+    st.lists(st.lists(st.lists(st.sampled_from("abcdefg"), max_size=9), max_size=4), min_size=1, max_size=5),
+    st.sampled_from([1, 2, 7, 8, 9, 36]),
+)
+def test_shuffled_documents_have_evenly_spaced_words_in_lines_as_long_as_the_first(documents, most):
     texts = ["\n\n".join(" ".join(line) for line in lines) for lines in documents]
     model = train(
         [Batch(Ragged.from_strings(["a b c d e f g"]))], NGramSettings(order=2, discount_fallback=[0.5, 1, 1.5])
     )
     stream = model.stream(Batch(Ragged.from_strings(texts)))
-    shuffled = shuffle_words(stream)
-    marks = np.isin(stream.ids, (BEGIN, END))
-    assert (shuffled.ids[marks] == stream.ids[marks]).all() and not np.isin(shuffled.ids[~marks], (BEGIN, END)).any()
-    first = 0
-    for text, end in zip(texts, stream.lines[stream.documents[1:]], strict=True):
-        assert sorted(shuffled.ids[first:end]) == sorted(stream.ids[first:end])
-        alone = model.stream(Batch(Ragged.from_strings([text])))
-        assert (shuffle_words(alone).ids == shuffled.ids[first:end]).all()
-        first = end
+    shuffled = shuffle_words(stream, most)
+    lines, ids = shuffled.lines, shuffled.ids
+    for row, text in enumerate(texts):
+        first, last = stream.documents[row : row + 2]
+        words = [word for word in stream.ids[stream.lines[first] : stream.lines[last]] if word not in (BEGIN, END)]
+        n = min(most, len(words))
+        left, found = n, []
+        for line in range(first, last):
+            mine, size = ids[lines[line] : lines[line + 1]].tolist(), stream.lines[line + 1] - stream.lines[line] - 2
+            found += mine[1:-1]
+            assert len(mine[1:-1]) == max(min(size, left), 0) and (not mine or mine[:: len(mine) - 1] == [BEGIN, END])
+            left -= len(mine[1:-1])
+        assert left == 0 and sorted(found) == sorted(words[k * len(words) // n] for k in range(n))
+        alone = shuffle_words(model.stream(Batch(Ragged.from_strings([text]))), most)
+        assert (alone.ids == ids[lines[first] : lines[last]]).all()

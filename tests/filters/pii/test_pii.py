@@ -20,7 +20,8 @@ from gristmill.filters.pii.edits import apply_edits
 from gristmill.filters.pii.evaluate import pii_detector, read_labeled, score
 from gristmill.filters.pii.filter import PiiFilter
 from gristmill.filters.pii.replacements import replacement
-from gristmill.filters.pii.scan import AT, OBFUSCATED_AT, scan
+from gristmill.filters.pii.scan import scan
+from gristmill.filters.pii.window_kinds import AT, OBFUSCATED_AT
 from gristmill.flows.cli import group
 from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.ragged import Ragged

@@ -3,7 +3,7 @@
 import pytest
 
 from gristmill.filters.core.batch import Batch
-from gristmill.filters.pii import scan
+from gristmill.filters.pii import scan, window_kinds
 from gristmill.filters.pii.detectors import context
 from gristmill.filters.pii.detectors.window import Window
 from gristmill.filters.pii.filter import MAX_KEY, MIN_KEY, PiiFilter, read_key
@@ -21,51 +21,51 @@ def kinds(text):
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        (LETTERS[: scan.MIN_TOKEN - 2] + "1", []),
-        (LETTERS[: scan.MIN_TOKEN - 1] + "1", [scan.TOKEN]),
-        (LETTERS[: scan.MAX_TOKEN - 1] + "1", [scan.TOKEN]),
-        (LETTERS[: scan.MAX_TOKEN] + "1", []),
-        ("A" + "1" * (scan.MIN_ID_DIGITS - 1), []),
-        ("A" + "1" * scan.MIN_ID_DIGITS, [scan.ID]),
-        (LETTERS[: scan.MAX_ID - scan.MIN_ID_DIGITS] + "12345", [scan.ID]),
-        ("1" * (scan.MIN_DIGITS - 1), []),
-        ("1" * scan.MIN_DIGITS, [scan.NUMBER]),
-        ("1" * scan.MAX_RUN, [scan.NUMBER]),
-        ("1" * (scan.MAX_RUN + 1), []),
-        ("1234 " * (scan.MAX_DIGITS // 4), [scan.NUMBER]),
-        ("1234 " * (scan.MAX_DIGITS // 4 - 1) + "12345", []),
+        (LETTERS[: window_kinds.MIN_TOKEN - 2] + "1", []),
+        (LETTERS[: window_kinds.MIN_TOKEN - 1] + "1", [window_kinds.TOKEN]),
+        (LETTERS[: window_kinds.MAX_TOKEN - 1] + "1", [window_kinds.TOKEN]),
+        (LETTERS[: window_kinds.MAX_TOKEN] + "1", []),
+        ("A" + "1" * (window_kinds.MIN_ID_DIGITS - 1), []),
+        ("A" + "1" * window_kinds.MIN_ID_DIGITS, [window_kinds.ID]),
+        (LETTERS[: window_kinds.MAX_ID - window_kinds.MIN_ID_DIGITS] + "12345", [window_kinds.ID]),
+        ("1" * (window_kinds.MIN_DIGITS - 1), []),
+        ("1" * window_kinds.MIN_DIGITS, [window_kinds.NUMBER]),
+        ("1" * window_kinds.MAX_RUN, [window_kinds.NUMBER]),
+        ("1" * (window_kinds.MAX_RUN + 1), []),
+        ("1234 " * (window_kinds.MAX_DIGITS // 4), [window_kinds.NUMBER]),
+        ("1234 " * (window_kinds.MAX_DIGITS // 4 - 1) + "12345", []),
         ("12 34 5", []),
-        ("12 34 56", [scan.NUMBER]),
+        ("12 34 56", [window_kinds.NUMBER]),
         ("1.2.3", []),
-        ("1.2.3.4", [scan.DOTTED]),
-        ("1.2.3.456", [scan.DOTTED]),
-        ("1.2.3.4567", [scan.NUMBER]),
+        ("1.2.3.4", [window_kinds.DOTTED]),
+        ("1.2.3.456", [window_kinds.DOTTED]),
+        ("1.2.3.4567", [window_kinds.NUMBER]),
         ("1.2.3.4.5", []),
-        ("0910.58776", [scan.NUMBER]),
+        ("0910.58776", [window_kinds.NUMBER]),
         ("0910.5877", []),
         ("0010.58776", []),
-        ("208-555-7234x1", [scan.NUMBER]),
-        ("208-555-7234ext1", [scan.NUMBER]),
-        ("208-555-7234exit1", [scan.ID]),
-        ("2085557-Landline", [scan.JOINED]),
-        ("208555-Landlines", [scan.TOKEN]),
-        ("Landline-2085557", [scan.JOINED]),
-        ("Landline2085557-", [scan.TOKEN]),
-        ("2085557x12", [scan.JOINED]),
-        ("2085557y12", [scan.ID]),
-        ("GB29 NWBK", [scan.GROUPED]),
+        ("208-555-7234x1", [window_kinds.NUMBER]),
+        ("208-555-7234ext1", [window_kinds.NUMBER]),
+        ("208-555-7234exit1", [window_kinds.ID]),
+        ("2085557-Landline", [window_kinds.JOINED]),
+        ("208555-Landlines", [window_kinds.TOKEN]),
+        ("Landline-2085557", [window_kinds.JOINED]),
+        ("Landline2085557-", [window_kinds.TOKEN]),
+        ("2085557x12", [window_kinds.JOINED]),
+        ("2085557y12", [window_kinds.ID]),
+        ("GB29 NWBK", [window_kinds.GROUPED]),
         ("GB2 NWBK", []),
         ("15 February 1899", []),
-        ("15 February 1900", [scan.DATE]),
-        ("15 February 2029", [scan.DATE]),
+        ("15 February 1900", [window_kinds.DATE]),
+        ("15 February 2029", [window_kinds.DATE]),
         ("15 February 2030", []),
-        ("15 " + "a" * (scan.MONTH - 2) + " 1998", [scan.DATE]),
-        ("15 " + "a" * (scan.MONTH - 1) + " 1998", []),
+        ("15 " + "a" * (window_kinds.MONTH - 2) + " 1998", [window_kinds.DATE]),
+        ("15 " + "a" * (window_kinds.MONTH - 1) + " 1998", []),
         (b"1998\xe5\xb9", []),
-        ("1998年", [scan.DATE]),
+        ("1998年", [window_kinds.DATE]),
         ("1:2:3:4:5", []),
-        ("1:2:3:4:5:6", [scan.COLONS]),
-        ("1::2", [scan.COLONS]),
+        ("1:2:3:4:5:6", [window_kinds.COLONS]),
+        ("1::2", [window_kinds.COLONS]),
     ],
 )
 def test_windows_on_both_sides_of_each_line(text, found):
@@ -74,7 +74,7 @@ def test_windows_on_both_sides_of_each_line(text, found):
 
 def test_a_grouped_window_ends_after_48_bytes():
     windows = scan.scan(Ragged.from_strings(["GB29 " + "NWBK " * 20]))
-    assert (windows.end - windows.start).tolist()[0] == scan.GROUPED_BYTES
+    assert (windows.end - windows.start).tolist()[0] == window_kinds.GROUPED_BYTES
 
 
 @pytest.mark.parametrize(("size", "spans_per_kb"), [(999, 1.0), (1000, 1.0), (1001, 1000 / 1001), (2000, 0.5)])

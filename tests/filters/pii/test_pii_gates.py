@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from reference.pii_windows import luhn, words_before
 
-from gristmill.filters.pii import detect, scan
+from gristmill.filters.pii import detect, scan, window_kinds
 from gristmill.filters.pii.detectors import checksums, context, crypto, national_ids, phones, secrets
 from gristmill.filters.pii.detectors.window import Window
 from gristmill.pipelines.ragged import Ragged
@@ -32,7 +32,7 @@ def places(*documents, kinds=(*detect.RULES,)):
 @example(b"x AB 123456 C")
 @example(b"a.1234567aB")
 def test_no_number_of_state_has_a_small_letter_in_its_window(document):
-    for place in places(document, kinds=(scan.ID, scan.TOKEN, scan.NUMBER)):
+    for place in places(document, kinds=(window_kinds.ID, window_kinds.TOKEN, window_kinds.NUMBER)):
         if national_ids.SMALL.search(place.text):
             assert not [shape for shape in NUMBER_SHAPES if [*place.find(shape)]]
 
@@ -45,7 +45,7 @@ def test_no_number_that_is_known_by_its_check_is_shorter(number):
 @given(st.lists(st.one_of(around, st.from_regex(national_ids.RESIDENT, fullmatch=True)), max_size=6).map(b"".join))
 @example(b"11010519491231002X")
 def test_windows_do_not_cut_the_digits_of_residents(document):
-    for place in places(document, kinds=(scan.TOKEN, scan.NUMBER)):
+    for place in places(document, kinds=(window_kinds.TOKEN, window_kinds.NUMBER)):
         if [*place.find(national_ids.RESIDENT)]:
             assert national_ids.RUN.search(place.text)
 
@@ -107,11 +107,11 @@ def test_words_before_are_those_behind_the_last_break(text):
 @pytest.mark.parametrize(
     ("text", "kinds"),
     [
-        ("1fa2.001c.0002", [scan.COLONS]),
-        (" 1fa2.001c.0002", [scan.COLONS]),
+        ("1fa2.001c.0002", [window_kinds.COLONS]),
+        (" 1fa2.001c.0002", [window_kinds.COLONS]),
         (".1fa2.001c.0002", []),
         ("[*1fa2.001c.0002][.0020.0020.0002]", []),
-        ("*1::2 .::9a", [scan.COLONS, scan.COLONS]),
+        ("*1::2 .::9a", [window_kinds.COLONS, window_kinds.COLONS]),
     ],
 )
 def test_collation_tables_are_no_windows(text, kinds):

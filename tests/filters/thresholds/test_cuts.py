@@ -10,7 +10,7 @@ from gristmill.filters.rules.fineweb import FineWeb
 from gristmill.filters.rules.gopher import Gopher
 from gristmill.filters.rules.repetition import Repetition
 from gristmill.filters.thresholds.confidence import BINS, below, histogram, sure_probability
-from gristmill.filters.thresholds.cuts import RULES, TAIL, Tail, cut, find_cuts, settings_to_find, share_removed
+from gristmill.filters.thresholds.cuts import RULES, TAIL, Tail, cut, find_cuts, power, settings_to_find, share_removed
 
 HUNDRED = np.arange(101) / 100  # median 0.5, edges of a tenth at 0.1 and 0.9
 
@@ -63,6 +63,7 @@ def measures(step, value: float) -> pl.DataFrame:
     ("step", "value", "found"),
     [
         (Repetition(), 0.0, {}),
+        (Repetition(max_dup_8_grams=0.125, max_dup_9_grams=0.2), 0.125, {"max_dup_10_grams"}),
         (Repetition(), 0.125, {"max_dup_8_grams", "max_dup_9_grams", "max_dup_10_grams"}),
         (Repetition(profiles={"sw": {"max_dup_9_grams": 0.5}}), 0.125, {"max_dup_8_grams", "max_dup_10_grams"}),
         (Repetition(max_dup_8_grams=None), 0.125, {"max_dup_9_grams", "max_dup_10_grams"}),
@@ -86,6 +87,24 @@ def test_a_rule_that_the_shipped_profile_switches_off_stays_off():
     assert "min_stop_words" not in find_cuts(Gopher(), "sw", frame)
     assert find_cuts(Gopher(), "de", frame)["min_stop_words"] == 1
     assert "min_stop_words" in settings_to_find(Gopher())
+
+
+@pytest.mark.parametrize(("noise", "looser"), [(2, False), (3, True)])
+def test_a_threshold_that_removes_two_percent_stays(noise, looser):
+    values = np.array([0.0] * (100 - noise) + [0.9] * noise)
+    frame = measures(Repetition(), 0.0).clear().vstack(pl.DataFrame({key[4:]: values for key in Repetition.RULES}))
+    tail = Tail(0.01, 1.0)
+    assert ("max_dup_5_grams" in find_cuts(Repetition(), "sw", frame, tail)) is looser
+
+
+@pytest.mark.parametrize(("noise", "looser"), [(10, False), (11, True)])
+def test_the_least_ratio_of_stop_words_stays_up_to_a_tenth(noise, looser):
+    values = np.array([0.5] * (100 - noise) + [0.0] * noise)
+    frame = pl.DataFrame({key[4:]: values if key == "min_stop_word_ratio" else np.ones(100) for key in RULES["gopher"]})
+    found = find_cuts(Gopher(), "de", frame, Tail(0.05, 1.0))
+    assert found.get("min_stop_word_ratio") == (0.0 if looser else None)
+    ratio = 0.0 if looser else 0.01
+    assert power(Gopher(), "de", frame, Tail(0.05, 1.0)) == ratio / len(Gopher().stop_words_of("de"))
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,13 @@ def test_the_recipe_takes_precedence():
     assert found == {"sw": {"stop_words": ["na", "ya"], "min_word_length": 1.0}, "zh": {"min_words": 9}}
 
 
+@pytest.mark.parametrize("changes", [(), ("gopher.min_word_length=off",)])
+def test_a_rule_that_the_recipe_switches_off_stays_off(changes):
+    gopher = {} if changes else {"min_word_length": "off"}
+    table = {"profiles": "profiles", "steps": {"gopher": gopher}}
+    assert parse_recipe(table, "test", changes).steps["gopher"].for_profile("sw").min_word_length is None
+
+
 def test_a_step_without_profiles_gets_none():
     assert steps("profiles", gopher={"variant": "dolma"}, fineweb={"use_profiles": False})["fineweb"].profiles == {}
 
@@ -84,6 +91,10 @@ def test_one_file_may_be_the_profile_of_several_languages(folder):
         ('languages = ["sw"]\ngopher = 1', r"sw.toml \[gopher\]: expected a table"),
         ('languages = ["sw"]\n[gopher]\nmin_word = 1', r"sw.toml \[gopher\]: no setting 'min_word'; did you mean"),
         ('languages = ["sw"]\n[language]\nmin_probability = 2.0', r"sw.toml \[language\]: min_probability"),
+        (
+            'languages = ["sw"]\n[language]\nmax_bytes = 64',
+            r"sw.toml \[language\]: profile 'sw' has max_bytes, which has one",
+        ),
         ("languages = [", "sw.toml is not TOML"),
     ],
 )
