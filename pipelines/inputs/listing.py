@@ -128,6 +128,8 @@ class Listing:
         for file, found in below.items():
             if file.startswith(prefixes) or "/." in file.removeprefix(name):  # made by us, or hidden
                 continue
+            if file == f"{name}/{MANIFEST}" and self._is_manifest(file):  # ours: not worth a line
+                continue
             if DESCRIPTIONS.fullmatch(file, file.rfind("/") + 1):
                 self.left_out["ignored {:,} (describe a dataset; to read one, name it)"].append(file)
             else:
