@@ -135,10 +135,10 @@ def _pretrain(tokens: UPath, settings: Any, folder: UPath, engine: Engine, progr
 
 def _report(work: UPath, settings: ReportSettings, page: UPath, engine: Engine, progress: Counted) -> None:
     """Write the report, unless the page is there and was made from the same contents of the work folder."""
-    from gristmill.flows.report.html import report
+    from gristmill.flows.report.html import PAGE, report
 
     experiment = to_path(settings.impact) if settings.impact else None
-    made, found = {"fingerprint": _contents(work, experiment), "page": str(page)}, {}
+    made, found = {"fingerprint": _contents(work, experiment), "page": settings.output or PAGE}, {}
     if page.exists() and (work / MADE).exists():
         found = read_sealed(work / MADE, "remove it and run again")
         made["sha256"] = checksum(page)
@@ -157,4 +157,4 @@ def _contents(work: UPath, experiment: UPath | None) -> str:
     folders += [work / name for name in ("documents", "rejects", "clean", "removed", "ledger", "steps", *PLACES)]
     manifests = sorted(file for folder in folders if folder.is_dir() for file in folder.rglob(MANIFEST))
     files = [work / RECIPE, work / SUMMARY, *manifests]
-    return fingerprint([[str(file), checksum(file)] for file in files], code_of(report))
+    return fingerprint([[str(file).removeprefix(str(work)), checksum(file)] for file in files], code_of(report))
