@@ -9,7 +9,7 @@ from gristmill.flows.clean.plan import measure_step, shards_of
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.engine.run_lock import exclusive_run
 from gristmill.pipelines.ingest.ingest import ingest_step
-from gristmill.pipelines.inputs.input_tables import with_paths
+from gristmill.pipelines.inputs.input_tables import other_input
 from gristmill.pipelines.steps.step import Engine, Progress, run_serial, run_step
 from gristmill.pipelines.storage.files import to_path
 from gristmill.pipelines.storage.manifest import Manifest
@@ -20,7 +20,7 @@ def save_index(
 ) -> None:
     """Write the documents of ``paths`` and the measures of the recipe's steps of document level to ``folder``."""
     steps = {step.NAME: step for step in recipe.steps.values() if isinstance(step, IndexedStep)}
-    kept = Recipe().model_copy(update={"input": with_paths(recipe.input, list(paths)), "steps": steps})
+    kept = Recipe().model_copy(update={"input": (other_input(recipe.input, list(paths)),), "steps": steps})
     with exclusive_run(folder):
         run_step(ingest_step(folder, kept.input), engine, progress)
         run_step(measure_step(kept, folder, shards_of(folder / "documents"), list(steps)), engine, progress)

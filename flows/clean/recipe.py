@@ -110,8 +110,8 @@ def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = (
     chosen_columns(output.columns, built, f"{where} [output]")  # raises if one is unknown
     rest = {key: value for key, value in table.items() if key not in ("input", "output", "profiles", "steps")}
     given = read_inputs(table.get("input", {}), where, folder)
-    for language in {each.language for each in given} - {None}:
-        if language != language_of(language):
+    for language in (each.language for each in given):
+        if language and language != language_of(language):
             raise RecipeError(f"{where} [input] language: no step knows {language!r}; write {language_of(language)!r}")
     found = {"input": given, "steps": built, "output": output}
     return read_settings(Recipe, rest, where).model_copy(update=found)

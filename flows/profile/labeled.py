@@ -20,7 +20,7 @@ from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.engine.run_lock import exclusive_run
 from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.ingest.ingest import ingest_step
-from gristmill.pipelines.inputs.input_tables import with_paths
+from gristmill.pipelines.inputs.input_tables import other_input
 from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENTS, ID
@@ -102,7 +102,7 @@ def label_documents(
     Raises InputError if there is no document.
     """
     steps = labeling(recipe)
-    short = recipe.model_copy(update={"steps": steps, "input": with_paths(recipe.input, paths)})
+    short = recipe.model_copy(update={"steps": steps, "input": (other_input(recipe.input, paths),)})
     with exclusive_run(folder):
         run_step(ingest_step(folder, short.input), engine, progress)
         run_step(measure_step(short, folder, shards_of(folder / DOCUMENTS), list(steps)), engine, progress)

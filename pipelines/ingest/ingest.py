@@ -133,7 +133,7 @@ def ingest_step(work: UPath, inputs: Sequence[InputSettings]) -> Step:
     name = fingerprint([plan.fingerprint for plan in plans])
     cuts = {file: points for plan in plans for file, points in plan.cuts.items()}
     limits = {"max_reject_fraction": [plan.settings.max_reject_fraction for plan in plans]}
-    folders = {documents: {"inputs": [plan.shared for plan in plans], "cuts": cuts}, rejects: limits}
+    folders: dict[UPath, dict] = {documents: {"inputs": [plan.shared for plan in plans], "cuts": cuts}, rejects: limits}
 
     def step(timed: bool) -> Step:
         jobs = []

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.inputs.inputs import PAGES, File, InputSettings
+from gristmill.pipelines.inputs.records import PAGE_COLUMNS
 from gristmill.pipelines.inputs.work_units import InputSlice
 from gristmill.pipelines.plugins import Plugin
 from gristmill.pipelines.readers import FORMATS
@@ -27,13 +28,15 @@ def check_columns(settings: InputSettings, files: list[File], where: str, own: P
     Nothing is looked up in datasets, which would be opened twice, or if all records may be rejected.
     """
     tables = [file for file in files if file.format not in (*PAGES, "hf") and file.size]
+    if not tables or settings.max_reject_fraction == 1:
+        return
     wanted = {key: getattr(settings, key) for key in ("text", "html", "id", "source_column")}
     if settings.html:
         del wanted["text"]
     named = [(key, name) for key, name in wanted.items() if name is not None]
-    named += [("drop", name) for name in settings.drop]
-    if not tables or settings.max_reject_fraction == 1 or len(tables) < len(files):
-        return
+    if all(file in tables or not file.size for file in files):  # pages and datasets have columns of their own
+        found = PAGE_COLUMNS if settings.html else ()
+        named += [("drop", name.removeprefix("input.")) for name in settings.drop if name not in found]
     seen: set[str] = set()
     for file in tables[:FILES]:
         seen |= _names(settings, file, own)

@@ -47,6 +47,12 @@ def with_paths(inputs: Inputs, paths: Sequence[str]) -> Inputs:
     return (inputs[0].model_copy(update={"paths": list(paths)}),)
 
 
+def other_input(inputs: Inputs, paths: Sequence[str]) -> InputSettings:
+    """Return the settings to read files that are no input of the recipe: those of its only input, or the defaults."""
+    settings = inputs[0] if len(inputs) == 1 else InputSettings()
+    return settings.model_copy(update={"paths": list(paths)})
+
+
 def check_paths(inputs: Inputs) -> None:
     """Raise RecipeError for an input that names no file."""
     for number, settings in enumerate(inputs):

@@ -57,7 +57,7 @@ class InputSettings(Settings):
     source: str | None = None  # name of the source of all documents
     source_column: str | None = None  # column of sources; None: "source" if present, else see `source_of`
     language: Annotated[str, Field(pattern="^[a-z]{2,3}$")] | None = None  # of all documents, not to be detected
-    drop: list[str] = []  # columns that are not carried
+    drop: list[str] = []  # columns that are not carried, by their name in the input or in the documents
     format: Format | None = None  # None: by file name
     reader: str | None = None  # a function of yours, as "my_reader.py:read": path of a file -> dicts (docs/plugins.md)
     separator: Annotated[str, Field(min_length=1)] | None = None  # splits a text file into documents
@@ -94,6 +94,8 @@ class InputSettings(Settings):
             raise ValueError(f"delimiter and quote are the same character {self.quote!r}; expected two")
         if self.reader is not None and self.format is not None:
             raise ValueError(f"reader and format exclude each other, found {self.reader!r} and {self.format!r}")
+        if self.reader is not None and any(map(is_dataset, self.paths)):
+            raise ValueError(f"reader reads files, and {HUB}NAME among the paths is a dataset; remove one of them")
         if self.source is not None and self.source_column is not None:
             raise ValueError(f"source names the source of all documents, and source_column is {self.source_column!r}")
         if self.html is not None and self.format in PAGES:
@@ -128,6 +130,11 @@ class File(NamedTuple):
 
 class UnreadableFile(InputError):
     """File that exists and may not be read."""
+
+
+def is_dataset(path: str) -> bool:
+    """True for ``hf:NAME``, a dataset of the Hugging Face Hub or in a folder; ``hf://…`` is a file system."""
+    return path.startswith(HUB) and not path.startswith(f"{HUB}//")
 
 
 def source_of(name: str) -> str:
@@ -206,8 +213,7 @@ def _list_files(settings: InputSettings, work: str | None) -> tuple[dict[str, Na
     named: dict[str, Named] = {}
     folders = []
     for path in settings.paths:
-        hub = path.startswith(HUB) and not path.startswith(f"{HUB}//")  # hf:// is a file system
-        if hub or settings.format == "hf":
+        if (hub := is_dataset(path)) or settings.format == "hf":
             dataset = _dataset(path[len(HUB) :] if hub else path)
             named[f"{HUB}{dataset.url}/{settings.config or ''}/{settings.split}"] = dataset
             continue

@@ -122,6 +122,8 @@ def documents(found: RecordBatch, name: str, source: str, settings: InputSetting
         while carried in taken:
             carried = f"input.{carried}"
         taken.add(carried)
+        if carried in settings.drop:
+            continue
         fields[carried], columns[carried] = normalize_column(table.field(column).with_name(carried), table[column])
     if settings.language:
         fields[DECLARED] = pa.field(DECLARED, STRING)

@@ -60,7 +60,7 @@ def extract_pages(found: RecordBatch, piece: InputSlice, reading: ReadContext) -
     table = table.take(pa.array(kept, pa.int64()))
     text = pa.array([row["text"] for row in rows], STRING)
     table = table.set_column(table.schema.get_field_index(TEXT), TEXT, text)
-    for name in PAGE_COLUMNS:
+    for name in (name for name in PAGE_COLUMNS if name not in reading.settings.drop):
         table = table.append_column(name, pa.array([row.get(name) for row in rows], STRING))
     return RecordBatch(table, numbers[kept], refused)
 

@@ -1,5 +1,6 @@
 """Several inputs in one recipe: unique ids, no dependence on their order, and only what changed is read again."""
 
+from contextlib import suppress
 from hashlib import sha256
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from upath import UPath
 
 from gristmill.pipelines.errors import InputError, TooManyRejects
+from gristmill.pipelines.ingest import finalize
 from gristmill.pipelines.ingest.ingest import InputSettings, ingest_step
 from gristmill.pipelines.inputs.inputs import find_inputs
 from gristmill.pipelines.steps.step import run_serial, run_step
@@ -97,6 +99,27 @@ def test_a_changed_setting_reads_its_input_again_alone(tmp_path, raw):
     assert len(parts) == 1
     ingest(tmp_path / "new", web | {"drop": ["url"]}, wiki)
     assert contents(tmp_path / "work") == contents(tmp_path / "new")
+
+
+def test_a_run_killed_while_it_finalizes_and_then_changed_ends_as_a_new_one(tmp_path, raw, monkeypatch):
+    tables = {"paths": raw / "web", "text": "body"}, {"paths": raw / "wiki"}
+    before = (raw / "wiki" / "a.jsonl").read_bytes()
+    (raw / "wiki" / "a.jsonl").write_bytes(lines({"text": "x", "url": 7, "id": "web/a.jsonl:1"}))  # changes all shards
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    for kept in range(3):
+        work = tmp_path / f"work{kept}"
+        with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+            calls = iter([finalize.record_part] * kept)
+            patch.setattr(finalize, "record_part", lambda *args, calls=calls: next(calls, killed)(*args))
+            ingest(work, *tables)
+        (raw / "wiki" / "a.jsonl").write_bytes(before)
+        ingest(work, *tables)
+        ingest(tmp_path / f"new{kept}", *tables)
+        assert contents(work) == contents(tmp_path / f"new{kept}")
+        (raw / "wiki" / "a.jsonl").write_bytes(lines({"text": "x", "url": 7, "id": "web/a.jsonl:1"}))
 
 
 values = st.one_of(st.none(), st.integers(-3, 1 << 60), st.floats(allow_nan=False), st.text(max_size=3), st.booleans())

@@ -42,9 +42,10 @@ def test_every_format_with_columns_may_hold_pages(tmp_path, format):
     else:
         data = lines(*rows)
     if format == "own":
-        (tmp_path / "mine.py").write_text(
-            "import json, pathlib\ndef read(path):\n    yield from map(json.loads, pathlib.Path(path).read_text().splitlines())\n"
+        read = (
+            "import json\ndef read(path):\n    with open(path) as lines:\n        yield from map(json.loads, lines)\n"
         )
+        (tmp_path / "mine.py").write_text(read)
         settings["reader"] = f"{tmp_path}/mine.py:read"
     made = ingest(tmp_path / "work", write(tmp_path / "raw", **{f"x__{format}": data}), **settings)
     assert [BODY in text for text in made.texts] == [True]
@@ -77,11 +78,19 @@ def test_broken_pages_are_rejects_with_their_place(tmp_path):
 
 def test_columns_in_the_way_are_carried_under_other_names(tmp_path):
     row = {"page": PAGE, "text": "markdown", "title": "own", "date": 7, "id": "a"}
-    (made,) = ingest(tmp_path / "work", write(tmp_path / "raw", x__jsonl=lines(row)), html="page", drop=["date"]).rows
+    (made,) = ingest(
+        tmp_path / "work", write(tmp_path / "raw", x__jsonl=lines(row)), html="page", drop=["input.date"]
+    ).rows
     assert made | {"text": ""} == {
         **{"id": "a", "text": "", "source": "input", "date": "2021-03-04", "title": "Mühle"},
         **{"input.text": "markdown", "input.title": "own"},
     }
+
+
+def test_what_a_page_tells_may_be_dropped(tmp_path):
+    raw = write(tmp_path / "raw", x__jsonl=lines({"page": PAGE, "id": "a"}))
+    made = ingest(tmp_path / "work", raw, html="page", drop=["title", "date"], max_reject_fraction=0.5)
+    assert made.table.column_names == ["id", "text", "source"]
 
 
 def test_files_of_pages_beside_tables_of_pages(tmp_path):
@@ -110,6 +119,7 @@ def test_recall_keeps_more_than_precision(tmp_path):
         ({"html": "page", "format": "html"}, "html names a column, and format 'html' has no columns"),
         ({"html": "page", "drop": ["page"]}, "drop: 'page' is read as text, page, id or source"),
         ({"source": "a", "source_column": "b"}, "source names the source of all documents"),
+        ({"reader": "my.py:read", "paths": ["hf:a/b"]}, "reader reads files"),
         ({"language": "English"}, "language"),
         ({"favor": "both"}, "favor"),
     ],
