@@ -52,6 +52,13 @@ def test_a_run_says_what_it_will_do_and_what_it_did(here, capsys):
     assert run(["verify", "work"]) == 0
 
 
+def test_clean_does_no_more_and_names_the_command_for_the_rest(here, capsys):
+    assert run(["clean", "mine.toml", "--input", "raw.jsonl", "--workers", "1"]) == 0
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.endswith("tokenizer, tokens, pretrain, report: gristmill run mine.toml --output work")
+    assert not (here / "work/tokenizers").exists()
+
+
 @pytest.mark.slow
 def test_ctrl_c_in_a_late_stage_is_130_and_the_same_command_goes_on(here, capsys):
     command = [sys.executable, "-m", "gristmill", "run", "mine.toml", "--input", "raw.jsonl", "--workers", "1"]
