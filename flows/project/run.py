@@ -78,11 +78,19 @@ def run_recipe(
     name, about = max(len(stage.name) for stage in stages), max(len(stage.about) for stage in stages)
     for stage in stages:
         say(f"{stage.name:<{name}}  {stage.about:<{about}}  {stage.makes}")
-    for stage in stages:
+
+    def run(stage: Stage) -> None:
         began, before = time.perf_counter(), counted.jobs
         stage.work(engine, counted)
         seconds = time.perf_counter() - began
         say(f"{stage.name:<{name}}  {f'done in {seconds:,.1f} s' if counted.jobs > before else 'up to date'}")
+
+    cleaning, *later = stages
+    run(cleaning)  # holds the lock of the work folder itself
+    if later:
+        with exclusive_run(work, recipe=recipe.table()):
+            for stage in later:
+                run(stage)
     return Outcome(read_sealed(work / SUMMARY, "run again"), counted.jobs)
 
 
@@ -122,9 +130,8 @@ def _use(model: Model, settings: UsedTokenizer, folder: UPath, engine: Engine, p
 
 
 def _export(tokens: UPath, formats: Sequence[str], folder: UPath, engine: Engine, progress: Counted) -> None:
-    with exclusive_run(folder):
-        for format in formats:
-            run_step(export_step(tokens, format, folder / format), run_serial, progress)
+    for format in formats:
+        run_step(export_step(tokens, format, folder / format), run_serial, progress)
 
 
 def _pretrain(tokens: UPath, settings: Any, folder: UPath, engine: Engine, progress: Counted) -> None:

@@ -71,7 +71,8 @@ def test_ctrl_c_in_a_late_stage_is_130_and_the_same_command_goes_on(here, capsys
     assert process.returncode == 130 and "Traceback" not in errors
     assert errors.strip().splitlines()[-1].startswith("Interrupted. Finished parts are kept")
     assert run(["status", "work"]) == 0
-    assert re.search(r"(?m)^  partial +runs/nano", capsys.readouterr().out)
+    told = capsys.readouterr().out
+    assert told.startswith("interrupted after") and re.search(r"(?m)^  partial +runs/nano", told)
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     for stage in STAGES[:3]:
