@@ -9,9 +9,9 @@ from the shards as first written and its file name is a hash of everything it de
 every row it renames, so it gives the same result for shards already finalized and for units that had to be ingested
 again.
 
-The manifest names the columns that a shard lacked at first, and those that held nothing but nulls of no type (ABSENT,
-NULL). So the next run, in which another input has changed, knows the shard as it was first written and need not read
-its files again. Parts with other changes are read again then (`was_changed`).
+The manifest names the columns that a shard lacked at first, and its columns of nulls without a type (ABSENT, NULL). So
+the next run, in which another input has changed, knows the shard as it was first written and need not read its files
+again. Parts with other changes are read again then (`was_changed`).
 
 Cost: one read of all ids, with 8 bytes per document in memory up to 256 MB; beyond that, ids are read several times.
 Each shard that lacks a column or type of another shard is rewritten once.
@@ -98,7 +98,7 @@ def _first_schema(schema: pa.Schema, file: dict) -> pa.Schema:
 
 
 def _marks(first: pa.Schema, final: pa.Schema) -> dict[str, list[str]]:
-    """Return the names of columns that a shard lacked at first, and of those that had no type."""
+    """Return the names of columns that a shard lacked at first, and of columns that had no type."""
     absent = [name for name in final.names if name not in first.names]
     null = [f.name for f in first if pa.types.is_null(f.type) and not pa.types.is_null(final.field(f.name).type)]
     return {key: names for key, names in ((ABSENT, absent), (NULL, null)) if names}

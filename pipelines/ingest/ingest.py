@@ -66,7 +66,7 @@ SHARD_BYTES_CARRIED = 2 * SHARD_BYTES  # in all columns together; bounds memory 
 
 @dataclass(frozen=True)
 class PlannedInput:
-    """One `[input]` of a recipe: its files, cut into work units, and the code of its reader."""
+    """Input of a recipe: its settings, its files, cut into work units, and the code of its reader."""
 
     settings: InputSettings
     name: str  # in messages

@@ -124,7 +124,7 @@ def _is_json(field: pa.Field) -> bool:
 
 
 def holds_strings(field: pa.Field) -> bool:
-    """True for a column of plain strings: not of JSON text, lists or structs."""
+    """True if a column holds plain strings: no JSON text, lists or structs."""
     return (is_string(field.type) and not _is_json(field)) or pa.types.is_null(field.type)
 
 

@@ -133,7 +133,7 @@ class UnreadableFile(InputError):
 
 
 def is_dataset(path: str) -> bool:
-    """True for ``hf:NAME``, a dataset of the Hugging Face Hub or in a folder; ``hf://…`` is a file system."""
+    """True if a path is ``hf:NAME``, a dataset of the Hugging Face Hub or in a folder; ``hf://…`` is a file system."""
     return path.startswith(HUB) and not path.startswith(f"{HUB}//")
 
 
