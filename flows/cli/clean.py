@@ -21,10 +21,13 @@ def clean(recipe, paths, work, engine, changes, profiles):
         gristmill clean clean-corpus --input 'crawl/*.parquet' --set gopher.min_words=30
         gristmill clean clean-corpus --input crawl --profiles profiles
     """
-    from gristmill.flows.clean.recipe import read_recipe
+    from gristmill.flows.clean.recipe import LATER, read_recipe
 
     settings = read_recipe(recipe, changes, paths, profiles or None)
     report(run(settings, writable(work), engine), work)
+    if later := [name for name in LATER if getattr(settings, name) is not None]:
+        command = f"gristmill run {recipe} --output {work}"
+        console.print(f"  {'later':<{len(work) + 10}}{', '.join(later)}: {command}", soft_wrap=True)
 
 
 def run(recipe, folder, engine) -> dict:

@@ -1,1 +1,1 @@
-"""Projects, from raw files to a model by one recipe: its sections and stages, and recipes to start with."""
+"""Recipes from raw files to a model: their sections and stages, recipes to start with, descriptions of settings."""

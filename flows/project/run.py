@@ -78,11 +78,19 @@ def run_recipe(
     name, about = max(len(stage.name) for stage in stages), max(len(stage.about) for stage in stages)
     for stage in stages:
         say(f"{stage.name:<{name}}  {stage.about:<{about}}  {stage.makes}")
-    for stage in stages:
+
+    def run(stage: Stage) -> None:
         began, before = time.perf_counter(), counted.jobs
         stage.work(engine, counted)
         seconds = time.perf_counter() - began
         say(f"{stage.name:<{name}}  {f'done in {seconds:,.1f} s' if counted.jobs > before else 'up to date'}")
+
+    cleaning, *later = stages
+    run(cleaning)  # holds the lock of the work folder itself
+    if later:
+        with exclusive_run(work, recipe=recipe.table()):
+            for stage in later:
+                run(stage)
     return Outcome(read_sealed(work / SUMMARY, "run again"), counted.jobs)
 
 
@@ -122,9 +130,8 @@ def _use(model: Model, settings: UsedTokenizer, folder: UPath, engine: Engine, p
 
 
 def _export(tokens: UPath, formats: Sequence[str], folder: UPath, engine: Engine, progress: Counted) -> None:
-    with exclusive_run(folder):
-        for format in formats:
-            run_step(export_step(tokens, format, folder / format), run_serial, progress)
+    for format in formats:
+        run_step(export_step(tokens, format, folder / format), run_serial, progress)
 
 
 def _pretrain(tokens: UPath, settings: Any, folder: UPath, engine: Engine, progress: Counted) -> None:
@@ -135,10 +142,10 @@ def _pretrain(tokens: UPath, settings: Any, folder: UPath, engine: Engine, progr
 
 def _report(work: UPath, settings: ReportSettings, page: UPath, engine: Engine, progress: Counted) -> None:
     """Write the report, unless the page is there and was made from the same contents of the work folder."""
-    from gristmill.flows.report.html import report
+    from gristmill.flows.report.html import PAGE, report
 
     experiment = to_path(settings.impact) if settings.impact else None
-    made, found = {"fingerprint": _contents(work, experiment), "page": str(page)}, {}
+    made, found = {"fingerprint": _contents(work, experiment), "page": settings.output or PAGE}, {}
     if page.exists() and (work / MADE).exists():
         found = read_sealed(work / MADE, "remove it and run again")
         made["sha256"] = checksum(page)
@@ -157,4 +164,4 @@ def _contents(work: UPath, experiment: UPath | None) -> str:
     folders += [work / name for name in ("documents", "rejects", "clean", "removed", "ledger", "steps", *PLACES)]
     manifests = sorted(file for folder in folders if folder.is_dir() for file in folder.rglob(MANIFEST))
     files = [work / RECIPE, work / SUMMARY, *manifests]
-    return fingerprint([[str(file), checksum(file)] for file in files], code_of(report))
+    return fingerprint([[str(file).removeprefix(str(work)), checksum(file)] for file in files], code_of(report))

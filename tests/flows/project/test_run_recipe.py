@@ -1,6 +1,7 @@
 """One recipe from raw files to a model: stages in order, each skipped where it is done, the same bytes after a kill."""
 
 import shutil
+import tomllib
 
 import pytest
 from corpora import RECIPE, documents, tree, write_jsonl
@@ -8,8 +9,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from upath import UPath
 
 from gristmill.flows.clean.recipe import parse_recipe, read_recipe
+from gristmill.flows.explorer.export import recipe_toml
 from gristmill.flows.project.run import run_recipe
 from gristmill.flows.project.sections import read_sections
+from gristmill.flows.runs.finished import FinishedRun
 from gristmill.pipelines.errors import GristmillError, RecipeError
 from gristmill.pipelines.steps.step import NullProgress
 from gristmill.pipelines.tokens.shards import TokenShards
@@ -142,6 +145,7 @@ class Stopping(NullProgress):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [3, 12, 16, 20, 25, 28, 31])
 def test_a_stopped_run_goes_on_to_the_same_bytes(finished, here, at):
     progress = Stopping(at)
@@ -166,6 +170,13 @@ def test_an_export_that_was_cut_short_is_written_again(finished, here):
     (folder / "train/index.json").unlink()
     assert run()["export bpe"] == "done"
     assert made(here / "work") == made(finished)
+
+
+def test_the_recipe_that_the_explorer_writes_has_the_same_sections(finished, here):
+    recipe = FinishedRun(UPath(finished)).recipe
+    written = parse_recipe(tomllib.loads(recipe_toml(recipe, ())), "written")
+    assert written == recipe and written.tokens == {"validation": 0.1, "tokens_per_shard": 10_000}
+    assert written.report == {} and list(written.tokenizer) == ["bpe", "theirs"]
 
 
 def test_a_recipe_without_sections_is_cleaned_and_no_more(here):
