@@ -12,6 +12,7 @@ from gristmill.flows.clean.run import clean
 from gristmill.flows.cli import group, run
 from gristmill.pipelines.storage.files import to_path
 
+pytestmark = pytest.mark.slow
 FALLBACK = "--set ngram.discount_fallback=[0.5,1.0,1.5]"
 # Command -> its arguments, in which CORPUS is a work folder, OUT an output and MADE a folder of models.
 COMMANDS = {
