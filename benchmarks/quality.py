@@ -78,11 +78,11 @@ def is_changed(kind: str, text: str) -> bool:
     >>> [is_changed("all_caps", "水车"), is_changed("mojibake", "mill"), is_changed("word_salad", "水车在河边")]
     [False, False, False]
     """
+    letters = sum(map(str.isalpha, text))
     if kind == "all_caps":
-        return text.lower() != text.upper()
+        return 2 * sum(letter.lower() != letter.upper() for letter in text) >= letters
     if kind == "mojibake":
         return not text.isascii()
-    letters = sum(map(str.isalpha, text))
     return kind not in ("word_salad", "no_stop_words") or 2 * len(UNSPACED.findall(text)) < letters
 
 
