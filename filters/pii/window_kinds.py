@@ -1,4 +1,4 @@
-"""Kinds of windows that may hold personal data, their bounds, and the classes of bytes that they are told by.
+"""Kinds of windows that may hold personal data, their bounds, and classes of bytes.
 
 =============  =========================================================================================================
 AT             the longest run of local part, "@", host with a dot: ``john.doe@example.org``, ``//user:pass@host.org``
@@ -58,7 +58,7 @@ CLASS = _classes()
 
 @inline_kernel
 def in_word(byte):
-    """True for a letter, a digit and "_"."""
+    """True if a byte is a letter, a digit or "_"."""
     return CLASS[byte] & (DIGIT | LETTER) != 0 or byte == UNDERSCORE
 
 

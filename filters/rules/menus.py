@@ -34,7 +34,7 @@ ENDS_CODE[[*b"{};,(\\"]] = True
 def mark_menus(data, first, start, end, min_words, min_run, mark, reason):
     """Set the ``reason`` of menus' lines, blank ones inside included, to ``mark``; only lines with reason 0 count."""
     for i in range(first.size - 1):
-        source, kept, tail = -1, first[i + 1], -1  # found at the first run: most documents have none
+        marked_up, kept, tail = -1, first[i + 1], -1  # found at the first run: most documents have none
         run = short = last = 0  # the first line of the run, its number of short lines, the line after the last
         for j in range(first[i], first[i + 1] + 1):
             if j < first[i + 1]:
@@ -47,10 +47,10 @@ def mark_menus(data, first, start, end, min_words, min_run, mark, reason):
                     short, last = short + 1, j + 1
                     continue
             if short >= min_run:
-                if source < 0:
-                    source = is_source(data, start, end, first[i], first[i + 1])
+                if marked_up < 0:
+                    marked_up = is_marked_up(data, start, end, first[i], first[i + 1])
                     tail = last_line(data, start, end, reason, first[i], first[i + 1])
-                if is_menu(data, start, end, reason, first[i], first[i + 1], run, last, kept, tail, source):
+                if is_menu(data, start, end, reason, first[i], first[i + 1], run, last, kept, tail, marked_up):
                     for k in range(run, last):
                         reason[k] = reason[k] if reason[k] else mark
                 else:
@@ -62,7 +62,7 @@ def mark_menus(data, first, start, end, min_words, min_run, mark, reason):
 
 
 @kernel
-def is_menu(data, start, end, reason, first, after, run, last, kept, tail, source):
+def is_menu(data, start, end, reason, first, after, run, last, kept, tail, marked_up):
     """True if the short lines ``run:last`` of the document ``first:after`` are a menu.
 
     ``kept`` is the first line that stays, ``tail`` the last.
@@ -79,7 +79,7 @@ def is_menu(data, start, end, reason, first, after, run, last, kept, tail, sourc
         return False
     run, last = paragraph_ends(data, start, end, first, after, run, last)
     inner = kept < run and tail >= last
-    if source and (inner or capitals * 2 < lines):
+    if marked_up and (inner or capitals * 2 < lines):
         return False
     longer = run > first and not is_blank(data, start, end, run - 1)
     if longer or (last < after and not is_blank(data, start, end, last)):
@@ -117,8 +117,11 @@ def last_line(data, start, end, reason, first, after):
 
 
 @kernel
-def is_source(data, start, end, first, after):
-    """True if MARKED_PERCENT of the lines ``first:after`` that are not blank are marked."""
+def is_marked_up(data, start, end, first, after):
+    """True if MARKED_PERCENT of the lines ``first:after`` that are not blank are marked.
+
+    Most such documents are manuals and code. The code step asks for other marks (code_lines.py), which manuals lack.
+    """
     lines = marked = 0
     for j in range(first, after):
         begin, stop = trimmed(data, start[j], end[j])

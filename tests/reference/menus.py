@@ -48,7 +48,7 @@ def is_blank(line: str) -> bool:
     return line.strip(BLANKS) == ""
 
 
-def is_source(lines: list[str]) -> bool:
+def is_marked_up(lines: list[str]) -> bool:
     marked = [is_marked(line) for line in lines if not is_blank(line)]
     return 100 * sum(marked) >= 15 * len(marked)
 
@@ -78,7 +78,7 @@ def is_menu(lines: list[str], gone: list[bool], run: list[int]) -> bool:
         after += 1
     stay = [j for j, line in enumerate(lines) if not gone[j] and not is_blank(line)]
     inner = any(j < first for j in stay) and any(j >= after for j in stay)
-    if is_source(lines) and (inner or 2 * sum(map(is_capital, texts)) < len(run)):
+    if is_marked_up(lines) and (inner or 2 * sum(map(is_capital, texts)) < len(run)):
         return False
     if (first > 0 and not is_blank(lines[first - 1])) or (after < len(lines) and not is_blank(lines[after])):
         return True

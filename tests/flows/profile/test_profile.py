@@ -19,6 +19,7 @@ from gristmill.filters.core.decide import decide
 from gristmill.filters.rules.gopher import Gopher
 from gristmill.flows.clean.recipe import parse_recipe, read_recipe
 from gristmill.flows.engine.engines import engine
+from gristmill.flows.profile import make
 from gristmill.flows.profile.labeled import label_documents
 from gristmill.flows.profile.make import (
     CORPUS,
@@ -163,6 +164,20 @@ def test_junk_is_removed_and_text_stays(tmp_path):
         batch = Batch(Ragged.from_strings([row["text"] for row in rows]), np.full(len(rows), "sw"))
         broken = decide(gopher, gopher.measure(batch), gopher.profile_of(batch.language, len(rows)))
         assert (broken.list.len() > 0).sum() == removed
+
+
+@pytest.mark.parametrize(("shipped", "kept"), [(0.9, False), (1.0, True)])
+def test_shipped_stop_words_stay_where_they_have_as_much_power(tmp_path, monkeypatch, shipped, kept):
+    """German has a shipped list, Swahili has none."""
+
+    def power(step, language, frame):
+        return 1.0 if "stop_words" in step.profiles.get(language, {}) else shipped
+
+    monkeypatch.setattr(make, "power", power)
+    found = profiles(tmp_path, texts("de", 30) + texts("sw", 12))
+    assert (found["de"].stop_words == []) is kept and found["sw"].stop_words
+    ratios = [each.value for each in found["de"].thresholds if each.setting == "min_stop_word_ratio"]
+    assert ratios and ("stop_words" in render(found["de"]).partition("[gopher]")[0]) is not kept
 
 
 def test_only_the_named_languages(tmp_path):
