@@ -23,7 +23,6 @@ from gristmill.flows.loopback import listen
 SIZE = {"width": 1120, "height": 700}
 WIDTH = 960  # of the picture
 REST, STEP = 1600, 90  # milliseconds of a frame at rest, and of one that moves
-FRAMES = 26  # of each way that the threshold goes
 QUALITY = 72
 
 
@@ -32,7 +31,8 @@ QUALITY = 72
 @click.argument("picture", type=click.Path(path_type=Path))
 @click.option("--rule", default="gopher.words_too_low", show_default=True, help="Rule whose threshold moves.")
 @click.option("--profile", default="code", show_default=True, help="Language profile whose threshold moves.")
-def main(work: Path, picture: Path, rule: str, profile: str):
+@click.option("--frames", default=26, show_default=True, help="Number of frames in which the threshold moves.")
+def main(work: Path, picture: Path, rule: str, profile: str, frames: int):
     from PIL import Image
 
     index = RunIndex(UPath(work))
@@ -43,23 +43,22 @@ def main(work: Path, picture: Path, rule: str, profile: str):
         serving.start()
         try:
             address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-            frames = [*drawn(f"{address}/thresholds?rule={rule}&profile={profile}", address)]
+            shots = [*drawn(f"{address}/thresholds?rule={rule}&profile={profile}", address, frames)]
         finally:
             server.should_exit = True
             serving.join()
     height = round(SIZE["height"] * WIDTH / SIZE["width"])
     images = [
-        Image.open(io.BytesIO(png)).convert("RGB").resize((WIDTH, height), Image.Resampling.LANCZOS)
-        for png, _ in frames
+        Image.open(io.BytesIO(png)).convert("RGB").resize((WIDTH, height), Image.Resampling.LANCZOS) for png, _ in shots
     ]
-    durations = [duration for _, duration in frames]
+    durations = [duration for _, duration in shots]
     options = {"save_all": True, "append_images": images[1:], "duration": durations, "loop": 0}
     images[0].save(picture, quality=QUALITY, method=6, **options)
     click.echo(f"{picture}  {len(images)} frames, {picture.stat().st_size / 1e3:.0f} kB")
 
 
-def drawn(address: str, overview: str) -> Iterator[tuple[bytes, int]]:
-    """Yield screenshots and their milliseconds: the overview, the page of a threshold, the threshold there and back."""
+def drawn(address: str, overview: str, frames: int) -> Iterator[tuple[bytes, int]]:
+    """Yield screenshots and their milliseconds: the overview, the page of a threshold, the threshold as it moves."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -74,8 +73,8 @@ def drawn(address: str, overview: str) -> Iterator[tuple[bytes, int]]:
         begin, reach = box["x"] + at, min(0.42 * box["width"], box["width"] - at - 16)
         page.mouse.move(begin, box["y"] + 8)
         page.mouse.down()
-        for frame in range(1, FRAMES + 1):
-            share = frame / FRAMES
+        for frame in range(1, frames + 1):
+            share = frame / frames
             page.mouse.move(begin + reach * share * share * (3 - 2 * share), box["y"] + 8)
             page.wait_for_load_state("networkidle")
             yield page.screenshot(), STEP
