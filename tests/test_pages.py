@@ -53,7 +53,7 @@ def test_the_commands_that_need_a_cluster_run_on_one(tmp_path):
         line for _, text in blocks("docs/how-to/cluster.md") for line in text.splitlines() if "--engine dask:" in line
     )
     with dask_cluster(1) as (address, _):
-        shell(line.replace("tcp://10.0.0.1:8786", address), tmp_path)
+        shell(line.replace("tcp://10.0.0.1:8786", address).replace("/shared", str(tmp_path)), tmp_path)
     assert list((tmp_path / "work" / "clean").glob("*.parquet"))
 
 
