@@ -48,7 +48,7 @@ def test_the_deployment_gives_the_same_bytes_as_the_command(environment, tmp_pat
     told = prefect(environment, "deployment", "run", "clean-corpus/local", "--watch", *params(parameters))
     assert "Completed" in told and f"funnel of {by_flow}" in told
     *_, last = (line for line in told.splitlines() if "█" in line)  # of the funnel: what stays
-    assert last.split()[:1] == ["clean"]
+    assert last.split()[:1] == ["clean"], told
     assert tree(by_flow, "clean", "removed", "ledger") == tree(by_command, "clean", "removed", "ledger")
 
 
