@@ -48,6 +48,8 @@ def read_recipe(
     ['gopher', 'exact']
     """
     changes, paths = changes_of(settings), tuple(paths_of(input))
+    if isinstance(recipe, Recipe):
+        _check_classes(recipe)
     if isinstance(recipe, str | os.PathLike | UPath):
         return read_file(path_of(recipe), changes, paths)
     if isinstance(recipe, Recipe) and not changes:
@@ -57,6 +59,15 @@ def read_recipe(
     table = recipe.table() if isinstance(recipe, Recipe) else extend(copy.deepcopy(dict(recipe)), "", "recipe")
     built = parse_recipe(table, "recipe", changes)
     return built.model_copy(update={"input": with_paths(built.input, paths)})
+
+
+def _check_classes(recipe: Recipe) -> None:
+    """Raise RecipeError for a step whose class only this notebook or script has."""
+    for name, step in recipe.steps.items():
+        if (kind := type(step)).__module__ == "__main__":
+            why = "which workers cannot load, and whose changes no fingerprint would show"
+            remedy = f'write it to a file and name it: {{"{name}": {{"use": "my_filters.py:{kind.__name__}"}}}}'
+            raise RecipeError(f"steps.{name}: {kind.__name__} is a class of this notebook or script, {why}; {remedy}")
 
 
 def clean(

@@ -1,13 +1,15 @@
 """Models: train a small GPT on token shards, generate with it, and measure what each cleaning step does to the loss."""
 
+import copy
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 import polars as pl
 
 from gristmill.flows.console import SafeConsole
-from gristmill.flows.impact.recipe import read_impact
+from gristmill.flows.impact.recipe import parse_impact, read_impact
 from gristmill.flows.impact.run import measure_impact
 from gristmill.flows.models.pretraining import (
     continue_text,
@@ -118,7 +120,7 @@ def pretrain(
 
 
 def impact(
-    recipe: Path,
+    recipe: Path | Mapping[str, Any],
     input: Paths = (),
     output: Path = "impact",
     *,
@@ -129,13 +131,18 @@ def impact(
 ) -> dict[str, Any]:
     """Measure how much each step of a recipe changes a model's loss; return the report, as in ``impact.json``.
 
-    ``recipe`` is the path or name of an experiment's recipe (``impact-small``), ``settings`` change it:
+    ``recipe`` is the path or name of an experiment's recipe (``impact-small``), or its table; ``settings`` change it:
     ``budget.seeds``. An experiment takes minutes to hours; a stopped one continues when it is called again.
 
     >>> found = gm.impact("experiment.toml", "many.jsonl", "impact", workers=1)
     >>> found["headline"].partition(" ")[0], sorted(arm["name"] for arm in found["arms"])
     ('full', ['full', 'raw'])
     """
-    wanted, folder = read_impact(path_of(recipe), changes_of(settings), tuple(paths_of(input))), to_path(output)
+    changed = changes_of(settings), tuple(paths_of(input))
+    if isinstance(recipe, Mapping):
+        wanted = parse_impact(copy.deepcopy(dict(recipe)), "recipe", *changed)
+    else:
+        wanted = read_impact(path_of(recipe), *changed)
+    folder = to_path(output)
     with running(folder, engine, workers, progress) as (opened, bar):
         return measure_impact(wanted, folder, opened, bar, bar.console.print)

@@ -1,7 +1,7 @@
 """Fuzz the loaders: a damaged file loads or is refused in one clear line, and never harms the process.
 
 Run ``python -m tools.fuzz [LOADER …] [--count 5000] [--seed 0] [--checked] [--only NUMBER]``. Each loader's small valid
-files are written by the product (fuzz_targets.py) and damaged (fuzz_mutations.py): every number of a file aimed at in
+files are written by the product (fuzz_targets/) and damaged (fuzz_mutations.py): every number of a file aimed at in
 turn, then random mutants. A worker process opens and *uses* each of them: encodes, scores, decodes, iterates. Outcomes:
 
 loaded     the file is still valid, if changed

@@ -130,25 +130,31 @@ def read_impact(path: str, changes: tuple[str, ...] = (), paths: tuple[str, ...]
     and key, for unknown keys and invalid values.
     """
     file = find_recipe(path)
-    table = read_toml(file)
+    return parse_impact(read_toml(file), path, changes, paths, str(file.parent))
+
+
+def parse_impact(
+    table: dict[str, Any], where: str, changes: tuple[str, ...] = (), paths: tuple[str, ...] = (), folder: str = ""
+) -> ImpactRecipe:
+    """Check the recipe of an experiment, given as the table of its file; its paths begin in ``folder``."""
     for name in (*TABLES, "model"):
         if not isinstance(table.setdefault(name, {}), dict):
-            raise RecipeError(f"{path}: {name} must be a table such as [{name}], found {table[name]!r}")
+            raise RecipeError(f"{where}: {name} must be a table such as [{name}], found {table[name]!r}")
     for change in changes:
         make_change({name: table[name] for name in (*TABLES, "model")}, change, "TABLE.SETTING=VALUE")
     if paths:
         table["input"]["paths"] = list(paths)
     kinds: dict[str, Any] = {name: field.annotation for name, field in ImpactRecipe.model_fields.items()}
-    built = {name: read_settings(kinds[name], table[name], f"{path} [{name}]") for name in TABLES}
+    built = {name: read_settings(kinds[name], table[name], f"{where} [{name}]") for name in TABLES}
     arms, sets = built["arms"], built["heldout"].sets
     for name, named in {"arms.groups": arms.groups, "arms.recipes": arms.recipes, "heldout.sets": sets}.items():
-        check_names(named, f"{path} [{name}]")
-    check_names(arms.tokenizers, f"{path} [arms.tokenizers]")
+        check_names(named, f"{where} [{name}]")
+    check_names(arms.tokenizers, f"{where} [arms.tokenizers]")
     rest = {key: value for key, value in table.items() if key not in TABLES}
-    known = read_settings(ImpactRecipe, rest, path).model_copy(update={**built, "folder": str(file.parent)})
+    known = read_settings(ImpactRecipe, rest, where).model_copy(update={**built, "folder": folder})
     if "folder" in rest or not known.input.paths:
         wrong = "no setting 'folder'" if "folder" in rest else "nothing to read: name files with --input"
-        raise RecipeError(f"{path}: {wrong}")
+        raise RecipeError(f"{where}: {wrong}")
     for change in ({}, *known.scaling.models):
         known.shape(max(300, known.tokenizer.vocab_size), change)  # raises before any work is done
     return known

@@ -15,7 +15,7 @@ from gristmill.flows.clean.recipe import read_recipe
 from gristmill.flows.clean.run import clean
 from gristmill.flows.engine.engines import engine
 from gristmill.flows.orchestration.root import output_path
-from gristmill.flows.orchestration.tasks import PrefectProgress, as_tasks, show_funnel
+from gristmill.flows.orchestration.tasks import PrefectProgress, as_tasks, log_line, show_funnel
 
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -64,7 +64,7 @@ def train_tokenizer(
 
     settings = steps.tokenizer_settings({"algorithm": algorithm, "vocab_size": vocab_size}, set or ())
     with engine_of(engine, workers, None, as_tasks) as run:
-        steps.train_tokenizer(corpus, output_path(output), settings, run, PrefectProgress(), get_run_logger().info)
+        steps.train_tokenizer(corpus, output_path(output), settings, run, PrefectProgress(), log_line)
     return output
 
 
@@ -138,10 +138,10 @@ def measure_impact(
     from gristmill.flows.impact.recipe import read_impact
     from gristmill.flows.impact.run import measure_impact as measure
 
-    settings, log = read_impact(recipe, tuple(set or ()), tuple(input or ())), get_run_logger()
+    settings = read_impact(recipe, tuple(set or ()), tuple(input or ()))
     with engine_of(engine, workers, None, as_tasks) as run:
-        found = measure(settings, output_path(output), run, PrefectProgress(), log.info)
-    log.info("%s", found["headline"])
+        found = measure(settings, output_path(output), run, PrefectProgress(), log_line)
+    log_line(found["headline"])
     return found
 
 

@@ -25,6 +25,8 @@ START_SECONDS = 180  # a new server creates its database first: 10-40 s on a bus
 SETTINGS = {
     "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_LOGS_STREAM_PUBLISHING_ENABLED": "true",  # to `prefect deployment run … --watch`
+    "PREFECT_SERVER_LOGS_STREAM_OUT_ENABLED": "true",
     "PREFECT_SERVER_UI_API_URL": "/api",  # relative: the page's own host and port, also behind an SSH tunnel
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
 }

@@ -7,6 +7,7 @@ Prefect and no connection to its server, so a restart of the server does not aff
 import time
 from collections.abc import Iterator
 from heapq import heapreplace
+from io import StringIO
 from math import ceil
 from typing import Any
 
@@ -15,8 +16,11 @@ from prefect.artifacts import create_markdown_artifact, create_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture, as_completed
 from prefect.utilities.annotations import quote
+from rich.console import Console
 
+from gristmill.flows.clean.funnel import funnel
 from gristmill.flows.engine.engines import Executor
+from gristmill.flows.escape import LINE, TERMINAL
 from gristmill.pipelines.errors import GristmillError
 from gristmill.pipelines.steps.step import Job
 from gristmill.pipelines.storage.manifest import Part
@@ -51,7 +55,7 @@ def as_tasks(executor: Executor, jobs: list[Job]) -> Iterator[tuple[Job, list[Pa
             bundle = waiting.pop()
             name = bundle[0].title + (f" and {len(bundle) - 1} more" if len(bundle) > 1 else "")
             quoted: tuple[Any, Any] = quote(executor), quote(bundle)
-            running[run_bundle.with_options(task_run_name=name).submit(*quoted)] = bundle
+            running[run_bundle.with_options(task_run_name=name.translate(LINE)).submit(*quoted)] = bundle
         future = next(as_completed(list(running)))
         yield from zip(running.pop(future), future.result(), strict=True)
 
@@ -78,7 +82,7 @@ class PrefectProgress:
         self.title, self.jobs, self.done, self.bytes = title, jobs, 0, bytes
         self.bar: Any = None  # the artifact's id
         self.updated = time.monotonic()
-        get_run_logger().info("%s: %d jobs, %.1f MB", title, jobs, bytes / 1e6)
+        log_line(f"{title}: {jobs} jobs, {bytes / 1e6:.1f} MB")
 
     def move(self, job: Job, bytes: int) -> None:
         """Show nothing: the server lists the tasks that run."""
@@ -95,11 +99,19 @@ class PrefectProgress:
 
     def finish(self, title: str, seconds: float, jobs_run: int, counts: dict[str, int]) -> None:
         rate = self.bytes / 1e6 / seconds
-        get_run_logger().info("%s: finished in %.1f s, %.1f MB/s, %s", title, seconds, rate, counts)
+        log_line(f"{title}: finished in {seconds:.1f} s, {rate:.1f} MB/s, {counts}")
+
+
+def log_line(text: str) -> None:
+    """Write to the flow run's log, without the control characters that names of files and steps may hold."""
+    get_run_logger().info("%s", text.translate(TERMINAL))
 
 
 def show_funnel(summary: dict, work: str) -> None:
-    """Create an artifact of the flow run with the funnel and a command to continue with."""
+    """Write the funnel to the flow run's log, and create an artifact with it and a command to continue with."""
+    console = Console(file=StringIO(), width=100, color_system=None)
+    console.print(funnel(summary))
+    log_line(f"funnel of {work}\n{console.file.getvalue().rstrip()}")
     rows = [("in", summary["documents_in"], summary["bytes_in"])]
     rows += [("rejects", -summary["rejects"], None)] if summary["rejects"] else []
     for name, step in summary["steps"].items():

@@ -65,7 +65,9 @@ def status(work: UPath) -> Status:
     state = RUNNING if running else FAILED if note.get("error", INTERRUPTED) != INTERRUPTED else STOPPED
     wanted = _wanted(recipe, work)
     folders = [_look(work / name, name, wanted, state) for name in _folders(recipe)]
-    return Status(_describe(note, running), [*folders, *_made_of(work)])
+    stale = sum(folder.state == STALE for folder in folders)
+    older = f"; {stale} of its {len(folders)} folders are from another recipe, input or version" if stale else ""
+    return Status(_describe(note, running) + older, [*folders, *_made_of(work)])
 
 
 def _look(folder: UPath, name: str, wanted: dict[UPath, str], under_way: str) -> Folder:

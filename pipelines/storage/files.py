@@ -69,7 +69,7 @@ def _told(path: UPath) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise WorkError(f"cannot write {path}: {error.strerror or error}; free or change the output") from error
+        raise WorkError(f"cannot write {path}: {error.strerror or error}; free space or name another output") from error
 
 
 def link_or_copy(source: UPath, target: UPath) -> None:

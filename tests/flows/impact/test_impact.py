@@ -1,6 +1,7 @@
 """gristmill impact: simulated experiments, a tiny real one, and what it refuses."""
 
 import json
+import tomllib
 
 import numpy as np
 import polars as pl
@@ -17,7 +18,7 @@ from benchmarks.impact import SD, false_findings, found
 from gristmill.flows.cli import group
 from gristmill.flows.impact.arms import arms_of
 from gristmill.flows.impact.eval_sets import cut_pieces, overlap
-from gristmill.flows.impact.recipe import read_impact
+from gristmill.flows.impact.recipe import parse_impact, read_impact
 from gristmill.flows.impact.train import Data
 from gristmill.pipelines.errors import GristmillError, RecipeError, WorkError
 from gristmill.pipelines.schema import DOCUMENT
@@ -253,6 +254,15 @@ def test_a_recipe_that_is_not_there_or_reads_nothing(tmp_path, experiment):
         read_impact(str(tmp_path / "none.toml"))
     with pytest.raises(RecipeError, match="nothing to read"):
         read_impact(str(experiment / "tiny.toml"))
+
+
+def test_a_table_is_read_as_its_file_is(experiment):
+    file = experiment / "tiny.toml"
+    table = tomllib.loads(file.read_text())
+    changed = ("budget.seeds=4",), ("raw",)
+    assert parse_impact(table, "recipe", *changed, str(experiment)) == read_impact(str(file), *changed)
+    with pytest.raises(RecipeError, match=r"^recipe: "):
+        parse_impact({"nonsense": 1}, "recipe", (), ("raw",))
 
 
 # Pieces, overlap, epochs.

@@ -32,7 +32,12 @@ def test_status_tells_a_run_from_its_beginning_to_a_changed_recipe(gristmill, co
     assert 'gristmill_step_count{step="ingest",of="documents"} 300' in metrics.read_text().splitlines()
     assert {*states(gristmill("status", work, "--json")).values()} == {"finished"}
     (corpus / "3.jsonl").write_text('{"id": "more", "text": "More grain."}\n')
-    assert states(gristmill("status", work, "--json"))["documents"] == "stale"
+    told = gristmill("status", work, "--json")
+    assert states(told)["documents"] == "stale"
+    stale = [state for state in states(told).values() if state == "stale"]
+    assert (
+        f"; {len(stale)} of its {len(states(told))} folders are from another recipe" in json.loads(told.stdout)["run"]
+    )
     (corpus / "3.jsonl").unlink()
     (work / "clean" / "manifest.json").unlink()
     (work / "clean" / ".progress").mkdir()
