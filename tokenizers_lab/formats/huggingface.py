@@ -1,4 +1,4 @@
-"""tokenizer.json, the file of ``tokenizers`` and ``transformers``: from a Model and to one.
+"""Write tokenizer.json, the file of ``tokenizers`` and ``transformers``.
 
 A byte-level piece has one character per byte there: printable Latin-1 bytes stand for themselves, the others for the
 characters from U+0100 on.
@@ -9,11 +9,9 @@ from typing import Any
 
 import numpy as np
 import orjson
-from pydantic import ConfigDict
 
-from gristmill.pipelines.errors import InputError, RecipeError
-from gristmill.pipelines.settings import Settings, read_settings, shown
-from gristmill.tokenizers_lab.formats.model import Model, known_roles
+from gristmill.pipelines.errors import RecipeError
+from gristmill.tokenizers_lab.formats.model import Model
 from gristmill.tokenizers_lab.normalize.charsmap import charsmap
 from gristmill.tokenizers_lab.pretokenize import PATTERNS, RegexSplit
 
@@ -148,117 +146,3 @@ def _unigram(model: Model) -> dict:
 
 
 WRITERS = {"bpe": _bpe, "words": _byte_level, "wordpiece": _wordpiece, "unigram": _unigram}
-
-
-class AddedToken(Settings):
-    """Entry of ``added_tokens``."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    id: int
-    content: str
-
-
-class Part(Settings):
-    """Normalizer or pre-tokenizer, perhaps a sequence of others."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    type: str
-    pretokenizers: list["Part"] = []
-    normalizers: list["Part"] = []
-    add_prefix_space: bool | None = None
-    use_regex: bool = True
-    pattern: dict[str, str] = {}
-
-
-class Bpe(Settings):
-    """Model of type BPE."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    vocab: dict[str, int]
-    merges: list[str | list[str]] = []
-    ignore_merges: bool | None = False
-
-
-class HuggingFace(Settings):
-    """File ``tokenizer.json``, as far as it is read."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    model: Bpe
-    added_tokens: list[AddedToken] | None = None
-    pre_tokenizer: Part | None = None
-    normalizer: Part | None = None
-
-
-def from_huggingface(data: bytes) -> Model:
-    """Return the byte-level BPE of a file. Raises InputError for a file that is damaged or not supported."""
-    try:
-        table = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise InputError(f"the file is not a tokenizer.json ({error})") from None
-    inside = table.get("model") if isinstance(table, dict) else None
-    if not isinstance(inside, dict):
-        raise InputError("the file is not a tokenizer.json: it has no model")
-    if (kind := inside.get("type", "BPE")) != "BPE":
-        raise InputError(f"tokenizer.json holds a model of type {shown(kind)}; expected BPE over bytes")
-    file = read_settings(HuggingFace, table, "tokenizer.json")
-    vocab = file.model.vocab
-    added = {token.content: vocab.get(token.content, token.id) for token in file.added_tokens or []}
-    ids = vocab | added
-    if sorted(ids.values()) != [*range(len(ids))]:
-        raise InputError(f"ids of the vocabulary have gaps; expected 0 to {len(ids) - 1:,}")
-    spelled = {}
-    for name, id in ids.items():
-        try:
-            spelled[id] = name.encode() if name in added else bytes(BYTE[character] for character in name)
-        except KeyError as error:
-            raise InputError(
-                f"piece {shown(name)} contains {error}, which stands for no byte; expected BPE over bytes"
-            ) from None
-    pairs = [pair.split(" ") if isinstance(pair, str) else pair for pair in file.model.merges]
-    try:
-        made = [[vocab[left], vocab[right], vocab[left + right]] for left, right in pairs]
-    except KeyError as error:
-        raise InputError(f"a merge names {shown(error.args[0])}, which is not in the vocabulary") from None
-    except ValueError:
-        odd = next(pair for pair in pairs if len(pair) != 2)
-        raise InputError(f"merge {shown(odd)} does not name two pieces") from None
-    return Model(
-        algorithm="bpe",
-        pretokenizer=_pretokenizer_of(file.pre_tokenizer),
-        pieces=[spelled[id] for id in range(len(ids))],
-        merges=np.array(made, np.int32).reshape(-1, 3),
-        special=added,
-        ignore_merges=bool(file.model.ignore_merges),
-        normalizers=_normalizers_of(file.normalizer),
-        roles=known_roles(added),
-    )
-
-
-def _pretokenizer_of(cut: Part | None) -> str:
-    steps = [] if cut is None else cut.pretokenizers if cut.type == "Sequence" else [cut]
-    if not steps or steps[-1].type != "ByteLevel" or steps[-1].add_prefix_space:
-        raise InputError("the pre-tokenizer does not end in ByteLevel without a prefix space; expected BPE over bytes")
-    if steps[-1].use_regex:
-        return "gpt2"
-    patterns = tuple(step.pattern.get("Regex") for step in steps[:-1])
-    if not patterns:
-        return "none"
-    for name, known in PATTERNS.items():
-        if known == patterns:
-            return name
-    if len(patterns) == 1 and patterns[0]:
-        return f"regex:{patterns[0]}"
-    raise InputError(f"the pre-tokenizer is not supported: {shown([step.type for step in steps])} of {shown(patterns)}")
-
-
-def _normalizers_of(normalizer: Part | None) -> tuple[str, ...]:
-    steps = [] if normalizer is None else normalizer.normalizers if normalizer.type == "Sequence" else [normalizer]
-    known = {entry["type"]: name for name, entry in NORMALIZERS.items()}
-    for step in steps:
-        if step.type not in known:
-            raise InputError(f"the normalizer {shown(step.type)} is not supported (supported: {', '.join(known)})")
-    return tuple(known[step.type] for step in steps)
