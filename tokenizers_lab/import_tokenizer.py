@@ -39,7 +39,7 @@ class Imported(NamedTuple):
 def load_any(path: UPath, pretokenizer: str | None = None, special: dict[str, int] | None = None) -> Model:
     """Load the tokenizer in a folder or a file, ours or another library's. Raises InputError if it cannot be read.
 
-    One of another library is compared with it. ``pretokenizer`` and ``special`` (text -> id) belong to a .tiktoken file,
+    Another library's is compared with it. ``pretokenizer`` and ``special`` (text -> id) belong to a .tiktoken file,
     which names neither.
     """
     file = find_file(path)

@@ -45,8 +45,8 @@ def tiktoken_original(model: Model) -> Original:
     theirs = Encoding("ours", pat_str=patterns[0], mergeable_ranks=ranks, special_tokens=model.special)
 
     def encode(texts: list[str], specials: bool) -> list[list[int]]:
-        return [theirs.encode(text, allowed_special="all" if specials else set(), disallowed_special=()) for text in texts]
+        return [
+            theirs.encode(text, allowed_special="all" if specials else set(), disallowed_special=()) for text in texts
+        ]
 
     return encode
-
-

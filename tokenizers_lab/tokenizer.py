@@ -35,7 +35,8 @@ class Tokenizer:
         self.model = model
         self._encode: Encode = ENCODERS[model.algorithm](model)
         self._symbols = UserSymbols(model.pieces[id] for id in model.user_symbols)
-        self._spelled = Ragged.from_strings(id_to_bytes(model))
+        self.spelled = id_to_bytes(model)
+        self._spelled = Ragged.from_strings(self.spelled)
         self._lacks = _lacking_bytes(model)
         self._finders: dict[frozenset[str], tuple[AddedTokens, AddedTokens]] = {}
 
@@ -49,8 +50,8 @@ class Tokenizer:
 
         Special tokens in ``allowed`` are recognized in the text.
         """
-        if isinstance(self._encode, LibraryEncoder) and self._encode.library == "tokenizers":
-            return self._encode(text, self._all_allowed(text, allowed))
+        if library := self.runs_in("tokenizers"):
+            return library(text, self._all_allowed(text, allowed))
         if self._lacks.any() and self._lacks[text.data].any():  # no text in UTF-8 has such bytes
             text = Ragged.from_strings([text.row(row).decode("utf-8", "replace") for row in range(text.rows)])
         raw, normal = self._finder(allowed)
@@ -58,6 +59,11 @@ class Tokenizer:
         if raw:
             return raw.encode_between(lambda parts, first: self._cut_normal(parts, first, normal), text, begins)
         return self._cut_normal(text, begins, normal)
+
+    def runs_in(self, *libraries: str) -> LibraryEncoder | None:
+        """Return the encoder of a library if it is one of those named, or any if none is named."""
+        known = isinstance(self._encode, LibraryEncoder) and (not libraries or self._encode.library in libraries)
+        return self._encode if known else None  # type: ignore[return-value]
 
     def _cut_normal(self, text: Ragged, begins: np.ndarray, tokens: AddedTokens) -> Ragged:
         """Return the ids of text between the tokens that are matched before normalization."""
@@ -90,8 +96,8 @@ class Tokenizer:
         there = {token for token in self.model.special if token.encode() in text.data.tobytes()}
         if allowed & there and there - allowed:
             raise RecipeError(
-                f"the text contains {min(there - allowed)!r}, which is not allowed, and {min(allowed & there)!r}, which "
-                "is: this tokenizer runs in tokenizers, which recognizes all special tokens or none; allow all"
+                f"the text contains {min(allowed & there)!r} and, not allowed, {min(there - allowed)!r}: "
+                "this tokenizer runs in tokenizers, which recognizes all special tokens or none; allow all"
             )
         return bool(allowed & there)
 
@@ -105,8 +111,8 @@ class Tokenizer:
             raise RecipeError(f"dropout skips merges, and {self.model.algorithm} has none; use a bpe tokenizer")
         if not 0 <= chance <= 1:
             raise RecipeError(f"dropout must be a probability, 0 to 1; found {chance}")
-        if self._symbols:
-            raise RecipeError("dropout does not support user symbols, which this tokenizer has")
+        if self._symbols or any(self._finder(frozenset())):
+            raise RecipeError("dropout does not support user symbols or added tokens, which this tokenizer has")
         numbers = np.arange(text.rows) if numbers is None else numbers
         return Dropout(self._encode, chance, seed)(self._normal(text), numbers)
 
@@ -157,9 +163,9 @@ class Tokenizer:
         for id in (int(ids.data.max()), int(ids.data.min())) if ids.data.size else ():
             if not 0 <= id < self.model.size:
                 raise InputError(f"id {id} is not in the vocabulary of {self.model.size:,}")
-        if isinstance(self._encode, LibraryEncoder):
+        if library := self.runs_in():
             bounds = zip(ids.offsets[:-1], ids.offsets[1:], strict=True)
-            return Ragged.from_strings([self._encode.decode(ids.data[a:b].tolist()) for a, b in bounds])
+            return Ragged.from_strings([library.decode(ids.data[a:b].tolist()) for a, b in bounds])
         text = Ragged.from_arrays(*_write_pieces(*ids, *self._spelled))
         names = (*self.model.normalizers, *self.model.part_normalizers)
         return denormalize(text, ("prefix",) if self.model.prefix else names)

@@ -9,12 +9,14 @@ from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.storage.files import atomic_write
 from gristmill.tokenizers_lab.battery import sample
+from gristmill.tokenizers_lab.encode.library import missing
 from gristmill.tokenizers_lab.formats.huggingface import to_huggingface
 from gristmill.tokenizers_lab.formats.model import Model
 from gristmill.tokenizers_lab.formats.sentencepiece import to_sentencepiece
 from gristmill.tokenizers_lab.formats.tiktoken import to_tiktoken
 from gristmill.tokenizers_lab.originals import tiktoken_original
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
+
 
 class ExportCheck(NamedTuple):
     """Comparison of another library's ids with ours."""
@@ -27,10 +29,13 @@ class ExportCheck(NamedTuple):
 
 def export_tokenizer(model: Model, kind: str, output: UPath, corpus: Sequence[str] = ()) -> ExportCheck:
     """Write the file, load it in its library, and encode the sample with both."""
-    data = WRITERS[kind](model)
+    try:
+        data = WRITERS[kind](model)
+        library, encode = CLIENTS[kind](data, model)
+    except ModuleNotFoundError as error:
+        raise missing(error.name or kind, f"a file of format {kind}") from None
     with atomic_write(output) as target:
         target.write(data)
-    library, encode = CLIENTS[kind](data, model)
     ours, texts = Tokenizer(model), sample(corpus)
     rows = ours(Ragged.from_strings(texts))
     wanted = [rows.data[a:b].tolist() for a, b in zip(rows.offsets[:-1], rows.offsets[1:], strict=True)]

@@ -77,6 +77,10 @@ class LibraryEncoder:
         encoded = self.theirs.encode_batch_fast(rows, add_special_tokens=False)
         return [np.array(each.ids, self.dtype) for each in encoded]
 
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """Return the characters of each token of a text, with the treatment of special tokens of the last call."""
+        return self.theirs.encode(text, add_special_tokens=False).offsets
+
     def decode(self, ids: list[int]) -> str:
         """Return the text of ids, special tokens included."""
         if self.library == "sentencepiece":

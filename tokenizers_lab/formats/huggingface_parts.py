@@ -100,9 +100,9 @@ def _step_name(step: dict, of_bytes: bool) -> str:
         pattern = step["pattern"].get("Regex", "").replace("\r", r"\r").replace("\n", r"\n")
         how = step["behavior"], step["invert"]
         for name, known in [*PATTERNS.items(), *(((p,), (p,)) for p in PATTERNS["deepseek-v3"])]:
-            if known == (pattern,) and (how == ("Isolated", False) or (how == ("Removed", True) and name in COVERING)):
-                if not of_bytes or name == "three_digits":
-                    return name if isinstance(name, str) else pattern
+            isolates = how == ("Isolated", False) or (how == ("Removed", True) and name in COVERING)
+            if known == (pattern,) and isolates and (not of_bytes or name == "three_digits"):
+                return name if isinstance(name, str) else pattern
     raise Unsupported(f"the pre-tokenizer {step['type']} has no form of ours")
 
 

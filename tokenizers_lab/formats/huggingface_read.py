@@ -12,6 +12,7 @@ import numpy as np
 import orjson
 
 from gristmill.pipelines.errors import GristmillError, InputError
+from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.settings import shown
 from gristmill.tokenizers_lab.encode.library import load_tokenizers
 from gristmill.tokenizers_lab.formats.huggingface import BYTE, MARK
@@ -24,12 +25,11 @@ from gristmill.tokenizers_lab.formats.model import Model, known_roles
 from gristmill.tokenizers_lab.formats.reading import Reading, Unsupported
 from gristmill.tokenizers_lab.pretokenize import pretokenize
 from gristmill.tokenizers_lab.strings.added_tokens import AddedToken
-from gristmill.pipelines.ragged import Ragged
 
 TOP = "version truncation padding added_tokens normalizer pre_tokenizer post_processor decoder model"
 BPE = "type dropout unk_token continuing_subword_prefix end_of_word_suffix fuse_unk byte_fallback ignore_merges vocab"
 MAX_UNUSED = 1 << 16  # ids without a piece
-BYTE_NAMES = ["<0x%02X>" % byte for byte in range(256)]
+BYTE_NAMES = [f"<0x{byte:02X}>" for byte in range(256)]
 
 
 class Parsed(NamedTuple):
@@ -57,7 +57,9 @@ def read_huggingface(data: bytes) -> Reading:
     file = Parsed(table, vocab, added, any(token.single_word for _, token in tokens), size)
     raw = orjson.loads(data)
     named = ("truncation", raw.get("truncation")), ("padding", raw.get("padding"))
-    notes = tuple(f"{name} is not applied" for name, value in (*named, ("dropout", raw["model"].get("dropout"))) if value)
+    notes = tuple(
+        f"{name} is not applied" for name, value in (*named, ("dropout", raw["model"].get("dropout"))) if value
+    )
     try:
         return Reading(native_model(file), "tokenizers", data, "", notes, partial(library_model, file, data))
     except (Unsupported, GristmillError) as why:
@@ -190,9 +192,7 @@ def _wordpiece(file: Parsed) -> Model:
     for name, id in file.vocab.items():
         pieces[id] = name.encode()
     most = inside["max_input_chars_per_word"]
-    return _model(
-        file, "wordpiece", pieces, "bert", normalizers, (), prefix=prefix, max_input_chars_per_word=most
-    )
+    return _model(file, "wordpiece", pieces, "bert", normalizers, (), prefix=prefix, max_input_chars_per_word=most)
 
 
 def _model(
@@ -251,8 +251,8 @@ def _edges(part: dict | None, special: dict[str, int]) -> dict[str, str]:
             tokens = [step["SpecialToken"]["id"] if "SpecialToken" in step else None for step in each["single"]]
             if tokens.count(None) == 1:
                 before, after = tokens[: tokens.index(None)], tokens[tokens.index(None) + 1 :]
-                found |= {"bos": before[-1]} if before else {}
-                found |= {"eos": after[0]} if after else {}
+                found |= {"bos": str(before[-1])} if before else {}
+                found |= {"eos": str(after[0])} if after else {}
         elif each["type"] in ("BertProcessing", "RobertaProcessing"):
             found |= {"bos": each["cls"][0], "eos": each["sep"][0]}
     return {role: token for role, token in found.items() if token in special}

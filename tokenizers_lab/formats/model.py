@@ -198,7 +198,9 @@ def read_model(path: UPath) -> Model:
     head = read_settings(Head, table, f"{file}")
     with naming(file), np.errstate(over="ignore"):  # a score that is too large is refused as infinite
         merges, scores = _numbers("merges", parts["merges"], "iu"), _numbers("scores", parts["scores"], "iuf")
-        given = {name: tuple(getattr(head, name)) for name in ("normalizers", "part_normalizers", "user_symbols")}
+        given: dict[str, Any] = {
+            name: tuple(getattr(head, name)) for name in ("normalizers", "part_normalizers", "user_symbols")
+        }
         given["added"] = tuple(AddedToken(**token.model_dump()) for token in head.added)
         given |= {name: _decoded(name, getattr(head, name)) for name in ("charsmap", "original")}
         return Model(

@@ -91,9 +91,9 @@ def from_sentencepiece(data: bytes) -> Model:
         raise InputError("the model is of words or characters; expected unigram or BPE")
     symbols = tuple(id for id, kind_of in enumerate(kinds) if kind_of == USER_DEFINED)
     names = _normalizers(normalizer)
-    if spaced := [pieces[id] for id in symbols if b" " in pieces[id] or MARKER in pieces[id]]:
-        if names not in (("escape",), ("prefix", "escape")) or any(b" " in piece for piece in spaced):
-            raise InputError(f"user-defined symbols with spaces, such as {_text(spaced[0])!r}, are not supported")
+    plain = names in (("escape",), ("prefix", "escape"))
+    if odd := [pieces[id] for id in symbols if b" " in pieces[id] or (MARKER in pieces[id] and not plain)]:
+        raise InputError(f"user-defined symbols with spaces, such as {_text(odd[0])!r}, are not supported")
     if trainer.get(24):
         raise InputError("models that write spaces after words (treat_whitespace_as_suffix) are not supported")
     where = [id for id, kind_of in enumerate(kinds) if kind_of == BYTE]

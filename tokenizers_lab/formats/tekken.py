@@ -68,7 +68,9 @@ def read_tekken(data: bytes) -> Reading:
     before = file.config.default_num_special_tokens
     count = file.config.default_vocab_size - before
     if not 0 <= before <= 1 << 16 or not 0 <= count <= len(file.vocab):
-        raise InputError(f"the file has {len(file.vocab):,} pieces, expected {count:,} besides {before:,} special tokens")
+        raise InputError(
+            f"the file has {len(file.vocab):,} pieces, expected {count:,} besides {before:,} special tokens"
+        )
     listed = NAMES if file.special_tokens is None else None
     named = {n: name for n, name in enumerate(listed or ())} | {s.rank: s.token_str for s in file.special_tokens or ()}
     if named and not 0 <= max(named) < before:

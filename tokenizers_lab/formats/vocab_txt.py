@@ -49,7 +49,9 @@ def read_vocab_txt(data: bytes, config: UPath) -> Reading:
     }
     found = read_huggingface(orjson.dumps(table))
     how = f"text {'becomes' if lower else 'does not become'} lower case"
-    return found if "do_lower_case" in told else found._replace(notes=(*found.notes, f"vocab.txt does not tell, so {how}"))
+    return (
+        found if "do_lower_case" in told else found._replace(notes=(*found.notes, f"vocab.txt does not tell, so {how}"))
+    )
 
 
 def _settings(config: UPath) -> dict:

@@ -145,8 +145,9 @@ class PreTokens(NamedTuple):
 def pretokenize(text: Ragged, pretokenizer: str) -> PreTokens:
     """Split every document, by a pre-tokenizer's name or by ``regex:PATTERN``. An empty document has no pre-tokens.
 
-    ``NAME>NAME`` is a sequence: each splits the parts that the ones before it left. A pattern is matched by the ``regex`` package at a few MB/s, with that package's version of Unicode. Text between
-    two matches is a pre-token too, so nothing is lost.
+    ``NAME>NAME`` is a sequence: each splits the parts that the ones before it left. A pattern is matched by the
+    ``regex`` package at a few MB/s, with that package's version of Unicode. Text between two matches is a pre-token
+    too, so nothing is lost.
     """
     check_pretokenizer(pretokenizer)
     if split := RegexSplit.of(pretokenizer):

@@ -176,15 +176,15 @@ def test_mistakes_are_one_line(corpus, folder, tmp_path):
     assert "did you mean 'min_frequency'" in complaint(
         "tokenizer", "train", corpus, "--set", "bpe.min_frequencies=2", *out
     )
-    assert "holds no gristmill.json" in complaint("tokenize", corpus, "--tokenizer", tmp_path, *out)
+    assert "holds none of gristmill.json" in complaint("tokenize", corpus, "--tokenizer", tmp_path, *out)
     assert "expected SHARD:POSITION" in complaint_of_trace(corpus, folder, tmp_path)
     broken = tmp_path / "broken"
     broken.mkdir()
     whole = (folder / FILE).read_bytes()
     (broken / FILE).write_bytes(whole[: len(whole) // 2])
     assert "cut short" in complaint("tokenizer", "show", broken)
-    (broken / FILE).write_bytes(whole.replace(b'"version": 3', b'"version": 9'))
-    assert "has version 9, expected 3" in complaint("tokenizer", "show", broken)
+    (broken / FILE).write_bytes(whole.replace(b'"version": 4', b'"version": 9'))
+    assert "has version 9, expected 4" in complaint("tokenizer", "show", broken)
     (broken / "x.model").write_bytes(b"\xff\xff\xff")
     assert "SentencePiece" in complaint("tokenizer", "import", broken / "x.model", *out)
     assert "unigram splits text at" in complaint(
