@@ -21,7 +21,7 @@ CLOCKED_BYTES = 300_000
 
 
 class Imported(NamedTuple):
-    """Imported tokenizer, and what is known of its ids."""
+    """Imported tokenizer, and the proof of its ids."""
 
     model: Model
     library: str  # the library that reads the file

@@ -9,7 +9,7 @@ from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.storage.files import atomic_write
 from gristmill.tokenizers_lab.battery import sample
-from gristmill.tokenizers_lab.encode.library import missing
+from gristmill.tokenizers_lab.encode.library import load_tokenizers, missing
 from gristmill.tokenizers_lab.formats.huggingface import to_huggingface
 from gristmill.tokenizers_lab.formats.model import Model
 from gristmill.tokenizers_lab.formats.sentencepiece import to_sentencepiece
@@ -53,9 +53,8 @@ def to_bert(model: Model) -> bytes:
 
 
 def _hf(data: bytes, model: Model) -> tuple[str, Callable[[str], list[int]]]:
-    from tokenizers import Tokenizer as Theirs
-
-    theirs = Theirs.from_str(data.decode())
+    theirs = load_tokenizers(data)
+    theirs.encode_special_tokens = True
     return "tokenizers", lambda text: theirs.encode(text, add_special_tokens=False).ids
 
 

@@ -1,18 +1,16 @@
-"""Normalizers and pre-tokenizers of tokenizer.json, read and written as the names of ours."""
+"""Normalizers and pre-tokenizers of tokenizer.json, read as the names of ours."""
 
 from typing import Any, NamedTuple
 
+from gristmill.tokenizers_lab.formats.huggingface import MARK, PREFIXES, SPACES
 from gristmill.tokenizers_lab.formats.reading import Unsupported
 from gristmill.tokenizers_lab.pretokenize import PATTERNS
 
-MARK = "▁"
 FORMS = {"NFC": "hf_nfc", "NFD": "hf_nfd", "NFKC": "hf_nfkc", "NFKD": "hf_nfkd", "Lowercase": "hf_lower"}
-PREPEND = {"type": "Prepend", "prepend": MARK}
-ESCAPE = {"type": "Replace", "pattern": {"String": " "}, "content": MARK}
+PREPEND, ESCAPE = SPACES["prefix"], SPACES["escape"]
 SPLIT_AT_SPACE = {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": False}
 DIGITS = {True: "each_digit", False: "digits"}
 PUNCTUATION = {"Isolated": "each_punctuation", "Contiguous": "punctuation"}
-PREFIXES = {"always": ("prefix_once",), "first": ("prefix_first",), "never": ()}
 # Patterns that match every character, so that removing the text between matches removes nothing.
 COVERING = ("o200k", "gpt2", "cl100k", "qwen2", "nanochat", "tekken", "lines")
 

@@ -33,7 +33,7 @@ BYTE_NAMES = [f"<0x{byte:02X}>" for byte in range(256)]
 
 
 class Parsed(NamedTuple):
-    """What `tokenizers` loaded from a file."""
+    """Content of a file as `tokenizers` loaded it."""
 
     table: dict[str, Any]  # the file, written again
     vocab: dict[str, int]  # of the model, without added tokens

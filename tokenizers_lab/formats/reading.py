@@ -1,4 +1,4 @@
-"""What a reader of another library's tokenizer returns."""
+"""Result of a reader of another library's tokenizers."""
 
 from collections.abc import Callable
 from typing import NamedTuple

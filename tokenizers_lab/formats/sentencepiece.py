@@ -27,6 +27,8 @@ IDS = {"unknown": (40, 45, "<unk>"), "bos": (41, 46, "<s>"), "eos": (42, 47, "</
 
 def to_sentencepiece(model: Model) -> bytes:
     """Return the file's bytes. Raises RecipeError for a model that the format cannot express."""
+    if model.algorithm == "sentencepiece":
+        return model.original
     if model.algorithm not in KINDS or model.alphabet != "characters" or model.pretokenizer != "metaspace":
         raise RecipeError(
             "a SentencePiece model holds unigram, or BPE with bpe.alphabet characters, and the pre-tokenizer metaspace"
@@ -36,7 +38,9 @@ def to_sentencepiece(model: Model) -> bytes:
     if model.role("unknown") is None:
         raise RecipeError("a SentencePiece model needs a special token with the role unknown, such as <unk>")
     rules = [name for name in model.normalizers if name not in ("collapse", "prefix", "escape")]
-    if [rule for rule in rules if rule not in (*RULES[:2], "charsmap")] or len(rules) > 1 or model.part_normalizers:
+    if model.part_normalizers or model.added:
+        raise RecipeError("a SentencePiece model has no added tokens of tokenizers; export with --format hf")
+    if [rule for rule in rules if rule not in (*RULES[:2], "charsmap")] or len(rules) > 1:
         raise RecipeError(
             f"a SentencePiece model has no normalizers {', '.join(rules)} (supported: {' or '.join(RULES[:2])})"
         )

@@ -5,6 +5,7 @@ The pieces beyond ``default_vocab_size`` are not used, and special tokens withou
 """
 
 import base64
+import binascii
 from typing import Any
 
 import orjson
@@ -71,16 +72,20 @@ def read_tekken(data: bytes) -> Reading:
         raise InputError(
             f"the file has {len(file.vocab):,} pieces, expected {count:,} besides {before:,} special tokens"
         )
-    listed = NAMES if file.special_tokens is None else None
-    named = {n: name for n, name in enumerate(listed or ())} | {s.rank: s.token_str for s in file.special_tokens or ()}
-    if named and not 0 <= max(named) < before:
+    named = dict(enumerate(NAMES[:before]))
+    if file.special_tokens is not None:
+        named = {special.rank: special.token_str for special in file.special_tokens}
+    if named and not 0 <= min(named) <= max(named) < before:
         raise InputError(f"a special token has rank {max(named):,}, expected 0 to {before - 1:,}")
     special = {named.get(rank, f"<SPECIAL_{rank}>"): rank for rank in range(before)}
     pieces = [name.encode() for name in special]
     for rank, entry in enumerate(file.vocab[:count]):
         if entry.rank != rank:
             raise InputError(f"piece {rank:,} has rank {entry.rank:,}; expected ranks in order")
-        pieces.append(base64.b64decode(entry.token_bytes))
+        try:
+            pieces.append(base64.b64decode(entry.token_bytes, validate=True))
+        except binascii.Error:
+            raise InputError(f"piece {rank:,} is {entry.token_bytes[:60]!r}, expected bytes in base64") from None
     pattern = file.config.pattern
     name = next((name for name, known in PATTERNS.items() if known == (pattern,)), f"regex:{pattern}")
     model = Model("bpe", name, pieces, special=special, roles=known_roles(special), ignore_merges=True, by_piece=True)

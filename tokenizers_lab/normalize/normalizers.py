@@ -158,8 +158,13 @@ def _space(offsets, data, collapse, prefix, escape):
         begin, end = offsets[row], offsets[row + 1]
         while collapse and begin < end and data[begin] == 32:
             begin += 1
-        while collapse and begin < end and data[end - 1] == 32:
-            end -= 1
+        while collapse and begin < end:
+            if data[end - 1] == 32:
+                end -= 1
+            elif escape and end - 3 >= begin and _is_mark(data, end - 3, end):
+                end -= 3  # SentencePiece drops ▁ at the end, whether it was a space or not
+            else:
+                break
         if begin < end and (prefix[row] == ALWAYS or (prefix[row] == ONCE and not _is_space(data, begin, end, escape))):
             at = _write_space(out, at, escape)
         i = begin
@@ -183,10 +188,14 @@ def _space(offsets, data, collapse, prefix, escape):
 
 
 @inline_kernel
+def _is_mark(data, at, end):
+    return data[at] == 0xE2 and at + 2 < end and data[at + 1] == 0x96 and data[at + 2] == 0x81
+
+
+@inline_kernel
 def _is_space(data, at, end, escape):
     """True if a space begins at ``at``, or ▁ that is to stand for one."""
-    mark = data[at] == 0xE2 and at + 2 < end and data[at + 1] == 0x96 and data[at + 2] == 0x81
-    return data[at] == 32 or (escape and mark)
+    return data[at] == 32 or (escape and _is_mark(data, at, end))
 
 
 @kernel

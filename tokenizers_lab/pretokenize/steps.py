@@ -15,7 +15,7 @@ THREE_DIGITS_PATTERN = "[0-9][0-9][0-9]"
 
 @inline_kernel
 def is_digit(code):
-    """True for a number of Unicode 17, which the library's Digits splits by; its regexes know Unicode 16."""
+    """True if the library's Digits splits at the character: numbers of Unicode 17, where its regexes know 16."""
     return char_class(code) == NUMBER or 0x11DE0 <= code <= 0x11DE9 or 0x16FF4 <= code <= 0x16FF6
 
 
