@@ -22,7 +22,7 @@ from gristmill.pipelines.settings import nearest
 from gristmill.tokenizers_lab.pretokenize.cl100k import cl100k, cl100k_pattern
 from gristmill.tokenizers_lab.pretokenize.deepseek import DEEPSEEK_PATTERNS, deepseek
 from gristmill.tokenizers_lab.pretokenize.gpt2 import GPT2_PATTERN, gpt2
-from gristmill.tokenizers_lab.pretokenize.o200k import O200K_PATTERN, TEKKEN_PATTERN, o200k
+from gristmill.tokenizers_lab.pretokenize.o200k import O200K_PATTERN, TEKKEN_PATTERN, o200k, tekken
 from gristmill.tokenizers_lab.pretokenize.regex_split import RegexSplit, compiled, split_by_regex
 from gristmill.tokenizers_lab.pretokenize.steps import (
     BLOOM_PATTERN,
@@ -86,7 +86,7 @@ PATTERNS = {  # regexes; each one splits the parts that the ones before it left
 def next_boundary(number, data, at, stop):
     """Return the end of the pre-token that begins at ``at``, by the pre-tokenizer of that number, best a constant."""
     if number == O200K:
-        return o200k(data, at, stop, 3, True)
+        return o200k(data, at, stop, 3)
     if number == GPT2:
         return gpt2(data, at, stop)
     if number == CL100K or number == LLAMA3:
@@ -108,7 +108,7 @@ def next_boundary(number, data, at, stop):
     if number == LINES:
         return lines(data, at, stop)
     if number == TEKKEN:
-        return o200k(data, at, stop, 1, False)
+        return tekken(data, at, stop)
     if number == BLOOM:
         return bloom(data, at, stop)
     if number == DIGITS or number == EACH_DIGIT:

@@ -60,7 +60,19 @@ def with_contraction(data, at, stop, contracts):
 
 
 @kernel
-def o200k(data, at, stop, digits, contracts):
+def o200k(data, at, stop, digits):
+    """Return the end of the pre-token that begins at ``at`` < ``stop``; a number has at most ``digits`` digits."""
+    return _pretoken(data, at, stop, digits, True)
+
+
+@kernel
+def tekken(data, at, stop):
+    """Return the end of the pre-token that begins at ``at`` < ``stop``."""
+    return _pretoken(data, at, stop, 1, False)
+
+
+@inline_kernel
+def _pretoken(data, at, stop, digits, contracts):
     """Return the end of the pre-token that begins at ``at`` < ``stop``.
 
     A number has at most ``digits`` digits; with ``contracts`` a word takes the contraction after it.
