@@ -182,6 +182,15 @@ class Tokenizer:
         """
         return self._codec.decode_ids(ids)
 
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """Return the bytes of ids, which may be no valid UTF-8. Raises InputError for an unknown id.
+
+        >>> gm.Tokenizer.load("tokenizer").decode_bytes([0])
+        b'<|endoftext|>'
+        """
+        numbers = np.array([*ids], np.int64)
+        return self._codec.decode(Ragged.from_arrays(np.array([0, numbers.size]), numbers)).row(0)
+
     def decode_batch(self, batch: Iterable[Iterable[int]]) -> list[str]:
         """Return the text of each list of ids.
 

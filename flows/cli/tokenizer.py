@@ -95,14 +95,13 @@ def encode(tokenizer, text, allow, as_tokens, dropout, nbest, sample, alpha, see
 
     from gristmill.pipelines.ragged import Ragged
     from gristmill.tokenizers_lab.import_tokenizer import open_tokenizer
-    from gristmill.tokenizers_lab.tokenizer import valid_text
 
     given = {"--dropout": dropout is not None, "--nbest": nbest, "--sample": sample}
     asked = [name for name, is_given in given.items() if is_given]
     if len(asked) > 1 or (asked and allow):
         raise click.UsageError(f"{asked[0]} cannot be combined with {asked[1] if asked[1:] else '--allow'}")
     opened, allowed = open_tokenizer(tokenizer), "all" if "all" in allow else allow
-    for number, line in enumerate([utf8(text)] if text is not None else map(valid_text, lines_of_input())):
+    for number, line in enumerate([text] if text is not None else lines_of_input()):
         row, numbers = Ragged.from_strings([line]), np.array([number])
         if nbest:
             ways = [(f"{score:.4f}\t", ids) for ids, score in opened.encode_nbest(line, nbest)]
@@ -116,30 +115,16 @@ def encode(tokenizer, text, allow, as_tokens, dropout, nbest, sample, alpha, see
             say(score + (spelled(opened.model, ids) if as_tokens else " ".join(map(str, ids))), lines=True)
 
 
-def utf8(text: str) -> str:
-    """Return TEXT of the command line. Raises InputError for bytes that are not UTF-8, which Python keeps."""
-    from gristmill.pipelines.errors import InputError
-
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        odd = text[error.start : error.end].encode("utf-8", "surrogateescape").hex(" ")
-        raise InputError(f"TEXT is not UTF-8: found bytes {odd} after {error.start:,} characters") from None
-    return text
-
-
 def lines_of_input():
     """Yield the lines of standard input. Raises InputError for bytes that are not UTF-8."""
     from gristmill.pipelines.errors import InputError
 
-    number = 0
     try:
         for line in sys.stdin:
             yield line.rstrip("\n")
-            number += 1
     except UnicodeDecodeError as error:
         found = error.object[error.start : error.start + 4].hex(" ")
-        raise InputError(f"standard input is not UTF-8 after line {number:,}: found bytes {found}") from None
+        raise InputError(f"standard input is not UTF-8: found bytes {found}") from None
 
 
 def spelled(model, ids) -> str:

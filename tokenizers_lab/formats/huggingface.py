@@ -193,16 +193,16 @@ def _unigram(model: Model) -> dict:
             steps.append(NORMALIZERS[name])
     if "prefix" in model.normalizers:
         steps += [SPACES["prefix"], SPACES["escape"]]  # Metaspace would not put ▁ before ▁
-    scheme = "never"
-    space: dict[str, Any] = {"type": "Metaspace", "replacement": MARK, "prepend_scheme": scheme, "split": True}
+    space: dict[str, Any] = {"type": "Metaspace", "replacement": MARK, "prepend_scheme": "never", "split": True}
+    spaces = space | {"prepend_scheme": "always" if "prefix" in model.normalizers else "never"}  # drops the first
     least = float(np.nanmin(model.scores))
     named = [b"<0x%02X>" % p[0] if model.is_byte(id) else p for id, p in enumerate(model.pieces)]
     scores = [least - 10.0 if np.isnan(score) else float(score) for score in model.scores]
-    fallback = {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, space]}
+    fallback = {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, spaces]}
     return {
         "normalizer": {"type": "Sequence", "normalizers": steps} if steps else None,
         "pre_tokenizer": space,
-        "decoder": fallback if model.bytes_from is not None else space,
+        "decoder": fallback if model.bytes_from is not None else spaces,
         "model": {
             **{"type": "Unigram", "unk_id": model.role("unknown"), "byte_fallback": model.bytes_from is not None},
             "vocab": [[piece.decode(), score] for piece, score in zip(named, scores, strict=True)],

@@ -13,9 +13,9 @@
 ``charsmap`` the character map that an imported SentencePiece model holds
 ``hf_nfc hf_nfd hf_nfkc hf_nfkd hf_lower hf_strip_accents hf_clean`` the forms and maps of `tokenizers`
 
-All except Unicode's forms are kernels over tables; the forms skip ASCII and take other documents one by one. An empty
-document remains empty. Names that begin with hf belong to imported tokenizers: `tokenizers` has Unicode tables of its
-own age, so it computes the forms itself and fills the tables.
+All except Unicode's forms are kernels over tables; the forms skip documents that they would not change (forms.py) and
+take the others one by one. An empty document remains empty. Names that begin with hf belong to imported tokenizers:
+`tokenizers` has Unicode tables of its own age, so it computes the forms itself and fills the tables.
 """
 
 import unicodedata
@@ -37,6 +37,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.settings import nearest
 from gristmill.tokenizers_lab.normalize.character_map import BY_CHARACTER, character_map
 from gristmill.tokenizers_lab.normalize.charsmap import charsmap
+from gristmill.tokenizers_lab.normalize.forms import by_document
 from gristmill.tokenizers_lab.normalize.library import LIBRARY_FORMS, library_form
 from gristmill.tokenizers_lab.normalize.sentencepiece import apply_charsmap, load_charsmap
 from gristmill.tokenizers_lab.strings.user_symbols import UserSymbols
@@ -76,9 +77,9 @@ def _changed_by(run: tuple[str, ...], table: bytes) -> Callable[[Ragged], Ragged
         return character_map(run)
     if run[0] in FORMS:
         form = run[0].upper()
-        return lambda text: _by_document(text, lambda document: unicodedata.normalize(form, document))  # type: ignore[arg-type]
+        return lambda text: by_document(text, lambda document: unicodedata.normalize(form, document), form)  # type: ignore[arg-type]
     if run[0] in LIBRARY_FORMS:
-        return lambda text: _by_document(text, library_form(run[0]))
+        return lambda text: by_document(text, library_form(run[0]), run[0].removeprefix("hf_").upper())
     if run[0] == "charsmap":
         return lambda text: apply_charsmap(text, load_charsmap(table))
     return lambda text: apply_charsmap(text, load_charsmap(charsmap(run[0])))
@@ -117,33 +118,6 @@ CHARSMAPS = ("nmt_nfkc", "nmt_nfkc_cf", "charsmap")
 CHANGES = (*FORMS, *LIBRARY_FORMS, *CHARSMAPS, *BY_CHARACTER)
 SPACES = ("collapse", "prefix", "prefix_once", "prefix_first", "escape")
 NEVER, ALWAYS, ONCE = range(3)  # prefix a row, unless it begins with a space
-
-
-def _by_document(text: Ragged, change: Callable[[str], str]) -> Ragged:
-    """Normalize every document that is not plain (ASCII, which Unicode's forms keep)."""
-    plain = np.empty(text.rows, np.bool_)
-    _is_plain(*text, plain)
-    rows = np.flatnonzero(~plain)
-    if not rows.size:
-        return text
-    parts, begin, sizes = [], 0, np.diff(text.offsets)
-    for row in rows.tolist():
-        parts.append(text.data[begin : text.offsets[row]])
-        begin = int(text.offsets[row + 1])
-        data = change(text.row(row).decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
-        parts.append(np.frombuffer(data, np.uint8))
-        sizes[row] = len(data)
-    parts.append(text.data[begin:])
-    return Ragged.from_arrays(np.concatenate(([0], np.cumsum(sizes))), np.concatenate(parts))
-
-
-@kernel
-def _is_plain(offsets, data, plain):
-    for row in range(plain.size):
-        at, end = offsets[row], offsets[row + 1]
-        while at < end and data[at] < 0x80:
-            at += 1
-        plain[row] = at == end
 
 
 @allocating_kernel

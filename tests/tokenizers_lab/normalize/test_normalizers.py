@@ -12,6 +12,7 @@ from tokenizers import normalizers, pre_tokenizers
 from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.normalize.charsmap import charsmap
+from gristmill.tokenizers_lab.normalize.forms import stable_characters
 from gristmill.tokenizers_lab.normalize.normalizers import denormalize, normalize
 from gristmill.tokenizers_lab.normalize.sentencepiece import apply_charsmap, load_charsmap
 
@@ -156,3 +157,13 @@ def test_what_is_none_or_out_of_order_is_told():
         one("", "nfx")
     with pytest.raises(RecipeError, match="must come before"):
         one("", "escape", "lower")
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
+def test_stable_characters_are_kept_in_any_company(form):
+    stable = np.flatnonzero(stable_characters(form))
+    assert stable.size > 70_000 and not {0x301, 0x1161, 0x11A8, 0x378} & {*stable.tolist()}
+    rng = np.random.default_rng(3)
+    whole = "".join(map(chr, [*stable, *rng.permutation(stable)]))
+    assert unicodedata.normalize(form, whole) == whole
+    assert FROM_LIBRARY[f"hf_{form.lower()}"].normalize_str(whole) == whole
