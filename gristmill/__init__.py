@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gristmill.tables import Table as Table
     from gristmill.text import detect_language as detect_language
     from gristmill.text import scan_pii as scan_pii
+    from gristmill.tiktoken_like import tiktoken_like as tiktoken_like
     from gristmill.tokenizer import Tokenizer as Tokenizer
     from gristmill.tokenizer import tokenize as tokenize
     from gristmill.training import Model as Model
@@ -67,6 +68,7 @@ _NAMES = {
     "run_recipe": "corpus",
     "scan_pii": "text",
     "share": "filters.core.own",
+    "tiktoken_like": "tiktoken_like",
     "tokenize": "tokenizer",
 }
 __all__ = ["__version__", *_NAMES]

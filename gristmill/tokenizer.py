@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -10,16 +11,20 @@ from gristmill.flows.tokenize.tokenize_corpus import WORK, token_settings
 from gristmill.flows.tokenize.tokenize_corpus import tokenize as tokenize_corpus
 from gristmill.flows.tokenize.train_tokenizer import tokenizer_settings, train_tokenizer
 from gristmill.options import Path, Paths, Settings, changes_of, path_of, paths_of, running
-from gristmill.pipelines.errors import GristmillError
+from gristmill.pipelines.errors import GristmillError, RecipeError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.storage.files import to_path
 from gristmill.pipelines.tokens.shards import TokenShards
-from gristmill.tokenizers_lab.formats.detect import load_any
+from gristmill.tokenizers_lab.formats.check import LIBRARIES
 from gristmill.tokenizers_lab.formats.model import Model, finish_model
+from gristmill.tokenizers_lab.import_tokenizer import load_any
+from gristmill.tokenizers_lab.offsets import encode_with_offsets
 from gristmill.tokenizers_lab.tokenizer import Tokenizer as Codec
+from gristmill.tokenizers_lab.tokenizer import valid_text
 from gristmill.tokenizers_lab.verify_export import export_tokenizer
 
 FORMATS = {".json": "hf", ".model": "sentencepiece", ".tiktoken": "tiktoken", ".txt": "bert"}
+Allowed: TypeAlias = "Iterable[str] | Literal['all']"
 Texts: TypeAlias = "Sequence[str] | pl.Series | pa.Array | pa.ChunkedArray"
 
 
@@ -35,15 +40,17 @@ class Tokenizer:
 
     def __init__(self, model: Model):
         self._codec, self.model = Codec(model), model
+        self._ids: dict[bytes, int] | None = None
 
     @classmethod
     def load(
         cls, path: Path, *, pretokenizer: str | None = None, special: Mapping[str, int] | None = None
     ) -> "Tokenizer":
-        """Load a tokenizer: a folder of ours, ``tokenizer.json``, SentencePiece's ``.model``, or ``.tiktoken``.
+        """Load a tokenizer: a folder of ours, or a file of another library, whose ids are compared with it.
 
-        A ``.tiktoken`` file names neither its pre-tokenizer nor its special tokens. Raises GristmillError for a file
-        that cannot be read, or would give other ids than its own library.
+        Files are ``tokenizer.json``, SentencePiece's ``.model``, ``tekken.json``, BERT's ``vocab.txt`` and
+        ``.tiktoken``, which names neither its pre-tokenizer nor its special tokens. A file of which a part has no form
+        of ours is run by its own library: ``backend`` names it. Raises GristmillError for a file that cannot be read.
 
         >>> len(gm.Tokenizer.load("tokenizer"))
         300
@@ -82,21 +89,82 @@ class Tokenizer:
         with running(folder / WORK, engine, workers, progress) as (opened, bar):
             return cls(train_tokenizer(paths_of(corpus), folder, wanted, opened, bar))
 
-    def encode(self, text: str, allow: Iterable[str] | Literal["all"] = ()) -> list[int]:
-        """Return the ids of a text; special tokens in ``allow`` are recognized in it.
+    @property
+    def backend(self) -> str:
+        """The library that encodes: gristmill, or the one that the file belongs to.
 
-        >>> gm.Tokenizer.load("tokenizer").encode("<|endoftext|>", allow="all")
+        >>> gm.Tokenizer.load("tokenizer").backend
+        'gristmill'
+        """
+        return self.model.algorithm if self.model.algorithm in LIBRARIES else "gristmill"
+
+    def encode(self, text: str, allowed_special: Allowed = (), disallowed_special: Allowed = ()) -> list[int]:
+        """Return the ids of a text; special tokens in ``allowed_special`` are recognized in it ("all" for every one).
+
+        Others are text; raises RecipeError if the text contains one that is in ``disallowed_special`` and not allowed.
+        A surrogate that is no half of a pair counts as U+FFFD, as in tiktoken.
+
+        >>> gm.Tokenizer.load("tokenizer").encode("<|endoftext|>", allowed_special="all")
         [0]
         """
-        return self._codec.encode(text, allow)
+        return self._encode([text], allowed_special, disallowed_special).data.tolist()
 
-    def encode_batch(self, texts: Texts) -> list[list[int]]:
-        """Return the ids of each text.
+    def encode_batch(
+        self, texts: Texts, allowed_special: Allowed = (), disallowed_special: Allowed = ()
+    ) -> list[list[int]]:
+        """Return the ids of each text, as ``encode``.
 
         >>> [len(ids) for ids in gm.Tokenizer.load("tokenizer").encode_batch(["", "a"])]
         [0, 1]
         """
-        return self.encode_arrow(texts).to_pylist()
+        return self._encode(texts, allowed_special, disallowed_special).to_lists().to_pylist()
+
+    def encode_numpy(
+        self, texts: Texts, allowed_special: Allowed = (), *, out: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ids of all texts in one array, and the offsets: text i has ``ids[offsets[i] : offsets[i + 1]]``.
+
+        Ids are uint16, or uint32 for more than 65,536 pieces; offsets int64[texts + 1]. ``out`` is an array of integers
+        to write the ids to; raises RecipeError if it is too small for them, or its type for the vocabulary.
+
+        >>> ids, offsets = gm.Tokenizer.load("tokenizer").encode_numpy(["", "a"])
+        >>> offsets.tolist()
+        [0, 0, 1]
+        """
+        found = self._encode(texts, allowed_special)
+        if out is None:
+            return found.data, found.offsets
+        room = np.iinfo(out.dtype).max if out.dtype.kind in "iu" else -1
+        if out.ndim != 1 or room < len(self) - 1 or out.size < found.data.size:
+            expected = f"a flat array of integers up to {len(self) - 1:,}, of {found.data.size:,} or more"
+            raise RecipeError(f"out is an array of {out.dtype}, shape {out.shape}; expected {expected}")
+        out[: found.data.size] = found.data
+        return out[: found.data.size], found.offsets
+
+    def encode_with_offsets(self, text: str, allowed_special: Allowed = ()) -> tuple[list[int], list[tuple[int, int]]]:
+        """Return the ids of a text, and for each its first character and the one after its last.
+
+        Tokens that share a character both count it. Raises RecipeError if the tokenizer changes the text before it
+        cuts it, except for a space before it.
+
+        >>> gm.Tokenizer.load("tokenizer").encode_with_offsets("aß")[1][0]
+        (0, 1)
+        """
+        return encode_with_offsets(self._codec, valid_text(text), self._codec.allowed(allowed_special))
+
+    def _encode(self, texts: Texts, allowed: Allowed, disallowed: Allowed = ()) -> Ragged:
+        if isinstance(texts, pl.Series):
+            texts = texts.to_arrow()
+        arrow = isinstance(texts, pa.Array | pa.ChunkedArray)
+        rows = Ragged.from_text(texts) if arrow else Ragged.from_strings([valid_text(text) for text in texts])
+        named = self._codec.allowed(allowed)
+        for token in sorted(self._codec.allowed(disallowed) - named):
+            if token.encode() in rows.data.tobytes():
+                raise RecipeError(
+                    f"a text contains the special token {token!r}; allow it with allowed_special, or encode it as text "
+                    "with disallowed_special=()"
+                )
+        return self._codec(rows, named)
 
     def encode_arrow(self, texts: Texts) -> pa.LargeListArray:
         """Return the ids of each text as an Arrow column, without an object per id: for many texts.
@@ -104,10 +172,7 @@ class Tokenizer:
         >>> gm.Tokenizer.load("tokenizer").encode_arrow(["a"]).type
         LargeListType(large_list<item: uint16>)
         """
-        if isinstance(texts, pl.Series):
-            texts = texts.to_arrow()
-        arrow = isinstance(texts, pa.Array | pa.ChunkedArray)
-        return self._codec(Ragged.from_text(texts) if arrow else Ragged.from_strings([*texts])).to_lists()
+        return self._encode(texts, ()).to_lists()
 
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of ids; bytes that make no character become U+FFFD. Raises InputError for an unknown id.
@@ -117,6 +182,15 @@ class Tokenizer:
         """
         return self._codec.decode_ids(ids)
 
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """Return the bytes of ids, which may be no valid UTF-8. Raises InputError for an unknown id.
+
+        >>> gm.Tokenizer.load("tokenizer").decode_bytes([0])
+        b'<|endoftext|>'
+        """
+        numbers = np.array([*ids], np.int64)
+        return self._codec.decode(Ragged.from_arrays(np.array([0, numbers.size]), numbers)).row(0)
+
     def decode_batch(self, batch: Iterable[Iterable[int]]) -> list[str]:
         """Return the text of each list of ids.
 
@@ -125,6 +199,20 @@ class Tokenizer:
         ['one', 'two']
         """
         return [self.decode(ids) for ids in batch]
+
+    def token_to_id(self, token: str | bytes) -> int | None:
+        """Return the id of a special token, another added token or a piece, by its text or bytes; None if it has none.
+
+        >>> tokenizer = gm.Tokenizer.load("tokenizer")
+        >>> tokenizer.token_to_id("<|endoftext|>"), tokenizer.token_to_id("no such piece")
+        (0, None)
+        """
+        for added in self.model.added_tokens:
+            if token == added.content:
+                return added.id
+        if self._ids is None:
+            self._ids = {piece: id for id, piece in enumerate(self._codec.spelled) if piece}
+        return self._ids.get(token.encode() if isinstance(token, str) else token)
 
     def pieces(self, text: str) -> list[str]:
         """Return the text of each token; a piece of a character shows as U+FFFD.
@@ -156,10 +244,7 @@ class Tokenizer:
         target = to_path(path)
         if target.suffix not in FORMATS:
             return finish_model(self.model, target)
-        try:
-            check = export_tokenizer(self.model, FORMATS[target.suffix], target)
-        except ModuleNotFoundError as error:
-            raise GristmillError(f"{target} needs {error.name}: pip install {error.name}") from None
+        check = export_tokenizer(self.model, FORMATS[target.suffix], target)
         if check.same < check.texts:
             found = f"{check.library} gives other ids for {check.texts - check.same} of {check.texts} texts"
             raise GristmillError(f"{target}: {found}, first for {check.first[:200]!r}")
@@ -168,6 +253,8 @@ class Tokenizer:
         return self.model.size
 
     def __repr__(self) -> str:
+        if self.backend != "gristmill":
+            return f"Tokenizer({len(self):,} pieces, backend {self.backend})"
         return f"Tokenizer({self.model.algorithm}, {len(self):,} pieces, pre-tokenizer {self.model.pretokenizer})"
 
 

@@ -143,8 +143,9 @@ def test_the_first_run_of_the_tutorial_works_in_an_empty_folder(command, tmp_pat
         ["sh", "-c", f"exec {explore} --port 0"], cwd=tmp_path, env=os.environ | {"PATH": path}, stdout=-1, text=True
     ) as server:
         try:
-            address = re.search(r"http://[\d.:]+", server.stdout.readline())[0]
-            with urllib.request.urlopen(address) as answer:
+            address = re.search(r"http://\S+", server.stdout.readline())[0]  # with a token, exchanged for a cookie
+            browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+            with browser.open(address) as answer:
                 assert b"shouty" in answer.read()
         finally:
             server.terminate()

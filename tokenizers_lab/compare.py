@@ -9,7 +9,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import TEXT
 from gristmill.pipelines.storage.files import atomic_write, to_path
 from gristmill.tokenizers_lab.evaluate import measure
-from gristmill.tokenizers_lab.formats.detect import load_any
+from gristmill.tokenizers_lab.import_tokenizer import load_any
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
 LANGUAGE = "language"

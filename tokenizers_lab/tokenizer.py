@@ -1,6 +1,5 @@
 """Tokenizer in use: text to ids and back, for batches of documents and, for people, for a string."""
 
-import re
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -13,11 +12,14 @@ from gristmill.pipelines.storage.files import to_path
 from gristmill.tokenizers_lab.bpe.alphabet import CODES
 from gristmill.tokenizers_lab.encode.bpe_dropout import Dropout
 from gristmill.tokenizers_lab.encode.encoder import Encoder
+from gristmill.tokenizers_lab.encode.library import LibraryEncoder
 from gristmill.tokenizers_lab.encode.longest_match import LongestMatch
 from gristmill.tokenizers_lab.encode.merge_table import MergeTable, merge_table
 from gristmill.tokenizers_lab.encode.vocab_lookup import VocabLookup
+from gristmill.tokenizers_lab.formats.check import LIBRARIES
 from gristmill.tokenizers_lab.formats.model import Model, read_model
 from gristmill.tokenizers_lab.normalize.normalizers import denormalize, normalize
+from gristmill.tokenizers_lab.strings.added_tokens import AddedTokens
 from gristmill.tokenizers_lab.strings.trie import NOTHING, build, step
 from gristmill.tokenizers_lab.strings.user_symbols import UserSymbols
 from gristmill.tokenizers_lab.unigram.encode import UnigramEncoder as UnigramEncoder
@@ -33,19 +35,71 @@ class Tokenizer:
         self.model = model
         self._encode: Encode = ENCODERS[model.algorithm](model)
         self._symbols = UserSymbols(model.pieces[id] for id in model.user_symbols)
-        self._spelled = Ragged.from_strings(id_to_bytes(model))
+        self.spelled = id_to_bytes(model)
+        self._spelled = Ragged.from_strings(self.spelled)
+        self._lacks = _lacking_bytes(model)
+        self._finders: dict[frozenset[str], tuple[AddedTokens, AddedTokens]] = {}
 
     @classmethod
     def load(cls, path: str | UPath) -> "Tokenizer":
         """Load the tokenizer in a folder or file that ``gristmill tokenizer`` wrote."""
         return cls(read_model(to_path(path)))
 
-    def __call__(self, text: Ragged) -> Ragged:
-        """Return the ids of each document, uint16, or uint32 for more than 65,536 pieces; none for an empty one."""
-        text = self._normal(text)
+    def __call__(self, text: Ragged, allowed: frozenset[str] = frozenset()) -> Ragged:
+        """Return the ids of each document, uint16, or uint32 for more than 65,536 pieces; none for an empty one.
+
+        Special tokens in ``allowed`` are recognized in the text.
+        """
+        if library := self.runs_in("tokenizers"):
+            return library(text, self._all_allowed(text, allowed))
+        if self._lacks.any() and self._lacks[text.data].any():  # no text in UTF-8 has such bytes
+            text = Ragged.from_strings([text.row(row).decode("utf-8", "replace") for row in range(text.rows)])
+        raw, normal = self._finder(allowed)
+        begins = np.ones(text.rows, np.bool_)
+        if raw:
+            return raw.encode_between(lambda parts, first: self._cut_normal(parts, first, normal), text, begins)
+        return self._cut_normal(text, begins, normal)
+
+    def runs_in(self, *libraries: str) -> LibraryEncoder | None:
+        """Return the encoder of a library if it is one of those named, or any if none is named."""
+        known = isinstance(self._encode, LibraryEncoder) and (not libraries or self._encode.library in libraries)
+        return self._encode if known else None  # type: ignore[return-value]
+
+    def _cut_normal(self, text: Ragged, begins: np.ndarray, tokens: AddedTokens) -> Ragged:
+        """Return the ids of text between the tokens that are matched before normalization."""
+        text = self._normal(text, begins)
+        return tokens.encode_between(self._encode_part, text, begins) if tokens else self._encode_part(text, begins)
+
+    def _encode_part(self, text: Ragged, begins: np.ndarray) -> Ragged:
+        if self.model.part_normalizers:
+            text = normalize(text, self.model.part_normalizers, begins=begins)
         if self._symbols and isinstance(self._encode, Encoder):
             return self._symbols.encode_between(self._encode, np.array(self.model.user_symbols), text)
         return self._encode(text)
+
+    def _finder(self, allowed: frozenset[str]) -> tuple[AddedTokens, AddedTokens]:
+        """Return the finders of tokens in raw text, and of those in normalized text."""
+        if allowed not in self._finders:
+            tokens = self.model.added_tokens
+            raw, normal = ([token for token in tokens if token.normalized == each] for each in (False, True))
+            spelled = self._normal(Ragged.from_strings([token.content for token in normal]))
+            self._finders[allowed] = (
+                AddedTokens(raw, [token.content.encode() for token in raw], allowed),
+                AddedTokens(normal, [spelled.row(row) for row in range(spelled.rows)], allowed),
+            )
+        return self._finders[allowed]
+
+    def _all_allowed(self, text: Ragged, allowed: frozenset[str]) -> bool:
+        """Return whether special tokens in the text are allowed, for a library that recognizes all of them or none."""
+        if not allowed or allowed >= self.model.special.keys():
+            return bool(allowed)
+        there = {token for token in self.model.special if token.encode() in text.data.tobytes()}
+        if allowed & there and there - allowed:
+            raise RecipeError(
+                f"the text contains {min(allowed & there)!r} and, not allowed, {min(there - allowed)!r}: "
+                "this tokenizer runs in tokenizers, which recognizes all special tokens or none; allow all"
+            )
+        return bool(allowed & there)
 
     def encode_dropout(self, text: Ragged, chance: float, seed: int, numbers: np.ndarray | None = None) -> Ragged:
         """Return the ids of each document by BPE-dropout, which skips each merge with probability ``chance``, 0 to 1.
@@ -57,8 +111,8 @@ class Tokenizer:
             raise RecipeError(f"dropout skips merges, and {self.model.algorithm} has none; use a bpe tokenizer")
         if not 0 <= chance <= 1:
             raise RecipeError(f"dropout must be a probability, 0 to 1; found {chance}")
-        if self._symbols:
-            raise RecipeError("dropout does not support user symbols, which this tokenizer has")
+        if self._symbols or any(self._finder(frozenset())):
+            raise RecipeError("dropout does not support user symbols or added tokens, which this tokenizer has")
         numbers = np.arange(text.rows) if numbers is None else numbers
         return Dropout(self._encode, chance, seed)(self._normal(text), numbers)
 
@@ -89,33 +143,32 @@ class Tokenizer:
             raise RecipeError(f"only segmentations of unigram have probabilities; found {self.model.algorithm}")
         return LatticeSampler(self._encode)
 
-    def _normal(self, text: Ragged) -> Ragged:
-        return normalize(text, self.model.normalizers, self._symbols)
+    def _normal(self, text: Ragged, begins: np.ndarray | None = None) -> Ragged:
+        return normalize(text, self.model.normalizers, self._symbols, begins, self.model.charsmap)
+
+    def allowed(self, named: Iterable[str]) -> frozenset[str]:
+        """Return the named special tokens ("all" for every one). Raises RecipeError for any other name."""
+        tokens = frozenset(self.model.special if named == "all" else named)
+        if unknown := tokens - self.model.special.keys():
+            known = ", ".join(self.model.special) or "none"
+            raise RecipeError(f"{min(unknown)!r} is not a special token; the tokenizer has {known}")
+        return tokens
 
     def encode(self, text: str, allowed: Iterable[str] = ()) -> list[int]:
         """Return the ids of a string; special tokens in ``allowed`` are recognized in it ("all" for every one)."""
-        named = [*self.model.special] if allowed == "all" else [*allowed]
-        for token in named:
-            if token not in self.model.special:
-                known = ", ".join(self.model.special) or "none"
-                raise RecipeError(f"{token!r} is not a special token; the tokenizer has {known}")
-        cut = (
-            re.split("(" + "|".join(map(re.escape, sorted(named, key=len, reverse=True))) + ")", text)
-            if named
-            else [text]
-        )
-        ids: list[int] = []
-        for i, part in enumerate(cut):
-            ids += [self.model.special[part]] if i % 2 else self(Ragged.from_strings([part])).data.tolist()
-        return ids
+        return self(Ragged.from_strings([valid_text(text)]), self.allowed(allowed)).data.tolist()
 
     def decode(self, ids: Ragged) -> Ragged:
         """Return each document's bytes; special tokens become their text. Raises InputError for an unknown id."""
         for id in (int(ids.data.max()), int(ids.data.min())) if ids.data.size else ():
             if not 0 <= id < self.model.size:
                 raise InputError(f"id {id} is not in the vocabulary of {self.model.size:,}")
+        if library := self.runs_in():
+            bounds = zip(ids.offsets[:-1], ids.offsets[1:], strict=True)
+            return Ragged.from_strings([library.decode(ids.data[a:b].tolist()) for a, b in bounds])
         text = Ragged.from_arrays(*_write_pieces(*ids, *self._spelled))
-        return denormalize(text, ("prefix",) if self.model.prefix else self.model.normalizers)
+        names = (*self.model.normalizers, *self.model.part_normalizers)
+        return denormalize(text, ("prefix",) if self.model.prefix else names)
 
     def decode_ids(self, ids: Iterable[int]) -> str:
         """Return one document's text; bytes that make no character become U+FFFD."""
@@ -127,6 +180,23 @@ class Tokenizer:
         sizes = np.diff(self._spelled.offsets)[ids.data]
         begin = np.concatenate(([0], np.cumsum(sizes)))
         return begin[:-1] - np.repeat(begin[ids.offsets[:-1]], np.diff(ids.offsets))
+
+
+def valid_text(text: str) -> str:
+    """Return the string with surrogate pairs joined and lone ones replaced by U+FFFD, as tiktoken does."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _lacking_bytes(model: Model) -> np.ndarray:
+    """Return the bytes without a piece in a vocabulary of bytes: bool[256], all False for others."""
+    if model.algorithm not in ("bpe", "words", "chars") or model.alphabet != "bytes":
+        return np.zeros(256, np.bool_)
+    there = {piece[0] for piece in model.pieces if len(piece) == 1}
+    return np.array([byte not in there for byte in range(256)])
 
 
 def id_to_bytes(model: Model) -> list[bytes]:
@@ -148,7 +218,7 @@ def bpe_encoder(model: Model) -> Encode:
     """Return the encoder of BPE over bytes or characters; ``words`` and ``chars`` are BPE without merges."""
     text = {piece: id for id, piece in enumerate(model.pieces) if model.is_text(id) and id not in model.user_symbols}
     if model.alphabet == "bytes":
-        first = np.array([text.get(bytes([b]), -1) for b in range(256)], np.int32)
+        first = np.array([text.get(bytes([b]), 0) for b in range(256)], np.int32)  # a byte without one never comes
     else:
         first = np.full(CODES + 257, -1, np.int32)
         for piece, id in text.items():
@@ -221,6 +291,11 @@ def unigram_encoder(model: Model) -> Encode:
     )
 
 
+def library_encoder(model: Model) -> Encode:
+    """Return the encoder that runs the library of the original file."""
+    return LibraryEncoder(model.algorithm, model.original, model.dtype)
+
+
 def _id(id: int | None) -> int:
     return -1 if id is None else id
 
@@ -231,6 +306,7 @@ ENCODERS: dict[str, Callable[[Model], Encode]] = {
     "chars": bpe_encoder,
     "unigram": unigram_encoder,
     "wordpiece": wordpiece_encoder,
+    **{name: library_encoder for name in LIBRARIES},
 }
 
 

@@ -94,14 +94,14 @@ def encode(tokenizer, text, allow, as_tokens, dropout, nbest, sample, alpha, see
     import numpy as np
 
     from gristmill.pipelines.ragged import Ragged
-    from gristmill.tokenizers_lab.tokenizer import Tokenizer
+    from gristmill.tokenizers_lab.import_tokenizer import open_tokenizer
 
     given = {"--dropout": dropout is not None, "--nbest": nbest, "--sample": sample}
     asked = [name for name, is_given in given.items() if is_given]
     if len(asked) > 1 or (asked and allow):
         raise click.UsageError(f"{asked[0]} cannot be combined with {asked[1] if asked[1:] else '--allow'}")
-    opened, allowed = Tokenizer.load(tokenizer), "all" if "all" in allow else allow
-    for number, line in enumerate([text] if text is not None else (line.rstrip("\n") for line in sys.stdin)):
+    opened, allowed = open_tokenizer(tokenizer), "all" if "all" in allow else allow
+    for number, line in enumerate([text] if text is not None else lines_of_input()):
         row, numbers = Ragged.from_strings([line]), np.array([number])
         if nbest:
             ways = [(f"{score:.4f}\t", ids) for ids, score in opened.encode_nbest(line, nbest)]
@@ -115,12 +115,24 @@ def encode(tokenizer, text, allow, as_tokens, dropout, nbest, sample, alpha, see
             say(score + (spelled(opened.model, ids) if as_tokens else " ".join(map(str, ids))), lines=True)
 
 
+def lines_of_input():
+    """Yield the lines of standard input. Raises InputError for bytes that are not UTF-8."""
+    from gristmill.pipelines.errors import InputError
+
+    try:
+        for line in sys.stdin:
+            yield line.rstrip("\n")
+    except UnicodeDecodeError as error:
+        found = error.object[error.start : error.start + 4].hex(" ")
+        raise InputError(f"standard input is not UTF-8: found bytes {found}") from None
+
+
 def spelled(model, ids) -> str:
     """Return the text of the ids in quotes."""
     return " ".join(repr(model.pieces[id].decode("utf-8", "backslashreplace")) for id in ids)
 
 
-@tokenizer.command()
+@tokenizer.command(context_settings={"ignore_unknown_options": True})
 @click.argument("tokenizer", metavar="TOKENIZER")
 @click.argument("ids", nargs=-1, type=whole(0))
 def decode(tokenizer, ids):
@@ -131,10 +143,10 @@ def decode(tokenizer, ids):
         gristmill tokenizer encode tok "There and back" | gristmill tokenizer decode tok
     """
     from gristmill.pipelines.errors import InputError
-    from gristmill.tokenizers_lab.tokenizer import Tokenizer
+    from gristmill.tokenizers_lab.import_tokenizer import open_tokenizer
 
-    opened = Tokenizer.load(tokenizer)
-    for line in [ids] if ids else sys.stdin:
+    opened = open_tokenizer(tokenizer)
+    for line in [ids] if ids else lines_of_input():
         try:
             numbers = [*map(int, line.split() if isinstance(line, str) else line)]
         except ValueError:
@@ -152,16 +164,21 @@ def show(tokenizer, count):
         gristmill tokenizer show tok
     """
     from gristmill.pipelines.storage.files import to_path
-    from gristmill.tokenizers_lab.formats.model import read_model
+    from gristmill.tokenizers_lab.formats.check import LIBRARIES
+    from gristmill.tokenizers_lab.import_tokenizer import load_any
 
-    model = read_model(to_path(tokenizer))
+    model = load_any(to_path(tokenizer))
+    library = model.algorithm in LIBRARIES
+    normalizers = ", ".join((*model.normalizers, *model.part_normalizers))
+    normalizers = normalizers or "none: decoding restores the text byte for byte"
     lengths = sorted(len(piece) for piece in model.pieces)
     rows = {
-        "algorithm": model.algorithm,
-        "pre-tokenizer": model.pretokenizer,
-        "normalizers": ", ".join(model.normalizers) or "none: decoding restores the text byte for byte",
+        "algorithm": f"that of the file, run by {model.algorithm}" if library else model.algorithm,
+        "pre-tokenizer": "that of the file" if library else model.pretokenizer,
+        "normalizers": "that of the file" if library else normalizers,
         "pieces": f"{model.size:,} ({len(model.merges):,} merges), {model.dtype.itemsize} bytes per id",
         "special": ", ".join(f"{token} = {id}" for token, id in model.special.items()) or "none",
+        "other tokens": ", ".join(f"{t.content!r} = {t.id}" for t in model.added if not t.special) or "none",
         "roles": ", ".join(f"{role}: {token}" for role, token in model.roles.items()) or "none",
         "lengths": f"{lengths[len(lengths) // 2]} bytes (median), {lengths[-1]:,} at most",
     }
@@ -191,10 +208,10 @@ def export(tokenizer, kind, output, corpus):
         gristmill tokenizer export uni --format sentencepiece --output uni.model --corpus work
     """
     from gristmill.pipelines.storage.files import to_path
-    from gristmill.tokenizers_lab.formats.model import read_model
+    from gristmill.tokenizers_lab.import_tokenizer import load_any
     from gristmill.tokenizers_lab.verify_export import export_tokenizer
 
-    check = export_tokenizer(read_model(to_path(tokenizer)), kind, to_path(output), corpus)
+    check = export_tokenizer(load_any(to_path(tokenizer)), kind, to_path(output), corpus)
     say(f"{output}: {check.library} gives the same ids for {check.same:,} of {check.texts:,} texts")
     if check.same < check.texts:
         say(f"the first difference: {check.first[:200]!r}")
@@ -206,18 +223,29 @@ def export(tokenizer, kind, output, corpus):
 @click.option("--output", required=True, metavar="FOLDER", help="Folder of the tokenizer.")
 @click.option("--pretokenizer", metavar="NAME", help="Pre-tokenizer of a .tiktoken file, which does not name it.")
 @click.option("--special", multiple=True, metavar="TOKEN=ID", help="Special token of a .tiktoken file.")
-def read(file, output, pretokenizer, special):
-    """Read a tokenizer of another library: tokenizer.json (BPE over bytes), .tiktoken, SentencePiece's .model.
+@click.option("--corpus", multiple=True, metavar="CORPUS", help="Text to compare ids on, besides odd texts.")
+def read(file, output, pretokenizer, special, corpus):
+    """Read a tokenizer of another library, and compare its ids there and here.
+
+    FILE is a tokenizer.json, a SentencePiece .model, a .tiktoken file, Mistral's tekken.json, BERT's vocab.txt, or a
+    folder that holds one. A tokenizer.json or .model of which a part has no form of ours is run by its own library.
 
     \b
         gristmill tokenizer import gpt2/tokenizer.json --output gpt2
+        gristmill tokenizer import llama/tokenizer.model --corpus work --output llama
         gristmill tokenizer import cl100k_base.tiktoken --pretokenizer cl100k-tiktoken \\
             --special "<|endoftext|>=100257" --output cl100k
     """
-    from gristmill.tokenizers_lab.verify_export import import_tokenizer
+    from gristmill.tokenizers_lab.import_tokenizer import import_tokenizer
 
-    model = import_tokenizer(file, output, pretokenizer, special)
-    say(f"{output}: {model.algorithm}, {model.size:,} pieces, pre-tokenizer {model.pretokenizer}")
+    done = import_tokenizer(file, output, pretokenizer, special, corpus)
+    say(f"{output}: {done.model.size:,} pieces, backend: {done.backend}, {done.mb_per_second:.1f} MB per CPU second")
+    if done.texts:
+        say(f"{done.library} gives the same ids for all {done.texts:,} texts")
+    if done.why:
+        say(f"{'run by ' + done.library if done.backend != 'gristmill' else 'note'}: {done.why}")
+    for note in done.notes:
+        say(f"note: {note}")
 
 
 @tokenizer.command()

@@ -24,9 +24,9 @@ from gristmill.pretrain.model.loss import LanguageModel
 from gristmill.pretrain.training.checkpoint import SHAPE, load_model
 from gristmill.pretrain.training.run import CheckpointSettings, OnLog, pretrain
 from gristmill.pretrain.training.trainer import TrainSettings
-from gristmill.tokenizers_lab.formats.detect import load_any
 from gristmill.tokenizers_lab.formats.huggingface import to_huggingface
 from gristmill.tokenizers_lab.formats.model import FILE, read_model
+from gristmill.tokenizers_lab.import_tokenizer import load_any
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
 S = TypeVar("S", bound=Settings)

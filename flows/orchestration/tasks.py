@@ -109,9 +109,9 @@ def log_line(text: str) -> None:
 
 def show_funnel(summary: dict, work: str) -> None:
     """Write the funnel to the flow run's log, and create an artifact with it and a command to continue with."""
-    console = Console(file=StringIO(), width=100, color_system=None)
-    console.print(funnel(summary))
-    log_line(f"funnel of {work}\n{console.file.getvalue().rstrip()}")
+    drawn = StringIO()
+    Console(file=drawn, width=100, color_system=None).print(funnel(summary))
+    log_line(f"funnel of {work}\n{drawn.getvalue().rstrip()}")
     rows = [("in", summary["documents_in"], summary["bytes_in"])]
     rows += [("rejects", -summary["rejects"], None)] if summary["rejects"] else []
     for name, step in summary["steps"].items():

@@ -16,7 +16,7 @@ from gristmill.pipelines.storage.files import verify_file
 from gristmill.pipelines.storage.manifest import Manifest
 from gristmill.pipelines.storage.shards import list_shards, read_batches
 from gristmill.tokenizers_lab.evaluate import measure
-from gristmill.tokenizers_lab.formats.detect import load_any
+from gristmill.tokenizers_lab.import_tokenizer import load_any
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
 COMPARED = 1_000_000  # bytes of text to compare tokenizers on

@@ -32,7 +32,7 @@ def tokenize(
     progress: Progress | None = None,
 ) -> TokenShards:
     """Encode every document once, then gather them into shuffled shards: the same bytes for any number of workers."""
-    encoder = load_encoder(tokenizer)
+    encoder = load_encoder(tokenizer, output / WORK)
     with exclusive_run(output / WORK):
         shards = corpus_shards(corpus, output / WORK, engine, progress)
         run_step(encode_step(shards, encoder, output), engine, progress)

@@ -8,6 +8,7 @@ from upath import UPath
 from gristmill.flows.clean.corpus import corpus_shards
 from gristmill.flows.clean.recipe import make_change
 from gristmill.flows.engine.run_lock import exclusive_run
+from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENTS, TEXT
 from gristmill.pipelines.settings import read_settings
@@ -31,7 +32,9 @@ from gristmill.pipelines.tokens.steps import digest
 from gristmill.tokenizers_lab.count.word_counts import WordCounter, WordCounts, merge
 from gristmill.tokenizers_lab.count_settings import CountSettings
 from gristmill.tokenizers_lab.extend import extend
+from gristmill.tokenizers_lab.formats.detect import find_file
 from gristmill.tokenizers_lab.formats.model import FILE, Model, finish_model, read_model, write_model
+from gristmill.tokenizers_lab.import_tokenizer import load_any
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 from gristmill.tokenizers_lab.train import TokenizerSettings, train
 
@@ -157,8 +160,14 @@ def _opened(file: str, sha256: str) -> Tokenizer:
     return _OPEN[file, sha256]
 
 
-def load_encoder(path: str) -> CachedEncoder:
-    """Load the tokenizer in a folder or a file, ready for token shards."""
-    file = to_path(path)
-    model, file = read_model(file), file / FILE if file.is_dir() else file
+def load_encoder(path: str, work: UPath | None = None) -> CachedEncoder:
+    """Load the tokenizer in a folder or a file, ready for token shards; one of another library is imported to WORK."""
+    file = find_file(to_path(path))
+    if file.name == FILE:
+        model = read_model(file)
+    elif work is None:
+        raise RecipeError(f"{file} belongs to another library; read it with `gristmill tokenizer import` first")
+    else:
+        model, file = load_any(file), work / "tokenizer" / FILE
+        finish_model(model, file.parent)
     return CachedEncoder(file, TokenizerInfo(model.size, model.role("bos"), model.role("eos"), digest(file)))

@@ -7,8 +7,8 @@ from upath import UPath
 from gristmill.pipelines.settings import Settings
 from gristmill.pipelines.steps.step import Job, Output, Progress, RawInput, Step, Written, run_serial, run_step
 from gristmill.pipelines.storage.files import checksum, to_path
-from gristmill.tokenizers_lab.formats.detect import load_any
 from gristmill.tokenizers_lab.formats.model import FILE, Model, write_model
+from gristmill.tokenizers_lab.import_tokenizer import load_any
 
 
 class UsedTokenizer(Settings):

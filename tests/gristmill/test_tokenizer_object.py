@@ -1,16 +1,20 @@
 """A tokenizer in Python: every format is loaded by its suffix, saved, and gives the same ids."""
 
+import itertools
 import sys
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
+import tiktoken
 from corpora import documents, write_jsonl
 from hypothesis import given
 from hypothesis import strategies as st
 
 import gristmill as gm
 from gristmill.pipelines.errors import GristmillError, InputError, RecipeError
+from gristmill.tokenizers_lab.pretokenize import PATTERNS
 
 TEXTS = ["", "The mill grinds.", "naïve 漢字 \U0001f469\u200d\U0001f467"]
 
@@ -74,10 +78,10 @@ def test_an_id_outside_the_vocabulary_is_refused(trained, id):
     [
         (lambda path, tokenizer: gm.Tokenizer.load(path / "none"), InputError, "is not a file"),
         (lambda path, tokenizer: gm.Tokenizer.load(path), InputError, "holds none of gristmill.json"),
-        (lambda path, tokenizer: gm.Tokenizer.load(path / "a.txt"), InputError, "ends in .json, .tiktoken or .model"),
+        (lambda path, tokenizer: gm.Tokenizer.load(path / "a.txt"), InputError, "no line \\[UNK\\]"),
         (lambda path, tokenizer: gm.Tokenizer.load(path / "a.tiktoken"), RecipeError, "names no pre-tokenizer"),
         (lambda path, tokenizer: tokenizer.save(path / "b.model"), RecipeError, "SentencePiece"),
-        (lambda path, tokenizer: tokenizer.encode("", allow=["<s>"]), RecipeError, "not a special token"),
+        (lambda path, tokenizer: tokenizer.encode("", allowed_special=["<s>"]), RecipeError, "not a special token"),
         (lambda path, tokenizer: gm.Tokenizer.train(path / "none", path / "t"), InputError, "none"),
     ],
 )
@@ -91,7 +95,7 @@ def test_a_mistake_is_one_plain_line(trained, ask, error, message, tmp_path):
 
 def test_a_library_that_is_missing_is_named(trained, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tiktoken", None)
-    with pytest.raises(GristmillError, match="needs tiktoken: pip install tiktoken"):
+    with pytest.raises(GristmillError, match=r"needs the package tiktoken, .* pip install tiktoken"):
         trained["bpe"].save(tmp_path / "bpe.tiktoken")
 
 
@@ -103,3 +107,99 @@ def test_an_imported_tokenizer_makes_token_shards(trained, tmp_path):
     assert shards.manifest.counts["tokens"] > 60 and gm.Tokenizer.load(shards.tokenizer).encode(
         "mill"
     ) == loaded.encode("mill")
+
+
+def test_special_tokens_are_text_allowed_or_refused(trained):
+    tokenizer, end = trained["bpe"], trained["bpe"].special["<|endoftext|>"]
+    text = "one<|endoftext|>two"
+    assert end not in tokenizer.encode(text)
+    assert tokenizer.encode_batch([text, "x"], "all")[0] == tokenizer.encode(text, {"<|endoftext|>"})
+    assert tokenizer.encode(text, "all").count(end) == 1
+    assert tokenizer.encode("plain", disallowed_special="all") == tokenizer.encode("plain")
+    with pytest.raises(RecipeError, match=r"contains the special token '<\|endoftext\|>'"):
+        tokenizer.encode(text, disallowed_special="all")
+    assert tokenizer.encode(text, "all", "all").count(end) == 1
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\udfff b", "\ud83d\udc69", "\udc69\ud83d"])
+def test_lone_surrogates_are_those_of_tiktoken(trained, text):
+    clean = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    assert trained["bpe"].encode(text) == trained["bpe"].encode(clean)
+    assert trained["bpe"].encode_batch([text]) == [trained["bpe"].encode(clean)]
+
+
+def test_arrays_of_ids_and_where_texts_begin(trained):
+    tokenizer = trained["bpe"]
+    ids, offsets = tokenizer.encode_numpy(TEXTS)
+    rows = [ids[a:b].tolist() for a, b in itertools.pairwise(offsets)]
+    assert rows == tokenizer.encode_batch(TEXTS) and ids.dtype == np.uint16
+    out = np.full(ids.size + 3, 7, np.int64)
+    given, _ = tokenizer.encode_numpy(TEXTS, out=out)
+    assert given.base is out and given.tolist() == ids.tolist() and out[-3:].tolist() == [7, 7, 7]
+    for bad in (np.empty(ids.size - 1, np.uint16), np.empty(99, np.uint8), np.empty((9, 99), int), np.empty(99)):
+        with pytest.raises(RecipeError, match=r"out is an array of .* expected a flat array of integers up to 299"):
+            tokenizer.encode_numpy(TEXTS, out=bad)
+
+
+@given(text=st.text(st.sampled_from("ab é漢\n\U0001f469"), max_size=12))
+def test_offsets_are_the_characters_of_a_token(trained, text):
+    ids, spans = trained["bpe"].encode_with_offsets(text)
+    assert ids == trained["bpe"].encode(text)
+    covered = 0
+    for id, (begin, end) in zip(ids, spans, strict=True):
+        assert trained["bpe"].decode_bytes([id]) in text[begin:end].encode()
+        assert begin <= covered <= end
+        covered = end
+    assert covered == len(text)
+    if " " not in text[:1]:  # a space is put before the text: no character of it
+        ids, spans = trained["unigram"].encode_with_offsets(text)
+        assert len(ids) == len(spans) and (not text or spans[-1][1] == len(text))
+
+
+def test_offsets_need_tokens_that_spell_the_text(trained):
+    with pytest.raises(RecipeError, match="this tokenizer changes it first"):
+        trained["wordpiece"].encode_with_offsets("The MILL")
+
+
+def test_a_token_has_an_id(trained):
+    tokenizer = trained["bpe"]
+    assert tokenizer.token_to_id("<|endoftext|>") == tokenizer.special["<|endoftext|>"]
+    assert tokenizer.token_to_id("nothing like it") is None
+    assert tokenizer.decode_bytes([tokenizer.token_to_id(b"\xff")]) == b"\xff"
+
+
+def test_programs_for_tiktoken_get_its_answers(trained):
+    ours = gm.tiktoken_like(trained["bpe"])
+    model = trained["bpe"].model
+    ranks = {piece: id for id, piece in enumerate(model.pieces) if id not in model.special_ids}
+    theirs = tiktoken.Encoding("x", pat_str=PATTERNS["o200k"][0], mergeable_ranks=ranks, special_tokens=model.special)
+    for text in (*TEXTS, "<|endoftext|>", "\ud800x"):
+        assert ours.encode_ordinary(text) == theirs.encode_ordinary(text)
+        assert ours.encode(text, allowed_special="all") == theirs.encode(text, allowed_special="all")
+        assert ours.encode_to_numpy(text, allowed_special="all").tolist() == ours.encode(text, allowed_special="all")
+    ids = theirs.encode_ordinary(TEXTS[2])
+    assert ours.decode(ids) == theirs.decode(ids) and ours.decode_bytes(ids[:3]) == theirs.decode_bytes(ids[:3])
+    assert ours.decode_tokens_bytes(ids) == theirs.decode_tokens_bytes(ids)
+    assert (ours.n_vocab, ours.max_token_value, ours.eot_token) == (300, 299, theirs.eot_token)
+    assert ours.special_tokens_set == theirs.special_tokens_set
+    assert ours.encode_batch(TEXTS) == theirs.encode_batch(TEXTS) == ours.encode_ordinary_batch(TEXTS)
+    assert ours.encode_single_token(b"\xff") == theirs.encode_single_token(b"\xff")
+    with pytest.raises(KeyError):
+        ours.encode_single_token("nothing like it")
+    with pytest.raises(RecipeError, match="contains the special token"):
+        ours.encode("<|endoftext|>")
+
+
+def test_a_tokenizer_that_runs_in_its_library(trained, tmp_path):
+    trained["unigram"].save(tmp_path / "tokenizer.json")
+    loaded = gm.Tokenizer.load(tmp_path / "tokenizer.json")
+    assert loaded.backend == "tokenizers" and "backend tokenizers" in repr(loaded)
+    assert loaded.encode_batch(TEXTS) == trained["unigram"].encode_batch(TEXTS)
+    assert loaded.decode(loaded.encode("The mill grinds.")) == "The mill grinds."
+    text = "The <s> mill </s>"
+    assert loaded.encode(text, "all") != loaded.encode(text) == loaded.encode(text, ["<unk>"])
+    with pytest.raises(RecipeError, match="recognizes all special tokens or none; allow all"):
+        loaded.encode(text, ["<s>"])
+    assert loaded.encode_with_offsets("mill")[1][-1][1] == 4
+    loaded.save(tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "tokenizer.json").read_bytes()

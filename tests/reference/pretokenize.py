@@ -4,6 +4,13 @@ from tokenizers import Regex, normalizers, pre_tokenizers
 
 from gristmill.tokenizers_lab.pretokenize import PATTERNS
 
+STEPS = {
+    "digits": pre_tokenizers.Digits(individual_digits=False),
+    "each_digit": pre_tokenizers.Digits(individual_digits=True),
+    "punctuation": pre_tokenizers.Punctuation("contiguous"),
+    "each_punctuation": pre_tokenizers.Punctuation("isolated"),
+}
+
 
 def characters(data: bytes) -> list[tuple[str, int]]:
     """Each character and its bytes; a byte that belongs to none reads as U+FFFD."""
@@ -18,6 +25,10 @@ def by_tokenizers(pretokenizer: str):
         return pre_tokenizers.BertPreTokenizer()
     if pretokenizer == "whitespace":
         return pre_tokenizers.WhitespaceSplit()
+    if pretokenizer == "mark_runs":
+        return pre_tokenizers.Split(Regex("[ ▁]*[^ ▁]+|[ ▁]+"), "isolated")
+    if pretokenizer in STEPS:
+        return STEPS[pretokenizer]
     patterns = [pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in PATTERNS[pretokenizer]]
     return pre_tokenizers.Sequence(patterns)
 

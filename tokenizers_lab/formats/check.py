@@ -10,9 +10,12 @@ import numpy as np
 from gristmill.pipelines.errors import InputError
 from gristmill.tokenizers_lab.encode.merge_table import MAX_MERGES, MAX_MERGING_ID
 from gristmill.tokenizers_lab.normalize.normalizers import check_normalizers
+from gristmill.tokenizers_lab.normalize.sentencepiece import load_charsmap
 from gristmill.tokenizers_lab.pretokenize import check_pretokenizer
 
-ALGORITHMS = ("bpe", "words", "chars", "unigram", "wordpiece")
+LIBRARIES = ("tokenizers", "sentencepiece")  # algorithms of files that have no form of ours
+ALGORITHMS = ("bpe", "words", "chars", "unigram", "wordpiece", *LIBRARIES)
+NEVER = frozenset([0xC0, 0xC1, *range(0xF5, 0x100)])  # bytes that UTF-8 never has
 MAX_PIECE = 10_000  # bytes; merges by piece try every cut of a piece
 MAX_SCORE = 1e9  # a sum of larger ones has no digits left
 BYTES_OR_UNKNOWN = "byte pieces or a special token for unknown characters, such as <unk>"
@@ -30,10 +33,19 @@ def check_model(model: Any) -> None:
     expect("algorithm", repr(model.algorithm), model.algorithm in ALGORITHMS, ", ".join(ALGORITHMS))
     check_pretokenizer(model.pretokenizer)
     check_normalizers(model.normalizers)
+    check_normalizers(model.part_normalizers)
+    if "charsmap" in (*model.normalizers, *model.part_normalizers):
+        load_charsmap(model.charsmap)
     longest = max(map(len, model.pieces), default=0)
     expect("size of a piece", f"{longest:,} bytes", longest <= MAX_PIECE, f"up to {MAX_PIECE:,}")
     for token, id in model.special.items():
         expect(f"id of the special token {token[:60]!r}", id, token and 0 <= id < size, below)
+    texts = [token.content for token in model.added]
+    expect("added token", "named twice", len({*texts}) == len(texts), "each token once")
+    for token in model.added:
+        expect(f"id of the added token {token.content[:60]!r}", token.id, token.content and 0 <= token.id < size, below)
+        same = (model.special.get(token.content) == token.id) == token.special
+        expect(f"the added token {token.content[:60]!r}", "not special", same, "as the special tokens have it")
     for id in model.user_symbols:
         expect("id of a user symbol", id, 0 <= id < size and model.pieces[id], f"{below}, of a piece that is not empty")
     if model.bytes_from is not None:
@@ -67,6 +79,8 @@ def _check_merges(model: Any) -> None:
 
 def _check_algorithm(model: Any) -> None:
     """Check that the model has all that its algorithm encodes with."""
+    if model.algorithm in LIBRARIES:
+        return expect("original file", "empty", model.original, f"the file that {model.algorithm} encodes with")
     unknown, scored = model.role("unknown"), np.flatnonzero(~np.isnan(model.scores)).tolist()
     if model.algorithm == "wordpiece":
         expect("unknown token", unknown, unknown is not None, "a special token for unknown words, such as [UNK]")
@@ -77,8 +91,8 @@ def _check_algorithm(model: Any) -> None:
         expect("empty piece with a score", empty[:1], not empty, "none")
     elif model.alphabet == "bytes":
         there = {p for id, p in enumerate(model.pieces) if len(p) == 1 and model.is_text(id)}
-        missing = [b for b in range(256) if bytes([b]) not in there]
-        expect("byte without a piece", missing[:1], not missing, "none: all 256 are needed")
+        missing = [b for b in range(256) if bytes([b]) not in there and b not in NEVER]
+        expect("byte without a piece", missing[:1], not missing, "none: all that UTF-8 has are needed")
     else:
         expect("alphabet", repr(model.alphabet), model.alphabet == "characters", "bytes or characters")
         expect("unknown token", unknown, unknown is not None or model.bytes_from is not None, BYTES_OR_UNKNOWN)

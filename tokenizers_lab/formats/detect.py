@@ -1,37 +1,59 @@
-"""Load a tokenizer of any format, by the name of its file."""
+"""Find the tokenizer in a folder, and read a file of any format: by what it holds, and for text by its name."""
 
+from collections.abc import Mapping
+
+import orjson
 from upath import UPath
 
-from gristmill.pipelines.errors import InputError, RecipeError, naming
-from gristmill.tokenizers_lab.formats.huggingface import from_huggingface
-from gristmill.tokenizers_lab.formats.model import FILE, Model, read_model
-from gristmill.tokenizers_lab.formats.sentencepiece import from_sentencepiece
+from gristmill.pipelines.errors import InputError, RecipeError
+from gristmill.tokenizers_lab.formats.huggingface_read import read_huggingface
+from gristmill.tokenizers_lab.formats.model import FILE
+from gristmill.tokenizers_lab.formats.reading import Reading
+from gristmill.tokenizers_lab.formats.sentencepiece import read_sentencepiece
+from gristmill.tokenizers_lab.formats.tekken import read_tekken
 from gristmill.tokenizers_lab.formats.tiktoken import from_tiktoken
+from gristmill.tokenizers_lab.formats.vocab_txt import read_vocab_txt
 
-IN_FOLDERS = (FILE, "tokenizer.json", "tokenizer.model")
+IN_FOLDERS = (FILE, "tokenizer.json", "tekken.json", "tokenizer.model", "tokenizer.model.v*", "vocab.txt")
+KINDS = "tokenizer.json, tekken.json, a .tiktoken file, a SentencePiece .model or a vocab.txt"
 
 
-def load_any(path: UPath, pretokenizer: str | None = None, special: dict[str, int] | None = None) -> Model:
-    """Load the tokenizer in a folder or a file, ours or another library's. Raises InputError if it cannot be read.
+def find_file(path: UPath) -> UPath:
+    """Return the file of a tokenizer: the path, or in a folder the first of the known names. Raises InputError."""
+    if not path.is_dir():
+        if not path.is_file():
+            raise InputError(f"{path} is not a file; expected {KINDS}")
+        return path
+    for name in IN_FOLDERS:
+        if found := sorted(path.glob(name)):
+            return found[0]
+    raise InputError(f"{path} holds none of {', '.join(IN_FOLDERS)}")
+
+
+def read_file(file: UPath, pretokenizer: str | None = None, special: Mapping[str, int] | None = None) -> Reading:
+    """Read a tokenizer of another library. Raises InputError for a file that is damaged or none.
 
     ``pretokenizer`` and ``special`` (text -> id) belong to a .tiktoken file, which names neither.
     """
-    files = [path / name for name in IN_FOLDERS if (path / name).exists()] if path.is_dir() else [path]
-    if not files:
-        raise InputError(f"{path} holds none of {', '.join(IN_FOLDERS)}")
-    file = files[0]
-    if not file.is_file():
-        raise InputError(f"{file} is not a file; expected tokenizer.json, a .tiktoken file or a SentencePiece .model")
-    if file.name == FILE:
-        return read_model(file)
     data = file.read_bytes()
-    with naming(file):
-        if file.suffix == ".json":
-            return from_huggingface(data)
-        if file.suffix == ".model":
-            return from_sentencepiece(data)
-        if file.suffix != ".tiktoken":
-            raise InputError("expected a name that ends in .json, .tiktoken or .model")
+    if file.suffix == ".txt":
+        return read_vocab_txt(data, file.parent / "tokenizer_config.json")
+    if file.suffix == ".tiktoken":
         if pretokenizer is None:
             raise RecipeError("a .tiktoken file names no pre-tokenizer; name it with --pretokenizer")
-        return from_tiktoken(data, pretokenizer, special or {})
+        return Reading(from_tiktoken(data, pretokenizer, dict(special or {})), "tiktoken", data)
+    if pretokenizer is not None or special:
+        raise RecipeError("a pre-tokenizer and special tokens can be named for a .tiktoken file only")
+    if file.suffix == ".json":
+        return read_tekken(data) if _is_tekken(data) else read_huggingface(data)
+    if ".model" in file.suffixes or data[:1] == b"\x0a":
+        return read_sentencepiece(data)
+    raise InputError(f"the file is of no known kind; expected {KINDS}")
+
+
+def _is_tekken(data: bytes) -> bool:
+    try:
+        table = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(table, dict) and "model" not in table and "config" in table and "vocab" in table

@@ -1,4 +1,4 @@
-"""tokenizer.json, the file of ``tokenizers`` and ``transformers``: from a Model and to one.
+"""Write tokenizer.json, the file of ``tokenizers`` and ``transformers``.
 
 A byte-level piece has one character per byte there: printable Latin-1 bytes stand for themselves, the others for the
 characters from U+0100 on.
@@ -9,11 +9,9 @@ from typing import Any
 
 import numpy as np
 import orjson
-from pydantic import ConfigDict
 
-from gristmill.pipelines.errors import InputError, RecipeError
-from gristmill.pipelines.settings import Settings, read_settings, shown
-from gristmill.tokenizers_lab.formats.model import Model, known_roles
+from gristmill.pipelines.errors import RecipeError
+from gristmill.tokenizers_lab.formats.model import Model
 from gristmill.tokenizers_lab.normalize.charsmap import charsmap
 from gristmill.tokenizers_lab.pretokenize import PATTERNS, RegexSplit
 
@@ -23,17 +21,41 @@ CHARACTER = {b: chr(b) for b in PRINTABLE} | {
 }
 BYTE = {character: byte for byte, character in CHARACTER.items()}
 NORMALIZERS = {
-    **{form: {"type": form.upper()} for form in ("nfc", "nfd", "nfkc", "nfkd")},
+    **{prefix + form: {"type": form.upper()} for form in ("nfc", "nfd", "nfkc", "nfkd") for prefix in ("", "hf_")},
     "lower": {"type": "Lowercase"},
+    "hf_lower": {"type": "Lowercase"},
     "strip_accents": {"type": "StripAccents"},
 }
 GPT2_BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": True}
 BYTE_LEVEL = GPT2_BYTE_LEVEL | {"use_regex": False}
 MARK = "▁"
+SPACES: dict[str, dict[str, Any]] = {
+    "prefix": {"type": "Prepend", "prepend": MARK},
+    "escape": {"type": "Replace", "pattern": {"String": " "}, "content": MARK},
+}
+PREFIXES = {"always": ("prefix_once",), "first": ("prefix_first",), "never": ()}  # of Metaspace
+STEPS: dict[str, dict[str, Any]] = {
+    "digits": {"type": "Digits", "individual_digits": False},
+    "each_digit": {"type": "Digits", "individual_digits": True},
+    "punctuation": {"type": "Punctuation", "behavior": "Contiguous"},
+    "each_punctuation": {"type": "Punctuation", "behavior": "Isolated"},
+    "byte_digits": {"type": "Digits", "individual_digits": False},  # after ByteLevel
+}
+FALLBACK_DECODER = {
+    "type": "Sequence",
+    "decoders": [
+        {"type": "Replace", "pattern": {"String": MARK}, "content": " "},
+        {"type": "ByteFallback"},
+        {"type": "Fuse"},
+        {"type": "Strip", "content": " ", "start": 1, "stop": 0},
+    ],
+}
 
 
 def to_huggingface(model: Model) -> bytes:
     """Return the file's bytes. Raises RecipeError for a model that the format cannot express."""
+    if model.algorithm == "tokenizers":
+        return model.original
     if model.algorithm not in WRITERS:
         raise RecipeError(f"tokenizer.json has no model {model.algorithm!r} (supported: {', '.join(WRITERS)})")
     if model.user_symbols:
@@ -49,8 +71,8 @@ def to_huggingface(model: Model) -> bytes:
 
 
 def _added(model: Model) -> list[dict]:
-    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
-    return [{"id": id, "content": token, **flags} for token, id in sorted(model.special.items(), key=lambda x: x[1])]
+    tokens = sorted(model.added_tokens, key=lambda token: token.id)
+    return [token._asdict() | {"single_word": False} for token in tokens]
 
 
 def _normalizer(model: Model) -> dict | None:
@@ -62,32 +84,46 @@ def _normalizer(model: Model) -> dict | None:
     return {"type": "Sequence", "normalizers": steps} if steps else None
 
 
-def _pre_tokenizers(pretokenizer: str) -> list[dict]:
-    """Return the pre-tokenizers of the file that split as ours does."""
-    if pretokenizer == "gpt2":
-        return [GPT2_BYTE_LEVEL]
-    if pretokenizer == "none":
-        return [BYTE_LEVEL]
-    patterns = (split.pattern,) if (split := RegexSplit.of(pretokenizer)) else PATTERNS.get(pretokenizer)
-    if patterns is None:
-        raise RecipeError(
-            f"tokenizer.json has no pre-tokenizer {pretokenizer!r} over bytes (supported: {', '.join(PATTERNS)})"
-        )
-    isolated = [{"type": "Split", "pattern": {"Regex": p}, "behavior": "Isolated", "invert": False} for p in patterns]
-    return [*isolated, BYTE_LEVEL]
+def _pre_tokenizers(pretokenizer: str, prefix: bool) -> list[dict]:
+    """Return the pre-tokenizers of the file that split as ours does; ``prefix`` adds a space before text."""
+    if split := RegexSplit.of(pretokenizer):
+        return [isolated(split.pattern), BYTE_LEVEL | {"add_prefix_space": prefix}]
+    steps: list[dict] = []
+    of_bytes = False
+    for name in pretokenizer.split(">"):
+        if name in ("gpt2", "none"):
+            steps.append((GPT2_BYTE_LEVEL if name == "gpt2" else BYTE_LEVEL) | {"add_prefix_space": prefix})
+            of_bytes = True
+        elif name in STEPS:
+            steps.append(STEPS[name])
+        elif name in PATTERNS:
+            steps += map(isolated, PATTERNS[name])
+        else:
+            known = ", ".join((*PATTERNS, *STEPS))
+            raise RecipeError(f"tokenizer.json has no pre-tokenizer {name!r} over bytes (supported: {known})")
+    if prefix and steps[0]["type"] != "ByteLevel":
+        raise RecipeError("tokenizer.json adds a space before text only if ByteLevel is its first pre-tokenizer")
+    return steps if of_bytes else [*steps, BYTE_LEVEL]
+
+
+def isolated(pattern: str) -> dict:
+    """Return the pre-tokenizer that splits at each match."""
+    return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
 
 
 def _byte_level(model: Model) -> dict:
     """Return BPE over bytes; ``words`` is a vocabulary of whole pre-tokens without merges."""
-    taken = {*model.special.values()}
+    taken = model.special_ids
     names = [p.decode() if id in taken else "".join(CHARACTER[b] for b in p) for id, p in enumerate(model.pieces)]
     inside = {
         **{"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None},
         **{"end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": model.ignore_merges},
-        "vocab": {name: id for id, name in enumerate(names)},
+        "vocab": {name: id for id, name in enumerate(names) if name},
         "merges": [[names[left], names[right]] for left, right, _ in model.merges.tolist()],
     }
-    steps = _pre_tokenizers(model.pretokenizer)
+    if {*model.part_normalizers} - {"prefix_once"}:
+        raise RecipeError(f"tokenizer.json has no {', '.join(model.part_normalizers)} over bytes")
+    steps = _pre_tokenizers(model.pretokenizer, bool(model.part_normalizers))
     cut = steps[0] if len(steps) == 1 else {"type": "Sequence", "pretokenizers": steps}
     return {"normalizer": _normalizer(model), "pre_tokenizer": cut, "decoder": BYTE_LEVEL, "model": inside}
 
@@ -95,16 +131,37 @@ def _byte_level(model: Model) -> dict:
 def _bpe(model: Model) -> dict:
     if model.alphabet == "bytes":
         return _byte_level(model)
-    raise RecipeError(
-        "tokenizer.json holds BPE over bytes only; export BPE over characters with --format sentencepiece"
-    )
+    if model.by_piece or model.bytes_from is None:
+        raise RecipeError(
+            "tokenizer.json holds BPE over characters only with a list of merges, and bytes for unknown characters; "
+            "export with --format sentencepiece"
+        )
+    spaces = tuple(name for name in model.normalizers if name in ("prefix", "escape"))
+    if spaces != model.normalizers or model.pretokenizer not in ("none", "mark_runs", "metaspace"):
+        raise RecipeError("tokenizer.json holds BPE over characters only with text whose spaces are ▁")
+    names = [f"<0x{p[0]:02X}>" if model.is_byte(id) else p.decode() for id, p in enumerate(model.pieces)]
+    schemes = [scheme for scheme, prefix in PREFIXES.items() if (*prefix, "escape") == model.part_normalizers]
+    space = {"type": "Metaspace", "replacement": MARK, "split": model.pretokenizer == "metaspace"}
+    return {
+        "normalizer": {"type": "Sequence", "normalizers": [SPACES[name] for name in spaces]} if spaces else None,
+        "pre_tokenizer": space | {"prepend_scheme": schemes[0]} if schemes else None,
+        "decoder": FALLBACK_DECODER,
+        "model": {
+            **{"type": "BPE", "dropout": None, "unk_token": model.roles.get("unknown"), "fuse_unk": True},
+            **{"continuing_subword_prefix": None, "end_of_word_suffix": None, "byte_fallback": True},
+            "ignore_merges": model.ignore_merges,
+            "vocab": {name: id for id, name in enumerate(names) if name},
+            "merges": [[names[left], names[right]] for left, right, _ in model.merges.tolist()],
+        },
+    }
 
 
 def _wordpiece(model: Model) -> dict:
     """Return WordPiece with BERT's normalizer and pre-tokenizer."""
-    if model.pretokenizer != "bert" or set(model.normalizers) - {"bert_clean", "lower", "strip_accents"}:
+    names = {name.removeprefix("hf_").removeprefix("bert_") for name in model.normalizers}
+    if model.pretokenizer != "bert" or names - {"clean", "lower", "strip_accents"}:
         raise RecipeError("tokenizer.json holds WordPiece only with the pre-tokenizer bert and BERT's own normalizers")
-    clean, lower, strip = (name in model.normalizers for name in ("bert_clean", "lower", "strip_accents"))
+    clean, lower, strip = (name in names for name in ("clean", "lower", "strip_accents"))
     bert: dict[str, Any] = {"type": "BertNormalizer", "clean_text": clean, "handle_chinese_chars": True}
     return {
         "normalizer": bert | {"strip_accents": strip, "lowercase": lower},
@@ -113,13 +170,17 @@ def _wordpiece(model: Model) -> dict:
         "model": {
             **{"type": "WordPiece", "unk_token": model.roles["unknown"], "continuing_subword_prefix": model.prefix},
             "max_input_chars_per_word": model.max_input_chars_per_word,
-            "vocab": {piece.decode(): id for id, piece in enumerate(model.pieces)},
+            "vocab": {piece.decode(): id for id, piece in enumerate(model.pieces) if piece},
         },
     }
 
 
 def _unigram(model: Model) -> dict:
     """Return a unigram model with SentencePiece's character map, and ▁ for spaces."""
+    if model.part_normalizers or model.added or "charsmap" in model.normalizers:
+        raise RecipeError(
+            "tokenizer.json is not written for unigram with such tokens or character map; copy the original"
+        )
     steps: list[dict[str, Any]] = []
     for name in model.normalizers:
         if name in ("nmt_nfkc", "nmt_nfkc_cf"):
@@ -130,16 +191,18 @@ def _unigram(model: Model) -> dict:
             steps.append({"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "})
         elif name in NORMALIZERS:
             steps.append(NORMALIZERS[name])
-    scheme = "always" if "prefix" in model.normalizers else "never"
-    space: dict[str, Any] = {"type": "Metaspace", "replacement": MARK, "prepend_scheme": scheme, "split": True}
+    if "prefix" in model.normalizers:
+        steps += [SPACES["prefix"], SPACES["escape"]]  # Metaspace would not put ▁ before ▁
+    space: dict[str, Any] = {"type": "Metaspace", "replacement": MARK, "prepend_scheme": "never", "split": True}
+    spaces = space | {"prepend_scheme": "always" if "prefix" in model.normalizers else "never"}  # drops the first
     least = float(np.nanmin(model.scores))
     named = [b"<0x%02X>" % p[0] if model.is_byte(id) else p for id, p in enumerate(model.pieces)]
     scores = [least - 10.0 if np.isnan(score) else float(score) for score in model.scores]
-    fallback = {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, space]}
+    fallback = {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, spaces]}
     return {
         "normalizer": {"type": "Sequence", "normalizers": steps} if steps else None,
         "pre_tokenizer": space,
-        "decoder": fallback if model.bytes_from is not None else space,
+        "decoder": fallback if model.bytes_from is not None else spaces,
         "model": {
             **{"type": "Unigram", "unk_id": model.role("unknown"), "byte_fallback": model.bytes_from is not None},
             "vocab": [[piece.decode(), score] for piece, score in zip(named, scores, strict=True)],
@@ -148,117 +211,3 @@ def _unigram(model: Model) -> dict:
 
 
 WRITERS = {"bpe": _bpe, "words": _byte_level, "wordpiece": _wordpiece, "unigram": _unigram}
-
-
-class AddedToken(Settings):
-    """Entry of ``added_tokens``."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    id: int
-    content: str
-
-
-class Part(Settings):
-    """Normalizer or pre-tokenizer, perhaps a sequence of others."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    type: str
-    pretokenizers: list["Part"] = []
-    normalizers: list["Part"] = []
-    add_prefix_space: bool | None = None
-    use_regex: bool = True
-    pattern: dict[str, str] = {}
-
-
-class Bpe(Settings):
-    """Model of type BPE."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    vocab: dict[str, int]
-    merges: list[str | list[str]] = []
-    ignore_merges: bool | None = False
-
-
-class HuggingFace(Settings):
-    """File ``tokenizer.json``, as far as it is read."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    model: Bpe
-    added_tokens: list[AddedToken] | None = None
-    pre_tokenizer: Part | None = None
-    normalizer: Part | None = None
-
-
-def from_huggingface(data: bytes) -> Model:
-    """Return the byte-level BPE of a file. Raises InputError for a file that is damaged or not supported."""
-    try:
-        table = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise InputError(f"the file is not a tokenizer.json ({error})") from None
-    inside = table.get("model") if isinstance(table, dict) else None
-    if not isinstance(inside, dict):
-        raise InputError("the file is not a tokenizer.json: it has no model")
-    if (kind := inside.get("type", "BPE")) != "BPE":
-        raise InputError(f"tokenizer.json holds a model of type {shown(kind)}; expected BPE over bytes")
-    file = read_settings(HuggingFace, table, "tokenizer.json")
-    vocab = file.model.vocab
-    added = {token.content: vocab.get(token.content, token.id) for token in file.added_tokens or []}
-    ids = vocab | added
-    if sorted(ids.values()) != [*range(len(ids))]:
-        raise InputError(f"ids of the vocabulary have gaps; expected 0 to {len(ids) - 1:,}")
-    spelled = {}
-    for name, id in ids.items():
-        try:
-            spelled[id] = name.encode() if name in added else bytes(BYTE[character] for character in name)
-        except KeyError as error:
-            raise InputError(
-                f"piece {shown(name)} contains {error}, which stands for no byte; expected BPE over bytes"
-            ) from None
-    pairs = [pair.split(" ") if isinstance(pair, str) else pair for pair in file.model.merges]
-    try:
-        made = [[vocab[left], vocab[right], vocab[left + right]] for left, right in pairs]
-    except KeyError as error:
-        raise InputError(f"a merge names {shown(error.args[0])}, which is not in the vocabulary") from None
-    except ValueError:
-        odd = next(pair for pair in pairs if len(pair) != 2)
-        raise InputError(f"merge {shown(odd)} does not name two pieces") from None
-    return Model(
-        algorithm="bpe",
-        pretokenizer=_pretokenizer_of(file.pre_tokenizer),
-        pieces=[spelled[id] for id in range(len(ids))],
-        merges=np.array(made, np.int32).reshape(-1, 3),
-        special=added,
-        ignore_merges=bool(file.model.ignore_merges),
-        normalizers=_normalizers_of(file.normalizer),
-        roles=known_roles(added),
-    )
-
-
-def _pretokenizer_of(cut: Part | None) -> str:
-    steps = [] if cut is None else cut.pretokenizers if cut.type == "Sequence" else [cut]
-    if not steps or steps[-1].type != "ByteLevel" or steps[-1].add_prefix_space:
-        raise InputError("the pre-tokenizer does not end in ByteLevel without a prefix space; expected BPE over bytes")
-    if steps[-1].use_regex:
-        return "gpt2"
-    patterns = tuple(step.pattern.get("Regex") for step in steps[:-1])
-    if not patterns:
-        return "none"
-    for name, known in PATTERNS.items():
-        if known == patterns:
-            return name
-    if len(patterns) == 1 and patterns[0]:
-        return f"regex:{patterns[0]}"
-    raise InputError(f"the pre-tokenizer is not supported: {shown([step.type for step in steps])} of {shown(patterns)}")
-
-
-def _normalizers_of(normalizer: Part | None) -> tuple[str, ...]:
-    steps = [] if normalizer is None else normalizer.normalizers if normalizer.type == "Sequence" else [normalizer]
-    known = {entry["type"]: name for name, entry in NORMALIZERS.items()}
-    for step in steps:
-        if step.type not in known:
-            raise InputError(f"the normalizer {shown(step.type)} is not supported (supported: {', '.join(known)})")
-    return tuple(known[step.type] for step in steps)

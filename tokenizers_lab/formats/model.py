@@ -4,6 +4,7 @@ A piece that is text is written as text, and one that is only bytes as ``["e2 96
 and decoding need.
 """
 
+import base64
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,9 +20,10 @@ from gristmill.pipelines.settings import Settings, read_settings, shown
 from gristmill.pipelines.storage.files import atomic_write, checksum
 from gristmill.pipelines.storage.manifest import MANIFEST, Manifest, Part, fingerprint
 from gristmill.tokenizers_lab.formats.check import check_model
+from gristmill.tokenizers_lab.strings.added_tokens import AddedToken
 
 FILE = "gristmill.json"
-FORMAT, VERSION = "gristmill tokenizer", 3
+FORMAT, VERSION = "gristmill tokenizer", 4
 END_OF_TEXT = "<|endoftext|>"
 # The names of special tokens that imply a role.
 ROLE_NAMES = {
@@ -37,7 +39,7 @@ ROLE_NAMES = {
 class Model:
     """All data that turn text into ids and back. Making one checks it and raises InputError for a misfit."""
 
-    algorithm: str  # bpe, wordpiece, unigram, words, chars
+    algorithm: str  # bpe, wordpiece, unigram, words, chars; or a library that runs its own file: see LIBRARIES
     pretokenizer: str  # name of a pre-tokenizer: see tokenizers_lab/pretokenize
     pieces: list[bytes]  # id -> its bytes; special tokens are among them
     merges: np.ndarray = field(default_factory=lambda: np.empty((0, 3), np.int32))  # int32[m, 3]: left, right, merged
@@ -49,9 +51,13 @@ class Model:
     ignore_merges: bool = False  # a pre-token in the vocabulary is its id, whatever the merges say
     by_piece: bool = False  # neighbors merge if they spell a piece, by score or else id; no list of merges
     normalizers: tuple[str, ...] = ()  # names: see tokenizers_lab/normalize/normalizers.py
+    part_normalizers: tuple[str, ...] = ()  # of the text between added tokens, after ``normalizers``
+    charsmap: bytes = b""  # character map of the normalizer charsmap
+    added: tuple[AddedToken, ...] = ()  # tokenizers': every special token and others; () if special ones are plain
     user_symbols: tuple[int, ...] = ()  # ids: see tokenizers_lab/strings/user_symbols.py
     prefix: str = ""  # wordpiece: begins each piece inside a word
     max_input_chars_per_word: int = 0  # wordpiece: a longer word is unknown
+    original: bytes = b""  # file of the library that encodes
 
     def __post_init__(self):
         check_model(self)
@@ -73,14 +79,30 @@ class Model:
         """True if a part of a text may become the piece."""
         return not self.is_byte(id) and id not in self.special_ids
 
+    @property
+    def added_tokens(self) -> tuple[AddedToken, ...]:
+        """Tokens besides the model's pieces, special ones among them."""
+        return self.added or tuple(AddedToken(token, id) for token, id in self.special.items())
+
     @cached_property
     def special_ids(self) -> frozenset[int]:
-        """The ids of special tokens."""
-        return frozenset(self.special.values())
+        """The ids of special and other added tokens."""
+        return frozenset((*self.special.values(), *(token.id for token in self.added)))
 
     def is_byte(self, id: int) -> bool:
         """True if the piece stands for a byte and not for text."""
         return self.bytes_from is not None and self.bytes_from <= id < self.bytes_from + 256
+
+
+class Added(Settings):
+    """AddedToken in a tokenizer's file."""
+
+    content: str
+    id: int
+    special: bool
+    lstrip: bool
+    rstrip: bool
+    normalized: bool
 
 
 class Head(Settings):
@@ -92,6 +114,9 @@ class Head(Settings):
     pretokenizer: str
     alphabet: str
     normalizers: list[str]
+    part_normalizers: list[str]
+    charsmap: str
+    added: list[Added]
     user_symbols: list[int]
     special: dict[str, int]
     roles: dict[str, str]
@@ -100,6 +125,7 @@ class Head(Settings):
     by_piece: bool
     prefix: str
     max_input_chars_per_word: int
+    original: str
 
 
 def known_roles(special: Iterable[str]) -> dict[str, str]:
@@ -117,6 +143,9 @@ def write_model(model: Model, folder: UPath) -> None:
         "pretokenizer": model.pretokenizer,
         "alphabet": model.alphabet,
         "normalizers": model.normalizers,
+        "part_normalizers": model.part_normalizers,
+        "charsmap": base64.b64encode(model.charsmap).decode(),
+        "added": [token._asdict() for token in model.added],
         "user_symbols": model.user_symbols,
         "special": model.special,
         "roles": model.roles,
@@ -125,6 +154,7 @@ def write_model(model: Model, folder: UPath) -> None:
         "by_piece": model.by_piece,
         "prefix": model.prefix,
         "max_input_chars_per_word": model.max_input_chars_per_word,
+        "original": base64.b64encode(model.original).decode(),
         "sizes": {"pieces": model.size, "merges": len(model.merges), "scores": model.scores.size},
     }
     lines = [f" {_json(key)}: {_json(value)},\n" for key, value in head.items()]
@@ -168,12 +198,16 @@ def read_model(path: UPath) -> Model:
     head = read_settings(Head, table, f"{file}")
     with naming(file), np.errstate(over="ignore"):  # a score that is too large is refused as infinite
         merges, scores = _numbers("merges", parts["merges"], "iu"), _numbers("scores", parts["scores"], "iuf")
-        lists = {"normalizers": tuple(head.normalizers), "user_symbols": tuple(head.user_symbols)}
+        given: dict[str, Any] = {
+            name: tuple(getattr(head, name)) for name in ("normalizers", "part_normalizers", "user_symbols")
+        }
+        given["added"] = tuple(AddedToken(**token.model_dump()) for token in head.added)
+        given |= {name: _decoded(name, getattr(head, name)) for name in ("charsmap", "original")}
         return Model(
             pieces=[_from_json(piece, id) for id, piece in enumerate(parts["pieces"])],
             merges=merges.reshape(-1, 3) if merges.size % 3 == 0 else merges,
             scores=scores.astype(np.float32),
-            **head.model_dump() | lists,
+            **head.model_dump() | given,
         )
 
 
@@ -186,6 +220,13 @@ def _numbers(name: str, rows: list, kinds: str) -> np.ndarray:
     if numbers.dtype.kind not in kinds:
         raise WorkError(f"{name} are damaged: expected a list of numbers, or of rows of 3; write the file again")
     return numbers
+
+
+def _decoded(name: str, text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        raise WorkError(f"{name} is damaged: expected base64, found {shown(text)}; write the file again") from None
 
 
 def _json(value: Any) -> str:

@@ -4,12 +4,15 @@ Field numbers are those of sentencepiece_model.proto (google/sentencepiece, 0.2.
 pre-tokenizers than metaspace are refused, since the format cannot express them.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from gristmill.pipelines.errors import InputError, RecipeError
+from gristmill.pipelines.errors import GristmillError, InputError, RecipeError
+from gristmill.tokenizers_lab.encode.library import load_sentencepiece
 from gristmill.tokenizers_lab.formats.model import Model
+from gristmill.tokenizers_lab.formats.reading import Reading
 from gristmill.tokenizers_lab.normalize.charsmap import charsmap
 from gristmill.tokenizers_lab.normalize.protobuf import field, fields, message
 
@@ -18,11 +21,14 @@ NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
 UNIGRAM, BPE, WORD, CHAR = range(1, 5)
 KINDS = {"unigram": UNIGRAM, "bpe": BPE}
 RULES = ("nmt_nfkc", "nmt_nfkc_cf", "nfkc", "nfkc_cf")  # rules of SentencePiece, besides "identity"
+MARKER = "▁".encode()
 IDS = {"unknown": (40, 45, "<unk>"), "bos": (41, 46, "<s>"), "eos": (42, 47, "</s>"), "pad": (43, 48, "<pad>")}
 
 
 def to_sentencepiece(model: Model) -> bytes:
     """Return the file's bytes. Raises RecipeError for a model that the format cannot express."""
+    if model.algorithm == "sentencepiece":
+        return model.original
     if model.algorithm not in KINDS or model.alphabet != "characters" or model.pretokenizer != "metaspace":
         raise RecipeError(
             "a SentencePiece model holds unigram, or BPE with bpe.alphabet characters, and the pre-tokenizer metaspace"
@@ -32,7 +38,9 @@ def to_sentencepiece(model: Model) -> bytes:
     if model.role("unknown") is None:
         raise RecipeError("a SentencePiece model needs a special token with the role unknown, such as <unk>")
     rules = [name for name in model.normalizers if name not in ("collapse", "prefix", "escape")]
-    if [rule for rule in rules if rule not in RULES[:2]] or len(rules) > 1:
+    if model.part_normalizers or model.added:
+        raise RecipeError("a SentencePiece model has no added tokens of tokenizers; export with --format hf")
+    if [rule for rule in rules if rule not in (*RULES[:2], "charsmap")] or len(rules) > 1:
         raise RecipeError(
             f"a SentencePiece model has no normalizers {', '.join(rules)} (supported: {' or '.join(RULES[:2])})"
         )
@@ -45,7 +53,8 @@ def to_sentencepiece(model: Model) -> bytes:
         trainer += field(id_field, -1 if id is None else id) + field(name_field, model.roles.get(role, name))
     spaces = field(3, "prefix" in model.normalizers) + field(4, "collapse" in model.normalizers) + field(5, True)
     rule = rules[0] if rules else "identity"
-    normalizer = field(1, rule) + field(2, charsmap(rule)) + spaces
+    table = model.charsmap if rule == "charsmap" else charsmap(rule)
+    normalizer = field(1, rule) + field(2, table) + spaces
     return b"".join(parts) + field(TRAINER, trainer) + field(NORMALIZER, normalizer)
 
 
@@ -85,8 +94,10 @@ def from_sentencepiece(data: bytes) -> Model:
     if kind is None:
         raise InputError("the model is of words or characters; expected unigram or BPE")
     symbols = tuple(id for id, kind_of in enumerate(kinds) if kind_of == USER_DEFINED)
-    if spaced := [pieces[id] for id in symbols if b" " in pieces[id] or "▁".encode() in pieces[id]]:
-        raise InputError(f"user-defined symbols with spaces, such as {_text(spaced[0])!r}, are not supported")
+    names = _normalizers(normalizer)
+    plain = names in (("escape",), ("prefix", "escape"))
+    if odd := [pieces[id] for id in symbols if b" " in pieces[id] or (MARKER in pieces[id] and not plain)]:
+        raise InputError(f"user-defined symbols with spaces, such as {_text(odd[0])!r}, are not supported")
     if trainer.get(24):
         raise InputError("models that write spaces after words (treat_whitespace_as_suffix) are not supported")
     where = [id for id, kind_of in enumerate(kinds) if kind_of == BYTE]
@@ -107,9 +118,45 @@ def from_sentencepiece(data: bytes) -> Model:
         alphabet="characters",
         bytes_from=where[0] if where else None,
         by_piece=kind == "bpe",
-        normalizers=_normalizers(normalizer),
+        normalizers=names,
+        charsmap=normalizer.get(2, b"") if "charsmap" in names else b"",
         user_symbols=symbols,
     )
+
+
+def _own(rule: str) -> bytes | None:
+    """Return the map of the installed SentencePiece; None if it is not installed."""
+    try:
+        return charsmap(rule)
+    except ModuleNotFoundError:
+        return None
+
+
+def read_sentencepiece(data: bytes) -> Reading:
+    """Return the tokenizer of a file. Raises InputError if it is damaged, or neither ours nor the library's."""
+    in_library = partial(library_model, data)
+    try:
+        return Reading(from_sentencepiece(data), "sentencepiece", data, in_library=in_library)
+    except InputError as error:
+        try:
+            return Reading(in_library(), "sentencepiece", data, str(error))
+        except GristmillError:
+            raise error from None
+
+
+def library_model(data: bytes) -> Model:
+    """Return the Model that runs in SentencePiece."""
+    theirs = load_sentencepiece(data)
+    size, special = theirs.get_piece_size(), {}
+    pieces = [theirs.id_to_piece(id).replace("▁", " ").encode() for id in range(size)]
+    for id in range(size):
+        if theirs.is_byte(id):
+            pieces[id] = bytes([int(theirs.id_to_piece(id)[3:5], 16)])
+        elif theirs.is_control(id) or theirs.is_unknown(id) or theirs.is_unused(id):
+            special[theirs.id_to_piece(id)] = id
+    ids = {"unknown": theirs.unk_id(), "bos": theirs.bos_id(), "eos": theirs.eos_id(), "pad": theirs.pad_id()}
+    roles = {role: theirs.id_to_piece(id) for role, id in ids.items() if id >= 0}
+    return Model("sentencepiece", "none", pieces, special=special, roles=roles, original=data)
 
 
 def _text(data: bytes) -> str:
@@ -133,9 +180,7 @@ def _roles(trainer: dict, special: dict[str, int], kinds: list[int]) -> dict[str
 def _normalizers(spec: dict) -> tuple[str, ...]:
     rule, names = _text(spec.get(1, b"")), []
     if spec.get(2):
-        if rule not in RULES[:2] or spec[2] != charsmap(rule):
-            raise InputError(f"the character map {rule!r} is not one of SentencePiece's nmt_nfkc and nmt_nfkc_cf")
-        names.append(rule)
+        names.append(rule if rule in RULES[:2] and spec[2] == _own(rule) else "charsmap")
     if not spec.get(5, 1):
         raise InputError("models that do not write spaces as ▁ are not supported")
     return (*names, *(["collapse"] if spec.get(4, 1) else []), *(["prefix"] if spec.get(3, 1) else []), "escape")

@@ -18,10 +18,14 @@ MAX_UNUSED = 1 << 16  # ids without a piece; they take memory that the file does
 
 def to_tiktoken(model: Model) -> bytes:
     """Return the file's bytes. Raises RecipeError if ranks cannot express the merges."""
-    taken = {*model.special.values()}
+    taken = model.special_ids
+    if model.normalizers or model.part_normalizers or any(not token.is_plain for token in model.added):
+        raise RecipeError(
+            "a .tiktoken file has no normalizers and no tokens besides special ones; export with --format hf"
+        )
     if model.algorithm != "bpe" or model.alphabet != "bytes":
         raise RecipeError("a .tiktoken file holds BPE over bytes; train with the algorithm bpe and bpe.alphabet bytes")
-    ranked = [(piece, id) for id, piece in enumerate(model.pieces) if id not in taken]
+    ranked = [(piece, id) for id, piece in enumerate(model.pieces) if piece and id not in taken]
     if len({piece for piece, _ in ranked}) < len(ranked):
         raise RecipeError("two ids have the same bytes; a .tiktoken file holds each piece once")
     made = model.merges[:, 2]

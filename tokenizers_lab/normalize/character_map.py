@@ -9,6 +9,7 @@ import numpy as np
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
+from gristmill.tokenizers_lab.normalize.library import library_character
 
 UNASKED, SAME, NOBODY = -2, -1, -3
 
@@ -29,6 +30,7 @@ BY_CHARACTER: dict[str, Callable[[str], str]] = {
     "lower": str.lower,
     "strip_accents": _without_accents,
     "bert_clean": _clean,
+    **{name: library_character(name) for name in ("hf_lower", "hf_strip_accents", "hf_clean")},
 }
 
 

@@ -7,10 +7,15 @@
 ``bert_clean`` control characters and U+FFFD dropped, each white space a space
 ``collapse`` spaces at both ends dropped, runs of spaces one space
 ``prefix`` a space before every document that is not empty
+``prefix_once`` the same, unless a space is there
+``prefix_first`` the same, only where a document begins, not after an added token
 ``escape`` each space written as ▁
+``charsmap`` the character map that an imported SentencePiece model holds
+``hf_nfc hf_nfd hf_nfkc hf_nfkd hf_lower hf_strip_accents hf_clean`` the forms and maps of `tokenizers`
 
-All except Unicode's forms are kernels over tables; the forms skip plain ASCII and take other documents one by one. An
-empty document remains empty.
+All except Unicode's forms are kernels over tables; the forms skip documents that they would not change (forms.py) and
+take the others one by one. An empty document remains empty. Names that begin with hf belong to imported tokenizers:
+`tokenizers` has Unicode tables of its own age, so it computes the forms itself and fills the tables.
 """
 
 import unicodedata
@@ -20,37 +25,64 @@ import numpy as np
 
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.kernels.hashing import U64
-from gristmill.pipelines.kernels.intrinsics import allocating_kernel, kernel, load_u64, store_u64, trailing_zeros
+from gristmill.pipelines.kernels.intrinsics import (
+    allocating_kernel,
+    inline_kernel,
+    kernel,
+    load_u64,
+    store_u64,
+    trailing_zeros,
+)
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.settings import nearest
 from gristmill.tokenizers_lab.normalize.character_map import BY_CHARACTER, character_map
-from gristmill.tokenizers_lab.normalize.sentencepiece import apply_charsmap
+from gristmill.tokenizers_lab.normalize.charsmap import charsmap
+from gristmill.tokenizers_lab.normalize.forms import by_document
+from gristmill.tokenizers_lab.normalize.library import LIBRARY_FORMS, library_form
+from gristmill.tokenizers_lab.normalize.sentencepiece import apply_charsmap, load_charsmap
 from gristmill.tokenizers_lab.strings.user_symbols import UserSymbols
 
 EIGHT, TOPS, SPACE8 = U64(0x0101010101010101), U64(0x8080808080808080), U64(0x2020202020202020)
 
 
-def normalize(text: Ragged, names: tuple[str, ...], symbols: UserSymbols | None = None) -> Ragged:
-    """Apply the named normalizers to each document, in turn, except to its user symbols.
+def normalize(
+    text: Ragged,
+    names: tuple[str, ...],
+    symbols: UserSymbols | None = None,
+    begins: np.ndarray | None = None,
+    table: bytes = b"",
+) -> Ragged:
+    """Apply the named normalizers to each row, in turn, except to its user symbols.
 
+    ``begins`` (bool[rows], by default all) tells which rows begin a document. ``table`` is the map of ``charsmap``.
     Raises RecipeError for an unknown name.
     """
     check_normalizers(names)
     for run in _fuse_maps(names):
         if run[0] in SPACES:
             continue
-        text = symbols.apply_between(_changed_by(run), text) if symbols else _changed_by(run)(text)
-    spaces = tuple(name in names for name in SPACES)
-    return Ragged.from_arrays(*_space(*text, *spaces)) if any(spaces) else text
+        change = _changed_by(run, table)
+        text = symbols.apply_between(change, text) if symbols else change(text)
+    if not {*SPACES} & {*names}:
+        return text
+    prefix = np.full(text.rows, ALWAYS if "prefix" in names else ONCE if "prefix_once" in names else NEVER, np.uint8)
+    if "prefix_first" in names:
+        prefix[slice(None) if begins is None else begins] = ONCE
+    return Ragged.from_arrays(*_space(*text, "collapse" in names, prefix, "escape" in names))
 
 
-def _changed_by(run: tuple[str, ...]) -> Callable[[Ragged], Ragged]:
+def _changed_by(run: tuple[str, ...], table: bytes) -> Callable[[Ragged], Ragged]:
     """Return the function that applies a group of normalizers."""
     if run[0] in BY_CHARACTER:
         return character_map(run)
     if run[0] in FORMS:
-        return lambda text: _by_document(text, run[0].upper())
-    return lambda text: apply_charsmap(text, run[0])
+        form = run[0].upper()
+        return lambda text: by_document(text, lambda document: unicodedata.normalize(form, document), form)  # type: ignore[arg-type]
+    if run[0] in LIBRARY_FORMS:
+        return lambda text: by_document(text, library_form(run[0]), run[0].removeprefix("hf_").upper())
+    if run[0] == "charsmap":
+        return lambda text: apply_charsmap(text, load_charsmap(table))
+    return lambda text: apply_charsmap(text, load_charsmap(charsmap(run[0])))
 
 
 def _fuse_maps(names: tuple[str, ...]) -> list[tuple[str, ...]]:
@@ -66,9 +98,10 @@ def _fuse_maps(names: tuple[str, ...]) -> list[tuple[str, ...]]:
 
 def denormalize(text: Ragged, names: tuple[str, ...]) -> Ragged:
     """Undo ``escape`` and ``prefix``: ▁ becomes a space, and the space before a document is dropped."""
-    if not {"escape", "prefix"} & {*names}:
+    prefix = not {*names}.isdisjoint(("prefix", "prefix_once", "prefix_first"))
+    if not prefix and "escape" not in names:
         return text
-    return Ragged.from_arrays(*_unescape(*text, "escape" in names, "prefix" in names))
+    return Ragged.from_arrays(*_unescape(*text, "escape" in names, prefix))
 
 
 def check_normalizers(names: tuple[str, ...]) -> None:
@@ -81,37 +114,10 @@ def check_normalizers(names: tuple[str, ...]) -> None:
 
 
 FORMS = ("nfc", "nfd", "nfkc", "nfkd")
-CHARSMAPS = ("nmt_nfkc", "nmt_nfkc_cf")
-CHANGES = (*FORMS, *CHARSMAPS, *BY_CHARACTER)
-SPACES = ("collapse", "prefix", "escape")
-
-
-def _by_document(text: Ragged, form: str) -> Ragged:
-    """Normalize every document that is not plain (printable ASCII, which Unicode's forms keep)."""
-    plain = np.empty(text.rows, np.bool_)
-    _is_plain(*text, plain)
-    rows = np.flatnonzero(~plain)
-    if not rows.size:
-        return text
-    parts, begin, sizes = [], 0, np.diff(text.offsets)
-    for row in rows.tolist():
-        parts.append(text.data[begin : text.offsets[row]])
-        begin = int(text.offsets[row + 1])
-        document = unicodedata.normalize(form, text.row(row).decode("utf-8", "surrogateescape"))  # type: ignore[arg-type]
-        data = document.encode("utf-8", "surrogateescape")
-        parts.append(np.frombuffer(data, np.uint8))
-        sizes[row] = len(data)
-    parts.append(text.data[begin:])
-    return Ragged.from_arrays(np.concatenate(([0], np.cumsum(sizes))), np.concatenate(parts))
-
-
-@kernel
-def _is_plain(offsets, data, plain):
-    for row in range(plain.size):
-        at, end = offsets[row], offsets[row + 1]
-        while at < end and 0x20 <= data[at] < 0x7F:
-            at += 1
-        plain[row] = at == end
+CHARSMAPS = ("nmt_nfkc", "nmt_nfkc_cf", "charsmap")
+CHANGES = (*FORMS, *LIBRARY_FORMS, *CHARSMAPS, *BY_CHARACTER)
+SPACES = ("collapse", "prefix", "prefix_once", "prefix_first", "escape")
+NEVER, ALWAYS, ONCE = range(3)  # prefix a row, unless it begins with a space
 
 
 @allocating_kernel
@@ -126,9 +132,14 @@ def _space(offsets, data, collapse, prefix, escape):
         begin, end = offsets[row], offsets[row + 1]
         while collapse and begin < end and data[begin] == 32:
             begin += 1
-        while collapse and begin < end and data[end - 1] == 32:
-            end -= 1
-        if prefix and begin < end:
+        while collapse and begin < end:
+            if data[end - 1] == 32:
+                end -= 1
+            elif escape and end - 3 >= begin and _is_mark(data, end - 3, end):
+                end -= 3  # SentencePiece drops ▁ at the end, whether it was a space or not
+            else:
+                break
+        if begin < end and (prefix[row] == ALWAYS or (prefix[row] == ONCE and not _is_space(data, begin, end, escape))):
             at = _write_space(out, at, escape)
         i = begin
         while i < end:
@@ -148,6 +159,17 @@ def _space(offsets, data, collapse, prefix, escape):
             i += 1
         new_offsets[row + 1] = at
     return new_offsets, out[:at]
+
+
+@inline_kernel
+def _is_mark(data, at, end):
+    return data[at] == 0xE2 and at + 2 < end and data[at + 1] == 0x96 and data[at + 2] == 0x81
+
+
+@inline_kernel
+def _is_space(data, at, end, escape):
+    """True if a space begins at ``at``, or ▁ that is to stand for one."""
+    return data[at] == 32 or (escape and _is_mark(data, at, end))
 
 
 @kernel

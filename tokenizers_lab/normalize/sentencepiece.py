@@ -4,21 +4,23 @@ Most text has few characters with rules. A table marks the characters that may b
 scanned and copied at once: four times as fast on Russian and Japanese as a lookup per character.
 """
 
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
+from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.kernels.hashing import U64
 from gristmill.pipelines.kernels.intrinsics import allocating_kernel, inline_kernel, kernel, load_u64, store_u64
 from gristmill.pipelines.kernels.utf8 import INVALID, decode, two_level_table
 from gristmill.pipelines.ragged import Ragged
-from gristmill.tokenizers_lab.normalize.charsmap import charsmap
 from gristmill.tokenizers_lab.strings.codepoints import INVALID_BYTE_BASE, codepoint_at
 
 EIGHT, TOPS = U64(0x0101010101010101), U64(0x8080808080808080)
 ALONE, LEADS, FOLLOWS = 1, 2, 4  # a character is a rule, begins a longer one, or continues one
 ROOM = 256  # bytes, more than any replacement has
+STEPS = 1 << 30  # seconds; the maps of SentencePiece take a tenth
+LEAF, VALUE = np.uint32(0x100), np.uint32(0x80000000)  # bits of a unit: a rule ends here; it holds a replacement
 
 
 class Charsmap(NamedTuple):
@@ -30,20 +32,36 @@ class Charsmap(NamedTuple):
     kinds: np.ndarray  # uint8: ALONE, LEADS, FOLLOWS
 
 
-def apply_charsmap(text: Ragged, name: str) -> Ragged:
-    """Apply SentencePiece's map of that name to each document; a byte that begins no character becomes U+FFFD."""
-    return Ragged.from_arrays(*_apply_charsmap(*text, *load_charsmap(name), name.endswith("_cf")))
+def apply_charsmap(text: Ragged, table: Charsmap) -> Ragged:
+    """Apply a map to each document; a byte that begins no character becomes U+FFFD."""
+    folds = bool((table.kinds[int(table.blocks[0]) * 256 + np.arange(65, 91)] & ALONE).any())
+    return Ragged.from_arrays(*_apply_charsmap(*text, *table, folds))
 
 
-@cache
-def load_charsmap(name: str) -> Charsmap:
-    """Return the map of that name, parsed once."""
-    table = charsmap(name)
+@lru_cache(4)
+def load_charsmap(table: bytes) -> Charsmap:
+    """Parse a map (``precompiled_charsmap``). Raises InputError if it is damaged: a file must not lead kernels astray.
+
+    The eight-byte scan of plain text needs printable ASCII to begin no rule, except that capitals may fold.
+    """
     size = int.from_bytes(table[:4], "little")
-    units, replacements = np.frombuffer(table, "<u4", size // 4, 4), np.frombuffer(table, np.uint8, offset=4 + size)
+    good = size % 4 == 0 and 1024 <= size <= len(table) - 5 and table[-1] == 0
+    if good:
+        units, replacements = np.frombuffer(table, "<u4", size // 4, 4), np.frombuffer(table, np.uint8, offset=4 + size)
+        leaves = (units & LEAF != 0) & (units & VALUE == 0)
+        base = np.arange(units.size) ^ ((units >> 10).astype(np.int64) << ((units & 0x200) >> 6).astype(np.int64))
+        good = bool(((base | 0xFF) < units.size)[(units & VALUE == 0)].all())
+        values = units[base[leaves]] & ~VALUE if good else units[:0]
+        good = good and int(values.max(initial=0)) < replacements.size
+        good = good and int(np.diff(np.flatnonzero(replacements == 0), prepend=-1).max()) < ROOM
     kinds = np.zeros(INVALID_BYTE_BASE + 256, np.uint8)
     kinds[INVALID_BYTE_BASE:] = ALONE
-    _mark_kinds(units, kinds)
+    if not good or not _mark_kinds(units, kinds):
+        raise InputError("the character map of the model (precompiled_charsmap) is damaged; get the file again")
+    plain = [(code, int(kinds[code]) & (~ALONE if 65 <= code <= 90 else -1)) for code in range(0x20, 0x7F)]
+    odd = [chr(code) for code, kind in plain if kind & (ALONE | FOLLOWS)]
+    if odd:
+        raise InputError(f"the character map of the model has rules for {''.join(odd[:10])!r}, which are not supported")
     return Charsmap(units, replacements, *two_level_table(kinds))
 
 
@@ -55,10 +73,13 @@ def _children(unit):
 
 @allocating_kernel
 def _mark_kinds(units, kinds):
-    """Fill in what each character is to the rules, by a walk through all of them."""
+    """Fill in what each character is to the rules, by a walk through all of them; False if it does not end in time."""
     key, nodes, tried = np.zeros(ROOM, np.uint8), np.zeros(ROOM, np.int64), np.zeros(ROOM, np.int64)
-    nodes[0], depth = _children(units[0]), 0
+    nodes[0], depth, steps = _children(units[0]), 0, 0
     while depth >= 0:
+        steps += 1
+        if depth > ROOM - 2 or steps > STEPS:
+            return False
         tried[depth] += 1
         if tried[depth] > 255:
             depth -= 1
@@ -76,6 +97,7 @@ def _mark_kinds(units, kinds):
                 code, size = codepoint_at(key, at, depth)
                 kinds[code] |= FOLLOWS
                 at += size
+    return True
 
 
 @kernel

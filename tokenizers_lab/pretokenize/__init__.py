@@ -22,8 +22,18 @@ from gristmill.pipelines.settings import nearest
 from gristmill.tokenizers_lab.pretokenize.cl100k import cl100k, cl100k_pattern
 from gristmill.tokenizers_lab.pretokenize.deepseek import DEEPSEEK_PATTERNS, deepseek
 from gristmill.tokenizers_lab.pretokenize.gpt2 import GPT2_PATTERN, gpt2
-from gristmill.tokenizers_lab.pretokenize.o200k import O200K_PATTERN, o200k
+from gristmill.tokenizers_lab.pretokenize.o200k import O200K_PATTERN, TEKKEN_PATTERN, o200k, tekken
 from gristmill.tokenizers_lab.pretokenize.regex_split import RegexSplit, compiled, split_by_regex
+from gristmill.tokenizers_lab.pretokenize.steps import (
+    BLOOM_PATTERN,
+    THREE_DIGITS_PATTERN,
+    bloom,
+    byte_digits,
+    digits,
+    mark_runs,
+    punctuation,
+    three_digits,
+)
 from gristmill.tokenizers_lab.pretokenize.whitespace import bert, lines, metaspace, whitespace
 
 DEFAULT = "o200k"
@@ -41,9 +51,20 @@ NAMES = (
     "metaspace",
     "none",  # a document is one pre-token
     "lines",  # with their newlines
+    "tekken",
+    "bloom",
+    "digits",
+    "each_digit",
+    "punctuation",
+    "each_punctuation",
+    "byte_digits",
+    "three_digits",
+    "mark_runs",  # words of a vocabulary that has runs of ▁
 )
 O200K, GPT2, CL100K, TIKTOKEN, LLAMA3, QWEN2 = range(6)
 NANOCHAT, DEEPSEEK, WHITESPACE, BERT, METASPACE, NONE, LINES = range(6, 13)
+TEKKEN, BLOOM, DIGITS, EACH_DIGIT, PUNCTUATION, EACH_PUNCTUATION = range(13, 19)
+BYTE_DIGITS, THREE_DIGITS, MARK_RUNS = range(19, 22)
 DROPS_SPACE = {"whitespace", "bert"}
 PATTERNS = {  # regexes; each one splits the parts that the ones before it left
     "o200k": (O200K_PATTERN,),
@@ -55,6 +76,9 @@ PATTERNS = {  # regexes; each one splits the parts that the ones before it left
     "nanochat": (cl100k_pattern(2, False),),
     "deepseek-v3": DEEPSEEK_PATTERNS,
     "lines": (r"[^\r\n]*[\r\n]+|[^\r\n]+",),
+    "tekken": (TEKKEN_PATTERN,),
+    "bloom": (BLOOM_PATTERN,),
+    "three_digits": (THREE_DIGITS_PATTERN,),
 }
 
 
@@ -83,6 +107,20 @@ def next_boundary(number, data, at, stop):
         return metaspace(data, at, stop)
     if number == LINES:
         return lines(data, at, stop)
+    if number == TEKKEN:
+        return tekken(data, at, stop)
+    if number == BLOOM:
+        return bloom(data, at, stop)
+    if number == DIGITS or number == EACH_DIGIT:
+        return digits(data, at, stop, number == EACH_DIGIT)
+    if number == PUNCTUATION or number == EACH_PUNCTUATION:
+        return punctuation(data, at, stop, number == EACH_PUNCTUATION)
+    if number == BYTE_DIGITS:
+        return byte_digits(data, at, stop)
+    if number == THREE_DIGITS:
+        return three_digits(data, at, stop)
+    if number == MARK_RUNS:
+        return mark_runs(data, at, stop)
     return stop
 
 
@@ -107,12 +145,18 @@ class PreTokens(NamedTuple):
 def pretokenize(text: Ragged, pretokenizer: str) -> PreTokens:
     """Split every document, by a pre-tokenizer's name or by ``regex:PATTERN``. An empty document has no pre-tokens.
 
-    A pattern is matched by the ``regex`` package at a few MB/s, with that package's version of Unicode. Text between
-    two matches is a pre-token too, so nothing is lost.
+    ``NAME>NAME`` is a sequence: each splits the parts that the ones before it left. A pattern is matched by the
+    ``regex`` package at a few MB/s, with that package's version of Unicode. Text between two matches is a pre-token
+    too, so nothing is lost.
     """
     check_pretokenizer(pretokenizer)
     if split := RegexSplit.of(pretokenizer):
         return PreTokens(*split_by_regex(split, text))
+    *before, last = pretokenizer.split(">")
+    if before:
+        outer = pretokenize(text, ">".join(before))
+        inner = pretokenize(Ragged.from_arrays(outer.offsets, text.data), last)
+        return PreTokens(inner.documents[outer.documents], inner.offsets)
     documents, offsets = np.empty(text.rows + 1, np.int64), np.empty(text.data.size + 1, np.int64)
     count = _cutter(NAMES.index(pretokenizer))(*text, documents, offsets)
     return PreTokens(documents, offsets[: count + 1])
@@ -122,10 +166,11 @@ def check_pretokenizer(pretokenizer: str) -> None:
     """Raise RecipeError for an unknown pre-tokenizer or an invalid pattern."""
     if split := RegexSplit.of(pretokenizer):
         compiled(split.pattern)
-    elif pretokenizer not in PRETOKENIZERS:
-        raise RecipeError(
-            f"there is no pretokenizer {pretokenizer!r}; {nearest(pretokenizer, [*NAMES])}, or regex:PATTERN"
-        )
+        return
+    steps = pretokenizer.split(">")
+    for name in steps:
+        if name not in PRETOKENIZERS or (steps[1:] and name in DROPS_SPACE):
+            raise RecipeError(f"there is no pretokenizer {name!r}; {nearest(name, [*NAMES])}, or regex:PATTERN")
 
 
 @cache

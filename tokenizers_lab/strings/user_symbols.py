@@ -46,7 +46,7 @@ class UserSymbols:
     def text_between(self, text: Ragged) -> Ragged:
         """Return the text between symbols, each part a row: the text to count words in."""
         parts, number, _ = self.split(text)
-        return _but_symbols(parts, number)
+        return without_symbols(parts, number)
 
     def apply_between(self, change: Change, text: Ragged) -> Ragged:
         """Return each document with ``change`` applied to the text between its symbols."""
@@ -57,8 +57,8 @@ class UserSymbols:
     def encode_between(self, encode: Change, ids: np.ndarray, text: Ragged) -> Ragged:
         """Return the ids of each document: by ``encode`` between its symbols, and from ``ids`` for each symbol."""
         parts, number, documents = self.split(text)
-        of_parts = encode(_but_symbols(parts, number))
-        offsets, found = _insert(*of_parts, number, ids.astype(of_parts.data.dtype))
+        of_parts = encode(without_symbols(parts, number))
+        offsets, found = insert(*of_parts, number, ids.astype(of_parts.data.dtype))
         return Ragged.from_arrays(offsets[documents], found)
 
 
@@ -107,7 +107,7 @@ def _cut(offsets, data, begin, keys, nodes, piece):
     return parts[: count + 1].copy(), number[:count].copy(), documents
 
 
-def _but_symbols(parts: Ragged, number: np.ndarray) -> Ragged:
+def without_symbols(parts: Ragged, number: np.ndarray) -> Ragged:
     """Return the rows, emptied if they are symbols."""
     return Ragged.from_arrays(*_instead(*parts, np.zeros_like(parts.offsets), np.empty(0, np.uint8), number))
 
@@ -130,7 +130,7 @@ def _instead(offsets, data, old_offsets, old, number):
 
 
 @allocating_kernel
-def _insert(offsets, ids, number, symbols):
+def insert(offsets, ids, number, symbols):
     new_offsets, out, at = np.zeros(offsets.size, np.int64), np.empty(ids.size + number.size, ids.dtype), 0
     for row in range(number.size):
         if number[row] != NOTHING:

@@ -82,11 +82,11 @@ def build_exports(kinds: dict[str, str], format: str, folder: Path) -> None:
 
 def use_import(case: Path) -> None:
     """Import a tokenizer, and use it."""
-    from gristmill.tokenizers_lab.verify_export import import_tokenizer
+    from gristmill.tokenizers_lab.import_tokenizer import import_tokenizer
 
     (file,) = case.iterdir()
     with tempfile.TemporaryDirectory() as scratch:
-        use_model(import_tokenizer(str(file), scratch, "gpt2" if file.suffix == ".tiktoken" else None, []))
+        use_model(import_tokenizer(str(file), scratch, "gpt2" if file.suffix == ".tiktoken" else None, []).model)
 
 
 def protobuf_fields(name: str, data: bytes) -> list[Field]:

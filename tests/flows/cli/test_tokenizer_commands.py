@@ -23,9 +23,9 @@ def call(*arguments, code=0, text=None):
     return done.stdout
 
 
-def complaint(*arguments):
+def complaint(*arguments, text=None):
     with pytest.raises(GristmillError) as error:
-        CliRunner().invoke(group, [str(argument) for argument in arguments], catch_exceptions=False)
+        CliRunner().invoke(group, [str(argument) for argument in arguments], catch_exceptions=False, input=text)
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -166,6 +166,52 @@ def test_every_document_comes_back_from_the_shards_and_every_position_is_traced(
     assert np.array_equal(again.split()[0].ids, shards.split()[0].ids)
 
 
+def test_another_librarys_tokenizer_is_read_wherever_ours_is(corpus, folder, tmp_path):
+    file, out = tmp_path / "tokenizer.json", tmp_path / "back"
+    call("tokenizer", "export", folder, "--format", "hf", "--output", file)
+    told = call("tokenizer", "import", file, "--corpus", corpus, "--output", out)
+    assert "backend: gristmill" in told and "tokenizers gives the same ids for all" in told
+    ids = call("tokenizer", "encode", folder, "The naïve 漢字")
+    assert (
+        call("tokenizer", "encode", file, "The naïve 漢字") == ids == call("tokenizer", "encode", out, "The naïve 漢字")
+    )
+    assert call("tokenizer", "decode", file, text=ids) == "The naïve 漢字\n"
+    assert "400 (" in call("tokenizer", "show", file)
+    assert "400" in call("tokenizer", "compare", file, "--corpus", corpus)
+    made = [tmp_path / name for name in ("ours", "theirs")]
+    for tokenizer, tokens in zip((folder, file), made, strict=True):
+        call("tokenize", corpus, "--tokenizer", tokenizer, "--output", tokens)
+    one, other = (TokenShards(UPath(tokens)) for tokens in made)
+    assert np.array_equal(one.split()[0].ids, other.split()[0].ids)
+
+
+def test_a_tokenizer_of_which_we_have_no_form_runs_in_its_library(corpus, tmp_path):
+    uni, file, out = tmp_path / "uni", tmp_path / "tokenizer.json", tmp_path / "back"
+    call("tokenizer", "train", corpus, "--algorithm", "unigram", "--vocab-size", 400, "--output", uni)
+    call("tokenizer", "export", uni, "--format", "hf", "--output", file)
+    told = call("tokenizer", "import", file, "--output", out)
+    assert "backend: tokenizers" in told and "run by tokenizers: the model is Unigram" in told
+    assert "that of the file, run by tokenizers" in call("tokenizer", "show", out)
+    call("tokenize", corpus, "--tokenizer", out, "--output", tmp_path / "tokens", "--workers", 2)
+    assert "bytes per token" in call("tokens", "inspect", tmp_path / "tokens", "--check", "--rows", 1)
+    assert "tokenizers has none; use a bpe tokenizer" in complaint("tokenizer", "encode", out, "a", "--dropout", 0.5)
+    assert "only BPE with a list of merges" in complaint(
+        "tokenizer", "extend", out, corpus, "--vocab-size", 900, "--output", tmp_path / "x"
+    )
+    assert "import` first" in complaint("ngram", "train", corpus, "--tokenizer", file, "--output", tmp_path / "n.ngram")
+
+
+def test_input_that_is_not_utf8_and_negative_ids_are_one_line(folder):
+    assert "standard input is not UTF-8: found bytes ff" in complaint("tokenizer", "encode", folder, text=b"a\n\xff\n")
+    assert "-1 is not in the range" in told_of_usage("tokenizer", "decode", folder, 5, -1)
+
+
+def told_of_usage(*arguments):
+    done = CliRunner().invoke(group, [str(a) for a in arguments])
+    assert done.exit_code == 2
+    return done.output
+
+
 def test_mistakes_are_one_line(corpus, folder, tmp_path):
     out = ("--output", tmp_path / "out")
     assert "more than the corpus gives" in complaint("tokenizer", "train", corpus, "--vocab-size", 90_000, *out)
@@ -176,15 +222,15 @@ def test_mistakes_are_one_line(corpus, folder, tmp_path):
     assert "did you mean 'min_frequency'" in complaint(
         "tokenizer", "train", corpus, "--set", "bpe.min_frequencies=2", *out
     )
-    assert "holds no gristmill.json" in complaint("tokenize", corpus, "--tokenizer", tmp_path, *out)
+    assert "holds none of gristmill.json" in complaint("tokenize", corpus, "--tokenizer", tmp_path, *out)
     assert "expected SHARD:POSITION" in complaint_of_trace(corpus, folder, tmp_path)
     broken = tmp_path / "broken"
     broken.mkdir()
     whole = (folder / FILE).read_bytes()
     (broken / FILE).write_bytes(whole[: len(whole) // 2])
     assert "cut short" in complaint("tokenizer", "show", broken)
-    (broken / FILE).write_bytes(whole.replace(b'"version": 3', b'"version": 9'))
-    assert "has version 9, expected 3" in complaint("tokenizer", "show", broken)
+    (broken / FILE).write_bytes(whole.replace(b'"version": 4', b'"version": 9'))
+    assert "has version 9, expected 4" in complaint("tokenizer", "show", broken)
     (broken / "x.model").write_bytes(b"\xff\xff\xff")
     assert "SentencePiece" in complaint("tokenizer", "import", broken / "x.model", *out)
     assert "unigram splits text at" in complaint(

@@ -8,13 +8,14 @@ import pytest
 from upath import UPath
 
 from gristmill.pipelines.errors import GristmillError, InputError, WorkError
-from gristmill.tokenizers_lab.formats.detect import load_any
 from gristmill.tokenizers_lab.formats.huggingface import to_huggingface
 from gristmill.tokenizers_lab.formats.model import FILE, Model, read_model, write_model
 from gristmill.tokenizers_lab.formats.sentencepiece import from_sentencepiece, to_sentencepiece
 from gristmill.tokenizers_lab.formats.tiktoken import from_tiktoken
+from gristmill.tokenizers_lab.import_tokenizer import load_any
 from gristmill.tokenizers_lab.normalize.protobuf import field
 
+UNREADABLE = "`tokenizers` cannot read the file"
 BYTES = [bytes([b]) for b in range(256)]
 BPE = {"pieces": [*BYTES, b"ab"], "merges": np.array([(97, 98, 256)], np.int32)}
 UNIGRAM = {"pieces": [b"<unk>", b"a"], "scores": np.array([np.nan, -1], np.float32), "special": {"<unk>": 0}}
@@ -123,18 +124,20 @@ def test_a_file_that_is_no_tokenizer_is_one_line(tmp_path, data):
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        (("model", "vocab", "a"), 2**63 - 1, "ids of the vocabulary have gaps"),
-        (("model", "vocab", "a"), "1", r"model\.vocab\.a: Input should be a valid integer"),
-        (("model", "vocab"), [], r"model\.vocab: Input should be a valid dictionary"),
+        (("model", "vocab", "a"), 2**63 - 1, UNREADABLE),
+        (("model", "vocab", "a"), 2**31, "ids up to 2,147,483,648 have no piece"),
+        (("model", "vocab", "a"), "1", UNREADABLE),
+        (("model", "vocab", "a"), -1, UNREADABLE),
+        (("model", "vocab"), [], UNREADABLE),
         (("model", "merges"), [["a", "b", "c"]], r"merge \['a', 'b', 'c'\] does not name two pieces"),
-        (("model", "merges"), [7], r"model\.merges\.0"),
-        (("model", "merges"), ["a é"], "a merge names 'aé'"),
-        (("added_tokens",), [{"content": []}], r"added_tokens\.0\.(id|content)"),
-        (("pre_tokenizer",), [], "pre_tokenizer"),
-        (("pre_tokenizer",), {"type": "Sequence", "pretokenizers": [3]}, r"pre_tokenizer\.pretokenizers\.0"),
-        (("normalizer",), {"type": "Sequence", "normalizers": {}}, r"normalizer\.normalizers"),
-        (("normalizer",), {"type": "Odd"}, "normalizer 'Odd' is not supported"),
-        (("model", "type"), [], r"model of type \[\]"),
+        (("model", "merges"), [7], "merge 7 does not name two pieces"),
+        (("model", "merges"), ["a é"], "a merge names 'é'"),
+        (("added_tokens",), [{"content": []}], UNREADABLE),
+        (("pre_tokenizer",), [], UNREADABLE),
+        (("pre_tokenizer",), {"type": "Sequence", "pretokenizers": [3]}, UNREADABLE),
+        (("normalizer",), {"type": "Sequence", "normalizers": {}}, UNREADABLE),
+        (("normalizer",), {"type": "Odd"}, UNREADABLE),
+        (("model", "type"), [], UNREADABLE),
     ],
 )
 def test_a_tokenizer_json_with_a_changed_value_is_one_line(tmp_path, place, value, message):
@@ -152,8 +155,8 @@ def test_a_rank_of_tiktoken_out_of_range_is_one_line(rank):
     data = b"".join(base64.b64encode(piece) + b" %d\n" % number for number, piece in enumerate(BYTES[:-1]))
     with pytest.raises(InputError, match=rf"rank or special token's id is {rank}, expected 0 to 2,097,150"):
         from_tiktoken(data + base64.b64encode(BYTES[-1]) + b" %d\n" % rank, "gpt2", {})
-    with pytest.raises(InputError, match=r"byte without a piece is \[255\]"):
-        from_tiktoken(data, "gpt2", {})
+    with pytest.raises(InputError, match=r"byte without a piece is \[0\]"):
+        from_tiktoken(data[data.index(b"\n") + 1 :], "gpt2", {})
 
 
 def test_ids_without_a_piece_are_few_in_tiktoken():

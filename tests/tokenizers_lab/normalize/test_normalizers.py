@@ -2,14 +2,19 @@
 
 import unicodedata
 
+import numpy as np
 import pytest
 import sentencepiece
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import normalizers, pre_tokenizers
 
-from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.ragged import Ragged
+from gristmill.tokenizers_lab.normalize.charsmap import charsmap
+from gristmill.tokenizers_lab.normalize.forms import stable_characters
 from gristmill.tokenizers_lab.normalize.normalizers import denormalize, normalize
+from gristmill.tokenizers_lab.normalize.sentencepiece import apply_charsmap, load_charsmap
 
 odd = st.text(
     st.one_of(st.characters(codec="utf-8"), st.sampled_from("aA \t\n▁é\u0301ｶﾞ①ﬁ\u200b\ufeff\u3000ǅς한\u1100")),
@@ -84,6 +89,63 @@ def test_every_offset_in_eight_bytes_is_looked_at(at, there):
             assert one(text, rule) == theirs(rule).normalize(text), text
 
 
+@given(st.text("a ▁Ё漢", max_size=8))
+def test_marks_at_the_end_are_dropped_as_spaces_are(text):
+    flags = {"add_dummy_prefix": True, "remove_extra_whitespaces": True, "escape_whitespaces": True}
+    assert one(text, "collapse", "prefix", "escape") == theirs("identity", **flags).normalize(text)
+
+
+FROM_LIBRARY = {
+    "hf_nfc": normalizers.NFC(),
+    "hf_nfd": normalizers.NFD(),
+    "hf_nfkc": normalizers.NFKC(),
+    "hf_nfkd": normalizers.NFKD(),
+    "hf_lower": normalizers.Lowercase(),
+    "hf_clean": normalizers.BertNormalizer(True, False, False, False),
+    "hf_strip_accents": normalizers.BertNormalizer(False, False, True, False),
+}
+
+
+@pytest.mark.parametrize("name", FROM_LIBRARY)
+@given(text=odd)
+def test_normalizers_of_the_library_are_its_own(name, text):
+    assert one(text, name) == FROM_LIBRARY[name].normalize_str(text)
+
+
+@given(st.lists(st.tuples(st.text("a ▁", max_size=4), st.booleans()), max_size=5))
+def test_a_space_is_put_before_text_once(rows):
+    texts, begins = [text for text, _ in rows], np.array([begin for _, begin in rows], np.bool_)
+    for scheme, name in (("always", "prefix_once"), ("first", "prefix_first")):
+        found = normalize(Ragged.from_strings(texts), (name, "escape"), begins=begins)
+        for row, (text, begin) in enumerate(rows):
+            put = scheme == "always" or begin
+            split = pre_tokenizers.Metaspace(prepend_scheme="always" if put else "never", split=False)
+            expected = "".join(piece for piece, _ in split.pre_tokenize_str(text)) if text else ""
+            assert found.row(row).decode() == expected
+        plain = normalize(Ragged.from_strings(texts), (name,), begins=begins)
+        for row, (text, begin) in enumerate(rows):
+            put = text and text[0] != " " and (scheme == "always" or begin)
+            assert plain.row(row).decode() == (" " + text if put else text)
+
+
+@given(st.integers(0, 250_000), st.integers(0, 255))
+def test_a_damaged_map_is_refused_or_stays_within_its_arrays(place, byte):
+    table = bytearray(charsmap("nmt_nfkc"))
+    table[place % len(table)] = byte
+    try:
+        found = load_charsmap(bytes(table))
+    except InputError:
+        return
+    for text in ("aﬁ①Ａ", "\u0301é한ｶﾞ", "x" * 40):
+        apply_charsmap(Ragged.from_strings([text]), found)
+
+
+@pytest.mark.parametrize("table", [b"", b"\0\0\0\0", b"\xff" * 3000, bytes(4) + b"x", charsmap("nmt_nfkc")[:-1]])
+def test_no_map_is_one_line(table):
+    with pytest.raises(InputError, match=r"character map of the model .precompiled_charsmap. is damaged"):
+        load_charsmap(table)
+
+
 def test_smallest_inputs():
     assert one("", "prefix", "escape") == "" and one(" ", "collapse", "prefix", "escape") == ""
     assert one(" a  b ", "collapse", "escape") == "a▁b" and one("a", "prefix", "escape") == "▁a"
@@ -95,3 +157,13 @@ def test_what_is_none_or_out_of_order_is_told():
         one("", "nfx")
     with pytest.raises(RecipeError, match="must come before"):
         one("", "escape", "lower")
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
+def test_stable_characters_are_kept_in_any_company(form):
+    stable = np.flatnonzero(stable_characters(form))
+    assert stable.size > 70_000 and not {0x301, 0x1161, 0x11A8, 0x378} & {*stable.tolist()}
+    rng = np.random.default_rng(3)
+    whole = "".join(map(chr, [*stable, *rng.permutation(stable)]))
+    assert unicodedata.normalize(form, whole) == whole
+    assert FROM_LIBRARY[f"hf_{form.lower()}"].normalize_str(whole) == whole

@@ -36,7 +36,7 @@ ODD = st.sampled_from(
     ]
 )
 TEXT = st.one_of(st.text(), st.lists(st.one_of(ODD, st.text(max_size=2))).map("".join))
-LIBRARIES = [name for name in NAMES if name != "none"]
+LIBRARIES = [name for name in NAMES if name not in ("none", "byte_digits")]
 
 
 def cut(pretokenizer, data):
@@ -112,3 +112,30 @@ def test_what_is_no_split_is_said():
         pretokenize(Ragged.from_strings(["a"]), "gpt3")
     with pytest.raises(RecipeError):
         pretokenize(Ragged.from_strings(["a"]), "regex:(")
+
+
+@given(st.text(st.sampled_from("a1²½é 9٣в\n")))
+def test_falcons_digits_are_bytes(text):
+    """A byte is a number if its character is: `tokenizers` splits text that is written a character per byte."""
+    from tokenizers import pre_tokenizers
+
+    steps = [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False), pre_tokenizers.Digits(False)]
+    theirs = [len(piece) for piece, _ in pre_tokenizers.Sequence(steps).pre_tokenize_str(text)] if text else []
+    assert [len(piece) for piece in cut("byte_digits", text.encode())] == theirs
+
+
+@given(TEXT)
+def test_a_sequence_splits_the_parts_of_the_one_before(text):
+    from tokenizers import pre_tokenizers
+
+    theirs = pre_tokenizers.Sequence([plain.by_tokenizers(name) for name in ("punctuation", "each_digit", "gpt2")])
+    data = text.encode()
+    found = [data.decode()[a:b] for _, (a, b) in theirs.pre_tokenize_str(text)] if text else []
+    assert [piece.decode() for piece in cut("punctuation>each_digit>gpt2", data)] == found
+
+
+def test_a_sequence_names_the_step_that_is_unknown():
+    with pytest.raises(RecipeError, match="no pretokenizer 'digit'; did you mean"):
+        pretokenize(Ragged.from_strings(["a"]), "digit>gpt2")
+    with pytest.raises(RecipeError, match="no pretokenizer 'bert'"):
+        pretokenize(Ragged.from_strings(["a"]), "bert>gpt2")
