@@ -15,10 +15,9 @@ from gristmill.filters.pii.filter import PiiFilter
 from gristmill.filters.rules.keywords import Keywords
 from gristmill.flows.clean.run import REMEDY
 from gristmill.flows.report.format import environment, indented
-from gristmill.flows.report.guessed import guessed
 from gristmill.flows.report.html import addresses_left, benchmarks, rewritten, unread_columns, unsearched
 from gristmill.flows.report.ledger import read_ledger
-from gristmill.flows.report.rules import steps
+from gristmill.flows.report.rules import guessed, steps
 from gristmill.flows.runs.finished import FinishedRun
 from gristmill.pipelines.schema import CLUSTER_SIZE, COPY_SOURCES, DECLARED, ID, SOURCE, TEXT
 from gristmill.pipelines.storage.files import atomic_write

@@ -21,12 +21,11 @@ from gristmill.flows.clean.plan import report_of
 from gristmill.flows.clean.run import REMEDY
 from gristmill.flows.report.duplicates import duplicates
 from gristmill.flows.report.format import TEMPLATES, environment
-from gristmill.flows.report.guessed import guessed
 from gristmill.flows.report.impact import impact
 from gristmill.flows.report.ledger import LedgerSummary, read_ledger
 from gristmill.flows.report.made import made
 from gristmill.flows.report.models import runs, tokenizers, tokens
-from gristmill.flows.report.rules import plots, steps
+from gristmill.flows.report.rules import guessed, plots, steps
 from gristmill.flows.report.samples import samples, without_personal
 from gristmill.flows.report.svg import HEIGHT
 from gristmill.flows.runs.finished import FinishedRun

@@ -1,4 +1,4 @@
-"""Rules of a run: their counts, and histograms of their measures."""
+"""Rules of a run: their counts, histograms of their measures, and languages judged by guessed thresholds."""
 
 import math
 from collections import Counter
@@ -9,7 +9,8 @@ from upath import UPath
 
 from gristmill.dedup.near.near_duplicates import NearDuplicates
 from gristmill.filters.core.filter import LANGUAGE, Filter, Rule, own_profiles
-from gristmill.filters.core.profiles import NO_PROFILE, profile_of
+from gristmill.filters.core.profiles import NO_PROFILE, profile_of, profiles, shipped_profile
+from gristmill.filters.langid.labels import UNKNOWN
 from gristmill.filters.perplexity.cross_fit import THRESHOLDS, CrossFitPerplexity
 from gristmill.flows.clean.plan import decisions_of, report_of
 from gristmill.flows.report.ledger import LedgerSummary
@@ -172,3 +173,17 @@ def _broken(work: FinishedRun, folder: UPath, part: str, rules: list[str]) -> pl
     broken = work.shard(folder, part, ["violations"])["violations"].explode(empty_as_null=False)
     values = broken.struct.unnest().filter(pl.col("rule").is_in(rules))["value"]
     return values.filter(values.is_finite())
+
+
+def guessed(work: FinishedRun, ledger: LedgerSummary) -> list[dict[str, Any]]:
+    """Return language, documents, kept and profile of each language on a guessed profile, the most documents first.
+
+    The profile is that of a related language, or ``neutral``. Empty if no step uses language profiles.
+    """
+    filters = [step for step in work.recipe.steps.values() if isinstance(step, Filter) and step.use_profiles]
+    if not any(step.NAME in profile for step in filters for profile in profiles().values()):
+        return []
+    own = {UNKNOWN, *profiles(), *own_profiles(work.recipe.steps)}
+    rows = ledger.languages.select(LANGUAGE, "documents", "kept").to_dicts()
+    found = [row | {"profile": shipped_profile(row[LANGUAGE])} for row in rows if row[LANGUAGE] not in own]
+    return sorted(found, key=lambda row: (-row["documents"], row[LANGUAGE]))

@@ -9,9 +9,9 @@ from upath import UPath
 from gristmill.flows.clean.recipe import parse_recipe
 from gristmill.flows.clean.run import clean
 from gristmill.flows.report.card import card
-from gristmill.flows.report.guessed import guessed
 from gristmill.flows.report.html import report
 from gristmill.flows.report.ledger import read_ledger
+from gristmill.flows.report.rules import guessed
 from gristmill.flows.runs.finished import FinishedRun
 
 TEXTS = {
