@@ -24,12 +24,12 @@ from gristmill.flows.report.format import TEMPLATES, environment
 from gristmill.flows.report.guessed import guessed
 from gristmill.flows.report.impact import impact
 from gristmill.flows.report.ledger import LedgerSummary, read_ledger
-from gristmill.flows.report.made import made
 from gristmill.flows.report.models import runs, tokenizers, tokens
 from gristmill.flows.report.rules import plots, steps
 from gristmill.flows.report.samples import samples, without_personal
 from gristmill.flows.report.svg import HEIGHT
 from gristmill.flows.runs.finished import FinishedRun
+from gristmill.flows.runs.made import made
 from gristmill.pipelines.schema import ID
 from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import require_finished
