@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 from upath import UPath
 
 from gristmill.flows.clean.plan import shards_of
-from gristmill.flows.clean.run import RECIPE
+from gristmill.flows.clean.run import RECIPE, SUMMARY
 from gristmill.pipelines.storage.manifest import Manifest, Part
 from gristmill.pipelines.storage.shards import read_batches, shard_schema, write_shard
 
@@ -39,9 +39,10 @@ def repeat(work: Path, documents: int, target: Path) -> int:
     copies = -(-documents // have)
     for folder in sorted(path.parent for path in work.rglob("manifest.json")):
         name = folder.relative_to(work)
-        if name.parts[0] in ("documents", "ledger", "steps") and name.parts[-1] != "decisions":
+        if name.parts[0] in ("documents", "clean", "removed", "ledger", "steps") and name.parts[-1] != "decisions":
             repeat_folder(UPath(folder), UPath(target / name), copies)
-    (target / RECIPE).write_bytes((work / RECIPE).read_bytes())
+    for file in (RECIPE, SUMMARY):  # the overview shows the funnel of the small run
+        (target / file).write_bytes((work / file).read_bytes())
     return copies * have
 
 

@@ -59,9 +59,13 @@ class Questions:
         tables = {name: _serialized(frame) for name, frame in frames(self._index).items()}
         limits = {"rows": ROWS, "columns": COLUMNS, "characters": CHARACTERS, "memory": MEMORY, "seconds": SECONDS}
         asked = {"sql": checked(sql), "tables": tables, **limits, "seconds": SECONDS * THREADS}
-        with self._one:
+        if not self._one.acquire(timeout=2 * SECONDS):
+            raise RecipeError("other queries are running; ask again when they have ended")
+        try:
             began = time.monotonic()
             found = _answer(json.dumps(asked).encode())
+        finally:
+            self._one.release()
         if "error" in found:
             raise RecipeError(found["error"])
         return Answer(**found, seconds=time.monotonic() - began)

@@ -15,7 +15,8 @@ import sys
 def limit(memory: int, seconds: int) -> None:
     """Limit this process for good: bytes of memory of its own, seconds of CPU, no files written, no core dump.
 
-    Linux counts anonymous memory (RLIMIT_DATA), not the mapped shards. A process that asks for more is aborted.
+    Linux counts anonymous memory (RLIMIT_DATA), not the mapped shards. A process that asks for more is aborted. The
+    address space (RLIMIT_AS) is no measure: the allocator of Polars reserves gigabytes of it, and hangs if refused.
     """
     for kind, most in (
         (resource.RLIMIT_DATA, memory),

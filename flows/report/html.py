@@ -23,12 +23,12 @@ from gristmill.flows.report.duplicates import duplicates
 from gristmill.flows.report.format import TEMPLATES, environment
 from gristmill.flows.report.impact import impact
 from gristmill.flows.report.ledger import LedgerSummary, read_ledger
-from gristmill.flows.report.made import made
 from gristmill.flows.report.models import runs, tokenizers, tokens
 from gristmill.flows.report.rules import guessed, plots, steps
 from gristmill.flows.report.samples import samples, without_personal
 from gristmill.flows.report.svg import HEIGHT
 from gristmill.flows.runs.finished import FinishedRun
+from gristmill.flows.runs.made import made
 from gristmill.pipelines.inputs.column_types import holds_strings
 from gristmill.pipelines.inputs.plain_columns import holds_text
 from gristmill.pipelines.schema import DECLARED, DOCUMENT, ID

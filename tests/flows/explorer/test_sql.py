@@ -86,6 +86,12 @@ def test_a_query_that_runs_too_long_is_ended(questions, monkeypatch):
         questions.ask("select 1")
 
 
+def test_a_query_does_not_wait_for_others_for_ever(questions, monkeypatch):
+    monkeypatch.setattr(sql, "SECONDS", 0)
+    with questions._one, pytest.raises(RecipeError, match="other queries are running"):
+        questions.ask("select 1")
+
+
 def test_ids_lead_to_their_documents(client):
     page = client.get("/sql?q=select id, duplicate_of from removed where duplicate_of is not null limit 1")
     link = re.search(r'<a href="(/find\?[^"]*)"', page.text)[1]

@@ -12,8 +12,8 @@ from gristmill.flows.clean.recipe import parse_recipe
 from gristmill.flows.clean.run import clean
 from gristmill.flows.report.format import percent
 from gristmill.flows.report.html import report
-from gristmill.flows.report.made import command
 from gristmill.flows.runs.finished import FinishedRun
+from gristmill.flows.runs.made import command
 from gristmill.pipelines.errors import WorkError
 from tests.browsing import CLIPPED
 from tests.flows.report.conftest import PROSE, STEPS, every_row, number, run, table, written
