@@ -1,5 +1,6 @@
 """The funnel of a run: documents read, removed by each rule, and clean; and their bytes."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from rich.table import Table
@@ -29,6 +30,31 @@ def funnel(summary: dict) -> Table:
     clean = summary["clean"]
     table.add_row("clean", f"{clean:,}", _bar(clean, total), f"{summary['bytes_clean'] / 1e6:,.1f}", style="bold green")
     return table
+
+
+def funnel_rows(summary: dict) -> Iterator[tuple[str, int, str]]:
+    """Yield name, documents and MB of each row: what came in, rejects, steps, their rules (indented), what is clean."""
+    yield "in", summary["documents_in"], f"{summary['bytes_in'] / 1e6:,.1f}"
+    if summary["rejects"]:
+        yield "rejects", -summary["rejects"], ""
+    for name, step in summary["steps"].items():
+        yield name, -step["removed"], f"{-step['bytes_removed'] / 1e6:,.1f}"
+        for rule, counts in step["rules"].items():
+            if counts["removed"]:
+                yield f"  {rule}", -counts["removed"], ""
+    yield "clean", summary["clean"], f"{summary['bytes_clean'] / 1e6:,.1f}"
+
+
+def funnel_text(summary: dict) -> str:
+    """Return the funnel as lines of 47 columns, for logs.
+
+    >>> made = {"documents_in": 3, "bytes_in": 2e6, "rejects": 1, "steps": {}, "clean": 2, "bytes_clean": 1e6}
+    >>> print(funnel_text(made))
+    in                                   3      2.0
+    rejects                             -1
+    clean                                2      1.0
+    """
+    return "\n".join(f"{name:<28}{count:>10,}{size:>9}".rstrip() for name, count, size in funnel_rows(summary))
 
 
 def _bar(part: int, whole: int) -> str:

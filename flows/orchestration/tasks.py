@@ -7,7 +7,6 @@ Prefect and no connection to its server, so a restart of the server does not aff
 import time
 from collections.abc import Iterator
 from heapq import heapreplace
-from io import StringIO
 from math import ceil
 from typing import Any
 
@@ -16,9 +15,8 @@ from prefect.artifacts import create_markdown_artifact, create_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture, as_completed
 from prefect.utilities.annotations import quote
-from rich.console import Console
 
-from gristmill.flows.clean.funnel import funnel
+from gristmill.flows.clean.funnel import funnel_rows, funnel_text
 from gristmill.flows.engine.engines import Executor
 from gristmill.flows.escape import LINE, TERMINAL
 from gristmill.pipelines.errors import GristmillError
@@ -109,15 +107,8 @@ def log_line(text: str) -> None:
 
 def show_funnel(summary: dict, work: str) -> None:
     """Write the funnel to the flow run's log, and create an artifact with it and a command to continue with."""
-    drawn = StringIO()
-    Console(file=drawn, width=100, color_system=None).print(funnel(summary))
-    log_line(f"funnel of {work}\n{drawn.getvalue().rstrip()}")
-    rows = [("in", summary["documents_in"], summary["bytes_in"])]
-    rows += [("rejects", -summary["rejects"], None)] if summary["rejects"] else []
-    for name, step in summary["steps"].items():
-        rows.append((name, -step["removed"], -step["bytes_removed"]))
-    rows.append(("**clean**", summary["clean"], summary["bytes_clean"]))
+    log_line(f"funnel of {work}\n{funnel_text(summary)}")
     lines = ["| | documents | MB |", "|---|---:|---:|"]
-    lines += [f"| {name} | {documents:,} | {'' if b is None else f'{b / 1e6:,.1f}'} |" for name, documents, b in rows]
+    lines += [f"| {name} | {documents:,} | {megabytes} |" for name, documents, megabytes in funnel_rows(summary)]
     lines += ["", f"Ledger: `{work}/ledger`, `gristmill why {work} ID`"]
     create_markdown_artifact("\n".join(lines), key="funnel", description="Documents removed by each step")
