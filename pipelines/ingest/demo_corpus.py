@@ -199,7 +199,7 @@ def read_documents(origin: TextFile) -> Iterator[dict]:
         texts = [(origin.path, origin.kind, _description(origin.file))]
     else:
         texts = [(origin.path, origin.kind, origin.file.read_text("utf-8", errors="replace"))]
-    about = {"source": origin.source, "package": origin.package, "path": origin.path, "license": origin.license}
+    about = {"source": origin.source, "package": origin.package, "origin": origin.path, "license": origin.license}
     for id, kind, text in texts:
         if text.strip():
             yield {"id": id, "text": text, "kind": kind, **about}
@@ -213,15 +213,19 @@ def _description(file: Path) -> str:
 
 
 def _docstrings(origin: TextFile) -> Iterator[tuple[str, str, str]]:
-    """Yield id, kind and text: each long docstring (``path:line``), then the module's short ones joined (``path``)."""
-    short = []
+    """Yield id, kind and text: each long docstring (``mill/stone:8``, its line), then the module's short ones joined.
+
+    Neither ids nor a column ``path`` end in ".py": docstrings are prose, and documents named like source files are
+    judged as code.
+    """
+    module, short = origin.path.removesuffix(".py"), []
     for node in _parsed(origin.file.read_bytes()):
         text = (ast.get_docstring(node) or "").encode("utf-8", "replace").decode()  # a docstring may contain "\ud800"
         if len(text) >= LONG:
-            yield f"{origin.path}:{getattr(node, 'lineno', 0)}", "docstring", text
+            yield f"{module}:{getattr(node, 'lineno', 0)}", "docstring", text
         elif text:
             short.append(text)
-    yield origin.path, "docstrings", "\n\n".join(short)
+    yield f"{module}:short", "docstrings", "\n\n".join(short)
 
 
 Definition = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef

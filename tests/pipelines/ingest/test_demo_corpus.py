@@ -81,29 +81,29 @@ def test_documents_come_with_their_provenance(machine, tmp_path):
     demo_corpus.write_demo(tmp_path / "out")
     documents = {document["id"]: document for document in read(tmp_path / "out")}
     assert {id: d["kind"] for id, d in documents.items()} == {
-        "python/this.py": "docstrings",
+        "python/this:short": "docstrings",
         "python/idlelib/README.txt": "readme",
         "mill-1.0.dist-info/METADATA": "readme",
         "mill-1.0.dist-info/licenses/LICENSE": "license",
         "mill/LICENSE.md": "license",
         "mill/notes.rst": "notes",
-        "mill/stone.py": "docstrings",
-        "mill/stone.py:8": "docstring",
+        "mill/stone:short": "docstrings",
+        "mill/stone:8": "docstring",
     }
-    assert documents["python/this.py"] == {
-        "id": "python/this.py",
+    assert documents["python/this:short"] == {
+        "id": "python/this:short",
         "text": "The Zen of Python, by Tim Peters.",
         "kind": "docstrings",
         "source": "stdlib",
         "package": "python",
-        "path": "python/this.py",
+        "origin": "python/this.py",
         "license": "PSF-2.0",
     }
-    stone = documents["mill/stone.py:8"]
-    assert (stone["package"], stone["path"], stone["license"]) == ("Mill", "mill/stone.py", "MIT License")
+    stone = documents["mill/stone:8"]
+    assert (stone["package"], stone["origin"], stone["license"]) == ("Mill", "mill/stone.py", "MIT License")
     assert stone["text"].split() == ["grind"] * 300
-    assert documents["mill/stone.py"]["text"].startswith("Stones.\n\nA stone. \\d is no escape.\n\nWrite to")
-    assert documents["mill/stone.py"]["text"].endswith("Twice defined.")
+    assert documents["mill/stone:short"]["text"].startswith("Stones.\n\nA stone. \\d is no escape.\n\nWrite to")
+    assert documents["mill/stone:short"]["text"].endswith("Twice defined.")
     assert documents["python/idlelib/README.txt"]["text"] == "read \ufffd me\n"
     assert documents["mill-1.0.dist-info/METADATA"]["text"] == (
         "Name: Mill\nAuthor-email: Ann <ann@mill.example.org>\n\n# Mill\n\nIt grinds.\n"
