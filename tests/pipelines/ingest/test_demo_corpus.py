@@ -144,7 +144,7 @@ def read_into(folder, max_mb):
 def test_a_lone_surrogate_in_a_docstring_is_replaced(machine, tmp_path):
     (tmp_path / "lib/this.py").write_text('"""A lone \\ud800."""\n')
     demo_corpus.write_demo(tmp_path / "out")
-    assert {d["text"] for d in read(tmp_path / "out") if d["id"] == "python/this.py"} == {"A lone ?."}
+    assert {d["text"] for d in read(tmp_path / "out") if d["id"] == "python/this:short"} == {"A lone ?."}
 
 
 def test_a_folder_of_other_things_is_left_alone(machine, tmp_path):
