@@ -33,7 +33,7 @@ def funnel(summary: dict) -> Table:
 
 
 def funnel_rows(summary: dict) -> Iterator[tuple[str, int, str]]:
-    """Yield name, documents and MB of each row: what came in, rejects, steps, their rules (indented), what is clean."""
+    """Yield name, documents and MB of each row: what came in, rejects, steps, their indented rules, clean documents."""
     yield "in", summary["documents_in"], f"{summary['bytes_in'] / 1e6:,.1f}"
     if summary["rejects"]:
         yield "rejects", -summary["rejects"], ""
