@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gristmill.corpus import dedup as dedup
     from gristmill.corpus import demo as demo
     from gristmill.corpus import read_recipe as read_recipe
+    from gristmill.encoding import tiktoken_like as tiktoken_like
     from gristmill.filters.core.filter import Rule as Rule
     from gristmill.filters.core.own import BatchFilter as BatchFilter
     from gristmill.filters.core.own import Document as Document
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from gristmill.tables import Table as Table
     from gristmill.text import detect_language as detect_language
     from gristmill.text import scan_pii as scan_pii
-    from gristmill.tiktoken_like import tiktoken_like as tiktoken_like
     from gristmill.tokenizer import Tokenizer as Tokenizer
     from gristmill.tokenizer import tokenize as tokenize
     from gristmill.training import Model as Model
@@ -66,7 +66,7 @@ _NAMES = {
     "read_recipe": "corpus",
     "scan_pii": "text",
     "share": "filters.core.own",
-    "tiktoken_like": "tiktoken_like",
+    "tiktoken_like": "encoding",
     "tokenize": "tokenizer",
 }
 __all__ = ["__version__", *_NAMES]
