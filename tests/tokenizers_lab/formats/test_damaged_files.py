@@ -131,7 +131,7 @@ def test_a_file_that_is_no_tokenizer_is_one_line(tmp_path, data):
         (("model", "vocab"), [], UNREADABLE),
         (("model", "merges"), [["a", "b", "c"]], r"merge \['a', 'b', 'c'\] does not name two pieces"),
         (("model", "merges"), [7], "merge 7 does not name two pieces"),
-        (("model", "merges"), ["a é"], "a merge names 'é'"),
+        (("model", "merges"), ["a é"], "a merge names 'aé'"),
         (("added_tokens",), [{"content": []}], UNREADABLE),
         (("pre_tokenizer",), [], UNREADABLE),
         (("pre_tokenizer",), {"type": "Sequence", "pretokenizers": [3]}, UNREADABLE),
