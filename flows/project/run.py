@@ -11,9 +11,12 @@ from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.clean.run import RECIPE, SUMMARY, clean
 from gristmill.flows.engine.run_lock import exclusive_run
 from gristmill.flows.project.sections import ReportSettings, Sections, trained_on
+from gristmill.flows.publish.export import ExportSettings as DocumentExport
+from gristmill.flows.publish.export import export_corpus
 from gristmill.flows.tokenize.tokenize_corpus import tokenize
 from gristmill.flows.tokenize.train_tokenizer import train_tokenizer
 from gristmill.flows.tokenize.use_tokenizer import UsedTokenizer, use_tokenizer
+from gristmill.pipelines.schema import DOCUMENTS
 from gristmill.pipelines.sources import code_of
 from gristmill.pipelines.steps.step import Engine, NullProgress, Progress, run_serial, run_step
 from gristmill.pipelines.storage.files import checksum, to_path
@@ -109,8 +112,11 @@ def plan_stages(recipe: Recipe, sections: Sections, work: UPath) -> Iterator[Sta
         for name in sections.tokenizers:
             made = partial(tokenize, corpus, str(tokenizers / name), tokens / name, sections.tokens)
             yield Stage(f"tokens {name}", f"ids of {name}", str(tokens / name), made)
-    if sections.export:
-        formats = list(dict.fromkeys(sections.export.formats))
+    if export := sections.export:
+        for format in dict.fromkeys(export.documents):
+            folder, documents = exports / DOCUMENTS / format, DocumentExport(format=format, license=export.license)
+            yield Stage(f"export {DOCUMENTS}", format, str(folder), partial(_export_documents, work, folder, documents))
+    if formats := list(dict.fromkeys(export.formats if export else ())):
         for name in sections.tokenizers:
             made = partial(_export, tokens / name, formats, exports / name)
             yield Stage(f"export {name}", ", ".join(formats), str(exports / name), made)
@@ -132,6 +138,11 @@ def _use(model: Model, settings: UsedTokenizer, folder: UPath, engine: Engine, p
 def _export(tokens: UPath, formats: Sequence[str], folder: UPath, engine: Engine, progress: Counted) -> None:
     for format in formats:
         run_step(export_step(tokens, format, folder / format), run_serial, progress)
+
+
+def _export_documents(work: UPath, folder: UPath, settings: DocumentExport, engine: Engine, progress: Counted) -> None:
+    with exclusive_run(folder):
+        export_corpus(work, folder, settings, engine, progress)
 
 
 def _pretrain(tokens: UPath, settings: Any, folder: UPath, engine: Engine, progress: Counted) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.tokenize.use_tokenizer import UsedTokenizer
 from gristmill.pipelines.errors import RecipeError, naming
+from gristmill.pipelines.schema import DOCUMENTS
 from gristmill.pipelines.settings import Settings, check_names, nearest, read_settings, shown
 from gristmill.pipelines.tokens.encode import TokenizerInfo
 from gristmill.pipelines.tokens.export_formats import check_format
@@ -65,7 +66,10 @@ def read_sections(recipe: Recipe, where: str) -> Sections:
         _pretrain(recipe.pretrain, f"{where} [pretrain]"),
         _optional(ReportSettings, recipe.report, f"{where} [report]"),
     )
-    for name, wanted in (("export", sections.export), ("pretrain", sections.pretrain)):
+    if sections.export and sections.export.documents and DOCUMENTS in tokenizers:
+        raise RecipeError(f"{where} [tokenizer.{DOCUMENTS}]: the export of documents has this name; choose another one")
+    token_formats = sections.export.formats if sections.export else []
+    for name, wanted in (("export", token_formats), ("pretrain", sections.pretrain)):
         if wanted and sections.tokens is None:
             raise RecipeError(f"{where}: [{name}] needs token shards; add the section [tokens]")
     if sections.tokens and not tokenizers:

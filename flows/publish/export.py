@@ -9,7 +9,6 @@ Each shard is one job, so any number of workers writes the same bytes and a kill
 """
 
 from functools import partial
-from typing import Literal
 
 import orjson
 import pyarrow as pa
@@ -39,6 +38,7 @@ from gristmill.pipelines.steps.step import (
 from gristmill.pipelines.storage.files import atomic_write, link_or_copy
 from gristmill.pipelines.storage.manifest import Manifest
 from gristmill.pipelines.storage.shards import count_rows, read_batches
+from gristmill.pipelines.tokens.settings import DocumentFormat
 
 CARD, DATA = "README.md", "data"
 LEVEL = 3  # of zstd
@@ -48,7 +48,7 @@ ROWS = 1 << 10  # rows as Python objects at a time
 class ExportSettings(Settings):
     """Format of an export, and what its card says of the corpus."""
 
-    format: Literal["jsonl.zst", "datasets"] = "jsonl.zst"
+    format: DocumentFormat = "jsonl.zst"
     license: str = "unknown"  # identifier on the Hub
     name: str | None = None  # of the dataset; None: the name of the recipe
 

@@ -9,6 +9,7 @@ from gristmill.pipelines.settings import Settings
 TRAIN, VALIDATION = "train", "validation"
 SPLITS = (TRAIN, VALIDATION)
 ExportFormat = Literal["nanogpt", "llmc", "megatron", "datatrove", "olmo", "litdata", "mds"]
+DocumentFormat = Literal["jsonl.zst", "datasets"]
 
 
 def _numbers(table: Any) -> Any:
@@ -48,6 +49,14 @@ class TokenSettings(Settings):
 
 
 class ExportSettings(Settings):
-    """Settings of the export of token shards to other trainers."""
+    """Settings of the export of token shards to other trainers, and of clean documents to other programs."""
 
-    formats: list[ExportFormat] = Field(min_length=1)  # trainers that read the files
+    formats: list[ExportFormat] = []  # trainers that read the token shards
+    documents: list[DocumentFormat] = []  # of the clean documents
+    license: str = "unknown"  # of the documents: identifier on the Hub
+
+    @model_validator(mode="after")
+    def _something(self) -> "ExportSettings":
+        if not self.formats and not self.documents:
+            raise ValueError('nothing to export; add formats = ["nanogpt"] or documents = ["jsonl.zst"]')
+        return self

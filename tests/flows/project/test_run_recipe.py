@@ -3,6 +3,7 @@
 import shutil
 import tomllib
 
+import polars as pl
 import pytest
 from corpora import RECIPE, documents, tree, write_jsonl
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -32,14 +33,15 @@ validation = 0.1
 tokens_per_shard = 10_000
 [export]
 formats = ["nanogpt", "megatron", "litdata"]
+documents = ["jsonl.zst"]
 [pretrain]
 tokenizer = "bpe"
 steps = 3
 model = { d_model = 16, n_heads = 1, n_layers = 1, context = 16 }
 [report]
 """
-STAGES = ["clean", "tokenizer bpe", "tokenizer theirs", "tokens bpe", "tokens theirs", "export bpe", "export theirs"]
-STAGES += ["pretrain", "report"]
+STAGES = ["clean", "tokenizer bpe", "tokenizer theirs", "tokens bpe", "tokens theirs"]
+STAGES += ["export documents", "export bpe", "export theirs", "pretrain", "report"]
 MADE = "clean", "removed", "ledger", "tokenizers/bpe", "tokenizers/theirs", "tokens", "export", "report"
 
 
@@ -104,6 +106,8 @@ def test_every_stage_leaves_what_its_command_leaves(finished):
         assert b"".join(path.read_bytes() for path in exported) == payload
         assert (finished / f"export/{name}/nanogpt/val.bin").stat().st_size
         assert (finished / f"export/{name}/litdata/train/index.json").stat().st_size
+    exported = pl.concat(map(pl.read_ndjson, sorted((finished / "export/documents/jsonl.zst").glob("*.jsonl.zst"))))
+    assert exported["text"].to_list() == pl.read_parquet(finished / "clean/*.parquet")["text"].to_list()
     assert (finished / "runs/nano/model.safetensors").stat().st_size
     page = (finished / "report/index.html").read_text()
     assert "280" in page and "nano" in page
@@ -219,7 +223,7 @@ BPE = {"bpe": {"vocab_size": 300}}
         ({"tokenizer": {"x": {"use": "nowhere.json"}}}, r"\[tokenizer.x\]: nowhere.json is not a file"),
         ({"tokenizer": BPE, "tokens": {"validaton": 0.1}}, r"\[tokens\]: no setting .*; did you mean 'validation'"),
         ({"tokenizer": BPE, "tokens": {}, "export": {"formats": ["nanogtp"]}}, r"\[export\]: formats.*'nanogpt'"),
-        ({"tokenizer": BPE, "tokens": {}, "export": {"formats": []}}, r"\[export\]: formats: .* at least 1"),
+        ({"tokenizer": BPE, "tokens": {}, "export": {"formats": []}}, r"\[export\]: nothing to export; add formats"),
         (
             {"tokenizer": {"big": {"vocab_size": 70_000}}, "tokens": {}, "export": {"formats": ["nanogpt"]}},
             r"\[export\] of the tokenizer big: nanogpt reads 16-bit ids; the vocabulary of 70,000 needs 32 bits",
