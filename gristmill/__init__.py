@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gristmill.corpus import dedup as dedup
     from gristmill.corpus import demo as demo
     from gristmill.corpus import read_recipe as read_recipe
+    from gristmill.corpus import run_recipe as run_recipe
     from gristmill.filters.core.filter import Rule as Rule
     from gristmill.filters.core.own import BatchFilter as BatchFilter
     from gristmill.filters.core.own import Document as Document
@@ -63,6 +64,7 @@ _NAMES = {
     "open_run": "run",
     "pretrain": "training",
     "read_recipe": "corpus",
+    "run_recipe": "corpus",
     "scan_pii": "text",
     "share": "filters.core.own",
     "tokenize": "tokenizer",

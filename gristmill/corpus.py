@@ -12,10 +12,12 @@ from gristmill.flows.clean.dedup_index import save_index
 from gristmill.flows.clean.dedup_recipes import contamination_recipe, indexed_recipe
 from gristmill.flows.clean.recipe import Recipe, parse_recipe
 from gristmill.flows.clean.recipe import read_recipe as read_file
-from gristmill.flows.clean.run import clean as run_recipe
+from gristmill.flows.clean.recipe_files import extend
+from gristmill.flows.clean.run import clean as clean_corpus
 from gristmill.options import Path, Paths, Settings, changes_of, path_of, paths_of, running
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.demo_corpus import write_demo
+from gristmill.pipelines.inputs.input_tables import with_paths
 from gristmill.pipelines.settings import shown
 from gristmill.pipelines.storage.files import to_path
 from gristmill.run import Run
@@ -49,14 +51,12 @@ def read_recipe(
     if isinstance(recipe, str | os.PathLike | UPath):
         return read_file(path_of(recipe), changes, paths)
     if isinstance(recipe, Recipe) and not changes:
-        named = recipe.input.model_copy(update={"paths": list(paths)}) if paths else recipe.input
-        return recipe.model_copy(update={"input": named})
+        return recipe.model_copy(update={"input": with_paths(recipe.input, paths)})
     if not isinstance(recipe, Recipe | Mapping):
         raise RecipeError(f"recipe: expected a name, a path, a table or a Recipe, found {shown(recipe)}")
-    table = recipe.table() if isinstance(recipe, Recipe) else copy.deepcopy(dict(recipe))
-    if paths and isinstance(table.setdefault("input", {}), dict):
-        table["input"]["paths"] = list(paths)
-    return parse_recipe(table, "recipe", changes)
+    table = recipe.table() if isinstance(recipe, Recipe) else extend(copy.deepcopy(dict(recipe)), "", "recipe")
+    built = parse_recipe(table, "recipe", changes)
+    return built.model_copy(update={"input": with_paths(built.input, paths)})
 
 
 def clean(
@@ -80,6 +80,35 @@ def clean(
     (3, 2)
     """
     return _run(read_recipe(recipe, input, settings), output, engine, workers, progress)
+
+
+def run_recipe(
+    recipe: Path | Mapping[str, Any] | Recipe,
+    input: Paths = (),
+    output: Path = "work",
+    *,
+    settings: Settings | None = None,
+    engine: str = "processes",
+    workers: int | None = None,
+    progress: bool | None = None,
+) -> Run:
+    """Run a recipe to its end: clean, then the tokenizers, tokens, exports, model and report of its sections.
+
+    Arguments and errors are those of `clean`. Tokenizers, tokens and models are in ``output``.
+
+    >>> sections = {"tokenizer": {"bpe": {"vocab_size": 262}}, "tokens": {}}
+    >>> run = gm.run_recipe({"steps": {"exact": {}}} | sections, "texts.jsonl", "whole")
+    >>> len(gm.Tokenizer.load(run.folder / "tokenizers" / "bpe")), (run.folder / "tokens" / "bpe").exists()
+    (262, True)
+    """
+    from gristmill.flows.project.run import run_recipe as run_to_end
+    from gristmill.flows.project.sections import read_sections
+
+    wanted, folder = read_recipe(recipe, input, settings), to_path(output)
+    sections = read_sections(wanted, "recipe")
+    with running(folder, engine, workers, progress) as (opened, bar):
+        run_to_end(wanted, sections, folder, opened, bar, bar.console.print)
+    return Run(folder)
 
 
 def dedup(
@@ -145,5 +174,5 @@ def decontaminate(
 def _run(recipe: Recipe, output: Path, engine: str, workers: int | None, progress: bool | None) -> Run:
     folder = to_path(output)
     with running(folder, engine, workers, progress) as (opened, bar):
-        run_recipe(recipe, folder, opened, bar)
+        clean_corpus(recipe, folder, opened, bar)
     return Run(folder)

@@ -9,7 +9,13 @@ import polars as pl
 from gristmill.flows.console import SafeConsole
 from gristmill.flows.impact.recipe import read_impact
 from gristmill.flows.impact.run import measure_impact
-from gristmill.flows.models.pretraining import continue_text, progress_line, train_model, write_export
+from gristmill.flows.models.pretraining import (
+    continue_text,
+    pretrain_settings,
+    progress_line,
+    train_model,
+    write_export,
+)
 from gristmill.flows.report.models import SUMMARY, read_log
 from gristmill.options import Path, Paths, Settings, changes_of, path_of, paths_of, running
 from gristmill.pipelines.errors import WorkError
@@ -106,7 +112,8 @@ def pretrain(
         console.print(progress_line(line), soft_wrap=True)
 
     start = None if init is None else path_of(init)
-    train_model(path_of(tokens), preset, steps, path_of(output), start, changes_of(settings), on_log)
+    wanted = pretrain_settings({"preset": preset, "steps": steps, "init": start}, changes_of(settings))
+    train_model(path_of(tokens), path_of(output), wanted, on_log)
     return Model(output)
 
 

@@ -5,10 +5,12 @@ import pyarrow as pa
 ID, TEXT, SOURCE = "id", "text", "source"
 CLUSTER_SIZE, COPY_SOURCES = "cluster_size", "copy_sources"  # of the columns that a recipe can add to clean documents
 
+DECLARED = "declared_language"  # column of documents of an input whose settings name its language
 LANGUAGE = "language"  # what a step may provide to later steps: the label that chooses a document's profile
 
 # Kinds of shards. All kinds except spans and links have the same rows in the same order in one part.
 DOCUMENTS, MEASURES, SPANS, DECISIONS, LINKS = "documents", "measures", "spans", "decisions", "links"
+COLUMN_SPANS = "column_spans"  # spans in carried columns
 COPIES, COLUMNS = "copies", "columns"  # columns: any table from which apply adds some to clean documents
 
 # Every other column of the input follows these three, in alphabetical order, untouched.
@@ -48,3 +50,6 @@ SPAN = pa.schema(
         ("replacement", pa.large_string()),
     ]
 )
+
+# One row per span that is rewritten in another column than the text, ordered by (column, row, offset).
+COLUMN_SPAN = pa.schema([("column", pa.string()), *SPAN])

@@ -25,7 +25,7 @@ def write(folder: Path, **files: bytes) -> Path:
 
 def ingest(work: Path, *paths, **settings) -> "Ingested":
     settings = InputSettings(**{"paths": [str(path) for path in paths], "max_reject_fraction": 1.0} | settings)
-    run_step(ingest_step(UPath(work), settings))
+    run_step(ingest_step(UPath(work), [settings]))
     return Ingested(work)
 
 

@@ -1,9 +1,11 @@
 """The wheel: built, installed alone, used from a folder that has packages named as our rooms."""
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
+import urllib.request
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -122,3 +124,27 @@ def test_the_library_works_elsewhere(command, elsewhere):
 
 def test_the_readme_works_in_an_empty_folder(command, tmp_path):
     run_page("README.md", tmp_path, command.parent)
+
+
+def test_the_first_run_of_the_tutorial_works_in_an_empty_folder(command, tmp_path):
+    page = (REPOSITORY / "docs" / "tutorial.md").read_text("utf-8").split("## The job\n")[0]
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    ((name, code),) = (
+        re.match(r"# (\S+)\n(.*)", text, re.DOTALL).groups() for kind, text in blocks if kind == "python"
+    )
+    (tmp_path / name).write_text(code)
+    *lines, explore = [line for kind, text in blocks if kind == "sh" for line in text.splitlines()]
+    path = f"{command.parent}:{os.environ['PATH']}"
+    for line in lines:
+        done("sh", "-c", line, cwd=tmp_path, PATH=path, OMP_NUM_THREADS="1")
+    assert "shouty" in (tmp_path / "first.html").read_text()
+    assert {"clean", "tokenizers", "tokens", "report"} <= {path.name for path in (tmp_path / "first").iterdir()}
+    with subprocess.Popen(
+        ["sh", "-c", f"exec {explore} --port 0"], cwd=tmp_path, env=os.environ | {"PATH": path}, stdout=-1, text=True
+    ) as server:
+        try:
+            address = re.search(r"http://[\d.:]+", server.stdout.readline())[0]
+            with urllib.request.urlopen(address) as answer:
+                assert b"shouty" in answer.read()
+        finally:
+            server.terminate()

@@ -18,15 +18,20 @@ from gristmill.pipelines.storage.manifest import Manifest
 SUFFIX = ".undeclared"  # a shard of that name is none
 
 
+def place(path: object) -> str:
+    """Return the absolute path of a file or folder."""
+    return str(Path(str(path)).absolute())
+
+
 @contextmanager
 def hidden(job: Job, finished: Iterable[str]) -> Iterator[None]:
     """Rename the files of finished folders that the job neither declares nor makes, for as long as it runs."""
-    seen = {str(output.folder) for output in job.outputs}
+    seen = {place(output.folder) for output in job.outputs}
     for each in job.inputs:
         if isinstance(each, Input):
-            seen.add(str(each.path if each.name else each.folder))
+            seen.add(place(each.path if each.name else each.folder))
         else:
-            seen.add(each.url)
+            seen.add(place(each.url))
     others = [Path(folder) for folder in finished if folder not in seen]
     paths = [path for folder in others if folder.is_dir() for path in folder.iterdir() if path.is_file()]
     away = {path: path.with_name(path.name + SUFFIX) for path in paths if str(path) not in seen}
@@ -47,12 +52,12 @@ def _undeclared_inputs_are_hidden(monkeypatch):
 
     def noted_read(cls, folder):
         if manifest := read(cls, folder):
-            finished.add(str(folder))
+            finished.add(place(folder))
         return manifest
 
     def noted_write(manifest, folder):
         write(manifest, folder)
-        finished.add(str(folder))
+        finished.add(place(folder))
 
     def run_hidden(job):
         with alone, hidden(job, finished):

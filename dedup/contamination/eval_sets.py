@@ -40,10 +40,7 @@ def find_eval_sets(paths: list[str], split: str, config: str | None) -> list[Fil
     """Find the files that ``paths`` name; ``hf:NAME`` is a dataset of the Hugging Face Hub or a folder with one."""
     found = []
     for path in paths:
-        if path.startswith("hf:"):
-            found += find_files(InputSettings(paths=[path[3:]], format="hf", split=split, config=config))
-        else:
-            found += find_files(InputSettings(paths=[path]))
+        found += find_files(InputSettings(paths=[path], split=split, config=config))
     return found
 
 

@@ -1,6 +1,7 @@
 """Batch of documents, with words and lines that filters compute once and share."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,7 +13,7 @@ from gristmill.filters.words.spacy_words import spacy_words
 from gristmill.filters.words.unicode_words import unicode_words
 from gristmill.filters.words.words import Words
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import ID, TEXT
+from gristmill.pipelines.schema import DECLARED, ID, TEXT
 from gristmill.pipelines.steps.canonical import canonical
 
 SPLITTERS = {"unicode": unicode_words, "spacy": spacy_words}  # name in the recipe -> word splitter
@@ -24,6 +25,11 @@ def name_columns(schema: pa.Schema) -> list[str]:
     """Return the string columns that hold the name of a document's file, or the end of it."""
     kinds = (pa.string(), pa.large_string())
     return [name for name in NAME_COLUMNS if name in schema.names and schema.field(name).type in kinds]
+
+
+def extra_columns(schema: pa.Schema) -> list[str]:
+    """Return the columns that a batch takes besides id and text: file names and declared languages."""
+    return [*name_columns(schema), *([DECLARED] if DECLARED in schema.names else [])]
 
 
 def _file_name(column: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -42,9 +48,11 @@ class Batch:
     splitter: str = "unicode"
     ids: Ragged | None = None  # for sampling; None if documents have none
     names: Ragged | None = None  # of the files that documents come from; None if documents have no ids
+    columns: dict[str, Ragged] = field(default_factory=dict)  # others that a rewriter reads; null is an empty string
+    declared: np.ndarray | None = None  # str or None[n], languages that `[input] language` gives; None if there is none
 
     @classmethod
-    def of(cls, table: pa.Table, splitter: str) -> "Batch":
+    def of(cls, table: pa.Table, splitter: str, columns: Iterable[str] = ()) -> "Batch":
         """Return the documents of a table with a text column. Their ids and file names are optional columns.
 
         A file name is the first of NAME_COLUMNS that is not null, or else the id.
@@ -57,6 +65,8 @@ class Batch:
             splitter=splitter,
             ids=None if ids is None else Ragged.from_text(ids),
             names=Ragged.from_text(pc.coalesce(*names)) if names else None,
+            columns={name: Ragged.from_text(table[name]) for name in columns},
+            declared=np.array(table[DECLARED].to_pylist(), object) if DECLARED in table.column_names else None,
         )
 
     @cached_property
@@ -82,8 +92,9 @@ class Batch:
     def part(self, begin: int, end: int) -> "Batch":
         """Return the documents ``begin:end``."""
         ids, names = (None if each is None else each.part(begin, end) for each in (self.ids, self.names))
-        language = None if self.language is None else self.language[begin:end]
-        return Batch(self.text.part(begin, end), language, self.splitter, ids, names)
+        language, declared = (None if each is None else each[begin:end] for each in (self.language, self.declared))
+        columns = {name: column.part(begin, end) for name, column in self.columns.items()}
+        return Batch(self.text.part(begin, end), language, self.splitter, ids, names, columns, declared)
 
     def rewritten(self, text: Ragged) -> "Batch":
         """Return the same documents with rewritten text."""

@@ -49,8 +49,8 @@ class Filter(Settings):
     MEASURED: ClassVar[tuple[str, ...]] = ()
     RULES: ClassVar[tuple[str, ...]] = ()  # settings that are thresholds, in order: "min_words", "max_words"
 
-    profiles: dict[str, dict[str, Any]] = {}
-    use_profiles: bool = True
+    profiles: dict[str, dict[str, Any]] = {}  # thresholds by language or language profile: { zh = { min_words = 75 } }
+    use_profiles: bool = True  # the profiles of filters/languages
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -141,7 +141,16 @@ class Rewriter(Filter):
 
     NEEDS: ClassVar[tuple[str, ...]] = (LANGUAGE,)
 
-    keeps_text: bool = False
+    keeps_text: bool = False  # documents are measured, and keep their text
+
+    @property
+    def other_columns(self) -> list[str]:
+        """Columns besides the text that it rewrites, too. They hold strings."""
+        return []
+
+    def rewrite_columns(self, batch: Any) -> Any:
+        """Return the spans to rewrite in ``batch.columns`` (schema COLUMN_SPAN)."""
+        raise NotImplementedError
 
     def rewrite(self, batch: Any) -> Any:
         """Return the spans to rewrite (schema SPAN, ordered by row and offset) and the measures."""

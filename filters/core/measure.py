@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from gristmill.filters.core.batch import Batch, name_columns
+from gristmill.filters.core.batch import Batch, extra_columns
 from gristmill.filters.core.faults import is_own, measure_own, rewrite_own
 from gristmill.filters.core.filter import LANGUAGE, Rewriter
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import DOCUMENTS, ID, SPAN, SPANS, TEXT
+from gristmill.pipelines.schema import COLUMN_SPANS, DOCUMENTS, ID, SPAN, SPANS, TEXT
 from gristmill.pipelines.steps.spans import apply_spans, rewrite
 from gristmill.pipelines.steps.step import Output, Written, input_of, inputs_of
 from gristmill.pipelines.storage.shards import read_batches, read_shard, shard_schema, write_shard
@@ -52,17 +52,21 @@ def measure_shard(steps: dict[str, Measures], splitter: str, outputs: tuple[Outp
     }
     frames: dict[str, list[pl.DataFrame]] = {name: [] for name in wanted}
     spans: dict[str, list[pa.Table]] = {name: [] for name in wanted}
+    others: dict[str, list[pa.Table]] = {name: [] for name in wanted}
+    columns = sorted({column for name in wanted for column in _other_columns(steps[name])})
     first, path = 0, input_of(outputs, DOCUMENTS).path
-    for table in read_batches(path, [ID, TEXT, *name_columns(shard_schema(path))]):
-        batch = Batch.of(table, splitter)
+    for table in read_batches(path, [*dict.fromkeys([ID, TEXT, *extra_columns(shard_schema(path)), *columns])]):
+        batch = Batch.of(table, splitter, columns)
         mine = {name: column[first : first + table.num_rows] for name, column in labels.items()}
-        measured, rewritten = _measure(steps, wanted, batch, cuts, mine, first)
+        measured, rewritten, elsewhere = _measure(steps, wanted, batch, cuts, mine, first)
         for name, frame in measured.items():
             frames[name].append(frame)
         for name, found in rewritten.items():
             spans[name].append(_shifted(found, first))
+        for name, found in elsewhere.items():
+            others[name].append(_shifted(found, first))
         first += table.num_rows
-    return [_write(output, frames, spans) for output in outputs]
+    return [_write(output, frames, others if output.kind == COLUMN_SPANS else spans) for output in outputs]
 
 
 def compile_kernels(chain: dict[str, Measures], splitter: str) -> None:
@@ -82,18 +86,22 @@ def _measure(
     cuts: Tables,
     labels: dict[str, np.ndarray],
     first: int,
-) -> tuple[Frames, Tables]:
-    """Return the measures of the wanted steps, and the spans of the rewriters among them.
+) -> tuple[Frames, Tables, Tables]:
+    """Return the measures of the wanted steps, and the spans of the rewriters among them in text and other columns.
 
     ``cuts`` are the spans that other steps left for the whole shard, in which ``first`` documents come before the
     batch. ``labels`` are the languages that other steps gave the documents of the batch.
     """
-    frames, spans, language = {}, {}, None
+    frames, spans, others, language = {}, {}, {}, None
     for name, step in steps.items():
         if name in wanted:
             batch.language = language if LANGUAGE in step.NEEDS else None
             if isinstance(step, Rewriter):
                 spans[name], frames[name] = rewrite_batch(name, step, batch)
+                if step.other_columns:
+                    others[name] = _rewritten(step, batch, step.rewrite_columns(batch))
+                    found = np.bincount(others[name]["row"].to_numpy(), minlength=batch.text.rows)
+                    frames[name] = frames[name].with_columns(column_spans=found)
                 batch = batch.rewritten(rewrite(batch.text, spans[name]))
             else:
                 frames[name] = measure_own(name, step, batch) if is_own(step) else step.measure(batch)
@@ -101,24 +109,34 @@ def _measure(
             batch = batch.rewritten(apply_spans(batch.text, [cuts[name]], first))
         if column := step.PROVIDES.get(LANGUAGE):
             language = frames[name][column].to_numpy() if name in frames else labels.get(name)
-    return frames, spans
+    return frames, spans, others
+
+
+def _other_columns(step: Measures) -> list[str]:
+    return step.other_columns if isinstance(step, Rewriter) else []
 
 
 def rewrite_batch(name: str, step: Rewriter, batch: Batch) -> tuple[pa.Table, pl.DataFrame]:
     """Return the spans and the measures of a step, without the spans of documents that keep their text."""
     spans, measures = rewrite_own(name, step, batch) if is_own(step) else step.rewrite(batch)
+    return _rewritten(step, batch, spans), measures
+
+
+def _rewritten(step: Rewriter, batch: Batch, spans: pa.Table) -> pa.Table:
+    """Return the spans of the documents whose profile does not keep their text."""
     names, codes = np.unique(step.profile_of(batch.language, batch.text.rows).astype(str), return_inverse=True)
     rewritten = np.array([not step.for_profile(name).keeps_text for name in names], np.bool_)
-    return (spans if rewritten.all() else spans.filter(rewritten[codes][spans["row"].to_numpy()])), measures
+    return spans if rewritten.all() else spans.filter(rewritten[codes][spans["row"].to_numpy()])
 
 
 def _shifted(spans: pa.Table, rows: int) -> pa.Table:
     """Count the rows of spans from the shard's first document instead of the batch's."""
-    return spans.set_column(0, SPAN.field("row"), pa.array(spans["row"].to_numpy() + rows))
+    row = spans.schema.get_field_index("row")
+    return spans.set_column(row, SPAN.field("row"), pa.array(spans["row"].to_numpy() + rows))
 
 
 def _write(output: Output, frames: dict[str, list], spans: dict[str, list]) -> Written:
-    if output.kind == SPANS:
+    if output.kind in (SPANS, COLUMN_SPANS):
         table = pa.concat_tables(spans[output.step])
         counts = {"spans": table.num_rows, "bytes": int(table["length"].to_numpy().sum())}
     else:

@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from pydantic import Field, field_validator
 
 from gristmill.filters.core.batch import Batch
@@ -11,6 +12,7 @@ from gristmill.filters.core.filter import GUESS, LANGUAGE, Filter, Rule
 from gristmill.filters.langid.labels import UNKNOWN, language_of
 from gristmill.filters.langid.models import ENSEMBLE, check_model_name, load_model
 from gristmill.filters.langid.preprocess import sample_slices
+from gristmill.pipelines.ragged import Ragged
 
 # Documents with a lower probability get the neutral profile. FineWeb's threshold for English. Without it, the stop
 # words of a wrongly guessed language drop half of the Bibles, declarations and manuals in languages no model knows.
@@ -54,8 +56,10 @@ class Language(Filter):
         - ``label`` and ``probability``: the most probable language;
         - ``allowed_probability``: the probability if the language is allowed, else 0;
         - ``confident_label``: the label for later steps, ``und`` below ``confident_probability``.
+
+        A document whose input has a declared `language` has that label, with probability 1.
         """
-        label, probability = load_model(self.model).predict(sample_slices(batch.text, self.max_bytes))
+        label, probability = self._predict(batch)
         allowed = np.isin(label, self.languages) if self.languages else np.ones(label.size, np.bool_)
         names, codes = np.unique(label.astype(str), return_inverse=True)
         sure = np.array(
@@ -70,6 +74,18 @@ class Language(Filter):
                 "confident_label": pl.Series(np.where(confident, label, UNKNOWN), dtype=pl.String),
             }
         )
+
+    def _predict(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        """Return the label and its probability for each document: declared, or else predicted."""
+        text, declared = batch.text, batch.declared
+        if declared is None:
+            return load_model(self.model).predict(sample_slices(text, self.max_bytes))
+        unknown = np.flatnonzero(declared == None)  # noqa: E711
+        label, probability = declared.copy(), np.ones(text.rows)
+        if unknown.size:
+            rest = sample_slices(Ragged.from_text(text.to_text().take(pa.array(unknown))), self.max_bytes)
+            label[unknown], probability[unknown] = load_model(self.model).predict(rest)
+        return label, probability
 
     def rules(self) -> dict[str, Rule]:
         own = {name: values["min_probability"] for name, values in self.profiles.items() if "min_probability" in values}

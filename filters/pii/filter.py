@@ -17,6 +17,7 @@ from gristmill.filters.pii.edits import Edit, apply_edits, merge_edits
 from gristmill.filters.pii.replacements import KEYED, ReplacementMethod, replacement
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.ragged import Ragged
+from gristmill.pipelines.schema import COLUMN_SPAN, ID, SOURCE, TEXT
 from gristmill.pipelines.steps.spans import spans_table
 from gristmill.pipelines.storage.files import to_path
 
@@ -43,6 +44,7 @@ class PiiFilter(Rewriter):
         "replacement",
         "replacements",
         "key_file",
+        "columns",
     )
 
     # Without person and street_address, which cost precision. ["+person", "-phone"] changes the default.
@@ -54,6 +56,7 @@ class PiiFilter(Rewriter):
     replacement: ReplacementMethod = "tag"
     replacements: dict[Type, ReplacementMethod] = {}  # by type: { phone = "mask" }
     key_file: str | None = None  # 16 to 64 secret bytes for hash and surrogate; never copied to the work folder
+    columns: list[str] = []  # carried columns of strings that are rewritten too: ["title", "url"]
     max_spans_per_kb: float | None = Field(10.0, gt=0, le=KB)  # a document shorter than 1 kB counts as 1 kB
 
     @field_validator("types", mode="before")
@@ -68,6 +71,14 @@ class PiiFilter(Rewriter):
             if type not in (*TYPES, *ON_REQUEST):
                 raise ValueError(f"{type!r} is no type; expected one of {', '.join((*TYPES, *ON_REQUEST))}")
         return [type for type in dict.fromkeys((*TYPES, *added)) if type not in removed]
+
+    @field_validator("columns")
+    @classmethod
+    def _are_carried(cls, columns):
+        for name in columns:
+            if name in (ID, TEXT, SOURCE):
+                raise ValueError(f"{name!r} is no carried column; the text is always searched, id and source never")
+        return columns
 
     @field_validator("phone_regions")
     @classmethod
@@ -107,16 +118,21 @@ class PiiFilter(Rewriter):
         size = np.diff(batch.text.offsets)
         spans = np.zeros(size.size, np.int64)
         spans[list(edits)] = [len(row) for row in edits.values()]
-        flat = [(row, edit) for row in sorted(edits) for edit in edits[row]]
-        table = spans_table(
-            [row for row, _ in flat],
-            [edit.start for _, edit in flat],
-            [edit.end - edit.start for _, edit in flat],
-            [edit.type for _, edit in flat],
-            [edit.text.decode() for _, edit in flat],
-        )
         measures = {"spans": spans, "spans_per_kb": spans * KB / size.clip(min=KB), "private_addresses": private}
-        return table, pl.DataFrame(measures)
+        return _table(edits), pl.DataFrame(measures)
+
+    @property
+    def other_columns(self) -> list[str]:
+        return self.columns
+
+    def rewrite_columns(self, batch: Batch) -> pa.Table:
+        """Return the spans with personal data in other columns than the text, ordered by column, row and offset."""
+        found = [self._column_spans(name, batch) for name in sorted(batch.columns) if name in self.columns]
+        return pa.concat_tables([COLUMN_SPAN.empty_table(), *found])
+
+    def _column_spans(self, name: str, batch: Batch) -> pa.Table:
+        spans = _table(self.edits(batch.columns[name], batch.language)[0])
+        return spans.add_column(0, COLUMN_SPAN.field("column"), pa.repeat(pa.scalar(name), spans.num_rows))
 
     def detect(self, text: Ragged, language: np.ndarray | None = None) -> list[Match]:
         """Return the matches of one pass over the documents: personal data, and addresses that the scope leaves."""
@@ -147,6 +163,18 @@ class PiiFilter(Rewriter):
 
     def _key(self) -> bytes:
         return b"" if self.key_file is None else read_key(self.key_file)
+
+
+def _table(edits: dict[int, list[Edit]]) -> pa.Table:
+    """Return edits by row as spans."""
+    flat = [(row, edit) for row in sorted(edits) for edit in edits[row]]
+    return spans_table(
+        [row for row, _ in flat],
+        [edit.start for _, edit in flat],
+        [edit.end - edit.start for _, edit in flat],
+        [edit.type for _, edit in flat],
+        [edit.text.decode() for _, edit in flat],
+    )
 
 
 @cache

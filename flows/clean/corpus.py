@@ -31,6 +31,6 @@ def corpus_shards(
         else:
             raw.append(path)
     if raw:
-        run_step(ingest_step(work, InputSettings(paths=raw)), engine, progress)
+        run_step(ingest_step(work, [InputSettings(paths=raw)]), engine, progress)
         shards |= {work / "documents" / f"{name}.parquet": file for name, file in shards_of(work / "documents").items()}
     return shards

@@ -9,6 +9,7 @@ from gristmill.flows.clean.plan import measure_step, shards_of
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.engine.run_lock import exclusive_run
 from gristmill.pipelines.ingest.ingest import ingest_step
+from gristmill.pipelines.inputs.input_tables import other_input
 from gristmill.pipelines.steps.step import Engine, Progress, run_serial, run_step
 from gristmill.pipelines.storage.files import to_path
 from gristmill.pipelines.storage.manifest import Manifest
@@ -18,11 +19,10 @@ def save_index(
     recipe: Recipe, paths: Iterable[str], folder: UPath, engine: Engine = run_serial, progress: Progress | None = None
 ) -> None:
     """Write the documents of ``paths`` and the measures of the recipe's steps of document level to ``folder``."""
-    settings = recipe.input.model_copy(update={"paths": list(paths)})
     steps = {step.NAME: step for step in recipe.steps.values() if isinstance(step, IndexedStep)}
-    kept = Recipe(input=settings).model_copy(update={"steps": steps})
+    kept = Recipe().model_copy(update={"input": (other_input(recipe.input, list(paths)),), "steps": steps})
     with exclusive_run(folder):
-        run_step(ingest_step(folder, settings), engine, progress)
+        run_step(ingest_step(folder, kept.input), engine, progress)
         run_step(measure_step(kept, folder, shards_of(folder / "documents"), list(steps)), engine, progress)
 
 

@@ -37,7 +37,8 @@ def pii_recipe(corpus: Iterable[str], changes: Iterable[str] = ()) -> Recipe:
 def scan(recipe: Recipe) -> Iterator[tuple[pa.Table, list[dict]]]:
     """Yield batches of documents with their matches: row, id, type, start and end in bytes, replacement."""
     step = cast(PiiFilter, recipe.steps[STEP])
-    for table in read_documents(recipe.input.paths, recipe.input):
+    (settings,) = recipe.input
+    for table in read_documents(settings.paths, settings):
         spans, _ = step.rewrite(Batch(Ragged.from_text(table[TEXT])))
         yield table, list(_matches(spans, table[ID]))
 

@@ -19,10 +19,22 @@ from gristmill.filters.core.filter import LANGUAGE, Filter, Rewriter, provider
 from gristmill.filters.core.measure import compile_kernels, measure_shard
 from gristmill.filters.join.step import Join, index_joined
 from gristmill.flows.clean.recipe import Recipe
+from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.ingest import ingest_step
+from gristmill.pipelines.inputs.column_types import holds_strings
 from gristmill.pipelines.plugins import plugin_code
-from gristmill.pipelines.schema import COLUMNS, COPIES, DECISIONS, DOCUMENTS, LINKS, MEASURES, SPANS
-from gristmill.pipelines.settings import Settings
+from gristmill.pipelines.schema import (
+    COLUMN_SPANS,
+    COLUMNS,
+    COPIES,
+    DECISIONS,
+    DOCUMENT,
+    DOCUMENTS,
+    LINKS,
+    MEASURES,
+    SPANS,
+)
+from gristmill.pipelines.settings import Settings, nearest
 from gristmill.pipelines.steps import spans
 from gristmill.pipelines.steps.apply import apply_shard
 from gristmill.pipelines.steps.copies import count_copies
@@ -32,6 +44,7 @@ from gristmill.pipelines.steps.decisions import survivors
 from gristmill.pipelines.steps.links import link_duplicates
 from gristmill.pipelines.steps.step import Input, Job, Output, RawInput, Step, by_shard
 from gristmill.pipelines.storage.manifest import fingerprint, require_finished
+from gristmill.pipelines.storage.shards import shard_schema
 
 SMALL = 500_000  # bytes of a stage's input that do not pay for a worker
 
@@ -170,7 +183,7 @@ def measure_step(recipe: Recipe, work: UPath, documents: dict[str, dict], chain:
         if isinstance(step, Join):
             table = table_of(work, name)
             step, inputs = step.with_table(table), (*inputs, RawInput(str(table), version_of(table)))
-        for kind in (MEASURES, SPANS) if isinstance(step, Rewriter) else (MEASURES,):
+        for kind in _measured_kinds(step, name, documents, work):
             folders[folder := report_of(work, name, kind)] = settings
             made_with = [settings, recipe.words, *plugin_code(type(step))]
             outputs.append(Output(folder, "", inputs, made_with, kind, name))
@@ -180,6 +193,23 @@ def measure_step(recipe: Recipe, work: UPath, documents: dict[str, dict], chain:
     return Step(
         title, folders, jobs, prepare=partial(compile_kernels, {name: seen[name] for name in chain}, recipe.words)
     )
+
+
+def _measured_kinds(step: Settings, name: str, documents: dict[str, dict], work: UPath) -> list[str]:
+    """Return the kinds of tables that measuring writes. Raises RecipeError for a column that cannot be rewritten."""
+    if not isinstance(step, Rewriter):
+        return [MEASURES]
+    for part in [*documents][:1] if step.other_columns else ():
+        schema = shard_schema(work / DOCUMENTS / f"{part}.parquet")
+        carried = sorted(field.name for field in schema if holds_strings(field) and field.name not in DOCUMENT.names)
+        for column in step.other_columns:
+            if column in schema.names and column not in carried:
+                why = f"{column!r} holds no plain strings; `drop` in [input] removes it"
+                raise RecipeError(f"[steps.{name}] columns: {why}")
+            if column not in carried:
+                hint = nearest(column, carried) if carried else "no carried column holds strings"
+                raise RecipeError(f"[steps.{name}] columns: no column {column!r} in the documents; {hint}")
+    return [MEASURES, SPANS, *([COLUMN_SPANS] if step.other_columns else [])]
 
 
 def decide_step(recipe: Recipe, work: UPath, documents: dict[str, dict], names: list[str]) -> Step:
@@ -245,7 +275,12 @@ def apply_step(recipe: Recipe, work: UPath, documents: dict[str, dict]) -> Step:
     """Return the step that writes kept and removed documents and the ledger that explains both, one job per shard."""
     decided = [Input(decisions_of(work, name), "", DECISIONS, name) for name in recipe.steps]
     links = [Input(work / LINKS, "", LINKS)] if naming_steps(recipe) else []
-    inputs = (Input(work / DOCUMENTS, "", DOCUMENTS), *decided, *spans_before(recipe, work), *links)
+    others = [
+        Input(report_of(work, name, COLUMN_SPANS), "", COLUMN_SPANS, name)
+        for name, step in recipe.steps.items()
+        if isinstance(step, Rewriter) and step.other_columns
+    ]
+    inputs = (Input(work / DOCUMENTS, "", DOCUMENTS), *decided, *spans_before(recipe, work), *others, *links)
     names = [(each.kind, each.step) for each in inputs]  # which the ledger holds
     outputs = [Output(work / kind, "", inputs, names, kind) for kind in ("clean", "removed", "ledger")]
     if columns := recipe.columns:

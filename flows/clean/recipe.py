@@ -12,14 +12,16 @@ from gristmill.dedup.passages.repeated import RepeatedPassages
 from gristmill.dedup.substrings.exact_substrings import Substrings
 from gristmill.filters.core.filter import Filter
 from gristmill.filters.importance.step import Importance
+from gristmill.filters.langid.labels import language_of
 from gristmill.filters.perplexity.cross_fit import CrossFitPerplexity
 from gristmill.filters.registry import FILTERS, variant_of
 from gristmill.flows.clean.columns import Column, chosen_columns
 from gristmill.flows.clean.language_profiles import give_profiles, read_profiles
 from gristmill.flows.clean.own_steps import RECORD, own_step, recorded_step, step_table
-from gristmill.flows.clean.recipe_files import DEEPEST, find_recipe, parse_toml, read_toml
+from gristmill.flows.clean.recipe_files import CODE, DEEPEST, find_recipe, parse_toml, read_table
 from gristmill.pipelines.errors import RecipeError
-from gristmill.pipelines.ingest.ingest import InputSettings
+from gristmill.pipelines.inputs.input_tables import Inputs, inputs_table, read_inputs, with_paths
+from gristmill.pipelines.inputs.inputs import InputSettings
 from gristmill.pipelines.plugins import entry_point, entry_point_names, find_plugin
 from gristmill.pipelines.settings import S, Settings, check_names, nearest, read_settings, shown
 from gristmill.pipelines.steps.corpus_step import CorpusStep
@@ -29,8 +31,7 @@ STEPS: dict[str, type[Step]] = dict(FILTERS)
 STEPS |= {step.NAME: step for step in (Exact, NearDuplicates, RepeatedPassages, Substrings, Contamination)}
 STEPS |= {step.NAME: step for step in (CrossFitPerplexity, Importance)}
 ENTRY_POINTS = "gristmill.filters", "gristmill.steps"  # of installed packages: name -> class
-READERS = ("gristmill.readers",)
-CODE = ("use", "reader")  # settings that name code, which a change of a setting must not
+LATER = ("tokenizer", "tokens", "export", "pretrain", "report")  # tables of `gristmill run`, which reads them
 
 
 class OutputSettings(Settings):
@@ -40,14 +41,22 @@ class OutputSettings(Settings):
 
 
 class Recipe(Settings):
-    """Input of a run, its steps in order, and its output."""
+    """Input of a run, its steps in order, and its output; then the stages that `gristmill run` adds.
+
+    A stage that is None is left out. Its table is checked where it is used (flows/project/sections.py).
+    """
 
     name: str = "recipe"
     about: str = ""
     words: Literal["unicode", "spacy"] = "unicode"  # word splitter of all rules that count words
-    input: InputSettings = InputSettings()
+    input: Inputs = (InputSettings(),)  # of [input], or of each [[input]]
     steps: dict[str, Step] = {}
     output: OutputSettings = OutputSettings()
+    tokenizer: dict[str, Any] | None = None
+    tokens: dict[str, Any] | None = None
+    export: dict[str, Any] | None = None
+    pretrain: dict[str, Any] | None = None
+    report: dict[str, Any] | None = None
 
     @property
     def columns(self) -> dict[str, Column]:
@@ -58,7 +67,8 @@ class Recipe(Settings):
         """Return the recipe as a table, as in TOML, with all defaults written out."""
         steps = {name: step_table(step) for name, step in self.steps.items()}
         rest = self.model_dump(mode="json", exclude={"input", "steps"})
-        return {**rest, "input": self.input.model_dump(mode="json", exclude_none=True), "steps": steps}
+        rest = {key: value for key, value in rest.items() if value is not None}
+        return {**rest, "input": inputs_table(self.input, exclude_none=True), "steps": steps}
 
 
 def read_recipe(
@@ -70,12 +80,11 @@ def read_recipe(
     Raises RecipeError, naming file, table and key, for unknown keys and invalid values.
     """
     file = find_recipe(path)
-    table = read_toml(file)
-    if paths and isinstance(table.setdefault("input", {}), dict):
-        table["input"]["paths"] = list(paths)
+    table = read_table(file)
     if profiles is not None:
         table["profiles"] = list(profiles)
-    return parse_recipe(table, path, changes, file.parent)
+    recipe = parse_recipe(table, path, changes, file.parent)
+    return recipe.model_copy(update={"input": with_paths(recipe.input, paths)})
 
 
 def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = (), folder: str | Path = "") -> Recipe:
@@ -92,15 +101,20 @@ def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = (
     for change in changes:
         if change.partition("=")[0].rpartition(".")[2].strip() in CODE:
             raise RecipeError(f"cannot set {shown(change)}: it names code, which only the file of a recipe may name")
-        make_change({name: table.setdefault(name, {}) for name in ("input", "output")} | steps, change)
-    inputs = read_settings(InputSettings, table.get("input", {}), f"{where} [input]")
-    if inputs.reader:
-        inputs = inputs.model_copy(update={"reader": _reader(inputs.reader, folder, f"{where} [input]")})
+        inputs, output = table.setdefault("input", {}), table.setdefault("output", {})
+        known = {name: table[name] for name in LATER if isinstance(table.get(name), dict)} | steps
+        for each in inputs if isinstance(inputs, list) else [inputs]:  # a change is made to all inputs
+            make_change({"input": each, "output": output} | known, change)
     built = {name: _step(name, values, f"{where} [steps.{name}]", folder) for name, values in steps.items()}
     output = read_settings(OutputSettings, table.get("output", {}), f"{where} [output]")
     chosen_columns(output.columns, built, f"{where} [output]")  # raises if one is unknown
     rest = {key: value for key, value in table.items() if key not in ("input", "output", "profiles", "steps")}
-    return read_settings(Recipe, rest, where).model_copy(update={"input": inputs, "steps": built, "output": output})
+    given = read_inputs(table.get("input", {}), where, folder)
+    for language in (each.language for each in given):
+        if language and language != language_of(language):
+            raise RecipeError(f"{where} [input] language: no step knows {language!r}; write {language_of(language)!r}")
+    found = {"input": given, "steps": built, "output": output}
+    return read_settings(Recipe, rest, where).model_copy(update=found)
 
 
 def _step(name: str, values: Any, where: str, folder: str | Path) -> Step:
@@ -119,18 +133,6 @@ def _step(name: str, values: Any, where: str, folder: str | Path) -> Step:
     if isinstance(values, dict) and "variant" in values:
         return read_settings(variant_of(kind, values["variant"], where), values, where)
     return read_settings(STEPS[kind], values, where)
-
-
-def _reader(use: str, folder: str | Path, where: str) -> str:
-    """Return the name of a reader's code with an absolute path, or of the code behind an entry point."""
-    if ":" not in use:
-        if found := entry_point(use, READERS):
-            return found
-        raise RecipeError(
-            f"{where}: no reader {shown(use)}; {nearest(use, entry_point_names(READERS) or ['FILE.py:FUNCTION'])}"
-        )
-    place, _, attribute = use.rpartition(":")
-    return f"{Path(folder, place).absolute()}:{attribute}" if place.endswith(".py") else use
 
 
 def settings_from_changes(kind: type[S], table: str, changes: Iterable[str]) -> S:

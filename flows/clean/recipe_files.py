@@ -1,4 +1,4 @@
-"""Recipe files, found by path or by the name of a shipped recipe."""
+"""Recipe files: found by path or by the name of a shipped recipe, read, and merged with the recipes they extend."""
 
 import os
 import tomllib
@@ -13,7 +13,10 @@ from gristmill.pipelines.settings import OFF, nearest, shown
 
 SHIPPED = Path(__file__).resolve().parents[2] / "recipes"  # in a checkout and in the installed package
 LARGEST = 10_000_000  # bytes of a recipe
-DEEPEST = 32  # tables and lists in one another; shipped recipes have 4
+DEEPEST = 32  # tables and lists in one another, and recipes that extend each other; shipped recipes have 4
+EXTENDS, AFTER = "extends", "after"  # key of a recipe; key of a step that the extended recipe lacks
+CODE = ("use", "reader")  # settings that name code
+NAMED = ("steps", "tokenizer")  # tables of named tables, of which each may be "off"
 
 
 def shipped_recipes() -> dict[str, Path]:
@@ -47,6 +50,82 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise RecipeError(f"cannot read {path}: {error}") from None
     except ValueError as error:
         raise RecipeError(f"{path} is not TOML: {error}") from None
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """Return the table of a recipe file, merged with the recipes that it extends. Raises RecipeError as `extend`."""
+    return extend(read_toml(path), path.parent, str(path), (path.resolve(),))
+
+
+def extend(table: dict[str, Any], folder: str | Path, where: str, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Return a recipe's table over the recipe that its key ``extends`` names: a path from ``folder``, or a shipped one.
+
+    - Tables are merged key by key; any other value replaces the extended one, arrays too.
+    - Steps keep the order of the extended recipe. New ones run last, or after the step that their key ``after`` names.
+    - ``"off"`` in the place of a step or a tokenizer leaves it out.
+
+    Raises RecipeError for a circle of recipes, and for names that the extended recipe lacks.
+    """
+    if EXTENDS not in table:
+        return table
+    table = dict(table)
+    if not isinstance(name := table.pop(EXTENDS), str):
+        raise RecipeError(f"{where}: {EXTENDS} names one recipe, by path or name, found {shown(name)}")
+    try:
+        file = find_recipe(name, folder)
+    except RecipeError as error:
+        raise RecipeError(f"{where} {EXTENDS}: {error}") from None
+    if (real := file.resolve()) in seen or len(seen) == DEEPEST:
+        chain = " -> ".join(path.name for path in (*seen, real))
+        raise RecipeError(f"{where}: recipes extend each other in a circle, or more than {DEEPEST} deep: {chain}")
+    base = _rooted(extend(read_toml(file), file.parent, str(file), (*seen, real)), file.parent)
+    merged = _merge(base, table)
+    for name in NAMED:
+        if isinstance(base.get(name, {}), dict) and isinstance(table.get(name), dict):
+            merged[name] = _merge_named(base.get(name, {}), table[name], merged[name], f"{where} [{name}]")
+    return merged
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        inner = base.get(key)
+        merged[key] = _merge(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _merge_named(base: dict[str, Any], over: dict[str, Any], merged: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return the merged tables in order, without tables that are off."""
+    names = list(base)
+    for name, value in over.items():
+        if name in base:
+            continue
+        if value == OFF:
+            raise RecipeError(
+                f"{where}: {shown(name)} is off, but the extended recipe lacks it; {nearest(name, names)}"
+            )
+        before = value.get(AFTER) if isinstance(value, dict) else None
+        if before is not None and before not in names:
+            raise RecipeError(f"{where} {name}: {AFTER} {shown(before)}: no such step; {nearest(str(before), names)}")
+        names.insert(len(names) if before is None else names.index(before) + 1, name)
+        if before is not None:
+            merged[name] = {key: each for key, each in value.items() if key != AFTER}
+    return {name: merged[name] for name in names if merged[name] != OFF}
+
+
+def _rooted(table: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return a recipe's table with absolute paths of a user's code, so that it can be part of a recipe elsewhere."""
+
+    def root(value: Any, key: str = "") -> Any:
+        if isinstance(value, dict):
+            return {key: root(each, key) for key, each in value.items()}
+        if isinstance(value, list):
+            return [root(each) for each in value]
+        return (
+            str(Path(folder, value).absolute()) if key in CODE and isinstance(value, str) and ".py:" in value else value
+        )
+
+    return {key: root(value) if key in ("input", "steps") else value for key, value in table.items()}
 
 
 def parse_toml(text: str) -> dict[str, Any]:

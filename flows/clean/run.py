@@ -12,8 +12,9 @@ from gristmill.flows.clean.plan import decisions_of, plan, shards_of, spans_of
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.clean.tally import RemovalCounts
 from gristmill.flows.engine.run_lock import exclusive_run
-from gristmill.pipelines.errors import GristmillError, RecipeError
+from gristmill.pipelines.errors import GristmillError
 from gristmill.pipelines.ingest.losses import lost_files
+from gristmill.pipelines.inputs.input_tables import check_paths
 from gristmill.pipelines.steps.corpus_step import CorpusStep
 from gristmill.pipelines.steps.step import Engine, Progress, Step, run_serial, run_step
 from gristmill.pipelines.storage.manifest import Manifest, require_finished
@@ -29,8 +30,7 @@ def clean(recipe: Recipe, work: UPath, engine: Engine = run_serial, progress: Pr
 
     Finished work that still fits is not repeated.
     """
-    if not recipe.input.paths:
-        raise RecipeError("nothing to read: name files by --input, or by paths under [input] in the recipe")
+    check_paths(recipe.input)
     for step in recipe.steps.values():
         if isinstance(step, RecordedFilter | RecordedStep):
             step.measure(None)  # raises

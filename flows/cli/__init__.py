@@ -15,6 +15,8 @@ from gristmill.pipelines.errors import GristmillError
 # with "_" for "-"
 SECTIONS = {
     "Prepare": {
+        "init": "Write a recipe to start with.",
+        "run": "Run a recipe to its end: clean documents, tokenizers, tokens, exports, a model, a report.",
         "clean": "Run a recipe: read raw files, write clean documents and the reasons for each removal.",
         "dedup": "Drop duplicate documents, cut repeated passages, or drop copies of another corpus.",
         "decontaminate": "Find items of evaluation sets in a corpus; drop, cut or report them.",
@@ -23,6 +25,7 @@ SECTIONS = {
         "demo": "Write a corpus from text that is already on this machine.",
         "profile": "Find thresholds for each language of a corpus; write language profiles.",
         "recipes": "List the recipes that ship with Gristmill, or print one.",
+        "steps": "List the steps of recipes, or every setting of one.",
     },
     "Look": {
         "check": "Check documents against rules, without writing anything.",

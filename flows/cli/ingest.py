@@ -9,7 +9,7 @@ from gristmill.flows.cli.output import say
 @click.command()
 @run_options
 def ingest(recipe, paths, work, engine, changes):
-    """Read raw files into FOLDER/documents by the [input] table of RECIPE; run no step.
+    """Read raw files into FOLDER/documents by the [input] tables of RECIPE; run no step.
 
     \b
         gristmill ingest clean-corpus --input crawl.jsonl.zst --output work

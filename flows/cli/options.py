@@ -30,9 +30,6 @@ work_argument = click.argument("work", metavar="WORK")
 input_option = click.option(
     "--input", "paths", multiple=True, metavar="PATH", help="File, folder, glob or URL to read; may be repeated."
 )
-input_option = click.option(
-    "--input", "paths", multiple=True, metavar="PATH", help="File, folder, glob or URL to read; may be repeated."
-)
 _set = click.option("--set", "changes", multiple=True, metavar="STEP.SETTING=VALUE", help="Change one setting.")
 _output = click.option(
     "--output", "work", default="work", show_default=True, metavar="FOLDER", help="Work folder to write."

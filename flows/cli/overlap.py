@@ -23,7 +23,7 @@ def overlap(corpus, threshold, plot, as_json, work, engine, changes):
 
     \b
         gristmill overlap crawl/ books/ --output overlap
-        gristmill overlap mix.jsonl.zst --set input.source=dataset --plot overlap.svg
+        gristmill overlap mix.jsonl.zst --set input.source_column=dataset --plot overlap.svg
     """
     from gristmill.flows.runs.overlap import draw, find_overlap
     from gristmill.pipelines.storage.files import atomic_write, to_path

@@ -27,12 +27,13 @@ def pretrain(tokens, name, steps, output, init, changes, as_json):
         gristmill pretrain work/tokens/bpe --preset gpt2-124m --set machine.compile=true --set train.lr=6e-4
         torchrun --nproc-per-node 2 -m gristmill pretrain work/tokens/bpe --output work/runs/two
     """
-    from gristmill.flows.models.pretraining import progress_line, train_model
+    from gristmill.flows.models.pretraining import pretrain_settings, progress_line, train_model
 
     def on_log(line):
         console.print(progress_line(line), soft_wrap=True)
 
-    summary = train_model(tokens, name, steps, output, init, changes, on_log)
+    settings = pretrain_settings({"preset": name, "steps": steps, "init": init}, changes)
+    summary = train_model(tokens, output, settings, on_log)
     if os.environ.get("RANK", "0") != "0":  # under torchrun only the first process prints
         return
     if as_json:

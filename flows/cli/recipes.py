@@ -14,15 +14,16 @@ def recipes(name):
         gristmill recipes
         gristmill recipes clean-corpus > mine.toml
     """
-    from gristmill.flows.clean.recipe_files import read_toml, shipped_recipes
+    from gristmill.flows.clean.recipe import LATER
+    from gristmill.flows.clean.recipe_files import read_table, shipped_recipes
     from gristmill.pipelines.errors import RecipeError
     from gristmill.pipelines.settings import nearest
 
     shipped = shipped_recipes()
     if name is None:
         for each, path in shipped.items():
-            table = read_toml(path)
-            command = "clean" if "steps" in table else "impact run"
+            table = read_table(path)
+            command = "impact run" if "steps" not in table else "run" if {*LATER} & table.keys() else "clean"
             say(f"{each:<16}{table.get('about', '')}")
             say(f"{'':16}gristmill {command} {each} --input PATH")
     elif name in shipped:

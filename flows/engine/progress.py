@@ -27,6 +27,7 @@ class RichProgress:
         self.console, self.work = console, work
         self.bar: Progress | None = None
         self.as_json, self.prometheus = as_json, prometheus
+        self.show_steps = True  # as lines on the console
         self.lines: list[dict] = []
         self.work_done = 0  # jobs; 0 means that everything was finished already
 
@@ -54,7 +55,7 @@ class RichProgress:
         if self.as_json:
             self.console.file.write(json_bytes(line).decode() + "\n")
             self.console.file.flush()
-        else:
+        elif self.show_steps:
             text = ", ".join(f"{count:,} {key}" for key, count in counts.items() if key in ("documents", "rejects"))
             self.console.print(f"{title:>14}  {seconds:6.1f} s  {jobs_run:,} jobs  {text}", soft_wrap=True)
         log.info("finished %s in %.2f s: %s", title, seconds, counts)

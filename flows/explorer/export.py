@@ -4,6 +4,7 @@ import tomli_w
 
 from gristmill.filters.registry import FILTERS
 from gristmill.flows.clean.recipe import Recipe
+from gristmill.pipelines.inputs.input_tables import inputs_table
 from gristmill.pipelines.plugins import plugin_of
 from gristmill.pipelines.settings import OFF
 
@@ -12,7 +13,7 @@ def recipe_toml(recipe: Recipe, changes: tuple[str, ...]) -> str:
     """Return the recipe as TOML: all steps in order, with the settings that differ from their defaults."""
     header = "".join(f"# {line}\n" for line in ("Made by gristmill explore.", *(f"moved: {each}" for each in changes)))
     table = recipe.model_dump(mode="json", exclude={"input", "steps"}, exclude_defaults=True)
-    table["input"] = recipe.input.model_dump(mode="json", exclude_defaults=True)
+    table["input"] = inputs_table(recipe.input, exclude_defaults=True)
     table["steps"] = {name: _step(name, step) for name, step in recipe.steps.items()}
     return header + "\n" + tomli_w.dumps(_without_none(table))
 

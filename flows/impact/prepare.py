@@ -34,7 +34,7 @@ TOKENS = TokenSettings(validation=0.0)  # evaluation text is held out already
 def prepare(plan: ImpactPlan, work: UPath, engine: Engine, progress: Progress) -> dict[str, UPath]:
     """Make all token shards of a plan that are missing or stale; return the folders of the arms by name."""
     impact = plan.impact
-    run_step(ingest_step(work, impact.input), engine, progress)
+    run_step(ingest_step(work, [impact.input]), engine, progress)
     run_step(split_step(work, impact.heldout.fraction), engine, progress)
     if not require_finished(work / "held_out", "").counts["documents"]:
         total = require_finished(work / "train_pool", "").counts["documents"]
@@ -113,7 +113,7 @@ def measure_overlap(
 
 def _reading(recipe: Recipe, documents: UPath, plan: ImpactPlan) -> Recipe:
     limits = plan.impact.input.model_dump(include={"max_record_bytes", "work_unit_bytes"})
-    return recipe.model_copy(update={"input": InputSettings(paths=[f"{documents}/*.parquet"], **limits)})
+    return recipe.model_copy(update={"input": (InputSettings(paths=[f"{documents}/*.parquet"], **limits),)})
 
 
 def _tokenizers(plan: ImpactPlan, work: UPath, engine: Engine, progress: Progress) -> dict[str, str]:

@@ -1,7 +1,9 @@
 """Training, comparison, export and generation for the command line: settings, token folders and text."""
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from pydantic import Field
 
 from gristmill.flows.clean.recipe import make_change
 from gristmill.flows.models.ngram_baseline import ngram_row
@@ -28,6 +30,7 @@ from gristmill.tokenizers_lab.formats.model import FILE, read_model
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
 S = TypeVar("S", bound=Settings)
+TABLES = "model", "train", "machine", "save"
 
 
 def open_splits(folder: str) -> tuple[TokenSplit, TokenSplit | None, TokenShards]:
@@ -59,22 +62,54 @@ def open_model(folder: str) -> LanguageModel:
     return load_model(path) if (path / SHAPE).exists() else import_model(path)
 
 
+class PretrainSettings(Settings):
+    """Settings of ``gristmill pretrain``: a model, its training, its machine."""
+
+    preset: str = "nano"
+    steps: int | None = Field(None, ge=1)  # in place of train.steps
+    init: str | None = None  # run, or GPT-2 or Llama, whose weights the training begins with
+    model: dict[str, Any] = {}  # settings of the preset to change
+    train: TrainSettings = TrainSettings()
+    machine: Machine = Machine()
+    save: CheckpointSettings = CheckpointSettings()
+
+    def shape(self, vocab_size: int) -> ModelConfig:
+        """Return the configuration of the model. Raises RecipeError for an unknown preset, and for invalid changes."""
+        if self.init and self.model:
+            raise RecipeError("init brings its own configuration: leave out the settings of model")
+        return read_settings(ModelConfig, preset(self.preset, vocab_size, **self.model), "[model]")
+
+    def training(self) -> TrainSettings:
+        """Return the settings of the training, which follow the preset and `steps` where they are not set."""
+        changes: dict[str, Any] = {"steps": self.steps} if self.steps else {}
+        if not PRESETS.get(self.preset, {}).get("causal", True):
+            changes["objective"] = "masked"
+        return self.train.model_copy(update={k: v for k, v in changes.items() if k not in self.train.model_fields_set})
+
+
+class PretrainSection(PretrainSettings):
+    """Settings of ``[pretrain]`` in a recipe."""
+
+    tokenizer: str | None = None  # name of the tokenizer whose tokens are read; None: the only one
+
+
+def pretrain_settings(given: dict[str, Any], changes: Iterable[str]) -> PretrainSettings:
+    """Read settings from options, and from changes such as ``train.lr=1e-3``."""
+    tables = {name: table for name, table in parse_changes(changes, TABLES).items() if table}
+    return read_settings(PretrainSettings, {k: v for k, v in given.items() if v is not None} | tables, "pretrain")
+
+
 def train_model(
-    tokens: str, name: str, steps: int | None, output: str, init: str | None, changes: Iterable[str], on_log: OnLog
-) -> dict:
-    """Train a model for ``gristmill pretrain``; return the summary of the run."""
+    tokens: str, output: str, settings: PretrainSettings, on_log: OnLog, replace: bool = False
+) -> dict[str, Any]:
+    """Train a model on token shards; return the summary of the run.
+
+    With ``replace`` a run in ``output`` that had other settings or tokens is replaced, else it is an error.
+    """
     train, validation, shards = open_splits(tokens)
-    defaults: dict[str, dict] = {"train": {"steps": steps} if steps else {}}
-    if not PRESETS.get(name, {}).get("causal", True):
-        defaults["train"]["objective"] = "masked"
-    tables = parse_changes(changes, ("model", "train", "machine", "save"), **defaults)
-    shape = read_settings(ModelConfig, preset(name, shards.vocab_size, **tables["model"]), "[model]")
-    training, machine = read_table(TrainSettings, tables, "train"), read_table(Machine, tables, "machine")
-    saving, folder = read_table(CheckpointSettings, tables, "save"), to_path(output)
-    if init and tables["model"]:
-        raise RecipeError("--init brings its own configuration: leave out --set model.…")
-    model = open_model(init) if init else GPT(shape, training.init_seed)
-    summary = pretrain(train, validation, model, training, folder, machine, saving, on_log)
+    shape, training, folder = settings.shape(shards.vocab_size), settings.training(), to_path(output)
+    model = open_model(settings.init) if settings.init else GPT(shape, training.init_seed)
+    summary = pretrain(train, validation, model, training, folder, settings.machine, settings.save, on_log, replace)
     if shards.about["tokenizer"]["file"]:
         with atomic_write(folder / shards.tokenizer.name) as file:
             file.write(shards.tokenizer.read_bytes())

@@ -94,31 +94,35 @@ def pretrain_smoke(
     set: list[str] | None = None,
 ) -> dict:
     """Train a small GPT on token shards, to see whether the loss falls; return the summary of the run."""
-    from gristmill.flows.models.pretraining import train_model
+    from gristmill.flows.models.pretraining import pretrain_settings, train_model
 
-    log = get_run_logger()
+    log, settings = get_run_logger(), pretrain_settings({"preset": preset, "steps": steps}, set or ())
     train = task(name="train", task_run_name=f"train {preset} for {steps} steps", persist_result=False)(train_model)
-    return train(tokens, preset, steps, str(output_path(output)), None, set or [], lambda line: log.info("%s", line))
+    return train(tokens, str(output_path(output)), settings, lambda line: log.info("%s", line))
 
 
-@flow(name="corpus-to-model", **HOOKS)
-def corpus_to_model(
-    recipe: str = RECIPE,
+@flow(name="run-recipe", task_runner=THREADS, **HOOKS)
+def run_recipe(
+    recipe: str = "corpus-to-model",
     input: list[str] | None = None,
     output: str = "work",
-    vocab_size: Count = 8_000,
-    preset: str = "nano",
-    steps: Count = 200,
+    set: list[str] | None = None,
     engine: str = "processes",
     workers: Count | None = None,
+    job_seconds: Seconds | None = None,
 ) -> dict:
-    """Run the four flows from raw files to a trained model, in the work folder ``output``."""
-    output_path(output)  # raises before anything is run
-    where: dict[str, Any] = {"engine": engine, "workers": workers}
-    clean_corpus(recipe, input, output, **where)
-    tokenizer = train_tokenizer([output], f"{output}/tokenizers/bpe", "bpe", vocab_size, **where)
-    tokenize_corpus([output], tokenizer, f"{output}/tokens/bpe", **where)
-    return pretrain_smoke(f"{output}/tokens/bpe", f"{output}/runs/{preset}", preset, steps)
+    """Run ``recipe`` to its end, as ``gristmill run`` does; return the summary of the cleaning."""
+    from gristmill.flows.project.run import run_recipe as run_to_end
+    from gristmill.flows.project.sections import read_sections
+
+    settings = read_recipe(recipe, tuple(set or ()), tuple(input or ()))
+    sections, work, log = read_sections(settings, recipe), output_path(output), get_run_logger()
+    if sections.report and sections.report.output:
+        output_path(sections.report.output)  # raises if it lies outside
+    with engine_of(engine, workers, job_seconds, as_tasks) as run:
+        done = run_to_end(settings, sections, work, run, PrefectProgress(), lambda line: log.info("%s", line))
+    show_funnel(done.summary, output)
+    return done.summary
 
 
 @flow(name="measure-impact", task_runner=THREADS, **HOOKS)
@@ -142,5 +146,5 @@ def measure_impact(
 
 
 engine_of = engine  # the flows have a parameter named engine
-ALL_FLOWS = clean_corpus, train_tokenizer, tokenize_corpus, pretrain_smoke, corpus_to_model, measure_impact
+ALL_FLOWS = clean_corpus, train_tokenizer, tokenize_corpus, pretrain_smoke, run_recipe, measure_impact
 FLOWS = {flow.name: flow for flow in ALL_FLOWS}

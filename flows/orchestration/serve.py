@@ -11,7 +11,7 @@ DEPLOYED: dict[str, dict[str, Any]] = {
     "train-tokenizer": {"corpus": ["work"], "output": "work/tokenizers/bpe", "vocab_size": 8000},
     "tokenize-corpus": {"corpus": ["work"], "tokenizer": "work/tokenizers/bpe", "output": "work/tokens/bpe"},
     "pretrain-smoke": {"tokens": "work/tokens/bpe", "output": "work/runs/smoke"},
-    "corpus-to-model": {"recipe": "clean-corpus", "input": ["demo"], "output": "work"},
+    "run-recipe": {"recipe": "corpus-to-model", "input": ["demo"], "output": "work"},
     "measure-impact": {"recipe": "impact-small", "input": ["demo"], "output": "impact"},
 }
 

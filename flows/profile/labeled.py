@@ -20,6 +20,7 @@ from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.engine.run_lock import exclusive_run
 from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.ingest.ingest import ingest_step
+from gristmill.pipelines.inputs.input_tables import other_input
 from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENTS, ID
@@ -101,10 +102,9 @@ def label_documents(
     Raises InputError if there is no document.
     """
     steps = labeling(recipe)
-    settings = recipe.input.model_copy(update={"paths": list(paths)})
-    short = recipe.model_copy(update={"steps": steps, "input": settings})
+    short = recipe.model_copy(update={"steps": steps, "input": (other_input(recipe.input, paths),)})
     with exclusive_run(folder):
-        run_step(ingest_step(folder, settings), engine, progress)
+        run_step(ingest_step(folder, short.input), engine, progress)
         run_step(measure_step(short, folder, shards_of(folder / DOCUMENTS), list(steps)), engine, progress)
     labeled = Labeled(folder, short)
     if not labeled.documents:

@@ -15,11 +15,11 @@ from gristmill.filters.pii.filter import PiiFilter
 from gristmill.filters.rules.keywords import Keywords
 from gristmill.flows.report.format import environment, indented
 from gristmill.flows.report.guessed import guessed
-from gristmill.flows.report.html import addresses_left, benchmarks, rewritten, unsearched
+from gristmill.flows.report.html import addresses_left, benchmarks, rewritten, unread_columns, unsearched
 from gristmill.flows.report.ledger import read_ledger
 from gristmill.flows.report.rules import steps
 from gristmill.flows.runs.finished import FinishedRun
-from gristmill.pipelines.schema import ID, SOURCE, TEXT
+from gristmill.pipelines.schema import DECLARED, ID, SOURCE, TEXT
 from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.shards import shard_schema
 
@@ -27,8 +27,9 @@ UNSURE = "und"
 MIN_SHARE = 0.005  # of the kept documents that a language needs to be in the header
 SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
 SIZES += ((10**8, "10M<n<100M"), (10**9, "100M<n<1B"), (10**10, "1B<n<10B"), (10**11, "10B<n<100B"))
+SCRUBBED = "from the input, personal data replaced"
 MEANINGS = {ID: "unique, the same in every run on the same input", TEXT: "text of the document after all steps"}
-MEANINGS |= {SOURCE: "origin of the document"}
+MEANINGS |= {SOURCE: "origin of the document", DECLARED: "language that the recipe gives for its input"}
 
 
 def card(folder: UPath, target: UPath, license: str, name: str | None = None) -> int:
@@ -61,6 +62,7 @@ def write(work: FinishedRun, license: str, name: str | None) -> str:
             personal=rewritten(work, ledger, True),
             addresses_left=addresses_left(work),
             unsearched=unsearched(work),
+            unread_columns=unread_columns(work),
             cut=rewritten(work, ledger, False),
             benchmarks=benchmarks(work),
             pii=kinds.get(PiiFilter.NAME),
@@ -104,11 +106,12 @@ def size_category(documents: int) -> str:
 def _columns(work: FinishedRun) -> list[dict[str, Any]]:
     """Return the columns of clean/, each with its type and meaning."""
     schema = shard_schema(work.folder / "clean" / f"{work.parts[0]}.parquet") if work.parts else pa.schema([])
+    searched = {name for step in work.recipe.steps.values() if isinstance(step, PiiFilter) for name in step.columns}
     return [
         {
             "name": field.name,
             "type": str(field.type),
-            "holds": MEANINGS.get(field.name, "unchanged from the input"),
+            "holds": MEANINGS.get(field.name, SCRUBBED if field.name in searched else "unchanged from the input"),
         }
         for field in schema
     ]

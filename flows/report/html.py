@@ -29,9 +29,12 @@ from gristmill.flows.report.rules import plots, steps
 from gristmill.flows.report.samples import samples, without_personal
 from gristmill.flows.report.svg import HEIGHT
 from gristmill.flows.runs.finished import FinishedRun
-from gristmill.pipelines.schema import ID
+from gristmill.pipelines.inputs.column_types import holds_strings
+from gristmill.pipelines.inputs.plain_columns import holds_text
+from gristmill.pipelines.schema import DECLARED, DOCUMENT, ID
 from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import require_finished
+from gristmill.pipelines.storage.shards import shard_schema
 
 PAGE = "report/index.html"  # in the work folder, unless another is named
 TOP = 25  # repeated passages to show
@@ -67,6 +70,7 @@ def collect(work: FinishedRun, experiment: UPath | None) -> dict[str, Any]:
         "personal": rewritten(work, ledger, True),
         "addresses_left": addresses_left(work),
         "unsearched": unsearched(work),
+        "unread_columns": unread_columns(work),
         "cut": rewritten(work, ledger, False),
         "samples": samples(work, ledger.chosen),
         "duplicates": duplicates(work, ledger.sources),
@@ -110,6 +114,17 @@ def unsearched(work: FinishedRun) -> list[str]:
     """Return the types of personal data that no step searched for."""
     searched = {type for step in work.recipe.steps.values() if isinstance(step, PiiFilter) for type in step.types}
     return [type for type in (*TYPES, *ON_REQUEST) if type not in searched]
+
+
+def unread_columns(work: FinishedRun) -> list[str]:
+    """Return the carried columns that hold text in which no step searched for personal data; nested ones say so."""
+    if not work.parts:
+        return []
+    schema = shard_schema(work.folder / "clean" / f"{work.parts[0]}.parquet")
+    searched = {name for step in work.recipe.steps.values() if isinstance(step, PiiFilter) for name in step.columns}
+    ours = {*DOCUMENT.names, DECLARED, *work.recipe.columns, *searched}
+    fields = [field for field in schema if field.name not in ours and holds_text(field.type)]
+    return [field.name if holds_strings(field) else f"{field.name} (nested)" for field in fields]
 
 
 def addresses_left(work: FinishedRun) -> int:

@@ -9,14 +9,14 @@ from gristmill.filters.core.filter import LANGUAGE, Filter, provider
 from gristmill.filters.core.measure import measure_documents
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.pipelines.ingest.ingest import read_documents
+from gristmill.pipelines.inputs.input_tables import other_input
 from gristmill.pipelines.schema import ID
 
 
 def check_documents(recipe: Recipe, paths: tuple[str, ...]) -> Iterator[dict]:
     """Yield id, violations ({step, rule, value, threshold}) and measures of each document, without corpus steps."""
     chain: dict[str, Any] = {name: step for name, step in recipe.steps.items() if isinstance(step, Filter)}
-    settings = recipe.input.model_copy(update={"paths": list(paths)})
-    for table in read_documents(list(paths), settings):
+    for table in read_documents(list(paths), other_input(recipe.input, paths)):
         frames = measure_documents(chain, table, recipe.words)
         language = None
         if name := provider(chain, LANGUAGE):

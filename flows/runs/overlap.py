@@ -31,7 +31,7 @@ def find_overlap(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return TOTALS of each source and SHARED of each pair (dedup/dataset/overlap.py)."""
     recipe = dedup_recipe("document", corpus, [], threshold, changes)
-    save_index(recipe, recipe.input.paths, work, engine, progress)
+    save_index(recipe, recipe.input[0].paths, work, engine, progress)
     parts = list(shards_of(work / "documents"))
     exact, near = (
         Corpus(work / "documents", measures_in(work, kind), parts, lambda _, rows: np.ones(rows, np.bool_))

@@ -28,7 +28,12 @@ from gristmill.pipelines.storage.manifest import MANIFEST, PROGRESS, Manifest
 
 FINISHED, RUNNING, FAILED, STOPPED, STALE, WAITING = "finished", "running", "failed", "stopped", "stale", "waiting"
 PARTIAL = "partial"  # made by another command, which may be running
-LAST_FILES = {"tokenizers": "gristmill.json", "tokens": MANIFEST, "runs": "summary.json"}  # folder -> written last
+LAST_FILES = {  # folders -> the file that is written last
+    "tokenizers/*": "gristmill.json",
+    "tokens/*": MANIFEST,
+    "export/*/*": MANIFEST,
+    "runs/*": "summary.json",
+}
 
 
 class Folder(NamedTuple):
@@ -74,14 +79,13 @@ def _look(folder: UPath, name: str, wanted: dict[UPath, str], under_way: str) ->
 
 
 def _made_of(work: UPath) -> Iterator[Folder]:
-    """Yield the tokenizers, tokens and models in a work folder, and the report."""
-    for kind, last in LAST_FILES.items():
-        for folder in sorted((work / kind).iterdir()) if (work / kind).is_dir() else ():
-            if folder.is_dir():
-                state = FINISHED if (folder / last).exists() else PARTIAL
-                manifest = Manifest.read(folder)
-                counts = dict(manifest.counts) if manifest else {}
-                yield Folder(f"{kind}/{folder.name}", state, len(manifest.parts) if manifest else 0, counts)
+    """Yield the tokenizers, tokens, exports and models in a work folder, and the report."""
+    for pattern, last in LAST_FILES.items():
+        for folder in sorted(path for path in work.glob(pattern) if path.is_dir()):
+            state = FINISHED if (folder / last).exists() else PARTIAL
+            manifest = Manifest.read(folder)
+            counts = dict(manifest.counts) if manifest else {}
+            yield Folder(str(folder.relative_to(work)), state, len(manifest.parts) if manifest else 0, counts)
     if (work / "report" / "index.html").exists():
         yield Folder("report", FINISHED, 0, {})
 

@@ -18,7 +18,7 @@ from gristmill.pipelines.storage.manifest import MANIFEST, PROGRESS, Manifest
 from gristmill.pipelines.storage.sealed import read_sealed
 
 INTACT, DAMAGED, UNFINISHED = "intact", "damaged", "unfinished"
-SEALED = (RECIPE, SUMMARY, INPUTS, "plan.json", "impact.json")  # beside the folders of a run or an experiment
+SEALED = (RECIPE, SUMMARY, INPUTS, "report.json", "plan.json", "impact.json")  # of a run or an experiment
 REMEDY = "remove it and run again the command that made it"
 
 
@@ -80,13 +80,14 @@ def verify(folder: UPath, advance: Callable[[int, int], None] = lambda done, tot
     if not any(MANIFEST in names or found[path].checks for path, names in below.items()):
         raise WorkError(f"{folder} holds nothing finished; name a work folder, tokens, a tokenizer or a model's run")
     total = sum(check.bytes for each in found.values() for check in each.checks)
+    listed = {str(check.path) for each in found.values() for check in each.checks}
     folders, unchecked = [], []
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         for path, each in found.items():
             for check, problem in zip(each.checks, threads.map(Check.problem, each.checks), strict=True):
                 each.problems.extend([problem] if problem else [])
                 advance(check.bytes, total)
-            unchecked += [_relative(path / name, folder) for name in each.unchecked]
+            unchecked += [_relative(path / name, folder) for name in each.unchecked if str(path / name) not in listed]
             state = DAMAGED if each.problems else UNFINISHED if PROGRESS in below[path] else INTACT
             if each.problems or each.checks or MANIFEST in below[path] or state == UNFINISHED:
                 size = sum(check.bytes for check in each.checks)

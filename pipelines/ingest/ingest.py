@@ -6,9 +6,13 @@ records it could not read to ``part-<unit>.jsonl``. At the end `finalize` gives 
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import cached_property
+from hashlib import blake2b
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import orjson
@@ -16,7 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from upath import UPath
 
-from gristmill.pipelines.ingest.finalize import finalize
+from gristmill.pipelines.errors import TooManyRejects
+from gristmill.pipelines.ingest.finalize import finalize, was_changed
 from gristmill.pipelines.ingest.input_versions import (
     Versions,
     changed_bytes,
@@ -25,10 +30,18 @@ from gristmill.pipelines.ingest.input_versions import (
     write_versions,
 )
 from gristmill.pipelines.ingest.losses import check_losses
+from gristmill.pipelines.ingest.named_columns import check_columns
 from gristmill.pipelines.inputs.column_types import cast_table, join_schemas
-from gristmill.pipelines.inputs.inputs import InputSettings, check_checksums, find_files
+from gristmill.pipelines.inputs.inputs import (
+    File,
+    InputSettings,
+    check_checksums,
+    find_files,
+    find_inputs,
+    name_of,
+)
 from gristmill.pipelines.inputs.listing import printable
-from gristmill.pipelines.inputs.work_units import WorkUnit, plan_work_units
+from gristmill.pipelines.inputs.work_units import SplitPoints, WorkUnit, plan_work_units
 from gristmill.pipelines.plugins import Plugin, find_plugin, load_plugin
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.readers import read_unit
@@ -51,53 +64,113 @@ LINE_BREAK = ord("\n")
 SHARD_BYTES_CARRIED = 2 * SHARD_BYTES  # in all columns together; bounds memory if text is the smaller part
 
 
-def ingest_step(work: UPath, settings: InputSettings) -> Step:
+@dataclass(frozen=True)
+class PlannedInput:
+    """One `[input]` of a recipe: its files, cut into work units, and the code of its reader."""
+
+    settings: InputSettings
+    name: str  # in messages
+    files: list[File]
+    part: str  # beginning of the names of its parts
+    units: list[WorkUnit]
+    cuts: dict[str, SplitPoints]
+    own: Plugin | None
+
+    @property
+    def shared(self) -> dict[str, Any]:
+        """Settings on which its documents depend."""
+        reader = [self.own.attribute, self.own.sha256] if self.own else None
+        return self.settings.model_dump(mode="json", exclude=ELSEWHERE) | ({"reader": reader} if reader else {})
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return fingerprint(self.shared, [file.identity for unit in self.units for file, *_ in unit])
+
+    @cached_property
+    def versions(self) -> Versions:
+        return versions_of(self.files)
+
+    def is_as(self, known: Versions) -> bool:
+        """True if the files have the known versions."""
+        return all(known.get(name) == version for name, version in self.versions.items())
+
+    def of(self, manifest: Manifest) -> Manifest:
+        """Return a manifest with the parts of this input."""
+        names = {f"{self.part}-{u:05d}" for u in range(len(self.units))}
+        return replace(manifest, parts={name: part for name, part in manifest.parts.items() if name in names})
+
+
+def plan_inputs(
+    inputs: Sequence[InputSettings], work: UPath, cuts: dict[str, SplitPoints], known: Versions
+) -> list[PlannedInput]:
+    """Return the inputs in an order that does not depend on theirs: by the name of their first file.
+
+    The parts of one of several inputs are named after its first file: a change of the others renames none of them.
+    ``cuts`` are the split points of files of the ``known`` versions.
+    """
+    plans = []
+    for n, (settings, files) in enumerate(zip(inputs, find_inputs(inputs, str(work)), strict=True)):
+        part = f"part-{blake2b(files[0].name.encode(), digest_size=6).hexdigest()}" if len(inputs) > 1 else "part"
+        same = {name: cuts[name] for name, v in versions_of(files).items() if name in cuts and known.get(name) == v}
+        units, mine = plan_work_units(files, settings.work_unit_bytes, same, settings.encoding)
+        plans.append(PlannedInput(settings, name_of(n, inputs), files, part, units, mine, _own_reader(settings)))
+    return sorted(plans, key=lambda plan: plan.files[0].name)
+
+
+def ingest_step(work: UPath, inputs: Sequence[InputSettings]) -> Step:
     """Return the step that makes ``work/documents`` and ``work/rejects``. Raises InputError if there is no input.
 
-    A change of any input file invalidates all units, since a type or an id in one file can change all shards. Records
-    of unfinished folders depend on the files' times, manifests do not (input_versions.py).
+    A change of any file of an input invalidates all of its units, and those of other inputs that `finalize` changed
+    otherwise than by columns of nulls. Records of unfinished folders depend on the files' times, manifests do not
+    (input_versions.py).
     """
     documents, rejects = work / "documents", work / "rejects"
-    files, finished, known = find_files(settings, str(work)), Manifest.read(documents), read_versions(work)
-    versions = versions_of(files)
-    for name in changed_bytes(files, known):
+    finished, known = Manifest.read(documents), read_versions(work)
+    plans = plan_inputs(inputs, work, finished.settings.get("cuts", {}) if finished else {}, known)
+    for name in changed_bytes([file for plan in plans for file in plan.files], known):
         log.warning("%s has other bytes than in the last run; the input is read again", printable(name))
-    old_cuts = finished.settings.get("cuts", {}) if finished else {}
-    same = {name: cuts for name, cuts in old_cuts.items() if known.get(name) == versions.get(name)}
-    units, cuts = plan_work_units(files, settings.work_unit_bytes, same, settings.encoding)
-    shared, own = settings.model_dump(mode="json", exclude=ELSEWHERE), _own_reader(settings)
-    if own:
-        shared["reader"] = [own.attribute, own.sha256]
-    name = fingerprint(shared, [file.identity for unit in units for file, *_ in unit])
-    limit = {"max_reject_fraction": settings.max_reject_fraction}
-    folders = {documents: shared | {"cuts": cuts}, rejects: limit}
+    versions = {name: version for plan in plans for name, version in plan.versions.items()}
+    name = fingerprint([plan.fingerprint for plan in plans])
+    cuts = {file: points for plan in plans for file, points in plan.cuts.items()}
+    limits = {"max_reject_fraction": [plan.settings.max_reject_fraction for plan in plans]}
+    folders: dict[UPath, dict] = {documents: {"inputs": [plan.shared for plan in plans], "cuts": cuts}, rejects: limits}
 
-    def step(read_at: Versions | None) -> Step:
+    def step(timed: bool) -> Step:
         jobs = []
-        for u, unit in enumerate(units):
-            inputs = tuple(RawInput(piece.file.url, piece.file.identity) for piece in unit)
-            made_with = [name, [cut for _, *cut in unit], read_at]
-            outputs = tuple(
-                Output(folder, f"part-{u:05d}", inputs, made_with, kind)
-                for kind, folder in ((DOCUMENTS, documents), (REJECTS, rejects))
-            )
-            jobs.append(Job(ingest_unit, (unit, settings, own), outputs, sum(piece.bytes for piece in unit)))
-        return Step("ingest", folders, jobs, prepare, done, lambda part: part.counts.get("ids_renamed", 0) > 0)
+        for plan in plans:
+            read_at = None if plan.is_as(known) or not timed else plan.versions
+            for u, unit in enumerate(plan.units):
+                read = tuple(RawInput(piece.file.url, piece.file.identity) for piece in unit)
+                made_with = [plan.fingerprint, [cut for _, *cut in unit], read_at]
+                outputs = tuple(
+                    Output(folder, f"{plan.part}-{u:05d}", read, made_with, kind)
+                    for kind, folder in ((DOCUMENTS, documents), (REJECTS, rejects))
+                )
+                size = sum(piece.bytes for piece in unit)
+                jobs.append(Job(ingest_unit, (unit, plan.settings, plan.own), outputs, size))
+        return Step("ingest", folders, jobs, prepare, done, was_changed)
 
     def prepare() -> None:
-        if own:
-            load_plugin(own)
+        for plan in plans:
+            if plan.own:
+                load_plugin(plan.own)
+            check_columns(plan.settings, plan.files, plan.name, plan.own)
 
     def done(manifests: dict[UPath, Manifest]) -> None:
-        if settings.verify:
-            check_checksums(files)
-        check_losses(rejects, manifests, sum(file.size for file in files), settings.max_reject_fraction)
+        for plan in plans:
+            if plan.settings.verify:
+                check_checksums(plan.files)
+            try:
+                mine = {folder: plan.of(manifest) for folder, manifest in manifests.items()}
+                check_losses(rejects, mine, sum(file.size for file in plan.files), plan.settings.max_reject_fraction)
+            except TooManyRejects as error:
+                raise TooManyRejects(f"{plan.name}: {error}" if len(plans) > 1 else str(error)) from None
         if Manifest.read(documents) is None:
             finalize(documents, manifests[documents], fingerprint(name, versions))
-        set_fingerprints(step(None), manifests)  # without times
+        set_fingerprints(step(False), manifests)  # without times
         write_versions(work, versions)
 
-    return step(None if known == versions else versions)
+    return step(True)
 
 
 def read_documents(paths: list[str], settings: InputSettings) -> Iterator[pa.Table]:

@@ -15,7 +15,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gristmill.pipelines.inputs.plain_columns import STRING, plain_column, python_values
+from gristmill.pipelines.inputs.plain_columns import STRING, is_string, plain_column, python_values
 
 JSON = {b"gristmill": b"json"}
 # 64-bit integers that double cannot hold, times that nanoseconds cannot: joined with another type, they become JSON.
@@ -111,7 +111,7 @@ def cast_table(table: pa.Table, target: pa.Schema) -> pa.Table:
 
 def _column(table: pa.Table, wanted: pa.Field) -> pa.Array | pa.ChunkedArray:
     place = table.schema.get_field_index(wanted.name)  # hashed: looking through the names takes n^2 for n columns
-    if place < 0:
+    if place < 0 or pa.types.is_null(wanted.type):
         return pa.nulls(table.num_rows, wanted.type)
     field, column = table.field(place), table.column(place)
     if _is_json(wanted) and not _is_json(field):
@@ -121,6 +121,11 @@ def _column(table: pa.Table, wanted: pa.Field) -> pa.Array | pa.ChunkedArray:
 
 def _is_json(field: pa.Field) -> bool:
     return (field.metadata or {}).get(b"gristmill") == JSON[b"gristmill"]
+
+
+def holds_strings(field: pa.Field) -> bool:
+    """True for a column of plain strings: not of JSON text, lists or structs."""
+    return (is_string(field.type) and not _is_json(field)) or pa.types.is_null(field.type)
 
 
 def _json_text(values: list) -> pa.Array:

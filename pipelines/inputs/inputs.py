@@ -1,8 +1,9 @@
-"""Settings of `[input]`, and the files they name."""
+"""Settings of `[input]` or of each `[[input]]`, and the files they name."""
 
 import codecs
 import logging
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import takewhile
@@ -12,7 +13,7 @@ from typing import Annotated, BinaryIO, Literal, NamedTuple
 from pydantic import Field, field_validator, model_validator
 
 from gristmill.pipelines.errors import InputError
-from gristmill.pipelines.inputs.listing import Found, Listing, as_text, look_up, printable
+from gristmill.pipelines.inputs.listing import Listing, as_text, look_up, printable
 from gristmill.pipelines.settings import Settings
 from gristmill.pipelines.storage.files import checksum, to_path
 from gristmill.pipelines.storage.manifest import Manifest, fingerprint
@@ -30,6 +31,9 @@ SUFFIXES: dict[Format, tuple[str, ...]] = {
     "warc": (".warc", ".wet", ".arc"),
 }
 OWN = "own"  # format of files that `input.reader` reads
+PAGES = ("text", "html", "warc")  # formats without columns
+DEFAULT_SPLIT = "train"
+HUB = "hf:"  # begins the name of a dataset among paths
 HASHING_THREADS = 4
 COMPRESSIONS = {".gz": "gz", ".zst": "zst", ".zstd": "zst", ".bz2": "bz2", ".xz": "xz"}
 
@@ -41,12 +45,19 @@ Character = Annotated[str, Field(pattern=r"^[^\r\n]$")]
 
 
 class InputSettings(Settings):
-    """Settings of `[input]` in a recipe: paths of raw text and how to read it."""
+    """Settings of `[input]`, or of one `[[input]]`, in a recipe: paths of raw text and how to read it."""
 
-    paths: list[str] = []  # files, folders, globs, fsspec URLs; for format hf, names or folders of datasets
+    paths: list[str] = []  # files, folders, globs, fsspec URLs; hf:NAME, or any name if format is hf, for a dataset
     text: str = "text"  # column of texts
+    html: str | None = None  # column of HTML pages, whose main text becomes the text; not carried
+    favor: Literal["precision", "recall"] = (
+        "precision"  # less text of menus in the main text of pages, or less left out
+    )
     id: str | None = None  # column of ids; None: "id" if present, else <relative path>:<record number>
-    source: str | None = None  # column of sources; None: "source" if present, else see `source_of`
+    source: str | None = None  # name of the source of all documents
+    source_column: str | None = None  # column of sources; None: "source" if present, else see `source_of`
+    language: Annotated[str, Field(pattern="^[a-z]{2,3}$")] | None = None  # of all documents, not to be detected
+    drop: list[str] = []  # columns that are not carried, by their name in the input or in the documents
     format: Format | None = None  # None: by file name
     reader: str | None = None  # a function of yours, as "my_reader.py:read": path of a file -> dicts (docs/plugins.md)
     separator: Annotated[str, Field(min_length=1)] | None = None  # splits a text file into documents
@@ -54,7 +65,7 @@ class InputSettings(Settings):
     delimiter: Character | None = None  # between fields; None: a comma in CSV, a tab in TSV
     quote: Character | Literal[""] | None = None  # around fields; "": none; None: `"` in CSV, none in TSV
     config: str | None = None  # of a Hugging Face dataset
-    split: str = "train"  # of a Hugging Face dataset
+    split: str = DEFAULT_SPLIT  # of a Hugging Face dataset
     streaming: bool = True  # read a Hugging Face dataset while it downloads instead of storing it first
     sample: Fraction = 1.0  # share of documents to keep, selected by a hash of the id
     max_record_bytes: int = Field(64 << 20, gt=0, le=1 << 40)  # longer records are rejected
@@ -83,7 +94,21 @@ class InputSettings(Settings):
             raise ValueError(f"delimiter and quote are the same character {self.quote!r}; expected two")
         if self.reader is not None and self.format is not None:
             raise ValueError(f"reader and format exclude each other, found {self.reader!r} and {self.format!r}")
+        if self.reader is not None and any(map(is_dataset, self.paths)):
+            raise ValueError(f"reader reads files, and {HUB}NAME among the paths is a dataset; remove one of them")
+        if self.source is not None and self.source_column is not None:
+            raise ValueError(f"source names the source of all documents, and source_column is {self.source_column!r}")
+        if self.html is not None and self.format in PAGES:
+            raise ValueError(f"html names a column, and format {self.format!r} has no columns; remove one of them")
+        for name in self.drop:
+            if name in (self.content, self.id, self.source_column):
+                raise ValueError(f"drop: {name!r} is read as text, page, id or source; name a carried column")
         return self
+
+    @property
+    def content(self) -> str:
+        """Column that holds the text of a document, or its page."""
+        return self.html or self.text
 
 
 class File(NamedTuple):
@@ -107,6 +132,11 @@ class UnreadableFile(InputError):
     """File that exists and may not be read."""
 
 
+def is_dataset(path: str) -> bool:
+    """True for ``hf:NAME``, a dataset of the Hugging Face Hub or in a folder; ``hf://…`` is a file system."""
+    return path.startswith(HUB) and not path.startswith(f"{HUB}//")
+
+
 def source_of(name: str) -> str:
     """Return the default source of a file's documents: the top folder of its name, or "input" without a folder.
 
@@ -123,15 +153,71 @@ def find_files(settings: InputSettings, work: str | None = None) -> list[File]:
 
     Raises InputError for a path that matches nothing, and for a path without any file of a known format.
     """
+    return find_inputs([settings], work)[0]
+
+
+def find_inputs(inputs: Sequence[InputSettings], work: str | None = None) -> list[list[File]]:
+    """Return the files of each input, as `find_files`; names begin in the deepest common folder of all inputs.
+
+    Raises InputError, which names the input if there are several, and for a file that two of them name.
+    """
+    named: dict[str, Named] = {}
+    folders: list[list[str]] = []
+    for i, settings in enumerate(inputs):
+        try:
+            mine, below = _list_files(settings, work)
+        except InputError as error:
+            raise InputError(f"{name_of(i, inputs)}: {error}" if len(inputs) > 1 else str(error)) from None
+        folders += below
+        for real, each in mine.items():
+            if real in named:
+                one, two = name_of(named[real].input, inputs), name_of(i, inputs)
+                raise InputError(f"{printable(each.url)} is in {one} and in {two}; a file belongs to one: name it once")
+            named[real] = each._replace(input=i)
+    root = _common(folders)
+    found: list[list[File]] = [[] for _ in inputs]
+    datasets = {(each.name, each.input) for each in named.values() if each.name}
+    often = Counter(name for name, _ in datasets)
+    for each in named.values():
+        name, settings = each.name or as_text("/".join(each.url.split("/")[root:])), inputs[each.input]
+        if often[each.name] > 1:  # by inputs of other configs or splits
+            name = "/".join(filter(None, (name, settings.config, settings.split)))
+        found[each.input].append(File(each.url, name, each.format, each.compression, each.size, each.version))
+    return [_with_checksums(files, settings.verify) for files, settings in zip(found, inputs, strict=True)]
+
+
+def name_of(number: int, inputs: Sequence[InputSettings]) -> str:
+    """Return the name of an input in messages, counted from 0: ``[input]``, or ``[[input]] 2`` if there are several."""
+    if len(inputs) == 1:
+        return "[input]"
+    source = inputs[number].source
+    return f"[[input]] {number + 1}" + (f" (source {source!r})" if source else "")
+
+
+class Named(NamedTuple):
+    """File, or dataset, that an input names."""
+
+    url: str
+    format: str
+    compression: str | None
+    size: int
+    version: str
+    name: str = ""  # of a dataset; a file's follows from the common folder
+    input: int = 0
+
+
+def _list_files(settings: InputSettings, work: str | None) -> tuple[dict[str, Named], list[list[str]]]:
+    """Return the files by their path without links, and the folders in which the names of files may begin."""
     if not settings.paths:
         raise InputError("there is no input; set `paths` in [input] of the recipe, or give --input PATH")
-    if settings.format == "hf":
-        return [_dataset(path) for path in sorted(set(settings.paths))]
-    named: dict[
-        str, tuple[str, tuple[str, str | None], Found]
-    ] = {}  # path without links -> URL, format and compression, size
+    named: dict[str, Named] = {}
     folders = []
-    for path in map(clean_folder, settings.paths):
+    for path in settings.paths:
+        if (hub := is_dataset(path)) or settings.format == "hf":
+            dataset = _dataset(path[len(HUB) :] if hub else path)
+            named[f"{HUB}{dataset.url}/{settings.config or ''}/{settings.split}"] = dataset
+            continue
+        path = clean_folder(path)
         listing = Listing(path, work)
         files = listing.files
         known = {url: kind for url in files if (kind := _kind(url, settings))}
@@ -146,16 +232,15 @@ def find_files(settings: InputSettings, work: str | None = None) -> list[File]:
             log.warning("%s: %s", printable(path), line)
         folders.append(listing.folder.split("/"))
         for url, kind in known.items():
-            found = files[url]
-            if url == found.real or found.real not in named or url < named[found.real][0] != found.real:
-                named[found.real] = url, kind, found
-    root = _common(folders)
-    files = [
-        File(url, as_text("/".join(url.split("/")[root:])), format, compression, found.size, found.version)
-        for url, (format, compression), found in named.values()
-    ]
+            real = files[url].real
+            if url == real or real not in named or url < named[real].url != real:
+                named[real] = Named(url, *kind, files[url].size, files[url].version)
+    return named, folders
+
+
+def _with_checksums(files: list[File], verify: bool) -> list[File]:
     files = sorted(files, key=lambda file: (file.name, file.url))
-    return [file._replace(sha256=sha256) for file, sha256 in _checksums(files)] if settings.verify else files
+    return [file._replace(sha256=sha256) for file, sha256 in _checksums(files)] if verify else files
 
 
 def clean_folder(path: str) -> str:
@@ -169,7 +254,8 @@ def clean_folder(path: str) -> str:
 def check_unchanged(file: File) -> None:
     """Raise InputError if a file is not as it was listed. Files of which a store tells nothing pass."""
     if file.format == "hf":
-        now = _dataset(file.url)
+        size, version = _dataset_version(file.url)
+        now = file._replace(size=size, version=version)
     else:
         path = to_path(file.url)
         try:
@@ -238,13 +324,19 @@ def _common(folders: Iterable[list[str]]) -> int:
     return sum(1 for _ in shared)
 
 
-def _dataset(path: str) -> File:
+def _dataset(path: str) -> Named:
     """Return a dataset of the hub by its name, or one saved in a folder, named after the folder."""
+    name = Path(path).resolve().name if Path(path).is_dir() else path
+    return Named(path, "hf", None, *_dataset_version(path), name)
+
+
+def _dataset_version(path: str) -> tuple[int, str]:
+    """Return size and version of the files of a dataset in a folder; 0 and "" for one on the hub."""
     if not (folder := Path(path)).is_dir():
-        return File(path, path, "hf", None, 0, "")
+        return 0, ""
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     version = fingerprint([[str(f.relative_to(folder)), f.stat().st_size, f.stat().st_mtime] for f in files])
-    return File(path, folder.resolve().name, "hf", None, sum(f.stat().st_size for f in files), version)
+    return sum(f.stat().st_size for f in files), version
 
 
 def _known() -> str:

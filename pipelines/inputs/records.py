@@ -12,9 +12,10 @@ from orjson import JSONEncodeError
 
 from gristmill.pipelines.inputs.column_types import JSON, STRING, column_of, json_text, normalize_column
 from gristmill.pipelines.inputs.inputs import InputSettings
-from gristmill.pipelines.inputs.plain_columns import is_string, python_values
-from gristmill.pipelines.schema import ID, SOURCE, TEXT
+from gristmill.pipelines.inputs.plain_columns import is_bytes, is_string, python_values
+from gristmill.pipelines.schema import DECLARED, ID, SOURCE, TEXT
 
+PAGE_COLUMNS = ("title", "date")  # which the extraction of a page gives besides its text
 MAX_COLUMNS = 2000  # bounds tables of objects whose keys are data, one column per row
 # Of one document: C4 takes 150 bytes per line. 64 MB of text with more lines have 32 bytes per line or fewer.
 MAX_LINES = 1 << 21
@@ -79,11 +80,9 @@ def _is_deep(row: dict) -> bool:
     return False
 
 
-def without_too_many_lines(found: RecordBatch, text: str) -> RecordBatch:
-    """Refuse the records whose text has more than MAX_LINES lines."""
-    if text not in found.columns.column_names or not is_string(found.columns[text].type):  # all refused, or bytes
-        return found
-    column = found.columns[text]
+def without_too_many_lines(found: RecordBatch) -> RecordBatch:
+    """Refuse the documents whose text has more than MAX_LINES lines."""
+    column = found.columns[TEXT]
     long = np.flatnonzero(pc.greater(pc.binary_length(column), MAX_LINES).to_numpy()).tolist()  # nearly always none
     lines = {row: pc.count_substring(column.slice(row, 1), "\n")[0].as_py() for row in long}
     if not (lines := {row: count for row, count in lines.items() if count > MAX_LINES}):
@@ -94,34 +93,52 @@ def without_too_many_lines(found: RecordBatch, text: str) -> RecordBatch:
 
 
 def required_columns(settings: InputSettings) -> list[str]:
-    """Return the columns that each record must have: the text, and the id and source columns that settings name."""
-    return [name for name in (settings.text, settings.id, settings.source) if name is not None]
+    """Return the columns that each record must have: the text or page, and those of ids and sources, if named."""
+    return [name for name in (settings.content, settings.id, settings.source_column) if name is not None]
 
 
-def documents(found: RecordBatch, name: str, source: str, settings: InputSettings) -> pa.Table:
+def documents(found: RecordBatch, name: str, source: str, settings: InputSettings) -> RecordBatch:
     """Map columns to id, text and source; carry all others, as `input.<name>` if the name is taken.
 
     ``name`` and ``source`` belong to the file. An id that is missing, null, empty or NaN becomes ``<name>:<number>``,
     and such a source becomes ``source``. An id of another type becomes its JSON text without quotes. Every record must
-    have a text.
+    have a text, or a page, which `extract_pages` replaces by its main text.
     """
-    table, numbers, _ = found
-    mapped = {ID: settings.id or ID, TEXT: settings.text, SOURCE: settings.source or SOURCE}
+    table, numbers, refused = found
+    mapped = {ID: settings.id or ID, TEXT: settings.content, SOURCE: settings.source_column or SOURCE}
     prefix, nothing = pa.scalar(f"{name}:", STRING), pa.scalar("", STRING)
     fallback = pc.binary_join_element_wise(prefix, pa.array(numbers).cast(STRING), nothing)
     columns = {
         ID: _or_else(_strings(table, mapped[ID]), fallback),
         TEXT: _strings(table, mapped[TEXT]),
-        SOURCE: _or_else(_strings(table, mapped[SOURCE]), pa.scalar(source, STRING)),
+        SOURCE: _source(table, mapped[SOURCE], source, settings.source),
     }
-    fields = {key: pa.field(key, STRING) for key in columns}
-    for column in sorted(set(table.column_names) - set(mapped.values())):
+    if mapped[TEXT] in table.column_names and is_bytes(table.schema.field(mapped[TEXT]).type):  # pages
+        columns[TEXT] = table[mapped[TEXT]]
+    fields = {key: pa.field(key, column.type) for key, column in columns.items()}
+    taken = {*columns, DECLARED, *(PAGE_COLUMNS if settings.html else ())}
+    for column in sorted(set(table.column_names) - set(mapped.values()) - set(settings.drop)):
         carried = column
-        while carried in columns:
+        while carried in taken:
             carried = f"input.{carried}"
+        taken.add(carried)
+        if carried in settings.drop:
+            continue
         fields[carried], columns[carried] = normalize_column(table.field(column).with_name(carried), table[column])
+    if settings.language:
+        fields[DECLARED] = pa.field(DECLARED, STRING)
+        columns[DECLARED] = pa.repeat(pa.scalar(settings.language, STRING), table.num_rows)
     made = pa.Table.from_arrays(list(columns.values()), schema=pa.schema([fields[key] for key in columns]))
-    return made if settings.sample == 1 else made.filter(_sampled(made[ID], settings.sample))
+    if settings.sample == 1:
+        return RecordBatch(made, numbers, refused)
+    chosen = _sampled(made[ID], settings.sample)
+    return RecordBatch(made.filter(chosen), numbers[chosen.to_numpy(zero_copy_only=False)], refused)
+
+
+def _source(table: pa.Table, column: str, of_file: str, given: str | None) -> pa.ChunkedArray | pa.Array:
+    if given is not None:
+        return pa.repeat(pa.scalar(given, STRING), table.num_rows)
+    return _or_else(_strings(table, column), pa.scalar(of_file, STRING))
 
 
 def _strings(table: pa.Table, name: str) -> pa.ChunkedArray | pa.Array:

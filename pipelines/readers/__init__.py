@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
-from gristmill.pipelines.inputs.inputs import OWN, UnreadableFile, check_unchanged
+from gristmill.pipelines.inputs.inputs import OWN, PAGES, UnreadableFile, check_unchanged
 from gristmill.pipelines.inputs.records import RecordBatch, documents, without_too_many_lines
 from gristmill.pipelines.inputs.work_units import InputSlice, WorkUnit
 from gristmill.pipelines.readers.arrow import read_hugging_face, read_parquet
 from gristmill.pipelines.readers.context import ReadContext
 from gristmill.pipelines.readers.delimited import read_csv
-from gristmill.pipelines.readers.html_warc import read_html, read_warc
+from gristmill.pipelines.readers.html_warc import extract_pages, read_html, read_warc
 from gristmill.pipelines.readers.jsonl import read_jsonl
 from gristmill.pipelines.readers.own import read_own
 from gristmill.pipelines.readers.plain_text import read_text
@@ -37,13 +37,18 @@ def read_unit(unit: WorkUnit, reading: ReadContext) -> Iterator[pa.Table]:
     """
     try:
         for piece in unit:
-            rejects, read, broken = reading.rejects, False, None
+            rejects, read, broken, settings = reading.rejects, False, None, reading.settings
+            if piece.file.format in PAGES:
+                settings = settings.model_copy(update={"html": None})
             try:
                 for found in FORMATS[piece.file.format](piece, reading):
-                    read, found = True, without_too_many_lines(found, reading.settings.text)
-                    for number, reason in found.refused:
+                    read, made = True, documents(found, piece.file.name, reading.source(piece), settings)
+                    if settings.html:
+                        made = extract_pages(made, piece, reading)
+                    made = without_too_many_lines(made)
+                    for number, reason in made.refused:
                         reading.reject(piece, number, reason)
-                    yield documents(found, piece.file.name, reading.source(piece), reading.settings)
+                    yield made.columns
             except CorruptStream as corrupt:
                 broken = corrupt
             except UnreadableFile as error:

@@ -152,7 +152,7 @@ def found_in(table: pa.Table, numbers: np.ndarray, piece: InputSlice, reading: R
     else:
         table = _plain(table, settings)
         if lacking := [name for name in reading.needed if name not in table.column_names]:
-            why = f"no {lacking[0]!r}: there is {', '.join(sorted(table.column_names)[:8])}"
+            why = reading.lacks(lacking[0], table.column_names)
     if why:
         for number in numbers:
             reading.reject(piece, int(number), why)
@@ -162,7 +162,7 @@ def found_in(table: pa.Table, numbers: np.ndarray, piece: InputSlice, reading: R
         reasons = dict.fromkeys(np.flatnonzero(table[name].is_null()).tolist(), f"no {name!r}: it is null") | reasons
     for name in table.column_names:
         reasons = dict.fromkeys(_not_utf8(table[name]), f"invalid UTF-8: in {name!r}") | reasons
-    reasons = _not_text(table[settings.text], settings.text, settings.max_record_bytes) | reasons
+    reasons = _not_text(table[settings.content], settings) | reasons
     for row in sorted(reasons):
         reading.reject(piece, int(numbers[row]), reasons[row], _excerpt(table, row))
     keep = np.delete(np.arange(table.num_rows), sorted(reasons))
@@ -174,25 +174,25 @@ def _plain(table: pa.Table, settings: InputSettings) -> pa.Table:
     """Return the columns in plain layouts, with text, id and source as columns of their own and not as bytes."""
     columns = [
         (field, table[field.name])
-        if field.name == settings.text and plain_type(field.type) is None  # JSON text would pass for text
+        if field.name == settings.content and plain_type(field.type) is None  # JSON text would pass for text
         else normalize_column(field, table[field.name])
         for field in table.schema
     ]
     table = pa.Table.from_arrays([column for _, column in columns], schema=pa.schema([field for field, _ in columns]))
-    for name in (settings.text, settings.id or ID, settings.source or SOURCE):
+    for name in (settings.content, settings.id or ID, settings.source_column or SOURCE):
         table = take_nested(table, name)
-        if name in table.column_names and is_bytes(table[name].type):
-            strings = as_text(table[name]) if name == settings.text else text_or_hex(table[name])
+        if name in table.column_names and is_bytes(table[name].type) and name != settings.html:
+            strings = as_text(table[name]) if name == settings.content else text_or_hex(table[name])
             table = table.set_column(table.column_names.index(name), name, strings)
     return table
 
 
-def _not_text(column: pa.ChunkedArray, name: str, max_bytes: int) -> dict[int, str]:
-    """Return row -> reason for texts that are no strings or too long."""
-    if not is_string(column.type):
+def _not_text(column: pa.ChunkedArray, settings: InputSettings) -> dict[int, str]:
+    """Return row -> reason for texts that are no strings or too long. Pages may be bytes."""
+    if not is_string(column.type) and not (settings.html and is_bytes(column.type)):
         valid = np.flatnonzero(column.is_valid()).tolist()
-        return dict.fromkeys(valid, f"text is not a string: {name!r} is {column.type}")
-    long = pc.greater(pc.binary_length(column), max_bytes).fill_null(False)
+        return dict.fromkeys(valid, f"text is not a string: {settings.content!r} is {column.type}")
+    long = pc.greater(pc.binary_length(column), settings.max_record_bytes).fill_null(False)
     return dict.fromkeys(np.flatnonzero(long).tolist(), "record too long")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from gristmill.pipelines.inputs.inputs import InputSettings, source_of
-from gristmill.pipelines.inputs.records import RecordBatch, required_columns
+from gristmill.pipelines.inputs.records import MAX_COLUMNS, RecordBatch, required_columns
 from gristmill.pipelines.inputs.work_units import InputSlice
 from gristmill.pipelines.plugins import Plugin
 from gristmill.pipelines.readers.pages.html_extractor import Extractor
@@ -27,15 +27,17 @@ class ReadContext:
     own: Plugin | None = None  # the reader that `input.reader` names
     rejects: int = field(default=0, init=False)
     lost_bytes: int = field(default=0, init=False)  # of the files as stored: see CorruptStream
+    seen: set[str] = field(default_factory=set, init=False)  # names of columns of records that lack a required one
     no_documents: Counter[str] = field(default_factory=Counter, init=False)  # records skipped by design, by their kind
 
     @cached_property
     def needed(self) -> list[str]:
+        """Columns that each row of a table must have: the text or page first."""
         return required_columns(self.settings)
 
     @cached_property
     def extractor(self) -> Extractor:
-        return Extractor(self.settings.max_page_seconds)
+        return Extractor(self.settings.max_page_seconds, self.settings.favor)
 
     def reject(
         self,
@@ -62,6 +64,13 @@ class ReadContext:
         lost = {"lost_bytes": lost_bytes, "file_bytes": piece.file.size}
         self.on_reject({**where, "reason": reason, "excerpt": escaped, **lost})
 
+    def lacks(self, name: str, names: Iterable[str]) -> str:
+        """Return the reason to reject a record with columns of these names."""
+        names = sorted(names)
+        if len(self.seen) < MAX_COLUMNS:
+            self.seen.update(names)
+        return f"no {name!r}: there is {', '.join(names[:8])}"
+
     def skipped(self, kind: str) -> None:
         """Count a record that is no document. Kinds come from the input, so their number is bounded."""
         known = kind in self.no_documents or len(self.no_documents) < MAX_KINDS
@@ -79,15 +88,16 @@ class ReadContext:
         return b"".join(parts)
 
     def batches(self, piece: InputSlice, rows: list[dict], numbers: list[int]) -> Iterator[RecordBatch]:
-        """Yield the rows that have all required columns; reject all others."""
-        numbered = dict(zip(numbers, rows, strict=True))
-        lacking = {n: name for n, row in numbered.items() for name in self.needed if row.get(name) is None}
+        """Yield the rows that have a text and all other required columns; reject all others."""
+        numbered, needed = dict(zip(numbers, rows, strict=True)), [self.settings.text, *self.needed[1:]]
+        lacking = {n: name for n, row in numbered.items() for name in needed if row.get(name) is None}
         for number, name in lacking.items():
             self.reject(piece, number, f"no {name!r}")
         if kept := {n: row for n, row in numbered.items() if n not in lacking}:
             yield RecordBatch.rows([*kept.values()], [*kept])
 
     def source(self, piece: InputSlice) -> str:
+        """Return the source of documents without one of their own."""
         return piece.file.name if piece.file.format == "hf" else source_of(piece.file.name)
 
     def close(self) -> None:

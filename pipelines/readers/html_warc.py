@@ -1,10 +1,14 @@
-"""Readers of pages: HTML files, and the responses and texts in WARC, WET and ARC files."""
+"""Readers of pages: HTML files, columns of pages, and the responses and texts in WARC, WET and ARC files."""
 
 import re
 from collections.abc import Iterator
 
+import pyarrow as pa
+
+from gristmill.pipelines.inputs.column_types import STRING
 from gristmill.pipelines.inputs.inputs import InputSettings
-from gristmill.pipelines.inputs.records import RecordBatch
+from gristmill.pipelines.inputs.plain_columns import is_string
+from gristmill.pipelines.inputs.records import PAGE_COLUMNS, RecordBatch
 from gristmill.pipelines.inputs.work_units import InputSlice
 from gristmill.pipelines.readers.context import ReadContext
 from gristmill.pipelines.readers.pages.charsets import decode
@@ -12,8 +16,10 @@ from gristmill.pipelines.readers.pages.html_extractor import NoText
 from gristmill.pipelines.readers.pages.http_body import decode_body
 from gristmill.pipelines.readers.streaming import read_blocks, read_streams
 from gristmill.pipelines.readers.warc_stream import BrokenRecord, Record, WarcStream, parse_headers
+from gristmill.pipelines.schema import TEXT
 
 BATCH_BYTES = 4 << 20  # of text
+URL = "url"  # column of addresses
 HTML = ("text/html", "application/xhtml+xml")
 TEXTS = ("text/plain", "text/markdown", "text/x-markdown", "text/x-rst")
 MARKUP = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!--|(?:!doctype html|html|head|body|title|meta|div|p|h1|table)\b)", re.I)
@@ -29,6 +35,34 @@ def read_html(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
         yield from reading.batches(piece, [_named(row, reading.settings)], [1])
     except NoText as error:
         reading.reject(piece, 1, str(error), page)
+
+
+def extract_pages(found: RecordBatch, piece: InputSlice, reading: ReadContext) -> RecordBatch:
+    """Replace pages by their main text, and add title and date; reject pages that cannot be read.
+
+    Pages are strings, or bytes whose charset is that of their markup. A string column ``url`` holds their addresses.
+    """
+    table, numbers, refused = found
+    pages = table[TEXT].to_pylist()
+    urls = table[URL].to_pylist() if URL in table.column_names and is_string(table[URL].type) else [None] * len(pages)
+    rows, kept = [], []
+    for row, (page, url) in enumerate(zip(pages, urls, strict=True)):
+        data = page.encode() if isinstance(page, str) else page
+        try:
+            if len(data) > reading.settings.max_page_bytes:
+                raise NoText("record too long")
+            if not data.strip():
+                raise NoText("empty page")
+            rows.append(reading.extractor.extract(data, url or ""))
+            kept.append(row)
+        except NoText as error:
+            reading.reject(piece, int(numbers[row]), str(error), url or data)
+    table = table.take(pa.array(kept, pa.int64()))
+    text = pa.array([row["text"] for row in rows], STRING)
+    table = table.set_column(table.schema.get_field_index(TEXT), TEXT, text)
+    for name in (name for name in PAGE_COLUMNS if name not in reading.settings.drop):
+        table = table.append_column(name, pa.array([row.get(name) for row in rows], STRING))
+    return RecordBatch(table, numbers[kept], refused)
 
 
 def read_warc(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:

@@ -42,7 +42,7 @@ def _read_batch(
     batch: Records | Values, piece: InputSlice, reading: ReadContext, long_integers: list[int]
 ) -> Iterator[RecordBatch]:
     """Yield the good rows of a batch."""
-    key, others = reading.settings.text, [name for name in reading.needed if name != reading.settings.text]
+    key, *others = reading.needed
     paths = [name.split(".") for name in reading.needed if "." in name]
     if piece.start + batch.offset == 0 and batch.records and batch.records[0].startswith(BOM):
         batch = batch._replace(offset=len(BOM), records=[batch.records[0][len(BOM) :], *batch.records[1:]])
@@ -69,7 +69,7 @@ def _read_batch(
                 rows.append(row)
                 numbers.append(first + i)
             else:
-                reason = why_not(row, key, others)
+                reason = why_not(row, reading)
         if reason:
             starts = _starts(batch) if starts is None else starts
             reading.reject(piece, first + i, reason, line, piece.start + int(starts[i]))
@@ -137,14 +137,15 @@ def lacks(row: dict, names: list[str]) -> str | None:
     return next((name for name in names if row.get(name) is None), None)
 
 
-def why_not(row, key: str, others: list[str]) -> str:
+def why_not(row, reading: ReadContext) -> str:
+    """Return the reason to reject a parsed value."""
+    key = reading.needed[0]
     if type(row) is not dict:
         return "not an object"
-    if (lacking := lacks(row, [key, *others])) is None:
+    if (lacking := lacks(row, reading.needed)) is None:
         return f"text is not a string: {key!r} is a {type(row[key]).__name__}"
-    if lacking in row:
-        return f"no {lacking!r}: it is null"
-    return f"no {lacking!r}: there is {', '.join(sorted(row)[:8])}"
+    reason = reading.lacks(lacking, row)
+    return f"no {lacking!r}: it is null" if lacking in row else reason
 
 
 def _why_not_json(line: bytes, error: JSONDecodeError, encoding: str) -> str:

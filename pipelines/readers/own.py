@@ -26,7 +26,7 @@ def read_own(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
     read = load_plugin(plugin)
     if not callable(read):
         raise RecipeError(f"[input] reader = {plugin.use!r} is no function; expected path -> iterator of dicts")
-    others = [name for name in reading.needed if name != settings.text]
+    key, *others = reading.needed
     paths = [name.split(".") for name in reading.needed if "." in name]
     rows, numbers, held, broken = [], [], 0, None
     for number, record in enumerate(_records(read, piece, plugin), 1):
@@ -38,8 +38,8 @@ def read_own(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
             reason = "record too long"
         if not reason:
             lift(row, paths)
-            if type(row) is not dict or type(row.get(settings.text)) is not str or lacks(row, others):
-                reason = why_not(row, settings.text, others)
+            if type(row) is not dict or type(row.get(key)) is not str or lacks(row, others):
+                reason = why_not(row, reading)
         if reason:
             reading.reject(piece, number, reason, line)
             continue

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 from upath import UPath
 
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import COLUMNS, DECISIONS, DOCUMENTS, ID, LINK, LINKS, SOURCE, SPANS, TEXT
-from gristmill.pipelines.steps.spans import apply_spans
+from gristmill.pipelines.schema import COLUMN_SPANS, COLUMNS, DECISIONS, DOCUMENTS, ID, LINK, LINKS, SOURCE, SPANS, TEXT
+from gristmill.pipelines.steps.spans import apply_spans, rewrite_columns
 from gristmill.pipelines.steps.step import Output, Written, input_of, inputs_of
 from gristmill.pipelines.storage.shards import cut_groups, read_batches, read_shard, write_shard
 
@@ -51,6 +52,7 @@ def apply_shard(columns: Mapping[str, tuple[str, str]], outputs: tuple[Output, .
     shard = input_of(outputs, DOCUMENTS).path
     decisions = {name: pl.DataFrame(read_shard(each.path)) for name, each in inputs_of(outputs, DECISIONS).items()}
     spans = {name: read_shard(each.path) for name, each in inputs_of(outputs, SPANS).items()}
+    others = {name: read_shard(each.path) for name, each in inputs_of(outputs, COLUMN_SPANS).items()}
     links = [pl.DataFrame(read_shard(each.path)) for each in inputs_of(outputs, LINKS).values()]
     ledger = _explain(decisions, shard, links)
     tables = inputs_of(outputs, COLUMNS)
@@ -64,12 +66,13 @@ def apply_shard(columns: Mapping[str, tuple[str, str]], outputs: tuple[Output, .
         sizes.append((np.diff(text.offsets), np.diff(clean.offsets)))
         column = table.schema.get_field_index(TEXT)
         rewritten = table.set_column(column, table.schema.field(TEXT), clean.to_text())
+        rewritten = rewrite_columns(rewritten, others.values(), first)
         added = {name: values.slice(first, table.num_rows) for name, values in more.items()}
         kept.append(_with_columns(rewritten, added).filter(kept_rows.to_arrow()))
         removed.append(_with_reason(table, ledger[rows]).filter((~kept_rows).to_arrow()))
         first = rows.stop
     ledger = ledger.with_columns(
-        _rewritten_by(spans, ledger.height),
+        _rewritten_by([*spans.items(), *((name, _of_column(table)) for name, table in others.items())], ledger.height),
         bytes=np.concatenate([before for before, _ in sizes]),
         clean_bytes=np.concatenate([after for _, after in sizes]),
     )
@@ -101,14 +104,20 @@ def _explain(decisions: dict[str, pl.DataFrame], shard: UPath, links: list[pl.Da
     return frame.with_columns(kept=pl.col("rule").is_null(), violations=pl.col("violations").fill_null([]))
 
 
-def _rewritten_by(spans: dict[str, pa.Table], rows: int) -> pl.Series:
+def _of_column(spans: pa.Table) -> pa.Table:
+    """Return spans in columns with reasons that name them: ``email in title``."""
+    where = pc.binary_join_element_wise(spans["reason"], spans["column"].cast(pa.string()), " in ")
+    return spans.set_column(spans.schema.get_field_index("reason"), "reason", where)
+
+
+def _rewritten_by(spans: list[tuple[str, pa.Table]], rows: int) -> pl.Series:
     """Return the number and bytes of each row's spans, by step and reason. Spans are converted some at a time."""
     frames = [
         pl.DataFrame(piece)
         .group_by("row", "reason", maintain_order=True)
         .agg(pl.len().cast(pl.Int64).alias("spans"), pl.col("length").sum().alias("bytes"))
         .select("row", pl.lit(name).alias("step"), "reason", "spans", "bytes")
-        for name, table in spans.items()
+        for name, table in spans
         for piece in table.select(["row", "reason", "length"]).to_batches(max_chunksize=SPANS_AT_ONCE)
     ]
     every = pl.concat([pl.DataFrame(schema={"row": pl.Int64, **REWRITE}), *frames])

@@ -1,7 +1,10 @@
 """Rewritten text as a list of spans: text is stored once, and spans turn it into any version."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.ragged import Ragged
@@ -32,6 +35,18 @@ def apply_spans(text: Ragged, steps: list[pa.Table], first_row: int) -> Ragged:
         begin, end = np.searchsorted(row, (first_row, first_row + text.rows))
         text = rewrite(text, spans.slice(begin, end - begin), first_row)
     return text
+
+
+def rewrite_columns(table: pa.Table, steps: Iterable[pa.Table], first_row: int) -> pa.Table:
+    """Apply the spans of several steps in other columns than the text (schema COLUMN_SPAN); nulls stay null."""
+    for spans in steps:
+        for name in spans["column"].unique().to_pylist():
+            mine = spans.filter(pc.equal(spans["column"], name)).drop_columns("column")
+            old = table[name]
+            new = apply_spans(Ragged.from_text(old), [mine], first_row).to_text()
+            new = pc.if_else(old.is_null(), pa.scalar(None, old.type), new.cast(old.type))
+            table = table.set_column(at := table.schema.get_field_index(name), table.schema.field(at), new)
+    return table
 
 
 def compile_kernels() -> None:

@@ -160,8 +160,8 @@ def resume(
 ) -> dict[str, Part]:
     """Prepare ``folder`` for the parts ``{name: fingerprint}`` and return the parts that are finished.
 
-    Parts that are ``joint`` were changed by each other when the folder was finished: if one of its parts is lost, they
-    count as lost, too.
+    Parts that are ``joint`` were changed by each other when the folder was finished: if the folder has lost a part or
+    gets another one, they count as lost, too.
 
     All other files (parts of another recipe, damaged and unfinished files) are removed, in an order such that a kill at
     any moment leaves no record of a part that is incomplete. Raises WorkError if the folder contains files of someone
@@ -181,9 +181,9 @@ def resume(
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         intact = threads.map(lambda part: part.is_intact(folder), fitting.values())
         finished = {name: part for (name, part), whole in zip(fitting.items(), intact, strict=True) if whole}
+    if finished.keys() != found.keys() | wanted.keys():
+        finished = {name: part for name, part in finished.items() if not joint(part)}
     if manifest:
-        if len(finished) < len(found):
-            finished = {name: part for name, part in finished.items() if not joint(part)}
         for name, part in finished.items():
             record_part(folder, name, part)
         (folder / MANIFEST).unlink()

@@ -16,8 +16,10 @@ import numpy as np
 from upath import UPath
 
 from gristmill.pipelines.errors import RecipeError, WorkError
+from gristmill.pipelines.steps.step import Input, Job, Output, Step, Written
 from gristmill.pipelines.storage.files import atomic_write, is_local
-from gristmill.pipelines.tokens.settings import TRAIN
+from gristmill.pipelines.storage.manifest import require_finished
+from gristmill.pipelines.tokens.settings import SPLITS, TRAIN
 from gristmill.pipelines.tokens.shards import TokenShard, TokenShards
 from gristmill.pipelines.tokens.shuffle import ENDS, PAYLOAD
 
@@ -30,10 +32,31 @@ def export(tokens: TokenShards, format: str, target: UPath) -> list[UPath]:
     """Write all shards in a format and return the files. Raises RecipeError for shards that the format cannot hold."""
     if format not in FORMATS:
         raise RecipeError(f"there is no format {format!r} (supported: {', '.join(FORMATS)})")
-    if format == "nanogpt" and tokens.about["dtype"] != "<u2":
-        raise RecipeError(f"{format} reads 16-bit ids; the vocabulary of {tokens.vocab_size:,} needs 32 bits")
+    check_format(format, tokens.vocab_size, np.dtype(tokens.about["dtype"]))
     target.mkdir(parents=True, exist_ok=True)
     return [target / name for name in FORMATS[format](tokens, target)]
+
+
+def check_format(format: str, vocab_size: int, dtype: np.dtype) -> None:
+    """Raise RecipeError for a format that cannot hold ids of the type."""
+    if format == "nanogpt" and dtype.itemsize > 2:
+        raise RecipeError(f"{format} reads 16-bit ids; the vocabulary of {vocab_size:,} needs 32 bits")
+
+
+def export_step(tokens: UPath, format: str, target: UPath) -> Step:
+    """Return the step that writes token shards in a format into a folder of its own, which is one job."""
+    size = sum(file["bytes"] for file in require_finished(tokens, "`gristmill tokenize` makes it").files.values())
+    job = Job(_export, (tokens, format), (Output(target, format, (Input(tokens),), format),), size, cheap=True)
+    return Step(f"export {format}", {target: {"format": format}}, [job])
+
+
+def _export(tokens: UPath, format: str, outputs: tuple[Output, ...]) -> list[Written]:
+    """Write into the folder after removing what an unfinished export left in folders of the splits."""
+    (output,) = outputs
+    for file in [path for path in output.folder.glob("*/*") if path.parent.name in SPLITS]:
+        file.unlink()
+    files = export(TokenShards(tokens), format, output.folder)
+    return [Written([str(file.relative_to(output.folder)) for file in files], {"files": len(files)})]
 
 
 def nanogpt(tokens: TokenShards, target: UPath) -> Iterator[str]:

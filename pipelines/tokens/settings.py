@@ -8,6 +8,7 @@ from gristmill.pipelines.settings import Settings
 
 TRAIN, VALIDATION = "train", "validation"
 SPLITS = (TRAIN, VALIDATION)
+ExportFormat = Literal["nanogpt", "llmc", "megatron", "datatrove", "olmo", "litdata", "mds"]
 
 
 def _numbers(table: Any) -> Any:
@@ -44,3 +45,9 @@ class TokenSettings(Settings):
         if both := sorted(self.weights.keys() & self.epochs.keys()):
             raise ValueError(f"source {both[0]!r} has both a weight and epochs; keep one of them")
         return self
+
+
+class ExportSettings(Settings):
+    """Settings of the export of token shards to other trainers."""
+
+    formats: list[ExportFormat] = Field(min_length=1)  # trainers that read the files

@@ -56,12 +56,7 @@ def _encode(encoder: TokenEncoder, outputs: tuple[Output, ...]) -> list[Written]
 def gather_step(tokens: UPath, encoder: TokenEncoder, settings: TokenSettings) -> Step:
     """Make ``tokens`` from the encoded parts: shards of both splits, and a copy of the tokenizer."""
     info = encoder.info
-    for id, edge in ((info.bos, ("prepend", "both")), (info.eos, ("append", "both"))):
-        if id is None and settings.add_special in edge:
-            name = "BOS" if "prepend" in edge else "EOS"
-            raise RecipeError(
-                f"add_special = {settings.add_special!r} needs a tokenizer with a special token for {name}"
-            )
+    check_edges(info, settings)
     folder = tokens / "encoded"
     encoded = require_finished(folder, f"`gristmill tokenize CORPUS --output {tokens}` makes it")
     parts = sorted(name.removesuffix(IDS) for name in encoded.files if name.endswith(IDS))
@@ -85,6 +80,16 @@ def gather_step(tokens: UPath, encoder: TokenEncoder, settings: TokenSettings) -
         **made_with,
     }
     return Step("gather", {tokens: about}, jobs)
+
+
+def check_edges(info: TokenizerInfo, settings: TokenSettings) -> None:
+    """Raise RecipeError if the tokenizer lacks a special token that the settings add to each document."""
+    for id, edge in ((info.bos, ("prepend", "both")), (info.eos, ("append", "both"))):
+        if id is None and settings.add_special in edge:
+            name = "BOS" if "prepend" in edge else "EOS"
+            raise RecipeError(
+                f"add_special = {settings.add_special!r} needs a tokenizer with a special token for {name}"
+            )
 
 
 def boundary_ids(settings: TokenSettings) -> int:

@@ -1,6 +1,7 @@
 """A training run in a folder: train, evaluate, save checkpoints, resume after a kill, finish."""
 
 import hashlib
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from time import perf_counter
@@ -14,8 +15,8 @@ from upath import UPath
 
 from gristmill.pipelines.errors import RecipeError, WorkError
 from gristmill.pipelines.settings import Settings, read_settings
-from gristmill.pipelines.storage.files import atomic_write
-from gristmill.pipelines.storage.manifest import Manifest, Part, fingerprint
+from gristmill.pipelines.storage.files import atomic_write, is_local
+from gristmill.pipelines.storage.manifest import MANIFEST, Manifest, Part, fingerprint
 from gristmill.pretrain.data.batches import Loader, TokenSplit
 from gristmill.pretrain.data.masking import Masking
 from gristmill.pretrain.evaluation.perplexity import DocumentLosses, score_documents, window_loss
@@ -67,11 +68,13 @@ def pretrain(
     machine: Machine,
     saving: CheckpointSettings,
     on_log: OnLog = lambda line: None,
+    replace: bool = False,
 ) -> dict:
     """Train ``model`` into ``folder`` and return the summary, also written to `SUMMARY`.
 
     A killed run resumes from its last checkpoint; a finished run is not repeated. Raises WorkError if the folder
-    belongs to another run, RecipeError if tokens and model do not match, TrainingDiverged if the loss diverges.
+    belongs to another run, unless that may be replaced; RecipeError if tokens and model do not match, TrainingDiverged
+    if the loss diverges.
     """
     check(train, validation, model, training)
     settings = _dependencies(train, validation, model, training)
@@ -82,7 +85,7 @@ def pretrain(
             return orjson.loads((folder / SUMMARY).read_bytes())
         run = TrainingRun(train, validation, model, training, folder, machine, saving, on_log, world)
         if world.rank == 0:
-            _claim(folder, settings, identity)
+            _claim(folder, settings, identity, replace)
         world.wait()
         run.resume()
         run.train()
@@ -271,20 +274,31 @@ def _dependencies(
     }
 
 
-def _claim(folder: UPath, settings: dict, identity: str) -> None:
+def _claim(folder: UPath, settings: dict, identity: str, replace: bool) -> None:
     """Take the folder for this run. Raises WorkError, naming a difference, if it belongs to another run.
 
-    A run that has neither finished nor reached a checkpoint is replaced.
+    A run that has neither finished nor reached a checkpoint is replaced, and with ``replace`` any other run, too.
     """
     started = (folder / RUN).exists()
     if started and (checkpoints(folder / CHECKPOINTS) or Manifest.read(folder)):
         earlier = read_settings(Claim, read_json(folder / RUN), f"{folder / RUN}")
-        if earlier.fingerprint != identity:
+        if earlier.fingerprint != identity and replace:
+            _discard(folder)
+        elif earlier.fingerprint != identity:
             differing = sorted(_differences(earlier.settings, settings)) or ["version of Gristmill"]
             raise WorkError(f"{folder} holds a run with another {differing[0]}; choose another --output or remove it")
     elif not started and folder.is_dir() and any(folder.iterdir()):
         raise WorkError(f"{folder} holds files that are not a run's; choose another --output or empty it")
     write_json(folder / RUN, {"fingerprint": identity, "settings": settings})
+
+
+def _discard(folder: UPath) -> None:
+    """Remove the model and the checkpoints of a run, the manifest first: without it the rest counts as unfinished."""
+    for name in (MANIFEST, *RESULT_FILES):
+        if name != RUN:
+            (folder / name).unlink(missing_ok=True)
+    for path in checkpoints(folder / CHECKPOINTS):
+        shutil.rmtree(str(path)) if is_local(path) else path.rmdir(recursive=True)
 
 
 def _differences(a, b, path: str = "") -> set[str]:

@@ -24,8 +24,9 @@ class NoText(Exception):
 class Extractor:
     """Owner of the child process, which starts at the first page and again after each crash."""
 
-    def __init__(self, max_seconds: int):
-        self.max_seconds = max_seconds
+    def __init__(self, max_seconds: int, favor: str = "precision"):
+        """Take the CPU seconds of a page, and what its main text favors: ``precision`` or ``recall``."""
+        self.max_seconds, self.favor = max_seconds, favor
         self.child: subprocess.Popen | None = None
 
     def extract(self, page: bytes, url: str = "", charset: str = "") -> dict:
@@ -53,7 +54,7 @@ class Extractor:
 
     def _start(self) -> subprocess.Popen:
         # -P keeps this folder off the child's path, where our modules would shadow packages of the same name.
-        command = [sys.executable, "-P", str(WORKER), str(self.max_seconds)]
+        command = [sys.executable, "-P", str(WORKER), str(self.max_seconds), self.favor]
         return subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=1 << 20
         )

@@ -19,13 +19,17 @@ DATES = {"original_date": True, "extensive_search": False, "outputformat": "%Y-%
 MAX_BYTES = 2 << 30  # of address space: a page of 8 MB needs a tenth
 
 
-def extract(page: bytes, url: str, charset: str) -> dict:
-    """Extract main text, title and date of a page; the text is "" if there is no main text."""
+def extract(page: bytes, url: str, charset: str, favor: str) -> dict:
+    """Extract main text, title and date of a page; the text is "" if there is no main text.
+
+    ``favor`` is trafilatura's term: ``precision`` leaves out what may be no main text, ``recall`` keeps it.
+    """
     # No `deduplicate`: it drops paragraphs of earlier pages, so results would depend on the order of pages.
     found = bare_extraction(
         page.decode() if charset else page,  # trafilatura guesses the charset of bytes
         url=url or None,
-        favor_precision=True,
+        favor_precision=favor == "precision",
+        favor_recall=favor == "recall",
         include_comments=False,
         with_metadata=True,
         date_extraction_params=DATES,
@@ -36,14 +40,14 @@ def extract(page: bytes, url: str, charset: str) -> dict:
     return {"text": found.text or "", "title": found.title, "date": found.date}
 
 
-def main(seconds: int) -> None:
+def main(seconds: int, favor: str) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     while header := requests.read(12):
         url, charset, page = (requests.read(size) for size in struct.unpack(">III", header))
         signal.setitimer(signal.ITIMER_PROF, seconds)
         try:
-            answer = extract(page, url.decode(), charset.decode())
+            answer = extract(page, url.decode(), charset.decode(), favor)
             body = json.dumps(answer, ensure_ascii=False).encode()
         except Exception as error:  # parsers raise errors of any type; report it and read the next page
             body = json.dumps({"error": f"{type(error).__name__}: {error}"}).encode()
@@ -53,4 +57,4 @@ def main(seconds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2])

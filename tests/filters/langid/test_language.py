@@ -43,6 +43,15 @@ def test_a_blank_document_has_no_language(model):
     assert found["probability"].to_list() == [0, 0, 0]
 
 
+def test_a_declared_language_is_not_detected():
+    documents = Batch(batch(SENTENCES["de"], SENTENCES["fr"], "").text, declared=np.array(["en", None, "en"], object))
+    found = Language(languages=["en"]).measure(documents)
+    assert found["label"].to_list() == found["confident_label"].to_list() == ["en", "fr", "en"]
+    assert found["probability"].to_list()[::2] == found["allowed_probability"].to_list()[::2] == [1, 1]
+    only = Language().measure(documents.part(0, 1))
+    assert only["label"].to_list() == ["en"] and documents.part(1, 2).declared.tolist() == [None]
+
+
 @given(texts=st.lists(st.text(), max_size=3))
 @pytest.mark.parametrize("model", MODELS)
 def test_any_text_has_a_label_and_a_probability(model, texts):

@@ -250,7 +250,7 @@ def index(tmp_path):
     write_jsonl(tmp_path / "a.jsonl", [row for row in pages() if row["source"] == "a"])
     write_jsonl(tmp_path / "b.jsonl", [row for row in pages() if row["source"] == "b"] + [page(50, "b"), page(50, "c")])
     recipe = dedup_recipe("document", [str(tmp_path / "a.jsonl")], [], 0.7)
-    save_index(recipe, recipe.input.paths, to_path(tmp_path / "index"))
+    save_index(recipe, recipe.input[0].paths, to_path(tmp_path / "index"))
     return tmp_path / "index"
 
 

@@ -91,6 +91,9 @@ def test_a_step_that_reads_what_it_has_not_declared_fails(tmp_path, raw, monkeyp
     monkeypatch.setitem(recipes.STEPS, "peeks", Peeks)
     with pytest.raises(WorkError, match="fineweb"):
         run(tmp_path, raw, {"fineweb": {}, "peeks": {}})
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(WorkError, match="fineweb"):
+        run(Path(), raw, {"fineweb": {}, "peeks": {}}, "relative")
 
 
 def test_a_changed_id_changes_the_decisions(tmp_path, raw):

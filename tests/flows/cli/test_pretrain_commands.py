@@ -105,7 +105,7 @@ def test_a_masked_model_is_a_preset(tokens, tmp_path):
     ("arguments", "kind", "words"),
     [
         (("--preset", "nanno"), RecipeError, "no preset 'nanno'; did you mean 'nano'?"),
-        (("--set", "train.rate=1"), RecipeError, "[train]: no setting 'rate'"),
+        (("--set", "train.rate=1"), RecipeError, "pretrain: no setting 'train.rate'"),
         (("--set", "modle.width=1"), RecipeError, "cannot set 'modle.width=1': expected TABLE.SETTING=VALUE"),
         (("--set", "train.lr=fast"), RecipeError, "lr: Input should be a valid number, found 'fast'"),
         (("--set", "model.context=100000"), RecipeError, "context 100,000 is longer than"),

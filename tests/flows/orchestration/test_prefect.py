@@ -74,13 +74,18 @@ def test_a_flow_on_dask_that_loses_a_worker_ends_completed(environment, tmp_path
 
 @pytest.mark.flow
 @pytest.mark.slow
-def test_the_flows_in_turn_end_in_a_model(environment, tmp_path, corpus, recipe):
+def test_a_recipe_runs_to_a_model_as_the_command_does(environment, tmp_path, corpus, recipe):
+    sections = ["[tokenizer.bpe]", "vocab_size = 300", "[tokens]", "[pretrain]", "steps = 2", "[report]"]
+    recipe.write_text("\n".join([recipe.read_text(), *sections]))
     parameters = {"recipe": str(recipe), "input": [str(corpus)], "output": str(tmp_path / "work")}
-    parameters |= {"vocab_size": 300, "steps": 2}
-    assert "Completed" in prefect(
-        environment, "deployment", "run", "corpus-to-model/local", "--watch", *params(parameters)
-    )
+    told = prefect(environment, "deployment", "run", "run-recipe/local", "--watch", *params(parameters))
+    assert "Completed" in told
     assert list((tmp_path / "work" / "runs" / "nano").glob("*.safetensors"))
+    assert (tmp_path / "work" / "report" / "index.html").exists()
+    outside = params(parameters | {"set": [f"report.output={REPOSITORY / 'page.html'}"]})
+    with pytest.raises(AssertionError):
+        prefect(environment, "deployment", "run", "run-recipe/local", "--watch", *outside)
+    assert not (REPOSITORY / "page.html").exists()
 
 
 @pytest.mark.flow

@@ -53,7 +53,7 @@ def test_json_lines_keep_every_column(tmp_path):
 def test_columns_are_mapped_and_those_in_their_way_are_carried(tmp_path):
     row = {"doc": 7, "body": "b", "site": "x", "text": "other", "id": 3, "source": None}
     raw = write(tmp_path / "raw", x__jsonl=lines(row, {"doc": 8, "body": "c"}))
-    made = ingest(tmp_path / "work", raw, text="body", id="doc", source="site")
+    made = ingest(tmp_path / "work", raw, text="body", id="doc", source_column="site")
     assert made.rows == [
         {"id": "7", "text": "b", "source": "x", "input.id": 3, "input.source": None, "input.text": "other"}
     ]

@@ -15,7 +15,7 @@ ROWS = [{"id": f"{i % 7}", "text": f"grain {i}"} for i in range(20)]  # ids come
 
 
 def step_of(raw, work):
-    return ingest_step(UPath(work), InputSettings(paths=[str(raw)], work_unit_bytes=100, max_reject_fraction=1.0))
+    return ingest_step(UPath(work), [InputSettings(paths=[str(raw)], work_unit_bytes=100, max_reject_fraction=1.0)])
 
 
 def run(raw, work):

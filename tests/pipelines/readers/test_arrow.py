@@ -136,7 +136,7 @@ def read(table: pa.Table, **settings) -> tuple[list[pa.Table], list[dict]]:
     settings, rejects = InputSettings(**settings), []
     reading, piece = ReadContext(settings, rejects.append), InputSlice(File("x", "x", "parquet", None, 0, ""))
     found = found_in(table, np.arange(1, table.num_rows + 1), piece, reading)
-    return [documents(batch, "x", "s", settings) for batch in found], rejects
+    return [documents(batch, "x", "s", settings).columns for batch in found], rejects
 
 
 def in_parquet(folder, columns: dict[str, pa.Array], name: str) -> list[str]:

@@ -147,7 +147,7 @@ def test_text_id_and_source_by_path(tmp_path):
         {"payload": {"body": None, "meta": {"id": "d"}}, "from": {"site": "s"}},
     ]
     raw = write(tmp_path / "raw", x__jsonl=lines(*rows))
-    made = ingest(tmp_path / "work", raw, text="payload.body", id="payload.meta.id", source="from.site")
+    made = ingest(tmp_path / "work", raw, text="payload.body", id="payload.meta.id", source_column="from.site")
     assert [(row["id"], row["text"], row["source"]) for row in made.rows] == [("7", "A", "s"), ("b", "B", "t")]
     assert [row["payload"] for row in made.rows] == ['{"meta":{"x":1}}', '{"body":"not this","meta":{}}']
     assert [reject["reason"] for reject in made.rejects] == [

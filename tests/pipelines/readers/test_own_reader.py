@@ -114,7 +114,7 @@ def test_a_reader_that_is_none_is_one_line(tmp_path, reader, told):
     raw = write(tmp_path / "raw", a__odd=b"one\n")
     with pytest.raises(RecipeError, match=told):
         table = {"input": {"reader": reader, "paths": [str(raw)]}}
-        settings = parse_recipe(table, "recipe", folder=tmp_path).input
+        settings = parse_recipe(table, "recipe", folder=tmp_path).input[0]
         ingest(tmp_path / "work", raw, reader=settings.reader)
 
 

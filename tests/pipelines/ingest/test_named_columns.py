@@ -1,0 +1,43 @@
+"""A column that `[input]` names and no file has is one line, before anything is read."""
+
+import pytest
+from ingesting import ingest, lines, write
+
+from gristmill.pipelines.errors import InputError, TooManyRejects
+
+HALF = {"max_reject_fraction": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"text": "txt"}, r"^\[input\]: text: no column 'txt' in a.jsonl; did you mean 'text'\?"),
+        ({"html": "page"}, "html: no column 'page' in a.jsonl; there is labels, text, url"),
+        ({"id": "key"}, "id: no column 'key'"),
+        ({"source_column": "uri"}, "source_column: no column 'uri' in a.jsonl; did you mean 'url'"),
+        ({"drop": ["label"]}, "drop: no column 'label' in a.jsonl; did you mean 'labels'"),
+        ({"text": "labels.body"}, "no column 'labels.body'"),
+    ],
+)
+def test_it_names_those_that_exist(tmp_path, settings, told):
+    raw = write(tmp_path / "raw", a__jsonl=lines(*[{"text": "a", "url": "u", "labels": {"x": 1}}] * 200))
+    with pytest.raises(InputError, match=told):
+        ingest(tmp_path / "work", raw, **HALF | settings)
+    assert not list((tmp_path / "work" / "documents").glob("*.parquet"))
+
+
+def test_a_column_that_some_files_lack_is_no_error(tmp_path):
+    raw = write(tmp_path / "raw", a__jsonl=lines({"url": "u"}), b__csv=b"text,n\nb,1\nc,2\n", c__tsv=b"text\nd\n")
+    made = ingest(tmp_path / "work", raw, drop=["n"], **HALF)
+    assert made.texts == ["b", "c", "d"] and made.places == [("a.jsonl", 1, "no 'text'")]
+    assert "n" not in made.table.column_names
+
+
+def test_files_that_cannot_be_read_tell_no_names(tmp_path):
+    raw = write(tmp_path / "raw", a__jsonl=b"broken\n" * 300, b__parquet=b"PAR1")
+    with pytest.raises(TooManyRejects, match="not JSON"):
+        ingest(tmp_path / "work", raw, **HALF)
+
+
+def test_nothing_is_looked_up_where_all_records_may_be_rejects(tmp_path):
+    assert len(ingest(tmp_path / "work", write(tmp_path / "raw", a__jsonl=lines({"t": "a"}))).rejects) == 1
