@@ -17,7 +17,7 @@ REMOVE_OTHERS = """
     document.querySelectorAll("#rules > h2, #rules > .lead, #rules .step:not(#rules-%s)").forEach((e) => e.remove());
     document.querySelectorAll("#rules .rules, #rules details").forEach((e) => e.remove());
 """
-COLORS = 64
+COLORS = 128
 
 
 @click.command()

@@ -3,11 +3,14 @@
 They listen on 127.0.0.1. A page of another site is still able to send requests there, so ``OwnPages`` refuses them.
 """
 
+import hashlib
+import secrets
 import socket
 
 import uvicorn
 from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gristmill.pipelines.errors import WorkError
@@ -54,6 +57,35 @@ def is_own(headers: Headers) -> bool:
     """True if a request names this machine, and comes from the server's own page or from no page."""
     host = headers.get("host", "")
     return host.partition(":")[0] in NAMES and headers.get("origin", f"http://{host}") == f"http://{host}"
+
+
+class Token:
+    """Middleware that answers only browsers that have opened the address with the token once.
+
+    Other users of this machine can connect to 127.0.0.1 as well. ``?token=…`` is exchanged for a cookie and leaves the
+    address, so that links to pages can be shared and do not contain it.
+    """
+
+    def __init__(self, app: ASGIApp, token: str):
+        self.app, self.token = app, token
+        self.cookie = "gristmill-" + hashlib.sha256(token.encode()).hexdigest()[:8]  # ports share cookies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self.app if scope["type"] == "lifespan" else self._answer(Request(scope)))(scope, receive, send)
+
+    def _answer(self, request: Request) -> ASGIApp:
+        if self._fits(request.query_params.get("token")):
+            plain = request.url.remove_query_params("token")
+            answer: Response = RedirectResponse(f"{plain.path}?{plain.query}" if plain.query else plain.path)
+            answer.set_cookie(self.cookie, self.token, httponly=True, samesite="lax")
+            return answer
+        return self.app if self._fits(request.cookies.get(self.cookie)) else UNKNOWN
+
+    def _fits(self, token: str | None) -> bool:
+        return token is not None and secrets.compare_digest(token.encode(), self.token.encode())
+
+
+UNKNOWN = PlainTextResponse("Refused: open the address with its token, as the command printed it.\n", 403)
 
 
 def listen(port: int) -> socket.socket:

@@ -1,5 +1,6 @@
 """gristmill explore"""
 
+import secrets
 from contextlib import suppress
 
 import click
@@ -25,9 +26,10 @@ from gristmill.flows.cli.output import say
     help="Another tokenizer to show.",
 )
 def explore(work, port, tokenizers):
-    """Serve the run in WORK to a browser until Ctrl-C: its documents, its reasons, and thresholds to move.
+    """Serve the run in WORK to a browser until Ctrl-C: its documents, its reasons, thresholds to move, SQL.
 
-    Only this machine can connect (127.0.0.1). Nothing is written; the browser downloads moved thresholds as a recipe.
+    Only this machine can connect (127.0.0.1), with the token of the address that is printed. Nothing is written; the
+    browser downloads moved thresholds as a recipe.
 
     \b
         gristmill explore work
@@ -41,7 +43,8 @@ def explore(work, port, tokenizers):
 
     with listen(port) as listening, suppress(KeyboardInterrupt):  # Ctrl-C is how it is meant to end
         index = RunIndex(to_path(work))
-        app = application(index, Tokenizers(to_path(work), tokenizers))
-        address = f"http://{HOST}:{listening.getsockname()[1]}"
+        token = secrets.token_urlsafe(16)
+        app = application(index, Tokenizers(to_path(work), tokenizers), token)
+        address = f"http://{HOST}:{listening.getsockname()[1]}/?token={token}"
         say(f"{index.documents:,} documents of {work} at {address}  (Ctrl-C stops the server)")
         serve(app, listening)

@@ -58,8 +58,6 @@ class ThresholdBar(NamedTuple):
 class Document(NamedTuple):
     """Document of a run, before and after its steps."""
 
-    """Document of a run, before and after its steps."""
-
     history: dict  # as `gristmill why --json` prints it
     columns: dict  # columns of the input, except id, text and source
     text: bytes  # as read

@@ -12,7 +12,7 @@ from gristmill.flows.report.svg import HEIGHT, histogram
 
 COMPARISONS = {"<": "is below", "<=": "is at most", ">": "is above", ">=": "is at least"}
 BINS = 60  # of a threshold's histogram
-PARAMETERS = ("reason", "violates", "source", "language", "text")
+PARAMETERS = ("reason", "violates", "source", "language", "text", "addresses")
 
 
 def link(path: str, query: Query, *parts, **other) -> str:

@@ -14,9 +14,9 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from gristmill.flows.explorer.index import IndexUnit, Names, RunIndex, on_all_cores
+from gristmill.flows.explorer.index import IndexUnit, RunIndex, on_all_cores
 from gristmill.flows.explorer.thresholds import Thresholds
-from gristmill.pipelines.schema import ID, SOURCE, TEXT
+from gristmill.pipelines.schema import ID, TEXT
 from gristmill.pipelines.storage.shards import read_rows
 
 PAGE = 40  # documents
@@ -43,6 +43,7 @@ class Query:
     language: str = ""
     text: str = ""  # substring of the text or the id, ignoring case
     changes: tuple[str, ...] = ()  # moved thresholds
+    addresses: str = ""  # "shown": e-mail addresses are not masked
 
 
 class Row(NamedTuple):
@@ -52,7 +53,7 @@ class Row(NamedTuple):
     part: str
     row: int
     id: str
-    head: str
+    head: str  # more than HEAD characters
     source: str
     language: str
     bytes: int
@@ -62,8 +63,6 @@ class Row(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Page of a list."""
-
     """Page of a list."""
 
     rows: list[Row]
@@ -150,15 +149,5 @@ def _rows(index: RunIndex, unit: IndexUnit) -> Iterator[Row]:
 
 
 def _heads(text: pa.ChunkedArray) -> list[str]:
-    """Return the beginning of each text, with white space as single spaces."""
-    return [" ".join((head or "").split())[:HEAD] for head in pl.Series(text).str.slice(0, 4 * HEAD).to_list()]
-
-
-def counts(index: RunIndex) -> dict[str, list[tuple[str, int]]]:
-    """Return for source and language their values with counts, most frequent first."""
-
-    def count(column: Names) -> list[tuple[str, int]]:
-        documents = np.bincount(column.codes, minlength=len(column.names)).tolist()
-        return sorted(zip(column.names, documents, strict=True), key=lambda pair: (-pair[1], pair[0]))
-
-    return {SOURCE: count(index.source), "language": count(index.language)}
+    """Return the beginning of each text, with white space as single spaces; the list shows HEAD characters of it."""
+    return [" ".join((head or "").split()) for head in pl.Series(text).str.slice(0, 4 * HEAD).to_list()]

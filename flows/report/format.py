@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from gristmill.flows.escape import LINE, visible
 from gristmill.flows.report.svg import number
@@ -31,6 +32,7 @@ def environment(autoescape: bool) -> Environment:
         "value": number,
         "cell": cell,
         "json": indented,
+        "parts": parts,
     }
     made.filters |= filters
     return made
@@ -67,6 +69,15 @@ def cell(text: Any) -> str:
     'a\\\\|b &lt;i>'
     """
     return str(text).translate(LINE).translate(MARKDOWN)
+
+
+def parts(name: str) -> Markup:
+    """Return a name as HTML that may break after its underscores.
+
+    >>> parts("words_too_low")
+    Markup('words_<wbr>too_<wbr>low')
+    """
+    return escape(visible(name)).replace("_", Markup("_<wbr>"))
 
 
 def indented(value: Any) -> str:

@@ -24,6 +24,7 @@ from gristmill.flows.report.format import TEMPLATES, environment
 from gristmill.flows.report.guessed import guessed
 from gristmill.flows.report.impact import impact
 from gristmill.flows.report.ledger import LedgerSummary, read_ledger
+from gristmill.flows.report.made import made
 from gristmill.flows.report.models import runs, tokenizers, tokens
 from gristmill.flows.report.rules import plots, steps
 from gristmill.flows.report.samples import samples, without_personal
@@ -60,6 +61,7 @@ def collect(work: FinishedRun, experiment: UPath | None) -> dict[str, Any]:
         "name": work.recipe.name,
         "about": work.recipe.about,
         "version": work.version,
+        "made": made(work),
         "summary": work.summary,
         "short": too_short(work),
         "steps": [step | {"plots": plots(work, step)} for step in steps(work, ledger)],

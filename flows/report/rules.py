@@ -16,6 +16,7 @@ from gristmill.flows.report.ledger import LedgerSummary
 from gristmill.flows.report.svg import Histogram, histogram, number
 from gristmill.flows.runs.finished import FinishedRun
 
+NAMED = 3  # language profiles to name for each threshold
 SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥"}
 
 
@@ -70,7 +71,7 @@ def _step(work: FinishedRun, name: str, ledger: LedgerSummary, profiles: Counter
     ]
     return {
         "name": name,
-        "about": (type(step).__doc__ or "").partition("\n")[0],
+        "about": (type(step).__doc__ or "").partition("\n")[0].replace("``", ""),
         **counts,
         "rules": rules,
         "quiet": sorted(on.keys() - found.keys()),
@@ -97,7 +98,7 @@ def _by_language(work: FinishedRun, name: str, most: float | None) -> list[str]:
     """Return the context gain that each language needs, where it is not ``most``."""
     found = work.whole(report_of(work.folder, name, THRESHOLDS), ["language", "min_gain"])
     rows = [] if found is None else found.rows()
-    return [f"{language} {'off' if gain is None else number(gain)}" for language, gain in rows if gain != most]
+    return grouped({language: gain for language, gain in rows if gain != most})
 
 
 def _filter_rule(name: str, rule: Rule, by_profile: dict[str, dict[str, Rule]], profiles: Counter) -> Looks:
@@ -107,8 +108,24 @@ def _filter_rule(name: str, rule: Rule, by_profile: dict[str, dict[str, Rule]], 
         documents[by_profile[profile][name].threshold] += count
     ((most, _),) = documents.most_common(1)
     thresholds = {profile: rules[name].threshold for profile, rules in sorted(by_profile.items())} | rule.thresholds
-    others = [f"{key} {'off' if t is None else number(t)}" for key, t in thresholds.items() if t != most]
-    return Looks(rule.measure, rule.breaks, most, others)
+    return Looks(rule.measure, rule.breaks, most, grouped({key: t for key, t in thresholds.items() if t != most}))
+
+
+def grouped(thresholds: dict[str, float | None]) -> list[str]:
+    """Return each threshold with the names that have it.
+
+    >>> grouped({"de": 50, "zh": 20, "en": 50, "ja": None})
+    ['50 for de, en', '20 for zh', 'off for ja']
+    """
+    names: dict[float | None, list[str]] = {}
+    for name, threshold in thresholds.items():
+        names.setdefault(threshold, []).append(name)
+    found = []
+    for threshold, by in sorted(names.items(), key=lambda item: -len(item[1])):
+        others = f" and {len(by) - NAMED} others" if len(by) > NAMED + 1 else ""
+        listed = ", ".join(by[:NAMED] if others else by)
+        found.append(f"{'off' if threshold is None else number(threshold)} for {listed}{others}")
+    return found
 
 
 def plots(work: FinishedRun, step: dict[str, Any]) -> list[dict]:

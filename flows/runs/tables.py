@@ -51,18 +51,28 @@ def scan_step(run: FinishedRun, step: str, table: str = MEASURES) -> pl.LazyFram
     return pl.concat([scan(run.folder / "ledger").select(ID), rows], how="horizontal")
 
 
-def query(run: FinishedRun, sql: str) -> pl.LazyFrame:
-    """Return the result of a query over TABLES and the measures of each step by its name.
+def frames(run: FinishedRun) -> dict[str, pl.LazyFrame]:
+    """Return the tables that a query may name: TABLES, and the measures of each step by its name."""
+    tables = {name: scan_table(run, name) for name in TABLES}
+    return tables | {name: scan_step(run, name) for name in run.recipe.steps if name not in tables}
 
-    Raises RecipeError for a statement that is no query, reads another file, or names an unknown table or column.
-    """
+
+def checked(sql: str) -> str:
+    """Return a query. Raises RecipeError for a statement that is no query, or that could read another file."""
     words = [word.lower() for word, _ in sql_tokens(sql, "sql") if not word.isspace()]
     if not words or words[0] not in QUERIES:
         raise RecipeError(f"sql {shown(sql)}: expected a query that begins with {', '.join(QUERIES)}")
-    frames = {name: scan_step(run, name) for name in run.recipe.steps}
-    frames |= {name: scan_table(run, name) for name in TABLES}
+    return sql
+
+
+def query(run: FinishedRun, sql: str) -> pl.LazyFrame:
+    """Return the result of a query over the tables of a run.
+
+    Raises RecipeError for a statement that is no query, reads another file, or names an unknown table or column.
+    """
+    sql = checked(sql)
     try:
-        result = pl.SQLContext(frames, register_globals=False, eager=False).execute(sql)
+        result = pl.SQLContext(frames(run), register_globals=False, eager=False).execute(sql)
         result.collect_schema()
     except PolarsError as error:
         raise RecipeError(f"sql {shown(sql)}: {str(error).splitlines()[0]}") from None

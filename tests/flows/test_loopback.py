@@ -7,7 +7,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from gristmill.flows.loopback import OwnPages, listen
+from gristmill.flows.loopback import OwnPages, Token, listen
 from gristmill.pipelines.errors import WorkError
 
 
@@ -79,3 +79,21 @@ def test_no_site_may_frame_or_read_an_answer(client, headers):
 def test_a_port_in_use_is_told():
     with listen(0) as listening, pytest.raises(WorkError, match=r"cannot listen on 127\.0\.0\.1:\d+ .* --port 0"):
         listen(listening.getsockname()[1])
+
+
+def test_a_browser_needs_the_token_once():
+    async def page(request):
+        return PlainTextResponse(f"secret {request.url.query}")
+
+    def browser():
+        return TestClient(Token(Starlette(routes=[Route("/a", page)]), "right"), base_url="http://127.0.0.1")
+
+    for asked in ("/a", "/a?token=wrong", "/a?token=", "/a?token=\u00e9"):
+        assert browser().get(asked).status_code == 403
+    knows = browser()
+    answer = knows.get("/a?x=1&token=right")
+    assert answer.text == "secret x=1" and "token" not in str(answer.url)
+    assert knows.get("/a?x=2").text == "secret x=2"
+    (name,) = knows.cookies
+    assert browser().get("/a", headers={"cookie": f"{name}=right"}).status_code == 200
+    assert browser().get("/a", headers={"cookie": f"{name}=wrong"}).status_code == 403

@@ -32,6 +32,16 @@ export function prepare(root) {
 
 const pane = () => document.getElementById("pane");
 
+/** The address of the page as it stands now, so that it can be shared: parameters that are "" leave it. */
+function note(parameters) {
+  const address = new URL(location);
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value) address.searchParams.set(name, value);
+    else address.searchParams.delete(name);
+  }
+  history.replaceState(null, "", address);
+}
+
 function open(row) {
   for (const other of document.querySelectorAll(".row[aria-current]")) other.removeAttribute("aria-current");
   row.setAttribute("aria-current", "true");
@@ -39,6 +49,7 @@ function open(row) {
     if (!row.hasAttribute("aria-current")) return; // another was chosen meanwhile
     pane().replaceChildren(...nodes);
     pane().scrollTop = 0;
+    note({ at: row.dataset.at, view: "" });
   });
 }
 
@@ -56,7 +67,15 @@ document.addEventListener("click", (event) => {
     link.remove();
   } else if (link.dataset.pane && pane() && wide.matches) {
     if (link.classList.contains("row")) open(link);
-    else load(link.dataset.pane, (...nodes) => pane().replaceChildren(...nodes));
+    else {
+      load(link.dataset.pane, (...nodes) => pane().replaceChildren(...nodes));
+      note({ view: link.dataset.view });
+    }
+  } else if (link.matches("[role=switch]")) {
+    const address = new URL(location);
+    if (address.searchParams.get("addresses")) address.searchParams.delete("addresses");
+    else address.searchParams.set("addresses", "shown");
+    location.assign(address);
   } else {
     return;
   }
@@ -75,13 +94,20 @@ function walk(by) {
 }
 
 document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.metaKey || event.ctrlKey) && event.target.id === "sql") event.target.form.requestSubmit();
   if (event.metaKey || event.ctrlKey || event.altKey) return;
+  if (event.key === " " && event.target.matches("[role=switch]")) {
+    event.preventDefault();
+    event.target.click();
+  }
   const typing = event.target.matches("input, select, textarea");
   if (event.key === "Escape") {
     if (typing) event.target.blur();
-    else if (document.querySelector(".row[aria-current]")) {
-      document.querySelector(".row[aria-current]").removeAttribute("aria-current");
-      pane()?.replaceChildren();
+    else if (pane()?.querySelector(".document")) {
+      document.querySelector(".row[aria-current]")?.removeAttribute("aria-current");
+      document.querySelector(".opened")?.classList.remove("opened");
+      pane().replaceChildren();
+      note({ at: "", view: "" });
     } else if (document.querySelector(".back a")) document.querySelector(".back a").click();
   }
   if (typing) return;

@@ -47,7 +47,9 @@ def test_columns_of_any_name_pass_through_all_of_a_run(tmp_path):
     report(work, work / "index.html", None)
     client = TestClient(application(RunIndex(work), Tokenizers(work)), base_url="http://127.0.0.1")
     part = next(iter(RunIndex(work).parts))
-    pages = [client.get(address) for address in ("/", f"/document/{part}/0", f"/copies/{part}/0", "/thresholds")]
+    pages = [
+        client.get(address) for address in ("/documents", f"/document/{part}/0", f"/copies/{part}/0", "/thresholds")
+    ]
     assert {page.status_code for page in pages} == {200}
     for text in [
         *(page.text for page in pages),

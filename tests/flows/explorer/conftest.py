@@ -1,14 +1,21 @@
 """Two finished runs over documents of which some are hostile, and the explorer's view of them."""
 
+import threading
+import unicodedata
 from pathlib import Path
 
 import polars as pl
 import pytest
+import uvicorn
 from corpora import documents, write_jsonl
 
 from gristmill.flows.clean.recipe import read_recipe
 from gristmill.flows.clean.run import clean
+from gristmill.flows.escape import JOINERS
+from gristmill.flows.explorer.app import application
 from gristmill.flows.explorer.index import RunIndex
+from gristmill.flows.explorer.tokens import Tokenizers
+from gristmill.flows.loopback import listen
 from gristmill.flows.tokenize.train_tokenizer import train_tokenizer
 from gristmill.pipelines.storage.files import to_path
 from gristmill.tokenizers_lab.train import TokenizerSettings
@@ -50,6 +57,11 @@ def hostile():
     yield {"id": "evil-4 \u202egnirts", "text": "\u0000", "source": "crawl-0"}
 
 
+def controls(text):
+    hidden = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+    return {character for character in text if unicodedata.category(character) in hidden} - {*"\n\t", *JOINERS}
+
+
 @pytest.fixture(scope="session")
 def works(tmp_path_factory):
     """Two finished runs over the same documents: of rules alone, and with steps over the whole corpus behind them."""
@@ -88,3 +100,17 @@ def shards(whole):
 def evil():
     """What one document says everywhere it can: id, source, text and a column."""
     return EVIL
+
+
+@pytest.fixture(scope="module")
+def address(whole):
+    """The explorer as it is served, its kernels compiled: in a fresh clone that takes longer than a page may."""
+    Tokenizers(whole.folder).tokens("bpe", "a mill")
+    config = uvicorn.Config(application(whole, Tokenizers(whole.folder)), log_level="warning", lifespan="off")
+    server = uvicorn.Server(config)
+    with listen(0) as listening:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()

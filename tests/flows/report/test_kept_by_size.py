@@ -6,7 +6,7 @@ from upath import UPath
 from gristmill.flows.report.html import report
 from gristmill.flows.report.kept_by_size import kept_by_size
 from gristmill.flows.runs.finished import FinishedRun
-from tests.flows.report.test_report import run
+from tests.flows.report.conftest import run
 
 GOOD, BAD = "The mill by the river turns the grain of {} farms into flour, and all have bread.", "word{0} " * 12
 
