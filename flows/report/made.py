@@ -20,7 +20,7 @@ def made(work: FinishedRun) -> dict[str, Any]:
     return {
         "date": date,
         "command": command(note.get("command", [])),
-        "paths": without_places(list(work.recipe.input.paths)),
+        "paths": without_places([path for each in work.recipe.input for path in each.paths]),
     }
 
 
