@@ -23,7 +23,7 @@ def shell(line: str, folder: Path, programs: Path = HERE, **env: str) -> str:
     """Run a line as a user does, with a folder of programs in front; ``make`` is planned only."""
     planned = line.startswith("make ")
     command, where = (f"make --dry-run {line[5:]}", REPOSITORY) if planned else (line, folder)
-    environment = os.environ | {"PATH": f"{programs}:{os.environ['PATH']}"} | env
+    environment = os.environ | env | {"PATH": f"{programs}:{os.environ['PATH']}"}
     done = subprocess.run(["sh", "-c", command], cwd=where, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
     return done.stdout

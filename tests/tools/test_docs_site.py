@@ -4,40 +4,19 @@ import re
 
 import pytest
 
+from gristmill.flows.clean.recipe import STEPS
 from gristmill.flows.cli import COMMANDS
-from gristmill.pipelines.settings import Settings
 from tools import docs_site
 from tools.docs_site import REPOSITORY, gather, relinked
-from tools.reference import OF_EVERY_FILTER, TABLES, commands_page, library_page, notes, settings_page
-
-
-class Bread(Settings):
-    """Settings of a bread."""
-
-    # Of wheat,
-    # in grams.
-    flour: int = 500
-    water: float = 0.7  # of the flour
-    salt: list[str] = []  # kinds of salt
-
-
-class Roll(Bread):
-    """Settings of a roll."""
-
-    water: float = 0.6
-    seeds: str = "#"  # "#" or none
-
-
-def test_comments_are_the_notes_of_settings():
-    assert notes(Bread) == {"flour": "Of wheat, in grams.", "water": "of the flour", "salt": "kinds of salt"}
-    assert notes(Roll)["water"] == "" and notes(Roll)["seeds"] == '"#" or none'
+from tools.reference import OF_EVERY_FILTER, commands_page, library_page, settings_page
 
 
 def test_every_setting_has_a_row():
     tables = dict(re.findall(r"^## \[([\w.]+)\]\n(.*?)(?=^## |\Z)", settings_page(), re.MULTILINE | re.DOTALL))
-    for name, kind in TABLES.items():
-        rows = re.findall(r"^\| `(\w+)` \|", tables[name], re.MULTILINE)
-        assert rows == [key for key in kind.model_fields if key not in OF_EVERY_FILTER], name
+    for name, kind in STEPS.items():
+        rows = re.findall(r"^\| `([\w.]+)` \|", tables[f"steps.{name}"], re.MULTILINE)
+        assert {*rows} == kind.model_fields.keys() - {*OF_EVERY_FILTER}, name
+    assert {"input", "output", "tokenizer", "tokens", "export", "pretrain", "report"} <= tables.keys()
 
 
 def test_every_command_and_public_name_has_a_section():
