@@ -139,7 +139,7 @@ def test_a_second_run_reads_no_document_again(tmp_path):
 
         def advance(self, *_): ...
 
-        finish = advance
+        move = finish = advance
 
     raw, work = write_jsonl(tmp_path / "raw.jsonl", texts("sw", 12)), to_path(tmp_path / "work")
     label_documents([str(raw)], work, recipe(), progress=Jobs())
