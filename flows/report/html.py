@@ -34,7 +34,7 @@ from gristmill.pipelines.inputs.plain_columns import holds_text
 from gristmill.pipelines.schema import DECLARED, DOCUMENT, ID
 from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import require_finished
-from gristmill.pipelines.storage.shards import shard_schema
+from gristmill.pipelines.storage.shards import list_shards, shard_schema
 
 PAGE = "report/index.html"  # in the work folder, unless another is named
 TOP = 25  # repeated passages to show
@@ -119,9 +119,9 @@ def unsearched(work: FinishedRun) -> list[str]:
 
 def unread_columns(work: FinishedRun) -> list[str]:
     """Return the carried columns that hold text in which no step searched for personal data; nested ones say so."""
-    if not work.parts:
+    if not (shards := list_shards(work.folder / "clean")):
         return []
-    schema = shard_schema(work.folder / "clean" / f"{work.parts[0]}.parquet")
+    schema = shard_schema(shards[0])
     searched = {name for step in work.recipe.steps.values() if isinstance(step, PiiFilter) for name in step.columns}
     ours = {*DOCUMENT.names, DECLARED, *work.recipe.columns, *searched}
     fields = [field for field in schema if field.name not in ours and holds_text(field.type)]

@@ -5,14 +5,14 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal, NamedTuple
 
 from pydantic import Field, field_validator, model_validator
 
-from gristmill.pipelines.errors import InputError
+from gristmill.pipelines.errors import InputError, WorkError
 from gristmill.pipelines.inputs.listing import Listing, as_text, look_up, printable
 from gristmill.pipelines.settings import Settings
 from gristmill.pipelines.storage.files import checksum, to_path
@@ -245,10 +245,11 @@ def _with_checksums(files: list[File], verify: bool) -> list[File]:
 
 def clean_folder(path: str) -> str:
     """Return the ``clean/`` of a finished work folder, and any other path as it is."""
-    with suppress(ImportError, ValueError):  # of no known file system: the listing of files says so
-        if Manifest.read(clean := to_path(path) / "clean"):
-            return str(clean)
-    return path
+    try:
+        clean = to_path(path) / "clean"
+    except WorkError:  # of no known file system: the listing of files says so
+        return path
+    return str(clean) if Manifest.read(clean) else path
 
 
 def check_unchanged(file: File) -> None:

@@ -154,7 +154,7 @@ def test_decisions_and_report_have_the_threshold_of_the_language(rows, work):
     violations = broken.explode("violations").drop_nulls().unnest("violations")
     assert violations.height == 20 and violations["threshold"].unique().to_list() == [limit]
     (told,) = (step for step in steps(made, read_ledger(made)) if step["name"] == name)
-    assert told["on"]["context_gain_too_low"].others == [f"en {number(limit)}"]
+    assert told["on"]["context_gain_too_low"].others == [f"{number(limit)} for en"]
 
 
 def test_a_work_folder_in_a_store_comes_to_the_same(rows, work):

@@ -59,8 +59,8 @@ HOSTILE = [
     ("select * from generate_series(1, 100000000000)", "of memory"),
     ("select replace(replace(replace(replace(text, 'e', text), 'e', text), 'e', text), 'e', text) from clean",
      "of memory"),
-    ("select count(*) from ledger a cross join ledger b cross join ledger c cross join ledger d "
-     "where a.value + b.value + c.value + d.value = 0.1", "seconds|of memory"),
+    ("select count(*) from ledger a cross join ledger b cross join ledger c cross join ledger d cross join ledger e "
+     "cross join ledger f where a.value + b.value + c.value + d.value + e.value = f.value", "seconds|of memory"),
 ]  # fmt: skip
 
 
