@@ -30,7 +30,7 @@ QUALITY = 72
 @click.argument("work", type=click.Path(exists=True, path_type=Path))
 @click.argument("picture", type=click.Path(path_type=Path))
 @click.option("--rule", default="gopher.words_too_low", show_default=True, help="Rule whose threshold moves.")
-@click.option("--profile", default="code", show_default=True, help="Language profile whose threshold moves.")
+@click.option("--profile", default="en", show_default=True, help="Language profile whose threshold moves.")
 @click.option("--frames", default=26, show_default=True, help="Number of frames in which the threshold moves.")
 def main(work: Path, picture: Path, rule: str, profile: str, frames: int):
     from PIL import Image

@@ -141,7 +141,7 @@ def _export(tokens: UPath, formats: Sequence[str], folder: UPath, engine: Engine
 
 
 def _export_documents(work: UPath, folder: UPath, settings: DocumentExport, engine: Engine, progress: Counted) -> None:
-    with exclusive_run(folder):
+    with exclusive_run(folder.parent):
         export_corpus(work, folder, settings, engine, progress)
 
 
