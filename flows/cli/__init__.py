@@ -68,6 +68,7 @@ SECTIONS = {
     },
 }
 COMMANDS = {name: about for commands in SECTIONS.values() for name, about in commands.items()}
+MODULES = {"run": "run_recipe"}  # a module `run` would hide the function below once it is imported
 WIDEST = max(map(len, COMMANDS))  # so that the sections share a column
 LONGEST = 1_500  # characters of a message
 MISTAKE = 2
@@ -105,7 +106,7 @@ class Lazy(click.Group):
         if name not in COMMANDS:
             return None
         attribute = name.replace("-", "_")
-        return getattr(importlib.import_module(f"gristmill.flows.cli.{attribute}"), attribute)
+        return getattr(importlib.import_module(f"gristmill.flows.cli.{MODULES.get(name, attribute)}"), attribute)
 
     def format_commands(self, context, formatter):
         """Write the table above: the help of the commands themselves would import all modules."""

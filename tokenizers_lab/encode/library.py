@@ -74,7 +74,10 @@ class LibraryEncoder:
         if self.library == "sentencepiece":
             return [np.array(ids, self.dtype) for ids in self.theirs.encode(rows)]
         self.theirs.encode_special_tokens = not specials
-        encoded = self.theirs.encode_batch_fast(rows, add_special_tokens=False)
+        try:
+            encoded = self.theirs.encode_batch_fast(rows, add_special_tokens=False)
+        except Exception as error:  # of no class of its own: a vocabulary without its unknown token
+            raise InputError(f"`tokenizers` cannot encode: {' '.join(str(error).split())[:200]}") from None
         return [np.array(each.ids, self.dtype) for each in encoded]
 
     def offsets(self, text: str) -> list[tuple[int, int]]:

@@ -69,7 +69,7 @@ def build_exchange(folder: Path) -> None:
     for name, kind in (("gpt2", "nano-gpt2"), ("llama", "nano")):
         shape = preset(kind, 50, context=8, n_layers=1, d_model=8, n_heads=2)
         export_model(GPT(ModelConfig(**shape)), UPath(folder / name))
-    golden = Path(__file__).parents[1] / "tests" / "golden" / "gpt2-tensorflow"
+    golden = Path(__file__).parents[2] / "tests" / "golden" / "gpt2-tensorflow"
     shutil.copytree(golden, folder / "openai", ignore=shutil.ignore_patterns("logits.json"))
 
 

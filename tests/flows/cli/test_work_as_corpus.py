@@ -37,14 +37,17 @@ COMMANDS = {
     "tokenizer extend": "tokenizer extend MADE/tok CORPUS --vocab-size 310 --output OUT",
     "tokenizer compare": "tokenizer compare MADE/tok --corpus CORPUS --json",
     "tokenizer export": "tokenizer export MADE/tok --format hf --output OUT/tokenizer.json --corpus CORPUS",
+    "tokenizer import": "tokenizer import MADE/theirs.json --output OUT --corpus CORPUS",
     "tokenize": "tokenize CORPUS --tokenizer MADE/tok --output OUT",
     "impact plan": "impact plan MADE/impact.toml --input CORPUS --output OUT",
 }
 QUESTION = "The mill by a river turns grain into flour, or does it not?"
-SPEED = {"compare-languages", "tokenizer compare", "tokenizer train"}  # what they print holds seconds
+# What they print holds seconds.
+SPEED = {"compare-languages", "tokenizer compare", "tokenizer import", "tokenizer train"}
 LINES = {"check", "ngram score", "classifier score"}  # print the same lines in any order of documents
-# Commands whose arguments of these names are no documents: a table of any kind, text with spans, a finished run.
-OTHERS = {("pii", "score"), ("impact", "run"), ("pii", "redact")}
+# Commands whose arguments of these names are no documents (a table of any kind, text with spans, a finished run), are
+# read as by clean, or are only written down.
+OTHERS = {("pii", "score"), ("impact", "run"), ("pii", "redact"), ("run",), ("init",)}
 
 
 def commands(group=group, path=()):
@@ -75,6 +78,7 @@ def made(tmp_path_factory):
         f"ngram train MADE/raw.jsonl --output MADE/model.ngram --work MADE/ngram {FALLBACK}",
         "classifier train --positive MADE/raw.jsonl --negative MADE/quiz.jsonl --output MADE/model.bin --work OUT",
         "tokenizer train MADE/raw.jsonl --vocab-size 300 --output MADE/tok",
+        "tokenizer export MADE/tok --format hf --output MADE/theirs.json",
     ):
         assert run(arguments(line, folder, out=folder / "scratch")) == 0
     return folder
