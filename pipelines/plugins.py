@@ -2,7 +2,7 @@
 
 A recipe names it ``my_filters.py:Shouty`` (a path from the recipe's folder), ``pkg.mod:Shouty``, or by an entry point's
 name. Loading runs the code, so only commands that are given a recipe load any: a work folder is data, and opening one
-runs nothing (flows/clean/recorded.py).
+runs nothing (flows/clean/own_steps.py).
 
 An instance of a loaded class pickles with the text of its file. Its process or machine needs no copy of the file.
 """

@@ -3,5 +3,5 @@
 import os
 
 # Threads of torch wait for each other without using a core. With torch's default two threads on a busy 2-core machine
-# trained 10 to 20 times slower than one. OpenMP reads the variable when torch is imported.
+# trained far slower than one. OpenMP reads the variable when torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -91,7 +91,7 @@ def read_recipe(
 def parse_recipe(table: dict[str, Any], where: str, changes: tuple[str, ...] = (), folder: str | Path = "") -> Recipe:
     """Return the recipe for the table of a TOML file, with some settings changed.
 
-    The paths of a user's code begin in ``folder``. A table from a work folder loads no code (recorded.py).
+    The paths of a user's code begin in ``folder``. A table from a work folder loads no code (own_steps.py).
     """
     steps = table.get("steps", {})
     if not isinstance(steps, dict):

@@ -7,7 +7,7 @@ import numpy as np
 from gristmill.pipelines.errors import GristmillError, InputError
 from gristmill.pipelines.ragged import Ragged
 
-BATCH_BYTES = 1 << 20  # text of one call; the results of `tokenizers` take a hundred times as much
+BATCH_BYTES = 1 << 20  # text of one call; the results of `tokenizers` take far more
 
 
 def missing(package: str, purpose: str) -> GristmillError:
