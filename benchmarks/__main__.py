@@ -1,6 +1,10 @@
-"""Run the rows of the table, print it and save the figures: ``python -m benchmarks --only rules``.
+"""Run jobs of gristmill and its peers in turns, print the table and save the figures: ``python -m benchmarks all``.
 
-``--only`` selects the rows whose names contain a word. The figures go to build/bench/results.json.
+    python -m benchmarks all --rounds 3
+    python -m benchmarks "near-duplicates" tokenizer
+
+Words select the rows whose names contain one of them. The figures go to build/bench/results.json, from which
+``python -m benchmarks.readme`` writes the tables of the documentation. `make peers` installs the peers.
 """
 
 import argparse
@@ -13,26 +17,22 @@ from benchmarks.rows import RESULTS, rows
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", action="append", metavar="WORD", help="run only the rows whose names contain WORD")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.split("\n")[0])
+    parser.add_argument("words", nargs="+", metavar="WORD", help="all, or words in the names of the rows to run")
     parser.add_argument("--rounds", type=int, default=3, help="runs per side (default 3); the table shows medians")
     arguments = parser.parse_args()
-    results = {}
+    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     try:
-        for row in rows(arguments.only):
+        for row in rows(arguments.words):
             print(f"{row.name} …", file=sys.stderr)
-            results[row.name] = compare(row, arguments.rounds)
-            for side, figures in zip(("ours", "peer"), results[row.name], strict=True):
-                if figures and figures.said:
-                    print(f"  {side} {json.dumps(figures.said)}", file=sys.stderr)
+            ours, peers = compare(row, arguments.rounds)
+            print(table({row.name: (ours, peers)}), flush=True)
+            figures = {"ours": asdict(ours), "peers": {name: asdict(peer) for name, peer in peers.items()}}
+            kept[row.name] = {"kernel": row.kernel, "rounds": arguments.rounds, **figures}
+            RESULTS.parent.mkdir(parents=True, exist_ok=True)
+            RESULTS.write_text(json.dumps(kept, indent=2) + "\n")
     except BenchmarkError as error:
         sys.exit(f"Error: {error}")
-    print(table(results))
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    for name, (ours, peer) in results.items():
-        kept[name] = {"ours": asdict(ours), "peer": peer and asdict(peer)}
-    RESULTS.write_text(json.dumps(kept, indent=2) + "\n")
 
 
 if __name__ == "__main__":

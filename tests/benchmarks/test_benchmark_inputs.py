@@ -38,9 +38,10 @@ def test_english_documents_are_cut_mixed_and_counted(tmp_path):
 
 def test_a_smaller_input_is_the_beginning_of_a_larger(tmp_path, monkeypatch):
     data(tmp_path)
-    whole = [*inputs.english(tmp_path, 1)]
+    documents = inputs.english(tmp_path)
+    whole = [*inputs.cut(documents, 1)]
     monkeypatch.setattr(inputs, "MEGABYTE", 250_000)
-    some = [*inputs.english(tmp_path, 1)]
+    some = [*inputs.cut(documents, 1)]
     assert some == whole[: len(some)] and 0 < len(some) < len(whole)
     assert sum(len(text.encode()) for _, text in some) <= 250_000
 
@@ -59,3 +60,15 @@ def test_the_bad_words_are_the_english_ones(tmp_path):
     data(tmp_path)
     inputs.main(tmp_path, tmp_path / "bad-words.txt", 0)
     assert (tmp_path / "bad-words.txt").read_text() == "heck\ndarn"
+
+
+def test_mixed_documents_and_pages_keep_their_text_and_markup(tmp_path):
+    data(tmp_path)
+    for name, field, ids in (
+        ("mixed", "text", {"m0", "m1", "m2"}),
+        ("pages", "html", {f"{n}{t}" for n in inputs.WEB for t in ("en", "de")}),
+    ):
+        target = tmp_path / f"{name}-1.jsonl"
+        inputs.main(tmp_path, target, 1)
+        rows = [json.loads(line) for line in target.read_text("utf-8").splitlines()]
+        assert {row["id"] for row in rows} == ids and all(row[field] for row in rows)
