@@ -184,6 +184,13 @@ def datasketch_near(source: str, target: str) -> None:
     write(target, filter(kept, read(source)))
 
 
+def text_dedup_near(source: str, target: str) -> None:
+    """Run with a cache of its own, since a second run with the same cache would compute nothing."""
+    options = f"--path json --data_files {source} --split train --column text --num_perm 128 --ngram 5 --threshold 0.8"
+    folders = f"--output {target}/kept --cache_dir {target}/cache --num_proc 1"
+    os.execv(sys.executable, [sys.executable, "-m", "text_dedup.minhash", *options.split(), *folders.split()])
+
+
 # Data-Juicer, by its own process
 
 
