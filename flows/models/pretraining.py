@@ -22,7 +22,7 @@ from gristmill.pretrain.model.devices import Machine
 from gristmill.pretrain.model.gpt import GPT
 from gristmill.pretrain.model.loss import LanguageModel
 from gristmill.pretrain.training.checkpoint import SHAPE, load_model
-from gristmill.pretrain.training.run import CheckpointSettings, OnLog, pretrain
+from gristmill.pretrain.training.run import CheckpointSettings, OnLog, OnReplace, pretrain
 from gristmill.pretrain.training.trainer import TrainSettings
 from gristmill.tokenizers_lab.formats.huggingface import to_huggingface
 from gristmill.tokenizers_lab.formats.model import FILE, read_model
@@ -100,16 +100,16 @@ def pretrain_settings(given: dict[str, Any], changes: Iterable[str]) -> Pretrain
 
 
 def train_model(
-    tokens: str, output: str, settings: PretrainSettings, on_log: OnLog, replace: bool = False
+    tokens: str, output: str, settings: PretrainSettings, on_log: OnLog, on_replace: OnReplace | None = None
 ) -> dict[str, Any]:
     """Train a model on token shards; return the summary of the run.
 
-    With ``replace`` a run in ``output`` that had other settings or tokens is replaced, else it is an error.
+    A run in ``output`` that had other settings or tokens is an error, unless `pretrain` may replace it.
     """
     train, validation, shards = open_splits(tokens)
     shape, training, folder = settings.shape(shards.vocab_size), settings.training(), to_path(output)
     model = open_model(settings.init) if settings.init else GPT(shape, training.init_seed)
-    summary = pretrain(train, validation, model, training, folder, settings.machine, settings.save, on_log, replace)
+    summary = pretrain(train, validation, model, training, folder, settings.machine, settings.save, on_log, on_replace)
     if shards.about["tokenizer"]["file"]:
         with atomic_write(folder / shards.tokenizer.name) as file:
             file.write(shards.tokenizer.read_bytes())

@@ -148,7 +148,10 @@ def _export_documents(work: UPath, folder: UPath, settings: DocumentExport, engi
 def _pretrain(tokens: UPath, settings: Any, folder: UPath, engine: Engine, progress: Counted) -> None:
     from gristmill.flows.models.pretraining import progress_line, train_model
 
-    train_model(str(tokens), str(folder), settings, lambda line: progress.tell(progress_line(line)), replace=True)
+    def on_replace(differing: str) -> None:
+        progress.tell(f"{folder} had another {differing}: the new model replaces the old one")
+
+    train_model(str(tokens), str(folder), settings, lambda line: progress.tell(progress_line(line)), on_replace)
 
 
 def _report(work: UPath, settings: ReportSettings, page: UPath, engine: Engine, progress: Counted) -> None:

@@ -50,8 +50,8 @@ FunctionIdentity._unique_ids = count(secrets.randbits(48))
 class KernelCache(NullCache):
     """Cache of the compiled forms of one function, for ``_cache`` of its dispatcher."""
 
-    def __init__(self, function):
-        self.function = function
+    def __init__(self, function, wrapped: bool):
+        self.function, self.wrapped = function, wrapped  # so that Python can call it
 
     def load_overload(self, sig, target_context):
         """Return the compiled form for a signature, or None."""
@@ -72,7 +72,8 @@ class KernelCache(NullCache):
         function, (arguments, _) = self.function, normalize_signature(sig)
         closed_over = [cell.cell_contents for cell in function.__closure__ or ()]
         name = f"{function.__module__}.{function.__qualname__}"
-        key = name, function.__code__.co_firstlineno, closed_over, arguments, state(function.__code__.co_filename)
+        code = function.__code__
+        key = name, code.co_firstlineno, closed_over, self.wrapped, arguments, state(code.co_filename)
         folder, digest = cache_folder(), hashlib.sha256(repr(key).encode()).hexdigest()
         return folder and folder / f"{re.sub('[<>]', '', name)[:100]}-{digest[:32]}"
 

@@ -54,9 +54,11 @@ class Claim(Settings):
 
     fingerprint: str
     settings: dict
+    replaceable: bool = False  # by a run of other settings: a recipe trained it
 
 
 OnLog = Callable[[dict], None]
+OnReplace = Callable[[str], None]
 
 
 def pretrain(
@@ -68,13 +70,14 @@ def pretrain(
     machine: Machine,
     saving: CheckpointSettings,
     on_log: OnLog = lambda line: None,
-    replace: bool = False,
+    on_replace: OnReplace | None = None,
 ) -> dict:
     """Train ``model`` into ``folder`` and return the summary, also written to `SUMMARY`.
 
-    A killed run resumes from its last checkpoint; a finished run is not repeated. Raises WorkError if the folder
-    belongs to another run, unless that may be replaced; RecipeError if tokens and model do not match, TrainingDiverged
-    if the loss diverges.
+    A killed run resumes from its last checkpoint; a finished run is not repeated. With ``on_replace`` the run replaces
+    one of other settings that was itself started with ``on_replace``, which gets the name of a setting that differs.
+    Raises WorkError if the folder belongs to any other run, RecipeError if tokens and model do not match,
+    TrainingDiverged if the loss diverges.
     """
     check(train, validation, model, training)
     settings = _dependencies(train, validation, model, training)
@@ -85,7 +88,7 @@ def pretrain(
             return orjson.loads((folder / SUMMARY).read_bytes())
         run = TrainingRun(train, validation, model, training, folder, machine, saving, on_log, world)
         if world.rank == 0:
-            _claim(folder, settings, identity, replace)
+            _claim(folder, settings, identity, on_replace)
         world.wait()
         run.resume()
         run.train()
@@ -274,22 +277,26 @@ def _dependencies(
     }
 
 
-def _claim(folder: UPath, settings: dict, identity: str, replace: bool) -> None:
+def _claim(folder: UPath, settings: dict, identity: str, on_replace: OnReplace | None) -> None:
     """Take the folder for this run. Raises WorkError, naming a difference, if it belongs to another run.
 
-    A run that has neither finished nor reached a checkpoint is replaced, and with ``replace`` any other run, too.
+    A run that has neither finished nor reached a checkpoint is replaced, and with ``on_replace`` any that it began.
     """
-    started = (folder / RUN).exists()
+    started, replaceable = (folder / RUN).exists(), on_replace is not None
     if started and (checkpoints(folder / CHECKPOINTS) or Manifest.read(folder)):
         earlier = read_settings(Claim, read_json(folder / RUN), f"{folder / RUN}")
-        if earlier.fingerprint != identity and replace:
+        differing = [*sorted(_differences(earlier.settings, settings)), "version of Gristmill"][0]
+        if earlier.fingerprint == identity:
+            replaceable = earlier.replaceable
+        elif on_replace and earlier.replaceable:
+            on_replace(differing)
             _discard(folder)
-        elif earlier.fingerprint != identity:
-            differing = sorted(_differences(earlier.settings, settings)) or ["version of Gristmill"]
-            raise WorkError(f"{folder} holds a run with another {differing[0]}; choose another --output or remove it")
+        else:
+            remedy = "remove or rename it: no recipe began it" if on_replace else "choose another --output or remove it"
+            raise WorkError(f"{folder} holds a run with another {differing}; {remedy}")
     elif not started and folder.is_dir() and any(folder.iterdir()):
         raise WorkError(f"{folder} holds files that are not a run's; choose another --output or empty it")
-    write_json(folder / RUN, {"fingerprint": identity, "settings": settings})
+    write_json(folder / RUN, {"fingerprint": identity, "settings": settings, "replaceable": replaceable})
 
 
 def _discard(folder: UPath) -> None:

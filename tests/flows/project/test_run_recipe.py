@@ -11,10 +11,11 @@ from upath import UPath
 
 from gristmill.flows.clean.recipe import parse_recipe, read_recipe
 from gristmill.flows.explorer.export import recipe_toml
+from gristmill.flows.models.pretraining import PretrainSettings, train_model
 from gristmill.flows.project.run import run_recipe
 from gristmill.flows.project.sections import read_sections
 from gristmill.flows.runs.finished import FinishedRun
-from gristmill.pipelines.errors import GristmillError, RecipeError
+from gristmill.pipelines.errors import GristmillError, RecipeError, WorkError
 from gristmill.pipelines.steps.step import NullProgress
 from gristmill.pipelines.tokens.shards import TokenShards
 from gristmill.tokenizers_lab.formats.model import read_model
@@ -157,6 +158,20 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(finished, here, at):
         run(progress=progress)
     assert run()["report"] == "done"
     assert made(here / "work") == made(finished)
+
+
+def test_a_model_trained_by_hand_is_not_replaced(finished, here):
+    shutil.copytree(finished, here / "work", dirs_exist_ok=True)
+    runs = here / "work/runs"
+    shutil.rmtree(runs)
+    by_hand = PretrainSettings(steps=1, model={"d_model": 16, "n_heads": 1, "n_layers": 1, "context": 16})
+    train_model(str(here / "work/tokens/bpe"), str(runs / "nano"), by_hand, lambda line: None)
+    model = (runs / "nano/model.safetensors").read_bytes()
+    with pytest.raises(WorkError, match=r"runs/nano holds a run with another train.steps; remove or rename it"):
+        run()
+    assert (runs / "nano/model.safetensors").read_bytes() == model
+    (runs / "nano").rename(runs / "mine")
+    assert run()["pretrain"] == "done"
 
 
 def test_a_damaged_page_is_written_again(finished, here):

@@ -227,6 +227,16 @@ def test_the_loss_and_its_gradients_are_cross_entropys(monkeypatch, rows, dtype)
         assert torch.allclose(gradient, right, atol=1e-5)
 
 
+@pytest.mark.parametrize("rows", [1, 5, 11, 12, 13])  # of 12
+def test_evaluation_gives_the_same_loss_in_blocks(monkeypatch, rows):
+    model, inputs = GPT(ModelConfig(vocab_size=50, context=6, n_layers=1, d_model=16, n_heads=2)), torch.arange(12)
+    inputs, targets = inputs.view(2, 6), (inputs + 1).view(2, 6).where(inputs.view(2, 6) != 4, IGNORE_INDEX)
+    with torch.no_grad():
+        whole = model.nats(inputs, targets)
+        monkeypatch.setattr("gristmill.pretrain.model.loss.BLOCK_LOGITS", rows * 64)
+        assert torch.allclose(model.nats(inputs, targets), whole, atol=1e-6) and whole[0, 4] == 0
+
+
 @choices
 def test_the_loss_is_of_the_real_vocabulary_whichever_way_it_is_computed(choice):
     model, ids = make(choice), torch.randint(0, 61, (2, 21))

@@ -32,7 +32,7 @@ CHILD = (
 )
 
 
-def run(folder, pause=0.0, on_log=lambda line: None, shape=None, machine=None, **changes):
+def run(folder, pause=0.0, on_log=lambda line: None, shape=None, machine=None, on_replace=None, **changes):
     training = TrainSettings(
         **{"steps": STEPS, "batch_size": 4, "warmup": 3, "lr": 1e-2, "optimizer": "adamw", **changes}
     )
@@ -44,7 +44,8 @@ def run(folder, pause=0.0, on_log=lambda line: None, shape=None, machine=None, *
         time.sleep(pause)
         on_log(line)
 
-    return pretrain(TRAIN, HELD_OUT, model, training, UPath(folder), machine or Machine(), saving, slowly)
+    machine = machine or Machine()
+    return pretrain(TRAIN, HELD_OUT, model, training, UPath(folder), machine, saving, slowly, on_replace)
 
 
 def losses(folder):
@@ -134,6 +135,21 @@ def test_another_run_does_not_go_on_from_this_one(whole, tmp_path):
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(WorkError, match=r"holds files that are not a run's"):
         run(tmp_path)
+
+
+def test_a_run_is_replaced_only_where_both_allow_it(tmp_path):
+    replaced, few = [], {"steps": 2, "on_replace": lambda differing: replaced.append(differing)}
+    run(tmp_path / "by hand", steps=1)
+    for _ in range(2):  # the same run again does not make it replaceable
+        run(tmp_path / "by hand", **few | {"steps": 1})
+        with pytest.raises(WorkError, match=r"another train.steps; remove or rename it: no recipe began it"):
+            run(tmp_path / "by hand", **few)
+    run(tmp_path / "run", **few | {"steps": 1})
+    with pytest.raises(WorkError, match=r"another train.steps; choose another --output"):
+        run(tmp_path / "run", steps=2)
+    assert not replaced
+    run(tmp_path / "run", **few)
+    assert replaced == ["train.steps"] and len(losses(tmp_path / "run")) == 3
 
 
 def test_micro_batches_may_change_when_a_run_goes_on(tmp_path):
