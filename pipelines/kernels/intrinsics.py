@@ -62,6 +62,23 @@ def store_u64(typing, data, at, word):
 
 
 @intrinsic
+def copy64(typing, data, at, out, to):
+    """Copy ``data[at:at + 64]`` of a uint8 array to ``out[to:to + 64]``. Both ranges must lie inside their arrays."""
+
+    def generate(context, builder, signature, args):
+        places = ((signature.args[0], args[0], args[1]), (signature.args[2], args[2], args[3]))
+        block = ir.VectorType(ir.IntType(8), 64).as_pointer()
+        source, target = (
+            builder.bitcast(builder.gep(context.make_array(kind)(context, builder, array).data, [place]), block)
+            for kind, array, place in places
+        )
+        builder.store(builder.load(source, align=1), target, align=1)
+        return context.get_dummy_value()
+
+    return types.void(data, types.int64, out, types.int64), generate
+
+
+@intrinsic
 def prefetch(typing, data, at):
     """Fetch the cache line of element ``at`` of a flat array in advance."""
 

@@ -34,8 +34,8 @@ KNOWN = re.compile(
 MAX_TOKEN_BYTES = 4096
 DOTTED = b"SG.", b"ya29.", b"hvs."  # prefixes outside the window
 STARTS = (  # first two bytes of all others, except Mailchimp's
-    b"AC AG AI AK AR AS EA GO PM SG SK dc do ey gh gi gl gs hf hv ke li np nt nv pk pp py r8 rk ru se sh sk sq ts wh xa "
-    b"xo ya"
+    b"AC AG AI AK AR AS EA GO PM SG SK dc do ey gh gi gl gs hf hv ke li np nt nv pk pp py r8 rk ru se sh sk sq ts wh "
+    b"xa xo ya"
 ).split()
 
 # name = "value", name: value, "name": "value", Authorization: Bearer value, --password=value
