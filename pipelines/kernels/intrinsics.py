@@ -80,7 +80,7 @@ def copy64(typing, data, at, out, to):
 
 @intrinsic
 def add16(typing, sums, to, terms, at, weight):
-    """Add ``weight * terms[at:at + 16]`` to ``sums[to:to + 16]`` of flat float32 arrays; both ranges must lie inside."""
+    """Add ``weight * terms[at:at + 16]`` to ``sums[to:to + 16]`` of flat float32 arrays. Both ranges must fit."""
 
     def generate(context, builder, signature, args):
         places = ((signature.args[0], args[0], args[1]), (signature.args[2], args[2], args[3]))
