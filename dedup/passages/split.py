@@ -10,11 +10,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gristmill.dedup.exact.normalize import hash_normalized, space_width
+from gristmill.dedup.exact.normalize import ONE, SURE, hash_normalized, space_width, white_space
 from gristmill.dedup.near.shingle_letters import SPACELESS, letters
 from gristmill.dedup.passages.wrapping import CLOSING, STOPS, WIDE_STOPS, line_break, one_of, paragraph_starts
 from gristmill.pipelines.kernels.gather import gather_rows
-from gristmill.pipelines.kernels.intrinsics import allocating_kernel
+from gristmill.pipelines.kernels.intrinsics import (
+    allocating_kernel,
+    inline_kernel,
+    leading_zeros,
+    popcount,
+    trailing_zeros,
+)
+from gristmill.pipelines.kernels.masks import WINDOW, low_bits_mask, range_mask
 from gristmill.pipelines.kernels.utf8 import decode
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.steps.canonical import canonical, changing_rows
@@ -61,46 +68,110 @@ def _cut(offsets, data, table, kind, wrapped):
     breaks = np.zeros(room, np.uint8)
     m = w = 0
     for i in range(n):
-        at, end = offsets[i], offsets[i + 1]
-        open_, inside = False, False  # in a passage; in a word
-        lines = count = last = 0
-        stop = wide = False
+        end = offsets[i + 1]
+        at, _ = _skip_space(data, offsets[i], end)
         while at < end:
-            byte = data[at]
-            width = space_width(data, at, end) if byte <= 32 or byte >= 0xC2 else 0
-            if width:
-                lines += line_break(data, at, end)
-                inside = False
-                at += width
-                continue
-            code, width = (np.int64(byte), 1) if byte < 0x80 else decode(data, at, end)
-            if open_:
-                spaced = at > last
-                cut = lines > 1 or (lines == 1 and kind < 2)
-                if lines == 1 and kind == 2:
-                    while w < wrapped.size and wrapped[w] < at:
-                        w += 1
-                    cut = w < wrapped.size and wrapped[w] == at
-                if kind == 0 and not cut:
-                    cut = (spaced and stop) or (wide and not one_of(code, CLOSING) and not one_of(code, WIDE_STOPS))
-                if cut:
-                    ends[m], words[m], breaks[m] = last, count, min(lines, 255)
-                    m += 1
-                    open_ = False
-            if not open_:
-                starts[m] = at
-                open_, count, stop, wide, inside = True, 0, False, False, False
-            lines = 0
-            spaceless = table[code] >= SPACELESS
-            count += spaceless or not inside
-            inside = not spaceless
-            if not one_of(code, CLOSING):
-                wide = one_of(code, WIDE_STOPS)
-                stop = wide or one_of(code, STOPS)
-            at += width
-            last = at
-        if open_:
-            ends[m], words[m], breaks[m] = last, count, min(lines, 255)
+            starts[m], words[m], joined = at, 0, True
+            while joined:
+                ends[m], count = _read_sentence(data, at, end, table) if kind == 0 else _read_line(data, at, end, table)
+                at, lines = _skip_space(data, ends[m], end)
+                words[m] += count
+                while w < wrapped.size and wrapped[w] < at:
+                    w += 1
+                joined = kind == 2 and lines == 1 and at < end and not (w < wrapped.size and wrapped[w] == at)
+            breaks[m] = min(lines, 255)
             m += 1
         first[i + 1] = m
     return first, starts[:m].copy(), ends[:m].copy(), breaks[:m].copy(), words[:m].copy()
+
+
+@allocating_kernel
+def _skip_space(data, at, end):
+    """Return the next byte that is no white space, and the number of line breaks before it."""
+    lines = 0
+    while at < end:
+        width = space_width(data, at, end)
+        if width == 0:
+            break
+        lines += line_break(data, at, end)
+        at += width
+    return at, lines
+
+
+@allocating_kernel
+def _read_sentence(data, at, end, table):
+    """Return the end of the sentence at ``at``, before white space, and its number of words."""
+    last, count, inside, stop, wide = at, 0, False, False, False
+    while at < end:
+        over, lines = _skip_space(data, at, end)
+        if over > at and (lines or stop or over == end):
+            break
+        inside &= over == at
+        at = over
+        code, width = (np.int64(data[at]), 1) if data[at] < 0x80 else decode(data, at, end)
+        closing = one_of(code, CLOSING)
+        if wide and not closing and not one_of(code, WIDE_STOPS):
+            break
+        spaceless = table[code] >= SPACELESS
+        count += spaceless or not inside
+        inside = not spaceless
+        if not closing:
+            wide = one_of(code, WIDE_STOPS)
+            stop = wide or one_of(code, STOPS)
+        at += width
+        last = at
+    return last, count
+
+
+@allocating_kernel
+def _read_line(data, at, end, table):
+    """Return the end of the text in the line at ``at``, and its number of words."""
+    last, count, inside = np.int64(at), 0, False
+    at, end = np.int64(at), np.int64(end)
+    while at < end:
+        if at + WINDOW <= data.size:
+            size = min(end - at, SURE)
+            if range_mask(data, at, 0xC2, 0xFF):
+                size = min(size, trailing_zeros(_odd_characters(data, at, end)))
+            white = range_mask(data, at, 9, 13) | range_mask(data, at, 32, 32)
+            broken = range_mask(data, at, 10, 13) & low_bits_mask(size)
+            size = trailing_zeros(broken) if broken else size
+            text = ~white & low_bits_mask(size)
+            count += popcount(text & ~(text << ONE | ONE if inside else text << ONE))
+            last = at + WINDOW - leading_zeros(text) if text else last
+            if broken:
+                break
+            if size:
+                inside = (text >> np.uint64(size - 1)) & ONE != 0
+                at += size
+                continue
+        width = space_width(data, at, end)
+        if width:
+            if line_break(data, at, end) or data[at] == 13:
+                break
+            inside = False
+            at += width
+            continue
+        code, width = (np.int64(data[at]), 1) if data[at] < 0x80 else decode(data, at, end)
+        spaceless = table[code] >= SPACELESS
+        count += spaceless or not inside
+        inside = not spaceless
+        at += width
+        last = at
+    return last, count
+
+
+@inline_kernel
+def _odd_characters(data, at, end):
+    """Return the mask of first bytes of characters that may be white space or in a script without spaces.
+
+    Scripts with spaces among those of three bytes: Indic, Georgian to Cherokee, Vietnamese, Greek, symbols, Hangul.
+    """
+    wide = range_mask(data, at, 0xE0, 0xFF) & ~range_mask(data, at, 0xEB, 0xED)
+    spaced = range_mask(data, at, 0xE0, 0xE0) & (range_mask(data, at, 0xA0, 0xB7) >> ONE)
+    eastern = range_mask(data, at, 0x83, 0x99) | range_mask(data, at, 0xB0, 0xBF)
+    spaced |= range_mask(data, at, 0xE1, 0xE1) & (eastern >> ONE)
+    spaced |= range_mask(data, at, 0xE2, 0xE2) & (range_mask(data, at, 0x80, 0xB9) >> ONE)
+    spaced |= range_mask(data, at, 0xEA, 0xEA) & (range_mask(data, at, 0xB0, 0xBF) >> ONE)
+    white = white_space(data, at, end)[1]
+    return (white & range_mask(data, at, 0xC2, 0xE3)) | (wide & ~spaced)

@@ -15,17 +15,20 @@ import math
 import numpy as np
 
 from gristmill.filters.fasttext.format import TREE, FastText
-from gristmill.pipelines.kernels.intrinsics import allocating_kernel, inline_kernel, kernel
+from gristmill.pipelines.kernels.intrinsics import add16, allocating_kernel, inline_kernel, kernel, multiply
 from gristmill.pipelines.ragged import Ragged
 
+ONE = np.float32(1)
 FNV_OFFSET, FNV_PRIME = np.uint32(2166136261), np.uint32(16777619)
 WORD_PRIME = np.uint64(116049371)
 SPACE = np.isin(np.arange(256), list(b" \n\r\t\v\f\0"))
 END = np.frombuffer(b"</s>", np.uint8)
 OPEN, CLOSE = np.uint8(ord("<")), np.uint8(ord(">"))
 LOG_EPSILON = 1e-5  # fastText computes log(p + 1e-5)
-# Most tokens were seen a moment ago: a cache of 4 MB holds their sums of rows (24 MB/s instead of 6).
-CACHE_FLOATS = 1 << 20
+# Most tokens were seen a moment ago: a cache of 2 MB holds their sums of rows.
+CACHE_FLOATS = 1 << 18
+LANES = 16  # floats added at once; loops over a dimension unknown to the compiler ran one by one
+FOUND = 256  # n-grams collected without a branch before their rows are added
 
 
 class FastTextPredictor:
@@ -36,6 +39,8 @@ class FastTextPredictor:
         self.slots = _hash_vocabulary(*model.words)
         self.tree = huffman(model.label_counts) if model.header["loss"] == TREE else np.empty((0, 2), np.int32)
         end_word = find_word(self.slots, *model.words, hash_token(END, 0, END.size), END, 0, END.size)
+        # A pruned model keeps 2 of 100 buckets: 250 KB of bits stay in the cache, and 8 MB of row numbers do not.
+        self.present = np.packbits(model.kept >= 0, bitorder="little")
         self.numbers = (*(model.header[key] for key in ("min_n", "max_n", "word_ngrams", "buckets")), end_word)
 
     def predict(self, text: Ragged) -> tuple[np.ndarray, np.ndarray]:
@@ -54,12 +59,13 @@ class FastTextPredictor:
         model = self.model
         dim = model.input.shape[1]
         tokens = 1 << (CACHE_FLOATS // dim).bit_length()
-        sums, cached = np.empty((tokens, dim), np.float32), np.zeros((3, tokens), np.int64)
+        sums, cached = np.empty(tokens * dim, np.float32), np.zeros((3, tokens), np.int64)
         stack = len(self.labels) + 1
         ngrams = np.empty(model.header["word_ngrams"] + 1, np.uint64)
-        scratch = np.empty(dim, np.float32), np.empty(stack), np.empty(stack, np.int64), ngrams
+        found = np.empty(FOUND + self.numbers[1], np.int64)
+        scratch = np.empty(dim, np.float32), np.empty(stack), np.empty(stack, np.int64), ngrams, found
         out = np.empty(text.rows, np.int64), np.empty(text.rows)
-        tables = self.slots, *model.words, model.kept, model.input, model.output, self.tree
+        tables = self.slots, *model.words, self.present, model.kept, model.input.reshape(-1), model.output, self.tree
         _predict(*text, *tables, *self.numbers, label, path, sums, *cached, *scratch, *out)
         return out
 
@@ -147,13 +153,13 @@ def find_word(slots, word_offsets, word_data, hash, data, start, end):
 
 @kernel
 def _predict(
-    offsets, data, slots, word_offsets, word_data, kept, matrix, output, tree,
+    offsets, data, slots, word_offsets, word_data, present, kept, matrix, output, tree,
     min_n, max_n, word_ngrams, buckets, end_word, label, path,
-    sums, cached_start, cached_end, cached_rows, hidden, scores, nodes, ngrams, labels, probabilities,
+    sums, cached_start, cached_end, cached_rows, hidden, scores, nodes, ngrams, found, labels, probabilities,
 ):  # fmt: skip
     """Write the most probable label of each document and its probability, or the probability of ``label`` if >= 0.
 
-    ``sums`` and ``cached_*`` are the token cache; ``hidden`` to ``ngrams`` are scratch.
+    ``sums`` and ``cached_*`` are the token cache; ``hidden`` to ``found`` are scratch.
     """
     words, dim = word_offsets.size - 1, hidden.size
     for i in range(offsets.size - 1):
@@ -167,15 +173,14 @@ def _predict(
             while at < end and not SPACE[data[at]]:
                 hash = fnv1a_step(hash, data[at])
                 at += 1
-            slot = np.int64(hash) & (sums.shape[0] - 1)
+            slot = np.int64(hash) & (cached_start.size - 1)
             first = cached_start[slot]
             if cached_end[slot] - first != at - start or not _equal(data, first, data, start, at - start):
                 word = find_word(slots, word_offsets, word_data, hash, data, start, at)
-                token = data, start, at, word
-                cached_rows[slot] = _read_token(sums, slot, *token, words, min_n, max_n, buckets, kept, matrix)
+                token, tables = (data, start, at, word), (buckets, present, kept, matrix)
+                cached_rows[slot] = _read_token(sums, slot * dim, dim, *token, words, min_n, max_n, *tables, found)
                 cached_start[slot], cached_end[slot] = start, at
-            for d in range(dim):
-                hidden[d] += sums[slot, d]
+            _add(hidden, 0, sums, slot * dim, dim)
             rows += cached_rows[slot]
             tokens += 1
             rows += _read_ngrams(hidden, hash, tokens, word_ngrams, ngrams, words, buckets, kept, matrix)
@@ -185,8 +190,7 @@ def _predict(
         hash = hash_token(END, 0, END.size)
         rows += _read_ngrams(hidden, hash, tokens + 1, word_ngrams, ngrams, words, buckets, kept, matrix)
         if end_word >= 0:
-            for d in range(dim):
-                hidden[d] += matrix[end_word, d]
+            _add(hidden, 0, matrix, end_word * dim, dim)
             rows += 1
         for d in range(dim):
             hidden[d] *= np.float32(1.0 / rows)
@@ -199,20 +203,26 @@ def _predict(
 
 
 @inline_kernel
-def _bucket(hash, buckets, kept):
-    """Return the row of a hash's bucket, counted after the words' rows, or -1 if it was pruned."""
-    # The hash modulo the buckets: integer division takes far longer than this.
-    row = np.int64(hash) - np.int64(np.float64(hash) / buckets) * buckets
-    return np.int64(kept[row]) if kept.size else row
+def _add(sums, to, terms, at, dim):
+    """Add ``dim`` terms to as many sums of flat arrays."""
+    d = 0
+    while d + LANES <= dim:
+        add16(sums, to + d, terms, at + d, ONE)
+        d += LANES
+    while d < dim:
+        sums[to + d] += terms[at + d]
+        d += 1
 
 
 @kernel
-def _read_token(sums, slot, data, start, end, word, words, min_n, max_n, buckets, kept, matrix):
-    """Write the sum of a token's rows, its own and its n-grams', to ``sums[slot]``; return the number of rows."""
-    rows = 0
-    for d in range(sums.shape[1]):
-        sums[slot, d] = matrix[word, d] if word >= 0 else 0
-    rows += word >= 0
+def _read_token(
+    sums, to, dim, data, start, end, word, words, min_n, max_n, buckets, present, kept, matrix, found
+):  # fmt: skip
+    """Write the sum of a token's rows, its own and its n-grams', to ``sums[to:]``; return the number of rows."""
+    for d in range(dim):
+        sums[to + d] = matrix[word * dim + d] if word >= 0 else 0
+    rows, many = np.int64(word >= 0), 0
+    size, inverse = np.uint64(buckets), ~np.uint64(0) // np.uint64(max(buckets, 1)) + np.uint64(1)
     # Byte ``start - 1`` stands for "<", byte ``end`` for ">".
     for first in range(start - 1, end + 1):
         if first >= start and first < end and data[first] & 0xC0 == 0x80:
@@ -226,11 +236,15 @@ def _read_token(sums, slot, data, start, end, word, words, min_n, max_n, buckets
                 last += 1
             n += 1
             if n >= min_n and not (n == 1 and (first < start or last > end)):
-                row = _bucket(hash, buckets, kept)
-                if row >= 0:
-                    for d in range(sums.shape[1]):
-                        sums[slot, d] += matrix[words + row, d]
-                    rows += 1
+                # The hash modulo the buckets by two multiplications (Lemire et al. 2019, arXiv:1902.01961).
+                bucket = np.int64(multiply(inverse * np.uint64(hash), size)[1])
+                found[many] = bucket
+                many += (present[bucket >> 3] >> (bucket & 7)) & 1 if kept.size else 1
+        if many > FOUND or first == end:
+            for k in range(many):
+                row = np.int64(kept[found[k]]) if kept.size else found[k]
+                _add(sums, to, matrix, (words + row) * dim, dim)
+            rows, many = rows + many, 0
     return rows
 
 
@@ -243,8 +257,7 @@ def _read_ngrams(hidden, hash, tokens, word_ngrams, ngrams, words, buckets, kept
         row = np.int64(ngrams[n] % np.uint64(buckets))
         row = np.int64(kept[row]) if kept.size else row
         if row >= 0:
-            for d in range(hidden.size):
-                hidden[d] += matrix[words + row, d]
+            _add(hidden, 0, matrix, (words + row) * hidden.size, hidden.size)
             rows += 1
     ngrams[1] = newest
     return rows

@@ -17,6 +17,7 @@ from gristmill.filters.pii.detectors import (
     secrets,
 )
 from gristmill.filters.pii.detectors.window import PiiSpan, Rule, Window
+from gristmill.filters.pii.token_rules import ANY, BIT_OF, possible_rules
 from gristmill.pipelines.ragged import Ragged
 
 # By precedence where spans overlap: types with a checksum or prefix before types with only a shape.
@@ -106,14 +107,20 @@ def detect(
         blocks = list(secrets.private_keys(data, text.offsets))
         rows = np.searchsorted(text.offsets, [block.start for block in blocks], "right") - 1
         spans += zip(rows.tolist(), blocks, strict=True)
-    rules = {kind: [rule for rule, found in pairs if found & wanted] for kind, pairs in RULES.items()}
+    rules = {
+        kind: [(rule, BIT_OF.get(rule, ANY)) for rule, found in pairs if found & wanted]
+        for kind, pairs in RULES.items()
+    }
     labels = [""] * text.rows if language is None else language.tolist()
-    for kind, start, end, row in zip(*(column.tolist() for column in scan.scan(text)), strict=True):
+    windows = scan.scan(text)
+    possible = possible_rules(text.data, text.offsets[windows.row], windows)
+    left = np.flatnonzero(possible)
+    columns = *(column[left].tolist() for column in windows), possible[left].tolist()
+    for kind, start, end, row, bits in zip(*columns, strict=True):
         window = Window(data, start, end, offsets[row], offsets[row + 1], labels[row], private_addresses, regions)
-        for rule in rules[kind]:
-            for span in rule(window):
-                if span.type in wanted:
-                    spans.append((row, span))
+        for rule, bit in rules[kind]:
+            if bits & bit:
+                spans += ((row, span) for span in rule(window) if span.type in wanted)
     for type in wanted & {*ON_REQUEST}:
         spans += (
             (row, span) for row in range(text.rows) for span in _find_by_type(type, data, *offsets[row : row + 2])

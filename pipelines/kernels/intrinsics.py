@@ -76,6 +76,43 @@ def store_u64(typing, data, at, word):
 
 
 @intrinsic
+def copy64(typing, data, at, out, to):
+    """Copy ``data[at:at + 64]`` of a uint8 array to ``out[to:to + 64]``. Both ranges must lie inside their arrays."""
+
+    def generate(context, builder, signature, args):
+        places = ((signature.args[0], args[0], args[1]), (signature.args[2], args[2], args[3]))
+        block = ir.VectorType(ir.IntType(8), 64).as_pointer()
+        source, target = (
+            builder.bitcast(builder.gep(context.make_array(kind)(context, builder, array).data, [place]), block)
+            for kind, array, place in places
+        )
+        builder.store(builder.load(source, align=1), target, align=1)
+        return context.get_dummy_value()
+
+    return types.void(data, types.int64, out, types.int64), generate
+
+
+@intrinsic
+def add16(typing, sums, to, terms, at, weight):
+    """Add ``weight * terms[at:at + 16]`` to ``sums[to:to + 16]`` of flat float32 arrays. Both ranges must fit."""
+
+    def generate(context, builder, signature, args):
+        places = ((signature.args[0], args[0], args[1]), (signature.args[2], args[2], args[3]))
+        block = ir.VectorType(ir.FloatType(), 16).as_pointer()
+        total, term = (
+            builder.bitcast(builder.gep(context.make_array(kind)(context, builder, array).data, [place]), block)
+            for kind, array, place in places
+        )
+        one, lanes = ir.Constant(block.pointee, ir.Undefined), ir.Constant(ir.VectorType(ir.IntType(32), 16), None)
+        weight = builder.shuffle_vector(builder.insert_element(one, args[4], ir.IntType(32)(0)), one, lanes)
+        weighted = builder.fmul(weight, builder.load(term, align=4))
+        builder.store(builder.fadd(builder.load(total, align=4), weighted), total, align=4)
+        return context.get_dummy_value()
+
+    return types.void(sums, types.int64, terms, types.int64, types.float32), generate
+
+
+@intrinsic
 def prefetch(typing, data, at):
     """Fetch the cache line of element ``at`` of a flat array in advance."""
 

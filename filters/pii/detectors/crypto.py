@@ -14,6 +14,7 @@ BECH32 = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 BASE58 = re.compile(rb"[1-9A-HJ-NP-Za-km-z]{25,52}")
 SEGWIT = re.compile(rb"(bc|tb|ltc|addr|stake|cosmos|inj|kaspa)1([02-9ac-hj-np-z]{11,100})")
 ETHER = re.compile(rb"0[xX]([0-9a-fA-F]{40})")
+SEGWIT_HEADS = b"BC", b"TB", b"LT", b"AD", b"ST", b"CO", b"IN", b"KA"  # their first two letters, as capitals
 PAYLOADS = {21, 22, 33, 34}  # bytes: address (with one or two version bytes), private key (compressed or not)
 VERSIONS = {0x00, 0x05, 0x16, 0x1C, 0x1E, 0x30, 0x32, 0x41, 0x4C, 0x80, 0xB0}  # of chains in use
 

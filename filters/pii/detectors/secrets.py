@@ -33,6 +33,10 @@ KNOWN = re.compile(
 )
 MAX_TOKEN_BYTES = 4096
 DOTTED = b"SG.", b"ya29.", b"hvs."  # prefixes outside the window
+STARTS = (  # first two bytes of all others, except Mailchimp's
+    b"AC AG AI AK AR AS EA GO PM SG SK dc do ey gh gi gl gs hf hv ke li np nt nv pk pp py r8 rk ru se sh sk sq ts wh "
+    b"xa xo ya"
+).split()
 
 # name = "value", name: value, "name": "value", Authorization: Bearer value, --password=value
 ASSIGNED = re.compile(
@@ -44,6 +48,7 @@ ASSIGNED = re.compile(
 )
 SIGNS = b":", b"=", b">", b"bearer", b"basic"  # an assignment ends with one, then spaces and a quote
 SPACED = b" \t\n\r\f\v\"'`"
+ASSIGNED_BYTES, INSIDE_BYTES = 48, 40  # examined before a value, and of a value before the window
 INSIDE = string.ascii_letters.encode() + b"0123456789_+/.~-"  # bytes of a value, which may begin before the window
 VALUE = re.compile(rb"[A-Za-z0-9_+/=.~-]{16,512}")
 PLACEHOLDER = re.compile(
@@ -56,14 +61,14 @@ MAX_BLOCK_BYTES = 16384
 
 def keys(window: Window) -> Iterator[PiiSpan]:
     """Yield the key in a TOKEN window: one with a known prefix, or a random value assigned to a name for a secret."""
-    before = window.before(window.start, 40)
+    before = window.before(window.start, INSIDE_BYTES)
     start = window.start - next((len(prefix) for prefix in DOTTED if before.endswith(prefix)), 0)
     found = KNOWN.match(window.data, start, min(window.high, start + MAX_TOKEN_BYTES))
     if found and not PLACEHOLDER.search(found[0]):
         yield PiiSpan(start, found.end(), "api_key")
         return
     start = window.start - len(before) + len(before.rstrip(INSIDE))
-    before = window.before(start, 48)
+    before = window.before(start, ASSIGNED_BYTES)
     if before.rstrip(SPACED).lower().endswith(SIGNS) and ASSIGNED.search(before):
         value = VALUE.match(window.after(start, 512))
         if value and is_random(value[0]):

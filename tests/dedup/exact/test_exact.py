@@ -33,13 +33,35 @@ def test_normalize_answers_as_the_reference(text, lowercase):
     assert buffer[:size].tobytes() == slowly(text, lowercase)
 
 
-@pytest.mark.parametrize("odd", [" ", "  ", "\n", " \n", "\x01", "\x1f", "\x7f", "é", "\xa0", "a b", "a  b"])
-def test_normalize_answers_as_the_reference_wherever_words_of_eight_bytes_begin(odd):
-    for before in range(18):
-        text = ("x" * before + odd + "y" * (17 - before)).encode()
-        buffer = np.empty(len(text), np.uint8)
-        size = normalize(np.frombuffer(text, np.uint8), 0, len(text), False, buffer)
-        assert buffer[:size].tobytes() == slowly(text, False)
+ODD = [
+    " ",
+    "  ",
+    "\n",
+    " \n",
+    "\x01",
+    "\x1f",
+    "\x7f",
+    "é",
+    "\xa0",
+    "\x85",
+    "a b",
+    "a  b",
+    "\u2028",
+    "\u205f",
+    "\u3000",
+    "\u1680",
+]
+
+
+@pytest.mark.parametrize("odd", [*ODD, "Â", "\u2002\u2003", "字", "\u2020"])
+def test_normalize_answers_as_the_reference_wherever_windows_of_64_bytes_begin(odd):
+    for before in [*range(4), *range(56, 70)]:
+        for lowercase in (False, True):
+            text = ("X" * before + odd + "y" * (140 - before)).encode()
+            data, buffer = np.frombuffer(text, np.uint8), np.empty(len(text) + 64, np.uint8)
+            for end in (before, before + 1, before + len(odd.encode()), len(text)):  # may cut the character
+                size = normalize(data, 0, end, lowercase, buffer)
+                assert buffer[:size].tobytes() == slowly(text[:end], lowercase)
 
 
 def test_each_character_up_to_the_kana_is_white_or_not():

@@ -1,12 +1,24 @@
+import re
 import textwrap
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gristmill.dedup.passages.split import KINDS, cut_passages
+from gristmill.dedup.near.shingle_letters import SPACELESS, letters
+from gristmill.dedup.passages.split import KINDS, _odd_characters, cut_passages
+from gristmill.pipelines.kernels.intrinsics import kernel
 from gristmill.pipelines.ragged import Ragged
+from tests.reference.passages import BREAK, SPACE
 from tests.reference.passages import passages as reference
+from tests.reference.shingles import is_spaceless
+
+
+@kernel
+def odd(data):
+    return _odd_characters(data, 0, data.size)
+
 
 pieces = st.sampled_from(
     [*"ab.!?…。！？」)\"' \n\r\t", "\r\n", "\n\n", "\u2028", "\u3000", "\x85", "\xa0", "漢", "é", "🙂", "\0"]
@@ -24,6 +36,37 @@ def cut(texts, kind):
 @given(st.lists(texts, max_size=4), st.sampled_from(KINDS))
 def test_passages_answer_as_the_reference(texts, kind):
     assert cut(texts, kind) == [reference(text, kind) for text in texts]
+
+
+filler = st.sampled_from(["a" * 55, "ab " * 20, "é" * 31, "字" * 21, "नम " * 9, "mot việt " * 6, "x\n" * 30])
+long_texts = st.lists(st.one_of(pieces, filler), max_size=12).map("".join)
+
+
+@given(st.lists(long_texts, max_size=4), st.sampled_from(KINDS))
+def test_passages_wider_than_a_window_answer_as_the_reference(texts, kind):
+    assert cut(texts, kind) == [reference(text, kind) for text in texts]
+
+
+@given(st.lists(st.one_of(texts, long_texts), min_size=1, max_size=4), st.sampled_from(KINDS))
+def test_words_and_breaks_answer_as_the_reference(texts, kind):
+    text = Ragged.from_strings([*texts, "b" * 64])
+    found = cut_passages(text, kind)
+    after = np.append(found.start, text.data.size)[1:]
+    after[found.offsets[1:][np.diff(found.offsets) > 0] - 1] = text.offsets[1:][np.diff(found.offsets) > 0]
+    for start, end, stop, breaks, words in zip(found.start, found.end, after, found.breaks, found.words, strict=True):
+        passage, space = (text.data[a:b].tobytes().decode() for a, b in ((start, end), (end, stop)))
+        runs = re.split(
+            SPACE, "".join(f" {character} " if is_spaceless(character) else character for character in passage)
+        )
+        assert words == len([run for run in runs if run])
+        assert breaks == min(255, len(re.findall(BREAK, space)))
+
+
+def test_no_letter_of_a_script_without_spaces_is_in_the_blocks_read_as_words():
+    for code in range(0x80, 0x110000):
+        if letters()[code] >= SPACELESS:
+            data = np.frombuffer(chr(code).encode().ljust(64), np.uint8)
+            assert odd(data) & 1, hex(code)
 
 
 @pytest.mark.parametrize(
