@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 from upath import UPath
 
 from gristmill.flows.clean.plan import shards_of
-from gristmill.flows.clean.run import RECIPE, SUMMARY
+from gristmill.flows.engine.run_lock import RECIPE, SUMMARY
 from gristmill.pipelines.storage.manifest import Manifest, Part
 from gristmill.pipelines.storage.shards import read_batches, shard_schema, write_shard
 

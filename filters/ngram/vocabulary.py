@@ -65,17 +65,16 @@ class VocabularyBuilder:
     def finish(self, max_words: int, min_count: int) -> tuple[Vocabulary, np.ndarray]:
         """Return the vocabulary of the most frequent words (of equals, the lower hash) and the numbers' ids, uint32."""
         hashes, counts = self.hashes[: self.taken], self.counts[: self.taken]
-        order = np.lexsort((hashes, -counts))
+        order = np.lexsort((hashes, -counts))[: max_words + len(NAMES)]
+        order = order[counts[order] >= min_count]
         text = np.concatenate(self.text)
-        names = set(NAMES.values())  # a word of the text written "<s>" is no marker: it is unknown
-        chosen = [n for n in order[: max_words + len(names)].tolist() if counts[n] >= min_count]
-        places = self.places
-        words = [text[places[n, 0] : places[n, 1]].tobytes() for n in chosen]
-        kept = [(n, word) for n, word in zip(chosen, words, strict=True) if word not in names][:max_words]
-        numbers = np.array([n for n, _ in kept], np.int64)
+        # a word of the text written "<s>" is no marker: it is unknown
+        numbers = order[~_is_name(text, *self.places[order].T)][:max_words]
         ids = np.full(self.taken, UNKNOWN, np.uint32)
         ids[numbers] = np.arange(SPECIAL, SPECIAL + numbers.size, dtype=np.uint32)
-        rows = Ragged.from_strings([*NAMES.values(), *(word for _, word in kept)])
+        names, words = Ragged.from_strings(list(NAMES.values())), gather_spans(text, *self.places[numbers].T)
+        offsets = np.concatenate((names.offsets, words.offsets[1:] + names.data.size))
+        rows = Ragged.from_arrays(offsets, np.concatenate((names.data, words.data)))
         return Vocabulary(rows, build_slots(hashes[numbers])), ids
 
     def _grow(self) -> None:
@@ -84,6 +83,15 @@ class VocabularyBuilder:
         self.hashes = np.concatenate((self.hashes, np.empty_like(self.hashes)))
         self.counts = np.concatenate((self.counts, np.zeros_like(self.counts)))
         self.places = np.concatenate((self.places, np.empty_like(self.places)))
+
+
+def _is_name(text: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Return whether each span of the text is a name of NAMES."""
+    found = np.zeros(begin.size, np.bool_)
+    for name in NAMES.values():
+        same = np.flatnonzero(end - begin == len(name))
+        found[same] = (text[begin[same, None] + np.arange(len(name))] == np.frombuffer(name, np.uint8)).all(axis=1)
+    return found
 
 
 def build_slots(hashes: np.ndarray) -> np.ndarray:

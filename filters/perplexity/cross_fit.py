@@ -33,6 +33,7 @@ from gristmill.filters.perplexity.fold_samples import (
     MODEL_KEY,
     SAMPLE,
     list_documents,
+    read_digests,
     select_sample,
     selected,
     sizes,
@@ -101,9 +102,11 @@ class CrossFitPerplexity(CorpusStep):
         if name == SAMPLE:
             return [StageTask(SAMPLE, select_sample, (self.sample_bytes, self.min_characters, corpus))]
         if name == MODELS:
-            models = selected(corpus.stage_folder).rows()
+            made = corpus.stage_folder
+            models, digests = selected(made).rows(), read_digests(made / TEXTS)
             return [
-                StageTask(_name(*key), train_model, (self, corpus.stage_folder, *key), size) for *key, size, _ in models
+                StageTask(_name(*key), train_model, (self, made, *key), size, digests[key])
+                for key, size in ((model[:2], model[2]) for model in models)
             ]
         work = {TEXTS: write_sample, SCORES: score_shard}[name]
         return [StageTask(part, work, (corpus.shard(part),)) for part in corpus.parts]

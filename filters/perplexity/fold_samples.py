@@ -4,7 +4,10 @@ The documents that earlier steps kept are put into two folds by the hash of thei
 documents with the lowest hashes are sampled, so that the sample depends on neither shards nor workers.
 """
 
+import hashlib
+
 import numpy as np
+import orjson
 import polars as pl
 import pyarrow as pa
 from upath import UPath
@@ -15,9 +18,12 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.step import Output, Written
+from gristmill.pipelines.storage.files import atomic_write
+from gristmill.pipelines.storage.manifest import MANIFEST, fingerprint
 from gristmill.pipelines.storage.shards import read_shard, write_shard
 
 N_FOLDS = 2
+DIGESTS = ".json"  # suffix of the file beside a shard of sampled texts
 SAMPLE = "sample"  # stage
 MODEL_KEY = ["language", "fold"]
 SIZES = {"bytes": pl.Int64, "characters": pl.Int64}
@@ -42,14 +48,34 @@ def selected(made: UPath) -> pl.DataFrame:
 
 
 def write_sample(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
-    """Write the sampled documents of a shard, one row group per model."""
+    """Write the sampled documents of a shard, one row group per model, and a digest of each group's texts."""
     (part,) = corpus.parts
     last = selected(corpus.stage_folder).drop("bytes")
     mine = list_documents(corpus, part).join(last, on=MODEL_KEY).filter(pl.col("hash") <= pl.col("last")).sort("row")
     texts = [text.to_text() for text in corpus.texts(part, mine["row"].to_numpy())]
     found = mine.select(MODEL_KEY).to_arrow().append_column(TEXT, pa.chunked_array(texts, pa.large_string()))
-    groups = mine.with_row_index().group_by(MODEL_KEY).agg("index").sort(MODEL_KEY)["index"]
-    return [write_table(outputs[0].path, [found.take(rows.to_arrow()) for rows in groups], SAMPLED)]
+    groups = mine.with_row_index().group_by(MODEL_KEY).agg("index").sort(MODEL_KEY)
+    tables = [found.take(rows.to_arrow()) for rows in groups["index"]]
+    wrote, digests = write_table(outputs[0].path, tables, SAMPLED), outputs[0].path.with_suffix(DIGESTS)
+    with atomic_write(digests) as file:
+        keys = groups.select(MODEL_KEY).rows()
+        file.write(orjson.dumps([[*key, _digest(table[TEXT])] for key, table in zip(keys, tables, strict=True)]))
+    return [wrote._replace(names=[*wrote.names, digests.name])]
+
+
+def _digest(column: pa.ChunkedArray) -> str:
+    offsets, data = Ragged.from_text(column)
+    return hashlib.sha256(offsets.tobytes() + data.tobytes()).hexdigest()
+
+
+def read_digests(texts: UPath) -> dict[tuple[str, int], str]:
+    """Return a fingerprint of the training text of each model, by language and fold."""
+    found: dict[tuple[str, int], list[str]] = {}
+    for path in sorted(texts.glob(f"*{DIGESTS}")):
+        if path.name != MANIFEST:
+            for language, fold, digest in orjson.loads(path.read_bytes()):
+                found.setdefault((language, fold), []).append(digest)
+    return {key: fingerprint(digests) for key, digests in found.items()}
 
 
 def sizes(text: pa.Array) -> pl.DataFrame:

@@ -48,8 +48,6 @@ from gristmill.pipelines.steps.step import Input, Job, Output, RawInput, Step, b
 from gristmill.pipelines.storage.manifest import fingerprint, require_finished
 from gristmill.pipelines.storage.shards import shard_schema
 
-SMALL = 500_000  # bytes of a stage's input that do not pay for a worker
-
 
 def plan(recipe: Recipe, work: UPath) -> Iterator[Step]:
     """Yield the steps from raw files to clean documents; each must be finished before the next is requested."""
@@ -249,10 +247,10 @@ def corpus_steps(recipe: Recipe, work: UPath, documents: dict[str, dict], name: 
     inputs, made_of = (*inputs, *step.inputs()), [step.input_fingerprint(), *plugin_code(type(step))]
     for stage in step.STAGES:
         folder, made_with, jobs = corpus.stage_folder / stage, step.staged_settings(stage), []
-        for piece, function, args, size in step.stage(stage, corpus) if documents else ():
+        for piece, function, args, size, version in step.stage(stage, corpus) if documents else ():
             size = size or documents.get(piece, {"bytes": 0})["bytes"]
-            output = Output(folder, piece, inputs, [made_with, *made_of])
-            jobs.append(Job(function, args, (output,), size, cheap=size < SMALL))
+            output = Output(folder, piece, inputs, [made_with, *made_of], version=version)
+            jobs.append(Job(function, args, (output,), size, cheap=True))
         yield Step(f"{name} {stage}", {folder: made_with}, jobs, prepare=partial(step.compile_kernels, stage))
         inputs = (*inputs, Input(folder))
     targets = {DECISIONS: decisions_of(work, name)} | ({SPANS: spans_of(work, name)} if step.rewrites else {})

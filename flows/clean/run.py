@@ -1,5 +1,6 @@
 """Run of a recipe: all steps in order, then a check that all documents are accounted for."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from gristmill.flows.clean.own_steps import RecordedFilter, RecordedStep
 from gristmill.flows.clean.plan import decisions_of, plan, shards_of, spans_of
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.clean.tally import RemovalCounts
-from gristmill.flows.engine.run_lock import exclusive_run
+from gristmill.flows.engine.run_lock import RECIPE, SUMMARY, exclusive_run
 from gristmill.pipelines.errors import GristmillError
 from gristmill.pipelines.ingest.losses import lost_files
 from gristmill.pipelines.inputs.input_tables import check_paths
@@ -22,14 +23,19 @@ from gristmill.pipelines.storage.manifest import Manifest, require_finished
 from gristmill.pipelines.storage.sealed import read_sealed, write_sealed
 from gristmill.pipelines.storage.shards import read_shard
 
-RECIPE, SUMMARY = "recipe.json", "summary.json"  # in the work folder: the recipe that was run, and its counts
 REMEDY = "`gristmill clean RECIPE --input … --output WORK` makes it"  # for a run that is missing or unfinished
 
 
-def clean(recipe: Recipe, work: UPath, engine: Engine = run_serial, progress: Progress | None = None) -> dict:
+def clean(
+    recipe: Recipe,
+    work: UPath,
+    engine: Engine = run_serial,
+    progress: Progress | None = None,
+    done: Callable[[list[UPath]], None] = lambda folders: None,
+) -> dict:
     """Run a recipe from raw files to clean documents; return the summary, as in ``WORK/summary.json``.
 
-    Finished work that still fits is not repeated.
+    Finished work that still fits is not repeated. ``done`` is called with all finished folders at the end.
     """
     check_paths(recipe.input)
     check_measures(recipe.columns, recipe.steps, recipe.words, "[output]")
@@ -42,14 +48,15 @@ def clean(recipe: Recipe, work: UPath, engine: Engine = run_serial, progress: Pr
             step.inputs(), step.input_fingerprint()  # raise before anything is read if one is missing
     with exclusive_run(work, recipe=recipe.table()):
         jobs_run = 0
+        folders: list[UPath] = []
         for step in plan(recipe, work):
             jobs_run += run_step(_without_summary(step, work), engine, progress).jobs_run
+            folders += step.folders
         write_sealed(work / RECIPE, recipe.table())
-        if not jobs_run and (work / SUMMARY).exists():
-            return read_sealed(work / SUMMARY, "remove it and run again")
-        summary = summarize(recipe, work)
-        write_sealed(work / SUMMARY, summary)
-        return summary
+        if jobs_run or not (work / SUMMARY).exists():
+            write_sealed(work / SUMMARY, summarize(recipe, work))
+        done(folders)
+        return read_sealed(work / SUMMARY, "remove it and run again")
 
 
 def _without_summary(step: Step, work: UPath) -> Step:

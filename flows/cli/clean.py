@@ -1,12 +1,35 @@
 """gristmill clean"""
 
+import functools
+
 import click
 
 from gristmill.flows.cli.options import name_losses, run_options, run_progress, writable
 from gristmill.flows.cli.output import console, say_table
 
 
+def unless_finished(command):
+    """Return a command that prints the summary of the run that it would repeat, and imports none of its steps."""
+
+    @functools.wraps(command)
+    def run(**options):
+        from gristmill.flows.runs.receipt import request_of, unchanged
+        from gristmill.pipelines.storage.files import to_path
+
+        recipe, paths, work = options["recipe"], options["paths"], options["work"]
+        request = request_of(recipe, options["changes"], paths, options["profiles"])
+        request = request if options["engine"] == "processes" else ""
+        if summary := unchanged(request, recipe, paths, to_path(work)):
+            say_unchanged(work)
+            return report(summary, work)
+        click.get_current_context().meta["request"] = request
+        return command(**options)
+
+    return run
+
+
 @click.command()
+@unless_finished
 @run_options
 @click.option(
     "--profiles", multiple=True, metavar="PATH", help="File or folder of language profiles to use; may be repeated."
@@ -33,16 +56,22 @@ def clean(recipe, paths, work, engine, changes, profiles):
 def run(recipe, folder, engine) -> dict:
     """Run a recipe, show its progress, and return the summary."""
     from gristmill.flows.clean.run import clean
+    from gristmill.flows.runs.receipt import write_receipt
 
-    progress = run_progress(folder)
+    progress, request = run_progress(folder), click.get_current_context().meta.get("request", "")
     try:
-        summary = clean(recipe, folder, engine, progress)
+        summary = clean(recipe, folder, engine, progress, functools.partial(write_receipt, folder, request))
     finally:
         progress.stop()
-    console.print()
-    if not progress.work_done:
-        console.print(f"Nothing to do: {folder} is finished, and recipe and input are unchanged.\n")
+    if progress.work_done:
+        console.print()
+    else:
+        say_unchanged(folder)
     return summary
+
+
+def say_unchanged(work) -> None:
+    console.print(f"\nNothing to do: {work} is finished, and recipe and input are unchanged.\n")
 
 
 def report(summary: dict, work: str) -> None:

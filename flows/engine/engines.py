@@ -33,7 +33,7 @@ class Executor(Protocol):
 
 
 class InProcess:
-    """Executor in this process: one job at a time, or ``width`` threads, of which only kernels run in parallel.
+    """Executor in this process: ``width`` jobs at a time, each in a thread; what holds Python's lock runs by turns.
 
     A job that runs alone may use ``threads`` threads for its parts.
     """
@@ -73,7 +73,7 @@ class EnginePool:
     def open(self, jobs: list[Job]) -> Executor:
         """Return the executor for the jobs of one step."""
         if self.run_inline(jobs):
-            return InProcess(threads=self.workers if len(jobs) == 1 else 1)
+            return InProcess(threads=self.workers) if len(jobs) == 1 else InProcess(self.workers)
         if not self.shared:
             self.shared = self._start()
         return self.shared

@@ -18,6 +18,7 @@ from gristmill.pipelines.storage.files import is_local
 
 INTERRUPTED = "interrupted"  # error of a run that Ctrl-C ended
 RUN = "run.json"  # in the work folder: process, command, times and error of the last run
+RECIPE, SUMMARY = "recipe.json", "summary.json"  # there: the recipe of the last finished run, and its counts
 BUSY = (errno.EACCES, errno.EAGAIN)
 
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from upath import UPath
 
 from gristmill.flows.clean.recipe import Recipe
-from gristmill.flows.clean.run import RECIPE, SUMMARY, clean
-from gristmill.flows.engine.run_lock import exclusive_run
+from gristmill.flows.clean.run import clean
+from gristmill.flows.engine.run_lock import RECIPE, SUMMARY, exclusive_run
 from gristmill.flows.project.sections import ReportSettings, Sections, trained_on
 from gristmill.flows.publish.export import ExportSettings as DocumentExport
 from gristmill.flows.publish.export import export_corpus

@@ -12,7 +12,8 @@ from gristmill.filters.pii.filter import PiiFilter
 from gristmill.flows.clean.own_steps import RECORD
 from gristmill.flows.clean.plan import language_step, measures_of, shards_of
 from gristmill.flows.clean.recipe import parse_recipe
-from gristmill.flows.clean.run import RECIPE, REMEDY, SUMMARY
+from gristmill.flows.clean.run import REMEDY
+from gristmill.flows.engine.run_lock import RECIPE, SUMMARY
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.storage.files import verify_file
 from gristmill.pipelines.storage.manifest import Manifest, require_finished

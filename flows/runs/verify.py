@@ -10,7 +10,7 @@ import orjson
 from upath import UPath
 
 from gristmill.filters.ngram.model import HEAD, stored_digest
-from gristmill.flows.clean.run import RECIPE, SUMMARY
+from gristmill.flows.engine.run_lock import RECIPE, SUMMARY
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.ingest.input_versions import INPUTS
 from gristmill.pipelines.storage.files import TEMPORARY, checksum

@@ -14,8 +14,8 @@ from gristmill.filters.core.decide import decide
 from gristmill.filters.core.filter import Filter
 from gristmill.flows.clean.plan import decisions_of, earlier_than, measures_of, spans_before
 from gristmill.flows.clean.recipe import Recipe, parse_recipe
-from gristmill.flows.clean.run import RECIPE
 from gristmill.flows.clean.tally import RemovalCounts
+from gristmill.flows.engine.run_lock import RECIPE
 from gristmill.flows.runs.finished import FinishedRun
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.steps.corpus import Corpus

@@ -41,13 +41,14 @@ from gristmill.pipelines.inputs.inputs import (
     name_of,
 )
 from gristmill.pipelines.inputs.listing import printable
-from gristmill.pipelines.inputs.work_units import SplitPoints, WorkUnit, plan_work_units
+from gristmill.pipelines.inputs.work_units import SplitPoints, WorkUnit, plan_work_units, unit_bytes
 from gristmill.pipelines.plugins import Plugin, find_plugin, load_plugin
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.readers import read_unit
 from gristmill.pipelines.readers.context import ReadContext
 from gristmill.pipelines.schema import DOCUMENT, DOCUMENTS, TEXT
 from gristmill.pipelines.steps.step import Job, Output, RawInput, Step, Written, set_fingerprints
+from gristmill.pipelines.steps.threads import map_threads
 from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import Manifest, fingerprint
 from gristmill.pipelines.storage.shards import FAST, SHARD_BYTES, SHARD_LINES, SHARD_ROWS, cut_groups, write_shard
@@ -73,6 +74,7 @@ class PlannedInput:
     files: list[File]
     part: str  # beginning of the names of its parts
     units: list[WorkUnit]
+    unit_bytes: int
     cuts: dict[str, SplitPoints]
     own: Plugin | None
 
@@ -81,6 +83,11 @@ class PlannedInput:
         """Settings on which its documents depend."""
         reader = [self.own.attribute, self.own.sha256] if self.own else None
         return self.settings.model_dump(mode="json", exclude=ELSEWHERE) | ({"reader": reader} if reader else {})
+
+    @property
+    def shard_bytes(self) -> int:
+        """Bytes of text per shard: a unit may be one compressed file of any size, and is measured by shards."""
+        return SHARD_BYTES if self.settings.work_unit_bytes else min(2 * self.unit_bytes, SHARD_BYTES)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -101,19 +108,21 @@ class PlannedInput:
 
 
 def plan_inputs(
-    inputs: Sequence[InputSettings], work: UPath, cuts: dict[str, SplitPoints], known: Versions
+    inputs: Sequence[InputSettings], work: UPath, last: dict[str, Any], known: Versions
 ) -> list[PlannedInput]:
     """Return the inputs in an order that does not depend on theirs: by the name of their first file.
 
     The parts of one of several inputs are named after its first file: a change of the others renames none of them.
-    ``cuts`` are the split points of files of the ``known`` versions.
+    ``last`` are the settings of the folder, with the split points of files of the ``known`` versions.
     """
-    plans = []
+    plans, cuts = [], last.get("cuts", {})
     for n, (settings, files) in enumerate(zip(inputs, find_inputs(inputs, str(work)), strict=True)):
         part = f"part-{blake2b(files[0].name.encode(), digest_size=6).hexdigest()}" if len(inputs) > 1 else "part"
+        each = settings.work_unit_bytes or unit_bytes(files)
+        as_last = last.get("unit_bytes", {}).get(part) == each
         same = {name: cuts[name] for name, v in versions_of(files).items() if name in cuts and known.get(name) == v}
-        units, mine = plan_work_units(files, settings.work_unit_bytes, same, settings.encoding)
-        plans.append(PlannedInput(settings, name_of(n, inputs), files, part, units, mine, _own_reader(settings)))
+        units, mine = plan_work_units(files, each, same if as_last else {}, settings.encoding)
+        plans.append(PlannedInput(settings, name_of(n, inputs), files, part, units, each, mine, _own_reader(settings)))
     return sorted(plans, key=lambda plan: plan.files[0].name)
 
 
@@ -126,14 +135,16 @@ def ingest_step(work: UPath, inputs: Sequence[InputSettings]) -> Step:
     """
     documents, rejects = work / "documents", work / "rejects"
     finished, known = Manifest.read(documents), read_versions(work)
-    plans = plan_inputs(inputs, work, finished.settings.get("cuts", {}) if finished else {}, known)
+    plans = plan_inputs(inputs, work, finished.settings if finished else {}, known)
     for name in changed_bytes([file for plan in plans for file in plan.files], known):
         log.warning("%s has other bytes than in the last run; the input is read again", printable(name))
     versions = {name: version for plan in plans for name, version in plan.versions.items()}
     name = fingerprint([plan.fingerprint for plan in plans])
     cuts = {file: points for plan in plans for file, points in plan.cuts.items()}
     limits = {"max_reject_fraction": [plan.settings.max_reject_fraction for plan in plans]}
-    folders: dict[UPath, dict] = {documents: {"inputs": [plan.shared for plan in plans], "cuts": cuts}, rejects: limits}
+    sizes = {plan.part: plan.unit_bytes for plan in plans}
+    about = {"inputs": [plan.shared for plan in plans], "cuts": cuts, "unit_bytes": sizes}
+    folders: dict[UPath, dict] = {documents: about, rejects: limits}
 
     def step(timed: bool) -> Step:
         jobs = []
@@ -147,7 +158,7 @@ def ingest_step(work: UPath, inputs: Sequence[InputSettings]) -> Step:
                     for kind, folder in ((DOCUMENTS, documents), (REJECTS, rejects))
                 )
                 size = sum(piece.bytes for piece in unit)
-                jobs.append(Job(ingest_unit, (unit, plan.settings, plan.own), outputs, size))
+                jobs.append(Job(ingest_unit, (unit, plan.settings, plan.own, plan.shard_bytes), outputs, size))
         return Step("ingest", folders, jobs, prepare, done, was_changed)
 
     def prepare() -> None:
@@ -179,7 +190,7 @@ def read_documents(paths: list[str], settings: InputSettings) -> Iterator[pa.Tab
     Tables have id, text, source and the columns of their file; types are not joined across tables.
     """
     files = find_files(settings.model_copy(update={"paths": list(paths)}))
-    units, _ = plan_work_units(files, settings.work_unit_bytes, encoding=settings.encoding)
+    units, _ = plan_work_units(files, settings.work_unit_bytes or unit_bytes(files), encoding=settings.encoding)
     own = _own_reader(settings)
     for unit in units:
         yield from read_unit(unit, ReadContext(settings, lambda reject: log.warning("cannot read: %s", reject), own))
@@ -190,7 +201,7 @@ def _own_reader(settings: InputSettings) -> Plugin | None:
 
 
 def ingest_unit(
-    unit: WorkUnit, settings: InputSettings, own: Plugin | None, outputs: tuple[Output, ...]
+    unit: WorkUnit, settings: InputSettings, own: Plugin | None, shard_bytes: int, outputs: tuple[Output, ...]
 ) -> list[Written]:
     """Read a unit and write its documents, its rejects, or both."""
     wanted = {output.kind: output for output in outputs}
@@ -208,7 +219,7 @@ def ingest_unit(
         reading = ReadContext(settings, on_reject, own)
         tables = read_unit(unit, reading)
         if DOCUMENTS in wanted:
-            made = write_documents(tables, wanted[DOCUMENTS])
+            made = write_documents(tables, wanted[DOCUMENTS], shard_bytes)
         else:
             made = Written([], {})
             for _ in tables:
@@ -218,33 +229,40 @@ def ingest_unit(
     return [wrote[output.kind] for output in outputs]
 
 
-def write_documents(tables: Iterable[pa.Table], output: Output) -> Written:
-    """Write documents to shards of about 64 MB of text, SHARD_ROWS or SHARD_LINES each, in the order of the tables."""
-    names: list[str] = []
-    counts = Counter(documents=0, bytes=0, ids_renamed=0)
-    for batch in _shards(tables):
+def write_documents(tables: Iterable[pa.Table], output: Output, shard_bytes: int = SHARD_BYTES) -> Written:
+    """Write documents to shards of about ``shard_bytes`` of text or fewer, in the order of the tables.
+
+    A shard ends at SHARD_ROWS or SHARD_LINES as well. A job that runs alone reads on while a thread writes.
+    """
+
+    def write(numbered: tuple[int, list[pa.Table]]) -> tuple[str, int, int]:
+        number, batch = numbered
         schema = join_schemas([table.schema for table in batch], DOCUMENT)
         table = pa.concat_tables([cast_table(table, schema) for table in batch])
-        names.append(f"{output.name}-{len(names):03d}.parquet")
-        counts["documents"] += write_shard(output.folder / names[-1], cut_groups(table), schema, FAST)
-        counts["bytes"] += _text_bytes(table)
-        del batch, table  # or they would stay in memory until the next shard is full
+        name = f"{output.name}-{number:03d}.parquet"
+        return name, write_shard(output.folder / name, cut_groups(table), schema, FAST), _text_bytes(table)
+
+    counts, names = Counter(documents=0, bytes=0, ids_renamed=0), []
+    for name, documents, size in map_threads(write, _shards(tables, shard_bytes), most=1):
+        names.append(name)
+        counts.update(documents=documents, bytes=size)
     return Written(names, dict(counts))
 
 
-def _shards(tables: Iterable[pa.Table]) -> Iterator[list[pa.Table]]:
-    batch, rows, lines, text, carried = [], 0, 0, 0, 0
+def _shards(tables: Iterable[pa.Table], shard_bytes: int) -> Iterator[tuple[int, list[pa.Table]]]:
+    """Yield number and tables of each shard. (`enumerate` would keep the last one in memory.)"""
+    number, batch, rows, lines, text, carried = 0, [], 0, 0, 0, 0
     for table in chain.from_iterable(map(_slices, tables)):
         batch.append(table)
         rows += table.num_rows
         lines += np.count_nonzero(Ragged.from_text(table[TEXT]).data == LINE_BREAK)
         text += _text_bytes(table)
         carried += table.nbytes
-        if rows >= SHARD_ROWS or lines >= SHARD_LINES or text >= SHARD_BYTES or carried >= SHARD_BYTES_CARRIED:
-            yield batch
-            batch, rows, lines, text, carried = [], 0, 0, 0, 0
+        if rows >= SHARD_ROWS or lines >= SHARD_LINES or text >= shard_bytes or carried >= SHARD_BYTES_CARRIED:
+            yield number, batch
+            number, batch, rows, lines, text, carried = number + 1, [], 0, 0, 0, 0
     if any(table.num_rows for table in batch):
-        yield batch
+        yield number, batch
 
 
 def _slices(table: pa.Table) -> Iterator[pa.Table]:

@@ -75,7 +75,7 @@ class InputSettings(Settings):
     # The run stops if more than this fraction of all records, or of the bytes of all files, could not be read.
     max_reject_fraction: Fraction = 0.1
     verify: bool = False  # find changes of files that keep size and time, by checksums: two more reads of all files
-    work_unit_bytes: int = Field(64 << 20, gt=0, le=1 << 40)  # size of input that one job reads
+    work_unit_bytes: int | None = Field(None, gt=0, le=1 << 40)  # of input that one job reads; None: by its size
 
     @field_validator("encoding")
     @classmethod

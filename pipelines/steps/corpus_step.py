@@ -36,12 +36,13 @@ class ShardVerdict(NamedTuple):
 
 
 class StageTask(NamedTuple):
-    """Task of a stage: ``work(*args, outputs) -> list[Written]`` for one output of that name."""
+    """Task of a stage: ``work(*args, outputs) -> list[Written]`` for one output of that name, mostly by kernels."""
 
     name: str
     work: Callable[..., list[Written]]
     args: tuple
     bytes: int = 0  # of input; 0 means those of the shard with that name
+    version: str = ""  # of what it reads, if a change of the rest of the corpus changes nothing here
 
 
 class CorpusStep(Settings):

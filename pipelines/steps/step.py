@@ -80,6 +80,7 @@ class Output(NamedTuple):
     kind: str = ""  # its contents, for a job of several outputs
     step: str = ""  # name of the recipe's step, for a job of several steps
     fingerprint: str = ""  # of inputs and settings, set by `run_step`
+    version: str = ""  # of what it reads of its inputs, if that is less than all of them
 
     @property
     def path(self) -> UPath:
@@ -112,7 +113,7 @@ class Job:
     args: tuple
     outputs: tuple[Output, ...]
     bytes: int = 0  # of input, for the progress bar
-    cheap: bool = False  # decides or copies, and may finish before a worker has started
+    cheap: bool = False  # decides, copies or calls kernels alone: threads may finish it before a worker has started
 
     @property
     def inputs(self) -> tuple[Input | RawInput, ...]:
@@ -302,7 +303,8 @@ def _fingerprinted(step: Step) -> Step:
     def with_fingerprint(job: Job, output: Output) -> Output:
         of_step = (each.get(output.step) if isinstance(each, dict) else each for each in job.args)
         code = code_of(job.work, *of_step)
-        name = fingerprint(output.settings, [version(each) for each in output.inputs], *code)
+        read = output.version or [version(each) for each in output.inputs]
+        name = fingerprint(output.settings, read, *code)
         made[str(output.folder), output.name] = name
         return output._replace(fingerprint=name, inputs=tuple(map(with_checksum, output.inputs)))
 

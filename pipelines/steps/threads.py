@@ -22,12 +22,16 @@ def thread_limit(threads: int) -> Iterator[None]:
         THREADS.reset(token)
 
 
-def map_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Yield ``work(item)`` for each item, in order; at most one result per thread waits."""
+def map_threads(work: Callable[[Item], Result], items: Iterable[Item], most: int | None = None) -> Iterator[Result]:
+    """Yield ``work(item)`` for each item, in order; at most one result per thread waits.
+
+    ``most`` limits the threads where each of them holds much memory; beside one, items are made in the caller's.
+    """
     limit = THREADS.get()
     if limit == 1:
         yield from map(work, items)
         return
+    limit = min(limit, most or limit)
     with ThreadPoolExecutor(limit) as threads:
         waiting: deque[Future[Result]] = deque()
         try:

@@ -111,7 +111,7 @@ def work(rows, tmp_path_factory):
 
 
 def test_shards_and_workers_change_neither_models_nor_decisions(rows, work, monkeypatch):
-    monkeypatch.setattr("gristmill.flows.clean.plan.SMALL", 0)  # all that can be done by workers is
+    monkeypatch.setattr("gristmill.flows.engine.engines.INLINE_SECONDS", 0)  # all that can be done by workers is
     run(work, rows[::-1], shards=3, workers=2)
     one, three = work / "work-1", work / "work-3"
     models = sorted(path.name for path in (one / "steps" / "cross_fit_perplexity" / "models").glob("*.ngram"))

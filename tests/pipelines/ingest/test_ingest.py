@@ -266,9 +266,8 @@ def test_shards_hold_so_many_lines(tmp_path, monkeypatch, limit, shards):
     assert [pq.read_metadata(path).num_rows for path in paths] == shards
 
 
-def test_a_finished_shard_does_not_stay_in_memory(tmp_path, monkeypatch):
+def test_a_finished_shard_does_not_stay_in_memory(tmp_path):
     size = 1 << 20
-    monkeypatch.setattr(ingesting, "SHARD_BYTES", 2 * size)
     before, held = pa.total_allocated_bytes(), []
 
     def tables():
@@ -276,7 +275,7 @@ def test_a_finished_shard_does_not_stay_in_memory(tmp_path, monkeypatch):
             held.append(pa.total_allocated_bytes() - before)
             yield pa.table({"id": [str(i)], "text": ["x" * size], "source": ["s"]}, DOCUMENT)
 
-    wrote = ingesting.write_documents(tables(), Output(to_path(tmp_path), "part"))
+    wrote = ingesting.write_documents(tables(), Output(to_path(tmp_path), "part"), shard_bytes=2 * size)
     assert wrote.names == [f"part-{k:03d}.parquet" for k in range(5)]
     assert max(held) < 1.5 * size  # the table before it, in a shard or not
 

@@ -99,3 +99,17 @@ def test_a_stopped_run_repeats_nothing_that_is_recorded(tmp_path, raw):
     assert run(raw, work) == 1
     run(raw, tmp_path / "whole")
     assert files(work) == files(tmp_path / "whole")
+
+
+def test_another_size_of_units_gives_the_shards_of_a_fresh_run(raw, tmp_path):
+    def run_with(work, unit_bytes):
+        run_step(
+            ingest_step(
+                UPath(work), [InputSettings(paths=[str(raw)], work_unit_bytes=unit_bytes, max_reject_fraction=1.0)]
+            )
+        )
+
+    run_with(tmp_path / "work", 100)
+    run_with(tmp_path / "work", 250)
+    run_with(tmp_path / "fresh", 250)
+    assert files(tmp_path / "work") == files(tmp_path / "fresh")

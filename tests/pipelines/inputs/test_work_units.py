@@ -2,12 +2,13 @@
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ingesting import write
 
 from gristmill.pipelines.inputs.inputs import File, InputSettings, find_files
-from gristmill.pipelines.inputs.work_units import InputSlice, _runs, plan_work_units
+from gristmill.pipelines.inputs.work_units import InputSlice, _runs, plan_work_units, unit_bytes
 
 
 @given(data=st.text("ab\n", max_size=60).map(str.encode), work_unit_bytes=st.integers(1, 20))
@@ -53,3 +54,13 @@ def test_small_files_are_packed_in_order():
     assert ["".join(piece.file.name for piece in unit) for unit in units] == ["ab", "c", "d", "ef", "g"]
     assert units[2] == (InputSlice(files[3]),)
     assert not cuts
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "unit", "units"),
+    [(0, 2, 0), (2, 2, 1), (20, 2, 10), (64, 2, 32), (68, 4, 17), (256, 8, 32), (257, 16, 17), (5000, 64, 79)],
+)
+def test_the_size_of_a_unit_follows_from_the_input(megabytes, unit, units):
+    size = megabytes << 20
+    assert unit_bytes([File("x.jsonl", "x.jsonl", "jsonl", None, size, "")]) == unit << 20
+    assert -(-size // (unit << 20)) == units
