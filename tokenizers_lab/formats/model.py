@@ -20,6 +20,7 @@ from gristmill.pipelines.settings import Settings, read_settings, shown
 from gristmill.pipelines.storage.files import atomic_write, checksum
 from gristmill.pipelines.storage.manifest import MANIFEST, Manifest, Part, fingerprint
 from gristmill.tokenizers_lab.formats.check import check_model
+from gristmill.tokenizers_lab.formats.parse import parse
 from gristmill.tokenizers_lab.strings.added_tokens import AddedToken
 
 FILE = "gristmill.json"
@@ -178,13 +179,24 @@ def finish_model(model: Model, folder: UPath) -> None:
     Manifest(name, {}, {FILE: Part.from_files(folder, name, [FILE], counts)}).write(folder)
 
 
-def read_model(path: UPath) -> Model:
-    """Read the tokenizer in a folder or a file. Raises WorkError if it is missing, damaged or of another version."""
+def find_model(path: UPath) -> UPath:
+    """Return the file of a tokenizer: the path, or the file in a folder. Raises WorkError if it is missing."""
     file = path / FILE if path.is_dir() else path
     if not file.exists():
         raise WorkError(f"{path} holds no {FILE}; train a tokenizer with `gristmill tokenizer train`, or import one")
+    return file
+
+
+def read_model(path: UPath) -> Model:
+    """Read the tokenizer in a folder or a file. Raises WorkError if it is missing, damaged or of another version."""
+    file = find_model(path)
+    return parse_model(file.read_bytes(), file)
+
+
+def parse_model(data: bytes, file: UPath) -> Model:
+    """Return the tokenizer in the bytes of a file. Raises WorkError if they are damaged or of another version."""
     try:
-        table = orjson.loads(file.read_bytes())
+        table = parse(data)
     except orjson.JSONDecodeError as error:
         raise WorkError(f"{file} is damaged or cut short ({error}); write it again") from None
     if not isinstance(table, dict) or table.get("format") != FORMAT:
