@@ -163,11 +163,10 @@ def _opened(file: str, sha256: str) -> Tokenizer:
 def load_encoder(path: str, work: UPath | None = None) -> CachedEncoder:
     """Load the tokenizer in a folder or a file, ready for token shards; one of another library is imported to WORK."""
     file = find_file(to_path(path))
-    if file.name == FILE:
-        model = read_model(file)
-    elif work is None:
-        raise RecipeError(f"{file} belongs to another library; read it with `gristmill tokenizer import` first")
-    else:
-        model, file = load_any(file), work / "tokenizer" / FILE
-        finish_model(model, file.parent)
-    return CachedEncoder(file, TokenizerInfo(model.size, model.role("bos"), model.role("eos"), digest(file)))
+    if file.name != FILE:
+        if work is None:
+            raise RecipeError(f"{file} belongs to another library; read it with `gristmill tokenizer import` first")
+        finish_model(load_any(file), work / "tokenizer")
+        file = work / "tokenizer" / FILE
+    model, sha256 = Tokenizer.load(file).model, digest(file)  # workers then map the snapshot
+    return CachedEncoder(file, TokenizerInfo(model.size, model.role("bos"), model.role("eos"), sha256))
