@@ -8,7 +8,7 @@ import base64
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import orjson
@@ -161,13 +161,18 @@ def write_model(model: Model, folder: UPath) -> None:
     lines = [f" {_json(key)}: {_json(value)},\n" for key, value in head.items()]
     with atomic_write(folder / FILE) as file:
         file.write(("{\n" + "".join(lines)).encode())
-        file.write(
-            b' "pieces": [\n  ' + b",\n  ".join(orjson.dumps(_to_json(piece)) for piece in model.pieces) + b"],\n"
-        )
-        rows = (b",".join(b"%d" % id for id in row) for row in model.merges.tolist())
-        file.write(b' "merges": [\n  ' + b",\n  ".join(b"[" + row + b"]" for row in rows) + b"],\n")
+        _write_lines(file, b"pieces", (orjson.dumps(_to_json(piece)) for piece in model.pieces))
+        _write_lines(file, b"merges", (b"[%d,%d,%d]" % tuple(row) for row in model.merges.tolist()))
         scores = [None if np.isnan(score) else float(score) for score in model.scores]
         file.write(b' "scores": ' + orjson.dumps(scores) + b"\n}\n")
+
+
+def _write_lines(file: BinaryIO, name: bytes, rows: Iterable[bytes]) -> None:
+    """Write a list with a value per line. Joined first, each value of orjson would hold 4 kB until then."""
+    file.write(b' "%s": [\n  ' % name)
+    for number, row in enumerate(rows):
+        file.write(b",\n  " + row if number else row)
+    file.write(b"],\n")
 
 
 def finish_model(model: Model, folder: UPath) -> None:
