@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import Field
 
-from gristmill.flows.clean.recipe import make_change
+from gristmill.flows.clean.recipe_files import make_change
 from gristmill.flows.models.ngram_baseline import ngram_row
 from gristmill.pipelines.errors import RecipeError, WorkError
 from gristmill.pipelines.settings import Settings, read_settings
