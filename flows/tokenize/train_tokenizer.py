@@ -1,5 +1,6 @@
 """Corpus to tokenizer: count the words of every shard, then train on the sums."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ from gristmill.pipelines.steps.step import (
     run_serial,
     run_step,
 )
+from gristmill.pipelines.steps.threads import map_threads
 from gristmill.pipelines.storage.files import to_path
 from gristmill.pipelines.storage.manifest import require_finished
 from gristmill.pipelines.storage.shards import read_batches
@@ -41,7 +43,6 @@ from gristmill.tokenizers_lab.tokenizer import Tokenizer
 from gristmill.tokenizers_lab.train import TokenizerSettings, train
 
 WORK, COUNTS, SHARD_COUNTS = "work", "counts", "shard_counts"  # folders of the tokenizer's
-UNIT_BYTES = 32 << 20  # of raw text that a job counts: several jobs from 64 MB on
 BLOCK_BYTES = 2 << 20  # of raw text to hold at a time
 LINES = "lines"  # the pre-tokenizer that joins words
 TABLES = ("bpe", "unigram", "wordpiece", "roles")
@@ -116,9 +117,8 @@ def count_words(
     counted = {key: [*value] if isinstance(value, tuple) else value for key, value in counting._asdict().items()}
     write, folders = CountWriter(counting), []
     if raw:
-        inputs = [InputSettings(paths=raw, work_unit_bytes=UNIT_BYTES)]
         target = Target("count words", COUNTS, write, counted, BLOCK_BYTES)
-        run_step(ingest_step(work, inputs, target), engine, progress)
+        run_step(ingest_step(work, [InputSettings(paths=raw)], target), engine, progress)
         folders.append(work / COUNTS)
     if shards:
         folders.append(work / SHARD_COUNTS)
@@ -139,20 +139,27 @@ def read_counts(folders: Iterable[UPath]) -> WordCounts:
 
 
 class CountWriter(NamedTuple):
-    """Writer of the words of tables of documents as one table of counts."""
+    """Writer of the words of tables of documents as one table of counts; each thread of a lone job has a counter."""
 
     counting: CountSettings
 
     def __call__(self, tables: Iterable[pa.Table], output: Output) -> Written:
-        counter, size, documents = WordCounter(self.counting.pretokenizer), 0, 0
-        for table in tables:
+        idle: list[WordCounter] = []
+
+        def count(table: pa.Table) -> Counter[str]:
+            try:
+                counter = idle.pop()
+            except IndexError:  # all are at work
+                counter = WordCounter(self.counting.pretokenizer)
             text = Ragged.from_text(table[TEXT])
-            size += text.data.size
-            documents += text.rows
             counter.add(self.counting(text))
-        counts = counter.finish()
-        counts.save(output.path, self.counting.pretokenizer)
-        return Written([output.path.name], {"documents": documents, "words": int(counts.counts.sum()), "bytes": size})
+            idle.append(counter)
+            return Counter(documents=text.rows, bytes=text.data.size)
+
+        told = sum(map_threads(count, tables), Counter(documents=0, bytes=0))
+        words = merge(map_threads(WordCounter.finish, idle))
+        words.save(output.path, self.counting.pretokenizer)
+        return Written([output.path.name], {**told, "words": int(words.counts.sum())})
 
 
 def count_shard(write: CountWriter, outputs: tuple[Output, ...]) -> list[Written]:

@@ -125,7 +125,7 @@ def plan_inputs(
 
 
 class Target(NamedTuple):
-    """What each unit becomes: written by ``write`` from its tables, in a folder of its own."""
+    """Summary of the documents of each unit: ``write`` makes it from their tables, in a folder of its own."""
 
     title: str
     folder: str
