@@ -35,7 +35,7 @@ from gristmill.pipelines.tokens.encode import TokenizerInfo
 from gristmill.pipelines.tokens.steps import digest
 from gristmill.tokenizers_lab.count.word_counts import WordCounter, WordCounts, merge
 from gristmill.tokenizers_lab.count_settings import CountSettings
-from gristmill.tokenizers_lab.extend import extend
+from gristmill.tokenizers_lab.extend import check_extendable, extend
 from gristmill.tokenizers_lab.formats.detect import find_file
 from gristmill.tokenizers_lab.formats.model import FILE, Model, finish_model, read_model, write_model
 from gristmill.tokenizers_lab.import_tokenizer import load_any
@@ -92,7 +92,8 @@ def extend_tokenizer(
     progress: Progress | None = None,
 ) -> Model:
     """Train a larger tokenizer in ``OUTPUT`` with the words of a corpus, or with its lines to join words."""
-    model = read_model(to_path(tokenizer))
+    model = load_any(to_path(tokenizer))
+    check_extendable(model, vocab_size)  # before words are counted
     pretokenizer = LINES if join_words else model.pretokenizer
     with exclusive_run(output / WORK):
         folders = count_words(corpus, output / WORK, CountSettings(pretokenizer, model.normalizers), engine, progress)
