@@ -24,10 +24,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from upath import UPath
 
-from gristmill.flows.clean.plan import shards_of
 from gristmill.flows.engine.run_lock import RECIPE, SUMMARY
 from gristmill.pipelines.storage.manifest import Manifest, Part
-from gristmill.pipelines.storage.shards import read_batches, shard_schema, write_shard
+from gristmill.pipelines.storage.shards import read_batches, shard_schema, shards_of, write_shard
 
 IDS = {"id", "duplicate_of", "cluster"}  # columns that contain ids of documents
 MOVES = (("gopher.min_words", 20, 120), ("noise.max_markup", 5, 40), ("repetition.max_dup_lines", 10, 90))

@@ -16,8 +16,8 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.storage.files import to_path
 from gristmill.pipelines.tokens.shards import TokenShards
 from gristmill.tokenizers_lab.formats.check import LIBRARIES
-from gristmill.tokenizers_lab.formats.model import Model, finish_model
-from gristmill.tokenizers_lab.import_tokenizer import load_any
+from gristmill.tokenizers_lab.formats.model import finish_model
+from gristmill.tokenizers_lab.import_tokenizer import open_tokenizer
 from gristmill.tokenizers_lab.offsets import encode_with_offsets
 from gristmill.tokenizers_lab.tokenizer import Tokenizer as Codec
 from gristmill.tokenizers_lab.tokenizer import valid_text
@@ -38,8 +38,8 @@ class Tokenizer:
     'The mill grinds.'
     """
 
-    def __init__(self, model: Model):
-        self._codec, self.model = Codec(model), model
+    def __init__(self, codec: Codec):
+        self._codec, self.model = codec, codec.model
         self._ids: dict[bytes, int] | None = None
 
     @classmethod
@@ -55,7 +55,7 @@ class Tokenizer:
         >>> len(gm.Tokenizer.load("tokenizer"))
         300
         """
-        return cls(load_any(to_path(path), pretokenizer, dict(special or {})))
+        return cls(open_tokenizer(path_of(path), pretokenizer, dict(special or {})))
 
     @classmethod
     def train(
@@ -87,7 +87,7 @@ class Tokenizer:
         given |= {name: None if each is None else [*each] for name, each in lists.items()}
         wanted, folder = tokenizer_settings(given, changes_of(settings)), to_path(output)
         with running(folder / WORK, engine, workers, progress) as (opened, bar):
-            return cls(train_tokenizer(paths_of(corpus), folder, wanted, opened, bar))
+            return cls(Codec(train_tokenizer(paths_of(corpus), folder, wanted, opened, bar)))
 
     @property
     def backend(self) -> str:

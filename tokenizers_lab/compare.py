@@ -9,8 +9,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import TEXT
 from gristmill.pipelines.storage.files import atomic_write, to_path
 from gristmill.tokenizers_lab.evaluate import measure
-from gristmill.tokenizers_lab.import_tokenizer import load_any
-from gristmill.tokenizers_lab.tokenizer import Tokenizer
+from gristmill.tokenizers_lab.import_tokenizer import open_tokenizer
 
 LANGUAGE = "language"
 MAX_LANGUAGES = 24  # in the plot
@@ -33,7 +32,7 @@ def compare_tokenizers(tokenizers: Sequence[str], corpus: Sequence[str], max_mb:
     if not texts:
         raise InputError(f"{' '.join(corpus)} holds no documents; name a corpus to compare tokenizers on")
     rows = Ragged.from_strings(texts)
-    return [{"tokenizer": path, **measure(Tokenizer(load_any(to_path(path))), rows, languages)} for path in tokenizers]
+    return [{"tokenizer": path, **measure(open_tokenizer(path), rows, languages)} for path in tokenizers]
 
 
 def plot_languages(rows: list[dict], file: str) -> None:

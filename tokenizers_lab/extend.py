@@ -15,6 +15,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.tokenizers_lab.bpe.alphabet import NONE, Alphabet
 from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings, train_bpe
 from gristmill.tokenizers_lab.count.word_counts import WordCounts
+from gristmill.tokenizers_lab.formats.check import LIBRARIES
 from gristmill.tokenizers_lab.formats.model import Model
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
@@ -38,6 +39,16 @@ class VocabularyAlphabet(Alphabet):
         return Ragged.from_arrays(ids.offsets, self.symbol_of[ids.data])
 
 
+def check_extendable(model: Model, vocab_size: int) -> None:
+    """Raise RecipeError for a model without a list of merges or one that is as large already."""
+    if model.algorithm != "bpe" or model.by_piece:
+        library = model.algorithm in LIBRARIES
+        kind = "runs in" if library else "merges by piece:" if model.by_piece else "is"
+        raise RecipeError(f"this tokenizer {kind} {model.algorithm}; only BPE with a list of merges can be extended")
+    if vocab_size <= model.size:
+        raise RecipeError(f"vocab_size {vocab_size:,} is not above the tokenizer's {model.size:,} pieces; raise it")
+
+
 def extend(
     model: Model,
     counts: WordCounts,
@@ -49,13 +60,9 @@ def extend(
     """Return the model with merges added, up to ``vocab_size`` pieces; ``pretokenizer`` is the one of the counts.
 
     Only settings that restrict merges are used (by default none do). Raises InputError and RecipeError as
-    ``train_bpe``, and RecipeError for a model without a list of merges or one that is as large already.
+    ``train_bpe`` and `check_extendable`.
     """
-    if model.algorithm != "bpe" or model.by_piece:
-        kind = "merges by piece" if model.by_piece else f"is {model.algorithm}"
-        raise RecipeError(f"this tokenizer {kind}; only BPE with a list of merges can be extended")
-    if vocab_size <= model.size:
-        raise RecipeError(f"vocab_size {vocab_size:,} is not above the tokenizer's {model.size:,} pieces; raise it")
+    check_extendable(model, vocab_size)
     update = {"vocab_size": vocab_size, "special_tokens": [], "alphabet": model.alphabet}
     trained = train_bpe(
         counts, (settings or BpeSettings()).model_copy(update=update), on_progress, VocabularyAlphabet(model)

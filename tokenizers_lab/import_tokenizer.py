@@ -2,22 +2,25 @@
 
 import time
 from collections.abc import Sequence
+from importlib import metadata
 from typing import NamedTuple
 
 from upath import UPath
 
 from gristmill.pipelines.errors import InputError, RecipeError, naming
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.storage.files import to_path
+from gristmill.pipelines.storage.files import checksum, to_path
+from gristmill.pipelines.storage.snapshots import snapshot
 from gristmill.tokenizers_lab.battery import battery, sample
 from gristmill.tokenizers_lab.formats.check import LIBRARIES
-from gristmill.tokenizers_lab.formats.detect import find_file, read_file
+from gristmill.tokenizers_lab.formats.detect import CONFIG, find_file, read_file
 from gristmill.tokenizers_lab.formats.model import FILE, Model, finish_model, read_model
 from gristmill.tokenizers_lab.formats.reading import Reading
 from gristmill.tokenizers_lab.originals import Original, open_original
-from gristmill.tokenizers_lab.tokenizer import Tokenizer
+from gristmill.tokenizers_lab.tokenizer import SNAPSHOT_BYTES, Tokenizer
 
 CLOCKED_BYTES = 300_000
+COMPARED = "tokenizers", "sentencepiece", "tiktoken"  # packages whose ids are compared
 
 
 class Imported(NamedTuple):
@@ -37,18 +40,38 @@ class Imported(NamedTuple):
 
 
 def load_any(path: UPath, pretokenizer: str | None = None, special: dict[str, int] | None = None) -> Model:
+    """Load the model in a folder or a file, as ``open_tokenizer``."""
+    file = find_file(path)
+    return read_model(file) if file.name == FILE else open_tokenizer(file, pretokenizer, special).model
+
+
+def open_tokenizer(
+    path: str | UPath, pretokenizer: str | None = None, special: dict[str, int] | None = None
+) -> Tokenizer:
     """Load the tokenizer in a folder or a file, ours or another library's. Raises InputError if it cannot be read.
 
-    Another library's is compared with it. ``pretokenizer`` and ``special`` (text -> id) belong to a .tiktoken file,
-    which names neither.
+    Another library's is compared with it, once for each version of the library and of ours. ``pretokenizer`` and
+    ``special`` (text -> id) belong to a .tiktoken file, which names neither.
     """
-    file = find_file(path)
-    return read_model(file) if file.name == FILE else import_file(file, pretokenizer, special).model
+    file = find_file(to_path(path))
+    if file.name == FILE:
+        return Tokenizer.load(file)
+
+    def build() -> Tokenizer:
+        return Tokenizer(import_file(file, pretokenizer, special).model)
+
+    if file.stat().st_size < SNAPSHOT_BYTES:
+        return build()
+    files = [checksum(each) for each in (file, file.parent / CONFIG) if each.is_file()]
+    return snapshot(Tokenizer, repr((file.name, files, pretokenizer, special, *map(_version, COMPARED))), build)
 
 
-def open_tokenizer(path: str | UPath) -> Tokenizer:
-    """Load the tokenizer in a folder or a file, as ``load_any``, ready for use."""
-    return Tokenizer(load_any(to_path(path)))
+def _version(package: str) -> str:
+    """Return the version of a package, "" if it is not installed."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def import_tokenizer(

@@ -1,5 +1,6 @@
 """Tokenizer in use: text to ids and back, for batches of documents and, for people, for a string."""
 
+import hashlib
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -9,6 +10,7 @@ from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.kernels.intrinsics import allocating_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.storage.files import to_path
+from gristmill.pipelines.storage.snapshots import snapshot
 from gristmill.tokenizers_lab.bpe.alphabet import CODES
 from gristmill.tokenizers_lab.encode.bpe_dropout import Dropout
 from gristmill.tokenizers_lab.encode.encoder import Encoder
@@ -17,7 +19,7 @@ from gristmill.tokenizers_lab.encode.longest_match import LongestMatch
 from gristmill.tokenizers_lab.encode.merge_table import MergeTable, merge_table
 from gristmill.tokenizers_lab.encode.vocab_lookup import VocabLookup
 from gristmill.tokenizers_lab.formats.check import LIBRARIES
-from gristmill.tokenizers_lab.formats.model import Model, read_model
+from gristmill.tokenizers_lab.formats.model import Model, find_model, parse_model
 from gristmill.tokenizers_lab.normalize.normalizers import denormalize, normalize
 from gristmill.tokenizers_lab.strings.added_tokens import AddedTokens
 from gristmill.tokenizers_lab.strings.trie import NOTHING, build, step
@@ -26,6 +28,7 @@ from gristmill.tokenizers_lab.unigram.encode import UnigramEncoder as UnigramEnc
 from gristmill.tokenizers_lab.unigram.sampling import LatticeSampler
 
 Encode = Callable[[Ragged], Ragged]
+SNAPSHOT_BYTES = 1 << 18  # of a file that is parsed in 0.1 s
 
 
 class Tokenizer:
@@ -42,8 +45,12 @@ class Tokenizer:
 
     @classmethod
     def load(cls, path: str | UPath) -> "Tokenizer":
-        """Load the tokenizer in a folder or file that ``gristmill tokenizer`` wrote."""
-        return cls(read_model(to_path(path)))
+        """Load the tokenizer in a folder or file that ``gristmill tokenizer`` wrote; a large one from a snapshot."""
+        file = find_model(to_path(path))
+        data = file.read_bytes()
+        if len(data) < SNAPSHOT_BYTES:
+            return cls(parse_model(data, file))
+        return snapshot(cls, hashlib.sha256(data).hexdigest(), lambda: cls(parse_model(data, file)))
 
     def __call__(self, text: Ragged, allowed: frozenset[str] = frozenset()) -> Ragged:
         """Return the ids of each document, uint16, or uint32 for more than 65,536 pieces; none for an empty one.

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from upath import UPath
 
-from gristmill.flows.clean.plan import shards_of
 from gristmill.pipelines.ingest.ingest import InputSettings, ingest_step
 from gristmill.pipelines.inputs.inputs import clean_folder
 from gristmill.pipelines.schema import DOCUMENTS, ID, TEXT
@@ -12,7 +11,7 @@ from gristmill.pipelines.steps.step import Engine, Input, Progress, run_serial, 
 from gristmill.pipelines.storage.files import to_path
 from gristmill.pipelines.storage.manifest import Manifest
 from gristmill.pipelines.storage.partitions import is_partition
-from gristmill.pipelines.storage.shards import shard_schema
+from gristmill.pipelines.storage.shards import shard_schema, shards_of
 
 
 def corpus_shards(
@@ -23,6 +22,15 @@ def corpus_shards(
     A work folder stands for its ``clean/``, of which a path may name one partition. Paths that are no finished folder
     of documents are ingested into ``WORK/documents``. Raises InputError if there is nothing to read.
     """
+    shards, raw = split_corpus(paths)
+    if raw:
+        run_step(ingest_step(work, [InputSettings(paths=raw)]), engine, progress)
+        shards |= _shards(work / DOCUMENTS)
+    return shards
+
+
+def split_corpus(paths: Sequence[str]) -> tuple[dict[Input, dict], list[str]]:
+    """Return the shards of paths that are finished folders of documents, as `corpus_shards`, and the other paths."""
     shards: dict[Input, dict] = {}
     raw = []
     for path in paths:
@@ -31,10 +39,7 @@ def corpus_shards(
             shards |= found
         else:
             raw.append(path)
-    if raw:
-        run_step(ingest_step(work, [InputSettings(paths=raw)]), engine, progress)
-        shards |= _shards(work / DOCUMENTS)
-    return shards
+    return shards, raw
 
 
 def _finished(folder: UPath) -> dict[Input, dict] | None:

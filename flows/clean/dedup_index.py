@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from upath import UPath
 
 from gristmill.dedup.index import IndexedStep, measures_in
-from gristmill.flows.clean.plan import measure_step, shards_of
+from gristmill.flows.clean.plan import measure_step
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.engine.run_lock import exclusive_run
 from gristmill.pipelines.ingest.ingest import ingest_step
@@ -13,6 +13,7 @@ from gristmill.pipelines.inputs.input_tables import other_input
 from gristmill.pipelines.steps.step import Engine, Progress, run_serial, run_step
 from gristmill.pipelines.storage.files import to_path
 from gristmill.pipelines.storage.manifest import Manifest
+from gristmill.pipelines.storage.shards import shards_of
 
 
 def save_index(

@@ -16,13 +16,13 @@ from upath import UPath
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.pii.evaluate import Finder, type_of
 from gristmill.filters.pii.filter import PiiFilter
-from gristmill.flows.clean.plan import shards_of, spans_of
+from gristmill.flows.clean.plan import spans_of
 from gristmill.flows.clean.recipe import Recipe, parse_recipe
 from gristmill.pipelines.errors import InputError, WorkError
 from gristmill.pipelines.ingest.ingest import read_documents
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
-from gristmill.pipelines.storage.shards import read_batches, read_shard
+from gristmill.pipelines.storage.shards import read_batches, read_shard, shards_of
 
 STEP = PiiFilter.NAME
 OWNER_ONLY = 0o600

@@ -46,7 +46,7 @@ from gristmill.pipelines.steps.decisions import survivors
 from gristmill.pipelines.steps.links import link_duplicates
 from gristmill.pipelines.steps.step import Input, Job, Output, RawInput, Step, by_shard
 from gristmill.pipelines.storage.manifest import fingerprint, require_finished
-from gristmill.pipelines.storage.shards import shard_schema
+from gristmill.pipelines.storage.shards import shard_schema, shards_of
 
 
 def plan(recipe: Recipe, work: UPath) -> Iterator[Step]:
@@ -90,12 +90,6 @@ def passes(steps: Mapping[str, Settings]) -> Iterator[list[str]]:
 def rewrites(step: Settings) -> bool:
     """True if the step writes spans."""
     return isinstance(step, Rewriter) or (isinstance(step, CorpusStep) and step.rewrites)
-
-
-def shards_of(folder: UPath) -> dict[str, dict]:
-    """Return name without suffix -> size and checksum, for the shards of a finished folder."""
-    files = require_finished(folder, "run the steps before it first").files
-    return {name.removesuffix(".parquet"): file for name, file in files.items() if name.endswith(".parquet")}
 
 
 def schemas(folder: UPath, documents: Iterable[str]) -> list[pa.Schema]:

@@ -1,6 +1,5 @@
 """Recipe of a run: one TOML file, with one settings class per table."""
 
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +17,7 @@ from gristmill.filters.registry import FILTERS, variant_of
 from gristmill.flows.clean.columns import DEFAULT, Column, check_split_name, chosen_columns
 from gristmill.flows.clean.language_profiles import give_profiles, read_profiles
 from gristmill.flows.clean.own_steps import RECORD, own_step, recorded_step, step_table
-from gristmill.flows.clean.recipe_files import CODE, DEEPEST, find_recipe, parse_toml, read_table
+from gristmill.flows.clean.recipe_files import CODE, find_recipe, make_change, read_table
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.inputs.input_tables import Inputs, inputs_table, read_inputs, with_paths
 from gristmill.pipelines.inputs.inputs import InputSettings
@@ -143,23 +142,3 @@ def settings_from_changes(kind: type[S], table: str, changes: Iterable[str]) -> 
     for change in changes:
         make_change({table: values}, change, f"{table}.SETTING=VALUE")
     return read_settings(kind, values, f"[{table}]")
-
-
-def make_change(known: dict[str, dict], change: str, form: str = "STEP.SETTING=VALUE") -> None:
-    """Set one value in the tables, such as ``gopher.min_words=30``; it is parsed as TOML, else kept as a string."""
-    path, equals, value = change.partition("=")
-    first, *outer = (part.strip() for part in path.split("."))
-    if not equals or not 0 < len(outer) < DEEPEST or first not in known:
-        raise RecipeError(f"cannot set {shown(change)}: expected {form}; {nearest(first, list(known))}")
-    inner: dict[str, Any] = known
-    key = outer.pop()
-    for part in (first, *outer):
-        inner = inner.setdefault(part, {})
-        if not isinstance(inner, dict):
-            raise RecipeError(f"cannot set {shown(change)}: {part} is a value, not a table")
-    try:
-        inner[key] = parse_toml(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        inner[key] = value.strip()
-    except ValueError as error:
-        raise RecipeError(f"cannot set {shown(change)}: {error}") from None

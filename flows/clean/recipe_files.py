@@ -168,3 +168,23 @@ def _toml(value: Any) -> str:
         return repr(float(value))  # inf and nan, too
     text = OFF if value is None else os.fspath(value) if isinstance(value, os.PathLike) else value
     return orjson.dumps(text, option=orjson.OPT_SERIALIZE_NUMPY).decode().replace("\x7f", "\\u007f")
+
+
+def make_change(known: dict[str, dict], change: str, form: str = "STEP.SETTING=VALUE") -> None:
+    """Set one value in the tables, such as ``gopher.min_words=30``; it is parsed as TOML, else kept as a string."""
+    path, equals, value = change.partition("=")
+    first, *outer = (part.strip() for part in path.split("."))
+    if not equals or not 0 < len(outer) < DEEPEST or first not in known:
+        raise RecipeError(f"cannot set {shown(change)}: expected {form}; {nearest(first, list(known))}")
+    inner: dict[str, Any] = known
+    key = outer.pop()
+    for part in (first, *outer):
+        inner = inner.setdefault(part, {})
+        if not isinstance(inner, dict):
+            raise RecipeError(f"cannot set {shown(change)}: {part} is a value, not a table")
+    try:
+        inner[key] = parse_toml(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        inner[key] = value.strip()
+    except ValueError as error:
+        raise RecipeError(f"cannot set {shown(change)}: {error}") from None

@@ -10,7 +10,7 @@ from upath import UPath
 from gristmill.filters.join.step import Join
 from gristmill.flows.clean.columns import check_measures
 from gristmill.flows.clean.own_steps import RecordedFilter, RecordedStep
-from gristmill.flows.clean.plan import decisions_of, plan, shards_of, spans_of
+from gristmill.flows.clean.plan import decisions_of, plan, spans_of
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.clean.tally import RemovalCounts
 from gristmill.flows.engine.run_lock import RECIPE, SUMMARY, exclusive_run
@@ -21,7 +21,7 @@ from gristmill.pipelines.steps.corpus_step import CorpusStep
 from gristmill.pipelines.steps.step import Engine, Progress, Step, run_serial, run_step
 from gristmill.pipelines.storage.manifest import Manifest, require_finished
 from gristmill.pipelines.storage.sealed import read_sealed, write_sealed
-from gristmill.pipelines.storage.shards import read_shard
+from gristmill.pipelines.storage.shards import read_shard, shards_of
 
 REMEDY = "`gristmill clean RECIPE --input … --output WORK` makes it"  # for a run that is missing or unfinished
 

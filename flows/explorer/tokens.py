@@ -7,7 +7,8 @@ from upath import UPath
 
 from gristmill.pipelines.errors import GristmillError, WorkError
 from gristmill.pipelines.storage.files import to_path
-from gristmill.tokenizers_lab.tokenizer import Tokenizer, id_to_bytes
+from gristmill.tokenizers_lab.import_tokenizer import open_tokenizer
+from gristmill.tokenizers_lab.tokenizer import id_to_bytes
 
 LONGEST = 4  # bytes of a character
 
@@ -44,7 +45,7 @@ class Tokenizers:
 class _Opened:
     def __init__(self, path: UPath):
         try:
-            self.tokenizer = Tokenizer.load(path)
+            self.tokenizer = open_tokenizer(path)
         except OSError as error:
             raise GristmillError(f"cannot read the tokenizer {path}: {error.strerror or error}") from None
         self.spelled = id_to_bytes(self.tokenizer.model)

@@ -15,7 +15,7 @@ from upath import UPath
 
 from gristmill.dedup.contamination.eval_sets import Item
 from gristmill.dedup.contamination.ngram_index import EvalNgramIndex
-from gristmill.flows.clean.plan import bytes_of, shards_of
+from gristmill.flows.clean.plan import bytes_of
 from gristmill.flows.impact.recipe import RAW, Heldout
 from gristmill.pipelines.ingest.ingest import read_documents
 from gristmill.pipelines.inputs.inputs import InputSettings, find_files
@@ -23,7 +23,7 @@ from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENT, DOCUMENTS, ID, TEXT
 from gristmill.pipelines.steps.step import Input, Job, Output, RawInput, Step, Written, by_shard, input_of
-from gristmill.pipelines.storage.shards import cut_groups, list_shards, read_batches, read_shard, write_shard
+from gristmill.pipelines.storage.shards import cut_groups, list_shards, read_batches, read_shard, shards_of, write_shard
 from gristmill.pipelines.tokens.shuffle import is_validation
 
 CANDIDATE_FACTOR = 4  # times the size of a set: most candidates may overlap with the training text

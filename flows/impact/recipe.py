@@ -4,8 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from gristmill.flows.clean.recipe import make_change
-from gristmill.flows.clean.recipe_files import find_recipe, read_toml
+from gristmill.flows.clean.recipe_files import find_recipe, make_change, read_toml
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.ingest import InputSettings
 from gristmill.pipelines.settings import Settings, check_names, nearest, read_settings

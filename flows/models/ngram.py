@@ -17,7 +17,7 @@ from gristmill.flows.clean.corpus import corpus_shards
 from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
-from gristmill.pipelines.storage.files import atomic_write, to_path
+from gristmill.pipelines.storage.files import atomic_write, checksum, to_path
 from gristmill.pipelines.storage.shards import read_batches
 
 
@@ -32,10 +32,11 @@ def encoder(tokenizer: str | None) -> tuple[Encode | None, str]:
     """Return the function that turns lines into units, None for words, and the units' name in models: a digest."""
     if tokenizer is None:
         return None, WORDS
-    from gristmill.flows.tokenize.train_tokenizer import load_encoder
+    from gristmill.tokenizers_lab.formats.detect import find_file
+    from gristmill.tokenizers_lab.import_tokenizer import open_tokenizer
 
-    encode = load_encoder(tokenizer)
-    return encode.__call__, f"tokenizer {encode.info.sha256}"
+    file = find_file(to_path(tokenizer))
+    return open_tokenizer(file).__call__, f"tokenizer {checksum(file)}"
 
 
 def scorer(model: str, tokenizer: str | None = None) -> Scorer:

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import Field
 
-from gristmill.flows.clean.recipe import make_change
+from gristmill.flows.clean.recipe_files import make_change
 from gristmill.flows.models.ngram_baseline import ngram_row
 from gristmill.pipelines.errors import RecipeError, WorkError
 from gristmill.pipelines.settings import Settings, read_settings
@@ -26,8 +26,7 @@ from gristmill.pretrain.training.run import CheckpointSettings, OnLog, OnReplace
 from gristmill.pretrain.training.trainer import TrainSettings
 from gristmill.tokenizers_lab.formats.huggingface import to_huggingface
 from gristmill.tokenizers_lab.formats.model import FILE, read_model
-from gristmill.tokenizers_lab.import_tokenizer import load_any
-from gristmill.tokenizers_lab.tokenizer import Tokenizer
+from gristmill.tokenizers_lab.import_tokenizer import open_tokenizer
 
 S = TypeVar("S", bound=Settings)
 TABLES = "model", "train", "machine", "save"
@@ -158,6 +157,6 @@ def continue_text(run: str, prompt: str | None, ids: list[int] | None, copies: i
     model = model.to(machine.init_device())
     if ids is not None:
         return generate(model, ids, sampling, copies)
-    tokenizer = Tokenizer(load_any(to_path(run)))
+    tokenizer = open_tokenizer(run)
     prompt_ids = tokenizer.encode(prompt or "", allowed="all")
     return [tokenizer.decode_ids(written) for written in generate(model, prompt_ids, sampling, copies)]

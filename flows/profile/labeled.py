@@ -15,7 +15,7 @@ from gristmill.filters.langid.filter import Language
 from gristmill.filters.langid.labels import UNKNOWN
 from gristmill.filters.rules.code import CODE, Code
 from gristmill.filters.thresholds.confidence import BINS, histogram
-from gristmill.flows.clean.plan import measure_step, measures_of, shards_of
+from gristmill.flows.clean.plan import measure_step, measures_of
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.engine.run_lock import exclusive_run
 from gristmill.pipelines.errors import InputError, RecipeError
@@ -26,6 +26,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENTS, ID
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.step import Engine, Progress, run_serial, run_step
+from gristmill.pipelines.storage.shards import shards_of
 
 
 class Labeled:

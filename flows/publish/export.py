@@ -15,7 +15,6 @@ import pyarrow as pa
 import zstandard
 from upath import UPath
 
-from gristmill.flows.clean.plan import shards_of
 from gristmill.flows.report.card import write as write_card
 from gristmill.flows.runs.finished import FinishedRun
 from gristmill.pipelines.errors import WorkError
@@ -37,7 +36,7 @@ from gristmill.pipelines.steps.step import (
 )
 from gristmill.pipelines.storage.files import atomic_write, link_or_copy
 from gristmill.pipelines.storage.manifest import Manifest
-from gristmill.pipelines.storage.shards import count_rows, read_batches
+from gristmill.pipelines.storage.shards import count_rows, read_batches, shards_of
 from gristmill.pipelines.tokens.settings import DocumentFormat
 
 CARD, DATA = "README.md", "data"

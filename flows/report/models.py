@@ -16,8 +16,7 @@ from gristmill.pipelines.storage.files import verify_file
 from gristmill.pipelines.storage.manifest import Manifest
 from gristmill.pipelines.storage.shards import list_shards, read_batches
 from gristmill.tokenizers_lab.evaluate import measure
-from gristmill.tokenizers_lab.import_tokenizer import load_any
-from gristmill.tokenizers_lab.tokenizer import Tokenizer
+from gristmill.tokenizers_lab.import_tokenizer import open_tokenizer
 
 COMPARED = 1_000_000  # bytes of text to compare tokenizers on
 POINTS = 300  # of a curve
@@ -47,10 +46,8 @@ def tokenizers(work: FinishedRun) -> dict[str, Any] | None:
     rows = Ragged.from_strings(texts)
     measured = []
     for name, path, _ in found:
-        model = load_any(path)
-        measured.append(
-            {"name": name, "algorithm": model.algorithm, **measure(Tokenizer(model), rows, [""] * len(texts))}
-        )
+        opened = open_tokenizer(path)
+        measured.append({"name": name, "algorithm": opened.model.algorithm, **measure(opened, rows, [""] * len(texts))})
     return {"rows": measured, "documents": len(texts), "bytes": int(rows.data.size)}
 
 

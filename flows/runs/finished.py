@@ -10,7 +10,7 @@ from upath import UPath
 from gristmill.filters.core.filter import LANGUAGE, provider
 from gristmill.filters.pii.filter import PiiFilter
 from gristmill.flows.clean.own_steps import RECORD
-from gristmill.flows.clean.plan import language_step, measures_of, shards_of
+from gristmill.flows.clean.plan import language_step, measures_of
 from gristmill.flows.clean.recipe import parse_recipe
 from gristmill.flows.clean.run import REMEDY
 from gristmill.flows.engine.run_lock import RECIPE, SUMMARY
@@ -18,7 +18,7 @@ from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.storage.files import verify_file
 from gristmill.pipelines.storage.manifest import Manifest, require_finished
 from gristmill.pipelines.storage.sealed import read_sealed
-from gristmill.pipelines.storage.shards import read_shard
+from gristmill.pipelines.storage.shards import read_shard, shards_of
 
 
 class FinishedRun:

@@ -12,11 +12,11 @@ from gristmill.dedup.index import measures_in
 from gristmill.dedup.near.near_duplicates import NearDuplicates
 from gristmill.flows.clean.dedup_index import save_index
 from gristmill.flows.clean.dedup_recipes import dedup_recipe
-from gristmill.flows.clean.plan import shards_of
 from gristmill.flows.escape import LINE
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import scratch_beside
 from gristmill.pipelines.steps.step import Engine, Progress, run_serial
+from gristmill.pipelines.storage.shards import shards_of
 
 CELL, LEFT, TOP = 56, 150, 120  # pixels of the picture
 

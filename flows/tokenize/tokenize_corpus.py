@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from upath import UPath
 
 from gristmill.flows.clean.corpus import corpus_shards
-from gristmill.flows.clean.recipe import make_change
+from gristmill.flows.clean.recipe_files import make_change
 from gristmill.flows.engine.run_lock import exclusive_run
 from gristmill.flows.tokenize.train_tokenizer import WORK, load_encoder
 from gristmill.pipelines.settings import read_settings

@@ -1,14 +1,17 @@
 """Corpus to tokenizer: count the words of every shard, then train on the sums."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+import pyarrow as pa
 from upath import UPath
 
-from gristmill.flows.clean.corpus import corpus_shards
-from gristmill.flows.clean.recipe import make_change
+from gristmill.flows.clean.corpus import split_corpus
+from gristmill.flows.clean.recipe_files import make_change
 from gristmill.flows.engine.run_lock import exclusive_run
 from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.ingest.ingest import InputSettings, Target, ingest_step
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENTS, TEXT
 from gristmill.pipelines.settings import read_settings
@@ -24,6 +27,7 @@ from gristmill.pipelines.steps.step import (
     run_serial,
     run_step,
 )
+from gristmill.pipelines.steps.threads import map_threads
 from gristmill.pipelines.storage.files import to_path
 from gristmill.pipelines.storage.manifest import require_finished
 from gristmill.pipelines.storage.shards import read_batches
@@ -31,14 +35,15 @@ from gristmill.pipelines.tokens.encode import TokenizerInfo
 from gristmill.pipelines.tokens.steps import digest
 from gristmill.tokenizers_lab.count.word_counts import WordCounter, WordCounts, merge
 from gristmill.tokenizers_lab.count_settings import CountSettings
-from gristmill.tokenizers_lab.extend import extend
+from gristmill.tokenizers_lab.extend import check_extendable, extend
 from gristmill.tokenizers_lab.formats.detect import find_file
 from gristmill.tokenizers_lab.formats.model import FILE, Model, finish_model, read_model, write_model
 from gristmill.tokenizers_lab.import_tokenizer import load_any
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 from gristmill.tokenizers_lab.train import TokenizerSettings, train
 
-WORK, COUNTS = "work", "counts"  # subfolders of the tokenizer's: documents and counts
+WORK, COUNTS, SHARD_COUNTS = "work", "counts", "shard_counts"  # folders of the tokenizer's
+BLOCK_BYTES = 2 << 20  # of raw text to hold at a time
 LINES = "lines"  # the pre-tokenizer that joins words
 TABLES = ("bpe", "unigram", "wordpiece", "roles")
 
@@ -69,10 +74,10 @@ def train_tokenizer(
     """
     counting = settings.count_settings()
     with exclusive_run(output / WORK):
-        folder = count_words(corpus, output / WORK, counting, engine, progress)
+        folders = count_words(corpus, output / WORK, counting, engine, progress)
         made_with = settings.model_dump(mode="json")
-        output_file = Output(output, FILE, (Input(folder, kind=COUNTS),), made_with)
-        jobs = [Job(train_job, (settings, report), (output_file,))]
+        output_file = Output(output, FILE, tuple(Input(folder, kind=COUNTS) for folder in folders), made_with)
+        jobs = [Job(train_job, (folders, settings, report), (output_file,))]
         run_step(Step("train", {output: made_with}, jobs), run_serial, progress)
     return read_model(output)
 
@@ -87,11 +92,12 @@ def extend_tokenizer(
     progress: Progress | None = None,
 ) -> Model:
     """Train a larger tokenizer in ``OUTPUT`` with the words of a corpus, or with its lines to join words."""
-    model = read_model(to_path(tokenizer))
+    model = load_any(to_path(tokenizer))
+    check_extendable(model, vocab_size)  # before words are counted
     pretokenizer = LINES if join_words else model.pretokenizer
     with exclusive_run(output / WORK):
-        folder = count_words(corpus, output / WORK, CountSettings(pretokenizer, model.normalizers), engine, progress)
-        larger = extend(model, read_counts(folder), vocab_size, pretokenizer)
+        folders = count_words(corpus, output / WORK, CountSettings(pretokenizer, model.normalizers), engine, progress)
+        larger = extend(model, read_counts(folders), vocab_size, pretokenizer)
         finish_model(larger, output)
     return larger
 
@@ -102,40 +108,71 @@ def count_words(
     counting: CountSettings,
     engine: Engine = run_serial,
     progress: Progress | None = None,
-) -> UPath:
-    """Count the words of each shard of the corpus, and return the folder of the counts under ``WORK``."""
-    shards = corpus_shards(corpus, work, engine, progress)
+) -> list[UPath]:
+    """Count the words of the corpus, and return the folders of the counts under ``WORK``.
+
+    Raw files are counted as they are read: their documents are not written. The counts of shards are in a folder of
+    their own.
+    """
+    shards, raw = split_corpus(corpus)
     counted = {key: [*value] if isinstance(value, tuple) else value for key, value in counting._asdict().items()}
-    folder = work / COUNTS
-    jobs = []
-    for n, (shard, file) in enumerate(sorted(shards.items(), key=lambda item: item[1]["sha256"])):
-        part = Output(folder, f"part-{n:05d}", (shard,), counted)
-        jobs.append(Job(count_shard, (counting,), (part,), file["bytes"]))
-    run_step(Step("count words", {folder: counted}, jobs), engine, progress)
-    return folder
+    write, folders = CountWriter(counting), []
+    if raw:
+        target = Target("count words", COUNTS, write, counted, BLOCK_BYTES)
+        run_step(ingest_step(work, [InputSettings(paths=raw)], target), engine, progress)
+        folders.append(work / COUNTS)
+    if shards:
+        folders.append(work / SHARD_COUNTS)
+        jobs = []
+        for n, (shard, file) in enumerate(sorted(shards.items(), key=lambda item: item[1]["sha256"])):
+            part = Output(folders[-1], f"part-{n:05d}", (shard,), counted)
+            jobs.append(Job(count_shard, (write,), (part,), file["bytes"]))
+        run_step(Step("count words", {folders[-1]: counted}, jobs), engine, progress)
+    return folders
 
 
-def read_counts(folder: UPath) -> WordCounts:
-    """Return the words of all shards."""
-    files = require_finished(folder, "count the corpus again").files
-    return merge(WordCounts.load(folder / name)[0] for name in sorted(files))
+def read_counts(folders: Iterable[UPath]) -> WordCounts:
+    """Return the words of all shards and files."""
+    tables = [
+        folder / name for folder in folders for name in sorted(require_finished(folder, "count the corpus again").files)
+    ]
+    return merge(WordCounts.load(table)[0] for table in tables)
 
 
-def count_shard(counting: CountSettings, outputs: tuple[Output, ...]) -> list[Written]:
-    """Write the words of one shard as a table of counts."""
-    counter, size = WordCounter(counting.pretokenizer), 0
-    for table in read_batches(input_of(outputs, DOCUMENTS).path, [TEXT]):
-        text = Ragged.from_text(table[TEXT])
-        size += text.data.size
-        counter.add(counting(text))
-    counts = counter.finish()
-    counts.save(outputs[0].path, counting.pretokenizer)
-    return [Written([outputs[0].path.name], {"words": int(counts.counts.sum()), "bytes": size})]
+class CountWriter(NamedTuple):
+    """Writer of the words of tables of documents as one table of counts; each thread of a lone job has a counter."""
+
+    counting: CountSettings
+
+    def __call__(self, tables: Iterable[pa.Table], output: Output) -> Written:
+        idle: list[WordCounter] = []
+
+        def count(table: pa.Table) -> Counter[str]:
+            try:
+                counter = idle.pop()
+            except IndexError:  # all are at work
+                counter = WordCounter(self.counting.pretokenizer)
+            text = Ragged.from_text(table[TEXT])
+            counter.add(self.counting(text))
+            idle.append(counter)
+            return Counter(documents=text.rows, bytes=text.data.size)
+
+        told = sum(map_threads(count, tables), Counter(documents=0, bytes=0))
+        words = merge(map_threads(WordCounter.finish, idle))
+        words.save(output.path, self.counting.pretokenizer)
+        return Written([output.path.name], {**told, "words": int(words.counts.sum())})
 
 
-def train_job(settings: TokenizerSettings, report: Callable[[str], None], outputs: tuple[Output, ...]) -> list[Written]:
-    """Train the tokenizer on the counts of all shards."""
-    model = train(read_counts(input_of(outputs, COUNTS).folder), settings, report)
+def count_shard(write: CountWriter, outputs: tuple[Output, ...]) -> list[Written]:
+    """Write the words of one shard."""
+    return [write(read_batches(input_of(outputs, DOCUMENTS).path, [TEXT]), outputs[0])]
+
+
+def train_job(
+    folders: list[UPath], settings: TokenizerSettings, report: Callable[[str], None], outputs: tuple[Output, ...]
+) -> list[Written]:
+    """Train the tokenizer on the counts of all shards and files."""
+    model = train(read_counts(folders), settings, report)
     write_model(model, outputs[0].folder)
     return [Written([FILE], {"pieces": model.size, "merges": len(model.merges)})]
 
@@ -163,11 +200,10 @@ def _opened(file: str, sha256: str) -> Tokenizer:
 def load_encoder(path: str, work: UPath | None = None) -> CachedEncoder:
     """Load the tokenizer in a folder or a file, ready for token shards; one of another library is imported to WORK."""
     file = find_file(to_path(path))
-    if file.name == FILE:
-        model = read_model(file)
-    elif work is None:
-        raise RecipeError(f"{file} belongs to another library; read it with `gristmill tokenizer import` first")
-    else:
-        model, file = load_any(file), work / "tokenizer" / FILE
-        finish_model(model, file.parent)
-    return CachedEncoder(file, TokenizerInfo(model.size, model.role("bos"), model.role("eos"), digest(file)))
+    if file.name != FILE:
+        if work is None:
+            raise RecipeError(f"{file} belongs to another library; read it with `gristmill tokenizer import` first")
+        finish_model(load_any(file), work / "tokenizer")
+        file = work / "tokenizer" / FILE
+    model, sha256 = Tokenizer.load(file).model, digest(file)  # workers then map the snapshot
+    return CachedEncoder(file, TokenizerInfo(model.size, model.role("bos"), model.role("eos"), sha256))

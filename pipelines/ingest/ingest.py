@@ -2,17 +2,18 @@
 
 Each work unit of the input (work_units.py) is one job. It writes its documents to ``part-<unit>-<k>.parquet`` and the
 records it could not read to ``part-<unit>.jsonl``. At the end `finalize` gives the shards one schema and unique ids.
+A command that needs only a summary of the documents has each unit write that in place of them: see `Target`.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -33,6 +34,7 @@ from gristmill.pipelines.ingest.losses import check_losses
 from gristmill.pipelines.ingest.named_columns import check_columns
 from gristmill.pipelines.inputs.column_types import cast_table, join_schemas
 from gristmill.pipelines.inputs.inputs import (
+    BLOCK_BYTES,
     File,
     InputSettings,
     check_checksums,
@@ -108,7 +110,11 @@ class PlannedInput:
 
 
 def plan_inputs(
-    inputs: Sequence[InputSettings], work: UPath, last: dict[str, Any], known: Versions
+    inputs: Sequence[InputSettings],
+    work: UPath,
+    last: dict[str, Any],
+    known: Versions,
+    block_bytes: int = BLOCK_BYTES,
 ) -> list[PlannedInput]:
     """Return the inputs in an order that does not depend on theirs: by the name of their first file.
 
@@ -118,6 +124,7 @@ def plan_inputs(
     plans, cuts = [], last.get("cuts", {})
     for n, (settings, files) in enumerate(zip(inputs, find_inputs(inputs, str(work)), strict=True)):
         part = f"part-{blake2b(files[0].name.encode(), digest_size=6).hexdigest()}" if len(inputs) > 1 else "part"
+        files = [file._replace(block_bytes=block_bytes) for file in files]
         each = settings.work_unit_bytes or unit_bytes(files)
         as_last = last.get("unit_bytes", {}).get(part) == each
         same = {name: cuts[name] for name, v in versions_of(files).items() if name in cuts and known.get(name) == v}
@@ -126,16 +133,27 @@ def plan_inputs(
     return sorted(plans, key=lambda plan: plan.files[0].name)
 
 
-def ingest_step(work: UPath, inputs: Sequence[InputSettings]) -> Step:
-    """Return the step that makes ``work/documents`` and ``work/rejects``. Raises InputError if there is no input.
+class Target(NamedTuple):
+    """Summary of the documents of each unit: ``write`` makes it from their tables, in a folder of its own."""
+
+    title: str
+    folder: str
+    write: Callable[[Iterable[pa.Table], Output], Written]
+    settings: Any = None  # all that ``write`` depends on, as JSON
+    block_bytes: int = BLOCK_BYTES  # of a file to read at a time
+
+
+def ingest_step(work: UPath, inputs: Sequence[InputSettings], target: Target | None = None) -> Step:
+    """Return the step that makes ``work/documents`` (or a target) and ``work/rejects``. Raises InputError for no input.
 
     A change of any file of an input invalidates all of its units, and those of other inputs that `finalize` changed
     otherwise than by columns of nulls. Records of unfinished folders depend on the files' times, manifests do not
     (input_versions.py).
     """
-    documents, rejects = work / "documents", work / "rejects"
+    made = target or Target("ingest", "documents", write_documents)
+    documents, rejects = work / made.folder, work / "rejects"
     finished, known = Manifest.read(documents), read_versions(work)
-    plans = plan_inputs(inputs, work, finished.settings if finished else {}, known)
+    plans = plan_inputs(inputs, work, finished.settings if finished else {}, known, made.block_bytes)
     for name in changed_bytes([file for plan in plans for file in plan.files], known):
         log.warning("%s has other bytes than in the last run; the input is read again", printable(name))
     versions = {name: version for plan in plans for name, version in plan.versions.items()}
@@ -143,8 +161,8 @@ def ingest_step(work: UPath, inputs: Sequence[InputSettings]) -> Step:
     cuts = {file: points for plan in plans for file, points in plan.cuts.items()}
     limits = {"max_reject_fraction": [plan.settings.max_reject_fraction for plan in plans]}
     sizes = {plan.part: plan.unit_bytes for plan in plans}
-    about = {"inputs": [plan.shared for plan in plans], "cuts": cuts, "unit_bytes": sizes}
-    folders: dict[UPath, dict] = {documents: about, rejects: limits}
+    settings = {"inputs": [plan.shared for plan in plans], "cuts": cuts, "unit_bytes": sizes}
+    folders: dict[UPath, dict] = {documents: settings | (made.settings or {}), rejects: limits}
 
     def step(timed: bool) -> Step:
         jobs = []
@@ -153,13 +171,15 @@ def ingest_step(work: UPath, inputs: Sequence[InputSettings]) -> Step:
             for u, unit in enumerate(plan.units):
                 read = tuple(RawInput(piece.file.url, piece.file.identity) for piece in unit)
                 made_with = [plan.fingerprint, [cut for _, *cut in unit], read_at]
+                made_with += [made.settings] if made.settings else []
                 outputs = tuple(
                     Output(folder, f"{plan.part}-{u:05d}", read, made_with, kind)
                     for kind, folder in ((DOCUMENTS, documents), (REJECTS, rejects))
                 )
                 size = sum(piece.bytes for piece in unit)
-                jobs.append(Job(ingest_unit, (unit, plan.settings, plan.own, plan.shard_bytes), outputs, size))
-        return Step("ingest", folders, jobs, prepare, done, was_changed)
+                write = target.write if target else partial(write_documents, shard_bytes=plan.shard_bytes)
+                jobs.append(Job(ingest_unit, (unit, plan.settings, plan.own, write), outputs, size))
+        return Step(made.title, folders, jobs, prepare, done, was_changed)
 
     def prepare() -> None:
         for plan in plans:
@@ -176,7 +196,7 @@ def ingest_step(work: UPath, inputs: Sequence[InputSettings]) -> Step:
                 check_losses(rejects, mine, sum(file.size for file in plan.files), plan.settings.max_reject_fraction)
             except TooManyRejects as error:
                 raise TooManyRejects(f"{plan.name}: {error}" if len(plans) > 1 else str(error)) from None
-        if Manifest.read(documents) is None:
+        if target is None and Manifest.read(documents) is None:
             finalize(documents, manifests[documents], fingerprint(name, versions))
         set_fingerprints(step(False), manifests)  # without times
         write_versions(work, versions)
@@ -201,7 +221,11 @@ def _own_reader(settings: InputSettings) -> Plugin | None:
 
 
 def ingest_unit(
-    unit: WorkUnit, settings: InputSettings, own: Plugin | None, shard_bytes: int, outputs: tuple[Output, ...]
+    unit: WorkUnit,
+    settings: InputSettings,
+    own: Plugin | None,
+    write: Callable[[Iterable[pa.Table], Output], Written],
+    outputs: tuple[Output, ...],
 ) -> list[Written]:
     """Read a unit and write its documents, its rejects, or both."""
     wanted = {output.kind: output for output in outputs}
@@ -219,7 +243,7 @@ def ingest_unit(
         reading = ReadContext(settings, on_reject, own)
         tables = read_unit(unit, reading)
         if DOCUMENTS in wanted:
-            made = write_documents(tables, wanted[DOCUMENTS], shard_bytes)
+            made = write(tables, wanted[DOCUMENTS])
         else:
             made = Written([], {})
             for _ in tables:

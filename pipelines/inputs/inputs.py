@@ -111,6 +111,9 @@ class InputSettings(Settings):
         return self.html or self.text
 
 
+BLOCK_BYTES = 16 << 20  # of a file, read at a time
+
+
 class File(NamedTuple):
     """Input file, or Hugging Face dataset."""
 
@@ -121,6 +124,7 @@ class File(NamedTuple):
     size: int
     version: str  # ETag or modification time
     sha256: str = ""  # if `input.verify` asks for it
+    block_bytes: int = BLOCK_BYTES  # to read at a time; a block of records takes about seven times as much
 
     @property
     def identity(self) -> tuple:

@@ -16,7 +16,6 @@ views to invalid lists, and inside a list or struct it casts neither run-end enc
 from functools import cache
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 
 STRING = pa.large_string()
@@ -68,6 +67,8 @@ def _plain_time(kind: pa.TimestampType) -> pa.TimestampType:
 @cache
 def _is_known(zone: str) -> bool:
     """True if Python and Polars, which later steps read columns with, know the time zone."""
+    import polars as pl  # 25 MB
+
     noon = pa.array([0], pa.timestamp("s", zone))
     try:
         noon.to_pylist()

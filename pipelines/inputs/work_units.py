@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 
 from gristmill.pipelines.inputs.inputs import File, UnreadableFile, open_input
 
-BLOCK_BYTES = 16 << 20  # read at a time
 HEAD_BYTES = 1 << 16  # of a JSON file: they show its layout
 PARQUET_DAMAGE = (pa.ArrowException, OSError, ValueError)  # ValueError: names in the footer are not UTF-8
 LEAST_UNIT, LARGEST_UNIT = 2 << 20, 64 << 20  # bytes: a job takes 10 ms of its own, and a shard fits in memory
@@ -93,7 +92,7 @@ def _cut_lines(file: File, work_unit_bytes: int) -> SplitPoints:
         if spans_lines(stream.read(HEAD_BYTES)):
             return [[0, None, 1]]
         stream.seek(0)
-        while block := stream.read(BLOCK_BYTES):
+        while block := stream.read(file.block_bytes):
             counted = 0
             while (newline := block.find(b"\n", max(starts[-1] + work_unit_bytes - 1 - at, 0))) >= 0:
                 if at + newline + 1 == file.size:

@@ -24,7 +24,7 @@ from gristmill.pipelines.inputs.plain_columns import (
     text_or_hex,
 )
 from gristmill.pipelines.inputs.records import RecordBatch
-from gristmill.pipelines.inputs.work_units import BLOCK_BYTES, PARQUET_DAMAGE, InputSlice
+from gristmill.pipelines.inputs.work_units import PARQUET_DAMAGE, InputSlice
 from gristmill.pipelines.progress import count_bytes
 from gristmill.pipelines.readers.context import ReadContext
 from gristmill.pipelines.readers.streaming import CorruptStream
@@ -52,7 +52,7 @@ def read_parquet(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatc
                         size = max(size, found.columns.nbytes)
                         yield found
                     at += batch.num_rows
-                    rows = max(1, min(BLOCK_BYTES * batch.num_rows // size, 4 * rows, MAX_ROWS))
+                    rows = max(1, min(piece.file.block_bytes * batch.num_rows // size, 4 * rows, MAX_ROWS))
                     file.reader.set_batch_size(rows)
             except _Damage as damage:
                 unread = max(0, number + group.num_rows - at)

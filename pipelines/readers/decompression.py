@@ -10,7 +10,6 @@ from typing import Any
 import zstandard
 
 from gristmill.pipelines.inputs.inputs import File
-from gristmill.pipelines.inputs.work_units import BLOCK_BYTES
 
 # Compressed bytes per call of a decompressor. The strongest zstd bomb, 128 KB of zeros per 4 bytes, then yields less
 # than 32 MB at once. In a trial, calls of 4 times this size were 13 % faster and held 128 MB.
@@ -77,7 +76,7 @@ def decompress(
             unread = decompressor.unused_data
             if decompressor.eof:
                 decompressor = None
-        if held >= BLOCK_BYTES:
+        if held >= file.block_bytes:
             yield b"".join(parts)
             parts, held = [], 0
     yield b"".join(parts)

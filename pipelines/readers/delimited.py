@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from gristmill.pipelines.inputs.column_types import STRING
 from gristmill.pipelines.inputs.records import RecordBatch
-from gristmill.pipelines.inputs.work_units import BLOCK_BYTES, InputSlice
+from gristmill.pipelines.inputs.work_units import InputSlice
 from gristmill.pipelines.readers.arrow import found_in
 from gristmill.pipelines.readers.context import ReadContext
 from gristmill.pipelines.readers.encoding import read_utf8
@@ -43,7 +43,7 @@ def read_csv(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
         else:
             rows.append(row.fields)
             numbers.append(number)
-        if rows and (row.offset - began > BLOCK_BYTES or len(rows) * len(header) > BLOCK_FIELDS):
+        if rows and (row.offset - began > piece.file.block_bytes or len(rows) * len(header) > BLOCK_FIELDS):
             yield from _found(header, rows, numbers, piece, reading)
             rows, numbers, began = [], [], row.offset
     if rows:

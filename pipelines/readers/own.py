@@ -9,7 +9,7 @@ from pydantic_core import from_json
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.inputs.column_types import json_text
 from gristmill.pipelines.inputs.records import TOO_DEEP, RecordBatch
-from gristmill.pipelines.inputs.work_units import BLOCK_BYTES, InputSlice
+from gristmill.pipelines.inputs.work_units import InputSlice
 from gristmill.pipelines.plugins import Plugin, describe, load_plugin
 from gristmill.pipelines.readers.context import ReadContext
 from gristmill.pipelines.readers.jsonl import finite, lacks, lift, why_not
@@ -46,7 +46,7 @@ def read_own(piece: InputSlice, reading: ReadContext) -> Iterator[RecordBatch]:
         rows.append(row)
         numbers.append(number)
         held += len(line)
-        if held >= BLOCK_BYTES:
+        if held >= piece.file.block_bytes:
             yield RecordBatch.rows(rows, numbers)
             rows, numbers, held = [], [], 0
     if rows:

@@ -4,8 +4,8 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
-from gristmill.pipelines.inputs.inputs import MAX_WINDOW_BYTES, open_input
-from gristmill.pipelines.inputs.work_units import BLOCK_BYTES, InputSlice
+from gristmill.pipelines.inputs.inputs import BLOCK_BYTES, MAX_WINDOW_BYTES, open_input
+from gristmill.pipelines.inputs.work_units import InputSlice
 from gristmill.pipelines.progress import count_bytes
 from gristmill.pipelines.readers.decompression import CorruptStream, decompress
 
@@ -39,7 +39,7 @@ def read_streams(piece: InputSlice, max_window_bytes: int, resume: bool = True) 
             return
         file.seek(piece.start)
         left = piece.end - piece.start if piece.end else sys.maxsize
-        while block := file.read(min(BLOCK_BYTES, left)):
+        while block := file.read(min(piece.file.block_bytes, left)):
             left -= len(block)
             yield block
             count_bytes(len(block))

@@ -29,6 +29,12 @@ def list_shards(folder: UPath) -> list[UPath]:
     return [folder / name for name in sorted(require_finished(folder, remedy).files) if name.endswith(".parquet")]
 
 
+def shards_of(folder: UPath) -> dict[str, dict]:
+    """Return name without suffix -> size and checksum, for the shards of a finished folder."""
+    files = require_finished(folder, "run the steps before it first").files
+    return {name.removesuffix(".parquet"): file for name, file in files.items() if name.endswith(".parquet")}
+
+
 def read_batches(path: UPath, columns: list[str] | None = None) -> Iterator[pa.Table]:
     """Yield the row groups of a shard: about 8 MB of text each, more if one document is larger."""
     with _parquet(path) as shard:

@@ -4,7 +4,6 @@ A word is a pre-token (tokenizers_lab/pretokenize). The table is sorted by the w
 and the pre-tokenizer alone, not on shards, their order or the workers. It is saved as Parquet.
 """
 
-import heapq
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -154,13 +153,22 @@ def sort_words(offsets: np.ndarray, data: np.ndarray, counts: np.ndarray) -> Wor
 
 
 def merge(tables: Iterable[WordCounts]) -> WordCounts:
-    """Merge tables into one, the two smallest first. No tables give an empty table."""
-    heap = [(table.counts.size, number, table) for number, table in enumerate(tables)]
-    heapq.heapify(heap)
-    while len(heap) > 1:
-        _, number, a = heapq.heappop(heap)
-        _, _, b = heapq.heappop(heap)
-        offsets, data, counts = merge_sorted(*a.words, a.counts, *b.words, b.counts)
-        counts.flags.writeable = False
-        heapq.heappush(heap, (counts.size, number, WordCounts(Ragged.from_arrays(offsets, data), counts)))
-    return heap[0][2] if heap else WordCounts.from_dict({})
+    """Merge tables into one as they come: each table held is more than twice as large as the next.
+
+    So memory is bounded by the result, whatever the number of tables, and each word is copied log2(tables) times at
+    most. No tables give an empty table.
+    """
+    held: list[WordCounts] = []
+    for table in tables:
+        held.append(table)
+        while len(held) > 1 and held[-2].counts.size <= 2 * held[-1].counts.size:
+            held.append(_merged(held.pop(), held.pop()))
+    while len(held) > 1:
+        held.append(_merged(held.pop(), held.pop()))
+    return held[0] if held else WordCounts.from_dict({})
+
+
+def _merged(a: WordCounts, b: WordCounts) -> WordCounts:
+    offsets, data, counts = merge_sorted(*a.words, a.counts, *b.words, b.counts)
+    counts.flags.writeable = False
+    return WordCounts(Ragged.from_arrays(offsets, data), counts)

@@ -15,6 +15,7 @@ from gristmill.tokenizers_lab.formats.tiktoken import from_tiktoken
 from gristmill.tokenizers_lab.formats.vocab_txt import read_vocab_txt
 
 IN_FOLDERS = (FILE, "tokenizer.json", "tekken.json", "tokenizer.model", "tokenizer.model.v*", "vocab.txt")
+CONFIG = "tokenizer_config.json"  # beside a vocab.txt
 KINDS = "tokenizer.json, tekken.json, a .tiktoken file, a SentencePiece .model or a vocab.txt"
 
 
@@ -37,7 +38,7 @@ def read_file(file: UPath, pretokenizer: str | None = None, special: Mapping[str
     """
     data = file.read_bytes()
     if file.suffix == ".txt":
-        return read_vocab_txt(data, file.parent / "tokenizer_config.json")
+        return read_vocab_txt(data, file.parent / CONFIG)
     if file.suffix == ".tiktoken":
         if pretokenizer is None:
             raise RecipeError("a .tiktoken file names no pre-tokenizer; name it with --pretokenizer")

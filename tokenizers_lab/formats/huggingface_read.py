@@ -22,6 +22,7 @@ from gristmill.tokenizers_lab.formats.huggingface_parts import (
     read_pretokenizers,
 )
 from gristmill.tokenizers_lab.formats.model import Model, known_roles
+from gristmill.tokenizers_lab.formats.parse import parse
 from gristmill.tokenizers_lab.formats.reading import Reading, Unsupported
 from gristmill.tokenizers_lab.pretokenize import pretokenize
 from gristmill.tokenizers_lab.strings.added_tokens import AddedToken
@@ -53,9 +54,9 @@ def read_huggingface(data: bytes) -> Reading:
     if size - used > MAX_UNUSED:
         raise InputError(f"{size - used:,} ids up to {size - 1:,} have no piece, expected up to {MAX_UNUSED:,}")
     added = tuple(AddedToken(t.content, id, t.special, t.lstrip, t.rstrip, t.normalized) for id, t in tokens)
-    table = orjson.loads(theirs.to_str())
+    table = parse(theirs.to_str())
     file = Parsed(table, vocab, added, any(token.single_word for _, token in tokens), size)
-    raw = orjson.loads(data)
+    raw = parse(data)
     named = ("truncation", raw.get("truncation")), ("padding", raw.get("padding"))
     notes = tuple(
         f"{name} is not applied" for name, value in (*named, ("dropout", raw["model"].get("dropout"))) if value
@@ -69,7 +70,7 @@ def read_huggingface(data: bytes) -> Reading:
 def check_table(data: bytes) -> None:
     """Raise InputError for data that is no tokenizer.json, or has merges on which the library would panic."""
     try:
-        table = orjson.loads(data)
+        table = parse(data)
     except orjson.JSONDecodeError as error:
         raise InputError(f"the file is not a tokenizer.json ({error})") from None
     inside = table.get("model") if isinstance(table, dict) else None

@@ -8,7 +8,7 @@ import base64
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import orjson
@@ -20,6 +20,7 @@ from gristmill.pipelines.settings import Settings, read_settings, shown
 from gristmill.pipelines.storage.files import atomic_write, checksum
 from gristmill.pipelines.storage.manifest import MANIFEST, Manifest, Part, fingerprint
 from gristmill.tokenizers_lab.formats.check import check_model
+from gristmill.tokenizers_lab.formats.parse import parse
 from gristmill.tokenizers_lab.strings.added_tokens import AddedToken
 
 FILE = "gristmill.json"
@@ -160,13 +161,18 @@ def write_model(model: Model, folder: UPath) -> None:
     lines = [f" {_json(key)}: {_json(value)},\n" for key, value in head.items()]
     with atomic_write(folder / FILE) as file:
         file.write(("{\n" + "".join(lines)).encode())
-        file.write(
-            b' "pieces": [\n  ' + b",\n  ".join(orjson.dumps(_to_json(piece)) for piece in model.pieces) + b"],\n"
-        )
-        rows = (b",".join(b"%d" % id for id in row) for row in model.merges.tolist())
-        file.write(b' "merges": [\n  ' + b",\n  ".join(b"[" + row + b"]" for row in rows) + b"],\n")
+        _write_lines(file, b"pieces", (orjson.dumps(_to_json(piece)) for piece in model.pieces))
+        _write_lines(file, b"merges", (b"[%d,%d,%d]" % tuple(row) for row in model.merges.tolist()))
         scores = [None if np.isnan(score) else float(score) for score in model.scores]
         file.write(b' "scores": ' + orjson.dumps(scores) + b"\n}\n")
+
+
+def _write_lines(file: BinaryIO, name: bytes, rows: Iterable[bytes]) -> None:
+    """Write a list with a value per line. Joined first, each value of orjson would hold 4 kB until then."""
+    file.write(b' "%s": [\n  ' % name)
+    for number, row in enumerate(rows):
+        file.write(b",\n  " + row if number else row)
+    file.write(b"],\n")
 
 
 def finish_model(model: Model, folder: UPath) -> None:
@@ -178,13 +184,24 @@ def finish_model(model: Model, folder: UPath) -> None:
     Manifest(name, {}, {FILE: Part.from_files(folder, name, [FILE], counts)}).write(folder)
 
 
-def read_model(path: UPath) -> Model:
-    """Read the tokenizer in a folder or a file. Raises WorkError if it is missing, damaged or of another version."""
+def find_model(path: UPath) -> UPath:
+    """Return the file of a tokenizer: the path, or the file in a folder. Raises WorkError if it is missing."""
     file = path / FILE if path.is_dir() else path
     if not file.exists():
         raise WorkError(f"{path} holds no {FILE}; train a tokenizer with `gristmill tokenizer train`, or import one")
+    return file
+
+
+def read_model(path: UPath) -> Model:
+    """Read the tokenizer in a folder or a file. Raises WorkError if it is missing, damaged or of another version."""
+    file = find_model(path)
+    return parse_model(file.read_bytes(), file)
+
+
+def parse_model(data: bytes, file: UPath) -> Model:
+    """Return the tokenizer in the bytes of a file. Raises WorkError if they are damaged or of another version."""
     try:
-        table = orjson.loads(file.read_bytes())
+        table = parse(data)
     except orjson.JSONDecodeError as error:
         raise WorkError(f"{file} is damaged or cut short ({error}); write it again") from None
     if not isinstance(table, dict) or table.get("format") != FORMAT:

@@ -8,12 +8,12 @@ import base64
 import binascii
 from typing import Any
 
-import orjson
 from pydantic import ConfigDict
 
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.settings import Settings, read_settings
 from gristmill.tokenizers_lab.formats.model import Model, known_roles
+from gristmill.tokenizers_lab.formats.parse import parse
 from gristmill.tokenizers_lab.formats.reading import Reading
 from gristmill.tokenizers_lab.pretokenize import PATTERNS
 
@@ -64,7 +64,7 @@ class Tekken(Settings):
 
 def read_tekken(data: bytes) -> Reading:
     """Return the tokenizer of a file. Raises InputError if it is damaged."""
-    table: Any = orjson.loads(data)
+    table: Any = parse(data)
     file = read_settings(Tekken, table, "tekken.json")
     before = file.config.default_num_special_tokens
     count = file.config.default_vocab_size - before

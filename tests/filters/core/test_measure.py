@@ -15,11 +15,11 @@ from gristmill.filters.registry import FILTERS
 from gristmill.filters.rules.c4 import C4
 from gristmill.filters.rules.fineweb import FineWeb
 from gristmill.filters.rules.gopher import Gopher
-from gristmill.flows.clean.plan import measure_step, measures_of, shards_of
+from gristmill.flows.clean.plan import measure_step, measures_of
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.pipelines.schema import DOCUMENT, MEASURES, SPANS
 from gristmill.pipelines.steps.step import run_step
-from gristmill.pipelines.storage.shards import read_shard, write_shard
+from gristmill.pipelines.storage.shards import read_shard, shards_of, write_shard
 from tests.corpora import finish
 
 TEXTS = [

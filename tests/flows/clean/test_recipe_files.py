@@ -13,8 +13,8 @@ from gristmill.filters.core.decide import decide
 from gristmill.filters.core.filter import Filter
 from gristmill.filters.core.measure import measure_documents
 from gristmill.filters.core.profiles import profile_of
-from gristmill.flows.clean.recipe import make_change, read_recipe
-from gristmill.flows.clean.recipe_files import as_changes, find_recipe, read_toml, shipped_recipes
+from gristmill.flows.clean.recipe import read_recipe
+from gristmill.flows.clean.recipe_files import as_changes, find_recipe, make_change, read_toml, shipped_recipes
 from gristmill.flows.impact.recipe import read_impact
 from gristmill.pipelines.errors import RecipeError
 

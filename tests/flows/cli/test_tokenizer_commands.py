@@ -124,6 +124,10 @@ def test_extending_keeps_what_ids_mean(corpus, folder, tmp_path):
     assert new.size == 450 and new.pieces[:400] == old.pieces
     call("tokenizer", "extend", folder, corpus, "--vocab-size", 500, "--join-words", "--output", tmp_path / "super")
     assert any(b" " in piece.strip() for piece in read_model(UPath(tmp_path / "super")).pieces[400:])
+    file = tmp_path / "tokenizer.json"
+    call("tokenizer", "export", folder, "--format", "hf", "--output", file)
+    call("tokenizer", "extend", file, corpus, "--vocab-size", 450, "--output", tmp_path / "again")
+    assert read_model(UPath(tmp_path / "again")).pieces == new.pieces
 
 
 def test_compare_measures_all_on_the_same_text(corpus, folder, tmp_path):
@@ -198,7 +202,11 @@ def test_a_tokenizer_of_which_we_have_no_form_runs_in_its_library(corpus, tmp_pa
     assert "only BPE with a list of merges" in complaint(
         "tokenizer", "extend", out, corpus, "--vocab-size", 900, "--output", tmp_path / "x"
     )
-    assert "import` first" in complaint("ngram", "train", corpus, "--tokenizer", file, "--output", tmp_path / "n.ngram")
+    assert not (tmp_path / "x" / "work" / "counts").exists()  # refused before words are counted
+    small = "--set", "ngram.order=2", "--set", "ngram.discount_fallback=[0.5, 1.0, 1.5]", "--work", tmp_path / "work"
+    call("ngram", "train", corpus, "--tokenizer", file, "--output", tmp_path / "n.ngram", *small)
+    scored = call("ngram", "score", corpus, "--tokenizer", file, "--model", tmp_path / "n.ngram", *small[-2:])
+    assert len(scored.splitlines()) == 120
 
 
 def test_input_that_is_not_utf8_and_negative_ids_are_one_line(folder):

@@ -293,13 +293,13 @@ def test_an_error_of_our_code_is_not_damage(tmp_path, monkeypatch):
 
 def test_rows_at_a_time_follow_from_the_size_of_decoded_ones(tmp_path, monkeypatch):
     """Read texts that a dictionary holds once: their size in the file says nothing of that in memory."""
-    monkeypatch.setattr(arrow, "BLOCK_BYTES", 10_000)
     monkeypatch.setattr(arrow, "FIRST_ROWS", 2)
     texts = ["x" * 1000] * 100 + ["y"] * 100_000
     path = tmp_path / "x.parquet"
     for column in (pa.array(texts), pa.array(texts).dictionary_encode()):
         pq.write_table(pa.table({"text": column}), path, row_group_size=60_000)
-        piece = InputSlice(File(str(path), "x", "parquet", None, path.stat().st_size, ""))
+        file = File(str(path), "x", "parquet", None, path.stat().st_size, "", block_bytes=10_000)
+        piece = InputSlice(file)
         batches = list(arrow.read_parquet(piece, ReadContext(InputSettings(), pytest.fail)))
         assert [text for found in batches for text in found.columns["text"].to_pylist()] == texts
         assert np.concatenate([found.numbers for found in batches]).tolist() == list(range(1, len(texts) + 1))
