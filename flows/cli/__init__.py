@@ -51,7 +51,9 @@ SECTIONS = {
     },
     "Train": {
         "pretrain": "Train a GPT on token shards.",
+        "finetune": "Train a pretrained model on labeled documents.",
         "generate": "Generate text with a trained model.",
+        "quantize": "Quantize a trained model to 8, 4 or 2 bits per weight.",
         "export-model": "Export a trained model for transformers.",
         "ngram": "Train n-gram language models, score documents, convert from and to KenLM.",
         "classifier": "Train quality classifiers; score documents with them or any fastText model.",

@@ -30,6 +30,11 @@ work_argument = click.argument("work", metavar="WORK")
 input_option = click.option(
     "--input", "paths", multiple=True, metavar="PATH", help="File, folder, glob or URL to read; may be repeated."
 )
+METHOD = click.option(
+    "--method",
+    type=click.Choice(["lora", "bottleneck", "prefix", "prompt", "p-tuning-v2"]),
+    help="Freeze the weights that training begins with, and train an adapter.",
+)
 _set = click.option("--set", "changes", multiple=True, metavar="STEP.SETTING=VALUE", help="Change one setting.")
 _output = click.option(
     "--output", "work", default="work", show_default=True, metavar="FOLDER", help="Work folder to write."

@@ -13,10 +13,12 @@ from gristmill.pipelines.storage.files import atomic_write, to_path
 from gristmill.pipelines.storage.manifest import Manifest
 from gristmill.pipelines.tokens.settings import TRAIN, VALIDATION
 from gristmill.pipelines.tokens.shards import TokenShards
+from gristmill.pretrain.adapters.attach import AdapterSettings, attach
 from gristmill.pretrain.baselines import compare
 from gristmill.pretrain.data.batches import TokenSplit
 from gristmill.pretrain.evaluation.generate import Sampling, generate
 from gristmill.pretrain.exchange.checkpoints import export_model, import_model
+from gristmill.pretrain.exchange.peft import export_adapter
 from gristmill.pretrain.model.config import PRESETS, ModelConfig, preset
 from gristmill.pretrain.model.devices import Machine
 from gristmill.pretrain.model.gpt import GPT
@@ -29,7 +31,7 @@ from gristmill.tokenizers_lab.formats.model import FILE, read_model
 from gristmill.tokenizers_lab.import_tokenizer import open_tokenizer
 
 S = TypeVar("S", bound=Settings)
-TABLES = "model", "train", "machine", "save"
+TABLES = "model", "train", "adapter", "machine", "save"
 
 
 def open_splits(folder: str) -> tuple[TokenSplit, TokenSplit | None, TokenShards]:
@@ -62,13 +64,14 @@ def open_model(folder: str) -> LanguageModel:
 
 
 class PretrainSettings(Settings):
-    """Settings of ``gristmill pretrain``: a model, its training, its machine."""
+    """Settings of ``gristmill pretrain``: a model, its training, its adapter, its machine."""
 
     preset: str = "nano"
     steps: int | None = Field(None, ge=1)  # in place of train.steps
     init: str | None = None  # run, or GPT-2 or Llama, whose weights the training begins with
     model: dict[str, Any] = {}  # settings of the preset to change
     train: TrainSettings = TrainSettings()
+    adapter: AdapterSettings | None = None  # trained in place of the weights of init
     machine: Machine = Machine()
     save: CheckpointSettings = CheckpointSettings()
 
@@ -76,6 +79,8 @@ class PretrainSettings(Settings):
         """Return the configuration of the model. Raises RecipeError for an unknown preset, and for invalid changes."""
         if self.init and self.model:
             raise RecipeError("init brings its own configuration: leave out the settings of model")
+        if self.adapter and not self.init:
+            raise RecipeError("an adapter needs a trained model: name one by init (--init MODEL)")
         return read_settings(ModelConfig, preset(self.preset, vocab_size, **self.model), "[model]")
 
     def training(self) -> TrainSettings:
@@ -83,6 +88,8 @@ class PretrainSettings(Settings):
         changes: dict[str, Any] = {"steps": self.steps} if self.steps else {}
         if not PRESETS.get(self.preset, {}).get("causal", True):
             changes["objective"] = "masked"
+        if self.adapter:
+            changes["optimizer"] = "adamw"  # Muon is for whole matrices
         return self.train.model_copy(update={k: v for k, v in changes.items() if k not in self.train.model_fields_set})
 
 
@@ -92,9 +99,10 @@ class PretrainSection(PretrainSettings):
     tokenizer: str | None = None  # name of the tokenizer whose tokens are read; None: the only one
 
 
-def pretrain_settings(given: dict[str, Any], changes: Iterable[str]) -> PretrainSettings:
-    """Read settings from options, and from changes such as ``train.lr=1e-3``."""
-    tables = {name: table for name, table in parse_changes(changes, TABLES).items() if table}
+def pretrain_settings(given: dict[str, Any], changes: Iterable[str], method: str | None = None) -> PretrainSettings:
+    """Read settings from options, and from changes such as ``train.lr=1e-3``; ``method`` is that of an adapter."""
+    defaults = {"adapter": {"method": method}} if method else {}
+    tables = {name: table for name, table in parse_changes(changes, TABLES, **defaults).items() if table}
     return read_settings(PretrainSettings, {k: v for k, v in given.items() if v is not None} | tables, "pretrain")
 
 
@@ -108,6 +116,8 @@ def train_model(
     train, validation, shards = open_splits(tokens)
     shape, training, folder = settings.shape(shards.vocab_size), settings.training(), to_path(output)
     model = open_model(settings.init) if settings.init else GPT(shape, training.init_seed)
+    if settings.adapter:
+        attach(as_gpt(model, settings.init or ""), settings.adapter, training.init_seed)
     summary = pretrain(train, validation, model, training, folder, settings.machine, settings.save, on_log, on_replace)
     if shards.about["tokenizer"]["file"]:
         with atomic_write(folder / shards.tokenizer.name) as file:
@@ -118,7 +128,8 @@ def train_model(
 def progress_line(line: dict) -> str:
     """Return a line of a run's log as text."""
     if "validation" in line:
-        return f"step {line['step']:>7,}  validation {line['validation']:.4f}"
+        more = "".join(f"  {name} {line[name]:.4f}" for name in ("accuracy", "f1") if name in line)
+        return f"step {line['step']:>7,}  validation {line['validation']:.4f}{more}"
     speed = f"{line['tokens_per_second']:,.0f} tokens/s" + (f", MFU {line['mfu']:.1%}" if "mfu" in line else "")
     return f"step {line['step']:>7,} of {line['steps']:,}  loss {line['loss']:.4f}  lr {line['lr']:.2e}  {speed}"
 
@@ -135,11 +146,21 @@ def compare_baselines(tokens: str, name: str, steps: int, changes: Iterable[str]
     return [uniform, ngram_row(train, validation), *networks]
 
 
-def write_export(run: str, output: str) -> str:
-    """Export a model for ``gristmill export-model``, with its tokenizer if it has one; return the layout's name."""
-    model, folder = open_model(run), to_path(output)
+def as_gpt(model: LanguageModel, run: str) -> GPT:
+    """Return the model. Raise RecipeError if it is no GPT."""
     if not isinstance(model, GPT):
-        raise RecipeError(f"{run} holds an LSTM, for which transformers has no layout; expected a GPT")
+        raise RecipeError(f"expected a GPT in {run}, found a model of kind {type(model).__name__}")
+    return model
+
+
+def write_export(run: str, output: str, adapter_only: bool = False) -> str:
+    """Export a model for ``gristmill export-model``, with its tokenizer if it has one; return the layout's name.
+
+    LoRA is merged. With ``adapter_only`` the adapter alone is written, in the layout of ``peft``.
+    """
+    model, folder = as_gpt(open_model(run), run), to_path(output)
+    if adapter_only:
+        return export_adapter(model, folder)
     layout = export_model(model, folder)
     if (to_path(run) / FILE).exists():
         with atomic_write(folder / "tokenizer.json") as file:
@@ -151,10 +172,7 @@ def continue_text(run: str, prompt: str | None, ids: list[int] | None, copies: i
     """Continue a prompt for ``gristmill generate``; return texts, or lists of ids for a prompt of ids."""
     tables = parse_changes(changes, ("sample", "machine"))
     sampling, machine = read_table(Sampling, tables, "sample"), read_table(Machine, tables, "machine")
-    model = open_model(run)
-    if not isinstance(model, GPT):
-        raise RecipeError(f"{run} holds an LSTM, which cannot generate text; expected a GPT")
-    model = model.to(machine.init_device())
+    model = as_gpt(open_model(run), run).to(machine.init_device())
     if ids is not None:
         return generate(model, ids, sampling, copies)
     tokenizer = open_tokenizer(run)

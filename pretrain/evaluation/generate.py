@@ -53,7 +53,8 @@ class Decoder:
         self._read(self.seen_BT[:, -model.shape.context :])
 
     def _read(self, ids_BT: Tensor) -> None:
-        self.cache = Cache(self.model.shape, self.copies, self.model.embedding.weight)
+        prefix = self.model.prefix.size if self.model.prefix is not None else 0
+        self.cache = Cache(self.model.shape, self.copies, self.model.embedding.weight, prefix)
         self._step(ids_BT)
 
     def _step(self, ids_BT: Tensor) -> None:
@@ -63,7 +64,7 @@ class Decoder:
     def add(self, next_B: Tensor) -> None:
         """Append the next token of each copy, int64[B], and compute new logits."""
         self.seen_BT = torch.cat((self.seen_BT, next_B[:, None]), 1)
-        if self.cache.length == self.model.shape.context:
+        if self.cache.full:
             self._read(self.seen_BT[:, -max(1, self.model.shape.context // 2) :])
         else:
             self._step(next_B[:, None])

@@ -9,6 +9,8 @@ from upath import UPath
 
 from gristmill.pipelines.errors import InputError, RecipeError, WorkError, naming
 from gristmill.pipelines.settings import Settings, read_settings, shown
+from gristmill.pretrain.adapters.attach import AdapterSettings
+from gristmill.pretrain.adapters.lora import merge_lora
 from gristmill.pretrain.exchange import gpt2, llama, openai_tf
 from gristmill.pretrain.model.config import ModelConfig
 from gristmill.pretrain.model.gpt import GPT
@@ -52,11 +54,15 @@ def _mismatches(shape: ModelConfig, required: dict) -> list[str]:
 
 
 def export_model(model: GPT, folder: UPath) -> str:
-    """Write a folder for ``AutoModelForCausalLM.from_pretrained``; return the layout's name.
+    """Write a folder for ``AutoModelForCausalLM.from_pretrained``; return the layout's name. LoRA is merged.
 
-    Raises RecipeError if no layout matches the model.
+    Raises RecipeError if no layout matches the model, or if it has another adapter.
     """
     name = find_layout(model.shape)
+    adapter = model.changes.get("adapter")
+    if isinstance(adapter, AdapterSettings) and adapter.method != "lora":
+        raise RecipeError(f"transformers has no layout for a model with {adapter.method}; export the adapter alone")
+    merge_lora(model)
     write_tensors(folder / WEIGHTS, dict(LAYOUTS[name].export_weights(model.shape, weights(model))))
     write_json(folder / CONFIG, LAYOUTS[name].to_config(model.shape))
     return name

@@ -25,9 +25,13 @@ class AttentionContext(NamedTuple):
 class Cache:
     """KV cache: keys and values of all tokens read, so that each new token costs one step."""
 
-    def __init__(self, shape: ModelConfig, batch: int, like: Tensor):
-        size = (shape.n_layers, batch, shape.key_heads, shape.context, shape.head_dim)
+    def __init__(self, shape: ModelConfig, batch: int, like: Tensor, prefix: int = 0):
+        size = (shape.n_layers, batch, shape.key_heads, prefix + shape.context, shape.head_dim)
         self.keys, self.values, self.length = like.new_zeros(size), like.new_zeros(size), 0
+
+    @property
+    def full(self) -> bool:
+        return self.length == self.keys.shape[3]
 
     def extend(self, layer: int, k_BKTC: Tensor, v_BKTC: Tensor) -> tuple[Tensor, Tensor]:
         """Append a layer's new keys and values; return all of that layer. The model advances ``length`` at the end."""
@@ -138,6 +142,16 @@ class Block(nn.Module):
         return x_BTD + self.dropout(self.mlp(self.mlp_norm(x_BTD)))
 
 
+class Prefix(nn.Module):
+    """Base of adapters that put ``size`` virtual tokens in front of the text; these take the first positions."""
+
+    size: int
+
+    def fill(self, model: "GPT", batch: int, cache: Cache | None) -> Cache:
+        """Return the empty cache (or a new one) with the keys and values of the virtual tokens."""
+        raise NotImplementedError
+
+
 class GPT(LanguageModel):
     """A GPT. With ``documents`` (the document of each token within its row) tokens attend to their own document only,
     and positions count from its first token.
@@ -158,6 +172,7 @@ class GPT(LanguageModel):
         self.norm = make_norm(shape)
         self.head: nn.Embedding = self.embedding if shape.tie_embeddings else nn.Embedding(shape.rows, shape.d_model)
         self.dropout = nn.Dropout(shape.dropout)
+        self.prefix: Prefix | None = None  # virtual tokens of an adapter, in front of every row
         self._register_tables()
         self._init_weights(torch.Generator().manual_seed(seed))
 
@@ -201,11 +216,16 @@ class GPT(LanguageModel):
 
     def hidden(self, inputs_BT: Tensor, documents_BT: Tensor | None = None, cache: Cache | None = None) -> Tensor:
         """Return [B, T, D] after the last norm. With a cache, the inputs follow the tokens that it holds."""
-        shape, start = self.shape, cache.length if cache else 0
-        positions_BT = torch.arange(start, start + inputs_BT.shape[1], device=inputs_BT.device)[None]
+        if self.prefix is not None and not (cache and cache.length):
+            cache = self.prefix.fill(self, len(inputs_BT), cache)
+        return self.transform(self.embedding(inputs_BT), documents_BT, cache)
+
+    def transform(self, x_BTD: Tensor, documents_BT: Tensor | None, cache: Cache | None) -> Tensor:
+        """Return [B, T, D] after the last norm for the embeddings of tokens, without positions."""
+        shape, start, length = self.shape, cache.length if cache else 0, x_BTD.shape[1]
+        positions_BT = torch.arange(start, start + length, device=x_BTD.device)[None]
         if documents_BT is not None:
             positions_BT = positions_BT - document_starts(documents_BT)
-        x_BTD = self.embedding(inputs_BT)
         if self.learned is not None:
             x_BTD = x_BTD + self.learned(positions_BT)
         elif shape.position_encoding == "sinusoidal":  # embeddings must be of unit size, as sinusoids are
@@ -214,7 +234,7 @@ class GPT(LanguageModel):
         for layer, block in enumerate(self.blocks):
             x_BTD = block(x_BTD, ctx, cache, layer)
         if cache:
-            cache.length += inputs_BT.shape[1]
+            cache.length += length
         return self.norm(x_BTD)
 
     def _attention_context(
@@ -235,7 +255,8 @@ class GPT(LanguageModel):
         mask = (key_1S <= query_T1) if shape.causal else torch.ones_like(key_1S <= query_T1)
         mask = mask[None, None]
         if documents_BT is not None:
-            mask = mask & (documents_BT[:, None, :, None] == documents_BT[:, None, None, :])
+            same_document = documents_BT[:, None, :, None] == documents_BT[:, None, None, :]
+            mask = mask & F.pad(same_document, (start, 0), value=True)
         if shape.position_encoding == "alibi":
             bias = -self.slopes * (query_T1 - key_1S).abs()
             mask = torch.where(mask, bias[None], -torch.inf)

@@ -23,19 +23,26 @@ from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.settings import Settings, read_settings
 from gristmill.pipelines.storage.files import atomic_write, is_local, remove_temporary_files
 from gristmill.pipelines.storage.manifest import MANIFEST, Manifest, Part, fingerprint, require_finished
+from gristmill.pretrain.adapters.attach import AdapterSettings, attach
+from gristmill.pretrain.model.classifier import Classifier, HeadSettings
 from gristmill.pretrain.model.config import LSTMConfig, ModelConfig
 from gristmill.pretrain.model.gpt import GPT
 from gristmill.pretrain.model.loss import LanguageModel
 from gristmill.pretrain.model.lstm import LSTM
+from gristmill.pretrain.quantize.layers import quantize_model
+from gristmill.pretrain.quantize.scheme import QuantizeSettings
 
 MODEL, SHAPE, OPTIMIZER = "model.safetensors", "model.json", "optimizer.safetensors"
 
 
 class ModelFile(Settings):
-    """Contents of `SHAPE`."""
+    """Contents of `SHAPE`: the network as it was built, and its changes."""
 
     kind: Literal["gpt", "rnn"]
     shape: dict[str, Any]
+    adapter: AdapterSettings | None = None
+    head: HeadSettings | None = None
+    quantize: QuantizeSettings | None = None
 
 
 class State(Settings):
@@ -82,16 +89,20 @@ def read_tensors(path: UPath) -> dict[str, torch.Tensor]:
         raise WorkError(f"{path} is no safetensors file, or was cut short ({reason}); remove it") from None
 
 
-def check_size(shape: ModelConfig | LSTMConfig, tensors: dict[str, torch.Tensor], where: str) -> None:
-    """Raise WorkError, before a model is allocated, if the tensors are too small for its configuration."""
-    found = sum(tensor.numel() for tensor in tensors.values())
+def check_size(shape: ModelConfig | LSTMConfig, tensors: dict[str, torch.Tensor], where: str, packed: int = 1) -> None:
+    """Raise WorkError, before a model is allocated, if the tensors are too small for its configuration.
+
+    A byte of a quantized model holds ``packed`` weights.
+    """
+    found = sum(tensor.numel() * (packed if tensor.dtype == torch.uint8 else 1) for tensor in tensors.values())
     if found < shape.matrices():
         raise WorkError(f"{where} holds {found:,} numbers, but its configuration needs at least {shape.matrices():,}")
 
 
 def weights(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Return all weights by name, each once: a tied output matrix is the embedding."""
-    return dict(model.named_parameters())
+    """Return all weights by name, each once: a tied output matrix is the embedding. Codes of quantized ones count."""
+    saved = model.state_dict()
+    return dict(model.named_parameters()) | {name: each for name, each in model.named_buffers() if name in saved}
 
 
 def set_weights(model: nn.Module, tensors: dict[str, torch.Tensor], where: str) -> None:
@@ -103,17 +114,25 @@ def set_weights(model: nn.Module, tensors: dict[str, torch.Tensor], where: str) 
         raise WorkError(f"{where} holds {extra[0]} and {len(extra) - 1} more weights that this model lacks")
     with torch.no_grad():
         for name, parameter in own.items():
-            if parameter.shape != tensors[name].shape:
-                found, expected = list(tensors[name].shape), list(parameter.shape)
-                raise WorkError(f"{where}: {name} is {found}, expected {expected}")
-            parameter.copy_(tensors[name])
+            given = tensors[name]
+            if parameter.shape != given.shape:
+                raise WorkError(f"{where}: {name} is {list(given.shape)}, expected {list(parameter.shape)}")
+            if parameter.is_floating_point() != given.is_floating_point():
+                raise WorkError(f"{where}: {name} is {given.dtype}, expected {parameter.dtype}")
+            parameter.copy_(given)
 
 
 def save_model(folder: UPath, model: LanguageModel) -> None:
     """Write a finished model: weights and configuration."""
-    kind = "rnn" if isinstance(model, LSTM) else "gpt"
     write_tensors(folder / MODEL, weights(model))
-    write_json(folder / SHAPE, {"kind": kind, "shape": model.shape.model_dump()})
+    write_json(folder / SHAPE, describe(model))
+
+
+def describe(model: LanguageModel) -> dict[str, Any]:
+    """Return the contents of `SHAPE`."""
+    kind = "rnn" if isinstance(model, LSTM) else "gpt"
+    changes = {name: settings.model_dump(mode="json") for name, settings in model.changes.items()}
+    return {"kind": kind, "shape": model.shape.model_dump(), **changes}
 
 
 def load_model(folder: UPath) -> LanguageModel:
@@ -129,8 +148,15 @@ def load_model(folder: UPath) -> LanguageModel:
         model = LSTM(lstm)
     else:
         gpt = read_settings(ModelConfig, file.shape, f"{path}, shape")
-        check_size(gpt, tensors, f"{folder / MODEL}")
-        model = GPT(gpt)
+        check_size(gpt, tensors, f"{folder / MODEL}", 8 // file.quantize.bits if file.quantize else 1)
+        taken = file.adapter.virtual_tokens if file.adapter else 0
+        model = GPT(gpt.model_copy(update={"context": gpt.context + taken}))
+        if file.adapter:
+            attach(model, file.adapter)
+        if file.head:
+            model = Classifier(model, file.head)
+        if file.quantize:
+            quantize_model(model, file.quantize)
     set_weights(model, tensors, f"{folder / MODEL}")
     return model.eval()
 

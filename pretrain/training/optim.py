@@ -33,11 +33,16 @@ def lr_at(step: int, steps: int, schedule: Schedule, warmup: int, decay_fraction
 def make_optimizers(
     model: nn.Module, kind: Literal["adamw", "muon"], lr: float, weight_decay: float, betas: tuple[float, float]
 ) -> dict[str, torch.optim.Optimizer]:
-    """Build AdamW for all parameters, or Muon for matrices in blocks and AdamW for the rest. Vectors do not decay."""
+    """Build AdamW for all trained parameters, or Muon for matrices in blocks and AdamW for the rest.
+
+    Vectors do not decay.
+    """
     muon: list[nn.Parameter] = []
     matrices: list[nn.Parameter] = []
     vectors: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         inner = kind == "muon" and parameter.ndim == 2 and name.startswith("blocks.")
         (muon if inner else matrices if parameter.ndim == 2 else vectors).append(parameter)
     groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]

@@ -29,7 +29,7 @@ def draw_curve(path: UPath, lines: list[dict], title: str) -> None:
         axes.plot(
             *zip(*validation, strict=True), "o-", color="#c8553d", linewidth=1.6, markersize=4, label="validation"
         )
-    axes.set(xlabel="step", ylabel="nats per token", title=title)
+    axes.set(xlabel="step", ylabel="loss (nats)", title=title)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
     buffer = io.BytesIO()

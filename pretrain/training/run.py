@@ -8,7 +8,6 @@ from time import perf_counter
 
 import numpy as np
 import orjson
-import polars as pl
 import torch
 from pydantic import Field
 from upath import UPath
@@ -17,27 +16,31 @@ from gristmill.pipelines.errors import RecipeError, WorkError
 from gristmill.pipelines.settings import Settings, read_settings
 from gristmill.pipelines.storage.files import atomic_write, is_local
 from gristmill.pipelines.storage.manifest import MANIFEST, Manifest, Part, fingerprint
-from gristmill.pretrain.data.batches import Loader, TokenSplit
-from gristmill.pretrain.data.masking import Masking
-from gristmill.pretrain.evaluation.perplexity import DocumentLosses, score_documents, window_loss
+from gristmill.pretrain.data.batches import TokenSplit
 from gristmill.pretrain.model.devices import Machine, ProcessGroup, init_distributed
 from gristmill.pretrain.model.loss import LanguageModel
 from gristmill.pretrain.training.checkpoint import (
     MODEL,
     SHAPE,
     checkpoints,
+    describe,
     load_checkpoint,
     read_json,
+    read_tensors,
     save_checkpoint,
     save_model,
+    set_weights,
+    weights,
     write_json,
+    write_tensors,
 )
+from gristmill.pretrain.training.objective import SCORES, Objective, TokenObjective
 from gristmill.pretrain.training.plot_loss import draw_curve
 from gristmill.pretrain.training.trainer import DivergenceGuard, Trainer, TrainSettings
 
 RUN, LOG, CHECKPOINTS = "run.json", "log.jsonl", "checkpoints"
-SCORES, CURVE, SUMMARY = "documents.parquet", "loss.png", "summary.json"
-RESULT_FILES = [RUN, MODEL, SHAPE, SCORES, SUMMARY]  # files of a finished run that are equal in two equal runs
+CURVE, SUMMARY, BEST = "loss.png", "summary.json", "best.safetensors"
+RESULT_FILES = [RUN, MODEL, SHAPE, SUMMARY]  # files of a finished run that are equal in two equal runs
 
 
 class CheckpointSettings(Settings):
@@ -79,14 +82,28 @@ def pretrain(
     Raises WorkError if the folder belongs to any other run, RecipeError if tokens and model do not match,
     TrainingDiverged if the loss diverges.
     """
-    check(train, validation, model, training)
-    settings = _dependencies(train, validation, model, training)
+    objective = TokenObjective(train, validation, model, training)
+    return fit(objective, model, training, folder, machine, saving, on_log, on_replace)
+
+
+def fit(
+    objective: Objective,
+    model: LanguageModel,
+    training: TrainSettings,
+    folder: UPath,
+    machine: Machine,
+    saving: CheckpointSettings,
+    on_log: OnLog = lambda line: None,
+    on_replace: OnReplace | None = None,
+) -> dict:
+    """Train ``model`` by an objective, as `pretrain` does."""
+    settings = _dependencies(objective, model, training)
     identity = fingerprint(settings)
     with init_distributed(machine.device) as world:
         if (finished := Manifest.read(folder)) and finished.fingerprint == identity:
             finished.verify(folder)
             return orjson.loads((folder / SUMMARY).read_bytes())
-        run = TrainingRun(train, validation, model, training, folder, machine, saving, on_log, world)
+        run = TrainingRun(objective, model, training, folder, machine, saving, on_log, world)
         if world.rank == 0:
             _claim(folder, settings, identity, on_replace)
         world.wait()
@@ -94,25 +111,10 @@ def pretrain(
         run.train()
         summary = run.finish()
         if world.rank == 0:
-            files = RESULT_FILES if run.scores else [name for name in RESULT_FILES if name != SCORES]
-            Manifest(identity, settings, {"run": Part.from_files(folder, identity, files, {})}).write(folder)
+            files = Part.from_files(folder, identity, RESULT_FILES + run.files, {})
+            Manifest(identity, settings, {"run": files}).write(folder)
         world.wait()
     return summary
-
-
-def check(train: TokenSplit, validation: TokenSplit | None, model: LanguageModel, training: TrainSettings) -> None:
-    """Raise RecipeError unless tokens, model and objective match."""
-    shape = model.shape
-    for tokens in filter(None, (train, validation)):
-        if tokens.vocab_size != shape.vocab_size:
-            raise RecipeError(
-                f"the model has a vocabulary of {shape.vocab_size:,} tokens, but {tokens.name} has "
-                f"{tokens.vocab_size:,}: expected shards of the same tokenizer"
-            )
-    causal = getattr(shape, "causal", True)
-    if causal != (training.objective == "next"):
-        wanted = "causal = true" if training.objective == "next" else "causal = false (--preset nano-bert)"
-        raise RecipeError(f"train.objective {training.objective!r} needs a model with {wanted}")
 
 
 class TrainingRun:
@@ -120,8 +122,7 @@ class TrainingRun:
 
     def __init__(
         self,
-        train: TokenSplit,
-        validation: TokenSplit | None,
+        objective: Objective,
         model: LanguageModel,
         training: TrainSettings,
         folder: UPath,
@@ -130,19 +131,16 @@ class TrainingRun:
         on_log: OnLog,
         world: ProcessGroup,
     ):
-        self.validation, self.training, self.folder = validation, training, folder
+        self.objective, self.training, self.folder = objective, training, folder
         self.saving, self.world = saving, world
-        self.scores: DocumentLosses | None = None
+        self.files: list[str] = []  # that the objective wrote
         self.on_log = on_log if world.rank == 0 else lambda line: None
         if training.batch_size < world.size:
             raise RecipeError(f"train.batch_size {training.batch_size} is below the number of processes, {world.size}")
-        self.context, self.masking = model.shape.context, None
-        if training.objective == "masked":
-            self.masking = Masking(mask_probability=training.mask_probability, vocab_size=model.shape.vocab_size)
+        self.context = model.shape.context
         self.trainer = Trainer(model, training, machine, world)
-        order = training.batch_size, training.seed, training.packing
-        self.loader = Loader(train, self.context, *order, self.masking, world.rank, world.size)
-        self.guard, self.start = DivergenceGuard(training.max_loss_increase), 0
+        self.loader = objective.loader(world)
+        self.guard, self.start, self.done = DivergenceGuard(training.max_loss_increase), 0, 0
         self.lines: list[dict] = []  # of the log
         self.pending: list[tuple[int, torch.Tensor, torch.Tensor]] = []  # step, loss and norm, not logged yet
 
@@ -166,13 +164,15 @@ class TrainingRun:
         self.log_start = perf_counter()
         for number, batch in enumerate(self.loader.batches(self.start, steps), self.start):
             self.pending.append((number + 1, *self.trainer.step(number, batch)))
-            done = number + 1
+            self.done = done = number + 1
             evaluate = saving.evaluate_every and done % saving.evaluate_every == 0 and done < steps
             save = done % saving.checkpoint_every == 0 and done < steps
             if done % saving.log_every == 0 or evaluate or save or done == steps:
                 self._log_steps()
             if evaluate:
                 self._evaluate(done)
+                if self._out_of_patience():
+                    break
             if save and self.world.rank == 0:
                 position = self.loader.position(done)
                 state = {"step": done, "data": position, "torch": torch.__version__}
@@ -200,11 +200,23 @@ class TrainingRun:
         self.pending, self.log_start = [], perf_counter()
 
     def _evaluate(self, done: int) -> None:
-        if self.validation:
-            loss = window_loss(self.trainer.model, self.validation, self.context, self.world, self.masking)
-            line = {"step": done, "validation": loss}
-            self._append([line])
-            self.on_log(line)
+        found = self.objective.evaluate(self.trainer.model, self.world)
+        if not found:
+            return
+        best = min(self._validations(), default=float("inf"))
+        line = {"step": done, **found}
+        self._append([line])
+        self.on_log(line)
+        if self.objective.patience and self.world.rank == 0 and found["validation"] < best:
+            write_tensors(self.folder / BEST, weights(self.trainer.model))
+
+    def _validations(self) -> list[float]:
+        return [line["validation"] for line in self.lines if "validation" in line]
+
+    def _out_of_patience(self) -> bool:
+        """Return True if the lowest loss on the validation data is ``patience`` evaluations old."""
+        patience, losses = self.objective.patience, self._validations()
+        return patience is not None and len(losses) - 1 - int(np.argmin(losses)) >= patience
 
     def _append(self, lines: list[dict]) -> None:
         self.lines += lines
@@ -218,27 +230,36 @@ class TrainingRun:
                 file.write(log)
 
     def finish(self) -> dict:
-        """Evaluate, draw the loss, write the model; return the summary, which is equal in two equal runs."""
+        """Evaluate, draw the loss, write the model; return the summary, which is equal in two equal runs.
+
+        With patience, the model is that of the lowest loss on the validation data.
+        """
         model, training = self.trainer.model, self.training
-        summary = {
-            "steps": training.steps,
-            "tokens": training.steps * training.batch_size * self.context,
-            "epochs": training.steps * training.batch_size / self.loader.rows,
-            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        summary: dict = {
+            "steps": self.done,
+            "tokens": self.done * training.batch_size * self.context,
+            "epochs": self.done * training.batch_size / self.loader.rows,
+            "parameters": parameters,
             "flops_per_token": model.shape.flops_per_token(),
             "packing": {"kind": training.packing, **asdict(self.loader.packing.stats)},
             "loss": self._last_loss(),
         }
-        if self.validation:
-            self._evaluate(training.steps)
-            summary["validation"] = self.lines[-1]["validation"]
-            if not self.masking:  # a masked model gives no probability of the text
-                self.scores = score_documents(model, self.validation, self.context, world=self.world)
-                summary |= {"bits_per_byte": self.scores.bits_per_byte, "perplexity": self.scores.perplexity}
+        trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+        if trained < parameters:
+            summary["trained_parameters"] = trained
+        if "validation" not in self.lines[-1]:  # as after an early stop
+            self._evaluate(self.done)
+        if losses := self._validations():
+            summary["validation"] = losses[-1]
+            if self.objective.patience:
+                self.world.wait()  # until the first process has written the best weights
+                set_weights(model, read_tensors(self.folder / BEST), f"{self.folder / BEST}")
+                summary["validation"] = min(losses)
+        more, self.files = self.objective.finish(model, self.folder, self.world)
+        summary |= more
         if self.world.rank == 0:
-            if self.scores:
-                write_scores(self.folder / SCORES, self.scores)
-            draw_curve(self.folder / CURVE, self.lines, f"{self.folder.name}: {summary['parameters']:,} parameters")
+            draw_curve(self.folder / CURVE, self.lines, f"{self.folder.name}: {parameters:,} parameters")
             save_model(self.folder, model)
             write_json(self.folder / SUMMARY, summary)
         return summary
@@ -248,32 +269,24 @@ class TrainingRun:
         return float(np.mean(losses[-DivergenceGuard.WINDOW :]))
 
 
-def write_scores(path: UPath, scores: DocumentLosses) -> None:
-    """Write one row per document of the split, in order, for comparing runs document by document."""
-    columns = {"tokens": scores.tokens, "nats": scores.nats, "bytes": scores.bytes}
-    with atomic_write(path) as file:
-        pl.DataFrame(columns).with_row_index("document").write_parquet(file)
-
-
 def read_log(folder: UPath) -> list[dict]:
     """Return the lines of a run's log, without a last line that a kill cut short."""
     lines = (folder / LOG).read_bytes().split(b"\n")
     return [orjson.loads(line) for line in lines[:-1]]
 
 
-def _dependencies(
-    train: TokenSplit, validation: TokenSplit | None, model: LanguageModel, training: TrainSettings
-) -> dict:
+def _dependencies(objective: Objective, model: LanguageModel, training: TrainSettings) -> dict:
     """Everything that a run's results depend on."""
     digest = hashlib.sha256()
     for parameter in model.parameters():
         digest.update(parameter.detach().cpu().numpy().tobytes())
+    described = describe(model)
     return {
         "weights": digest.hexdigest(),  # the initial ones
-        "model": model.shape.model_dump(),
+        "model": described["shape"],
+        **{name: described[name] for name in model.changes},
         "train": training.model_dump(),
-        "tokens": train.fingerprint,
-        "validation": validation.fingerprint if validation else None,
+        **objective.settings,
     }
 
 
@@ -301,7 +314,7 @@ def _claim(folder: UPath, settings: dict, identity: str, on_replace: OnReplace |
 
 def _discard(folder: UPath) -> None:
     """Remove the model and the checkpoints of a run, the manifest first: without it the rest counts as unfinished."""
-    for name in (MANIFEST, *RESULT_FILES):
+    for name in (MANIFEST, *RESULT_FILES, SCORES, BEST):
         if name != RUN:
             (folder / name).unlink(missing_ok=True)
     for path in checkpoints(folder / CHECKPOINTS):

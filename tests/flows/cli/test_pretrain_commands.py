@@ -95,6 +95,37 @@ def test_a_run_may_begin_with_the_weights_of_another(trained, tokens, tmp_path):
     assert first["loss"] < 5.0 and json.loads(done.stdout)["parameters"]
 
 
+def test_an_adapter_is_trained_merged_and_exported_alone(trained, tokens, tmp_path):
+    lora = ("--method", "lora", "--set", "adapter.rank=2", "--set", 'adapter.targets=["mlp.up", "attention.qkv"]')
+    done = call("pretrain", tokens, "--init", trained[0], *lora, "--steps", 5, "--output", tmp_path / "lora")
+    assert " of them trained" in done.stdout
+    asked = ("--prompt", "By the river", "--set", "sample.temperature=0", "--set", "sample.max_new_tokens=9")
+    call("export-model", tmp_path / "lora", "--output", tmp_path / "merged")
+    assert call("generate", tmp_path / "merged", *asked).stdout == call("generate", tmp_path / "lora", *asked).stdout
+    assert "lora" in call("export-model", tmp_path / "lora", "--output", tmp_path / "peft", "--adapter-only").stdout
+    assert {"adapter_config.json", "adapter_model.safetensors"} == set(os.listdir(tmp_path / "peft"))
+    call("pretrain", tokens, "--init", trained[0], "--method", "prompt", "--steps", 2, "--output", tmp_path / "prompt")
+    assert call("generate", tmp_path / "prompt", *asked).stdout.startswith("By the river")
+    assert "export the adapter alone" in str(complaint("export-model", tmp_path / "prompt", "--output", tmp_path / "x"))
+    assert "needs a trained model" in str(complaint("pretrain", tokens, *lora, "--output", tmp_path / "y"))
+
+
+def test_a_quantized_run_is_used_like_any_other(trained, tokens, tmp_path):
+    small = call("quantize", trained[0], "--group", 16, "--tokens", tokens, "--output", tmp_path / "small", "--json")
+    found = json.loads(small.stdout)
+    assert found["after"]["bytes"] < found["before"]["bytes"]
+    assert found["after"]["perplexity"] == pytest.approx(found["before"]["perplexity"], rel=0.005)
+    assert {"model.json", "quantization.png", "summary.json", "gristmill.json"} <= set(os.listdir(tmp_path / "small"))
+    assert call("generate", tmp_path / "small", "--prompt", "The mill").stdout.startswith("The mill")
+    table = call("quantize", trained[0], "--bits", 2, "--output", tmp_path / "tiny").stdout
+    assert "before" in table and "4 layers quantized" in table
+    assert "quantized already" in str(complaint("quantize", tmp_path / "tiny", "--output", tmp_path / "again"))
+    assert "choose another --output" in str(complaint("quantize", trained[0], "--output", trained[0]))
+    assert "groups of 7 do not divide" in str(
+        complaint("quantize", trained[0], "--group", 7, "--output", tmp_path / "odd")
+    )
+
+
 def test_a_masked_model_is_a_preset(tokens, tmp_path):
     done = call("pretrain", tokens, "--preset", "nano-bert", "--steps", 2, "--output", tmp_path / "bert", *SMALL)
     assert "validation" in done.stdout and "bits per byte" not in done.stdout

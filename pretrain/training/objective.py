@@ -1,0 +1,88 @@
+"""Objectives of training: the batches of a step, the validation, and what a finished run adds to its summary."""
+
+from typing import Protocol
+
+import polars as pl
+from upath import UPath
+
+from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.storage.files import atomic_write
+from gristmill.pretrain.data.batches import Loader, TokenSplit
+from gristmill.pretrain.data.masking import Masking
+from gristmill.pretrain.evaluation.perplexity import DocumentLosses, score_documents, window_loss
+from gristmill.pretrain.model.devices import ProcessGroup
+from gristmill.pretrain.model.loss import LanguageModel
+from gristmill.pretrain.training.trainer import TrainSettings
+
+SCORES = "documents.parquet"
+
+
+class Objective(Protocol):
+    """Interface of objectives."""
+
+    settings: dict  # of data and objective, as far as the result depends on them
+    patience: int | None  # evaluations without a lower loss before training stops; None: it never stops early
+
+    def loader(self, world: ProcessGroup) -> Loader:
+        """Return the batches of this process."""
+
+    def evaluate(self, model: LanguageModel, world: ProcessGroup) -> dict:
+        """Return the loss on the validation data as ``validation``, and other measures; empty without such data."""
+
+    def finish(self, model: LanguageModel, folder: UPath, world: ProcessGroup) -> tuple[dict, list[str]]:
+        """Return what to add to the summary, and the files written to the folder."""
+
+
+class TokenObjective:
+    """Prediction of tokens, the next ones or hidden ones."""
+
+    patience: int | None = None
+
+    def __init__(self, train: TokenSplit, validation: TokenSplit | None, model: LanguageModel, training: TrainSettings):
+        check(train, validation, model, training)
+        self.train, self.validation, self.training = train, validation, training
+        self.context, self.masking = model.shape.context, None
+        if training.objective == "masked":
+            self.masking = Masking(mask_probability=training.mask_probability, vocab_size=model.shape.vocab_size)
+        self.settings = {"tokens": train.fingerprint, "validation": validation.fingerprint if validation else None}
+
+    def loader(self, world: ProcessGroup) -> Loader:
+        training = self.training
+        order = training.batch_size, training.seed, training.packing
+        return Loader(self.train, self.context, *order, self.masking, world.rank, world.size)
+
+    def evaluate(self, model: LanguageModel, world: ProcessGroup) -> dict:
+        if not self.validation:
+            return {}
+        return {"validation": window_loss(model, self.validation, self.context, world, self.masking)}
+
+    def finish(self, model: LanguageModel, folder: UPath, world: ProcessGroup) -> tuple[dict, list[str]]:
+        """Score each document in full; a masked model gives no probability of the text."""
+        if not self.validation or self.masking:
+            return {}, []
+        scores = score_documents(model, self.validation, self.context, world=world)
+        if world.rank == 0:
+            write_scores(folder / SCORES, scores)
+        return {"bits_per_byte": scores.bits_per_byte, "perplexity": scores.perplexity}, [SCORES]
+
+
+def check(train: TokenSplit, validation: TokenSplit | None, model: LanguageModel, training: TrainSettings) -> None:
+    """Raise RecipeError unless tokens, model and objective match."""
+    shape = model.shape
+    for tokens in filter(None, (train, validation)):
+        if tokens.vocab_size != shape.vocab_size:
+            raise RecipeError(
+                f"the model has a vocabulary of {shape.vocab_size:,} tokens, but {tokens.name} has "
+                f"{tokens.vocab_size:,}: expected shards of the same tokenizer"
+            )
+    causal = getattr(shape, "causal", True)
+    if causal != (training.objective == "next"):
+        wanted = "causal = true" if training.objective == "next" else "causal = false (--preset nano-bert)"
+        raise RecipeError(f"train.objective {training.objective!r} needs a model with {wanted}")
+
+
+def write_scores(path: UPath, scores: DocumentLosses) -> None:
+    """Write one row per document of the split, in order, for comparing runs document by document."""
+    columns = {"tokens": scores.tokens, "nats": scores.nats, "bytes": scores.bytes}
+    with atomic_write(path) as file:
+        pl.DataFrame(columns).with_row_index("document").write_parquet(file)

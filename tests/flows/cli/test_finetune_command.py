@@ -1,0 +1,56 @@
+"""gristmill finetune classify on a few documents with a column of labels."""
+
+import json
+import os
+import random
+
+import pytest
+from corpora import paragraph, write_jsonl
+from token_folders import token_folder
+
+from tests.flows.cli.test_pretrain_commands import SMALL, call, complaint
+
+
+@pytest.fixture(scope="module")
+def spam(tmp_path_factory):
+    """A run, and messages of which those about a prize are spam."""
+    folder, rng = tmp_path_factory.mktemp("spam"), random.Random(2)
+    rows = []
+    for i in range(120):
+        text = paragraph(rng, rng.randint(2, 6))
+        text = f"Win a prize! {text}" if i % 3 == 0 else text
+        rows.append({"id": f"m{i}", "text": text, "labels": {"spam": i % 3 == 0}, "kind": "a"})
+    write_jsonl(folder / "messages.jsonl", rows)
+    tokens = token_folder(folder, [row["text"] for row in rows])
+    call("pretrain", tokens, "--steps", 2, "--output", folder / "run", *SMALL)
+    return folder
+
+
+@pytest.mark.parametrize("method", [(), ("--method", "lora")])
+def test_a_classifier_is_trained_on_a_field(spam, tmp_path, method):
+    places = ("--output", tmp_path / "out", "--work", tmp_path / "work")
+    small = ("--set", "train.steps=30", "--set", "train.lr=0.01", *method)
+    done = call(
+        "finetune", "classify", spam / "run", spam / "messages.jsonl", "--label", "labels.spam", *places, *small
+    )
+    assert "held out  accuracy" in done.stdout and "predictions by label, false, true" in done.stdout
+    assert "accuracy" in done.stderr
+    made = {"model.json", "confusion.png", "predictions.parquet", "loss.png", "gristmill.json", "manifest.json"}
+    assert made <= set(os.listdir(tmp_path / "out"))
+    assert json.loads((tmp_path / "out" / "model.json").read_text())["head"]["classes"] == ["false", "true"]
+    assert "found a model of kind Classifier" in str(complaint("generate", tmp_path / "out", "--prompt", "x"))
+
+
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [
+        ("spam", "has no column 'spam'; --label names one of id, text, source, kind, labels"),
+        ("labels.ham", "has no document with text and 'labels.ham'"),
+        ("kind.ham", "has no document with text and 'kind.ham'"),
+        ("kind", "has one class in 'kind' ('a')"),
+    ],
+)
+def test_a_label_that_is_not_there_is_one_line(spam, tmp_path, label, words):
+    places = ("--output", tmp_path / "out", "--work", tmp_path / "work")
+    error = complaint("finetune", "classify", spam / "run", spam / "messages.jsonl", "--label", label, *places)
+    assert words in str(error)
