@@ -6,7 +6,9 @@ The script counts, by default in 100 simulations each:
 
 1. experiments on equal arms that find no difference, with two arms and with five;
 2. experiments that find a planted effect, of the size for which the plan states a power of 0.8;
-3. fits whose intervals contain all of E, alpha and beta, on points from Chinchilla's published laws with 0.5 % noise,
+3. experiments on equal arms whose documents differ by luck as much as runs do, for runs on documents of their own, on
+   three parts, and on two parts that count as if each run had its own;
+4. fits whose intervals contain all of E, alpha and beta, on points from Chinchilla's published laws with 0.5 % noise,
    and the CPU seconds of a fit.
 """
 
@@ -35,14 +37,33 @@ PUBLISHED = {
 FIRST_COMPUTE, LAST_COMPUTE = 6e18, 3e21  # FLOPs of Chinchilla's runs; model sizes are 44 M to 16 B
 
 
-def experiment(effects: dict[str, float], seed: int, seeds: int = 3, max_seeds: int | None = 6) -> list[dict]:
-    """Return the questions and answers of one simulated experiment; the first arm is the baseline."""
+def experiment(
+    effects: dict[str, float],
+    seed: int,
+    seeds: int = 3,
+    max_seeds: int | None = 6,
+    document_sd: float = 0.0,
+    parts: int = 0,
+    trust: bool = True,
+) -> list[dict]:
+    """Return the questions and answers of one simulated experiment; the first arm is the baseline.
+
+    Each arm has documents of its own, dealt into ``parts`` (0: one per seed); those of a part add a normal deviate with
+    ``document_sd`` to the loss of each run on it. Without ``trust`` runs count as independent, as if none shared
+    documents.
+    """
     rng = np.random.default_rng(seed)
     first, *others = effects
     arms = [Arm(first, first, Recipe()), *(Arm(name, name, Recipe(), against=first) for name in others)]
-    impact = ImpactRecipe(budget=Budget(seeds=seeds, max_seeds=max_seeds), heldout=Heldout(fraction=0.02))
+    impact = ImpactRecipe(
+        budget=Budget(seeds=seeds, max_seeds=max_seeds), heldout=Heldout(sets={"books": ["books.txt"]})
+    )
     documents = rng.normal(0, 0.3, PIECES)  # difficulty of each piece
-    runs = {name: rng.normal(LOSS + effects[name], SD, max_seeds or seeds) for name in effects}
+    count = max_seeds or seeds
+    of_part = {
+        name: rng.normal(0, document_sd, parts or count)[np.arange(count) % (parts or count)] for name in effects
+    }
+    runs = {name: rng.normal(LOSS + effects[name], SD, count) + of_part[name] for name in effects}
     odd = {name: rng.normal(0, 0.03, (len(runs[name]), PIECES)) for name in effects}  # noise of each run on each piece
 
     def train(wanted: dict[str, int]) -> Scored:
@@ -50,7 +71,7 @@ def experiment(effects: dict[str, float], seed: int, seeds: int = 3, max_seeds: 
         for name, n in wanted.items():
             bits = runs[name][:n, None] + documents + odd[name][:n] - odd[name][:n].mean(1, keepdims=True)
             nats[name] = bits * BYTES * math.log(2)
-        return Scored(nats, sizes, np.full(PIECES, "raw"))
+        return Scored(nats, sizes, np.full(PIECES, "books"), parts if trust else 0)
 
     return rounds(ImpactPlan(impact, arms), train)[1]
 
@@ -93,13 +114,18 @@ def main() -> None:
     for arms in (2, 5):
         wrong = false_findings(arms, repeats)
         print(f"{arms} equal arms: no difference found in {repeats - wrong} of {repeats} experiments")
+    for parts, trust in ((0, True), (3, True), (2, False)):
+        wrong = false_findings(2, repeats, document_sd=SD, parts=parts, trust=trust, seeds=6)
+        shared = f"{parts} parts" if parts else "a part for each seed"
+        counted = "" if trust else ", counted as one for each seed"
+        print(f"luck of documents, {shared}{counted}: no difference found in {repeats - wrong} of {repeats}")
     for seeds in (3, 6):
         effect = smallest_effect(SD, seeds, seeds, 0.02)
         times = found(effect, repeats, seeds=seeds, max_seeds=None)
         print(f"an effect of {effect:.4f} bpb, {seeds} seeds: found in {times} of {repeats}, stated power 0.80")
     for arms, most in ((5, None), (5, 6)):
         times = found(2.5 * SD, repeats, arms, seeds=3, max_seeds=most)
-        print(f"{2.5 * SD:.4f} bpb, {arms} arms, 3 seeds, halving up to {most or 3}: found in {times} of {repeats}")
+        print(f"{2.5 * SD:.4f} bpb, {arms} arms, 3 seeds, up to {most or 3}: found in {times} of {repeats}")
     for name, law in PUBLISHED.items():
         began = process_time()
         times = sum(covered(law, draw) for draw in range(repeats))

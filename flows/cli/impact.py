@@ -51,13 +51,13 @@ def plan(recipe, paths, work, changes):
         against = f"against {arm.against}" if arm.against else ""
         say(f"{arm.name:<28}{len(arm.recipe.steps):>3} steps  {against}")
     lines = {
-        "decided by": f"bits per byte of the set {settings.heldout.decision_set!r}",
+        "decided by": f"bits per byte of the set {settings.heldout.deciding!r}",
         "seeds": ", then ".join(str(look.seeds) for look in made.looks) + " for each arm without a verdict",
         "a run": f"{settings.train.steps:,} steps of {settings.train.batch_size} sequences",
     }
     for look in made.looks:
         least = smallest_effect(1.0, look.seeds, look.seeds, look.alpha)
-        lines[f"{look.seeds} seeds"] = f"find an effect of {least:.1f} sd of one arm's runs, four times in five"
+        lines[f"{look.seeds} seeds"] = f"find a difference of {least:.1f} sd of one run with a probability of 80 %"
     for what, value in lines.items():
         say(f"{what:>12}  {value}")
     console.print(f"  {work}/plan.json", soft_wrap=True)
@@ -74,7 +74,9 @@ def run(recipe, paths, work, engine, changes):
     \b
         gristmill impact run impact-small --input crawl.jsonl.zst --output impact
         gristmill impact run impact-small --input crawl/ --set 'heldout.sets.books=["books.jsonl"]' \\
-            --set heldout.decision_set=books --set budget.seeds=5
+            --set budget.seeds=5
+        gristmill impact run impact-small --input crawl/ --set arms.full=false \\
+            --set 'arms.shares={half=[0, 0.5]}' --set train.seed=7
     """
     from gristmill.flows.impact.recipe import read_impact
     from gristmill.flows.impact.run import measure_impact
@@ -107,8 +109,8 @@ def report(work, as_json):
 
 
 def show(found: dict, work: str) -> None:
-    """Print the result as tables, the headline last."""
-    for line in differences(found):
+    """Print the result as tables, its disagreements first, a sentence per question last."""
+    for line in (*found["disagreements"], *differences(found)):
         say(line)
     say()
     say_table(losses(found))
@@ -124,12 +126,13 @@ def show(found: dict, work: str) -> None:
     for warning in found["warnings"]:
         say(f"Warning: {warning}")
     say()
-    say(found["headline"])
+    for line in (*found["legend"], *(row["sentence"] for row in found["questions"])):
+        say(line)
     console.print(f"  {work}/impact.json    {work}/impact.png", soft_wrap=True)
 
 
 def differences(found: dict) -> Iterator[str]:
-    """Yield three lines per question, one for each kind of interval."""
+    """Yield lines per question: three kinds of intervals, equal documents, and the other sets."""
     for row in found["questions"]:
         correlation = "" if row["correlation"] is None else f", correlation of seeds {row['correlation']:+.2f}"
         price = row["bytes_per_millibit"]
@@ -139,6 +142,10 @@ def differences(found: dict) -> Iterator[str]:
         yield f"{'':42}paired       {_interval(row['paired'])}   p {row['adjusted']:.2g} after Holm{correlation}"
         seeds = " and ".join(map(str, row["seeds"]))
         yield f"{'':42}seeds × docs {_interval(row['bootstrap'])}   {seeds} seeds can show {row['smallest']:.4f}"
+        others = {"equal documents": row["equal_documents"]} if row["equal_documents"] else {}
+        for title, other in (others | {f"on {name}": each for name, each in row["sets"].items()}).items():
+            interval = _interval(other["interval"])
+            yield f"{'  ' + title:<32}{other['delta']:+.4f}   {'':12} {interval}   {other['verdict']}"
 
 
 def losses(found: dict):
@@ -149,7 +156,7 @@ def losses(found: dict):
     sets = [name, *(other for other in found["arms"][0]["losses"] if other != name)]
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("arm")
-    for title in ("runs", "MB", "tokens", "MB read", "unique", "epochs", "effective"):
+    for title in ("parameters", "runs", "MB", "distinct", "near", "tokens", "MB read", "unique", "epochs", "effective"):
         table.add_column(title, justify="right")
     for each in sets:
         table.add_column(f"{each}{'*' if each == name else ''}", justify="right")
@@ -157,8 +164,10 @@ def losses(found: dict):
         numbers = (f"{arm['trained_tokens']:,}", f"{arm['source_bytes'] / 1e6:.2f}", f"{arm['unique_tokens']:,}")
         table.add_row(
             arm["name"],
+            f"{arm['parameters'] / 1e6:.2g} M",
             str(arm["runs"]),
             f"{arm['bytes'] / 1e6:.1f}",
+            *(f"{arm['distinct'][each]:.1%}" for each in ("exact", "near")),
             *numbers,
             f"{arm['epochs']:.3f}",
             f"{arm['effective_tokens']:,}",

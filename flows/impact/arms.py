@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 from gristmill.flows.clean.recipe import OutputSettings, Recipe, read_recipe
 from gristmill.flows.clean.recipe_files import find_recipe
-from gristmill.flows.impact.recipe import EACH, FULL, RAW, ImpactRecipe
+from gristmill.flows.impact.documents.choose import Choice
+from gristmill.flows.impact.recipe import EACH, FULL, RAW, Arms, ImpactRecipe
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.settings import nearest
 
@@ -19,6 +20,7 @@ class Arm(NamedTuple):
     recipe: Recipe  # applied to the raw documents
     tokenizer: str = ONE
     against: str | None = None  # the arm that it is compared with
+    choice: Choice | None = None  # of documents, for an arm without steps
 
     @property
     def question(self) -> str:
@@ -50,6 +52,8 @@ def arms_of(impact: ImpactRecipe) -> list[Arm]:
     for name, path in wanted.recipes.items():
         other = read_recipe(str(find_recipe(path, impact.folder)))
         arms.append(Arm(name, name, other, against=arms[0].name if arms else None))
+    for name, choice in _choices(wanted).items():
+        arms.append(Arm(name, name, raw, against=arms[0].name if arms else None, choice=choice))
     first = None
     for name in wanted.tokenizers:
         arms.append(Arm(name, FULL, full, name, first))
@@ -66,6 +70,16 @@ def arms_of(impact: ImpactRecipe) -> list[Arm]:
         if name not in names:
             raise RecipeError(f"[scaling] has an unknown arm {name!r}; {nearest(name, names)}")
     return arms
+
+
+def _choices(wanted: Arms) -> dict[str, Choice]:
+    """Return name -> choice, for each arm of chosen documents."""
+    return (
+        {name: Choice(paths=tuple(paths)) for name, paths in wanted.corpora.items()}
+        | {name: Choice(sources=tuple(sources)) for name, sources in wanted.sources.items()}
+        | {name: Choice(ids=path) for name, path in wanted.ids.items()}
+        | {name: Choice(share=(low, high)) for name, (low, high) in wanted.shares.items()}
+    )
 
 
 def _parts(impact: ImpactRecipe, full: Recipe) -> dict[str, list[str]]:

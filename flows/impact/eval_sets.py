@@ -16,13 +16,14 @@ from upath import UPath
 from gristmill.dedup.contamination.eval_sets import Item
 from gristmill.dedup.contamination.ngram_index import EvalNgramIndex
 from gristmill.flows.clean.plan import bytes_of
-from gristmill.flows.impact.recipe import RAW, Heldout
+from gristmill.flows.impact.recipe import MANUAL, RAW, Heldout
 from gristmill.pipelines.ingest.ingest import read_documents
 from gristmill.pipelines.inputs.inputs import InputSettings, find_files
 from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENT, DOCUMENTS, ID, TEXT
 from gristmill.pipelines.steps.step import Input, Job, Output, RawInput, Step, Written, by_shard, input_of
+from gristmill.pipelines.storage.manifest import fingerprint
 from gristmill.pipelines.storage.shards import cut_groups, list_shards, read_batches, read_shard, shards_of, write_shard
 from gristmill.pipelines.tokens.shuffle import is_validation
 
@@ -59,6 +60,8 @@ def candidates_step(work: UPath, settings: Heldout) -> Step:
         files = find_files(InputSettings(paths=paths))
         inputs += [RawInput(file.url, (file.name, file.size, file.version)) for file in files]
     about = settings.model_dump(mode="json", include={"sets", "bytes", "piece_bytes"})
+    if settings.deciding == MANUAL:
+        about["manual"] = fingerprint(manual())  # differs between versions of Python
     output = Output(work / "candidates", "part-00000", tuple(inputs), about)
     return Step("candidates", {work / "candidates": about}, [Job(choose_pieces, (corpus, settings), (output,))])
 
@@ -84,6 +87,15 @@ def _sets(corpus: dict[str, UPath], settings: Heldout) -> Iterator[tuple[str, It
         yield name, (table for shard in list_shards(folder) for table in read_batches(shard, [ID, TEXT]))
     for name, paths in settings.sets.items():
         yield name, read_documents(paths, InputSettings())
+    if settings.deciding == MANUAL:
+        yield MANUAL, [pa.table({ID: [*(topics := manual())], TEXT: [*topics.values()]})]
+
+
+def manual() -> dict[str, str]:
+    """Return topic -> text of Python's language reference."""
+    from pydoc_data.topics import topics
+
+    return topics
 
 
 def cut_pieces(text: bytes, size: int) -> list[str]:

@@ -10,12 +10,13 @@ from upath import UPath
 from gristmill.flows.impact.arms import Arm, arms_of
 from gristmill.flows.impact.recipe import ImpactRecipe
 from gristmill.pipelines.errors import WorkError
-from gristmill.pipelines.inputs.inputs import find_files
+from gristmill.pipelines.inputs.inputs import InputSettings, find_files
 from gristmill.pipelines.storage.manifest import MANIFEST, fingerprint
 from gristmill.pipelines.storage.sealed import read_sealed, write_sealed
-from gristmill.pretrain.impact.successive_halving import Rung, rungs
+from gristmill.pretrain.impact.looks import Look, looks
 
 PLAN, RUNS = "plan.json", "runs"
+EQUAL_DOCUMENTS = "equal documents"  # runs that read an arm as often as the arm is read that it is compared with
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class ImpactPlan:
     arms: list[Arm]
 
     @property
-    def looks(self) -> list[Rung]:
-        return rungs(self.impact.budget.seeds, self.impact.max_seeds, self.impact.test.alpha)
+    def looks(self) -> list[Look]:
+        return looks(self.impact.budget.seeds, self.impact.max_seeds, self.impact.test.alpha)
 
     def arm(self, name: str) -> Arm:
         return next(arm for arm in self.arms if arm.name == name)
@@ -35,17 +36,21 @@ class ImpactPlan:
     def table(self, work: UPath) -> dict:
         """Return the plan as JSON; ``frozen`` holds all that is the same for every arm."""
         impact = self.impact
-        files = [[file.name, file.size] for file in find_files(impact.input, str(work))]
+        files = _files(impact.input, work)
+        sets = {name: _files(InputSettings(paths=paths)) for name, paths in impact.heldout.sets.items()}
         frozen = impact.model_dump(mode="json", include={"heldout", "tokenizer", "model", "train", "budget", "scaling"})
         frozen["input"] = {"settings": impact.input.model_dump(mode="json", exclude={"paths"}), "files": files}
-        arms = {}
+        frozen["sets"] = sets
+        arms: dict[str, dict] = {}
         for arm in self.arms:
             steps = arm.recipe.table()["steps"]
             about = {"steps": list(steps), "recipe": fingerprint(steps), "tokenizer": arm.tokenizer}
             arms[arm.name] = about | {"data": arm.data, "against": arm.against}
+            if arm.choice:
+                arms[arm.name]["documents"] = arm.choice.table()
         return {
             "name": impact.name,
-            "test": {"decision_set": impact.heldout.decision_set, **impact.test.model_dump(mode="json")},
+            "test": {"decision_set": impact.heldout.deciding, **impact.test.model_dump(mode="json")},
             "looks": [look._asdict() for look in self.looks],
             "questions": [arm.question for arm in self.arms if arm.against],
             "arms": arms,
@@ -54,8 +59,15 @@ class ImpactPlan:
         }
 
 
+def _files(settings: InputSettings, work: UPath | None = None) -> list[list]:
+    return [[file.name, file.size] for file in find_files(settings, str(work) if work else None)]
+
+
 def make_plan(impact: ImpactRecipe, work: UPath) -> ImpactPlan:
-    """Write the plan; raise WorkError, naming the difference, if the folder holds runs of another plan."""
+    """Write the plan; raise WorkError, naming the difference, if the folder holds runs of another plan.
+
+    Raises InputError for a path of the input or of an evaluation set that does not exist.
+    """
     plan = ImpactPlan(impact, arms_of(impact))
     table = plan.table(work)
     known = read_plan(work)

@@ -31,7 +31,7 @@ def draw(path: UPath, report: dict) -> None:
     left.set_yticks(range(len(rows)), [f"{row['arm']}\nagainst {row['against']}" for row in rows], fontsize=9)
     confidence = rows[0]["confidence"]
     left.set_xlabel(
-        f"Δ bits per byte on {name}, lower is better; thick: Welch {confidence:.0%}, thin: seeds × documents"
+        f"difference in bits per byte of {name}, lower is better; thick: {confidence:.0%} interval, thin: bootstrap"
     )
     left.invert_yaxis()
     left.margins(x=0.25, y=0.12)
@@ -47,7 +47,8 @@ def draw(path: UPath, report: dict) -> None:
     for axes in (left, right):
         axes.grid(axis="x", alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(f"{report['name']}: {report['headline'].partition(' on ')[0]}", fontsize=11)
+    size = max(arm["parameters"] for arm in report["arms"]) / 1e6
+    figure.suptitle(f"{report['name']}: models of {size:.2g} M parameters, scored on {name}", fontsize=11)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     with atomic_write(path) as file:

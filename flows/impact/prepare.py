@@ -1,7 +1,7 @@
 """Preparation of an experiment: hold out text, clean each variant, measure overlap, tokenize.
 
 IMPACT/cleaning/     work folder of all variants in turn, so that equal measures are taken once
-IMPACT/arms/NAME/    summary of cleaning (summary.json) and overlap of each candidate (overlap.parquet)
+IMPACT/arms/NAME/    summary of cleaning and distinct text (summary.json), overlap of each candidate (overlap.parquet)
 IMPACT/tokens/NAME/  token shards; eval-TOKENIZER for the evaluation sets
 """
 
@@ -12,6 +12,8 @@ from upath import UPath
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.clean.run import clean
 from gristmill.flows.impact.arms import ONE, Arm, folder_of
+from gristmill.flows.impact.documents.choose import Choice, choose_step
+from gristmill.flows.impact.documents.distinct import distinct_shares
 from gristmill.flows.impact.eval_sets import candidates_step, eval_sets_step, overlap, split_step
 from gristmill.flows.impact.plan import ImpactPlan
 from gristmill.flows.impact.recipe import Heldout
@@ -65,12 +67,15 @@ def prepare_arm(
     progress: Progress,
 ) -> None:
     """Write the documents of one variant as token shards, and the fraction of each candidate that they contain."""
+    pool = work / "train_pool"
     cleaned = work / "cleaning" / "clean"
-    documents = cleaned if arm.recipe.steps else work / "train_pool"
+    documents = cleaned if arm.recipe.steps else pool
+    if arm.choice:
+        documents = chosen_documents(arm.choice, folder_of(arm.name), plan, work, engine, progress)
     coders = sorted(load_encoder(tokenizers[name]).info.sha256 for name in uses)
     # Arms are cleaned in one folder, so its content is identified by the recipe that made it.
     source = RawInput(str(cleaned), fingerprint(arm.recipe.table()["steps"], arm.recipe.words))
-    inputs = Input(work / "train_pool"), Input(work / "candidates"), source
+    inputs = Input(documents if arm.choice else pool), Input(work / "candidates"), source
     output = Output(work / "arms" / folder_of(arm.data), "arm", inputs, [plan.impact.heldout.ngram, coders])
 
     def step(about: dict) -> Step:
@@ -89,21 +94,37 @@ def prepare_arm(
     run_step(step({"summary": summary, "counts": counts}), progress=progress)
 
 
+def chosen_documents(
+    choice: Choice, name: str, plan: ImpactPlan, work: UPath, engine: Engine, progress: Progress
+) -> UPath:
+    """Write the documents of an arm that chooses them; return their folder. Raises RecipeError if there is none."""
+    documents, folder = work / "train_pool", work / "chosen" / name
+    if choice.paths:
+        corpus = plan.impact.input.model_copy(update={"paths": list(choice.paths)})
+        run_step(ingest_step(work / "corpora" / name, [corpus]), engine, progress)
+        documents = work / "corpora" / name / "documents"
+    (written,) = run_step(choose_step(documents, folder, choice), engine, progress).manifests.values()
+    if not written.counts["documents"]:
+        raise RecipeError(f"[arms] {name!r} chooses no document; change its {' and '.join(choice.table())}")
+    return folder
+
+
 def check_decision_set(work: UPath, settings: Heldout) -> None:
     """Raise RecipeError if the decision set has too few pieces left."""
     kept = pl.concat([pl.DataFrame(read_shard(shard, [SOURCE])) for shard in list_shards(work / "eval_sets")])
-    if (pieces := kept.filter(source=settings.decision_set).height) < MIN_PIECES:
+    if (pieces := kept.filter(source=settings.deciding).height) < MIN_PIECES:
         raise RecipeError(
-            f"the arms contain all but {pieces} pieces of the set {settings.decision_set!r}, expected {MIN_PIECES} or "
-            "more; name other text in [heldout] sets, or raise heldout.fraction"
+            f"the arms contain all but {pieces} pieces of the set {settings.deciding!r}, expected {MIN_PIECES} or "
+            "more; name other text in [heldout] sets"
         )
 
 
 def measure_overlap(
     candidates: UPath, documents: UPath, ngram: int, about: dict, outputs: tuple[Output, ...]
 ) -> list[Written]:
-    """Write the overlap and the summary of an arm."""
+    """Write the overlap of an arm with the candidates, and its summary with the distinct shares of its text."""
     folder, shares = outputs[0].folder, overlap(candidates, list_shards(documents), ngram)
+    about = about | {"distinct": distinct_shares(list_shards(documents))}
     with atomic_write(folder / "overlap.parquet") as file:
         shares.write_parquet(file)
     with atomic_write(folder / "summary.json") as file:

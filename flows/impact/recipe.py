@@ -1,8 +1,11 @@
 """Recipe of an experiment: the data to compare, the text to evaluate on, the budget. One TOML file."""
 
+import copy
+import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from gristmill.flows.clean.recipe_files import find_recipe, make_change, read_toml
 from gristmill.pipelines.errors import RecipeError
@@ -13,6 +16,18 @@ from gristmill.pretrain.training.trainer import TrainSettings
 
 RAW, FULL, EACH = "raw", "full", "each"
 OWN_SETS = (RAW, "clean")  # held-out documents of the corpus: raw, and cleaned by the full recipe
+MANUAL = "manual"  # Python's language reference, 460 kB of English that every installation has
+
+
+def _in_order(ends: list[float]) -> list[float]:
+    if ends[0] >= ends[1]:
+        raise ValueError(f"a share begins below its end, found {ends}")
+    return ends
+
+
+Share = Annotated[
+    list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=2, max_length=2), AfterValidator(_in_order)
+]
 
 
 class Arms(Settings):
@@ -24,6 +39,10 @@ class Arms(Settings):
     only: list[str] | Literal["each"] = []  # an arm for each of these steps or groups: nothing else
     groups: dict[str, list[str]] = {}  # name -> steps
     recipes: dict[str, str] = {}  # an arm for each: name -> file of another recipe
+    corpora: dict[str, list[str]] = {}  # an arm for each: name -> files of another corpus, used as they are
+    sources: dict[str, list[str]] = {}  # an arm for each: name -> sources whose raw documents it holds
+    ids: dict[str, str] = {}  # an arm for each: name -> file with an id per line, of the raw documents it holds
+    shares: dict[str, Share] = {}  # an arm for each: name -> range of id hashes: [0, 0.5] is a random half of raw
     tokenizers: dict[str, str] = {}  # an arm for each, on the full recipe's documents: name -> folder of a tokenizer
 
 
@@ -31,8 +50,8 @@ class Heldout(Settings):
     """Text to evaluate on: cut into pieces, without any that an arm's training text contains."""
 
     fraction: float = Field(0.02, gt=0, lt=0.5)  # of the raw documents, by the hash of their ids, before any step
-    sets: dict[str, list[str]] = {}  # name -> files of text known to be good
-    decision_set: str = RAW  # the set whose losses decide
+    sets: dict[str, list[str]] = {}  # name -> files of text known to be good, from outside the corpus
+    decision_set: str = ""  # the set of these whose losses decide; "": the first, or Python's manual if there is none
     bytes: int = Field(150_000, ge=1)  # of each set; its pieces are chosen by hash
     piece_bytes: int = Field(1024, ge=64)  # largest size of a piece, which ends at a line or word end
     ngram: int = Field(13, ge=2, le=64)  # words of an n-gram, the unit of overlap
@@ -42,12 +61,24 @@ class Heldout(Settings):
     def _check(self):
         for name in self.sets.keys() & {*OWN_SETS}:
             raise ValueError(f"the name {name!r} of a set means held-out documents of the corpus; choose another name")
-        known = [*OWN_SETS, *self.sets]
-        if self.decision_set not in known:
-            raise ValueError(f"decision_set {self.decision_set!r} is unknown; {nearest(self.decision_set, known)}")
+        if MANUAL in self.sets:
+            raise ValueError(f"the name {MANUAL!r} of a set means the manual of Python; choose another name")
+        if self.decision_set in OWN_SETS:
+            raise ValueError(
+                f"decision_set {self.decision_set!r} is held out from the corpus and rewards predicting its junk; name "
+                "files of good text in heldout.sets"
+            )
+        if self.decision_set not in ("", MANUAL, *self.sets):
+            known = nearest(self.decision_set, [*self.sets, MANUAL])
+            raise ValueError(f"decision_set {self.decision_set!r} is unknown; {known}")
         if self.piece_bytes > self.bytes:
             raise ValueError(f"piece_bytes {self.piece_bytes} is above bytes {self.bytes}")
         return self
+
+    @property
+    def deciding(self) -> str:
+        """The set whose losses decide."""
+        return self.decision_set or next(iter(self.sets), MANUAL)
 
 
 class Budget(Settings):
@@ -55,8 +86,8 @@ class Budget(Settings):
 
     equal: Literal["tokens", "bytes"] = "tokens"  # or bytes of source text, to compare tokenizers
     seeds: int = Field(3, ge=2)  # runs of each arm
-    max_seeds: int | None = Field(None, ge=2)  # runs of the better half of the arms without a verdict; None: seeds
-    max_epochs: float = Field(4.0, gt=0)  # largest number of times that an arm may read its documents
+    max_seeds: int | None = Field(None, ge=2)  # runs of arms without a verdict; None: seeds
+    max_epochs: float = Field(4.0, gt=0)  # largest number of times that a run may read its documents
 
     @model_validator(mode="after")
     def _check(self):
@@ -104,7 +135,7 @@ class ImpactRecipe(Settings):
     model: dict[str, Any] = {}  # a preset and changes to it
     train: TrainSettings = TrainSettings()
     scaling: ScalingSettings = ScalingSettings()
-    folder: str = Field("", exclude=True)  # folder of the file, where the names of other recipes begin
+    folder: str = Field("", exclude=True)  # folder of the file, where all paths in it begin
 
     def shape(self, vocab_size: int, changes: dict[str, Any] | None = None) -> ModelConfig:
         """Return the model's configuration for a vocabulary."""
@@ -119,6 +150,12 @@ class ImpactRecipe(Settings):
         return self.budget.max_seeds or self.budget.seeds
 
 
+PATHS = (
+    ("input", "paths"),
+    ("heldout", "sets"),
+    ("tokenizer", "path"),
+    *(("arms", name) for name in ("tokenizers", "corpora", "ids")),
+)
 TABLES = ("input", "arms", "heldout", "budget", "test", "tokenizer", "train", "scaling")
 
 
@@ -129,7 +166,24 @@ def read_impact(path: str, changes: tuple[str, ...] = (), paths: tuple[str, ...]
     and key, for unknown keys and invalid values.
     """
     file = find_recipe(path)
-    return parse_impact(read_toml(file), path, changes, paths, str(file.parent))
+    return parse_impact(rooted(read_toml(file), file.parent), path, changes, paths, str(file.parent))
+
+
+def rooted(table: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the table of a file with paths that begin in its folder; `find_recipe` does so for names of recipes."""
+
+    def root(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: root(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [root(each) for each in value]
+        return str(folder / value) if isinstance(value, str) and not re.match(r"\w+:", value) else value
+
+    found = copy.deepcopy(table)
+    for name, key in PATHS:
+        if isinstance(inner := found.get(name), dict) and key in inner:
+            inner[key] = root(inner[key])
+    return found
 
 
 def parse_impact(
@@ -146,11 +200,15 @@ def parse_impact(
     kinds: dict[str, Any] = {name: field.annotation for name, field in ImpactRecipe.model_fields.items()}
     built = {name: read_settings(kinds[name], table[name], f"{where} [{name}]") for name in TABLES}
     arms, sets = built["arms"], built["heldout"].sets
-    for name, named in {"arms.groups": arms.groups, "arms.recipes": arms.recipes, "heldout.sets": sets}.items():
-        check_names(named, f"{where} [{name}]")
-    check_names(arms.tokenizers, f"{where} [arms.tokenizers]")
+    named = ("groups", "recipes", "tokenizers", "corpora", "sources", "ids", "shares")
+    for name, names in {f"arms.{each}": getattr(arms, each) for each in named}.items():
+        check_names(names, f"{where} [{name}]")
+    check_names(sets, f"{where} [heldout.sets]")
     rest = {key: value for key, value in table.items() if key not in TABLES}
     known = read_settings(ImpactRecipe, rest, where).model_copy(update={**built, "folder": folder})
+    if not known.input.paths:  # corpora that are compared are the input, too: held out and tokenized alike
+        every = [path for each in arms.corpora.values() for path in each]
+        known = known.model_copy(update={"input": known.input.model_copy(update={"paths": every})})
     if "folder" in rest or not known.input.paths:
         wrong = "no setting 'folder'" if "folder" in rest else "nothing to read: name files with --input"
         raise RecipeError(f"{where}: {wrong}")

@@ -1,34 +1,45 @@
 """Report of an experiment: ``IMPACT/impact.json`` and ``IMPACT/impact.png``.
 
 impact.json
-  name, headline        the sentence: "full against raw: Δ bpb = … [lo, hi]"
+  name, headline        the first answer: "full against raw: better by 0.0573 bits per byte of books (…)"
+  disagreements[]       sentences about sets whose findings contradict each other
+  legend[]              sentences that explain the numbers, with the size of the model
   test                  decision_set, alpha, margin (fraction of the loss), draws, as planned
-  arms[]                name, against, steps, documents, bytes, tokens (of the arm's text), runs, parameters,
-                        trained_tokens, source_bytes, unique_tokens, epochs, effective_tokens (of one run),
-                        losses {set: {mean, sd, seeds[]}} in bits per byte
-  questions[]           arm, against, seeds [n, n], delta, interval (Welch), paired, bootstrap, confidence, p,
-                        adjusted (Holm), narrow (interval at 2 alpha), correlation (of equal seeds), sd, smallest
-                        (effect found with a power of 0.8), margin, verdict, sentence, bytes_removed,
-                        bytes_per_millibit (bytes removed for each 0.001 bpb; null without a gain)
+  parts                 into which the documents of each arm are dealt; runs of different parts share no document
+  spread                standard deviations of one run: documents (that all arms share), rest (weights, order, others)
+  arms[]                name, against, steps, documents, bytes, tokens (of the arm's text), distinct {exact, near},
+                        runs, parameters, trained_tokens, source_bytes, unique_tokens, epochs, effective_tokens (of
+                        one run), losses {set: {mean, sd, seeds[]}} in bits per byte
+  questions[]           arm, against, seeds [n, n], samples [n, n] (of documents), delta, interval (Welch), paired,
+                        bootstrap, confidence, p, adjusted (Holm), narrow (interval at 2 alpha), correlation (of equal
+                        seeds), sd, smallest (effect found with a power of 0.8), margin, verdict, sentence, needed_bytes
+                        (of each arm, for a sample of documents per seed; null if there is one), bytes_removed,
+                        bytes_per_millibit (bytes removed for each 0.001 bpb; null without a gain), sets {name: delta,
+                        interval, verdict}, equal_documents (the same at as many passes over the documents, or null)
   heldout[]             set, pieces, bytes, candidates, overlapping, overlap {data: mean share of n-grams}
   scaling               law, worth of tokens by arm, agreement of sizes; null without scaling runs
   warnings[]
 """
 
+import numpy as np
 import orjson
 import polars as pl
 from upath import UPath
 
 from gristmill.flows.impact.arms import Arm
+from gristmill.flows.impact.documents.samples import MANY_EPOCHS
 from gristmill.flows.impact.plan import ImpactPlan
 from gristmill.flows.impact.plot import draw
 from gristmill.flows.impact.prepare import arm_summary, overlaps
+from gristmill.flows.impact.recipe import MANUAL
 from gristmill.flows.impact.scaling import describe_scaling
+from gristmill.flows.impact.sentences import legend, sentence
 from gristmill.flows.impact.train import ArmRun, base_run, check_epochs, data_of, read_summary
-from gristmill.flows.impact.verdicts import Scored
+from gristmill.flows.impact.verdicts import Scored, disagreements
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.storage.sealed import read_sealed, write_sealed
-from gristmill.pretrain.impact.significance import BETTER, EQUAL, WORSE
+from gristmill.pretrain.impact.document_samples import variance_components
+from gristmill.pretrain.impact.significance import BETTER, WORSE
 
 REPORT, PLOT = "impact.json", "impact.png"
 MILLIBIT = 0.001
@@ -36,10 +47,14 @@ MILLIBIT = 0.001
 
 def write_report(plan: ImpactPlan, work: UPath, scored: Scored, scaling: list[ArmRun], rows: list[dict]) -> dict:
     """Write the report; return it."""
-    runs = [base_run(plan, work, arm, 0) for arm in plan.arms]
+    runs = [base_run(plan, work, arm, 0, parts=scored.parts) for arm in plan.arms]
     report = {
         "name": plan.impact.name,
         "headline": "",
+        "disagreements": list(filter(None, (disagreements(row, plan.impact.heldout.deciding) for row in rows))),
+        "legend": [],
+        "parts": scored.parts,
+        "spread": _spread(plan, scored),
         "test": plan.table(work)["test"],
         "arms": [_arm(work, arm, run, scored) for arm, run in zip(plan.arms, runs, strict=True)],
         "questions": rows,
@@ -47,11 +62,19 @@ def write_report(plan: ImpactPlan, work: UPath, scored: Scored, scaling: list[Ar
         "scaling": describe_scaling(plan, work, scaling) if scaling else None,
         "warnings": check_epochs([*runs, *scaling], plan.impact.budget.max_epochs),
     }
-    sizes = {arm["name"]: arm["bytes"] for arm in report["arms"]}
+    if plan.impact.heldout.deciding == MANUAL:
+        report["warnings"].append(
+            f"no set is named, so Python's manual decides ({MANUAL}): name text like that which the model is for in "
+            "heldout.sets"
+        )
+    arms = {arm["name"]: arm for arm in report["arms"]}
     for row in rows:
-        row |= _price(row, sizes)
-        row["sentence"] = sentence(row, report["test"]["decision_set"])
+        arm, other = arms[row["arm"]], arms[row["against"]]
+        row |= _price(row, {name: each["bytes"] for name, each in arms.items()})
+        row["needed_bytes"] = needed_bytes(arm, other, plan.impact.budget.seeds) if scored.parts == 1 else None
+        row["sentence"] = sentence(row, report["test"]["decision_set"], max(arm["parameters"], other["parameters"]))
     report["headline"] = rows[0]["sentence"]
+    report["legend"] = legend(report)
     write_sealed(work / REPORT, report, orjson.OPT_SERIALIZE_NUMPY)
     draw(work / PLOT, report)
     return report
@@ -64,17 +87,17 @@ def read_report(work: UPath) -> dict:
     return read_sealed(work / REPORT, "remove it and run `gristmill impact run` again")
 
 
-def sentence(row: dict, name: str) -> str:
-    """Return the answer to one question as a sentence to quote."""
-    low, high = row["interval"]
-    answer = row["verdict"]
-    if answer not in (BETTER, WORSE, EQUAL):
-        answer += f"; an effect of {row['smallest']:.4f} would be found, four times in five"
-    seeds = " and ".join(map(str, row["seeds"]))
-    return (
-        f"{row['arm']} against {row['against']}: Δ bpb = {row['delta']:+.4f} [{low:+.4f}, {high:+.4f}] on {name} "
-        f"({row['confidence']:.0%} interval, {seeds} seeds): {answer}"
-    )
+def needed_bytes(arm: dict, other: dict, seeds: int) -> float:
+    """Return the bytes of text that each arm needs so that ``seeds`` runs have documents of their own."""
+    each = (side["trained_tokens"] * side["bytes"] / max(1, side["tokens"]) for side in (arm, other))
+    return max(each) * seeds / MANY_EPOCHS
+
+
+def _spread(plan: ImpactPlan, scored: Scored) -> dict[str, float]:
+    arms = [scored.losses(arm.name, plan.impact.heldout.deciding) for arm in plan.arms]
+    seeds = min(map(len, arms))
+    documents, rest = variance_components(np.array([losses[:seeds] for losses in arms]))
+    return {"documents": documents, "rest": rest}
 
 
 def _price(row: dict, sizes: dict[str, int]) -> dict:
@@ -89,7 +112,8 @@ def _price(row: dict, sizes: dict[str, int]) -> dict:
 
 
 def _arm(work: UPath, arm: Arm, run: ArmRun, scored: Scored) -> dict:
-    data, counts, losses = data_of(run), arm_summary(work, arm)["counts"], {}
+    about, losses = arm_summary(work, arm), {}
+    data, counts = data_of(run)._replace(distinct=about["distinct"]["near"]), about["counts"]
     for name in scored.names():
         seeds = scored.losses(arm.name, name)
         losses[name] = {"mean": float(seeds.mean()), "sd": float(seeds.std(ddof=1)), "seeds": seeds.tolist()}
@@ -100,6 +124,7 @@ def _arm(work: UPath, arm: Arm, run: ArmRun, scored: Scored) -> dict:
         "documents": counts["documents"],
         "bytes": counts["bytes"],
         "tokens": data.tokens,
+        "distinct": about["distinct"],
         "runs": len(scored.nats[arm.name]),
         "parameters": read_summary(work, run)["parameters"],
         "trained_tokens": data.trained,

@@ -16,8 +16,8 @@ PREDICTED = 10.0  # times the largest model and budget: the loss that the report
 
 def describe_scaling(plan: ImpactPlan, work: UPath, runs: list[ArmRun]) -> dict:
     """Return the law of the decision set's loss over sizes (parameters of matrices) and tokens."""
-    name, arms = plan.impact.heldout.decision_set, plan.impact.scaling.arms
-    losses = [float(read_scored(work, [run]).losses(run.arm, name)[0]) for run in runs]
+    name, arms = plan.impact.heldout.deciding, plan.impact.scaling.arms
+    losses = [float(read_scored(work, [run]).losses(run.series, name)[0]) for run in runs]
     sizes, tokens = [run.shape.matrices() for run in runs], [run.trained for run in runs]
     points = [
         {"arm": run.arm, "size": size, "tokens": count, "loss": loss, "seed": run.seed}

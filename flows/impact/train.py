@@ -12,8 +12,9 @@ import orjson
 import polars as pl
 from upath import UPath
 
-from gristmill.flows.impact.arms import Arm, folder_of
-from gristmill.flows.impact.plan import RUNS, ImpactPlan
+from gristmill.flows.impact.arms import ONE, Arm, folder_of
+from gristmill.flows.impact.documents.samples import MANY_EPOCHS, count_parts, own_documents
+from gristmill.flows.impact.plan import EQUAL_DOCUMENTS, RUNS, ImpactPlan
 from gristmill.flows.impact.prepare import arm_tokens, eval_tokens
 from gristmill.flows.impact.verdicts import Scored
 from gristmill.pipelines.errors import RecipeError
@@ -25,7 +26,7 @@ from gristmill.pipelines.tokens.shards import TokenShards
 from gristmill.pretrain.model.config import ModelConfig
 from gristmill.pretrain.training.trainer import TrainSettings
 
-MANY_EPOCHS = 2.0  # repeated text is worth less from here on: at 4 epochs the loss is 9 to 14 sd of seeds higher
+SAME_SIZE = 0.01  # arms whose tokens differ by less are read equally often at equal tokens
 WORTH = 15.4  # R* of Muennighoff et al. (2023): repetitions after which more add nothing
 
 
@@ -38,11 +39,17 @@ class ArmRun(NamedTuple):
     training: TrainSettings
     tokens: UPath
     heldout: UPath
-    rung: str = ""  # size and steps of a scaling run
+    rung: str = ""  # size and steps of a scaling run, or EQUAL_DOCUMENTS
+    parts: int = 1  # into which the documents are dealt; the run has one of them
+
+    @property
+    def series(self) -> str:
+        """Name of the runs that differ by their seeds only."""
+        return f"{self.arm} {self.rung}" if self.rung else self.arm
 
     @property
     def name(self) -> str:
-        return "-".join(filter(None, (folder_of(self.arm), self.rung, str(self.seed))))
+        return "-".join(filter(None, (folder_of(self.arm), folder_of(self.rung), str(self.seed))))
 
     @property
     def trained(self) -> int:
@@ -56,27 +63,35 @@ class Data(NamedTuple):
     tokens: int  # of all documents of the arm
     bytes: int  # of their text
     trained: int  # tokens that a run reads
+    parts: int = 1  # into which the documents are dealt
+    distinct: float = 1.0  # share of the text that is no copy
 
     @property
     def epochs(self) -> float:
-        return self.trained / max(1, self.tokens)
+        return self.trained * self.parts / max(1, self.tokens)
 
     @property
     def unique(self) -> int:
-        return min(self.tokens, self.trained)
+        return round(self.distinct * min(self.tokens / self.parts, self.trained))
 
     @property
     def effective(self) -> float:
-        """Number of new tokens with the same worth: U + U R* (1 - exp(-(epochs - 1) / R*)) (2305.16264, eq. 5)."""
-        return self.unique * (1 + WORTH * (1 - math.exp(-max(0.0, self.epochs - 1) / WORTH)))
+        """Number of new tokens with the same worth: U + U R* (1 - exp(-(D / U - 1) / R*)) (2305.16264, eq. 5)."""
+        return self.unique * (1 + WORTH * (1 - math.exp(-(self.trained / max(1, self.unique) - 1) / WORTH)))
 
     @property
     def source_bytes(self) -> float:
         return self.trained * self.bytes / max(1, self.tokens)
 
 
-def base_run(plan: ImpactPlan, work: UPath, arm: Arm, seed: int, changes: dict | None = None, rung: str = "") -> ArmRun:
-    """Return a run of an arm; if budget.equal is bytes, its steps read as many bytes as the first arm's."""
+def base_run(
+    plan: ImpactPlan, work: UPath, arm: Arm, seed: int, changes: dict | None = None, rung: str = "", parts: int = 1
+) -> ArmRun:
+    """Return run number ``seed`` of an arm, whose seeds are those of [train] plus this number.
+
+    If budget.equal is bytes, its steps read as many bytes as the first arm's. With EQUAL_DOCUMENTS, it reads its
+    documents as often as the arm that it is compared with reads its own.
+    """
     shards, impact = TokenShards(arm_tokens(work, arm)), plan.impact
     shape, training = impact.shape(shards.vocab_size, changes), impact.train
     steps = training.steps
@@ -84,8 +99,29 @@ def base_run(plan: ImpactPlan, work: UPath, arm: Arm, seed: int, changes: dict |
         first = TokenShards(arm_tokens(work, plan.arms[0])).manifest.counts
         mine = shards.manifest.counts
         steps = round(steps * first["bytes"] / first["tokens"] * mine["tokens"] / mine["bytes"])
-    training = training.model_copy(update={"seed": seed, "init_seed": seed, "steps": max(1, steps)})
-    return ArmRun(arm.name, seed, shape, training, shards.folder, eval_tokens(work, arm.tokenizer), rung)
+    if rung == EQUAL_DOCUMENTS and arm.against:
+        steps = round(steps * size_ratio(plan, work, arm))
+    seeds = {"seed": training.seed + seed, "init_seed": training.init_seed + seed}
+    training = training.model_copy(update=seeds | {"steps": max(1, steps)})
+    return ArmRun(arm.name, seed, shape, training, shards.folder, eval_tokens(work, arm.tokenizer), rung, parts)
+
+
+def size_ratio(plan: ImpactPlan, work: UPath, arm: Arm) -> float:
+    """Return the tokens of an arm as a multiple of those of the arm that it is compared with."""
+    mine, other = (TokenShards(arm_tokens(work, each)).manifest.counts for each in (arm, plan.arm(arm.against or "")))
+    return mine["tokens"] / max(1, other["tokens"])
+
+
+def differs_in_size(plan: ImpactPlan, work: UPath, arm: Arm) -> bool:
+    """True if equal tokens and equal documents are two questions for this arm."""
+    return bool(arm.against) and arm.tokenizer == ONE and abs(size_ratio(plan, work, arm) - 1) > SAME_SIZE
+
+
+def parts_of(plan: ImpactPlan, work: UPath) -> int:
+    """Return the number of parts into which the documents of every arm are dealt."""
+    runs = [base_run(plan, work, arm, 0) for arm in plan.arms]
+    sizes = [(TokenShards(run.tokens).manifest.counts["tokens"], run.trained) for run in runs]
+    return count_parts(sizes, plan.impact.max_seeds)
 
 
 def scaling_runs(plan: ImpactPlan, work: UPath) -> list[ArmRun]:
@@ -102,7 +138,7 @@ def scaling_runs(plan: ImpactPlan, work: UPath) -> list[ArmRun]:
 
 def data_of(run: ArmRun) -> Data:
     counts = TokenShards(run.tokens).manifest.counts
-    return Data(counts["tokens"], counts["bytes"], run.trained)
+    return Data(counts["tokens"], counts["bytes"], run.trained, run.parts)
 
 
 def check_epochs(runs: list[ArmRun], most: float) -> list[str]:
@@ -124,7 +160,8 @@ def train_step(runs: list[ArmRun], work: UPath) -> Step:
     """Return the step with all runs, also of earlier rounds: finished ones are not repeated."""
     jobs = []
     for run in runs:
-        inputs, made_with = (Input(run.tokens), Input(run.heldout)), [run.shape.model_dump(), run.training.model_dump()]
+        inputs = Input(run.tokens), Input(run.heldout)
+        made_with = [run.shape.model_dump(), run.training.model_dump(), [run.seed % run.parts, run.parts]]
         jobs.append(Job(train_run, (run,), (Output(work / RUNS, run.name, inputs, made_with),)))
     return Step("train", {work / RUNS: {"runs": [run.name for run in runs]}}, jobs)
 
@@ -137,9 +174,10 @@ def train_run(run: ArmRun, outputs: tuple[Output, ...]) -> list[Written]:
     from gristmill.pretrain.training.run import SCORES, CheckpointSettings, pretrain
 
     folder, heldout = outputs[0].folder / run.name, TokenShards(run.heldout)
-    train, evaluation = TokenSplit.from_shards(TokenShards(run.tokens), TRAIN), TokenSplit.from_shards(heldout, TRAIN)
-    saving = CheckpointSettings(evaluate_every=0, keep=1)
-    summary = pretrain(train, evaluation, GPT(run.shape, run.seed), run.training, folder, Machine(threads=1), saving)
+    train = own_documents(TokenShards(run.tokens), run.seed % run.parts, run.parts)
+    evaluation = TokenSplit.from_shards(heldout, TRAIN)
+    model, saving = GPT(run.shape, run.training.init_seed), CheckpointSettings(evaluate_every=0, keep=1)
+    summary = pretrain(train, evaluation, model, run.training, folder, Machine(threads=1), saving)
     names = pl.concat([pl.DataFrame(part.documents) for part in heldout.split(TRAIN)])
     scores = pl.read_parquet(str(folder / SCORES), glob=False).drop("document").hstack(names.select(ID, set=SOURCE))
     with atomic_write(outputs[0].path) as file:
@@ -152,7 +190,7 @@ def read_scored(work: UPath, runs: list[ArmRun]) -> Scored:
     frames = [pl.read_parquet(str(work / RUNS / f"{run.name}.parquet"), glob=False) for run in runs]
     nats: dict[str, list[np.ndarray]] = {}
     for run, frame in zip(runs, frames, strict=True):
-        nats.setdefault(run.arm, []).append(frame["nats"].to_numpy())
+        nats.setdefault(run.series, []).append(frame["nats"].to_numpy())
     stacked = {arm: np.array(seeds) for arm, seeds in nats.items()}
     return Scored(stacked, frames[0]["bytes"].to_numpy(), frames[0]["set"].to_numpy())
 

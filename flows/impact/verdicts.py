@@ -1,21 +1,35 @@
-"""Verdicts of an experiment: every question of the plan, with intervals; and the arms that need more seeds."""
+"""Verdicts of an experiment: every question of the plan on every set, with intervals; at equal tokens and documents."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gristmill.flows.impact.plan import ImpactPlan
+from gristmill.flows.impact.plan import EQUAL_DOCUMENTS, ImpactPlan
 from gristmill.pretrain.impact.bootstrap import bits_per_byte, bootstrap
-from gristmill.pretrain.impact.significance import INCONCLUSIVE, compare, holm, verdict
-from gristmill.pretrain.impact.successive_halving import Question, Rung
+from gristmill.pretrain.impact.document_samples import part_means
+from gristmill.pretrain.impact.looks import Look
+from gristmill.pretrain.impact.significance import (
+    BETTER,
+    EQUAL,
+    INCONCLUSIVE,
+    WITHHELD,
+    WORSE,
+    LossDifference,
+    compare,
+    holm,
+    verdict,
+)
+
+FINDINGS = (BETTER, WORSE, EQUAL)
 
 
 class Scored(NamedTuple):
     """Losses of the evaluation pieces under every run."""
 
-    nats: dict[str, np.ndarray]  # arm -> float64[seeds, pieces]
+    nats: dict[str, np.ndarray]  # arm -> float64[seeds, pieces]; also "arm equal documents"
     sizes: np.ndarray  # int64[pieces], bytes
     sets: np.ndarray  # str[pieces]
+    parts: int = 0  # into which the documents are dealt; 0: as many as there are seeds
 
     def names(self) -> list[str]:
         return sorted(set(self.sets.tolist()))
@@ -25,46 +39,80 @@ class Scored(NamedTuple):
         mine = self.sets == name
         return self.nats[arm][:, mine], self.sizes[mine]
 
+    def independent(self, arm: str, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return the same of runs without common documents; of all runs, if all share their documents."""
+        nats, sizes = self.of(arm, name)
+        return part_means(nats, self.parts if self.parts > 1 else len(nats)), sizes
+
     def losses(self, arm: str, name: str) -> np.ndarray:
         """Return float64[seeds], the bits per byte of each seed."""
         return bits_per_byte(*self.of(arm, name))
 
 
-def compare_arms(plan: ImpactPlan, scored: Scored, look: Rung) -> list[dict]:
+def compare_arms(plan: ImpactPlan, scored: Scored, look: Look) -> list[dict]:
     """Return a row per question, as in impact.json."""
-    name, test = plan.impact.heldout.decision_set, plan.impact.test
-    rows: list[dict[str, Any]] = []
-    for arm in plan.arms:
-        if not arm.against:
-            continue
-        mine, other = scored.losses(arm.name, name), scored.losses(arm.against, name)
-        found = compare(mine.tolist(), other.tolist(), look.alpha)
-        nats, sizes = scored.of(arm.name, name)
-        drawn = bootstrap(nats, scored.of(arm.against, name)[0], sizes, look.alpha, test.draws)
+    asked = [(arm.name, arm.against) for arm in plan.arms if arm.against]
+    decides = plan.impact.heldout.deciding
+    rows = _answers(plan, scored, look, decides, asked)
+    for name in scored.names():
+        if name != decides:
+            for row, other in zip(rows, _answers(plan, scored, look, name, asked), strict=True):
+                row["sets"][name] = {key: other[key] for key in ("delta", "interval", "verdict")}
+    series = {name: f"{name} {EQUAL_DOCUMENTS}" for name, _ in asked}
+    second = [(series[name], other) for name, other in asked if series[name] in scored.nats]
+    found = {row["arm"]: row for row in _answers(plan, scored, look, decides, second)}
+    for row in rows:
+        row["equal_documents"] = found.get(series[row["arm"]])
+    return rows
+
+
+def _answers(plan: ImpactPlan, scored: Scored, look: Look, name: str, asked: list[tuple[str, str]]) -> list[dict]:
+    """Return a row per pair of series on one set, with p-values adjusted over the pairs."""
+    test, rows = plan.impact.test, list[dict[str, Any]]()
+    differences: list[LossDifference] = []
+    for arm, against in asked:
+        nats, sizes = scored.independent(arm, name)
+        others, _ = scored.independent(against, name)
+        losses, other = bits_per_byte(nats, sizes), bits_per_byte(others, sizes)
+        found = compare(losses.tolist(), other.tolist(), look.alpha)
+        differences.append(found)
         rows.append(
             {
-                "arm": arm.name,
-                "against": arm.against,
-                "seeds": list(found.seeds),
+                "arm": arm,
+                "against": against,
+                "seeds": [len(scored.nats[arm]), len(scored.nats[against])],
+                "samples": list(found.seeds) if scored.parts != 1 else [1, 1],
                 "delta": found.delta,
                 "interval": list(found.welch),
                 "paired": list(found.paired) if found.paired else None,
                 "correlation": found.correlation,
-                "bootstrap": list(drawn),
+                "bootstrap": list(bootstrap(nats, others, sizes, look.alpha, test.draws)),
                 "p": found.p,
                 "sd": found.sd,
                 "smallest": found.smallest_effect,
                 "margin": test.margin * float(other.mean()),
                 "confidence": 1 - look.alpha,
                 "narrow": list(found.equivalence),
-                "found": found,
+                "sets": {},
             }
         )
-    for row, adjusted in zip(rows, holm([row["p"] for row in rows]), strict=True):
-        row["adjusted"] = adjusted
-        row["verdict"] = verdict(row.pop("found"), adjusted, look.alpha, row["margin"])
+    adjusted = holm([row["p"] for row in rows])
+    for row, found, p in zip(rows, differences, adjusted, strict=True):
+        row["adjusted"] = p
+        row["verdict"] = WITHHELD if scored.parts == 1 else verdict(found, p, look.alpha, row["margin"])
     return rows
 
 
-def questions(rows: list[dict]) -> list[Question]:
-    return [Question(row["arm"], row["against"], row["p"], row["verdict"] != INCONCLUSIVE) for row in rows]
+def still_open(rows: list[dict]) -> set[str]:
+    """Return the arms that need more seeds: both arms of each question without a finding."""
+    return {name for row in rows if row["verdict"] == INCONCLUSIVE for name in (row["arm"], row["against"])}
+
+
+def disagreements(row: dict, decides: str) -> str:
+    """Return a sentence about the sets whose findings contradict each other, "" if none do."""
+    found = {decides: row["verdict"]} | {name: each["verdict"] for name, each in row["sets"].items()}
+    findings = {name: each for name, each in found.items() if each in FINDINGS}
+    if len(set(findings.values())) < 2:
+        return ""
+    answers = ", ".join(f"{answer} on {name}" for name, answer in findings.items())
+    return f"Sets disagree on {row['arm']} against {row['against']}: {answers}"

@@ -143,6 +143,7 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 BETTER, WORSE, EQUAL, INCONCLUSIVE = "better", "worse", "no difference", "no difference seen"
+WITHHELD = "withheld"  # of runs that share their documents
 
 
 def verdict(difference: LossDifference, adjusted: float, alpha: float, margin: float) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from collections import Counter
 
 import numpy as np
 import polars as pl
@@ -17,13 +18,17 @@ from upath import UPath
 from benchmarks.impact import SD, false_findings, found
 from gristmill.flows.cli import group
 from gristmill.flows.impact.arms import arms_of
+from gristmill.flows.impact.documents.distinct import distinct_shares
+from gristmill.flows.impact.documents.samples import own_documents
 from gristmill.flows.impact.eval_sets import cut_pieces, overlap
 from gristmill.flows.impact.recipe import parse_impact, read_impact
 from gristmill.flows.impact.train import Data
-from gristmill.pipelines.errors import GristmillError, RecipeError, WorkError
+from gristmill.flows.impact.verdicts import disagreements
+from gristmill.pipelines.errors import GristmillError, InputError, RecipeError, WorkError
 from gristmill.pipelines.schema import DOCUMENT
 from gristmill.pipelines.storage.manifest import Manifest, Part, record_part
 from gristmill.pipelines.storage.shards import write_shard
+from gristmill.pipelines.tokens.shards import TokenShards
 from gristmill.pretrain.impact.significance import smallest_effect
 
 
@@ -71,9 +76,15 @@ def test_a_planted_effect_is_found_as_often_as_stated():
     assert found(effect, 150, seeds=3, max_seeds=None) == pytest.approx(0.8 * 150, abs=15)  # three standard errors
 
 
-def test_halving_spends_seeds_where_they_matter():
+def test_open_questions_get_more_seeds():
     few, more = (found(2.5 * SD, 40, arms=5, seeds=3, max_seeds=most) for most in (None, 6))
-    assert more >= 2 * few + 5  # 8 and 50 of 100
+    assert more >= 2 * few + 5
+
+
+def test_the_luck_of_documents_is_no_finding():
+    luck = {"document_sd": SD, "seeds": 6}
+    assert false_findings(2, 100, **luck) <= 5 and false_findings(2, 100, parts=3, **luck) <= 5
+    assert false_findings(2, 100, parts=2, trust=False, **luck) >= 10
 
 
 # A tiny real one.
@@ -84,10 +95,10 @@ def test_an_experiment_ends_in_a_sentence_a_table_and_a_picture(experiment):
     assert [arm["name"] for arm in report["arms"]] == ["raw", "full"]
     (question,) = report["questions"]
     assert question["interval"][0] <= question["delta"] <= question["interval"][1]
-    losses = [arm["losses"]["raw"] for arm in report["arms"]]
+    losses = [arm["losses"]["manual"] for arm in report["arms"]]
     assert question["delta"] == pytest.approx(losses[1]["mean"] - losses[0]["mean"])
     assert len(set(losses[0]["seeds"])) == 2  # each seed is a run of its own
-    assert report["headline"].startswith("full against raw: Δ bpb = ")
+    assert report["headline"].startswith("full against raw: ")
     assert (experiment / "work" / "impact.png").read_bytes().startswith(b"\x89PNG")
     assert report["headline"] in call("impact", "report", experiment / "work").stdout
     assert (
@@ -107,7 +118,7 @@ def test_equal_tokens_and_what_they_stand_for(experiment):
     assert raw["trained_tokens"] == full["trained_tokens"] == 4 * 2 * 16
     for arm in (raw, full):
         assert arm["source_bytes"] == pytest.approx(arm["trained_tokens"] * arm["bytes"] / arm["tokens"], abs=1)
-        assert arm["epochs"] == pytest.approx(arm["trained_tokens"] / arm["tokens"])
+        assert arm["epochs"] == pytest.approx(2 * arm["trained_tokens"] / arm["tokens"])  # each seed has a half
     assert full["documents"] < raw["documents"]
 
 
@@ -179,7 +190,7 @@ def test_a_stopped_experiment_goes_on_where_it_was(experiment, monkeypatch):
 
 def test_a_plan_with_runs_is_not_changed(experiment):
     with pytest.raises(WorkError, match=r"holds runs of a plan with another 'test'"):
-        run(experiment, "--set", "heldout.decision_set=clean")
+        run(experiment, "--set", "test.margin=0.01")
     with pytest.raises(WorkError, match="no finished experiment"):
         call("impact", "report", experiment)
 
@@ -200,7 +211,118 @@ def test_a_set_that_the_arms_hold_cannot_judge(experiment, tmp_path):
         call("impact", "run", experiment / "tiny.toml", *arguments, *options, "--set", "scaling.arms=[]")
 
 
+def tried(experiment, folder, *changes, raw=None):
+    """Run an experiment without scaling; return its report."""
+    options = [part for change in ("scaling.arms=[]", *changes) for part in ("--set", change)]
+    call(
+        *("impact", "run", experiment / "tiny.toml", "--input", raw or experiment / "raw", "--output", folder),
+        *("--workers", 1, *options),
+    )
+    return json.loads((folder / "impact.json").read_text())
+
+
+def test_a_null_experiment_is_one_line(experiment, tmp_path):
+    halves = "arms.raw=false", "arms.full=false", "arms.shares={ low = [0, 0.5], high = [0.5, 1] }"
+    report = tried(experiment, tmp_path / "work", *halves, "train.seed=7", "train.init_seed=9")
+    low, high = report["arms"]
+    ids = [pl.read_parquet(str(tmp_path / "work" / "chosen" / name / "*.parquet"))["id"] for name in ("low", "high")]
+    assert not {*ids[0]} & {*ids[1]} and sum(map(len, ids)) == low["documents"] + high["documents"]
+    assert set(pl.read_parquet(str(tmp_path / "work" / "train_pool" / "*.parquet"))["id"]) == {*ids[0], *ids[1]}
+    settings = json.loads((tmp_path / "work" / "runs" / "low-1" / "run.json").read_text())["settings"]
+    assert settings["train"]["seed"] == 8 and settings["train"]["init_seed"] == 10
+    assert report["questions"][0]["against"] == "low"
+    (row,) = report["questions"]
+    assert set(row["sets"]) == {"raw", "clean"}
+
+
+def test_arms_are_corpora_sources_and_lists(experiment, tmp_path):
+    rows = list(documents(120))
+    write_jsonl(tmp_path / "raw.jsonl", [row | {"source": "even" if i % 2 else "odd"} for i, row in enumerate(rows)])
+    write_jsonl(tmp_path / "other.jsonl", [row | {"id": f"o{i}"} for i, row in enumerate(documents(40, seed=5))])
+    (tmp_path / "ids.txt").write_text("".join(f"{row['id']}\n" for row in rows[:60]))
+    report = tried(
+        experiment,
+        tmp_path / "work",
+        "arms.full=false",
+        f'arms.corpora={{ other = ["{tmp_path / "other.jsonl"}"] }}',
+        'arms.sources={ o = ["odd"] }',
+        f'arms.ids={{ listed = "{tmp_path / "ids.txt"}" }}',
+        raw=tmp_path / "raw.jsonl",
+    )
+    arms = {arm["name"]: arm for arm in report["arms"]}
+    assert [row["against"] for row in report["questions"]] == ["raw"] * 3 and arms["other"]["documents"] == 40
+    assert arms["o"]["documents"] < 60 and arms["listed"]["documents"] <= 60
+    # Arms of another size are compared twice; the second time they are read as often as raw.
+    (row,) = (row for row in report["questions"] if row["arm"] == "o")
+    assert row["equal_documents"]["arm"] == "o equal documents" and row["equal_documents"]["verdict"]
+    steps = {
+        path.parent.name: json.loads(path.read_text())["steps"]
+        for path in (tmp_path / "work" / "runs").glob("*/summary.json")
+    }
+    assert steps["o-equal-documents-0"] == round(steps["raw-0"] * arms["o"]["tokens"] / arms["raw"]["tokens"])
+    with pytest.raises(RecipeError, match="'nobody' chooses no document; change its sources"):
+        tried(experiment, tmp_path / "none", "arms.full=false", 'arms.sources={ nobody = ["x"] }')
+    with pytest.raises(RecipeError, match=r"names the file .*lost\.txt, which does not exist"):
+        tried(experiment, tmp_path / "lost", "arms.full=false", 'arms.ids={ lost = "lost.txt" }')
+
+
+def test_a_verdict_is_withheld_where_the_text_is_too_short(experiment, tmp_path):
+    steps = round(1.2 * min(arm["tokens"] for arm in report_of(experiment)["arms"]) / 32 / 16)
+    report = tried(experiment, tmp_path / "work", f"train.steps={steps}", "train.batch_size=32", "budget.max_seeds=5")
+    (row,) = report["questions"]
+    assert row["verdict"] == "withheld" and row["seeds"] == [2, 2] and report["parts"] == 1
+    assert row["needed_bytes"] > min(arm["bytes"] for arm in report["arms"])
+    assert "MB in each arm is enough" in row["sentence"]
+
+
+def test_sets_that_disagree_come_first():
+    row = {"arm": "full", "against": "raw", "verdict": "better", "sets": {"a": {"verdict": "no difference seen"}}}
+    assert disagreements(row, "books") == ""
+    row["sets"]["b"] = {"verdict": "worse"}
+    assert disagreements(row, "books") == "Sets disagree on full against raw: better on books, worse on b"
+
+
+@given(st.integers(2, 5))
+def test_parts_are_disjoint_and_together_all_documents(experiment, parts):
+    shards = TokenShards(UPath(experiment / "work" / "tokens" / "raw"))
+    whole = own_documents(shards, 0, 1)
+    dealt = [own_documents(shards, part, parts) for part in range(parts)]
+    assert len({split.fingerprint for split in dealt}) == parts
+    texts = Counter(tuple(ids) for split in dealt for ids in np.split(split.read(0, split.count), split.ends[:-1]))
+    assert texts == Counter(tuple(ids) for ids in np.split(whole.read(0, whole.count), whole.ends[:-1]))
+
+
+def test_distinct_text_counts_copies_and_shared_passages_once(tmp_path):
+    words = [f"w{i}" for i in range(4000)]
+    texts = [" ".join(words), " ".join(words), " ".join([*words[:2000], *(f"v{i}" for i in range(2000))]), ""]
+    rows = [{"id": str(i), "text": text, "source": ""} for i, text in enumerate(texts)]
+    write_shard(UPath(tmp_path / "0.parquet"), [pa.Table.from_pylist(rows, DOCUMENT)], DOCUMENT)
+    found = distinct_shares([UPath(tmp_path / "0.parquet")])
+    assert found["exact"] == pytest.approx(2 / 3, abs=0.01) and found["near"] == pytest.approx(0.5, abs=0.05)
+    assert distinct_shares([]) == {"exact": 1.0, "near": 1.0}
+
+
 # What is asked for, and what is refused.
+
+
+def test_paths_in_a_recipe_begin_in_its_folder(experiment, tmp_path, monkeypatch):
+    (tmp_path / "own.toml").write_text(
+        'recipe = "clean.toml"\n[input]\npaths = ["raw"]\n[heldout]\nsets = { books = ["books/*.txt", "s3://b/c"] }\n'
+    )
+    monkeypatch.chdir(experiment)
+    found = read_impact(str(tmp_path / "own.toml"))
+    assert found.input.paths == [str(tmp_path / "raw")] and found.folder == str(tmp_path)
+    assert found.heldout.sets == {"books": [str(tmp_path / "books/*.txt"), "s3://b/c"]}
+    assert read_impact(str(tmp_path / "own.toml"), (), ("raw",)).input.paths == ["raw"]  # of the command line
+
+
+def test_a_plan_without_the_file_that_decides_is_refused(experiment, tmp_path):
+    change = f'heldout.sets={{ books = ["{tmp_path / "books.txt"}"] }}'
+    with pytest.raises(InputError, match=r"books\.txt"):
+        call(
+            *("impact", "plan", experiment / "tiny.toml", "--input", experiment / "raw"),
+            *("--output", tmp_path / "work", "--set", change),
+        )
 
 
 def test_the_plan_names_arms_set_and_power(experiment, tmp_path):
@@ -212,8 +334,8 @@ def test_the_plan_names_arms_set_and_power(experiment, tmp_path):
     without = {f"without {step}": "full" for step in ("c4", "fineweb", "exact")}
     assert against == {"raw": None, "full": "raw", **without, "only exact": "raw"}
     assert plan["arms"]["without c4"]["steps"] == ["fineweb", "exact"]
-    assert [look["seeds"] for look in plan["looks"]] == [2, 4, 5] and plan["test"]["decision_set"] == "raw"
-    assert "four times in five" in done.stdout
+    assert [look["seeds"] for look in plan["looks"]] == [2, 4, 5] and plan["test"]["decision_set"] == "manual"
+    assert "with a probability of 80 %" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -223,6 +345,11 @@ def test_the_plan_names_arms_set_and_power(experiment, tmp_path):
         ("budget.seeds=1", r"seeds: .*greater than or equal to 2.*found 1"),
         ("budget.max_seeds=1", r"greater than or equal to 2"),
         ("heldout.decision_set=prose", r"decision_set 'prose' is unknown"),
+        ("heldout.decision_set=raw", r"decision_set 'raw' is held out from the corpus"),
+        ('heldout.sets={ manual = ["x"] }', r"the name 'manual' of a set"),
+        ("arms.shares={ half = [0.5, 0.5] }", r"a share begins below its end"),
+        ("arms.shares={ half = [0.5] }", r"shares\.half: .*2 items"),
+        ('arms.shares={ "a/b" = [0, 1] }', r"\[arms.shares\]: a name is"),
         ('heldout.sets.raw=["x"]', r"the name 'raw' of a set"),
         ('arms.without=["exakt"]', r"unknown part 'exakt'; did you mean 'exact'"),
         ('arms.groups.all=["c5"]', r"has no step 'c5'; did you mean 'c4'"),

@@ -55,7 +55,8 @@ def test_an_experiment_is_told_with_its_intervals(work, tmp_path, opened):
     arm = {"documents": 3, "bytes": 10, "trained_tokens": 9, "epochs": 1.0, "runs": 3}
     losses = {"novels": {"mean": 2.5, "sd": 0.01}}
     result = {"headline": "full against raw: <b>", "test": {"decision_set": "novels"}, "questions": [question]}
-    result |= {"warnings": [], "arms": [arm | {"name": name, "losses": losses} for name in ("full", "raw")]}
+    result |= {key: [] for key in ("warnings", "disagreements", "legend")}
+    result |= {"arms": [arm | {"name": name, "losses": losses} for name in ("full", "raw")]}
     write_sealed(UPath(tmp_path / "impact.json"), result)
     report(work, UPath(tmp_path / "page.html"), UPath(tmp_path))
     page, _ = opened(tmp_path / "page.html", viewport={"width": 390, "height": 800})

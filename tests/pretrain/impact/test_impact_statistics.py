@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gristmill.pretrain.impact.bootstrap import bits_per_byte, bootstrap
+from gristmill.pretrain.impact.document_samples import part_means, variance_components
+from gristmill.pretrain.impact.looks import looks
 from gristmill.pretrain.impact.rank_agreement import kendall, pairwise_agreement
 from gristmill.pretrain.impact.significance import Interval, compare, holm, power, smallest_effect, verdict
-from gristmill.pretrain.impact.successive_halving import Question, rungs, still_open
 
 losses = st.lists(st.floats(1, 5).map(lambda x: round(x, 4)), min_size=2, max_size=8)
 
@@ -129,17 +130,38 @@ def test_bootstrap_covers_the_difference_of_few_seeds_and_documents():
     ("first", "most", "seeds"), [(3, 3, [3]), (3, 4, [3, 4]), (3, 8, [3, 6, 8]), (2, 16, [2, 4, 8, 16])]
 )
 def test_looks_double_and_share_alpha(first, most, seeds):
-    looks = rungs(first, most, 0.06)
-    assert [look.seeds for look in looks] == seeds
-    assert sum(look.alpha for look in looks) == pytest.approx(0.06)
+    planned = looks(first, most, 0.06)
+    assert [look.seeds for look in planned] == seeds
+    assert sum(look.alpha for look in planned) == pytest.approx(0.06)
 
 
-def test_the_open_questions_nearest_to_an_answer_go_on():
-    asked = [("a", 0.5), ("b", 0.04), ("c", 0.1), ("d", 0.9)]
-    open_ones = [Question(arm, "full", p, False) for arm, p in asked]
-    assert still_open(open_ones) == {"b", "c", "full"}
-    assert still_open([*open_ones[:1], Question("b", "full", 0.0, True)]) == {"a", "full"}
-    assert still_open([Question("b", "full", 0.0, True)]) == set()
+@given(st.integers(1, 9), st.integers(1, 12))
+def test_the_runs_of_a_part_count_as_one(parts, runs):
+    values = np.arange(runs * 2.0).reshape(runs, 2)
+    found = part_means(values, parts)
+    assert found.tolist() == [values[k::parts].mean(0).tolist() for k in range(min(parts, runs))]
+    assert parts < runs or found.tolist() == values.tolist()
+
+
+@pytest.mark.parametrize(("documents", "rest"), [(0.0, 1.0), (1.0, 0.5), (0.3, 0.3)])
+def test_variance_components_come_back(documents, rest):
+    rng = np.random.default_rng(3)
+    drawn = rng.normal(0, documents, (1, 4000)) + rng.normal(0, rest, (3, 4000)) + [[1.0], [2.0], [3.0]]
+    assert variance_components(drawn) == pytest.approx((documents, rest), abs=0.05)
+    assert variance_components(np.array([[1.0, 2.0], [2.0, 1.0]]))[0] == 0.0  # never below zero
+
+
+def test_intervals_cover_the_luck_of_documents():
+    """Of 2,000 equal pairs of arms, 99 in 100 intervals of part means hold zero, as stated; of the runs, 77."""
+    hits = {"parts": 0, "runs": 0}
+    for i in range(2000):
+        rng, arms = np.random.default_rng(i), []
+        for _ in range(2):
+            arms.append(np.tile(rng.normal(0, 1, 3), 2) + rng.normal(0, 1, 6))  # 3 parts, 2 runs of each
+        for name, parts in (("parts", 3), ("runs", 6)):
+            low, high = compare(*(part_means(arm, parts).tolist() for arm in arms), 0.02).welch
+            hits[name] += low <= 0 <= high
+    assert hits["parts"] >= 1950 and hits["runs"] < 1930
 
 
 def test_ranks():
