@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from upath import UPath
 
-from gristmill.flows.clean.plan import bytes_of, shards_of
+from gristmill.flows.clean.plan import bytes_of
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENT, DOCUMENTS, ID, SOURCE, TEXT
 from gristmill.pipelines.steps.step import Input, Output, RawInput, Step, Written, by_shard, input_of
 from gristmill.pipelines.storage.files import checksum, to_path
-from gristmill.pipelines.storage.shards import read_batches, write_shard
+from gristmill.pipelines.storage.shards import read_batches, shards_of, write_shard
 from gristmill.pipelines.tokens.shuffle import scramble
 
 CHOICE = 5  # salt of the hash that an arm's share compares
