@@ -11,9 +11,9 @@ from gristmill.pipelines.kernels.intrinsics import allocating_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.storage.files import to_path
 from gristmill.pipelines.storage.snapshots import snapshot
-from gristmill.tokenizers_lab.bpe.alphabet import CODES
 from gristmill.tokenizers_lab.encode.bpe_dropout import Dropout
 from gristmill.tokenizers_lab.encode.encoder import Encoder
+from gristmill.tokenizers_lab.encode.initial_symbols import CODES
 from gristmill.tokenizers_lab.encode.library import LibraryEncoder
 from gristmill.tokenizers_lab.encode.longest_match import LongestMatch
 from gristmill.tokenizers_lab.encode.merge_table import MergeTable, merge_table

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -27,13 +28,13 @@ from gristmill.pipelines.steps.step import (
     run_serial,
     run_step,
 )
-from gristmill.pipelines.steps.threads import map_threads
+from gristmill.pipelines.steps.threads import THREADS, map_threads
 from gristmill.pipelines.storage.files import to_path
 from gristmill.pipelines.storage.manifest import require_finished
 from gristmill.pipelines.storage.shards import read_batches
 from gristmill.pipelines.tokens.encode import TokenizerInfo
 from gristmill.pipelines.tokens.steps import digest
-from gristmill.tokenizers_lab.count.word_counts import WordCounter, WordCounts, merge
+from gristmill.tokenizers_lab.count.word_counts import MEMORY_BYTES, WordCounter, WordCounts, merge
 from gristmill.tokenizers_lab.count_settings import CountSettings
 from gristmill.tokenizers_lab.extend import check_extendable, extend
 from gristmill.tokenizers_lab.formats.detect import find_file
@@ -139,19 +140,21 @@ def read_counts(folders: Iterable[UPath]) -> WordCounts:
     return merge(WordCounts.load(table)[0] for table in tables)
 
 
-class CountWriter(NamedTuple):
+@dataclass(frozen=True)
+class CountWriter:
     """Writer of the words of tables of documents as one table of counts; each thread of a lone job has a counter."""
 
     counting: CountSettings
 
     def __call__(self, tables: Iterable[pa.Table], output: Output) -> Written:
         idle: list[WordCounter] = []
+        memory = MEMORY_BYTES // THREADS.get()
 
         def count(table: pa.Table) -> Counter[str]:
             try:
                 counter = idle.pop()
             except IndexError:  # all are at work
-                counter = WordCounter(self.counting.pretokenizer)
+                counter = WordCounter(self.counting.pretokenizer, memory)
             text = Ragged.from_text(table[TEXT])
             counter.add(self.counting(text))
             idle.append(counter)

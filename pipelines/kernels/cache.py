@@ -30,6 +30,7 @@ from numba.core.bytecode import FunctionIdentity
 from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult
 from numba.core.registry import cpu_target
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 
@@ -55,7 +56,7 @@ class KernelCache(NullCache):
 
     def load_overload(self, sig, target_context):
         """Return the compiled form for a signature, or None."""
-        target_context.refresh()
+        rtsys.initialize(target_context)  # refresh() imports all that a compiler needs, with scipy: 0.3 CPU s, 40 MB
         path = self.path(sig)
         payload = _read(path) if path else None
         return payload and CompileResult._rebuild(target_context, *pickle.loads(payload))

@@ -6,6 +6,7 @@ and the pre-tokenizer alone, not on shards, their order or the workers. It is sa
 
 import tempfile
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -99,10 +100,12 @@ class WordCounter:
 
     def finish(self) -> WordCounts:
         """Return the table of all words that were added."""
-        tables = [self._sorted(), *(WordCounts.load(run)[0] for run in self.runs)]
+        last = self._sorted()
+        self._clear()
+        merged = merge(chain((last,), (WordCounts.load(run)[0] for run in self.runs)))
         if self.scratch:
             self.scratch.cleanup()
-        return merge(tables)
+        return merged
 
     def _clear(self) -> None:
         self.table, self.pool = np.zeros(FIRST_SLOTS, SLOT), np.empty(FIRST_SLOTS, np.uint8)
