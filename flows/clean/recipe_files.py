@@ -34,7 +34,8 @@ def find_recipe(recipe: str, folder: str | Path = "") -> Path:
         return path
     if recipe in shipped:
         return shipped[recipe]
-    near = nearest(recipe, list(shipped))
+    beside = sorted(str(Path(recipe).with_name(file.name)) for file in path.parent.glob("*.toml"))
+    near = nearest(recipe, [*shipped, *(beside if path.suffix == ".toml" else [])])
     raise RecipeError(f"no recipe at {path}; give the path of a TOML file, or the name of a shipped recipe: {near}")
 
 

@@ -42,17 +42,12 @@ _output = click.option(
 
 
 def engine_options(command):
-    """Add options for jobs and their log; the command gets an open ``engine``, and `run_progress` reads the log's."""
+    """Add options for jobs and their log; the command gets an open ``engine``, and calls `run_progress` before jobs."""
 
     @functools.wraps(command)
     def run(*args, engine, workers, job_seconds, **kwargs):
         from gristmill.flows.engine.engines import engine as engine_of
-        from gristmill.flows.engine.kernels import compile_all
 
-        try:
-            compile_all(silent if click.get_current_context().meta["log_format"] == "json" else console)
-        except WorkError as error:  # nothing is lost but time: kernels compile at their first call
-            console.print(str(error))
         with engine_of(engine, workers, job_seconds) as opened:
             return command(*args, engine=opened, **kwargs)
 
@@ -98,13 +93,21 @@ def _keep(context, option, value):
 
 
 def run_progress(folder):
-    """Return the progress of a command with `engine_options`, with its log in ``folder``."""
+    """Return the progress of a command with `engine_options`, with its log in ``folder``.
+
+    Kernels are compiled here, once: after the command has read its recipe and options, where most mistakes are.
+    """
+    from gristmill.flows.engine.kernels import compile_all
     from gristmill.flows.engine.progress import RichProgress
     from gristmill.pipelines.storage.files import to_path
 
     options = click.get_current_context().meta
     prometheus = options.get("prometheus")
     as_json = options.get("log_format") == "json"
+    try:
+        compile_all(silent if as_json else console)
+    except WorkError as error:  # nothing is lost but time: kernels compile at their first call
+        console.print(str(error))
     return RichProgress(console, folder, as_json, to_path(prometheus) if prometheus else None)
 
 

@@ -34,6 +34,12 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.parametrize("wrong", [["nowhere.toml"], ["mine.toml", "--set", "c4.min_sentnces=1"]])
+def test_a_mistake_is_told_before_kernels_are_compiled(here, capsys, monkeypatch, wrong):
+    monkeypatch.setattr("gristmill.flows.engine.kernels.compile_all", lambda console: pytest.fail("compiled"))
+    assert run(["run", *wrong]) and "did you mean 'min" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_run_says_what_it_will_do_and_what_it_did(here, capsys):
     command = ["run", "mine.toml", "--input", "raw.jsonl", "--workers", "1"]
