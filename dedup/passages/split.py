@@ -130,7 +130,7 @@ def _read_line(data, at, end, table):
     at, end = np.int64(at), np.int64(end)
     while at < end:
         if at + WINDOW <= data.size:
-            size = min(end - at, SURE)
+            size = end - at if end - at < SURE else np.int64(SURE)
             if range_mask(data, at, 0xC2, 0xFF):
                 size = min(size, trailing_zeros(_odd_characters(data, at, end)))
             white = range_mask(data, at, 9, 13) | range_mask(data, at, 32, 32)

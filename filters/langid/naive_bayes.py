@@ -8,13 +8,13 @@ Source: Lui & Baldwin 2012 (langid.py); Barbaresi's py3langid for model and arit
 import hashlib
 import math
 from importlib.metadata import version
+from inspect import getsource
 
 import numpy as np
 
 from gristmill.pipelines.kernels.array_cache import mapped_arrays
 from gristmill.pipelines.kernels.intrinsics import add16, kernel, prefetch
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.sources import state
 
 LANES = 16  # floats added at once; a row of weights is padded to a multiple
 LINE = 16  # floats in a cache line
@@ -26,7 +26,7 @@ class NaiveBayes:
     """py3langid's model as a classifier of documents; ``merged`` gives a label of its own another label's name."""
 
     def __init__(self, merged: dict[str, str] | None = None):
-        key = version("py3langid"), state(__file__)
+        key = version("py3langid"), LANES, getsource(_unpack)
         arrays = mapped_arrays(f"py3langid-{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}", _unpack)
         names = [(merged or {}).get(label, label) for label in arrays["classes"].tolist()]
         # Columns with the same label (one language in two scripts, or merged) are summed.

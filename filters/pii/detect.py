@@ -17,7 +17,7 @@ from gristmill.filters.pii.detectors import (
     secrets,
 )
 from gristmill.filters.pii.detectors.window import PiiSpan, Rule, Window
-from gristmill.filters.pii.token_rules import ANY, BIT_OF, possible_rules
+from gristmill.filters.pii.possible_rules import ANY, BIT_OF, possible_rules
 from gristmill.pipelines.ragged import Ragged
 
 # By precedence where spans overlap: types with a checksum or prefix before types with only a shape.
@@ -113,14 +113,16 @@ def detect(
     }
     labels = [""] * text.rows if language is None else language.tolist()
     windows = scan.scan(text)
-    possible = possible_rules(text.data, text.offsets[windows.row], windows)
+    possible = possible_rules(text, windows, labels)
     left = np.flatnonzero(possible)
     columns = *(column[left].tolist() for column in windows), possible[left].tolist()
     for kind, start, end, row, bits in zip(*columns, strict=True):
         window = Window(data, start, end, offsets[row], offsets[row + 1], labels[row], private_addresses, regions)
         for rule, bit in rules[kind]:
             if bits & bit:
-                spans += ((row, span) for span in rule(window) if span.type in wanted)
+                for span in rule(window):
+                    if span.type in wanted:
+                        spans.append((row, span))
     for type in wanted & {*ON_REQUEST}:
         spans += (
             (row, span) for row in range(text.rows) for span in _find_by_type(type, data, *offsets[row : row + 2])

@@ -10,6 +10,7 @@ import numpy as np
 
 from gristmill.pipelines.kernels.cache import cache_folder
 from gristmill.pipelines.kernels.hashing import hash_rows
+from gristmill.pipelines.ragged import Ragged
 
 CHECKSUM = ("checksum", np.uint64)  # of all bytes after it
 HEAD = 64  # bytes of a file before the arrays: the checksum, and padding, so that each array may begin a cache line
@@ -22,15 +23,15 @@ def mapped_arrays(name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[
     it the arrays are made in memory. Those of many bytes should come first: they then begin at a cache line.
     """
     folder = cache_folder()
-    if folder is None:
-        return make()
-    path = folder / f"{name}.npy"
-    found = _read(path)
+    path = folder and folder / f"{name}.npy"
+    found = _read(path) if path else None
     if found is None:
-        arrays = make()
-        with suppress(OSError):  # a full disk, a folder that others have filled for us
-            _write(path, arrays)
-        return arrays
+        found = make()
+        if path:
+            with suppress(OSError):  # a full disk, a folder that others have filled for us
+                _write(path, found)
+        for array in found.values():
+            array.flags.writeable = False  # as mapped ones, so that each kernel compiles for one type
     return found
 
 
@@ -69,6 +70,4 @@ def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def _checksum(payload: np.ndarray) -> int:
-    payload = payload.view()
-    payload.flags.writeable = False
-    return int(hash_rows(np.array([0, payload.size]), payload)[0])
+    return int(hash_rows(*Ragged.from_arrays(np.array([0, payload.size]), payload))[0])

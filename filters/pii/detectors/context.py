@@ -59,7 +59,8 @@ class Terms(NamedTuple):
 
 
 @cache
-def _terms(topic: str, language: str) -> Terms:
+def terms_of(topic: str, language: str) -> Terms:
+    """Return the terms of a topic in a language and in English; in all languages if it has no file."""
     files = languages()
     chosen = (language, ENGLISH) if language in files else (*files,)
     topics = [files[name].get(topic, {}) for name in chosen]
@@ -79,13 +80,13 @@ def has_context(topic: str, window: Window) -> bool:
 
 def is_labeled(topic: str, window: Window) -> bool:
     """True if the word right before the window supports the topic."""
-    terms, words = _terms(topic, window.language), window.words_before or []
+    terms, words = terms_of(topic, window.language), window.words_before or []
     return bool(words) and (words[-1] in terms.labels or _vote(terms, words, len(words) - 1) > 0)
 
 
 def has_suffix(topic: str, window: Window) -> bool:
     """True if the word after a window of known context supports the topic, joined or at the end of its clause."""
-    return window.ends_clause and window.word_after in _terms(topic, window.language).after
+    return window.ends_clause and window.word_after in terms_of(topic, window.language).after
 
 
 def context_vote(topic: str, window: Window, max_words: int = MAX_WORDS) -> int:
@@ -96,7 +97,7 @@ def context_vote(topic: str, window: Window, max_words: int = MAX_WORDS) -> int:
     if window.words_before is None:
         window.words_before, (window.word_after, window.ends_clause) = _words_before(window), _word_after(window)
         window.unspaced = max(window.words_before, default="") >= UNSPACED
-    terms, words = _terms(topic, window.language), window.words_before
+    terms, words = terms_of(topic, window.language), window.words_before
     if window.word_after in terms.units:
         return -1
     suffix = int(window.ends_clause and window.word_after in terms.after)

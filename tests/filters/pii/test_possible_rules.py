@@ -4,10 +4,10 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gristmill.filters.pii import detect, scan, token_rules
-from gristmill.filters.pii.detectors import crypto, national_ids, network, payment, secrets
+from gristmill.filters.pii import detect, possible_rules, scan
+from gristmill.filters.pii.detectors import birth_dates, context, crypto, national_ids, network, payment, secrets
 from gristmill.filters.pii.detectors.window import Window
-from gristmill.filters.pii.window_kinds import TOKEN
+from gristmill.filters.pii.window_kinds import DATE, TOKEN
 from gristmill.pipelines.ragged import Ragged
 
 IBANS = st.one_of(
@@ -32,12 +32,43 @@ DOCUMENTS = st.lists(st.tuples(st.sampled_from(AROUND), VALUES, st.sampled_from(
 def test_a_rule_without_its_bit_finds_nothing(documents):
     text = Ragged.from_strings(documents)
     windows = scan.scan(text)
-    possible = token_rules.possible_rules(text.data, text.offsets[windows.row], windows)
-    assert np.array_equal(possible[windows.kind != TOKEN], np.full((windows.kind != TOKEN).sum(), token_rules.ANY))
+    possible = possible_rules.possible_rules(text, windows, [""] * text.rows)
+    assert (possible[~np.isin(windows.kind, (TOKEN, DATE))] == possible_rules.ANY).all()
     for kind, start, end, row, bits in zip(*(column.tolist() for column in windows), possible.tolist(), strict=True):
         for rule, _ in detect.RULES[kind]:
-            if not bits & token_rules.BIT_OF.get(rule, token_rules.ANY):
+            if not bits & possible_rules.BIT_OF.get(rule, possible_rules.ANY):
                 assert not [*rule(Window(text.data.tobytes(), start, end, *text.offsets[row : row + 2].tolist()))]
+
+
+TERMS = sorted(
+    {term for file in context.languages().values() for lists in file.get("birth", {}).values() for term in lists}
+)
+NEAR = st.one_of(
+    *(st.sampled_from(TERMS).map(form) for form in (str, str.upper, str.title)),
+    st.sampled_from(["", " ", "\n", ": ", "bornOn", "dateBorn ", "x_dob", "é", "the year ", "a" * 50, "ext 12 "]),
+)
+DATES = st.sampled_from(["2/15/1998", "1998-02-15", "15 February 1998", "Feb 15, 1998", "1998年2月15日", "1.1.1970"])
+
+
+@given(st.lists(st.one_of(NEAR, DATES), max_size=8).map("".join), st.sampled_from(["en", "de", "fr", "zh", ""]))
+@example("dob:\n1998-02-15", "en")
+@example("1998-02-15 born", "en")
+def test_a_date_without_its_bit_is_no_date_of_birth(text, language):
+    rows = Ragged.from_strings([text, "born "])
+    windows = scan.scan(rows)
+    for kind, start, end, row, bits in zip(
+        *(column.tolist() for column in windows),
+        possible_rules.possible_rules(rows, windows, [language, ""]).tolist(),
+        strict=True,
+    ):
+        if kind == DATE and not bits:
+            window = Window(rows.data.tobytes(), start, end, *rows.offsets[row : row + 2].tolist(), language)
+            assert not [*birth_dates.birth_dates(window)]
+
+
+def test_most_dates_have_no_rule():
+    rows = Ragged.from_strings(["It was on 15 February 1998 that the mill burnt.", "She was born on 15 February 1998."])
+    assert possible_rules.possible_rules(rows, scan.scan(rows), ["en", "en"]).tolist() == [0, possible_rules.ANY]
 
 
 @given(st.from_regex(secrets.KNOWN, fullmatch=True))
@@ -56,4 +87,4 @@ def test_most_tokens_have_no_rule():
     )
     windows = scan.scan(text)
     assert TOKEN in windows.kind
-    assert not token_rules.possible_rules(text.data, text.offsets[windows.row], windows)[windows.kind == TOKEN].any()
+    assert not possible_rules.possible_rules(text, windows, [""] * text.rows)[windows.kind == TOKEN].any()
