@@ -197,7 +197,8 @@ def measure_step(recipe: Recipe, work: UPath, documents: dict[str, dict], chain:
             outputs.append(Output(folder, "", inputs, made_with, kind, name))
         seen[name] = step
     title = "measure" if chain[0] == next(iter(recipe.steps)) else f"measure {chain[0]}"
-    jobs = by_shard(measure_shard, (seen, recipe.words), outputs, bytes_of(documents))
+    in_kernels = recipe.words == "unicode" and not any(plugin_code(type(recipe.steps[name])) for name in chain)
+    jobs = by_shard(measure_shard, (seen, recipe.words), outputs, bytes_of(documents), threaded=in_kernels)
     return Step(title, folders, jobs)
 
 
@@ -247,7 +248,7 @@ def corpus_steps(recipe: Recipe, work: UPath, documents: dict[str, dict], name: 
         for piece, function, args, size, version in step.stage(stage, corpus) if documents else ():
             size = size or documents.get(piece, {"bytes": 0})["bytes"]
             output = Output(folder, piece, inputs, [made_with, *made_of], version=version)
-            jobs.append(Job(function, args, (output,), size, cheap=True))
+            jobs.append(Job(function, args, (output,), size, threaded=True))
         yield Step(f"{name} {stage}", {folder: made_with}, jobs)
         inputs = (*inputs, Input(folder))
     targets = {DECISIONS: decisions_of(work, name)} | ({SPANS: spans_of(work, name)} if step.rewrites else {})
