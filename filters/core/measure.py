@@ -14,7 +14,6 @@ import pyarrow as pa
 from gristmill.filters.core.batch import Batch, extra_columns
 from gristmill.filters.core.faults import is_own, measure_own, rewrite_own
 from gristmill.filters.core.filter import LANGUAGE, Rewriter
-from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import COLUMN_SPANS, DOCUMENTS, ID, SPAN, SPANS, TEXT
 from gristmill.pipelines.steps.spans import apply_spans, rewrite
 from gristmill.pipelines.steps.step import Output, Written, input_of, inputs_of
@@ -67,16 +66,6 @@ def measure_shard(steps: dict[str, Measures], splitter: str, outputs: tuple[Outp
             others[name].append(_shifted(found, first))
         first += table.num_rows
     return [_write(output, frames, others if output.kind == COLUMN_SPANS else spans) for output in outputs]
-
-
-def compile_kernels(chain: dict[str, Measures], splitter: str) -> None:
-    """Compile every kernel of the chain, or load it from the cache, before worker processes load all at once.
-
-    A user's code is left out: it sees documents of the corpus only.
-    """
-    chain = {name: step for name, step in chain.items() if not is_own(step)}
-    text = Ragged.from_strings(["A first line, and\na second one.", "", "字"])
-    _measure(chain, chain, Batch(text, splitter=splitter, ids=text), {}, {}, 0)
 
 
 def _measure(

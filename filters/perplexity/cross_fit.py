@@ -111,12 +111,6 @@ class CrossFitPerplexity(CorpusStep):
         work = {TEXTS: write_sample, SCORES: score_shard}[name]
         return [StageTask(part, work, (corpus.shard(part),)) for part in corpus.parts]
 
-    def compile_kernels(self, stage: str) -> None:
-        if stage != MODELS:
-            return
-        words = Batch(Ragged.from_strings(["A first line, and\na second one. " * 3, ""]))
-        _score(train([words], self.training()), words)
-
     def training(self) -> NGramSettings:
         return NGramSettings(order=self.order, discount_fallback=list(FALLBACK))
 

@@ -17,7 +17,7 @@ from upath import UPath
 from gristmill.dedup.index import IndexedStep
 from gristmill.filters.core.decide import decide_shard
 from gristmill.filters.core.filter import LANGUAGE, Filter, Rewriter, provider
-from gristmill.filters.core.measure import compile_kernels, measure_shard
+from gristmill.filters.core.measure import measure_shard
 from gristmill.filters.join.step import Join, index_joined
 from gristmill.flows.clean.columns import check_column, check_split
 from gristmill.flows.clean.recipe import Recipe
@@ -37,7 +37,6 @@ from gristmill.pipelines.schema import (
     SPANS,
 )
 from gristmill.pipelines.settings import Settings, nearest
-from gristmill.pipelines.steps import spans
 from gristmill.pipelines.steps.apply import apply_shard
 from gristmill.pipelines.steps.copies import count_copies
 from gristmill.pipelines.steps.corpus import Corpus
@@ -192,10 +191,9 @@ def measure_step(recipe: Recipe, work: UPath, documents: dict[str, dict], chain:
             outputs.append(Output(folder, "", inputs, made_with, kind, name))
         seen[name] = step
     title = "measure" if chain[0] == next(iter(recipe.steps)) else f"measure {chain[0]}"
-    jobs = by_shard(measure_shard, (seen, recipe.words), outputs, bytes_of(documents))
-    return Step(
-        title, folders, jobs, prepare=partial(compile_kernels, {name: seen[name] for name in chain}, recipe.words)
-    )
+    in_kernels = recipe.words == "unicode" and not any(plugin_code(type(recipe.steps[name])) for name in chain)
+    jobs = by_shard(measure_shard, (seen, recipe.words), outputs, bytes_of(documents), threaded=in_kernels)
+    return Step(title, folders, jobs)
 
 
 def _measured_kinds(step: Settings, name: str, documents: dict[str, dict], work: UPath) -> list[str]:
@@ -244,8 +242,8 @@ def corpus_steps(recipe: Recipe, work: UPath, documents: dict[str, dict], name: 
         for piece, function, args, size, version in step.stage(stage, corpus) if documents else ():
             size = size or documents.get(piece, {"bytes": 0})["bytes"]
             output = Output(folder, piece, inputs, [made_with, *made_of], version=version)
-            jobs.append(Job(function, args, (output,), size, cheap=True))
-        yield Step(f"{name} {stage}", {folder: made_with}, jobs, prepare=partial(step.compile_kernels, stage))
+            jobs.append(Job(function, args, (output,), size, threaded=True))
+        yield Step(f"{name} {stage}", {folder: made_with}, jobs)
         inputs = (*inputs, Input(folder))
     targets = {DECISIONS: decisions_of(work, name)} | ({SPANS: spans_of(work, name)} if step.rewrites else {})
     targets |= {report: report_of(work, name, report) for report in step.REPORTS}
@@ -292,4 +290,4 @@ def apply_step(recipe: Recipe, work: UPath, documents: dict[str, dict]) -> Step:
     outputs[0] = outputs[0]._replace(inputs=(*inputs, *tables), settings=clean_settings)
     jobs = by_shard(apply_shard, (columns, split_by), outputs, bytes_of(documents), cheap=True)
     settings = {"steps": list(recipe.steps)}
-    return Step("apply", {output.folder: settings for output in outputs}, jobs, prepare=spans.compile_kernels)
+    return Step("apply", {output.folder: settings for output in outputs}, jobs)

@@ -17,8 +17,9 @@ from gristmill.pipelines.storage.manifest import Part
 
 ENGINES = ("processes", "threads", "dask", "slurm")
 
-# Cheap jobs below this sum of seconds run in this process, since a worker takes 2 s to start.
-INLINE_SECONDS = 6.0
+# Cheap and threaded jobs below this sum of seconds run in threads of this process: a worker takes 2 to 4 CPU seconds to
+# start and to load kernels and models. Above, Python's lock, held a quarter of the time, would keep 16 cores waiting.
+INLINE_SECONDS = 20.0
 
 
 class Executor(Protocol):
@@ -67,8 +68,8 @@ class EnginePool:
             return not jobs
         if self.workers == 1 or len(jobs) < 2:
             return True
-        cheap = all(job.cheap for job in jobs) and sum(job.seconds for job in jobs) < INLINE_SECONDS
-        return cheap and not self.shared
+        light = all(job.cheap or job.threaded for job in jobs) and sum(job.seconds for job in jobs) < INLINE_SECONDS
+        return light and not self.shared
 
     def open(self, jobs: list[Job]) -> Executor:
         """Return the executor for the jobs of one step."""

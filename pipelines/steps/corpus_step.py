@@ -83,9 +83,6 @@ class CorpusStep(Settings):
         """Return the tasks of a stage; ``corpus.stage_folder`` has the folders of earlier stages."""
         raise NotImplementedError
 
-    def compile_kernels(self, stage: str) -> None:
-        """Compile the kernels of a stage and later ones, before workers would do so at the same time."""
-
     def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
         """Yield the verdict on each shard. ``scratch`` is a local folder that the step makes and removes."""
         raise NotImplementedError

@@ -49,11 +49,6 @@ def rewrite_columns(table: pa.Table, steps: Iterable[pa.Table], first_row: int) 
     return table
 
 
-def compile_kernels() -> None:
-    """Compile the kernel, or load it from the cache, before several worker processes would do so at once."""
-    rewrite(Ragged.from_strings(["a"]), spans_table([0], [0], [1], ["compile"]))
-
-
 @allocating_kernel
 def _rewrite(offsets, data, row, offset, length, new_offsets, new_data):
     """Return offsets and data of documents rewritten by spans, ordered by (row, offset) without overlaps."""

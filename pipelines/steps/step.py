@@ -115,7 +115,8 @@ class Job:
     args: tuple
     outputs: tuple[Output, ...]
     bytes: int = 0  # of input, for the progress bar
-    cheap: bool = False  # decides, copies or calls kernels alone: threads may finish it before a worker has started
+    cheap: bool = False  # decides or copies
+    threaded: bool = False  # spends its time in kernels, which release Python's lock
 
     @property
     def inputs(self) -> tuple[Input | RawInput, ...]:
@@ -162,10 +163,13 @@ class Step:
 
 
 def by_shard(
-    work: Callable[..., list[Written]], args: tuple, outputs: list[Output], shards: dict[str, int], cheap: bool = False
+    work: Callable[..., list[Written]], args: tuple, outputs: list[Output], shards: dict[str, int], **about: bool
 ) -> list[Job]:
-    """Return a job for each shard (name -> bytes) that reads and writes the part of that name in every folder."""
-    return [Job(work, args, tuple(o.part(name) for o in outputs), size, cheap) for name, size in shards.items()]
+    """Return a job for each shard (name -> bytes) that reads and writes the part of that name in every folder.
+
+    ``about`` are ``cheap`` and ``threaded`` of each job.
+    """
+    return [Job(work, args, tuple(o.part(name) for o in outputs), size, **about) for name, size in shards.items()]
 
 
 def run_job(job: Job) -> list[Part]:

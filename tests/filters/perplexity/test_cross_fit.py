@@ -136,6 +136,17 @@ def test_another_threshold_trains_and_scores_nothing(rows, work, monkeypatch):
     assert titles[:3] == ["cross_fit_perplexity models", "cross_fit_perplexity scores", "decide cross_fit_perplexity"]
 
 
+def test_a_model_whose_text_is_the_same_is_not_trained_again(rows, work):
+    run(work, rows)
+    titles, _ = run(work, rows, gopher=21)  # another threshold, which removes the same documents
+    assert "cross_fit_perplexity texts" in titles and "cross_fit_perplexity models" not in titles
+    titles, _ = run(work, rows, gopher=166)  # and one that removes others
+    assert "cross_fit_perplexity models" in titles
+    run(work, rows, gopher=166, work=work / "fresh")
+    for model in (work / "fresh" / "steps" / "cross_fit_perplexity" / "models").iterdir():
+        assert model.read_bytes() == (work / "work-1" / model.relative_to(work / "fresh")).read_bytes()
+
+
 def test_what_if_trains_anew_where_other_documents_are_left(rows, work):
     run(work, rows)
     _, told = what_if(to_path(work / "work-1"), ("gopher.min_words=166",))

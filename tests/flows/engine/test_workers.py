@@ -202,6 +202,14 @@ def test_the_largest_job_begins_and_one_that_is_alone_may_use_threads():
     assert here.width == 1 and here.threads == 3
 
 
+@pytest.mark.parametrize(("megabytes", "place"), [(90, InProcess), (110, Workers)])
+def test_small_runs_of_kernels_start_no_workers(megabytes, place):
+    jobs, seen = [Job(len, (), (Output(UPath(), str(k)),), megabytes * 500_000, threaded=True) for k in range(2)], []
+    with engine("processes", 2, submit=lambda place, jobs: seen.append(place) or ()) as run:
+        list(run(jobs))
+    assert type(seen[0]) is place and seen[0].width == 2
+
+
 def test_cheap_jobs_go_to_workers_that_have_started():
     cheap = [Job(len, (), (Output(UPath(), str(k)),), cheap=True) for k in range(3)]
     heavy, seen = [replace(job, cheap=False) for job in cheap], []
