@@ -20,6 +20,7 @@ from gristmill.pretrain.adapters.attach import AdapterSettings, attach
 from gristmill.pretrain.finetune.classify import ClassifySettings, ClassObjective
 from gristmill.pretrain.finetune.labeled import LabeledDocuments
 from gristmill.pretrain.model.classifier import Classifier, HeadSettings, freeze
+from gristmill.pretrain.model.config import ModelConfig
 from gristmill.pretrain.model.devices import Machine
 from gristmill.pretrain.training.run import CheckpointSettings, OnLog, fit
 from gristmill.pretrain.training.trainer import TrainSettings
@@ -58,12 +59,13 @@ def classify(
         attach(body, adapter, training.init_seed)
     model = Classifier(body, HeadSettings(classes=classes, pooling=settings.pooling))
     freeze(model, settings.layers if adapter is None else "head")
-    splits, held_out_ids = split_documents(documents, classes, tokenizer, body.shape.context, settings)
+    splits, held_out_ids = split_documents(documents, classes, tokenizer, body.shape, settings)
     folder = to_path(output)
     objective = ClassObjective(splits, held_out_ids, settings, training)
     summary = fit(objective, model, training, folder, machine, saving, on_log)
-    with atomic_write(folder / FILE) as file:
-        file.write((to_path(run) / FILE).read_bytes())
+    if (to_path(run) / FILE).exists():
+        with atomic_write(folder / FILE) as file:
+            file.write((to_path(run) / FILE).read_bytes())
     return summary
 
 
@@ -92,11 +94,13 @@ def read_labeled(data: str, label: str, work: str) -> pl.DataFrame:
 
 
 def split_documents(
-    documents: pl.DataFrame, classes: list[str], tokenizer: Tokenizer, context: int, settings: ClassifySettings
+    documents: pl.DataFrame, classes: list[str], tokenizer: Tokenizer, shape: ModelConfig, settings: ClassifySettings
 ) -> tuple[dict[str, LabeledDocuments], list[str]]:
     """Split documents by the hash of their ids into train, validation and held out; return the ids of the last, too."""
     column = pa.array(documents[TEXT].to_list(), pa.large_string())
     tokens = tokenizer(Ragged.from_text(column))
+    if tokens.data.size and tokens.data.max() >= shape.vocab_size:
+        raise RecipeError(f"the tokenizer gives id {tokens.data.max()}, but the model has {shape.vocab_size:,} tokens")
     ids = Ragged.from_text(pa.array(documents[ID].to_list(), pa.large_string()))
     labels = np.searchsorted(np.array(classes), documents["label"].to_numpy())
     is_held_out = uniform_by_id(ids, "held out") < settings.held_out
@@ -106,7 +110,7 @@ def split_documents(
     begins, ends = tokens.offsets[:-1], tokens.offsets[1:]
     splits = {
         name: LabeledDocuments(
-            *([tokens.data[begins[i] : ends[i]] for i in some], labels[some], len(classes), context, name)
+            *([tokens.data[begins[i] : ends[i]] for i in some], labels[some], len(classes), shape.context, name)
         )
         for name, some in rows.items()
     }
