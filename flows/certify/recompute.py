@@ -1,7 +1,8 @@
 """Verification of a certificate: checksums of all inputs and files, and a random part of the files made again.
 
-A copy of the work folder without the files of some parts is run again, from the inputs: a run makes missing files. The new files must have the bytes of the certificate. Tokens, models and reports are compared by their
-checksums and not made again.
+A copy of the work folder without the files of some parts is run again, from the inputs: a run makes missing files.
+The new files must have the bytes of the certificate. Tokens, models and reports are compared by their checksums and not
+made again.
 """
 
 import math
