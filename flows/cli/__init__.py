@@ -40,6 +40,7 @@ SECTIONS = {
         "verify": "Verify the checksums of everything finished in a folder: documents, tokens, models.",
     },
     "Share": {
+        "certify": "Write the certificate of a finished run, which others verify by making parts of it again.",
         "export": "Write the clean documents as JSON lines, or as a folder for `datasets`.",
         "card": "Write the dataset card of a finished run, for the Hugging Face Hub.",
         "push": "Upload the clean documents and their card to the Hugging Face Hub.",

@@ -125,7 +125,7 @@ class ImpactRecipe(Settings):
 
     name: str = "impact"
     about: str = ""
-    recipe: str = "clean-corpus.toml"  # whose steps are compared: a file in this folder, or a shipped recipe
+    recipe: str = "clean-corpus"  # whose steps are compared: a file, or the name of a shipped recipe
     input: InputSettings = InputSettings()
     arms: Arms = Arms()
     heldout: Heldout = Heldout()

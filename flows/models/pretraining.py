@@ -17,17 +17,17 @@ from gristmill.pretrain.adapters.attach import AdapterSettings, attach
 from gristmill.pretrain.baselines import compare
 from gristmill.pretrain.data.batches import TokenSplit
 from gristmill.pretrain.evaluation.generate import Sampling, generate
-from gristmill.pretrain.exchange.checkpoints import export_model, import_model
+from gristmill.pretrain.exchange.checkpoints import CONFIG, export_model, import_model
 from gristmill.pretrain.exchange.peft import export_adapter
 from gristmill.pretrain.model.config import PRESETS, ModelConfig, preset
 from gristmill.pretrain.model.devices import Machine
 from gristmill.pretrain.model.gpt import GPT
 from gristmill.pretrain.model.loss import LanguageModel
-from gristmill.pretrain.training.checkpoint import SHAPE, load_model
+from gristmill.pretrain.training.checkpoint import SHAPE, load_model, read_json, write_json
 from gristmill.pretrain.training.run import CheckpointSettings, OnLog, OnReplace, pretrain
 from gristmill.pretrain.training.trainer import TrainSettings
 from gristmill.tokenizers_lab.formats.huggingface import to_huggingface
-from gristmill.tokenizers_lab.formats.model import FILE, read_model
+from gristmill.tokenizers_lab.formats.model import FILE, Model, read_model
 from gristmill.tokenizers_lab.import_tokenizer import open_tokenizer
 
 S = TypeVar("S", bound=Settings)
@@ -163,9 +163,21 @@ def write_export(run: str, output: str, adapter_only: bool = False) -> str:
         return export_adapter(model, folder)
     layout = export_model(model, folder)
     if (to_path(run) / FILE).exists():
+        tokenizer = read_model(to_path(run))
         with atomic_write(folder / "tokenizer.json") as file:
-            file.write(to_huggingface(read_model(to_path(run))))
+            file.write(to_huggingface(tokenizer))
+        # Generation by transformers stops at eos_token_id.
+        write_json(folder / CONFIG, read_json(folder / CONFIG) | tokenizer_ids(tokenizer))
     return layout
+
+
+def tokenizer_ids(tokenizer: Model) -> dict[str, int | None]:
+    """Return the ids of the tokens around a document by their keys in transformers.
+
+    Without a token for the end, the first token of the next document ends one.
+    """
+    first, last = tokenizer.role("bos"), tokenizer.role("eos")
+    return {"bos_token_id": first, "eos_token_id": first if last is None else last}
 
 
 def continue_text(run: str, prompt: str | None, ids: list[int] | None, copies: int, changes: Iterable[str]) -> list:

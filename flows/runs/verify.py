@@ -19,7 +19,15 @@ from gristmill.pipelines.storage.partitions import is_partition
 from gristmill.pipelines.storage.sealed import read_sealed
 
 INTACT, DAMAGED, UNFINISHED = "intact", "damaged", "unfinished"
-SEALED = (RECIPE, SUMMARY, INPUTS, "report.json", "plan.json", "impact.json")  # of a run or an experiment
+SEALED = (
+    RECIPE,
+    SUMMARY,
+    INPUTS,
+    "report.json",
+    "plan.json",
+    "impact.json",
+    "certificate.json",
+)  # of a run or an experiment
 REMEDY = "remove it and run again the command that made it"
 
 
@@ -76,7 +84,7 @@ def verify(folder: UPath, advance: Callable[[int, int], None] = lambda done, tot
 
     Raises WorkError if nothing in the folder is finished.
     """
-    below = dict(_files(folder))
+    below = dict(walk(folder))
     found = {path: _look(path, names) for path, names in below.items()}
     if not any(MANIFEST in names or found[path].checks for path, names in below.items()):
         raise WorkError(f"{folder} holds nothing finished; name a work folder, tokens, a tokenizer or a model's run")
@@ -96,11 +104,12 @@ def verify(folder: UPath, advance: Callable[[int, int], None] = lambda done, tot
     return Verification(folders, sorted(unchecked))
 
 
-def _files(folder: UPath) -> Iterator[tuple[UPath, list[str]]]:
-    """Yield each folder with the names of its files; the records of an unfinished folder count as one file.
+def walk(folder: UPath) -> Iterator[tuple[UPath, list[str]]]:
+    """Yield a folder and each folder in it, with the names of its files.
 
-    Files of partitions, which have no manifest of their own, count as files of the folder around them. Links to
-    folders count as files too: they may lead out of the folder, or around in it.
+    The records of an unfinished folder count as one file. Files of partitions, which have no manifest of their own,
+    count as files of the folder around them. Links to folders count as files too: they may lead out of the folder, or
+    around in it.
     """
     names: list[str] = []
     folders: list[UPath] = []
@@ -113,7 +122,7 @@ def _files(folder: UPath) -> Iterator[tuple[UPath, list[str]]]:
             names.append(path.name)
     yield folder, names
     for path in folders:
-        yield from _files(path)
+        yield from walk(path)
 
 
 def _look(folder: UPath, names: list[str]) -> _Found:

@@ -85,6 +85,12 @@ def test_baselines_stand_side_by_side(tokens):
 
 def test_an_exported_model_writes_as_ours_does(trained, tmp_path):
     assert "llama" in call("export-model", trained[0], "--output", tmp_path / "llama").stdout
+    config = json.loads((tmp_path / "llama" / "config.json").read_text())
+    special = {
+        token["content"]: token["id"]
+        for token in json.loads((tmp_path / "llama" / "tokenizer.json").read_text())["added_tokens"]
+    }
+    assert config["eos_token_id"] in special.values() and config["bos_token_id"] in special.values()
     asked = ("--prompt", "By the river", "--set", "sample.temperature=0", "--set", "sample.max_new_tokens=9")
     assert call("generate", tmp_path / "llama", *asked).stdout == call("generate", trained[0], *asked).stdout
 

@@ -1,0 +1,1 @@
+"""Certificates of finished work: everything that its bytes depend on, and the proof by making some of them again."""
