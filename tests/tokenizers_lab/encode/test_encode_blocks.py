@@ -1,5 +1,7 @@
 """Pre-tokens are looked up in blocks: ids are those of each pre-token alone, wherever a block, line or text ends."""
 
+import pickle
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
@@ -80,7 +82,7 @@ def test_a_table_that_grows_or_is_emptied_in_a_block_changes_nothing(model, text
 def test_a_growing_table_keeps_its_short_entries(model):
     encoder = Tokenizer(model)._encode
     encoder(Ragged.from_strings(["the mill the mills 1 2 3"]))
-    before, after = encoder.cache, encoder.cache.larger()
+    before, after = encoder.buffers.cache, encoder.buffers.cache.larger()
     assert after.lines.size == 4 * before.lines.size and after.lines.ctypes.data % 64 == 0
     assert after.used.tolist() == [before.used[0], 0]
     rows = [lines.reshape(-1, 4)[lines.reshape(-1, 4)[:, 1] != 0] for lines in (before.lines, after.lines)]
@@ -89,6 +91,23 @@ def test_a_growing_table_keeps_its_short_entries(model):
 
 def test_the_vocabulary_is_cached_by_the_first_large_text(model):
     tokenizer, text = Tokenizer(model), "the mill" * 1000
-    assert not tokenizer._encode.cache.used.any()
+    assert not tokenizer._encode.buffers.cache.used.any()
     assert tokenizer.encode(text) == one_by_one(model, text)
-    assert tokenizer._encode.cache.used[0] > 256
+    assert tokenizer._encode.buffers.cache.used[0] > 256
+
+
+def test_threads_have_caches_of_their_own(model):
+    tokenizer, texts = Tokenizer(model), [f"the mill {n} " * 50 for n in range(64)]
+    expected = [one_by_one(model, text) for text in texts]
+    with ThreadPoolExecutor(4) as threads:
+        assert [*threads.map(tokenizer.encode, texts)] == expected
+        assert [
+            ids.data.tolist() for ids in threads.map(lambda t: tokenizer(Ragged.from_strings([t])), texts)
+        ] == expected
+
+
+def test_an_encoder_is_pickled_without_its_cache(model):
+    tokenizer = Tokenizer(model)
+    ids = tokenizer.encode("the mill")
+    again = pickle.loads(pickle.dumps(tokenizer._encode))
+    assert again.encode_text(b"the mill").tolist() == ids and tokenizer._encode.buffers.cache.used.any()
