@@ -107,6 +107,8 @@ class Tokenizer:
         >>> gm.Tokenizer.load("tokenizer").encode("<|endoftext|>", allowed_special="all")
         [0]
         """
+        if not allowed_special and not disallowed_special:
+            return self._codec.encode(text)
         return self._encode([text], allowed_special, disallowed_special).data.tolist()
 
     def encode_batch(
@@ -117,7 +119,7 @@ class Tokenizer:
         >>> [len(ids) for ids in gm.Tokenizer.load("tokenizer").encode_batch(["", "a"])]
         [0, 1]
         """
-        return self._encode(texts, allowed_special, disallowed_special).to_lists().to_pylist()
+        return self._codec.to_lists(self._encode(texts, allowed_special, disallowed_special))
 
     def encode_numpy(
         self, texts: Texts, allowed_special: Allowed = (), *, out: np.ndarray | None = None

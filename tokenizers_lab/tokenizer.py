@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from upath import UPath
@@ -163,7 +165,28 @@ class Tokenizer:
 
     def encode(self, text: str, allowed: Iterable[str] = ()) -> list[int]:
         """Return the ids of a string; special tokens in ``allowed`` are recognized in it ("all" for every one)."""
+        if self._is_plain and not allowed:
+            return self._objects.take(self._encode.encode_text(valid_text(text).encode())).tolist()  # type: ignore[attr-defined]
         return self(Ragged.from_strings([valid_text(text)]), self.allowed(allowed)).data.tolist()
+
+    def to_lists(self, ids: Ragged) -> list[list[int]]:
+        """Return the ids of each document as a list.
+
+        It takes ready objects: `tolist` of an array makes new ones, which costs twice as much as encoding.
+        """
+        return [self._objects.take(ids.data[a:b]).tolist() for a, b in pairwise(ids.offsets.tolist())]
+
+    @cached_property
+    def _objects(self) -> np.ndarray:
+        """All ids as Python integers."""
+        return np.arange(self.model.size).astype(object)
+
+    @cached_property
+    def _is_plain(self) -> bool:
+        """True if nothing but the encoder sees a text without special tokens."""
+        model = self.model
+        changes = model.normalizers or model.part_normalizers or self._symbols or any(self._finder(frozenset()))
+        return isinstance(self._encode, Encoder) and not changes and not self._lacks.any()
 
     def decode(self, ids: Ragged) -> Ragged:
         """Return each document's bytes; special tokens become their text. Raises InputError for an unknown id."""

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gristmill.pipelines.errors import RecipeError
-from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
+from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel, trailing_zeros
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.settings import nearest
 from gristmill.tokenizers_lab.pretokenize.cl100k import cl100k, cl100k_pattern
@@ -35,6 +35,7 @@ from gristmill.tokenizers_lab.pretokenize.steps import (
     three_digits,
 )
 from gristmill.tokenizers_lab.pretokenize.whitespace import bert, lines, metaspace, whitespace
+from gristmill.tokenizers_lab.pretokenize.windows import MARGIN, gpt2_boundaries, line_boundaries
 
 DEFAULT = "o200k"
 NAMES = (
@@ -65,6 +66,7 @@ O200K, GPT2, CL100K, TIKTOKEN, LLAMA3, QWEN2 = range(6)
 NANOCHAT, DEEPSEEK, WHITESPACE, BERT, METASPACE, NONE, LINES = range(6, 13)
 TEKKEN, BLOOM, DIGITS, EACH_DIGIT, PUNCTUATION, EACH_PUNCTUATION = range(13, 19)
 BYTE_DIGITS, THREE_DIGITS, MARK_RUNS = range(19, 22)
+NO_BOUNDARY, ONE = np.uint64(0), np.uint64(1)
 DROPS_SPACE = {"whitespace", "bert"}
 PATTERNS = {  # regexes; each one splits the parts that the ones before it left
     "o200k": (O200K_PATTERN,),
@@ -124,6 +126,33 @@ def next_boundary(number, data, at, stop):
     return stop
 
 
+@inline_kernel
+def certain_boundaries(number, data, at, stop):
+    """Return the boundaries in ``data[at + 1 : at + 64]`` that are certain; bit i is ``at + i``. See windows.py.
+
+    A pre-token begins at ``at`` < ``stop``. No bits: ``next_boundary`` finds the next one.
+    """
+    if at + MARGIN > data.size:
+        return NO_BOUNDARY
+    if number == O200K:
+        return line_boundaries(data, at, stop, 3, True, True, True, False, False)
+    if number == GPT2:
+        return gpt2_boundaries(data, at, stop)
+    if number == CL100K or number == LLAMA3:
+        return line_boundaries(data, at, stop, 3, False, True, False, False, False)
+    if number == TIKTOKEN:
+        return line_boundaries(data, at, stop, 3, False, True, False, True, False)
+    if number == QWEN2:
+        return line_boundaries(data, at, stop, 1, False, True, False, False, False)
+    if number == NANOCHAT:
+        return line_boundaries(data, at, stop, 2, False, True, False, False, False)
+    if number == DEEPSEEK:
+        return line_boundaries(data, at, stop, 3, False, False, False, False, True)
+    if number == TEKKEN:
+        return line_boundaries(data, at, stop, 1, True, False, False, False, False)
+    return NO_BOUNDARY
+
+
 def _scanner(number: int):
     @inline_kernel
     def scan(data, at, stop):
@@ -149,17 +178,22 @@ def pretokenize(text: Ragged, pretokenizer: str) -> PreTokens:
     ``regex`` package at a few MB/s, with that package's version of Unicode. Text between two matches is a pre-token
     too, so nothing is lost.
     """
-    check_pretokenizer(pretokenizer)
-    if split := RegexSplit.of(pretokenizer):
-        return PreTokens(*split_by_regex(split, text))
-    *before, last = pretokenizer.split(">")
-    if before:
-        outer = pretokenize(text, ">".join(before))
+    outer, last = outer_pretokens(text, pretokenizer)
+    if outer:
         inner = pretokenize(Ragged.from_arrays(outer.offsets, text.data), last)
         return PreTokens(inner.documents[outer.documents], inner.offsets)
     documents, offsets = np.empty(text.rows + 1, np.int64), np.empty(text.data.size + 1, np.int64)
-    count = _cutter(NAMES.index(pretokenizer))(*text, documents, offsets)
+    count = _cutter(NAMES.index(last))(*text, documents, offsets)
     return PreTokens(documents, offsets[: count + 1])
+
+
+def outer_pretokens(text: Ragged, pretokenizer: str) -> tuple[PreTokens | None, str]:
+    """Return the pre-tokens by all but the last pre-tokenizer of a sequence, None for one, and the last one's name."""
+    check_pretokenizer(pretokenizer)
+    if split := RegexSplit.of(pretokenizer):
+        return PreTokens(*split_by_regex(split, text)), "none"
+    *before, last = pretokenizer.split(">")
+    return pretokenize(text, ">".join(before)) if before else None, last
 
 
 def check_pretokenizer(pretokenizer: str) -> None:
@@ -184,9 +218,16 @@ def _cutter(number: int):
             documents[i] = count
             at, stop = offsets[i], offsets[i + 1]
             while at < stop:
-                at = next_boundary(number, data, at, stop)
-                count += 1
-                ends[count] = at
+                bits, begin = certain_boundaries(number, data, at, stop), at
+                if not bits:
+                    at = next_boundary(number, data, at, stop)
+                    count += 1
+                    ends[count] = at
+                while bits:
+                    at = begin + trailing_zeros(bits)
+                    bits &= bits - ONE
+                    count += 1
+                    ends[count] = at
         documents[offsets.size - 1] = count
         return count
 

@@ -87,8 +87,8 @@ def merged_by(way, symbols, table):
     if not symbols:
         return []
     n = len(symbols)
-    room, ranks, more = np.array(symbols, np.int32), np.empty(n, np.int32), rank_queues(n, table.made.size)
-    ranks[:] = [*(rank_of(table.pairs, *pair) for pair in pairwise(symbols)), NEVER]
+    room, ranks, more = np.array(symbols, np.int32), np.empty(max(n, SHORT), np.int32), rank_queues(n, table.made.size)
+    ranks[:n] = [*(rank_of(table.pairs, *pair) for pair in pairwise(symbols)), NEVER]
     count = way(room, 0, n, ranks, *table) if way is merge_short else way(room, ranks, *table, more)
     assert (more.head == -1).all() and not more.waiting.any()
     return room[:count].tolist()
