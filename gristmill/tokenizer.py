@@ -64,7 +64,7 @@ class Tokenizer:
         output: Path = "tokenizer",
         vocab_size: int = 32_000,
         *,
-        algorithm: Literal["bpe", "wordpiece", "unigram", "words", "chars"] = "bpe",
+        algorithm: Literal["bpe", "superbpe", "wordpiece", "unigram", "words", "chars"] = "bpe",
         pretokenizer: str | None = None,
         special: Sequence[str] | None = None,
         user_symbols: Sequence[str] = (),
@@ -76,8 +76,9 @@ class Tokenizer:
     ) -> "Tokenizer":
         """Train a tokenizer on a run, Parquet, JSONL or text; write it to the folder ``output``.
 
-        None means the default of the algorithm. ``settings`` are of the tables bpe, unigram, wordpiece and roles, such
-        as ``bpe.min_frequency``. The word counts remain in ``output``, so another vocabulary size counts nothing again.
+        None means the default of the algorithm. ``settings`` are of the tables bpe, superbpe, unigram, wordpiece and
+        roles, such as ``bpe.min_frequency``. The word counts remain in ``output``, so another vocabulary size counts
+        nothing again.
 
         >>> gm.Tokenizer.train("work", "trained", vocab_size=280)
         Tokenizer(bpe, 280 pieces, pre-tokenizer o200k)

@@ -1,6 +1,6 @@
 """Train a tokenizer by any of the algorithms: word counts -> a Model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 import numpy as np
@@ -19,6 +19,7 @@ from gristmill.tokenizers_lab.formats.model import END_OF_TEXT, ROLE_NAMES, Mode
 from gristmill.tokenizers_lab.normalize.normalizers import check_normalizers
 from gristmill.tokenizers_lab.strings.codepoints import count_characters
 from gristmill.tokenizers_lab.strings.user_symbols import check_symbols
+from gristmill.tokenizers_lab.superbpe import SuperbpeSettings, join_words
 from gristmill.tokenizers_lab.unigram.scripts import split_scripts
 from gristmill.tokenizers_lab.unigram.seeds import characters, seeds
 from gristmill.tokenizers_lab.unigram.sentencepiece_seeds import unmark_words
@@ -29,6 +30,7 @@ BYTES = [bytes([b]) for b in range(256)]
 # Defaults of each algorithm: pre-tokenizer, normalizers, special tokens.
 DEFAULTS = {
     "bpe": ("o200k", (), (END_OF_TEXT,)),
+    "superbpe": ("superwords", (), (END_OF_TEXT,)),
     "wordpiece": ("bert", ("bert_clean", "lower", "strip_accents"), ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")),
     "unigram": ("metaspace", ("prefix", "escape"), ("<unk>", "<s>", "</s>")),
     "words": ("o200k", (), (END_OF_TEXT,)),
@@ -53,14 +55,15 @@ class UnigramSettings(Settings):
 class TokenizerSettings(Settings):
     """Settings of ``gristmill tokenizer train``; None takes the default of the algorithm."""
 
-    algorithm: Literal["bpe", "wordpiece", "unigram", "words", "chars"] = "bpe"
+    algorithm: Literal["bpe", "superbpe", "wordpiece", "unigram", "words", "chars"] = "bpe"
     pretokenizer: str | None = None
     vocab_size: VocabSize = 32_000  # all pieces, with bytes and special tokens
     special_tokens: list[str] | None = None
     user_symbols: list[str] = []  # texts that are always one piece; for unigram and SentencePiece's BPE
     roles: dict[Literal["bos", "eos", "unknown", "pad", "mask"], str] = {}  # special tokens; known names have roles
     normalizers: list[str] | None = None
-    bpe: BpeSettings = BpeSettings()
+    bpe: BpeSettings = BpeSettings()  # of superbpe's first stage too
+    superbpe: SuperbpeSettings = SuperbpeSettings()
     unigram: UnigramSettings = UnigramSettings()
     wordpiece: WordpieceSettings = WordpieceSettings()
 
@@ -72,10 +75,22 @@ class TokenizerSettings(Settings):
 
     def count_settings(self) -> CountSettings:
         """Return how to count words. Raises RecipeError as ``resolved``."""
-        pretokenizer, normalizers, special = self.resolved()
+        pretokenizer, normalizers, special = self.first_stage().resolved()
         excluded = (*special, *self.user_symbols) if self.is_sentencepiece else ()
         line_ends = self.algorithm == "unigram" and self.unigram.seed_method == "sentencepiece"
         return CountSettings(pretokenizer, normalizers, tuple(self.user_symbols), excluded, line_ends)
+
+    def superword_settings(self) -> CountSettings | None:
+        """Return how to count superwords, None for an algorithm that has none."""
+        pretokenizer, normalizers, _ = self.resolved()
+        return CountSettings(pretokenizer, normalizers) if self.algorithm == "superbpe" else None
+
+    def first_stage(self) -> "TokenizerSettings":
+        """Return the settings of superbpe's first stage; these settings for another algorithm."""
+        if self.algorithm != "superbpe":
+            return self
+        first = {"algorithm": "bpe", "pretokenizer": "o200k", "vocab_size": self.superbpe.first_size(self.vocab_size)}
+        return self.model_copy(update=first)
 
     def resolved(self) -> tuple[str, tuple[str, ...], list[str]]:
         """Return pre-tokenizer, normalizers and special tokens, defaults applied. Raises RecipeError for a misfit."""
@@ -94,17 +109,30 @@ class TokenizerSettings(Settings):
                 "user symbols need unigram, or bpe with bpe.alphabet characters and bpe.compat sentencepiece"
             )
         check_symbols(self.user_symbols, special)
+        if self.algorithm == "superbpe" and (pretokenizer != "superwords" or self.bpe.alphabet != "bytes"):
+            raise RecipeError("superbpe needs the pre-tokenizer superwords and bpe.alphabet bytes")
         return pretokenizer, normalizers, special
 
 
-def train(counts: WordCounts, settings: TokenizerSettings, report: Report = lambda line: None) -> Model:
-    """Return the tokenizer for the words of a corpus, counted by its pre-tokenizer; it depends on nothing else.
+def train(
+    counts: WordCounts,
+    settings: TokenizerSettings,
+    report: Report = lambda line: None,
+    superwords: Iterable[WordCounts] = (),
+) -> Model:
+    """Return the tokenizer for the words of a corpus, counted as ``count_settings`` says; it depends on nothing else.
+
+    ``superbpe`` needs tables of ``superwords`` too, counted as ``superword_settings`` says and iterated several times.
 
     Raises InputError for no words, RecipeError for a vocabulary that the corpus cannot give or that has no room.
     """
     if not counts.words.rows:
         raise InputError("the corpus has no words to train on; check its documents and the pre-tokenizer")
     _, _, special = settings.resolved()
+    if settings.algorithm == "superbpe":
+        first, progress = train(counts, settings.first_stage(), report), _report_merges(report)
+        least = settings.bpe.min_frequency
+        return join_words(first, superwords, settings.vocab_size, settings.superbpe, progress, least)
     for i, token in enumerate(special):
         if token in special[:i] or not token:
             raise RecipeError(f"special token {token!r} is empty or named twice; give each token a text of its own")

@@ -7,7 +7,7 @@ import click
 from gristmill.flows.cli.options import Real, engine_options, run_progress, settings_option, whole, writable
 from gristmill.flows.cli.output import say, say_json
 
-ALGORITHMS = ["bpe", "wordpiece", "unigram", "words", "chars"]
+ALGORITHMS = ["bpe", "superbpe", "wordpiece", "unigram", "words", "chars"]
 ALPHA = "Exponent of --sample; 0 = uniform over segmentations."
 MAX_MB = "Megabytes of text to measure on."
 SEED = "Random seed of --sample and --dropout."
@@ -40,7 +40,7 @@ def tokenizer():
 @click.option("--normalizer", multiple=True, metavar="NAME", help="Normalizer of the text; several apply in order.")
 @click.option("--output", required=True, metavar="FOLDER", help="Folder of the tokenizer.")
 @engine_options
-@settings_option("bpe, unigram, wordpiece or roles")
+@settings_option("bpe, superbpe, unigram, wordpiece or roles")
 def train(corpus, algorithm, pretokenizer, vocab_size, special, user_symbol, normalizer, output, engine, changes):
     """Train a tokenizer on CORPUS…: a work folder, Parquet, JSONL with any compression, or text.
 
@@ -49,6 +49,7 @@ def train(corpus, algorithm, pretokenizer, vocab_size, special, user_symbol, nor
     \b
         gristmill tokenizer train work --vocab-size 32000 --output tok
         gristmill tokenizer train 'crawl/*.jsonl.zst' --pretokenizer gpt2 --set bpe.min_frequency=2 --output gpt2-like
+        gristmill tokenizer train work --algorithm superbpe --set superbpe.transition=0.8 --output super
         gristmill tokenizer train books/ --algorithm unigram --normalizer nmt_nfkc --normalizer collapse \\
             --normalizer prefix --normalizer escape --output uni
         gristmill tokenizer train chats/ --algorithm unigram --special "<unk>" --user-symbol "<user>" --output chat

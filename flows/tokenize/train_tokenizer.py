@@ -1,6 +1,6 @@
 """Corpus to tokenizer: count the words of every shard, then train on the sums."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from upath import UPath
@@ -38,9 +38,9 @@ from gristmill.tokenizers_lab.import_tokenizer import load_any
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 from gristmill.tokenizers_lab.train import TokenizerSettings, train
 
-WORK, COUNTS = "work", "counts"  # subfolders of the tokenizer's: documents and counts
+WORK, COUNTS, SUPERWORDS = "work", "counts", "superwords"  # subfolders of the tokenizer's: documents and counts
 LINES = "lines"  # the pre-tokenizer that joins words
-TABLES = ("bpe", "unigram", "wordpiece", "roles")
+TABLES = ("bpe", "superbpe", "unigram", "wordpiece", "roles")
 
 
 def tokenizer_settings(given: dict, changes: Sequence[str] = ()) -> TokenizerSettings:
@@ -67,11 +67,14 @@ def train_tokenizer(
     The counts of each shard remain in ``OUTPUT/work``, so another vocabulary with the same pre-tokenizer counts nothing
     again.
     """
-    counting = settings.count_settings()
-    with exclusive_run(output / WORK):
-        folder = count_words(corpus, output / WORK, counting, engine, progress)
+    work, superwords = output / WORK, settings.superword_settings()
+    with exclusive_run(work):
+        inputs = [Input(count_words(corpus, work, settings.count_settings(), engine, progress), kind=COUNTS)]
+        if superwords:
+            folder = count_words(corpus, work, superwords, engine, progress, SUPERWORDS)
+            inputs.append(Input(folder, kind=SUPERWORDS))
         made_with = settings.model_dump(mode="json")
-        output_file = Output(output, FILE, (Input(folder, kind=COUNTS),), made_with)
+        output_file = Output(output, FILE, tuple(inputs), made_with)
         jobs = [Job(train_job, (settings, report), (output_file,))]
         run_step(Step("train", {output: made_with}, jobs), run_serial, progress)
     return read_model(output)
@@ -102,23 +105,33 @@ def count_words(
     counting: CountSettings,
     engine: Engine = run_serial,
     progress: Progress | None = None,
+    name: str = COUNTS,
 ) -> UPath:
-    """Count the words of each shard of the corpus, and return the folder of the counts under ``WORK``."""
+    """Count the words of each shard of the corpus, and return the folder of the counts, ``WORK/name``."""
     shards = corpus_shards(corpus, work, engine, progress)
     counted = {key: [*value] if isinstance(value, tuple) else value for key, value in counting._asdict().items()}
-    folder = work / COUNTS
+    folder = work / name
     jobs = []
     for n, (shard, file) in enumerate(sorted(shards.items(), key=lambda item: item[1]["sha256"])):
         part = Output(folder, f"part-{n:05d}", (shard,), counted)
         jobs.append(Job(count_shard, (counting,), (part,), file["bytes"]))
-    run_step(Step("count words", {folder: counted}, jobs), engine, progress)
+    run_step(Step(f"count {name}" if name != COUNTS else "count words", {folder: counted}, jobs), engine, progress)
     return folder
+
+
+class ShardCounts(NamedTuple):
+    """Word counts of all shards, read one at a time."""
+
+    folder: UPath
+
+    def __iter__(self) -> Iterator[WordCounts]:
+        files = require_finished(self.folder, "count the corpus again").files
+        return (WordCounts.load(self.folder / name)[0] for name in sorted(files))
 
 
 def read_counts(folder: UPath) -> WordCounts:
     """Return the words of all shards."""
-    files = require_finished(folder, "count the corpus again").files
-    return merge(WordCounts.load(folder / name)[0] for name in sorted(files))
+    return merge(ShardCounts(folder))
 
 
 def count_shard(counting: CountSettings, outputs: tuple[Output, ...]) -> list[Written]:
@@ -135,7 +148,8 @@ def count_shard(counting: CountSettings, outputs: tuple[Output, ...]) -> list[Wr
 
 def train_job(settings: TokenizerSettings, report: Callable[[str], None], outputs: tuple[Output, ...]) -> list[Written]:
     """Train the tokenizer on the counts of all shards."""
-    model = train(read_counts(input_of(outputs, COUNTS).folder), settings, report)
+    superwords = ShardCounts(input_of(outputs, SUPERWORDS).folder) if settings.algorithm == "superbpe" else ()
+    model = train(read_counts(input_of(outputs, COUNTS).folder), settings, report, superwords)
     write_model(model, outputs[0].folder)
     return [Written([FILE], {"pieces": model.size, "merges": len(model.merges)})]
 
