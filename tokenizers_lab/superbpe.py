@@ -81,7 +81,7 @@ def join_words(
         while loop.merge(REPORT_MERGES):
             on_progress(loop.merges, wanted)
         if loop.symbols == vocab_size:
-            return with_merges(model, loop.result())
+            return replace(with_merges(model, loop.result()), pretokenizer="superwords")
         if least == max(min_frequency, 1):
             raise RecipeError(
                 f"vocab_size {vocab_size:,} is more than the corpus gives: {model.size:,} pieces of words and "
@@ -141,9 +141,9 @@ def cut_at_rare_pairs(offsets, ids, counts, pairs, least):
 
 
 def with_merges(model: Model, made: np.ndarray) -> Model:
-    """Return the model with merges of superwords, each of which makes a new piece."""
+    """Return the model with merges added, each of which makes a new piece."""
     pieces = [*model.pieces]
     for left, right, _ in made.tolist():
         pieces.append(pieces[left] + pieces[right])
     merges = np.concatenate((model.merges, made)).astype(np.int32)
-    return replace(model, pieces=pieces, merges=merges, pretokenizer="superwords")
+    return replace(model, pieces=pieces, merges=merges)
