@@ -28,7 +28,7 @@ class ParitySettings(Settings):
     """Settings of parity-aware BPE."""
 
     column: str = ""  # column of the documents to balance, such as language; "" trains plain BPE
-    global_share: float = Field(0.5, ge=0, le=1)  # share of the merges that come first, by the counts of all languages
+    global_share: float = Field(0.8, ge=0, le=1)  # share of the merges that come first, by the counts of all languages
 
 
 class LanguageCounts(NamedTuple):

@@ -13,10 +13,11 @@ from gristmill.pipelines.settings import Settings
 from gristmill.tokenizers_lab import pretokenize as pretokenizers
 from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings, VocabSize, train_bpe
 from gristmill.tokenizers_lab.bpe.train_wordpiece import WordpieceSettings, train_wordpiece
-from gristmill.tokenizers_lab.count.word_counts import WordCounts
+from gristmill.tokenizers_lab.count.word_counts import WordCounts, merge
 from gristmill.tokenizers_lab.count_settings import CountSettings
 from gristmill.tokenizers_lab.formats.model import END_OF_TEXT, ROLE_NAMES, Model, known_roles
 from gristmill.tokenizers_lab.normalize.normalizers import check_normalizers
+from gristmill.tokenizers_lab.parity import LanguageCounts, ParitySettings, balance_languages
 from gristmill.tokenizers_lab.strings.codepoints import count_characters
 from gristmill.tokenizers_lab.strings.user_symbols import check_symbols
 from gristmill.tokenizers_lab.superbpe import SuperbpeSettings, join_words
@@ -27,6 +28,7 @@ from gristmill.tokenizers_lab.unigram.train import train_unigram
 
 Report = Callable[[str], None]
 BYTES = [bytes([b]) for b in range(256)]
+MOST_LANGUAGES = 1000
 # Defaults of each algorithm: pre-tokenizer, normalizers, special tokens.
 DEFAULTS = {
     "bpe": ("o200k", (), (END_OF_TEXT,)),
@@ -64,6 +66,7 @@ class TokenizerSettings(Settings):
     normalizers: list[str] | None = None
     bpe: BpeSettings = BpeSettings()  # of superbpe's first stage too
     superbpe: SuperbpeSettings = SuperbpeSettings()
+    parity: ParitySettings = ParitySettings()
     unigram: UnigramSettings = UnigramSettings()
     wordpiece: WordpieceSettings = WordpieceSettings()
 
@@ -111,6 +114,8 @@ class TokenizerSettings(Settings):
         check_symbols(self.user_symbols, special)
         if self.algorithm == "superbpe" and (pretokenizer != "superwords" or self.bpe.alphabet != "bytes"):
             raise RecipeError("superbpe needs the pre-tokenizer superwords and bpe.alphabet bytes")
+        if self.parity.column and (self.algorithm, self.bpe.alphabet) != ("bpe", "bytes"):
+            raise RecipeError("parity needs the algorithm bpe and bpe.alphabet bytes")
         return pretokenizer, normalizers, special
 
 
@@ -137,6 +142,24 @@ def train(
         if token in special[:i] or not token:
             raise RecipeError(f"special token {token!r} is empty or named twice; give each token a text of its own")
     return TRAINERS[settings.algorithm](counts, settings, special, report)
+
+
+def train_parity(
+    languages: list[LanguageCounts], settings: TokenizerSettings, report: Report = lambda line: None
+) -> Model:
+    """Return the BPE tokenizer that balances languages: ``parity.global_share`` of its merges come from all at once.
+
+    Raises as ``train``, and RecipeError for over MOST_LANGUAGES languages.
+    """
+    if len(languages) > MOST_LANGUAGES:
+        column, found = settings.parity.column, f"{len(languages):,} values, at most {MOST_LANGUAGES:,}"
+        raise RecipeError(f"the column {column!r} has {found} can be balanced; name a column of languages")
+    _, _, special = settings.resolved()
+    least = len(BYTES) + len(special)
+    first = least + round(settings.parity.global_share * max(settings.vocab_size - least, 0))
+    model = train(merge(each.counts for each in languages), settings.model_copy(update={"vocab_size": first}), report)
+    limits, progress = (settings.bpe.min_frequency, settings.bpe.max_token_length), _report_merges(report)
+    return balance_languages(model, languages, settings.vocab_size, *limits, progress)
 
 
 def _report_merges(report: Report) -> Callable[[int, int], None]:

@@ -38,10 +38,13 @@ def tokenizer():
 @click.option("--special", multiple=True, metavar="TOKEN", help="Special token, in place of the default ones.")
 @click.option("--user-symbol", multiple=True, metavar="TEXT", help="Text that is always one piece (SentencePiece).")
 @click.option("--normalizer", multiple=True, metavar="NAME", help="Normalizer of the text; several apply in order.")
+@click.option("--parity", metavar="COLUMN", help="Balance the compression of the languages in COLUMN (BPE).")
 @click.option("--output", required=True, metavar="FOLDER", help="Folder of the tokenizer.")
 @engine_options
-@settings_option("bpe, superbpe, unigram, wordpiece or roles")
-def train(corpus, algorithm, pretokenizer, vocab_size, special, user_symbol, normalizer, output, engine, changes):
+@settings_option("bpe, superbpe, parity, unigram, wordpiece or roles")
+def train(
+    corpus, algorithm, pretokenizer, vocab_size, special, user_symbol, normalizer, parity, output, engine, changes
+):
     """Train a tokenizer on CORPUS…: a work folder, Parquet, JSONL with any compression, or text.
 
     The word counts remain in FOLDER/work, so that training another vocabulary size counts nothing again.
@@ -50,6 +53,7 @@ def train(corpus, algorithm, pretokenizer, vocab_size, special, user_symbol, nor
         gristmill tokenizer train work --vocab-size 32000 --output tok
         gristmill tokenizer train 'crawl/*.jsonl.zst' --pretokenizer gpt2 --set bpe.min_frequency=2 --output gpt2-like
         gristmill tokenizer train work --algorithm superbpe --set superbpe.transition=0.8 --output super
+        gristmill tokenizer train work --parity language --set parity.global_share=0.8 --output fair
         gristmill tokenizer train books/ --algorithm unigram --normalizer nmt_nfkc --normalizer collapse \\
             --normalizer prefix --normalizer escape --output uni
         gristmill tokenizer train chats/ --algorithm unigram --special "<unk>" --user-symbol "<user>" --output chat
@@ -59,7 +63,7 @@ def train(corpus, algorithm, pretokenizer, vocab_size, special, user_symbol, nor
     given = {
         **{"algorithm": algorithm, "pretokenizer": pretokenizer, "vocab_size": vocab_size},
         **{"special_tokens": [*special] or None, "normalizers": [*normalizer] or None},
-        "user_symbols": [*user_symbol],
+        **{"user_symbols": [*user_symbol], "parity": {"column": parity} if parity else {}},
     }
     settings, folder = tokenizer_settings(given, changes), writable(output)
     progress = run_progress(writable(f"{output}/work"))

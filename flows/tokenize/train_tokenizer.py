@@ -1,14 +1,19 @@
 """Corpus to tokenizer: count the words of every shard, then train on the sums."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
+from urllib.parse import quote, unquote
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from upath import UPath
 
 from gristmill.flows.clean.corpus import corpus_shards
 from gristmill.flows.clean.recipe import make_change
 from gristmill.flows.engine.run_lock import exclusive_run
-from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENTS, TEXT
 from gristmill.pipelines.settings import read_settings
@@ -26,7 +31,7 @@ from gristmill.pipelines.steps.step import (
 )
 from gristmill.pipelines.storage.files import to_path
 from gristmill.pipelines.storage.manifest import require_finished
-from gristmill.pipelines.storage.shards import read_batches
+from gristmill.pipelines.storage.shards import read_batches, shard_schema
 from gristmill.pipelines.tokens.encode import TokenizerInfo
 from gristmill.pipelines.tokens.steps import digest
 from gristmill.tokenizers_lab.count.word_counts import WordCounter, WordCounts, merge
@@ -35,17 +40,19 @@ from gristmill.tokenizers_lab.extend import extend
 from gristmill.tokenizers_lab.formats.detect import find_file
 from gristmill.tokenizers_lab.formats.model import FILE, Model, finish_model, read_model, write_model
 from gristmill.tokenizers_lab.import_tokenizer import load_any
+from gristmill.tokenizers_lab.parity import LanguageCounts, content_of
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
-from gristmill.tokenizers_lab.train import TokenizerSettings, train
+from gristmill.tokenizers_lab.train import TokenizerSettings, train, train_parity
 
-WORK, COUNTS, SUPERWORDS = "work", "counts", "superwords"  # subfolders of the tokenizer's: documents and counts
+WORK = "work"  # subfolder of the tokenizer's, for documents and for counts:
+COUNTS, SUPERWORDS, LANGUAGES = "counts", "superwords", "languages"
 LINES = "lines"  # the pre-tokenizer that joins words
-TABLES = ("bpe", "superbpe", "unigram", "wordpiece", "roles")
+TABLES = ("bpe", "superbpe", "parity", "unigram", "wordpiece", "roles")
 
 
 def tokenizer_settings(given: dict, changes: Sequence[str] = ()) -> TokenizerSettings:
     """Read settings from options, and from changes such as ``bpe.min_frequency=2``."""
-    tables: dict[str, dict] = {name: {} for name in TABLES}
+    tables: dict[str, dict] = {name: {**given.get(name, {})} for name in TABLES}
     for change in changes:
         make_change(tables, change, "TABLE.SETTING=VALUE")
     options = {key: value for key, value in given.items() if value is not None}
@@ -69,7 +76,11 @@ def train_tokenizer(
     """
     work, superwords = output / WORK, settings.superword_settings()
     with exclusive_run(work):
-        inputs = [Input(count_words(corpus, work, settings.count_settings(), engine, progress), kind=COUNTS)]
+        if column := settings.parity.column:
+            folder = count_languages(corpus, work, settings.count_settings(), column, engine, progress)
+            inputs = [Input(folder, kind=LANGUAGES)]
+        else:
+            inputs = [Input(count_words(corpus, work, settings.count_settings(), engine, progress), kind=COUNTS)]
         if superwords:
             folder = count_words(corpus, work, superwords, engine, progress, SUPERWORDS)
             inputs.append(Input(folder, kind=SUPERWORDS))
@@ -108,18 +119,54 @@ def count_words(
     name: str = COUNTS,
 ) -> UPath:
     """Count the words of each shard of the corpus, and return the folder of the counts, ``WORK/name``."""
-    shards = corpus_shards(corpus, work, engine, progress)
-    counted = {key: [*value] if isinstance(value, tuple) else value for key, value in counting._asdict().items()}
-    folder = work / name
+    shards, counted = corpus_shards(corpus, work, engine, progress), _as_json(counting)
+    return _count_shards(shards, work / name, count_shard, (counting,), counted, engine, progress)
+
+
+def count_languages(
+    corpus: Sequence[str],
+    work: UPath,
+    counting: CountSettings,
+    column: str,
+    engine: Engine = run_serial,
+    progress: Progress | None = None,
+) -> UPath:
+    """Count the words of each shard for each value of a column, and return the folder of the counts.
+
+    Raises InputError for documents without the column.
+    """
+    shards, counted = corpus_shards(corpus, work, engine, progress), _as_json(counting) | {"column": column}
+    for shard in shards:
+        if column not in (names := shard_schema(shard.path).names):
+            raise InputError(f"{shard.path} has no column {column!r}; name one of {', '.join(names)} with --parity")
+    work_on, given = count_shard_languages, (counting, column)
+    return _count_shards(shards, work / LANGUAGES, work_on, given, counted, engine, progress)
+
+
+def _as_json(counting: CountSettings) -> dict:
+    return {key: [*value] if isinstance(value, tuple) else value for key, value in counting._asdict().items()}
+
+
+def _count_shards(
+    shards: dict[Input, dict],
+    folder: UPath,
+    work_on: Callable[..., list[Written]],
+    given: tuple,
+    counted: dict,
+    engine: Engine,
+    progress: Progress | None,
+) -> UPath:
     jobs = []
     for n, (shard, file) in enumerate(sorted(shards.items(), key=lambda item: item[1]["sha256"])):
         part = Output(folder, f"part-{n:05d}", (shard,), counted)
-        jobs.append(Job(count_shard, (counting,), (part,), file["bytes"]))
-    run_step(Step(f"count {name}" if name != COUNTS else "count words", {folder: counted}, jobs), engine, progress)
+        jobs.append(Job(work_on, given, (part,), file["bytes"]))
+    step = "count words" if folder.name == COUNTS else f"count {folder.name}"
+    run_step(Step(step, {folder: counted}, jobs), engine, progress)
     return folder
 
 
-class ShardCounts(NamedTuple):
+@dataclass(frozen=True)
+class ShardCounts:
     """Word counts of all shards, read one at a time."""
 
     folder: UPath
@@ -146,10 +193,42 @@ def count_shard(counting: CountSettings, outputs: tuple[Output, ...]) -> list[Wr
     return [Written([outputs[0].path.name], {"words": int(counts.counts.sum()), "bytes": size})]
 
 
+def count_shard_languages(counting: CountSettings, column: str, outputs: tuple[Output, ...]) -> list[Written]:
+    """Write the words of one shard as a table of counts for each value of a column, and count the contents."""
+    counters: dict[str, WordCounter] = {}
+    content: Counter[str] = Counter()
+    for table in read_batches(input_of(outputs, DOCUMENTS).path, [TEXT, column]):
+        names = table[column].cast(pa.string()).fill_null("")
+        for name in names.unique().to_pylist():
+            text = Ragged.from_text(table[TEXT].filter(pc.equal(names, name)))
+            counters.setdefault(name, WordCounter(counting.pretokenizer)).add(counting(text))
+            content[f"content {name}"] += content_of(text)
+    files = []
+    for name, counter in sorted(counters.items()):
+        files.append(f"{outputs[0].name}-{quote(name, safe='')}")
+        counter.finish().save(outputs[0].folder / files[-1], counting.pretokenizer)
+    return [Written(files, content)]
+
+
+def read_languages(folder: UPath) -> list[LanguageCounts]:
+    """Return the words and the content of each language, in the order of their names."""
+    manifest = require_finished(folder, "count the corpus again")
+    tables: dict[str, list[str]] = {}
+    for file in sorted(manifest.files):
+        tables.setdefault(unquote(file.split("-", 2)[2]), []).append(file)
+    return [
+        LanguageCounts(merge(WordCounts.load(folder / file)[0] for file in files), manifest.counts[f"content {name}"])
+        for name, files in sorted(tables.items())
+    ]
+
+
 def train_job(settings: TokenizerSettings, report: Callable[[str], None], outputs: tuple[Output, ...]) -> list[Written]:
     """Train the tokenizer on the counts of all shards."""
-    superwords = ShardCounts(input_of(outputs, SUPERWORDS).folder) if settings.algorithm == "superbpe" else ()
-    model = train(read_counts(input_of(outputs, COUNTS).folder), settings, report, superwords)
+    if settings.parity.column:
+        model = train_parity(read_languages(input_of(outputs, LANGUAGES).folder), settings, report)
+    else:
+        superwords = ShardCounts(input_of(outputs, SUPERWORDS).folder) if settings.algorithm == "superbpe" else ()
+        model = train(read_counts(input_of(outputs, COUNTS).folder), settings, report, superwords)
     write_model(model, outputs[0].folder)
     return [Written([FILE], {"pieces": model.size, "merges": len(model.merges)})]
 

@@ -1,6 +1,7 @@
 """Merge loop that balances languages: its arrays and their growth. parity_kernels.py explains the algorithm."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -148,22 +149,27 @@ def _one_after_another(rows: Sequence[tuple[Ragged, np.ndarray]]) -> tuple[Ragge
 def _first_lists(layout: CorpusCells, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the lists of pairs of each language, their languages and rings, and name them in the cells.
 
-    ``ends`` are the cells at which languages end.
+    ``ends`` are the cells at which languages end; the first begins at cell 0.
     """
-    symbols = layout.cells["symbol"].astype(np.int64)
-    at = np.flatnonzero((symbols[:-1] >= 0) & (symbols[1:] >= 0))
-    of = np.searchsorted(ends, at, side="right")
-    keys = (of << 2 * ID_BITS) | (symbols[at] << ID_BITS) | symbols[at + 1]
-    keys, first, inverse, sizes = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
-    layout.cells["pair"][at] = inverse
-    lists = np.zeros(keys.size, LIST)
-    pair = keys & ((1 << 2 * ID_BITS) - 1)
-    lists["left"], lists["right"] = pair >> ID_BITS, pair & ((1 << ID_BITS) - 1)
-    lists["size"], lists["pair"], lists["first"] = sizes, np.arange(keys.size), at[first]
+    found, languages, used = [], [], 0
+    for of, (begin, end) in enumerate(pairwise((0, *ends.tolist()))):
+        symbols = layout.cells["symbol"][begin : end + 1].astype(np.int64)
+        at = np.flatnonzero((symbols[:-1] >= 0) & (symbols[1:] >= 0))
+        keys = symbols[at] << ID_BITS | symbols[at + 1]
+        keys, first, inverse, sizes = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+        layout.cells["pair"][begin + at] = used + inverse
+        lists = np.zeros(keys.size, LIST)
+        lists["left"], lists["right"] = keys >> ID_BITS, keys & ((1 << ID_BITS) - 1)
+        lists["size"], lists["first"], lists["pair"] = sizes, begin + at[first], used + np.arange(keys.size)
+        found.append(lists)
+        languages.append(np.full(keys.size, of, np.int32))
+        used += keys.size
+    lists = np.concatenate(found)
     count_lists(*layout, lists)
+    pair = lists["left"].astype(np.int64) << ID_BITS | lists["right"]
     order = np.argsort(pair, kind="stable")
     begins = np.flatnonzero(np.diff(pair[order], prepend=-1))
-    ring = np.empty(keys.size, np.int32)
+    ring = np.empty(used, np.int32)
     ring[order] = np.roll(order, -1)
-    ring[order[np.append(begins, keys.size)[1:] - 1]] = order[begins]
-    return lists, (keys >> 2 * ID_BITS).astype(np.int32), ring
+    ring[order[np.append(begins, used)[1:] - 1]] = order[begins]
+    return lists, np.concatenate(languages), ring
