@@ -22,6 +22,7 @@ from gristmill.tokenizers_lab.superbpe import with_merges
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
 RAREST = 2  # count of a pair in its language
+NOTHING = len(zlib.compress(b""))
 
 
 class ParitySettings(Settings):
@@ -39,8 +40,8 @@ class LanguageCounts(NamedTuple):
 
 
 def content_of(text: Ragged) -> int:
-    """Return the content of documents: their bytes after zlib, each by itself so that no order matters."""
-    return sum(len(zlib.compress(text.row(row))) for row in range(text.rows))
+    """Return the content of documents: their bytes after zlib, each by itself so that no order matters; at least 1."""
+    return max(1, sum(len(zlib.compress(text.row(row))) - NOTHING for row in range(text.rows)))
 
 
 def balance_languages(

@@ -8,6 +8,23 @@ from gristmill.flows.cli.options import Real, engine_options, run_progress, sett
 from gristmill.flows.cli.output import say, say_json
 
 ALGORITHMS = ["bpe", "superbpe", "wordpiece", "unigram", "words", "chars"]
+COMPARED = (
+    ("pieces", "vocab_size", ","),
+    ("bytes/token", "bytes_per_token", ".3f"),
+    ("fertility", "fertility", ".3f"),
+    ("whole", "single_token_words", ".1%"),
+    ("used", "used", ".1%"),
+    ("rare", "rare", ".1%"),
+    ("Rényi", "renyi", ".3f"),
+    ("unreachable", "unreachable", ","),
+    ("unknown", "unknown", ".2%"),
+    ("exact", "exact", ".1%"),
+    ("digits", "digits", ""),
+    ("spaces", "spaces", ","),
+    ("superwords", "superwords", ","),
+    ("MB/s", "mb_per_second", ".1f"),
+    ("Gini", "gini", ".3f"),
+)
 ALPHA = "Exponent of --sample; 0 = uniform over segmentations."
 MAX_MB = "Megabytes of text to measure on."
 SEED = "Random seed of --sample and --dropout."
@@ -287,12 +304,14 @@ def extend(tokenizer, corpus, vocab_size, join_words, output, engine):
 @click.option("--plot", metavar="FILE", help="Plot bytes per token by language to FILE (.png, .svg or .pdf).")
 @click.option("--json", "as_json", is_flag=True, help="Print all measures as JSON.")
 def compare(tokenizers, corpus, max_mb, plot, as_json):
-    """Measure tokenizers on the same text: compression, by language too, and speed.
+    """Measure tokenizers on the same text: compression, use of the vocabulary, fairness, habits and speed.
 
-    fertility: tokens per word; whole: share of words that are one token; used: share of pieces that occur;
-    Rényi: efficiency of order 2.5 (Zouhar et al. 2023); unreachable: pieces that encoding their own text does not
-    give; unknown: share of unknown tokens; exact: share of documents that decoding restores byte for byte; worst
-    language: the one with the fewest bytes per token, if documents have a language.
+    fertility: tokens per word; whole: share of words that are one token; used: share of pieces that occur; rare: share
+    of pieces that occur less than ten times; Rényi: efficiency of order 2.5 (Zouhar et al. 2023); unreachable: pieces
+    that encoding their own text does not give; unknown: share of unknown tokens; exact: share of documents that
+    decoding restores byte for byte; digits: how 1234567 is cut; spaces: longest run of spaces that is a piece;
+    superwords: pieces across words; Gini and worst language: of the cost of languages, tokens per byte after zlib, if
+    documents have a language.
 
     \b
         gristmill tokenizer compare tok gpt2 uni --corpus held-out.jsonl.zst
@@ -305,17 +324,11 @@ def compare(tokenizers, corpus, max_mb, plot, as_json):
         plot_languages(rows, plot)
     if as_json:
         return say_json(rows, indent=True)
-    heads = ("pieces", "bytes/token", "fertility", "whole", "used", "Rényi", "unreachable", "unknown", "exact", "MB/s")
-    say(f"{'':<20}" + "".join(f"{head:>12}" for head in heads) + "  worst language")
-    for row in rows:
-        cells = [
-            f"{row['vocab_size']:,}",
-            f"{row['bytes_per_token']:.3f}",
-            f"{row['fertility']:.3f}",
-            f"{row['single_token_words']:.1%}",
-        ]
-        cells += [f"{row['used']:.1%}", f"{row['renyi']:.3f}", f"{row['unreachable']:,}", f"{row['unknown']:.2%}"]
-        cells += [f"{row['exact']:.1%}", f"{row['mb_per_second']:.1f}"]
-        worst = row["worst_language"]
-        worst = f"{worst}, {row['languages'][worst]:.3f} bytes per token" if worst else "unknown"
-        say(f"{row['tokenizer'][-19:]:<20}" + "".join(f"{cell:>12}" for cell in cells) + f"  {worst}")
+    say(f"{'':<16}" + "".join(f"{row['tokenizer'][-19:]:>20}" for row in rows))
+    for head, measure, form in COMPARED:
+        say(f"{head:<16}" + "".join(f"{format(row[measure], form):>20}" for row in rows))
+    worst = [row["worst_language"] for row in rows]
+    cells = [
+        f"{name} {row['costs'][name]:.2f} × mean" if name else "unknown" for name, row in zip(worst, rows, strict=True)
+    ]
+    say(f"{'worst language':<16}" + "".join(f"{cell:>20}" for cell in cells))

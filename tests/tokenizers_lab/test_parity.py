@@ -65,7 +65,7 @@ def test_the_worst_language_gains_the_more_the_fewer_merges_are_global():
 def test_documents_count_by_themselves():
     together, apart = Ragged.from_strings([GREEK, ENGLISH]), [Ragged.from_strings([text]) for text in (ENGLISH, GREEK)]
     assert content_of(together) == sum(map(content_of, apart))
-    assert content_of(Ragged.from_strings([])) == 0
+    assert content_of(Ragged.from_strings([])) == content_of(Ragged.from_strings([""])) == 1
 
 
 def test_what_cannot_be_is_said():
