@@ -13,7 +13,7 @@ from gristmill.tokenizers_lab.import_tokenizer import open_tokenizer
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
 SEEDS = 3
-HELD_OUT = 10  # one of so many documents
+HELD_OUT = 10  # one document in ten
 
 
 def compare_by_training(
