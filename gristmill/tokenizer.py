@@ -64,11 +64,12 @@ class Tokenizer:
         output: Path = "tokenizer",
         vocab_size: int = 32_000,
         *,
-        algorithm: Literal["bpe", "wordpiece", "unigram", "words", "chars"] = "bpe",
+        algorithm: Literal["bpe", "superbpe", "wordpiece", "unigram", "words", "chars"] = "bpe",
         pretokenizer: str | None = None,
         special: Sequence[str] | None = None,
         user_symbols: Sequence[str] = (),
         normalizers: Sequence[str] | None = None,
+        parity: str | None = None,
         settings: Settings | None = None,
         engine: str = "processes",
         workers: int | None = None,
@@ -76,8 +77,9 @@ class Tokenizer:
     ) -> "Tokenizer":
         """Train a tokenizer on a run, Parquet, JSONL or text; write it to the folder ``output``.
 
-        None means the default of the algorithm. ``settings`` are of the tables bpe, unigram, wordpiece and roles, such
-        as ``bpe.min_frequency``. The word counts remain in ``output``, so another vocabulary size counts nothing again.
+        None means the default of the algorithm. ``parity`` is a column of languages whose compression is balanced.
+        ``settings`` are of the tables bpe, superbpe, parity, unigram, wordpiece and roles, such as
+        ``bpe.min_frequency``. The word counts remain in ``output``, so another vocabulary size counts nothing again.
 
         >>> gm.Tokenizer.train("work", "trained", vocab_size=280)
         Tokenizer(bpe, 280 pieces, pre-tokenizer o200k)
@@ -85,6 +87,7 @@ class Tokenizer:
         given: dict[str, Any] = {"algorithm": algorithm, "pretokenizer": pretokenizer, "vocab_size": vocab_size}
         lists = {"special_tokens": special, "user_symbols": user_symbols, "normalizers": normalizers}
         given |= {name: None if each is None else [*each] for name, each in lists.items()}
+        given["parity"] = {"column": parity} if parity else {}
         wanted, folder = tokenizer_settings(given, changes_of(settings)), to_path(output)
         with running(folder / WORK, engine, workers, progress) as (opened, bar):
             return cls(Codec(train_tokenizer(paths_of(corpus), folder, wanted, opened, bar)))

@@ -38,7 +38,7 @@ def compare(
     seed = training.init_seed
     for name, model, settings in (("LSTM", LSTM(lstm_shape, seed), lstm_training), ("GPT", GPT(shape, seed), training)):
         started = process_time()
-        _train(model, train, settings, machine, lambda line, name=name: on_log({"model": name, **line}))
+        train_model(model, train, settings, machine, lambda line, name=name: on_log({"model": name, **line}))
         seconds = process_time() - started
         parameters = sum(parameter.numel() for parameter in model.parameters())
         rows.append(row(name, parameters, seconds, score_documents(model, validation, shape.context)))
@@ -62,9 +62,10 @@ def _matching_width(shape: ModelConfig) -> int:
     )
 
 
-def _train(
+def train_model(
     model: LanguageModel, tokens: TokenSplit, training: TrainSettings, machine: Machine, on_log: Callable
 ) -> None:
+    """Train a model in memory, without a folder."""
     trainer, guard = Trainer(model, training, machine, SINGLE_PROCESS), DivergenceGuard(training.max_loss_increase)
     loader = Loader(tokens, model.shape.context, training.batch_size, training.seed, training.packing)
     for number, batch in enumerate(loader.batches(0, training.steps)):

@@ -21,6 +21,13 @@ def compare_tokenizers(tokenizers: Sequence[str], corpus: Sequence[str], max_mb:
 
     Raises InputError if the corpus holds no documents.
     """
+    texts, languages = read_texts(corpus, max_mb)
+    rows = Ragged.from_strings(texts)
+    return [{"tokenizer": path, **measure(open_tokenizer(path), rows, languages)} for path in tokenizers]
+
+
+def read_texts(corpus: Sequence[str], max_mb: float) -> tuple[list[str], list[str]]:
+    """Return documents, up to ``max_mb`` of text, and their languages, "" if unknown. Raises InputError for none."""
     texts, languages, left = [], [], max_mb * 1e6
     for table in read_documents([*corpus], InputSettings()):
         names = table[LANGUAGE].to_pylist() if LANGUAGE in table.column_names else [""] * len(table)
@@ -31,8 +38,7 @@ def compare_tokenizers(tokenizers: Sequence[str], corpus: Sequence[str], max_mb:
                 left -= len(text.encode())
     if not texts:
         raise InputError(f"{' '.join(corpus)} holds no documents; name a corpus to compare tokenizers on")
-    rows = Ragged.from_strings(texts)
-    return [{"tokenizer": path, **measure(open_tokenizer(path), rows, languages)} for path in tokenizers]
+    return texts, languages
 
 
 def plot_languages(rows: list[dict], file: str) -> None:

@@ -1,6 +1,6 @@
 """Train a tokenizer by any of the algorithms: word counts -> a Model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 import numpy as np
@@ -13,12 +13,14 @@ from gristmill.pipelines.settings import Settings
 from gristmill.tokenizers_lab import pretokenize as pretokenizers
 from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings, VocabSize, train_bpe
 from gristmill.tokenizers_lab.bpe.train_wordpiece import WordpieceSettings, train_wordpiece
-from gristmill.tokenizers_lab.count.word_counts import WordCounts
+from gristmill.tokenizers_lab.count.word_counts import WordCounts, merge
 from gristmill.tokenizers_lab.count_settings import CountSettings
 from gristmill.tokenizers_lab.formats.model import END_OF_TEXT, ROLE_NAMES, Model, known_roles
 from gristmill.tokenizers_lab.normalize.normalizers import check_normalizers
+from gristmill.tokenizers_lab.parity import LanguageCounts, ParitySettings, balance_languages
 from gristmill.tokenizers_lab.strings.codepoints import count_characters
 from gristmill.tokenizers_lab.strings.user_symbols import check_symbols
+from gristmill.tokenizers_lab.superbpe import SuperbpeSettings, join_words
 from gristmill.tokenizers_lab.unigram.scripts import split_scripts
 from gristmill.tokenizers_lab.unigram.seeds import characters, seeds
 from gristmill.tokenizers_lab.unigram.sentencepiece_seeds import unmark_words
@@ -26,9 +28,11 @@ from gristmill.tokenizers_lab.unigram.train import train_unigram
 
 Report = Callable[[str], None]
 BYTES = [bytes([b]) for b in range(256)]
+MOST_LANGUAGES = 1000
 # Defaults of each algorithm: pre-tokenizer, normalizers, special tokens.
 DEFAULTS = {
     "bpe": ("o200k", (), (END_OF_TEXT,)),
+    "superbpe": ("superwords", (), (END_OF_TEXT,)),
     "wordpiece": ("bert", ("bert_clean", "lower", "strip_accents"), ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")),
     "unigram": ("metaspace", ("prefix", "escape"), ("<unk>", "<s>", "</s>")),
     "words": ("o200k", (), (END_OF_TEXT,)),
@@ -53,14 +57,16 @@ class UnigramSettings(Settings):
 class TokenizerSettings(Settings):
     """Settings of ``gristmill tokenizer train``; None takes the default of the algorithm."""
 
-    algorithm: Literal["bpe", "wordpiece", "unigram", "words", "chars"] = "bpe"
+    algorithm: Literal["bpe", "superbpe", "wordpiece", "unigram", "words", "chars"] = "bpe"
     pretokenizer: str | None = None
     vocab_size: VocabSize = 32_000  # all pieces, with bytes and special tokens
     special_tokens: list[str] | None = None
     user_symbols: list[str] = []  # texts that are always one piece; for unigram and SentencePiece's BPE
     roles: dict[Literal["bos", "eos", "unknown", "pad", "mask"], str] = {}  # special tokens; known names have roles
     normalizers: list[str] | None = None
-    bpe: BpeSettings = BpeSettings()
+    bpe: BpeSettings = BpeSettings()  # of superbpe's first stage too
+    superbpe: SuperbpeSettings = SuperbpeSettings()
+    parity: ParitySettings = ParitySettings()
     unigram: UnigramSettings = UnigramSettings()
     wordpiece: WordpieceSettings = WordpieceSettings()
 
@@ -72,10 +78,22 @@ class TokenizerSettings(Settings):
 
     def count_settings(self) -> CountSettings:
         """Return how to count words. Raises RecipeError as ``resolved``."""
-        pretokenizer, normalizers, special = self.resolved()
+        pretokenizer, normalizers, special = self.first_stage().resolved()
         excluded = (*special, *self.user_symbols) if self.is_sentencepiece else ()
         line_ends = self.algorithm == "unigram" and self.unigram.seed_method == "sentencepiece"
         return CountSettings(pretokenizer, normalizers, tuple(self.user_symbols), excluded, line_ends)
+
+    def superword_settings(self) -> CountSettings | None:
+        """Return how to count superwords, None for an algorithm that has none."""
+        pretokenizer, normalizers, _ = self.resolved()
+        return CountSettings(pretokenizer, normalizers) if self.algorithm == "superbpe" else None
+
+    def first_stage(self) -> "TokenizerSettings":
+        """Return the settings of superbpe's first stage; these settings for another algorithm."""
+        if self.algorithm != "superbpe":
+            return self
+        first = {"algorithm": "bpe", "pretokenizer": "o200k", "vocab_size": self.superbpe.first_size(self.vocab_size)}
+        return self.model_copy(update=first)
 
     def resolved(self) -> tuple[str, tuple[str, ...], list[str]]:
         """Return pre-tokenizer, normalizers and special tokens, defaults applied. Raises RecipeError for a misfit."""
@@ -94,21 +112,54 @@ class TokenizerSettings(Settings):
                 "user symbols need unigram, or bpe with bpe.alphabet characters and bpe.compat sentencepiece"
             )
         check_symbols(self.user_symbols, special)
+        if self.algorithm == "superbpe" and (pretokenizer != "superwords" or self.bpe.alphabet != "bytes"):
+            raise RecipeError("superbpe needs the pre-tokenizer superwords and bpe.alphabet bytes")
+        if self.parity.column and (self.algorithm, self.bpe.alphabet) != ("bpe", "bytes"):
+            raise RecipeError("parity needs the algorithm bpe and bpe.alphabet bytes")
         return pretokenizer, normalizers, special
 
 
-def train(counts: WordCounts, settings: TokenizerSettings, report: Report = lambda line: None) -> Model:
-    """Return the tokenizer for the words of a corpus, counted by its pre-tokenizer; it depends on nothing else.
+def train(
+    counts: WordCounts,
+    settings: TokenizerSettings,
+    report: Report = lambda line: None,
+    superwords: Iterable[WordCounts] = (),
+) -> Model:
+    """Return the tokenizer for the words of a corpus, counted as ``count_settings`` says; it depends on nothing else.
+
+    ``superbpe`` needs tables of ``superwords`` too, counted as ``superword_settings`` says and iterated several times.
 
     Raises InputError for no words, RecipeError for a vocabulary that the corpus cannot give or that has no room.
     """
     if not counts.words.rows:
         raise InputError("the corpus has no words to train on; check its documents and the pre-tokenizer")
     _, _, special = settings.resolved()
+    if settings.algorithm == "superbpe":
+        first, progress = train(counts, settings.first_stage(), report), _report_merges(report)
+        least = settings.bpe.min_frequency
+        return join_words(first, superwords, settings.vocab_size, settings.superbpe, progress, least)
     for i, token in enumerate(special):
         if token in special[:i] or not token:
             raise RecipeError(f"special token {token!r} is empty or named twice; give each token a text of its own")
     return TRAINERS[settings.algorithm](counts, settings, special, report)
+
+
+def train_parity(
+    languages: list[LanguageCounts], settings: TokenizerSettings, report: Report = lambda line: None
+) -> Model:
+    """Return the BPE tokenizer that balances languages: ``parity.global_share`` of its merges come from all at once.
+
+    Raises as ``train``, and RecipeError for over MOST_LANGUAGES languages.
+    """
+    if len(languages) > MOST_LANGUAGES:
+        column, found = settings.parity.column, f"{len(languages):,} values, at most {MOST_LANGUAGES:,}"
+        raise RecipeError(f"the column {column!r} has {found} can be balanced; name a column of languages")
+    _, _, special = settings.resolved()
+    least = len(BYTES) + len(special)
+    first = least + round(settings.parity.global_share * max(settings.vocab_size - least, 0))
+    model = train(merge(each.counts for each in languages), settings.model_copy(update={"vocab_size": first}), report)
+    limits, progress = (settings.bpe.min_frequency, settings.bpe.max_token_length), _report_merges(report)
+    return balance_languages(model, languages, settings.vocab_size, *limits, progress)
 
 
 def _report_merges(report: Report) -> Callable[[int, int], None]:

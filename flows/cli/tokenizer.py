@@ -5,9 +5,26 @@ import sys
 import click
 
 from gristmill.flows.cli.options import Real, engine_options, run_progress, settings_option, whole, writable
-from gristmill.flows.cli.output import say, say_json
+from gristmill.flows.cli.output import console, say, say_json
 
-ALGORITHMS = ["bpe", "wordpiece", "unigram", "words", "chars"]
+ALGORITHMS = ["bpe", "superbpe", "wordpiece", "unigram", "words", "chars"]
+COMPARED = (
+    ("pieces", "vocab_size", ","),
+    ("bytes/token", "bytes_per_token", ".3f"),
+    ("fertility", "fertility", ".3f"),
+    ("whole", "single_token_words", ".1%"),
+    ("used", "used", ".1%"),
+    ("rare", "rare", ".1%"),
+    ("Rényi", "renyi", ".3f"),
+    ("unreachable", "unreachable", ","),
+    ("unknown", "unknown", ".2%"),
+    ("exact", "exact", ".1%"),
+    ("digits", "digits", ""),
+    ("spaces", "spaces", ","),
+    ("superwords", "superwords", ","),
+    ("MB/s", "mb_per_second", ".1f"),
+    ("Gini", "gini", ".3f"),
+)
 ALPHA = "Exponent of --sample; 0 = uniform over segmentations."
 MAX_MB = "Megabytes of text to measure on."
 SEED = "Random seed of --sample and --dropout."
@@ -38,10 +55,13 @@ def tokenizer():
 @click.option("--special", multiple=True, metavar="TOKEN", help="Special token, in place of the default ones.")
 @click.option("--user-symbol", multiple=True, metavar="TEXT", help="Text that is always one piece (SentencePiece).")
 @click.option("--normalizer", multiple=True, metavar="NAME", help="Normalizer of the text; several apply in order.")
+@click.option("--parity", metavar="COLUMN", help="Balance the compression of the languages in COLUMN (BPE).")
 @click.option("--output", required=True, metavar="FOLDER", help="Folder of the tokenizer.")
 @engine_options
-@settings_option("bpe, unigram, wordpiece or roles")
-def train(corpus, algorithm, pretokenizer, vocab_size, special, user_symbol, normalizer, output, engine, changes):
+@settings_option("bpe, superbpe, parity, unigram, wordpiece or roles")
+def train(
+    corpus, algorithm, pretokenizer, vocab_size, special, user_symbol, normalizer, parity, output, engine, changes
+):
     """Train a tokenizer on CORPUS…: a work folder, Parquet, JSONL with any compression, or text.
 
     The word counts remain in FOLDER/work, so that training another vocabulary size counts nothing again.
@@ -49,6 +69,8 @@ def train(corpus, algorithm, pretokenizer, vocab_size, special, user_symbol, nor
     \b
         gristmill tokenizer train work --vocab-size 32000 --output tok
         gristmill tokenizer train 'crawl/*.jsonl.zst' --pretokenizer gpt2 --set bpe.min_frequency=2 --output gpt2-like
+        gristmill tokenizer train work --algorithm superbpe --set superbpe.transition=0.8 --output super
+        gristmill tokenizer train work --parity language --set parity.global_share=0.8 --output fair
         gristmill tokenizer train books/ --algorithm unigram --normalizer nmt_nfkc --normalizer collapse \\
             --normalizer prefix --normalizer escape --output uni
         gristmill tokenizer train chats/ --algorithm unigram --special "<unk>" --user-symbol "<user>" --output chat
@@ -58,7 +80,7 @@ def train(corpus, algorithm, pretokenizer, vocab_size, special, user_symbol, nor
     given = {
         **{"algorithm": algorithm, "pretokenizer": pretokenizer, "vocab_size": vocab_size},
         **{"special_tokens": [*special] or None, "normalizers": [*normalizer] or None},
-        "user_symbols": [*user_symbol],
+        **{"user_symbols": [*user_symbol], "parity": {"column": parity} if parity else {}},
     }
     settings, folder = tokenizer_settings(given, changes), writable(output)
     progress = run_progress(writable(f"{output}/work"))
@@ -280,37 +302,56 @@ def extend(tokenizer, corpus, vocab_size, join_words, output, engine):
 )
 @click.option("--max-mb", type=Real(0, 1e9, min_open=True), default=20, show_default=True, help=MAX_MB)
 @click.option("--plot", metavar="FILE", help="Plot bytes per token by language to FILE (.png, .svg or .pdf).")
+@click.option("--train", "steps", type=whole(1), metavar="STEPS", help="Train nano GPTs with equal compute, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print all measures as JSON.")
-def compare(tokenizers, corpus, max_mb, plot, as_json):
-    """Measure tokenizers on the same text: compression, by language too, and speed.
+def compare(tokenizers, corpus, max_mb, plot, steps, as_json):
+    """Measure tokenizers on the same text: compression, use of the vocabulary, fairness, habits and speed.
 
-    fertility: tokens per word; whole: share of words that are one token; used: share of pieces that occur;
-    Rényi: efficiency of order 2.5 (Zouhar et al. 2023); unreachable: pieces that encoding their own text does not
-    give; unknown: share of unknown tokens; exact: share of documents that decoding restores byte for byte; worst
-    language: the one with the fewest bytes per token, if documents have a language.
+    fertility: tokens per word; whole: share of words that are one token; used: share of pieces that occur; rare: share
+    of pieces that occur less than ten times; Rényi: efficiency of order 2.5 (Zouhar et al. 2023); unreachable: pieces
+    that encoding their own text does not give; unknown: share of unknown tokens; exact: share of documents that
+    decoding restores byte for byte; digits: how 1234567 is cut; spaces: longest run of spaces that is a piece;
+    superwords: pieces across words; Gini and worst language: of the cost of languages, tokens per byte after zlib, if
+    documents have a language.
+
+    --train trains three nano GPTs with each tokenizer on nine tenths of the documents: STEPS steps with the first
+    tokenizer, as many as the same FLOPs allow with the others. bits/byte: of the other documents, with the difference
+    to the first tokenizer and its 95 % interval over seeds and documents.
 
     \b
         gristmill tokenizer compare tok gpt2 uni --corpus held-out.jsonl.zst
         gristmill tokenizer compare tok --corpus held-out.jsonl.zst --plot languages.png --json
+        gristmill tokenizer compare tok super --corpus held-out.jsonl.zst --train 300
     """
+    from gristmill.flows.tokenize.compare_by_training import compare_by_training
     from gristmill.tokenizers_lab.compare import compare_tokenizers, plot_languages
 
     rows = compare_tokenizers(tokenizers, corpus, max_mb)
+    if steps:
+        trained = compare_by_training(tokenizers, corpus, max_mb, steps, _print_training)
+        rows = [row | {"trained": each} for row, each in zip(rows, trained, strict=True)]
     if plot:
         plot_languages(rows, plot)
     if as_json:
         return say_json(rows, indent=True)
-    heads = ("pieces", "bytes/token", "fertility", "whole", "used", "Rényi", "unreachable", "unknown", "exact", "MB/s")
-    say(f"{'':<20}" + "".join(f"{head:>12}" for head in heads) + "  worst language")
-    for row in rows:
-        cells = [
-            f"{row['vocab_size']:,}",
-            f"{row['bytes_per_token']:.3f}",
-            f"{row['fertility']:.3f}",
-            f"{row['single_token_words']:.1%}",
-        ]
-        cells += [f"{row['used']:.1%}", f"{row['renyi']:.3f}", f"{row['unreachable']:,}", f"{row['unknown']:.2%}"]
-        cells += [f"{row['exact']:.1%}", f"{row['mb_per_second']:.1f}"]
-        worst = row["worst_language"]
-        worst = f"{worst}, {row['languages'][worst]:.3f} bytes per token" if worst else "unknown"
-        say(f"{row['tokenizer'][-19:]:<20}" + "".join(f"{cell:>12}" for cell in cells) + f"  {worst}")
+    say(f"{'':<16}" + "".join(f"{row['tokenizer'][-19:]:>20}" for row in rows))
+    for head, measure, form in COMPARED:
+        say(f"{head:<16}" + "".join(f"{format(row[measure], form):>20}" for row in rows))
+    worst = [row["worst_language"] for row in rows]
+    cells = [
+        f"{name} {row['costs'][name]:.2f} × mean" if name else "unknown" for name, row in zip(worst, rows, strict=True)
+    ]
+    say(f"{'worst language':<16}" + "".join(f"{cell:>20}" for cell in cells))
+    if steps:
+        trained = [row["trained"] for row in rows]
+        say(f"{'bits/byte':<16}" + "".join(f"{each['bits_per_byte']:>20.4f}" for each in trained))
+        gaps = ("" if "interval" not in each else f"{each['difference']:+.4f}" for each in trained)
+        say(f"{'difference':<16}" + "".join(f"{gap:>20}" for gap in gaps))
+        spans = (each.get("interval") for each in trained)
+        cells = (f"{span[0]:+.4f} to {span[1]:+.4f}" if span else "" for span in spans)
+        say(f"{'95 % interval':<16}" + "".join(f"{cell:>20}" for cell in cells))
+
+
+def _print_training(line):
+    if line["step"] % 100 == 0:
+        console.print(f"{line['tokenizer']}, seed {line['seed']}: step {line['step']} of {line['steps']}")

@@ -178,9 +178,9 @@ def ingest_step(work: UPath, inputs: Sequence[InputSettings], target: Target | N
             for u, unit in enumerate(plan.units):
                 read = tuple(RawInput(piece.file.url, piece.file.identity) for piece in unit)
                 made_with = [plan.fingerprint, [cut for _, *cut in unit], read_at]
-                made_with += [made.settings] if made.settings else []
+                given = {DOCUMENTS: made_with + ([made.settings] if made.settings else []), REJECTS: made_with}
                 outputs = tuple(
-                    Output(folder, f"{plan.part}-{u:05d}", read, made_with, kind)
+                    Output(folder, f"{plan.part}-{u:05d}", read, given[kind], kind)
                     for kind, folder in ((DOCUMENTS, documents), (REJECTS, rejects))
                 )
                 size = sum(piece.bytes for piece in unit)

@@ -1,5 +1,6 @@
 """Merge loop of BPE training: its arrays and their growth. merge_kernels.py explains the algorithm."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -53,8 +54,9 @@ class CorpusCells(NamedTuple):
 class MergeLoop:
     """Loop that merges pairs of symbols until there are ``target`` symbols or no pair is frequent enough.
 
-    Symbols of the layout are numbers in ``pieces``, which are distinct; ``rule`` is (ties, duplicates). Memory: 13
-    bytes per symbol of the words, and 70 per pair.
+    Symbols of the layout are numbers in ``pieces``, which are distinct; ``rule`` is (ties, duplicates). ``max_length``
+    limits the sum of ``size_of`` over a symbol's first pieces. Memory: 13 bytes per symbol of the words, and 70 per
+    pair.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class MergeLoop:
         rule: tuple[int, int],
         min_frequency: int,
         max_length: int | None,
-        in_characters: bool,
+        size_of: Callable[[bytes], int],
     ):
         self.rule, self.target, self.min_frequency = rule, target, min_frequency
         self.max_length = max_length or ANY_LENGTH
@@ -80,7 +82,7 @@ class MergeLoop:
         list_places(cells, lists, pool)
         size = max(target, len(pieces))
         span, length = np.ones(size, np.int32), np.ones(size, np.int32)
-        length[: len(pieces)] = [len(p.decode(errors="replace")) if in_characters else len(p) for p in pieces]
+        length[: len(pieces)] = [*map(size_of, pieces)]
         self.state = State(
             **layout._asdict(),
             lists=larger(lists, lists.size + room + PAIRS_PER_MERGE * target),

@@ -76,7 +76,7 @@ def train_bpe(
         rule=COMPAT[settings.compat],
         min_frequency=max(settings.min_frequency, 1),
         max_length=settings.max_token_length,
-        in_characters=settings.alphabet == "characters",
+        size_of=characters if settings.alphabet == "characters" else len,
     )
     while merger.merge(REPORT_MERGES):
         on_progress(merger.merges, target - len(alphabet.pieces))
@@ -87,6 +87,11 @@ def train_bpe(
             f"{merger.symbols + len(settings.special_tokens):,}; lower vocab_size, add text or set allow_smaller"
         )
     return assemble(alphabet.pieces, merger.result(), settings)
+
+
+def characters(piece: bytes) -> int:
+    """Return the number of characters of a piece."""
+    return len(piece.decode(errors="replace"))
 
 
 def initial_alphabet(counts: WordCounts, settings: BpeSettings) -> Alphabet:

@@ -33,6 +33,7 @@ from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings, train_bpe
 from gristmill.tokenizers_lab.count.word_counts import WordCounts
 
 NO_QUEUE = 1 << 62  # minimum count of a pair that no pair reaches: the heap stays empty
+NOWHERE = -(1 << 40)  # no place, not even one less the cells of a symbol
 INSIDE = b"\xff"  # before a character inside a word, during training
 
 
@@ -126,7 +127,7 @@ def _likeliest(state, often, min_frequency):
 @kernel
 def _places_of(state, which):
     """Return how often the list's pair merges: the count of valid places that do not overlap."""
-    pair, last, total = state.lists[which], np.int64(NONE), np.int64(0)
+    pair, last, total = state.lists[which], np.int64(NOWHERE), np.int64(0)
     whole = np.int64(state.span[pair.left])
     for k in range(pair.begin, pair.begin + pair.size):
         at = np.int64(state.pool[k])

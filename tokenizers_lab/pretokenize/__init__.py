@@ -34,6 +34,7 @@ from gristmill.tokenizers_lab.pretokenize.steps import (
     punctuation,
     three_digits,
 )
+from gristmill.tokenizers_lab.pretokenize.superwords import SUPERWORDS_PATTERN, superwords
 from gristmill.tokenizers_lab.pretokenize.whitespace import bert, lines, metaspace, whitespace
 from gristmill.tokenizers_lab.pretokenize.windows import MARGIN, gpt2_boundaries, line_boundaries
 
@@ -61,11 +62,12 @@ NAMES = (
     "byte_digits",
     "three_digits",
     "mark_runs",  # words of a vocabulary that has runs of ▁
+    "superwords",
 )
 O200K, GPT2, CL100K, TIKTOKEN, LLAMA3, QWEN2 = range(6)
 NANOCHAT, DEEPSEEK, WHITESPACE, BERT, METASPACE, NONE, LINES = range(6, 13)
 TEKKEN, BLOOM, DIGITS, EACH_DIGIT, PUNCTUATION, EACH_PUNCTUATION = range(13, 19)
-BYTE_DIGITS, THREE_DIGITS, MARK_RUNS = range(19, 22)
+BYTE_DIGITS, THREE_DIGITS, MARK_RUNS, SUPERWORDS = range(19, 23)
 NO_BOUNDARY, ONE = np.uint64(0), np.uint64(1)
 DROPS_SPACE = {"whitespace", "bert"}
 PATTERNS = {  # regexes; each one splits the parts that the ones before it left
@@ -81,6 +83,7 @@ PATTERNS = {  # regexes; each one splits the parts that the ones before it left
     "tekken": (TEKKEN_PATTERN,),
     "bloom": (BLOOM_PATTERN,),
     "three_digits": (THREE_DIGITS_PATTERN,),
+    "superwords": (SUPERWORDS_PATTERN,),
 }
 
 
@@ -123,6 +126,8 @@ def next_boundary(number, data, at, stop):
         return three_digits(data, at, stop)
     if number == MARK_RUNS:
         return mark_runs(data, at, stop)
+    if number == SUPERWORDS:
+        return superwords(data, at, stop)
     return stop
 
 

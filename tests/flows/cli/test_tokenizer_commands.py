@@ -70,6 +70,8 @@ def test_encode_and_decode_are_the_way_there_and_back(folder):
     ("algorithm", "kind", "more"),
     [
         ("bpe", "hf", []),
+        ("bpe", "hf", ["--parity", "language", "--set", "parity.global_share=0.5"]),
+        ("superbpe", "hf", ["--set", "superbpe.transition=0.9"]),
         ("bpe", "tiktoken", ["--set", "bpe.compat=tiktoken"]),
         ("unigram", "sentencepiece", []),
         ("wordpiece", "hf", []),
@@ -97,6 +99,25 @@ def test_exports_give_the_same_ids_in_the_real_library(corpus, tmp_path, algorit
         call("tokenizer", "import", file, "--output", tmp_path / "back")
         one, other = Tokenizer.load(UPath(made)), Tokenizer.load(UPath(tmp_path / "back"))
         assert one.encode("The naïve 漢字 xyz") == other.encode("The naïve 漢字 xyz")
+
+
+def test_compare_trains_models_of_equal_compute(corpus, folder, tmp_path):
+    call("tokenizer", "train", corpus, "--vocab-size", 300, "--output", tmp_path / "small")
+    pair = folder, tmp_path / "small"
+    one, other = json.loads(call("tokenizer", "compare", *pair, "--corpus", corpus, "--train", 20, "--json"))
+    assert one["trained"]["steps"] == 20 <= other["trained"]["steps"] and "interval" not in one["trained"]
+    low, high = other["trained"]["interval"]
+    assert low <= other["trained"]["difference"] <= high and 0 < other["trained"]["bits_per_byte"] < 8
+    shown = call("tokenizer", "compare", *pair, "--corpus", corpus, "--train", 1)
+    assert "bits/byte" in shown and "95 % interval" in shown
+    (tmp_path / "few.txt").write_text("one line")
+    told = complaint("tokenizer", "compare", folder, "--corpus", tmp_path / "few.txt", "--train", 1)
+    assert "too few to train and to score" in told
+
+
+def test_a_column_that_documents_lack_is_named(corpus, tmp_path):
+    told = complaint("tokenizer", "train", corpus, "--parity", "tongue", "--output", tmp_path / "no")
+    assert "no column 'tongue'; name one of id, text, source, language" in told
 
 
 def test_unigram_shows_its_ways_and_keeps_symbols_whole(corpus, tmp_path):
