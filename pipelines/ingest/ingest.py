@@ -284,7 +284,7 @@ def write_documents(tables: Iterable[pa.Table], output: Output, shard_bytes: int
 def _shards(tables: Iterable[pa.Table], shard_bytes: int) -> Iterator[tuple[int, list[pa.Table]]]:
     """Yield number and tables of each shard. (`enumerate` would keep the last one in memory.)"""
     number, batch, rows, lines, text, carried = 0, [], 0, 0, 0, 0
-    for table in chain.from_iterable(map(_slices, tables)):
+    for table in chain.from_iterable(_slices(table, shard_bytes) for table in tables):
         batch.append(table)
         rows += table.num_rows
         lines += np.count_nonzero(Ragged.from_text(table[TEXT]).data == LINE_BREAK)
@@ -297,10 +297,11 @@ def _shards(tables: Iterable[pa.Table], shard_bytes: int) -> Iterator[tuple[int,
         yield number, batch
 
 
-def _slices(table: pa.Table) -> Iterator[pa.Table]:
-    """Yield a table of more than SHARD_ROWS in pieces: a Parquet file of some kB may hold millions of equal rows."""
+def _slices(table: pa.Table, shard_bytes: int) -> Iterator[pa.Table]:
+    """Yield a table in pieces, a few for each shard: a Parquet file of some kB may hold millions of equal rows."""
     for begin in range(0, table.num_rows, SHARD_ROWS):
-        yield table.slice(begin, SHARD_ROWS)
+        piece = table.slice(begin, SHARD_ROWS)
+        yield from cut_groups(piece, shard_bytes // 4) if _text_bytes(piece) > shard_bytes else [piece]
 
 
 def _text_bytes(table: pa.Table) -> int:

@@ -26,6 +26,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.readers import streaming
 from gristmill.pipelines.schema import DOCUMENT
 from gristmill.pipelines.steps.step import Output
+from gristmill.pipelines.steps.threads import thread_limit
 from gristmill.pipelines.storage.files import to_path
 from gristmill.pipelines.storage.manifest import Manifest
 
@@ -278,6 +279,17 @@ def test_a_finished_shard_does_not_stay_in_memory(tmp_path):
     wrote = ingesting.write_documents(tables(), Output(to_path(tmp_path), "part"), shard_bytes=2 * size)
     assert wrote.names == [f"part-{k:03d}.parquet" for k in range(5)]
     assert max(held) < 1.5 * size  # the table before it, in a shard or not
+
+
+def test_one_compressed_file_becomes_several_shards(tmp_path, monkeypatch):
+    monkeypatch.setattr(ingesting, "unit_bytes", lambda files: 1 << 20)
+    rows = [{"id": str(i), "text": "x" * 100_000} for i in range(60)]
+    raw = write(tmp_path / "raw", x__jsonl__gz=gzip.compress(lines(*rows)))
+    with thread_limit(2):  # a shard is written while the next is read
+        made = ingest(tmp_path / "work", raw)
+    assert [row["text"] for row in made.rows] == [row["text"] for row in rows]
+    shards = sorted((tmp_path / "work" / "documents").glob("*.parquet"))
+    assert [pq.read_metadata(path).num_rows for path in shards] == [25, 25, 10]
 
 
 class Killed(BaseException):
