@@ -137,25 +137,14 @@ def certain_boundaries(number, data, at, stop):
 
     A pre-token begins at ``at`` < ``stop``. No bits: ``next_boundary`` finds the next one.
     """
-    if at + MARGIN > data.size:
+    if at + MARGIN > data.size or not (number <= DEEPSEEK or number == TEKKEN):
         return NO_BOUNDARY
-    if number == O200K:
-        return line_boundaries(data, at, stop, 3, True, True, True, False, False)
     if number == GPT2:
         return gpt2_boundaries(data, at, stop)
-    if number == CL100K or number == LLAMA3:
-        return line_boundaries(data, at, stop, 3, False, True, False, False, False)
-    if number == TIKTOKEN:
-        return line_boundaries(data, at, stop, 3, False, True, False, True, False)
-    if number == QWEN2:
-        return line_boundaries(data, at, stop, 1, False, True, False, False, False)
-    if number == NANOCHAT:
-        return line_boundaries(data, at, stop, 2, False, True, False, False, False)
-    if number == DEEPSEEK:
-        return line_boundaries(data, at, stop, 3, False, False, False, False, True)
-    if number == TEKKEN:
-        return line_boundaries(data, at, stop, 1, True, False, False, False, False)
-    return NO_BOUNDARY
+    digits = 1 if number == QWEN2 or number == TEKKEN else 2 if number == NANOCHAT else 3
+    cased, ascii_only = number == O200K or number == TEKKEN, number == DEEPSEEK
+    contracts = not (ascii_only or number == TEKKEN)
+    return line_boundaries(data, at, stop, digits, cased, contracts, number == TIKTOKEN, ascii_only)
 
 
 def _scanner(number: int):

@@ -70,12 +70,12 @@ def gpt2_boundaries(data, at, stop):
 
 
 @inline_kernel
-def line_boundaries(data, at, stop, digits, cased, contracts, suffixes, whole_end, ascii_only):
+def line_boundaries(data, at, stop, digits, cased, contracts, whole_end, ascii_only):
     """Return the certain boundaries of cl100k and its relatives.
 
-    Numbers have up to ``digits`` digits. ``cased``: a capital begins a word, and words keep marks. ``contracts``: as in
-    cl100k a pre-token, or with ``suffixes`` the end of a word. ``whole_end``: white space at the end of a document is
-    one pre-token. ``ascii_only`` is deepseek.
+    Numbers have up to ``digits`` digits. ``cased``: a capital begins a word, and words keep marks. A contraction
+    (``contracts``) is a pre-token, or if ``cased`` the end of a word. ``whole_end``: white space at the end of a
+    document is one pre-token. ``ascii_only`` is deepseek.
     """
     lower, upper, letters, marks, numbers, flat, newlines, tails, wide, known = classify(data, at, stop)
     caseless = letters | marks
@@ -116,8 +116,8 @@ def line_boundaries(data, at, stop, digits, cased, contracts, suffixes, whole_en
         group = group << U64(digits) & long
     quotes = NONE
     if contracts:
-        quotes = range_mask(data, at, APOSTROPHE, APOSTROPHE) & (letters << ONE if suffixes else begins)
-    return contracted(data, at, stop, boundaries, certain, whole, quotes, True, suffixes)
+        quotes = range_mask(data, at, APOSTROPHE, APOSTROPHE) & (letters << ONE if cased else begins)
+    return contracted(data, at, stop, boundaries, certain, whole, quotes, True, cased)
 
 
 @inline_kernel
