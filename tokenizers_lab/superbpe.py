@@ -13,8 +13,9 @@ has one pair of halves, and no pair becomes more frequent. 56 MB of novels, whos
 tokens, become parts of 2.8 million.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -34,6 +35,7 @@ from gristmill.tokenizers_lab.formats.model import Model
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
 COUNTERS = 1 << 24
+BLOCK_BYTES = 8 << 20
 LOWER = 4  # factor between two minimum counts
 
 
@@ -63,8 +65,8 @@ def join_words(
     """
     encoder, wanted = Tokenizer(model), vocab_size - model.size
     pairs = np.zeros(COUNTERS, np.int64)
-    for table in superwords:
-        count_pairs(*encoder(table.words), table.counts, pairs)
+    for ids, counts in encoded(encoder, superwords):
+        count_pairs(*ids, counts, pairs)
     least = int(np.partition(pairs, -wanted)[-wanted]) if 0 < wanted < pairs.size else 0
     while True:
         least = max(least // LOWER, min_frequency, 1)
@@ -89,14 +91,23 @@ def join_words(
             )
 
 
+def encoded(encoder: Tokenizer, superwords: Iterable[WordCounts]) -> Iterator[tuple[Ragged, np.ndarray]]:
+    """Yield the ids and counts of superwords in blocks of some BLOCK_BYTES: encoding takes 8 bytes per byte of text."""
+    for words, counts in superwords:
+        cuts = np.searchsorted(words.offsets, np.arange(0, words.data.size, BLOCK_BYTES))
+        for begin, end in pairwise(np.unique([*cuts, words.rows]).tolist()):
+            offsets = words.offsets[begin : end + 1]
+            block = Ragged.from_arrays(offsets - offsets[0], words.data[offsets[0] : offsets[-1]])
+            yield encoder(block), counts[begin:end]
+
+
 def frequent_parts(
     encoder: Tokenizer, superwords: Iterable[WordCounts], pairs: np.ndarray, least: int
 ) -> tuple[Ragged, np.ndarray]:
     """Return the distinct parts of superwords between rare pairs, as rows of ids sorted by bytes, and their counts."""
     parts = [pl.DataFrame(schema={"ids": pl.Binary, "count": pl.Int64})]
-    for table in superwords:
-        ids = encoder(table.words)
-        offsets, kept, counts = cut_at_rare_pairs(*ids, table.counts, pairs, least)
+    for ids, of_row in encoded(encoder, superwords):
+        offsets, kept, counts = cut_at_rare_pairs(*ids, of_row, pairs, least)
         rows = Ragged.from_arrays(offsets * ids.data.itemsize, kept.view(np.uint8)).to_text()
         frame = pl.DataFrame({"ids": pl.Series(rows.cast("large_binary")), "count": counts})
         parts.append(frame.group_by("ids").sum())

@@ -74,6 +74,7 @@ def test_merges_are_those_of_the_definition(text, first, max_words, counters):
     if any(b" " in piece.strip() for piece in spelled(made)[first - 256 :]):  # the first stage has as many as asked for
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(superbpe, "COUNTERS", counters)
+            patch.setattr(superbpe, "BLOCK_BYTES", 8)
             found = trained(texts, first, 256 + len(made), parts=2, max_words=max_words)
         assert found.merges.tolist() == [list(merge) for merge in made]
 

@@ -9,9 +9,14 @@ from gristmill.pipelines.settings import read_settings
 from gristmill.pipelines.tokens.settings import TokenSettings
 from gristmill.tokenizers_lab.bpe.train_bpe import BpeSettings
 from gristmill.tokenizers_lab.bpe.train_wordpiece import WordpieceSettings
+from gristmill.tokenizers_lab.parity import ParitySettings
+from gristmill.tokenizers_lab.superbpe import SuperbpeSettings
 from gristmill.tokenizers_lab.train import TokenizerSettings, UnigramSettings
 
-CLASSES = (BpeSettings, WordpieceSettings, UnigramSettings, TokenizerSettings, TokenSettings)
+CLASSES = (
+    *(BpeSettings, SuperbpeSettings, ParitySettings, WordpieceSettings, UnigramSettings),
+    *(TokenizerSettings, TokenSettings),
+)
 
 
 def numbers():
