@@ -78,10 +78,10 @@ lint: develop
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The tools that benchmarks compare with; three do not install beside the others.
+# The tools that benchmarks compare with; two do not install beside the others.
 peers:
 	for peer in .venv:--requirement=benchmarks/peers.txt "juicer:py-data-juicer==1.6.1 aiohttp==3.14.5" \
-		dolma:dolma==1.2.1 text-dedup:text-dedup==0.4.0; do \
+		text-dedup:text-dedup==0.4.0; do \
 		$(PYTHON) -m venv build/peers/$${peer%%:*} && build/peers/$${peer%%:*}/bin/python -m pip install --quiet \
 		--disable-pip-version-check $${peer#*:} || exit 1; done
 

@@ -68,20 +68,14 @@ def encode_lists(texts: list[str], tokenizer: str) -> Work:
     return lambda: opened.encode_batch(texts)
 
 
-def ngram_scores(texts: list[str], arpa: str) -> Work:
-    from gristmill.filters.ngram.formats.arpa import read_arpa
-
-    with open(arpa, "rb") as file:
-        model = read_arpa(file)
-    stream = model.stream(_batch(texts))
-    model.score(stream.ids[:100])
-    return lambda: model.score(stream.ids)
-
-
-def _batch(texts: list[str]):
+def ngram_scores(texts: list[str], model: str) -> Work:
+    """Score the texts, from bytes to a number a word; KenLM's side gets their lines as they are."""
     from gristmill.filters.core.batch import Batch
+    from gristmill.filters.ngram.model import NGram
+    from gristmill.pipelines.storage.files import to_path
 
-    return Batch(Ragged.from_strings(texts))
+    opened = NGram.open(to_path(model))
+    return over(lambda text: opened.score(opened.stream(Batch(text)).ids), texts)
 
 
 def trained_step(texts: list[str], side: str, vocab_size: str) -> Work:

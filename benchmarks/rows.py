@@ -201,7 +201,6 @@ def personal_data() -> Row:
     own = gristmill("pii", "redact", source, source=source, work="work-pii")
     peers = {
         "datatrove 0.10.1, e-mail and IP": command("datatrove_pii", mixed(12)),
-        "dolma 1.2.1, e-mail, IP, phone": command("dolma_pii", mixed(4), environment="dolma"),
         "presidio 2.2.366, patterns": command("presidio_pii", mixed(0.4)),
     }
     return Row(name="personal data replaced", ours=own, peers=peers)
@@ -311,7 +310,7 @@ def unigram_encoding() -> Row:
 def ngrams() -> Row:
     lines = english(4)
     peers = {"kenlm 0.3.0": ("kenlm_scores", lines, arpa())}
-    return kernel("n-gram scores of text", ("ngram_scores", lines, arpa()), peers)
+    return kernel("n-gram scores of text", ("ngram_scores", lines, arpa().with_suffix(".ngram")), peers)
 
 
 def training_step(vocab_size: int) -> Row:

@@ -250,21 +250,6 @@ def presidio_pii(source: str, target: str) -> None:
     write(target, ({**row, "text": replaced(row["text"])} for row in read(source)))
 
 
-def dolma_pii(source: str, target: str) -> None:
-    from dolma.core.data_types import Document
-    from dolma.taggers.pii import PiiRegexV2
-
-    tagger = PiiRegexV2()
-
-    def replaced(text: str) -> str:
-        spans = tagger.predict(Document(source="", id="", text=text)).spans
-        for span in sorted((span for span in spans if span.type != "doc"), key=lambda span: -span.start):
-            text = f"{text[: span.start]}<{span.type}>{text[span.end :]}"
-        return text
-
-    write(target, ({**row, "text": replaced(row["text"])} for row in read(source)))
-
-
 def trafilatura_extract(source: str, target: str) -> None:
     from trafilatura import extract
 
