@@ -27,8 +27,8 @@ def prepare(folder: Path) -> None:
     (folder / "crawl.jsonl.zst").write_bytes(zstandard.compress(rows.read_bytes()))
     for name in ("crawl", "wikipedia"):
         write_jsonl(folder / name / "0.jsonl", documents(300))
-    labeled = [{**row, "spam": i % 3 == 0} for i, row in enumerate(documents(90))]
-    write_jsonl(folder / "labeled.jsonl", labeled)
+    messages = [{**row, "spam": i % 3 == 0} for i, row in enumerate(documents(90))]
+    write_jsonl(folder / "messages.jsonl", messages)
     (folder / "README.md").write_text((REPOSITORY / "README.md").read_text("utf-8"), "utf-8")
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 

@@ -74,7 +74,7 @@ class EnginePool:
     def open(self, jobs: list[Job]) -> Executor:
         """Return the executor for the jobs of one step."""
         if self.run_inline(jobs):
-            return InProcess(threads=self.workers) if len(jobs) == 1 else InProcess(self.workers)
+            return InProcess(threads=self.workers) if len(jobs) < 2 else InProcess(self.workers)
         if not self.shared:
             self.shared = self._start()
         return self.shared

@@ -27,8 +27,11 @@ NUMBERS = [
 ]
 
 
+REQUIRED = {"vocab_size": 61, "method": "lora", "classes": 2}
+
+
 def required(kind):
-    return {"vocab_size": 61} if "vocab_size" in kind.model_fields else {}
+    return {name: value for name, value in REQUIRED.items() if name in kind.model_fields}
 
 
 def outside(number, bounds):
@@ -48,17 +51,8 @@ def outside(number, bounds):
 
 def test_all_settings_of_the_room_are_found():
     assert [kind.__name__ for kind in KINDS] == [
-        *(
-            "CheckpointSettings",
-            "Claim",
-            "LSTMConfig",
-            "Machine",
-            "Masking",
-            "ModelConfig",
-            "ModelFile",
-            "Sampling",
-            "State",
-        ),
+        *("AdapterSettings", "CheckpointSettings", "Claim", "ClassifySettings", "HeadSettings", "LSTMConfig"),
+        *("Machine", "Masking", "ModelConfig", "ModelFile", "QuantizeSettings", "Sampling", "State"),
         *("TrainSettings", "WeightIndex"),
     ]
 

@@ -217,3 +217,9 @@ def test_cheap_jobs_go_to_workers_that_have_started():
         for jobs in (cheap, heavy, cheap):
             list(run(jobs))
     assert seen == [InProcess, Workers, Workers]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_step_without_jobs_needs_no_worker(workers):
+    with engine(workers=workers) as run:
+        assert [*run([])] == []
