@@ -3,11 +3,15 @@
 Blocks without a language show output, or commands that need another machine.
 """
 
+import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+import zstandard
+from corpora import documents, write_jsonl
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 HERE = Path(sys.executable).parent
@@ -43,3 +47,25 @@ def run_page(name: str, folder: Path, programs: Path = HERE, **env: str) -> None
     if code:
         (folder / "page.py").write_text(code, "utf-8")
         shell("python page.py", folder, programs, **env)
+
+
+def prepare_pages(folder: Path) -> None:
+    """Write the files that the pages assume."""
+    pages = [path.read_text("utf-8") for path in (REPOSITORY / "docs").glob("*.md")]
+    rows = write_jsonl(folder / "corpus.jsonl", [{"text": text} for page in pages for text in page.split("\n\n")])
+    (folder / "crawl.jsonl.zst").write_bytes(zstandard.compress(rows.read_bytes()))
+    for name in ("crawl", "wikipedia"):
+        write_jsonl(folder / name / "0.jsonl", documents(300))
+    messages = [{**row, "spam": i % 3 == 0} for i, row in enumerate(documents(90))]
+    write_jsonl(folder / "messages.jsonl", messages)
+    (folder / "README.md").write_text((REPOSITORY / "README.md").read_text("utf-8"), "utf-8")
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    theirs = Tokenizer(models.BPE())
+    theirs.pre_tokenizer, theirs.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=600, initial_alphabet=alphabet, special_tokens=["<|endoftext|>"], show_progress=False
+    )
+    theirs.train_from_iterator((json.loads(line)["text"] for line in rows.read_text().splitlines()), trainer)
+    theirs.save(str(folder / "tokenizer.json"))

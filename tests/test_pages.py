@@ -1,18 +1,16 @@
 """The examples of the pages of docs/ run as printed, those for a cluster, S3 and Prefect on stand-ins."""
 
-import json
 import re
 import sys
-from pathlib import Path
 
 import pytest
-import zstandard
 from corpora import documents, write_jsonl
-from pages import REPOSITORY, blocks, run_page, shell
+from pages import REPOSITORY, blocks, prepare_pages, run_page, shell
 from processes import dask_cluster, free_port, serving, started, wait_for
 
 DOCS = REPOSITORY / "docs"
 TESTED = {f"docs/{name}.md" for name in ("plugins", "tutorial", "how-to/html-in-jsonl", "how-to/share")}
+TESTED |= {f"docs/{name}.md" for name in ("commands", "how-to/better-tokenizers")}  # the longest: any worker's
 TESTED |= {"docs/how-to/s3.md", "docs/how-to/prefect.md"}  # by another test
 NAMES = {path.relative_to(REPOSITORY).as_posix() for path in DOCS.rglob("*.md")}
 RUN = [name for name in sorted(NAMES - TESTED) if {"sh", "python"} & {language for language, _ in blocks(name)}]
@@ -20,37 +18,14 @@ RUN = [name for name in sorted(NAMES - TESTED) if {"sh", "python"} & {language f
 pytestmark = pytest.mark.slow
 
 
-def prepare(folder: Path) -> None:
-    """Write the files that the pages assume."""
-    pages = [path.read_text("utf-8") for path in DOCS.glob("*.md")]
-    rows = write_jsonl(folder / "corpus.jsonl", [{"text": text} for page in pages for text in page.split("\n\n")])
-    (folder / "crawl.jsonl.zst").write_bytes(zstandard.compress(rows.read_bytes()))
-    for name in ("crawl", "wikipedia"):
-        write_jsonl(folder / name / "0.jsonl", documents(300))
-    messages = [{**row, "spam": i % 3 == 0} for i, row in enumerate(documents(90))]
-    write_jsonl(folder / "messages.jsonl", messages)
-    (folder / "README.md").write_text((REPOSITORY / "README.md").read_text("utf-8"), "utf-8")
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-
-    theirs = Tokenizer(models.BPE())
-    theirs.pre_tokenizer, theirs.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=600, initial_alphabet=alphabet, special_tokens=["<|endoftext|>"], show_progress=False
-    )
-    theirs.train_from_iterator((json.loads(line)["text"] for line in rows.read_text().splitlines()), trainer)
-    theirs.save(str(folder / "tokenizer.json"))
-
-
-@pytest.mark.timeout(3000)  # docs/commands.md runs every command, each in a process of its own
 @pytest.mark.parametrize("name", RUN)
 def test_examples_run_as_printed(name, tmp_path):
-    prepare(tmp_path)
+    prepare_pages(tmp_path)
     run_page(name, tmp_path)
 
 
 def test_the_commands_that_need_a_cluster_run_on_one(tmp_path):
-    prepare(tmp_path)
+    prepare_pages(tmp_path)
     (line,) = (
         line for _, text in blocks("docs/how-to/cluster.md") for line in text.splitlines() if "--engine dask:" in line
     )
@@ -78,7 +53,7 @@ def test_s3_as_printed(tmp_path):
 @pytest.mark.flow
 def test_prefect_as_printed(tmp_path):
     """The port is a free one; the password is the one that `gristmill serve` printed."""
-    prepare(tmp_path)
+    prepare_pages(tmp_path)
     write_jsonl(tmp_path / "demo" / "0.jsonl", documents(60))
     (_, serve), (_, run) = blocks("docs/how-to/prefect.md")
     with serving(tmp_path, serve.strip()) as printed:
