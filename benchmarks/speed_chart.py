@@ -5,7 +5,7 @@ from math import ceil, floor, log10
 
 from benchmarks.harness import Figures, digits
 
-ROW, LABEL, BARS, NUMBER, TOP = 20, 330, 360, 60, 26  # pixels
+ROW, LABEL, BARS, NUMBER, TOP = 20, 380, 360, 60, 26  # pixels
 STYLE = """\
 text { font: 12px system-ui, sans-serif; fill: #24292f } .peer, .tick { fill: #57606a }
 line { stroke: #d0d7de } .one { stroke: #57606a } .won { fill: #2f6f4f } .lost { fill: #b35900 }
