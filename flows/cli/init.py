@@ -19,10 +19,13 @@ from gristmill.flows.cli.output import say
 @click.option(
     "--input", "paths", multiple=True, metavar="PATH", help="File, folder, glob or URL to read; may be repeated."
 )
-def init(name, languages, pii, against, paths):
+@click.option("--text", metavar="COLUMN", help="Column of texts [default: text].")
+@click.option("--html", metavar="COLUMN", help="Column of HTML pages, whose main text becomes the text.")
+def init(name, languages, pii, against, paths, text, html):
     """Write NAME.toml, a commented recipe for `gristmill run`: clean documents, a tokenizer, token shards, a report.
 
-    It extends the recipe clean-corpus. Exports and a model are in it as comments.
+    It extends the recipe clean-corpus. Exports and a model are in it as comments. The first records of the input must
+    have the column of texts.
 
     \b
         gristmill init web --languages en,de --pii all --against eval.jsonl --input 'crawl/*.jsonl.zst'
@@ -33,6 +36,7 @@ def init(name, languages, pii, against, paths):
     from gristmill.flows.project.starter import write_starter
 
     wanted = [code.strip() for code in languages.split(",")] if languages is not None else []
-    written = write_starter(name, wanted, pii, against, paths, Path())
+    columns = {key: column for key, column in (("text", text), ("html", html)) if column is not None}
+    written = write_starter(name, wanted, pii, against, paths, Path(), columns)
     say(f"{written}: edit it, then")
     say(f"  gristmill run {written}{'' if paths else ' --input PATH'} --output work")

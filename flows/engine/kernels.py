@@ -31,14 +31,18 @@ DONE, LOCK = "compiled", "lock"  # files in the folder of the cache
 def compile_all(console: Console) -> None:
     """Compile the listed kernels, unless a process has done so for these versions and this processor.
 
-    Processes that call it at the same time wait for the first. Without a folder to keep the kernels nothing is done.
-    Raises WorkError if they cannot be written there, or a process that compiles was killed.
+    Processes that call it at the same time say so and wait for the first. Without a folder to keep the kernels nothing
+    is done. Raises WorkError if they cannot be written there, or a process that compiles was killed.
     """
     folder = cache_folder()
     if folder is None or (folder / DONE).exists():
         return
     with suppress(PermissionError), open(folder / LOCK, "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            console.print("Another process compiles the kernels for this processor; waiting for it.")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / DONE).exists():
             prune()
             _compile(listed_kernels(), console)

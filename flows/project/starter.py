@@ -1,7 +1,8 @@
 """Recipes to start with: short, commented, and run as they are written."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import orjson
 
@@ -10,8 +11,12 @@ from gristmill.filters.langid.labels import UNKNOWN, language_of
 from gristmill.filters.langid.models import ENSEMBLE, load_model
 from gristmill.filters.pii.detect import ON_REQUEST, TYPES
 from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.ingest.named_columns import check_input
+from gristmill.pipelines.inputs.inputs import InputSettings
 from gristmill.pipelines.settings import NAME, nearest, shown
 
+Columns = Mapping[Literal["text", "html"], str]
+COLUMNS = {"text": " # column of texts", "html": " # column of pages: their main text becomes the text"}
 ALL, DEFAULT, NONE = "all", "default", "none"  # kinds of personal data
 HEAD = """\
 # Made by `gristmill init`. `gristmill run {name}.toml` runs it; `gristmill steps` lists all steps and their settings.
@@ -41,17 +46,26 @@ validation = 0.01 # share of documents
 
 
 def write_starter(
-    name: str, languages: Sequence[str], pii: str, against: Sequence[str], paths: Sequence[str], folder: Path
+    name: str,
+    languages: Sequence[str],
+    pii: str,
+    against: Sequence[str],
+    paths: Sequence[str],
+    folder: Path,
+    columns: Columns | None = None,
 ) -> Path:
     """Write ``NAME.toml`` into a folder and return its path.
 
     ``pii`` is ALL, DEFAULT, NONE, or types separated by commas. Raises RecipeError for an invalid name, language or
-    type and for a file that exists; InputError for an evaluation set that does not.
+    type and for a file that exists; InputError for a path that matches nothing, for a column that its first records
+    lack, and for an evaluation set that does not exist.
     """
     name = name.removesuffix(".toml")
     if not NAME.fullmatch(name):
         raise RecipeError(f"a name is 1 to 64 of the letters A-Z and a-z, digits, '_' and '-', found {shown(name)}")
-    text = starter(name, languages, pii, against, paths)
+    if paths:
+        check_input(InputSettings(paths=[*paths], **columns or {}), str(folder / f"{name}.toml"))
+    text = starter(name, languages, pii, against, paths, columns)
     target = folder / f"{name}.toml"
     try:
         with target.open("x", encoding="utf-8") as file:
@@ -61,13 +75,21 @@ def write_starter(
     return target
 
 
-def starter(name: str, languages: Sequence[str], pii: str, against: Sequence[str], paths: Sequence[str]) -> str:
+def starter(
+    name: str,
+    languages: Sequence[str],
+    pii: str,
+    against: Sequence[str],
+    paths: Sequence[str],
+    columns: Columns | None = None,
+) -> str:
     """Return the text of a recipe."""
     parts = [HEAD.format(name=name)]
     if pii == NONE:
         parts[0] += 'steps.pii = "off" # personal data stays as it is\n'
     named = f"paths = {_list(paths)}" if paths else '# paths = ["crawl/*.jsonl.zst"]'
     parts.append(f"\n[input]\n{named} # files, folders, patterns or URLs; --input replaces them\n")
+    parts += [f"{key} = {_string(column)}{COLUMNS[key]}\n" for key, column in (columns or {}).items()]
     if languages:
         known = f"languages = {_list(check_languages(languages))} # all others are removed"
         parts.append(f"\n[steps.language]\n{known}\nmin_probability = 0.3 # of one of them\n")
@@ -105,5 +127,9 @@ def check_types(pii: str) -> list[str]:
 
 
 def _list(values: Sequence[str]) -> str:
-    """Return strings as a list in TOML: as in JSON, except that DEL is escaped."""
-    return orjson.dumps([*values]).decode().replace('","', '", "').replace("\x7f", "\\u007f")
+    return f"[{', '.join(map(_string, values))}]"
+
+
+def _string(value: str) -> str:
+    """Return a string in TOML: as in JSON, except that DEL is escaped."""
+    return orjson.dumps(value).decode().replace("\x7f", "\\u007f")

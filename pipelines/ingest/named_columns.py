@@ -6,7 +6,7 @@ A column that some files lack is no error: their records without a text are reje
 from collections.abc import Iterable
 
 from gristmill.pipelines.errors import InputError
-from gristmill.pipelines.inputs.inputs import PAGES, File, InputSettings
+from gristmill.pipelines.inputs.inputs import PAGES, File, InputSettings, find_files
 from gristmill.pipelines.inputs.records import PAGE_COLUMNS
 from gristmill.pipelines.inputs.work_units import InputSlice
 from gristmill.pipelines.plugins import Plugin
@@ -20,6 +20,11 @@ FILES, RECORDS = 8, 100  # that are read to find the names
 
 class _Enough(Exception):
     """End of a look at a file all of whose first records are rejected."""
+
+
+def check_input(settings: InputSettings, where: str) -> None:
+    """Raise InputError if no file is found, or a column that is named is in none of the first records."""
+    check_columns(settings, find_files(settings), where, None)
 
 
 def check_columns(settings: InputSettings, files: list[File], where: str, own: Plugin | None) -> None:

@@ -65,7 +65,9 @@ def test_calls_from_python_are_recorded_with_their_types():
 
 def test_one_of_several_processes_compiles_and_later_ones_have_nothing_to_do(start, tmp_path):
     told = sorted(said(process) for process in [start(), start()])
-    assert told[0] == "" and told[1].startswith("Compiling 2 kernels for this processor, once.\nCompiled them in")
+    waited = "Another process compiles the kernels for this processor; waiting for it.\n"
+    assert told[0] in ("", waited)
+    assert told[1].startswith("Compiling 2 kernels for this processor, once.\nCompiled them in")
     (folder,) = (tmp_path / "cache" / "kernels").iterdir()
     assert len(list(folder.glob("*gather._copy-*"))) == 2
     assert said(start()) == ""

@@ -27,11 +27,16 @@ def elsewhere(tmp_path, monkeypatch):
     ("languages", "pii", "against", "paths"),
     list(
         product(
-            [[], ["en", "de"]], ["all", "default", "none", "email,phone", "-phone"], [[], [EVAL]], [[], ["a", 'b"c']]
+            [[], ["en", "de"]],
+            ["all", "default", "none", "email,phone", "-phone"],
+            [[], [EVAL]],
+            [[], ["a.jsonl", 'b"c.jsonl']],
         )
     ),
 )
 def test_every_recipe_is_short_and_valid(elsewhere, languages, pii, against, paths):
+    for path in paths:
+        write_jsonl(elsewhere / path, [{"text": "The mill grinds."}])
     written = write_starter("web", languages, pii, against, paths, elsewhere)
     assert len(written.read_text().splitlines()) < 40
     recipe = read_recipe(str(written))
@@ -91,3 +96,12 @@ def test_a_type_that_is_mixed_with_changes_is_one_mistake(elsewhere):
     written = write_starter("web", [], "email,+person", [], [], elsewhere)
     with pytest.raises(GristmillError, match="expected a list of types, or changes of the default"):
         read_recipe(str(written))
+
+
+def test_columns_are_looked_up_before_the_recipe_is_written(elsewhere):
+    write_jsonl(elsewhere / "pages.jsonl", [{"html": "<p>The mill.</p>", "url": "https://mill.org"}])
+    init = ["init", "web", "--input", "pages.jsonl"]
+    assert run(init) == 2 and run([*init, "--text", "htlm"]) == 2 and not (elsewhere / "web.toml").exists()
+    assert run([*init, "--html", "html"]) == 0
+    assert read_recipe("web.toml").input[0].html == "html"
+    assert run(["init", "two", "--input", "nowhere.jsonl"]) == 2
