@@ -4,15 +4,13 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from upath import UPath
 
-from gristmill.flows.clean.recipe_files import as_changes
-from gristmill.flows.console import SafeConsole
-from gristmill.flows.engine.engines import engine as open_engine
-from gristmill.flows.engine.progress import RichProgress
-from gristmill.pipelines.steps.step import Engine
+if TYPE_CHECKING:  # encoding needs none of these
+    from gristmill.flows.engine.progress import RichProgress
+    from gristmill.pipelines.steps.step import Engine
 
 Path = str | os.PathLike | UPath
 Paths = Path | Sequence[Path]
@@ -35,14 +33,20 @@ def path_of(path: Path) -> str:
 
 def changes_of(settings: Settings | None) -> tuple[str, ...]:
     """Return settings as the changes that ``--set`` takes."""
+    from gristmill.flows.clean.recipe_files import as_changes
+
     return as_changes(settings or {})
 
 
 @contextmanager
 def running(
     folder: UPath, engine: str, workers: int | None, progress: bool | None
-) -> Iterator[tuple[Engine, RichProgress]]:
+) -> Iterator[tuple["Engine", "RichProgress"]]:
     """Open an engine, and the progress of a run in ``folder``: shown if asked for, or else on a terminal alone."""
+    from gristmill.flows.console import SafeConsole
+    from gristmill.flows.engine.engines import engine as open_engine
+    from gristmill.flows.engine.progress import RichProgress
+
     shown = sys.stderr.isatty() if progress is None else progress
     bar = RichProgress(SafeConsole(stderr=True, quiet=not shown), folder)
     try:

@@ -1,27 +1,26 @@
 """Tokenizers: load any format, train, encode, decode, save; and the token shards of a corpus."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 
-from gristmill.flows.tokenize.tokenize_corpus import WORK, token_settings
-from gristmill.flows.tokenize.tokenize_corpus import tokenize as tokenize_corpus
-from gristmill.flows.tokenize.train_tokenizer import tokenizer_settings, train_tokenizer
 from gristmill.options import Path, Paths, Settings, changes_of, path_of, paths_of, running
 from gristmill.pipelines.errors import GristmillError, RecipeError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.storage.files import to_path
-from gristmill.pipelines.tokens.shards import TokenShards
 from gristmill.tokenizers_lab.formats.check import LIBRARIES
 from gristmill.tokenizers_lab.formats.model import finish_model
 from gristmill.tokenizers_lab.import_tokenizer import open_tokenizer
 from gristmill.tokenizers_lab.offsets import encode_with_offsets
 from gristmill.tokenizers_lab.tokenizer import Tokenizer as Codec
 from gristmill.tokenizers_lab.tokenizer import valid_text
-from gristmill.tokenizers_lab.verify_export import export_tokenizer
+
+if TYPE_CHECKING:  # a tokenizer in use needs none of these
+    import polars as pl
+
+    from gristmill.pipelines.tokens.shards import TokenShards
 
 FORMATS = {".json": "hf", ".model": "sentencepiece", ".tiktoken": "tiktoken", ".txt": "bert"}
 Allowed: TypeAlias = "Iterable[str] | Literal['all']"
@@ -84,6 +83,8 @@ class Tokenizer:
         >>> gm.Tokenizer.train("work", "trained", vocab_size=280)
         Tokenizer(bpe, 280 pieces, pre-tokenizer o200k)
         """
+        from gristmill.flows.tokenize.train_tokenizer import WORK, tokenizer_settings, train_tokenizer
+
         given: dict[str, Any] = {"algorithm": algorithm, "pretokenizer": pretokenizer, "vocab_size": vocab_size}
         lists = {"special_tokens": special, "user_symbols": user_symbols, "normalizers": normalizers}
         given |= {name: None if each is None else [*each] for name, each in lists.items()}
@@ -158,8 +159,7 @@ class Tokenizer:
         return encode_with_offsets(self._codec, valid_text(text), self._codec.allowed(allowed_special))
 
     def _encode(self, texts: Texts, allowed: Allowed, disallowed: Allowed = ()) -> Ragged:
-        if isinstance(texts, pl.Series):
-            texts = texts.to_arrow()
+        texts = getattr(texts, "to_arrow", lambda: texts)()  # of a Series
         arrow = isinstance(texts, pa.Array | pa.ChunkedArray)
         rows = Ragged.from_text(texts) if arrow else Ragged.from_strings([valid_text(text) for text in texts])
         named = self._codec.allowed(allowed)
@@ -246,6 +246,8 @@ class Tokenizer:
         >>> gm.Tokenizer.load("tokenizer.json").encode("mill") == gm.Tokenizer.load("tokenizer").encode("mill")
         True
         """
+        from gristmill.tokenizers_lab.verify_export import export_tokenizer
+
         target = to_path(path)
         if target.suffix not in FORMATS:
             return finish_model(self.model, target)
@@ -272,7 +274,7 @@ def tokenize(
     engine: str = "processes",
     workers: int | None = None,
     progress: bool | None = None,
-) -> TokenShards:
+) -> "TokenShards":
     """Encode the documents of a run or corpus as token shards: shuffled, split, mixed by source.
 
     ``settings`` are those of `gristmill tokenize`, such as ``tokens.validation``.
@@ -280,6 +282,9 @@ def tokenize(
     >>> gm.tokenize("work", "tokenizer", "tokens").manifest.counts["documents"]
     2
     """
+    from gristmill.flows.tokenize.tokenize_corpus import WORK, token_settings
+    from gristmill.flows.tokenize.tokenize_corpus import tokenize as tokenize_corpus
+
     wanted, folder = token_settings(changes_of(settings)), to_path(output)
     if isinstance(tokenizer, Tokenizer):
         named = folder / WORK / "tokenizer"

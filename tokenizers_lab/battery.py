@@ -6,9 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from gristmill.pipelines.ingest.ingest import InputSettings, read_documents
 from gristmill.pipelines.kernels.utf8 import expand_runs
-from gristmill.pipelines.schema import TEXT
 from gristmill.tokenizers_lab.formats.model import Model
 from gristmill.tokenizers_lab.pretokenize.class_tables import KINDS
 
@@ -136,6 +134,9 @@ def battery(model: Model) -> list[str]:
 
 def sample(corpus: Sequence[str]) -> list[str]:
     """Return a few sentences in many scripts, and the first megabytes of a corpus."""
+    from gristmill.pipelines.ingest.ingest import InputSettings, read_documents
+    from gristmill.pipelines.schema import TEXT
+
     texts, size = [*SENTENCES], 0
     for table in read_documents([*corpus], InputSettings()) if corpus else ():
         for text in table[TEXT].to_pylist():

@@ -39,6 +39,12 @@ def test_a_text_question_loads_no_trainer():
     assert not in_a_process("import gristmill; gristmill.scan_pii; print(json.dumps('torch' in sys.modules))")
 
 
+def test_a_tokenizer_in_use_loads_no_flows():
+    loaded = in_a_process("import gristmill; gristmill.Tokenizer; print(json.dumps([*sys.modules]))")
+    heavy = {"polars", "rich", "regex", "prefect", "torch", "gristmill.flows", "gristmill.pipelines.ingest"}
+    assert not heavy & {*loaded}
+
+
 @pytest.mark.parametrize("name", gm.__all__)
 def test_a_name_leads_somewhere(name):
     assert getattr(gm, name) is not None

@@ -18,7 +18,6 @@ from upath import UPath
 from gristmill.pipelines.errors import WorkError, naming
 from gristmill.pipelines.settings import Settings, read_settings, shown
 from gristmill.pipelines.storage.files import atomic_write, checksum
-from gristmill.pipelines.storage.manifest import MANIFEST, Manifest, Part, fingerprint
 from gristmill.tokenizers_lab.formats.check import check_model
 from gristmill.tokenizers_lab.formats.parse import parse
 from gristmill.tokenizers_lab.strings.added_tokens import AddedToken
@@ -177,6 +176,8 @@ def _write_lines(file: BinaryIO, name: bytes, rows: Iterable[bytes]) -> None:
 
 def finish_model(model: Model, folder: UPath) -> None:
     """Write the tokenizer with a manifest, for commands that make it without a step."""
+    from gristmill.pipelines.storage.manifest import MANIFEST, Manifest, Part, fingerprint
+
     (folder / MANIFEST).unlink(missing_ok=True)
     write_model(model, folder)
     counts = {"pieces": model.size, "merges": len(model.merges)}

@@ -2,13 +2,15 @@
 
 import re
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import regex
 
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ragged import Ragged
+
+if TYPE_CHECKING:
+    import regex
 
 SECONDS = 10  # for each started megabyte of a document, most patterns taking under one
 FORM = re.compile(r"regex(?:/([1-9][0-9]{0,6}))?:(.*)", re.DOTALL)
@@ -28,8 +30,10 @@ class RegexSplit(NamedTuple):
 
 
 @cache
-def compiled(pattern: str) -> regex.Pattern:
+def compiled(pattern: str) -> "regex.Pattern":
     """Compile a pattern. Raises RecipeError, with the place, if it is invalid."""
+    import regex
+
     try:
         return regex.compile(pattern)
     except regex.error as error:
