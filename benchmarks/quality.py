@@ -29,13 +29,12 @@ from gristmill.filters.core.decide import decide
 from gristmill.filters.core.filter import LANGUAGE, Filter, provider
 from gristmill.filters.core.measure import measure_documents
 from gristmill.filters.langid.labels import UNKNOWN
-from gristmill.filters.perplexity.cross_fit import SCORES, CrossFitPerplexity
+from gristmill.filters.perplexity.cross_fit import CrossFitPerplexity, read_scores
 from gristmill.filters.perplexity.fold_samples import sizes
 from gristmill.flows.clean.recipe import read_recipe
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT
 from gristmill.pipelines.steps.corpus_step import decide_inline
-from gristmill.pipelines.storage.shards import read_shard
 
 # Percent of the documents of a kind that may be removed.
 TARGETS = {"web": 11.0, "novel": 0.5, "speech": 1.0, "essay": 6.0, "techdoc": 20.0, "reference": 17.0, "code": 10.0}
@@ -122,7 +121,7 @@ def judge_corpus(
     with TemporaryDirectory() as folder:
         stage_folder = UPath(folder)
         (verdict,) = decide_inline(step, Labelled(rows, language, broken, stage_folder), Path(folder))
-        scores = pl.from_arrow(read_shard(stage_folder / SCORES / "all.parquet"))
+        scores = read_scores(stage_folder, "all")
     for i, rules in enumerate(verdict.decisions["violations"].to_list()):
         broken[i].extend(f"{name}.{rule['rule']}" for rule in rules)
     every = pl.DataFrame({"row": np.arange(len(broken))})

@@ -26,13 +26,14 @@ from gristmill.filters.core.filter import LANGUAGE
 from gristmill.filters.langid.labels import UNKNOWN
 from gristmill.filters.ngram.discounts import FALLBACK
 from gristmill.filters.ngram.document_scores import score_stream, shuffle_words
-from gristmill.filters.ngram.model import NGram
+from gristmill.filters.ngram.model import NGram, stored_digest
 from gristmill.filters.ngram.train import NGramSettings, train
 from gristmill.filters.perplexity.filter import score_columns
 from gristmill.filters.perplexity.fold_samples import (
     MODEL_KEY,
     SAMPLE,
-    list_documents,
+    digest_rows,
+    listed,
     read_digests,
     select_sample,
     selected,
@@ -46,12 +47,15 @@ from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict, StageTask, scratch_beside
 from gristmill.pipelines.steps.decisions import violation_lists
 from gristmill.pipelines.steps.step import Output, Written
+from gristmill.pipelines.storage.manifest import fingerprint
 from gristmill.pipelines.storage.shards import read_rows, read_shard
 
 TEXTS, MODELS, SCORES = "texts", "models", "scores"  # stages, after SAMPLE
 THRESHOLDS = "thresholds"  # report: the thresholds of each language
 FENCE = 3  # lower quartiles below the median: 2 standard deviations of a normal distribution
 MAX_SHUFFLED = 256  # words of a document that are scored in another order; all of them would cost as much as the text
+MOSTLY = 3 / 4  # of the bytes that a model scores in a shard
+OWN_SHARE = 1 / 32  # of a shard's text that a model scores, from which on its scores have a file of their own
 MAX_UNKNOWN = 0.5  # of the words; a model cannot judge the order of words that it does not know
 MEASURED = {"log10": pl.Float64, "tokens": pl.Int64, "perplexity": pl.Float64, "bits_per_byte": pl.Float64}
 MEASURED |= {"unknown": pl.Float64, "context_gain": pl.Float64}
@@ -98,18 +102,31 @@ class CrossFitPerplexity(CorpusStep):
         return pl.DataFrame({"language": language.astype(object).tolist()}).hstack(sizes(batch.text.to_text()))
 
     def stage(self, name: str, corpus: Corpus) -> Iterable[StageTask]:
-        """Return the tasks of a stage: one for the sample, one per model, one per shard for texts and scores."""
+        """Yield the tasks of a stage: one for the sample, one per model, one per shard for texts and scores."""
+        made = corpus.stage_folder
         if name == SAMPLE:
-            return [StageTask(SAMPLE, select_sample, (self.sample_bytes, self.min_characters, corpus))]
-        if name == MODELS:
-            made = corpus.stage_folder
-            models, digests = selected(made).rows(), read_digests(made / TEXTS)
-            return [
-                StageTask(_name(*key), train_model, (self, made, *key), size, digests[key])
-                for key, size in ((model[:2], model[2]) for model in models)
-            ]
-        work = {TEXTS: write_sample, SCORES: score_shard}[name]
-        return [StageTask(part, work, (corpus.shard(part),)) for part in corpus.parts]
+            names = dict.fromkeys([SAMPLE, *corpus.parts], "")
+            yield StageTask(names, select_sample, (self.sample_bytes, self.min_characters, corpus))
+        elif name == MODELS:
+            digests = read_digests(made / TEXTS)
+            for *key, size, _ in selected(made).rows():
+                yield StageTask({_name(*key): digests[*key]}, train_model, (self, made, *key), size)
+        elif name == TEXTS:
+            for part in corpus.parts:
+                version = fingerprint([*digest_rows(listed(made, part).filter("sampled")).items()])
+                yield StageTask({part: version}, write_sample, (corpus.shard(part),), shard=part)
+        else:
+            keys = selected(made).select(MODEL_KEY).rows()
+            digests = {key: stored_digest(_model(made / MODELS, *key)) for key in keys}
+            for part in corpus.parts:
+                documents = scored(made, part)
+                rows, groups = digest_rows(documents), score_groups(part, documents)
+                names = {
+                    name: fingerprint([[*key, digests[key], rows[key[0], 1 - key[1]]] for key in models])
+                    for name, models in groups.items()
+                }
+                if names:
+                    yield StageTask(names, score_shard, (corpus.shard(part), groups), shard=part)
 
     def training(self) -> NGramSettings:
         return NGramSettings(order=self.order, discount_fallback=list(FALLBACK))
@@ -118,13 +135,14 @@ class CrossFitPerplexity(CorpusStep):
         """Yield the verdict of each shard, the first with the thresholds of all languages."""
         report = limits = self._limits(corpus)
         for part in corpus.parts:
-            decisions = self._decide(_scores(corpus, part), limits, corpus.rows[part])
+            decisions = self._decide(read_scores(corpus.stage_folder, part), limits, corpus.rows[part])
             yield ShardVerdict(part, decisions, reports={THRESHOLDS: report})
             report = report.clear()
 
     def _limits(self, corpus: Corpus) -> pl.DataFrame:
         """Return the number of judged documents and the thresholds of each language; null for none."""
-        wanted, parts = ["language", "perplexity", "context_gain"], (_scores(corpus, part) for part in corpus.parts)
+        wanted = ["language", "perplexity", "context_gain"]
+        parts = (read_scores(corpus.stage_folder, part) for part in corpus.parts)
         judged = pl.concat(self._judged(scores).select(wanted) for scores in (NO_SCORES, *parts))
         low, high = (
             pl.lit(None, pl.Float64) if percent is None else pl.col("perplexity").quantile(percent / 100)
@@ -178,26 +196,54 @@ def train_model(step: CrossFitPerplexity, made: UPath, language: str, fold: int,
     return [Written([path.name], {"models": 1})]
 
 
-def score_shard(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
-    """Write row, language and scores of the shard's documents whose language has models.
+def scored(made: UPath, part: str) -> pl.DataFrame:
+    """Return the documents of a shard that are scored: row, language, bytes, fold, kept.
+
+    If earlier steps keep MOSTLY of the bytes that a model scores, it scores removed documents as well: then another
+    threshold of an earlier step needs no new scores as long as the model stays the same.
+    """
+    size, kept = pl.col("bytes").sum().over(MODEL_KEY), (pl.col("bytes") * pl.col("kept")).sum().over(MODEL_KEY)
+    return listed(made, part).drop("sampled").filter(pl.col("kept") | (kept >= MOSTLY * size))
+
+
+def score_groups(part: str, documents: pl.DataFrame) -> dict[str, list[tuple[str, int]]]:
+    """Return the models that score documents of a shard, by the name of the file with these scores.
+
+    A model with OWN_SHARE of the bytes or more has a file of its own, so that it alone changes with the model.
+    """
+    sizes, groups = documents.group_by(MODEL_KEY).agg(pl.col("bytes").sum()).sort(MODEL_KEY).rows(), {}
+    least = OWN_SHARE * sum(size for *_, size in sizes)
+    for language, fold, size in sizes:
+        model = language, 1 - fold
+        groups.setdefault(f"{part}.{_name(*model) if size >= least else 'others'}", []).append(model)
+    return groups
+
+
+def score_shard(corpus: Corpus, groups: dict[str, list[tuple[str, int]]], outputs: tuple[Output, ...]) -> list[Written]:
+    """Write row, language and scores of the shard's documents that the models of each output score.
 
     Memory: the text of the shard and one model. All models together may take gigabytes.
     """
     (part,) = corpus.parts
-    frame, found, batches = list_documents(corpus, part), [NO_SCORES], []
+    keys = pl.DataFrame(
+        [(language, 1 - fold) for output in outputs for language, fold in groups[output.name]], MODEL_KEY, orient="row"
+    )
+    frame = scored(corpus.stage_folder, part).join(keys, on=MODEL_KEY, how="semi", maintain_order="left")
+    batches = []
     for text in corpus.texts(part, frame["row"].to_numpy()):
         batches.append((text.to_text(), frame.head(text.rows).with_row_index()))
         frame = frame.slice(text.rows)
-    for language, fold in selected(corpus.stage_folder).select(MODEL_KEY).rows():
-        rows_of = [(text, rows.filter(language=language, fold=1 - fold)) for text, rows in batches]
-        mine = [(text, rows) for text, rows in rows_of if rows.height]
-        if not mine:
-            continue
-        model = NGram.open(_model(corpus.stage_folder / MODELS, language, fold))
-        for text, rows in mine:
-            batch = Batch(Ragged.from_text(text.take(rows["index"].to_arrow())))
-            found.append(rows.select("row", "language").hstack(_score(model, batch)))
-    return [write_table(outputs[0].path, [pl.concat(found).sort("row").to_arrow()])]
+    wrote = []
+    for output in outputs:
+        found = [NO_SCORES]
+        for language, fold in groups[output.name]:
+            model = NGram.open(_model(corpus.stage_folder / MODELS, language, fold))
+            for text, documents in batches:
+                rows = documents.filter(language=language, fold=1 - fold)
+                batch = Batch(Ragged.from_text(text.take(rows["index"].to_arrow())))
+                found.append(rows.select("row", "language").hstack(_score(model, batch)))
+        wrote.append(write_table(output.path, [pl.concat(found).sort("row").to_arrow()]))
+    return wrote
 
 
 def _score(model: NGram, batch: Batch) -> pl.DataFrame:
@@ -208,8 +254,11 @@ def _score(model: NGram, batch: Batch) -> pl.DataFrame:
     return measured.with_columns(context_gain=total.context_gain() - shuffled.context_gain())
 
 
-def _scores(corpus: Corpus, part: str) -> pl.DataFrame:
-    return pl.DataFrame(read_shard(corpus.stage_folder / SCORES / f"{part}.parquet"))
+def read_scores(made: UPath, part: str) -> pl.DataFrame:
+    """Return row, language and scores of the shard's kept documents whose language has models."""
+    documents = scored(made, part)
+    found = (pl.DataFrame(read_shard(made / SCORES / f"{name}.parquet")) for name in score_groups(part, documents))
+    return pl.concat([NO_SCORES, *found]).join(documents.filter("kept"), on="row", how="semi", maintain_order="left")
 
 
 def _name(language: str, fold: int) -> str:

@@ -32,14 +32,24 @@ SAMPLED = pa.schema([("language", pa.string()), ("fold", pa.int64()), (TEXT, pa.
 
 
 def select_sample(sample_bytes: int, min_characters: int, corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
-    """Write, for each language and fold with enough text, the sampled bytes and the last sampled hash."""
+    """Write SAMPLE, for each language and fold with enough text the sampled bytes and the last sampled hash.
+
+    The other outputs list the documents of each shard that are in a language.
+    """
+    wanted, wrote = {output.name: output.path for output in outputs}, {}
     sample, before = NO_SAMPLE, pl.col("bytes").cum_sum().over(MODEL_KEY) - pl.col("bytes")
     for part in corpus.parts:
-        some = list_documents(corpus, part).drop("row").filter(pl.col("language") != UNKNOWN)
+        some = list_documents(corpus, part).filter(pl.col("language") != UNKNOWN)
+        if part in wanted:
+            wrote[part] = write_table(wanted[part], [some.drop("characters").to_arrow()])
+        some = some.filter("kept").select(NO_SAMPLE.columns)
         sample = pl.concat([sample, some]).sort("hash").filter(before < sample_bytes)
     found = sample.group_by(MODEL_KEY).agg(pl.col(*SIZES).sum(), pl.col("hash").max().alias("last"))
     enough = (pl.col("characters") >= min_characters).all().over("language") & (pl.len().over("language") == N_FOLDS)
-    return [write_table(outputs[0].path, [found.filter(enough).drop("characters").sort(MODEL_KEY).to_arrow()])]
+    if SAMPLE in wanted:
+        found = found.filter(enough).drop("characters").sort(MODEL_KEY)
+        wrote[SAMPLE] = write_table(wanted[SAMPLE], [found.to_arrow()])
+    return [wrote[name] for name in wanted]
 
 
 def selected(made: UPath) -> pl.DataFrame:
@@ -47,11 +57,23 @@ def selected(made: UPath) -> pl.DataFrame:
     return pl.DataFrame(read_shard(made / SAMPLE / f"{SAMPLE}.parquet"))
 
 
+def listed(made: UPath, part: str) -> pl.DataFrame:
+    """Return the documents of a shard whose language has models: row, language, bytes, fold, kept, sampled."""
+    documents = pl.DataFrame(read_shard(made / SAMPLE / f"{part}.parquet"))
+    found = documents.join(selected(made).drop("bytes"), on=MODEL_KEY).sort("row")
+    return found.with_columns(sampled=pl.col("kept") & (pl.col("hash") <= pl.col("last"))).drop("hash", "last")
+
+
+def digest_rows(documents: pl.DataFrame) -> dict[tuple[str, int], str]:
+    """Return a digest of the rows of documents, by language and fold in ascending order."""
+    groups = documents.sort(*MODEL_KEY, "row").partition_by(MODEL_KEY, maintain_order=True, as_dict=True)
+    return {key: hashlib.sha256(group["row"].to_numpy().tobytes()).hexdigest() for key, group in groups.items()}
+
+
 def write_sample(corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
     """Write the sampled documents of a shard, one row group per model, and a digest of each group's texts."""
     (part,) = corpus.parts
-    last = selected(corpus.stage_folder).drop("bytes")
-    mine = list_documents(corpus, part).join(last, on=MODEL_KEY).filter(pl.col("hash") <= pl.col("last")).sort("row")
+    mine = listed(corpus.stage_folder, part).filter("sampled")
     texts = [text.to_text() for text in corpus.texts(part, mine["row"].to_numpy())]
     found = mine.select(MODEL_KEY).to_arrow().append_column(TEXT, pa.chunked_array(texts, pa.large_string()))
     groups = mine.with_row_index().group_by(MODEL_KEY).agg("index").sort(MODEL_KEY)
@@ -85,13 +107,13 @@ def sizes(text: pa.Array) -> pl.DataFrame:
 
 
 def list_documents(corpus: Corpus, part: str) -> pl.DataFrame:
-    """Return the kept documents of a shard: row, language, bytes, fold, and the hash that orders the sample."""
-    rows = np.flatnonzero(corpus.keep_mask(part, corpus.rows[part]))
+    """Return the documents of a shard: row, language, sizes, fold, the hash that orders the sample, kept."""
+    rows = np.arange(corpus.rows[part])
     hashes = hash_rows(*Ragged.from_text(corpus.columns(part, [ID], rows)[ID].to_arrow()))
-    measured = pl.DataFrame(corpus.measured(part, ["language", *SIZES]))[rows]
     folds = (hashes & np.uint64(N_FOLDS - 1)).astype(np.int64)
-    return measured.with_columns(
-        pl.Series("row", rows, pl.Int64), pl.Series("fold", folds), pl.Series("hash", hashes, pl.UInt64)
+    kept = corpus.keep_mask(part, rows.size)
+    return pl.DataFrame(corpus.measured(part, ["language", *SIZES])).with_columns(
+        pl.Series("row", rows), pl.Series("fold", folds), pl.Series("hash", hashes, pl.UInt64), pl.Series("kept", kept)
     )
 
 

@@ -235,20 +235,26 @@ def corpus_steps(recipe: Recipe, work: UPath, documents: dict[str, dict], name: 
     before = [each.folder for each in spans_before(recipe, work, name)]
     earlier = [decisions_of(work, other) for other in earlier_than(recipe, name)]
     corpus = Corpus(work / DOCUMENTS, measures_of(work, name), list(documents), partial(survivors, earlier), before)
-    inputs = [Input(folder) for folder in (corpus.documents, corpus.measures, *earlier, *before)]
-    inputs, made_of = (*inputs, *step.inputs()), [step.input_fingerprint(), *plugin_code(type(step))]
+    whole = [*map(Input, (corpus.documents, corpus.measures, *earlier, *before)), *step.inputs()]
+    made_of = [step.input_fingerprint(), *plugin_code(type(step))]
+    stages: list[Input] = []
     for stage in step.STAGES:
         folder, made_with, jobs = corpus.stage_folder / stage, step.staged_settings(stage), []
-        for piece, function, args, size, version in step.stage(stage, corpus) if documents else ():
-            size = size or documents.get(piece, {"bytes": 0})["bytes"]
-            output = Output(folder, piece, inputs, [made_with, *made_of], version=version)
-            jobs.append(Job(function, args, (output,), size, threaded=True))
+        for names, function, args, size, shard in step.stage(stage, corpus) if documents else ():
+            text = [Input(each, shard) for each in (corpus.documents, *before)] if shard else []
+            outputs = (
+                Output(folder, piece, (*(text if version else whole), *stages), [made_with, *made_of], version=version)
+                for piece, version in names.items()
+            )
+            size = size or documents.get(shard, {"bytes": 0})["bytes"]
+            jobs.append(Job(function, args, tuple(outputs), size, cheap=True, threaded=True))
         yield Step(f"{name} {stage}", {folder: made_with}, jobs)
-        inputs = (*inputs, Input(folder))
+        stages.append(Input(folder))
+    inputs = (*whole, *stages)
     targets = {DECISIONS: decisions_of(work, name)} | ({SPANS: spans_of(work, name)} if step.rewrites else {})
     targets |= {report: report_of(work, name, report) for report in step.REPORTS}
-    whole = [Output(folder, "", inputs, [settings, *made_of], kind) for kind, folder in targets.items()]
-    outputs = tuple(output._replace(name=part) for output in whole for part in documents)
+    decided = [Output(folder, "", inputs, [settings, *made_of], kind) for kind, folder in targets.items()]
+    outputs = tuple(output._replace(name=part) for output in decided for part in documents)
     jobs = [Job(decide_corpus, (step, corpus), outputs)] if documents else []
     yield Step(f"decide {name}", dict.fromkeys(targets.values(), settings), jobs)
 

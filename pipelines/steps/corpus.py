@@ -12,7 +12,7 @@ from upath import UPath
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import TEXT
-from gristmill.pipelines.steps.spans import apply_spans
+from gristmill.pipelines.steps.spans import apply_spans, spans_of_rows
 from gristmill.pipelines.storage.shards import (
     count_rows,
     group_rows,
@@ -122,8 +122,8 @@ class Corpus:
             yield partial(self._text, part, group, mine, spans, first)
 
     def _text(self, part: str, group: int, rows: np.ndarray, spans: list[pa.Table], first: int) -> Ragged:
-        table = read_group(self.paths[part][0], group, [TEXT])
-        if not spans:
-            return Ragged.from_text(table[TEXT].take(rows))
-        text = apply_spans(Ragged.from_text(table[TEXT]), spans, first)
-        return Ragged.from_text(text.to_text().take(pa.array(rows)))
+        text = read_group(self.paths[part][0], group, [TEXT])[TEXT]
+        if rows.size == len(text):
+            return apply_spans(Ragged.from_text(text), spans, first)
+        taken = Ragged.from_text(text.take(pa.array(rows)))
+        return apply_spans(taken, [spans_of_rows(each, first + rows) for each in spans], 0)

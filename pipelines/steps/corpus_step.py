@@ -36,13 +36,17 @@ class ShardVerdict(NamedTuple):
 
 
 class StageTask(NamedTuple):
-    """Task of a stage: ``work(*args, outputs) -> list[Written]`` for one output of that name, mostly by kernels."""
+    """Task of a stage: ``work(*args, outputs) -> list[Written]``, with one output per name, mostly by kernels.
 
-    name: str
+    An output with a version does not change with the rest of the corpus: its task reads earlier stages and the text of
+    ``shard``, no measures and no decisions. The version covers all it reads but that text.
+    """
+
+    names: dict[str, str]  # of the outputs -> version; "" for an output that depends on all of the corpus
     work: Callable[..., list[Written]]
     args: tuple
-    bytes: int = 0  # of input; 0 means those of the shard with that name
-    version: str = ""  # of what it reads, if a change of the rest of the corpus changes nothing here
+    bytes: int = 0  # of input; 0 means those of ``shard``
+    shard: str = ""  # the only one whose text it reads
 
 
 class CorpusStep(Settings):
@@ -102,7 +106,7 @@ def decide_inline(step: CorpusStep, corpus: Corpus, scratch: Path) -> Iterator[S
     """Run all stages and the decision in this process."""
     for stage in step.STAGES:
         for task in step.stage(stage, corpus):
-            task.work(*task.args, (Output(corpus.stage_folder / stage, task.name),))
+            task.work(*task.args, tuple(Output(corpus.stage_folder / stage, name) for name in task.names))
     yield from step.decide(corpus, scratch)
 
 

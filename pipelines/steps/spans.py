@@ -37,6 +37,15 @@ def apply_spans(text: Ragged, steps: list[pa.Table], first_row: int) -> Ragged:
     return text
 
 
+def spans_of_rows(spans: pa.Table, rows: np.ndarray) -> pa.Table:
+    """Return the spans of ascending rows, numbered by their places among these."""
+    row = spans["row"].to_numpy()
+    place = np.searchsorted(rows, row)
+    mine = place < rows.size
+    mine[mine] = rows[place[mine]] == row[mine]
+    return spans.filter(pa.array(mine)).set_column(0, SPAN.field("row"), pa.array(place[mine], SPAN.field("row").type))
+
+
 def rewrite_columns(table: pa.Table, steps: Iterable[pa.Table], first_row: int) -> pa.Table:
     """Apply the spans of several steps in other columns than the text (schema COLUMN_SPAN); nulls stay null."""
     for spans in steps:

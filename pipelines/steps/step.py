@@ -82,7 +82,7 @@ class Output(NamedTuple):
     kind: str = ""  # its contents, for a job of several outputs
     step: str = ""  # name of the recipe's step, for a job of several steps
     fingerprint: str = ""  # of inputs and settings, set by `run_step`
-    version: str = ""  # of what it reads of its inputs, if that is less than all of them
+    version: str = ""  # of what it reads of whole folders, if that is less than all of them
 
     @property
     def path(self) -> UPath:
@@ -316,8 +316,8 @@ def _fingerprinted(step: Step) -> Step:
     def with_fingerprint(job: Job, output: Output) -> Output:
         of_step = (each.get(output.step) if isinstance(each, dict) else each for each in job.args)
         code = code_of(job.work, *of_step)
-        read = output.version or [version(each) for each in output.inputs]
-        name = fingerprint(output.settings, read, *code)
+        read = [version(each) for each in output.inputs if not output.version or getattr(each, "name", "")]
+        name = fingerprint(output.settings, output.version, read, *code)
         made[str(output.folder), output.name] = name
         return output._replace(fingerprint=name, inputs=tuple(map(with_checksum, output.inputs)))
 

@@ -8,6 +8,7 @@ from corpora import write_jsonl
 from benchmarks.quality import judge_corpus
 from gristmill.filters.perplexity import cross_fit
 from gristmill.filters.perplexity.cross_fit import CrossFitPerplexity
+from gristmill.filters.perplexity.fold_samples import listed
 from gristmill.flows.clean.plan import decisions_of, report_of
 from gristmill.flows.clean.recipe import parse_recipe
 from gristmill.flows.clean.run import clean
@@ -139,12 +140,33 @@ def test_another_threshold_trains_and_scores_nothing(rows, work, monkeypatch):
 def test_a_model_whose_text_is_the_same_is_not_trained_again(rows, work):
     run(work, rows)
     titles, _ = run(work, rows, gopher=21)  # another threshold, which removes the same documents
-    assert "cross_fit_perplexity texts" in titles and "cross_fit_perplexity models" not in titles
+    assert titles == ["decide language, gopher", "cross_fit_perplexity sample", "decide cross_fit_perplexity", "apply"]
     titles, _ = run(work, rows, gopher=166)  # and one that removes others
     assert "cross_fit_perplexity models" in titles
     run(work, rows, gopher=166, work=work / "fresh")
-    for model in (work / "fresh" / "steps" / "cross_fit_perplexity" / "models").iterdir():
-        assert model.read_bytes() == (work / "work-1" / model.relative_to(work / "fresh")).read_bytes()
+    assert results(work / "work-1") == results(work / "fresh")
+
+
+def results(folder):
+    """The bytes of models and results of a run, by file."""
+    patterns = "steps/*/models/*.ngram", "steps/*/scores/*.parquet", "steps/*/decisions/*.parquet", "[clr]*/*.parquet"
+    return {file.relative_to(folder): file.read_bytes() for pattern in patterns for file in folder.glob(pattern)}
+
+
+def test_only_a_changed_model_scores_again(rows, work, monkeypatch):
+    run(work, rows)
+    own = work / "work-1" / "steps" / "cross_fit_perplexity"
+    before, documents = results(work / "work-1"), listed(to_path(own), "part-00000-000")
+    scored, score = [], cross_fit._score
+    monkeypatch.setattr(cross_fit, "_score", lambda model, batch: scored.append(batch.text.rows) or score(model, batch))
+    run(work, rows, gopher=161)  # removes one document, which trained the model of fold 1
+    assert scored == [documents.filter(fold=0).height]
+    after = results(work / "work-1")
+    changed = {file.name for file in before if before[file] != after[file]}
+    assert {"en-1.ngram", "part-00000-000.en-1.parquet"} < changed
+    assert not {"en-0.ngram", "part-00000-000.en-0.parquet"} & changed
+    run(work, rows, gopher=161, work=work / "fresh")
+    assert after == results(work / "fresh")
 
 
 def test_what_if_trains_anew_where_other_documents_are_left(rows, work):

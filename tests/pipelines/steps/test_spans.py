@@ -1,5 +1,6 @@
 """Text rewritten by spans: a replay gives what slicing by hand gives."""
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import example, given
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import SPAN
-from gristmill.pipelines.steps.spans import rewrite, spans_table
+from gristmill.pipelines.steps.spans import rewrite, spans_of_rows, spans_table
 
 
 @st.composite
@@ -62,3 +63,15 @@ def test_a_slice_of_a_larger_table_replays():
 def test_columns_must_be_of_one_length():
     with pytest.raises(pa.ArrowInvalid):
         spans_table([0, 1], [0], [1], ["r"])
+
+
+@given(documents_and_spans(), st.sets(st.integers(0, 4)), st.integers(0, 3))
+def test_some_rows_are_rewritten_as_among_all(case, wanted, first):
+    documents, spans = case
+    taken = sorted(row for row in wanted if row < len(documents))
+    table = (
+        spans_table(*map(list, zip(*((row + first, *span) for row, *span in spans), strict=True))) if spans else None
+    )
+    mine = spans_of_rows(table or SPAN.empty_table(), np.array(taken, np.int64) + first)
+    some = rewrite(Ragged.from_strings([documents[row] for row in taken]), mine)
+    assert rows(some) == [by_hand(documents, spans)[row] for row in taken]
