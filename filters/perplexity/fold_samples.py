@@ -33,13 +33,23 @@ SAMPLED = pa.schema([("language", pa.string()), ("fold", pa.int64()), (TEXT, pa.
 
 def select_sample(sample_bytes: int, min_characters: int, corpus: Corpus, outputs: tuple[Output, ...]) -> list[Written]:
     """Write, for each language and fold with enough text, the sampled bytes and the last sampled hash."""
-    sample, before = NO_SAMPLE, pl.col("bytes").cum_sum().over(MODEL_KEY) - pl.col("bytes")
+    sample, new, n_new = NO_SAMPLE, [], 0
     for part in corpus.parts:
         some = list_documents(corpus, part).drop("row").filter(pl.col("language") != UNKNOWN)
-        sample = pl.concat([sample, some]).sort("hash").filter(before < sample_bytes)
+        new.append(_lowest(some, sample_bytes))
+        n_new += new[-1].height
+        if n_new > sample.height:  # so that the sample is sorted when it may have doubled, not for each shard
+            sample, new, n_new = _lowest(pl.concat([sample, *new]), sample_bytes), [], 0
+    sample = _lowest(pl.concat([sample, *new]), sample_bytes)
     found = sample.group_by(MODEL_KEY).agg(pl.col(*SIZES).sum(), pl.col("hash").max().alias("last"))
     enough = (pl.col("characters") >= min_characters).all().over("language") & (pl.len().over("language") == N_FOLDS)
     return [write_table(outputs[0].path, [found.filter(enough).drop("characters").sort(MODEL_KEY).to_arrow()])]
+
+
+def _lowest(documents: pl.DataFrame, sample_bytes: int) -> pl.DataFrame:
+    """Return of each language and fold the documents with the lowest hashes, up to ``sample_bytes`` of text."""
+    before = pl.col("bytes").cum_sum().over(MODEL_KEY) - pl.col("bytes")
+    return documents.sort("hash").filter(before < sample_bytes)
 
 
 def selected(made: UPath) -> pl.DataFrame:
