@@ -73,9 +73,10 @@ def watch(command: list[str], work: Path, kill: Callable[[], bool] = lambda: Fal
 def disk_of(folder: Path) -> int:
     """Return the bytes of all files below a folder; files that disappear meanwhile are left out."""
     total = 0
-    for path in folder.rglob("*"):
-        with suppress(OSError):
-            total += path.lstat().st_size if path.is_file() else 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += os.lstat(os.path.join(place, name)).st_size
     return total
 
 
