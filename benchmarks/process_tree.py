@@ -45,7 +45,7 @@ def watch(command: list[str], work: Path, kill: Callable[[], bool] = lambda: Fal
     with tempfile.TemporaryFile() as errors:
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True)
         while True:
-            cpu, memory = _used(child.pid)
+            cpu, memory = resources(child.pid)
             ended, status, used = os.wait4(child.pid, os.WNOHANG)
             now = time.perf_counter()
             usage.cpu, peak = max(usage.cpu, used.ru_utime + used.ru_stime if ended else cpu), max(peak, memory)
@@ -86,7 +86,7 @@ def _titles(log: Path) -> list[str]:
     return []
 
 
-def _used(pid: int) -> tuple[float, int]:
+def resources(pid: int) -> tuple[float, int]:
     """Return CPU seconds and memory of a process and all below it; those of ended children are in their parent's."""
     cpu, memory = 0.0, 0
     with suppress(OSError, IndexError):  # it has ended
@@ -96,7 +96,7 @@ def _used(pid: int) -> tuple[float, int]:
         memory = int(rollup.partition("\nPss:")[2].split(maxsplit=1)[0]) << 10
         for children in Path(f"/proc/{pid}/task").glob("*/children"):
             with suppress(OSError):
-                below = [_used(int(child)) for child in children.read_text().split()]
+                below = [resources(int(child)) for child in children.read_text().split()]
                 cpu += sum(used for used, _ in below)
                 memory += sum(used for _, used in below)
     return cpu, memory
