@@ -3,8 +3,8 @@
     python -m benchmarks.scale DATA [--gb 0.1 0.4 1.6] [--workers 2] [--folder F] [--json build/bench/scale.json]
 
 Speed and memory should not depend on the size. The text is made by editing the messy documents (edited_text.py), in
-files of 64 MB, and is removed after its run. The smallest size is also run once more, killed when half of its shards
-are measured and run again: both work folders must hold the same bytes. Where other processes share the machine, CPU
+files of 64 MB, and is removed after its run. The smallest of several sizes is also run once more, killed when half of its
+shards are measured and run again: both work folders must hold the same bytes. Where other processes share the machine, CPU
 seconds and memory are valid, seconds of the clock are not.
 """
 
@@ -15,7 +15,6 @@ import platform
 import shutil
 import sys
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.edited_text import EditedText, read_corpus
@@ -24,6 +23,7 @@ from benchmarks.mill import tree
 from benchmarks.process_tree import Usage, disk_of, watch
 
 CORPUS_MB = 33
+JSON = Path("build/bench/scale.json")
 RECIPE = "clean-corpus"
 HEAD = "| GB | MB/s | CPU s per MB | peak MB, all processes | disk, times the text |\n" + 5 * "| ---: " + "|"
 FOLDERS = ("documents", "steps", "clean", "removed", "ledger")
@@ -42,18 +42,23 @@ def clean(source: Path, work: Path, workers: int, kill_at: float | None = None) 
 
 
 def one(text: EditedText, gigabytes: float, folder: Path, workers: int) -> dict:
-    """Run one size and return its figures."""
+    """Run one size and return its figures; bytes by folder and, by step, CPU seconds, wall seconds and peak bytes."""
     source, work = folder / "text", folder / "work"
     made = text.write(source, gigabytes * 1000)
     usage = clean(source, work, workers)
     shutil.rmtree(source)
-    megabytes = made["bytes"] / 1e6
-    disk = {name: disk_of(work / name) for name in FOLDERS}
-    steps = {title: step["cpu"] / megabytes for title, step in usage.steps.items()}
     counts = json.loads((work / "summary.json").read_text())
-    kept = {key: counts[key] for key in ("documents_in", "clean", "bytes_clean")}
-    row = {"mb": megabytes, **asdict(usage), **kept, "on_disk": disk, "steps_cpu_per_mb": steps}
-    return row | {"shards": len(list((work / "documents").glob("*.parquet"))), "workers": workers}
+    steps = {title: {key: round(value, 2) for key, value in step.items()} for title, step in usage.steps.items()}
+    return {
+        "mb": round(made["bytes"] / 1e6, 3),
+        "workers": workers,
+        "load": round(os.getloadavg()[2], 1),
+        **{key: round(getattr(usage, key), 2) for key in ("cpu", "wall", "peak", "disk")},
+        **{key: counts[key] for key in ("documents_in", "clean", "bytes_clean")},
+        "shards": len(list((work / "documents").glob("*.parquet"))),
+        "on_disk": {name: disk_of(work / name) for name in FOLDERS},
+        "steps": steps,
+    }
 
 
 def resumed(text: EditedText, gigabytes: float, folder: Path, workers: int) -> dict:
@@ -75,32 +80,27 @@ def show(row: dict) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__.split("\n")[0])
     parser.add_argument("data", type=Path, help="folder of development data")
-    parser.add_argument(
-        "--gb", type=float, nargs="+", default=[0.1, 0.4, 1.6], help="sizes in GB; 16 is the largest tried"
-    )
+    parser.add_argument("--gb", type=float, nargs="+", default=[0.1, 0.4, 1.6], help="sizes, such as 0.1 16")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="on a disk with room for six times the largest size")
-    parser.add_argument("--json", type=Path, default=Path("build/bench/scale.json"))
+    parser.add_argument("--json", type=Path, default=JSON, help="figures; those of other sizes in it stay")
     arguments = parser.parse_args()
     text = read_corpus(arguments.data, CORPUS_MB)
-    machine = {"cores": os.cpu_count(), "processor": platform.machine(), "load": os.getloadavg()[0]}
-    found = {"machine": machine, "corpus_mb": CORPUS_MB, "sizes": []}
-    print(
-        "| GB | MB/s | CPU s per MB | peak MB, all processes | disk, times the text |\n" + "| ---: " * 5 + "|",
-        flush=True,
-    )
+    found = json.loads(arguments.json.read_text()) if arguments.json.exists() else {"sizes": []}
+    found["machine"] = {"cores": os.cpu_count(), "processor": platform.machine()}
+    print(HEAD, flush=True)
     try:
-        for number, gigabytes in enumerate(sorted(arguments.gb)):
+        for gigabytes in sorted(arguments.gb):
             with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
-                folder = Path(name)
-                row = one(text, gigabytes, folder, arguments.workers)
-                found["sizes"].append(row)
+                row = one(text, gigabytes, Path(name), arguments.workers)
                 print(show(row), flush=True)
-                if not number:
-                    found["resumed"] = resumed(text, gigabytes, folder, arguments.workers)
+                others = [other for other in found["sizes"] if round(other["mb"]) != round(row["mb"])]
+                found["sizes"] = sorted([*others, row], key=lambda each: each["mb"])
+                if gigabytes == min(arguments.gb) and len(arguments.gb) > 1:
+                    found["resumed"] = resumed(text, gigabytes, Path(name), arguments.workers)
                     print(f"killed half-way and run again: {found['resumed']}", file=sys.stderr)
             arguments.json.parent.mkdir(parents=True, exist_ok=True)
-            arguments.json.write_text(json.dumps(found, indent=2) + "\n")
+            arguments.json.write_text(json.dumps(found, indent=1) + "\n")
     except BenchmarkError as error:
         sys.exit(f"Error: {error}")
 
