@@ -46,7 +46,7 @@ def main() -> None:
         for side, revision in zip(("old", "new"), arguments.revisions, strict=True):
             places, out = namespace(revision, Path(name, side)), Path(name, side, "out")
             command = [str(out) if word == "OUT" else word for word in arguments.command]
-            python = ("env", f"PYTHONPATH={places}", sys.executable, "-m", "gristmill")
+            python = ("env", f"PYTHONPATH={places}", sys.executable, "-P", "-m", "gristmill")  # -P: not this folder
             sides.append(Side(command=(*python, *command), fresh=out))
         cpu = [[run(side).cpu for side in sides] for _ in range(arguments.rounds + 1)][1:]
     for old, new in cpu:

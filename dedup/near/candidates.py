@@ -21,13 +21,35 @@ def find_candidates(
 
     Buckets without a number below ``n_documents`` are left out: all their documents belong to indices.
     """
-    partitions, candidates = rows * BAND_ROW_BYTES // memory + 1, np.zeros(0, np.int64)
+    partitions, found = rows * BAND_ROW_BYTES // memory + 1, Numbers()
     files = [scratch / f"buckets-{partition}.npz" for partition in range(partitions)]
     for partition, path in enumerate(files):
         offsets, members = with_corpus_documents(*read_buckets(paths, partition, partitions), n_documents)
         np.savez(path, offsets=offsets, members=members)
-        candidates = np.union1d(candidates, members)
-    return candidates, files
+        found.add(members)
+    return found.distinct(), files
+
+
+class Numbers:
+    """Growing set of integers. Memory: 16 bytes per different number, at most."""
+
+    def __init__(self):
+        self.known, self.new, self.n_new = np.zeros(0, np.int64), [], 0
+
+    def add(self, numbers: np.ndarray) -> None:
+        """Add int64 numbers, in any order."""
+        self.new.append(np.unique(numbers))
+        self.n_new += self.new[-1].size
+        if self.n_new > self.known.size:  # so that each number is sorted a few times, not once for each call
+            self._join()
+
+    def distinct(self) -> np.ndarray:
+        """Return the different numbers, ascending: int64[n]."""
+        self._join()
+        return self.known
+
+    def _join(self) -> None:
+        self.known, self.new, self.n_new = np.unique(np.concatenate((self.known, *self.new))), [], 0
 
 
 def with_corpus_documents(offsets: np.ndarray, members: np.ndarray, n_documents: int | None) -> Buckets:

@@ -25,8 +25,15 @@ class CandidateSets:
 
     def __init__(self, scratch: Path, threshold: float, memory: int):
         self.words, self.marked = ShingleSets(scratch / "shingles.u64"), ShingleSets(scratch / "marked.u64")
-        self.dense = np.zeros(0, np.bool_)
+        self.flags = [np.zeros(0, np.bool_)]  # of each call of `append`
         self.threshold, self.memory = threshold, memory
+
+    @property
+    def dense(self) -> np.ndarray:
+        """Whether each candidate is dense in symbols, bool[n]."""
+        if len(self.flags) > 1:
+            self.flags = [np.concatenate(self.flags)]
+        return self.flags[0]
 
     @property
     def nbytes(self) -> int:
@@ -37,7 +44,7 @@ class CandidateSets:
         """Add the sets of the next candidates; `candidate_sets` returns the arguments."""
         self.words.append(words)
         self.marked.append(marked)
-        self.dense = np.concatenate((self.dense, dense))
+        self.flags.append(dense)
 
     def compare(self, left: np.ndarray, right: np.ndarray) -> Similarities:
         """Compare pairs of candidates; with marks only pairs that are alike by their words."""

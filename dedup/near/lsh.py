@@ -10,6 +10,8 @@
 At 10^10 documents and 21 bands: 3.4 TB of rows, 1,024 partitions of 3.3 GB, each sorted and reduced alone.
 """
 
+from bisect import bisect_left
+
 import numpy as np
 from upath import UPath
 
@@ -95,6 +97,6 @@ def group(keys: np.ndarray, documents: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def _slice(path: UPath, partition: int, partitions: int) -> np.ndarray:
     """Read the rows of a sorted file whose keys lie in the partition; only their pages are read."""
     table = np.load(str(path), mmap_mode="r")
-    ends = [np.searchsorted(table["key"], np.uint64((i << 64) // partitions)) for i in range(1, partitions)]
-    begin, end = ([0, *ends, table.size][i] for i in (partition, partition + 1))
+    # np.searchsorted would copy the column, and so read the file, for each partition.
+    begin, end = (bisect_left(table["key"], (i << 64) // partitions) for i in (partition, partition + 1))
     return np.array(table[begin:end])

@@ -28,7 +28,7 @@ from gristmill.dedup.near.minhash import minhash_signatures
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID
 from gristmill.pipelines.steps.corpus import Corpus
-from gristmill.pipelines.steps.corpus_step import ShardVerdict, duplicates_by_shard
+from gristmill.pipelines.steps.corpus_step import ShardVerdict, duplicates_by_shard, rows_by_part
 from gristmill.pipelines.steps.threads import map_threads
 
 RULE = "near_duplicate"
@@ -78,8 +78,9 @@ class NearDuplicates(IndexedStep):
         """
         found, _ = find_near_duplicates(self, corpus.with_indices(self.indices()), scratch)
         dropped = found.filter(pl.col("duplicate_of").is_not_null())
+        clusters_of = rows_by_part(found)
         for verdict in duplicates_by_shard(dropped, corpus, RULE, self.threshold):
-            clusters = found.filter(part=verdict.part).drop("part", "row")
+            clusters = clusters_of(verdict.part).drop("part", "row")
             yield verdict._replace(reports={"clusters": clusters})
 
 

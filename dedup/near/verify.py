@@ -13,13 +13,21 @@ class ShingleSets:
     """Shingle sets of many documents in a file. Memory: 8 bytes per document, and the sets being compared."""
 
     def __init__(self, path: Path):
-        self.path, self.offsets = path, np.zeros(1, np.int64)
+        self.path, self.size, self.ends = path, 0, [np.zeros(1, np.int64)]
 
     def append(self, sets: Ragged) -> None:
         """Add the sets of the next documents."""
         with self.path.open("ab") as file:
             sets.data.tofile(file)
-        self.offsets = np.concatenate((self.offsets, self.offsets[-1] + sets.offsets[1:]))
+        self.ends.append(self.size + sets.offsets[1:])
+        self.size += int(sets.offsets[-1])
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """Begin of each set in the file, and the end of the last: int64[n + 1]."""
+        if len(self.ends) > 1:  # once, not at each call of `append`: a corpus has thousands of row groups
+            self.ends = [np.concatenate(self.ends)]
+        return self.ends[0]
 
     def compare(self, left: np.ndarray, right: np.ndarray, threshold: float, memory: int) -> tuple:
         """Return the Jaccard similarity of each pair of set numbers, and the share of the left set found in the right.

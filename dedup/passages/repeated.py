@@ -11,6 +11,7 @@
 
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -20,6 +21,7 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from gristmill.dedup.keep_order import rank_documents
+from gristmill.dedup.near.candidates import Numbers
 from gristmill.dedup.near.shingles import scramble
 from gristmill.dedup.passages.cut_runs import cut_shard
 from gristmill.dedup.passages.near_repeated import NearSettings, PassageMatches, match_passages
@@ -147,11 +149,16 @@ def find_repeats(
     matches, partitions = PassageMatches(), total * PASSAGE_BYTES // memory + 1
     if near := settings.nearness:
         matches = match_passages(near, settings.unit, corpus, order_by, memory, scratch / "near")
-    documents = np.zeros(0, np.int64)
+    paths = [scratch / f"{part}.windows" for part in corpus.parts]
+    work = partial(write_windows, settings, corpus, matches, partitions)
+    begins = list(map_threads(lambda one: work(*one), zip(corpus.parts, paths, strict=True)))
+    numbers = Numbers()
     for partition in range(partitions):
-        offsets, rows = repeated_windows(settings, corpus, matches, partition, partitions)
+        rows = [read_windows(*each, partition) for each in zip(paths, begins, strict=True)]
+        offsets, rows = repeated_windows(np.concatenate([np.zeros(0, WINDOW), *rows]), settings.min_copies)
         np.savez(scratch / f"{partition}.npz", offsets=offsets, rows=rows)
-        documents = np.union1d(documents, rows["document"])
+        numbers.add(rows["document"])
+    documents = numbers.distinct()
     ranked = rank_documents(corpus, documents, *order_by)
     position = ranked["position"].to_numpy()
     ids, ranks = pl.DataFrame({"document": documents[position], ID: ranked[ID]}), np.empty(position.size, np.int64)
@@ -178,33 +185,45 @@ def find_repeats(
     shutil.rmtree(scratch)
 
 
-WINDOW = np.dtype([("hash", np.uint64), ("document", np.int64), ("passage", np.int64), ("long", np.bool_)])
+WINDOW = np.dtype([("hash", np.uint64), ("document", np.int64), ("passage", np.int32), ("long", np.bool_)])
 
 
-def repeated_windows(
-    settings: RepeatedPassages, corpus: Corpus, matches: PassageMatches, partition: int, partitions: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Group the windows of a partition that have ``min_copies``: offsets of the groups, rows WINDOW."""
+def write_windows(
+    settings: RepeatedPassages, corpus: Corpus, matches: PassageMatches, partitions: int, part: str, path: Path
+) -> np.ndarray:
+    """Write a shard's windows (rows WINDOW), partition by partition; return where each begins: int64[partitions + 1].
 
-    def of_part(part: str) -> np.ndarray:
-        table = corpus.measured(part, ["hash", "length"])
-        lists, length = Ragged.from_lists(table["hash"]), Ragged.from_lists(table["length"])
-        keep_mask = corpus.keep_mask(part, lists.rows)
-        hashes, document, passage, size = windows(
-            lists.offsets, matches.keeper(lists.data)[0], length.data, settings.window, keep_mask
-        )
-        mine = hashes % np.uint64(partitions) == partition
-        rows = np.empty(int(mine.sum()), WINDOW)
-        rows["hash"], rows["document"] = hashes[mine], corpus.first[part] + document[mine]
-        rows["passage"], rows["long"] = passage[mine], size[mine] >= settings.min_bytes
-        return rows
+    A partition has the windows whose hashes leave its number as remainder.
+    """
+    table = corpus.measured(part, ["hash", "length"])
+    lists, length = Ragged.from_lists(table["hash"]), Ragged.from_lists(table["length"])
+    keep_mask = corpus.keep_mask(part, lists.rows)
+    hashes, document, passage, size = windows(
+        lists.offsets, matches.keeper(lists.data)[0], length.data, settings.window, keep_mask
+    )
+    rows = np.empty(hashes.size, WINDOW)
+    rows["hash"], rows["document"] = hashes, corpus.first[part] + document
+    rows["passage"], rows["long"] = passage, size >= settings.min_bytes
+    partition = (hashes % np.uint64(partitions)).astype(np.int32)
+    if partitions > 1:
+        rows = rows[np.argsort(partition, kind="stable")]
+    rows.tofile(path)
+    return np.append(0, np.cumsum(np.bincount(partition, minlength=partitions)))
 
-    rows = np.concatenate([np.zeros(0, WINDOW), *map_threads(of_part, corpus.parts)])
-    rows = rows[in_full_slots(rows["hash"], settings.min_copies)]  # most occur once: sort fewer
+
+def read_windows(path: Path, begins: np.ndarray, partition: int) -> np.ndarray:
+    """Read a shard's windows of one partition."""
+    begin, end = begins[partition : partition + 2].tolist()
+    return np.fromfile(path, WINDOW, end - begin, offset=begin * WINDOW.itemsize)
+
+
+def repeated_windows(rows: np.ndarray, min_copies: int) -> tuple[np.ndarray, np.ndarray]:
+    """Group the windows that have ``min_copies``: offsets of the groups, rows WINDOW."""
+    rows = rows[in_full_slots(np.ascontiguousarray(rows["hash"]), min_copies)]  # most occur once: sort fewer
     rows = rows[np.argsort(rows["hash"], kind="stable")]
     begins = np.flatnonzero(np.append(True, rows["hash"][1:] != rows["hash"][:-1])) if rows.size else rows["document"]
     sizes = np.diff(np.append(begins, rows.size))
-    often = sizes >= settings.min_copies
+    often = sizes >= min_copies
     return np.append(0, np.cumsum(sizes[often])), rows[np.repeat(often, sizes)]
 
 

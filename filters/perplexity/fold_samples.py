@@ -37,19 +37,28 @@ def select_sample(sample_bytes: int, min_characters: int, corpus: Corpus, output
     The other outputs list the documents of each shard that are in a language.
     """
     wanted, wrote = {output.name: output.path for output in outputs}, {}
-    sample, before = NO_SAMPLE, pl.col("bytes").cum_sum().over(MODEL_KEY) - pl.col("bytes")
+    sample, new, n_new = NO_SAMPLE, [], 0
     for part in corpus.parts:
         some = list_documents(corpus, part).filter(pl.col("language") != UNKNOWN)
         if part in wanted:
             wrote[part] = write_table(wanted[part], [some.drop("characters").to_arrow()])
-        some = some.filter("kept").select(NO_SAMPLE.columns)
-        sample = pl.concat([sample, some]).sort("hash").filter(before < sample_bytes)
+        new.append(_lowest(some.filter("kept").select(NO_SAMPLE.columns), sample_bytes))
+        n_new += new[-1].height
+        if n_new > sample.height:  # so that the sample is sorted when it may have doubled, not for each shard
+            sample, new, n_new = _lowest(pl.concat([sample, *new]), sample_bytes), [], 0
+    sample = _lowest(pl.concat([sample, *new]), sample_bytes)
     found = sample.group_by(MODEL_KEY).agg(pl.col(*SIZES).sum(), pl.col("hash").max().alias("last"))
     enough = (pl.col("characters") >= min_characters).all().over("language") & (pl.len().over("language") == N_FOLDS)
     if SAMPLE in wanted:
         found = found.filter(enough).drop("characters").sort(MODEL_KEY)
         wrote[SAMPLE] = write_table(wanted[SAMPLE], [found.to_arrow()])
     return [wrote[name] for name in wanted]
+
+
+def _lowest(documents: pl.DataFrame, sample_bytes: int) -> pl.DataFrame:
+    """Return of each language and fold the documents with the lowest hashes, up to ``sample_bytes`` of text."""
+    before = pl.col("bytes").cum_sum().over(MODEL_KEY) - pl.col("bytes")
+    return documents.sort("hash").filter(before < sample_bytes)
 
 
 def selected(made: UPath) -> pl.DataFrame:

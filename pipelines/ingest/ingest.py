@@ -91,13 +91,6 @@ class PlannedInput:
         """Bytes of text per shard: a unit may be one compressed file of any size, and is measured by shards."""
         return SHARD_BYTES if self.settings.work_unit_bytes else min(2 * self.unit_bytes, SHARD_BYTES)
 
-    @property
-    def is_light(self) -> bool:
-        """True if no code of a user reads it, and it holds no pages of HTML."""
-        return (
-            not self.own and not self.settings.html and not any(file.format in ("html", "warc") for file in self.files)
-        )
-
     @cached_property
     def fingerprint(self) -> str:
         return fingerprint(self.shared, [file.identity for unit in self.units for file, *_ in unit])
@@ -186,7 +179,7 @@ def ingest_step(work: UPath, inputs: Sequence[InputSettings], target: Target | N
                 size = sum(piece.bytes for piece in unit)
                 write = target.write if target else partial(write_documents, shard_bytes=plan.shard_bytes)
                 args = unit, plan.settings, plan.own, write
-                jobs.append(Job(ingest_unit, args, outputs, size, threaded=plan.is_light))
+                jobs.append(Job(ingest_unit, args, outputs, size, threaded=not plan.own))
         return Step(made.title, folders, jobs, prepare, done, was_changed)
 
     def prepare() -> None:

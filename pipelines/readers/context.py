@@ -10,7 +10,7 @@ from gristmill.pipelines.inputs.inputs import InputSettings, source_of
 from gristmill.pipelines.inputs.records import MAX_COLUMNS, RecordBatch, required_columns
 from gristmill.pipelines.inputs.work_units import InputSlice
 from gristmill.pipelines.plugins import Plugin
-from gristmill.pipelines.readers.pages.html_extractor import Extractor
+from gristmill.pipelines.readers.pages.html_extractor import IDLE, Extractor
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class ReadContext:
 
     @cached_property
     def extractor(self) -> Extractor:
-        return Extractor(self.settings.max_page_seconds, self.settings.favor)
+        return IDLE.take(self.settings.max_page_seconds, self.settings.favor)
 
     def reject(
         self,
@@ -101,9 +101,9 @@ class ReadContext:
         return piece.file.name if piece.file.format == "hf" else source_of(piece.file.name)
 
     def close(self) -> None:
-        """End the child process, and log the records that were skipped."""
+        """Leave the extractor to the next unit, and log the records that were skipped."""
         if "extractor" in self.__dict__:
-            self.extractor.close()
+            IDLE.give(self.extractor)
         if self.no_documents:
             kinds = ", ".join(f"{count:,} {kind}" for kind, count in self.no_documents.most_common(8))
             log.info("skipped %d records that are no documents: %s", self.no_documents.total(), kinds)

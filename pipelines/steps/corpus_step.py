@@ -143,14 +143,20 @@ def scratch_beside(folder: UPath, name: str = "") -> Iterator[Path]:
         yield Path(local) / "scratch"
 
 
+def rows_by_part(frame: pl.DataFrame) -> Callable[[str], pl.DataFrame]:
+    """Return a function from the name of a shard to the rows whose ``part`` it is, in their order."""
+    parts = {part: rows for (part,), rows in frame.partition_by("part", as_dict=True).items()}
+    return lambda part: parts.get(part, frame.clear())
+
+
 def duplicates_by_shard(found: pl.DataFrame, corpus: Corpus, rule: str, threshold: float) -> Iterator[ShardVerdict]:
     """Yield the verdict on each shard, from duplicates (columns part, row, and those of DECISION that they have).
 
     The lowest similarity is the value that breaks the rule.
     """
-    named = [name for name in DUPLICATE if name in found.columns]
+    named, of_part = [name for name in DUPLICATE if name in found.columns], rows_by_part(found)
     for part in corpus.parts:
-        mine = found.filter(part=part).select(pl.col("row").cast(pl.Int64), *named)
+        mine = of_part(part).select(pl.col("row").cast(pl.Int64), *named)
         every = pl.DataFrame({"row": np.arange(corpus.rows[part])})
         decisions = every.join(mine, on="row", how="left", maintain_order="left").drop("row")
         lowest = mine.select(pl.min_horizontal(r"^.*similarity$")).to_series()

@@ -11,10 +11,14 @@ With ``drop = "all"`` the neighbor goes with its copies and is its own neighbor;
 Documents of indices are kept. A link to one ends there, even if a document of the corpus has the same id.
 """
 
+import numpy as np
 import polars as pl
 from upath import UPath
 
+from gristmill.pipelines.kernels.hashing import hash_rows
+from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, LINK
+from gristmill.pipelines.steps.corpus_step import rows_by_part
 from gristmill.pipelines.steps.decisions import survivors
 from gristmill.pipelines.steps.step import Output, Written
 from gristmill.pipelines.storage.shards import read_shard, write_shard
@@ -32,11 +36,12 @@ def link_duplicates(
     """
     named = _followed(pl.concat([pl.DataFrame(schema=NAMED), *(_named(naming, part) for part in parts)]))
     ends = named.filter(~pl.col("in_index"))["duplicate_of"].unique()
-    gone = pl.concat([ends.clear(), *(_removed(folders, part, ends) for part in parts)])
-    kept = named.filter(pl.col("in_index") | ~pl.col("duplicate_of").is_in(gone.implode()))
+    hashes = np.sort(hash_rows(*Ragged.from_text(ends.to_arrow())))
+    gone = pl.concat([ends.clear(), *(_removed(folders, part, hashes) for part in parts)])
+    of_part = rows_by_part(named.filter(pl.col("in_index") | ~pl.col("duplicate_of").is_in(gone.implode())))
     wrote = []
     for output in outputs:
-        table = kept.filter(part=output.name).select(LINK.names).to_arrow()
+        table = of_part(output.name).select(LINK.names).to_arrow()
         wrote.append(Written([output.path.name], {"links": write_shard(output.path, [table], LINK)}))
     return wrote
 
@@ -67,7 +72,10 @@ def _followed(named: pl.DataFrame) -> pl.DataFrame:
         ).select(NAMED.keys())
 
 
-def _removed(folders: list[UPath], part: str, ids: pl.Series) -> pl.Series:
-    """Return those of ``ids`` that a step removed from a shard."""
+def _removed(folders: list[UPath], part: str, hashes: np.ndarray) -> pl.Series:
+    """Return the ids that a step removed from a shard, of those with one of the ascending hashes."""
     own = pl.Series(read_shard(folders[0] / f"{part}.parquet", [ID])[ID])
-    return own.filter(~survivors(folders, part, len(own)) & own.is_in(ids.implode()).to_numpy())
+    own = own.filter(~survivors(folders, part, len(own)))
+    found = hash_rows(*Ragged.from_text(own.to_arrow()))
+    at = np.minimum(np.searchsorted(hashes, found), hashes.size - 1)
+    return own.filter(hashes[at] == found) if hashes.size else own.clear()
