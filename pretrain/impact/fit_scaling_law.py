@@ -2,6 +2,9 @@
 
     ln L̂ = logsumexp(e, a - α ln N, b - β (ln D + κ_arm)),  misfit = Σ w huber(ln L̂ - ln L),  θ = (e, a, α, b, β, κ…)
 
+The joint form of Kaplan et al. (2020, arXiv:2001.08361, eq. 1.5), L = ((Nc / N)^(α/β) + Dc / D)^β, has the same θ with
+a = α ln Nc and b = β ln Dc, no E, and all terms of the sum divided by β: ln L̂ = β logsumexp((a - α ln N) / β, …).
+
 The misfit is that of Hoffmann et al. (2022, arXiv:2203.15556, eq. 3). They use L-BFGS; for 5 to 10 dimensions the full
 matrix costs nothing. It starts as the Gauss-Newton matrix: A and α change L̂ in nearly the same way, so first steps
 without it lead astray. The misfit is divided by δ². Undivided it is near 1e-5, and optimizers stop far from the
@@ -15,6 +18,7 @@ from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 E, A, ALPHA, B, BETA = range(5)
 FIRST_ARM = 5  # θ[5 + k] is κ of arm k + 1; arm 0 has none
 STEPS = 400
+MIN_SCALE = 1e-3  # of β in the joint form
 
 
 @allocating_kernel
@@ -23,9 +27,11 @@ def huber_loss(theta, points, arms, weights, terms, delta, gradient, curvature):
 
     ``curvature`` is the Gauss-Newton matrix.
 
-    ``terms``, bool[3]: whether the law has the terms of E, N and D. ``arms``, int64[n]: the arm of each point.
+    ``terms``, bool[4]: whether the law has the terms of E, N and D, and whether it is the joint form. ``arms``,
+    int64[n]: the arm of each point.
     """
     total, p = 0.0, theta.size
+    scale = max(theta[BETA], MIN_SCALE) if terms[3] else 1.0
     gradient[:] = 0.0
     curvature[:, :] = 0.0
     slope = np.empty(p)
@@ -33,15 +39,18 @@ def huber_loss(theta, points, arms, weights, terms, delta, gradient, curvature):
         shift = theta[FIRST_ARM + arms[i] - 1] if arms[i] > 0 else 0.0
         size, data = points[i, 0], points[i, 1] + shift
         e = theta[E] if terms[0] else -np.inf
-        n = theta[A] - theta[ALPHA] * size if terms[1] else -np.inf
-        d = theta[B] - theta[BETA] * data if terms[2] else -np.inf
-        top = max(e, n, d)
+        n = (theta[A] - theta[ALPHA] * size) / scale if terms[1] else -np.inf
+        d = (theta[B] - theta[BETA] * data) / scale if terms[2] else -np.inf
+        top, size_term, data_term = max(e, n, d), n, d
         e, n, d = np.exp(e - top), np.exp(n - top), np.exp(d - top)
         whole = e + n + d
-        residual = top + np.log(whole) - points[i, 2]
+        log_sum = top + np.log(whole)
+        residual = scale * log_sum - points[i, 2]
         e, n, d = e / whole, n / whole, d / whole
         slope[:] = 0.0
         slope[E], slope[A], slope[ALPHA], slope[B], slope[BETA] = e, n, -n * size, d, -d * data
+        if terms[3]:
+            slope[BETA] += log_sum - n * size_term - d * data_term
         if arms[i] > 0:
             slope[FIRST_ARM + arms[i] - 1] = -d * theta[BETA]
         far = abs(residual) / delta

@@ -116,6 +116,11 @@ PRESETS: dict[str, dict] = {
     "nano-3m": {"context": 256, "n_layers": 4, "d_model": 256, "n_heads": 4},
     "nano-10m": {"context": 256, "n_layers": 6, "d_model": 384, "n_heads": 6},
     "nano-25m": {"context": 512, "n_layers": 8, "d_model": 512, "n_heads": 8},
+    # Proxies of large models in experiments on data, named by their parameters without embeddings.
+    "proxy-100k": {"context": 128, "n_layers": 2, "d_model": 64, "n_heads": 2},  # 0.11 M; 0.24 M with 2,048 tokens
+    "proxy-1m": {"context": 256, "n_layers": 5, "d_model": 128, "n_heads": 4},  # 1.07 M; 1.33 M
+    "proxy-4m": {"context": 256, "n_layers": 5, "d_model": 256, "n_heads": 4},  # 4.02 M; 4.54 M
+    "proxy-15m": {"context": 256, "n_layers": 12, "d_model": 320, "n_heads": 5},  # 15.2 M; 15.9 M
     "nano-gpt2": GPT2,
     "nano-bert": {**GPT2, "mlp": "gelu-erf", "causal": False},
     "gpt2-124m": {"context": 1024, "n_layers": 12, "d_model": 768, "n_heads": 12, **GPT2},

@@ -48,6 +48,10 @@ class TrainSettings(Settings):
     # Nats that the mean loss of 50 steps may rise above its lowest.
     max_loss_increase: float = Field(default=1.0, gt=0)
 
+    def peak_lr(self, d_model: int) -> float:
+        """Return the highest learning rate of a model of this width."""
+        return self.lr or DEFAULT_LR[self.optimizer] * DEFAULT_LR_WIDTH / d_model
+
 
 class Trainer:
     """A model with its optimizers and device."""
@@ -58,7 +62,7 @@ class Trainer:
         self.dtype = machine.precision(self.device)
         self.model = model.to(self.device)
         betas = training.beta1, training.beta2
-        self.base_lr = training.lr or DEFAULT_LR[training.optimizer] * DEFAULT_LR_WIDTH / model.shape.d_model
+        self.base_lr = training.peak_lr(model.shape.d_model)
         self.optimizers = make_optimizers(model, training.optimizer, self.base_lr, training.weight_decay, betas)
         self.net: Callable[..., Tensor] = torch.compile(self.model) if machine.compile else self.model
         if world.size > 1:

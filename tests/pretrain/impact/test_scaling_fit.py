@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from reference import scaling_law
 
 from benchmarks.impact import PUBLISHED, chinchilla_points, covered
+from gristmill.pretrain.impact import compute_optimal
+from gristmill.pretrain.impact.compute_optimal import best_split
 from gristmill.pretrain.impact.fit_scaling_law import huber_loss
 from gristmill.pretrain.impact.scaling import fit
 
@@ -16,18 +18,22 @@ NAMES = ("E", "A", "B", "alpha", "beta")
 exponents = st.floats(0.1, 0.6)
 
 
-@given(st.floats(-1, 1.5), st.floats(2, 8), exponents, st.floats(2, 8), exponents, st.floats(-0.5, 0.5), st.integers())
-def test_misfit_and_gradient_are_the_references(e, a, alpha, b, beta, worth, seed):
+@given(
+    *(st.floats(-1, 1.5), st.floats(2, 8), exponents, st.floats(2, 8), exponents, st.floats(-0.5, 0.5)),
+    st.booleans(),
+    st.integers(),
+)
+def test_misfit_and_gradient_are_the_references(e, a, alpha, b, beta, worth, joint, seed):
     rng = np.random.default_rng(seed % 2**32)
     theta = np.array([e, a, alpha, b, beta, worth])
     sizes, tokens = np.exp(rng.uniform(15, 22, 7)), np.exp(rng.uniform(18, 25, 7))
     losses, arms, weights = rng.uniform(1.5, 5, 7), rng.integers(0, 2, 7), rng.exponential(size=7)
     points = np.log(np.column_stack((sizes, tokens, losses)))
-    gradient, curvature, terms = np.empty(6), np.empty((6, 6)), np.ones(3, np.bool_)
+    gradient, curvature, terms = np.empty(6), np.empty((6, 6)), np.array([not joint, True, True, joint])
     found = huber_loss(theta, points, arms, weights, terms, 0.1, gradient, curvature)
 
     def reference(theta):
-        return scaling_law.misfit(theta, sizes, tokens, losses, arms, weights, 0.1)
+        return scaling_law.misfit(theta, sizes, tokens, losses, arms, weights, 0.1, joint)
 
     assert found == pytest.approx(reference(theta), rel=1e-9)
     for j in range(6):
@@ -98,3 +104,56 @@ def test_what_points_do_not_determine_is_named():
     with pytest.raises(ValueError, match="5 runs cannot determine 5 parameters"):
         fit([1e6] * 5, [1e6] * 5, [2.0] * 5)
     assert math.isfinite(steep.residual)
+
+
+KAPLAN = 6.4e13, 1.8e13, 0.076, 0.103  # Nc, Dc and exponents of N and D, table 2 of arXiv:2001.08361
+CHINCHILLA_FLOPS = 5.76e23
+
+
+def kaplan_points(count, noise, seed):
+    sizes, tokens, _ = chinchilla_points(PUBLISHED["Hoffmann"], count, 0.0, seed)
+    size_scale, data_scale, alpha, beta = KAPLAN
+    losses = ((size_scale / sizes) ** (alpha / beta) + data_scale / tokens) ** beta
+    return sizes, tokens, losses * np.exp(noise * np.random.default_rng(seed).standard_normal(count))
+
+
+def test_kaplans_joint_form_comes_back():
+    size_scale, data_scale, alpha, beta = KAPLAN
+    found = fit(*kaplan_points(25, 0.0, 1), form="kaplan", draws=10)
+    assert (found.values["alpha"], found.values["beta"]) == pytest.approx((alpha, beta), rel=1e-3)
+    assert found.values["A"] ** (1 / alpha) == pytest.approx(size_scale, rel=0.05)
+    assert found.values["B"] ** (1 / beta) == pytest.approx(data_scale, rel=0.05)
+    a, b = compute_optimal.exponents(found)
+    assert a.value == pytest.approx(0.575, abs=0.001) and a.value + b.value == pytest.approx(1)  # 0.103 / 0.179
+
+
+@pytest.mark.parametrize(
+    ("name", "a", "tokens_per_parameter"),
+    # Hoffmann et al. print a = 0.46 from unrounded exponents. Besiroglu et al. found about 20 tokens per parameter for
+    # Chinchilla's budget, and that the constants printed before them imply many more.
+    [("Hoffmann", 0.28 / 0.62, 92), ("Besiroglu", 0.513, 18.4)],
+)
+def test_the_published_laws_split_a_budget_as_published(name, a, tokens_per_parameter):
+    found = fit(*chinchilla_points(PUBLISHED[name], 60, 0.0, 1), draws=10)
+    best = best_split(found, CHINCHILLA_FLOPS)
+    assert compute_optimal.exponents(found)[0].value == pytest.approx(a, abs=0.002)
+    assert best.tokens.value / best.size.value == pytest.approx(tokens_per_parameter, rel=0.05)
+    assert 6 * best.tokens.value * best.size.value == pytest.approx(CHINCHILLA_FLOPS)
+
+
+@pytest.mark.parametrize(("form", "points"), [("chinchilla", chinchilla_points), ("kaplan", kaplan_points)])
+def test_no_split_is_better_than_the_best(form, points):
+    args = (PUBLISHED["Besiroglu"], 40, 0.003, 4) if form == "chinchilla" else (40, 0.003, 4)
+    found = fit(*points(*args), form=form, draws=50)
+    best = best_split(found, 1e21)
+    sizes = best.size.value * np.array([0.5, 0.9, 1.1, 2.0])
+    assert all(found.predict(size, 1e21 / 6 / size)[0] > best.loss.value for size in sizes)
+    assert found.predict(best.size.value, best.tokens.value)[0] == pytest.approx(best.loss.value)
+    for each in (best.size, best.tokens, best.loss):
+        assert each.interval.low < each.value < each.interval.high
+
+
+def test_a_law_of_one_variable_splits_nothing():
+    x = np.geomspace(1e6, 1e9, 8)
+    with pytest.raises(ValueError, match="no terms of both size and tokens"):
+        best_split(fit(x, np.full(8, 1e7), 2 + x**-0.1, form="size", draws=5), 1e18)

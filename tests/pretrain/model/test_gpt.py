@@ -133,6 +133,19 @@ def test_it_begins_with_a_loss_of_ln_v(name, vocab_size, tied):
     assert abs(loss - math.log(vocab_size)) < 0.05
 
 
+@pytest.mark.parametrize(("name", "millions"), [("proxy-100k", 0.106), ("proxy-1m", 1.07), ("proxy-4m", 4.02)])
+def test_proxies_are_named_by_their_parameters_without_embeddings(name, millions):
+    shape = ModelConfig(**preset(name, 64))
+    found = sum(parameter.numel() for parameter in GPT(shape).blocks.parameters())
+    assert found / 1e6 == pytest.approx(millions, rel=0.005)
+    assert shape.matrices() - 64 * shape.d_model == pytest.approx(found, rel=0.005)  # norms are not matrices
+
+
+def test_the_largest_proxy_is_as_large_as_mixtures_ask_for():
+    shape = ModelConfig(**preset("proxy-15m", 64))
+    assert shape.matrices() - 64 * shape.d_model == pytest.approx(15.2e6, rel=0.005)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["gpt2-124m", "llama-124m"])
 def test_the_large_ones_begin_so_too(name):
