@@ -16,7 +16,7 @@ from upath import UPath
 from gristmill.dedup.contamination.eval_sets import Item
 from gristmill.dedup.contamination.ngram_index import EvalNgramIndex
 from gristmill.flows.clean.plan import bytes_of
-from gristmill.flows.impact.recipe import MANUAL, RAW, Heldout
+from gristmill.flows.impact.recipe import MANUAL, Heldout
 from gristmill.pipelines.ingest.ingest import read_documents
 from gristmill.pipelines.inputs.inputs import InputSettings, find_files
 from gristmill.pipelines.kernels.hashing import hash_rows
@@ -52,9 +52,11 @@ def split_shard(fraction: float, outputs: tuple[Output, ...]) -> list[Written]:
     return wrote
 
 
-def candidates_step(work: UPath, settings: Heldout) -> Step:
-    """Return the step that writes ``candidates``: the pieces of each set with the lowest hashes."""
-    corpus = {RAW: work / "held_out", "clean": work / "held_out_clean" / "clean"}
+def candidates_step(work: UPath, settings: Heldout, corpus: dict[str, UPath]) -> Step:
+    """Return the step that writes ``candidates``: the pieces of each set with the lowest hashes.
+
+    ``corpus`` holds name -> folder of each set held out from the corpus.
+    """
     inputs: list[Input | RawInput] = [Input(folder) for folder in corpus.values()]
     for paths in settings.sets.values():
         files = find_files(InputSettings(paths=paths))

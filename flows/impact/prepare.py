@@ -16,7 +16,7 @@ from gristmill.flows.impact.documents.choose import Choice, choose_step
 from gristmill.flows.impact.documents.distinct import distinct_shares
 from gristmill.flows.impact.eval_sets import candidates_step, eval_sets_step, overlap, split_step
 from gristmill.flows.impact.plan import ImpactPlan
-from gristmill.flows.impact.recipe import Heldout
+from gristmill.flows.impact.recipe import OWN_SETS, Heldout
 from gristmill.flows.tokenize.tokenize_corpus import tokenize
 from gristmill.flows.tokenize.train_tokenizer import load_encoder, tokenizer_settings, train_tokenizer
 from gristmill.pipelines.errors import RecipeError
@@ -44,7 +44,8 @@ def prepare(plan: ImpactPlan, work: UPath, engine: Engine, progress: Progress) -
         raise RecipeError(f"{fraction} holds out none of {total:,} documents; raise it or read more documents")
     whole = next((arm.recipe for arm in plan.arms if arm.recipe.steps), Recipe())
     clean(_reading(whole, work / "held_out", plan), work / "held_out_clean", engine, progress)
-    run_step(candidates_step(work, impact.heldout), engine, progress)
+    own = dict(zip(OWN_SETS, (work / "held_out", work / "held_out_clean" / "clean"), strict=True))
+    run_step(candidates_step(work, impact.heldout, own), engine, progress)
     tokenizers = _tokenizers(plan, work, engine, progress)
     data = {arm.data: arm for arm in plan.arms}
     for name, arm in data.items():

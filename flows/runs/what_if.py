@@ -71,22 +71,29 @@ def change_recipe(table: dict, changes: tuple[str, ...]) -> Recipe:
 
 def recount(recipe: Recipe, run: FinishedRun) -> dict:
     """Count the run's documents under the recipe's rules: clean, removed, and by step and rule."""
-    sizes_by_part = {part: run.ledger(part, ["bytes", "clean_bytes"]) for part in run.parts}
-    kept = {part: np.ones(len(frame), bool) for part, frame in sizes_by_part.items()}
+    sizes = {part: run.ledger(part, ["bytes", "clean_bytes"]) for part in run.parts}
     tally = RemovalCounts(list(recipe.steps))
+    kept = keep(recipe, run, tally, {part: frame["bytes"].to_numpy() for part, frame in sizes.items()})
+    clean = int(sum(mask.sum() for mask in kept.values()))
+    clean_bytes = sum(int(frame["clean_bytes"].filter(pl.Series(kept[part])).sum()) for part, frame in sizes.items())
+    removed = sum(mask.size for mask in kept.values()) - clean
+    return {"clean": clean, "removed": removed, "bytes_clean": clean_bytes, "steps": tally.table()}
+
+
+def keep(recipe: Recipe, run: FinishedRun, tally: RemovalCounts, sizes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return which documents of each part the recipe's rules keep, bool [n], and add to ``tally``.
+
+    ``sizes`` are the bytes of each part's documents.
+    """
+    kept = {part: np.ones(size.size, bool) for part, size in sizes.items()}
     for name, step in recipe.steps.items():
         if isinstance(step, CorpusStep):
             decisions = _corpus(step, recipe, run.folder, name, kept)
         else:
             decisions = _rules(step, run, name, kept)
         for part, violations in decisions:
-            kept[part] = tally.add(name, violations, kept[part], sizes_by_part[part]["bytes"].to_numpy())
-    clean = int(sum(mask.sum() for mask in kept.values()))
-    clean_bytes = sum(
-        int(frame["clean_bytes"].filter(pl.Series(kept[part])).sum()) for part, frame in sizes_by_part.items()
-    )
-    removed = sum(mask.size for mask in kept.values()) - clean
-    return {"clean": clean, "removed": removed, "bytes_clean": clean_bytes, "steps": tally.table()}
+            kept[part] = tally.add(name, violations, kept[part], sizes[part])
+    return kept
 
 
 Decisions = Iterator[tuple[str, pl.Series]]  # part, violations

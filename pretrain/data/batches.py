@@ -5,9 +5,9 @@ epoch in another order. A step takes the next ``batch_size`` samples, and rank r
 resume from its step number alone, with another number of ranks, workers or micro-batches.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from time import perf_counter
 
@@ -64,6 +64,44 @@ class TokenSplit:
             eos=about["eos"] if add_special in ("append", "both") else None,
             name=f"{shards.folder} ({split})",
             fingerprint=fingerprint(about["tokenizer"]["sha256"], shards.vocab_size, sums),
+        )
+
+    @classmethod
+    def join(cls, splits: Sequence["TokenSplit"], name: str) -> "TokenSplit":
+        """Return the documents of several splits of one tokenizer as one split."""
+        begins = np.cumsum([0, *(split.count for split in splits)])
+        return replace(
+            splits[0],
+            payloads=tuple(payload for split in splits for payload in split.payloads),
+            ends=np.concatenate([split.ends + begin for split, begin in zip(splits, begins[:-1], strict=True)]),
+            bytes=np.concatenate([split.bytes for split in splits]),
+            name=name,
+            fingerprint=fingerprint(*(split.fingerprint for split in splits)),
+        )
+
+    def repeat(self, copies: np.ndarray, name: str, *identity: object) -> "TokenSplit":
+        """Return each document as often as ``copies`` says, int64 [n], in memory; copies of one are far apart.
+
+        ``identity`` is JSON that tells one choice of documents from another, for the fingerprint.
+        """
+        rows = np.concatenate([np.flatnonzero(copies > c) for c in range(max(1, int(copies.max(initial=0))))])
+        starts, ends = (self.ends - self.lengths)[rows], self.ends[rows]
+        payload = np.searchsorted(self.shard_starts, starts, "right") - 1
+        payload = np.minimum(payload, len(self.payloads) - 1)  # of empty documents at the very end
+        ids = [np.empty(0, self.payloads[0].dtype if self.payloads else np.uint16)]
+        order = np.argsort(payload, kind="stable")
+        for number in np.unique(payload):
+            mine = order[payload[order] == number]
+            begin, length = starts[mine] - self.shard_starts[number], (ends - starts)[mine]
+            before = np.cumsum(length) - length
+            ids.append(self.payloads[number][np.repeat(begin - before, length) + np.arange(length.sum())])
+        return replace(
+            self,
+            payloads=(np.concatenate(ids),),
+            ends=np.cumsum((ends - starts)[order]),
+            bytes=self.bytes[rows[order]],
+            name=name,
+            fingerprint=fingerprint(self.fingerprint, *identity),
         )
 
     def __post_init__(self):

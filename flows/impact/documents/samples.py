@@ -3,7 +3,6 @@
 Arms that share documents share them in every part.
 """
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +10,6 @@ import numpy as np
 from gristmill.pipelines.kernels.hashing import hash_rows
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID
-from gristmill.pipelines.storage.manifest import fingerprint
 from gristmill.pipelines.tokens.settings import TRAIN
 from gristmill.pipelines.tokens.shards import TokenShards
 from gristmill.pipelines.tokens.shuffle import scramble
@@ -39,18 +37,11 @@ def own_documents(shards: TokenShards, part: int, parts: int) -> "TokenSplit":
     whole = TokenSplit.from_shards(shards, TRAIN)
     if parts == 1:
         return whole
-    ids, lengths, sizes = [], [], []
-    for shard in shards.split(TRAIN):
-        hashes = scramble(hash_rows(*Ragged.from_text(shard.documents[ID])), PART)
-        mine, length = hashes % np.uint64(parts) == part, np.diff(shard.ends, prepend=0)
-        ids.append(shard.ids[np.repeat(mine, length)])
-        lengths.append(length[mine])
-        sizes.append(shard.bytes[mine])
-    return replace(
-        whole,
-        payloads=(np.concatenate(ids),),
-        ends=np.cumsum(np.concatenate(lengths)),
-        bytes=np.concatenate(sizes).astype(np.int64),
-        name=f"{whole.name}, part {part + 1} of {parts}",
-        fingerprint=fingerprint(whole.fingerprint, part, parts),
-    )
+    mine = scramble(document_hashes(shards), PART) % np.uint64(parts) == part
+    return whole.repeat(mine.astype(np.int64), f"{whole.name}, part {part + 1} of {parts}", part, parts)
+
+
+def document_hashes(shards: TokenShards) -> np.ndarray:
+    """Return the hash of the id of each training document, uint64 [n], in the order of the shards."""
+    hashes = [hash_rows(*Ragged.from_text(shard.documents[ID])) for shard in shards.split(TRAIN)]
+    return np.concatenate([np.zeros(0, np.uint64), *hashes])

@@ -1,0 +1,1 @@
+"""gristmill mix: shares of sources chosen by the loss of proxy models."""

@@ -1,0 +1,1 @@
+"""Proxy runs: small models on documents drawn from token shards, scored on held-out text."""
