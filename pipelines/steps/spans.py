@@ -60,7 +60,8 @@ def move_turns(turns: pa.ChunkedArray, offsets: np.ndarray, steps: list[pa.Table
         rewritten = np.append(0, np.cumsum(sizes))
         for i, place in enumerate(places):
             at = offsets[rows] + place
-            before = np.searchsorted(begins, at, "left")  # number of spans that begin before the place
+            # Spans that begin before the place, or in an earlier row, at whose end one may insert text.
+            before = np.maximum(np.searchsorted(begins, at, "left"), np.searchsorted(row, rows, "left"))
             places[i] = np.maximum(at, ends[before]) + shifts[before] - rewritten[rows]
         offsets = rewritten
     moved = pa.StructArray.from_arrays([flat.field("role"), *map(pa.array, places)], fields=TURN_LIST.value_type.fields)

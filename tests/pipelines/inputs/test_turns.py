@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.dedup.exact.exact import Exact
@@ -86,8 +86,9 @@ def turns_and_spans(draw):
             cuts = sorted(draw(st.lists(st.integers(0, len(each)), max_size=4)))
             for begin, end in zip(cuts[::2], cuts[1::2], strict=False):
                 spans.append((row, begin, end - begin, "because", draw(st.sampled_from(["", "x", "yz"]))))
+        labels = [[label for _, label in each] + [-1] for each in labeled]
         for row, offset, length, _, replacement in reversed(spans):
-            label = labeled[row][offset][1] if offset < len(labeled[row]) else -1
+            label = labels[row][offset]
             labeled[row][offset : offset + length] = [(byte, label) for byte in replacement.encode()]
         steps.append(spans_table(*zip(*spans, strict=True)) if spans else SPAN.empty_table())
     return documents, steps, labeled
