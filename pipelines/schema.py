@@ -5,6 +5,9 @@ import pyarrow as pa
 ID, TEXT, SOURCE = "id", "text", "source"
 CLUSTER_SIZE, COPY_SOURCES = "cluster_size", "copy_sources"  # of the columns that a recipe can add to clean documents
 
+TURNS = "turns"  # column of documents with roles: who wrote which bytes of the text
+TURN_LIST = pa.list_(pa.struct([("role", pa.string()), ("start", pa.int64()), ("end", pa.int64())]))
+
 DECLARED = "declared_language"  # column of documents of an input whose settings name its language
 LANGUAGE = "language"  # what a step may provide to later steps: the label that chooses a document's profile
 

@@ -12,8 +12,9 @@ from gristmill.filters.text.lines import Lines, split_lines, unwrap
 from gristmill.filters.words.spacy_words import spacy_words
 from gristmill.filters.words.unicode_words import unicode_words
 from gristmill.filters.words.words import Words
+from gristmill.pipelines.inputs.turns import cut_prompts
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import DECLARED, ID, TEXT
+from gristmill.pipelines.schema import DECLARED, ID, TEXT, TURNS
 from gristmill.pipelines.steps.canonical import canonical
 
 SPLITTERS = {"unicode": unicode_words, "spacy": spacy_words}  # name in the recipe -> word splitter
@@ -28,8 +29,8 @@ def name_columns(schema: pa.Schema) -> list[str]:
 
 
 def extra_columns(schema: pa.Schema) -> list[str]:
-    """Return the columns that a batch takes besides id and text: file names and declared languages."""
-    return [*name_columns(schema), *([DECLARED] if DECLARED in schema.names else [])]
+    """Return the columns that a batch takes besides id and text: file names, declared languages, turns."""
+    return [*name_columns(schema), *(name for name in (DECLARED, TURNS) if name in schema.names)]
 
 
 def _file_name(column: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -49,6 +50,8 @@ class Batch:
     ids: Ragged | None = None  # for sampling; None if documents have none
     names: Ragged | None = None  # of the files that documents come from; None if documents have no ids
     columns: dict[str, Ragged] = field(default_factory=dict)  # others that a rewriter reads; null is an empty string
+    turns: pa.ChunkedArray | None = None  # in the text as it was read; None if no document has roles
+    as_read: Ragged | None = None  # of documents with turns
     declared: np.ndarray | None = None  # str or None[n], languages that `[input] language` gives; None if there is none
 
     @classmethod
@@ -65,6 +68,8 @@ class Batch:
             splitter=splitter,
             ids=None if ids is None else Ragged.from_text(ids),
             names=Ragged.from_text(pc.coalesce(*names)) if names else None,
+            turns=table[TURNS] if TURNS in table.column_names else None,
+            as_read=text if TURNS in table.column_names else None,
             columns={name: Ragged.from_text(table[name]) for name in columns},
             declared=np.array(table[DECLARED].to_pylist(), object) if DECLARED in table.column_names else None,
         )
@@ -73,6 +78,13 @@ class Batch:
     def canonical(self) -> Ragged:
         """Canonical text of every document, by which duplicates are found."""
         return canonical(self.text)
+
+    @cached_property
+    def prompts(self) -> Ragged:
+        """Texts as they were read, up to the first answer of documents with roles."""
+        if self.turns is None or self.as_read is None:
+            return self.text
+        return cut_prompts(self.as_read, self.turns)
 
     @cached_property
     def words(self) -> Words:
@@ -94,7 +106,11 @@ class Batch:
         ids, names = (None if each is None else each.part(begin, end) for each in (self.ids, self.names))
         language, declared = (None if each is None else each[begin:end] for each in (self.language, self.declared))
         columns = {name: column.part(begin, end) for name, column in self.columns.items()}
-        return Batch(self.text.part(begin, end), language, self.splitter, ids, names, columns, declared)
+        turns = None if self.turns is None else self.turns.slice(begin, end - begin)
+        as_read = None if self.as_read is None else self.as_read.part(begin, end)
+        return Batch(
+            *(self.text.part(begin, end), language, self.splitter, ids, names, columns, turns, as_read, declared)
+        )
 
     def rewritten(self, text: Ragged) -> "Batch":
         """Return the same documents with rewritten text."""

@@ -15,16 +15,21 @@ from gristmill.pipelines.storage.shards import shard_schema, shards_of
 
 
 def corpus_shards(
-    paths: Sequence[str], work: UPath, engine: Engine = run_serial, progress: Progress | None = None
+    paths: Sequence[str],
+    work: UPath,
+    engine: Engine = run_serial,
+    progress: Progress | None = None,
+    reading: InputSettings | None = None,
 ) -> dict[Input, dict]:
     """Return each shard of documents in the paths, with its bytes and sha256.
 
     A work folder stands for its ``clean/``, of which a path may name one partition. Paths that are no finished folder
-    of documents are ingested into ``WORK/documents``. Raises InputError if there is nothing to read.
+    of documents are ingested into ``WORK/documents``, by the settings ``reading``. Raises InputError if there is
+    nothing to read.
     """
     shards, raw = split_corpus(paths)
     if raw:
-        run_step(ingest_step(work, [InputSettings(paths=raw)]), engine, progress)
+        run_step(ingest_step(work, [(reading or InputSettings()).model_copy(update={"paths": raw})]), engine, progress)
         shards |= _shards(work / DOCUMENTS)
     return shards
 

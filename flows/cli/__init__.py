@@ -52,8 +52,9 @@ SECTIONS = {
     },
     "Train": {
         "pretrain": "Train a GPT on token shards.",
-        "finetune": "Train a pretrained model on labeled documents.",
+        "finetune": "Train a pretrained model on labeled documents, or on instructions with answers.",
         "generate": "Generate text with a trained model.",
+        "chat": "Talk to a model that was trained on conversations.",
         "quantize": "Quantize a trained model to 8, 4 or 2 bits per weight.",
         "export-model": "Export a trained model for transformers.",
         "ngram": "Train n-gram language models, score documents, convert from and to KenLM.",

@@ -8,10 +8,11 @@ from gristmill.flows.cli.output import console, say, say_json
 
 @click.group()
 def finetune():
-    """Train a pretrained model on labeled documents.
+    """Train a pretrained model on labeled documents, or on instructions with answers.
 
     \b
         gristmill finetune classify work/runs/nano messages.jsonl --label spam --output work/runs/spam
+        gristmill finetune instruct work/runs/nano tasks.jsonl --records alpaca --output work/runs/assistant
     """
 
 
@@ -59,6 +60,58 @@ def classify(run, data, label, output, work, method, changes, as_json):
         "held out": f"accuracy {summary['accuracy']:.4f}, F1 {summary['f1']:.4f}",
         "confusion": f"predictions by label, {', '.join(summary['classes'])}: {confusion}",
         "written": output,
+    }
+    for name, value in rows.items():
+        say(f"{name:>13}  {value}")
+
+
+@finetune.command()
+@click.argument("run")
+@click.argument("data")
+@click.option(
+    "--records",
+    type=click.Choice(["messages", "conversations", "alpaca", "prompt"]),
+    help="Form of the records in raw files.",
+)
+@click.option("--output", required=True, metavar="FOLDER", help="Folder of the new run.")
+@click.option("--judge", metavar="COMMAND", help="Command that reads responses as JSON lines and prints their scores.")
+@click.option(
+    "--work", default="work/finetune", show_default=True, metavar="FOLDER", help="Folder to ingest raw files into."
+)
+@METHOD
+@settings_option("instruct, train, adapter, sample, machine or save")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def instruct(run, data, records, output, judge, work, method, changes, as_json):
+    """Train the model in RUN to answer, on DATA: a work folder whose documents have roles, or raw files.
+
+    Documents are packed whole, and only the tokens of answers have a loss (instruct.loss = all: those of prompts, too).
+    FOLDER holds the model with its chat template, the loss curve, and the answers to held-out prompts
+    (responses.jsonl); scores.jsonl adds the scores of --judge.
+
+    Settings: instruct.template (alpaca, chatml, llama-3, phi-3, plain, or a file), instruct.loss, instruct.validation,
+    instruct.held_out, instruct.responses.
+
+    \b
+        gristmill finetune instruct work/runs/nano tasks.jsonl --records alpaca --output work/runs/assistant
+        gristmill finetune instruct work/runs/nano work --judge "python judge.py" --output work/runs/assistant
+    """
+    from gristmill.flows.models.instructing import instruct
+    from gristmill.flows.models.pretraining import progress_line
+
+    def on_log(line):
+        console.print(progress_line(line), soft_wrap=True)
+
+    summary = instruct(run, data, records, output, str(writable(work)), changes, method, judge, on_log)
+    if as_json:
+        return say_json(summary, indent=True)
+    trained = summary.get("trained_parameters", summary["parameters"])
+    rows = {
+        "parameters": f"{trained:,} of {summary['parameters']:,} trained",
+        "trained for": f"{summary['steps']:,} steps, {summary['epochs']:.2f} epochs",
+        "validation": f"{summary['validation']:.4f} nats per token",
+        "answered": f"{summary['responses']:,} held-out prompts, in {output}/responses.jsonl",
+        **({"score": f"{summary['score']:.4f}, mean of {output}/scores.jsonl"} if judge else {}),
+        "written": f"{output}   gristmill chat {output}",
     }
     for name, value in rows.items():
         say(f"{name:>13}  {value}")

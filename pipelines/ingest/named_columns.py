@@ -35,7 +35,7 @@ def check_columns(settings: InputSettings, files: list[File], where: str, own: P
     tables = [file for file in files if file.format not in (*PAGES, "hf") and file.size]
     if not tables or settings.max_reject_fraction == 1:
         return
-    wanted = {key: getattr(settings, key) for key in ("text", "html", "id", "source_column")}
+    wanted = {"text": settings.content, **{key: getattr(settings, key) for key in ("html", "id", "source_column")}}
     if settings.html:
         del wanted["text"]
     named = [(key, name) for key, name in wanted.items() if name is not None]

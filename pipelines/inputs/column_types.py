@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gristmill.pipelines.inputs.plain_columns import STRING, is_string, plain_column, python_values
+from gristmill.pipelines.schema import TURN_LIST
 
 JSON = {b"gristmill": b"json"}
 # 64-bit integers that double cannot hold, times that nanoseconds cannot: joined with another type, they become JSON.
@@ -47,6 +48,8 @@ def column_of(name: str, values: list) -> tuple[pa.Field, pa.Array]:
 
 def normalize_column(field: pa.Field, column: pa.ChunkedArray) -> tuple[pa.Field, pa.ChunkedArray]:
     """Convert an Arrow column to the plain type of plain_columns.py, or to JSON text; mark large integers and times."""
+    if field.type == TURN_LIST:
+        return pa.field(field.name, TURN_LIST), column
     plain = plain_column(column)
     if plain is None:
         return pa.field(field.name, STRING, metadata=JSON), pa.chunked_array([_json_text(python_values(column))])

@@ -48,7 +48,9 @@ class InputSettings(Settings):
     """Settings of `[input]`, or of one `[[input]]`, in a recipe: paths of raw text and how to read it."""
 
     paths: list[str] = []  # files, folders, globs, fsspec URLs; hf:NAME, or any name if format is hf, for a dataset
-    text: str = "text"  # column of texts
+    text: str = "text"  # column of texts, or of turns where they are elsewhere than `records` says
+    # Records with roles: lists in "messages" or "conversations"; instruction, input, output; prompt, completion.
+    records: Literal["messages", "conversations", "alpaca", "prompt"] | None = None
     html: str | None = None  # column of HTML pages, whose main text becomes the text; not carried
     favor: Literal["precision", "recall"] = (
         "precision"  # less text of menus in the main text of pages, or less left out
@@ -100,6 +102,8 @@ class InputSettings(Settings):
             raise ValueError(f"source names the source of all documents, and source_column is {self.source_column!r}")
         if self.html is not None and self.format in PAGES:
             raise ValueError(f"html names a column, and format {self.format!r} has no columns; remove one of them")
+        if self.records is not None and (self.html is not None or self.format in PAGES):
+            raise ValueError(f"records {self.records!r} are turns in columns, and pages have none; remove one of them")
         for name in self.drop:
             if name in (self.content, self.id, self.source_column):
                 raise ValueError(f"drop: {name!r} is read as text, page, id or source; name a carried column")
@@ -107,7 +111,9 @@ class InputSettings(Settings):
 
     @property
     def content(self) -> str:
-        """Column that holds the text of a document, or its page."""
+        """Column that holds the text of a document, its page, or its (first) turns."""
+        if self.records and self.text == "text":
+            return "instruction" if self.records == "alpaca" else self.records
         return self.html or self.text
 
 

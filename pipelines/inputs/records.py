@@ -13,7 +13,7 @@ from orjson import JSONEncodeError
 from gristmill.pipelines.inputs.column_types import JSON, STRING, column_of, json_text, normalize_column
 from gristmill.pipelines.inputs.inputs import InputSettings
 from gristmill.pipelines.inputs.plain_columns import is_bytes, is_string, python_values
-from gristmill.pipelines.schema import DECLARED, ID, SOURCE, TEXT
+from gristmill.pipelines.schema import DECLARED, ID, SOURCE, TEXT, TURN_LIST, TURNS
 
 PAGE_COLUMNS = ("title", "date")  # which the extraction of a page gives besides its text
 MAX_COLUMNS = 2000  # bounds tables of objects whose keys are data, one column per row
@@ -97,15 +97,19 @@ def required_columns(settings: InputSettings) -> list[str]:
     return [name for name in (settings.content, settings.id, settings.source_column) if name is not None]
 
 
-def documents(found: RecordBatch, name: str, source: str, settings: InputSettings) -> RecordBatch:
+def documents(
+    found: RecordBatch, name: str, source: str, settings: InputSettings, turns: pa.Array | None = None
+) -> RecordBatch:
     """Map columns to id, text and source; carry all others, as `input.<name>` if the name is taken.
 
     ``name`` and ``source`` belong to the file. An id that is missing, null, empty or NaN becomes ``<name>:<number>``,
     and such a source becomes ``source``. An id of another type becomes its JSON text without quotes. Every record must
-    have a text, or a page, which `extract_pages` replaces by its main text.
+    have a text, or a page, which `extract_pages` replaces by its main text. ``turns`` are those of records with roles,
+    whose text `compose` has made.
     """
     table, numbers, refused = found
-    mapped = {ID: settings.id or ID, TEXT: settings.content, SOURCE: settings.source_column or SOURCE}
+    text = settings.content if turns is None else TEXT
+    mapped = {ID: settings.id or ID, TEXT: text, SOURCE: settings.source_column or SOURCE}
     prefix, nothing = pa.scalar(f"{name}:", STRING), pa.scalar("", STRING)
     fallback = pc.binary_join_element_wise(prefix, pa.array(numbers).cast(STRING), nothing)
     columns = {
@@ -116,7 +120,9 @@ def documents(found: RecordBatch, name: str, source: str, settings: InputSetting
     if mapped[TEXT] in table.column_names and is_bytes(table.schema.field(mapped[TEXT]).type):  # pages
         columns[TEXT] = table[mapped[TEXT]]
     fields = {key: pa.field(key, column.type) for key, column in columns.items()}
-    taken = {*columns, DECLARED, *(PAGE_COLUMNS if settings.html else ())}
+    if turns is None and TURNS in table.column_names and table.schema.field(TURNS).type == TURN_LIST:
+        turns, table = table[TURNS], table.drop_columns(TURNS)  # of clean documents
+    taken = {*columns, DECLARED, TURNS, *(PAGE_COLUMNS if settings.html else ())}
     for column in sorted(set(table.column_names) - set(mapped.values()) - set(settings.drop)):
         carried = column
         while carried in taken:
@@ -128,6 +134,8 @@ def documents(found: RecordBatch, name: str, source: str, settings: InputSetting
     if settings.language:
         fields[DECLARED] = pa.field(DECLARED, STRING)
         columns[DECLARED] = pa.repeat(pa.scalar(settings.language, STRING), table.num_rows)
+    if turns is not None:
+        fields[TURNS], columns[TURNS] = pa.field(TURNS, TURN_LIST), turns
     made = pa.Table.from_arrays(list(columns.values()), schema=pa.schema([fields[key] for key in columns]))
     if settings.sample == 1:
         return RecordBatch(made, numbers, refused)

@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from gristmill.pipelines.inputs.inputs import OWN, PAGES, UnreadableFile, check_unchanged
 from gristmill.pipelines.inputs.records import RecordBatch, documents, without_too_many_lines
+from gristmill.pipelines.inputs.turns import compose
 from gristmill.pipelines.inputs.work_units import InputSlice, WorkUnit
 from gristmill.pipelines.readers.arrow import read_hugging_face, read_parquet
 from gristmill.pipelines.readers.context import ReadContext
@@ -42,7 +43,8 @@ def read_unit(unit: WorkUnit, reading: ReadContext) -> Iterator[pa.Table]:
                 settings = settings.model_copy(update={"html": None})
             try:
                 for found in FORMATS[piece.file.format](piece, reading):
-                    read, made = True, documents(found, piece.file.name, reading.source(piece), settings)
+                    found, turns = compose(found, settings) if settings.records else (found, None)
+                    read, made = True, documents(found, piece.file.name, reading.source(piece), settings, turns)
                     if settings.html:
                         made = extract_pages(made, piece, reading)
                     made = without_too_many_lines(made)

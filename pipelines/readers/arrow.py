@@ -190,7 +190,9 @@ def _plain(table: pa.Table, settings: InputSettings) -> pa.Table:
 
 
 def _not_text(column: pa.ChunkedArray, settings: InputSettings) -> dict[int, str]:
-    """Return row -> reason for texts that are no strings or too long. Pages may be bytes."""
+    """Return row -> reason for texts that are no strings or too long. Pages may be bytes, and turns anything."""
+    if settings.records:
+        return {}
     if not is_string(column.type) and not (settings.html and is_bytes(column.type)):
         valid = np.flatnonzero(column.is_valid()).tolist()
         return dict.fromkeys(valid, f"text is not a string: {settings.content!r} is {column.type}")

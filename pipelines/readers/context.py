@@ -36,6 +36,12 @@ class ReadContext:
         return required_columns(self.settings)
 
     @cached_property
+    def _in_rows(self) -> list[str]:
+        """Columns that each row must have whose format has no column of pages."""
+        first = self.settings.content if self.settings.records else self.settings.text
+        return [first, *self.needed[1:]]
+
+    @cached_property
     def extractor(self) -> Extractor:
         return IDLE.take(self.settings.max_page_seconds, self.settings.favor)
 
@@ -89,7 +95,7 @@ class ReadContext:
 
     def batches(self, piece: InputSlice, rows: list[dict], numbers: list[int]) -> Iterator[RecordBatch]:
         """Yield the rows that have a text and all other required columns; reject all others."""
-        numbered, needed = dict(zip(numbers, rows, strict=True)), [self.settings.text, *self.needed[1:]]
+        numbered, needed = dict(zip(numbers, rows, strict=True)), self._in_rows
         lacking = {n: name for n, row in numbered.items() for name in needed if row.get(name) is None}
         for number, name in lacking.items():
             self.reject(piece, number, f"no {name!r}")

@@ -43,6 +43,7 @@ def _read_batch(
 ) -> Iterator[RecordBatch]:
     """Yield the good rows of a batch."""
     key, *others = reading.needed
+    kinds = (str, list) if reading.settings.records else (str,)
     paths = [name.split(".") for name in reading.needed if "." in name]
     if piece.start + batch.offset == 0 and batch.records and batch.records[0].startswith(BOM):
         batch = batch._replace(offset=len(BOM), records=[batch.records[0][len(BOM) :], *batch.records[1:]])
@@ -65,7 +66,7 @@ def _read_batch(
                 reason = _why_not_json(line, error, reading.settings.encoding)
         for row in values:
             lift(row, paths)
-            if type(row) is dict and type(row.get(key)) is str and not lacks(row, others):
+            if type(row) is dict and type(row.get(key)) in kinds and not lacks(row, others):
                 rows.append(row)
                 numbers.append(first + i)
             else:

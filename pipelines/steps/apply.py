@@ -9,8 +9,20 @@ import pyarrow.compute as pc
 from upath import UPath
 
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import COLUMN_SPANS, COLUMNS, DECISIONS, DOCUMENTS, ID, LINK, LINKS, SOURCE, SPANS, TEXT
-from gristmill.pipelines.steps.spans import apply_spans, rewrite_columns
+from gristmill.pipelines.schema import (
+    COLUMN_SPANS,
+    COLUMNS,
+    DECISIONS,
+    DOCUMENTS,
+    ID,
+    LINK,
+    LINKS,
+    SOURCE,
+    SPANS,
+    TEXT,
+    TURNS,
+)
+from gristmill.pipelines.steps.spans import apply_spans, move_turns, rewrite_columns
 from gristmill.pipelines.steps.step import Output, Written, input_of, inputs_of
 from gristmill.pipelines.storage.partitions import split_table
 from gristmill.pipelines.storage.shards import cut_groups, read_batches, read_shard, write_shard
@@ -71,6 +83,9 @@ def apply_shard(
         column = table.schema.get_field_index(TEXT)
         rewritten = table.set_column(column, table.schema.field(TEXT), clean.to_text())
         rewritten = rewrite_columns(rewritten, others.values(), first)
+        if TURNS in table.column_names:
+            moved = move_turns(table[TURNS], text.offsets, list(spans.values()), first)
+            rewritten = rewritten.set_column(at := table.column_names.index(TURNS), table.schema.field(at), moved)
         added = {name: values.slice(first, table.num_rows) for name, values in more.items()}
         kept.append(_with_columns(rewritten, added).filter(kept_rows.to_arrow()))
         removed.append(_with_reason(table, ledger[rows]).filter((~kept_rows).to_arrow()))

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import SPAN
+from gristmill.pipelines.schema import SPAN, TURN_LIST
 
 
 def spans_table(row, offset, length, reason, replacement: list[str] | None = None) -> pa.Table:
@@ -44,6 +44,38 @@ def spans_of_rows(spans: pa.Table, rows: np.ndarray) -> pa.Table:
     mine = place < rows.size
     mine[mine] = rows[place[mine]] == row[mine]
     return spans.filter(pa.array(mine)).set_column(0, SPAN.field("row"), pa.array(place[mine], SPAN.field("row").type))
+
+
+def move_turns(turns: pa.ChunkedArray, offsets: np.ndarray, steps: list[pa.Table], first_row: int) -> pa.Array:
+    """Return the turns of documents in their rewritten text; ``offsets`` are those of the text before all steps.
+
+    A replacement across the end of a turn belongs to the turn in which it begins, and text that is inserted between
+    two turns belongs to none.
+    """
+    column = turns.combine_chunks()
+    counts = pc.list_value_length(column).fill_null(0).to_numpy(zero_copy_only=False)
+    rows, flat = np.repeat(np.arange(len(column)), counts), column.flatten()
+    sizes = np.diff(offsets)
+    places = [np.clip(flat.field(name).to_numpy(), 0, sizes[rows]) for name in ("start", "end")]
+    for spans in steps:
+        row = spans["row"].to_numpy()
+        begin, end = np.searchsorted(row, (first_row, first_row + len(column)))
+        spans, row = spans.slice(begin, end - begin), row[begin:end] - first_row
+        length = spans["length"].to_numpy()
+        grown = pc.binary_length(spans["replacement"]).to_numpy() - length
+        begins = offsets[row] + spans["offset"].to_numpy()
+        ends, shifts = np.append(0, begins + length), np.append(0, np.cumsum(grown))
+        np.add.at(sizes, row, grown)
+        rewritten = np.append(0, np.cumsum(sizes))
+        for i, place in enumerate(places):
+            at = offsets[rows] + place
+            # Spans that begin before the place, or in an earlier row, at whose end one may insert text.
+            before = np.maximum(np.searchsorted(begins, at, "left"), np.searchsorted(row, rows, "left"))
+            places[i] = np.maximum(at, ends[before]) + shifts[before] - rewritten[rows]
+        offsets = rewritten
+    moved = pa.StructArray.from_arrays([flat.field("role"), *map(pa.array, places)], fields=TURN_LIST.value_type.fields)
+    starts = pa.array(np.append(0, np.cumsum(counts)).astype(np.int32), mask=np.append(column.is_null(), False))
+    return pa.ListArray.from_arrays(starts, moved, type=TURN_LIST)
 
 
 def rewrite_columns(table: pa.Table, steps: Iterable[pa.Table], first_row: int) -> pa.Table:

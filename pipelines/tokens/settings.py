@@ -23,6 +23,9 @@ class TokenSettings(Settings):
     """Settings of token shards: boundaries, splits, mixture and order of documents."""
 
     add_special: Literal["prepend", "append", "both", "none"] = "prepend"  # BOS before, EOS after each document
+    # Chat template for documents with roles: a shipped one, or a file of Jinja. None: their text without markup.
+    template: str | None = None
+    loss: Literal["answers", "all"] = "answers"  # tokens of these documents that a model learns
     validation: float = Field(0.01, ge=0, lt=1)  # share of documents held out, by the hash of their ids
     tokens_per_shard: int = Field(100_000_000, ge=1)  # on average; documents are never split
     seed: int = Field(0, ge=0, lt=2**64)  # of the order of documents

@@ -19,6 +19,7 @@ from gristmill.pipelines.settings import Settings, read_settings
 from gristmill.pipelines.storage.files import checksum
 from gristmill.pipelines.storage.manifest import MANIFEST, Manifest
 from gristmill.pipelines.storage.shards import read_shard
+from gristmill.pipelines.tokens.encode import LEARNED
 from gristmill.pipelines.tokens.settings import TRAIN
 from gristmill.pipelines.tokens.shuffle import BYTES, ENDS, NAMES, PAYLOAD
 
@@ -59,12 +60,19 @@ class TokenShard:
     ids: np.ndarray  # uint16 or uint32 [tokens], mapped
     ends: np.ndarray  # int64 [documents], never falling: document d is ids[ends[d - 1]:ends[d]]
     bytes: np.ndarray  # uint32 [documents]: of UTF-8 text
+    learned: np.ndarray | None  # uint8: a bit per id, the lowest of a byte first; None: a model learns all
 
-    def __init__(self, folder: UPath, name: str, dtype: str, vocab_size: int):
-        """Open a shard. Raises WorkError if the ends of its documents are not ends in its ids."""
+    def __init__(self, folder: UPath, name: str, dtype: str, vocab_size: int, masked: bool = False):
+        """Open a shard; ``masked`` says that it has bits of what a model learns.
+
+        Raises WorkError if the ends of its documents are not ends in its ids, or if there is another number of bits.
+        """
         self.folder, self.name, self.vocab_size = folder, name, vocab_size
         self.ids, self.bytes = self._map(PAYLOAD, np.dtype(dtype)), self._map(BYTES, np.dtype("<u4"))
         self.ends = self._map(ENDS, np.dtype("<u8")).view(np.int64)
+        self.learned = self._map(LEARNED, np.dtype(np.uint8)) if masked else None
+        if self.learned is not None and self.learned.size != -(-self.ids.size // 8):
+            raise self._damaged(LEARNED, f"has {self.learned.size:,} bytes for {self.ids.size:,} ids")
         if self.bytes.size != self.ends.size:
             raise self._damaged(ENDS, f"holds {self.ends.size:,} documents, {name}{BYTES} {self.bytes.size:,}")
         starts = np.concatenate(([0], self.ends))[: self.ends.size]
@@ -162,7 +170,8 @@ class TokenShards:
     def shard(self, name: str) -> TokenShard:
         if name not in self.names():
             raise WorkError(f"{self.folder} has no shard {name!r}; it has {', '.join(self.names())}")
-        return TokenShard(self.folder, name, self.about["dtype"], self.vocab_size)
+        masked = f"{name}{LEARNED}" in self.manifest.files
+        return TokenShard(self.folder, name, self.about["dtype"], self.vocab_size, masked)
 
     def split(self, split: str = TRAIN) -> list[TokenShard]:
         return [self.shard(name) for name in self.names(split)]

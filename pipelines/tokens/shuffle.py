@@ -19,7 +19,7 @@ from gristmill.pipelines.schema import CLUSTER_SIZE, ID, SOURCE
 from gristmill.pipelines.steps.step import Output, Written
 from gristmill.pipelines.storage.files import atomic_write, is_local
 from gristmill.pipelines.storage.shards import read_shard, write_shard
-from gristmill.pipelines.tokens.encode import DOCUMENTS, IDS, TokenizerInfo
+from gristmill.pipelines.tokens.encode import DOCUMENTS, IDS, LEARNED, TokenizerInfo
 from gristmill.pipelines.tokens.mixing import count_copies, weights
 from gristmill.pipelines.tokens.settings import TRAIN, VALIDATION, TokenSettings
 
@@ -111,6 +111,7 @@ def gather_shard(
     info: TokenizerInfo,
     settings: TokenSettings,
     epochs: dict[str, float],
+    learned: bool,
     outputs: tuple[Output, ...],
 ) -> list[Written]:
     """Write one token shard. Memory: its ids twice, and the document table of one part."""
@@ -129,14 +130,21 @@ def gather_shard(
     sizes = table["tokens"].to_numpy() + len(before) + len(after)
     stops = np.cumsum(sizes)
     ids = np.empty(int(stops[-1]) if stops.size else 0, info.dtype)
+    bits = np.empty_like(ids) if learned else None  # as ids are, for one compiled copy
     part = table["part"].to_numpy()
     for p, name in enumerate(parts):
         mine = part == p
         if mine.any():
             source = _read_ids(folder / f"{name}{IDS}", info.dtype, counts.pop(name))
             stop, size = table["stop"].to_numpy()[mine], table["tokens"].to_numpy()[mine]
-            copy_documents(source, stop - size, size, (stops - sizes)[mine], before, after, ids)
-    return [write_tokens(outputs[0], ids, stops, table["bytes"].to_numpy(), table.select(NAMES.names))]
+            places = stop - size, size, (stops - sizes)[mine]
+            copy_documents(source, *places, before, after, ids)
+            if bits is not None:  # a model learns the end of a document, and not its beginning
+                source = _read_bits(folder / f"{name}{LEARNED}", source.size).astype(info.dtype)
+                source.flags.writeable = False
+                copy_documents(source, *places, np.zeros_like(before), np.ones_like(after), bits)
+    documents = table.select(NAMES.names)
+    return [write_tokens(outputs[0], ids, stops, table["bytes"].to_numpy(), documents, bits)]
 
 
 def boundary_tokens(info: TokenizerInfo, settings: TokenSettings) -> tuple[np.ndarray, np.ndarray]:
@@ -159,6 +167,14 @@ def _read_ids(path: UPath, dtype: np.dtype, counts: np.ndarray) -> np.ndarray:
     return np.frombuffer(path.read_bytes(), dtype)
 
 
+def _read_bits(path: UPath, size: int) -> np.ndarray:
+    """Read a bit per id, uint8[size]. Raises WorkError unless the file has as many."""
+    packed = np.frombuffer(path.read_bytes(), np.uint8)
+    if packed.size != -(-size // 8):
+        raise WorkError(f"{path} is damaged: it has {packed.size:,} bytes for {size:,} ids; remove {path.parent}")
+    return np.unpackbits(packed, count=size, bitorder="little")
+
+
 @allocating_kernel
 def copy_documents(source, start, size, target, before, after, ids):
     """Copy each document's ids, between its boundary tokens, to its place."""
@@ -174,10 +190,19 @@ def copy_documents(source, start, size, target, before, after, ids):
             ids[at + i] = after[i]
 
 
-def write_tokens(output: Output, ids: np.ndarray, ends: np.ndarray, sizes: np.ndarray, documents: pa.Table) -> Written:
-    """Write the files of one shard: ids, ends of documents, bytes of their texts, their NAMES."""
-    names = []
-    for suffix, array in ((PAYLOAD, ids), (ENDS, ends.astype("<u8")), (BYTES, sizes.astype("<u4"))):
+def write_tokens(
+    output: Output,
+    ids: np.ndarray,
+    ends: np.ndarray,
+    sizes: np.ndarray,
+    documents: pa.Table,
+    learned: np.ndarray | None = None,
+) -> Written:
+    """Write the files of one shard: ids, ends of documents, bytes of their texts, their NAMES, a bit per id if any."""
+    names, files = [], {PAYLOAD: ids, ENDS: ends.astype("<u8"), BYTES: sizes.astype("<u4")}
+    if learned is not None:
+        files[LEARNED] = np.packbits(learned.astype(np.bool_), bitorder="little")
+    for suffix, array in files.items():
         names.append(f"{output.name}{suffix}")
         with atomic_write(output.folder / names[-1]) as file:
             file.write(array.data)

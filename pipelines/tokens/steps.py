@@ -6,16 +6,17 @@ from itertools import product
 from typing import Protocol
 
 import numpy as np
+import pyarrow as pa
 from upath import UPath
 
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import CLUSTER_SIZE, DOCUMENTS, SOURCE
+from gristmill.pipelines.schema import CLUSTER_SIZE, DOCUMENTS, SOURCE, TURNS
 from gristmill.pipelines.steps.step import Input, Job, Output, RawInput, Step, Written, input_of
 from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pipelines.storage.manifest import require_finished
-from gristmill.pipelines.storage.shards import read_shard
-from gristmill.pipelines.tokens.encode import IDS, TokenizerInfo, encode_shard
+from gristmill.pipelines.storage.shards import read_shard, shard_schema
+from gristmill.pipelines.tokens.encode import IDS, LEARNED, TokenizerInfo, encode_shard
 from gristmill.pipelines.tokens.mixing import Source, mix
 from gristmill.pipelines.tokens.settings import TRAIN, VALIDATION, TokenSettings
 from gristmill.pipelines.tokens.shuffle import cluster_weights, gather_shard, hash_ranges, is_validation
@@ -35,13 +36,33 @@ class TokenEncoder(Protocol):
     def __call__(self, text: Ragged) -> Ragged: ...
 
 
-def encode_step(shards: dict[Input, dict], encoder: TokenEncoder, tokens: UPath) -> Step:
-    """Make ``tokens/encoded``: the ids of each shard of documents (with its manifest entry), one job each."""
+class TurnEncoder(Protocol):
+    """Tokenizer and template for worker processes."""
+
+    @property
+    def version(self) -> list[str]: ...  # all that the ids depend on, besides the tokenizer
+
+    def __call__(self, text: Ragged, turns: pa.ChunkedArray) -> tuple[Ragged, np.ndarray]: ...
+
+
+def encode_step(
+    shards: dict[Input, dict], encoder: TokenEncoder, tokens: UPath, chat: TurnEncoder | None = None
+) -> Step:
+    """Make ``tokens/encoded``: the ids of each shard of documents (with its manifest entry), one job each.
+
+    Raises RecipeError for a template if no document has roles.
+    """
     folder, jobs = tokens / "encoded", []
+    roles = {shard: TURNS in shard_schema(shard.path).names for shard in shards} if chat else {}
+    if chat and not any(roles.values()):
+        raise RecipeError("tokens.template is for documents with roles, found none; `records` in [input] reads them")
     for n, (shard, file) in enumerate(shards.items()):
         inputs = shard, tokenizer_of(encoder)
-        jobs.append(Job(_encode, (encoder,), (Output(folder, f"part-{n:05d}", inputs, FORMAT),), file["bytes"]))
-    return Step("encode", {folder: {"tokenizer": encoder.info.sha256}}, jobs)
+        made_with = [FORMAT, *chat.version, roles[shard]] if chat else FORMAT
+        args = encoder, chat, roles.get(shard, False)
+        jobs.append(Job(_encode, args, (Output(folder, f"part-{n:05d}", inputs, made_with),), file["bytes"]))
+    about = {"tokenizer": encoder.info.sha256} | ({"chat": chat.version} if chat else {})
+    return Step("encode", {folder: about}, jobs)
 
 
 def tokenizer_of(encoder: TokenEncoder) -> RawInput:
@@ -49,8 +70,10 @@ def tokenizer_of(encoder: TokenEncoder) -> RawInput:
     return RawInput(str(encoder.file), encoder.info.sha256)
 
 
-def _encode(encoder: TokenEncoder, outputs: tuple[Output, ...]) -> list[Written]:
-    return [encode_shard(input_of(outputs, DOCUMENTS).path, encoder.info, encoder, outputs[0])]
+def _encode(
+    encoder: TokenEncoder, chat: TurnEncoder | None, has_roles: bool, outputs: tuple[Output, ...]
+) -> list[Written]:
+    return [encode_shard(input_of(outputs, DOCUMENTS).path, encoder.info, encoder, outputs[0], chat, has_roles)]
 
 
 def gather_step(tokens: UPath, encoder: TokenEncoder, settings: TokenSettings) -> Step:
@@ -62,10 +85,11 @@ def gather_step(tokens: UPath, encoder: TokenEncoder, settings: TokenSettings) -
     parts = sorted(name.removesuffix(IDS) for name in encoded.files if name.endswith(IDS))
     there, sources = count_tokens(folder, parts, settings, boundary_ids(settings))
     epochs = {source.name: source.epochs for source in sources}
+    masked = any(name.endswith(LEARNED) for name in encoded.files)
     inputs, made_with = (Input(folder), tokenizer_of(encoder)), settings.model_dump(mode="json")
     jobs = [Job(_copy, (encoder.file,), (Output(tokens, TOKENIZER, inputs[1:]),))]
     for hash_range in hash_ranges(there, settings):
-        args = (folder, parts, hash_range, info, settings, epochs)
+        args = (folder, parts, hash_range, info, settings, epochs, masked)
         output = Output(tokens, hash_range.name, inputs, [made_with, *hash_range])
         size = (hash_range.last - hash_range.first) * there[hash_range.split] >> 64
         jobs.append(Job(gather_shard, args, (output,), size * info.dtype.itemsize))

@@ -36,6 +36,7 @@ class TokenSplit:
     ends: np.ndarray  # int64[n], never falling
     bytes: np.ndarray  # int64[n]
     vocab_size: int
+    learned: tuple[np.ndarray, ...] | None = None  # of each payload: uint8, a bit per token; None: all are learned
     bos: int | None = None  # token that every document begins with, if any
     eos: int | None = None  # token that every document ends with, if any
     name: str = "tokens"  # for messages
@@ -60,6 +61,7 @@ class TokenSplit:
             ends=np.concatenate(ends) if ends else np.zeros(0, np.int64),
             bytes=np.concatenate([part.bytes for part in parts]).astype(np.int64) if parts else np.zeros(0, np.int64),
             vocab_size=shards.vocab_size,
+            learned=tuple(part.learned for part in parts) if parts and parts[0].learned is not None else None,
             bos=about["bos"] if add_special in ("prepend", "both") else None,
             eos=about["eos"] if add_special in ("append", "both") else None,
             name=f"{shards.folder} ({split})",
@@ -130,12 +132,7 @@ class TokenSplit:
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Return tokens ``start`` to ``stop``, int64. Raise InputError if one is not in the vocabulary."""
-        shard = int(np.searchsorted(self.shard_starts, start, "right")) - 1
-        parts, at = [], start
-        while at < stop:
-            begin, end = int(self.shard_starts[shard]), min(stop, int(self.shard_starts[shard + 1]))
-            parts.append(self.payloads[shard][at - begin : end - begin])
-            at, shard = end, shard + 1
+        parts = [self.payloads[shard][begin:end] for shard, begin, end in self._ranges(start, stop)]
         ids = np.concatenate(parts).astype(np.int64) if parts else np.empty(0, np.int64)
         if ids.size and ids.max() >= self.vocab_size:
             at = int(np.argmax(ids >= self.vocab_size))
@@ -144,6 +141,24 @@ class TokenSplit:
                 "tokenize again with the tokenizer that the folder names"
             )
         return ids
+
+    def read_learned(self, start: int, stop: int) -> np.ndarray:
+        """Return whether a model learns tokens ``start`` to ``stop``, bool."""
+        assert self.learned is not None
+        parts = [np.zeros(0, np.uint8)]
+        for shard, begin, end in self._ranges(start, stop):
+            first = begin // 8
+            bits = np.unpackbits(self.learned[shard][first : -(-end // 8)], bitorder="little")
+            parts.append(bits[begin - 8 * first : end - 8 * first])
+        return np.concatenate(parts).astype(np.bool_)
+
+    def _ranges(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        """Yield the payloads that hold tokens ``start`` to ``stop``, with the range in each."""
+        shard, at = int(np.searchsorted(self.shard_starts, start, "right")) - 1, start
+        while at < stop:
+            begin, end = int(self.shard_starts[shard]), min(stop, int(self.shard_starts[shard + 1]))
+            yield shard, at - begin, end - begin
+            at, shard = end, shard + 1
 
 
 class Loader:
@@ -160,7 +175,7 @@ class Loader:
         rank: int = 0,
         world_size: int = 1,
     ):
-        if tokens.count < context + 1:
+        if tokens.count < context + 1 and packing != "whole":
             raise RecipeError(
                 f"context {context:,} is longer than {tokens.name}, which holds {tokens.count:,} tokens; "
                 f"choose --set model.context={max(1, tokens.count // 8)} or give more text"
@@ -209,17 +224,28 @@ class Loader:
 
 
 def gather(tokens: TokenSplit, packing: Packing, rows: np.ndarray, context: int) -> Batch:
-    """Read rows of a packing as inputs and targets; padded positions have input 0 and target IGNORE_INDEX."""
+    """Read rows of a packing as inputs and targets.
+
+    Padded positions have input 0 and target IGNORE_INDEX, as have the targets that a model does not learn.
+    """
     inputs = np.zeros((rows.size, context), np.int64)
     targets = np.full((rows.size, context), IGNORE_INDEX, np.int64)
     documents = np.zeros((rows.size, context), np.int64) if packing.masked else None
     for i, row in enumerate(rows):
         spans = packing.spans(int(row))
-        ids = np.concatenate([tokens.read(*span) for span in spans])
-        inputs[i, : ids.size - 1], targets[i, : ids.size - 1] = ids[:-1], ids[1:]
-        if documents is not None:
-            (span,) = spans
-            at = np.arange(span.start, span.start + context)
-            documents[i] = np.searchsorted(tokens.ends, at, "right")
-            documents[i] -= documents[i, 0]
+        sequences, at = [[span] for span in spans] if packing.separate else [spans], 0
+        for number, sequence in enumerate(sequences):
+            ids = np.concatenate([tokens.read(*span) for span in sequence])
+            end = at + ids.size - 1
+            inputs[i, at:end], targets[i, at:end] = ids[:-1], ids[1:]
+            if tokens.learned is not None:
+                learned = np.concatenate([tokens.read_learned(*span) for span in sequence])
+                targets[i, at:end][~learned[1:]] = IGNORE_INDEX
+            if documents is not None and packing.separate:
+                documents[i, at:end], documents[i, end:] = number, number + 1
+            elif documents is not None:
+                (span,) = sequence
+                documents[i] = np.searchsorted(tokens.ends, np.arange(span.start, span.start + context), "right")
+                documents[i] -= documents[i, 0]
+            at = end
     return Batch(inputs, targets, documents)

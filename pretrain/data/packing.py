@@ -6,6 +6,8 @@
 ``pad``             one document per row, long ones in windows as above; the last row of each document is padded.
 ``bos-bestfit``     rows begin at the beginning of a document and hold whole documents, the longest that fits first. If
                     none fits, the shortest is cropped to fill the row, and its rest is dropped (as in nanochat).
+``whole``           rows hold whole documents, the longest that fits first, long ones in windows as above. Each predicts
+                    its own tokens alone and attends to them alone: losses are those of ``pad``, with less padding.
 
 A row is a list of spans of the token stream. Rows do not depend on seed or epoch; only their order does.
 """
@@ -51,6 +53,7 @@ class Packing(Protocol):
     """Interface of packings."""
 
     masked: bool  # tokens attend to their own document only
+    separate: bool  # each span is a sequence of its own: its last token has no target
 
     @property
     def stats(self) -> PackingStats:
@@ -62,6 +65,8 @@ class Packing(Protocol):
 
 class StreamPacking:
     """Windows over the concatenated documents; no row is stored."""
+
+    separate = False
 
     def __init__(self, ends: np.ndarray, context: int, masked: bool = False):
         self.tokens, self.context, self.masked = int(ends[-1]) if ends.size else 0, context, masked
@@ -80,7 +85,7 @@ class StreamPacking:
 class PaddedPacking:
     """Windows over each document; stores the number of each document's first row, 8 bytes per document."""
 
-    masked = False
+    masked = separate = False
 
     def __init__(self, ends: np.ndarray, context: int):
         self.ends, self.context = ends, context
@@ -106,14 +111,14 @@ class BestFitPacking:
     Planning compares up to BUFFER_DOCS documents for each one placed: 10 million documents take about 10 seconds.
     """
 
-    masked = False
+    masked = separate = False
 
     def __init__(self, ends: np.ndarray, context: int):
         self.starts, lengths = np.concatenate(([0], ends[:-1])), np.diff(ends, prepend=0)
         self.context, self.tokens = context, int(lengths.sum())
         pieces = np.empty((3, int((lengths > 0).sum())), np.int64)
         buffer = np.empty((2, BUFFER_DOCS), np.int64)
-        count, self.rows = best_fit(lengths, context + 1, buffer, pieces)
+        count, self.rows = best_fit(lengths, context + 1, buffer, pieces, True)
         row, self.document, self.length = pieces[:, :count]
         self.first = np.searchsorted(row, np.arange(self.rows + 1))
 
@@ -129,13 +134,43 @@ class BestFitPacking:
         return [TokenSpan(start, start + int(self.length[p])) for start, p in zip(starts, pieces, strict=True)]
 
 
+class WholePacking:
+    """Whole documents and windows of longer ones, each a sequence of its own; stores 24 bytes for each."""
+
+    masked = separate = True
+
+    def __init__(self, ends: np.ndarray, context: int):
+        lengths, self.context = np.diff(ends, prepend=0), context
+        targets = np.maximum(lengths - 1, 0)
+        counts = -(-targets // context)
+        document = np.repeat(np.arange(counts.size), counts)
+        at = (np.arange(document.size) - np.repeat(np.cumsum(counts) - counts, counts)) * context
+        self.starts, self.targets = (ends - lengths)[document] + at, np.minimum(targets[document] - at, context)
+        pieces, buffer = np.empty((3, document.size), np.int64), np.empty((2, BUFFER_DOCS), np.int64)
+        _, self.rows = best_fit(self.targets, context, buffer, pieces, False)
+        row, self.piece, _ = pieces
+        self.first = np.searchsorted(row, np.arange(self.rows + 1))
+        self.cropped = int((lengths == 1).sum())
+
+    @property
+    def stats(self) -> PackingStats:
+        targets = int(self.targets.sum())
+        return PackingStats(self.rows, targets, self.cropped, self.rows * self.context - targets)
+
+    def spans(self, row: int) -> list[TokenSpan]:
+        pieces = self.piece[self.first[row] : self.first[row + 1]]
+        sizes = zip(self.starts[pieces].tolist(), self.targets[pieces].tolist(), strict=True)
+        return [TokenSpan(start, start + targets + 1) for start, targets in sizes]
+
+
 @kernel
-def best_fit(lengths, size, buffer, pieces):
+def best_fit(lengths, size, buffer, pieces, crop):
     """Fill rows of ``size`` tokens with documents; return the number of pieces and of full rows.
 
     Writes row, document and kept length of each piece to ``pieces``, int64[3, n]. ``buffer``, int64[2, w], is scratch
-    for number and length of the next w documents. Of documents of equal length the first is taken. The last row is
-    dropped unless it is full.
+    for number and length of the next w documents. Of documents of equal length the first is taken. With ``crop`` the
+    shortest is cropped if none fits, and the last row is dropped unless it is full; else rows need not be full, and no
+    document may be longer than ``size``.
     """
     next_document = buffered = count = rows = used = 0
     while True:
@@ -152,6 +187,9 @@ def best_fit(lengths, size, buffer, pieces):
                 best = i
             if buffer[1, i] < buffer[1, shortest]:
                 shortest = i
+        if best < 0 and not crop:
+            rows, used = rows + 1, 0
+            continue
         best = best if best >= 0 else shortest
         pieces[0, count], pieces[1, count] = rows, buffer[0, best]
         pieces[2, count] = min(buffer[1, best], room)
@@ -162,7 +200,7 @@ def best_fit(lengths, size, buffer, pieces):
             buffer[0, i], buffer[1, i] = buffer[0, i + 1], buffer[1, i + 1]
         if used == size:
             rows, used = rows + 1, 0
-    return count, rows
+    return count, rows + (not crop and used > 0)
 
 
 PACKINGS: dict[str, Callable[[np.ndarray, int], Packing]] = {
@@ -170,4 +208,5 @@ PACKINGS: dict[str, Callable[[np.ndarray, int], Packing]] = {
     "stream+docmask": lambda ends, context: StreamPacking(ends, context, masked=True),
     "bos-bestfit": BestFitPacking,
     "pad": PaddedPacking,
+    "whole": WholePacking,
 }

@@ -1,14 +1,19 @@
 """Text generation: greedy, sampled, or by beam search, with a KV cache."""
 
-from typing import Annotated
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import torch
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from torch import Tensor
 
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.settings import Settings
 from gristmill.pretrain.model.gpt import GPT, Cache
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 class Sampling(Settings):
@@ -19,7 +24,8 @@ class Sampling(Settings):
     top_k: int | None = Field(default=None, ge=1)  # keep the k likeliest tokens
     top_p: float = Field(default=1.0, gt=0, le=1)  # keep the likeliest tokens of this total probability (1904.09751)
     num_beams: int = Field(default=1, ge=1)  # above 1: beam search with this many candidates
-    stop_tokens: tuple[Annotated[int, Field(ge=0)], ...] = ()  # end the text and are left out of it
+    # Tokens that end the text and are left out of it; TOML and --set give lists.
+    stop_tokens: Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_as_tuple)] = ()
     seed: int = Field(default=0, ge=0, lt=2**63)
 
 
@@ -75,38 +81,63 @@ class Decoder:
         self.cache.reorder(rows)
 
 
-@torch.no_grad()
 def generate(model: GPT, prompt: list[int], sampling: Sampling, copies: int = 1) -> list[list[int]]:
     """Return ``copies`` continuations of a prompt as lists of ids, without the prompt and the stop token.
 
     Raises RecipeError if the prompt is empty, or if the prompt or a stop token is not in the vocabulary.
     """
+    if sampling.num_beams > 1:
+        _check(model, prompt, sampling)
+        return [beam_search(model.eval(), prompt, sampling)[0]] * copies
+    written: list[list[int]] = [[] for _ in range(copies)]
+    ended = [False] * copies
+    for tokens in sample_tokens(model, prompt, sampling, copies):
+        for i, token in enumerate(tokens):
+            ended[i] = ended[i] or token in sampling.stop_tokens
+            if not ended[i]:
+                written[i].append(token)
+        if all(ended):
+            break
+    return written
+
+
+def respond(model: GPT, prompt: list[int], end: list[int], sampling: Sampling) -> Iterator[int]:
+    """Yield the tokens of an answer as they are drawn, up to the sequence ``end`` or a stop token."""
+    held: list[int] = []  # may begin the end
+    for (token,) in sample_tokens(model, prompt, sampling, 1):
+        held.append(token)
+        if held == end:
+            return
+        if token in sampling.stop_tokens:
+            held.pop()
+            break
+        while held and held != end[: len(held)]:
+            yield held.pop(0)
+    yield from held
+
+
+def _check(model: GPT, prompt: list[int], sampling: Sampling) -> None:
     if not prompt:
         raise RecipeError("the prompt is empty; begin with a token, such as BOS")
     for name, ids in (("the prompt", prompt), ("sample.stop_tokens", sampling.stop_tokens)):
         if unknown := [token for token in ids if not 0 <= token < model.shape.vocab_size]:
             raise RecipeError(f"{name} holds token {unknown[0]}; expected 0 to {model.shape.vocab_size - 1:,}")
-    model.eval()
-    if sampling.num_beams > 1:
-        return [beam_search(model, prompt, sampling)[0]] * copies
-    decoder = Decoder(model, prompt, copies)
+
+
+@torch.no_grad()
+def sample_tokens(model: GPT, prompt: list[int], sampling: Sampling, copies: int) -> Iterator[list[int]]:
+    """Yield the next token of each copy, up to max_new_tokens times. Raises RecipeError as `generate` does."""
+    _check(model, prompt, sampling)
+    decoder = Decoder(model.eval(), prompt, copies)
     generator = torch.Generator(decoder.logits_BV.device).manual_seed(sampling.seed)
-    written: list[list[int]] = [[] for _ in range(copies)]
-    ended = [False] * copies
     for _ in range(sampling.max_new_tokens):
         if sampling.temperature:
             probs_BV = filter_logits(decoder.logits_BV, sampling).softmax(-1)
             next_B = torch.multinomial(probs_BV, 1, generator=generator)[:, 0]
         else:
             next_B = decoder.logits_BV.argmax(-1)
-        for i, token in enumerate(next_B.tolist()):
-            ended[i] = ended[i] or token in sampling.stop_tokens
-            if not ended[i]:
-                written[i].append(token)
-        if all(ended):
-            break
+        yield next_B.tolist()
         decoder.add(next_B)
-    return written
 
 
 @torch.no_grad()

@@ -51,11 +51,12 @@ def window_loss(
     context: int,
     world: ProcessGroup = SINGLE_PROCESS,
     masking: Masking | None = None,
+    packing: str = "stream",
 ) -> float:
-    """Return nats per target over all windows of the split, each target once. Changes no random state of training."""
+    """Return nats per target over all rows of the split, each target once. Changes no random state of training."""
     model.eval()
     device = next(model.parameters()).device
-    loader = Loader(tokens, context, 1, masking=masking)
+    loader = Loader(tokens, context, 1, packing=packing, masking=masking)
     sums = torch.zeros(2, dtype=torch.float64, device=device)
     rows = np.arange(world.rank, loader.rows, world.size)
     size = max(1, BATCH_TOKENS // context)
@@ -63,11 +64,11 @@ def window_loss(
         some = rows[at : at + size]
         batch = gather(tokens, loader.packing, some, context)
         batch = masking.mask_tokens(batch, some, seed=0) if masking else batch
-        inputs, targets = (torch.from_numpy(array).to(device) for array in batch[:2])
-        sums[0] += model.nats(inputs, targets).double().sum()
+        inputs, targets, *documents = (torch.from_numpy(array).to(device) for array in batch if array is not None)
+        sums[0] += model.nats(inputs, targets, *documents).double().sum()
         sums[1] += (targets != IGNORE_INDEX).sum()
     world.sum(sums)
-    return float(sums[0] / sums[1])
+    return float(sums[0] / sums[1].clamp(min=1))
 
 
 @torch.no_grad()

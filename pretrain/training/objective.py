@@ -54,11 +54,12 @@ class TokenObjective:
     def evaluate(self, model: LanguageModel, world: ProcessGroup) -> dict:
         if not self.validation:
             return {}
-        return {"validation": window_loss(model, self.validation, self.context, world, self.masking)}
+        packing = "whole" if self.training.packing == "whole" else "stream"
+        return {"validation": window_loss(model, self.validation, self.context, world, self.masking, packing)}
 
     def finish(self, model: LanguageModel, folder: UPath, world: ProcessGroup) -> tuple[dict, list[str]]:
-        """Score each document in full; a masked model gives no probability of the text."""
-        if not self.validation or self.masking:
+        """Score each document in full; a masked model gives no probability of the text, nor do masked tokens."""
+        if not self.validation or self.masking or self.validation.learned is not None:
             return {}, []
         scores = score_documents(model, self.validation, self.context, world=world)
         if world.rank == 0:

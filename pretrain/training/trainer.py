@@ -32,7 +32,7 @@ class TrainSettings(Settings):
     batch_size: int = Field(default=16, ge=1)  # sequences per step, over all processes
     objective: Literal["next", "masked"] = "next"
     mask_probability: float = Field(default=0.15, gt=0, lt=1)  # share of tokens hidden by the masked objective
-    packing: Literal["stream", "stream+docmask", "bos-bestfit", "pad"] = "stream"
+    packing: Literal["stream", "stream+docmask", "bos-bestfit", "pad", "whole"] = "stream"
     optimizer: Literal["adamw", "muon"] = "muon"  # of matrices inside blocks; AdamW updates the rest
     lr: float | None = Field(default=None, gt=0)  # None: DEFAULT_LR of the optimizer, scaled by the model's width
     schedule: Schedule = "wsd"
@@ -80,6 +80,7 @@ class Trainer:
         torch.manual_seed(key(self.training.seed, number, self.world.rank))  # of dropout: no random state to save
         targets = torch.tensor(float((batch.targets != IGNORE_INDEX).sum()), device=self.device)
         self.world.sum(targets)
+        targets.clamp_(min=1)  # of rows in which nothing is learned
         total, parts = torch.zeros((), device=self.device), list(self._micro_batches(batch))
         for part in parts:
             with self._no_sync(part is not parts[-1]):

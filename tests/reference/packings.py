@@ -26,3 +26,22 @@ def bos_bestfit(documents, context, waiting):
             rows.append(row)
             row = []
     return rows
+
+
+def whole(documents, context, waiting):
+    """Rows of sequences that predict T tokens at most: the longest that fits joins the row, or a new row begins."""
+    line, rows, row = [piece for document in documents for piece in windows(document, context)], [], []
+    while line:
+        room = context - sum(len(sequence) - 1 for sequence in row)
+        fitting = [sequence for sequence in line[:waiting] if len(sequence) - 1 <= room]
+        if not fitting:
+            rows.append(row)
+            row = []
+            continue
+        taken = max(fitting, key=len)
+        line.pop(next(i for i, sequence in enumerate(line) if sequence is taken))
+        row.append(taken)
+        if room == len(taken) - 1:
+            rows.append(row)
+            row = []
+    return [*rows, row] if row else rows

@@ -1,5 +1,7 @@
 """Which tokens a step sees is a function of seed and step, whoever asks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -64,6 +66,29 @@ def test_documents_are_numbered_within_their_row():
     batch = loader.load(0)
     rows = dict(zip(loader.rows_of(loader.samples(0)), batch.documents.tolist(), strict=True))
     assert rows[0] == [0, 0, 0, 1, 1] and rows[1] == [0, 0, 0, 0, 0] and rows[2] == [0, 1, 1, 1, 1]
+
+
+def test_whole_documents_share_a_row_and_not_their_targets():
+    bits = [0, 0, 1, 1, 0, 0, 1, 0], [1, 1, 1, 1]
+    cut = tuple(np.packbits(part, bitorder="little") for part in bits)  # the last document is in another payload
+    tokens = make_tokens([3, 2, 3, 4], shards=2)
+    tokens = replace(tokens, payloads=(tokens.read(0, 8), tokens.read(8, 12)), learned=cut)
+    batch = Loader(tokens, 5, 2, packing="whole").load(0)
+    ids, none = tokens.read(0, 12).tolist(), IGNORE_INDEX
+    rows = {tuple(map(tuple, row)) for row in zip(*map(np.ndarray.tolist, batch), strict=True)}
+    assert rows == {
+        ((*ids[8:11], *ids[:2]), (*ids[9:12], none, ids[2]), (0, 0, 0, 1, 1)),
+        ((*ids[5:7], ids[3], 0, 0), (ids[6], none, none, none, none), (0, 0, 1, 2, 2)),
+    }
+
+
+@given(st.integers(0, 178), st.integers(0, 178))
+def test_bits_of_what_is_learned_are_read_across_shards(start, stop):
+    bits = np.random.default_rng(0).random(178) < 0.5
+    sizes = [payload.size for payload in TOKENS.payloads]
+    parts = np.split(bits, np.cumsum(sizes)[:-1])
+    tokens = replace(TOKENS, learned=tuple(np.packbits(part, bitorder="little") for part in parts))
+    assert tokens.read_learned(start, stop).tolist() == bits[start:stop].tolist()
 
 
 def test_a_folder_of_shards_gives_its_documents(tmp_path):

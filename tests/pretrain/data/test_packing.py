@@ -71,7 +71,23 @@ def test_a_buffer_as_large_as_the_documents_and_one_less_and_more(monkeypatch, c
     assert (len(rows[0]) == 5 and rows[0][0] == 2 * (count - 1)) == (count <= 3)
 
 
-@given(lengths, contexts, st.sampled_from(sorted(packing.PACKINGS)))
+@given(lengths, contexts, st.sampled_from([1, 2, 5, 1000]))
+def test_whole_answers_as_the_reference(sizes, context, waiting):
+    documents, before = documents_of(sizes), packing.BUFFER_DOCS
+    packing.BUFFER_DOCS = waiting
+    try:
+        made = packing.PACKINGS["whole"](np.cumsum(np.array(sizes, np.int64)), context)
+    finally:
+        packing.BUFFER_DOCS = before
+    rows = [[list(range(*span)) for span in made.spans(row)] for row in range(made.stats.rows)]
+    assert rows == reference.whole(documents, context, waiting)
+    targets = [token for row in rows for sequence in row for token in sequence[1:]]
+    assert sorted(targets) == [token for row in reference.pad(documents, context) for token in row[1:]]
+    assert made.stats.targets == len(targets) and made.stats.padded == len(rows) * context - len(targets)
+    assert made.stats.cropped == sum(size == 1 for size in sizes)
+
+
+@given(lengths, contexts, st.sampled_from(sorted(packing.PACKINGS.keys() - {"whole"})))
 def test_the_account_is_what_the_rows_hold(sizes, context, kind):
     made, rows = rows_of(kind, sizes, context)
     stats, targets = made.stats, Counter(token for row in rows for token in row[1:])

@@ -1,0 +1,57 @@
+"""gristmill finetune instruct and gristmill chat on sums of small numbers."""
+
+import json
+import os
+import random
+import sys
+
+import pytest
+from click.testing import CliRunner
+from corpora import write_jsonl
+from token_folders import token_folder
+
+from gristmill.flows.cli import group
+from tests.flows.cli.test_pretrain_commands import SMALL, call, complaint
+
+JUDGE = (
+    "import json, sys\nfor line in sys.stdin: row = json.loads(line); print(float(row['response'] == row['reference']))"
+)
+
+
+@pytest.fixture(scope="module")
+def sums(tmp_path_factory):
+    """A run, and instructions to repeat a word."""
+    folder, rng = tmp_path_factory.mktemp("sums"), random.Random(2)
+    words = ["corn", "mill", "flour", "stone"]
+    rows = [{"instruction": f"Say {rng.choice(words)}.", "input": "", "n": n} for n in range(80)]
+    rows = [{**row, "output": row["instruction"][4:-1]} for row in rows]
+    write_jsonl(folder / "tasks.jsonl", rows)
+    tokens = token_folder(folder, [f"User:\n{row['instruction']}\n\nAssistant:\n{row['output']}" for row in rows])
+    call("pretrain", tokens, "--steps", 2, "--output", folder / "run", *SMALL)
+    return folder
+
+
+def test_a_model_learns_to_answer(sums, tmp_path):
+    out, judge = tmp_path / "out", tmp_path / "judge.py"
+    judge.write_text(JUDGE)
+    given = ("finetune", "instruct", sums / "run", sums / "tasks.jsonl", "--records", "alpaca", "--output", out)
+    given += ("--work", tmp_path / "work", "--set", "train.steps=90", "--set", "train.lr=0.01", "--judge")
+    done = call(*given, f"{sys.executable} {judge}")
+    assert "held-out prompts" in done.stdout and "validation" in done.stderr
+    made = {"model.json", "loss.png", "responses.jsonl", "scores.jsonl", "chat_template.jinja", "gristmill.json"}
+    assert made <= set(os.listdir(out))
+    lines = [json.loads(line) for line in (out / "scores.jsonl").read_text().splitlines()]
+    assert set(lines[0]) == {"id", "prompt", "reference", "response", "score"}
+    assert sum(line["score"] for line in lines) >= 0.9 * len(lines)
+    assert "printed 0 scores" in str(complaint(*given, f"{sys.executable} -c pass"))
+    talk = ["chat", str(out), "--set", "sample.temperature=0"]
+    said = CliRunner().invoke(group, talk, input="Say flour.\n\nSay corn.\n")
+    assert said.stdout == "flour\ncorn\n", said.output
+
+
+def test_records_without_roles_are_one_line(sums, tmp_path):
+    error = complaint(
+        "finetune", "instruct", sums / "run", sums / "tokenizer", "--output", tmp_path / "out", "--work", tmp_path / "w"
+    )
+    assert "--records" in str(error) or "no 'text'" in str(error)
+    assert "name its template by --template" in str(complaint("chat", sums / "run"))
