@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from gristmill.filters.core.batch import Batch
 from gristmill.filters.core.filter import GUESS, LANGUAGE, PROBABILITY, Filter, Rule
-from gristmill.filters.langid.labels import UNKNOWN, language_of
+from gristmill.filters.langid.labels import UNKNOWN, is_code, language_of
 from gristmill.filters.langid.models import ENSEMBLE, check_model_name, load_model
 from gristmill.filters.langid.preprocess import sample_slices
 from gristmill.pipelines.ragged import Ragged
@@ -49,13 +49,15 @@ class Language(Filter):
         for language in languages:
             if language != language_of(language):
                 raise ValueError(f"no model gives the label {language!r}; write {language_of(language)!r}")
+            if not is_code(language):
+                raise ValueError(f"no language {language!r}, expected ISO 639-1 codes such as 'en'")
         return languages
 
     def measure(self, batch: Batch) -> pl.DataFrame:
         """Return four columns; a blank document has label ``und`` and probability 0.
 
         - ``label`` and ``probability``: the most probable language;
-        - ``allowed_probability``: the probability if the language is allowed, else 0;
+        - ``allowed_probability``: the probability if the language is allowed, else -1, which no threshold allows;
         - ``confident_label``: the label for later steps, ``und`` below ``confident_probability``.
 
         A document whose input has a declared `language` has that label, with probability 1.
@@ -71,7 +73,7 @@ class Language(Filter):
             {
                 "label": pl.Series(label, dtype=pl.String),
                 "probability": probability,
-                "allowed_probability": np.where(allowed, probability, 0.0),
+                "allowed_probability": np.where(allowed, probability, -1.0),
                 "confident_label": pl.Series(np.where(confident, label, UNKNOWN), dtype=pl.String),
             }
         )

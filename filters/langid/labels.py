@@ -43,3 +43,14 @@ OTHER = """
 """
 
 SAME = dict(pair.split(":") for pair in (ISO_639_3 + OTHER).split())
+
+
+def is_code(label: str) -> bool:
+    """Return True for two letters that ISO 639-1 has or had, and for any three.
+
+    >>> is_code("de"), is_code("yue"), is_code("qq"), is_code("german")
+    (True, True, False, False)
+    """
+    if not (label.isascii() and label.islower() and label.isalpha()):
+        return False
+    return len(label) == 3 or (len(label) == 2 and (label in SAME or label in SAME.values()))

@@ -13,6 +13,7 @@ import numpy as np
 
 from gristmill.filters.ngram.radix_sort import add_equal, merge, pack, sort_keys
 from gristmill.filters.ngram.token_stream import BEGIN
+from gristmill.pipelines.storage.files import mapped_array
 
 BYTES_PER_TOKEN = 40  # of a block: both halves of a key, twice, and a count
 MIN_BLOCK = 1 << 10  # tokens
@@ -100,7 +101,7 @@ def _spill(run: SortedRun, scratch: Path, number: int) -> SortedRun:
 def _merge_runs(a: SortedRun, b: SortedRun, scratch: Path, number: int) -> SortedRun:
     most = a.counts.size + b.counts.size
     paths = [scratch / f"merged-{number}-{part}" for part in SortedRun._fields]
-    out = [np.memmap(path, kind, "w+", shape=most) for path, kind in zip(paths, KINDS, strict=True)]
+    out = [mapped_array(path, kind, most) for path, kind in zip(paths, KINDS, strict=True)]
     n = merge(*a, *b, *out)
     for array in (*a, *b):
         if isinstance(array, np.memmap):

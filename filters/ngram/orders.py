@@ -16,6 +16,7 @@ from gristmill.filters.ngram.radix_sort import DIGITS
 from gristmill.filters.ngram.token_stream import BEGIN
 from gristmill.pipelines.kernels.hashing import U64
 from gristmill.pipelines.kernels.intrinsics import allocating_kernel, inline_kernel, kernel
+from gristmill.pipelines.storage.files import mapped_array
 
 
 class Order(NamedTuple):
@@ -57,8 +58,8 @@ def split_orders(ngrams: SortedRun, order: int, bits: int, vocabulary: int, scra
     _count_orders(*ngrams[:2], order, bits, sizes)
     sizes[1] = vocabulary
     first = np.concatenate(([0], np.cumsum(sizes)))
-    shape = max(int(first[-1]), 1)
-    columns = [np.memmap(_column(scratch, name), np.uint32, "w+", shape=shape) for name in Order._fields]
+    size = max(int(first[-1]), 1)
+    columns = [mapped_array(_column(scratch, name), np.uint32, size) for name in Order._fields]
     _fill(*ngrams, order, bits, first, *columns)
     return Orders(scratch, first)
 

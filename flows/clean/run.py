@@ -37,7 +37,7 @@ def clean(
 
     Finished work that still fits is not repeated. ``done`` is called with all finished folders at the end.
     """
-    check_paths(recipe.input)
+    check_paths(recipe.input, str(work))
     check_measures(recipe.columns, recipe.steps, recipe.words, "[output]")
     for step in recipe.steps.values():
         if isinstance(step, RecordedFilter | RecordedStep):

@@ -1,11 +1,13 @@
 """The tables `[input]` and `[[input]]` of a recipe: one table of settings, or several in any order."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gristmill.pipelines.errors import RecipeError
-from gristmill.pipelines.inputs.inputs import InputSettings, name_of
+from gristmill.pipelines.errors import InputError, RecipeError
+from gristmill.pipelines.inputs.inputs import InputSettings, clean_folder, name_of
+from gristmill.pipelines.inputs.listing import printable
 from gristmill.pipelines.plugins import entry_point, entry_point_names
 from gristmill.pipelines.settings import nearest, read_settings, shown
 
@@ -53,13 +55,19 @@ def other_input(inputs: Inputs, paths: Sequence[str]) -> InputSettings:
     return settings.model_copy(update={"paths": list(paths)})
 
 
-def check_paths(inputs: Inputs) -> None:
-    """Raise RecipeError for an input that names no file."""
+def check_paths(inputs: Inputs, work: str) -> None:
+    """Raise RecipeError for an input that names no file, and InputError for one that names the local folder ``work``.
+
+    Nothing has been written there yet: a run that finds this later leaves its record among the user's files.
+    """
     for number, settings in enumerate(inputs):
         if not settings.paths and len(inputs) == 1:
             raise RecipeError("nothing to read: name files by --input, or by paths under [input] in the recipe")
         if not settings.paths:
             raise RecipeError(f"nothing to read: {name_of(number, inputs)} has no paths; name its files there")
+        for path in map(clean_folder, settings.paths):
+            if os.path.realpath(path) == os.path.realpath(work):
+                raise InputError(f"{printable(path)} is written by this run; name a folder in it, or another --output")
 
 
 def inputs_table(inputs: Inputs, **options: Any) -> dict[str, Any] | list[dict[str, Any]]:

@@ -25,7 +25,7 @@ from upath import UPath
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.progress import watched
 from gristmill.pipelines.sources import code_of
-from gristmill.pipelines.storage.files import verify_files
+from gristmill.pipelines.storage.files import told, verify_files
 from gristmill.pipelines.storage.manifest import (
     Manifest,
     Part,
@@ -180,7 +180,7 @@ def run_job(job: Job) -> list[Part]:
     try:
         return retry(lambda: _run_job(job), job.title)
     except OSError as error:
-        raise WorkError(f"{job.title}: {error}; finished parts are kept; correct the cause and run again") from error
+        raise WorkError(f"{job.title}: {told(error)}; finished parts are kept; run again") from error
     finally:
         release_memory()
 
@@ -245,7 +245,7 @@ def run_step(step: Step, engine: Engine = run_serial, progress: Progress | None 
         try:
             step.done(manifests | made)
         except OSError as error:
-            raise WorkError(f"{step.title}: {error}; correct the cause and run again") from error
+            raise WorkError(f"{step.title}: {told(error)}; run again") from error
         for folder, manifest in made.items():
             manifest.write(folder)
         manifests |= made

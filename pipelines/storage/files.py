@@ -1,5 +1,6 @@
 """Paths on any file system, atomic writes, and checksums."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -7,12 +8,14 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from io import BufferedIOBase
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
+import numpy as np
 from upath import UPath
 
 from gristmill.pipelines.errors import WorkError
 
+FULL = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
 TEMPORARY = ".tmp-"  # part of the name of an unfinished file
 
 
@@ -61,6 +64,27 @@ def atomic_write(path: UPath) -> Iterator[BinaryIO]:
         with suppress(OSError):
             written.unlink()
         raise
+
+
+def told(error: OSError) -> str:
+    """Return what went wrong with which file, and what to do about it."""
+    place = "" if error.filename is None else f"{error.filename}: "
+    remedy = "free space or name another output" if error.errno in FULL else "correct the cause"
+    return f"{place}{error.strerror or error}; {remedy}"
+
+
+def mapped_array(path: str | os.PathLike, dtype: Any, size: int) -> np.ndarray:
+    """Create a file for an array of ``size`` > 0 values and map it for writing.
+
+    The space is taken first: on a full disk a mapped page that cannot be written would end the process (SIGBUS).
+    Raises OSError instead.
+    """
+    with open(path, "wb") as file:
+        if reserve := getattr(os, "posix_fallocate", None):  # macOS has none
+            reserve(file.fileno(), 0, size * np.dtype(dtype).itemsize)
+        else:
+            file.truncate(size * np.dtype(dtype).itemsize)
+    return np.memmap(path, dtype, "r+", shape=size)
 
 
 @contextmanager

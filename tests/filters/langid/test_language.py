@@ -65,7 +65,14 @@ def test_only_allowed_languages_keep_their_probability():
     found = Language(languages=["de", "zh"]).measure(batch(*SENTENCES.values()))
     allowed = found["label"].is_in(["de", "zh"])
     assert found.filter(allowed)["allowed_probability"].equals(found.filter(allowed)["probability"], check_names=False)
-    assert found.filter(~allowed)["allowed_probability"].sum() == 0
+    assert set(found.filter(~allowed)["allowed_probability"]) == {-1}
+
+
+def test_a_language_that_is_not_allowed_goes_at_any_threshold():
+    step = Language(languages=["de"], min_probability=0)
+    measures = step.measure(batch(SENTENCES["de"], SENTENCES["en"], ""))
+    broken = decide(step, measures, np.array([""] * 3, object)).to_list()
+    assert [not each for each in broken] == [True, False, False]
 
 
 @pytest.mark.parametrize(("probability", "label"), [(CONFIDENT_PROBABILITY, "en"), (0.649, "und")])
@@ -111,6 +118,8 @@ def test_the_rule_on_both_sides_of_its_line(settings, probability, label, stays)
     ("settings", "message"),
     [
         ({"model": "lid.175"}, "did you mean 'lid.176'"),
+        ({"languages": ["english"]}, "no language 'english', expected ISO 639-1 codes such as 'en'"),
+        ({"languages": ["qq"]}, "no language 'qq'"),
         ({"languages": ["eng"]}, "no model gives the label 'eng'; write 'en'"),
         ({"min_probabilities": {"zh-TW": 0.5}}, "no model gives the label 'zh-TW'; write 'zh'"),
         ({"min_probability": 1.5}, "less than or equal to 1"),

@@ -11,6 +11,7 @@ from corpora import documents, tree, write_jsonl
 from gristmill.flows.clean.recipe import read_recipe
 from gristmill.flows.clean.run import clean
 from gristmill.flows.engine.engines import engine
+from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.storage.files import to_path
 
 RESULTS = ("clean", "removed", "ledger")
@@ -166,3 +167,10 @@ def test_a_corpus_of_rejects_alone_ends_well(tmp_path, run):
     summary = run(tmp_path / "work", tmp_path / "raw", changes=["input.max_reject_fraction=1.0"])
     assert (summary["documents_in"], summary["rejects"], summary["clean"]) == (3, 3, 0)
     assert np.all([path.name == "manifest.json" for path in (tmp_path / "work" / "clean").iterdir()])
+
+
+def test_an_output_that_is_the_input_is_refused_and_untouched(corpus, run):
+    before = sorted(path.name for path in corpus.iterdir())
+    with pytest.raises(InputError, match="is written by this run; name a folder in it, or another --output"):
+        run(corpus, corpus)
+    assert sorted(path.name for path in corpus.iterdir()) == before
