@@ -86,6 +86,9 @@ def _complaint(kind: type[Settings], error: ErrorDetails) -> str:
         return f"no setting {shown(path)}; {nearest(key, sorted(_fields(kind, outer)))}"
     found = "" if error["type"] == "missing" else f", found {shown(error['input'])}"
     message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "list_type" and isinstance(error["input"], str):
+        items = ", ".join(f'"{item.strip()}"' for item in error["input"].split(","))
+        message = f"expected a list, such as [{items}]"
     return f"{path}: {message}{found}" if path else message
 
 

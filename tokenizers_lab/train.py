@@ -55,7 +55,7 @@ class UnigramSettings(Settings):
 
 
 class TokenizerSettings(Settings):
-    """Settings of ``gristmill tokenizer train``; None takes the default of the algorithm."""
+    """Settings of ``gristmill tokenizer train``; without a value: the default of the algorithm."""
 
     algorithm: Literal["bpe", "superbpe", "wordpiece", "unigram", "words", "chars"] = "bpe"
     pretokenizer: str | None = None

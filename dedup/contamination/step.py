@@ -63,7 +63,7 @@ class Contamination(CorpusStep):
     threshold: float = Field(0.35, gt=0, le=1)  # share of the item's weight; low, since rare n-grams weigh more
     max_documents: float = Field(0.0005, gt=0, le=1)  # share of the corpus that may contain an item of one n-gram
     min_words_left: int = Field(10, ge=0)  # in a document with cuts
-    question: str | None = None  # dotted name of the field, such as "doc.query"; None: FIELD_NAMES
+    question: str | None = None  # dotted name of the field, such as "doc.query"; None: by its usual names
     choices: str | None = None
     answer: str | None = None
     id: str | None = None

@@ -23,7 +23,7 @@ from gristmill.pipelines.storage.manifest import Manifest, require_finished
 from gristmill.pipelines.storage.sealed import read_sealed, write_sealed
 from gristmill.pipelines.storage.shards import read_shard, shards_of
 
-REMEDY = "`gristmill clean RECIPE --input … --output WORK` makes it"  # for a run that is missing or unfinished
+REMEDY = "`gristmill run RECIPE --output WORK` or `gristmill clean` makes it"  # for a run that is missing or unfinished
 
 
 def clean(

@@ -35,6 +35,8 @@ def init(name, languages, pii, against, paths, text, html):
 
     from gristmill.flows.project.starter import write_starter
 
+    if text is not None and html is not None:
+        raise click.UsageError("--text and --html name the same thing in two ways; write an [[input]] for each")
     wanted = [code.strip() for code in languages.split(",")] if languages is not None else []
     columns = {key: column for key, column in (("text", text), ("html", html)) if column is not None}
     written = write_starter(name, wanted, pii, against, paths, Path(), columns)

@@ -33,9 +33,10 @@ def say_violations(violations: list[dict]) -> None:
 
 
 def say_measures(measures: dict[str, dict]) -> None:
-    """Print the measures of a document, one step per line."""
+    """Print the measures of a document, one step per line; signatures and positions are left to ``--json``."""
     for step, values in measures.items():
-        numbers = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in values.items()}
+        shown = {key: value for key, value in values.items() if not isinstance(value, list | bytes)}  # no signatures
+        numbers = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in shown.items()}
         say(f"  {step}  " + "  ".join(f"{key} {n}" for key, n in numbers.items()), dim=True)
 
 

@@ -24,6 +24,9 @@ from gristmill.pipelines.steps.decisions import survivors
 from gristmill.pipelines.storage.manifest import Manifest
 
 
+TOTALS = 2  # rows before those of the rules
+
+
 class Recount(NamedTuple):
     """Summary of a run, and its summary under other thresholds."""
 
@@ -42,9 +45,13 @@ class Recount(NamedTuple):
                     yield f"  {step}.{rule}", *counts
 
     def __str__(self) -> str:
-        lines = [f"{'':32}{'now':>12}{'then':>12}{'change':>12}"]
-        lines += [f"{name:32}{now:>12,}{then:>12,}{then - now:>+12,}" for name, now, then in self.rows()]
-        return "\n".join(lines)
+        rows = list(self.rows())
+        changed = [row for k, row in enumerate(rows) if k < TOTALS or row[1] != row[2]]
+        wide = max(len(name) for name, *_ in changed)
+        lines = [f"{'':{wide}}{'now':>12}{'then':>12}{'change':>12}"]
+        lines += [f"{name:{wide}}{now:>12,}{then:>12,}{then - now:>+12,}" for name, now, then in changed]
+        same = len(rows) - len(changed)
+        return "\n".join(lines + [f"  {same:,} more rules remove as many as before"] * (same > 0))
 
 
 def what_if(work: UPath, changes: tuple[str, ...]) -> Recount:

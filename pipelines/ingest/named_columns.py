@@ -3,6 +3,7 @@
 A column that some files lack is no error: their records without a text are rejects.
 """
 
+import difflib
 from collections.abc import Iterable
 
 from gristmill.pipelines.errors import InputError
@@ -13,9 +14,9 @@ from gristmill.pipelines.plugins import Plugin
 from gristmill.pipelines.readers import FORMATS
 from gristmill.pipelines.readers.context import ReadContext
 from gristmill.pipelines.readers.streaming import CorruptStream
-from gristmill.pipelines.settings import nearest
 
 FILES, RECORDS = 8, 100  # that are read to find the names
+SHOWN = 20  # columns in a message
 
 
 class _Enough(Exception):
@@ -49,7 +50,11 @@ def check_columns(settings: InputSettings, files: list[File], where: str, own: P
             return
     if seen:
         key, name = missing[0]
-        raise InputError(f"{where}: {key}: no column {name!r} in {_shown(tables)}; {nearest(name, sorted(seen))}")
+        names = sorted(seen)
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        columns = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+        raise InputError(f"{where}: {key}: no column {name!r} in {_shown(tables)}; {hint}its columns: {columns}")
 
 
 def _names(settings: InputSettings, file: File, own: Plugin | None) -> set[str]:

@@ -25,7 +25,7 @@ LEVEL, FAST = 3, 1  # of zstd. FAST is for intermediate shards: half the time to
 
 def list_shards(folder: UPath) -> list[UPath]:
     """List the shards of a finished folder by name. Raises WorkError if the folder is unfinished."""
-    remedy = "`gristmill clean RECIPE --input … --output WORK` makes it"
+    remedy = "`gristmill run RECIPE --output WORK` or `gristmill clean` makes it"
     return [folder / name for name in sorted(require_finished(folder, remedy).files) if name.endswith(".parquet")]
 
 

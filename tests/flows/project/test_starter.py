@@ -102,6 +102,7 @@ def test_columns_are_looked_up_before_the_recipe_is_written(elsewhere):
     write_jsonl(elsewhere / "pages.jsonl", [{"html": "<p>The mill.</p>", "url": "https://mill.org"}])
     init = ["init", "web", "--input", "pages.jsonl"]
     assert run(init) == 2 and run([*init, "--text", "htlm"]) == 2 and not (elsewhere / "web.toml").exists()
+    assert run([*init, "--html", "html", "--text", "url"]) == 2
     assert run([*init, "--html", "html"]) == 0
     assert read_recipe("web.toml").input[0].html == "html"
     assert run(["init", "two", "--input", "nowhere.jsonl"]) == 2

@@ -11,8 +11,8 @@ HALF = {"max_reject_fraction": 0.5}
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"text": "txt"}, r"^\[input\]: text: no column 'txt' in a.jsonl; did you mean 'text'\?"),
-        ({"html": "page"}, "html: no column 'page' in a.jsonl; there is labels, text, url"),
+        ({"text": "txt"}, r"^\[input\]: text: no column 'txt' in a.jsonl; did you mean 'text'\? its columns: labels, text, url"),
+        ({"html": "page"}, "html: no column 'page' in a.jsonl; its columns: labels, text, url"),
         ({"id": "key"}, "id: no column 'key'"),
         ({"source_column": "uri"}, "source_column: no column 'uri' in a.jsonl; did you mean 'url'"),
         ({"drop": ["label"]}, "drop: no column 'label' in a.jsonl; did you mean 'labels'"),

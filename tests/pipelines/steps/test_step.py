@@ -100,7 +100,7 @@ def test_an_error_of_the_file_system_at_the_end_of_a_step_is_one_line(folder):
         (folder / "gone").read_bytes()
 
     step = dataclasses.replace(step_over(folder, {"a": "1"}), done=done)
-    with pytest.raises(WorkError, match=r"test: .*No such file .*gone.*; correct the cause; run again"):
+    with pytest.raises(WorkError, match=r"test: .*gone: No such file or directory; correct the cause; run again"):
         run_step(step)
     assert run_step(step_over(folder, {"a": "1"})).jobs_run == 0
 
