@@ -159,7 +159,8 @@ def describe(error: BaseException, plugin: Plugin | None) -> str:
         places.append((error.filename or "", error.lineno or 1))
     file = _file_of(plugin) if plugin else places[-1][0] if places else ""
     lines = [f", line {line}" for name, line in places if name == file]
-    message = " ".join(str(error).split())[:MESSAGE]
+    said = error.msg if isinstance(error, SyntaxError) else str(error)  # its text repeats the place
+    message = " ".join(said.split())[:MESSAGE]
     return f"{type(error).__name__}: {message} ({Path(file).name}{lines[-1] if lines else ''})"
 
 

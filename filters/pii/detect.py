@@ -37,7 +37,7 @@ TYPES = (
     "date_of_birth",
     "phone",
 )
-ON_REQUEST = (*names_addresses.FINDERS,)  # their rules cost precision, and read every word
+ON_REQUEST = (*names_addresses.FINDERS,)  # their rules miss most and cost precision, and read every word
 
 # Kind of window -> its rules, each with the types that it may find.
 TYPES_BY_RULE: dict[int, dict[Rule, str]] = {

@@ -23,8 +23,8 @@ from gristmill.pipelines.steps.corpus_step import CorpusStep, decide_inline
 from gristmill.pipelines.steps.decisions import survivors
 from gristmill.pipelines.storage.manifest import Manifest
 
-
 TOTALS = 2  # rows before those of the rules
+WIDTH = 32  # of the first column, unless a name is longer
 
 
 class Recount(NamedTuple):
@@ -47,7 +47,7 @@ class Recount(NamedTuple):
     def __str__(self) -> str:
         rows = list(self.rows())
         changed = [row for k, row in enumerate(rows) if k < TOTALS or row[1] != row[2]]
-        wide = max(len(name) for name, *_ in changed)
+        wide = max(WIDTH, *(len(name) for name, *_ in changed))
         lines = [f"{'':{wide}}{'now':>12}{'then':>12}{'change':>12}"]
         lines += [f"{name:{wide}}{now:>12,}{then:>12,}{then - now:>+12,}" for name, now, then in changed]
         same = len(rows) - len(changed)

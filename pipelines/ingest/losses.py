@@ -61,7 +61,8 @@ def check_losses(folder: UPath, manifests: dict[UPath, Manifest], all_bytes: int
         why = "; ".join(map(str, lost[:3]))
     else:
         return
-    raise TooManyRejects(f"{problem}, more than max_reject_fraction = {max_fraction:g} of [input]: {why}; all are in {folder}")
+    limit = f"more than max_reject_fraction = {max_fraction:g} of [input]"
+    raise TooManyRejects(f"{problem}, {limit}: {why}; all are in {folder}")
 
 
 def _reasons(folder: UPath, manifest: Manifest) -> str:

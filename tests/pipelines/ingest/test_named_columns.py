@@ -11,7 +11,10 @@ HALF = {"max_reject_fraction": 0.5}
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"text": "txt"}, r"^\[input\]: text: no column 'txt' in a.jsonl; did you mean 'text'\? its columns: labels, text, url"),
+        (
+            {"text": "txt"},
+            r"^\[input\]: text: no column 'txt' in a.jsonl; did you mean 'text'\? its columns: labels, text",
+        ),
         ({"html": "page"}, "html: no column 'page' in a.jsonl; its columns: labels, text, url"),
         ({"id": "key"}, "id: no column 'key'"),
         ({"source_column": "uri"}, "source_column: no column 'uri' in a.jsonl; did you mean 'url'"),
