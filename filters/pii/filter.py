@@ -47,7 +47,7 @@ class PiiFilter(Rewriter):
         "columns",
     )
 
-    # Without person and street_address: their rules miss most, and cost precision. ["+person", "-phone"] changes the default.
+    # Without person and street_address, whose rules miss most. ["+person", "-phone"] changes the default.
     types: list[Type] = [*TYPES]
     # Addresses that are not public (10.0.0.1, multicast) count after a word such as "login from" or "client"; with all,
     # everywhere. Loopback and documentation never count.

@@ -61,7 +61,7 @@ def check_losses(folder: UPath, manifests: dict[UPath, Manifest], all_bytes: int
         why = "; ".join(map(str, lost[:3]))
     else:
         return
-    limit = f"more than max_reject_fraction = {max_fraction:g} of [input]"
+    limit = f"more than input.max_reject_fraction = {max_fraction:g}"
     raise TooManyRejects(f"{problem}, {limit}: {why}; all are in {folder}")
 
 
