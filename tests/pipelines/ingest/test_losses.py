@@ -85,8 +85,8 @@ def test_the_fraction_is_of_all_bytes(tmp_path):
     with pytest.raises(TooManyRejects) as stop:
         ingest(tmp_path / "work", raw, max_reject_fraction=0.29)
     assert str(stop.value).startswith(
-        "600 of 2,000 bytes count as lost, in 2 broken files, more than input.max_reject_fraction = 0.29: b.jsonl.gz was "
-        "not read to its end, 400 of 400 bytes (100.0 %) count as lost: damaged gz:"
+        "600 of 2,000 bytes count as lost, in 2 broken files, more than input.max_reject_fraction = 0.29: "
+        "b.jsonl.gz was not read to its end, 400 of 400 bytes (100.0 %) count as lost: damaged gz:"
     )
     ingest(tmp_path / "work", raw, max_reject_fraction=0.34)
     assert [(file.file, file.lost_bytes) for file in lost(tmp_path / "work")] == [
