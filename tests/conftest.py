@@ -30,6 +30,12 @@ settings.register_profile(
 settings.load_profile("gristmill")
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with the files of slow tests: a worker that ends with one works alone."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real text for development; no part of the product, so its absence skips."""
