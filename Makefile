@@ -6,8 +6,9 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 ROOMS := pipelines filters dedup tokenizers_lab pretrain flows
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
 	--max-worker-restart 0
+CHECKS := tests/test_layers.py tests/test_prose.py tests/test_doctests.py
 
-.PHONY: install develop namespace run check quick test coverage dist docs lint lock peers interop
+.PHONY: install develop namespace run check style types sentences quick test coverage dist docs lint lock peers interop
 
 install: .venv/installed
 
@@ -44,19 +45,26 @@ run: install
 	$(BIN)/gristmill generate work/runs/nano --prompt "The"
 	$(BIN)/gristmill report work
 
-# Before each commit, in a minute: lint, format, types, layers, sentences, examples in docstrings.
-check: develop
+# Before each commit, in a minute (`make --jobs 2 check`: less): lint, format, types, layers, sentences, examples in
+# docstrings.
+check: style types sentences
+
+style: develop
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: develop
 	$(BIN)/python -m mypy
-	$(BIN)/python -m pytest --quiet tests/test_layers.py tests/test_prose.py tests/test_doctests.py
+
+sentences: develop
+	$(BIN)/python -m pytest --quiet $(CHECKS)
 
 # Tests that take less than ten seconds and start no Prefect server.
 quick: develop
 	$(PYTEST) -m "not slow and not flow"
 
 test: check
-	$(PYTEST) --durations 20
+	$(PYTEST) --durations 20 $(addprefix --ignore=,$(CHECKS))
 
 # Percent of lines that the tests run, for each room. Kernels are left out: compiled, they leave no trace, and without
 # compilation the tests take hours. Their twins in tests/reference and tools/mutate.py answer for them.

@@ -1,5 +1,6 @@
 """What tests share: where development data lies, Hypothesis profiles, small builders."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -7,12 +8,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from corpora import RECIPE, documents, write_jsonl
 from hypothesis import HealthCheck, settings
 
+from gristmill.flows import cli
 from tests.undeclared import _undeclared_inputs_are_hidden  # noqa: F401, a fixture of every test
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+os.environ["OMP_NUM_THREADS"] = "1"  # two threads of torch on a busy machine are 10 to 20 times slower
 
 # A kernel's first example compiles it, so no deadline; more examples by GRISTMILL_EXAMPLES.
 settings.register_profile(
@@ -23,6 +28,12 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("gristmill")
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files of slow tests: a worker that ends with one works alone."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +76,18 @@ def recipe(tmp_path):
 
 @pytest.fixture
 def gristmill():
+    """Run the command in this process: a process of its own imports for 2 CPU s."""
+
+    def run(*arguments, cwd=REPOSITORY):
+        with CliRunner().isolation() as (stdout, stderr, _), contextlib.chdir(cwd):
+            code = cli.run([*map(str, arguments)])
+        return subprocess.CompletedProcess(arguments, code, *(each.getvalue().decode() for each in (stdout, stderr)))
+
+    return run
+
+
+@pytest.fixture
+def gristmill_process():
     """Run the command in a process of its own, as a user does."""
 
     def run(*arguments, cwd=REPOSITORY, **options):

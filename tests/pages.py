@@ -6,8 +6,10 @@ Blocks without a language show output, or commands that need another machine.
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
 
 import zstandard
@@ -16,6 +18,14 @@ from corpora import documents, write_jsonl
 REPOSITORY = Path(__file__).resolve().parents[1]
 HERE = Path(sys.executable).parent
 FILE = re.compile(r"\A# (\S+\.\w+)\n(.*)\Z", re.DOTALL)  # the first line of a block names the file
+PLAIN = re.compile(r"""gristmill ([^|<>$&;*?~"']|'[^']*'|"[^"$`]*")*""")  # a command that needs no shell
+TOGETHER = """
+import shlex, sys
+from gristmill.flows.cli import run
+for line in sys.argv[1:]:
+    if code := run(shlex.split(line)[1:]):
+        sys.exit(f"{line}: exit code {code}")
+"""
 
 
 def blocks(name: str) -> list[tuple[str, str]]:
@@ -33,17 +43,26 @@ def shell(line: str, folder: Path, programs: Path = HERE, **env: str) -> str:
     return done.stdout
 
 
+def run_lines(lines: list[str], folder: Path, programs: Path, **env: str) -> None:
+    """Run lines in order. Commands of this environment that need no shell share a process: most of them only import."""
+    for plain, each in groupby(lines, lambda line: programs == HERE and bool(PLAIN.fullmatch(line))):
+        for line in [shlex.join([sys.executable, "-c", TOGETHER, *each])] if plain else each:
+            shell(line, folder, programs, **env)
+
+
 def run_page(name: str, folder: Path, programs: Path = HERE, **env: str) -> None:
     """Run a page in a folder: its files and commands in order, then its Python blocks as one script."""
-    code = ""
+    code, lines = "", []
     for language, text in blocks(name):
         if found := FILE.match(text):
+            run_lines(lines, folder, programs, **env)
+            lines = []
             (folder / found[1]).write_text(found[2], "utf-8")
         elif language == "sh":
-            for line in text.splitlines():
-                shell(line, folder, programs, **env)
+            lines += text.splitlines()
         elif language == "python":
             code += text
+    run_lines(lines, folder, programs, **env)
     if code:
         (folder / "page.py").write_text(code, "utf-8")
         shell("python page.py", folder, programs, **env)

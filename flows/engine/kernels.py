@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -55,26 +56,33 @@ def listed_kernels() -> list[tuple[str, str, str]]:
 
 
 def _compile(kernels: list[tuple[str, str, str]], console: Console) -> None:
+    """Compile the kernels of each folder in one job: what they share compiles in one worker, not in each.
+
+    The last folders come first, as tokenizers_lab has the largest kernels.
+    """
     began, progress = time.perf_counter(), RichProgress(console)
     console.print(f"Compiling {len(kernels)} kernels for this processor, once.")
-    progress.start("compiling", len(kernels), 0)
+    folders = groupby(kernels, lambda kernel: kernel[0].rpartition(".")[0])
+    jobs = [Job(compile_kernels, ([*each],), ()) for _, each in folders][::-1]
+    progress.start("compiling", len(jobs), 0)
     try:
         with engine() as run:
-            for job, _ in run([Job(compile_kernel, kernel, ()) for kernel in kernels]):
+            for job, _ in run(jobs):
                 progress.advance(job)
     finally:
         progress.stop()
     console.print(f"Compiled them in {time.perf_counter() - began:.0f} s.")
 
 
-def compile_kernel(module: str, kernel: str, kinds: str, outputs: tuple = ()) -> list:
-    """Compile a kernel, or load it from the cache. Raises WorkError if the result cannot be kept."""
-    dispatcher, arguments = eval(kernel, vars(import_module(module))), parse(kinds)
-    with no_collection():
-        dispatcher.compile(arguments)
-    path = dispatcher._cache.path(arguments)
-    if not path or not path.exists():
-        raise WorkError(f"compiled kernels cannot be kept: {path} cannot be written")
+def compile_kernels(kernels: list[tuple[str, str, str]], outputs: tuple = ()) -> list:
+    """Compile kernels, or load them from the cache. Raises WorkError if the result cannot be kept."""
+    for module, kernel, kinds in kernels:
+        dispatcher, arguments = eval(kernel, vars(import_module(module))), parse(kinds)
+        with no_collection():
+            dispatcher.compile(arguments)
+        path = dispatcher._cache.path(arguments)
+        if not path or not path.exists():
+            raise WorkError(f"compiled kernels cannot be kept: {path} cannot be written")
     return []
 
 

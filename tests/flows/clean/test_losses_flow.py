@@ -15,11 +15,11 @@ def result(work):
     return {name: data for name, data in tree(work, ".").items() if name not in ("run.json", "log.jsonl")}
 
 
-def test_a_run_over_the_current_folder_is_repeated_with_equal_bytes(corpus, recipe, gristmill):
+def test_a_run_over_the_current_folder_is_repeated_with_equal_bytes(corpus, recipe, gristmill_process):
     (corpus / "README.md").write_text("# A dataset")
     runs = []
     for _ in range(3):
-        run = gristmill("clean", recipe, "--input", ".", "--workers", "1", cwd=corpus)
+        run = gristmill_process("clean", recipe, "--input", ".", "--workers", "1", cwd=corpus)
         assert run.returncode == 0, run.stderr
         runs.append((run, result(corpus / "work")))
     (first, made), *again = runs

@@ -265,7 +265,7 @@ def test_a_step_over_the_corpus_in_a_file(mill):
         what_if(mill.work, ("longest.keep=2",))
 
 
-def test_workers_are_spawned_with_the_code(mill, gristmill):
+def test_workers_are_spawned_with_the_code(mill, gristmill_process):
     write_jsonl(mill.folder / "more.jsonl", [{"text": f"Now {i}!"} for i in range(400)])
     command = [
         "clean",
@@ -275,10 +275,10 @@ def test_workers_are_spawned_with_the_code(mill, gristmill):
         "--set",
         "input.work_unit_bytes=2000",
     ]
-    done = gristmill(*command, "--output", mill.folder / "by-two", "--workers", 2)
+    done = gristmill_process(*command, "--output", mill.folder / "by-two", "--workers", 2)
     assert done.returncode == 0, done.stderr
     assert orjson.loads((mill.folder / "by-two" / "summary.json").read_bytes())["removed"] == 400
     mill.code(SHOUTY.replace("doc.text.count", "doc.text.cont"))
-    done = gristmill(*command, "--output", mill.folder / "by-two", "--workers", 2)
+    done = gristmill_process(*command, "--output", mill.folder / "by-two", "--workers", 2)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert "Error: [steps.shouty] fails on document 'more.jsonl:" in done.stderr and "line 11" in done.stderr

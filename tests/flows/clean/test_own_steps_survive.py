@@ -78,19 +78,19 @@ def raw(tmp_path):
 
 
 @pytest.mark.slow
-def test_killed_five_times_and_started_again(tmp_path, own_recipe, gristmill):
-    ledger = killed_and_whole(tmp_path, own_recipe, gristmill, 2)
+def test_killed_five_times_and_started_again(tmp_path, own_recipe, gristmill_process):
+    ledger = killed_and_whole(tmp_path, own_recipe, gristmill_process, 2)
     rules = {(rule["step"], rule["rule"]) for broken in ledger["violations"] for rule in broken}
     assert {("edu", "score_too_low"), ("shouty", "failed"), ("exact", "exact_duplicate")} <= rules
     assert {each["step"] for found in ledger["rewrites"] for each in found} == {"calm"}
 
 
 @pytest.mark.slow
-def test_dask_workers_need_no_file(tmp_path, own_recipe, raw, gristmill):
+def test_dask_workers_need_no_file(tmp_path, own_recipe, raw, gristmill_process):
     """The code is gone as soon as the command has read it; workers get its text with their jobs."""
     pytest.importorskip("distributed", reason="pip install 'gristmill[cluster]'")
     run = ["clean", own_recipe, "--input", raw, "--set", "input.work_unit_bytes=60000", "--output"]
-    here = gristmill(*run, tmp_path / "here", "--workers", 1)
+    here = gristmill_process(*run, tmp_path / "here", "--workers", 1)
     assert here.returncode == 0, here.stderr
     with dask_cluster(2) as (address, _):
         code = (
@@ -113,9 +113,9 @@ def test_dask_workers_need_no_file(tmp_path, own_recipe, raw, gristmill):
 
 @pytest.mark.flow
 @pytest.mark.slow
-def test_a_deployment_gives_the_same_bytes(tmp_path, own_recipe, raw, gristmill):
+def test_a_deployment_gives_the_same_bytes(tmp_path, own_recipe, raw, gristmill_process):
     command = ["clean", own_recipe, "--input", raw, "--output", tmp_path / "here"]
-    assert gristmill(*command).returncode == 0
+    assert gristmill_process(*command).returncode == 0
     parameters = {"recipe": str(own_recipe), "input": [str(raw)], "output": str(tmp_path / "flow"), "workers": 2}
     options = [text for key, value in parameters.items() for text in ("--param", f"{key}={json.dumps(value)}")]
     prefect = Path(sys.executable).with_name("prefect")

@@ -120,13 +120,13 @@ def test_a_target_that_cannot_be_written_is_one_line(gristmill, recipe, corpus, 
     assert "cannot write" in line
 
 
-def test_a_full_disk_is_one_line_and_the_run_goes_on_from_there(gristmill, recipe, corpus, tmp_path):
+def test_a_full_disk_is_one_line_and_the_run_goes_on_from_there(gristmill, gristmill_process, recipe, corpus, tmp_path):
     def full():  # stands for it: no file may grow past so many bytes, as on a disk with no more room
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
 
     run = ["clean", recipe, "--input", corpus, "--workers", 1, "--output"]
-    failed = gristmill(*run, tmp_path / "work", preexec_fn=full)
+    failed = gristmill_process(*run, tmp_path / "work", preexec_fn=full)
     assert failed.returncode == 2 and "File too large" in failed.stderr and "Traceback" not in failed.stderr
     assert gristmill(*run, tmp_path / "work").returncode == gristmill(*run, tmp_path / "fresh").returncode == 0
     results = ("documents", "clean", "removed", "ledger")

@@ -1,4 +1,4 @@
-"""The examples of docs/commands.md run as printed: every command, each in a process of its own."""
+"""The examples of docs/commands.md run as printed: every command."""
 
 import pytest
 from pages import prepare_pages, run_page

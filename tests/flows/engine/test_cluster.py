@@ -40,19 +40,19 @@ def test_a_dask_worker_killed_in_the_middle_changes_no_byte(gristmill, raw, reci
     assert tree(tmp_path / "dask", *RESULTS) == tree(tmp_path / "here", *RESULTS)
 
 
-def test_no_scheduler_is_one_line(gristmill, raw, recipe, tmp_path):
+def test_no_scheduler_is_one_line(gristmill_process, raw, recipe, tmp_path):
     pytest.importorskip("distributed", reason="pip install 'gristmill[cluster]'")
     address = f"dask:tcp://127.0.0.1:{free_port()}"
-    done = gristmill("clean", recipe, "--input", raw, "--output", tmp_path / "work", "--engine", address)
+    done = gristmill_process("clean", recipe, "--input", raw, "--output", tmp_path / "work", "--engine", address)
     assert done.returncode == 2
     assert "no Dask scheduler answers at tcp://127.0.0.1" in done.stderr.splitlines()[-1]
 
 
-def test_slurm_jobs_give_the_same_bytes(gristmill, corpus, recipe, tmp_path):
+def test_slurm_jobs_give_the_same_bytes(gristmill, gristmill_process, corpus, recipe, tmp_path):
     """With an sbatch that starts the job's script here, and the configuration that recipes/ holds."""
     pytest.importorskip("dask_jobqueue", reason="pip install 'gristmill[cluster]'")
     run = ["clean", recipe, "--input", corpus, "--workers", 1, "--output"]
-    refused = gristmill(*run, tmp_path / "none", "--engine", "slurm")
+    refused = gristmill_process(*run, tmp_path / "none", "--engine", "slurm")
     assert refused.returncode == 2 and "sbatch, which is not on this machine" in refused.stderr
     commands = {
         # the job's script is deleted as soon as sbatch has returned: SLURM keeps its own copy
@@ -68,13 +68,13 @@ def test_slurm_jobs_give_the_same_bytes(gristmill, corpus, recipe, tmp_path):
         "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
     }
     env |= {"DASK_JOBQUEUE__SLURM__PROCESSES": "1", "DASK_JOBQUEUE__SLURM__CORES": "1"}
-    done = gristmill(*run, tmp_path / "slurm", "--engine", "slurm", env=env)
+    done = gristmill_process(*run, tmp_path / "slurm", "--engine", "slurm", env=env)
     assert done.returncode == 0, done.stderr
     assert gristmill(*run, tmp_path / "here").returncode == 0
     assert tree(tmp_path / "slurm", *RESULTS) == tree(tmp_path / "here", *RESULTS)
 
 
-def test_a_work_folder_on_s3_holds_the_same_bytes(gristmill, corpus, recipe, tmp_path):
+def test_a_work_folder_on_s3_holds_the_same_bytes(gristmill, gristmill_process, corpus, recipe, tmp_path):
     pytest.importorskip("moto.server", reason="pip install 'moto[server]'")
     s3fs = pytest.importorskip("s3fs", reason="pip install 'gristmill[s3]'")
     port = free_port()
@@ -87,9 +87,9 @@ def test_a_work_folder_on_s3_holds_the_same_bytes(gristmill, corpus, recipe, tmp
         wait_for(port)
         store = s3fs.S3FileSystem(key="x", secret="x", endpoint_url=url)
         store.mkdir("mill")
-        done = gristmill(*run, "s3://mill/work", env=access)
+        done = gristmill_process(*run, "s3://mill/work", env=access)
         assert done.returncode == 0, done.stderr
-        again = gristmill(*run, "s3://mill/work", env=access)
+        again = gristmill_process(*run, "s3://mill/work", env=access)
         assert "Nothing to do" in again.stderr, again.stderr
         store.get("mill/work", str(tmp_path / "there"), recursive=True)
     assert tree(tmp_path / "there", *RESULTS) == tree(tmp_path / "here", *RESULTS)
