@@ -8,7 +8,7 @@ The texts that they are trained on are made here, unless a corpus is given.
 import argparse
 import random
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +26,6 @@ WORDS = [
 SPACES = [" "] * 12 + ["  ", "    ", "\t", "\n", "\n\n", "\r\n", "\n    ", "\u3000", "\xa0"]
 
 
-@cache
 def texts() -> list[str]:
     """Return the text that the tokenizers are trained on."""
     return ["".join(RNG.choice(WORDS) + RNG.choice(SPACES) for _ in range(40)) for _ in range(150)]
@@ -188,9 +187,7 @@ class Training(NamedTuple):
     size: int = 420
 
 
-@cache
-def small() -> Training:
-    return Training(texts())
+SMALL = Training(texts())
 
 
 def train_bpe(parts, alphabet: list[str], given: Training) -> Tokenizer:
@@ -214,21 +211,21 @@ def train_bpe(parts, alphabet: list[str], given: Training) -> Tokenizer:
     return made
 
 
-def byte_bpe(name: str, given: Training | None = None) -> Tokenizer:
+def byte_bpe(name: str, given: Training = SMALL) -> Tokenizer:
     """Return a BPE over bytes; bytes that UTF-8 never has are missing."""
     alphabet = sorted({*pre_tokenizers.ByteLevel.alphabet()} - {"À", "Á", "õ", "ÿ"})
-    made = train_bpe(BYTE_BPE[name], alphabet, given or small())
+    made = train_bpe(BYTE_BPE[name], alphabet, given)
     made.decoder = decoders.ByteLevel()
     if name in ("roberta", "bart-prefix"):
         made.post_processor = processors.RobertaProcessing(("</s>", 1), ("<s>", 0))
     return made
 
 
-def fallback_bpe(name: str, given: Training | None = None) -> Tokenizer:
+def fallback_bpe(name: str, given: Training = SMALL) -> Tokenizer:
     """Return a BPE over text whose spaces are ▁, where other characters become bytes."""
     normalizer, cut, flags, added = FALLBACK_BPE[name]
     words = pre_tokenizers.Metaspace("▁", "never", split=True)
-    made = train_bpe((normalizer, words, {}, added), [], given or small())
+    made = train_bpe((normalizer, words, {}, added), [], given)
     table = orjson.loads(made.to_str())
     model, old = table["model"], table["model"]["vocab"]
     rare = [piece for piece in old if len(piece) == 1 and ord(piece) > 0x2000 and piece != "▁"][::2]
@@ -253,22 +250,21 @@ def fallback_bpe(name: str, given: Training | None = None) -> Tokenizer:
 BERT_SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
-def wordpiece(lower: bool, strip: bool | None = None, given: Training | None = None) -> Tokenizer:
+def wordpiece(lower: bool, strip: bool | None = None, given: Training = SMALL) -> Tokenizer:
     """Return a BERT (GTE is one too)."""
-    training = given or small()
     made = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     made.normalizer = normalizers.BertNormalizer(lowercase=lower, strip_accents=strip)
     made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     made.train_from_iterator(
-        training.texts,
-        trainers.WordPieceTrainer(vocab_size=training.size, special_tokens=BERT_SPECIAL, show_progress=False),
+        given.texts,
+        trainers.WordPieceTrainer(vocab_size=given.size, special_tokens=BERT_SPECIAL, show_progress=False),
     )
     made.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     made.decoder = decoders.WordPiece()
     return made
 
 
-def clip(given: Training | None = None) -> Tokenizer:
+def clip(given: Training = SMALL) -> Tokenizer:
     """Return a CLIP: an end of word, text in lower case, spaces dropped."""
     pattern = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
     made = Tokenizer(models.BPE(end_of_word_suffix="</w>", unk_token="<|endoftext|>"))
@@ -276,11 +272,10 @@ def clip(given: Training | None = None) -> Tokenizer:
         [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
     )
     made.pre_tokenizer = sequence(split(pattern, "removed", True), byte_level())
-    training = given or small()
     made.train_from_iterator(
-        training.texts,
+        given.texts,
         trainers.BpeTrainer(
-            vocab_size=training.size + 280,  # each byte has two pieces
+            vocab_size=given.size + 280,  # each byte has two pieces
             special_tokens=["<|startoftext|>", "<|endoftext|>"],
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             end_of_word_suffix="</w>",
@@ -290,9 +285,9 @@ def clip(given: Training | None = None) -> Tokenizer:
     return made
 
 
-def unigram(kind: str, given: Training | None = None) -> Tokenizer:
+def unigram(kind: str, given: Training = SMALL) -> Tokenizer:
     """Return a unigram: T5's, XLM-R's or XLNet's parts."""
-    made, training = Tokenizer(models.Unigram()), given or small()
+    made = Tokenizer(models.Unigram())
     collapse = normalizers.Replace(Regex(" {2,}"), " ")
     quotes = normalizers.Replace("``", '"'), normalizers.Replace("''", '"')
     made.normalizer = {
@@ -304,9 +299,9 @@ def unigram(kind: str, given: Training | None = None) -> Tokenizer:
     }[kind]
     made.pre_tokenizer = sequence(pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace())
     made.train_from_iterator(
-        training.texts,
+        given.texts,
         trainers.UnigramTrainer(
-            vocab_size=training.size,
+            vocab_size=given.size,
             special_tokens=["<s>", "<pad>", "</s>", "<unk>"],
             unk_token="<unk>",
             show_progress=False,
@@ -315,12 +310,12 @@ def unigram(kind: str, given: Training | None = None) -> Tokenizer:
     return made
 
 
-def word_level(given: Training | None = None) -> Tokenizer:
+def word_level(given: Training = SMALL) -> Tokenizer:
     """Return a vocabulary of words."""
-    made, training = Tokenizer(models.WordLevel(unk_token="[UNK]")), given or small()
+    made = Tokenizer(models.WordLevel(unk_token="[UNK]"))
     made.pre_tokenizer = pre_tokenizers.Whitespace()
     made.train_from_iterator(
-        training.texts, trainers.WordLevelTrainer(vocab_size=60, special_tokens=["[UNK]"], show_progress=False)
+        given.texts, trainers.WordLevelTrainer(vocab_size=60, special_tokens=["[UNK]"], show_progress=False)
     )
     return made
 
@@ -345,7 +340,7 @@ def main() -> None:
     parser.add_argument("--corpus", nargs="*", default=[])
     parser.add_argument("--pieces", type=int, default=420)
     args = parser.parse_args()
-    training = Training(sample(args.corpus) if args.corpus else texts(), args.pieces)
+    training = Training(sample(args.corpus) if args.corpus else SMALL.texts, args.pieces)
     args.folder.mkdir(parents=True, exist_ok=True)
     for name, build in FAMILIES.items():
         build(given=training).save(str(args.folder / f"{name}.json"))

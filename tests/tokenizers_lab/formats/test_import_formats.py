@@ -23,7 +23,7 @@ from gristmill.tokenizers_lab.tokenizer import Tokenizer
 from tools import families
 
 BYTES = [bytes([byte]) for byte in range(256)]
-LINES = [line for text in families.texts() for line in text.splitlines() if line.strip()]
+LINES = [line for text in families.SMALL.texts for line in text.splitlines() if line.strip()]
 MERGED = [b"th", b"the", b" the", b"mi", b"mill", b" mill", b"in", b"ing", b"\n\n", b"12", "漢".encode(), b"  "]
 
 
