@@ -1,9 +1,9 @@
 """SuperBPE and parity-aware BPE against BPE: bytes per token of held-out novels, and tokens of 60 languages.
 
-    python -m benchmarks.better_tokenizers DATA [superwords] [parity]
+    python -m benchmarks.better_tokenizers DATA [superwords] [parity] [--english-mb 40]
 
 - *superwords*: BPE and SuperBPE of 32,000 pieces trained on seven eighths of the novels; bytes per token of the others.
-- *parity*: 40 MB of novels and the first half of the Universal Declaration of Human Rights in 60 languages, between
+- *parity*: megabytes of novels and the first half of the Universal Declaration of Human Rights in 60 languages, between
   2.5 and 60 kB each; tokens of its second half, which says the same in all of them. "Worst" and "mean" are tokens of a
   language, relative to those of English.
 """
@@ -23,7 +23,7 @@ from gristmill.pipelines.storage.files import to_path
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
 
 VOCABULARY = 32_000
-ENGLISH_BYTES, LEAST, LANGUAGES = 40_000_000, 5000, 60
+LEAST, LANGUAGES = 5000, 60  # bytes of half a declaration
 
 
 def trained(folder: Path, rows: list[dict], changes: tuple[str, ...] = (), **options: str) -> Tokenizer:
@@ -39,7 +39,7 @@ def tokens(tokenizer: Tokenizer, texts: list[str]) -> int:
     return int(tokenizer(Ragged.from_strings(texts)).data.size)
 
 
-def superwords(data: Path, folder: Path) -> None:
+def superwords(data: Path, folder: Path, english_mb: float) -> None:
     rows, held = [{"text": text} for text in novels(data, False)], novels(data, True)
     size, plain = sum(len(text.encode()) for text in held), 0.0
     for transition in (None, 0.9, 0.5):
@@ -64,8 +64,8 @@ def halves(text: str) -> tuple[str, str]:
     return "\n".join(lines[: len(lines) // 2]), "\n".join(lines[len(lines) // 2 :])
 
 
-def parity(data: Path, folder: Path) -> None:
-    found, rows, left = declarations(data), [], ENGLISH_BYTES
+def parity(data: Path, folder: Path, english_mb: float) -> None:
+    found, rows, left = declarations(data), [], int(english_mb * 1e6)
     for text in novels(data, False) + novels(data, True):
         rows.append({"text": text[:left], "language": "eng"})
         left -= len(rows[-1]["text"])
@@ -88,10 +88,11 @@ PARTS = {"superwords": superwords, "parity": parity}
 @click.command()
 @click.argument("data", type=click.Path(path_type=Path, exists=True))
 @click.argument("parts", nargs=-1, type=click.Choice([*PARTS]))
-def main(data: Path, parts: tuple[str, ...]) -> None:
+@click.option("--english-mb", default=40.0, show_default=True)
+def main(data: Path, parts: tuple[str, ...], english_mb: float) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in parts or PARTS:
-            PARTS[name](data, Path(folder))
+            PARTS[name](data, Path(folder), english_mb)
 
 
 if __name__ == "__main__":

@@ -79,13 +79,13 @@ def _prepared(name: str, argument: float) -> Path:
     return path
 
 
-def tokenizer(form: str) -> Path:
+def tokenizer(form: str, split: str = "gpt2") -> Path:
     """Return a byte-level BPE of 32,000 pieces: "folder", "hf" (tokenizer.json) or "tiktoken" (ranks)."""
-    folder = CACHE / "bpe"
+    folder = CACHE / f"bpe-{split}"
     if not folder.exists():
-        train = ("tokenizer", "train", english(40), "--pretokenizer", "gpt2", "--special", "<|endoftext|>")
+        train = ("tokenizer", "train", english(40), "--pretokenizer", split, "--special", "<|endoftext|>")
         _made(*train, "--set", "bpe.compat=tiktoken", "--output", folder)
-    path = {"folder": folder, "hf": CACHE / "tokenizer.json", "tiktoken": CACHE / "ranks.tiktoken"}[form]
+    path = {"folder": folder, "hf": CACHE / f"{split}.json", "tiktoken": CACHE / f"{split}.tiktoken"}[form]
     if not path.exists():
         _made("tokenizer", "export", folder, "--format", form, "--output", path)
     return path
@@ -291,14 +291,15 @@ def one_language_model() -> Row:
     return kernel("language, lid.176", ("language", mixed(40), "lid.176"), peers)
 
 
-def encoding(way: str) -> Row:
-    source, ranks = english(12), tokenizer("tiktoken")
+def encoding(name: str, way: str, split: str = "gpt2") -> Row:
+    source, ranks = english(12), tokenizer("tiktoken", split)
     peers = {
-        "gigatoken 0.10.0": (f"gigatoken_{way}", source, ranks),
-        "tiktoken 0.14.0": ("tiktoken_encode", source, ranks),
-        "tokenizers 0.23.3": ("tokenizers_encode", english(4), tokenizer("hf")),
+        "gigatoken 0.10.0": (f"gigatoken_{way}", source, ranks, split.partition("-")[0]),
+        "tokenizers 0.23.3": ("tokenizers_encode", english(4), tokenizer("hf", split)),
     }
-    return kernel(f"BPE encoding, {way}", (f"encode_{way}", source, tokenizer("folder")), peers)
+    if split == "gpt2":
+        peers["tiktoken 0.14.0"] = ("tiktoken_encode", source, ranks)
+    return kernel(name, (f"encode_{way}", source, tokenizer("folder", split)), peers)
 
 
 def unigram_encoding() -> Row:
@@ -346,8 +347,10 @@ ROWS = {
     "MinHash signatures": signatures,
     "language, two models": languages,
     "language, lid.176": one_language_model,
-    "BPE encoding, arrays": lambda: encoding("arrays"),
-    "BPE encoding, lists": lambda: encoding("lists"),
+    "BPE encoding, arrays": lambda: encoding("BPE encoding, arrays", "arrays"),
+    "BPE encoding, lists": lambda: encoding("BPE encoding, lists", "lists"),
+    "cl100k's encoding, arrays": lambda: encoding("cl100k's encoding, arrays", "arrays", "cl100k-tiktoken"),
+    "o200k's encoding, arrays": lambda: encoding("o200k's encoding, arrays", "arrays", "o200k"),
     "Unigram encoding": unigram_encoding,
     "n-gram scores of text": ngrams,
     "GPT step, 8,192 pieces": lambda: training_step(8192),

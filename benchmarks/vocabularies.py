@@ -10,6 +10,7 @@ import argparse
 import random
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 NAMES = ("*.json", "*.model", "*.model.v*", "vocab.txt")
@@ -22,26 +23,30 @@ def files_in(folder: Path) -> list[Path]:
     return sorted(path for path in found if path.name != "gristmill.json")
 
 
-def texts_of(count: int, corpus: Sequence[str], tokens: Sequence[str]) -> Iterator[str]:
-    """Yield random texts, all code points in three contexts, and the texts of the corpus."""
-    from gristmill.tokenizers_lab.battery import FRAGMENTS, sample
+def random_texts(count: int, tokens: Sequence[str]) -> Iterator[str]:
+    """Yield mixtures of odd fragments, tokens and characters."""
+    from gristmill.tokenizers_lab.battery import FRAGMENTS
 
     rng = random.Random(91)
     parts = [*FRAGMENTS, *tokens]
     for _ in range(count):
         odd = [chr(rng.choice([rng.randrange(0x20, 0x3000), rng.randrange(0xE000, 0x1FFFF)])) for _ in range(4)]
         yield "".join(rng.choices(parts + odd, k=rng.randint(1, 40)))
+
+
+@cache
+def code_points() -> list[str]:
+    """Return all code points in three contexts."""
     codes = [code for code in range(0x110000) if not 0xD800 <= code < 0xE000]
-    for context in CONTEXTS:
-        for begin in range(0, len(codes), 256):
-            yield "".join(context.format(chr(code)) for code in codes[begin : begin + 256])
-    yield from sample(corpus)
+    groups = [codes[begin : begin + 256] for begin in range(0, len(codes), 256)]
+    return ["".join(context.format(chr(code)) for code in group) for context in CONTEXTS for group in groups]
 
 
 def main() -> None:
     from upath import UPath
 
     from gristmill.pipelines.errors import GristmillError
+    from gristmill.tokenizers_lab.battery import sample
     from gristmill.tokenizers_lab.formats.detect import read_file
     from gristmill.tokenizers_lab.import_tokenizer import first_difference, import_file
     from gristmill.tokenizers_lab.originals import open_original
@@ -63,12 +68,19 @@ def main() -> None:
             continue
         ours = Tokenizer(done.model)
         original = open_original(read_file(UPath(path)))
-        texts = list(texts_of(args.random, args.corpus, [token.content for token in done.model.added_tokens][:50]))
+        tokens = [token.content for token in done.model.added_tokens][:50]
+        texts = [*random_texts(args.random, tokens), *sample(args.corpus)]
         modes = (False,) if done.library == "sentencepiece" else (False, True)
-        found = "not compared" if original is None else first_difference(ours, original, texts, modes)
+        found = "not compared"
+        if original is not None:
+            found = first_difference(ours, original, texts, modes)
+            found = first_difference(ours, original, code_points(), modes[:1]) if found is None else found
         failed += found is not None
-        told = f"equal on {len(texts):,} texts" if found is None else f"differ: {found[:60]!r}"
-        print(f"{name:<40}{done.backend:>14}{done.mb_per_second:>8.1f}  {told}{', ' + done.why if done.why else ''}")
+        told = f"equal on {len(texts) + len(code_points()):,} texts" if found is None else f"differ: {found[:60]!r}"
+        print(
+            f"{name:<40}{done.backend:>14}{done.mb_per_second:>8.1f}  {told}{', ' + done.why if done.why else ''}",
+            flush=True,
+        )
     sys.exit(1 if failed else 0)
 
 

@@ -46,8 +46,9 @@ class Ragged(NamedTuple):
     def from_strings(cls, strings: list[str] | list[bytes]) -> "Ragged":
         """Build from Python strings or bytes, for tests and small tables; bytes may be invalid UTF-8."""
         rows = [s.encode() if isinstance(s, str) else s for s in strings]
-        offsets = np.concatenate(([0], np.cumsum([len(row) for row in rows], dtype=np.int64))).astype(np.int64)
-        return cls.from_arrays(offsets, np.frombuffer(b"".join(rows), np.uint8).copy())
+        offsets = np.zeros(len(rows) + 1, np.int64)
+        np.cumsum([*map(len, rows)], out=offsets[1:])
+        return cls.from_arrays(offsets, np.frombuffer(b"".join(rows), np.uint8))
 
     @classmethod
     def _rebased(cls, column: pa.Array, offsets: pa.Buffer | None, data: np.ndarray) -> "Ragged":

@@ -18,7 +18,6 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
-import polars as pl
 from pydantic import Field
 
 from gristmill.pipelines.errors import RecipeError
@@ -105,6 +104,8 @@ def frequent_parts(
     encoder: Tokenizer, superwords: Iterable[WordCounts], pairs: np.ndarray, least: int
 ) -> tuple[Ragged, np.ndarray]:
     """Return the distinct parts of superwords between rare pairs, as rows of ids sorted by bytes, and their counts."""
+    import polars as pl  # 27 MB, which training of plain BPE does without
+
     parts = [pl.DataFrame(schema={"ids": pl.Binary, "count": pl.Int64})]
     for ids, of_row in encoded(encoder, superwords):
         offsets, kept, counts = cut_at_rare_pairs(*ids, of_row, pairs, least)

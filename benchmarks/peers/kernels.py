@@ -86,18 +86,18 @@ def lingua_language(texts: list[str]) -> Work:
     return lambda: [detector.detect_language_of(text) for text in texts]
 
 
-def gigatoken_arrays(texts: list[str], ranks: str) -> Work:
-    return _gigatoken(texts, ranks, "encode_batch")
+def gigatoken_arrays(texts: list[str], ranks: str, split: str) -> Work:
+    return _gigatoken(texts, ranks, split, "encode_batch")
 
 
-def gigatoken_lists(texts: list[str], ranks: str) -> Work:
-    return _gigatoken(texts, ranks, "encode_batch_list")
+def gigatoken_lists(texts: list[str], ranks: str, split: str) -> Work:
+    return _gigatoken(texts, ranks, split, "encode_batch_list")
 
 
-def _gigatoken(texts: list[str], ranks: str, method: str) -> Work:
+def _gigatoken(texts: list[str], ranks: str, split: str, method: str) -> Work:
     from gigatoken import Tokenizer
 
-    encode = getattr(Tokenizer.from_tiktoken(ranks, "gpt2"), method)
+    encode = getattr(Tokenizer.from_tiktoken(ranks, split), method)
     encode(texts)  # fills the cache
     return lambda: encode(texts)
 

@@ -103,11 +103,14 @@ def move_lines(lines, larger):
 
 
 @inline_kernel
-def write_line(lines, line, ids, at):
-    """Copy the 16 bytes of ids of a line to ``ids``, and return the number of ids; later writes overwrite the rest."""
+def write_line(lines, line, word, ids, at, half):
+    """Copy the 16 bytes of ids of a line to ``ids``, ``half`` ids at once; later writes overwrite the rest.
+
+    Return their number, which is in ``word``, the line's second word.
+    """
     store_u64(ids, at, lines[line + U64(2)])
-    store_u64(ids, at + 8 // ids.itemsize, lines[line + U64(3)])
-    return np.int64(lines[line + ONE] >> COUNT_SHIFT)
+    store_u64(ids, at + half, lines[line + U64(3)])
+    return np.int64(word >> COUNT_SHIFT)
 
 
 @inline_kernel

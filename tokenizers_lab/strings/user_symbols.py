@@ -4,13 +4,14 @@ At each place, from the left, the longest symbol that begins there is cut out. I
 """
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 
 import numpy as np
 
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.kernels.intrinsics import allocating_kernel, kernel
 from gristmill.pipelines.ragged import Ragged
-from gristmill.tokenizers_lab.strings.trie import NOTHING, build, step
+from gristmill.tokenizers_lab.strings.trie import NOTHING, Trie, build, step
 
 Change = Callable[[Ragged], Ragged]
 
@@ -31,12 +32,16 @@ class UserSymbols:
 
     def __init__(self, symbols: Iterable[bytes]):
         self.symbols = [*symbols]
-        self.trie = build(Ragged.from_strings(self.symbols))
         self.begin = np.zeros(256, np.bool_)
         self.begin[[symbol[0] for symbol in self.symbols]] = True
 
     def __bool__(self) -> bool:
         return bool(self.symbols)
+
+    @cached_property
+    def trie(self) -> Trie:
+        """Trie of the symbols, when the first text is split."""
+        return build(Ragged.from_strings(self.symbols))
 
     def split(self, text: Ragged) -> tuple[Ragged, np.ndarray, np.ndarray]:
         """Return all parts, the symbol of each (int32, -1 if none), and each document's first part."""

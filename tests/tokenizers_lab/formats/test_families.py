@@ -3,7 +3,6 @@
 import os
 from functools import cache
 
-import families
 import orjson
 import pytest
 from hypothesis import given, settings
@@ -15,6 +14,7 @@ from gristmill.tokenizers_lab.battery import FRAGMENTS
 from gristmill.tokenizers_lab.encode.library import load_tokenizers
 from gristmill.tokenizers_lab.import_tokenizer import import_file
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
+from tools import families
 
 OURS = [*families.BYTE_BPE, *families.FALLBACK_BPE, "bert", "bert-cased", "bert-strip"]
 THEIRS = {
@@ -27,24 +27,13 @@ THEIRS = {
     "xlnet": "the model is Unigram",
     "words": "the model is WordLevel",
 }
-OTHERS = {
-    "bert": lambda: families.wordpiece(True),
-    "bert-cased": lambda: families.wordpiece(False),
-    "bert-strip": lambda: families.wordpiece(False, True),
-    "clip": families.clip,
-    "words": families.word_level,
-    **{kind: (lambda kind=kind: families.unigram(kind)) for kind in ("t5", "xlm-r", "xlnet")},
-}
-ALL = sorted({*OURS, *THEIRS})
+ALL = sorted(families.FAMILIES)
 
 
 @cache
 def made(name):
     """Return the tokenizer of a family, there and here."""
-    if name in OTHERS:
-        theirs = OTHERS[name]()
-    else:
-        theirs = families.byte_bpe(name) if name in families.BYTE_BPE else families.fallback_bpe(name)
+    theirs = families.FAMILIES[name]()
     return theirs, theirs.to_str()
 
 

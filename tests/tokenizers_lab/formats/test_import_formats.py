@@ -4,7 +4,6 @@ import base64
 import io
 import json
 
-import families
 import pytest
 import sentencepiece
 import tiktoken
@@ -21,9 +20,10 @@ from gristmill.tokenizers_lab.import_tokenizer import import_file, load_any
 from gristmill.tokenizers_lab.originals import tiktoken_original
 from gristmill.tokenizers_lab.pretokenize import PATTERNS
 from gristmill.tokenizers_lab.tokenizer import Tokenizer
+from tools import families
 
 BYTES = [bytes([byte]) for byte in range(256)]
-LINES = [line for text in families.texts() for line in text.splitlines() if line.strip()]
+LINES = [line for text in families.SMALL.texts for line in text.splitlines() if line.strip()]
 MERGED = [b"th", b"the", b" the", b"mi", b"mill", b" mill", b"in", b"ing", b"\n\n", b"12", "漢".encode(), b"  "]
 
 

@@ -1,66 +1,31 @@
-"""Small tokenizers of `tokenizers`, each with the parts and flags that a model family publishes."""
+"""Write small tokenizers of `tokenizers`, each with the parts and flags that a model family publishes.
 
+    python -m tools.families FOLDER [--corpus TEXT…] [--pieces 420]
+
+The texts that they are trained on are made here, unless a corpus is given.
+"""
+
+import argparse
 import random
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 RNG = random.Random(5)
 WORDS = [
-    *(
-        "the",
-        "mill",
-        "grinds",
-        "river",
-        "Grain",
-        "FLOUR",
-        "water",
-        "don't",
-        "it's",
-        "we'll",
-        "x1",
-        "2024",
-        "3.14",
-        "1,000",
-    ),
-    *(
-        "def",
-        "return",
-        "self.x",
-        "foo_bar",
-        "if(a==b)",
-        "{",
-        "}",
-        "//",
-        "naïve",
-        "café",
-        "cafe\u0301",
-        "Straße",
-        "мельница",
-    ),
-    *(
-        "зерно",
-        "вода",
-        "漢字",
-        "かな",
-        "カタカナ",
-        "水車",
-        "방앗간",
-        "곡식",
-        "طاحونة",
-        "ماء",
-        "चक्की",
-        "पानी",
-        "โรงสี",
-        "น้ำ",
-    ),
-    *("\U0001f33e", "\U0001f469\u200d\U0001f33e", "½", "²", "①", "…", "¿qué?", "«oui»", "“so”"),
+    *("the", "mill", "grinds", "river", "Grain", "FLOUR", "water", "don't", "it's", "we'll", "x1", "2024"),
+    *("3.14", "1,000", "def", "return", "self.x", "foo_bar", "if(a==b)", "{", "}", "//", "naïve", "café"),
+    *("cafe\u0301", "Straße", "мельница", "зерно", "вода", "漢字", "かな", "カタカナ", "水車", "방앗간"),
+    *("곡식", "طاحونة", "ماء", "चक्की", "पानी", "โรงสี", "น้ำ", "\U0001f33e", "\U0001f469\u200d\U0001f33e"),
+    *("½", "²", "①", "…", "¿qué?", "«oui»", "“so”"),
 ]
 SPACES = [" "] * 12 + ["  ", "    ", "\t", "\n", "\n\n", "\r\n", "\n    ", "\u3000", "\xa0"]
 
 
-@cache
 def texts() -> list[str]:
     """Return the text that the tokenizers are trained on."""
     return ["".join(RNG.choice(WORDS) + RNG.choice(SPACES) for _ in range(40)) for _ in range(150)]
@@ -215,13 +180,27 @@ FALLBACK_BPE = {
 }
 
 
-def train_bpe(normalizer, cut, flags, added, alphabet: list[str], size: int = 420) -> Tokenizer:
+class Training(NamedTuple):
+    """What a tokenizer is trained on, and how many pieces it gets."""
+
+    texts: Sequence[str]
+    size: int = 420
+
+
+SMALL = Training(texts())
+
+
+def train_bpe(parts, alphabet: list[str], given: Training) -> Tokenizer:
+    """Return a BPE with parts as in BYTE_BPE."""
+    normalizer, cut, flags, added = parts
     made = Tokenizer(models.BPE())
     made.normalizer, made.pre_tokenizer = normalizer or made.normalizer, cut or made.pre_tokenizer
     first = [token.content for token in added if token.special][:3]
     made.train_from_iterator(
-        texts(),
-        trainers.BpeTrainer(vocab_size=size, special_tokens=first, initial_alphabet=alphabet, show_progress=False),
+        given.texts,
+        trainers.BpeTrainer(
+            vocab_size=given.size, special_tokens=first, initial_alphabet=alphabet, show_progress=False
+        ),
     )
     table = orjson.loads(made.to_str())
     table["model"] |= flags
@@ -232,23 +211,21 @@ def train_bpe(normalizer, cut, flags, added, alphabet: list[str], size: int = 42
     return made
 
 
-def byte_bpe(name: str) -> Tokenizer:
-    """Return a small BPE over bytes; bytes that UTF-8 never has are missing."""
-    normalizer, cut, flags, added = BYTE_BPE[name]
-    made = train_bpe(
-        normalizer, cut, flags, added, sorted({*pre_tokenizers.ByteLevel.alphabet()} - {"À", "Á", "õ", "ÿ"})
-    )
+def byte_bpe(name: str, given: Training = SMALL) -> Tokenizer:
+    """Return a BPE over bytes; bytes that UTF-8 never has are missing."""
+    alphabet = sorted({*pre_tokenizers.ByteLevel.alphabet()} - {"À", "Á", "õ", "ÿ"})
+    made = train_bpe(BYTE_BPE[name], alphabet, given)
     made.decoder = decoders.ByteLevel()
     if name in ("roberta", "bart-prefix"):
         made.post_processor = processors.RobertaProcessing(("</s>", 1), ("<s>", 0))
     return made
 
 
-def fallback_bpe(name: str) -> Tokenizer:
-    """Return a small BPE over text whose spaces are ▁, where other characters become bytes."""
+def fallback_bpe(name: str, given: Training = SMALL) -> Tokenizer:
+    """Return a BPE over text whose spaces are ▁, where other characters become bytes."""
     normalizer, cut, flags, added = FALLBACK_BPE[name]
     words = pre_tokenizers.Metaspace("▁", "never", split=True)
-    made = train_bpe(normalizer, words, {}, added, [])
+    made = train_bpe((normalizer, words, {}, added), [], given)
     table = orjson.loads(made.to_str())
     model, old = table["model"], table["model"]["vocab"]
     rare = [piece for piece in old if len(piece) == 1 and ord(piece) > 0x2000 and piece != "▁"][::2]
@@ -273,21 +250,22 @@ def fallback_bpe(name: str) -> Tokenizer:
 BERT_SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
-def wordpiece(lower: bool, strip: bool | None = None) -> Tokenizer:
-    """Return a small BERT (GTE is one too)."""
+def wordpiece(lower: bool, strip: bool | None = None, given: Training = SMALL) -> Tokenizer:
+    """Return a BERT (GTE is one too)."""
     made = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     made.normalizer = normalizers.BertNormalizer(lowercase=lower, strip_accents=strip)
     made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     made.train_from_iterator(
-        texts(), trainers.WordPieceTrainer(vocab_size=400, special_tokens=BERT_SPECIAL, show_progress=False)
+        given.texts,
+        trainers.WordPieceTrainer(vocab_size=given.size, special_tokens=BERT_SPECIAL, show_progress=False),
     )
     made.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     made.decoder = decoders.WordPiece()
     return made
 
 
-def clip() -> Tokenizer:
-    """Return a small CLIP: an end of word, text in lower case, spaces dropped."""
+def clip(given: Training = SMALL) -> Tokenizer:
+    """Return a CLIP: an end of word, text in lower case, spaces dropped."""
     pattern = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
     made = Tokenizer(models.BPE(end_of_word_suffix="</w>", unk_token="<|endoftext|>"))
     made.normalizer = normalizers.Sequence(
@@ -295,9 +273,9 @@ def clip() -> Tokenizer:
     )
     made.pre_tokenizer = sequence(split(pattern, "removed", True), byte_level())
     made.train_from_iterator(
-        texts(),
+        given.texts,
         trainers.BpeTrainer(
-            vocab_size=700,
+            vocab_size=given.size + 280,  # each byte has two pieces
             special_tokens=["<|startoftext|>", "<|endoftext|>"],
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             end_of_word_suffix="</w>",
@@ -307,8 +285,8 @@ def clip() -> Tokenizer:
     return made
 
 
-def unigram(kind: str) -> Tokenizer:
-    """Return a small unigram: T5's, XLM-R's or XLNet's parts."""
+def unigram(kind: str, given: Training = SMALL) -> Tokenizer:
+    """Return a unigram: T5's, XLM-R's or XLNet's parts."""
     made = Tokenizer(models.Unigram())
     collapse = normalizers.Replace(Regex(" {2,}"), " ")
     quotes = normalizers.Replace("``", '"'), normalizers.Replace("''", '"')
@@ -321,19 +299,52 @@ def unigram(kind: str) -> Tokenizer:
     }[kind]
     made.pre_tokenizer = sequence(pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace())
     made.train_from_iterator(
-        texts(),
+        given.texts,
         trainers.UnigramTrainer(
-            vocab_size=400, special_tokens=["<s>", "<pad>", "</s>", "<unk>"], unk_token="<unk>", show_progress=False
+            vocab_size=given.size,
+            special_tokens=["<s>", "<pad>", "</s>", "<unk>"],
+            unk_token="<unk>",
+            show_progress=False,
         ),
     )
     return made
 
 
-def word_level() -> Tokenizer:
-    """Return a small vocabulary of words."""
+def word_level(given: Training = SMALL) -> Tokenizer:
+    """Return a vocabulary of words."""
     made = Tokenizer(models.WordLevel(unk_token="[UNK]"))
     made.pre_tokenizer = pre_tokenizers.Whitespace()
     made.train_from_iterator(
-        texts(), trainers.WordLevelTrainer(vocab_size=60, special_tokens=["[UNK]"], show_progress=False)
+        given.texts, trainers.WordLevelTrainer(vocab_size=60, special_tokens=["[UNK]"], show_progress=False)
     )
     return made
+
+
+FAMILIES: dict[str, Callable[..., Tokenizer]] = {
+    **{name: partial(byte_bpe, name) for name in BYTE_BPE},
+    **{name: partial(fallback_bpe, name) for name in FALLBACK_BPE},
+    **{kind: partial(unigram, kind) for kind in ("t5", "xlm-r", "xlnet")},
+    "bert": partial(wordpiece, True),
+    "bert-cased": partial(wordpiece, False),
+    "bert-strip": partial(wordpiece, False, True),
+    "clip": clip,
+    "words": word_level,
+}
+
+
+def main() -> None:
+    from gristmill.tokenizers_lab.battery import sample
+
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--corpus", nargs="*", default=[])
+    parser.add_argument("--pieces", type=int, default=420)
+    args = parser.parse_args()
+    training = Training(sample(args.corpus) if args.corpus else SMALL.texts, args.pieces)
+    args.folder.mkdir(parents=True, exist_ok=True)
+    for name, build in FAMILIES.items():
+        build(given=training).save(str(args.folder / f"{name}.json"))
+
+
+if __name__ == "__main__":
+    main()
