@@ -72,6 +72,13 @@ def read_shard(path: UPath, columns: list[str] | None = None) -> pa.Table:
     return table if columns is None else table.select(columns)
 
 
+def list_lengths(path: UPath, column: str, field: str) -> np.ndarray:
+    """Return the lengths of the lists in a column of structs, of which only one field is read."""
+    with _parquet(path) as shard:
+        lists = shard.read([f"{column}.list.element.{field}"], use_threads=False)[column]
+    return pc.list_value_length(lists).to_numpy()
+
+
 def read_group(path: UPath, group: int, columns: list[str] | None = None) -> pa.Table:
     """Read one row group of a shard."""
     with _parquet(path) as shard:
