@@ -17,7 +17,7 @@ from gristmill.filters.core.filter import LANGUAGE, Rewriter
 from gristmill.pipelines.schema import COLUMN_SPANS, DOCUMENTS, ID, SPAN, SPANS, TEXT
 from gristmill.pipelines.steps.spans import apply_spans, rewrite
 from gristmill.pipelines.steps.step import Output, Written, input_of, inputs_of
-from gristmill.pipelines.storage.shards import read_batches, read_shard, shard_schema, write_shard
+from gristmill.pipelines.storage.shards import read_batches, read_shard, shard_schema, write_measures
 
 Frames = dict[str, pl.DataFrame]
 Tables = dict[str, pa.Table]
@@ -131,5 +131,5 @@ def _write(output: Output, frames: dict[str, list], spans: dict[str, list]) -> W
     else:
         table = pl.concat(frames[output.step]).to_arrow()
         counts = {"documents": table.num_rows}
-    write_shard(output.path, [table], table.schema)
+    write_measures(output.path, table)
     return Written([output.path.name], counts)

@@ -35,6 +35,7 @@ from gristmill.filters.perplexity.fold_samples import (
     digest_rows,
     listed,
     read_digests,
+    sampled_groups,
     select_sample,
     selected,
     sizes,
@@ -48,7 +49,7 @@ from gristmill.pipelines.steps.corpus_step import CorpusStep, ShardVerdict, Stag
 from gristmill.pipelines.steps.decisions import violation_lists
 from gristmill.pipelines.steps.step import Output, Written
 from gristmill.pipelines.storage.manifest import fingerprint
-from gristmill.pipelines.storage.shards import read_rows, read_shard
+from gristmill.pipelines.storage.shards import read_group, read_shard
 
 TEXTS, MODELS, SCORES = "texts", "models", "scores"  # stages, after SAMPLE
 THRESHOLDS = "thresholds"  # report: the thresholds of each language
@@ -184,10 +185,8 @@ def train_model(step: CrossFitPerplexity, made: UPath, language: str, fold: int,
     """Train and write the model of a language and fold."""
 
     def batches() -> Iterator[Batch]:
-        for path in sorted((made / TEXTS).glob("*.parquet")):
-            keys = pl.DataFrame(read_shard(path, MODEL_KEY))
-            rows = np.flatnonzero((keys["language"] == language) & (keys["fold"] == fold))
-            yield Batch(Ragged.from_text(read_rows(path, rows, [TEXT])[TEXT]))
+        for path, group in sampled_groups(made / TEXTS, language, fold):
+            yield Batch(Ragged.from_text(read_group(path, group, [TEXT])[TEXT]))
 
     path = _model(outputs[0].folder, language, fold)
     with scratch_beside(made, path.stem) as scratch:
@@ -231,7 +230,8 @@ def score_shard(corpus: Corpus, groups: dict[str, list[tuple[str, int]]], output
     frame = scored(corpus.stage_folder, part).join(keys, on=MODEL_KEY, how="semi", maintain_order="left")
     batches = []
     for text in corpus.texts(part, frame["row"].to_numpy()):
-        batches.append((text.to_text(), frame.head(text.rows).with_row_index()))
+        mine = frame.head(text.rows).with_row_index()
+        batches.append((text.to_text(), mine.partition_by(MODEL_KEY, as_dict=True)))
         frame = frame.slice(text.rows)
     wrote = []
     for output in outputs:
@@ -239,9 +239,9 @@ def score_shard(corpus: Corpus, groups: dict[str, list[tuple[str, int]]], output
         for language, fold in groups[output.name]:
             model = NGram.open(_model(corpus.stage_folder / MODELS, language, fold))
             for text, documents in batches:
-                rows = documents.filter(language=language, fold=1 - fold)
-                batch = Batch(Ragged.from_text(text.take(rows["index"].to_arrow())))
-                found.append(rows.select("row", "language").hstack(_score(model, batch)))
+                if (rows := documents.get((language, 1 - fold))) is not None:
+                    batch = Batch(Ragged.from_text(text.take(rows["index"].to_arrow())))
+                    found.append(rows.select("row", "language").hstack(_score(model, batch)))
         wrote.append(write_table(output.path, [pl.concat(found).sort("row").to_arrow()]))
     return wrote
 

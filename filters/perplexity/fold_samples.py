@@ -5,6 +5,7 @@ documents with the lowest hashes are sampled, so that the sample depends on neit
 """
 
 import hashlib
+from collections.abc import Iterator
 
 import numpy as np
 import orjson
@@ -102,11 +103,25 @@ def _digest(column: pa.ChunkedArray) -> str:
 def read_digests(texts: UPath) -> dict[tuple[str, int], str]:
     """Return a fingerprint of the training text of each model, by language and fold."""
     found: dict[tuple[str, int], list[str]] = {}
+    for _, groups in _digests(texts):
+        for language, fold, digest in groups:
+            found.setdefault((language, fold), []).append(digest)
+    return {key: fingerprint(digests) for key, digests in found.items()}
+
+
+def sampled_groups(texts: UPath, language: str, fold: int) -> Iterator[tuple[UPath, int]]:
+    """Yield shard and row group of the sampled documents of a model."""
+    for path, groups in _digests(texts):
+        for number, group in enumerate(groups):
+            if group[:2] == [language, fold]:
+                yield path.with_suffix(".parquet"), number
+
+
+def _digests(texts: UPath) -> Iterator[tuple[UPath, list]]:
+    """Yield the file beside each shard, and language, fold and digest of each of its row groups."""
     for path in sorted(texts.glob(f"*{DIGESTS}")):
         if path.name != MANIFEST:
-            for language, fold, digest in orjson.loads(path.read_bytes()):
-                found.setdefault((language, fold), []).append(digest)
-    return {key: fingerprint(digests) for key, digests in found.items()}
+            yield path, orjson.loads(path.read_bytes())
 
 
 def sizes(text: pa.Array) -> pl.DataFrame:

@@ -16,6 +16,7 @@ from gristmill.filters.pii.scan import Windows
 from gristmill.filters.pii.window_kinds import CLASS, DASH, DATE, DIGIT, DOT, HEX, LETTER, TOKEN, UNDERSCORE, UPPER
 from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO
 from gristmill.pipelines.kernels.intrinsics import inline_kernel, kernel
+from gristmill.pipelines.kernels.utf8 import INVALID, decode
 from gristmill.pipelines.ragged import Ragged
 
 KEY, WALLET, IBAN, MAC, RESIDENT, NATIONAL = (1 << n for n in range(6))
@@ -30,6 +31,7 @@ BIT_OF: dict[Rule, int] = {  # any other rule has all bits: it examines each win
 }
 MIN_BASE58, MAX_IBAN, MAC_BYTES, EUI_BYTES, RESIDENT_RUN, MAILCHIMP = 25, 34, 17, 23, 17, 32
 WORD_BITS, START = 14, np.uint64(0xCBF29CE484222325)
+KELVIN = 0x212A  # whose lower case is "k"
 CAPITAL = 0xDF  # clears the bit that tells small letters from capitals
 
 
@@ -63,10 +65,15 @@ def possible_rules(text: Ragged, windows: Windows, languages: list[str]) -> np.n
 
 @cache
 def _word_table(topic: str, language: str) -> np.ndarray:
-    """Return bool[1 << WORD_BITS], True for the hash of each ASCII word that can be the last of a supporting term."""
-    terms, table = context.terms_of(topic, language), np.zeros(1 << WORD_BITS, np.bool_)
-    for word in filter(str.isascii, terms.last_words | terms.after):
-        table[_slot_of(np.frombuffer(word.encode(), np.uint8))] = True
+    """Return bool[1 + (1 << WORD_BITS)]: the hashes of ASCII words that can be the last of a supporting term.
+
+    The last entry is True if there are other such words.
+    """
+    terms, table = context.terms_of(topic, language), np.zeros((1 << WORD_BITS) + 1, np.bool_)
+    for word in (
+        {term.rpartition(" ")[2] for term, vote in terms.votes.items() if vote > 0} | terms.labels | terms.after
+    ):
+        table[_slot_of(np.frombuffer(word.encode(), np.uint8)) if word.isascii() else -1] = True
     return table
 
 
@@ -102,12 +109,18 @@ def _slot_of(word):
 
 @kernel
 def _has_word(data, begin, end, words):
-    """True if ``data[begin:end]`` has a word of the table, by its hash in lower case, or a byte beyond ASCII."""
-    hash, small = START, False  # of the word so far; True after a small letter
-    for k in range(begin, end):
-        byte = data[k]
+    """True if ``data[begin:end]`` may have a word of the table, by its hash in lower case.
+
+    It may if it has a character that the words have, beyond ASCII, or one that is ASCII in lower case, or is damaged.
+    """
+    hash, small, k = START, False, begin  # of the word so far; True after a small letter
+    while k < end:
+        byte, size = data[k], 1
         if byte >= 0x80:
-            return True
+            code, size = decode(data, k, end)
+            if words[-1] or code == INVALID or code == KELVIN:
+                return True
+            byte = 0
         bits = CLASS[byte]
         if not bits & LETTER or (small and bits & UPPER):  # phoneNumber is two words
             if words[_slot(hash)]:
@@ -116,6 +129,7 @@ def _has_word(data, begin, end, words):
         if bits & LETTER:
             hash = _step(hash, byte | 0x20)
         small = bits & (LETTER | UPPER) == LETTER
+        k += size
     return words[_slot(hash)]
 
 

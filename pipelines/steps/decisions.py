@@ -5,11 +5,10 @@ from collections.abc import Iterable
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 from upath import UPath
 
 from gristmill.pipelines.schema import DECISION, ID
-from gristmill.pipelines.storage.shards import read_shard, write_shard
+from gristmill.pipelines.storage.shards import list_lengths, write_shard
 
 VIOLATION = {"rule": pl.String, "value": pl.Float64, "threshold": pl.Float64}
 NONE = pl.DataFrame(schema={"row": pl.Int64, **VIOLATION})
@@ -45,6 +44,5 @@ def survivors(folders: list[UPath], part: str, rows: int) -> np.ndarray:
     """Return bool[rows]: the documents of a shard that no step removes, given the steps' decision folders."""
     kept = np.ones(rows, bool)
     for folder in folders:
-        violations = read_shard(folder / f"{part}.parquet", ["violations"])["violations"]
-        kept &= pc.equal(pc.list_value_length(violations), 0).to_numpy()
+        kept &= list_lengths(folder / f"{part}.parquet", "violations", "threshold") == 0
     return kept

@@ -72,6 +72,13 @@ def read_shard(path: UPath, columns: list[str] | None = None) -> pa.Table:
     return table if columns is None else table.select(columns)
 
 
+def list_lengths(path: UPath, column: str, field: str) -> np.ndarray:
+    """Return the lengths of the lists in a column of structs, of which only one field is read."""
+    with _parquet(path) as shard:
+        lists = shard.read([f"{column}.list.element.{field}"], use_threads=False)[column]
+    return pc.list_value_length(lists).to_numpy()
+
+
 def read_group(path: UPath, group: int, columns: list[str] | None = None) -> pa.Table:
     """Read one row group of a shard."""
     with _parquet(path) as shard:
@@ -113,14 +120,27 @@ def shard_schema(path: UPath) -> pa.Schema:
         return shard.schema_arrow
 
 
-def write_shard(path: UPath, tables: Iterable[pa.Table], schema: pa.Schema, level: int = LEVEL) -> int:
+def write_measures(path: UPath, table: pa.Table) -> int:
+    """Write a shard of measures; only its strings get a dictionary. Those of numbers, which hardly repeat, take room.
+
+    Measures of three shards take 49 ms to write so, 82 with all dictionaries and LEVEL (trial).
+    """
+    strings = [field.name for field in table.schema if field.type in (pa.string(), pa.large_string())]
+    return write_shard(path, [table], table.schema, FAST, strings)
+
+
+def write_shard(
+    path: UPath, tables: Iterable[pa.Table], schema: pa.Schema, level: int = LEVEL, repeating: list[str] | None = None
+) -> int:
     """Write the tables atomically as one row group each; return the number of rows.
 
-    The bytes of the file depend on the tables alone. Without tables the shard is empty.
+    Columns ``repeating`` get a dictionary, by default all except ids and texts. The bytes of the file depend on the
+    tables alone. Without tables the shard is empty.
     """
     rows, options = 0, {"compression": "zstd", "compression_level": level, "write_statistics": [ID, SOURCE]}
-    # Dictionaries only for columns whose values repeat: not ids and texts.
-    repeating = [field.name for field in schema if field.name not in (ID, TEXT, "duplicate_of", "duplicate_neighbor")]
+    if repeating is None:
+        unique = ID, TEXT, "duplicate_of", "duplicate_neighbor"
+        repeating = [field.name for field in schema if field.name not in unique]
     with atomic_write(path) as file, pq.ParquetWriter(file, schema, use_dictionary=repeating, **options) as writer:
         for table in tables:
             writer.write_table(table.cast(schema), row_group_size=max(table.num_rows, 1))
