@@ -3,8 +3,8 @@
     python -m benchmarks.scale DATA [--gb 0.1 0.4 1.6] [--workers 2] [--folder F] [--json build/bench/scale.json]
 
 Speed and memory should not depend on the size. The text is made by editing the messy documents (edited_text.py), in
-files of 64 MB, and is removed after its run. The smallest of several sizes is also run once more, killed when half of its
-shards are measured and run again: both work folders must hold the same bytes. Where other processes share the machine, CPU
+files of 64 MB, and is removed after its run. The smallest of several sizes is run once more, killed when half of its
+shards are measured, and run again: both work folders must hold the same bytes. Where others share the machine, CPU
 seconds and memory are valid, seconds of the clock are not.
 """
 
