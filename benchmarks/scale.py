@@ -53,7 +53,7 @@ def one(text: EditedText, gigabytes: float, folder: Path, workers: int) -> dict:
         "mb": round(made["bytes"] / 1e6, 3),
         "workers": workers,
         "load": round(os.getloadavg()[2], 1),
-        **{key: round(getattr(usage, key), 2) for key in ("cpu", "wall", "peak", "disk")},
+        **{key: round(getattr(usage, key), 2) for key in ("cpu", "wall", "peak", "disk", "spill")},
         **{key: counts[key] for key in ("documents_in", "clean", "bytes_clean")},
         "shards": len(list((work / "documents").glob("*.parquet"))),
         "on_disk": {name: disk_of(work / name) for name in FOLDERS},
