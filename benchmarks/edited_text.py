@@ -70,14 +70,14 @@ class EditedText:
     def write(self, folder: Path, megabytes: float) -> Counter:
         """Write JSON lines with so much text, in files of 64 MB; return the counts of documents and of bytes."""
         folder.mkdir(parents=True)
-        documents = size = held = 0
+        documents = size = held = files = 0
         lines: list[bytes] = []
         for id, text in (document for number in count() for document in self.copy(number)):
             lines.append(orjson.dumps({"id": id, "text": text.decode()}, option=orjson.OPT_APPEND_NEWLINE))
             documents, size, held = documents + 1, size + len(text), held + len(text)
             if held >= FILE_BYTES or size >= megabytes * MEGABYTE:
-                (folder / f"text-{size // FILE_BYTES:05}.jsonl").write_bytes(b"".join(lines))
-                lines, held = [], 0
+                (folder / f"text-{files:05}.jsonl").write_bytes(b"".join(lines))
+                lines, held, files = [], 0, files + 1
             if size >= megabytes * MEGABYTE:
                 break
         return Counter(documents=documents, bytes=size)
