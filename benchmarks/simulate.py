@@ -9,16 +9,19 @@ workers and the speed of a node's link.
 import argparse
 import json
 import math
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.readme import replace_block
+from gristmill.flows.clean.recipe import read_recipe
+from gristmill.pipelines.steps.corpus_step import CorpusStep
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGE, FIGURES = REPOSITORY / "docs" / "scale.md", REPOSITORY / "docs" / "scale.json"
 SHARD_MB = 67.108864  # SHARD_BYTES of pipelines/storage/shards.py, for more than 2 GB of text
-PER_SHARD = ("ingest", "measure", "texts", "scores", "apply")  # ends of the titles of steps with a job for each shard
-MODELS = "models"  # a job for each language and fold; its sample is bounded, and so is its time
+BOUNDED = ("cross_fit_perplexity models",)  # trained on a sample of bounded size
+ONE_JOB = ("cross_fit_perplexity sample", "link duplicates")
 TB = 1_000_000  # MB
 
 
@@ -33,12 +36,12 @@ class Cluster(NamedTuple):
 RUNS = {"1 TB": (TB, Cluster(512)), "100 TB": (100 * TB, Cluster(16_384))}
 
 
+@cache
 def kind_of(title: str) -> str:
-    """Return whether a step runs as jobs side by side, as bounded jobs, or as one job over the corpus."""
-    last = title.split()[-1]
-    if last in PER_SHARD or ("," in title and title.startswith("decide")):
-        return "shards"
-    return "bounded" if last in (MODELS, "sample") else "corpus"
+    """Return how a step of the log runs: in jobs over a shard each, in jobs of bounded size, or in one job."""
+    step = read_recipe("clean-corpus").steps.get(title.removeprefix("decide "))
+    whole = title in ONE_JOB or (title.startswith("decide ") and isinstance(step, CorpusStep))
+    return "corpus" if whole else "bounded" if title in BOUNDED else "shards"
 
 
 def sums(figures: dict, key: str) -> dict[str, float]:
@@ -64,7 +67,9 @@ def measured(figures: dict) -> str:
         "work folder, times the text": lambda row: f"{row['disk'] / 1e6 / row['mb']:.2f}",
         "load of the machine": lambda row: f"{row['load']:.0f}",
     }
-    return "\n".join([*lines, *(f"| {name} | {' | '.join(map(cell, figures['sizes']))} |" for name, cell in rows.items())])
+    return "\n".join(
+        [*lines, *(f"| {name} | {' | '.join(map(cell, figures['sizes']))} |" for name, cell in rows.items())]
+    )
 
 
 def of_kind(row: dict, kind: str) -> float:
@@ -97,7 +102,7 @@ def simulated(figures: dict) -> str:
             "overhead of the tasks in the scheduler's process, hours": f"{tasks * task['own_cpu_ms'] / 3.6e6:,.2f}",
             "moved by jobs over one shard, TB": f"{moved / 1e6:,.1f}",
             "the same, hours over the links": f"{moved / link / 3600:,.2f}",
-            "models of a bounded sample, hours on two cores": f"{models / 7200:,.2f}",
+            "models of a bounded sample: CPU hours, at any size": f"{models / 3600:,.2f}",
             "steps over the corpus: hours in one process each": f"{megabytes * cpu['corpus'] / 3600:,.1f}",
             "read by these, TB": f"{megabytes * read['corpus'] / 1e12:,.2f}",
             "their scratch on a local disk, TB": f"{megabytes * spill / TB:,.2f}",
