@@ -31,7 +31,7 @@ def nothing(settings: dict, outputs: tuple[Output, ...]) -> list[Written]:
 
 
 def step(folder: Path, tasks: int) -> Step:
-    """Return a step of so many jobs that do nothing; each counts 50 MB, so that none is joined with others."""
+    """Return a step of ``tasks`` jobs that do nothing; each counts 50 MB, so that none is joined with others."""
     steps = read_recipe("clean-corpus").steps
     outputs = [Output(UPath(folder), f"part-{n:05}") for n in range(tasks)]
     return Step("nothing", {UPath(folder): {}}, [Job(nothing, (steps,), (output,), 50 * MB) for output in outputs])

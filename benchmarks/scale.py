@@ -62,7 +62,7 @@ def one(text: EditedText, gigabytes: float, folder: Path, workers: int) -> dict:
 
 
 def resumed(text: EditedText, gigabytes: float, folder: Path, workers: int) -> dict:
-    """Kill a run half-way, run it again, and compare it with the uninterrupted run in ``folder/work``."""
+    """Compare a run that is killed half-way and run again with the uninterrupted run in ``folder/work``."""
     source, work = folder / "text", folder / "killed"
     text.write(source, gigabytes * 1000)
     killed, again = clean(source, work, workers, kill_at=0.5), clean(source, work, workers)
@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder of development data")
     parser.add_argument("--gb", type=float, nargs="+", default=[0.1, 0.4, 1.6], help="sizes, such as 0.1 16")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--folder", type=Path, help="on a disk with room for six times the largest size")
+    parser.add_argument("--folder", type=Path, help="folder on a disk with room for six times the largest size")
     parser.add_argument("--json", type=Path, default=JSON, help="figures; those of other sizes in it stay")
     arguments = parser.parse_args()
     text = read_corpus(arguments.data, CORPUS_MB)

@@ -2,8 +2,8 @@
 
 The figures are those of docs/scale.json, which `benchmarks.scale` and `benchmarks.dask_tasks` print; ``--write`` puts
 the tables into docs/scale.md. Each line of a table is a product of measured figures per MB of text (the largest size
-measured, the step's own), and of the size. Nothing is fitted, and what is assumed stands in the table: the number of
-workers and the speed of a node's link.
+measured, the step's own), and of the size. Nothing is fitted. Two numbers are assumed and stand in the table or beside
+it: the number of workers and the speed of a node's link.
 """
 
 import argparse
@@ -26,7 +26,7 @@ TB = 1_000_000  # MB
 
 
 class Cluster(NamedTuple):
-    """What is assumed: workers of one thread, and the link of a node with CORES of them."""
+    """Assumed cluster: workers of one thread, and the link of a node of ``cores`` workers."""
 
     workers: int
     gigabits: float = 25.0
