@@ -17,7 +17,7 @@ from pathlib import Path
 
 from upath import UPath
 
-from benchmarks.process_tree import resources
+from benchmarks.process_tree import sample_of
 from gristmill.flows.clean.recipe import read_recipe
 from gristmill.flows.engine.engines import engine
 from gristmill.pipelines.steps.step import Job, Output, Step, Written, run_serial, run_step
@@ -31,7 +31,7 @@ def nothing(settings: dict, outputs: tuple[Output, ...]) -> list[Written]:
 
 
 def step(folder: Path, tasks: int) -> Step:
-    """Return a step of so many jobs that do nothing; each counts 50 MB, so that none is joined with others."""
+    """Return a step of ``tasks`` jobs that do nothing; each counts 50 MB, so that none is joined with others."""
     steps = read_recipe("clean-corpus").steps
     outputs = [Output(UPath(folder), f"part-{n:05}") for n in range(tasks)]
     return Step("nothing", {UPath(folder): {}}, [Job(nothing, (steps,), (output,), 50 * MB) for output in outputs])
@@ -48,10 +48,10 @@ def main() -> None:
         folder = Path(name)
         run_step(step(folder / "first", 8 * arguments.workers), cluster)  # workers start and import
         for title, runner in (("here", run_serial), ("dask", cluster)):
-            before, began, own = resources(os.getpid())[0], time.perf_counter(), time.process_time()
+            before, began, own = sample_of(os.getpid()).cpu, time.perf_counter(), time.process_time()
             run_step(step(folder / title, tasks), runner)
             wall, own = time.perf_counter() - began, time.process_time() - own
-            cpu = resources(os.getpid())[0] - before
+            cpu = sample_of(os.getpid()).cpu - before
             each = {"wall_ms": 1000 * wall / tasks, "cpu_ms": 1000 * cpu / tasks, "own_cpu_ms": 1000 * own / tasks}
             found[title] = {key: round(value, 2) for key, value in each.items()}
             print(f"{title}: {found[title]}", flush=True)

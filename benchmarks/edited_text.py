@@ -70,14 +70,17 @@ class EditedText:
     def write(self, folder: Path, megabytes: float) -> Counter:
         """Write JSON lines with so much text, in files of 64 MB; return the counts of documents and of bytes."""
         folder.mkdir(parents=True)
-        counts: Counter[str] = Counter(documents=0, bytes=0)
-        copies = (document for number in count() for document in self.copy(number))
-        while counts["bytes"] < megabytes * MEGABYTE:
-            with (folder / f"text-{counts['bytes'] // FILE_BYTES:05}.jsonl").open("ab") as file:
-                id, text = next(copies)
-                file.write(orjson.dumps({"id": id, "text": text.decode()}, option=orjson.OPT_APPEND_NEWLINE))
-            counts.update(documents=1, bytes=len(text))
-        return counts
+        documents = size = held = files = 0
+        lines: list[bytes] = []
+        for id, text in (document for number in count() for document in self.copy(number)):
+            lines.append(orjson.dumps({"id": id, "text": text.decode()}, option=orjson.OPT_APPEND_NEWLINE))
+            documents, size, held = documents + 1, size + len(text), held + len(text)
+            if held >= FILE_BYTES or size >= megabytes * MEGABYTE:
+                (folder / f"text-{files:05}.jsonl").write_bytes(b"".join(lines))
+                lines, held, files = [], 0, files + 1
+            if size >= megabytes * MEGABYTE:
+                break
+        return Counter(documents=documents, bytes=size)
 
 
 def read_corpus(data: Path, megabytes: float) -> EditedText:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
@@ -16,6 +17,18 @@ from benchmarks.harness import BenchmarkError
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PAUSE, DISK_PAUSE = 0.25, 10.0  # seconds between samples
+
+
+class Sample(NamedTuple):
+    """Resources of a process and all below it since they started, with those of their children that ended."""
+
+    cpu: float = 0.0  # seconds
+    read: int = 0  # bytes, by system calls: also those that were in the system's cache
+    written: int = 0
+    memory: int = 0  # bytes now
+
+    def plus(self, other: "Sample") -> "Sample":
+        return Sample(*map(sum, zip(self, other, strict=True)))
 
 
 @dataclass
@@ -28,9 +41,10 @@ class Usage:
 
     cpu: float = 0.0  # seconds, of all processes
     wall: float = 0.0
-    peak: int = 0  # bytes
+    peak: int = 0  # bytes of memory
     disk: int = 0  # bytes of the work folder, at its largest
-    steps: dict[str, dict[str, float]] = field(default_factory=dict)  # title -> cpu, wall, peak
+    spill: int = 0  # bytes of the steps' scratch folders, at their largest
+    steps: dict[str, dict[str, float]] = field(default_factory=dict)  # title -> cpu, wall, peak, read, written
     killed: bool = False
 
 
@@ -40,30 +54,34 @@ def watch(command: list[str], work: Path, kill: Callable[[], bool] = lambda: Fal
     Raises BenchmarkError with the end of its error output if it fails.
     """
     usage, log, began = Usage(), work / "log.jsonl", time.perf_counter()
-    told, peak = len(_titles(log)), 0
-    cpu_before, step_began, next_disk = 0.0, began, began + DISK_PAUSE
+    told, now, before, peak = len(_titles(log)), Sample(), Sample(), 0
+    step_began, next_disk = began, began + DISK_PAUSE
     with tempfile.TemporaryFile() as errors:
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True)
         while True:
-            cpu, memory = resources(child.pid)
+            sample = sample_of(child.pid)
             ended, status, used = os.wait4(child.pid, os.WNOHANG)
-            now = time.perf_counter()
-            usage.cpu, peak = max(usage.cpu, used.ru_utime + used.ru_stime if ended else cpu), max(peak, memory)
+            clock = time.perf_counter()
+            cpu = used.ru_utime + used.ru_stime if ended else sample.cpu
+            now = Sample(*map(max, zip(now[:3], (cpu, *sample[1:3]), strict=True)), sample.memory)
+            peak = max(peak, now.memory)
             usage.peak = max(usage.peak, peak)
+            usage.spill = max(usage.spill, sum(map(disk_of, work.glob("steps/*/scratch"))))
             for title in _titles(log)[told:]:
-                step = {"cpu": usage.cpu - cpu_before, "wall": now - step_began, "peak": peak}
-                usage.steps[title] = step
-                told, peak, cpu_before, step_began = told + 1, memory, usage.cpu, now
+                spent = {key: getattr(now, key) - getattr(before, key) for key in ("cpu", "read", "written")}
+                usage.steps[title] = {**spent, "wall": clock - step_began, "peak": peak}
+                told, peak, before, step_began = told + 1, now.memory, now, clock
             if ended:
                 break
-            if now > next_disk:
-                usage.disk, next_disk = max(usage.disk, disk_of(work)), now + DISK_PAUSE
+            if clock > next_disk:
+                usage.disk, next_disk = max(usage.disk, disk_of(work)), clock + DISK_PAUSE
             if not usage.killed and kill():
                 usage.killed = True
                 os.killpg(child.pid, signal.SIGKILL)
             time.sleep(PAUSE)
         child.returncode = os.waitstatus_to_exitcode(status)
-        usage.wall, usage.disk = time.perf_counter() - began, max(usage.disk, disk_of(work))
+        usage.cpu, usage.wall = now.cpu, time.perf_counter() - began
+        usage.disk = max(usage.disk, disk_of(work))
         if child.returncode and not usage.killed:
             errors.seek(0)
             raise BenchmarkError(f"{' '.join(command)}: {errors.read().decode(errors='replace')[-1000:]}")
@@ -86,17 +104,17 @@ def _titles(log: Path) -> list[str]:
     return []
 
 
-def resources(pid: int) -> tuple[float, int]:
-    """Return CPU seconds and memory of a process and all below it; those of ended children are in their parent's."""
-    cpu, memory = 0.0, 0
+def sample_of(pid: int) -> Sample:
+    """Return what a process and all below it have used; nothing if it has ended."""
+    whole = Sample()
     with suppress(OSError, IndexError):  # it has ended
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        cpu = sum(map(int, fields[11:15])) / TICKS
+        io = Path(f"/proc/{pid}/io").read_text().split()
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
         memory = int(rollup.partition("\nPss:")[2].split(maxsplit=1)[0]) << 10
+        whole = Sample(sum(map(int, fields[11:15])) / TICKS, int(io[1]), int(io[3]), memory)
         for children in Path(f"/proc/{pid}/task").glob("*/children"):
             with suppress(OSError):
-                below = [resources(int(child)) for child in children.read_text().split()]
-                cpu += sum(used for used, _ in below)
-                memory += sum(used for _, used in below)
-    return cpu, memory
+                for child in children.read_text().split():
+                    whole = whole.plus(sample_of(int(child)))
+    return whole

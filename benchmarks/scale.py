@@ -3,8 +3,8 @@
     python -m benchmarks.scale DATA [--gb 0.1 0.4 1.6] [--workers 2] [--folder F] [--json build/bench/scale.json]
 
 Speed and memory should not depend on the size. The text is made by editing the messy documents (edited_text.py), in
-files of 64 MB, and is removed after its run. The smallest of several sizes is also run once more, killed when half of its
-shards are measured and run again: both work folders must hold the same bytes. Where other processes share the machine, CPU
+files of 64 MB, and is removed after its run. The smallest of several sizes is run once more, killed when half of its
+shards are measured, and run again: both work folders must hold the same bytes. Where others share the machine, CPU
 seconds and memory are valid, seconds of the clock are not.
 """
 
@@ -53,7 +53,7 @@ def one(text: EditedText, gigabytes: float, folder: Path, workers: int) -> dict:
         "mb": round(made["bytes"] / 1e6, 3),
         "workers": workers,
         "load": round(os.getloadavg()[2], 1),
-        **{key: round(getattr(usage, key), 2) for key in ("cpu", "wall", "peak", "disk")},
+        **{key: round(getattr(usage, key), 2) for key in ("cpu", "wall", "peak", "disk", "spill")},
         **{key: counts[key] for key in ("documents_in", "clean", "bytes_clean")},
         "shards": len(list((work / "documents").glob("*.parquet"))),
         "on_disk": {name: disk_of(work / name) for name in FOLDERS},
@@ -62,7 +62,7 @@ def one(text: EditedText, gigabytes: float, folder: Path, workers: int) -> dict:
 
 
 def resumed(text: EditedText, gigabytes: float, folder: Path, workers: int) -> dict:
-    """Kill a run half-way, run it again, and compare it with the uninterrupted run in ``folder/work``."""
+    """Compare a run that is killed half-way and run again with the uninterrupted run in ``folder/work``."""
     source, work = folder / "text", folder / "killed"
     text.write(source, gigabytes * 1000)
     killed, again = clean(source, work, workers, kill_at=0.5), clean(source, work, workers)
@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder of development data")
     parser.add_argument("--gb", type=float, nargs="+", default=[0.1, 0.4, 1.6], help="sizes, such as 0.1 16")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--folder", type=Path, help="on a disk with room for six times the largest size")
+    parser.add_argument("--folder", type=Path, help="folder on a disk with room for six times the largest size")
     parser.add_argument("--json", type=Path, default=JSON, help="figures; those of other sizes in it stay")
     arguments = parser.parse_args()
     text = read_corpus(arguments.data, CORPUS_MB)

@@ -42,7 +42,7 @@ def overlap(exact: Corpus, near: Corpus, settings: NearDuplicates, scratch: Path
 
     ``share`` is a share of the source's bytes. ``exact`` and ``near`` are one corpus with the measures of each step.
     """
-    same = find_same(exact).select("number", pl.struct("high", "low").rank("dense").alias("group"))
+    same = find_same(exact, scratch).select("number", pl.struct("high", "low").rank("dense").alias("group"))
     found, _ = find_near_duplicates(settings, near, scratch)
     first = pl.DataFrame(
         {"part": list(near.first), "first": list(near.first.values())}, {"part": pl.String, "first": pl.Int64}

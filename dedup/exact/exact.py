@@ -15,13 +15,15 @@ import polars as pl
 from gristmill.dedup.exact.normalize import hash_normalized
 from gristmill.dedup.index import IndexedStep
 from gristmill.dedup.keep_order import rank_documents
+from gristmill.dedup.spill import Spill
 from gristmill.pipelines.schema import ID
 from gristmill.pipelines.steps.canonical import canonical
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import ShardVerdict, duplicates_by_shard
 
 RULE = "exact_duplicate"
-PARTITION_ROWS = 20_000_000  # documents grouped at a time: 40 bytes each, 0.8 GB
+PARTITION_ROWS = 4_000_000  # documents grouped at a time: 40 bytes each, 160 MB
+HASHED = np.dtype([("number", np.int64), ("high", np.uint64), ("low", np.uint64)])
 
 
 class Exact(IndexedStep):
@@ -43,15 +45,17 @@ class Exact(IndexedStep):
 
     def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:
         """Yield each shard's verdict: duplicates break ``exact_duplicate`` with similarity and threshold 1."""
-        yield from duplicates_by_shard(find_duplicates(self, corpus.with_indices(self.indices())), corpus, RULE, 1.0)
+        yield from duplicates_by_shard(
+            find_duplicates(self, corpus.with_indices(self.indices()), scratch), corpus, RULE, 1.0
+        )
 
 
-def find_duplicates(settings: Exact, corpus: Corpus) -> pl.DataFrame:
+def find_duplicates(settings: Exact, corpus: Corpus, scratch: Path) -> pl.DataFrame:
     """Return one row for each document to drop: part, row in the shard, duplicate_of (an id), in_index, similarity.
 
     Memory: 40 bytes per document for PARTITION_ROWS documents, and the ids of the duplicates.
     """
-    same = find_same(corpus)
+    same = find_same(corpus, scratch)
     numbers = same["number"].to_numpy()
     ranked = rank_documents(corpus, numbers, settings.source_priority, settings.quality_column)
     ranked = ranked.with_columns(same[ranked["position"].to_numpy()].select("high", "low"))
@@ -64,19 +68,26 @@ def find_duplicates(settings: Exact, corpus: Corpus) -> pl.DataFrame:
     return joined.filter(dropped).select("part", "row", "duplicate_of", "in_index", pl.lit(1.0).alias("similarity"))
 
 
-def find_same(corpus: Corpus) -> pl.DataFrame:
-    """Return number (ascending) and hash (high, low) of each document that shares its hash with another."""
-    partitions = sum(corpus.rows.values()) // PARTITION_ROWS + 1
-    return pl.concat([_partition(corpus, partition, partitions) for partition in range(partitions)]).sort("number")
+def find_same(corpus: Corpus, scratch: Path) -> pl.DataFrame:
+    """Return number (ascending) and hash (high, low) of each document that shares its hash with another.
+
+    One of the documents with a hash is in the corpus itself. ``scratch`` takes 24 bytes for each document.
+    """
+    spill = Spill(scratch / "hashes", HASHED, sum(corpus.rows.values()) // PARTITION_ROWS + 1)
+    for shard, part in enumerate(corpus.shards):
+        measured = corpus.measured(part, ["high", "low"])
+        mine = np.flatnonzero(corpus.keep_mask(part, measured.num_rows))
+        rows = np.empty(mine.size, HASHED)
+        rows["number"] = corpus.first[part] + mine
+        for name in ("high", "low"):
+            rows[name] = measured[name].to_numpy()[mine]
+        spill.write(shard, rows, rows["high"])
+    found = [_same(spill.read(partition), corpus.n_documents) for partition in range(spill.partitions)]
+    spill.remove()
+    return pl.concat(found).sort("number")
 
 
-def _partition(corpus: Corpus, partition: int, partitions: int) -> pl.DataFrame:
-    """Return number and hash of documents that share a hash of this partition, one of them in the corpus itself."""
-    rows = [pl.DataFrame(schema={"number": pl.Int64, "high": pl.UInt64, "low": pl.UInt64})]
-    for part in corpus.shards:
-        frame = pl.DataFrame(corpus.measured(part, ["high", "low"]))
-        mine = pl.Series(corpus.keep_mask(part, len(frame))) & (frame["high"] % partitions == partition)
-        number = pl.int_range(pl.len(), dtype=pl.Int64) + corpus.first[part]
-        rows.append(frame.select(number.alias("number"), "high", "low").filter(mine))
-    same = pl.concat(rows).filter(pl.struct("high", "low").is_duplicated())
-    return same.filter(pl.col("number").min().over("high", "low") < corpus.n_documents)
+def _same(rows: np.ndarray, n_documents: int) -> pl.DataFrame:
+    frame = pl.DataFrame({name: rows[name] for name in HASHED.names})
+    same = frame.filter(pl.struct("high", "low").is_duplicated())
+    return same.filter(pl.col("number").min().over("high", "low") < n_documents)

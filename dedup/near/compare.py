@@ -30,7 +30,7 @@ class CandidateSets:
 
     @property
     def dense(self) -> np.ndarray:
-        """Whether each candidate is dense in symbols, bool[n]."""
+        """Flags of the candidates that are dense in symbols, bool[n]."""
         if len(self.flags) > 1:
             self.flags = [np.concatenate(self.flags)]
         return self.flags[0]

@@ -11,7 +11,6 @@
 
 import shutil
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -27,6 +26,7 @@ from gristmill.dedup.passages.cut_runs import cut_shard
 from gristmill.dedup.passages.near_repeated import NearSettings, PassageMatches, match_passages
 from gristmill.dedup.passages.split import cut_passages
 from gristmill.dedup.passages.top_repeated import describe, most_frequent
+from gristmill.dedup.spill import Spill
 from gristmill.pipelines.kernels.hashing import GOLDEN_RATIO
 from gristmill.pipelines.kernels.intrinsics import allocating_kernel
 from gristmill.pipelines.ragged import Ragged
@@ -149,15 +149,20 @@ def find_repeats(
     matches, partitions = PassageMatches(), total * PASSAGE_BYTES // memory + 1
     if near := settings.nearness:
         matches = match_passages(near, settings.unit, corpus, order_by, memory, scratch / "near")
-    paths = [scratch / f"{part}.windows" for part in corpus.parts]
-    work = partial(write_windows, settings, corpus, matches, partitions)
-    begins = list(map_threads(lambda one: work(*one), zip(corpus.parts, paths, strict=True)))
+    spill = Spill(scratch / "windows", WINDOW, partitions)
+
+    def write(numbered: tuple[int, str]) -> None:
+        rows = windows_of(settings, corpus, matches, numbered[1])
+        spill.write(numbered[0], rows, rows["hash"])
+
+    for _ in map_threads(write, enumerate(corpus.parts)):
+        pass
     numbers = Numbers()
     for partition in range(partitions):
-        rows = [read_windows(*each, partition) for each in zip(paths, begins, strict=True)]
-        offsets, rows = repeated_windows(np.concatenate([np.zeros(0, WINDOW), *rows]), settings.min_copies)
+        offsets, rows = repeated_windows(spill.read(partition), settings.min_copies)
         np.savez(scratch / f"{partition}.npz", offsets=offsets, rows=rows)
         numbers.add(rows["document"])
+    spill.remove()
     documents = numbers.distinct()
     ranked = rank_documents(corpus, documents, *order_by)
     position = ranked["position"].to_numpy()
@@ -188,13 +193,8 @@ def find_repeats(
 WINDOW = np.dtype([("hash", np.uint64), ("document", np.int64), ("passage", np.int32), ("long", np.bool_)])
 
 
-def write_windows(
-    settings: RepeatedPassages, corpus: Corpus, matches: PassageMatches, partitions: int, part: str, path: Path
-) -> np.ndarray:
-    """Write a shard's windows (rows WINDOW), partition by partition; return where each begins: int64[partitions + 1].
-
-    A partition has the windows whose hashes leave its number as remainder.
-    """
+def windows_of(settings: RepeatedPassages, corpus: Corpus, matches: PassageMatches, part: str) -> np.ndarray:
+    """Return the windows of a shard's documents that are left: rows WINDOW."""
     table = corpus.measured(part, ["hash", "length"])
     lists, length = Ragged.from_lists(table["hash"]), Ragged.from_lists(table["length"])
     keep_mask = corpus.keep_mask(part, lists.rows)
@@ -204,17 +204,7 @@ def write_windows(
     rows = np.empty(hashes.size, WINDOW)
     rows["hash"], rows["document"] = hashes, corpus.first[part] + document
     rows["passage"], rows["long"] = passage, size >= settings.min_bytes
-    partition = (hashes % np.uint64(partitions)).astype(np.int32)
-    if partitions > 1:
-        rows = rows[np.argsort(partition, kind="stable")]
-    rows.tofile(path)
-    return np.append(0, np.cumsum(np.bincount(partition, minlength=partitions)))
-
-
-def read_windows(path: Path, begins: np.ndarray, partition: int) -> np.ndarray:
-    """Read a shard's windows of one partition."""
-    begin, end = begins[partition : partition + 2].tolist()
-    return np.fromfile(path, WINDOW, end - begin, offset=begin * WINDOW.itemsize)
+    return rows
 
 
 def repeated_windows(rows: np.ndarray, min_copies: int) -> tuple[np.ndarray, np.ndarray]:

@@ -60,16 +60,13 @@ def prefetch(typing, array, at):
 
 @inline_kernel
 def find(cells, begin, size, width, shift, key):
-    """Return the slot of a key in the table ``begin:begin + size`` of cells of ``width`` words, or NOT_FOUND."""
+    """Return the slot of a key in the table ``begin:begin + size`` of cells of ``width`` words, or NOT_FOUND.
+
+    A full table is searched once.
+    """
     if size == 0:
         return np.int64(NOT_FOUND)
-    return find_from(cells, begin, size, width, shift, key, home(key, size))
-
-
-@inline_kernel
-def find_from(cells, begin, size, width, shift, key, slot):
-    """Return the same as ``find``, searching from the key's ``home`` slot; a full table is searched once."""
-    first = slot
+    first = slot = home(key, size)
     while True:
         held = cells[(begin + slot) * width] >> U64(shift)
         if held == key:

@@ -131,7 +131,7 @@ def use_index(case: Path) -> None:
         if name == "near":
             find_near_duplicates(step, corpus, documents() / "scratch")
         else:
-            find_duplicates(step, corpus)
+            find_duplicates(step, corpus, documents() / "scratch")
 
 
 TARGETS = {

@@ -67,8 +67,8 @@ class Extractor:
         return answer
 
     def _start(self) -> subprocess.Popen:
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        return subprocess.Popen(self.command, bufsize=1 << 20, **pipes)
+        pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+        return subprocess.Popen(self.command, bufsize=1 << 20, stdin=pipe, stdout=pipe, stderr=nothing)
 
     def close(self) -> None:
         """End the child process, if any."""

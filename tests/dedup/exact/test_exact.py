@@ -87,7 +87,8 @@ def duplicates(tmp_path, shards, settings=None, keep_mask=None):
         measured = settings.measure(Batch(Ragged.from_text(table["text"]))).to_arrow()
         write_shard(measures / f"{part}.parquet", [measured], measured.schema)
     masks = {part: np.ones(len(rows), bool) for part, rows in shards.items()} | (keep_mask or {})
-    found = find_duplicates(settings, Corpus(documents, measures, list(shards), lambda part, rows: masks[part]))
+    corpus = Corpus(documents, measures, list(shards), lambda part, rows: masks[part])
+    found = find_duplicates(settings, corpus, tmp_path / "scratch")
     return {shards[part][row][0]: kept for part, row, kept, *_ in found.iter_rows()}
 
 

@@ -233,3 +233,15 @@ def test_documents_in_skipped_languages_have_no_passages(rows):
     some = RepeatedPassages().measure(Batch(text, languages)).to_dicts()
     none = {"hash": [], "start": [], "length": [], "breaks": [], "words": []}
     assert some == [row | (none if language == "code" else {}) for row, language in zip(every, languages, strict=True)]
+
+
+def test_measures_are_read_as_often_for_many_partitions_as_for_one(tmp_path, monkeypatch):
+    """A partition for each 256 MB of passages: to read all measures for each would make time grow with the square."""
+    reads: list[Counter] = []
+    measured = Corpus.measured
+    monkeypatch.setattr(Corpus, "measured", lambda *args: reads[-1].update([args[1]]) or measured(*args))
+    for number, passage_bytes in enumerate((64, 64 << 20)):
+        monkeypatch.setattr(module, "PASSAGE_BYTES", passage_bytes)
+        reads.append(Counter())
+        cut(tmp_path / str(number), ["a\nb\nc", "b\na", "c\nd"] * 3, RepeatedPassages(min_bytes=0, memory_mb=64), 3)
+    assert reads[0] == reads[1]
