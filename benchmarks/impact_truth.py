@@ -1,6 +1,6 @@
 """Experiments whose answer is planted: how often `gristmill impact` is right, on corpora made of $D.
 
-    python -m benchmarks.impact_truth RESULTS.jsonl [--only PATTERN] [--limit N] [--seeds 6]
+    python -m benchmarks.impact_truth RESULTS.jsonl [--only PATTERN] [--limit N] [--seeds 6] [--workers 2]
 
 Every question is one experiment on real models and one line of RESULTS: its name, the truth, the verdict, the
 difference and the seconds. Questions that RESULTS holds are not asked again, so the script may be stopped at any time.
@@ -24,10 +24,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from rich.console import Console
 from upath import UPath
 
 from benchmarks.rows import DATA
 from gristmill.flows.engine.engines import engine
+from gristmill.flows.engine.progress import RichProgress
 from gristmill.flows.impact.eval_sets import cut_pieces
 from gristmill.flows.impact.recipe import parse_impact
 from gristmill.flows.impact.run import measure_impact
@@ -94,10 +96,12 @@ def arms(truth: Truth) -> dict:
     return {"full": False, "shares": {"some": [0, 0.05 if truth.kind == "fewer" else 2 / 3]}}
 
 
-def ask(truth: Truth, pool: list[str], seeds: int) -> dict:
+def ask(truth: Truth, pool: list[str], seeds: int, workers: int) -> dict:
     """Run one experiment; return its line of results."""
-    began, tokens = time.perf_counter(), truth.epochs * truth.megabytes * 1e6 / BYTES_PER_TOKEN
-    with tempfile.TemporaryDirectory() as folder, engine("threads", 2) as two:
+    began, cpu, shown = time.perf_counter(), time.process_time(), RichProgress(Console(stderr=True))
+    shown.show_steps = False  # a line a minute of a long step is enough
+    tokens = truth.epochs * truth.megabytes * 1e6 / BYTES_PER_TOKEN
+    with tempfile.TemporaryDirectory() as folder, engine("threads", workers) as opened:
         corpus = Path(folder, "corpus.jsonl")
         corpus.write_text("".join(json.dumps(row) + "\n" for row in documents(truth, pool)))
         table = {
@@ -108,12 +112,16 @@ def ask(truth: Truth, pool: list[str], seeds: int) -> dict:
             "model": {"d_model": 64, "n_heads": 2, "n_layers": 2, "context": CONTEXT},
             "train": {"steps": max(1, round(tokens / CONTEXT / BATCH)), "batch_size": BATCH, "warmup": 20},
         }
-        found = measure_impact(parse_impact(table, truth.name, (), (str(corpus),)), UPath(folder) / "work", two)
+        asked = parse_impact(table, truth.name, (), (str(corpus),))
+        found = measure_impact(asked, UPath(folder) / "work", opened, shown)
     (row,) = found["questions"]
     answer = row["verdict"] if row["verdict"] in FINDINGS else "nothing"
     line = truth._asdict() | {"name": truth.name, "verdict": row["verdict"], "right": answer == truth.answer}
-    line |= {key: row[key] for key in ("delta", "interval", "seeds")} | {"parts": found["parts"]}
-    return line | {"spread": found["spread"], "seconds": round(time.perf_counter() - began, 1)}
+    line |= {key: row[key] for key in ("delta", "interval", "paired", "correlation", "seeds", "other_rate")}
+    line |= {"parts": found["parts"], "spread": found["spread"]}
+    line["losses"] = [arm["losses"]["speeches"]["seeds"] for arm in found["arms"]]
+    seconds = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - cpu}
+    return line | {key: round(value, 1) for key, value in seconds.items()}
 
 
 def summarize(lines: list[dict]) -> Iterator[str]:
@@ -135,16 +143,18 @@ def main() -> None:
     parser.add_argument("--only", default="*", help="ask only questions whose name fits the pattern")
     parser.add_argument("--limit", type=int, default=60, help="ask up to this many questions now")
     parser.add_argument("--seeds", type=int, default=6)
+    parser.add_argument("--workers", type=int, default=2, help="models trained at the same time, a core each")
     asked = parser.parse_args()
     lines = [json.loads(line) for line in asked.results.read_text().splitlines()] if asked.results.exists() else []
     open_ = [q for q in questions() if q.name not in {line["name"] for line in lines}]
     open_ = [q for q in open_ if fnmatch.fnmatch(q.name, asked.only)][: asked.limit]
     pool = [piece for text in read_texts(DATA / CORPUS) for piece in cut_pieces(text.encode(), 3000)] if open_ else []
     for truth in open_:
-        lines.append(line := ask(truth, pool, asked.seeds))
+        lines.append(line := ask(truth, pool, asked.seeds, asked.workers))
         with asked.results.open("a") as file:
             file.write(json.dumps(line) + "\n")
-        print(f"{truth.name}: {line['verdict']}, expected {truth.answer}, {line['seconds']:.0f} s", flush=True)
+        cost = f"{line['seconds']:.0f} s, {line['cpu_seconds']:.0f} CPU s"
+        print(f"{truth.name}: {line['verdict']}, expected {truth.answer}, {cost}", flush=True)
     print("\n".join(summarize(lines)))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import click
 
-from gristmill.flows.cli.options import engine_options, input_option, run_progress, writable
+from gristmill.flows.cli.options import Real, engine_options, input_option, run_progress, writable
 from gristmill.flows.cli.output import console, say, say_json, say_table
 
 
@@ -35,32 +35,82 @@ def experiment(command):
 
 @impact.command()
 @experiment
-def plan(recipe, paths, work, changes):
-    """Plan an experiment before any run: its arms, its seeds, and the set that decides.
+@click.option("--pilot", is_flag=True, help="Train two runs of each arm, to measure how much equal runs differ.")
+@click.option("--effect", type=Real(0, 10, min_open=True), help="Difference in bits per byte that is to be found.")
+@engine_options
+def plan(recipe, paths, work, engine, changes, pilot, effect):
+    """Plan an experiment before any run: its arms, its seeds, the set that decides, and what it costs on this machine.
+
+    A pilot tells which difference the seeds can show, and how many seeds another needs.
 
     \b
         gristmill impact plan impact-small --input crawl.jsonl.zst --output impact
+        gristmill impact plan impact-small --input crawl.jsonl.zst --output impact --pilot --effect 0.01
     """
+    from gristmill.flows.impact import power
     from gristmill.flows.impact.plan import make_plan
     from gristmill.flows.impact.recipe import read_impact
     from gristmill.pretrain.impact.significance import smallest_effect
 
-    settings = read_impact(recipe, changes, paths)
-    made = make_plan(settings, writable(work))
+    settings, folder = read_impact(recipe, changes, paths), writable(work)
+    made = make_plan(settings, folder, pilot)
     for arm in made.arms:
         against = f"against {arm.against}" if arm.against else ""
         say(f"{arm.name:<28}{len(arm.recipe.steps):>3} steps  {against}")
+    cost = power.cost(made, power.run_seconds(settings))
     lines = {
         "decided by": f"bits per byte of the set {settings.heldout.deciding!r}",
         "seeds": ", then ".join(str(look.seeds) for look in made.looks) + " for each arm without a verdict",
         "a run": f"{settings.train.steps:,} steps of {settings.train.batch_size} sequences",
+        "cost": f"{cost.runs[0]} to {cost.runs[1]} runs, {cost.hours[0]:.2g} to {cost.hours[1]:.2g} CPU hours here",
     }
     for look in made.looks:
         least = smallest_effect(1.0, look.seeds, look.seeds, look.alpha)
         lines[f"{look.seeds} seeds"] = f"find a difference of {least:.1f} sd of one run with a probability of 80 %"
     for what, value in lines.items():
         say(f"{what:>12}  {value}")
+    if pilot:
+        progress = run_progress(folder)
+        try:
+            found = power.pilot(settings, folder, engine, progress, lambda line: console.print(line))
+        finally:
+            progress.stop()
+        for line in budgets(found, effect):
+            say(line)
+    elif effect:
+        raise click.UsageError("--effect needs --pilot, which measures how much equal runs differ")
     console.print(f"  {work}/plan.json", soft_wrap=True)
+
+
+def budgets(found: dict, effect: float | None) -> Iterator[str]:
+    """Yield lines about the spread that a pilot found, and what it means for budgets and for one effect."""
+    from gristmill.flows.impact.power import seeds_for
+
+    (least, most), alpha = found["sd_interval"], 1 - found["confidence"]
+    yield (
+        f"Equal runs differ with a standard deviation of {found['sd']:.4f} bits per byte (95 % interval {least:.4f} to "
+        f"{most:.4f}, of 2 runs of {found['arms']} arms). A question"
+    )
+    for each in found["budgets"]:
+        low, high = each["interval"]
+        about = f"{each['seeds']:>4} seeds  finds {each['effect']:.4f} ({low:.4f} to {high:.4f}) four times in five"
+        yield f"with {about}; {needs(each)}"
+    if effect:
+        first, (few, seeds, many) = (
+            found["budgets"][0],
+            (seeds_for(effect, sd, alpha) for sd in (least, found["sd"], most)),
+        )
+        if seeds is None:
+            yield f"for {effect:g} bits per byte: more than 1,000 seeds"
+        else:
+            part = {key: first[key] * seeds / first["seeds"] for key in ("bytes", "tokens", "hours")}
+            yield f"for {effect:g} bits per byte: {seeds} seeds ({few} to {many or 'over 1,000'}); {needs(part)}"
+
+
+def needs(budget: dict) -> str:
+    """Return what a question needs: text, tokens and time."""
+    text = f"{budget['bytes'] / 1e6:.1f} MB in each arm, {budget['tokens'] / 1e6:.1f} M tokens"
+    return f"needs {text}, {budget['hours']:.2g} CPU hours"
 
 
 @impact.command()
@@ -121,7 +171,7 @@ def show(found: dict, work: str) -> None:
             f"{each['overlapping']:,} of {each['candidates']:,} candidates overlap and are left out"
         )
     if scaling := found["scaling"]:
-        for line in law(scaling):
+        for line in scaling_lines(scaling):
             say(line)
     for warning in found["warnings"]:
         say(f"Warning: {warning}")
@@ -132,7 +182,7 @@ def show(found: dict, work: str) -> None:
 
 
 def differences(found: dict) -> Iterator[str]:
-    """Yield lines per question: three kinds of intervals, equal documents, and the other sets."""
+    """Yield lines per question: three kinds of intervals, equal documents, the other rate, and the other sets."""
     for row in found["questions"]:
         correlation = "" if row["correlation"] is None else f", correlation of seeds {row['correlation']:+.2f}"
         price = row["bytes_per_millibit"]
@@ -143,6 +193,8 @@ def differences(found: dict) -> Iterator[str]:
         seeds = " and ".join(map(str, row["seeds"]))
         yield f"{'':42}seeds × docs {_interval(row['bootstrap'])}   {seeds} seeds can show {row['smallest']:.4f}"
         others = {"equal documents": row["equal_documents"]} if row["equal_documents"] else {}
+        if rate := row["other_rate"]:
+            others[f"{rate['rate']} rate"] = rate | {"verdict": "" if rate["holds"] else "contradicts"}
         for title, other in (others | {f"on {name}": each for name, each in row["sets"].items()}).items():
             interval = _interval(other["interval"])
             yield f"{'  ' + title:<32}{other['delta']:+.4f}   {'':12} {interval}   {other['verdict']}"
@@ -176,24 +228,34 @@ def losses(found: dict):
     return table
 
 
-def law(scaling: dict) -> Iterator[str]:
+def scaling_lines(scaling: dict) -> Iterator[str]:
     """Yield the lines about scaling runs."""
     for each in scaling["sizes"]:
-        yield f"{each['rung']:<12} ranks {each['pairs_agreed']:.0%} of the pairs of arms like the largest run"
-    if scaling["law"]:
-        values = scaling["law"]["values"].items()
+        tau = _estimate({"value": each["tau"], "interval": each["tau_interval"]})
         yield (
-            scaling["law"]["form"]
-            + ": "
-            + ", ".join(
-                f"{name} {each['value']:.4g} [{each['interval'][0]:.4g}, {each['interval'][1]:.4g}]"
-                for name, each in values
-            )
+            f"{each['rung']:<12} {each['parameters'] / 1e6:.2g} M parameters, {each['tokens']:,} tokens: ranks "
+            f"{each['pairs']:.0%} of the pairs of arms like the largest run (tau {tau})"
         )
-        for arm, worth in scaling["worth"].items():
-            low, high = worth["interval"]
-            yield f"  a token of {arm} is worth {worth['tokens']:.2f} [{low:.2f}, {high:.2f}]"
+    for law in filter(None, (scaling["law"], scaling["kaplan"])):
+        yield f"{law['form']}: " + ", ".join(f"{name} {_estimate(each)}" for name, each in law["values"].items())
+        unseen = law["largest_error"]
+        yield f"  residual {law['residual']:.2%}" + ("" if unseen is None else f", {unseen:.2%} on unseen largest runs")
+        if split := law["split"]:
+            yield f"  model size as FLOPs^{_estimate(split['a'])}, tokens as FLOPs^{_estimate(split['b'])}"
+            for best in split["best"]:
+                yield (
+                    f"  {best['flops']:.2g} FLOPs: {_estimate(best['size'])} parameters, {_estimate(best['tokens'])} "
+                    f"tokens, loss {_estimate(best['loss'])}"
+                )
+    for arm, worth in (scaling["worth"] or {}).items():
+        low, high = worth["interval"]
+        yield f"  a token of {arm} is worth {worth['tokens']:.2f} [{low:.2f}, {high:.2f}]"
     yield scaling["note"]
+
+
+def _estimate(each: dict) -> str:
+    low, high = each["interval"]
+    return f"{each['value']:.4g} [{low:.4g}, {high:.4g}]"
 
 
 def _interval(pair: list[float] | None) -> str:

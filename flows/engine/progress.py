@@ -62,7 +62,9 @@ class RichProgress:
             self.bar.update(self.task, completed=done, rate=f"{rate:.1f} MB/s" if self.total else "")
         elif self.total and not self.as_json and now - self.told >= LINE_SECONDS:
             self.told, left = now, (self.total - done) / MB / rate if rate else 0
-            parts = f"{done / MB:,.0f} of {self.total / MB:,.0f} MB, {rate:.1f} MB/s, {left:,.0f} s left"
+            digits = 1 if self.total < 100 * MB else 0
+            parts = f"{done / MB:,.{digits}f} of {self.total / MB:,.{digits}f} MB"
+            parts += f", {rate:.{1 if rate >= 0.1 else 3}f} MB/s, {left:,.0f} s left"
             self.console.print(f"{self.title:>14}  {parts}", soft_wrap=True)
 
     def finish(self, title: str, seconds: float, jobs_run: int, counts: dict[str, int]) -> None:

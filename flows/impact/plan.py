@@ -16,6 +16,7 @@ from gristmill.pipelines.storage.sealed import read_sealed, write_sealed
 from gristmill.pretrain.impact.looks import Look, looks
 
 PLAN, RUNS = "plan.json", "runs"
+OTHER_RATE = "other rate"  # runs at the learning rate that does not decide
 EQUAL_DOCUMENTS = "equal documents"  # runs that read an arm as often as the arm is read that it is compared with
 
 
@@ -38,7 +39,8 @@ class ImpactPlan:
         impact = self.impact
         files = _files(impact.input, work)
         sets = {name: _files(InputSettings(paths=paths)) for name, paths in impact.heldout.sets.items()}
-        frozen = impact.model_dump(mode="json", include={"heldout", "tokenizer", "model", "train", "budget", "scaling"})
+        settings = {"heldout", "tokenizer", "model", "train", "rates", "budget", "scaling"}
+        frozen = impact.model_dump(mode="json", include=settings)
         frozen["input"] = {"settings": impact.input.model_dump(mode="json", exclude={"paths"}), "files": files}
         frozen["sets"] = sets
         arms: dict[str, dict] = {}
@@ -63,22 +65,25 @@ def _files(settings: InputSettings, work: UPath | None = None) -> list[list]:
     return [[file.name, file.size] for file in find_files(settings, str(work) if work else None)]
 
 
-def make_plan(impact: ImpactRecipe, work: UPath) -> ImpactPlan:
+def make_plan(impact: ImpactRecipe, work: UPath, pilot: bool = False) -> ImpactPlan:
     """Write the plan; raise WorkError, naming the difference, if the folder holds runs of another plan.
+
+    Runs of a ``pilot`` bind nobody: no difference of theirs was shown.
 
     Raises InputError for a path of the input or of an evaluation set that does not exist.
     """
     plan = ImpactPlan(impact, arms_of(impact))
     table = plan.table(work)
-    known = read_plan(work)
-    if known and known != table and _has_runs(work):
+    known = read_plan(work) or {}
+    binding = known and not known.pop("pilot", False)
+    if binding and known != table and _has_runs(work):
         differs = next(key for key in table if known.get(key) != table[key])
         raise WorkError(
             f"{work} holds runs of a plan with another {differs!r}, and a plan with runs cannot be changed; "
             "choose another --output"
         )
-    if known != table:
-        write_sealed(work / PLAN, table)
+    if not binding or known != table:
+        write_sealed(work / PLAN, table | ({"pilot": True} if pilot else {}))
     return plan
 
 

@@ -96,6 +96,29 @@ class Budget(Settings):
         return self
 
 
+class Rates(Settings):
+    """Learning rates of the runs. Rankings of data by small models hold at a low rate (arXiv:2512.24503)."""
+
+    low: float = Field(0.1, gt=0, lt=1)  # fraction of the tuned rate, which is that of [train]
+    decides: Literal["low", "tuned"] = "low"  # the rate whose losses decide
+    check_seeds: int = Field(3, ge=0)  # runs at the other rate, which verdicts must not depend on; 0: no check
+
+    @model_validator(mode="after")
+    def _check(self):
+        if self.check_seeds == 1:
+            raise ValueError("check_seeds 1 shows nothing about chance; choose 0 or 2 and more")
+        return self
+
+    @property
+    def other(self) -> str:
+        """The rate that does not decide."""
+        return "tuned" if self.decides == "low" else "low"
+
+    def factor(self, rate: str) -> float:
+        """Return a rate as a fraction of the tuned one."""
+        return self.low if rate == "low" else 1.0
+
+
 class TestSettings(Settings):
     """Significance test of the difference between two arms."""
 
@@ -130,6 +153,7 @@ class ImpactRecipe(Settings):
     arms: Arms = Arms()
     heldout: Heldout = Heldout()
     budget: Budget = Budget()
+    rates: Rates = Rates()
     test: TestSettings = TestSettings()
     tokenizer: OneTokenizer = OneTokenizer()
     model: dict[str, Any] = {}  # a preset and changes to it
@@ -156,7 +180,7 @@ PATHS = (
     ("tokenizer", "path"),
     *(("arms", name) for name in ("tokenizers", "corpora", "ids")),
 )
-TABLES = ("input", "arms", "heldout", "budget", "test", "tokenizer", "train", "scaling")
+TABLES = ("input", "arms", "heldout", "budget", "rates", "test", "tokenizer", "train", "scaling")
 
 
 def read_impact(path: str, changes: tuple[str, ...] = (), paths: tuple[str, ...] = ()) -> ImpactRecipe:

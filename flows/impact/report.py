@@ -1,9 +1,12 @@
-"""Report of an experiment: ``IMPACT/impact.json`` and ``IMPACT/impact.png``.
+"""Report of an experiment: ``IMPACT/impact.json``, ``impact.png``, and ``scaling.png`` if there are scaling laws.
 
 impact.json
   name, headline        the first answer: "full against raw: better by 0.0573 bits per byte of books (…)"
   disagreements[]       sentences about sets whose findings contradict each other
   legend[]              sentences that explain the numbers, with the size of the model
+  rates                 as in the recipe: low (fraction of the tuned rate), decides, check_seeds
+  agreement             arms (count), seeds, rates: how alike two runs of an arm, and the runs at two learning rates,
+                        rank the arms: tau, rho, pairs, tau_interval, rho_interval over seeds; rates may be null
   test                  decision_set, alpha, margin (fraction of the loss), draws, as planned
   parts                 into which the documents of each arm are dealt; runs of different parts share no document
   spread                standard deviations of one run: documents (that all arms share), rest (weights, order, others)
@@ -15,9 +18,11 @@ impact.json
                         seeds), sd, smallest (effect found with a power of 0.8), margin, verdict, sentence, needed_bytes
                         (of each arm, for a sample of documents per seed; null if there is one), bytes_removed,
                         bytes_per_millibit (bytes removed for each 0.001 bpb; null without a gain), sets {name: delta,
-                        interval, verdict}, equal_documents (the same at as many passes over the documents, or null)
+                        interval, verdict}, equal_documents (the same at as many passes over the documents, or null),
+                        fewer_tokens {delta, interval} (of the arm at equal documents against itself at equal tokens, or
+                        null), other_rate {rate, delta, interval, change, change_interval (90 %), holds} or null
   heldout[]             set, pieces, bytes, candidates, overlapping, overlap {data: mean share of n-grams}
-  scaling               law, worth of tokens by arm, agreement of sizes; null without scaling runs
+  scaling               as in scaling.py; null without scaling runs
   warnings[]
 """
 
@@ -27,21 +32,22 @@ import polars as pl
 from upath import UPath
 
 from gristmill.flows.impact.arms import Arm
-from gristmill.flows.impact.documents.samples import MANY_EPOCHS
 from gristmill.flows.impact.plan import ImpactPlan
-from gristmill.flows.impact.plot import draw
+from gristmill.flows.impact.plots.differences import draw
+from gristmill.flows.impact.plots.scaling import draw_scaling
 from gristmill.flows.impact.prepare import arm_summary, overlaps
+from gristmill.flows.impact.rates import describe_agreement
 from gristmill.flows.impact.recipe import MANUAL
 from gristmill.flows.impact.scaling import describe_scaling
-from gristmill.flows.impact.sentences import legend, sentence
-from gristmill.flows.impact.train import ArmRun, base_run, check_epochs, data_of, read_summary
+from gristmill.flows.impact.sentences import legend, sentence, small_model
+from gristmill.flows.impact.train import ArmRun, base_run, check_epochs, data_of, needed_bytes, read_summary
 from gristmill.flows.impact.verdicts import Scored, disagreements
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.storage.sealed import read_sealed, write_sealed
 from gristmill.pretrain.impact.document_samples import variance_components
 from gristmill.pretrain.impact.significance import BETTER, WORSE
 
-REPORT, PLOT = "impact.json", "impact.png"
+REPORT, PLOT, SCALING_PLOT = "impact.json", "impact.png", "scaling.png"
 MILLIBIT = 0.001
 
 
@@ -55,6 +61,8 @@ def write_report(plan: ImpactPlan, work: UPath, scored: Scored, scaling: list[Ar
         "legend": [],
         "parts": scored.parts,
         "spread": _spread(plan, scored),
+        "rates": plan.impact.rates.model_dump(),
+        "agreement": describe_agreement(plan, scored),
         "test": plan.table(work)["test"],
         "arms": [_arm(work, arm, run, scored) for arm, run in zip(plan.arms, runs, strict=True)],
         "questions": rows,
@@ -68,15 +76,19 @@ def write_report(plan: ImpactPlan, work: UPath, scored: Scored, scaling: list[Ar
             "heldout.sets"
         )
     arms = {arm["name"]: arm for arm in report["arms"]}
+    report["warnings"] += filter(None, [small_model(max(arm["parameters"] for arm in report["arms"]))])
     for row in rows:
         arm, other = arms[row["arm"]], arms[row["against"]]
         row |= _price(row, {name: each["bytes"] for name, each in arms.items()})
-        row["needed_bytes"] = needed_bytes(arm, other, plan.impact.budget.seeds) if scored.parts == 1 else None
+        pair = [data_of(run) for run in runs if run.arm in (row["arm"], row["against"])]
+        row["needed_bytes"] = needed_bytes(pair, plan.impact.budget.seeds) if scored.parts == 1 else None
         row["sentence"] = sentence(row, report["test"]["decision_set"], max(arm["parameters"], other["parameters"]))
     report["headline"] = rows[0]["sentence"]
     report["legend"] = legend(report)
     write_sealed(work / REPORT, report, orjson.OPT_SERIALIZE_NUMPY)
     draw(work / PLOT, report)
+    if report["scaling"] and report["scaling"]["kaplan"]:
+        draw_scaling(work / SCALING_PLOT, report["scaling"], plan.impact.heldout.deciding)
     return report
 
 
@@ -85,12 +97,6 @@ def read_report(work: UPath) -> dict:
     if not (work / REPORT).exists():
         raise WorkError(f"{work} holds no finished experiment; `gristmill impact run RECIPE --output {work}` makes one")
     return read_sealed(work / REPORT, "remove it and run `gristmill impact run` again")
-
-
-def needed_bytes(arm: dict, other: dict, seeds: int) -> float:
-    """Return the bytes of text that each arm needs so that ``seeds`` runs have documents of their own."""
-    each = (side["trained_tokens"] * side["bytes"] / max(1, side["tokens"]) for side in (arm, other))
-    return max(each) * seeds / MANY_EPOCHS
 
 
 def _spread(plan: ImpactPlan, scored: Scored) -> dict[str, float]:

@@ -5,14 +5,19 @@ from collections.abc import Callable
 from upath import UPath
 
 from gristmill.flows.engine.run_lock import exclusive_run
-from gristmill.flows.impact.plan import EQUAL_DOCUMENTS, ImpactPlan, make_plan
+from gristmill.flows.impact.plan import EQUAL_DOCUMENTS, OTHER_RATE, ImpactPlan, make_plan
 from gristmill.flows.impact.prepare import prepare
+from gristmill.flows.impact.rates import check_rates
 from gristmill.flows.impact.recipe import ImpactRecipe
 from gristmill.flows.impact.report import write_report
+from gristmill.flows.impact.sentences import too_short
 from gristmill.flows.impact.train import (
+    ArmRun,
     base_run,
     check_epochs,
+    data_of,
     differs_in_size,
+    needed_bytes,
     parts_of,
     read_scored,
     scaling_runs,
@@ -35,16 +40,13 @@ def measure_impact(
         plan = make_plan(impact, work)
         prepare(plan, work, engine, progress)
         scaling, parts = scaling_runs(plan, work), parts_of(plan, work)
+        if parts == 1:
+            each = [base_run(plan, work, arm, 0) for arm in plan.arms]
+            on_log(too_short(needed_bytes([data_of(run) for run in each], impact.budget.seeds)))
         second = {arm.name for arm in plan.arms if differs_in_size(plan, work, arm)}
 
         def train(wanted: dict[str, int]) -> Scored:
-            rungs = {arm: ("", EQUAL_DOCUMENTS) if arm in second else ("",) for arm in wanted}
-            runs = [
-                base_run(plan, work, plan.arm(arm), seed, rung=rung, parts=parts)
-                for arm, n in wanted.items()
-                for rung in rungs[arm]
-                for seed in range(n)
-            ]
+            runs = [run for arm, n in wanted.items() for run in runs_of(plan, work, arm, n, parts, arm in second)]
             runs.sort(key=lambda run: run.seed)  # all arms of one seed before the next seed
             for warning in check_epochs([*runs, *scaling], impact.budget.max_epochs):
                 if warning not in warned:
@@ -57,6 +59,23 @@ def measure_impact(
         return write_report(plan, work, scored, scaling, rows)
 
 
+def runs_of(plan: ImpactPlan, work: UPath, name: str, seeds: int, parts: int, second: bool) -> list[ArmRun]:
+    """Return the runs of an arm: ``seeds``, as many at equal documents if that is a ``second`` question, and the check
+    of the learning rate. Without parts there will be no verdict, and two runs show the losses.
+    """
+    impact, counts = plan.impact, {"": seeds}
+    if parts == 1:
+        counts = {"": 2}
+    else:
+        counts |= {EQUAL_DOCUMENTS: seeds} if second else {}
+        counts |= {OTHER_RATE: min(seeds, impact.rates.check_seeds)}
+    return [
+        base_run(plan, work, plan.arm(name), seed, rung=rung, parts=parts)
+        for rung, n in counts.items()
+        for seed in range(n)
+    ]
+
+
 def rounds(plan: ImpactPlan, train: Callable[[dict[str, int]], Scored]) -> tuple[Scored, list[dict]]:
     """Train arms in rounds, with more seeds each for open questions; return scores, and a row per question."""
     wanted: dict[str, int] = {}
@@ -66,6 +85,7 @@ def rounds(plan: ImpactPlan, train: Callable[[dict[str, int]], Scored]) -> tuple
         wanted |= dict.fromkeys((arm.name for arm in plan.arms if arm.name in remaining), look.seeds)
         scored = train(wanted)
         found = [row for row in compare_arms(plan, scored, look) if row["arm"] in remaining]
+        check_rates(plan, scored, look, found)
         rows |= {row["arm"]: row for row in found}
         remaining = still_open(found)
         if not remaining:

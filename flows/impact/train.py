@@ -14,10 +14,11 @@ from upath import UPath
 
 from gristmill.flows.impact.arms import ONE, Arm, folder_of
 from gristmill.flows.impact.documents.samples import MANY_EPOCHS, count_parts, own_documents
-from gristmill.flows.impact.plan import EQUAL_DOCUMENTS, RUNS, ImpactPlan
+from gristmill.flows.impact.plan import EQUAL_DOCUMENTS, OTHER_RATE, RUNS, ImpactPlan
 from gristmill.flows.impact.prepare import arm_tokens, eval_tokens
 from gristmill.flows.impact.verdicts import Scored
 from gristmill.pipelines.errors import RecipeError
+from gristmill.pipelines.progress import count_bytes
 from gristmill.pipelines.schema import ID, SOURCE
 from gristmill.pipelines.steps.step import Input, Job, Output, Step, Written
 from gristmill.pipelines.storage.files import atomic_write
@@ -39,7 +40,7 @@ class ArmRun(NamedTuple):
     training: TrainSettings
     tokens: UPath
     heldout: UPath
-    rung: str = ""  # size and steps of a scaling run, or EQUAL_DOCUMENTS
+    rung: str = ""  # size and steps of a scaling run, EQUAL_DOCUMENTS or OTHER_RATE
     parts: int = 1  # into which the documents are dealt; the run has one of them
 
     @property
@@ -90,7 +91,8 @@ def base_run(
     """Return run number ``seed`` of an arm, whose seeds are those of [train] plus this number.
 
     If budget.equal is bytes, its steps read as many bytes as the first arm's. With EQUAL_DOCUMENTS, it reads its
-    documents as often as the arm that it is compared with reads its own.
+    documents as often as the arm that it is compared with reads its own; with OTHER_RATE, it has the learning rate that
+    does not decide.
     """
     shards, impact = TokenShards(arm_tokens(work, arm)), plan.impact
     shape, training = impact.shape(shards.vocab_size, changes), impact.train
@@ -101,8 +103,10 @@ def base_run(
         steps = round(steps * first["bytes"] / first["tokens"] * mine["tokens"] / mine["bytes"])
     if rung == EQUAL_DOCUMENTS and arm.against:
         steps = round(steps * size_ratio(plan, work, arm))
+    rates = impact.rates
+    lr = training.peak_lr(shape.d_model) * rates.factor(rates.other if rung == OTHER_RATE else rates.decides)
     seeds = {"seed": training.seed + seed, "init_seed": training.init_seed + seed}
-    training = training.model_copy(update=seeds | {"steps": max(1, steps)})
+    training = training.model_copy(update=seeds | {"steps": max(1, steps), "lr": lr})
     return ArmRun(arm.name, seed, shape, training, shards.folder, eval_tokens(work, arm.tokenizer), rung, parts)
 
 
@@ -156,13 +160,19 @@ def check_epochs(runs: list[ArmRun], most: float) -> list[str]:
     return list(warnings.values())
 
 
+def needed_bytes(data: list[Data], seeds: int) -> float:
+    """Return the bytes of text that each of these arms needs so that ``seeds`` runs have documents of their own."""
+    return max(each.source_bytes for each in data) * seeds / MANY_EPOCHS
+
+
 def train_step(runs: list[ArmRun], work: UPath) -> Step:
     """Return the step with all runs, also of earlier rounds: finished ones are not repeated."""
     jobs = []
     for run in runs:
         inputs = Input(run.tokens), Input(run.heldout)
         made_with = [run.shape.model_dump(), run.training.model_dump(), [run.seed % run.parts, run.parts]]
-        jobs.append(Job(train_run, (run,), (Output(work / RUNS, run.name, inputs, made_with),)))
+        output = Output(work / RUNS, run.name, inputs, made_with)
+        jobs.append(Job(train_run, (run,), (output,), round(data_of(run).source_bytes)))
     return Step("train", {work / RUNS: {"runs": [run.name for run in runs]}}, jobs)
 
 
@@ -173,16 +183,26 @@ def train_run(run: ArmRun, outputs: tuple[Output, ...]) -> list[Written]:
     from gristmill.pretrain.model.gpt import GPT
     from gristmill.pretrain.training.run import SCORES, CheckpointSettings, pretrain
 
+    def on_log(line: dict) -> None:
+        if "tokens" in line:
+            count_bytes(round(size * (line["step"] - done[-1]) / run.training.steps))
+            done.append(line["step"])
+
+    done, size = [0], data_of(run).source_bytes  # steps that the progress bar was told of
     folder, heldout = outputs[0].folder / run.name, TokenShards(run.heldout)
     train = own_documents(TokenShards(run.tokens), run.seed % run.parts, run.parts)
     evaluation = TokenSplit.from_shards(heldout, TRAIN)
     model, saving = GPT(run.shape, run.training.init_seed), CheckpointSettings(evaluate_every=0, keep=1)
-    summary = pretrain(train, evaluation, model, run.training, folder, Machine(threads=1), saving)
+    summary = pretrain(train, evaluation, model, run.training, folder, Machine(threads=1), saving, on_log, replace)
     names = pl.concat([pl.DataFrame(part.documents) for part in heldout.split(TRAIN)])
     scores = pl.read_parquet(str(folder / SCORES), glob=False).drop("document").hstack(names.select(ID, set=SOURCE))
     with atomic_write(outputs[0].path) as file:
         scores.sort(ID).write_parquet(file)
     return [Written([outputs[0].path.name], {"steps": summary["steps"], "tokens": summary["tokens"]})]
+
+
+def replace(differing: str) -> None:
+    """Let a run replace that of a pilot with other settings: a plan with other runs cannot be changed."""
 
 
 def read_scored(work: UPath, runs: list[ArmRun]) -> Scored:

@@ -63,7 +63,19 @@ def compare_arms(plan: ImpactPlan, scored: Scored, look: Look) -> list[dict]:
     found = {row["arm"]: row for row in _answers(plan, scored, look, decides, second)}
     for row in rows:
         row["equal_documents"] = found.get(series[row["arm"]])
+        row["fewer_tokens"] = _fewer_tokens(scored, row["arm"], decides) if row["equal_documents"] else None
     return rows
+
+
+def _fewer_tokens(scored: Scored, arm: str, name: str) -> dict:
+    """Return what an arm loses, or gains, by training on as many documents instead of as many tokens, and its spread.
+
+    Runs of one seed have the same documents and weights, so their losses are compared in pairs.
+    """
+    nats, sizes = scored.independent(f"{arm} {EQUAL_DOCUMENTS}", name)
+    at_tokens, _ = scored.independent(arm, name)
+    found = compare(bits_per_byte(nats, sizes).tolist(), bits_per_byte(at_tokens, sizes).tolist())
+    return {"delta": found.delta, "interval": list(found.paired or found.welch)}
 
 
 def _answers(plan: ImpactPlan, scored: Scored, look: Look, name: str, asked: list[tuple[str, str]]) -> list[dict]:

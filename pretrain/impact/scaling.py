@@ -158,7 +158,7 @@ def _is_determined(name: str, theta: np.ndarray, points: np.ndarray) -> bool:
 
 
 def theta_of(values: dict[str, float]) -> list[float]:
-    """Return e, a, α, b and β of a law's E, A, alpha, B and beta; 0 for those that it has not."""
+    """Return e, a, α, b and β of a law's E, A, alpha, B and beta; 0 for a parameter that the law has not."""
     log = {name: math.log(values[name]) if name in values else 0.0 for name in ("E", "A", "B")}
     return [log["E"], log["A"], values.get("alpha", 0.0), log["B"], values.get("beta", 0.0)]
 

@@ -144,6 +144,7 @@ def holm(p: Sequence[float]) -> list[float]:
 
 BETTER, WORSE, EQUAL, INCONCLUSIVE = "better", "worse", "no difference", "no difference seen"
 WITHHELD = "withheld"  # of runs that share their documents
+UNDECIDED = "undecided"  # the verdict depends on the learning rate
 
 
 def verdict(difference: LossDifference, adjusted: float, alpha: float, margin: float) -> str:

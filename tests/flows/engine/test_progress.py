@@ -56,7 +56,7 @@ def test_the_bar_moves_within_a_job_and_plain_lines_say_how_far_it_is(terminal, 
     if terminal:
         assert bar.bar.tasks[0].completed == 2_000_000
     else:
-        assert "measure  2 of 16 MB, " in console.file.getvalue()
+        assert "measure  2.0 of 16.0 MB, " in console.file.getvalue()
     bar.move(job, 9_000_000)  # sizes are estimates: no job moves the bar further than its own bytes
     assert sum(bar.running.values()) == 8_000_000
     bar.advance(job)

@@ -138,6 +138,10 @@ def test_a_ladder_ends_in_a_law_and_says_what_it_cannot_know(experiment):
     assert len(scaling["points"]) == 2 * 2 * 3 and scaling["law"]["form"] == "chinchilla"
     assert scaling["worth"]["raw"]["tokens"] == 1.0 and len(scaling["sizes"]) == 6
     assert scaling["sizes"][-1]["tau"] == 1 and "a guess" in scaling["note"]
+    split = scaling["kaplan"]["split"]  # both laws, side by side
+    assert [each["flops"] for each in split["best"]] == [each["flops"] for each in scaling["law"]["split"]["best"]]
+    assert split["a"]["value"] + split["b"]["value"] == pytest.approx(1)
+    assert (experiment / "work" / "scaling.png").read_bytes().startswith(b"\x89PNG")
     assert "a token of full is worth" in call("impact", "report", experiment / "work").stdout
 
 

@@ -6,12 +6,12 @@ from typing import get_args
 import annotated_types
 import pytest
 
-from gristmill.flows.impact.recipe import Budget, Heldout, OneTokenizer, ScalingSettings
+from gristmill.flows.impact.recipe import Budget, Heldout, OneTokenizer, Rates, ScalingSettings
 from gristmill.flows.impact.recipe import TestSettings as Significance  # no class of tests
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.settings import read_settings
 
-KINDS = Heldout, Budget, Significance, OneTokenizer, ScalingSettings
+KINDS = Heldout, Budget, Rates, Significance, OneTokenizer, ScalingSettings
 
 
 def numbers(kind):

@@ -9,7 +9,13 @@ from scipy import stats
 from gristmill.pretrain.impact.bootstrap import bits_per_byte, bootstrap
 from gristmill.pretrain.impact.document_samples import part_means, variance_components
 from gristmill.pretrain.impact.looks import looks
-from gristmill.pretrain.impact.rank_agreement import kendall, pairwise_agreement
+from gristmill.pretrain.impact.rank_agreement import (
+    agreement,
+    agreement_of_seeds,
+    kendall,
+    pairwise_agreement,
+    spearman,
+)
 from gristmill.pretrain.impact.significance import Interval, compare, holm, power, smallest_effect, verdict
 
 losses = st.lists(st.floats(1, 5).map(lambda x: round(x, 4)), min_size=2, max_size=8)
@@ -170,3 +176,28 @@ def test_ranks():
     assert pairwise_agreement([1, 2, 3], [1, 3, 2]) == pytest.approx(2 / 3)
     assert pairwise_agreement([1, 1], [1, 2]) == 0.5 and pairwise_agreement([1], [2]) == 1
     assert kendall([4, 1, 3, 2], [1, 2, 3, 4]) == pytest.approx(stats.kendalltau([4, 1, 3, 2], [1, 2, 3, 4]).statistic)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=6))
+def test_spearman_is_scipys(pairs):
+    first, second = zip(*pairs, strict=True)
+    if len({*first}) > 1 and len({*second}) > 1:
+        assert spearman(first, second) == pytest.approx(stats.spearmanr(first, second).statistic)
+    else:
+        assert spearman(first, second) == 0.0
+
+
+def test_agreement_is_as_sure_as_the_seeds_are():
+    rng, arms = np.random.default_rng(1), np.array([[2.0], [2.1], [2.2], [2.3]])
+    exact = arms + rng.normal(0, 0.001, (4, 3))
+    same = agreement(exact, exact + 1)
+    assert (
+        same.tau == same.rho == same.pairs == 1
+        and same.tau_interval == (1, 1) == agreement_of_seeds(exact).tau_interval
+    )
+    noisy = agreement(arms + rng.normal(0, 0.3, (4, 3)), exact)
+    assert noisy.tau_interval.low < 0.4 and noisy.tau_interval.low <= noisy.tau <= noisy.tau_interval.high
+    turned = agreement(exact, -exact)
+    assert turned.tau == turned.rho == -1 and turned.pairs == 0
+    none = agreement_of_seeds(rng.normal(0, 1, (5, 40)))
+    assert none.tau == pytest.approx(0, abs=0.1) and none.tau_interval.low < -0.3 < 0.3 < none.tau_interval.high

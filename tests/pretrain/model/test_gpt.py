@@ -133,7 +133,7 @@ def test_it_begins_with_a_loss_of_ln_v(name, vocab_size, tied):
     assert abs(loss - math.log(vocab_size)) < 0.05
 
 
-@pytest.mark.parametrize(("name", "millions"), [("proxy-100k", 0.106), ("proxy-1m", 1.07), ("proxy-4m", 4.02)])
+@pytest.mark.parametrize(("name", "millions"), [("proxy-100k", 0.107), ("proxy-1m", 1.07), ("proxy-4m", 4.02)])
 def test_proxies_are_named_by_their_parameters_without_embeddings(name, millions):
     shape = ModelConfig(**preset(name, 64))
     found = sum(parameter.numel() for parameter in GPT(shape).blocks.parameters())

@@ -1,0 +1,1 @@
+"""Plots of experiments: differences between arms, and losses at equal FLOPs."""
