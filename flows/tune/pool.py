@@ -15,6 +15,7 @@ from gristmill.flows.clean.tally import RemovalCounts
 from gristmill.flows.impact.documents.samples import document_hashes
 from gristmill.flows.runs.finished import FinishedRun
 from gristmill.flows.runs.what_if import change_recipe, keep
+from gristmill.flows.tune.space import Candidate
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENT, DOCUMENTS, ID, SPANS, TEXT
 from gristmill.pipelines.steps.spans import apply_spans
@@ -70,3 +71,21 @@ class Pool:
         recipe = change_recipe(self.run.recipe_table, changes)
         kept = keep(recipe, self.run, RemovalCounts(list(recipe.steps)), self.sizes)
         return np.concatenate([kept[part] for part in self.run.parts])[self.order]
+
+
+class Cuts:
+    """Masks of candidates, each counted once."""
+
+    def __init__(self, pool: Pool):
+        self.pool, self.known = pool, dict[Candidate, np.ndarray]()
+
+    def of(self, changes: Candidate) -> np.ndarray:
+        """Return which documents of the pool a candidate keeps, bool [n]."""
+        if changes not in self.known:
+            self.known[changes] = self.pool.mask(changes)
+        return self.known[changes]
+
+    def counts(self, changes: Candidate) -> dict[str, int]:
+        """Return the documents and bytes that a candidate keeps."""
+        mask = self.of(changes)
+        return {"documents": int(mask.sum()), "bytes": int(self.pool.bytes[mask].sum())}

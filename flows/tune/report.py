@@ -14,7 +14,6 @@ tune.json
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import orjson
 from upath import UPath
@@ -22,13 +21,12 @@ from upath import UPath
 from gristmill.flows.clean.recipe_files import find_recipe, shipped_recipes
 from gristmill.flows.impact.sentences import SMALL
 from gristmill.flows.proxies.guard import compare_on_guard, is_gain
+from gristmill.flows.tune.pool import Cuts
+from gristmill.flows.tune.settings import Tuning
 from gristmill.flows.tune.space import was
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.storage.files import atomic_write, is_local
 from gristmill.pipelines.storage.sealed import read_sealed, write_sealed
-
-if TYPE_CHECKING:
-    from gristmill.flows.tune.run import Cuts, Tuning
 
 RESULT, TUNED = "tune.json", "tuned.toml"
 BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -39,8 +37,8 @@ History = list[tuple[int, dict[int, float]]]  # of each round: runs of a candida
 
 def write_result(
     work: UPath,
-    tuning: "Tuning",
-    cut: "Cuts",
+    tuning: Tuning,
+    cut: Cuts,
     plan: dict,
     history: History,
     winner: int,
@@ -95,7 +93,7 @@ def headline(changes: tuple[str, ...], guard: dict | None, tried: int, name: str
     )
 
 
-def notes(tuning: "Tuning", cut: "Cuts", best: tuple[str, ...]) -> list[str]:
+def notes(tuning: Tuning, cut: Cuts, best: tuple[str, ...]) -> list[str]:
     """Return sentences that explain the numbers."""
     before, after = cut.counts(()), cut.counts(best)
     kept = f"The recipe keeps {before['bytes'] / 1e6:.2f} MB, the best candidate {after['bytes'] / 1e6:.2f} MB."
@@ -120,7 +118,7 @@ def extends(recipe: str, work: UPath) -> str:
     return os.path.relpath(file, Path(work).resolve()) if is_local(work) else str(file)
 
 
-def write_recipe(path: UPath, tuning: "Tuning", changes: tuple[str, ...], headline: str) -> None:
+def write_recipe(path: UPath, tuning: Tuning, changes: tuple[str, ...], headline: str) -> None:
     """Write a recipe that extends the given one, with a comment on each changed line."""
     spans = {span.path: span for span in tuning.spans}
     lines = [f"# {headline}", f"extends = {_text(tuning.extends)}"]

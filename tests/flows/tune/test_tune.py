@@ -79,8 +79,8 @@ def test_the_guard_shares_no_piece_and_no_document_with_the_search(searched):
     pieces = unseen_pieces(work, proxy.heldout, ["pool"])
     assert not {*pieces.search} & {*pieces.guard} and len(pieces.search) > 9 and len(pieces.guard) > 9
     hashes = np.random.default_rng(0).integers(0, 2**64, 500, np.uint64)
-    parts = [Draw(work, 1 / 4, start / 4).copies(hashes) for start in range(4)]
-    assert (np.sum(parts, axis=0) == 1).all()
+    parts = [Draw(work, start / 4, 1 / 4).rows(hashes, np.ones(500)) for start in range(4)]
+    assert sorted(np.concatenate(parts)) == list(range(500))
     scored = pl.read_parquet(str(work / "runs" / "pilot" / "c000-s0.parquet"))
     assert {*pieces.search, *pieces.guard} <= {*scored["id"]}
 
