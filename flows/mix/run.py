@@ -122,7 +122,7 @@ class Search:
 
     @property
     def sets(self) -> list[str]:
-        """Sets that decide, all alike: those of the experiment, or the only one there is."""
+        """The sets of the experiment, which decide with equal weight; without them, Python's manual."""
         return list(self.proxy.heldout.sets) or [self.proxy.heldout.deciding]
 
     def _baselines(self) -> np.ndarray:

@@ -86,7 +86,7 @@ def folder_of(name: str) -> str:
     """Return the folder of a source: a readable part of its name, and a digest of the whole.
 
     >>> folder_of("web/crawl")
-    'web-crawl-ccf3e1d8'
+    'web-crawl-86a6fa49'
     """
     digest = int(hash_rows(*Ragged.from_strings([name]))[0]) >> 32
     return f"{re.sub(r'[^A-Za-z0-9_]+', '-', name)[:40]}-{digest:08x}"

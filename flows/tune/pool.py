@@ -1,4 +1,4 @@
-"""One tokenized pool of all documents that a run read, and what each candidate keeps of it, as a mask.
+"""Pool of all documents that a run read, tokenized once, and the mask of each candidate over it.
 
 WORK/run/          the finished run of the recipe: measures, from which every candidate is a what-if
 WORK/pool/         its documents, kept or not, with the text that its steps left
@@ -66,7 +66,7 @@ class Pool:
     def mask(self, changes: tuple[str, ...]) -> np.ndarray:
         """Return which documents the recipe keeps with these changes, bool [n], in the order of the token shards.
 
-        Every step decides as in a run, from the measures alone; duplicates are found again among what is kept.
+        Every step decides from the measures alone; duplicates are found again among the documents that stay.
         """
         recipe = change_recipe(self.run.recipe_table, changes)
         kept = keep(recipe, self.run, RemovalCounts(list(recipe.steps)), self.sizes)

@@ -96,7 +96,7 @@ class Search:
     ):
         self.tuning, self.made, self.work, self.on_log = tuning, made, work, on_log
         self.engine, self.progress, self.began = engine, progress, time.perf_counter()
-        self.runs: dict[str, ProxyRun] = {}  # all so far: the folder of runs keeps those that a step names
+        self.runs: dict[str, ProxyRun] = {}  # name -> run of all stages so far
         self.cut = Cuts(made.pool)
         self.name = tuning.proxy.heldout.deciding
         for span in tuning.spans:
