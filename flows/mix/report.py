@@ -143,6 +143,12 @@ def notes(found: Found, parameters: int) -> list[str]:
         "No method for mixtures beats equal shares of all sources consistently (arXiv:2411.05735), so the stratified "
         "mixture is part of the guard.",
     ]
+    wanted = found.shares["mixed"] * trained_tokens(mixing.proxy) * len(found.scored.nats["mixed"])
+    if shared := [source.name for source, tokens in zip(found.sources, wanted, strict=True) if tokens > source.size]:
+        lines.append(
+            f"The runs of the guard share documents of {', '.join(shared)}: the intervals do not cover which of these "
+            "were there."
+        )
     if mixing.column != SOURCE:
         lines.append(
             f"`tokens.weights` names values of the column {SOURCE!r}: read the corpus with "

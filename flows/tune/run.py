@@ -32,6 +32,7 @@ from gristmill.pipelines.errors import RecipeError, WorkError
 from gristmill.pipelines.steps.step import Engine, NullProgress, Progress, run_serial, run_step
 from gristmill.pipelines.storage.manifest import fingerprint
 from gristmill.pipelines.storage.sealed import read_sealed, write_sealed
+from gristmill.pipelines.tokens.shards import TokenShards
 from gristmill.pretrain.impact.bootstrap import bits_per_byte
 
 PILOT = 2  # runs of the recipe itself
@@ -141,12 +142,13 @@ class Search:
     def _asked(self) -> dict:
         proxy = self.tuning.proxy.model_dump(mode="json", include={"heldout", "tokenizer", "model", "train"})
         recipe = fingerprint(self.made.pool.run.recipe_table["steps"])
+        tokens = TokenShards(self.made.pool.tokens).manifest
         return {
             "recipe": recipe,
             "thresholds": [str(span) for span in self.spans],
             "budget": list(self.tuning.budget),
             "proxy": proxy,
-            "documents": int(self.made.pool.order.size),
+            "documents": fingerprint(sorted(file["sha256"] for file in tokens.files.values())),
         }
 
     def _say(self, plan: dict) -> None:
@@ -171,11 +173,14 @@ class Search:
             raise RecipeError("no candidate keeps other documents than the recipe and enough text; widen the ranges")
         return list(found.values())
 
-    def _epochs(self, mask: np.ndarray) -> float:
-        """Return how often a run of the search reads its documents, for the part with the least text."""
-        pool, parts = self.made.pool, self.parts(SEARCH_PARTS)
+    def _epochs(self, mask: np.ndarray, guard: int = 0) -> float:
+        """Return how often a run reads its documents, for the part with the least text.
+
+        ``guard`` is the number of the guard's seeds, 0 for the search.
+        """
+        pool, parts = self.made.pool, self.parts(guard or SEARCH_PARTS)
         allowed = np.packbits(mask).tobytes()
-        draws = (self._draw(allowed, part, parts, guard=False) for part in range(parts))
+        draws = (self._draw(allowed, part, parts, bool(guard)) for part in range(parts))
         least = min(int(pool.lengths[draw.rows(pool.hashes, pool.lengths)].sum()) for draw in draws)
         return trained_tokens(self.tuning.proxy) / max(1, least)
 
@@ -232,7 +237,8 @@ class Search:
         self._train("guard", wanted, guard=seeds)
         runs = {arm: [self.runs[f"{arm}-g{seed}"] for seed in range(seeds)] for arm in arms}
         scored = read_scored(runs, self.made.pieces.guard, self.parts(seeds))
-        return {"scored": scored, "needed": self.needed_bytes(seeds), "runs": runs}
+        epochs = {arm: self._epochs(self.cut.of(changes), seeds) for arm, changes in arms.items()}
+        return {"scored": scored, "needed": self.needed_bytes(seeds), "runs": runs, "epochs": epochs}
 
     def _train(self, stage: str, wanted: dict[str, tuple[Candidate, int]], guard: int = 0) -> None:
         """Train the runs that no earlier stage has trained, name -> candidate and seed, each on a part of a half.
