@@ -63,6 +63,8 @@ SECTIONS = {
     "Experiment": {
         "impact": "Measure how much each step of a recipe changes a model's loss, with intervals.",
         "tune": "Choose thresholds of a recipe by the loss of small models, with intervals.",
+        "mix": "Choose the mixture of sources by the loss of small models, with intervals.",
+        "worth": "Measure whether the documents that a rule alone removed would have helped a small model.",
         "compare-baselines": "Compare the perplexities of an n-gram model, an LSTM and a GPT.",
         "compare-languages": "Compare language detectors on labeled text: accuracy and speed.",
         "compare-rules": "Compare the decisions of two variants of the rule sets.",

@@ -49,8 +49,8 @@ def tune(recipe, more, thresholds, budget, experiment, changes, paths, work, as_
     from gristmill.flows.impact.recipe import read_impact
     from gristmill.flows.proxies.budget import parse_budget
     from gristmill.flows.tune.report import extends
-    from gristmill.flows.tune.run import Tuning
     from gristmill.flows.tune.run import tune as search
+    from gristmill.flows.tune.settings import Tuning
     from gristmill.flows.tune.space import parse_spans
 
     spans, limit = parse_spans([*thresholds, *more]), parse_budget(budget)

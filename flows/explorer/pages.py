@@ -9,6 +9,7 @@ from gristmill.flows.explorer.query import ALL, KEPT, NEWLY_KEPT, NEWLY_REMOVED,
 from gristmill.flows.explorer.thresholds import Threshold, Thresholds
 from gristmill.flows.report.rules import Looks
 from gristmill.flows.report.svg import HEIGHT, histogram
+from gristmill.flows.worth.saved import read_worth
 
 COMPARISONS = {"<": "is below", "<=": "is at most", ">": "is above", ">=": "is at least"}
 BINS = 60  # of a threshold's histogram
@@ -96,6 +97,7 @@ def _panel(index: RunIndex, thresholds: Thresholds, chosen: Threshold, profile: 
     ]
     return {
         "rule": rule,
+        "worth": read_worth(index.folder).get(f"{chosen.step}.{chosen.rule}"),
         "comparison": COMPARISONS[rule.breaks],
         "now": now,
         "then": then,

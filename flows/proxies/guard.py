@@ -19,6 +19,7 @@ def compare_on_guard(scored: Scored, arm: str, against: str, name: str, paramete
     others, _ = scored.independent(against, name)
     losses, other = bits_per_byte(nats, sizes), bits_per_byte(others, sizes)
     found = compare(losses.tolist(), other.tolist(), ALPHA)
+    margin = MARGIN * float(other.mean())
     row = {
         "arm": arm,
         "against": against,
@@ -31,11 +32,11 @@ def compare_on_guard(scored: Scored, arm: str, against: str, name: str, paramete
         "bootstrap": list(bootstrap(nats, others, sizes, ALPHA, DRAWS)),
         "p": found.p,
         "smallest": found.smallest_effect,
-        "margin": MARGIN * float(other.mean()),
+        "margin": margin,
         "confidence": 1 - ALPHA,
         "needed_bytes": needed,
     }
-    row["verdict"] = WITHHELD if scored.parts == 1 else verdict(found, found.p, ALPHA, row["margin"])
+    row["verdict"] = WITHHELD if scored.parts == 1 else verdict(found, found.p, ALPHA, margin)
     return row | {"sentence": sentence(row, name, parameters)}
 
 

@@ -16,7 +16,6 @@ from gristmill.flows.impact.verdicts import Scored
 from gristmill.pipelines.schema import ID, SOURCE
 from gristmill.pipelines.steps.step import Input, Job, Output, Step, Written
 from gristmill.pipelines.storage.files import atomic_write
-from gristmill.pipelines.tokens.mixing import count_copies
 from gristmill.pipelines.tokens.settings import TRAIN
 from gristmill.pipelines.tokens.shards import TokenShards
 from gristmill.pipelines.tokens.shuffle import scramble
@@ -27,29 +26,35 @@ DRAW = 6  # salt of the hash that chooses documents
 
 
 class Draw(NamedTuple):
-    """Documents that a run reads of one folder of token shards."""
+    """Documents that a run reads of one folder of token shards, in the order of hashes of their ids."""
 
-    tokens: UPath
-    epochs: float = 1.0  # copies of each document; 0.2 are one copy of a fifth of them, by the hash of the id
-    start: float = 0.0  # where that fifth begins, as a share of all hashes: other starts give other documents
+    folder: UPath
+    start: float = 0.0  # where it begins among the hashes, as a share of them all
+    share: float = 1.0  # of the hashes, from there on
+    tokens: int | None = None  # to read, again from the start where the documents are fewer; None: each once
     allowed: bytes = b""  # bits of the documents to draw from, in the order of the shards; empty: all
 
-    def copies(self, hashes: np.ndarray) -> np.ndarray:
-        """Return the copies of each document, int64 [n], given the hashes of the ids.
+    def rows(self, hashes: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Return the documents, int64 [k], given the hashes of the ids and the tokens of all documents of the folder.
 
-        >>> halves = [Draw(UPath("x"), 0.5, start).copies(np.arange(1000, dtype=np.uint64)) for start in (0, 0.5)]
-        >>> bool((halves[0] + halves[1] == 1).all())
+        >>> hashes, ones = np.arange(1000, dtype=np.uint64), np.ones(1000, int)
+        >>> halves = [Draw(UPath("x"), start, 0.5).rows(hashes, ones) for start in (0, 0.5)]
+        >>> sorted(np.concatenate(halves).tolist()) == list(range(1000))
         True
         """
         turned = scramble(hashes, DRAW) - np.uint64(int(self.start * 2**64) % 2**64)  # wraps around
-        copies = count_copies(np.full(hashes.size, self.epochs), turned)
+        chosen = turned / 2.0**64 < self.share
         if self.allowed:
-            copies *= np.unpackbits(np.frombuffer(self.allowed, np.uint8), count=hashes.size)
-        return copies
+            chosen &= np.unpackbits(np.frombuffer(self.allowed, np.uint8), count=hashes.size).astype(bool)
+        rows = np.flatnonzero(chosen)
+        rows = rows[np.argsort(turned[rows], kind="stable")]
+        there = int(lengths[rows].sum())
+        return np.tile(rows, -(-self.tokens // there)) if self.tokens and there else rows
 
     def about(self) -> list:
-        """Return as JSON all that the copies depend on besides the shards."""
-        return [self.epochs, self.start, hashlib.sha256(self.allowed).hexdigest() if self.allowed else None]
+        """Return as JSON all that the rows depend on besides the shards."""
+        allowed = hashlib.sha256(self.allowed).hexdigest() if self.allowed else None
+        return [self.start, self.share, self.tokens, allowed]
 
 
 class ProxyRun(NamedTuple):
@@ -81,7 +86,7 @@ def proxy_step(runs: list[ProxyRun]) -> Step:
     """Return the step with all runs of one folder; finished ones are not repeated."""
     jobs, folder = [], runs[0].folder
     for run in runs:
-        inputs = (*(Input(draw.tokens) for draw in run.draws), Input(run.heldout))
+        inputs = (*(Input(draw.folder) for draw in run.draws), Input(run.heldout))
         made_with = [run.shape.model_dump(), run.training.model_dump(), [draw.about() for draw in run.draws]]
         jobs.append(Job(train_proxy, (run,), (Output(folder, run.name, inputs, made_with),)))
     return Step(f"train {folder.name}", {folder: {"runs": [run.name for run in runs]}}, jobs)
@@ -94,9 +99,10 @@ def train_proxy(run: ProxyRun, outputs: tuple[Output, ...]) -> list[Written]:
 
     splits, heldout = [], TokenShards(run.heldout)
     for draw in run.draws:
-        shards = TokenShards(draw.tokens)
+        shards = TokenShards(draw.folder)
         whole = TokenSplit.from_shards(shards, TRAIN)
-        splits.append(whole.repeat(draw.copies(document_hashes(shards)), whole.name, draw.about()))
+        rows = draw.rows(document_hashes(shards), whole.lengths)
+        splits.append(whole.take(rows, whole.name, draw.about(), tokens=draw.tokens))
     train, evaluation = TokenSplit.join(splits, run.name), TokenSplit.from_shards(heldout, TRAIN)
     losses = train_and_score(train, evaluation, run.shape, run.training)
     names = pl.concat([pl.DataFrame(part.documents) for part in heldout.split(TRAIN)])

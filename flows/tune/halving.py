@@ -40,7 +40,7 @@ def count_runs(rounds: list[Round]) -> int:
 
 
 def most_candidates(runs: int) -> int:
-    """Return the largest number of candidates that so many runs can search, the recipe among them; at least 2.
+    """Return the largest number of candidates for up to ``runs`` runs, the recipe among them; at least 2.
 
     >>> most_candidates(16)
     8

@@ -1,4 +1,4 @@
-"""One tokenized pool of all documents that a run read, and what each candidate keeps of it, as a mask.
+"""Pool of all documents that a run read, tokenized once, and the mask of each candidate over it.
 
 WORK/run/          the finished run of the recipe: measures, from which every candidate is a what-if
 WORK/pool/         its documents, kept or not, with the text that its steps left
@@ -15,6 +15,7 @@ from gristmill.flows.clean.tally import RemovalCounts
 from gristmill.flows.impact.documents.samples import document_hashes
 from gristmill.flows.runs.finished import FinishedRun
 from gristmill.flows.runs.what_if import change_recipe, keep
+from gristmill.flows.tune.space import Candidate
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENT, DOCUMENTS, ID, SPANS, TEXT
 from gristmill.pipelines.steps.spans import apply_spans
@@ -65,8 +66,26 @@ class Pool:
     def mask(self, changes: tuple[str, ...]) -> np.ndarray:
         """Return which documents the recipe keeps with these changes, bool [n], in the order of the token shards.
 
-        Every step decides as in a run, from the measures alone; duplicates are found again among what is kept.
+        Every step decides from the measures alone; duplicates are found again among the documents that stay.
         """
         recipe = change_recipe(self.run.recipe_table, changes)
         kept = keep(recipe, self.run, RemovalCounts(list(recipe.steps)), self.sizes)
         return np.concatenate([kept[part] for part in self.run.parts])[self.order]
+
+
+class Cuts:
+    """Masks of candidates, each counted once."""
+
+    def __init__(self, pool: Pool):
+        self.pool, self.known = pool, dict[Candidate, np.ndarray]()
+
+    def of(self, changes: Candidate) -> np.ndarray:
+        """Return which documents of the pool a candidate keeps, bool [n]."""
+        if changes not in self.known:
+            self.known[changes] = self.pool.mask(changes)
+        return self.known[changes]
+
+    def counts(self, changes: Candidate) -> dict[str, int]:
+        """Return the documents and bytes that a candidate keeps."""
+        mask = self.of(changes)
+        return {"documents": int(mask.sum()), "bytes": int(self.pool.bytes[mask].sum())}

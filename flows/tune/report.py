@@ -5,7 +5,8 @@ tune.json
   thresholds[]   the ranges that were searched
   candidates[]   changes, documents and bytes kept, rounds [{seeds, loss}] on the search half of the deciding set
   winner         number of the candidate with the lowest loss of the last round; 0 is the recipe itself
-  guard          the comparison on the guard (flows/proxies/guard.py), or null if the recipe itself won
+  guard          the comparison on the guard (flows/proxies/guard.py), with the epochs of the runs of each arm, or
+                 null if the recipe itself won
   sets[]         the same on the guard's half of the other sets
   recipe         the file that was written, or null
   notes[]        sentences that explain the numbers
@@ -14,7 +15,6 @@ tune.json
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import orjson
 from upath import UPath
@@ -22,13 +22,12 @@ from upath import UPath
 from gristmill.flows.clean.recipe_files import find_recipe, shipped_recipes
 from gristmill.flows.impact.sentences import SMALL
 from gristmill.flows.proxies.guard import compare_on_guard, is_gain
+from gristmill.flows.tune.pool import Cuts
+from gristmill.flows.tune.settings import Tuning
 from gristmill.flows.tune.space import was
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.storage.files import atomic_write, is_local
 from gristmill.pipelines.storage.sealed import read_sealed, write_sealed
-
-if TYPE_CHECKING:
-    from gristmill.flows.tune.run import Cuts, Tuning
 
 RESULT, TUNED = "tune.json", "tuned.toml"
 BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -39,8 +38,8 @@ History = list[tuple[int, dict[int, float]]]  # of each round: runs of a candida
 
 def write_result(
     work: UPath,
-    tuning: "Tuning",
-    cut: "Cuts",
+    tuning: Tuning,
+    cut: Cuts,
     plan: dict,
     history: History,
     winner: int,
@@ -55,7 +54,7 @@ def write_result(
             each: compare_on_guard(guarded["scored"], "tuned", "recipe", each, parameters, guarded["needed"])
             for each in guarded["scored"].names()
         }
-        guard = rows.pop(name)
+        guard = rows.pop(name) | {"epochs": guarded["epochs"]}
         sets = list(rows.values())
     found = guard is not None and is_gain(guard)
     result = {
@@ -73,7 +72,7 @@ def write_result(
         "guard": guard,
         "sets": sets,
         "recipe": TUNED if found else None,
-        "notes": notes(tuning, cut, tried[winner]),
+        "notes": notes(tuning, cut, tried[winner], guard),
     }
     if found:
         write_recipe(work / TUNED, tuning, tried[winner], result["headline"])
@@ -95,7 +94,7 @@ def headline(changes: tuple[str, ...], guard: dict | None, tried: int, name: str
     )
 
 
-def notes(tuning: "Tuning", cut: "Cuts", best: tuple[str, ...]) -> list[str]:
+def notes(tuning: Tuning, cut: Cuts, best: tuple[str, ...], guard: dict | None) -> list[str]:
     """Return sentences that explain the numbers."""
     before, after = cut.counts(()), cut.counts(best)
     kept = f"The recipe keeps {before['bytes'] / 1e6:.2f} MB, the best candidate {after['bytes'] / 1e6:.2f} MB."
@@ -103,6 +102,12 @@ def notes(tuning: "Tuning", cut: "Cuts", best: tuple[str, ...]) -> list[str]:
         "The search and the guard have different halves of the documents, of the held-out pieces and of the seeds.",
         f"All runs read as many tokens, so text that is removed costs nothing until the rest repeats. {kept}",
     ]
+    if guard:
+        mine, theirs = guard["epochs"]["tuned"], guard["epochs"]["recipe"]
+        lines.append(
+            f"On the guard, a run of the best candidate reads its documents {mine:.1f} times, one of the recipe "
+            f"{theirs:.1f} times."
+        )
     parameters = tuning.proxy.shape(max(300, tuning.proxy.tokenizer.vocab_size)).matrices()
     if parameters < SMALL:
         lines.append(
@@ -117,10 +122,10 @@ def extends(recipe: str, work: UPath) -> str:
     file = find_recipe(recipe).resolve()
     if file == shipped_recipes().get(recipe):
         return recipe
-    return os.path.relpath(file, Path(work).resolve()) if is_local(work) else str(file)
+    return os.path.relpath(str(file), str(Path(str(work)).resolve())) if is_local(work) else str(file)
 
 
-def write_recipe(path: UPath, tuning: "Tuning", changes: tuple[str, ...], headline: str) -> None:
+def write_recipe(path: UPath, tuning: Tuning, changes: tuple[str, ...], headline: str) -> None:
     """Write a recipe that extends the given one, with a comment on each changed line."""
     spans = {span.path: span for span in tuning.spans}
     lines = [f"# {headline}", f"extends = {_text(tuning.extends)}"]

@@ -6,19 +6,17 @@ WORK/tune.json   the result; WORK/tuned.toml, the recipe, if it holds on the gua
 
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from upath import UPath
 
-from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.clean.run import clean
 from gristmill.flows.engine.run_lock import exclusive_run
 from gristmill.flows.impact.documents.samples import MANY_EPOCHS, count_parts
 from gristmill.flows.impact.plan import PLAN, RUNS
 from gristmill.flows.impact.prepare import TOKENS
-from gristmill.flows.impact.recipe import ImpactRecipe
-from gristmill.flows.proxies.budget import Budget, guard_seeds, runs_within
+from gristmill.flows.proxies.budget import guard_seeds, runs_within
 from gristmill.flows.proxies.heldout import Pieces, prepare_heldout, unseen_pieces
 from gristmill.flows.proxies.runs import Draw, ProxyRun, make_run, proxy_step, read_scored, trained_tokens
 from gristmill.flows.proxies.tokenizer import shared_tokenizer
@@ -26,13 +24,15 @@ from gristmill.flows.runs.finished import FinishedRun
 from gristmill.flows.runs.what_if import change_recipe
 from gristmill.flows.tokenize.tokenize_corpus import tokenize
 from gristmill.flows.tune.halving import Round, count_runs, most_candidates, plan_rounds, survivors
-from gristmill.flows.tune.pool import Pool, pool_step
+from gristmill.flows.tune.pool import Cuts, Pool, pool_step
 from gristmill.flows.tune.report import History, write_result
-from gristmill.flows.tune.space import Candidate, Span, candidates, fit
+from gristmill.flows.tune.settings import Tuning
+from gristmill.flows.tune.space import Candidate, candidates, fit
 from gristmill.pipelines.errors import RecipeError, WorkError
 from gristmill.pipelines.steps.step import Engine, NullProgress, Progress, run_serial, run_step
 from gristmill.pipelines.storage.manifest import fingerprint
 from gristmill.pipelines.storage.sealed import read_sealed, write_sealed
+from gristmill.pipelines.tokens.shards import TokenShards
 from gristmill.pretrain.impact.bootstrap import bits_per_byte
 
 PILOT = 2  # runs of the recipe itself
@@ -40,16 +40,6 @@ HALVES = 2  # of the documents: the search trains on one, the guard on the other
 ATTEMPTS = 5  # draws of candidates: of those with one cut only the first is tried
 SEARCH_PARTS = 8  # of its half at most: few, so that a candidate that removes much need not repeat its part
 GUARD_SEED = 1000  # first seed of the guard: other initial weights and another order
-
-
-class Tuning(NamedTuple):
-    """Recipe, thresholds and means of a search."""
-
-    recipe: Recipe
-    extends: str  # path or name of the recipe, for the recipe that is written
-    spans: list[Span]
-    budget: Budget
-    proxy: ImpactRecipe  # model, training, tokenizer and held-out sets
 
 
 class Prepared(NamedTuple):
@@ -107,7 +97,7 @@ class Search:
     ):
         self.tuning, self.made, self.work, self.on_log = tuning, made, work, on_log
         self.engine, self.progress, self.began = engine, progress, time.perf_counter()
-        self.runs: dict[str, ProxyRun] = {}  # all so far: the folder of runs keeps those that a step names
+        self.runs: dict[str, ProxyRun] = {}  # name -> run of all stages so far
         self.cut = Cuts(made.pool)
         self.name = tuning.proxy.heldout.deciding
         for span in tuning.spans:
@@ -152,12 +142,13 @@ class Search:
     def _asked(self) -> dict:
         proxy = self.tuning.proxy.model_dump(mode="json", include={"heldout", "tokenizer", "model", "train"})
         recipe = fingerprint(self.made.pool.run.recipe_table["steps"])
+        tokens = TokenShards(self.made.pool.tokens).manifest
         return {
             "recipe": recipe,
             "thresholds": [str(span) for span in self.spans],
             "budget": list(self.tuning.budget),
             "proxy": proxy,
-            "documents": int(self.made.pool.order.size),
+            "documents": fingerprint(sorted(file["sha256"] for file in tokens.files.values())),
         }
 
     def _say(self, plan: dict) -> None:
@@ -182,17 +173,20 @@ class Search:
             raise RecipeError("no candidate keeps other documents than the recipe and enough text; widen the ranges")
         return list(found.values())
 
-    def _epochs(self, mask: np.ndarray) -> float:
-        """Return how often a run of the search reads its documents, for the part with the least text."""
-        pool, parts = self.made.pool, self.parts(SEARCH_PARTS)
+    def _epochs(self, mask: np.ndarray, guard: int = 0) -> float:
+        """Return how often a run reads its documents, for the part with the least text.
+
+        ``guard`` is the number of the guard's seeds, 0 for the search.
+        """
+        pool, parts = self.made.pool, self.parts(guard or SEARCH_PARTS)
         allowed = np.packbits(mask).tobytes()
-        draws = (self._draw(allowed, part, parts, guard=False) for part in range(parts))
-        least = min(int(pool.lengths[draw.copies(pool.hashes) > 0].sum()) for draw in draws)
+        draws = (self._draw(allowed, part, parts, bool(guard)) for part in range(parts))
+        least = min(int(pool.lengths[draw.rows(pool.hashes, pool.lengths)].sum()) for draw in draws)
         return trained_tokens(self.tuning.proxy) / max(1, least)
 
     def _draw(self, allowed: bytes, part: int, parts: int, guard: bool) -> Draw:
         """Return the documents of one part of the half of the search, or of the guard."""
-        return Draw(self.made.pool.tokens, 1 / (HALVES * parts), (guard + part / parts) / HALVES, allowed)
+        return Draw(self.made.pool.tokens, (guard + part / parts) / HALVES, 1 / (HALVES * parts), allowed=allowed)
 
     def parts(self, seeds: int) -> int:
         """Return the number of runs of a half that share no documents."""
@@ -243,7 +237,8 @@ class Search:
         self._train("guard", wanted, guard=seeds)
         runs = {arm: [self.runs[f"{arm}-g{seed}"] for seed in range(seeds)] for arm in arms}
         scored = read_scored(runs, self.made.pieces.guard, self.parts(seeds))
-        return {"scored": scored, "needed": self.needed_bytes(seeds), "runs": runs}
+        epochs = {arm: self._epochs(self.cut.of(changes), seeds) for arm, changes in arms.items()}
+        return {"scored": scored, "needed": self.needed_bytes(seeds), "runs": runs, "epochs": epochs}
 
     def _train(self, stage: str, wanted: dict[str, tuple[Candidate, int]], guard: int = 0) -> None:
         """Train the runs that no earlier stage has trained, name -> candidate and seed, each on a part of a half.
@@ -261,21 +256,3 @@ class Search:
         if made:
             run_step(proxy_step(list(made.values())), self.engine, self.progress)
         self.runs |= made
-
-
-class Cuts:
-    """Masks of candidates, each counted once."""
-
-    def __init__(self, pool: Pool):
-        self.pool, self.known = pool, dict[Candidate, Any]()
-
-    def of(self, changes: Candidate) -> np.ndarray:
-        """Return which documents of the pool a candidate keeps, bool [n]."""
-        if changes not in self.known:
-            self.known[changes] = self.pool.mask(changes)
-        return self.known[changes]
-
-    def counts(self, changes: Candidate) -> dict[str, int]:
-        """Return the documents and bytes that a candidate keeps."""
-        mask = self.of(changes)
-        return {"documents": int(mask.sum()), "bytes": int(self.pool.bytes[mask].sum())}

@@ -90,7 +90,7 @@ def owner(recipe: Recipe, span: Span) -> tuple[Filter | None, str]:
 def was(recipe: Recipe, span: Span) -> str:
     """Return the recipe's own value as text, "off" without one."""
     step, setting = owner(recipe, span)
-    value = setting_of(recipe.steps[span.path.partition(".")[0]] if step is None else step, setting)
+    value = setting_of(step, setting) if step else getattr(recipe.steps[span.path.partition(".")[0]], setting)
     return OFF if value is None else span.text(value) if isinstance(value, int | float) else str(value)
 
 
@@ -102,7 +102,7 @@ def fit(span: Span, run: FinishedRun) -> tuple[Span, np.ndarray]:
     step, setting = owner(run.recipe, span)
     measured = np.linspace(span.low, span.high, MOST_VALUES)
     for each in adjustable_settings(step) if step else ():
-        if each.setting == setting:
+        if step and each.setting == setting:
             span, measure = span._replace(whole=each.whole), step.rules()[each.rule].measure
             name = span.path.partition(".")[0]
             measured = np.concatenate([run.measures(name, part, [measure])[measure].to_numpy() for part in run.parts])

@@ -81,30 +81,30 @@ class TokenSplit:
             fingerprint=fingerprint(*(split.fingerprint for split in splits)),
         )
 
-    def repeat(self, copies: np.ndarray, name: str, *identity: object) -> "TokenSplit":
-        """Return each document as often as ``copies`` says, int64 [n], in memory; copies of one are far apart.
+    def take(self, rows: np.ndarray, name: str, *identity: object, tokens: int | None = None) -> "TokenSplit":
+        """Return documents in this order, int64 [k], in memory; each may come several times.
 
-        ``identity`` is JSON that tells one choice of documents from another, for the fingerprint.
+        With ``tokens``, the text ends there, within its last document. ``identity`` is JSON that tells one choice of
+        documents from another, for the fingerprint.
         """
-        rows = np.concatenate([np.flatnonzero(copies > c) for c in range(max(1, int(copies.max(initial=0))))])
-        starts, ends = (self.ends - self.lengths)[rows], self.ends[rows]
+        lengths = self.lengths[rows]
+        if tokens is not None:
+            count = int(np.searchsorted(np.cumsum(lengths), tokens)) + 1
+            rows, lengths = rows[:count], lengths[:count]
+            if lengths.size:
+                lengths[-1] -= max(0, int(lengths.sum()) - tokens)
+        starts, ends = (self.ends - self.lengths)[rows], np.cumsum(lengths)
         payload = np.searchsorted(self.shard_starts, starts, "right") - 1
-        payload = np.minimum(payload, len(self.payloads) - 1)  # of empty documents at the very end
-        ids = [np.empty(0, self.payloads[0].dtype if self.payloads else np.uint16)]
-        order = np.argsort(payload, kind="stable")
-        for number in np.unique(payload):
-            mine = order[payload[order] == number]
-            begin, length = starts[mine] - self.shard_starts[number], (ends - starts)[mine]
-            before = np.cumsum(length) - length
-            ids.append(self.payloads[number][np.repeat(begin - before, length) + np.arange(length.sum())])
-        return replace(
-            self,
-            payloads=(np.concatenate(ids),),
-            ends=np.cumsum((ends - starts)[order]),
-            bytes=self.bytes[rows[order]],
-            name=name,
-            fingerprint=fingerprint(self.fingerprint, *identity),
-        )
+        dtype = self.payloads[0].dtype if self.payloads else np.dtype(np.uint16)
+        ids = np.empty(int(ends[-1]) if ends.size else 0, dtype)
+        for number in np.unique(payload[lengths > 0]):
+            mine = (payload == number) & (lengths > 0)
+            length = lengths[mine]
+            within = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+            source = np.repeat(starts[mine] - self.shard_starts[number], length) + within
+            ids[np.repeat(ends[mine] - length, length) + within] = self.payloads[number][source]
+        chosen = {"payloads": (ids,), "ends": ends, "bytes": self.bytes[rows], "name": name}
+        return replace(self, **chosen, fingerprint=fingerprint(self.fingerprint, *identity))
 
     def __post_init__(self):
         if (size := int(self.shard_starts[-1])) != self.count:

@@ -38,7 +38,7 @@ def own_documents(shards: TokenShards, part: int, parts: int) -> "TokenSplit":
     if parts == 1:
         return whole
     mine = scramble(document_hashes(shards), PART) % np.uint64(parts) == part
-    return whole.repeat(mine.astype(np.int64), f"{whole.name}, part {part + 1} of {parts}", part, parts)
+    return whole.take(np.flatnonzero(mine), f"{whole.name}, part {part + 1} of {parts}", part, parts)
 
 
 def document_hashes(shards: TokenShards) -> np.ndarray:

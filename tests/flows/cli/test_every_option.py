@@ -28,6 +28,7 @@ RANGES = click.types.IntParamType | click.types.FloatParamType
 NUMBERS = [(path, each) for path, each in PARAMETERS if isinstance(each.type, RANGES)]
 TEXTS = [(path, each) for path, each in PARAMETERS if isinstance(each.type, click.types.StringParamType)]
 ENDLESS = {("serve",), ("demo",), ("explore",), ("pretrain",), ("compare-baselines",), ("impact", "run")}
+ENDLESS |= {("tune",), ("mix",), ("worth",)}
 
 
 def named(pair):

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from upath import UPath
 
+from gristmill.flows.clean.recipe import read_recipe
 from gristmill.flows.cli import group
+from gristmill.flows.impact.recipe import ImpactRecipe
 from gristmill.flows.proxies.budget import parse_budget
 from gristmill.flows.proxies.heldout import unseen_pieces
 from gristmill.flows.proxies.runs import Draw
@@ -20,6 +22,8 @@ from gristmill.flows.runs.finished import FinishedRun
 from gristmill.flows.runs.what_if import what_if
 from gristmill.flows.tune.halving import count_runs, most_candidates, plan_rounds
 from gristmill.flows.tune.pool import Pool
+from gristmill.flows.tune.report import extends, write_recipe
+from gristmill.flows.tune.settings import Tuning
 from gristmill.flows.tune.space import parse_span, parse_spans
 from gristmill.pipelines.errors import RecipeError, WorkError
 from gristmill.pipelines.tokens.settings import TRAIN
@@ -79,8 +83,8 @@ def test_the_guard_shares_no_piece_and_no_document_with_the_search(searched):
     pieces = unseen_pieces(work, proxy.heldout, ["pool"])
     assert not {*pieces.search} & {*pieces.guard} and len(pieces.search) > 9 and len(pieces.guard) > 9
     hashes = np.random.default_rng(0).integers(0, 2**64, 500, np.uint64)
-    parts = [Draw(work, 1 / 4, start / 4).copies(hashes) for start in range(4)]
-    assert (np.sum(parts, axis=0) == 1).all()
+    parts = [Draw(work, start / 4, 1 / 4).rows(hashes, np.ones(500)) for start in range(4)]
+    assert sorted(np.concatenate(parts)) == list(range(500))
     scored = pl.read_parquet(str(work / "runs" / "pilot" / "c000-s0.parquet"))
     assert {*pieces.search, *pieces.guard} <= {*scored["id"]}
 
@@ -121,3 +125,20 @@ def test_what_no_candidate_can_have_is_refused_before_a_run(searched, ranges, fo
     with pytest.raises(RecipeError, match=found):
         CliRunner().invoke(group, [str(each) for each in arguments], catch_exceptions=False)
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_recipe_extends_the_given_one_with_a_comment_on_each_changed_line(tmp_path):
+    (tmp_path / "my recipe.toml").write_text(CLEANING)
+    work, recipe = UPath(tmp_path / "work"), read_recipe(str(tmp_path / "my recipe.toml"))
+    spans = parse_spans(["c4.min_sentences=1..6", "fineweb.profiles.en.max_short_line_ratio=0.1,0.5"])
+    extended = extends(str(tmp_path / "my recipe.toml"), work)
+    tuning = Tuning(recipe, extended, spans, parse_budget("1h"), ImpactRecipe())
+    changes = ("c4.min_sentences=3", "fineweb.profiles.en.max_short_line_ratio=0.5")
+    write_recipe(work / "tuned.toml", tuning, changes, "Better.")
+    text = (work / "tuned.toml").read_text()
+    assert text.startswith('# Better.\nextends = "../my recipe.toml"\n')
+    assert "min_sentences = 3  # was 1; tried 1..6" in text and "  # was 0.67; tried 0.1,0.5" in text
+    tuned = read_recipe(str(work / "tuned.toml"))
+    assert [*tuned.steps] == [*recipe.steps] and tuned.steps["c4"].min_sentences == 3
+    assert tuned.steps["fineweb"].profiles == {"en": {"max_short_line_ratio": 0.5}}
+    assert extends("fineweb", work) == "fineweb"
