@@ -1,4 +1,4 @@
-"""Records with roles as documents: the contents of all turns are the text, and ``turns`` says who wrote which part.
+"""Records with roles as documents: the contents of all turns are the text, and ``turns`` names the role of each part.
 
 So every step sees what people and models wrote, without markup: rules judge it, personal data is replaced in every
 turn, and duplicates are compared by it. A template puts the markup back when the document becomes tokens.
