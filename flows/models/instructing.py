@@ -15,7 +15,7 @@ from gristmill.flows.models.pretraining import as_gpt, open_model, parse_changes
 from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.ingest.ingest import InputSettings
 from gristmill.pipelines.ingest.named_columns import check_columns
-from gristmill.pipelines.inputs.inputs import find_files
+from gristmill.pipelines.inputs.inputs import PAGES, find_files
 from gristmill.pipelines.inputs.turns import Turn, split_turns
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import ID, TEXT, TURNS, Records
@@ -98,8 +98,11 @@ def guess_records(data: str) -> str | None:
     """Return the form of the records in raw files by the columns of the first ones; None if no form fits."""
     for kind in get_args(Records) if split_corpus([data])[1] else ():
         reading = read_settings(InputSettings, {"records": kind, "paths": [data]}, "[input]")
+        files = find_files(reading)
+        if all(file.format in PAGES for file in files):
+            return None
         try:
-            check_columns(reading, find_files(reading), "", None)
+            check_columns(reading, files, "", None)
             return kind
         except InputError:
             continue

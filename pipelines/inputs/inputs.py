@@ -156,7 +156,8 @@ def source_of(name: str) -> str:
 def find_files(settings: InputSettings, work: str | None = None) -> list[File]:
     """Return all files that the settings name, each once, ordered by name; none of those below ``work``.
 
-    Of a finished work folder these are the documents in its ``clean/``. Raises InputError for a path that matches nothing, and for a path without any file of a known format.
+    Of a finished work folder these are the documents in its ``clean/``. Raises InputError for a path that matches
+    nothing, and for a path without any file of a known format.
     """
     return find_inputs([settings], work)[0]
 
