@@ -134,6 +134,21 @@ def join_turns(turns: Iterable[Turn]) -> tuple[bytes, list[dict]]:
     return SEPARATOR.encode().join(parts), spans
 
 
+def messages_of(turns: Iterable[Turn], keep_inputs: bool = False) -> list[dict[str, str]]:
+    """Return turns as messages of role and content; Alpaca's input joins its instruction, unless inputs are kept.
+
+    >>> messages_of([Turn("user", "Add."), Turn("input", "1 1"), Turn("assistant", "2")])[0]
+    {'role': 'user', 'content': 'Add.\\n\\n1 1'}
+    """
+    found: list[dict[str, str]] = []
+    for role, content in turns:
+        if role == INPUT and found and not keep_inputs:
+            found[-1]["content"] += SEPARATOR + content
+        else:
+            found.append({"role": "user" if role == INPUT and not keep_inputs else role, "content": content})
+    return found
+
+
 def cut_prompts(text: Ragged, turns: pa.ChunkedArray) -> Ragged:
     """Return each text up to its first answer; all of it without turns or without an answer."""
     ends = text.offsets[1:].copy()
