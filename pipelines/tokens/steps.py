@@ -39,8 +39,8 @@ class TokenEncoder(Protocol):
 class TurnEncoder(Protocol):
     """Tokenizer and template for worker processes."""
 
-    answers_only: bool  # a model learns no more of documents with roles
-
+    @property
+    def answers_only(self) -> bool: ...  # a model learns no more of documents with roles
     @property
     def version(self) -> list[str]: ...  # all that the ids depend on, besides the tokenizer
 
