@@ -1,11 +1,15 @@
 """Arrow schemas of the shards on disk, and the kinds of shards."""
 
+from typing import Literal
+
 import pyarrow as pa
 
 ID, TEXT, SOURCE = "id", "text", "source"
 CLUSTER_SIZE, COPY_SOURCES = "cluster_size", "copy_sources"  # of the columns that a recipe can add to clean documents
 
-TURNS = "turns"  # column of documents with roles: who wrote which bytes of the text
+# Records with roles: a column of lists of messages, Alpaca's instruction, input and output, or prompt and completion.
+Records = Literal["messages", "conversations", "alpaca", "prompt"]
+TURNS = "turns"  # column of documents with roles: the bytes of the text that each one wrote
 TURN_LIST = pa.list_(pa.struct([("role", pa.string()), ("start", pa.int64()), ("end", pa.int64())]))
 
 DECLARED = "declared_language"  # column of documents of an input whose settings name its language

@@ -53,6 +53,7 @@ SECTIONS = {
     "Train": {
         "pretrain": "Train a GPT on token shards.",
         "finetune": "Train a pretrained model on labeled documents, or on instructions with answers.",
+        "classify": "Classify documents with a model that was fine-tuned to.",
         "generate": "Generate text with a trained model.",
         "chat": "Talk to a model that was trained on conversations.",
         "quantize": "Quantize a trained model to 8, 4 or 2 bits per weight.",

@@ -71,7 +71,7 @@ def classify(run, data, label, output, work, method, changes, as_json):
 @click.option(
     "--records",
     type=click.Choice(["messages", "conversations", "alpaca", "prompt"]),
-    help="Form of the records in raw files.",
+    help="Form of the records in raw files [default: by their columns].",
 )
 @click.option("--output", required=True, metavar="FOLDER", help="Folder of the new run.")
 @click.option("--judge", metavar="COMMAND", help="Command that reads responses as JSON lines and prints their scores.")

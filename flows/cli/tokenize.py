@@ -17,7 +17,8 @@ def tokenize(corpus, tokenizer, output, engine, changes, as_json):
     """Encode the documents of CORPUS… as token shards: shuffled, split into training and validation, mixed by source.
 
     Documents are never split, and the same seed gives the same bytes for any number of workers. Settings:
-    tokens.add_special (prepend, append, both, none), tokens.validation, tokens.seed, tokens.weights.SOURCE,
+    tokens.template (of documents with roles: plain, alpaca, chatml, llama-3, phi-3, or a file), tokens.loss (answers,
+    all), tokens.add_special (prepend, append, both, none), tokens.validation, tokens.seed, tokens.weights.SOURCE,
     tokens.epochs.SOURCE, tokens.upsample.SIZE, tokens.temperature, tokens.train_tokens, tokens.tokens_per_shard.
 
     \b

@@ -1,6 +1,6 @@
 """Fine-tuning for the command line: labeled documents of a corpus become the splits of a classifier."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from gristmill.pipelines.settings import read_settings
 from gristmill.pipelines.storage.files import atomic_write, to_path
 from gristmill.pipelines.storage.shards import read_batches, shard_schema
 from gristmill.pretrain.adapters.attach import AdapterSettings, attach
-from gristmill.pretrain.finetune.classify import ClassifySettings, ClassObjective
+from gristmill.pretrain.finetune.classify import ClassifySettings, ClassObjective, predict
 from gristmill.pretrain.finetune.labeled import LabeledDocuments
 from gristmill.pretrain.model.classifier import Classifier, HeadSettings, freeze
 from gristmill.pretrain.model.config import ModelConfig
@@ -115,3 +115,29 @@ def split_documents(
         for name, some in rows.items()
     }
     return splits, documents[ID].gather(rows["held out"]).to_list()
+
+
+def classify_corpus(
+    run: str, corpus: Sequence[str], work: str, changes: Iterable[str]
+) -> Iterator[tuple[str, str | None, float | None]]:
+    """Yield id, class and its probability for each document; None for a document without tokens.
+
+    Raises RecipeError for a run that is no classifier.
+    """
+    machine = read_table(Machine, parse_changes(changes, ("machine",)), "machine")
+    model = open_model(run)
+    if not isinstance(model, Classifier):
+        raise RecipeError(f"{run} is no classifier; `gristmill finetune classify {run} DATA --label COLUMN` trains one")
+    model, tokenizer = model.to(machine.init_device()), Tokenizer(load_any(to_path(run)))
+    for shard in corpus_shards(corpus, to_path(work)):
+        for table in read_batches(shard.path, [ID, TEXT]):
+            tokens = tokenizer(Ragged.from_text(table[TEXT]))
+            rows = np.flatnonzero(np.diff(tokens.offsets))
+            ids = [tokens.data[tokens.offsets[row] : tokens.offsets[row + 1]] for row in rows]
+            found = np.zeros((table.num_rows, model.targets))
+            if ids:
+                documents = LabeledDocuments(ids, np.zeros(rows.size, np.int64), 1, model.shape.context, "classify")
+                found[rows] = predict(model, documents, not model.body.shape.causal)
+            for id, each in zip(table[ID].to_pylist(), found, strict=True):
+                best = int(each.argmax())
+                yield (id, model.settings.classes[best], float(each[best])) if each.any() else (id, None, None)

@@ -3,20 +3,22 @@
 import shlex
 import subprocess
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import orjson
 from upath import UPath
 
 from gristmill.filters.core.sampling import uniform_by_id
-from gristmill.flows.clean.corpus import corpus_shards
+from gristmill.flows.clean.corpus import corpus_shards, split_corpus
 from gristmill.flows.models.pretraining import as_gpt, open_model, parse_changes, read_table
 from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.ingest.ingest import InputSettings
+from gristmill.pipelines.ingest.named_columns import check_columns
+from gristmill.pipelines.inputs.inputs import PAGES, find_files
 from gristmill.pipelines.inputs.turns import Turn, split_turns
 from gristmill.pipelines.ragged import Ragged
-from gristmill.pipelines.schema import ID, TEXT, TURNS
+from gristmill.pipelines.schema import ID, TEXT, TURNS, Records
 from gristmill.pipelines.settings import read_settings
 from gristmill.pipelines.storage.files import atomic_write, to_path
 from gristmill.pipelines.storage.shards import read_batches, shard_schema
@@ -75,6 +77,7 @@ def instruct(
     tables["train"].setdefault("lr", DEFAULT_LR * 128 / model.shape.d_model)
     training = read_settings(TrainSettings, tables["train"], "[train]")
     chat = ChatEncoder(Tokenizer(load_any(to_path(run))), settings.template, settings.loss == "answers")
+    records = records or guess_records(data)
     reading = read_settings(InputSettings, {"records": records}, "[input]")
     splits, questions = split_conversations(read_conversations(data, work, reading), chat, settings)
     if adapter:
@@ -91,6 +94,21 @@ def instruct(
     return summary | ({"score": judge_responses(folder, judge)} if judge else {})
 
 
+def guess_records(data: str) -> str | None:
+    """Return the form of the records in raw files by the columns of the first ones; None if no form fits."""
+    for kind in get_args(Records) if split_corpus([data])[1] else ():
+        reading = read_settings(InputSettings, {"records": kind, "paths": [data]}, "[input]")
+        files = find_files(reading)
+        if all(file.format in PAGES for file in files):
+            return None
+        try:
+            check_columns(reading, files, "", None)
+            return kind
+        except InputError:
+            continue
+    return None
+
+
 def read_conversations(data: str, work: str, reading: InputSettings) -> Conversations:
     """Return the turns of all documents with an answer. Raises InputError if no document has one."""
     found: Conversations = {}
@@ -104,7 +122,8 @@ def read_conversations(data: str, work: str, reading: InputSettings) -> Conversa
                     found[id] = turns
     if not found:
         raise InputError(
-            f"{data} has no document with roles and an answer; --records says how raw files hold them, such as alpaca"
+            f"{data} has no document with roles and an answer; expected columns such as messages, or instruction and "
+            "output: --records names the form of raw files"
         )
     return found
 

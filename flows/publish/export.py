@@ -20,7 +20,8 @@ from gristmill.flows.runs.finished import FinishedRun
 from gristmill.pipelines.errors import WorkError
 from gristmill.pipelines.inputs.column_types import JSON
 from gristmill.pipelines.inputs.plain_columns import python_values
-from gristmill.pipelines.schema import DOCUMENTS
+from gristmill.pipelines.inputs.turns import messages_of, split_turns
+from gristmill.pipelines.schema import DOCUMENTS, TEXT, TURN_LIST
 from gristmill.pipelines.settings import Settings
 from gristmill.pipelines.steps.step import (
     Engine,
@@ -39,6 +40,7 @@ from gristmill.pipelines.storage.manifest import Manifest
 from gristmill.pipelines.storage.shards import count_rows, read_batches, shards_of
 from gristmill.pipelines.tokens.settings import DocumentFormat
 
+MESSAGES = "messages"  # column of the export
 CARD, DATA = "README.md", "data"
 LEVEL = 3  # of zstd
 ROWS = 1 << 10  # rows as Python objects at a time
@@ -97,7 +99,7 @@ def write_jsonl(name: str, outputs: tuple[Output, ...]) -> list[Written]:
 
 
 def json_lines(table: pa.Table) -> bytes:
-    """Return rows as JSON lines.
+    """Return rows as JSON lines; documents with roles have ``messages`` in place of ``turns``.
 
     >>> json_lines(pa.table({"id": ["a", "b"], "stars": [1, None]}))
     b'{"id":"a","stars":1}\\n{"id":"b","stars":null}\\n'
@@ -105,11 +107,15 @@ def json_lines(table: pa.Table) -> bytes:
     columns = []
     for field, column in zip(table.schema, table.columns, strict=True):
         values = python_values(column)
+        if field.type == TURN_LIST:
+            texts = table[TEXT].to_pylist()
+            values = [s and messages_of(split_turns(text.encode(), s)) for text, s in zip(texts, values, strict=True)]
         if (field.metadata or {}).items() >= JSON.items():
             values = [None if value is None else orjson.Fragment(value) for value in values]
         columns.append(values)
     dump = partial(orjson.dumps, default=str, option=orjson.OPT_APPEND_NEWLINE)
-    return b"".join(dump(dict(zip(table.column_names, row, strict=True))) for row in zip(*columns, strict=True))
+    names = [MESSAGES if field.type == TURN_LIST else field.name for field in table.schema]
+    return b"".join(dump(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True))
 
 
 def copy_shard(name: str, outputs: tuple[Output, ...]) -> list[Written]:

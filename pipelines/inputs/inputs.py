@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from gristmill.pipelines.errors import InputError, WorkError
 from gristmill.pipelines.inputs.listing import Listing, as_text, look_up, printable
+from gristmill.pipelines.schema import Records
 from gristmill.pipelines.settings import Settings
 from gristmill.pipelines.storage.files import checksum, to_path
 from gristmill.pipelines.storage.manifest import Manifest, fingerprint
@@ -49,12 +50,9 @@ class InputSettings(Settings):
 
     paths: list[str] = []  # files, folders, globs, fsspec URLs; hf:NAME, or any name if format is hf, for a dataset
     text: str = "text"  # column of texts, or of turns where they are elsewhere than `records` says
-    # Records with roles: lists in "messages" or "conversations"; instruction, input, output; prompt, completion.
-    records: Literal["messages", "conversations", "alpaca", "prompt"] | None = None
+    records: Records | None = None  # form of records with roles, such as "messages" (turns.py)
     html: str | None = None  # column of HTML pages, whose main text becomes the text; not carried
-    favor: Literal["precision", "recall"] = (
-        "precision"  # less text of menus in the main text of pages, or less left out
-    )
+    favor: Literal["precision", "recall"] = "precision"  # less text of menus in that of pages, or less left out
     id: str | None = None  # column of ids; None: "id" if present, else <relative path>:<record number>
     source: str | None = None  # name of the source of all documents
     source_column: str | None = None  # column of sources; None: "source" if present, else see `source_of`
@@ -102,11 +100,10 @@ class InputSettings(Settings):
             raise ValueError(f"source names the source of all documents, and source_column is {self.source_column!r}")
         if self.html is not None and self.format in PAGES:
             raise ValueError(f"html names a column, and format {self.format!r} has no columns; remove one of them")
-        if self.records is not None and (self.html is not None or self.format in PAGES):
-            raise ValueError(f"records {self.records!r} are turns in columns, and pages have none; remove one of them")
-        for name in self.drop:
-            if name in (self.content, self.id, self.source_column):
-                raise ValueError(f"drop: {name!r} is read as text, page, id or source; name a carried column")
+        if self.records and (self.html or self.format in PAGES):
+            raise ValueError(f"records = {self.records!r} reads columns, and pages have none; remove one of them")
+        if named := {*self.drop} & {self.content, self.id, self.source_column}:
+            raise ValueError(f"drop: {min(named)!r} is read as text, page, id or source; name a carried column")
         return self
 
     @property
@@ -159,9 +156,8 @@ def source_of(name: str) -> str:
 def find_files(settings: InputSettings, work: str | None = None) -> list[File]:
     """Return all files that the settings name, each once, ordered by name; none of those below ``work``.
 
-    Of a finished work folder these are the documents in its ``clean/``.
-
-    Raises InputError for a path that matches nothing, and for a path without any file of a known format.
+    Of a finished work folder these are the documents in its ``clean/``. Raises InputError for a path that matches
+    nothing, and for a path without any file of a known format.
     """
     return find_inputs([settings], work)[0]
 

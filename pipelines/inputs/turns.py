@@ -1,4 +1,4 @@
-"""Records with roles as documents: the contents of all turns are the text, and ``turns`` says who wrote which part.
+"""Records with roles as documents: the contents of all turns are the text, and ``turns`` names the role of each part.
 
 So every step sees what people and models wrote, without markup: rules judge it, personal data is replaced in every
 turn, and duplicates are compared by it. A template puts the markup back when the document becomes tokens.
@@ -132,6 +132,21 @@ def join_turns(turns: Iterable[Turn]) -> tuple[bytes, list[dict]]:
         parts.append(content)
         at += len(content) + len(SEPARATOR)
     return SEPARATOR.encode().join(parts), spans
+
+
+def messages_of(turns: Iterable[Turn], keep_inputs: bool = False) -> list[dict[str, str]]:
+    """Return turns as messages of role and content; Alpaca's input joins its instruction, unless inputs are kept.
+
+    >>> messages_of([Turn("user", "Add."), Turn("input", "1 1"), Turn("assistant", "2")])[0]
+    {'role': 'user', 'content': 'Add.\\n\\n1 1'}
+    """
+    found: list[dict[str, str]] = []
+    for role, content in turns:
+        if role == INPUT and found and not keep_inputs:
+            found[-1]["content"] += SEPARATOR + content
+        else:
+            found.append({"role": "user" if role == INPUT and not keep_inputs else role, "content": content})
+    return found
 
 
 def cut_prompts(text: Ragged, turns: pa.ChunkedArray) -> Ragged:

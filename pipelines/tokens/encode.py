@@ -59,11 +59,11 @@ def encode_shard(
     encode: Encode,
     output: Output,
     chat: EncodeTurns | None = None,
-    has_roles: bool = False,
+    masked: bool = False,
 ) -> Written:
     """Encode the documents of one shard: ``NAME.ids`` (the payload) and ``NAME.parquet`` (DOCUMENTS or CLUSTERED).
 
-    With ``chat``, ``NAME.learned`` holds a bit per id, and documents with roles are encoded by its template.
+    ``chat`` encodes documents with roles; if ``masked``, ``NAME.learned`` holds a bit per id.
     Memory: a few times its text. Raises WorkError for an id outside the vocabulary.
     """
     columns = shard_schema(shard)
@@ -71,9 +71,9 @@ def encode_shard(
     schema = CLUSTERED if clustered else DOCUMENTS
     more = schema.names[len(DOCUMENTS) :]
     known, offsets, payload, bits, first = [], [np.zeros(1, np.int64)], [], [np.zeros(0, np.bool_)], 0
-    for table in read_batches(shard, [ID, TEXT, SOURCE, *more, *([TURNS] if has_roles else [])]):
+    for table in read_batches(shard, [ID, TEXT, SOURCE, *more, *([TURNS] if chat else [])]):
         text = Ragged.from_text(table[TEXT])
-        if chat and has_roles:
+        if chat:
             ids, learned = chat(text, table[TURNS])
         else:
             ids, learned = encode(text), None
@@ -92,7 +92,7 @@ def encode_shard(
     order = order.sort_by([("hash", "ascending"), (ID, "ascending")])["row"].to_numpy()
     ids = Ragged(np.concatenate(offsets), np.concatenate(payload) if payload else np.empty(0, info.dtype))
     files = {IDS: gather_rows(ids, order).data}
-    if chat:
+    if masked:
         learned = gather_rows(Ragged(ids.offsets, np.concatenate(bits).astype(info.dtype)), order)  # as ids are
         files[LEARNED] = np.packbits(learned.data.astype(np.bool_), bitorder="little")
     for suffix, array in files.items():

@@ -17,6 +17,7 @@ from gristmill.pipelines.errors import RecipeError, WorkError
 from gristmill.pipelines.steps.step import Input, Job, Output, Step, Written
 from gristmill.pipelines.storage.files import atomic_write, link_or_copy
 from gristmill.pipelines.storage.manifest import require_finished
+from gristmill.pipelines.tokens.encode import LEARNED
 from gristmill.pipelines.tokens.settings import SPLITS, TRAIN
 from gristmill.pipelines.tokens.shards import TokenShard, TokenShards
 from gristmill.pipelines.tokens.shuffle import ENDS, PAYLOAD
@@ -31,6 +32,8 @@ def export(tokens: TokenShards, format: str, target: UPath) -> list[UPath]:
     if format not in FORMATS:
         raise RecipeError(f"there is no format {format!r} (supported: {', '.join(FORMATS)})")
     check_format(format, tokens.vocab_size, np.dtype(tokens.about["dtype"]))
+    if any(name.endswith(LEARNED) for name in tokens.manifest.files):
+        raise RecipeError(f"{format} has no place for what a model learns of a document; tokenize with tokens.loss=all")
     target.mkdir(parents=True, exist_ok=True)
     return [target / name for name in FORMATS[format](tokens, target)]
 

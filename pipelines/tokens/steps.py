@@ -40,6 +40,8 @@ class TurnEncoder(Protocol):
     """Tokenizer and template for worker processes."""
 
     @property
+    def answers_only(self) -> bool: ...  # a model learns no more of documents with roles
+    @property
     def version(self) -> list[str]: ...  # all that the ids depend on, besides the tokenizer
 
     def __call__(self, text: Ragged, turns: pa.ChunkedArray) -> tuple[Ragged, np.ndarray]: ...
@@ -59,7 +61,7 @@ def encode_step(
     for n, (shard, file) in enumerate(shards.items()):
         inputs = shard, tokenizer_of(encoder)
         made_with = [FORMAT, *chat.version, roles[shard]] if chat else FORMAT
-        args = encoder, chat, roles.get(shard, False)
+        args = encoder, chat if roles.get(shard) else None, chat is not None and chat.answers_only
         jobs.append(Job(_encode, args, (Output(folder, f"part-{n:05d}", inputs, made_with),), file["bytes"]))
     about = {"tokenizer": encoder.info.sha256} | ({"chat": chat.version} if chat else {})
     return Step("encode", {folder: about}, jobs)
@@ -71,9 +73,9 @@ def tokenizer_of(encoder: TokenEncoder) -> RawInput:
 
 
 def _encode(
-    encoder: TokenEncoder, chat: TurnEncoder | None, has_roles: bool, outputs: tuple[Output, ...]
+    encoder: TokenEncoder, chat: TurnEncoder | None, masked: bool, outputs: tuple[Output, ...]
 ) -> list[Written]:
-    return [encode_shard(input_of(outputs, DOCUMENTS).path, encoder.info, encoder, outputs[0], chat, has_roles)]
+    return [encode_shard(input_of(outputs, DOCUMENTS).path, encoder.info, encoder, outputs[0], chat, masked)]
 
 
 def gather_step(tokens: UPath, encoder: TokenEncoder, settings: TokenSettings) -> Step:

@@ -51,6 +51,7 @@ class TokenSplit:
         ends = [part.ends + begin for part, begin in zip(parts, begins[:-1], strict=True)]
         files = shards.manifest.files
         sums = [file["sha256"] for name, file in sorted(files.items()) if name.startswith(f"{split}-")]
+        learned = [part.learned for part in parts if part.learned is not None]
         add_special = about.get("add_special")
         if add_special is None:  # imported shards do not record the boundary tokens, but their ids show them
             starts = (np.concatenate(([0], part.ends[:-1]))[: part.ends.size][:BOS_SAMPLE_DOCS] for part in parts)
@@ -61,7 +62,7 @@ class TokenSplit:
             ends=np.concatenate(ends) if ends else np.zeros(0, np.int64),
             bytes=np.concatenate([part.bytes for part in parts]).astype(np.int64) if parts else np.zeros(0, np.int64),
             vocab_size=shards.vocab_size,
-            learned=tuple(part.learned for part in parts) if parts and parts[0].learned is not None else None,
+            learned=tuple(learned) if learned else None,
             bos=about["bos"] if add_special in ("prepend", "both") else None,
             eos=about["eos"] if add_special in ("append", "both") else None,
             name=f"{shards.folder} ({split})",

@@ -1,6 +1,6 @@
 """Objectives of training: the batches of a step, the validation, and what a finished run adds to its summary."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import polars as pl
 from upath import UPath
@@ -44,7 +44,10 @@ class TokenObjective:
         self.context, self.masking = model.shape.context, None
         if training.objective == "masked":
             self.masking = Masking(mask_probability=training.mask_probability, vocab_size=model.shape.vocab_size)
-        self.settings = {"tokens": train.fingerprint, "validation": validation.fingerprint if validation else None}
+        self.settings: dict[str, Any] = {
+            "tokens": train.fingerprint,
+            "validation": validation.fingerprint if validation else None,
+        }
 
     def loader(self, world: ProcessGroup) -> Loader:
         training = self.training

@@ -51,7 +51,8 @@ def outside(number, bounds):
 
 def test_all_settings_of_the_room_are_found():
     assert [kind.__name__ for kind in KINDS] == [
-        *("AdapterSettings", "CheckpointSettings", "Claim", "ClassifySettings", "HeadSettings", "LSTMConfig"),
+        *("AdapterSettings", "CheckpointSettings", "Claim", "ClassifySettings", "HeadSettings", "InstructSettings"),
+        "LSTMConfig",
         *("Machine", "Masking", "ModelConfig", "ModelFile", "QuantizeSettings", "Sampling", "State"),
         *("TrainSettings", "WeightIndex"),
     ]
@@ -81,7 +82,7 @@ def test_values_on_the_bounds_are_read():
     [
         (ModelConfig, {"n_heads": 4, "n_kv_heads": 5}, "n_heads 4 is not a multiple of n_kv_heads 5"),
         (ModelConfig, {"n_heads": 8, "d_model": 4}, "d_model 4 is not a multiple of n_heads 8"),
-        (Sampling, {"stop_tokens": (3, -1)}, r"stop_tokens.1: .*, found -1"),
+        (Sampling, {"stop_tokens": [3, -1]}, r"stop_tokens.1: .*, found -1"),
     ],
 )
 def test_impossible_pairs_and_members_are_refused(kind, settings, complaint):

@@ -20,7 +20,7 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from gristmill.pipelines.errors import RecipeError
-from gristmill.pipelines.inputs.turns import INPUT, SEPARATOR, Turn
+from gristmill.pipelines.inputs.turns import INPUT, SEPARATOR, Turn, messages_of
 from gristmill.pipelines.settings import nearest
 from gristmill.pipelines.storage.files import to_path
 
@@ -94,13 +94,7 @@ class Template:
 
     def messages(self, turns: Sequence[Turn]) -> list[dict[str, str]]:
         """Return turns as messages of role and content."""
-        found: list[dict[str, str]] = []
-        for role, content in turns:
-            if role == INPUT and found and not self.takes_inputs:
-                found[-1]["content"] += SEPARATOR + content
-            else:
-                found.append({"role": "user" if role == INPUT and not self.takes_inputs else role, "content": content})
-        return found
+        return messages_of(turns, self.takes_inputs)
 
     def render(self, turns: Sequence[Turn], prompt: bool = False) -> str:
         """Return the text of a conversation; a prompt ends where the next answer begins."""

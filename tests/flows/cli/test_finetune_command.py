@@ -4,6 +4,7 @@ import json
 import os
 import random
 
+import polars as pl
 import pytest
 from corpora import paragraph, write_jsonl
 from token_folders import token_folder
@@ -20,7 +21,7 @@ def spam(tmp_path_factory):
         text = paragraph(rng, rng.randint(2, 6))
         text = f"Win a prize! {text}" if i % 3 == 0 else text
         rows.append({"id": f"m{i}", "text": text, "labels": {"spam": i % 3 == 0}, "kind": "a"})
-    write_jsonl(folder / "messages.jsonl", rows)
+    write_jsonl(folder / "messages.jsonl", [*rows, {"id": "blank", "text": "", "labels": {}, "kind": "a"}])
     tokens = token_folder(folder, [row["text"] for row in rows])
     call("pretrain", tokens, "--steps", 2, "--output", folder / "run", *SMALL)
     return folder
@@ -38,6 +39,13 @@ def test_a_classifier_is_trained_on_a_field(spam, tmp_path, method):
     made = {"model.json", "confusion.png", "predictions.parquet", "loss.png", "gristmill.json", "manifest.json"}
     assert made <= set(os.listdir(tmp_path / "out"))
     assert json.loads((tmp_path / "out" / "model.json").read_text())["head"]["classes"] == ["false", "true"]
+    lines = call("classify", tmp_path / "out", spam / "messages.jsonl", "--work", tmp_path / "work").stdout.splitlines()
+    found = {row["id"]: row for row in map(json.loads, lines)}
+    held_out = pl.read_parquet(tmp_path / "out" / "predictions.parquet")
+    for id, label, probability in held_out.select("id", "predicted", "probability").iter_rows():
+        assert found[id]["label"] == label and found[id]["probability"] == pytest.approx(probability, abs=1e-6)
+    assert len(found) == 121 and found["blank"] == {"id": "blank", "label": None, "probability": None}
+    assert "run is no classifier" in str(complaint("classify", spam / "run", spam / "messages.jsonl"))
     assert "found a model of kind Classifier" in str(complaint("generate", tmp_path / "out", "--prompt", "x"))
 
 

@@ -34,7 +34,7 @@ def sums(tmp_path_factory):
 def test_a_model_learns_to_answer(sums, tmp_path):
     out, judge = tmp_path / "out", tmp_path / "judge.py"
     judge.write_text(JUDGE)
-    given = ("finetune", "instruct", sums / "run", sums / "tasks.jsonl", "--records", "alpaca", "--output", out)
+    given = ("finetune", "instruct", sums / "run", sums / "tasks.jsonl", "--output", out)
     given += ("--work", tmp_path / "work", "--set", "train.steps=90", "--set", "train.lr=0.01", "--judge")
     done = call(*given, f"{sys.executable} {judge}")
     assert "held-out prompts" in done.stdout and "validation" in done.stderr
@@ -50,8 +50,8 @@ def test_a_model_learns_to_answer(sums, tmp_path):
 
 
 def test_records_without_roles_are_one_line(sums, tmp_path):
-    error = complaint(
-        "finetune", "instruct", sums / "run", sums / "tokenizer", "--output", tmp_path / "out", "--work", tmp_path / "w"
-    )
-    assert "--records" in str(error) or "no 'text'" in str(error)
+    (tmp_path / "plain.txt").write_text("No roles.")
+    places = ("--output", tmp_path / "out", "--work", tmp_path / "work")
+    error = complaint("finetune", "instruct", sums / "run", tmp_path / "plain.txt", *places)
+    assert "has no document with roles and an answer" in str(error)
     assert "name its template by --template" in str(complaint("chat", sums / "run"))

@@ -13,6 +13,7 @@ from gristmill.dedup.exact.exact import Exact
 from gristmill.filters.core.batch import Batch
 from gristmill.flows.clean.recipe import parse_recipe
 from gristmill.flows.clean.run import clean
+from gristmill.flows.publish.export import json_lines
 from gristmill.pipelines.ingest.ingest import InputSettings, read_documents
 from gristmill.pipelines.inputs.turns import join_turns, split_turns
 from gristmill.pipelines.ragged import Ragged
@@ -133,6 +134,10 @@ def test_clean_documents_keep_their_turns_and_are_deduplicated_by_prompt(tmp_pat
     for n, row in enumerate(read_shard(shard).to_pylist()):
         turns = split_turns(row[TEXT].encode(), row[TURNS])
         assert turns == [("user", f"Who is miller {n}?"), ("assistant", "Ask <EMAIL>.")]
+    table = read_shard(shard)
+    exported = json.loads(json_lines(table.slice(0, 1)))
+    assert exported.keys() == {*table.column_names, "messages"} - {TURNS} and exported["messages"][0]["role"] == "user"
+    assert json.loads(json_lines(table.slice(0, 1).set_column(3, TURNS, pa.nulls(1, TURN_LIST))))["messages"] is None
     (again,) = read_documents([str(work)], InputSettings())  # a work folder as input keeps them
     assert again.schema.field(TURNS).type == TURN_LIST
 

@@ -13,6 +13,7 @@ from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENT, DOCUMENTS, TURN_LIST, TURNS
 from gristmill.pipelines.steps.step import Input, run_step
 from gristmill.pipelines.storage.shards import write_shard
+from gristmill.pipelines.tokens.export_formats import export
 from gristmill.pipelines.tokens.settings import TokenSettings
 from gristmill.pipelines.tokens.shards import TokenShards
 from gristmill.pipelines.tokens.steps import encode_step, gather_step
@@ -27,6 +28,7 @@ class Answers:
     """Ids are the bytes, of which the last turn is learned, or all of a document without turns."""
 
     version: tuple[str, ...] = ("last",)
+    answers_only: bool = True
 
     def __call__(self, text: Ragged, turns: pa.ChunkedArray) -> tuple[Ragged, np.ndarray]:
         learned = np.ones(text.data.size, np.bool_)
@@ -92,6 +94,15 @@ def test_bits_that_do_not_fit_the_ids_are_damage(tmp_path):
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(WorkError, match="bytes for"):
         tokens.shard(name)
+
+
+def test_without_a_mask_all_is_learned_and_other_trainers_read_it(tmp_path):
+    (tmp_path / "masked").mkdir()
+    with pytest.raises(RecipeError, match="no place for what a model learns"):
+        export(make(tmp_path / "masked", chats(8)), "nanogpt", UPath(tmp_path / "nanogpt"))
+    tokens = make(tmp_path, chats(8), chat=Answers(answers_only=False))
+    assert tokens.shard(tokens.names("train")[0]).learned is None
+    assert export(tokens, "nanogpt", UPath(tmp_path / "nanogpt"))
 
 
 def test_a_template_without_roles_is_one_line(tmp_path):
