@@ -54,7 +54,8 @@ def attach(model: GPT, settings: AdapterSettings, seed: int = 0) -> None:
                 return LoRALinear(linear, settings.rank, settings.alpha, settings.dropout, generator)
             return BottleneckLinear(linear, settings.width, generator)
 
-        replace_linears(model, adapted)
+        if not replace_linears(model, adapted):
+            raise RecipeError(f"the model has no layer {' or '.join(targets)}; choose others by adapter.targets")
     else:
         if method == "prompt" and not shape.causal:
             raise RecipeError("prompt tuning needs a causal model; choose prefix or p-tuning-v2")

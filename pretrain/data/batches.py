@@ -16,7 +16,7 @@ import numpy as np
 from gristmill.pipelines.errors import InputError, RecipeError
 from gristmill.pipelines.storage.manifest import fingerprint
 from gristmill.pipelines.tokens.shards import TokenShards
-from gristmill.pretrain.data.masking import Masking
+from gristmill.pretrain.data.masking import Hiding
 from gristmill.pretrain.data.packing import IGNORE_INDEX, PACKINGS, Batch, Packing
 from gristmill.pretrain.data.shuffle import permute
 
@@ -172,7 +172,7 @@ class Loader:
         batch_size: int,
         seed: int = 0,
         packing: str = "stream",
-        masking: Masking | None = None,
+        masking: Hiding | None = None,
         rank: int = 0,
         world_size: int = 1,
     ):

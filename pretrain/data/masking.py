@@ -1,8 +1,11 @@
-"""BERT's masked objective (1810.04805, 3.1): predict hidden tokens from both sides.
+"""Objectives that hide: tokens of a row (BERT 1810.04805, 3.1), or the targets of its first part (1910.10683, 3.2.3).
 
-Of the chosen tokens 80 % become the mask token, 10 % a random token, and 10 % stay: no input can be trusted.
+BERT predicts hidden tokens from both sides. Of the chosen tokens 80 % become the mask token, 10 % a random token, and
+10 % stay: no input can be trusted.
 The choice is a function of (seed, sample), so each epoch hides other tokens.
 """
+
+from typing import Protocol
 
 import numpy as np
 from pydantic import Field
@@ -10,6 +13,27 @@ from pydantic import Field
 from gristmill.pipelines.settings import Settings
 from gristmill.pretrain.data.packing import IGNORE_INDEX, Batch
 from gristmill.pretrain.data.shuffle import key
+
+
+class Hiding(Protocol):
+    """Interface of objectives that change a next-token batch."""
+
+    def mask_tokens(self, batch: Batch, samples: np.ndarray, seed: int) -> Batch:
+        """Return the changed batch; ``samples`` int64[B] are the sample numbers of the rows."""
+
+
+class PrefixSplit:
+    """Split of each row at a random place: what precedes it has no target, so a prefix decoder sees it both ways."""
+
+    def mask_tokens(self, batch: Batch, samples: np.ndarray, seed: int) -> Batch:
+        """Remove the targets of a random first part of each row, of 0 to all but one of those that it has."""
+        targets = batch.targets.copy()
+        for row, sample in zip(targets, samples, strict=True):
+            at = np.flatnonzero(row != IGNORE_INDEX)
+            rng = np.random.Generator(np.random.PCG64(key(seed, int(sample))))
+            if at.size:
+                row[: at[rng.integers(at.size)]] = IGNORE_INDEX
+        return Batch(batch.inputs, targets, batch.documents)
 
 
 class Masking(Settings):

@@ -64,7 +64,9 @@ class Decoder:
         self._step(ids_BT)
 
     def _step(self, ids_BT: Tensor) -> None:
-        hidden_BTD = self.model.hidden(ids_BT, cache=self.cache)
+        is_prompt = self.model.shape.prefix_decoder and not self.cache.length
+        prefix_BT = torch.ones_like(ids_BT, dtype=torch.bool) if is_prompt else None
+        hidden_BTD = self.model.hidden(ids_BT, cache=self.cache, prefix_BT=prefix_BT)
         self.logits_BV = self.model.logits(hidden_BTD[:, -1])
 
     def add(self, next_B: Tensor) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pretrain.data.batches import Loader, TokenSplit, gather
-from gristmill.pretrain.data.masking import Masking
+from gristmill.pretrain.data.masking import Hiding
 from gristmill.pretrain.data.packing import IGNORE_INDEX
 from gristmill.pretrain.model.devices import SINGLE_PROCESS, ProcessGroup
 from gristmill.pretrain.model.loss import LanguageModel
@@ -50,7 +50,7 @@ def window_loss(
     tokens: TokenSplit,
     context: int,
     world: ProcessGroup = SINGLE_PROCESS,
-    masking: Masking | None = None,
+    masking: Hiding | None = None,
     packing: str = "stream",
 ) -> float:
     """Return nats per target over all rows of the split, each target once. Changes no random state of training."""

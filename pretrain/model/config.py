@@ -25,7 +25,7 @@ class ModelConfig(Settings):
     n_kv_heads: int | None = Field(default=None, ge=1)  # K: below H it is grouped-query attention (2305.13245)
     mlp_hidden: int | None = Field(default=None, ge=1)
     norm: Literal["rms", "layer"] = "rms"
-    mlp: Literal["swiglu", "geglu", "gelu", "gelu-erf", "relu2"] = "swiglu"  # gelu: GPT-2's tanh approximation
+    mlp: Literal["swiglu", "geglu", "gelu", "gelu-erf", "relu", "relu2"] = "swiglu"  # gelu: GPT-2's tanh approximation
     position_encoding: Literal["rope", "alibi", "learned", "sinusoidal"] = "rope"
     rope_theta: float = Field(default=10_000.0, gt=0)
     qk_norm: bool = False  # normalize queries and keys to unit RMS, which bounds attention logits (2302.05442)
@@ -33,6 +33,12 @@ class ModelConfig(Settings):
     bias: bool = False
     norm_eps: float = Field(default=1e-5, gt=0)
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    norm_position: Literal["pre", "post", "deep"] = "pre"  # post: after the sum; deep: DeepNorm (2203.00555)
+    window: int | None = Field(default=None, ge=1)  # tokens that one attends to, itself included; None: all
+    prefix_decoder: bool = False  # tokens before the first target of a document attend to each other both ways
+    n_experts: int | None = Field(default=None, ge=2)  # MLPs per layer, of which a router chooses for each token
+    experts_per_token: int = Field(default=2, ge=1)
+    balance_weight: float = Field(default=0.01, ge=0)  # of the loss that balances experts (2101.03961)
     causal: bool = True  # False: every token attends to all others, for the masked objective
 
     @model_validator(mode="after")
@@ -43,6 +49,10 @@ class ModelConfig(Settings):
             raise ValueError(f"n_heads {self.n_heads} is not a multiple of n_kv_heads {self.key_heads}")
         if self.position_encoding == "rope" and self.head_dim % 2:
             raise ValueError(f"RoPE rotates pairs: d_model / n_heads is {self.head_dim}, expected an even number")
+        if self.n_experts and self.experts_per_token > self.n_experts:
+            raise ValueError(f"experts_per_token {self.experts_per_token} is above n_experts {self.n_experts}")
+        if self.prefix_decoder and not self.causal:
+            raise ValueError("prefix_decoder needs causal = true: without it all tokens attend to each other")
         return self
 
     @property
@@ -66,6 +76,11 @@ class ModelConfig(Settings):
         return (8 * self.d_model // 3 + 63) // 64 * 64 if self.mlp in GATED else 4 * self.d_model
 
     @property
+    def residual_scale(self) -> float:
+        """Factor of the residual stream: (2L)^(1/4) with DeepNorm."""
+        return (2 * self.n_layers) ** 0.25 if self.norm_position == "deep" else 1.0
+
+    @property
     def rows(self) -> int:
         """Rows of the embedding: the vocabulary, the mask token of a masked model, and padding to a multiple of 64.
 
@@ -78,18 +93,25 @@ class ModelConfig(Settings):
         """Id of the token that hides others in the masked objective."""
         return self.vocab_size
 
-    def matrices(self) -> int:
-        """Count the parameters that each token is multiplied with, including the output matrix, tied or not."""
+    def matrices(self, all_experts: bool = False) -> int:
+        """Count the parameters that each token is multiplied with, including the output matrix, tied or not.
+
+        Of the experts those of a token count, or all.
+        """
         attention = self.d_model * self.head_dim * (self.n_heads + 2 * self.key_heads) + self.d_model**2
         mlp = (3 if self.mlp in GATED else 2) * self.d_model * self.mlp_width
+        if self.n_experts:
+            mlp = mlp * (self.n_experts if all_experts else self.experts_per_token) + self.n_experts * self.d_model
         return self.n_layers * (attention + mlp) + self.vocab_size * self.d_model
 
     def flops_per_token(self) -> float:
         """Count training FLOPs per token: 6 per matrix parameter, and 12 L D T for attention (2204.02311, appendix B).
 
-        Counts all T keys although a causal mask needs half of them, like nanoGPT, llm.c and papers that report MFU.
+        Counts all T keys although a causal mask needs half of them, like nanoGPT, llm.c and papers that report MFU. A
+        window has its own number of keys.
         """
-        return 6.0 * self.matrices() + 12.0 * self.n_layers * self.d_model * self.context
+        keys = min(self.context, self.window or self.context)
+        return 6.0 * self.matrices() + 12.0 * self.n_layers * self.d_model * keys
 
 
 class LSTMConfig(Settings):
@@ -122,6 +144,7 @@ PRESETS: dict[str, dict] = {
     "proxy-4m": {"context": 256, "n_layers": 5, "d_model": 256, "n_heads": 4},  # 4.02 M; 4.54 M
     "proxy-15m": {"context": 256, "n_layers": 12, "d_model": 320, "n_heads": 5},  # 15.2 M; 15.9 M
     "nano-gpt2": GPT2,
+    "nano-moe": {"n_experts": 4},  # 2.4 M parameters without embeddings, 1.4 M of them per token
     "nano-bert": {**GPT2, "mlp": "gelu-erf", "causal": False},
     "gpt2-124m": {"context": 1024, "n_layers": 12, "d_model": 768, "n_heads": 12, **GPT2},
     "llama-124m": {"context": 1024, "n_layers": 12, "d_model": 768, "n_heads": 12, "n_kv_heads": 4},

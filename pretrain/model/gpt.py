@@ -4,14 +4,17 @@ Axes: B sequences, T positions, D width, H heads, K key heads, C width of a head
 """
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gristmill.pretrain.data.packing import IGNORE_INDEX
 from gristmill.pretrain.model.config import GATED, ModelConfig
+from gristmill.pretrain.model.experts import Experts
 from gristmill.pretrain.model.loss import LanguageModel
+from gristmill.pretrain.model.positions import alibi_slopes, apply_rope, rope_angles, sinusoids
 
 
 class AttentionContext(NamedTuple):
@@ -42,35 +45,6 @@ class Cache:
     def reorder(self, rows: Tensor) -> None:
         """Keep these rows, in this order (beam search drops and duplicates rows)."""
         self.keys, self.values = self.keys[:, rows], self.values[:, rows]
-
-
-def apply_rope(x_BHTC: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:
-    """Rotate queries or keys by RoPE (2104.09864) in Llama's layout: dimension i is paired with i + C/2."""
-    cosine, sine = rope
-    a, b = x_BHTC.chunk(2, -1)
-    return torch.cat((a * cosine - b * sine, b * cosine + a * sine), -1).type_as(x_BHTC)
-
-
-def rope_angles(context: int, width: int, theta: float) -> Tensor:
-    """Return float32[context, width/2]: the angle of pair i at position p is p · theta^(-2i/width)."""
-    frequencies = theta ** (-torch.arange(0, width, 2, dtype=torch.float32) / width)
-    return torch.outer(torch.arange(context, dtype=torch.float32), frequencies)
-
-
-def sinusoids(context: int, width: int) -> Tensor:
-    """Return float32[context, width]: sine in even dimensions, cosine in odd ones (1706.03762, 3.5)."""
-    angle = rope_angles(context, width + width % 2, 10_000.0)
-    return torch.stack((angle.sin(), angle.cos()), -1).flatten(1)[:, :width]
-
-
-def alibi_slopes(heads: int) -> Tensor:
-    """Return ALiBi's slopes (2108.12409), float32[heads]: 2^(-8/n), 2^(-16/n), … for n = 2^k heads.
-
-    Heads beyond the largest power of two n take the odd slopes of 2n.
-    """
-    whole = 2 ** int(math.log2(heads))
-    powers = [8 * (i + 1) / whole for i in range(whole)] + [4 * (2 * i + 1) / whole for i in range(heads - whole)]
-    return 2.0 ** -torch.tensor(powers)
 
 
 def make_norm(shape: ModelConfig) -> nn.RMSNorm | nn.LayerNorm:
@@ -110,6 +84,7 @@ ACTIVATIONS = {
     "geglu": lambda x: F.gelu(x, approximate="tanh"),
     "gelu": lambda x: F.gelu(x, approximate="tanh"),
     "gelu-erf": F.gelu,
+    "relu": F.relu,
     "relu2": lambda x: F.relu(x).square(),  # 2109.08668
 }
 
@@ -131,15 +106,22 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
+    """Attention and MLP, each in a residual connection. Its norm is inside (pre), or after the sum (post, deep)."""
+
     def __init__(self, shape: ModelConfig):
         super().__init__()
+        self.pre, self.scale = shape.norm_position == "pre", shape.residual_scale
         self.attention_norm, self.attention = make_norm(shape), Attention(shape)
-        self.mlp_norm, self.mlp = make_norm(shape), MLP(shape)
+        self.mlp_norm = make_norm(shape)
+        self.mlp = Experts(shape, lambda: MLP(shape)) if shape.n_experts else MLP(shape)
         self.dropout = nn.Dropout(shape.dropout)
 
     def forward(self, x_BTD: Tensor, ctx: AttentionContext, cache: Cache | None, layer: int) -> Tensor:
-        x_BTD = x_BTD + self.dropout(self.attention(self.attention_norm(x_BTD), ctx, cache, layer))
-        return x_BTD + self.dropout(self.mlp(self.mlp_norm(x_BTD)))
+        if self.pre:
+            x_BTD = x_BTD + self.dropout(self.attention(self.attention_norm(x_BTD), ctx, cache, layer))
+            return x_BTD + self.dropout(self.mlp(self.mlp_norm(x_BTD)))
+        x_BTD = self.attention_norm(x_BTD * self.scale + self.dropout(self.attention(x_BTD, ctx, cache, layer)))
+        return self.mlp_norm(x_BTD * self.scale + self.dropout(self.mlp(x_BTD)))
 
 
 class Prefix(nn.Module):
@@ -169,7 +151,7 @@ class GPT(LanguageModel):
         self.embedding = nn.Embedding(shape.rows, shape.d_model)
         self.learned = nn.Embedding(shape.context, shape.d_model) if shape.position_encoding == "learned" else None
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.n_layers))
-        self.norm = make_norm(shape)
+        self.norm = make_norm(shape) if shape.norm_position == "pre" else nn.Identity()  # else the last block ends so
         self.head: nn.Embedding = self.embedding if shape.tie_embeddings else nn.Embedding(shape.rows, shape.d_model)
         self.dropout = nn.Dropout(shape.dropout)
         self.prefix: Prefix | None = None  # virtual tokens of an adapter, in front of every row
@@ -199,28 +181,60 @@ class GPT(LanguageModel):
         """
         for name, parameter in self.named_parameters():
             if parameter.ndim == 2:
-                residual = name.endswith(("attention.out.weight", "mlp.down.weight"))
+                residual = name.endswith(("attention.out.weight", ".down.weight"))
                 deviation = 0.02 / math.sqrt(2 * self.shape.n_layers) if residual else 0.02
                 nn.init.normal_(parameter, 0.0, deviation, generator=generator)
+                if self.shape.norm_position == "deep" and name.startswith("blocks.") and "router" not in name:
+                    self._init_deep(name, parameter, generator)
             elif name.endswith("bias"):
                 parameter.zero_()
         if self.shape.tie_embeddings:
             width, target_logit = self.shape.d_model, math.log1p(0.02 * self.shape.vocab_size)
-            self.norm.weight.fill_(min(1.0, target_logit / (0.02 * width), 0.2 / (0.02 * math.sqrt(width))))
+            self.last_norm.weight.fill_(min(1.0, target_logit / (0.02 * width), 0.2 / (0.02 * math.sqrt(width))))
         else:
             self.head.weight.zero_()
+
+    def _init_deep(self, name: str, weight: Tensor, generator: torch.Generator) -> None:
+        """Initialize like DeepNorm (2203.00555, 2.2): Xavier, all but queries and keys smaller by (8L)^(1/4)."""
+        gain = (8 * self.shape.n_layers) ** -0.25
+        *others, last = weight.split(self.shape.qkv_rows) if "qkv" in name else (weight,)
+        for part in others:
+            nn.init.xavier_normal_(part, generator=generator)
+        nn.init.xavier_normal_(last, gain, generator)
+
+    @property
+    def last_norm(self) -> nn.RMSNorm | nn.LayerNorm:
+        """The norm before the output matrix."""
+        last = self.norm if self.shape.norm_position == "pre" else cast(Block, self.blocks[-1]).mlp_norm
+        return cast(nn.RMSNorm | nn.LayerNorm, last)
 
     @property
     def output(self) -> Tensor:
         return self.head.weight
 
-    def hidden(self, inputs_BT: Tensor, documents_BT: Tensor | None = None, cache: Cache | None = None) -> Tensor:
-        """Return [B, T, D] after the last norm. With a cache, the inputs follow the tokens that it holds."""
+    def hidden(
+        self,
+        inputs_BT: Tensor,
+        documents_BT: Tensor | None = None,
+        cache: Cache | None = None,
+        prefix_BT: Tensor | None = None,
+    ) -> Tensor:
+        """Return [B, T, D] after the last norm. With a cache, the inputs follow the tokens that it holds.
+
+        All tokens of a document attend to those of its prefix, where ``prefix_BT`` is True.
+        """
         if self.prefix is not None and not (cache and cache.length):
             cache = self.prefix.fill(self, len(inputs_BT), cache)
-        return self.transform(self.embedding(inputs_BT), documents_BT, cache)
+        return self.transform(self.embedding(inputs_BT), documents_BT, cache, prefix_BT)
 
-    def transform(self, x_BTD: Tensor, documents_BT: Tensor | None, cache: Cache | None) -> Tensor:
+    def states(self, inputs_BT: Tensor, targets_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
+        """Return the hidden states; what precedes a document's first target is the prefix of a prefix decoder."""
+        prefix_BT = find_prefixes(targets_BT, documents_BT) if self.shape.prefix_decoder else None
+        return self.hidden(inputs_BT, documents_BT, prefix_BT=prefix_BT)
+
+    def transform(
+        self, x_BTD: Tensor, documents_BT: Tensor | None, cache: Cache | None, prefix_BT: Tensor | None = None
+    ) -> Tensor:
         """Return [B, T, D] after the last norm for the embeddings of tokens, without positions."""
         shape, start, length = self.shape, cache.length if cache else 0, x_BTD.shape[1]
         positions_BT = torch.arange(start, start + length, device=x_BTD.device)[None]
@@ -230,7 +244,7 @@ class GPT(LanguageModel):
             x_BTD = x_BTD + self.learned(positions_BT)
         elif shape.position_encoding == "sinusoidal":  # embeddings must be of unit size, as sinusoids are
             x_BTD = x_BTD * math.sqrt(shape.d_model) + self.sinusoids[positions_BT]
-        x_BTD, ctx = self.dropout(x_BTD), self._attention_context(positions_BT, documents_BT, cache)
+        x_BTD, ctx = self.dropout(x_BTD), self._attention_context(positions_BT, documents_BT, cache, prefix_BT)
         for layer, block in enumerate(self.blocks):
             x_BTD = block(x_BTD, ctx, cache, layer)
         if cache:
@@ -238,22 +252,27 @@ class GPT(LanguageModel):
         return self.norm(x_BTD)
 
     def _attention_context(
-        self, positions_BT: Tensor, documents_BT: Tensor | None, cache: Cache | None
+        self, positions_BT: Tensor, documents_BT: Tensor | None, cache: Cache | None, prefix_BT: Tensor | None
     ) -> AttentionContext:
         shape, length = self.shape, positions_BT.shape[1]
         rope = None
         if shape.position_encoding == "rope":
             rope = self.cosine[positions_BT][:, None], self.sine[positions_BT][:, None]
         start = cache.length if cache else 0
-        if shape.position_encoding != "alibi" and documents_BT is None:
+        near = shape.window is None or start + length <= shape.window
+        if shape.position_encoding != "alibi" and documents_BT is None and near:
             if not shape.causal or length == 1:  # one token attends to all before it
                 return AttentionContext(rope, None, False)
-            if not start:
+            if not start and prefix_BT is None:
                 return AttentionContext(rope, None, True)
         query_T1 = torch.arange(start, start + length, device=positions_BT.device)[:, None]
         key_1S = torch.arange(start + length, device=positions_BT.device)
         mask = (key_1S <= query_T1) if shape.causal else torch.ones_like(key_1S <= query_T1)
         mask = mask[None, None]
+        if prefix_BT is not None:
+            mask = mask | F.pad(prefix_BT, (start, 0), value=True)[:, None, None]
+        if shape.window is not None:
+            mask = mask & ((query_T1 - key_1S).abs() < shape.window)
         if documents_BT is not None:
             same_document = documents_BT[:, None, :, None] == documents_BT[:, None, None, :]
             mask = mask & F.pad(same_document, (start, 0), value=True)
@@ -268,3 +287,12 @@ def document_starts(documents_BT: Tensor) -> Tensor:
     at_BT = torch.arange(documents_BT.shape[1], device=documents_BT.device).expand_as(documents_BT)
     begins_BT = F.pad(documents_BT[:, 1:] != documents_BT[:, :-1], (1, 0), value=True)
     return torch.where(begins_BT, at_BT, 0).cummax(1).values
+
+
+def find_prefixes(targets_BT: Tensor, documents_BT: Tensor | None) -> Tensor:
+    """Return True for each token with no target before its own in its document: [- - 7 8] -> [True True True False]."""
+    learned_BT = (targets_BT != IGNORE_INDEX).long()
+    before_BT = learned_BT.cumsum(1) - learned_BT
+    if documents_BT is not None:
+        before_BT = before_BT - before_BT.gather(1, document_starts(documents_BT))
+    return before_BT == 0

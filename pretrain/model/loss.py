@@ -33,6 +33,10 @@ class LanguageModel(nn.Module):
         """Return the last hidden states [B, T, D]."""
         raise NotImplementedError
 
+    def states(self, inputs_BT: Tensor, targets_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
+        """Return the hidden states [B, T, D] that predict these targets."""
+        return self.hidden(inputs_BT, documents_BT)
+
     @property
     def output(self) -> Tensor:
         """Output embeddings [V or more, D]; rows beyond the vocabulary are padding."""
@@ -44,14 +48,14 @@ class LanguageModel(nn.Module):
         return self.shape.vocab_size
 
     def forward(self, inputs_BT: Tensor, targets_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
-        hidden_BTD = self.hidden(inputs_BT, documents_BT)
+        hidden_BTD = self.states(inputs_BT, targets_BT, documents_BT)
         if hidden_BTD.device.type == "cpu" and torch.is_grad_enabled() and not torch.compiler.is_compiling():
             return summed_nats(hidden_BTD, self.output[: self.targets], targets_BT)
         return self._nats(hidden_BTD.flatten(0, 1), targets_BT.flatten(), "sum")
 
     def nats(self, inputs_BT: Tensor, targets_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
         """Return the nats of each target, float32[B, T]; 0 where the target is IGNORE_INDEX."""
-        hidden_ND = self.hidden(inputs_BT, documents_BT).flatten(0, 1)
+        hidden_ND = self.states(inputs_BT, targets_BT, documents_BT).flatten(0, 1)
         rows = max(1, BLOCK_LOGITS // self.output.shape[0]) if hidden_ND.device.type == "cpu" else len(hidden_ND)
         blocks = zip(hidden_ND.split(rows), targets_BT.flatten().split(rows), strict=True)
         return torch.cat([self._nats(*block, "none") for block in blocks]).view_as(targets_BT)

@@ -95,8 +95,9 @@ def check_size(shape: ModelConfig | LSTMConfig, tensors: dict[str, torch.Tensor]
     A byte of a quantized model holds ``packed`` weights.
     """
     found = sum(tensor.numel() * (packed if tensor.dtype == torch.uint8 else 1) for tensor in tensors.values())
-    if found < shape.matrices():
-        raise WorkError(f"{where} holds {found:,} numbers, but its configuration needs at least {shape.matrices():,}")
+    needed = shape.matrices(all_experts=True) if isinstance(shape, ModelConfig) else shape.matrices()
+    if found < needed:
+        raise WorkError(f"{where} holds {found:,} numbers, but its configuration needs at least {needed:,}")
 
 
 def weights(model: nn.Module) -> dict[str, torch.Tensor]:

@@ -8,7 +8,7 @@ from upath import UPath
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pretrain.data.batches import Loader, TokenSplit
-from gristmill.pretrain.data.masking import Masking
+from gristmill.pretrain.data.masking import Hiding, Masking, PrefixSplit
 from gristmill.pretrain.evaluation.perplexity import DocumentLosses, score_documents, window_loss
 from gristmill.pretrain.model.devices import ProcessGroup
 from gristmill.pretrain.model.loss import LanguageModel
@@ -41,7 +41,8 @@ class TokenObjective:
     def __init__(self, train: TokenSplit, validation: TokenSplit | None, model: LanguageModel, training: TrainSettings):
         check(train, validation, model, training)
         self.train, self.validation, self.training = train, validation, training
-        self.context, self.masking = model.shape.context, None
+        self.context = model.shape.context
+        self.masking: Hiding | None = PrefixSplit() if training.objective == "prefix" else None
         if training.objective == "masked":
             self.masking = Masking(mask_probability=training.mask_probability, vocab_size=model.shape.vocab_size)
         self.settings: dict[str, Any] = {
@@ -62,7 +63,7 @@ class TokenObjective:
 
     def finish(self, model: LanguageModel, folder: UPath, world: ProcessGroup) -> tuple[dict, list[str]]:
         """Score each document in full; a masked model gives no probability of the text, nor do masked tokens."""
-        if not self.validation or self.masking or self.validation.learned is not None:
+        if not self.validation or isinstance(self.masking, Masking) or self.validation.learned is not None:
             return {}, []
         scores = score_documents(model, self.validation, self.context, world=world)
         if world.rank == 0:
@@ -79,9 +80,12 @@ def check(train: TokenSplit, validation: TokenSplit | None, model: LanguageModel
                 f"the model has a vocabulary of {shape.vocab_size:,} tokens, but {tokens.name} has "
                 f"{tokens.vocab_size:,}: expected shards of the same tokenizer"
             )
-    causal = getattr(shape, "causal", True)
-    if causal != (training.objective == "next"):
+    causal, wanted = getattr(shape, "causal", True), ""
+    if causal != (training.objective != "masked"):
         wanted = "causal = true" if training.objective == "next" else "causal = false (--preset nano-bert)"
+    elif training.objective == "prefix" and not getattr(shape, "prefix_decoder", False):
+        wanted = "prefix_decoder = true"
+    if wanted:
         raise RecipeError(f"train.objective {training.objective!r} needs a model with {wanted}")
 
 

@@ -16,6 +16,7 @@ from gristmill.pipelines.settings import Settings
 from gristmill.pretrain.data.packing import IGNORE_INDEX, Batch
 from gristmill.pretrain.data.shuffle import key
 from gristmill.pretrain.model.devices import Machine, ProcessGroup, peak_flops
+from gristmill.pretrain.model.experts import balance_loss
 from gristmill.pretrain.model.loss import LanguageModel
 from gristmill.pretrain.training.optim import Schedule, lr_at, make_optimizers
 
@@ -30,7 +31,7 @@ class TrainSettings(Settings):
 
     steps: int = Field(default=1000, ge=1)
     batch_size: int = Field(default=16, ge=1)  # sequences per step, over all processes
-    objective: Literal["next", "masked"] = "next"
+    objective: Literal["next", "masked", "prefix"] = "next"  # prefix: next tokens after a random part of each row
     mask_probability: float = Field(default=0.15, gt=0, lt=1)  # share of tokens hidden by the masked objective
     packing: Literal["stream", "stream+docmask", "bos-bestfit", "pad", "whole"] = "stream"
     optimizer: Literal["adamw", "muon"] = "muon"  # of matrices inside blocks; AdamW updates the rest
@@ -96,11 +97,13 @@ class Trainer:
         return total / targets, norm
 
     def _backward(self, part: list[Tensor], weight: Tensor) -> Tensor:
-        """Accumulate the weighted gradients of a micro-batch; return its nats."""
+        """Accumulate the weighted gradients of a micro-batch; return its nats, without the balance of experts."""
         try:
             with self.autocast():
                 nats = self.net(*part)
-            (nats * weight).backward()
+            balance = balance_loss(self.model)  # per target, as the nats
+            loss = nats if balance is None else nats + balance * (part[1] != IGNORE_INDEX).sum()
+            (loss * weight).backward()
         except torch.OutOfMemoryError as error:
             remedy = f"set machine.micro_batch_size={max(1, len(part[0]) // 2)}"
             raise RecipeError(f"{len(part[0])} sequences exceed the memory of {self.device}; {remedy}") from error

@@ -22,6 +22,7 @@ def activation(kind, x):
         "gelu": lambda: x / 2 * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
         "geglu": lambda: x / 2 * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
         "gelu-erf": lambda: x / 2 * (1 + torch.erf(x / math.sqrt(2))),
+        "relu": lambda: torch.clamp(x, min=0),
         "relu2": lambda: torch.clamp(x, min=0) ** 2,
         "swiglu": lambda: x / (1 + torch.exp(-x)),
     }[kind]()
@@ -56,8 +57,8 @@ def sinusoid(position, width):
     return torch.tensor([math.cos(a) if i % 2 else math.sin(a) for i, a in enumerate(angles)], dtype=torch.float64)
 
 
-def logits(shape, weights, ids):
-    """Token ids -> [T, V]."""
+def logits(shape, weights, ids, prefix=0):
+    """Token ids, of which the first ``prefix`` see each other both ways -> [T, V]."""
     weights = {name: weight.detach().double() for name, weight in weights.items()}
     xs = [weights["embedding.weight"][i] for i in ids]
     if shape.position_encoding == "learned":
@@ -66,14 +67,24 @@ def logits(shape, weights, ids):
         xs = [x * math.sqrt(shape.d_model) + sinusoid(p, shape.d_model) for p, x in enumerate(xs)]
     for layer in range(shape.n_layers):
         block = f"blocks.{layer}"
-        mixed = attention(shape, weights, block, [norm(shape, weights, f"{block}.attention_norm", x) for x in xs])
-        xs = [x + m for x, m in zip(xs, mixed, strict=True)]
-        xs = [x + mlp(shape, weights, block, norm(shape, weights, f"{block}.mlp_norm", x)) for x in xs]
+        if shape.norm_position == "pre":
+            normed = [norm(shape, weights, f"{block}.attention_norm", x) for x in xs]
+            mixed = attention(shape, weights, block, normed, prefix)
+            xs = [x + m for x, m in zip(xs, mixed, strict=True)]
+            xs = [x + mlp(shape, weights, f"{block}.mlp", norm(shape, weights, f"{block}.mlp_norm", x)) for x in xs]
+        else:
+            scale = (2 * shape.n_layers) ** 0.25 if shape.norm_position == "deep" else 1
+            mixed = attention(shape, weights, block, xs, prefix)
+            xs = [scale * x + m for x, m in zip(xs, mixed, strict=True)]
+            xs = [norm(shape, weights, f"{block}.attention_norm", x) for x in xs]
+            xs = [scale * x + mlp(shape, weights, f"{block}.mlp", x) for x in xs]
+            xs = [norm(shape, weights, f"{block}.mlp_norm", x) for x in xs]
+    xs = [norm(shape, weights, "norm", x) for x in xs] if shape.norm_position == "pre" else xs
     head = weights["embedding.weight" if shape.tie_embeddings else "head.weight"][: shape.vocab_size]
-    return torch.stack([head @ norm(shape, weights, "norm", x) for x in xs])
+    return torch.stack([head @ x for x in xs])
 
 
-def attention(shape, weights, block, xs):
+def attention(shape, weights, block, xs, prefix):
     width, keys = shape.head_dim, shape.key_heads
     qkv = [linear(weights, f"{block}.attention.qkv", x) for x in xs]
     outputs = [[] for _ in xs]
@@ -90,7 +101,8 @@ def attention(shape, weights, block, xs):
         if shape.position_encoding == "rope":
             queries, seen = ([rope(shape, v, p) for p, v in enumerate(some)] for some in (queries, seen))
         for i, query in enumerate(queries):
-            visible = range(i + 1) if shape.causal else range(len(xs))
+            visible = [j for j in range(len(xs)) if j <= i or j < prefix or not shape.causal]
+            visible = [j for j in visible if not shape.window or abs(i - j) < shape.window]
             scores = torch.stack([query @ seen[j] / math.sqrt(width) for j in visible])
             if shape.position_encoding == "alibi":
                 slope = alibi_slope(head, shape.n_heads)
@@ -100,9 +112,14 @@ def attention(shape, weights, block, xs):
     return [linear(weights, f"{block}.attention.out", torch.cat(parts)) for parts in outputs]
 
 
-def mlp(shape, weights, block, x):
-    up = linear(weights, f"{block}.mlp.up", x)
+def mlp(shape, weights, name, x):
+    if f"{name}.router.weight" in weights:
+        chances = (weights[f"{name}.router.weight"] @ x).softmax(0)
+        best = chances.argsort(descending=True)[: shape.experts_per_token]
+        total = sum(chances[e] for e in best) if len(best) > 1 else 1
+        return sum(chances[e] / total * mlp(shape, weights, f"{name}.experts.{e}", x) for e in best)
+    up = linear(weights, f"{name}.up", x)
     if shape.mlp in ("swiglu", "geglu"):
         gate, value = up.chunk(2)
-        return linear(weights, f"{block}.mlp.down", activation(shape.mlp, gate) * value)
-    return linear(weights, f"{block}.mlp.down", activation(shape.mlp, up))
+        return linear(weights, f"{name}.down", activation(shape.mlp, gate) * value)
+    return linear(weights, f"{name}.down", activation(shape.mlp, up))

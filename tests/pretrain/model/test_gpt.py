@@ -11,8 +11,9 @@ from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.settings import read_settings
 from gristmill.pretrain.data.packing import IGNORE_INDEX
 from gristmill.pretrain.model.config import PRESETS, ModelConfig, preset
-from gristmill.pretrain.model.gpt import GPT, Cache, alibi_slopes, rope_angles, sinusoids
+from gristmill.pretrain.model.gpt import GPT, Cache
 from gristmill.pretrain.model.loss import summed_nats
+from gristmill.pretrain.model.positions import alibi_slopes, rope_angles, sinusoids
 from tests.reference import gpt as reference
 
 SMALL = {"vocab_size": 61, "context": 24, "n_layers": 2, "d_model": 48, "n_heads": 4}
@@ -63,6 +64,9 @@ CHOICES = [
         "n_kv_heads": 2,
     },
     {"norm": "layer", "mlp": "gelu-erf", "position_encoding": "alibi", "tie_embeddings": False, "bias": True},
+    {"norm": "layer", "mlp": "relu", "position_encoding": "learned", "norm_position": "post", "bias": True},
+    {"position_encoding": "rope", "window": 5, "n_experts": 4, "n_kv_heads": 2, "tie_embeddings": False},
+    {"position_encoding": "alibi", "window": 6, "n_experts": 3, "experts_per_token": 1, "norm_position": "deep"},
 ]
 choices = pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: "-".join(map(str, choice.values())))
 
@@ -188,7 +192,7 @@ def test_counts_on_paper_are_those_of_the_model(choice):
     looked_up = sum(p.numel() for n, p in model.named_parameters() if n == "learned.weight")
     looked_up += 0 if model.shape.tie_embeddings else model.embedding.weight.numel()
     total = sum(p.numel() for p in model.parameters())
-    assert model.shape.matrices() == total - vectors - looked_up
+    assert model.shape.matrices(all_experts=True) == total - vectors - looked_up
 
 
 def test_the_size_of_gpt2_is_known():
@@ -206,6 +210,8 @@ def test_the_size_of_gpt2_is_known():
         ({"d_model": 12}, "RoPE rotates pairs: d_model / n_heads is 3"),
         ({"norms": "rms"}, "no setting 'norms'; did you mean 'norm'"),
         ({"position_encoding": "rotary"}, "position_encoding: Input should be 'rope'"),
+        ({"n_experts": 2, "experts_per_token": 3}, "experts_per_token 3 is above n_experts 2"),
+        ({"prefix_decoder": True, "causal": False}, "prefix_decoder needs causal = true"),
         ({"n_layers": 0}, "n_layers: Input should be greater than or equal to 1"),
     ],
 )

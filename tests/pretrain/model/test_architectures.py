@@ -1,0 +1,131 @@
+"""Prefix decoder, DeepNorm, experts: masks, beginnings, balance and FLOPs."""
+
+import math
+
+import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from gristmill.pretrain.data.masking import PrefixSplit
+from gristmill.pretrain.data.packing import IGNORE_INDEX, Batch
+from gristmill.pretrain.evaluation.generate import Decoder
+from gristmill.pretrain.model.config import ModelConfig
+from gristmill.pretrain.model.devices import SINGLE_PROCESS, Machine
+from gristmill.pretrain.model.experts import balance, balance_loss
+from gristmill.pretrain.model.gpt import GPT, find_prefixes
+from gristmill.pretrain.training.trainer import Trainer, TrainSettings
+from tests.reference import gpt as reference
+
+SMALL = {"vocab_size": 61, "context": 16, "n_layers": 2, "d_model": 32, "n_heads": 4}
+
+
+def make(**changes):
+    model = GPT(ModelConfig(**{**SMALL, **changes})).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn(parameter.shape) * 0.15)
+    return model
+
+
+def without_targets(ids, *rows):
+    """Next-token targets, of which row i has none before place rows[i]."""
+    inputs, targets = ids[:, :-1], ids[:, 1:].clone()
+    for row, first in enumerate(rows):
+        targets[row, :first] = IGNORE_INDEX
+    return inputs, targets
+
+
+@pytest.mark.parametrize("changes", [{}, {"position_encoding": "alibi", "window": 4}])
+def test_a_prefix_attends_both_ways(changes):
+    model, ids = make(prefix_decoder=True, **changes), torch.randint(0, 61, (2, 13))
+    inputs, targets = without_targets(ids, 5, 0)
+    with torch.no_grad():
+        found = model.logits(model.states(inputs, targets))
+    for row, prefix in enumerate((6, 1)):  # the token before the first target is the last of the prefix
+        slow = reference.logits(model.shape, dict(model.named_parameters()), inputs[row].tolist(), prefix)
+        assert torch.allclose(found[row].double(), slow, atol=1e-4)
+
+
+def test_documents_of_a_row_have_a_prefix_each():
+    targets = torch.tensor([[-1, -1, 7, 8, -1, 9, 4], [3, -1, -1, 5, -1, -1, -1]])
+    documents = torch.tensor([[0, 0, 0, 1, 1, 1, 1], [0, 1, 1, 1, 1, 2, 2]])
+    t, f = True, False
+    assert find_prefixes(targets, None).tolist() == [[t, t, t, f, f, f, f], [t, f, f, f, f, f, f]]
+    assert find_prefixes(targets, documents).tolist() == [[t, t, t, t, f, f, f], [t, t, t, t, f, t, t]]
+    model, ids = make(prefix_decoder=True), torch.randint(0, 61, (2, 7))
+    with torch.no_grad():
+        together = model.states(ids, targets, documents)
+        alone = model.states(ids[1:, 1:5], targets[1:, 1:5])
+    assert torch.allclose(together[1, 1:5], alone[0], atol=2e-5)
+
+
+def test_a_prompt_is_a_prefix_in_generation():
+    model, ids = make(prefix_decoder=True), torch.randint(0, 61, (1, 9))
+    with torch.no_grad():
+        decoder = Decoder(model, ids[0, :6].tolist(), 1)
+        for at in range(6, 9):
+            decoder.add(ids[:, at])
+        inputs, targets = without_targets(torch.cat((ids, ids[:, :1]), 1), 5)
+        assert torch.allclose(decoder.logits_BV, model.logits(model.states(inputs, targets))[:, -1], atol=2e-5)
+
+
+def test_rows_are_split_at_every_place_but_keep_a_target():
+    ids = torch.arange(40).reshape(2, 20).numpy()
+    batch, kept = Batch(ids, ids + 1, None), set()
+    batch.targets[1, :18] = IGNORE_INDEX
+    for sample in range(200):
+        split = PrefixSplit().mask_tokens(batch, [2 * sample, 2 * sample + 1], 3)
+        kept.add(int((split.targets[0] != IGNORE_INDEX).sum()))
+        assert split.targets[0, -1] == 20 and split.targets[1, -1] == 40
+        assert (PrefixSplit().mask_tokens(batch, [2 * sample, 2 * sample + 1], 3).targets == split.targets).all()
+    assert kept == set(range(1, 21))
+    nothing = Batch(ids, ids * 0 + IGNORE_INDEX, None)
+    assert (PrefixSplit().mask_tokens(nothing, [0, 1], 3).targets == IGNORE_INDEX).all()
+
+
+def test_deepnorm_begins_as_in_the_paper():
+    shape = ModelConfig(**{**SMALL, "d_model": 128, "n_layers": 8, "norm_position": "deep"})
+    weights = dict(GPT(shape).named_parameters())
+    assert shape.residual_scale == 2.0  # (2 · 8)^(1/4)
+    xavier, gain = (2 / 256) ** 0.5, 64**-0.25
+    queries, keys, values = weights["blocks.3.attention.qkv.weight"].split(128)
+    for part, expected in ((queries, xavier), (keys, xavier), (values, xavier * gain)):
+        assert part.std().item() == pytest.approx(expected, rel=0.03)
+    up = weights["blocks.3.mlp.up.weight"]
+    assert up.std().item() == pytest.approx((2 / sum(up.shape)) ** 0.5 * gain, rel=0.03)
+
+
+def test_the_balance_of_experts_is_1_if_even_and_e_if_one_does_all():
+    even, choices = torch.full((8, 4), 0.25), torch.arange(16).reshape(8, 2) % 4
+    assert balance(even, choices) == 1
+    assert balance(torch.eye(4)[[2] * 8], torch.full((8, 1), 2)) == 4
+
+
+def test_training_balances_experts_that_one_had_taken_over():
+    choice = {"norm": "layer", "bias": True, "n_experts": 4, "experts_per_token": 1, "balance_weight": 0.1}
+    shape = ModelConfig(**{**SMALL, **choice})
+    model, ids = GPT(shape), torch.randint(0, 61, (8, 17)).numpy()
+    with torch.no_grad():
+        for block in model.blocks:
+            block.mlp_norm.bias.fill_(1)
+            block.mlp.router.weight[0] += 0.1  # a logit of 3.2
+    settings = TrainSettings(steps=30, batch_size=8, optimizer="adamw", lr=1e-2, warmup=5, schedule="constant")
+    trainer, found, losses = Trainer(model, settings, Machine(device="cpu"), SINGLE_PROCESS), [], []
+    for number in range(30):
+        losses.append(trainer.step(number, Batch(ids[:, :-1], ids[:, 1:], None))[0].item())
+        found.append(balance_loss(model).item() / 0.1 / 2)
+    assert found[0] > 3 and found[-1] < 1.5  # of 4; 1 is even
+    assert losses[0] == pytest.approx(math.log(61), abs=0.05) and losses[-1] < 2  # without the balance
+    assert balance_loss(make()) is None
+
+
+@pytest.mark.parametrize(
+    "changes", [{"norm_position": "post", "mlp": "relu"}, {"n_experts": 4}, {"n_experts": 8, "experts_per_token": 1}]
+)
+def test_flops_by_formula_are_those_counted(changes):
+    shape = ModelConfig(**{**SMALL, "vocab_size": 64, **changes})
+    model, ids = GPT(shape), torch.randint(0, 64, (4, 16))
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter, torch.no_grad():
+        model.logits(model.hidden(ids))
+    assert counter.get_total_flops() * 3 == shape.flops_per_token() * ids.numel()  # the backward pass costs twice
