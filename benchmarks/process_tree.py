@@ -20,10 +20,10 @@ PAUSE, DISK_PAUSE = 0.25, 10.0  # seconds between samples
 
 
 class Sample(NamedTuple):
-    """Resources of a process and all below it since they started, with those of their children that ended."""
+    """Resources of a process and all below it since they started, ended children included."""
 
     cpu: float = 0.0  # seconds
-    read: int = 0  # bytes, by system calls: also those that were in the system's cache
+    read: int = 0  # bytes, by system calls, the system's cache included
     written: int = 0
     memory: int = 0  # bytes now
 

@@ -26,7 +26,7 @@ class PrefixSplit:
     """Split of each row at a random place: what precedes it has no target, so a prefix decoder sees it both ways."""
 
     def mask_tokens(self, batch: Batch, samples: np.ndarray, seed: int) -> Batch:
-        """Remove the targets of a random first part of each row, of 0 to all but one of those that it has."""
+        """Remove the targets of a random first part of each row, of none to all but one of its targets."""
         targets = batch.targets.copy()
         for row, sample in zip(targets, samples, strict=True):
             at = np.flatnonzero(row != IGNORE_INDEX)
