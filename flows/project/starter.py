@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import orjson
 
@@ -13,9 +12,8 @@ from gristmill.filters.pii.detect import ON_REQUEST, TYPES
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.ingest.named_columns import check_input
 from gristmill.pipelines.inputs.inputs import InputSettings
-from gristmill.pipelines.settings import NAME, nearest, shown
+from gristmill.pipelines.settings import NAME, nearest, read_settings, shown
 
-Columns = Mapping[Literal["text", "html"], str]
 COLUMNS = {"text": " # column of texts", "html": " # column of pages: their main text becomes the text"}
 ALL, DEFAULT, NONE = "all", "default", "none"  # kinds of personal data
 HEAD = """\
@@ -52,7 +50,7 @@ def write_starter(
     against: Sequence[str],
     paths: Sequence[str],
     folder: Path,
-    columns: Columns | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> Path:
     """Write ``NAME.toml`` into a folder and return its path.
 
@@ -64,7 +62,8 @@ def write_starter(
     if not NAME.fullmatch(name):
         raise RecipeError(f"a name is 1 to 64 of the letters A-Z and a-z, digits, '_' and '-', found {shown(name)}")
     if paths:
-        check_input(InputSettings(paths=[*paths], **columns or {}), str(folder / f"{name}.toml"))
+        settings = read_settings(InputSettings, {"paths": [*paths], **(columns or {})}, "--input")
+        check_input(settings, str(folder / f"{name}.toml"))
     text = starter(name, languages, pii, against, paths, columns)
     target = folder / f"{name}.toml"
     try:
@@ -81,7 +80,7 @@ def starter(
     pii: str,
     against: Sequence[str],
     paths: Sequence[str],
-    columns: Columns | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> str:
     """Return the text of a recipe."""
     parts = [HEAD.format(name=name)]
