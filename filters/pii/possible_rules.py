@@ -65,14 +65,13 @@ def possible_rules(text: Ragged, windows: Windows, languages: list[str]) -> np.n
 
 @cache
 def _word_table(topic: str, language: str) -> np.ndarray:
-    """Return bool[1 + (1 << WORD_BITS)]: the hashes of ASCII words that can be the last of a supporting term.
+    """Return bool[(1 << WORD_BITS) + 1]: True for the hash of the longest word of each supporting term, if it is ASCII.
 
-    The last entry is True if there are other such words.
+    The last entry is True if a term has another longest word.
     """
     terms, table = context.terms_of(topic, language), np.zeros((1 << WORD_BITS) + 1, np.bool_)
-    for word in (
-        {term.rpartition(" ")[2] for term, vote in terms.votes.items() if vote > 0} | terms.labels | terms.after
-    ):
+    supporting = {term for term, vote in terms.votes.items() if vote > 0} | terms.labels | terms.after
+    for word in {max(term.split(), key=len) for term in supporting}:
         table[_slot_of(np.frombuffer(word.encode(), np.uint8)) if word.isascii() else -1] = True
     return table
 

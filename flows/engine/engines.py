@@ -1,6 +1,7 @@
 """Engines: jobs run in this process, in threads, in worker processes, or on a cluster."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager
@@ -20,6 +21,10 @@ ENGINES = ("processes", "threads", "dask", "slurm")
 # Cheap and threaded jobs below this sum of seconds run in threads of this process: a worker takes 2 to 4 CPU seconds to
 # start and to load kernels and models. Above, Python's lock, held a quarter of the time, would keep 16 cores waiting.
 INLINE_SECONDS = 20.0
+
+# A thread that leaves a kernel waits so long for Python's lock while another thread runs Python. By default it is 5 ms,
+# in which many kernels measure a batch.
+SWITCH_SECONDS = 0.0005
 
 
 class Executor(Protocol):
@@ -113,6 +118,17 @@ def in_threads(executor: Executor, jobs: list[Job]) -> Iterator[tuple[Job, list[
 
 
 @contextmanager
+def switching(seconds: float) -> Iterator[None]:
+    """Let threads of this process take Python's lock from each other after ``seconds`` in the block."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(seconds)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+@contextmanager
 def engine(
     name: str = "processes",
     workers: int | None = None,
@@ -123,7 +139,7 @@ def engine(
 
     ``seconds`` limits the time of one job. ``submit`` passes jobs to their executor: by threads, or as Prefect tasks.
     """
-    with closing(EnginePool(name, workers or os.cpu_count() or 1, seconds)) as executors:
+    with closing(EnginePool(name, workers or os.cpu_count() or 1, seconds)) as executors, switching(SWITCH_SECONDS):
 
         def run(jobs: list[Job]) -> Iterator[tuple[Job, list[Part]]]:
             largest_first = sorted(jobs, key=lambda job: -job.bytes)  # so that no long job is left for the end

@@ -160,6 +160,13 @@ def look(outputs):
     os.stat("/nowhere/at/all")
 
 
+def test_threads_take_turns_often_while_an_engine_is_open():
+    before = sys.getswitchinterval()
+    with engine("threads", 2):
+        assert sys.getswitchinterval() < before
+    assert sys.getswitchinterval() == before
+
+
 def test_two_runs_do_not_share_a_work_folder(tmp_path):
     work = to_path(tmp_path / "work")
     busy = pytest.raises(WorkError, match=f"in use by process {os.getpid()} on .*name another --output")
