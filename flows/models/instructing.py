@@ -76,7 +76,7 @@ def instruct(
     model = as_gpt(open_model(run), run)
     tables["train"].setdefault("lr", DEFAULT_LR * 128 / model.shape.d_model)
     training = read_settings(TrainSettings, tables["train"], "[train]")
-    chat = ChatEncoder(Tokenizer(load_any(to_path(run))), settings.template, settings.loss == "answers")
+    chat = ChatEncoder(Tokenizer(load_any(to_path(run))), settings.template)
     records = records or guess_records(data)
     reading = read_settings(InputSettings, {"records": records}, "[input]")
     splits, questions = split_conversations(read_conversations(data, work, reading), chat, settings)
@@ -131,7 +131,10 @@ def read_conversations(data: str, work: str, reading: InputSettings) -> Conversa
 def split_conversations(
     conversations: Conversations, chat: ChatEncoder, settings: InstructSettings
 ) -> tuple[dict[str, TokenSplit], list[Question]]:
-    """Split by the hash of the ids into conversations to train and to validate on, and questions to answer."""
+    """Split by the hash of the ids into conversations to train and to validate on, and questions to answer.
+
+    The validation loss is that of answers, whatever the model learns.
+    """
     names, turns = np.array([*conversations], object), [*conversations.values()]
     ids = Ragged.from_strings([*conversations])
     is_held_out = uniform_by_id(ids, "held out") < settings.held_out
@@ -140,6 +143,7 @@ def split_conversations(
     bos = model.role("bos")
     for name, mask in (("train", ~is_held_out & ~is_validation), ("validation", is_validation)):
         tokens, learned = chat.encode([turns[row] for row in np.flatnonzero(mask)])
+        learned = learned | (name == "train" and settings.loss == "all")
         splits[name] = instruct_split(tokens, learned, model.size, bos, name)
     questions = []
     for row in np.flatnonzero(is_held_out)[: settings.responses]:

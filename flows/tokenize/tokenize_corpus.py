@@ -46,7 +46,7 @@ class CachedChat(NamedTuple):
 
 @lru_cache(1)
 def _opened(chat: CachedChat) -> ChatEncoder:
-    return ChatEncoder(Tokenizer.load(chat.encoder.file), chat.template, chat.answers_only)
+    return ChatEncoder(Tokenizer.load(chat.encoder.file), chat.template)
 
 
 def token_settings(changes: Sequence[str]) -> TokenSettings:

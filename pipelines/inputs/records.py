@@ -120,7 +120,7 @@ def documents(
     if mapped[TEXT] in table.column_names and is_bytes(table.schema.field(mapped[TEXT]).type):  # pages
         columns[TEXT] = table[mapped[TEXT]]
     fields = {key: pa.field(key, column.type) for key, column in columns.items()}
-    if turns is None and TURNS in table.column_names and table.schema.field(TURNS).type == TURN_LIST:
+    if turns is None and _has_turns(table, columns[TEXT]):
         turns, table = table[TURNS], table.drop_columns(TURNS)  # of clean documents
     taken = {*columns, DECLARED, TURNS, *(PAGE_COLUMNS if settings.html else ())}
     for column in sorted(set(table.column_names) - set(mapped.values()) - set(settings.drop)):
@@ -141,6 +141,19 @@ def documents(
         return RecordBatch(made, numbers, refused)
     chosen = _sampled(made[ID], settings.sample)
     return RecordBatch(made.filter(chosen), numbers[chosen.to_numpy(zero_copy_only=False)], refused)
+
+
+def _has_turns(table: pa.Table, text: pa.Array | pa.ChunkedArray) -> bool:
+    """True if a column holds turns in the text, as in clean documents: all of them within it."""
+    if TURNS not in table.column_names or table.schema.field(TURNS).type != TURN_LIST:
+        return False
+    column = table[TURNS].combine_chunks()
+    flat, counts = column.flatten(), pc.list_value_length(column).fill_null(0)
+    if flat.null_count or any(part.null_count for part in flat.flatten()):
+        return False
+    size = np.repeat(pc.binary_length(text).fill_null(0).to_numpy(), counts)
+    start, end = (flat.field(name).to_numpy() for name in ("start", "end"))
+    return bool(((start >= 0) & (start <= end) & (end <= size)).all())
 
 
 def _source(table: pa.Table, column: str, of_file: str, given: str | None) -> pa.ChunkedArray | pa.Array:

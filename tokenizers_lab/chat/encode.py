@@ -23,14 +23,14 @@ def end_of_text(model: Model) -> str:
 class ChatEncoder:
     """Tokenizer and template. Pieces of text are encoded apart, so that an answer begins as in generation."""
 
-    def __init__(self, tokenizer: Tokenizer, template: str, answers_only: bool = True):
+    def __init__(self, tokenizer: Tokenizer, template: str):
         """Open a template by its name or file. Raises RecipeError."""
-        self.tokenizer, self.answers_only = tokenizer, answers_only
+        self.tokenizer = tokenizer
         self.template = Template.named(template, eos=end_of_text(tokenizer.model))
         self._markup: dict[str, np.ndarray] = {}
 
     def documents(self, text: Ragged, turns: pa.ChunkedArray) -> tuple[Ragged, np.ndarray]:
-        """Return the ids of documents, and which of them a model learns: all of a document without roles."""
+        """Return the ids of documents, and which of them are answers, or in a document without roles, bool[ids]."""
         spans = turns.to_pylist()
         texts = [text.row(row) for row in range(text.rows)]
         return self.encode(
@@ -41,7 +41,7 @@ class ChatEncoder:
         )
 
     def encode(self, conversations: Sequence[Sequence[Turn]]) -> tuple[Ragged, np.ndarray]:
-        """Return the ids of each conversation, and which of them a model learns, bool[ids]."""
+        """Return the ids of each conversation, and which of them are answers and their ends, bool[ids]."""
         pieces = [self._pieces(turns) for turns in conversations]
         contents = [
             valid_text(piece.of(turns))
@@ -50,7 +50,7 @@ class ChatEncoder:
             if piece.turn is not None
         ]
         encoded, row = self.tokenizer(Ragged.from_strings(contents)), 0
-        parts, learned, ends = [np.empty(0, encoded.data.dtype)], [np.empty(0, np.bool_)], [0]
+        parts, answers, ends = [np.empty(0, encoded.data.dtype)], [np.empty(0, np.bool_)], [0]
         for mine in pieces:
             size = 0
             for piece in mine:
@@ -59,11 +59,11 @@ class ChatEncoder:
                 else:
                     ids, row = encoded.data[encoded.offsets[row] : encoded.offsets[row + 1]], row + 1
                 parts.append(ids)
-                learned.append(np.full(ids.size, piece.answer or not self.answers_only))
+                answers.append(np.full(ids.size, piece.answer))
                 size += ids.size
             ends.append(ends[-1] + size)
         ids = np.concatenate(parts).astype(encoded.data.dtype, copy=False)
-        return Ragged.from_arrays(np.array(ends, np.int64), ids), np.concatenate(learned)
+        return Ragged.from_arrays(np.array(ends, np.int64), ids), np.concatenate(answers)
 
     def _pieces(self, turns: Sequence[Turn]) -> tuple[Piece, ...]:
         is_text = len(turns) == 1 and turns[0].role == NO_ROLE

@@ -142,6 +142,17 @@ def test_clean_documents_keep_their_turns_and_are_deduplicated_by_prompt(tmp_pat
     assert again.schema.field(TURNS).type == TURN_LIST
 
 
+@pytest.mark.parametrize(
+    ("turn", "read"),
+    [({}, TURNS), ({"end": 5}, "input.turns"), ({"start": -1}, "input.turns"), ({"start": None}, "input.turns")],
+)
+def test_turns_outside_their_text_are_none(turn, read, tmp_path):
+    turns = pa.array([None, [{"role": "user", "start": 0, "end": 4} | turn]], TURN_LIST)
+    pq.write_table(pa.table({TEXT: ["", "Why?"], TURNS: turns}), tmp_path / "a.parquet")
+    (table,) = read_documents([str(tmp_path / "a.parquet")], InputSettings())
+    assert {name for name in table.column_names if name.endswith(TURNS)} == {read}
+
+
 def test_prompts_are_hashed_as_they_were_read():
     texts = [join_turns([("user", "Why?"), ("assistant", answer)]) for answer in ("So.", "Or so.")]
     table = pa.table(
