@@ -26,7 +26,7 @@ class PrefixSplit:
     """Split of each row at a random place: what precedes it has no target, so a prefix decoder sees it both ways."""
 
     def mask_tokens(self, batch: Batch, samples: np.ndarray, seed: int) -> Batch:
-        """Remove the targets of a random first part of each row, of 0 to all but one of those that it has."""
+        """Remove the targets of a random first part of each row, of 0 to all but one of its targets."""
         targets = batch.targets.copy()
         for row, sample in zip(targets, samples, strict=True):
             at = np.flatnonzero(row != IGNORE_INDEX)
@@ -41,6 +41,7 @@ class Masking(Settings):
 
     mask_probability: float = Field(default=0.15, gt=0, lt=1)  # share of tokens chosen; 15 to 20 % is usual
     vocab_size: int = Field(ge=1)
+    mask_token: int | None = Field(default=None, ge=0)  # None: an id after the vocabulary
 
     def mask_tokens(self, batch: Batch, samples: np.ndarray, seed: int) -> Batch:
         """Turn a next-token batch into a masked one: the targets are the hidden tokens.
@@ -58,7 +59,7 @@ class Masking(Settings):
             action = rng.random(width)
             random_ids = rng.integers(0, self.vocab_size, width)
             targets[i, chosen] = inputs[i, chosen]
-            inputs[i, chosen & (action < 0.8)] = self.vocab_size
+            inputs[i, chosen & (action < 0.8)] = self.vocab_size if self.mask_token is None else self.mask_token
             replaced = chosen & (action >= 0.8) & (action < 0.9)
             inputs[i, replaced] = random_ids[replaced]
         return Batch(inputs, targets, batch.documents)
