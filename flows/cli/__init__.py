@@ -54,6 +54,7 @@ SECTIONS = {
         "pretrain": "Train a GPT on token shards.",
         "finetune": "Train a pretrained model on labeled documents, or on instructions with answers.",
         "generate": "Generate text with a trained model.",
+        "fill-mask": "Predict the hidden words of a text with a masked model.",
         "chat": "Talk to a model that was trained on conversations.",
         "quantize": "Quantize a trained model to 8, 4 or 2 bits per weight.",
         "export-model": "Export a trained model for transformers.",
