@@ -64,7 +64,7 @@ SECTIONS = {
     "Experiment": {
         "impact": "Measure how much each step of a recipe changes a model's loss, with intervals.",
         "tune": "Choose thresholds of a recipe by the loss of small models, with intervals.",
-        "compare-baselines": "Compare the perplexities of an n-gram model, an LSTM and a GPT.",
+        "compare-baselines": "Compare the perplexities of an n-gram model, an Elman network, an LSTM and a GPT.",
         "compare-languages": "Compare language detectors on labeled text: accuracy and speed.",
         "compare-rules": "Compare the decisions of two variants of the rule sets.",
     },

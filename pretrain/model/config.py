@@ -120,18 +120,22 @@ class ModelConfig(Settings):
         return 6.0 * self.matrices() + 12.0 * self.n_layers * self.d_model * keys
 
 
-class LSTMConfig(Settings):
-    """An LSTM of Zaremba et al. (1409.2329), with the output matrix tied to the embedding (1608.05859)."""
+class RNNConfig(Settings):
+    """An LSTM of Zaremba et al. (1409.2329) or Elman's network, the output matrix tied to the embedding (1608.05859).
+
+    Elman's (Cognitive Science 14, 1990) is h(t) = tanh(W x(t) + U h(t-1) + b): the LSTM without gates and cell.
+    """
 
     vocab_size: int = Field(ge=1)
     context: int = Field(default=128, ge=1, le=1 << 20)
+    cell: Literal["lstm", "elman"] = "lstm"
     n_layers: int = Field(default=2, ge=1)
     d_model: int = Field(default=256, ge=1)
     dropout: float = Field(default=0.0, ge=0, lt=1)  # between layers
 
     def matrices(self) -> int:
         """Count the parameters that each token is multiplied with."""
-        return 8 * self.n_layers * self.d_model**2 + self.vocab_size * self.d_model
+        return (8 if self.cell == "lstm" else 2) * self.n_layers * self.d_model**2 + self.vocab_size * self.d_model
 
     def flops_per_token(self) -> float:
         """Count training FLOPs per token."""

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from gristmill.pipelines.settings import Settings
 from gristmill.pretrain.data.packing import IGNORE_INDEX
-from gristmill.pretrain.model.config import LSTMConfig, ModelConfig
+from gristmill.pretrain.model.config import ModelConfig, RNNConfig
 
 BLOCK_LOGITS = 1 << 20  # of one block: 128 rows at V = 8,192. There 2^18 was 10 % slower, 2^16 40 %
 
@@ -26,7 +26,7 @@ class LanguageModel(nn.Module):
     Targets equal to IGNORE_INDEX count nothing.
     """
 
-    shape: ModelConfig | LSTMConfig
+    shape: ModelConfig | RNNConfig
     changes: Mapping[str, Settings] = {}  # of the network since it was built, such as an adapter; model.json names them
 
     def hidden(self, inputs_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:

@@ -51,8 +51,18 @@ def outside(number, bounds):
 
 def test_all_settings_of_the_room_are_found():
     assert [kind.__name__ for kind in KINDS] == [
-        *("AdapterSettings", "CheckpointSettings", "Claim", "ClassifySettings", "HeadSettings", "LSTMConfig"),
-        *("Machine", "Masking", "ModelConfig", "ModelFile", "QuantizeSettings", "Sampling", "State"),
+        *("AdapterSettings", "CheckpointSettings", "Claim", "ClassifySettings", "HeadSettings"),
+        *(
+            "InstructSettings",
+            "Machine",
+            "Masking",
+            "ModelConfig",
+            "ModelFile",
+            "QuantizeSettings",
+            "RNNConfig",
+            "Sampling",
+            "State",
+        ),
         *("TrainSettings", "WeightIndex"),
     ]
 

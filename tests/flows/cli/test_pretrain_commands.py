@@ -76,7 +76,7 @@ def test_generate_goes_on_from_text_and_from_ids(trained):
 def test_baselines_stand_side_by_side(tokens):
     done = call("compare-baselines", tokens, "--steps", 30, *SMALL, "--set", "train.lr=0.01", "--json")
     rows = {row["model"]: row for row in json.loads(done.stdout)}
-    assert list(rows) == ["uniform", "4-gram", "LSTM", "GPT"]
+    assert list(rows) == ["uniform", "4-gram", "Elman", "LSTM", "GPT"]
     assert len({row["tokens"] for row in rows.values()}) == 1  # they predict the same
     assert all(row["perplexity"] < rows["uniform"]["perplexity"] for name, row in rows.items() if name != "uniform")
     table = call("compare-baselines", tokens, "--steps", 2, *SMALL).stdout

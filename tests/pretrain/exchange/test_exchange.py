@@ -12,10 +12,10 @@ from upath import UPath
 from gristmill.pipelines.errors import InputError, RecipeError, WorkError
 from gristmill.pretrain.exchange.checkpoints import export_model, import_model
 from gristmill.pretrain.exchange.openai_tf import read_variables
-from gristmill.pretrain.model.config import PRESETS, LSTMConfig, ModelConfig
+from gristmill.pretrain.model.config import PRESETS, ModelConfig, RNNConfig
 from gristmill.pretrain.model.experts import balance
 from gristmill.pretrain.model.gpt import GPT
-from gristmill.pretrain.model.lstm import LSTM
+from gristmill.pretrain.model.rnn import RNN
 from gristmill.pretrain.training.checkpoint import load_model, save_model
 
 transformers = pytest.importorskip("transformers")
@@ -164,7 +164,7 @@ def test_weights_in_several_files_are_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "model", [GPT(ModelConfig(vocab_size=70)), LSTM(LSTMConfig(vocab_size=70, d_model=32))], ids=["gpt", "rnn"]
+    "model", [GPT(ModelConfig(vocab_size=70)), RNN(RNNConfig(vocab_size=70, d_model=32))], ids=["gpt", "rnn"]
 )
 def test_our_own_form_keeps_every_weight(model, tmp_path):
     save_model(UPath(tmp_path), model)
