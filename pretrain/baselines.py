@@ -1,21 +1,24 @@
-"""Baselines of the GPT on the same documents: a uniform model and an LSTM."""
+"""Baselines of the GPT on the same documents: a uniform model, an Elman network and an LSTM."""
 
 import math
 from collections.abc import Callable
 from time import process_time
+from typing import Literal
 
 import numpy as np
 
 from gristmill.pretrain.data.batches import Loader, TokenSplit
 from gristmill.pretrain.evaluation.perplexity import DocumentLosses, score_documents
-from gristmill.pretrain.model.config import ModelConfig
+from gristmill.pretrain.model.config import ModelConfig, RNNConfig
 from gristmill.pretrain.model.devices import SINGLE_PROCESS, Machine
 from gristmill.pretrain.model.gpt import GPT
 from gristmill.pretrain.model.loss import LanguageModel
-from gristmill.pretrain.model.lstm import LSTM, LSTMConfig
+from gristmill.pretrain.model.rnn import RNN
 from gristmill.pretrain.training.trainer import DivergenceGuard, Trainer, TrainSettings
 
-LSTM_LR = 4e-2  # best of the rates tried: a loss of 5.47 after 150 steps; 2e-2 gave 5.57
+Cell = Literal["elman", "lstm"]
+# Cells with the best of the learning rates tried. LSTM: a loss of 5.47 after 150 steps; 2e-2 gave 5.57.
+RECURRENT: dict[str, tuple[Cell, float]] = {"Elman": ("elman", 1e-2), "LSTM": ("lstm", 4e-2)}
 
 
 def compare(
@@ -28,15 +31,17 @@ def compare(
 ) -> list[dict]:
     """Return a row per model: parameters, CPU seconds of training, perplexity per token and bits per byte.
 
-    Both networks take the same steps over the same rows. The LSTM has the width whose FLOPs per token are nearest to
-    the GPT's, and is trained by AdamW. Scores are those of the validation set.
+    All networks take the same steps over the same rows. Recurrent ones have the width whose FLOPs per token are nearest
+    to the GPT's, and are trained by AdamW. Scores are those of the validation set.
     """
-    lstm_shape = LSTMConfig(vocab_size=shape.vocab_size, context=shape.context, d_model=_matching_width(shape))
     rows = [row("uniform", 0, 0.0, _uniform(validation))]
-    # Muon is for blocks, and an LSTM has none.
-    lstm_training = training.model_copy(update={"optimizer": "adamw", "lr": training.lr or LSTM_LR})
-    seed = training.init_seed
-    for name, model, settings in (("LSTM", LSTM(lstm_shape, seed), lstm_training), ("GPT", GPT(shape, seed), training)):
+    networks: list[tuple[str, LanguageModel, TrainSettings]] = []
+    for name, (cell, lr) in RECURRENT.items():
+        rnn = RNN(_matching_shape(shape, cell), training.init_seed)
+        # Muon is for blocks, and a recurrent network has none.
+        networks.append((name, rnn, training.model_copy(update={"optimizer": "adamw", "lr": training.lr or lr})))
+    networks.append(("GPT", GPT(shape, training.init_seed), training))
+    for name, model, settings in networks:
         started = process_time()
         train_model(model, train, settings, machine, lambda line, name=name: on_log({"model": name, **line}))
         seconds = process_time() - started
@@ -51,15 +56,11 @@ def row(model: str, parameters: int, seconds: float, scores: DocumentLosses) -> 
     return {"model": model, "parameters": parameters, "seconds": seconds, **found}
 
 
-def _matching_width(shape: ModelConfig) -> int:
-    """Width, a multiple of 16, of the two-layer LSTM with the most similar FLOPs per token."""
-    target = shape.flops_per_token()
-    widths = range(16, 16 * shape.d_model, 16)
-    return min(
-        widths,
-        key=lambda w: abs(LSTMConfig(vocab_size=shape.vocab_size, d_model=w).flops_per_token() - target),
-        default=16,
-    )
+def _matching_shape(shape: ModelConfig, cell: Cell) -> RNNConfig:
+    """Return the two-layer network, of a width that is a multiple of 16, with the most similar FLOPs per token."""
+    widths = range(16, max(32, 16 * shape.d_model), 16)
+    shapes = (RNNConfig(vocab_size=shape.vocab_size, context=shape.context, cell=cell, d_model=w) for w in widths)
+    return min(shapes, key=lambda each: abs(each.flops_per_token() - shape.flops_per_token()))
 
 
 def train_model(

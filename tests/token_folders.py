@@ -39,20 +39,20 @@ def make_tokens(lengths, vocab_size=50, seed=0, bos=BOS, shards=1, rule=False, *
     return TokenSplit(payloads=payloads, ends=ends, bytes=sizes, vocab_size=vocab_size, bos=bos, **changes)
 
 
-def train_subwords(folder, texts, size=300):
+def train_subwords(folder, texts, size=300, special=("<bos>",)):
     """A byte-level BPE, its file in the folder, as workers get it."""
     stop = BpeSettings(allow_smaller=True)
-    settings = TokenizerSettings(vocab_size=size, pretokenizer="gpt2", special_tokens=["<bos>"], bpe=stop)
+    settings = TokenizerSettings(vocab_size=size, pretokenizer="gpt2", special_tokens=list(special), bpe=stop)
     write_model(train(count_words([Ragged.from_strings(texts)], "gpt2"), settings), UPath(folder))
     return load_encoder(str(folder))
 
 
-def token_folder(folder, texts, size=300, validation=0.2):
+def token_folder(folder, texts, size=300, validation=0.2, special=("<bos>",)):
     """Texts -> a finished folder of token shards, their tokenizer trained on them."""
     rows = [{"id": f"d{i}", "text": text, "source": "s"} for i, text in enumerate(texts)]
     shard = UPath(folder / "in" / "0.parquet")
     write_shard(shard, [pa.Table.from_pylist(rows, DOCUMENT)], DOCUMENT)
-    coder, tokens = train_subwords(folder / "tokenizer", texts, size), UPath(folder / "tokens")
+    coder, tokens = train_subwords(folder / "tokenizer", texts, size, special), UPath(folder / "tokens")
     finish(shard.parent)
     run_step(encode_step({Input(shard.parent, shard.stem, DOCUMENTS): {"bytes": shard.stat().st_size}}, coder, tokens))
     run_step(gather_step(tokens, coder, TokenSettings(validation=validation)))

@@ -9,14 +9,14 @@ from gristmill.flows.cli.output import console, say, say_json
 @click.command("compare-baselines")
 @click.argument("tokens")
 @click.option("--preset", "name", default="nano", show_default=True, help="Name of the GPT's configuration.")
-@click.option("--steps", type=whole(1), default=300, show_default=True, help="Steps of both networks.")
+@click.option("--steps", type=whole(1), default=300, show_default=True, help="Steps of each network.")
 @settings_option("model, train or machine")
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
 def compare_baselines(tokens, name, steps, changes, as_json):
-    """Train an n-gram model, an LSTM and a GPT on the token shards in TOKENS, and score the same documents with each.
+    """Train an n-gram model, an Elman network, an LSTM and a GPT on TOKENS, and score the same documents with each.
 
-    The LSTM has as many FLOPs per token as the GPT, and takes the same steps over the same rows. The n-gram model
-    counts the whole training split. Perplexity is per token, bits per byte of text.
+    Recurrent networks have as many FLOPs per token as the GPT, and take the same steps over the same rows. The n-gram
+    model counts the whole training split. Perplexity is per token, bits per byte of text.
 
     \b
         gristmill compare-baselines work/tokens/bpe --steps 300

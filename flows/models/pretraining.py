@@ -115,6 +115,8 @@ def train_model(
     """
     train, validation, shards = open_splits(tokens)
     shape, training, folder = settings.shape(shards.vocab_size), settings.training(), to_path(output)
+    if not shape.causal and shape.mask_token is None and shards.about["tokenizer"]["file"]:
+        shape = shape.model_copy(update={"mask_token": read_model(shards.tokenizer).role("mask")})
     model = open_model(settings.init) if settings.init else GPT(shape, training.init_seed)
     if settings.adapter:
         attach(as_gpt(model, settings.init or ""), settings.adapter, training.init_seed)

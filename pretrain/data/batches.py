@@ -176,7 +176,7 @@ class Loader:
         rank: int = 0,
         world_size: int = 1,
     ):
-        if tokens.count < context + 1 and packing != "whole":
+        if tokens.count < context + 1 and packing not in ("whole", "truncate"):
             raise RecipeError(
                 f"context {context:,} is longer than {tokens.name}, which holds {tokens.count:,} tokens; "
                 f"choose --set model.context={max(1, tokens.count // 8)} or give more text"

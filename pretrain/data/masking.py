@@ -41,6 +41,7 @@ class Masking(Settings):
 
     mask_probability: float = Field(default=0.15, gt=0, lt=1)  # share of tokens chosen; 15 to 20 % is usual
     vocab_size: int = Field(ge=1)
+    mask_token: int | None = Field(default=None, ge=0)  # None: an id after the vocabulary
 
     def mask_tokens(self, batch: Batch, samples: np.ndarray, seed: int) -> Batch:
         """Turn a next-token batch into a masked one: the targets are the hidden tokens.
@@ -58,7 +59,7 @@ class Masking(Settings):
             action = rng.random(width)
             random_ids = rng.integers(0, self.vocab_size, width)
             targets[i, chosen] = inputs[i, chosen]
-            inputs[i, chosen & (action < 0.8)] = self.vocab_size
+            inputs[i, chosen & (action < 0.8)] = self.vocab_size if self.mask_token is None else self.mask_token
             replaced = chosen & (action >= 0.8) & (action < 0.9)
             inputs[i, replaced] = random_ids[replaced]
         return Batch(inputs, targets, batch.documents)

@@ -8,6 +8,7 @@
                     none fits, the shortest is cropped to fill the row, and its rest is dropped (as in nanochat).
 ``whole``           rows hold whole documents, the longest that fits first, long ones in windows as above. Each predicts
                     its own tokens alone and attends to them alone: losses are those of ``pad``, with less padding.
+``truncate``        one document per row: its first T + 1 tokens, the rest is dropped. Nothing attends to the padding.
 
 A row is a list of spans of the token stream. Rows do not depend on seed or epoch; only their order does.
 """
@@ -163,6 +164,26 @@ class WholePacking:
         return [TokenSpan(start, start + targets + 1) for start, targets in sizes]
 
 
+class TruncatedPacking:
+    """The beginning of each document; stores 16 bytes per document. One of a single token has no target, so no row."""
+
+    masked = separate = True
+
+    def __init__(self, ends: np.ndarray, context: int):
+        lengths, self.context, self.tokens = np.diff(ends, prepend=0), context, int(ends[-1]) if ends.size else 0
+        used = lengths > 1
+        self.starts, self.sizes = (ends - lengths)[used], np.minimum(lengths[used], context + 1)
+
+    @property
+    def stats(self) -> PackingStats:
+        rows, kept = self.sizes.size, int(self.sizes.sum())
+        return PackingStats(rows, kept - rows, self.tokens - kept, rows * (self.context + 1) - kept)
+
+    def spans(self, row: int) -> list[TokenSpan]:
+        start = int(self.starts[row])
+        return [TokenSpan(start, start + int(self.sizes[row]))]
+
+
 @kernel
 def best_fit(lengths, size, buffer, pieces, crop):
     """Fill rows of ``size`` tokens with documents; return the number of pieces and of full rows.
@@ -209,4 +230,5 @@ PACKINGS: dict[str, Callable[[np.ndarray, int], Packing]] = {
     "bos-bestfit": BestFitPacking,
     "pad": PaddedPacking,
     "whole": WholePacking,
+    "truncate": TruncatedPacking,
 }

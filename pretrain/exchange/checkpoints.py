@@ -1,4 +1,4 @@
-"""Import and export of models: folders of ``transformers`` (GPT-2 or Llama), and OpenAI's GPT-2 checkpoints."""
+"""Import and export of models: folders of ``transformers`` (see LAYOUTS), and OpenAI's GPT-2 checkpoints."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from gristmill.pipelines.errors import InputError, RecipeError, WorkError, namin
 from gristmill.pipelines.settings import Settings, read_settings, shown
 from gristmill.pretrain.adapters.attach import AdapterSettings
 from gristmill.pretrain.adapters.lora import merge_lora
-from gristmill.pretrain.exchange import gpt2, llama, openai_tf
+from gristmill.pretrain.exchange import bert, gpt2, llama, openai_tf
 from gristmill.pretrain.model.config import ModelConfig
 from gristmill.pretrain.model.gpt import GPT
 from gristmill.pretrain.training.checkpoint import (
@@ -25,7 +25,8 @@ from gristmill.pretrain.training.checkpoint import (
 )
 
 WEIGHTS, CONFIG, INDEX = "model.safetensors", "config.json", "model.safetensors.index.json"
-LAYOUTS = {"gpt2": gpt2, "llama": llama}  # by model_type
+LAYOUTS = {"gpt2": gpt2, "llama": llama, "bert": bert}
+MODEL_TYPES = LAYOUTS | {"mistral": llama, "mixtral": llama}
 
 
 class WeightIndex(Settings):
@@ -37,12 +38,15 @@ class WeightIndex(Settings):
 
 
 def find_layout(shape: ModelConfig) -> str:
-    """Return ``gpt2`` or ``llama``. Raise RecipeError, naming a setting, if the configuration matches neither."""
+    """Return the name of the layout. Raise RecipeError, naming a setting, if the configuration matches none."""
     mismatches = {name: _mismatches(shape, layout.REQUIRED_CONFIG) for name, layout in LAYOUTS.items()}
-    if shape.mlp not in gpt2.MLP:
-        mismatches["gpt2"].append(f"mlp = {shape.mlp!r}")
-    if shape.key_heads != shape.n_heads:
-        mismatches["gpt2"].append(f"n_kv_heads = {shape.key_heads}")
+    for name, activations in (("gpt2", gpt2.MLP), ("bert", bert.MLP)):
+        if shape.mlp not in activations:
+            mismatches[name].append(f"mlp = {shape.mlp!r}")
+        if shape.key_heads != shape.n_heads:
+            mismatches[name].append(f"n_kv_heads = {shape.key_heads}")
+    if shape.n_experts and shape.experts_per_token == 1:
+        mismatches["llama"].append("experts_per_token = 1")  # Mixtral's weight would be 1
     nearest = min(mismatches, key=lambda name: len(mismatches[name]))
     if mismatches[nearest]:
         raise RecipeError(f"no layout of transformers matches this model: {mismatches[nearest][0]} is not {nearest}'s")
@@ -54,7 +58,7 @@ def _mismatches(shape: ModelConfig, required: dict) -> list[str]:
 
 
 def export_model(model: GPT, folder: UPath) -> str:
-    """Write a folder for ``AutoModelForCausalLM.from_pretrained``; return the layout's name. LoRA is merged.
+    """Write a folder for ``from_pretrained`` of transformers; return its model_type. LoRA is merged.
 
     Raises RecipeError if no layout matches the model, or if it has another adapter.
     """
@@ -64,8 +68,9 @@ def export_model(model: GPT, folder: UPath) -> str:
         raise RecipeError(f"transformers has no layout for a model with {adapter.method}; export the adapter alone")
     merge_lora(model)
     write_tensors(folder / WEIGHTS, dict(LAYOUTS[name].export_weights(model.shape, weights(model))))
-    write_json(folder / CONFIG, LAYOUTS[name].to_config(model.shape))
-    return name
+    config = LAYOUTS[name].to_config(model.shape)
+    write_json(folder / CONFIG, config)
+    return config["model_type"]
 
 
 def import_model(folder: UPath) -> GPT:
@@ -82,12 +87,12 @@ def import_model(folder: UPath) -> GPT:
         raise InputError(f"{folder} holds no {CONFIG}: expected a folder of transformers' save_pretrained")
     config = read_json(where)
     kind = config.get("model_type") if isinstance(config, dict) else None
-    if not isinstance(kind, str) or kind not in LAYOUTS:
-        raise InputError(f"{where} has model_type {shown(kind)}; expected one of {', '.join(LAYOUTS)}")
-    shape = read_settings(ModelConfig, LAYOUTS[kind].from_config(config, f"{where}"), f"{where}")
+    if not isinstance(kind, str) or kind not in MODEL_TYPES:
+        raise InputError(f"{where} has model_type {shown(kind)}; expected one of {', '.join(MODEL_TYPES)}")
+    shape = read_settings(ModelConfig, MODEL_TYPES[kind].from_config(config, f"{where}"), f"{where}")
     tensors = _tensors(folder)
     with naming(folder):
-        return build(shape, dict(LAYOUTS[kind].import_weights(shape, tensors)), WEIGHTS)
+        return build(shape, dict(MODEL_TYPES[kind].import_weights(shape, tensors)), WEIGHTS)
 
 
 def build(shape: ModelConfig, tensors: dict[str, Tensor], where: str) -> GPT:

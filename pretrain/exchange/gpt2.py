@@ -6,10 +6,11 @@ from torch import Tensor
 
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.settings import shown
-from gristmill.pretrain.exchange.tensors import size, take
+from gristmill.pretrain.exchange.tensors import DECODER, size, take
 from gristmill.pretrain.model.config import ModelConfig
 
-REQUIRED_CONFIG = {"norm": "layer", "position_encoding": "learned", "bias": True, "qk_norm": False, "causal": True}
+REQUIRED_CONFIG = {**DECODER, "norm": "layer", "position_encoding": "learned", "bias": True}
+REQUIRED_CONFIG |= {"window": None, "n_experts": None}
 MLP = {"gelu": "gelu_new", "gelu-erf": "gelu"}
 ACTIVATIONS = {"gelu_new": "gelu", "gelu_pytorch_tanh": "gelu", "gelu": "gelu-erf"}  # two names of one function
 BLOCK = {

@@ -1,4 +1,7 @@
-"""Llama in the layout of ``transformers``: separate matrices for queries, keys, values, gate and up-projection."""
+"""Llama, Mistral (with a window) and Mixtral (with experts) in the layout of ``transformers``.
+
+Queries, keys, values, gate and up-projection have matrices of their own there.
+"""
 
 from collections.abc import Iterator
 
@@ -6,11 +9,10 @@ from torch import Tensor
 
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.settings import shown
-from gristmill.pretrain.exchange.tensors import size, stack, take
+from gristmill.pretrain.exchange.tensors import DECODER, size, stack, take
 from gristmill.pretrain.model.config import ModelConfig
 
-REQUIRED_CONFIG: dict[str, str | bool] = {"norm": "rms", "position_encoding": "rope", "mlp": "swiglu"}
-REQUIRED_CONFIG |= {"bias": False, "qk_norm": False, "causal": True}
+REQUIRED_CONFIG = {**DECODER, "norm": "rms", "position_encoding": "rope", "mlp": "swiglu", "bias": False}
 BLOCK = {
     "attention_norm": ("input_layernorm",),
     "attention.qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
@@ -19,13 +21,20 @@ BLOCK = {
     "mlp.up": ("mlp.gate_proj", "mlp.up_proj"),
     "mlp.down": ("mlp.down_proj",),
 }
+EXPERT = {"up": ("w1", "w3"), "down": ("w2",)}
+
+
+def family(shape: ModelConfig) -> str:
+    """Return the model_type."""
+    return "mixtral" if shape.n_experts else "mistral" if shape.window else "llama"
 
 
 def to_config(shape: ModelConfig) -> dict:
     """Return their ``config.json``."""
     return {
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
+        "architectures": [f"{family(shape).title()}ForCausalLM"],
+        "model_type": family(shape),
+        **_more_config(shape),
         "hidden_act": "silu",
         "vocab_size": shape.vocab_size,
         "max_position_embeddings": shape.context,
@@ -46,6 +55,16 @@ def to_config(shape: ModelConfig) -> dict:
     }
 
 
+def _more_config(shape: ModelConfig) -> dict:
+    """Settings of windows and experts. Theirs adds up choices where ours has shares, and takes the mean of layers."""
+    more: dict = {} if family(shape) == "llama" else {"sliding_window": shape.window}
+    if shape.n_experts:
+        weight = shape.balance_weight * shape.n_layers / shape.experts_per_token
+        more |= {"num_local_experts": shape.n_experts, "num_experts_per_tok": shape.experts_per_token}
+        more |= {"router_aux_loss_coef": weight}
+    return more
+
+
 def from_config(config: dict, where: str) -> dict:
     """Return the settings of `ModelConfig`. Raise InputError if it has no such model; ``where`` is for messages."""
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
@@ -62,8 +81,15 @@ def from_config(config: dict, where: str) -> dict:
     ):
         if found != expected:
             raise InputError(f"{where}: unsupported {name}: found {shown(found)}, expected {expected!r}")
+    more = {}
+    if config["model_type"] == "mixtral":
+        more = {"n_experts": size(config, "num_local_experts", where)}
+        more |= {"experts_per_token": size(config, "num_experts_per_tok", where)}
+    if config["model_type"] != "llama":
+        more["window"] = config.get("sliding_window")
     return {
         **REQUIRED_CONFIG,
+        **more,
         "vocab_size": size(config, "vocab_size", where),
         "context": config.get("max_position_embeddings", 2048),
         "n_layers": size(config, "num_hidden_layers", where),
@@ -77,9 +103,20 @@ def from_config(config: dict, where: str) -> dict:
     }
 
 
+def _block(shape: ModelConfig) -> dict[str, tuple[str, ...]]:
+    if not shape.n_experts:
+        return BLOCK
+    block = {ours: parts for ours, parts in BLOCK.items() if not ours.startswith("mlp.")}
+    block["mlp.router"] = ("block_sparse_moe.gate",)
+    for expert in range(shape.n_experts):
+        for ours, parts in EXPERT.items():
+            block[f"mlp.experts.{expert}.{ours}"] = tuple(f"block_sparse_moe.experts.{expert}.{p}" for p in parts)
+    return block
+
+
 def _names(shape: ModelConfig) -> Iterator[tuple[str, list[str]]]:
     for layer in range(shape.n_layers):
-        for ours, parts in BLOCK.items():
+        for ours, parts in _block(shape).items():
             yield f"blocks.{layer}.{ours}.weight", [f"model.layers.{layer}.{part}.weight" for part in parts]
     yield "norm.weight", ["model.norm.weight"]
 

@@ -30,6 +30,8 @@ def export_adapter(model: GPT, folder: UPath) -> str:
     config: dict[str, Any] = {"peft_type": TYPES.get(settings.method), "task_type": "CAUSAL_LM", "inference_mode": True}
     if settings.method == "lora":
         layout = find_layout(model.shape)
+        if layout not in LAYER or model.shape.n_experts:
+            raise RecipeError(f"PEFT's layout of LoRA is written for GPT-2 and Llama without experts, found {layout}")
         tensors = dict(_lora(model, settings, layout))
         names = sorted({name.split(".")[-3] for name in tensors})
         config |= {"r": settings.rank, "lora_alpha": settings.alpha, "lora_dropout": settings.dropout, "bias": "none"}

@@ -8,6 +8,11 @@ from torch import Tensor
 from gristmill.pipelines.errors import InputError
 from gristmill.pipelines.settings import shown
 
+# Settings of `ModelConfig` that every decoder of transformers has.
+DECODER: dict[str, str | bool | None]
+DECODER = {"qk_norm": False, "causal": True, "norm_position": "pre", "prefix_decoder": False}
+DECODER |= {"embedding_norm": False, "mlm_head": False}
+
 
 def take(tensors: dict[str, Tensor], name: str, dimensions: int | None = None) -> Tensor:
     """Return a weight as float32. Raise InputError if it is missing, complex or without ``dimensions`` axes."""

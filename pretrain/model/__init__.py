@@ -1,1 +1,1 @@
-"""The GPT, the LSTM, their configuration, loss and devices."""
+"""The GPT, recurrent networks, their configuration, loss and devices."""

@@ -39,6 +39,9 @@ class ModelConfig(Settings):
     n_experts: int | None = Field(default=None, ge=2)  # MLPs per layer, of which a router chooses for each token
     experts_per_token: int = Field(default=2, ge=1)
     balance_weight: float = Field(default=0.01, ge=0)  # of the loss that balances experts (2101.03961)
+    embedding_norm: bool = False  # norm after the embeddings, as in BERT
+    mlm_head: bool = False  # BERT's: a layer, activation and norm before the output matrix, which has a bias
+    mask_token: int | None = Field(default=None, ge=0)  # mask token of the vocabulary; None: an id after it
     causal: bool = True  # False: every token attends to all others, for the masked objective
 
     @model_validator(mode="after")
@@ -53,6 +56,8 @@ class ModelConfig(Settings):
             raise ValueError(f"experts_per_token {self.experts_per_token} is above n_experts {self.n_experts}")
         if self.prefix_decoder and not self.causal:
             raise ValueError("prefix_decoder needs causal = true: without it all tokens attend to each other")
+        if self.mask_id > self.vocab_size:
+            raise ValueError(f"mask_token {self.mask_token} is not in the vocabulary of {self.vocab_size}")
         return self
 
     @property
@@ -86,12 +91,12 @@ class ModelConfig(Settings):
 
         GPUs multiply such shapes 10 to 25 % faster. Loss and logits cover the real vocabulary only.
         """
-        return (self.vocab_size + (not self.causal) + 63) // 64 * 64
+        return (max(self.vocab_size, 0 if self.causal else self.mask_id + 1) + 63) // 64 * 64
 
     @property
     def mask_id(self) -> int:
         """Id of the token that hides others in the masked objective."""
-        return self.vocab_size
+        return self.vocab_size if self.mask_token is None else self.mask_token
 
     def matrices(self, all_experts: bool = False) -> int:
         """Count the parameters that each token is multiplied with, including the output matrix, tied or not.
@@ -102,7 +107,8 @@ class ModelConfig(Settings):
         mlp = (3 if self.mlp in GATED else 2) * self.d_model * self.mlp_width
         if self.n_experts:
             mlp = mlp * (self.n_experts if all_experts else self.experts_per_token) + self.n_experts * self.d_model
-        return self.n_layers * (attention + mlp) + self.vocab_size * self.d_model
+        head = (self.vocab_size + self.mlm_head * self.d_model) * self.d_model
+        return self.n_layers * (attention + mlp) + head
 
     def flops_per_token(self) -> float:
         """Count training FLOPs per token: 6 per matrix parameter, and 12 L D T for attention (2204.02311, appendix B).
@@ -114,18 +120,22 @@ class ModelConfig(Settings):
         return 6.0 * self.matrices() + 12.0 * self.n_layers * self.d_model * keys
 
 
-class LSTMConfig(Settings):
-    """An LSTM of Zaremba et al. (1409.2329), with the output matrix tied to the embedding (1608.05859)."""
+class RNNConfig(Settings):
+    """An LSTM of Zaremba et al. (1409.2329) or Elman's network, the output matrix tied to the embedding (1608.05859).
+
+    Elman's (Cognitive Science 14, 1990) is h(t) = tanh(W x(t) + U h(t-1) + b): the LSTM without gates and cell.
+    """
 
     vocab_size: int = Field(ge=1)
     context: int = Field(default=128, ge=1, le=1 << 20)
+    cell: Literal["lstm", "elman"] = "lstm"
     n_layers: int = Field(default=2, ge=1)
     d_model: int = Field(default=256, ge=1)
     dropout: float = Field(default=0.0, ge=0, lt=1)  # between layers
 
     def matrices(self) -> int:
         """Count the parameters that each token is multiplied with."""
-        return 8 * self.n_layers * self.d_model**2 + self.vocab_size * self.d_model
+        return (8 if self.cell == "lstm" else 2) * self.n_layers * self.d_model**2 + self.vocab_size * self.d_model
 
     def flops_per_token(self) -> float:
         """Count training FLOPs per token."""
@@ -133,6 +143,8 @@ class LSTMConfig(Settings):
 
 
 GPT2 = {"norm": "layer", "mlp": "gelu", "position_encoding": "learned", "bias": True}
+BERT = {**GPT2, "mlp": "gelu-erf", "causal": False, "norm_position": "post", "norm_eps": 1e-12}
+BERT |= {"embedding_norm": True, "mlm_head": True}
 PRESETS: dict[str, dict] = {
     "nano": {},  # 0.8 M parameters without embeddings: trains in seconds to minutes on one core
     "nano-3m": {"context": 256, "n_layers": 4, "d_model": 256, "n_heads": 4},
@@ -145,8 +157,9 @@ PRESETS: dict[str, dict] = {
     "proxy-15m": {"context": 256, "n_layers": 12, "d_model": 320, "n_heads": 5},  # 15.2 M; 15.9 M
     "nano-gpt2": GPT2,
     "nano-moe": {"n_experts": 4},  # 2.4 M parameters without embeddings, 1.4 M of them per token
-    "nano-bert": {**GPT2, "mlp": "gelu-erf", "causal": False},
+    "nano-bert": BERT,
     "gpt2-124m": {"context": 1024, "n_layers": 12, "d_model": 768, "n_heads": 12, **GPT2},
+    "bert-base": {"context": 512, "n_layers": 12, "d_model": 768, "n_heads": 12, **BERT},
     "llama-124m": {"context": 1024, "n_layers": 12, "d_model": 768, "n_heads": 12, "n_kv_heads": 4},
     "llama-350m": {"context": 2048, "n_layers": 24, "d_model": 1024, "n_heads": 16, "n_kv_heads": 8},
 }

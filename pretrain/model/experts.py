@@ -3,13 +3,12 @@
 Axes as in gpt.py, and N tokens, E experts, k experts per token. Switch is 2101.03961, Mixtral 2401.04088.
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gristmill.pretrain.model.config import ModelConfig
+from gristmill.pretrain.model.layers import MLP
 
 
 class Experts(nn.Module):
@@ -21,12 +20,12 @@ class Experts(nn.Module):
 
     balance: Tensor  # float[], of the last forward pass: 1 if experts are used evenly, E if one does all
 
-    def __init__(self, shape: ModelConfig, make_mlp: Callable[[], nn.Module]):
+    def __init__(self, shape: ModelConfig):
         super().__init__()
         assert shape.n_experts is not None
         self.chosen, self.balance_weight = shape.experts_per_token, shape.balance_weight
         self.router = nn.Linear(shape.d_model, shape.n_experts, bias=False)
-        self.experts = nn.ModuleList(make_mlp() for _ in range(shape.n_experts))
+        self.experts = nn.ModuleList(MLP(shape) for _ in range(shape.n_experts))
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         x_ND = x_BTD.flatten(0, -2)

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gristmill.pretrain.data.packing import IGNORE_INDEX
-from gristmill.pretrain.model.config import GATED, ModelConfig
+from gristmill.pretrain.model.config import ModelConfig
 from gristmill.pretrain.model.experts import Experts
+from gristmill.pretrain.model.layers import MLP, MLMHead, make_norm
 from gristmill.pretrain.model.loss import LanguageModel
 from gristmill.pretrain.model.positions import alibi_slopes, apply_rope, rope_angles, sinusoids
 
@@ -47,13 +48,6 @@ class Cache:
         self.keys, self.values = self.keys[:, rows], self.values[:, rows]
 
 
-def make_norm(shape: ModelConfig) -> nn.RMSNorm | nn.LayerNorm:
-    """Build an RMSNorm or a LayerNorm."""
-    if shape.norm == "rms":
-        return nn.RMSNorm(shape.d_model, eps=shape.norm_eps)
-    return nn.LayerNorm(shape.d_model, eps=shape.norm_eps, bias=shape.bias)
-
-
 class Attention(nn.Module):
     def __init__(self, shape: ModelConfig):
         super().__init__()
@@ -79,32 +73,6 @@ class Attention(nn.Module):
         return self.out(mixed_BHTC.transpose(1, 2).flatten(2))
 
 
-ACTIVATIONS = {
-    "swiglu": F.silu,
-    "geglu": lambda x: F.gelu(x, approximate="tanh"),
-    "gelu": lambda x: F.gelu(x, approximate="tanh"),
-    "gelu-erf": F.gelu,
-    "relu": F.relu,
-    "relu2": lambda x: F.relu(x).square(),  # 2109.08668
-}
-
-
-class MLP(nn.Module):
-    """Two linear layers around an activation; a gated ``up`` (2002.05202) holds the gate's rows, then the values'."""
-
-    def __init__(self, shape: ModelConfig):
-        super().__init__()
-        self.activation, self.gated = ACTIVATIONS[shape.mlp], shape.mlp in GATED
-        self.up = nn.Linear(shape.d_model, shape.mlp_width * (1 + self.gated), shape.bias)
-        self.down = nn.Linear(shape.mlp_width, shape.d_model, shape.bias)
-
-    def forward(self, x_BTD: Tensor) -> Tensor:
-        if not self.gated:
-            return self.down(self.activation(self.up(x_BTD)))
-        gate, value = self.up(x_BTD).chunk(2, -1)
-        return self.down(self.activation(gate) * value)
-
-
 class Block(nn.Module):
     """Attention and MLP, each in a residual connection. Its norm is inside (pre), or after the sum (post, deep)."""
 
@@ -113,7 +81,7 @@ class Block(nn.Module):
         self.pre, self.scale = shape.norm_position == "pre", shape.residual_scale
         self.attention_norm, self.attention = make_norm(shape), Attention(shape)
         self.mlp_norm = make_norm(shape)
-        self.mlp = Experts(shape, lambda: MLP(shape)) if shape.n_experts else MLP(shape)
+        self.mlp = Experts(shape) if shape.n_experts else MLP(shape)
         self.dropout = nn.Dropout(shape.dropout)
 
     def forward(self, x_BTD: Tensor, ctx: AttentionContext, cache: Cache | None, layer: int) -> Tensor:
@@ -150,8 +118,10 @@ class GPT(LanguageModel):
         self.shape = shape
         self.embedding = nn.Embedding(shape.rows, shape.d_model)
         self.learned = nn.Embedding(shape.context, shape.d_model) if shape.position_encoding == "learned" else None
+        self.embedding_norm = make_norm(shape) if shape.embedding_norm else nn.Identity()
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.n_layers))
         self.norm = make_norm(shape) if shape.norm_position == "pre" else nn.Identity()  # else the last block ends so
+        self.mlm_head = MLMHead(shape) if shape.mlm_head else None
         self.head: nn.Embedding = self.embedding if shape.tie_embeddings else nn.Embedding(shape.rows, shape.d_model)
         self.dropout = nn.Dropout(shape.dropout)
         self.prefix: Prefix | None = None  # virtual tokens of an adapter, in front of every row
@@ -206,11 +176,16 @@ class GPT(LanguageModel):
     def last_norm(self) -> nn.RMSNorm | nn.LayerNorm:
         """The norm before the output matrix."""
         last = self.norm if self.shape.norm_position == "pre" else cast(Block, self.blocks[-1]).mlp_norm
+        last = self.mlm_head.norm if self.mlm_head is not None else last
         return cast(nn.RMSNorm | nn.LayerNorm, last)
 
     @property
     def output(self) -> Tensor:
         return self.head.weight
+
+    @property
+    def output_bias(self) -> Tensor | None:
+        return None if self.mlm_head is None else self.mlm_head.bias
 
     def hidden(
         self,
@@ -244,12 +219,16 @@ class GPT(LanguageModel):
             x_BTD = x_BTD + self.learned(positions_BT)
         elif shape.position_encoding == "sinusoidal":  # embeddings must be of unit size, as sinusoids are
             x_BTD = x_BTD * math.sqrt(shape.d_model) + self.sinusoids[positions_BT]
-        x_BTD, ctx = self.dropout(x_BTD), self._attention_context(positions_BT, documents_BT, cache, prefix_BT)
+        x_BTD, ctx = (
+            self.dropout(self.embedding_norm(x_BTD)),
+            self._attention_context(positions_BT, documents_BT, cache, prefix_BT),
+        )
         for layer, block in enumerate(self.blocks):
             x_BTD = block(x_BTD, ctx, cache, layer)
         if cache:
             cache.length += length
-        return self.norm(x_BTD)
+        x_BTD = self.norm(x_BTD)
+        return x_BTD if self.mlm_head is None else self.mlm_head(x_BTD)
 
     def _attention_context(
         self, positions_BT: Tensor, documents_BT: Tensor | None, cache: Cache | None, prefix_BT: Tensor | None

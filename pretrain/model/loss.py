@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from gristmill.pipelines.settings import Settings
 from gristmill.pretrain.data.packing import IGNORE_INDEX
-from gristmill.pretrain.model.config import LSTMConfig, ModelConfig
+from gristmill.pretrain.model.config import ModelConfig, RNNConfig
 
 BLOCK_LOGITS = 1 << 20  # of one block: 128 rows at V = 8,192. There 2^18 was 10 % slower, 2^16 40 %
 
@@ -26,7 +26,7 @@ class LanguageModel(nn.Module):
     Targets equal to IGNORE_INDEX count nothing.
     """
 
-    shape: ModelConfig | LSTMConfig
+    shape: ModelConfig | RNNConfig
     changes: Mapping[str, Settings] = {}  # of the network since it was built, such as an adapter; model.json names them
 
     def hidden(self, inputs_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
@@ -43,6 +43,11 @@ class LanguageModel(nn.Module):
         raise NotImplementedError
 
     @property
+    def output_bias(self) -> Tensor | None:
+        """Bias of the logits [V or more], if any."""
+        return None
+
+    @property
     def targets(self) -> int:
         """Number of different targets (V): the vocabulary, or the classes of a classifier."""
         return self.shape.vocab_size
@@ -50,7 +55,9 @@ class LanguageModel(nn.Module):
     def forward(self, inputs_BT: Tensor, targets_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
         hidden_BTD = self.states(inputs_BT, targets_BT, documents_BT)
         if hidden_BTD.device.type == "cpu" and torch.is_grad_enabled() and not torch.compiler.is_compiling():
-            return summed_nats(hidden_BTD, self.output[: self.targets], targets_BT)
+            bias_V = self.output_bias
+            bias_V = None if bias_V is None else bias_V[: self.targets]
+            return summed_nats(hidden_BTD, self.output[: self.targets], targets_BT, bias_V)
         return self._nats(hidden_BTD.flatten(0, 1), targets_BT.flatten(), "sum")
 
     def nats(self, inputs_BT: Tensor, targets_BT: Tensor, documents_BT: Tensor | None = None) -> Tensor:
@@ -62,32 +69,34 @@ class LanguageModel(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return logits […, V] of hidden states […, D]."""
-        return F.linear(hidden, self.output)[..., : self.targets]
+        return F.linear(hidden, self.output, self.output_bias)[..., : self.targets]
 
     def _nats(self, hidden_ND: Tensor, targets_N: Tensor, reduction: str) -> Tensor:
         logits = self.logits(hidden_ND).float()
         return F.cross_entropy(logits, targets_N, ignore_index=IGNORE_INDEX, reduction=reduction)
 
 
-def summed_nats(x_BTD: Tensor, output_VD: Tensor, targets_BT: Tensor) -> Tensor:
+def summed_nats(x_BTD: Tensor, output_VD: Tensor, targets_BT: Tensor, bias_V: Tensor | None = None) -> Tensor:
     """Return the nats of all targets together, float32[], for training on a CPU."""
-    return _SummedNats.apply(x_BTD.flatten(0, 1), output_VD, targets_BT.flatten())
+    return _SummedNats.apply(x_BTD.flatten(0, 1), output_VD, targets_BT.flatten(), bias_V)
 
 
 class _SummedNats(torch.autograd.Function):
     """Sum of nats whose forward pass computes the gradient too: the backward pass only scales it."""
 
     @staticmethod
-    def forward(ctx, x_ND: Tensor, output_VD: Tensor, targets_N: Tensor) -> Tensor:
+    def forward(ctx, x_ND: Tensor, output_VD: Tensor, targets_N: Tensor, bias_V: Tensor | None) -> Tensor:
         kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x_ND.dtype
         output, x_gradient = output_VD.to(kind), torch.empty_like(x_ND)
         output_gradient = torch.zeros_like(output_VD) if ctx.needs_input_grad[1] else None  # None: a frozen matrix
+        bias_gradient = None if bias_V is None else torch.zeros_like(bias_V)
         total = x_ND.new_zeros((), dtype=torch.promote_types(x_ND.dtype, torch.float32))
         rows = max(1, BLOCK_LOGITS // output_VD.shape[0])
         for x, target, gradient in zip(x_ND.split(rows), targets_N.split(rows), x_gradient.split(rows), strict=True):
             scored = target != IGNORE_INDEX
             index = target.clamp(min=0)[:, None]
-            logs = F.log_softmax(x.to(kind) @ output.T, -1, dtype=total.dtype)
+            logits = F.linear(x.to(kind), output, None if bias_V is None else bias_V.to(kind))
+            logs = F.log_softmax(logits, -1, dtype=total.dtype)
             total -= logs.gather(1, index)[scored].sum()
             slope = logs.exp_()  # d loss / d logits: the probabilities, minus 1 at the target
             slope.scatter_add_(1, index, slope.new_full((), -1.0).expand_as(index))
@@ -95,10 +104,12 @@ class _SummedNats(torch.autograd.Function):
             gradient.copy_(slope @ output)
             if output_gradient is not None:
                 output_gradient.addmm_(slope.T.to(output_VD.dtype), x.to(output_VD.dtype))
-        ctx.save_for_backward(x_gradient, output_gradient)
+            if bias_gradient is not None:
+                bias_gradient += slope.sum(0)
+        ctx.save_for_backward(x_gradient, output_gradient, bias_gradient)
         return total
 
     @staticmethod
     def backward(ctx, scale: Tensor):
-        x_gradient, output_gradient = ctx.saved_tensors
-        return x_gradient * scale, None if output_gradient is None else output_gradient * scale, None
+        x, output, bias = (None if each is None else each * scale for each in ctx.saved_tensors)
+        return x, output, None, bias

@@ -25,10 +25,10 @@ from gristmill.pipelines.storage.files import atomic_write, is_local, remove_tem
 from gristmill.pipelines.storage.manifest import MANIFEST, Manifest, Part, fingerprint, require_finished
 from gristmill.pretrain.adapters.attach import AdapterSettings, attach
 from gristmill.pretrain.model.classifier import Classifier, HeadSettings
-from gristmill.pretrain.model.config import LSTMConfig, ModelConfig
+from gristmill.pretrain.model.config import ModelConfig, RNNConfig
 from gristmill.pretrain.model.gpt import GPT
 from gristmill.pretrain.model.loss import LanguageModel
-from gristmill.pretrain.model.lstm import LSTM
+from gristmill.pretrain.model.rnn import RNN
 from gristmill.pretrain.quantize.layers import quantize_model
 from gristmill.pretrain.quantize.scheme import QuantizeSettings
 
@@ -89,7 +89,7 @@ def read_tensors(path: UPath) -> dict[str, torch.Tensor]:
         raise WorkError(f"{path} is no safetensors file, or was cut short ({reason}); remove it") from None
 
 
-def check_size(shape: ModelConfig | LSTMConfig, tensors: dict[str, torch.Tensor], where: str, packed: int = 1) -> None:
+def check_size(shape: ModelConfig | RNNConfig, tensors: dict[str, torch.Tensor], where: str, packed: int = 1) -> None:
     """Raise WorkError, before a model is allocated, if the tensors are too small for its configuration.
 
     A byte of a quantized model holds ``packed`` weights.
@@ -131,7 +131,7 @@ def save_model(folder: UPath, model: LanguageModel) -> None:
 
 def describe(model: LanguageModel) -> dict[str, Any]:
     """Return the contents of `SHAPE`."""
-    kind = "rnn" if isinstance(model, LSTM) else "gpt"
+    kind = "rnn" if isinstance(model, RNN) else "gpt"
     changes = {name: settings.model_dump(mode="json") for name, settings in model.changes.items()}
     return {"kind": kind, "shape": model.shape.model_dump(), **changes}
 
@@ -144,9 +144,9 @@ def load_model(folder: UPath) -> LanguageModel:
     file, tensors = read_settings(ModelFile, read_json(path), f"{path}"), read_tensors(folder / MODEL)
     model: LanguageModel
     if file.kind == "rnn":
-        lstm = read_settings(LSTMConfig, file.shape, f"{path}, shape")
-        check_size(lstm, tensors, f"{folder / MODEL}")
-        model = LSTM(lstm)
+        rnn = read_settings(RNNConfig, file.shape, f"{path}, shape")
+        check_size(rnn, tensors, f"{folder / MODEL}")
+        model = RNN(rnn)
     else:
         gpt = read_settings(ModelConfig, file.shape, f"{path}, shape")
         check_size(gpt, tensors, f"{folder / MODEL}", 8 // file.quantize.bits if file.quantize else 1)

@@ -1,6 +1,6 @@
 """Objectives of training: the batches of a step, the validation, and what a finished run adds to its summary."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import polars as pl
 from upath import UPath
@@ -10,6 +10,7 @@ from gristmill.pipelines.storage.files import atomic_write
 from gristmill.pretrain.data.batches import Loader, TokenSplit
 from gristmill.pretrain.data.masking import Hiding, Masking, PrefixSplit
 from gristmill.pretrain.evaluation.perplexity import DocumentLosses, score_documents, window_loss
+from gristmill.pretrain.model.config import ModelConfig
 from gristmill.pretrain.model.devices import ProcessGroup
 from gristmill.pretrain.model.loss import LanguageModel
 from gristmill.pretrain.training.trainer import TrainSettings
@@ -44,7 +45,8 @@ class TokenObjective:
         self.context = model.shape.context
         self.masking: Hiding | None = PrefixSplit() if training.objective == "prefix" else None
         if training.objective == "masked":
-            self.masking = Masking(mask_probability=training.mask_probability, vocab_size=model.shape.vocab_size)
+            shape, chance = cast(ModelConfig, model.shape), training.mask_probability
+            self.masking = Masking(mask_probability=chance, vocab_size=shape.vocab_size, mask_token=shape.mask_token)
         self.settings: dict[str, Any] = {
             "tokens": train.fingerprint,
             "validation": validation.fingerprint if validation else None,
@@ -58,7 +60,7 @@ class TokenObjective:
     def evaluate(self, model: LanguageModel, world: ProcessGroup) -> dict:
         if not self.validation:
             return {}
-        packing = "whole" if self.training.packing == "whole" else "stream"
+        packing = self.training.packing if self.training.packing in ("whole", "truncate") else "stream"
         return {"validation": window_loss(model, self.validation, self.context, world, self.masking, packing)}
 
     def finish(self, model: LanguageModel, folder: UPath, world: ProcessGroup) -> tuple[dict, list[str]]:

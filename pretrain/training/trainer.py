@@ -33,7 +33,7 @@ class TrainSettings(Settings):
     batch_size: int = Field(default=16, ge=1)  # sequences per step, over all processes
     objective: Literal["next", "masked", "prefix"] = "next"  # prefix: next tokens after a random part of each row
     mask_probability: float = Field(default=0.15, gt=0, lt=1)  # share of tokens hidden by the masked objective
-    packing: Literal["stream", "stream+docmask", "bos-bestfit", "pad", "whole"] = "stream"
+    packing: Literal["stream", "stream+docmask", "bos-bestfit", "pad", "whole", "truncate"] = "stream"
     optimizer: Literal["adamw", "muon"] = "muon"  # of matrices inside blocks; AdamW updates the rest
     lr: float | None = Field(default=None, gt=0)  # None: DEFAULT_LR of the optimizer, scaled by the model's width
     schedule: Schedule = "wsd"

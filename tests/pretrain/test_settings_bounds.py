@@ -52,8 +52,7 @@ def outside(number, bounds):
 def test_all_settings_of_the_room_are_found():
     assert [kind.__name__ for kind in KINDS] == [
         *("AdapterSettings", "CheckpointSettings", "Claim", "ClassifySettings", "HeadSettings", "InstructSettings"),
-        "LSTMConfig",
-        *("Machine", "Masking", "ModelConfig", "ModelFile", "QuantizeSettings", "Sampling", "State"),
+        *("Machine", "Masking", "ModelConfig", "ModelFile", "QuantizeSettings", "RNNConfig", "Sampling", "State"),
         *("TrainSettings", "WeightIndex"),
     ]
 

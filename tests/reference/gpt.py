@@ -65,6 +65,8 @@ def logits(shape, weights, ids, prefix=0):
         xs = [x + weights["learned.weight"][p] for p, x in enumerate(xs)]
     if shape.position_encoding == "sinusoidal":
         xs = [x * math.sqrt(shape.d_model) + sinusoid(p, shape.d_model) for p, x in enumerate(xs)]
+    if shape.embedding_norm:
+        xs = [norm(shape, weights, "embedding_norm", x) for x in xs]
     for layer in range(shape.n_layers):
         block = f"blocks.{layer}"
         if shape.norm_position == "pre":
@@ -80,8 +82,12 @@ def logits(shape, weights, ids, prefix=0):
             xs = [scale * x + mlp(shape, weights, f"{block}.mlp", x) for x in xs]
             xs = [norm(shape, weights, f"{block}.mlp_norm", x) for x in xs]
     xs = [norm(shape, weights, "norm", x) for x in xs] if shape.norm_position == "pre" else xs
+    bias = torch.zeros(shape.vocab_size)
+    if shape.mlm_head:
+        xs = [activation(shape.mlp, linear(weights, "mlm_head.dense", x)) for x in xs]
+        xs, bias = [norm(shape, weights, "mlm_head.norm", x) for x in xs], weights["mlm_head.bias"][: shape.vocab_size]
     head = weights["embedding.weight" if shape.tie_embeddings else "head.weight"][: shape.vocab_size]
-    return torch.stack([head @ x for x in xs])
+    return torch.stack([head @ x + bias for x in xs])
 
 
 def attention(shape, weights, block, xs, prefix):

@@ -76,7 +76,7 @@ def test_generate_goes_on_from_text_and_from_ids(trained):
 def test_baselines_stand_side_by_side(tokens):
     done = call("compare-baselines", tokens, "--steps", 30, *SMALL, "--set", "train.lr=0.01", "--json")
     rows = {row["model"]: row for row in json.loads(done.stdout)}
-    assert list(rows) == ["uniform", "4-gram", "LSTM", "GPT"]
+    assert list(rows) == ["uniform", "4-gram", "Elman", "LSTM", "GPT"]
     assert len({row["tokens"] for row in rows.values()}) == 1  # they predict the same
     assert all(row["perplexity"] < rows["uniform"]["perplexity"] for name, row in rows.items() if name != "uniform")
     table = call("compare-baselines", tokens, "--steps", 2, *SMALL).stdout
@@ -132,9 +132,26 @@ def test_a_quantized_run_is_used_like_any_other(trained, tokens, tmp_path):
     )
 
 
-def test_a_masked_model_is_a_preset(tokens, tmp_path):
-    done = call("pretrain", tokens, "--preset", "nano-bert", "--steps", 2, "--output", tmp_path / "bert", *SMALL)
+def test_a_masked_model_is_a_preset_and_fills_masks(trained, tmp_path):
+    texts = ["The mill grinds the corn.", "The mill grinds the grain.", "A mill grinds the corn by night."] * 9
+    tokens, packing = token_folder(tmp_path, texts, special=("<bos>", "[MASK]")), ("--set", "train.packing=truncate")
+    training = ("--steps", 90, "--set", "train.lr=0.01", "--set", "train.mask_probability=0.2", *packing)
+    done = call("pretrain", tokens, "--preset", "nano-bert", "--output", tmp_path / "bert", *SMALL, *training)
     assert "validation" in done.stdout and "bits per byte" not in done.stdout
+    found = json.loads(call("fill-mask", tmp_path / "bert", "The [MASK] grinds the [MASK].", "--json").stdout)
+    assert [len(pieces) for pieces in found] == [5, 5] and found[0][0]["piece"] == " mill"
+    assert found[1][0]["piece"] in (" corn", " grain") and 0.5 < found[0][0]["probability"] < 1
+    lines = call("fill-mask", tmp_path / "bert", "The [MASK] grinds", "--top", 2).stdout.splitlines()
+    assert len(lines) == 2 and lines[0].endswith(" mill")
+    shape = json.loads((tmp_path / "bert" / "model.json").read_text())["shape"]
+    assert shape["mask_token"] == 1 and shape["mlm_head"]
+    exported = call("export-model", tmp_path / "bert", "--output", tmp_path / "theirs")
+    assert "bert" in exported.stdout
+    again = json.loads(call("fill-mask", tmp_path / "theirs", "The [MASK] grinds the [MASK].", "--json").stdout)
+    assert again[0][0]["piece"] == " mill"
+    assert "hides no token" in str(complaint("fill-mask", tmp_path / "bert", "The mill"))
+    assert "expected at most 32" in str(complaint("fill-mask", tmp_path / "bert", "The [MASK]" * 40))
+    assert "predicts the next token" in str(complaint("fill-mask", trained[0], "The [MASK]"))
     assert "cannot continue text" in str(complaint("generate", tmp_path / "bert", "--prompt", "The"))
 
 

@@ -105,6 +105,12 @@ def test_a_stream_predicts_every_token_but_the_first(sizes, context):
 
 
 @given(lengths, contexts)
+def test_truncation_keeps_the_beginning_of_each_document(sizes, context):
+    _, rows = rows_of("truncate", sizes, context)
+    assert rows == [document[: context + 1] for document in documents_of(sizes) if len(document) > 1]
+
+
+@given(lengths, contexts)
 def test_padding_predicts_every_token_but_the_first_of_each_document(sizes, context):
     _, rows = rows_of("pad", sizes, context)
     expected = [token for document in documents_of(sizes) for token in document[1:]]

@@ -12,9 +12,10 @@ from upath import UPath
 from gristmill.pipelines.errors import InputError, RecipeError, WorkError
 from gristmill.pretrain.exchange.checkpoints import export_model, import_model
 from gristmill.pretrain.exchange.openai_tf import read_variables
-from gristmill.pretrain.model.config import PRESETS, LSTMConfig, ModelConfig
+from gristmill.pretrain.model.config import PRESETS, ModelConfig, RNNConfig
+from gristmill.pretrain.model.experts import balance
 from gristmill.pretrain.model.gpt import GPT
-from gristmill.pretrain.model.lstm import LSTM
+from gristmill.pretrain.model.rnn import RNN
 from gristmill.pretrain.training.checkpoint import load_model, save_model
 
 transformers = pytest.importorskip("transformers")
@@ -27,6 +28,11 @@ LLAMA = {
     **{**SIZES, "max_position_embeddings": 32, "hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4},
     **{"num_key_value_heads": 2, "intermediate_size": 80},
 }
+BERT = {
+    **{"vocab_size": 101, "max_position_embeddings": 32, "hidden_size": 48, "num_hidden_layers": 2},
+    **{"num_attention_heads": 4, "intermediate_size": 80, "mask_token_id": 4},
+}
+HEADS = {"GPT2": "GPT2LMHeadModel", "Bert": "BertForMaskedLM"}
 THEIRS = {
     "gpt2": ("GPT2", GPT2),
     "gpt2-erf": ("GPT2", {**GPT2, "activation_function": "gelu", "n_inner": 100}),
@@ -34,6 +40,10 @@ THEIRS = {
     "llama": ("Llama", LLAMA),
     "llama-tied": ("Llama", {**LLAMA, "tie_word_embeddings": True, "rope_theta": 5e5, "rms_norm_eps": 1e-3}),
     "llama-multi-head": ("Llama", {**LLAMA, "num_key_value_heads": 4}),
+    "mistral": ("Mistral", {**LLAMA, "sliding_window": 5}),
+    "mixtral": ("Mixtral", {**LLAMA, "num_local_experts": 5, "num_experts_per_tok": 2, "sliding_window": 7}),
+    "bert": ("Bert", BERT),
+    "bert-tanh": ("Bert", {**BERT, "hidden_act": "gelu_new", "layer_norm_eps": 1e-3}),
 }
 
 
@@ -41,11 +51,14 @@ THEIRS = {
 def theirs(request):
     """A model of transformers with random weights, of which none is as it begins."""
     family, config = THEIRS[request.param]
-    head = "GPT2LMHeadModel" if family == "GPT2" else "LlamaForCausalLM"
-    model = getattr(transformers, head)(getattr(transformers, f"{family}Config")(**config)).eval()
+    model = getattr(transformers, HEADS.get(family, f"{family}ForCausalLM"))(
+        getattr(transformers, f"{family}Config")(**config)
+    ).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn(parameter.shape) * 0.1)
+        if family == "Bert":  # there are no segments here, so types other than 0 do not matter
+            model.bert.embeddings.token_type_embeddings.weight[1] = 0
     return model
 
 
@@ -63,8 +76,9 @@ def test_logits_are_equal_after_import_and_after_export(theirs, tmp_path):
     assert export_model(ours, UPath(tmp_path / "ours")) == theirs.config.model_type
     back, info = type(theirs).from_pretrained(tmp_path / "ours", output_loading_info=True)
     assert not any(info.values()) and difference(back.eval(), ours) < 1e-4
+    merged = ("position_embeddings.weight", "token_type_embeddings.weight")  # type 0 is part of the positions
     for name, tensor in back.state_dict().items():
-        assert torch.equal(tensor, theirs.state_dict()[name]), name
+        assert name.endswith(merged) or torch.equal(tensor, theirs.state_dict()[name]), name
 
 
 def test_openais_checkpoints_are_read():
@@ -108,6 +122,27 @@ def test_our_presets_are_read_by_transformers(name, tmp_path):
     assert difference(transformers.AutoModelForCausalLM.from_pretrained(tmp_path).eval(), ours) < 1e-4
 
 
+@pytest.mark.parametrize("mask_token", [None, 4])
+def test_our_bert_is_read_by_transformers(mask_token, tmp_path):
+    ours = GPT(ModelConfig(**PRESETS["nano-bert"], context=32, vocab_size=101, mask_token=mask_token)).eval()
+    with torch.no_grad():
+        for parameter in ours.parameters():
+            parameter.add_(torch.randn(parameter.shape) * 0.1)
+        export_model(ours, UPath(tmp_path))
+        theirs = transformers.BertForMaskedLM.from_pretrained(tmp_path).eval()
+        ids = torch.where(IDS % 5 == 0, ours.shape.mask_id, IDS)
+        found, expected = ours.logits(ours.hidden(ids)), theirs(ids).logits
+    assert (found - expected[..., :101]).abs().max() < 1e-4 and expected.argmax(-1).max() < 101
+
+
+def test_theirs_balance_loss_is_ours_times_choices_over_layers():
+    theirs = transformers.MixtralForCausalLM(transformers.MixtralConfig(**LLAMA, num_local_experts=3)).eval()
+    logits = tuple(torch.randn(40, 3) for _ in range(2))
+    expected = transformers.models.mixtral.modeling_mixtral.load_balancing_loss_func(logits, 3, 2)
+    probs = torch.cat(logits).softmax(-1)
+    assert balance(probs, probs.topk(2).indices) * theirs.config.num_experts_per_tok == pytest.approx(expected.item())
+
+
 def test_files_of_the_hub_without_prefix_and_with_masks_are_read(tmp_path):
     theirs = transformers.GPT2LMHeadModel(transformers.GPT2Config(**GPT2)).eval()
     theirs.save_pretrained(tmp_path)
@@ -129,7 +164,7 @@ def test_weights_in_several_files_are_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "model", [GPT(ModelConfig(vocab_size=70)), LSTM(LSTMConfig(vocab_size=70, d_model=32))], ids=["gpt", "rnn"]
+    "model", [GPT(ModelConfig(vocab_size=70)), RNN(RNNConfig(vocab_size=70, d_model=32))], ids=["gpt", "rnn"]
 )
 def test_our_own_form_keeps_every_weight(model, tmp_path):
     save_model(UPath(tmp_path), model)
@@ -149,7 +184,8 @@ def test_our_own_form_keeps_every_weight(model, tmp_path):
         ({"qk_norm": True}, "qk_norm = True is not llama's"),
         ({**PRESETS["nano-gpt2"], "mlp": "relu2"}, "mlp = 'relu2' is not gpt2's"),
         ({**PRESETS["nano-gpt2"], "n_kv_heads": 2}, "n_kv_heads = 2 is not gpt2's"),
-        (PRESETS["nano-bert"], "causal = False is not gpt2's"),
+        ({**PRESETS["nano-bert"], "norm_position": "pre"}, "norm_position = 'pre' is not bert's"),
+        ({"n_experts": 2, "experts_per_token": 1}, "experts_per_token = 1 is not llama's"),
     ],
 )
 def test_a_shape_that_no_one_reads_is_one_line(changes, words, tmp_path):
@@ -160,7 +196,7 @@ def test_a_shape_that_no_one_reads_is_one_line(changes, words, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"model_type": "mamba"}, "has model_type 'mamba'; expected one of gpt2, llama"),
+        ({"model_type": "mamba"}, "has model_type 'mamba'; expected one of gpt2, llama, bert, mistral, mixtral"),
         ({"attention_bias": True}, "unsupported attention_bias: found True, expected False"),
         (
             {"rope_parameters": {"rope_type": "llama3", "rope_theta": 1e4}},

@@ -10,10 +10,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from gristmill.pretrain.data.masking import PrefixSplit
 from gristmill.pretrain.data.packing import IGNORE_INDEX, Batch
 from gristmill.pretrain.evaluation.generate import Decoder
-from gristmill.pretrain.model.config import ModelConfig
+from gristmill.pretrain.model.config import ModelConfig, RNNConfig
 from gristmill.pretrain.model.devices import SINGLE_PROCESS, Machine
 from gristmill.pretrain.model.experts import balance, balance_loss
 from gristmill.pretrain.model.gpt import GPT, find_prefixes
+from gristmill.pretrain.model.rnn import RNN
 from gristmill.pretrain.training.trainer import Trainer, TrainSettings
 from tests.reference import gpt as reference
 
@@ -82,6 +83,22 @@ def test_rows_are_split_at_every_place_but_keep_a_target():
     assert kept == set(range(1, 21))
     nothing = Batch(ids, ids * 0 + IGNORE_INDEX, None)
     assert (PrefixSplit().mask_tokens(nothing, [0, 1], 3).targets == IGNORE_INDEX).all()
+
+
+@pytest.mark.parametrize("cell", ["elman", "lstm"])
+def test_recurrent_networks_are_counted_on_paper(cell):
+    shape = RNNConfig(vocab_size=61, d_model=32, cell=cell)
+    matrices = [parameter for parameter in RNN(shape).parameters() if parameter.ndim == 2]
+    assert shape.matrices() == sum(parameter.numel() for parameter in matrices)
+
+
+def test_elmans_network_is_its_formula():
+    model, ids, states = RNN(RNNConfig(vocab_size=61, d_model=8, n_layers=1, cell="elman")), [7, 3, 9], []
+    w, u, b, c = (getattr(model.rnn, name) for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"))
+    for token in ids:
+        before = states[-1] if states else torch.zeros(8)
+        states.append(torch.tanh(w @ model.embedding.weight[token] + b + u @ before + c))
+    assert torch.allclose(model.hidden(torch.tensor([ids]))[0], torch.stack(states), atol=1e-6)
 
 
 def test_deepnorm_begins_as_in_the_paper():

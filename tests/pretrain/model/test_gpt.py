@@ -65,6 +65,7 @@ CHOICES = [
     },
     {"norm": "layer", "mlp": "gelu-erf", "position_encoding": "alibi", "tie_embeddings": False, "bias": True},
     {"norm": "layer", "mlp": "relu", "position_encoding": "learned", "norm_position": "post", "bias": True},
+    {name: value for name, value in PRESETS["nano-bert"].items() if name != "causal"},
     {"position_encoding": "rope", "window": 5, "n_experts": 4, "n_kv_heads": 2, "tie_embeddings": False},
     {"position_encoding": "alibi", "window": 6, "n_experts": 3, "experts_per_token": 1, "norm_position": "deep"},
 ]
