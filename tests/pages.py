@@ -46,7 +46,7 @@ def shell(line: str, folder: Path, programs: Path = HERE, **env: str) -> str:
 def run_lines(lines: list[str], folder: Path, programs: Path, **env: str) -> None:
     """Run lines in order. Commands of this environment that need no shell share a process: most of them only import."""
     for plain, each in groupby(lines, lambda line: programs == HERE and bool(PLAIN.fullmatch(line))):
-        for line in [shlex.join([sys.executable, "-c", TOGETHER, *each])] if plain else each:
+        for line in [shlex.join([sys.executable, "-P", "-c", TOGETHER, *each])] if plain else each:
             shell(line, folder, programs, **env)
 
 

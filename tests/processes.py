@@ -58,6 +58,7 @@ def serving(folder, command="gristmill serve --port 4200"):
     """Start `gristmill serve` in a folder, with its own database and a free port; yield its clients' environment."""
     own = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
     own |= {"PREFECT_HOME": str(folder / "prefect"), "DO_NOT_TRACK": "1", "PYTHONPATH": str(REPOSITORY)}
+    own["PREFECT_RUNNER_POLL_FREQUENCY"] = "1"  # seconds until a run starts or is cancelled; Prefect's default is 10
     port = free_port()
     words = [sys.executable, "-u", "-m", *command.replace("4200", str(port)).split()]
     with subprocess.Popen(words, env=own, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
