@@ -181,7 +181,7 @@ FALLBACK_BPE = {
 
 
 class Training(NamedTuple):
-    """What a tokenizer is trained on, and how many pieces it gets."""
+    """Texts that a tokenizer is trained on, and its number of pieces."""
 
     texts: Sequence[str]
     size: int = 420
