@@ -163,7 +163,7 @@ BYTE_BPE = {
 }
 LLAMA = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
 ESCAPE = normalizers.Replace(" ", "▁")
-FALLBACK_BPE: dict[str, tuple] = {
+FALLBACK_BPE = {
     "llama2": (LLAMA, None, {}, special(*MARKS)),
     "llama1": (LLAMA, None, {}, [AddedToken(mark, special=True, normalized=True) for mark in MARKS]),
     "phi3": (LLAMA, None, {}, [*special(*MARKS), *special("<|user|>", rstrip=True), *plain("</x>", rstrip=True)]),
@@ -181,7 +181,7 @@ FALLBACK_BPE: dict[str, tuple] = {
 
 
 class Training(NamedTuple):
-    """Texts of a tokenizer's training, and its number of pieces."""
+    """Texts that a tokenizer is trained on, and its number of pieces."""
 
     texts: Sequence[str]
     size: int = 420
