@@ -210,7 +210,8 @@ def score_groups(part: str, documents: pl.DataFrame) -> dict[str, list[tuple[str
 
     A model with OWN_SHARE of the bytes or more has a file of its own, so that it alone changes with the model.
     """
-    sizes, groups = documents.group_by(MODEL_KEY).agg(pl.col("bytes").sum()).sort(MODEL_KEY).rows(), {}
+    sizes = documents.group_by(MODEL_KEY).agg(pl.col("bytes").sum()).sort(MODEL_KEY).rows()
+    groups: dict[str, list[tuple[str, int]]] = {}
     least = OWN_SHARE * sum(size for *_, size in sizes)
     for language, fold, size in sizes:
         model = language, 1 - fold
