@@ -316,7 +316,7 @@ def _fingerprinted(step: Step) -> Step:
     def with_fingerprint(job: Job, output: Output) -> Output:
         of_step = (each.get(output.step) if isinstance(each, dict) else each for each in job.args)
         code = code_of(job.work, *of_step)
-        read = [version(each) for each in output.inputs if not output.version or getattr(each, "name", "")]
+        read = [version(each) for each in output.inputs if not output.version or getattr(each, "name", False)]
         name = fingerprint(output.settings, output.version, read, *code)
         made[str(output.folder), output.name] = name
         return output._replace(fingerprint=name, inputs=tuple(map(with_checksum, output.inputs)))
