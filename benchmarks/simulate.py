@@ -56,7 +56,7 @@ def sums(figures: dict, key: str) -> dict[str, float]:
 def measured(figures: dict) -> str:
     """Return the table of the measured sizes."""
     lines = ["| | " + " | ".join(f"{row['mb'] / 1000:.1f} GB" for row in figures["sizes"]) + " |"]
-    lines.append("| --- | " + "---: | " * len(figures["sizes"]))
+    lines.append("| --- |" + " ---: |" * len(figures["sizes"]))
     rows = {
         "documents": lambda row: f"{row['documents_in']:,}",
         "CPU ms per MB": lambda row: f"{1000 * row['cpu'] / row['mb']:.0f}",
@@ -80,7 +80,7 @@ def of_kind(row: dict, kind: str) -> float:
 def simulated(figures: dict) -> str:
     """Return the table of RUNS."""
     cpu, read, written = (sums(figures, key) for key in ("cpu", "read", "written"))
-    largest, task = figures["sizes"][-1], figures["dask"]
+    largest, task = figures["sizes"][-1], figures["dask"]["dask"]
     each = largest["documents_in"] / largest["mb"]
     shard_jobs = sum(kind_of(title) == "shards" for title in largest["steps"])
     models = sum(step["cpu"] for title, step in largest["steps"].items() if kind_of(title) == "bounded")

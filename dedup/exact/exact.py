@@ -85,6 +85,6 @@ def find_same(corpus: Corpus, scratch: Path) -> pl.DataFrame:
 
 
 def _same(rows: np.ndarray, n_documents: int) -> pl.DataFrame:
-    frame = pl.DataFrame({name: rows[name] for name in HASHED.names})
+    frame = pl.DataFrame({name: rows[name] for name in ("number", "high", "low")})
     same = frame.filter(pl.struct("high", "low").is_duplicated())
     return same.filter(pl.col("number").min().over("high", "low") < n_documents)
