@@ -20,7 +20,7 @@ PAUSE, DISK_PAUSE = 0.25, 10.0  # seconds between samples
 
 
 class Sample(NamedTuple):
-    """Resources of a process and all below it since they started, with those of their children that ended."""
+    """Resources of a process and all below it since they started, also of their children that ended."""
 
     cpu: float = 0.0  # seconds
     read: int = 0  # bytes, by system calls: also those that were in the system's cache

@@ -1,7 +1,7 @@
 """Arithmetic of a run at any size from measured figures: ``python -m benchmarks.simulate [--write]``.
 
-The figures are those of docs/scale.json, which `benchmarks.scale` and `benchmarks.dask_tasks` print; ``--write`` puts
-the tables into docs/scale.md. Each line of a table is a product of measured figures per MB of text (the largest size
+The figures are those of docs/scale.json, or those that `benchmarks.scale` and `benchmarks.dask_tasks` have put into
+``--figures build/bench/scale.json``. With ``--write`` they go into docs/scale.json and the tables into docs/scale.md. Each line of a table is a product of measured figures per MB of text (the largest size
 measured, the step's own), and of the size. Nothing is fitted. Two numbers are assumed and stand in the table or beside
 it: the number of workers and the speed of a node's link.
 """
@@ -123,6 +123,7 @@ def main() -> None:
     for name, table in tables.items():
         print(table + "\n")
         if arguments.write:
+            FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
             PAGE.write_text(replace_block(PAGE.read_text(), name, table))
 
 
