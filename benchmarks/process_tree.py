@@ -23,7 +23,7 @@ class Sample(NamedTuple):
     """Resources of a process and all below it since they started, also of their children that ended."""
 
     cpu: float = 0.0  # seconds
-    read: int = 0  # bytes, by system calls: also those that were in the system's cache
+    read: int = 0  # bytes, by system calls: also from the system's cache
     written: int = 0
     memory: int = 0  # bytes now
 

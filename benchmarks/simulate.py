@@ -1,9 +1,11 @@
 """Arithmetic of a run at any size from measured figures: ``python -m benchmarks.simulate [--write]``.
 
-The figures are those of docs/scale.json, or those that `benchmarks.scale` and `benchmarks.dask_tasks` have put into
-``--figures build/bench/scale.json``. With ``--write`` they go into docs/scale.json and the tables into docs/scale.md. Each line of a table is a product of measured figures per MB of text (the largest size
-measured, the step's own), and of the size. Nothing is fitted. Two numbers are assumed and stand in the table or beside
-it: the number of workers and the speed of a node's link.
+The figures come from docs/scale.json, or from the file that `benchmarks.scale` and `benchmarks.dask_tasks` write:
+``--figures build/bench/scale.json``. With ``--write`` they go into docs/scale.json and the tables into docs/scale.md.
+
+Each line of a table is a product of measured figures per MB of text (the largest size measured, the step's own) and of
+the size. Nothing is fitted. Two numbers are assumed and stand in the table or beside it: the number of workers and the
+speed of a node's link.
 """
 
 import argparse
