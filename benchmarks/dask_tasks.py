@@ -1,6 +1,6 @@
 """Overhead of a task on a local Dask cluster of processes with one thread: ``python -m benchmarks.dask_tasks``.
 
-    python -m benchmarks.dask_tasks [--workers 8] [--tasks 400] [--json build/bench/dask.json]
+    python -m benchmarks.dask_tasks [--workers 8] [--tasks 400] [--json build/bench/scale.json]
 
 A task writes an empty part and its record; the same jobs run in this process, one after the other, for comparison. Its
 arguments are as large as those of a shard to be measured by the default recipe. Client and scheduler are this process.
@@ -41,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dask_tasks", description=__doc__.split("\n")[0])
     parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--tasks", type=int, default=400)
-    parser.add_argument("--json", type=Path, default=Path("build/bench/dask.json"))
+    parser.add_argument("--json", type=Path, default=Path("build/bench/scale.json"))
     arguments = parser.parse_args()
     tasks, found = arguments.tasks, {}
     with tempfile.TemporaryDirectory() as name, engine("dask", arguments.workers) as cluster:
@@ -65,7 +65,8 @@ def main() -> None:
         "load": os.getloadavg()[0],
     }
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
-    arguments.json.write_text(json.dumps(found, indent=2) + "\n")
+    kept = json.loads(arguments.json.read_text()) if arguments.json.exists() else {"sizes": []}
+    arguments.json.write_text(json.dumps({**kept, "dask": found}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

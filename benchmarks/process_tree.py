@@ -20,10 +20,10 @@ PAUSE, DISK_PAUSE = 0.25, 10.0  # seconds between samples
 
 
 class Sample(NamedTuple):
-    """Resources of a process and all below it since they started, ended children included."""
+    """Resources of a process and all below it since they started, also of their children that ended."""
 
     cpu: float = 0.0  # seconds
-    read: int = 0  # bytes, by system calls, the system's cache included
+    read: int = 0  # bytes, by system calls: also from the system's cache
     written: int = 0
     memory: int = 0  # bytes now
 

@@ -1,9 +1,11 @@
 """Arithmetic of a run at any size from measured figures: ``python -m benchmarks.simulate [--write]``.
 
-The figures are those of docs/scale.json, which `benchmarks.scale` and `benchmarks.dask_tasks` print; ``--write`` puts
-the tables into docs/scale.md. Each line of a table is a product of measured figures per MB of text (the largest size
-measured, the step's own), and of the size. Nothing is fitted. Two numbers are assumed and stand in the table or beside
-it: the number of workers and the speed of a node's link.
+The figures come from docs/scale.json, or from the file that `benchmarks.scale` and `benchmarks.dask_tasks` write:
+``--figures build/bench/scale.json``. With ``--write`` they go into docs/scale.json and the tables into docs/scale.md.
+
+Each line of a table is a product of measured figures per MB of text (the largest size measured, the step's own) and of
+the size. Nothing is fitted. Two numbers are assumed and stand in the table or beside it: the number of workers and the
+speed of a node's link.
 """
 
 import argparse
@@ -56,7 +58,7 @@ def sums(figures: dict, key: str) -> dict[str, float]:
 def measured(figures: dict) -> str:
     """Return the table of the measured sizes."""
     lines = ["| | " + " | ".join(f"{row['mb'] / 1000:.1f} GB" for row in figures["sizes"]) + " |"]
-    lines.append("| --- | " + "---: | " * len(figures["sizes"]))
+    lines.append("| --- |" + " ---: |" * len(figures["sizes"]))
     rows = {
         "documents": lambda row: f"{row['documents_in']:,}",
         "CPU ms per MB": lambda row: f"{1000 * row['cpu'] / row['mb']:.0f}",
@@ -80,7 +82,7 @@ def of_kind(row: dict, kind: str) -> float:
 def simulated(figures: dict) -> str:
     """Return the table of RUNS."""
     cpu, read, written = (sums(figures, key) for key in ("cpu", "read", "written"))
-    largest, task = figures["sizes"][-1], figures["dask"]
+    largest, task = figures["sizes"][-1], figures["dask"]["dask"]
     each = largest["documents_in"] / largest["mb"]
     shard_jobs = sum(kind_of(title) == "shards" for title in largest["steps"])
     models = sum(step["cpu"] for title, step in largest["steps"].items() if kind_of(title) == "bounded")
@@ -123,6 +125,7 @@ def main() -> None:
     for name, table in tables.items():
         print(table + "\n")
         if arguments.write:
+            FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
             PAGE.write_text(replace_block(PAGE.read_text(), name, table))
 
 
