@@ -57,7 +57,7 @@ def plan(recipe, paths, work, engine, changes, pilot, effect):
     for arm in made.arms:
         against = f"against {arm.against}" if arm.against else ""
         say(f"{arm.name:<28}{len(arm.recipe.steps):>3} steps  {against}")
-    cost = power.cost(made, power.run_seconds(settings))
+    cost = power.cost(made)
     lines = {
         "decided by": f"bits per byte of the set {settings.heldout.deciding!r}",
         "seeds": ", then ".join(str(look.seeds) for look in made.looks) + " for each arm without a verdict",

@@ -44,23 +44,31 @@ class Cost(NamedTuple):
     hours: tuple[float, float]
 
 
-def run_seconds(impact: ImpactRecipe) -> float:
-    """Return the CPU seconds of one run of an experiment here, with the scoring of the held-out pieces."""
-    shape, training = impact.shape(max(300, impact.tokenizer.vocab_size)), impact.train
+def run_seconds(impact: ImpactRecipe, changes: dict | None = None, steps: tuple[int, ...] = ()) -> list[float]:
+    """Return the CPU seconds of a run here, with the scoring of the held-out pieces, for each of some numbers of steps.
+
+    ``changes`` are those of a scaling run's model. Without ``steps`` the list has the run of [train].
+    """
+    shape, training = impact.shape(max(300, impact.tokenizer.vocab_size), changes), impact.train
     sets = len(OWN_SETS) + max(1, len(impact.heldout.sets))
-    scored = SCORING * sets * impact.heldout.bytes / BYTES_PER_TOKEN
-    tokens = training.batch_size * shape.context
-    return step_seconds(shape, training) * (training.steps + scored / tokens)
+    scored = SCORING * sets * impact.heldout.bytes / BYTES_PER_TOKEN / (training.batch_size * shape.context)
+    step = step_seconds(shape, training)
+    return [step * (count + scored) for count in steps or (training.steps,)]
 
 
-def cost(plan: ImpactPlan, seconds: float) -> Cost:
-    """Return the cost of a plan whose runs take ``seconds`` each, with runs that check the rate.
+def cost(plan: ImpactPlan) -> Cost:
+    """Return the cost of a plan, with the runs that check the rate and those of scaling laws.
 
     Arms of another size are trained at equal documents, too, which only their tokens show: at most once more.
     """
-    arms, checks = len(plan.arms), plan.impact.rates.check_seeds
-    runs = [arms * (look.seeds + min(look.seeds, checks)) for look in (plan.looks[0], plan.looks[-1])]
-    return Cost((runs[0], runs[1]), (runs[0] * seconds / HOUR, runs[1] * seconds / HOUR))
+    impact, scaling = plan.impact, plan.impact.scaling
+    (seconds,) = run_seconds(impact)
+    arms, checks = len(plan.arms), impact.rates.check_seeds
+    laws = [each for model in scaling.models for each in run_seconds(impact, model, tuple(scaling.steps))]
+    laws = laws * (len(scaling.arms) * scaling.seeds)
+    first, last = (arms * (look.seeds + min(look.seeds, checks)) for look in (plan.looks[0], plan.looks[-1]))
+    hours = [(count * seconds + sum(laws)) / HOUR for count in (first, last)]
+    return Cost((first + len(laws), last + len(laws)), (hours[0], hours[1]))
 
 
 def pilot(impact: ImpactRecipe, work: UPath, engine: Engine, progress: Progress, on_log: Callable[[str], None]) -> dict:
@@ -76,7 +84,7 @@ def pilot(impact: ImpactRecipe, work: UPath, engine: Engine, progress: Progress,
         scored = read_scored(work, runs)
         losses = np.array([scored.losses(arm.name, impact.heldout.deciding) for arm in plan.arms])
         sd, interval = pooled_sd(losses)
-        seconds, data = run_seconds(impact), [data_of(run) for run in runs]
+        (seconds,), data = run_seconds(impact), [data_of(run) for run in runs]
         alpha, checks = plan.looks[-1].alpha, impact.rates.check_seeds
         budgets = []
         for seeds in (look.seeds * times for times in (1, 2, 4) for look in plan.looks[-1:]):

@@ -5,6 +5,7 @@ the optimum α times the term of N equals β times the term of D.
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -35,8 +36,8 @@ class Optimum(NamedTuple):
 def exponents(law: Fit, alpha: float = 0.05) -> tuple[Estimate, Estimate]:
     """Return a and b, of model size and tokens; raises ValueError for a law without terms of both."""
     _check(law)
-    center, draws = (theta[:, BETA] / (theta[:, ALPHA] + theta[:, BETA]) for theta in (law.theta[None], law.draws))
-    return _estimate(center, draws, law, alpha), _estimate(1 - center, 1 - draws, law, alpha)
+    shares = [theta[:, BETA] / (theta[:, ALPHA] + theta[:, BETA]) for theta in (law.theta[None], law.draws)]
+    return _estimate(shares, law, alpha), _estimate([1 - share for share in shares], law, alpha)
 
 
 def best_split(law: Fit, flops: float, alpha: float = 0.05) -> Optimum:
@@ -44,12 +45,12 @@ def best_split(law: Fit, flops: float, alpha: float = 0.05) -> Optimum:
     _check(law)
     thetas, log_tokens = (law.theta[None], law.draws), math.log(flops / FLOPS)
     sizes = [_log_size(theta, law.form, flops) for theta in thetas]
-    losses = (laws(theta, law.form, np.exp(n), np.exp(log_tokens - n)) for theta, n in zip(thetas, sizes, strict=True))
+    losses = [laws(theta, law.form, np.exp(n), np.exp(log_tokens - n)) for theta, n in zip(thetas, sizes, strict=True)]
     return Optimum(
         flops,
-        _estimate(*sizes, law, alpha, np.exp),
-        _estimate(*(log_tokens - each for each in sizes), law, alpha, np.exp),
-        _estimate(*losses, law, alpha),
+        _estimate(sizes, law, alpha, np.exp),
+        _estimate([log_tokens - each for each in sizes], law, alpha, np.exp),
+        _estimate(losses, law, alpha),
     )
 
 
@@ -66,8 +67,12 @@ def _log_size(theta: np.ndarray, form: str, flops: float) -> np.ndarray:
     return (constant + beta * math.log(flops / FLOPS)) / (alpha + beta)
 
 
-def _estimate(center: np.ndarray, draws: np.ndarray, law: Fit, alpha: float, back=lambda value: value) -> Estimate:
-    """Return a percentile interval; few points underestimate the spread, so it is stretched as in Student's t."""
+def _estimate(values: list[np.ndarray], law: Fit, alpha: float, back: Callable = float) -> Estimate:
+    """Return the estimate with a percentile interval, of its value (one number) and its resamples.
+
+    Few points underestimate the spread, so it is stretched as in Student's t.
+    """
+    (center,), draws = values
     stretch = math.sqrt(law.points / law.freedom) * t_quantile(law.freedom, 0.975) / t_quantile(1e9, 0.975)
-    low, high = center[0] + stretch * (np.quantile(draws, [alpha / 2, 1 - alpha / 2]) - center[0])
-    return Estimate(float(back(center[0])), Interval(float(back(low)), float(back(high))))
+    low, high = center + stretch * (np.quantile(draws, [alpha / 2, 1 - alpha / 2]) - center)
+    return Estimate(float(back(center)), Interval(float(back(low)), float(back(high))))

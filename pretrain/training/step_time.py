@@ -11,7 +11,8 @@ from gristmill.pretrain.model.devices import SINGLE_PROCESS, Machine
 from gristmill.pretrain.model.gpt import GPT
 from gristmill.pretrain.training.trainer import Trainer, TrainSettings
 
-TIMED_TOKENS, TIMED_STEPS = 2048, 3  # of the steps that are timed: a whole batch of a large model takes a minute
+TIMED_TOKENS = 2048  # of a step: a whole batch of a large model takes a minute
+TIMED_STEPS, ENOUGH_SECONDS = 3, 2.0
 
 
 def step_seconds(shape: ModelConfig, training: TrainSettings) -> float:
@@ -23,9 +24,11 @@ def step_seconds(shape: ModelConfig, training: TrainSettings) -> float:
     trainer = Trainer(GPT(shape), training, Machine(threads=1, device="cpu"), SINGLE_PROCESS)
     try:
         trainer.step(0, batch)  # builds the state of the optimizers
-        began = process_time()
-        for number in range(TIMED_STEPS):
-            trainer.step(number, batch)
+        seconds, steps = 0.0, 0
+        while steps < TIMED_STEPS and seconds < ENOUGH_SECONDS:
+            began = process_time()
+            trainer.step(steps, batch)
+            seconds, steps = seconds + process_time() - began, steps + 1
     finally:
         torch.set_num_threads(threads)
-    return (process_time() - began) / TIMED_STEPS * training.batch_size / rows
+    return seconds / steps * training.batch_size / rows
