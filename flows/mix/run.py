@@ -16,7 +16,7 @@ from gristmill.flows.mix.report import Found, write_result
 from gristmill.flows.mix.settings import Mixing
 from gristmill.flows.mix.sources import clean_documents, natural_shares, prepare_sources, tokenize_sources
 from gristmill.flows.mix.swarm import GOLDEN, Swarm, as_matrix, mixed_run, proxy_caps, stratified
-from gristmill.flows.proxies.budget import guard_seeds, runs_within
+from gristmill.flows.proxies.budget import forget, guard_seeds, runs_within
 from gristmill.flows.proxies.heldout import Pieces, prepare_heldout, unseen_pieces
 from gristmill.flows.proxies.runs import ProxyRun, proxy_step, read_scored, trained_tokens
 from gristmill.flows.proxies.tokenizer import shared_tokenizer
@@ -83,6 +83,8 @@ class Search:
         A time is turned into runs once, by the first two runs in the folder: the same command has the same plan.
         """
         swarm, began = self.swarm, time.perf_counter()
+        if swarm.seconds is None:
+            forget(self.work / RUNS / "swarm")
         self._train(swarm.extend(PILOT)[:PILOT] if swarm.seconds is None else swarm.current)
         if swarm.seconds is None:
             swarm.seconds = round((time.perf_counter() - began) / PILOT, 2)

@@ -1,10 +1,14 @@
 """Budget of a search: a time, or a number of runs. Two pilot runs turn a time into runs."""
 
 import re
+import shutil
 from typing import NamedTuple
+
+from upath import UPath
 
 from gristmill.pipelines.errors import RecipeError
 from gristmill.pipelines.settings import shown
+from gristmill.pipelines.storage.files import is_local
 
 UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
 MOST_RUNS, MOST_SECONDS = 100_000, 366 * 86_400
@@ -42,6 +46,12 @@ def runs_within(budget: Budget, spent: float, seconds_per_run: float, pilot: int
         return budget.runs
     left = max(0.0, (budget.seconds or 0.0) - spent)
     return min(MOST_RUNS, pilot + int(left / max(1e-3, seconds_per_run)))
+
+
+def forget(folder: UPath) -> None:
+    """Remove the pilot runs of a search that was stopped before it wrote down their time."""
+    if folder.exists():
+        shutil.rmtree(str(folder)) if is_local(folder) else folder.rmdir(recursive=True)
 
 
 def guard_seeds(runs: int, arms: int) -> int:

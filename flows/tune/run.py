@@ -16,7 +16,7 @@ from gristmill.flows.engine.run_lock import exclusive_run
 from gristmill.flows.impact.documents.samples import MANY_EPOCHS, count_parts
 from gristmill.flows.impact.plan import PLAN, RUNS
 from gristmill.flows.impact.prepare import TOKENS
-from gristmill.flows.proxies.budget import guard_seeds, runs_within
+from gristmill.flows.proxies.budget import forget, guard_seeds, runs_within
 from gristmill.flows.proxies.heldout import Pieces, prepare_heldout, unseen_pieces
 from gristmill.flows.proxies.runs import Draw, ProxyRun, make_run, proxy_step, read_scored, trained_tokens
 from gristmill.flows.proxies.tokenizer import shared_tokenizer
@@ -117,6 +117,7 @@ class Search:
             self._say(known)
             return known
         self._check_room()
+        forget(self.work / RUNS / "pilot")
         began = time.perf_counter()
         self._pilot()
         seconds = (time.perf_counter() - began) / PILOT

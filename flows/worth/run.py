@@ -1,7 +1,7 @@
 """Worth of removed documents: models that read some of them in place of kept text, against models that do not.
 
-A rule's documents violate it and no other rule. They are a small part of a corpus, too small to be seen in a model that
-reads them at their natural share: so a run reads a quarter of its tokens from them.
+The documents of a rule violate it and no other rule. They are a small part of a corpus, too small to be seen
+in a model that reads them at their natural share: so a run reads a quarter of its tokens from them.
 """
 
 from collections.abc import Callable

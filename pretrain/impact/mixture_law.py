@@ -7,7 +7,6 @@ law over evaluation sets plus λ KL(p || natural), and no share may exceed what 
 problems are small and convex in p, so a bootstrap over runs, refitted each time, gives an interval of each share.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +16,8 @@ DELTA = 0.02  # bits per byte: residuals above count by their size, not by their
 KL_WEIGHT = 0.05
 FLOORS = (0.0, 0.5, 0.8)  # c, as shares of the lowest loss, to start from
 SHRINKAGE = 1e-3  # of t to its mean: a source that no run varies gets the effect of an average one
-STEPS, RATE = 400, 1.0  # of mirror descent; the rate is divided by the curvature
+STEPS = 400  # of mirror descent
+SMALLEST = 1e-300  # share whose logarithm is taken
 
 
 class MixtureLaw(NamedTuple):
@@ -58,22 +58,23 @@ def _fit_slopes(
     return MixtureLaw(floor, found.x), float(found.cost)
 
 
-def best_shares(
-    laws: Sequence[MixtureLaw], natural: np.ndarray, caps: np.ndarray, kl_weight: float = KL_WEIGHT
-) -> np.ndarray:
-    """Return the shares with the lowest mean loss, float64 [sources], each at most its cap.
+def best_shares(slopes: np.ndarray, natural: np.ndarray, caps: np.ndarray, kl_weight: float = KL_WEIGHT) -> np.ndarray:
+    """Return the shares with the lowest mean loss, float64 [..., sources], each at most its cap.
 
-    Mirror descent with the entropy: steps multiply shares, so that they stay positive.
+    ``slopes`` are those of the laws, float64 [..., sets, sources]; floors move no share. Mirror descent with the
+    entropy: steps multiply shares, so that they stay positive.
     """
-    shares = cap_shares(natural, caps)
-    log_natural = np.log(np.maximum(natural, 1e-300))
-    slopes = np.array([law.slopes for law in laws])
-    spread = slopes - slopes.mean(1, keepdims=True)  # a slope that all sources share moves no share
-    rate = RATE / (kl_weight + (np.exp(slopes.max(1)) * (spread**2).max(1)).mean() + 1e-9)
+    shares = np.broadcast_to(cap_shares(natural, caps), (*slopes.shape[:-2], natural.size))
+    log_natural = np.log(np.maximum(natural, SMALLEST))
+    spread = slopes - slopes.mean(-1, keepdims=True)  # a slope that all sources share moves no share
+    curvature = (np.exp(slopes.max(-1)) * (spread**2).max(-1)).mean(-1)[..., None]
+    rate = 1 / (kl_weight + curvature + 1e-9)
     for _ in range(STEPS):
-        gradient = (np.exp(slopes @ shares)[:, None] * slopes).mean(0)
-        gradient = gradient + kl_weight * (np.log(np.maximum(shares, 1e-300)) - log_natural)
-        shares = cap_shares(shares * np.exp(-rate * (gradient - gradient @ shares)), caps)
+        losses = np.exp((slopes * shares[..., None, :]).sum(-1))
+        gradient = (losses[..., None] * slopes).mean(-2)
+        gradient = gradient + kl_weight * (np.log(np.maximum(shares, SMALLEST)) - log_natural)
+        gradient = gradient - (gradient * shares).sum(-1, keepdims=True)
+        shares = cap_shares(shares * np.exp(-rate * gradient), caps)
     return shares
 
 
@@ -83,16 +84,16 @@ def cap_shares(shares: np.ndarray, caps: np.ndarray) -> np.ndarray:
     >>> cap_shares(np.array([8.0, 1.0, 1.0]), np.array([0.5, 1.0, 1.0])).tolist()
     [0.5, 0.25, 0.25]
     """
-    capped = np.zeros(shares.size, bool)
-    shares = shares / shares.sum()
-    while (over := ~capped & (shares > caps)).any():
-        capped |= over
-        shares = np.where(capped, caps, shares)
-        left = max(0.0, 1 - caps[capped].sum())
-        rest = shares[~capped].sum()
-        if not rest:
+    shares = shares / shares.sum(-1, keepdims=True)
+    capped = np.zeros(shares.shape, bool)
+    for _ in range(shares.shape[-1]):
+        over = ~capped & (shares > caps)
+        if not over.any():
             break
-        shares = np.where(capped, caps, shares * left / rest)
+        capped |= over
+        left = np.maximum(0.0, 1 - np.where(capped, caps, 0).sum(-1, keepdims=True))
+        rest = np.where(capped, 0, shares).sum(-1, keepdims=True)
+        shares = np.where(capped, caps, shares * left / np.maximum(rest, SMALLEST))
     return shares
 
 
@@ -102,7 +103,7 @@ class Optimum(NamedTuple):
     laws: list[MixtureLaw]
     shares: np.ndarray  # float64 [sources]
     draws: np.ndarray  # float64 [draws, sources]
-    gains: np.ndarray  # float64 [draws, baselines]: loss of each baseline minus that of the draw's shares
+    gains: np.ndarray  # float64 [draws, baselines]: loss of each baseline minus that of ``shares``, by a draw's laws
 
 
 def optimize(
@@ -120,14 +121,15 @@ def optimize(
     ``baselines`` are shares to compare with, float64 [baselines, sources].
     """
     laws = [fit(shares, column) for column in losses.T]
-    best = best_shares(laws, natural, caps, kl_weight)
-    rng, found, gains = np.random.default_rng(seed), np.empty((draws, natural.size)), np.empty((draws, len(baselines)))
+    best = best_shares(np.array([law.slopes for law in laws]), natural, caps, kl_weight)
+    rng, gains = np.random.default_rng(seed), np.empty((draws, len(baselines)))
+    slopes = np.empty((draws, len(laws), natural.size))
     for k in range(draws):
         rows = rng.integers(0, len(shares), len(shares))
         again = [fit(shares[rows], losses[rows, j], law) for j, law in enumerate(laws)]
-        found[k] = best_shares(again, natural, caps, kl_weight)
+        slopes[k] = [law.slopes for law in again]
         gains[k] = np.mean([law.loss(baselines) - law.loss(best[None]) for law in again], 0)
-    return Optimum(laws, best, found, gains)
+    return Optimum(laws, best, best_shares(slopes, natural, caps, kl_weight), gains)
 
 
 def draw_shares(natural: np.ndarray, caps: np.ndarray, seed: int) -> np.ndarray:

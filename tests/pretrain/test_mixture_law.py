@@ -25,7 +25,7 @@ def test_a_fit_without_noise_is_the_law():
 @given(st.lists(st.floats(-1, 1), min_size=3, max_size=3), st.lists(st.floats(0.4, 1), min_size=3, max_size=3))
 def test_the_optimum_is_that_of_a_plain_search(slopes, caps):
     law, caps = MixtureLaw(0.5, np.array(slopes)), np.array(caps)
-    shares = best_shares([law], NATURAL, caps, 0.05)
+    shares = best_shares(law.slopes[None], NATURAL, caps, 0.05)
     assert shares.sum() == pytest.approx(1) and (shares <= caps + 1e-9).all()
     steps = np.linspace(0, 1, 41)
     grid = np.array([(a, b, 1 - a - b) for a in steps for b in steps if a + b <= 1 + 1e-12])
