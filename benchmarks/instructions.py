@@ -51,7 +51,7 @@ def questions(data: Path, most: int) -> list[dict]:
 @click.option("--steps", type=click.IntRange(50), default=300, show_default=True, help="Steps of fine-tuning.")
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Number of runs of each kind.")
 def main(data, records, pretrain, steps, seeds):
-    """Train a model to answer: one that was pretrained on the factbook in DATA, on questions about it."""
+    """Train a model that was pretrained on the factbook in DATA to answer questions about it."""
     with TemporaryDirectory() as folder:
         book, tasks, base = (f"{folder}/{name}" for name in ("book.jsonl", "tasks.jsonl", "base"))
         rows = [{"id": row["id"], "text": row["text"]} for row in read(data, "prose_factbook")]

@@ -14,9 +14,7 @@ from gristmill.flows.cli.output import say
 @click.option("--system", metavar="TEXT", help="System turn to begin each conversation with.")
 @settings_option("sample or machine")
 def chat(run, template, system, changes):
-    """Print the answers of the model in RUN to questions, one line each.
-
-    An empty line begins a new conversation, Ctrl-D ends.
+    """Print the answers of the model in RUN to questions, a line each. An empty line begins a new conversation.
 
     Settings: sample.temperature (0.7; 0 is greedy), sample.top_k, sample.top_p, sample.max_new_tokens (256),
     sample.stop_tokens, sample.seed.
