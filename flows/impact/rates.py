@@ -28,11 +28,11 @@ def check_rates(plan: ImpactPlan, scored: Scored, look: Look, rows: list[dict]) 
     """Add ``other_rate`` to each question, None without such runs, and withhold verdicts that depend on the rate."""
     name = plan.impact.heldout.deciding
     for row in rows:
-        row["other_rate"], pair = None, (row["arm"], row["against"])
-        if not all(series(arm) in scored.nats for arm in pair) or scored.parts == 1:
+        row["other_rate"], arm, against = None, row["arm"], row["against"]
+        if not {series(arm), series(against)} <= scored.nats.keys() or scored.parts == 1:
             continue
-        other = compare(*(_losses(scored, series(arm), name).tolist() for arm in pair), look.alpha)
-        change = compare(*(_shift(scored, arm, name).tolist() for arm in pair), CHECK_ALPHA)
+        other = compare(_losses(scored, series(arm), name), _losses(scored, series(against), name), look.alpha)
+        change = compare(_shift(scored, arm, name), _shift(scored, against, name), CHECK_ALPHA)
         holds = not depends_on_rate(row["verdict"], row["delta"], row["margin"], other, change.welch)
         row["other_rate"] = {
             "rate": plan.impact.rates.other,
@@ -70,12 +70,12 @@ def describe_agreement(plan: ImpactPlan, scored: Scored) -> dict:
     return {"arms": len(arms)} | {key: each and each.table() for key, each in found.items()}
 
 
-def _losses(scored: Scored, arm: str, name: str) -> np.ndarray:
-    return bits_per_byte(*scored.independent(arm, name))
+def _losses(scored: Scored, arm: str, name: str) -> list[float]:
+    return bits_per_byte(*scored.independent(arm, name)).tolist()
 
 
-def _shift(scored: Scored, arm: str, name: str) -> np.ndarray:
+def _shift(scored: Scored, arm: str, name: str) -> list[float]:
     """Return by how much the loss at the deciding rate is above that of the other rate, for each part."""
     others = scored.losses(series(arm), name)
     shift = scored.losses(arm, name)[: len(others)] - others
-    return part_means(shift, scored.parts if scored.parts > 1 else len(shift))
+    return part_means(shift, scored.parts if scored.parts > 1 else len(shift)).tolist()

@@ -13,6 +13,7 @@ impact.json, ``scaling``
 """
 
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 from upath import UPath
@@ -39,7 +40,7 @@ def describe_scaling(plan: ImpactPlan, work: UPath, runs: list[ArmRun]) -> dict:
         {"arm": run.arm, "size": size, "tokens": count, "loss": loss, "seed": run.seed}
         for run, size, count, loss in zip(runs, sizes, tokens, losses, strict=True)
     ]
-    found = {"points": points, "law": None, "kaplan": None, "worth": None, "note": ""}
+    found: dict[str, Any] = {"points": points, "law": None, "kaplan": None, "worth": None, "note": ""}
     found["sizes"] = _agreement(runs, losses, arms)
     form = {(True, True): "chinchilla", (True, False): "size", (False, True): "data"}.get(
         (len(set(sizes)) > 1, len(set(tokens)) > 1)
@@ -49,12 +50,12 @@ def describe_scaling(plan: ImpactPlan, work: UPath, runs: list[ArmRun]) -> dict:
     columns = np.array([sizes, tokens, losses])
     arm = np.array([arms.index(run.arm) for run in runs]) if form != "size" else np.zeros(len(runs), np.int64)
     try:
-        law = fit(*columns, arm, form)
+        law = fit(sizes, tokens, losses, arm, form)
     except ValueError as error:
         return found | {"note": str(error)}
     found |= _describe(law, arms, max(sizes), max(tokens)) | {"law": _about(law, columns, arm)}
     if form == "chinchilla":
-        found["kaplan"] = _about(fit(*columns, arm, KAPLAN), columns, arm)
+        found["kaplan"] = _about(fit(sizes, tokens, losses, arm, KAPLAN), columns, arm)
     return found
 
 
@@ -86,7 +87,8 @@ def _largest_error(form: str, columns: np.ndarray, arms: np.ndarray, flops: np.n
     """
     largest = flops == flops.max()
     try:
-        law = fit(*columns[:, ~largest], arms[~largest], form, draws=1)
+        sizes, tokens, losses = columns[:, ~largest]
+        law = fit(sizes, tokens, losses, arms[~largest], form, draws=1)
     except ValueError:
         return None
     rows = zip(columns[:, largest].T, arms[largest], strict=True)

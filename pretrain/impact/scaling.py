@@ -63,7 +63,7 @@ def fit(
     sizes: Sequence[float],
     tokens: Sequence[float],
     losses: Sequence[float],
-    arms: Sequence[int] | None = None,
+    arms: Sequence[int] | np.ndarray | None = None,
     form: str = "chinchilla",
     delta: float = DELTA,
     alpha: float = 0.05,
