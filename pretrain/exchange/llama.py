@@ -81,7 +81,7 @@ def from_config(config: dict, where: str) -> dict:
     ):
         if found != expected:
             raise InputError(f"{where}: unsupported {name}: found {shown(found)}, expected {expected!r}")
-    more = {}
+    more: dict = {}
     if config["model_type"] == "mixtral":
         more = {"n_experts": size(config, "num_local_experts", where)}
         more |= {"experts_per_token": size(config, "num_experts_per_tok", where)}
