@@ -163,7 +163,7 @@ BYTE_BPE = {
 }
 LLAMA = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
 ESCAPE = normalizers.Replace(" ", "▁")
-FALLBACK_BPE = {
+FALLBACK_BPE: dict[str, tuple] = {
     "llama2": (LLAMA, None, {}, special(*MARKS)),
     "llama1": (LLAMA, None, {}, [AddedToken(mark, special=True, normalized=True) for mark in MARKS]),
     "phi3": (LLAMA, None, {}, [*special(*MARKS), *special("<|user|>", rstrip=True), *plain("</x>", rstrip=True)]),

@@ -6,7 +6,7 @@ the optimum α times the term of N equals β times the term of D.
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from gristmill.pretrain.impact.scaling import FORMS, Fit, laws
 from gristmill.pretrain.impact.significance import Interval, t_quantile
 
 FLOPS = 6.0  # of training, per parameter and token
+LARGEST = math.log(np.finfo(np.float64).max)
 
 
 class Estimate(NamedTuple):
@@ -45,11 +46,11 @@ def best_split(law: Fit, flops: float, alpha: float = 0.05) -> Optimum:
     _check(law)
     thetas, log_tokens = (law.theta[None], law.draws), math.log(flops / FLOPS)
     sizes = [_log_size(theta, law.form, flops) for theta in thetas]
-    losses = [laws(theta, law.form, np.exp(n), np.exp(log_tokens - n)) for theta, n in zip(thetas, sizes, strict=True)]
+    losses = [laws(theta, law.form, _exp(n), _exp(log_tokens - n)) for theta, n in zip(thetas, sizes, strict=True)]
     return Optimum(
         flops,
-        _estimate(sizes, law, alpha, np.exp),
-        _estimate([log_tokens - each for each in sizes], law, alpha, np.exp),
+        _estimate(sizes, law, alpha, _exp),
+        _estimate([log_tokens - each for each in sizes], law, alpha, _exp),
         _estimate(losses, law, alpha),
     )
 
@@ -58,6 +59,11 @@ def _check(law: Fit) -> None:
     _, size, data, _ = FORMS[law.form]
     if not (size and data):
         raise ValueError(f"the law {law.form!r} has no terms of both size and tokens, so no split is best")
+
+
+def _exp(logs: Any) -> Any:
+    """Return e to the power of logarithms; resamples that determine nothing end at the largest number."""
+    return np.exp(np.clip(logs, -LARGEST, LARGEST))
 
 
 def _log_size(theta: np.ndarray, form: str, flops: float) -> np.ndarray:
