@@ -11,7 +11,8 @@ from gristmill.dedup.near.near_duplicates import NearDuplicates
 from gristmill.filters.core.filter import LANGUAGE, Filter, Rule, own_profiles
 from gristmill.filters.core.profiles import NO_PROFILE, profile_of, profiles, shipped_profile
 from gristmill.filters.langid.labels import UNKNOWN
-from gristmill.filters.perplexity.cross_fit import THRESHOLDS, CrossFitPerplexity
+from gristmill.filters.perplexity.cross_fit import SCORES, THRESHOLDS, CrossFitPerplexity, read_scores
+from gristmill.filters.perplexity.fold_samples import SAMPLE
 from gristmill.flows.clean.plan import decisions_of, report_of
 from gristmill.flows.report.ledger import LedgerSummary
 from gristmill.flows.report.svg import Histogram, histogram, number
@@ -43,7 +44,7 @@ class Looks(NamedTuple):
 # Steps over the corpus with a value for many documents: rule, measure, comparison, setting, table.
 SCORED = {
     NearDuplicates.NAME: ("near_duplicate", "similarity", ">=", "threshold", "clusters"),
-    CrossFitPerplexity.NAME: ("context_gain_too_low", "context_gain", "<", "min_context_gain", "scores"),
+    CrossFitPerplexity.NAME: ("context_gain_too_low", "context_gain", "<", "min_context_gain", SCORES),
 }
 
 
@@ -157,7 +158,7 @@ def _picture(work: FinishedRun, name: str, looks: dict[str, Looks]) -> Histogram
     """Return the histogram of a measure, of all documents and of documents that violate its rules."""
     look = next(iter(looks.values()))
     folder = report_of(work.folder, name, look.folder)
-    values = [work.shard(folder, part, [look.measure])[look.measure] for part in work.parts]
+    values = [_measured(work, folder, part, look.measure) for part in work.parts]
     kind = values[0].dtype if values else pl.Null
     if not kind.is_numeric():
         return None
@@ -166,6 +167,15 @@ def _picture(work: FinishedRun, name: str, looks: dict[str, Looks]) -> Histogram
     cuts = {cut for look in looks.values() if (cut := look.cut(kind.is_integer())) is not None}
     drawn = histogram(every, violating, sorted(cuts), kind.is_integer())
     return drawn if drawn.bars else None
+
+
+def _measured(work: FinishedRun, folder: UPath, part: str, measure: str) -> pl.Series:
+    """Return a measure of a shard's documents; scores of a perplexity step have a file for each model."""
+    if folder.name != SCORES:
+        return work.shard(folder, part, [measure])[measure]
+    for stage, begin in ((SAMPLE, SAMPLE), (SAMPLE, part), (SCORES, f"{part}.")):
+        work.verify(folder.parent / stage, begin)
+    return read_scores(folder.parent, part)[measure]
 
 
 def _broken(work: FinishedRun, folder: UPath, part: str, rules: list[str]) -> pl.Series:

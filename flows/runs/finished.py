@@ -51,11 +51,17 @@ class FinishedRun:
 
     def shard(self, folder: UPath, part: str, columns: list[str] | None = None) -> pl.DataFrame:
         """Return one shard of a table. Raises WorkError if its checksum is wrong."""
+        path = folder / f"{part}.parquet"
+        self.verify(folder, path.name)
+        return pl.DataFrame(read_shard(path, columns))
+
+    def verify(self, folder: UPath, begin: str) -> None:
+        """Raise WorkError if the checksum of a file of a table is wrong whose name begins so."""
         if str(folder) not in self._files:
             self._files[str(folder)] = require_finished(folder, REMEDY).files
-        path = folder / f"{part}.parquet"
-        verify_file(path, self._files[str(folder)][f"{part}.parquet"]["sha256"])
-        return pl.DataFrame(read_shard(path, columns))
+        for name, file in self._files[str(folder)].items():
+            if name.startswith(begin):
+                verify_file(folder / name, file["sha256"])
 
     def ledger(self, part: str, columns: list[str]) -> pl.DataFrame:
         """Return columns of a shard's ledger."""
