@@ -7,7 +7,7 @@ different texts, two collide with probability below 10^-18 (birthday bound n^2 /
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,7 @@ from gristmill.dedup.index import IndexedStep
 from gristmill.dedup.keep_order import rank_documents
 from gristmill.dedup.spill import Spill
 from gristmill.pipelines.schema import ID
+from gristmill.pipelines.steps.canonical import canonical
 from gristmill.pipelines.steps.corpus import Corpus
 from gristmill.pipelines.steps.corpus_step import ShardVerdict, duplicates_by_shard
 
@@ -29,15 +30,17 @@ class Exact(IndexedStep):
     """Step that keeps, of documents with equal text, the first by (source priority, quality, length, id)."""
 
     NAME: ClassVar[str] = "exact"
-    MEASURED: ClassVar[tuple[str, ...]] = ("lowercase",)
+    MEASURED: ClassVar[tuple[str, ...]] = ("lowercase", "by")
 
     lowercase: bool = False  # ignore case, too
+    by: Literal["text", "prompt"] = "text"  # prompt: the text as it was read up to the first answer (input.records)
     source_priority: list[str] = []  # sources in the order they are kept from; all others follow, as equals
     quality_column: str | None = None  # numeric column of the documents: the highest value is kept
 
     def measure(self, batch) -> pl.DataFrame:
         """Return each document's hash as two uint64, and its bytes. All blank documents have the same hash."""
-        high, low = hash_normalized(*batch.canonical, self.lowercase)
+        text = batch.canonical if self.by == "text" else canonical(batch.prompts)
+        high, low = hash_normalized(*text, self.lowercase)
         return pl.DataFrame({"high": high, "low": low, "bytes": np.diff(batch.text.offsets)})
 
     def decide(self, corpus: Corpus, scratch: Path) -> Iterator[ShardVerdict]:

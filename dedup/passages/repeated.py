@@ -62,7 +62,7 @@ class RepeatedPassages(CorpusStep):
     )  # Jaccard similarity of nearly equal passages; None: equal ones only
     near_shingle_size: int = Field(5, ge=1, le=64)  # characters
     near_min_letters: int = Field(20, ge=1)  # of a passage to be compared; shorter ones match equals only
-    skip_languages: list[str] = ["code"]  # documents with these labels keep all passages, and count for no other
+    skip_languages: list[str] = ["code"]  # these documents, and conversations, keep all passages and count for no other
     min_copies: int = Field(2, ge=2)
     min_bytes: int = Field(20, ge=0)  # of a run of repeats to be cut
     source_priority: list[str] = []
@@ -95,9 +95,10 @@ class RepeatedPassages(CorpusStep):
 
         With ``near_threshold`` also ``long``, 1 for passages to compare, and ``keys``, the band hashes of these.
         """
-        text = (
-            batch.text if batch.language is None else _blank(batch.text, np.isin(batch.language, self.skip_languages))
-        )
+        skipped = batch.has_roles  # a turn that others repeat ("Thanks!") is part of its conversation
+        if batch.language is not None:
+            skipped = skipped | np.isin(batch.language, self.skip_languages)
+        text = _blank(batch.text, skipped)
         found = cut_passages(text, self.unit)
         starts = found.start - np.repeat(text.offsets[:-1], np.diff(found.offsets))
         columns = {

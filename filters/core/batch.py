@@ -74,6 +74,13 @@ class Batch:
             declared=np.array(table[DECLARED].to_pylist(), object) if DECLARED in table.column_names else None,
         )
 
+    @property
+    def has_roles(self) -> np.ndarray:
+        """Documents with turns, bool[n]."""
+        if self.turns is None:
+            return np.zeros(self.text.rows, np.bool_)
+        return self.turns.is_valid().to_numpy()
+
     @cached_property
     def canonical(self) -> Ragged:
         """Canonical text of every document, by which duplicates are found."""

@@ -149,10 +149,12 @@ def provider(steps: dict[str, Any], what: str) -> str | None:
 class Rewriter(Filter):
     """A filter that also changes text: it removes or replaces spans, then measures the remaining text.
 
-    With ``keeps_text`` in a profile, documents of this profile keep their text. Their measures are as without it.
+    With ``keeps_text`` in a profile, documents of this profile keep their text. Their measures are as without it. So
+    does a conversation whose lines a rewriter would remove: CUTS_LINES.
     """
 
     NEEDS: ClassVar[tuple[str, ...]] = (LANGUAGE,)
+    CUTS_LINES: ClassVar[bool] = False  # it removes lines, which may be whole turns
 
     keeps_text: bool = False  # documents are measured, and keep their text
 

@@ -112,10 +112,12 @@ def rewrite_batch(name: str, step: Rewriter, batch: Batch) -> tuple[pa.Table, pl
 
 
 def _rewritten(step: Rewriter, batch: Batch, spans: pa.Table) -> pa.Table:
-    """Return the spans of the documents whose profile does not keep their text."""
+    """Return the spans of the documents whose profile, or whose turns, do not keep their text."""
     names, codes = np.unique(step.profile_of(batch.language, batch.text.rows).astype(str), return_inverse=True)
-    rewritten = np.array([not step.for_profile(name).keeps_text for name in names], np.bool_)
-    return spans if rewritten.all() else spans.filter(rewritten[codes][spans["row"].to_numpy()])
+    rewritten = np.array([not step.for_profile(name).keeps_text for name in names], np.bool_)[codes]
+    if step.CUTS_LINES:
+        rewritten &= ~batch.has_roles
+    return spans if rewritten.all() else spans.filter(rewritten[spans["row"].to_numpy()])
 
 
 def _shifted(spans: pa.Table, rows: int) -> pa.Table:

@@ -67,6 +67,7 @@ class C4(Rewriter):
     """Rule set that removes menus, notices and citations, then drops documents with few sentences or placeholders."""
 
     NAME: ClassVar[str] = "c4"
+    CUTS_LINES: ClassVar[bool] = True
     MEASURED: ClassVar[tuple[str, ...]] = (
         *("variant", "terminal_mark", "min_words", "min_run", "max_word_length", "notices", "placeholders"),
         "citations",

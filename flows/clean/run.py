@@ -1,7 +1,9 @@
 """Run of a recipe: all steps in order, then a check that all documents are accounted for."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -13,12 +15,14 @@ from gristmill.flows.clean.own_steps import RecordedFilter, RecordedStep
 from gristmill.flows.clean.plan import decisions_of, plan, spans_of
 from gristmill.flows.clean.recipe import Recipe
 from gristmill.flows.clean.tally import RemovalCounts
-from gristmill.flows.engine.run_lock import RECIPE, SUMMARY, exclusive_run
-from gristmill.pipelines.errors import GristmillError
+from gristmill.flows.engine.run_lock import RECIPE, RUN, SUMMARY, exclusive_run
+from gristmill.pipelines.errors import GristmillError, InputError
 from gristmill.pipelines.ingest.losses import lost_files
 from gristmill.pipelines.inputs.input_tables import check_paths
+from gristmill.pipelines.inputs.inputs import InputSettings
 from gristmill.pipelines.steps.corpus_step import CorpusStep
 from gristmill.pipelines.steps.step import Engine, Progress, Step, run_serial, run_step
+from gristmill.pipelines.storage.files import is_local
 from gristmill.pipelines.storage.manifest import Manifest, require_finished
 from gristmill.pipelines.storage.sealed import read_sealed, write_sealed
 from gristmill.pipelines.storage.shards import read_shard, shards_of
@@ -38,6 +42,7 @@ def clean(
     Finished work that still fits is not repeated. ``done`` is called with all finished folders at the end.
     """
     check_paths(recipe.input, str(work))
+    _check_place(recipe.input, work)
     check_measures(recipe.columns, recipe.steps, recipe.words, "[output]")
     for step in recipe.steps.values():
         if isinstance(step, RecordedFilter | RecordedStep):
@@ -57,6 +62,16 @@ def clean(
             write_sealed(work / SUMMARY, summarize(recipe, work))
         done(folders)
         return read_sealed(work / SUMMARY, "remove it and run again")
+
+
+def _check_place(inputs: Sequence[InputSettings], work: UPath) -> None:
+    """Raise InputError if files of the user lie in an output folder within the input: the run would leave them out."""
+    folder = Path(os.path.realpath(str(work)))
+    if not is_local(work) or not folder.is_dir() or (folder / RUN).exists() or not any(folder.iterdir()):
+        return
+    for path in (path for each in inputs for path in each.paths):
+        if folder.is_relative_to(os.path.realpath(path)):
+            raise InputError(f"{work} lies in the input {path}, and its files would be left out; name another --output")
 
 
 def _without_summary(step: Step, work: UPath) -> Step:

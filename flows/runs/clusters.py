@@ -44,7 +44,7 @@ def find_cluster(work: UPath, step: str, id: str) -> list[Member]:
     alike = {id, own, *near.filter(pl.col("cluster").is_in(clusters.implode()))[ID]} - {None}
     found = _ledger(work, pl.col(ID).is_in(alike) | pl.col("duplicate_neighbor").is_in(alike))
     if found.height < 2 and found["duplicate_neighbor"].drop_nulls().is_empty():
-        raise WorkError(f"{id!r} has no duplicate in {work}; `gristmill why ID --work {work}` explains one document")
+        raise WorkError(f"{id!r} has no duplicate in {work}; `gristmill why {work} ID` explains one document")
     found = found.join(near.select(ID, "containment"), on=ID, how="left")
     containment = pl.when(pl.col("similarity") == 1).then(1.0).otherwise(pl.col("containment"))
     found = found.with_columns(containment=containment).sort(pl.col("duplicate_neighbor").is_not_null(), ID)

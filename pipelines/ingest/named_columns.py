@@ -53,6 +53,8 @@ def check_columns(settings: InputSettings, files: list[File], where: str, own: P
         names = sorted(seen)
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
         hint = f"did you mean {near[0]!r}? " if near else ""
+        if key == "text" and (chats := seen & {"messages", "conversations"}):
+            hint = f'conversations need records = "{min(chats)}" in [input]; '
         columns = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
         raise InputError(f"{where}: {key}: no column {name!r} in {_shown(tables)}; {hint}its columns: {columns}")
 

@@ -169,6 +169,14 @@ def test_a_corpus_of_rejects_alone_ends_well(tmp_path, run):
     assert np.all([path.name == "manifest.json" for path in (tmp_path / "work" / "clean").iterdir()])
 
 
+def test_files_in_an_output_folder_within_the_input_are_not_left_out(corpus, run):
+    (corpus / "sub").mkdir()
+    write_jsonl(corpus / "sub" / "mine.jsonl", documents(3))
+    with pytest.raises(InputError, match=r"sub lies in the input .*, and its files would be left out"):
+        run(corpus / "sub", corpus)
+    assert run(corpus / "work", corpus)["documents_in"] == 303
+
+
 def test_an_output_that_is_the_input_is_refused_and_untouched(corpus, run):
     before = sorted(path.name for path in corpus.iterdir())
     with pytest.raises(InputError, match="is written by this run; name a folder in it, or another --output"):

@@ -131,7 +131,7 @@ def test_a_run_of_short_documents_names_the_recipe_for_them(tmp_path, short, lon
 
 
 def test_an_unfinished_run_is_one_line(tmp_path):
-    with pytest.raises(WorkError, match="missing or unfinished; `gristmill run RECIPE --output WORK` or `gristmill clean"):
+    with pytest.raises(WorkError, match="missing or unfinished; `gristmill run RECIPE"):
         report(UPath(tmp_path), UPath(tmp_path / "page.html"))
 
 

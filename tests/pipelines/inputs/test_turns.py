@@ -142,6 +142,21 @@ def test_clean_documents_keep_their_turns_and_are_deduplicated_by_prompt(tmp_pat
     assert again.schema.field(TURNS).type == TURN_LIST
 
 
+def test_a_turn_that_many_conversations_share_stays(tmp_path):
+    shared = "Thank you very much, and what else does the miller say?"
+    rows = [f"What does miller {n} say of mill {n * 7}?\n{shared}" for n in range(6)]
+    turns = [[("user", row), ("assistant", "It turns."), ("user", shared)] for row in rows]
+    chats = [{"messages": [{"role": role, "content": text} for role, text in each]} for each in turns]
+    (tmp_path / "chat.jsonl").write_text("\n".join(map(json.dumps, chats)))
+    steps = {"c4": {"min_sentences": "off"}, "repeated_passages": {"min_copies": 2, "window": 1}}
+    table = {"input": [{"paths": [str(tmp_path / "chat.jsonl")], "records": "messages"}], "steps": steps}
+    work = to_path(tmp_path / "work")
+    assert clean(parse_recipe(table, "chat"), work)["clean"] == 6
+    (shard,) = (work / "clean").glob("*.parquet")
+    found = [split_turns(row[TEXT].encode(), row[TURNS]) for row in read_shard(shard).to_pylist()]
+    assert found == turns
+
+
 @pytest.mark.parametrize(
     ("turn", "read"),
     [({}, TURNS), ({"end": 5}, "input.turns"), ({"start": -1}, "input.turns"), ({"start": None}, "input.turns")],

@@ -46,6 +46,7 @@ class DatatroveC4(Published, Rewriter):
     """Rule set that removes lines that are no sentence, notices and citations; drops documents with few sentences."""
 
     NAME: ClassVar[str] = "c4"
+    CUTS_LINES: ClassVar[bool] = True
     MEASURED: ClassVar[tuple[str, ...]] = (
         *("variant", "terminal_mark", "min_words", "max_word_length", "citations", "javascript", "policies"),
         *("min_sentences", "max_lorem_ipsum", "max_curly_brackets"),
