@@ -11,6 +11,7 @@ from upath import UPath
 
 from gristmill.dedup.passages import repeated as module
 from gristmill.dedup.passages.repeated import RepeatedPassages, find_repeats, in_full_slots
+from gristmill.filters.core.batch import Batch
 from gristmill.pipelines.ragged import Ragged
 from gristmill.pipelines.schema import DOCUMENT, TEXT
 from gristmill.pipelines.steps.corpus import Corpus
@@ -20,11 +21,6 @@ from tests.reference.passages import passages
 
 lines = st.sampled_from(["alpha", "beta", "gamma delta", "epsilon", "x", "漢字", ""])
 documents = st.lists(st.lists(lines, max_size=6).map("\n".join), max_size=6)
-
-
-class Batch:
-    def __init__(self, text, language=None):
-        self.text, self.language = text, language
 
 
 def corpus_of(folder, texts, repeats, shards=1, keep_mask=lambda part, rows: np.ones(rows, bool)):
