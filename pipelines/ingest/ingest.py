@@ -213,8 +213,13 @@ def read_documents(paths: list[str], settings: InputSettings) -> Iterator[pa.Tab
     files = find_files(settings.model_copy(update={"paths": list(paths)}))
     units, _ = plan_work_units(files, settings.work_unit_bytes or unit_bytes(files), encoding=settings.encoding)
     own = _own_reader(settings)
+    check_columns(settings, files, name_of(0, [settings]), own)
     for unit in units:
-        yield from read_unit(unit, ReadContext(settings, lambda reject: log.warning("cannot read: %s", reject), own))
+        yield from read_unit(unit, ReadContext(settings, _warn, own))
+
+
+def _warn(reject: dict[str, Any]) -> None:
+    log.warning("cannot read %s:%s: %s", reject["file"], reject["position"], reject["reason"])
 
 
 def _own_reader(settings: InputSettings) -> Plugin | None:
