@@ -34,7 +34,7 @@ def sentence(row: dict, name: str, parameters: int) -> str:
 
 def _fewer(row: dict) -> str:
     """Return the sentence that tells better tokens from fewer tokens, "" for arms of one size."""
-    if not row["fewer_tokens"]:
+    if not row.get("fewer_tokens"):  # searches compare at equal tokens only
         return ""
     fewer, both = row["fewer_tokens"], row["equal_documents"]
     return (

@@ -35,8 +35,8 @@ def test_the_documents_with_the_lowest_hashes_are_sampled(tmp_path_factory, rows
     frames = {}
     for shard in range(shards):
         some = [(hash, *document) for hash, document in mixed[shard::shards]]
-        frame = pl.DataFrame(some, schema, orient="row").with_columns(row=0, characters="bytes")
-        frames[shard] = frame.select("row", *fold_samples.NO_SAMPLE.columns)
+        frame = pl.DataFrame(some, schema, orient="row").with_columns(row=0, characters="bytes", kept=True)
+        frames[shard] = frame.select("row", "kept", *fold_samples.NO_SAMPLE.columns)
     with patch.object(fold_samples, "list_documents", lambda _, part: frames[part]):
         select_sample(sample_bytes, 0, SimpleNamespace(parts=list(frames)), (Output(folder, SAMPLE),))
     found = pl.DataFrame(read_shard(folder / f"{SAMPLE}.parquet"))

@@ -43,11 +43,12 @@ COMMANDS = {
 }
 QUESTION = "The mill by a river turns grain into flour, or does it not?"
 # What they print holds seconds.
-SPEED = {"compare-languages", "tokenizer compare", "tokenizer import", "tokenizer train"}
+SPEED = {"compare-languages", "impact plan", "tokenizer compare", "tokenizer import", "tokenizer train"}
 LINES = {"check", "ngram score", "classifier score"}  # print the same lines in any order of documents
 # Commands whose arguments of these names are no documents (a table of any kind, text with spans, a finished run), are
 # read as by clean, or are only written down.
-OTHERS = {("pii", "score"), ("impact", "run"), ("pii", "redact"), ("run",), ("init",)}
+OTHERS = {("pii", "score"), ("impact", "run"), ("pii", "redact"), ("run",), ("init",), ("tune",), ("worth",)}
+OTHERS |= {("classify",)}  # reads as `classifier score` does; it needs a model that takes a minute
 
 
 def commands(group=group, path=()):
