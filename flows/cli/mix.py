@@ -2,26 +2,24 @@
 
 import click
 
-from gristmill.flows.cli.options import Real, engine_options, run_progress, whole, work_argument, writable
+from gristmill.flows.cli.options import (
+    Real,
+    budget_option,
+    engine_options,
+    experiment_options,
+    run_progress,
+    whole,
+    work_argument,
+    writable,
+)
 from gristmill.flows.cli.output import console, say, say_json, say_table
 
 
 @click.command()
 @work_argument
 @click.option("--by", "column", default="source", show_default=True, metavar="COLUMN", help="Column of the sources.")
-@click.option(
-    "--budget", default="1h", show_default=True, metavar="TIME", help="Stop after a time (2h, 90m) or runs (40runs)."
-)
-@click.option(
-    "--experiment",
-    default="impact-small",
-    show_default=True,
-    metavar="RECIPE",
-    help="Take model, training, tokenizer and held-out sets from a recipe of `gristmill impact`.",
-)
-@click.option(
-    "--set", "changes", multiple=True, metavar="TABLE.SETTING=VALUE", help="Change one setting of the experiment."
-)
+@budget_option
+@experiment_options
 @click.option(
     "--train-tokens",
     type=whole(1, 10**15),

@@ -164,3 +164,22 @@ def writable(work):
         pass
     probe.unlink()
     return folder
+
+
+budget_option = click.option(
+    "--budget", default="1h", show_default=True, metavar="TIME", help="Stop after a time (2h, 90m) or runs (40runs)."
+)
+
+
+def experiment_options(command):
+    """Add the options of a command whose small models are those of an experiment."""
+    command = click.option(
+        "--set", "changes", multiple=True, metavar="TABLE.SETTING=VALUE", help="Change one setting of the experiment."
+    )(command)
+    return click.option(
+        "--experiment",
+        default="impact-small",
+        show_default=True,
+        metavar="RECIPE",
+        help="Take model, training, tokenizer and held-out sets from a recipe of `gristmill impact`.",
+    )(command)

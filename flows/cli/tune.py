@@ -2,7 +2,14 @@
 
 import click
 
-from gristmill.flows.cli.options import engine_options, input_option, run_progress, writable
+from gristmill.flows.cli.options import (
+    budget_option,
+    engine_options,
+    experiment_options,
+    input_option,
+    run_progress,
+    writable,
+)
 from gristmill.flows.cli.output import console, say, say_json, say_table
 
 
@@ -15,19 +22,8 @@ from gristmill.flows.cli.output import console, say, say_json, say_table
     metavar="STEP.SETTING=LOW..HIGH",
     help="Search this range of a threshold, or the values A,B,C; more may follow.",
 )
-@click.option(
-    "--budget", default="1h", show_default=True, metavar="TIME", help="Stop after a time (2h, 90m) or runs (40runs)."
-)
-@click.option(
-    "--experiment",
-    default="impact-small",
-    show_default=True,
-    metavar="RECIPE",
-    help="Take model, training, tokenizer and held-out sets from a recipe of `gristmill impact`.",
-)
-@click.option(
-    "--set", "changes", multiple=True, metavar="TABLE.SETTING=VALUE", help="Change one setting of the experiment."
-)
+@budget_option
+@experiment_options
 @input_option
 @click.option("--output", "work", default="tune", show_default=True, metavar="FOLDER", help="Folder of the search.")
 @click.option("--json", "as_json", is_flag=True, help="Print tune.json instead of tables.")

@@ -2,7 +2,15 @@
 
 import click
 
-from gristmill.flows.cli.options import Real, engine_options, input_option, run_progress, whole, writable
+from gristmill.flows.cli.options import (
+    Real,
+    engine_options,
+    experiment_options,
+    input_option,
+    run_progress,
+    whole,
+    writable,
+)
 from gristmill.flows.cli.output import console, say, say_json
 
 
@@ -13,16 +21,7 @@ from gristmill.flows.cli.output import console, say, say_json
 @click.option(
     "--share", type=Real(0.01, 1), default=0.25, show_default=True, help="Share of removed text in what a run reads."
 )
-@click.option(
-    "--experiment",
-    default="impact-small",
-    show_default=True,
-    metavar="RECIPE",
-    help="Take model, training, tokenizer and held-out sets from a recipe of `gristmill impact`.",
-)
-@click.option(
-    "--set", "changes", multiple=True, metavar="TABLE.SETTING=VALUE", help="Change one setting of the experiment."
-)
+@experiment_options
 @input_option
 @click.option(
     "--output", "work", default="tune", show_default=True, metavar="FOLDER", help="Folder, which may be that of `tune`."
