@@ -158,7 +158,7 @@ def encode_known(number, offsets, data, lines, slots, places, text, known, keys,
             k = U64(following)  # no test for an index below 0
             low, high, place = keys[k, LOW], keys[k, HIGH], keys[k, PLACE]
             word = lines[place + ONE]
-            if word & KEY == high and lines[place] == low and word >> COUNT_SHIFT:  # mostly; else search: 1.3 times
+            if word & KEY == high and lines[place] == low and word >> COUNT_SHIFT:  # mostly
                 count += write_line(lines, place, word, ids, count, half)
                 following += 1
                 continue
